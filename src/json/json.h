@@ -1,0 +1,96 @@
+/*
+ * json: strict loading of foreign JSON, canonical form, and access with messages.
+ *
+ * What always holds here:
+ *  - json_parse() is the only way foreign JSON becomes a json_t: size and depth are
+ *    capped, duplicate keys, NUL in strings, invalid UTF-8, integers outside 64-bit
+ *    and trailing bytes are refused (RFC 8259, stricter where it leaves a choice);
+ *  - errors are ERR_INTEGRITY and name the place ("line 3, column 7", or the path
+ *    "models[2].variants[0].size").
+ *
+ * Other folders build and read json_t with jansson's own functions; only this one
+ * calls its parser.
+ */
+#ifndef FERRY_JSON_JSON_H
+#define FERRY_JSON_JSON_H
+
+#include "util/base.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+#include <jansson.h>
+
+/* For CLEANUP(json_release): json_decref and NULL. */
+void json_release(json_t **value);
+
+struct json_limits {
+	size_t max_bytes;
+	unsigned max_depth;     /* nested arrays and objects; 0: the default of 64 */
+	bool allow_real;        /* else any number with a fraction or exponent is refused */
+};
+
+/* `what` names the document in messages ("timestamp.json from https://…"). The
+ * caller owns *out. */
+WARN_UNUSED int json_parse(const void *data, size_t len, const struct json_limits *limits,
+			   const char *what, json_t **out, struct err *e);
+WARN_UNUSED int json_parse_file(const char *path, const struct json_limits *limits,
+				json_t **out, struct err *e);
+
+/*
+ * OLPC canonical JSON (wiki.laptop.org/go/Canonical_JSON), as TUF uses it: keys
+ * sorted by bytes, no white space, only '"' and '\' escaped, integers only. A real
+ * is ERR_INTEGRITY. Appends to out.
+ */
+WARN_UNUSED int json_canonical(const json_t *value, struct buf *out, struct err *e);
+
+/* Text for people and files: two blanks of indentation, insertion order kept, one
+ * newline at the end. Appends to out. */
+WARN_UNUSED int json_pretty(const json_t *value, struct buf *out, struct err *e);
+/* One line without a newline. */
+WARN_UNUSED int json_compact(const json_t *value, struct buf *out, struct err *e);
+
+/* Atomic, pretty. */
+WARN_UNUSED int json_write_file(const char *path, const json_t *value, mode_t mode,
+				struct err *e);
+
+/*
+ * Members of an object. `at` is the path of the object for messages ("" at the top).
+ * The results are borrowed from the object. get_*: missing or of another type is
+ * ERR_INTEGRITY; opt_*: missing or null gives the default, another type is an error.
+ */
+WARN_UNUSED int json_get_string(const json_t *object, const char *at, const char *key,
+				const char **out, struct err *e);
+WARN_UNUSED int json_opt_string(const json_t *object, const char *at, const char *key,
+				const char **out, struct err *e);   /* default NULL */
+/* 0 to INT64_MAX; a negative number is an error. */
+WARN_UNUSED int json_get_u64(const json_t *object, const char *at, const char *key,
+			     uint64_t *out, struct err *e);
+WARN_UNUSED int json_opt_u64(const json_t *object, const char *at, const char *key,
+			     uint64_t def, uint64_t *out, struct err *e);
+WARN_UNUSED int json_opt_bool(const json_t *object, const char *at, const char *key,
+			      bool def, bool *out, struct err *e);
+WARN_UNUSED int json_get_array(const json_t *object, const char *at, const char *key,
+			       size_t max_count, json_t **out, struct err *e);
+WARN_UNUSED int json_opt_array(const json_t *object, const char *at, const char *key,
+			       size_t max_count, json_t **out, struct err *e); /* NULL */
+WARN_UNUSED int json_get_object(const json_t *object, const char *at, const char *key,
+				json_t **out, struct err *e);
+WARN_UNUSED int json_opt_object(const json_t *object, const char *at, const char *key,
+				json_t **out, struct err *e);           /* NULL */
+/* Lower-case hex of exactly len bytes. */
+WARN_UNUSED int json_get_hex(const json_t *object, const char *at, const char *key,
+			     void *out, size_t len, struct err *e);
+
+/* Setters that take ownership of the value and abort when out of memory. NULL
+ * values are skipped, so optional members need no condition. */
+void json_put(json_t *object, const char *key, json_t *value);
+void json_put_string(json_t *object, const char *key, const char *value);
+void json_put_u64(json_t *object, const char *key, uint64_t value);
+void json_put_bool(json_t *object, const char *key, bool value);
+void json_put_hex(json_t *object, const char *key, const void *data, size_t len);
+/* Appends to an array, taking ownership. */
+void json_push(json_t *array, json_t *value);
+/* A string from foreign bytes: invalid UTF-8 is replaced by U+FFFD. */
+json_t *json_string_lossy(const char *s, size_t len);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * ferry.conf: INI, read with inih, every value with the line it stands on.
+ *
+ *   [section] or [kind.NAME], "key = value", '#' or ';' starts a comment. Values may be
+ *   continued by indented lines. A key given twice in a section is an error, and so
+ *   is a section given twice.
+ */
+#ifndef FERRY_UTIL_CONF_H
+#define FERRY_UTIL_CONF_H
+
+#include "util/base.h"
+#include "util/err.h"
+#include "util/text.h"
+
+struct conf_value {
+	char *key, *value;
+	int line;
+};
+
+struct conf_section {
+	char *kind;             /* "mirror" of [mirror.eu] */
+	char *name;             /* "eu", or "" */
+	int line;
+	struct conf_value *values;
+	size_t count, cap;
+};
+
+struct conf {
+	char *path;             /* where it was read, or NULL: no file, no sections */
+	char *dir;              /* its folder: relative paths in it are relative to this */
+	struct conf_section *sections;
+	size_t count, cap;
+};
+
+/* ERR_USAGE "ferry.conf:12: …" for malformed lines; caps of 1 MiB, 1,000 sections. */
+WARN_UNUSED int conf_parse(const char *text, size_t len, const char *path,
+			   struct conf *out, struct err *e);
+WARN_UNUSED int conf_load(const char *path, struct conf *out, struct err *e);
+void conf_release(struct conf *c);
+
+/* The section, or NULL. */
+const struct conf_section *conf_find(const struct conf *c, const char *kind,
+				     const char *name);
+/* The n-th section of a kind, or NULL. */
+const struct conf_section *conf_nth(const struct conf *c, const char *kind, size_t n);
+
+/* The value or NULL; borrowed. A NULL section has no values. */
+const char *conf_get(const struct conf_section *s, const char *key);
+
+/* Typed; `*out` keeps its value (the default) when the key is absent. ERR_USAGE with
+ * file and line when the value does not parse. */
+WARN_UNUSED int conf_get_bool(const struct conf *c, const struct conf_section *s,
+			      const char *key, bool *out, struct err *e);
+WARN_UNUSED int conf_get_u64(const struct conf *c, const struct conf_section *s,
+			     const char *key, uint64_t *out, struct err *e);
+WARN_UNUSED int conf_get_size(const struct conf *c, const struct conf_section *s,
+			      const char *key, uint64_t *out, struct err *e);
+WARN_UNUSED int conf_get_duration(const struct conf *c, const struct conf_section *s,
+				  const char *key, uint64_t *out_s, struct err *e);
+/* Blank- or line-separated words, appended to out. */
+void conf_get_words(const struct conf_section *s, const char *key, struct str_list *out);
+/* A path: "~/" expanded, relative to the file's folder. NULL when absent; the
+ * caller frees. */
+char *conf_get_path(const struct conf *c, const struct conf_section *s, const char *key);
+
+/* ERR_USAGE "ferry.conf:7: unknown key 'ulr' (did you mean 'url'?)". allowed ends
+ * with NULL. */
+WARN_UNUSED int conf_check_keys(const struct conf *c, const struct conf_section *s,
+				const char *const *allowed, struct err *e);
+/* The same for section kinds. */
+WARN_UNUSED int conf_check_kinds(const struct conf *c, const char *const *allowed,
+				 struct err *e);
+
+/* ERR_USAGE with "file:line: " in front, for checks of the caller. */
+int conf_err(const struct conf *c, const struct conf_section *s, const char *key,
+	     struct err *e, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+#endif

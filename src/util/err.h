@@ -1,0 +1,72 @@
+/*
+ * Errors. The class of an error alone decides about retry, failover and the exit
+ * code; its text is for people.
+ *
+ * A fallible function takes `struct err *` as its last parameter, never NULL.
+ * The caller owns it and initialises it with ERR_INIT. The first error wins:
+ * setting an error that is already set changes nothing, so an undo step cannot
+ * hide the cause. Boundaries add context in front: "mirror eu: part 17: reset".
+ *
+ * A message says what failed, on what and why; the hint says what to do.
+ */
+#ifndef FERRY_UTIL_ERR_H
+#define FERRY_UTIL_ERR_H
+
+#include "util/base.h"
+
+/* The values are the exit codes. */
+enum err_class {
+	ERR_NONE = 0,
+	ERR_FAULT = 1,      /* the work was done, and it found a fault */
+	ERR_USAGE = 2,      /* wrong usage or configuration */
+	ERR_NOT_FOUND = 3,
+	ERR_NETWORK = 4,    /* transient: every source failed, try later */
+	ERR_AUTH = 5,       /* a server refused authentication or permission */
+	ERR_INTEGRITY = 6,  /* hash, signature, rollback, expiry, malformed */
+	ERR_SYSTEM = 7,     /* disk full, I/O, local permission */
+	ERR_CONFLICT = 8,   /* another publisher, a lock */
+	ERR_CANCELLED = 9,  /* a signal asked to stop; never an exit code: the
+	                       process ends by that signal (cli/main.c) */
+	ERR_BUG = 70,
+};
+
+struct err {
+	enum err_class class;
+	int sys;            /* errno where one was the cause, else 0 */
+	char text[1024];    /* one line, no newline at the end */
+	char hint[512];     /* what the person can do, or "" */
+};
+
+#define ERR_INIT { 0 }
+
+/* Each returns -class of the error that e then holds, so that a function can
+ * end with `return err_set(...)`. */
+int err_set(struct err *e, enum err_class class, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The message, then ": " and strerror(sys). ENOENT and ENOTDIR become
+ * ERR_NOT_FOUND, everything else ERR_SYSTEM; a full disk gets a hint. */
+int err_sys(struct err *e, int sys, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Puts "fmt: " in front of the text of an error that is set. */
+int err_context(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Sets the hint, unless there is one already. */
+int err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Changes the class, e.g. a missing local file that is a usage error. */
+int err_class_set(struct err *e, enum err_class class);
+
+void err_clear(struct err *e);
+
+static inline bool err_is(const struct err *e, enum err_class class)
+{
+	return e->class == class;
+}
+
+/* "integrity", "not-found", …; stable: part of the JSON output. */
+const char *err_class_name(enum err_class class);
+
+/* May the same request to the same place succeed later? */
+bool err_is_transient(const struct err *e);
+
+#endif

@@ -1,0 +1,428 @@
+#include "util/file.h"
+
+#include "util/cancel.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+void file_close(int *fd)
+{
+	if (*fd < 0)
+		return;
+	int saved = errno;
+	close(*fd);
+	errno = saved;
+	*fd = -1;
+}
+
+int file_open_read(const char *path, int *fd, struct err *e)
+{
+	int got = open(path, O_RDONLY | O_CLOEXEC);
+	if (got < 0)
+		return err_sys(e, errno, "%s", path);
+	*fd = got;
+	return 0;
+}
+
+int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
+{
+	/* O_NONBLOCK: opening a FIFO must not hang before it can be refused. */
+	CLEANUP(file_close) int got = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	if (got < 0 || fstat(got, &st) < 0)
+		return err_sys(e, errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_USAGE, "%s: not a regular file", path);
+	*size = (uint64_t)st.st_size;
+	*fd = got;
+	got = -1;
+	return 0;
+}
+
+int file_read_all(const char *path, struct buf *out, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_read(path, &fd, e);
+	if (rc < 0)
+		return rc;
+	buf_clear(out);
+	for (;;) {
+		size_t room = MIN((size_t)(64 * KIB), out->max - out->len);
+		char one;
+		void *at = room ? buf_reserve(out, room) : &one;
+		ssize_t n = read(fd, at, room ? room : 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "%s", path);
+		if (n == 0)
+			break;
+		if (!room)
+			return err_set(e, ERR_INTEGRITY, "%s is larger than %zu bytes",
+				       path, out->max);
+		buf_commit(out, (size_t)n);
+	}
+	return 0;
+}
+
+int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what,
+	       struct err *e)
+{
+	for (char *p = data; len;) {
+		ssize_t n = pread(fd, p, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "%s", what);
+		if (n == 0)
+			return err_set(e, ERR_INTEGRITY, "%s ends early, at byte %llu", what,
+				       (unsigned long long)offset);
+		p += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+int file_pwrite(int fd, const void *data, size_t len, uint64_t offset,
+		const char *what, struct err *e)
+{
+	for (const char *p = data; len;) {
+		ssize_t n = pwrite(fd, p, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "%s", what);
+		p += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+int file_write(int fd, const void *data, size_t len, const char *what, struct err *e)
+{
+	for (const char *p = data; len;) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "%s", what);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0;
+}
+
+bool file_is_dir(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int file_size(const char *path, uint64_t *size, struct err *e)
+{
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return err_sys(e, errno, "%s", path);
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+int file_mkdirs(const char *dir, mode_t mode, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_strdup(dir);
+	for (char *p = path + 1; *path; p++) {
+		if (*p != '/' && *p != '\0')
+			continue;
+		char kept = *p;
+		*p = '\0';
+		if (mkdir(path, mode) < 0 && errno != EEXIST && !file_is_dir(path))
+			return err_sys(e, errno, "cannot make the folder %s", path);
+		*p = kept;
+		if (!kept)
+			break;
+	}
+	if (!file_is_dir(dir))
+		return err_sys(e, ENOTDIR, "%s", dir), err_class_set(e, ERR_SYSTEM);
+	return 0;
+}
+
+int file_mkdirs_for(const char *path, mode_t mode, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	return file_mkdirs(dir, mode, e);
+}
+
+int file_sync(int fd, const char *what, struct err *e)
+{
+	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		return err_sys(e, errno, "%s: fsync", what);
+	return 0;
+}
+
+int file_sync_dir(const char *dir, struct err *e)
+{
+	CLEANUP(file_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", dir);
+	return file_sync(fd, dir, e);
+}
+
+static int sync_dir_of(const char *path, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	return file_sync_dir(dir, e);
+}
+
+int file_rename(const char *from, const char *to, struct err *e)
+{
+	if (rename(from, to) < 0)
+		return err_sys(e, errno, "cannot rename %s to %s", from, to);
+	return sync_dir_of(to, e);
+}
+
+int file_space(const char *path, uint64_t *bytes, struct err *e)
+{
+	/* What is asked about may not exist yet: the nearest folder above answers. */
+	CLEANUP(mem_free_ptr) char *at = path_absolute(path);
+	struct statvfs st;
+	while (statvfs(at, &st) < 0) {
+		char *slash = strrchr(at, '/');
+		if ((errno != ENOENT && errno != ENOTDIR) || !slash || !at[1])
+			return err_sys(e, errno, "%s", path);
+		slash[slash == at] = '\0';
+	}
+	*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	return 0;
+}
+
+int file_need_space(const char *path, uint64_t need, struct err *e)
+{
+	uint64_t have;
+	int rc = file_space(path, &have, e);
+	if (rc < 0)
+		return rc;
+	if (have >= need)
+		return 0;
+	char a[SIZE_TEXT], b[SIZE_TEXT];
+	err_set(e, ERR_SYSTEM, "%s: not enough space: %s needed, %s free", path,
+		format_size(a, need), format_size(b, have));
+	return err_hint(e, "free some space or choose another disk, then run the same "
+			   "command again: finished work is kept");
+}
+
+int file_new_open(struct file_new *f, const char *path, mode_t mode, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	char *temporary = mem_printf("%s/.%s.XXXXXX.tmp", dir, path_base(path));
+	int fd = mkostemps(temporary, 4, O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, mode) < 0) {
+		err_sys(e, errno, "cannot write %s", path);
+		if (fd >= 0) {
+			unlink(temporary);
+			close(fd);
+		}
+		free(temporary);
+		return -(int)e->class;
+	}
+	*f = (struct file_new){ .fd = fd, .path = mem_strdup(path), .temporary = temporary };
+	return 0;
+}
+
+void file_new_abort(struct file_new *f)
+{
+	file_close(&f->fd);
+	if (f->temporary)
+		unlink(f->temporary);
+	free(f->temporary);
+	free(f->path);
+	*f = (struct file_new)FILE_NEW_INIT;
+}
+
+static int new_sync_close(struct file_new *f, struct err *e)
+{
+	int rc = file_sync(f->fd, f->path, e);
+	if (rc == 0 && close(f->fd) < 0)
+		rc = err_sys(e, errno, "%s: close", f->path);
+	else if (rc < 0)
+		close(f->fd);
+	f->fd = -1;
+	return rc;
+}
+
+int file_new_commit(struct file_new *f, struct err *e)
+{
+	int rc = new_sync_close(f, e);
+	if (rc == 0 && (rc = file_rename(f->temporary, f->path, e)) == 0)
+		mem_free_ptr(&f->temporary);
+	file_new_abort(f);
+	return rc;
+}
+
+int file_new_commit_exclusive(struct file_new *f, struct err *e)
+{
+	int rc = new_sync_close(f, e);
+	if (rc == 0 && link(f->temporary, f->path) < 0) {
+		rc = err_sys(e, errno, "cannot create %s", f->path);
+		if (errno == EEXIST)
+			rc = err_class_set(e, ERR_CONFLICT);
+	}
+	if (rc == 0)
+		rc = sync_dir_of(f->path, e);
+	file_new_abort(f);
+	return rc;
+}
+
+bool file_is_temporary(const char *name)
+{
+	size_t len = strlen(name);
+	return name[0] == '.' && len > 12 && str_ends(name, ".tmp") && name[len - 11] == '.';
+}
+
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
+		      struct err *e)
+{
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
+	int rc = file_new_open(&f, path, mode, e);
+	if (rc == 0)
+		rc = file_write(f.fd, data, len, path, e);
+	if (rc == 0)
+		rc = file_new_commit(&f, e);
+	return rc;
+}
+
+static int copy_bytes(int from, int to, const char *what, struct err *e)
+{
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
+	for (;;) {
+		int rc = cancel_check(e);
+		if (rc < 0)
+			return rc;
+		ssize_t n = read(from, data, MIB);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "%s", what);
+		if (n == 0)
+			return 0;
+		rc = file_write(to, data, (size_t)n, what, e);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int file_copy(const char *from, const char *to, mode_t mode, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
+	int rc = file_open_read(from, &fd, e);
+	if (rc == 0)
+		rc = file_new_open(&f, to, mode, e);
+	if (rc == 0)
+		rc = copy_bytes(fd, f.fd, to, e);
+	if (rc == 0)
+		rc = file_new_commit(&f, e);
+	return rc;
+}
+
+int file_link_or_copy(const char *from, const char *to, mode_t mode, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(to);
+	CLEANUP(mem_free_ptr) char *temporary =
+		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to), (long)getpid() & 0xffffff);
+	if (link(from, temporary) < 0)
+		return file_copy(from, to, mode, e);
+	int rc = file_rename(temporary, to, e);
+	/* rename() of two names of one file does nothing and keeps both. */
+	unlink(temporary);
+	return rc;
+}
+
+int file_symlink_atomic(const char *target, const char *path, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	CLEANUP(mem_free_ptr) char *temporary =
+		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(path), (long)getpid() & 0xffffff);
+	unlink(temporary);
+	if (symlink(target, temporary) < 0)
+		return err_sys(e, errno, "cannot link %s", path);
+	int rc = file_rename(temporary, path, e);
+	if (rc < 0)
+		unlink(temporary);
+	return rc;
+}
+
+int file_list_dir(const char *dir, struct str_list *names, struct err *e)
+{
+	DIR *d = opendir(dir);
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", dir);
+	size_t first = names->count;
+	struct dirent *entry;
+	while (errno = 0, (entry = readdir(d)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			str_list_add(names, entry->d_name);
+	int failed = errno;
+	closedir(d);
+	if (failed)
+		return err_sys(e, failed, "%s", dir);
+	if (names->count > first)
+		qsort(names->at + first, names->count - first, sizeof *names->at, str_compare);
+	return 0;
+}
+
+int file_remove(const char *path, struct err *e)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "cannot remove %s", path);
+	return 0;
+}
+
+void file_remove_dir_if_empty(const char *dir)
+{
+	rmdir(dir);
+}
+
+int file_lock(const char *path, bool wait, int *fd, struct err *e)
+{
+	CLEANUP(file_close) int got = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (got < 0)
+		return err_sys(e, errno, "cannot open the lock file %s", path);
+	while (flock(got, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EINTR) {
+			int rc = cancel_check(e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		if (errno == EWOULDBLOCK)
+			return err_set(e, ERR_CONFLICT, "%s is locked by another process", path);
+		if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+			return err_sys(e, errno, "%s: lock", path);
+		file_close(&got);
+		break;
+	}
+	*fd = got;
+	got = -1;
+	return 0;
+}

@@ -1,0 +1,99 @@
+/*
+ * Files. A file gets its final name only when it is complete, verified and on
+ * disk: temporary name, write, fsync, rename, fsync of the folder.
+ */
+#ifndef FERRY_UTIL_FILE_H
+#define FERRY_UTIL_FILE_H
+
+#include "util/base.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+#include <sys/stat.h>
+
+/* For CLEANUP(file_close): closes *fd if it is not negative, keeps errno. */
+void file_close(int *fd);
+
+WARN_UNUSED int file_open_read(const char *path, int *fd, struct err *e);
+/* Also refuses what is not a regular file; size in bytes. */
+WARN_UNUSED int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e);
+
+/* Replaces what is in out. ERR_INTEGRITY when the file is over out->max. */
+WARN_UNUSED int file_read_all(const char *path, struct buf *out, struct err *e);
+
+/* All of len bytes, or an error; a short file is ERR_INTEGRITY "ends early". `what`
+ * names the file in messages. */
+WARN_UNUSED int file_pread(int fd, void *data, size_t len, uint64_t offset,
+			   const char *what, struct err *e);
+WARN_UNUSED int file_pwrite(int fd, const void *data, size_t len, uint64_t offset,
+			    const char *what, struct err *e);
+WARN_UNUSED int file_write(int fd, const void *data, size_t len, const char *what,
+			   struct err *e);
+
+bool file_exists(const char *path);          /* any kind, not following links */
+bool file_is_dir(const char *path);          /* following links */
+WARN_UNUSED int file_size(const char *path, uint64_t *size, struct err *e);
+
+/* mkdir -p; mode as mkdir(2). */
+WARN_UNUSED int file_mkdirs(const char *dir, mode_t mode, struct err *e);
+/* mkdir -p of the folder that path lies in. */
+WARN_UNUSED int file_mkdirs_for(const char *path, mode_t mode, struct err *e);
+WARN_UNUSED int file_sync(int fd, const char *what, struct err *e);
+WARN_UNUSED int file_sync_dir(const char *dir, struct err *e);
+/* fsync must have been called on the file; then rename, then fsync of the folder. */
+WARN_UNUSED int file_rename(const char *from, const char *to, struct err *e);
+
+/* Bytes an unprivileged user may still write where path is (or will be). */
+WARN_UNUSED int file_space(const char *path, uint64_t *bytes, struct err *e);
+/* ERR_SYSTEM with a helpful text when fewer than need bytes are free there. */
+WARN_UNUSED int file_need_space(const char *path, uint64_t need, struct err *e);
+
+/*
+ * A file in the making: write to fd, then commit or abort. Its temporary name is
+ * ".<name>.<random>.tmp" beside the final one; file_is_temporary() knows them, so
+ * that leftovers of a killed process can be collected.
+ */
+struct file_new {
+	int fd;
+	char *path;
+	char *temporary;
+};
+#define FILE_NEW_INIT { .fd = -1 }
+WARN_UNUSED int file_new_open(struct file_new *f, const char *path, mode_t mode,
+			      struct err *e);
+WARN_UNUSED int file_new_commit(struct file_new *f, struct err *e);
+/* The same, but ERR_CONFLICT when path exists already (never replaced). */
+WARN_UNUSED int file_new_commit_exclusive(struct file_new *f, struct err *e);
+void file_new_abort(struct file_new *f);     /* safe after commit; for CLEANUP */
+bool file_is_temporary(const char *name);
+
+WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len,
+				  mode_t mode, struct err *e);
+
+/* Makes `to` the same bytes as `from`: reflink, else a copy; atomic, mode given.
+ * file_link_or_copy tries a hard link first. */
+WARN_UNUSED int file_copy(const char *from, const char *to, mode_t mode, struct err *e);
+WARN_UNUSED int file_link_or_copy(const char *from, const char *to, mode_t mode,
+				  struct err *e);
+
+/* Makes `path` a symbolic link to `target`, replacing atomically what is there. */
+WARN_UNUSED int file_symlink_atomic(const char *target, const char *path, struct err *e);
+
+/* Names in a folder, sorted, without "." and ".."; a missing folder is empty. */
+struct str_list;
+WARN_UNUSED int file_list_dir(const char *dir, struct str_list *names, struct err *e);
+
+/* Removes a file; missing is fine. */
+WARN_UNUSED int file_remove(const char *path, struct err *e);
+/* Removes an empty folder; missing or not empty is fine. */
+void file_remove_dir_if_empty(const char *dir);
+
+/*
+ * Advisory lock (flock) on the file `path`, created if missing, held until the
+ * process ends or *fd is closed. A lock that is held elsewhere: with `wait`, waits
+ * (cancellable); else ERR_CONFLICT. Where the file system has no locks, *fd is -1
+ * and the call succeeds: nothing may depend on a lock alone.
+ */
+WARN_UNUSED int file_lock(const char *path, bool wait, int *fd, struct err *e);
+
+#endif

@@ -1,0 +1,116 @@
+#include "util/path.h"
+
+#include "util/buf.h"
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+char *path_join(const char *a, const char *b)
+{
+	if (b[0] == '/' || a[0] == '\0')
+		return mem_strdup(b);
+	return mem_printf("%s%s%s", a, str_ends(a, "/") ? "" : "/", b);
+}
+
+char *path_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return mem_strdup(".");
+	if (slash == path)
+		return mem_strdup("/");
+	return mem_strndup(path, (size_t)(slash - path));
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+char *path_absolute(const char *path)
+{
+	if (path[0] == '/')
+		return mem_strdup(path);
+	char *cwd = getcwd(NULL, 0);
+	char *out = path_join(cwd ? cwd : "/", path);
+	free(cwd);
+	return out;
+}
+
+static bool part_ok(const char *s, size_t len)
+{
+	if (len == 0 || len > 255 || (len == 1 && s[0] == '.') ||
+	    (len == 2 && s[0] == '.' && s[1] == '.'))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f || s[i] == '\\' || s[i] == '/')
+			return false;
+	return true;
+}
+
+bool path_is_key(const char *key)
+{
+	size_t len = strlen(key);
+	if (len == 0 || len > 1024 || !utf8_valid(key, len))
+		return false;
+	for (;;) {
+		size_t part = strcspn(key, "/");
+		if (!part_ok(key, part))
+			return false;
+		if (!key[part])
+			return true;
+		key += part + 1;
+	}
+}
+
+bool path_is_name(const char *name)
+{
+	return part_ok(name, strlen(name)) && utf8_valid(name, strlen(name));
+}
+
+bool path_is_id(const char *id)
+{
+	size_t len = strlen(id);
+	if (len == 0 || len > 64 || strstr(id, ".."))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = id[i];
+		bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+		if (!word && (i == 0 || !strchr("._-", c)))
+			return false;
+	}
+	return true;
+}
+
+char *path_percent_encode(const char *s, const char *keep)
+{
+	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				   "0123456789-._~";
+	struct buf b = BUF_INIT(64 * KIB);
+	for (; *s; s++) {
+		if (strchr(safe, *s) || strchr(keep, *s))
+			buf_addc(&b, *s);
+		else
+			buf_addf(&b, "%%%02X", (unsigned char)*s);
+	}
+	return buf_steal(&b);
+}
+
+int path_xdg(const char *variable, const char *below_home, char **out, struct err *e)
+{
+	const char *dir = getenv(variable);
+	if (dir && dir[0] == '/') {
+		*out = mem_strdup(dir);
+		return 0;
+	}
+	const char *home = getenv("HOME");
+	if (!home || home[0] != '/') {
+		err_set(e, ERR_USAGE, "neither %s nor HOME is set", variable);
+		return err_hint(e, "set HOME, or name the folder with FERRY_HOME");
+	}
+	*out = path_join(home, below_home);
+	return 0;
+}
