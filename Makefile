@@ -26,7 +26,8 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
-	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-format-truncation -Wno-format-nonliteral $(if $(DEVELOPER),-Werror)
+	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option -Wno-format-truncation \
+	-Wno-format-nonliteral $(if $(DEVELOPER),-Werror)
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
