@@ -1,0 +1,60 @@
+/*
+ * The catalog: all cards of a repository and the mirrors that serve it, in one document,
+ * catalog.json. Schema: schemas/catalog.schema.json.
+ *
+ * What always holds in this folder: nothing here opens a connection; the catalog that
+ * a client uses came through the TUF client (tuf/client.h).
+ */
+#ifndef FERRY_CATALOG_CATALOG_H
+#define FERRY_CATALOG_CATALOG_H
+
+#include "catalog/card.h"
+
+#define CATALOG_TARGET "catalog.json"
+#define CATALOG_MAX_BYTES (64 * MIB)
+#define CATALOG_MAX_MODELS 20000
+#define CATALOG_MAX_MIRRORS 64
+
+struct catalog_mirror {
+	const char *id, *kind, *url, *region;   /* region or NULL */
+	const char *holds;                      /* "all", "objects", "metadata" */
+	uint64_t priority;
+	uint64_t part_size;                     /* GitHub: bytes of an asset; 0 */
+	const json_t *json;
+};
+
+struct catalog {
+	json_t *json;                   /* owned */
+	const char *name;               /* of the repository: "ai-brother" */
+	const char *title;              /* or NULL */
+	const char *updated;
+	struct card *models;            /* sorted by id */
+	size_t model_count;
+	struct catalog_mirror *mirrors; /* sorted by priority, then id */
+	size_t mirror_count;
+};
+void catalog_release(struct catalog *c);
+
+WARN_UNUSED int catalog_parse(const void *data, size_t len, const char *what,
+			      struct catalog *out, struct err *e);
+WARN_UNUSED int catalog_from_json(json_t *object, struct catalog *out, struct err *e);
+
+const struct card *catalog_model(const struct catalog *c, const char *id);
+
+/* [repository/]model[:variant] */
+struct reference {
+	char *repository;       /* or NULL */
+	char *model;
+	char *variant;          /* or NULL */
+};
+/* ERR_USAGE when it does not parse. */
+WARN_UNUSED int reference_parse(const char *text, struct reference *out, struct err *e);
+void reference_release(struct reference *r);
+
+/* Finds model and variant (the repository part is the caller's). ERR_NOT_FOUND with the
+ * nearest names, or the variants there are, in the hint. */
+WARN_UNUSED int catalog_resolve(const struct catalog *c, const struct reference *r,
+				const struct card **model, const struct card_variant **variant,
+				struct err *e);
+
+#endif

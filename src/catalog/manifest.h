@@ -1,0 +1,66 @@
+/*
+ * The manifest of one file: size, SHA-256, grid, and for GGUF its metadata and the digest
+ * of each tensor. Schema: schemas/manifest.schema.json. It is itself a signed target,
+ * so every piece digest is authenticated.
+ */
+#ifndef FERRY_CATALOG_MANIFEST_H
+#define FERRY_CATALOG_MANIFEST_H
+
+#include "hash/grid.h"
+#include "json/json.h"
+#include "util/report.h"
+
+#define MANIFEST_SUFFIX ".manifest.json"
+#define MANIFEST_MAX_BYTES (16 * MIB)
+#define MANIFEST_MAX_TENSORS 65536
+
+struct manifest_tensor {
+	char *name;
+	char *type;             /* ggml's name, "q4_K" */
+	uint64_t shape[4];
+	unsigned dimensions;
+	uint64_t offset, size;  /* bytes, in the file */
+	struct digest sha256;
+};
+
+struct manifest {
+	char *name;             /* file name, without folders */
+	struct digest sha256;
+	struct grid grid;
+	struct digest pieces_sha256;
+	struct digest *pieces;  /* grid.count */
+	json_t *gguf;           /* the "gguf" member without its tensors, or NULL */
+	struct digest header_sha256;    /* of the bytes before the first tensor, if gguf */
+	uint64_t header_size;
+	struct manifest_tensor *tensors;    /* sorted by offset */
+	size_t tensor_count;
+};
+void manifest_release(struct manifest *m);
+
+/* Reads the file once and fills the manifest. A file whose name ends in .gguf or that
+ * starts with the magic must be a valid GGUF (ERR_INTEGRITY otherwise). */
+WARN_UNUSED int manifest_create(const char *path, struct report *report, struct manifest *out,
+				struct err *e);
+
+WARN_UNUSED int manifest_parse(const void *data, size_t len, const char *what,
+			       struct manifest *out, struct err *e);
+WARN_UNUSED int manifest_load(const char *path, struct manifest *out, struct err *e);
+/* The JSON document; the caller owns it. */
+json_t *manifest_json(const struct manifest *m);
+WARN_UNUSED int manifest_save(const struct manifest *m, const char *path, struct err *e);
+
+/* What check finds wrong with one file. */
+enum manifest_fault { MANIFEST_OK, MANIFEST_MISSING, MANIFEST_SIZE, MANIFEST_CONTENT };
+struct manifest_verdict {
+	enum manifest_fault fault;
+	uint64_t actual_size;
+	bool has_piece;         /* with MANIFEST_CONTENT: the first piece that differs */
+	uint32_t piece;
+	uint64_t piece_offset;
+};
+/* A fault is a verdict, not an error. */
+WARN_UNUSED int manifest_check(const struct manifest *m, const char *path,
+			       struct report *report, struct manifest_verdict *out,
+			       struct err *e);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * The TUF client: from a pinned root to verified target descriptions (TUF 1.0.34,
+ * section 5, "Detailed client workflow").
+ *
+ * What always holds here:
+ *  - metadata reaches the trust folder only after all its checks, byte for byte as it
+ *    was received, by an atomic rename;
+ *  - "now" is fixed when the client is opened;
+ *  - every download has a ceiling.
+ *
+ * The client knows no URLs and no mirrors: a transport fetches by name. Error classes
+ * of what it reports: ERR_INTEGRITY for anything that does not verify (signature,
+ * rollback, expiry, malformed), and the transport's own.
+ */
+#ifndef FERRY_CATALOG_TUF_CLIENT_H
+#define FERRY_CATALOG_TUF_CLIENT_H
+
+#include "hash/sha256.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/text.h"
+
+/* Fetches metadata by its file name ("2.root.json", "timestamp.json", a delegated
+ * role's percent-encoded). At most out->max bytes: more is ERR_INTEGRITY. A file that
+ * is not there is ERR_NOT_FOUND (for the suite's protocol HTTP 403 counts as that).
+ *
+ * rejected() lets a transport with several endpoints fall back: when the bytes that it
+ * gave fail the client's checks, the client tells it why; true means "ask me again, I
+ * have another endpoint", false ends with that error. NULL: one endpoint only. */
+struct tuf_transport {
+	int (*get)(void *ctx, const char *name, struct buf *out, struct err *e);
+	bool (*rejected)(void *ctx, const char *name, const struct err *why);
+	void *ctx;
+};
+
+struct tuf_limits {
+	size_t root, timestamp, snapshot, targets;      /* bytes */
+	unsigned root_rotations, delegations;
+};
+extern const struct tuf_limits tuf_limits_default;  /* 512000, 16384, 2000000, 5000000, 256, 32 */
+
+struct tuf_target {
+	uint64_t length;
+	struct digest sha256;
+	char *custom;           /* canonical JSON of "custom", or NULL; owned */
+};
+void tuf_target_release(struct tuf_target *t);
+
+struct tuf_client;
+
+/* Puts the first trusted root into the folder, which is made if missing. The root must
+ * verify by itself. An existing trusted root is kept if it is the same or newer in the
+ * same chain; ERR_CONFLICT if another repository's root is there. */
+WARN_UNUSED int tuf_client_init(const char *trust_dir, const void *root, size_t len,
+				struct err *e);
+/* Is there a trusted root in the folder? */
+bool tuf_client_is_initialised(const char *trust_dir);
+
+WARN_UNUSED int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport,
+				const struct tuf_limits *limits, int64_t now_s,
+				struct tuf_client **out, struct err *e);
+void tuf_client_close(struct tuf_client *c);
+DEFINE_CLEANUP(struct tuf_client, tuf_client_close);
+
+/* Root chain, timestamp, snapshot, top-level targets. */
+WARN_UNUSED int tuf_client_refresh(struct tuf_client *c, struct err *e);
+/* The same from the trust folder alone, no transport: for --offline. Expiry is not an
+ * error then but is told: *expired names the role that has expired, or NULL. */
+WARN_UNUSED int tuf_client_load_offline(struct tuf_client *c, const char **expired,
+					struct err *e);
+
+/* Where the target path is described: in targets, or by the delegations. ERR_NOT_FOUND
+ * when no role that is trusted for it lists it. */
+WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path,
+				  struct tuf_target *out, struct err *e);
+
+/* The names under which the target's bytes are stored, relative to the targets folder:
+ * "dir/HASH.name" in a consistent-snapshot repository, else the path itself. Caller
+ * frees. */
+char *tuf_client_target_name(const struct tuf_client *c, const char *path,
+			     const struct tuf_target *t);
+
+/* Versions and expiry of what is trusted now, for `show`, `status` and reports. */
+struct tuf_role_state {
+	const char *role;
+	uint64_t version;
+	int64_t expires_s;
+};
+size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4]);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * store: the client's content-addressed folder of verified files.
+ *
+ *   blobs/sha256/<hex>                              verified, read-only
+ *   partial/<hex>.part  <hex>.journal  <hex>.lock   downloads in the making
+ *   models/<repository>/<model>/<variant>/<file>    links to the blobs, under the names
+ *                                                   that engines expect, side by side
+ *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, from where
+ *   trust/<repository>/                             TUF metadata as received
+ *
+ * What always holds here:
+ *  - a file below blobs/ has the SHA-256 that is its name, was verified before it got
+ *    there, and is never written again;
+ *  - two processes may use one store at once, with or without working locks: the worst
+ *    that can happen is work done twice;
+ *  - nothing resumable is removed unless asked (gc).
+ */
+#ifndef FERRY_STORE_STORE_H
+#define FERRY_STORE_STORE_H
+
+#include "hash/sha256.h"
+#include "json/json.h"
+#include "util/text.h"
+
+struct store {
+	char *home;
+};
+
+/* $FERRY_HOME, else $XDG_DATA_HOME/ferry, else ~/.local/share/ferry. Caller frees. */
+WARN_UNUSED int store_home(char **out, struct err *e);
+/* Makes the folders if missing. A read-only store opens, too: reading from it works. */
+WARN_UNUSED int store_open(const char *home, struct store *out, struct err *e);
+void store_close(struct store *s);
+
+/* Paths; the caller frees. They need not exist. */
+char *store_blob_path(const struct store *s, const struct digest *d);
+char *store_part_path(const struct store *s, const struct digest *d);
+char *store_journal_path(const struct store *s, const struct digest *d);
+char *store_lock_path(const struct store *s, const struct digest *d);
+char *store_trust_dir(const struct store *s, const char *repository);
+char *store_variant_dir(const struct store *s, const char *repository, const char *model,
+			const char *variant);
+
+/* Is the blob there with this size? (Its content was verified when it came.) */
+bool store_has(const struct store *s, const struct digest *d, uint64_t size);
+
+/* Turns the complete, verified, synced partial into the blob: read-only, renamed, folder
+ * synced, journal removed. Fine when another process was faster. */
+WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, struct err *e);
+
+struct store_file {
+	char *name;             /* under which engines see it */
+	struct digest sha256;
+	uint64_t size;
+};
+
+struct store_variant {
+	char *repository, *model, *variant;
+	char *dir;                      /* where the links are */
+	struct store_file *files;
+	size_t file_count;
+	uint64_t size;                  /* of all files */
+	int64_t fetched_s;
+	bool complete;                  /* every blob is there */
+};
+void store_variant_release(struct store_variant *v);
+
+/* Links the variant's blobs under their names, all of them present. Replaces an older set
+ * of the same variant, file by file, the record last. */
+WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v,
+			   struct err *e);
+
+struct store_variants {
+	struct store_variant *at;
+	size_t count, cap;
+};
+void store_variants_release(struct store_variants *v);
+WARN_UNUSED int store_list(const struct store *s, struct store_variants *out, struct err *e);
+
+/* Unlinks the variant; its blobs stay until gc unless no other variant uses them. Adds the bytes that
+ * became free to *freed. ERR_NOT_FOUND when it is not there. */
+WARN_UNUSED int store_remove(const struct store *s, const char *repository, const char *model,
+			     const char *variant, uint64_t *freed, struct err *e);
+
+struct store_gc {
+	uint64_t blobs, partials, temporaries;  /* files removed (or that would be) */
+	uint64_t bytes;
+};
+/* Removes blobs that no variant links to and temporary files older than a day; partials
+ * older than partial_age_s (UINT64_MAX: none) that nobody holds. dry_run only counts. */
+WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run,
+			 struct store_gc *out, struct err *e);
+
+/* Re-hashes a blob. ERR_INTEGRITY when it is damaged: it is moved to
+ * blobs/sha256/<hex>.damaged, so that the next fetch gets a new one. */
+WARN_UNUSED int store_verify(const struct store *s, const struct digest *d, struct err *e);
+
+#endif
