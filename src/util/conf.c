@@ -1,0 +1,324 @@
+#include "util/conf.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONF_MAX_BYTES MIB
+#define CONF_MAX_SECTIONS 1000
+#define CONF_MAX_VALUES 1000
+
+struct reader {
+	struct conf *conf;
+	struct err *e;
+	const char *text;       /* what is left to read */
+	size_t len;
+	int line;               /* of the line that inih is at */
+	bool continued;         /* that line is indented: it continues a value */
+};
+
+static PRINTF_LIKE(2, 3) int reader_err(struct reader *r, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
+	return err_set(r->e, ERR_USAGE, "%s:%d: %s", r->conf->path, r->line, shown);
+}
+
+/* inih asks for lines; count them, and refuse what it would cut or misread. */
+static char *next_line(char *out, int size, void *stream)
+{
+	struct reader *r = stream;
+	if (r->len == 0 || r->e->class != ERR_NONE)
+		return NULL;
+	const char *end = memchr(r->text, '\n', r->len);
+	size_t len = end ? (size_t)(end - r->text) + 1 : r->len;
+	r->line++;
+	r->continued = *r->text == ' ' || *r->text == '\t';
+	if (len >= (size_t)size) {
+		reader_err(r, "the line is longer than %d bytes", size - 1);
+		return NULL;
+	}
+	if (memchr(r->text, '\0', len) || !utf8_valid(r->text, len)) {
+		reader_err(r, "the line is not UTF-8 text");
+		return NULL;
+	}
+	memcpy(out, r->text, len);
+	out[len] = '\0';
+	r->text += len;
+	r->len -= len;
+	return out;
+}
+
+static struct conf_section *section_named(struct reader *r, const char *full)
+{
+	const char *dot = strchr(full, '.');
+	size_t kind = dot ? (size_t)(dot - full) : strlen(full);
+	const char *name = dot ? dot + 1 : "";
+	struct conf *c = r->conf;
+	for (size_t i = 0; i < c->count; i++) {
+		struct conf_section *s = &c->sections[i];
+		if (strlen(s->kind) == kind && !memcmp(s->kind, full, kind) &&
+		    !strcmp(s->name, name)) {
+			if (i + 1 == c->count)
+				return s;
+			reader_err(r, "section [%s] stands here for the second time (first on "
+				      "line %d)", full, s->line);
+			return NULL;
+		}
+	}
+	if (kind == 0) {
+		reader_err(r, "a key before the first [section]");
+		return NULL;
+	}
+	if (dot && !path_is_id(name)) {
+		reader_err(r, "[%s]: a name has a-z, 0-9, '.', '_' and '-' only, at most 64", full);
+		return NULL;
+	}
+	if (c->count >= CONF_MAX_SECTIONS) {
+		reader_err(r, "more than %d sections", CONF_MAX_SECTIONS);
+		return NULL;
+	}
+	c->sections = mem_grow(c->sections, c->count, &c->cap, sizeof *c->sections);
+	struct conf_section *s = &c->sections[c->count++];
+	*s = (struct conf_section){ .kind = mem_strndup(full, kind), .name = mem_strdup(name),
+				    .line = r->line };
+	return s;
+}
+
+static int on_value(void *user, const char *section, const char *key, const char *value)
+{
+	struct reader *r = user;
+	struct conf_section *s = section_named(r, section);
+	if (!s)
+		return 0;
+	for (size_t i = 0; i < s->count; i++) {
+		struct conf_value *v = &s->values[i];
+		if (strcmp(v->key, key) != 0)
+			continue;
+		/* inih hands a continuation line over as the same key again. */
+		if (r->continued && i + 1 == s->count) {
+			char *joined = mem_printf("%s\n%s", v->value, value);
+			free(v->value);
+			v->value = joined;
+			return 1;
+		}
+		reader_err(r, "'%s' is given twice in [%s] (first on line %d)", key, section,
+			   v->line);
+		return 0;
+	}
+	if (s->count >= CONF_MAX_VALUES) {
+		reader_err(r, "more than %d keys in [%s]", CONF_MAX_VALUES, section);
+		return 0;
+	}
+	s->values = mem_grow(s->values, s->count, &s->cap, sizeof *s->values);
+	s->values[s->count++] = (struct conf_value){ .key = mem_strdup(key),
+						     .value = mem_strdup(value),
+						     .line = r->line };
+	return 1;
+}
+
+int conf_parse(const char *text, size_t len, const char *path, struct conf *out,
+	       struct err *e)
+{
+	struct conf c = { .path = mem_strdup(path), .dir = path_dir(path) };
+	struct reader r = { .conf = &c, .e = e, .text = text, .len = len };
+	int line = ini_parse_stream(next_line, &r, on_value, &r);
+	if (line > 0 && e->class == ERR_NONE) {
+		r.line = line;
+		reader_err(&r, "neither a [section] nor a \"key = value\" line");
+	} else if (line < 0) {
+		err_set(e, ERR_SYSTEM, "%s: cannot be read", path);
+	}
+	if (e->class != ERR_NONE) {
+		conf_release(&c);
+		return -(int)e->class;
+	}
+	*out = c;
+	return 0;
+}
+
+int conf_load(const char *path, struct conf *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
+	int rc = file_read_all(path, &text, e);
+	if (rc < 0) {
+		err_context(e, "cannot read the configuration");
+		return err_class_set(e, ERR_USAGE);
+	}
+	return conf_parse(buf_str(&text), text.len, path, out, e);
+}
+
+void conf_release(struct conf *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct conf_section *s = &c->sections[i];
+		for (size_t j = 0; j < s->count; j++) {
+			free(s->values[j].key);
+			free(s->values[j].value);
+		}
+		free(s->values);
+		free(s->kind);
+		free(s->name);
+	}
+	free(c->sections);
+	free(c->path);
+	free(c->dir);
+	*c = (struct conf){ 0 };
+}
+
+const struct conf_section *conf_find(const struct conf *c, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (!strcmp(c->sections[i].kind, kind) && !strcmp(c->sections[i].name, name))
+			return &c->sections[i];
+	return NULL;
+}
+
+const struct conf_section *conf_nth(const struct conf *c, const char *kind, size_t n)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (!strcmp(c->sections[i].kind, kind) && n-- == 0)
+			return &c->sections[i];
+	return NULL;
+}
+
+static const struct conf_value *value_of(const struct conf_section *s, const char *key)
+{
+	for (size_t i = 0; s && i < s->count; i++)
+		if (!strcmp(s->values[i].key, key))
+			return &s->values[i];
+	return NULL;
+}
+
+const char *conf_get(const struct conf_section *s, const char *key)
+{
+	const struct conf_value *v = value_of(s, key);
+	return v ? v->value : NULL;
+}
+
+int conf_err(const struct conf *c, const struct conf_section *s, const char *key, struct err *e,
+	     const char *fmt, ...)
+{
+	char text[768];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	const struct conf_value *v = key ? value_of(s, key) : NULL;
+	return err_set(e, ERR_USAGE, "%s:%d: %s", c->path ? c->path : "ferry.conf",
+		       v ? v->line : s ? s->line : 0, text);
+}
+
+static int bad_value(const struct conf *c, const struct conf_section *s, const char *key,
+		     const char *wanted, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(conf_get(s, key));
+	return conf_err(c, s, key, e, "%s: '%s' is not %s", key, shown, wanted);
+}
+
+int conf_get_bool(const struct conf *c, const struct conf_section *s, const char *key, bool *out,
+		  struct err *e)
+{
+	const char *value = conf_get(s, key);
+	return !value || parse_bool(value, out) ? 0 : bad_value(c, s, key, "yes or no", e);
+}
+
+int conf_get_u64(const struct conf *c, const struct conf_section *s, const char *key,
+		 uint64_t *out, struct err *e)
+{
+	const char *value = conf_get(s, key);
+	return !value || parse_u64(value, out) ? 0 : bad_value(c, s, key, "a whole number", e);
+}
+
+int conf_get_size(const struct conf *c, const struct conf_section *s, const char *key,
+		  uint64_t *out, struct err *e)
+{
+	const char *value = conf_get(s, key);
+	return !value || parse_size(value, out) ? 0
+		: bad_value(c, s, key, "a size such as 512K, 64MiB or 1.5G", e);
+}
+
+int conf_get_duration(const struct conf *c, const struct conf_section *s, const char *key,
+		      uint64_t *out_s, struct err *e)
+{
+	const char *value = conf_get(s, key);
+	return !value || parse_duration(value, out_s) ? 0
+		: bad_value(c, s, key, "a duration such as 90s, 15m, 36h or 30d", e);
+}
+
+void conf_get_words(const struct conf_section *s, const char *key, struct str_list *out)
+{
+	const char *value = conf_get(s, key);
+	if (value)
+		str_list_split(out, value, " \t\r\n");
+}
+
+char *conf_get_path(const struct conf *c, const struct conf_section *s, const char *key)
+{
+	const char *value = conf_get(s, key);
+	if (!value)
+		return NULL;
+	const char *home = getenv("HOME");
+	if (str_starts(value, "~/") && home)
+		return path_join(home, value + 2);
+	return path_join(c->dir ? c->dir : ".", value);
+}
+
+static size_t count_names(const char *const *names)
+{
+	size_t n = 0;
+	while (names[n])
+		n++;
+	return n;
+}
+
+static bool is_one_of(const char *s, const char *const *names)
+{
+	for (; *names; names++)
+		if (!strcmp(s, *names))
+			return true;
+	return false;
+}
+
+int conf_check_keys(const struct conf *c, const struct conf_section *s,
+		    const char *const *allowed, struct err *e)
+{
+	for (size_t i = 0; s && i < s->count; i++) {
+		const char *key = s->values[i].key;
+		if (is_one_of(key, allowed))
+			continue;
+		const char *near = text_nearest(key, allowed, count_names(allowed));
+		CLEANUP(mem_free_ptr) char *shown = text_escaped(key);
+		if (near)
+			return conf_err(c, s, key, e, "unknown key '%s'; did you mean '%s'?", shown,
+					near);
+		return conf_err(c, s, key, e, "unknown key '%s' in [%s%s%s]", shown, s->kind,
+				*s->name ? "." : "", s->name);
+	}
+	return 0;
+}
+
+int conf_check_kinds(const struct conf *c, const char *const *allowed, struct err *e)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct conf_section *s = &c->sections[i];
+		if (is_one_of(s->kind, allowed))
+			continue;
+		const char *near = text_nearest(s->kind, allowed, count_names(allowed));
+		CLEANUP(mem_free_ptr) char *shown = text_escaped(s->kind);
+		if (near)
+			return conf_err(c, s, NULL, e, "unknown section [%s]; did you mean [%s]?",
+					shown, near);
+		return conf_err(c, s, NULL, e, "unknown section [%s]", shown);
+	}
+	return 0;
+}

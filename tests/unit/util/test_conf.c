@@ -1,0 +1,91 @@
+#include "util/conf.h"
+
+#include "unit.h"
+
+static int parse(const char *text, struct conf *c, struct err *e)
+{
+	return conf_parse(text, strlen(text), "some/ferry.conf", c, e);
+}
+
+static void refused(const char *text, const char *message)
+{
+	struct err e = ERR_INIT;
+	struct conf c = { 0 };
+	assert_int_equal(parse(text, &c, &e), -ERR_USAGE);
+	if (!strstr(e.text, message))
+		fail_msg("'%s' lacks '%s'", e.text, message);
+}
+
+static void sections_and_values_are_found(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(conf_release) struct conf c = { 0 };
+	assert_ok(parse("# a comment\n[mirror.eu]\nkind = file\npath = data\n"
+			"[mirror.us]\nkind=http\n[publish]\nquorum = 2\n", &c, &e), &e);
+	assert_string_equal(conf_get(conf_find(&c, "mirror", "us"), "kind"), "http");
+	assert_string_equal(conf_nth(&c, "mirror", 0)->name, "eu");
+	assert_null(conf_nth(&c, "mirror", 2));
+	assert_null(conf_get(NULL, "kind"));
+	uint64_t quorum = 0;
+	assert_ok(conf_get_u64(&c, conf_find(&c, "publish", ""), "quorum", &quorum, &e), &e);
+	assert_int_equal(quorum, 2);
+	char *path = conf_get_path(&c, conf_find(&c, "mirror", "eu"), "path");
+	assert_string_equal(path, "some/data");
+	free(path);
+}
+
+static void indented_lines_continue_a_value(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(conf_release) struct conf c = { 0 };
+	CLEANUP(str_list_release) struct str_list words = { 0 };
+	assert_ok(parse("[repository.demo]\nmetadata = https://a/ https://b/\n\thttps://c/\n",
+			&c, &e), &e);
+	conf_get_words(conf_nth(&c, "repository", 0), "metadata", &words);
+	assert_int_equal(words.count, 3);
+	assert_string_equal(words.at[2], "https://c/");
+}
+
+static void faults_name_file_and_line(void **state)
+{
+	(void)state;
+	refused("[mirror.a]\nkind = file\nnonsense\n", "some/ferry.conf:3: ");
+	refused("[mirror.a]\nkind = file\nkind = http\n", ":3: 'kind' is given twice");
+	refused("[a]\nx = 1\n[b]\nx = 1\n[a]\ny = 2\n", "second time");
+	refused("[mirror.A B]\nkind = file\n", ":2: [mirror.A B]");
+	refused("kind = file\n", ":1: a key before");
+	refused("[a]\nx = \xff\n", ":2: the line is not UTF-8");
+}
+
+static void bad_values_name_what_is_wanted(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(conf_release) struct conf c = { 0 };
+	assert_ok(parse("[fetch]\nlimit-rate = fast\nstal-time = 3s\n", &c, &e), &e);
+	const struct conf_section *s = conf_find(&c, "fetch", "");
+	uint64_t v = 7;
+	assert_int_equal(conf_get_size(&c, s, "limit-rate", &v, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, ":2: limit-rate: 'fast' is not a size"));
+	assert_int_equal(v, 7);
+	err_clear(&e);
+	static const char *const keys[] = { "limit-rate", "stall-time", NULL };
+	assert_int_equal(conf_check_keys(&c, s, keys, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "did you mean 'stall-time'?"));
+	err_clear(&e);
+	static const char *const kinds[] = { "mirror", NULL };
+	assert_int_equal(conf_check_kinds(&c, kinds, &e), -ERR_USAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sections_and_values_are_found),
+		cmocka_unit_test(indented_lines_continue_a_value),
+		cmocka_unit_test(faults_name_file_and_line),
+		cmocka_unit_test(bad_values_name_what_is_wanted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
