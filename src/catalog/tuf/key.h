@@ -1,0 +1,63 @@
+/*
+ * Public keys of TUF metadata, and checking signatures with them.
+ *
+ *   keytype                        scheme                 keyval.public
+ *   ed25519                        ed25519                64 hex digits
+ *   ecdsa, ecdsa-sha2-nistp256     ecdsa-sha2-nistp256    PEM (P-256); DER signatures
+ *   rsa                            rsassa-pss-sha256      PEM of at least 2048 bits
+ *
+ * What always holds here:
+ *  - a key that cannot be used (unknown type, broken PEM) is kept and never verifies:
+ *    it is "not counted", which is what the specification asks for;
+ *  - a key id read from metadata is opaque: it need not be the hash of the key;
+ *  - two ids of one public key count as one key.
+ */
+#ifndef FERRY_CATALOG_TUF_KEY_H
+#define FERRY_CATALOG_TUF_KEY_H
+
+#include "hash/sha256.h"
+#include "json/json.h"
+
+#define TUF_KEYID_MAX 256       /* bytes of a key id that is accepted */
+
+struct evp_pkey_st;
+
+enum tuf_scheme { TUF_SCHEME_UNKNOWN, TUF_ED25519, TUF_ECDSA_P256, TUF_RSA_PSS };
+
+struct tuf_key {
+	char *id;
+	json_t *json;                   /* the key object, unknown members included */
+	enum tuf_scheme scheme;
+	struct evp_pkey_st *pkey;       /* NULL: cannot be used */
+	struct digest identity;         /* of the public key itself, whatever its id */
+};
+void tuf_key_free(struct tuf_key *k);
+DEFINE_CLEANUP(struct tuf_key, tuf_key_free);
+
+/* From a metadata file's "keys" object. ERR_INTEGRITY when it has not the shape of a
+ * key; a well-formed key of an unknown kind is accepted with pkey NULL. */
+WARN_UNUSED int tuf_key_parse(const char *id, const json_t *object, struct tuf_key **out,
+			      struct err *e);
+
+/* For the producing side: the key object is made here and its id is the hex SHA-256 of
+ * its canonical form. Takes its own reference to pkey. ERR_USAGE for a kind of key that
+ * TUF metadata cannot hold here. */
+WARN_UNUSED int tuf_key_from_pkey(struct evp_pkey_st *pkey, struct tuf_key **out,
+				  struct err *e);
+/* From a "BEGIN PUBLIC KEY" file: how people hand their keys to one another. ERR_USAGE
+ * for anything else, a private key in particular. */
+WARN_UNUSED int tuf_key_from_pem(const void *pem, size_t len, const char *what,
+				 struct tuf_key **out, struct err *e);
+/* The same form, appended to out. */
+WARN_UNUSED int tuf_key_to_pem(const struct tuf_key *k, struct buf *out, struct err *e);
+/* Another owned copy. */
+struct tuf_key *tuf_key_copy(const struct tuf_key *k);
+
+/* "Ed25519", "ECDSA P-256", "RSA-PSS", "unknown". */
+const char *tuf_key_kind(const struct tuf_key *k);
+
+/* Does the signature verify? Broken keys and signatures are just false. */
+bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len,
+		    const void *sig, size_t sig_len);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * The publisher's side of TUF: the metadata of a repository tree, changed in memory,
+ * signed, and saved.
+ *
+ *   metadata/    what is published
+ *   drafts/      changed documents that wait for signatures; never published
+ *
+ * What always holds here:
+ *  - a save is all or nothing: either every document of the change has its threshold of
+ *    signatures and all of it is published (new root, delegated roles, targets, snapshot, and
+ *    timestamp.json last, each by an atomic rename), or all of it waits in drafts/;
+ *  - a document gets a new version when it changes, and only then; changing it drops the
+ *    signatures that it had;
+ *  - a new root carries the threshold of the old root and of its own; every root stays;
+ *  - what somebody else published meanwhile is ERR_CONFLICT, never overwritten;
+ *  - consistent_snapshot is true.
+ *
+ * So one person signs everything with one call, and several people sign one after the other:
+ * each opens the tree (by then with its drafts), and saves with their own signers.
+ */
+#ifndef FERRY_CATALOG_TUF_WRITER_H
+#define FERRY_CATALOG_TUF_WRITER_H
+
+#include "catalog/sign/signer.h"
+#include "catalog/tuf/tree.h"
+#include "util/text.h"
+
+struct tuf_expiry {
+	uint64_t root_s, targets_s, snapshot_s, timestamp_s;    /* seconds from signing */
+};
+/* 365 days, 365 days, 30 days, 14 days. */
+extern const struct tuf_expiry tuf_expiry_default;
+
+struct tuf_writer;
+
+/* Opens the tree (the folder that holds metadata/), with what is published and what
+ * waits in drafts/. A tree without metadata is fine: everything is new then. Holds a
+ * lock on the tree until it is closed: ERR_CONFLICT when another publisher has it.
+ * expiry NULL: the default. */
+WARN_UNUSED int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry,
+				int64_t now_s, struct tuf_writer **out, struct err *e);
+void tuf_writer_close(struct tuf_writer *w);
+DEFINE_CLEANUP(struct tuf_writer, tuf_writer_close);
+
+/* Has the tree a root already, published or draft? */
+bool tuf_writer_has_root(const struct tuf_writer *w);
+
+/*
+ * Keys and thresholds of "root", "targets", "snapshot", "timestamp", in a new version
+ * of root; of a delegated role, in a new version of its delegator. Adding a key that is
+ * there and removing one that is not change nothing. ERR_USAGE for an unknown role or a
+ * threshold of 0. That a role has enough keys is checked by save.
+ */
+WARN_UNUSED int tuf_writer_key_add(struct tuf_writer *w, const char *role,
+				   const struct tuf_key *key, struct err *e);
+WARN_UNUSED int tuf_writer_key_remove(struct tuf_writer *w, const char *role,
+				      const char *keyid, struct err *e);
+WARN_UNUSED int tuf_writer_set_threshold(struct tuf_writer *w, const char *role,
+					 unsigned threshold, struct err *e);
+
+/*
+ * Targets of the role "targets" or of a delegated one. Setting what is there already
+ * changes nothing. `custom` (borrowed) may be NULL. A path that is no key (path_is_key)
+ * is ERR_USAGE; removing an unknown one is ERR_NOT_FOUND.
+ */
+WARN_UNUSED int tuf_writer_target_set(struct tuf_writer *w, const char *role,
+				      const char *path, uint64_t length,
+				      const struct digest *sha256, const json_t *custom,
+				      struct err *e);
+WARN_UNUSED int tuf_writer_target_remove(struct tuf_writer *w, const char *role,
+					 const char *path, struct err *e);
+/* As it will be after the save; false when it is not there. custom is borrowed until
+ * the next change. */
+bool tuf_writer_target_get(const struct tuf_writer *w, const char *role, const char *path,
+			   struct tuf_tree_target *out);
+/* Sorted by path. */
+void tuf_writer_target_paths(const struct tuf_writer *w, const char *role,
+			     struct str_list *out);
+
+/* Delegates from `parent` ("targets" or a delegated role): path patterns, in the order of
+ * calls. The role's first metadata is empty. ERR_USAGE when the name is taken. */
+struct tuf_delegation {
+	const char *name;
+	const char *const *paths;
+	size_t path_count;
+	bool terminating;
+	unsigned threshold;
+	const struct tuf_key *const *keys;
+	size_t key_count;
+};
+WARN_UNUSED int tuf_writer_delegate(struct tuf_writer *w, const char *parent,
+				    const struct tuf_delegation *d, struct err *e);
+
+/* A new version although nothing changed: with "snapshot" and "timestamp" it is the
+ * refresh of cron, with "root" or "targets" it puts off their expiry. */
+WARN_UNUSED int tuf_writer_touch(struct tuf_writer *w, const char *role, struct err *e);
+
+/* Is there anything to save, or to sign? */
+bool tuf_writer_changed(const struct tuf_writer *w);
+
+struct tuf_saved {
+	bool published;         /* else: drafts wait for signatures, see status */
+	size_t signatures;      /* added by this call */
+};
+
+/*
+ * Brings snapshot and timestamp in step with what changed, signs each changed document
+ * with every signer whose key its role lists, and publishes or keeps drafts (see
+ * above). With nothing changed and no drafts it does nothing: published is true, signatures 0.
+ *
+ * ERR_USAGE: a role has fewer keys than its threshold; no signer fits any document that
+ * needs one (the message names the roles and key ids that are wanted). ERR_CONFLICT:
+ * the tree changed since it was opened.
+ */
+WARN_UNUSED int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers,
+				size_t count, struct tuf_saved *out, struct err *e);
+
+/* Throws the drafts away, and every change that was not saved: back to what is published. */
+WARN_UNUSED int tuf_writer_discard(struct tuf_writer *w, struct err *e);
+
+/* One line of `catalog status`, for each document: published, or waiting. */
+struct tuf_writer_status {
+	char *role;
+	uint64_t version;               /* of the draft or change, else the published one */
+	uint64_t published;             /* published version, 0: none */
+	int64_t expires_s;
+	unsigned threshold;             /* of the root in force; new root: the new one */
+	unsigned valid;                 /* distinct keys that signed */
+	unsigned old_threshold, old_valid;      /* of a new root: by the old one; else 0 */
+	struct str_list keyids;         /* that may sign */
+	struct str_list signed_by;      /* those that did */
+};
+struct tuf_writer_statuses {
+	struct tuf_writer_status *at;   /* root, targets, delegated …, snapshot, timestamp */
+	size_t count, cap;
+};
+void tuf_writer_statuses_release(struct tuf_writer_statuses *s);
+WARN_UNUSED int tuf_writer_status(const struct tuf_writer *w, struct tuf_writer_statuses *out,
+				  struct err *e);
+
+#endif
