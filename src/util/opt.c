@@ -185,6 +185,13 @@ int opt_parse(const struct opt_table *tables, size_t table_count, int argc, char
 	return 0;
 }
 
+void opt_release(const struct opt *opts, void *values)
+{
+	for (const struct opt *o = opts; o && o->type != OPT_END; o++)
+		if (o->type == OPT_LIST)
+			opt_list_release((struct opt_list *)((char *)values + o->offset));
+}
+
 /* "-o, --output=FILE" as it stands in the help. */
 static void left_column(struct buf *out, const struct opt *o)
 {

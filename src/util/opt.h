@@ -75,6 +75,9 @@ WARN_UNUSED int opt_parse(const struct opt_table *tables, size_t table_count,
 			  int argc, char **argv, bool stop_at_operand, int *operands,
 			  struct err *e);
 
+/* Releases the lists among the values. */
+void opt_release(const struct opt *opts, void *values);
+
 /* The option list as --help shows it, `width` columns wide. */
 void opt_help(struct buf *out, const struct opt *opts, unsigned width);
 /* The same list in scdoc's syntax. */

@@ -1,0 +1,155 @@
+/* The dispatcher: `ferry fetch …` becomes ferry-fetch, from the folder that ferry
+ * itself is in, so that a build tree works without being installed. */
+#include "cli/internal.h"
+
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char usage_head[] =
+	"ferry - carries GGUF models from publishers to inference engines, verified\n"
+	"\n"
+	"Usage:\n"
+	"  ferry COMMAND [OPTION…] …\n";
+
+static void print_usage(FILE *out)
+{
+	const char *group = "";
+	fputs(usage_head, out);
+	for (const struct cli_entry *n = cli_entries; n->name; n++) {
+		if (strcmp(group, n->group) != 0)
+			fprintf(out, "\n%s:\n", n->group);
+		group = n->group;
+		fprintf(out, "  %-12s %s\n", n->name, n->summary);
+	}
+	fputs("\nOther:\n"
+	      "  help         show this, or with a command's name its help\n"
+	      "  completion   print the completion for bash, zsh or fish\n"
+	      "\n"
+	      "Start with `ferry fetch MODEL`, or read ferry(1).\n", out);
+}
+
+/* The folder of this very program. Caller frees. */
+static char *own_dir(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	if (n <= 0)
+		return mem_strdup(".");
+	path[n] = '\0';
+	return path_dir(path);
+}
+
+static char *program_path(const char *name)
+{
+	CLEANUP(mem_free_ptr) char *dir = own_dir();
+	CLEANUP(mem_free_ptr) char *file = mem_printf("ferry-%s", name);
+	return path_join(dir, file);
+}
+
+static const struct cli_entry *entry_find(const char *name)
+{
+	for (const struct cli_entry *n = cli_entries; n->name; n++)
+		if (!strcmp(n->name, name))
+			return n;
+	return NULL;
+}
+
+static int unknown(const char *name)
+{
+	const char *names[32];
+	size_t count = 0;
+	for (const struct cli_entry *n = cli_entries; n->name && count < ARRAY_LEN(names); n++)
+		names[count++] = n->name;
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
+	const char *near = text_nearest(name, names, count);
+	fprintf(stderr, "ferry: unknown command '%s'\n", shown);
+	if (near)
+		fprintf(stderr, "  hint: did you mean 'ferry %s'?\n", near);
+	else
+		fprintf(stderr, "  hint: 'ferry help' lists the commands\n");
+	return ERR_USAGE;
+}
+
+static int run_program(const char *name, char **argv)
+{
+	CLEANUP(mem_free_ptr) char *path = program_path(name);
+	argv[0] = path;
+	execv(path, argv);
+	fprintf(stderr, "ferry: cannot run %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "  hint: is Model Ferry installed completely?\n");
+	return ERR_SYSTEM;
+}
+
+/* Prints what `ferry-NAME --generate=KIND` prints. */
+static int append_output(const char *name, const char *kind)
+{
+	CLEANUP(mem_free_ptr) char *path = program_path(name);
+	CLEANUP(mem_free_ptr) char *option = mem_printf("--generate=%s", kind);
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		execl(path, path, option, (char *)NULL);
+		_exit(ERR_SYSTEM);
+	}
+	int status = 0;
+	if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) {
+		fprintf(stderr, "ferry: cannot run %s\n", path);
+		return ERR_SYSTEM;
+	}
+	return 0;
+}
+
+static int completion(const char *kind)
+{
+	if (!kind || !cli_generate_head(stdout, kind)) {
+		fprintf(stderr, "ferry: completion for which shell?\n"
+				"  hint: ferry completion bash|zsh|fish\n");
+		return ERR_USAGE;
+	}
+	for (const struct cli_entry *n = cli_entries; n->name; n++) {
+		int rc = append_output(n->name, kind);
+		if (rc)
+			return rc;
+	}
+	cli_generate_tail(stdout, kind);
+	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : ERR_SYSTEM;
+}
+
+static int help(int argc, char **argv)
+{
+	if (argc < 3) {
+		print_usage(stdout);
+		return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
+	}
+	if (!entry_find(argv[2]))
+		return unknown(argv[2]);
+	char option[] = "--help";
+	char *args[] = { NULL, option, NULL };
+	return run_program(argv[2], args);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	if (!name) {
+		print_usage(stderr);
+		return ERR_USAGE;
+	}
+	if (!strcmp(name, "--version")) {
+		printf("ferry %s\n", FERRY_VERSION);
+		return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
+	}
+	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
+		return help(argc, argv);
+	if (!strcmp(name, "completion"))
+		return completion(argc > 2 ? argv[2] : NULL);
+	if (name[0] == '-' || !entry_find(name))
+		return unknown(name);
+	return run_program(name, argv + 1);
+}

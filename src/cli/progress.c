@@ -1,0 +1,301 @@
+#include "cli/internal.h"
+
+#include "json/json.h"
+#include "util/mem.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_TASKS 32
+#define DRAW_EVERY_MS 100
+#define PLAIN_EVERY_MS 10000
+/* The rate is an average over about this long, so that it follows but does not jump. */
+#define RATE_WINDOW_MS 4000
+
+struct task {
+	char *name;
+	uint64_t total, done, before;   /* before: done before this run */
+	int64_t began_ms, rate_at_ms, told_ms;
+	uint64_t rate_from;             /* done at rate_at_ms */
+	double rate;                    /* bytes a second */
+};
+
+struct drawer {
+	struct report report;           /* first: the engines' view */
+	pthread_mutex_t lock;
+	FILE *err;
+	enum cli_progress mode;         /* PLAIN, JSON, NONE, or AUTO: a bar */
+	bool quiet;
+	int verbose;
+	const char *prefix;
+	struct task tasks[MAX_TASKS];
+	size_t count;
+	int64_t drawn_ms;
+	bool line_is_open;              /* a bar stands on the terminal's line */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static unsigned columns(FILE *f)
+{
+	struct winsize size;
+	if (ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return 80;
+}
+
+static void erase_line(struct drawer *d)
+{
+	if (d->line_is_open)
+		fputs("\r\033[K", d->err);
+	d->line_is_open = false;
+}
+
+static void update_rate(struct task *t, int64_t now)
+{
+	int64_t span = now - t->rate_at_ms;
+	if (span < 500)
+		return;
+	double fresh = t->done > t->rate_from
+		? (double)(t->done - t->rate_from) * 1000 / (double)span : 0;
+	double weight = MIN(1.0, (double)span / RATE_WINDOW_MS);
+	t->rate = t->rate > 0 ? t->rate + (fresh - t->rate) * weight : fresh;
+	t->rate_at_ms = now;
+	t->rate_from = t->done;
+}
+
+/* "45 %  1.2 GiB of 2.6 GiB  310 MiB/s  ETA 5s" */
+static void describe(struct buf *out, const struct task *t)
+{
+	char done[SIZE_TEXT], total[SIZE_TEXT], rate[SIZE_TEXT], eta[DURATION_TEXT];
+	format_size(done, t->done);
+	if (t->total)
+		buf_addf(out, "%3u %%  %s of %s", (unsigned)(t->done >= t->total ? 100
+			: (double)t->done * 100 / (double)t->total), done,
+			format_size(total, t->total));
+	else
+		buf_addf(out, "%s", done);
+	if (t->rate < 1)
+		return;
+	buf_addf(out, "  %s/s", format_size(rate, (uint64_t)t->rate));
+	if (t->total > t->done)
+		buf_addf(out, "  ETA %s", format_duration(eta,
+			(uint64_t)((double)(t->total - t->done) / t->rate) + 1));
+}
+
+/* All running tasks as one, when there are several. */
+static struct task sum(struct drawer *d, char *name, size_t size)
+{
+	struct task all = d->tasks[0];
+	for (size_t i = 1; i < d->count; i++) {
+		all.total = all.total && d->tasks[i].total ? all.total + d->tasks[i].total : 0;
+		all.done += d->tasks[i].done;
+		all.rate += d->tasks[i].rate;
+	}
+	snprintf(name, size, d->count > 1 ? "%s and %zu more" : "%s", d->tasks[0].name,
+		 d->count - 1);
+	return all;
+}
+
+#define BAR_WIDTH 20
+
+static void draw(struct drawer *d, int64_t now)
+{
+	if (d->mode != PROGRESS_AUTO || d->quiet || d->count == 0 ||
+	    now - d->drawn_ms < DRAW_EVERY_MS)
+		return;
+	char name[256];
+	for (size_t i = 0; i < d->count; i++)
+		update_rate(&d->tasks[i], now);
+	struct task all = sum(d, name, sizeof name);
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
+	describe(&text, &all);
+	unsigned width = columns(d->err);
+	size_t bar = all.total && width >= 78 ? BAR_WIDTH : 0;
+	size_t used = text.len + 3 + (bar ? bar + 4 : 0);
+	size_t room = width > used ? width - used : 8;
+	if (strlen(shown) > room)
+		shown[room] = '\0';
+	while (*shown && !utf8_valid(shown, strlen(shown)))
+		shown[strlen(shown) - 1] = '\0';
+	fprintf(d->err, "\r%s  ", shown);
+	if (bar) {
+		size_t full = (size_t)((double)MIN(all.done, all.total) * BAR_WIDTH /
+				       (double)all.total);
+		fprintf(d->err, "[%.*s%*s]  ", (int)full, "====================",
+			(int)(BAR_WIDTH - full), "");
+	}
+	fprintf(d->err, "%s\033[K", buf_str(&text));
+	fflush(d->err);
+	d->line_is_open = true;
+	d->drawn_ms = now;
+}
+
+static void emit_json(struct drawer *d, const struct report_event *ev)
+{
+	static const char *const names[] = { "begin", "advance", "end", "note", "warning",
+					     "detail" };
+	struct err ignored = ERR_INIT;
+	CLEANUP(buf_release) struct buf line = BUF_INIT(64 * KIB);
+	CLEANUP(json_release) json_t *o = json_object();
+	json_put_string(o, "event", names[ev->kind]);
+	json_put_string(o, "task", ev->task);
+	for (size_t i = 0; ev->task && i < d->count; i++) {
+		if (!strcmp(d->tasks[i].name, ev->task)) {
+			json_put_u64(o, "bytes", d->tasks[i].done);
+			json_put_u64(o, "total", d->tasks[i].total);
+		}
+	}
+	if (ev->kind == REPORT_END)
+		json_put_bool(o, "ok", ev->ok);
+	json_put_string(o, "text", ev->text);
+	if (json_compact(o, &line, &ignored) == 0)
+		fprintf(d->err, "%s\n", buf_str(&line));
+}
+
+static struct task *task_find(struct drawer *d, const char *name)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (!strcmp(d->tasks[i].name, name))
+			return &d->tasks[i];
+	return NULL;
+}
+
+static void on_begin(struct drawer *d, const struct report_event *ev, int64_t now)
+{
+	if (d->count >= MAX_TASKS || task_find(d, ev->task))
+		return;
+	d->tasks[d->count++] = (struct task){
+		.name = mem_strdup(ev->task), .total = ev->total, .done = (uint64_t)ev->bytes,
+		.before = (uint64_t)ev->bytes, .began_ms = now, .told_ms = now,
+		.rate_at_ms = now, .rate_from = (uint64_t)ev->bytes,
+	};
+}
+
+static void on_advance(struct drawer *d, struct task *t, int64_t bytes, int64_t now)
+{
+	if (bytes >= 0)
+		t->done += (uint64_t)bytes;
+	else
+		t->done -= MIN(t->done, (uint64_t)-bytes);
+	t->rate_from = MIN(t->rate_from, t->done);
+	if (d->mode == PROGRESS_PLAIN && !d->quiet && now - t->told_ms >= PLAIN_EVERY_MS) {
+		CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
+		CLEANUP(mem_free_ptr) char *shown = text_escaped(t->name);
+		update_rate(t, now);
+		describe(&text, t);
+		fprintf(d->err, "%s: %s: %s\n", d->prefix, shown, buf_str(&text));
+		t->told_ms = now;
+	}
+}
+
+static void on_end(struct drawer *d, struct task *t, bool ok, int64_t now)
+{
+	uint64_t moved = t->done - MIN(t->done, t->before);
+	int64_t span = MAX(1, now - t->began_ms);
+	erase_line(d);
+	/* What was over at once is not worth a line. */
+	if (ok && !d->quiet && (d->mode == PROGRESS_AUTO || d->mode == PROGRESS_PLAIN) &&
+	    (span > 1000 || d->verbose)) {
+		char size[SIZE_TEXT], rate[SIZE_TEXT], took[DURATION_TEXT];
+		CLEANUP(mem_free_ptr) char *shown = text_escaped(t->name);
+		fprintf(d->err, "%s: %s: %s in %s (%s/s)\n", d->prefix, shown,
+			format_size(size, moved), format_duration(took, (uint64_t)span / 1000),
+			format_size(rate, moved * 1000 / (uint64_t)span));
+	}
+	free(t->name);
+	size_t index = (size_t)(t - d->tasks);
+	memmove(t, t + 1, (d->count - index - 1) * sizeof *t);
+	d->count--;
+}
+
+static void say(struct drawer *d, const struct report_event *ev)
+{
+	bool shown = ev->kind == REPORT_WARN || (ev->kind == REPORT_NOTE && !d->quiet) ||
+		     (ev->kind == REPORT_DETAIL && d->verbose > 0);
+	if (!shown)
+		return;
+	CLEANUP(mem_free_ptr) char *text = text_escaped(ev->text);
+	erase_line(d);
+	fprintf(d->err, "%s: %s%s\n", d->prefix, ev->kind == REPORT_WARN ? "warning: " : "",
+		text);
+	fflush(d->err);
+	d->drawn_ms = 0;
+}
+
+static void emit(struct report *r, const struct report_event *ev)
+{
+	struct drawer *d = (struct drawer *)r;
+	int64_t now = now_ms();
+	pthread_mutex_lock(&d->lock);
+	struct task *t = ev->task ? task_find(d, ev->task) : NULL;
+	if (ev->kind == REPORT_BEGIN)
+		on_begin(d, ev, now);
+	else if (ev->kind == REPORT_ADVANCE && t)
+		on_advance(d, t, ev->bytes, now);
+	if (d->mode == PROGRESS_JSON) {
+		t = ev->task ? task_find(d, ev->task) : NULL;
+		/* Every byte count would be a flood; a few a second are enough. */
+		if (ev->kind != REPORT_ADVANCE || (t && now - t->told_ms >= DRAW_EVERY_MS)) {
+			emit_json(d, ev);
+			if (t)
+				t->told_ms = now;
+		}
+	} else if (ev->text) {
+		say(d, ev);
+	}
+	if (ev->kind == REPORT_END && t)
+		on_end(d, t, ev->ok, now);
+	draw(d, now);
+	pthread_mutex_unlock(&d->lock);
+}
+
+struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, int verbose,
+				const char *prefix)
+{
+	struct drawer *d = NEW(struct drawer);
+	d->report.emit = emit;
+	d->err = err;
+	d->quiet = quiet;
+	d->verbose = verbose;
+	d->prefix = prefix;
+	d->mode = mode;
+	const char *term = getenv("TERM");
+	if (mode == PROGRESS_AUTO &&
+	    (!isatty(fileno(err)) || (term && !strcmp(term, "dumb"))))
+		d->mode = PROGRESS_PLAIN;
+	pthread_mutex_init(&d->lock, NULL);
+	return &d->report;
+}
+
+void cli_progress_pause(struct report *r)
+{
+	if (!r)
+		return;
+	struct drawer *d = (struct drawer *)r;
+	pthread_mutex_lock(&d->lock);
+	erase_line(d);
+	fflush(d->err);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void cli_progress_free(struct report *r)
+{
+	if (!r)
+		return;
+	struct drawer *d = (struct drawer *)r;
+	cli_progress_pause(r);
+	for (size_t i = 0; i < d->count; i++)
+		free(d->tasks[i].name);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
