@@ -1,0 +1,41 @@
+/*
+ * What a file is by its first bytes: model, archive, or one of the things that people
+ * get instead of a model (a login page, a Git LFS pointer, an error message).
+ */
+#ifndef FERRY_PUBLISH_SNIFF_H
+#define FERRY_PUBLISH_SNIFF_H
+
+#include "util/base.h"
+#include "util/err.h"
+
+#define SNIFF_BYTES 4096
+
+enum sniff {
+	SNIFF_UNKNOWN,
+	SNIFF_EMPTY,
+	SNIFF_GGUF,
+	SNIFF_ARCHIVE,          /* tar, zip, 7z, or something compressed */
+	SNIFF_SAFETENSORS,
+	SNIFF_GGML_OLD,         /* the formats before GGUF */
+	SNIFF_PICKLE,           /* a bare Python pickle */
+	SNIFF_RAR,
+	SNIFF_HTML,
+	SNIFF_LFS_POINTER,
+	SNIFF_JSON,
+	SNIFF_XML,
+	SNIFF_TEXT,
+};
+
+/* Of the first `len` bytes of a file; SNIFF_BYTES are enough for any answer. */
+enum sniff sniff_bytes(const void *data, size_t len);
+/* Of a regular file. */
+WARN_UNUSED int sniff_file(const char *path, enum sniff *out, struct err *e);
+
+/* Sets the error for a kind that is no model: ERR_INTEGRITY, with what it is, how its
+ * text begins where that helps, and the way out. `what` names the file or the URL. */
+int sniff_refuse(enum sniff kind, const void *data, size_t len, const char *what,
+		 struct err *e);
+/* The same for a file whose kind is already known. */
+int sniff_refuse_file(enum sniff kind, const char *path, const char *what, struct err *e);
+
+#endif

@@ -1,0 +1,87 @@
+#include "publish/workdir.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SCRATCH_PREFIX "scratch."
+#define LOCK_NAME "lock"
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	remove(path);
+	return 0;
+}
+
+void workdir_remove_tree(const char *path)
+{
+	nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+}
+
+void workdir_scratch_release(char **path)
+{
+	if (*path)
+		workdir_remove_tree(*path);
+	free(*path);
+	*path = NULL;
+}
+
+static int remove_leftovers(const struct workdir *w, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(w->path, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		if (!str_starts(names.at[i], SCRATCH_PREFIX))
+			continue;
+		CLEANUP(mem_free_ptr) char *path = path_join(w->path, names.at[i]);
+		workdir_remove_tree(path);
+	}
+	return rc;
+}
+
+int workdir_open(const char *output_dir, struct workdir *out, struct err *e)
+{
+	CLEANUP(workdir_close) struct workdir w = WORKDIR_INIT;
+	w.path = path_join(output_dir, WORKDIR_NAME);
+	CLEANUP(mem_free_ptr) char *lock = path_join(w.path, LOCK_NAME);
+	int rc = file_mkdirs(w.path, 0755, e);
+	if (rc == 0)
+		rc = file_lock(lock, false, &w.lock, e);
+	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
+		err_context(e, "another process prepares into %s", output_dir);
+		return err_hint(e, "wait until it is done, or choose another folder with -o");
+	}
+	/* Without a lock another process may be using its scratch folder. */
+	if (rc == 0 && w.lock >= 0)
+		rc = remove_leftovers(&w, e);
+	if (rc < 0)
+		return rc;
+	*out = w;
+	w = (struct workdir)WORKDIR_INIT;
+	return 0;
+}
+
+void workdir_close(struct workdir *w)
+{
+	file_close(&w->lock);
+	free(w->path);
+	w->path = NULL;
+}
+
+int workdir_scratch(const struct workdir *w, char **path, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *made = path_join(w->path, SCRATCH_PREFIX "XXXXXX");
+	if (!mkdtemp(made))
+		return err_sys(e, errno, "cannot make a folder in %s", w->path);
+	*path = STEAL(made);
+	return 0;
+}
