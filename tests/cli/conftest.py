@@ -1,0 +1,131 @@
+"""What the end-to-end tests share: running the built commands in an isolated home,
+validating their JSON against the schemas, and making small models."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import jsonschema
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("FERRY_BIN_DIR", ROOT / "build" / "bin"))
+TOOLS = BIN.parent / "tests"
+SCHEMAS = ROOT / "schemas"
+
+
+class Result:
+    """What a command left: exit code (negative: the signal that ended it) and output."""
+
+    def __init__(self, process):
+        self.code = process.returncode
+        self.out = process.stdout
+        self.err = process.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Ferry:
+    """Runs `ferry ARGS…` with a home, store and configuration of its own."""
+
+    def __init__(self, work):
+        self.work = pathlib.Path(work)
+        self.home = self.work / "home"
+        self.store = self.work / "store"
+        self.home.mkdir(exist_ok=True)
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "FERRY_HOME": str(self.store),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "FERRY_PASSPHRASE": "correct horse",
+        }
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH", "TMPDIR"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+
+    def command(self, *args):
+        return [str(BIN / "ferry"), *[str(a) for a in args]]
+
+    def environment(self, env):
+        merged = {**self.env, **(env or {})}
+        return {k: str(v) for k, v in merged.items() if v is not None}
+
+    def start(self, *args, cwd=None, env=None, **options):
+        """A running process; the caller waits for it."""
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(self.command(*args), cwd=cwd or self.work,
+                                env=self.environment(env), text=True, **options)
+
+    def __call__(self, *args, check=0, cwd=None, env=None, input=None, timeout=300):
+        """Runs to the end; `check` is the exit code wanted (None: any)."""
+        process = subprocess.run(self.command(*args), cwd=cwd or self.work,
+                                 env=self.environment(env), capture_output=True,
+                                 text=True, input=input, timeout=timeout)
+        result = Result(process)
+        if check is not None and result.code != check:
+            raise AssertionError(
+                f"ferry {' '.join(map(str, args))}: exit {result.code}, wanted {check}\n"
+                f"--- stdout\n{result.out[-4000:]}\n--- stderr\n{result.err[-4000:]}")
+        return result
+
+
+@pytest.fixture
+def work(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def ferry(work):
+    return Ferry(work)
+
+
+def _store():
+    """Every schema by its $id and its file name, so that $ref works without a network."""
+    found = {}
+    for path in SCHEMAS.glob("*.json"):
+        schema = json.loads(path.read_text())
+        found[path.name] = schema
+        if "$id" in schema:
+            found[schema["$id"]] = schema
+    return found
+
+
+@pytest.fixture(scope="session")
+def validate():
+    """validate(document, "output-fetch") checks against schemas/output-fetch.schema.json."""
+    store = _store()
+
+    def check(document, name):
+        schema = store[f"{name}.schema.json"]
+        jsonschema.Draft202012Validator.check_schema(schema)
+        resolver = jsonschema.RefResolver(schema.get("$id", ""), schema, store=store)
+        validator = jsonschema.Draft202012Validator(
+            schema, resolver=resolver, format_checker=jsonschema.FormatChecker())
+        errors = sorted(validator.iter_errors(document), key=lambda e: list(e.path))
+        assert not errors, "\n".join(
+            f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in errors[:5])
+    return check
+
+
+@pytest.fixture(scope="session")
+def make_gguf():
+    """make_gguf(path, "--seed", 3, …) runs scripts/make-test-gguf."""
+    def make(path, *options):
+        subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o", str(path),
+                        *[str(o) for o in options]], check=True, stdout=subprocess.DEVNULL)
+        return pathlib.Path(path)
+    return make
+
+
+def kill_group(process):
+    """SIGKILL to a process that was started with start_new_session=True."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

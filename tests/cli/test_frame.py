@@ -1,0 +1,105 @@
+"""The frame that every command shares: help, version, mistakes, completions."""
+
+import json
+import subprocess
+
+import pytest
+from conftest import BIN, ROOT
+
+COMMANDS = sorted(p.name[len("ferry-"):] for p in BIN.glob("ferry-*"))
+
+
+def test_there_are_commands():
+    assert {"fetch", "push", "catalog"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_terminal_and_names_the_man_page(ferry, command):
+    out = ferry(command, "--help").out
+    assert f"man ferry-{command}" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert ferry("help", command).out == out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_version_is_one_line(ferry, command):
+    assert ferry(command, "--version").out.startswith(f"ferry {command} ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_option_is_a_usage_error(ferry, command):
+    result = ferry(command, "--no-such-option", check=2)
+    assert "unknown option --no-such-option" in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_usage_error_is_json_on_request(ferry, validate, command):
+    result = ferry(command, "--json", "--no-such-option", check=2)
+    validate(result.json, "error")
+    assert result.json["error"]["class"] == "usage"
+    assert result.json["error"]["exit"] == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_man_page(command):
+    assert (ROOT / "man" / f"ferry-{command}.1.scd").is_file()
+
+
+def test_the_dispatcher_suggests(ferry):
+    result = ferry("fetsh", check=2)
+    assert "did you mean 'ferry fetch'?" in result.err
+    assert ferry(check=2).err.startswith("ferry - ")
+    assert "Publish models" in ferry("--help").out
+
+
+def test_common_options_may_stand_before_the_command(ferry, work):
+    (work / "sub").mkdir()
+    (work / "sub" / "ferry.conf").write_text("[mirrr.a]\n kind = file\n")
+    result = ferry("-C", "sub", "mirror", "list", check=2)
+    assert "did you mean [mirror]?" in result.err
+
+
+def test_a_broken_configuration_names_file_and_line(ferry, work):
+    (work / "ferry.conf").write_text("[mirror.a]\nkind = file\nnonsense\n")
+    result = ferry("mirror", "list", check=2)
+    assert "ferry.conf:3:" in result.err
+    result = ferry("mirror", "list", "--config", "no-such.conf", check=2)
+    assert "no-such.conf" in result.err
+
+
+def test_a_full_standard_output_is_an_error(ferry):
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([str(BIN / "ferry-fetch"), "--help"], stdout=full,
+                                 stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 7
+    assert "cannot write to standard output" in process.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_name_every_command(ferry, shell):
+    out = ferry("completion", shell).out
+    for command in COMMANDS:
+        assert command in out
+    assert "limit-rate" in out
+
+
+def complete(words):
+    """What bash offers for the last word."""
+    script = f"""
+source <({BIN}/ferry completion bash)
+COMP_WORDS=({' '.join(json.dumps(w) for w in words)})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+compopt() {{ :; }}
+_ferry
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    out = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    return out.stdout.split()
+
+
+def test_bash_completes_commands_options_and_choices():
+    assert complete(["ferry", "fet"]) == ["fetch"]
+    assert "--offline" in complete(["ferry", "fetch", "--off"])
+    assert "sign" in complete(["ferry", "catalog", "si"])
+    assert complete(["ferry", "fetch", "--progress", "pl"]) == ["plain"]
