@@ -15,6 +15,7 @@ PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 BUILD ?= build$(if $(SANITIZE),/sanitize)
 FUZZ_SECONDS ?= 60
+PYTEST_JOBS ?= 3
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -98,10 +99,120 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELPERS:%.c=$(BUILD)/o
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+# -- documents -----------------------------------------------------------------------
+
+docs: $(MAN_PAGES) $(BUILD)/completions/ferry.bash $(BUILD)/completions/_ferry \
+	$(BUILD)/completions/ferry.fish
+
+# A line "@OPTIONS@" in a command's page becomes the list of its own option table.
+$(BUILD)/man/%: man/%.scd scripts/make-man $(PROGRAMS)
+	@mkdir -p $(@D)
+	scripts/make-man $< $(BUILD)/bin > $@
+
+$(BUILD)/completions/ferry.bash: SHELL_NAME := bash
+$(BUILD)/completions/_ferry: SHELL_NAME := zsh
+$(BUILD)/completions/ferry.fish: SHELL_NAME := fish
+$(BUILD)/completions/ferry.bash $(BUILD)/completions/_ferry $(BUILD)/completions/ferry.fish: $(PROGRAMS)
+	@mkdir -p $(@D)
+	$(BUILD)/bin/ferry completion $(SHELL_NAME) > $@
+
+# -- dependencies --------------------------------------------------------------------
+
+deps:
+	@scripts/install-deps build
+
 # -- tests ---------------------------------------------------------------------------
+
+# Installs what is missing, then builds and passes all tests.
+test:
+	@scripts/install-deps build test
+	@$(MAKE) --no-print-directory check
+
+check: programs docs unit cli-tests
 
 unit: $(UNIT_TESTS)
 	@scripts/run-unit-tests $^
 
+# PYTEST_ARGS="-k fetch -x" picks tests.
+cli-tests: programs
+	FERRY_BIN_DIR=$(abspath $(BUILD)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		-n $(PYTEST_JOBS) $(PYTEST_ARGS) tests/cli
+
+lint:
+	@scripts/install-deps build test
+	@ci/lint
+
+bench:
+	@scripts/install-deps build bench
+	@$(MAKE) --no-print-directory programs
+	@scripts/bench $(BUILD)
+
+# One binary for each tests/fuzz/fuzz_*.c, each run for FUZZ_SECONDS.
+fuzz:
+	@scripts/install-deps build test
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang \
+		SANITIZE=address,undefined,fuzzer-no-link fuzzers
+	@scripts/run-fuzzers build/fuzz/fuzz $(FUZZ_SECONDS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -o $@
+
+demo:
+	@scripts/install-deps build
+	@$(MAKE) --no-print-directory programs
+	@scripts/demo $(BUILD)/bin
+
+# -- installing ----------------------------------------------------------------------
+
+install: programs docs
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	for section in 1 5 7; do \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$$section && \
+		install -m 644 $(BUILD)/man/*.$$section $(DESTDIR)$(PREFIX)/share/man/man$$section \
+		|| exit 1; \
+	done
+	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/schemas
+	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/model-ferry/schemas
+	install -D -m 644 $(BUILD)/completions/ferry.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry
+	install -D -m 644 $(BUILD)/completions/_ferry \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ferry
+	install -D -m 644 $(BUILD)/completions/ferry.fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ferry.fish
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(PROGRAMS))
+	for page in $(notdir $(MAN_PAGES)); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
+	done
+	rm -rf $(DESTDIR)$(PREFIX)/share/model-ferry
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ferry \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ferry.fish
+
+dist:
+	@mkdir -p build
+	git archive --prefix=model-ferry-$(VERSION)/ -o build/model-ferry-$(VERSION).tar.gz HEAD
+	@echo build/model-ferry-$(VERSION).tar.gz
+
 clean:
 	rm -rf build
+
+help:
+	@printf '%s\n' \
+		'make demo       the main job on this machine, with small random models' \
+		'make test       install what is missing, build, run all tests' \
+		'make            build into build/bin' \
+		'make check      the tests, without installing anything' \
+		'make bench      speed and memory, as a table' \
+		'make fuzz       every fuzz target for FUZZ_SECONDS (60)' \
+		'make lint       warnings of two compilers, layers, scripts, man pages' \
+		'make install    into PREFIX (/usr/local), below DESTDIR' \
+		'make uninstall  takes that back' \
+		'make dist       a source archive in build/' \
+		'make clean      removes build/'

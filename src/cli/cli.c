@@ -226,6 +226,15 @@ static int finish(struct run *run, int rc, struct err *e)
 	return e->class != ERR_NONE ? (int)e->class : rc < 0 ? ERR_FAULT : 0;
 }
 
+/* For a line with a mistake, which parse() left half read. */
+static bool asks_for_json(char **argv)
+{
+	for (; *argv; argv++)
+		if (!strcmp(*argv, "--json"))
+			return true;
+	return false;
+}
+
 int cli_main(const struct command *command, int argc, char **argv)
 {
 	struct err e = ERR_INIT;
@@ -237,10 +246,10 @@ int cli_main(const struct command *command, int argc, char **argv)
 	setlocale(LC_CTYPE, "C.UTF-8");
 	const struct command *c = command;
 	void *opts = NULL;
+	char **given = argv;
 	int rc = parse(&run, &c, &opts, &argc, &argv, &e);
 	run.name = mem_strdup(run.path + strlen("ferry "));
-	/* Even with a mistake elsewhere on the line, help is help. */
-	run.cli.json = run.common.json;
+	run.cli.json = run.common.json || (rc < 0 && asks_for_json(given));
 	if (run.common.help && rc == 0)
 		cli_help(stdout, c, run.path);
 	else if (run.common.version && rc == 0)

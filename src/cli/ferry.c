@@ -134,6 +134,34 @@ static int help(int argc, char **argv)
 	return run_program(argv[2], args);
 }
 
+/* `ferry -C DIR --json push …`: common options in front of the command go behind it.
+ * Returns how many words they are. */
+static int leading_options(int argc, char **argv)
+{
+	static const char *const with_value[] = { "-C", "--directory", "--config", "--progress" };
+	int i = 1;
+	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++)
+		for (size_t w = 0; w < ARRAY_LEN(with_value); w++)
+			if (!strcmp(argv[i], with_value[w]) && i + 1 < argc) {
+				i++;
+				break;
+			}
+	return i - 1;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	int leading = leading_options(argc, argv);
+	const char *name = argv[1 + leading];
+	if (!name || !entry_find(name))
+		return unknown(name ? name : argv[1]);
+	/* NAME OPTIONS… REST…: one rotation of the words in front. */
+	char *kept = argv[1 + leading];
+	memmove(argv + 2, argv + 1, (size_t)leading * sizeof *argv);
+	argv[1] = kept;
+	return run_program(name, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
@@ -149,7 +177,5 @@ int main(int argc, char **argv)
 		return help(argc, argv);
 	if (!strcmp(name, "completion"))
 		return completion(argc > 2 ? argv[2] : NULL);
-	if (name[0] == '-' || !entry_find(name))
-		return unknown(name);
-	return run_program(name, argv + 1);
+	return dispatch(argc, argv);
 }
