@@ -9,7 +9,8 @@
 #include "util/err.h"
 
 /* SIGINT and SIGTERM set the flag; a second one ends the process at once.
- * SIGPIPE is ignored, so that a closed pipe is an error of write(). */
+ * SIGPIPE and SIGXFSZ are ignored, so that a closed pipe or a file size limit is an
+ * error of write(). */
 void cancel_install(void);
 /* The signal that asked to stop, or 0. */
 int cancel_signal(void);

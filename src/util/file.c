@@ -154,8 +154,9 @@ int file_mkdirs(const char *dir, mode_t mode, struct err *e)
 			continue;
 		char kept = *p;
 		*p = '\0';
-		if (mkdir(path, mode) < 0 && errno != EEXIST && !file_is_dir(path))
-			return err_sys(e, errno, "cannot make the folder %s", path);
+		int why = mkdir(path, mode) < 0 ? errno : 0;
+		if (why && why != EEXIST && !file_is_dir(path))
+			return err_sys(e, why, "cannot make the folder %s", path);
 		*p = kept;
 		if (!kept)
 			break;
