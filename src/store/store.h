@@ -5,12 +5,15 @@
  *   partial/<hex>.part  <hex>.journal  <hex>.lock   downloads in the making
  *   models/<repository>/<model>/<variant>/<file>    links to the blobs, under the names
  *                                                   that engines expect, side by side
- *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, from where
+ *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, and when
+ *   models/<repository>/<model>/<variant>/.pending.json   what is being fetched
  *   trust/<repository>/                             TUF metadata as received
+ *   trust/<repository>/cache/                       verified copies of the catalog and manifests
  *
  * What always holds here:
  *  - a file below blobs/ has the SHA-256 that is its name, was verified before it got
- *    there, and is never written again;
+ *    there, and is never changed again. (A process that lost the race for it may still write
+ *    the same verified bytes to the same place: see store_commit());
  *  - two processes may use one store at once, with or without working locks: the worst
  *    that can happen is work done twice;
  *  - nothing resumable is removed unless asked (gc).
@@ -24,6 +27,7 @@
 
 struct store {
 	char *home;
+	bool read_only;         /* nothing can be written: what is there can be used */
 };
 
 /* $FERRY_HOME, else $XDG_DATA_HOME/ferry, else ~/.local/share/ferry. Caller frees. */
@@ -37,6 +41,7 @@ char *store_blob_path(const struct store *s, const struct digest *d);
 char *store_part_path(const struct store *s, const struct digest *d);
 char *store_journal_path(const struct store *s, const struct digest *d);
 char *store_lock_path(const struct store *s, const struct digest *d);
+char *store_cache_dir(const struct store *s, const char *repository);
 char *store_trust_dir(const struct store *s, const char *repository);
 char *store_variant_dir(const struct store *s, const char *repository, const char *model,
 			const char *variant);
@@ -45,7 +50,11 @@ char *store_variant_dir(const struct store *s, const char *repository, const cha
 bool store_has(const struct store *s, const struct digest *d, uint64_t size);
 
 /* Turns the complete, verified, synced partial into the blob: read-only, renamed, folder
- * synced, journal removed. Fine when another process was faster. */
+ * synced, journal and lock file removed. Fine when another process was faster.
+ *
+ * Where locks do not work, another process may have the same partial open: then it goes
+ * on writing to what is the blob now. So a partial is only ever extended to its one size,
+ * never cut, and only verified pieces are written to it: the bytes that are there already. */
 WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, struct err *e);
 
 struct store_file {
@@ -65,8 +74,14 @@ struct store_variant {
 };
 void store_variant_release(struct store_variant *v);
 
+/* Says that the variant is being fetched (files, names, sizes): its blobs are kept by gc
+ * and remove until it is linked. Before the first blob is asked for or made. */
+WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, struct err *e);
+
 /* Links the variant's blobs under their names, all of them present. Replaces an older set
- * of the same variant, file by file, the record last. */
+ * of the same variant, file by file, the record last; then takes the pin away. dir,
+ * complete and size of *v are not read. ERR_CONFLICT when another process removed a blob
+ * meanwhile. */
 WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v,
 			   struct err *e);
 
@@ -75,6 +90,8 @@ struct store_variants {
 	size_t count, cap;
 };
 void store_variants_release(struct store_variants *v);
+/* Sorted by repository, model, variant. A variant whose record is damaged is listed
+ * without files, as not complete. */
 WARN_UNUSED int store_list(const struct store *s, struct store_variants *out, struct err *e);
 
 /* Unlinks the variant; its blobs stay until gc unless no other variant uses them. Adds the bytes that
@@ -86,8 +103,10 @@ struct store_gc {
 	uint64_t blobs, partials, temporaries;  /* files removed (or that would be) */
 	uint64_t bytes;
 };
-/* Removes blobs that no variant links to and temporary files older than a day; partials
- * older than partial_age_s (UINT64_MAX: none) that nobody holds. dry_run only counts. */
+/* Removes blobs that no variant links to or is waiting for, damaged blobs, and temporary
+ * files older than a day; partials (and what waits for them) not touched for partial_age_s
+ * (UINT64_MAX: none) that nobody holds; cached manifests not used for 30 days. dry_run only
+ * counts. */
 WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run,
 			 struct store_gc *out, struct err *e);
 

@@ -1,0 +1,47 @@
+/*
+ * The journal beside a partial file: which pieces were verified and written. It is a
+ * hint, never a proof: whoever resumes hashes again what it claims.
+ *
+ * Form (little-endian): a header of 64 bytes
+ *   0  8  "ferryjnl"      8  4  version 1     12  4  zero
+ *  16  8  size of the file, bytes            24  8  piece length
+ *  32 32  SHA-256 of the file
+ * then records of 16 bytes
+ *   0  4  piece index     4  4  zero          8  8  the first 8 bytes of SHA-256 over
+ *                                                   the header and the 8 bytes before
+ *
+ * A record is appended by one write. A torn or damaged record is skipped and takes no other
+ * with it; a header that does not fit means that nothing is claimed. So any number of
+ * processes may append at once, be killed, or find each other's leftovers.
+ */
+#ifndef FERRY_FETCH_JOURNAL_H
+#define FERRY_FETCH_JOURNAL_H
+
+#include "hash/grid.h"
+
+#define JOURNAL_HEADER 64
+#define JOURNAL_RECORD 16
+
+struct journal {
+	int fd;                 /* -1: not open */
+	char *path;
+	uint8_t header[JOURNAL_HEADER];
+};
+#define JOURNAL_INIT { .fd = -1 }
+
+/* Sets claimed[i] for each piece that the bytes claim of this file; others are left alone.
+ * False when the header is not that of this file. */
+bool journal_parse(const void *data, size_t len, const struct grid *grid,
+		   const struct digest *sha256, bool *claimed);
+
+/* What the file at path claims; missing or foreign claims nothing. */
+WARN_UNUSED int journal_read(const char *path, const struct grid *grid,
+			     const struct digest *sha256, bool *claimed, struct err *e);
+
+/* Opens for appending; a missing or foreign journal is begun anew. */
+WARN_UNUSED int journal_open(const char *path, const struct grid *grid,
+			     const struct digest *sha256, struct journal *out, struct err *e);
+WARN_UNUSED int journal_add(struct journal *j, uint32_t piece, struct err *e);
+void journal_close(struct journal *j);      /* safe twice; for CLEANUP */
+
+#endif

@@ -1,0 +1,209 @@
+#include "store/record.h"
+#include "store/store.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <time.h>
+
+#define DAY_S 86400
+#define CACHE_DAYS 30
+
+struct gc {
+	const struct store *store;
+	uint64_t partial_age_s;
+	bool dry_run;
+	int64_t now_s;
+	struct store_gc *out;
+};
+
+static uint64_t age_s(const struct gc *g, const struct stat *st)
+{
+	return g->now_s > st->st_mtime ? (uint64_t)(g->now_s - st->st_mtime) : 0;
+}
+
+static int collect(struct gc *g, const char *path, const struct stat *st, uint64_t *kind,
+		   struct err *e)
+{
+	int rc = g->dry_run ? 0 : file_remove(path, e);
+	if (rc < 0)
+		return rc;
+	++*kind;
+	/* A partial is sparse, and a blob may have been linked elsewhere. */
+	if (st->st_nlink == 1)
+		g->out->bytes += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
+/* Temporary files of killed processes, in any folder of the store. */
+static int gc_temporaries(struct gc *g, const char *dir, uint64_t min_age_s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	if (!file_is_dir(dir))
+		return 0;
+	int rc = file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		struct stat st;
+		if (file_is_temporary(names.at[i]) && lstat(path, &st) == 0 &&
+		    age_s(g, &st) >= min_age_s)
+			rc = collect(g, path, &st, &g->out->temporaries, e);
+	}
+	return rc;
+}
+
+static int gc_blobs(struct gc *g, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "blobs/sha256");
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(record_refs_release) struct record_refs refs = { 0 };
+	/* In this order: a fetch pins before it makes a blob, so every blob that is listed
+	 * here and wanted is named by what is read next. */
+	int rc = file_list_dir(dir, &names, e);
+	if (rc == 0)
+		rc = record_refs_collect(g->store, &refs, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		struct digest d;
+		struct stat st;
+		if (lstat(path, &st) < 0)
+			continue;
+		if (digest_parse(&d, names.at[i]) && !record_refs_has(&refs, &d))
+			rc = collect(g, path, &st, &g->out->blobs, e);
+		else if (str_ends(names.at[i], ".damaged"))
+			rc = collect(g, path, &st, &g->out->temporaries, e);
+	}
+	return rc;
+}
+
+/* Does a process work on it? Where locks do not work, nobody seems to: the age decides. */
+static bool is_held(const char *lock)
+{
+	CLEANUP(file_close) int fd = -1;
+	struct err why = ERR_INIT;
+	return file_exists(lock) && file_lock(lock, false, &fd, &why) == -ERR_CONFLICT;
+}
+
+static int gc_partial(struct gc *g, const struct digest *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *part = store_part_path(g->store, d);
+	CLEANUP(mem_free_ptr) char *journal = store_journal_path(g->store, d);
+	CLEANUP(mem_free_ptr) char *lock = store_lock_path(g->store, d);
+	struct stat st;
+	bool there = lstat(part, &st) == 0;
+	if (is_held(lock) || (there && age_s(g, &st) < g->partial_age_s))
+		return 0;
+	int rc = there ? collect(g, part, &st, &g->out->partials, e) : 0;
+	if (rc < 0 || g->dry_run)
+		return rc;
+	rc = file_remove(journal, e);
+	return rc < 0 ? rc : file_remove(lock, e);
+}
+
+static int gc_partials(struct gc *g, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "partial");
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	char last[DIGEST_HEX] = "";
+	int rc = g->partial_age_s == UINT64_MAX ? 0 : file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		char hex[DIGEST_HEX] = "";
+		struct digest d;
+		size_t len = strcspn(names.at[i], ".");
+		if (len != DIGEST_HEX - 1)
+			continue;
+		memcpy(hex, names.at[i], len);
+		/* Sorted: the three files of one partial stand together. */
+		if (strcmp(hex, last) == 0 || !digest_parse(&d, hex))
+			continue;
+		memcpy(last, hex, sizeof last);
+		rc = gc_partial(g, &d, e);
+	}
+	return rc;
+}
+
+static bool pin_is_held(const struct store *s, const struct store_variant *v)
+{
+	for (size_t i = 0; i < v->file_count; i++) {
+		CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, &v->files[i].sha256);
+		if (is_held(lock))
+			return true;
+	}
+	return false;
+}
+
+static int gc_folder(void *ctx, const char *dir, const char *repository, const char *model,
+		     const char *variant, struct err *e)
+{
+	(void)repository, (void)model, (void)variant;
+	struct gc *g = ctx;
+	CLEANUP(mem_free_ptr) char *pin = path_join(dir, RECORD_PENDING);
+	CLEANUP(store_variant_release) struct store_variant v = { 0 };
+	struct stat st;
+	struct err ignored = ERR_INIT;
+	int rc = gc_temporaries(g, dir, DAY_S, e);
+	if (rc < 0 || g->partial_age_s == UINT64_MAX || lstat(pin, &st) < 0 ||
+	    age_s(g, &st) < g->partial_age_s)
+		return rc;
+	if (record_load(dir, RECORD_PENDING, &v, &ignored) == 0 && pin_is_held(g->store, &v))
+		return 0;
+	rc = collect(g, pin, &st, &g->out->temporaries, e);
+	if (!g->dry_run)
+		file_remove_dir_if_empty(dir);
+	return rc;
+}
+
+static int gc_cache(struct gc *g, const char *repository, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(g->store, repository);
+	CLEANUP(mem_free_ptr) char *dir = store_cache_dir(g->store, repository);
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = gc_temporaries(g, trust, DAY_S, e);
+	if (rc == 0)
+		rc = gc_temporaries(g, dir, DAY_S, e);
+	if (rc == 0 && file_is_dir(dir))
+		rc = file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		struct digest d;
+		struct stat st;
+		if (digest_parse(&d, names.at[i]) && lstat(path, &st) == 0 &&
+		    age_s(g, &st) >= CACHE_DAYS * DAY_S)
+			rc = collect(g, path, &st, &g->out->temporaries, e);
+	}
+	return rc;
+}
+
+static int gc_trust(struct gc *g, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "trust");
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++)
+		if (path_is_id(names.at[i]))
+			rc = gc_cache(g, names.at[i], e);
+	return rc;
+}
+
+int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run, struct store_gc *out,
+	     struct err *e)
+{
+	struct store_gc done = { 0 };
+	struct gc g = { .store = s, .partial_age_s = partial_age_s, .dry_run = dry_run,
+			.now_s = time(NULL), .out = &done };
+	CLEANUP(mem_free_ptr) char *partial = path_join(s->home, "partial");
+	int rc = record_each_folder(s, gc_folder, &g, e);
+	if (rc == 0)
+		rc = gc_partials(&g, e);
+	if (rc == 0)
+		rc = gc_temporaries(&g, partial, DAY_S, e);
+	if (rc == 0)
+		rc = gc_blobs(&g, e);
+	if (rc == 0)
+		rc = gc_trust(&g, e);
+	if (rc == 0)
+		*out = done;
+	return rc;
+}

@@ -1,0 +1,145 @@
+#include "store/store.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+int store_home(char **out, struct err *e)
+{
+	const char *home = getenv("FERRY_HOME");
+	if (home && home[0]) {
+		*out = path_absolute(home);
+		return 0;
+	}
+	CLEANUP(mem_free_ptr) char *data = NULL;
+	int rc = path_xdg("XDG_DATA_HOME", ".local/share", &data, e);
+	if (rc == 0)
+		*out = path_join(data, "ferry");
+	return rc;
+}
+
+static bool means_read_only(const struct err *e)
+{
+	return e->sys == EROFS || e->sys == EACCES || e->sys == EPERM;
+}
+
+int store_open(const char *home, struct store *out, struct err *e)
+{
+	static const char *const folders[] = { "blobs/sha256", "partial", "models", "trust" };
+	struct store s = { .home = path_absolute(home) };
+	for (size_t i = 0; i < ARRAY_LEN(folders) && !s.read_only; i++) {
+		CLEANUP(mem_free_ptr) char *dir = path_join(s.home, folders[i]);
+		struct err why = ERR_INIT;
+		if (file_mkdirs(dir, 0755, &why) == 0)
+			continue;
+		if (!means_read_only(&why) || !file_is_dir(s.home)) {
+			store_close(&s);
+			*e = why;
+			err_class_set(e, ERR_SYSTEM);
+			err_context(e, "the store");
+			return err_hint(e, "choose another folder with FERRY_HOME");
+		}
+		s.read_only = true;
+	}
+	if (access(s.home, W_OK) < 0)
+		s.read_only = true;
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	mem_free_ptr(&s->home);
+}
+
+char *store_blob_path(const struct store *s, const struct digest *d)
+{
+	char hex[DIGEST_HEX];
+	return mem_printf("%s/blobs/sha256/%s", s->home, digest_hex(hex, d));
+}
+
+static char *partial_path(const struct store *s, const struct digest *d, const char *suffix)
+{
+	char hex[DIGEST_HEX];
+	return mem_printf("%s/partial/%s.%s", s->home, digest_hex(hex, d), suffix);
+}
+
+char *store_part_path(const struct store *s, const struct digest *d)
+{
+	return partial_path(s, d, "part");
+}
+
+char *store_journal_path(const struct store *s, const struct digest *d)
+{
+	return partial_path(s, d, "journal");
+}
+
+char *store_lock_path(const struct store *s, const struct digest *d)
+{
+	return partial_path(s, d, "lock");
+}
+
+char *store_trust_dir(const struct store *s, const char *repository)
+{
+	return mem_printf("%s/trust/%s", s->home, repository);
+}
+
+char *store_cache_dir(const struct store *s, const char *repository)
+{
+	return mem_printf("%s/trust/%s/cache", s->home, repository);
+}
+
+char *store_variant_dir(const struct store *s, const char *repository, const char *model,
+			const char *variant)
+{
+	return mem_printf("%s/models/%s/%s/%s", s->home, repository, model, variant);
+}
+
+bool store_has(const struct store *s, const struct digest *d, uint64_t size)
+{
+	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
+int store_commit(const struct store *s, const struct digest *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *part = store_part_path(s, d);
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
+	CLEANUP(mem_free_ptr) char *journal = store_journal_path(s, d);
+	CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, d);
+	if (chmod(part, 0444) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "%s", part);
+	struct err why = ERR_INIT;
+	if (file_rename(part, blob, &why) < 0 && !(why.sys == ENOENT && file_exists(blob))) {
+		*e = why;
+		return -(int)e->class;
+	}
+	int rc = file_remove(journal, e);
+	/* Last: who waits for the lock finds the blob when it gets it. */
+	if (rc == 0)
+		rc = file_remove(lock, e);
+	return rc;
+}
+
+int store_verify(const struct store *s, const struct digest *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
+	struct digest actual;
+	uint64_t size;
+	int rc = sha256_of_file(path, &actual, &size, e);
+	if (rc < 0 || digest_equal(&actual, d))
+		return rc;
+	char hex[DIGEST_HEX];
+	err_set(e, ERR_INTEGRITY, "%s is damaged: its SHA-256 is %s", path,
+		digest_hex(hex, &actual));
+	CLEANUP(mem_free_ptr) char *aside = mem_printf("%s.damaged", path);
+	struct err why = ERR_INIT;
+	if (file_rename(path, aside, &why) < 0)
+		return err_hint(e, "it could not be moved aside (%.300s); remove it by hand",
+				why.text);
+	return err_hint(e, "it was moved aside; fetch the model again to get a new copy");
+}

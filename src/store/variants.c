@@ -1,0 +1,230 @@
+#include "store/record.h"
+#include "store/store.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <unistd.h>
+
+void store_variant_release(struct store_variant *v)
+{
+	for (size_t i = 0; i < v->file_count; i++)
+		free(v->files[i].name);
+	free(v->files);
+	free(v->repository);
+	free(v->model);
+	free(v->variant);
+	free(v->dir);
+	*v = (struct store_variant){ 0 };
+}
+
+void store_variants_release(struct store_variants *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		store_variant_release(&v->at[i]);
+	free(v->at);
+	*v = (struct store_variants){ 0 };
+}
+
+/* The folder of the variant, made; the caller frees. */
+static int make_dir(const struct store *s, const struct store_variant *v, char **out,
+		    struct err *e)
+{
+	int rc = record_check_names(v, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) char *dir =
+		store_variant_dir(s, v->repository, v->model, v->variant);
+	rc = file_mkdirs(dir, 0755, e);
+	if (rc == 0)
+		*out = STEAL(dir);
+	return rc;
+}
+
+int store_pin(const struct store *s, const struct store_variant *v, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = NULL;
+	int rc = make_dir(s, v, &dir, e);
+	return rc < 0 ? rc : record_save(dir, RECORD_PENDING, v, e);
+}
+
+static int link_file(const struct store *s, const char *dir, const struct store_file *f,
+		     struct err *e)
+{
+	char hex[DIGEST_HEX];
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, f->name);
+	CLEANUP(mem_free_ptr) char *target =
+		mem_printf("../../../../blobs/sha256/%s", digest_hex(hex, &f->sha256));
+	struct err why = ERR_INIT;
+	if (file_symlink_atomic(target, path, &why) == 0)
+		return 0;
+	/* FAT and its like have no links of any kind. */
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
+	return file_link_or_copy(blob, path, 0444, e);
+}
+
+static bool has_file(const struct store_variant *v, const char *name)
+{
+	for (size_t i = 0; i < v->file_count; i++)
+		if (strcmp(v->files[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Names that an older version of the variant had. */
+static int unlink_others(const char *dir, const struct store_variant *v, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		if (names.at[i][0] != '.' && !has_file(v, names.at[i]))
+			rc = file_remove(path, e);
+	}
+	return rc;
+}
+
+static int check_blobs(const struct store *s, const struct store_variant *v, struct err *e)
+{
+	for (size_t i = 0; i < v->file_count; i++) {
+		if (store_has(s, &v->files[i].sha256, v->files[i].size))
+			continue;
+		err_set(e, ERR_CONFLICT, "%s is not in the store: another process removed it",
+			v->files[i].name);
+		return err_hint(e, "run the same command again");
+	}
+	return 0;
+}
+
+int store_link(const struct store *s, const struct store_variant *v, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = NULL;
+	int rc = make_dir(s, v, &dir, e);
+	for (size_t i = 0; rc == 0 && i < v->file_count; i++)
+		rc = link_file(s, dir, &v->files[i], e);
+	if (rc == 0)
+		rc = record_save(dir, RECORD_NAME, v, e);
+	if (rc == 0)
+		rc = unlink_others(dir, v, e);
+	/* After the links: from here on nobody removes them, so what is there now stays. */
+	if (rc == 0)
+		rc = check_blobs(s, v, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) char *pin = path_join(dir, RECORD_PENDING);
+	return file_remove(pin, e);
+}
+
+static void set_complete(const struct store *s, struct store_variant *v)
+{
+	v->complete = v->file_count > 0;
+	for (size_t i = 0; i < v->file_count; i++)
+		if (!store_has(s, &v->files[i].sha256, v->files[i].size))
+			v->complete = false;
+}
+
+struct listing {
+	const struct store *store;
+	struct store_variants *out;
+};
+
+static int list_folder(void *ctx, const char *dir, const char *repository, const char *model,
+		       const char *variant, struct err *e)
+{
+	struct listing *l = ctx;
+	struct store_variant v = { 0 };
+	struct err why = ERR_INIT;
+	int rc = record_load(dir, RECORD_NAME, &v, &why);
+	if (rc == -ERR_NOT_FOUND)
+		return 0;
+	if (rc < 0 && rc != -ERR_INTEGRITY) {
+		*e = why;
+		return rc;
+	}
+	/* The folder says where it is; a record that was copied about does not. */
+	free(v.repository);
+	free(v.model);
+	free(v.variant);
+	v.repository = mem_strdup(repository);
+	v.model = mem_strdup(model);
+	v.variant = mem_strdup(variant);
+	v.dir = mem_strdup(dir);
+	set_complete(l->store, &v);
+	l->out->at = mem_grow(l->out->at, l->out->count, &l->out->cap, sizeof v);
+	l->out->at[l->out->count++] = v;
+	return 0;
+}
+
+int store_list(const struct store *s, struct store_variants *out, struct err *e)
+{
+	struct store_variants found = { 0 };
+	struct listing l = { .store = s, .out = &found };
+	int rc = record_each_folder(s, list_folder, &l, e);
+	if (rc < 0)
+		store_variants_release(&found);
+	else
+		*out = found;
+	return rc;
+}
+
+/* Every digest that the variant's folder names, taken before it goes. */
+static int remove_unused(const struct store *s, const struct record_refs *mine,
+			 uint64_t *freed, struct err *e)
+{
+	CLEANUP(record_refs_release) struct record_refs others = { 0 };
+	int rc = record_refs_collect(s, &others, e);
+	for (size_t i = 0; rc == 0 && i < mine->count; i++) {
+		CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &mine->at[i]);
+		struct stat st;
+		if (record_refs_has(&others, &mine->at[i]) || lstat(blob, &st) < 0)
+			continue;
+		rc = file_remove(blob, e);
+		/* With another hard link the bytes stay on the disk. */
+		if (rc == 0 && st.st_nlink == 1)
+			*freed += (uint64_t)st.st_size;
+	}
+	return rc;
+}
+
+static int remove_folder(const char *dir, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *record = path_join(dir, RECORD_NAME);
+	CLEANUP(mem_free_ptr) char *model = path_dir(dir);
+	CLEANUP(mem_free_ptr) char *repository = path_dir(model);
+	int rc = file_list_dir(dir, &names, e);
+	if (rc == 0)
+		rc = file_remove(record, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		/* A fetch of the same variant that is at work goes on. */
+		if (strcmp(names.at[i], RECORD_PENDING) != 0)
+			rc = file_remove(path, e);
+	}
+	file_remove_dir_if_empty(dir);
+	file_remove_dir_if_empty(model);
+	file_remove_dir_if_empty(repository);
+	return rc;
+}
+
+int store_remove(const struct store *s, const char *repository, const char *model,
+		 const char *variant, uint64_t *freed, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(s, repository, model, variant);
+	CLEANUP(store_variant_release) struct store_variant v = { 0 };
+	CLEANUP(record_refs_release) struct record_refs mine = { 0 };
+	struct err why = ERR_INIT;
+	int rc = record_load(dir, RECORD_NAME, &v, &why);
+	if (rc == -ERR_NOT_FOUND)
+		return err_set(e, ERR_NOT_FOUND, "%s/%s:%s is not in the store", repository,
+			       model, variant);
+	/* A damaged record does not keep its variant from being removed; gc takes the blobs. */
+	for (size_t i = 0; rc == 0 && i < v.file_count; i++) {
+		mine.at = mem_grow(mine.at, mine.count, &mine.cap, sizeof *mine.at);
+		mine.at[mine.count++] = v.files[i].sha256;
+	}
+	rc = remove_folder(dir, e);
+	return rc < 0 ? rc : remove_unused(s, &mine, freed, e);
+}
