@@ -3,8 +3,21 @@
  * paths its variants are made of. Schema: schemas/card.schema.json. `ferry prepare`
  * writes it, a person may edit it, the catalog is made of them.
  *
- * The JSON object is kept as it is, unknown members included; the structs below are
- * views of it.
+ *   { "format": "model-ferry-card", "version": 1, "id": "phi-2",
+ *     "title", "summary", "description", "family", "parameters", "context_length",
+ *     "license": { "id" (SPDX expression), "name", "url" },
+ *     "source": { "url", "author", "revision", "sha256" },
+ *     "tags": [], "languages": [], "created", "updated",
+ *     "deprecated": { "reason", "replacement", "since" },
+ *     "variants": [ { "id", "title", "summary", "quantization", "default", "size", "tags",
+ *                     "ram": { "context", "bytes" } or { "unknown": reason },
+ *                     "min_ram", "recommended_ram" (bytes),
+ *                     "files": [ { "path", "size", "sha256" } ] } ] }
+ *
+ * Only format, version, id and variants must be there, and id and files in a variant.
+ * A variant without files is planned: it is announced in the card but is not in a signed
+ * catalog. The JSON object is kept as it is, unknown members included; the structs below
+ * are views of it.
  */
 #ifndef FERRY_CATALOG_CARD_H
 #define FERRY_CATALOG_CARD_H
@@ -13,13 +26,17 @@
 #include "json/json.h"
 #include "util/text.h"
 
+#define CARD_FORMAT "model-ferry-card"
+#define CARD_VERSION 1
 #define CARD_SUFFIX ".card.json"
 #define CARD_MAX_BYTES (1 * MIB)
+#define CARD_MAX_VARIANTS 256
+#define CARD_MAX_FILES 1000     /* of a variant */
 
 struct card_file {
 	const char *path;       /* target path: "models/phi-2/phi-2-q4_k_m.gguf" */
-	const char *name;       /* its last part */
-	uint64_t size;
+	const char *name;       /* its last part; no two in a variant are the same */
+	uint64_t size;          /* at least 1 */
 	struct digest sha256;
 };
 
@@ -27,8 +44,8 @@ struct card_variant {
 	const char *id;                 /* "q4_k_m" */
 	const char *quantization;       /* "Q4_K_M", or NULL */
 	const char *title, *summary;    /* or NULL */
-	bool is_default;
-	uint64_t size;                  /* bytes of all files */
+	bool is_default;                /* at most one of a card */
+	uint64_t size;                  /* bytes of all files; 0: planned */
 	bool ram_known;
 	uint64_t ram_bytes, ram_context;
 	struct card_file *files;        /* shards in order; the first is the one to open */
@@ -38,34 +55,45 @@ struct card_variant {
 
 struct card {
 	json_t *json;                   /* owned */
-	const char *id, *title, *summary, *family;
+	const char *id, *title;         /* title: the id when the card has none */
+	const char *summary, *family;   /* "" when the card has none */
 	const char *license;            /* SPDX expression, or NULL */
 	uint64_t parameters, context_length;    /* 0: unknown */
 	bool deprecated;
 	const char *deprecation_reason, *replacement;   /* or NULL */
-	struct card_variant *variants;
+	struct card_variant *variants;  /* ids differ */
 	size_t variant_count;
 };
 void card_release(struct card *c);
 
-/* Checks every member that the views need and the schema's rules; takes a reference to
- * the object. `at` names it in messages ("models[2]"). */
+/* A card object with its format, version and id, and no variants; the caller owns it. */
+json_t *card_new(const char *id);
+
+/* Checks every member that the schema knows; takes a reference to the object. `at` names it
+ * in messages ("models[2]"; "" at the top). ERR_INTEGRITY. */
 WARN_UNUSED int card_from_json(json_t *object, const char *at, struct card *out,
 			       struct err *e);
+WARN_UNUSED int card_parse(const void *data, size_t len, const char *what, struct card *out,
+			   struct err *e);
 WARN_UNUSED int card_load(const char *path, struct card *out, struct err *e);
 WARN_UNUSED int card_save(const struct card *c, const char *path, struct err *e);
 
-/* The variant by id; with NULL the default one: marked so, or the only one, or the first. */
+/* The variant by id; with NULL the default one: marked so, or the first that is not
+ * planned, or the first. NULL when there is none. */
 const struct card_variant *card_variant(const struct card *c, const char *id);
 
 /* Adds or replaces the variants of `from` in `into`, and members that `into` lacks; what a
- * person wrote in `into` is kept. Both are card objects. */
+ * person wrote in `into` is kept: of a replaced variant its title, summary, tags, default
+ * and RAM wishes. `updated` becomes the later one. Both are card objects. ERR_USAGE when
+ * they are cards of different models. */
 WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
-/* "key=value" with dotted keys ("license.id=MIT", "tags=chat,small"); ERR_USAGE when the
- * key is not one of a card, or the value does not fit. */
+
+/* "key=value" with dotted keys: "title=Phi 2", "license.id=MIT", "tags=chat,small",
+ * "parameters=2.7B", "variants.q4_k_m.summary=…". An empty value removes the member.
+ * ERR_USAGE when the key is not one that may be set, or the value does not fit. */
 WARN_UNUSED int card_set(json_t *card, const char *assignment, struct err *e);
 
-/* Findings of a linter, for people: what is missing or doubtful. Appends. */
+/* Findings of a linter, for people: "warning: summary: missing". Appends. More: lint.h. */
 void card_lint(const struct card *c, struct str_list *findings);
 
 #endif

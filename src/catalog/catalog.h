@@ -2,6 +2,13 @@
  * The catalog: all cards of a repository and the mirrors that serve it, in one document,
  * catalog.json. Schema: schemas/catalog.schema.json.
  *
+ *   { "format": "model-ferry-catalog", "version": 1, "name", "title", "updated",
+ *     "mirrors": [ { "id", "kind", "url", "region", "priority", "holds", "part_size" } ],
+ *     "models": [ cards, as card.h has them, each with at least one variant, and each
+ *                 variant with at least one file ] }
+ *
+ * Unknown members are kept and mean nothing; so does a mirror of an unknown kind.
+ *
  * What always holds in this folder: nothing here opens a connection; the catalog that
  * a client uses came through the TUF client (tuf/client.h).
  */
@@ -10,7 +17,10 @@
 
 #include "catalog/card.h"
 
+#define CATALOG_FORMAT "model-ferry-catalog"
+#define CATALOG_VERSION 1
 #define CATALOG_TARGET "catalog.json"
+#define CATALOG_PRIORITY 50     /* of a mirror that says none */
 #define CATALOG_MAX_BYTES (64 * MIB)
 #define CATALOG_MAX_MODELS 20000
 #define CATALOG_MAX_MIRRORS 64
@@ -41,7 +51,8 @@ WARN_UNUSED int catalog_from_json(json_t *object, struct catalog *out, struct er
 
 const struct card *catalog_model(const struct catalog *c, const char *id);
 
-/* [repository/]model[:variant] */
+/* [repository/]model[:variant], in small letters: names that are asked for in capitals are
+ * the same names ("Phi-2:Q4_K_M"). */
 struct reference {
 	char *repository;       /* or NULL */
 	char *model;

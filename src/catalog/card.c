@@ -1,0 +1,287 @@
+#include "catalog/card.h"
+
+#include "catalog/card_members.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT 256
+
+static const char *string_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static uint64_t count_of(const json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+/* ---- files ---- */
+
+static int file_view(const json_t *object, const char *at, struct card_file *out, struct err *e)
+{
+	uint64_t size;
+	const char *path;
+	struct digest sha256;
+	int rc = card_check_members(object, at, card_file_members, e);
+	if (rc < 0 || (rc = json_get_string(object, at, "path", &path, e)) < 0 ||
+	    (rc = json_get_u64(object, at, "size", &size, e)) < 0 ||
+	    (rc = json_get_hex(object, at, "sha256", &sha256, sizeof sha256, e)) < 0)
+		return rc;
+	if (!path_is_key(path) || !str_starts(path, "models/") || !strchr(path + 7, '/'))
+		return err_set(e, ERR_INTEGRITY,
+			       "%s.path: '%s' is no path of the form models/NAME/FILE", at, path);
+	*out = (struct card_file){ .path = path, .name = path_base(path), .size = size,
+				   .sha256 = sha256 };
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct card_file *const *x = a, *const *y = b;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The files of a variant lie side by side on the reader's disk. */
+static int check_names(const struct card_variant *v, const char *at, struct err *e)
+{
+	const struct card_file *sorted[CARD_MAX_FILES];
+	for (size_t i = 0; i < v->file_count; i++)
+		sorted[i] = &v->files[i];
+	qsort(sorted, v->file_count, sizeof *sorted, compare_names);
+	for (size_t i = 1; i < v->file_count; i++)
+		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+			return err_set(e, ERR_INTEGRITY, "%s.files: two files are named '%s'", at,
+				       sorted[i]->name);
+	return 0;
+}
+
+static int view_files(const json_t *object, const char *at, struct card_variant *v,
+		      struct err *e)
+{
+	json_t *files;
+	int rc = json_get_array(object, at, "files", CARD_MAX_FILES, &files, e);
+	if (rc < 0)
+		return rc;
+	size_t count = json_array_size(files);
+	v->files = mem_alloc(count * sizeof *v->files);
+	for (; v->file_count < count; v->file_count++) {
+		char here[AT];
+		snprintf(here, sizeof here, "%s.files[%zu]", at, v->file_count);
+		struct card_file *f = &v->files[v->file_count];
+		rc = file_view(json_array_get(files, v->file_count), here, f, e);
+		if (rc < 0)
+			return rc;
+		v->size += f->size;     /* 1,000 times 40 TB fits */
+	}
+	if (count && (rc = check_names(v, at, e)) < 0)
+		return rc;
+	const json_t *size = json_object_get(object, "size");
+	if (size && (uint64_t)json_integer_value(size) != v->size)
+		return err_set(e, ERR_INTEGRITY, "%s.size: it says %lld, but its files have %llu",
+			       at, (long long)json_integer_value(size),
+			       (unsigned long long)v->size);
+	return 0;
+}
+
+/* ---- variants ---- */
+
+static int view_ram(const json_t *object, const char *at, struct card_variant *v, struct err *e)
+{
+	json_t *ram = json_object_get(object, "ram");
+	char here[AT];
+	snprintf(here, sizeof here, "%s.ram", at);
+	if (!ram)
+		return 0;
+	int rc = card_check_members(ram, here, card_ram_members, e);
+	if (rc < 0)
+		return rc;
+	bool number = json_object_get(ram, "bytes") && json_object_get(ram, "context");
+	bool any = json_object_get(ram, "bytes") || json_object_get(ram, "context");
+	bool unknown = json_object_get(ram, "unknown");
+	if (unknown == any || number != any)
+		return err_set(e, ERR_INTEGRITY, "%s: either bytes and context, or unknown with "
+			       "the reason, is wanted", here);
+	v->ram_known = number;
+	v->ram_bytes = count_of(ram, "bytes");
+	v->ram_context = count_of(ram, "context");
+	return 0;
+}
+
+static int variant_view(const json_t *object, const char *at, struct card_variant *out,
+			struct err *e)
+{
+	int rc = card_check_members(object, at, card_variant_members, e);
+	if (rc < 0 || (rc = json_get_string(object, at, "id", &out->id, e)) < 0 ||
+	    (rc = view_ram(object, at, out, e)) < 0 ||
+	    (rc = view_files(object, at, out, e)) < 0)
+		return rc;
+	out->quantization = string_of(object, "quantization");
+	out->title = string_of(object, "title");
+	out->summary = string_of(object, "summary");
+	out->is_default = json_is_true(json_object_get(object, "default"));
+	out->json = object;
+	return 0;
+}
+
+static int check_variant(const struct card *c, size_t n, const char *at, struct err *e)
+{
+	const struct card_variant *v = &c->variants[n];
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(c->variants[i].id, v->id) == 0)
+			return err_set(e, ERR_INTEGRITY, "%s.id: there are two variants '%s'", at,
+				       v->id);
+		if (v->is_default && c->variants[i].is_default)
+			return err_set(e, ERR_INTEGRITY, "%s.default: '%s' is the default already",
+				       at, c->variants[i].id);
+	}
+	return 0;
+}
+
+static int view_variants(const json_t *object, const char *at, struct card *c, struct err *e)
+{
+	json_t *variants;
+	int rc = json_get_array(object, at, "variants", CARD_MAX_VARIANTS, &variants, e);
+	if (rc < 0)
+		return rc;
+	size_t count = json_array_size(variants);
+	c->variants = mem_alloc(count * sizeof *c->variants);
+	while (c->variant_count < count) {
+		size_t n = c->variant_count++;
+		char here[AT];
+		snprintf(here, sizeof here, "%s%svariants[%zu]", at, *at ? "." : "", n);
+		rc = variant_view(json_array_get(variants, n), here, &c->variants[n], e);
+		if (rc < 0 || (rc = check_variant(c, n, here, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- the card ---- */
+
+static int check_format(const json_t *object, const char *at, struct err *e)
+{
+	const char *format, *dot = *at ? "." : "";
+	uint64_t version;
+	int rc = json_get_string(object, at, "format", &format, e);
+	if (rc < 0 || (rc = json_get_u64(object, at, "version", &version, e)) < 0)
+		return rc;
+	if (strcmp(format, CARD_FORMAT) != 0)
+		return err_set(e, ERR_INTEGRITY, "%s%sformat: '%s' is no model card ('%s')", at,
+			       dot, format, CARD_FORMAT);
+	if (version == CARD_VERSION)
+		return 0;
+	err_set(e, ERR_INTEGRITY, "%s%sversion: %llu is not known here, only %d", at, dot,
+		(unsigned long long)version, CARD_VERSION);
+	return err_hint(e, "a newer Model Ferry may know it");
+}
+
+static int check_nested(const json_t *object, const char *at, struct err *e)
+{
+	static const struct { const char *key; const struct card_member *table; } nested[] = {
+		{ "license", card_license_members },
+		{ "source", card_source_members },
+		{ "deprecated", card_deprecated_members },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(nested); i++) {
+		const json_t *value = json_object_get(object, nested[i].key);
+		char here[AT];
+		snprintf(here, sizeof here, "%s%s%s", at, *at ? "." : "", nested[i].key);
+		int rc = value ? card_check_members(value, here, nested[i].table, e) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void view_members(const json_t *object, struct card *c)
+{
+	const json_t *deprecated = json_object_get(object, "deprecated");
+	const char *title = string_of(object, "title"), *summary = string_of(object, "summary");
+	const char *family = string_of(object, "family");
+	c->title = title ? title : c->id;
+	c->summary = summary ? summary : "";
+	c->family = family ? family : "";
+	c->license = string_of(json_object_get(object, "license"), "id");
+	c->parameters = count_of(object, "parameters");
+	c->context_length = count_of(object, "context_length");
+	c->deprecated = deprecated != NULL;
+	c->deprecation_reason = string_of(deprecated, "reason");
+	c->replacement = string_of(deprecated, "replacement");
+}
+
+int card_from_json(json_t *object, const char *at, struct card *out, struct err *e)
+{
+	CLEANUP(card_release) struct card c = { 0 };
+	int rc = card_check_members(object, at, card_members, e);
+	if (rc < 0 || (rc = check_format(object, at, e)) < 0 ||
+	    (rc = json_get_string(object, at, "id", &c.id, e)) < 0 ||
+	    (rc = check_nested(object, at, e)) < 0 ||
+	    (rc = view_variants(object, at, &c, e)) < 0)
+		return rc;
+	view_members(object, &c);
+	c.json = json_incref(object);
+	*out = c;
+	c = (struct card){ 0 };
+	return 0;
+}
+
+void card_release(struct card *c)
+{
+	for (size_t i = 0; i < c->variant_count; i++)
+		free(c->variants[i].files);
+	free(c->variants);
+	json_decref(c->json);
+	*c = (struct card){ 0 };
+}
+
+json_t *card_new(const char *id)
+{
+	json_t *card = json_object();
+	json_put_string(card, "format", CARD_FORMAT);
+	json_put_u64(card, "version", CARD_VERSION);
+	json_put_string(card, "id", id);
+	json_put(card, "variants", json_array());
+	return card;
+}
+
+int card_parse(const void *data, size_t len, const char *what, struct card *out, struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = CARD_MAX_BYTES,
+						   .max_depth = 32 };
+	CLEANUP(json_release) json_t *object = NULL;
+	int rc = json_parse(data, len, &limits, what, &object, e);
+	if (rc < 0)
+		return rc;
+	rc = card_from_json(object, "", out, e);
+	return rc < 0 ? err_context(e, "%s", what) : 0;
+}
+
+int card_load(const char *path, struct card *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
+	int rc = file_read_all(path, &text, e);
+	return rc < 0 ? rc : card_parse(buf_str(&text), text.len, path, out, e);
+}
+
+int card_save(const struct card *c, const char *path, struct err *e)
+{
+	return json_write_file(path, c->json, 0644, e);
+}
+
+const struct card_variant *card_variant(const struct card *c, const char *id)
+{
+	const struct card_variant *best = NULL;
+	for (size_t i = 0; i < c->variant_count; i++) {
+		const struct card_variant *v = &c->variants[i];
+		if (id ? strcmp(v->id, id) == 0 : v->is_default)
+			return v;
+		if (!best || (best->file_count == 0 && v->file_count > 0))
+			best = v;
+	}
+	return id ? NULL : best;
+}

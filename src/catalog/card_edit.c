@@ -1,0 +1,275 @@
+#include "catalog/card.h"
+
+#include "catalog/card_members.h"
+#include "util/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- merge ---- */
+
+static json_t *variant_of(const json_t *card, const char *id, size_t *index)
+{
+	json_t *variants = json_object_get(card, "variants"), *variant;
+	json_array_foreach (variants, *index, variant) {
+		const char *have = json_string_value(json_object_get(variant, "id"));
+		if (have && strcmp(have, id) == 0)
+			return variant;
+	}
+	return NULL;
+}
+
+static bool has_default(const json_t *card, const char *but)
+{
+	json_t *variant;
+	size_t i;
+	json_array_foreach (json_object_get(card, "variants"), i, variant) {
+		const char *id = json_string_value(json_object_get(variant, "id"));
+		if (json_is_true(json_object_get(variant, "default")) && id && strcmp(id, but) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the preparation measured is new; what a person said about the variant stays. */
+static json_t *merged_variant(const json_t *old, const json_t *new)
+{
+	static const char *const written[] = { "title", "summary", "tags", "default", "min_ram",
+					       "recommended_ram" };
+	json_t *out = json_deep_copy(new);
+	for (size_t i = 0; i < ARRAY_LEN(written); i++) {
+		json_t *value = json_object_get(old, written[i]);
+		if (value)
+			json_put(out, written[i], json_deep_copy(value));
+	}
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)old, key, value)
+		if (!card_member(card_variant_members, key) && !json_object_get(out, key))
+			json_put(out, key, json_deep_copy(value));
+	return out;
+}
+
+static int merge_variant(json_t *into, const json_t *new, struct err *e)
+{
+	const char *id;
+	size_t index;
+	int rc = json_get_string(new, "variants[]", "id", &id, e);
+	if (rc < 0)
+		return rc;
+	json_t *old = variant_of(into, id, &index);
+	json_t *out = merged_variant(old, new);
+	if (has_default(into, id))
+		json_object_del(out, "default");
+	json_t *variants = json_object_get(into, "variants");
+	if (old && json_array_set_new(variants, index, out) == 0)
+		return 0;
+	json_push(variants, out);
+	return 0;
+}
+
+int card_merge(json_t *into, const json_t *from, struct err *e)
+{
+	const char *a, *b, *key;
+	json_t *variants, *value;
+	size_t i;
+	int rc = json_get_string(into, "", "id", &a, e);
+	if (rc < 0 || (rc = json_get_string(from, "", "id", &b, e)) < 0 ||
+	    (rc = json_get_array(from, "", "variants", CARD_MAX_VARIANTS, &variants, e)) < 0)
+		return rc;
+	if (strcmp(a, b) != 0)
+		return err_set(e, ERR_USAGE, "the cards are of different models, '%s' and '%s'",
+			       a, b);
+	if (!json_object_get(into, "variants"))
+		json_put(into, "variants", json_array());
+	json_array_foreach (variants, i, value)
+		if ((rc = merge_variant(into, value, e)) < 0)
+			return rc;
+	json_object_foreach ((json_t *)from, key, value)
+		if (!json_object_get(into, key))
+			json_put(into, key, json_deep_copy(value));
+	/* RFC 3339 in UTC sorts as text. */
+	const char *old = json_string_value(json_object_get(into, "updated"));
+	const char *new = json_string_value(json_object_get(from, "updated"));
+	if (old && new && strcmp(new, old) > 0)
+		json_put_string(into, "updated", new);
+	return 0;
+}
+
+/* ---- set ---- */
+
+/* "2.7B" is 2,700,000,000, as models are named. */
+static bool parse_count(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMBT";
+	char digits[32];
+	size_t len = strlen(text);
+	const char *unit = len ? strchr(units, text[len - 1]) : NULL;
+	if (!unit)
+		return parse_u64(text, out);
+	uint64_t scale = 1000;
+	for (long i = 0; i < unit - units; i++)
+		scale *= 1000;
+	if (len - 1 >= sizeof digits)
+		return false;
+	memcpy(digits, text, len - 1);
+	digits[len - 1] = '\0';
+	char *dot = strchr(digits, '.');
+	uint64_t whole, part = 0;
+	if (dot)
+		*dot++ = '\0';
+	if (!parse_u64(digits, &whole) || !mul_u64(whole, scale, out))
+		return false;
+	for (; dot && *dot; dot++) {
+		scale /= 10;
+		if (*dot < '0' || *dot > '9' || scale == 0)
+			return false;
+		part += (uint64_t)(*dot - '0') * scale;
+	}
+	return add_u64(*out, part, out);
+}
+
+static json_t *words_of(const char *text)
+{
+	CLEANUP(str_list_release) struct str_list words = { 0 };
+	str_list_split(&words, text, ",");
+	json_t *array = json_array();
+	for (size_t i = 0; i < words.count; i++) {
+		const char *word = words.at[i] + strspn(words.at[i], " ");
+		size_t len = strlen(word);
+		while (len && word[len - 1] == ' ')
+			len--;
+		if (len)
+			json_push(array, json_string_lossy(word, len));
+	}
+	return array;
+}
+
+static int value_of(const struct card_member *m, const char *key, const char *text, json_t **out,
+		    struct err *e)
+{
+	CLEANUP(json_release) json_t *value = NULL;
+	uint64_t count;
+	bool flag;
+	bool bytes = str_ends(m->key, "_ram");
+	switch (m->kind) {
+	case CARD_COUNT:
+		if (!(bytes ? parse_size(text, &count) : parse_count(text, &count)) ||
+		    count > INT64_MAX)
+			return err_set(e, ERR_USAGE, "%s: '%s' is no %s", key, text,
+				       bytes ? "size (4GiB)" : "number (2048, 2.7B)");
+		value = json_integer((json_int_t)count);
+		break;
+	case CARD_FLAG:
+		if (!parse_bool(text, &flag))
+			return err_set(e, ERR_USAGE, "%s: '%s' is neither yes nor no", key, text);
+		value = json_boolean(flag);
+		break;
+	case CARD_WORDS:
+		value = words_of(text);
+		break;
+	default:
+		value = json_string(text);
+		if (!value)
+			return err_set(e, ERR_USAGE, "%s: the value is no UTF-8", key);
+	}
+	int rc = card_check_value(m, value, key, e);
+	if (rc < 0)
+		return err_class_set(e, ERR_USAGE);
+	*out = STEAL(value);
+	return 0;
+}
+
+static int unknown_key(const char *key, const char *prefix, const struct card_member *table,
+		       struct err *e)
+{
+	const char *names[32];
+	size_t count = 0;
+	for (; table->key && count < ARRAY_LEN(names); table++)
+		if (table->settable)
+			names[count++] = table->key;
+	const char *near = text_nearest(key, names, count);
+	err_set(e, ERR_USAGE, "'%s%s' is no member of a card that can be set", prefix, key);
+	if (near)
+		return err_hint(e, "did you mean '%s%s'?", prefix, near);
+	char list[256] = "";
+	for (size_t i = 0; i < count; i++)
+		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s%s", i ? ", " : "",
+			 prefix, names[i]);
+	return err_hint(e, "there are: %s", list);
+}
+
+/* Sets or, with an empty text, removes `key` of the object. */
+static int set_member(json_t *object, const char *prefix, const char *key, const char *text,
+		      const struct card_member *table, struct err *e)
+{
+	const struct card_member *m = card_member(table, key);
+	CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s", prefix, key);
+	json_t *value;
+	if (!m || !m->settable)
+		return unknown_key(key, prefix, table, e);
+	if (!*text) {
+		json_object_del(object, key);
+		return 0;
+	}
+	int rc = value_of(m, name, text, &value, e);
+	if (rc == 0)
+		json_put(object, key, value);
+	return rc;
+}
+
+static int set_nested(json_t *card, const char *name, const char *key, const char *text,
+		      const struct card_member *table, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("%s.", name);
+	json_t *have = json_object_get(card, name);
+	json_t *object = json_is_object(have) ? json_incref(have) : json_object();
+	int rc = set_member(object, prefix, key, text, table, e);
+	if (rc == 0 && json_object_size(object) == 0)
+		json_object_del(card, name);
+	else if (rc == 0)
+		json_put(card, name, json_incref(object));
+	json_decref(object);
+	return rc;
+}
+
+/* key: "ID.MEMBER"; an id may hold dots. */
+static int set_variant(json_t *card, const char *key, const char *text, struct err *e)
+{
+	const char *dot = strrchr(key, '.');
+	if (!dot)
+		return err_set(e, ERR_USAGE, "'variants.%s' names no member: variants.ID.title=…",
+			       key);
+	CLEANUP(mem_free_ptr) char *id = mem_strndup(key, (size_t)(dot - key));
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("variants.%s.", id);
+	size_t index;
+	json_t *variant = variant_of(card, id, &index);
+	if (!variant)
+		return err_set(e, ERR_USAGE, "the card has no variant '%s'", id);
+	return set_member(variant, prefix, dot + 1, text, card_variant_members, e);
+}
+
+int card_set(json_t *card, const char *assignment, struct err *e)
+{
+	static const struct { const char *name; const struct card_member *table; } nested[] = {
+		{ "license", card_license_members },
+		{ "source", card_source_members },
+		{ "deprecated", card_deprecated_members },
+	};
+	const char *equals = strchr(assignment, '=');
+	if (!equals || equals == assignment) {
+		err_set(e, ERR_USAGE, "'%s' is not of the form key=value", assignment);
+		return err_hint(e, "for example title='Phi 2', license.id=MIT, tags=chat,small");
+	}
+	CLEANUP(mem_free_ptr) char *key = mem_strndup(assignment, (size_t)(equals - assignment));
+	const char *text = equals + 1;
+	if (str_starts(key, "variants."))
+		return set_variant(card, key + strlen("variants."), text, e);
+	for (size_t i = 0; i < ARRAY_LEN(nested); i++) {
+		size_t len = strlen(nested[i].name);
+		if (strncmp(key, nested[i].name, len) == 0 && key[len] == '.')
+			return set_nested(card, nested[i].name, key + len + 1, text,
+					  nested[i].table, e);
+	}
+	return set_member(card, "", key, text, card_members, e);
+}

@@ -1,0 +1,41 @@
+#include "catalog/link.h"
+
+#include "util/text.h"
+
+#include <string.h>
+
+const char *link_fault(const char *url, bool file_too)
+{
+	if (strlen(url) > LINK_MAX)
+		return "longer than 2048 bytes";
+	for (const char *p = url; *p; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p))
+			return "a character in it is not legal in a URL";
+	if (file_too && str_starts(url, "file://"))
+		return str_starts(url, "file:///") || str_starts(url, "file://localhost/") ?
+			NULL : "a file URL is file:// and an absolute path";
+	const char *host = str_starts(url, "https://") ? url + 8 :
+			   str_starts(url, "http://") ? url + 7 : NULL;
+	if (!host)
+		return file_too ? "it does not start with https://, http:// or file://" :
+				  "it does not start with https:// or http://";
+	size_t len = strcspn(host, "/?#");
+	if (memchr(host, '@', len))
+		return "it holds a user name or password, which every reader would see";
+	if (len == 0 || host[0] == ':')
+		return "it has no host";
+	return strchr(url, '#') ? "it has a fragment (#…)" : NULL;
+}
+
+bool link_is_plain_http(const char *url)
+{
+	static const char *const here[] = { "localhost", "127.0.0.1", "[::1]" };
+	if (!str_starts(url, "http://"))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(here); i++) {
+		size_t len = strlen(here[i]);
+		if (str_starts(url + 7, here[i]) && strchr("/:?", url[7 + len]))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,118 @@
+#include "catalog/catalog.h"
+
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static int bad_reference(const char *text, const char *why, struct err *e)
+{
+	err_set(e, ERR_USAGE, "'%s' is no model reference: %s", text, why);
+	return err_hint(e, "a reference is [REPOSITORY/]MODEL[:VARIANT], for example phi-2:q4_k_m");
+}
+
+int reference_parse(const char *text, struct reference *out, struct err *e)
+{
+	CLEANUP(reference_release) struct reference r = { 0 };
+	if (strlen(text) > 3 * 64 + 2)
+		return bad_reference(text, "too long", e);
+	CLEANUP(mem_free_ptr) char *lower = mem_strdup(text);
+	for (char *p = lower; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	char *colon = strchr(lower, ':'), *slash = strchr(lower, '/'), *model = lower;
+	if (colon && slash && slash > colon)
+		return bad_reference(text, "'/' after ':'", e);
+	if (colon) {
+		*colon = '\0';
+		r.variant = mem_strdup(colon + 1);
+	}
+	if (slash) {
+		*slash = '\0';
+		r.repository = mem_strdup(lower);
+		model = slash + 1;
+	}
+	r.model = mem_strdup(model);
+	if (!path_is_id(r.model))
+		return bad_reference(text, *r.model ? "the model's name is not legal" :
+						      "it names no model", e);
+	if (r.repository && !path_is_id(r.repository))
+		return bad_reference(text, "the repository's name is not legal", e);
+	if (r.variant && !path_is_id(r.variant))
+		return bad_reference(text, *r.variant ? "the variant's name is not legal" :
+							"nothing follows ':'", e);
+	*out = r;
+	r = (struct reference){ 0 };
+	return 0;
+}
+
+void reference_release(struct reference *r)
+{
+	free(r->repository);
+	free(r->model);
+	free(r->variant);
+	*r = (struct reference){ 0 };
+}
+
+/* "a, b, c, …" */
+static void list_names(char *out, size_t size, const char *const *names, size_t count)
+{
+	size_t used = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		size_t need = strlen(names[i]) + 8;
+		if (used + need >= size) {
+			snprintf(out + used, size - used, ", …");
+			return;
+		}
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", names[i]);
+	}
+}
+
+static int hint_names(const char *wanted, const char *what, const char *const *names,
+		      size_t count, struct err *e)
+{
+	char list[300];
+	const char *near = text_nearest(wanted, names, count);
+	for (size_t i = 0; i < count && !near; i++)
+		if (strlen(wanted) > 2 && strstr(names[i], wanted))
+			near = names[i];
+	list_names(list, sizeof list, names, count);
+	if (near)
+		return err_hint(e, "did you mean '%s'? (there are: %s)", near, list);
+	return count ? err_hint(e, "there are: %s", list) :
+		       err_hint(e, "there are no %s yet", what);
+}
+
+static int no_model(const struct catalog *c, const char *id, struct err *e)
+{
+	CLEANUP(mem_free_ptr) const char **names = mem_alloc((c->model_count + 1) * sizeof *names);
+	for (size_t i = 0; i < c->model_count; i++)
+		names[i] = c->models[i].id;
+	err_set(e, ERR_NOT_FOUND, "the catalog '%s' has no model '%s'", c->name, id);
+	return hint_names(id, "models in it", names, c->model_count, e);
+}
+
+static int no_variant(const struct card *m, const char *id, struct err *e)
+{
+	const char *names[CARD_MAX_VARIANTS];
+	for (size_t i = 0; i < m->variant_count; i++)
+		names[i] = m->variants[i].id;
+	err_set(e, ERR_NOT_FOUND, "the model '%s' has no variant '%s'", m->id, id);
+	return hint_names(id, "variants of it", names, m->variant_count, e);
+}
+
+int catalog_resolve(const struct catalog *c, const struct reference *r, const struct card **model,
+		    const struct card_variant **variant, struct err *e)
+{
+	const struct card *m = catalog_model(c, r->model);
+	if (!m)
+		return no_model(c, r->model, e);
+	const struct card_variant *v = card_variant(m, r->variant);
+	if (!v)
+		return no_variant(m, r->variant ? r->variant : "(default)", e);
+	*model = m;
+	*variant = v;
+	return 0;
+}
