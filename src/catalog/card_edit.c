@@ -10,11 +10,14 @@
 
 static json_t *variant_of(const json_t *card, const char *id, size_t *index)
 {
-	json_t *variants = json_object_get(card, "variants"), *variant;
-	json_array_foreach (variants, *index, variant) {
+	json_t *variant;
+	size_t i;
+	json_array_foreach (json_object_get(card, "variants"), i, variant) {
 		const char *have = json_string_value(json_object_get(variant, "id"));
-		if (have && strcmp(have, id) == 0)
+		if (have && strcmp(have, id) == 0) {
+			*index = i;
 			return variant;
+		}
 	}
 	return NULL;
 }
@@ -53,7 +56,7 @@ static json_t *merged_variant(const json_t *old, const json_t *new)
 static int merge_variant(json_t *into, const json_t *new, struct err *e)
 {
 	const char *id;
-	size_t index;
+	size_t index = 0;
 	int rc = json_get_string(new, "variants[]", "id", &id, e);
 	if (rc < 0)
 		return rc;
@@ -183,7 +186,7 @@ static int value_of(const struct card_member *m, const char *key, const char *te
 static int unknown_key(const char *key, const char *prefix, const struct card_member *table,
 		       struct err *e)
 {
-	const char *names[32];
+	const char *names[32] = { 0 };
 	size_t count = 0;
 	for (; table->key && count < ARRAY_LEN(names); table++)
 		if (table->settable)
@@ -205,7 +208,7 @@ static int set_member(json_t *object, const char *prefix, const char *key, const
 {
 	const struct card_member *m = card_member(table, key);
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s", prefix, key);
-	json_t *value;
+	json_t *value = NULL;
 	if (!m || !m->settable)
 		return unknown_key(key, prefix, table, e);
 	if (!*text) {
