@@ -1,0 +1,48 @@
+/*
+ * Runs an external program: without a shell, with a process group of its own, stdin from
+ * /dev/null, and no credentials in its environment (nothing whose name ends in TOKEN,
+ * KEY, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, nor AWS_*).
+ */
+#ifndef FERRY_PUBLISH_CHILD_H
+#define FERRY_PUBLISH_CHILD_H
+
+#include "util/base.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/report.h"
+
+#define CHILD_HEAD (4 * KIB)
+#define CHILD_OUTPUT (64 * KIB)
+
+struct child {
+	const char *const *argv;        /* NULL-ended; argv[0] is the program's path */
+	const char *dir;                /* to run in; NULL: this one */
+	uint64_t timeout_s;             /* 0: as long as it takes */
+	struct report *report;          /* each line of output is a REPORT_DETAIL */
+	/* Progress, unless task is NULL: the growth of a file, or of all files in a folder. */
+	const char *task, *watch;
+	uint64_t expected;              /* bytes; 0: unknown */
+};
+
+struct child_result {
+	int status;                     /* as waitpid() gives it */
+	bool timed_out;
+	struct buf head;                /* stdout and stderr, the first CHILD_HEAD bytes */
+	struct buf output;              /* and at least the last CHILD_OUTPUT */
+};
+void child_result_release(struct child_result *r);
+
+/* Returns 0 when the program ran and ended, however it ended. ERR_SYSTEM or ERR_NOT_FOUND when
+ * it could not be started; ERR_CANCELLED after the whole process group was killed (SIGTERM,
+ * five seconds later SIGKILL). If this process dies, so does the child (Linux). */
+WARN_UNUSED int child_run(const struct child *c, struct child_result *out, struct err *e);
+
+static inline bool child_ok(const struct child_result *r)
+{
+	return r->status == 0 && !r->timed_out;
+}
+
+/* "ended with status 1", "was killed by SIGABRT: …"; static or in out. */
+const char *child_describe(const struct child_result *r, char *out, size_t size);
+
+#endif

@@ -1,0 +1,352 @@
+#include "publish/tools.h"
+
+#include "publish/archive.h"
+#include "publish/child.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define PROBE_TIMEOUT_S 30
+#define WHERE_QUANTIZE                                                                   \
+	"install llama.cpp's tools (https://github.com/ggml-org/llama.cpp) so that llama-quantize " \
+	"is on PATH, or set llama-quantize = PATH in [prepare] of ferry.conf"
+#define WHERE_CONVERT                                                                    \
+	"get llama.cpp's source (https://github.com/ggml-org/llama.cpp), which holds "   \
+	"convert_hf_to_gguf.py, and put it on PATH or set convert-hf-to-gguf = PATH in [prepare] "  \
+	"of ferry.conf"
+
+void tools_release(struct tools *t)
+{
+	free(t->quantize);
+	free(t->convert);
+	free(t->python);
+	*t = (struct tools){ 0 };
+}
+
+/* ---- finding ------------------------------------------------------------------------ */
+
+static int configured(const struct conf *conf, const struct conf_section *s, const char *key,
+		      int access_mode, char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = conf_get_path(conf, s, key);
+	if (!path)
+		return 0;
+	if (access(path, access_mode) < 0 || file_is_dir(path)) {
+		conf_err(conf, s, key, e, "%s: %s is %s", key, path,
+			 !file_exists(path) ? "missing" : "not a program that may be run");
+		return err_hint(e, "correct the path, or remove the line to look on PATH");
+	}
+	*out = path_absolute(path);
+	return 0;
+}
+
+int tools_configure(const struct conf *conf, struct tools *out, struct err *e)
+{
+	static const char *const keys[] = { "llama-quantize", "convert-hf-to-gguf", "python",
+					    "archive-max-size", NULL };
+	static const struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+	CLEANUP(tools_release) struct tools t = { .archive_max_bytes = limits.max_bytes };
+	const struct conf_section *s = conf_find(conf, "prepare", "");
+	int rc = s ? conf_check_keys(conf, s, keys, e) : 0;
+	if (rc == 0)
+		rc = configured(conf, s, "llama-quantize", X_OK, &t.quantize, e);
+	if (rc == 0)
+		rc = configured(conf, s, "convert-hf-to-gguf", R_OK, &t.convert, e);
+	if (rc == 0)
+		rc = configured(conf, s, "python", X_OK, &t.python, e);
+	if (rc == 0)
+		rc = conf_get_size(conf, s, "archive-max-size", &t.archive_max_bytes, e);
+	if (rc < 0)
+		return rc;
+	*out = t;
+	t = (struct tools){ 0 };
+	return 0;
+}
+
+char *tools_on_path(const char *name)
+{
+	const char *path = getenv("PATH");
+	CLEANUP(str_list_release) struct str_list dirs = { 0 };
+	str_list_split(&dirs, path ? path : "", ":");
+	for (size_t i = 0; i < dirs.count; i++) {
+		CLEANUP(mem_free_ptr) char *candidate = path_join(dirs.at[i], name);
+		if (access(candidate, X_OK) == 0 && !file_is_dir(candidate))
+			return path_absolute(candidate);
+	}
+	return NULL;
+}
+
+static int find(const char *conf, const char *const *names, const char *hint, char **out,
+		struct err *e)
+{
+	*out = conf ? mem_strdup(conf) : NULL;
+	for (const char *const *n = names; !*out && *n; n++)
+		*out = tools_on_path(*n);
+	if (*out)
+		return 0;
+	err_set(e, ERR_NOT_FOUND, "%s is not installed", names[0]);
+	return err_hint(e, "%s", hint);
+}
+
+/* ---- explaining --------------------------------------------------------------------- */
+
+/* The line that says most: the first with one of these marks from the end, else the last
+ * that is not empty. The caller frees. */
+static char *telling_line(const struct buf *output, const char *const *marks)
+{
+	CLEANUP(str_list_release) struct str_list lines = { 0 };
+	str_list_split(&lines, buf_str(output), "\r\n");
+	const char *found = NULL;
+	for (const char *const *m = marks; *m && !found; m++)
+		for (size_t i = lines.count; i > 0 && !found; i--)
+			if (strstr(lines.at[i - 1], *m))
+				found = lines.at[i - 1];
+	for (size_t i = lines.count; i > 0 && !found; i--)
+		if (strspn(lines.at[i - 1], " \t") < strlen(lines.at[i - 1]))
+			found = lines.at[i - 1];
+	return text_escaped(found ? found : "(no output)");
+}
+
+/* What a tool printed last, for a report that people read. */
+static void show_output(const struct buf *output, const char *name, struct report *report)
+{
+	CLEANUP(str_list_release) struct str_list lines = { 0 };
+	str_list_split(&lines, buf_str(output), "\r\n");
+	for (size_t i = lines.count > 15 ? lines.count - 15 : 0; i < lines.count; i++)
+		report_note(report, "%s: %s", name, lines.at[i]);
+}
+
+static bool disk_is_full(const struct buf *output, const char *path)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t space;
+	if (strstr(buf_str(output), "No space left"))
+		return true;
+	return file_space(path, &space, &ignored) == 0 && space < MIB;
+}
+
+/* The failure of a tool that ran. */
+static int tool_failed(const struct child_result *r, const char *name, const char *output_path,
+		       const char *const *marks, struct report *report, struct err *e)
+{
+	char how[160];
+	CLEANUP(mem_free_ptr) char *line = telling_line(&r->output, marks);
+	bool exited = !r->timed_out && (r->status & 0x7f) == 0;
+	show_output(&r->output, name, report);
+	if (disk_is_full(&r->output, output_path)) {
+		err_set(e, ERR_SYSTEM, "%s: the disk is full", name);
+		return err_hint(e, "free some space or choose another disk with -o, then run the "
+				   "same command again");
+	}
+	err_set(e, exited ? ERR_INTEGRITY : ERR_SYSTEM, "%s %s: %.300s", name,
+		child_describe(r, how, sizeof how), line);
+	return err_hint(e, "run again with -v to see all that it says; nothing was kept of its "
+			   "output");
+}
+
+/* ---- llama-quantize ----------------------------------------------------------------- */
+
+/* What `llama-quantize --help` lists, less what needs no work of it. */
+static const char *const quantize_types[] = {
+	"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q2_K_S", "Q3_K_S", "Q3_K_M", "Q3_K_L",
+	"Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S",
+	"IQ2_M", "IQ3_XXS", "IQ3_XS", "IQ3_S", "IQ3_M", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
+	"MXFP4_MOE", "F16", "BF16", "F32",
+};
+
+int tools_check_type(const char *type, bool has_imatrix, struct err *e)
+{
+	static const char *const need_imatrix[] = { "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S",
+						    "Q2_K_S" };
+	bool known = false;
+	for (size_t i = 0; i < ARRAY_LEN(quantize_types); i++)
+		known = known || str_eq_nocase(type, quantize_types[i]);
+	if (!known) {
+		const char *near = text_nearest(type, quantize_types, ARRAY_LEN(quantize_types));
+		err_set(e, ERR_USAGE, "--quantize: unknown type '%s'", type);
+		return err_hint(e, near ? "did you mean %s?" : "for example %s", near ? near : "Q4_K_M");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(need_imatrix); i++)
+		if (!has_imatrix && str_eq_nocase(type, need_imatrix[i])) {
+			err_set(e, ERR_USAGE, "--quantize %s needs an importance matrix", type);
+			return err_hint(e, "make one with llama-imatrix and give it with --imatrix "
+					   "FILE");
+		}
+	return 0;
+}
+
+uint64_t tools_quantized_bytes(const char *type, uint64_t elements)
+{
+	const char *digit = type + strcspn(type, "0123456789");
+	unsigned bits = (unsigned)strtoul(digit, NULL, 10);
+	/* Scales, and the tensors that stay larger, take about one and a half bits more. */
+	uint64_t eighths = toupper((unsigned char)type[0]) == 'F' || toupper((unsigned char)type[0]) == 'B' ?
+			   bits * 8 : bits * 8 + 12;
+	return elements / 64 * eighths + 16 * MIB;
+}
+
+/* `--help` ends with status 1; what it prints tells whether it is the right program. */
+static int probe_quantize(const char *path, const struct tools_quantize *q, struct report *report,
+			  struct err *e)
+{
+	const char *argv[] = { path, "--help", NULL };
+	struct child c = { .argv = argv, .timeout_s = PROBE_TIMEOUT_S };
+	CLEANUP(child_result_release) struct child_result r = { 0 };
+	int rc = child_run(&c, &r, e);
+	if (rc < 0)
+		return rc;
+	const char *text = buf_str(&r.output);
+	if (!strcasestr(text, "usage") || !strcasestr(text, "quantiz")) {
+		char how[160];
+		show_output(&r.output, "llama-quantize", report);
+		err_set(e, ERR_USAGE, "%s does not answer --help as llama-quantize does; it %s", path,
+			child_describe(&r, how, sizeof how));
+		return err_hint(e, "%s", WHERE_QUANTIZE);
+	}
+	if (strcasestr(text, "quantization types") && !strcasestr(text, q->type)) {
+		err_set(e, ERR_USAGE, "this llama-quantize does not know %s", q->type);
+		return err_hint(e, "use a newer llama.cpp; this one is %s", path);
+	}
+	return 0;
+}
+
+/* "main: build = 8123 (1a2b3c4)" → "8123 (1a2b3c4)". */
+static char *build_of(const struct buf *head)
+{
+	const char *at = strstr(buf_str(head), "build = ");
+	if (!at)
+		return NULL;
+	at += strlen("build = ");
+	size_t len = strcspn(at, "\r\n");
+	CLEANUP(mem_free_ptr) char *raw = mem_strndup(at, MIN(len, (size_t)60));
+	return text_escaped(raw);
+}
+
+int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
+		       struct report *report, char **build, struct err *e)
+{
+	static const char *const names[] = { "llama-quantize", NULL };
+	static const char *const marks[] = { "failed to quantize:", "error:", "Please do not", "failed",
+					     NULL };
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	CLEANUP(mem_free_ptr) char *input = path_absolute(q->input);
+	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
+	CLEANUP(mem_free_ptr) char *imatrix = q->imatrix ? path_absolute(q->imatrix) : NULL;
+	CLEANUP(mem_free_ptr) char *task = mem_printf("quantize to %s", q->type);
+	CLEANUP(child_result_release) struct child_result r = { 0 };
+	int rc = find(t->quantize, names, WHERE_QUANTIZE, &path, e);
+	if (rc == 0)
+		rc = probe_quantize(path, q, report, e);
+	if (rc < 0)
+		return rc;
+	const char *argv[10];
+	size_t n = 0;
+	argv[n++] = path;
+	if (q->allow_requantize)
+		argv[n++] = "--allow-requantize";
+	if (imatrix) {
+		argv[n++] = "--imatrix";
+		argv[n++] = imatrix;
+	}
+	argv[n++] = input;
+	argv[n++] = output;
+	argv[n++] = q->type;
+	argv[n] = NULL;
+	struct child c = { .argv = argv, .report = report, .task = task, .watch = output,
+			   .expected = q->expected_bytes };
+	rc = child_run(&c, &r, e);
+	if (rc < 0)
+		return rc;
+	if (!child_ok(&r))
+		return tool_failed(&r, "llama-quantize", output, marks, report, e);
+	*build = build_of(&r.head);
+	return 0;
+}
+
+/* ---- convert_hf_to_gguf.py ---------------------------------------------------------- */
+
+int tools_check_outtype(const char *outtype, struct err *e)
+{
+	static const char *const types[] = { "f32", "f16", "bf16", "q8_0", "tq1_0", "tq2_0", "auto" };
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (strcmp(outtype, types[i]) == 0)
+			return 0;
+	err_set(e, ERR_USAGE, "--outtype: unknown type '%s'", outtype);
+	return err_hint(e, "f32, f16, bf16, q8_0, tq1_0, tq2_0 or auto; for smaller ones add --quantize "
+			   "TYPE");
+}
+
+/* Why a Python program failed, where the traceback says it plainly. */
+static int explain_python(const char *python, const struct buf *output, struct err *e)
+{
+	const char *text = buf_str(output);
+	const char *module = strstr(text, "No module named ");
+	if (module) {
+		module += strlen("No module named ");
+		CLEANUP(mem_free_ptr) char *raw = mem_strndup(module, MIN(strcspn(module, "\r\n"),
+									  (size_t)60));
+		CLEANUP(mem_free_ptr) char *name = text_escaped(raw);
+		err_set(e, ERR_NOT_FOUND, "%s lacks the module %s that convert_hf_to_gguf.py needs",
+			python, name);
+		return err_hint(e, "install llama.cpp's requirements.txt into a virtual environment "
+				   "and set python = PATH in [prepare] of ferry.conf");
+	}
+	const char *model = strstr(text, "is not supported");
+	if (strstr(text, "NotImplementedError") || (model && strstr(text, "Model "))) {
+		static const char *const marks[] = { "is not supported", "not supported",
+						     "NotImplementedError", NULL };
+		CLEANUP(mem_free_ptr) char *line = telling_line(output, marks);
+		err_set(e, ERR_INTEGRITY, "convert_hf_to_gguf.py cannot convert this model: %.300s",
+			line);
+		return err_hint(e, "a newer llama.cpp may know this architecture");
+	}
+	return 0;
+}
+
+int tools_run_convert(const struct tools *t, const struct tools_convert *q,
+		      struct report *report, struct err *e)
+{
+	static const char *const names[] = { "convert_hf_to_gguf.py", "convert-hf-to-gguf.py",
+					     "convert-hf-to-gguf", NULL };
+	static const char *const pythons[] = { "python3", "python", NULL };
+	static const char *const marks[] = { "Error: ", "ERROR:", NULL };
+	CLEANUP(mem_free_ptr) char *script = NULL;
+	CLEANUP(mem_free_ptr) char *python = NULL;
+	CLEANUP(mem_free_ptr) char *dir = path_absolute(q->dir);
+	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
+	CLEANUP(child_result_release) struct child_result r = { 0 };
+	int rc = find(t->convert, names, WHERE_CONVERT, &script, e);
+	/* A wrapper without .py brings its own interpreter. */
+	bool by_python = rc == 0 && (t->python || str_ends(script, ".py"));
+	if (by_python)
+		rc = find(t->python, pythons, "install Python 3, or set python = PATH in [prepare] of "
+					      "ferry.conf", &python, e);
+	if (rc < 0)
+		return rc;
+	const char *argv[9];
+	size_t n = 0;
+	if (by_python)
+		argv[n++] = python;
+	argv[n++] = script;
+	argv[n++] = dir;
+	argv[n++] = "--outfile";
+	argv[n++] = output;
+	if (q->outtype) {
+		argv[n++] = "--outtype";
+		argv[n++] = q->outtype;
+	}
+	argv[n] = NULL;
+	struct child c = { .argv = argv, .report = report, .task = "convert to GGUF",
+			   .watch = output, .expected = q->expected_bytes };
+	rc = child_run(&c, &r, e);
+	if (rc < 0 || child_ok(&r))
+		return rc;
+	rc = explain_python(by_python ? python : script, &r.output, e);
+	return rc < 0 ? rc : tool_failed(&r, "convert_hf_to_gguf.py", output, marks, report, e);
+}

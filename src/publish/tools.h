@@ -1,0 +1,68 @@
+/*
+ * llama.cpp's tools, which are never part of this program: llama-quantize and
+ * convert_hf_to_gguf.py. Found by [prepare] of ferry.conf or on PATH, probed, and run by
+ * child.h; what they do wrong is explained.
+ *
+ * They leave partial files when they fail and fall back to other tensor types without
+ * a word: the caller gives them a path in a scratch folder, validates what is there afterwards
+ * and takes a census (gguf_census_check).
+ */
+#ifndef FERRY_PUBLISH_TOOLS_H
+#define FERRY_PUBLISH_TOOLS_H
+
+#include "util/base.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "util/report.h"
+
+struct tools {
+	/* Configured paths, or NULL: PATH decides. */
+	char *quantize, *convert, *python;
+	uint64_t archive_max_bytes;     /* of archive.h; not a tool, but of the same section */
+};
+void tools_release(struct tools *t);
+
+/* Reads [prepare]: llama-quantize, convert-hf-to-gguf, python, archive-max-size. ERR_USAGE with
+ * the line when a path leads nowhere. */
+WARN_UNUSED int tools_configure(const struct conf *conf, struct tools *out, struct err *e);
+
+/* The program `name` of PATH as an absolute path, or NULL; the caller frees. */
+char *tools_on_path(const char *name);
+
+struct tools_quantize {
+	const char *input;              /* a GGUF, or the first of its shards */
+	const char *output;             /* must not exist */
+	const char *type;               /* "Q4_K_M" */
+	const char *imatrix;            /* or NULL */
+	bool allow_requantize;
+	uint64_t expected_bytes;        /* for progress */
+};
+
+/* Is it a type that llama-quantize makes? ERR_USAGE with the nearest, and when it needs
+ * an importance matrix that was not given. */
+WARN_UNUSED int tools_check_type(const char *type, bool has_imatrix, struct err *e);
+/* Bytes that `elements` weights take in that type, roughly and not too few. */
+uint64_t tools_quantized_bytes(const char *type, uint64_t elements);
+
+/* ERR_NOT_FOUND when the tool is missing; ERR_USAGE when it does not know the type;
+ * ERR_INTEGRITY when it refuses the model; ERR_SYSTEM when the disk is full or it crashed. `build`
+ * becomes the tool's own build number, "8123 (1a2b3c4)", or NULL; the caller frees. */
+WARN_UNUSED int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
+				   struct report *report, char **build, struct err *e);
+
+struct tools_convert {
+	const char *dir;                /* config.json, tokenizer, *.safetensors; its name
+	                                   becomes general.name if nothing else does */
+	const char *output;
+	const char *outtype;            /* "f16", … or NULL: the tool decides */
+	uint64_t expected_bytes;
+};
+
+/* ERR_USAGE for what convert_hf_to_gguf.py does not make. */
+WARN_UNUSED int tools_check_outtype(const char *outtype, struct err *e);
+
+/* As tools_run_quantize(); missing Python modules are ERR_NOT_FOUND. */
+WARN_UNUSED int tools_run_convert(const struct tools *t, const struct tools_convert *c,
+				  struct report *report, struct err *e);
+
+#endif
