@@ -368,18 +368,20 @@ void json_push(json_t *array, json_t *value)
 
 json_t *json_string_lossy(const char *s, size_t len)
 {
-	json_t *value = json_stringn(s, len);
+	json_t *value = memchr(s, '\0', len) ? NULL : json_stringn(s, len);
 	if (value)
 		return value;
 	struct buf b = BUF_INIT(4 * len + 4);
 	while (len) {
-		size_t n = MIN(len, (size_t)4);
-		while (n > 1 && !utf8_valid(s, n))
-			n--;
-		if (utf8_valid(s, n))
+		size_t n = 1, most = MIN(len, (size_t)4);
+		while (n < most && !utf8_valid(s, n))
+			n++;
+		if (*s && utf8_valid(s, n)) {
 			buf_add(&b, s, n);
-		else
+		} else {
 			buf_adds(&b, "\xef\xbf\xbd");
+			n = 1;
+		}
 		s += n;
 		len -= n;
 	}

@@ -90,7 +90,7 @@ void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_hex(json_t *object, const char *key, const void *data, size_t len);
 /* Appends to an array, taking ownership. */
 void json_push(json_t *array, json_t *value);
-/* A string from foreign bytes: invalid UTF-8 is replaced by U+FFFD. */
+/* A string from foreign bytes: invalid UTF-8 and NULs are replaced by U+FFFD. */
 json_t *json_string_lossy(const char *s, size_t len);
 
 #endif

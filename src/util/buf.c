@@ -44,10 +44,12 @@ void *buf_reserve(struct buf *b, size_t len)
 		size_t cap = b->cap ? b->cap : 64;
 		while (cap < need)
 			cap *= 2;
-		if (cap > b->max + 1)
+		if (cap - 1 > b->max)
 			cap = b->max + 1;
 		b->data = mem_realloc(b->data, cap);
 		b->cap = cap;
+		/* What is reserved and never committed must not be seen as text. */
+		b->data[b->len] = '\0';
 	}
 	return b->data + b->len;
 }

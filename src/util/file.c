@@ -281,9 +281,12 @@ int file_new_commit(struct file_new *f, struct err *e)
 int file_new_commit_exclusive(struct file_new *f, struct err *e)
 {
 	int rc = new_sync_close(f, e);
-	if (rc == 0 && link(f->temporary, f->path) < 0) {
-		rc = err_sys(e, errno, "cannot create %s", f->path);
-		if (errno == EEXIST)
+	if (rc == 0 && renameat2(AT_FDCWD, f->temporary, AT_FDCWD, f->path,
+				 RENAME_NOREPLACE) < 0 &&
+	    ((errno != EINVAL && errno != ENOSYS) || link(f->temporary, f->path) < 0)) {
+		int failed = errno;
+		rc = err_sys(e, failed, "cannot create %s", f->path);
+		if (failed == EEXIST)
 			rc = err_class_set(e, ERR_CONFLICT);
 	}
 	if (rc == 0)

@@ -89,7 +89,7 @@ char *path_percent_encode(const char *s, const char *keep)
 {
 	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				   "0123456789-._~";
-	struct buf b = BUF_INIT(64 * KIB);
+	struct buf b = BUF_INIT(3 * strlen(s));
 	for (; *s; s++) {
 		if (strchr(safe, *s) || strchr(keep, *s))
 			buf_addc(&b, *s);

@@ -167,6 +167,8 @@ static const char *parse_milli(const char *s, uint64_t *out)
 	if (!mul_u64(v, 1000, &v))
 		return NULL;
 	if (*s == '.') {
+		if (!isdigit((unsigned char)s[1]))
+			return NULL;
 		for (s++; isdigit((unsigned char)*s); s++) {
 			scale /= 10;
 			if (scale && !add_u64(v, (uint64_t)(*s - '0') * scale, &v))
