@@ -43,11 +43,12 @@
 #define GGUF_SIZE_UNKNOWN UINT64_MAX
 
 struct gguf_source {
-	/* Exactly len bytes at offset, or an error. Never asked for bytes past size. */
+	/* Exactly len bytes at offset, or an error. Never asked for bytes past the end. */
 	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
 	void *ctx;
 	uint64_t size;          /* of the whole file; GGUF_SIZE_UNKNOWN only with
 	                           header_only */
+	uint64_t available;     /* read_at delivers only these first bytes; 0: all */
 	size_t window;          /* bytes for one read; 0: 64 KiB */
 };
 
@@ -59,7 +60,8 @@ struct gguf_memory {
 	const void *data;
 	size_t len;
 };
-/* A block of memory, e.g. the first bytes of a remote file. `size` is the file's. */
+/* A block of memory, e.g. the first bytes of a remote file. `size` is the file's. A
+ * header that goes on past the block is ERR_NOT_FOUND: bring more. */
 void gguf_source_memory(struct gguf_source *out, const struct gguf_memory *memory, uint64_t size);
 
 /* ---- types -------------------------------------------------------------------------- */

@@ -1,0 +1,118 @@
+/* The verdict on one file. */
+#include "gguf/internal.h"
+
+#include "util/file.h"
+#include "util/path.h"
+
+#include <string.h>
+
+const char *gguf_verdict_name(enum gguf_verdict v)
+{
+	static const char *const names[] = { "ok", "warnings", "refused" };
+	return names[v];
+}
+
+static void check_templates(const struct gguf *g, struct gguf_findings *out)
+{
+	struct gguf_template t;
+	for (size_t i = 0; gguf_template(g, i, &t); i++) {
+		char what[256];
+		if (t.flags)
+			finding_add(out, "template", "the chat template '%s' looks suspicious: %s",
+				    t.key, gguf_template_describe(t.flags, what, sizeof what));
+	}
+}
+
+/* "Q4_K_M" in the name and another file type inside. Names may say less ("Q4_K"). */
+static void check_encoding(const struct gguf *g, const struct gguf_name *n,
+			   struct gguf_findings *out)
+{
+	struct gguf_metadata m;
+	gguf_metadata(g, &m);
+	int named = gguf_file_type_named(n->encoding);
+	if (named >= 0 && m.quantization && gguf_file_type_named(m.quantization) != named)
+		finding_add(out, "name", "the file name says %s, but the file is %s", n->encoding,
+			    m.quantization);
+}
+
+static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
+			     struct gguf_findings *out)
+{
+	uint64_t no = 0, count = 0;
+	gguf_get_u64(g, "split.no", &no);
+	gguf_get_u64(g, "split.count", &count);
+	if (count > 1 && (n->shard != no + 1 || n->shards != count))
+		finding_add(out, "name", "it is shard %llu of %llu: llama.cpp wants a name that ends "
+			    "in -%05llu-of-%05llu.gguf", (unsigned long long)no + 1,
+			    (unsigned long long)count, (unsigned long long)no + 1,
+			    (unsigned long long)count);
+	else if (count <= 1 && n->shards > 1)
+		finding_add(out, "name", "it is named as shard %u of %u, but is not a shard",
+			    n->shard, n->shards);
+}
+
+static void check_file_name(const struct gguf *g, const char *name, struct gguf_findings *out)
+{
+	struct gguf_name n = { 0 };
+	bool suffix = gguf_name_parse(name, &n);
+	check_shard_name(g, &n, out);
+	if (!suffix) {
+		finding_add(out, "name", "the file name does not end in .gguf");
+		return;
+	}
+	check_encoding(g, &n, out);
+	if (!n.conforms)
+		finding_note(out, "name-convention", "the file name is not of the form "
+			     "Base-Size-FineTune-Version-Encoding.gguf");
+}
+
+static void judge(const char *name, struct gguf_report *out)
+{
+	const struct gguf *g = out->file;
+	findings_move(&out->findings, &out->file->findings);
+	gguf_census_check(&g, 1, NULL, &out->findings);
+	check_templates(g, &out->findings);
+	check_file_name(g, path_base(name), &out->findings);
+	for (size_t i = 0; i < out->findings.count; i++)
+		if (!out->findings.at[i].note)
+			out->verdict = GGUF_WARNINGS;
+}
+
+int gguf_check(const struct gguf_source *source, const char *name, struct gguf_report *out,
+	       struct err *e)
+{
+	struct gguf_options opts = { .padding = true };
+	struct err reason = ERR_INIT;
+	struct gguf_report report = { 0 };
+	int rc = gguf_open(source, name, &opts, &report.file, &reason);
+	if (rc && !err_is(&reason, ERR_INTEGRITY)) {
+		*e = reason;
+		return rc;
+	}
+	if (rc) {
+		report.verdict = GGUF_REFUSED;
+		report.reason = reason;
+	} else {
+		judge(name, &report);
+	}
+	*out = report;
+	return 0;
+}
+
+int gguf_check_path(const char *path, struct gguf_report *out, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	uint64_t size;
+	struct gguf_source source;
+	int rc = file_open_regular(path, &fd, &size, e);
+	if (rc == 0)
+		rc = gguf_source_fd(&source, &fd, path, e);
+	return rc ? rc : gguf_check(&source, path, out, e);
+}
+
+void gguf_report_release(struct gguf_report *r)
+{
+	gguf_findings_release(&r->findings);
+	gguf_free(r->file);
+	*r = (struct gguf_report){ 0 };
+}

@@ -1,0 +1,165 @@
+/* File names, as https://github.com/ggml-org/ggml/blob/master/docs/gguf.md proposes them. */
+#include "gguf/gguf.h"
+
+#include "util/mem.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SUFFIX ".gguf"
+#define SHARD_LEN 15    /* "-00001-of-00003" */
+
+static bool all_digits(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isdigit((unsigned char)s[i]))
+			return false;
+	return len > 0;
+}
+
+/* "7B", "1.5B", "8x7B", "270M", "16x3.8B": numbers, then a letter for the scale. */
+static bool is_size(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+	if (n && s[n] == 'x') {
+		s += n + 1;
+		n = strspn(s, "0123456789");
+	}
+	if (n && s[n] == '.') {
+		size_t fraction = strspn(s + n + 1, "0123456789");
+		if (!fraction)
+			return false;
+		n += 1 + fraction;
+	}
+	return n && s[n] && strchr("KMBTQkmbtq", s[n]) && !s[n + 1];
+}
+
+static bool is_version(const char *s)
+{
+	if (*s != 'v' && *s != 'V')
+		return false;
+	s++;
+	for (;;) {
+		size_t n = strspn(s, "0123456789");
+		if (!n)
+			return false;
+		s += n;
+		if (!*s)
+			return true;
+		if (*s++ != '.')
+			return false;
+	}
+}
+
+/* A quantization, also in forms that are common in names but are no file type. */
+static bool is_encoding(const char *s)
+{
+	static const char *const others[] = { "FP16", "FP32", "MXFP4", "MXFP8", "Q3_K", "Q4_K",
+					      "Q5_K", "Q3_K_XL", "Q2_K_L", "Q4_K_L", "Q5_K_L",
+					      "Q6_K_L", "Q2_K_XL", "Q4_K_XL", "Q5_K_XL",
+					      "Q6_K_XL", "Q8_K_XL" };
+	if (gguf_file_type_named(s) >= 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_eq_nocase(others[i], s))
+			return true;
+	return false;
+}
+
+static void put(char *out, size_t size, const char *s)
+{
+	size_t len = strlen(out);
+	snprintf(out + len, size - len, "%s%s", len ? "-" : "", s);
+}
+
+/* Cuts "-00001-of-00003" off the end of stem. */
+static void take_shard(char *stem, struct gguf_name *out)
+{
+	size_t len = strlen(stem);
+	if (len < SHARD_LEN)
+		return;
+	const char *s = stem + len - SHARD_LEN;
+	if (s[0] != '-' || !all_digits(s + 1, 5) || strncmp(s + 6, "-of-", 4) != 0 ||
+	    !all_digits(s + 10, 5))
+		return;
+	sscanf(s, "-%5u-of-%5u", &out->shard, &out->shards);
+	stem[len - SHARD_LEN] = '\0';
+}
+
+/* Cuts the last part off when `is` says so; parts are joined by '-', in some names
+ * by '.' before the encoding ("model.Q4_K_M.gguf"). */
+static bool take_last(char *stem, bool (*is)(const char *), const char *separators,
+		      char *out, size_t size)
+{
+	for (char *p = stem + strlen(stem); p > stem; p--) {
+		if (!strchr(separators, *p) || !*p)
+			continue;
+		if (!is(p + 1))
+			return false;
+		snprintf(out, size, "%s", p + 1);
+		*p = '\0';
+		return true;
+	}
+	return false;
+}
+
+static bool is_kind(const char *s)
+{
+	return strcmp(s, "LoRA") == 0 || strcmp(s, "vocab") == 0;
+}
+
+static void take_base(char *stem, struct gguf_name *out)
+{
+	bool after_size = false;
+	char *save = NULL;
+	for (char *part = strtok_r(stem, "-", &save); part; part = strtok_r(NULL, "-", &save)) {
+		if (!after_size && out->base[0] && is_size(part)) {
+			after_size = true;
+			snprintf(out->size, sizeof out->size, "%s", part);
+		} else if (after_size) {
+			put(out->fine_tune, sizeof out->fine_tune, part);
+		} else {
+			put(out->base, sizeof out->base, part);
+		}
+	}
+}
+
+bool gguf_name_parse(const char *name, struct gguf_name *out)
+{
+	size_t len = strlen(name);
+	struct gguf_name n = { 0 };
+	if (len <= strlen(SUFFIX) || !str_eq_nocase(name + len - strlen(SUFFIX), SUFFIX))
+		return false;
+	CLEANUP(mem_free_ptr) char *copy = mem_strndup(name, len - strlen(SUFFIX));
+	char *stem = copy;
+	take_shard(stem, &n);
+	for (size_t i = 0; i < 2; i++) {
+		static const char *const prefixes[] = { "mmproj-", "mtp-" };
+		if (str_starts(stem, prefixes[i])) {
+			snprintf(n.prefix, sizeof n.prefix, "%.*s",
+				 (int)strlen(prefixes[i]) - 1, prefixes[i]);
+			stem += strlen(prefixes[i]);
+		}
+	}
+	take_last(stem, is_kind, "-", n.kind, sizeof n.kind);
+	take_last(stem, is_encoding, "-.", n.encoding, sizeof n.encoding);
+	take_last(stem, is_version, "-", n.version, sizeof n.version);
+	take_base(stem, &n);
+	n.conforms = n.base[0] && n.size[0] && n.version[0] && (n.encoding[0] || n.kind[0]);
+	*out = n;
+	return true;
+}
+
+char *gguf_name_format(const struct gguf_name *n)
+{
+	char name[600] = "";
+	const char *const parts[] = { n->prefix, n->base, n->size, n->fine_tune, n->version,
+				      n->encoding, n->kind };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (parts[i][0])
+			put(name, sizeof name, parts[i]);
+	if (n->shards)
+		return mem_printf("%s-%05u-of-%05u" SUFFIX, name, n->shard, n->shards);
+	return mem_printf("%s" SUFFIX, name);
+}

@@ -1,0 +1,197 @@
+/*
+ * How much memory llama.cpp takes. The formulas follow llama-kv-cache.cpp, llama-kv-cache-iswa.cpp
+ * and the graph that llama-context.cpp reserves: a batch of 512 tokens, flash attention on.
+ */
+#include "gguf/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONTEXT_PAD 256
+#define BATCH 512               /* n_ubatch */
+#define CACHE_BYTES 2           /* f16 */
+
+/* Keys and values of every token in every layer, and nothing else. */
+static const char *const plain[] = {
+	"llama", "phi2", "phi3", "gemma", "gemma2", "gemma3", "qwen", "qwen2", "qwen2moe", "qwen2vl",
+	"qwen3", "qwen3moe", "qwen3vl", "qwen3vlmoe", "stablelm", "gptneox", "gpt2", "gptj",
+	"falcon", "mpt", "baichuan", "starcoder", "starcoder2", "bloom", "internlm2",
+	"minicpm", "orion", "xverse", "command-r", "cohere2", "olmo", "olmoe", "deepseek",
+	"glm4", "glm4moe", "chatglm", "nemotron", "exaone", "granite", "granitemoe", "arcee",
+	"smollm3", "hunyuan-dense", "hunyuan-moe", "ernie4_5", "ernie4_5-moe", "seed_oss",
+	"dots1", "bailingmoe", "apertus", "refact", "codeshell", "openelm", "gpt-oss",
+	"mistral3",
+};
+/* Every layer but each n-th sees a window only. */
+static const struct { const char *architecture; unsigned period; } windowed[] = {
+	{ "gemma2", 2 }, { "gemma3", 6 }, { "gpt-oss", 2 }, { "cohere2", 4 },
+};
+/* Keys that tell of something else than plain attention. */
+static const struct { const char *suffix; const char *reason; } special[] = {
+	{ "attention.kv_lora_rank", "it compresses keys and values (MLA)" },
+	{ "ssm.state_size", "it has recurrent layers" },
+	{ "ssm.conv_kernel", "it has recurrent layers" },
+	{ "wkv.head_size", "it is a recurrent model" },
+	{ "shortconv.l_cache", "it has convolution layers" },
+	{ "attention.recurrent_layers", "it has recurrent layers" },
+	{ "full_attention_interval", "it mixes kinds of attention" },
+	{ "attention.key_length_swa", "its layers differ in head size" },
+	{ "attention.shared_kv_layers", "its layers share keys and values" },
+	{ "attention.indexer.head_count", "it uses sparse attention" },
+	{ "attention.compress_ratios", "it compresses keys and values" },
+};
+
+struct shape {
+	const struct gguf *g;
+	const char *architecture;
+	uint64_t layers, embedding, heads, key, value, vocabulary, feed_forward;
+	uint64_t window;        /* 0: none */
+	unsigned period;
+};
+
+static int unknown(struct gguf_ram *out, const char *fmt, const char *arg)
+{
+	snprintf(out->reason, sizeof out->reason, fmt, arg);
+	return -1;
+}
+
+static bool is_plain(const char *architecture)
+{
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		if (strcmp(plain[i], architecture) == 0)
+			return true;
+	return false;
+}
+
+static int read_window(struct shape *s, struct gguf_ram *out)
+{
+	uint64_t period;
+	if (!gguf_get_arch_u64(s->g, "attention.sliding_window", &s->window))
+		s->window = 0;
+	/* llama.cpp has the window of phi3 switched off. */
+	if (strcmp(s->architecture, "phi3") == 0)
+		s->window = 0;
+	if (!s->window)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(windowed); i++)
+		if (strcmp(windowed[i].architecture, s->architecture) == 0)
+			s->period = windowed[i].period;
+	if (!s->period && s->window < out->context)
+		return unknown(out, "the context is larger than its sliding window%s", "");
+	if (!s->period)
+		s->window = 0;
+	const struct gguf_kv *pattern = gguf_find_arch(s->g, "attention.sliding_window_pattern");
+	if (pattern && pattern->type == GGUF_ARRAY)
+		return unknown(out, "it lists its windowed layers one by one%s", "");
+	if (s->period && gguf_get_arch_u64(s->g, "attention.sliding_window_pattern", &period)) {
+		if (period == 0 || period > 1024)
+			return unknown(out, "its sliding window pattern is unusual%s", "");
+		s->period = (unsigned)period;
+	}
+	return 0;
+}
+
+static int read_shape(const struct gguf *g, struct shape *s, struct gguf_ram *out)
+{
+	struct gguf_metadata m;
+	gguf_metadata(g, &m);
+	*s = (struct shape){ .g = g, .architecture = m.architecture, .layers = m.block_count,
+			     .embedding = m.embedding_length, .heads = m.head_count,
+			     .vocabulary = m.vocabulary_size,
+			     .feed_forward = m.feed_forward_length };
+	if (!m.architecture)
+		return unknown(out, "no architecture is named%s", "");
+	for (size_t i = 0; i < ARRAY_LEN(special); i++)
+		if (gguf_find_arch(g, special[i].suffix))
+			return unknown(out, "%s", special[i].reason);
+	if (!is_plain(m.architecture))
+		return unknown(out, "how the architecture %s keeps its context is not known here",
+			       m.architecture);
+	if (!s->layers || !s->embedding || !s->heads || !s->vocabulary)
+		return unknown(out, "the file does not say its layers, heads, embedding length and "
+			       "vocabulary%s", "");
+	if (s->layers > 65536 || s->embedding > 1 << 24 || s->heads > 65536 ||
+	    s->vocabulary > 1 << 24 || s->feed_forward > 1 << 28)
+		return unknown(out, "its dimensions are out of any range%s", "");
+	s->key = s->value = s->embedding / s->heads;
+	gguf_get_arch_u64(g, "attention.key_length", &s->key);
+	gguf_get_arch_u64(g, "attention.value_length", &s->value);
+	if (s->key > 65536 || s->value > 65536)
+		return unknown(out, "its dimensions are out of any range%s", "");
+	return read_window(s, out);
+}
+
+/* Heads of one layer's keys; false when the file contradicts itself. */
+static bool layer_heads(const struct shape *s, uint64_t layer, uint64_t *heads)
+{
+	const struct gguf_kv *kv = gguf_find_arch(s->g, "attention.head_count_kv");
+	if (!kv)
+		kv = gguf_find_arch(s->g, "attention.head_count");
+	if (kv && kv->type == GGUF_ARRAY)
+		return kv->kept && gguf_array_u64(kv, (size_t)layer, heads) && *heads <= 65536;
+	*heads = s->heads;
+	gguf_get_arch_u64(s->g, "attention.head_count_kv", heads);
+	return *heads <= 65536;
+}
+
+static uint64_t padded(uint64_t tokens)
+{
+	return (tokens + CONTEXT_PAD - 1) / CONTEXT_PAD * CONTEXT_PAD;
+}
+
+static int cache_bytes(const struct shape *s, struct gguf_ram *out)
+{
+	uint64_t small = s->window ? MIN(out->context, padded(s->window + BATCH)) : out->context;
+	for (uint64_t i = 0; i < s->layers; i++) {
+		uint64_t heads;
+		if (!layer_heads(s, i, &heads))
+			return unknown(out, "it does not say the heads of each layer%s", "");
+		bool local = s->period && i % s->period < s->period - 1;
+		out->kv_cache += heads * (s->key + s->value) * CACHE_BYTES *
+				 (local ? small : out->context);
+	}
+	return 0;
+}
+
+/* The largest of the intermediate results that live at once, for one batch: the logits, or
+ * the feed-forward layer; then the attention mask, and one row of logits as output. */
+static uint64_t overhead_bytes(const struct shape *s, uint64_t context)
+{
+	uint64_t logits = s->vocabulary + 2 * s->embedding;
+	uint64_t forward = 2 * s->feed_forward + 3 * s->embedding;
+	return BATCH * 4 * MAX(logits, forward) + BATCH * context * 6 + s->vocabulary * 4;
+}
+
+void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
+	      struct gguf_ram *out)
+{
+	struct shape s;
+	*out = (struct gguf_ram){ 0 };
+	const struct gguf *first = NULL;
+	for (size_t f = 0; f < count; f++) {
+		for (size_t i = 0; i < files[f]->tensor_count; i++)
+			out->weights += files[f]->tensors[i].padded;
+		if (!first && gguf_get_string(files[f], "general.architecture"))
+			first = files[f];
+	}
+	if (!first) {
+		unknown(out, "no architecture is named%s", "");
+		return;
+	}
+	if (!context && !gguf_get_arch_u64(first, "context_length", &context)) {
+		unknown(out, "it does not say its context length%s", "");
+		return;
+	}
+	if (context == 0 || context > 1 << 28) {
+		unknown(out, "the context is out of any range%s", "");
+		return;
+	}
+	out->context = padded(context);
+	if (read_shape(first, &s, out) || cache_bytes(&s, out)) {
+		out->kv_cache = 0;
+		return;
+	}
+	out->overhead = overhead_bytes(&s, out->context);
+	out->total = out->weights + out->kv_cache + out->overhead;
+	out->known = true;
+}
