@@ -3,6 +3,7 @@
 #   DEVELOPER=1                    warnings are errors
 #   SANITIZE=address,undefined     a sanitizer build, in a folder of its own
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
+#   V=1                            shows the commands that make runs
 #
 # A new .c file is found by itself: src/cli/cmd_NAME.c becomes the program ferry-NAME,
 # tests/unit/**/test_*.c a unit test, tests/fuzz/fuzz_*.c a fuzz target, and
@@ -15,6 +16,8 @@ PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 BUILD ?= build$(if $(SANITIZE),/sanitize)
 FUZZ_SECONDS ?= 60
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 PYTEST_JOBS ?= 3
 
 .DEFAULT_GOAL := all
@@ -70,31 +73,37 @@ FORCE:
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	@echo '  CC    $<'
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/obj/main-%.o: src/cli/main.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DCOMMAND=cmd_$* -MMD -MP -c $< -o $@
+	@echo '  CC    $< ($*)'
+	$(Q)$(CC) $(ALL_CFLAGS) -DCOMMAND=cmd_$* -MMD -MP -c $< -o $@
 
 $(BUILD)/bin/ferry: $(BUILD)/obj/src/cli/ferry.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+	@echo '  LD    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
 
 $(BUILD)/bin/ferry-%: $(BUILD)/obj/main-%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+	@echo '  LD    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+	@echo '  LD    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELPERS:%.c=$(BUILD)/obj/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
+	@echo '  LD    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
 
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
@@ -107,14 +116,15 @@ docs: $(MAN_PAGES) $(BUILD)/completions/ferry.bash $(BUILD)/completions/_ferry \
 # A line "@OPTIONS@" in a command's page becomes the list of its own option table.
 $(BUILD)/man/%: man/%.scd scripts/make-man $(PROGRAMS)
 	@mkdir -p $(@D)
-	scripts/make-man $< $(BUILD)/bin > $@
+	@echo '  MAN   $@'
+	$(Q)scripts/make-man $< $(BUILD)/bin > $@
 
 $(BUILD)/completions/ferry.bash: SHELL_NAME := bash
 $(BUILD)/completions/_ferry: SHELL_NAME := zsh
 $(BUILD)/completions/ferry.fish: SHELL_NAME := fish
 $(BUILD)/completions/ferry.bash $(BUILD)/completions/_ferry $(BUILD)/completions/ferry.fish: $(PROGRAMS)
 	@mkdir -p $(@D)
-	$(BUILD)/bin/ferry completion $(SHELL_NAME) > $@
+	$(Q)$(BUILD)/bin/ferry completion $(SHELL_NAME) > $@
 
 # -- dependencies --------------------------------------------------------------------
 
@@ -159,7 +169,8 @@ fuzzers: $(FUZZERS)
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -o $@
+	@echo '  LD    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -o $@
 
 demo:
 	@scripts/install-deps build
