@@ -9,7 +9,9 @@
  *    still the old one. What a killed put() has finished is found again by the next;
  *  - nothing here decides about trust: callers verify what they read. put() verifies
  *    what it wrote as far as the kind allows, and says so in the stat it returns;
- *  - a handle belongs to one thread at a time; open another for another thread.
+ *  - a handle belongs to one thread at a time; open another for another thread;
+ *  - nothing here tries again by itself: callers do (http/retry.h), since only they know
+ *    whether another mirror would serve them better.
  *
  * Error classes: ERR_NOT_FOUND (no such object), ERR_NETWORK (transient, worth another
  * try later), ERR_AUTH, ERR_CONFLICT (a condition did not hold), ERR_INTEGRITY (the bytes
@@ -20,6 +22,7 @@
 #define FERRY_MIRROR_MIRROR_H
 
 #include "hash/grid.h"
+#include "util/buf.h"
 #include "util/conf.h"
 #include "util/report.h"
 
@@ -113,6 +116,8 @@ struct mirror {
 	uint64_t priority;              /* lower is asked first; default 50 */
 	enum mirror_holds holds;
 	bool stage;
+	uint64_t retry_after_s;         /* what the server asked for when the last call failed
+					   (for retry_again()); 0: nothing */
 	void *state;                    /* the kind's own */
 };
 
@@ -131,23 +136,31 @@ void mirror_close(struct mirror *m);
 DEFINE_CLEANUP(struct mirror, mirror_close);
 
 /* The calls that everybody uses: they check the key and the capability, and put
- * "mirror <id>: <key>: " in front of errors. len UINT64_MAX in get: to the end; a range
- * past the end is ERR_INTEGRITY. *out of put and stat may be NULL. */
+ * "mirror <id>: <key>: " in front of errors. *out of put and stat may be NULL. */
 WARN_UNUSED int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out,
 				struct err *e);
+/* len UINT64_MAX: to the end; nothing is left at offset == size. A range past the end is
+ * ERR_INTEGRITY. When it fails, the sink may have had the first part of the bytes; when
+ * it succeeds, exactly all of them. */
 WARN_UNUSED int mirror_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
 			   const struct mirror_sink *sink, struct err *e);
 /* Whole small object into out, refused over out->max. */
 WARN_UNUSED int mirror_get_small(struct mirror *m, const char *key, struct buf *out,
 				 struct err *e);
+/* ERR_CONFLICT when a condition does not hold; ERR_INTEGRITY when the body is not what
+ * body->sha256 and body->pieces say. The report's task advances by every byte that is there
+ * now, those that an interrupted put() left included. */
 WARN_UNUSED int mirror_put(struct mirror *m, const char *key, const struct mirror_body *body,
 			   const struct mirror_put *how, struct mirror_stat *out, struct err *e);
 WARN_UNUSED int mirror_put_small(struct mirror *m, const char *key, const void *data,
 				 size_t len, const struct mirror_put *how, struct err *e);
 WARN_UNUSED int mirror_copy(struct mirror *m, const char *from, const char *to,
 			    struct err *e);
+/* Every object whose key starts with prefix ("" is all), sorted by key as bytes. A place
+ * without any such object lists nothing. */
 WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn,
 			    void *ctx, struct err *e);
+/* Removing what is not there succeeds. */
 WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
 
 /* A body over an open file; fd is borrowed. */

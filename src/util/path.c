@@ -99,6 +99,25 @@ char *path_percent_encode(const char *s, const char *keep)
 	return buf_steal(&b);
 }
 
+bool path_percent_decode(char *s)
+{
+	char *out = s;
+	for (; *s; s++) {
+		if (*s != '%') {
+			*out++ = *s;
+			continue;
+		}
+		char hex[3] = { s[1], s[1] ? s[2] : '\0', '\0' };
+		unsigned char byte;
+		if (!hex_decode(&byte, 1, hex, true) || byte == 0)
+			return false;
+		*out++ = (char)byte;
+		s += 2;
+	}
+	*out = '\0';
+	return true;
+}
+
 int path_xdg(const char *variable, const char *below_home, char **out, struct err *e)
 {
 	const char *dir = getenv(variable);

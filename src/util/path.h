@@ -29,6 +29,8 @@ bool path_is_id(const char *id);
 /* Percent-encodes everything but unreserved characters (RFC 3986) and `keep`.
  * Caller frees. */
 char *path_percent_encode(const char *s, const char *keep);
+/* In place. False for a broken escape and for %00, which no name can hold. */
+bool path_percent_decode(char *s);
 
 /* $XDG_DATA_HOME etc. with their defaults below $HOME; caller frees.
  * ERR_USAGE when neither variable is set. */

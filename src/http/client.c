@@ -1,0 +1,101 @@
+#include "http/internal.h"
+
+#include "util/mem.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define USER_AGENT "model-ferry/" FERRY_VERSION
+#define STALL_BYTES_PER_S 1024
+#define BUFFER_BYTES (256 * KIB)
+
+/* Only when a client is made: a program that makes no request starts faster. */
+static void init_curl(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int http_client_new(const struct http_options *options, struct http_client **out, struct err *e)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, init_curl);
+	struct http_client *c = NEW(struct http_client);
+	c->options = options ? *options : (struct http_options){ 0 };
+	if (!c->options.connect_timeout_s)
+		c->options.connect_timeout_s = 30;
+	if (!c->options.stall_s)
+		c->options.stall_s = 30;
+	c->multi = curl_multi_init();
+	c->easy = curl_easy_init();
+	if (!c->multi || !c->easy) {
+		http_client_free(c);
+		return err_set(e, ERR_SYSTEM, "libcurl does not start");
+	}
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 8L);
+	*out = c;
+	return 0;
+}
+
+void http_client_free(struct http_client *c)
+{
+	if (!c)
+		return;
+	curl_easy_cleanup(c->easy);
+	curl_multi_cleanup(c->multi);
+	free(c);
+}
+
+/* The curl program reads these variables, the library does not. */
+static void setup_trust(CURL *easy)
+{
+	const char *file = getenv("CURL_CA_BUNDLE"), *dir = getenv("SSL_CERT_DIR");
+	if (!file || !*file)
+		file = getenv("SSL_CERT_FILE");
+	if (file && *file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+	if (dir && *dir)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
+}
+
+void http_client_setup(struct http_client *c)
+{
+	CURL *easy = c->easy;
+	const struct http_options *o = &c->options;
+	curl_easy_reset(easy);
+	c->message[0] = '\0';
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->message);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	/* A buffer is read at one go: under a limit, not more than a second's worth. */
+	uint64_t buffer = o->limit_rate ? MIN(BUFFER_BYTES, MAX(o->limit_rate, 16 * KIB)) :
+					  BUFFER_BYTES;
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)buffer);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)o->connect_timeout_s);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)o->stall_s);
+	/* A limit that we set ourselves is no stall. */
+	uint64_t stall = o->limit_rate ? MIN(STALL_BYTES_PER_S, o->limit_rate / 4 + 1) :
+					 STALL_BYTES_PER_S;
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
+	curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)o->limit_rate);
+	curl_easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)o->limit_rate);
+	curl_easy_setopt(easy, CURLOPT_NETRC,
+			 (long)(o->netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
+	setup_trust(easy);
+}
+
+int http_memory_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+{
+	const struct http_memory *m = ctx;
+	if (offset > m->len || len > m->len - offset)
+		return err_set(e, ERR_BUG, "a read past the end of a body");
+	if (len)
+		memcpy(data, (const char *)m->data + offset, len);
+	return 0;
+}

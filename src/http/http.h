@@ -1,0 +1,122 @@
+/*
+ * http: requests over HTTP(S), the only user of libcurl.
+ *
+ * What always holds here:
+ *  - no request has an overall timeout: connecting has one, and a transfer ends when it
+ *    stalls (under 1 KiB/s for stall_s seconds). A signal ends it within 200 ms;
+ *  - redirects: at most 8, to http and https only, never from https to http; credentials
+ *    (Authorization, Cookie, URL user) stay with the origin they were given for;
+ *  - what a range request delivers was checked against what was asked; content encodings
+ *    are never asked for and refused if they come;
+ *  - server certificates are verified, always. http_proxy, https_proxy, all_proxy and no_proxy
+ *    are honoured, and so are CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR;
+ *  - texts show no credentials: URLs in them are redacted.
+ *
+ * Error classes, by status: 404, 410 ERR_NOT_FOUND · 401, 402, 403, 407, 451 ERR_AUTH ·
+ * 409, 412, 423 ERR_CONFLICT · 408, 421, 425, 429, 5xx ERR_NETWORK, but 501 and 505, like
+ * all other 4xx, ERR_USAGE · 416 and nonsense ERR_INTEGRITY. Below HTTP: a name that does not
+ * resolve, a connection that fails, drops or stalls is ERR_NETWORK; a certificate that cannot
+ * be verified is ERR_INTEGRITY: it is a matter of trust, and asking the same server again
+ * does not mend it.
+ */
+#ifndef FERRY_HTTP_HTTP_H
+#define FERRY_HTTP_HTTP_H
+
+#include "http/headers.h"
+#include "util/base.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/text.h"
+
+struct http_options {
+	uint64_t connect_timeout_s;     /* 0: 30 */
+	uint64_t stall_s;               /* 0: 30 */
+	uint64_t limit_rate;            /* bytes per second and client; 0: no limit */
+	bool netrc;                     /* user and password from ~/.netrc */
+};
+
+/* Connections, kept open for the next request, and settings. One thread at a time. */
+struct http_client;
+WARN_UNUSED int http_client_new(const struct http_options *options, struct http_client **out,
+				struct err *e);
+void http_client_free(struct http_client *c);
+DEFINE_CLEANUP(struct http_client, http_client_free);
+
+/* What to do when a server answers a range request with the whole object. */
+enum http_ignored_range {
+	HTTP_IGNORED_SKIP,      /* drop the bytes in front, stop behind the range */
+	HTTP_IGNORED_REFUSE,    /* ERR_USAGE */
+	HTTP_IGNORED_RESTART,   /* deliver it all, from response.offset 0 */
+};
+
+struct http_response;
+
+struct http_request {
+	const char *method;             /* NULL: GET */
+	const char *url;
+	const char *what;               /* in front of error texts; NULL: the URL; "": nothing */
+	const char *const *headers;     /* "Name: value", NULL-ended; or NULL */
+
+	/* A range: `length` bytes from `offset`, 0: to the end. Both 0: no range. */
+	uint64_t offset, length;
+	const char *if_range;           /* a strong ETag, or NULL: the object must still have it,
+					   else it counts as changed: ERR_CONFLICT, unless RESTART */
+	enum http_ignored_range ignored_range;
+	uint64_t expect_total;          /* the whole object's size if known, else 0; another
+					   one is ERR_INTEGRITY */
+
+	/* What to send: NULL read_at sends no body. read_at may be asked for the same bytes
+	 * again. body_sent, if set, learns of progress; negative when bytes are sent again. */
+	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
+	void (*body_sent)(void *ctx, int64_t bytes);
+	void *body_ctx;
+	uint64_t body_size;
+
+	/* Where the body of a successful answer goes: into a buffer (its ceiling holds), or to a
+	 * function whose negative return stops the transfer and is returned, with e as it was
+	 * set. `begin`, if set, sees the response before the first byte (and without any, too). */
+	struct buf *into;
+	int (*begin)(void *ctx, const struct http_response *r, struct err *e);
+	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
+	void *ctx;
+
+	/* What an error answer says, cut at the buffer's ceiling; may be NULL. */
+	struct buf *error_body;
+};
+
+struct http_response {
+	long status;                    /* of the last answer; 0: there was none */
+	char *url;                      /* where it came from, after redirects; without user and
+					   password, but url_redact() it before showing it */
+	struct str_list headers;        /* of the last answer: "name: value", names lower-case */
+	bool has_length;
+	uint64_t length;                /* Content-Length: of this body, not of the object */
+	bool has_total;
+	uint64_t total;                 /* of the whole object: Content-Range, or a 200's length */
+	uint64_t offset;                /* in the object, of the first byte delivered */
+	uint64_t received;              /* bytes delivered */
+	bool range_ignored;             /* asked for a range, got the whole */
+	bool html;                      /* an HTML page, by its type or its first bytes */
+	uint64_t retry_after_s;         /* 0: nothing was asked for */
+	int64_t modified_s;             /* 0: not known */
+	char etag[HEADER_ETAG];         /* as sent, or "" */
+	char type[HEADER_TYPE];         /* "application/json", or "" */
+	char file_name[HEADER_NAME];    /* of Content-Disposition, or "" */
+};
+void http_response_release(struct http_response *r);
+/* The value of a header (name in lower case), or NULL; borrowed. */
+const char *http_response_header(const struct http_response *r, const char *name);
+
+/* Performs one request. *out is filled as far as it got in case of an error, too; the caller
+ * initialises it with { 0 } and releases it. out may be NULL. 2xx and 304 are a success. */
+WARN_UNUSED int http_perform(struct http_client *c, const struct http_request *q,
+			     struct http_response *out, struct err *e);
+
+/* A body in memory, for read_at: body_ctx points to one of these. */
+struct http_memory {
+	const void *data;
+	size_t len;
+};
+int http_memory_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
+
+#endif

@@ -1,0 +1,52 @@
+/* Shared by the files of this folder alone. */
+#ifndef FERRY_HTTP_INTERNAL_H
+#define FERRY_HTTP_INTERNAL_H
+
+#include "http/http.h"
+#include "http/url.h"
+
+#include <curl/curl.h>
+
+struct http_client {
+	CURLM *multi;
+	CURL *easy;
+	struct http_options options;
+	char message[CURL_ERROR_SIZE];
+};
+
+/* One hop: a request to one URL and its answer. */
+struct transfer {
+	struct http_client *client;
+	const struct http_request *q;
+	struct http_response *r;
+	struct err *e;
+	const struct url *url;
+	const char *method;
+	bool with_body, with_secrets;
+
+	size_t header_bytes;
+	bool answered;          /* the final answer's headers are complete */
+	bool redirected;        /* and point elsewhere */
+	bool began;             /* begin() was called */
+	bool enough;            /* we ended the transfer: all that was wanted is there */
+	uint64_t skip;          /* bytes still to drop in front of the range */
+	uint64_t want;          /* bytes to deliver; UINT64_MAX: what comes */
+	uint64_t discarded;     /* of a body nobody wants */
+	uint64_t sent;
+	int rc;                 /* what a callback failed with */
+};
+
+/* Puts the request's fixed settings on the client's handle (client.c). */
+void http_client_setup(struct http_client *c);
+
+/* Judges the complete headers of a 2xx answer against what was asked (range.c). */
+WARN_UNUSED int http_range_judge(struct transfer *t);
+
+/* Fills e from an HTTP status of 300 or more, or from libcurl's code (fault.c). */
+int http_fault_status(const struct transfer *t, struct err *e);
+int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e);
+
+/* Performs the hop; *next is set to the URL of a redirect (transfer.c). */
+WARN_UNUSED int http_transfer(struct transfer *t, char **next);
+
+#endif

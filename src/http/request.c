@@ -1,0 +1,104 @@
+#include "http/internal.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+
+#define MAX_REDIRECTS 8
+
+void http_response_release(struct http_response *r)
+{
+	free(r->url);
+	str_list_release(&r->headers);
+	*r = (struct http_response){ 0 };
+}
+
+const char *http_response_header(const struct http_response *r, const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < r->headers.count; i++) {
+		const char *line = r->headers.at[i];
+		if (strncmp(line, name, len) == 0 && line[len] == ':')
+			return line + len + 2;
+	}
+	return NULL;
+}
+
+static int refuse_redirect(const char *to, const char *why, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = url_redact(to);
+	return err_set(e, ERR_INTEGRITY, "redirected to %.512s: %s", shown, why);
+}
+
+/* Takes the next hop's URL into *url. */
+static int follow(const char *to, unsigned hop, struct url *url, struct err *e)
+{
+	struct url next = { 0 };
+	struct err bad = ERR_INIT;
+	if (hop == MAX_REDIRECTS)
+		return refuse_redirect(to, "more than 8 redirects", e);
+	if (url_parse(to, &next, &bad) < 0)
+		return refuse_redirect(to, "not an http or https URL", e);
+	if (strcmp(url->scheme, "https") == 0 && strcmp(next.scheme, "https") != 0) {
+		url_release(&next);
+		return refuse_redirect(to, "that would leave the encrypted connection", e);
+	}
+	url_release(url);
+	*url = next;
+	return 0;
+}
+
+/* RFC 9110 15.4: 303 is fetched with GET, and so is what a POST was moved to. */
+static void change_method(struct transfer *t)
+{
+	bool post = strcmp(t->method, "POST") == 0;
+	bool moved = t->r->status == 301 || t->r->status == 302;
+	if ((t->r->status == 303 && strcmp(t->method, "HEAD") != 0) || (moved && post)) {
+		t->method = "GET";
+		t->with_body = false;
+	}
+}
+
+static int perform(struct http_client *c, const struct http_request *q, struct http_response *r,
+		   struct err *e)
+{
+	CLEANUP(url_release) struct url first = { 0 };
+	CLEANUP(url_release) struct url url = { 0 };
+	int rc = url_parse(q->url, &first, e);
+	if (rc == 0)
+		rc = url_parse(q->url, &url, e);
+	const char *method = q->method ? q->method : "GET";
+	bool with_body = q->read_at != NULL;
+	for (unsigned hop = 0; rc == 0; hop++) {
+		struct transfer t = { .client = c, .q = q, .r = r, .e = e, .url = &url,
+				      .method = method, .with_body = with_body };
+		t.with_secrets = url_same_origin(&first, &url);
+		free(r->url);
+		r->url = mem_strdup(url.text);
+		CLEANUP(mem_free_ptr) char *next = NULL;
+		rc = http_transfer(&t, &next);
+		if (rc < 0 || !next)
+			return rc;
+		change_method(&t);
+		method = t.method;
+		with_body = t.with_body;
+		rc = follow(next, hop, &url, e);
+	}
+	return rc;
+}
+
+int http_perform(struct http_client *c, const struct http_request *q, struct http_response *out,
+		 struct err *e)
+{
+	CLEANUP(http_response_release) struct http_response own = { 0 };
+	struct http_response *r = out ? out : &own;
+	http_response_release(r);
+	int rc = perform(c, q, r, e);
+	if (rc < 0 && !q->what) {
+		CLEANUP(mem_free_ptr) char *shown = url_redact(q->url);
+		err_context(e, "%.512s", shown);
+	} else if (rc < 0 && q->what[0]) {
+		err_context(e, "%s", q->what);
+	}
+	return rc;
+}

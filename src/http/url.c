@@ -1,0 +1,207 @@
+#include "http/url.h"
+
+#include "util/buf.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <curl/curl.h>
+#include <string.h>
+#include <strings.h>
+
+void url_release(struct url *u)
+{
+	free(u->scheme);
+	if (u->password)
+		mem_wipe(u->password, strlen(u->password));
+	free(u->user);
+	free(u->password);
+	free(u->host);
+	free(u->path);
+	free(u->query);
+	free(u->text);
+	*u = (struct url){ 0 };
+}
+
+static int refuse(const char *text, const char *why, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = url_redact(text);
+	return err_set(e, ERR_USAGE, "%.512s: %s", shown, why);
+}
+
+/* A part as our own string; NULL when the URL has none. */
+static char *part(CURLU *h, CURLUPart what, unsigned flags)
+{
+	char *text = NULL;
+	if (curl_url_get(h, what, &text, flags) != CURLUE_OK)
+		return NULL;
+	char *copy = mem_strdup(text);
+	curl_free(text);
+	return copy;
+}
+
+static void lower(char *s)
+{
+	for (; s && *s; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s - 'A' + 'a');
+}
+
+static int take_parts(CURLU *h, struct url *u)
+{
+	u->scheme = part(h, CURLUPART_SCHEME, 0);
+	u->user = part(h, CURLUPART_USER, CURLU_URLDECODE);
+	u->password = part(h, CURLUPART_PASSWORD, CURLU_URLDECODE);
+	u->host = part(h, CURLUPART_HOST, 0);
+	u->path = part(h, CURLUPART_PATH, 0);
+	u->query = part(h, CURLUPART_QUERY, 0);
+	CLEANUP(mem_free_ptr) char *port = part(h, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+	uint64_t number;
+	if (!u->scheme || !u->host || !u->path || !port || !parse_u64(port, &number))
+		return -1;
+	u->port = (unsigned)number;
+	lower(u->scheme);
+	lower(u->host);
+	curl_url_set(h, CURLUPART_USER, NULL, 0);
+	curl_url_set(h, CURLUPART_PASSWORD, NULL, 0);
+	curl_url_set(h, CURLUPART_FRAGMENT, NULL, 0);
+	u->text = part(h, CURLUPART_URL, 0);
+	return u->text ? 0 : -1;
+}
+
+int url_parse(const char *text, struct url *out, struct err *e)
+{
+	if (strlen(text) > URL_MAX)
+		return err_set(e, ERR_USAGE, "a URL of more than %d bytes", URL_MAX);
+	CURLU *h = curl_url();
+	if (!h)
+		return err_set(e, ERR_SYSTEM, "out of memory for a URL");
+	struct url u = { 0 };
+	CURLUcode rc = curl_url_set(h, CURLUPART_URL, text, CURLU_PATH_AS_IS);
+	int bad = rc != CURLUE_OK ? -1 : take_parts(h, &u);
+	curl_url_cleanup(h);
+	bool web = !bad && (strcmp(u.scheme, "http") == 0 || strcmp(u.scheme, "https") == 0);
+	if (web) {
+		*out = u;
+		return 0;
+	}
+	url_release(&u);
+	if (rc != CURLUE_OK && rc != CURLUE_UNSUPPORTED_SCHEME)
+		return refuse(text, curl_url_strerror(rc), e);
+	return refuse(text, "only http and https URLs can be used here", e);
+}
+
+bool url_same_origin(const struct url *a, const struct url *b)
+{
+	return strcmp(a->scheme, b->scheme) == 0 && strcmp(a->host, b->host) == 0 &&
+	       a->port == b->port;
+}
+
+char *url_join(const char *base, const char *key)
+{
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(key, "/");
+	return mem_printf("%s%s%s", base, str_ends(base, "/") ? "" : "/", encoded);
+}
+
+int url_file_path(const char *url, char **out, struct err *e)
+{
+	const char *p = url;
+	if (strncasecmp(p, "file:", 5) != 0)
+		return refuse(url, "not a file URL", e);
+	p += 5;
+	if (str_starts(p, "//")) {
+		p += 2;
+		size_t host = strcspn(p, "/");
+		if (host != 0 && !(host == 9 && strncasecmp(p, "localhost", 9) == 0)) {
+			refuse(url, "a file URL cannot name another host", e);
+			return err_hint(e, "write file:///absolute/path");
+		}
+		p += host;
+	}
+	if (p[0] != '/' || strpbrk(p, "?#")) {
+		refuse(url, "not an absolute file URL", e);
+		return err_hint(e, "write file:///absolute/path, with %%3F for '?' and %%23 "
+				   "for '#'");
+	}
+	char *path = mem_strdup(p);
+	if (!path_percent_decode(path)) {
+		free(path);
+		return refuse(url, "broken percent-encoding", e);
+	}
+	*out = path;
+	return 0;
+}
+
+char *url_of_file(const char *path)
+{
+	CLEANUP(mem_free_ptr) char *whole = path_absolute(path);
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(whole, "/");
+	return mem_printf("file://%s", encoded);
+}
+
+/* Parameters whose value lets its holder in: AWS, Google and Azure signatures, the usual
+ * names of tokens and keys. */
+static bool is_secret(const char *name, size_t len)
+{
+	static const char *const words[] = { "signature", "credential", "token", "secret",
+					     "password", "passwd", "apikey", "api_key",
+					     "api-key", "accesskey", "jwt", "auth" };
+	static const char *const exact[] = { "sig", "key", "code", "policy", "pass", "pwd" };
+	char text[64];
+	if (len >= sizeof text)
+		return true;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(exact); i++)
+		if (str_eq_nocase(text, exact[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcasestr(text, words[i]))
+			return true;
+	return false;
+}
+
+static void redact_query(struct buf *out, const char *query)
+{
+	while (*query) {
+		size_t len = strcspn(query, "&;#");
+		size_t name = strcspn(query, "=&;#");
+		if (name < len && is_secret(query, name)) {
+			buf_add(out, query, name + 1);
+			buf_adds(out, "***");
+		} else {
+			buf_add(out, query, len);
+		}
+		query += len;
+		if (*query)
+			buf_addc(out, *query++);
+	}
+}
+
+char *url_redact(const char *url)
+{
+	struct buf out = BUF_INIT(2 * URL_MAX);
+	const char *host = strstr(url, "://");
+	if (host) {
+		host += 3;
+		size_t authority = strcspn(host, "/?#");
+		const char *at = memrchr(host, '@', authority);
+		buf_add(&out, url, (size_t)(host - url));
+		if (at) {
+			buf_adds(&out, "***");
+			host = at;
+		}
+		url = host;
+	}
+	size_t path = strcspn(url, "?");
+	buf_add(&out, url, path);
+	if (url[path]) {
+		buf_addc(&out, '?');
+		redact_query(&out, url + path + 1);
+	}
+	if (out.overflow) {
+		buf_release(&out);
+		return mem_strdup("(a very long URL)");
+	}
+	return buf_steal(&out);
+}

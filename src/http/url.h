@@ -1,0 +1,44 @@
+/*
+ * URLs: taken apart, put together, and made safe to show. Parsing is libcurl's
+ * (RFC 3986); what it accepts is what a request would use.
+ */
+#ifndef FERRY_HTTP_URL_H
+#define FERRY_HTTP_URL_H
+
+#include "util/base.h"
+#include "util/err.h"
+
+#define URL_MAX 8192
+
+struct url {
+	char *scheme;           /* lower case */
+	char *user, *password;  /* decoded, or NULL */
+	char *host;             /* lower case; "[::1]" for IPv6 */
+	unsigned port;          /* the scheme's default when none is given */
+	char *path;             /* as given, at least "/" */
+	char *query;            /* without '?', or NULL */
+	char *text;             /* the whole without user, password and fragment */
+};
+void url_release(struct url *u);
+
+/* ERR_USAGE for what is no URL, has another scheme than http and https, or is longer than
+ * URL_MAX. The error text is redacted. */
+WARN_UNUSED int url_parse(const char *text, struct url *out, struct err *e);
+
+/* Same scheme, host and port: may credentials go along? */
+bool url_same_origin(const struct url *a, const struct url *b);
+
+/* base + "/" + key, the key's parts percent-encoded. Caller frees. */
+char *url_join(const char *base, const char *key);
+
+/* The local path of file:///path, file://localhost/path or file:/path (RFC 8089),
+ * percent-decoded; ERR_USAGE otherwise. Caller frees. */
+WARN_UNUSED int url_file_path(const char *url, char **out, struct err *e);
+/* "file://" and the absolute path, percent-encoded. Caller frees. */
+char *url_of_file(const char *path);
+
+/* For messages and logs: user, password and query parameters that carry a signature, a
+ * token or a key become "***". Works on any text. Caller frees. */
+char *url_redact(const char *url);
+
+#endif

@@ -1,0 +1,390 @@
+#include "mirror/file.h"
+
+#include "mirror/tree.h"
+#include "util/cancel.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define CHUNK MIB
+
+/* -- locks ----------------------------------------------------------------------- */
+
+/* 0: held, or there are no locks here. */
+static int take_lock(int fd, bool wait, struct err *e)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return 0;
+		if (!wait) {
+			err_set(e, ERR_CONFLICT, "is being written by another process");
+			return err_hint(e, "let the other one finish, then run the command again");
+		}
+		int rc = cancel_check(e);
+		if (rc < 0)
+			return rc;
+		usleep(20000);
+	}
+	return 0;
+}
+
+int file_mirror_lock(struct file_mirror *f, int *lock, struct err *e)
+{
+	CLEANUP(file_close) int dir = -1;
+	int rc = tree_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(file_close) int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+					    0644);
+	if (fd < 0)
+		return err_sys(e, errno, "the lock file in %s/" FILE_MIRROR_PRIVATE, f->path);
+	rc = take_lock(fd, true, e);
+	if (rc == 0) {
+		*lock = fd;
+		fd = -1;
+	}
+	return rc;
+}
+
+/* -- the partial ----------------------------------------------------------------- */
+
+/* The file in the making; its name holds its content's hash. */
+struct part {
+	int dir, fd;
+	char name[DIGEST_HEX + 8];
+	uint64_t size;          /* of what is there from before */
+	bool keep;              /* leave it for the next put() */
+};
+
+static void part_release(struct part *p)
+{
+	if (p->fd >= 0 && !p->keep)
+		unlinkat(p->dir, p->name, 0);
+	file_close(&p->fd);
+	file_close(&p->dir);
+}
+
+/* Opens and locks; *again when the name changed its file meanwhile. */
+static int part_try(struct part *p, bool *again, struct err *e)
+{
+	struct stat mine, named;
+	*again = false;
+	p->fd = openat(p->dir, p->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+		       0644);
+	if (p->fd < 0)
+		return err_sys(e, errno, "cannot write the partial file %s", p->name);
+	int rc = take_lock(p->fd, false, e);
+	if (rc < 0)
+		return rc;
+	if (fstat(p->fd, &mine) < 0 || !S_ISREG(mine.st_mode))
+		return err_set(e, ERR_SYSTEM, "the partial %s is no file", p->name);
+	/* Whoever held the lock may have given the file its final name, or both names (a
+	 * file with two names is complete): that one must not be written to. */
+	*again = fstatat(p->dir, p->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+		 named.st_ino != mine.st_ino;
+	if (!*again && mine.st_nlink > 1) {
+		unlinkat(p->dir, p->name, 0);
+		*again = true;
+	}
+	p->size = (uint64_t)mine.st_size;
+	return 0;
+}
+
+static int part_open(struct part *p, int root, const char *name, struct err *e)
+{
+	*p = (struct part){ .dir = -1, .fd = -1, .keep = true };
+	snprintf(p->name, sizeof p->name, "%s", name);
+	int rc = tree_open_dir(root, FILE_MIRROR_PRIVATE "/partial/x", true, &p->dir, e);
+	bool again = true;
+	while (rc == 0 && again) {
+		file_close(&p->fd);
+		rc = part_try(p, &again, e);
+	}
+	return rc;
+}
+
+/* -- filling it ------------------------------------------------------------------ */
+
+struct filling {
+	struct part *part;
+	const struct mirror_body *body;
+	const struct mirror_put *how;
+	struct sha256 *hash;
+	char *data;             /* CHUNK bytes */
+};
+
+static int span_is_there(struct filling *f, uint64_t offset, uint64_t len,
+			 const struct digest *want, bool *there, struct err *e)
+{
+	struct digest got;
+	*there = false;
+	if (offset + len > f->part->size)
+		return 0;
+	sha256_reset(f->hash);
+	for (uint64_t at = 0; at < len; at += CHUNK) {
+		size_t n = (size_t)MIN(CHUNK, len - at);
+		int rc = cancel_check(e);
+		if (rc == 0)
+			rc = file_pread(f->part->fd, f->data, n, offset + at, f->part->name, e);
+		if (rc < 0)
+			return rc;
+		sha256_add(f->hash, f->data, n);
+	}
+	sha256_final(f->hash, &got);
+	*there = digest_equal(&got, want);
+	return 0;
+}
+
+static int write_span(struct filling *f, uint64_t offset, uint64_t len,
+		      const struct digest *want, struct err *e)
+{
+	const struct mirror_body *b = f->body;
+	struct digest got;
+	sha256_reset(f->hash);
+	for (uint64_t at = 0; at < len; at += CHUNK) {
+		size_t n = (size_t)MIN(CHUNK, len - at);
+		int rc = cancel_check(e);
+		if (rc == 0)
+			rc = b->read_at(b->ctx, offset + at, f->data, n, e);
+		if (rc == 0)
+			rc = file_pwrite(f->part->fd, f->data, n, offset + at, f->part->name, e);
+		if (rc < 0)
+			return rc;
+		sha256_add(f->hash, f->data, n);
+		if (f->how->task)
+			report_advance(f->how->report, f->how->task, (int64_t)n);
+	}
+	sha256_final(f->hash, &got);
+	if (digest_equal(&got, want))
+		return 0;
+	if (f->how->task)
+		report_advance(f->how->report, f->how->task, -(int64_t)len);
+	err_set(e, ERR_INTEGRITY, "what is to be stored is not what was announced: %llu bytes at "
+		"%llu have another SHA-256", (unsigned long long)len, (unsigned long long)offset);
+	return err_hint(e, "the local file changed or is damaged; check it against its manifest");
+}
+
+static int fill_span(struct filling *f, uint64_t offset, uint64_t len, const struct digest *want,
+		     struct err *e)
+{
+	bool there;
+	int rc = span_is_there(f, offset, len, want, &there, e);
+	if (rc < 0)
+		return rc;
+	if (!there)
+		return write_span(f, offset, len, want, e);
+	if (f->how->task)
+		report_advance(f->how->report, f->how->task, (int64_t)len);
+	return 0;
+}
+
+static int fill(struct filling *f, struct err *e)
+{
+	const struct mirror_body *b = f->body;
+	int rc = 0;
+	if (f->part->size > b->grid.size && ftruncate(f->part->fd, (off_t)b->grid.size) < 0)
+		return err_sys(e, errno, "%s", f->part->name);
+	if (!b->pieces || b->grid.count == 0)
+		return fill_span(f, 0, b->grid.size, &b->sha256, e);
+	for (uint32_t i = 0; i < b->grid.count && rc == 0; i++)
+		rc = fill_span(f, grid_offset(&b->grid, i), grid_length(&b->grid, i),
+			       &b->pieces[i], e);
+	return rc;
+}
+
+static int fill_part(struct part *p, const struct mirror_body *body, const struct mirror_put *how,
+		     const char *path, struct err *e)
+{
+	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
+	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
+	struct filling f = { .part = p, .body = body, .how = how, .hash = hash, .data = data };
+	uint64_t size = body->grid.size;
+	int rc = size > p->size ? file_need_space(path, size - p->size, e) : 0;
+	if (rc == 0)
+		rc = fill(&f, e);
+	if (rc == 0)
+		rc = file_sync(p->fd, p->name, e);
+	return rc;
+}
+
+/* -- the final name -------------------------------------------------------------- */
+
+static int check_condition(int root, const char *key, const struct mirror_put *how,
+			   struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	struct mirror_stat st;
+	struct err local = ERR_INIT;
+	if (!how->only_if_absent && !how->only_if_etag)
+		return 0;
+	int rc = tree_open_file(root, key, &fd, &st, &local);
+	if (rc < 0 && !err_is(&local, ERR_NOT_FOUND)) {
+		*e = local;
+		return rc;
+	}
+	if (rc == 0 && how->only_if_absent)
+		return err_set(e, ERR_CONFLICT, "exists already");
+	if (how->only_if_etag && (rc < 0 || strcmp(st.etag, how->only_if_etag) != 0))
+		return err_set(e, ERR_CONFLICT, "was changed by another publisher");
+	return 0;
+}
+
+/* 0 or errno. Not every file system knows RENAME_NOREPLACE, not every one hard links. */
+static int rename_exclusive(struct part *p, int to, const char *name)
+{
+	if (renameat2(p->dir, p->name, to, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return errno;
+	if (linkat(p->dir, p->name, to, name, 0) == 0)
+		return unlinkat(p->dir, p->name, 0) < 0 ? errno : 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+		return errno;
+	return renameat(p->dir, p->name, to, name) < 0 ? errno : 0;
+}
+
+static int name_part(struct part *p, int root, const char *key, bool exclusive, struct err *e)
+{
+	int sys = 0;
+	/* A remove() elsewhere may prune the folder between our two steps. */
+	for (int tries = 0; tries < 3; tries++) {
+		CLEANUP(file_close) int dir = -1;
+		const char *name = path_base(key);
+		int rc = tree_open_dir(root, key, true, &dir, e);
+		if (rc < 0)
+			return rc;
+		if (exclusive)
+			sys = rename_exclusive(p, dir, name);
+		else
+			sys = renameat(p->dir, p->name, dir, name) < 0 ? errno : 0;
+		if (sys == 0)
+			return file_sync(dir, key, e);
+		if (sys != ENOENT)
+			break;
+	}
+	if (sys == EEXIST && exclusive)
+		return err_set(e, ERR_CONFLICT, "exists already");
+	err_sys(e, sys, "cannot give the complete file its name");
+	return err_class_set(e, ERR_SYSTEM);
+}
+
+static int commit(struct file_mirror *f, struct part *p, const char *key,
+		  const struct mirror_put *how, struct err *e)
+{
+	CLEANUP(file_close) int lock = -1;
+	int rc = file_mirror_lock(f, &lock, e);
+	if (rc == 0)
+		rc = check_condition(f->root, key, how, e);
+	if (rc == 0)
+		rc = name_part(p, f->root, key, how->only_if_absent, e);
+	if (rc < 0 && err_is(e, ERR_CONFLICT))
+		p->keep = false;
+	return rc;
+}
+
+static int refuse_private(const char *key, struct err *e)
+{
+	if (!str_starts(key, FILE_MIRROR_PRIVATE "/") && strcmp(key, FILE_MIRROR_PRIVATE) != 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "keys below " FILE_MIRROR_PRIVATE "/ are for the mirror itself");
+}
+
+static int stat_part(const struct part *p, struct mirror_stat *out, struct err *e)
+{
+	struct stat st;
+	if (fstat(p->fd, &st) < 0)
+		return err_sys(e, errno, "%s", p->name);
+	tree_stat(&st, out);
+	return 0;
+}
+
+int file_mirror_put(struct mirror *m, const char *key, const struct mirror_body *body,
+		    const struct mirror_put *how, struct mirror_stat *out, struct err *e)
+{
+	struct file_mirror *f = m->state;
+	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1, .keep = true };
+	char hex[DIGEST_HEX], name[DIGEST_HEX + 8];
+	snprintf(name, sizeof name, "%s.part", digest_hex(hex, &body->sha256));
+	int rc = refuse_private(key, e);
+	if (rc == 0)
+		rc = file_mirror_root(f, true, e);
+	if (rc == 0)    /* before the work, and again when it is done */
+		rc = check_condition(f->root, key, how, e);
+	if (rc == 0)
+		rc = part_open(&p, f->root, name, e);
+	if (rc == 0)
+		rc = fill_part(&p, body, how, f->path, e);
+	if (rc == 0)
+		rc = commit(f, &p, key, how, e);
+	if (rc == 0)
+		rc = stat_part(&p, out, e);
+	if (rc < 0)
+		return rc;
+	out->has_sha256 = !body->pieces || body->grid.count == 0;
+	out->has_pieces_sha256 = !out->has_sha256;
+	if (out->has_sha256)
+		out->sha256 = body->sha256;
+	else
+		grid_root(body->pieces, body->grid.count, &out->pieces_sha256);
+	return 0;
+}
+
+/* -- copy ------------------------------------------------------------------------ */
+
+static int copy_into(int from, struct part *p, uint64_t size, struct err *e)
+{
+	if (ioctl(p->fd, FICLONE, from) == 0)
+		return 0;
+	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
+	for (uint64_t at = 0; at < size; at += CHUNK) {
+		size_t n = (size_t)MIN(CHUNK, size - at);
+		int rc = cancel_check(e);
+		if (rc == 0)
+			rc = file_pread(from, data, n, at, "the file", e);
+		if (rc == 0)
+			rc = file_pwrite(p->fd, data, n, at, p->name, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int file_mirror_copy(struct mirror *m, const char *from, const char *to, struct err *e)
+{
+	static const struct mirror_put plain = { 0 };
+	struct file_mirror *f = m->state;
+	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1, .keep = true };
+	CLEANUP(file_close) int source = -1;
+	struct mirror_stat st;
+	char name[DIGEST_HEX];
+	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(), (unsigned long)(uintptr_t)m);
+	int rc = refuse_private(to, e);
+	if (rc == 0)
+		rc = file_mirror_root(f, false, e);
+	if (rc == 0)
+		rc = tree_open_file(f->root, from, &source, &st, e);
+	if (rc == 0)
+		rc = part_open(&p, f->root, name, e);
+	if (rc == 0 && ftruncate(p.fd, 0) < 0)
+		rc = err_sys(e, errno, "%s", name);
+	if (rc == 0)
+		rc = copy_into(source, &p, st.size, e);
+	if (rc == 0)
+		rc = file_sync(p.fd, name, e);
+	if (rc == 0)
+		rc = commit(f, &p, to, &plain, e);
+	if (rc < 0)
+		p.keep = false;
+	return rc;
+}

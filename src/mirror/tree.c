@@ -1,0 +1,210 @@
+#include "mirror/tree.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int read_failed(int sys, struct err *e)
+{
+	if (sys == ENOENT || sys == ENOTDIR || sys == EISDIR)
+		return err_set(e, ERR_NOT_FOUND, "not found");
+	err_sys(e, sys, "cannot be read");
+	return err_class_set(e, sys == EACCES || sys == EPERM ? ERR_AUTH : ERR_NETWORK);
+}
+
+static int is_link(struct err *e)
+{
+	err_set(e, ERR_INTEGRITY, "lies behind a symbolic link, which is not followed");
+	return err_hint(e, "put the files themselves into the mirror's folder, not links");
+}
+
+static bool names_link(int dir, const char *name)
+{
+	struct stat st;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* One step down; *dir is replaced. */
+static int step(int *dir, const char *name, bool make, struct err *e)
+{
+	bool made = make && mkdirat(*dir, name, 0755) == 0;
+	int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int sys = errno;
+	if (next < 0 && names_link(*dir, name))
+		return is_link(e);
+	if (next < 0 && make) {
+		err_sys(e, sys, "cannot make the folder %s", name);
+		return err_class_set(e, ERR_SYSTEM);
+	}
+	if (next < 0)
+		return read_failed(sys, e);
+	int rc = made ? file_sync(*dir, name, e) : 0;
+	file_close(dir);
+	*dir = next;
+	return rc;
+}
+
+int tree_open_dir(int root, const char *key, bool make, int *dir, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_strdup(key);
+	CLEANUP(file_close) int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
+	if (at < 0)
+		return err_sys(e, errno, "cannot open the folder");
+	char *part = path;
+	for (char *slash; (slash = strchr(part, '/')); part = slash + 1) {
+		*slash = '\0';
+		int rc = step(&at, part, make, e);
+		if (rc < 0)
+			return rc;
+	}
+	*dir = at;
+	at = -1;
+	return 0;
+}
+
+void tree_stat(const struct stat *st, struct mirror_stat *out)
+{
+	*out = (struct mirror_stat){ .size = (uint64_t)st->st_size,
+				     .modified_s = st->st_mtim.tv_sec };
+	snprintf(out->etag, sizeof out->etag, "\"%llx-%llx.%lx-%llx\"",
+		 (unsigned long long)st->st_size, (unsigned long long)st->st_mtim.tv_sec,
+		 (unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_ino);
+}
+
+int tree_open_file(int root, const char *key, int *fd, struct mirror_stat *out, struct err *e)
+{
+	CLEANUP(file_close) int dir = -1;
+	struct stat st;
+	int rc = tree_open_dir(root, key, false, &dir, e);
+	if (rc < 0)
+		return rc;
+	/* O_NONBLOCK: a pipe must not hold us up before it is refused. */
+	int got = openat(dir, path_base(key), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (got < 0)
+		return errno == ELOOP ? is_link(e) : read_failed(errno, e);
+	if (fstat(got, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(got);
+		return err_set(e, ERR_NOT_FOUND, "not found (there is something else of this name)");
+	}
+	if (out)
+		tree_stat(&st, out);
+	*fd = got;
+	return 0;
+}
+
+static void prune(int root, char *path)
+{
+	for (char *slash; (slash = strrchr(path, '/')); ) {
+		struct err ignored = ERR_INIT;
+		CLEANUP(file_close) int dir = -1;
+		*slash = '\0';
+		if (tree_open_dir(root, path, false, &dir, &ignored) < 0 ||
+		    unlinkat(dir, path_base(path), AT_REMOVEDIR) < 0)
+			return;
+	}
+}
+
+int tree_remove(int root, const char *key, struct err *e)
+{
+	CLEANUP(file_close) int dir = -1;
+	CLEANUP(mem_free_ptr) char *path = mem_strdup(key);
+	struct err local = ERR_INIT;
+	int rc = tree_open_dir(root, key, false, &dir, &local);
+	if (rc < 0 && err_is(&local, ERR_NOT_FOUND))
+		return 0;
+	if (rc < 0) {
+		*e = local;
+		return rc;
+	}
+	if (unlinkat(dir, path_base(key), 0) < 0 && errno != ENOENT && errno != EISDIR)
+		return err_sys(e, errno, "cannot be removed");
+	rc = file_sync(dir, key, e);
+	prune(root, path);
+	return rc;
+}
+
+/* -- listing --------------------------------------------------------------------- */
+
+struct listing {
+	const char *prefix;
+	struct str_list keys;
+	struct err *e;
+};
+
+static int collect(struct listing *l, int dir, const char *below);
+
+static int collect_entry(struct listing *l, int dir, const char *below, const char *name)
+{
+	struct stat st;
+	CLEANUP(mem_free_ptr) char *key = path_join(below, name);
+	size_t common = MIN(strlen(key), strlen(l->prefix));
+	bool ours = below[0] == '\0' && strcmp(name, ".ferry") == 0;
+	if (ours || strncmp(key, l->prefix, common) != 0 || !path_is_key(key) ||
+	    file_is_temporary(name) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (S_ISREG(st.st_mode) && str_starts(key, l->prefix))
+		str_list_take(&l->keys, STEAL(key));
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	int sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub < 0 && errno == ENOENT)
+		return 0;
+	if (sub < 0)
+		return read_failed(errno, l->e);
+	return collect(l, sub, key);
+}
+
+/* Takes dir. */
+static int collect(struct listing *l, int dir, const char *below)
+{
+	DIR *d = fdopendir(dir);
+	if (!d) {
+		close(dir);
+		return err_set(l->e, ERR_SYSTEM, "out of memory for a folder");
+	}
+	int rc = 0;
+	struct dirent *entry;
+	while (rc == 0 && (errno = 0, entry = readdir(d)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = collect_entry(l, dir, below, entry->d_name);
+	if (rc == 0 && errno)
+		rc = read_failed(errno, l->e);
+	closedir(d);
+	return rc < 0 ? err_context(l->e, "%s", below[0] ? below : "the folder") : 0;
+}
+
+static int tell(int root, const char *key, mirror_entry_fn *fn, void *ctx, struct err *e)
+{
+	CLEANUP(file_close) int dir = -1;
+	struct err local = ERR_INIT;
+	struct mirror_entry entry = { .key = key };
+	struct stat st;
+	/* What has gone since is no longer part of the list. */
+	if (tree_open_dir(root, key, false, &dir, &local) < 0 ||
+	    fstatat(dir, path_base(key), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	tree_stat(&st, &entry.stat);
+	return fn(ctx, &entry, e);
+}
+
+int tree_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx, struct err *e)
+{
+	struct listing l = { .prefix = prefix, .e = e };
+	/* A descriptor of its own: a copy would share the reading position. */
+	int dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = dir < 0 ? read_failed(errno, e) : collect(&l, dir, "");
+	/* By whole keys: the order of folders is another one where names hold '-' or '.'. */
+	if (l.keys.count)
+		qsort(l.keys.at, l.keys.count, sizeof *l.keys.at, str_compare);
+	for (size_t i = 0; i < l.keys.count && rc == 0; i++)
+		rc = tell(root, l.keys.at[i], fn, ctx, e);
+	str_list_release(&l.keys);
+	return rc;
+}

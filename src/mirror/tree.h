@@ -1,0 +1,27 @@
+/*
+ * A folder below which keys are paths, resolved part by part from an open descriptor: no
+ * symbolic link below it is ever followed, so no key can lead out of it.
+ *
+ * Reading: a missing part is ERR_NOT_FOUND, a link ERR_INTEGRITY, a refused permission
+ * ERR_AUTH, and any other failure of the place ERR_NETWORK, because another mirror may do
+ * better. Writing (make): ERR_SYSTEM.
+ */
+#ifndef FERRY_MIRROR_TREE_H
+#define FERRY_MIRROR_TREE_H
+
+#include "mirror/mirror.h"
+
+/* The folder that key lies in; with `make`, missing ones are made and synced. */
+WARN_UNUSED int tree_open_dir(int root, const char *key, bool make, int *dir, struct err *e);
+/* The regular file named key, for reading. */
+WARN_UNUSED int tree_open_file(int root, const char *key, int *fd, struct mirror_stat *st,
+			       struct err *e);
+/* Unlinks key, then the folders above it that are empty now. Missing is fine. */
+WARN_UNUSED int tree_remove(int root, const char *key, struct err *e);
+WARN_UNUSED int tree_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx,
+			  struct err *e);
+
+struct stat;
+void tree_stat(const struct stat *st, struct mirror_stat *out);
+
+#endif
