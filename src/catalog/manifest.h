@@ -29,10 +29,10 @@ struct manifest {
 	struct grid grid;
 	struct digest pieces_sha256;
 	struct digest *pieces;  /* grid.count */
-	json_t *gguf;           /* the "gguf" member without its tensors, or NULL */
+	json_t *gguf;           /* the "gguf" member without header and tensors, or NULL */
 	struct digest header_sha256;    /* of the bytes before the first tensor, if gguf */
 	uint64_t header_size;
-	struct manifest_tensor *tensors;    /* sorted by offset */
+	struct manifest_tensor *tensors;    /* sorted by offset; between them is padding only */
 	size_t tensor_count;
 };
 void manifest_release(struct manifest *m);
@@ -42,6 +42,11 @@ void manifest_release(struct manifest *m);
 WARN_UNUSED int manifest_create(const char *path, struct report *report, struct manifest *out,
 				struct err *e);
 
+/*
+ * Checks everything: that the grid is the one of the size, that the pieces have the digest
+ * pieces_sha256, that tensors lie in order behind the header and within the file. Members it
+ * does not know are skipped; a version above 1 is ERR_INTEGRITY.
+ */
 WARN_UNUSED int manifest_parse(const void *data, size_t len, const char *what,
 			       struct manifest *out, struct err *e);
 WARN_UNUSED int manifest_load(const char *path, struct manifest *out, struct err *e);
@@ -58,7 +63,8 @@ struct manifest_verdict {
 	uint32_t piece;
 	uint64_t piece_offset;
 };
-/* A fault is a verdict, not an error. */
+/* A fault is a verdict, not an error. ERR_INTEGRITY when the pieces are right but the whole
+ * is not: then the manifest contradicts itself. */
 WARN_UNUSED int manifest_check(const struct manifest *m, const char *path,
 			       struct report *report, struct manifest_verdict *out,
 			       struct err *e);

@@ -46,6 +46,8 @@ WARN_UNUSED int json_canonical(const json_t *value, struct buf *out, struct err 
 /* Text for people and files: two blanks of indentation, insertion order kept, one
  * newline at the end. Appends to out. */
 WARN_UNUSED int json_pretty(const json_t *value, struct buf *out, struct err *e);
+/* The same for documents with long lists: each entry of a list is one line. */
+WARN_UNUSED int json_rows(const json_t *value, struct buf *out, struct err *e);
 /* One line without a newline. */
 WARN_UNUSED int json_compact(const json_t *value, struct buf *out, struct err *e);
 

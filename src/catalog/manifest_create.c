@@ -1,0 +1,91 @@
+#include "catalog/manifest.h"
+
+#include "gguf/gguf.h"
+#include "hash/onepass.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+static int open_gguf(int fd, uint64_t size, const char *path, struct gguf **out,
+		     struct err *e)
+{
+	uint8_t start[4];
+	size_t len = (size_t)MIN(size, sizeof start);
+	int rc = file_pread(fd, start, len, 0, path, e);
+	if (rc < 0)
+		return rc;
+	size_t name = strlen(path);
+	bool named = name >= 5 && str_eq_nocase(path + name - 5, ".gguf");
+	if (!named && !gguf_is_magic(start, len))
+		return 0;
+	return gguf_open_fd(fd, path, out, e);
+}
+
+/* The header first, then each tensor. */
+static struct hash_range *ranges_of(const struct gguf *g, uint64_t size, size_t *count)
+{
+	struct hash_range *ranges = mem_alloc((g->tensor_count + 1) * sizeof *ranges);
+	ranges[0].size = g->tensor_count ? g->tensors[0].offset : MIN(g->data_offset, size);
+	for (size_t i = 0; i < g->tensor_count; i++)
+		ranges[i + 1] = (struct hash_range){ .offset = g->tensors[i].offset,
+						     .size = g->tensors[i].size };
+	*count = g->tensor_count + 1;
+	return ranges;
+}
+
+static void take_gguf(struct manifest *m, const struct gguf *g, const struct hash_range *ranges)
+{
+	m->gguf = gguf_json(g);
+	m->header_size = ranges[0].size;
+	m->header_sha256 = ranges[0].digest;
+	m->tensors = mem_alloc(g->tensor_count * sizeof *m->tensors);
+	m->tensor_count = g->tensor_count;
+	for (size_t i = 0; i < g->tensor_count; i++) {
+		const struct gguf_tensor *from = &g->tensors[i];
+		struct manifest_tensor *to = &m->tensors[i];
+		to->name = mem_strndup(from->name.s, from->name.len);
+		to->type = mem_strdup(from->type->name);
+		memcpy(to->shape, from->shape, sizeof to->shape);
+		to->dimensions = from->dimensions;
+		to->offset = from->offset;
+		to->size = from->size;
+		to->sha256 = ranges[i + 1].digest;
+	}
+}
+
+int manifest_create(const char *path, struct report *report, struct manifest *out,
+		    struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	CLEANUP_PTR(gguf_free) struct gguf *g = NULL;
+	CLEANUP(manifest_release) struct manifest m = { 0 };
+	CLEANUP(mem_free_ptr) struct hash_range *ranges = NULL;
+	struct onepass p = { 0 };
+	uint64_t size;
+	if (!path_is_name(path_base(path)))
+		return err_set(e, ERR_USAGE, "%s: a mirror cannot hold a file of this name", path);
+	int rc = file_open_regular(path, &fd, &size, e);
+	if (rc == 0 && (rc = grid_for(size, &p.grid, e)) < 0)
+		return err_context(e, "%s", path);
+	if (rc == 0)
+		rc = open_gguf(fd, size, path, &g, e);
+	if (rc < 0)
+		return rc;
+	if (g)
+		p.ranges = ranges = ranges_of(g, size, &p.range_count);
+	m.grid = p.grid;
+	m.pieces = p.pieces = mem_alloc(p.grid.count * sizeof *m.pieces);
+	rc = onepass_run(&p, fd, path, report, e);
+	if (rc < 0)
+		return rc;
+	m.name = mem_strdup(path_base(path));
+	m.sha256 = p.whole;
+	grid_root(p.pieces, p.grid.count, &m.pieces_sha256);
+	if (g)
+		take_gguf(&m, g, ranges);
+	*out = m;
+	m = (struct manifest){ 0 };
+	return 0;
+}
