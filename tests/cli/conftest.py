@@ -1,6 +1,7 @@
 """What the end-to-end tests share: running the built commands in an isolated home,
 validating their JSON against the schemas, and making small models."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,8 @@ import subprocess
 
 import jsonschema
 import pytest
+
+import servers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("FERRY_BIN_DIR", ROOT / "build" / "bin"))
@@ -123,6 +126,20 @@ def make_gguf():
                         *[str(o) for o in options]], check=True, stdout=subprocess.DEVNULL)
         return pathlib.Path(path)
     return make
+
+
+@pytest.fixture
+def nginx(work):
+    """nginx(root, extra="", tls=None) starts a real nginx; has .url and .requests()."""
+    with contextlib.ExitStack() as stack:
+        yield lambda root, **options: stack.enter_context(servers.Nginx(work, root, **options))
+
+
+@pytest.fixture
+def fault_server():
+    """fault_server(root) starts a SIMULATED broken mirror; .add(path=…, flip_at=…) breaks it."""
+    with contextlib.ExitStack() as stack:
+        yield lambda root: stack.enter_context(servers.FaultServer(root))
 
 
 def kill_group(process):

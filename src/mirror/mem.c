@@ -1,0 +1,375 @@
+#include "mirror/mem.h"
+
+#include "util/mem.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_OBJECT GIB
+
+struct object {
+	char *key;
+	struct buf data;
+	uint64_t version;       /* of the store's clock when it was set */
+};
+
+struct mem_store {
+	struct object *objects;         /* sorted by key */
+	size_t count, cap;
+	struct mem_fault *faults;
+	size_t fault_count, fault_cap;
+	struct str_list calls;
+	uint64_t clock;
+};
+
+/* -- the store ------------------------------------------------------------------- */
+
+struct mem_store *mem_store_new(void)
+{
+	return NEW(struct mem_store);
+}
+
+static void object_release(struct object *o)
+{
+	free(o->key);
+	buf_release(&o->data);
+}
+
+void mem_store_free(struct mem_store *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		object_release(&s->objects[i]);
+	free(s->objects);
+	free(s->faults);
+	str_list_release(&s->calls);
+	free(s);
+}
+
+/* The place of key, or where it belongs. */
+static size_t place(const struct mem_store *s, const char *key, bool *found)
+{
+	size_t i = 0;
+	while (i < s->count && strcmp(s->objects[i].key, key) < 0)
+		i++;
+	*found = i < s->count && strcmp(s->objects[i].key, key) == 0;
+	return i;
+}
+
+static struct object *find(const struct mem_store *s, const char *key)
+{
+	bool found;
+	size_t i = place(s, key, &found);
+	return found ? &s->objects[i] : NULL;
+}
+
+const struct buf *mem_store_object(const struct mem_store *s, const char *key)
+{
+	const struct object *o = find(s, key);
+	return o ? &o->data : NULL;
+}
+
+/* Takes the data. */
+static struct object *set(struct mem_store *s, const char *key, struct buf *data)
+{
+	bool found;
+	size_t i = place(s, key, &found);
+	if (!found) {
+		s->objects = mem_grow(s->objects, s->count, &s->cap, sizeof *s->objects);
+		memmove(s->objects + i + 1, s->objects + i,
+			(s->count - i) * sizeof *s->objects);
+		s->objects[i] = (struct object){ .key = mem_strdup(key) };
+		s->count++;
+	}
+	buf_release(&s->objects[i].data);
+	s->objects[i].data = *data;
+	s->objects[i].version = ++s->clock;
+	buf_init(data, data->max);
+	return &s->objects[i];
+}
+
+void mem_store_set(struct mem_store *s, const char *key, const void *data, size_t len)
+{
+	struct buf b = BUF_INIT(MAX_OBJECT);
+	buf_add(&b, data, len);
+	set(s, key, &b);
+}
+
+void mem_store_remove(struct mem_store *s, const char *key)
+{
+	bool found;
+	size_t i = place(s, key, &found);
+	if (!found)
+		return;
+	object_release(&s->objects[i]);
+	s->count--;
+	memmove(s->objects + i, s->objects + i + 1, (s->count - i) * sizeof *s->objects);
+}
+
+/* -- calls and faults ------------------------------------------------------------ */
+
+void mem_store_fault(struct mem_store *s, const struct mem_fault *fault)
+{
+	s->faults = mem_grow(s->faults, s->fault_count, &s->fault_cap, sizeof *s->faults);
+	s->faults[s->fault_count] = *fault;
+	if (!s->faults[s->fault_count].times)
+		s->faults[s->fault_count].times = 1;
+	if (!s->faults[s->fault_count].class)
+		s->faults[s->fault_count].class = ERR_NETWORK;
+	s->fault_count++;
+}
+
+void mem_store_mend(struct mem_store *s)
+{
+	s->fault_count = 0;
+}
+
+const struct str_list *mem_store_calls(const struct mem_store *s)
+{
+	return &s->calls;
+}
+
+void mem_store_forget_calls(struct mem_store *s)
+{
+	str_list_release(&s->calls);
+}
+
+static const struct mem_fault *strike(struct mem_store *s, enum mem_call call, const char *key)
+{
+	for (size_t i = 0; i < s->fault_count; i++) {
+		struct mem_fault *f = &s->faults[i];
+		if ((f->call != MEM_ANY && f->call != call) || f->times == 0 ||
+		    (f->key && strcmp(f->key, key) != 0))
+			continue;
+		if (f->skip) {
+			f->skip--;
+			continue;
+		}
+		if (f->times != UINT_MAX)
+			f->times--;
+		return f;
+	}
+	return NULL;
+}
+
+/* Writes the call down; *fault is what shall happen to it, or NULL. */
+static int enter(struct mirror *m, enum mem_call call, const char *key, char *line,
+		 const struct mem_fault **fault, struct err *e)
+{
+	struct mem_store *s = m->state;
+	str_list_take(&s->calls, line);
+	*fault = strike(s, call, key);
+	if (*fault && (*fault)->harm == MEM_FAIL)
+		return err_set(e, (*fault)->class, "injected failure");
+	return 0;
+}
+
+static int leave(const struct mem_fault *fault, int rc, struct err *e)
+{
+	if (rc == 0 && fault && fault->harm == MEM_AFTER)
+		return err_set(e, fault->class, "injected failure of the answer");
+	return rc;
+}
+
+/* -- the operations -------------------------------------------------------------- */
+
+static void tell(const struct object *o, struct mirror_stat *out)
+{
+	*out = (struct mirror_stat){ .size = o->data.len, .has_sha256 = true };
+	snprintf(out->etag, sizeof out->etag, "\"%llu\"", (unsigned long long)o->version);
+	sha256_of(buf_str(&o->data), o->data.len, &out->sha256);
+}
+
+static int must_find(struct mirror *m, const char *key, struct object **out, struct err *e)
+{
+	*out = find(m->state, key);
+	return *out ? 0 : err_set(e, ERR_NOT_FOUND, "not found");
+}
+
+static int mem_stat(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
+{
+	const struct mem_fault *fault;
+	struct object *o;
+	int rc = enter(m, MEM_STAT, key, mem_printf("stat %s", key), &fault, e);
+	if (rc == 0)
+		rc = must_find(m, key, &o, e);
+	if (rc == 0)
+		tell(o, out);
+	return leave(fault, rc, e);
+}
+
+/* In small bites, so that a sink sees more than one. */
+static int send(const char *data, uint64_t len, const struct mirror_sink *sink, struct err *e)
+{
+	int rc = 0;
+	for (uint64_t at = 0; at < len && rc == 0; at += 64 * KIB)
+		rc = sink->write(sink->ctx, data + at, (size_t)MIN(64 * KIB, len - at), e);
+	return rc;
+}
+
+static int send_harmed(const struct object *o, uint64_t offset, uint64_t len,
+		       const struct mem_fault *fault, const struct mirror_sink *sink,
+		       struct err *e)
+{
+	if (fault->harm == MEM_CUT) {
+		int rc = send(o->data.data + offset, MIN(len, fault->at), sink, e);
+		return rc < 0 ? rc : err_set(e, fault->class, "injected cut after %llu bytes",
+					     (unsigned long long)fault->at);
+	}
+	CLEANUP(mem_free_ptr) char *copy = mem_strndup(buf_str(&o->data), o->data.len);
+	if (fault->harm == MEM_FLIP && fault->at < o->data.len)
+		copy[fault->at] ^= 1;
+	return send(copy + offset, len, sink, e);
+}
+
+static int mem_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
+		   const struct mirror_sink *sink, struct err *e)
+{
+	const struct mem_fault *fault;
+	struct object *o;
+	char *line = mem_printf("get %s %llu %lld", key, (unsigned long long)offset,
+				(long long)len);
+	int rc = enter(m, MEM_GET, key, line, &fault, e);
+	if (rc == 0)
+		rc = must_find(m, key, &o, e);
+	if (rc < 0)
+		return rc;
+	uint64_t size = o->data.len;
+	if (offset > size || (len != UINT64_MAX && len > size - offset))
+		return err_set(e, ERR_INTEGRITY, "is only %llu bytes there",
+			       (unsigned long long)size);
+	if (len == UINT64_MAX)
+		len = size - offset;
+	if (fault)
+		rc = send_harmed(o, offset, len, fault, sink, e);
+	else
+		rc = send(buf_str(&o->data) + offset, len, sink, e);
+	return leave(fault, rc, e);
+}
+
+static int read_body(const struct mirror_body *body, const struct mirror_put *how,
+		     struct buf *out, struct err *e)
+{
+	struct digest got;
+	size_t size = (size_t)body->grid.size;
+	char *room = body->grid.size <= out->max ? buf_reserve(out, size) : NULL;
+	if (!room)
+		return err_set(e, ERR_SYSTEM, "too large for a mirror in memory");
+	int rc = size ? body->read_at(body->ctx, 0, room, size, e) : 0;
+	if (rc < 0)
+		return rc;
+	buf_commit(out, size);
+	sha256_of(room, size, &got);
+	bool same = digest_equal(&got, &body->sha256);
+	for (uint32_t i = 0; same && body->pieces && i < body->grid.count; i++) {
+		sha256_of(room + grid_offset(&body->grid, i),
+			  (size_t)grid_length(&body->grid, i), &got);
+		same = digest_equal(&got, &body->pieces[i]);
+	}
+	if (!same)
+		return err_set(e, ERR_INTEGRITY, "what is to be stored is not what was announced");
+	if (how->task)
+		report_advance(how->report, how->task, (int64_t)size);
+	return 0;
+}
+
+static int check_condition(struct mirror *m, const char *key, const struct mirror_put *how,
+			   struct err *e)
+{
+	const struct object *o = find(m->state, key);
+	struct mirror_stat st = { 0 };
+	if (o)
+		tell(o, &st);
+	if (how->only_if_absent && o)
+		return err_set(e, ERR_CONFLICT, "exists already");
+	if (how->only_if_etag && strcmp(st.etag, how->only_if_etag) != 0)
+		return err_set(e, ERR_CONFLICT, "was changed by another publisher");
+	return 0;
+}
+
+static int mem_put(struct mirror *m, const char *key, const struct mirror_body *body,
+		   const struct mirror_put *how, struct mirror_stat *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
+	const struct mem_fault *fault;
+	int rc = enter(m, MEM_PUT, key, mem_printf("put %s", key), &fault, e);
+	if (rc == 0)
+		rc = check_condition(m, key, how, e);
+	if (rc == 0)
+		rc = read_body(body, how, &data, e);
+	if (rc == 0 && fault && fault->harm == MEM_CUT)
+		rc = err_set(e, fault->class, "injected cut");
+	if (rc < 0)
+		return rc;
+	if (fault && fault->harm == MEM_FLIP && fault->at < data.len)
+		data.data[fault->at] ^= 1;
+	tell(set(m->state, key, &data), out);
+	return leave(fault, 0, e);
+}
+
+static int mem_copy(struct mirror *m, const char *from, const char *to, struct err *e)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
+	const struct mem_fault *fault;
+	struct object *o;
+	int rc = enter(m, MEM_COPY, from, mem_printf("copy %s %s", from, to), &fault, e);
+	if (rc == 0)
+		rc = must_find(m, from, &o, e);
+	if (rc < 0)
+		return rc;
+	buf_add(&data, o->data.data, o->data.len);
+	set(m->state, to, &data);
+	return leave(fault, 0, e);
+}
+
+static int mem_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
+		    struct err *e)
+{
+	struct mem_store *s = m->state;
+	const struct mem_fault *fault;
+	int rc = enter(m, MEM_LIST, prefix, mem_printf("list %s", prefix), &fault, e);
+	for (size_t i = 0; rc == 0 && i < s->count; i++) {
+		struct mirror_entry entry = { .key = s->objects[i].key };
+		if (!str_starts(entry.key, prefix))
+			continue;
+		tell(&s->objects[i], &entry.stat);
+		rc = fn(ctx, &entry, e);
+	}
+	return leave(fault, rc, e);
+}
+
+static int mem_remove(struct mirror *m, const char *key, struct err *e)
+{
+	const struct mem_fault *fault;
+	int rc = enter(m, MEM_REMOVE, key, mem_printf("remove %s", key), &fault, e);
+	if (rc == 0)
+		mem_store_remove(m->state, key);
+	return leave(fault, rc, e);
+}
+
+static void mem_close(struct mirror *m)
+{
+	m->state = NULL;
+}
+
+static const struct mirror_ops mem_ops = {
+	.kind = "mem",
+	.close = mem_close,
+	.stat = mem_stat,
+	.get = mem_get,
+	.put = mem_put,
+	.copy = mem_copy,
+	.list = mem_list,
+	.remove = mem_remove,
+};
+
+struct mirror *mem_store_open(struct mem_store *s, const char *id)
+{
+	struct mirror *m = NEW(struct mirror);
+	*m = (struct mirror){ .ops = &mem_ops, .id = mem_strdup(id), .priority = 50, .state = s };
+	m->caps.can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
+		      MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_SHA256;
+	return m;
+}

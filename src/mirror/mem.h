@@ -1,0 +1,53 @@
+/*
+ * A mirror in memory, with all capabilities, for tests: what it holds, which calls it got,
+ * and faults on demand. The contract suite holds it to the same rules as the real kinds.
+ */
+#ifndef FERRY_MIRROR_MEM_H
+#define FERRY_MIRROR_MEM_H
+
+#include "mirror/mirror.h"
+#include "util/text.h"
+
+enum mem_call { MEM_ANY, MEM_STAT, MEM_GET, MEM_PUT, MEM_COPY, MEM_LIST, MEM_REMOVE };
+
+enum mem_harm {
+	MEM_FAIL,       /* the call fails with the class, nothing done */
+	MEM_CUT,        /* get: fails with the class after `at` bytes; put: stores nothing */
+	MEM_FLIP,       /* get: the byte at offset `at` of the object arrives changed;
+			   put: it is stored changed */
+	MEM_AFTER,      /* the call is done, but fails with the class: its answer was lost */
+};
+
+struct mem_fault {
+	enum mem_call call;
+	const char *key;        /* borrowed; NULL: any */
+	unsigned skip;          /* so many matching calls pass first */
+	unsigned times;         /* then so many fail; 0: once; UINT_MAX: all */
+	enum mem_harm harm;
+	enum err_class class;   /* 0: ERR_NETWORK */
+	uint64_t at;            /* bytes */
+};
+
+/* What the mirrors of one name share; survives their closing. */
+struct mem_store;
+struct mem_store *mem_store_new(void);
+void mem_store_free(struct mem_store *s);
+DEFINE_CLEANUP(struct mem_store, mem_store_free);
+
+/* A handle on it; s is borrowed. */
+struct mirror *mem_store_open(struct mem_store *s, const char *id);
+
+/* Adds a fault; the first that matches a call applies. */
+void mem_store_fault(struct mem_store *s, const struct mem_fault *fault);
+void mem_store_mend(struct mem_store *s);       /* no faults any more */
+
+/* Behind the interface's back. NULL when there is no such object; borrowed. */
+const struct buf *mem_store_object(const struct mem_store *s, const char *key);
+void mem_store_set(struct mem_store *s, const char *key, const void *data, size_t len);
+void mem_store_remove(struct mem_store *s, const char *key);
+
+/* "put targets/a", "get targets/a 0 10", … in the order of the calls; borrowed. */
+const struct str_list *mem_store_calls(const struct mem_store *s);
+void mem_store_forget_calls(struct mem_store *s);
+
+#endif

@@ -1,0 +1,401 @@
+"""Servers for the end-to-end tests, on loopback, each on a free port of its own.
+
+Nginx is the real one. FaultServer is SIMULATED: a small server that serves a folder the way a
+broken mirror would, because no real server breaks on demand.
+
+    with Nginx(work, root=tree) as server:
+        ferry("fetch", …, server.url)
+
+    with FaultServer(tree) as bad:
+        bad.add(path="*.gguf", flip_at=123456)
+        bad.add(path="*.gguf", drop_every=64 << 20)
+
+Fixtures `nginx` and `fault_server` (conftest.py) start any number of them and stop them all.
+"""
+
+import contextlib
+import email.utils
+import fnmatch
+import http.server
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for_port(port, process=None, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.01)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+# -- nginx ----------------------------------------------------------------------------
+
+CONFIG = """
+daemon off;
+master_process off;
+{user}
+pid {dir}/nginx.pid;
+error_log {dir}/error.log info;
+worker_processes 1;
+events {{ worker_connections 256; }}
+http {{
+    default_type application/octet-stream;
+    types {{ application/json json; text/html html; }}
+    log_format bytes '$request_method $uri $http_range $status $body_bytes_sent';
+    access_log {dir}/access.log bytes;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_timeout 5;
+    server {{
+        listen 127.0.0.1:{port}{tls};
+        {certificates}
+        root {root};
+        {extra}
+    }}
+}}
+"""
+
+
+class Nginx:
+    """A real nginx that serves `root`. `extra` goes into its server block; tls is a pair of
+    files (certificate, key)."""
+
+    def __init__(self, work, root, extra="", tls=None, port=None):
+        self.port = port or free_port()
+        self.dir = pathlib.Path(work) / f"nginx-{self.port}"
+        self.root = pathlib.Path(root)
+        self.extra = extra
+        self.tls = tls
+        self.process = None
+
+    @property
+    def url(self):
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def start(self):
+        self.dir.mkdir(exist_ok=True)
+        certificates = ""
+        if self.tls:
+            certificates = f"ssl_certificate {self.tls[0]}; ssl_certificate_key {self.tls[1]};"
+        config = self.dir / "nginx.conf"
+        config.write_text(CONFIG.format(
+            dir=self.dir, root=self.root, port=self.port, extra=self.extra,
+            tls=" ssl http2" if self.tls else "", certificates=certificates,
+            user="user root;" if os.geteuid() == 0 else ""))
+        self.process = subprocess.Popen(
+            ["nginx", "-p", str(self.dir), "-c", str(config), "-e", str(self.dir / "error.log")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for_port(self.port, self.process)
+        return self
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def requests(self):
+        """The access log: "METHOD /path bytes=RANGE status bytes-sent" for each request."""
+        path = self.dir / "access.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    __enter__ = start
+
+    def __exit__(self, *ignored):
+        self.stop()
+
+
+# -- simulated faults -----------------------------------------------------------------
+
+class Fault:
+    """What goes wrong on requests whose path matches. All of the given things at once.
+
+    path           glob on the decoded path without its first slash ("*" crosses slashes)
+    methods        e.g. ("HEAD",); None: all
+    skip, times    so many matching requests pass first; then so many are hit (None: all)
+    flip_at        the byte at this offset of the object has a bit turned
+    drop_every     the connection is closed whenever it carried so many body bytes
+    drop_after     the connection is closed after so many bytes of this body
+    stall_after    nothing more comes after so many bytes of this body
+    truncate       the object looks this long
+    status         an error status; with retry_after, body
+    html           a web page with status 200 instead of the object
+    ignore_range   the whole object with status 200, whatever was asked
+    shift_range    Content-Range tells other bytes than were asked, by so many
+    redirect       a Location; "{path}" stands for the path asked
+    headers        additional headers
+    no_length      HTTP/1.0 style: no Content-Length, the end of the connection ends the body
+    delay          seconds before the answer
+    rate           bytes per second
+    """
+
+    def __init__(self, path="*", methods=None, skip=0, times=None, **what):
+        known = {"flip_at", "drop_every", "drop_after", "stall_after", "truncate", "status",
+                 "retry_after", "body", "html", "ignore_range", "shift_range", "redirect",
+                 "headers", "no_length", "delay", "rate"}
+        if set(what) - known:
+            raise TypeError(f"unknown faults {set(what) - known}")
+        self.path, self.methods, self.skip, self.times = path, methods, skip, times
+        self.what = what
+        self.hits = 0
+
+    def applies(self, method, path):
+        if not fnmatch.fnmatchcase(path, self.path):
+            return False
+        if self.methods and method not in self.methods:
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times is not None:
+            if self.times <= 0:
+                return False
+            self.times -= 1
+        self.hits += 1
+        return True
+
+
+class _Dropped(Exception):
+    pass
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = None      # a time-out would make the socket non-blocking, and sendfile fail
+
+    def setup(self):
+        super().setup()
+        self.carried = 0
+
+    def log_message(self, *ignored):
+        pass
+
+    def do_HEAD(self):
+        self.answer(False)
+
+    def do_GET(self):
+        self.answer(True)
+
+    def answer(self, with_body):
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).lstrip("/")
+        entry = {"method": self.command, "path": path, "range": self.headers.get("Range"),
+                 "status": 0, "sent": 0, "headers": dict(self.headers)}
+        with self.server.guard:
+            self.server.log.append(entry)
+            what = {}
+            for fault in self.server.faults:
+                if fault.applies(self.command, path):
+                    what.update(fault.what)
+        self.entry = entry
+        try:
+            self.perform(path, what, with_body)
+        except (_Dropped, ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def head(self, status, length, headers, what):
+        self.entry["status"] = status
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        for name, value in (what.get("headers") or {}).items():
+            self.send_header(name, value)
+        if what.get("no_length"):
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.flush()
+
+    def small(self, status, body, headers, what, with_body):
+        self.head(status, len(body), headers, what)
+        if with_body:
+            self.wfile.write(body)
+            self.entry["sent"] += len(body)
+
+    def perform(self, path, what, with_body):
+        if what.get("delay"):
+            time.sleep(what["delay"])
+        if "status" in what:
+            headers = [("Content-Type", "text/plain")]
+            if "retry_after" in what:
+                headers.append(("Retry-After", str(what["retry_after"])))
+            return self.small(what["status"], what.get("body", b"simulated\n"), headers, what,
+                              with_body)
+        if "redirect" in what:
+            return self.small(302, b"", [("Location", what["redirect"].format(path=path))], what,
+                              with_body)
+        if what.get("html"):
+            return self.small(200, b"<!DOCTYPE html><html><title>Sign in</title></html>",
+                              [("Content-Type", "text/html; charset=utf-8")], what, with_body)
+        file = self.server.root / path
+        if ".." in path.split("/") or not file.is_file():
+            return self.small(404, b"not found\n", [("Content-Type", "text/plain")], what,
+                              with_body)
+        with file.open("rb") as f:
+            self.object(f, what, with_body)
+
+    def asked(self, size):
+        """(first, last) of a Range header, or None."""
+        text = self.headers.get("Range", "")
+        if not text.startswith("bytes=") or "," in text:
+            return None
+        first, _, last = text[6:].partition("-")
+        if first == "":
+            return max(0, size - int(last)), size - 1
+        return int(first), min(int(last), size - 1) if last else size - 1
+
+    def object(self, f, what, with_body):
+        stat = os.fstat(f.fileno())
+        size = min(stat.st_size, what.get("truncate", stat.st_size))
+        kind = "application/json" if f.name.endswith(".json") else "application/octet-stream"
+        headers = [("Content-Type", kind), ("ETag", f'"{stat.st_mtime_ns:x}-{size:x}"'),
+                   ("Last-Modified", email.utils.formatdate(stat.st_mtime, usegmt=True))]
+        span = None if what.get("ignore_range") else self.asked(size)
+        condition = self.headers.get("If-Range")
+        if condition and condition != dict(headers)["ETag"]:
+            span = None
+        if span is None:
+            self.head(200, size, headers, what)
+            first, last = 0, size - 1
+        else:
+            first, last = span
+            if first > last:
+                return self.small(416, b"", [("Content-Range", f"bytes */{size}")], what,
+                                  with_body)
+            shift = what.get("shift_range", 0)
+            headers.append(("Content-Range", f"bytes {first + shift}-{last + shift}/{size}"))
+            self.head(206, last - first + 1, headers, what)
+        if with_body:
+            self.send_span(f, first, last + 1, what)
+
+    def send_span(self, f, first, end, what):
+        stops = []
+        if "drop_after" in what:
+            stops.append((first + what["drop_after"], "drop"))
+        if "drop_every" in what:
+            stops.append((first + what["drop_every"] - self.carried, "drop"))
+        if "stall_after" in what:
+            stops.append((first + what["stall_after"], "stall"))
+        stop, action = min(stops, default=(end + 1, None))
+        flip = what.get("flip_at", -1)
+        at, limit = first, min(end, stop)
+        if first <= flip < limit:
+            self.send_file(f, at, flip, what)
+            byte = os.pread(f.fileno(), 1, flip)
+            self.connection.sendall(bytes([byte[0] ^ 1]))
+            self.count(1)
+            at = flip + 1
+        self.send_file(f, at, limit, what)
+        if stop > end or (stop == end and action != "drop"):
+            return
+        if action == "stall":
+            self.server.wait_for_end(self.connection)
+        raise _Dropped
+
+    def count(self, n):
+        self.carried += n
+        self.entry["sent"] += n
+
+    def send_file(self, f, at, end, what):
+        rate = what.get("rate")
+        while at < end:
+            want = min(end - at, max(1, rate // 20) if rate else 8 << 20)
+            n = os.sendfile(self.connection.fileno(), f.fileno(), at, want)
+            if n == 0:
+                raise _Dropped
+            at += n
+            self.count(n)
+            if rate:
+                time.sleep(n / rate)
+
+
+class FaultServer(http.server.ThreadingHTTPServer):
+    """SIMULATED faults: serves a folder like a broken mirror. Understands ranges and
+    If-Range; `log` has an entry for each request."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, root):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.root = pathlib.Path(root)
+        self.faults, self.log = [], []
+        self.guard = threading.Lock()
+        self.ending = threading.Event()
+        self.port = self.server_address[1]
+        self.thread = None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def add(self, path="*", **options):
+        fault = Fault(path, **options)
+        with self.guard:
+            self.faults.append(fault)
+        return fault
+
+    def mend(self):
+        with self.guard:
+            self.faults.clear()
+
+    def sent(self, path="*"):
+        """Body bytes sent so far for matching paths."""
+        with self.guard:
+            return sum(e["sent"] for e in self.log if fnmatch.fnmatchcase(e["path"], path))
+
+    def wait_for_end(self, connection):
+        while not self.ending.is_set():
+            readable, _, _ = select.select([connection], [], [], 0.1)
+            if readable:
+                return
+
+    def handle_error(self, *ignored):
+        pass
+
+    def start(self):
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+        return self
+
+    def stop(self):
+        self.ending.set()
+        if self.thread:
+            self.shutdown()
+            self.thread.join(5)
+            self.thread = None
+        self.server_close()
+
+    __enter__ = start
+
+    def __exit__(self, *ignored):
+        self.stop()
