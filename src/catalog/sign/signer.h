@@ -25,8 +25,8 @@ struct signer {
 	void *ctx;
 };
 
-/* Signs, and checks the signature with the public key before it is believed:
- * ERR_BUG for a key file, ERR_USAGE for anything else whose signature does not fit. */
+/* Signs, and checks the signature with the public key before it is believed: ERR_USAGE
+ * when it does not fit (an external signer that has another key). */
 WARN_UNUSED int signer_sign(struct signer *s, const void *data, size_t len, struct buf *sig,
 			    struct err *e);
 void signer_free(struct signer *s);

@@ -1,0 +1,30 @@
+#include "catalog/sign/signer.h"
+
+#include "util/mem.h"
+
+void signer_free(struct signer *s)
+{
+	if (!s)
+		return;
+	if (s->destroy)
+		s->destroy(s);
+	tuf_key_free(s->key);
+	free(s->name);
+	free(s);
+}
+
+int signer_sign(struct signer *s, const void *data, size_t len, struct buf *sig, struct err *e)
+{
+	size_t before = sig->len;
+	if (s->sign(s, data, len, sig, e) < 0)
+		return err_context(e, "signing with %s", s->name);
+	int rc = buf_ok(sig, "a signature", e);
+	if (rc < 0)
+		return rc;
+	if (!tuf_key_verify(s->key, data, len, buf_str(sig) + before, sig->len - before)) {
+		err_set(e, ERR_USAGE, "%s made a signature that its public key does not verify",
+			s->name);
+		return err_hint(e, "the signer uses another key than the one it is listed with");
+	}
+	return 0;
+}

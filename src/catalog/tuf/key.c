@@ -1,0 +1,281 @@
+#include "catalog/tuf/key.h"
+
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#define PEM_MAX (16 * KIB)
+#define ED25519_LEN 32
+#define RSA_MIN_BITS 2048
+#define RSA_MAX_BITS 16384
+
+void tuf_key_free(struct tuf_key *k)
+{
+	if (!k)
+		return;
+	free(k->id);
+	json_decref(k->json);
+	EVP_PKEY_free(k->pkey);
+	free(k);
+}
+
+/* An "encrypted" public key must not make OpenSSL ask at the terminal. */
+static int no_passphrase(char *text, int size, int writing, void *ctx)
+{
+	(void)text, (void)size, (void)writing, (void)ctx;
+	return -1;
+}
+
+static EVP_PKEY *read_public_pem(const void *pem, size_t len)
+{
+	if (len > PEM_MAX)
+		return NULL;
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+	BIO_free(bio);
+	ERR_clear_error();
+	return pkey;
+}
+
+static bool is_p256(const EVP_PKEY *pkey)
+{
+	char group[32];
+	size_t len;
+	return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC &&
+	       EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group,
+					      sizeof group, &len) == 1 &&
+	       strcmp(group, "prime256v1") == 0;
+}
+
+/* What the key can be used for here, whatever a metadata file calls it. */
+static enum tuf_scheme scheme_of(const EVP_PKEY *pkey)
+{
+	int bits = EVP_PKEY_get_bits(pkey);
+	switch (EVP_PKEY_get_base_id(pkey)) {
+	case EVP_PKEY_ED25519:
+		return TUF_ED25519;
+	case EVP_PKEY_EC:
+		return is_p256(pkey) ? TUF_ECDSA_P256 : TUF_SCHEME_UNKNOWN;
+	case EVP_PKEY_RSA:
+		return bits >= RSA_MIN_BITS && bits <= RSA_MAX_BITS ? TUF_RSA_PSS
+								    : TUF_SCHEME_UNKNOWN;
+	default:
+		return TUF_SCHEME_UNKNOWN;
+	}
+}
+
+static enum tuf_scheme scheme_named(const char *type, const char *scheme)
+{
+	if (strcmp(type, "ed25519") == 0 && strcmp(scheme, "ed25519") == 0)
+		return TUF_ED25519;
+	if ((strcmp(type, "ecdsa") == 0 || strcmp(type, "ecdsa-sha2-nistp256") == 0) &&
+	    strcmp(scheme, "ecdsa-sha2-nistp256") == 0)
+		return TUF_ECDSA_P256;
+	if (strcmp(type, "rsa") == 0 && strcmp(scheme, "rsassa-pss-sha256") == 0)
+		return TUF_RSA_PSS;
+	return TUF_SCHEME_UNKNOWN;
+}
+
+static EVP_PKEY *read_public(enum tuf_scheme scheme, const char *text, size_t len)
+{
+	if (scheme == TUF_SCHEME_UNKNOWN)
+		return NULL;
+	if (scheme == TUF_ED25519) {
+		uint8_t raw[ED25519_LEN];
+		if (!hex_decode(raw, sizeof raw, text, true))
+			return NULL;
+		return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, sizeof raw);
+	}
+	EVP_PKEY *pkey = read_public_pem(text, len);
+	if (pkey && scheme_of(pkey) != scheme) {
+		EVP_PKEY_free(pkey);
+		pkey = NULL;
+	}
+	return pkey;
+}
+
+static int set_identity(struct tuf_key *k, struct err *e)
+{
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(k->pkey, &der);
+	if (len <= 0)
+		return err_set(e, ERR_BUG, "cannot encode a public key");
+	sha256_of(der, (size_t)len, &k->identity);
+	OPENSSL_free(der);
+	return 0;
+}
+
+int tuf_key_parse(const char *id, const json_t *object, struct tuf_key **out, struct err *e)
+{
+	const char *type, *scheme;
+	json_t *keyval;
+	size_t id_len = strlen(id);
+	if (id_len == 0 || id_len > TUF_KEYID_MAX)
+		return err_set(e, ERR_INTEGRITY, "a key id is empty or longer than %d bytes",
+			       TUF_KEYID_MAX);
+	if (!json_is_object(object))
+		return err_set(e, ERR_INTEGRITY, "a key is not an object");
+	int rc = json_get_string(object, "key", "keytype", &type, e);
+	if (rc == 0)
+		rc = json_get_string(object, "key", "scheme", &scheme, e);
+	if (rc == 0)
+		rc = json_get_object(object, "key", "keyval", &keyval, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *k = NEW(struct tuf_key);
+	k->id = mem_strdup(id);
+	k->json = json_incref((json_t *)object);
+	const json_t *text = json_object_get(keyval, "public");
+	if (json_is_string(text))
+		k->pkey = read_public(scheme_named(type, scheme), json_string_value(text),
+				      json_string_length(text));
+	if (k->pkey) {
+		k->scheme = scheme_named(type, scheme);
+		rc = set_identity(k, e);
+		if (rc < 0)
+			return rc;
+	}
+	ERR_clear_error();
+	*out = STEAL(k);
+	return 0;
+}
+
+static int add_pem(EVP_PKEY *pkey, struct buf *out, struct err *e)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long len = 0;
+	if (bio && PEM_write_bio_PUBKEY(bio, pkey) == 1)
+		len = BIO_get_mem_data(bio, &text);
+	int rc = len > 0 ? 0 : err_set(e, ERR_BUG, "cannot encode a public key");
+	if (rc == 0)
+		buf_add(out, text, (size_t)len);
+	BIO_free(bio);
+	return rc < 0 ? rc : buf_ok(out, "a public key", e);
+}
+
+static json_t *key_object(const char *type, const char *scheme, const char *value)
+{
+	json_t *object = json_object(), *keyval = json_object();
+	json_put_string(object, "keytype", type);
+	json_put_string(object, "scheme", scheme);
+	json_put_string(keyval, "public", value);
+	json_put(object, "keyval", keyval);
+	return object;
+}
+
+static int make_object(EVP_PKEY *pkey, json_t **out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf pem = BUF_INIT(PEM_MAX);
+	uint8_t raw[ED25519_LEN];
+	char hex[2 * ED25519_LEN + 1];
+	size_t len = sizeof raw;
+	enum tuf_scheme scheme = scheme_of(pkey);
+	if (scheme == TUF_SCHEME_UNKNOWN) {
+		err_set(e, ERR_USAGE, "this kind of key cannot sign metadata");
+		return err_hint(e, "use Ed25519, ECDSA P-256, or RSA of at least %d bits",
+				RSA_MIN_BITS);
+	}
+	if (scheme == TUF_ED25519) {
+		if (EVP_PKEY_get_raw_public_key(pkey, raw, &len) != 1 || len != sizeof raw)
+			return err_set(e, ERR_BUG, "cannot encode a public key");
+		hex_encode(hex, raw, sizeof raw);
+		*out = key_object("ed25519", "ed25519", hex);
+		return 0;
+	}
+	int rc = add_pem(pkey, &pem, e);
+	if (rc < 0)
+		return rc;
+	*out = scheme == TUF_RSA_PSS
+		       ? key_object("rsa", "rsassa-pss-sha256", pem.data)
+		       : key_object("ecdsa", "ecdsa-sha2-nistp256", pem.data);
+	return 0;
+}
+
+int tuf_key_from_pkey(EVP_PKEY *pkey, struct tuf_key **out, struct err *e)
+{
+	CLEANUP(json_release) json_t *object = NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(2 * PEM_MAX);
+	int rc = make_object(pkey, &object, e);
+	if (rc == 0)
+		rc = json_canonical(object, &text, e);
+	if (rc < 0)
+		return rc;
+	struct digest digest;
+	char id[DIGEST_HEX];
+	sha256_of(text.data, text.len, &digest);
+	return tuf_key_parse(digest_hex(id, &digest), object, out, e);
+}
+
+int tuf_key_from_pem(const void *pem, size_t len, const char *what, struct tuf_key **out,
+		     struct err *e)
+{
+	static const char private[] = "PRIVATE KEY-----";
+	EVP_PKEY *pkey = read_public_pem(pem, len);
+	if (!pkey) {
+		bool is_private = memmem(pem, len, private, sizeof private - 1);
+		err_set(e, ERR_USAGE, "%s: %s", what,
+			is_private ? "this is a private key, not a public one"
+				   : "no public key in PEM form (BEGIN PUBLIC KEY)");
+		return err_hint(e, is_private ? "keep it to yourself; hand over the public key only"
+					      : "`openssl pkey -in KEY -pubout` writes that form");
+	}
+	int rc = tuf_key_from_pkey(pkey, out, e);
+	EVP_PKEY_free(pkey);
+	return rc < 0 ? err_context(e, "%s", what) : 0;
+}
+
+int tuf_key_to_pem(const struct tuf_key *k, struct buf *out, struct err *e)
+{
+	if (!k->pkey)
+		return err_set(e, ERR_INTEGRITY, "key %s is of a kind that is not known here",
+			       k->id);
+	return add_pem(k->pkey, out, e);
+}
+
+struct tuf_key *tuf_key_copy(const struct tuf_key *k)
+{
+	struct tuf_key *copy = NEW(struct tuf_key);
+	*copy = *k;
+	copy->id = mem_strdup(k->id);
+	copy->json = json_deep_copy(k->json);
+	if (copy->pkey)
+		EVP_PKEY_up_ref(copy->pkey);
+	return copy;
+}
+
+const char *tuf_key_kind(const struct tuf_key *k)
+{
+	static const char *const names[] = { "unknown", "Ed25519", "ECDSA P-256", "RSA-PSS" };
+	return names[k->scheme];
+}
+
+static bool set_pss(EVP_PKEY_CTX *ctx)
+{
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
+	       EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) > 0 &&
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_AUTO) > 0;
+}
+
+bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const void *sig,
+		    size_t sig_len)
+{
+	if (!k->pkey)
+		return false;
+	const EVP_MD *md = k->scheme == TUF_ED25519 ? NULL : EVP_sha256();
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *params = NULL;        /* belongs to ctx */
+	bool ok = ctx && EVP_DigestVerifyInit(ctx, &params, md, NULL, k->pkey) == 1 &&
+		  (k->scheme != TUF_RSA_PSS || set_pss(params)) &&
+		  EVP_DigestVerify(ctx, sig, sig_len, data, len) == 1;
+	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
+	return ok;
+}

@@ -1,0 +1,20 @@
+/*
+ * Which target paths a delegation covers (TUF 1.0.34, section 4.5; TAP 15).
+ */
+#ifndef FERRY_CATALOG_TUF_MATCH_H
+#define FERRY_CATALOG_TUF_MATCH_H
+
+#include "catalog/tuf/metadata.h"
+
+/* A shell-style pattern, case-sensitive: '*', '?', "[a-z]", "[!a]". Pattern and path must
+ * have the same number of parts between slashes; each part is matched by itself, so that
+ * no wildcard matches a slash. Takes at most pattern × path steps. */
+bool tuf_match_pattern(const char *pattern, const char *path);
+
+/* Is the path within what the delegated role is trusted for? */
+bool tuf_match_delegated(const struct tuf_delegated *d, const char *path);
+
+/* The name of the bin that is responsible for the path; caller frees. */
+char *tuf_match_bin(const struct tuf_bins *bins, const char *path);
+
+#endif
