@@ -1,0 +1,15 @@
+/*
+ * crew: a few threads that work through a row of independent jobs.
+ */
+#ifndef FERRY_PUBLISH_CREW_H
+#define FERRY_PUBLISH_CREW_H
+
+#include "util/base.h"
+
+#define CREW_MAX 16
+
+/* Calls fn(ctx, i) once for each i < count, from at most `threads` threads (1 to CREW_MAX;
+ * with 1, or when no thread can be made, from this one), and returns when all are done. */
+void crew_run(unsigned threads, size_t count, void (*fn)(void *ctx, size_t i), void *ctx);
+
+#endif

@@ -1,0 +1,266 @@
+#include "publish/deliver.h"
+
+#include "publish/audit.h"
+#include "util/cancel.h"
+#include "util/mem.h"
+
+#include <string.h>
+
+void delivery_init(struct delivery *d, const struct original *t, const struct push_options *o,
+		   struct push_mirror *m, bool metadata)
+{
+	*d = (struct delivery){ .tree = t, .o = o, .m = m, .metadata = metadata };
+	record_open(&d->record, o->record_dir, m->id, m->mirror->url);
+}
+
+void delivery_release(struct delivery *d)
+{
+	if (d->task)
+		report_end(d->o->report, d->task, !d->m->error.class);
+	mem_free_ptr(&d->task);
+	record_close(&d->record);
+}
+
+static bool is_shown(const struct repository_file *f)
+{
+	return f->class == REPOSITORY_POINTER || f->class == REPOSITORY_TIMESTAMP;
+}
+
+/* ---- planning ------------------------------------------------------------------- */
+
+/* Reads the file back and compares. */
+static int compare(struct delivery *d, const struct repository_file *f, bool *same,
+		   struct err *e)
+{
+	CLEANUP(original_pieces_release) struct original_pieces p = { 0 };
+	struct audit_how how = { d->o->report, d->task, d->o->retry };
+	struct audit a;
+	int rc = original_pieces_load(d->tree, f, &p, e);
+	if (rc == 0)
+		rc = audit_full(d->m->mirror, f, &p, &how, &a, e);
+	if (rc < 0)
+		return rc;
+	d->m->reads++;
+	d->m->read_bytes += a.bytes;
+	*same = audit_is_ok(&a);
+	return 0;
+}
+
+/* Versioned metadata never changes. So where another content is found under its name,
+ * the file is damaged, or another publisher has put it there. */
+static int settle_versioned(struct delivery *d, const struct repository_file *f,
+			    struct survey_item *item, struct err *e)
+{
+	bool same = false;
+	if (item->state == SURVEY_UNVERIFIED) {
+		if (record_vouches(&d->record, f, &item->stat) && !d->o->recheck)
+			return 0;
+		int rc = compare(d, f, &same, e);
+		if (rc < 0)
+			return rc;
+	}
+	item->state = same ? SURVEY_OK : item->state == SURVEY_SIZE ? SURVEY_SIZE : SURVEY_CONTENT;
+	if (same) {
+		record_add(&d->record, f, &item->stat);
+		return 0;
+	}
+	return release_check_versioned(d->m->mirror, d->tree, f, e);
+}
+
+static int survey_all(struct delivery *d, const bool *wanted, struct survey_item *items,
+		      struct err *e)
+{
+	const struct original *t = d->tree;
+	int rc = survey_mirror(d->m->mirror, t, wanted, items, e);
+	for (size_t i = 0; rc == 0 && i < t->files.count; i++)
+		if (wanted[i] && t->files.at[i].class == REPOSITORY_METADATA &&
+		    items[i].state != SURVEY_MISSING && items[i].state != SURVEY_OK)
+			rc = settle_versioned(d, &t->files.at[i], &items[i], e);
+	return rc;
+}
+
+int deliver_plan(struct delivery *d, struct err *e)
+{
+	const struct original *t = d->tree;
+	struct push_mirror *m = d->m;
+	size_t n = t->files.count + 1;
+	CLEANUP(mem_free_ptr) bool *wanted = mem_alloc(n * sizeof *wanted);
+	CLEANUP(mem_free_ptr) struct survey_item *items = mem_alloc(n * sizeof *items);
+	enum mirror_holds holds = d->metadata ? m->holds : MIRROR_HOLDS_OBJECTS;
+	bool objects = m->holds != MIRROR_HOLDS_METADATA;
+	for (size_t i = 0; i < t->files.count; i++) {
+		enum repository_class class = t->files.at[i].class;
+		wanted[i] = survey_wants(holds, class) && (objects || class != REPOSITORY_OBJECT);
+	}
+	struct retry retry = *d->o->retry;
+	do {
+		if (d->metadata && release_of(m->mirror, t, &m->before, e) == 0)
+			(void)!release_check(&m->before, t, e);
+		if (!e->class)
+			(void)!survey_all(d, wanted, items, e);
+	} while (e->class && retry_again(&retry, d->m->mirror->retry_after_s, e));
+	if (e->class)
+		return -(int)e->class;
+	plan_release(&m->plan);
+	plan_make(t, wanted, items, &m->before, &d->record, d->o->recheck, &m->plan);
+	return 0;
+}
+
+/* ---- putting -------------------------------------------------------------------- */
+
+/* What was put is either vouched for by the mirror, or read back. */
+static int verify_put(struct delivery *d, const struct repository_file *f,
+		      struct mirror_stat *st, struct err *e)
+{
+	bool same = survey_judge(f, NULL, st) == SURVEY_OK;
+	if (!same && st->size == f->size) {
+		CLEANUP(original_pieces_release) struct original_pieces p = { 0 };
+		int rc = original_pieces_load(d->tree, f, &p, e);
+		if (rc < 0)
+			return rc;
+		same = survey_judge(f, p.at ? &p.root : NULL, st) == SURVEY_OK;
+		if (!same && !st->has_sha256 && (rc = compare(d, f, &same, e)) < 0)
+			return rc;
+	}
+	if (!same)
+		return err_set(e, ERR_INTEGRITY, "mirror %s: %s: what was written reads back "
+			       "differently", d->m->id, f->key);
+	/* A kind may tell the object's marks only when asked. */
+	if (!st->etag[0] && !st->modified_s) {
+		int rc = mirror_stat_key(d->m->mirror, f->key, st, e);
+		if (rc < 0)
+			return rc;
+	}
+	record_add(&d->record, f, st);
+	return 0;
+}
+
+/* The condition under which the file may be written, as far as the mirror knows any. */
+static void condition(const struct delivery *d, const struct plan_step *s, const char *etag,
+		      struct mirror_put *how)
+{
+	unsigned can = d->m->mirror->caps.can;
+	/* Objects are named by their content: whoever writes one writes the same. */
+	if (s->file->class == REPOSITORY_OBJECT || s->file->class == REPOSITORY_POINTER)
+		return;
+	if (s->action == PLAN_PUT)
+		how->only_if_absent = can & MIRROR_CAN_CREATE_ONLY;
+	else if ((can & MIRROR_CAN_REPLACE_IF) && *etag)
+		how->only_if_etag = etag;
+}
+
+/* A condition that failed is fine when the very same bytes are there: an earlier try got
+ * through, or the same push ran elsewhere. */
+static int put_once(struct delivery *d, const struct plan_step *s, const char *etag,
+		    struct original_body *body, struct mirror_stat *st, struct err *e)
+{
+	const struct repository_file *f = s->file;
+	struct mirror_put how = {
+		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
+		.immutable = !is_shown(f), .task = d->task, .report = d->o->report,
+	};
+	condition(d, s, etag, &how);
+	int rc = mirror_put(d->m->mirror, f->key, &body->body, &how, st, e);
+	if (rc != -ERR_CONFLICT)
+		return rc;
+	struct err again = ERR_INIT;
+	bool same = false;
+	if (compare(d, f, &same, &again) < 0 || !same) {
+		err_context(e, "another publisher is at work");
+		return err_hint(e, "let the other publisher finish, bring this copy of the "
+				   "repository up to date, then push again");
+	}
+	err_clear(e);
+	return mirror_stat_key(d->m->mirror, f->key, st, e);
+}
+
+static int put_file(struct delivery *d, struct plan_step *s, const char *etag, struct err *e)
+{
+	const struct repository_file *f = s->file;
+	struct original_body body;
+	struct mirror_stat st = { 0 };
+	struct retry retry = *d->o->retry;
+	int rc = original_body_open(d->tree, f, &body, e);
+	if (rc < 0)
+		return rc;
+	do {
+		st = (struct mirror_stat){ 0 };
+		rc = put_once(d, s, etag, &body, &st, e);
+		if (rc < 0 && err_is_transient(e))
+			report_detail(d->o->report, "%s", e->text);
+	} while (rc < 0 && retry_again(&retry, d->m->mirror->retry_after_s, e));
+	original_body_close(&body);
+	if (e->class)
+		return -(int)e->class;
+	d->m->puts++;
+	d->m->put_bytes += f->size;
+	return verify_put(d, f, &st, e);
+}
+
+static int do_step(struct delivery *d, struct plan_step *s, struct err *e)
+{
+	int rc = cancel_check(e);
+	if (rc == 0 && s->action == PLAN_CHECK) {
+		bool same;
+		rc = compare(d, s->file, &same, e);
+		if (rc < 0)
+			return rc;
+		plan_checked(&d->m->plan, s, same);
+		if (same)
+			record_add(&d->record, s->file, &s->stat);
+		else if (s->file->class == REPOSITORY_OBJECT)
+			report_warn(d->o->report, "mirror %s: %s has wrong bytes", d->m->id,
+				    s->file->key);
+	}
+	if (rc < 0 || (s->action != PLAN_PUT && s->action != PLAN_REPLACE))
+		return rc;
+	if (d->m->count_only)
+		return err_set(e, ERR_NOT_FOUND, "mirror %s: %s: %s", d->m->id, s->file->key,
+			       plan_reason(s));
+	rc = put_file(d, s, s->stat.etag, e);
+	s->done = rc == 0;
+	return rc;
+}
+
+int deliver_hidden(struct delivery *d, struct err *e)
+{
+	struct plan *p = &d->m->plan;
+	if (!plan_is_empty(p)) {
+		d->task = mem_printf("push %s", d->m->id);
+		report_begin(d->o->report, d->task, p->put_bytes + p->check_bytes, 0);
+	}
+	for (size_t i = 0; i < p->count; i++) {
+		int rc = is_shown(p->steps[i].file) ? 0 : do_step(d, &p->steps[i], e);
+		if (rc < 0)
+			return rc;
+	}
+	d->m->holds_objects = d->m->holds != MIRROR_HOLDS_METADATA;
+	return 0;
+}
+
+int deliver_shown(struct delivery *d, struct err *e)
+{
+	struct plan *p = &d->m->plan;
+	struct release now;
+	bool any = false;
+	for (size_t i = 0; i < p->count; i++)
+		any = any || (is_shown(p->steps[i].file) && p->steps[i].action != PLAN_KEEP &&
+			      p->steps[i].action != PLAN_NONE);
+	if (!any)
+		return 0;
+	/* Hours may have passed since the plan. */
+	int rc = release_of(d->m->mirror, d->tree, &now, e);
+	if (rc == 0)
+		rc = release_check(&now, d->tree, e);
+	for (size_t i = 0; rc == 0 && i < p->count; i++) {
+		struct plan_step *s = &p->steps[i];
+		if (!is_shown(s->file))
+			continue;
+		if (s->file->class == REPOSITORY_TIMESTAMP)
+			s->action = now.state == RELEASE_SAME ? PLAN_KEEP
+				    : now.state == RELEASE_NONE ? PLAN_PUT : PLAN_REPLACE;
+		memcpy(s->stat.etag, now.etag, sizeof now.etag);
+		rc = do_step(d, s, e);
+	}
+	return rc;
+}

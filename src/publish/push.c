@@ -1,0 +1,222 @@
+#include "publish/push.h"
+
+#include "publish/crew.h"
+#include "publish/deliver.h"
+#include "util/cancel.h"
+#include "util/mem.h"
+
+void push_mirror_release(struct push_mirror *m)
+{
+	plan_release(&m->plan);
+}
+
+const char *push_outcome_name(enum push_outcome o)
+{
+	static const char *const names[] = { "failed", "up-to-date", "done", "objects-only",
+					     "held-back", "planned", "read-only", "examined" };
+	return names[o];
+}
+
+int push_gravity(enum err_class class)
+{
+	static const enum err_class order[] = {
+		ERR_NONE, ERR_FAULT, ERR_NETWORK, ERR_NOT_FOUND, ERR_USAGE, ERR_SYSTEM,
+		ERR_AUTH, ERR_CONFLICT, ERR_INTEGRITY, ERR_BUG, ERR_CANCELLED,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		if (order[i] == class)
+			return (int)i;
+	return (int)ARRAY_LEN(order);
+}
+
+struct run {
+	const struct original *tree;
+	const struct push_options *o;
+	struct push_mirror *mirrors;
+	struct delivery *deliveries;    /* tree == NULL: none for this mirror */
+	size_t count;
+	bool stage_turn;                /* showing on stage mirrors, then on the others */
+};
+
+/* Does the run show the release on this mirror? */
+static bool shows(const struct push_options *o, const struct push_mirror *m)
+{
+	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && (!o->stage || m->stage);
+}
+
+static bool works(const struct run *r, size_t i)
+{
+	return r->deliveries[i].tree && !r->mirrors[i].error.class;
+}
+
+/* ---- who counts ----------------------------------------------------------------- */
+
+static bool can_count(const struct push_mirror *m, bool stage)
+{
+	bool read_only = m->mirror && !(m->mirror->caps.can & MIRROR_CAN_WRITE);
+	return m->holds != MIRROR_HOLDS_METADATA && !read_only && m->stage == stage;
+}
+
+static uint64_t count_mirrors(const struct run *r, bool stage, bool holding)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < r->count; i++)
+		n += can_count(&r->mirrors[i], stage) &&
+		     (!holding || r->mirrors[i].holds_objects);
+	return n;
+}
+
+static void count_quorum(const struct run *r, struct push_result *out)
+{
+	bool stage = !count_mirrors(r, false, false);
+	out->counted = count_mirrors(r, stage, false);
+	out->holding = count_mirrors(r, stage, true);
+	out->quorum = r->o->quorum ? r->o->quorum : out->counted;
+}
+
+/* ---- the phases ----------------------------------------------------------------- */
+
+static void hidden(void *ctx, size_t i)
+{
+	struct run *r = ctx;
+	struct push_mirror *m = &r->mirrors[i];
+	if (!works(r, i))
+		return;
+	int rc = deliver_plan(&r->deliveries[i], &m->error);
+	if (rc == 0 && !r->o->dry_run)
+		rc = deliver_hidden(&r->deliveries[i], &m->error);
+	(void)rc; /* It is in m->error. */
+}
+
+static void shown(void *ctx, size_t i)
+{
+	struct run *r = ctx;
+	struct push_mirror *m = &r->mirrors[i];
+	if (works(r, i) && shows(r->o, m) && m->stage == r->stage_turn)
+		(void)!deliver_shown(&r->deliveries[i], &m->error);
+}
+
+static bool stage_failed(const struct run *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->mirrors[i].stage && shows(r->o, &r->mirrors[i]) && r->mirrors[i].error.class)
+			return true;
+	return false;
+}
+
+/* Stage mirrors first; nothing without the quorum. */
+static void show_release(struct run *r, const struct push_result *result)
+{
+	if (result->holding < result->quorum)
+		return;
+	for (int turn = 0; turn < 2; turn++) {
+		r->stage_turn = turn == 0;
+		if (!r->stage_turn && stage_failed(r))
+			return;
+		crew_run(r->o->threads, r->count, shown, r);
+	}
+}
+
+/* ---- the outcome ---------------------------------------------------------------- */
+
+static bool shown_is_done(const struct push_mirror *m)
+{
+	for (size_t i = 0; i < m->plan.count; i++) {
+		const struct plan_step *s = &m->plan.steps[i];
+		if (s->file->class == REPOSITORY_TIMESTAMP)
+			return s->action == PLAN_KEEP || s->done;
+	}
+	return false;
+}
+
+static enum push_outcome outcome(const struct run *r, const struct push_mirror *m)
+{
+	if (m->error.class)
+		return PUSH_FAILED;
+	if (!(m->mirror->caps.can & MIRROR_CAN_WRITE))
+		return PUSH_READ_ONLY;
+	if (m->count_only)
+		return PUSH_EXAMINED;
+	if (r->o->dry_run)
+		return plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_PLANNED;
+	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
+	if (shows(r->o, m) && !shown_is_done(m))
+		return PUSH_HELD_BACK;
+	if (with_metadata && !shows(r->o, m))
+		return PUSH_OBJECTS_ONLY;
+	return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
+}
+
+static int sum_up(const struct run *r, const struct push_result *result, struct err *e)
+{
+	const struct push_mirror *worst = NULL;
+	unsigned failed = 0, held_back = 0, mirrors = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		const struct push_mirror *m = &r->mirrors[i];
+		mirrors += !m->count_only;
+		failed += m->outcome == PUSH_FAILED && !m->count_only;
+		held_back += m->outcome == PUSH_HELD_BACK;
+		if (m->error.class && (!worst || push_gravity(m->error.class) >
+							 push_gravity(worst->error.class)))
+			worst = m;
+	}
+	if (cancel_signal())
+		return cancel_check(e);
+	if (!failed && !held_back)
+		return 0;
+	if (!worst)
+		return err_set(e, ERR_BUG, "held back without a reason");
+	if (failed)
+		err_set(e, worst->error.class, "%u of %u mirrors failed: %s", failed, mirrors,
+			worst->error.text);
+	else
+		err_set(e, worst->error.class, "%s", worst->error.text);
+	if (held_back && result->holding < result->quorum)
+		err_context(e, "readers keep the old release: %llu of the %llu mirrors that must "
+			    "hold every object do", (unsigned long long)result->holding,
+			    (unsigned long long)result->quorum);
+	else if (held_back)
+		err_context(e, "readers keep the old release: a stage mirror failed");
+	if (worst->error.hint[0])
+		err_hint(e, "%s", worst->error.hint);
+	return err_hint(e, "what is there is kept: run the same command again");
+}
+
+static int check_quorum(const struct run *r, struct push_result *result, struct err *e)
+{
+	count_quorum(r, result);
+	if (result->quorum <= result->counted)
+		return 0;
+	err_set(e, ERR_USAGE, "the quorum is %llu, but only %llu mirror%s to count",
+		(unsigned long long)result->quorum, (unsigned long long)result->counted,
+		result->counted == 1 ? " is there" : "s are there");
+	return err_hint(e, "set a lower quorum in [publish], or configure more mirrors that hold "
+			   "objects and can be written");
+}
+
+int push_run(const struct original *t, struct push_mirror *mirrors, size_t count,
+	     const struct push_options *o, struct push_result *result, struct err *e)
+{
+	struct run r = { .tree = t, .o = o, .mirrors = mirrors, .count = count };
+	*result = (struct push_result){ 0 };
+	int rc = check_quorum(&r, result, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) struct delivery *deliveries =
+		mem_alloc((count + 1) * sizeof *deliveries);
+	r.deliveries = deliveries;
+	for (size_t i = 0; i < count; i++)
+		if (mirrors[i].mirror && (mirrors[i].mirror->caps.can & MIRROR_CAN_WRITE))
+			delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
+	crew_run(o->threads, count, hidden, &r);
+	count_quorum(&r, result);
+	if (!o->dry_run && !cancel_signal())
+		show_release(&r, result);
+	for (size_t i = 0; i < count; i++) {
+		mirrors[i].outcome = outcome(&r, &mirrors[i]);
+		result->changed = result->changed || mirrors[i].puts;
+		if (deliveries[i].tree)
+			delivery_release(&deliveries[i]);
+	}
+	return sum_up(&r, result, e);
+}

@@ -1,0 +1,199 @@
+#include "publish/record.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECORD_FOLDER ".ferry/push"
+
+static void entries_free(struct record *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		free(r->at[i].key);
+		free(r->at[i].etag);
+	}
+	r->count = 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct record_entry *x = a, *y = b;
+	int order = strcmp(x->key, y->key);
+	return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* "<sha256> <size> <modified> <etag> <key>" */
+static bool line_parse(const char *line, struct record_entry *out)
+{
+	struct str_list words = { 0 };
+	struct record_entry entry = { 0 };
+	uint64_t modified;
+	str_list_split(&words, line, " ");
+	bool ok = words.count == 5 && digest_parse(&entry.sha256, words.at[0]) &&
+		  parse_u64(words.at[1], &entry.size) && parse_u64(words.at[2], &modified) &&
+		  modified <= INT64_MAX;
+	if (ok) {
+		entry.modified_s = (int64_t)modified;
+		entry.etag = mem_strdup(words.at[3]);
+		entry.key = mem_strdup(words.at[4]);
+		*out = entry;
+	}
+	str_list_release(&words);
+	return ok;
+}
+
+static void keep_last_of_each(struct record *r)
+{
+	size_t kept = 0;
+	qsort(r->at, r->count, sizeof *r->at, compare_entries);
+	for (size_t i = 0; i < r->count; i++) {
+		if (i + 1 < r->count && strcmp(r->at[i].key, r->at[i + 1].key) == 0) {
+			free(r->at[i].key);
+			free(r->at[i].etag);
+		} else {
+			r->at[kept++] = r->at[i];
+		}
+	}
+	r->count = kept;
+}
+
+void record_parse(struct record *r, const char *text, size_t len)
+{
+	struct str_list lines = { 0 };
+	CLEANUP(mem_free_ptr) char *copy = mem_strndup(text, len);
+	str_list_split(&lines, copy, "\n");
+	bool ours = lines.count && strcmp(lines.at[0], r->first_line) == 0;
+	for (size_t i = 1; ours && i < lines.count; i++) {
+		struct record_entry entry;
+		if (!line_parse(lines.at[i], &entry))
+			continue;
+		entry.line = i;
+		r->at = mem_grow(r->at, r->count, &r->cap, sizeof *r->at);
+		r->at[r->count++] = entry;
+	}
+	str_list_release(&lines);
+	r->fresh = !ours;
+	if (r->count)
+		keep_last_of_each(r);
+}
+
+static void entry_line(struct buf *out, const struct record_entry *entry)
+{
+	char hex[DIGEST_HEX];
+	buf_addf(out, "%s %llu %lld %s %s\n", digest_hex(hex, &entry->sha256),
+		 (unsigned long long)entry->size, (long long)entry->modified_s, entry->etag,
+		 entry->key);
+}
+
+/* Superseded lines pile up over the years; once they are the larger part, the file is
+ * written anew. */
+static void compact(struct record *r, size_t bytes)
+{
+	struct err ignored = ERR_INIT;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(RECORD_MAX_BYTES);
+	buf_addf(&text, "%s\n", r->first_line);
+	for (size_t i = 0; i < r->count; i++)
+		entry_line(&text, &r->at[i]);
+	if (bytes > 64 * KIB && text.len < bytes / 2)
+		(void)!file_write_atomic(r->path, text.data, text.len, 0644, &ignored);
+}
+
+void record_open(struct record *r, const char *dir, const char *id, const char *place)
+{
+	struct err ignored = ERR_INIT;
+	*r = (struct record)RECORD_INIT;
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(place ? place : "", "/:");
+	r->first_line = mem_printf("ferry-push-record 1 %s:%s", id, encoded);
+	if (!dir)
+		return;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(RECORD_MAX_BYTES);
+	r->path = mem_printf("%s/%s/%s", dir, RECORD_FOLDER, id);
+	r->fresh = true;
+	if (file_read_all(r->path, &text, &ignored) == 0 && text.len) {
+		record_parse(r, text.data, text.len);
+		if (!r->fresh)
+			compact(r, text.len);
+	}
+}
+
+void record_close(struct record *r)
+{
+	entries_free(r);
+	free(r->at);
+	free(r->path);
+	free(r->first_line);
+	file_close(&r->fd);
+	*r = (struct record)RECORD_INIT;
+}
+
+static bool etag_is(const char *encoded, const char *etag)
+{
+	CLEANUP(mem_free_ptr) char *want = path_percent_encode(etag, "");
+	return strcmp(encoded, *want ? want : "-") == 0;
+}
+
+bool record_vouches(const struct record *r, const struct repository_file *f,
+		    const struct mirror_stat *st)
+{
+	struct record_entry wanted = { .key = path_percent_encode(f->key, "/") };
+	bool found = false;
+	/* Nothing to recognise a change by: nothing to vouch for. */
+	bool marked = st->etag[0] || st->modified_s;
+	for (size_t low = 0, high = r->count; marked && low < high;) {
+		size_t middle = low + (high - low) / 2;
+		const struct record_entry *entry = &r->at[middle];
+		int order = strcmp(wanted.key, entry->key);
+		if (order == 0) {
+			found = digest_equal(&entry->sha256, &f->sha256) &&
+				entry->size == st->size && entry->modified_s == st->modified_s &&
+				etag_is(entry->etag, st->etag);
+			break;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	free(wanted.key);
+	return found;
+}
+
+/* Opened with the first entry: a push that does nothing writes nothing. */
+static int writable(struct record *r)
+{
+	struct err ignored = ERR_INIT;
+	if (r->fd >= 0 || !r->path)
+		return r->fd;
+	if (file_mkdirs_for(r->path, 0755, &ignored) < 0)
+		return -1;
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (r->fresh ? O_TRUNC : 0);
+	r->fd = open(r->path, flags, 0644);
+	/* An empty line ends one that a killed process may have left half-written. */
+	CLEANUP(mem_free_ptr) char *start =
+		r->fresh ? mem_printf("%s\n", r->first_line) : mem_strdup("\n");
+	if (r->fd >= 0)
+		(void)!file_write(r->fd, start, strlen(start), r->path, &ignored);
+	return r->fd;
+}
+
+void record_add(struct record *r, const struct repository_file *f,
+		const struct mirror_stat *st)
+{
+	struct err ignored = ERR_INIT;
+	int fd = writable(r);
+	if (fd < 0 || (!st->etag[0] && !st->modified_s))
+		return;
+	CLEANUP(mem_free_ptr) char *key = path_percent_encode(f->key, "/");
+	CLEANUP(mem_free_ptr) char *etag = st->etag[0] ? path_percent_encode(st->etag, "")
+						       : mem_strdup("-");
+	CLEANUP(buf_release) struct buf line = BUF_INIT(8 * KIB);
+	entry_line(&line, &(struct record_entry){
+			.key = key, .etag = etag, .sha256 = f->sha256,
+			.size = st->size, .modified_s = st->modified_s });
+	(void)!file_write(fd, line.data, line.len, r->path, &ignored);
+}

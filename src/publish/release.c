@@ -1,0 +1,115 @@
+#include "publish/release.h"
+
+#include "json/json.h"
+
+#include <string.h>
+
+int release_parse(const void *data, size_t len, const char *what, uint64_t *version,
+		  int64_t *expires_s, struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = RELEASE_MAX_METADATA };
+	CLEANUP(json_release) json_t *json = NULL;
+	json_t *signed_part;
+	const char *expires;
+	uint64_t got;
+	int rc = json_parse(data, len, &limits, what, &json, e);
+	if (rc == 0)
+		rc = json_get_object(json, "", "signed", &signed_part, e);
+	if (rc == 0)
+		rc = json_get_u64(signed_part, "signed", "version", &got, e);
+	if (rc == 0)
+		rc = json_get_string(signed_part, "signed", "expires", &expires, e);
+	if (rc < 0)
+		return err_context(e, "%s", what);
+	if (!parse_time(expires, expires_s))
+		return err_set(e, ERR_INTEGRITY, "%s: signed.expires is not a time", what);
+	*version = got;
+	return 0;
+}
+
+void release_compare(const struct original *ours, const void *data, size_t len,
+		     struct release *out)
+{
+	struct err ignored = ERR_INIT;
+	const struct buf *bytes = original_small(ours, ours->timestamp);
+	if (release_parse(data, len, RELEASE_TIMESTAMP, &out->version, &out->expires_s,
+			  &ignored) < 0)
+		out->state = RELEASE_DAMAGED;
+	else if (out->version < ours->version)
+		out->state = RELEASE_OLDER;
+	else if (out->version > ours->version)
+		out->state = RELEASE_NEWER;
+	else if (len == bytes->len && memcmp(data, bytes->data, len) == 0)
+		out->state = RELEASE_SAME;
+	else
+		out->state = RELEASE_OTHER;
+}
+
+int release_of(struct mirror *m, const struct original *ours, struct release *out, struct err *e)
+{
+	struct release r = { .state = RELEASE_NONE };
+	struct mirror_stat st = { 0 };
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(RELEASE_MAX_BYTES);
+	/* The etag first: if the file changes in between, the condition of a later put
+	 * fails, which is right. */
+	int rc = mirror_stat_key(m, RELEASE_TIMESTAMP, &st, e);
+	if (rc == 0)
+		rc = mirror_get_small(m, RELEASE_TIMESTAMP, &bytes, e);
+	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY) {
+		err_clear(e);
+		r.state = rc == -ERR_NOT_FOUND ? RELEASE_NONE : RELEASE_DAMAGED;
+	} else if (rc < 0) {
+		return rc;
+	} else {
+		release_compare(ours, buf_str(&bytes), bytes.len, &r);
+	}
+	if (r.state != RELEASE_NONE)
+		memcpy(r.etag, st.etag, sizeof r.etag);
+	*out = r;
+	return 0;
+}
+
+int release_check(const struct release *r, const struct original *ours, struct err *e)
+{
+	unsigned long long theirs = (unsigned long long)r->version;
+	unsigned long long own = (unsigned long long)ours->version;
+	if (r->state == RELEASE_NEWER)
+		err_set(e, ERR_CONFLICT, "timestamp.json is newer there (version %llu) than "
+			"in this repository (version %llu)", theirs, own);
+	else if (r->state == RELEASE_OTHER)
+		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there with "
+			"the same version, %llu", theirs);
+	else
+		return 0;
+	return err_hint(e, "another publisher was faster, or this copy of the repository is "
+			   "old: bring it up to date, sign again, then push");
+}
+
+int release_check_versioned(struct mirror *m, const struct original *ours,
+			    const struct repository_file *f, struct err *e)
+{
+	CLEANUP(buf_release) struct buf theirs = BUF_INIT(RELEASE_MAX_METADATA);
+	struct err why = ERR_INIT;
+	uint64_t version;
+	int64_t expires_s;
+	int rc = mirror_get_small(m, f->key, &theirs, e);
+	if (rc == -ERR_INTEGRITY || rc == -ERR_NOT_FOUND) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (release_parse(buf_str(&theirs), theirs.len, f->key, &version, &expires_s, &why) < 0)
+		return 0;
+	bool root = str_ends(f->key, ".root.json");
+	err_set(e, ERR_CONFLICT, "mirror %s: %s is not the one of %s", m->id, f->key, ours->dir);
+	return err_hint(e, root ? "this mirror holds another repository: give each its own place"
+				: "another publisher has signed the same version: bring this copy "
+				  "of the repository up to date, sign again, then push");
+}
+
+const char *release_state_name(enum release_state s)
+{
+	static const char *const names[] = { "none", "damaged", "older", "same", "newer", "other" };
+	return names[s];
+}

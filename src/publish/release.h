@@ -1,0 +1,51 @@
+/*
+ * release: which release of the repository a mirror shows to its readers, told by its
+ * timestamp.json, compared with ours.
+ */
+#ifndef FERRY_PUBLISH_RELEASE_H
+#define FERRY_PUBLISH_RELEASE_H
+
+#include "publish/original.h"
+
+#define RELEASE_TIMESTAMP "metadata/timestamp.json"
+/* The client's ceiling is 16,384 bytes; more than that is no timestamp. */
+#define RELEASE_MAX_BYTES (16 * KIB)
+#define RELEASE_MAX_METADATA (64 * MIB)
+
+enum release_state {
+	RELEASE_NONE,           /* no timestamp.json there */
+	RELEASE_DAMAGED,        /* it is no timestamp */
+	RELEASE_OLDER,
+	RELEASE_SAME,           /* byte for byte ours */
+	RELEASE_NEWER,          /* another publisher was there */
+	RELEASE_OTHER,          /* the same version with other bytes: likewise */
+};
+
+struct release {
+	enum release_state state;
+	uint64_t version;       /* with OLDER, SAME, NEWER, OTHER */
+	int64_t expires_s;
+	char etag[256];         /* of timestamp.json, or "" */
+};
+
+/* Version and expiry of signed metadata, a timestamp.json in particular. Signatures are the client's business; a
+ * publisher only compares. ERR_INTEGRITY when it is none. */
+WARN_UNUSED int release_parse(const void *data, size_t len, const char *what,
+			      uint64_t *version, int64_t *expires_s, struct err *e);
+void release_compare(const struct original *ours, const void *data, size_t len,
+		     struct release *out);
+/* Reads the mirror's timestamp.json. */
+WARN_UNUSED int release_of(struct mirror *m, const struct original *ours, struct release *out,
+			   struct err *e);
+
+/* ERR_CONFLICT with what to do, for NEWER and OTHER. */
+WARN_UNUSED int release_check(const struct release *r, const struct original *ours, struct err *e);
+
+/* For a versioned metadata file f that is on the mirror with other bytes than ours:
+ * ERR_CONFLICT when they are another publisher's, 0 when they are just damaged. */
+WARN_UNUSED int release_check_versioned(struct mirror *m, const struct original *ours,
+					const struct repository_file *f, struct err *e);
+
+const char *release_state_name(enum release_state s);  /* "older"; stable, part of the JSON */
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * verify: a verdict for each file of the repository on each mirror, with the publisher's
+ * own tree as the truth.
+ *
+ * What always holds here:
+ *  - "ok" says how it was verified; where only the size could be compared, the verdict is
+ *    "unverified", never "ok";
+ *  - nothing is written anywhere;
+ *  - metadata, catalog.json and timestamp.json are small: they are read and compared in
+ *    every mode. The modes differ in what is read of the objects.
+ */
+#ifndef FERRY_PUBLISH_VERIFY_H
+#define FERRY_PUBLISH_VERIFY_H
+
+#include "publish/audit.h"
+#include "publish/release.h"
+#include "publish/survey.h"
+
+enum verify_mode {
+	VERIFY_QUICK,           /* nothing of the objects: what the mirror tells about them */
+	VERIFY_SAMPLE,          /* random pieces of each */
+	VERIFY_FULL,            /* every byte */
+};
+
+enum verify_verdict {
+	VERIFY_NONE,            /* the mirror does not hold this class of file */
+	VERIFY_OK,
+	VERIFY_UNVERIFIED,
+	VERIFY_MISSING,
+	VERIFY_WRONG_SIZE,
+	VERIFY_CORRUPT,
+	VERIFY_STALE,           /* timestamp.json, catalog.json: of an older release */
+	VERIFY_FOREIGN,         /* of a newer release, or of another publisher's */
+	VERIFY_UNREACHABLE,     /* could not be read; nothing is known about it */
+	VERIFY_VERDICTS
+};
+
+enum verify_how {
+	VERIFY_BY_NOTHING,
+	VERIFY_BY_DIGEST,       /* the mirror told the right digest */
+	VERIFY_BY_SAMPLE,       /* audit.pieces pieces were read */
+	VERIFY_BY_BYTES,        /* all was read */
+};
+
+struct verify_file {
+	const struct repository_file *file;
+	enum verify_verdict verdict;
+	enum verify_how how;
+	uint64_t actual_size;           /* unless missing or unreachable */
+	struct audit audit;             /* with CORRUPT: where */
+	char *error;                    /* with UNREACHABLE: why; else NULL */
+};
+
+struct verify_mirror {
+	/* in */
+	const char *id;                 /* borrowed */
+	struct mirror *mirror;          /* borrowed; NULL: it did not open, error says why */
+	enum mirror_holds holds;
+	/* in and out: set when the mirror could not be asked at all, or no longer */
+	struct err error;
+	/* out; verify_mirror_release() */
+	struct verify_file *files;      /* one for each of the tree's, in its order */
+	size_t count;
+	size_t verdicts[VERIFY_VERDICTS];       /* how many files have each */
+	struct release release;         /* with metadata only */
+	bool expired;                   /* its timestamp.json: clients refuse it */
+	uint64_t bytes_read;            /* of objects and metadata */
+};
+void verify_mirror_release(struct verify_mirror *m);
+
+struct verify_options {
+	enum verify_mode mode;
+	uint64_t samples;       /* pieces of each object, with VERIFY_SAMPLE */
+	uint64_t seed;          /* the same seed reads the same pieces */
+	int64_t now_s;
+	unsigned threads;       /* mirrors at a time */
+	const struct retry *retry;
+	struct report *report;
+};
+
+/*
+ * Returns 0 when nothing bad was found. ERR_FAULT when a file is missing, wrong, corrupt,
+ * stale or foreign, or a timestamp has expired: that is proven, whatever else could not
+ * be reached. With no such finding, but a mirror or file out of reach, the gravest class of
+ * those failures: 4 for a network. e holds a sentence that sums up.
+ */
+WARN_UNUSED int verify_run(const struct original *t, struct verify_mirror *mirrors, size_t count,
+			   const struct verify_options *o, struct err *e);
+
+/* Has the mirror anything that is certainly bad? */
+bool verify_is_bad(const struct verify_mirror *m);
+bool verify_verdict_is_bad(enum verify_verdict v);
+const char *verify_verdict_name(enum verify_verdict v); /* "wrong-size" */
+const char *verify_how_name(enum verify_how h);         /* "sample" */
+/* What is wrong or how it was verified, for people; appends. */
+void verify_describe(const struct verify_file *f, struct buf *out);
+
+#endif
