@@ -96,6 +96,18 @@ int cli_print_json(struct cli *cli, json_t *document, struct err *e)
 	return rc;
 }
 
+json_t *cli_error_json(const struct err *e)
+{
+	json_t *inner = json_object();
+	json_put_string(inner, "class", err_class_name(e->class));
+	json_put_u64(inner, "exit", e->class == ERR_CANCELLED ? 128u + (unsigned)cancel_signal()
+							       : (unsigned)e->class);
+	json_put(inner, "message", json_string_lossy(e->text, strlen(e->text)));
+	if (e->hint[0])
+		json_put(inner, "hint", json_string_lossy(e->hint, strlen(e->hint)));
+	return inner;
+}
+
 static void print_error(struct run *run, const struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
@@ -106,18 +118,12 @@ static void print_error(struct run *run, const struct err *e)
 		fprintf(stderr, "  hint: %s\n", hint);
 	else if (e->class == ERR_BUG)
 		fprintf(stderr, "  hint: this is a bug in Model Ferry; please report it\n");
-	if (!run->cli.json)
+	if (!run->cli.json || run->cli.answered)
 		return;
 	struct err ignored = ERR_INIT;
-	json_t *inner = json_object(), *document = json_object();
-	json_put_string(inner, "class", err_class_name(e->class));
-	json_put_u64(inner, "exit", e->class == ERR_CANCELLED ? 128u + (unsigned)cancel_signal()
-							       : (unsigned)e->class);
-	json_put_string(inner, "message", e->text);
-	if (e->hint[0])
-		json_put_string(inner, "hint", e->hint);
+	json_t *document = json_object();
 	json_put_string(document, "command", run->name);
-	json_put(document, "error", inner);
+	json_put(document, "error", cli_error_json(e));
 	if (cli_print_json(&run->cli, document, &ignored) < 0)
 		fprintf(stderr, "%s: %s\n", run->path, ignored.text);
 }

@@ -42,6 +42,8 @@ struct cli {
 	FILE *out;              /* stdout; the result */
 	bool json, quiet;
 	int verbose;
+	bool answered;          /* the JSON document is printed although the command failed: it
+	                           says so itself ("error"), and cli_main() adds no other */
 	bool color;             /* stdout is a terminal and NO_COLOR is unset */
 	struct report *report;  /* progress and warnings, for engines */
 	struct conf *conf;      /* loaded on first use by cli_conf() */
@@ -59,6 +61,9 @@ WARN_UNUSED int cli_conf(struct cli *cli, const struct conf **out, struct err *e
 
 /* Prints the document (takes ownership) to stdout. */
 WARN_UNUSED int cli_print_json(struct cli *cli, json_t *document, struct err *e);
+
+/* The "error" member of such a document: class, exit, message, hint. */
+json_t *cli_error_json(const struct err *e);
 
 /* printf to stdout for results; a failed write is found at the end by cli_main. */
 void cli_print(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
