@@ -1,0 +1,167 @@
+#include "catalog/mirrors.h"
+
+#include "catalog/lint.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+
+static struct conf parsed(const char *text)
+{
+	struct err e = ERR_INIT;
+	struct conf c;
+	assert_ok(conf_parse(text, strlen(text), "/etc/ferry.conf", &c, &e), &e);
+	return c;
+}
+
+static const char *member(const json_t *array, size_t i, const char *key)
+{
+	return json_string_value(json_object_get(json_array_get(array, i), key));
+}
+
+static void every_kind_is_read(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct conf c = parsed(
+		"[repository.lab]\npath = tree\n"
+		"[mirror.disk]\nkind = file\npath = ./mirrors/a b\n"
+		"[mirror.web]\nkind = http\nurl = https://x.org/models/\npriority = 10\n"
+		"[mirror.s3]\nkind = s3\nbucket = models\nregion = eu-west-1\nprofile = p\n"
+		"url = https://models.s3.eu-west-1.amazonaws.com\n"
+		"[mirror.r2]\nkind = r2\naccount = abc\nbucket = models\nurl = https://cdn.x.org\n"
+		"[mirror.gh]\nkind = github\nowner = o\nrepo = r\ntag = t\npart-size = 512MiB\n"
+		"url = https://github.com/o/r/releases/download/t\nholds = objects\n"
+		"[mirror.git]\nkind = git\nremote = git@x:r.git\nbranch = main\n"
+		"url = https://raw.x.org/r/main\n"
+		"[mirror.test]\nkind = file\npath = /stage\nstage = yes\n"
+		"[mirror.private]\nkind = s3\nbucket = b\n");
+	json_t *mirrors;
+	struct str_list hidden = { 0 };
+	assert_ok(catalog_mirrors(&c, "lab", &mirrors, &hidden, &e), &e);
+	assert_int_equal(json_array_size(mirrors), 6);
+	assert_string_equal(member(mirrors, 0, "id"), "web");
+	assert_string_equal(member(mirrors, 0, "url"), "https://x.org/models");
+	assert_string_equal(member(mirrors, 1, "id"), "disk");
+	assert_string_equal(member(mirrors, 1, "url"), "file:///etc/mirrors/a%20b");
+	assert_string_equal(member(mirrors, 2, "id"), "gh");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(mirrors, 2),
+							    "part_size")), 512 * MIB);
+	assert_string_equal(member(mirrors, 3, "holds"), "metadata");
+	assert_string_equal(member(mirrors, 5, "region"), "eu-west-1");
+	assert_null(json_object_get(json_array_get(mirrors, 5), "bucket"));
+	assert_int_equal(hidden.count, 1);
+	assert_string_equal(hidden.at[0], "private");
+	str_list_release(&hidden);
+	json_decref(mirrors);
+	conf_release(&c);
+}
+
+static void faults_name_their_line(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *message; } bad[] = {
+		{ "[mirror.a]\nkind = ftp\n", "ferry.conf:2: kind: 'ftp'" },
+		{ "[mirror.a]\nurl = https://x\n", "[mirror.a] needs a kind: file, http" },
+		{ "[mirror.a]\nkind = http\nulr = https://x\n", "ferry.conf:3: unknown key 'ulr'" },
+		{ "[mirror.a]\nkind = http\nbucket = x\n", "ferry.conf:3: unknown key 'bucket'" },
+		{ "[mirror.a]\nkind = http\n", "needs a url" },
+		{ "[mirror.a]\nkind = file\n", "needs a path" },
+		{ "[mirror.a]\nkind = http\nurl = x\n", "ferry.conf:3: url: 'x'" },
+		{ "[mirror.a]\nkind = http\nurl = https://u:p@h/\n", "user name or password" },
+		{ "[mirror.a]\nkind = s3\nurl = file:///x\n", "ferry.conf:3: url: " },
+		{ "[mirror.a]\nkind = http\nurl = https://x\nholds = some\n", "ferry.conf:4: holds" },
+		{ "[mirror.a]\nkind = git\nurl = https://x\nholds = all\n", "no model files" },
+		{ "[mirror.a]\nkind = github\nurl = https://x\npart-size = 3GiB\n",
+		  "ferry.conf:4: part-size" },
+		{ "[mirror.a]\nkind = http\nurl = https://x\nrepository = z\n",
+		  "ferry.conf:4: there is no [repository.z]" },
+		{ "[mirror.a]\nkind = http\nurl = https://x\npriority = high\n", "ferry.conf:4: priority" },
+		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n"
+		  "[mirror.a]\nkind = http\nurl = https://x\n", "does not say of which repository" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		struct conf c = parsed(bad[i].text);
+		json_t *mirrors;
+		assert_int_equal(catalog_mirrors(&c, "a", &mirrors, NULL, &e), -ERR_USAGE);
+		if (!strstr(e.text, bad[i].message))
+			fail_msg("\"%s\" does not say \"%s\"", e.text, bad[i].message);
+		conf_release(&c);
+	}
+}
+
+static void the_source_is_the_publishers_section(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct catalog_source s;
+	struct conf c = parsed("[repository.client]\nmetadata = https://x\n"
+			       "[repository.lab]\npath = tree\nkeys = /k\ntitle = The Lab\n"
+			       "expires-timestamp = 2d\n");
+	assert_ok(catalog_source_load(&c, NULL, &s, &e), &e);
+	assert_string_equal(s.name, "lab");
+	assert_string_equal(s.title, "The Lab");
+	assert_string_equal(s.dir, "/etc/tree");
+	assert_string_equal(s.keys, "/k");
+	assert_int_equal(s.timestamp_s, 2 * 86400);
+	assert_int_equal(s.root_s, 0);
+	catalog_source_release(&s);
+	assert_int_equal(catalog_source_load(&c, "other", &s, &e), -ERR_NOT_FOUND);
+	assert_non_null(strstr(e.text, "[repository.other]"));
+	conf_release(&c);
+}
+
+static void an_unclear_source_is_refused(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *message; int class; } bad[] = {
+		{ "", "no [repository.NAME]", ERR_NOT_FOUND },
+		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n", "several", ERR_USAGE },
+		{ "[repository.a]\npath=a\nkey=b\n", "ferry.conf:3: unknown key 'key'", ERR_USAGE },
+		{ "[repository.a]\npath=a\nexpires-root=0\n", "ferry.conf:3: expires-root", ERR_USAGE },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		struct catalog_source s;
+		struct conf c = parsed(bad[i].text);
+		assert_int_equal(catalog_source_load(&c, NULL, &s, &e), -bad[i].class);
+		if (!strstr(e.text, bad[i].message))
+			fail_msg("\"%s\" does not say \"%s\"", e.text, bad[i].message);
+		conf_release(&c);
+	}
+}
+
+static void lint_looks_at_mirrors(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct findings f = { 0 };
+	json_t *mirrors;
+	struct conf c = parsed("[repository.a]\npath = x\n"
+			       "[mirror.b]\nkind = http\nurl = http://x.org\nholds = objects\n"
+			       "[mirror.c]\nkind = http\nurl = http://x.org\nholds = objects\n"
+			       "[mirror.d]\nkind = http\nurl = http://localhost:80\nholds = objects\n");
+	assert_ok(catalog_mirrors(&c, "a", &mirrors, NULL, &e), &e);
+	lint_mirrors(mirrors, &f);
+	assert_int_equal(f.count, 4);
+	assert_string_equal(f.at[0].where, "mirror b");
+	assert_non_null(strstr(f.at[0].text, "not https"));
+	assert_non_null(strstr(f.at[2].text, "another mirror has the same"));
+	assert_non_null(strstr(f.at[3].text, "none of them holds the metadata"));
+	findings_release(&f);
+	json_decref(mirrors);
+	conf_release(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_kind_is_read),
+		cmocka_unit_test(faults_name_their_line),
+		cmocka_unit_test(the_source_is_the_publishers_section),
+		cmocka_unit_test(an_unclear_source_is_refused),
+		cmocka_unit_test(lint_looks_at_mirrors),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
