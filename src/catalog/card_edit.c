@@ -61,6 +61,8 @@ static int merge_variant(json_t *into, const json_t *new, struct err *e)
 	if (rc < 0)
 		return rc;
 	json_t *old = variant_of(into, id, &index);
+	if (old && json_array_size(json_object_get(new, "files")) == 0)
+		return 0;
 	json_t *out = merged_variant(old, new);
 	if (has_default(into, id))
 		json_object_del(out, "default");

@@ -3,16 +3,26 @@
  *
  *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json
  *   targets/    <sha256>.catalog.json, models/<model>/<sha256>.<file>[.manifest.json]
- *   cards/      <model>.card.json   the editable source of the catalog; not published
  *   catalog.json                    the catalog once more under its plain name
+ *   cards/      the editable source of the catalog; not published
+ *               <model>.card.json
+ *               <model>/<sha256 of the file>.<file>.manifest.json
+ *               .lock               held by who changes the tree
  *
- * Every change is atomic: objects first, metadata next, timestamp.json last.
+ * What always holds here:
+ *  - every change is atomic: objects first, metadata next, timestamp.json last. A process
+ *    that is killed leaves the old state or the new one, and the same command completes it;
+ *  - an object is verified before it gets its name below targets/, and never changes;
+ *  - adding and removing touch only cards/ and objects: readers see it after a sign;
+ *  - versions only go up, from what the tree has, whoever wrote it.
  */
 #ifndef FERRY_CATALOG_REPOSITORY_H
 #define FERRY_CATALOG_REPOSITORY_H
 
 #include "catalog/catalog.h"
+#include "catalog/lint.h"
 #include "hash/grid.h"
+#include "util/report.h"
 
 enum repository_class {
 	REPOSITORY_OBJECT,      /* named by its content: never changes */
@@ -37,8 +47,79 @@ void repository_files_release(struct repository_files *f);
 
 /* All that the current signed metadata of the tree refers to. Verifies the metadata
  * (signatures by the tree's own root chain, hashes, versions; not expiry) but does not read the
- * objects. ERR_NOT_FOUND when the tree was never signed. */
+ * objects. ERR_NOT_FOUND when the tree was never signed; ERR_INTEGRITY when the plain
+ * catalog.json is not the signed one (a sign that was killed: run it again). */
 WARN_UNUSED int repository_published(const char *dir, struct repository_files *out,
 				     struct err *e);
+
+/* ---- the source: cards ---- */
+
+struct repository_cards {
+	struct card *at;        /* sorted by id */
+	size_t count, cap;
+};
+void repository_cards_release(struct repository_cards *c);
+
+/* ERR_INTEGRITY for a card that does not parse or whose file is not named after its id. */
+WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *out,
+				      struct err *e);
+
+/* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
+WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
+
+/* ---- changing the tree ---- */
+
+struct repository;
+
+/* Locks the tree, making its folders where they are missing. ERR_CONFLICT when another
+ * process has it. */
+WARN_UNUSED int repository_open(const char *dir, struct repository **out, struct err *e);
+void repository_close(struct repository *r);
+DEFINE_CLEANUP(struct repository, repository_close);
+
+struct repository_change {
+	char *model, *variant;
+	enum { REPOSITORY_ADDED, REPOSITORY_REPLACED, REPOSITORY_UNCHANGED } what;
+	size_t files;
+	uint64_t size;
+};
+struct repository_changes {
+	struct repository_change *at;
+	size_t count, cap;
+};
+void repository_changes_release(struct repository_changes *c);
+
+/*
+ * Adds what `ferry prepare` made: `path` is a folder with *.card.json files, or one of
+ * them; model files and their manifests lie beside the card. Each file is hashed against its
+ * manifest and the card, then linked into targets/ (or copied, if `copy` or on another
+ * file system); what is in the tree already is not read again. At the end the card is
+ * merged. Appends to out.
+ *
+ * ERR_NOT_FOUND: a card, file or manifest is missing. ERR_INTEGRITY: one of them is not
+ * what the other says. ERR_USAGE: the linter finds errors.
+ */
+WARN_UNUSED int repository_add(struct repository *r, const char *path, bool copy,
+			       struct report *report, struct repository_changes *out,
+			       struct err *e);
+
+/* Takes a model, or one variant, out of the cards; objects stay until gc. ERR_NOT_FOUND
+ * with the nearest name. */
+WARN_UNUSED int repository_remove(struct repository *r, const char *model,
+				  const char *variant, struct err *e);
+
+struct repository_gc {
+	uint64_t objects, metadata, others;     /* files removed (or that would be) */
+	uint64_t bytes;
+};
+/* Removes objects that nothing refers to: not the cards, not drafts, and not the targets
+ * metadata of the current version or of the `keep` versions before it, so that readers
+ * who are a little behind are not cut off. Older metadata goes, too; roots stay. */
+WARN_UNUSED int repository_gc(struct repository *r, unsigned keep, bool dry_run,
+			      struct repository_gc *out, struct err *e);
+
+/* Findings on cards, their objects in the tree, and mirrors (NULL: not looked at). */
+WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct findings *f,
+				struct err *e);
 
 #endif

@@ -1,0 +1,21 @@
+/*
+ * Building catalog.json from its parts.
+ */
+#ifndef FERRY_CATALOG_CATALOG_BUILD_H
+#define FERRY_CATALOG_CATALOG_BUILD_H
+
+#include "catalog/catalog.h"
+
+struct catalog_parts {
+	const char *name, *title;       /* title may be NULL */
+	const json_t *mirrors;          /* NULL: none */
+	const struct card *cards;       /* sorted by id */
+	size_t card_count;
+	int64_t now_s;
+};
+
+/* Without what is only planned. "updated" is now, or that of `before` (may be NULL) when
+ * nothing else differs from it: the same parts give the same bytes. The caller owns it. */
+json_t *catalog_build(const struct catalog_parts *p, const json_t *before);
+
+#endif

@@ -1,0 +1,404 @@
+#include "catalog/repository_sign.h"
+
+#include "catalog/catalog_build.h"
+#include "catalog/manifest.h"
+#include "catalog/repository_internal.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define TARGETS "targets"
+
+static const char *const role_names[] = { "root", TARGETS, "snapshot", "timestamp", NULL };
+
+/* One run: what is signed with what. */
+struct signing {
+	struct repository *r;
+	const struct repository_signing *how;
+	struct tuf_writer *w;
+	struct str_list paths;          /* of the targets that stay */
+	char *catalog_text;             /* of the plain catalog.json; NULL: not built */
+	size_t catalog_len;
+};
+
+static void signing_release(struct signing *s)
+{
+	tuf_writer_close(s->w);
+	str_list_release(&s->paths);
+	free(s->catalog_text);
+}
+
+static int set_target(struct signing *s, const char *path, uint64_t size,
+		      const struct digest *sha256, struct err *e)
+{
+	str_list_add(&s->paths, path);
+	return tuf_writer_target_set(s->w, TARGETS, path, size, sha256, NULL, e);
+}
+
+/* ---- files and manifests ---- */
+
+static int check_object(const struct signing *s, const struct card_file *f, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->r->dir, f->path, &f->sha256);
+	uint64_t size;
+	int rc = file_size(path, &size, e);
+	if (rc < 0) {
+		err_context(e, "%s is in the card but not in the tree", f->name);
+		return err_hint(e, "run `ferry catalog add` again for this model");
+	}
+	if (size != f->size)
+		return err_set(e, ERR_INTEGRITY, "%s: it has %llu bytes, the card says %llu", path,
+			       (unsigned long long)size, (unsigned long long)f->size);
+	return 0;
+}
+
+static int set_file(struct signing *s, const char *model, const struct card_file *f,
+		    struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	struct digest sha256;
+	int rc = check_object(s, f, e);
+	if (rc < 0 || (rc = repository_manifest_read(s->r->dir, model, f, &text, e)) < 0)
+		return rc;
+	sha256_of(buf_str(&text), text.len, &sha256);
+	if ((rc = repository_put(s->r->dir, path, text.data, text.len, &sha256, e)) < 0 ||
+	    (rc = set_target(s, f->path, f->size, &f->sha256, e)) < 0)
+		return rc;
+	return set_target(s, path, text.len, &sha256, e);
+}
+
+static int set_files(struct signing *s, const struct repository_cards *cards,
+		     struct repository_signed *out, struct err *e)
+{
+	for (size_t i = 0; i < cards->count; i++) {
+		const struct card *c = &cards->at[i];
+		size_t ready = 0;
+		for (size_t j = 0; j < c->variant_count; j++) {
+			const struct card_variant *v = &c->variants[j];
+			ready += v->file_count > 0;
+			out->planned += v->file_count == 0;
+			for (size_t k = 0; k < v->file_count; k++) {
+				int rc = set_file(s, c->id, &v->files[k], e);
+				if (rc < 0)
+					return err_context(e, "%s:%s", c->id, v->id);
+			}
+		}
+		out->planned += c->variant_count == 0;
+		out->models += ready > 0;
+		out->variants += ready;
+	}
+	return 0;
+}
+
+/* ---- the catalog ---- */
+
+/* The one that was signed last, or a draft of it; NULL when there is none that reads. */
+static void load_current(struct signing *s, struct catalog *out, struct buf *text)
+{
+	struct tuf_tree_target t;
+	struct err unread = ERR_INIT;
+	struct digest have;
+	if (!tuf_writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t))
+		return;
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->r->dir, t.path, &t.sha256);
+	if (file_read_all(path, text, &unread) < 0)
+		return;
+	sha256_of(buf_str(text), text->len, &have);
+	if (digest_equal(&have, &t.sha256) &&
+	    catalog_parse(buf_str(text), text->len, path, out, &unread) < 0)
+		*out = (struct catalog){ 0 };
+}
+
+static int make_catalog(struct signing *s, const struct repository_cards *cards, struct buf *text,
+			struct err *e)
+{
+	CLEANUP(catalog_release) struct catalog current = { 0 }, check = { 0 };
+	CLEANUP(buf_release) struct buf old = BUF_INIT(CATALOG_MAX_BYTES);
+	CLEANUP(json_release) json_t *json = NULL;
+	load_current(s, &current, &old);
+	const struct catalog_parts parts = {
+		.name = s->how->name ? s->how->name : current.name,
+		.title = s->how->title ? s->how->title : current.title,
+		.mirrors = s->how->mirrors ? s->how->mirrors :
+			   json_object_get(current.json, "mirrors"),
+		.cards = cards->at,
+		.card_count = cards->count,
+		.now_s = s->how->now_s,
+	};
+	if (!parts.name) {
+		err_set(e, ERR_USAGE, "%s: the repository has no name yet", s->r->dir);
+		return err_hint(e, "give it one with --name");
+	}
+	json = catalog_build(&parts, current.json);
+	int rc = json_pretty(json, text, e);
+	return rc < 0 ? rc : catalog_from_json(json, &check, e);
+}
+
+static int set_catalog(struct signing *s, const struct repository_cards *cards, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
+	struct digest sha256;
+	int rc = make_catalog(s, cards, &text, e);
+	if (rc < 0)
+		return err_context(e, "the new catalog");
+	sha256_of(buf_str(&text), text.len, &sha256);
+	rc = repository_put(s->r->dir, CATALOG_TARGET, text.data, text.len, &sha256, e);
+	if (rc == 0)
+		rc = set_target(s, CATALOG_TARGET, text.len, &sha256, e);
+	s->catalog_len = text.len;
+	s->catalog_text = buf_steal(&text);
+	return rc;
+}
+
+/* For those who read it without TUF. Last, so that it never shows what is not signed. */
+static int write_pointer(const struct signing *s, bool *changed, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(s->r->dir, CATALOG_TARGET);
+	CLEANUP(buf_release) struct buf have = BUF_INIT(CATALOG_MAX_BYTES);
+	struct err missing = ERR_INIT;
+	if (file_read_all(path, &have, &missing) == 0 && have.len == s->catalog_len &&
+	    memcmp(buf_str(&have), s->catalog_text, have.len) == 0)
+		return 0;
+	*changed = true;
+	return file_write_atomic(path, s->catalog_text, s->catalog_len, 0644, e);
+}
+
+static int drop_other_targets(struct signing *s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list have = { 0 };
+	tuf_writer_target_paths(s->w, TARGETS, &have);
+	if (s->paths.count)
+		qsort(s->paths.at, s->paths.count, sizeof *s->paths.at, str_compare);
+	for (size_t i = 0; i < have.count; i++) {
+		if (bsearch(&have.at[i], s->paths.at, s->paths.count, sizeof *s->paths.at,
+			    str_compare))
+			continue;
+		int rc = tuf_writer_target_remove(s->w, TARGETS, have.at[i], e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- signatures ---- */
+
+static int role_index(const char *role)
+{
+	for (int i = 0; role_names[i]; i++)
+		if (strcmp(role, role_names[i]) == 0)
+			return i;
+	return -1;
+}
+
+/* The key ids whose signatures a save may need. Root's only when root itself waits: its
+ * key stays away otherwise. */
+static int wanted_keys(const struct signing *s, bool targets, struct str_list *out,
+		       struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int rc = tuf_writer_status(s->w, &all, e);
+	for (size_t i = 0; rc == 0 && i < all.count; i++) {
+		const struct tuf_writer_status *st = &all.at[i];
+		bool waits = st->version != st->published;
+		int role = role_index(st->role);
+		if ((role == 0 && !waits) || (role == 1 && !targets) || (role < 0 && !waits))
+			continue;
+		for (size_t k = 0; k < st->keyids.count; k++)
+			str_list_add(out, st->keyids.at[k]);
+	}
+	return rc;
+}
+
+static int save(struct signing *s, bool targets, struct repository_signed *out, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list wanted = { 0 };
+	CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
+	struct tuf_saved saved;
+	/* Without the public part a key is known by its name alone. */
+	const char *const *roles = targets ? &role_names[1] : &role_names[2];
+	if (targets && !tuf_writer_has_root(s->w))
+		roles = role_names;
+	int rc = wanted_keys(s, targets, &wanted, e);
+	if (rc == 0)
+		rc = keyring_open(s->how->keys, &wanted, roles, s->how->ask, s->how->ask_ctx,
+				  &signers, e);
+	if (rc == 0 && signers.count == 0) {
+		err_set(e, ERR_USAGE, "%s: no key there may sign for this repository",
+			s->how->keys->dir);
+		return err_hint(e, "name the folder of its keys with `keys` in ferry.conf or --keys; "
+				"`ferry catalog key list` shows what a folder has");
+	}
+	if (rc == 0)
+		rc = tuf_writer_save(s->w, signers.at, signers.count, &saved, e);
+	if (rc < 0)
+		return rc;
+	out->changed = true;
+	out->published = saved.published;
+	return 0;
+}
+
+static int tell_states(const struct signing *s, struct repository_signed *out, struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	struct repository_state *const at[] = { &out->root, &out->targets, &out->snapshot,
+						&out->timestamp };
+	int rc = tuf_writer_status(s->w, &all, e);
+	for (size_t i = 0; rc == 0 && i < all.count; i++) {
+		int role = role_index(all.at[i].role);
+		if (role >= 0)
+			*at[role] = (struct repository_state){ all.at[i].version,
+							       all.at[i].expires_s };
+	}
+	return rc;
+}
+
+/* ---- the commands ---- */
+
+static int open_signing(struct signing *s, struct repository *r,
+			const struct repository_signing *how, struct err *e)
+{
+	*s = (struct signing){ .r = r, .how = how };
+	return tuf_writer_open(r->dir, &how->expiry, how->now_s, &s->w, e);
+}
+
+static int need_root(const struct signing *s, struct err *e)
+{
+	if (tuf_writer_has_root(s->w))
+		return 0;
+	err_set(e, ERR_NOT_FOUND, "%s: the repository has no root yet, so nothing can be signed",
+		s->r->dir);
+	return err_hint(e, "`ferry catalog init` makes its keys and its root");
+}
+
+static int refuse_errors(const struct repository_cards *cards, struct err *e)
+{
+	CLEANUP(findings_release) struct findings f = { 0 };
+	for (size_t i = 0; i < cards->count; i++)
+		lint_card(&cards->at[i], &f);
+	lint_cards(cards->at, cards->count, &f);
+	for (size_t i = 0; i < f.count; i++) {
+		if (f.at[i].level != FINDING_ERROR)
+			continue;
+		err_set(e, ERR_USAGE, "%s: %s", f.at[i].where, f.at[i].text);
+		return err_hint(e, "%zu such %s; `ferry catalog lint` shows all",
+				f.levels[FINDING_ERROR],
+				f.levels[FINDING_ERROR] == 1 ? "error" : "errors");
+	}
+	return 0;
+}
+
+/* Everything from cards to a published catalog, with the writer open. */
+static int sign_cards(struct signing *s, struct repository_signed *out, struct err *e)
+{
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	int rc = repository_cards_load(s->r->dir, &cards, e);
+	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 ||
+	    (rc = set_files(s, &cards, out, e)) < 0 || (rc = set_catalog(s, &cards, e)) < 0 ||
+	    (rc = drop_other_targets(s, e)) < 0)
+		return rc;
+	out->published = true;
+	if (tuf_writer_changed(s->w) && (rc = save(s, true, out, e)) < 0)
+		return rc;
+	if (out->published && (rc = write_pointer(s, &out->changed, e)) < 0)
+		return rc;
+	return tell_states(s, out, e);
+}
+
+int repository_sign(struct repository *r, const struct repository_signing *how,
+		    struct repository_signed *out, struct err *e)
+{
+	CLEANUP(signing_release) struct signing s;
+	struct repository_signed result = { 0 };
+	int rc = open_signing(&s, r, how, e);
+	if (rc < 0 || (rc = need_root(&s, e)) < 0 || (rc = sign_cards(&s, &result, e)) < 0)
+		return rc;
+	*out = result;
+	return 0;
+}
+
+int repository_refresh(struct repository *r, const struct repository_signing *how,
+		       struct repository_signed *out, struct err *e)
+{
+	CLEANUP(signing_release) struct signing s;
+	struct repository_signed result = { 0 };
+	int rc = open_signing(&s, r, how, e);
+	if (rc < 0 || (rc = need_root(&s, e)) < 0 ||
+	    (rc = tuf_writer_touch(s.w, "snapshot", e)) < 0 ||
+	    (rc = tuf_writer_touch(s.w, "timestamp", e)) < 0 ||
+	    (rc = save(&s, false, &result, e)) < 0 || (rc = tell_states(&s, &result, e)) < 0)
+		return rc;
+	*out = result;
+	return 0;
+}
+
+/* A root without a timestamp was left by an init that was killed. */
+static bool was_signed(const char *dir)
+{
+	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
+	struct err why = ERR_INIT;
+	return tuf_tree_load(metadata, &tree, &why) == 0 || !err_is(&why, ERR_NOT_FOUND);
+}
+
+/* A key that is there already was made by an init that was killed. */
+static int make_keys(struct signing *s, struct keyring *keys, enum privkey_kind kind,
+		     const struct buf *passphrase, struct err *e)
+{
+	for (size_t i = 0; role_names[i]; i++) {
+		int rc = keyring_find(keys, role_names[i]) ? 0 :
+			 keyring_new(keys, role_names[i], kind, passphrase, e);
+		if (rc < 0)
+			return rc;
+		const struct keyring_key *key = keyring_find(keys, role_names[i]);
+		if (!key->public) {
+			err_set(e, ERR_USAGE, "%s: its public part, %s.pub, is missing", key->path,
+				key->name);
+			return err_hint(e, "remove the key if it was never used, and run init again");
+		}
+		if ((rc = tuf_writer_key_add(s->w, role_names[i], key->public, e)) < 0 ||
+		    (rc = tuf_writer_set_threshold(s->w, role_names[i], 1, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int repository_init(struct repository *r, const struct repository_signing *how,
+		    struct keyring *keys, enum privkey_kind kind, const struct buf *passphrase,
+		    struct repository_signed *out, struct err *e)
+{
+	CLEANUP(signing_release) struct signing s;
+	struct repository_signed result = { 0 };
+	int rc = open_signing(&s, r, how, e);
+	if (rc < 0)
+		return rc;
+	if (was_signed(r->dir)) {
+		err_set(e, ERR_CONFLICT, "%s: there is a repository already", r->dir);
+		return err_hint(e, "`ferry catalog list` shows it; a new one needs another folder");
+	}
+	if ((rc = make_keys(&s, keys, kind, passphrase, e)) < 0 ||
+	    (rc = sign_cards(&s, &result, e)) < 0)
+		return rc;
+	*out = result;
+	return 0;
+}
+
+void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
+{
+	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
+	struct err unread = ERR_INIT;
+	if (tuf_tree_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
+		return;
+	const json_t *roles = json_object_get(tree.root, "roles");
+	for (size_t i = 0; role_names[i]; i++) {
+		const json_t *ids = json_object_get(json_object_get(roles, role_names[i]), "keyids");
+		json_t *id;
+		size_t k;
+		json_array_foreach ((json_t *)ids, k, id)
+			if (json_is_string(id) && strcmp(json_string_value(id), keyid) == 0)
+				str_list_add(out, role_names[i]);
+	}
+}
