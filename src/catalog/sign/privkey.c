@@ -234,7 +234,7 @@ int privkey_load(const char *path, privkey_ask ask, void *ctx, struct privkey **
 		 struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(FILE_MAX);
-	PKCS8_PRIV_KEY_INFO *info;
+	PKCS8_PRIV_KEY_INFO *info = NULL;
 	bool encrypted;
 	int rc = read_file(path, &text, &encrypted, e);
 	if (rc == 0)
