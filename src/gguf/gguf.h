@@ -281,10 +281,11 @@ const char *gguf_template_describe(unsigned flags, char *out, size_t size);
 /* ---- how much memory ---------------------------------------------------------------- */
 
 /*
- * Resident bytes of llama.cpp on the CPU: one sequence, f16 cache, its default batch of 512.
- * Where an architecture stores something else than plain keys and values for each token
- * (recurrent, MLA, a window that the context outgrows), known is false and reason says
- * why; weights is right even then.
+ * Memory of llama.cpp on the CPU, as its tools run it by default: one sequence, f16 cache,
+ * batches of 512, flash attention, sliding windows as windows. weights and kv_cache are
+ * exact, overhead (compute and output buffers) is an upper bound. Where an
+ * architecture keeps something else than keys and values for each token (recurrent, MLA),
+ * or is not known, known is false and reason says why; weights is right even then.
  */
 struct gguf_ram {
 	bool known;
