@@ -191,6 +191,18 @@ uint64_t tools_quantized_bytes(const char *type, uint64_t elements)
 	return elements / 64 * eighths + 16 * MIB;
 }
 
+static int find_quantize(const struct tools *t, char **path, struct err *e)
+{
+	static const char *const names[] = { "llama-quantize", NULL };
+	return find(t->quantize, names, WHERE_QUANTIZE, path, e);
+}
+
+int tools_need_quantize(const struct tools *t, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	return find_quantize(t, &path, e);
+}
+
 /* `--help` ends with status 1; what it prints tells whether it is the right program. */
 static int probe_quantize(const char *path, const struct tools_quantize *q, struct report *report,
 			  struct err *e)
@@ -231,7 +243,6 @@ static char *build_of(const struct buf *head)
 int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
 		       struct report *report, char **build, struct err *e)
 {
-	static const char *const names[] = { "llama-quantize", NULL };
 	static const char *const marks[] = { "failed to quantize:", "error:", "Please do not", "failed",
 					     NULL };
 	CLEANUP(mem_free_ptr) char *path = NULL;
@@ -240,7 +251,7 @@ int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
 	CLEANUP(mem_free_ptr) char *imatrix = q->imatrix ? path_absolute(q->imatrix) : NULL;
 	CLEANUP(mem_free_ptr) char *task = mem_printf("quantize to %s", q->type);
 	CLEANUP(child_result_release) struct child_result r = { 0 };
-	int rc = find(t->quantize, names, WHERE_QUANTIZE, &path, e);
+	int rc = find_quantize(t, &path, e);
 	if (rc == 0)
 		rc = probe_quantize(path, q, report, e);
 	if (rc < 0)

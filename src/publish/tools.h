@@ -29,6 +29,9 @@ WARN_UNUSED int tools_configure(const struct conf *conf, struct tools *out, stru
 /* The program `name` of PATH as an absolute path, or NULL; the caller frees. */
 char *tools_on_path(const char *name);
 
+/* Is llama-quantize there? ERR_NOT_FOUND says what to install. */
+WARN_UNUSED int tools_need_quantize(const struct tools *t, struct err *e);
+
 struct tools_quantize {
 	const char *input;              /* a GGUF, or the first of its shards */
 	const char *output;             /* must not exist */

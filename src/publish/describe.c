@@ -1,0 +1,208 @@
+#include "publish/describe.h"
+
+#include "catalog/card.h"
+#include "catalog/link.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#define WORDS_MAX 64
+#define WORD_BYTES 64
+
+/* ---- texts that a card may hold ----------------------------------------------------- */
+
+/* Control characters become blanks, and what is over max bytes is cut between characters.
+ * NULL when nothing is left; the caller frees. */
+static char *clean_text(const char *s, size_t max)
+{
+	if (!s || !utf8_valid(s, strlen(s)))
+		return NULL;
+	while (isspace((unsigned char)*s))
+		s++;
+	char *text = mem_strndup(s, MIN(strlen(s), max));
+	size_t len = strlen(text);
+	while (len && (isspace((unsigned char)text[len - 1]) || !utf8_valid(text, len)))
+		len--;
+	text[len] = '\0';
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	if (len)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void put_text(json_t *o, const char *key, const char *s, size_t max)
+{
+	CLEANUP(mem_free_ptr) char *text = clean_text(s, max);
+	json_put_string(o, key, text);
+}
+
+static void put_words(json_t *o, const char *key, const struct gguf_kv *kv)
+{
+	if (!kv)
+		return;
+	CLEANUP(str_list_release) struct str_list seen = { 0 };
+	json_t *words = json_array();
+	for (size_t i = 0; i < kv->count && seen.count < WORDS_MAX; i++) {
+		CLEANUP(mem_free_ptr) char *word = clean_text(kv->as.strings[i].s, WORD_BYTES);
+		if (!word || strlen(word) != strlen(kv->as.strings[i].s) || str_list_has(&seen, word))
+			continue;
+		str_list_add(&seen, word);
+		json_push(words, json_string(word));
+	}
+	if (seen.count)
+		json_put(o, key, words);
+	else
+		json_decref(words);
+}
+
+static const char *usable_link(const char *url)
+{
+	return url && !link_fault(url, false) ? url : NULL;
+}
+
+/* ---- licence ------------------------------------------------------------------------ */
+
+char *describe_license(const char *license)
+{
+	static const char *const spdx[] = {
+		"AFL-3.0", "AGPL-3.0", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
+		"CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0",
+		"CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC0-1.0", "CDLA-Permissive-2.0", "ECL-2.0", "EPL-2.0",
+		"EUPL-1.2", "GPL-2.0", "GPL-3.0", "ISC", "LGPL-3.0", "MIT", "MPL-2.0", "MS-PL", "ODbL-1.0",
+		"OSL-3.0", "PDDL-1.0", "Unlicense", "WTFPL", "Zlib",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(spdx); i++)
+		if (strcasecmp(license, spdx[i]) == 0)
+			return mem_strdup(spdx[i]);
+	/* SPDX 2.3, annex D: letters, digits, '-' and '.'. */
+	char *out = mem_printf("LicenseRef-%.100s", license);
+	for (char *p = out; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
+			*p = '-';
+	return out;
+}
+
+static json_t *license_of(const struct gguf_metadata *m)
+{
+	json_t *o = json_object();
+	if (m->license && *m->license && strcmp(m->license, "other") != 0) {
+		CLEANUP(mem_free_ptr) char *id = describe_license(m->license);
+		json_put_string(o, "id", id);
+	}
+	put_text(o, "name", m->license_name, 200);
+	json_put_string(o, "url", usable_link(m->license_link));
+	if (json_object_size(o))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+/* ---- the variant -------------------------------------------------------------------- */
+
+char *describe_quantization(const struct gguf *const *files, size_t count)
+{
+	struct gguf_metadata m;
+	struct gguf_census census;
+	gguf_metadata(files[0], &m);
+	if (m.quantization)
+		return mem_strdup(m.quantization);
+	gguf_census(files, count, &census);
+	if (!census.main_type)
+		return NULL;
+	char *name = mem_strdup(census.main_type->name);
+	for (char *p = name; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return name;
+}
+
+static json_t *ram_of(const struct describe *d)
+{
+	struct gguf_ram ram;
+	json_t *o = json_object();
+	gguf_ram(d->files, d->count, d->context, &ram);
+	if (ram.known) {
+		json_put_u64(o, "context", ram.context);
+		json_put_u64(o, "bytes", ram.total);
+	} else {
+		put_text(o, "unknown", *ram.reason ? ram.reason : "not known", 500);
+	}
+	return o;
+}
+
+static json_t *variant_of(const struct describe *d)
+{
+	json_t *o = json_object(), *files = json_array();
+	CLEANUP(mem_free_ptr) char *quantization = describe_quantization(d->files, d->count);
+	uint64_t size = 0;
+	for (size_t i = 0; i < d->count; i++) {
+		const struct manifest *m = &d->manifests[i];
+		CLEANUP(mem_free_ptr) char *path = mem_printf("models/%s/%s", d->id, m->name);
+		json_t *file = json_object();
+		json_put_string(file, "path", path);
+		json_put_u64(file, "size", m->grid.size);
+		json_put_hex(file, "sha256", m->sha256.bytes, DIGEST_SIZE);
+		json_push(files, file);
+		size += m->grid.size;
+	}
+	json_put_string(o, "id", d->variant);
+	json_put_string(o, "quantization", quantization);
+	json_put_u64(o, "size", size);
+	json_put(o, "ram", ram_of(d));
+	json_put(o, "files", files);
+	return o;
+}
+
+/* ---- the card ----------------------------------------------------------------------- */
+
+static json_t *source_of(const struct describe *d, const struct gguf_metadata *m)
+{
+	json_t *o = json_object();
+	const char *url = usable_link(d->source_url);
+	const char *const says[] = { m->source_repo, m->source_url, m->url };
+	if (url && d->source_is_file)
+		json_put_hex(o, "sha256", d->manifests[0].sha256.bytes, DIGEST_SIZE);
+	for (size_t i = 0; i < ARRAY_LEN(says) && !url; i++)
+		url = usable_link(says[i]);
+	json_put_string(o, "url", url);
+	put_text(o, "author", m->author ? m->author : m->organization, 200);
+	if (json_object_size(o))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+json_t *describe_card(const struct describe *d)
+{
+	struct gguf_metadata m, shard;
+	json_t *card = card_new(d->id);
+	/* Last: a person reads the rest first. */
+	json_object_del(card, "variants");
+	uint64_t parameters = 0;
+	gguf_metadata(d->files[0], &m);
+	for (size_t i = 0; i < d->count; i++) {
+		gguf_metadata(d->files[i], &shard);
+		parameters += shard.parameters;
+	}
+	CLEANUP(mem_free_ptr) char *title = clean_text(m.name, 200);
+	json_put_string(card, "title", title ? title : d->id);
+	put_text(card, "description", m.description, 20000);
+	put_text(card, "family", m.architecture, 64);
+	if (parameters && parameters <= INT64_MAX)
+		json_put_u64(card, "parameters", parameters);
+	if (m.context_length && m.context_length <= 1 << 30)
+		json_put_u64(card, "context_length", m.context_length);
+	json_put(card, "license", license_of(&m));
+	json_put(card, "source", source_of(d, &m));
+	put_words(card, "tags", m.tags);
+	put_words(card, "languages", m.languages);
+	json_t *variants = json_array();
+	json_push(variants, variant_of(d));
+	json_put(card, "variants", variants);
+	return card;
+}

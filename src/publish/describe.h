@@ -1,0 +1,31 @@
+/*
+ * The model card as far as the model's own metadata can write it.
+ */
+#ifndef FERRY_PUBLISH_DESCRIBE_H
+#define FERRY_PUBLISH_DESCRIBE_H
+
+#include "catalog/manifest.h"
+#include "gguf/gguf.h"
+
+struct describe {
+	const char *id, *variant;               /* "phi-2", "q4_k_m" */
+	const struct gguf *const *files;        /* shards in order */
+	const struct manifest *manifests;       /* of the same files, under their final names */
+	size_t count;
+	const char *source_url;                 /* or NULL */
+	bool source_is_file;                    /* source_url serves exactly the one file */
+	uint64_t context;                       /* for the RAM estimate; 0: the model's own */
+};
+
+/* A card with this one variant, without dates. Texts of the model that a card may not hold
+ * (control characters, too long) are cleaned or left out. The caller owns it. */
+json_t *describe_card(const struct describe *d);
+
+/* "Q4_K_M": what the file says, else the type of most weights. The caller frees. */
+char *describe_quantization(const struct gguf *const *files, size_t count);
+
+/* A licence as models name it ("apache-2.0", "llama3") as an SPDX expression: "Apache-2.0",
+ * "LicenseRef-llama3". The caller frees. */
+char *describe_license(const char *license);
+
+#endif

@@ -1,0 +1,156 @@
+#include "publish/hf.h"
+
+#include "json/json.h"
+#include "publish/sniff.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <string.h>
+
+#define HEADER_MAX (32 * MIB)
+#define INDEX_MAX (64 * MIB)
+#define INDEX_NAME "model.safetensors.index.json"
+
+/* The end of the tensor that ends last, from the start of the data. */
+static int data_end(const json_t *header, const char *what, uint64_t *out, struct err *e)
+{
+	const char *name;
+	json_t *tensor;
+	*out = 0;
+	json_object_foreach ((json_t *)header, name, tensor) {
+		const json_t *offsets = json_object_get(tensor, "data_offsets");
+		const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
+		if (strcmp(name, "__metadata__") == 0)
+			continue;
+		if (!json_is_integer(from) || !json_is_integer(to) || json_array_size(offsets) != 2 ||
+		    json_integer_value(from) < 0 || json_integer_value(to) < json_integer_value(from))
+			return err_set(e, ERR_INTEGRITY, "%s: a tensor has no valid data_offsets", what);
+		*out = MAX(*out, (uint64_t)json_integer_value(to));
+	}
+	return 0;
+}
+
+static int cut_off(const char *what, uint64_t have, uint64_t want, struct err *e)
+{
+	err_set(e, ERR_INTEGRITY, "%s is %s: it has %llu bytes and should have %llu", what,
+		have < want ? "cut off" : "too long", (unsigned long long)have,
+		(unsigned long long)want);
+	return err_hint(e, "download it again");
+}
+
+int hf_check_safetensors(const char *path, const char *what, uint64_t *size, struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = HEADER_MAX, .max_depth = 8 };
+	CLEANUP(file_close) int fd = -1;
+	CLEANUP(json_release) json_t *header = NULL;
+	uint64_t total = 0, end = 0, want = UINT64_MAX, len = 0;
+	unsigned char prefix[8];
+	enum sniff kind;
+	int rc = sniff_file(path, &kind, e);
+	if (rc == 0)
+		rc = file_open_regular(path, &fd, &total, e);
+	if (rc < 0)
+		return rc;
+	if (kind != SNIFF_SAFETENSORS) {
+		if (kind == SNIFF_UNKNOWN)
+			return err_set(e, ERR_INTEGRITY, "%s is not a safetensors file", what);
+		return sniff_refuse_file(kind, path, what, e);
+	}
+	if ((rc = file_pread(fd, prefix, sizeof prefix, 0, what, e)) < 0)
+		return rc;
+	for (int i = 7; i >= 0; i--)
+		len = len << 8 | prefix[i];
+	if (len > HEADER_MAX)
+		return err_set(e, ERR_INTEGRITY, "%s: a header of %llu bytes is too large", what,
+			       (unsigned long long)len);
+	if (len + 8 > total)
+		return cut_off(what, total, len + 8, e);
+	CLEANUP(mem_free_ptr) void *text = NULL;
+	rc = mem_array(&text, len, 1, HEADER_MAX, what, e);
+	if (rc == 0)
+		rc = file_pread(fd, text, len, 8, what, e);
+	if (rc == 0)
+		rc = json_parse(text, len, &limits, what, &header, e);
+	if (rc == 0)
+		rc = data_end(header, what, &end, e);
+	if (rc < 0)
+		return rc;
+	if (!add_u64(end, len + 8, &want) || want != total)
+		return cut_off(what, total, want, e);
+	*size = total;
+	return 0;
+}
+
+/* The files that the index names, each once; none without an index. */
+static int indexed_files(const char *dir, struct str_list *out, struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = INDEX_MAX, .max_depth = 8,
+						   .allow_real = true };
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, INDEX_NAME);
+	CLEANUP(json_release) json_t *index = NULL, *seen = json_object();
+	json_t *map, *value;
+	const char *key;
+	if (!file_exists(path))
+		return 0;
+	int rc = json_parse_file(path, &limits, &index, e);
+	if (rc == 0)
+		rc = json_get_object(index, "", "weight_map", &map, e);
+	if (rc < 0)
+		return err_context(e, "%s", path);
+	json_object_foreach (map, key, value) {
+		const char *file = json_string_value(value);
+		if (!file || !path_is_name(file))
+			return err_set(e, ERR_INTEGRITY, "%s: weight_map holds a name that is not "
+				       "allowed", path);
+		if (!json_object_get(seen, file)) {
+			json_put_bool(seen, file, true);
+			str_list_add(out, file);
+		}
+	}
+	return 0;
+}
+
+static int check_config(const char *dir, struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = MIB, .allow_real = true };
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "config.json");
+	CLEANUP(json_release) json_t *config = NULL;
+	enum sniff kind;
+	int rc = sniff_file(path, &kind, e);
+	if (rc == 0 && kind == SNIFF_LFS_POINTER)
+		return sniff_refuse_file(kind, path, path, e);
+	return rc < 0 ? rc : json_parse_file(path, &limits, &config, e);
+}
+
+int hf_check(const char *dir, struct hf_summary *out, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 }, wanted = { 0 };
+	struct hf_summary sum = { 0 };
+	int rc = check_config(dir, e);
+	if (rc == 0)
+		rc = file_list_dir(dir, &names, e);
+	if (rc == 0)
+		rc = indexed_files(dir, &wanted, e);
+	for (size_t i = 0; rc == 0 && i < wanted.count; i++)
+		if (!str_list_has(&names, wanted.at[i])) {
+			err_set(e, ERR_INTEGRITY, "%s: %s is missing, which %s names", dir,
+				wanted.at[i], INDEX_NAME);
+			return err_hint(e, "download the rest of the folder");
+		}
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		uint64_t size;
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		if (!str_ends(names.at[i], ".safetensors"))
+			continue;
+		rc = hf_check_safetensors(path, path, &size, e);
+		if (rc == 0) {
+			sum.bytes += size;
+			sum.files++;
+		}
+	}
+	if (rc == 0)
+		*out = sum;
+	return rc;
+}

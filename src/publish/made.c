@@ -1,0 +1,106 @@
+#include "publish/made.h"
+
+#include "hash/sha256.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define RECORD_MAX MIB
+#define NAMES_MAX 1000
+
+void made_release(struct made *m)
+{
+	free(m->variant);
+	free(m->url);
+	str_list_release(&m->names);
+	*m = (struct made){ 0 };
+}
+
+static int record_path(const struct workdir *w, const json_t *recipe, char **out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(RECORD_MAX);
+	struct digest d;
+	char hex[DIGEST_HEX];
+	int rc = json_canonical(recipe, &text, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(buf_str(&text), text.len, &d);
+	*out = mem_printf("%s/made-%.16s.json", w->path, digest_hex(hex, &d));
+	return 0;
+}
+
+static uint64_t modified_ns(const struct stat *st)
+{
+	return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+static bool file_fits(const json_t *file, const char *output_dir, struct str_list *names)
+{
+	const char *name = json_string_value(json_object_get(file, "name"));
+	struct stat st;
+	if (!name || !path_is_name(name))
+		return false;
+	CLEANUP(mem_free_ptr) char *path = path_join(output_dir, name);
+	str_list_add(names, name);
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size ==
+		       (uint64_t)json_integer_value(json_object_get(file, "size")) &&
+	       modified_ns(&st) ==
+		       (uint64_t)json_integer_value(json_object_get(file, "modified_ns"));
+}
+
+bool made_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
+	       struct made *out)
+{
+	static const struct json_limits limits = { .max_bytes = RECORD_MAX };
+	struct err ignored = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	CLEANUP(json_release) json_t *record = NULL;
+	CLEANUP(made_release) struct made m = { 0 };
+	json_t *files;
+	const char *variant, *url;
+	if (record_path(w, recipe, &path, &ignored) < 0 ||
+	    json_parse_file(path, &limits, &record, &ignored) < 0 ||
+	    json_get_string(record, "", "variant", &variant, &ignored) < 0 ||
+	    json_opt_string(record, "", "url", &url, &ignored) < 0 ||
+	    json_opt_bool(record, "", "url_is_file", false, &m.url_is_file, &ignored) < 0 ||
+	    json_get_array(record, "", "files", NAMES_MAX, &files, &ignored) < 0 ||
+	    json_array_size(files) == 0)
+		return false;
+	for (size_t i = 0; i < json_array_size(files); i++)
+		if (!file_fits(json_array_get(files, i), output_dir, &m.names))
+			return false;
+	m.variant = mem_strdup(variant);
+	m.url = url ? mem_strdup(url) : NULL;
+	*out = m;
+	m = (struct made){ 0 };
+	return true;
+}
+
+int made_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
+	      const struct made *m, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	CLEANUP(json_release) json_t *record = json_object();
+	json_t *files = json_array();
+	json_put_string(record, "variant", m->variant);
+	json_put_string(record, "url", m->url);
+	json_put_bool(record, "url_is_file", m->url_is_file);
+	json_put(record, "files", files);
+	for (size_t i = 0; i < m->names.count; i++) {
+		struct stat st;
+		CLEANUP(mem_free_ptr) char *file = path_join(output_dir, m->names.at[i]);
+		if (lstat(file, &st) < 0)
+			return err_sys(e, errno, "%s", file);
+		json_t *o = json_object();
+		json_put_string(o, "name", m->names.at[i]);
+		json_put_u64(o, "size", (uint64_t)st.st_size);
+		json_put_u64(o, "modified_ns", modified_ns(&st));
+		json_push(files, o);
+	}
+	int rc = record_path(w, recipe, &path, e);
+	return rc < 0 ? rc : json_write_file(path, record, 0644, e);
+}

@@ -1,0 +1,244 @@
+#include "publish/model.h"
+
+#include "publish/describe.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- convert ------------------------------------------------------------------------ */
+
+static uint64_t converted_bytes(const char *outtype, uint64_t weights)
+{
+	if (!outtype)
+		return weights;
+	/* The weights of a folder are nearly always of 16 bits. */
+	if (strcmp(outtype, "f32") == 0)
+		return weights * 2;
+	if (strcmp(outtype, "q8_0") == 0)
+		return weights / 2 + weights / 16;
+	return outtype[0] == 't' ? weights / 4 : weights;
+}
+
+/* The folder under the model's name: where nothing else names the model, the converter takes
+ * the folder's name for general.name. */
+static int named_folder(const struct prepare *p, const struct source *source, const char *scratch,
+			char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = realpath(source->hf_dir, NULL);
+	if (!dir)
+		return err_sys(e, errno, "%s", source->hf_dir);
+	if (!source->scratch || strcmp(source->hf_dir, source->scratch) != 0) {
+		*out = STEAL(dir);
+		return 0;
+	}
+	CLEANUP(mem_free_ptr) char *link = path_join(scratch, p->name);
+	int rc = file_symlink_atomic(dir, link, e);
+	if (rc == 0)
+		*out = STEAL(link);
+	return rc;
+}
+
+int model_convert(const struct prepare *p, const struct source *source, const char *scratch,
+		  struct prepare_result *result, struct model *out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = NULL;
+	CLEANUP(mem_free_ptr) char *output = path_join(scratch, "converted.gguf");
+	int rc = named_folder(p, source, scratch, &dir, e);
+	if (rc < 0)
+		return rc;
+	struct tools_convert c = {
+		.dir = dir, .output = output, .outtype = p->outtype,
+		.expected_bytes = converted_bytes(p->outtype, source->hf_bytes),
+	};
+	rc = file_need_space(scratch, c.expected_bytes, e);
+	if (rc == 0)
+		rc = tools_run_convert(p->tools, &c, p->report, e);
+	if (rc == 0 && !file_exists(output)) {
+		err_set(e, ERR_INTEGRITY, "convert_hf_to_gguf.py said that it was done, but wrote no "
+			"file");
+		return err_hint(e, "run again with -v to see what it says");
+	}
+	if (rc < 0)
+		return rc;
+	struct source_file file = { .path = STEAL(output), .ours = true };
+	rc = model_open(&file, 1, "the output of convert_hf_to_gguf.py", p->report, result, out, e);
+	free(file.path);
+	result->converted = rc == 0;
+	return rc;
+}
+
+/* ---- quantize ----------------------------------------------------------------------- */
+
+static int check_requantize(const struct prepare *p, const char *have, const struct model *m,
+			    struct err *e)
+{
+	struct gguf_census census;
+	gguf_census(m->files, m->count, &census);
+	const char *type = census.main_type ? census.main_type->name : "f32";
+	if (p->allow_requantize || strcmp(type, "f32") == 0 || strcmp(type, "f16") == 0 ||
+	    strcmp(type, "bf16") == 0)
+		return 0;
+	err_set(e, ERR_USAGE, "the source is quantized already (%s): quantizing it to %s makes it "
+		"worse than quantizing the original", have ? have : type, p->quantize);
+	return err_hint(e, "start from an F16, BF16 or F32 source, or add --allow-requantize");
+}
+
+/* Shards must lie side by side under exact names; theirs may be anywhere under any. */
+static int quantize_input(const struct model *m, const char *scratch, char **out, struct err *e)
+{
+	for (size_t i = 0; m->count > 1 && i < m->count; i++) {
+		CLEANUP(mem_free_ptr) char *name = model_file_name("in", "put", i, m->count);
+		CLEANUP(mem_free_ptr) char *link = path_join(scratch, name);
+		CLEANUP(mem_free_ptr) char *target = path_absolute(m->at[i].path);
+		int rc = file_symlink_atomic(target, link, e);
+		if (rc < 0)
+			return rc;
+		if (i == 0)
+			*out = STEAL(link);
+	}
+	if (m->count == 1)
+		*out = mem_strdup(m->at[0].path);
+	return 0;
+}
+
+static void tell_fallbacks(const struct prepare *p, const struct model *m,
+			   struct prepare_result *result)
+{
+	struct gguf_findings findings = { 0 };
+	gguf_census_check(m->files, m->count, p->quantize, &findings);
+	for (size_t i = 0; i < findings.count; i++) {
+		bool known = false;
+		for (size_t k = 0; k < result->warning_count; k++)
+			known = known || strcmp(result->warnings[k].text, findings.at[i].text) == 0;
+		if (!known)
+			model_warn(p->report, result, "llama-quantize", findings.at[i].code,
+				   findings.at[i].text);
+	}
+	gguf_findings_release(&findings);
+}
+
+static int run_quantize(const struct prepare *p, const struct model *m, const char *scratch,
+			const char *output, struct prepare_result *result, struct err *e)
+{
+	struct gguf_census census;
+	CLEANUP(mem_free_ptr) char *input = NULL;
+	gguf_census(m->files, m->count, &census);
+	int rc = quantize_input(m, scratch, &input, e);
+	if (rc < 0)
+		return rc;
+	struct tools_quantize q = {
+		.input = input, .output = output, .type = p->quantize, .imatrix = p->imatrix,
+		.allow_requantize = p->allow_requantize,
+		.expected_bytes = tools_quantized_bytes(p->quantize, census.elements),
+	};
+	rc = file_need_space(scratch, q.expected_bytes, e);
+	return rc < 0 ? rc : tools_run_quantize(p->tools, &q, p->report, &result->tool_build, e);
+}
+
+int model_quantize(const struct prepare *p, const char *scratch, struct prepare_result *result,
+		   struct model *m, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *have = describe_quantization(m->files, m->count);
+	if (have && str_eq_nocase(have, p->quantize)) {
+		report_note(p->report, "the source is %s already: nothing to quantize", have);
+		return 0;
+	}
+	CLEANUP(mem_free_ptr) char *output = path_join(scratch, "quantized.gguf");
+	int rc = check_requantize(p, have, m, e);
+	if (rc == 0)
+		rc = run_quantize(p, m, scratch, output, result, e);
+	if (rc == 0 && !file_exists(output)) {
+		err_set(e, ERR_INTEGRITY, "llama-quantize said that it was done, but wrote no file");
+		return err_hint(e, "run again with -v to see what it says");
+	}
+	if (rc < 0)
+		return rc;
+	struct source_file file = { .path = STEAL(output), .ours = true };
+	struct model made = { 0 };
+	rc = model_open(&file, 1, "the output of llama-quantize", p->report, result, &made, e);
+	free(file.path);
+	if (rc < 0)
+		return rc;
+	tell_fallbacks(p, &made, result);
+	model_release(m);
+	*m = made;
+	result->quantized = true;
+	return 0;
+}
+
+/* ---- install ------------------------------------------------------------------------ */
+
+/* The same bytes under the final name in the scratch folder. */
+static int stage(struct model_file *f, const char *staged, struct err *e)
+{
+	uint64_t size;
+	/* A link first: a download then survives whatever ends this run. */
+	if (link(f->path, staged) == 0 || (f->ours && rename(f->path, staged) == 0))
+		return 0;
+	int rc = file_size(f->path, &size, e);
+	if (rc == 0)
+		rc = file_need_space(staged, size, e);
+	return rc < 0 ? rc : file_copy(f->path, staged, 0644, e);
+}
+
+static int check_digest(const struct model_file *f, const struct manifest *m, struct err *e)
+{
+	char a[DIGEST_HEX], b[DIGEST_HEX];
+	if (!f->sha256 || digest_equal(f->sha256, &m->sha256))
+		return 0;
+	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", f->path,
+		digest_hex(a, &m->sha256), digest_hex(b, f->sha256));
+	return err_hint(e, "check the digest given with --sha256, and the file");
+}
+
+static int stage_all(const struct prepare *p, struct model *m, const struct str_list *staged,
+		     struct manifest *manifests, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < m->count; i++) {
+		rc = stage(&m->at[i], staged->at[i], e);
+		if (rc == 0)
+			rc = manifest_create(staged->at[i], p->report, &manifests[i], e);
+		if (rc == 0)
+			rc = check_digest(&m->at[i], &manifests[i], e);
+	}
+	return rc;
+}
+
+static int install_file(const char *staged, const char *path, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_read(staged, &fd, e);
+	if (rc == 0)
+		rc = file_sync(fd, staged, e);
+	return rc < 0 ? rc : file_rename(staged, path, e);
+}
+
+int model_install(const struct prepare *p, struct model *m, const char *variant,
+		  const char *scratch, const char *dir, struct prepare_result *result,
+		  struct manifest *manifests, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list staged = { 0 };
+	for (size_t i = 0; i < m->count; i++) {
+		CLEANUP(mem_free_ptr) char *name = model_file_name(p->name, variant, i, m->count);
+		str_list_take(&staged, path_join(scratch, name));
+	}
+	int rc = stage_all(p, m, &staged, manifests, e);
+	for (size_t i = 0; rc == 0 && i < m->count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, manifests[i].name);
+		rc = install_file(staged.at[i], path, e);
+	}
+	for (size_t i = 0; rc == 0 && i < m->count; i++) {
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s" MANIFEST_SUFFIX, dir,
+							      manifests[i].name);
+		rc = manifest_save(&manifests[i], path, e);
+	}
+	if (rc == 0)
+		result->made = true;
+	return rc;
+}

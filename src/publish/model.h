@@ -1,0 +1,60 @@
+/*
+ * The GGUF files of one model on their way to the output folder: validated, in the order of
+ * their shards.
+ */
+#ifndef FERRY_PUBLISH_MODEL_H
+#define FERRY_PUBLISH_MODEL_H
+
+#include "catalog/manifest.h"
+#include "gguf/gguf.h"
+#include "publish/prepare.h"
+#include "publish/source.h"
+
+struct model_file {
+	char *path;
+	bool ours;                      /* may be moved */
+	const struct digest *sha256;    /* what it must be, or NULL; borrowed */
+	struct gguf_report report;
+};
+
+struct model {
+	struct model_file *at;
+	size_t count;
+	const struct gguf **files;      /* the same in an array, for src/gguf */
+};
+void model_release(struct model *m);
+
+/* Takes over the paths of `files` (each becomes NULL), validates each file and puts them in
+ * order. `what` names a file of our own in messages ("the output of llama-quantize"); NULL: its
+ * name. ERR_INTEGRITY for a refusal. Findings become warnings of the result. */
+WARN_UNUSED int model_open(struct source_file *files, size_t count, const char *what,
+			   struct report *report, struct prepare_result *result,
+			   struct model *out, struct err *e);
+
+uint64_t model_bytes(const struct model *m);
+
+/* Adds a warning to the result and tells it to the report. */
+void model_warn(struct report *report, struct prepare_result *result, const char *file,
+		const char *code, const char *text);
+
+/* Converts a Hugging Face folder in `source`, and replaces *m by what llama-quantize makes of
+ * it; both write below `scratch`. */
+WARN_UNUSED int model_convert(const struct prepare *p, const struct source *source,
+			      const char *scratch, struct prepare_result *result,
+			      struct model *out, struct err *e);
+WARN_UNUSED int model_quantize(const struct prepare *p, const char *scratch,
+			       struct prepare_result *result, struct model *m, struct err *e);
+
+/* Brings the files to `dir` under their final names, with their manifests: staged in `scratch`,
+ * digested, checked, then renamed. `manifests` has room for each file; the caller releases
+ * them, after a failure, too. */
+WARN_UNUSED int model_install(const struct prepare *p, struct model *m, const char *variant,
+			      const char *scratch, const char *dir,
+			      struct prepare_result *result, struct manifest *manifests,
+			      struct err *e);
+
+/* "phi-2-q4_k_m.gguf", "phi-2-q4_k_m-00001-of-00003.gguf" (llama.cpp wants exactly that).
+ * The caller frees. */
+char *model_file_name(const char *name, const char *variant, size_t index, size_t count);
+
+#endif

@@ -1,0 +1,392 @@
+#include "publish/prepare.h"
+
+#include "catalog/manifest.h"
+#include "publish/describe.h"
+#include "publish/made.h"
+#include "publish/model.h"
+#include "publish/source.h"
+#include "publish/workdir.h"
+#include "util/cancel.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One run. */
+struct job {
+	const struct prepare *p;
+	struct prepare_result *out;
+	struct source_request request;
+	struct workdir work;
+	struct source source;
+	struct model model;
+	struct manifest *manifests;
+	size_t manifest_count;
+	struct made made;
+	json_t *recipe;                 /* NULL: cannot be known */
+	char *scratch;
+};
+
+static void job_release(struct job *j)
+{
+	model_release(&j->model);
+	source_release(&j->source);
+	for (size_t i = 0; i < j->manifest_count; i++)
+		manifest_release(&j->manifests[i]);
+	free(j->manifests);
+	made_release(&j->made);
+	json_release(&j->recipe);
+	workdir_scratch_release(&j->scratch);
+	workdir_close(&j->work);
+}
+
+void prepare_result_release(struct prepare_result *r)
+{
+	for (size_t i = 0; i < r->file_count; i++) {
+		free(r->files[i].path);
+		free(r->files[i].manifest);
+		free(r->files[i].target);
+	}
+	for (size_t i = 0; i < r->warning_count; i++) {
+		free(r->warnings[i].file);
+		free(r->warnings[i].code);
+		free(r->warnings[i].text);
+	}
+	free(r->files);
+	free(r->warnings);
+	free(r->variant);
+	free(r->quantization);
+	free(r->output_dir);
+	free(r->card_path);
+	free(r->tool_build);
+	card_release(&r->card);
+	*r = (struct prepare_result){ 0 };
+}
+
+/* ---- before the work ---------------------------------------------------------------- */
+
+static int check_id(const char *what, const char *id, struct err *e)
+{
+	if (path_is_id(id))
+		return 0;
+	err_set(e, ERR_USAGE, "%s '%s' is not allowed", what, id);
+	return err_hint(e, "lower-case letters, digits, '.', '_' and '-', at most 64, beginning with a "
+			   "letter or digit: it becomes part of file names and URLs");
+}
+
+/* A wrong assignment is better found before an hour of downloading. */
+static int check_set(const struct prepare *p, struct err *e)
+{
+	CLEANUP(json_release) json_t *trial = card_new(p->name);
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < p->set_count; i++)
+		if (!str_starts(p->set[i], "variants."))
+			rc = card_set(trial, p->set[i], e);
+	return rc;
+}
+
+static int check_card(const struct prepare *p, struct err *e)
+{
+	CLEANUP(card_release) struct card card = { 0 };
+	int rc = p->card ? card_load(p->card, &card, e) : 0;
+	if (rc == 0 && p->card && strcmp(card.id, p->name) != 0) {
+		err_set(e, ERR_USAGE, "%s is the card of '%s', not of '%s'", p->card, card.id, p->name);
+		rc = err_hint(e, "give the card of this model, or change its id");
+	}
+	return rc;
+}
+
+static int check_request(const struct job *j, struct err *e)
+{
+	const struct prepare *p = j->p;
+	int rc = check_id("the name", p->name, e);
+	if (rc == 0 && p->variant)
+		rc = check_id("--variant", p->variant, e);
+	if (rc == 0 && p->quantize)
+		rc = tools_check_type(p->quantize, p->imatrix, e);
+	if (rc == 0 && p->outtype)
+		rc = tools_check_outtype(p->outtype, e);
+	if (rc == 0 && p->quantize)
+		rc = tools_need_quantize(p->tools, e);
+	if (rc == 0 && p->imatrix && !p->quantize)
+		rc = err_set(e, ERR_USAGE, "--imatrix is for --quantize");
+	if (rc == 0 && p->imatrix) {
+		uint64_t size;
+		rc = file_size(p->imatrix, &size, e);
+	}
+	if (rc == 0)
+		rc = source_check(&j->request, e);
+	if (rc == 0)
+		rc = check_set(p, e);
+	return rc < 0 ? rc : check_card(p, e);
+}
+
+/* All that the files depend on. */
+static json_t *recipe_of(const struct job *j)
+{
+	const struct prepare *p = j->p;
+	json_t *source = source_identity(&j->request);
+	if (!source)
+		return NULL;
+	json_t *o = json_object();
+	json_put(o, "source", source);
+	json_put_string(o, "name", p->name);
+	json_put_string(o, "variant", p->variant);
+	json_put_string(o, "quantize", p->quantize);
+	json_put_string(o, "outtype", p->outtype);
+	json_put_bool(o, "allow_requantize", p->allow_requantize);
+	struct stat st;
+	if (p->imatrix && stat(p->imatrix, &st) == 0) {
+		json_put_u64(o, "imatrix_size", (uint64_t)st.st_size);
+		json_put_u64(o, "imatrix_modified", (uint64_t)st.st_mtime);
+	}
+	return o;
+}
+
+/* ---- the files ---------------------------------------------------------------------- */
+
+/* "Q4_K_M" → "q4_k_m"; what may not be in a name becomes '-'. */
+static char *variant_id(const struct model *m)
+{
+	char *id = describe_quantization(m->files, m->count);
+	for (char *p = id; p && *p; p++) {
+		*p = (char)tolower((unsigned char)*p);
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			*p = '-';
+	}
+	if (id && path_is_id(id))
+		return id;
+	free(id);
+	return mem_strdup("default");
+}
+
+static int obtain(struct job *j, struct err *e)
+{
+	int rc = source_obtain(&j->request, &j->work, &j->source, e);
+	j->out->received = j->source.received;
+	if (rc == 0)
+		rc = workdir_scratch(&j->work, &j->scratch, e);
+	if (rc == 0 && j->source.hf_dir)
+		return model_convert(j->p, &j->source, j->scratch, j->out, &j->model, e);
+	if (rc == 0 && j->p->outtype) {
+		err_set(e, ERR_USAGE, "--outtype is for Hugging Face folders, and the source is a GGUF");
+		return err_hint(e, "use --quantize TYPE to change a GGUF");
+	}
+	if (rc < 0)
+		return rc;
+	/* A download that is kept must not be moved away. */
+	for (size_t i = 0; j->p->keep_source && !j->source.scratch && i < j->source.count; i++)
+		j->source.files[i].ours = false;
+	return model_open(j->source.files, j->source.count, NULL, j->p->report, j->out, &j->model, e);
+}
+
+static void remember(struct job *j)
+{
+	j->made.variant = mem_strdup(j->out->variant);
+	j->made.url = j->source.url ? mem_strdup(j->source.url) : NULL;
+	j->made.url_is_file = j->source.url && !j->source.scratch && !j->source.hf_dir &&
+			      !j->out->quantized && j->model.count == 1;
+	for (size_t i = 0; i < j->manifest_count; i++)
+		str_list_add(&j->made.names, j->manifests[i].name);
+}
+
+static int make_files(struct job *j, struct err *e)
+{
+	int rc = obtain(j, e);
+	if (rc == 0 && j->p->quantize)
+		rc = model_quantize(j->p, j->scratch, j->out, &j->model, e);
+	if (rc == 0)
+		rc = cancel_check(e);
+	if (rc < 0)
+		return rc;
+	j->out->variant = j->p->variant ? mem_strdup(j->p->variant) : variant_id(&j->model);
+	j->manifests = mem_alloc(j->model.count * sizeof *j->manifests);
+	j->manifest_count = j->model.count;
+	rc = model_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir, j->out,
+			   j->manifests, e);
+	if (rc == 0)
+		remember(j);
+	return rc;
+}
+
+/* The files are there: only what is needed to write the card is read again. */
+static int reuse_files(struct job *j, struct err *e)
+{
+	size_t count = j->made.names.count;
+	struct source_file *files = mem_alloc(count * sizeof *files);
+	int rc = 0;
+	j->out->variant = mem_strdup(j->made.variant);
+	j->manifests = mem_alloc(count * sizeof *j->manifests);
+	for (; rc == 0 && j->manifest_count < count; j->manifest_count++) {
+		const char *name = j->made.names.at[j->manifest_count];
+		CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s/%s" MANIFEST_SUFFIX,
+								  j->out->output_dir, name);
+		files[j->manifest_count].path = path_join(j->out->output_dir, name);
+		rc = manifest_load(manifest, &j->manifests[j->manifest_count], e);
+		if (rc == 0 && strcmp(j->manifests[j->manifest_count].name, name) != 0)
+			rc = err_set(e, ERR_INTEGRITY, "%s is of another file", manifest);
+	}
+	if (rc == 0)
+		rc = model_open(files, count, NULL, j->p->report, j->out, &j->model, e);
+	for (size_t i = 0; i < count; i++)
+		free(files[i].path);
+	free(files);
+	return rc;
+}
+
+static bool try_reuse(struct job *j)
+{
+	struct err why = ERR_INIT;
+	if (!j->recipe || !made_find(&j->work, j->out->output_dir, j->recipe, &j->made))
+		return false;
+	if (reuse_files(j, &why) == 0)
+		return true;
+	report_note(j->p->report, "making the files again: %s", why.text);
+	model_release(&j->model);
+	made_release(&j->made);
+	for (size_t i = 0; i < j->manifest_count; i++)
+		manifest_release(&j->manifests[i]);
+	mem_free_ptr(&j->manifests);
+	mem_free_ptr(&j->out->variant);
+	j->manifest_count = 0;
+	return false;
+}
+
+/* ---- the card ----------------------------------------------------------------------- */
+
+/* What a person wrote comes first: the card given, then the one that is there. */
+static int base_card(const struct job *j, json_t **out, json_t **existing, struct err *e)
+{
+	CLEANUP(card_release) struct card given = { 0 }, there = { 0 };
+	int rc = j->p->card ? card_load(j->p->card, &given, e) : 0;
+	if (rc == 0 && file_exists(j->out->card_path))
+		rc = card_load(j->out->card_path, &there, e);
+	if (rc < 0)
+		return err_hint(e, "correct the card, or move it away");
+	CLEANUP(json_release) json_t *base = given.json ? json_deep_copy(given.json) :
+					     there.json ? json_deep_copy(there.json) : NULL;
+	if (given.json && there.json && (rc = card_merge(base, there.json, e)) < 0)
+		return rc;
+	*existing = there.json ? json_incref(there.json) : NULL;
+	*out = STEAL(base);
+	return 0;
+}
+
+static json_t *generated_card(const struct job *j)
+{
+	struct describe d = {
+		.id = j->p->name, .variant = j->out->variant, .files = j->model.files,
+		.manifests = j->manifests, .count = j->model.count, .source_url = j->made.url,
+		.source_is_file = j->made.url_is_file, .context = j->p->context,
+	};
+	return describe_card(&d);
+}
+
+static bool sets_key(const struct prepare *p, const char *key)
+{
+	for (size_t i = 0; i < p->set_count; i++)
+		if (strncmp(p->set[i], key, strlen(key)) == 0 && p->set[i][strlen(key)] == '=')
+			return true;
+	return false;
+}
+
+static void put_dates(const struct prepare *p, json_t *card)
+{
+	char now[TIME_TEXT];
+	format_time(now, p->now_s);
+	if (!json_object_get(card, "created"))
+		json_put_string(card, "created", now);
+	if (!sets_key(p, "updated"))
+		json_put_string(card, "updated", now);
+}
+
+static int write_card(struct job *j, struct err *e)
+{
+	CLEANUP(json_release) json_t *card = NULL, *existing = NULL;
+	CLEANUP(json_release) json_t *generated = generated_card(j);
+	int rc = base_card(j, &card, &existing, e);
+	if (rc == 0 && !card)
+		card = json_incref(generated);
+	else if (rc == 0)
+		rc = card_merge(card, generated, e);
+	for (size_t i = 0; rc == 0 && i < j->p->set_count; i++)
+		rc = card_set(card, j->p->set[i], e);
+	if (rc < 0)
+		return rc;
+	j->out->card_changed = !existing || !json_equal(existing, card);
+	if (j->out->card_changed)
+		put_dates(j->p, card);
+	rc = card_from_json(card, "", &j->out->card, e);
+	if (rc < 0)
+		return err_context(e, "the card of %s", j->p->name);
+	return j->out->card_changed ? card_save(&j->out->card, j->out->card_path, e) : 0;
+}
+
+/* ---- all of it ---------------------------------------------------------------------- */
+
+static void fill_result(struct job *j)
+{
+	struct prepare_result *r = j->out;
+	r->quantization = describe_quantization(j->model.files, j->model.count);
+	gguf_ram(j->model.files, j->model.count, j->p->context, &r->ram);
+	r->files = mem_alloc(j->manifest_count * sizeof *r->files);
+	r->file_count = j->manifest_count;
+	for (size_t i = 0; i < j->manifest_count; i++) {
+		const struct manifest *m = &j->manifests[i];
+		r->files[i] = (struct prepare_file){
+			.path = path_join(r->output_dir, m->name),
+			.manifest = mem_printf("%s/%s" MANIFEST_SUFFIX, r->output_dir, m->name),
+			.target = mem_printf("models/%s/%s", j->p->name, m->name),
+			.size = m->grid.size, .sha256 = m->sha256,
+		};
+	}
+}
+
+static int run(struct job *j, struct err *e)
+{
+	int rc = workdir_open(j->out->output_dir, &j->work, e);
+	if (rc < 0)
+		return rc;
+	j->recipe = recipe_of(j);
+	bool reused = try_reuse(j);
+	if (!reused)
+		rc = make_files(j, e);
+	/* What turned out to be no model must not be taken for one by the next run. */
+	if (rc < 0 && err_is(e, ERR_INTEGRITY))
+		source_forget(&j->source);
+	if (rc == 0)
+		rc = write_card(j, e);
+	if (rc < 0)
+		return rc;
+	fill_result(j);
+	if (!reused && j->recipe)
+		rc = made_save(&j->work, j->out->output_dir, j->recipe, &j->made, e);
+	if (rc == 0 && !j->p->keep_source)
+		source_forget(&j->source);
+	return rc;
+}
+
+int prepare_run(const struct prepare *p, struct prepare_result *out, struct err *e)
+{
+	CLEANUP(prepare_result_release) struct prepare_result result = { 0 };
+	struct job j = {
+		.p = p, .out = &result, .work = WORKDIR_INIT,
+		.request = { .operands = p->sources, .count = p->source_count, .sha256 = p->sha256,
+			     .sha256_count = p->sha256_count,
+			     .archive_max_bytes = p->tools->archive_max_bytes, .report = p->report },
+	};
+	result.output_dir = p->output_dir ? mem_strdup(p->output_dir) : mem_printf("models/%s", p->name);
+	result.card_path = mem_printf("%s/%s" CARD_SUFFIX, result.output_dir, p->name);
+	int rc = check_request(&j, e);
+	if (rc == 0)
+		rc = run(&j, e);
+	job_release(&j);
+	if (rc < 0)
+		return rc;
+	*out = result;
+	result = (struct prepare_result){ 0 };
+	return 0;
+}

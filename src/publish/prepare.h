@@ -1,0 +1,72 @@
+/*
+ * publish: the work of a release engineer: sources become models (prepare), and models reach
+ * the mirrors (push) and are checked there (verify).
+ *
+ * prepare: SOURCE → GGUF under its final name, its manifest, the model card.
+ *
+ * What always holds: nothing gets its final name before it was validated and is on disk;
+ * the card is written last; a source is never changed; whatever ends the work, the next run
+ * of the same command continues, and a run after that does nothing.
+ */
+#ifndef FERRY_PUBLISH_PREPARE_H
+#define FERRY_PUBLISH_PREPARE_H
+
+#include "catalog/card.h"
+#include "gguf/gguf.h"
+#include "hash/sha256.h"
+#include "publish/tools.h"
+#include "util/report.h"
+
+struct prepare {
+	const char *name;               /* of the model: path_is_id() */
+	const char *const *sources;     /* source.h */
+	size_t source_count;
+	const char *output_dir;         /* NULL: "models/NAME" */
+	const char *variant;            /* NULL: the quantization in lower case */
+	const char *quantize;           /* a type for llama-quantize, or NULL */
+	const char *outtype;            /* for convert_hf_to_gguf.py, or NULL */
+	const char *imatrix;            /* or NULL */
+	bool allow_requantize;
+	bool keep_source;               /* downloads stay in the work folder */
+	const struct digest *sha256;
+	size_t sha256_count;
+	const char *const *set;         /* card_set() assignments */
+	size_t set_count;
+	const char *card;               /* a card to start from, or NULL */
+	uint64_t context;               /* for the RAM estimate; 0: the model's own */
+	int64_t now_s;
+	const struct tools *tools;
+	struct report *report;
+};
+
+struct prepare_file {
+	char *path, *manifest;          /* on disk */
+	char *target;                   /* "models/phi-2/phi-2-q4_k_m.gguf" */
+	uint64_t size;
+	struct digest sha256;
+};
+
+struct prepare_warning {
+	char *file, *code, *text;
+};
+
+struct prepare_result {
+	char *variant, *quantization;   /* quantization may be NULL */
+	char *output_dir, *card_path;
+	struct prepare_file *files;     /* shards in order */
+	size_t file_count;
+	struct card card;
+	struct prepare_warning *warnings;
+	size_t warning_count, warning_cap;
+	struct gguf_ram ram;
+	uint64_t received;              /* bytes over the wire */
+	bool made;                      /* false: the files were there already */
+	bool converted, quantized;
+	bool card_changed;
+	char *tool_build;               /* of llama-quantize, or NULL */
+};
+void prepare_result_release(struct prepare_result *r);
+
+WARN_UNUSED int prepare_run(const struct prepare *p, struct prepare_result *out, struct err *e);
+
+#endif

@@ -1,0 +1,429 @@
+#include "publish/source.h"
+
+#include "gguf/gguf.h"
+#include "http/url.h"
+#include "publish/archive.h"
+#include "publish/download.h"
+#include "publish/hf.h"
+#include "publish/pick.h"
+#include "publish/sniff.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void source_release(struct source *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free(s->files[i].path);
+	free(s->files);
+	free(s->hf_dir);
+	free(s->url);
+	workdir_scratch_release(&s->scratch);
+	str_list_release(&s->downloads);
+	*s = (struct source){ 0 };
+}
+
+void source_forget(const struct source *s)
+{
+	for (size_t i = 0; i < s->downloads.count; i++) {
+		CLEANUP(mem_free_ptr) char *dir = path_dir(s->downloads.at[i]);
+		download_forget(s->downloads.at[i]);
+		file_remove_dir_if_empty(dir);
+	}
+}
+
+static bool is_url(const char *operand)
+{
+	return strstr(operand, "://") || str_starts(operand, "file:");
+}
+
+int source_check(const struct source_request *r, struct err *e)
+{
+	size_t urls = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		const char *s = r->operands[i];
+		urls += is_url(s);
+		if (is_url(s) && !str_starts(s, "http://") && !str_starts(s, "https://") &&
+		    !str_starts(s, "file:")) {
+			err_set(e, ERR_USAGE, "%s: URLs of this kind are not read", s);
+			return err_hint(e, "http, https and file are");
+		}
+	}
+	if (urls && urls < r->count) {
+		err_set(e, ERR_USAGE, "SOURCE is either files or URLs, not both");
+		return err_hint(e, "write file:///path to name a file as a fallback of a URL");
+	}
+	return 0;
+}
+
+static void add_file(struct source *s, const char *path, bool ours, const struct digest *sha256)
+{
+	size_t cap = s->count;
+	s->files = mem_grow(s->files, s->count, &cap, sizeof *s->files);
+	s->files[s->count++] = (struct source_file){ .path = mem_strdup(path), .ours = ours,
+						     .sha256 = sha256 };
+}
+
+/* ---- folders and archives ----------------------------------------------------------- */
+
+static int take_picked(struct source *s, const struct pick *p, const char *dir, bool ours,
+		       struct err *e)
+{
+	for (size_t i = 0; i < p->files.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, p->files.at[i]);
+		add_file(s, path, ours, NULL);
+	}
+	if (!p->hf_dir)
+		return 0;
+	struct hf_summary sum;
+	s->hf_dir = strcmp(p->hf_dir, ".") == 0 ? mem_strdup(dir) : path_join(dir, p->hf_dir);
+	int rc = hf_check(s->hf_dir, &sum, e);
+	if (rc == 0)
+		s->hf_bytes = sum.bytes;
+	return rc;
+}
+
+static int take_folder(const char *dir, struct source *s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(pick_release) struct pick p = { 0 };
+	int rc = file_list_dir(dir, &names, e);
+	if (rc == 0)
+		rc = pick_model(dir, &names, dir, &p, e);
+	return rc < 0 ? rc : take_picked(s, &p, dir, false, e);
+}
+
+static int take_archive(const struct source_request *r, const struct workdir *w, const char *path,
+			const char *name, struct source *s, struct err *e)
+{
+	struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+	CLEANUP(str_list_release) struct str_list files = { 0 };
+	CLEANUP(pick_release) struct pick p = { 0 };
+	limits.max_bytes = r->archive_max_bytes ? r->archive_max_bytes : limits.max_bytes;
+	int rc = workdir_scratch(w, &s->scratch, e);
+	if (rc == 0)
+		rc = archive_extract(path, name, s->scratch, &limits, r->report, &files, e);
+	if (rc == 0)
+		rc = pick_model(s->scratch, &files, name, &p, e);
+	return rc < 0 ? rc : take_picked(s, &p, s->scratch, true, e);
+}
+
+static int check_digest(const char *path, const char *name, const struct digest *want, struct err *e)
+{
+	struct digest got;
+	uint64_t size;
+	char a[DIGEST_HEX], b[DIGEST_HEX];
+	int rc = want ? sha256_of_file(path, &got, &size, e) : 0;
+	if (rc < 0 || !want || digest_equal(&got, want))
+		return rc;
+	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", name,
+		digest_hex(a, &got), digest_hex(b, want));
+	return err_hint(e, "check the digest given with --sha256, and the file");
+}
+
+/* One file: GGUF, archive, or something that is refused by its name. */
+static int take_file(const struct source_request *r, const struct workdir *w, const char *path,
+		     const char *name, bool ours, const struct digest *sha256, struct source *s,
+		     struct err *e)
+{
+	enum sniff kind;
+	int rc = sniff_file(path, &kind, e);
+	if (rc < 0)
+		return rc;
+	if (kind == SNIFF_GGUF) {
+		add_file(s, path, ours, sha256);
+		return 0;
+	}
+	if (kind != SNIFF_ARCHIVE)
+		return sniff_refuse_file(kind, path, name, e);
+	rc = check_digest(path, name, sha256, e);
+	return rc < 0 ? rc : take_archive(r, w, path, name, s, e);
+}
+
+/* ---- local sources ------------------------------------------------------------------ */
+
+static int wrong_count(size_t files, size_t digests, struct err *e)
+{
+	err_set(e, ERR_USAGE, "--sha256 was given %zu time%s for %zu file%s", digests,
+		digests == 1 ? "" : "s", files, files == 1 ? "" : "s");
+	return err_hint(e, "give one for each file, in the same order, or none");
+}
+
+/* link(2) would link a symbolic link itself: everything after this works on the file. */
+static int real_path(const char *path, struct str_list *out, struct err *e)
+{
+	char *real = realpath(path, NULL);
+	if (!real)
+		return err_sys(e, errno, "%s", path);
+	str_list_take(out, real);
+	return 0;
+}
+
+static int take_local(const struct source_request *r, const struct workdir *w, struct source *s,
+		      struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	int rc = 0;
+	if (r->count == 1 && file_is_dir(r->operands[0])) {
+		if (r->sha256_count)
+			return err_set(e, ERR_USAGE, "--sha256 is for files, and %s is a folder",
+				       r->operands[0]);
+		return take_folder(r->operands[0], s, e);
+	}
+	if (r->count == 1)
+		rc = pick_shards(r->operands[0], &paths, e);
+	else
+		for (size_t i = 0; i < r->count; i++)
+			str_list_add(&paths, r->operands[i]);
+	if (rc < 0)
+		return rc;
+	if (r->sha256_count && r->sha256_count != paths.count)
+		return wrong_count(paths.count, r->sha256_count, e);
+	for (size_t i = 0; rc == 0 && i < paths.count; i++) {
+		CLEANUP(str_list_release) struct str_list real = { 0 };
+		if (r->count > 1 && file_is_dir(paths.at[i]))
+			return err_set(e, ERR_USAGE, "%s is a folder: give it alone", paths.at[i]);
+		rc = real_path(paths.at[i], &real, e);
+		if (rc == 0)
+			rc = take_file(r, w, real.at[0], paths.at[i], false,
+				       r->sha256_count ? &r->sha256[i] : NULL, s, e);
+		if (rc == 0 && paths.count > 1 && (s->scratch || s->hf_dir))
+			return err_set(e, ERR_USAGE, "%s is an archive: give it alone", paths.at[i]);
+	}
+	return rc;
+}
+
+/* ---- URLs --------------------------------------------------------------------------- */
+
+/* URLs of one file; of a model with shards there are several such groups. */
+struct group {
+	struct str_list urls;
+	char *name;
+};
+struct groups {
+	struct group *at;
+	size_t count;
+};
+
+static void groups_release(struct groups *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		str_list_release(&g->at[i].urls);
+		free(g->at[i].name);
+	}
+	free(g->at);
+}
+
+/* How many shards the URLs' names speak of; 0 when they are not of one such model. */
+static unsigned shards_of(const struct source_request *r)
+{
+	unsigned shards = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		struct gguf_name n;
+		CLEANUP(mem_free_ptr) char *name = download_name(r->operands[i]);
+		if (!gguf_name_parse(name, &n) || n.shards < 2 || n.shards > 1000 ||
+		    (shards && n.shards != shards))
+			return 0;
+		shards = n.shards;
+	}
+	return shards;
+}
+
+/* The URL of another shard beside this one; NULL when its text does not hold the number. */
+static char *sibling_url(const char *url, unsigned number, unsigned shards)
+{
+	char mark[32];
+	snprintf(mark, sizeof mark, "-of-%05u.gguf", shards);
+	const char *at = NULL;
+	size_t end = strcspn(url, "?#");
+	for (const char *p = strstr(url, mark); p && (size_t)(p - url) < end; p = strstr(p + 1, mark))
+		at = p;
+	if (!at || at - url < 6)
+		return NULL;
+	return mem_printf("%.*s%05u%s", (int)(at - url - 5), url, number, at);
+}
+
+static void group_shards(const struct source_request *r, unsigned shards, struct groups *out)
+{
+	out->at = mem_alloc(shards * sizeof *out->at);
+	out->count = shards;
+	for (size_t i = 0; i < r->count; i++) {
+		struct gguf_name n;
+		CLEANUP(mem_free_ptr) char *name = download_name(r->operands[i]);
+		if (gguf_name_parse(name, &n) && n.shard >= 1 && n.shard <= shards)
+			str_list_add(&out->at[n.shard - 1].urls, r->operands[i]);
+	}
+	for (unsigned k = 0; k < shards; k++)
+		for (size_t i = 0; i < r->count && out->at[k].urls.count < r->count; i++) {
+			char *url = sibling_url(r->operands[i], k + 1, shards);
+			if (url && !str_list_has(&out->at[k].urls, url))
+				str_list_take(&out->at[k].urls, url);
+			else
+				free(url);
+		}
+}
+
+static void group_urls(const struct source_request *r, struct groups *out)
+{
+	unsigned shards = shards_of(r);
+	if (shards) {
+		group_shards(r, shards, out);
+	} else {
+		out->at = mem_alloc(sizeof *out->at);
+		out->count = 1;
+		for (size_t i = 0; i < r->count; i++)
+			str_list_add(&out->at[0].urls, r->operands[i]);
+	}
+	for (size_t i = 0; i < out->count; i++)
+		out->at[i].name = out->at[i].urls.count ? download_name(out->at[i].urls.at[0]) : NULL;
+}
+
+static int take_group(const struct source_request *r, const struct workdir *w,
+		      const struct group *g, const struct digest *sha256, struct source *s,
+		      struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/download/%s", w->path, g->name);
+	CLEANUP(download_result_release) struct download_result got = { 0 };
+	struct download d = { .urls = (const char *const *)g->urls.at, .url_count = g->urls.count,
+			      .path = path, .sha256 = sha256, .report = r->report };
+	int rc = file_mkdirs_for(path, 0755, e);
+	if (rc == 0)
+		rc = download_run(&d, &got, e);
+	if (rc < 0)
+		return rc;
+	if (got.ours)
+		str_list_add(&s->downloads, path);
+	s->received += got.received;
+	if (!s->url)
+		s->url = STEAL(got.url);
+	CLEANUP(str_list_release) struct str_list real = { 0 };
+	rc = real_path(got.path, &real, e);
+	/* The digest was checked while there were other URLs to try. */
+	return rc < 0 ? rc : take_file(r, w, real.at[0], g->name, got.ours, NULL, s, e);
+}
+
+static int take_urls(const struct source_request *r, const struct workdir *w, struct source *s,
+		     struct err *e)
+{
+	CLEANUP(groups_release) struct groups groups = { 0 };
+	group_urls(r, &groups);
+	if (r->sha256_count && r->sha256_count != groups.count)
+		return wrong_count(groups.count, r->sha256_count, e);
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < groups.count; i++)
+		rc = take_group(r, w, &groups.at[i], r->sha256_count ? &r->sha256[i] : NULL, s, e);
+	return rc;
+}
+
+int source_obtain(const struct source_request *r, const struct workdir *w, struct source *out,
+		  struct err *e)
+{
+	int rc = source_check(r, e);
+	if (rc == 0)
+		rc = is_url(r->operands[0]) ? take_urls(r, w, out, e) : take_local(r, w, out, e);
+	return rc;
+}
+
+/* ---- identity ----------------------------------------------------------------------- */
+
+/* False when it cannot be looked at. */
+static bool add_stat(json_t *array, const char *path)
+{
+	struct stat st;
+	CLEANUP(mem_free_ptr) char *real = realpath(path, NULL);
+	if (!real || stat(real, &st) < 0)
+		return false;
+	json_t *o = json_object();
+	json_put(o, "path", json_string_lossy(real, strlen(real)));
+	json_put_u64(o, "size", (uint64_t)st.st_size);
+	json_put_u64(o, "inode", (uint64_t)st.st_ino & INT64_MAX);
+	json_put_u64(o, "modified_ns", (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+					       (uint64_t)st.st_mtim.tv_nsec);
+	json_push(array, o);
+	return true;
+}
+
+static bool add_local(json_t *array, const char *path)
+{
+	struct err ignored = ERR_INIT;
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	if (!file_is_dir(path))
+		return add_stat(array, path);
+	if (file_list_dir(path, &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *file = path_join(path, names.at[i]);
+		if (!file_is_dir(file) && !add_stat(array, file))
+			return false;
+	}
+	return true;
+}
+
+static bool identify_local(const struct source_request *r, json_t *out)
+{
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	struct err ignored = ERR_INIT;
+	json_t *files = json_array();
+	bool ok = true;
+	json_put(out, "files", files);
+	if (r->count == 1 && pick_shards(r->operands[0], &paths, &ignored) < 0)
+		return false;
+	for (size_t i = 0; r->count > 1 && i < r->count; i++)
+		str_list_add(&paths, r->operands[i]);
+	for (size_t i = 0; ok && i < paths.count; i++)
+		ok = add_local(files, paths.at[i]);
+	return ok;
+}
+
+static bool identify_urls(const struct source_request *r, json_t *out)
+{
+	CLEANUP(groups_release) struct groups groups = { 0 };
+	json_t *versions = json_array();
+	json_put(out, "versions", versions);
+	/* A digest says it all, whoever serves the bytes. */
+	if (r->sha256_count)
+		return true;
+	group_urls(r, &groups);
+	for (size_t i = 0; i < groups.count; i++) {
+		const struct str_list *urls = &groups.at[i].urls;
+		struct download d = { .urls = (const char *const *)urls->at,
+				      .url_count = urls->count };
+		char *version;
+		struct digest key;
+		char hex[DIGEST_HEX];
+		if (urls->count && str_starts(urls->at[0], "file:")) {
+			struct err ignored = ERR_INIT;
+			CLEANUP(mem_free_ptr) char *path = NULL;
+			if (url_file_path(urls->at[0], &path, &ignored) < 0 ||
+			    !add_stat(versions, path))
+				return false;
+			continue;
+		}
+		if (!urls->count || !download_version(&d, &version))
+			return false;
+		sha256_of(urls->at[0], strlen(urls->at[0]), &key);
+		json_push(versions, json_string(digest_hex(hex, &key)));
+		json_push(versions, json_string_lossy(version, strlen(version)));
+		free(version);
+	}
+	return true;
+}
+
+json_t *source_identity(const struct source_request *r)
+{
+	CLEANUP(json_release) json_t *out = json_object();
+	json_t *digests = json_array();
+	json_put(out, "sha256", digests);
+	for (size_t i = 0; i < r->sha256_count; i++) {
+		char hex[DIGEST_HEX];
+		json_push(digests, json_string(digest_hex(hex, &r->sha256[i])));
+	}
+	bool known = is_url(r->operands[0]) ? identify_urls(r, out) : identify_local(r, out);
+	return known ? STEAL(out) : NULL;
+}
