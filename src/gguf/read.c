@@ -33,7 +33,8 @@ static int check_count(const struct cursor *c, uint64_t count, uint64_t max, uin
 		return err_set(e, ERR_INTEGRITY, "it claims %llu %s; %llu are the most that are accepted",
 			       (unsigned long long)count, kind, (unsigned long long)max);
 	if (count * least > c->source->size - c->pos)
-		return err_set(e, ERR_INTEGRITY, "it claims %llu %s, more than its %llu bytes can hold",
+		return err_set(e, ERR_INTEGRITY, "it claims %llu %s, more than its %llu bytes can hold: "
+			       "truncated or damaged",
 			       (unsigned long long)count, kind,
 			       (unsigned long long)c->source->size);
 	return 0;
@@ -68,7 +69,7 @@ static int read_kvs(struct gguf *g, struct cursor *c, struct err *e)
 		g->kvs = mem_grow(g->kvs, g->kv_count, &cap, sizeof *g->kvs);
 		struct gguf_kv *kv = &g->kvs[g->kv_count];
 		int rc = gguf_read_kv(g, c, kv, e);
-		if (rc && kv->key.s)
+		if (rc && kv->key.len)
 			err_context(e, "key '%.*s'", SHOW(kv->key));
 		else if (rc)
 			err_context(e, "key %zu of %zu", g->kv_count + 1, count);

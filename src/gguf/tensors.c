@@ -94,7 +94,7 @@ int gguf_read_tensors(struct gguf *g, struct cursor *c, struct err *e)
 		g->tensors = mem_grow(g->tensors, g->tensor_count, &cap, sizeof *g->tensors);
 		struct gguf_tensor *t = &g->tensors[g->tensor_count];
 		int rc = read_tensor(g, c, t, e);
-		if (rc && t->name.s)
+		if (rc && t->name.len)
 			err_context(e, "tensor '%.*s'", SHOW(t->name));
 		else if (rc)
 			err_context(e, "tensor %zu of %zu", g->tensor_count + 1, count);

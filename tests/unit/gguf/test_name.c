@@ -1,0 +1,98 @@
+#include "gguf/gguf.h"
+#include "unit.h"
+
+static struct gguf_name parse(const char *name)
+{
+	struct gguf_name n;
+	assert_true(gguf_name_parse(name, &n));
+	return n;
+}
+
+static void whole_name_is_parsed_and_formatted(void **state)
+{
+	(void)state;
+	const char *name = "Mixtral-8x7B-Instruct-v0.1-Q4_K_M-00001-of-00003.gguf";
+	struct gguf_name n = parse(name);
+	assert_string_equal(n.base, "Mixtral");
+	assert_string_equal(n.size, "8x7B");
+	assert_string_equal(n.fine_tune, "Instruct");
+	assert_string_equal(n.version, "v0.1");
+	assert_string_equal(n.encoding, "Q4_K_M");
+	assert_int_equal(n.shard, 1);
+	assert_int_equal(n.shards, 3);
+	assert_true(n.conforms);
+	char *again = gguf_name_format(&n);
+	assert_string_equal(again, name);
+	free(again);
+}
+
+static void parts_may_be_missing(void **state)
+{
+	(void)state;
+	struct gguf_name n = parse("phi-2-q4_k_m.gguf");
+	assert_string_equal(n.base, "phi-2");
+	assert_string_equal(n.encoding, "q4_k_m");
+	assert_false(n.conforms);
+	n = parse("llama-2-7b-chat.Q5_K_S.gguf");
+	assert_string_equal(n.base, "llama-2");
+	assert_string_equal(n.size, "7b");
+	assert_string_equal(n.fine_tune, "chat");
+	assert_string_equal(n.encoding, "Q5_K_S");
+	n = parse("model.gguf");
+	assert_string_equal(n.base, "model");
+	assert_string_equal(n.encoding, "");
+	assert_int_equal(n.shards, 0);
+}
+
+static void prefixes_kinds_and_versions(void **state)
+{
+	(void)state;
+	struct gguf_name n = parse("mmproj-Gemma-3-4B-it-v1.0-BF16.gguf");
+	assert_string_equal(n.prefix, "mmproj");
+	assert_string_equal(n.base, "Gemma-3");
+	assert_string_equal(n.size, "4B");
+	assert_string_equal(n.fine_tune, "it");
+	assert_string_equal(n.version, "v1.0");
+	n = parse("Hermes-2-Pro-Llama-3-8B-v1.0-F16-LoRA.gguf");
+	assert_string_equal(n.kind, "LoRA");
+	assert_string_equal(n.encoding, "F16");
+	char *again = gguf_name_format(&n);
+	assert_string_equal(again, "Hermes-2-Pro-Llama-3-8B-v1.0-F16-LoRA.gguf");
+	free(again);
+	n = parse("Grok-100B-v1.0-Q4_0-00003-of-00009.gguf");
+	assert_int_equal(n.shard, 3);
+	n = parse("Tiny-1.5B-v2-Q8_0.gguf");
+	assert_string_equal(n.size, "1.5B");
+	assert_string_equal(n.version, "v2");
+}
+
+static void hostile_names_are_harmless(void **state)
+{
+	(void)state;
+	struct gguf_name n;
+	assert_false(gguf_name_parse("", &n));
+	assert_false(gguf_name_parse(".gguf", &n));
+	assert_false(gguf_name_parse("model.bin", &n));
+	assert_true(gguf_name_parse("-.gguf", &n));
+	assert_true(gguf_name_parse("----00001-of-00002.GGUF", &n));
+	assert_int_equal(n.shards, 2);
+	char name[5000];
+	memset(name, 'x', sizeof name);
+	strcpy(name + sizeof name - 6, ".gguf");
+	assert_true(gguf_name_parse(name, &n));
+	assert_int_equal(strlen(n.base), sizeof n.base - 1);
+	for (size_t i = 1; i < sizeof name - 6; i += 2)
+		name[i] = '-';
+	assert_true(gguf_name_parse(name, &n));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_name_is_parsed_and_formatted),
+		cmocka_unit_test(parts_may_be_missing),
+		cmocka_unit_test(prefixes_kinds_and_versions),
+		cmocka_unit_test(hostile_names_are_harmless),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
