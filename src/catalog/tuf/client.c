@@ -102,17 +102,22 @@ static int store_pinned(const char *dir, const void *root, size_t len, struct er
 	return rc < 0 ? rc : file_write_atomic(pin, hex, DIGEST_HEX, 0644, e);
 }
 
-static bool is_pinned(const char *dir, const void *root, size_t len)
+bool tuf_client_pinned(const char *trust_dir, struct digest *out)
 {
-	CLEANUP(mem_free_ptr) char *path = path_join(dir, PIN_FILE);
+	CLEANUP(mem_free_ptr) char *path = path_join(trust_dir, PIN_FILE);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(DIGEST_HEX);
 	struct err ignored = ERR_INIT;
-	struct digest digest;
-	char hex[DIGEST_HEX];
+	if (file_read_all(path, &text, &ignored) < 0 || text.len < DIGEST_HEX - 1)
+		return false;
+	text.data[DIGEST_HEX - 1] = '\0';
+	return digest_parse(out, text.data);
+}
+
+static bool is_pinned(const char *dir, const void *root, size_t len)
+{
+	struct digest digest, pinned;
 	sha256_of(root, len, &digest);
-	return file_read_all(path, &text, &ignored) == 0 &&
-	       text.len >= DIGEST_HEX - 1 &&
-	       memcmp(text.data, digest_hex(hex, &digest), DIGEST_HEX - 1) == 0;
+	return tuf_client_pinned(dir, &pinned) && digest_equal(&pinned, &digest);
 }
 
 /* Do the older root's keys vouch for the newer one? */

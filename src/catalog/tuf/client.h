@@ -55,6 +55,8 @@ WARN_UNUSED int tuf_client_init(const char *trust_dir, const void *root, size_t 
 				struct err *e);
 /* Is there a trusted root in the folder? */
 bool tuf_client_is_initialised(const char *trust_dir);
+/* The SHA-256 of the root that the trust began with; false when that is not known. */
+bool tuf_client_pinned(const char *trust_dir, struct digest *out);
 
 WARN_UNUSED int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport,
 				const struct tuf_limits *limits, int64_t now_s,

@@ -1,0 +1,165 @@
+#include "cli/session.h"
+#include "fetch/fetch.h"
+#include "util/cancel.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct command cmd_run;
+
+struct run_opts {
+	bool offline;
+	uint64_t limit_rate;
+};
+
+static const struct opt run_opts[] = {
+	OPT_ENTRY(OPT_FLAG, run_opts, offline, 0, "offline", NULL,
+		  "ask nobody: only what the store has"),
+	OPT_ENTRY(OPT_SIZE, run_opts, limit_rate, 0, "limit-rate", "SIZE",
+		  "fetch at most so many bytes a second: 500K, 10M"),
+	OPT_LAST,
+};
+
+/* Before gigabytes are fetched for it. */
+static int check_program(const char *program, struct err *e)
+{
+	const char *path = getenv("PATH");
+	CLEANUP(str_list_release) struct str_list dirs = { 0 };
+	if (strchr(program, '/')) {
+		if (access(program, X_OK) == 0)
+			return 0;
+		return err_sys(e, errno, "cannot run %s", program);
+	}
+	str_list_split(&dirs, path ? path : "/usr/bin:/bin", ":");
+	for (size_t i = 0; i < dirs.count; i++) {
+		CLEANUP(mem_free_ptr) char *at = path_join(dirs.at[i], program);
+		if (access(at, X_OK) == 0 && !file_is_dir(at))
+			return 0;
+	}
+	err_set(e, ERR_NOT_FOUND, "%s: no such program on PATH", program);
+	return err_hint(e, "install it, or name it with its path");
+}
+
+static int fetch_path(struct cli *cli, const struct run_opts *o, const struct reference *r,
+		      char **out, struct err *e)
+{
+	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
+	struct fetch_options options = { .limit_rate = o->limit_rate };
+	struct client *c;
+	const struct card *model;
+	const struct card_variant *variant;
+	int rc = session_open(cli, r->repository, o->offline, &s, e);
+	if (rc < 0)
+		return rc;
+	rc = clients_resolve(&s.clients, r, &c, &model, &variant, e);
+	if (rc == 0)
+		rc = fetch_variant(c, model, variant, &options, &result, e);
+	session_tell_faults(cli, &s);
+	if (rc == 0)
+		*out = STEAL(result.files[0].path);
+	return rc;
+}
+
+static int stored_path(const struct reference *r, char **out, struct err *e)
+{
+	CLEANUP(store_close) struct store s = { 0 };
+	CLEANUP(store_variants_release) struct store_variants all = { 0 };
+	const struct store_variant *v;
+	int rc = session_store(&s, e);
+	if (rc == 0)
+		rc = fetch_from_store(&s, r->repository, r->model, r->variant, &all, &v, e);
+	if (rc == 0)
+		*out = path_join(v->dir, v->files[0].name);
+	return rc;
+}
+
+/* What was verified when it came can be run although nobody answers; what can no longer be
+ * trusted is not run. */
+static int locate(struct cli *cli, const struct run_opts *o, const struct reference *r,
+		  char **out, struct err *e)
+{
+	struct err ignored = ERR_INIT, why = ERR_INIT;
+	int rc = fetch_path(cli, o, r, out, &why);
+	if (rc == 0)
+		return 0;
+	bool may = rc == -ERR_NETWORK ||
+		   (o->offline && (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE));
+	if (!may || stored_path(r, out, &ignored) < 0) {
+		*e = why;
+		return rc;
+	}
+	if (!o->offline)
+		report_warn(cli->report, "%s; running what the store has", why.text);
+	return 0;
+}
+
+static char *replace_braces(const char *arg, const char *path)
+{
+	struct buf b = BUF_INIT(16 * MIB);
+	const char *at;
+	for (; (at = strstr(arg, "{}")); arg = at + 2) {
+		buf_add(&b, arg, (size_t)(at - arg));
+		buf_adds(&b, path);
+	}
+	buf_adds(&b, arg);
+	return buf_steal(&b);
+}
+
+static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct run_opts *o = opts;
+	CLEANUP(reference_release) struct reference r = { 0 };
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	int first = count > 1 && strcmp(operands[1], "--") == 0 ? 2 : 1;
+	if (cli->json)
+		return err_set(e, ERR_USAGE, "--json: the output is the program's own");
+	if (first >= count) {
+		err_set(e, ERR_USAGE, "the program to run is missing");
+		return err_hint(e, "for example: ferry run %s -- llama-server -m {}", operands[0]);
+	}
+	int rc = reference_parse(operands[0], &r, e);
+	if (rc == 0)
+		rc = check_program(operands[first], e);
+	if (rc == 0)
+		rc = locate(cli, o, &r, &path, e);
+	if (rc < 0)
+		return rc;
+	char **args = mem_alloc(((size_t)(count - first) + 1) * sizeof *args);
+	args[0] = mem_strdup(operands[first]);
+	for (int i = first + 1; i < count; i++)
+		args[i - first] = replace_braces(operands[i], path);
+	rc = cancel_check(e);
+	if (rc == 0) {
+		/* The program takes this process's place: its exit status, its signals. */
+		cancel_reset_child();
+		execvp(args[0], args);
+		rc = err_sys(e, errno, "cannot run %s", args[0]);
+	}
+	for (int i = first; i < count; i++)
+		free(args[i - first]);
+	free(args);
+	return rc;
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.summary = "fetch a model if needed and run a program on it",
+	.synopsis = (const char *const[]){
+		"[REPOSITORY/]MODEL[:VARIANT] [--] PROGRAM [ARGUMENT…]", NULL },
+	.description = "Fetches the model unless the store has it, then becomes the program, with "
+		       "every {} in its arguments replaced by the path of the model (of its first "
+		       "shard). No shell is involved. When nobody answers, the model in the store is "
+		       "used.",
+	.opts = run_opts,
+	.opts_size = sizeof(struct run_opts),
+	.stop_at_operand = true,
+	.operand_hint = HINT_MODEL,
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run,
+};

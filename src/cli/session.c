@@ -1,0 +1,97 @@
+#include "cli/session.h"
+
+#include "http/url.h"
+#include "util/mem.h"
+
+#include <string.h>
+
+int session_store(struct store *out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *home = NULL;
+	int rc = store_home(&home, e);
+	return rc < 0 ? rc : store_open(home, out, e);
+}
+
+int session_open(struct cli *cli, const char *repository, bool offline, struct session *out,
+		 struct err *e)
+{
+	CLEANUP(session_release) struct session s = { 0 };
+	const struct client_options options = { .offline = offline, .report = cli->report,
+						.kinds = mirror_kinds_client };
+	const struct conf *conf;
+	int rc = cli_conf(cli, &conf, e);
+	if (rc == 0)
+		rc = session_store(&s.store, e);
+	if (rc < 0)
+		return rc;
+	/* In its final place first: the sessions keep its address. */
+	*out = s;
+	s = (struct session){ 0 };
+	rc = clients_open(conf, repository, &out->store, &options, &out->clients, e);
+	if (rc < 0)
+		session_release(out);
+	return rc;
+}
+
+void session_release(struct session *s)
+{
+	clients_release(&s->clients);
+	store_close(&s->store);
+}
+
+static json_t *source_json(const char *repository, const struct source *s)
+{
+	json_t *object = json_object(), *faults = json_array();
+	CLEANUP(mem_free_ptr) char *url = url_redact(s->url);
+	json_put_string(object, "repository", repository);
+	json_put_string(object, "id", s->id);
+	json_put_string(object, "url", url);
+	json_put_bool(object, "endpoint", s->endpoint);
+	json_put_u64(object, "bytes", s->bytes);
+	json_put_u64(object, "wasted", s->wasted);
+	json_put_bool(object, "banned", s->banned);
+	for (size_t f = 0; f < FAULT_KINDS; f++) {
+		if (!s->faults[f])
+			continue;
+		json_t *fault = json_object();
+		json_put_string(fault, "fault", source_fault_name((enum source_fault)f));
+		json_put_u64(fault, "count", s->faults[f]);
+		json_put(fault, "detail", json_string_lossy(s->detail[f], strlen(s->detail[f])));
+		json_push(faults, fault);
+	}
+	json_put(object, "faults", faults);
+	return object;
+}
+
+json_t *session_sources_json(const struct session *s)
+{
+	json_t *sources = json_array();
+	for (size_t i = 0; i < s->clients.count; i++) {
+		const struct client *c = s->clients.at[i];
+		for (size_t j = 0; j < c->sources.count; j++) {
+			const struct source *source = c->sources.at[j];
+			if (source->bytes || source->wasted || source_has_faults(source))
+				json_push(sources, source_json(c->repository, source));
+		}
+	}
+	return sources;
+}
+
+void session_tell_faults(struct cli *cli, const struct session *s)
+{
+	for (size_t i = 0; i < s->clients.count; i++) {
+		const struct source_list *l = &s->clients.at[i]->sources;
+		for (size_t j = 0; j < l->count; j++) {
+			CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
+			source_describe(l->at[j], &text);
+			if (text.len)
+				report_warn(cli->report, "mirror %s: %s", l->at[j]->id,
+					    buf_str(&text));
+		}
+	}
+}
+
+char *session_reference(const char *repository, const char *model, const char *variant)
+{
+	return mem_printf("%s/%s:%s", repository, model, variant);
+}

@@ -1,0 +1,29 @@
+/* What the client's commands share: the store, the sessions with the repositories, and
+ * telling how the sources did. */
+#ifndef FERRY_CLI_SESSION_H
+#define FERRY_CLI_SESSION_H
+
+#include "cli/cli.h"
+#include "fetch/client.h"
+
+WARN_UNUSED int session_store(struct store *out, struct err *e);
+
+struct session {
+	struct store store;
+	struct clients clients;
+};
+/* repository NULL: all of the configuration's. */
+WARN_UNUSED int session_open(struct cli *cli, const char *repository, bool offline,
+			     struct session *out, struct err *e);
+void session_release(struct session *s);    /* safe twice; for CLEANUP */
+
+/* "[{repository, id, url, endpoint, bytes, wasted, banned, faults: [{fault, count,
+ * detail}]}]": every source that gave bytes or failed. */
+json_t *session_sources_json(const struct session *s);
+/* A warning for each source that failed, with its faults. */
+void session_tell_faults(struct cli *cli, const struct session *s);
+
+/* "ai-brother/phi-2:q4_k_m". Caller frees. */
+char *session_reference(const char *repository, const char *model, const char *variant);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * A client's session with one repository of ferry.conf: trust refreshed (or, offline,
+ * as it was left), and the signed catalog.
+ *
+ * Verified small targets (the catalog, manifests) are kept in the trust folder's cache
+ * under their SHA-256 and hashed again when they are used.
+ */
+#ifndef FERRY_FETCH_CLIENT_H
+#define FERRY_FETCH_CLIENT_H
+
+#include "catalog/catalog.h"
+#include "catalog/tuf/client.h"
+#include "fetch/source.h"
+#include "fetch/transport.h"
+#include "store/store.h"
+#include "util/conf.h"
+
+struct client_options {
+	bool offline;           /* no request is made */
+	struct report *report;
+	const struct mirror_ops *const *kinds;
+};
+
+struct client {
+	char *repository;               /* NAME of [repository.NAME] */
+	const struct store *store;      /* borrowed */
+	struct report *report;
+	bool offline;
+	const char *expired;            /* offline: the role that has expired, or NULL */
+	uint64_t limit_rate;            /* [fetch] limit-rate; 0: none */
+	struct source_list sources;     /* the catalog's mirrors by priority, then endpoints */
+	struct transport transport;
+	struct tuf_client *tuf;
+	struct catalog catalog;
+};
+
+/*
+ * Opens [repository.NAME]. Begins the trust with `root` or `root-sha256` the first time.
+ * With a read-only store it works as offline, and says so.
+ *
+ * ERR_USAGE when the section has no metadata URL or no pinned root; ERR_INTEGRITY when
+ * nothing valid is to be had; ERR_NOT_FOUND offline when there is nothing yet.
+ */
+WARN_UNUSED int client_open(const struct conf *c, const char *repository,
+			    const struct store *s, const struct client_options *options,
+			    struct client **out, struct err *e);
+void client_free(struct client *c);
+DEFINE_CLEANUP(struct client, client_free);
+
+/* Sessions with several repositories, and why others could not be opened. */
+struct clients_failure {
+	char *repository;
+	struct err why;
+};
+struct clients {
+	struct client **at;
+	size_t count, cap;
+	struct clients_failure *failed;
+	size_t failed_count, failed_cap;
+};
+void clients_release(struct clients *c);
+
+/* The repository `name`, or with NULL every one that has metadata URLs. One that fails is
+ * warned about when another works; when none does, the first error is returned. */
+WARN_UNUSED int clients_open(const struct conf *c, const char *name, const struct store *s,
+			     const struct client_options *options, struct clients *out,
+			     struct err *e);
+
+/* Finds the model and variant of a reference among the sessions. ERR_NOT_FOUND with
+ * suggestions; ERR_USAGE when several repositories have it and none was named. */
+WARN_UNUSED int clients_resolve(const struct clients *all, const struct reference *r,
+				struct client **client, const struct card **model,
+				const struct card_variant **variant, struct err *e);
+
+/* A small target's verified bytes: from the cache, else downloaded. Replaces out.
+ * ERR_NOT_FOUND offline when it is not in the cache. */
+WARN_UNUSED int client_target(struct client *c, const char *path, uint64_t max_bytes,
+			      struct buf *out, struct err *e);
+
+/* The key under which mirrors have the target. Caller frees. */
+char *client_target_key(const struct client *c, const char *path, const struct tuf_target *t);
+
+#endif

@@ -1,0 +1,142 @@
+#include "fetch/client.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+
+void clients_release(struct clients *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		client_free(c->at[i]);
+	for (size_t i = 0; i < c->failed_count; i++)
+		free(c->failed[i].repository);
+	free(c->failed);
+	free(c->at);
+	*c = (struct clients){ 0 };
+}
+
+/* Is it a client's section? A publisher's own needs no URLs. */
+static bool is_fetched_from(const struct conf_section *s, const char *name)
+{
+	return name ? strcmp(s->name, name) == 0 : conf_get(s, "metadata") != NULL;
+}
+
+static int none_configured(const struct conf *c, const char *name, struct err *e)
+{
+	if (name) {
+		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
+			c->path ? c->path : "ferry.conf");
+		return err_hint(e, "name a repository of the configuration, or leave it out");
+	}
+	if (c->path)
+		err_set(e, ERR_USAGE, "%s: no [repository.NAME] with 'metadata' URLs", c->path);
+	else
+		err_set(e, ERR_USAGE, "there is no ferry.conf that says where models come from");
+	return err_hint(e, "write one with [repository.NAME], metadata = URL and root = FILE (or "
+			   "root-sha256 = HEX); see ferry.conf(5)");
+}
+
+/* Faults that no other repository can make good. */
+static bool is_fatal(const struct err *e)
+{
+	return err_is(e, ERR_CANCELLED) || err_is(e, ERR_USAGE) || err_is(e, ERR_SYSTEM);
+}
+
+static int open_one(const struct conf *c, const char *name, const struct store *s,
+		    const struct client_options *options, struct clients *all, struct err *e)
+{
+	struct client *client;
+	struct err why = ERR_INIT;
+	if (client_open(c, name, s, options, &client, &why) == 0) {
+		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
+		all->at[all->count++] = client;
+		return 0;
+	}
+	if (is_fatal(&why)) {
+		*e = why;
+		return -(int)e->class;
+	}
+	all->failed = mem_grow(all->failed, all->failed_count, &all->failed_cap,
+			       sizeof *all->failed);
+	all->failed[all->failed_count++] =
+		(struct clients_failure){ .repository = mem_strdup(name), .why = why };
+	return 0;
+}
+
+int clients_open(const struct conf *c, const char *name, const struct store *s,
+		 const struct client_options *options, struct clients *out, struct err *e)
+{
+	CLEANUP(clients_release) struct clients all = { 0 };
+	const struct conf_section *section;
+	for (size_t i = 0; (section = conf_nth(c, "repository", i)); i++) {
+		int rc = is_fetched_from(section, name)
+			? open_one(c, section->name, s, options, &all, e) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	if (!all.count && !all.failed_count)
+		return none_configured(c, name, e);
+	if (!all.count) {
+		*e = all.failed[0].why;
+		return -(int)e->class;
+	}
+	for (size_t i = 0; i < all.failed_count; i++)
+		report_warn(options->report, "%s", all.failed[i].why.text);
+	*out = all;
+	all = (struct clients){ 0 };
+	return 0;
+}
+
+static int ambiguous(const struct reference *r, const struct client *a, const struct client *b,
+		     struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s is in several repositories: %s and %s", r->model,
+		a->repository, b->repository);
+	return err_hint(e, "say which: %s/%s", a->repository, r->model);
+}
+
+static int not_open(const struct clients *all, const char *repository, struct err *e)
+{
+	for (size_t i = 0; i < all->failed_count; i++)
+		if (strcmp(all->failed[i].repository, repository) == 0) {
+			*e = all->failed[i].why;
+			return -(int)e->class;
+		}
+	err_set(e, ERR_NOT_FOUND, "there is no repository %s in the configuration", repository);
+	return err_hint(e, "name a repository of the configuration, or leave it out");
+}
+
+int clients_resolve(const struct clients *all, const struct reference *r,
+		    struct client **client, const struct card **model,
+		    const struct card_variant **variant, struct err *e)
+{
+	struct client *found = NULL, *near = NULL;
+	for (size_t i = 0; i < all->count; i++) {
+		struct client *c = all->at[i];
+		struct err why = ERR_INIT;
+		const struct card *m;
+		const struct card_variant *v;
+		if (r->repository && strcmp(r->repository, c->repository) != 0)
+			continue;
+		int rc = catalog_resolve(&c->catalog, r, &m, &v, &why);
+		/* The model is there and the variant is not: a better answer than "unknown". */
+		if (rc < 0) {
+			if (!near || catalog_model(&c->catalog, r->model))
+				near = c;
+			continue;
+		}
+		if (found)
+			return ambiguous(r, found, c, e);
+		found = c;
+		*client = c;
+		*model = m;
+		*variant = v;
+	}
+	if (found)
+		return 0;
+	if (!near)
+		return not_open(all, r->repository, e);
+	const struct card *m;
+	const struct card_variant *v;
+	return catalog_resolve(&near->catalog, r, &m, &v, e);
+}

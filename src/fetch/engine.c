@@ -1,0 +1,226 @@
+#include "fetch/engine.h"
+
+#include "fetch/piece.h"
+#include "util/cancel.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+struct engine {
+	struct source_list *sources;
+	const struct engine_job *job;
+	struct partial *p;
+	struct report *report;
+	uint64_t limit_rate;
+	int64_t rate_due_us;            /* when the bytes so far should have arrived */
+
+	/* The piece in flight; it outlives a request that fails in the middle. */
+	struct piece_room room;
+	struct sha256 *hash;
+	bool flying;
+	uint32_t piece;
+	uint64_t fill;                  /* bytes of it that are there */
+	struct source *from;            /* who gave them */
+	bool mixed;                     /* more than one did */
+	bool alone;                     /* this piece must come from one source */
+
+	/* The request under way. */
+	struct source *source;
+	uint64_t received;
+	bool wrong;                     /* it ended because a piece was wrong */
+	bool local;                     /* it ended because we failed, not the source */
+};
+
+static void drop_flight(struct engine *g)
+{
+	if (g->flying && g->from)
+		g->from->wasted += g->fill;
+	report_advance(g->report, g->p->name, -(int64_t)g->fill);
+	sha256_reset(g->hash);
+	g->flying = false;
+	g->fill = 0;
+	g->from = NULL;
+	g->mixed = false;
+}
+
+static void begin_flight(struct engine *g, uint32_t piece)
+{
+	if (g->flying && g->piece == piece && g->from != g->source && g->fill) {
+		if (g->alone)
+			drop_flight(g);
+		else
+			g->mixed = true;
+	}
+	if (g->flying && g->piece == piece) {
+		g->from = g->source;
+		return;
+	}
+	if (g->flying)
+		drop_flight(g);
+	g->flying = true;
+	g->piece = piece;
+	g->from = g->source;
+}
+
+/* The piece is complete: it is right, or somebody lied. */
+static int land_piece(struct engine *g, struct err *e)
+{
+	struct digest d;
+	sha256_final(g->hash, &d);
+	if (digest_equal(&d, &g->p->pieces[g->piece])) {
+		int rc = partial_put(g->p, g->piece, g->room.data, e);
+		g->local = rc < 0;
+		if (rc < 0)
+			return rc;
+		g->source->bytes += g->fill;
+		source_did_well(g->source);
+		g->flying = g->mixed = g->alone = false;
+		g->fill = 0;
+		return 0;
+	}
+	g->wrong = true;
+	return err_set(e, ERR_INTEGRITY, "piece %u, at byte %llu", (unsigned)g->piece,
+		       (unsigned long long)grid_offset(&g->p->grid, g->piece));
+}
+
+/* Sleeps until the bytes are no more than the rate allows. */
+static int keep_rate(struct engine *g, size_t len, struct err *e)
+{
+	if (!g->limit_rate)
+		return 0;
+	const struct source_clock *clock = g->sources->clock;
+	int64_t now_us = clock->now_ms(clock->ctx) * 1000;
+	/* A pause is not saved up for a burst. */
+	if (g->rate_due_us < now_us)
+		g->rate_due_us = now_us;
+	g->rate_due_us += (int64_t)(len * 1000000 / g->limit_rate);
+	int64_t ahead_ms = (g->rate_due_us - now_us) / 1000;
+	return ahead_ms < 20 ? 0 : clock->sleep_ms(clock->ctx, ahead_ms, e);
+}
+
+static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
+{
+	struct engine *g = ctx;
+	const unsigned char *at = data;
+	int rc = cancel_check(e);
+	if (rc == 0)
+		rc = keep_rate(g, len, e);
+	if (rc < 0) {
+		g->local = true;
+		return rc;
+	}
+	while (len) {
+		if (!g->flying)
+			begin_flight(g, g->piece + 1);
+		uint64_t room = grid_length(&g->p->grid, g->piece) - g->fill;
+		size_t part = (size_t)MIN(room, len);
+		memcpy(g->room.data + g->fill, at, part);
+		sha256_add(g->hash, at, part);
+		g->fill += part;
+		g->received += part;
+		report_advance(g->report, g->p->name, (int64_t)part);
+		at += part;
+		len -= part;
+		if (part == room && (rc = land_piece(g, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* What a failed request means: for the piece in flight, and for the source. */
+static void judge(struct engine *g, const struct err *why)
+{
+	bool shared = g->mixed;
+	if (g->wrong) {
+		drop_flight(g);
+		g->alone = true;
+		if (shared) {
+			report_detail(g->report, "%s: %s: wrong, from several sources; fetching it "
+				      "again from one", g->p->name, why->text);
+			return;
+		}
+	}
+	source_failed(g->sources, g->source, g->job->key, why, g->received);
+	if (g->source->banned)
+		report_note(g->report, "%s: %s: wrong bytes (%s): not asked again",
+			    g->source->id, g->p->name, why->text);
+	else
+		report_detail(g->report, "%s", why->text);
+}
+
+static int request(struct engine *g, uint32_t first, uint32_t count, struct err *e)
+{
+	const struct grid *grid = &g->p->grid;
+	struct mirror_sink sink = { .write = on_bytes, .ctx = g };
+	struct mirror *m;
+	struct err why = ERR_INIT;
+	begin_flight(g, first);
+	g->received = 0;
+	g->wrong = g->local = false;
+	uint64_t offset = grid_offset(grid, first) + g->fill;
+	uint32_t last = first + count - 1;
+	uint64_t end = grid_offset(grid, last) + grid_length(grid, last);
+	int rc = source_open(g->sources, g->source, &m, &why);
+	if (rc == 0)
+		rc = mirror_get(m, g->job->key, offset, end - offset, &sink, &why);
+	if (rc == 0)
+		return 0;
+	if (g->local || rc == -ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	judge(g, &why);
+	return 0;
+}
+
+static int choose(struct engine *g, struct err *e)
+{
+	const struct source_clock *clock = g->sources->clock;
+	for (;;) {
+		int64_t wait_ms;
+		int rc = cancel_check(e);
+		if (rc < 0)
+			return rc;
+		g->source = source_choose(g->sources, &wait_ms);
+		if (g->source)
+			return 0;
+		if (!wait_ms)
+			return source_list_err(g->sources, g->p->name, e);
+		rc = clock->sleep_ms(clock->ctx, wait_ms, e);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int run(struct engine *g, struct err *e)
+{
+	uint32_t first, count;
+	int rc = 0;
+	while (rc == 0 && partial_next_run(g->p, &first, &count)) {
+		rc = choose(g, e);
+		if (rc == 0)
+			rc = request(g, first, count, e);
+	}
+	return rc;
+}
+
+int engine_run(struct source_list *sources, const struct engine_job *job,
+	       const struct engine_options *options, struct err *e)
+{
+	struct partial *p = job->partial;
+	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
+	CLEANUP(mem_free_ptr) char *dir = path_dir(p->path);
+	struct engine g = { .sources = sources, .job = job, .p = p, .hash = hash,
+			    .report = options->report, .limit_rate = options->limit_rate };
+	if (!p->missing)
+		return 0;
+	source_list_begin_file(sources);
+	report_begin(g.report, p->name, p->grid.size, p->grid.size - partial_missing_bytes(p));
+	int rc = piece_room_open(&g.room, MIN(p->grid.piece_length, p->grid.size), dir, e);
+	if (rc == 0)
+		rc = run(&g, e);
+	report_end(g.report, p->name, rc == 0);
+	piece_room_close(&g.room);
+	return rc;
+}

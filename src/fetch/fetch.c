@@ -1,0 +1,206 @@
+#include "fetch/fetch.h"
+
+#include "fetch/engine.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <time.h>
+
+void fetch_result_release(struct fetch_result *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		free(r->files[i].path);
+	free(r->files);
+	*r = (struct fetch_result){ 0 };
+}
+
+static struct store_variant stored_form(const struct client *c, const struct plan *p)
+{
+	struct store_variant v = {
+		.repository = mem_strdup(c->repository), .model = mem_strdup(p->model->id),
+		.variant = mem_strdup(p->variant->id), .fetched_s = (int64_t)time(NULL),
+	};
+	v.files = mem_alloc((p->count + 1) * sizeof *v.files);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct card_file *f = p->files[i].card;
+		v.files[v.file_count++] = (struct store_file){ .name = mem_strdup(f->name),
+							       .sha256 = f->sha256,
+							       .size = f->size };
+	}
+	return v;
+}
+
+static int fetch_one(struct client *c, const struct plan_file *f, uint64_t limit_rate,
+		     struct fetch_file *out, struct err *e)
+{
+	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
+	struct engine_job job = { .key = f->key, .partial = &p };
+	struct engine_options options = { .limit_rate = limit_rate, .report = c->report };
+	bool done;
+	int rc = partial_open(c->store, f->card->name, &f->card->sha256, &f->manifest.grid,
+			      f->manifest.pieces, c->report, &p, &done, e);
+	if (rc < 0 || done)
+		return rc;
+	out->resumed = p.kept;
+	if (p.kept) {
+		char size[SIZE_TEXT];
+		report_note(c->report, "%s: %s of an earlier run are there and right", p.name,
+			    format_size(size, p.kept));
+	}
+	rc = engine_run(&c->sources, &job, &options, e);
+	out->fetched = p.grid.size - p.kept - partial_missing_bytes(&p);
+	return rc < 0 ? rc : partial_finish(&p, e);
+}
+
+static int fetch_files(struct client *c, const struct plan *p, uint64_t limit_rate,
+		       struct fetch_result *r, struct err *e)
+{
+	r->files = mem_alloc((p->count + 1) * sizeof *r->files);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct plan_file *f = &p->files[i];
+		struct fetch_file *out = &r->files[r->count++];
+		out->name = f->card->name;
+		out->size = f->card->size;
+		out->sha256 = f->card->sha256;
+		if (!f->in_store) {
+			int rc = fetch_one(c, f, limit_rate, out, e);
+			if (rc < 0)
+				return rc;
+		}
+		r->size += out->size;
+		r->fetched += out->fetched;
+		r->resumed += out->resumed;
+	}
+	return 0;
+}
+
+/* Is it linked already, as it is? Then nothing needs to be written. */
+static bool is_linked(const struct client *c, const struct store_variant *v)
+{
+	CLEANUP(store_variants_release) struct store_variants all = { 0 };
+	const struct store_variant *old;
+	struct err ignored = ERR_INIT;
+	if (fetch_from_store(c->store, v->repository, v->model, v->variant, &all, &old,
+			     &ignored) < 0 || old->file_count != v->file_count)
+		return false;
+	for (size_t i = 0; i < v->file_count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(old->dir, v->files[i].name);
+		if (strcmp(old->files[i].name, v->files[i].name) != 0 || !file_exists(path) ||
+		    !digest_equal(&old->files[i].sha256, &v->files[i].sha256))
+			return false;
+	}
+	return true;
+}
+
+static void name_linked(struct client *c, const struct plan *p, struct fetch_result *r)
+{
+	CLEANUP(mem_free_ptr) char *dir =
+		store_variant_dir(c->store, c->repository, p->model->id, p->variant->id);
+	for (size_t i = 0; i < r->count; i++)
+		r->files[i].path = path_join(dir, r->files[i].name);
+}
+
+static int deliver(struct client *c, const struct plan *p, const char *output,
+		   struct fetch_result *r, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	int rc = fetch_deliver(c->store, p->variant, output, &paths, e);
+	for (size_t i = 0; rc == 0 && i < r->count; i++) {
+		free(r->files[i].path);
+		r->files[i].path = mem_strdup(paths.at[i]);
+	}
+	return rc;
+}
+
+int fetch_variant(struct client *c, const struct card *model,
+		  const struct card_variant *variant, const struct fetch_options *options,
+		  struct fetch_result *out, struct err *e)
+{
+	CLEANUP(plan_release) struct plan plan = { 0 };
+	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
+	int rc = plan_make(c, model, variant, options->check_blobs, &plan, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(store_variant_release) struct store_variant v = stored_form(c, &plan);
+	bool linked = is_linked(c, &v);
+	if (plan.to_fetch)
+		rc = file_need_space(c->store->home, plan.to_fetch, e);
+	if (rc == 0 && !linked)
+		rc = store_pin(c->store, &v, e);
+	if (rc == 0)
+		rc = fetch_files(c, &plan, options->limit_rate ? options->limit_rate
+								: c->limit_rate, &result, e);
+	if (rc == 0 && !linked)
+		rc = store_link(c->store, &v, e);
+	if (rc < 0)
+		return rc;
+	name_linked(c, &plan, &result);
+	if (options->output && (rc = deliver(c, &plan, options->output, &result, e)) < 0)
+		return rc;
+	*out = result;
+	result = (struct fetch_result){ 0 };
+	return 0;
+}
+
+/* -- without a network ----------------------------------------------------------------------- */
+
+int fetch_from_store(const struct store *s, const char *repository, const char *model,
+		     const char *variant, struct store_variants *keep,
+		     const struct store_variant **out, struct err *e)
+{
+	const struct store_variant *found = NULL;
+	int rc = store_list(s, keep, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < keep->count; i++) {
+		const struct store_variant *v = &keep->at[i];
+		if (!v->complete || strcmp(v->model, model) != 0 ||
+		    (repository && strcmp(v->repository, repository) != 0) ||
+		    (variant && strcmp(v->variant, variant) != 0))
+			continue;
+		if (found) {
+			err_set(e, ERR_USAGE, "the store has %s/%s:%s and %s/%s:%s", found->repository,
+				found->model, found->variant, v->repository, v->model, v->variant);
+			return err_hint(e, "say which: %s/%s:%s", v->repository, v->model, v->variant);
+		}
+		found = v;
+	}
+	if (!found)
+		return err_set(e, ERR_NOT_FOUND, "%s%s%s%s%s is not in the store",
+			       repository ? repository : "", repository ? "/" : "", model,
+			       variant ? ":" : "", variant ? variant : "");
+	*out = found;
+	return 0;
+}
+
+/* -- somewhere else -------------------------------------------------------------------------- */
+
+static int place(const struct store *s, const struct card_file *f, const char *path,
+		 struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
+	struct stat a, b;
+	/* Given the blob itself, or a link to it that is there already. */
+	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	    a.st_ino == b.st_ino)
+		return 0;
+	return file_link_or_copy(blob, path, 0444, e);
+}
+
+int fetch_deliver(const struct store *s, const struct card_variant *variant,
+		  const char *output, struct str_list *paths, struct err *e)
+{
+	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
+	int rc = folder ? file_mkdirs(output, 0755, e) : file_mkdirs_for(output, 0755, e);
+	for (size_t i = 0; rc == 0 && i < variant->file_count; i++) {
+		const struct card_file *f = &variant->files[i];
+		CLEANUP(mem_free_ptr) char *path =
+			folder ? path_join(output, f->name) : mem_strdup(output);
+		rc = place(s, f, path, e);
+		if (rc == 0)
+			str_list_take(paths, path_absolute(path));
+	}
+	return rc < 0 ? err_context(e, "--output %s", output) : 0;
+}

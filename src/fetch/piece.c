@@ -1,0 +1,48 @@
+#include "fetch/piece.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int nameless_file(const char *dir, uint64_t size, int *fd, struct err *e)
+{
+	*fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd < 0) {
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/.piece.XXXXXX.tmp", dir);
+		*fd = mkostemps(path, 4, O_CLOEXEC);
+		if (*fd < 0)
+			return err_sys(e, errno, "%s", dir);
+		unlink(path);
+	}
+	/* Now rather than by a signal when the mapping is written to. */
+	int rc = posix_fallocate(*fd, 0, (off_t)size);
+	return rc ? err_sys(e, rc, "%s: room for a piece", dir) : 0;
+}
+
+int piece_room_open(struct piece_room *r, uint64_t size, const char *dir, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	if (size > PIECE_MEMORY_MAX) {
+		int rc = nameless_file(dir, size, &fd, e);
+		if (rc < 0)
+			return rc;
+		flags = MAP_SHARED;
+	}
+	void *data = mmap(NULL, MAX(size, 1), PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (data == MAP_FAILED)
+		return err_sys(e, errno, "room for a piece");
+	*r = (struct piece_room){ .data = data, .size = MAX(size, 1) };
+	return 0;
+}
+
+void piece_room_close(struct piece_room *r)
+{
+	if (r->data)
+		munmap(r->data, r->size);
+	*r = (struct piece_room){ 0 };
+}

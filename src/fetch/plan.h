@@ -1,0 +1,39 @@
+/*
+ * The plan of a fetch: what a variant is made of, what the store has of it, and so how
+ * many bytes are to come. Everything in it is from signed targets.
+ */
+#ifndef FERRY_FETCH_PLAN_H
+#define FERRY_FETCH_PLAN_H
+
+#include "catalog/manifest.h"
+#include "fetch/client.h"
+
+struct plan_file {
+	const struct card_file *card;   /* borrowed from the catalog */
+	char *key;                      /* on every source */
+	bool in_store;                  /* whole and verified: nothing below is set */
+	struct manifest manifest;
+	uint64_t to_fetch;              /* bytes, if the journal of an earlier run is right */
+};
+
+struct plan {
+	const struct card *model;
+	const struct card_variant *variant;
+	struct plan_file *files;        /* shards in order */
+	size_t count;
+	uint64_t to_fetch;
+};
+void plan_release(struct plan *p);
+
+/*
+ * Checks the card against the signed targets and their manifests. check_blobs: files that
+ * are in the store are hashed again; damaged ones are fetched anew.
+ *
+ * ERR_INTEGRITY when card, target and manifest disagree; ERR_NOT_FOUND offline when a
+ * file is not in the store.
+ */
+WARN_UNUSED int plan_make(struct client *c, const struct card *model,
+			  const struct card_variant *variant, bool check_blobs,
+			  struct plan *out, struct err *e);
+
+#endif

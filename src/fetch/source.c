@@ -1,0 +1,357 @@
+#include "fetch/source.h"
+
+#include "http/url.h"
+#include "mirror/kinds.h"
+#include "util/cancel.h"
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* A server that wants a longer pause is given up for this file. */
+#define MAX_PAUSE_MS 60000
+#define FIRST_PAUSE_MS 250
+#define LONGEST_PAUSE_MS 15000
+/* What a failed request must have brought to count as getting on. */
+#define USEFUL_BYTES (256 * KIB)
+
+static const struct {
+	const char *name, *text;
+} fault_names[FAULT_KINDS] = {
+	[FAULT_WRONG_BYTES] = { "wrong-bytes", "wrong bytes" },
+	[FAULT_METADATA] = { "bad-metadata", "metadata that does not verify" },
+	[FAULT_STALE] = { "stale", "stale metadata" },
+	[FAULT_DROPPED] = { "dropped", "connection dropped" },
+	[FAULT_STALLED] = { "stalled", "stalled" },
+	[FAULT_UNREACHABLE] = { "unreachable", "unreachable" },
+	[FAULT_MISSING] = { "missing", "missing" },
+	[FAULT_REFUSED] = { "refused", "refused" },
+	[FAULT_UNUSABLE] = { "unusable", "unusable" },
+};
+
+const char *source_fault_name(enum source_fault f)
+{
+	return fault_names[f].name;
+}
+
+static int64_t real_now_ms(void *ctx)
+{
+	(void)ctx;
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int real_sleep_ms(void *ctx, int64_t ms, struct err *e)
+{
+	(void)ctx;
+	int rc = cancel_check(e);
+	while (rc == 0 && ms > 0) {
+		/* In slices: a signal may come between the check and the sleep. */
+		int64_t slice = MIN(ms, 100);
+		struct timespec t = { .tv_nsec = slice * 1000000 };
+		nanosleep(&t, NULL);
+		ms -= slice;
+		rc = cancel_check(e);
+	}
+	return rc;
+}
+
+const struct source_clock source_real_clock = { real_now_ms, real_sleep_ms, NULL };
+
+static void source_free(struct source *s)
+{
+	mirror_close(s->mirror);
+	free(s->id);
+	free(s->url);
+	free(s);
+}
+
+void source_list_release(struct source_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		source_free(l->at[i]);
+	free(l->at);
+	*l = (struct source_list){ 0 };
+}
+
+static bool same_url(const char *a, const char *b)
+{
+	size_t la = strlen(a), lb = strlen(b);
+	while (la && a[la - 1] == '/')
+		la--;
+	while (lb && b[lb - 1] == '/')
+		lb--;
+	return la == lb && strncmp(a, b, la) == 0;
+}
+
+static char *endpoint_id(const char *url)
+{
+	CLEANUP(mem_free_ptr) char *shown = url_redact(url);
+	return text_escaped(shown);
+}
+
+struct source *source_add(struct source_list *l, const char *id, const char *url,
+			  bool endpoint)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct source *s = l->at[i];
+		if (!same_url(s->url, url))
+			continue;
+		if (!endpoint) {
+			free(s->id);
+			s->id = mem_strdup(id);
+		}
+		s->endpoint |= endpoint;
+		return s;
+	}
+	struct source *s = NEW(struct source);
+	s->id = endpoint ? endpoint_id(url) : mem_strdup(id);
+	s->url = mem_strdup(url);
+	s->endpoint = endpoint;
+	l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
+	l->at[l->count++] = s;
+	return s;
+}
+
+int source_open(struct source_list *l, struct source *s, struct mirror **out, struct err *e)
+{
+	if (!s->mirror) {
+		int rc = mirror_open_url(l->kinds, s->id, s->url, &s->mirror, e);
+		if (rc < 0)
+			return rc;
+		if (l->stall_s)
+			mirror_http_tune(s->mirror,
+					 &(struct http_options){ .stall_s = l->stall_s });
+	}
+	*out = s->mirror;
+	return 0;
+}
+
+void source_list_begin_file(struct source_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct source *s = l->at[i];
+		s->given_up = false;
+		if (s->failures >= l->max_failures)
+			s->failures = l->max_failures - 1;
+	}
+}
+
+/* What counts against a source when there is another. */
+static unsigned line_faults(const struct source *s)
+{
+	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] +
+	       s->faults[FAULT_UNREACHABLE];
+}
+
+struct source *source_choose(struct source_list *l, int64_t *wait_ms)
+{
+	int64_t now = l->clock->now_ms(l->clock->ctx), earliest = INT64_MAX;
+	struct source *best = NULL;
+	for (size_t i = 0; i < l->count; i++) {
+		struct source *s = l->at[i];
+		if (s->banned || s->given_up || !s->objects)
+			continue;
+		if (s->not_before_ms > now)
+			earliest = MIN(earliest, s->not_before_ms);
+		else if (!best || line_faults(s) < line_faults(best))
+			best = s;
+	}
+	*wait_ms = best || earliest == INT64_MAX ? 0 : earliest - now;
+	return best;
+}
+
+void source_did_well(struct source *s)
+{
+	s->failures = 0;
+	s->not_before_ms = 0;
+}
+
+void source_note_fault(struct source *s, enum source_fault f, const char *fmt, ...)
+{
+	if (s->faults[f]++ > 0)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(s->detail[f], sizeof s->detail[f], fmt, ap);
+	va_end(ap);
+}
+
+enum source_fault source_fault_of(const struct err *why, uint64_t received)
+{
+	switch (why->class) {
+	case ERR_INTEGRITY:
+		return FAULT_WRONG_BYTES;
+	case ERR_NOT_FOUND:
+		return FAULT_MISSING;
+	case ERR_AUTH:
+		return FAULT_REFUSED;
+	case ERR_NETWORK:
+		if (strstr(why->text, "stalled"))
+			return FAULT_STALLED;
+		if (received || strstr(why->text, "dropped"))
+			return FAULT_DROPPED;
+		return FAULT_UNREACHABLE;
+	default:
+		return FAULT_UNUSABLE;
+	}
+}
+
+/* The text without the "mirror ID: KEY: " that mirror_get() put in front: the report names
+ * them anyway. */
+static const char *bare_text(const struct source *s, const char *key, const char *text)
+{
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", s->id);
+	if (str_starts(text, prefix))
+		text += strlen(prefix);
+	size_t len = strlen(key);
+	if (strncmp(text, key, len) == 0 && text[len] == ':' && text[len + 1] == ' ')
+		text += len + 2;
+	return text;
+}
+
+static void back_off(struct source_list *l, struct source *s)
+{
+	int64_t pause = FIRST_PAUSE_MS;
+	for (unsigned i = 1; i < s->failures && pause < LONGEST_PAUSE_MS; i++)
+		pause *= 2;
+	uint64_t asked_s = s->mirror ? s->mirror->retry_after_s : 0;
+	if (asked_s > MAX_PAUSE_MS / 1000)
+		s->given_up = true;
+	else
+		s->not_before_ms = l->clock->now_ms(l->clock->ctx) +
+				   MAX(pause, (int64_t)asked_s * 1000);
+}
+
+void source_failed(struct source_list *l, struct source *s, const char *key,
+		   const struct err *why, uint64_t received)
+{
+	enum source_fault f = source_fault_of(why, received);
+	source_note_fault(s, f, "%s", bare_text(s, key, why->text));
+	switch (f) {
+	case FAULT_WRONG_BYTES:
+		s->banned = true;
+		break;
+	case FAULT_MISSING:
+	case FAULT_REFUSED:
+	case FAULT_UNUSABLE:
+		s->given_up = true;
+		break;
+	default:
+		s->failures = received >= USEFUL_BYTES ? 1 : s->failures + 1;
+		if (s->failures >= l->max_failures)
+			s->given_up = true;
+		else
+			back_off(l, s);
+	}
+}
+
+bool source_has_faults(const struct source *s)
+{
+	for (size_t f = 0; f < FAULT_KINDS; f++)
+		if (s->faults[f])
+			return true;
+	return false;
+}
+
+void source_describe(const struct source *s, struct buf *out)
+{
+	const char *separator = "";
+	for (size_t f = 0; f < FAULT_KINDS; f++) {
+		if (!s->faults[f])
+			continue;
+		buf_addf(out, "%s%s", separator, fault_names[f].text);
+		if (s->faults[f] > 1)
+			buf_addf(out, " %u times", s->faults[f]);
+		if (s->detail[f][0])
+			buf_addf(out, " (%s%s)", s->faults[f] > 1 ? "first: " : "", s->detail[f]);
+		separator = "; ";
+	}
+}
+
+static enum err_class common_class(const struct source_list *l)
+{
+	size_t asked = 0, lied = 0, refused = 0;
+	for (size_t i = 0; i < l->count; i++) {
+		const struct source *s = l->at[i];
+		if (!source_has_faults(s))
+			continue;
+		asked++;
+		lied += s->banned || s->faults[FAULT_METADATA];
+		refused += s->faults[FAULT_REFUSED] > 0;
+	}
+	if (asked && lied == asked)
+		return ERR_INTEGRITY;
+	return asked && refused == asked ? ERR_AUTH : ERR_NETWORK;
+}
+
+int source_list_err(const struct source_list *l, const char *what, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(8 * KIB);
+	for (size_t i = 0; i < l->count; i++) {
+		if (!source_has_faults(l->at[i]))
+			continue;
+		buf_addf(&text, "%s%s: ", text.len ? "; " : "", l->at[i]->id);
+		source_describe(l->at[i], &text);
+	}
+	enum err_class class = common_class(l);
+	err_set(e, class, "%s: every source failed: %s", what,
+		text.len ? buf_str(&text) : "there is none to ask");
+	if (class == ERR_INTEGRITY)
+		return err_hint(e, "none of the copies is what was signed; tell the publisher. What "
+				   "was right is kept");
+	return err_hint(e, "check the network and run the same command again later: "
+			   "finished pieces are kept");
+}
+
+static int get_from(struct source_list *l, struct source *s, const char *key, uint64_t length,
+		    const struct digest *sha256, struct buf *out, struct err *e)
+{
+	struct mirror *m;
+	struct digest got;
+	int rc = source_open(l, s, &m, e);
+	if (rc == 0)
+		rc = mirror_get_small(m, key, out, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(buf_str(out), out->len, &got);
+	if (out->len != length)
+		return err_set(e, ERR_INTEGRITY, "%s: %zu bytes instead of %llu", key, out->len,
+			       (unsigned long long)length);
+	if (!digest_equal(&got, sha256))
+		return err_set(e, ERR_INTEGRITY, "%s: its SHA-256 is not the signed one", key);
+	return 0;
+}
+
+int source_get_small(struct source_list *l, const char *key, uint64_t length,
+		     const struct digest *sha256, struct buf *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf got = BUF_INIT(length);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < l->count; i++) {
+			struct source *s = l->at[i];
+			struct err why = ERR_INIT;
+			if (s->banned || s->endpoint != (pass == 0))
+				continue;
+			int rc = get_from(l, s, key, length, sha256, &got, &why);
+			if (rc == 0) {
+				s->bytes += got.len;
+				source_did_well(s);
+				buf_release(out);
+				*out = got;
+				got = (struct buf)BUF_INIT(0);
+				return 0;
+			}
+			if (rc == -ERR_CANCELLED) {
+				*e = why;
+				return rc;
+			}
+			source_failed(l, s, key, &why, 0);
+		}
+	}
+	return source_list_err(l, key, e);
+}

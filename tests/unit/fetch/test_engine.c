@@ -1,0 +1,533 @@
+/* The engine and the partial file against mirrors in memory that fail on demand. Pieces
+ * are of 1000 bytes here; the clock is ours. */
+#include "fetch/engine.h"
+
+#include "mirror/mem.h"
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PIECE 1000
+#define PIECES 10
+#define SIZE (PIECE * PIECES - 300)
+#define KEY "targets/models/phi/phi.gguf"
+
+/* Stands in for the C library's: no locks, or locks that hold nobody back. */
+static enum { LOCKS_WORK, LOCKS_FAIL, LOCKS_LIE } locks;
+int flock(int fd, int operation)
+{
+	if (locks == LOCKS_WORK)
+		return (int)syscall(SYS_flock, fd, operation);
+	errno = ENOLCK;
+	return locks == LOCKS_FAIL ? -1 : 0;
+}
+
+struct fixture {
+	char *dir;
+	struct store store;
+	unsigned char bytes[SIZE];
+	struct digest sha256, pieces[PIECES];
+	struct grid grid;
+	struct mem_store *mirrors[3];
+	struct source_list sources;
+	int64_t now_ms, slept_ms;
+};
+
+static int64_t test_now(void *ctx)
+{
+	return ((struct fixture *)ctx)->now_ms;
+}
+
+static int test_sleep(void *ctx, int64_t ms, struct err *e)
+{
+	(void)e;
+	struct fixture *f = ctx;
+	f->now_ms += ms;
+	f->slept_ms += ms;
+	return 0;
+}
+
+static struct source_clock test_clock = { test_now, test_sleep, NULL };
+
+static int set_up(void **state)
+{
+	struct err e = ERR_INIT;
+	struct fixture *f = NEW(struct fixture);
+	f->dir = scratch_new();
+	locks = LOCKS_WORK;
+	assert_ok(store_open(f->dir, &f->store, &e), &e);
+	for (size_t i = 0; i < SIZE; i++)
+		f->bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+	f->grid = (struct grid){ .size = SIZE, .piece_length = PIECE, .count = PIECES };
+	sha256_of(f->bytes, SIZE, &f->sha256);
+	for (uint32_t i = 0; i < PIECES; i++)
+		sha256_of(f->bytes + grid_offset(&f->grid, i), grid_length(&f->grid, i),
+			  &f->pieces[i]);
+	test_clock.ctx = f;
+	f->now_ms = 1000000;
+	f->sources = (struct source_list){ .clock = &test_clock, .max_failures = 4 };
+	for (size_t i = 0; i < 3; i++) {
+		char id[2] = { (char)('a' + i), 0 };
+		f->mirrors[i] = mem_store_new();
+		mem_store_set(f->mirrors[i], KEY, f->bytes, SIZE);
+		struct source *s = source_add(&f->sources, id, id, false);
+		s->objects = true;
+		s->mirror = mem_store_open(f->mirrors[i], id);
+	}
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	source_list_release(&f->sources);
+	for (size_t i = 0; i < 3; i++)
+		mem_store_free(f->mirrors[i]);
+	store_close(&f->store);
+	scratch_free(f->dir);
+	free(f);
+	return 0;
+}
+
+static void fault(struct fixture *f, size_t mirror, struct mem_fault fault)
+{
+	fault.call = MEM_GET;
+	mem_store_fault(f->mirrors[mirror], &fault);
+}
+
+/* Opens, fetches, finishes; what a killed process would leave stays when it fails. */
+static int fetch_with(struct fixture *f, const struct engine_options *options, struct err *e)
+{
+	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
+	bool done;
+	int rc = partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &p,
+			      &done, e);
+	if (rc < 0 || done)
+		return rc;
+	struct engine_job job = { .key = KEY, .partial = &p };
+	rc = engine_run(&f->sources, &job, options, e);
+	return rc < 0 ? rc : partial_finish(&p, e);
+}
+
+static int fetch(struct fixture *f, struct err *e)
+{
+	return fetch_with(f, &(struct engine_options){ 0 }, e);
+}
+
+static void assert_blob(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &f->sha256);
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &f->sha256);
+	CLEANUP(mem_free_ptr) char *lock = store_lock_path(&f->store, &f->sha256);
+	CLEANUP(buf_release) struct buf b = BUF_INIT(SIZE + 1);
+	assert_ok(file_read_all(blob, &b, &e), &e);
+	assert_int_equal(b.len, SIZE);
+	assert_memory_equal(b.data, f->bytes, SIZE);
+	assert_false(file_exists(part));
+	assert_false(file_exists(lock));
+}
+
+static void assert_faults(struct fixture *f, size_t source, const char *want)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(4096);
+	source_describe(f->sources.at[source], &b);
+	assert_string_equal(buf_str(&b), want);
+}
+
+static size_t calls(struct fixture *f, size_t mirror)
+{
+	return mem_store_calls(f->mirrors[mirror])->count;
+}
+
+static void whole_file_is_one_request(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_int_equal(calls(f, 0), 1);
+	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 0 9700");
+	assert_int_equal(calls(f, 1), 0);
+	assert_int_equal(f->sources.at[0]->bytes, SIZE);
+	assert_faults(f, 0, "");
+}
+
+static void wrong_byte_bans_its_mirror_and_costs_one_piece(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fault(f, 0, (struct mem_fault){ .harm = MEM_FLIP, .at = 3456, .times = UINT_MAX });
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_true(f->sources.at[0]->banned);
+	assert_int_equal(f->sources.at[0]->bytes, 3 * PIECE);
+	assert_int_equal(f->sources.at[0]->wasted, PIECE);
+	assert_int_equal(f->sources.at[1]->bytes, SIZE - 3 * PIECE);
+	assert_faults(f, 0, "wrong bytes (piece 3, at byte 3000)");
+	assert_string_equal(mem_store_calls(f->mirrors[1])->at[0], "get " KEY " 3000 6700");
+}
+
+static void dropped_connection_goes_on_at_the_very_byte(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fault(f, 0, (struct mem_fault){ .harm = MEM_CUT, .at = 2500 });
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_string_equal(mem_store_calls(f->mirrors[1])->at[0], "get " KEY " 2500 7200");
+	assert_int_equal(f->sources.at[0]->faults[FAULT_DROPPED], 1);
+	assert_int_equal(f->sources.at[0]->wasted, 0);
+	assert_false(f->sources.at[0]->banned);
+}
+
+/* The case of the two: one lies, the other drops, and nobody else is there. */
+static void liar_and_dropper_together_give_the_file(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	mem_store_remove(f->mirrors[2], KEY);
+	fault(f, 0, (struct mem_fault){ .harm = MEM_FLIP, .at = 4999, .times = UINT_MAX });
+	fault(f, 1, (struct mem_fault){ .harm = MEM_CUT, .at = 800, .times = 3 });
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_true(f->sources.at[0]->banned);
+	assert_int_equal(f->sources.at[1]->faults[FAULT_DROPPED], 3);
+	assert_int_equal(f->sources.at[2]->faults[FAULT_MISSING], 1);
+	assert_true(f->slept_ms > 0);
+}
+
+/* b delivers the tail of a piece that a began wrong: b must not be blamed. */
+static void piece_of_two_sources_accuses_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	mem_store_set(f->mirrors[0], KEY, "wrong", 5);
+	fault(f, 0, (struct mem_fault){ .harm = MEM_CUT, .at = 5 });
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_false(f->sources.at[1]->banned);
+	assert_int_equal(f->sources.at[1]->faults[FAULT_WRONG_BYTES], 0);
+	assert_int_equal(f->sources.at[1]->bytes, SIZE);
+}
+
+static void object_that_is_too_short_is_a_lie(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	mem_store_set(f->mirrors[0], KEY, f->bytes, 4200);
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_true(f->sources.at[0]->banned);
+}
+
+static void error_names_every_source_and_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fault(f, 0, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_NETWORK,
+					.times = UINT_MAX });
+	mem_store_remove(f->mirrors[1], KEY);
+	fault(f, 2, (struct mem_fault){ .harm = MEM_FLIP, .at = 0, .times = UINT_MAX });
+	assert_int_equal(fetch(f, &e), -ERR_NETWORK);
+	assert_non_null(strstr(e.text, "phi.gguf: every source failed: a: unreachable 4 times"));
+	assert_non_null(strstr(e.text, "; b: missing"));
+	assert_non_null(strstr(e.text, "; c: wrong bytes (piece 0"));
+	assert_int_equal(f->slept_ms, 250 + 500 + 1000);
+}
+
+static void only_liars_is_a_matter_of_integrity(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		fault(f, i, (struct mem_fault){ .harm = MEM_FLIP, .at = 9000, .times = UINT_MAX });
+	assert_int_equal(fetch(f, &e), -ERR_INTEGRITY);
+	/* What was right is kept for the next run. */
+	for (size_t i = 0; i < 3; i++) {
+		mem_store_mend(f->mirrors[i]);
+		f->sources.at[i]->banned = false;
+	}
+	mem_store_forget_calls(f->mirrors[0]);
+	err_clear(&e);
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 9000 700");
+}
+
+static void refused_everywhere_is_a_matter_of_permission(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		fault(f, i, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_AUTH,
+						.times = UINT_MAX });
+	assert_int_equal(fetch(f, &e), -ERR_AUTH);
+}
+
+static void good_mirror_is_preferred_after_faults(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fault(f, 0, (struct mem_fault){ .harm = MEM_CUT, .at = 1000 });
+	fault(f, 1, (struct mem_fault){ .harm = MEM_CUT, .at = 2000 });
+	assert_ok(fetch(f, &e), &e);
+	assert_int_equal(calls(f, 0), 1);
+	assert_int_equal(calls(f, 1), 1);
+	assert_int_equal(calls(f, 2), 1);
+	assert_int_equal(f->slept_ms, 0);
+}
+
+static void server_may_ask_for_a_pause(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	f->sources.count = 1;
+	fault(f, 0, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_NETWORK });
+	assert_ok(fetch(f, &e), &e);
+	assert_int_equal(f->slept_ms, 250);
+	f->sources.count = 3;
+}
+
+static void rate_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	assert_ok(fetch_with(f, &(struct engine_options){ .limit_rate = 1000 }, &e), &e);
+	assert_blob(f);
+	assert_true(f->slept_ms >= 9000 && f->slept_ms <= 9800);
+}
+
+/* As a killed process leaves it: pieces 0 to n-1 written and claimed. */
+static void leave_partial(struct fixture *f, uint32_t pieces)
+{
+	struct err e = ERR_INIT;
+	bool done;
+	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
+	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &p,
+			       &done, &e), &e);
+	for (uint32_t i = 0; i < pieces; i++)
+		assert_ok(partial_put(&p, i, f->bytes + i * PIECE, &e), &e);
+}
+
+static void damage_part(struct fixture *f, off_t offset)
+{
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &f->sha256);
+	int fd = open(part, O_WRONLY);
+	assert_true(fd >= 0 && pwrite(fd, "\xff\x00\xff", 3, offset) == 3);
+	close(fd);
+}
+
+static void resume_fetches_only_what_is_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	leave_partial(f, 6);
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_int_equal(calls(f, 0), 1);
+	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 6000 3700");
+}
+
+static void claims_are_hashed_before_they_are_trusted(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	leave_partial(f, PIECES);
+	damage_part(f, 2100);
+	damage_part(f, 7001);
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_int_equal(calls(f, 0), 2);
+	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 2000 1000");
+	assert_string_equal(mem_store_calls(f->mirrors[0])->at[1], "get " KEY " 7000 1000");
+}
+
+static void partial_of_a_wrong_size_is_mended(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &f->sha256);
+	static const off_t sizes[] = { 0, 3500, SIZE + 1, 1 << 20 };
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct err e = ERR_INIT;
+		leave_partial(f, 5);
+		assert_int_equal(truncate(part, sizes[i]), 0);
+		assert_ok(fetch(f, &e), &e);
+		assert_blob(f);
+		CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &f->sha256);
+		assert_int_equal(unlink(blob), 0);
+	}
+}
+
+static void complete_partial_needs_no_source(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	leave_partial(f, PIECES);
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &f->sha256);
+	assert_int_equal(chmod(part, 0444), 0);
+	assert_ok(fetch(f, &e), &e);
+	assert_blob(f);
+	assert_int_equal(calls(f, 0), 0);
+}
+
+static void whole_digest_is_checked_too(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	sha256_of("another", 7, &f->sha256);
+	assert_int_equal(fetch(f, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "whole file's SHA-256"));
+	assert_false(store_has(&f->store, &f->sha256, SIZE));
+}
+
+static void empty_file_is_made(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	f->grid = (struct grid){ .piece_length = PIECE };
+	sha256_of("", 0, &f->sha256);
+	assert_ok(fetch(f, &e), &e);
+	assert_true(store_has(&f->store, &f->sha256, 0));
+}
+
+/* Two processes on one file at once, again and again, with every kind of lock. */
+static void two_processes(void **state)
+{
+	struct fixture *f = *state;
+	for (int round = 0; round < 30; round++) {
+		locks = round % 3 == 0 ? LOCKS_WORK : round % 3 == 1 ? LOCKS_FAIL : LOCKS_LIE;
+		pid_t children[2];
+		for (int i = 0; i < 2; i++) {
+			children[i] = fork();
+			if (children[i] == 0) {
+				struct err e = ERR_INIT;
+				int rc = fetch(f, &e);
+				if (rc < 0)
+					fprintf(stderr, "%s\n", e.text);
+				execl(rc < 0 ? "/bin/false" : "/bin/true", "x", NULL);
+			}
+		}
+		for (int i = 0; i < 2; i++) {
+			int status;
+			assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+			assert_int_equal(status, 0);
+		}
+		struct err e = ERR_INIT;
+		assert_ok(store_verify(&f->store, &f->sha256, &e), &e);
+		CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &f->sha256);
+		assert_int_equal(unlink(blob), 0);
+	}
+}
+
+/* Without a lock, one commits while the other still has the file open. */
+static void late_writer_cannot_harm_the_blob(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	bool done;
+	locks = LOCKS_FAIL;
+	CLEANUP(partial_close) struct partial late = PARTIAL_INIT;
+	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL,
+			       &late, &done, &e), &e);
+	assert_ok(fetch(f, &e), &e);
+	struct engine_job job = { .key = KEY, .partial = &late };
+	fault(f, 0, (struct mem_fault){ .harm = MEM_FLIP, .at = 5500, .times = 1 });
+	assert_ok(engine_run(&f->sources, &job, &(struct engine_options){ 0 }, &e), &e);
+	assert_blob(f);
+	assert_ok(partial_finish(&late, &e), &e);
+	assert_blob(f);
+}
+
+static void full_disk_is_a_local_failure(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
+	bool done;
+	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &p,
+			       &done, &e), &e);
+	int full = open("/dev/full", O_RDWR);
+	assert_true(full >= 0 && dup2(full, p.fd) >= 0);
+	close(full);
+	struct engine_job job = { .key = KEY, .partial = &p };
+	assert_int_equal(engine_run(&f->sources, &job, &(struct engine_options){ 0 }, &e),
+			 -ERR_SYSTEM);
+	assert_int_equal(e.sys, ENOSPC);
+	assert_faults(f, 0, "");
+	assert_non_null(strstr(e.hint, "free some space"));
+}
+
+static void same_place_is_one_source(void **state)
+{
+	(void)state;
+	struct source_list l = { 0 };
+	struct source *a = source_add(&l, "ignored", "https://me:pw@x.example/r/", true);
+	assert_string_equal(a->id, "https://***@x.example/r/");
+	assert_ptr_equal(source_add(&l, "eu", "https://me:pw@x.example/r", false), a);
+	assert_string_equal(a->id, "eu");
+	assert_true(a->endpoint);
+	assert_ptr_not_equal(source_add(&l, "us", "https://x.example/r2", false), a);
+	assert_int_equal(l.count, 2);
+	source_list_release(&l);
+}
+
+static void small_object_comes_from_whoever_has_it_right(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct digest d;
+	sha256_of("small", 5, &d);
+	mem_store_set(f->mirrors[0], "k", "smell", 5);
+	mem_store_set(f->mirrors[1], "k", "small but too long", 18);
+	mem_store_set(f->mirrors[2], "k", "small", 5);
+	CLEANUP(buf_release) struct buf b = BUF_INIT(0);
+	assert_ok(source_get_small(&f->sources, "k", 5, &d, &b, &e), &e);
+	assert_string_equal(buf_str(&b), "small");
+	assert_true(f->sources.at[0]->banned);
+	assert_true(f->sources.at[1]->banned);
+	mem_store_set(f->mirrors[2], "k", "smoll", 5);
+	assert_int_equal(source_get_small(&f->sources, "k", 5, &d, &b, &e), -ERR_INTEGRITY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(whole_file_is_one_request),
+		TEST(wrong_byte_bans_its_mirror_and_costs_one_piece),
+		TEST(dropped_connection_goes_on_at_the_very_byte),
+		TEST(liar_and_dropper_together_give_the_file),
+		TEST(piece_of_two_sources_accuses_nobody),
+		TEST(object_that_is_too_short_is_a_lie),
+		TEST(error_names_every_source_and_fault),
+		TEST(only_liars_is_a_matter_of_integrity),
+		TEST(refused_everywhere_is_a_matter_of_permission),
+		TEST(good_mirror_is_preferred_after_faults),
+		TEST(server_may_ask_for_a_pause),
+		TEST(rate_is_kept),
+		TEST(resume_fetches_only_what_is_missing),
+		TEST(claims_are_hashed_before_they_are_trusted),
+		TEST(partial_of_a_wrong_size_is_mended),
+		TEST(complete_partial_needs_no_source),
+		TEST(whole_digest_is_checked_too),
+		TEST(empty_file_is_made),
+		TEST(two_processes),
+		TEST(late_writer_cannot_harm_the_blob),
+		TEST(full_disk_is_a_local_failure),
+		cmocka_unit_test(same_place_is_one_source),
+		TEST(small_object_comes_from_whoever_has_it_right),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
