@@ -241,7 +241,8 @@ static void ring_init(struct ring *r)
 	r->total = (p->grid.size + BLOCK_SIZE - 1) / BLOCK_SIZE;
 	r->data = mem_alloc(MIN(r->total, BLOCKS) * BLOCK_SIZE);
 	r->lanes[LANE_WHOLE] = (struct lane){ .at = whole_at, .count = 1 };
-	r->lanes[LANE_PIECES] = (struct lane){ .at = piece_at, .count = p->grid.count };
+	r->lanes[LANE_PIECES] = (struct lane){ .at = piece_at,
+					       .count = p->pieces ? p->grid.count : 0 };
 	r->lanes[LANE_RANGES] = (struct lane){ .at = range_at, .count = p->range_count };
 	for (unsigned i = 0; i < LANES; i++)
 		r->lanes[i].sha = sha256_new();

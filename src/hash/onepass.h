@@ -21,7 +21,7 @@ struct hash_range {
 
 struct onepass {
 	struct grid grid;               /* in: of the file's size */
-	struct digest *pieces;          /* in: room for grid.count; filled */
+	struct digest *pieces;          /* in: room for grid.count, filled; or NULL */
 	struct hash_range *ranges;      /* in: may be NULL; digests filled */
 	size_t range_count;
 	struct digest whole;            /* out */

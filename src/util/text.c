@@ -186,7 +186,7 @@ bool parse_size(const char *s, uint64_t *out)
 	const char *rest = parse_milli(s, &milli);
 	if (!rest)
 		return false;
-	while (*rest == ' ')
+	if (*rest == ' ' && rest[1])
 		rest++;
 	const char *p = *rest ? strchr(prefixes, tolower((unsigned char)*rest)) : NULL;
 	if (p && *p) {
@@ -215,9 +215,10 @@ bool parse_duration(const char *s, uint64_t *out_s)
 		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
 		{ 'w', 7 * 86400 }, { 'y', 365 * 86400 },
 	};
-	uint64_t milli, unit = 1, value;
-	const char *rest = parse_milli(s, &milli);
-	if (!rest || milli % 1000)
+	uint64_t count, unit = 1, value;
+	CLEANUP(mem_free_ptr) char *digits = mem_strndup(s, strspn(s, "0123456789"));
+	const char *rest = s + strlen(digits);
+	if (!parse_u64(digits, &count))
 		return false;
 	if (*rest) {
 		unit = 0;
@@ -225,7 +226,7 @@ bool parse_duration(const char *s, uint64_t *out_s)
 			if (rest[0] == units[i].unit && !rest[1])
 				unit = units[i].seconds;
 	}
-	if (unit == 0 || !mul_u64(milli / 1000, unit, &value) || value > INT64_MAX)
+	if (unit == 0 || !mul_u64(count, unit, &value) || value > INT64_MAX)
 		return false;
 	*out_s = value;
 	return true;
@@ -293,7 +294,8 @@ const char *format_size(char out[SIZE_TEXT], uint64_t bytes)
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double v = (double)bytes;
 	size_t i = 0;
-	while (v >= 1024 && i + 1 < ARRAY_LEN(units)) {
+	/* From 1023.5 on, what is shown would be rounded up to 1024. */
+	while (v >= (i ? 1023.5 : 1024) && i + 1 < ARRAY_LEN(units)) {
 		v /= 1024;
 		i++;
 	}

@@ -6,14 +6,16 @@
  *   drafts/      changed documents that wait for signatures; never published
  *
  * What always holds here:
- *  - a save is all or nothing: either every document of the change has its threshold of
- *    signatures and all of it is published (new root, delegated roles, targets, snapshot, and
- *    timestamp.json last, each by an atomic rename), or all of it waits in drafts/;
+ *  - a save publishes the changed documents that have their threshold of signatures, if
+ *    together with what is published they verify; the others wait in drafts/. So
+ *    snapshot and timestamp can be refreshed while a change waits for its signatures;
+ *  - a save is published in one step: new root, delegated roles, targets, snapshot, and
+ *    timestamp.json last, each by an atomic rename;
  *  - a document gets a new version when it changes, and only then; changing it drops the
  *    signatures that it had;
  *  - a new root carries the threshold of the old root and of its own; every root stays;
  *  - what somebody else published meanwhile is ERR_CONFLICT, never overwritten;
- *  - consistent_snapshot is true.
+ *  - consistent_snapshot is true; snapshot and timestamp list lengths and hashes.
  *
  * So one person signs everything with one call, and several people sign one after the other:
  * each opens the tree (by then with its drafts), and saves with their own signers.
@@ -99,29 +101,35 @@ WARN_UNUSED int tuf_writer_touch(struct tuf_writer *w, const char *role, struct 
 bool tuf_writer_changed(const struct tuf_writer *w);
 
 struct tuf_saved {
-	bool published;         /* else: drafts wait for signatures, see status */
+	bool published;         /* nothing waits: all that was changed is published */
+	bool timestamp;         /* this call published a new timestamp.json */
+	size_t waiting;         /* documents that wait for signatures, see status */
 	size_t signatures;      /* added by this call */
 };
 
 /*
  * Brings snapshot and timestamp in step with what changed, signs each changed document
  * with every signer whose key its role lists, and publishes or keeps drafts (see
- * above). With nothing changed and no drafts it does nothing: published is true, signatures 0.
+ * above). With nothing changed and no drafts it does nothing: published is true, signatures
+ * 0. No signers at all: the drafts are kept.
  *
- * ERR_USAGE: a role has fewer keys than its threshold; no signer fits any document that
- * needs one (the message names the roles and key ids that are wanted). ERR_CONFLICT:
- * the tree changed since it was opened.
+ * ERR_USAGE: no root yet; a role has fewer keys than its threshold; no signer fits any
+ * document that needs one (the message names the role and the key ids that are
+ * wanted). ERR_CONFLICT: the tree changed since it was opened. After an error the writer
+ * is only good for closing.
  */
 WARN_UNUSED int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers,
 				size_t count, struct tuf_saved *out, struct err *e);
 
-/* Throws the drafts away, and every change that was not saved: back to what is published. */
+/* Throws the drafts of the tree away, and with them every change that was not saved. The
+ * writer is only good for closing then. */
 WARN_UNUSED int tuf_writer_discard(struct tuf_writer *w, struct err *e);
 
 /* One line of `catalog status`, for each document: published, or waiting. */
 struct tuf_writer_status {
 	char *role;
 	uint64_t version;               /* of the draft or change, else the published one */
+	bool waiting;                   /* there is a draft or change: not published yet */
 	uint64_t published;             /* published version, 0: none */
 	int64_t expires_s;
 	unsigned threshold;             /* of the root in force; new root: the new one */

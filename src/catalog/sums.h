@@ -1,0 +1,53 @@
+/*
+ * SHA256SUMS: lists of digests as sha256sum writes and checks them
+ * (https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html).
+ *
+ *   <64 hex>  <name>          or " *" before the name (binary: the same to us)
+ *   \<64 hex>  <name>         the name has \\ \n \r escaped
+ *   SHA256 (<name>) = <hex>   BSD's form; only read
+ *
+ * Names are relative to the folder of the list; one that leads out of it is refused.
+ */
+#ifndef FERRY_CATALOG_SUMS_H
+#define FERRY_CATALOG_SUMS_H
+
+#include "catalog/manifest.h"
+
+#define SUMS_NAME "SHA256SUMS"
+#define SUMS_MAX_BYTES (16 * MIB)
+#define SUMS_MAX_ENTRIES 100000
+
+struct sums_entry {
+	char *name;             /* without a "./" in front; may hold control characters */
+	struct digest sha256;
+};
+struct sums {
+	struct sums_entry *at;  /* in the order of the list, each name once */
+	size_t count, cap;
+};
+void sums_release(struct sums *s);
+
+/* Blank lines and lines that start with '#' are skipped. Any other line that is none of
+ * the forms is ERR_INTEGRITY "<what>:3: …", and so is one name with two digests. */
+WARN_UNUSED int sums_parse(const void *data, size_t len, const char *what, struct sums *out,
+			   struct err *e);
+WARN_UNUSED int sums_load(const char *path, struct sums *out, struct err *e);
+
+/* Adds an entry, or replaces the digest of the one with this name. */
+void sums_set(struct sums *s, const char *name, const struct digest *sha256);
+const struct sums_entry *sums_find(const struct sums *s, const char *name);
+
+/* GNU's form. Appends to out. */
+void sums_format(const struct sums *s, struct buf *out);
+WARN_UNUSED int sums_save(const struct sums *s, const char *path, struct err *e);
+
+/* A relative name that stays within its folder: no empty part, no "..". */
+bool sums_name_ok(const char *name);
+/* Is a file of this name such a list? "SHA256SUMS", "SHA256SUMS.txt", "*.sha256", … */
+bool sums_is_list(const char *name);
+
+/* MANIFEST_OK, _MISSING or _CONTENT, without a piece. */
+WARN_UNUSED int sums_check(const struct sums_entry *entry, const char *path,
+			   struct report *report, struct manifest_verdict *out, struct err *e);
+
+#endif

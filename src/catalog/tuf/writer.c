@@ -1,0 +1,459 @@
+#include "catalog/tuf/writer_private.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define DAY ((uint64_t)86400)
+#define DRAFT_MAX (64 * MIB)
+#define SPEC_VERSION "1.0.34"
+
+const struct tuf_expiry tuf_expiry_default = {
+	.root_s = 365 * DAY,
+	.targets_s = 365 * DAY,
+	.snapshot_s = 30 * DAY,
+	.timestamp_s = 14 * DAY,
+};
+
+/* -- documents ------------------------------------------------------------------------- */
+
+struct writer_doc *writer_find(const struct tuf_writer *w, const char *role)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (strcmp(w->docs[i]->role, role) == 0)
+			return w->docs[i];
+	return NULL;
+}
+
+struct writer_doc *writer_top(const struct tuf_writer *w, enum tuf_type type)
+{
+	return w->docs[type];
+}
+
+json_t *writer_current(const struct writer_doc *d)
+{
+	return d->draft ? d->draft : d->published;
+}
+
+json_t *writer_body(const struct writer_doc *d)
+{
+	return json_object_get(writer_current(d), "signed");
+}
+
+char *writer_draft_path(const struct tuf_writer *w, const char *role)
+{
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
+	return mem_printf("%s/%s.json", w->drafts, encoded);
+}
+
+static struct writer_doc *add_doc(struct tuf_writer *w, const char *role, enum tuf_type type)
+{
+	struct writer_doc *d = NEW(struct writer_doc);
+	d->role = mem_strdup(role);
+	d->type = type;
+	w->docs = mem_grow(w->docs, w->count, &w->cap, sizeof *w->docs);
+	w->docs[w->count++] = d;
+	return d;
+}
+
+static void free_doc(struct writer_doc *d)
+{
+	free(d->role);
+	free(d->parent);
+	json_decref(d->published);
+	json_decref(d->draft);
+	free(d);
+}
+
+static json_t *new_role(void)
+{
+	json_t *role = json_object();
+	json_put(role, "keyids", json_array());
+	json_put_u64(role, "threshold", 1);
+	return role;
+}
+
+static json_t *new_envelope(enum tuf_type type)
+{
+	json_t *envelope = json_object(), *body = json_object();
+	json_put_string(body, "_type", tuf_type_name(type));
+	json_put_string(body, "spec_version", SPEC_VERSION);
+	json_put_u64(body, "version", 1);
+	json_put_string(body, "expires", "");
+	if (type == TUF_ROOT) {
+		json_t *roles = json_object();
+		for (size_t i = 0; i < TUF_TYPES; i++)
+			json_put(roles, tuf_type_name((enum tuf_type)i), new_role());
+		json_put_bool(body, "consistent_snapshot", true);
+		json_put(body, "keys", json_object());
+		json_put(body, "roles", roles);
+	} else {
+		json_put(body, type == TUF_TARGETS ? "targets" : "meta", json_object());
+	}
+	json_put(envelope, "signatures", json_array());
+	json_put(envelope, "signed", body);
+	return envelope;
+}
+
+static uint64_t lifetime(const struct tuf_writer *w, enum tuf_type type)
+{
+	switch (type) {
+	case TUF_ROOT:
+		return w->expiry.root_s;
+	case TUF_TIMESTAMP:
+		return w->expiry.timestamp_s;
+	case TUF_SNAPSHOT:
+		return w->expiry.snapshot_s;
+	case TUF_TARGETS:
+		break;
+	}
+	return w->expiry.targets_s;
+}
+
+void writer_renew(struct tuf_writer *w, struct writer_doc *d)
+{
+	char expires[TIME_TEXT];
+	format_time(expires, w->now_s + (int64_t)lifetime(w, d->type));
+	json_put_string(json_object_get(d->draft, "signed"), "expires", expires);
+	json_put(d->draft, "signatures", json_array());
+}
+
+json_t *writer_edit(struct tuf_writer *w, struct writer_doc *d)
+{
+	if (!d->draft) {
+		d->draft = d->published ? json_deep_copy(d->published) : new_envelope(d->type);
+		json_put_u64(json_object_get(d->draft, "signed"), "version", d->version + 1);
+	}
+	writer_renew(w, d);
+	return json_object_get(d->draft, "signed");
+}
+
+/* -- delegations ----------------------------------------------------------------------- */
+
+json_t *writer_delegation(const json_t *body, const char *role)
+{
+	json_t *roles = json_object_get(json_object_get(body, "delegations"), "roles"), *entry;
+	size_t i;
+	json_array_foreach (roles, i, entry)
+		if (strcmp(json_string_value(json_object_get(entry, "name")), role) == 0)
+			return entry;
+	return NULL;
+}
+
+static bool is_bin_of(const json_t *body, const char *role)
+{
+	const json_t *bins = json_object_get(json_object_get(body, "delegations"),
+					     "succinct_roles");
+	const char *prefix = json_string_value(json_object_get(bins, "name_prefix"));
+	return prefix && str_starts(role, prefix) && role[strlen(prefix)] == '-';
+}
+
+/* A role that was delegated to before goes on counting its versions: clients refuse a
+ * lower one. */
+static uint64_t listed_version(const struct tuf_writer *w, const char *role)
+{
+	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", role);
+	const json_t *meta = json_object_get(
+		json_object_get(writer_top(w, TUF_SNAPSHOT)->published, "signed"), "meta");
+	return (uint64_t)json_integer_value(
+		json_object_get(json_object_get(meta, name), "version"));
+}
+
+void writer_adopt(struct tuf_writer *w, const struct writer_doc *parent)
+{
+	const json_t *body = writer_body(parent);
+	const json_t *roles = json_object_get(json_object_get(body, "delegations"), "roles");
+	json_t *entry;
+	size_t i;
+	json_array_foreach (roles, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "name"));
+		struct writer_doc *d = writer_find(w, name);
+		if (!d) {
+			d = add_doc(w, name, TUF_TARGETS);
+			d->version = listed_version(w, name);
+		}
+		if (!d->parent)
+			d->parent = mem_strdup(parent->role);
+	}
+	for (i = 0; i < w->count; i++)
+		if (!w->docs[i]->parent && is_bin_of(body, w->docs[i]->role))
+			w->docs[i]->parent = mem_strdup(parent->role);
+}
+
+/* -- opening --------------------------------------------------------------------------- */
+
+static void take_published(struct tuf_writer *w, const struct tuf_tree *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const struct tuf_tree_file *f = &t->files[i];
+		struct writer_doc *d = writer_find(w, f->role);
+		if (!d)
+			d = add_doc(w, f->role, TUF_TARGETS);
+		json_decref(d->published);
+		d->published = json_incref(f->json);
+		d->version = f->version;
+		d->size = f->size;
+		d->sha256 = f->sha256;
+	}
+	w->has_timestamp = writer_top(w, TUF_TIMESTAMP)->published;
+	w->timestamp = writer_top(w, TUF_TIMESTAMP)->sha256;
+}
+
+static int check_draft(const struct writer_doc *d, const struct tuf_metadata *m,
+		       const char *path, struct err *e)
+{
+	if (m->version == d->version + 1)
+		return 0;
+	err_set(e, ERR_CONFLICT, "%s is version %llu, but version %llu of %s is published", path,
+		(unsigned long long)m->version, (unsigned long long)d->version, d->role);
+	return err_hint(e, "somebody published meanwhile: throw the draft away and make the "
+			   "change again");
+}
+
+static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = writer_draft_path(w, d->role);
+	CLEANUP(buf_release) struct buf raw = BUF_INIT(DRAFT_MAX);
+	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	if (!file_exists(path))
+		return 0;
+	int rc = file_read_all(path, &raw, e);
+	if (rc == 0)
+		rc = tuf_metadata_parse(d->type, buf_str(&raw), raw.len, path, &m, e);
+	if (rc < 0)
+		return rc;
+	/* Published, but not tidied up any more. */
+	if (m->version == d->version && json_equal(m->json, d->published))
+		return file_remove(path, e);
+	rc = check_draft(d, m, path, e);
+	if (rc == 0)
+		d->draft = json_incref(m->json);
+	return rc;
+}
+
+static int load_tree(struct tuf_writer *w, struct err *e)
+{
+	CLEANUP(tuf_tree_release) struct tuf_tree t = { 0 };
+	int rc = tuf_tree_load_partial(w->metadata, &t, e);
+	if (rc < 0)
+		return rc;
+	take_published(w, &t);
+	/* The list grows while it is walked: drafts may delegate to roles of their own. */
+	for (size_t i = 0; rc == 0 && i < w->count; i++) {
+		rc = load_draft(w, w->docs[i], e);
+		if (rc == 0 && w->docs[i]->type == TUF_TARGETS)
+			writer_adopt(w, w->docs[i]);
+	}
+	return rc;
+}
+
+int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry, int64_t now_s,
+		    struct tuf_writer **out, struct err *e)
+{
+	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NEW(struct tuf_writer);
+	w->metadata = path_join(tree, "metadata");
+	w->drafts = path_join(tree, "drafts");
+	w->expiry = expiry ? *expiry : tuf_expiry_default;
+	w->now_s = now_s;
+	w->lock = -1;
+	for (size_t i = 0; i < TUF_TYPES; i++)
+		add_doc(w, tuf_type_name((enum tuf_type)i), (enum tuf_type)i);
+	CLEANUP(mem_free_ptr) char *lock = path_join(tree, ".lock");
+	int rc = file_mkdirs(tree, 0755, e);
+	if (rc == 0 && file_lock(lock, false, &w->lock, e) < 0)
+		rc = err_context(e, "%s: another publisher is at work here", tree);
+	if (rc == 0)
+		rc = load_tree(w, e);
+	if (rc < 0)
+		return rc;
+	*out = STEAL(w);
+	return 0;
+}
+
+void tuf_writer_close(struct tuf_writer *w)
+{
+	if (!w)
+		return;
+	for (size_t i = 0; i < w->count; i++)
+		free_doc(w->docs[i]);
+	free(w->docs);
+	free(w->metadata);
+	free(w->drafts);
+	file_close(&w->lock);
+	free(w);
+}
+
+bool tuf_writer_has_root(const struct tuf_writer *w)
+{
+	return writer_current(writer_top(w, TUF_ROOT));
+}
+
+bool tuf_writer_changed(const struct tuf_writer *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (w->docs[i]->draft)
+			return true;
+	return false;
+}
+
+int tuf_writer_discard(struct tuf_writer *w, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(w->drafts, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(w->drafts, names.at[i]);
+		if (str_ends(names.at[i], ".json") || file_is_temporary(names.at[i]))
+			rc = file_remove(path, e);
+	}
+	if (rc == 0)
+		file_remove_dir_if_empty(w->drafts);
+	return rc;
+}
+
+/* -- who may sign ---------------------------------------------------------------------- */
+
+void writer_authority_release(struct writer_authority *a)
+{
+	tuf_metadata_free(a->m);
+	*a = (struct writer_authority){ 0 };
+}
+
+static const struct tuf_role *role_of(const struct tuf_metadata *m, const struct writer_doc *d)
+{
+	if (m->type == TUF_ROOT)
+		return &m->roles[d->type];
+	for (size_t i = 0; i < m->delegated_count; i++)
+		if (strcmp(m->delegated[i].name, d->role) == 0)
+			return &m->delegated[i].role;
+	return m->bins.bit_length && is_bin_of(m->body, d->role) ? &m->bins.role : NULL;
+}
+
+static json_t *in_state(const struct writer_doc *d, enum writer_state state)
+{
+	return state == WRITER_PUBLISHED ? d->published
+	       : state == WRITER_CHOSEN	 ? d->chosen
+					 : writer_current(d);
+}
+
+int writer_authority(const struct tuf_writer *w, const struct writer_doc *d,
+		     enum writer_state state, struct writer_authority *out, struct err *e)
+{
+	bool top = strcmp(d->role, tuf_type_name(d->type)) == 0;
+	const struct writer_doc *by = top ? writer_top(w, TUF_ROOT)
+					  : d->parent ? writer_find(w, d->parent) : NULL;
+	json_t *envelope = by ? in_state(by, state) : NULL;
+	struct writer_authority a = { 0 };
+	if (envelope) {
+		int rc = tuf_metadata_from_json(by->type, envelope, by->role, &a.m, e);
+		if (rc < 0)
+			return rc;
+		a.role = role_of(a.m, d);
+	}
+	*out = a;
+	return 0;
+}
+
+int writer_valid(const struct writer_doc *d, json_t *envelope, const struct writer_authority *a,
+		 unsigned *out, struct err *e)
+{
+	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	*out = 0;
+	if (!a->role || !envelope)
+		return 0;
+	int rc = tuf_metadata_from_json(d->type, envelope, d->role, &m, e);
+	return rc < 0 ? rc : tuf_metadata_count(m, a->role, &a->m->keys, out, e);
+}
+
+/* -- status ---------------------------------------------------------------------------- */
+
+void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		free(s->at[i].role);
+		str_list_release(&s->at[i].keyids);
+		str_list_release(&s->at[i].signed_by);
+	}
+	free(s->at);
+	*s = (struct tuf_writer_statuses){ 0 };
+}
+
+static bool signed_by(const struct tuf_metadata *m, const struct writer_authority *a,
+		      const char *keyid, struct err *e)
+{
+	struct tuf_role only = { .keyids = &keyid, .count = 1, .threshold = 1 };
+	unsigned count = 0;
+	return tuf_metadata_count(m, &only, &a->m->keys, &count, e) == 0 && count == 1;
+}
+
+static void list_keys(const struct tuf_metadata *m, const struct writer_authority *a,
+		      struct tuf_writer_status *s, struct err *e)
+{
+	for (size_t i = 0; i < a->role->count; i++) {
+		const char *id = a->role->keyids[i];
+		if (str_list_has(&s->keyids, id))
+			continue;
+		str_list_add(&s->keyids, id);
+		if (signed_by(m, a, id, e))
+			str_list_add(&s->signed_by, id);
+	}
+}
+
+static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
+		       struct tuf_writer_status *s, struct err *e)
+{
+	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
+	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	s->role = mem_strdup(d->role);
+	s->published = d->version;
+	s->waiting = d->draft;
+	int rc = tuf_metadata_from_json(d->type, writer_current(d), d->role, &m, e);
+	if (rc == 0)
+		rc = writer_authority(w, d, WRITER_CURRENT, &now, e);
+	if (rc < 0)
+		return rc;
+	s->version = m->version;
+	s->expires_s = m->expires_s;
+	if (now.role) {
+		s->threshold = (unsigned)now.role->threshold;
+		rc = writer_valid(d, m->json, &now, &s->valid, e);
+		list_keys(m, &now, s, e);
+	}
+	if (rc == 0 && d->type == TUF_ROOT && d->draft && d->published) {
+		rc = writer_authority(w, d, WRITER_PUBLISHED, &old, e);
+		if (rc < 0)
+			return rc;
+		s->old_threshold = (unsigned)old.role->threshold;
+		rc = writer_valid(d, m->json, &old, &s->old_valid, e);
+		list_keys(m, &old, s, e);
+	}
+	return rc;
+}
+
+static int add_status(const struct tuf_writer *w, const struct writer_doc *d,
+		      struct tuf_writer_statuses *out, struct err *e)
+{
+	if (!writer_current(d))
+		return 0;
+	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+	out->at[out->count] = (struct tuf_writer_status){ 0 };
+	return fill_status(w, d, &out->at[out->count++], e);
+}
+
+int tuf_writer_status(const struct tuf_writer *w, struct tuf_writer_statuses *out, struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int rc = add_status(w, writer_top(w, TUF_ROOT), &all, e);
+	for (size_t i = TUF_TARGETS; rc == 0 && i < w->count; i++)
+		rc = add_status(w, w->docs[i], &all, e);
+	if (rc == 0)
+		rc = add_status(w, writer_top(w, TUF_SNAPSHOT), &all, e);
+	if (rc == 0)
+		rc = add_status(w, writer_top(w, TUF_TIMESTAMP), &all, e);
+	if (rc < 0)
+		return rc;
+	*out = all;
+	all = (struct tuf_writer_statuses){ 0 };
+	return 0;
+}

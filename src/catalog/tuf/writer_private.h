@@ -1,0 +1,66 @@
+/*
+ * What the files of the writer share: the documents of a tree, as published and as they
+ * are to be. Only writer*.c include this.
+ */
+#ifndef FERRY_CATALOG_TUF_WRITER_PRIVATE_H
+#define FERRY_CATALOG_TUF_WRITER_PRIVATE_H
+
+#include "catalog/tuf/metadata.h"
+#include "catalog/tuf/writer.h"
+
+struct writer_doc {
+	char *role;
+	char *parent;           /* who delegates to it; NULL: root, or nobody any more */
+	enum tuf_type type;
+	uint64_t version;       /* published; 0: never */
+	json_t *published;      /* envelope, or NULL */
+	uint64_t size;          /* of the published file */
+	struct digest sha256;
+	json_t *draft;          /* envelope with version + 1, or NULL: no change */
+	json_t *chosen;         /* during a save: what is to be in force; borrowed */
+};
+
+enum writer_state { WRITER_PUBLISHED, WRITER_CURRENT, WRITER_CHOSEN };
+
+struct tuf_writer {
+	char *metadata, *drafts;        /* folders */
+	struct tuf_expiry expiry;
+	int64_t now_s;
+	int lock;
+	struct writer_doc **docs;       /* root, timestamp, snapshot, targets, then others */
+	size_t count, cap;
+	struct digest timestamp;        /* of timestamp.json when it was opened */
+	bool has_timestamp;
+};
+
+struct writer_doc *writer_find(const struct tuf_writer *w, const char *role);
+struct writer_doc *writer_top(const struct tuf_writer *w, enum tuf_type type);
+/* The draft, else what is published, else NULL; borrowed. */
+json_t *writer_current(const struct writer_doc *d);
+/* "signed" of the current envelope, or NULL. */
+json_t *writer_body(const struct writer_doc *d);
+/* Makes the document a draft with a new version and no signatures; gives its "signed". */
+json_t *writer_edit(struct tuf_writer *w, struct writer_doc *d);
+/* Drops the signatures and counts the expiry from now. */
+void writer_renew(struct tuf_writer *w, struct writer_doc *d);
+/* Makes a document for each role that the document delegates to, and has none. */
+void writer_adopt(struct tuf_writer *w, const struct writer_doc *parent);
+/* The entry of a role in signed.delegations.roles; NULL when it is not there. */
+json_t *writer_delegation(const json_t *body, const char *role);
+/* Paths of the role's file among the drafts; caller frees. */
+char *writer_draft_path(const struct tuf_writer *w, const char *role);
+
+/* Who may sign a document, as the given envelopes say. */
+struct writer_authority {
+	struct tuf_metadata *m;         /* owned */
+	const struct tuf_role *role;    /* borrowed from m; NULL: nobody */
+};
+void writer_authority_release(struct writer_authority *a);
+WARN_UNUSED int writer_authority(const struct tuf_writer *w, const struct writer_doc *d,
+				 enum writer_state state, struct writer_authority *out,
+				 struct err *e);
+/* Valid signatures on the envelope by the authority's keys. */
+WARN_UNUSED int writer_valid(const struct writer_doc *d, json_t *envelope,
+			     const struct writer_authority *a, unsigned *out, struct err *e);
+
+#endif

@@ -1,0 +1,264 @@
+#include "cli/publisher.h"
+#include "publish/push.h"
+#include "util/mem.h"
+
+#define MIRRORS_AT_A_TIME 4
+
+struct push_opts {
+	struct publisher_opts who;
+	bool dry_run, stage, recheck;
+};
+
+static const struct opt options[] = {
+	OPT_ENTRY(OPT_FLAG, push_opts, dry_run, 'n', "dry-run", NULL,
+		  "print what would be done, and write nothing"),
+	PUBLISHER_OPTS(push_opts),
+	OPT_ENTRY(OPT_FLAG, push_opts, stage, 0, "stage", NULL,
+		  "show the release on mirrors marked stage only; objects go to all"),
+	OPT_ENTRY(OPT_FLAG, push_opts, recheck, 0, "recheck", NULL,
+		  "read back also what an earlier push has verified, and mend it"),
+	OPT_LAST,
+};
+
+struct job {
+	struct publisher p;
+	struct original tree;
+	struct push_mirror *mirrors;
+	size_t count;
+	struct push_options o;
+	struct push_result result;
+};
+
+static void job_release(struct job *j)
+{
+	for (size_t i = 0; i < j->count; i++)
+		push_mirror_release(&j->mirrors[i]);
+	free(j->mirrors);
+	original_release(&j->tree);
+	publisher_release(&j->p);
+}
+
+/* ---- what a person sees ---------------------------------------------------------- */
+
+static void print_plan(struct cli *cli, const struct job *j)
+{
+	static const char *const titles[] = { "MIRROR", "ACTION", ">SIZE", "FILE", "BECAUSE" };
+	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < j->count; i++)
+		for (size_t k = 0; k < j->mirrors[i].plan.count; k++) {
+			const struct plan_step *s = &j->mirrors[i].plan.steps[k];
+			char size[SIZE_TEXT];
+			bool todo = s->action != PLAN_KEEP || cli->verbose;
+			if (s->action == PLAN_NONE || !todo)
+				continue;
+			const char *const cells[] = {
+				j->mirrors[i].id, plan_action_name(s->action),
+				format_size(size, s->file->size), s->file->key, plan_reason(s) };
+			cli_table_add(t, cells);
+		}
+	cli_table_print(cli, t);
+}
+
+static char *describe(const struct job *j, const struct push_mirror *m)
+{
+	char size[SIZE_TEXT];
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB * 4);
+	size_t puts = j->o.dry_run ? m->plan.puts : m->puts;
+	size_t reads = j->o.dry_run ? m->plan.checks : m->reads;
+	if (puts)
+		buf_addf(&b, "%zu file%s, %s", puts, puts == 1 ? "" : "s",
+			 format_size(size, j->o.dry_run ? m->plan.put_bytes : m->put_bytes));
+	if (reads)
+		buf_addf(&b, "%s%zu read back, %s", b.len ? "; " : "", reads,
+			 format_size(size, j->o.dry_run ? m->plan.check_bytes : m->read_bytes));
+	if (m->error.class)
+		buf_addf(&b, "%s%s", b.len ? "; " : "", m->error.text);
+	return buf_steal(&b);
+}
+
+static void print_mirrors(struct cli *cli, const struct job *j)
+{
+	static const char *const titles[] = { "MIRROR", "OUTCOME", "DETAILS" };
+	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < j->count; i++) {
+		const struct push_mirror *m = &j->mirrors[i];
+		CLEANUP(mem_free_ptr) char *details = describe(j, m);
+		const char *const cells[] = { m->id, push_outcome_name(m->outcome),
+					      details ? details : "" };
+		cli_table_add(t, cells);
+	}
+	cli_table_print(cli, t);
+}
+
+static void print_sum(struct cli *cli, const struct job *j, bool failed)
+{
+	unsigned long long version = (unsigned long long)j->tree.version;
+	size_t busy = 0;
+	for (size_t i = 0; i < j->count; i++)
+		busy += j->mirrors[i].outcome != PUSH_UP_TO_DATE &&
+			j->mirrors[i].outcome != PUSH_READ_ONLY &&
+			j->mirrors[i].outcome != PUSH_EXAMINED;
+	if (cli->quiet || failed)
+		return;
+	if (!busy)
+		cli_print(cli, "Nothing to do: release %llu is there already.\n", version);
+	else if (j->o.dry_run)
+		cli_print(cli, "Nothing was written (--dry-run).\n");
+	else if (j->o.stage)
+		cli_print(cli, "Release %llu is on stage; `ferry push` promotes it.\n", version);
+	else
+		cli_print(cli, "Release %llu is published.\n", version);
+}
+
+/* ---- JSON ------------------------------------------------------------------------ */
+
+static json_t *step_json(const struct plan_step *s)
+{
+	json_t *o = json_object();
+	json_put_string(o, "key", s->file->key);
+	json_put_string(o, "action", plan_action_name(s->action));
+	json_put_string(o, "because", plan_reason(s));
+	json_put_u64(o, "size", s->file->size);
+	json_put_bool(o, "done", s->done);
+	return o;
+}
+
+static json_t *mirror_json(const struct cli *cli, const struct job *j,
+			   const struct push_mirror *m)
+{
+	json_t *o = json_object(), *steps = json_array();
+	json_put_string(o, "id", m->id);
+	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
+	json_put_string(o, "holds", publisher_holds_name(m->holds));
+	json_put_bool(o, "stage", m->stage);
+	json_put_string(o, "outcome", push_outcome_name(m->outcome));
+	json_put_u64(o, "planned", m->plan.puts);
+	json_put_u64(o, "planned_bytes", m->plan.put_bytes);
+	json_put_u64(o, "written", m->puts);
+	json_put_u64(o, "written_bytes", m->put_bytes);
+	json_put_u64(o, "read_back", m->reads);
+	json_put_u64(o, "read_back_bytes", m->read_bytes);
+	for (size_t i = 0; i < m->plan.count; i++) {
+		enum plan_action a = m->plan.steps[i].action;
+		if (a != PLAN_NONE && (a != PLAN_KEEP || cli->verbose))
+			json_push(steps, step_json(&m->plan.steps[i]));
+	}
+	json_put(o, "steps", steps);
+	if (m->error.class)
+		json_put(o, "error", cli_error_json(&m->error));
+	(void)j;
+	return o;
+}
+
+static int print_json(struct cli *cli, const struct job *j, const struct err *failure,
+		      struct err *e)
+{
+	json_t *o = json_object(), *list = json_array();
+	json_put_string(o, "command", "push");
+	json_put_string(o, "repository", j->p.name);
+	json_put_u64(o, "release", j->tree.version);
+	json_put_bool(o, "dry_run", j->o.dry_run);
+	json_put_bool(o, "stage", j->o.stage);
+	json_put_bool(o, "changed", j->result.changed);
+	json_put_u64(o, "quorum", j->result.quorum);
+	json_put_u64(o, "counted", j->result.counted);
+	json_put_u64(o, "holding", j->result.holding);
+	for (size_t i = 0; i < j->count; i++)
+		json_push(list, mirror_json(cli, j, &j->mirrors[i]));
+	json_put(o, "mirrors", list);
+	if (failure->class)
+		json_put(o, "error", cli_error_json(failure));
+	cli->answered = true;
+	return cli_print_json(cli, o, e);
+}
+
+/* ---- the command ----------------------------------------------------------------- */
+
+/* Mirrors that were not named still count where the quorum is about all of them: it was set
+ * in numbers, or the named ones hold no objects themselves. */
+static void add_mirrors(struct job *j)
+{
+	bool objects = false;
+	for (size_t i = 0; i < j->p.places.count; i++)
+		objects = objects || (j->p.places.at[i].chosen &&
+				      j->p.places.at[i].holds != MIRROR_HOLDS_METADATA);
+	j->mirrors = mem_alloc((j->p.places.count + 1) * sizeof *j->mirrors);
+	for (size_t i = 0; i < j->p.places.count; i++) {
+		const struct place *p = &j->p.places.at[i];
+		bool counts = (j->o.quorum || !objects) && p->holds != MIRROR_HOLDS_METADATA;
+		if (p->chosen || counts)
+			j->mirrors[j->count++] = (struct push_mirror){
+				.id = p->id, .mirror = p->mirror, .holds = p->holds,
+				.stage = p->stage, .count_only = !p->chosen, .error = p->error };
+	}
+}
+
+static int check_choice(const struct job *j, const struct push_opts *o, struct err *e)
+{
+	bool stage = false;
+	for (size_t i = 0; i < j->count; i++) {
+		const struct push_mirror *m = &j->mirrors[i];
+		stage = stage || (m->stage && !m->count_only);
+		if (!o->who.mirrors.count || m->count_only || !m->mirror ||
+		    (m->mirror->caps.can & MIRROR_CAN_WRITE))
+			continue;
+		err_set(e, ERR_USAGE, "mirror %s cannot be written: its kind, %s, is read-only",
+			m->id, m->mirror->ops->kind);
+		return err_hint(e, "push to the place behind it, then check it with `ferry verify "
+				   "--mirror %s`", m->id);
+	}
+	if (!o->stage || stage)
+		return 0;
+	err_set(e, ERR_USAGE, "--stage: no mirror here is marked stage");
+	return err_hint(e, "set stage = yes in the [mirror.NAME] that shows releases first");
+}
+
+static int push_run_command(struct cli *cli, void *opts, int count, char **operands,
+			    struct err *e)
+{
+	(void)count, (void)operands;
+	static const struct retry retry = RETRY_DEFAULT;
+	const struct push_opts *o = opts;
+	CLEANUP(job_release) struct job j = { 0 };
+	j.o = (struct push_options){
+		.dry_run = o->dry_run, .stage = o->stage, .recheck = o->recheck,
+		.threads = MIRRORS_AT_A_TIME, .retry = &retry, .report = cli->report };
+	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
+	if (rc == 0)
+		rc = places_quorum(j.p.conf, &j.o.quorum, e);
+	if (rc < 0)
+		return rc;
+	add_mirrors(&j);
+	if ((rc = check_choice(&j, o, e)) < 0 || (rc = original_open(j.p.dir, &j.tree, e)) < 0)
+		return rc;
+	j.o.record_dir = j.tree.dir;
+	struct err failure = ERR_INIT;
+	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, &failure);
+	if (cli->json) {
+		int printed = print_json(cli, &j, &failure, e);
+		*e = rc < 0 ? failure : *e;
+		return rc < 0 ? rc : printed;
+	}
+	if (o->dry_run)
+		print_plan(cli, &j);
+	if (j.result.quorum <= j.result.counted)
+		print_mirrors(cli, &j);
+	print_sum(cli, &j, rc < 0);
+	*e = failure;
+	return rc;
+}
+
+const struct command cmd_push = {
+	.name = "push",
+	.summary = "bring mirrors to the repository's state",
+	.synopsis = (const char *const[]){ "", NULL },
+	.description =
+		"Sends what is missing or wrong to every mirror, or to those named: objects first, "
+		"then metadata, timestamp.json last, when enough mirrors (the quorum in ferry.conf; "
+		"by default all) hold every object, verified. Interrupted at any point it harms "
+		"no reader, and the next push completes it.",
+	.opts = options,
+	.opts_size = sizeof(struct push_opts),
+	.operand_hint = HINT_NONE,
+	.run = push_run_command,
+};

@@ -1,0 +1,335 @@
+#include "cli/publisher.h"
+#include "publish/verify.h"
+#include "util/mem.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define MIRRORS_AT_A_TIME 4
+#define MAX_SAMPLES 10000
+
+struct verify_opts {
+	struct publisher_opts who;
+	bool quick, full;
+	uint64_t samples;
+	const char *seed;
+	struct opt_list urls;
+};
+
+static const struct opt options[] = {
+	OPT_HEADING("How thoroughly"),
+	OPT_ENTRY(OPT_FLAG, verify_opts, quick, 0, "quick", NULL,
+		  "read no object, only metadata; compare what the mirror tells (the default)"),
+	OPT_ENTRY(OPT_U64, verify_opts, samples, 0, "sample", "N",
+		  "read and check N random pieces of each object"),
+	OPT_ENTRY(OPT_FLAG, verify_opts, full, 0, "full", NULL, "read and check every byte"),
+	OPT_ENTRY(OPT_STRING, verify_opts, seed, 0, "seed", "N",
+		  "with --sample: choose the same pieces as a run that told this seed"),
+	OPT_HEADING("What"),
+	PUBLISHER_OPTS(verify_opts),
+	OPT_ENTRY(OPT_LIST, verify_opts, urls, 0, "url", "URL",
+		  "verify what readers find at this base URL (file://, http://, https://) instead "
+		  "of the mirrors of ferry.conf; may be given several times"),
+	OPT_LAST,
+};
+
+struct job {
+	struct publisher p;
+	struct original tree;
+	struct mirror **opened;         /* of --url */
+	size_t opened_count;
+	struct verify_mirror *mirrors;
+	size_t count;
+	struct verify_options o;
+};
+
+static void job_release(struct job *j)
+{
+	for (size_t i = 0; i < j->count; i++)
+		verify_mirror_release(&j->mirrors[i]);
+	for (size_t i = 0; i < j->opened_count; i++)
+		mirror_close(j->opened[i]);
+	free(j->mirrors);
+	free(j->opened);
+	original_release(&j->tree);
+	publisher_release(&j->p);
+}
+
+static const char *result_of(const struct verify_mirror *m)
+{
+	if (verify_is_bad(m))
+		return "fault";
+	if (m->error.class || m->verdicts[VERIFY_UNREACHABLE])
+		return "unreachable";
+	return m->verdicts[VERIFY_UNVERIFIED] ? "unverified" : "ok";
+}
+
+static bool has_release(const struct verify_mirror *m)
+{
+	return m->release.state != RELEASE_NONE && m->release.state != RELEASE_DAMAGED;
+}
+
+/* ---- what a person sees ---------------------------------------------------------- */
+
+static size_t bad_count(const struct verify_mirror *m)
+{
+	size_t n = 0;
+	for (int v = 0; v < VERIFY_VERDICTS; v++)
+		n += verify_verdict_is_bad((enum verify_verdict)v) ? m->verdicts[v] : 0;
+	return n;
+}
+
+static char *release_text(const struct job *j, const struct verify_mirror *m)
+{
+	char when[DURATION_TEXT];
+	if (m->error.class || m->holds == MIRROR_HOLDS_OBJECTS)
+		return mem_strdup(m->error.class ? "" : "(objects only)");
+	if (!has_release(m))
+		return mem_strdup("no release");
+	const char *stale = m->release.state == RELEASE_OLDER ? " (older)"
+			    : m->release.state == RELEASE_SAME ? "" : " (another publisher's)";
+	int64_t left = m->release.expires_s - j->o.now_s;
+	return mem_printf("release %llu%s, %s %s%s", (unsigned long long)m->release.version, stale,
+			  m->expired ? "expired" : "expires in",
+			  format_duration(when, (uint64_t)(left < 0 ? -left : left)),
+			  m->expired ? " ago" : "");
+}
+
+static void print_table(struct cli *cli, const struct job *j)
+{
+	static const char *const titles[] = { "MIRROR", "RESULT", ">OK", ">UNVERIFIED", ">BAD",
+					      ">UNREACHABLE", "SHOWS" };
+	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < j->count; i++) {
+		const struct verify_mirror *m = &j->mirrors[i];
+		CLEANUP(mem_free_ptr) char *release = release_text(j, m);
+		char n[4][24];
+		snprintf(n[0], sizeof n[0], "%zu ok", m->verdicts[VERIFY_OK]);
+		snprintf(n[1], sizeof n[1], "%zu unverified", m->verdicts[VERIFY_UNVERIFIED]);
+		snprintf(n[2], sizeof n[2], "%zu bad", bad_count(m));
+		snprintf(n[3], sizeof n[3], "%zu unreachable", m->verdicts[VERIFY_UNREACHABLE]);
+		const char *const cells[] = { m->id, result_of(m), n[0], n[1], n[2], n[3], release };
+		cli_table_add(t, cells);
+	}
+	cli_table_print(cli, t);
+}
+
+static void print_file(struct cli *cli, const struct verify_mirror *m,
+		       const struct verify_file *f)
+{
+	CLEANUP(buf_release) struct buf details = BUF_INIT(4 * KIB);
+	verify_describe(f, &details);
+	CLEANUP(mem_free_ptr) char *line = mem_printf(
+		"%s: %s: %s%s%s", m->id, f->file->key, verify_verdict_name(f->verdict),
+		details.len ? ": " : "", buf_str(&details));
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(line);
+	cli_print(cli, "%s\n", shown);
+}
+
+static void print_findings(struct cli *cli, const struct job *j)
+{
+	for (size_t i = 0; i < j->count; i++) {
+		const struct verify_mirror *m = &j->mirrors[i];
+		if (m->error.class) {
+			CLEANUP(mem_free_ptr) char *why = text_escaped(m->error.text);
+			cli_print(cli, "%s: unreachable: %s\n", m->id, why);
+		}
+		if (m->expired)
+			cli_print(cli, "%s: metadata/timestamp.json: expired: readers refuse it "
+				  "(ferry catalog refresh, then push)\n", m->id);
+		for (size_t k = 0; k < m->count; k++) {
+			enum verify_verdict v = m->files[k].verdict;
+			bool lost = v == VERIFY_UNREACHABLE && !m->error.class;
+			if (verify_verdict_is_bad(v) || lost || (cli->verbose && v != VERIFY_NONE))
+				print_file(cli, m, &m->files[k]);
+		}
+	}
+}
+
+static void print_all(struct cli *cli, const struct job *j)
+{
+	print_findings(cli, j);
+	if (!cli->quiet)
+		print_table(cli, j);
+	if (!cli->quiet && j->o.mode == VERIFY_SAMPLE)
+		cli_print(cli, "The same pieces again: --sample %llu --seed %llu\n",
+			  (unsigned long long)j->o.samples, (unsigned long long)j->o.seed);
+}
+
+/* ---- JSON ------------------------------------------------------------------------ */
+
+static json_t *file_json(const struct verify_file *f)
+{
+	json_t *o = json_object();
+	bool told = f->verdict != VERIFY_MISSING && f->verdict != VERIFY_UNREACHABLE;
+	json_put_string(o, "key", f->file->key);
+	json_put_string(o, "verdict", verify_verdict_name(f->verdict));
+	if (f->verdict == VERIFY_OK || f->verdict == VERIFY_CORRUPT)
+		json_put_string(o, "how", verify_how_name(f->how));
+	json_put_u64(o, "size", f->file->size);
+	if (told && f->verdict == VERIFY_WRONG_SIZE)
+		json_put_u64(o, "actual_size", f->actual_size);
+	if (f->audit.pieces)
+		json_put_u64(o, "pieces_checked", f->audit.pieces);
+	if (f->audit.bad_count) {
+		json_t *bad = json_array();
+		for (uint32_t i = 0; i < MIN(f->audit.bad_count, AUDIT_MAX_BAD); i++) {
+			json_t *piece = json_object();
+			json_put_u64(piece, "index", f->audit.bad[i].index);
+			json_put_u64(piece, "offset", f->audit.bad[i].offset);
+			json_put_u64(piece, "length", f->audit.bad[i].length);
+			json_push(bad, piece);
+		}
+		json_put_u64(o, "bad_count", f->audit.bad_count);
+		json_put(o, "bad_pieces", bad);
+	}
+	if (f->error)
+		json_put(o, "message", json_string_lossy(f->error, strlen(f->error)));
+	return o;
+}
+
+static json_t *mirror_json(const struct verify_mirror *m)
+{
+	json_t *o = json_object(), *counts = json_object(), *files = json_array();
+	json_put_string(o, "id", m->id);
+	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
+	json_put_string(o, "url", m->mirror ? m->mirror->url : NULL);
+	json_put_string(o, "holds", publisher_holds_name(m->holds));
+	json_put_string(o, "result", result_of(m));
+	if (!m->error.class && m->holds != MIRROR_HOLDS_OBJECTS) {
+		json_t *release = json_object();
+		json_put_string(release, "state", release_state_name(m->release.state));
+		if (has_release(m)) {
+			char when[TIME_TEXT];
+			format_time(when, m->release.expires_s);
+			json_put_u64(release, "version", m->release.version);
+			json_put_string(release, "expires", when);
+			json_put_bool(release, "expired", m->expired);
+		}
+		json_put(o, "release", release);
+	}
+	for (int v = VERIFY_OK; v < VERIFY_VERDICTS; v++)
+		json_put_u64(counts, verify_verdict_name((enum verify_verdict)v), m->verdicts[v]);
+	json_put(o, "counts", counts);
+	json_put_u64(o, "bytes_read", m->bytes_read);
+	for (size_t i = 0; i < m->count; i++)
+		if (m->files[i].verdict != VERIFY_NONE)
+			json_push(files, file_json(&m->files[i]));
+	json_put(o, "files", files);
+	if (m->error.class)
+		json_put(o, "error", cli_error_json(&m->error));
+	return o;
+}
+
+static int print_json(struct cli *cli, const struct job *j, const struct err *failure,
+		      struct err *e)
+{
+	static const char *const modes[] = { "quick", "sample", "full" };
+	json_t *o = json_object(), *list = json_array();
+	json_put_string(o, "command", "verify");
+	json_put_string(o, "repository", j->p.name);
+	json_put_u64(o, "release", j->tree.version);
+	json_put_string(o, "mode", modes[j->o.mode]);
+	if (j->o.mode == VERIFY_SAMPLE) {
+		char seed[24];
+		snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->o.seed);
+		json_put_u64(o, "samples", j->o.samples);
+		json_put_string(o, "seed", seed);
+	}
+	for (size_t i = 0; i < j->count; i++)
+		json_push(list, mirror_json(&j->mirrors[i]));
+	json_put(o, "mirrors", list);
+	if (failure->class && !err_is(failure, ERR_FAULT))
+		json_put(o, "error", cli_error_json(failure));
+	cli->answered = true;
+	return cli_print_json(cli, o, e);
+}
+
+/* ---- the command ----------------------------------------------------------------- */
+
+static int choose_mode(const struct verify_opts *o, struct verify_options *out, struct err *e)
+{
+	if (o->quick + o->full + (o->samples > 0) > 1)
+		return err_set(e, ERR_USAGE, "--quick, --sample and --full exclude each other");
+	if (o->samples > MAX_SAMPLES)
+		return err_set(e, ERR_USAGE, "--sample: no file has more than %d pieces", MAX_SAMPLES);
+	out->mode = o->full ? VERIFY_FULL : o->samples ? VERIFY_SAMPLE : VERIFY_QUICK;
+	out->samples = o->samples;
+	if (o->seed && !o->samples)
+		return err_set(e, ERR_USAGE, "--seed goes with --sample N");
+	if (o->seed && !parse_u64(o->seed, &out->seed))
+		return err_set(e, ERR_USAGE, "--seed: '%s' is not a number", o->seed);
+	if (!o->seed && getrandom(&out->seed, sizeof out->seed, GRND_NONBLOCK) < 0)
+		out->seed = (uint64_t)out->now_s;
+	return 0;
+}
+
+static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
+{
+	j->opened = mem_alloc((o->urls.count + 1) * sizeof(struct mirror *));
+	j->mirrors = mem_alloc((o->urls.count + j->p.places.count + 1) * sizeof *j->mirrors);
+	for (size_t i = 0; i < o->urls.count; i++) {
+		struct mirror **m = &j->opened[j->opened_count];
+		const char *url = o->urls.at[i];
+		int rc = mirror_open_url(mirror_kinds_all, url, url, m, e);
+		if (rc < 0)
+			return rc;
+		j->opened_count++;
+		j->mirrors[j->count++] = (struct verify_mirror){ .id = url, .mirror = *m };
+	}
+	for (size_t i = 0; i < j->p.places.count; i++) {
+		const struct place *p = &j->p.places.at[i];
+		if (p->chosen)
+			j->mirrors[j->count++] = (struct verify_mirror){
+				.id = p->id, .mirror = p->mirror, .holds = p->holds,
+				.error = p->error };
+	}
+	return 0;
+}
+
+static int verify_run_command(struct cli *cli, void *opts, int count, char **operands,
+			      struct err *e)
+{
+	(void)count, (void)operands;
+	static const struct retry retry = RETRY_DEFAULT;
+	const struct verify_opts *o = opts;
+	CLEANUP(job_release) struct job j = { 0 };
+	j.o = (struct verify_options){ .now_s = time(NULL), .threads = MIRRORS_AT_A_TIME,
+				       .retry = &retry, .report = cli->report };
+	bool mirrors = !o->urls.count || o->who.mirrors.count;
+	int rc = choose_mode(o, &j.o, e);
+	if (rc == 0)
+		rc = publisher_open(cli, &o->who, true, mirrors, &j.p, e);
+	if (rc == 0)
+		rc = add_urls(&j, o, e);
+	if (rc == 0)
+		rc = original_open(j.p.dir, &j.tree, e);
+	if (rc < 0)
+		return rc;
+	struct err failure = ERR_INIT;
+	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, &failure);
+	if (cli->json)
+		rc = print_json(cli, &j, &failure, e);
+	else
+		print_all(cli, &j);
+	if (rc < 0 || err_is(&failure, ERR_FAULT))
+		return rc < 0 ? rc : -ERR_FAULT;
+	*e = failure;
+	return found;
+}
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.summary = "check what the mirrors hold",
+	.synopsis = (const char *const[]){ "", NULL },
+	.description =
+		"Compares every mirror with the repository and gives a verdict for each file: ok (and "
+		"how that was found), unverified (the size is right; more was not asked), missing, "
+		"wrong-size, corrupt (and where), stale, foreign, or unreachable. The exit status is "
+		"1 when anything is bad, even if a mirror could not be reached besides; 4 (or 5, 7) when "
+		"nothing bad was found, but not every mirror could be asked.",
+	.opts = options,
+	.opts_size = sizeof(struct verify_opts),
+	.run = verify_run_command,
+};

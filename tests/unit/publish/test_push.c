@@ -1,0 +1,690 @@
+#include "publish/push.h"
+
+#include "release.h"
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+/* ---- helpers -------------------------------------------------------------------- */
+
+static int no_sleep(void *ctx, uint64_t ms, struct err *e)
+{
+	(void)ctx, (void)ms, (void)e;
+	return 0;
+}
+
+static uint64_t no_chance(void *ctx, uint64_t below)
+{
+	(void)ctx, (void)below;
+	return 0;
+}
+
+static const struct retry_env instant = { .sleep_ms = no_sleep, .random = no_chance };
+static const struct retry once = { .max_tries = 1, .env = &instant };
+static const struct retry thrice = { .max_tries = 3, .env = &instant };
+
+#define MIRRORS 3
+
+/* Two releases and up to three mirrors in memory. */
+struct world {
+	char *dir[3];
+	struct original release[3];     /* by version: 1 and 2 */
+	struct mem_store *store[MIRRORS];
+	struct mirror *handle[MIRRORS];
+	struct push_mirror m[MIRRORS];
+	size_t count;
+	struct push_options o;
+	struct push_result result;
+	struct err e;
+};
+
+static const char *const ids[] = { "a", "b", "c" };
+
+static struct world *world_new(size_t count)
+{
+	struct world *w = NEW(struct world);
+	w->count = count;
+	w->o = (struct push_options){ .threads = 1, .retry = &once };
+	for (unsigned v = 1; v <= 2; v++) {
+		w->dir[v] = scratch_new();
+		release_make(w->dir[v], v, false, &w->release[v]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		w->store[i] = mem_store_new();
+		w->handle[i] = mem_store_open(w->store[i], ids[i]);
+		w->m[i].holds = MIRROR_HOLDS_ALL;
+	}
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	for (unsigned v = 1; v <= 2; v++) {
+		original_release(&w->release[v]);
+		scratch_free(w->dir[v]);
+	}
+	for (size_t i = 0; i < w->count; i++) {
+		push_mirror_release(&w->m[i]);
+		mirror_close(w->handle[i]);
+		mem_store_free(w->store[i]);
+	}
+	free(w);
+}
+
+static int push(struct world *w, unsigned version)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		struct push_mirror *m = &w->m[i];
+		push_mirror_release(m);
+		*m = (struct push_mirror){ .id = ids[i], .mirror = w->handle[i],
+					   .holds = m->holds, .stage = m->stage,
+					   .count_only = m->count_only };
+	}
+	err_clear(&w->e);
+	return push_run(&w->release[version], w->m, w->count, &w->o, &w->result, &w->e);
+}
+
+static void assert_view(const struct world *w, size_t i, enum release_view view, unsigned want)
+{
+	unsigned version;
+	assert_int_equal(release_view(w->store[i], &version), view);
+	if (view == VIEW_WHOLE)
+		assert_int_equal(version, want);
+}
+
+static size_t puts_of(const struct world *w, size_t i, struct str_list *keys)
+{
+	const struct str_list *calls = mem_store_calls(w->store[i]);
+	size_t n = 0;
+	for (size_t k = 0; k < calls->count; k++)
+		if (str_starts(calls->at[k], "put ")) {
+			n++;
+			if (keys)
+				str_list_add(keys, calls->at[k] + 4);
+		}
+	return n;
+}
+
+static void forget(struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		mem_store_forget_calls(w->store[i]);
+}
+
+static int rank(const char *key)
+{
+	return str_starts(key, "targets/") ? 0 : !strcmp(key, "catalog.json") ? 2
+	       : !strcmp(key, RELEASE_TIMESTAMP) ? 3 : 1;
+}
+
+/* ---- order and idempotence ------------------------------------------------------ */
+
+static void objects_first_timestamp_last(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	struct str_list keys = { 0 };
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(w->m[0].outcome, PUSH_DONE);
+	assert_int_equal(w->m[0].puts, RELEASE_FILES);
+	assert_int_equal(puts_of(w, 0, &keys), RELEASE_FILES);
+	for (size_t i = 1; i < keys.count; i++)
+		assert_true(rank(keys.at[i - 1]) <= rank(keys.at[i]));
+	assert_string_equal(keys.at[keys.count - 1], RELEASE_TIMESTAMP);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	str_list_release(&keys);
+	world_free(w);
+}
+
+static void second_push_writes_nothing(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	assert_ok(push(w, 1), &w->e);
+	assert_true(w->result.changed);
+	forget(w);
+	assert_ok(push(w, 1), &w->e);
+	assert_false(w->result.changed);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(w->m[i].outcome, PUSH_UP_TO_DATE);
+		assert_int_equal(puts_of(w, i, NULL), 0);
+	}
+	world_free(w);
+}
+
+static void next_release_puts_only_what_is_new(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	assert_ok(push(w, 1), &w->e);
+	forget(w);
+	assert_ok(push(w, 2), &w->e);
+	/* Not the object that stayed, and not the root. */
+	assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES - 2);
+	assert_view(w, 0, VIEW_WHOLE, 2);
+	world_free(w);
+}
+
+static void dry_run_writes_nothing_and_tells_the_plan(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	w->o.dry_run = true;
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(puts_of(w, 0, NULL), 0);
+	assert_int_equal(w->m[0].outcome, PUSH_PLANNED);
+	assert_int_equal(w->m[0].plan.puts, RELEASE_FILES);
+	for (size_t i = 0; i < w->m[0].plan.count; i++) {
+		assert_int_equal(w->m[0].plan.steps[i].action, PLAN_PUT);
+		assert_string_equal(plan_reason(&w->m[0].plan.steps[i]), "missing");
+	}
+	world_free(w);
+}
+
+/* ---- interruption --------------------------------------------------------------- */
+
+/* Whatever happens to the k-th put: the reader sees the old release or the new one,
+ * and the next push does only the rest. */
+static void interrupt_at_each_put(enum mem_harm harm)
+{
+	for (unsigned k = 0;; k++) {
+		struct world *w = world_new(1);
+		assert_ok(push(w, 1), &w->e);
+		forget(w);
+		mem_store_fault(w->store[0], &(struct mem_fault){
+			.call = MEM_PUT, .skip = k, .times = UINT_MAX, .harm = harm });
+		int rc = push(w, 2);
+		if (rc == 0) {
+			assert_int_equal(k, RELEASE_FILES - 2);
+			world_free(w);
+			return;
+		}
+		assert_int_equal(rc, -ERR_NETWORK);
+		unsigned version;
+		assert_int_equal(release_view(w->store[0], &version), VIEW_WHOLE);
+		bool arrived = harm == MEM_AFTER;
+		bool last = k == RELEASE_FILES - 3;
+		assert_int_equal(version, arrived && last ? 2 : 1);
+		mem_store_mend(w->store[0]);
+		forget(w);
+		assert_ok(push(w, 2), &w->e);
+		assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES - 2 - k - arrived);
+		assert_view(w, 0, VIEW_WHOLE, 2);
+		world_free(w);
+	}
+}
+
+static void interrupted_before_any_put(void **state)
+{
+	(void)state;
+	interrupt_at_each_put(MEM_FAIL);
+}
+
+static void interrupted_within_any_put(void **state)
+{
+	(void)state;
+	interrupt_at_each_put(MEM_CUT);
+}
+
+static void answer_lost_after_any_put(void **state)
+{
+	(void)state;
+	interrupt_at_each_put(MEM_AFTER);
+}
+
+/* A first push that is interrupted shows nothing at all. */
+static void first_push_shows_nothing_until_the_end(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < RELEASE_FILES; k++) {
+		struct world *w = world_new(1);
+		mem_store_fault(w->store[0], &(struct mem_fault){
+			.call = MEM_PUT, .skip = k, .times = UINT_MAX });
+		assert_int_equal(push(w, 1), -ERR_NETWORK);
+		assert_view(w, 0, VIEW_NOTHING, 0);
+		world_free(w);
+	}
+}
+
+static void transient_faults_are_tried_again(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	w->o.retry = &thrice;
+	for (unsigned k = 0; k < RELEASE_FILES; k++)
+		mem_store_fault(w->store[0], &(struct mem_fault){
+			.call = MEM_PUT, .skip = k, .times = 1, .harm = k % 2 ? MEM_FAIL : MEM_AFTER });
+	assert_ok(push(w, 1), &w->e);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	world_free(w);
+}
+
+static void other_faults_are_not_tried_again(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	w->o.retry = &thrice;
+	mem_store_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
+	assert_int_equal(push(w, 1), -ERR_AUTH);
+	assert_int_equal(puts_of(w, 0, NULL), 1);
+	world_free(w);
+}
+
+/* ---- several mirrors ------------------------------------------------------------ */
+
+static void one_bad_mirror_holds_the_release_back(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	assert_ok(push(w, 1), &w->e);
+	mem_store_fault(w->store[1], &(struct mem_fault){
+		.call = MEM_PUT, .key = "targets/models/m/2.gguf", .times = UINT_MAX });
+	assert_int_equal(push(w, 2), -ERR_NETWORK);
+	assert_non_null(strstr(w->e.text, "2 of the 3 mirrors"));
+	assert_int_equal(w->result.quorum, 3);
+	assert_int_equal(w->result.holding, 2);
+	assert_int_equal(w->m[0].outcome, PUSH_HELD_BACK);
+	assert_int_equal(w->m[1].outcome, PUSH_FAILED);
+	assert_int_equal(w->m[2].outcome, PUSH_HELD_BACK);
+	for (size_t i = 0; i < 3; i++)
+		assert_view(w, i, VIEW_WHOLE, 1);
+	/* The others have all the objects already. */
+	mem_store_mend(w->store[1]);
+	forget(w);
+	assert_ok(push(w, 2), &w->e);
+	assert_int_equal(puts_of(w, 0, NULL), 2);
+	for (size_t i = 0; i < 3; i++)
+		assert_view(w, i, VIEW_WHOLE, 2);
+	world_free(w);
+}
+
+static void with_a_quorum_the_others_go_on(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	w->o.threads = 3;
+	assert_ok(push(w, 1), &w->e);
+	w->o.quorum = 2;
+	mem_store_fault(w->store[1], &(struct mem_fault){
+		.call = MEM_PUT, .times = UINT_MAX, .class = ERR_AUTH });
+	assert_int_equal(push(w, 2), -ERR_AUTH);
+	assert_non_null(strstr(w->e.text, "1 of 3 mirrors failed"));
+	assert_int_equal(w->m[0].outcome, PUSH_DONE);
+	assert_int_equal(w->m[1].outcome, PUSH_FAILED);
+	assert_view(w, 0, VIEW_WHOLE, 2);
+	assert_view(w, 1, VIEW_WHOLE, 1);
+	assert_view(w, 2, VIEW_WHOLE, 2);
+	world_free(w);
+}
+
+static void quorum_over_the_mirrors_is_refused(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->o.quorum = 3;
+	assert_int_equal(push(w, 1), -ERR_USAGE);
+	assert_int_equal(puts_of(w, 0, NULL), 0);
+	assert_non_null(strstr(w->e.text, "quorum is 3"));
+	world_free(w);
+}
+
+static void gravest_failure_decides(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	mem_store_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
+	mem_store_fault(w->store[2], &(struct mem_fault){ .call = MEM_STAT });
+	assert_int_equal(push(w, 1), -ERR_AUTH);
+	assert_non_null(strstr(w->e.text, "mirror a"));
+	assert_int_equal(w->m[2].error.class, ERR_NETWORK);
+	world_free(w);
+}
+
+static void parts_go_where_they_are_held(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+	w->m[1].holds = MIRROR_HOLDS_OBJECTS;
+	w->m[2].holds = MIRROR_HOLDS_METADATA;
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES);
+	assert_int_equal(puts_of(w, 1, NULL), 3);
+	assert_int_equal(puts_of(w, 2, NULL), RELEASE_FILES - 3);
+	assert_null(mem_store_object(w->store[1], RELEASE_TIMESTAMP));
+	assert_null(mem_store_object(w->store[2], "targets/1.catalog.json"));
+	assert_int_equal(w->result.counted, 2);
+	assert_int_equal(w->m[1].outcome, PUSH_DONE);
+	world_free(w);
+}
+
+static void mirror_that_only_counts_is_not_written(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->o.quorum = 2;
+	w->m[1].count_only = true;
+	assert_int_equal(push(w, 1), -ERR_NOT_FOUND);
+	assert_int_equal(puts_of(w, 1, NULL), 0);
+	assert_view(w, 0, VIEW_NOTHING, 0);
+	w->m[1].count_only = false;
+	assert_ok(push(w, 1), &w->e);
+	w->m[1].count_only = true;
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(w->m[1].outcome, PUSH_EXAMINED);
+	assert_true(w->m[1].holds_objects);
+	world_free(w);
+}
+
+/* ---- stage ---------------------------------------------------------------------- */
+
+static void stage_shows_the_release_on_stage_only(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->m[1].stage = true;
+	assert_ok(push(w, 1), &w->e);
+	w->o.stage = true;
+	assert_ok(push(w, 2), &w->e);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	assert_view(w, 1, VIEW_WHOLE, 2);
+	assert_non_null(mem_store_object(w->store[0], "targets/models/m/2.gguf"));
+	assert_int_equal(w->m[0].outcome, PUSH_OBJECTS_ONLY);
+	/* Promotion sends the rest. */
+	w->o.stage = false;
+	forget(w);
+	assert_ok(push(w, 2), &w->e);
+	assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES - 2 - 2);
+	assert_int_equal(puts_of(w, 1, NULL), 0);
+	assert_view(w, 0, VIEW_WHOLE, 2);
+	world_free(w);
+}
+
+static void failing_stage_protects_production(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	w->m[1].stage = true;
+	assert_ok(push(w, 1), &w->e);
+	mem_store_fault(w->store[1], &(struct mem_fault){
+		.call = MEM_PUT, .key = RELEASE_TIMESTAMP, .times = UINT_MAX });
+	assert_int_equal(push(w, 2), -ERR_NETWORK);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	assert_int_equal(w->m[0].outcome, PUSH_HELD_BACK);
+	assert_non_null(strstr(w->e.text, "stage mirror failed"));
+	world_free(w);
+}
+
+/* ---- other publishers ----------------------------------------------------------- */
+
+static void newer_release_is_a_conflict(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	assert_ok(push(w, 2), &w->e);
+	forget(w);
+	assert_int_equal(push(w, 1), -ERR_CONFLICT);
+	assert_non_null(strstr(w->e.text, "newer"));
+	assert_int_equal(puts_of(w, 0, NULL), 0);
+	assert_view(w, 0, VIEW_WHOLE, 2);
+	world_free(w);
+}
+
+static void same_version_with_other_bytes_is_a_conflict(void **state)
+{
+	(void)state;
+	static const char other[] = "{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	struct world *w = world_new(1);
+	mem_store_set(w->store[0], RELEASE_TIMESTAMP, other, strlen(other));
+	assert_int_equal(push(w, 2), -ERR_CONFLICT);
+	assert_int_equal(puts_of(w, 0, NULL), 0);
+	world_free(w);
+}
+
+static void damaged_timestamp_is_replaced(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	assert_ok(push(w, 1), &w->e);
+	mem_store_set(w->store[0], RELEASE_TIMESTAMP, "{\"sig", 5);
+	assert_ok(push(w, 1), &w->e);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	world_free(w);
+}
+
+static void other_metadata_of_the_same_version_is_a_conflict(void **state)
+{
+	(void)state;
+	static const char other[] = "{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	struct world *w = world_new(1);
+	assert_ok(push(w, 1), &w->e);
+	mem_store_set(w->store[0], "metadata/2.targets.json", other, strlen(other));
+	assert_int_equal(push(w, 2), -ERR_CONFLICT);
+	assert_non_null(strstr(w->e.text, "2.targets.json"));
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	world_free(w);
+}
+
+static void another_repository_is_a_conflict(void **state)
+{
+	(void)state;
+	static const char other[] = "{\"signed\":{\"version\":1,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	struct world *w = world_new(1);
+	mem_store_set(w->store[0], "metadata/1.root.json", other, strlen(other));
+	assert_int_equal(push(w, 1), -ERR_CONFLICT);
+	assert_non_null(strstr(w->e.hint, "another repository"));
+	world_free(w);
+}
+
+static void damaged_metadata_is_replaced(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	assert_ok(push(w, 1), &w->e);
+	mem_store_set(w->store[0], "metadata/1.targets.json", "not json", 8);
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(w->m[0].puts, 1);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	world_free(w);
+}
+
+/* The other publisher is faster between our plan and our timestamp. */
+struct racer {
+	struct report report;
+	struct mem_store *store;
+	const struct original *theirs;
+};
+
+static void race(struct report *r, const struct report_event *event)
+{
+	struct racer *racer = (struct racer *)r;
+	if (event->kind != REPORT_BEGIN)
+		return;
+	const struct original *t = racer->theirs;
+	for (size_t i = 0; i < t->files.count; i++) {
+		const struct buf *b = original_small(t, &t->files.at[i]);
+		if (b)
+			mem_store_set(racer->store, t->files.at[i].key, b->data, b->len);
+	}
+}
+
+static void lost_race_is_a_conflict(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	struct racer racer = { { race }, w->store[0], &w->release[2] };
+	w->o.report = &racer.report;
+	assert_int_equal(push(w, 1), -ERR_CONFLICT);
+	struct buf const *b = mem_store_object(w->store[0], RELEASE_TIMESTAMP);
+	assert_non_null(strstr(b->data, "\"version\": 2"));
+	world_free(w);
+}
+
+/* ---- what is wrong on mirrors, and here ------------------------------------------ */
+
+static void wrong_objects_are_replaced(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	assert_ok(push(w, 1), &w->e);
+	mem_store_set(w->store[0], "targets/models/m/1.gguf", "short", 5);
+	mem_store_set(w->store[0], "targets/models/m/same.gguf", "The same in every release", 25);
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(w->m[0].puts, 2);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	world_free(w);
+}
+
+static void damage_on_the_way_is_noticed(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	mem_store_fault(w->store[0], &(struct mem_fault){
+		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .harm = MEM_FLIP, .at = 3 });
+	assert_int_equal(push(w, 1), -ERR_INTEGRITY);
+	assert_view(w, 0, VIEW_NOTHING, 0);
+	assert_ok(push(w, 1), &w->e);
+	assert_view(w, 0, VIEW_WHOLE, 1);
+	world_free(w);
+}
+
+static void damaged_local_object_is_never_published(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	scratch_write(w->dir[1], "targets/models/m/1.gguf", "only in release X", 17);
+	assert_int_equal(push(w, 1), -ERR_INTEGRITY);
+	assert_non_null(strstr(w->e.text, "targets/models/m/1.gguf"));
+	for (size_t i = 0; i < 2; i++) {
+		assert_null(mem_store_object(w->store[i], "targets/models/m/1.gguf"));
+		assert_view(w, i, VIEW_NOTHING, 0);
+	}
+	scratch_write(w->dir[1], "targets/models/m/1.gguf", "longer", 6);
+	assert_int_equal(push(w, 1), -ERR_INTEGRITY);
+	assert_non_null(strstr(w->e.text, "6 bytes instead of 17"));
+	world_free(w);
+}
+
+static void piece_of_a_large_object_is_checked_before_it_leaves(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char *dir = scratch_new();
+	struct original t;
+	struct original_body body;
+	uint8_t byte;
+	release_make(dir, 1, true, &t);
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, RELEASE_BIG);
+	FILE *f = fopen(path, "r+");
+	fseek(f, 8 * MIB + 10, SEEK_SET);
+	fputc('!', f);
+	fclose(f);
+	const struct repository_file *big = original_find(&t, RELEASE_BIG);
+	assert_ok(original_body_open(&t, big, &body, &e), &e);
+	assert_int_equal(body.body.grid.count, 2);
+	assert_ok(body.body.read_at(body.body.ctx, 8 * MIB - 1, &byte, 1, &e), &e);
+	assert_int_equal(body.body.read_at(body.body.ctx, 8 * MIB, &byte, 1, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "piece 1"));
+	assert_non_null(strstr(e.text, RELEASE_BIG));
+	assert_true(body.damaged);
+	original_body_close(&body);
+	original_release(&t);
+	scratch_free(dir);
+}
+
+/* ---- a mirror that tells no digest ----------------------------------------------- */
+
+static struct mirror *folder(const char *dir)
+{
+	struct err e = ERR_INIT;
+	struct conf c = { 0 };
+	struct mirror *m;
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.f]\nkind = file\npath = %s\n", dir);
+	assert_ok(conf_parse(text, strlen(text), "ferry.conf", &c, &e), &e);
+	assert_ok(mirror_open(mirror_kinds_all, &c, conf_find(&c, "mirror", "f"), &m, &e), &e);
+	conf_release(&c);
+	return m;
+}
+
+static void recorded_objects_are_not_read_again(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char *dir = scratch_new(), *place = scratch_new();
+	struct original t;
+	struct push_result result;
+	struct mirror *m = folder(place);
+	release_make(dir, 1, true, &t);
+	struct push_options o = { .threads = 1, .retry = &once, .record_dir = dir };
+	struct push_mirror pm = { .id = "f", .mirror = m };
+	assert_ok(push_run(&t, &pm, 1, &o, &result, &e), &e);
+	assert_int_equal(pm.outcome, PUSH_DONE);
+	push_mirror_release(&pm);
+
+	pm = (struct push_mirror){ .id = "f", .mirror = m };
+	assert_ok(push_run(&t, &pm, 1, &o, &result, &e), &e);
+	assert_int_equal(pm.outcome, PUSH_UP_TO_DATE);
+	assert_int_equal(pm.reads, 0);
+	push_mirror_release(&pm);
+
+	/* A change of the same size is noticed by its time. */
+	scratch_write(place, "targets/models/m/1.gguf", "only in release 7", 17);
+	pm = (struct push_mirror){ .id = "f", .mirror = m };
+	assert_ok(push_run(&t, &pm, 1, &o, &result, &e), &e);
+	assert_int_equal(pm.outcome, PUSH_DONE);
+	assert_int_equal(pm.puts, 1);
+	push_mirror_release(&pm);
+
+	/* Without a record everything is read back once; nothing is written. */
+	o.record_dir = NULL;
+	pm = (struct push_mirror){ .id = "f", .mirror = m };
+	assert_ok(push_run(&t, &pm, 1, &o, &result, &e), &e);
+	assert_int_equal(pm.outcome, PUSH_UP_TO_DATE);
+	assert_int_equal(pm.puts, 0);
+	assert_true(pm.read_bytes > 8 * MIB);
+	push_mirror_release(&pm);
+	mirror_close(m);
+	original_release(&t);
+	scratch_free(dir);
+	scratch_free(place);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(objects_first_timestamp_last),
+		cmocka_unit_test(second_push_writes_nothing),
+		cmocka_unit_test(next_release_puts_only_what_is_new),
+		cmocka_unit_test(dry_run_writes_nothing_and_tells_the_plan),
+		cmocka_unit_test(interrupted_before_any_put),
+		cmocka_unit_test(interrupted_within_any_put),
+		cmocka_unit_test(answer_lost_after_any_put),
+		cmocka_unit_test(first_push_shows_nothing_until_the_end),
+		cmocka_unit_test(transient_faults_are_tried_again),
+		cmocka_unit_test(other_faults_are_not_tried_again),
+		cmocka_unit_test(one_bad_mirror_holds_the_release_back),
+		cmocka_unit_test(with_a_quorum_the_others_go_on),
+		cmocka_unit_test(quorum_over_the_mirrors_is_refused),
+		cmocka_unit_test(gravest_failure_decides),
+		cmocka_unit_test(parts_go_where_they_are_held),
+		cmocka_unit_test(mirror_that_only_counts_is_not_written),
+		cmocka_unit_test(stage_shows_the_release_on_stage_only),
+		cmocka_unit_test(failing_stage_protects_production),
+		cmocka_unit_test(newer_release_is_a_conflict),
+		cmocka_unit_test(same_version_with_other_bytes_is_a_conflict),
+		cmocka_unit_test(damaged_timestamp_is_replaced),
+		cmocka_unit_test(other_metadata_of_the_same_version_is_a_conflict),
+		cmocka_unit_test(another_repository_is_a_conflict),
+		cmocka_unit_test(damaged_metadata_is_replaced),
+		cmocka_unit_test(lost_race_is_a_conflict),
+		cmocka_unit_test(wrong_objects_are_replaced),
+		cmocka_unit_test(damage_on_the_way_is_noticed),
+		cmocka_unit_test(damaged_local_object_is_never_published),
+		cmocka_unit_test(piece_of_a_large_object_is_checked_before_it_leaves),
+		cmocka_unit_test(recorded_objects_are_not_read_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,131 @@
+#include "release.h"
+
+#include "catalog/manifest.h"
+#include "json/json.h"
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <stdio.h>
+
+#define EXPIRES "2030-01-01T00:00:00Z"
+
+static struct repository_file *add(struct repository_files *files, const char *dir,
+				   const char *key, enum repository_class class,
+				   const void *data, size_t len)
+{
+	scratch_write(dir, key, data, len);
+	files->at = mem_grow(files->at, files->count, &files->cap, sizeof *files->at);
+	struct repository_file *f = &files->at[files->count++];
+	*f = (struct repository_file){ .key = mem_strdup(key), .class = class, .size = len };
+	sha256_of(data, len, &f->sha256);
+	return f;
+}
+
+static void add_text(struct repository_files *files, const char *dir, char *key,
+		     enum repository_class class, char *text)
+{
+	add(files, dir, key, class, text, strlen(text));
+	free(key);
+	free(text);
+}
+
+static void add_big(struct repository_files *files, const char *dir)
+{
+	struct err e = ERR_INIT;
+	struct manifest m = { 0 };
+	size_t size = 8 * MIB + 5000;
+	char *data = mem_alloc(size);
+	for (size_t i = 0; i < size; i += 7)
+		data[i] = (char)(i / 7);
+	struct repository_file *f = add(files, dir, RELEASE_BIG, REPOSITORY_OBJECT, data, size);
+	f->manifest_key = mem_strdup(RELEASE_BIG MANIFEST_SUFFIX);
+	char *path = path_join(dir, RELEASE_BIG);
+	assert_ok(manifest_create(path, NULL, &m, &e), &e);
+	struct buf text = BUF_INIT(MIB);
+	json_t *json = manifest_json(&m);
+	assert_ok(json_pretty(json, &text, &e), &e);
+	add(files, dir, RELEASE_BIG MANIFEST_SUFFIX, REPOSITORY_OBJECT, text.data, text.len);
+	json_decref(json);
+	buf_release(&text);
+	manifest_release(&m);
+	free(path);
+	free(data);
+}
+
+static char *metadata(const char *type, unsigned version, json_t *meta)
+{
+	struct err e = ERR_INIT;
+	struct buf text = BUF_INIT(MIB);
+	json_t *body = json_object(), *document = json_object();
+	json_put_string(body, "_type", type);
+	json_put_u64(body, "version", version);
+	json_put_string(body, "expires", EXPIRES);
+	json_put(body, "meta", meta);
+	json_put(document, "signatures", json_array());
+	json_put(document, "signed", body);
+	assert_ok(json_pretty(document, &text, &e), &e);
+	json_decref(document);
+	return buf_steal(&text);
+}
+
+void release_make(const char *dir, unsigned version, bool big, struct original *out)
+{
+	struct err e = ERR_INIT;
+	struct repository_files files = { 0 };
+	if (big)
+		add_big(&files, dir);
+	add_text(&files, dir, mem_strdup("targets/models/m/same.gguf"), REPOSITORY_OBJECT,
+		 mem_strdup("the same in every release"));
+	add_text(&files, dir, mem_printf("targets/models/m/%u.gguf", version), REPOSITORY_OBJECT,
+		 mem_printf("only in release %u", version));
+	add_text(&files, dir, mem_printf("targets/%u.catalog.json", version), REPOSITORY_OBJECT,
+		 mem_printf("{\"release\": %u}\n", version));
+	add_text(&files, dir, mem_strdup("metadata/1.root.json"), REPOSITORY_METADATA,
+		 metadata("root", 1, NULL));
+	add_text(&files, dir, mem_printf("metadata/%u.targets.json", version),
+		 REPOSITORY_METADATA, metadata("targets", version, NULL));
+	add_text(&files, dir, mem_printf("metadata/%u.snapshot.json", version),
+		 REPOSITORY_METADATA, metadata("snapshot", version, NULL));
+	add_text(&files, dir, mem_strdup("catalog.json"), REPOSITORY_POINTER,
+		 mem_printf("{\"release\": %u}\n", version));
+	json_t *meta = json_object();
+	for (size_t i = 0; i < files.count; i++)
+		if (files.at[i].class != REPOSITORY_POINTER)
+			json_put_hex(meta, files.at[i].key, files.at[i].sha256.bytes, DIGEST_SIZE);
+	add_text(&files, dir, mem_strdup("metadata/timestamp.json"), REPOSITORY_TIMESTAMP,
+		 metadata("timestamp", version, meta));
+	assert_ok(original_from_files(dir, &files, out, &e), &e);
+}
+
+static bool has(const struct mem_store *s, const char *key, const json_t *hex)
+{
+	const struct buf *b = mem_store_object(s, key);
+	struct digest want, got;
+	if (!b || !digest_parse(&want, json_string_value(hex)))
+		return false;
+	sha256_of(buf_str(b), b->len, &got);
+	return digest_equal(&got, &want);
+}
+
+enum release_view release_view(const struct mem_store *s, unsigned *version)
+{
+	struct err e = ERR_INIT;
+	struct json_limits limits = { .max_bytes = MIB };
+	const struct buf *b = mem_store_object(s, "metadata/timestamp.json");
+	CLEANUP(json_release) json_t *document = NULL;
+	*version = 0;
+	if (!b)
+		return VIEW_NOTHING;
+	if (json_parse(b->data, b->len, &limits, "timestamp", &document, &e) < 0)
+		return VIEW_BROKEN;
+	json_t *body = json_object_get(document, "signed");
+	json_t *meta = json_object_get(body, "meta"), *hex;
+	const char *key;
+	*version = (unsigned)json_integer_value(json_object_get(body, "version"));
+	json_object_foreach(meta, key, hex)
+		if (!has(s, key, hex))
+			return VIEW_BROKEN;
+	return VIEW_WHOLE;
+}

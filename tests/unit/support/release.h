@@ -1,0 +1,29 @@
+/*
+ * Releases of a small made-up repository, for the tests of push and verify. The metadata
+ * has the shape of TUF's without signatures; its timestamp.json lists every other file,
+ * so that a reader's view of a mirror can be judged without a TUF client.
+ */
+#ifndef FERRY_TESTS_RELEASE_H
+#define FERRY_TESTS_RELEASE_H
+
+#include "mirror/mem.h"
+#include "publish/original.h"
+
+/* The tree of release `version` in dir, in publishing order:
+ *   targets/models/m/<v>.gguf (two per release, one of which stays the same),
+ *   targets/<v>.catalog.json, metadata/1.root.json, metadata/<v>.targets.json,
+ *   metadata/<v>.snapshot.json, catalog.json, metadata/timestamp.json
+ * With big, another object of 2 pieces and a manifest. */
+void release_make(const char *dir, unsigned version, bool big, struct original *out);
+#define RELEASE_BIG "targets/models/m/big.bin"
+#define RELEASE_FILES 8
+
+/* What a reader of the mirror finds. */
+enum release_view {
+	VIEW_NOTHING,   /* no timestamp.json */
+	VIEW_WHOLE,     /* all that it lists is there, with the right bytes */
+	VIEW_BROKEN,
+};
+enum release_view release_view(const struct mem_store *s, unsigned *version);
+
+#endif
