@@ -1,9 +1,11 @@
 #include "http/internal.h"
+#include "http/retry.h"
 
 #include "util/mem.h"
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define USER_AGENT "model-ferry/" FERRY_VERSION
 #define STALL_BYTES_PER_S 1024
@@ -72,8 +74,8 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	/* A buffer is read at one go: under a limit, not more than a second's worth. */
-	uint64_t buffer = o->limit_rate ? MIN(BUFFER_BYTES, MAX(o->limit_rate, 16 * KIB)) :
+	/* A buffer is read at one go: under a limit, not more than a quarter of a second's. */
+	uint64_t buffer = o->limit_rate ? MIN(BUFFER_BYTES, MAX(o->limit_rate / 4, KIB)) :
 					  BUFFER_BYTES;
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
@@ -83,11 +85,30 @@ void http_client_setup(struct http_client *c)
 	uint64_t stall = o->limit_rate ? MIN(STALL_BYTES_PER_S, o->limit_rate / 4 + 1) :
 					 STALL_BYTES_PER_S;
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
-	curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)o->limit_rate);
-	curl_easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)o->limit_rate);
 	curl_easy_setopt(easy, CURLOPT_NETRC,
 			 (long)(o->netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
 	setup_trust(easy);
+}
+
+/* -- the rate limit -------------------------------------------------------------- */
+
+/* Ours, because libcurl's starts anew with each request: many small ones go unlimited. */
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+int http_client_pace(struct http_client *c, uint64_t bytes, struct err *e)
+{
+	if (!c->options.limit_rate)
+		return 0;
+	uint64_t now = now_us(), ahead = c->paid_until_us > now ? c->paid_until_us - now : 0;
+	/* Time that went by unused is no credit. */
+	c->paid_until_us = now + ahead + bytes * 1000000 / c->options.limit_rate;
+	return ahead < 1000 ? 0 : retry_sleep_ms(ahead / 1000, e);
 }
 
 int http_memory_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)

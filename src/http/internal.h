@@ -11,6 +11,7 @@ struct http_client {
 	CURLM *multi;
 	CURL *easy;
 	struct http_options options;
+	uint64_t paid_until_us;         /* when the bytes so far are within the limit */
 	char message[CURL_ERROR_SIZE];
 };
 
@@ -38,6 +39,10 @@ struct transfer {
 
 /* Puts the request's fixed settings on the client's handle (client.c). */
 void http_client_setup(struct http_client *c);
+
+/* The rate limit: to be called for bytes that are about to pass; sleeps until those before
+ * them are paid for. */
+WARN_UNUSED int http_client_pace(struct http_client *c, uint64_t bytes, struct err *e);
 
 /* Judges the complete headers of a 2xx answer against what was asked (range.c). */
 WARN_UNUSED int http_range_judge(struct transfer *t);

@@ -162,7 +162,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
 	struct transfer *t = ctx;
 	size_t len = size * count;
-	int rc = take_body(t, data, len);
+	int rc = http_client_pace(t->client, len, t->e);
+	if (rc == 0)
+		rc = take_body(t, data, len);
 	if (rc < 0 && !t->enough)
 		t->rc = rc;
 	return rc < 0 ? CURL_WRITEFUNC_ERROR : len;
@@ -177,7 +179,9 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
 	size_t len = (size_t)MIN(size * count, q->body_size - t->sent);
 	if (len == 0)
 		return 0;
-	int rc = q->read_at(q->body_ctx, t->sent, data, len, t->e);
+	int rc = http_client_pace(t->client, len, t->e);
+	if (rc == 0)
+		rc = q->read_at(q->body_ctx, t->sent, data, len, t->e);
 	if (rc < 0) {
 		t->rc = rc;
 		return CURL_READFUNC_ABORT;

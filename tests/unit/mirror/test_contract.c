@@ -1,0 +1,72 @@
+#include "mirror/kinds.h"
+#include "mirror/mem.h"
+#include "mirror_contract.h"
+
+#include "unit.h"
+
+static void run_all(struct mirror *m)
+{
+	struct err e = ERR_INIT;
+	struct contract c;
+	assert_ok(contract_begin(&c, m, &e), &e);
+	for (size_t i = 0; i < contract_test_count; i++)
+		if (contract_applies(&c, &contract_tests[i]) && contract_tests[i].run(&c) < 0)
+			fail_msg("%s: %s", contract_tests[i].name, c.failure);
+	assert_ok(contract_end(&c, &e), &e);
+}
+
+static void the_kind_in_memory_keeps_it(void **state)
+{
+	(void)state;
+	CLEANUP_PTR(mem_store_free) struct mem_store *s = mem_store_new();
+	CLEANUP_PTR(mirror_close) struct mirror *m = mem_store_open(s, "mem");
+	run_all(m);
+	assert_null(mem_store_object(s, "w/text"));
+}
+
+static struct mirror *open_folder(const char *dir)
+{
+	struct err e = ERR_INIT;
+	struct conf c = { 0 };
+	struct mirror *m = NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(4096);
+	buf_addf(&text, "[mirror.folder]\nkind = file\npath = %s\n", dir);
+	assert_ok(conf_parse(text.data, text.len, "/etc/ferry/ferry.conf", &c, &e), &e);
+	assert_ok(mirror_open(mirror_kinds_all, &c, &c.sections[0], &m, &e), &e);
+	conf_release(&c);
+	return m;
+}
+
+static void the_kind_file_keeps_it(void **state)
+{
+	(void)state;
+	char *dir = scratch_new();
+	struct mirror *m = open_folder(dir);
+	run_all(m);
+	mirror_close(m);
+	scratch_free(dir);
+}
+
+static void a_folder_opened_by_its_url_is_read_only(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char *dir = scratch_new();
+	assert_ok(contract_tree(dir, &e), &e);
+	struct mirror *m, *folder = open_folder(dir);
+	assert_ok(mirror_open_url(mirror_kinds_client, "u", folder->url, &m, &e), &e);
+	run_all(m);
+	mirror_close(m);
+	mirror_close(folder);
+	scratch_free(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_kind_in_memory_keeps_it),
+		cmocka_unit_test(the_kind_file_keeps_it),
+		cmocka_unit_test(a_folder_opened_by_its_url_is_read_only),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
