@@ -46,14 +46,14 @@ static void print_plan(struct cli *cli, const struct job *j)
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < j->count; i++)
 		for (size_t k = 0; k < j->mirrors[i].plan.count; k++) {
-			const struct plan_step *s = &j->mirrors[i].plan.steps[k];
+			const struct agenda_step *s = &j->mirrors[i].plan.steps[k];
 			char size[SIZE_TEXT];
-			bool todo = s->action != PLAN_KEEP || cli->verbose;
-			if (s->action == PLAN_NONE || !todo)
+			bool todo = s->action != AGENDA_KEEP || cli->verbose;
+			if (s->action == AGENDA_NONE || !todo)
 				continue;
 			const char *const cells[] = {
-				j->mirrors[i].id, plan_action_name(s->action),
-				format_size(size, s->file->size), s->file->key, plan_reason(s) };
+				j->mirrors[i].id, agenda_action_name(s->action),
+				format_size(size, s->file->size), s->file->key, agenda_reason(s) };
 			cli_table_add(t, cells);
 		}
 	cli_table_print(cli, t);
@@ -112,12 +112,12 @@ static void print_sum(struct cli *cli, const struct job *j, bool failed)
 
 /* ---- JSON ------------------------------------------------------------------------ */
 
-static json_t *step_json(const struct plan_step *s)
+static json_t *step_json(const struct agenda_step *s)
 {
 	json_t *o = json_object();
 	json_put_string(o, "key", s->file->key);
-	json_put_string(o, "action", plan_action_name(s->action));
-	json_put_string(o, "because", plan_reason(s));
+	json_put_string(o, "action", agenda_action_name(s->action));
+	json_put_string(o, "because", agenda_reason(s));
 	json_put_u64(o, "size", s->file->size);
 	json_put_bool(o, "done", s->done);
 	return o;
@@ -139,8 +139,8 @@ static json_t *mirror_json(const struct cli *cli, const struct job *j,
 	json_put_u64(o, "read_back", m->reads);
 	json_put_u64(o, "read_back_bytes", m->read_bytes);
 	for (size_t i = 0; i < m->plan.count; i++) {
-		enum plan_action a = m->plan.steps[i].action;
-		if (a != PLAN_NONE && (a != PLAN_KEEP || cli->verbose))
+		enum agenda_action a = m->plan.steps[i].action;
+		if (a != AGENDA_NONE && (a != AGENDA_KEEP || cli->verbose))
 			json_push(steps, step_json(&m->plan.steps[i]));
 	}
 	json_put(o, "steps", steps);

@@ -101,8 +101,8 @@ int deliver_plan(struct delivery *d, struct err *e)
 	} while (e->class && retry_again(&retry, d->m->mirror->retry_after_s, e));
 	if (e->class)
 		return -(int)e->class;
-	plan_release(&m->plan);
-	plan_make(t, wanted, items, &m->before, &d->record, d->o->recheck, &m->plan);
+	agenda_release(&m->plan);
+	agenda_make(t, wanted, items, &m->before, &d->record, d->o->recheck, &m->plan);
 	return 0;
 }
 
@@ -136,14 +136,14 @@ static int verify_put(struct delivery *d, const struct repository_file *f,
 }
 
 /* The condition under which the file may be written, as far as the mirror knows any. */
-static void condition(const struct delivery *d, const struct plan_step *s, const char *etag,
+static void condition(const struct delivery *d, const struct agenda_step *s, const char *etag,
 		      struct mirror_put *how)
 {
 	unsigned can = d->m->mirror->caps.can;
 	/* Objects are named by their content: whoever writes one writes the same. */
 	if (s->file->class == REPOSITORY_OBJECT || s->file->class == REPOSITORY_POINTER)
 		return;
-	if (s->action == PLAN_PUT)
+	if (s->action == AGENDA_PUT)
 		how->only_if_absent = can & MIRROR_CAN_CREATE_ONLY;
 	else if ((can & MIRROR_CAN_REPLACE_IF) && *etag)
 		how->only_if_etag = etag;
@@ -151,7 +151,7 @@ static void condition(const struct delivery *d, const struct plan_step *s, const
 
 /* A condition that failed is fine when the very same bytes are there: an earlier try got
  * through, or the same push ran elsewhere. */
-static int put_once(struct delivery *d, const struct plan_step *s, const char *etag,
+static int put_once(struct delivery *d, const struct agenda_step *s, const char *etag,
 		    struct original_body *body, struct mirror_stat *st, struct err *e)
 {
 	const struct repository_file *f = s->file;
@@ -174,7 +174,7 @@ static int put_once(struct delivery *d, const struct plan_step *s, const char *e
 	return mirror_stat_key(d->m->mirror, f->key, st, e);
 }
 
-static int put_file(struct delivery *d, struct plan_step *s, const char *etag, struct err *e)
+static int put_file(struct delivery *d, struct agenda_step *s, const char *etag, struct err *e)
 {
 	const struct repository_file *f = s->file;
 	struct original_body body;
@@ -197,26 +197,26 @@ static int put_file(struct delivery *d, struct plan_step *s, const char *etag, s
 	return verify_put(d, f, &st, e);
 }
 
-static int do_step(struct delivery *d, struct plan_step *s, struct err *e)
+static int do_step(struct delivery *d, struct agenda_step *s, struct err *e)
 {
 	int rc = cancel_check(e);
-	if (rc == 0 && s->action == PLAN_CHECK) {
+	if (rc == 0 && s->action == AGENDA_CHECK) {
 		bool same;
 		rc = compare(d, s->file, &same, e);
 		if (rc < 0)
 			return rc;
-		plan_checked(&d->m->plan, s, same);
+		agenda_checked(&d->m->plan, s, same);
 		if (same)
 			record_add(&d->record, s->file, &s->stat);
 		else if (s->file->class == REPOSITORY_OBJECT)
 			report_warn(d->o->report, "mirror %s: %s has wrong bytes", d->m->id,
 				    s->file->key);
 	}
-	if (rc < 0 || (s->action != PLAN_PUT && s->action != PLAN_REPLACE))
+	if (rc < 0 || (s->action != AGENDA_PUT && s->action != AGENDA_REPLACE))
 		return rc;
 	if (d->m->count_only)
 		return err_set(e, ERR_NOT_FOUND, "mirror %s: %s: %s", d->m->id, s->file->key,
-			       plan_reason(s));
+			       agenda_reason(s));
 	rc = put_file(d, s, s->stat.etag, e);
 	s->done = rc == 0;
 	return rc;
@@ -224,8 +224,8 @@ static int do_step(struct delivery *d, struct plan_step *s, struct err *e)
 
 int deliver_hidden(struct delivery *d, struct err *e)
 {
-	struct plan *p = &d->m->plan;
-	if (!plan_is_empty(p)) {
+	struct agenda *p = &d->m->plan;
+	if (!agenda_is_empty(p)) {
 		d->task = mem_printf("push %s", d->m->id);
 		report_begin(d->o->report, d->task, p->put_bytes + p->check_bytes, 0);
 	}
@@ -240,12 +240,12 @@ int deliver_hidden(struct delivery *d, struct err *e)
 
 int deliver_shown(struct delivery *d, struct err *e)
 {
-	struct plan *p = &d->m->plan;
+	struct agenda *p = &d->m->plan;
 	struct release now;
 	bool any = false;
 	for (size_t i = 0; i < p->count; i++)
-		any = any || (is_shown(p->steps[i].file) && p->steps[i].action != PLAN_KEEP &&
-			      p->steps[i].action != PLAN_NONE);
+		any = any || (is_shown(p->steps[i].file) && p->steps[i].action != AGENDA_KEEP &&
+			      p->steps[i].action != AGENDA_NONE);
 	if (!any)
 		return 0;
 	/* Hours may have passed since the plan. */
@@ -253,12 +253,12 @@ int deliver_shown(struct delivery *d, struct err *e)
 	if (rc == 0)
 		rc = release_check(&now, d->tree, e);
 	for (size_t i = 0; rc == 0 && i < p->count; i++) {
-		struct plan_step *s = &p->steps[i];
+		struct agenda_step *s = &p->steps[i];
 		if (!is_shown(s->file))
 			continue;
 		if (s->file->class == REPOSITORY_TIMESTAMP)
-			s->action = now.state == RELEASE_SAME ? PLAN_KEEP
-				    : now.state == RELEASE_NONE ? PLAN_PUT : PLAN_REPLACE;
+			s->action = now.state == RELEASE_SAME ? AGENDA_KEEP
+				    : now.state == RELEASE_NONE ? AGENDA_PUT : AGENDA_REPLACE;
 		memcpy(s->stat.etag, now.etag, sizeof now.etag);
 		rc = do_step(d, s, e);
 	}

@@ -7,7 +7,7 @@
 
 void push_mirror_release(struct push_mirror *m)
 {
-	plan_release(&m->plan);
+	agenda_release(&m->plan);
 }
 
 const char *push_outcome_name(enum push_outcome o)
@@ -122,9 +122,9 @@ static void show_release(struct run *r, const struct push_result *result)
 static bool shown_is_done(const struct push_mirror *m)
 {
 	for (size_t i = 0; i < m->plan.count; i++) {
-		const struct plan_step *s = &m->plan.steps[i];
+		const struct agenda_step *s = &m->plan.steps[i];
 		if (s->file->class == REPOSITORY_TIMESTAMP)
-			return s->action == PLAN_KEEP || s->done;
+			return s->action == AGENDA_KEEP || s->done;
 	}
 	return false;
 }
@@ -138,7 +138,7 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 	if (m->count_only)
 		return PUSH_EXAMINED;
 	if (r->o->dry_run)
-		return plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_PLANNED;
+		return agenda_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_PLANNED;
 	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
 	if (shows(r->o, m) && !shown_is_done(m))
 		return PUSH_HELD_BACK;

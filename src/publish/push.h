@@ -19,7 +19,7 @@
 #define FERRY_PUBLISH_PUSH_H
 
 #include "http/retry.h"
-#include "publish/plan.h"
+#include "publish/agenda.h"
 
 enum push_outcome {
 	PUSH_FAILED,            /* error says why */
@@ -44,7 +44,7 @@ struct push_mirror {
 	/* out; push_mirror_release() */
 	enum push_outcome outcome;
 	struct release before;          /* what it showed; with metadata only */
-	struct plan plan;               /* as it was decided */
+	struct agenda plan;               /* as it was decided */
 	bool holds_objects;             /* every object is there, verified */
 	size_t puts, reads;             /* files written, and read back */
 	uint64_t put_bytes, read_bytes;

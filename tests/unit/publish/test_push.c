@@ -179,8 +179,8 @@ static void dry_run_writes_nothing_and_tells_the_plan(void **state)
 	assert_int_equal(w->m[0].outcome, PUSH_PLANNED);
 	assert_int_equal(w->m[0].plan.puts, RELEASE_FILES);
 	for (size_t i = 0; i < w->m[0].plan.count; i++) {
-		assert_int_equal(w->m[0].plan.steps[i].action, PLAN_PUT);
-		assert_string_equal(plan_reason(&w->m[0].plan.steps[i]), "missing");
+		assert_int_equal(w->m[0].plan.steps[i].action, AGENDA_PUT);
+		assert_string_equal(agenda_reason(&w->m[0].plan.steps[i]), "missing");
 	}
 	world_free(w);
 }
