@@ -1,6 +1,8 @@
 #include "publish/release.h"
 
 #include "json/json.h"
+#include "publish/authentic.h"
+#include "util/mem.h"
 
 #include <string.h>
 
@@ -45,6 +47,36 @@ void release_compare(const struct original *ours, const void *data, size_t len,
 		out->state = RELEASE_OTHER;
 }
 
+/* Is it another publisher's, or just damaged? Where the mirror has a root that we do not
+ * know, we cannot tell damage from a change of keys, and take the safe side. */
+static int judge(struct mirror *m, const struct original *ours, const char *key,
+		 const struct buf *bytes, bool *genuine, struct err *e)
+{
+	*genuine = true;
+	if (authentic(ours, key, buf_str(bytes), bytes->len))
+		return 0;
+	CLEANUP(mem_free_ptr) char *next = authentic_next_root(ours);
+	int rc = mirror_stat_key(m, next, NULL, e);
+	if (rc == -ERR_NOT_FOUND) {
+		err_clear(e);
+		*genuine = false;
+		rc = 0;
+	}
+	return rc;
+}
+
+static int settle(struct mirror *m, const struct original *ours, const struct buf *bytes,
+		  struct release *r, struct err *e)
+{
+	bool genuine;
+	if (r->state != RELEASE_NEWER && r->state != RELEASE_OTHER)
+		return 0;
+	int rc = judge(m, ours, RELEASE_TIMESTAMP, bytes, &genuine, e);
+	if (rc == 0 && !genuine)
+		r->state = RELEASE_DAMAGED;
+	return rc;
+}
+
 int release_of(struct mirror *m, const struct original *ours, struct release *out, struct err *e)
 {
 	struct release r = { .state = RELEASE_NONE };
@@ -62,6 +94,8 @@ int release_of(struct mirror *m, const struct original *ours, struct release *ou
 		return rc;
 	} else {
 		release_compare(ours, buf_str(&bytes), bytes.len, &r);
+		if ((rc = settle(m, ours, &bytes, &r, e)) < 0)
+			return rc;
 	}
 	if (r.state != RELEASE_NONE)
 		memcpy(r.etag, st.etag, sizeof r.etag);
@@ -101,6 +135,9 @@ int release_check_versioned(struct mirror *m, const struct original *ours,
 		return rc;
 	if (release_parse(buf_str(&theirs), theirs.len, f->key, &version, &expires_s, &why) < 0)
 		return 0;
+	bool genuine;
+	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)
+		return rc;
 	bool root = str_ends(f->key, ".root.json");
 	err_set(e, ERR_CONFLICT, "mirror %s: %s is not the one of %s", m->id, f->key, ours->dir);
 	return err_hint(e, root ? "this mirror holds another repository: give each its own place"

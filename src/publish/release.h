@@ -14,7 +14,7 @@
 
 enum release_state {
 	RELEASE_NONE,           /* no timestamp.json there */
-	RELEASE_DAMAGED,        /* it is no timestamp */
+	RELEASE_DAMAGED,        /* it is no timestamp, or no key of ours signed it */
 	RELEASE_OLDER,
 	RELEASE_SAME,           /* byte for byte ours */
 	RELEASE_NEWER,          /* another publisher was there */
