@@ -298,6 +298,13 @@ static int run(struct transfer *t, CURLcode *code)
 	return rc;
 }
 
+/* Everything from the end on was asked: nothing is left, and that is no error. */
+static bool is_at_end(const struct transfer *t)
+{
+	return t->r->status == 416 && t->r->has_total && t->q->offset == t->r->total &&
+	       t->q->length == 0;
+}
+
 static int conclude(struct transfer *t, CURLcode code, char **next)
 {
 	if (t->rc < 0)
@@ -310,9 +317,10 @@ static int conclude(struct transfer *t, CURLcode code, char **next)
 				*next = mem_strdup(to);
 			return to ? 0 : http_fault_status(t, t->e);
 		}
-		if (t->r->status == 416 && t->r->has_total && t->q->offset == t->r->total &&
-		    t->q->length == 0)
-			return begin(t);        /* nothing is left: that is no error */
+		if (is_at_end(t)) {
+			t->r->html = false;     /* that was the error page */
+			return begin(t);
+		}
 		if (!is_success(t->r->status))
 			return http_fault_status(t, t->e);
 		bool bodiless = strcmp(t->method, "HEAD") == 0 || t->r->status == 304;
