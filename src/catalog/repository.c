@@ -136,7 +136,9 @@ static int compare_cards(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-int repository_cards_load(const char *dir, struct repository_cards *out, struct err *e)
+/* With `f` a card that does not load is a finding. */
+static int load_cards(const char *dir, struct repository_cards *out, struct findings *f,
+		      struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards found = { 0 };
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -146,7 +148,12 @@ int repository_cards_load(const char *dir, struct repository_cards *out, struct 
 		if (!str_ends(names.at[i], CARD_SUFFIX) || names.at[i][0] == '.')
 			continue;
 		CLEANUP(mem_free_ptr) char *path = path_join(cards, names.at[i]);
-		rc = load_card(path, names.at[i], &found, e);
+		struct err bad = ERR_INIT;
+		rc = load_card(path, names.at[i], &found, f ? &bad : e);
+		if (rc < 0 && f) {
+			findings_add(f, FINDING_ERROR, names.at[i], "%s", bad.text);
+			rc = 0;
+		}
 	}
 	if (rc == 0 && found.count > CATALOG_MAX_MODELS)
 		rc = err_set(e, ERR_USAGE, "%s: more than %d cards", cards, CATALOG_MAX_MODELS);
@@ -157,6 +164,11 @@ int repository_cards_load(const char *dir, struct repository_cards *out, struct 
 	*out = found;
 	found = (struct repository_cards){ 0 };
 	return 0;
+}
+
+int repository_cards_load(const char *dir, struct repository_cards *out, struct err *e)
+{
+	return load_cards(dir, out, NULL, e);
 }
 
 /* ---- lint ---- */
@@ -198,7 +210,7 @@ void lint_objects(const char *dir, const struct card *c, struct findings *f)
 int repository_lint(const char *dir, const json_t *mirrors, struct findings *f, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
-	int rc = repository_cards_load(dir, &cards, e);
+	int rc = load_cards(dir, &cards, f, e);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < cards.count; i++) {
@@ -206,7 +218,7 @@ int repository_lint(const char *dir, const json_t *mirrors, struct findings *f, 
 		lint_objects(dir, &cards.at[i], f);
 	}
 	lint_cards(cards.at, cards.count, f);
-	if (cards.count == 0)
+	if (cards.count == 0 && f->count == 0)
 		findings_add(f, FINDING_NOTE, "cards", "there are none yet in %s/cards", dir);
 	if (mirrors)
 		lint_mirrors(mirrors, f);

@@ -1,0 +1,277 @@
+#include "cli/catalog_common.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <time.h>
+
+#define DAY 86400
+
+void catalog_place_release(struct catalog_place *p)
+{
+	free(p->name);
+	free(p->title);
+	free(p->dir);
+	free(p->keys);
+	free(p->passphrase_file);
+	json_decref(p->mirrors);
+	str_list_release(&p->hidden);
+	*p = (struct catalog_place){ 0 };
+}
+
+/* ---- expiry ---- */
+
+static uint64_t *expiry_of(struct tuf_expiry *x, const char *role, size_t len)
+{
+	const struct { const char *role; uint64_t *at; } roles[] = {
+		{ "root", &x->root_s },
+		{ "targets", &x->targets_s },
+		{ "snapshot", &x->snapshot_s },
+		{ "timestamp", &x->timestamp_s },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		if (strlen(roles[i].role) == len && strncmp(roles[i].role, role, len) == 0)
+			return roles[i].at;
+	return NULL;
+}
+
+static int set_expiry(const struct catalog_opts *o, const struct catalog_source *source,
+		      struct tuf_expiry *out, struct err *e)
+{
+	*out = tuf_expiry_default;
+	if (source->root_s)
+		out->root_s = source->root_s;
+	if (source->targets_s)
+		out->targets_s = source->targets_s;
+	if (source->snapshot_s)
+		out->snapshot_s = source->snapshot_s;
+	if (source->timestamp_s)
+		out->timestamp_s = source->timestamp_s;
+	for (size_t i = 0; i < o->expires.count; i++) {
+		const char *text = o->expires.at[i], *equals = strchr(text, '=');
+		uint64_t *at = equals ? expiry_of(out, text, (size_t)(equals - text)) : NULL;
+		if (!at)
+			return err_set(e, ERR_USAGE, "--expires %s: wanted is ROLE=TIME with one of "
+				       "root, targets, snapshot, timestamp", text);
+		if (!parse_duration(equals + 1, at) || *at == 0)
+			return err_set(e, ERR_USAGE, "--expires %s: '%s' is not a duration such as "
+				       "36h, 30d or 1y", text, equals + 1);
+	}
+	return 0;
+}
+
+/* ---- where ---- */
+
+static bool same_folder(const char *a, const char *b)
+{
+	char *x = realpath(a, NULL), *y = realpath(b, NULL);
+	bool same = x && y && strcmp(x, y) == 0;
+	free(x);
+	free(y);
+	return same;
+}
+
+/* The section whose path is the folder, or NULL. */
+static const char *section_of(const struct conf *c, const char *dir)
+{
+	const struct conf_section *s;
+	for (size_t i = 0; (s = conf_nth(c, "repository", i)); i++) {
+		CLEANUP(mem_free_ptr) char *path = conf_get_path(c, s, "path");
+		if (path && same_folder(path, dir))
+			return s->name;
+	}
+	return NULL;
+}
+
+static void fill(struct catalog_place *p, const struct catalog_opts *o,
+		 struct catalog_source *source)
+{
+	p->name = STEAL(source->name);
+	p->title = o->title ? mem_strdup(o->title) : STEAL(source->title);
+	p->dir = o->dir ? mem_strdup(o->dir) : STEAL(source->dir);
+	p->keys = o->keys ? mem_strdup(o->keys) : STEAL(source->keys);
+	p->passphrase_file = o->passphrase_file ? mem_strdup(o->passphrase_file) :
+						  STEAL(source->passphrase_file);
+}
+
+/* With `name` NULL only the tree is known. */
+static int load(const struct conf *c, const struct catalog_opts *o, const char *name, bool any,
+		struct catalog_place *out, struct err *e)
+{
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(catalog_source_release) struct catalog_source source = { 0 };
+	int rc = name || any ? catalog_source_load(c, name, &source, e) : 0;
+	if (rc == 0)
+		rc = set_expiry(o, &source, &p.expiry, e);
+	if (rc < 0)
+		return rc;
+	fill(&p, o, &source);
+	if (p.name && (rc = catalog_mirrors(c, p.name, &p.mirrors, &p.hidden, e)) < 0)
+		return rc;
+	if (!p.dir) {
+		err_set(e, ERR_USAGE, "[repository.%s] has no path, so nothing is published from "
+			"here", p.name);
+		return err_hint(e, "add `path = DIR`, or name the tree with --repository");
+	}
+	*out = p;
+	p = (struct catalog_place){ 0 };
+	return 0;
+}
+
+int catalog_place_load(struct cli *cli, const struct catalog_opts *o, struct catalog_place *out,
+		       struct err *e)
+{
+	const struct conf *c;
+	int rc = cli_conf(cli, &c, e);
+	if (rc < 0)
+		return rc;
+	const char *name = o->name ? o->name : o->dir ? section_of(c, o->dir) : NULL;
+	rc = load(c, o, name, !o->dir, out, e);
+	if (rc == 0 && !file_is_dir(out->dir)) {
+		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", out->dir);
+		catalog_place_release(out);
+		return err_hint(e, "`ferry catalog init` makes one");
+	}
+	return rc;
+}
+
+int catalog_place_new(struct cli *cli, const struct catalog_opts *o, const char *name,
+		      struct catalog_place *out, bool *is_new, struct err *e)
+{
+	const struct conf *c;
+	int rc = cli_conf(cli, &c, e);
+	if (rc < 0)
+		return rc;
+	if (name && !path_is_id(name)) {
+		err_set(e, ERR_USAGE, "'%s' is no name for a repository", name);
+		return err_hint(e, "a-z, 0-9, '.', '_' and '-', starting with a letter or digit");
+	}
+	bool known = name ? conf_find(c, "repository", name) != NULL :
+			    conf_nth(c, "repository", 0) != NULL;
+	if (!known && !name) {
+		err_set(e, ERR_USAGE, "the new repository needs a name");
+		return err_hint(e, "ferry catalog init NAME");
+	}
+	CLEANUP(mem_free_ptr) char *keys = mem_printf("%s-keys", name ? name : "");
+	struct catalog_opts with = *o;
+	if (!known) {
+		with.dir = o->dir ? o->dir : "repository";
+		with.keys = o->keys ? o->keys : keys;
+	}
+	rc = load(c, &with, known ? name : NULL, known, out, e);
+	if (rc < 0)
+		return rc;
+	if (!known)
+		out->name = mem_strdup(name);
+	*is_new = !known;
+	return 0;
+}
+
+int catalog_place_keyring(const struct catalog_place *p, struct keyring *out, struct err *e)
+{
+	if (p->keys)
+		return keyring_load(p->keys, p->dir, out, e);
+	err_set(e, ERR_USAGE, "it is not said where the private keys are");
+	return err_hint(e, "add `keys = DIR` to [repository.%s] of ferry.conf, or use --keys DIR",
+			p->name ? p->name : "NAME");
+}
+
+/* ---- passphrases ---- */
+
+void catalog_ask_release(struct catalog_ask *a)
+{
+	buf_wipe(&a->known);
+}
+
+static int same_passphrase(void *ctx, const char *path, struct buf *out, struct err *e)
+{
+	const struct catalog_ask *a = ctx;
+	(void)path, (void)e;
+	buf_init(out, a->known.max);
+	buf_add(out, a->known.data, a->known.len);
+	return 0;
+}
+
+/* On a terminal every key may have its own: does the known one open this key? */
+static bool opens(struct catalog_ask *a, const char *path)
+{
+	CLEANUP_PTR(privkey_free) struct privkey *key = NULL;
+	struct err wrong = ERR_INIT;
+	if (a->file || getenv("FERRY_PASSPHRASE"))
+		return true;
+	return privkey_load(path, same_passphrase, a, &key, &wrong) == 0;
+}
+
+int catalog_ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
+{
+	struct catalog_ask *a = ctx;
+	if (!a->has || !opens(a, path)) {
+		CLEANUP(mem_free_ptr) char *prompt = mem_printf("passphrase of %s", path);
+		buf_wipe(&a->known);
+		a->has = false;
+		int rc = cli_passphrase(a->cli, a->file, prompt, false, &a->known, e);
+		if (rc < 0)
+			return rc;
+		a->has = true;
+	}
+	return same_passphrase(a, path, out, e);
+}
+
+int catalog_ask_new(struct catalog_ask *a, struct err *e)
+{
+	int rc = cli_passphrase(a->cli, a->file, "passphrase for the new keys", true, &a->known, e);
+	if (rc < 0)
+		return rc;
+	a->has = true;
+	if (a->known.len)
+		return 0;
+	err_set(e, ERR_USAGE, "the passphrase is empty");
+	return err_hint(e, "give one, or say --unencrypted");
+}
+
+/* ---- telling ---- */
+
+static json_t *state_json(const struct repository_state *s)
+{
+	char expires[TIME_TEXT];
+	json_t *object = json_object();
+	json_put_u64(object, "version", s->version);
+	format_time(expires, s->expires_s);
+	json_put_string(object, "expires", expires);
+	return object;
+}
+
+json_t *catalog_roles_json(const struct repository_signed *s)
+{
+	json_t *roles = json_object();
+	json_put(roles, "root", state_json(&s->root));
+	json_put(roles, "targets", state_json(&s->targets));
+	json_put(roles, "snapshot", state_json(&s->snapshot));
+	json_put(roles, "timestamp", state_json(&s->timestamp));
+	return roles;
+}
+
+void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s)
+{
+	const struct { const char *role; const struct repository_state *state; int64_t soon_s; }
+	roles[] = {
+		{ "root", &s->root, 30 * DAY },
+		{ "targets", &s->targets, 30 * DAY },
+		{ "snapshot", &s->snapshot, 2 * DAY },
+		{ "timestamp", &s->timestamp, DAY },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		char expires[TIME_TEXT];
+		bool online = i >= 2;
+		const struct repository_state *state = roles[i].state;
+		format_time(expires, state->expires_s);
+		if (state->expires_s <= now_s)
+			report_warn(cli->report, "%s expired at %s: clients refuse it%s",
+				    roles[i].role, expires,
+				    online ? "; run `ferry catalog refresh`" : "");
+		else if (!online && state->expires_s - now_s < roles[i].soon_s)
+			report_warn(cli->report, "%s expires at %s", roles[i].role, expires);
+	}
+}

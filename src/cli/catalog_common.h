@@ -1,0 +1,81 @@
+/* What the sub-commands of `ferry catalog` share. */
+#ifndef FERRY_CLI_CATALOG_COMMON_H
+#define FERRY_CLI_CATALOG_COMMON_H
+
+#include "catalog/mirrors.h"
+#include "catalog/repository_sign.h"
+#include "cli/cli.h"
+
+/* The options of all of them; each lists those that it has. */
+struct catalog_opts {
+	const char *dir, *keys, *name, *title;
+	const char *passphrase_file, *new_passphrase_file;
+	struct opt_list expires;
+	bool unencrypted, copy, dry_run, strict;
+	int type;
+	uint64_t keep;
+};
+
+#define CATALOG_OPT_PLACE \
+	OPT_HINTED(OPT_STRING, catalog_opts, dir, 0, "repository", "DIR", HINT_DIR, \
+		   "the repository's tree, instead of the path in ferry.conf"), \
+	OPT_HINTED(OPT_STRING, catalog_opts, name, 0, "name", "NAME", HINT_REPOSITORY, \
+		   "which [repository.NAME] of ferry.conf, where it has several")
+#define CATALOG_OPT_KEYS \
+	OPT_HINTED(OPT_STRING, catalog_opts, keys, 0, "keys", "DIR", HINT_DIR, \
+		   "the folder of the private keys, instead of that in ferry.conf")
+#define CATALOG_OPT_PASSPHRASE \
+	OPT_HINTED(OPT_STRING, catalog_opts, passphrase_file, 0, "passphrase-file", "FILE", \
+		   HINT_FILE, "read the keys' passphrase from the first line of this file; " \
+		   "otherwise FERRY_PASSPHRASE, or a prompt")
+#define CATALOG_OPT_EXPIRES \
+	OPT_ENTRY(OPT_LIST, catalog_opts, expires, 0, "expires", "ROLE=TIME", \
+		  "how long what is signed is valid, for example timestamp=7d; may be repeated")
+#define CATALOG_OPT_UNENCRYPTED \
+	OPT_ENTRY(OPT_FLAG, catalog_opts, unencrypted, 0, "unencrypted", NULL, \
+		  "store the keys without a passphrase: who reads the files can sign")
+
+/* Which tree, keys and mirrors a command is about. */
+struct catalog_place {
+	char *name;             /* of the repository; NULL: only the tree knows */
+	char *title;            /* or NULL */
+	char *dir, *keys;       /* keys NULL: not said */
+	char *passphrase_file;  /* or NULL */
+	json_t *mirrors;        /* NULL: no configuration, keep what is signed */
+	struct str_list hidden; /* mirrors without a URL for readers */
+	struct tuf_expiry expiry;
+};
+void catalog_place_release(struct catalog_place *p);
+
+/* From options and ferry.conf. */
+WARN_UNUSED int catalog_place_load(struct cli *cli, const struct catalog_opts *o,
+				   struct catalog_place *out, struct err *e);
+/* For init: `name` (or NULL) need not be in ferry.conf; *is_new tells that it is not. */
+WARN_UNUSED int catalog_place_new(struct cli *cli, const struct catalog_opts *o,
+				  const char *name, struct catalog_place *out, bool *is_new,
+				  struct err *e);
+WARN_UNUSED int catalog_place_keyring(const struct catalog_place *p, struct keyring *out,
+				      struct err *e);
+
+/* Asks for passphrases, once for all keys that have the same. */
+struct catalog_ask {
+	struct cli *cli;
+	const char *file;       /* --passphrase-file or NULL */
+	struct buf known;
+	bool has;
+};
+void catalog_ask_release(struct catalog_ask *a);
+/* A privkey_ask. */
+int catalog_ask_key(void *ctx, const char *path, struct buf *out, struct err *e);
+/* The passphrase of new keys; asked for twice on a terminal. */
+WARN_UNUSED int catalog_ask_new(struct catalog_ask *a, struct err *e);
+
+/* {"root": {"version", "expires"}, …} */
+json_t *catalog_roles_json(const struct repository_signed *s);
+/* Warns of roles that have expired, or will soon. */
+void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s);
+
+extern const struct command catalog_init, catalog_key, catalog_add, catalog_remove,
+	catalog_list, catalog_lint, catalog_sign, catalog_refresh, catalog_gc;
+
+#endif

@@ -1,0 +1,193 @@
+#include "cli/catalog_common.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+
+/* ---- add ---- */
+
+static const struct opt add_opts[] = {
+	CATALOG_OPT_PLACE,
+	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
+		  "copy the files instead of linking them"),
+	OPT_LAST,
+};
+
+static const char *change_name(const struct repository_change *c)
+{
+	static const char *const names[] = { "added", "replaced", "unchanged" };
+	return names[c->what];
+}
+
+static json_t *change_json(const struct repository_change *c)
+{
+	json_t *object = json_object();
+	json_put_string(object, "model", c->model);
+	json_put_string(object, "variant", c->variant);
+	json_put_string(object, "change", change_name(c));
+	json_put_u64(object, "files", c->files);
+	json_put_u64(object, "size", c->size);
+	return object;
+}
+
+static int tell_changes(struct cli *cli, const struct repository_changes *changes, struct err *e)
+{
+	json_t *document = json_object(), *array = json_array();
+	size_t news = 0;
+	json_put_string(document, "command", "catalog add");
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct repository_change *c = &changes->at[i];
+		char size[SIZE_TEXT];
+		news += c->what != REPOSITORY_UNCHANGED;
+		json_push(array, change_json(c));
+		if (!cli->json)
+			cli_print(cli, "%s %s:%s (%zu %s, %s)\n", change_name(c), c->model,
+				  c->variant, c->files, c->files == 1 ? "file" : "files",
+				  format_size(size, c->size));
+	}
+	json_put(document, "changes", array);
+	if (changes->count == 0)
+		report_note(cli->report, "no variant with files in it: only the card was merged");
+	else if (news)
+		report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+	if (cli->json)
+		return cli_print_json(cli, document, e);
+	json_decref(document);
+	return 0;
+}
+
+static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct catalog_opts *o = opts;
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(repository_changes_release) struct repository_changes changes = { 0 };
+	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	int rc = catalog_place_load(cli, o, &p, e);
+	if (rc == 0)
+		rc = repository_open(p.dir, &r, e);
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = repository_add(r, operands[i], o->copy, cli->report, &changes, e);
+	return rc < 0 ? rc : tell_changes(cli, &changes, e);
+}
+
+const struct command catalog_add = {
+	.name = "add",
+	.summary = "take prepared models into the tree",
+	.synopsis = (const char *const[]){ "DIR|CARD…", NULL },
+	.description = "DIR is what `ferry prepare` made, or any folder with a card, its files and "
+		       "their manifests. Every file is verified, then linked into the tree, and the "
+		       "card is merged with the one that is there: what a person wrote in it stays.",
+	.opts = add_opts,
+	.opts_size = sizeof(struct catalog_opts),
+	.operand_hint = HINT_DIR,
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_add,
+};
+
+/* ---- remove ---- */
+
+static const struct opt remove_opts[] = { CATALOG_OPT_PLACE, OPT_LAST };
+
+static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	json_t *removed = json_array(), *document = json_object();
+	json_put_string(document, "command", "catalog remove");
+	json_put(document, "removed", removed);
+	int rc = catalog_place_load(cli, opts, &p, e);
+	if (rc == 0)
+		rc = repository_open(p.dir, &r, e);
+	for (int i = 0; rc == 0 && i < count; i++) {
+		CLEANUP(reference_release) struct reference ref = { 0 };
+		rc = reference_parse(operands[i], &ref, e);
+		if (rc == 0 && ref.repository)
+			rc = err_set(e, ERR_USAGE, "'%s': MODEL or MODEL:VARIANT is wanted; use "
+				     "--name to say of which repository", operands[i]);
+		if (rc == 0)
+			rc = repository_remove(r, ref.model, ref.variant, e);
+		if (rc < 0)
+			break;
+		CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model,
+							      ref.variant ? ":" : "",
+							      ref.variant ? ref.variant : "");
+		json_push(removed, json_string(name));
+		if (!cli->json)
+			cli_print(cli, "removed %s\n", name);
+	}
+	if (rc < 0 || !cli->json) {
+		json_decref(document);
+		if (rc == 0)
+			report_note(cli->report, "readers see it after `ferry catalog sign` and "
+				    "`ferry push`; the files stay until `ferry catalog gc`");
+		return rc;
+	}
+	return cli_print_json(cli, document, e);
+}
+
+const struct command catalog_remove = {
+	.name = "remove",
+	.summary = "take models or variants out",
+	.synopsis = (const char *const[]){ "MODEL[:VARIANT]…", NULL },
+	.opts = remove_opts,
+	.opts_size = sizeof(struct catalog_opts),
+	.operand_hint = HINT_MODEL,
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_remove,
+};
+
+/* ---- gc ---- */
+
+static const struct opt gc_opts[] = {
+	CATALOG_OPT_PLACE,
+	OPT_ENTRY(OPT_U64, catalog_opts, keep, 0, "keep", "N",
+		  "how many versions before the current one stay complete; 3 unless given"),
+	OPT_ENTRY(OPT_FLAG, catalog_opts, dry_run, 'n', "dry-run", NULL,
+		  "only say what would be removed"),
+	OPT_LAST,
+};
+static const struct catalog_opts gc_defaults = { .keep = 3 };
+
+static int run_gc(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count, (void)operands;
+	const struct catalog_opts *o = opts;
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	struct repository_gc gc;
+	char size[SIZE_TEXT];
+	int rc = catalog_place_load(cli, o, &p, e);
+	if (rc < 0 || (rc = repository_open(p.dir, &r, e)) < 0 ||
+	    (rc = repository_gc(r, (unsigned)MIN(o->keep, (uint64_t)1000000), o->dry_run, &gc,
+				e)) < 0)
+		return rc;
+	if (!cli->json) {
+		cli_print(cli, "%s %llu objects, %llu old metadata files, %llu others: %s\n",
+			  o->dry_run ? "would remove" : "removed", (unsigned long long)gc.objects,
+			  (unsigned long long)gc.metadata, (unsigned long long)gc.others,
+			  format_size(size, gc.bytes));
+		return 0;
+	}
+	json_t *document = json_object();
+	json_put_string(document, "command", "catalog gc");
+	json_put_bool(document, "dry_run", o->dry_run);
+	json_put_u64(document, "objects", gc.objects);
+	json_put_u64(document, "metadata", gc.metadata);
+	json_put_u64(document, "others", gc.others);
+	json_put_u64(document, "bytes", gc.bytes);
+	return cli_print_json(cli, document, e);
+}
+
+const struct command catalog_gc = {
+	.name = "gc",
+	.summary = "remove files from the tree that nothing refers to any more",
+	.synopsis = (const char *const[]){ "", NULL },
+	.description = "Removes objects that neither a card nor the signed versions that are kept "
+		       "refer to, and the metadata of older versions. Mirrors are not touched.",
+	.opts = gc_opts,
+	.opts_size = sizeof(struct catalog_opts),
+	.defaults = &gc_defaults,
+	.run = run_gc,
+};

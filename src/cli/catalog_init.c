@@ -1,0 +1,175 @@
+#include "cli/catalog_common.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <time.h>
+
+static const struct opt init_opts[] = {
+	OPT_HINTED(OPT_STRING, catalog_opts, dir, 0, "repository", "DIR", HINT_DIR,
+		   "the tree to make; ./repository unless ferry.conf has a path"),
+	OPT_HINTED(OPT_STRING, catalog_opts, keys, 0, "keys", "DIR", HINT_DIR,
+		   "where the private keys go, never inside the tree; ./NAME-keys unless "
+		   "ferry.conf says where"),
+	OPT_ENTRY(OPT_STRING, catalog_opts, title, 0, "title", "TEXT",
+		  "a name of the repository for people"),
+	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256", "type of the keys"),
+	CATALOG_OPT_PASSPHRASE,
+	CATALOG_OPT_UNENCRYPTED,
+	CATALOG_OPT_EXPIRES,
+	OPT_LAST,
+};
+
+/* The base URLs that clients take metadata from; without mirrors the tree itself. */
+static char *metadata_urls(const struct catalog_place *p)
+{
+	CLEANUP(buf_release) struct buf urls = BUF_INIT(256 * KIB);
+	json_t *mirror;
+	size_t i;
+	json_array_foreach (p->mirrors, i, mirror) {
+		const char *holds = json_string_value(json_object_get(mirror, "holds"));
+		if (strcmp(holds, "objects") != 0)
+			buf_addf(&urls, "%s%s", urls.len ? "\n  " : "",
+				 json_string_value(json_object_get(mirror, "url")));
+	}
+	if (urls.len == 0) {
+		char *real = realpath(p->dir, NULL);
+		CLEANUP(mem_free_ptr) char *encoded =
+			path_percent_encode(real ? real : p->dir, "/");
+		buf_addf(&urls, "file://%s", encoded);
+		free(real);
+	}
+	return buf_steal(&urls);
+}
+
+static char *client_snippet(const struct catalog_place *p, const char *root_sha256)
+{
+	CLEANUP(mem_free_ptr) char *urls = metadata_urls(p);
+	return mem_printf("[repository.%s]\nmetadata = %s\nroot-sha256 = %s\n", p->name, urls,
+			  root_sha256);
+}
+
+static char *publisher_snippet(const struct catalog_place *p)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(64 * KIB);
+	buf_addf(&b, "[repository.%s]\npath = %s\nkeys = %s\n", p->name, p->dir, p->keys);
+	if (p->title)
+		buf_addf(&b, "title = %s\n", p->title);
+	buf_adds(&b, "\n# Where copies of it are, for example a folder behind a web server:\n"
+		     "# [mirror.primary]\n# kind = file\n# path = /srv/models\n"
+		     "# url = https://models.example.org\n");
+	return buf_steal(&b);
+}
+
+/* *written: the file, or NULL when there is a ferry.conf, which is the person's. */
+static int write_conf(struct cli *cli, const struct catalog_place *p, const char **written,
+		      struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *text = publisher_snippet(p);
+	*written = NULL;
+	if (cli->conf_path || file_exists("ferry.conf")) {
+		report_note(cli->report, "add this to your ferry.conf, so that the other commands "
+			    "find the repository:\n%s", text);
+		return 0;
+	}
+	*written = "ferry.conf";
+	return file_write_atomic(*written, text, strlen(text), 0644, e);
+}
+
+static int root_digest(const struct catalog_place *p, char **path, char hex[DIGEST_HEX],
+		       struct err *e)
+{
+	struct digest sha256;
+	uint64_t size;
+	*path = path_join(p->dir, "metadata/1.root.json");
+	int rc = sha256_of_file(*path, &sha256, &size, e);
+	if (rc == 0)
+		digest_hex(hex, &sha256);
+	return rc;
+}
+
+static int tell(struct cli *cli, const struct catalog_place *p, const struct repository_signed *s,
+		const char *written, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *root = NULL;
+	char hex[DIGEST_HEX];
+	int rc = root_digest(p, &root, hex, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) char *snippet = client_snippet(p, hex);
+	if (!cli->json) {
+		cli_print(cli, "made the repository '%s' in %s\n", p->name, p->dir);
+		cli_print(cli, "private keys: %s (keep root.pem offline, and a copy of all of "
+			       "them)\n", p->keys);
+		if (written)
+			cli_print(cli, "configuration: %s\n", written);
+		cli_print(cli, "root that your users trust: %s\n\n", root);
+		cli_print(cli, "They put this into their ferry.conf:\n\n%s", snippet);
+		return 0;
+	}
+	json_t *document = json_object(), *keys = json_object();
+	json_put_string(document, "command", "catalog init");
+	json_put_string(document, "name", p->name);
+	json_put_string(document, "repository", p->dir);
+	json_put_string(document, "keys", p->keys);
+	json_put_string(keys, "path", root);
+	json_put_string(keys, "sha256", hex);
+	json_put(document, "root", keys);
+	json_put_string(document, "configuration", written);
+	json_put_string(document, "client_configuration", snippet);
+	json_put(document, "roles", catalog_roles_json(s));
+	return cli_print_json(cli, document, e);
+}
+
+static int make(struct cli *cli, const struct catalog_opts *o, const struct catalog_place *p,
+		struct repository_signed *done, struct err *e)
+{
+	CLEANUP(keyring_release) struct keyring keys = { 0 };
+	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	CLEANUP(catalog_ask_release) struct catalog_ask ask = { .cli = cli,
+								.file = p->passphrase_file };
+	int rc = catalog_place_keyring(p, &keys, e);
+	if (rc == 0 && !o->unencrypted)
+		rc = catalog_ask_new(&ask, e);
+	if (rc == 0)
+		rc = repository_open(p->dir, &r, e);
+	if (rc < 0)
+		return rc;
+	const struct repository_signing how = {
+		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
+		.now_s = time(NULL), .keys = &keys, .ask = catalog_ask_key, .ask_ctx = &ask,
+	};
+	return repository_init(r, &how, &keys, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
+			       o->unencrypted ? NULL : &ask.known, done, e);
+}
+
+static int run_init(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct catalog_opts *o = opts;
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	struct repository_signed done;
+	const char *written = NULL;
+	bool is_new;
+	int rc = catalog_place_new(cli, o, count ? operands[0] : NULL, &p, &is_new, e);
+	if (rc < 0 || (rc = make(cli, o, &p, &done, e)) < 0 ||
+	    (is_new && (rc = write_conf(cli, &p, &written, e)) < 0))
+		return rc;
+	return tell(cli, &p, &done, written, e);
+}
+
+const struct command catalog_init = {
+	.name = "init",
+	.summary = "make a repository: tree, keys, root and an empty signed catalog",
+	.synopsis = (const char *const[]){ "[NAME]", NULL },
+	.description = "Makes the keys of the roles root, targets, snapshot and timestamp, the tree "
+		       "and its first signed version, and prints what your users need to trust it. "
+		       "NAME and places come from ferry.conf where it has them; in a folder without "
+		       "one, a ferry.conf is written.",
+	.opts = init_opts,
+	.opts_size = sizeof(struct catalog_opts),
+	.operand_hint = HINT_REPOSITORY,
+	.max_operands = 1,
+	.run = run_init,
+};
