@@ -193,22 +193,37 @@ static int role_index(const char *role)
 	return -1;
 }
 
-/* The key ids whose signatures a save may need. Root's only when root itself waits: its
- * key stays away otherwise. */
+/* A document that this run may sign. Root only when it waits: its key stays away otherwise;
+ * a refresh signs snapshot and timestamp alone. */
+static bool may_sign(const struct tuf_writer_status *st, bool targets)
+{
+	int role = role_index(st->role);
+	return role >= 2 || (targets && (role == 1 || st->waiting));
+}
+
+static void add_all(struct str_list *out, const struct keyring *keys)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (keys->at[i].public)
+			str_list_add(out, keys->at[i].public->id);
+}
+
+/* The key ids whose signatures a save may need; all there are for a first version, where
+ * the writer has no snapshot and timestamp yet to ask. */
 static int wanted_keys(const struct signing *s, bool targets, struct str_list *out,
 		       struct err *e)
 {
 	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	bool first = true;
 	int rc = tuf_writer_status(s->w, &all, e);
 	for (size_t i = 0; rc == 0 && i < all.count; i++) {
 		const struct tuf_writer_status *st = &all.at[i];
-		bool waits = st->version != st->published;
-		int role = role_index(st->role);
-		if ((role == 0 && !waits) || (role == 1 && !targets) || (role < 0 && !waits))
-			continue;
-		for (size_t k = 0; k < st->keyids.count; k++)
+		first = first && strcmp(st->role, "timestamp") != 0;
+		for (size_t k = 0; may_sign(st, targets) && k < st->keyids.count; k++)
 			str_list_add(out, st->keyids.at[k]);
 	}
+	if (rc == 0 && first)
+		add_all(out, s->how->keys);
 	return rc;
 }
 
@@ -219,8 +234,6 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 	struct tuf_saved saved;
 	/* Without the public part a key is known by its name alone. */
 	const char *const *roles = targets ? &role_names[1] : &role_names[2];
-	if (targets && !tuf_writer_has_root(s->w))
-		roles = role_names;
 	int rc = wanted_keys(s, targets, &wanted, e);
 	if (rc == 0)
 		rc = keyring_open(s->how->keys, &wanted, roles, s->how->ask, s->how->ask_ctx,
