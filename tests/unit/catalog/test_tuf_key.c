@@ -1,0 +1,197 @@
+#include "catalog/tuf/metadata.h"
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include "catalog/sign/privkey.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct tuf_key *parse(const char *type, const char *scheme, const char *public)
+{
+	CLEANUP(json_release) json_t *object =
+		json_pack("{s:s, s:s, s:{s:s}}", "keytype", type, "scheme", scheme, "keyval",
+			  "public", public);
+	struct tuf_key *k;
+	struct err e = ERR_INIT;
+	assert_ok(tuf_key_parse("id", object, &k, &e), &e);
+	return k;
+}
+
+static bool usable(const char *type, const char *scheme, const char *public)
+{
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *k = parse(type, scheme, public);
+	return k->pkey;
+}
+
+static char *pem_of(EVP_PKEY *pkey)
+{
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *k = NEW(struct tuf_key);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(16 * KIB);
+	struct err e = ERR_INIT;
+	EVP_PKEY_up_ref(pkey);
+	k->pkey = pkey;
+	assert_ok(tuf_key_to_pem(k, &text, &e), &e);
+	return buf_steal(&text);
+}
+
+/* RFC 8032, section 7.1, test 2: one byte, 0x72. */
+static void ed25519_verifies_the_published_vector(void **state)
+{
+	(void)state;
+	static const char sig[] =
+		"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+		"085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+	uint8_t raw[64];
+	assert_true(hex_decode(raw, sizeof raw, sig, false));
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *k =
+		parse("ed25519", "ed25519",
+		      "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+	assert_true(tuf_key_verify(k, "\x72", 1, raw, sizeof raw));
+	assert_false(tuf_key_verify(k, "\x73", 1, raw, sizeof raw));
+	assert_false(tuf_key_verify(k, "\x72", 1, raw, sizeof raw - 1));
+	assert_false(tuf_key_verify(k, "\x72", 1, raw, 0));
+	raw[5] ^= 1;
+	assert_false(tuf_key_verify(k, "\x72", 1, raw, sizeof raw));
+	assert_string_equal(tuf_key_kind(k), "Ed25519");
+}
+
+static void every_scheme_signs_and_verifies(void **state)
+{
+	(void)state;
+	EVP_PKEY *keys[] = { EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), EVP_EC_gen("P-256"),
+			     EVP_RSA_gen(2048) };
+	static const char *const kinds[] = { "Ed25519", "ECDSA P-256", "RSA-PSS" };
+	char *dir = scratch_new();
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		/* Through a file, as another program writes it. */
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%zu.pem", dir, i);
+		CLEANUP(buf_release) struct buf sig = BUF_INIT(4096);
+		struct privkey *k;
+		struct err e = ERR_INIT;
+		FILE *f = fopen(path, "w");
+		assert_int_equal(PEM_write_PKCS8PrivateKey(f, keys[i], NULL, NULL, 0, NULL, NULL), 1);
+		fclose(f);
+		chmod(path, 0600);
+		assert_ok(privkey_load(path, NULL, NULL, &k, &e), &e);
+		assert_ok(privkey_sign(k, "text", 4, &sig, &e), &e);
+		const struct tuf_key *public = privkey_public(k);
+		assert_string_equal(tuf_key_kind(public), kinds[i]);
+		assert_true(tuf_key_verify(public, "text", 4, sig.data, sig.len));
+		assert_false(tuf_key_verify(public, "tex", 3, sig.data, sig.len));
+		assert_int_equal(strlen(public->id), 64);
+		/* The public key that people hand over has the same id. */
+		CLEANUP(buf_release) struct buf pem = BUF_INIT(16 * KIB);
+		CLEANUP_PTR(tuf_key_free) struct tuf_key *again = NULL;
+		assert_ok(tuf_key_to_pem(public, &pem, &e), &e);
+		assert_ok(tuf_key_from_pem(pem.data, pem.len, "k.pub", &again, &e), &e);
+		assert_string_equal(again->id, public->id);
+		privkey_free(k);
+		EVP_PKEY_free(keys[i]);
+	}
+	scratch_free(dir);
+}
+
+static void key_ids_are_the_hash_of_the_canonical_key(void **state)
+{
+	(void)state;
+	static const uint8_t raw[32] = { 1, 2, 3 };
+	EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, sizeof raw);
+	struct tuf_key *k;
+	struct err e = ERR_INIT;
+	assert_ok(tuf_key_from_pkey(pkey, &k, &e), &e);
+	static const char text[] =
+		"{\"keytype\":\"ed25519\",\"keyval\":{\"public\":"
+		"\"0102030000000000000000000000000000000000000000000000000000000000\"},"
+		"\"scheme\":\"ed25519\"}";
+	struct digest d;
+	char hex[DIGEST_HEX];
+	sha256_of(text, sizeof text - 1, &d);
+	assert_string_equal(k->id, digest_hex(hex, &d));
+	tuf_key_free(k);
+	EVP_PKEY_free(pkey);
+}
+
+static void only_known_kinds_are_usable(void **state)
+{
+	(void)state;
+	EVP_PKEY *p256 = EVP_EC_gen("P-256"), *p384 = EVP_EC_gen("P-384");
+	EVP_PKEY *small = EVP_RSA_gen(1024), *rsa = EVP_RSA_gen(2048);
+	CLEANUP(mem_free_ptr) char *ec = pem_of(p256), *ec384 = pem_of(p384);
+	CLEANUP(mem_free_ptr) char *weak = pem_of(small), *strong = pem_of(rsa);
+	static const char hex[] =
+		"3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+	assert_true(usable("ecdsa", "ecdsa-sha2-nistp256", ec));
+	assert_true(usable("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", ec));
+	assert_true(usable("rsa", "rsassa-pss-sha256", strong));
+	assert_true(usable("ed25519", "ed25519", hex));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", ec384));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", strong));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp384", ec384));
+	assert_false(usable("rsa", "rsassa-pss-sha256", weak));
+	assert_false(usable("rsa", "rsassa-pss-sha256", ec));
+	assert_false(usable("rsa", "rsa-pkcs1v15-sha256", strong));
+	assert_false(usable("ed25519", "ed25519", "00"));
+	assert_false(usable("ed25519", "rsassa-pss-sha256", strong));
+	assert_false(usable("sphincs", "sphincs", "00"));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", ""));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", "-----BEGIN PUBLIC KEY-----\nAAAA\n"
+							    "-----END PUBLIC KEY-----\n"));
+	assert_false(usable("rsa", "rsassa-pss-sha256",
+			    "-----BEGIN PUBLIC KEY-----\nProc-Type: 4,ENCRYPTED\n"
+			    "DEK-Info: AES-256-CBC,00\n\nAAAA\n-----END PUBLIC KEY-----\n"));
+	EVP_PKEY_free(p256);
+	EVP_PKEY_free(p384);
+	EVP_PKEY_free(small);
+	EVP_PKEY_free(rsa);
+}
+
+static void malformed_keys_are_refused(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		"[]", "{}", "{\"keytype\": 1, \"scheme\": \"x\", \"keyval\": {}}",
+		"{\"keytype\": \"x\", \"scheme\": \"x\"}",
+		"{\"keytype\": \"x\", \"scheme\": \"x\", \"keyval\": []}",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CLEANUP(json_release) json_t *value = NULL;
+		struct json_limits limits = { .max_bytes = 1000 };
+		struct tuf_key *k;
+		struct err e = ERR_INIT;
+		assert_ok(json_parse(texts[i], strlen(texts[i]), &limits, "k", &value, &e), &e);
+		assert_int_equal(tuf_key_parse("id", value, &k, &e), -ERR_INTEGRITY);
+	}
+}
+
+static void private_keys_are_not_public_ones(void **state)
+{
+	(void)state;
+	static const char private[] = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+	struct tuf_key *k;
+	struct err e = ERR_INIT;
+	assert_int_equal(tuf_key_from_pem(private, sizeof private - 1, "me.pem", &k, &e),
+			 -ERR_USAGE);
+	assert_string_equal(e.text, "me.pem: this is a private key, not a public one");
+	err_clear(&e);
+	assert_int_equal(tuf_key_from_pem("hello", 5, "x", &k, &e), -ERR_USAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ed25519_verifies_the_published_vector),
+		cmocka_unit_test(every_scheme_signs_and_verifies),
+		cmocka_unit_test(key_ids_are_the_hash_of_the_canonical_key),
+		cmocka_unit_test(only_known_kinds_are_usable),
+		cmocka_unit_test(malformed_keys_are_refused),
+		cmocka_unit_test(private_keys_are_not_public_ones),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
