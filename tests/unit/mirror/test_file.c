@@ -1,0 +1,346 @@
+#include "mirror/kinds.h"
+
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIZE (17 * MIB + 1)
+#define KEY "targets/models/m/a.gguf"
+
+/* A mirror in a scratch folder, and a body of three pieces to put there. */
+struct fixture {
+	char *dir, *folder;
+	struct mirror *m;
+	struct err e;
+	uint8_t *data;
+	struct digest pieces[3];
+	struct mirror_body body;
+	uint64_t asked;         /* bytes the source gave */
+	uint64_t die_at;        /* the process is killed when this byte is asked; 0: not */
+};
+
+static int source(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+{
+	struct fixture *f = ctx;
+	(void)e;
+	if (f->die_at && offset + len > f->die_at)
+		raise(SIGKILL);
+	memcpy(data, f->data + offset, len);
+	f->asked += len;
+	return 0;
+}
+
+static void open_mirror(struct fixture *f)
+{
+	struct conf c = { 0 };
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.disk]\nkind=file\npath=%s\n",
+						      f->folder);
+	assert_ok(conf_parse(text, strlen(text), "/ferry.conf", &c, &f->e), &f->e);
+	assert_ok(mirror_open(mirror_kinds_all, &c, &c.sections[0], &f->m, &f->e), &f->e);
+	conf_release(&c);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = NEW(struct fixture);
+	f->dir = scratch_new();
+	f->folder = path_join(f->dir, "mirror");
+	f->data = mem_alloc(SIZE);
+	for (size_t i = 0; i < SIZE; i++)
+		f->data[i] = (uint8_t)(i * 2654435761u >> 24);
+	f->body = (struct mirror_body){ .read_at = source, .ctx = f, .pieces = f->pieces };
+	assert_ok(grid_for(SIZE, &f->body.grid, &f->e), &f->e);
+	sha256_of(f->data, SIZE, &f->body.sha256);
+	for (uint32_t i = 0; i < 3; i++)
+		sha256_of(f->data + grid_offset(&f->body.grid, i),
+			  grid_length(&f->body.grid, i), &f->pieces[i]);
+	open_mirror(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	mirror_close(f->m);
+	scratch_free(f->dir);
+	free(f->folder);
+	free(f->data);
+	free(f);
+	return 0;
+}
+
+static char *in_mirror(const struct fixture *f, const char *key)
+{
+	return path_join(f->folder, key);
+}
+
+static char *part_path(const struct fixture *f)
+{
+	char hex[DIGEST_HEX];
+	return mem_printf("%s/.ferry/partial/%s.part", f->folder, digest_hex(hex, &f->body.sha256));
+}
+
+static void assert_stored(struct fixture *f)
+{
+	CLEANUP(mem_free_ptr) char *path = in_mirror(f, KEY);
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	struct digest got;
+	uint64_t size;
+	assert_ok(sha256_of_file(path, &got, &size, &f->e), &f->e);
+	assert_true(digest_equal(&got, &f->body.sha256));
+	assert_false(file_exists(part));
+}
+
+/* put() in a process that is killed when it asks for a byte. */
+static void put_and_die(struct fixture *f, uint64_t at)
+{
+	pid_t child = fork();
+	int status;
+	if (child == 0) {
+		f->die_at = at;
+		_exit(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e) < 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void a_killed_put_goes_on_by_pieces(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *path = in_mirror(f, KEY);
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	put_and_die(f, 9 * MIB);
+	assert_false(file_exists(path));
+	assert_true(file_exists(part));
+	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	/* The piece in flight is written again, the one before it is not. */
+	assert_int_equal(f->asked, SIZE - 8 * MIB);
+	assert_stored(f);
+}
+
+static void a_damaged_partial_is_mended(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	put_and_die(f, SIZE - 1);
+	CLEANUP(file_close) int fd = open(part, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, 5 * MIB), 1);       /* in the first piece */
+	assert_int_equal(ftruncate(fd, SIZE + 100), 0);         /* and too long */
+	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_int_equal(f->asked, 8 * MIB + grid_length(&f->body.grid, 2));
+	assert_stored(f);
+}
+
+static void a_complete_partial_costs_no_read(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	assert_ok(file_mkdirs_for(part, 0755, &f->e), &f->e);
+	assert_ok(file_write_atomic(part, f->data, SIZE, 0644, &f->e), &f->e);
+	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_int_equal(f->asked, 0);
+	assert_stored(f);
+}
+
+static void two_at_once_do_not_meet(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	put_and_die(f, 9 * MIB);
+	CLEANUP(file_close) int fd = open(part, O_RDWR);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), -ERR_CONFLICT);
+	assert_non_null(strstr(f->e.text, "is being written by another process"));
+	assert_true(file_exists(part));
+}
+
+/* A file with two names is complete: a fall-back for file systems without an exclusive
+ * rename makes such a pair, and a kill may leave it. */
+static void a_partial_that_has_its_name_already_is_not_touched(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	CLEANUP(mem_free_ptr) char *other = in_mirror(f, "targets/other");
+	assert_ok(mirror_put_small(f->m, "targets/other", "precious", 8, NULL, &f->e), &f->e);
+	assert_int_equal(link(other, part), 0);
+	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_stored(f);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
+	assert_ok(mirror_get_small(f->m, "targets/other", &text, &f->e), &f->e);
+	assert_string_equal(buf_str(&text), "precious");
+}
+
+static void a_full_disk_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		struct rlimit limit = { 9 * MIB, 9 * MIB };
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &limit);
+		int rc = mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e);
+		_exit(rc == -ERR_SYSTEM && strstr(f->e.text, KEY) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_int_equal(f->asked, SIZE - 8 * MIB);
+	assert_stored(f);
+}
+
+/* -- links ----------------------------------------------------------------------- */
+
+static int ignore(void *ctx, const void *data, size_t len, struct err *e)
+{
+	(void)ctx, (void)data, (void)len, (void)e;
+	return 0;
+}
+
+static int nothing_listed(void *ctx, const struct mirror_entry *entry, struct err *e)
+{
+	(void)ctx;
+	return err_set(e, ERR_FAULT, "listed %s", entry->key);
+}
+
+static void assert_behind_link(struct fixture *f, int rc)
+{
+	if (rc != -ERR_INTEGRITY || !strstr(f->e.text, "symbolic link"))
+		fail_msg("%d: %s", rc, f->e.text);
+	err_clear(&f->e);
+}
+
+static void links_do_not_lead_out(void **state)
+{
+	struct fixture *f = *state;
+	struct mirror_sink sink = { .write = ignore };
+	CLEANUP(mem_free_ptr) char *outside = path_join(f->dir, "outside");
+	CLEANUP(mem_free_ptr) char *folder_link = in_mirror(f, "targets");
+	CLEANUP(mem_free_ptr) char *file_link = in_mirror(f, "link");
+	scratch_write(f->dir, "outside/secret", "secret", 6);
+	assert_ok(file_mkdirs(f->folder, 0755, &f->e), &f->e);
+	assert_int_equal(symlink(outside, folder_link), 0);
+	assert_int_equal(symlink("../outside/secret", file_link), 0);
+
+	assert_behind_link(f, mirror_stat_key(f->m, "targets/secret", NULL, &f->e));
+	assert_behind_link(f, mirror_get(f->m, "targets/secret", 0, UINT64_MAX, &sink, &f->e));
+	assert_behind_link(f, mirror_get(f->m, "link", 0, UINT64_MAX, &sink, &f->e));
+	assert_behind_link(f, mirror_remove(f->m, "targets/secret", &f->e));
+	assert_behind_link(f, mirror_put_small(f->m, "targets/new", "x", 1, NULL, &f->e));
+	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
+
+	/* A link in the object's own place is replaced, what it points to is not. */
+	assert_ok(mirror_put_small(f->m, "link", "mine", 4, NULL, &f->e), &f->e);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
+	CLEANUP(mem_free_ptr) char *secret = path_join(outside, "secret");
+	assert_ok(file_read_all(secret, &text, &f->e), &f->e);
+	assert_string_equal(buf_str(&text), "secret");
+}
+
+/* -- the folder ------------------------------------------------------------------ */
+
+static void a_missing_folder_is_empty_and_made_by_the_first_put(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(mirror_stat_key(f->m, KEY, NULL, &f->e), -ERR_NOT_FOUND);
+	assert_non_null(strstr(f->e.text, "the mirror's folder"));
+	err_clear(&f->e);
+	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
+	assert_ok(mirror_remove(f->m, KEY, &f->e), &f->e);
+	assert_false(file_exists(f->folder));
+	assert_ok(mirror_put_small(f->m, "a/b", "x", 1, NULL, &f->e), &f->e);
+	assert_true(file_is_dir(f->folder));
+}
+
+static mode_t mode_of(const struct fixture *f, const char *key)
+{
+	CLEANUP(mem_free_ptr) char *path = in_mirror(f, key);
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void a_web_server_can_read_it(void **state)
+{
+	struct fixture *f = *state;
+	mode_t old = umask(022);
+	assert_ok(mirror_put_small(f->m, "targets/m/a", "x", 1, NULL, &f->e), &f->e);
+	umask(old);
+	assert_int_equal(mode_of(f, "targets/m/a"), 0644);
+	assert_int_equal(mode_of(f, "targets/m"), 0755);
+	assert_int_equal(mode_of(f, "targets"), 0755);
+}
+
+static void removing_prunes_empty_folders_only(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mem_free_ptr) char *deep = in_mirror(f, "a/b");
+	CLEANUP(mem_free_ptr) char *top = in_mirror(f, "a");
+	assert_ok(mirror_put_small(f->m, "a/b/c", "x", 1, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "a/d", "x", 1, NULL, &f->e), &f->e);
+	assert_ok(mirror_remove(f->m, "a/b/c", &f->e), &f->e);
+	assert_false(file_exists(deep));
+	assert_true(file_exists(top));
+	assert_ok(mirror_remove(f->m, "a/d", &f->e), &f->e);
+	assert_false(file_exists(top));
+	assert_true(file_is_dir(f->folder));
+}
+
+static void what_is_no_object_is_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	struct mirror_sink sink = { .write = ignore };
+	CLEANUP(mem_free_ptr) char *pipe_path = in_mirror(f, "pipe");
+	assert_ok(file_mkdirs(f->folder, 0755, &f->e), &f->e);
+	assert_int_equal(mkfifo(pipe_path, 0644), 0);
+	scratch_write(f->folder, ".ferry/partial/x.part", "x", 1);
+	scratch_write(f->folder, "a/.b.123456.tmp", "x", 1);
+	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
+	assert_int_equal(mirror_get(f->m, "pipe", 0, UINT64_MAX, &sink, &f->e), -ERR_NOT_FOUND);
+	err_clear(&f->e);
+	assert_int_equal(mirror_stat_key(f->m, ".ferry/partial/x.part", NULL, &f->e),
+			 -ERR_NOT_FOUND);
+	err_clear(&f->e);
+	assert_int_equal(mirror_put_small(f->m, ".ferry/x", "x", 1, NULL, &f->e), -ERR_USAGE);
+}
+
+static void a_folder_in_the_way_is_named(void **state)
+{
+	struct fixture *f = *state;
+	assert_ok(mirror_put_small(f->m, "a/b", "x", 1, NULL, &f->e), &f->e);
+	assert_int_equal(mirror_put_small(f->m, "a", "x", 1, NULL, &f->e), -ERR_SYSTEM);
+	err_clear(&f->e);
+	assert_int_equal(mirror_put_small(f->m, "a/b/c", "x", 1, NULL, &f->e), -ERR_SYSTEM);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_killed_put_goes_on_by_pieces),
+		TEST(a_damaged_partial_is_mended),
+		TEST(a_complete_partial_costs_no_read),
+		TEST(two_at_once_do_not_meet),
+		TEST(a_partial_that_has_its_name_already_is_not_touched),
+		TEST(a_full_disk_loses_nothing),
+		TEST(links_do_not_lead_out),
+		TEST(a_missing_folder_is_empty_and_made_by_the_first_put),
+		TEST(a_web_server_can_read_it),
+		TEST(removing_prunes_empty_folders_only),
+		TEST(what_is_no_object_is_not_shown),
+		TEST(a_folder_in_the_way_is_named),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
