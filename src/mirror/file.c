@@ -45,7 +45,7 @@ int file_mirror_root(struct file_mirror *f, bool make, struct err *e)
 	if (f->root >= 0)
 		return 0;
 	if (make && file_mkdirs(f->path, 0755, e) < 0)
-		return -(int)e->class;
+		return err_class_set(e, ERR_SYSTEM);
 	f->root = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->root >= 0)
 		return 0;

@@ -323,8 +323,9 @@ int file_mirror_put(struct mirror *m, const char *key, const struct mirror_body 
 		rc = check_condition(f->root, key, how, e);
 	if (rc == 0)
 		rc = part_open(&p, f->root, name, e);
-	if (rc == 0)
-		rc = fill_part(&p, body, how, f->path, e);
+	if (rc < 0)
+		return err_is(e, ERR_SYSTEM) ? err_context(e, "in %s", f->path) : rc;
+	rc = fill_part(&p, body, how, f->path, e);
 	if (rc == 0)
 		rc = commit(f, &p, key, how, e);
 	if (rc == 0)

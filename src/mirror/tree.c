@@ -35,8 +35,10 @@ static bool names_link(int dir, const char *name)
 static int step(int *dir, const char *name, bool make, struct err *e)
 {
 	bool made = make && mkdirat(*dir, name, 0755) == 0;
+	int refused = make && !made ? errno : 0;
 	int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int sys = errno;
+	/* That it is not there says nothing: why it could not be made does. */
+	int sys = refused && refused != EEXIST ? refused : errno;
 	if (next < 0 && names_link(*dir, name))
 		return is_link(e);
 	if (next < 0 && make) {
