@@ -119,7 +119,7 @@ static json_t *step_json(const struct agenda_step *s)
 	json_put_string(o, "action", agenda_action_name(s->action));
 	json_put_string(o, "because", agenda_reason(s));
 	json_put_u64(o, "size", s->file->size);
-	json_put_bool(o, "done", s->done);
+	json_put_bool(o, "written", s->done);
 	return o;
 }
 

@@ -179,7 +179,7 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 		err_context(e, "readers keep the old release: a stage mirror failed");
 	if (worst->error.hint[0])
 		err_hint(e, "%s", worst->error.hint);
-	return err_hint(e, "what is there is kept: run the same command again");
+	return err_hint(e, "mend that and run the same command again: what is done is not done twice");
 }
 
 static int check_quorum(const struct run *r, struct push_result *result, struct err *e)

@@ -1,0 +1,446 @@
+"""ferry push: what reaches the mirrors, in which state, whatever happens."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import BIN, Ferry
+from published import (PIECE, Publisher, flip, mirror, plain_user, publisher,  # noqa: F401
+                       rewrite, signed_base)
+
+
+def outcomes(result):
+    return {m["id"]: m["outcome"] for m in result.json["mirrors"]}
+
+
+# -- the normal course ------------------------------------------------------------------
+
+
+def test_push_publishes_and_a_second_one_does_nothing(publisher, validate):
+    result = publisher("push", "--json")
+    validate(result.json, "output-push")
+    assert outcomes(result) == {"a": "done", "b": "done", "c": "done"}
+    assert result.json["changed"] is True
+    assert result.json["holding"] == result.json["quorum"] == 3
+    for name in "abc":
+        assert publisher.release(name) == result.json["release"]
+        copies = [p for p in publisher.mirror(name).glob("[!.]*/**/*") if p.is_file()]
+        assert len(copies) == 7
+        for copy in copies:
+            original = publisher.tree / copy.relative_to(publisher.mirror(name))
+            assert copy.read_bytes() == original.read_bytes()
+    before = {p: p.stat().st_ino for p in publisher.mirror().rglob("*") if p.is_file()}
+    again = publisher("push", "--json")
+    validate(again.json, "output-push")
+    assert again.json["changed"] is False
+    assert set(outcomes(again).values()) == {"up-to-date"}
+    assert sum(m["read_back"] for m in again.json["mirrors"]) == 0
+    assert {p: p.stat().st_ino for p in publisher.mirror().rglob("*") if p.is_file()} == before
+    assert "Nothing to do" in publisher("push").out
+
+
+def test_a_dry_run_tells_and_writes_nothing(publisher, validate):
+    result = publisher("push", "--dry-run", "--json")
+    validate(result.json, "output-push")
+    steps = result.json["mirrors"][0]["steps"]
+    assert steps[-1]["key"] == "metadata/timestamp.json"
+    assert {s["because"] for s in steps} == {"missing"}
+    assert not any(s["written"] for s in steps)
+    assert set(outcomes(result).values()) == {"planned"}
+    assert not publisher.mirror().exists()
+    text = publisher("push", "--dry-run").out
+    assert "metadata/timestamp.json" in text and "Nothing was written" in text
+
+
+def test_a_new_release_sends_only_what_is_new(publisher, validate):
+    publisher("push")
+    publisher.add_model("second", seed=2)
+    result = publisher("push", "--json", "-v")
+    validate(result.json, "output-push")
+    steps = {s["key"]: s for s in result.json["mirrors"][0]["steps"]}
+    sent = [k for k, s in steps.items() if s["written"]]
+    assert not any("tiny" in key for key in sent)
+    assert sum("second" in key for key in sent) == 2
+    assert steps["metadata/1.root.json"]["because"] == "verified before"
+    assert publisher.release("a") == result.json["release"]
+
+
+def test_parts_go_where_they_are_held(publisher):
+    publisher.configure(mirror("a"), mirror("b", holds="objects"), mirror("c", holds="metadata"))
+    publisher("push")
+    assert not (publisher.mirror("b") / "metadata").exists()
+    assert not (publisher.mirror("c") / "targets").exists()
+    assert publisher.release("c") == publisher.release("a") is not None
+
+
+def test_stage_first_then_promotion(publisher, validate):
+    publisher.configure(mirror("a"), mirror("s", stage="yes"))
+    publisher("push")
+    old = publisher.release("a")
+    publisher.add_model("second", seed=2)
+    result = publisher("push", "--stage", "--json")
+    validate(result.json, "output-push")
+    assert outcomes(result) == {"a": "objects-only", "s": "done"}
+    assert publisher.release("a") == old
+    assert publisher.release("s") == result.json["release"] > old
+    publisher.on("a", "*second*.gguf")
+    publisher("verify", "--mirror", "s")
+    promoted = publisher("push", "--json")
+    assert outcomes(promoted) == {"a": "done", "s": "up-to-date"}
+    stage, production = (publisher.mirror(n) / "metadata/timestamp.json" for n in "sa")
+    assert stage.read_bytes() == production.read_bytes()
+
+
+def test_stage_without_a_stage_is_a_usage_error(publisher):
+    assert "no mirror here is marked stage" in publisher("push", "--stage", check=2).err
+
+
+# -- mending ----------------------------------------------------------------------------
+
+
+def test_damage_and_loss_are_mended(publisher):
+    publisher("push")
+    flip(publisher.on("a", "*tiny*.gguf"), 9_000_000)
+    publisher.on("b", "*tiny*.gguf").unlink()
+    publisher.on("c", "*.manifest.json").write_text("cut")
+    publisher("verify", "--full", check=1)
+    result = publisher("push", "--json")
+    written = {m["id"]: m["written"] for m in result.json["mirrors"]}
+    assert written == {"a": 1, "b": 1, "c": 1}
+    publisher("verify", "--full")
+
+
+def test_damage_that_kept_its_time_is_mended_by_a_recheck(publisher):
+    """A failing disk changes no times: without digests only reading everything finds it."""
+    publisher("push")
+    path = publisher.on("a", "*tiny*.gguf")
+    times = path.stat()
+    flip(path, 5)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    result = publisher("push", "--recheck", "--json")
+    assert {m["id"]: m["written"] for m in result.json["mirrors"]} == {"a": 1, "b": 0, "c": 0}
+    publisher("verify", "--full")
+
+
+def test_a_damaged_timestamp_is_mended_not_a_conflict(publisher):
+    publisher("push")
+    path = publisher.mirror() / "metadata/timestamp.json"
+    document = json.loads(path.read_text())
+    document["signed"]["version"] += 1000
+    rewrite(path, json.dumps(document).encode())
+    publisher("push")
+    assert publisher.release("a") == publisher.release("b")
+
+
+def test_a_damaged_targets_file_is_mended_not_a_conflict(publisher):
+    publisher("push")
+    path = next((publisher.mirror() / "metadata").glob("*.targets.json"))
+    rewrite(path, path.read_bytes().replace(b"tiny", b"tinx"))
+    publisher("push")
+    publisher("verify", "--full")
+
+
+# -- what must not be published -----------------------------------------------------------
+
+
+def test_a_damaged_local_object_is_not_published(publisher, validate):
+    path = publisher.on("repository", "*tiny*.gguf")
+    flip(path, 9_000_000)
+    result = publisher("push", "--json", check=6)
+    validate(result.json, "output-push")
+    assert result.json["error"]["class"] == "integrity"
+    assert path.name in result.json["error"]["message"]
+    assert "piece 1" in result.json["error"]["message"]
+    for name in "abc":
+        assert publisher.release(name) is None
+        assert not list(publisher.mirror(name).glob("targets/**/*.gguf"))
+
+
+def test_an_unsigned_tree_is_not_published(publisher):
+    (publisher.tree / "metadata/timestamp.json").unlink()
+    assert "catalog sign" in publisher("push", check=3).err
+
+
+def test_another_publisher_is_a_conflict(publisher, validate):
+    shutil.copytree(publisher.tree, publisher.dir / "old")
+    publisher.add_model("second", seed=2)
+    publisher("push")
+    new = publisher.release("a")
+    result = publisher("push", "--repository", "old", "--json", check=8)
+    validate(result.json, "output-push")
+    assert "newer" in result.json["error"]["message"]
+    assert [publisher.release(n) for n in "abc"] == [new] * 3
+
+
+def test_the_same_version_of_another_publisher_is_a_conflict(publisher):
+    for name in ("one", "two"):
+        shutil.copytree(publisher.tree, publisher.dir / name)
+    for name, seconds in (("one", "timestamp=10d"), ("two", "timestamp=20d")):
+        publisher("catalog", "refresh", "--repository", name, "--keys", "keys",
+                  "--expires", seconds)
+    publisher("push", "--repository", "one")
+    held = (publisher.mirror() / "metadata/timestamp.json").read_bytes()
+    publisher("push", "--repository", "two", check=8)
+    assert (publisher.mirror() / "metadata/timestamp.json").read_bytes() == held
+
+
+def test_a_mirror_of_another_repository_is_a_conflict(publisher, tmp_path_factory):
+    publisher("push")
+    other = Publisher(Ferry(tmp_path_factory.mktemp("other")))
+    other.configure(mirror("a", path=publisher.mirror("a")))
+    other("catalog", "init")
+    other.add_model("third")
+    result = other("push", check=8)
+    assert "holds another repository" in result.err or "newer" in result.err
+
+
+# -- several mirrors ----------------------------------------------------------------------
+
+
+def broken(publisher, name="b"):
+    """A mirror whose folder cannot exist."""
+    (publisher.dir / "file").write_text("in the way")
+    return mirror(name, path="file/below")
+
+
+def test_one_bad_mirror_holds_the_release_back(publisher, validate):
+    publisher.configure(mirror("a"), broken(publisher), mirror("c"))
+    result = publisher("push", "--json", check=7)
+    validate(result.json, "output-push")
+    assert outcomes(result) == {"a": "held-back", "b": "failed", "c": "held-back"}
+    assert result.json["holding"] == 2 and result.json["quorum"] == 3
+    publisher.on("a", "*tiny*.gguf")
+    assert publisher.release("a") is None
+    publisher.configure()
+    again = publisher("push", "--json")
+    assert {m["id"]: m["written_bytes"] > PIECE for m in again.json["mirrors"]} == \
+        {"a": False, "b": True, "c": False}
+
+
+def test_with_a_quorum_the_others_go_on(publisher):
+    publisher.configure(mirror("a"), broken(publisher), mirror("c"), more="[publish]\nquorum = 2\n")
+    result = publisher("push", check=7)
+    assert "1 of 3 mirrors failed" in result.err
+    assert publisher.release("a") is not None
+    assert publisher.release("c") is not None
+
+
+def test_a_named_mirror_alone(publisher):
+    publisher("push", "--mirror", "b")
+    assert publisher.release("b") is not None
+    assert not publisher.mirror("a").exists()
+
+
+def test_mirrors_that_are_not_named_count_for_the_quorum(publisher):
+    publisher.configure(more="[publish]\nquorum = 2\n")
+    result = publisher("push", "-m", "a", check=3)
+    assert publisher.release("a") is None
+    assert "1 of the 2 mirrors" in result.err
+    publisher("push", "-m", "a", "-m", "b")
+    publisher("push", "-m", "a")
+
+
+def test_a_read_only_kind_is_left_out(publisher):
+    publisher.configure(mirror("a"), mirror("w", kind="http", url="http://127.0.0.1:1/"))
+    result = publisher("push", "--json")
+    assert outcomes(result) == {"a": "done", "w": "read-only"}
+    assert "read-only" in publisher("push", "-m", "w", check=2).err
+
+
+# -- usage --------------------------------------------------------------------------------
+
+
+def test_an_unknown_mirror_is_named_with_the_nearest(publisher):
+    publisher.configure(mirror("north"), mirror("south"))
+    result = publisher("push", "--mirror", "nort", check=2)
+    assert "there is no mirror 'nort'" in result.err
+    assert "did you mean 'north'" in result.err
+
+
+def test_without_configuration_it_says_what_to_do(ferry):
+    result = ferry("push", check=2)
+    assert "there is no ferry.conf" in result.err
+    assert "--config" in result.err
+
+
+def test_without_mirrors_it_says_what_to_add(publisher):
+    (publisher.dir / "ferry.conf").write_text("[repository.test]\npath = repository\n")
+    result = publisher("push", check=2)
+    assert "names no mirror" in result.err and "[mirror." in result.err
+
+
+@pytest.mark.parametrize("section, says", [
+    ("[publish]\nquorum = 9\n", "the quorum is 9"),
+    ("[publish]\nquorum = 0\n", "at least 1"),
+    ("[publish]\nquorun = 1\n", "did you mean 'quorum'"),
+])
+def test_a_wrong_publish_section_is_a_usage_error(publisher, section, says):
+    publisher.configure(more=section)
+    assert says in publisher("push", check=2).err
+    assert not publisher.mirror().exists()
+
+
+def test_a_kind_that_is_not_built_in_fails_alone(publisher):
+    publisher.configure(mirror("a"), mirror("z", kind="s3", bucket="b"),
+                        more="[publish]\nquorum = 1\n")
+    result = publisher("push", check=2)
+    assert "not built into this program" in result.err
+    assert publisher.release("a") is not None
+
+
+# -- the local system -----------------------------------------------------------------------
+
+
+def test_a_read_only_folder_is_an_error_of_the_system(publisher):
+    publisher.mirror().mkdir(parents=True)
+    publisher.mirror().chmod(0o555)
+    publisher.configure(mirror("a"))
+    process = subprocess.run(plain_user([str(BIN / "ferry-push")]), cwd=publisher.dir,
+                             env=publisher.ferry.environment(None), capture_output=True, text=True)
+    publisher.mirror().chmod(0o755)
+    assert process.returncode in (5, 7), process.stderr
+    assert "mirrors/a" in process.stderr and "ermission denied" in process.stderr
+
+
+def test_a_full_disk_is_said_and_survived(publisher):
+    small = publisher.dir / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "none", str(small)],
+                             capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        publisher.configure(mirror("a", path="small/a"))
+        result = publisher("push", check=7)
+        assert "not enough space" in result.err
+        assert "free some space" in result.err
+        assert not (small / "a/metadata/timestamp.json").exists()
+        subprocess.run(["mount", "-o", "remount,size=40m", str(small)], check=True)
+        publisher("push")
+        publisher("verify", "--full")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+# -- interruption ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_releases(tmp_path_factory):
+    """Trees of two releases, the second with a model of 200 MB more, and a mirror that has
+    the first."""
+    made = Publisher(Ferry(tmp_path_factory.mktemp("two")))
+    made.configure(mirror("a"))
+    made("catalog", "init")
+    made.add_model("tiny")
+    shutil.copytree(made.tree, made.dir / "first")
+    made("push")
+    shutil.copytree(made.mirror(), made.dir / "seed")
+    made.add_model("large", "200M", seed=5)
+    return made
+
+
+def fresh_mirror(made):
+    shutil.rmtree(made.mirror())
+    shutil.copytree(made.dir / "seed", made.mirror())
+
+
+def start_push(made):
+    return subprocess.Popen([str(BIN / "ferry-push"), "--progress=none"], cwd=made.dir,
+                            env=made.ferry.environment(None), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def finish_and_count(process):
+    """Waits; returns the exit code and the bytes that it passed to write()."""
+    process.stdout.read()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    counters = pathlib.Path(f"/proc/{process.pid}/io").read_text().splitlines()
+    written = dict(line.split(": ") for line in counters)["wchar"]
+    return process.wait(), int(written)
+
+
+def large_bytes(made):
+    """What is on the mirror of the large model: finished, or in the making."""
+    parts = list((made.mirror() / ".ferry/partial").glob("*.part"))
+    done = list((made.mirror() / "targets").rglob("*large*.gguf"))
+    return sum(p.stat().st_size for p in parts + done)
+
+
+def assert_reader_sees_one_release(made):
+    version = made.release("a")
+    old = json.loads((made.dir / "first/metadata/timestamp.json").read_text())
+    tree = "first" if version == old["signed"]["version"] else "repository"
+    result = made("verify", "--repository", tree, "--json", check=None)
+    bad = [f for m in result.json["mirrors"] for f in m["files"]
+           if f["verdict"] not in ("ok", "unverified")]
+    # The plain catalog.json goes just before timestamp.json; no TUF client reads it.
+    assert [f for f in bad if f["key"] != "catalog.json"] == []
+
+
+def test_killed_at_twenty_random_moments(two_releases):
+    made = two_releases
+    fresh_mirror(made)
+    started = time.monotonic()
+    code, everything = finish_and_count(start_push(made))
+    whole = time.monotonic() - started
+    assert code == 0
+    chance = random.Random(20)
+    interrupted = tries = 0
+    while interrupted < 20:
+        tries += 1
+        assert tries < 100
+        fresh_mirror(made)
+        process = start_push(made)
+        time.sleep(chance.uniform(0, whole))
+        process.kill()
+        process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            whole *= 0.9            # it was faster than that
+            continue
+        interrupted += 1
+        assert_reader_sees_one_release(made)
+        there = large_bytes(made)
+        code, written = finish_and_count(start_push(made))
+        assert code == 0
+        # What was on the disk is not written again, but for the piece in flight.
+        assert written <= everything - there + PIECE
+        assert_reader_sees_one_release(made)
+        assert made.release("a") == json.loads(
+            (made.tree / "metadata/timestamp.json").read_text())["signed"]["version"]
+    assert made("verify", "--full", "--json").json["mirrors"][0]["result"] == "ok"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, number):
+    made = two_releases
+    fresh_mirror(made)
+    process = start_push(made)
+    while large_bytes(made) < 2 * PIECE:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == -number
+    assert "stopped by signal" in err
+    assert_reader_sees_one_release(made)
+    made("push")
+    assert_reader_sees_one_release(made)
+
+
+def test_two_pushes_at_once_do_no_harm(two_releases):
+    made = two_releases
+    fresh_mirror(made)
+    both = [start_push(made) for _ in range(2)]
+    codes = [p.wait(timeout=60) for p in both if p.communicate()]
+    assert 0 in codes and set(codes) <= {0, 8}
+    assert_reader_sees_one_release(made)
+    made("push")
+    assert made("verify", "--full", "--json").json["mirrors"][0]["result"] == "ok"
