@@ -85,13 +85,23 @@ static const char *section_of(const struct conf *c, const char *dir)
 	return NULL;
 }
 
+/* Without the "./" that a path of ./ferry.conf begins with. */
+static char *plain(char *path)
+{
+	char *short_path = path && str_starts(path, "./") && path[2] ? mem_strdup(path + 2) : NULL;
+	if (!short_path)
+		return path;
+	free(path);
+	return short_path;
+}
+
 static void fill(struct catalog_place *p, const struct catalog_opts *o,
 		 struct catalog_source *source)
 {
 	p->name = STEAL(source->name);
 	p->title = o->title ? mem_strdup(o->title) : STEAL(source->title);
-	p->dir = o->dir ? mem_strdup(o->dir) : STEAL(source->dir);
-	p->keys = o->keys ? mem_strdup(o->keys) : STEAL(source->keys);
+	p->dir = o->dir ? mem_strdup(o->dir) : plain(STEAL(source->dir));
+	p->keys = o->keys ? mem_strdup(o->keys) : plain(STEAL(source->keys));
 	p->passphrase_file = o->passphrase_file ? mem_strdup(o->passphrase_file) :
 						  STEAL(source->passphrase_file);
 }

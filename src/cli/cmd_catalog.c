@@ -2,7 +2,7 @@
 
 static const struct command *const subs[] = {
 	&catalog_init, &catalog_key, &catalog_add, &catalog_remove, &catalog_list,
-	&catalog_lint, &catalog_sign, &catalog_refresh, &catalog_gc, NULL,
+	&catalog_lint, &catalog_sign, &catalog_refresh, &catalog_status, &catalog_gc, NULL,
 };
 
 extern const struct command cmd_catalog;
