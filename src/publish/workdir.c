@@ -10,10 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SCRATCH_PREFIX "scratch."
 #define LOCK_NAME "lock"
+#define TEMPORARY_AGE_S 60
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -33,6 +36,21 @@ void workdir_scratch_release(char **path)
 		workdir_remove_tree(*path);
 	free(*path);
 	*path = NULL;
+}
+
+/* Temporary files that a killed process left; a young one may be another command's. */
+static int remove_temporaries(const char *dir, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		struct stat st;
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		if (file_is_temporary(names.at[i]) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_mtime < time(NULL) - TEMPORARY_AGE_S)
+			unlink(path);
+	}
+	return rc;
 }
 
 static int remove_leftovers(const struct workdir *w, struct err *e)
@@ -63,6 +81,10 @@ int workdir_open(const char *output_dir, struct workdir *out, struct err *e)
 	/* Without a lock another process may be using its scratch folder. */
 	if (rc == 0 && w.lock >= 0)
 		rc = remove_leftovers(&w, e);
+	if (rc == 0 && w.lock >= 0)
+		rc = remove_temporaries(w.path, e);
+	if (rc == 0 && w.lock >= 0)
+		rc = remove_temporaries(output_dir, e);
 	if (rc < 0)
 		return rc;
 	*out = w;

@@ -21,7 +21,7 @@ struct workdir {
 #define WORKDIR_INIT { .lock = -1 }
 
 /* Makes output_dir and the work folder, takes its lock (ERR_CONFLICT when another process
- * prepares into the same folder) and removes scratch folders that a killed process left. */
+ * prepares into the same folder) and removes scratch folders and old temporary files that a killed process left. */
 WARN_UNUSED int workdir_open(const char *output_dir, struct workdir *out, struct err *e);
 /* Gives the lock back. */
 void workdir_close(struct workdir *w);

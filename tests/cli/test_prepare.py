@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -191,19 +192,30 @@ def test_mistakes_are_found_before_anything_is_done(ferry, work, args, words):
     assert not (work / "models").exists()
 
 
-def test_a_full_disk_is_told_before_the_work(ferry, work, big):
-    small = work / "small"
-    small.mkdir()
-    if os.geteuid() != 0 or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], capture_output=True).returncode:
+@pytest.fixture
+def small_disk(work):
+    """A file system of 8 MiB."""
+    disk = work / "small"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk],
+                                           capture_output=True).returncode:
         pytest.skip("needs root and mount to make a small disk")
-    try:
-        result = ferry("prepare", "m", big, "-o", small / "m", check=7)
-        assert "not enough space" in result.err
-        assert nothing_visible(small / "m")
-        assert not list((small / "m/.ferry-prepare").glob("scratch.*"))
-    finally:
-        subprocess.run(["umount", small], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_told_before_the_work(ferry, big, small_disk):
+    result = ferry("prepare", "m", big, "-o", small_disk / "m", check=7)
+    assert "not enough space" in result.err
+    assert nothing_visible(small_disk / "m")
+    assert not list((small_disk / "m/.ferry-prepare").glob("scratch.*"))
+
+
+def test_an_archive_that_unpacks_to_more_than_there_is_room(ferry, work, big, small_disk):
+    path = tar_of(work / "big.tar.xz", "w:xz", ("big.gguf", big.read_bytes()))
+    result = ferry("prepare", "m", path, "-o", small_disk / "m", check=7)
+    assert "not enough space" in result.err and nothing_visible(small_disk / "m")
+    assert not list((small_disk / "m/.ferry-prepare").glob("scratch.*"))
 
 
 def test_two_at_once_do_not_meet(ferry, work, tiny):
@@ -412,6 +424,45 @@ def test_an_interrupted_download_is_ended_by_the_signal(ferry, work, tree, fault
     assert nothing_visible(work / "models/m")
     server.mend()
     assert "continuing at" in ferry("prepare", "m", server.url + "/a/big.gguf").err
+
+
+def test_killed_at_any_moment_it_is_never_half_visible(ferry, work, big, fault_server):
+    root = work / "www"
+    root.mkdir()
+    tar_of(root / "big.tar", "w", ("big.gguf", big.read_bytes()))
+    server = fault_server(root)
+    server.add(path="*.tar", rate=60 << 20)
+    chance = random.Random(1)
+    folder = work / "models/m"
+    for _ in range(12):
+        process = ferry.start("prepare", "m", server.url + "/big.tar", start_new_session=True)
+        time.sleep(chance.uniform(0.02, 0.7))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        for model in folder.glob("*.gguf"):
+            assert sha256(model) == sha256(big)
+        if (folder / "m.card.json").exists():
+            assert (folder / "m-q8_0.gguf").exists()
+            assert (folder / "m-q8_0.gguf.manifest.json").exists()
+    leftover = folder / ".m.card.json.abcdef.tmp"
+    leftover.write_text("{")
+    os.utime(leftover, (1, 1))
+    ferry("prepare", "m", server.url + "/big.tar")
+    assert sha256(prepared(work)) == sha256(big) and not leftover.exists()
+    assert not list((folder / ".ferry-prepare").glob("scratch.*"))
+
+
+@pytest.mark.parametrize("fault", [{}, {"no_length": True}])
+def test_a_disk_that_is_too_small_for_the_download(ferry, work, tree, fault_server, small_disk, fault):
+    server = fault_server(tree)
+    server.add(path="*.gguf", methods=["GET"], **fault)
+    result = ferry("prepare", "m", server.url + "/a/big.gguf", "-o", small_disk / "m", check=7)
+    assert "not enough space" in result.err or "No space left" in result.err
+    assert "hint:" in result.err and nothing_visible(small_disk / "m")
+    # Known beforehand, nothing is downloaded at all; a few blocks may be on the way.
+    if not fault:
+        assert server.sent("*.gguf") < 12 << 20
 
 
 # -- archives ---------------------------------------------------------------------------

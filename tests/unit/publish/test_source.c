@@ -1,0 +1,69 @@
+#include "publish/describe.h"
+#include "publish/download.h"
+#include "publish/source.h"
+
+#include "util/mem.h"
+
+#include "unit.h"
+
+static void names_of_urls_can_do_no_harm(void **state)
+{
+	static const struct { const char *url, *name; } cases[] = {
+		{ "https://host/a/b.gguf", "b.gguf" },
+		{ "https://host/a/b.gguf?download=true#x", "b.gguf" },
+		{ "https://host/a%2Fb/m%20x.gguf", "m x.gguf" },
+		{ "https://host/..%2f..%2fetc%2fpasswd", "download" },
+		{ "https://host/%2e%2e", "download" },
+		{ "https://host/.bashrc", "download" },
+		{ "https://host/a%00b", "download" },
+		{ "https://host/", "download" },
+		{ "https://host/%zz", "%zz" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(mem_free_ptr) char *name = download_name(cases[i].url);
+		assert_string_equal(name, cases[i].name);
+	}
+}
+
+static void licences_become_spdx(void **state)
+{
+	static const struct { const char *from, *to; } cases[] = {
+		{ "mit", "MIT" }, { "apache-2.0", "Apache-2.0" }, { "cc-by-nc-4.0", "CC-BY-NC-4.0" },
+		{ "llama3.1", "LicenseRef-llama3.1" }, { "my own!", "LicenseRef-my-own-" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(mem_free_ptr) char *id = describe_license(cases[i].from);
+		assert_string_equal(id, cases[i].to);
+	}
+}
+
+static void sources_of_both_kinds_are_not_mixed(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	const char *const mixed[] = { "https://host/a.gguf", "b.gguf" };
+	struct source_request r = { .operands = mixed, .count = 2 };
+	assert_int_equal(source_check(&r, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.hint, "file:///"));
+}
+
+static void a_source_that_is_not_there_has_no_identity(void **state)
+{
+	(void)state;
+	const char *const files[] = { "/nonexistent/a.gguf" };
+	struct source_request r = { .operands = files, .count = 1 };
+	assert_null(source_identity(&r));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_of_urls_can_do_no_harm),
+		cmocka_unit_test(licences_become_spdx),
+		cmocka_unit_test(sources_of_both_kinds_are_not_mixed),
+		cmocka_unit_test(a_source_that_is_not_there_has_no_identity),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
