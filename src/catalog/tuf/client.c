@@ -92,10 +92,10 @@ static int load_root(const char *dir, size_t max, struct tuf_trusted *t, struct 
 static int store_pinned(const char *dir, const void *root, size_t len, struct err *e)
 {
 	struct digest digest;
-	char hex[DIGEST_HEX + 1];
+	char hex[DIGEST_HEX];
 	sha256_of(root, len, &digest);
 	digest_hex(hex, &digest);
-	strcat(hex, "\n");
+	hex[DIGEST_HEX - 1] = '\n';      /* a text file, not a string */
 	CLEANUP(mem_free_ptr) char *pin = path_join(dir, PIN_FILE);
 	CLEANUP(mem_free_ptr) char *path = stored_path(dir, "root");
 	int rc = file_write_atomic(path, root, len, 0644, e);

@@ -37,7 +37,6 @@ static void CVE_2020_15163(void **state)
 	struct sim *s = *state;
 	struct tuf_client *c;
 	struct err e = ERR_INIT;
-	CLEANUP(json_release) json_t *good = json_deep_copy(s->root);
 	const int stranger = SIM_SPARE;
 	for (int i = 0; i < 4; i++) {
 		static const char *const roles[] = { "root", "timestamp", "snapshot", "targets" };
