@@ -64,9 +64,9 @@ int manifest_create(const char *path, struct report *report, struct manifest *ou
 	CLEANUP(mem_free_ptr) struct hash_range *ranges = NULL;
 	struct onepass p = { 0 };
 	uint64_t size;
-	if (!path_is_name(path_base(path)))
-		return err_set(e, ERR_USAGE, "%s: a mirror cannot hold a file of this name", path);
 	int rc = file_open_regular(path, &fd, &size, e);
+	if (rc == 0 && !path_is_name(path_base(path)))
+		return err_set(e, ERR_USAGE, "%s: a mirror cannot hold a file of this name", path);
 	if (rc == 0 && (rc = grid_for(size, &p.grid, e)) < 0)
 		return err_context(e, "%s", path);
 	if (rc == 0)

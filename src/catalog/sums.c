@@ -3,8 +3,10 @@
 #include "hash/onepass.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 #include "util/text.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define HEX_LEN (DIGEST_HEX - 1)
@@ -241,6 +243,36 @@ int sums_save(const struct sums *s, const char *path, struct err *e)
 	sums_format(s, &text);
 	int rc = buf_ok(&text, path, e);
 	return rc < 0 ? rc : file_write_atomic(path, buf_str(&text), text.len, 0644, e);
+}
+
+/* The folder's real path: a link to it does not matter, what the file itself is does. */
+static int real_dir(const char *path, char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	char *real = realpath(dir, NULL);
+	if (!real)
+		return err_sys(e, errno, "%s", dir);
+	*out = real;
+	return 0;
+}
+
+int sums_name_for(const char *list, const char *file, char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *base = NULL;
+	CLEANUP(mem_free_ptr) char *dir = NULL;
+	int rc = real_dir(list, &base, e);
+	if (rc == 0)
+		rc = real_dir(file, &dir, e);
+	if (rc < 0)
+		return rc;
+	size_t len = strcmp(base, "/") == 0 ? 0 : strlen(base);
+	if (strncmp(dir, base, len) != 0 || (dir[len] && dir[len] != '/')) {
+		err_set(e, ERR_USAGE, "%s does not lie below the folder of %s", file, list);
+		return err_hint(e, "put the list into a folder above all the files");
+	}
+	CLEANUP(mem_free_ptr) char *whole = path_join(dir, path_base(file));
+	*out = mem_strdup(whole + len + 1);
+	return 0;
 }
 
 /* ---- checking ---- */

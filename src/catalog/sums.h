@@ -41,6 +41,9 @@ const struct sums_entry *sums_find(const struct sums *s, const char *name);
 void sums_format(const struct sums *s, struct buf *out);
 WARN_UNUSED int sums_save(const struct sums *s, const char *path, struct err *e);
 
+/* The name that `file` has in the list `list`: both exist, or their folders do. ERR_USAGE when
+ * the file is not below the list's folder. The caller frees. */
+WARN_UNUSED int sums_name_for(const char *list, const char *file, char **out, struct err *e);
 /* A relative name that stays within its folder: no empty part, no "..". */
 bool sums_name_ok(const char *name);
 /* Is a file of this name such a list? "SHA256SUMS", "SHA256SUMS.txt", "*.sha256", … */

@@ -1,0 +1,337 @@
+/* ferry manifest: create manifests, and check files against them and against SHA256SUMS. */
+#include "cli/cli.h"
+
+#include "catalog/check.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct command cmd_manifest;
+
+/* ---- create ------------------------------------------------------------------------- */
+
+struct create_opts {
+	const char *output, *sums;
+	bool to_stdout;
+};
+
+static const struct opt create_options[] = {
+	OPT_HINTED(OPT_STRING, create_opts, output, 'o', "output", "PATH", HINT_FILE,
+		   "write the manifest here (FILE" MANIFEST_SUFFIX "); with one FILE"),
+	OPT_ENTRY(OPT_FLAG, create_opts, to_stdout, 0, "stdout", NULL,
+		  "print the manifest instead; with one FILE"),
+	OPT_HINTED(OPT_STRING, create_opts, sums, 0, "sums", "LIST", HINT_FILE,
+		   "write the digests into this SHA256SUMS, too; entries of other files stay"),
+	OPT_LAST,
+};
+
+struct create {
+	struct cli *cli;
+	const struct create_opts *opts;
+	struct sums sums;
+	json_t *files;
+};
+
+static int check_create(const struct create_opts *o, const struct cli *cli, int count,
+			struct err *e)
+{
+	if (o->to_stdout && o->output)
+		return err_set(e, ERR_USAGE, "--stdout and --output exclude each other");
+	if (o->to_stdout && cli->json)
+		return err_set(e, ERR_USAGE, "--stdout and --json exclude each other: the "
+			       "manifest is JSON");
+	if ((o->to_stdout || o->output) && count > 1)
+		return err_set(e, ERR_USAGE, "%s takes one FILE only",
+			       o->output ? "--output" : "--stdout");
+	return 0;
+}
+
+/* Before hours of hashing, not after them. */
+static int check_place(const char *out, const char *file, struct err *e)
+{
+	struct stat a, b;
+	CLEANUP(mem_free_ptr) char *dir = path_dir(out);
+	if (file_is_dir(out))
+		return err_set(e, ERR_USAGE, "%s is a folder, not a place for a file", out);
+	if (stat(out, &a) == 0 && stat(file, &b) == 0 && a.st_dev == b.st_dev &&
+	    a.st_ino == b.st_ino)
+		return err_set(e, ERR_USAGE, "%s would replace the file itself", out);
+	if (access(dir, W_OK | X_OK) < 0)
+		return err_sys(e, errno, "cannot write %s", out);
+	return 0;
+}
+
+static char *manifest_path(const struct create_opts *o, const char *file)
+{
+	return o->output ? mem_strdup(o->output) : mem_printf("%s%s", file, MANIFEST_SUFFIX);
+}
+
+/* All that can be known to go wrong, for all files, before the first is read. */
+static int prepare_create(struct create *c, int count, char **files, struct err *e)
+{
+	const char *list = c->opts->sums;
+	int rc = list && file_exists(list) ? sums_load(list, &c->sums, e) : 0;
+	for (int i = 0; rc == 0 && i < count; i++) {
+		CLEANUP(mem_free_ptr) char *out = manifest_path(c->opts, files[i]);
+		CLEANUP(mem_free_ptr) char *name = NULL;
+		if (!file_exists(files[i]))
+			return err_sys(e, ENOENT, "%s", files[i]);
+		if (!c->opts->to_stdout)
+			rc = check_place(out, files[i], e);
+		if (rc == 0 && list)
+			rc = check_place(list, files[i], e);
+		if (rc == 0 && list)
+			rc = sums_name_for(list, files[i], &name, e);
+	}
+	return rc;
+}
+
+static json_t *created_json(const struct manifest *m, const char *file, const char *path)
+{
+	json_t *object = json_object();
+	json_put_string(object, "path", file);
+	json_put_string(object, "manifest", path);
+	json_put_u64(object, "size", m->grid.size);
+	json_put_hex(object, "sha256", m->sha256.bytes, DIGEST_SIZE);
+	json_put_u64(object, "piece_length", m->grid.piece_length);
+	json_put_u64(object, "pieces", m->grid.count);
+	json_put_bool(object, "gguf", m->gguf != NULL);
+	if (m->gguf)
+		json_put_u64(object, "tensors", m->tensor_count);
+	return object;
+}
+
+static int print_manifest(struct cli *cli, const struct manifest *m, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	CLEANUP(json_release) json_t *document = manifest_json(m);
+	int rc = json_rows(document, &text, e);
+	if (rc == 0)
+		cli_print(cli, "%s", buf_str(&text));
+	return rc;
+}
+
+static int create_one(struct create *c, const char *file, struct err *e)
+{
+	CLEANUP(manifest_release) struct manifest m = { 0 };
+	CLEANUP(mem_free_ptr) char *path = manifest_path(c->opts, file);
+	CLEANUP(mem_free_ptr) char *name = NULL;
+	int rc = manifest_create(file, c->cli->report, &m, e);
+	if (rc == 0 && c->opts->sums)
+		rc = sums_name_for(c->opts->sums, file, &name, e);
+	if (rc < 0)
+		return rc;
+	if (name)
+		sums_set(&c->sums, name, &m.sha256);
+	if (c->opts->to_stdout)
+		return print_manifest(c->cli, &m, e);
+	rc = manifest_save(&m, path, e);
+	if (rc < 0)
+		return rc;
+	json_push(c->files, created_json(&m, file, path));
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
+	if (!c->cli->json)
+		cli_print(c->cli, "%s\n", shown);
+	return 0;
+}
+
+static int create_all(struct create *c, int count, char **files, struct err *e)
+{
+	int rc = prepare_create(c, count, files, e);
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = create_one(c, files[i], e);
+	if (rc == 0 && c->opts->sums)
+		rc = sums_save(&c->sums, c->opts->sums, e);
+	if (rc < 0 || !c->cli->json)
+		return rc;
+	json_t *document = json_object();
+	json_put_string(document, "command", "manifest create");
+	json_put(document, "files", json_incref(c->files));
+	json_put_string(document, "sums", c->opts->sums);
+	return cli_print_json(c->cli, document, e);
+}
+
+static int run_create(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	struct create c = { .cli = cli, .opts = opts };
+	int rc = check_create(c.opts, cli, count, e);
+	if (rc < 0)
+		return rc;
+	c.files = json_array();
+	rc = create_all(&c, count, operands, e);
+	json_decref(c.files);
+	sums_release(&c.sums);
+	return rc;
+}
+
+static const struct command create_command = {
+	.name = "create",
+	.summary = "hash files and write their manifests",
+	.synopsis = (const char *const[]){ "FILE…", NULL },
+	.description =
+		"Reads each file once and writes FILE" MANIFEST_SUFFIX " beside it: size, SHA-256, "
+		"the SHA-256 of each piece, and for a GGUF its metadata and the SHA-256 of each "
+		"tensor. A GGUF that is not valid is refused.",
+	.opts = create_options,
+	.opts_size = sizeof(struct create_opts),
+	.operand_hint = HINT_FILE,
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_create,
+};
+
+/* ---- check -------------------------------------------------------------------------- */
+
+struct check_opts {
+	bool quick, ignore_extra;
+};
+
+static const struct opt check_options[] = {
+	OPT_ENTRY(OPT_FLAG, check_opts, quick, 0, "quick", NULL,
+		  "look at sizes only, and call what fits 'unverified'"),
+	OPT_ENTRY(OPT_FLAG, check_opts, ignore_extra, 0, "ignore-extra", NULL,
+		  "in folders, say nothing of files that nothing vouches for"),
+	OPT_LAST,
+};
+
+static void describe(const struct check_item *item, struct buf *out)
+{
+	const struct manifest_verdict *v = &item->verdict;
+	switch (item->status) {
+	case CHECK_UNVERIFIED:
+		buf_adds(out, item->manifest ? ": the size is right" : ": it is there");
+		break;
+	case CHECK_SIZE:
+		buf_addf(out, ": %llu bytes, not %llu", (unsigned long long)v->actual_size,
+			 (unsigned long long)item->size);
+		break;
+	case CHECK_CONTENT:
+		if (v->has_piece)
+			buf_addf(out, ": the first wrong piece is %u, at byte %llu", v->piece,
+				 (unsigned long long)v->piece_offset);
+		else
+			buf_adds(out, ": its SHA-256 is another");
+		break;
+	case CHECK_EXTRA:
+		buf_adds(out, ": nothing vouches for it");
+		break;
+	default:
+		if (item->reason)
+			buf_addf(out, ": %s", item->reason);
+		break;
+	}
+}
+
+static void print_item(struct cli *cli, const struct check_item *item)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(64 * KIB);
+	if (cli->quiet && (item->status == CHECK_OK || item->status == CHECK_UNVERIFIED))
+		return;
+	describe(item, &text);
+	CLEANUP(mem_free_ptr) char *path = text_escaped(item->path);
+	CLEANUP(mem_free_ptr) char *rest = text_escaped(buf_str(&text));
+	cli_print(cli, "%s: %s%s\n", path, check_status_name(item->status), rest);
+}
+
+static json_t *item_json(const struct check_item *item)
+{
+	const struct manifest_verdict *v = &item->verdict;
+	enum check_status s = item->status;
+	json_t *object = json_object();
+	json_put_string(object, "path", item->path);
+	json_put_string(object, "status", check_status_name(s));
+	json_put_string(object, "manifest", item->manifest);
+	json_put_string(object, "list", item->list);
+	if (item->manifest && s != CHECK_UNREADABLE && s != CHECK_INVALID)
+		json_put_u64(object, "size", item->size);
+	if (s == CHECK_SIZE)
+		json_put_u64(object, "actual_size", v->actual_size);
+	if (s == CHECK_CONTENT && v->has_piece) {
+		json_put_u64(object, "piece", v->piece);
+		json_put_u64(object, "pieces", item->pieces);
+		json_put_u64(object, "offset", v->piece_offset);
+	}
+	json_put_string(object, "reason", item->reason);
+	return object;
+}
+
+static int print_check_json(struct cli *cli, const struct check *c, struct err *e)
+{
+	json_t *document = json_object(), *files = json_array(), *summary = json_object();
+	json_put_string(document, "command", "manifest check");
+	for (size_t i = 0; i < c->count; i++)
+		json_push(files, item_json(&c->at[i]));
+	json_put(document, "files", files);
+	for (int s = 0; s < CHECK_STATUSES; s++)
+		json_put_u64(summary, check_status_name((enum check_status)s),
+			     check_count(c, (enum check_status)s));
+	json_put(document, "summary", summary);
+	json_put_bool(document, "ok", !check_found_fault(c));
+	return cli_print_json(cli, document, e);
+}
+
+static int print_check(struct cli *cli, const struct check *c, struct err *e)
+{
+	if (cli->json)
+		return print_check_json(cli, c, e);
+	CLEANUP(buf_release) struct buf summary = BUF_INIT(1000);
+	for (size_t i = 0; i < c->count; i++)
+		print_item(cli, &c->at[i]);
+	for (int s = 0; s < CHECK_STATUSES; s++) {
+		size_t count = check_count(c, (enum check_status)s);
+		if (count)
+			buf_addf(&summary, ", %zu %s", count,
+				 check_status_name((enum check_status)s));
+	}
+	report_note(cli->report, "%zu file%s%s", c->count, c->count == 1 ? "" : "s",
+		    buf_str(&summary));
+	return 0;
+}
+
+static int run_check(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct check_opts *o = opts;
+	CLEANUP(check_release) struct check c = { .quick = o->quick,
+						  .ignore_extra = o->ignore_extra };
+	int rc = count ? 0 : check_add(&c, ".", e);
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = check_add(&c, operands[i], e);
+	if (rc == 0 && c.count == 0) {
+		err_set(e, ERR_NOT_FOUND, "there is nothing to check");
+		return err_hint(e, "name a manifest, a list, a file with its manifest beside it, "
+				   "or a folder that holds some");
+	}
+	if (rc == 0)
+		rc = check_run(&c, cli->report, e);
+	if (rc == 0)
+		rc = print_check(cli, &c, e);
+	return rc == 0 && check_found_fault(&c) ? -ERR_FAULT : rc;
+}
+
+static const struct command check_command = {
+	.name = "check",
+	.summary = "compare files with their manifests or SHA256SUMS",
+	.synopsis = (const char *const[]){ "[MANIFEST|FILE|SHA256SUMS|DIR]…", NULL },
+	.description =
+		"Checks the file of each MANIFEST, each FILE against the manifest beside it, each "
+		"file that a SHA256SUMS lists, and all of these in a DIR and below it (the "
+		"current one if nothing is named), where a file that nothing vouches for is "
+		"an extra. Says what is missing, of another size, or where its content first "
+		"differs. The exit status is 1 if anything is wrong.",
+	.opts = check_options,
+	.opts_size = sizeof(struct check_opts),
+	.operand_hint = HINT_FILE,
+	.max_operands = -1,
+	.run = run_check,
+};
+
+const struct command cmd_manifest = {
+	.name = "manifest",
+	.summary = "create and check manifests and SHA256SUMS",
+	.synopsis = (const char *const[]){ "COMMAND", NULL },
+	.subs = (const struct command *const[]){ &create_command, &check_command, NULL },
+};
