@@ -236,16 +236,11 @@ static const char *take_value(const char *p, char *out, size_t max)
 	return p + quoted;
 }
 
-/* RFC 8187: UTF-8'language'percent-encoded; decoded in place. */
-static bool decode_extended(char *s)
+/* RFC 8187: UTF-8'language'percent-encoded; decoded in place. NULL when it is not that. */
+static const char *decode_extended(char *s)
 {
-	if (strncasecmp(s, "utf-8'", 6) != 0)
-		return false;
-	const char *p = strchr(s + 6, '\'');
-	if (!p)
-		return false;
-	memmove(s, p + 1, strlen(p + 1) + 1);
-	return path_percent_decode(s);
+	char *text = strncasecmp(s, "utf-8'", 6) == 0 ? strchr(s + 6, '\'') : NULL;
+	return text && path_percent_decode(text + 1) ? text + 1 : NULL;
 }
 
 bool header_file_name(const char *value, char out[HEADER_NAME])
@@ -265,8 +260,8 @@ bool header_file_name(const char *value, char out[HEADER_NAME])
 		p = take_value(p + len + 1, text, sizeof text);
 		if (!p)
 			break;
-		if (str_eq_nocase(name, "filename*") && decode_extended(text) &&
-		    accept_name(text, out))
+		const char *extended = str_eq_nocase(name, "filename*") ? decode_extended(text) : NULL;
+		if (extended && accept_name(extended, out))
 			return true;
 		if (str_eq_nocase(name, "filename") && !plain[0] && !accept_name(text, plain))
 			plain[0] = '\0';
