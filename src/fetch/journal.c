@@ -96,28 +96,43 @@ int journal_read(const char *path, const struct grid *grid, const struct digest 
 	return load(path, grid, sha256, claimed, &len, &ours, e);
 }
 
-int journal_open(const char *path, const struct grid *grid, const struct digest *sha256,
-		 struct journal *out, struct err *e)
+/* One try. *gone: another process, done with the same file, removed the journal under our
+ * hands (where locks do not work). */
+static int try_open(struct journal *j, const struct grid *grid, const struct digest *sha256,
+		    bool *gone, struct err *e)
 {
 	static const uint8_t zeros[JOURNAL_RECORD];
-	CLEANUP(journal_close) struct journal j = JOURNAL_INIT;
 	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
 	size_t len;
 	bool ours;
-	make_header(j.header, grid, sha256);
-	j.path = mem_strdup(path);
-	int rc = load(path, grid, sha256, claimed, &len, &ours, e);
+	int rc = load(j->path, grid, sha256, claimed, &len, &ours, e);
 	if (rc == 0 && !ours)
-		rc = file_write_atomic(path, j.header, sizeof j.header, 0644, e);
+		rc = file_write_atomic(j->path, j->header, sizeof j->header, 0644, e);
 	if (rc < 0)
 		return rc;
-	j.fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (j.fd < 0)
-		return err_sys(e, errno, "%s", path);
+	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	*gone = j->fd < 0 && errno == ENOENT;
+	if (*gone)
+		return 0;
+	if (j->fd < 0)
+		return err_sys(e, errno, "%s", j->path);
 	/* After a torn record the next ones must stand at their places again. */
 	size_t torn = ours ? len % JOURNAL_RECORD : 0;
-	if (torn && (rc = file_write(j.fd, zeros, JOURNAL_RECORD - torn, path, e)) < 0)
-		return rc;
+	return torn ? file_write(j->fd, zeros, JOURNAL_RECORD - torn, j->path, e) : 0;
+}
+
+int journal_open(const char *path, const struct grid *grid, const struct digest *sha256,
+		 struct journal *out, struct err *e)
+{
+	CLEANUP(journal_close) struct journal j = JOURNAL_INIT;
+	bool gone = true;
+	make_header(j.header, grid, sha256);
+	j.path = mem_strdup(path);
+	while (gone) {
+		int rc = try_open(&j, grid, sha256, &gone, e);
+		if (rc < 0)
+			return rc;
+	}
 	*out = j;
 	j = (struct journal)JOURNAL_INIT;
 	return 0;
