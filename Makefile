@@ -163,7 +163,7 @@ bench:
 fuzz:
 	@scripts/install-deps build test
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang \
-		SANITIZE=address,undefined,fuzzer-no-link fuzzers
+		SANITIZE=address,undefined,fuzzer-no-link DEVELOPER=1 fuzzers
 	@scripts/run-fuzzers build/fuzz/fuzz $(FUZZ_SECONDS)
 
 .PHONY: fuzzers
