@@ -137,23 +137,6 @@ int catalog_source_load(const struct conf *c, const char *name, struct catalog_s
 
 /* ---- [mirror.NAME] ---- */
 
-/* "file://" and the absolute path, without the "./" that a relative one brings. */
-static char *file_url(const char *path)
-{
-	CLEANUP(mem_free_ptr) char *absolute = path_absolute(path);
-	CLEANUP(buf_release) struct buf clean = BUF_INIT(64 * KIB);
-	for (const char *p = absolute; *p;) {
-		size_t len = strcspn(p + 1, "/") + 1;
-		bool nothing = len == 1 || (len == 2 && p[1] == '.');
-		if (!nothing)
-			buf_add(&clean, p, len);
-		p += len;
-	}
-	CLEANUP(mem_free_ptr) char *encoded =
-		path_percent_encode(clean.len ? clean.data : "/", "/");
-	return mem_printf("file://%s", encoded);
-}
-
 static int mirror_url(const struct conf *c, const struct conf_section *s, const char *kind,
 		      char **out, struct err *e)
 {
@@ -167,7 +150,7 @@ static int mirror_url(const struct conf *c, const struct conf_section *s, const 
 	if (!url && strcmp(kind, "http") == 0)
 		return conf_err(c, s, NULL, e, "[mirror.%s] of kind http needs a url", s->name);
 	if (!url) {
-		*out = file ? file_url(path) : NULL;
+		*out = file ? path_file_url(path) : NULL;
 		return 0;
 	}
 	const char *fault = link_fault(url, file);

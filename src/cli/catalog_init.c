@@ -35,11 +35,8 @@ static char *metadata_urls(const struct catalog_place *p)
 				 json_string_value(json_object_get(mirror, "url")));
 	}
 	if (urls.len == 0) {
-		char *real = realpath(p->dir, NULL);
-		CLEANUP(mem_free_ptr) char *encoded =
-			path_percent_encode(real ? real : p->dir, "/");
-		buf_addf(&urls, "file://%s", encoded);
-		free(real);
+		CLEANUP(mem_free_ptr) char *url = path_file_url(p->dir);
+		buf_adds(&urls, url);
 	}
 	return buf_steal(&urls);
 }

@@ -44,7 +44,7 @@ static char *endpoint_url(const struct conf *c, const char *word)
 		return mem_strdup(word);
 	CLEANUP(mem_free_ptr) char *joined = path_join(c->dir ? c->dir : ".", word);
 	CLEANUP(mem_free_ptr) char *path = path_absolute(joined);
-	return url_of_file(path);
+	return path_file_url(path);
 }
 
 static int add_endpoints(const struct conf *c, const struct conf_section *s,

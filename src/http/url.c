@@ -132,13 +132,6 @@ int url_file_path(const char *url, char **out, struct err *e)
 	return 0;
 }
 
-char *url_of_file(const char *path)
-{
-	CLEANUP(mem_free_ptr) char *whole = path_absolute(path);
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(whole, "/");
-	return mem_printf("file://%s", encoded);
-}
-
 /* Parameters whose value lets its holder in: AWS, Google and Azure signatures, the usual
  * names of tokens and keys. */
 static bool is_secret(const char *name, size_t len)

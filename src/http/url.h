@@ -34,8 +34,6 @@ char *url_join(const char *base, const char *key);
 /* The local path of file:///path, file://localhost/path or file:/path (RFC 8089),
  * percent-decoded; ERR_USAGE otherwise. Caller frees. */
 WARN_UNUSED int url_file_path(const char *url, char **out, struct err *e);
-/* "file://" and the absolute path, percent-encoded. Caller frees. */
-char *url_of_file(const char *path);
 
 /* For messages and logs: user, password and query parameters that carry a signature, a
  * token or a key become "***". Works on any text. Caller frees. */

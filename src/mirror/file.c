@@ -5,6 +5,7 @@
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	*f = (struct file_mirror){ .path = path, .root = -1 };
 	m->state = f;
 	if (!m->url)
-		m->url = url_of_file(path);
+		m->url = path_file_url(path);
 	m->caps.can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
 		      MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF;
 	return 0;

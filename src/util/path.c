@@ -5,6 +5,7 @@
 #include "util/text.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 char *path_join(const char *a, const char *b)
@@ -30,14 +31,35 @@ const char *path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static bool is_link(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 char *path_absolute(const char *path)
 {
-	if (path[0] == '/')
-		return mem_strdup(path);
 	char *cwd = getcwd(NULL, 0);
-	char *out = path_join(cwd ? cwd : "/", path);
+	CLEANUP(mem_free_ptr) char *whole = path_join(cwd ? cwd : "/", path);
 	free(cwd);
-	return out;
+	struct buf out = BUF_INIT(64 * KIB);
+	for (const char *p = whole; *p;) {
+		p += strspn(p, "/");
+		size_t len = strcspn(p, "/");
+		char *last = out.len ? strrchr(out.data, '/') : NULL;
+		if (len == 2 && memcmp(p, "..", 2) == 0 && (!last || !is_link(out.data))) {
+			out.len = last ? (size_t)(last - out.data) : 0;
+			if (last)
+				*last = '\0';
+		} else if (len && !(len == 1 && *p == '.')) {
+			buf_addc(&out, '/');
+			buf_add(&out, p, len);
+		}
+		p += len;
+	}
+	if (out.len == 0)
+		buf_addc(&out, '/');
+	return buf_steal(&out);
 }
 
 static bool part_ok(const char *s, size_t len)
@@ -116,6 +138,13 @@ bool path_percent_decode(char *s)
 	}
 	*out = '\0';
 	return true;
+}
+
+char *path_file_url(const char *path)
+{
+	CLEANUP(mem_free_ptr) char *whole = path_absolute(path);
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(whole, "/");
+	return mem_printf("file://%s", encoded);
 }
 
 int path_xdg(const char *variable, const char *below_home, char **out, struct err *e)

@@ -13,7 +13,8 @@
 char *path_join(const char *a, const char *b);
 char *path_dir(const char *path);           /* "" never: "." at least; caller frees */
 const char *path_base(const char *path);    /* points into path */
-/* Absolute form without touching the file system beyond getcwd; caller frees. */
+/* Absolute form, without "//", "." and, where what is in front of it is no symbolic link,
+ * "..". It need not exist; links stay as they are. Caller frees. */
 char *path_absolute(const char *path);
 
 /* Relative, no empty part, no "." or "..", no backslash, no control character,
@@ -31,6 +32,9 @@ bool path_is_id(const char *id);
 char *path_percent_encode(const char *s, const char *keep);
 /* In place. False for a broken escape and for %00, which no name can hold. */
 bool path_percent_decode(char *s);
+
+/* "file://" and the absolute path, percent-encoded. Caller frees. */
+char *path_file_url(const char *path);
 
 /* $XDG_DATA_HOME etc. with their defaults below $HOME; caller frees.
  * ERR_USAGE when neither variable is set. */

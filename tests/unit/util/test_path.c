@@ -26,6 +26,10 @@ static void parts_are_joined_and_cut(void **state)
 	assert_string_equal(path_base("b"), "b");
 	assert_string_equal(path_base("a/"), "");
 	expect(path_absolute("/x/y"), "/x/y");
+	expect(path_absolute("/x/./y//z/"), "/x/y/z");
+	expect(path_absolute("/x/../../y/."), "/y");
+	expect(path_absolute("/.."), "/");
+	expect(path_file_url("/srv/a b#1"), "file:///srv/a%20b%231");
 	assert_int_equal(chdir("/usr"), 0);
 	expect(path_absolute("x"), "/usr/x");
 	assert_int_equal(chdir("/"), 0);
