@@ -17,7 +17,7 @@ const char *const catalog_repository_keys[] = {
 const char *const catalog_mirror_kinds[] = { "file", "http", "s3", "r2", "github", "git", NULL };
 
 static const char *const file_keys[] = { COMMON, NULL };
-static const char *const http_keys[] = { COMMON, NULL };
+static const char *const http_keys[] = { COMMON, "netrc", NULL };
 static const char *const s3_keys[] = {
 	COMMON, "bucket", "prefix", "endpoint", "profile", "path-style", "storage-class",
 	"credentials", NULL

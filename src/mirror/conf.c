@@ -1,27 +1,9 @@
+#include "catalog/mirrors.h"
 #include "mirror/mirror.h"
-
 #include "util/mem.h"
 #include "util/path.h"
 
 #include <string.h>
-
-static const char *const common_keys[] = { "repository", "kind", "url", "region", "priority",
-					   "holds", "stage" };
-/* All that the design knows: those that a program lacks are named as such. */
-static const char *const known_kinds[] = { "file", "http", "s3", "r2", "github", "git" };
-
-static int check_keys(const struct mirror_ops *ops, const struct conf *c,
-		      const struct conf_section *s, struct err *e)
-{
-	const char *allowed[64];
-	size_t n = 0;
-	for (size_t i = 0; i < ARRAY_LEN(common_keys); i++)
-		allowed[n++] = common_keys[i];
-	for (const char *const *k = ops->keys; k && *k && n < ARRAY_LEN(allowed) - 1; k++)
-		allowed[n++] = *k;
-	allowed[n] = NULL;
-	return conf_check_keys(c, s, allowed, e);
-}
 
 static int find_kind(const struct mirror_ops *const *kinds, const struct conf *c,
 		     const struct conf_section *s, const struct mirror_ops **out, struct err *e)
@@ -34,11 +16,12 @@ static int find_kind(const struct mirror_ops *const *kinds, const struct conf *c
 			*out = *kinds;
 			return 0;
 		}
-	for (size_t i = 0; i < ARRAY_LEN(known_kinds); i++)
-		if (strcmp(known_kinds[i], name) == 0)
+	size_t known = 0;
+	for (; catalog_mirror_kinds[known]; known++)
+		if (strcmp(catalog_mirror_kinds[known], name) == 0)
 			return conf_err(c, s, "kind", e, "kind %s is not built into this program",
 					name);
-	const char *near = text_nearest(name, known_kinds, ARRAY_LEN(known_kinds));
+	const char *near = text_nearest(name, catalog_mirror_kinds, known);
 	conf_err(c, s, "kind", e, "unknown kind '%s'", name);
 	return near ? err_hint(e, "did you mean '%s'?", near) :
 		      err_hint(e, "the kinds are file, http, s3, r2, github and git");
@@ -81,7 +64,7 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct conf *c,
 	}
 	int rc = find_kind(kinds, c, s, &ops, e);
 	if (rc == 0)
-		rc = check_keys(ops, c, s, e);
+		rc = conf_check_keys(c, s, catalog_mirror_keys(ops->kind), e);
 	if (rc < 0)
 		return rc;
 	CLEANUP_PTR(mirror_close) struct mirror *m = NEW(struct mirror);

@@ -139,8 +139,6 @@ static int file_remove_object(struct mirror *m, const char *key, struct err *e)
 	return rc < 0 ? rc : tree_remove(f->root, key, e);
 }
 
-static const char *const file_keys[] = { "path", NULL };
-
 const struct mirror_ops mirror_file = {
 	.kind = "file",
 	.open = file_open,
@@ -151,5 +149,4 @@ const struct mirror_ops mirror_file = {
 	.copy = file_mirror_copy,
 	.list = file_list,
 	.remove = file_remove_object,
-	.keys = file_keys,
 };

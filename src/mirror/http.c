@@ -168,13 +168,10 @@ static int http_get(struct mirror *m, const char *key, uint64_t offset, uint64_t
 	return perform(m, key, &q, &r, e);
 }
 
-static const char *const http_keys[] = { "netrc", NULL };
-
 const struct mirror_ops mirror_http = {
 	.kind = "http",
 	.open = http_open,
 	.close = http_close,
 	.stat = http_stat,
 	.get = http_get,
-	.keys = http_keys,
 };

@@ -101,7 +101,6 @@ struct mirror_ops {
 	int (*list)(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
 		    struct err *e);
 	int (*remove)(struct mirror *m, const char *key, struct err *e);
-	const char *const *keys;        /* own keys of [mirror.NAME], NULL-ended */
 };
 
 /* What a mirror is said to hold: "all", or only part of the repository. */
@@ -126,7 +125,7 @@ struct mirror {
 extern const struct mirror_ops *const mirror_kinds_client[];
 extern const struct mirror_ops *const mirror_kinds_all[];
 
-/* Opens [mirror.NAME]; checks its keys. */
+/* Opens [mirror.NAME]; checks its keys (those of its kind in catalog/mirrors.h). */
 WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct conf *c,
 			    const struct conf_section *s, struct mirror **out, struct err *e);
 /* Opens a place by its public URL for reading: file://, http://, https://. */
