@@ -1,0 +1,419 @@
+"""The publisher's catalog, from init to gc, and what it says when something is wrong."""
+
+import fcntl
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import ROOT
+
+EXAMPLE = ROOT / "catalog"
+
+
+class Desk:
+    """A publisher in a folder with a ferry.conf and a reader in another."""
+
+    def __init__(self, ferry, work, make_gguf, validate):
+        self.ferry, self.work, self.make_gguf, self.validate = ferry, work, make_gguf, validate
+        self.tree = work / "repository"
+
+    def catalog(self, *args, **options):
+        return self.ferry("catalog", *args, **options)
+
+    def json(self, *args, **options):
+        """Runs with --json and validates what it prints by the command's schema."""
+        result = self.catalog(*args, "--json", **options)
+        name = result.json["command"].replace(" ", "-")
+        self.validate(result.json, "error" if "error" in result.json else f"output-{name}")
+        return result.json
+
+    def init(self, *args):
+        self.started = self.json("init", "lab", "--unencrypted", *args)
+        reader = self.work / "reader"
+        reader.mkdir()
+        (reader / "ferry.conf").write_text(self.started["client_configuration"])
+        return self.started
+
+    def prepare(self, model, seed=1, kind="q8_0"):
+        source = self.make_gguf(self.work / f"{model}-{kind}-{seed}.gguf", "--seed", seed,
+                                "--type", kind)
+        self.ferry("prepare", model, source, "-o", self.work / "models" / model,
+                   "--set", "license.id=MIT")
+        return self.work / "models" / model
+
+    def seen(self):
+        """What a reader who trusts the first root sees: the names of all variants."""
+        result = self.ferry("list", "--json", cwd=self.work / "reader",
+                            env={"FERRY_HOME": self.work / "reader-store"})
+        return {(m["id"], v["id"]) for m in models_of(result.json) for v in m["variants"]}
+
+    def published(self):
+        return json.loads((self.tree / "catalog.json").read_text())
+
+
+def models_of(document):
+    return document["models"] if "models" in document else \
+        [m for r in document["repositories"] for m in r["models"]]
+
+
+@pytest.fixture
+def desk(ferry, work, make_gguf, validate):
+    return Desk(ferry, work, make_gguf, validate)
+
+
+# -- the usual way -----------------------------------------------------------------------
+
+
+def test_from_init_to_a_reader(desk):
+    started = desk.init("--title", "The Lab")
+    assert started["configuration"] == "ferry.conf"
+    assert (desk.work / started["root"]["path"]).is_file()
+    assert desk.json("list")["models"] == []
+    assert desk.seen() == set()
+
+    folder = desk.prepare("tiny")
+    added = desk.json("add", folder)["changes"]
+    assert [(c["model"], c["variant"], c["change"]) for c in added] == [("tiny", "q8_0", "added")]
+    assert desk.json("list")["models"][0]["variants"][0]["state"] == "new"
+    assert desk.seen() == set()
+
+    signed = desk.json("sign")
+    assert signed["changed"] and signed["published"]
+    assert (signed["models"], signed["variants"]) == (1, 1)
+    assert signed["roles"]["targets"]["version"] == 2
+    assert desk.seen() == {("tiny", "q8_0")}
+    assert desk.json("list")["models"][0]["variants"][0]["state"] == "signed"
+
+    document = desk.published()
+    desk.validate(document, "catalog")
+    desk.validate(document["models"][0], "card")
+    assert document["title"] == "The Lab"
+
+    again = desk.json("sign")
+    assert not again["changed"]
+    assert again["roles"] == signed["roles"]
+    assert "nothing changed: version 2" in desk.catalog("sign").out
+
+    desk.catalog("remove", "tiny:q8_0")
+    assert desk.json("list")["models"][0]["variants"][0]["state"] == "removed"
+    assert desk.json("sign")["models"] == 0
+    assert desk.seen() == set()
+
+
+def test_a_changed_file_is_a_new_version_and_gc_drops_the_old_one(desk):
+    desk.init()
+    desk.catalog("add", desk.prepare("tiny", seed=1))
+    desk.catalog("sign")
+    desk.catalog("add", desk.prepare("tiny", seed=2))
+    assert desk.json("list")["models"][0]["variants"][0]["state"] == "changed"
+    desk.catalog("sign")
+    objects = list((desk.tree / "targets/models/tiny").glob("*.gguf"))
+    assert len(objects) == 2
+    kept = desk.json("gc")
+    assert kept["objects"] == 0
+    dry = desk.json("gc", "--keep", "0", "--dry-run")
+    assert dry["dry_run"] and dry["objects"] >= 2
+    assert len(list((desk.tree / "targets/models/tiny").glob("*.gguf"))) == 2
+    assert desk.json("gc", "--keep", "0")["objects"] == dry["objects"]
+    left = list((desk.tree / "targets/models/tiny").glob("*.gguf"))
+    assert len(left) == 1
+    sha256 = desk.published()["models"][0]["variants"][0]["files"][0]["sha256"]
+    assert left[0].name.startswith(sha256)
+    assert desk.seen() == {("tiny", "q8_0")}
+
+
+def test_mirrors_of_the_configuration_are_signed(desk):
+    desk.init()
+    conf = desk.work / "ferry.conf"
+    conf.write_text(conf.read_text() + """
+[mirror.web]
+kind = http
+url = https://models.example.org/
+priority = 10
+[mirror.disk]
+kind = file
+path = mirror
+[mirror.test]
+kind = file
+path = stage
+stage = yes
+""")
+    assert desk.json("sign")["changed"]
+    mirrors = desk.published()["mirrors"]
+    assert [m["id"] for m in mirrors] == ["web", "disk"]
+    assert mirrors[1]["url"] == f"file://{desk.work}/mirror"
+    desk.validate(desk.published(), "catalog")
+    # Without the configuration they stay as they are.
+    assert not desk.json("sign", "--repository", "repository", "--keys", "lab-keys",
+                         "--config", "/dev/null")["changed"]
+
+
+def test_refresh_renews_snapshot_and_timestamp_only(desk):
+    desk.init()
+    (desk.work / "lab-keys" / "root.pem").unlink()
+    (desk.work / "lab-keys" / "targets.pem").unlink()
+    roles = desk.json("refresh", "--expires", "timestamp=2d")["roles"]
+    assert [roles[r]["version"] for r in ("root", "targets", "snapshot", "timestamp")] == \
+        [1, 1, 2, 2]
+    status = {r["role"]: r for r in desk.json("status")["roles"]}
+    assert status["timestamp"]["version"] == 2 and not status["timestamp"]["expired"]
+    day = status["timestamp"]["expires"][:10]
+    assert day == time.strftime("%Y-%m-%d", time.gmtime(time.time() + 2 * 86400)) or \
+        day == time.strftime("%Y-%m-%d", time.gmtime(time.time() + 2 * 86400 - 60))
+    assert desk.seen() == set()
+
+
+def test_an_existing_configuration_says_where(desk):
+    (desk.work / "ferry.conf").write_text(
+        "[repository.here]\npath = a/tree\nkeys = b/keys\ntitle = Here\n")
+    made = desk.json("init", "--unencrypted")
+    assert made["name"] == "here" and "configuration" not in made
+    assert (desk.work / "a/tree/metadata/1.root.json").is_file()
+    assert (desk.work / "b/keys/root.pem").stat().st_mode & 0o777 == 0o600
+    assert "[repository.here]" in made["client_configuration"]
+    assert desk.json("list")["name"] == "here"
+
+
+# -- keys --------------------------------------------------------------------------------
+
+
+def test_keys_are_listed_made_and_exported(desk):
+    desk.init()
+    keys = {k["name"]: k for k in desk.json("key", "list")["keys"]}
+    assert {n: k["roles"] for n, k in keys.items()} == {
+        r: [r] for r in ("root", "targets", "snapshot", "timestamp")}
+    assert not keys["root"]["encrypted"]
+    new = desk.json("key", "new", "alice", "--type", "ecdsa-p256")["key"]
+    assert new["type"] == "ECDSA P-256" and new["encrypted"] and new["roles"] == []
+    assert desk.json("key", "export", "alice")["public"] == \
+        (desk.work / "lab-keys" / "alice.pub").read_text()
+    assert desk.catalog("key", "new", "alice", check=8).err.count("alice.pem")
+    assert "did you mean 'alice'?" in desk.catalog("key", "export", "alcie", check=3).err
+    text = (desk.work / "lab-keys" / "alice.pem").read_text()
+    assert text.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+
+
+def test_a_passphrase_can_be_changed(desk):
+    desk.json("init", "lab")
+    (desk.work / "new").write_text("another one\n")
+    names = ["targets", "snapshot", "timestamp"]
+    assert "--new-passphrase-file" in desk.catalog("key", "passphrase", *names, check=2).err
+    assert desk.json("key", "passphrase", *names, "--new-passphrase-file",
+                     "new")["changed"] == names
+    wrong = desk.catalog("refresh", check=2)
+    assert "wrong passphrase" in wrong.err
+    desk.json("refresh", "--passphrase-file", "new")
+    assert desk.json("refresh", env={"FERRY_PASSPHRASE": "another one"})["changed"]
+
+
+def test_a_wrong_passphrase_changes_nothing(desk):
+    desk.json("init", "lab")
+    desk.catalog("add", desk.prepare("tiny"))
+    before = desk.published()
+    result = desk.catalog("sign", check=2, env={"FERRY_PASSPHRASE": "wrong"})
+    assert re.search(r"wrong passphrase for .*\.pem", result.err)
+    assert "wrong" not in result.err.replace("wrong passphrase", "")
+    assert desk.published() == before
+    assert desk.json("sign")["changed"]
+
+
+def test_no_terminal_and_no_passphrase(desk):
+    desk.json("init", "lab")
+    result = desk.ferry.start("catalog", "refresh", env={"FERRY_PASSPHRASE": None},
+                              start_new_session=True)
+    _, err = result.communicate(timeout=60)
+    assert result.returncode == 2
+    assert "--passphrase-file" in err
+
+
+# -- trouble -----------------------------------------------------------------------------
+
+
+def test_where_there_is_nothing(desk):
+    assert "ferry catalog init" in desk.catalog("list", check=3).err
+    assert "needs a name" in desk.catalog("init", check=2).err
+    assert "is no name" in desk.catalog("init", "A B", check=2).err
+    (desk.work / "repository").mkdir()
+    unsigned = desk.catalog("sign", "--repository", "repository", "--keys", "k", check=3)
+    assert "no root yet" in unsigned.err and "ferry catalog init" in unsigned.err
+    assert desk.json("status", "--repository", "repository", check=3)["error"]["exit"] == 3
+    assert "needs" not in desk.catalog("--help").err
+
+
+def test_init_twice_is_a_conflict(desk):
+    desk.init()
+    result = desk.json("init", "--unencrypted", check=8)
+    assert result["error"]["class"] == "conflict"
+
+
+def test_keys_inside_the_tree_are_refused(desk):
+    result = desk.catalog("init", "lab", "--keys", "repository/keys", "--unencrypted", check=2)
+    assert "inside the tree" in result.err
+    assert not (desk.work / "repository").exists()
+
+
+def test_missing_keys_are_named(desk):
+    desk.init()
+    desk.catalog("add", desk.prepare("tiny"))
+    os.rename(desk.work / "lab-keys", desk.work / "away")
+    result = desk.catalog("sign", check=2)
+    assert "lab-keys" in result.err and "no key there may sign" in result.err
+    assert desk.seen() == set()
+    os.rename(desk.work / "away", desk.work / "lab-keys")
+    assert desk.json("sign")["published"]
+    assert desk.seen() == {("tiny", "q8_0")}
+
+
+def test_a_locked_tree(desk):
+    desk.init()
+    with open(desk.tree / "cards" / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (["sign"], ["refresh"], ["gc"], ["remove", "x"], ["add", "."]):
+            result = desk.json(*command, check=8)
+            assert "another process" in result["error"]["message"]
+        assert desk.json("list")["models"] == []
+    desk.json("refresh")
+
+
+def test_a_damaged_tree_is_not_signed_over(desk):
+    desk.init()
+    timestamp = desk.tree / "metadata" / "timestamp.json"
+    timestamp.write_text(timestamp.read_text().replace('"sig":"', '"sig":"00', 1))
+    for command in ("sign", "refresh", "gc", "list"):
+        assert desk.json(command, check=6)["error"]["class"] == "integrity"
+
+
+def test_bad_cards_and_bad_configuration(desk):
+    desk.init()
+    cards = desk.tree / "cards"
+    (cards / "bad.card.json").write_text('{"format": "model-ferry-card", "version": 1, '
+                                         '"id": "bad", "variants": [{"id": "x"}]}')
+    lint = desk.json("lint", check=1)
+    assert lint["errors"] == 1
+    assert lint["findings"][0]["where"] == "bad.card.json"
+    assert "variants[0].files" in lint["findings"][0]["text"]
+    assert "bad.card.json" in desk.catalog("sign", check=6).err
+    (cards / "bad.card.json").unlink()
+    conf = desk.work / "ferry.conf"
+    good = conf.read_text()
+    conf.write_text(good + "[mirror.a]\nkind = http\nulr = https://x.org\n")
+    result = desk.catalog("sign", check=2)
+    assert re.search(r"ferry\.conf:\d+: unknown key 'ulr'; did you mean 'url'\?", result.err)
+    conf.write_text(good)
+    for expires in ("timestamp", "timestam=2d", "timestamp=soon", "root=0"):
+        assert "--expires" in desk.catalog("sign", "--expires", expires, check=2).err
+
+
+def test_add_refuses_damaged_files(desk):
+    desk.init()
+    folder = desk.prepare("tiny")
+    model = next(folder.glob("*.gguf"))
+    data = bytearray(model.read_bytes())
+    data[-10] ^= 1
+    model.unlink()
+    model.write_bytes(data)
+    error = desk.json("add", folder, check=6)["error"]
+    assert "differs from its manifest, first in piece 0" in error["message"]
+    assert not list((desk.tree / "targets").glob("models/*/*"))
+    assert desk.json("list")["models"] == []
+    assert "no *.card.json" in desk.catalog("add", desk.work / "reader", check=3).err
+
+
+def test_lint_of_cards_alone(desk):
+    card = desk.work / "x.card.json"
+    card.write_text('{"format":"model-ferry-card","version":1,"id":"x","titel":"X","variants":[]}')
+    lint = desk.json("lint", card)
+    assert lint["errors"] == 0 and lint["warnings"] > 0
+    assert any("is 'title' meant?" in f["text"] for f in lint["findings"])
+    assert desk.catalog("lint", "--strict", card, check=1)
+
+
+# -- kill -9 -----------------------------------------------------------------------------
+
+
+def kill_sometime(desk, duration, *args):
+    """Starts a command and kills it at a random moment; the exit code, or -9."""
+    process = desk.ferry.start("catalog", *args)
+    try:
+        process.wait(timeout=random.uniform(0, duration))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return process.returncode
+
+
+def test_kill_during_sign_twenty_times(desk):
+    desk.init()
+    folders = [desk.prepare("tiny", seed=i) for i in (1,)] + [desk.prepare("other")]
+    for folder in folders:
+        desk.catalog("add", folder)
+    start = time.monotonic()
+    desk.catalog("sign")
+    duration = 1.2 * (time.monotonic() - start)
+    card = desk.tree / "cards" / "tiny.card.json"
+    killed = 0
+    for round_ in range(20):
+        document = json.loads(card.read_text())
+        document["title"] = f"Round {round_}"
+        card.write_text(json.dumps(document))
+        killed += kill_sometime(desk, duration, "sign") == -signal.SIGKILL
+        # Old or new, but whole: the reader verifies everything down to the catalog.
+        assert desk.seen() == {("tiny", "q8_0"), ("other", "q8_0")}
+        if round_ % 4 == 3:
+            desk.json("sign")
+            assert desk.published()["models"][1]["title"] == f"Round {round_}"
+            assert not desk.json("sign")["changed"]
+    desk.catalog("sign")
+    assert desk.published()["models"][1]["title"] == "Round 19"
+    assert desk.json("gc", "--keep", "0")
+    assert desk.seen() == {("tiny", "q8_0"), ("other", "q8_0")}
+    assert killed > 0
+
+
+def test_kill_during_init_and_add(desk):
+    """The same command again completes what was begun."""
+    for _ in range(6):
+        if kill_sometime(desk, 0.15, "init", "lab", "--unencrypted") == 0:
+            break
+    started = desk.catalog("init", "lab", "--unencrypted", check=None)
+    assert started.code in (0, 8), started.err
+    keys = desk.json("key", "list", "--repository", "repository", "--keys", "lab-keys")["keys"]
+    assert sorted(k["roles"] for k in keys) == [["root"], ["snapshot"], ["targets"],
+                                                ["timestamp"]]
+    place = ["--repository", "repository"]
+    folder = desk.prepare("tiny")
+    for _ in range(6):
+        kill_sometime(desk, 0.1, "add", folder, *place)
+    desk.catalog("add", folder, *place)
+    signed = desk.json("sign", *place, "--keys", "lab-keys", "--name", "lab")
+    assert signed["models"] == 1
+
+
+# -- the example -------------------------------------------------------------------------
+
+
+def test_the_example_catalog_passes_lint(desk):
+    result = desk.ferry("-C", EXAMPLE, "catalog", "lint", "--strict", "--json")
+    desk.validate(result.json, "output-catalog-lint")
+    assert result.json["errors"] == result.json["warnings"] == 0
+    for card in (EXAMPLE / "cards").glob("*.card.json"):
+        desk.validate(json.loads(card.read_text()), "card")
+    models = desk.ferry("-C", EXAMPLE, "catalog", "list", "--json").json["models"]
+    assert "phi-2-mobile" in [m["id"] for m in models] and len(models) >= 3
+    assert not (EXAMPLE / "targets").exists()
+
+
+def test_the_example_catalog_can_be_signed(desk, work):
+    subprocess.run(["cp", "-r", EXAMPLE, work / "example"], check=True)
+    desk.ferry("-C", "example", "catalog", "init", "--unencrypted", "--keys", work / "keys")
+    document = json.loads((work / "example" / "catalog.json").read_text())
+    desk.validate(document, "catalog")
+    assert document["models"] == []
+    assert {m["id"]: m["kind"] for m in document["mirrors"]} == {
+        "cdn": "r2", "cloudflare": "http", "s3-us": "s3", "s3-eu": "s3", "releases": "github",
+        "git": "git"}
