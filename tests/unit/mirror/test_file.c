@@ -201,6 +201,37 @@ static void a_full_disk_loses_nothing(void **state)
 	assert_stored(f);
 }
 
+/* Two processes put different bytes under one key at once; how many of them succeeded. */
+static int race(struct fixture *f, const struct mirror_put *how)
+{
+	int won = 0;
+	pid_t children[2];
+	for (int i = 0; i < 2; i++)
+		if ((children[i] = fork()) == 0) {
+			int rc = mirror_put_small(f->m, "race", i ? "a" : "b", 1, how, &f->e);
+			_exit(rc == 0 ? 0 : rc == -ERR_CONFLICT ? 1 : 2);
+		}
+	for (int i = 0; i < 2; i++) {
+		int status;
+		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+		won += WEXITSTATUS(status) == 0;
+	}
+	return won;
+}
+
+static void one_of_two_publishers_wins(void **state)
+{
+	struct fixture *f = *state;
+	for (int round = 0; round < 20; round++) {
+		struct mirror_stat st;
+		assert_int_equal(race(f, &(struct mirror_put){ .only_if_absent = true }), 1);
+		assert_ok(mirror_stat_key(f->m, "race", &st, &f->e), &f->e);
+		assert_int_equal(race(f, &(struct mirror_put){ .only_if_etag = st.etag }), 1);
+		assert_ok(mirror_remove(f->m, "race", &f->e), &f->e);
+	}
+}
+
 /* -- links ----------------------------------------------------------------------- */
 
 static int ignore(void *ctx, const void *data, size_t len, struct err *e)
@@ -335,6 +366,7 @@ int main(void)
 		TEST(two_at_once_do_not_meet),
 		TEST(a_partial_that_has_its_name_already_is_not_touched),
 		TEST(a_full_disk_loses_nothing),
+		TEST(one_of_two_publishers_wins),
 		TEST(links_do_not_lead_out),
 		TEST(a_missing_folder_is_empty_and_made_by_the_first_put),
 		TEST(a_web_server_can_read_it),
