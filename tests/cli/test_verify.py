@@ -1,0 +1,248 @@
+"""ferry verify and ferry mirror list: the truth about what mirrors hold."""
+
+import json
+import time
+
+import pytest
+
+from published import PIECE, flip, mirror, publisher, rewrite, signed_base  # noqa: F401
+from servers import free_port
+
+
+@pytest.fixture
+def pushed(publisher):  # noqa: F811
+    publisher("push")
+    return publisher
+
+
+def verdicts(result):
+    """{mirror: {key's last part: verdict}} of everything that is not simply well."""
+    return {m["id"]: {f["key"].rsplit("/", 1)[-1].split(".", 1)[-1]: f["verdict"]
+                      for f in m["files"] if f["verdict"] not in ("ok", "unverified")}
+            for m in result.json["mirrors"]}
+
+
+# -- thoroughness -------------------------------------------------------------------------
+
+
+def test_quick_calls_nothing_ok_that_it_did_not_check(pushed, validate):
+    result = pushed("verify", "--quick", "--json")
+    validate(result.json, "output-verify")
+    for m in result.json["mirrors"]:
+        assert m["result"] == "unverified"
+        assert m["counts"]["unverified"] == 3 and m["counts"]["ok"] == 5
+        objects = {f["verdict"] for f in m["files"] if f["key"].startswith("targets/")}
+        assert objects == {"unverified"}
+        assert m["bytes_read"] < 10_000
+        assert m["release"]["state"] == "same"
+    assert pushed("verify", "--json").json["mode"] == "quick"
+
+
+def test_full_reads_everything(pushed, validate):
+    result = pushed("verify", "--full", "--json")
+    validate(result.json, "output-verify")
+    for m in result.json["mirrors"]:
+        assert m["result"] == "ok"
+        assert m["bytes_read"] > 11_000_000
+        assert {f["how"] for f in m["files"]} == {"bytes"}
+
+
+def test_full_names_piece_and_range(pushed, validate):
+    flip(pushed.on("a", "*tiny*.gguf"), PIECE + 99)
+    pushed.on("b", "*.manifest.json").unlink()
+    pushed.on("c", "*tiny*.gguf").write_bytes(b"short")
+    result = pushed("verify", "--full", "--json", check=1)
+    validate(result.json, "output-verify")
+    assert verdicts(result) == {"a": {"tiny-q8_0.gguf": "corrupt"},
+                                "b": {"tiny-q8_0.gguf.manifest.json": "missing"},
+                                "c": {"tiny-q8_0.gguf": "wrong-size"}}
+    assert [m["result"] for m in result.json["mirrors"]] == ["fault"] * 3
+    bad = next(f for f in result.json["mirrors"][0]["files"] if f["verdict"] == "corrupt")
+    assert bad["bad_pieces"][0]["index"] == 1
+    assert bad["bad_pieces"][0]["offset"] == PIECE
+    short = next(f for f in result.json["mirrors"][2]["files"] if f["verdict"] == "wrong-size")
+    assert short["actual_size"] == 5
+    text = pushed("verify", "--full", check=1).out
+    assert f"tiny-q8_0.gguf: corrupt: piece 1 (bytes {PIECE}-" in text
+    assert "5 bytes instead of" in text
+    # Quick sees what is missing or short, and says nothing about the flipped byte.
+    quick = pushed("verify", "--quick", "--json", check=1)
+    assert set(verdicts(quick)["a"]) == set()
+    assert verdicts(quick)["b"] and verdicts(quick)["c"]
+
+
+def test_a_sample_is_repeatable(pushed, validate):
+    flip(pushed.on("a", "*tiny*.gguf"), PIECE + 99)
+    codes = {}
+    for seed in range(12):
+        result = pushed("verify", "-m", "a", "--sample", 1, "--seed", seed, "--json", check=None)
+        validate(result.json, "output-verify")
+        assert result.json["seed"] == str(seed)
+        codes[seed] = result.code
+        model = next(f for f in result.json["mirrors"][0]["files"] if f["key"].endswith(".gguf"))
+        assert model["how"] == "sample" and model["pieces_checked"] == 1
+    assert set(codes.values()) == {0, 1}
+    for seed, code in codes.items():
+        pushed("verify", "-m", "a", "--sample", 1, "--seed", seed, check=code)
+    assert "--seed" in pushed("verify", "-m", "b", "--sample", 1).out
+    # As many as there are is everything.
+    pushed("verify", "-m", "a", "--sample", 2, check=1)
+
+
+def test_verbose_lists_every_file(pushed):
+    out = pushed("verify", "-v", "--full", "-m", "a").out
+    assert out.count(": ok: all bytes") == 8
+
+
+# -- releases -------------------------------------------------------------------------------
+
+
+def test_an_older_release_is_stale(pushed, validate):
+    pushed.add_model("second", seed=2)
+    pushed("push", "-m", "a")
+    result = pushed("verify", "--json", check=1)
+    validate(result.json, "output-verify")
+    by_id = {m["id"]: m for m in result.json["mirrors"]}
+    assert by_id["a"]["release"]["state"] == "same"
+    assert by_id["b"]["release"]["state"] == "older"
+    stale = [f["key"] for f in by_id["b"]["files"] if f["verdict"] == "stale"]
+    assert stale == ["catalog.json", "metadata/timestamp.json"]
+    assert "(older)" in pushed("verify", check=1).out
+
+
+def test_another_publishers_release_is_foreign(pushed):
+    import shutil
+    shutil.copytree(pushed.tree, pushed.dir / "old")
+    pushed("catalog", "refresh")
+    pushed("push")
+    result = pushed("verify", "--repository", "old", "--json", check=1)
+    assert result.json["mirrors"][0]["release"]["state"] == "newer"
+
+
+def test_a_forged_timestamp_is_corrupt(pushed):
+    path = pushed.mirror() / "metadata/timestamp.json"
+    document = json.loads(path.read_text())
+    document["signed"]["version"] += 7
+    rewrite(path, json.dumps(document).encode())
+    assert verdicts(pushed("verify", "--json", check=1))["a"] == {"json": "corrupt"}
+
+
+def test_an_expired_timestamp_is_a_fault(pushed, validate):
+    pushed("catalog", "refresh", "--expires", "timestamp=1s")
+    pushed("push")
+    time.sleep(2)
+    result = pushed("verify", "--json", check=1)
+    validate(result.json, "output-verify")
+    assert all(m["release"]["expired"] for m in result.json["mirrors"])
+    text = pushed("verify", check=1).out
+    assert "expired" in text and "catalog refresh" in text
+
+
+# -- over HTTP ------------------------------------------------------------------------------
+
+
+def test_what_readers_find_over_http(pushed, nginx, validate):
+    server = nginx(pushed.mirror("a"))
+    result = pushed("verify", "--url", server.url, "--full", "--json")
+    validate(result.json, "output-verify")
+    assert result.json["mirrors"][0]["kind"] == "http"
+    assert result.json["mirrors"][0]["counts"]["ok"] == 8
+    flip(pushed.on("a", "*tiny*.gguf"), PIECE + 5)
+    pushed("verify", "--url", server.url, "--full", check=1)
+    sample = pushed("verify", "--url", server.url, "--sample", 2, "--json", check=1)
+    assert verdicts(sample)[server.url] == {"tiny-q8_0.gguf": "corrupt"}
+
+
+def test_a_url_needs_no_configuration(pushed, nginx):
+    server = nginx(pushed.mirror("a"))
+    (pushed.dir / "ferry.conf").unlink()
+    pushed("verify", "--url", server.url, "--repository", "repository")
+    result = pushed("verify", "--url", server.url, check=2)
+    assert "--config" in result.err or "--repository" in result.err
+
+
+def test_an_http_mirror_of_the_configuration(pushed, nginx):
+    server = nginx(pushed.mirror("a"))
+    pushed.configure(mirror("w", kind="http", url=server.url))
+    pushed("verify", "--full")
+    pushed.on("a", "*tiny*.gguf").unlink()
+    pushed("verify", check=1)
+
+
+def test_a_folder_by_its_url(pushed):
+    pushed("verify", "--url", f"file://{pushed.mirror('b')}", "--full")
+
+
+@pytest.mark.parametrize("damage, code", [(False, 4), (True, 1)])
+def test_an_unreachable_mirror(pushed, validate, damage, code):
+    """Out of reach is 4: try later. But what is proven to be bad outweighs it."""
+    pushed.configure(mirror("a"), mirror("w", kind="http", url=f"http://127.0.0.1:{free_port()}/"))
+    if damage:
+        pushed.on("a", "*tiny*.gguf").unlink()
+    result = pushed("verify", "--json", check=code)
+    validate(result.json, "output-verify")
+    gone = result.json["mirrors"][1]
+    assert gone["result"] == "unreachable"
+    assert gone["error"]["class"] == "network"
+    assert gone["counts"]["unreachable"] == len(gone["files"]) == 8
+    assert ("error" in result.json) == (code == 4)
+
+
+# -- usage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--quick", "--full"], "exclude each other"),
+    (["--sample", "2", "--full"], "exclude each other"),
+    (["--seed", "3"], "goes with --sample"),
+    (["--sample", "2", "--seed", "x"], "not a number"),
+    (["--sample", "99999"], "no file has more"),
+    (["--mirror", "aa"], "there is no mirror 'aa'"),
+    (["--url", "ftp://x/"], "not a URL that can be read"),
+])
+def test_wrong_usage(pushed, options, says):
+    result = pushed("verify", *options, check=2)
+    assert says in result.err
+
+
+def test_a_damaged_tree_is_no_truth(pushed):
+    """Without its manifest the tree cannot say what a model's pieces are."""
+    path = pushed.on("repository", "*.manifest.json")
+    rewrite(path, path.read_bytes().replace(b"a", b"b"))
+    result = pushed("verify", "--full", check=6)
+    assert path.name in result.err
+
+
+# -- mirror list ------------------------------------------------------------------------------
+
+
+def test_mirror_list(publisher, validate):  # noqa: F811
+    publisher.configure(
+        mirror("main", url="https://models.example.org/", region="eu", priority=10),
+        mirror("web", kind="http", url="http://127.0.0.1:1/", holds="objects"),
+        mirror("s", stage="yes", holds="metadata"),
+        mirror("far", kind="s3", bucket="models", url="https://s3.example.org/models"))
+    result = publisher("mirror", "list", "--json")
+    validate(result.json, "output-mirror-list")
+    main, web, stage, far = result.json["mirrors"]
+    assert (main["kind"], main["region"], main["priority"]) == ("file", "eu", 10)
+    assert main["url"] == "https://models.example.org/" and "write" in main["can"]
+    assert web["holds"] == "objects" and "write" not in web["can"]
+    assert stage["stage"] is True and stage["url"].startswith("file:///")
+    assert far["usable"] is False and far["kind"] == "s3"
+    assert "not built into this program" in far["error"]["message"]
+    text = publisher("mirror", "list").out
+    assert "main" in text and "not built into this program" in text
+
+
+def test_mirror_list_check(publisher, validate):  # noqa: F811
+    publisher.configure(mirror("a"),
+                        mirror("w", kind="http", url=f"http://127.0.0.1:{free_port()}/"))
+    result = publisher("mirror", "list", "--check", "--json", check=1)
+    validate(result.json, "output-mirror-list")
+    assert [m["reachable"] for m in result.json["mirrors"]] == [True, False]
+    publisher("mirror", "list", "--check", "-m", "a")
+
+
+def test_mirror_list_without_configuration(ferry):
+    assert "there is no ferry.conf" in ferry("mirror", "list", check=2).err
