@@ -493,26 +493,36 @@ static int read_target(const json_t *entry, const char *path, struct tuf_target 
 	return 0;
 }
 
+int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry,
+		    struct err *e)
+{
+	if (!c->ready)
+		return err_set(e, ERR_BUG, "the metadata was not loaded before it was asked");
+	return tuf_search(tuf_trusted_top(&c->trusted), path, c->limits.delegations,
+			  load_delegated, c, entry, e);
+}
+
 int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out,
 		      struct err *e)
 {
 	const json_t *entry;
-	if (!c->ready)
-		return err_set(e, ERR_BUG, "the metadata was not loaded before it was asked");
-	int rc = tuf_search(tuf_trusted_top(&c->trusted), path, c->limits.delegations,
-			    load_delegated, c, &entry, e);
+	int rc = tuf_client_find(c, path, &entry, e);
 	return rc < 0 ? rc : read_target(entry, path, out, e);
+}
+
+char *tuf_client_hashed_name(const struct tuf_client *c, const char *path, const char *hex)
+{
+	const char *base = path_base(path);
+	if (!c->trusted.root->consistent_snapshot)
+		return mem_strdup(path);
+	return mem_printf("%.*s%s.%s", (int)(base - path), path, hex, base);
 }
 
 char *tuf_client_target_name(const struct tuf_client *c, const char *path,
 			     const struct tuf_target *t)
 {
 	char hex[DIGEST_HEX];
-	if (!c->trusted.root->consistent_snapshot)
-		return mem_strdup(path);
-	const char *base = path_base(path);
-	return mem_printf("%.*s%s.%s", (int)(base - path), path, digest_hex(hex, &t->sha256),
-			  base);
+	return tuf_client_hashed_name(c, path, digest_hex(hex, &t->sha256));
 }
 
 size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4])

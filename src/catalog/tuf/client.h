@@ -16,6 +16,7 @@
 #define FERRY_CATALOG_TUF_CLIENT_H
 
 #include "hash/sha256.h"
+#include "json/json.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/text.h"
@@ -76,11 +77,18 @@ WARN_UNUSED int tuf_client_load_offline(struct tuf_client *c, const char **expir
 WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path,
 				  struct tuf_target *out, struct err *e);
 
+/* The same as the signed metadata has it, {length, hashes, custom}, whatever its hash
+ * algorithms; borrowed until the client is refreshed or closed. */
+WARN_UNUSED int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry,
+				struct err *e);
+
 /* The names under which the target's bytes are stored, relative to the targets folder:
  * "dir/HASH.name" in a consistent-snapshot repository, else the path itself. Caller
  * frees. */
 char *tuf_client_target_name(const struct tuf_client *c, const char *path,
 			     const struct tuf_target *t);
+/* The same for a hash in hex. */
+char *tuf_client_hashed_name(const struct tuf_client *c, const char *path, const char *hex);
 
 /* Versions and expiry of what is trusted now, for `show`, `status` and reports. */
 struct tuf_role_state {

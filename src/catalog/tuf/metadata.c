@@ -359,6 +359,20 @@ static bool spec_version_known(const char *s)
 	return s[0] == '1' && s[1] == '.' && s[2] && s[strspn(s, "0123456789.")] == '\0';
 }
 
+/* The specification's form; fractions of a second, which some tools write, are cut off. */
+static bool parse_expires(const char *s, int64_t *out)
+{
+	char whole[TIME_TEXT];
+	size_t len = strlen(s), head = TIME_TEXT - 2;
+	if (len > head + 2 && s[head] == '.' && s[len - 1] == 'Z' &&
+	    strspn(s + head + 1, "0123456789") == len - head - 2) {
+		memcpy(whole, s, head);
+		memcpy(whole + head, "Z", 2);
+		s = whole;
+	}
+	return parse_time(s, out);
+}
+
 static int parse_common(struct tuf_metadata *m, struct err *e)
 {
 	const char *type, *spec, *expires;
@@ -381,7 +395,7 @@ static int parse_common(struct tuf_metadata *m, struct err *e)
 	}
 	if (m->version < 1)
 		return err_set(e, ERR_INTEGRITY, "signed.version: 0");
-	if (!parse_time(expires, &m->expires_s))
+	if (!parse_expires(expires, &m->expires_s))
 		return err_set(e, ERR_INTEGRITY, "signed.expires: a time like "
 						 "2030-01-02T03:04:05Z wanted");
 	return 0;

@@ -110,6 +110,9 @@ bool tuf_metadata_meta(const struct tuf_metadata *m, const char *name, struct tu
 WARN_UNUSED int tuf_meta_check(const struct tuf_meta *meta, const void *data, size_t len,
 			       const char *what, struct err *e);
 
+/* The first listed hash of a known algorithm, in hex; NULL: there is none. Borrowed. */
+const char *tuf_hashes_first(const json_t *hashes);
+
 /* How many distinct keys of the role signed m. keys: where the role's ids are looked
  * up. */
 WARN_UNUSED int tuf_metadata_count(const struct tuf_metadata *m, const struct tuf_role *role,

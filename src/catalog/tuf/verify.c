@@ -70,12 +70,24 @@ int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_role *rol
 		       (unsigned long long)role->threshold, by);
 }
 
+static const struct { const char *name; const EVP_MD *(*md)(void); } kinds[] = {
+	{ "sha256", EVP_sha256 }, { "sha384", EVP_sha384 }, { "sha512", EVP_sha512 },
+};
+
+const char *tuf_hashes_first(const json_t *hashes)
+{
+	const char *name;
+	json_t *value;
+	json_object_foreach ((json_t *)hashes, name, value)
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+			if (strcmp(name, kinds[i].name) == 0)
+				return json_string_value(value);
+	return NULL;
+}
+
 static int check_hash(const char *name, const char *wanted, const void *data, size_t len,
 		      bool *known, const char *what, struct err *e)
 {
-	static const struct { const char *name; const EVP_MD *(*md)(void); } kinds[] = {
-		{ "sha256", EVP_sha256 }, { "sha384", EVP_sha384 }, { "sha512", EVP_sha512 },
-	};
 	uint8_t have[EVP_MAX_MD_SIZE], want[EVP_MAX_MD_SIZE];
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		unsigned size;

@@ -80,7 +80,8 @@ void tuf_writer_target_paths(const struct tuf_writer *w, const char *role,
 			     struct str_list *out);
 
 /* Delegates from `parent` ("targets" or a delegated role): path patterns, in the order of
- * calls. The role's first metadata is empty. ERR_USAGE when the name is taken. */
+ * calls. The role's first metadata is empty. ERR_USAGE when the name is taken, or has a
+ * character that URLs encode: a plain web server would not find the file. */
 struct tuf_delegation {
 	const char *name;
 	const char *const *paths;

@@ -239,6 +239,10 @@ int tuf_writer_delegate(struct tuf_writer *w, const char *parent, const struct t
 	int rc = find_targets(w, parent, &by, e);
 	if (rc < 0)
 		return rc;
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(d->name, "");
+	if (strcmp(encoded, d->name) != 0)
+		return err_set(e, ERR_USAGE, "the role name \"%s\" would need encoding in URLs; use "
+					     "letters, digits and -._~", d->name);
 	const struct writer_doc *taken = writer_find(w, d->name);
 	if ((taken && taken->parent) || (taken && taken->type != TUF_TARGETS) || !*d->name ||
 	    strcmp(d->name, "targets") == 0)

@@ -361,7 +361,7 @@ static void delegated_roles_are_published(void **state)
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/community/*/*" };
 	const struct tuf_key *keys[] = { f->keys[EXTRA]->key };
-	struct tuf_delegation d = { .name = "community/a b", .paths = paths, .path_count = 1,
+	struct tuf_delegation d = { .name = "community-a", .paths = paths, .path_count = 1,
 				    .threshold = 1, .keys = keys, .key_count = 1 };
 	publish_first(f);
 	struct tuf_writer *w = open_at(f, NOW);
@@ -371,6 +371,12 @@ static void delegated_roles_are_published(void **state)
 	assert_true(save(w, f->keys, 5).published);
 	struct err taken = ERR_INIT;
 	assert_int_equal(tuf_writer_delegate(w, "targets", &d, &taken), -ERR_USAGE);
+	assert_non_null(strstr(taken.text, "already"));
+	err_clear(&taken);
+	struct tuf_delegation odd = d;
+	odd.name = "a/b";
+	assert_int_equal(tuf_writer_delegate(w, "targets", &odd, &taken), -ERR_USAGE);
+	assert_non_null(strstr(taken.text, "encoding"));
 	tuf_writer_close(w);
 
 	struct tuf_client *c;
@@ -380,7 +386,7 @@ static void delegated_roles_are_published(void **state)
 	assert_int_equal(t.length, 1);
 	assert_int_equal(tuf_client_target(c, "models/official/y.gguf", &t, &e), -ERR_NOT_FOUND);
 	tuf_client_close(c);
-	CLEANUP(mem_free_ptr) char *stored = path_join(f->trust, "community%2Fa%20b.json");
+	CLEANUP(mem_free_ptr) char *stored = path_join(f->trust, "community-a.json");
 	assert_true(file_exists(stored));
 
 	/* Its own people change it, without the key of targets. */
