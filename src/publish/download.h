@@ -42,15 +42,4 @@ WARN_UNUSED int download_run(const struct download *d, struct download_result *o
 /* Removes the complete file, what arrived of it, and the state. */
 void download_forget(const char *path);
 
-/*
- * What tells one version of a file from another, for "was this done already?": ETag or
- * modification time, and size, as the first URL that answers says. False when none does.
- * The caller frees *out.
- */
-bool download_version(const struct download *d, char **out);
-
-/* "https://host/a/b.gguf?x" → "b.gguf", percent-decoded; "download" when there is none or it
- * would do harm. The caller frees. */
-char *download_name(const char *url);
-
 #endif

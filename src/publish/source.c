@@ -4,8 +4,10 @@
 #include "http/url.h"
 #include "publish/archive.h"
 #include "publish/download.h"
+#include "publish/group.h"
 #include "publish/hf.h"
 #include "publish/pick.h"
+#include "publish/remote.h"
 #include "publish/sniff.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -201,89 +203,6 @@ static int take_local(const struct source_request *r, const struct workdir *w, s
 
 /* ---- URLs --------------------------------------------------------------------------- */
 
-/* URLs of one file; of a model with shards there are several such groups. */
-struct group {
-	struct str_list urls;
-	char *name;
-};
-struct groups {
-	struct group *at;
-	size_t count;
-};
-
-static void groups_release(struct groups *g)
-{
-	for (size_t i = 0; i < g->count; i++) {
-		str_list_release(&g->at[i].urls);
-		free(g->at[i].name);
-	}
-	free(g->at);
-}
-
-/* How many shards the URLs' names speak of; 0 when they are not of one such model. */
-static unsigned shards_of(const struct source_request *r)
-{
-	unsigned shards = 0;
-	for (size_t i = 0; i < r->count; i++) {
-		struct gguf_name n;
-		CLEANUP(mem_free_ptr) char *name = download_name(r->operands[i]);
-		if (!gguf_name_parse(name, &n) || n.shards < 2 || n.shards > 1000 ||
-		    (shards && n.shards != shards))
-			return 0;
-		shards = n.shards;
-	}
-	return shards;
-}
-
-/* The URL of another shard beside this one; NULL when its text does not hold the number. */
-static char *sibling_url(const char *url, unsigned number, unsigned shards)
-{
-	char mark[32];
-	snprintf(mark, sizeof mark, "-of-%05u.gguf", shards);
-	const char *at = NULL;
-	size_t end = strcspn(url, "?#");
-	for (const char *p = strstr(url, mark); p && (size_t)(p - url) < end; p = strstr(p + 1, mark))
-		at = p;
-	if (!at || at - url < 6)
-		return NULL;
-	return mem_printf("%.*s%05u%s", (int)(at - url - 5), url, number, at);
-}
-
-static void group_shards(const struct source_request *r, unsigned shards, struct groups *out)
-{
-	out->at = mem_alloc(shards * sizeof *out->at);
-	out->count = shards;
-	for (size_t i = 0; i < r->count; i++) {
-		struct gguf_name n;
-		CLEANUP(mem_free_ptr) char *name = download_name(r->operands[i]);
-		if (gguf_name_parse(name, &n) && n.shard >= 1 && n.shard <= shards)
-			str_list_add(&out->at[n.shard - 1].urls, r->operands[i]);
-	}
-	for (unsigned k = 0; k < shards; k++)
-		for (size_t i = 0; i < r->count && out->at[k].urls.count < r->count; i++) {
-			char *url = sibling_url(r->operands[i], k + 1, shards);
-			if (url && !str_list_has(&out->at[k].urls, url))
-				str_list_take(&out->at[k].urls, url);
-			else
-				free(url);
-		}
-}
-
-static void group_urls(const struct source_request *r, struct groups *out)
-{
-	unsigned shards = shards_of(r);
-	if (shards) {
-		group_shards(r, shards, out);
-	} else {
-		out->at = mem_alloc(sizeof *out->at);
-		out->count = 1;
-		for (size_t i = 0; i < r->count; i++)
-			str_list_add(&out->at[0].urls, r->operands[i]);
-	}
-	for (size_t i = 0; i < out->count; i++)
-		out->at[i].name = out->at[i].urls.count ? download_name(out->at[i].urls.at[0]) : NULL;
-}
-
 static int take_group(const struct source_request *r, const struct workdir *w,
 		      const struct group *g, const struct digest *sha256, struct source *s,
 		      struct err *e)
@@ -312,7 +231,7 @@ static int take_urls(const struct source_request *r, const struct workdir *w, st
 		     struct err *e)
 {
 	CLEANUP(groups_release) struct groups groups = { 0 };
-	group_urls(r, &groups);
+	groups_make(r->operands, r->count, &groups);
 	if (r->sha256_count && r->sha256_count != groups.count)
 		return wrong_count(groups.count, r->sha256_count, e);
 	int rc = 0;
@@ -389,11 +308,9 @@ static bool identify_urls(const struct source_request *r, json_t *out)
 	/* A digest says it all, whoever serves the bytes. */
 	if (r->sha256_count)
 		return true;
-	group_urls(r, &groups);
+	groups_make(r->operands, r->count, &groups);
 	for (size_t i = 0; i < groups.count; i++) {
 		const struct str_list *urls = &groups.at[i].urls;
-		struct download d = { .urls = (const char *const *)urls->at,
-				      .url_count = urls->count };
 		char *version;
 		struct digest key;
 		char hex[DIGEST_HEX];
@@ -405,7 +322,8 @@ static bool identify_urls(const struct source_request *r, json_t *out)
 				return false;
 			continue;
 		}
-		if (!urls->count || !download_version(&d, &version))
+		if (!urls->count ||
+		    !remote_version((const char *const *)urls->at, urls->count, &version))
 			return false;
 		sha256_of(urls->at[0], strlen(urls->at[0]), &key);
 		json_push(versions, json_string(digest_hex(hex, &key)));

@@ -1,5 +1,6 @@
 #include "publish/describe.h"
-#include "publish/download.h"
+#include "publish/group.h"
+#include "publish/remote.h"
 #include "publish/source.h"
 
 #include "util/mem.h"
@@ -21,7 +22,7 @@ static void names_of_urls_can_do_no_harm(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP(mem_free_ptr) char *name = download_name(cases[i].url);
+		CLEANUP(mem_free_ptr) char *name = remote_name(cases[i].url);
 		assert_string_equal(name, cases[i].name);
 	}
 }
@@ -37,6 +38,38 @@ static void licences_become_spdx(void **state)
 		CLEANUP(mem_free_ptr) char *id = describe_license(cases[i].from);
 		assert_string_equal(id, cases[i].to);
 	}
+}
+
+static void urls_of_shards_are_grouped_and_completed(void **state)
+{
+	(void)state;
+	const char *const urls[] = { "https://a/m-00002-of-00003.gguf?x=1",
+				     "https://b/m-00002-of-00003.gguf" };
+	struct groups g = { 0 };
+	groups_make(urls, 2, &g);
+	assert_int_equal(g.count, 3);
+	assert_string_equal(g.at[0].name, "m-00001-of-00003.gguf");
+	assert_int_equal(g.at[2].urls.count, 2);
+	assert_string_equal(g.at[2].urls.at[0], "https://a/m-00003-of-00003.gguf?x=1");
+	assert_string_equal(g.at[2].urls.at[1], "https://b/m-00003-of-00003.gguf");
+	assert_string_equal(g.at[1].urls.at[0], urls[0]);
+	groups_release(&g);
+}
+
+static void other_urls_are_fallbacks_for_each_other(void **state)
+{
+	(void)state;
+	const char *const urls[] = { "https://a/m.gguf", "https://b/m-00001-of-00002.gguf" };
+	struct groups g = { 0 };
+	groups_make(urls, 2, &g);
+	assert_int_equal(g.count, 1);
+	assert_int_equal(g.at[0].urls.count, 2);
+	groups_release(&g);
+	/* The number is hidden: no sibling can be made. */
+	const char *const hidden[] = { "https://a/m-00001%2Dof-00002.gguf" };
+	groups_make(hidden, 1, &g);
+	assert_int_equal(g.count, 1);
+	groups_release(&g);
 }
 
 static void sources_of_both_kinds_are_not_mixed(void **state)
@@ -62,6 +95,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_urls_can_do_no_harm),
 		cmocka_unit_test(licences_become_spdx),
+		cmocka_unit_test(urls_of_shards_are_grouped_and_completed),
+		cmocka_unit_test(other_urls_are_fallbacks_for_each_other),
 		cmocka_unit_test(sources_of_both_kinds_are_not_mixed),
 		cmocka_unit_test(a_source_that_is_not_there_has_no_identity),
 	};

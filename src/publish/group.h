@@ -1,0 +1,24 @@
+/*
+ * Sorts the URLs of a source: fallbacks of one file, or one group for each shard of a model.
+ */
+#ifndef FERRY_PUBLISH_GROUP_H
+#define FERRY_PUBLISH_GROUP_H
+
+#include "util/text.h"
+
+struct group {
+	struct str_list urls;   /* at least one */
+	char *name;             /* of the file: remote_name() */
+};
+struct groups {
+	struct group *at;
+	size_t count;
+};
+void groups_release(struct groups *g);
+
+/* When all names are those of shards of one model ("…-00001-of-00003.gguf"), there is a group
+ * for each shard, and URLs of shards that were not given are made from those that were.
+ * Otherwise all URLs are one group. */
+void groups_make(const char *const *urls, size_t count, struct groups *out);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * What a URL tells without a download: a name, and whether the file is still the same.
+ */
+#ifndef FERRY_PUBLISH_REMOTE_H
+#define FERRY_PUBLISH_REMOTE_H
+
+#include "http/http.h"
+
+bool remote_is_file(const char *url);   /* file:… */
+
+/* "https://host/a/b.gguf?x" → "b.gguf", percent-decoded; "download" when there is none or it
+ * would do harm. The caller frees. */
+char *remote_name(const char *url);
+
+/* For a card: without user and password, and without a query that looks like a signature.
+ * NULL for what is no http URL; the caller frees. */
+char *remote_public_url(const char *url);
+
+struct remote {
+	char etag[HEADER_ETAG];         /* strong, or "" */
+	int64_t modified_s;             /* 0: it does not say */
+	uint64_t size;                  /* 0: it does not say */
+};
+/* Asks the URLs in order; true for the first that answers. http may be NULL. */
+bool remote_ask(const char *const *urls, size_t count, const struct http_options *http,
+		struct remote *out);
+
+/*
+ * What tells one version of a file from another, for "was this done already?": ETag or
+ * modification time, and size. False when no URL says enough. The caller frees *out.
+ */
+bool remote_version(const char *const *urls, size_t count, char **out);
+
+#endif
