@@ -73,6 +73,8 @@ static void judge(const char *name, struct gguf_report *out)
 	gguf_census_check(&g, 1, NULL, &out->findings);
 	check_templates(g, &out->findings);
 	check_file_name(g, path_base(name), &out->findings);
+	if (out->findings.dropped)
+		out->verdict = GGUF_WARNINGS;
 	for (size_t i = 0; i < out->findings.count; i++)
 		if (!out->findings.at[i].note)
 			out->verdict = GGUF_WARNINGS;

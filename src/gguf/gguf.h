@@ -219,7 +219,8 @@ struct gguf_metadata {
 void gguf_metadata(const struct gguf *g, struct gguf_metadata *out);
 
 /* The member "gguf" of a manifest, and of `--json` output: metadata, census, chat template
- * (without its text), tensor count. The caller owns it. */
+ * (without its text), tensor count. Texts over 4 KiB are cut, lists after 256 entries. The
+ * caller owns it. */
 json_t *gguf_json(const struct gguf *g);
 
 /* ---- what it is made of: census ----------------------------------------------------- */
@@ -271,7 +272,9 @@ struct gguf_template {
 	struct digest sha256;   /* of the text's bytes */
 	unsigned flags;
 };
-/* The index-th template of the file; false past the last. */
+#define GGUF_MAX_TEMPLATES 16
+/* The index-th template of the file; false past the last. Only the first
+ * GGUF_MAX_TEMPLATES are looked at. */
 bool gguf_template(const struct gguf *g, size_t index, struct gguf_template *out);
 /* For texts from elsewhere, e.g. tokenizer_config.json. */
 unsigned gguf_template_flags(const char *text, size_t len);

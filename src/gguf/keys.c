@@ -36,7 +36,7 @@ static const struct rule rules[] = {
 	{ "*.rope.dimension_count", BIT(GGUF_U32), 0 },
 	{ "*.rope.freq_base", BIT(GGUF_F32), 0 },
 	{ "*.expert_count", BIT(GGUF_U32), 0 },
-	{ "*.expert_used_count", BIT(GGUF_U32), 0 },
+	{ "*.expert_used_count", BIT(GGUF_U32), INTS },
 	{ "tokenizer.ggml.model", BIT(GGUF_STRING), 0 },
 	{ "tokenizer.ggml.pre", BIT(GGUF_STRING), 0 },
 	{ "tokenizer.ggml.tokens", 0, BIT(GGUF_STRING) },

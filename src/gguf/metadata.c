@@ -111,10 +111,19 @@ static void put_number(json_t *object, const char *key, uint64_t value)
 		json_put_u64(object, key, value);
 }
 
+/* Documents that carry this have limits of their own. */
+#define TEXT_MAX 4096
+#define LIST_MAX 256
+
+static json_t *text(const char *value, size_t len)
+{
+	return json_string_lossy(value, MIN(len, (size_t)TEXT_MAX));
+}
+
 static void put_text(json_t *object, const char *key, const char *value)
 {
 	if (value)
-		json_put(object, key, json_string_lossy(value, strlen(value)));
+		json_put(object, key, text(value, strlen(value)));
 }
 
 static void put_texts(json_t *object, const char *key, const struct gguf_kv *kv)
@@ -122,8 +131,8 @@ static void put_texts(json_t *object, const char *key, const struct gguf_kv *kv)
 	if (!kv)
 		return;
 	json_t *list = json_array();
-	for (size_t i = 0; i < kv->count; i++)
-		json_push(list, json_string_lossy(kv->as.strings[i].s, kv->as.strings[i].len));
+	for (size_t i = 0; i < kv->count && i < LIST_MAX; i++)
+		json_push(list, text(kv->as.strings[i].s, kv->as.strings[i].len));
 	json_put(object, key, list);
 }
 

@@ -202,16 +202,20 @@ unsigned gguf_template_flags(const char *text, size_t len)
 static bool is_template_key(const struct gguf_kv *kv)
 {
 	size_t n = strlen(TEMPLATE_KEY);
-	return kv->type == GGUF_STRING && str_starts(kv->key.s, TEMPLATE_KEY) &&
+	return kv->type == GGUF_STRING && kv->key.len <= 128 && str_starts(kv->key.s, TEMPLATE_KEY) &&
 	       (kv->key.s[n] == '\0' || kv->key.s[n] == '.');
 }
 
 bool gguf_template(const struct gguf *g, size_t index, struct gguf_template *out)
 {
-	for (size_t i = 0; i < g->kv_count; i++) {
+	for (size_t i = 0; index < GGUF_MAX_TEMPLATES && i < g->kv_count; i++) {
 		const struct gguf_kv *kv = &g->kvs[i];
-		if (!is_template_key(kv) || index-- > 0)
+		if (!is_template_key(kv))
 			continue;
+		if (index) {
+			index--;
+			continue;
+		}
 		*out = (struct gguf_template){ .key = kv->key.s, .bytes = kv->bytes };
 		if (!kv->kept) {
 			out->sha256 = kv->sha256;

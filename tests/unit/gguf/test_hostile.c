@@ -1,7 +1,29 @@
 /*
- * Files that were made to break readers. Each test names the advisory or the report that
- * it stands for; each file is refused with a message, or accepted with a finding, in no
- * time and with little memory.
+ * Files that were made to break readers. Each is refused with a message, or accepted with a
+ * finding, in no time and with little memory. Where the advisories have their tests:
+ *
+ *   CVE-2024-21802  n_dims, ne              too_many_dimensions, negative_and_huge_dimensions
+ *   CVE-2024-21825  array, string lengths   lengths_past_the_end
+ *   CVE-2024-21836  n_tensors               counts_that_cannot_be (llama.cpp#15711, too)
+ *   CVE-2024-23496  string length           lengths_past_the_end
+ *   CVE-2024-23605  n_kv                    counts_that_cannot_be
+ *   CVE-2024-32878  half-read keys          every_cut_is_refused
+ *   CVE-2024-41130  empty strings           names_of_tensors, names_of_keys
+ *   CVE-2025-53630  sum of sizes            sum_of_sizes_that_overflows
+ *   CVE-2026-27940  the same, by-passed     sum_of_sizes_that_overflows
+ *   CVE-2026-33298  elements x type size    size_in_bytes_that_overflows
+ *   GHSA-3p75-pq92-q28f  dimension 0        zero_dimension
+ *   PR 24759        padding wraps           padding_that_wraps
+ *   PR 24997, gguf-tools#27, CVE-2025-0317  alignments
+ *   CVE-2025-49847, GHSA-7rxv-5jhh-j6xx, PR 26690, PR 25969   vocabularies, long_token
+ *   gguf-py PR 27188  length 2^63           string_length_in_an_array
+ *   CVE-2024-39720  magic only              every_cut_is_refused
+ *   CVE-2024-12055, CVE-2025-0312  reads past what is there   every_cut_is_refused
+ *   CVE-2024-8063   block_count's type      keys_of_the_wrong_type
+ *   CVE-2025-0315   memory                  memory_is_bounded
+ *   CVE-2025-1975   index of an array       empty_arrays_are_not_indexed
+ *   CVE-2026-7482   past the end            tensor_past_the_end
+ *   CVE-2024-34359, CVE-2026-5760  templates   test_template.c
  */
 #include "ggufbuild.h"
 #include "unit.h"
@@ -31,7 +53,7 @@ static void too_many_dimensions(void **state)
 	assert_refused(&b, "tensor 'w': 4294967295 dimensions");
 }
 
-/* The ne of CVE-2024-21802; GGML_ASSERTs of CVE-2024-32878's kin. */
+/* The ne of CVE-2024-21802. */
 static void negative_and_huge_dimensions(void **state)
 {
 	(void)state;
@@ -215,7 +237,7 @@ static void alignments(void **state)
 	assert_refused(&b, "general.alignment is of type u64, not u32");
 }
 
-/* CVE-2024-39720: a file of the magic alone; CVE-2025-0315 and others: cut anywhere. */
+/* The magic alone is one of the cuts. */
 static void every_cut_is_refused(void **state)
 {
 	(void)state;
@@ -331,6 +353,31 @@ static void long_token(void **state)
 	assert_int_equal(gguf_find(g, "tokenizer.ggml.tokens")->bytes, data.len);
 	gguf_free(g);
 	buf_release(&data);
+	build_release(&b);
+}
+
+static void empty_arrays_are_not_indexed(void **state)
+{
+	(void)state;
+	build_init_llama(&b);
+	build_strings(&b, "general.tags", NULL, 0);
+	build_array(&b, "llama.attention.head_count", GGUF_U32, 0, NULL, 0);
+	build_array(&b, "llama.attention.head_count_kv", GGUF_I32, 0, NULL, 0);
+	build_array(&b, "tokenizer.ggml.scores", GGUF_F32, 0, NULL, 0);
+	build_u32(&b, "llama.block_count", 4);
+	struct gguf *g = build_open_ok(&b);
+	const struct gguf *file = g;
+	struct gguf_metadata m;
+	struct gguf_ram ram;
+	uint64_t v;
+	assert_false(gguf_array_u64(gguf_find_arch(g, "attention.head_count_kv"), 0, &v));
+	gguf_metadata(g, &m);
+	assert_int_equal(m.head_count, 0);
+	assert_int_equal(m.tags->count, 0);
+	gguf_ram(&file, 1, 512, &ram);
+	assert_false(ram.known);
+	json_decref(gguf_json(g));
+	gguf_free(g);
 	build_release(&b);
 }
 
@@ -512,6 +559,50 @@ static void many_keys_are_quick(void **state)
 	assert_true(seconds() - start < 2.0);
 }
 
+/* What is done for each template must not be done for each of 60,000. */
+static void many_templates_are_quick(void **state)
+{
+	(void)state;
+	build_init_llama(&b);
+	for (unsigned i = 0; i < 60000; i++) {
+		char key[64];
+		snprintf(key, sizeof key, "tokenizer.chat_template.t%u", i);
+		build_string(&b, key, "{{ x.__class__ }}");
+	}
+	const struct buf *file = build_file(&b);
+	struct gguf_memory memory = { file->data, file->len };
+	struct gguf_source source;
+	struct gguf_report r;
+	struct err e = ERR_INIT;
+	gguf_source_memory(&source, &memory, file->len);
+	double start = seconds();
+	assert_ok(gguf_check(&source, "m.gguf", &r, &e), &e);
+	json_t *json = gguf_json(r.file);
+	assert_int_equal(json_array_size(json_object_get(json, "chat_templates")),
+			 GGUF_MAX_TEMPLATES);
+	assert_true(seconds() - start < 2.0);
+	json_decref(json);
+	gguf_report_release(&r);
+	build_release(&b);
+}
+
+/* A finding for each of 1,000 keys: the list ends, and says so. */
+static void findings_are_bounded(void **state)
+{
+	(void)state;
+	build_init_llama(&b);
+	for (unsigned i = 0; i < 1000; i++) {
+		char key[16];
+		snprintf(key, sizeof key, "\xc3\xbc%u", i);
+		build_u32(&b, key, i);
+	}
+	struct gguf *g = build_open_ok(&b);
+	assert_int_equal(g->findings.count, GGUF_MAX_FINDINGS);
+	assert_int_equal(g->findings.dropped, 901);
+	gguf_free(g);
+	build_release(&b);
+}
+
 /* 40,000 tensors in order, and the last one twice. */
 static void many_tensors_are_quick(void **state)
 {
@@ -572,6 +663,7 @@ int main(void)
 		cmocka_unit_test(zeroes_that_engines_divide_by),
 		cmocka_unit_test(vocabularies),
 		cmocka_unit_test(long_token),
+		cmocka_unit_test(empty_arrays_are_not_indexed),
 		cmocka_unit_test(names_of_tensors),
 		cmocka_unit_test(names_of_keys),
 		cmocka_unit_test(values_that_are_not_what_they_say),
@@ -579,6 +671,8 @@ int main(void)
 		cmocka_unit_test(tensors_out_of_place),
 		cmocka_unit_test(oddities_are_findings),
 		cmocka_unit_test(many_keys_are_quick),
+		cmocka_unit_test(many_templates_are_quick),
+		cmocka_unit_test(findings_are_bounded),
 		cmocka_unit_test(many_tensors_are_quick),
 		cmocka_unit_test(memory_is_bounded),
 	};
