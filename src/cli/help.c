@@ -212,6 +212,15 @@ static void zsh(FILE *out, const struct command *c, const char *path)
 		c->operand_hint == HINT_MODEL ? "_ferry_models" : "_files");
 }
 
+static void fish_quoted(FILE *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\'' || *s == '\\')
+			fputc('\\', out);
+		fputc(*s, out);
+	}
+}
+
 static void fish_opt(FILE *out, const struct command *c, const char *sub, const struct opt *o)
 {
 	const char *space = strchr(sub, ' ');
@@ -227,11 +236,7 @@ static void fish_opt(FILE *out, const struct command *c, const char *sub, const 
 	else if (o->arg)
 		fputs(o->hint == HINT_FILE || o->hint == HINT_DIR ? " -r -F" : " -x", out);
 	fputs(" -d '", out);
-	for (const char *s = o->help; *s; s++) {
-		if (*s == '\'' || *s == '\\')
-			fputc('\\', out);
-		fputc(*s, out);
-	}
+	fish_quoted(out, o->help);
 	fputs("'\n", out);
 	(void)c;
 }
@@ -248,8 +253,10 @@ static void fish(FILE *out, const struct command *c, const char *path)
 	for (const struct command *const *s = c->subs; *s; s++) {
 		CLEANUP(buf_release) struct buf sub = BUF_INIT(256);
 		buf_addf(&sub, "%s %s", path, (*s)->name);
-		fprintf(out, "complete -c ferry -n '__fish_seen_subcommand_from %s' -f -a %s -d '%s'\n",
-			path, (*s)->name, (*s)->summary);
+		fprintf(out, "complete -c ferry -n '__fish_seen_subcommand_from %s' -f -a %s -d '",
+			path, (*s)->name);
+		fish_quoted(out, (*s)->summary);
+		fputs("'\n", out);
 		fish(out, *s, buf_str(&sub));
 	}
 }
@@ -283,7 +290,7 @@ bool cli_generate_head(FILE *out, const char *kind)
 	if (!strcmp(kind, "bash")) {
 		fputs("# bash completion for ferry\n"
 		      "declare -gA _ferry_options=() _ferry_operand=() _ferry_commands=()\n"
-		      "_ferry_commands['']='", out);
+		      "_ferry_commands['.']='", out);
 		entry_names(out);
 		fputs("'\n", out);
 	} else if (!strcmp(kind, "zsh")) {
@@ -298,9 +305,12 @@ bool cli_generate_head(FILE *out, const char *kind)
 		      "    ferry list --offline -q 2>/dev/null | string replace -r ' .*' ''\n"
 		      "end\n"
 		      "complete -c ferry -n __fish_use_subcommand -f\n", out);
-		for (const struct cli_entry *n = cli_entries; n->name; n++)
-			fprintf(out, "complete -c ferry -n __fish_use_subcommand -a %s -d '%s'\n",
-				n->name, n->summary);
+		for (const struct cli_entry *n = cli_entries; n->name; n++) {
+			fprintf(out, "complete -c ferry -n __fish_use_subcommand -a %s -d '",
+				n->name);
+			fish_quoted(out, n->summary);
+			fputs("'\n", out);
+		}
 	} else {
 		return false;
 	}
@@ -322,8 +332,8 @@ static const char bash_tail[] =
 "    local start=1\n"
 "    if [[ ${COMP_WORDS[0]##*/} == ferry-* ]]; then at=${COMP_WORDS[0]##*/ferry-}; fi\n"
 "    for ((i = start; i < COMP_CWORD; i++)); do\n"
-"        [[ ${COMP_WORDS[i]} == -* || -z ${_ferry_commands[$at]-} ]] && continue\n"
-"        [[ \" ${_ferry_commands[$at]} \" == *\" ${COMP_WORDS[i]} \"* ]] || continue\n"
+"        [[ ${COMP_WORDS[i]} == -* || -z ${_ferry_commands[${at:-.}]-} ]] && continue\n"
+"        [[ \" ${_ferry_commands[${at:-.}]} \" == *\" ${COMP_WORDS[i]} \"* ]] || continue\n"
 "        at=${at:+$at }${COMP_WORDS[i]}\n"
 "    done\n"
 "    if [[ $prev == '=' ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
@@ -337,10 +347,10 @@ static const char bash_tail[] =
 "            [[ $key == \"$at --\"* ]] && words+=\" ${key##* }\"\n"
 "        done\n"
 "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-"    elif [[ -n ${_ferry_commands[$at]-} ]]; then\n"
-"        COMPREPLY=($(compgen -W \"${_ferry_commands[$at]}\" -- \"$cur\"))\n"
+"    elif [[ -n ${_ferry_commands[${at:-.}]-} ]]; then\n"
+"        COMPREPLY=($(compgen -W \"${_ferry_commands[${at:-.}]}\" -- \"$cur\"))\n"
 "    else\n"
-"        _ferry_values \"${_ferry_operand[$at]-}\" \"$cur\"\n"
+"        _ferry_values \"${_ferry_operand[${at:-.}]-}\" \"$cur\"\n"
 "    fi\n"
 "}\n"
 "complete -F _ferry ferry\n";
@@ -351,11 +361,15 @@ bool cli_generate_tail(FILE *out, const char *kind)
 		fputs(bash_tail, out);
 	} else if (!strcmp(kind, "zsh")) {
 		fputs("_ferry() {\n  if (( CURRENT == 2 )); then\n    local -a commands=(\n", out);
-		for (const struct cli_entry *n = cli_entries; n->name; n++)
-			fprintf(out, "      '%s:%s'\n", n->name, n->summary);
+		for (const struct cli_entry *n = cli_entries; n->name; n++) {
+			fprintf(out, "      '%s:", n->name);
+			quoted(out, n->summary, ":");
+			fputs("'\n", out);
+		}
 		fputs("    )\n    _describe command commands\n  else\n    local sub=$words[2]\n"
 		      "    shift words; (( CURRENT-- ))\n    _ferry_$sub 2>/dev/null\n  fi\n}\n"
-		      "compdef _ferry ferry\n", out);
+		      "if [[ $funcstack[1] == _ferry ]]; then _ferry \"$@\"; "
+		      "else compdef _ferry ferry; fi\n", out);
 	}
 	return true;
 }
