@@ -172,6 +172,36 @@ static void check_compares_the_whole_file(void **state)
 	scratch_free(dir);
 }
 
+static void names_are_relative_to_the_list(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char *dir = scratch_new(), *name;
+	scratch_write(dir, "a/b/model.gguf", "", 0);
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(symlink("a", "link"), 0);
+	static const struct { const char *list, *file, *name; } cases[] = {
+		{ "SHA256SUMS", "a/b/model.gguf", "a/b/model.gguf" },
+		{ "a/SHA256SUMS", "a/b/model.gguf", "b/model.gguf" },
+		{ "a/b/SHA256SUMS", "a/b/model.gguf", "model.gguf" },
+		{ "a/SHA256SUMS", "link/b/../b/./model.gguf", "b/model.gguf" },
+		{ "./link/b/SHA256SUMS", "a/b/model.gguf", "model.gguf" },
+		{ "/SHA256SUMS", "/usr/x", "usr/x" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_ok(sums_name_for(cases[i].list, cases[i].file, &name, &e), &e);
+		assert_string_equal(name, cases[i].name);
+		free(name);
+	}
+	assert_int_equal(mkdir("a/bb", 0755), 0);
+	assert_int_equal(sums_name_for("a/b/S", "a/bb/x", &name, &e), -ERR_USAGE);
+	assert_string_equal(e.text, "a/bb/x does not lie below the folder of a/b/S");
+	err_clear(&e);
+	assert_int_equal(sums_name_for("a/b/S", "none/x", &name, &e), -ERR_NOT_FOUND);
+	assert_int_equal(chdir("/"), 0);
+	scratch_free(dir);
+}
+
 static void lists_are_known_by_name(void **state)
 {
 	(void)state;
@@ -193,6 +223,7 @@ int main(void)
 		cmocka_unit_test(lists_are_capped),
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(check_compares_the_whole_file),
+		cmocka_unit_test(names_are_relative_to_the_list),
 		cmocka_unit_test(lists_are_known_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
