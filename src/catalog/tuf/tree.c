@@ -291,7 +291,7 @@ static int load_all(struct loader *l, struct err *e)
 	if (l->root_count == 0 || !file_exists(timestamp)) {
 		if (l->partial)
 			return 0;
-		err_set(e, ERR_NOT_FOUND, "%s: this repository was never signed", l->dir);
+		err_set(e, ERR_NOT_FOUND, "this repository was never signed");
 		return err_hint(e, "run: ferry catalog sign");
 	}
 	rc = load_top(l, "timestamp", TUF_TIMESTAMP, NULL, &l->timestamp, e);
