@@ -28,12 +28,12 @@ static bool is_shown(const struct repository_file *f)
 
 /* ---- planning ------------------------------------------------------------------- */
 
-/* Reads the file back and compares. */
-static int compare(struct delivery *d, const struct repository_file *f, bool *same,
-		   struct err *e)
+/* Reads the file back and compares; the task advances only by what was planned. */
+static int compare(struct delivery *d, const struct repository_file *f, bool planned,
+		   bool *same, struct err *e)
 {
 	CLEANUP(original_pieces_release) struct original_pieces p = { 0 };
-	struct audit_how how = { d->o->report, d->task, d->o->retry };
+	struct audit_how how = { d->o->report, planned ? d->task : NULL, d->o->retry };
 	struct audit a;
 	int rc = original_pieces_load(d->tree, f, &p, e);
 	if (rc == 0)
@@ -55,7 +55,7 @@ static int settle_versioned(struct delivery *d, const struct repository_file *f,
 	if (item->state == SURVEY_UNVERIFIED) {
 		if (record_vouches(&d->record, f, &item->stat) && !d->o->recheck)
 			return 0;
-		int rc = compare(d, f, &same, e);
+		int rc = compare(d, f, false, &same, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -119,7 +119,7 @@ static int verify_put(struct delivery *d, const struct repository_file *f,
 		if (rc < 0)
 			return rc;
 		same = survey_judge(f, p.at ? &p.root : NULL, st) == SURVEY_OK;
-		if (!same && !st->has_sha256 && (rc = compare(d, f, &same, e)) < 0)
+		if (!same && !st->has_sha256 && (rc = compare(d, f, false, &same, e)) < 0)
 			return rc;
 	}
 	if (!same)
@@ -149,23 +149,42 @@ static void condition(const struct delivery *d, const struct agenda_step *s, con
 		how->only_if_etag = etag;
 }
 
+/* Counts what one try reports, so that a failed one can be taken back. */
+struct counter {
+	struct report report;
+	struct report *to;
+	int64_t bytes;
+};
+
+static void count(struct report *r, const struct report_event *event)
+{
+	struct counter *c = (struct counter *)r;
+	if (event->kind == REPORT_ADVANCE)
+		c->bytes += event->bytes;
+	if (c->to)
+		c->to->emit(c->to, event);
+}
+
 /* A condition that failed is fine when the very same bytes are there: an earlier try got
  * through, or the same push ran elsewhere. */
 static int put_once(struct delivery *d, const struct agenda_step *s, const char *etag,
 		    struct original_body *body, struct mirror_stat *st, struct err *e)
 {
 	const struct repository_file *f = s->file;
+	struct counter counter = { { count }, d->o->report, 0 };
 	struct mirror_put how = {
 		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
-		.immutable = !is_shown(f), .task = d->task, .report = d->o->report,
+		.immutable = !is_shown(f), .task = d->task, .report = &counter.report,
 	};
 	condition(d, s, etag, &how);
 	int rc = mirror_put(d->m->mirror, f->key, &body->body, &how, st, e);
+	if (rc < 0 && counter.bytes && d->task)
+		report_advance(d->o->report, d->task, -counter.bytes);
 	if (rc != -ERR_CONFLICT)
 		return rc;
 	struct err again = ERR_INIT;
 	bool same = false;
-	if (compare(d, f, &same, &again) < 0 || !same) {
+	if (compare(d, f, false, &same, &again) < 0 || !same) {
 		err_context(e, "another publisher is at work");
 		return err_hint(e, "let the other publisher finish, bring this copy of the "
 				   "repository up to date, then push again");
@@ -202,7 +221,7 @@ static int do_step(struct delivery *d, struct agenda_step *s, struct err *e)
 	int rc = cancel_check(e);
 	if (rc == 0 && s->action == AGENDA_CHECK) {
 		bool same;
-		rc = compare(d, s->file, &same, e);
+		rc = compare(d, s->file, true, &same, e);
 		if (rc < 0)
 			return rc;
 		agenda_checked(&d->m->plan, s, same);

@@ -263,6 +263,37 @@ static void transient_faults_are_tried_again(void **state)
 	world_free(w);
 }
 
+struct meter {
+	struct report report;
+	uint64_t total;
+	int64_t done;
+};
+
+static void measure(struct report *r, const struct report_event *event)
+{
+	struct meter *m = (struct meter *)r;
+	if (event->kind == REPORT_BEGIN)
+		m->total = event->total;
+	if (event->kind == REPORT_ADVANCE)
+		m->done += event->bytes;
+}
+
+static void progress_ends_at_the_total(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	struct meter meter = { .report = { measure } };
+	w->o.retry = &thrice;
+	w->o.report = &meter.report;
+	mem_store_fault(w->store[0], &(struct mem_fault){
+		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .times = 2,
+		.harm = MEM_AFTER });
+	assert_ok(push(w, 1), &w->e);
+	assert_int_equal(meter.total, w->m[0].put_bytes);
+	assert_int_equal(meter.done, meter.total);
+	world_free(w);
+}
+
 static void other_faults_are_not_tried_again(void **state)
 {
 	(void)state;
@@ -664,6 +695,7 @@ int main(void)
 		cmocka_unit_test(answer_lost_after_any_put),
 		cmocka_unit_test(first_push_shows_nothing_until_the_end),
 		cmocka_unit_test(transient_faults_are_tried_again),
+		cmocka_unit_test(progress_ends_at_the_total),
 		cmocka_unit_test(other_faults_are_not_tried_again),
 		cmocka_unit_test(one_bad_mirror_holds_the_release_back),
 		cmocka_unit_test(with_a_quorum_the_others_go_on),

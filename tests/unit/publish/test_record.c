@@ -1,0 +1,175 @@
+#include "publish/record.h"
+
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+static const struct repository_file file = {
+	.key = (char[]){ "targets/models/m/a b.gguf" }, .size = 10, .sha256 = { { 1, 2, 3 } },
+};
+static const struct mirror_stat there = { .size = 10, .modified_s = 77, .etag = "\"x y\"" };
+
+static char *dir;
+
+static int setup(void **state)
+{
+	(void)state;
+	dir = scratch_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	scratch_free(dir);
+	return 0;
+}
+
+static bool vouches(const char *id, const char *place, const struct mirror_stat *st)
+{
+	struct record r;
+	record_open(&r, dir, id, place);
+	bool yes = record_vouches(&r, &file, st);
+	record_close(&r);
+	return yes;
+}
+
+static void add(const struct mirror_stat *st)
+{
+	struct record r;
+	record_open(&r, dir, "eu", "file:///m");
+	record_add(&r, &file, st);
+	record_close(&r);
+}
+
+static void entry_holds_while_nothing_changes(void **state)
+{
+	(void)state;
+	struct mirror_stat st = there;
+	assert_false(vouches("eu", "file:///m", &there));
+	add(&there);
+	assert_true(vouches("eu", "file:///m", &there));
+	st.modified_s++;
+	assert_false(vouches("eu", "file:///m", &st));
+	st = there;
+	strcpy(st.etag, "\"x z\"");
+	assert_false(vouches("eu", "file:///m", &st));
+	st = there;
+	st.size--;
+	assert_false(vouches("eu", "file:///m", &st));
+}
+
+static void entry_is_of_one_place(void **state)
+{
+	(void)state;
+	add(&there);
+	assert_false(vouches("eu", "file:///elsewhere", &there));
+	assert_false(vouches("us", "file:///m", &there));
+}
+
+static void entry_is_of_one_content(void **state)
+{
+	(void)state;
+	struct record r;
+	struct repository_file other = file;
+	other.sha256.bytes[31] = 1;
+	add(&there);
+	record_open(&r, dir, "eu", "file:///m");
+	assert_false(record_vouches(&r, &other, &there));
+	record_close(&r);
+}
+
+static void last_line_of_a_key_wins(void **state)
+{
+	(void)state;
+	struct mirror_stat newer = there;
+	newer.modified_s = 99;
+	add(&there);
+	add(&newer);
+	assert_false(vouches("eu", "file:///m", &there));
+	assert_true(vouches("eu", "file:///m", &newer));
+}
+
+static void without_time_and_tag_there_is_nothing_to_hold_by(void **state)
+{
+	(void)state;
+	struct mirror_stat unmarked = { .size = 10 };
+	add(&unmarked);
+	assert_false(vouches("eu", "file:///m", &unmarked));
+}
+
+static void half_a_line_harms_nothing(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct buf text = BUF_INIT(MIB);
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, ".ferry/push/eu");
+	add(&there);
+	assert_ok(file_read_all(path, &text, &e), &e);
+	buf_adds(&text, "0123 45");
+	assert_ok(file_write_atomic(path, text.data, text.len, 0644, &e), &e);
+	buf_release(&text);
+	assert_true(vouches("eu", "file:///m", &there));
+	struct mirror_stat newer = there;
+	newer.modified_s = 99;
+	add(&newer);
+	assert_true(vouches("eu", "file:///m", &newer));
+}
+
+static void foreign_file_is_replaced(void **state)
+{
+	(void)state;
+	scratch_write(dir, ".ferry/push/eu", "something else\n", 15);
+	add(&there);
+	assert_true(vouches("eu", "file:///m", &there));
+}
+
+/* Years of pushes leave more old lines than new ones. */
+static void old_lines_are_swept_away(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct record r;
+	struct mirror_stat st = there;
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, ".ferry/push/eu");
+	uint64_t before, after;
+	record_open(&r, dir, "eu", "file:///m");
+	for (int i = 0; i < 2000; i++) {
+		st.modified_s = i;
+		record_add(&r, &file, &st);
+	}
+	record_close(&r);
+	assert_ok(file_size(path, &before, &e), &e);
+	assert_true(vouches("eu", "file:///m", &st));
+	assert_ok(file_size(path, &after, &e), &e);
+	assert_true(before > 100 * 1000 && after < 1000);
+	assert_true(vouches("eu", "file:///m", &st));
+}
+
+static void no_folder_no_record(void **state)
+{
+	(void)state;
+	struct record r;
+	record_open(&r, NULL, "eu", NULL);
+	record_add(&r, &file, &there);
+	assert_false(record_vouches(&r, &file, &there));
+	record_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(entry_holds_while_nothing_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(entry_is_of_one_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(entry_is_of_one_content, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_line_of_a_key_wins, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_time_and_tag_there_is_nothing_to_hold_by,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(half_a_line_harms_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(foreign_file_is_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(old_lines_are_swept_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_folder_no_record, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
