@@ -212,8 +212,9 @@ def test_a_full_disk_is_told_before_the_work(ferry, big, small_disk):
 
 
 def test_an_archive_that_unpacks_to_more_than_there_is_room(ferry, work, big, small_disk):
-    path = tar_of(work / "big.tar.xz", "w:xz", ("big.gguf", big.read_bytes()))
-    result = ferry("prepare", "m", path, "-o", small_disk / "m", check=7)
+    tar_of(work / "big.tar", "w", ("big.gguf", big.read_bytes()))
+    subprocess.run(["zstd", "-q", "-1", work / "big.tar"], check=True)
+    result = ferry("prepare", "m", work / "big.tar.zst", "-o", small_disk / "m", check=7)
     assert "not enough space" in result.err and nothing_visible(small_disk / "m")
     assert not list((small_disk / "m/.ferry-prepare").glob("scratch.*"))
 
@@ -518,7 +519,7 @@ BAD_ARCHIVES = {
     "fifo": ([special("m.gguf", tarfile.FIFOTYPE)], "is a FIFO"),
     "twice": ([("m.gguf", b"GGUF"), ("m.gguf", b"GGUF")], "is there twice"),
     "bomb": ([("m.gguf", bytes(64 << 20))], "it is a bomb"),
-    "many": ([(f"{i}", b"") for i in range(10001)], "more than 10000 entries"),
+    "many": ([(f"{i}", b"") for i in range(4097)], "more than 4096 entries"),
     "nothing": ([("README.md", b"hi"), ("LICENSE", b"hi")], "holds no model"),
     "pickles": ([("x/config.json", b"{}"), ("x/pytorch_model.bin", b"PK")], "Python pickles"),
 }
