@@ -115,10 +115,14 @@ int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
 		return err_set(e, ERR_USAGE, "'%s' is no name for a key (a-z, 0-9, '.', '_', '-')",
 			       name);
 	int rc = privkey_new(kind, &key, e);
-	if (rc < 0 || (rc = privkey_save(key, path, passphrase, e)) < 0 ||
-	    (rc = save_public(k->dir, name, privkey_public(key), e)) < 0)
-		return rc;
-	return load_one(k, file, e);
+	if (rc == 0)
+		rc = file_mkdirs(k->dir, 0700, e);
+	/* The public part first: a key that is there is complete, even after a kill. */
+	if (rc == 0 && !file_exists(path))
+		rc = save_public(k->dir, name, privkey_public(key), e);
+	if (rc == 0)
+		rc = privkey_save(key, path, passphrase, e);
+	return rc < 0 ? rc : load_one(k, file, e);
 }
 
 /* ---- opening ---- */

@@ -67,6 +67,10 @@ WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *
 /* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
 WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
 
+/* Which of "root", "targets", "snapshot", "timestamp" a key may sign, by the tree's root;
+ * nothing when there is none. */
+void repository_key_roles(const char *dir, const char *keyid, struct str_list *out);
+
 /* ---- changing the tree ---- */
 
 struct repository;

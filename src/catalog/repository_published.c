@@ -182,3 +182,24 @@ int repository_catalog(const char *dir, struct catalog *out, struct err *e)
 	free(targets.at);
 	return rc;
 }
+
+/* ---- keys ---- */
+
+void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
+{
+	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
+	static const char *const names[] = { "root", "targets", "snapshot", "timestamp" };
+	struct err unread = ERR_INIT;
+	if (tuf_tree_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
+		return;
+	const json_t *roles = json_object_get(tree.root, "roles");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const json_t *ids = json_object_get(json_object_get(roles, names[i]), "keyids");
+		json_t *id;
+		size_t k;
+		json_array_foreach ((json_t *)ids, k, id)
+			if (json_is_string(id) && strcmp(json_string_value(id), keyid) == 0)
+				str_list_add(out, names[i]);
+	}
+}

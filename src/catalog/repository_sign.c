@@ -397,21 +397,3 @@ int repository_init(struct repository *r, const struct repository_signing *how,
 	*out = result;
 	return 0;
 }
-
-void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
-{
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
-	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	struct err unread = ERR_INIT;
-	if (tuf_tree_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
-		return;
-	const json_t *roles = json_object_get(tree.root, "roles");
-	for (size_t i = 0; role_names[i]; i++) {
-		const json_t *ids = json_object_get(json_object_get(roles, role_names[i]), "keyids");
-		json_t *id;
-		size_t k;
-		json_array_foreach ((json_t *)ids, k, id)
-			if (json_is_string(id) && strcmp(json_string_value(id), keyid) == 0)
-				str_list_add(out, role_names[i]);
-	}
-}

@@ -54,8 +54,4 @@ WARN_UNUSED int repository_sign(struct repository *r, const struct repository_si
 WARN_UNUSED int repository_refresh(struct repository *r, const struct repository_signing *how,
 				   struct repository_signed *out, struct err *e);
 
-/* Which of "root", "targets", "snapshot", "timestamp" a key may sign, by the tree's root;
- * nothing when there is none. */
-void repository_key_roles(const char *dir, const char *keyid, struct str_list *out);
-
 #endif

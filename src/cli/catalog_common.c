@@ -137,8 +137,12 @@ int catalog_place_load(struct cli *cli, const struct catalog_opts *o, struct cat
 	int rc = cli_conf(cli, &c, e);
 	if (rc < 0)
 		return rc;
+	/* A tree that is named needs no section; --name is then what it is called. */
 	const char *name = o->name ? o->name : o->dir ? section_of(c, o->dir) : NULL;
-	rc = load(c, o, name, !o->dir, out, e);
+	bool bare = o->dir && (!name || !conf_find(c, "repository", name));
+	rc = load(c, o, bare ? NULL : name, !o->dir, out, e);
+	if (rc == 0 && bare && name)
+		out->name = mem_strdup(name);
 	if (rc == 0 && !file_is_dir(out->dir)) {
 		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", out->dir);
 		catalog_place_release(out);

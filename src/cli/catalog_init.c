@@ -60,12 +60,16 @@ static char *publisher_snippet(const struct catalog_place *p)
 	return buf_steal(&b);
 }
 
-/* *written: the file, or NULL when there is a ferry.conf, which is the person's. */
+/* Before the tree, so that an init that was killed is found by the next. *written: the
+ * file, or NULL when there is a ferry.conf, which is the person's. */
 static int write_conf(struct cli *cli, const struct catalog_place *p, const char **written,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *text = publisher_snippet(p);
+	CLEANUP(mem_free_ptr) char *timestamp = path_join(p->dir, "metadata/timestamp.json");
 	*written = NULL;
+	if (file_exists(timestamp))
+		return 0;
 	if (cli->conf_path || file_exists("ferry.conf")) {
 		report_note(cli->report, "add this to your ferry.conf, so that the other commands "
 			    "find the repository:\n%s", text);
@@ -121,7 +125,7 @@ static int tell(struct cli *cli, const struct catalog_place *p, const struct rep
 }
 
 static int make(struct cli *cli, const struct catalog_opts *o, const struct catalog_place *p,
-		struct repository_signed *done, struct err *e)
+		bool is_new, const char **written, struct repository_signed *done, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
@@ -130,6 +134,8 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct cata
 	int rc = catalog_place_keyring(p, &keys, e);
 	if (rc == 0 && !o->unencrypted)
 		rc = catalog_ask_new(&ask, e);
+	if (rc == 0 && is_new)
+		rc = write_conf(cli, p, written, e);
 	if (rc == 0)
 		rc = repository_open(p->dir, &r, e);
 	if (rc < 0)
@@ -150,8 +156,7 @@ static int run_init(struct cli *cli, void *opts, int count, char **operands, str
 	const char *written = NULL;
 	bool is_new;
 	int rc = catalog_place_new(cli, o, count ? operands[0] : NULL, &p, &is_new, e);
-	if (rc < 0 || (rc = make(cli, o, &p, &done, e)) < 0 ||
-	    (is_new && (rc = write_conf(cli, &p, &written, e)) < 0))
+	if (rc < 0 || (rc = make(cli, o, &p, is_new, &written, &done, e)) < 0)
 		return rc;
 	return tell(cli, &p, &done, written, e);
 }

@@ -231,6 +231,12 @@ def test_no_terminal_and_no_passphrase(desk):
     assert "--passphrase-file" in err
 
 
+def test_init_without_a_passphrase_leaves_nothing(desk):
+    result = desk.catalog("init", "lab", check=2, env={"FERRY_PASSPHRASE": ""})
+    assert "passphrase is empty" in result.err
+    assert sorted(os.listdir(desk.work)) == ["home"]
+
+
 # -- trouble -----------------------------------------------------------------------------
 
 
@@ -243,6 +249,18 @@ def test_where_there_is_nothing(desk):
     assert "no root yet" in unsigned.err and "ferry catalog init" in unsigned.err
     assert desk.json("status", "--repository", "repository", check=3)["error"]["exit"] == 3
     assert "needs" not in desk.catalog("--help").err
+
+
+def test_a_tree_without_a_configuration(desk):
+    place = ["--repository", "repository", "--keys", "lab-keys"]
+    desk.init()
+    (desk.work / "ferry.conf").unlink()
+    desk.catalog("add", desk.prepare("tiny"), "--repository", "repository")
+    assert desk.json("sign", *place)["models"] == 1
+    assert desk.published()["name"] == "lab"
+    assert desk.json("sign", *place, "--name", "new-name")["changed"]
+    assert desk.published()["name"] == "new-name"
+    assert "[repository.NAME]" in desk.catalog("sign", check=3).err
 
 
 def test_init_twice_is_a_conflict(desk):
@@ -382,16 +400,15 @@ def test_kill_during_init_and_add(desk):
             break
     started = desk.catalog("init", "lab", "--unencrypted", check=None)
     assert started.code in (0, 8), started.err
-    keys = desk.json("key", "list", "--repository", "repository", "--keys", "lab-keys")["keys"]
+    keys = desk.json("key", "list")["keys"]
     assert sorted(k["roles"] for k in keys) == [["root"], ["snapshot"], ["targets"],
                                                 ["timestamp"]]
-    place = ["--repository", "repository"]
     folder = desk.prepare("tiny")
     for _ in range(6):
-        kill_sometime(desk, 0.1, "add", folder, *place)
-    desk.catalog("add", folder, *place)
-    signed = desk.json("sign", *place, "--keys", "lab-keys", "--name", "lab")
-    assert signed["models"] == 1
+        kill_sometime(desk, 0.1, "add", folder)
+    desk.catalog("add", folder)
+    assert desk.json("sign")["models"] == 1
+    assert desk.published()["name"] == "lab"
 
 
 # -- the example -------------------------------------------------------------------------
