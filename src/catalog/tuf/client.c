@@ -1,5 +1,6 @@
 #include "catalog/tuf/client.h"
 
+#include "catalog/tuf/folder.h"
 #include "catalog/tuf/search.h"
 #include "catalog/tuf/trusted.h"
 #include "util/file.h"
@@ -10,7 +11,6 @@
 
 #define MAX_TRIES 64            /* endpoints that a transport may offer for one file */
 #define MAX_NAME 240            /* bytes of a file name, below what file systems allow */
-#define PIN_FILE "pinned"       /* hex SHA-256 of the root that the chain began with */
 
 const struct tuf_limits tuf_limits_default = {
 	.root = 512000,
@@ -34,146 +34,6 @@ void tuf_target_release(struct tuf_target *t)
 	mem_free_ptr(&t->custom);
 }
 
-/* -- the trust folder ------------------------------------------------------------------ */
-
-static char *stored_path(const char *dir, const char *role)
-{
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
-	return mem_printf("%s/%s.json", dir, encoded);
-}
-
-/* 1 when the role is stored, 0 when it is not or is of no use because of its size. */
-static int read_stored(const char *dir, const char *role, struct buf *out, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = stored_path(dir, role);
-	struct err why = ERR_INIT;
-	if (file_read_all(path, out, &why) == 0)
-		return 1;
-	if (err_is(&why, ERR_NOT_FOUND) || err_is(&why, ERR_INTEGRITY))
-		return 0;
-	*e = why;
-	return -(int)e->class;
-}
-
-static int store(const struct tuf_client *c, const char *role, const struct buf *raw,
-		 struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = stored_path(c->dir, role);
-	return file_write_atomic(path, raw->data, raw->len, 0644, e);
-}
-
-static int forget(const struct tuf_client *c, const char *role, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = stored_path(c->dir, role);
-	return file_remove(path, e);
-}
-
-static int trusted_root_hint(const char *dir, struct err *e)
-{
-	return err_hint(e, "the trust folder %s is damaged; remove it and start again from the "
-			   "root that the publisher gave you", dir);
-}
-
-static int load_root(const char *dir, size_t max, struct tuf_trusted *t, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = stored_path(dir, "root");
-	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
-	if (!file_exists(path)) {
-		err_set(e, ERR_NOT_FOUND, "there is no trusted root in %s", dir);
-		return err_hint(e, "name the root file that the publisher gave you, or its "
-				   "SHA-256, in the configuration");
-	}
-	int rc = file_read_all(path, &raw, e);
-	if (rc == 0)
-		rc = tuf_trusted_root_first(t, buf_str(&raw), raw.len, path, e);
-	return rc < 0 && err_is(e, ERR_INTEGRITY) ? trusted_root_hint(dir, e) : rc;
-}
-
-static int store_pinned(const char *dir, const void *root, size_t len, struct err *e)
-{
-	struct digest digest;
-	char hex[DIGEST_HEX];
-	sha256_of(root, len, &digest);
-	digest_hex(hex, &digest);
-	hex[DIGEST_HEX - 1] = '\n';      /* a text file, not a string */
-	CLEANUP(mem_free_ptr) char *pin = path_join(dir, PIN_FILE);
-	CLEANUP(mem_free_ptr) char *path = stored_path(dir, "root");
-	int rc = file_write_atomic(path, root, len, 0644, e);
-	return rc < 0 ? rc : file_write_atomic(pin, hex, DIGEST_HEX, 0644, e);
-}
-
-bool tuf_client_pinned(const char *trust_dir, struct digest *out)
-{
-	CLEANUP(mem_free_ptr) char *path = path_join(trust_dir, PIN_FILE);
-	CLEANUP(buf_release) struct buf text = BUF_INIT(DIGEST_HEX);
-	struct err ignored = ERR_INIT;
-	if (file_read_all(path, &text, &ignored) < 0 || text.len < DIGEST_HEX - 1)
-		return false;
-	text.data[DIGEST_HEX - 1] = '\0';
-	return digest_parse(out, text.data);
-}
-
-static bool is_pinned(const char *dir, const void *root, size_t len)
-{
-	struct digest digest, pinned;
-	sha256_of(root, len, &digest);
-	return tuf_client_pinned(dir, &pinned) && digest_equal(&pinned, &digest);
-}
-
-/* Do the older root's keys vouch for the newer one? */
-static bool vouches(const struct tuf_metadata *older, const struct tuf_metadata *newer)
-{
-	struct err ignored = ERR_INIT;
-	return tuf_metadata_verify(newer, &older->roles[TUF_ROOT], &older->keys, "root", "",
-				   &ignored) == 0;
-}
-
-/* 1: the given root takes the stored one's place; 0: the stored one stays. */
-static int choose_root(const char *dir, const struct tuf_metadata *stored,
-		       const struct tuf_metadata *given, const void *root, size_t len,
-		       struct err *e)
-{
-	if (is_pinned(dir, root, len) ||
-	    (given->version <= stored->version && vouches(given, stored)))
-		return 0;
-	if (given->version > stored->version && vouches(stored, given))
-		return 1;
-	err_set(e, ERR_CONFLICT,
-		"%s holds the trusted root of another repository, or of another time", dir);
-	return err_hint(e, "if the publisher began anew, remove %s; be sure of the new root first",
-			dir);
-}
-
-int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct err *e)
-{
-	CLEANUP(tuf_trusted_release) struct tuf_trusted given = { 0 }, stored = { 0 };
-	if (len > tuf_limits_default.root)
-		return err_set(e, ERR_INTEGRITY, "the pinned root is larger than %zu bytes",
-			       tuf_limits_default.root);
-	int rc = tuf_trusted_root_first(&given, root, len, "the pinned root", e);
-	if (rc < 0)
-		return err_hint(e, "ask the publisher for the root file again");
-	rc = file_mkdirs(trust_dir, 0755, e);
-	if (rc < 0)
-		return rc;
-	struct err why = ERR_INIT;
-	if (load_root(trust_dir, tuf_limits_default.root, &stored, &why) == 0) {
-		rc = choose_root(trust_dir, stored.root, given.root, root, len, e);
-		if (rc <= 0)
-			return rc;
-	} else if (!err_is(&why, ERR_NOT_FOUND) && !err_is(&why, ERR_INTEGRITY)) {
-		*e = why;
-		return -(int)e->class;
-	}
-	return store_pinned(trust_dir, root, len, e);
-}
-
-bool tuf_client_is_initialised(const char *trust_dir)
-{
-	CLEANUP(mem_free_ptr) char *path = stored_path(trust_dir, "root");
-	return file_exists(path);
-}
-
 int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport,
 		    const struct tuf_limits *limits, int64_t now_s, struct tuf_client **out,
 		    struct err *e)
@@ -183,7 +43,7 @@ int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport
 	c->transport = transport ? *transport : (struct tuf_transport){ 0 };
 	c->limits = limits ? *limits : tuf_limits_default;
 	c->trusted.now_s = now_s;
-	int rc = load_root(c->dir, c->limits.root, &c->trusted, e);
+	int rc = tuf_folder_root(c->dir, c->limits.root, &c->trusted, e);
 	if (rc < 0)
 		return rc;
 	*out = STEAL(c);
@@ -245,9 +105,9 @@ static char *remote_name(const struct tuf_client *c, const char *role, uint64_t 
 static int try_stored(struct tuf_client *c, struct step *s, size_t max, struct err *e)
 {
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
-	CLEANUP(mem_free_ptr) char *path = stored_path(c->dir, s->role);
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(c->dir, s->role);
 	struct err why = ERR_INIT;
-	int rc = read_stored(c->dir, s->role, &raw, e);
+	int rc = tuf_folder_read(c->dir, s->role, &raw, e);
 	if (rc <= 0)
 		return rc;
 	if (s->check(c, s, &raw, path, true, &why) == 0)
@@ -285,11 +145,11 @@ static int refresh_root(struct tuf_client *c, struct err *e)
 		}
 		/* First what the new root takes away, so that no interruption can leave it
 		 * in force beside the new root (5.3.11). */
-		int rc = step.flag ? forget(c, "timestamp", e) : 0;
+		int rc = step.flag ? tuf_folder_forget(c->dir, "timestamp", e) : 0;
 		if (rc == 0 && step.flag)
-			rc = forget(c, "snapshot", e);
+			rc = tuf_folder_forget(c->dir, "snapshot", e);
 		if (rc == 0)
-			rc = store(c, "root", &raw, e);
+			rc = tuf_folder_write(c->dir, "root", &raw, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -314,7 +174,7 @@ static int refresh_timestamp(struct tuf_client *c, struct err *e)
 		rc = fetch(c, &step, "timestamp.json", &raw, e);
 	if (rc < 0 || step.flag)
 		return rc;
-	return store(c, "timestamp", &raw, e);
+	return tuf_folder_write(c->dir, "timestamp", &raw, e);
 }
 
 static int check_snapshot(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -342,7 +202,7 @@ static int refresh_snapshot(struct tuf_client *c, struct err *e)
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.snapshot));
 	CLEANUP(mem_free_ptr) char *name = remote_name(c, "snapshot", meta.version);
 	rc = fetch(c, &step, name, &raw, e);
-	return rc < 0 ? rc : store(c, "snapshot", &raw, e);
+	return rc < 0 ? rc : tuf_folder_write(c->dir, "snapshot", &raw, e);
 }
 
 static int check_targets(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -374,25 +234,12 @@ static int load_targets(struct tuf_client *c, const char *role,
 		CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.targets));
 		rc = fetch(c, &step, name, &raw, e);
 		if (rc == 0)
-			rc = store(c, role, &raw, e);
+			rc = tuf_folder_write(c->dir, role, &raw, e);
 	}
 	if (rc < 0)
 		return rc;
 	*out = step.loaded;
 	return 0;
-}
-
-/* What a killed process left half written; only under the lock. */
-static int remove_leftovers(const char *dir, struct err *e)
-{
-	CLEANUP(str_list_release) struct str_list names = { 0 };
-	int rc = file_list_dir(dir, &names, e);
-	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
-		if (file_is_temporary(names.at[i]))
-			rc = file_remove(path, e);
-	}
-	return rc;
 }
 
 int tuf_client_refresh(struct tuf_client *c, struct err *e)
@@ -405,9 +252,9 @@ int tuf_client_refresh(struct tuf_client *c, struct err *e)
 	c->trusted.offline = false;
 	int rc = file_lock(lock_path, true, &lock, e);
 	if (rc == 0)
-		rc = remove_leftovers(c->dir, e);
+		rc = tuf_folder_tidy(c->dir, e);
 	if (rc == 0)
-		rc = load_root(c->dir, c->limits.root, &c->trusted, e);
+		rc = tuf_folder_root(c->dir, c->limits.root, &c->trusted, e);
 	if (rc == 0)
 		rc = refresh_root(c, e);
 	if (rc == 0)
@@ -423,7 +270,7 @@ int tuf_client_refresh(struct tuf_client *c, struct err *e)
 static int need_stored(struct tuf_client *c, struct step *s, size_t max, struct err *e)
 {
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
-	CLEANUP(mem_free_ptr) char *path = stored_path(c->dir, s->role);
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(c->dir, s->role);
 	int rc = file_read_all(path, &raw, e);
 	if (rc == 0)
 		rc = s->check(c, s, &raw, path, true, e);
@@ -436,7 +283,7 @@ int tuf_client_load_offline(struct tuf_client *c, const char **expired, struct e
 	struct step snapshot = { .role = "snapshot", .check = check_snapshot };
 	const struct tuf_metadata *targets;
 	c->ready = false;
-	int rc = load_root(c->dir, c->limits.root, &c->trusted, e);
+	int rc = tuf_folder_root(c->dir, c->limits.root, &c->trusted, e);
 	c->trusted.offline = true;
 	if (rc == 0)
 		rc = tuf_trusted_root_final(&c->trusted, e);

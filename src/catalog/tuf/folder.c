@@ -1,0 +1,158 @@
+#include "catalog/tuf/folder.h"
+
+#include "catalog/tuf/client.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define PIN_FILE "pinned"       /* hex SHA-256 of the root that the chain began with */
+
+char *tuf_folder_path(const char *dir, const char *role)
+{
+	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
+	return mem_printf("%s/%s.json", dir, encoded);
+}
+
+int tuf_folder_read(const char *dir, const char *role, struct buf *out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
+	struct err why = ERR_INIT;
+	if (file_read_all(path, out, &why) == 0)
+		return 1;
+	if (err_is(&why, ERR_NOT_FOUND) || err_is(&why, ERR_INTEGRITY))
+		return 0;
+	*e = why;
+	return -(int)e->class;
+}
+
+int tuf_folder_write(const char *dir, const char *role, const struct buf *raw, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
+	return file_write_atomic(path, raw->data, raw->len, 0644, e);
+}
+
+int tuf_folder_forget(const char *dir, const char *role, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
+	return file_remove(path, e);
+}
+
+static int trusted_root_hint(const char *dir, struct err *e)
+{
+	return err_hint(e, "the trust folder %s is damaged; remove it and start again from the "
+			   "root that the publisher gave you", dir);
+}
+
+int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, "root");
+	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
+	if (!file_exists(path)) {
+		err_set(e, ERR_NOT_FOUND, "there is no trusted root in %s", dir);
+		return err_hint(e, "name the root file that the publisher gave you, or its "
+				   "SHA-256, in the configuration");
+	}
+	int rc = file_read_all(path, &raw, e);
+	if (rc == 0)
+		rc = tuf_trusted_root_first(t, buf_str(&raw), raw.len, path, e);
+	return rc < 0 && err_is(e, ERR_INTEGRITY) ? trusted_root_hint(dir, e) : rc;
+}
+
+static int store_pinned(const char *dir, const void *root, size_t len, struct err *e)
+{
+	struct digest digest;
+	char hex[DIGEST_HEX];
+	sha256_of(root, len, &digest);
+	digest_hex(hex, &digest);
+	hex[DIGEST_HEX - 1] = '\n';      /* a text file, not a string */
+	CLEANUP(mem_free_ptr) char *pin = path_join(dir, PIN_FILE);
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, "root");
+	int rc = file_write_atomic(path, root, len, 0644, e);
+	return rc < 0 ? rc : file_write_atomic(pin, hex, DIGEST_HEX, 0644, e);
+}
+
+bool tuf_client_pinned(const char *trust_dir, struct digest *out)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(trust_dir, PIN_FILE);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(DIGEST_HEX);
+	struct err ignored = ERR_INIT;
+	if (file_read_all(path, &text, &ignored) < 0 || text.len < DIGEST_HEX - 1)
+		return false;
+	text.data[DIGEST_HEX - 1] = '\0';
+	return digest_parse(out, text.data);
+}
+
+static bool is_pinned(const char *dir, const void *root, size_t len)
+{
+	struct digest digest, pinned;
+	sha256_of(root, len, &digest);
+	return tuf_client_pinned(dir, &pinned) && digest_equal(&pinned, &digest);
+}
+
+/* Do the older root's keys vouch for the newer one? */
+static bool vouches(const struct tuf_metadata *older, const struct tuf_metadata *newer)
+{
+	struct err ignored = ERR_INIT;
+	return tuf_metadata_verify(newer, &older->roles[TUF_ROOT], &older->keys, "root", "",
+				   &ignored) == 0;
+}
+
+/* 1: the given root takes the stored one's place; 0: the stored one stays. */
+static int choose_root(const char *dir, const struct tuf_metadata *stored,
+		       const struct tuf_metadata *given, const void *root, size_t len,
+		       struct err *e)
+{
+	if (is_pinned(dir, root, len) ||
+	    (given->version <= stored->version && vouches(given, stored)))
+		return 0;
+	if (given->version > stored->version && vouches(stored, given))
+		return 1;
+	err_set(e, ERR_CONFLICT,
+		"%s holds the trusted root of another repository, or of another time", dir);
+	return err_hint(e, "if the publisher began anew, remove %s; be sure of the new root first",
+			dir);
+}
+
+int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct err *e)
+{
+	CLEANUP(tuf_trusted_release) struct tuf_trusted given = { 0 }, stored = { 0 };
+	if (len > tuf_limits_default.root)
+		return err_set(e, ERR_INTEGRITY, "the pinned root is larger than %zu bytes",
+			       tuf_limits_default.root);
+	int rc = tuf_trusted_root_first(&given, root, len, "the pinned root", e);
+	if (rc < 0)
+		return err_hint(e, "ask the publisher for the root file again");
+	rc = file_mkdirs(trust_dir, 0755, e);
+	if (rc < 0)
+		return rc;
+	struct err why = ERR_INIT;
+	if (tuf_folder_root(trust_dir, tuf_limits_default.root, &stored, &why) == 0) {
+		rc = choose_root(trust_dir, stored.root, given.root, root, len, e);
+		if (rc <= 0)
+			return rc;
+	} else if (!err_is(&why, ERR_NOT_FOUND) && !err_is(&why, ERR_INTEGRITY)) {
+		*e = why;
+		return -(int)e->class;
+	}
+	return store_pinned(trust_dir, root, len, e);
+}
+
+bool tuf_client_is_initialised(const char *trust_dir)
+{
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(trust_dir, "root");
+	return file_exists(path);
+}
+
+int tuf_folder_tidy(const char *dir, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		if (file_is_temporary(names.at[i]))
+			rc = file_remove(path, e);
+	}
+	return rc;
+}

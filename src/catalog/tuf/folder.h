@@ -1,0 +1,30 @@
+/*
+ * The trust folder: verified metadata under unversioned names, byte for byte as it was
+ * received ("root.json", a delegated role's name percent-encoded), a lock, and the digest of
+ * the root that was pinned.
+ */
+#ifndef FERRY_CATALOG_TUF_FOLDER_H
+#define FERRY_CATALOG_TUF_FOLDER_H
+
+#include "catalog/tuf/trusted.h"
+
+/* Where a role's file is; caller frees. */
+char *tuf_folder_path(const char *dir, const char *role);
+
+/* 1 when the role is stored, 0 when it is not or is of no use because of its size. */
+WARN_UNUSED int tuf_folder_read(const char *dir, const char *role, struct buf *out,
+				struct err *e);
+/* Atomic. */
+WARN_UNUSED int tuf_folder_write(const char *dir, const char *role, const struct buf *raw,
+				 struct err *e);
+WARN_UNUSED int tuf_folder_forget(const char *dir, const char *role, struct err *e);
+
+/* Verifies the stored root by itself and begins the set with it. ERR_NOT_FOUND: there is
+ * none. */
+WARN_UNUSED int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t,
+				struct err *e);
+
+/* Removes what a killed process left half written; only under the lock. */
+WARN_UNUSED int tuf_folder_tidy(const char *dir, struct err *e);
+
+#endif
