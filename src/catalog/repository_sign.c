@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TARGETS "targets"
+#define RENEW_S (30 * 86400)
 
 static const char *const role_names[] = { "root", TARGETS, "snapshot", "timestamp", NULL };
 
@@ -303,6 +304,19 @@ static int refuse_errors(const struct repository_cards *cards, struct err *e)
 	return 0;
 }
 
+/* A version that nothing changed for a year would expire under its readers. */
+static int renew_targets(struct signing *s, struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int64_t soon_s = (int64_t)MIN(s->how->expiry.targets_s / 4, (uint64_t)RENEW_S);
+	int rc = tuf_writer_status(s->w, &all, e);
+	for (size_t i = 0; rc == 0 && i < all.count; i++)
+		if (strcmp(all.at[i].role, TARGETS) == 0 && !all.at[i].waiting &&
+		    all.at[i].expires_s - s->how->now_s < soon_s)
+			rc = tuf_writer_touch(s->w, TARGETS, e);
+	return rc;
+}
+
 /* Everything from cards to a published catalog, with the writer open. */
 static int sign_cards(struct signing *s, struct repository_signed *out, struct err *e)
 {
@@ -310,7 +324,7 @@ static int sign_cards(struct signing *s, struct repository_signed *out, struct e
 	int rc = repository_cards_load(s->r->dir, &cards, e);
 	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 ||
 	    (rc = set_files(s, &cards, out, e)) < 0 || (rc = set_catalog(s, &cards, e)) < 0 ||
-	    (rc = drop_other_targets(s, e)) < 0)
+	    (rc = drop_other_targets(s, e)) < 0 || (rc = renew_targets(s, e)) < 0)
 		return rc;
 	out->published = true;
 	if (tuf_writer_changed(s->w) && (rc = save(s, true, out, e)) < 0)

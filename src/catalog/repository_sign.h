@@ -44,7 +44,8 @@ WARN_UNUSED int repository_init(struct repository *r, const struct repository_si
 
 /*
  * Builds the catalog from the cards, puts it and the manifests into targets/, and signs a
- * new version; with nothing changed it does nothing. ERR_NOT_FOUND: no root in the tree.
+ * new version; with nothing changed it does nothing, unless the targets expire within a
+ * month (or a quarter of their time, if that is less). ERR_NOT_FOUND: no root in the tree.
  * ERR_USAGE: errors that the linter finds, no key that fits, a wrong passphrase.
  */
 WARN_UNUSED int repository_sign(struct repository *r, const struct repository_signing *how,

@@ -609,6 +609,26 @@ static void refresh_needs_two_keys_only(void **state)
 	desk_free(d);
 }
 
+static void sign_renews_what_would_expire(void **state)
+{
+	(void)state;
+	struct desk *d = desk_new();
+	init(d);
+	d->now_s = NOW + 334 * DAY;
+	assert_false(sign(d).changed);
+	d->now_s = NOW + 336 * DAY;
+	struct repository_signed s = sign(d);
+	assert_true(s.changed);
+	assert_int_equal(s.targets.version, 2);
+	assert_int_equal(s.targets.expires_s, d->now_s + 365 * DAY);
+	assert_int_equal(s.root.version, 1);
+	assert_false(sign(d).changed);
+	struct catalog c = catalog_of(d);
+	assert_string_equal(c.updated, "2026-01-01T00:00:00Z");
+	catalog_release(&c);
+	desk_free(d);
+}
+
 static void keys_stay_out_of_the_tree(void **state)
 {
 	(void)state;
@@ -668,6 +688,7 @@ int main(void)
 		cmocka_unit_test(one_process_at_a_time),
 		cmocka_unit_test(an_unsigned_tree_says_so),
 		cmocka_unit_test(refresh_needs_two_keys_only),
+		cmocka_unit_test(sign_renews_what_would_expire),
 		cmocka_unit_test(keys_stay_out_of_the_tree),
 		cmocka_unit_test(lint_looks_into_the_tree),
 	};
