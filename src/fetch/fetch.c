@@ -16,7 +16,7 @@ void fetch_result_release(struct fetch_result *r)
 	*r = (struct fetch_result){ 0 };
 }
 
-static struct store_variant stored_form(const struct client *c, const struct plan *p)
+static struct store_variant stored_form(const struct client *c, const struct fetch_plan *p)
 {
 	struct store_variant v = {
 		.repository = mem_strdup(c->repository), .model = mem_strdup(p->model->id),
@@ -32,7 +32,7 @@ static struct store_variant stored_form(const struct client *c, const struct pla
 	return v;
 }
 
-static int fetch_one(struct client *c, const struct plan_file *f, uint64_t limit_rate,
+static int fetch_one(struct client *c, const struct fetch_plan_file *f, uint64_t limit_rate,
 		     struct fetch_file *out, struct err *e)
 {
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
@@ -54,12 +54,12 @@ static int fetch_one(struct client *c, const struct plan_file *f, uint64_t limit
 	return rc < 0 ? rc : partial_finish(&p, e);
 }
 
-static int fetch_files(struct client *c, const struct plan *p, uint64_t limit_rate,
+static int fetch_files(struct client *c, const struct fetch_plan *p, uint64_t limit_rate,
 		       struct fetch_result *r, struct err *e)
 {
 	r->files = mem_alloc((p->count + 1) * sizeof *r->files);
 	for (size_t i = 0; i < p->count; i++) {
-		const struct plan_file *f = &p->files[i];
+		const struct fetch_plan_file *f = &p->files[i];
 		struct fetch_file *out = &r->files[r->count++];
 		out->name = f->card->name;
 		out->size = f->card->size;
@@ -94,7 +94,7 @@ static bool is_linked(const struct client *c, const struct store_variant *v)
 	return true;
 }
 
-static void name_linked(struct client *c, const struct plan *p, struct fetch_result *r)
+static void name_linked(struct client *c, const struct fetch_plan *p, struct fetch_result *r)
 {
 	CLEANUP(mem_free_ptr) char *dir =
 		store_variant_dir(c->store, c->repository, p->model->id, p->variant->id);
@@ -102,7 +102,7 @@ static void name_linked(struct client *c, const struct plan *p, struct fetch_res
 		r->files[i].path = path_join(dir, r->files[i].name);
 }
 
-static int deliver(struct client *c, const struct plan *p, const char *output,
+static int deliver(struct client *c, const struct fetch_plan *p, const char *output,
 		   struct fetch_result *r, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
@@ -118,9 +118,9 @@ int fetch_variant(struct client *c, const struct card *model,
 		  const struct card_variant *variant, const struct fetch_options *options,
 		  struct fetch_result *out, struct err *e)
 {
-	CLEANUP(plan_release) struct plan plan = { 0 };
+	CLEANUP(fetch_plan_release) struct fetch_plan plan = { 0 };
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	int rc = plan_make(c, model, variant, options->check_blobs, &plan, e);
+	int rc = fetch_plan_make(c, model, variant, options->check_blobs, &plan, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(store_variant_release) struct store_variant v = stored_form(c, &plan);

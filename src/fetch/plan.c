@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-void plan_release(struct plan *p)
+void fetch_plan_release(struct fetch_plan *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		free(p->files[i].key);
 		manifest_release(&p->files[i].manifest);
 	}
 	free(p->files);
-	*p = (struct plan){ 0 };
+	*p = (struct fetch_plan){ 0 };
 }
 
 static int disagree(const struct client *c, const char *path, const char *what, struct err *e)
@@ -24,7 +24,7 @@ static int disagree(const struct client *c, const char *path, const char *what, 
 }
 
 /* The card is a signed target like the file itself; both must say the same. */
-static int check_target(struct client *c, struct plan_file *f, struct err *e)
+static int check_target(struct client *c, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
 	int rc = tuf_client_target(c->tuf, f->card->path, &t, e);
@@ -36,7 +36,7 @@ static int check_target(struct client *c, struct plan_file *f, struct err *e)
 	return 0;
 }
 
-static int load_manifest(struct client *c, struct plan_file *f, struct err *e)
+static int load_manifest(struct client *c, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MANIFEST_SUFFIX, f->card->path);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
@@ -51,7 +51,7 @@ static int load_manifest(struct client *c, struct plan_file *f, struct err *e)
 	return 0;
 }
 
-static int count_missing(struct client *c, struct plan_file *f, struct err *e)
+static int count_missing(struct client *c, struct fetch_plan_file *f, struct err *e)
 {
 	const struct grid *grid = &f->manifest.grid;
 	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
@@ -68,7 +68,7 @@ static int count_missing(struct client *c, struct plan_file *f, struct err *e)
 	return 0;
 }
 
-static int not_here(const struct client *c, const struct plan_file *f, struct err *e)
+static int not_here(const struct client *c, const struct fetch_plan_file *f, struct err *e)
 {
 	if (c->store->read_only) {
 		err_set(e, ERR_SYSTEM, "%s is not in the store, and the store %s is read-only",
@@ -79,7 +79,8 @@ static int not_here(const struct client *c, const struct plan_file *f, struct er
 	return err_hint(e, "run the same command without --offline");
 }
 
-static int plan_one(struct client *c, struct plan_file *f, bool check_blobs, struct err *e)
+static int plan_one(struct client *c, struct fetch_plan_file *f, bool check_blobs,
+		    struct err *e)
 {
 	int rc = check_target(c, f, e);
 	if (rc < 0)
@@ -104,13 +105,14 @@ static int plan_one(struct client *c, struct plan_file *f, bool check_blobs, str
 	return rc < 0 ? rc : count_missing(c, f, e);
 }
 
-int plan_make(struct client *c, const struct card *model, const struct card_variant *variant,
-	      bool check_blobs, struct plan *out, struct err *e)
+int fetch_plan_make(struct client *c, const struct card *model,
+		    const struct card_variant *variant, bool check_blobs,
+		    struct fetch_plan *out, struct err *e)
 {
-	CLEANUP(plan_release) struct plan p = { .model = model, .variant = variant };
+	CLEANUP(fetch_plan_release) struct fetch_plan p = { .model = model, .variant = variant };
 	p.files = mem_alloc((variant->file_count + 1) * sizeof *p.files);
 	for (size_t i = 0; i < variant->file_count; i++) {
-		struct plan_file *f = &p.files[p.count++];
+		struct fetch_plan_file *f = &p.files[p.count++];
 		f->card = &variant->files[i];
 		int rc = plan_one(c, f, check_blobs, e);
 		if (rc < 0)
@@ -118,6 +120,6 @@ int plan_make(struct client *c, const struct card *model, const struct card_vari
 		p.to_fetch += f->to_fetch;
 	}
 	*out = p;
-	p = (struct plan){ 0 };
+	p = (struct fetch_plan){ 0 };
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "catalog/manifest.h"
 #include "fetch/client.h"
 
-struct plan_file {
+struct fetch_plan_file {
 	const struct card_file *card;   /* borrowed from the catalog */
 	char *key;                      /* on every source */
 	bool in_store;                  /* whole and verified: nothing below is set */
@@ -16,14 +16,14 @@ struct plan_file {
 	uint64_t to_fetch;              /* bytes, if the journal of an earlier run is right */
 };
 
-struct plan {
+struct fetch_plan {
 	const struct card *model;
 	const struct card_variant *variant;
-	struct plan_file *files;        /* shards in order */
+	struct fetch_plan_file *files;        /* shards in order */
 	size_t count;
 	uint64_t to_fetch;
 };
-void plan_release(struct plan *p);
+void fetch_plan_release(struct fetch_plan *p);
 
 /*
  * Checks the card against the signed targets and their manifests. check_blobs: files that
@@ -32,8 +32,8 @@ void plan_release(struct plan *p);
  * ERR_INTEGRITY when card, target and manifest disagree; ERR_NOT_FOUND offline when a
  * file is not in the store.
  */
-WARN_UNUSED int plan_make(struct client *c, const struct card *model,
-			  const struct card_variant *variant, bool check_blobs,
-			  struct plan *out, struct err *e);
+WARN_UNUSED int fetch_plan_make(struct client *c, const struct card *model,
+				const struct card_variant *variant, bool check_blobs,
+				struct fetch_plan *out, struct err *e);
 
 #endif

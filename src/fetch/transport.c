@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define TIMESTAMP "timestamp.json"
+#define FIRST_ROOT "1.root.json"
 #define ROUNDS 3        /* when nobody answers */
 #define ROUND_PAUSE_MS 500
 
@@ -97,12 +98,16 @@ static int ask(struct transport *t, struct source *s, const char *name, struct b
 	return rc;
 }
 
-/* What a failed request says about the endpoint. That there is no next root is how a chain
- * of roots ends. */
+static bool is_next_root(const char *name)
+{
+	return str_ends(name, ".root.json") && strcmp(name, FIRST_ROOT) != 0;
+}
+
+/* What a failed request says about the endpoint. */
 static void note_failure(struct transport *t, struct source *s, const char *name,
 			 const struct err *why)
 {
-	if (why->class == ERR_NOT_FOUND && str_ends(name, "root.json"))
+	if (why->class == ERR_NOT_FOUND && is_next_root(name))
 		return;
 	if (why->class == ERR_NETWORK)
 		s->failures++;
@@ -171,7 +176,8 @@ static int get_one(struct transport *t, const char *name, struct buf *out, struc
 	}
 	if (rc <= 0)
 		return rc;
-	if (rc == 1)
+	/* The end of a chain of roots is no failure; anything else should be there. */
+	if (rc == 1 && is_next_root(name))
 		return err_set(e, ERR_NOT_FOUND, "no endpoint has %s", name);
 	return source_list_err(t->sources, name, e);
 }
@@ -268,16 +274,16 @@ int transport_first_root(struct transport *t, const struct digest *sha256, struc
 	for (;;) {
 		struct digest got;
 		struct err why = ERR_INIT;
-		int rc = transport_get(t, "1.root.json", out, e);
+		int rc = transport_get(t, FIRST_ROOT, out, e);
 		if (rc < 0)
 			return rc;
 		sha256_of(buf_str(out), out->len, &got);
 		if (digest_equal(&got, sha256))
 			return 0;
 		char hex[DIGEST_HEX];
-		err_set(&why, ERR_INTEGRITY, "1.root.json has another SHA-256 than root-sha256 "
+		err_set(&why, ERR_INTEGRITY, FIRST_ROOT " has another SHA-256 than root-sha256 "
 			"says: %s", digest_hex(hex, &got));
-		if (transport_rejected(t, "1.root.json", &why))
+		if (transport_rejected(t, FIRST_ROOT, &why))
 			continue;
 		*e = why;
 		return err_hint(e, "compare root-sha256 in ferry.conf with what the publisher tells");

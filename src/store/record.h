@@ -41,7 +41,8 @@ struct record_refs {
 };
 void record_refs_release(struct record_refs *r);
 bool record_refs_has(const struct record_refs *r, const struct digest *d);
-/* All that records, pins and links name, sorted. A damaged record takes nothing away: its links still count. */
+/* All that records, pins and links name, sorted. A damaged record takes nothing away: its
+ * links still count. */
 WARN_UNUSED int record_refs_collect(const struct store *s, struct record_refs *out,
 				    struct err *e);
 

@@ -94,7 +94,7 @@ void store_variants_release(struct store_variants *v);
  * without files, as not complete. */
 WARN_UNUSED int store_list(const struct store *s, struct store_variants *out, struct err *e);
 
-/* Unlinks the variant; its blobs stay until gc unless no other variant uses them. Adds the bytes that
+/* Unlinks the variant and removes the blobs that no other variant uses. Adds the bytes that
  * became free to *freed. ERR_NOT_FOUND when it is not there. */
 WARN_UNUSED int store_remove(const struct store *s, const char *repository, const char *model,
 			     const char *variant, uint64_t *freed, struct err *e);

@@ -1,0 +1,267 @@
+/* The transport against endpoints in memory. What the TUF client would verify is played
+ * by the test: it accepts or rejects. */
+#include "fetch/transport.h"
+
+#include "mirror/mem.h"
+#include "unit.h"
+#include "util/mem.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+struct fixture {
+	struct mem_store *endpoints[3];
+	struct source_list sources;
+	struct transport transport;
+	struct tuf_transport tuf;
+	struct buf out;
+	int64_t now_ms, slept_ms;
+};
+
+static int64_t test_now(void *ctx)
+{
+	return ((struct fixture *)ctx)->now_ms;
+}
+
+static int test_sleep(void *ctx, int64_t ms, struct err *e)
+{
+	(void)e;
+	((struct fixture *)ctx)->slept_ms += ms;
+	return 0;
+}
+
+static struct source_clock test_clock = { test_now, test_sleep, NULL };
+
+static void set_timestamp(struct fixture *f, size_t endpoint, unsigned version)
+{
+	char text[64];
+	snprintf(text, sizeof text, "{\"signed\":{\"version\":%u}}", version);
+	mem_store_set(f->endpoints[endpoint], "metadata/timestamp.json", text, strlen(text));
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = NEW(struct fixture);
+	test_clock.ctx = f;
+	f->sources = (struct source_list){ .clock = &test_clock, .max_failures = 5 };
+	for (size_t i = 0; i < 3; i++) {
+		char id[2] = { (char)('a' + i), 0 };
+		f->endpoints[i] = mem_store_new();
+		struct source *s = source_add(&f->sources, NULL, id, true);
+		s->metadata = true;
+		s->mirror = mem_store_open(f->endpoints[i], id);
+		set_timestamp(f, i, 7);
+		mem_store_set(f->endpoints[i], "metadata/3.snapshot.json", id, 1);
+	}
+	transport_init(&f->transport, &f->sources, NULL);
+	f->tuf = transport_tuf(&f->transport);
+	buf_init(&f->out, 1000);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	transport_release(&f->transport);
+	source_list_release(&f->sources);
+	for (size_t i = 0; i < 3; i++)
+		mem_store_free(f->endpoints[i]);
+	buf_release(&f->out);
+	free(f);
+	return 0;
+}
+
+static int get(struct fixture *f, const char *name, struct err *e)
+{
+	return f->tuf.get(f->tuf.ctx, name, &f->out, e);
+}
+
+static bool reject(struct fixture *f, const char *name)
+{
+	struct err why = ERR_INIT;
+	err_set(&why, ERR_INTEGRITY, "%s: bad signature", name);
+	return f->tuf.rejected(f->tuf.ctx, name, &why);
+}
+
+static void down(struct fixture *f, size_t endpoint)
+{
+	mem_store_fault(f->endpoints[endpoint],
+			&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
+					     .class = ERR_NETWORK, .times = UINT_MAX });
+}
+
+static unsigned faults(struct fixture *f, size_t endpoint, enum source_fault fault)
+{
+	return f->sources.at[endpoint]->faults[fault];
+}
+
+static void newest_timestamp_wins_and_others_are_stale(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	set_timestamp(f, 0, 5);
+	set_timestamp(f, 1, 9);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_string_equal(f->out.data, "{\"signed\":{\"version\":9}}");
+	transport_finish(&f->transport);
+	assert_int_equal(faults(f, 0, FAULT_STALE), 1);
+	assert_int_equal(faults(f, 1, FAULT_STALE), 0);
+	assert_int_equal(faults(f, 2, FAULT_STALE), 1);
+	assert_string_equal(f->sources.at[0]->detail[FAULT_STALE],
+			    "timestamp version 5, the newest is 9");
+	/* What belongs to it is asked for where it came from. */
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	assert_string_equal(f->out.data, "b");
+}
+
+static void liar_with_a_high_version_is_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	set_timestamp(f, 2, 1000000);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_string_equal(f->out.data, "{\"signed\":{\"version\":1000000}}");
+	assert_true(reject(f, "timestamp.json"));
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+	transport_finish(&f->transport);
+	assert_int_equal(faults(f, 2, FAULT_METADATA), 1);
+	assert_int_equal(faults(f, 0, FAULT_STALE) + faults(f, 1, FAULT_STALE), 0);
+	/* It is not asked for metadata again. */
+	mem_store_forget_calls(f->endpoints[2]);
+	mem_store_remove(f->endpoints[0], "metadata/3.snapshot.json");
+	mem_store_remove(f->endpoints[1], "metadata/3.snapshot.json");
+	assert_int_equal(get(f, "3.snapshot.json", &e), -ERR_NETWORK);
+	assert_non_null(strstr(e.text, "a: missing"));
+	assert_int_equal(mem_store_calls(f->endpoints[2])->count, 0);
+}
+
+static void rejecting_all_ends_the_offers(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	for (int i = 0; i < 3; i++) {
+		assert_ok(get(f, "timestamp.json", &e), &e);
+		assert_int_equal(reject(f, "timestamp.json"), i < 2);
+	}
+}
+
+static void bad_file_is_asked_for_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	assert_string_equal(f->out.data, "a");
+	assert_true(reject(f, "3.snapshot.json"));
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	assert_string_equal(f->out.data, "b");
+	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);
+	assert_non_null(strstr(f->sources.at[0]->detail[FAULT_METADATA], "bad signature"));
+}
+
+static void next_root_is_looked_for_everywhere(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	mem_store_set(f->endpoints[2], "metadata/2.root.json", "root", 4);
+	assert_ok(get(f, "2.root.json", &e), &e);
+	assert_string_equal(f->out.data, "root");
+	assert_int_equal(get(f, "3.root.json", &e), -ERR_NOT_FOUND);
+	for (size_t i = 0; i < 3; i++)
+		assert_false(source_has_faults(f->sources.at[i]));
+}
+
+static void silent_endpoint_is_named_and_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	down(f, 0);
+	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
+	err_clear(&e);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 1);
+	assert_int_equal(faults(f, 0, FAULT_UNREACHABLE), 1);
+	assert_int_equal(f->slept_ms, 0);
+}
+
+static void all_down_is_a_network_error_after_some_tries(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		down(f, i);
+	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
+	assert_non_null(strstr(e.text, "timestamp.json: every source failed: a: unreachable"));
+	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 3);
+	assert_true(f->slept_ms > 0);
+}
+
+static void endpoint_that_recovers_is_heard(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		mem_store_fault(f->endpoints[i],
+				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL });
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+}
+
+static void too_large_an_answer_is_a_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char big[2000] = { 0 };
+	mem_store_set(f->endpoints[0], "metadata/3.snapshot.json", big, sizeof big);
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	assert_string_equal(f->out.data, "b");
+	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);
+}
+
+static void nonsense_timestamps_rank_last(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	mem_store_set(f->endpoints[0], "metadata/timestamp.json", "<html>", 6);
+	mem_store_set(f->endpoints[1], "metadata/timestamp.json", "[[[[", 4);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+}
+
+static void first_root_must_have_its_digest(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct digest want;
+	sha256_of("right", 5, &want);
+	mem_store_set(f->endpoints[0], "metadata/1.root.json", "wrong", 5);
+	mem_store_set(f->endpoints[2], "metadata/1.root.json", "right", 5);
+	assert_ok(transport_first_root(&f->transport, &want, &f->out, &e), &e);
+	assert_string_equal(f->out.data, "right");
+	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);
+	sha256_of("another", 7, &want);
+	int rc = transport_first_root(&f->transport, &want, &f->out, &e);
+	assert_int_equal(rc, -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "root-sha256"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(newest_timestamp_wins_and_others_are_stale),
+		TEST(liar_with_a_high_version_is_passed_over),
+		TEST(rejecting_all_ends_the_offers),
+		TEST(bad_file_is_asked_for_elsewhere),
+		TEST(next_root_is_looked_for_everywhere),
+		TEST(silent_endpoint_is_named_and_not_waited_for),
+		TEST(all_down_is_a_network_error_after_some_tries),
+		TEST(endpoint_that_recovers_is_heard),
+		TEST(too_large_an_answer_is_a_fault),
+		TEST(nonsense_timestamps_rank_last),
+		TEST(first_root_must_have_its_digest),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
