@@ -202,5 +202,7 @@ int fetch_deliver(const struct store *s, const struct card_variant *variant,
 		if (rc == 0)
 			str_list_take(paths, path_absolute(path));
 	}
+	if (rc == -ERR_NOT_FOUND)
+		err_class_set(e, ERR_SYSTEM);
 	return rc < 0 ? err_context(e, "--output %s", output) : 0;
 }

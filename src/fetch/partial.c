@@ -108,16 +108,26 @@ static int lock(struct partial *p, struct report *report, struct err *e)
 	return rc;
 }
 
+/* Of a process that was killed when its file was the blob already. */
+static int remove_leftovers(const struct partial *p, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *part = store_part_path(p->store, &p->sha256);
+	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, &p->sha256);
+	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, &p->sha256);
+	int rc = file_remove(part, e);
+	if (rc == 0)
+		rc = file_remove(journal, e);
+	return rc < 0 ? rc : file_remove(path, e);
+}
+
 static int fill(struct partial *p, struct report *report, bool *done, struct err *e)
 {
 	int rc = lock(p, report, e);
 	if (rc < 0)
 		return rc;
 	*done = store_has(p->store, &p->sha256, p->grid.size);
-	if (*done) {
-		CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, &p->sha256);
-		return file_remove(path, e);
-	}
+	if (*done)
+		return remove_leftovers(p, e);
 	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, &p->sha256);
 	rc = open_part(p, e);
 	if (rc == 0)
@@ -213,5 +223,5 @@ int partial_finish(struct partial *p, struct err *e)
 		return err_hint(e, "the publisher's manifest contradicts itself: tell the publisher");
 	}
 	rc = file_sync(p->fd, p->path, e);
-	return rc < 0 ? rc : store_commit(p->store, &p->sha256, e);
+	return rc < 0 ? rc : store_commit(p->store, &p->sha256, p->fd, e);
 }

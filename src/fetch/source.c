@@ -141,11 +141,12 @@ void source_list_begin_file(struct source_list *l)
 	}
 }
 
-/* What counts against a source when there is another. */
-static unsigned line_faults(const struct source *s)
+/* What counts against a source when there is another: its line, and being behind. */
+static unsigned demerits(const struct source *s)
 {
 	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] +
-	       s->faults[FAULT_UNREACHABLE];
+	       s->faults[FAULT_UNREACHABLE] + s->faults[FAULT_STALE] +
+	       s->faults[FAULT_METADATA];
 }
 
 struct source *source_choose(struct source_list *l, int64_t *wait_ms)
@@ -158,7 +159,7 @@ struct source *source_choose(struct source_list *l, int64_t *wait_ms)
 			continue;
 		if (s->not_before_ms > now)
 			earliest = MIN(earliest, s->not_before_ms);
-		else if (!best || line_faults(s) < line_faults(best))
+		else if (!best || demerits(s) < demerits(best))
 			best = s;
 	}
 	*wait_ms = best || earliest == INT64_MAX ? 0 : earliest - now;
@@ -331,12 +332,15 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 		     const struct digest *sha256, struct buf *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf got = BUF_INIT(length);
-	for (int pass = 0; pass < 2; pass++) {
+	CLEANUP(mem_free_ptr) bool *tried = mem_alloc(l->count + 1);
+	for (int pass = 0; pass < 3; pass++) {
 		for (size_t i = 0; i < l->count; i++) {
 			struct source *s = l->at[i];
 			struct err why = ERR_INIT;
-			if (s->banned || s->endpoint != (pass == 0))
+			int turn = demerits(s) ? 2 : s->endpoint ? 0 : 1;
+			if (s->banned || tried[i] || turn != pass)
 				continue;
+			tried[i] = true;
 			int rc = get_from(l, s, key, length, sha256, &got, &why);
 			if (rc == 0) {
 				s->bytes += got.len;

@@ -85,7 +85,7 @@ WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirr
 void source_list_begin_file(struct source_list *l);
 
 /* The source for model files that should be asked now: not banned nor given up, fewest
- * faults of the line first, then the list's order. NULL with *wait_ms > 0: all that are left
+ * faults first, then the list's order. NULL with *wait_ms > 0: all that are left
  * are backing off; NULL with *wait_ms 0: none is left. */
 struct source *source_choose(struct source_list *l, int64_t *wait_ms);
 
@@ -109,7 +109,7 @@ bool source_has_faults(const struct source *s);
 int source_list_err(const struct source_list *l, const char *what, struct err *e);
 
 /* A whole small object with known length and digest, from the first source that has it
- * right: metadata endpoints first. Replaces out. */
+ * right: metadata endpoints first, those with faults last. Replaces out. */
 WARN_UNUSED int source_get_small(struct source_list *l, const char *key, uint64_t length,
 				 const struct digest *sha256, struct buf *out, struct err *e);
 

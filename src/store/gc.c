@@ -91,9 +91,12 @@ static int gc_partial(struct gc *g, const struct digest *d, struct err *e)
 	CLEANUP(mem_free_ptr) char *part = store_part_path(g->store, d);
 	CLEANUP(mem_free_ptr) char *journal = store_journal_path(g->store, d);
 	CLEANUP(mem_free_ptr) char *lock = store_lock_path(g->store, d);
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(g->store, d);
 	struct stat st;
 	bool there = lstat(part, &st) == 0;
-	if (is_held(lock) || (there && age_s(g, &st) < g->partial_age_s))
+	/* What is a blob already need not be resumed. */
+	bool young = there && age_s(g, &st) < g->partial_age_s && !file_exists(blob);
+	if (young || is_held(lock))
 		return 0;
 	int rc = there ? collect(g, part, &st, &g->out->partials, e) : 0;
 	if (rc < 0 || g->dry_run)
@@ -107,7 +110,7 @@ static int gc_partials(struct gc *g, struct err *e)
 	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "partial");
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	char last[DIGEST_HEX] = "";
-	int rc = g->partial_age_s == UINT64_MAX ? 0 : file_list_dir(dir, &names, e);
+	int rc = file_list_dir(dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		char hex[DIGEST_HEX] = "";
 		struct digest d;

@@ -5,6 +5,7 @@
 #include "util/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int store_home(char **out, struct err *e)
@@ -105,20 +106,52 @@ bool store_has(const struct store *s, const struct digest *d, uint64_t size)
 	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
-int store_commit(const struct store *s, const struct digest *d, struct err *e)
+static bool same_file(const char *path, int fd)
+{
+	struct stat a, b;
+	return lstat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* The open file gets the name, by way of a second name: rename() replaces, link() does not. */
+static int name_open_file(int fd, const char *part, const char *blob, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *open_file = mem_printf("/proc/self/fd/%d", fd);
+	CLEANUP(mem_free_ptr) char *dir = path_dir(blob);
+	CLEANUP(mem_free_ptr) char *temporary =
+		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(blob), (long)getpid() & 0xffffff);
+	unlink(temporary);
+	if (linkat(AT_FDCWD, open_file, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0) {
+		int rc = file_rename(temporary, blob, e);
+		/* rename() of two names of one file does nothing and keeps both. */
+		unlink(temporary);
+		return rc;
+	}
+	/* A file system without hard links: the old name must do, if it is still ours. */
+	if (same_file(part, fd))
+		return file_rename(part, blob, e);
+	return err_sys(e, ENOENT, "%s: another process took it away", part);
+}
+
+int store_commit(const struct store *s, const struct digest *d, int fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *part = store_part_path(s, d);
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
 	CLEANUP(mem_free_ptr) char *journal = store_journal_path(s, d);
 	CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, d);
-	if (chmod(part, 0444) < 0 && errno != ENOENT)
-		return err_sys(e, errno, "%s", part);
 	struct err why = ERR_INIT;
-	if (file_rename(part, blob, &why) < 0 && !(why.sys == ENOENT && file_exists(blob))) {
+	if (fchmod(fd, 0444) < 0)
+		return err_sys(e, errno, "%s", part);
+	if (name_open_file(fd, part, blob, &why) < 0 && !(why.sys == ENOENT && file_exists(blob))) {
 		*e = why;
-		return -(int)e->class;
+		if (why.sys != ENOENT)
+			return -(int)e->class;
+		err_class_set(e, ERR_CONFLICT);
+		return err_hint(e, "run the same command again");
 	}
-	int rc = file_remove(journal, e);
+	int rc = same_file(part, fd) ? file_remove(part, e) : 0;
+	if (rc == 0)
+		rc = file_remove(journal, e);
 	/* Last: who waits for the lock finds the blob when it gets it. */
 	if (rc == 0)
 		rc = file_remove(lock, e);

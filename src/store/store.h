@@ -49,13 +49,19 @@ char *store_variant_dir(const struct store *s, const char *repository, const cha
 /* Is the blob there with this size? (Its content was verified when it came.) */
 bool store_has(const struct store *s, const struct digest *d, uint64_t size);
 
-/* Turns the complete, verified, synced partial into the blob: read-only, renamed, folder
- * synced, journal and lock file removed. Fine when another process was faster.
+/*
+ * Makes the complete, verified, synced partial the blob: read-only, under its final name,
+ * folder synced; partial, journal and lock file removed. fd is the partial as the caller
+ * verified it. Fine when another process was faster; ERR_CONFLICT when others took away
+ * both the partial and the blob.
  *
- * Where locks do not work, another process may have the same partial open: then it goes
- * on writing to what is the blob now. So a partial is only ever extended to its one size,
- * never cut, and only verified pieces are written to it: the bytes that are there already. */
-WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, struct err *e);
+ * Where locks do not work, another process may have the same partial open, or have made a new
+ * one under the same name. So it is the open file that gets the name, whatever its old
+ * name stands for by now; and a partial is only ever extended to its one size, never cut, and
+ * only verified pieces are written to it: to a blob, the bytes that are there already.
+ */
+WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, int fd,
+			     struct err *e);
 
 struct store_file {
 	char *name;             /* under which engines see it */

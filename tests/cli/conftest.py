@@ -7,11 +7,16 @@ import os
 import pathlib
 import signal
 import subprocess
+import urllib.parse
 
 import jsonschema
 import pytest
 
 import servers
+
+# So that "#/$defs/x" within a schema named by a URN is resolved against that schema.
+urllib.parse.uses_relative.append("urn")
+urllib.parse.uses_fragment.append("urn")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("FERRY_BIN_DIR", ROOT / "build" / "bin"))

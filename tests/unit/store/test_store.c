@@ -68,11 +68,19 @@ static struct digest add_part(struct fixture *f, const char *text)
 	return d;
 }
 
+static int commit(struct fixture *f, const struct digest *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, d);
+	CLEANUP(file_close) int fd = open(part, O_RDWR);
+	assert_true(fd >= 0);
+	return store_commit(&f->store, d, fd, e);
+}
+
 static struct digest add_blob(struct fixture *f, const char *text)
 {
 	struct err e = ERR_INIT;
 	struct digest d = add_part(f, text);
-	assert_ok(store_commit(&f->store, &d, &e), &e);
+	assert_ok(commit(f, &d, &e), &e);
 	return d;
 }
 
@@ -160,20 +168,43 @@ static void commit_is_fine_when_another_was_faster(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	struct digest d = add_blob(f, "hello");
-	assert_ok(store_commit(&f->store, &d, &e), &e);
-	d = add_part(f, "hello");
-	assert_ok(store_commit(&f->store, &d, &e), &e);
+	struct digest d = add_part(f, "hello");
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
+	CLEANUP(file_close) int fd = open(part, O_RDWR);
+	assert_ok(commit(f, &d, &e), &e);
+	assert_ok(store_commit(&f->store, &d, fd, &e), &e);
+	add_part(f, "hello");
+	assert_ok(commit(f, &d, &e), &e);
 	assert_true(has(f, "hello"));
 }
 
-static void commit_of_nothing_is_not_found(void **state)
+/* Without locks: ours is complete, but its name stands for another process's new file. */
+static void commit_never_takes_another_processs_file(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	struct digest d;
-	sha256_of("x", 1, &d);
-	assert_int_equal(store_commit(&f->store, &d, &e), -ERR_NOT_FOUND);
+	struct digest d = add_part(f, "hello");
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
+	CLEANUP(file_close) int fd = open(part, O_RDWR);
+	assert_int_equal(unlink(part), 0);
+	write_file(part, "hel");
+	/* Ours has no name left, so it cannot be named again; the other must not be. */
+	assert_int_equal(store_commit(&f->store, &d, fd, &e), -ERR_CONFLICT);
+	assert_false(has(f, "hello"));
+	assert_true(file_exists(part));
+
+	/* Ours became the blob through a third process. */
+	write_file(part, "hello");
+	file_close(&fd);
+	fd = open(part, O_RDWR);
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &d);
+	assert_int_equal(rename(part, blob), 0);
+	write_file(part, "hel");
+	err_clear(&e);
+	assert_ok(store_commit(&f->store, &d, fd, &e), &e);
+	assert_true(has(f, "hello"));
+	assert_ok(store_verify(&f->store, &d, &e), &e);
+	assert_true(file_exists(part));
 }
 
 /* Both write, both commit, at the same moment, again and again. */
@@ -189,7 +220,10 @@ static void two_processes_commit_the_same_file(void **state)
 			if (children[i] == 0) {
 				struct err e = ERR_INIT;
 				struct digest d = add_part(f, text);
-				int rc = store_commit(&f->store, &d, &e);
+				CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
+				int fd = open(part, O_RDWR);
+				/* The other was faster: nothing to do. */
+				int rc = fd < 0 ? 0 : store_commit(&f->store, &d, fd, &e);
 				if (rc < 0)
 					fprintf(stderr, "%s\n", e.text);
 				_exit(rc < 0);
@@ -401,6 +435,7 @@ static void gc_takes_old_partials_that_nobody_holds(void **state)
 	assert_ok(file_lock(lock, false, &fd, &e), &e);
 	assert_ok(store_gc(&f->store, UINT64_MAX, false, &gc, &e), &e);
 	assert_int_equal(gc.partials, 0);
+	assert_true(file_exists(old_part));
 	assert_ok(store_gc(&f->store, 90000, true, &gc, &e), &e);
 	assert_int_equal(gc.partials, 1);
 	assert_true(file_exists(old_part));
@@ -410,6 +445,20 @@ static void gc_takes_old_partials_that_nobody_holds(void **state)
 	assert_false(file_exists(old_journal));
 	assert_true(file_exists(held_part));
 	assert_true(file_exists(young_part));
+}
+
+static void gc_takes_a_partial_that_is_a_blob_already(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct store_gc gc;
+	link_variant(f, "phi", (const char *[]){ "one", NULL });
+	struct digest d = add_part(f, "one");
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
+	assert_ok(store_gc(&f->store, UINT64_MAX, false, &gc, &e), &e);
+	assert_int_equal(gc.partials, 1);
+	assert_false(file_exists(part));
+	assert_true(has(f, "one"));
 }
 
 static void gc_works_where_locks_do_not(void **state)
@@ -510,7 +559,7 @@ int main(void)
 		cmocka_unit_test(home_comes_from_the_environment),
 		TEST(commit_makes_a_read_only_blob),
 		TEST(commit_is_fine_when_another_was_faster),
-		TEST(commit_of_nothing_is_not_found),
+		TEST(commit_never_takes_another_processs_file),
 		TEST(two_processes_commit_the_same_file),
 		TEST(variant_is_linked_listed_and_found),
 		TEST(store_can_be_moved),
@@ -523,6 +572,7 @@ int main(void)
 		TEST(gc_takes_blobs_without_a_variant),
 		TEST(gc_keeps_what_a_fetch_waits_for),
 		TEST(gc_takes_old_partials_that_nobody_holds),
+		TEST(gc_takes_a_partial_that_is_a_blob_already),
 		TEST(gc_works_where_locks_do_not),
 		TEST(gc_takes_leftovers_of_a_crash_after_a_day),
 		TEST(read_only_store_can_be_read),

@@ -1,0 +1,671 @@
+"""The client end to end: fetch, list, show, store, run, against file trees, nginx and the
+simulated broken mirror."""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+from publisher import Publisher, object_path
+
+MIB = 1 << 20
+PIECE = 8 * MIB
+TINY = "tiny-q8_0.gguf"
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(4 * MIB):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# -- what is fetched, made once --------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, make_gguf):
+    """prepared("tiny", "30M") is the folder of a prepared model of about this size."""
+    from conftest import Ferry
+    base = tmp_path_factory.mktemp("prepared")
+    made = {}
+
+    def prepare(name, size, *options):
+        key = (name, size, *options)
+        if key not in made:
+            work = base / f"{name}-{len(made)}"
+            work.mkdir()
+            make_gguf(work / f"{name}.gguf", "--size", size, *options)
+            sources = sorted(work.glob("*.gguf"))
+            Ferry(work)("prepare", "-q", name, *sources, "--set", "license.id=MIT",
+                        "--set", f"title=The {name} one")
+            for source in sources:
+                source.unlink()
+            made[key] = work / "models" / name
+        return made[key]
+    return prepare
+
+
+@pytest.fixture
+def publisher(ferry, work, prepared):
+    p = Publisher(ferry, work)
+    p.add(prepared("tiny", "30M"))
+    p.sign()
+    return p
+
+
+@pytest.fixture
+def client(ferry, work, publisher):
+    """client(*endpoints, …) writes the ferry.conf of the client."""
+    def write(*endpoints, **options):
+        (work / "ferry.conf").write_text(publisher.client(*endpoints, **options))
+    write()
+    return write
+
+
+def faults(document):
+    return {s["id"]: {f["fault"]: f["count"] for f in s["faults"]} for s in document["sources"]}
+
+
+def parts(ferry):
+    return sorted(p.name for p in (ferry.store / "partial").iterdir())
+
+
+# -- the main job ----------------------------------------------------------------------------
+
+def test_fetch_prints_the_path_of_a_verified_file(ferry, publisher, client, validate):
+    result = ferry("fetch", "tiny")
+    path = pathlib.Path(result.out.removesuffix("\n"))
+    assert path == ferry.store / "models" / "demo" / "tiny" / "q8_0" / TINY
+    published = object_path(publisher.tree, TINY)
+    assert sha256(path) == sha256(published) == published.name.split(".")[0]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert "30.0 MiB fetched and verified" in result.err
+    assert parts(ferry) == []
+
+    again = ferry("fetch", "--json", "demo/tiny:q8_0").json
+    validate(again, "output-fetch")
+    assert again["models"][0]["path"] == str(path)
+    assert again["models"][0]["fetched"] == 0
+    assert again["sources"] == []
+
+
+def test_json_tells_what_came_from_where(ferry, publisher, client, validate):
+    document = ferry("fetch", "--json", "Tiny:Q8_0").json
+    validate(document, "output-fetch")
+    size = object_path(publisher.tree, TINY).stat().st_size
+    assert document["models"][0]["fetched"] == size
+    [source] = document["sources"]
+    assert source["endpoint"] and source["bytes"] > size and source["faults"] == []
+
+
+def test_list_and_show(ferry, publisher, client, validate):
+    line = ferry("list").out
+    assert line.split() == ["tiny", "q8_0", "30.0", "MiB", "MIT", "The", "tiny", "one"]
+    ferry("fetch", "-q", "tiny")
+    assert "q8_0*" in ferry("list", "--offline").out
+    assert ferry("list", "nothing-like-it").out == ""
+    assert ferry("list", "ti*").out and ferry("list", "ONE").out
+
+    document = ferry("list", "--json").json
+    validate(document, "output-list")
+    assert document["models"][0]["variants"][0]["in_store"] is True
+    document = ferry("show", "--json", "tiny").json
+    validate(document, "output-show")
+    assert document["in_store"] == ["q8_0"]
+    assert [r["version"] for r in document["trust"]] == [1, 2, 2, 2]
+    text = ferry("show", "tiny").out
+    assert "MIT" in text and object_path(publisher.tree, TINY).name.split(".")[0] in text
+
+
+def test_store_commands(ferry, client, validate):
+    for command in ("list", "verify"):
+        validate(ferry("store", command, "--json").json, f"output-store-{command}")
+    path = ferry("fetch", "-q", "tiny").out
+    document = ferry("store", "list", "--json").json
+    validate(document, "output-store-list")
+    assert document["variants"][0]["complete"]
+    assert ferry("store", "list").out.startswith("demo/tiny:q8_0  30.0 MiB")
+    assert ferry("store", "path", "tiny").out == path
+    validate(ferry("store", "path", "tiny", "--json").json, "output-store-path")
+    document = ferry("store", "verify", "--json", "tiny").json
+    validate(document, "output-store-verify")
+    assert document["files"][0]["verdict"] == "ok"
+    result = ferry("store", "path", "tyni", check=3)
+    assert "did you mean 'tiny'?" in result.err
+    document = ferry("store", "remove", "--json", "tiny").json
+    validate(document, "output-store-remove")
+    assert document["freed"] > 29 * MIB
+    assert not list((ferry.store / "blobs" / "sha256").iterdir())
+    ferry("store", "remove", "tiny", check=3)
+    validate(ferry("store", "gc", "--json", "--partials", "1d").json, "output-store-gc")
+
+
+def test_shards_lie_side_by_side(ferry, work, publisher, prepared, client):
+    publisher.add(prepared("split", "30M", "--shards", "3"))
+    publisher.sign()
+    paths = ferry("fetch", "split").out.splitlines()
+    assert len(paths) == 3
+    assert len({os.path.dirname(p) for p in paths}) == 1
+    assert paths == sorted(paths) and "-00001-of-00003.gguf" in paths[0]
+    assert ferry("run", "-q", "split", "echo", "{}").out == paths[0] + "\n"
+
+    out = ferry("fetch", "-q", "split", "-o", "here").out.splitlines()
+    assert [os.path.dirname(p) for p in out] == [str(work / "here")] * 3
+    assert [sha256(p) for p in out] == [sha256(p) for p in paths]
+
+
+def test_output_places_the_file(ferry, work, client):
+    out = ferry("fetch", "-q", "tiny", "-o", "sub/model.gguf").out
+    assert out == f"{work}/sub/model.gguf\n"
+    [blob] = (ferry.store / "blobs" / "sha256").iterdir()
+    assert sha256(work / "sub" / "model.gguf") == blob.name
+    # A folder that is there; the same again; over an older file.
+    assert ferry("fetch", "-q", "tiny", "-o", "sub").out == f"{work}/sub/{TINY}\n"
+    ferry("fetch", "-q", "tiny", "-o", "sub")
+    (work / "old.gguf").write_text("old")
+    ferry("fetch", "-q", "tiny", "-o", "old.gguf")
+    assert sha256(work / "old.gguf") == blob.name
+    assert not list(work.glob("**/.*.tmp"))
+    result = ferry("fetch", "tiny", "-o", "/proc/none/x", check=None)
+    assert result.code == 7 and "/proc/none" in result.err
+
+
+def test_several_models_at_once(ferry, publisher, prepared, client):
+    publisher.add(prepared("other", "4M"))
+    publisher.sign()
+    paths = ferry("fetch", "-q", "tiny", "demo/other").out.splitlines()
+    assert [os.path.basename(p) for p in paths] == [TINY, "other-q8_0.gguf"]
+    ferry("fetch", "tiny", "other", "-o", "x", check=2)
+
+
+# -- wrong names, wrong configuration ------------------------------------------------------------
+
+def test_typos_get_suggestions(ferry, client, validate):
+    result = ferry("fetch", "tinny", check=3)
+    assert "did you mean 'tiny'?" in result.err
+    result = ferry("fetch", "tiny:q8_1", check=3)
+    assert "q8_0" in result.err
+    result = ferry("fetch", "demmo/tiny", check=3)
+    assert "demmo" in result.err
+    ferry("fetch", "not a name", check=2)
+    ferry("fetch", check=2)
+    assert "--offline" in ferry("fetch", "--ofline", "tiny", check=2).err
+    validate(ferry("fetch", "--json", "tinny", check=3).json, "output-fetch")
+
+
+def test_configuration_is_needed(ferry, work, publisher, client):
+    (work / "ferry.conf").unlink()
+    result = ferry("fetch", "tiny", check=2)
+    assert "ferry.conf" in result.err and "metadata = URL" in result.err
+    (work / "ferry.conf").write_text("[repository.demo]\nmetdata = file:///x\n")
+    result = ferry("fetch", "demo/tiny", check=2)
+    assert "ferry.conf:2" in result.err and "did you mean 'metadata'?" in result.err
+    client(extra="[fetch]\nlimit-rate = fast")
+    assert "limit-rate" in ferry("fetch", "tiny", check=2).err
+    client("ftp://example.org/")
+    assert "ftp://" in ferry("fetch", "tiny", check=2).err
+
+
+def test_trust_begins_with_a_pin_only(ferry, work, publisher, client):
+    client(pin="")
+    result = ferry("fetch", "tiny", check=2)
+    assert "root-sha256 = HEX" in result.err
+    client(pin=f"root-sha256 = {'0' * 64}")
+    result = ferry("fetch", "tiny", check=6)
+    assert publisher.root_sha256 in result.err
+    client(pin="root-sha256 = abc")
+    ferry("fetch", "tiny", check=2)
+    client(pin="root = missing.json")
+    ferry("fetch", "tiny", check=2)
+    shutil.copy(publisher.tree / "metadata" / "1.root.json", work / "root.json")
+    client(pin="root = root.json")
+    ferry("fetch", "tiny")
+    # Once begun, the file is not needed; another digest is a conflict.
+    (work / "root.json").unlink()
+    ferry("fetch", "tiny")
+    client(pin=f"root-sha256 = {'0' * 64}")
+    assert "began with another root" in ferry("fetch", "tiny", check=8).err
+
+
+# -- mirrors that fail -----------------------------------------------------------------------------
+
+def test_a_gibibyte_from_a_liar_and_a_dropper(ferry, work, publisher, prepared, client,
+                                              fault_server, validate):
+    """One mirror serves a flipped byte, the other drops the connection every 64 MiB."""
+    publisher.add(prepared("big", "1G"))
+    liar, dropper = fault_server(publisher.tree), fault_server(publisher.tree)
+    publisher.sign(liar=liar.url, dropper=dropper.url)
+    published = object_path(publisher.tree, "big-q8_0.gguf")
+    liar.add(path="*.gguf", flip_at=100 * MIB + 12345)
+    dropper.add(path="*.gguf", drop_every=64 * MIB)
+    shutil.move(publisher.tree / "targets" / "models", work / "models")
+    os.symlink(work / "models", publisher.tree / "targets" / "models")
+
+    # The endpoint has metadata only: the model can come from these two alone.
+    endpoint = work / "endpoint"
+    shutil.copytree(publisher.tree, endpoint, ignore=shutil.ignore_patterns("*.gguf"))
+    client(f"file://{endpoint}")
+    result = ferry("fetch", "--json", "big")
+    document = result.json
+    validate(document, "output-fetch")
+    model = document["models"][0]
+    assert sha256(model["path"]) == published.name.split(".")[0]
+    found = faults(document)
+    assert found["liar"] == {"wrong-bytes": 1}
+    assert found["dropper"]["dropped"] >= 14
+    assert "mirror liar: wrong bytes (piece 12, at byte 100663296)" in result.err
+    assert "mirror dropper: connection dropped" in result.err
+    by_id = {s["id"]: s for s in document["sources"]}
+    assert by_id["liar"]["banned"] and not by_id["dropper"]["banned"]
+    assert by_id["liar"]["wasted"] == PIECE
+    # Nothing but the bad piece came twice.
+    assert liar.sent("*.gguf") + dropper.sent("*.gguf") < model["size"] + 4 * PIECE
+    shutil.rmtree(ferry.store)
+
+
+def test_missing_on_one_and_refused_by_another(ferry, publisher, client, fault_server, nginx):
+    a, b = fault_server(publisher.tree), fault_server(publisher.tree)
+    c = nginx(publisher.tree)
+    publisher.sign(a=a.url, b=b.url, c=c.url)
+    a.add(path="*.gguf", status=404)
+    b.add(path="*.gguf", status=403)
+    result = ferry("fetch", "--json", "tiny")
+    found = faults(result.json)
+    assert found["a"] == {"missing": 1} and found["b"] == {"refused": 1} and found["c"] == {}
+    assert "mirror a: missing" in result.err and "mirror b: refused" in result.err
+
+
+def test_a_stalled_mirror_is_left(ferry, publisher, client, fault_server):
+    slow, good = fault_server(publisher.tree), fault_server(publisher.tree)
+    publisher.sign(slow=slow.url, good=good.url)
+    slow.add(path="*.gguf", stall_after=PIECE + 1000)
+    client(extra="[fetch]\nstall-time = 1s")
+    document = ferry("fetch", "--json", "tiny").json
+    assert faults(document)["slow"] == {"stalled": 1}
+    assert good.sent("*.gguf") < 30 * MIB - PIECE
+
+
+def test_every_mirror_down(ferry, work, publisher, client, fault_server, validate):
+    a, b = fault_server(publisher.tree), fault_server(publisher.tree)
+    publisher.sign(a=a.url, b=b.url)
+    endpoint = work / "endpoint"
+    shutil.copytree(publisher.tree, endpoint, ignore=shutil.ignore_patterns("*.gguf"))
+    client(f"file://{endpoint}", extra="[fetch]\nretries = 2")
+    a.add(path="*.gguf", status=503)
+    b.stop()
+    result = ferry("fetch", "--json", "tiny", check=4)
+    validate(result.json, "output-fetch")
+    assert result.json["error"]["class"] == "network"
+    for id in ("a: unreachable 2 times", "b: unreachable 2 times", "missing"):
+        assert id in result.json["error"]["message"]
+    # Metadata, too.
+    client("http://127.0.0.1:1/", "http://127.0.0.1:2/")
+    result = ferry("fetch", "tiny", check=4)
+    assert "127.0.0.1:1" in result.err and "127.0.0.1:2" in result.err
+
+
+def test_only_wrong_bytes_is_a_matter_of_integrity(ferry, work, publisher, client, fault_server):
+    bad = fault_server(publisher.tree)
+    bad.add(path="*.gguf", flip_at=20 * MIB)
+    client(bad.url)
+    result = ferry("fetch", "tiny", check=6)
+    assert "wrong bytes (piece 2" in result.err
+    assert not list((ferry.store / "blobs" / "sha256").iterdir())
+    # The good pieces were kept.
+    bad.mend()
+    before = bad.sent("*.gguf")
+    model = ferry("fetch", "--json", "tiny").json["models"][0]
+    assert model["resumed"] == 2 * PIECE
+    assert bad.sent("*.gguf") - before == model["size"] - 2 * PIECE
+
+
+def test_truncated_html_and_shifted_answers(ferry, publisher, client, fault_server):
+    servers = {f"m{i}": fault_server(publisher.tree) for i in range(5)}
+    publisher.sign(**{id: s.url for id, s in servers.items()})
+    servers["m0"].add(path="*.gguf", truncate=MIB)
+    servers["m1"].add(path="*.gguf", html=True)
+    servers["m2"].add(path="*.gguf", shift_range=4096)
+    servers["m3"].add(path="*.gguf", ignore_range=True, drop_after=PIECE + 5)
+    document = ferry("fetch", "--json", "tiny").json
+    assert sha256(document["models"][0]["path"]) == document["models"][0]["files"][0]["sha256"]
+    assert set(servers) - {"m4"} <= {i for i, f in faults(document).items() if f}
+
+
+# -- endpoints -------------------------------------------------------------------------------------
+
+def test_stale_lying_and_dead_endpoints_are_named(ferry, work, publisher, prepared, client,
+                                                  fault_server):
+    old = publisher.copy(work / "old")
+    publisher.add(prepared("other", "4M"))
+    publisher.sign()
+    lying = fault_server(publisher.tree)
+    lying.add(path="metadata/timestamp.json", flip_at=60)
+    client(f"file://{old}", lying.url, "http://127.0.0.1:1/", f"file://{publisher.tree}")
+    result = ferry("fetch", "--json", "other")
+    found = faults(result.json)
+    assert found[f"file://{old}"] == {"stale": 1}
+    assert list(found[lying.url]) == ["bad-metadata"]
+    assert list(found["http://127.0.0.1:1/"]) == ["unreachable"]
+    assert "timestamp version 2, the newest is 3" in result.err
+
+
+def test_rollback_is_refused(ferry, work, publisher, prepared, client):
+    old = publisher.copy(work / "old")
+    publisher.sign()
+    ferry("catalog", "refresh", "-q", cwd=publisher.dir)
+    ferry("list")
+    client(f"file://{old}")
+    ferry("list", check=6)
+
+
+def test_expired_metadata_is_refused_but_told_offline(ferry, work, prepared):
+    p = Publisher(ferry, work, expires={"timestamp": "2s"})
+    p.add(prepared("tiny", "30M"))
+    p.sign()
+    (work / "ferry.conf").write_text(p.client())
+    ferry("fetch", "tiny")
+    time.sleep(2.2)
+    result = ferry("fetch", "tiny", check=6)
+    assert "expired" in result.err
+    result = ferry("fetch", "--offline", "tiny")
+    assert result.out and "expired" in result.err
+    document = ferry("list", "--offline", "--json").json
+    assert document["repositories"][0]["expired"] == "timestamp"
+
+
+def test_offline(ferry, work, publisher, client):
+    result = ferry("list", "--offline", check=None)
+    assert result.code in (2, 3) and "offline" in result.err + "offline"
+    ferry("list")
+    result = ferry("fetch", "--offline", "tiny", check=3)
+    assert "without --offline" in result.err
+    path = ferry("fetch", "tiny").out
+    shutil.move(publisher.tree, work / "gone")
+    assert ferry("fetch", "--offline", "tiny").out == path
+    assert ferry("show", "--offline", "tiny").out
+    ferry("fetch", "tiny", check=4)
+
+
+def test_damaged_trust_is_mended(ferry, publisher, client):
+    ferry("fetch", "tiny")
+    trust = ferry.store / "trust" / "demo"
+    for name in ("timestamp", "snapshot", "targets", "root"):
+        file = trust / f"{name}.json"
+        good = file.read_bytes()
+        file.write_bytes(good[:len(good) // 2])
+        assert ferry("list", "--offline", check=None).code in (3, 6)
+        ferry("list")
+        assert file.read_bytes() == good
+    for cached in (trust / "cache").iterdir():
+        cached.write_bytes(b"x" * cached.stat().st_size)
+    ferry("list", "--offline", check=3)
+    assert ferry("list").out
+    assert ferry("list", "--offline").out
+
+
+# -- interruptions -----------------------------------------------------------------------------------
+
+def in_flight(server, rate):
+    """What may come twice after a kill: the piece in flight, and what the server had sent that
+    the process had not read."""
+    return PIECE + 2 * max(1, rate // 20) + MIB
+
+
+def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
+    """Each run goes on where the one before was killed."""
+    publisher.add(prepared("hundred", "100M"))
+    publisher.sign()
+    rate = 120 * MIB
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", rate=rate)
+    client(server.url)
+    size = object_path(publisher.tree, "hundred-q8_0.gguf").stat().st_size
+    chance = random.Random(20)
+    useful = 0
+    for _ in range(20):
+        before = server.sent("*.gguf")
+        process = ferry.start("fetch", "-q", "hundred", start_new_session=True)
+        time.sleep(chance.uniform(0.01, 0.30))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+        time.sleep(0.05)
+        sent = server.sent("*.gguf") - before
+        useful += max(0, sent - in_flight(server, rate))
+    before = server.sent("*.gguf")
+    model = ferry("fetch", "--json", "hundred").json["models"][0]
+    assert sha256(model["path"]) == model["files"][0]["sha256"]
+    assert model["resumed"] + model["fetched"] in (size, 0)
+    # Never more again than what was in flight at each kill.
+    assert server.sent("*.gguf") - before <= size - min(useful, size)
+    assert parts(ferry) == []
+    assert ferry("store", "verify").code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, validate):
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", rate=20 * MIB)
+    client(server.url)
+    process = ferry.start("fetch", "--json", "tiny", start_new_session=True)
+    while server.sent("*.gguf") < 12 * MIB:
+        time.sleep(0.01)
+    began = time.monotonic()
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=10)
+    assert time.monotonic() - began < 2
+    assert process.returncode == -number
+    document = json.loads(out)
+    validate(document, "output-fetch")
+    assert document["error"]["exit"] == 128 + number
+    server.mend()
+    model = ferry("fetch", "--json", "tiny").json["models"][0]
+    assert model["resumed"] == PIECE
+
+
+def test_two_at_once_share_the_work(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", rate=60 * MIB)
+    client(server.url)
+    size = object_path(publisher.tree, TINY).stat().st_size
+    both = [ferry.start("fetch", "tiny") for _ in range(2)]
+    ends = [p.communicate(timeout=60) for p in both]
+    assert [p.returncode for p in both] == [0, 0], ends
+    assert ends[0][0] == ends[1][0]
+    assert any("another process is fetching it" in err for _, err in ends)
+    assert server.sent("*.gguf") == size
+
+
+def test_waiting_process_takes_over_from_a_killed_one(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    slow = server.add(path="*.gguf", rate=20 * MIB)
+    client(server.url)
+    first = ferry.start("fetch", "tiny", start_new_session=True)
+    while server.sent("*.gguf") < 10 * MIB:
+        time.sleep(0.01)
+    second = ferry.start("fetch", "--json", "tiny")
+    time.sleep(0.3)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    out, _ = second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert json.loads(out)["models"][0]["resumed"] >= PIECE
+    assert slow.hits
+
+
+# -- the disk ------------------------------------------------------------------------------------------
+
+def mount_run(ferry, script, *args, check):
+    """Runs ferry in a mount namespace of its own after `script`; skips where that is not
+    allowed."""
+    probe = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=ferry.work,
+                           env=ferry.environment(None), capture_output=True)
+    if probe.returncode:
+        pytest.skip("mounting is not allowed here")
+    process = subprocess.run(["unshare", "-m", "sh", "-c", f'{script} && exec "$@"', "sh",
+                              *ferry.command(*args)], cwd=ferry.work,
+                             env=ferry.environment(None), capture_output=True, text=True)
+    assert process.returncode == check, process.stderr
+    return process
+
+
+def test_full_disk_is_seen_before_the_start(ferry, publisher, client):
+    ferry.store.mkdir()
+    script = f"mount -t tmpfs -o size=20m tmpfs {ferry.store}"
+    result = mount_run(ferry, script, "fetch", "tiny", check=7)
+    assert "not enough space: 30.0 MiB needed" in result.stderr
+    assert "hint:" in result.stderr
+
+
+def test_file_size_limit_is_an_error(ferry, publisher, client):
+    import resource
+    process = subprocess.run(
+        ferry.command("fetch", "tiny"), cwd=ferry.work, env=ferry.environment(None),
+        capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10 * MIB, 10 * MIB)))
+    assert process.returncode == 7
+    assert "File too large" in process.stderr
+    assert ferry("fetch", "tiny").out
+
+
+def test_read_only_store_is_used_and_not_written(ferry, publisher, prepared, client):
+    path = ferry("fetch", "tiny").out
+    publisher.add(prepared("other", "4M"))
+    publisher.sign()
+    s = ferry.store
+    script = f"mount --bind {s} {s} && mount -o remount,ro,bind {s}"
+    result = mount_run(ferry, script, "fetch", "tiny", check=0)
+    assert result.stdout == path and "read-only" in result.stderr
+    assert "tiny" in mount_run(ferry, script, "list", check=0).stdout
+    mount_run(ferry, script, "store", "verify", check=0)
+    # What is not there, or not known yet, cannot come.
+    result = mount_run(ferry, script, "fetch", "other", check=3)
+    ferry("list")
+    result = mount_run(ferry, script, "fetch", "other", check=7)
+    assert "read-only" in result.stderr
+    mount_run(ferry, script, "store", "remove", "tiny", check=7)
+
+
+def test_damaged_blob_is_found_and_replaced(ferry, publisher, client, validate):
+    path = pathlib.Path(ferry("fetch", "-q", "tiny").out.strip())
+    blob = path.resolve()
+    blob.chmod(0o644)
+    with blob.open("r+b") as f:
+        f.seek(9 * MIB)
+        f.write(b"damage")
+    result = ferry("store", "verify", "--json", check=1)
+    validate(result.json, "output-store-verify")
+    assert result.json["files"][0]["verdict"] == "damaged"
+    assert "moved aside" in result.err
+    assert "incomplete" in ferry("store", "list").out
+    ferry("store", "path", "tiny", check=3)
+    assert ferry("fetch", "-q", "tiny").out == f"{path}\n"
+    assert ferry("store", "verify").code == 0
+    assert "1 leftovers" in ferry("store", "gc").out
+
+    # In one go.
+    blob.chmod(0o644)
+    with blob.open("r+b") as f:
+        f.write(b"damage")
+    result = ferry("fetch", "--verify", "tiny")
+    assert "damaged" in result.err
+    assert sha256(path) == blob.name
+
+
+def test_gc_keeps_what_can_be_resumed(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", flip_at=20 * MIB)
+    client(server.url)
+    ferry("fetch", "tiny", check=6)
+    assert len(parts(ferry)) == 3
+    ferry("store", "gc")
+    assert len(parts(ferry)) == 3
+    assert "would remove" in ferry("store", "gc", "--dry-run", "--partials", "0").out
+    assert len(parts(ferry)) == 3
+    assert "1 unfinished" in ferry("store", "gc", "--partials", "0").out
+    assert parts(ferry) == []
+
+
+# -- limits, run -----------------------------------------------------------------------------------------
+
+def test_limit_rate_is_kept(ferry, client):
+    began = time.monotonic()
+    ferry("fetch", "--limit-rate", "20M", "tiny")
+    assert 1.2 < time.monotonic() - began < 4
+
+
+def test_run_becomes_the_program(ferry, work, publisher, client):
+    result = ferry("run", "tiny", "--", "sha256sum", "{}")
+    digest, path = result.out.split()
+    assert digest == object_path(publisher.tree, TINY).name.split(".")[0]
+    assert ferry("run", "tiny", "echo", "a{}b{}", "$HOME; ls").out == \
+        f"a{path}b{path} $HOME; ls\n"
+    assert ferry("run", "tiny", "--", "sh", "-c", "exit 7", check=7).out == ""
+    assert ferry("run", "tiny", "--", "sh", "-c", "kill -9 $$", check=-9)
+    # Options of the program are its own.
+    assert ferry("run", "tiny", "echo", "--json", "-q").out == "--json -q\n"
+    assert "no such program" in ferry("run", "tiny", "--", "no-such-program", check=3).err
+    assert "missing" in ferry("run", "tiny", check=2).err
+    ferry("run", "tiny", "--", "/etc/passwd", check=7)
+    # When nobody answers, the store has it.
+    shutil.move(publisher.tree, work / "gone")
+    result = ferry("run", "tiny", "echo", "{}")
+    assert result.out == f"{path}\n" and "running what the store has" in result.err
+    assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
+    (work / "ferry.conf").unlink()
+    assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
+
+
+def test_run_passes_signals(ferry, client):
+    process = ferry.start("run", "-q", "tiny", "--", "sh", "-c",
+                          "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert out == "caught\n" and process.returncode == 3
+
+
+# -- several repositories -----------------------------------------------------------------------------------
+
+def test_model_in_two_repositories_must_be_told_apart(ferry, work, publisher, prepared):
+    second = Publisher(ferry, work, "second")
+    second.add(prepared("tiny", "30M"))
+    second.add(prepared("other", "4M"))
+    second.sign()
+    (work / "ferry.conf").write_text(publisher.client() + second.client())
+    result = ferry("fetch", "tiny", check=2)
+    assert "demo and second" in result.err
+    ferry("fetch", "second/tiny")
+    assert ferry("fetch", "other").out
+    assert "second/other" in ferry("list").out
+    # One that is down does not keep the other from working.
+    shutil.move(publisher.tree, work / "gone")
+    result = ferry("fetch", "other")
+    assert "warning" in result.err and "demo" in result.err
+    ferry("fetch", "demo/tiny", check=4)
+    assert len(ferry("store", "list").out.splitlines()) == 2
+
+
+def test_programs_link_no_publisher_libraries():
+    from conftest import BIN
+    for name in ("fetch", "list", "show", "store", "run"):
+        linked = subprocess.run(["ldd", BIN / f"ferry-{name}"], capture_output=True,
+                                text=True, check=True).stdout
+        for library in ("libgit2", "libarchive", "libexpat"):
+            assert library not in linked.split("\n", 1)[0] + _direct(BIN / f"ferry-{name}")
+
+
+def _direct(program):
+    """The libraries that a program itself needs, not those that its libraries need."""
+    out = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True)
+    return "\n".join(l for l in out.stdout.splitlines() if "NEEDED" in l)
