@@ -64,7 +64,9 @@ static int fetch_files(struct client *c, const struct fetch_plan *p, uint64_t li
 		out->name = f->card->name;
 		out->size = f->card->size;
 		out->sha256 = f->card->sha256;
-		if (!f->in_store) {
+		if (f->in_store) {
+			partial_tidy(c->store, &f->card->sha256);
+		} else {
 			int rc = fetch_one(c, f, limit_rate, out, e);
 			if (rc < 0)
 				return rc;

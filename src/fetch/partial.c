@@ -108,16 +108,25 @@ static int lock(struct partial *p, struct report *report, struct err *e)
 	return rc;
 }
 
-/* Of a process that was killed when its file was the blob already. */
-static int remove_leftovers(const struct partial *p, struct err *e)
+static void remove_leftovers(const struct store *s, const struct digest *sha256)
 {
-	CLEANUP(mem_free_ptr) char *part = store_part_path(p->store, &p->sha256);
-	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, &p->sha256);
-	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, &p->sha256);
-	int rc = file_remove(part, e);
-	if (rc == 0)
-		rc = file_remove(journal, e);
-	return rc < 0 ? rc : file_remove(path, e);
+	char *const paths[] = { store_part_path(s, sha256), store_journal_path(s, sha256),
+				store_lock_path(s, sha256) };
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		unlink(paths[i]);
+		free(paths[i]);
+	}
+}
+
+void partial_tidy(const struct store *s, const struct digest *sha256)
+{
+	CLEANUP(mem_free_ptr) char *part = store_part_path(s, sha256);
+	CLEANUP(mem_free_ptr) char *lock_path = store_lock_path(s, sha256);
+	CLEANUP(file_close) int fd = -1;
+	struct err ignored = ERR_INIT;
+	if (!s->read_only && (file_exists(part) || file_exists(lock_path)) &&
+	    file_lock(lock_path, false, &fd, &ignored) == 0)
+		remove_leftovers(s, sha256);
 }
 
 static int fill(struct partial *p, struct report *report, bool *done, struct err *e)
@@ -126,8 +135,10 @@ static int fill(struct partial *p, struct report *report, bool *done, struct err
 	if (rc < 0)
 		return rc;
 	*done = store_has(p->store, &p->sha256, p->grid.size);
-	if (*done)
-		return remove_leftovers(p, e);
+	if (*done) {
+		remove_leftovers(p->store, &p->sha256);
+		return 0;
+	}
 	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, &p->sha256);
 	rc = open_part(p, e);
 	if (rc == 0)

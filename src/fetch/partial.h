@@ -41,6 +41,10 @@ WARN_UNUSED int partial_open(const struct store *s, const char *name,
 			     struct partial *out, bool *done, struct err *e);
 void partial_close(struct partial *p);      /* keeps the files; safe twice; for CLEANUP */
 
+/* Removes what a process left that was killed when its file was the blob already. As far as
+ * that goes: it is in nobody's way. */
+void partial_tidy(const struct store *s, const struct digest *sha256);
+
 uint64_t partial_missing_bytes(const struct partial *p);
 
 /* The first run of missing pieces; false when none is missing. */
