@@ -207,6 +207,19 @@ static void commit_never_takes_another_processs_file(void **state)
 	assert_true(file_exists(part));
 }
 
+static int write_and_commit(struct fixture *f, const char *text)
+{
+	struct err e = ERR_INIT;
+	struct digest d = add_part(f, text);
+	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
+	CLEANUP(file_close) int fd = open(part, O_RDWR);
+	/* The other was faster: nothing to do. */
+	int rc = fd < 0 ? 0 : store_commit(&f->store, &d, fd, &e);
+	if (rc < 0)
+		fprintf(stderr, "%s\n", e.text);
+	return rc < 0;
+}
+
 /* Both write, both commit, at the same moment, again and again. */
 static void two_processes_commit_the_same_file(void **state)
 {
@@ -217,17 +230,8 @@ static void two_processes_commit_the_same_file(void **state)
 		snprintf(text, sizeof text, "round %d", round);
 		for (int i = 0; i < 2; i++) {
 			children[i] = fork();
-			if (children[i] == 0) {
-				struct err e = ERR_INIT;
-				struct digest d = add_part(f, text);
-				CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
-				int fd = open(part, O_RDWR);
-				/* The other was faster: nothing to do. */
-				int rc = fd < 0 ? 0 : store_commit(&f->store, &d, fd, &e);
-				if (rc < 0)
-					fprintf(stderr, "%s\n", e.text);
-				_exit(rc < 0);
-			}
+			if (children[i] == 0)
+				_exit(write_and_commit(f, text));
 		}
 		for (int i = 0; i < 2; i++) {
 			int status;
