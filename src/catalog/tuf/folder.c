@@ -6,7 +6,9 @@
 #include "util/path.h"
 
 #include <string.h>
+#include <time.h>
 
+#define LEFTOVER_AGE_S 3600
 #define PIN_FILE "pinned"       /* hex SHA-256 of the root that the chain began with */
 
 char *tuf_folder_path(const char *dir, const char *role)
@@ -151,7 +153,9 @@ int tuf_folder_tidy(const char *dir, struct err *e)
 	int rc = file_list_dir(dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
-		if (file_is_temporary(names.at[i]))
+		struct stat st;
+		if (file_is_temporary(names.at[i]) && lstat(path, &st) == 0 &&
+		    st.st_mtime + LEFTOVER_AGE_S < time(NULL))
 			rc = file_remove(path, e);
 	}
 	return rc;

@@ -24,7 +24,8 @@ WARN_UNUSED int tuf_folder_forget(const char *dir, const char *role, struct err 
 WARN_UNUSED int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t,
 				struct err *e);
 
-/* Removes what a killed process left half written; only under the lock. */
+/* Removes what a killed process left half written: what is older than an hour, for a process
+ * that begins its trust here, or works where locks do not, may be writing now. */
 WARN_UNUSED int tuf_folder_tidy(const char *dir, struct err *e);
 
 #endif
