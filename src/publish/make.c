@@ -24,15 +24,22 @@ static uint64_t converted_bytes(const char *outtype, uint64_t weights)
 	return outtype[0] == 't' ? weights / 4 : weights;
 }
 
-/* The folder under the model's name: where nothing else names the model, the converter takes
- * the folder's name for general.name. */
+/* "9a8b…": a snapshot in the cache of Hugging Face's own tools. */
+static bool is_commit(const char *name)
+{
+	return strlen(name) == 40 && strspn(name, "0123456789abcdef") == 40;
+}
+
+/* The folder under a telling name: where nothing else names the model, the converter takes
+ * that of the folder for general.name. */
 static int named_folder(const struct prepare *p, const struct source *source, const char *scratch,
 			char **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = realpath(source->hf_dir, NULL);
 	if (!dir)
 		return err_sys(e, errno, "%s", source->hf_dir);
-	if (!source->scratch || strcmp(source->hf_dir, source->scratch) != 0) {
+	bool ours = source->scratch && strcmp(source->hf_dir, source->scratch) == 0;
+	if (!ours && !is_commit(path_base(dir))) {
 		*out = STEAL(dir);
 		return 0;
 	}

@@ -72,8 +72,11 @@ int workdir_open(const char *output_dir, struct workdir *out, struct err *e)
 	w.path = path_join(output_dir, WORKDIR_NAME);
 	CLEANUP(mem_free_ptr) char *lock = path_join(w.path, LOCK_NAME);
 	int rc = file_mkdirs(w.path, 0755, e);
-	if (rc == 0)
-		rc = file_lock(lock, false, &w.lock, e);
+	if (rc < 0) {
+		err_class_set(e, ERR_SYSTEM);
+		return err_hint(e, "choose another folder with -o");
+	}
+	rc = file_lock(lock, false, &w.lock, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
 		err_context(e, "another process prepares into %s", output_dir);
 		return err_hint(e, "wait until it is done, or choose another folder with -o");

@@ -219,6 +219,22 @@ def test_an_archive_that_unpacks_to_more_than_there_is_room(ferry, work, big, sm
     assert not list((small_disk / "m/.ferry-prepare").glob("scratch.*"))
 
 
+def test_folders_that_cannot_be_written_to(ferry, work, tiny):
+    (work / "file").write_text("x")
+    for folder in ("file", "file/m", "/proc/m"):
+        result = ferry("prepare", "m", tiny, "-o", folder, check=7)
+        assert folder in result.err
+    assert (work / "file").read_text() == "x"
+
+
+def test_the_output_folder_may_be_that_of_the_source(ferry, work, tiny):
+    shutil.copy(tiny, work / "m-q8_0.gguf")
+    ferry("prepare", "m", "m-q8_0.gguf", "-o", ".")
+    assert sha256(work / "m-q8_0.gguf") == sha256(tiny)
+    assert (work / "m-q8_0.gguf.manifest.json").exists() and (work / "m.card.json").exists()
+    assert not ferry("prepare", "m", "m-q8_0.gguf", "-o", ".", "--json").json["made"]
+
+
 def test_two_at_once_do_not_meet(ferry, work, tiny):
     ferry("prepare", "m", tiny)
     lock = work / "models/m/.ferry-prepare/lock"
@@ -299,6 +315,26 @@ def test_a_file_that_changed_is_not_mixed_with_the_old_one(ferry, work, tree, fa
     server.mend()
     ferry("prepare", "m", url)
     assert sha256(prepared(work)) == sha256(tree / "a/big.gguf")
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_without_etags_what_is_there_is_compared(ferry, work, tree, big, nginx, make_gguf, changed):
+    server = nginx(tree, extra="etag off; limit_rate 12m;")
+    url = server.url + "/a/big.gguf"
+    process = ferry.start("prepare", "m", url, start_new_session=True)
+    part = work / "models/m/.ferry-prepare/download/big.gguf.part"
+    while not part.exists() or part.stat().st_size < 4 << 20:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    if changed:
+        make_gguf(tree / "a/big.gguf", "--size", "24M", "--seed", "another")
+    result = ferry("prepare", "m", url)
+    assert ("starting over" in result.err) == changed
+    assert sha256(prepared(work)) == sha256(tree / "a/big.gguf")
+    ranges = [r.split()[2] for r in server.requests() if r.startswith("GET")]
+    assert any(r.startswith("bytes=") for r in ranges)
 
 
 def test_cut_connections_are_mended(ferry, work, tree, big, fault_server):

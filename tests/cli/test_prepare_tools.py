@@ -231,6 +231,17 @@ def test_a_folder_in_an_archive_takes_the_name_of_the_model(tools, work):
     assert json.loads((work / "models/m/m.card.json").read_text())["title"] == "m"
 
 
+def test_a_snapshot_in_the_cache_of_hugging_face(tools, work):
+    """Links to blobs, in a folder that is named by a commit."""
+    folder = hf_folder(work / ("0123456789" * 4))
+    (work / "blobs").mkdir()
+    for path in list(folder.iterdir()):
+        path.rename(work / "blobs" / path.name)
+        path.symlink_to(work / "blobs" / path.name)
+    tools("prepare", "m", folder)
+    assert json.loads((work / "models/m/m.card.json").read_text())["title"] == "m"
+
+
 def test_incomplete_folders_are_refused_before_the_conversion(tools, work):
     folder = hf_folder(work / "a", parts=2)
     (folder / "model-00002-of-00002.safetensors").unlink()
