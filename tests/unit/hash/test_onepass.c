@@ -65,6 +65,22 @@ static void check_file(const uint8_t *data, size_t len, struct hash_range *range
 	scratch_free(dir);
 }
 
+static void pieces_may_be_left_out(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char *dir = scratch_new();
+	uint8_t *data = noise(9 * MIB);
+	int fd = scratch_fd(dir, "model", data, 9 * MIB);
+	struct onepass p = { 0 };
+	assert_ok(grid_for(9 * MIB, &p.grid, &e), &e);
+	assert_ok(onepass_run(&p, fd, "model", NULL, &e), &e);
+	expect_digest(&p.whole, data, 9 * MIB);
+	close(fd);
+	free(data);
+	scratch_free(dir);
+}
+
 static void every_size_around_a_border(void **state)
 {
 	(void)state;
@@ -294,6 +310,7 @@ static void signal_stops_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pieces_may_be_left_out),
 		cmocka_unit_test(every_size_around_a_border),
 		cmocka_unit_test(ranges_of_every_kind),
 		cmocka_unit_test(whole_file_as_a_range),

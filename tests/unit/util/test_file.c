@@ -203,6 +203,7 @@ static void failed_write_leaves_nothing(void **state)
 		setrlimit(RLIMIT_FSIZE, &limit);
 		void *data = mem_alloc(200000);
 		int rc = file_write_atomic(s->path, data, 200000, 0644, &s->e);
+		free(data);
 		_exit(rc == -ERR_SYSTEM && s->e.sys == EFBIG ? 0 : 1);
 	}
 	int status = -1;
