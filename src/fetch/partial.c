@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* A partial that was killed between becoming read-only and becoming the blob. */
@@ -129,6 +129,25 @@ void partial_tidy(const struct store *s, const struct digest *sha256)
 		remove_leftovers(s, sha256);
 }
 
+/* A blob that store_verify() found damaged is mostly right: it becomes the partial, with every
+ * piece claimed. Not where it has a second name, for then it is somebody's file. */
+static int adopt_damaged(struct partial *p, const char *journal, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *damaged = store_damaged_path(p->store, &p->sha256);
+	CLEANUP(mem_free_ptr) char *part = store_part_path(p->store, &p->sha256);
+	CLEANUP(journal_close) struct journal j = JOURNAL_INIT;
+	struct stat st;
+	if (file_exists(part) || lstat(damaged, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_nlink != 1 || (uint64_t)st.st_size != p->grid.size)
+		return 0;
+	if (chmod(damaged, 0644) < 0 || rename(damaged, part) < 0)
+		return 0;
+	int rc = journal_open(journal, &p->grid, &p->sha256, &j, e);
+	for (uint32_t i = 0; rc == 0 && i < p->grid.count; i++)
+		rc = journal_add(&j, i, e);
+	return rc;
+}
+
 static int fill(struct partial *p, struct report *report, bool *done, struct err *e)
 {
 	int rc = lock(p, report, e);
@@ -140,7 +159,9 @@ static int fill(struct partial *p, struct report *report, bool *done, struct err
 		return 0;
 	}
 	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, &p->sha256);
-	rc = open_part(p, e);
+	rc = adopt_damaged(p, journal, e);
+	if (rc == 0)
+		rc = open_part(p, e);
 	if (rc == 0)
 		rc = check_claims(p, journal, e);
 	if (rc == 0)

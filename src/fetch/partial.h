@@ -31,7 +31,8 @@ struct partial {
 #define PARTIAL_INIT { .fd = -1, .lock_fd = -1, .journal = JOURNAL_INIT }
 
 /*
- * Opens or makes the partial, and hashes again what its journal claims. Waits for another
+ * Opens or makes the partial (of a damaged blob, if there is one), and hashes again what its
+ * journal claims. Waits for another
  * process that works on the same file (a note says so); *done: the blob is in the store now,
  * *out was not opened. Wrong claims are no error: those pieces are missing.
  */

@@ -62,6 +62,12 @@ char *store_blob_path(const struct store *s, const struct digest *d)
 	return mem_printf("%s/blobs/sha256/%s", s->home, digest_hex(hex, d));
 }
 
+char *store_damaged_path(const struct store *s, const struct digest *d)
+{
+	char hex[DIGEST_HEX];
+	return mem_printf("%s/blobs/sha256/%s.damaged", s->home, digest_hex(hex, d));
+}
+
 static char *partial_path(const struct store *s, const struct digest *d, const char *suffix)
 {
 	char hex[DIGEST_HEX];
@@ -169,10 +175,10 @@ int store_verify(const struct store *s, const struct digest *d, struct err *e)
 	char hex[DIGEST_HEX];
 	err_set(e, ERR_INTEGRITY, "%s is damaged: its SHA-256 is %s", path,
 		digest_hex(hex, &actual));
-	CLEANUP(mem_free_ptr) char *aside = mem_printf("%s.damaged", path);
+	CLEANUP(mem_free_ptr) char *aside = store_damaged_path(s, d);
 	struct err why = ERR_INIT;
 	if (file_rename(path, aside, &why) < 0)
 		return err_hint(e, "it could not be moved aside (%.300s); remove it by hand",
 				why.text);
-	return err_hint(e, "it was moved aside; fetch the model again to get a new copy");
+	return err_hint(e, "it was moved aside; fetch the model again to mend it");
 }

@@ -38,6 +38,7 @@ void store_close(struct store *s);
 
 /* Paths; the caller frees. They need not exist. */
 char *store_blob_path(const struct store *s, const struct digest *d);
+char *store_damaged_path(const struct store *s, const struct digest *d);
 char *store_part_path(const struct store *s, const struct digest *d);
 char *store_journal_path(const struct store *s, const struct digest *d);
 char *store_lock_path(const struct store *s, const struct digest *d);
@@ -117,7 +118,7 @@ WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry
 			 struct store_gc *out, struct err *e);
 
 /* Re-hashes a blob. ERR_INTEGRITY when it is damaged: it is moved to
- * blobs/sha256/<hex>.damaged, so that the next fetch gets a new one. */
+ * blobs/sha256/<hex>.damaged, so that the next fetch mends it from what is still right. */
 WARN_UNUSED int store_verify(const struct store *s, const struct digest *d, struct err *e);
 
 #endif
