@@ -184,10 +184,15 @@ int model_quantize(const struct prepare *p, const char *scratch, struct prepare_
 static int stage(struct model_file *f, const char *staged, struct err *e)
 {
 	uint64_t size;
+	bool done = false;
+	/* A person's own file is better not shared: it may be edited in place some day. */
+	int rc = f->ours ? 0 : file_reflink(f->path, staged, 0644, &done, e);
+	if (rc < 0 || done)
+		return rc;
 	/* A link first: a download then survives whatever ends this run. */
 	if (link(f->path, staged) == 0 || (f->ours && rename(f->path, staged) == 0))
 		return 0;
-	int rc = file_size(f->path, &size, e);
+	rc = file_size(f->path, &size, e);
 	if (rc == 0)
 		rc = file_need_space(staged, size, e);
 	return rc < 0 ? rc : file_copy(f->path, staged, 0644, e);

@@ -349,14 +349,31 @@ int file_copy(const char *from, const char *to, mode_t mode, struct err *e)
 	return rc;
 }
 
+int file_reflink(const char *from, const char *to, mode_t mode, bool *done, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
+	int rc = file_open_read(from, &fd, e);
+	if (rc == 0)
+		rc = file_new_open(&f, to, mode, e);
+	*done = rc == 0 && ioctl(f.fd, FICLONE, fd) == 0;
+	if (*done)
+		rc = file_new_commit(&f, e);
+	return rc;
+}
+
 int file_link_or_copy(const char *from, const char *to, mode_t mode, struct err *e)
 {
+	bool done;
+	int rc = file_reflink(from, to, mode, &done, e);
+	if (rc < 0 || done)
+		return rc;
 	CLEANUP(mem_free_ptr) char *dir = path_dir(to);
 	CLEANUP(mem_free_ptr) char *temporary =
 		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to), (long)getpid() & 0xffffff);
 	if (link(from, temporary) < 0)
 		return file_copy(from, to, mode, e);
-	int rc = file_rename(temporary, to, e);
+	rc = file_rename(temporary, to, e);
 	/* rename() of two names of one file does nothing and keeps both. */
 	unlink(temporary);
 	return rc;

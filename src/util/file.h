@@ -70,8 +70,13 @@ bool file_is_temporary(const char *name);
 WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len,
 				  mode_t mode, struct err *e);
 
+/* Makes `to` share the bytes of `from` until one of them is written to; *done is false where
+ * the file system cannot. Atomic, mode given. */
+WARN_UNUSED int file_reflink(const char *from, const char *to, mode_t mode, bool *done,
+			     struct err *e);
 /* Makes `to` the same bytes as `from`: reflink, else a copy; atomic, mode given.
- * file_link_or_copy tries a hard link first. */
+ * file_link_or_copy tries a reflink (the two stay apart when one is written to), then a hard
+ * link, then a copy. */
 WARN_UNUSED int file_copy(const char *from, const char *to, mode_t mode, struct err *e);
 WARN_UNUSED int file_link_or_copy(const char *from, const char *to, mode_t mode,
 				  struct err *e);
