@@ -107,13 +107,13 @@ static void add_row(struct cli_table *t, const struct store_variant *v)
 		format_time(time, v->fetched_s);
 	snprintf(files, sizeof files, "%zu", v->file_count);
 	cli_table_add(t, (const char *const[]){ name, format_size(size, v->size), files, time,
-						v->complete ? "" : "incomplete: fetch it again" });
+						v->complete ? "ok" : "incomplete: fetch it again" });
 }
 
 static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)opts, (void)count, (void)operands;
-	static const char *const titles[] = { "MODEL", ">SIZE", ">FILES", "FETCHED", "" };
+	static const char *const titles[] = { "MODEL", ">SIZE", ">FILES", "FETCHED", "STATE" };
 	CLEANUP(store_close) struct store s = { 0 };
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
 	int rc = session_store(&s, e);

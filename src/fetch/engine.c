@@ -144,7 +144,8 @@ static void judge(struct engine *g, const struct err *why)
 	source_failed(g->sources, g->source, g->job->key, why, g->received);
 	if (g->source->banned)
 		report_note(g->report, "%s: %s: wrong bytes (%s): not asked again",
-			    g->source->id, g->p->name, why->text);
+			    g->source->id, g->p->name,
+			    g->source->detail[FAULT_WRONG_BYTES]);
 	else
 		report_detail(g->report, "%s", why->text);
 }

@@ -206,7 +206,9 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
  * them anyway. */
 static const char *bare_text(const struct source *s, const char *key, const char *text)
 {
-	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", s->id);
+	/* An endpoint that the catalog calls a mirror was opened under its URL. */
+	const char *id = s->mirror ? s->mirror->id : s->id;
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", id);
 	if (str_starts(text, prefix))
 		text += strlen(prefix);
 	size_t len = strlen(key);

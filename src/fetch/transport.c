@@ -46,7 +46,7 @@ void transport_finish(struct transport *t)
 		source_note_fault(a->from, FAULT_STALE, "timestamp version %llu, the newest is "
 				  "%llu", (unsigned long long)a->version,
 				  (unsigned long long)accepted->version);
-		report_warn(t->report, "%s is behind: timestamp version %llu, the newest is %llu",
+		report_detail(t->report, "%s is behind: timestamp version %llu, the newest is %llu",
 			    a->from->id, (unsigned long long)a->version,
 			    (unsigned long long)accepted->version);
 	}
@@ -249,7 +249,7 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 	if (!t->gave)
 		return false;
 	source_note_fault(t->gave, FAULT_METADATA, "%s", why->text);
-	report_warn(t->report, "%s: %s", t->gave->id, why->text);
+	report_detail(t->report, "%s: %s", t->gave->id, why->text);
 	t->gave->metadata = false;
 	t->gave = NULL;
 	bool more = next(t, true);

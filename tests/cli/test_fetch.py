@@ -340,6 +340,17 @@ def test_truncated_html_and_shifted_answers(ferry, publisher, client, fault_serv
     assert set(servers) - {"m4"} <= {i for i, f in faults(document).items() if f}
 
 
+def test_endpoint_that_is_a_mirror_has_the_mirrors_name(ferry, publisher, client, fault_server):
+    server, other = fault_server(publisher.tree), fault_server(publisher.tree)
+    publisher.sign(north=server.url, south=other.url)
+    client(server.url + "/")
+    server.add(path="*.gguf", flip_at=9 * MIB)
+    result = ferry("fetch", "--json", "tiny")
+    assert faults(result.json) == {"north": {"wrong-bytes": 1}, "south": {}}
+    assert result.json["sources"][0]["endpoint"] is True
+    assert "mirror north: wrong bytes (piece 1, at byte 8388608)" in result.err
+
+
 # -- endpoints -------------------------------------------------------------------------------------
 
 def test_stale_lying_and_dead_endpoints_are_named(ferry, work, publisher, prepared, client,

@@ -244,8 +244,8 @@ static void typos_find_their_neighbour(void **state)
 {
 	(void)state;
 	static const char *const names[] = { "fetch", "list", "show", "store", "run",
-					     "a-name-that-is-far-longer-than-sixty-four-"
-					     "characters-so-that-nobody-compares-it" };
+					     ("a-name-that-is-far-longer-than-sixty-four-"
+					      "characters-so-that-nobody-compares-it") };
 	size_t n = ARRAY_LEN(names);
 	assert_string_equal(text_nearest("fecth", names, n), "fetch");
 	assert_string_equal(text_nearest("fetc", names, n), "fetch");
