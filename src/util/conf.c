@@ -12,6 +12,7 @@
 #define CONF_MAX_BYTES MIB
 #define CONF_MAX_SECTIONS 1000
 #define CONF_MAX_VALUES 1000
+#define CONF_MAX_LINE 8192
 
 struct reader {
 	struct conf *conf;
@@ -20,6 +21,9 @@ struct reader {
 	size_t len;
 	int line;               /* of the line that inih is at */
 	bool continued;         /* that line is indented: it continues a value */
+	const char *part;       /* what of that line inih has not got yet: it did not fit */
+	size_t rest;
+	bool glued;             /* what inih has now is such a part */
 };
 
 static PRINTF_LIKE(2, 3) int reader_err(struct reader *r, const char *fmt, ...)
@@ -33,29 +37,77 @@ static PRINTF_LIKE(2, 3) int reader_err(struct reader *r, const char *fmt, ...)
 	return err_set(r->e, ERR_USAGE, "%s:%d: %s", r->conf->path, r->line, shown);
 }
 
+/* A place to cut a long line where inih, which trims blanks and knows comments, loses
+ * nothing: between two characters that mean nothing to it. */
+static size_t cut_length(const char *line, size_t room)
+{
+	for (size_t n = room; n > room / 2; n--)
+		if (!strchr(" \t\r\n;#", line[n - 1]) && !strchr(" \t\r\n;#", line[n]))
+			return n;
+	return 0;
+}
+
+/* As much of the line as fits; a long line becomes a first one and continuations that
+ * on_value() glues together again. */
+static char *hand_over(struct reader *r, char *out, size_t size)
+{
+	size_t indent = r->glued ? 1 : 0;
+	size_t n = r->rest;
+	if (indent + n >= size) {
+		n = cut_length(r->part, size - 2);
+		if (n == 0) {
+			reader_err(r, "the line is too long; continue it on indented lines");
+			return NULL;
+		}
+	}
+	memcpy(out, " ", indent);
+	memcpy(out + indent, r->part, n);
+	out[indent + n] = '\0';
+	r->part += n;
+	r->rest -= n;
+	return out;
+}
+
+/* The length of the line without a comment: a rest of one must not look like a value. */
+static size_t without_comment(const char *line, size_t len)
+{
+	size_t first = 0;
+	while (first < len && (line[first] == ' ' || line[first] == '\t'))
+		first++;
+	if (first < len && (line[first] == ';' || line[first] == '#'))
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if (line[i] == ';' && (line[i - 1] == ' ' || line[i - 1] == '\t'))
+			return i;
+	return len;
+}
+
 /* inih asks for lines; count them, and refuse what it would cut or misread. */
 static char *next_line(char *out, int size, void *stream)
 {
 	struct reader *r = stream;
-	if (r->len == 0 || r->e->class != ERR_NONE)
+	if (r->e->class != ERR_NONE || (r->len == 0 && r->rest == 0))
 		return NULL;
-	const char *end = memchr(r->text, '\n', r->len);
-	size_t len = end ? (size_t)(end - r->text) + 1 : r->len;
+	r->glued = r->rest > 0;
+	if (r->glued)
+		return hand_over(r, out, (size_t)size);
+	const char *line = r->text, *end = memchr(line, '\n', r->len);
+	size_t len = end ? (size_t)(end - line) + 1 : r->len;
+	r->text += len;
+	r->len -= len;
 	r->line++;
-	r->continued = *r->text == ' ' || *r->text == '\t';
-	if (len >= (size_t)size) {
-		reader_err(r, "the line is longer than %d bytes", size - 1);
-		return NULL;
-	}
-	if (memchr(r->text, '\0', len) || !utf8_valid(r->text, len)) {
+	r->continued = *line == ' ' || *line == '\t';
+	if (memchr(line, '\0', len) || !utf8_valid(line, len)) {
 		reader_err(r, "the line is not UTF-8 text");
 		return NULL;
 	}
-	memcpy(out, r->text, len);
-	out[len] = '\0';
-	r->text += len;
-	r->len -= len;
-	return out;
+	if (len > CONF_MAX_LINE) {
+		reader_err(r, "the line is longer than %d bytes", CONF_MAX_LINE);
+		return NULL;
+	}
+	r->part = line;
+	r->rest = without_comment(line, len);
+	return hand_over(r, out, (size_t)size);
 }
 
 static struct conf_section *section_named(struct reader *r, const char *full)
@@ -105,8 +157,8 @@ static int on_value(void *user, const char *section, const char *key, const char
 		if (strcmp(v->key, key) != 0)
 			continue;
 		/* inih hands a continuation line over as the same key again. */
-		if (r->continued && i + 1 == s->count) {
-			char *joined = mem_printf("%s\n%s", v->value, value);
+		if ((r->continued || r->glued) && i + 1 == s->count) {
+			char *joined = mem_printf("%s%s%s", v->value, r->glued ? "" : "\n", value);
 			free(v->value);
 			v->value = joined;
 			return 1;

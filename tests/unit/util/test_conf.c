@@ -48,6 +48,43 @@ static void indented_lines_continue_a_value(void **state)
 	assert_string_equal(words.at[2], "https://c/");
 }
 
+/* inih itself takes 199 bytes a line. */
+static void long_lines_are_whole(void **state)
+{
+	(void)state;
+	for (size_t n = 100; n < 3000; n += 37) {
+		struct err e = ERR_INIT;
+		CLEANUP(conf_release) struct conf c = { 0 };
+		CLEANUP(buf_release) struct buf text = BUF_INIT(8 * KIB), url = BUF_INIT(8 * KIB);
+		buf_adds(&url, "https://a/");
+		while (url.len < n)
+			buf_addf(&url, "%zu%s", url.len, url.len % 3 ? "/x;y#z/" : " https://b/ü/");
+		buf_addf(&text, "[a]\nx = %s\n  more\ny = 1\n", url.data);
+		assert_ok(conf_parse(text.data, text.len, "f", &c, &e), &e);
+		buf_adds(&url, "\nmore");
+		assert_string_equal(conf_get(conf_nth(&c, "a", 0), "x"), url.data);
+		assert_string_equal(conf_get(conf_nth(&c, "a", 0), "y"), "1");
+	}
+}
+
+static void long_comments_are_comments(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(conf_release) struct conf c = { 0 };
+	CLEANUP(buf_release) struct buf text = BUF_INIT(8 * KIB);
+	buf_adds(&text, "[a]\nx = 1 ; ");
+	for (int i = 0; i < 100; i++)
+		buf_adds(&text, "a note, ");
+	buf_adds(&text, "\n#");
+	for (int i = 0; i < 100; i++)
+		buf_adds(&text, "another, ");
+	buf_adds(&text, "\ny = 2\n");
+	assert_ok(conf_parse(text.data, text.len, "f", &c, &e), &e);
+	assert_string_equal(conf_get(conf_nth(&c, "a", 0), "x"), "1");
+	assert_string_equal(conf_get(conf_nth(&c, "a", 0), "y"), "2");
+}
+
 static void faults_name_file_and_line(void **state)
 {
 	(void)state;
@@ -57,6 +94,9 @@ static void faults_name_file_and_line(void **state)
 	refused("[mirror.A B]\nkind = file\n", ":2: [mirror.A B]");
 	refused("kind = file\n", ":1: a key before");
 	refused("[a]\nx = \xff\n", ":2: the line is not UTF-8");
+	char text[9000] = "[a]\nx = ";
+	memset(text + 8, 'y', sizeof text - 9);
+	refused(text, ":2: the line is longer than 8192 bytes");
 }
 
 static void bad_values_name_what_is_wanted(void **state)
@@ -84,6 +124,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sections_and_values_are_found),
 		cmocka_unit_test(indented_lines_continue_a_value),
+		cmocka_unit_test(long_lines_are_whole),
+		cmocka_unit_test(long_comments_are_comments),
 		cmocka_unit_test(faults_name_file_and_line),
 		cmocka_unit_test(bad_values_name_what_is_wanted),
 	};
