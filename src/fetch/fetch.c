@@ -85,12 +85,11 @@ static bool is_linked(const struct client *c, const struct store_variant *v)
 	const struct store_variant *old;
 	struct err ignored = ERR_INIT;
 	if (fetch_from_store(c->store, v->repository, v->model, v->variant, &all, &old,
-			     &ignored) < 0 || old->file_count != v->file_count)
+			     &ignored) < 0 || !store_variant_equal(old, v))
 		return false;
 	for (size_t i = 0; i < v->file_count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(old->dir, v->files[i].name);
-		if (strcmp(old->files[i].name, v->files[i].name) != 0 || !file_exists(path) ||
-		    !digest_equal(&old->files[i].sha256, &v->files[i].sha256))
+		if (!file_exists(path))
 			return false;
 	}
 	return true;
@@ -138,6 +137,8 @@ int fetch_variant(struct client *c, const struct card *model,
 		rc = store_link(c->store, &v, e);
 	if (rc < 0)
 		return rc;
+	if (linked)
+		store_tidy_variant(c->store, &v);
 	name_linked(c, &plan, &result);
 	if (options->output && (rc = deliver(c, &plan, options->output, &result, e)) < 0)
 		return rc;

@@ -91,6 +91,11 @@ WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, 
  * meanwhile. */
 WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v,
 			   struct err *e);
+/* The same files under the same names? */
+bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
+/* Takes away what a process that was killed near the end of store_link(v) left: the pin, and
+ * names of an older version. What cannot be removed (a read-only store) stays. */
+void store_tidy_variant(const struct store *s, const struct store_variant *v);
 
 struct store_variants {
 	struct store_variant *at;

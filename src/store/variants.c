@@ -117,6 +117,31 @@ int store_link(const struct store *s, const struct store_variant *v, struct err 
 	return file_remove(pin, e);
 }
 
+bool store_variant_equal(const struct store_variant *a, const struct store_variant *b)
+{
+	if (a->file_count != b->file_count)
+		return false;
+	for (size_t i = 0; i < a->file_count; i++)
+		if (strcmp(a->files[i].name, b->files[i].name) != 0 ||
+		    a->files[i].size != b->files[i].size ||
+		    !digest_equal(&a->files[i].sha256, &b->files[i].sha256))
+			return false;
+	return true;
+}
+
+void store_tidy_variant(const struct store *s, const struct store_variant *v)
+{
+	CLEANUP(mem_free_ptr) char *dir =
+		store_variant_dir(s, v->repository, v->model, v->variant);
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, RECORD_PENDING);
+	CLEANUP(store_variant_release) struct store_variant pin = { 0 };
+	struct err ignored = ERR_INIT;
+	/* Another process may be about to replace this version: that pin is not ours. */
+	if (record_load(dir, RECORD_PENDING, &pin, &ignored) == 0 &&
+	    store_variant_equal(&pin, v) && unlink_others(dir, v, &ignored) == 0)
+		unlink(path);
+}
+
 static void set_complete(const struct store *s, struct store_variant *v)
 {
 	v->complete = v->file_count > 0;
