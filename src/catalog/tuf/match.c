@@ -3,6 +3,7 @@
 #include "util/mem.h"
 #include "util/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* One character of UTF-8; a stray byte counts as one. */
@@ -118,12 +119,27 @@ bool tuf_match_delegated(const struct tuf_delegated *d, const char *path)
 	return false;
 }
 
+char *tuf_match_bin_name(const char *prefix, unsigned bit_length, uint32_t number)
+{
+	return mem_printf("%s-%0*x", prefix, (int)(bit_length + 3) / 4, number);
+}
+
 char *tuf_match_bin(const struct tuf_bins *bins, const char *path)
 {
 	struct digest d;
 	sha256_of(path, strlen(path), &d);
 	uint32_t head = (uint32_t)d.bytes[0] << 24 | (uint32_t)d.bytes[1] << 16 |
 			(uint32_t)d.bytes[2] << 8 | d.bytes[3];
-	return mem_printf("%s-%0*x", bins->prefix, (int)(bins->bit_length + 3) / 4,
-			  head >> (32 - bins->bit_length));
+	return tuf_match_bin_name(bins->prefix, bins->bit_length,
+				  head >> (32 - bins->bit_length));
+}
+
+bool tuf_match_is_bin(const char *prefix, unsigned bit_length, const char *role)
+{
+	size_t len = strlen(prefix), digits = (bit_length + 3) / 4;
+	if (bit_length == 0 || !str_starts(role, prefix) || role[len] != '-')
+		return false;
+	const char *number = role + len + 1;
+	return strlen(number) == digits && strspn(number, "0123456789abcdef") == digits &&
+	       strtoul(number, NULL, 16) >> bit_length == 0;
 }

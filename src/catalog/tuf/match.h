@@ -16,5 +16,9 @@ bool tuf_match_delegated(const struct tuf_delegated *d, const char *path);
 
 /* The name of the bin that is responsible for the path; caller frees. */
 char *tuf_match_bin(const struct tuf_bins *bins, const char *path);
+/* The name of bin `number`, less than 2^bit_length: "bin-0f"; caller frees. */
+char *tuf_match_bin_name(const char *prefix, unsigned bit_length, uint32_t number);
+/* Is it the name of one of the bins? */
+bool tuf_match_is_bin(const char *prefix, unsigned bit_length, const char *role);
 
 #endif

@@ -1,6 +1,6 @@
 #include "catalog/tuf/tree.h"
 
-#include "catalog/tuf/metadata.h"
+#include "catalog/tuf/match.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define MAX_BIN_BITS 16         /* of a tree of ours: every bin is a file in it */
 #define MAX_BYTES (64 * MIB)    /* of one file: a publisher's own may be larger than a
 				   client's default limits */
 
@@ -155,6 +154,7 @@ static int load_roots(struct loader *l, struct err *e)
 			rc = verify_root(l, d.m, d.file.name, e);
 		if (rc < 0)
 			return rc;
+		d.file.fits = true;
 		l->roots = mem_grow(l->roots, l->root_count, &l->root_cap, sizeof *l->roots);
 		l->roots[l->root_count++] = d;
 		d = (struct document){ 0 };
@@ -164,7 +164,7 @@ static int load_roots(struct loader *l, struct err *e)
 
 /* -- what is below root ---------------------------------------------------------------- */
 
-static int verify_top(const struct loader *l, const struct document *d, struct err *e)
+static int verify_top(const struct loader *l, struct document *d, struct err *e)
 {
 	int rc = 0;
 	for (size_t i = l->root_count; i-- > 0;) {
@@ -173,8 +173,10 @@ static int verify_top(const struct loader *l, const struct document *d, struct e
 		CLEANUP(mem_free_ptr) char *by =
 			mem_printf("root version %llu", (ull)root->version);
 		if (tuf_metadata_verify(d->m, &root->roles[d->m->type], &root->keys,
-					d->file.name, by, &why) == 0)
+					d->file.name, by, &why) == 0) {
+			d->file.fits = i == l->root_count - 1;
 			return 0;
+		}
 		if (rc == 0) {
 			*e = why;
 			rc = -(int)e->class;
@@ -234,8 +236,9 @@ static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 			return rc;
 	}
 	struct err why = ERR_INIT;
-	if (tuf_metadata_verify(m ? m : d.m, role, &parent->keys, name, "its delegator", &why) < 0 &&
-	    !l->partial) {
+	d.file.fits = tuf_metadata_verify(m ? m : d.m, role, &parent->keys, name, "its delegator",
+					  &why) == 0;
+	if (!d.file.fits && !l->partial) {
 		*e = why;
 		return -(int)e->class;
 	}
@@ -247,11 +250,12 @@ static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 static int load_bins(struct loader *l, const struct tuf_metadata *parent, struct err *e)
 {
 	const struct tuf_bins *bins = &parent->bins;
-	if (bins->bit_length > MAX_BIN_BITS)
-		return err_set(e, ERR_INTEGRITY, "more than 2^%d hash bins", MAX_BIN_BITS);
+	if (bins->bit_length > TUF_TREE_MAX_BIN_BITS)
+		return err_set(e, ERR_INTEGRITY, "more than 2^%d hash bins",
+			       TUF_TREE_MAX_BIN_BITS);
 	for (unsigned i = 0; i < 1u << bins->bit_length; i++) {
 		CLEANUP(mem_free_ptr) char *name =
-			mem_printf("%s-%0*x", bins->prefix, (int)(bins->bit_length + 3) / 4, i);
+			tuf_match_bin_name(bins->prefix, bins->bit_length, i);
 		int rc = load_delegated(l, parent, &bins->role, name, e);
 		if (rc < 0)
 			return rc;

@@ -12,6 +12,8 @@
 #include "hash/sha256.h"
 #include "json/json.h"
 
+#define TUF_TREE_MAX_BIN_BITS 16        /* every bin is a file of the tree */
+
 struct tuf_tree_file {
 	char *name;             /* "3.targets.json", below metadata/ */
 	char *role;             /* "targets" */
@@ -20,6 +22,9 @@ struct tuf_tree_file {
 	uint64_t size;
 	struct digest sha256;
 	json_t *json;           /* {"signatures": …, "signed": …} */
+	/* The newest root, or its delegator, vouches for it. Always so but after
+	 * tuf_tree_load_partial. */
+	bool fits;
 };
 
 struct tuf_tree {

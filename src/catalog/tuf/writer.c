@@ -48,7 +48,7 @@ char *writer_draft_path(const struct tuf_writer *w, const char *role)
 	return mem_printf("%s/%s.json", w->drafts, encoded);
 }
 
-static struct writer_doc *add_doc(struct tuf_writer *w, const char *role, enum tuf_type type)
+struct writer_doc *writer_add(struct tuf_writer *w, const char *role, enum tuf_type type)
 {
 	struct writer_doc *d = NEW(struct writer_doc);
 	d->role = mem_strdup(role);
@@ -130,58 +130,6 @@ json_t *writer_edit(struct tuf_writer *w, struct writer_doc *d)
 	return json_object_get(d->draft, "signed");
 }
 
-/* -- delegations ----------------------------------------------------------------------- */
-
-json_t *writer_delegation(const json_t *body, const char *role)
-{
-	json_t *roles = json_object_get(json_object_get(body, "delegations"), "roles"), *entry;
-	size_t i;
-	json_array_foreach (roles, i, entry)
-		if (strcmp(json_string_value(json_object_get(entry, "name")), role) == 0)
-			return entry;
-	return NULL;
-}
-
-static bool is_bin_of(const json_t *body, const char *role)
-{
-	const json_t *bins = json_object_get(json_object_get(body, "delegations"),
-					     "succinct_roles");
-	const char *prefix = json_string_value(json_object_get(bins, "name_prefix"));
-	return prefix && str_starts(role, prefix) && role[strlen(prefix)] == '-';
-}
-
-/* A role that was delegated to before goes on counting its versions: clients refuse a
- * lower one. */
-static uint64_t listed_version(const struct tuf_writer *w, const char *role)
-{
-	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", role);
-	const json_t *meta = json_object_get(
-		json_object_get(writer_top(w, TUF_SNAPSHOT)->published, "signed"), "meta");
-	return (uint64_t)json_integer_value(
-		json_object_get(json_object_get(meta, name), "version"));
-}
-
-void writer_adopt(struct tuf_writer *w, const struct writer_doc *parent)
-{
-	const json_t *body = writer_body(parent);
-	const json_t *roles = json_object_get(json_object_get(body, "delegations"), "roles");
-	json_t *entry;
-	size_t i;
-	json_array_foreach (roles, i, entry) {
-		const char *name = json_string_value(json_object_get(entry, "name"));
-		struct writer_doc *d = writer_find(w, name);
-		if (!d) {
-			d = add_doc(w, name, TUF_TARGETS);
-			d->version = listed_version(w, name);
-		}
-		if (!d->parent)
-			d->parent = mem_strdup(parent->role);
-	}
-	for (i = 0; i < w->count; i++)
-		if (!w->docs[i]->parent && is_bin_of(body, w->docs[i]->role))
-			w->docs[i]->parent = mem_strdup(parent->role);
-}
-
 /* -- opening --------------------------------------------------------------------------- */
 
 static void take_published(struct tuf_writer *w, const struct tuf_tree *t)
@@ -190,12 +138,13 @@ static void take_published(struct tuf_writer *w, const struct tuf_tree *t)
 		const struct tuf_tree_file *f = &t->files[i];
 		struct writer_doc *d = writer_find(w, f->role);
 		if (!d)
-			d = add_doc(w, f->role, TUF_TARGETS);
+			d = writer_add(w, f->role, TUF_TARGETS);
 		json_decref(d->published);
 		d->published = json_incref(f->json);
 		d->version = f->version;
 		d->size = f->size;
 		d->sha256 = f->sha256;
+		d->fits = f->fits;
 	}
 	w->has_timestamp = writer_top(w, TUF_TIMESTAMP)->published;
 	w->timestamp = writer_top(w, TUF_TIMESTAMP)->sha256;
@@ -233,6 +182,16 @@ static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 	return rc;
 }
 
+/* The tree is checked by its loader; a draft may have come from anywhere. */
+static int check_bins(const struct writer_doc *d, struct err *e)
+{
+	const json_t *bins = writer_bins(writer_body(d));
+	if (json_integer_value(json_object_get(bins, "bit_length")) <= TUF_TREE_MAX_BIN_BITS)
+		return 0;
+	return err_set(e, ERR_INTEGRITY, "the draft of %s has more than 2^%d hash bins", d->role,
+		       TUF_TREE_MAX_BIN_BITS);
+}
+
 static int load_tree(struct tuf_writer *w, struct err *e)
 {
 	CLEANUP(tuf_tree_release) struct tuf_tree t = { 0 };
@@ -243,6 +202,8 @@ static int load_tree(struct tuf_writer *w, struct err *e)
 	/* The list grows while it is walked: drafts may delegate to roles of their own. */
 	for (size_t i = 0; rc == 0 && i < w->count; i++) {
 		rc = load_draft(w, w->docs[i], e);
+		if (rc == 0)
+			rc = check_bins(w->docs[i], e);
 		if (rc == 0 && w->docs[i]->type == TUF_TARGETS)
 			writer_adopt(w, w->docs[i]);
 	}
@@ -259,7 +220,7 @@ int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry, int64_t n
 	w->now_s = now_s;
 	w->lock = -1;
 	for (size_t i = 0; i < TUF_TYPES; i++)
-		add_doc(w, tuf_type_name((enum tuf_type)i), (enum tuf_type)i);
+		writer_add(w, tuf_type_name((enum tuf_type)i), (enum tuf_type)i);
 	CLEANUP(mem_free_ptr) char *lock = path_join(tree, ".lock");
 	int rc = file_mkdirs(tree, 0755, e);
 	if (rc == 0 && file_lock(lock, false, &w->lock, e) < 0)
@@ -327,7 +288,7 @@ static const struct tuf_role *role_of(const struct tuf_metadata *m, const struct
 	for (size_t i = 0; i < m->delegated_count; i++)
 		if (strcmp(m->delegated[i].name, d->role) == 0)
 			return &m->delegated[i].role;
-	return m->bins.bit_length && is_bin_of(m->body, d->role) ? &m->bins.role : NULL;
+	return writer_is_bin_of(m->body, d) ? &m->bins.role : NULL;
 }
 
 static json_t *in_state(const struct writer_doc *d, enum writer_state state)
@@ -364,4 +325,42 @@ int writer_valid(const struct writer_doc *d, json_t *envelope, const struct writ
 		return 0;
 	int rc = tuf_metadata_from_json(d->type, envelope, d->role, &m, e);
 	return rc < 0 ? rc : tuf_metadata_count(m, a->role, &a->m->keys, out, e);
+}
+
+/* Does the delegator say in this state what it says as published? */
+static bool same_authority(const struct tuf_writer *w, const struct writer_doc *d,
+			   enum writer_state state)
+{
+	bool top = strcmp(d->role, tuf_type_name(d->type)) == 0;
+	const struct writer_doc *by = top ? writer_top(w, TUF_ROOT)
+					  : d->parent ? writer_find(w, d->parent) : NULL;
+	if (!by)
+		return false;
+	const json_t *then = in_state(by, WRITER_PUBLISHED), *now = in_state(by, state);
+	if (then == now || !then || !now)
+		return then == now;
+	static const char *const members[] = { "keys", "roles", "delegations" };
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		const json_t *a = json_object_get(json_object_get(then, "signed"), members[i]);
+		const json_t *b = json_object_get(json_object_get(now, "signed"), members[i]);
+		if (a != b && !json_equal(a, b))
+			return false;
+	}
+	return true;
+}
+
+int writer_verifies(const struct tuf_writer *w, const struct writer_doc *d, json_t *envelope,
+		    enum writer_state state, bool *out, struct err *e)
+{
+	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
+	unsigned valid = 0;
+	/* Hundreds of bins were verified when the tree was read. */
+	*out = d->fits && envelope == d->published && same_authority(w, d, state);
+	if (*out)
+		return 0;
+	int rc = writer_authority(w, d, state, &a, e);
+	if (rc == 0)
+		rc = writer_valid(d, envelope, &a, &valid, e);
+	*out = rc == 0 && a.role && valid >= a.role->threshold;
+	return rc;
 }

@@ -94,9 +94,53 @@ struct tuf_delegation {
 WARN_UNUSED int tuf_writer_delegate(struct tuf_writer *w, const char *parent,
 				    const struct tuf_delegation *d, struct err *e);
 
+/*
+ * Hash bins (TAP 15): `parent` delegates to 2^bit_length roles PREFIX-00, PREFIX-01 …, each
+ * for the paths whose SHA-256 begins with its number. Bins and their delegator are published
+ * together or not at all, for targets move between them: the caller sets each target in
+ * its owner and removes it elsewhere before the save. Called again it changes number, name or
+ * keys. ERR_USAGE when parent delegates to named roles: metadata has the one or the other.
+ */
+struct tuf_bin_delegation {
+	const char *prefix;
+	unsigned bit_length;            /* 1 to TUF_TREE_MAX_BIN_BITS */
+	unsigned threshold;
+	const struct tuf_key *const *keys;
+	size_t key_count;
+};
+WARN_UNUSED int tuf_writer_delegate_bins(struct tuf_writer *w, const char *parent,
+					 const struct tuf_bin_delegation *d, struct err *e);
+/* Takes a delegation back, of bins by their prefix, with what its role changed and did not
+ * publish. ERR_NOT_FOUND when there is none. */
+WARN_UNUSED int tuf_writer_undelegate(struct tuf_writer *w, const char *parent,
+				      const char *name, struct err *e);
+
+/* Who is to list a target path, of targets and what it delegates to: the bin; the first
+ * delegated role whose patterns cover it; else "targets". Caller frees. */
+char *tuf_writer_owner(const struct tuf_writer *w, const char *path);
+/* Do the patterns of the role that targets delegates to cover the path? */
+bool tuf_writer_covers(const struct tuf_writer *w, const char *role, const char *path);
+/* What targets says of such a role: its entry {name, keyids, threshold, terminating,
+ * paths}, borrowed until the next change; or NULL. */
+const json_t *tuf_writer_delegation(const struct tuf_writer *w, const char *role);
+/* Names of such roles, in the order in which clients ask them; and of bins. */
+void tuf_writer_delegation_names(const struct tuf_writer *w, struct str_list *out);
+void tuf_writer_bin_names(const struct tuf_writer *w, struct str_list *out);
+bool tuf_writer_has_bins(const struct tuf_writer *w);
+
+/* Does the delegated role list the path with this digest, in a version (published, or a
+ * draft) that has its threshold of signatures? */
+WARN_UNUSED int tuf_writer_vouched(const struct tuf_writer *w, const char *role,
+				   const char *path, const struct digest *sha256, bool *out,
+				   struct err *e);
+
 /* A new version although nothing changed: with "snapshot" and "timestamp" it is the
  * refresh of cron, with "root" or "targets" it puts off their expiry. */
 WARN_UNUSED int tuf_writer_touch(struct tuf_writer *w, const char *role, struct err *e);
+
+/* The same for those of targets and its bins that expire before the time and have no
+ * change. */
+WARN_UNUSED int tuf_writer_touch_expiring(struct tuf_writer *w, int64_t before_s, struct err *e);
 
 /* Is there anything to save, or to sign? */
 bool tuf_writer_changed(const struct tuf_writer *w);
@@ -122,14 +166,22 @@ struct tuf_saved {
 WARN_UNUSED int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers,
 				size_t count, struct tuf_saved *out, struct err *e);
 
+/* Signs the change of one role with the signers that fit, in memory: the next save publishes
+ * it or keeps it as a draft. *complete: it has its threshold now, or there is no change. */
+WARN_UNUSED int tuf_writer_sign(struct tuf_writer *w, const char *role,
+				struct signer *const *signers, size_t count, bool *complete,
+				struct err *e);
+
 /* Throws the drafts of the tree away, and with them every change that was not saved. The
  * writer is only good for closing then. */
 WARN_UNUSED int tuf_writer_discard(struct tuf_writer *w, struct err *e);
 
 /* One line of `catalog status`, for each document: published, or waiting. */
 struct tuf_writer_status {
-	char *role;
-	uint64_t version;               /* of the draft or change, else the published one */
+	char *role;                     /* of bins: their prefix, one line for all of them */
+	size_t bins;                    /* how many; 0: it is no line of bins */
+	uint64_t version;               /* of the draft or change, else the published one; of
+					   bins the highest */
 	bool waiting;                   /* there is a draft or change: not published yet */
 	uint64_t published;             /* published version, 0: none */
 	int64_t expires_s;

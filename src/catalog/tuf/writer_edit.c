@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static int no_such_role(const char *role, struct err *e)
+int writer_no_role(const char *role, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(role);
 	err_set(e, ERR_USAGE, "there is no role \"%.80s\"", shown);
@@ -32,8 +32,10 @@ static int find_place(struct tuf_writer *w, const char *role, struct place *out,
 		return 0;
 	}
 	const struct writer_doc *d = writer_find(w, role);
-	out->doc = d && d->parent ? writer_find(w, d->parent) : NULL;
-	return out->doc ? 0 : no_such_role(role, e);
+	struct writer_doc *targets = writer_top(w, TUF_TARGETS);
+	out->doc = d && d->parent ? writer_find(w, d->parent) :
+		   writer_bins_named(targets, role) ? targets : NULL;
+	return out->doc ? 0 : writer_no_role(role, e);
 }
 
 static json_t *role_entry(const struct place *p, const json_t *body)
@@ -79,10 +81,9 @@ int tuf_writer_key_add(struct tuf_writer *w, const char *role, const struct tuf_
 	return 0;
 }
 
-/* Takes a key out of "keys" that no role lists any more. */
-static void drop_unused_key(const struct place *p, const json_t *body, const char *id)
+void writer_drop_unused_key(json_t *body, const char *id)
 {
-	const json_t *delegations = json_object_get(body, "delegations");
+	json_t *delegations = json_object_get(body, "delegations");
 	json_t *entry;
 	const char *name;
 	size_t i;
@@ -93,7 +94,7 @@ static void drop_unused_key(const struct place *p, const json_t *body, const cha
 	json_array_foreach (json_object_get(delegations, "roles"), i, entry)
 		used |= find_keyid(json_object_get(entry, "keyids"), id) != SIZE_MAX;
 	if (!used)
-		json_object_del(keys_of(p, body), id);
+		json_object_del(json_object_get(delegations ? delegations : body, "keys"), id);
 }
 
 int tuf_writer_key_remove(struct tuf_writer *w, const char *role, const char *keyid,
@@ -106,7 +107,7 @@ int tuf_writer_key_remove(struct tuf_writer *w, const char *role, const char *ke
 		return rc;
 	json_t *body = writer_edit(w, p.doc);
 	json_array_remove(json_object_get(role_entry(&p, body), "keyids"), at);
-	drop_unused_key(&p, body, keyid);
+	writer_drop_unused_key(body, keyid);
 	return 0;
 }
 
@@ -130,11 +131,11 @@ int tuf_writer_set_threshold(struct tuf_writer *w, const char *role, unsigned th
 
 /* -- targets --------------------------------------------------------------------------- */
 
-static int find_targets(const struct tuf_writer *w, const char *role, struct writer_doc **out,
+int writer_find_targets(const struct tuf_writer *w, const char *role, struct writer_doc **out,
 			struct err *e)
 {
 	*out = writer_find(w, role);
-	return *out && (*out)->type == TUF_TARGETS ? 0 : no_such_role(role, e);
+	return *out && (*out)->type == TUF_TARGETS ? 0 : writer_no_role(role, e);
 }
 
 static json_t *target_entry(const struct writer_doc *d, const char *path)
@@ -147,7 +148,7 @@ int tuf_writer_target_set(struct tuf_writer *w, const char *role, const char *pa
 			  struct err *e)
 {
 	struct writer_doc *d;
-	int rc = find_targets(w, role, &d, e);
+	int rc = writer_find_targets(w, role, &d, e);
 	if (rc < 0)
 		return rc;
 	if (!path_is_key(path)) {
@@ -171,7 +172,7 @@ int tuf_writer_target_remove(struct tuf_writer *w, const char *role, const char 
 			     struct err *e)
 {
 	struct writer_doc *d;
-	int rc = find_targets(w, role, &d, e);
+	int rc = writer_find_targets(w, role, &d, e);
 	if (rc < 0)
 		return rc;
 	if (!target_entry(d, path)) {
@@ -215,57 +216,22 @@ void tuf_writer_target_paths(const struct tuf_writer *w, const char *role, struc
 		qsort(out->at + before, out->count - before, sizeof *out->at, str_compare);
 }
 
-/* -- delegations ----------------------------------------------------------------------- */
+/* -- renewing ------------------------------------------------------------------------- */
 
-static json_t *delegation_entry(const struct tuf_delegation *d)
+int tuf_writer_touch_expiring(struct tuf_writer *w, int64_t before_s, struct err *e)
 {
-	json_t *entry = json_object(), *keyids = json_array(), *paths = json_array();
-	for (size_t i = 0; i < d->key_count; i++)
-		json_push(keyids, json_string(d->keys[i]->id));
-	for (size_t i = 0; i < d->path_count; i++)
-		json_push(paths, json_string(d->paths[i]));
-	json_put_string(entry, "name", d->name);
-	json_put(entry, "keyids", keyids);
-	json_put_u64(entry, "threshold", d->threshold);
-	json_put_bool(entry, "terminating", d->terminating);
-	json_put(entry, "paths", paths);
-	return entry;
-}
-
-int tuf_writer_delegate(struct tuf_writer *w, const char *parent, const struct tuf_delegation *d,
-			struct err *e)
-{
-	struct writer_doc *by;
-	int rc = find_targets(w, parent, &by, e);
-	if (rc < 0)
-		return rc;
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(d->name, "");
-	if (strcmp(encoded, d->name) != 0)
-		return err_set(e, ERR_USAGE, "the role name \"%s\" would need encoding in URLs; use "
-					     "letters, digits and -._~", d->name);
-	const struct writer_doc *taken = writer_find(w, d->name);
-	if ((taken && taken->parent) || (taken && taken->type != TUF_TARGETS) || !*d->name ||
-	    strcmp(d->name, "targets") == 0)
-		return err_set(e, ERR_USAGE, "there is a role \"%s\" already", d->name);
-	if (d->threshold < 1 || d->key_count < d->threshold)
-		return err_set(e, ERR_USAGE, "the role %s needs at least as many keys as its "
-					     "threshold, and a threshold of at least 1", d->name);
-	if (json_object_get(json_object_get(writer_body(by), "delegations"), "succinct_roles"))
-		return err_set(e, ERR_USAGE, "%s delegates to hash bins and can have no other "
-					     "delegations", parent);
-	json_t *body = writer_edit(w, by), *delegations = json_object_get(body, "delegations");
-	if (!delegations) {
-		delegations = json_object();
-		json_put(delegations, "keys", json_object());
-		json_put(delegations, "roles", json_array());
-		json_put(body, "delegations", delegations);
+	struct writer_doc *top = writer_top(w, TUF_TARGETS);
+	for (size_t i = TUF_TARGETS; i < w->count; i++) {
+		struct writer_doc *d = w->docs[i];
+		int64_t expires_s;
+		if (d->draft || !d->published || (d != top && !writer_is_bin_of(writer_body(top), d)))
+			continue;
+		if (!parse_time(json_string_value(json_object_get(writer_body(d), "expires")),
+				&expires_s))
+			return err_set(e, ERR_BUG, "%s: metadata without expiry", d->role);
+		if (expires_s < before_s)
+			writer_edit(w, d);
 	}
-	for (size_t i = 0; i < d->key_count; i++)
-		json_put(json_object_get(delegations, "keys"), d->keys[i]->id,
-			 json_deep_copy(d->keys[i]->json));
-	json_push(json_object_get(delegations, "roles"), delegation_entry(d));
-	writer_adopt(w, by);
-	writer_edit(w, writer_find(w, d->name));
 	return 0;
 }
 
@@ -273,7 +239,7 @@ int tuf_writer_touch(struct tuf_writer *w, const char *role, struct err *e)
 {
 	struct writer_doc *d = writer_find(w, role);
 	if (!d)
-		return no_such_role(role, e);
+		return writer_no_role(role, e);
 	writer_edit(w, d);
 	return 0;
 }

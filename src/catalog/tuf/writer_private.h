@@ -16,6 +16,7 @@ struct writer_doc {
 	json_t *published;      /* envelope, or NULL */
 	uint64_t size;          /* of the published file */
 	struct digest sha256;
+	bool fits;              /* published was verified by what vouches for it as published */
 	json_t *draft;          /* envelope with version + 1, or NULL: no change */
 	json_t *chosen;         /* during a save: what is to be in force; borrowed */
 };
@@ -33,6 +34,7 @@ struct tuf_writer {
 	bool has_timestamp;
 };
 
+struct writer_doc *writer_add(struct tuf_writer *w, const char *role, enum tuf_type type);
 struct writer_doc *writer_find(const struct tuf_writer *w, const char *role);
 struct writer_doc *writer_top(const struct tuf_writer *w, enum tuf_type type);
 /* The draft, else what is published, else NULL; borrowed. */
@@ -47,7 +49,20 @@ void writer_renew(struct tuf_writer *w, struct writer_doc *d);
 void writer_adopt(struct tuf_writer *w, const struct writer_doc *parent);
 /* The entry of a role in signed.delegations.roles; NULL when it is not there. */
 json_t *writer_delegation(const json_t *body, const char *role);
-/* Paths of the role's file among the drafts; caller frees. */
+/* signed.delegations.succinct_roles, or NULL. */
+json_t *writer_bins(const json_t *body);
+const char *writer_bins_prefix(const json_t *bins);
+/* Does the document delegate to bins with this prefix? */
+bool writer_bins_named(const struct writer_doc *d, const char *prefix);
+/* Is the document one of the bins that the body delegates to? */
+bool writer_is_bin_of(const json_t *body, const struct writer_doc *d);
+/* Takes a key out of "keys" of a body that no role of it lists any more. */
+void writer_drop_unused_key(json_t *body, const char *id);
+/* ERR_USAGE when there is no such role, or it is none of targets. */
+WARN_UNUSED int writer_find_targets(const struct tuf_writer *w, const char *role,
+				    struct writer_doc **out, struct err *e);
+int writer_no_role(const char *role, struct err *e);
+/* Path of the role's file among the drafts; caller frees. */
 char *writer_draft_path(const struct tuf_writer *w, const char *role);
 
 /* Who may sign a document, as the given envelopes say. */
@@ -59,6 +74,10 @@ void writer_authority_release(struct writer_authority *a);
 WARN_UNUSED int writer_authority(const struct tuf_writer *w, const struct writer_doc *d,
 				 enum writer_state state, struct writer_authority *out,
 				 struct err *e);
+/* Has the envelope the threshold of signatures that the state asks for? */
+WARN_UNUSED int writer_verifies(const struct tuf_writer *w, const struct writer_doc *d,
+				json_t *envelope, enum writer_state state, bool *out,
+				struct err *e);
 /* Valid signatures on the envelope by the authority's keys. */
 WARN_UNUSED int writer_valid(const struct writer_doc *d, json_t *envelope,
 			     const struct writer_authority *a, unsigned *out, struct err *e);

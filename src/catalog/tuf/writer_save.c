@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DOCUMENT_MAX (64 * MIB)
+#define HASHED_BIN_BITS 10      /* 1,024 bins are 130 kB of snapshot with their hashes */
 
 struct save {
 	struct tuf_writer *w;
@@ -56,6 +57,8 @@ static int check_keys(const struct tuf_writer *w, struct err *e)
 			rc = check_role(tuf_type_name((enum tuf_type)j), &m->roles[j], &m->keys, e);
 		for (size_t j = 0; rc == 0 && j < m->delegated_count; j++)
 			rc = check_role(m->delegated[j].name, &m->delegated[j].role, &m->keys, e);
+		if (rc == 0 && m->bins.bit_length)
+			rc = check_role(m->bins.prefix, &m->bins.role, &m->keys, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -132,18 +135,6 @@ static int sign(struct save *s, struct writer_doc *d, bool *complete, struct err
 
 /* -- what is to be in force ------------------------------------------------------------ */
 
-static int verifies(const struct tuf_writer *w, const struct writer_doc *d, json_t *envelope,
-		    enum writer_state state, bool *out, struct err *e)
-{
-	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
-	unsigned valid = 0;
-	int rc = writer_authority(w, d, state, &a, e);
-	if (rc == 0)
-		rc = writer_valid(d, envelope, &a, &valid, e);
-	*out = rc == 0 && a.role && valid >= a.role->threshold;
-	return rc;
-}
-
 /* New keys for a targets role: what is published must be signed anew. */
 static int renew_unsigned(struct tuf_writer *w, struct err *e)
 {
@@ -153,7 +144,7 @@ static int renew_unsigned(struct tuf_writer *w, struct err *e)
 		/* Nobody delegates to it any more: it stays as it is. */
 		if (d->draft || !d->published || (i > TUF_TARGETS && !d->parent))
 			continue;
-		int rc = verifies(w, d, d->published, WRITER_CURRENT, &fits, e);
+		int rc = writer_verifies(w, d, d->published, WRITER_CURRENT, &fits, e);
 		if (rc < 0)
 			return rc;
 		if (!fits)
@@ -170,7 +161,7 @@ static int consistent(const struct tuf_writer *w, bool *out, struct err *e)
 		const struct writer_doc *d = w->docs[i];
 		if (!d->chosen || (i > TUF_TARGETS && !d->parent))
 			continue;
-		int rc = verifies(w, d, d->chosen, WRITER_CHOSEN, out, e);
+		int rc = writer_verifies(w, d, d->chosen, WRITER_CHOSEN, out, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -181,6 +172,27 @@ static void choose_published(const struct tuf_writer *w)
 {
 	for (size_t i = 0; i < w->count; i++)
 		w->docs[i]->chosen = w->docs[i]->published;
+}
+
+/* Targets move between bins, and between bins and who delegates to them: readers get all of
+ * such a change, or nothing of it. */
+static void choose_bins_together(const struct tuf_writer *w)
+{
+	const struct writer_doc *top = writer_top(w, TUF_TARGETS);
+	const json_t *body = writer_body(top);
+	bool complete = true;
+	if (!writer_bins(body))
+		return;
+	for (size_t i = TUF_TARGETS; i < w->count; i++) {
+		struct writer_doc *d = w->docs[i];
+		if (d == top || writer_is_bin_of(body, d))
+			complete &= d->chosen == writer_current(d);
+	}
+	for (size_t i = TUF_TARGETS; !complete && i < w->count; i++) {
+		struct writer_doc *d = w->docs[i];
+		if (d == top || writer_is_bin_of(body, d))
+			d->chosen = d->published;
+	}
 }
 
 /* Chooses the drafts that are complete, or none of them when they do not fit together
@@ -200,6 +212,7 @@ static int choose(struct save *s, bool *usable, struct err *e)
 		if (complete)
 			d->chosen = d->draft;
 	}
+	choose_bins_together(w);
 	int rc = consistent(w, usable, e);
 	if (rc < 0 || *usable)
 		return rc;
@@ -209,8 +222,19 @@ static int choose(struct save *s, bool *usable, struct err *e)
 
 /* -- snapshot and timestamp ------------------------------------------------------------ */
 
+/* Of very many bins the snapshot tells the version alone, which is all that it must: with
+ * hashes it would be most of what a reader downloads. */
+static bool in_brief(const struct tuf_writer *w, const struct writer_doc *d)
+{
+	const json_t *body = json_object_get(writer_top(w, TUF_TARGETS)->chosen, "signed");
+	return writer_is_bin_of(body, d) &&
+	       json_integer_value(json_object_get(writer_bins(body), "bit_length")) >
+		       HASHED_BIN_BITS;
+}
+
 /* {version, length, hashes} of a document as it will be published. */
-static int describe(const struct writer_doc *d, json_t **out, struct err *e)
+static int describe(const struct tuf_writer *w, const struct writer_doc *d, json_t **out,
+		    struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
 	uint64_t size = d->size;
@@ -223,16 +247,20 @@ static int describe(const struct writer_doc *d, json_t **out, struct err *e)
 		sha256_of(text.data, text.len, &sha256);
 	}
 	json_t *entry = json_object(), *hashes = json_object();
-	json_put_hex(hashes, "sha256", sha256.bytes, DIGEST_SIZE);
-	json_put(entry, "hashes", hashes);
-	json_put_u64(entry, "length", size);
+	if (!in_brief(w, d)) {
+		json_put_hex(hashes, "sha256", sha256.bytes, DIGEST_SIZE);
+		json_put(entry, "hashes", json_incref(hashes));
+		json_put_u64(entry, "length", size);
+	}
+	json_decref(hashes);
 	json_put(entry, "version", json_incref(json_object_get(
 		json_object_get(d->chosen, "signed"), "version")));
 	*out = entry;
 	return 0;
 }
 
-static int describe_into(json_t *meta, const struct writer_doc *d, struct err *e)
+static int describe_into(const struct tuf_writer *w, json_t *meta, const struct writer_doc *d,
+			 struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", d->role);
 	const json_t *version = json_object_get(json_object_get(d->chosen, "signed"), "version");
@@ -240,7 +268,7 @@ static int describe_into(json_t *meta, const struct writer_doc *d, struct err *e
 	/* What is listed already stays as it is listed, whoever wrote it. */
 	if (json_equal(json_object_get(json_object_get(meta, name), "version"), version))
 		return 0;
-	int rc = describe(d, &entry, e);
+	int rc = describe(w, d, &entry, e);
 	if (rc == 0)
 		json_put(meta, name, entry);
 	return rc;
@@ -254,10 +282,10 @@ static int wanted_meta(const struct tuf_writer *w, const struct writer_doc *d, j
 	CLEANUP(json_release) json_t *meta = before ? json_deep_copy(before) : json_object();
 	int rc = 0;
 	if (d->type == TUF_TIMESTAMP)
-		rc = describe_into(meta, writer_top(w, TUF_SNAPSHOT), e);
+		rc = describe_into(w, meta, writer_top(w, TUF_SNAPSHOT), e);
 	for (size_t i = TUF_TARGETS; rc == 0 && d->type == TUF_SNAPSHOT && i < w->count; i++)
 		if (w->docs[i]->chosen)
-			rc = describe_into(meta, w->docs[i], e);
+			rc = describe_into(w, meta, w->docs[i], e);
 	if (rc == 0)
 		*out = STEAL(meta);
 	return rc;
@@ -271,7 +299,7 @@ static int bring_in_step(struct save *s, struct writer_doc *d, bool *complete, s
 	bool fits = true;
 	int rc = wanted_meta(s->w, d, &meta, e);
 	if (rc == 0 && !d->draft && d->published)
-		rc = verifies(s->w, d, d->published, WRITER_CHOSEN, &fits, e);
+		rc = writer_verifies(s->w, d, d->published, WRITER_CHOSEN, &fits, e);
 	if (rc < 0)
 		return rc;
 	bool same = fits && writer_body(d) &&
@@ -358,6 +386,8 @@ static int publish(struct save *s, struct err *e)
 		rc = publish_doc(w, timestamp, e);
 	w->has_timestamp = timestamp->published;
 	w->timestamp = timestamp->sha256;
+	for (size_t i = 0; i < w->count; i++)
+		w->docs[i]->fits = rc == 0 && w->docs[i]->published;
 	return rc;
 }
 
@@ -413,12 +443,27 @@ static int no_signer_fits(const struct save *s, struct err *e)
 	return 0;
 }
 
-/* A first publication has an empty targets document, so that clients find all roles. */
-static void complete_new_tree(struct tuf_writer *w)
+/* A first publication has an empty targets document and new bins have empty ones, so that
+ * clients find all roles. */
+static void complete_new_tree(struct tuf_writer *w, bool bins)
 {
 	struct writer_doc *targets = writer_top(w, TUF_TARGETS);
 	if (!writer_current(targets))
 		writer_edit(w, targets);
+	for (size_t i = TUF_TYPES; bins && i < w->count; i++)
+		if (!writer_current(w->docs[i]) && writer_is_bin_of(writer_body(targets), w->docs[i]))
+			writer_edit(w, w->docs[i]);
+}
+
+int tuf_writer_sign(struct tuf_writer *w, const char *role, struct signer *const *signers,
+		    size_t count, bool *complete, struct err *e)
+{
+	struct save s = { .w = w, .signers = signers, .count = count };
+	struct writer_doc *d = writer_find(w, role);
+	if (!d)
+		return writer_no_role(role, e);
+	*complete = true;
+	return d->draft ? sign(&s, d, complete, e) : 0;
 }
 
 int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t count,
@@ -430,7 +475,7 @@ int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t 
 		err_set(e, ERR_USAGE, "the repository has no root role yet");
 		return err_hint(e, "add the keys of root, targets, snapshot and timestamp first");
 	}
-	complete_new_tree(w);
+	complete_new_tree(w, count > 0);
 	int rc = check_keys(w, e);
 	if (rc == 0)
 		rc = renew_unsigned(w, e);

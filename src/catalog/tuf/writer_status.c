@@ -2,6 +2,8 @@
 
 #include "util/mem.h"
 
+#include <string.h>
+
 void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -65,10 +67,100 @@ static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 	return rc;
 }
 
+/* -- bins: one line for all of them ------------------------------------------------------ */
+
+static bool is_bin(const struct tuf_writer *w, const struct writer_doc *d)
+{
+	return writer_is_bin_of(writer_body(writer_top(w, TUF_TARGETS)), d);
+}
+
+static bool has_entry(const json_t *envelope, const char *keyid)
+{
+	json_t *entry;
+	size_t i;
+	json_array_foreach (json_object_get(envelope, "signatures"), i, entry)
+		if (strcmp(json_string_value(json_object_get(entry, "keyid")), keyid) == 0)
+			return true;
+	return false;
+}
+
+/* The keys that signed every one. */
+static void list_bin_keys(const struct tuf_writer *w, const json_t *bins,
+			  struct tuf_writer_status *s)
+{
+	json_t *value;
+	size_t i;
+	json_array_foreach (json_object_get(bins, "keyids"), i, value) {
+		const char *id = json_string_value(value);
+		bool all = true;
+		for (size_t k = TUF_TYPES; k < w->count; k++)
+			all &= !is_bin(w, w->docs[k]) ||
+			       has_entry(writer_current(w->docs[k]), id);
+		str_list_add(&s->keyids, id);
+		if (all)
+			str_list_add(&s->signed_by, id);
+	}
+}
+
+/* What was verified with the tree is not verified again: bins are many. */
+static int count_bin(const struct tuf_writer *w, const struct writer_doc *d, unsigned threshold,
+		     unsigned *valid, struct err *e)
+{
+	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
+	bool fits;
+	*valid = threshold;
+	int rc = writer_verifies(w, d, writer_current(d), WRITER_CURRENT, &fits, e);
+	if (rc < 0 || fits)
+		return rc;
+	rc = writer_authority(w, d, WRITER_CURRENT, &a, e);
+	return rc < 0 ? rc : writer_valid(d, writer_current(d), &a, valid, e);
+}
+
+static int fill_bins(const struct tuf_writer *w, struct tuf_writer_status *s, struct err *e)
+{
+	const json_t *bins = writer_bins(writer_body(writer_top(w, TUF_TARGETS)));
+	s->role = mem_strdup(writer_bins_prefix(bins));
+	s->threshold = (unsigned)json_integer_value(json_object_get(bins, "threshold"));
+	/* Of bins that are new, as if they were signed now. */
+	s->expires_s = w->now_s + (int64_t)w->expiry.targets_s;
+	list_bin_keys(w, bins, s);
+	for (size_t i = TUF_TYPES; i < w->count; i++) {
+		const struct writer_doc *d = w->docs[i];
+		const json_t *body = writer_body(d);
+		unsigned valid = 0;
+		int64_t expires_s;
+		if (!is_bin(w, d))
+			continue;
+		int rc = body ? count_bin(w, d, s->threshold, &valid, e) : 0;
+		if (rc < 0)
+			return rc;
+		s->valid = s->bins++ ? MIN(s->valid, valid) : valid;
+		s->waiting |= d->draft || !body;
+		s->version = MAX(s->version, d->version + (d->draft || !body));
+		s->published = MAX(s->published, d->version);
+		if (parse_time(json_string_value(json_object_get(body, "expires")), &expires_s))
+			s->expires_s = MIN(s->expires_s, expires_s);
+	}
+	return 0;
+}
+
+static int add_bins(const struct tuf_writer *w, struct tuf_writer_statuses *out, struct err *e)
+{
+	if (!tuf_writer_has_bins(w))
+		return 0;
+	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+	out->at[out->count] = (struct tuf_writer_status){ 0 };
+	return fill_bins(w, &out->at[out->count++], e);
+}
+
+/* -- all ------------------------------------------------------------------------------- */
+
 static int add_status(const struct tuf_writer *w, const struct writer_doc *d,
 		      struct tuf_writer_statuses *out, struct err *e)
 {
-	if (!writer_current(d))
+	/* Roles that nobody delegates to any more are of no interest. */
+	bool delegated = d->type == TUF_TARGETS && d != writer_top(w, TUF_TARGETS);
+	if (!writer_current(d) || (delegated && !d->parent))
 		return 0;
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
 	out->at[out->count] = (struct tuf_writer_status){ 0 };
@@ -80,7 +172,9 @@ int tuf_writer_status(const struct tuf_writer *w, struct tuf_writer_statuses *ou
 	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
 	int rc = add_status(w, writer_top(w, TUF_ROOT), &all, e);
 	for (size_t i = TUF_TARGETS; rc == 0 && i < w->count; i++)
-		rc = add_status(w, w->docs[i], &all, e);
+		rc = is_bin(w, w->docs[i]) ? 0 : add_status(w, w->docs[i], &all, e);
+	if (rc == 0)
+		rc = add_bins(w, &all, e);
 	if (rc == 0)
 		rc = add_status(w, writer_top(w, TUF_SNAPSHOT), &all, e);
 	if (rc == 0)

@@ -1,0 +1,578 @@
+/* Hash bins from both sides: the writer makes them, the client looks targets up. */
+#include "catalog/sign/privkey.h"
+#include "catalog/tuf/client.h"
+#include "catalog/tuf/match.h"
+#include "catalog/tuf/writer.h"
+#include "unit.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <stdio.h>
+
+#define NOW 1800000000      /* 2027-01-15 */
+#define DAY 86400
+#define FILES 40
+
+struct fixture {
+	char *dir, *tree, *metadata, *trust;
+	struct signer *keys[6];         /* root, targets, snapshot, timestamp, two more */
+	struct str_list requests;
+};
+enum { ROOT, TARGETS, SNAPSHOT, TIMESTAMP, BINS, OTHER };
+static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
+
+static int set_up(void **state)
+{
+	struct fixture *f = NEW(struct fixture);
+	f->dir = scratch_new();
+	f->tree = path_join(f->dir, "tree");
+	f->metadata = path_join(f->dir, "tree/metadata");
+	f->trust = path_join(f->dir, "trust");
+	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++) {
+		struct privkey *k;
+		struct err e = ERR_INIT;
+		assert_ok(privkey_new(PRIVKEY_ED25519, &k, &e), &e);
+		f->keys[i] = privkey_signer(k, i < 4 ? roles[i] : "spare");
+	}
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++)
+		signer_free(f->keys[i]);
+	str_list_release(&f->requests);
+	scratch_free(f->dir);
+	free(f->tree);
+	free(f->metadata);
+	free(f->trust);
+	free(f);
+	return 0;
+}
+
+/* -- the publisher --------------------------------------------------------------------- */
+
+static struct tuf_writer *open_at(struct fixture *f, int64_t now_s)
+{
+	struct tuf_writer *w;
+	struct err e = ERR_INIT;
+	assert_ok(tuf_writer_open(f->tree, NULL, now_s, &w, &e), &e);
+	return w;
+}
+
+static char *file_path(size_t i)
+{
+	return mem_printf("models/m%zu/m%zu.gguf", i, i);
+}
+
+static void set_target(struct tuf_writer *w, const char *role, const char *path, const char *text)
+{
+	struct err e = ERR_INIT;
+	struct digest d;
+	sha256_of(text, strlen(text), &d);
+	assert_ok(tuf_writer_target_set(w, role, path, strlen(text), &d, NULL, &e), &e);
+}
+
+static struct tuf_saved save(struct tuf_writer *w, struct signer *const *signers, size_t count)
+{
+	struct tuf_saved saved;
+	struct err e = ERR_INIT;
+	assert_ok(tuf_writer_save(w, signers, count, &saved, &e), &e);
+	return saved;
+}
+
+static void publish_first(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+	struct tuf_writer *w = open_at(f, NOW);
+	for (size_t i = 0; i < 4; i++)
+		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[i]->key, &e), &e);
+	set_target(w, "targets", "catalog.json", "{}");
+	for (size_t i = 0; i < FILES; i++) {
+		CLEANUP(mem_free_ptr) char *path = file_path(i);
+		set_target(w, "targets", path, path);
+	}
+	assert_true(save(w, f->keys, 4).published);
+	tuf_writer_close(w);
+}
+
+static int delegate(struct fixture *f, struct tuf_writer *w, const char *prefix, unsigned bits,
+		    int key, struct err *e)
+{
+	const struct tuf_key *keys[] = { f->keys[key]->key };
+	const struct tuf_bin_delegation d = { .prefix = prefix, .bit_length = bits,
+					      .threshold = 1, .keys = keys, .key_count = 1 };
+	return tuf_writer_delegate_bins(w, "targets", &d, e);
+}
+
+/* Every file goes to its owner, and leaves where it was. */
+static void move_files(struct tuf_writer *w, const char *was)
+{
+	for (size_t i = 0; i < FILES; i++) {
+		CLEANUP(mem_free_ptr) char *path = file_path(i);
+		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
+		struct tuf_tree_target t;
+		struct err e = ERR_INIT;
+		set_target(w, owner, path, path);
+		if (strcmp(owner, was) != 0 && tuf_writer_target_get(w, was, path, &t))
+			assert_ok(tuf_writer_target_remove(w, was, path, &e), &e);
+	}
+}
+
+static void publish_bins(struct fixture *f, unsigned bits, int key)
+{
+	struct err e = ERR_INIT;
+	struct tuf_writer *w = open_at(f, NOW);
+	assert_ok(delegate(f, w, "bin", bits, key, &e), &e);
+	move_files(w, "targets");
+	assert_true(save(w, f->keys, 6).published);
+	tuf_writer_close(w);
+}
+
+static json_t *published(struct fixture *f, const char *name)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, name);
+	struct json_limits limits = { .max_bytes = MIB };
+	struct err e = ERR_INIT;
+	json_t *json;
+	assert_ok(json_parse_file(path, &limits, &json, &e), &e);
+	return json;
+}
+
+static bool has_file(struct fixture *f, const char *name)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, name);
+	return file_exists(path);
+}
+
+/* -- the reader ------------------------------------------------------------------------ */
+
+static int get_file(void *ctx, const char *name, struct buf *out, struct err *e)
+{
+	struct fixture *f = ctx;
+	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, name);
+	str_list_add(&f->requests, name);
+	return file_read_all(path, out, e);
+}
+
+static int refresh(struct fixture *f, struct tuf_client **out, struct err *e)
+{
+	struct tuf_transport transport = { .get = get_file, .ctx = f };
+	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, "1.root.json");
+	CLEANUP(buf_release) struct buf root = BUF_INIT(MIB);
+	struct err opened = ERR_INIT;
+	assert_ok(file_read_all(path, &root, &opened), &opened);
+	assert_ok(tuf_client_init(f->trust, root.data, root.len, &opened), &opened);
+	assert_ok(tuf_client_open(f->trust, &transport, NULL, NOW, out, &opened), &opened);
+	str_list_release(&f->requests);
+	return tuf_client_refresh(*out, e);
+}
+
+static void assert_all_found(struct fixture *f)
+{
+	struct tuf_client *c;
+	struct err e = ERR_INIT;
+	struct tuf_target t;
+	assert_ok(refresh(f, &c, &e), &e);
+	assert_ok(tuf_client_target(c, "catalog.json", &t, &e), &e);
+	for (size_t i = 0; i < FILES; i++) {
+		CLEANUP(mem_free_ptr) char *path = file_path(i);
+		assert_ok(tuf_client_target(c, path, &t, &e), &e);
+		assert_int_equal(t.length, strlen(path));
+	}
+	assert_int_equal(tuf_client_target(c, "models/x/x.gguf", &t, &e), -ERR_NOT_FOUND);
+	tuf_client_close(c);
+}
+
+/* -- names ----------------------------------------------------------------------------- */
+
+static void a_path_belongs_to_the_bin_of_its_first_bits(void **state)
+{
+	(void)state;
+	static const unsigned bits[] = { 1, 3, 4, 5, 8, 12, 16, 32 };
+	for (size_t i = 0; i < 200; i++) {
+		CLEANUP(mem_free_ptr) char *path = file_path(i);
+		struct digest d;
+		char hex[DIGEST_HEX], head[9];
+		sha256_of(path, strlen(path), &d);
+		snprintf(head, sizeof head, "%.8s", digest_hex(hex, &d));
+		for (size_t k = 0; k < ARRAY_LEN(bits); k++) {
+			struct tuf_bins bins = { .prefix = "b", .bit_length = bits[k] };
+			CLEANUP(mem_free_ptr) char *name = tuf_match_bin(&bins, path);
+			unsigned long number = strtoul(head, NULL, 16) >> (32 - bits[k]);
+			assert_int_equal(strlen(name), 2 + (bits[k] + 3) / 4);
+			assert_int_equal(strtoul(name + 2, NULL, 16), number);
+			assert_true(tuf_match_is_bin("b", bits[k], name));
+		}
+	}
+}
+
+static void bins_are_told_by_their_names(void **state)
+{
+	(void)state;
+	static const struct { unsigned bits; const char *role; bool is; } cases[] = {
+		{ 8, "bin-00", true }, { 8, "bin-ff", true }, { 8, "bin-FF", false },
+		{ 8, "bin-100", false }, { 8, "bin-0ff", false }, { 8, "bin-f", false },
+		{ 8, "bin-", false }, { 8, "bin", false }, { 8, "bin-0x", false },
+		{ 8, "xbin-00", false }, { 8, "bin-00-00", false }, { 7, "bin-7f", true },
+		{ 7, "bin-80", false }, { 1, "bin-1", true }, { 1, "bin-2", false },
+		{ 12, "bin-fff", true }, { 32, "bin-ffffffff", true }, { 0, "bin-0", false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(tuf_match_is_bin("bin", cases[i].bits, cases[i].role),
+				 cases[i].is);
+	CLEANUP(mem_free_ptr) char *last = tuf_match_bin_name("b", 9, 511);
+	assert_string_equal(last, "b-1ff");
+}
+
+/* -- the way there and back ------------------------------------------------------------ */
+
+static void a_tree_moves_to_bins_in_one_save(void **state)
+{
+	struct fixture *f = *state;
+	publish_first(f);
+	assert_all_found(f);
+	publish_bins(f, 4, TARGETS);
+	CLEANUP(json_release) json_t *targets = published(f, "2.targets.json");
+	CLEANUP(json_release) json_t *snapshot = published(f, "2.snapshot.json");
+	json_t *listed = json_object_get(json_object_get(targets, "signed"), "targets");
+	assert_int_equal(json_object_size(listed), 1);
+	assert_non_null(json_object_get(listed, "catalog.json"));
+	json_t *meta = json_object_get(json_object_get(snapshot, "signed"), "meta");
+	assert_int_equal(json_object_size(meta), 1 + 16);
+	for (unsigned i = 0; i < 16; i++) {
+		char name[24];
+		snprintf(name, sizeof name, "bin-%x.json", i);
+		json_t *entry = json_object_get(meta, name);
+		assert_int_equal(json_integer_value(json_object_get(entry, "version")), 1);
+		assert_non_null(json_object_get(entry, "hashes"));
+		snprintf(name, sizeof name, "1.bin-%x.json", i);
+		assert_true(has_file(f, name));
+	}
+	assert_all_found(f);
+}
+
+static void one_look_up_reads_one_bin(void **state)
+{
+	struct fixture *f = *state;
+	struct tuf_client *c;
+	struct tuf_target t;
+	struct err e = ERR_INIT;
+	publish_first(f);
+	publish_bins(f, 8, BINS);
+	assert_ok(refresh(f, &c, &e), &e);
+	assert_ok(tuf_client_target(c, "models/m3/m3.gguf", &t, &e), &e);
+	static const char *const wanted[] = { "2.root.json", "timestamp.json", "2.snapshot.json",
+					      "2.targets.json" };
+	struct digest d;
+	sha256_of("models/m3/m3.gguf", 17, &d);
+	CLEANUP(mem_free_ptr) char *bin = mem_printf("1.bin-%02x.json", d.bytes[0]);
+	assert_int_equal(f->requests.count, 5);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(f->requests.at[i], wanted[i]);
+	assert_string_equal(f->requests.at[4], bin);
+	tuf_client_close(c);
+}
+
+static void only_what_changed_gets_a_version(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	publish_first(f);
+	publish_bins(f, 4, BINS);
+	struct tuf_writer *w = open_at(f, NOW + DAY);
+	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
+	set_target(w, owner, "models/m3/m3.gguf", "new");
+	/* The key of targets is not needed for it. */
+	struct tuf_saved saved = save(w, f->keys + SNAPSHOT, 3);
+	assert_true(saved.published);
+	assert_int_equal(saved.signatures, 3);
+	tuf_writer_close(w);
+	for (unsigned i = 0; i < 16; i++) {
+		char name[24], bin[16];
+		snprintf(bin, sizeof bin, "bin-%x", i);
+		snprintf(name, sizeof name, "2.%s.json", bin);
+		assert_int_equal(has_file(f, name), strcmp(bin, owner) == 0);
+	}
+	assert_false(has_file(f, "3.targets.json"));
+	/* A refresh touches no bin. */
+	w = open_at(f, NOW + 2 * DAY);
+	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
+	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
+	saved = save(w, f->keys + SNAPSHOT, 2);
+	assert_true(saved.published);
+	assert_int_equal(saved.signatures, 2);
+	tuf_writer_close(w);
+	assert_true(has_file(f, "4.snapshot.json"));
+}
+
+static void bins_and_targets_wait_for_each_other(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	publish_first(f);
+	/* The bins' key is elsewhere: targets must not be published without its files. */
+	struct tuf_writer *w = open_at(f, NOW);
+	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
+	move_files(w, "targets");
+	struct tuf_saved saved = save(w, f->keys, 4);
+	assert_false(saved.published);
+	assert_int_equal(saved.waiting, 17);
+	tuf_writer_close(w);
+	assert_false(has_file(f, "2.targets.json"));
+	assert_all_found(f);
+	/* Meanwhile the cron job goes on. */
+	w = open_at(f, NOW);
+	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
+	assert_true(save(w, f->keys + TIMESTAMP, 1).timestamp);
+	tuf_writer_close(w);
+	w = open_at(f, NOW);
+	assert_true(save(w, f->keys + SNAPSHOT, 3).published);
+	tuf_writer_close(w);
+	assert_true(has_file(f, "2.targets.json"));
+	assert_all_found(f);
+	/* The other way round: a bin that loses a file waits for the catalog that does. */
+	w = open_at(f, NOW);
+	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
+	assert_ok(tuf_writer_target_remove(w, owner, "models/m3/m3.gguf", &e), &e);
+	set_target(w, "targets", "catalog.json", "{ }");
+	assert_false(save(w, f->keys + SNAPSHOT, 3).published);
+	tuf_writer_close(w);
+	assert_all_found(f);
+}
+
+static void another_number_of_bins(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	publish_first(f);
+	publish_bins(f, 3, BINS);
+	struct tuf_writer *w = open_at(f, NOW);
+	CLEANUP(str_list_release) struct str_list before = { 0 }, after = { 0 };
+	tuf_writer_bin_names(w, &before);
+	assert_int_equal(before.count, 8);
+	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
+	tuf_writer_bin_names(w, &after);
+	assert_int_equal(after.count, 16);
+	for (size_t i = 0; i < before.count; i++)
+		move_files(w, before.at[i]);
+	assert_true(save(w, f->keys, 6).published);
+	tuf_writer_close(w);
+	assert_all_found(f);
+	/* And none: as named before, their versions go on where they ended. */
+	w = open_at(f, NOW);
+	assert_ok(tuf_writer_undelegate(w, "targets", "bin", &e), &e);
+	assert_false(tuf_writer_has_bins(w));
+	move_files(w, "targets");
+	assert_true(save(w, f->keys, 6).published);
+	tuf_writer_close(w);
+	assert_all_found(f);
+	publish_bins(f, 3, TARGETS);
+	assert_all_found(f);
+	assert_true(has_file(f, "3.bin-7.json"));
+}
+
+static void an_older_bin_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct tuf_client *c;
+	struct tuf_target t;
+	publish_first(f);
+	publish_bins(f, 1, BINS);
+	assert_all_found(f);
+	struct tuf_writer *w = open_at(f, NOW);
+	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
+	set_target(w, owner, "models/m3/m3.gguf", "new");
+	assert_true(save(w, f->keys, 6).published);
+	tuf_writer_close(w);
+	/* A mirror gives the old one out as the new one. */
+	CLEANUP(mem_free_ptr) char *old = mem_printf("%s/1.%s.json", f->metadata, owner);
+	CLEANUP(mem_free_ptr) char *new = mem_printf("%s/2.%s.json", f->metadata, owner);
+	assert_ok(file_copy(old, new, 0644, &e), &e);
+	assert_ok(refresh(f, &c, &e), &e);
+	assert_int_equal(tuf_client_target(c, "models/m3/m3.gguf", &t, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, owner));
+	tuf_client_close(c);
+}
+
+static void very_many_bins_are_listed_in_brief(void **state)
+{
+	struct fixture *f = *state;
+	publish_first(f);
+	publish_bins(f, 11, BINS);
+	CLEANUP(json_release) json_t *snapshot = published(f, "2.snapshot.json");
+	json_t *meta = json_object_get(json_object_get(snapshot, "signed"), "meta");
+	assert_int_equal(json_object_size(meta), 1 + 2048);
+	assert_int_equal(json_object_size(json_object_get(meta, "bin-7ff.json")), 1);
+	assert_int_equal(json_object_size(json_object_get(meta, "targets.json")), 3);
+	assert_all_found(f);
+}
+
+static void expiring_bins_are_renewed_with_targets(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	publish_first(f);
+	publish_bins(f, 2, BINS);
+	int64_t later = NOW + 350 * DAY;
+	struct tuf_writer *w = open_at(f, later);
+	assert_ok(tuf_writer_touch_expiring(w, later, &e), &e);
+	assert_false(tuf_writer_changed(w));
+	assert_ok(tuf_writer_touch_expiring(w, later + 30 * DAY, &e), &e);
+	struct tuf_saved saved = save(w, f->keys, 6);
+	assert_true(saved.published);
+	assert_int_equal(saved.signatures, 1 + 4 + 2);
+	struct tuf_writer_statuses all = { 0 };
+	assert_ok(tuf_writer_status(w, &all, &e), &e);
+	/* Bins are one line. */
+	assert_int_equal(all.count, 5);
+	assert_string_equal(all.at[2].role, "bin");
+	assert_int_equal(all.at[2].bins, 4);
+	assert_int_equal(all.at[2].version, 2);
+	assert_int_equal(all.at[2].valid, 1);
+	assert_int_equal(all.at[2].signed_by.count, 1);
+	assert_int_equal(all.at[2].expires_s, later + 365 * DAY);
+	tuf_writer_statuses_release(&all);
+	tuf_writer_close(w);
+}
+
+static void new_keys_sign_every_bin(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	publish_first(f);
+	publish_bins(f, 2, BINS);
+	struct tuf_writer *w = open_at(f, NOW);
+	assert_ok(tuf_writer_key_add(w, "bin", f->keys[OTHER]->key, &e), &e);
+	assert_ok(tuf_writer_key_remove(w, "bin", f->keys[BINS]->key->id, &e), &e);
+	struct tuf_saved saved = save(w, f->keys, 6);
+	assert_true(saved.published);
+	assert_int_equal(saved.signatures, 1 + 4 + 2);
+	tuf_writer_close(w);
+	assert_all_found(f);
+}
+
+static void bins_and_names_exclude_each_other(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	const char *paths[] = { "models/community-*/*" };
+	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
+	struct tuf_delegation d = { .name = "community", .paths = paths, .path_count = 1,
+				    .threshold = 1, .keys = keys, .key_count = 1 };
+	publish_first(f);
+	struct tuf_writer *w = open_at(f, NOW);
+	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
+	assert_int_equal(delegate(f, w, "bin", 4, BINS, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "named") ? e.text : strstr(e.text, "names"));
+	err_clear(&e);
+	assert_ok(tuf_writer_undelegate(w, "targets", "community", &e), &e);
+	assert_int_equal(delegate(f, w, "b/n", 4, BINS, &e), -ERR_USAGE);
+	err_clear(&e);
+	assert_int_equal(delegate(f, w, "bin", 0, BINS, &e), -ERR_USAGE);
+	err_clear(&e);
+	assert_int_equal(delegate(f, w, "bin", 17, BINS, &e), -ERR_USAGE);
+	err_clear(&e);
+	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
+	assert_int_equal(tuf_writer_delegate(w, "targets", &d, &e), -ERR_USAGE);
+	err_clear(&e);
+	assert_int_equal(tuf_writer_undelegate(w, "targets", "community", &e), -ERR_NOT_FOUND);
+	tuf_writer_close(w);
+}
+
+/* -- roles with names ------------------------------------------------------------------ */
+
+static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	const char *wide[] = { "models/c-*/*" }, *narrow[] = { "models/c-a/*", "models/x/*" };
+	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
+	struct tuf_delegation first = { .name = "first", .paths = narrow, .path_count = 2,
+					.threshold = 1, .keys = keys, .key_count = 1 };
+	struct tuf_delegation second = first;
+	second.name = "second";
+	second.paths = wide;
+	second.path_count = 1;
+	publish_first(f);
+	struct tuf_writer *w = open_at(f, NOW);
+	assert_ok(tuf_writer_delegate(w, "targets", &first, &e), &e);
+	assert_ok(tuf_writer_delegate(w, "targets", &second, &e), &e);
+	static const char *const cases[][2] = {
+		{ "models/c-a/f", "first" }, { "models/c-b/f", "second" },
+		{ "models/x/f", "first" }, { "models/x/y/f", "targets" },
+		{ "catalog.json", "targets" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, cases[i][0]);
+		assert_string_equal(owner, cases[i][1]);
+	}
+	assert_true(tuf_writer_covers(w, "second", "models/c-a/f"));
+	assert_false(tuf_writer_covers(w, "third", "models/c-a/f"));
+	tuf_writer_close(w);
+}
+
+static void a_role_vouches_when_it_has_signed(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	const char *paths[] = { "models/c/*" };
+	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
+	struct tuf_delegation d = { .name = "c", .paths = paths, .path_count = 1,
+				    .threshold = 1, .keys = keys, .key_count = 1 };
+	struct digest sha256, other = { { 0 } };
+	bool yes, complete;
+	sha256_of("x", 1, &sha256);
+	publish_first(f);
+	struct tuf_writer *w = open_at(f, NOW);
+	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
+	set_target(w, "c", "models/c/x", "x");
+	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_false(yes);
+	assert_ok(tuf_writer_sign(w, "c", f->keys, 4, &complete, &e), &e);
+	assert_false(complete);
+	assert_ok(tuf_writer_sign(w, "c", f->keys, 6, &complete, &e), &e);
+	assert_true(complete);
+	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_true(yes);
+	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &other, &yes, &e), &e);
+	assert_false(yes);
+	/* Its key is not needed any more. */
+	assert_true(save(w, f->keys, 4).published);
+	tuf_writer_close(w);
+	w = open_at(f, NOW);
+	assert_ok(tuf_writer_undelegate(w, "targets", "c", &e), &e);
+	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_false(yes);
+	assert_true(save(w, f->keys, 4).published);
+	tuf_writer_close(w);
+	CLEANUP(json_release) json_t *targets = published(f, "3.targets.json");
+	assert_null(json_object_get(json_object_get(targets, "signed"), "delegations"));
+	assert_all_found(f);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_belongs_to_the_bin_of_its_first_bits),
+		cmocka_unit_test(bins_are_told_by_their_names),
+		TEST(a_tree_moves_to_bins_in_one_save),
+		TEST(one_look_up_reads_one_bin),
+		TEST(only_what_changed_gets_a_version),
+		TEST(bins_and_targets_wait_for_each_other),
+		TEST(another_number_of_bins),
+		TEST(an_older_bin_is_refused),
+		TEST(very_many_bins_are_listed_in_brief),
+		TEST(expiring_bins_are_renewed_with_targets),
+		TEST(new_keys_sign_every_bin),
+		TEST(bins_and_names_exclude_each_other),
+		TEST(a_path_belongs_to_the_first_role_that_covers_it),
+		TEST(a_role_vouches_when_it_has_signed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
