@@ -47,8 +47,11 @@ static int get_metadata(void *ctx, const char *name, struct buf *out, struct err
 	return -(int)e->class;
 }
 
+/* The suite tells the order of downloads by the files' times, which the kernel takes from a
+ * clock that may stand still for 10 ms. */
 static int get_artifact(void *ctx, const char *name, struct buf *out, struct err *e)
 {
+	nanosleep(&(struct timespec){ .tv_nsec = 11000000 }, NULL);
 	return get(ctx, name, "%/!$&'()*+,;=:@", out, e);
 }
 
