@@ -1,5 +1,6 @@
 #include "catalog/keyring.h"
 
+#include "catalog/sign/command.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -7,51 +8,141 @@
 #include <string.h>
 
 #define KEY_SUFFIX ".pem"
+#define COMMAND_SUFFIX ".command"
 #define PUBLIC_SUFFIX ".pub"
 #define PUBLIC_MAX (16 * KIB)
 
+static void key_release(struct keyring_key *key)
+{
+	free(key->name);
+	free(key->path);
+	tuf_key_free(key->public);
+	*key = (struct keyring_key){ 0 };
+}
+
 void keyring_release(struct keyring *k)
 {
-	for (size_t i = 0; i < k->count; i++) {
-		free(k->at[i].name);
-		free(k->at[i].path);
-		tuf_key_free(k->at[i].public);
-	}
+	for (size_t i = 0; i < k->count; i++)
+		key_release(&k->at[i]);
 	free(k->at);
 	free(k->dir);
 	*k = (struct keyring){ 0 };
 }
 
-static char *public_path(const char *dir, const char *name)
-{
-	return mem_printf("%s/%s%s", dir, name, PUBLIC_SUFFIX);
-}
+/* ---- loading ---- */
 
-static int load_public(const char *dir, const char *name, struct tuf_key **out, struct err *e)
+static int read_public(const char *path, struct tuf_key **out, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = public_path(dir, name);
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(PUBLIC_MAX);
-	if (!file_exists(path))
-		return 0;
 	int rc = file_read_all(path, &pem, e);
 	return rc < 0 ? rc : tuf_key_from_pem(buf_str(&pem), pem.len, path, out, e);
 }
 
-static int load_one(struct keyring *k, const char *file, struct err *e)
+static char *with_suffix(const char *base, const char *suffix)
 {
-	struct keyring_key key = { .path = path_join(k->dir, file) };
-	key.name = mem_strndup(file, strlen(file) - strlen(KEY_SUFFIX));
-	int rc = privkey_is_encrypted(key.path, &key.encrypted, e);
-	if (rc == 0)
-		rc = load_public(k->dir, key.name, &key.public, e);
-	if (rc < 0) {
-		free(key.name);
-		free(key.path);
+	return mem_printf("%s%s", base, suffix);
+}
+
+/* The public part, where there is one. base: the path without suffix. */
+static int load_public(const char *base, struct keyring_key *key, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = with_suffix(base, PUBLIC_SUFFIX);
+	int rc = file_exists(path) ? read_public(path, &key->public, e) : 0;
+	if (rc < 0 || key->public || key->kind != KEYRING_COMMAND)
 		return rc;
+	err_set(e, ERR_USAGE, "%s: the public key of this command, %s.pub, is missing", key->path,
+		key->name);
+	return err_hint(e, "write it there, in PEM form: the HSM or KMS exports it");
+}
+
+/* Which of the three it is. False: nothing that is a key. */
+static bool find_kind(const char *base, struct keyring_key *key)
+{
+	static const struct { const char *suffix; enum keyring_kind kind; } kinds[] = {
+		{ KEY_SUFFIX, KEYRING_FILE },
+		{ COMMAND_SUFFIX, KEYRING_COMMAND },
+		{ PUBLIC_SUFFIX, KEYRING_PUBLIC },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && !key->path; i++) {
+		char *path = with_suffix(base, kinds[i].suffix);
+		key->kind = kinds[i].kind;
+		if (file_exists(path))
+			key->path = path;
+		else
+			free(path);
+	}
+	return key->path;
+}
+
+/* base: "keys/targets". A public file that is no key for metadata (other programs name theirs
+ * so, too) is left out: *out has no name then. */
+static int load_key(const char *base, struct keyring_key *out, struct err *e)
+{
+	CLEANUP(key_release) struct keyring_key key = { 0 };
+	CLEANUP(mem_free_ptr) char *command = with_suffix(base, COMMAND_SUFFIX);
+	struct err foreign = ERR_INIT;
+	int rc = 0;
+	*out = key;
+	if (!find_kind(base, &key))
+		return err_set(e, ERR_NOT_FOUND, "there is no key %s%s", base, KEY_SUFFIX);
+	key.name = mem_strdup(path_base(base));
+	if (key.kind == KEYRING_FILE && file_exists(command))
+		return err_set(e, ERR_USAGE, "%s and %s: which of the two is the key?", key.path,
+			       command);
+	if (key.kind == KEYRING_PUBLIC && load_public(base, &key, &foreign) < 0)
+		return 0;
+	if (key.kind == KEYRING_FILE)
+		rc = privkey_is_encrypted(key.path, &key.encrypted, e);
+	else if (key.kind == KEYRING_COMMAND)
+		rc = command_check(key.path, e);
+	if (rc == 0 && key.kind != KEYRING_PUBLIC)
+		rc = load_public(base, &key, e);
+	if (rc < 0)
+		return rc;
+	*out = key;
+	key = (struct keyring_key){ 0 };
+	return 0;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct keyring_key *x = a, *y = b;
+	return strcmp(x->name, y->name);
+}
+
+/* In the place of one that has the name already. */
+static void add_key(struct keyring *k, struct keyring_key *key)
+{
+	for (size_t i = 0; i < k->count; i++) {
+		if (strcmp(k->at[i].name, key->name) != 0)
+			continue;
+		key_release(&k->at[i]);
+		k->at[i] = *key;
+		return;
 	}
 	k->at = mem_grow(k->at, k->count, &k->cap, sizeof *k->at);
-	k->at[k->count++] = key;
-	return 0;
+	k->at[k->count++] = *key;
+	qsort(k->at, k->count, sizeof *k->at, compare_keys);
+}
+
+static int load_one(struct keyring *k, const char *name, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *base = path_join(k->dir, name);
+	struct keyring_key key;
+	int rc = load_key(base, &key, e);
+	if (rc == 0 && key.name)
+		add_key(k, &key);
+	return rc;
+}
+
+/* The name without suffix; NULL: not a file of a key. The caller frees. */
+static char *name_of_file(const char *file)
+{
+	static const char *const suffixes[] = { KEY_SUFFIX, COMMAND_SUFFIX, PUBLIC_SUFFIX };
+	for (size_t i = 0; *file != '.' && i < ARRAY_LEN(suffixes); i++)
+		if (str_ends(file, suffixes[i]))
+			return mem_strndup(file, strlen(file) - strlen(suffixes[i]));
+	return NULL;
 }
 
 /* By real paths, as far as they exist: a link must not hide it. */
@@ -78,9 +169,11 @@ int keyring_load(const char *dir, const char *tree, struct keyring *out, struct 
 	int rc = tree ? check_outside(dir, tree, e) : 0;
 	if (rc == 0)
 		rc = file_list_dir(dir, &names, e);
-	for (size_t i = 0; rc == 0 && i < names.count; i++)
-		if (str_ends(names.at[i], KEY_SUFFIX) && names.at[i][0] != '.')
-			rc = load_one(&k, names.at[i], e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *name = name_of_file(names.at[i]);
+		if (name && !keyring_find(&k, name))
+			rc = load_one(&k, name, e);
+	}
 	if (rc < 0)
 		return rc;
 	*out = k;
@@ -96,33 +189,180 @@ const struct keyring_key *keyring_find(const struct keyring *k, const char *name
 	return NULL;
 }
 
+const struct keyring_key *keyring_by_id(const struct keyring *k, const char *keyid)
+{
+	for (size_t i = 0; i < k->count; i++)
+		if (k->at[i].public && strcmp(k->at[i].public->id, keyid) == 0)
+			return &k->at[i];
+	return NULL;
+}
+
+/* ---- what a person names ---- */
+
+static int no_such_key(const struct keyring *k, const char *which, struct err *e)
+{
+	CLEANUP(mem_free_ptr) const char **names = mem_alloc((k->count + 1) * sizeof *names);
+	for (size_t i = 0; i < k->count; i++)
+		names[i] = k->at[i].name;
+	const char *near = text_nearest(which, names, k->count);
+	err_set(e, ERR_NOT_FOUND, "there is no key '%s'%s%s, and no such file", which,
+		k->dir ? " in " : "", k->dir ? k->dir : "");
+	return near ? err_hint(e, "did you mean '%s'?", near) :
+		      err_hint(e, "`ferry catalog key list` shows what there is");
+}
+
+static int copy_key(const struct keyring_key *from, struct keyring_key *out)
+{
+	*out = *from;
+	out->name = mem_strdup(from->name);
+	out->path = mem_strdup(from->path);
+	out->public = from->public ? tuf_key_copy(from->public) : NULL;
+	return 0;
+}
+
+static int pick_one(const struct keyring *from, const char *which, struct keyring_key *out,
+		    struct err *e)
+{
+	const struct keyring_key *known = keyring_find(from, which);
+	CLEANUP(mem_free_ptr) char *base = name_of_file(path_base(which));
+	if (!known && base && file_exists(which)) {
+		CLEANUP(mem_free_ptr) char *dir = path_dir(which);
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, base);
+		return load_key(path, out, e);
+	}
+	if (!known && file_exists(which)) {
+		err_set(e, ERR_USAGE, "%s: a key file is called NAME.pem or NAME.command", which);
+		return err_hint(e, "`ferry catalog key import FILE NAME` takes a key of another name");
+	}
+	return known ? copy_key(known, out) : no_such_key(from, which, e);
+}
+
+int keyring_pick(const struct keyring *from, const char *const *which, size_t count,
+		 struct keyring *out, struct err *e)
+{
+	CLEANUP(keyring_release) struct keyring picked = { 0 };
+	picked.dir = from->dir ? mem_strdup(from->dir) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		struct keyring_key key = { 0 };
+		int rc = pick_one(from, which[i], &key, e);
+		if (rc < 0)
+			return rc;
+		if (!key.name || key.kind == KEYRING_PUBLIC) {
+			key_release(&key);
+			return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign",
+				       which[i]);
+		}
+		key.chosen = true;
+		picked.at = mem_grow(picked.at, picked.count, &picked.cap, sizeof *picked.at);
+		picked.at[picked.count++] = key;
+	}
+	*out = picked;
+	picked = (struct keyring){ 0 };
+	return 0;
+}
+
+int keyring_public(const struct keyring *k, const char *which, struct tuf_key **out,
+		   struct err *e)
+{
+	const struct keyring_key *known = keyring_find(k, which);
+	if (!known)
+		return file_exists(which) ? read_public(which, out, e) : no_such_key(k, which, e);
+	if (!known->public) {
+		err_set(e, ERR_USAGE, "%s: its public part, %s.pub, is missing", known->path,
+			known->name);
+		return err_hint(e, "`openssl pkey -in %s -pubout` writes it", known->path);
+	}
+	*out = tuf_key_copy(known->public);
+	return 0;
+}
+
+/* ---- making ---- */
+
 static int save_public(const char *dir, const char *name, const struct tuf_key *key,
 		       struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = public_path(dir, name);
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s%s", dir, name, PUBLIC_SUFFIX);
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(PUBLIC_MAX);
 	int rc = tuf_key_to_pem(key, &pem, e);
 	return rc < 0 ? rc : file_write_atomic(path, pem.data, pem.len, 0644, e);
+}
+
+/* Neither a private key nor somebody else's public one is ever replaced. */
+static int check_free(const struct keyring *k, const char *name, const struct tuf_key *key,
+		      struct err *e)
+{
+	const struct keyring_key *there = keyring_find(k, name);
+	if (!path_is_id(name))
+		return err_set(e, ERR_USAGE, "'%s' is no name for a key (a-z, 0-9, '.', '_', '-')",
+			       name);
+	if (!there || (there->kind == KEYRING_PUBLIC && strcmp(there->public->id, key->id) == 0))
+		return 0;
+	err_set(e, ERR_CONFLICT, "%s exists already", there->path);
+	return err_hint(e, "keys are never overwritten; choose another name, or move the old one "
+			   "away if it is no longer needed");
+}
+
+int keyring_store(struct keyring *k, const char *name, const struct privkey *key,
+		  const struct buf *passphrase, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s%s", k->dir, name, KEY_SUFFIX);
+	const struct tuf_key *public = privkey_public(key);
+	int rc = check_free(k, name, public, e);
+	if (rc == 0)
+		rc = file_mkdirs(k->dir, 0700, e);
+	/* The public part first: a key that is there is complete, even after a kill. */
+	if (rc == 0 && !file_exists(path))
+		rc = save_public(k->dir, name, public, e);
+	if (rc == 0)
+		rc = privkey_save(key, path, passphrase, e);
+	return rc < 0 ? rc : load_one(k, name, e);
 }
 
 int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
 		const struct buf *passphrase, struct err *e)
 {
 	CLEANUP_PTR(privkey_free) struct privkey *key = NULL;
-	CLEANUP(mem_free_ptr) char *file = mem_printf("%s%s", name, KEY_SUFFIX);
-	CLEANUP(mem_free_ptr) char *path = path_join(k->dir, file);
-	if (!path_is_id(name))
-		return err_set(e, ERR_USAGE, "'%s' is no name for a key (a-z, 0-9, '.', '_', '-')",
-			       name);
 	int rc = privkey_new(kind, &key, e);
+	return rc < 0 ? rc : keyring_store(k, name, key, passphrase, e);
+}
+
+int keyring_remember(struct keyring *k, const char *name, const struct tuf_key *key,
+		     struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *longer = mem_printf("%s-%.8s", name, key->id);
+	const char *as = keyring_find(k, name) ? longer : name;
+	if (keyring_by_id(k, key->id) || keyring_find(k, as) || !path_is_id(as))
+		return 0;
+	int rc = file_mkdirs(k->dir, 0700, e);
 	if (rc == 0)
-		rc = file_mkdirs(k->dir, 0700, e);
-	/* The public part first: a key that is there is complete, even after a kill. */
-	if (rc == 0 && !file_exists(path))
-		rc = save_public(k->dir, name, privkey_public(key), e);
-	if (rc == 0)
-		rc = privkey_save(key, path, passphrase, e);
-	return rc < 0 ? rc : load_one(k, file, e);
+		rc = save_public(k->dir, as, key, e);
+	return rc < 0 ? rc : load_one(k, as, e);
+}
+
+int keyring_drop_public(struct keyring *k, const char *name, struct err *e)
+{
+	for (size_t i = 0; i < k->count; i++) {
+		if (strcmp(k->at[i].name, name) != 0 || k->at[i].kind != KEYRING_PUBLIC)
+			continue;
+		int rc = file_remove(k->at[i].path, e);
+		if (rc < 0)
+			return rc;
+		key_release(&k->at[i]);
+		k->count--;
+		memmove(&k->at[i], &k->at[i + 1], (k->count - i) * sizeof *k->at);
+		return 0;
+	}
+	return 0;
+}
+
+char *keyring_free_name(const struct keyring *k, const char *role)
+{
+	char *name = mem_strdup(role);
+	for (unsigned n = 2; keyring_find(k, name); n++) {
+		free(name);
+		name = mem_printf("%s-%u", role, n);
+	}
+	return name;
 }
 
 /* ---- opening ---- */
@@ -146,18 +386,35 @@ static bool named_for(const char *name, const char *const *roles)
 	return false;
 }
 
+void keyring_signers_add(struct keyring_signers *s, struct signer *signer)
+{
+	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
+	s->at[s->count++] = signer;
+}
+
+int keyring_signer(const struct keyring_key *key, privkey_ask ask, void *ctx,
+		   struct signer **out, struct err *e)
+{
+	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
+	if (key->kind == KEYRING_COMMAND)
+		return command_signer(key->path, key->public, out, e);
+	if (key->kind == KEYRING_PUBLIC)
+		return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign", key->path);
+	int rc = privkey_load(key->path, ask, ctx, &private, e);
+	if (rc == 0)
+		*out = privkey_signer(STEAL(private), key->path);
+	return rc;
+}
+
 static int open_one(const struct keyring *k, const struct keyring_key *key, privkey_ask ask,
 		    void *ctx, struct keyring_signers *out, struct err *e)
 {
-	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
-	int rc = privkey_load(key->path, ask, ctx, &private, e);
+	struct signer *signer;
+	int rc = keyring_signer(key, ask, ctx, &signer, e);
 	if (rc < 0)
 		return rc;
-	if (!key->public && (rc = save_public(k->dir, key->name, privkey_public(private), e)) < 0)
-		return rc;
-	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
-	out->at[out->count++] = privkey_signer(STEAL(private), key->path);
-	return 0;
+	keyring_signers_add(out, signer);
+	return key->public || key->chosen ? 0 : save_public(k->dir, key->name, signer->key, e);
 }
 
 static bool is_open(const struct keyring_signers *s, const char *keyid)
@@ -176,8 +433,8 @@ int keyring_open(const struct keyring *k, const struct str_list *wanted,
 		const struct keyring_key *key = &k->at[i];
 		bool fits = key->public ? str_list_has(wanted, key->public->id) &&
 					  !is_open(out, key->public->id) :
-					  named_for(key->name, roles);
-		int rc = fits ? open_one(k, key, ask, ctx, out, e) : 0;
+					  key->chosen || named_for(key->name, roles);
+		int rc = fits && key->kind != KEYRING_PUBLIC ? open_one(k, key, ask, ctx, out, e) : 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -188,6 +445,9 @@ int keyring_passphrase(const struct keyring_key *key, privkey_ask ask, void *ctx
 		       const struct buf *passphrase, struct err *e)
 {
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
+	if (key->kind != KEYRING_FILE)
+		return err_set(e, ERR_USAGE, "%s: no private key file, so it has no passphrase",
+			       key->path);
 	int rc = privkey_load(key->path, ask, ctx, &private, e);
 	return rc < 0 ? rc : privkey_replace(private, key->path, passphrase, e);
 }

@@ -1,6 +1,12 @@
 /*
- * The publisher's folder of keys: NAME.pem, a private key, and beside it NAME.pub, its
- * public part, so that what a key is for can be told without its passphrase.
+ * The publisher's folder of keys. A key NAME is
+ *
+ *   NAME.pem       a private key, or
+ *   NAME.command   an external program that signs (sign/command.h), or
+ *   neither        somebody else's, known by its public part
+ *
+ * and beside it NAME.pub, the public part, so that what a key is for can be told without its
+ * passphrase, and so that key ids have names.
  *
  * By custom NAME is the role it is made for ("targets", "targets-alice"); what it may
  * sign is decided by the root metadata alone.
@@ -11,11 +17,15 @@
 #include "catalog/sign/privkey.h"
 #include "util/text.h"
 
+enum keyring_kind { KEYRING_FILE, KEYRING_COMMAND, KEYRING_PUBLIC };
+
 struct keyring_key {
+	enum keyring_kind kind;
 	char *name;             /* "targets" */
-	char *path;             /* of NAME.pem */
-	struct tuf_key *public; /* NULL when NAME.pub is missing */
+	char *path;             /* of NAME.pem, NAME.command or NAME.pub */
+	struct tuf_key *public; /* NULL when NAME.pub is missing: of a KEYRING_FILE only */
 	bool encrypted;
+	bool chosen;            /* named by a person (keyring_pick), so it must be of use */
 };
 struct keyring {
 	char *dir;
@@ -29,27 +39,55 @@ void keyring_release(struct keyring *k);
 WARN_UNUSED int keyring_load(const char *dir, const char *tree, struct keyring *out,
 			     struct err *e);
 const struct keyring_key *keyring_find(const struct keyring *k, const char *name);
+/* The key with this id, or NULL. */
+const struct keyring_key *keyring_by_id(const struct keyring *k, const char *keyid);
 
-/* Makes NAME.pem and NAME.pub. ERR_CONFLICT when there is a NAME.pem; passphrase NULL:
+/* The keys that `which` names, each a name in `from` or the path of a NAME.pem or
+ * NAME.command. ERR_NOT_FOUND when there is none; ERR_USAGE for one that cannot sign. */
+WARN_UNUSED int keyring_pick(const struct keyring *from, const char *const *which, size_t count,
+			     struct keyring *out, struct err *e);
+/* The public key that `which` names: a name in k or the path of a NAME.pub; the caller
+ * frees it. ERR_NOT_FOUND when there is none. */
+WARN_UNUSED int keyring_public(const struct keyring *k, const char *which, struct tuf_key **out,
+			       struct err *e);
+
+/* Makes NAME.pem and NAME.pub. ERR_CONFLICT when there is a key of that name; passphrase NULL:
  * unencrypted. */
 WARN_UNUSED int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
 			    const struct buf *passphrase, struct err *e);
+/* The same for a key that exists. A public part that is there already must be its own. */
+WARN_UNUSED int keyring_store(struct keyring *k, const char *name, const struct privkey *key,
+			      const struct buf *passphrase, struct err *e);
+/* Keeps somebody else's public key as NAME.pub, or under a longer name where that is taken,
+ * so that it has a name here. Nothing when the key has one. */
+WARN_UNUSED int keyring_remember(struct keyring *k, const char *name, const struct tuf_key *key,
+				 struct err *e);
+/* Takes back a public part whose private key was never written: what a killed keyring_new
+ * leaves. */
+WARN_UNUSED int keyring_drop_public(struct keyring *k, const char *name, struct err *e);
+/* A name that nothing has: "targets", else "targets-2", "targets-3" …; the caller frees. */
+char *keyring_free_name(const struct keyring *k, const char *role);
 
 /*
  * Opens the private keys that `wanted` (key ids) names, appending signers to out; a key
- * without public part is opened when its name starts with one of `roles`. Several
- * names for one key are opened once. It is no error to find none.
+ * without public part is opened when its name starts with one of `roles`, or when it was
+ * chosen. Several names for one key are opened once. It is no error to find none.
  */
 struct keyring_signers {
 	struct signer **at;
 	size_t count, cap;
 };
 void keyring_signers_release(struct keyring_signers *s);
+/* Takes the signer. */
+void keyring_signers_add(struct keyring_signers *s, struct signer *signer);
 WARN_UNUSED int keyring_open(const struct keyring *k, const struct str_list *wanted,
 			     const char *const *roles, privkey_ask ask, void *ctx,
 			     struct keyring_signers *out, struct err *e);
+/* The signer of one key. ERR_USAGE for a public one. */
+WARN_UNUSED int keyring_signer(const struct keyring_key *key, privkey_ask ask, void *ctx,
+			       struct signer **out, struct err *e);
 
-/* Encrypts a key anew, or (passphrase NULL) not at all. */
+/* Encrypts a key file anew, or (passphrase NULL) not at all. */
 WARN_UNUSED int keyring_passphrase(const struct keyring_key *key, privkey_ask ask, void *ctx,
 				   const struct buf *passphrase, struct err *e);
 

@@ -375,8 +375,9 @@ static int make_keys(struct signing *s, struct keyring *keys, enum privkey_kind 
 		     const struct buf *passphrase, struct err *e)
 {
 	for (size_t i = 0; role_names[i]; i++) {
-		int rc = keyring_find(keys, role_names[i]) ? 0 :
-			 keyring_new(keys, role_names[i], kind, passphrase, e);
+		int rc = keyring_drop_public(keys, role_names[i], e);
+		if (rc == 0 && !keyring_find(keys, role_names[i]))
+			rc = keyring_new(keys, role_names[i], kind, passphrase, e);
 		if (rc < 0)
 			return rc;
 		const struct keyring_key *key = keyring_find(keys, role_names[i]);

@@ -1,7 +1,7 @@
 #include "publish/tools.h"
 
 #include "publish/archive.h"
-#include "publish/child.h"
+#include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -69,25 +69,12 @@ int tools_configure(const struct conf *conf, struct tools *out, struct err *e)
 	return 0;
 }
 
-char *tools_on_path(const char *name)
-{
-	const char *path = getenv("PATH");
-	CLEANUP(str_list_release) struct str_list dirs = { 0 };
-	str_list_split(&dirs, path ? path : "", ":");
-	for (size_t i = 0; i < dirs.count; i++) {
-		CLEANUP(mem_free_ptr) char *candidate = path_join(dirs.at[i], name);
-		if (access(candidate, X_OK) == 0 && !file_is_dir(candidate))
-			return path_absolute(candidate);
-	}
-	return NULL;
-}
-
 static int find(const char *conf, const char *const *names, const char *hint, char **out,
 		struct err *e)
 {
 	*out = conf ? mem_strdup(conf) : NULL;
 	for (const char *const *n = names; !*out && *n; n++)
-		*out = tools_on_path(*n);
+		*out = child_on_path(*n);
 	if (*out)
 		return 0;
 	err_set(e, ERR_NOT_FOUND, "%s is not installed", names[0]);

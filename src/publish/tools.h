@@ -1,7 +1,7 @@
 /*
  * llama.cpp's tools, which are never part of this program: llama-quantize and
  * convert_hf_to_gguf.py. Found by [prepare] of ferry.conf or on PATH, probed, and run by
- * child.h; what they do wrong is explained.
+ * util/child.h; what they do wrong is explained.
  *
  * They leave partial files when they fail and fall back to other tensor types without
  * a word: the caller gives them a path in a scratch folder, validates what is there afterwards
@@ -25,9 +25,6 @@ void tools_release(struct tools *t);
 /* Reads [prepare]: llama-quantize, convert-hf-to-gguf, python, archive-max-size. ERR_USAGE with
  * the line when a path leads nowhere. */
 WARN_UNUSED int tools_configure(const struct conf *conf, struct tools *out, struct err *e);
-
-/* The program `name` of PATH as an absolute path, or NULL; the caller frees. */
-char *tools_on_path(const char *name);
 
 /* Is llama-quantize there? ERR_NOT_FOUND says what to install. */
 WARN_UNUSED int tools_need_quantize(const struct tools *t, struct err *e);

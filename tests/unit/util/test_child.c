@@ -1,4 +1,4 @@
-#include "publish/child.h"
+#include "util/child.h"
 
 #include "util/cancel.h"
 #include "util/file.h"

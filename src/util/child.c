@@ -1,4 +1,4 @@
-#include "publish/child.h"
+#include "util/child.h"
 
 #include "util/cancel.h"
 #include "util/file.h"
@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +29,7 @@ struct running {
 	struct child_result *result;
 	pid_t pid;
 	int pipe;                       /* -1 when everything was read */
+	int answer;                     /* the same for stdout, where it is kept apart */
 	bool ended;
 	uint64_t shown;                 /* bytes of progress */
 	char line[LINE_BYTES + 1];
@@ -38,6 +40,7 @@ void child_result_release(struct child_result *r)
 {
 	buf_release(&r->head);
 	buf_release(&r->output);
+	buf_release(&r->answer);
 }
 
 static uint64_t now_ms(void)
@@ -48,6 +51,19 @@ static uint64_t now_ms(void)
 }
 
 /* ---- starting ----------------------------------------------------------------------- */
+
+char *child_on_path(const char *name)
+{
+	const char *path = getenv("PATH");
+	CLEANUP(str_list_release) struct str_list dirs = { 0 };
+	str_list_split(&dirs, path ? path : "", ":");
+	for (size_t i = 0; i < dirs.count; i++) {
+		CLEANUP(mem_free_ptr) char *candidate = path_join(dirs.at[i], name);
+		if (access(candidate, X_OK) == 0 && !file_is_dir(candidate))
+			return path_absolute(candidate);
+	}
+	return NULL;
+}
 
 static bool is_secret(const char *variable)
 {
@@ -60,31 +76,81 @@ static bool is_secret(const char *variable)
 	return str_starts(name, "AWS_");
 }
 
+static bool is_hidden(const struct child *c, const char *variable)
+{
+	return c->trusted ? str_starts(variable, "FERRY_PASSPHRASE=") : is_secret(variable);
+}
+
 /* The strings are borrowed; the caller frees the array. */
-static char **environment_without_secrets(void)
+static char **environment_of(const struct child *c)
 {
 	size_t count = 0, kept = 0;
 	while (environ[count])
 		count++;
 	char **out = mem_alloc((count + 1) * sizeof *out);
 	for (size_t i = 0; i < count; i++)
-		if (!is_secret(environ[i]))
+		if (!is_hidden(c, environ[i]))
 			out[kept++] = environ[i];
 	return out;
 }
 
-/* Between fork and exec: only what is async-signal-safe. */
-static NORETURN void become_child(const struct child *c, char **env, int out, int failed,
-				  int null, pid_t parent)
+/* Ends of pipes and what is stdin: -1 is not open. */
+struct plumbing {
+	int in, output[2], answer[2], failure[2];
+};
+
+static void close_pair(int pair[2])
 {
-	setpgid(0, 0);
+	file_close(&pair[0]);
+	file_close(&pair[1]);
+}
+
+static void plumbing_release(struct plumbing *p)
+{
+	file_close(&p->in);
+	close_pair(p->output);
+	close_pair(p->answer);
+	close_pair(p->failure);
+}
+
+/* Memory rather than a pipe: nothing has to be fed while the program runs, and one that
+ * does not read its input is no trouble. */
+static int open_input(const struct child *c)
+{
+	struct err e = ERR_INIT;
+	if (!c->input)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CLEANUP(file_close) int fd = memfd_create("input", MFD_CLOEXEC);
+	if (fd < 0 || file_write(fd, c->input, c->input_len, "memory", &e) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0)
+		return -1;
+	int done = fd;
+	fd = -1;
+	return done;
+}
+
+static bool open_plumbing(const struct child *c, struct plumbing *p)
+{
+	p->in = open_input(c);
+	return p->in >= 0 && pipe2(p->output, O_CLOEXEC) == 0 &&
+	       pipe2(p->failure, O_CLOEXEC) == 0 &&
+	       (!c->answer_max || pipe2(p->answer, O_CLOEXEC) == 0);
+}
+
+/* Between fork and exec: only what is async-signal-safe. */
+static NORETURN void become_child(const struct child *c, char **env, const struct plumbing *p,
+				  pid_t parent)
+{
+	int out = c->answer_max ? p->answer[1] : p->output[1];
+	if (!c->trusted)
+		setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	cancel_reset_child();
-	if (getppid() == parent && dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0 &&
-	    (!c->dir || chdir(c->dir) == 0))
+	if (getppid() == parent && dup2(p->in, 0) >= 0 && dup2(out, 1) >= 0 &&
+	    dup2(p->output[1], 2) >= 0 && (!c->dir || chdir(c->dir) == 0))
 		execve(c->argv[0], (char *const *)(uintptr_t)c->argv, env);
 	int why = errno;
-	ssize_t ignored = write(failed, &why, sizeof why);
+	ssize_t ignored = write(p->failure[1], &why, sizeof why);
 	(void)ignored;
 	_exit(127);
 }
@@ -92,36 +158,35 @@ static NORETURN void become_child(const struct child *c, char **env, int out, in
 static int start(struct running *r, struct err *e)
 {
 	const char *program = r->child->argv[0];
-	CLEANUP(file_close) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int output[2] = { -1, -1 }, failure[2] = { -1, -1 };
-	if (null < 0 || pipe2(output, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0) {
+	CLEANUP(plumbing_release) struct plumbing p = { -1, { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	if (!open_plumbing(r->child, &p)) {
 		err_sys(e, errno, "cannot run %s", program);
-		file_close(&output[0]);
-		file_close(&output[1]);
 		return err_class_set(e, ERR_SYSTEM);
 	}
-	char **env = environment_without_secrets();
+	char **env = environment_of(r->child);
 	pid_t parent = getpid();
 	r->pid = fork();
 	int why = errno;
 	if (r->pid == 0)
-		become_child(r->child, env, output[1], failure[1], null, parent);
+		become_child(r->child, env, &p, parent);
 	free(env);
-	close(output[1]);
-	close(failure[1]);
+	file_close(&p.output[1]);
+	file_close(&p.answer[1]);
+	file_close(&p.failure[1]);
 	bool started = r->pid > 0;
 	if (started) {
-		setpgid(r->pid, r->pid);
-		started = read(failure[0], &why, sizeof why) == 0;
+		if (!r->child->trusted)
+			setpgid(r->pid, r->pid);
+		started = read(p.failure[0], &why, sizeof why) == 0;
 		if (!started)
 			waitpid(r->pid, NULL, 0);
 	}
-	close(failure[0]);
-	r->pipe = output[0];
-	if (started)
-		return 0;
-	close(output[0]);
-	return err_sys(e, why, "cannot run %s", program);
+	if (!started)
+		return err_sys(e, why, "cannot run %s", program);
+	r->pipe = p.output[0];
+	r->answer = p.answer[0];
+	p.output[0] = p.answer[0] = -1;
+	return 0;
 }
 
 /* ---- its output --------------------------------------------------------------------- */
@@ -152,17 +217,43 @@ static void take_output(struct running *r, const char *data, size_t len)
 	}
 }
 
-static void read_output(struct running *r, int wait_ms)
+static void take_answer(struct running *r, const char *data, size_t len)
+{
+	struct buf *b = &r->result->answer;
+	r->result->too_long = r->result->too_long || len > b->max - b->len;
+	if (!r->result->too_long)
+		buf_add(b, data, len);
+}
+
+/* Reads one piece of what is there; at the end the pipe is closed. */
+static void read_piece(struct running *r, int *pipe, bool answer)
 {
 	char data[4096];
-	struct pollfd p = { .fd = r->pipe, .events = POLLIN };
-	while (r->pipe >= 0 && poll(&p, 1, wait_ms) > 0) {
-		ssize_t n = read(r->pipe, data, sizeof data);
-		if (n > 0)
-			take_output(r, data, (size_t)n);
-		else if (n == 0 || errno != EINTR)
-			file_close(&r->pipe);
-		wait_ms = 0;
+	ssize_t n = read(*pipe, data, sizeof data);
+	if (n > 0 && answer)
+		take_answer(r, data, (size_t)n);
+	else if (n > 0)
+		take_output(r, data, (size_t)n);
+	else if (n == 0 || errno != EINTR)
+		file_close(pipe);
+}
+
+static bool is_readable(const struct running *r)
+{
+	return r->pipe >= 0 || r->answer >= 0;
+}
+
+static void read_output(struct running *r, int wait_ms)
+{
+	for (; is_readable(r) && !r->result->too_long; wait_ms = 0) {
+		struct pollfd p[] = { { .fd = r->pipe, .events = POLLIN },
+				      { .fd = r->answer, .events = POLLIN } };
+		if (poll(p, ARRAY_LEN(p), wait_ms) <= 0)
+			return;
+		if (p[0].revents)
+			read_piece(r, &r->pipe, false);
+		if (p[1].revents)
+			read_piece(r, &r->answer, true);
 	}
 }
 
@@ -197,10 +288,15 @@ static void show_progress(struct running *r)
 
 /* ---- waiting and ending ------------------------------------------------------------- */
 
+static void signal_it(const struct running *r, int number)
+{
+	kill(r->child->trusted ? r->pid : -r->pid, number);
+}
+
 /* Ends what the program left running before its number can be given to another. */
 static void reap(struct running *r)
 {
-	kill(-r->pid, SIGKILL);
+	signal_it(r, SIGKILL);
 	while (waitpid(r->pid, &r->result->status, 0) < 0 && errno == EINTR)
 		;
 	r->ended = true;
@@ -217,9 +313,9 @@ static void look_for_end(struct running *r)
 static void stop(struct running *r)
 {
 	uint64_t until = now_ms() + GRACE_MS;
-	kill(-r->pid, SIGTERM);
+	signal_it(r, SIGTERM);
 	for (look_for_end(r); !r->ended && now_ms() < until; look_for_end(r)) {
-		if (r->pipe >= 0)
+		if (is_readable(r) && !r->result->too_long)
 			read_output(r, 50);
 		else
 			poll(NULL, 0, 50);
@@ -241,7 +337,11 @@ static int wait_for_end(struct running *r, struct err *e)
 			stop(r);
 			break;
 		}
-		if (r->pipe >= 0)
+		if (r->result->too_long) {
+			stop(r);
+			break;
+		}
+		if (is_readable(r))
 			read_output(r, TICK_MS);
 		else
 			poll(NULL, 0, TICK_MS);
@@ -254,8 +354,9 @@ static int wait_for_end(struct running *r, struct err *e)
 int child_run(const struct child *c, struct child_result *out, struct err *e)
 {
 	CLEANUP(child_result_release) struct child_result result =
-		{ .head = BUF_INIT(CHILD_HEAD), .output = BUF_INIT(2 * CHILD_OUTPUT) };
-	struct running r = { .child = c, .result = &result, .pipe = -1 };
+		{ .head = BUF_INIT(CHILD_HEAD), .output = BUF_INIT(2 * CHILD_OUTPUT),
+		  .answer = BUF_INIT(c->answer_max) };
+	struct running r = { .child = c, .result = &result, .pipe = -1, .answer = -1 };
 	int rc = start(&r, e);
 	if (rc < 0)
 		return rc;
@@ -264,6 +365,7 @@ int child_run(const struct child *c, struct child_result *out, struct err *e)
 	rc = wait_for_end(&r, e);
 	end_line(&r);
 	file_close(&r.pipe);
+	file_close(&r.answer);
 	if (c->task)
 		report_end(c->report, c->task, rc == 0 && child_ok(&result));
 	if (rc < 0)
@@ -285,6 +387,10 @@ const char *child_describe(const struct child_result *r, char *out, size_t size)
 	};
 	if (r->timed_out) {
 		snprintf(out, size, "did not end in time");
+		return out;
+	}
+	if (r->too_long) {
+		snprintf(out, size, "answered with more than was asked for");
 		return out;
 	}
 	if (WIFEXITED(r->status)) {

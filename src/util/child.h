@@ -1,10 +1,11 @@
 /*
  * Runs an external program: without a shell, with a process group of its own, stdin from
- * /dev/null, and no credentials in its environment (nothing whose name ends in TOKEN,
- * KEY, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, nor AWS_*).
+ * /dev/null or from memory, and no credentials in its environment (nothing whose name ends
+ * in TOKEN, KEY, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, nor AWS_*), unless it is one
+ * that the person trusts with them.
  */
-#ifndef FERRY_PUBLISH_CHILD_H
-#define FERRY_PUBLISH_CHILD_H
+#ifndef FERRY_UTIL_CHILD_H
+#define FERRY_UTIL_CHILD_H
 
 #include "util/base.h"
 #include "util/buf.h"
@@ -22,11 +23,21 @@ struct child {
 	/* Progress, unless task is NULL: the growth of a file, or of all files in a folder. */
 	const char *task, *watch;
 	uint64_t expected;              /* bytes; 0: unknown */
+	const void *input;              /* what stdin gives; NULL: nothing */
+	size_t input_len;
+	/* Not 0: stdout is an answer that is kept apart from the output, and a program that
+	 * answers with more bytes is stopped. */
+	size_t answer_max;
+	/* It keeps its credentials (FERRY_PASSPHRASE apart) and stays in the terminal's
+	 * foreground, so that it can ask for a PIN. What it starts itself is not ended with it. */
+	bool trusted;
 };
 
 struct child_result {
 	int status;                     /* as waitpid() gives it */
 	bool timed_out;
+	bool too_long;                  /* the answer had more than answer_max bytes */
+	struct buf answer;              /* stdout, where it is kept apart */
 	struct buf head;                /* stdout and stderr, the first CHILD_HEAD bytes */
 	struct buf output;              /* and at least the last CHILD_OUTPUT */
 };
@@ -39,8 +50,11 @@ WARN_UNUSED int child_run(const struct child *c, struct child_result *out, struc
 
 static inline bool child_ok(const struct child_result *r)
 {
-	return r->status == 0 && !r->timed_out;
+	return r->status == 0 && !r->timed_out && !r->too_long;
 }
+
+/* The program `name` of PATH as an absolute path, or NULL; the caller frees. */
+char *child_on_path(const char *name);
 
 /* "ended with status 1", "was killed by SIGABRT: …"; static or in out. */
 const char *child_describe(const struct child_result *r, char *out, size_t size);
