@@ -18,7 +18,11 @@ BUILD ?= build$(if $(SANITIZE),/sanitize)
 FUZZ_SECONDS ?= 60
 # V=1 shows the commands.
 Q := $(if $(V),,@)
-PYTEST_JOBS ?= 3
+# How many processes build, and run unit tests, at once: those of `make -j`, else one for each
+# processor. Tests from the outside also wait, so there is one more.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -56,11 +60,11 @@ LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: all programs demo test check unit cli-tests bench fuzz lint install uninstall \
+.PHONY: all programs demo test check unit unit-programs cli-tests bench fuzz lint install uninstall \
 	clean dist deps docs help
 
 all: deps
-	@$(MAKE) --no-print-directory programs docs
+	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
 
 programs: $(PROGRAMS) $(TOOLS)
 
@@ -140,10 +144,18 @@ test:
 	@scripts/install-deps build test
 	@$(MAKE) --no-print-directory check
 
-check: programs docs unit cli-tests
+# One after the other, and both even if the first fails.
+check:
+	@$(MAKE) --no-print-directory $(PARALLEL) programs docs unit-programs
+	@failed=0; \
+	$(MAKE) --no-print-directory unit || failed=1; \
+	$(MAKE) --no-print-directory cli-tests || failed=1; \
+	exit $$failed
 
-unit: $(UNIT_TESTS)
-	@scripts/run-unit-tests $^
+unit-programs: $(UNIT_TESTS)
+
+unit: unit-programs
+	@JOBS=$(JOBS) scripts/run-unit-tests $(UNIT_TESTS)
 
 # PYTEST_ARGS="-k fetch -x" picks tests.
 cli-tests: programs
@@ -156,13 +168,13 @@ lint:
 
 bench:
 	@scripts/install-deps build bench
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory $(PARALLEL) programs
 	@scripts/bench $(BUILD)
 
 # One binary for each tests/fuzz/fuzz_*.c, each run for FUZZ_SECONDS.
 fuzz:
 	@scripts/install-deps build test
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang \
+	@$(MAKE) --no-print-directory $(PARALLEL) BUILD=build/fuzz CC=clang \
 		SANITIZE=address,undefined,fuzzer-no-link DEVELOPER=1 fuzzers
 	@scripts/run-fuzzers build/fuzz/fuzz $(FUZZ_SECONDS)
 
@@ -176,7 +188,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
 
 demo:
 	@scripts/install-deps build
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory $(PARALLEL) programs
 	@scripts/demo $(BUILD)/bin
 
 # -- installing ----------------------------------------------------------------------
@@ -199,7 +211,7 @@ install: programs docs
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ferry.fish
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(PROGRAMS))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)))
 	for page in $(notdir $(MAN_PAGES)); do \
 		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
 	done

@@ -193,6 +193,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def setup(self):
         super().setup()
         self.carried = 0
+        with self.server.guard:
+            self.server.connections += 1
+
+    def finish(self):
+        with self.server.guard:
+            self.server.connections -= 1
+        with contextlib.suppress(ConnectionError):
+            super().finish()
 
     def log_message(self, *ignored):
         pass
@@ -349,6 +357,7 @@ class FaultServer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.root = pathlib.Path(root)
         self.faults, self.log = [], []
+        self.connections = 0
         self.guard = threading.Lock()
         self.ending = threading.Event()
         self.port = self.server_address[1]
@@ -372,6 +381,17 @@ class FaultServer(http.server.ThreadingHTTPServer):
         """Body bytes sent so far for matching paths."""
         with self.guard:
             return sum(e["sent"] for e in self.log if fnmatch.fnmatchcase(e["path"], path))
+
+    def wait_until_quiet(self):
+        """Until it has noticed that the clients, which were killed, are gone."""
+        deadline, quiet_since = time.monotonic() + 10, None
+        while quiet_since is None or time.monotonic() < quiet_since + 0.05:
+            assert time.monotonic() < deadline, "a connection is still open"
+            if self.connections:
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = time.monotonic()
+            time.sleep(0.005)
 
     def wait_for_end(self, connection):
         while not self.ending.is_set():

@@ -449,18 +449,21 @@ def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
     client(server.url)
     size = object_path(publisher.tree, "killed-q8_0.gguf").stat().st_size
     chance = random.Random(20)
-    asked = 0
+
+    def requests():
+        return [e for e in server.log if e["path"].endswith(".gguf")]
+
     for _ in range(20):
+        asked = len(requests())
         before, kept_before = server.sent("*.gguf"), claimed(ferry)
         process = ferry.start("fetch", "-q", "killed", start_new_session=True)
         time.sleep(chance.uniform(0.01, 0.35))
         kill(process)
-        time.sleep(0.06)
+        server.wait_until_quiet()
         sent = server.sent("*.gguf") - before
         if sent:
             # It went on where it was, and kept what it got but for the piece in flight.
-            [entry] = [e for e in server.log if e["path"].endswith(".gguf")][asked:]
-            asked += 1
+            [entry] = requests()[asked:]
             assert (entry["range"] or "bytes=0-").startswith(f"bytes={kept_before * PIECE}-")
             assert kept_before * PIECE + sent - claimed(ferry) * PIECE <= PIECE + unread
     before, kept_before = server.sent("*.gguf"), claimed(ferry)
