@@ -24,17 +24,48 @@ struct reader {
 	const char *part;       /* what of that line inih has not got yet: it did not fit */
 	size_t rest;
 	bool glued;             /* what inih has now is such a part */
+	int section_line;       /* of the [section] that it is in */
+	bool in_section;        /* a key was read since */
 };
+
+static int err_at(struct reader *r, int line, const char *fmt, va_list ap)
+{
+	char text[512];
+	vsnprintf(text, sizeof text, fmt, ap);
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
+	return err_set(r->e, ERR_USAGE, "%s:%d: %s", r->conf->path, line, shown);
+}
 
 static PRINTF_LIKE(2, 3) int reader_err(struct reader *r, const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	int rc = err_at(r, r->line, fmt, ap);
 	va_end(ap);
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
-	return err_set(r->e, ERR_USAGE, "%s:%d: %s", r->conf->path, r->line, shown);
+	return rc;
+}
+
+/* inih tells of a section only with its first key; the mistake stands further up. */
+static PRINTF_LIKE(2, 3) int section_err(struct reader *r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int rc = err_at(r, r->section_line, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+/* Remembers where a section begins. False: it is no section, although it wants to be. */
+static bool note_section(struct reader *r)
+{
+	size_t blanks = 0;
+	while (blanks < r->rest && (r->part[blanks] == ' ' || r->part[blanks] == '\t'))
+		blanks++;
+	if (blanks == r->rest || r->part[blanks] != '[' || (r->continued && r->in_section))
+		return true;
+	r->section_line = r->line;
+	r->in_section = false;
+	return memchr(r->part, ']', r->rest) != NULL;
 }
 
 /* A place to cut a long line where inih, which trims blanks and knows comments, loses
@@ -107,6 +138,10 @@ static char *next_line(char *out, int size, void *stream)
 	}
 	r->part = line;
 	r->rest = without_comment(line, len);
+	if (!note_section(r)) {
+		reader_err(r, "the ']' that ends the section's name is missing");
+		return NULL;
+	}
 	return hand_over(r, out, (size_t)size);
 }
 
@@ -122,8 +157,8 @@ static struct conf_section *section_named(struct reader *r, const char *full)
 		    !strcmp(s->name, name)) {
 			if (i + 1 == c->count)
 				return s;
-			reader_err(r, "section [%s] stands here for the second time (first on "
-				      "line %d)", full, s->line);
+			section_err(r, "section [%s] stands here for the second time (first on "
+				       "line %d)", full, s->line);
 			return NULL;
 		}
 	}
@@ -132,23 +167,24 @@ static struct conf_section *section_named(struct reader *r, const char *full)
 		return NULL;
 	}
 	if (dot && !path_is_id(name)) {
-		reader_err(r, "[%s]: a name has a-z, 0-9, '.', '_' and '-' only, at most 64", full);
+		section_err(r, "[%s]: a name has a-z, 0-9, '.', '_' and '-' only, at most 64", full);
 		return NULL;
 	}
 	if (c->count >= CONF_MAX_SECTIONS) {
-		reader_err(r, "more than %d sections", CONF_MAX_SECTIONS);
+		section_err(r, "more than %d sections", CONF_MAX_SECTIONS);
 		return NULL;
 	}
 	c->sections = mem_grow(c->sections, c->count, &c->cap, sizeof *c->sections);
 	struct conf_section *s = &c->sections[c->count++];
 	*s = (struct conf_section){ .kind = mem_strndup(full, kind), .name = mem_strdup(name),
-				    .line = r->line };
+				    .line = r->section_line };
 	return s;
 }
 
 static int on_value(void *user, const char *section, const char *key, const char *value)
 {
 	struct reader *r = user;
+	r->in_section = true;
 	struct conf_section *s = section_named(r, section);
 	if (!s)
 		return 0;
