@@ -21,7 +21,7 @@ static const struct opt opts[] = {
 	OPT_HINTED(OPT_STRING, prepare_opts, output, 'o', "output", "DIR", HINT_DIR,
 		   "the folder to write into (models/NAME)"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, variant, 0, "variant", "ID",
-		  "the variant's name (the quantization in lower case)"),
+		  "the variant's name (the quantization in lower case); NAME:VARIANT says the same"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, check, 0, "check", NULL,
 		  "only validate the files given; nothing is written"),
 	OPT_HEADING("Source"),
@@ -270,6 +270,21 @@ static int parse_digests(const struct opt_list *hex, struct digest **out, struct
 	return 0;
 }
 
+/* NAME or NAME:VARIANT. */
+static int split_name(const char *operand, const char *option, char **name, char **variant,
+		      struct err *e)
+{
+	const char *colon = strchr(operand, ':');
+	if (colon && option && strcmp(colon + 1, option) != 0) {
+		err_set(e, ERR_USAGE, "two names for the variant: '%s' and --variant=%s", colon + 1,
+			option);
+		return err_hint(e, "NAME:VARIANT and --variant say the same; give one of them");
+	}
+	*name = colon ? mem_strndup(operand, (size_t)(colon - operand)) : mem_strdup(operand);
+	*variant = colon ? mem_strdup(colon + 1) : option ? mem_strdup(option) : NULL;
+	return 0;
+}
+
 static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count, char **operands,
 		       struct err *e)
 {
@@ -277,11 +292,14 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count,
 	CLEANUP(tools_release) struct tools tools = { 0 };
 	CLEANUP(mem_free_ptr) struct digest *digests = NULL;
 	CLEANUP(prepare_result_release) struct prepare_result result = { 0 };
+	CLEANUP(mem_free_ptr) char *name = NULL, *variant = NULL;
 	if (count < 2) {
 		err_set(e, ERR_USAGE, "a SOURCE is missing");
-		return err_hint(e, "usage: ferry prepare NAME SOURCE…, or ferry prepare --check FILE…");
+		return err_hint(e, "usage: ferry prepare NAME[:VARIANT] SOURCE…, or ferry prepare --check FILE…");
 	}
-	int rc = cli_conf(cli, &conf, e);
+	int rc = split_name(operands[0], o->variant, &name, &variant, e);
+	if (rc == 0)
+		rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
 		rc = tools_configure(conf, &tools, e);
 	if (rc == 0)
@@ -289,8 +307,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count,
 	if (rc < 0)
 		return rc;
 	struct prepare p = {
-		.name = operands[0], .sources = (const char *const *)operands + 1,
-		.source_count = (size_t)count - 1, .output_dir = o->output, .variant = o->variant,
+		.name = name, .sources = (const char *const *)operands + 1,
+		.source_count = (size_t)count - 1, .output_dir = o->output, .variant = variant,
 		.quantize = o->quantize, .outtype = o->outtype, .imatrix = o->imatrix,
 		.allow_requantize = o->allow_requantize, .keep_source = o->keep_source,
 		.sha256 = digests, .sha256_count = o->sha256.count, .set = o->set.at,
@@ -306,14 +324,26 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count,
 	return 0;
 }
 
+static bool makes_something(const struct prepare_opts *o)
+{
+	return o->output || o->variant || o->quantize || o->outtype || o->imatrix || o->card ||
+	       o->sha256.count || o->set.count || o->keep_source || o->allow_requantize ||
+	       o->context;
+}
+
 static int run(struct cli *cli, void *values, int count, char **operands, struct err *e)
 {
 	const struct prepare_opts *o = values;
+	if (o->check && makes_something(o)) {
+		err_set(e, ERR_USAGE, "--check only looks: it goes with no option that is about making "
+			"something");
+		return err_hint(e, "usage: ferry prepare --check FILE…");
+	}
 	return o->check ? run_check(cli, count, operands, e)
 			: run_prepare(cli, o, count, operands, e);
 }
 
-static const char *const synopsis[] = { "NAME SOURCE…", "--check FILE…", NULL };
+static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…", "--check FILE…", NULL };
 
 const struct command cmd_prepare = {
 	.name = "prepare",

@@ -50,10 +50,13 @@ int source_check(const struct source_request *r, struct err *e)
 	size_t urls = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		const char *s = r->operands[i];
+		if (!*s)
+			return err_set(e, ERR_USAGE, "a SOURCE is empty");
 		urls += is_url(s);
 		if (is_url(s) && !str_starts(s, "http://") && !str_starts(s, "https://") &&
 		    !str_starts(s, "file:")) {
-			err_set(e, ERR_USAGE, "%s: URLs of this kind are not read", s);
+			CLEANUP(mem_free_ptr) char *shown = url_redact(s);
+			err_set(e, ERR_USAGE, "%s: URLs of this kind are not read", shown);
 			return err_hint(e, "http, https and file are");
 		}
 	}

@@ -74,6 +74,14 @@ def test_a_local_file_gets_its_name_manifest_and_card(ferry, work, tiny, validat
     assert ferry("prepare", "m", source).out.splitlines()[-1] == "Next: ferry catalog add models/m"
 
 
+def test_a_reference_names_model_and_variant(ferry, work, tiny, validate):
+    result = ferry("prepare", "m:small", tiny, "--json")
+    validate(result.json, "output-prepare")
+    assert (result.json["name"], result.json["variant"]) == ("m", "small")
+    assert prepared(work, "m", "small").exists()
+    assert ferry("prepare", "m", tiny, "--variant", "small", "--json").json["made"] is False
+
+
 def test_the_second_run_does_nothing(ferry, work, tiny):
     ferry("prepare", "m", tiny)
     files = {p: p.stat().st_mtime_ns for p in (work / "models/m").iterdir() if p.is_file()}
@@ -185,6 +193,11 @@ def test_what_is_no_model_is_named(ferry, work, tiny):
     (["m", "x.gguf", "--set", "titel=x"], "did you mean 'title'"),
     (["m", "x.gguf", "--set", "license.id"], "key=value"),
     (["m", "x.gguf", "--variant", "Q 4"], "is not allowed"),
+    (["m:Q 4", "x.gguf"], "is not allowed"),
+    (["m:a", "x.gguf", "--variant", "b"], "two names for the variant"),
+    (["m", ""], "a SOURCE is empty"),
+    (["m", "s3://user:secret@host/x.gguf"], "s3://***@host"),
+    (["--check", "x.gguf", "--quantize", "Q8_0"], "--check only looks"),
 ])
 def test_mistakes_are_found_before_anything_is_done(ferry, work, args, words):
     result = ferry("prepare", *args, check=2)
