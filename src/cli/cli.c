@@ -6,6 +6,7 @@
 #include "util/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -113,6 +114,7 @@ static void print_error(struct run *run, const struct err *e)
 	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
 	CLEANUP(mem_free_ptr) char *hint = text_escaped(e->hint);
 	cli_progress_pause(run->cli.report);
+	fflush(stdout);         /* where both go to one place, what was found comes first */
 	fprintf(stderr, "%s: %s\n", run->path, text);
 	if (e->hint[0])
 		fprintf(stderr, "  hint: %s\n", hint);
@@ -188,7 +190,7 @@ static int check_operands(const struct run *run, const struct command *c, int co
 		err_set(e, ERR_USAGE, count ? "an operand is missing" : "operands are missing");
 	else if (c->max_operands >= 0 && count > c->max_operands)
 		err_set(e, ERR_USAGE, "too many operands");
-	return err_hint(e, "usage: %s %s", run->path, form);
+	return err_hint(e, "usage: %s [OPTION…]%s%s", run->path, *form ? " " : "", form);
 }
 
 static int run_command(struct run *run, const struct command *c, void *opts, int count,
@@ -220,16 +222,29 @@ static int finish(struct run *run, int rc, struct err *e)
 		err_clear(e);
 	if (e->class != ERR_NONE)
 		print_error(run, e);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && e->class == ERR_NONE) {
-		err_sys(e, errno, "cannot write to standard output");
-		err_class_set(e, ERR_SYSTEM);
+	if (e->class == ERR_NONE && cli_flush(e) < 0)
 		print_error(run, e);
-	}
 	cli_progress_free(run->cli.report);
 	run->cli.report = NULL;
 	if (e->class == ERR_CANCELLED)
 		return -1;
 	return e->class != ERR_NONE ? (int)e->class : rc < 0 ? ERR_FAULT : 0;
+}
+
+void cli_standard_streams(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(ERR_SYSTEM);
+}
+
+int cli_flush(struct err *e)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	err_sys(e, errno, "cannot write to standard output");
+	return err_class_set(e, ERR_SYSTEM);
 }
 
 /* For a line with a mistake, which parse() left half read. */
@@ -243,6 +258,7 @@ static bool asks_for_json(char **argv)
 
 int cli_main(const struct command *command, int argc, char **argv)
 {
+	cli_standard_streams();
 	struct err e = ERR_INIT;
 	struct run run = { .path = mem_printf("ferry %s", command->name) };
 	run.cli.out = stdout;

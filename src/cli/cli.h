@@ -68,8 +68,9 @@ json_t *cli_error_json(const struct err *e);
 /* printf to stdout for results; a failed write is found at the end by cli_main. */
 void cli_print(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* A table with aligned columns, cells escaped; the header only on a terminal or when
- * `always_header`. A column whose title starts with '>' is right-aligned. */
+/* A table with aligned columns, cells escaped. A column whose title starts with '>' is
+ * right-aligned. On a terminal it has a header, no column that is empty throughout, and is
+ * made to fit by shortening digests and the widest column; anywhere else all is there. */
 struct cli_table;
 struct cli_table *cli_table_new(const char *const *titles, size_t columns);
 void cli_table_add(struct cli_table *t, const char *const *cells);  /* copies */

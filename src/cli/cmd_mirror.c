@@ -1,4 +1,5 @@
 #include "cli/publisher.h"
+#include "http/url.h"
 #include "publish/release.h"
 #include "util/mem.h"
 
@@ -43,14 +44,22 @@ static const char *state_of(const struct place *p, bool checked)
 	if (!p->mirror)
 		return "unusable";
 	if (!checked)
-		return "";
+		return "-";
 	return p->error.class ? "unreachable" : "reachable";
 }
 
-static char *can_text(const struct place *p)
+/* As it may be shown: one in the configuration can hold a password all the same. */
+static char *url_text(const struct place *p)
+{
+	const char *url = p->mirror && p->mirror->url ? p->mirror->url
+						      : conf_get(p->section, "url");
+	return url ? url_redact(url) : NULL;
+}
+
+static char *can_text(const struct cli *cli, const struct place *p)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
-	for (size_t i = 0; p->mirror && i < ARRAY_LEN(capabilities); i++)
+	for (size_t i = 0; cli->verbose && p->mirror && i < ARRAY_LEN(capabilities); i++)
 		if (p->mirror->caps.can & capabilities[i].bit)
 			buf_addf(&b, "%s%s", b.len ? "," : "", capabilities[i].name);
 	return mem_strdup(buf_str(&b));
@@ -59,22 +68,21 @@ static char *can_text(const struct place *p)
 static void print_table(struct cli *cli, const struct places *places, bool checked)
 {
 	static const char *const titles[] = { "MIRROR", "KIND", ">PRIORITY", "HOLDS", "REGION",
-					      "STAGE", "URL", "CAN", "STATE" };
+					      "STAGE", "STATE", "URL", "CAN" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < places->count; i++) {
 		const struct place *p = &places->at[i];
 		char priority[24];
-		CLEANUP(mem_free_ptr) char *can = can_text(p);
+		CLEANUP(mem_free_ptr) char *can = can_text(cli, p);
 		if (!p->chosen)
 			continue;
 		snprintf(priority, sizeof priority, "%llu", (unsigned long long)p->priority);
-		const char *url = p->mirror && p->mirror->url ? p->mirror->url
-							      : conf_get(p->section, "url");
+		CLEANUP(mem_free_ptr) char *url = url_text(p);
 		const char *region = conf_get(p->section, "region");
 		const char *const cells[] = {
 			p->id, publisher_kind(p), priority, publisher_holds_name(p->holds),
-			region ? region : "-", p->stage ? "stage" : "-", url ? url : "-",
-			*can ? can : "-", state_of(p, checked) };
+			region ? region : "-", p->stage ? "stage" : "-",
+			state_of(p, checked), url ? url : "-", can };
 		cli_table_add(t, cells);
 	}
 	cli_table_print(cli, t);
@@ -88,8 +96,7 @@ static void print_table(struct cli *cli, const struct places *places, bool check
 static json_t *place_json(const struct place *p, bool checked)
 {
 	json_t *o = json_object(), *can = json_array();
-	const char *url = p->mirror && p->mirror->url ? p->mirror->url
-						      : conf_get(p->section, "url");
+	CLEANUP(mem_free_ptr) char *url = url_text(p);
 	json_put_string(o, "id", p->id);
 	json_put_string(o, "kind", publisher_kind(p));
 	json_put_string(o, "repository", conf_get(p->section, "repository"));
@@ -152,7 +159,7 @@ static const struct command list_command = {
 	.synopsis = (const char *const[]){ "", NULL },
 	.description =
 		"Shows each mirror's kind, priority, what it holds, its region, whether it is a stage, "
-		"its URL and what its kind can do. With --check the exit status is 1 when a mirror "
+		"its URL and, with -v, what its kind can do. With --check the exit status is 1 when a mirror "
 		"does not answer.",
 	.opts = list_options,
 	.opts_size = sizeof(struct list_opts),

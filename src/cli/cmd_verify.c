@@ -1,4 +1,5 @@
 #include "cli/publisher.h"
+#include "http/url.h"
 #include "publish/verify.h"
 #include "util/mem.h"
 
@@ -12,8 +13,7 @@
 struct verify_opts {
 	struct publisher_opts who;
 	bool quick, full;
-	uint64_t samples;
-	const char *seed;
+	const char *samples, *seed;
 	struct opt_list urls;
 };
 
@@ -21,7 +21,7 @@ static const struct opt options[] = {
 	OPT_HEADING("How thoroughly"),
 	OPT_ENTRY(OPT_FLAG, verify_opts, quick, 0, "quick", NULL,
 		  "read no object, only metadata; compare what the mirror tells (the default)"),
-	OPT_ENTRY(OPT_U64, verify_opts, samples, 0, "sample", "N",
+	OPT_ENTRY(OPT_STRING, verify_opts, samples, 0, "sample", "N",
 		  "read and check N random pieces of each object"),
 	OPT_ENTRY(OPT_FLAG, verify_opts, full, 0, "full", NULL, "read and check every byte"),
 	OPT_ENTRY(OPT_STRING, verify_opts, seed, 0, "seed", "N",
@@ -80,6 +80,22 @@ static size_t bad_count(const struct verify_mirror *m)
 	return n;
 }
 
+/* "5 ok, 3 unverified" */
+static char *counts_text(const struct verify_mirror *m)
+{
+	const struct { size_t count; const char *what; } all[] = {
+		{ m->verdicts[VERIFY_OK], "ok" },
+		{ m->verdicts[VERIFY_UNVERIFIED], "unverified" },
+		{ bad_count(m), "bad" },
+		{ m->verdicts[VERIFY_UNREACHABLE], "unreachable" },
+	};
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i].count)
+			buf_addf(&b, "%s%zu %s", b.len ? ", " : "", all[i].count, all[i].what);
+	return mem_strdup(buf_str(&b));
+}
+
 static char *release_text(const struct job *j, const struct verify_mirror *m)
 {
 	char when[DURATION_TEXT];
@@ -98,18 +114,13 @@ static char *release_text(const struct job *j, const struct verify_mirror *m)
 
 static void print_table(struct cli *cli, const struct job *j)
 {
-	static const char *const titles[] = { "MIRROR", "RESULT", ">OK", ">UNVERIFIED", ">BAD",
-					      ">UNREACHABLE", "SHOWS" };
+	static const char *const titles[] = { "MIRROR", "RESULT", "FILES", "SHOWS" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < j->count; i++) {
 		const struct verify_mirror *m = &j->mirrors[i];
 		CLEANUP(mem_free_ptr) char *release = release_text(j, m);
-		char n[4][24];
-		snprintf(n[0], sizeof n[0], "%zu ok", m->verdicts[VERIFY_OK]);
-		snprintf(n[1], sizeof n[1], "%zu unverified", m->verdicts[VERIFY_UNVERIFIED]);
-		snprintf(n[2], sizeof n[2], "%zu bad", bad_count(m));
-		snprintf(n[3], sizeof n[3], "%zu unreachable", m->verdicts[VERIFY_UNREACHABLE]);
-		const char *const cells[] = { m->id, result_of(m), n[0], n[1], n[2], n[3], release };
+		CLEANUP(mem_free_ptr) char *counts = counts_text(m);
+		const char *const cells[] = { m->id, result_of(m), counts, release };
 		cli_table_add(t, cells);
 	}
 	cli_table_print(cli, t);
@@ -132,7 +143,11 @@ static void print_findings(struct cli *cli, const struct job *j)
 	for (size_t i = 0; i < j->count; i++) {
 		const struct verify_mirror *m = &j->mirrors[i];
 		if (m->error.class) {
-			CLEANUP(mem_free_ptr) char *why = text_escaped(m->error.text);
+			/* The line names the mirror already. */
+			CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
+			bool named = str_starts(m->error.text, prefix);
+			CLEANUP(mem_free_ptr) char *why =
+				text_escaped(m->error.text + (named ? strlen(prefix) : 0));
 			cli_print(cli, "%s: unreachable: %s\n", m->id, why);
 		}
 		if (m->expired)
@@ -194,7 +209,9 @@ static json_t *mirror_json(const struct verify_mirror *m)
 	json_t *o = json_object(), *counts = json_object(), *files = json_array();
 	json_put_string(o, "id", m->id);
 	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
-	json_put_string(o, "url", m->mirror ? m->mirror->url : NULL);
+	CLEANUP(mem_free_ptr) char *url =
+		m->mirror && m->mirror->url ? url_redact(m->mirror->url) : NULL;
+	json_put_string(o, "url", url);
 	json_put_string(o, "holds", publisher_holds_name(m->holds));
 	json_put_string(o, "result", result_of(m));
 	if (!m->error.class && m->holds != MIRROR_HOLDS_OBJECTS) {
@@ -250,12 +267,13 @@ static int print_json(struct cli *cli, const struct job *j, const struct err *fa
 
 static int choose_mode(const struct verify_opts *o, struct verify_options *out, struct err *e)
 {
-	if (o->quick + o->full + (o->samples > 0) > 1)
+	if (o->quick + o->full + (o->samples != NULL) > 1)
 		return err_set(e, ERR_USAGE, "--quick, --sample and --full exclude each other");
-	if (o->samples > MAX_SAMPLES)
-		return err_set(e, ERR_USAGE, "--sample: no file has more than %d pieces", MAX_SAMPLES);
+	if (o->samples && (!parse_u64(o->samples, &out->samples) || out->samples < 1 ||
+			   out->samples > MAX_SAMPLES))
+		return err_set(e, ERR_USAGE, "--sample: a number from 1 to %d is wanted: no file "
+			       "has more pieces", MAX_SAMPLES);
 	out->mode = o->full ? VERIFY_FULL : o->samples ? VERIFY_SAMPLE : VERIFY_QUICK;
-	out->samples = o->samples;
 	if (o->seed && !o->samples)
 		return err_set(e, ERR_USAGE, "--seed goes with --sample N");
 	if (o->seed && !parse_u64(o->seed, &out->seed))
@@ -272,11 +290,12 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 	for (size_t i = 0; i < o->urls.count; i++) {
 		struct mirror **m = &j->opened[j->opened_count];
 		const char *url = o->urls.at[i];
-		int rc = mirror_open_url(mirror_kinds_all, url, url, m, e);
+		CLEANUP(mem_free_ptr) char *id = url_redact(url);
+		int rc = mirror_open_url(mirror_kinds_all, id, url, m, e);
 		if (rc < 0)
 			return rc;
 		j->opened_count++;
-		j->mirrors[j->count++] = (struct verify_mirror){ .id = url, .mirror = *m };
+		j->mirrors[j->count++] = (struct verify_mirror){ .id = (*m)->id, .mirror = *m };
 	}
 	for (size_t i = 0; i < j->p.places.count; i++) {
 		const struct place *p = &j->p.places.at[i];

@@ -34,6 +34,15 @@ static void print_usage(FILE *out)
 	      "Start with `ferry fetch MODEL`, or read ferry(1).\n", out);
 }
 
+static int finish(void)
+{
+	struct err e = ERR_INIT;
+	if (cli_flush(&e) == 0)
+		return 0;
+	fprintf(stderr, "ferry: %s\n", e.text);
+	return (int)e.class;
+}
+
 /* The folder of this very program. Caller frees. */
 static char *own_dir(void)
 {
@@ -118,14 +127,14 @@ static int completion(const char *kind)
 			return rc;
 	}
 	cli_generate_tail(stdout, kind);
-	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : ERR_SYSTEM;
+	return finish();
 }
 
 static int help(int argc, char **argv)
 {
 	if (argc < 3) {
 		print_usage(stdout);
-		return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
+		return finish();
 	}
 	if (!entry_find(argv[2]))
 		return unknown(argv[2]);
@@ -164,6 +173,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	cli_standard_streams();
 	const char *name = argc > 1 ? argv[1] : NULL;
 	if (!name) {
 		print_usage(stderr);
@@ -171,7 +181,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(name, "--version")) {
 		printf("ferry %s\n", FERRY_VERSION);
-		return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
+		return finish();
 	}
 	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
 		return help(argc, argv);

@@ -3,15 +3,11 @@
 #include "cli/internal.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 static unsigned help_width(FILE *out)
 {
-	struct winsize size;
-	if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
-		return MIN(size.ws_col, 100u);
-	return 80;
+	size_t columns = cli_terminal_width(out);
+	return columns >= 40 ? (unsigned)MIN(columns, (size_t)100) : 80;
 }
 
 /* A paragraph, folded; "\n" in the text starts a new one. */

@@ -14,6 +14,12 @@ extern const struct opt cli_common_opts[];
 
 enum cli_progress { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
+/* Opens what of stdin, stdout and stderr is closed, so that no file of ours takes its place
+ * and gets what was meant for a person. Writing there still fails. First of all in main(). */
+void cli_standard_streams(void);
+/* Flushes stdout; ERR_SYSTEM when anything written to it was lost. */
+WARN_UNUSED int cli_flush(struct err *e);
+
 /* A report that draws on stderr. `prefix` ("ferry fetch") goes in front of notes and is
  * borrowed. */
 struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, int verbose,
@@ -21,6 +27,9 @@ struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, i
 /* Ends a bar that is being drawn, so that a message can follow. */
 void cli_progress_pause(struct report *r);
 void cli_progress_free(struct report *r);
+
+/* Columns of the terminal behind it; 0: it is none. */
+size_t cli_terminal_width(FILE *out);
 
 /* `path` is what the person typed: "ferry catalog add". */
 void cli_help(FILE *out, const struct command *c, const char *path);

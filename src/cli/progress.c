@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,10 +45,8 @@ static int64_t now_ms(void)
 
 static unsigned columns(FILE *f)
 {
-	struct winsize size;
-	if (ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		return size.ws_col;
-	return 80;
+	size_t known = cli_terminal_width(f);
+	return known ? (unsigned)known : 80;
 }
 
 static void erase_line(struct drawer *d)
@@ -226,6 +223,7 @@ static void say(struct drawer *d, const struct report_event *ev)
 		return;
 	CLEANUP(mem_free_ptr) char *text = text_escaped(ev->text);
 	erase_line(d);
+	fflush(stdout);
 	fprintf(d->err, "%s: %s%s\n", d->prefix, ev->kind == REPORT_WARN ? "warning: " : "",
 		text);
 	fflush(d->err);

@@ -22,7 +22,8 @@ static int check_base(const struct mirror *m, struct err *e)
 	CLEANUP(url_release) struct url url = { 0 };
 	int rc = url_parse(m->url, &url, e);
 	if (rc == 0 && url.query) {
-		err_set(e, ERR_USAGE, "the base URL %s has a query", url.text);
+		CLEANUP(mem_free_ptr) char *shown = url_redact(url.text);
+		err_set(e, ERR_USAGE, "the base URL %s has a query", shown);
 		rc = err_hint(e, "leave out what follows the '?'");
 	}
 	return rc;

@@ -1,5 +1,6 @@
 #include "mirror/mirror.h"
 
+#include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -44,8 +45,10 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const char *id, const
 	const char *kind = web ? "http" : str_starts(url, "file:") ? "file" : "";
 	const struct mirror_ops *ops = kind_of(kinds, kind);
 	if (!ops) {
-		err_set(e, ERR_USAGE, "mirror %s: '%.*s…' is not a URL that can be read here", id,
-			16, url);
+		CLEANUP(mem_free_ptr) char *shown = url_redact(url);
+		err_set(e, ERR_USAGE, "'%.100s' is not a URL that can be read here", shown);
+		if (strcmp(id, url) != 0)
+			err_context(e, "mirror %s", id);
 		return err_hint(e, "use a file://, http:// or https:// URL");
 	}
 	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, id);

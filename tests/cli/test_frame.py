@@ -1,7 +1,13 @@
 """The frame that every command shares: help, version, mistakes, completions."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
+import termios
 
 import pytest
 from conftest import BIN, ROOT
@@ -74,6 +80,69 @@ def test_a_full_standard_output_is_an_error(ferry):
                                  stderr=subprocess.PIPE, text=True)
     assert process.returncode == 7
     assert "cannot write to standard output" in process.stderr
+
+
+def test_the_dispatcher_notices_a_full_standard_output():
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([str(BIN / "ferry"), "--version"], stdout=full,
+                                 stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 7
+    assert "cannot write to standard output" in process.stderr
+
+
+def test_closed_standard_streams_are_not_taken_for_files(ferry, work):
+    """What is meant for a person must not end up in the first file that is opened."""
+    (work / "data.bin").write_bytes(bytes(20_000_000))
+    command = [str(BIN / "ferry-manifest"), "create", "data.bin", "--progress=json", "-v"]
+    process = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], cwd=work)
+    assert process.returncode == 7      # its answer could not be written
+    assert json.loads((work / "data.bin.manifest.json").read_text())["size"] == 20_000_000
+    ferry("manifest", "check", "data.bin")
+    process = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], cwd=work,
+                             stdout=subprocess.DEVNULL)
+    assert process.returncode == 0
+    ferry("manifest", "check", "data.bin")
+
+
+def on_a_terminal(command, cwd, columns):
+    """What the command writes to a terminal so wide, in lines."""
+    screen, own = pty.openpty()
+    fcntl.ioctl(own, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(command, cwd=cwd, stdout=own, stderr=own)
+    os.close(own)
+    text = b""
+    with contextlib.suppress(OSError):
+        while data := os.read(screen, 65536):
+            text += data
+    os.close(screen)
+    assert process.wait() == 0, text
+    return text.decode().replace("\r\n", "\n").splitlines()
+
+
+def test_tables_fit_a_terminal(ferry, work):
+    """Digests and paths are shortened, empty columns left out; a pipe gets everything."""
+    (work / "ferry.conf").write_text(
+        "[repository.lab]\npath = repository\nkeys = keys\n"
+        "[mirror.main]\nkind = file\npath = mirror\nurl = https://models.example.org/main/\n")
+    ferry("catalog", "init", "--unencrypted")
+    push = [str(BIN / "ferry-push"), "--dry-run", "--progress=none"]
+    lines = on_a_terminal(push, work, 80)
+    assert lines[0].split() == ["MIRROR", "ACTION", "SIZE", "FILE", "BECAUSE"]
+    assert any("…" in line and "missing" in line for line in lines)
+    keys = on_a_terminal([str(BIN / "ferry-catalog"), "key", "list"], work, 80)
+    mirrors = on_a_terminal([str(BIN / "ferry-mirror"), "list"], work, 80)
+    assert "REGION" not in mirrors[0] and "URL" in mirrors[0]
+    assert max(len(line) for line in lines + keys + mirrors) <= 80
+    assert "…" not in "".join(on_a_terminal(push, work, 200))
+    assert "…" not in ferry("push", "--dry-run").out
+
+
+def test_findings_come_before_the_verdict_when_both_go_to_one_place(ferry, work):
+    (work / "bad.gguf").write_bytes(b"GGUF")
+    process = subprocess.run([str(BIN / "ferry-prepare"), "--check", "bad.gguf"], cwd=work,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines = process.stdout.splitlines()
+    assert lines[0].startswith("bad.gguf: refused") and "1 of 1 file is refused" in lines[1]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

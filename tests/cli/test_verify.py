@@ -197,6 +197,7 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
     (["--seed", "3"], "goes with --sample"),
     (["--sample", "2", "--seed", "x"], "not a number"),
     (["--sample", "99999"], "no file has more"),
+    (["--sample", "0"], "from 1 to"),
     (["--mirror", "aa"], "there is no mirror 'aa'"),
     (["--url", "ftp://x/"], "not a URL that can be read"),
 ])
