@@ -6,6 +6,7 @@
 #include "util/path.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define KEY_SUFFIX ".pem"
 #define COMMAND_SUFFIX ".command"
@@ -287,6 +288,23 @@ static int save_public(const char *dir, const char *name, const struct tuf_key *
 	return rc < 0 ? rc : file_write_atomic(path, pem.data, pem.len, 0644, e);
 }
 
+/* What a run that was killed left of this key: never used, and a secret all the same. */
+static void remove_leftovers(const char *dir, const char *name)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *private = mem_printf(".%s%s.", name, KEY_SUFFIX);
+	CLEANUP(mem_free_ptr) char *public = mem_printf(".%s%s.", name, PUBLIC_SUFFIX);
+	struct err ignored = ERR_INIT;
+	if (file_list_dir(dir, &names, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		if (file_is_temporary(names.at[i]) &&
+		    (str_starts(names.at[i], private) || str_starts(names.at[i], public)))
+			unlink(path);
+	}
+}
+
 /* Neither a private key nor somebody else's public one is ever replaced. */
 static int check_free(const struct keyring *k, const char *name, const struct tuf_key *key,
 		      struct err *e)
@@ -310,6 +328,8 @@ int keyring_store(struct keyring *k, const char *name, const struct privkey *key
 	int rc = check_free(k, name, public, e);
 	if (rc == 0)
 		rc = file_mkdirs(k->dir, 0700, e);
+	if (rc == 0)
+		remove_leftovers(k->dir, name);
 	/* The public part first: a key that is there is complete, even after a kill. */
 	if (rc == 0 && !file_exists(path))
 		rc = save_public(k->dir, name, public, e);

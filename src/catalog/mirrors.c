@@ -2,6 +2,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/link.h"
+#include "http/url.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -53,7 +54,7 @@ static int the_section(const struct conf *c, const char *name, const struct conf
 	if (name && (*out = conf_find(c, "repository", name)))
 		return 0;
 	if (name) {
-		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
+		err_set(e, ERR_USAGE, "there is no [repository.%s] in %s", name,
 			c->path ? c->path : "ferry.conf");
 		return err_hint(e, "`ferry catalog init %s` makes a new repository", name);
 	}
@@ -71,7 +72,7 @@ static int the_section(const struct conf *c, const char *name, const struct conf
 		return err_hint(e, "say which one with --name");
 	}
 	if (!found) {
-		err_set(e, ERR_NOT_FOUND, "%s%sno [repository.NAME]", c->path ? c->path : "",
+		err_set(e, ERR_USAGE, "%s%sno [repository.NAME]", c->path ? c->path : "",
 			c->path ? " has " : "there is no ferry.conf, so ");
 		return err_hint(e, "run this in the folder of a ferry.conf, or name the tree with "
 				"--repository; `ferry catalog init NAME` makes a new one");
@@ -154,9 +155,11 @@ static int mirror_url(const struct conf *c, const struct conf_section *s, const 
 		return 0;
 	}
 	const char *fault = link_fault(url, file);
-	if (fault)
-		return conf_err(c, s, "url", e, "url: '%s' cannot be shown to readers: %s", url,
+	if (fault) {
+		CLEANUP(mem_free_ptr) char *shown = url_redact(url);
+		return conf_err(c, s, "url", e, "url: '%s' cannot be shown to readers: %s", shown,
 				fault);
+	}
 	size_t len = strlen(url);
 	while (len && url[len - 1] == '/')
 		len--;

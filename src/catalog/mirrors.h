@@ -35,8 +35,7 @@ struct catalog_source {
 void catalog_source_release(struct catalog_source *s);
 
 /* The section `name`, or with NULL the only one that has a path (or the only one at all).
- * ERR_NOT_FOUND when there is none; ERR_USAGE when NULL is ambiguous, for an unknown key or
- * a bad value. */
+ * ERR_USAGE when there is none or NULL is ambiguous, for an unknown key or a bad value. */
 WARN_UNUSED int catalog_source_load(const struct conf *c, const char *name,
 				    struct catalog_source *out, struct err *e);
 

@@ -194,6 +194,11 @@ int repository_add(struct repository *r, const char *path, bool copy, struct rep
 		   struct repository_changes *out, struct err *e)
 {
 	struct adding a = { .r = r, .copy = copy, .report = report };
+	if (file_exists(path) && !file_is_dir(path) && !str_ends(path, ".json")) {
+		err_set(e, ERR_USAGE, "%s is no model card", path);
+		return err_hint(e, "`ferry prepare NAME FILE` makes a folder with a card of a model "
+				"file; name that folder, or the *%s in it", CARD_SUFFIX);
+	}
 	if (!file_is_dir(path))
 		return add_card(&a, path, out, e);
 	CLEANUP(str_list_release) struct str_list names = { 0 };

@@ -79,16 +79,20 @@ static int write_conf(struct cli *cli, const struct catalog_place *p, const char
 	return file_write_atomic(*written, text, strlen(text), 0644, e);
 }
 
+/* Not sha256_of_file(), which a signal stops: the repository is made, and that must be
+ * told. */
 static int root_digest(const struct catalog_place *p, char **path, char hex[DIGEST_HEX],
 		       struct err *e)
 {
+	CLEANUP(buf_release) struct buf root = BUF_INIT(MIB);
 	struct digest sha256;
-	uint64_t size;
 	*path = path_join(p->dir, "metadata/1.root.json");
-	int rc = sha256_of_file(*path, &sha256, &size, e);
-	if (rc == 0)
-		digest_hex(hex, &sha256);
-	return rc;
+	int rc = file_read_all(*path, &root, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(root.data, root.len, &sha256);
+	digest_hex(hex, &sha256);
+	return 0;
 }
 
 static int tell(struct cli *cli, const struct catalog_place *p, const struct repository_signed *s,

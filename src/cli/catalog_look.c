@@ -161,13 +161,21 @@ static const struct opt lint_opts[] = {
 	OPT_LAST,
 };
 
-static int lint_files(int count, char **operands, struct findings *f)
+static int lint_files(int count, char **operands, struct findings *f, struct err *e)
 {
 	for (int i = 0; i < count; i++) {
 		CLEANUP(card_release) struct card card = { 0 };
 		struct err bad = ERR_INIT;
-		if (card_load(operands[i], &card, &bad) < 0)
-			findings_add(f, FINDING_ERROR, operands[i], "%s", bad.text);
+		int rc = card_load(operands[i], &card, &bad);
+		if (rc == -ERR_NOT_FOUND || rc == -ERR_SYSTEM) {
+			*e = bad;
+			return rc;
+		}
+		/* The place is named in front already. */
+		size_t len = strlen(operands[i]);
+		bool named = strncmp(bad.text, operands[i], len) == 0 && str_starts(bad.text + len, ": ");
+		if (rc < 0)
+			findings_add(f, FINDING_ERROR, operands[i], "%s", bad.text + (named ? len + 2 : 0));
 		else
 			lint_card(&card, f);
 	}
@@ -211,8 +219,11 @@ static int print_findings(struct cli *cli, const struct findings *f, struct err 
 	if (cli->json)
 		return cli_print_json(cli, document, e);
 	json_decref(document);
-	report_note(cli->report, "%zu errors, %zu warnings, %zu notes", f->levels[FINDING_ERROR],
-		    f->levels[FINDING_WARNING], f->levels[FINDING_NOTE]);
+	const size_t *n = f->levels;
+	report_note(cli->report, "%zu error%s, %zu warning%s, %zu note%s",
+		    n[FINDING_ERROR], n[FINDING_ERROR] == 1 ? "" : "s",
+		    n[FINDING_WARNING], n[FINDING_WARNING] == 1 ? "" : "s",
+		    n[FINDING_NOTE], n[FINDING_NOTE] == 1 ? "" : "s");
 	return 0;
 }
 
@@ -220,7 +231,7 @@ static int run_lint(struct cli *cli, void *opts, int count, char **operands, str
 {
 	const struct catalog_opts *o = opts;
 	CLEANUP(findings_release) struct findings f = { 0 };
-	int rc = count ? lint_files(count, operands, &f) : lint_place(cli, o, &f, e);
+	int rc = count ? lint_files(count, operands, &f, e) : lint_place(cli, o, &f, e);
 	if (rc < 0 || (rc = print_findings(cli, &f, e)) < 0)
 		return rc;
 	bool failed = f.levels[FINDING_ERROR] || (o->strict && f.levels[FINDING_WARNING]);

@@ -1,5 +1,6 @@
 #include "cli/publisher.h"
 
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -25,8 +26,6 @@ static int find_tree(const struct publisher_opts *o, struct publisher *p, bool w
 	bool several = conf_nth(p->conf, "repository", 0) != NULL;
 	if (o->name || several) {
 		int rc = catalog_source_load(p->conf, o->name, &source, e);
-		if (rc == -ERR_NOT_FOUND)
-			rc = err_class_set(e, ERR_USAGE);
 		if (rc < 0)
 			return rc;
 		p->name = STEAL(source.name);
@@ -35,6 +34,10 @@ static int find_tree(const struct publisher_opts *o, struct publisher *p, bool w
 	if (o->dir) {
 		free(p->dir);
 		p->dir = mem_strdup(o->dir);
+	}
+	if (p->dir && want_tree && !file_is_dir(p->dir)) {
+		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", p->dir);
+		return err_hint(e, "`ferry catalog init` makes one");
 	}
 	if (p->dir || !want_tree)
 		return 0;

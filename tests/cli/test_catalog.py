@@ -222,6 +222,12 @@ def test_a_wrong_passphrase_changes_nothing(desk):
     assert desk.json("sign")["changed"]
 
 
+def test_a_wrong_passphrase_tells_where_it_came_from(desk):
+    desk.json("init", "lab")
+    result = desk.catalog("refresh", check=2, env={"FERRY_PASSPHRASE": "other"})
+    assert "FERRY_PASSPHRASE" in result.err and "--passphrase-file" in result.err
+
+
 def test_no_terminal_and_no_passphrase(desk):
     desk.json("init", "lab")
     result = desk.ferry.start("catalog", "refresh", env={"FERRY_PASSPHRASE": None},
@@ -241,7 +247,7 @@ def test_init_without_a_passphrase_leaves_nothing(desk):
 
 
 def test_where_there_is_nothing(desk):
-    assert "ferry catalog init" in desk.catalog("list", check=3).err
+    assert "ferry catalog init" in desk.catalog("list", check=2).err
     assert "needs a name" in desk.catalog("init", check=2).err
     assert "is no name" in desk.catalog("init", "A B", check=2).err
     (desk.work / "repository").mkdir()
@@ -260,7 +266,7 @@ def test_a_tree_without_a_configuration(desk):
     assert desk.published()["name"] == "lab"
     assert desk.json("sign", *place, "--name", "new-name")["changed"]
     assert desk.published()["name"] == "new-name"
-    assert "[repository.NAME]" in desk.catalog("sign", check=3).err
+    assert "[repository.NAME]" in desk.catalog("sign", check=2).err
 
 
 def test_init_twice_is_a_conflict(desk):
@@ -342,6 +348,42 @@ def test_add_refuses_damaged_files(desk):
     assert "no *.card.json" in desk.catalog("add", desk.work / "reader", check=3).err
 
 
+def test_add_and_lint_say_what_they_want(desk):
+    desk.init()
+    model = desk.make_gguf(desk.work / "tiny.gguf")
+    result = desk.catalog("add", model, check=2)
+    assert "is no model card" in result.err and "ferry prepare" in result.err
+    missing = desk.catalog("lint", "no-such.json", check=3)
+    assert missing.err.count("no-such.json") == 1
+    (desk.work / "bad.json").write_text("{")
+    assert desk.catalog("lint", "bad.json", check=1).out.count("bad.json") == 1
+    assert "1 error, 0 warnings" in desk.catalog("lint", "bad.json", check=1).err
+
+
+def test_a_name_that_is_not_configured_is_the_same_everywhere(desk):
+    desk.init()
+    for command in (["catalog", "list"], ["push"], ["verify"], ["mirror", "list"]):
+        (desk.work / "ferry.conf").write_text(
+            "[repository.lab]\npath = repository\n[mirror.a]\nkind = file\npath = a\n")
+        result = desk.ferry(*command, "--name", "nosuch", check=2)
+        assert "there is no [repository.nosuch]" in result.err
+
+
+def test_passwords_in_the_configuration_are_not_told(desk):
+    desk.init()
+    (desk.work / "ferry.conf").write_text(
+        "[repository.lab]\npath = repository\nkeys = lab-keys\n[mirror.a]\nkind = http\n"
+        "url = http://user:hunter2@127.0.0.1:1/m?sig=hunter3\n")
+    for command in (["mirror", "list"], ["mirror", "list", "--json"], ["push"], ["push", "--json"],
+                    ["verify"], ["verify", "--json"], ["catalog", "lint"],
+                    ["catalog", "sign", "--json"],
+                    ["verify", "--url", "http://user:hunter2@127.0.0.1:1/"],
+                    ["verify", "--json", "--url", "http://user:hunter2@127.0.0.1:1/"],
+                    ["verify", "--url", "ftp://user:hunter2@127.0.0.1:1/"]):
+        result = desk.ferry(*command, check=None)
+        assert "hunter" not in result.out + result.err, command
+
+
 def test_lint_of_cards_alone(desk):
     card = desk.work / "x.card.json"
     card.write_text('{"format":"model-ferry-card","version":1,"id":"x","titel":"X","variants":[]}')
@@ -400,6 +442,7 @@ def test_kill_during_init_and_add(desk):
             break
     started = desk.catalog("init", "lab", "--unencrypted", check=None)
     assert started.code in (0, 8), started.err
+    assert not list((desk.work / "lab-keys").glob(".*"))
     keys = desk.json("key", "list")["keys"]
     assert sorted(k["roles"] for k in keys) == [["root"], ["snapshot"], ["targets"],
                                                 ["timestamp"]]
@@ -409,6 +452,23 @@ def test_kill_during_init_and_add(desk):
     desk.catalog("add", folder)
     assert desk.json("sign")["models"] == 1
     assert desk.published()["name"] == "lab"
+
+
+def test_a_signal_that_comes_too_late_does_not_hide_what_init_made(desk):
+    """Either it is stopped and the next init completes it, or it is done and says so."""
+    for i in range(8):
+        place = ["--repository", f"r{i}", "--keys", f"k{i}"]
+        process = desk.ferry.start("catalog", "init", "lab", "--unencrypted", *place)
+        time.sleep(random.uniform(0, 0.03))
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        if (desk.work / f"r{i}" / "metadata" / "timestamp.json").exists():
+            assert process.returncode == 0, err
+            assert "root-sha256" in out
+        else:
+            assert process.returncode == -signal.SIGTERM
+            desk.catalog("init", "lab", "--unencrypted", *place)
+        (desk.work / "ferry.conf").unlink()
 
 
 # -- the example -------------------------------------------------------------------------

@@ -204,7 +204,11 @@ static int decrypt(const char *path, X509_SIG *sig, privkey_ask ask, void *ctx,
 		return rc;
 	*out = PKCS8_decrypt(sig, buf_str(&passphrase), (int)passphrase.len);
 	ERR_clear_error();
-	return *out ? 0 : err_set(e, ERR_USAGE, "wrong passphrase for %s", path);
+	if (*out)
+		return 0;
+	err_set(e, ERR_USAGE, "wrong passphrase for %s", path);
+	return err_hint(e, "it is taken from --passphrase-file or passphrase-file in ferry.conf, else "
+			"from FERRY_PASSPHRASE, else asked for; nothing was changed");
 }
 
 static int read_info(const char *path, const struct buf *text, bool encrypted, privkey_ask ask,

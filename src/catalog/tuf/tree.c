@@ -296,7 +296,7 @@ static int load_all(struct loader *l, struct err *e)
 		if (l->partial)
 			return 0;
 		err_set(e, ERR_NOT_FOUND, "this repository was never signed");
-		return err_hint(e, "run: ferry catalog sign");
+		return err_hint(e, "run: ferry catalog %s", l->root_count ? "sign" : "init");
 	}
 	rc = load_top(l, "timestamp", TUF_TIMESTAMP, NULL, &l->timestamp, e);
 	if (rc < 0)

@@ -107,7 +107,7 @@ static void the_source_is_the_publishers_section(void **state)
 	assert_int_equal(s.timestamp_s, 2 * 86400);
 	assert_int_equal(s.root_s, 0);
 	catalog_source_release(&s);
-	assert_int_equal(catalog_source_load(&c, "other", &s, &e), -ERR_NOT_FOUND);
+	assert_int_equal(catalog_source_load(&c, "other", &s, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "[repository.other]"));
 	conf_release(&c);
 }
@@ -116,7 +116,7 @@ static void an_unclear_source_is_refused(void **state)
 {
 	(void)state;
 	static const struct { const char *text, *message; int class; } bad[] = {
-		{ "", "no [repository.NAME]", ERR_NOT_FOUND },
+		{ "", "no [repository.NAME]", ERR_USAGE },
 		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n", "several", ERR_USAGE },
 		{ "[repository.a]\npath=a\nkey=b\n", "ferry.conf:3: unknown key 'key'", ERR_USAGE },
 		{ "[repository.a]\npath=a\nexpires-root=0\n", "ferry.conf:3: expires-root", ERR_USAGE },
