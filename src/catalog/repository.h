@@ -4,6 +4,7 @@
  *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json
  *   targets/    <sha256>.catalog.json, models/<model>/<sha256>.<file>[.manifest.json]
  *   catalog.json                    the catalog once more under its plain name
+ *   catalog.json.minisig            its signature for minisign (repository_minisig.h)
  *   cards/      the editable source of the catalog; not published
  *               <model>.card.json
  *               <model>/<sha256 of the file>.<file>.manifest.json
@@ -27,7 +28,7 @@
 enum repository_class {
 	REPOSITORY_OBJECT,      /* named by its content: never changes */
 	REPOSITORY_METADATA,    /* versioned: never changes */
-	REPOSITORY_POINTER,     /* catalog.json: replaced */
+	REPOSITORY_POINTER,     /* catalog.json.minisig, catalog.json: replaced */
 	REPOSITORY_TIMESTAMP,   /* timestamp.json: replaced, always last */
 };
 
@@ -48,7 +49,8 @@ void repository_files_release(struct repository_files *f);
 /* All that the current signed metadata of the tree refers to. Verifies the metadata
  * (signatures by the tree's own root chain, hashes, versions; not expiry) but does not read the
  * objects. ERR_NOT_FOUND when the tree was never signed; ERR_INTEGRITY when the plain
- * catalog.json is not the signed one (a sign that was killed: run it again). */
+ * catalog.json is not the signed one, or its minisign signature, where there is one, does not
+ * verify (a sign that was killed: run it again). */
 WARN_UNUSED int repository_published(const char *dir, struct repository_files *out,
 				     struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "catalog/repository_internal.h"
+#include "catalog/repository_minisig.h"
 #include "catalog/tuf/tree.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -96,8 +97,38 @@ static void add_objects(const struct targets *t, struct repository_files *out)
 
 /* ---- the plain catalog ---- */
 
-static int add_pointer(const char *dir, const struct targets *t, struct repository_files *out,
+/* A tree may have no signature for minisign, but not a wrong one. */
+static int add_minisig(const char *dir, const struct tuf_tree *tree, struct repository_files *out,
 		       struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, CATALOG_TARGET MINISIG_SUFFIX);
+	CLEANUP(mem_free_ptr) char *plain = path_join(dir, CATALOG_TARGET);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
+	CLEANUP(buf_release) struct buf catalog = BUF_INIT(CATALOG_MAX_BYTES);
+	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
+	CLEANUP(minisig_release) struct minisig sig = { 0 };
+	bool good = false;
+	if (!file_exists(path))
+		return 0;
+	int rc = file_read_all(path, &text, e);
+	if (rc < 0 || (rc = file_read_all(plain, &catalog, e)) < 0 ||
+	    (rc = minisig_parse(buf_str(&text), text.len, path, &sig, e)) < 0 ||
+	    (rc = repository_minisig_keys(tree, &keys, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < keys.count && !good; i++)
+		good = minisig_verify(&sig, keys.at[i], buf_str(&catalog), catalog.len);
+	if (!good)
+		return err_set(e, ERR_INTEGRITY, "%s: it is no signature of catalog.json by a key of "
+			       "targets", path);
+	struct digest sha256;
+	sha256_of(text.data, text.len, &sha256);
+	add(out, mem_strdup(CATALOG_TARGET MINISIG_SUFFIX), REPOSITORY_POINTER, text.len, &sha256);
+	return 0;
+}
+
+/* The signature first: who sees a new catalog.json finds the signature of it. */
+static int add_pointers(const char *dir, const struct tuf_tree *tree, const struct targets *t,
+			struct repository_files *out, struct err *e)
 {
 	const struct tuf_tree_target *catalog = find(t, CATALOG_TARGET);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, CATALOG_TARGET);
@@ -108,6 +139,8 @@ static int add_pointer(const char *dir, const struct targets *t, struct reposito
 	int rc = sha256_of_file(path, &have, &size, e);
 	if (rc == 0 && !digest_equal(&have, &catalog->sha256))
 		rc = err_set(e, ERR_INTEGRITY, "%s: it is not the catalog that is signed", path);
+	if (rc == 0)
+		rc = add_minisig(dir, tree, out, e);
 	if (rc < 0) {
 		err_class_set(e, ERR_INTEGRITY);
 		return err_hint(e, "a `ferry catalog sign` was interrupted: run it again");
@@ -141,7 +174,7 @@ int repository_published(const char *dir, struct repository_files *out, struct e
 			qsort(targets.at, targets.count, sizeof *targets.at, compare_contents);
 		add_objects(&targets, &files);
 		add_metadata(&tree, false, &files);
-		rc = add_pointer(dir, &targets, &files, e);
+		rc = add_pointers(dir, &tree, &targets, &files, e);
 	}
 	if (rc == 0) {
 		add_metadata(&tree, true, &files);

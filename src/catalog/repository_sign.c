@@ -3,6 +3,7 @@
 #include "catalog/catalog_build.h"
 #include "catalog/manifest.h"
 #include "catalog/repository_internal.h"
+#include "catalog/repository_minisig.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -19,7 +20,9 @@ struct signing {
 	struct repository *r;
 	const struct repository_signing *how;
 	struct tuf_writer *w;
+	struct keyring_signers signers; /* that were opened */
 	struct str_list paths;          /* of the targets that stay */
+	char *name;                     /* of the repository; NULL: not built */
 	char *catalog_text;             /* of the plain catalog.json; NULL: not built */
 	size_t catalog_len;
 };
@@ -27,7 +30,9 @@ struct signing {
 static void signing_release(struct signing *s)
 {
 	tuf_writer_close(s->w);
+	keyring_signers_release(&s->signers);
 	str_list_release(&s->paths);
+	free(s->name);
 	free(s->catalog_text);
 }
 
@@ -133,6 +138,7 @@ static int make_catalog(struct signing *s, const struct repository_cards *cards,
 		err_set(e, ERR_USAGE, "%s: the repository has no name yet", s->r->dir);
 		return err_hint(e, "give it one with --name");
 	}
+	s->name = mem_strdup(parts.name);
 	json = catalog_build(&parts, current.json);
 	int rc = json_pretty(json, text, e);
 	return rc < 0 ? rc : catalog_from_json(json, &check, e);
@@ -165,6 +171,36 @@ static int write_pointer(const struct signing *s, bool *changed, struct err *e)
 		return 0;
 	*changed = true;
 	return file_write_atomic(path, s->catalog_text, s->catalog_len, 0644, e);
+}
+
+static void targets_keyids(const struct signing *s, struct str_list *out)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	struct err none = ERR_INIT;
+	if (tuf_writer_status(s->w, &all, &none) < 0)
+		return;
+	for (size_t i = 0; i < all.count; i++)
+		for (size_t k = 0; strcmp(all.at[i].role, TARGETS) == 0 && k < all.at[i].keyids.count; k++)
+			str_list_add(out, all.at[i].keyids.at[k]);
+}
+
+/* The plain catalog and its signature; or, while signatures of metadata are awaited, only a
+ * draft of the latter. The signature goes first: who sees a new catalog.json finds it. */
+static int write_plain(struct signing *s, struct repository_signed *out, struct err *e)
+{
+	const struct repository_minisig m = {
+		.dir = s->r->dir, .name = s->name, .version = out->targets.version,
+		.catalog = s->catalog_text, .catalog_len = s->catalog_len,
+		.now_s = s->how->now_s, .signers = &s->signers, .keys = s->how->keys,
+		.ask = s->how->ask, .ask_ctx = s->how->ask_ctx,
+	};
+	if (!out->published) {
+		CLEANUP(str_list_release) struct str_list keyids = { 0 };
+		targets_keyids(s, &keyids);
+		return repository_minisig_draft(&m, &keyids, e);
+	}
+	int rc = repository_minisig_settle(&m, &out->changed, e);
+	return rc < 0 ? rc : write_pointer(s, &out->changed, e);
 }
 
 static int drop_other_targets(struct signing *s, struct err *e)
@@ -231,22 +267,21 @@ static int wanted_keys(const struct signing *s, bool targets, struct str_list *o
 static int save(struct signing *s, bool targets, struct repository_signed *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
-	CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
 	struct tuf_saved saved;
 	/* Without the public part a key is known by its name alone. */
 	const char *const *roles = targets ? &role_names[1] : &role_names[2];
 	int rc = wanted_keys(s, targets, &wanted, e);
 	if (rc == 0)
 		rc = keyring_open(s->how->keys, &wanted, roles, s->how->ask, s->how->ask_ctx,
-				  &signers, e);
-	if (rc == 0 && signers.count == 0) {
+				  &s->signers, e);
+	if (rc == 0 && s->signers.count == 0) {
 		err_set(e, ERR_USAGE, "%s: no key there may sign for this repository",
 			s->how->keys->dir);
 		return err_hint(e, "name the folder of its keys with `keys` in ferry.conf or --keys; "
 				"`ferry catalog key list` shows what a folder has");
 	}
 	if (rc == 0)
-		rc = tuf_writer_save(s->w, signers.at, signers.count, &saved, e);
+		rc = tuf_writer_save(s->w, s->signers.at, s->signers.count, &saved, e);
 	if (rc < 0)
 		return rc;
 	out->changed = true;
@@ -329,9 +364,8 @@ static int sign_cards(struct signing *s, struct repository_signed *out, struct e
 	out->published = true;
 	if (tuf_writer_changed(s->w) && (rc = save(s, true, out, e)) < 0)
 		return rc;
-	if (out->published && (rc = write_pointer(s, &out->changed, e)) < 0)
-		return rc;
-	return tell_states(s, out, e);
+	rc = tell_states(s, out, e);
+	return rc < 0 ? rc : write_plain(s, out, e);
 }
 
 int repository_sign(struct repository *r, const struct repository_signing *how,

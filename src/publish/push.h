@@ -2,9 +2,10 @@
  * push: brings mirrors to the state of the repository.
  *
  * What always holds here:
- *  - on each mirror objects come first, versioned metadata next, catalog.json, and
- *    timestamp.json last: whoever reads a mirror at any moment, or after the push was killed
- *    at any moment, finds either the old release whole or the new one whole;
+ *  - on each mirror objects come first, versioned metadata next, catalog.json with its
+ *    signature just before it, and timestamp.json last: whoever reads a mirror at any moment,
+ *    or after the push was killed at any moment, finds either the old release whole or the
+ *    new one whole;
  *  - catalog.json and timestamp.json go nowhere before at least `quorum` mirrors hold
  *    every object, verified; and to no mirror that lacks one itself;
  *  - "verified" means: the mirror tells the right digest, or this publisher read the

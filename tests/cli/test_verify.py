@@ -30,7 +30,7 @@ def test_quick_calls_nothing_ok_that_it_did_not_check(pushed, validate):
     validate(result.json, "output-verify")
     for m in result.json["mirrors"]:
         assert m["result"] == "unverified"
-        assert m["counts"]["unverified"] == 3 and m["counts"]["ok"] == 5
+        assert m["counts"]["unverified"] == 3 and m["counts"]["ok"] == 6
         objects = {f["verdict"] for f in m["files"] if f["key"].startswith("targets/")}
         assert objects == {"unverified"}
         assert m["bytes_read"] < 10_000
@@ -91,7 +91,7 @@ def test_a_sample_is_repeatable(pushed, validate):
 
 def test_verbose_lists_every_file(pushed):
     out = pushed("verify", "-v", "--full", "-m", "a").out
-    assert out.count(": ok: all bytes") == 8
+    assert out.count(": ok: all bytes") == 9
 
 
 # -- releases -------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_an_older_release_is_stale(pushed, validate):
     assert by_id["a"]["release"]["state"] == "same"
     assert by_id["b"]["release"]["state"] == "older"
     stale = [f["key"] for f in by_id["b"]["files"] if f["verdict"] == "stale"]
-    assert stale == ["catalog.json", "metadata/timestamp.json"]
+    assert stale == ["catalog.json.minisig", "catalog.json", "metadata/timestamp.json"]
     assert "(older)" in pushed("verify", check=1).out
 
 
@@ -146,7 +146,7 @@ def test_what_readers_find_over_http(pushed, nginx, validate):
     result = pushed("verify", "--url", server.url, "--full", "--json")
     validate(result.json, "output-verify")
     assert result.json["mirrors"][0]["kind"] == "http"
-    assert result.json["mirrors"][0]["counts"]["ok"] == 8
+    assert result.json["mirrors"][0]["counts"]["ok"] == 9
     flip(pushed.on("a", "*tiny*.gguf"), PIECE + 5)
     pushed("verify", "--url", server.url, "--full", check=1)
     sample = pushed("verify", "--url", server.url, "--sample", 2, "--json", check=1)
@@ -184,7 +184,7 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
     gone = result.json["mirrors"][1]
     assert gone["result"] == "unreachable"
     assert gone["error"]["class"] == "network"
-    assert gone["counts"]["unreachable"] == len(gone["files"]) == 8
+    assert gone["counts"]["unreachable"] == len(gone["files"]) == 9
     assert ("error" in result.json) == (code == 4)
 
 

@@ -295,6 +295,7 @@ static void published_files_come_in_the_order_of_publishing(void **state)
 	assert_string_equal(f.at[f.count - 1].key, "metadata/timestamp.json");
 	assert_int_equal(f.at[f.count - 1].class, REPOSITORY_TIMESTAMP);
 	assert_string_equal(f.at[f.count - 2].key, "catalog.json");
+	assert_string_equal(f.at[f.count - 3].key, "catalog.json.minisig");
 	const struct repository_file *model = ending(&f, ".phi-2-q4.bin");
 	const struct repository_file *manifest = ending(&f, ".phi-2-q4.bin.manifest.json");
 	assert_non_null(model);
@@ -302,8 +303,8 @@ static void published_files_come_in_the_order_of_publishing(void **state)
 	assert_int_equal(model->size, 9);
 	assert_string_equal(model->manifest_key, manifest->key);
 	assert_null(manifest->manifest_key);
-	/* One root, targets and snapshot; model, manifest, catalog; pointer; timestamp. */
-	assert_int_equal(f.count, 8);
+	/* One root, targets and snapshot; model, manifest, catalog; two pointers; timestamp. */
+	assert_int_equal(f.count, 9);
 	for (size_t i = 0; i < f.count; i++) {
 		struct err e = ERR_INIT;
 		struct digest have;

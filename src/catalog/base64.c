@@ -1,0 +1,35 @@
+#include "catalog/base64.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+#define DECODE_MAX 1024
+
+static size_t text_size(size_t len)
+{
+	return (len + 2) / 3 * 4;
+}
+
+void base64_add(struct buf *out, const void *data, size_t len)
+{
+	/* OpenSSL writes a NUL behind it, for which a buf always has room. */
+	unsigned char *room = len > GIB ? NULL : buf_reserve(out, text_size(len));
+	if (!room)
+		out->overflow = true;
+	else
+		buf_commit(out, (size_t)EVP_EncodeBlock(room, data, (int)len));
+}
+
+/* OpenSSL's decoder is lenient with blanks and unused bits, so the bytes are encoded again. */
+bool base64_decode(void *out, size_t len, const char *text, size_t text_len)
+{
+	unsigned char raw[DECODE_MAX + 3], again[(DECODE_MAX + 2) / 3 * 4 + 1];
+	if (len == 0 || len > DECODE_MAX || text_len != text_size(len) ||
+	    EVP_DecodeBlock(raw, (const unsigned char *)text, (int)text_len) < 0)
+		return false;
+	EVP_EncodeBlock(again, raw, (int)len);
+	if (memcmp(again, text, text_len) != 0)
+		return false;
+	memcpy(out, raw, len);
+	return true;
+}
