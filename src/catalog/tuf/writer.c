@@ -157,8 +157,8 @@ static int check_draft(const struct writer_doc *d, const struct tuf_metadata *m,
 		return 0;
 	err_set(e, ERR_CONFLICT, "%s is version %llu, but version %llu of %s is published", path,
 		(unsigned long long)m->version, (unsigned long long)d->version, d->role);
-	return err_hint(e, "somebody published meanwhile: throw the draft away and make the "
-			   "change again");
+	return err_hint(e, "somebody published meanwhile: `ferry catalog discard` throws the draft "
+			   "away; then make the change again");
 }
 
 static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
@@ -173,8 +173,9 @@ static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 		rc = tuf_metadata_parse(d->type, buf_str(&raw), raw.len, path, &m, e);
 	if (rc < 0)
 		return rc;
-	/* Published, but not tidied up any more. */
-	if (m->version == d->version && json_equal(m->json, d->published))
+	/* Published, but not tidied up any more; perhaps with more signatures elsewhere. */
+	if (m->version == d->version &&
+	    json_equal(m->body, json_object_get(d->published, "signed")))
 		return file_remove(path, e);
 	rc = check_draft(d, m, path, e);
 	if (rc == 0)
@@ -259,18 +260,41 @@ bool tuf_writer_changed(const struct tuf_writer *w)
 	return false;
 }
 
-int tuf_writer_discard(struct tuf_writer *w, struct err *e)
+static int discard_in(const char *drafts, struct str_list *removed, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	int rc = file_list_dir(w->drafts, &names, e);
+	int rc = file_list_dir(drafts, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		CLEANUP(mem_free_ptr) char *path = path_join(w->drafts, names.at[i]);
-		if (str_ends(names.at[i], ".json") || file_is_temporary(names.at[i]))
+		CLEANUP(mem_free_ptr) char *path = path_join(drafts, names.at[i]);
+		bool document = str_ends(names.at[i], ".json");
+		if (document || file_is_temporary(names.at[i]))
 			rc = file_remove(path, e);
+		if (rc == 0 && document && removed)
+			str_list_take(removed, mem_strndup(names.at[i], strlen(names.at[i]) - 5));
 	}
 	if (rc == 0)
-		file_remove_dir_if_empty(w->drafts);
+		file_remove_dir_if_empty(drafts);
 	return rc;
+}
+
+int tuf_writer_discard(struct tuf_writer *w, struct err *e)
+{
+	return discard_in(w->drafts, NULL, e);
+}
+
+static int lock_tree(const char *tree, int *lock, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(tree, ".lock");
+	return file_lock(path, false, lock, e) < 0 ?
+	       err_context(e, "%s: another publisher is at work here", tree) : 0;
+}
+
+int tuf_writer_discard_tree(const char *tree, struct str_list *removed, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *drafts = path_join(tree, "drafts");
+	CLEANUP(file_close) int lock = -1;
+	int rc = lock_tree(tree, &lock, e);
+	return rc < 0 ? rc : discard_in(drafts, removed, e);
 }
 
 /* -- who may sign ---------------------------------------------------------------------- */

@@ -158,9 +158,8 @@ struct tuf_saved {
  * above). With nothing changed and no drafts it does nothing: published is true, signatures
  * 0. No signers at all: the drafts are kept.
  *
- * ERR_USAGE: no root yet; a role has fewer keys than its threshold; no signer fits any
- * document that needs one (the message names the role and the key ids that are
- * wanted). ERR_CONFLICT: the tree changed since it was opened. After an error the writer
+ * ERR_USAGE: no root yet; a role has fewer keys than its threshold; the signers are of use for
+ * nothing that waits (the message names a role that waits and the key ids that are wanted). ERR_CONFLICT: the tree changed since it was opened. After an error the writer
  * is only good for closing.
  */
 WARN_UNUSED int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers,
@@ -176,6 +175,31 @@ WARN_UNUSED int tuf_writer_sign(struct tuf_writer *w, const char *role,
  * writer is only good for closing then. */
 WARN_UNUSED int tuf_writer_discard(struct tuf_writer *w, struct err *e);
 
+/* The same for a tree whose drafts cannot be opened any more (somebody published meanwhile).
+ * Appends the roles whose drafts there were to removed, unless that is NULL. */
+WARN_UNUSED int tuf_writer_discard_tree(const char *tree, struct str_list *removed,
+					struct err *e);
+
+/* Appends the ids of all keys that may sign the role, by what is published and by what waits;
+ * of bins by their prefix. None for an unknown role. */
+void tuf_writer_signers(const struct tuf_writer *w, const char *role, struct str_list *out);
+
+/*
+ * Takes over the signatures that other people made on copies of the drafts, in memory: the next
+ * save publishes or keeps. `path` is one document, or the folder that holds metadata/ and
+ * drafts/ of such a copy. Snapshot and timestamp are left out: the tree makes its own.
+ *
+ * ERR_CONFLICT when a document is not the one that waits here (another version, or other
+ * contents); ERR_NOT_FOUND when there is none; ERR_INTEGRITY when one does not parse, or a
+ * signature of a key that may sign does not verify. Keys that may not sign are left out.
+ */
+struct tuf_merged {
+	size_t documents;       /* that wait here, or are published, and were found there */
+	size_t signatures;      /* that were new */
+};
+WARN_UNUSED int tuf_writer_merge(struct tuf_writer *w, const char *path, struct tuf_merged *out,
+				 struct err *e);
+
 /* One line of `catalog status`, for each document: published, or waiting. */
 struct tuf_writer_status {
 	char *role;                     /* of bins: their prefix, one line for all of them */
@@ -189,6 +213,7 @@ struct tuf_writer_status {
 	unsigned valid;                 /* distinct keys that signed */
 	unsigned old_threshold, old_valid;      /* of a new root: by the old one; else 0 */
 	struct str_list keyids;         /* that may sign */
+	struct str_list old_keyids;     /* of a new root: that may sign by the old one */
 	struct str_list signed_by;      /* those that did */
 };
 struct tuf_writer_statuses {

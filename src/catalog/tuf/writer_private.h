@@ -74,6 +74,15 @@ void writer_authority_release(struct writer_authority *a);
 WARN_UNUSED int writer_authority(const struct tuf_writer *w, const struct writer_doc *d,
 				 enum writer_state state, struct writer_authority *out,
 				 struct err *e);
+/* Who may sign a change: as the state says, and of a root what is published, too. */
+WARN_UNUSED int writer_authorities(const struct tuf_writer *w, const struct writer_doc *d,
+				   enum writer_state state, struct writer_authority *now,
+				   struct writer_authority *old, struct err *e);
+/* Has the envelope a signature, of whatever worth, under this key id? */
+bool writer_has_entry(const json_t *envelope, const char *keyid);
+/* Did this key of the authority sign m? */
+bool writer_signed_by(const struct tuf_metadata *m, const struct writer_authority *a,
+		      const char *keyid);
 /* Has the envelope the threshold of signatures that the state asks for? */
 WARN_UNUSED int writer_verifies(const struct tuf_writer *w, const struct writer_doc *d,
 				json_t *envelope, enum writer_state state, bool *out,

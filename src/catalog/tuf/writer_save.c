@@ -75,16 +75,6 @@ static bool lists(const struct writer_authority *a, const char *keyid)
 	return false;
 }
 
-static bool has_signed(const json_t *envelope, const char *keyid)
-{
-	json_t *list = json_object_get(envelope, "signatures"), *entry;
-	size_t i;
-	json_array_foreach (list, i, entry)
-		if (strcmp(json_string_value(json_object_get(entry, "keyid")), keyid) == 0)
-			return true;
-	return false;
-}
-
 static int add_signature(struct save *s, struct writer_doc *d, struct signer *signer,
 			 struct err *e)
 {
@@ -102,25 +92,25 @@ static int add_signature(struct save *s, struct writer_doc *d, struct signer *si
 	return 0;
 }
 
-/* Who may sign a draft: as it will be, and for a root what is published, too. */
-static int authorities(const struct save *s, const struct writer_doc *d,
-		       struct writer_authority *now, struct writer_authority *old,
-		       struct err *e)
+int writer_authorities(const struct tuf_writer *w, const struct writer_doc *d,
+		       enum writer_state state, struct writer_authority *now,
+		       struct writer_authority *old, struct err *e)
 {
-	int rc = writer_authority(s->w, d, WRITER_CURRENT, now, e);
+	int rc = writer_authority(w, d, state, now, e);
 	if (rc == 0 && d->type == TUF_ROOT && d->published)
-		rc = writer_authority(s->w, d, WRITER_PUBLISHED, old, e);
+		rc = writer_authority(w, d, WRITER_PUBLISHED, old, e);
 	return rc;
 }
 
 /* Signs with all that fits; *complete: there are enough signatures now. */
-static int sign(struct save *s, struct writer_doc *d, bool *complete, struct err *e)
+static int sign(struct save *s, struct writer_doc *d, enum writer_state state, bool *complete,
+		struct err *e)
 {
 	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
-	int rc = authorities(s, d, &now, &old, e);
+	int rc = writer_authorities(s->w, d, state, &now, &old, e);
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
 		const char *id = s->signers[i]->key->id;
-		if ((lists(&now, id) || lists(&old, id)) && !has_signed(d->draft, id))
+		if ((lists(&now, id) || lists(&old, id)) && !writer_has_entry(d->draft, id))
 			rc = add_signature(s, d, s->signers[i], e);
 	}
 	unsigned valid = 0, old_valid = 0;
@@ -206,7 +196,7 @@ static int choose(struct save *s, bool *usable, struct err *e)
 		bool complete;
 		if (!d->draft || d->type == TUF_SNAPSHOT || d->type == TUF_TIMESTAMP)
 			continue;
-		int rc = sign(s, d, &complete, e);
+		int rc = sign(s, d, WRITER_CURRENT, &complete, e);
 		if (rc < 0)
 			return rc;
 		if (complete)
@@ -312,7 +302,8 @@ static int bring_in_step(struct save *s, struct writer_doc *d, bool *complete, s
 		json_put(writer_edit(s->w, d), "meta", json_incref(meta));
 	else if (json_array_size(json_object_get(d->draft, "signatures")) == 0)
 		writer_renew(s->w, d);
-	rc = sign(s, d, complete, e);
+	/* By what is to be in force: keys of a root that still waits are of no use yet. */
+	rc = sign(s, d, WRITER_CHOSEN, complete, e);
 	if (rc == 0 && *complete)
 		d->chosen = d->draft;
 	return rc;
@@ -416,28 +407,34 @@ static int keep_drafts(struct save *s, struct err *e)
 
 /* -- the whole ------------------------------------------------------------------------- */
 
-static void add_keyids(struct buf *out, const struct writer_authority *a)
+/* Is any of the signers of use for anything that waits? */
+static bool any_is_listed(const struct save *s)
 {
-	for (size_t i = 0; a->role && i < a->role->count; i++)
-		buf_addf(out, "%s%.16s", out->len ? ", " : "", a->role->keyids[i]);
+	for (size_t i = 0; i < s->w->count; i++) {
+		CLEANUP(str_list_release) struct str_list ids = { 0 };
+		if (s->w->docs[i]->draft)
+			tuf_writer_signers(s->w, s->w->docs[i]->role, &ids);
+		for (size_t k = 0; k < s->count; k++)
+			if (str_list_has(&ids, s->signers[k]->key->id))
+				return true;
+	}
+	return false;
 }
 
-/* Signers were given, and none is of use: says whose signature is wanted. */
+/* Says whose signature is wanted. */
 static int no_signer_fits(const struct save *s, struct err *e)
 {
 	for (size_t i = 0; i < s->w->count; i++) {
-		CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
-		CLEANUP(buf_release) struct buf ids = BUF_INIT(4096);
+		CLEANUP(str_list_release) struct str_list ids = { 0 };
+		CLEANUP(buf_release) struct buf text = BUF_INIT(4096);
 		const struct writer_doc *d = s->w->docs[i];
 		if (!d->draft)
 			continue;
-		int rc = authorities(s, d, &now, &old, e);
-		if (rc < 0)
-			return rc;
-		add_keyids(&ids, &now);
-		add_keyids(&ids, &old);
+		tuf_writer_signers(s->w, d->role, &ids);
+		for (size_t k = 0; k < ids.count; k++)
+			buf_addf(&text, "%s%.16s", k ? ", " : "", ids.at[k]);
 		err_set(e, ERR_USAGE, "none of the given keys can sign what is waiting: %s wants "
-				      "one of the keys %.300s", d->role, buf_str(&ids));
+				      "one of the keys %.300s", d->role, buf_str(&text));
 		return err_hint(e, "`ferry catalog status` shows who can sign and who did");
 	}
 	return 0;
@@ -463,7 +460,7 @@ int tuf_writer_sign(struct tuf_writer *w, const char *role, struct signer *const
 	if (!d)
 		return writer_no_role(role, e);
 	*complete = true;
-	return d->draft ? sign(&s, d, complete, e) : 0;
+	return d->draft ? sign(&s, d, WRITER_CURRENT, complete, e) : 0;
 }
 
 int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t count,
@@ -490,7 +487,8 @@ int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t 
 		rc = publish(&s, e);
 	if (rc == 0)
 		rc = keep_drafts(&s, e);
-	if (rc == 0 && s.result.waiting && count && !s.result.signatures && !s.result.timestamp)
+	if (rc == 0 && s.result.waiting && count && !s.result.signatures &&
+	    !s.result.timestamp && !any_is_listed(&s))
 		rc = no_signer_fits(&s, e);
 	if (rc < 0)
 		return rc;

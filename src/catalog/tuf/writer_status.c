@@ -9,30 +9,31 @@ void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
 	for (size_t i = 0; i < s->count; i++) {
 		free(s->at[i].role);
 		str_list_release(&s->at[i].keyids);
+		str_list_release(&s->at[i].old_keyids);
 		str_list_release(&s->at[i].signed_by);
 	}
 	free(s->at);
 	*s = (struct tuf_writer_statuses){ 0 };
 }
 
-static bool signed_by(const struct tuf_metadata *m, const struct writer_authority *a,
-		      const char *keyid, struct err *e)
+bool writer_signed_by(const struct tuf_metadata *m, const struct writer_authority *a,
+		      const char *keyid)
 {
 	struct tuf_role only = { .keyids = &keyid, .count = 1, .threshold = 1 };
+	struct err e = ERR_INIT;
 	unsigned count = 0;
-	return tuf_metadata_count(m, &only, &a->m->keys, &count, e) == 0 && count == 1;
+	return tuf_metadata_count(m, &only, &a->m->keys, &count, &e) == 0 && count == 1;
 }
 
 static void list_keys(const struct tuf_metadata *m, const struct writer_authority *a,
-		      struct tuf_writer_status *s, struct err *e)
+		      struct str_list *keyids, struct str_list *signers)
 {
 	for (size_t i = 0; i < a->role->count; i++) {
 		const char *id = a->role->keyids[i];
-		if (str_list_has(&s->keyids, id))
-			continue;
-		str_list_add(&s->keyids, id);
-		if (signed_by(m, a, id, e))
-			str_list_add(&s->signed_by, id);
+		if (!str_list_has(keyids, id))
+			str_list_add(keyids, id);
+		if (!str_list_has(signers, id) && writer_signed_by(m, a, id))
+			str_list_add(signers, id);
 	}
 }
 
@@ -41,12 +42,14 @@ static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 {
 	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	/* What is published stands by the keys that are in force, whatever waits. */
+	enum writer_state state = d->draft ? WRITER_CURRENT : WRITER_PUBLISHED;
 	s->role = mem_strdup(d->role);
 	s->published = d->version;
 	s->waiting = d->draft;
 	int rc = tuf_metadata_from_json(d->type, writer_current(d), d->role, &m, e);
 	if (rc == 0)
-		rc = writer_authority(w, d, WRITER_CURRENT, &now, e);
+		rc = writer_authorities(w, d, state, &now, &old, e);
 	if (rc < 0)
 		return rc;
 	s->version = m->version;
@@ -54,15 +57,12 @@ static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 	if (now.role) {
 		s->threshold = (unsigned)now.role->threshold;
 		rc = writer_valid(d, m->json, &now, &s->valid, e);
-		list_keys(m, &now, s, e);
+		list_keys(m, &now, &s->keyids, &s->signed_by);
 	}
-	if (rc == 0 && d->type == TUF_ROOT && d->draft && d->published) {
-		rc = writer_authority(w, d, WRITER_PUBLISHED, &old, e);
-		if (rc < 0)
-			return rc;
+	if (rc == 0 && d->draft && old.role) {
 		s->old_threshold = (unsigned)old.role->threshold;
 		rc = writer_valid(d, m->json, &old, &s->old_valid, e);
-		list_keys(m, &old, s, e);
+		list_keys(m, &old, &s->old_keyids, &s->signed_by);
 	}
 	return rc;
 }
@@ -74,7 +74,7 @@ static bool is_bin(const struct tuf_writer *w, const struct writer_doc *d)
 	return writer_is_bin_of(writer_body(writer_top(w, TUF_TARGETS)), d);
 }
 
-static bool has_entry(const json_t *envelope, const char *keyid)
+bool writer_has_entry(const json_t *envelope, const char *keyid)
 {
 	json_t *entry;
 	size_t i;
@@ -95,7 +95,7 @@ static void list_bin_keys(const struct tuf_writer *w, const json_t *bins,
 		bool all = true;
 		for (size_t k = TUF_TYPES; k < w->count; k++)
 			all &= !is_bin(w, w->docs[k]) ||
-			       has_entry(writer_current(w->docs[k]), id);
+			       writer_has_entry(writer_current(w->docs[k]), id);
 		str_list_add(&s->keyids, id);
 		if (all)
 			str_list_add(&s->signed_by, id);
