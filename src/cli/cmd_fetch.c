@@ -120,6 +120,7 @@ static int print_result(struct cli *cli, const struct session *s, json_t *models
 	json_put_string(document, "command", "fetch");
 	json_put(document, "models", models);
 	json_put(document, "sources", session_sources_json(s));
+	json_put(document, "endpoints", session_endpoints_json(s));
 	if (rc < 0) {
 		json_put(document, "error", cli_error_json(e));
 		cli->answered = true;

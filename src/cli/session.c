@@ -77,6 +77,34 @@ json_t *session_sources_json(const struct session *s)
 	return sources;
 }
 
+void session_endpoint_json(json_t *object, const struct endpoint *p)
+{
+	CLEANUP(mem_free_ptr) char *url = url_redact(p->source->url);
+	json_put_string(object, "url", url);
+	json_put_string(object, "state", endpoint_state_name(p->state));
+	if (p->has_version)
+		json_put_u64(object, "version", p->version);
+	if (p->fault[0])
+		json_put(object, "fault", json_string_lossy(p->fault, strlen(p->fault)));
+}
+
+json_t *session_endpoints_json(const struct session *s)
+{
+	json_t *endpoints = json_array();
+	for (size_t i = 0; i < s->clients.count; i++) {
+		struct client *c = s->clients.at[i];
+		size_t count;
+		const struct endpoint *p = transport_endpoints(&c->transport, &count);
+		for (size_t j = 0; j < count; j++) {
+			json_t *object = json_object();
+			json_put_string(object, "repository", c->repository);
+			session_endpoint_json(object, &p[j]);
+			json_push(endpoints, object);
+		}
+	}
+	return endpoints;
+}
+
 void session_tell_faults(struct cli *cli, const struct session *s)
 {
 	for (size_t i = 0; i < s->clients.count; i++) {

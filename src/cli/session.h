@@ -20,6 +20,10 @@ void session_release(struct session *s);    /* safe twice; for CLEANUP */
 /* "[{repository, id, url, endpoint, bytes, wasted, banned, faults: [{fault, count,
  * detail}]}]": every source that gave bytes or failed. */
 json_t *session_sources_json(const struct session *s);
+/* "[{repository, url, state, version, fault}]": what each metadata endpoint turned out to be.
+ * No version when it told none, no fault when there is none. */
+json_t *session_endpoints_json(const struct session *s);
+void session_endpoint_json(json_t *object, const struct endpoint *p);  /* without repository */
 /* A warning for each source that failed, with its faults. */
 void session_tell_faults(struct cli *cli, const struct session *s);
 

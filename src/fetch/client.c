@@ -18,9 +18,10 @@
 
 static int read_fetch_section(const struct conf *c, struct client *client, struct err *e)
 {
-	static const char *const keys[] = { "limit-rate", "stall-time", "retries", NULL };
+	static const char *const keys[] = { "limit-rate", "stall-time", "retries",
+					    "timestamp-deadline", NULL };
 	const struct conf_section *s = conf_find(c, "fetch", "");
-	uint64_t retries = DEFAULT_RETRIES;
+	uint64_t retries = DEFAULT_RETRIES, deadline_s = TRANSPORT_DEADLINE_MS / 1000;
 	if (!s)
 		return 0;
 	int rc = conf_check_keys(c, s, keys, e);
@@ -34,6 +35,11 @@ static int read_fetch_section(const struct conf *c, struct client *client, struc
 		rc = conf_err(c, s, "retries", e, "from 1 to 1000");
 	if (rc == 0)
 		client->sources.max_failures = (unsigned)retries;
+	if (rc == 0)
+		rc = conf_get_duration(c, s, "timestamp-deadline", &deadline_s, e);
+	if (rc == 0 && (deadline_s < 1 || deadline_s > 600))
+		rc = conf_err(c, s, "timestamp-deadline", e, "timestamp-deadline: from 1s to 10m");
+	client->transport.deadline_ms = deadline_s * 1000;
 	return rc;
 }
 
@@ -55,7 +61,7 @@ static int add_endpoints(const struct conf *c, const struct conf_section *s,
 	if (!words.count) {
 		conf_err(c, s, NULL, e, "[repository.%s] has no 'metadata'", s->name);
 		return err_hint(e, "add: metadata = URL of a mirror (with metadata/ and targets/ "
-				   "below it)");
+				   "below it); or let `ferry repository add` write the section");
 	}
 	for (size_t i = 0; i < words.count; i++) {
 		CLEANUP(mem_free_ptr) char *url = endpoint_url(c, words.at[i]);
@@ -75,8 +81,9 @@ static int refuse_unpinned(const struct conf *c, const struct conf_section *s, s
 {
 	conf_err(c, s, NULL, e, "[repository.%s] names no root to begin the trust with", s->name);
 	return err_hint(e, "get 1.root.json or its SHA-256 from the publisher on a way that you "
-			   "trust, and add to [repository.%s] in ferry.conf: root = FILE, or: "
-			   "root-sha256 = HEX", s->name);
+			   "trust, and add root = FILE or root-sha256 = HEX to the section. "
+			   "Without a section yet: `ferry repository add %s URL --root FILE`",
+			s->name);
 }
 
 static int begin_with_file(const char *dir, const char *root, struct err *e)
@@ -161,11 +168,26 @@ static int open_trust(const struct conf *c, const struct conf_section *s, struct
 	return rc;
 }
 
+static void tell_endpoints(struct client *client)
+{
+	size_t count;
+	const struct endpoint *p = transport_endpoints(&client->transport, &count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(mem_free_ptr) char *version = p[i].has_version
+			? mem_printf(", timestamp version %llu", (unsigned long long)p[i].version)
+			: mem_strdup("");
+		report_detail(client->report, "%s: endpoint %s: %s%s%s%s", client->repository,
+			      p[i].source->id, endpoint_state_name(p[i].state), version,
+			      p[i].fault[0] ? ": " : "", p[i].fault);
+	}
+}
+
 static int refresh(struct client *client, struct err *e)
 {
 	if (!client->offline) {
 		int rc = tuf_client_refresh(client->tuf, e);
 		transport_finish(&client->transport);
+		tell_endpoints(client);
 		return rc;
 	}
 	int rc = tuf_client_load_offline(client->tuf, &client->expired, e);

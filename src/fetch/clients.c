@@ -32,8 +32,8 @@ static int none_configured(const struct conf *c, const char *name, struct err *e
 		err_set(e, ERR_USAGE, "%s: no [repository.NAME] with 'metadata' URLs", c->path);
 	else
 		err_set(e, ERR_USAGE, "there is no ferry.conf that says where models come from");
-	return err_hint(e, "write one with [repository.NAME], metadata = URL and root = FILE (or "
-			   "root-sha256 = HEX); see ferry.conf(5)");
+	return err_hint(e, "get 1.root.json from the publisher on a way that you trust, then: "
+			   "ferry repository add NAME URL --root FILE; see ferry-repository(1)");
 }
 
 /* Faults that no other repository can make good. */

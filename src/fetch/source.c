@@ -202,9 +202,7 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
 	}
 }
 
-/* The text without the "mirror ID: KEY: " that mirror_get() put in front: the report names
- * them anyway. */
-static const char *bare_text(const struct source *s, const char *key, const char *text)
+const char *source_bare_text(const struct source *s, const char *key, const char *text)
 {
 	/* An endpoint that the catalog calls a mirror was opened under its URL. */
 	const char *id = s->mirror ? s->mirror->id : s->id;
@@ -234,7 +232,7 @@ void source_failed(struct source_list *l, struct source *s, const char *key,
 		   const struct err *why, uint64_t received)
 {
 	enum source_fault f = source_fault_of(why, received);
-	source_note_fault(s, f, "%s", bare_text(s, key, why->text));
+	source_note_fault(s, f, "%s", source_bare_text(s, key, why->text));
 	switch (f) {
 	case FAULT_WRONG_BYTES:
 		s->banned = true;

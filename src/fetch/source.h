@@ -97,6 +97,9 @@ void source_failed(struct source_list *l, struct source *s, const char *key,
 		   const struct err *why, uint64_t received);
 /* What an error means for a source that had brought `received` bytes of use. */
 enum source_fault source_fault_of(const struct err *why, uint64_t received);
+/* The text without the "mirror ID: KEY: " that mirror_get() put in front, for reports that name
+ * the source anyway; points into text. */
+const char *source_bare_text(const struct source *s, const char *key, const char *text);
 void source_note_fault(struct source *s, enum source_fault f, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 

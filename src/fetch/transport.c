@@ -1,9 +1,10 @@
 #include "fetch/transport.h"
 
 #include "json/json.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TIMESTAMP "timestamp.json"
@@ -11,91 +12,57 @@
 #define ROUNDS 3        /* when nobody answers */
 #define ROUND_PAUSE_MS 500
 
+typedef unsigned long long ull;
+
 void transport_init(struct transport *t, struct source_list *sources, struct report *report)
 {
-	*t = (struct transport){ .sources = sources, .report = report };
+	*t = (struct transport){ .sources = sources, .report = report,
+				 .deadline_ms = TRANSPORT_DEADLINE_MS };
 }
 
-static void drop_answers(struct transport *t)
+static void drop_candidates(struct transport *t)
 {
-	for (size_t i = 0; i < t->answer_count; i++)
-		buf_release(&t->answers[i].bytes);
-	t->answer_count = 0;
+	for (size_t i = 0; i < t->candidate_count; i++)
+		buf_release(&t->candidates[i].bytes);
+	t->candidate_count = 0;
 }
 
 void transport_release(struct transport *t)
 {
-	drop_answers(t);
-	free(t->answers);
+	drop_candidates(t);
+	free(t->candidates);
+	free(t->endpoints);
 	free(t->tried);
 	free(t->name);
 	*t = (struct transport){ 0 };
 }
 
-/* What the endpoints that answered turned out to be, now that one answer was accepted. */
-void transport_finish(struct transport *t)
+/* -- the endpoints ------------------------------------------------------------------------ */
+
+const struct endpoint *transport_endpoints(struct transport *t, size_t *count)
 {
-	const struct transport_answer *accepted = NULL;
-	for (size_t i = 0; i < t->answer_count; i++)
-		if (t->answers[i].from == t->gave && t->answers[i].offered)
-			accepted = &t->answers[i];
-	for (size_t i = 0; accepted && i < t->answer_count; i++) {
-		const struct transport_answer *a = &t->answers[i];
-		if (a->offered || a->version >= accepted->version)
+	for (size_t i = 0; !t->tried && i < t->sources->count; i++) {
+		struct source *s = t->sources->at[i];
+		if (!s->metadata)
 			continue;
-		source_note_fault(a->from, FAULT_STALE, "timestamp version %llu, the newest is "
-				  "%llu", (unsigned long long)a->version,
-				  (unsigned long long)accepted->version);
-		report_detail(t->report, "%s is behind: timestamp version %llu, the newest is %llu",
-			    a->from->id, (unsigned long long)a->version,
-			    (unsigned long long)accepted->version);
+		t->endpoints = mem_grow(t->endpoints, t->endpoint_count, &t->endpoint_cap,
+					sizeof *t->endpoints);
+		t->endpoints[t->endpoint_count++] = (struct endpoint){ .source = s };
 	}
-	if (accepted)
-		t->preferred = accepted->from;
-	drop_answers(t);
+	if (!t->tried)
+		t->tried = mem_alloc(t->endpoint_count + 1);
+	*count = t->endpoint_count;
+	return t->endpoints;
 }
 
-static bool was_tried(const struct transport *t, const struct source *s)
+static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state state,
+				     const char *fmt, ...)
 {
-	for (size_t i = 0; i < t->tried_count; i++)
-		if (t->tried[i] == s)
-			return true;
-	return false;
-}
-
-static void set_tried(struct transport *t, struct source *s)
-{
-	if (was_tried(t, s))
-		return;
-	t->tried = mem_grow(t->tried, t->tried_count, &t->tried_cap, sizeof *t->tried);
-	t->tried[t->tried_count++] = s;
-}
-
-static void begin(struct transport *t, const char *name)
-{
-	bool same = t->again && t->name && strcmp(t->name, name) == 0;
-	t->again = false;
-	if (same)
-		return;
-	if (t->name && strcmp(t->name, TIMESTAMP) == 0)
-		transport_finish(t);
-	free(t->name);
-	t->name = mem_strdup(name);
-	t->tried_count = 0;
-	t->gave = NULL;
-}
-
-static int ask(struct transport *t, struct source *s, const char *name, struct buf *out,
-	       struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
-	struct mirror *m;
-	int rc = source_open(t->sources, s, &m, e);
-	if (rc == 0)
-		rc = mirror_get_small(m, key, out, e);
-	if (rc == 0)
-		s->failures = 0;
-	return rc;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(p->fault, sizeof p->fault, fmt, ap);
+	va_end(ap);
+	p->state = state;
 }
 
 static bool is_next_root(const char *name)
@@ -103,86 +70,161 @@ static bool is_next_root(const char *name)
 	return str_ends(name, ".root.json") && strcmp(name, FIRST_ROOT) != 0;
 }
 
+static bool is_for_all(const char *name)
+{
+	return strcmp(name, TIMESTAMP) == 0 || str_ends(name, ".root.json");
+}
+
+static void reject(struct endpoint *p, const char *why)
+{
+	source_note_fault(p->source, FAULT_METADATA, "%s", why);
+	settle(p, ENDPOINT_REJECTED, "%s", why);
+	p->source->metadata = false;
+}
+
 /* What a failed request says about the endpoint. */
-static void note_failure(struct transport *t, struct source *s, const char *name,
-			 const struct err *why)
+static void note_failure(struct transport *t, struct endpoint *p, const char *name,
+			 const char *key, const struct err *why)
 {
-	if (why->class == ERR_NOT_FOUND && is_next_root(name))
+	struct source *s = p->source;
+	const char *text = source_bare_text(s, key, why->text);
+	/* The end of a chain of roots is no failure. Stores that do not tell strangers what there
+	 * is say 403 instead of 404; a refusal that is one shows at the timestamp. */
+	bool absent = why->class == ERR_NOT_FOUND || (why->class == ERR_AUTH && is_next_root(name));
+	t->missing |= absent;
+	if (absent && is_next_root(name))
 		return;
-	if (why->class == ERR_NETWORK)
-		s->failures++;
-	enum source_fault f = why->class == ERR_INTEGRITY ? FAULT_METADATA
-							  : source_fault_of(why, 0);
-	if (why->class == ERR_INTEGRITY)
-		s->metadata = false;
-	source_note_fault(s, f, "%s", why->text);
-	report_detail(t->report, "%s", why->text);
-}
-
-/* The endpoint to ask next: those that answered before come first. */
-static struct source *next(struct transport *t, bool with_silent)
-{
-	if (t->preferred && t->preferred->metadata && !was_tried(t, t->preferred))
-		return t->preferred;
-	for (size_t i = 0; i < t->sources->count; i++) {
-		struct source *s = t->sources->at[i];
-		if (s->metadata && !was_tried(t, s) && (with_silent || !s->failures))
-			return s;
+	CLEANUP(mem_free_ptr) char *told = mem_printf("%s: %s", name, text);
+	if (why->class == ERR_INTEGRITY) {
+		t->rejected = true;
+		reject(p, told);
+		return;
 	}
-	return NULL;
+	enum source_fault fault = source_fault_of(why, 0);
+	s->failures += why->class == ERR_NETWORK;
+	source_note_fault(s, fault, "%s", told);
+	settle(p, absent ? ENDPOINT_INCOMPLETE : fault == FAULT_STALLED ? ENDPOINT_SLOW
+									: ENDPOINT_DOWN,
+	       "%s", told);
 }
 
-/* One answer; 1 when somebody said that there is no such file, 2 when nobody answered. */
-static int round_of(struct transport *t, const char *name, bool with_silent, struct buf *out,
-		    struct err *e)
+/* The endpoint to ask next: where the timestamp came from, who is as new, the rest; and only
+ * then who did not answer before. */
+static struct endpoint *next(struct transport *t, bool with_silent)
 {
-	struct source *s;
-	int outcome = 2;
-	while ((s = next(t, with_silent))) {
+	struct endpoint *best = NULL;
+	for (size_t i = 0; i < t->endpoint_count; i++) {
+		struct endpoint *p = &t->endpoints[i];
+		if (!p->source->metadata || t->tried[i] || (!with_silent && p->source->failures))
+			continue;
+		if (p == t->preferred)
+			return p;
+		if (!best || (p->state == ENDPOINT_OK && best->state != ENDPOINT_OK))
+			best = p;
+	}
+	return best;
+}
+
+/* -- one file after another ----------------------------------------------------------------- */
+
+static void begin(struct transport *t, const char *name)
+{
+	size_t count;
+	bool same = t->again && t->name && strcmp(t->name, name) == 0;
+	t->again = false;
+	if (same)
+		return;
+	if (t->name && strcmp(t->name, TIMESTAMP) == 0)
+		transport_finish(t);
+	drop_candidates(t);
+	transport_endpoints(t, &count);
+	memset(t->tried, 0, count * sizeof *t->tried);
+	free(t->name);
+	t->name = mem_strdup(name);
+	t->gave = NULL;
+	t->asked_all = t->missing = t->rejected = false;
+	t->hint[0] = '\0';
+}
+
+/* Waits before everybody is asked again. */
+static int pause_before(struct transport *t, int round, struct err *e)
+{
+	const struct source_clock *clock = t->sources->clock;
+	memset(t->tried, 0, t->endpoint_count * sizeof *t->tried);
+	return clock->sleep_ms(clock->ctx, ROUND_PAUSE_MS * round, e);
+}
+
+/* Somebody gave what does not verify, and nobody is left who may have it later. */
+static bool is_matter_of_trust(const struct transport *t)
+{
+	for (size_t i = 0; i < t->endpoint_count; i++) {
+		enum endpoint_state s = t->endpoints[i].state;
+		if (s == ENDPOINT_DOWN || s == ENDPOINT_SLOW)
+			return false;
+	}
+	return t->rejected;
+}
+
+static int nobody_has(struct transport *t, const char *name, struct err *e)
+{
+	if (t->missing && is_next_root(name))
+		return err_set(e, ERR_NOT_FOUND, "no endpoint has %s", name);
+	source_list_err(t->sources, name, e);
+	if (is_matter_of_trust(t))
+		err_class_set(e, ERR_INTEGRITY);
+	/* What the checks said of the first says more than that all have failed. */
+	if (err_is(e, ERR_INTEGRITY))
+		snprintf(e->hint, sizeof e->hint, "%s",
+			 t->hint[0] ? t->hint : "what these endpoints give is not what the "
+						"publisher signed; tell the publisher, or add "
+						"another endpoint");
+	return -(int)e->class;
+}
+
+/* 1 when no endpoint that was not tried yet gave an answer. */
+static int round_of_one(struct transport *t, const char *name, const char *key, bool with_silent,
+			struct buf *out, struct err *e)
+{
+	struct endpoint *p;
+	while ((p = next(t, with_silent))) {
 		struct err why = ERR_INIT;
-		int rc = ask(t, s, name, out, &why);
-		set_tried(t, s);
+		struct mirror *m;
+		t->tried[p - t->endpoints] = true;
+		int rc = source_open(t->sources, p->source, &m, &why);
+		if (rc == 0)
+			rc = mirror_get_small(m, key, out, &why);
 		if (rc == 0) {
-			t->gave = s;
+			p->source->failures = 0;
+			t->gave = p;
 			return 0;
 		}
 		if (rc == -ERR_CANCELLED) {
 			*e = why;
 			return rc;
 		}
-		note_failure(t, s, name, &why);
-		if (rc == -ERR_NOT_FOUND)
-			outcome = 1;
+		note_failure(t, p, name, key, &why);
 	}
-	return outcome;
+	return 1;
 }
 
-static int get_one(struct transport *t, const char *name, struct buf *out, struct err *e)
+static int get_from_one(struct transport *t, const char *name, struct buf *out, struct err *e)
 {
-	const struct source_clock *clock = t->sources->clock;
-	bool retry = t->tried_count == 0;
-	int rc = round_of(t, name, false, out, e);
-	for (int i = 1; i <= ROUNDS && rc == 2; i++) {
-		/* Nobody who answered before has it; those who did not get another chance. */
-		if (i > 1) {
-			if (!retry)
-				break;
-			t->tried_count = 0;
-			rc = clock->sleep_ms(clock->ctx, ROUND_PAUSE_MS * (i - 1), e);
-			if (rc < 0)
-				return rc;
-		}
-		rc = round_of(t, name, true, out, e);
+	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
+	bool first = true;      /* else something was rejected: everybody is asked only once */
+	for (size_t i = 0; i < t->endpoint_count; i++)
+		first &= !t->tried[i];
+	int rc = round_of_one(t, name, key, false, out, e);
+	if (rc == 1)
+		rc = round_of_one(t, name, key, true, out, e);
+	for (int round = 1; rc == 1 && first && !t->missing && round < ROUNDS; round++) {
+		rc = pause_before(t, round, e);
+		if (rc == 0)
+			rc = round_of_one(t, name, key, true, out, e);
 	}
-	if (rc <= 0)
-		return rc;
-	/* The end of a chain of roots is no failure; anything else should be there. */
-	if (rc == 1 && is_next_root(name))
-		return err_set(e, ERR_NOT_FOUND, "no endpoint has %s", name);
-	return source_list_err(t->sources, name, e);
+	return rc == 1 ? nobody_has(t, name, e) : rc;
 }
 
-/* -- timestamp ------------------------------------------------------------------------- */
+/* -- one file from all ------------------------------------------------------------------------ */
 
 /* As it claims, before anything is verified: only to choose whom to believe first. */
 static uint64_t claimed_version(const struct buf *bytes)
@@ -199,14 +241,85 @@ static uint64_t claimed_version(const struct buf *bytes)
 	return version;
 }
 
-static int offer(struct transport *t, struct buf *out, struct err *e)
+static void add_candidate(struct transport *t, const char *name, struct endpoint_answer *a)
 {
-	struct transport_answer *best = NULL;
-	for (size_t i = 0; i < t->answer_count; i++)
-		if (!t->answers[i].offered && (!best || t->answers[i].version > best->version))
-			best = &t->answers[i];
+	struct transport_candidate c = { .from = a->from, .bytes = a->bytes };
+	a->bytes = (struct buf)BUF_INIT(0);
+	a->from->source->failures = 0;
+	if (strcmp(name, TIMESTAMP) == 0) {
+		c.version = claimed_version(&c.bytes);
+		a->from->version = c.version;
+		a->from->has_version = c.version > 0;
+	}
+	t->candidates = mem_grow(t->candidates, t->candidate_count, &t->candidate_cap,
+				 sizeof *t->candidates);
+	t->candidates[t->candidate_count++] = c;
+}
+
+static int take_answers(struct transport *t, const char *name, const char *key,
+			struct endpoint_answer *answers, size_t count, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct endpoint_answer *a = &answers[i];
+		if (a->rc == -ERR_CANCELLED) {
+			*e = a->why;
+			return a->rc;
+		}
+		if (a->rc == 0)
+			add_candidate(t, name, a);
+		else
+			note_failure(t, a->from, name, key, &a->why);
+	}
+	return 0;
+}
+
+static int ask_all(struct transport *t, const char *name, size_t max, int round, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
+	struct endpoint_answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
+	/* A single one has all the time that it needs. */
+	uint64_t deadline = t->endpoint_count > 1 ? t->deadline_ms * (2 * (uint64_t)round + 1) : 0;
+	size_t count = 0;
+	struct endpoint *p;
+	while ((p = next(t, round > 0))) {
+		t->tried[p - t->endpoints] = true;
+		answers[count++].from = p;
+	}
+	endpoint_ask_all(t->sources, answers, count, key, max, deadline);
+	int rc = take_answers(t, name, key, answers, count, e);
+	for (size_t i = 0; i < count; i++)
+		endpoint_answer_release(&answers[i]);
+	free(answers);
+	return rc;
+}
+
+static int gather(struct transport *t, const char *name, size_t max, struct err *e)
+{
+	int rc = ask_all(t, name, max, 0, e);
+	for (int round = 1; rc == 0 && round < ROUNDS; round++) {
+		if (t->candidate_count || t->missing || !t->endpoint_count)
+			break;
+		rc = pause_before(t, round, e);
+		if (rc == 0)
+			rc = ask_all(t, name, max, round, e);
+	}
+	return rc;
+}
+
+static int get_from_all(struct transport *t, const char *name, struct buf *out, struct err *e)
+{
+	struct transport_candidate *best = NULL;
+	int rc = t->asked_all ? 0 : gather(t, name, out->max, e);
+	if (rc < 0)
+		return rc;
+	t->asked_all = true;
+	for (size_t i = 0; i < t->candidate_count; i++) {
+		struct transport_candidate *c = &t->candidates[i];
+		if (!c->offered && (!best || c->version > best->version))
+			best = c;
+	}
 	if (!best)
-		return source_list_err(t->sources, TIMESTAMP, e);
+		return nobody_has(t, name, e);
 	best->offered = true;
 	t->gave = best->from;
 	buf_clear(out);
@@ -214,23 +327,42 @@ static int offer(struct transport *t, struct buf *out, struct err *e)
 	return 0;
 }
 
-static int get_timestamp(struct transport *t, struct buf *out, struct err *e)
+/* -- what became of them ------------------------------------------------------------------ */
+
+/* An answer that was not needed, beside the one that verified. */
+static void compare(const struct transport_candidate *c, const struct transport_candidate *best)
 {
-	CLEANUP(buf_release) struct buf got = BUF_INIT(out->max);
-	if (t->tried_count)
-		return offer(t, out, e);
-	/* The first answer tells who is there at all, the others who is newer. */
-	int rc = get_one(t, TIMESTAMP, &got, e);
-	while (rc == 0) {
-		struct transport_answer a = { .from = t->gave, .version = claimed_version(&got),
-					      .bytes = got };
-		got = (struct buf)BUF_INIT(out->max);
-		t->answers = mem_grow(t->answers, t->answer_count, &t->answer_cap,
-				      sizeof *t->answers);
-		t->answers[t->answer_count++] = a;
-		rc = round_of(t, TIMESTAMP, false, &got, e);
+	if (c->version == best->version && c->bytes.len == best->bytes.len &&
+	    memcmp(buf_str(&c->bytes), buf_str(&best->bytes), c->bytes.len) == 0) {
+		settle(c->from, ENDPOINT_OK, "%s", "");
+	} else if (c->version == 0) {
+		reject(c->from, TIMESTAMP " is no timestamp");
+	} else if (c->version < best->version) {
+		settle(c->from, ENDPOINT_STALE, "timestamp version %llu, the newest is %llu",
+		       (ull)c->version, (ull)best->version);
+		source_note_fault(c->from->source, FAULT_STALE, "%s", c->from->fault);
+	} else {
+		CLEANUP(mem_free_ptr) char *why =
+			mem_printf("timestamp version %llu is another than the one that verified",
+				   (ull)c->version);
+		reject(c->from, why);
 	}
-	return rc < 0 ? rc : offer(t, out, e);
+}
+
+void transport_finish(struct transport *t)
+{
+	const struct transport_candidate *accepted = NULL;
+	if (!t->name || strcmp(t->name, TIMESTAMP) != 0)
+		return;
+	for (size_t i = 0; i < t->candidate_count; i++)
+		if (t->candidates[i].from == t->gave)
+			accepted = &t->candidates[i];
+	for (size_t i = 0; accepted && i < t->candidate_count; i++)
+		if (!t->candidates[i].offered || &t->candidates[i] == accepted)
+			compare(&t->candidates[i], accepted);
+	if (accepted)
+		t->preferred = accepted->from;
+	drop_candidates(t);
 }
 
 /* -- what the TUF client calls ---------------------------------------------------------- */
@@ -239,27 +371,23 @@ static int transport_get(void *ctx, const char *name, struct buf *out, struct er
 {
 	struct transport *t = ctx;
 	begin(t, name);
-	return strcmp(name, TIMESTAMP) == 0 ? get_timestamp(t, out, e)
-					    : get_one(t, name, out, e);
+	return is_for_all(name) ? get_from_all(t, name, out, e) : get_from_one(t, name, out, e);
 }
 
 static bool transport_rejected(void *ctx, const char *name, const struct err *why)
 {
 	struct transport *t = ctx;
+	(void)name;
 	if (!t->gave)
 		return false;
-	source_note_fault(t->gave, FAULT_METADATA, "%s", why->text);
-	report_detail(t->report, "%s: %s", t->gave->id, why->text);
-	t->gave->metadata = false;
+	reject(t->gave, why->text);
 	t->gave = NULL;
-	bool more = next(t, true);
-	if (strcmp(name, TIMESTAMP) == 0) {
-		more = false;
-		for (size_t i = 0; i < t->answer_count; i++)
-			more |= !t->answers[i].offered;
-	}
-	t->again = more;
-	return more;
+	t->rejected = true;
+	if (!t->hint[0])
+		snprintf(t->hint, sizeof t->hint, "%s", why->hint);
+	/* A single one's error says it all; of several the last word names each. */
+	t->again = t->endpoint_count > 1;
+	return t->again;
 }
 
 struct tuf_transport transport_tuf(struct transport *t)
@@ -283,9 +411,10 @@ int transport_first_root(struct transport *t, const struct digest *sha256, struc
 		char hex[DIGEST_HEX];
 		err_set(&why, ERR_INTEGRITY, FIRST_ROOT " has another SHA-256 than root-sha256 "
 			"says: %s", digest_hex(hex, &got));
+		err_hint(&why, "compare root-sha256 with what the publisher tells");
 		if (transport_rejected(t, FIRST_ROOT, &why))
 			continue;
 		*e = why;
-		return err_hint(e, "compare root-sha256 in ferry.conf with what the publisher tells");
+		return -(int)e->class;
 	}
 }

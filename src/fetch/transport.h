@@ -2,22 +2,31 @@
  * The TUF client's transport over several endpoints: each is a fallback for the others,
  * file by file.
  *
- *  - timestamp.json is taken from all that answer, and the newest is offered first: so the
- *    newest valid one wins, and an endpoint that is behind is named as stale;
- *  - what does not verify is asked for again from the next endpoint, and the one that gave
- *    it is named and not asked for metadata again;
- *  - an endpoint that does not answer is asked again only when no other can help.
+ *  - timestamp.json is asked for at all of them at once, with a short deadline. What came is
+ *    offered in the order of the versions that it claims: so the newest that verifies wins,
+ *    and who lies about a version is only passed over;
+ *  - the next root, too, is asked for at all of them at once: an endpoint that is behind
+ *    does not know that there is one. There is none when at least one says so and no other
+ *    has one that verifies;
+ *  - everything else is asked for where the timestamp came from, then at the others that are as
+ *    new, then at the rest;
+ *  - what does not verify is asked for again elsewhere, and who gave it is named and not asked
+ *    for metadata again;
+ *  - an endpoint that did not answer is asked again only when no other can help.
  */
 #ifndef FERRY_FETCH_TRANSPORT_H
 #define FERRY_FETCH_TRANSPORT_H
 
 #include "catalog/tuf/client.h"
-#include "fetch/source.h"
+#include "fetch/endpoint.h"
+#include "util/report.h"
 
-/* An answer to timestamp.json, kept until it is offered. */
-struct transport_answer {
-	struct source *from;
-	uint64_t version;       /* as it claims */
+#define TRANSPORT_DEADLINE_MS 5000
+
+/* An answer to a question to all, kept until it is offered. */
+struct transport_candidate {
+	struct endpoint *from;
+	uint64_t version;       /* as a timestamp claims; 0: it tells none */
 	struct buf bytes;
 	bool offered;
 };
@@ -25,14 +34,21 @@ struct transport_answer {
 struct transport {
 	struct source_list *sources;    /* borrowed; the endpoints are those with `metadata` */
 	struct report *report;
+	uint64_t deadline_ms;           /* for questions to all; TRANSPORT_DEADLINE_MS */
+	struct endpoint *endpoints;
+	size_t endpoint_count, endpoint_cap;
+
 	char *name;                     /* asked for last */
 	bool again;                     /* rejected() promised another answer */
-	struct source *preferred;       /* gave the timestamp that was accepted */
-	struct source *gave;            /* the last answer */
-	struct source **tried;          /* for this name */
-	size_t tried_count, tried_cap;
-	struct transport_answer *answers;
-	size_t answer_count, answer_cap;
+	struct endpoint *preferred;     /* gave the timestamp that was accepted */
+	struct endpoint *gave;          /* the last answer */
+	bool *tried;                    /* for this name; one for each endpoint */
+	bool asked_all;                 /* for this name */
+	bool missing;                   /* somebody said that there is no such file */
+	bool rejected;                  /* somebody gave what does not verify */
+	struct transport_candidate *candidates;
+	size_t candidate_count, candidate_cap;
+	char hint[512];                 /* of the first answer that was rejected */
 };
 
 void transport_init(struct transport *t, struct source_list *sources, struct report *report);
@@ -41,8 +57,11 @@ void transport_release(struct transport *t);
 /* For tuf_client_open(); ctx is t. */
 struct tuf_transport transport_tuf(struct transport *t);
 
-/* After a refresh: names the endpoints that turned out to be behind. */
+/* After a refresh, whether it succeeded or not: settles what each endpoint is. */
 void transport_finish(struct transport *t);
+
+/* The endpoints in the configuration's order; borrowed. */
+const struct endpoint *transport_endpoints(struct transport *t, size_t *count);
 
 /* The root with this digest, from the first endpoint that has it: how trust begins with
  * nothing but a digest. */

@@ -101,6 +101,11 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+uint64_t http_now_ms(void)
+{
+	return now_us() / 1000;
+}
+
 int http_client_pace(struct http_client *c, uint64_t bytes, struct err *e)
 {
 	if (!c->options.limit_rate)

@@ -107,6 +107,11 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 	if (code == CURLE_OPERATION_TIMEDOUT) {
 		curl_off_t ready_us = 0;
 		curl_easy_getinfo(t->client->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+		if (t->end_ms && http_now_ms() + 1 >= t->end_ms)
+			return err_set(e, ERR_NETWORK, ready_us > 0
+				       ? "stalled: no whole answer within %llu ms"
+				       : "no connection within %llu ms",
+				       (unsigned long long)t->q->deadline_ms);
 		if (ready_us > 0)
 			return err_set(e, ERR_NETWORK, "stalled for %llu seconds after %llu bytes",
 				       (unsigned long long)t->client->options.stall_s,

@@ -2,8 +2,9 @@
  * http: requests over HTTP(S), the only user of libcurl.
  *
  * What always holds here:
- *  - no request has an overall timeout: connecting has one, and a transfer ends when it
- *    stalls (under 1 KiB/s for stall_s seconds). A signal ends it within 200 ms;
+ *  - no request has an overall timeout unless it was given a deadline, for small questions:
+ *    connecting has one, and a transfer ends when it stalls (under 1 KiB/s for stall_s
+ *    seconds). A signal ends it within 200 ms;
  *  - redirects: at most 8, to http and https only, never from https to http; credentials
  *    (Authorization, Cookie, URL user) stay with the origin they were given for;
  *  - what a range request delivers was checked against what was asked; content encodings
@@ -62,6 +63,8 @@ struct http_request {
 	const char *if_range;           /* a strong ETag, or NULL: the object must still have it,
 					   else it counts as changed: ERR_CONFLICT, unless RESTART */
 	enum http_ignored_range ignored_range;
+	uint64_t deadline_ms;           /* for the whole exchange, redirects included; 0: none.
+					   Missed is ERR_NETWORK */
 	uint64_t expect_total;          /* the whole object's size if known, else 0; another
 					   one is ERR_INTEGRITY */
 

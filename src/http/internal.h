@@ -24,6 +24,7 @@ struct transfer {
 	const struct url *url;
 	const char *method;
 	bool with_body, with_secrets;
+	uint64_t end_ms;        /* of the monotonic clock; 0: no deadline */
 
 	size_t header_bytes;
 	bool answered;          /* the final answer's headers are complete */
@@ -36,6 +37,8 @@ struct transfer {
 	uint64_t sent;
 	int rc;                 /* what a callback failed with */
 };
+
+uint64_t http_now_ms(void);     /* of the monotonic clock */
 
 /* Puts the request's fixed settings on the client's handle (client.c). */
 void http_client_setup(struct http_client *c);

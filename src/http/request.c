@@ -69,9 +69,10 @@ static int perform(struct http_client *c, const struct http_request *q, struct h
 		rc = url_parse(q->url, &url, e);
 	const char *method = q->method ? q->method : "GET";
 	bool with_body = q->read_at != NULL;
+	uint64_t end_ms = q->deadline_ms ? http_now_ms() + q->deadline_ms : 0;
 	for (unsigned hop = 0; rc == 0; hop++) {
 		struct transfer t = { .client = c, .q = q, .r = r, .e = e, .url = &url,
-				      .method = method, .with_body = with_body };
+				      .method = method, .with_body = with_body, .end_ms = end_ms };
 		t.with_secrets = url_same_origin(&first, &url);
 		free(r->url);
 		r->url = mem_strdup(url.text);

@@ -242,6 +242,17 @@ static void setup_range(const struct transfer *t)
 	curl_easy_setopt(t->client->easy, CURLOPT_RANGE, range);
 }
 
+static void setup_deadline(const struct transfer *t)
+{
+	uint64_t now = http_now_ms();
+	if (!t->end_ms)
+		return;
+	curl_easy_setopt(t->client->easy, CURLOPT_TIMEOUT_MS,
+			 (long)(t->end_ms > now ? t->end_ms - now : 1));
+	/* Else the end would wait for a name that does not resolve. */
+	curl_easy_setopt(t->client->easy, CURLOPT_QUICK_EXIT, 1L);
+}
+
 static void setup(struct transfer *t, struct curl_slist *headers)
 {
 	CURL *easy = t->client->easy;
@@ -266,6 +277,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");
 	}
 	setup_range(t);
+	setup_deadline(t);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

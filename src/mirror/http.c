@@ -165,7 +165,7 @@ static int http_get(struct mirror *m, const char *key, uint64_t offset, uint64_t
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	struct delivery d = { .key = key, .sink = sink };
 	struct http_request q = { .offset = offset, .length = len == UINT64_MAX ? 0 : len,
-				  .begin = on_begin, .write = on_write, .ctx = &d };
+				  .deadline_ms = m->deadline_ms, .begin = on_begin, .write = on_write, .ctx = &d };
 	return perform(m, key, &q, &r, e);
 }
 

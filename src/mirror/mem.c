@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_OBJECT GIB
 
@@ -209,6 +210,20 @@ static int send(const char *data, uint64_t len, const struct mirror_sink *sink, 
 	return rc;
 }
 
+/* Takes its time, as long as the deadline allows. */
+static int dawdle(const struct mirror *m, const struct mem_fault *fault, struct err *e)
+{
+	uint64_t ms = fault->at;
+	bool late = m->deadline_ms && ms > m->deadline_ms;
+	if (late)
+		ms = m->deadline_ms;
+	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
+			      .tv_nsec = (long)(ms % 1000) * 1000000 };
+	nanosleep(&t, NULL);
+	return late ? err_set(e, fault->class, "stalled: no whole answer within %llu ms",
+			      (unsigned long long)ms) : 0;
+}
+
 static int send_harmed(const struct object *o, uint64_t offset, uint64_t len,
 		       const struct mem_fault *fault, const struct mirror_sink *sink,
 		       struct err *e)
@@ -232,6 +247,8 @@ static int mem_get(struct mirror *m, const char *key, uint64_t offset, uint64_t 
 	char *line = mem_printf("get %s %llu %lld", key, (unsigned long long)offset,
 				(long long)len);
 	int rc = enter(m, MEM_GET, key, line, &fault, e);
+	if (rc == 0 && fault && fault->harm == MEM_SLOW)
+		rc = dawdle(m, fault, e);
 	if (rc == 0)
 		rc = must_find(m, key, &o, e);
 	if (rc < 0)

@@ -15,6 +15,7 @@ enum mem_harm {
 	MEM_CUT,        /* get: fails with the class after `at` bytes; put: stores nothing */
 	MEM_FLIP,       /* get: the byte at offset `at` of the object arrives changed;
 			   put: it is stored changed */
+	MEM_SLOW,       /* get: takes `at` milliseconds, and fails when the deadline is sooner */
 	MEM_AFTER,      /* the call is done, but fails with the class: its answer was lost */
 };
 
@@ -25,7 +26,7 @@ struct mem_fault {
 	unsigned times;         /* then so many fail; 0: once; UINT_MAX: all */
 	enum mem_harm harm;
 	enum err_class class;   /* 0: ERR_NETWORK */
-	uint64_t at;            /* bytes */
+	uint64_t at;            /* bytes, or milliseconds */
 };
 
 /* What the mirrors of one name share; survives their closing. */

@@ -117,6 +117,9 @@ struct mirror {
 	bool stage;
 	uint64_t retry_after_s;         /* what the server asked for when the last call failed
 					   (for retry_again()); 0: nothing */
+	uint64_t deadline_ms;           /* set by the caller: a get() that takes longer fails with
+					   ERR_NETWORK; 0: none. Kinds that ask no server know
+					   no deadline */
 	void *state;                    /* the kind's own */
 };
 

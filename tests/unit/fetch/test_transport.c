@@ -81,6 +81,7 @@ static bool reject(struct fixture *f, const char *name)
 {
 	struct err why = ERR_INIT;
 	err_set(&why, ERR_INTEGRITY, "%s: bad signature", name);
+	err_hint(&why, "look at it");
 	return f->tuf.rejected(f->tuf.ctx, name, &why);
 }
 
@@ -143,8 +144,13 @@ static void rejecting_all_ends_the_offers(void **state)
 	struct err e = ERR_INIT;
 	for (int i = 0; i < 3; i++) {
 		assert_ok(get(f, "timestamp.json", &e), &e);
-		assert_int_equal(reject(f, "timestamp.json"), i < 2);
+		assert_true(reject(f, "timestamp.json"));
 	}
+	/* The last word names each, and hints what the first was rejected for. */
+	assert_int_equal(get(f, "timestamp.json", &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "a: metadata that does not verify (timestamp.json: bad sig"));
+	assert_non_null(strstr(e.text, "c: metadata that does not verify"));
+	assert_string_equal(e.hint, "look at it");
 }
 
 static void bad_file_is_asked_for_elsewhere(void **state)
@@ -220,6 +226,193 @@ static void too_large_an_answer_is_a_fault(void **state)
 	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);
 }
 
+static enum endpoint_state state(struct fixture *f, size_t endpoint)
+{
+	size_t count;
+	return transport_endpoints(&f->transport, &count)[endpoint].state;
+}
+
+static const char *fault_text(struct fixture *f, size_t endpoint)
+{
+	size_t count;
+	return transport_endpoints(&f->transport, &count)[endpoint].fault;
+}
+
+static void slow(struct fixture *f, size_t endpoint, unsigned ms)
+{
+	mem_store_fault(f->endpoints[endpoint],
+			&(struct mem_fault){ .call = MEM_GET, .harm = MEM_SLOW, .at = ms,
+					     .times = UINT_MAX });
+}
+
+static void each_endpoint_gets_its_state(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	set_timestamp(f, 0, 6);
+	down(f, 2);
+	assert_int_equal(state(f, 0), ENDPOINT_UNKNOWN);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	transport_finish(&f->transport);
+	assert_int_equal(state(f, 0), ENDPOINT_STALE);
+	assert_string_equal(fault_text(f, 0), "timestamp version 6, the newest is 7");
+	assert_int_equal(state(f, 1), ENDPOINT_OK);
+	assert_string_equal(fault_text(f, 1), "");
+	assert_int_equal(state(f, 2), ENDPOINT_DOWN);
+	assert_string_equal(fault_text(f, 2), "timestamp.json: injected failure");
+}
+
+static void all_are_asked_at_once(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		slow(f, i, 300);
+	int64_t before = source_real_clock.now_ms(NULL);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	int64_t took = source_real_clock.now_ms(NULL) - before;
+	assert_true(took >= 300 && took < 700);
+}
+
+static void slow_endpoint_is_waited_for_until_the_deadline_only(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	f->transport.deadline_ms = 100;
+	set_timestamp(f, 0, 8);
+	slow(f, 0, 60000);
+	int64_t before = source_real_clock.now_ms(NULL);
+	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
+	err_clear(&e);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	int64_t took = source_real_clock.now_ms(NULL) - before;
+	assert_true(took >= 100 && took < 1500);
+	assert_int_equal(state(f, 0), ENDPOINT_SLOW);
+	assert_string_equal(fault_text(f, 0),
+			    "2.root.json: stalled: no whole answer within 100 ms");
+	/* Once was enough. */
+	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 1);
+	assert_int_equal(f->sources.at[1]->mirror->deadline_ms, 0);
+}
+
+static void slow_endpoints_get_more_time_when_there_is_no_other(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	f->transport.deadline_ms = 100;
+	slow(f, 0, 200);
+	down(f, 1);
+	down(f, 2);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	transport_finish(&f->transport);
+	assert_int_equal(state(f, 0), ENDPOINT_OK);
+}
+
+static void stale_endpoint_cannot_hide_the_next_root(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	/* Only b has been told of the rotation; c lies about it. */
+	mem_store_set(f->endpoints[2], "metadata/2.root.json", "lie", 3);
+	mem_store_set(f->endpoints[1], "metadata/2.root.json", "new", 3);
+	set_timestamp(f, 1, 8);
+	assert_ok(get(f, "2.root.json", &e), &e);
+	assert_string_equal(f->out.data, "new");
+	assert_int_equal(get(f, "3.root.json", &e), -ERR_NOT_FOUND);
+	err_clear(&e);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	transport_finish(&f->transport);
+	assert_int_equal(state(f, 0), ENDPOINT_STALE);
+	assert_int_equal(state(f, 1), ENDPOINT_OK);
+}
+
+static void false_next_root_is_passed_over(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	mem_store_set(f->endpoints[0], "metadata/2.root.json", "lie", 3);
+	mem_store_set(f->endpoints[1], "metadata/2.root.json", "new", 3);
+	assert_ok(get(f, "2.root.json", &e), &e);
+	assert_string_equal(f->out.data, "lie");
+	assert_true(reject(f, "2.root.json"));
+	assert_ok(get(f, "2.root.json", &e), &e);
+	assert_string_equal(f->out.data, "new");
+	assert_int_equal(state(f, 0), ENDPOINT_REJECTED);
+	/* No other has one: the others' word counts. */
+	mem_store_set(f->endpoints[1], "metadata/3.root.json", "lie", 3);
+	assert_ok(get(f, "3.root.json", &e), &e);
+	assert_true(reject(f, "3.root.json"));
+	assert_int_equal(get(f, "3.root.json", &e), -ERR_NOT_FOUND);
+}
+
+static void forbidden_next_root_is_none(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		mem_store_fault(f->endpoints[i],
+				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
+						     .class = ERR_AUTH });
+	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
+	assert_false(source_has_faults(f->sources.at[0]));
+	assert_ok(get(f, "timestamp.json", &(struct err)ERR_INIT), &e);
+}
+
+static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	const char other[] = "{\"signed\":{\"version\":7},\"signatures\":[]}";
+	mem_store_set(f->endpoints[1], "metadata/timestamp.json", other, strlen(other));
+	mem_store_set(f->endpoints[2], "metadata/timestamp.json", "<html>", 6);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	transport_finish(&f->transport);
+	assert_int_equal(state(f, 0), ENDPOINT_OK);
+	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
+	assert_non_null(strstr(fault_text(f, 1), "version 7 is another than the one that verified"));
+	assert_int_equal(state(f, 2), ENDPOINT_REJECTED);
+	assert_string_equal(fault_text(f, 2), "timestamp.json is no timestamp");
+}
+
+static void refresh_that_fails_settles_nobody_as_ok(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	set_timestamp(f, 1, 8);
+	down(f, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(get(f, "timestamp.json", &e), &e);
+		assert_true(reject(f, "timestamp.json"));
+	}
+	/* c may have it later: that is for the network. */
+	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
+	assert_non_null(strstr(e.text, "a: metadata that does not verify"));
+	assert_non_null(strstr(e.text, "c: unreachable"));
+	transport_finish(&f->transport);
+	assert_int_equal(state(f, 0), ENDPOINT_REJECTED);
+	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
+	assert_int_equal(state(f, 2), ENDPOINT_DOWN);
+}
+
+static void files_come_from_who_is_as_new_before_who_is_stale(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	set_timestamp(f, 0, 6);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	transport_finish(&f->transport);
+	mem_store_remove(f->endpoints[1], "metadata/3.snapshot.json");
+	mem_store_forget_calls(f->endpoints[0]);
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+	assert_string_equal(f->out.data, "c");
+	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 0);
+	assert_int_equal(state(f, 1), ENDPOINT_INCOMPLETE);
+	mem_store_remove(f->endpoints[2], "metadata/3.snapshot.json");
+	assert_ok(get(f, "3.snapshot.json", &e), &e);
+}
+
 static void nonsense_timestamps_rank_last(void **state)
 {
 	struct fixture *f = *state;
@@ -260,6 +453,16 @@ int main(void)
 		TEST(all_down_is_a_network_error_after_some_tries),
 		TEST(endpoint_that_recovers_is_heard),
 		TEST(too_large_an_answer_is_a_fault),
+		TEST(each_endpoint_gets_its_state),
+		TEST(all_are_asked_at_once),
+		TEST(slow_endpoint_is_waited_for_until_the_deadline_only),
+		TEST(slow_endpoints_get_more_time_when_there_is_no_other),
+		TEST(stale_endpoint_cannot_hide_the_next_root),
+		TEST(false_next_root_is_passed_over),
+		TEST(forbidden_next_root_is_none),
+		TEST(another_timestamp_of_the_same_version_is_a_lie),
+		TEST(refresh_that_fails_settles_nobody_as_ok),
+		TEST(files_come_from_who_is_as_new_before_who_is_stale),
 		TEST(nonsense_timestamps_rank_last),
 		TEST(first_root_must_have_its_digest),
 	};

@@ -1,0 +1,135 @@
+"""Several metadata endpoints: the newest that verifies wins, whatever the others do."""
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from test_fetch import client, faults, prepared, publisher  # noqa: F401 (fixtures)
+
+GARBAGE = b'{"signed": {"_type": "timestamp", "version": 4000000000}, "signatures": []}'
+
+
+@pytest.fixture
+def silent():
+    """The URL of a server that takes connections and never answers."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(64)
+        yield f"http://127.0.0.1:{s.getsockname()[1]}/"
+
+
+def states(document):
+    return {e["url"]: e["state"] for e in document["endpoints"]}
+
+
+def test_down_stale_garbage_slow_and_one_good(ferry, work, publisher, prepared, client,
+                                              nginx, fault_server, silent, validate):
+    old = nginx(publisher.copy(work / "old"))
+    publisher.add(prepared("other", "4M"))
+    publisher.sign()
+    liar = fault_server(publisher.tree)
+    liar.add(path="metadata/timestamp.json", status=200, body=GARBAGE)
+    good = nginx(publisher.tree)
+    down = "http://127.0.0.1:1/"
+    client(down, old.url, liar.url, silent, good.url, extra="[fetch]\ntimestamp-deadline = 2s")
+    start = time.monotonic()
+    result = ferry("fetch", "-v", "--json", "other")
+    took = time.monotonic() - start
+    # The deadline is waited for once, whatever is asked afterwards.
+    assert 2 <= took < 4, took
+    document = result.json
+    validate(document, "output-fetch")
+    assert states(document) == {down: "down", old.url: "stale", liar.url: "rejected",
+                                silent: "slow", good.url: "ok"}
+    assert document["models"][0]["model"] == "other"
+    by_url = {e["url"]: e for e in document["endpoints"]}
+    assert by_url[old.url]["version"] == 2 and by_url[good.url]["version"] == 3
+    assert by_url[old.url]["fault"] == "timestamp version 2, the newest is 3"
+    assert by_url[liar.url]["version"] == 4000000000
+    assert "signed" in by_url[liar.url]["fault"]
+    assert "within 2000 ms" in by_url[silent]["fault"]
+    assert "fault" not in by_url[good.url] and "version" not in by_url[down]
+    for url, words in {down: "down", old.url: "stale, timestamp version 2",
+                       liar.url: "rejected", silent: "slow", good.url: "ok"}.items():
+        assert f"endpoint {url}: {words}" in result.err
+    # The stale one is asked what all are asked, and nothing more.
+    assert [line.split()[1] for line in old.requests()] == [
+        f"/metadata/{name}.json" for name in ("1.root", "2.root", "timestamp")]
+
+
+def test_nobody_can_be_reached(ferry, publisher, client):
+    urls = ["http://127.0.0.1:1/", "http://127.0.0.1:2/"]
+    client(*urls)
+    result = ferry("fetch", "--json", "tiny", check=4)
+    for url in urls:
+        assert url in result.json["error"]["message"]
+
+
+def add_root(publisher, version):
+    """Signs a next root: what a rotation of keys leaves behind."""
+    metadata = publisher.tree / "metadata"
+    root = json.loads((metadata / f"{version - 1}.root.json").read_text())
+    root["signed"]["version"] = version
+    signed = json.dumps(root["signed"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    with tempfile.NamedTemporaryFile("w") as message:
+        message.write(signed)
+        message.flush()
+        sig = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey",
+                              str(publisher.dir / "keys" / "root.pem"), "-in", message.name],
+                             check=True, capture_output=True).stdout
+    [key] = root["signed"]["roles"]["root"]["keyids"]
+    root["signatures"] = [{"keyid": key, "sig": sig.hex()}]
+    (metadata / f"{version}.root.json").write_text(json.dumps(root))
+
+
+def root_version(ferry):
+    trust = ferry("show", "--json", "tiny").json["trust"]
+    return [r["version"] for r in trust if r["role"] == "root"]
+
+
+def test_next_root_is_found_behind_a_stale_endpoint(ferry, work, publisher, client, fault_server):
+    old = publisher.copy(work / "old")
+    add_root(publisher, 2)
+    liar = fault_server(publisher.tree)
+    liar.add(path="metadata/2.root.json", flip_at=60)
+    client(f"file://{old}", liar.url, f"file://{publisher.tree}")
+    assert root_version(ferry) == [2]
+    # Whom no one can bring a newer root, the stale one cannot take it away from.
+    add_root(publisher, 3)
+    client(f"file://{old}")
+    assert root_version(ferry) == [2]
+    client(f"file://{old}", f"file://{publisher.tree}")
+    assert root_version(ferry) == [3]
+
+
+def test_credentials_of_an_endpoint_are_not_shown(ferry, publisher, client):
+    client("http://anna:geheim@127.0.0.1:1/", f"file://{publisher.tree}")
+    result = ferry("fetch", "-v", "--json", "tiny")
+    assert "geheim" not in result.out + result.err
+    assert states(result.json)[f"file://{publisher.tree}"] == "ok"
+    assert sorted(states(result.json).values()) == ["down", "ok"]
+
+
+def test_deadline_is_checked(ferry, publisher, client):
+    for value in ("0", "11m", "soon"):
+        client(extra=f"[fetch]\ntimestamp-deadline = {value}")
+        result = ferry("list", check=2)
+        assert "timestamp-deadline" in result.err
+
+
+def test_snapshot_is_taken_from_another_endpoint(ferry, work, publisher, client):
+    """The one with the newest timestamp lost a file: the others help out."""
+    partial = publisher.copy(work / "partial")
+    for name in ("2.snapshot.json", "2.targets.json"):
+        (partial / "metadata" / name).unlink()
+    shutil.rmtree(partial / "targets")
+    client(f"file://{partial}", f"file://{publisher.tree}")
+    document = json.loads(ferry("fetch", "--json", "tiny").out)
+    assert states(document) == {f"file://{partial}": "incomplete",
+                                f"file://{publisher.tree}": "ok"}
+    assert document["endpoints"][0]["fault"] == "2.targets.json: not found"
