@@ -1,166 +1,266 @@
-/* What a file is that is not a GGUF: most often an error page saved under its name. */
-#include "gguf/internal.h"
+#include "gguf/sniff.h"
 
+#include "util/buf.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-#define HEADER_BYTES 24
-
-static bool starts(const uint8_t *head, size_t len, const char *magic, size_t magic_len)
-{
-	return len >= magic_len && memcmp(head, magic, magic_len) == 0;
-}
-
-static const struct { const char *magic; uint8_t len; const char *what; } magics[] = {
-	{ "lmgg", 4, "a ggml file of the time before GGUF (magic 'ggml')" },
-	{ "fmgg", 4, "a ggml file of the time before GGUF (magic 'ggmf')" },
-	{ "tjgg", 4, "a ggml file of the time before GGUF (magic 'ggjt')" },
-	{ "algg", 4, "a LoRA adapter of the time before GGUF (magic 'ggla')" },
-	{ "ggml", 4, "a ggml file of the time before GGUF, in big-endian order" },
-	{ "ggjt", 4, "a ggml file of the time before GGUF, in big-endian order" },
-	{ "FUGG", 4, "a GGUF with its magic in reverse, as a byte-swapping tool would write it" },
-	{ "PK\3\4", 4, "a zip archive (a PyTorch checkpoint is one, too)" },
-	{ "\x1f\x8b", 2, "gzip-compressed data" },
-	{ "\x28\xb5\x2f\xfd", 4, "zstd-compressed data" },
-	{ "\xfd" "7zXZ", 5, "xz-compressed data" },
-	{ "7z\xbc\xaf\x27\x1c", 6, "a 7z archive" },
-	{ "BZh", 3, "bzip2-compressed data" },
-	{ "Rar!", 4, "a RAR archive" },
-	{ "\x89HDF", 4, "an HDF5 (Keras) file" },
-	{ "\x80\x02", 2, "a Python pickle (an old PyTorch checkpoint)" },
-	{ "\x80\x03", 2, "a Python pickle" },
-	{ "\x80\x04", 2, "a Python pickle" },
-	{ "\x80\x05", 2, "a Python pickle" },
-	{ "\x7f" "ELF", 4, "a Linux program" },
-	{ "%PDF", 4, "a PDF document" },
+struct magic {
+	enum sniff kind;
+	size_t offset, len;
+	const char *bytes;
+	const char *is;         /* NULL: what its kind is called */
 };
 
-/* The first line of a text, cut, for a message. */
-static struct gguf_text first_line(const uint8_t *head, size_t len)
+#define MAGIC(kind, offset, bytes, is) { kind, offset, sizeof(bytes) - 1, bytes, is }
+#define BIG_ENDIAN_GGML "a ggml file of the time before GGUF, in big-endian order"
+static const struct magic magics[] = {
+	MAGIC(SNIFF_GGUF, 0, "GGUF", NULL),
+	MAGIC(SNIFF_ARCHIVE, 0, "PK\3\4", "a zip archive (a PyTorch checkpoint is one, too)"),
+	MAGIC(SNIFF_ARCHIVE, 0, "PK\5\6", "an empty zip archive"),
+	MAGIC(SNIFF_ARCHIVE, 0, "7z\xbc\xaf\x27\x1c", "a 7z archive"),
+	MAGIC(SNIFF_ARCHIVE, 0, "\x1f\x8b", "gzip-compressed data"),
+	MAGIC(SNIFF_ARCHIVE, 0, "\xfd" "7zXZ\0", "xz-compressed data"),
+	MAGIC(SNIFF_ARCHIVE, 0, "\x28\xb5\x2f\xfd", "zstd-compressed data"),
+	MAGIC(SNIFF_ARCHIVE, 0, "BZh", "bzip2-compressed data"),
+	MAGIC(SNIFF_ARCHIVE, 0, "\x04\x22\x4d\x18", "lz4-compressed data"),
+	MAGIC(SNIFF_ARCHIVE, 257, "ustar", "a tar archive"),
+	MAGIC(SNIFF_RAR, 0, "Rar!\x1a\x07", NULL),
+	/* "ggml" and its kin as little-endian numbers, then as big-endian ones. */
+	MAGIC(SNIFF_GGML_OLD, 0, "lmgg", "a ggml file of the time before GGUF (magic 'ggml')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "fmgg", "a ggml file of the time before GGUF (magic 'ggmf')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "tjgg", "a ggml file of the time before GGUF (magic 'ggjt')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "algg", "a LoRA adapter of the time before GGUF (magic 'ggla')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "ggml", BIG_ENDIAN_GGML),
+	MAGIC(SNIFF_GGML_OLD, 0, "ggjt", BIG_ENDIAN_GGML),
+	MAGIC(SNIFF_LFS_POINTER, 0, "version https://git-lfs.github.com/spec/", NULL),
+	MAGIC(SNIFF_PICKLE, 0, "\x80\x02", NULL),
+	MAGIC(SNIFF_PICKLE, 0, "\x80\x03", NULL),
+	MAGIC(SNIFF_PICKLE, 0, "\x80\x04", NULL),
+	MAGIC(SNIFF_PICKLE, 0, "\x80\x05", NULL),
+	MAGIC(SNIFF_FOREIGN, 0, "FUGG", "a GGUF with its magic in reverse, as a byte-swapping tool "
+	      "would write it"),
+	MAGIC(SNIFF_FOREIGN, 0, "\x89HDF", "an HDF5 (Keras) file"),
+	MAGIC(SNIFF_FOREIGN, 0, "\x7f" "ELF", "a Linux program"),
+	MAGIC(SNIFF_FOREIGN, 0, "%PDF", "a PDF document"),
+};
+
+static const struct magic *magic_of(const void *data, size_t len)
 {
-	size_t n = 0;
-	while (n < len && n < 80 && head[n] != '\n' && head[n] != '\r')
-		n++;
-	return (struct gguf_text){ (const char *)head, n };
+	for (size_t i = 0; i < ARRAY_LEN(magics); i++)
+		if (len >= magics[i].offset + magics[i].len &&
+		    memcmp((const char *)data + magics[i].offset, magics[i].bytes,
+			   magics[i].len) == 0)
+			return &magics[i];
+	return NULL;
 }
 
-static bool is_text(const uint8_t *head, size_t len)
+static bool begins(const char *s, size_t len, const char *with)
+{
+	size_t n = strlen(with);
+	return len >= n && strncasecmp(s, with, n) == 0;
+}
+
+/* A safetensors file is a little-endian length, then a JSON object of that length. */
+static bool is_safetensors(const unsigned char *data, size_t len)
+{
+	if (len < 10 || data[8] != '{')
+		return false;
+	uint64_t header = 0;
+	for (int i = 7; i >= 0; i--)
+		header = header << 8 | data[i];
+	return header >= 2 && header <= 100 * MIB;
+}
+
+/* An old tar has no magic; its header's checksum has to serve. */
+static bool is_old_tar(const unsigned char *data, size_t len)
+{
+	if (len < 512 || !data[0])
+		return false;
+	unsigned long sum = 0, stored = 0;
+	for (size_t i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? ' ' : data[i];
+	for (size_t i = 148; i < 156; i++)
+		if (data[i] >= '0' && data[i] <= '7')
+			stored = stored * 8 + (data[i] - '0');
+	return stored == sum;
+}
+
+static bool is_text(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (head[i] < 0x20 && head[i] != '\n' && head[i] != '\r' && head[i] != '\t')
+		if (!s[i] || (iscntrl((unsigned char)s[i]) && !strchr("\t\r\n\f", s[i])))
 			return false;
 	return true;
 }
 
-static bool has_nocase(const uint8_t *head, size_t len, const char *needle)
+static enum sniff sniff_text(const char *s, size_t len)
 {
-	size_t n = strlen(needle);
-	for (size_t i = 0; i + n <= len; i++)
-		if (strncasecmp((const char *)head + i, needle, n) == 0)
-			return true;
-	return false;
+	if (begins(s, len, "\xef\xbb\xbf"))
+		s += 3, len -= 3;
+	while (len && isspace((unsigned char)*s))
+		s++, len--;
+	if (begins(s, len, "<!doctype html") || begins(s, len, "<html") ||
+	    begins(s, len, "<head") || begins(s, len, "<body"))
+		return SNIFF_HTML;
+	if (begins(s, len, "<?xml") || begins(s, len, "<error"))
+		return memmem(s, len, "<html", 5) ? SNIFF_HTML : SNIFF_XML;
+	if (begins(s, len, "<!--") && memmem(s, len, "<html", 5))
+		return SNIFF_HTML;
+	if (begins(s, len, "{") || begins(s, len, "["))
+		return SNIFF_JSON;
+	return SNIFF_TEXT;
 }
 
-static int lfs_pointer(const uint8_t *head, size_t len, struct err *e)
+enum sniff sniff_bytes(const void *data, size_t len)
+{
+	if (len == 0)
+		return SNIFF_EMPTY;
+	const struct magic *magic = magic_of(data, len);
+	if (magic)
+		return magic->kind;
+	if (is_safetensors(data, len))
+		return SNIFF_SAFETENSORS;
+	if (is_old_tar(data, len))
+		return SNIFF_ARCHIVE;
+	return is_text(data, MIN(len, (size_t)512)) ? sniff_text(data, len) : SNIFF_UNKNOWN;
+}
+
+static int read_head(const char *path, char head[SNIFF_BYTES], size_t *len, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	uint64_t size;
+	int rc = file_open_regular(path, &fd, &size, e);
+	if (rc < 0)
+		return rc;
+	*len = (size_t)MIN(size, (uint64_t)SNIFF_BYTES);
+	return file_pread(fd, head, *len, 0, path, e);
+}
+
+int sniff_file(const char *path, enum sniff *out, struct err *e)
+{
+	char head[SNIFF_BYTES];
+	size_t len;
+	int rc = read_head(path, head, &len, e);
+	if (rc == 0)
+		*out = sniff_bytes(head, len);
+	return rc;
+}
+
+struct refusal {
+	enum sniff kind;
+	const char *is;
+	const char *hint;
+	bool quote;         /* show how its text begins */
+};
+
+static const struct refusal refusals[] = {
+	{ SNIFF_EMPTY, "empty", "get the file again", false },
+	{ SNIFF_HTML, "an HTML page, not a model",
+	  "use the address of the file itself (on Hugging Face /resolve/, not /blob/), or log "
+	  "in and download it by hand if the model is gated", false },
+	{ SNIFF_JSON, "JSON, not a model",
+	  "a server answers like that when it refuses: check the address and its access rights",
+	  true },
+	{ SNIFF_XML, "XML, not a model",
+	  "object stores answer like that when they refuse: check the address and its access "
+	  "rights", true },
+	{ SNIFF_TEXT, "text, not a model", "check the address or the file's name", true },
+	{ SNIFF_GGML_OLD, "a ggml file of the time before GGUF",
+	  "no engine reads it any more: get the GGUF of this model, or convert its original weights",
+	  false },
+	{ SNIFF_PICKLE, "a Python pickle, which can run any code when it is opened",
+	  "get the model as safetensors or GGUF", false },
+	{ SNIFF_RAR, "a RAR archive, which is not read here",
+	  "unpack it and give the file in it", false },
+	{ SNIFF_SAFETENSORS, "a safetensors file, not a GGUF",
+	  "give `ferry prepare` the folder that holds config.json, the tokenizer and the "
+	  "*.safetensors files", false },
+	{ SNIFF_GGUF, "a GGUF, which is not wanted here", "give the GGUF itself as the source", false },
+	{ SNIFF_ARCHIVE, "a tar archive", "give `ferry prepare` the archive itself, or unpack it",
+	  false },
+	{ SNIFF_FOREIGN, "another kind of file", "check that it is the right file", false },
+};
+
+/* "starts with: …", one line of at most 120 bytes. */
+static char *quote_text(const char *data, size_t len)
+{
+	char line[121];
+	size_t n = 0;
+	for (size_t i = 0; i < len && n < 120; i++) {
+		bool blank = isspace((unsigned char)data[i]);
+		if (!blank || (n && line[n - 1] != ' '))
+			line[n++] = blank ? ' ' : data[i];
+	}
+	line[n] = '\0';
+	return text_escaped(line);
+}
+
+static int refuse_pointer(const char *data, size_t len, const char *what, struct err *e)
 {
 	unsigned long long size = 0;
 	char text[512];
 	size_t n = MIN(len, sizeof text - 1);
-	memcpy(text, head, n);
+	memcpy(text, data, n);
 	text[n] = '\0';
 	const char *line = strstr(text, "\nsize ");
 	if (line && sscanf(line, "\nsize %20llu", &size) == 1)
-		err_set(e, ERR_INTEGRITY, "it is a Git LFS pointer to a file of %llu bytes, not "
-			"the file itself", size);
+		err_set(e, ERR_INTEGRITY, "%s is a Git LFS pointer to a file of %llu bytes, not the file "
+			"itself", what, size);
 	else
-		err_set(e, ERR_INTEGRITY, "it is a Git LFS pointer, not the file itself");
-	return err_hint(e, "run `git lfs pull` in the clone, or download the file by its URL");
+		err_set(e, ERR_INTEGRITY, "%s is a Git LFS pointer, not the file itself", what);
+	return err_hint(e, "run `git lfs pull` in that repository, or download the file by its URL");
 }
 
-static int text_file(const uint8_t *head, size_t len, struct err *e)
+static int refuse_unknown(const unsigned char *data, size_t len, const char *what,
+			  struct err *e)
 {
-	size_t skip = starts(head, len, "\xef\xbb\xbf", 3) ? 3 : 0;
-	while (skip < len && strchr(" \t\r\n", head[skip]))
-		skip++;
-	head += skip;
-	len -= skip;
-	struct gguf_text line = first_line(head, len);
-	const char *what = "plain text";
-	if (starts(head, len, "{", 1) || starts(head, len, "[", 1))
-		what = "JSON text";
-	else if (has_nocase(head, len, "<html") || has_nocase(head, len, "<!doctype html"))
-		what = "an HTML page";
-	else if (starts(head, len, "<?xml", 5) || starts(head, len, "<Error", 6))
-		what = "an XML document";
-	err_set(e, ERR_INTEGRITY, "it is %s, not a model: '%.*s'", what, SHOW(line));
-	return err_hint(e, "the server answered with a message in place of the file: check the "
-			"URL, and whether it needs a login");
-}
-
-static int not_gguf(const uint8_t *head, size_t len, uint64_t file_size, struct err *e)
-{
-	for (size_t i = 0; i < ARRAY_LEN(magics); i++)
-		if (starts(head, len, magics[i].magic, magics[i].len)) {
-			err_set(e, ERR_INTEGRITY, "it is %s, not a GGUF", magics[i].what);
-			return err_hint(e, "convert or unpack it first");
-		}
-	if (starts(head, len, "version https://git-lfs", 23))
-		return lfs_pointer(head, len, e);
-	if (len > 265 && memcmp(head + 257, "ustar", 5) == 0)
-		return err_set(e, ERR_INTEGRITY, "it is a tar archive, not a GGUF");
-	if (len > 9 && head[8] == '{' && le64(head) < file_size) {
-		err_set(e, ERR_INTEGRITY, "it is a safetensors file, not a GGUF");
-		return err_hint(e, "convert the model's folder with convert_hf_to_gguf.py");
-	}
 	size_t zeros = 0;
-	while (zeros < len && head[zeros] == 0)
+	while (zeros < len && data[zeros] == 0)
 		zeros++;
-	if (zeros == len) {
-		err_set(e, ERR_INTEGRITY, "it begins with %zu zero bytes: space was reserved for a "
-			"download that never arrived", zeros);
+	if (zeros && zeros == len) {
+		err_set(e, ERR_INTEGRITY, "%s begins with %zu zero bytes: space was reserved for a "
+			"download that never arrived", what, zeros);
 		return err_hint(e, "get the file again");
 	}
-	if (is_text(head, len))
-		return text_file(head, len, e);
-	return err_set(e, ERR_INTEGRITY, "it is not a GGUF: it begins with %02x %02x %02x %02x",
-		       head[0], len > 1 ? head[1] : 0, len > 2 ? head[2] : 0, len > 3 ? head[3] : 0);
+	err_set(e, ERR_INTEGRITY, "%s is neither a GGUF nor an archive: it begins with %02x %02x %02x "
+		"%02x", what, len ? data[0] : 0, len > 1 ? data[1] : 0, len > 2 ? data[2] : 0,
+		len > 3 ? data[3] : 0);
+	return err_hint(e, "check that it is the right file and that it was downloaded completely");
 }
 
-static int check_version(uint32_t version, struct err *e)
+int sniff_refuse(enum sniff kind, const void *data, size_t len, const char *what,
+		 struct err *e)
 {
-	if (version == 2 || version == 3)
-		return 0;
-	/* A big-endian file has no flag: its version is byte-swapped, like everything
-	 * else after the magic. */
-	if (version && (version & 0xffff) == 0) {
-		err_set(e, ERR_INTEGRITY, "it is a big-endian GGUF (version %u)",
-			__builtin_bswap32(version));
-		return err_hint(e, "convert it with gguf_convert_endian.py of llama.cpp");
+	const struct magic *magic = magic_of(data, len);
+	const struct refusal *r = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (refusals[i].kind == kind)
+			r = &refusals[i];
+	if (kind == SNIFF_LFS_POINTER)
+		return refuse_pointer(data, len, what, e);
+	if (!r)
+		return refuse_unknown(data, len, what, e);
+	const char *is = magic && magic->kind == kind && magic->is ? magic->is : r->is;
+	if (r->quote) {
+		CLEANUP(mem_free_ptr) char *text = quote_text(data, len);
+		err_set(e, ERR_INTEGRITY, "%s is %s; it starts with: %s", what, is, text);
+	} else {
+		err_set(e, ERR_INTEGRITY, "%s is %s%s", what, is,
+			magic && is == magic->is ? ", not a GGUF" : "");
 	}
-	if (version == 1) {
-		err_set(e, ERR_INTEGRITY, "it is GGUF version 1, which no current engine reads");
-		return err_hint(e, "convert the original model again");
-	}
-	return err_set(e, ERR_INTEGRITY, "it says GGUF version %u; there are versions 2 and 3",
-		       version);
+	return err_hint(e, "%s", r->hint);
 }
 
-int gguf_sniff(const uint8_t *head, size_t len, uint64_t file_size, struct err *e)
+int sniff_refuse_file(enum sniff kind, const char *path, const char *what, struct err *e)
 {
-	if (len == 0) {
-		err_set(e, ERR_INTEGRITY, "the file is empty");
-		return err_hint(e, "get the file again");
-	}
-	if (!gguf_is_magic(head, len)) {
-		if (file_size < 4 && memcmp(head, "GGUF", len) == 0)
-			return err_set(e, ERR_INTEGRITY, "the file is truncated: only %zu bytes of "
-				       "a GGUF's magic", len);
-		return not_gguf(head, len, file_size, e);
-	}
-	if (len < HEADER_BYTES) {
-		err_set(e, ERR_INTEGRITY, "the file is truncated: only %zu bytes of a GGUF header",
-			len);
-		return err_hint(e, "get the file again");
-	}
-	return check_version(le32(head + 4), e);
+	char head[SNIFF_BYTES];
+	size_t len;
+	int rc = read_head(path, head, &len, e);
+	return rc < 0 ? rc : sniff_refuse(kind, head, len, what, e);
 }

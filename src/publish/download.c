@@ -4,7 +4,7 @@
 #include "http/url.h"
 #include "publish/part.h"
 #include "publish/remote.h"
-#include "publish/sniff.h"
+#include "gguf/sniff.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"

@@ -1,7 +1,7 @@
 #include "publish/hf.h"
 
 #include "json/json.h"
-#include "publish/sniff.h"
+#include "gguf/sniff.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -1,7 +1,7 @@
 #include "publish/pick.h"
 
 #include "gguf/gguf.h"
-#include "publish/sniff.h"
+#include "gguf/sniff.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

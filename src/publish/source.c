@@ -8,7 +8,7 @@
 #include "publish/hf.h"
 #include "publish/pick.h"
 #include "publish/remote.h"
-#include "publish/sniff.h"
+#include "gguf/sniff.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

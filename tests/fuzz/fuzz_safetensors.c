@@ -1,6 +1,6 @@
 /* Any bytes as a safetensors file, and its kind by its first bytes. */
 #include "publish/hf.h"
-#include "publish/sniff.h"
+#include "gguf/sniff.h"
 
 #include <stdio.h>
 #include <stdlib.h>

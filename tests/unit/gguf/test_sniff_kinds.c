@@ -1,4 +1,5 @@
-#include "publish/sniff.h"
+#include "gguf/sniff.h"
+#include "util/text.h"
 
 #include "unit.h"
 
@@ -23,6 +24,9 @@ static const struct sample samples[] = {
 	SAMPLE("<?xml version='1.0'?><Error><Code>AccessDenied", SNIFF_XML),
 	SAMPLE("{\"error\": \"Invalid token\"}", SNIFF_JSON),
 	SAMPLE("Entry not found", SNIFF_TEXT),
+	SAMPLE("\0\0\0\0\0\0\0\0\0\0\0\0", SNIFF_UNKNOWN),
+	SAMPLE("%PDF-1.7", SNIFF_FOREIGN),
+	SAMPLE("\x04\x22\x4d\x18....", SNIFF_ARCHIVE),
 	SAMPLE("\1\2\3\4\5\6\7\10", SNIFF_UNKNOWN),
 };
 
@@ -44,10 +48,23 @@ static void a_refusal_names_the_kind_and_quotes_what_it_says(void **state)
 	assert_non_null(strstr(e.hint, "access rights"));
 }
 
+static void every_kind_can_be_refused_with_a_hint(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+		struct err e = ERR_INIT;
+		const struct sample *s = &samples[i];
+		assert_int_equal(sniff_refuse(s->kind, s->bytes, s->len, "m.gguf", &e), -ERR_INTEGRITY);
+		assert_null(strstr(e.text, "(null)"));
+		assert_true(str_starts(e.text, "m.gguf ") && e.hint[0]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds_are_told_apart),
+		cmocka_unit_test(every_kind_can_be_refused_with_a_hint),
 		cmocka_unit_test(a_refusal_names_the_kind_and_quotes_what_it_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

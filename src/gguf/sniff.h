@@ -2,8 +2,8 @@
  * What a file is by its first bytes: model, archive, or one of the things that people
  * get instead of a model (a login page, a Git LFS pointer, an error message).
  */
-#ifndef FERRY_PUBLISH_SNIFF_H
-#define FERRY_PUBLISH_SNIFF_H
+#ifndef FERRY_GGUF_SNIFF_H
+#define FERRY_GGUF_SNIFF_H
 
 #include "util/base.h"
 #include "util/err.h"
@@ -19,6 +19,7 @@ enum sniff {
 	SNIFF_GGML_OLD,         /* the formats before GGUF */
 	SNIFF_PICKLE,           /* a bare Python pickle */
 	SNIFF_RAR,
+	SNIFF_FOREIGN,          /* something else with a name: a program, a PDF */
 	SNIFF_HTML,
 	SNIFF_LFS_POINTER,
 	SNIFF_JSON,
@@ -32,7 +33,7 @@ enum sniff sniff_bytes(const void *data, size_t len);
 WARN_UNUSED int sniff_file(const char *path, enum sniff *out, struct err *e);
 
 /* Sets the error for a kind that is no model: ERR_INTEGRITY, with what it is, how its
- * text begins where that helps, and the way out. `what` names the file or the URL. */
+ * text begins where that helps, and the way out. `what` names the file or the URL, or is "it". */
 int sniff_refuse(enum sniff kind, const void *data, size_t len, const char *what,
 		 struct err *e);
 /* The same for a file whose kind is already known. */
