@@ -1,14 +1,20 @@
 /*
- * A whole refresh and a search, past the signatures: the input is what "signed" holds of
- * root 2, timestamp, snapshot, targets and delegated roles, a blank line between them,
- * and all of it is signed here with a key that every role lists.
+ * The client, from refresh to look-up, past the signatures: the input is what "signed"
+ * holds of root 2, timestamp, snapshot, targets and delegated roles, a blank line between
+ * them, and all of it is signed here with a key that every role lists. What is no JSON is
+ * not there.
+ *
+ * What must hold: only bytes that were served are stored; what one refresh trusts, the
+ * next one and a reading without network take from the folder.
  */
 #include "catalog/sign/privkey.h"
-#include "catalog/tuf/search.h"
-#include "catalog/tuf/trusted.h"
+#include "catalog/tuf/client.h"
+#include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,10 +22,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
 	struct privkey *key;
-	struct buf parts[PARTS];        /* envelopes */
-	struct tuf_trusted trusted;
-	size_t next;
+	struct buf parts[PARTS];        /* envelopes: root 1 and 2, timestamp, snapshot, … */
+	char *names[PARTS];             /* under which they were served; NULL: not yet */
+	size_t next;                    /* delegated role */
+	const char *dir;
 };
+
+static char dir[64];
+
+static void remove_folder(void)
+{
+	file_remove_dir_if_empty(dir);
+}
+
+/* Without a disk behind it where there is such a place. */
+static const char *folder(void)
+{
+	static bool registered;
+	static const char *const places[] = { "/dev/shm", "/tmp" };
+	for (size_t i = 0; !*dir && i < ARRAY_LEN(places); i++) {
+		snprintf(dir, sizeof dir, "%s/fuzz-tuf-XXXXXX", places[i]);
+		if (!mkdtemp(dir))
+			*dir = '\0';
+	}
+	if (!*dir || (!registered && atexit(remove_folder) != 0))
+		abort();
+	registered = true;
+	return dir;
+}
 
 static struct privkey *the_key(void)
 {
@@ -77,51 +107,125 @@ static const char root[] =
 	"\"snapshot\":{\"keyids\":[\"KEY\"],\"threshold\":1},"
 	"\"targets\":{\"keyids\":[\"KEY\"],\"threshold\":1}}}";
 
-static int load(void *ctx, const char *name, const struct tuf_metadata *parent,
-		const struct tuf_metadata **out, struct err *e)
+static void must(int rc, const struct err *e)
+{
+	if (rc == 0)
+		return;
+	fprintf(stderr, "%s\n", e->text);
+	abort();
+}
+
+/* A failure that a repository may cause. */
+static bool failed(int rc, struct err *e)
+{
+	if (rc == 0)
+		return false;
+	if (!err_is(e, ERR_INTEGRITY) && !err_is(e, ERR_NOT_FOUND))
+		must(rc, e);
+	err_clear(e);
+	return true;
+}
+
+static size_t part_for(struct input *in, const char *name)
+{
+	static const char *const kinds[] = { "", "2.root.json", "timestamp.json", "snapshot.json",
+					     "targets.json" };
+	for (size_t i = 1; i < PARTS; i++)
+		if (in->names[i] && strcmp(in->names[i], name) == 0)
+			return i;
+	const char *bare = name + strspn(name, "0123456789");
+	bare = bare != name && *bare == '.' ? bare + 1 : name;
+	for (size_t i = 1; i < ARRAY_LEN(kinds); i++)
+		if (!in->names[i] && (strcmp(bare, kinds[i]) == 0 || strcmp(name, kinds[i]) == 0))
+			return i;
+	return str_ends(name, ".root.json") ? PARTS : in->next++;
+}
+
+static int get(void *ctx, const char *name, struct buf *out, struct err *e)
 {
 	struct input *in = ctx;
-	int rc = tuf_trusted_known(&in->trusted, name, parent, out, e);
-	if (rc < 0 || *out)
-		return rc;
-	if (in->next == PARTS)
+	if (strchr(name, '/'))
+		abort();
+	size_t i = part_for(in, name);
+	if (i >= PARTS || in->parts[i].len == 0)
 		return err_set(e, ERR_NOT_FOUND, "no more");
-	const struct buf *raw = &in->parts[in->next++];
-	return tuf_trusted_targets(&in->trusted, buf_str(raw), raw->len, name, name, parent, out,
-				   e);
+	if (!in->names[i])
+		in->names[i] = mem_strdup(name);
+	buf_add(out, buf_str(&in->parts[i]), in->parts[i].len);
+	return buf_ok(out, name, e);
+}
+
+static bool was_served(const struct input *in, const struct buf *raw)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		if (raw->len == in->parts[i].len &&
+		    memcmp(buf_str(raw), buf_str(&in->parts[i]), raw->len) == 0)
+			return true;
+	return false;
+}
+
+static void look_at_folder(const struct input *in)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	struct err e = ERR_INIT;
+	must(file_list_dir(in->dir, &names, &e), &e);
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(in->dir, names.at[i]);
+		CLEANUP(buf_release) struct buf raw = BUF_INIT(1 << 20);
+		if (!str_ends(names.at[i], ".json"))
+			continue;
+		must(file_read_all(path, &raw, &e), &e);
+		if (!was_served(in, &raw))
+			abort();
+	}
+}
+
+static void clear_folder(void)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	struct err e = ERR_INIT;
+	must(file_list_dir(dir, &names, &e), &e);
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
+		must(file_remove(path, &e), &e);
+	}
+}
+
+/* Is everything that the refresh needs trusted? */
+static bool refresh(struct input *in)
+{
+	CLEANUP_PTR(tuf_client_close) struct tuf_client *c = NULL;
+	struct tuf_transport transport = { .get = get, .ctx = in };
+	struct tuf_target target = { 0 };
+	struct err e = ERR_INIT;
+	must(tuf_client_open(in->dir, &transport, NULL, 1800000000, &c, &e), &e);
+	bool fine = !failed(tuf_client_refresh(c, &e), &e);
+	if (fine && !failed(tuf_client_target(c, "a/b", &target, &e), &e))
+		free(tuf_client_target_name(c, "a/b", &target));
+	tuf_target_release(&target);
+	return fine;
 }
 
 static void run(struct input *in)
 {
-	struct tuf_trusted *t = &in->trusted;
-	const struct buf *p = in->parts;
-	const struct tuf_metadata *top;
-	const json_t *target;
+	CLEANUP_PTR(tuf_client_close) struct tuf_client *c = NULL;
+	const char *expired;
 	struct err e = ERR_INIT;
-	CLEANUP(buf_release) struct buf first = { 0 };
-	bool flag;
-	add_part(in, 0, root, sizeof root - 1);
-	first = in->parts[0];
-	if (tuf_trusted_root_first(t, buf_str(&first), first.len, "root", &e) < 0)
-		abort();
-	in->parts[0] = (struct buf){ 0 };
-	if (tuf_trusted_root_next(t, buf_str(&p[1]), p[1].len, "root", &flag, &e) < 0)
-		err_clear(&e);
-	if (tuf_trusted_root_final(t, &e) < 0 ||
-	    tuf_trusted_timestamp(t, buf_str(&p[2]), p[2].len, "timestamp", false, &flag, &e) < 0 ||
-	    tuf_trusted_snapshot(t, buf_str(&p[3]), p[3].len, "snapshot", false, &flag, &e) < 0 ||
-	    tuf_trusted_targets(t, buf_str(&p[4]), p[4].len, "targets", "targets", t->root, &top,
-				&e) < 0)
+	must(tuf_client_init(in->dir, buf_str(&in->parts[0]), in->parts[0].len, &e), &e);
+	bool fine = refresh(in);
+	look_at_folder(in);
+	if (!fine)
 		return;
-	in->next = 5;
-	if (tuf_search(top, "a/b", 32, load, in, &target, &e) < 0 && !err_is(&e, ERR_NOT_FOUND) &&
-	    !err_is(&e, ERR_INTEGRITY))
+	if (!refresh(in))
 		abort();
+	must(tuf_client_open(in->dir, NULL, NULL, 1800000000, &c, &e), &e);
+	must(tuf_client_load_offline(c, &expired, &e), &e);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { .key = the_key(), .trusted.now_s = 1800000000 };
+	struct input in = { .key = the_key(), .next = 5, .dir = folder() };
+	add_part(&in, 0, root, sizeof root - 1);
 	for (size_t i = 1; i < PARTS; i++) {
 		const uint8_t *end = memmem(data, size, "\n\n", 2);
 		size_t len = end ? (size_t)(end - data) : size;
@@ -130,8 +234,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= end ? len + 2 : len;
 	}
 	run(&in);
-	tuf_trusted_release(&in.trusted);
-	for (size_t i = 0; i < PARTS; i++)
+	clear_folder();
+	for (size_t i = 0; i < PARTS; i++) {
 		buf_release(&in.parts[i]);
+		free(in.names[i]);
+	}
 	return 0;
 }
