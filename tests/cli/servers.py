@@ -336,11 +336,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         rate = what.get("rate")
         while at < end:
             want = min(end - at, max(1, rate // 20) if rate else 8 << 20)
-            n = os.sendfile(self.connection.fileno(), f.fileno(), at, want)
+            self.entry["sending"] = True
+            try:
+                n = os.sendfile(self.connection.fileno(), f.fileno(), at, want)
+                self.count(n)
+            finally:
+                self.entry["sending"] = False
             if n == 0:
                 raise _Dropped
             at += n
-            self.count(n)
             if rate:
                 time.sleep(n / rate)
 
@@ -379,8 +383,15 @@ class FaultServer(http.server.ThreadingHTTPServer):
 
     def sent(self, path="*"):
         """Body bytes sent so far for matching paths."""
-        with self.guard:
-            return sum(e["sent"] for e in self.log if fnmatch.fnmatchcase(e["path"], path))
+        def of(entries):
+            return [e for e in entries if fnmatch.fnmatchcase(e["path"], path)]
+
+        # Who has the bytes may be faster than who counts them; who waits for a reader is not
+        # waited for.
+        deadline = time.monotonic() + 0.2
+        while any(e.get("sending") for e in of(list(self.log))) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return sum(e["sent"] for e in of(list(self.log)))
 
     def wait_until_quiet(self):
         """Until it has noticed that the clients, which were killed, are gone."""
