@@ -17,6 +17,7 @@ struct repository_signing {
 	struct tuf_expiry expiry;
 	int64_t now_s;
 	const struct keyring *keys;
+	const struct keyring *names;    /* what keys are called in messages; NULL: keys */
 	privkey_ask ask;                /* called only when something is to be signed */
 	void *ask_ctx;
 };

@@ -180,6 +180,13 @@ WARN_UNUSED int tuf_writer_discard(struct tuf_writer *w, struct err *e);
 WARN_UNUSED int tuf_writer_discard_tree(const char *tree, struct str_list *removed,
 					struct err *e);
 
+/* Has every role at least as many keys as its threshold? ERR_USAGE names one that has not. */
+WARN_UNUSED int tuf_writer_check(const struct tuf_writer *w, struct err *e);
+
+/* Appends the ids of the keys that the role is to have. ERR_USAGE for an unknown role. */
+WARN_UNUSED int tuf_writer_keys(const struct tuf_writer *w, const char *role,
+				struct str_list *out, struct err *e);
+
 /* Appends the ids of all keys that may sign the role, by what is published and by what waits;
  * of bins by their prefix. None for an unknown role. */
 void tuf_writer_signers(const struct tuf_writer *w, const char *role, struct str_list *out);

@@ -43,6 +43,16 @@ void tuf_writer_signers(const struct tuf_writer *w, const char *role, struct str
 	add_authority(w, d, WRITER_PUBLISHED, out);
 }
 
+int tuf_writer_keys(const struct tuf_writer *w, const char *role, struct str_list *out,
+		    struct err *e)
+{
+	const struct writer_doc *d = find_or_bin(w, role);
+	if (!d || (d->type == TUF_TARGETS && !d->parent && strcmp(role, "targets") != 0))
+		return writer_no_role(role, e);
+	add_authority(w, d, WRITER_CURRENT, out);
+	return 0;
+}
+
 /* -- one document ------------------------------------------------------------------------ */
 
 struct merge {

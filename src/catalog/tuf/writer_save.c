@@ -45,7 +45,7 @@ static int check_role(const char *name, const struct tuf_role *role, const struc
 	return err_hint(e, "add keys to the role, or lower its threshold");
 }
 
-static int check_keys(const struct tuf_writer *w, struct err *e)
+int tuf_writer_check(const struct tuf_writer *w, struct err *e)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
@@ -473,7 +473,7 @@ int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t 
 		return err_hint(e, "add the keys of root, targets, snapshot and timestamp first");
 	}
 	complete_new_tree(w, count > 0);
-	int rc = check_keys(w, e);
+	int rc = tuf_writer_check(w, e);
 	if (rc == 0)
 		rc = renew_unsigned(w, e);
 	if (rc == 0)
