@@ -2,6 +2,7 @@
 
 #include "catalog/catalog_build.h"
 #include "catalog/manifest.h"
+#include "catalog/repository_ceremony.h"
 #include "catalog/repository_internal.h"
 #include "catalog/repository_minisig.h"
 #include "util/file.h"
@@ -256,8 +257,8 @@ static int wanted_keys(const struct signing *s, bool targets, struct str_list *o
 	for (size_t i = 0; rc == 0 && i < all.count; i++) {
 		const struct tuf_writer_status *st = &all.at[i];
 		first = first && strcmp(st->role, "timestamp") != 0;
-		for (size_t k = 0; may_sign(st, targets) && k < st->keyids.count; k++)
-			str_list_add(out, st->keyids.at[k]);
+		if (may_sign(st, targets))
+			tuf_writer_signers(s->w, st->role, out);
 	}
 	if (rc == 0 && first)
 		add_all(out, s->how->keys);
@@ -270,7 +271,9 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 	struct tuf_saved saved;
 	/* Without the public part a key is known by its name alone. */
 	const char *const *roles = targets ? &role_names[1] : &role_names[2];
-	int rc = wanted_keys(s, targets, &wanted, e);
+	int rc = repository_check_chosen(s->r->dir, s->w, s->how, NULL, 0, e);
+	if (rc == 0)
+		rc = wanted_keys(s, targets, &wanted, e);
 	if (rc == 0)
 		rc = keyring_open(s->how->keys, &wanted, roles, s->how->ask, s->how->ask_ctx,
 				  &s->signers, e);

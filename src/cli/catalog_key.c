@@ -1,44 +1,18 @@
-#include "cli/catalog_common.h"
+#include "cli/catalog_keys.h"
 
 #include "util/mem.h"
 
 #include <string.h>
 
-/* The keys folder of --keys alone, or of the place. */
-static int load_keys(struct cli *cli, const struct catalog_opts *o, struct catalog_place *p,
-		     struct keyring *out, struct err *e)
-{
-	if (o->keys && !o->dir && !o->name) {
-		struct err none = ERR_INIT;
-		if (catalog_place_load(cli, o, p, &none) < 0)
-			return keyring_load(o->keys, NULL, out, e);
-		return catalog_place_keyring(p, out, e);
-	}
-	int rc = catalog_place_load(cli, o, p, e);
-	return rc < 0 ? rc : catalog_place_keyring(p, out, e);
-}
+static const char *const kind_names[] = { "file", "command", "public" };
 
-static int the_key(const struct keyring *k, const char *name, const struct keyring_key **out,
-		   struct err *e)
-{
-	CLEANUP(mem_free_ptr) const char **names = mem_alloc((k->count + 1) * sizeof *names);
-	*out = keyring_find(k, name);
-	if (*out)
-		return 0;
-	for (size_t i = 0; i < k->count; i++)
-		names[i] = k->at[i].name;
-	const char *near = text_nearest(name, names, k->count);
-	err_set(e, ERR_NOT_FOUND, "%s: there is no key '%s'", k->dir, name);
-	return near ? err_hint(e, "did you mean '%s'?", near) :
-		      err_hint(e, "`ferry catalog key list` shows what there is");
-}
-
-static json_t *key_json(const struct keyring_key *key, const char *dir)
+json_t *catalog_key_json(const struct keyring_key *key, const char *dir)
 {
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	json_t *object = json_object(), *array = json_array();
 	json_put_string(object, "name", key->name);
 	json_put_string(object, "path", key->path);
+	json_put_string(object, "kind", kind_names[key->kind]);
 	json_put_bool(object, "encrypted", key->encrypted);
 	if (key->public) {
 		json_put_string(object, "id", key->public->id);
@@ -69,7 +43,7 @@ static int run_new(struct cli *cli, void *opts, int count, char **operands, stru
 	const struct catalog_opts *o = opts;
 	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	int rc = load_keys(cli, o, &p, &keys, e);
+	int rc = catalog_keys_load(cli, o, &p, &keys, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(catalog_ask_release) struct catalog_ask ask = {
@@ -87,7 +61,7 @@ static int run_new(struct cli *cli, void *opts, int count, char **operands, stru
 	}
 	json_t *document = json_object();
 	json_put_string(document, "command", "catalog key new");
-	json_put(document, "key", key_json(key, NULL));
+	json_put(document, "key", catalog_key_json(key, NULL));
 	return cli_print_json(cli, document, e);
 }
 
@@ -116,7 +90,10 @@ static void add_row(struct cli_table *table, const struct keyring_key *key, cons
 		repository_key_roles(dir, key->public->id, &roles);
 	for (size_t i = 0; i < roles.count; i++)
 		buf_addf(&text, "%s%s", i ? " " : "", roles.at[i]);
-	const char *cells[] = { key->name, buf_str(&text), key->encrypted ? "encrypted" : "plain",
+	const char *file = key->kind == KEYRING_COMMAND ? "command" :
+			   key->kind == KEYRING_PUBLIC ? "public only" :
+			   key->encrypted ? "encrypted" : "plain";
+	const char *cells[] = { key->name, buf_str(&text), file,
 				key->public ? tuf_key_kind(key->public) : "unknown",
 				key->public ? key->public->id : "" };
 	cli_table_add(table, cells);
@@ -128,7 +105,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	static const char *const titles[] = { "NAME", "ROLES", "FILE", "TYPE", "KEY ID" };
 	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	int rc = load_keys(cli, opts, &p, &keys, e);
+	int rc = catalog_keys_load(cli, opts, &p, &keys, e);
 	if (rc < 0)
 		return rc;
 	if (!cli->json) {
@@ -140,7 +117,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	}
 	json_t *document = json_object(), *array = json_array();
 	for (size_t i = 0; i < keys.count; i++)
-		json_push(array, key_json(&keys.at[i], p.dir));
+		json_push(array, catalog_key_json(&keys.at[i], p.dir));
 	json_put_string(document, "command", "catalog key list");
 	json_put_string(document, "folder", keys.dir);
 	json_put(document, "keys", array);
@@ -165,8 +142,8 @@ static int run_export(struct cli *cli, void *opts, int count, char **operands, s
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(16 * KIB);
 	const struct keyring_key *key;
-	int rc = load_keys(cli, opts, &p, &keys, e);
-	if (rc < 0 || (rc = the_key(&keys, operands[0], &key, e)) < 0)
+	int rc = catalog_keys_load(cli, opts, &p, &keys, e);
+	if (rc < 0 || (rc = catalog_keys_find(&keys, operands[0], &key, e)) < 0)
 		return rc;
 	if (!key->public) {
 		err_set(e, ERR_NOT_FOUND, "%s: its public part, %s.pub, is missing", key->path,
@@ -181,7 +158,7 @@ static int run_export(struct cli *cli, void *opts, int count, char **operands, s
 	}
 	json_t *document = json_object();
 	json_put_string(document, "command", "catalog key export");
-	json_put(document, "key", key_json(key, p.dir));
+	json_put(document, "key", catalog_key_json(key, p.dir));
 	json_put_string(document, "public", buf_str(&pem));
 	return cli_print_json(cli, document, e);
 }
@@ -230,9 +207,9 @@ static int run_passphrase(struct cli *cli, void *opts, int count, char **operand
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(catalog_ask_release) struct catalog_ask new = { 0 };
 	const struct keyring_key *key;
-	int rc = load_keys(cli, o, &p, &keys, e);
+	int rc = catalog_keys_load(cli, o, &p, &keys, e);
 	for (int i = 0; rc == 0 && i < count; i++)
-		rc = the_key(&keys, operands[i], &key, e);
+		rc = catalog_keys_find(&keys, operands[i], &key, e);
 	if (rc < 0 || (!o->unencrypted && (rc = ask_changed(cli, o, &new, e)) < 0))
 		return rc;
 	CLEANUP(catalog_ask_release) struct catalog_ask old = {
@@ -267,7 +244,8 @@ static const struct command key_passphrase = {
 };
 
 static const struct command *const subs[] = {
-	&key_new, &key_list, &key_export, &key_passphrase, NULL,
+	&key_new, &catalog_key_import, &key_list, &key_export, &key_passphrase,
+	&catalog_key_check, NULL,
 };
 
 const struct command catalog_key = {

@@ -1,34 +1,34 @@
-#include "cli/catalog_common.h"
+#include "cli/catalog_ceremony.h"
 
 #include <time.h>
 
 static const struct opt sign_opts[] = {
+	OPT_ENTRY(OPT_LIST, ceremony_opts, roles, 0, "role", "ROLE",
+		  "sign only what waits of this role, and build nothing; may be repeated"),
+	CEREMONY_OPT_KEY,
+	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
+};
+
+static const struct opt refresh_opts[] = {
+	CEREMONY_OPT_KEY,
 	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
 };
 
 typedef int sign_fn(struct repository *r, const struct repository_signing *how,
 		    struct repository_signed *out, struct err *e);
 
-static int run_signing(struct cli *cli, const struct catalog_opts *o, sign_fn *fn,
-		       struct catalog_place *p, struct repository_signed *done, struct err *e)
+static int run_signing(struct cli *cli, const struct ceremony_opts *o, sign_fn *fn,
+		       struct ceremony_desk *d, struct repository_signed *done, struct err *e)
 {
-	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	int rc = catalog_place_load(cli, o, p, e);
-	if (rc < 0 || (rc = catalog_place_keyring(p, &keys, e)) < 0 ||
-	    (rc = repository_open(p->dir, &r, e)) < 0)
+	int rc = ceremony_desk_open(cli, o, true, d, e);
+	if (rc < 0 || (rc = repository_open(d->place.dir, &r, e)) < 0)
 		return rc;
-	CLEANUP(catalog_ask_release) struct catalog_ask ask = { .cli = cli,
-								.file = p->passphrase_file };
-	const struct repository_signing how = {
-		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
-		.now_s = time(NULL), .keys = &keys, .ask = catalog_ask_key, .ask_ctx = &ask,
-	};
-	return fn(r, &how, done, e);
+	return fn(r, &d->how, done, e);
 }
 
 static int print_signed(struct cli *cli, const char *command, const struct repository_signed *s,
-			bool counts, struct err *e)
+			bool counts, json_t *waiting, struct err *e)
 {
 	json_t *document = json_object();
 	json_put_string(document, "command", command);
@@ -39,50 +39,105 @@ static int print_signed(struct cli *cli, const char *command, const struct repos
 		json_put_u64(document, "variants", s->variants);
 		json_put_u64(document, "planned", s->planned);
 	}
+	if (waiting)
+		json_put(document, "waiting_roles", waiting);
 	json_put(document, "roles", catalog_roles_json(s));
 	return cli_print_json(cli, document, e);
+}
+
+/* ---- what waits of some roles ---- */
+
+static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
+		      const struct ceremony_desk *d, const struct repository_ceremony *c,
+		      struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int rc = ceremony_status(&d->place, &all, e);
+	if (rc < 0)
+		return rc;
+	size_t lacking = ceremony_lacking(&all, &o->roles);
+	if (cli->json) {
+		rc = print_signed(cli, "catalog sign", &c->state, false,
+				  ceremony_waiting_json(&all, &d->names), e);
+	} else {
+		if (c->signatures)
+			cli_print(cli, "%zu new %s\n", c->signatures,
+				  c->signatures == 1 ? "signature" : "signatures");
+		else
+			cli_print(cli, c->state.published ? "nothing waits for signatures\n" :
+							    "nothing new to sign\n");
+		if (c->state.changed && c->state.published)
+			cli_print(cli, "complete, and published in %s\n", d->place.dir);
+		ceremony_print_waiting(cli, &all, &d->names);
+	}
+	return rc < 0 ? rc : lacking ? -ERR_FAULT : 0;
+}
+
+static int run_sign_roles(struct cli *cli, const struct ceremony_opts *o, struct err *e)
+{
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
+	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
+	int rc = ceremony_desk_open(cli, o, true, &d, e);
+	if (rc == 0)
+		rc = repository_sign_roles(d.place.dir, &d.how, o->roles.at, o->roles.count, &c, e);
+	return rc < 0 ? rc : tell_roles(cli, o, &d, &c, e);
+}
+
+/* ---- everything ---- */
+
+static void tell_signed(struct cli *cli, const struct repository_signed *s)
+{
+	unsigned long long version = s->targets.version;
+	if (!s->changed)
+		cli_print(cli, "nothing changed: version %llu is the current one\n", version);
+	else if (!s->published)
+		cli_print(cli, "signed, but version %llu waits for more signatures\n", version);
+	else
+		cli_print(cli, "signed version %llu: %zu %s, %zu %s\n", version, s->models,
+			  s->models == 1 ? "model" : "models", s->variants,
+			  s->variants == 1 ? "variant" : "variants");
+	if (s->planned)
+		report_note(cli->report, "%zu planned, left out: no files yet", s->planned);
 }
 
 static int run_sign(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	const struct ceremony_opts *o = opts;
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
 	struct repository_signed s = { 0 };
-	int rc = run_signing(cli, opts, repository_sign, &p, &s, e);
-	if (rc < 0)
+	if (o->roles.count)
+		return run_sign_roles(cli, o, e);
+	int rc = run_signing(cli, o, repository_sign, &d, &s, e);
+	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
 	catalog_warn_expiry(cli, &s, time(NULL));
-	for (size_t i = 0; i < p.hidden.count; i++)
+	for (size_t i = 0; i < d.place.hidden.count; i++)
 		report_detail(cli->report, "mirror %s has no url, so readers do not see it",
-			      p.hidden.at[i]);
-	if (cli->json)
-		return print_signed(cli, "catalog sign", &s, true, e);
-	unsigned long long version = s.targets.version;
-	if (!s.changed)
-		cli_print(cli, "nothing changed: version %llu is the current one\n", version);
-	else if (!s.published)
-		cli_print(cli, "signed, but version %llu waits for more signatures\n", version);
-	else
-		cli_print(cli, "signed version %llu: %zu %s, %zu %s\n", version, s.models,
-			  s.models == 1 ? "model" : "models", s.variants,
-			  s.variants == 1 ? "variant" : "variants");
-	if (s.planned)
-		report_note(cli->report, "%zu planned, left out: no files yet", s.planned);
-	return 0;
+			      d.place.hidden.at[i]);
+	if (cli->json) {
+		rc = print_signed(cli, "catalog sign", &s, true,
+				  ceremony_waiting_json(&all, &d.names), e);
+	} else {
+		tell_signed(cli, &s);
+		ceremony_print_waiting(cli, &all, &d.names);
+	}
+	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
 }
 
 static int run_refresh(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	struct repository_signed s = { 0 };
 	char expires[TIME_TEXT];
-	int rc = run_signing(cli, opts, repository_refresh, &p, &s, e);
+	int rc = run_signing(cli, opts, repository_refresh, &d, &s, e);
 	if (rc < 0)
 		return rc;
 	catalog_warn_expiry(cli, &s, time(NULL));
 	if (cli->json)
-		return print_signed(cli, "catalog refresh", &s, false, e);
+		return print_signed(cli, "catalog refresh", &s, false, NULL, e);
 	format_time(expires, s.timestamp.expires_s);
 	cli_print(cli, "signed snapshot %llu and timestamp %llu, valid until %s\n",
 		  (unsigned long long)s.snapshot.version, (unsigned long long)s.timestamp.version,
@@ -96,9 +151,12 @@ const struct command catalog_sign = {
 	.synopsis = (const char *const[]){ "", NULL },
 	.description = "Builds catalog.json from the cards and the mirrors of ferry.conf and signs "
 		       "it, with everything it names, as a new version. With nothing changed it does "
-		       "nothing and needs no key. Then `ferry push` brings it to the mirrors.",
+		       "nothing and needs no key. Then `ferry push` brings it to the mirrors. With "
+		       "--role it only adds a signature to what waits of that role: also on a copy "
+		       "of metadata/ and drafts/ alone, which is how offline keys sign. Exit code 1 "
+		       "says that signatures of other people are missing.",
 	.opts = sign_opts,
-	.opts_size = sizeof(struct catalog_opts),
+	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_sign,
 };
 
@@ -108,7 +166,7 @@ const struct command catalog_refresh = {
 	.synopsis = (const char *const[]){ "", NULL },
 	.description = "For cron: needs the keys of snapshot and timestamp only, and changes nothing "
 		       "else. `ferry push` afterwards.",
-	.opts = sign_opts,
-	.opts_size = sizeof(struct catalog_opts),
+	.opts = refresh_opts,
+	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_refresh,
 };

@@ -1,32 +1,113 @@
-#include "cli/catalog_common.h"
+#include "cli/catalog_ceremony.h"
+
+#include "util/mem.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
-static const struct opt status_opts[] = { CATALOG_OPT_PLACE, OPT_LAST };
+#define DAY 86400
 
-/* What to do about a document, in a word. */
-static const char *state_of(const struct tuf_writer_status *s, int64_t now_s)
+static const struct opt status_opts[] = {
+	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS,
+	OPT_ENTRY(OPT_DURATION, ceremony_opts, within_s, 0, "within", "TIME",
+		  "what expires within this time needs a person; otherwise 30 days for root and "
+		  "targets, 2 days for snapshot and 1 day for timestamp"),
+	OPT_LAST,
+};
+
+/* What a role needs of a person. */
+enum need { NEED_NOTHING, NEED_SIGNATURES, NEED_RENEWAL, NEED_EXPIRED, NEED_KEYS };
+static const char *const need_names[] = { "", "signatures", "renewal", "expired", "keys" };
+
+static int64_t margin_of(const struct ceremony_opts *o, const char *role)
 {
-	return s->waiting ? "waiting for signatures" : s->expires_s <= now_s ? "expired" : "published";
+	if (o->within_s)
+		return (int64_t)o->within_s;
+	return strcmp(role, "timestamp") == 0 ? DAY : strcmp(role, "snapshot") == 0 ? 2 * DAY :
+									      30 * DAY;
 }
 
-static void add_row(struct cli_table *table, const struct tuf_writer_status *s, int64_t now_s)
+/* The worst first. What waits is not about to expire: its expiry is that of the change. */
+static enum need need_of(const struct tuf_writer_status *s, const struct ceremony_opts *o,
+			 int64_t now_s)
+{
+	if (s->keyids.count < s->threshold)
+		return NEED_KEYS;
+	if (s->expires_s <= now_s)
+		return NEED_EXPIRED;
+	if (s->waiting)
+		return NEED_SIGNATURES;
+	return s->expires_s - now_s < margin_of(o, s->role) ? NEED_RENEWAL : NEED_NOTHING;
+}
+
+/* ---- the table ---- */
+
+static const char *state_of(const struct tuf_writer_status *s, enum need need)
+{
+	static const char *const states[] = { "published", "waiting for signatures",
+					      "expires soon", "expired", "too few keys" };
+	return s->waiting && need != NEED_KEYS ? states[NEED_SIGNATURES] : states[need];
+}
+
+static void add_row(struct cli_table *table, const struct tuf_writer_status *s, enum need need)
 {
 	char version[24], expires[TIME_TEXT], signatures[48];
 	snprintf(version, sizeof version, "%llu", (unsigned long long)s->version);
 	snprintf(signatures, sizeof signatures, "%u of %u", s->valid, s->threshold);
 	format_time(expires, s->expires_s);
-	cli_table_add(table, (const char *const[]){ s->role, version, expires, signatures,
-						    state_of(s, now_s) });
+	CLEANUP(mem_free_ptr) char *role = s->bins ? mem_printf("%s (%zu bins)", s->role, s->bins) :
+						     mem_strdup(s->role);
+	cli_table_add(table, (const char *const[]){ role, version, expires, signatures,
+						    state_of(s, need) });
 }
 
-static json_t *role_json(const struct tuf_writer_status *s, int64_t now_s)
+/* ---- what to do ---- */
+
+static bool is_online(const char *role)
+{
+	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
+}
+
+static char *advice(const struct tuf_writer_status *s, enum need need)
 {
 	char expires[TIME_TEXT];
-	json_t *object = json_object(), *keys = json_array();
+	const char *verb = need == NEED_EXPIRED ? "expired at" : "expires at";
+	format_time(expires, s->expires_s);
+	if (need == NEED_KEYS)
+		return mem_printf("%s has %zu keys for a threshold of %u: give it more with `ferry "
+				  "catalog rotate %s --add KEY`", s->role, s->keyids.count,
+				  s->threshold, s->role);
+	if (need == NEED_SIGNATURES)
+		return mem_printf("%s %llu waits for signatures", s->role,
+				  (unsigned long long)s->version);
+	if (is_online(s->role))
+		return mem_printf("%s %s %s: run `ferry catalog refresh`, and see why cron did not",
+				  s->role, verb, expires);
+	return mem_printf("%s %s %s: run `ferry catalog %s%s`", s->role, verb, expires,
+			  s->bins ? "sign" : "renew ", s->bins ? "" : s->role);
+}
+
+/* Root without a spare key: no fault, but worth a word in time. */
+static void warn_of_no_spare(struct cli *cli, const struct tuf_writer_status *root)
+{
+	if (root->keyids.count == root->threshold)
+		report_note(cli->report, "root has no spare key: if one of its %u is lost, root can never "
+			    "be changed again; `ferry catalog rotate root --add KEY` gives it one",
+			    root->threshold);
+}
+
+/* ---- JSON ---- */
+
+static json_t *role_json(const struct tuf_writer_status *s, const struct keyring *names,
+			 int64_t now_s)
+{
+	char expires[TIME_TEXT];
+	json_t *object = json_object();
 	format_time(expires, s->expires_s);
 	json_put_string(object, "role", s->role);
+	if (s->bins)
+		json_put_u64(object, "bins", s->bins);
 	json_put_u64(object, "version", s->version);
 	json_put_u64(object, "published", s->published);
 	json_put_bool(object, "waiting", s->waiting);
@@ -34,54 +115,93 @@ static json_t *role_json(const struct tuf_writer_status *s, int64_t now_s)
 	json_put_bool(object, "expired", s->expires_s <= now_s);
 	json_put_u64(object, "threshold", s->threshold);
 	json_put_u64(object, "signatures", s->valid);
-	for (size_t i = 0; i < s->keyids.count; i++) {
-		json_t *key = json_object();
-		json_put_string(key, "id", s->keyids.at[i]);
-		json_put_bool(key, "signed", str_list_has(&s->signed_by, s->keyids.at[i]));
-		json_push(keys, key);
+	if (s->old_threshold) {
+		json_put_u64(object, "old_threshold", s->old_threshold);
+		json_put_u64(object, "old_signatures", s->old_valid);
 	}
-	json_put(object, "keys", keys);
+	json_put(object, "keys", ceremony_keys_json(s, names));
 	return object;
+}
+
+static json_t *need_json(const struct tuf_writer_status *s, enum need need)
+{
+	CLEANUP(mem_free_ptr) char *text = advice(s, need);
+	json_t *object = json_object();
+	json_put_string(object, "role", s->role);
+	json_put_string(object, "what", need_names[need]);
+	json_put_string(object, "text", text);
+	return object;
+}
+
+static int print_json(struct cli *cli, const struct ceremony_opts *o,
+		      const struct ceremony_desk *d, const struct tuf_writer_statuses *all,
+		      int64_t now_s, struct err *e)
+{
+	json_t *document = json_object(), *roles = json_array(), *needs = json_array();
+	for (size_t i = 0; i < all->count; i++) {
+		enum need need = need_of(&all->at[i], o, now_s);
+		json_push(roles, role_json(&all->at[i], &d->names, now_s));
+		if (need)
+			json_push(needs, need_json(&all->at[i], need));
+	}
+	json_put_string(document, "command", "catalog status");
+	json_put_string(document, "repository", d->place.dir);
+	json_put(document, "roles", roles);
+	json_put(document, "needs", needs);
+	return cli_print_json(cli, document, e);
+}
+
+static void print_all(struct cli *cli, const struct ceremony_opts *o,
+		      const struct ceremony_desk *d, const struct tuf_writer_statuses *all,
+		      int64_t now_s)
+{
+	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES", "SIGNATURES", "STATE" };
+	struct cli_table *table = cli_table_new(titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < all->count; i++)
+		add_row(table, &all->at[i], need_of(&all->at[i], o, now_s));
+	cli_table_print(cli, table);
+	for (size_t i = 0; i < all->count; i++) {
+		enum need need = need_of(&all->at[i], o, now_s);
+		CLEANUP(mem_free_ptr) char *text = advice(&all->at[i], need);
+		if (need && need != NEED_SIGNATURES)
+			cli_print(cli, "%s\n", text);
+	}
+	ceremony_print_waiting(cli, all, &d->names);
 }
 
 static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
-	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES", "SIGNATURES", "STATE" };
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	const struct ceremony_opts *o = opts;
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
 	int64_t now_s = time(NULL);
-	int rc = catalog_place_load(cli, opts, &p, e);
-	if (rc < 0 || (rc = tuf_writer_open(p.dir, NULL, now_s, &w, e)) < 0 ||
-	    (rc = tuf_writer_status(w, &all, e)) < 0)
+	size_t needs = 0;
+	int rc = ceremony_desk_open(cli, o, false, &d, e);
+	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
 	if (all.count == 0) {
-		err_set(e, ERR_NOT_FOUND, "%s: nothing was ever signed", p.dir);
+		err_set(e, ERR_NOT_FOUND, "%s: nothing was ever signed", d.place.dir);
 		return err_hint(e, "`ferry catalog init` makes keys and root");
 	}
-	struct cli_table *table = cli->json ? NULL : cli_table_new(titles, ARRAY_LEN(titles));
-	json_t *document = json_object(), *roles = json_array();
-	for (size_t i = 0; i < all.count; i++) {
-		if (table)
-			add_row(table, &all.at[i], now_s);
-		json_push(roles, role_json(&all.at[i], now_s));
-	}
-	json_put_string(document, "command", "catalog status");
-	json_put_string(document, "repository", p.dir);
-	json_put(document, "roles", roles);
+	for (size_t i = 0; i < all.count; i++)
+		needs += need_of(&all.at[i], o, now_s) != NEED_NOTHING;
 	if (cli->json)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
-	cli_table_print(cli, table);
-	return 0;
+		rc = print_json(cli, o, &d, &all, now_s, e);
+	else
+		print_all(cli, o, &d, &all, now_s);
+	warn_of_no_spare(cli, &all.at[0]);
+	return rc < 0 ? rc : needs ? -ERR_FAULT : 0;
 }
 
 const struct command catalog_status = {
 	.name = "status",
-	.summary = "show versions, expiry and signatures of the metadata",
+	.summary = "show versions, expiry and signatures of the metadata, and what needs a person",
 	.synopsis = (const char *const[]){ "", NULL },
+	.description = "Exit code 1 when something needs a person: a document waits for signatures, "
+		       "a role has expired or will soon, or has fewer keys than must sign. Keys are "
+		       "called by their NAME.pub in the folder of keys.",
 	.opts = status_opts,
-	.opts_size = sizeof(struct catalog_opts),
+	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_status,
 };

@@ -1,8 +1,9 @@
-#include "cli/catalog_common.h"
+#include "cli/catalog_ceremony.h"
 
 static const struct command *const subs[] = {
 	&catalog_init, &catalog_key, &catalog_add, &catalog_remove, &catalog_list,
-	&catalog_lint, &catalog_sign, &catalog_refresh, &catalog_status, &catalog_gc, NULL,
+	&catalog_lint, &catalog_sign, &catalog_refresh, &catalog_status, &catalog_gc,
+	&catalog_rotate, &catalog_renew, &catalog_merge, &catalog_discard, NULL,
 };
 
 extern const struct command cmd_catalog;

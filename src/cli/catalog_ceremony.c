@@ -1,0 +1,201 @@
+#include "cli/catalog_ceremony.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+#include <time.h>
+
+void ceremony_desk_release(struct ceremony_desk *d)
+{
+	catalog_place_release(&d->place);
+	keyring_release(&d->names);
+	keyring_release(&d->keys);
+	catalog_ask_release(&d->ask);
+}
+
+/* Names are a help: a folder of keys that cannot be read is no reason to stop here. */
+static void load_names(struct ceremony_desk *d)
+{
+	struct err ignored = ERR_INIT;
+	if (d->place.keys && keyring_load(d->place.keys, d->place.dir, &d->names, &ignored) < 0)
+		d->names = (struct keyring){ 0 };
+}
+
+static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, struct err *e)
+{
+	if (o->signers.count == 0)
+		return catalog_place_keyring(&d->place, &d->keys, e);
+	int rc = keyring_pick(&d->names, o->signers.at, o->signers.count, &d->keys, e);
+	return rc == -ERR_NOT_FOUND ? err_class_set(e, ERR_USAGE) : rc;
+}
+
+int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool signs,
+		       struct ceremony_desk *d, struct err *e)
+{
+	int rc = catalog_place_load(cli, &o->common, &d->place, e);
+	if (rc < 0)
+		return rc;
+	load_names(d);
+	if (signs && (rc = load_signers(d, o, e)) < 0)
+		return rc;
+	const struct catalog_place *p = &d->place;
+	d->ask = (struct catalog_ask){ .cli = cli, .file = p->passphrase_file };
+	d->how = (struct repository_signing){
+		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
+		.now_s = time(NULL), .keys = &d->keys, .names = &d->names,
+		.ask = catalog_ask_key, .ask_ctx = &d->ask,
+	};
+	return 0;
+}
+
+/* ---- who must sign ---- */
+
+int ceremony_status(const struct catalog_place *p, struct tuf_writer_statuses *out,
+		    struct err *e)
+{
+	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
+	int rc = tuf_writer_open(p->dir, NULL, time(NULL), &w, e);
+	return rc < 0 ? rc : tuf_writer_status(w, out, e);
+}
+
+bool ceremony_lacks(const struct tuf_writer_status *s)
+{
+	return s->waiting && (s->valid < s->threshold || s->old_valid < s->old_threshold);
+}
+
+size_t ceremony_lacking(const struct tuf_writer_statuses *all, const struct opt_list *roles)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < all->count; i++) {
+		bool asked = roles->count == 0;
+		for (size_t k = 0; k < roles->count; k++)
+			asked |= strcmp(roles->at[k], all->at[i].role) == 0;
+		count += asked && ceremony_lacks(&all->at[i]);
+	}
+	return count;
+}
+
+const char *ceremony_name(const struct keyring *names, const char *keyid)
+{
+	const struct keyring_key *key = keyring_by_id(names, keyid);
+	return key ? key->name : NULL;
+}
+
+/* ids of both roots, each once */
+static void all_keys(const struct tuf_writer_status *s, struct str_list *out)
+{
+	for (size_t i = 0; i < s->keyids.count; i++)
+		str_list_add(out, s->keyids.at[i]);
+	for (size_t i = 0; i < s->old_keyids.count; i++)
+		if (!str_list_has(out, s->old_keyids.at[i]))
+			str_list_add(out, s->old_keyids.at[i]);
+}
+
+json_t *ceremony_keys_json(const struct tuf_writer_status *s, const struct keyring *names)
+{
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	json_t *keys = json_array();
+	all_keys(s, &ids);
+	for (size_t i = 0; i < ids.count; i++) {
+		json_t *key = json_object();
+		json_put_string(key, "id", ids.at[i]);
+		json_put_string(key, "name", ceremony_name(names, ids.at[i]));
+		json_put_bool(key, "signed", str_list_has(&s->signed_by, ids.at[i]));
+		if (s->old_threshold) {
+			json_put_bool(key, "old", str_list_has(&s->old_keyids, ids.at[i]));
+			json_put_bool(key, "new", str_list_has(&s->keyids, ids.at[i]));
+		}
+		json_push(keys, key);
+	}
+	return keys;
+}
+
+static json_t *waiting_json(const struct tuf_writer_status *s, const struct keyring *names)
+{
+	json_t *object = json_object();
+	json_put_string(object, "role", s->role);
+	json_put_u64(object, "version", s->version);
+	json_put_bool(object, "complete", !ceremony_lacks(s));
+	json_put_u64(object, "threshold", s->threshold);
+	json_put_u64(object, "signatures", s->valid);
+	if (s->old_threshold) {
+		json_put_u64(object, "old_threshold", s->old_threshold);
+		json_put_u64(object, "old_signatures", s->old_valid);
+	}
+	json_put(object, "keys", ceremony_keys_json(s, names));
+	return object;
+}
+
+json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all, const struct keyring *names)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < all->count; i++)
+		if (all->at[i].waiting)
+			json_push(array, waiting_json(&all->at[i], names));
+	return array;
+}
+
+/* ---- for people ---- */
+
+static void print_count(struct cli *cli, const struct tuf_writer_status *s)
+{
+	unsigned long long version = s->version;
+	if (!ceremony_lacks(s))
+		cli_print(cli, "%s %llu has its signatures and waits for the others\n", s->role,
+			  version);
+	else if (s->old_threshold)
+		cli_print(cli, "%s %llu waits: %u of %u signatures by its own keys, %u of %u by those "
+			  "of version %llu\n", s->role, version, s->valid, s->threshold,
+			  s->old_valid, s->old_threshold, (unsigned long long)s->published);
+	else
+		cli_print(cli, "%s %llu waits: %u of %u signatures\n", s->role, version, s->valid,
+			  s->threshold);
+}
+
+static void print_keys(struct cli *cli, const struct tuf_writer_status *s,
+		       const struct keyring *names)
+{
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	all_keys(s, &ids);
+	for (size_t i = 0; i < ids.count; i++) {
+		const char *name = ceremony_name(names, ids.at[i]), *which = "";
+		bool own = str_list_has(&s->keyids, ids.at[i]);
+		if (s->old_threshold && !own)
+			which = ", goes with this version";
+		else if (s->old_threshold && !str_list_has(&s->old_keyids, ids.at[i]))
+			which = ", new";
+		cli_print(cli, "  %s  %.16s  %s%s\n",
+			  str_list_has(&s->signed_by, ids.at[i]) ? "signed " : "missing",
+			  ids.at[i], name ? name : "(no name here)", which);
+	}
+}
+
+static bool is_online(const char *role)
+{
+	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
+}
+
+void ceremony_print_waiting(struct cli *cli, const struct tuf_writer_statuses *all,
+			    const struct keyring *names)
+{
+	const char *next = NULL;
+	bool waits = false;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct tuf_writer_status *s = &all->at[i];
+		if (!s->waiting)
+			continue;
+		waits = true;
+		print_count(cli, s);
+		if (!ceremony_lacks(s))
+			continue;
+		print_keys(cli, s, names);
+		if (!next && !is_online(s->role))
+			next = s->role;
+	}
+	if (next)
+		cli_print(cli, "next: who holds a missing key runs `ferry catalog sign --role %s --key "
+			  "FILE`, here or on a copy of metadata/ and drafts/; `ferry catalog merge "
+			  "COPY` brings the signatures back\n", next);
+	else if (waits)
+		cli_print(cli, "next: `ferry catalog sign`, where the other keys are\n");
+}

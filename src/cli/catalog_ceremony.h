@@ -1,0 +1,58 @@
+/* What the sub-commands of `ferry catalog` share that several people use one after the other. */
+#ifndef FERRY_CLI_CATALOG_CEREMONY_H
+#define FERRY_CLI_CATALOG_CEREMONY_H
+
+#include "catalog/repository_ceremony.h"
+#include "cli/catalog_common.h"
+
+/* catalog_opts come first. */
+struct ceremony_opts {
+	struct catalog_opts common;
+	struct opt_list roles, signers, add, remove;
+	uint64_t threshold, within_s;
+};
+
+#define CEREMONY_OPT_KEY \
+	OPT_HINTED(OPT_LIST, ceremony_opts, signers, 0, "key", "FILE", HINT_FILE, \
+		   "sign with this key only, a NAME.pem, a NAME.command or a NAME in the folder of " \
+		   "keys; may be repeated")
+
+/* Tree, keys and passphrases of a run. */
+struct ceremony_desk {
+	struct catalog_place place;
+	struct keyring names;           /* all keys that have a name here */
+	struct keyring keys;            /* those that sign */
+	struct catalog_ask ask;
+	struct repository_signing how;
+};
+void ceremony_desk_release(struct ceremony_desk *d);
+
+/* `signs`: keys are wanted, from --key or the folder; without, none are opened. The result is
+ * for how's functions and must stay where it is. */
+WARN_UNUSED int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool signs,
+				   struct ceremony_desk *d, struct err *e);
+
+/* ---- who must sign ---- */
+
+/* The metadata of the tree as it is now. */
+WARN_UNUSED int ceremony_status(const struct catalog_place *p,
+				struct tuf_writer_statuses *out, struct err *e);
+/* Does it lack signatures? A document that has them all may wait for others. */
+bool ceremony_lacks(const struct tuf_writer_status *s);
+/* How many of the roles (count 0: of all) lack signatures. */
+size_t ceremony_lacking(const struct tuf_writer_statuses *all, const struct opt_list *roles);
+
+/* What a key is called here, or NULL. */
+const char *ceremony_name(const struct keyring *names, const char *keyid);
+/* [{"id", "name", "signed", …}] */
+json_t *ceremony_keys_json(const struct tuf_writer_status *s, const struct keyring *names);
+/* [{"role", "version", "signatures", …}] of all that waits. */
+json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all,
+			      const struct keyring *names);
+/* The same for people, with what to do next. Nothing when nothing waits. */
+void ceremony_print_waiting(struct cli *cli, const struct tuf_writer_statuses *all,
+			    const struct keyring *names);
+
+extern const struct command catalog_rotate, catalog_renew, catalog_merge, catalog_discard;
+
+#endif

@@ -1,0 +1,99 @@
+#include "cli/catalog_ceremony.h"
+
+/* ---- merge ---- */
+
+static const struct opt merge_opts[] = { CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, OPT_LAST };
+
+static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
+		       const struct repository_ceremony *c, struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int rc = ceremony_status(&d->place, &all, e);
+	if (rc < 0)
+		return rc;
+	if (cli->json) {
+		json_t *document = json_object();
+		json_put_string(document, "command", "catalog merge");
+		json_put_u64(document, "signatures", c->signatures);
+		json_put_bool(document, "published", c->state.published);
+		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
+		json_put(document, "roles", catalog_roles_json(&c->state));
+		rc = cli_print_json(cli, document, e);
+	} else {
+		cli_print(cli, "%zu new %s\n", c->signatures,
+			  c->signatures == 1 ? "signature" : "signatures");
+		if (c->state.published && c->state.changed)
+			cli_print(cli, "complete, and published in %s\n", d->place.dir);
+		ceremony_print_waiting(cli, &all, &d->names);
+	}
+	if (rc == 0 && c->state.published && c->state.changed)
+		report_note(cli->report, "readers see it after `ferry push`");
+	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
+}
+
+static int run_merge(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
+	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
+	int rc = ceremony_desk_open(cli, opts, false, &d, e);
+	if (rc == 0)
+		rc = repository_merge(d.place.dir, &d.how, (const char *const *)operands,
+				      (size_t)count, &c, e);
+	return rc < 0 ? rc : tell_merged(cli, &d, &c, e);
+}
+
+const struct command catalog_merge = {
+	.name = "merge",
+	.summary = "take over signatures that were made on copies",
+	.synopsis = (const char *const[]){ "COPY…", NULL },
+	.description = "COPY is a folder with the metadata/ and drafts/ of this tree that somebody "
+		       "signed in, or one document of it. Each signature is verified, and what has "
+		       "all its signatures then is published. No key is needed. Exit code 1 says "
+		       "that signatures are still missing.",
+	.opts = merge_opts,
+	.opts_size = sizeof(struct ceremony_opts),
+	.operand_hint = HINT_DIR,
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_merge,
+};
+
+/* ---- discard ---- */
+
+static const struct opt discard_opts[] = { CATALOG_OPT_PLACE, OPT_LAST };
+
+static int run_discard(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count, (void)operands;
+	const struct ceremony_opts *o = opts;
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(str_list_release) struct str_list roles = { 0 };
+	int rc = catalog_place_load(cli, &o->common, &p, e);
+	if (rc < 0 || (rc = tuf_writer_discard_tree(p.dir, &roles, e)) < 0)
+		return rc;
+	json_t *document = json_object(), *array = json_array();
+	for (size_t i = 0; i < roles.count; i++) {
+		json_push(array, json_string(roles.at[i]));
+		if (!cli->json)
+			cli_print(cli, "discarded what waited of %s\n", roles.at[i]);
+	}
+	json_put_string(document, "command", "catalog discard");
+	json_put(document, "discarded", array);
+	if (cli->json)
+		return cli_print_json(cli, document, e);
+	json_decref(document);
+	if (roles.count == 0)
+		cli_print(cli, "nothing waited\n");
+	return 0;
+}
+
+const struct command catalog_discard = {
+	.name = "discard",
+	.summary = "throw away what waits for signatures",
+	.synopsis = (const char *const[]){ "", NULL },
+	.description = "Removes the documents in drafts/, with the signatures they have. What is "
+		       "published, the cards and the keys stay as they are.",
+	.opts = discard_opts,
+	.opts_size = sizeof(struct ceremony_opts),
+	.run = run_discard,
+};

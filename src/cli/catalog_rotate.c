@@ -1,0 +1,309 @@
+#include "cli/catalog_ceremony.h"
+
+#include "catalog/tuf/metadata.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define KEYID_PREFIX_MIN 8
+
+/* ---- what a person names ---- */
+
+struct rotation {
+	struct repository_rotation r;
+	struct tuf_key **add;
+	struct str_list remove;
+};
+
+static void rotation_release(struct rotation *x)
+{
+	for (size_t i = 0; x->add && i < x->r.add_count; i++)
+		tuf_key_free(x->add[i]);
+	free(x->add);
+	str_list_release(&x->remove);
+}
+
+/* A key from elsewhere is kept by its file's name, so that status can call it so. */
+static int remember(struct ceremony_desk *d, const char *which, const struct tuf_key *key,
+		    struct err *e)
+{
+	const char *base = path_base(which), *dot = strrchr(base, '.');
+	CLEANUP(mem_free_ptr) char *name = dot ? mem_strndup(base, (size_t)(dot - base)) :
+						 mem_strdup(base);
+	return d->names.dir ? keyring_remember(&d->names, name, key, e) : 0;
+}
+
+static int load_added(struct ceremony_desk *d, const struct opt_list *which, struct rotation *x,
+		      struct err *e)
+{
+	x->add = mem_alloc((which->count + 1) * sizeof *x->add);
+	for (size_t i = 0; i < which->count; i++) {
+		int rc = keyring_public(&d->names, which->at[i], &x->add[i], e);
+		if (rc < 0)
+			return rc == -ERR_NOT_FOUND ? err_class_set(e, ERR_USAGE) : rc;
+		x->r.add_count++;
+		if ((rc = remember(d, which->at[i], x->add[i], e)) < 0)
+			return rc;
+	}
+	x->r.add = (const struct tuf_key *const *)x->add;
+	return 0;
+}
+
+/* The key ids that begin so, of all keys that the roles have. */
+static void find_ids(const struct tuf_writer_statuses *all, const char *prefix,
+		     struct str_list *out)
+{
+	for (size_t i = 0; i < all->count; i++)
+		for (size_t k = 0; k < all->at[i].keyids.count; k++) {
+			const char *id = all->at[i].keyids.at[k];
+			if (str_starts(id, prefix) && !str_list_has(out, id))
+				str_list_add(out, id);
+		}
+}
+
+static int resolve_id(const struct keyring *names, const struct tuf_writer_statuses *all,
+		      const char *which, struct str_list *out, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	const struct keyring_key *known = keyring_find(names, which);
+	if (known && known->public) {
+		str_list_add(out, known->public->id);
+		return 0;
+	}
+	if (strlen(which) >= KEYID_PREFIX_MIN)
+		find_ids(all, which, &ids);
+	if (ids.count == 1) {
+		str_list_add(out, ids.at[0]);
+		return 0;
+	}
+	if (ids.count > 1)
+		return err_set(e, ERR_USAGE, "--remove %s: several key ids begin so", which);
+	err_set(e, ERR_USAGE, "--remove %s: there is no key of this name or key id", which);
+	return err_hint(e, "a key id is given by its first %d or more characters; `ferry catalog "
+			"status` shows them", KEYID_PREFIX_MIN);
+}
+
+static int load_removed(const struct ceremony_desk *d, const struct opt_list *which,
+			struct rotation *x, struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int rc = which->count ? ceremony_status(&d->place, &all, e) : 0;
+	for (size_t i = 0; rc == 0 && i < which->count; i++)
+		rc = resolve_id(&d->names, &all, which->at[i], &x->remove, e);
+	x->r.remove = (const char *const *)x->remove.at;
+	x->r.remove_count = x->remove.count;
+	return rc;
+}
+
+/* ---- telling ---- */
+
+static json_t *ids_json(const struct str_list *ids, const struct keyring *names)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < ids->count; i++) {
+		json_t *key = json_object();
+		json_put_string(key, "id", ids->at[i]);
+		json_put_string(key, "name", ceremony_name(names, ids->at[i]));
+		json_push(array, key);
+	}
+	return array;
+}
+
+static json_t *operands_json(int count, char **operands)
+{
+	json_t *array = json_array();
+	for (int i = 0; i < count; i++)
+		json_push(array, json_string(operands[i]));
+	return array;
+}
+
+static void print_ids(struct cli *cli, const char *what, const struct str_list *ids,
+		      const struct keyring *names)
+{
+	for (size_t i = 0; i < ids->count; i++) {
+		const char *name = ceremony_name(names, ids->at[i]);
+		cli_print(cli, "%s  %.16s  %s\n", what, ids->at[i], name ? name : "");
+	}
+}
+
+/* What it means for clients, and what is left to do. */
+static void explain(struct cli *cli, const struct ceremony_desk *d, bool root,
+		    const struct repository_ceremony *c)
+{
+	for (size_t i = 0; i < c->made.count; i++)
+		report_note(cli->report, "%s/%s.pem is new: make a copy of it, and put it where the "
+			    "old one was used", d->names.dir, c->made.at[i]);
+	if (c->dropped)
+		report_warn(cli->report, "%zu %s what waits here had: ask for them again", c->dropped,
+			    c->dropped == 1 ? "signature is lost that" : "signatures are lost that");
+	if (!c->state.published)
+		report_note(cli->report, "nothing changes for clients until all have signed");
+	else if (root)
+		report_note(cli->report, "after `ferry push` clients follow by themselves, whichever "
+			    "root they started with, and refuse what a removed key signs");
+	else
+		report_note(cli->report, "readers see it after `ferry push`");
+}
+
+static int tell(struct cli *cli, const char *command, const struct ceremony_desk *d, int count,
+		char **operands, bool root, const struct repository_ceremony *c, struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	int rc = ceremony_status(&d->place, &all, e);
+	if (rc < 0)
+		return rc;
+	if (c->state.changed)
+		explain(cli, d, root, c);
+	if (cli->json) {
+		json_t *document = json_object();
+		json_put_string(document, "command", command);
+		json_put(document, "changes", operands_json(count, operands));
+		json_put_bool(document, "changed", c->state.changed);
+		json_put_bool(document, "published", c->state.published);
+		json_put(document, "added", ids_json(&c->added, &d->names));
+		json_put(document, "removed", ids_json(&c->removed, &d->names));
+		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
+		json_put(document, "roles", catalog_roles_json(&c->state));
+		rc = cli_print_json(cli, document, e);
+	} else {
+		print_ids(cli, "added  ", &c->added, &d->names);
+		print_ids(cli, "removed", &c->removed, &d->names);
+		if (!c->state.changed)
+			cli_print(cli, "nothing changed\n");
+		else if (c->state.published)
+			cli_print(cli, "signed and published in %s\n", d->place.dir);
+		ceremony_print_waiting(cli, &all, &d->names);
+	}
+	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
+}
+
+/* Are the keys of this role listed in root? Those of delegated roles are listed by targets. */
+static bool in_root(const char *role)
+{
+	return strcmp(role, "root") == 0 || strcmp(role, "targets") == 0 ||
+	       strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
+}
+
+/* ---- rotate ---- */
+
+static const struct opt rotate_opts[] = {
+	OPT_HINTED(OPT_LIST, ceremony_opts, add, 0, "add", "KEY", HINT_FILE,
+		   "give the role this key: a NAME.pub file, or a NAME in the folder of keys; may be "
+		   "repeated"),
+	OPT_ENTRY(OPT_LIST, ceremony_opts, remove, 0, "remove", "KEY",
+		  "take this key from the role: a NAME in the folder of keys, or the first 8 or more "
+		  "characters of a key id; may be repeated"),
+	OPT_ENTRY(OPT_U64, ceremony_opts, threshold, 0, "threshold", "N",
+		  "how many of the role's keys must sign"),
+	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256",
+		 "type of the new key, where one is made"),
+	CEREMONY_OPT_KEY,
+	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_UNENCRYPTED,
+	CATALOG_OPT_EXPIRES,
+	OPT_LAST,
+};
+
+static int check_rotate(const struct ceremony_opts *o, int count, struct err *e)
+{
+	bool said = o->add.count || o->remove.count || o->threshold;
+	if (o->threshold > TUF_MAX_KEYS)
+		return err_set(e, ERR_USAGE, "--threshold: at most %d", TUF_MAX_KEYS);
+	if (said && count > 1)
+		return err_set(e, ERR_USAGE, "--add, --remove and --threshold are for one role");
+	return 0;
+}
+
+/* A rotation of one role's key by a new one needs a place for it, and a passphrase. */
+static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
+		       struct rotation *x, struct catalog_ask *fresh, struct err *e)
+{
+	if (o->add.count || o->remove.count || o->threshold)
+		return 0;
+	x->r.keys = &d->names;
+	x->r.kind = o->common.type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
+	/* In place of names that could not be read: here they are needed. */
+	keyring_release(&d->names);
+	int rc = catalog_place_keyring(&d->place, &d->names, e);
+	if (rc < 0 || o->common.unencrypted)
+		return rc;
+	fresh->file = d->place.passphrase_file;
+	if ((rc = catalog_ask_new(fresh, e)) == 0)
+		x->r.passphrase = &fresh->known;
+	return rc;
+}
+
+static int run_rotate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct ceremony_opts *o = opts;
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
+	CLEANUP(rotation_release) struct rotation x = { 0 };
+	CLEANUP(catalog_ask_release) struct catalog_ask fresh = { .cli = cli };
+	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
+	x.r.roles = (const char *const *)operands;
+	x.r.role_count = (size_t)count;
+	x.r.threshold = (unsigned)o->threshold;
+	int rc = check_rotate(o, count, e);
+	if (rc < 0 || (rc = ceremony_desk_open(cli, o, true, &d, e)) < 0 ||
+	    (rc = load_added(&d, &o->add, &x, e)) < 0 ||
+	    (rc = load_removed(&d, &o->remove, &x, e)) < 0 ||
+	    (rc = prepare_new(o, &d, &x, &fresh, e)) < 0 ||
+	    (rc = repository_rotate(d.place.dir, &d.how, &x.r, &c, e)) < 0)
+		return rc;
+	return tell(cli, "catalog rotate", &d, count, operands, in_root(operands[0]), &c, e);
+}
+
+const struct command catalog_rotate = {
+	.name = "rotate",
+	.summary = "change the keys of roles",
+	.synopsis = (const char *const[]){ "ROLE…", "ROLE [--add KEY]… [--remove KEY]… [--threshold N]",
+					   NULL },
+	.description = "Without options, each role's key is replaced by a new one, made here; with "
+		       "them, a role gets the keys and the threshold that are said. That is a new "
+		       "version of root (for a delegated role: of targets), which the keys of "
+		       "root must sign; those that are not at hand sign it later, elsewhere. What "
+		       "the old key had signed is signed anew with the new one at once. Clients "
+		       "follow by themselves; those who pinned the first root need nothing new. Exit "
+		       "code 1 says that signatures are missing.",
+	.opts = rotate_opts,
+	.opts_size = sizeof(struct ceremony_opts),
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_rotate,
+};
+
+/* ---- renew ---- */
+
+static const struct opt renew_opts[] = {
+	CEREMONY_OPT_KEY,
+	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES,
+	OPT_LAST,
+};
+
+static int run_renew(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
+	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
+	const struct repository_rotation r = { .roles = (const char *const *)operands,
+					       .role_count = (size_t)count, .renew = true };
+	int rc = ceremony_desk_open(cli, opts, true, &d, e);
+	if (rc < 0 || (rc = repository_rotate(d.place.dir, &d.how, &r, &c, e)) < 0)
+		return rc;
+	return tell(cli, "catalog renew", &d, count, operands, false, &c, e);
+}
+
+const struct command catalog_renew = {
+	.name = "renew",
+	.summary = "put off the expiry of roles, with no other change",
+	.synopsis = (const char *const[]){ "ROLE…", NULL },
+	.description = "A new version of root, targets or a delegated role, with the same contents and "
+		       "a new expiry, signed by its own keys. Root needs this about once a "
+		       "year; `catalog sign` does it for targets when the time comes, and `catalog "
+		       "refresh` for snapshot and timestamp. Exit code 1 says that signatures are "
+		       "missing.",
+	.opts = renew_opts,
+	.opts_size = sizeof(struct ceremony_opts),
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_renew,
+};
