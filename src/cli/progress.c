@@ -69,15 +69,18 @@ static void update_rate(struct task *t, int64_t now)
 	t->rate_from = t->done;
 }
 
-/* "45 %  1.2 GiB of 2.6 GiB  310 MiB/s  ETA 5s" */
+/* "45 %  1.2 of 2.6 GiB  310 MiB/s  ETA 5s" */
 static void describe(struct buf *out, const struct task *t)
 {
 	char done[SIZE_TEXT], total[SIZE_TEXT], rate[SIZE_TEXT], eta[DURATION_TEXT];
 	format_size(done, t->done);
+	format_size(total, t->total);
+	char *unit = strchr(done, ' ');
+	if (t->total && unit && str_ends(total, unit))
+		*unit = '\0';
 	if (t->total)
 		buf_addf(out, "%3u %%  %s of %s", (unsigned)(t->done >= t->total ? 100
-			: (double)t->done * 100 / (double)t->total), done,
-			format_size(total, t->total));
+			: (double)t->done * 100 / (double)t->total), done, total);
 	else
 		buf_addf(out, "%s", done);
 	if (t->rate < 1)
@@ -102,7 +105,66 @@ static struct task sum(struct drawer *d, char *name, size_t size)
 	return all;
 }
 
-#define BAR_WIDTH 20
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* UTF-8 characters; names with wide or combining ones only cost some room. */
+static size_t characters(const char *s)
+{
+	size_t count = 0;
+	for (; *s; s++)
+		count += !is_continuation(*s);
+	return count;
+}
+
+/* At most `room` characters: the head and, with a shard's number, the tail. */
+static void add_name(struct buf *out, const char *name, size_t room)
+{
+	size_t count = characters(name);
+	if (count <= room) {
+		buf_adds(out, name);
+		return;
+	}
+	size_t tail = room * 3 / 5, head = room - tail - 1, at = 0;
+	for (; *name; name++) {
+		bool first = !is_continuation(*name);
+		if (first && at == head)
+			buf_adds(out, "…");
+		if (at + first <= head || at + first > count - tail)
+			buf_add(out, name, 1);
+		at += first;
+	}
+}
+
+#define NAME_LEAST 14
+#define BAR_LEAST 10
+#define BAR_MOST 20
+
+/* "NAME  [====      ]  TEXT": the text first of all, then some of the name, then a bar. Never
+ * so long that the terminal would wrap it, nor when it echoes ^C behind it. */
+static void lay_out(struct buf *out, const char *name, const char *text, const struct task *t,
+		    size_t columns)
+{
+	size_t width = columns > 3 ? columns - 3 : 0, used = strlen(text) + 2;
+	size_t room = width > used ? width - used : 0;
+	size_t least = MIN(characters(name), NAME_LEAST), bar = 0;
+	if (t->total && room >= least + BAR_LEAST + 4)
+		bar = MIN(BAR_MOST, room - least - 4);
+	room -= bar ? bar + 4 : 0;
+	if (room >= 6) {
+		add_name(out, name, room);
+		buf_adds(out, "  ");
+	}
+	if (bar) {
+		size_t full = (size_t)((double)MIN(t->done, t->total) * (double)bar /
+				       (double)t->total);
+		buf_addf(out, "[%.*s%*s]  ", (int)full, "====================",
+			 (int)(bar - full), "");
+	}
+	buf_add(out, text, MIN(strlen(text), width));
+}
 
 static void draw(struct drawer *d, int64_t now)
 {
@@ -115,23 +177,10 @@ static void draw(struct drawer *d, int64_t now)
 	struct task all = sum(d, name, sizeof name);
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
+	CLEANUP(buf_release) struct buf line = BUF_INIT(4 * KIB);
 	describe(&text, &all);
-	unsigned width = columns(d->err);
-	size_t bar = all.total && width >= 78 ? BAR_WIDTH : 0;
-	size_t used = text.len + 3 + (bar ? bar + 4 : 0);
-	size_t room = width > used ? width - used : 8;
-	if (strlen(shown) > room)
-		shown[room] = '\0';
-	while (*shown && !utf8_valid(shown, strlen(shown)))
-		shown[strlen(shown) - 1] = '\0';
-	fprintf(d->err, "\r%s  ", shown);
-	if (bar) {
-		size_t full = (size_t)((double)MIN(all.done, all.total) * BAR_WIDTH /
-				       (double)all.total);
-		fprintf(d->err, "[%.*s%*s]  ", (int)full, "====================",
-			(int)(BAR_WIDTH - full), "");
-	}
-	fprintf(d->err, "%s\033[K", buf_str(&text));
+	lay_out(&line, shown, buf_str(&text), &all, columns(d->err));
+	fprintf(d->err, "\r%s\033[K", buf_str(&line));
 	fflush(d->err);
 	d->line_is_open = true;
 	d->drawn_ms = now;

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -104,8 +105,8 @@ def test_closed_standard_streams_are_not_taken_for_files(ferry, work):
     ferry("manifest", "check", "data.bin")
 
 
-def on_a_terminal(command, cwd, columns):
-    """What the command writes to a terminal so wide, in lines."""
+def terminal(command, cwd, columns, until=None):
+    """What the command writes to a terminal so wide; ended once until(text) is true."""
     screen, own = pty.openpty()
     fcntl.ioctl(own, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(command, cwd=cwd, stdout=own, stderr=own)
@@ -114,9 +115,35 @@ def on_a_terminal(command, cwd, columns):
     with contextlib.suppress(OSError):
         while data := os.read(screen, 65536):
             text += data
+            if until and until(text):
+                process.terminate()
+                until = None
     os.close(screen)
-    assert process.wait() == 0, text
-    return text.decode().replace("\r\n", "\n").splitlines()
+    return process.wait(), text.decode().replace("\r\n", "\n")
+
+
+def on_a_terminal(command, cwd, columns):
+    code, text = terminal(command, cwd, columns)
+    assert code == 0, text
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("columns", [120, 80, 60, 40, 20, 8])
+def test_progress_stays_on_its_line(work, columns):
+    """A line that the terminal wraps could not be erased again; ^C is echoed behind it."""
+    name = "a-model-with-a-long-name-q8_0-00001-of-00003.bin"
+    with (work / name).open("wb") as f:
+        f.truncate(3 << 30)
+    command = [str(BIN / "ferry-manifest"), "create", name]
+    code, text = terminal(command, work, columns, until=lambda text: text.count(b"\r") > 12)
+    assert code == -signal.SIGTERM
+    drawn = [d.split("\x1b[K")[0] for d in text.split("\r") if "\x1b[K" in d]
+    drawn = [d for d in drawn if d]
+    assert drawn and max(map(len, drawn)) <= columns - 2
+    assert all("%" in d for d in drawn)
+    if columns >= 80:
+        assert any("[=" in d or "[ " in d for d in drawn), drawn
+        assert any("00003.bin" in d for d in drawn), drawn
 
 
 def test_tables_fit_a_terminal(ferry, work):
