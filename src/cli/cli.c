@@ -48,7 +48,7 @@ struct run {
 int cli_conf(struct cli *cli, const struct conf **out, struct err *e)
 {
 	static const char *const kinds[] = { "repository", "mirror", "publish", "fetch",
-					     "prepare", "health", "store", NULL };
+					     "prepare", NULL };
 	int rc = 0;
 	if (!cli->conf->path) {
 		CLEANUP(mem_free_ptr) char *path = NULL;

@@ -134,6 +134,8 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(release_references) struct reference *references =
 		mem_alloc(((size_t)count + 1) * sizeof *references);
+	if (o->output && !o->output[0])
+		return err_set(e, ERR_USAGE, "--output: an empty name");
 	if (o->output && count > 1)
 		return err_set(e, ERR_USAGE, "--output takes one model at a time");
 	int rc = 0;

@@ -1,5 +1,6 @@
 #include "fetch/client.h"
 
+#include "catalog/mirrors.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -68,12 +69,15 @@ int clients_open(const struct conf *c, const char *name, const struct store *s,
 {
 	CLEANUP(clients_release) struct clients all = { 0 };
 	const struct conf_section *section;
-	for (size_t i = 0; (section = conf_nth(c, "repository", i)); i++) {
-		int rc = is_fetched_from(section, name)
-			? open_one(c, section->name, s, options, &all, e) : 0;
-		if (rc < 0)
-			return rc;
-	}
+	int rc = 0;
+	/* A typo in the very key that makes a section a client's is told as one. */
+	for (size_t i = 0; rc == 0 && (section = conf_nth(c, "repository", i)); i++)
+		rc = conf_check_keys(c, section, catalog_repository_keys, e);
+	for (size_t i = 0; rc == 0 && (section = conf_nth(c, "repository", i)); i++)
+		if (is_fetched_from(section, name))
+			rc = open_one(c, section->name, s, options, &all, e);
+	if (rc < 0)
+		return rc;
 	if (!all.count && !all.failed_count)
 		return none_configured(c, name, e);
 	if (!all.count) {
