@@ -30,6 +30,7 @@ struct engine {
 	uint64_t received;
 	bool wrong;                     /* it ended because a piece was wrong */
 	bool local;                     /* it ended because we failed, not the source */
+	struct err local_why;           /* as it was, before the mirror put its name in front */
 };
 
 static void drop_flight(struct engine *g)
@@ -63,6 +64,13 @@ static void begin_flight(struct engine *g, uint32_t piece)
 	g->from = g->source;
 }
 
+static int failed_here(struct engine *g, int rc, const struct err *e)
+{
+	g->local = true;
+	g->local_why = *e;
+	return rc;
+}
+
 /* The piece is complete: it is right, or somebody lied. */
 static int land_piece(struct engine *g, struct err *e)
 {
@@ -70,9 +78,8 @@ static int land_piece(struct engine *g, struct err *e)
 	sha256_final(g->hash, &d);
 	if (digest_equal(&d, &g->p->pieces[g->piece])) {
 		int rc = partial_put(g->p, g->piece, g->room.data, e);
-		g->local = rc < 0;
 		if (rc < 0)
-			return rc;
+			return failed_here(g, rc, e);
 		g->source->bytes += g->fill;
 		source_did_well(g->source);
 		g->flying = g->mixed = g->alone = false;
@@ -106,10 +113,8 @@ static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
 	int rc = cancel_check(e);
 	if (rc == 0)
 		rc = keep_rate(g, len, e);
-	if (rc < 0) {
-		g->local = true;
-		return rc;
-	}
+	if (rc < 0)
+		return failed_here(g, rc, e);
 	while (len) {
 		if (!g->flying)
 			begin_flight(g, g->piece + 1);
@@ -141,11 +146,14 @@ static void judge(struct engine *g, const struct err *why)
 			return;
 		}
 	}
-	source_failed(g->sources, g->source, g->job->key, why, g->received);
+	if (g->wrong)
+		source_lied(g->source, g->job->key, why);
+	else
+		source_failed(g->sources, g->source, g->job->key, why, g->received);
 	if (g->source->banned)
-		report_note(g->report, "%s: %s: wrong bytes (%s): not asked again",
-			    g->source->id, g->p->name,
-			    g->source->detail[FAULT_WRONG_BYTES]);
+		report_note(g->report, "%s: %s: %s (%s): not asked again", g->source->id,
+			    g->p->name, g->wrong ? "wrong bytes" : "wrong answer",
+			    g->source->detail[g->wrong ? FAULT_WRONG_BYTES : FAULT_WRONG_ANSWER]);
 	else
 		report_detail(g->report, "%s", why->text);
 }
@@ -168,7 +176,7 @@ static int request(struct engine *g, uint32_t first, uint32_t count, struct err 
 	if (rc == 0)
 		return 0;
 	if (g->local || rc == -ERR_CANCELLED) {
-		*e = why;
+		*e = g->local ? g->local_why : why;
 		return rc;
 	}
 	judge(g, &why);
@@ -223,5 +231,6 @@ int engine_run(struct source_list *sources, const struct engine_job *job,
 		rc = run(&g, e);
 	report_end(g.report, p->name, rc == 0);
 	piece_room_close(&g.room);
-	return rc;
+	return rc == -ERR_CANCELLED
+		? err_hint(e, "run the same command again: finished pieces are kept") : rc;
 }

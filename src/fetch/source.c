@@ -22,6 +22,7 @@ static const struct {
 	const char *name, *text;
 } fault_names[FAULT_KINDS] = {
 	[FAULT_WRONG_BYTES] = { "wrong-bytes", "wrong bytes" },
+	[FAULT_WRONG_ANSWER] = { "wrong-answer", "wrong answer" },
 	[FAULT_METADATA] = { "bad-metadata", "metadata that does not verify" },
 	[FAULT_STALE] = { "stale", "stale metadata" },
 	[FAULT_DROPPED] = { "dropped", "connection dropped" },
@@ -186,7 +187,7 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
 {
 	switch (why->class) {
 	case ERR_INTEGRITY:
-		return FAULT_WRONG_BYTES;
+		return FAULT_WRONG_ANSWER;
 	case ERR_NOT_FOUND:
 		return FAULT_MISSING;
 	case ERR_AUTH:
@@ -228,13 +229,19 @@ static void back_off(struct source_list *l, struct source *s)
 				   MAX(pause, (int64_t)asked_s * 1000);
 }
 
+void source_lied(struct source *s, const char *key, const struct err *why)
+{
+	source_note_fault(s, FAULT_WRONG_BYTES, "%s", source_bare_text(s, key, why->text));
+	s->banned = true;
+}
+
 void source_failed(struct source_list *l, struct source *s, const char *key,
 		   const struct err *why, uint64_t received)
 {
 	enum source_fault f = source_fault_of(why, received);
 	source_note_fault(s, f, "%s", source_bare_text(s, key, why->text));
 	switch (f) {
-	case FAULT_WRONG_BYTES:
+	case FAULT_WRONG_ANSWER:
 		s->banned = true;
 		break;
 	case FAULT_MISSING:
@@ -303,14 +310,15 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 	err_set(e, class, "%s: every source failed: %s", what,
 		text.len ? buf_str(&text) : "there is none to ask");
 	if (class == ERR_INTEGRITY)
-		return err_hint(e, "none of the copies is what was signed; tell the publisher. What "
-				   "was right is kept");
+		return err_hint(e, "none gave what was signed. If a sign-in page or a proxy answers in "
+				   "their place, mend that; else tell the publisher. What was right "
+				   "is kept");
 	return err_hint(e, "check the network and run the same command again later: "
 			   "finished pieces are kept");
 }
 
 static int get_from(struct source_list *l, struct source *s, const char *key, uint64_t length,
-		    const struct digest *sha256, struct buf *out, struct err *e)
+		    const struct digest *sha256, struct buf *out, bool *lied, struct err *e)
 {
 	struct mirror *m;
 	struct digest got;
@@ -320,10 +328,11 @@ static int get_from(struct source_list *l, struct source *s, const char *key, ui
 	if (rc < 0)
 		return rc;
 	sha256_of(buf_str(out), out->len, &got);
+	*lied = out->len != length || !digest_equal(&got, sha256);
 	if (out->len != length)
 		return err_set(e, ERR_INTEGRITY, "%s: %zu bytes instead of %llu", key, out->len,
 			       (unsigned long long)length);
-	if (!digest_equal(&got, sha256))
+	if (*lied)
 		return err_set(e, ERR_INTEGRITY, "%s: its SHA-256 is not the signed one", key);
 	return 0;
 }
@@ -340,8 +349,9 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 			int turn = demerits(s) ? 2 : s->endpoint ? 0 : 1;
 			if (s->banned || tried[i] || turn != pass)
 				continue;
+			bool lied = false;
 			tried[i] = true;
-			int rc = get_from(l, s, key, length, sha256, &got, &why);
+			int rc = get_from(l, s, key, length, sha256, &got, &lied, &why);
 			if (rc == 0) {
 				s->bytes += got.len;
 				source_did_well(s);
@@ -354,7 +364,10 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 				*e = why;
 				return rc;
 			}
-			source_failed(l, s, key, &why, 0);
+			if (lied)
+				source_lied(s, key, &why);
+			else
+				source_failed(l, s, key, &why, 0);
 		}
 	}
 	return source_list_err(l, key, e);

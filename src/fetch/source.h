@@ -22,6 +22,8 @@
 
 enum source_fault {
 	FAULT_WRONG_BYTES,      /* a digest did not match: banned for the run */
+	FAULT_WRONG_ANSWER,     /* not what was asked for, or from whom: nonsense, another size,
+				   a certificate that does not verify: banned, too */
 	FAULT_METADATA,         /* an endpoint gave metadata that does not verify */
 	FAULT_STALE,            /* an endpoint's timestamp is older than another's */
 	FAULT_DROPPED,          /* the connection ended early */
@@ -56,7 +58,7 @@ struct source {
 	unsigned faults[FAULT_KINDS];           /* how often */
 	char detail[FAULT_KINDS][200];          /* the first one's text */
 
-	bool banned;            /* it lied */
+	bool banned;            /* it lied, or talks nonsense */
 	bool given_up;          /* for this file: missing, refused, failed too often */
 	unsigned failures;      /* in a row, without a byte of use in between */
 	int64_t not_before_ms;  /* backing off until then */
@@ -91,6 +93,8 @@ struct source *source_choose(struct source_list *l, int64_t *wait_ms);
 
 /* Did work: what failed before does not count against it any more. */
 void source_did_well(struct source *s);
+/* Bytes from there have another digest than the signed one: notes it and bans the source. */
+void source_lied(struct source *s, const char *key, const struct err *why);
 /* Records why a request failed after `received` bytes of use, and what follows from it:
  * a ban for ERR_INTEGRITY, giving up, or backing off. */
 void source_failed(struct source_list *l, struct source *s, const char *key,

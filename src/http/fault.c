@@ -48,7 +48,8 @@ static const struct curl_fault {
 	{ CURLE_PROXY, ERR_NETWORK, "check http_proxy and https_proxy" },
 	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_USAGE, NULL },
 	{ CURLE_URL_MALFORMAT, ERR_USAGE, NULL },
-	{ CURLE_OUT_OF_MEMORY, ERR_SYSTEM, NULL },
+	/* What curl also says of a header that is larger than it will keep. */
+	{ CURLE_OUT_OF_MEMORY, ERR_SYSTEM, "the server's headers are too large, or memory is out" },
 	{ CURLE_FAILED_INIT, ERR_SYSTEM, NULL },
 	{ CURLE_LOGIN_DENIED, ERR_AUTH, NULL },
 	{ CURLE_WEIRD_SERVER_REPLY, ERR_INTEGRITY, "this does not look like an HTTP server" },

@@ -45,8 +45,8 @@ int err_sys(struct err *e, int sys, const char *fmt, ...)
 
 int err_context(struct err *e, const char *fmt, ...)
 {
-	if (e->class == ERR_NONE)
-		return 0;
+	if (e->class == ERR_NONE || e->class == ERR_CANCELLED)
+		return returned(e);
 	char text[sizeof e->text];
 	va_list ap;
 	va_start(ap, fmt);

@@ -47,7 +47,8 @@ int err_set(struct err *e, enum err_class class, const char *fmt, ...) PRINTF_LI
  * ERR_NOT_FOUND, everything else ERR_SYSTEM; a full disk gets a hint. */
 int err_sys(struct err *e, int sys, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "fmt: " in front of the text of an error that is set. */
+/* Puts "fmt: " in front of the text of an error that is set, but for ERR_CANCELLED: a signal
+ * stopped it all, wherever it was at work. */
 int err_context(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Sets the hint, unless there is one already. */

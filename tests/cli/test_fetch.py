@@ -202,10 +202,22 @@ def test_typos_get_suggestions(ferry, client, validate):
     validate(ferry("fetch", "--json", "tinny", check=3).json, "output-fetch")
 
 
+def test_typo_in_the_key_that_makes_a_client(ferry, work, client):
+    text = (work / "ferry.conf").read_text()
+    (work / "ferry.conf").write_text(text.replace("metadata", "metdata"))
+    assert "did you mean 'metadata'?" in ferry("list", check=2).err
+    (work / "ferry.conf").write_text(text + "[store]\npath = x\n")
+    assert "unknown section [store]" in ferry("list", check=2).err
+
+
+def test_output_needs_a_name(ferry, client):
+    assert "--output: an empty name" in ferry("fetch", "tiny", "-o", "", check=2).err
+
+
 def test_configuration_is_needed(ferry, work, publisher, client):
     (work / "ferry.conf").unlink()
     result = ferry("fetch", "tiny", check=2)
-    assert "ferry.conf" in result.err and "metadata = URL" in result.err
+    assert "ferry.conf" in result.err and "ferry repository add" in result.err
     (work / "ferry.conf").write_text("[repository.demo]\nmetdata = file:///x\n")
     result = ferry("fetch", "demo/tiny", check=2)
     assert "ferry.conf:2" in result.err and "did you mean 'metadata'?" in result.err
@@ -337,7 +349,11 @@ def test_truncated_html_and_shifted_answers(ferry, publisher, client, fault_serv
     servers["m3"].add(path="*.gguf", ignore_range=True, drop_after=PIECE + 5)
     document = ferry("fetch", "--json", "tiny").json
     assert sha256(document["models"][0]["path"]) == document["models"][0]["files"][0]["sha256"]
-    assert set(servers) - {"m4"} <= {i for i, f in faults(document).items() if f}
+    found = faults(document)
+    assert set(servers) - {"m4"} <= {i for i, f in found.items() if f}
+    # None of them gave a wrong byte of the model.
+    for id in ("m0", "m1", "m2"):
+        assert set(found[id]) == {"wrong-answer"}
 
 
 def test_endpoint_that_is_a_mirror_has_the_mirrors_name(ferry, publisher, client, fault_server):
@@ -511,6 +527,8 @@ def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, val
     document = json.loads(out)
     validate(document, "output-fetch")
     assert document["error"]["exit"] == 128 + number
+    assert document["error"]["message"].startswith("stopped by signal")
+    assert "run the same command again" in document["error"]["hint"]
     server.mend()
     model = ferry("fetch", "--json", "tiny").json["models"][0]
     assert model["resumed"] == PIECE
@@ -567,6 +585,18 @@ def test_full_disk_is_seen_before_the_start(ferry, publisher, client):
     result = mount_run(ferry, script, "fetch", "tiny", check=7)
     assert "not enough space: 30.0 MiB needed" in result.stderr
     assert "hint:" in result.stderr
+
+
+def test_disk_that_fills_up_is_no_fault_of_a_mirror(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", rate=20 * MIB)
+    client(server.url)
+    ferry.store.mkdir()
+    script = (f"mount -t tmpfs -o size=40m tmpfs {ferry.store} && "
+              f"{{ (sleep 0.7; head -c 40m /dev/zero > {ferry.store}/eater) 2>/dev/null & }}")
+    result = mount_run(ferry, script, "fetch", "tiny", check=7)
+    assert ".part: No space left on device" in result.stderr
+    assert "mirror" not in result.stderr and "hint: free some space" in result.stderr
 
 
 def test_file_size_limit_is_an_error(ferry, publisher, client):

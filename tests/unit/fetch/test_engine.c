@@ -230,6 +230,8 @@ static void object_that_is_too_short_is_a_lie(void **state)
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
 	assert_true(f->sources.at[0]->banned);
+	assert_int_equal(f->sources.at[0]->faults[FAULT_WRONG_BYTES], 0);
+	assert_int_equal(f->sources.at[0]->faults[FAULT_WRONG_ANSWER], 1);
 }
 
 static void error_names_every_source_and_fault(void **state)
