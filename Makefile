@@ -66,7 +66,7 @@ MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
 
-programs: $(PROGRAMS) $(TOOLS)
+programs: $(PROGRAMS) $(TOOLS) $(BUILD)/tests/simulated-disk.so
 
 # Flags that change rebuild everything.
 $(BUILD)/flags: FORCE
@@ -103,6 +103,13 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+# Preloaded into programs that the tests run: never with a sanitizer of its own.
+$(BUILD)/tests/simulated-%.so: tests/simulated/%.c
+	@mkdir -p $(@D)
+	@echo '  LD    $@'
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -g -O2 $(WARNINGS) -Wno-missing-prototypes -shared -fPIC \
+		$< -o $@
 
 $(BUILD)/tests/mirror-contract: $(BUILD)/obj/tests/unit/support/mirror_contract.o
 

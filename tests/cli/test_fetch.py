@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import BIN, Ferry
+from disks import SmallDisk, read_only
 from publisher import Publisher, object_path
 
 MIB = 1 << 20
@@ -565,26 +566,14 @@ def test_waiting_process_takes_over_from_a_killed_one(ferry, publisher, client, 
 
 # -- the disk ------------------------------------------------------------------------------------------
 
-def mount_run(ferry, script, *args, check):
-    """Runs ferry in a mount namespace of its own after `script`; skips where that is not
-    allowed."""
-    probe = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=ferry.work,
-                           env=ferry.environment(None), capture_output=True)
-    if probe.returncode:
-        pytest.skip("mounting is not allowed here")
-    process = subprocess.run(["unshare", "-m", "sh", "-c", f'{script} && exec "$@"', "sh",
-                              *ferry.command(*args)], cwd=ferry.work,
-                             env=ferry.environment(None), capture_output=True, text=True)
-    assert process.returncode == check, process.stderr
-    return process
-
-
 def test_full_disk_is_seen_before_the_start(ferry, publisher, client):
-    ferry.store.mkdir()
-    script = f"mount -t tmpfs -o size=20m tmpfs {ferry.store}"
-    result = mount_run(ferry, script, "fetch", "tiny", check=7)
-    assert "not enough space: 30.0 MiB needed" in result.stderr
-    assert "hint:" in result.stderr
+    disk = SmallDisk(ferry.store, 20 * MIB)
+    try:
+        result = ferry("fetch", "tiny", env=disk.env, check=7)
+    finally:
+        disk.close()
+    assert "not enough space: 30.0 MiB needed" in result.err
+    assert "hint:" in result.err
 
 
 def test_disk_that_fills_up_is_no_fault_of_a_mirror(ferry, publisher, client, fault_server):
@@ -614,18 +603,25 @@ def test_read_only_store_is_used_and_not_written(ferry, publisher, prepared, cli
     path = ferry("fetch", "tiny").out
     publisher.add(prepared("other", "4M"))
     publisher.sign()
-    s = ferry.store
-    script = f"mount --bind {s} {s} && mount -o remount,ro,bind {s}"
-    result = mount_run(ferry, script, "fetch", "tiny", check=0)
-    assert result.stdout == path and "read-only" in result.stderr
-    assert "tiny" in mount_run(ferry, script, "list", check=0).stdout
-    mount_run(ferry, script, "store", "verify", check=0)
-    # What is not there, or not known yet, cannot come.
-    result = mount_run(ferry, script, "fetch", "other", check=3)
+
+    def run(confine, *args, check):
+        process = subprocess.run(confine(ferry.command(*args)), cwd=ferry.work, text=True,
+                                 env=ferry.environment(None), capture_output=True)
+        assert process.returncode == check, process.stderr
+        return process
+
+    with read_only(ferry.store) as confine:
+        result = run(confine, "fetch", "tiny", check=0)
+        assert result.stdout == path and "read-only" in result.stderr
+        assert "tiny" in run(confine, "list", check=0).stdout
+        run(confine, "store", "verify", check=0)
+        # What is not known yet cannot come, and neither can what is known.
+        run(confine, "fetch", "other", check=3)
     ferry("list")
-    result = mount_run(ferry, script, "fetch", "other", check=7)
-    assert "read-only" in result.stderr
-    mount_run(ferry, script, "store", "remove", "tiny", check=7)
+    with read_only(ferry.store) as confine:
+        result = run(confine, "fetch", "other", check=7)
+        assert "read-only" in result.stderr
+        run(confine, "store", "remove", "tiny", check=7)
 
 
 def test_damaged_blob_is_found_and_replaced(ferry, publisher, client, validate):

@@ -18,6 +18,8 @@ import zipfile
 
 import pytest
 
+from disks import SmallDisk
+
 
 def sha256(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
@@ -206,15 +208,12 @@ def test_mistakes_are_found_before_anything_is_done(ferry, work, args, words):
 
 
 @pytest.fixture
-def small_disk(work):
+def small_disk(ferry, work):
     """A file system of 8 MiB."""
-    disk = work / "small"
-    disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk],
-                                           capture_output=True).returncode:
-        pytest.skip("needs root and mount to make a small disk")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
+    disk = SmallDisk(work / "small", 8 << 20)
+    ferry.env.update(disk.env)
+    yield disk.path
+    disk.close()
 
 
 def test_a_full_disk_is_told_before_the_work(ferry, big, small_disk):

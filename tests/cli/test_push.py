@@ -12,6 +12,7 @@ import time
 import pytest
 
 from conftest import BIN, Ferry
+from disks import SmallDisk
 from published import (PIECE, Publisher, flip, mirror, plain_user, publisher,  # noqa: F401
                        rewrite, signed_base)
 
@@ -310,23 +311,19 @@ def test_a_read_only_folder_is_an_error_of_the_system(publisher):
 
 
 def test_a_full_disk_is_said_and_survived(publisher):
-    small = publisher.dir / "small"
-    small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "none", str(small)],
-                             capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here")
+    disk = SmallDisk(publisher.dir / "small", 10 << 20)
+    publisher.ferry.env.update(disk.env)
     try:
         publisher.configure(mirror("a", path="small/a"))
         result = publisher("push", check=7)
         assert "not enough space" in result.err
         assert "free some space" in result.err
-        assert not (small / "a/metadata/timestamp.json").exists()
-        subprocess.run(["mount", "-o", "remount,size=40m", str(small)], check=True)
+        assert not (disk.path / "a/metadata/timestamp.json").exists()
+        disk.resize(40 << 20)
         publisher("push")
         publisher("verify", "--full")
     finally:
-        subprocess.run(["umount", str(small)], check=True)
+        disk.close()
 
 
 # -- interruption ---------------------------------------------------------------------------
