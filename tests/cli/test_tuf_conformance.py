@@ -316,7 +316,7 @@ def test_what_expired_here_and_there_is_refused(repo, client, role):
 
 @pytest.mark.parametrize("seconds, fine", [(-1, False), (0, False), (3600, True)])
 def test_expiry_is_to_the_second(repo, client, seconds, fine):
-    """The clock stands still, so that "now" is the time of expiry exactly."""
+    """At the time of expiry itself it is expired."""
     repo.body["timestamp"]["expires"] = when(now() + 7 * DAY + seconds * DAY / 86400)
     repo.publish("timestamp")
     at = (now() + 7 * DAY).strftime("%Y-%m-%d %H:%M:%S") + "+00:00"
@@ -490,6 +490,29 @@ def test_rotating_timestamp_keys_recovers_timestamp(repo, client):
     repo.publish("timestamp", bump=False)
     assert client.refresh() == 0, client.error
     assert client.trusted()["timestamp"] == 1
+
+
+@pytest.mark.parametrize("role", ["timestamp", "snapshot"])
+@pytest.mark.parametrize("taken", [False, True])
+def test_taking_away_one_of_two_keys_recovers_too(repo, client, role, taken):
+    """What is stored still verifies with the other key, and yet is compared with no longer.
+    Another key alone is no reason to forget."""
+    repo.trust(role, repo.new_key())
+    repo.publish("root", *REST)
+    repo.publish(*REST)
+    assert client.refresh() == 0, client.error
+    if taken:
+        repo.role(role)["keyids"].pop(0)
+    else:
+        repo.trust(role, repo.new_key(), sign=False)
+    lower = "timestamp" if role == "timestamp" else "targets"
+    repo.body[lower]["version"] = 1
+    repo.publish("root")
+    repo.publish(lower, bump=False)
+    if role == "snapshot":
+        repo.publish("snapshot", "timestamp")
+    assert client.refresh() == (0 if taken else 1), client.error
+    assert client.trusted()[lower] == (1 if taken else 3)
 
 
 def test_rotating_other_keys_recovers_nothing(repo, client):

@@ -32,11 +32,15 @@ def demo(ferry, work, make_gguf):
     return publishing
 
 
-def add_model(publishing, model, name):
+def prepare(publishing, model, name):
     prepared = publishing.dir / f"prepared-{name}"
     publishing.ferry("prepare", "-q", name, model, "--set", "license.id=MIT",
                      "--set", "summary=For tests", "-o", prepared, cwd=publishing.dir)
-    publishing.add(prepared)
+    return prepared
+
+
+def add_model(publishing, model, name):
+    publishing.add(prepare(publishing, model, name))
     publishing.sign()
 
 
@@ -82,6 +86,49 @@ def test_what_changes_is_followed(tufjs, demo, nginx, work, make_gguf):
     assert after["versions"]["targets.json"] == before["versions"]["targets.json"] + 1
     assert after["versions"]["timestamp.json"] > before["versions"]["timestamp.json"]
     assert len(after["targets"]) > len(before["targets"])
+
+
+@pytest.mark.parametrize("type", ["ed25519", "ecdsa-p256"])
+def test_our_rotations_are_followed(tufjs, demo, nginx, work, type):
+    """From the first root, and from what was trusted before."""
+    server = nginx(demo.tree)
+    assert_read(tufjs, demo, server, work / "js", first_root(demo))
+    for role in ("timestamp", "snapshot", "targets", "root"):
+        demo.ferry("catalog", "rotate", role, "--type", type, "--unencrypted", "-q",
+                   cwd=demo.dir)
+    demo.ferry("catalog", "refresh", "-q", cwd=demo.dir)
+    for name, root in [("js", None), ("fresh", first_root(demo))]:
+        seen = assert_read(tufjs, demo, server, work / name, root)
+        assert seen["versions"]["root.json"] == 5
+    client = tuf_simulator.Client(TOOLS / "tuf-client", work / "client", server)
+    assert client.init(first_root(demo)) == 0
+    assert client.refresh() == 0, client.error
+    assert {f"{role}.json": version for role, version in client.trusted().items()} == \
+        seen["versions"]
+
+
+def test_our_thresholds_are_followed(tufjs, demo, nginx, work):
+    """Two of two keys sign root and targets; a root that only one of them signed is not
+    published, and what is published stays readable."""
+    server, keys = nginx(demo.tree), demo.dir / "keys"
+    for name in ("second-root", "second-targets"):
+        demo.ferry("catalog", "key", "new", name, "--unencrypted", "-q", "--keys", keys,
+                   cwd=demo.dir)
+    for role in ("root", "targets"):
+        demo.ferry("catalog", "rotate", role, "--add", f"second-{role}", "--threshold", "2", "-q",
+                   cwd=demo.dir)
+    seen = assert_read(tufjs, demo, server, work / "js", first_root(demo))
+    assert seen["versions"]["root.json"] == 3
+    third = json.loads((demo.tree / "metadata" / "3.root.json").read_text())
+    assert third["signed"]["roles"]["targets"]["threshold"] == 2
+    assert len(third["signatures"]) == 2
+    (keys / "second-root.pem").rename(work / "elsewhere.pem")
+    demo.ferry("catalog", "rotate", "timestamp", "--unencrypted", "-q", cwd=demo.dir, check=1)
+    assert_read(tufjs, demo, server, work / "js", None)
+    assert not (demo.tree / "metadata" / "4.root.json").exists()
+    (work / "elsewhere.pem").rename(keys / "second-root.pem")
+    demo.ferry("catalog", "sign", "-q", cwd=demo.dir)
+    assert assert_read(tufjs, demo, server, work / "js", None)["versions"]["root.json"] == 4
 
 
 def test_a_damaged_object_of_ours_is_refused(tufjs, demo, nginx, work):
