@@ -1,6 +1,7 @@
 #include "catalog/check.h"
 
 #include "catalog/card.h"
+#include "catalog/minisig.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -84,6 +85,16 @@ static int add_list(struct check *c, const char *path)
 
 static int add_dir(struct check *c, const char *dir, unsigned depth, struct err *e);
 
+/* Of a file that lies beside it. */
+static bool is_signature(const char *path)
+{
+	if (!str_ends(path, MINISIG_SUFFIX))
+		return false;
+	CLEANUP(mem_free_ptr) char *of =
+		mem_strndup(path, strlen(path) - strlen(MINISIG_SUFFIX));
+	return file_exists(of);
+}
+
 static int add_entry(struct check *c, const char *path, unsigned depth, struct err *e)
 {
 	const char *name = path_base(path);
@@ -94,7 +105,8 @@ static int add_entry(struct check *c, const char *path, unsigned depth, struct e
 		return add_manifest(c, path);
 	if (sums_is_list(name))
 		return add_list(c, path);
-	if (!c->ignore_extra && !str_ends(name, CARD_SUFFIX) && !file_is_dir(path))
+	if (!c->ignore_extra && !str_ends(name, CARD_SUFFIX) && !is_signature(path) &&
+	    !file_is_dir(path))
 		add(c, mem_strdup(path), CHECK_EXTRA);
 	return 0;
 }

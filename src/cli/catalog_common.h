@@ -76,6 +76,7 @@ json_t *catalog_roles_json(const struct repository_signed *s);
 void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s);
 
 extern const struct command catalog_init, catalog_key, catalog_add, catalog_remove,
-	catalog_list, catalog_lint, catalog_sign, catalog_refresh, catalog_status, catalog_gc;
+	catalog_list, catalog_lint, catalog_sign, catalog_refresh, catalog_status, catalog_gc,
+	catalog_export;
 
 #endif

@@ -1,0 +1,381 @@
+"""Exports, each verified by the tool that its users have: minisign, sha256sum, aria2c, openssl."""
+
+import base64
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+from published import flip, mirror, publisher, signed_base  # noqa: F401
+
+NAMESPACE = "{urn:ietf:params:xml:ns:metalink}"
+
+
+def run(*command, cwd=None, check=0):
+    process = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True,
+                             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"},
+                             timeout=120)
+    if check is not None:
+        assert process.returncode == check, process.stdout + process.stderr
+    return process
+
+
+def variant_files(made, name):
+    """The signed catalog's files of a model's first variant."""
+    catalog = json.loads((made.tree / "catalog.json").read_text())
+    return next(m for m in catalog["models"] if m["id"] == name)["variants"][0]["files"]
+
+
+# -- minisign ---------------------------------------------------------------------------
+
+@pytest.fixture
+def key(publisher):
+    path = publisher.dir / "test.pub"
+    publisher("catalog", "export", "minisign-key", "-o", path)
+    return path
+
+
+def verify(key, file, check=0):
+    return run("minisign", "-V", "-H", "-p", key, "-m", file, check=check)
+
+
+def test_minisign_accepts_the_catalog(publisher, key):
+    out = verify(key, publisher.tree / "catalog.json").stdout
+    assert "Signature and comment signature verified" in out
+    assert re.search(r"repository:test\tversion:2\tfile:catalog\.json\t"
+                     r"time:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", out, re.M)
+
+
+def test_minisign_shows_the_beginning_of_the_key_id(publisher, key):
+    rows = publisher("catalog", "key", "list", "--json").json["keys"]
+    id = next(k["id"] for k in rows if k["name"] == "targets")
+    assert id in key.read_text().splitlines()[0]
+    other = publisher.dir / "other.pub"
+    other.write_text("untrusted comment: x\n" + base64.b64encode(
+        b"Ed" + bytes(8) + bytes(32)).decode() + "\n")
+    refused = verify(other, publisher.tree / "catalog.json", check=1).stderr
+    assert f"Signature key id in {publisher.tree}/catalog.json.minisig is {id[:16].upper()}" in \
+        refused
+
+
+@pytest.mark.parametrize("what", ["catalog", "signature", "comment"])
+def test_minisign_refuses_a_changed_byte(publisher, key, what):
+    catalog, sig = publisher.tree / "catalog.json", publisher.tree / "catalog.json.minisig"
+    if what == "catalog":
+        text = catalog.read_text()
+        catalog.write_text(text.replace("Test models", "Test modelz"))
+    else:
+        lines = sig.read_text().splitlines()
+        if what == "signature":
+            lines[1] = lines[1][:40] + ("A" if lines[1][40] != "A" else "B") + lines[1][41:]
+        else:
+            lines[2] = lines[2].replace("version:2", "version:3")
+        sig.write_text("\n".join(lines) + "\n")
+    verify(key, catalog, check=1)
+    result = publisher("push", check=6)
+    assert "run it again" in result.err
+    publisher("catalog", "sign")
+    verify(key, catalog)
+    publisher("push")
+
+
+def test_a_new_release_is_signed_and_pushed(publisher, key):
+    publisher("push")
+    before = verify(key, publisher.mirror() / "catalog.json").stdout
+    publisher.add_model("second", seed=2)
+    publisher("push")
+    after = verify(key, publisher.mirror() / "catalog.json").stdout
+    assert "version:2\t" in before and "version:3\t" in after
+    publisher("verify", "--full")
+
+
+def test_a_refresh_needs_no_key_for_it(publisher, key):
+    (publisher.dir / "keys" / "targets.pem").unlink()
+    publisher("catalog", "refresh")
+    publisher("push")
+    verify(key, publisher.mirror() / "catalog.json")
+
+
+def test_targets_keys_that_minisign_does_not_know(ferry, validate):
+    ferry("catalog", "init", "lab", "--unencrypted", "--type", "ecdsa-p256")
+    assert not (ferry.work / "repository" / "catalog.json.minisig").exists()
+    result = ferry("catalog", "export", "minisign-key", "--json", check=3)
+    validate(result.json, "error")
+    assert "has no Ed25519 key" in result.json["error"]["message"]
+
+
+# -- SHA256SUMS -------------------------------------------------------------------------
+
+def test_sha256sum_checks_a_folder_of_plain_names(publisher, key):
+    publisher.add_model("second", seed=2)
+    folder = publisher.dir / "plain"
+    for name in ("tiny", "second"):
+        for f in variant_files(publisher, name):
+            (folder / f["path"]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(publisher.on("repository", f"*/{f['sha256']}.*.gguf"),
+                        folder / f["path"])
+    publisher("catalog", "export", "sums", "-o", folder / "SHA256SUMS", "--sign")
+    out = run("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=folder).stdout
+    assert sorted(out.splitlines()) == ["models/second/second-q8_0.gguf: OK",
+                                        "models/tiny/tiny-q8_0.gguf: OK"]
+    assert "file:SHA256SUMS" in verify(key, folder / "SHA256SUMS").stdout
+    assert publisher("manifest", "check", folder).out.count(": ok") == 2
+    flip(folder / "models/tiny/tiny-q8_0.gguf", 5000)
+    assert "tiny-q8_0.gguf: FAILED" in run("sha256sum", "-c", "SHA256SUMS", cwd=folder,
+                                           check=1).stdout
+
+
+def test_sums_of_one_model_lie_beside_its_files(publisher):
+    publisher.add_model("second", seed=2)
+    for reference in ("tiny", "tiny:q8_0", "test/Tiny:Q8_0"):
+        out = publisher("catalog", "export", "sums", reference).out
+        assert out == f"{variant_files(publisher, 'tiny')[0]['sha256']}  tiny-q8_0.gguf\n"
+
+
+def test_sums_are_signed_only_beside_a_file(publisher):
+    assert "-o FILE" in publisher("catalog", "export", "sums", "--sign", check=2).err
+    (publisher.dir / "keys" / "targets.pem").rename(publisher.dir / "away.pem")
+    result = publisher("catalog", "export", "sums", "--sign", "-o", "S", check=3)
+    assert "no Ed25519 key of the role targets" in result.err
+    assert not (publisher.dir / "S").exists()
+
+
+# -- Metalink ---------------------------------------------------------------------------
+
+class Mirrors:
+    """Two nginx that serve copies of the tree, the first with a wrong byte in the second
+    piece. aria2c counts connections by host name, so the two have different ones."""
+
+    def __init__(self, made, nginx):
+        self.made = made
+        self.roots = [made.dir / "www-bad", made.dir / "www-good"]
+        for root in self.roots:
+            root.mkdir()
+        self.bad, self.good = [nginx(root) for root in self.roots]
+        made.configure(
+            mirror("bad", kind="http", url=self.bad.url.replace("127.0.0.1", "localhost") + "/m",
+                   priority=0, region="de"),
+            mirror("good", kind="http", url=self.good.url + "/m", priority=20),
+            mirror("lists", kind="http", url="http://127.0.0.1:1", holds="metadata"),
+            mirror("hub", kind="github", url="https://github.com/o/r", repo="o/r"),
+            mirror("disk", kind="file", path="/srv/m"))
+        made("catalog", "sign")
+        for root in self.roots:
+            shutil.copytree(made.tree, root / "m")
+        flip(next((self.roots[0] / "m").glob("targets/models/tiny/*.gguf")), 9 << 20)
+
+
+@pytest.fixture
+def mirrors(publisher, nginx):
+    return Mirrors(publisher, nginx)
+
+
+def text_of(element, name):
+    return element.findtext(NAMESPACE + name)
+
+
+def test_a_metalink_has_what_rfc_5854_wants(publisher, mirrors):
+    root = ET.fromstring(publisher("catalog", "export", "metalink", "tiny").out)
+    assert root.tag == NAMESPACE + "metalink"
+    assert text_of(root, "generator").startswith("Model Ferry/")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text_of(root, "published"))
+    [file] = root.findall(NAMESPACE + "file")
+    [listed] = variant_files(publisher, "tiny")
+    assert file.get("name") == "tiny-q8_0.gguf"
+    assert text_of(file, "size") == str(listed["size"])
+    assert text_of(file, "version") == "q8_0"
+    hashes = file.findall(NAMESPACE + "hash")
+    assert [(h.get("type"), h.text) for h in hashes] == [("sha-256", listed["sha256"])]
+    data = publisher.on("repository", "*.tiny-q8_0.gguf").read_bytes()
+    [pieces] = file.findall(NAMESPACE + "pieces")
+    assert pieces.attrib == {"length": str(8 << 20), "type": "sha-256"}
+    assert [p.text for p in pieces] == [
+        hashlib.sha256(data[at:at + (8 << 20)]).hexdigest()
+        for at in range(0, len(data), 8 << 20)]
+    object = f"m/targets/models/tiny/{listed['sha256']}.tiny-q8_0.gguf"
+    bad = mirrors.bad.url.replace("127.0.0.1", "localhost")
+    assert [(u.attrib, u.text) for u in file.findall(NAMESPACE + "url")] == [
+        ({"priority": "1", "location": "de"}, f"{bad}/{object}"),
+        ({"priority": "20"}, f"{mirrors.good.url}/{object}")]
+
+
+def test_aria2c_downloads_from_two_mirrors_one_of_them_wrong(publisher, mirrors):
+    publisher("catalog", "export", "metalink", "tiny:q8_0", "-o", "tiny.meta4")
+    for how in (["--max-tries=1"], ["--min-split-size=1M", "--split=2"]):
+        out = publisher.dir / "out"
+        run("aria2c", "--no-conf", *how, "-M", publisher.dir / "tiny.meta4", "-d", out)
+        digest = hashlib.sha256((out / "tiny-q8_0.gguf").read_bytes()).hexdigest()
+        assert digest == variant_files(publisher, "tiny")[0]["sha256"]
+        shutil.rmtree(out)
+    # The wrong mirror is the first choice: the wrong piece was noticed and fetched elsewhere.
+    assert mirrors.bad.requests() and mirrors.good.requests()
+
+
+def test_aria2c_refuses_what_no_mirror_has_right(publisher, mirrors):
+    flip(next((mirrors.roots[1] / "m").glob("targets/models/tiny/*.gguf")), 9 << 20)
+    publisher("catalog", "export", "metalink", "tiny", "-o", "tiny.meta4")
+    process = run("aria2c", "--no-conf", "--max-tries=1", "-M", publisher.dir / "tiny.meta4", "-d",
+                  publisher.dir / "out", check=1)
+    assert "Invalid checksum index=1" in process.stdout
+
+
+def test_texts_of_the_card_are_escaped(publisher, mirrors, make_gguf):
+    gguf = make_gguf(publisher.dir / "odd.gguf", "--size", "1M", "--seed", 9)
+    title, summary = "A <b>\"bold\"</b> & 'odd' ]]> model", "grün & <größer> \U0001f600"
+    publisher("prepare", "odd", gguf, "--set", "license.id=MIT", "--set", f"title={title}",
+              "--set", f"summary={summary}", "--set", "source.url=https://example.org/x?a=1&b=2")
+    publisher("catalog", "add", "models/odd")
+    assert "has no model 'odd'" in publisher("catalog", "export", "metalink", "odd", check=3).err
+    publisher("catalog", "sign")
+    file = ET.fromstring(publisher("catalog", "export", "metalink", "odd").out).find(
+        NAMESPACE + "file")
+    assert text_of(file, "identity") == title
+    assert text_of(file, "description") == summary
+    assert file.find(NAMESPACE + "publisher").get("name") == "Test models"
+
+
+def test_all_metalinks_at_once(publisher, mirrors, validate):
+    publisher.add_model("second", seed=2)
+    result = publisher("catalog", "export", "metalink", "--all", "-o", "links", "--json")
+    validate(result.json, "output-catalog-export")
+    assert [(d["model"], d["variant"], d["output"]) for d in result.json["documents"]] == [
+        ("second", "q8_0", "links/second/q8_0.meta4"), ("tiny", "q8_0", "links/tiny/q8_0.meta4")]
+    for d in result.json["documents"]:
+        text = (publisher.dir / d["output"]).read_text()
+        assert text == publisher("catalog", "export", "metalink", d["model"]).out
+        assert d["size"] == len(text.encode())
+    for wrong in ([], ["--all"], ["--all", "tiny", "-o", "x"]):
+        assert "--all with -o DIR" in publisher("catalog", "export", "metalink", *wrong,
+                                                check=2).err
+
+
+def test_a_metalink_needs_a_mirror_that_readers_reach(publisher):
+    result = publisher("catalog", "export", "metalink", "tiny", check=3)
+    assert "no mirror with an http or https URL" in result.err
+    assert "public url" in result.err
+
+
+def test_a_damaged_manifest_is_noticed(publisher, mirrors):
+    flip(publisher.on("repository", "*.tiny-q8_0.gguf.manifest.json"), 100)
+    result = publisher("catalog", "export", "metalink", "tiny", check=6)
+    assert "not the bytes that were signed" in result.err
+
+
+# -- model signatures -------------------------------------------------------------------
+
+def check_bundle(text, public_pem, made, model, folder):
+    """Every claim of the format; openssl verifies the signature over the PAE."""
+    bundle = json.loads(text)
+    assert set(bundle) == {"mediaType", "verificationMaterial", "dsseEnvelope"}
+    assert bundle["mediaType"] == "application/vnd.dev.sigstore.bundle.v0.3+json"
+    assert bundle["verificationMaterial"] == {
+        "publicKey": {"hint": hashlib.sha256(public_pem.encode()).hexdigest()},
+        "tlogEntries": []}
+    envelope = bundle["dsseEnvelope"]
+    assert set(envelope) == {"payload", "payloadType", "signatures"}
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+    [signature] = envelope["signatures"]
+    assert set(signature) == {"sig", "keyid"} and signature["keyid"] == ""
+    payload = base64.b64decode(envelope["payload"], validate=True)
+    statement = json.loads(payload)
+    assert set(statement) == {"_type", "subject", "predicateType", "predicate"}
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "https://model_signing/signature/v1.0"
+    predicate = statement["predicate"]
+    assert set(predicate) == {"resources", "serialization"}
+    assert predicate["serialization"] == {
+        "method": "files", "hash_type": "sha256", "allow_symlinks": False,
+        "ignore_paths": ["model.sig"]}
+    resources = predicate["resources"]
+    assert resources == [
+        {"name": pathlib.PurePosixPath(f["path"]).name, "algorithm": "sha256",
+         "digest": f["sha256"]}
+        for f in sorted(variant_files(made, model), key=lambda f: f["path"])]
+    root = hashlib.sha256(b"".join(bytes.fromhex(r["digest"]) for r in resources)).hexdigest()
+    assert statement["subject"] == [{"name": folder, "digest": {"sha256": root}}]
+    pae = b"DSSEv1 28 application/vnd.in-toto+json %d " % len(payload) + payload
+    (made.dir / "pub.pem").write_text(public_pem)
+    (made.dir / "pae").write_bytes(pae)
+    (made.dir / "sig").write_bytes(base64.b64decode(signature["sig"], validate=True))
+    command = ("openssl", "dgst", "-sha256", "-verify", "pub.pem", "-signature", "sig", "pae")
+    assert run(*command, cwd=made.dir).stdout == "Verified OK\n"
+    (made.dir / "pae").write_bytes(pae.replace(b"tiny", b"tine", 1))
+    assert "failure" in run(*command, cwd=made.dir, check=1).stdout.lower()
+
+
+def test_a_model_signature_with_a_key_of_the_folder(publisher, validate):
+    publisher("catalog", "key", "new", "models", "--type", "ecdsa-p256")
+    public = publisher("catalog", "key", "export", "models").out
+    text = publisher("catalog", "export", "model-signature", "tiny", "--key", "models").out
+    check_bundle(text, public, publisher, "tiny", "tiny:q8_0")
+    result = publisher("catalog", "export", "model-signature", "tiny:q8_0", "--key",
+                       "keys/models.pem", "-o", "model.sig", "--json")
+    validate(result.json, "output-catalog-export")
+    [document] = result.json["documents"]
+    rows = publisher("catalog", "key", "list", "--json").json["keys"]
+    assert document["key"] == next(k["id"] for k in rows if k["name"] == "models")
+    check_bundle((publisher.dir / "model.sig").read_text(), public, publisher, "tiny",
+                 "tiny:q8_0")
+
+
+def test_a_model_signature_with_a_key_of_openssl(publisher):
+    pem = publisher.dir / "own.pem"
+    run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+        pem)
+    pem.chmod(0o600)
+    public = run("openssl", "pkey", "-in", pem, "-pubout").stdout
+    text = publisher("catalog", "export", "model-signature", "tiny", "--key", pem).out
+    check_bundle(text, public, publisher, "tiny", "tiny:q8_0")
+
+
+def test_keys_that_cannot_sign_models(publisher):
+    for arguments, code, words in [
+            (["--key", "targets"], 2, "model signatures are made with ECDSA P-256"),
+            ([], 2, "--key KEY is missing"),
+            (["--key", "no-such"], 3, "no-such")]:
+        result = publisher("catalog", "export", "model-signature", "tiny", *arguments, check=code)
+        assert words in result.err
+
+
+def test_a_wrong_passphrase_signs_nothing(publisher):
+    publisher("catalog", "key", "new", "models", "--type", "ecdsa-p256")
+    result = publisher("catalog", "export", "model-signature", "tiny", "--key", "models", "-o", "s",
+                       env={"FERRY_PASSPHRASE": "wrong"}, check=2)
+    assert "wrong passphrase" in result.err
+    assert not (publisher.dir / "s").exists()
+
+
+# -- all of them ------------------------------------------------------------------------
+
+def test_exports_as_json(publisher, mirrors, validate):
+    for arguments in (["sums"], ["metalink", "tiny"], ["minisign-key"]):
+        result = publisher("catalog", "export", *arguments, "--json")
+        validate(result.json, "output-catalog-export")
+        assert result.json["command"] == f"catalog export {arguments[0]}"
+        [document] = result.json["documents"]
+        assert document["content"] == publisher("catalog", "export", *arguments).out
+        assert document["size"] == len(document["content"].encode())
+        result = publisher("catalog", "export", *arguments, "-o", "file", "--json")
+        validate(result.json, "output-catalog-export")
+        assert (publisher.dir / "file").read_text() == document["content"]
+
+
+def test_a_tree_that_was_never_signed(ferry):
+    (ferry.work / "tree").mkdir()
+    for arguments in (["sums"], ["metalink", "x"], ["minisign-key"],
+                      ["model-signature", "x", "--key", "k"]):
+        ferry("catalog", "export", *arguments, "--repository", "tree", check=3)
+
+
+def test_names_that_are_not_there(publisher, mirrors):
+    for command in ("sums", "metalink"):
+        result = publisher("catalog", "export", command, "tinny", check=3)
+        assert "did you mean 'tiny'?" in result.err
+        assert "has no variant" in publisher("catalog", "export", command, "tiny:q9", check=3).err
+        assert "this repository is 'test'" in publisher("catalog", "export", command, "other/tiny",
+                                                        check=3).err
+    assert "is a folder" in publisher("catalog", "export", "sums", "-o", ".", check=2).err
