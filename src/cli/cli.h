@@ -59,6 +59,10 @@ int cli_main(const struct command *command, int argc, char **argv);
  * borrowed. */
 WARN_UNUSED int cli_conf(struct cli *cli, const struct conf **out, struct err *e);
 
+/* Where that configuration is, or, when there is none yet, where it would be written: --config,
+ * else the user's. Caller frees. */
+WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
+
 /* Prints the document (takes ownership) to stdout. */
 WARN_UNUSED int cli_print_json(struct cli *cli, json_t *document, struct err *e);
 

@@ -1,6 +1,8 @@
 #include "cli/cli.h"
 
 const struct cli_entry cli_entries[] = {
+	{ "repository", "add, list and look after the repositories that models come from",
+	  "Use models" },
 	{ "fetch", "download a model into the store, verified", "Use models" },
 	{ "list", "list the models of the catalog", "Use models" },
 	{ "show", "show all about one model", "Use models" },

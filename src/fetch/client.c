@@ -188,6 +188,9 @@ static int refresh(struct client *client, struct err *e)
 		int rc = tuf_client_refresh(client->tuf, e);
 		transport_finish(&client->transport);
 		tell_endpoints(client);
+		if (rc == -ERR_INTEGRITY)
+			err_hint(e, "this is not what the publisher signed: add another mirror's URL "
+				    "to 'metadata', or tell the publisher");
 		return rc;
 	}
 	int rc = tuf_client_load_offline(client->tuf, &client->expired, e);
@@ -308,8 +311,8 @@ static int load_catalog(struct client *c, struct err *e)
 
 /* -- opening ------------------------------------------------------------------------------- */
 
-static int open_steps(const struct conf *c, const struct conf_section *s, struct client *client,
-		      struct err *e)
+static int configure(const struct conf *c, const struct conf_section *s, struct client *client,
+		     struct err *e)
 {
 	int rc = conf_check_keys(c, s, catalog_repository_keys, e);
 	if (rc == 0 && !path_is_id(s->name))
@@ -318,23 +321,30 @@ static int open_steps(const struct conf *c, const struct conf_section *s, struct
 		rc = read_fetch_section(c, client, e);
 	if (rc == 0)
 		rc = add_endpoints(c, s, client, e);
-	if (rc == 0)
-		rc = open_trust(c, s, client, e);
+	return rc;
+}
+
+static int connect_trust(const struct conf *c, const struct conf_section *s,
+			 struct client *client, struct err *e)
+{
+	int rc = open_trust(c, s, client, e);
 	if (rc == 0)
 		rc = refresh(client, e);
 	if (rc == 0)
 		rc = load_catalog(client, e);
-	return rc;
+	return rc < 0 ? err_context(e, "repository %s", client->repository) : 0;
 }
 
-int client_open(const struct conf *c, const char *repository, const struct store *s,
-		const struct client_options *options, struct client **out, struct err *e)
+/* Reads the configuration and asks nobody. */
+static int prepare(const struct conf *c, const char *repository, const struct store *s,
+		   const struct client_options *options, const struct conf_section **section,
+		   struct client **out, struct err *e)
 {
-	const struct conf_section *section = conf_find(c, "repository", repository);
-	if (!section) {
+	*section = conf_find(c, "repository", repository);
+	if (!*section) {
 		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", repository,
 			c->path ? c->path : "ferry.conf");
-		return err_hint(e, "see ferry.conf(5)");
+		return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
 	}
 	CLEANUP_PTR(client_free) struct client *client = NEW(struct client);
 	client->repository = mem_strdup(repository);
@@ -348,9 +358,47 @@ int client_open(const struct conf *c, const char *repository, const struct store
 	if (s->read_only && !options->offline)
 		report_warn(options->report, "the store %s is read-only: using what is in it",
 			    s->home);
-	int rc = open_steps(c, section, client, e);
-	if (rc < 0)
+	if (configure(c, *section, client, e) < 0)
 		return err_context(e, "repository %s", repository);
+	*out = STEAL(client);
+	return 0;
+}
+
+int client_open(const struct conf *c, const char *repository, const struct store *s,
+		const struct client_options *options, struct client **out, struct err *e)
+{
+	const struct conf_section *section;
+	CLEANUP_PTR(client_free) struct client *client = NULL;
+	int rc = prepare(c, repository, s, options, &section, &client, e);
+	if (rc == 0)
+		rc = connect_trust(c, section, client, e);
+	if (rc < 0)
+		return rc;
+	*out = STEAL(client);
+	return 0;
+}
+
+int client_inspect(const struct conf *c, const char *repository, const struct store *s,
+		   const struct client_options *options, struct client **out, struct err *why,
+		   struct err *e)
+{
+	const struct conf_section *section;
+	struct err ignored = ERR_INIT;
+	CLEANUP_PTR(client_free) struct client *client = NULL;
+	const char *unused;
+	int rc = prepare(c, repository, s, options, &section, &client, e);
+	if (rc < 0)
+		return rc;
+	rc = connect_trust(c, section, client, why);
+	if (rc == -ERR_CANCELLED) {
+		*e = *why;
+		return rc;
+	}
+	if (rc == -ERR_INTEGRITY && client->tuf)
+		client->expired = tuf_client_expired(client->tuf);
+	/* What was trusted before. */
+	if (rc < 0 && client->tuf && tuf_client_load_offline(client->tuf, &unused, &ignored) < 0)
+		err_clear(&ignored);
 	*out = STEAL(client);
 	return 0;
 }

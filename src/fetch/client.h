@@ -26,7 +26,8 @@ struct client {
 	const struct store *store;      /* borrowed */
 	struct report *report;
 	bool offline;
-	const char *expired;            /* offline: the role that has expired, or NULL */
+	const char *expired;            /* offline, and by client_inspect(): the role that has
+					   expired, or NULL */
 	uint64_t limit_rate;            /* [fetch] limit-rate; 0: none */
 	struct source_list sources;     /* the catalog's mirrors by priority, then endpoints */
 	struct transport transport;
@@ -44,6 +45,12 @@ struct client {
 WARN_UNUSED int client_open(const struct conf *c, const char *repository,
 			    const struct store *s, const struct client_options *options,
 			    struct client **out, struct err *e);
+/* The same for looking after a repository: what goes wrong once the configuration was read is
+ * told in *why (unset: nothing), and the client is there all the same, with what its endpoints
+ * turned out to be and what was trusted before. tuf is NULL then when no trust has begun, and the catalog is empty. */
+WARN_UNUSED int client_inspect(const struct conf *c, const char *repository,
+			       const struct store *s, const struct client_options *options,
+			       struct client **out, struct err *why, struct err *e);
 void client_free(struct client *c);
 DEFINE_CLEANUP(struct client, client_free);
 

@@ -75,4 +75,19 @@ WARN_UNUSED int conf_check_kinds(const struct conf *c, const char *const *allowe
 int conf_err(const struct conf *c, const struct conf_section *s, const char *key,
 	     struct err *e, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
+/*
+ * Changing the text of a configuration: all that is not asked for stays byte for byte. Both
+ * parse what they made and refuse (ERR_USAGE, with the hint to edit by hand) if any other
+ * section or value would read differently.
+ */
+
+/* Appends the section's text, "[kind.NAME]" and its lines, with an empty line in front.
+ * `text` is the whole file, "" when there is none yet; replaced on success. */
+WARN_UNUSED int conf_edit_append(struct buf *text, const char *path, const char *section,
+				 struct err *e);
+/* Takes [kind.NAME] out: from its header to its last line that is neither empty nor a comment, and
+ * one empty line in front. */
+WARN_UNUSED int conf_edit_remove(struct buf *text, const char *path, const char *kind,
+				 const char *name, struct err *e);
+
 #endif

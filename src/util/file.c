@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
@@ -417,6 +418,18 @@ int file_remove(const char *path, struct err *e)
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "cannot remove %s", path);
 	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	remove(path);
+	return 0;
+}
+
+void file_remove_tree(const char *dir)
+{
+	nftw(dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
 }
 
 void file_remove_dir_if_empty(const char *dir)

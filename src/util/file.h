@@ -90,6 +90,8 @@ WARN_UNUSED int file_list_dir(const char *dir, struct str_list *names, struct er
 
 /* Removes a file; missing is fine. */
 WARN_UNUSED int file_remove(const char *path, struct err *e);
+/* Removes a folder and what is in it, as far as possible; links are not followed. */
+void file_remove_tree(const char *dir);
 /* Removes an empty folder; missing or not empty is fine. */
 void file_remove_dir_if_empty(const char *dir);
 

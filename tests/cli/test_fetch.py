@@ -730,7 +730,7 @@ def test_model_in_two_repositories_must_be_told_apart(ferry, work, publisher, pr
 
 
 def test_programs_link_no_publisher_libraries():
-    for name in ("fetch", "list", "show", "store", "run"):
+    for name in ("fetch", "list", "show", "store", "run", "repository"):
         linked = subprocess.run(["ldd", BIN / f"ferry-{name}"], capture_output=True,
                                 text=True, check=True).stdout
         assert "libcurl" in linked or name == "store"

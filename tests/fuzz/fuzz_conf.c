@@ -1,8 +1,25 @@
+#include "util/buf.h"
 #include "util/conf.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What an edit makes is read again by itself; here only that it ends, and in bounds. */
+static void edit(const uint8_t *data, size_t size, const struct conf *c)
+{
+	struct err ignored = ERR_INIT;
+	struct buf text = BUF_INIT(MIB);
+	buf_add(&text, data, size);
+	if (conf_edit_append(&text, "ferry.conf", "[repository.new]\nroot = x\n", &ignored) < 0)
+		err_clear(&ignored);
+	for (size_t i = 0; i < c->count && i < 4; i++) {
+		if (conf_edit_remove(&text, "ferry.conf", c->sections[i].kind, c->sections[i].name,
+				     &ignored) < 0)
+			err_clear(&ignored);
+	}
+	buf_release(&text);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -22,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    conf_get_size(&c, &c.sections[i], "limit-rate", &number, &fault) < 0)
 			continue;
 	}
+	edit(data, size, &c);
 	conf_release(&c);
 	return 0;
 }

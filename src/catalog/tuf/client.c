@@ -81,8 +81,10 @@ static int fetch(struct tuf_client *c, struct step *s, const char *name, struct 
 		int rc = c->transport.get(c->transport.ctx, name, raw, e);
 		if (rc == 0)
 			rc = buf_ok(raw, name, e);
-		if (rc == 0)
+		if (rc == 0) {
+			c->trusted.expired = NULL;      /* that was a stored file's */
 			rc = s->check(c, s, raw, name, false, e);
+		}
 		if (rc == 0 || !err_is(e, ERR_INTEGRITY))
 			return rc;
 		if (tries == MAX_TRIES || !c->transport.rejected ||
@@ -383,4 +385,18 @@ size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4]
 								all[i]->version,
 								all[i]->expires_s };
 	return count;
+}
+
+size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyids,
+			    uint64_t *threshold)
+{
+	const struct tuf_role *role = &c->trusted.root->roles[TUF_ROOT];
+	*keyids = (const char *const *)role->keyids;
+	*threshold = role->threshold;
+	return role->count;
+}
+
+const char *tuf_client_expired(const struct tuf_client *c)
+{
+	return c->trusted.expired;
 }

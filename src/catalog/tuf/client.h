@@ -98,4 +98,11 @@ struct tuf_role_state {
 };
 size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4]);
 
+/* The key ids of the trusted root role, of which `threshold` must sign the next root;
+ * borrowed until the client is refreshed or closed. */
+size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyids,
+			    uint64_t *threshold);
+/* After a refresh that failed: the role that was refused because it has expired, or NULL. */
+const char *tuf_client_expired(const struct tuf_client *c);
+
 #endif

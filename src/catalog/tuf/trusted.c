@@ -54,11 +54,10 @@ static int check_fresh(struct tuf_trusted *t, const struct tuf_metadata *m, cons
 	char expires[TIME_TEXT], now[TIME_TEXT];
 	if (m->expires_s > t->now_s)
 		return 0;
-	if (t->offline) {
-		if (!t->expired)
-			t->expired = tuf_type_name(m->type);
+	if (!t->expired || !t->offline)
+		t->expired = tuf_type_name(m->type);
+	if (t->offline)
 		return 0;
-	}
 	format_time(expires, m->expires_s);
 	format_time(now, t->now_s);
 	err_set(e, ERR_INTEGRITY, "%s version %llu has expired at %s", what, (ull)m->version,

@@ -22,7 +22,8 @@ struct tuf_trusted_role {
 struct tuf_trusted {
 	int64_t now_s;
 	/* Reading what was verified before: neither expiry nor being older than the
-	 * timestamp says is an error. The first role that has expired is noted. */
+	 * timestamp says is an error. The first role that has expired is noted; not offline,
+	 * the last one that was refused for it. */
 	bool offline;
 	const char *expired;
 	struct tuf_metadata *root, *timestamp, *snapshot;

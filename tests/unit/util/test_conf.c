@@ -121,6 +121,71 @@ static void bad_values_name_what_is_wanted(void **state)
 	assert_int_equal(conf_check_kinds(&c, kinds, &e), -ERR_USAGE);
 }
 
+static void edited(const char *text, const char *want, int (*edit)(struct buf *, struct err *))
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(MIB);
+	struct err e = ERR_INIT;
+	buf_adds(&b, text);
+	assert_ok(edit(&b, &e), &e);
+	assert_string_equal(buf_str(&b), want);
+}
+
+static int append_b(struct buf *b, struct err *e)
+{
+	return conf_edit_append(b, "ferry.conf", "[a.b]\nx =\n    1\n    2\n", e);
+}
+
+static int remove_b(struct buf *b, struct err *e)
+{
+	return conf_edit_remove(b, "ferry.conf", "a", "b", e);
+}
+
+#define B "[a.b]\nx =\n    1\n    2\n"
+
+static void sections_are_appended(void **state)
+{
+	(void)state;
+	edited("", B, append_b);
+	edited("# only\n", "# only\n\n" B, append_b);
+	edited("[c]\ny = 1", "[c]\ny = 1\n\n" B, append_b);
+	edited("[c]\r\ny = 1\r\n\r\n", "[c]\r\ny = 1\r\n\r\n\n" B, append_b);
+	CLEANUP(buf_release) struct buf b = BUF_INIT(MIB);
+	struct err e = ERR_INIT;
+	buf_adds(&b, B);
+	assert_int_equal(append_b(&b, &e), -ERR_USAGE);
+	assert_string_equal(buf_str(&b), B);
+}
+
+static void sections_are_removed(void **state)
+{
+	(void)state;
+	edited(B, "", remove_b);
+	edited("[c]\ny = 1\n\n" B, "[c]\ny = 1\n", remove_b);
+	edited("[c]\ny = 1\n" B "# of d\n\n[d]\nz = 1\n", "[c]\ny = 1\n# of d\n\n[d]\nz = 1\n",
+	       remove_b);
+	edited("; mine\n[a.b] ; note\n# inside\n\nx = 1\r\n\n; after", "; mine\n\n; after", remove_b);
+	edited("[a.bb]\ny = 1\n[a.b]\nx = 1\n[a.b.c]\nz = 1\n", "[a.bb]\ny = 1\n[a.b.c]\nz = 1\n",
+	       remove_b);
+}
+
+static void edits_that_would_change_more_are_refused(void **state)
+{
+	(void)state;
+	/* An indented header right behind another one; no header of its own at all. */
+	static const char *const texts[] = {
+		"[a.b]\n  [c]\ny = 1\n", "[c]\ny = 1\n", "[c]\ny = 1\n  [a.b]\n", "",
+		"  [a.b]\nx = 1\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CLEANUP(buf_release) struct buf b = BUF_INIT(MIB);
+		struct err e = ERR_INIT;
+		buf_adds(&b, texts[i]);
+		assert_int_equal(remove_b(&b, &e), -ERR_USAGE);
+		assert_non_null(strstr(e.hint, "by hand"));
+		assert_string_equal(buf_str(&b), texts[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +195,9 @@ int main(void)
 		cmocka_unit_test(long_comments_are_comments),
 		cmocka_unit_test(faults_name_file_and_line),
 		cmocka_unit_test(bad_values_name_what_is_wanted),
+		cmocka_unit_test(sections_are_appended),
+		cmocka_unit_test(sections_are_removed),
+		cmocka_unit_test(edits_that_would_change_more_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

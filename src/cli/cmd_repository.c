@@ -1,0 +1,16 @@
+#include "cli/repository.h"
+
+extern const struct command cmd_repository;
+
+const struct command cmd_repository = {
+	.name = "repository",
+	.summary = "add, list and look after the repositories that models come from",
+	.synopsis = (const char *const[]){ "COMMAND …", NULL },
+	.description = "A repository is a signed catalog of models with its mirrors. Trust in one "
+		       "begins with its first root, received from the publisher on a way that you "
+		       "trust.",
+	.subs = (const struct command *const[]){ &repository_add_command,
+						 &repository_list_command,
+						 &repository_status_command,
+						 &repository_remove_command, NULL },
+};

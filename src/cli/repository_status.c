@@ -1,0 +1,229 @@
+#include "cli/repository.h"
+#include "util/mem.h"
+
+#include <string.h>
+#include <time.h>
+
+#define DAY 86400
+
+struct status_opts {
+	uint64_t soon_s;
+};
+
+static const struct opt status_opts[] = {
+	OPT_ENTRY(OPT_DURATION, status_opts, soon_s, 0, "soon", "DURATION",
+		  "what expires within this time is told and makes the exit code 1; 30d for root "
+		  "and targets, 2d for snapshot and 1d for timestamp unless given"),
+	OPT_LAST,
+};
+
+/* -- one repository -------------------------------------------------------------------------- */
+
+/* What became of looking at it. */
+struct look {
+	struct client *client;
+	struct err why;                 /* the refresh failed; it counts unless by expiry */
+	struct str_list problems;       /* what needs a person */
+};
+
+static void look_release(struct look *l)
+{
+	client_free(l->client);
+	str_list_release(&l->problems);
+	*l = (struct look){ 0 };
+}
+
+static int64_t soon_s(const struct status_opts *o, const char *role)
+{
+	if (o->soon_s)
+		return (int64_t)o->soon_s;
+	return strcmp(role, "timestamp") == 0 ? DAY : strcmp(role, "snapshot") == 0 ? 2 * DAY
+										    : 30 * DAY;
+}
+
+static void check_expiry(struct look *l, const struct status_opts *o)
+{
+	struct tuf_role_state states[4];
+	const struct client *c = l->client;
+	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
+	int64_t now_s = (int64_t)time(NULL);
+	for (size_t i = 0; i < count; i++) {
+		const struct tuf_role_state *s = &states[i];
+		char expires[TIME_TEXT];
+		format_time(expires, s->expires_s);
+		if (s->expires_s <= now_s)
+			str_list_take(&l->problems, mem_printf("%s has expired at %s", s->role,
+							       expires));
+		else if (s->expires_s - now_s < soon_s(o, s->role))
+			str_list_take(&l->problems, mem_printf("%s expires at %s", s->role,
+							       expires));
+	}
+}
+
+static void check_endpoints(struct look *l)
+{
+	size_t count;
+	const struct endpoint *p = transport_endpoints(&l->client->transport, &count);
+	for (size_t i = 0; i < count; i++)
+		if (p[i].state == ENDPOINT_REJECTED)
+			str_list_take(&l->problems,
+				      mem_printf("%s gives what does not verify: %s",
+						 p[i].source->id, p[i].fault));
+}
+
+/* Was it refused only because it has expired? That is what a status is to find. */
+static bool is_expiry(const struct look *l)
+{
+	return err_is(&l->why, ERR_INTEGRITY) && l->client->expired;
+}
+
+static int look_at(struct cli *cli, const struct conf *conf, const char *name,
+		   const struct store *store, const struct status_opts *o, struct look *l,
+		   struct err *e)
+{
+	const struct client_options options = { .report = cli->report,
+						.kinds = mirror_kinds_client };
+	int rc = client_inspect(conf, name, store, &options, &l->client, &l->why, e);
+	if (rc < 0)
+		return rc;
+	if (is_expiry(l))
+		str_list_add(&l->problems, l->why.text);
+	else if (!err_is(&l->why, ERR_INTEGRITY))
+		check_endpoints(l);
+	if (!l->problems.count)
+		check_expiry(l, o);
+	return 0;
+}
+
+/* -- telling ---------------------------------------------------------------------------------- */
+
+static const char *overall(const struct look *l)
+{
+	if (is_expiry(l) || (!l->why.class && l->problems.count))
+		return "attention";
+	return err_is(&l->why, ERR_NETWORK) ? "unreachable" : l->why.class ? "failed" : "ok";
+}
+
+static json_t *look_json(const struct look *l)
+{
+	struct client *c = l->client;
+	json_t *object = json_object(), *problems = json_array();
+	json_put_string(object, "name", c->repository);
+	if (c->catalog.title)
+		json_put_string(object, "title", c->catalog.title);
+	json_put_string(object, "state", overall(l));
+	json_put(object, "roles", repository_roles_json(c));
+	json_put(object, "endpoints", repository_endpoints_json(c));
+	for (size_t i = 0; i < l->problems.count; i++)
+		json_push(problems, json_string_lossy(l->problems.at[i],
+						      strlen(l->problems.at[i])));
+	json_put(object, "problems", problems);
+	if (l->why.class)
+		json_put(object, "error", cli_error_json(&l->why));
+	return object;
+}
+
+static void print_roles(struct cli *cli, const struct client *c)
+{
+	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES" };
+	struct tuf_role_state states[4];
+	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
+	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < count; i++) {
+		char expires[TIME_TEXT];
+		CLEANUP(mem_free_ptr) char *version =
+			mem_printf("%llu", (unsigned long long)states[i].version);
+		format_time(expires, states[i].expires_s);
+		cli_table_add(t, (const char *const[]){ states[i].role, version, expires });
+	}
+	cli_table_print(cli, t);
+}
+
+static void print_look(struct cli *cli, const struct look *l)
+{
+	struct client *c = l->client;
+	CLEANUP(mem_free_ptr) char *title = text_escaped(c->catalog.title ? c->catalog.title : "");
+	cli_print(cli, "%s: %s%s%s\n", c->repository, overall(l), *title ? ", " : "", title);
+	print_roles(cli, c);
+	repository_print_endpoints(cli, c);
+	for (size_t i = 0; i < l->problems.count; i++) {
+		CLEANUP(mem_free_ptr) char *text = text_escaped(l->problems.at[i]);
+		cli_print(cli, "attention: %s\n", text);
+	}
+	if (l->why.hint[0] && is_expiry(l))
+		report_note(cli->report, "%s", l->why.hint);
+}
+
+/* -- the command ------------------------------------------------------------------------------ */
+
+/* The names given, or all that are fetched from. */
+static int choose(const struct conf *conf, int count, char **operands, struct str_list *names,
+		  struct err *e)
+{
+	const struct conf_section *s;
+	for (int i = 0; i < count; i++)
+		str_list_add(names, operands[i]);
+	for (size_t i = 0; !count && (s = conf_nth(conf, "repository", i)); i++)
+		if (conf_get(s, "metadata"))
+			str_list_add(names, s->name);
+	if (names->count)
+		return 0;
+	err_set(e, ERR_NOT_FOUND, "no repository is configured");
+	return err_hint(e, "add one: ferry repository add NAME URL --root FILE");
+}
+
+/* All are looked at; the first failure decides, then what needs a person. */
+static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(store_close) struct store store = { 0 };
+	CLEANUP(json_release) json_t *list = json_array();
+	const struct conf *conf;
+	bool attention = false;
+	struct err first = ERR_INIT;
+	int rc = cli_conf(cli, &conf, e);
+	if (rc == 0)
+		rc = choose(conf, count, operands, &names, e);
+	if (rc == 0)
+		rc = session_store(&store, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(look_release) struct look l = { 0 };
+		rc = look_at(cli, conf, names.at[i], &store, opts, &l, e);
+		if (rc < 0)
+			return rc;
+		attention |= l.problems.count > 0;
+		if (l.why.class && !is_expiry(&l) && !first.class)
+			first = l.why;
+		json_push(list, look_json(&l));
+		if (!cli->json)
+			print_look(cli, &l);
+	}
+	if (rc < 0)
+		return rc;
+	if (cli->json) {
+		json_t *document = json_object();
+		json_put_string(document, "command", "repository status");
+		json_put(document, "repositories", json_incref(list));
+		if (first.class)
+			json_put(document, "error", cli_error_json(&first));
+		cli->answered = true;
+		rc = cli_print_json(cli, document, e);
+	}
+	if (rc == 0 && first.class)
+		*e = first;
+	return rc < 0 ? rc : first.class ? -(int)first.class : attention ? -ERR_FAULT : 0;
+}
+
+const struct command repository_status_command = {
+	.name = "status",
+	.summary = "refresh, and show versions, expiry and what each endpoint is",
+	.synopsis = (const char *const[]){ "[NAME…]", NULL },
+	.description = "Asks every metadata URL. The exit code is 1 when something needs a person: "
+		       "metadata has expired or will soon, or an endpoint gives what does not "
+		       "verify; 4 when no endpoint can be reached.",
+	.opts = status_opts,
+	.opts_size = sizeof(struct status_opts),
+	.operand_hint = HINT_REPOSITORY,
+	.max_operands = -1,
+	.run = run_status,
+};

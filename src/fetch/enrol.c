@@ -1,0 +1,310 @@
+#include "fetch/enrol.h"
+
+#include "fetch/enrol_private.h"
+#include "http/url.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SCRATCH ".adding-"
+#define SCRATCH_AGE_S 3600
+
+/* -- checking what was given --------------------------------------------------------------- */
+
+static int check_name(const char *name, struct err *e)
+{
+	if (path_is_id(name))
+		return 0;
+	err_set(e, ERR_USAGE, "'%s' cannot be a repository's name", name);
+	return err_hint(e, "use a-z, 0-9, '.', '_' and '-', at most 64 of them");
+}
+
+/* As it shall stand in the configuration. */
+static int check_url(const char *word, char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = url_redact(word);
+	if (!strstr(word, "://")) {
+		CLEANUP(mem_free_ptr) char *path = path_absolute(word);
+		if (!file_is_dir(path)) {
+			err_set(e, ERR_USAGE, "%s is neither a URL nor a folder", shown);
+			return err_hint(e, "give the address of a mirror: https://…");
+		}
+		*out = path_file_url(path);
+		return 0;
+	}
+	for (const char *c = word; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			return err_set(e, ERR_USAGE, "%s: a URL has no blanks", shown);
+	if (!str_starts(word, "file://")) {
+		CLEANUP(url_release) struct url url = { 0 };
+		int rc = url_parse(word, &url, e);
+		if (rc < 0)
+			return rc;
+		if (url.query)
+			return err_set(e, ERR_USAGE, "%s: a base URL has no query", shown);
+		if (url.user || url.password) {
+			err_set(e, ERR_USAGE, "%s: no user and password in a URL, please", shown);
+			return err_hint(e, "the configuration is no place for secrets: give the URL "
+					   "without them");
+		}
+	}
+	*out = mem_strdup(word);
+	return 0;
+}
+
+static int check_urls(const struct enrol *what, struct str_list *urls, struct err *e)
+{
+	for (size_t i = 0; i < what->url_count; i++) {
+		char *url = NULL;
+		int rc = check_url(what->urls[i], &url, e);
+		if (rc < 0)
+			return rc;
+		if (str_list_has(urls, url))
+			free(url);
+		else
+			str_list_take(urls, url);
+	}
+	return 0;
+}
+
+static int read_root(const char *path, struct buf *root, struct err *e)
+{
+	if (file_read_all(path, root, e) == 0)
+		return 0;
+	if (err_is(e, ERR_NOT_FOUND) || err_is(e, ERR_INTEGRITY))
+		err_class_set(e, ERR_USAGE);
+	err_context(e, "the pinned root");
+	return err_hint(e, "--root wants the 1.root.json that the publisher gave you");
+}
+
+/* -- the section ----------------------------------------------------------------------------- */
+
+char *enrol_pin_path(const char *conf_path, const char *name)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(conf_path);
+	return mem_printf("%s/%s.root.json", dir, name);
+}
+
+static void write_section(const struct enrol *what, const struct str_list *urls, struct buf *out)
+{
+	buf_addf(out, "[repository.%s]\nmetadata =", what->name);
+	for (size_t i = 0; i < urls->count; i++)
+		buf_addf(out, "%s%s", urls->count == 1 ? " " : "\n    ", urls->at[i]);
+	buf_addf(out, "\n");
+	if (what->root) {
+		buf_addf(out, "root = %s.root.json\n", what->name);
+	} else {
+		struct digest d;
+		char hex[DIGEST_HEX];
+		if (digest_parse(&d, what->root_sha256))
+			buf_addf(out, "root-sha256 = %s\n", digest_hex(hex, &d));
+	}
+}
+
+int enrol_read_conf(const char *path, struct buf *text, struct conf *conf, struct err *e)
+{
+	int rc = file_exists(path) ? file_read_all(path, text, e) : 0;
+	if (rc < 0)
+		return err_context(e, "cannot read the configuration");
+	return conf_parse(buf_str(text), text->len, path, conf, e);
+}
+
+/* The configuration with the section; refused when the name is taken. */
+static int compose(const struct enrol *what, const char *section, struct buf *text,
+		   struct err *e)
+{
+	CLEANUP(conf_release) struct conf conf = { 0 };
+	int rc = enrol_read_conf(what->conf_path, text, &conf, e);
+	if (rc < 0)
+		return rc;
+	const struct conf_section *taken = conf_find(&conf, "repository", what->name);
+	if (!taken)
+		return conf_edit_append(text, what->conf_path, section, e);
+	err_set(e, ERR_CONFLICT, "%s:%d: there is a repository %s already", what->conf_path,
+		taken->line, what->name);
+	return err_hint(e, "choose another name, or `ferry repository remove %s` first",
+			what->name);
+}
+
+int enrol_write_conf(const char *path, const struct buf *text, struct err *e)
+{
+	/* A link stays one, and points to the new text. */
+	char *real = realpath(path, NULL);
+	struct stat st;
+	mode_t mode = real && stat(real, &st) == 0 ? st.st_mode & 0777 : 0644;
+	int rc = file_mkdirs_for(path, 0755, e);
+	if (rc == 0)
+		rc = file_write_atomic(real ? real : path, text->data, text->len, mode, e);
+	free(real);
+	if (rc == 0)
+		return 0;
+	err_context(e, "the configuration");
+	return err_hint(e, "--config FILE names another one");
+}
+
+int enrol_lock(const struct store *s, int *fd, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(s->home, ".configuring");
+	return s->read_only ? 0 : file_lock(path, true, fd, e);
+}
+
+/* -- the trust --------------------------------------------------------------------------------- */
+
+/* What killed processes left. */
+static void tidy(const struct store *s)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	struct err ignored = ERR_INIT;
+	if (file_list_dir(s->home, &names, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(s->home, names.at[i]);
+		struct stat st;
+		if (str_starts(names.at[i], SCRATCH) && lstat(path, &st) == 0 &&
+		    st.st_mtime + SCRATCH_AGE_S < time(NULL))
+			file_remove_tree(path);
+	}
+}
+
+static void scratch_release(struct store *s)
+{
+	if (s->home)
+		file_remove_tree(s->home);
+	mem_free_ptr(&s->home);
+}
+
+static int scratch_open(const struct store *s, struct store *out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = mem_printf("%s/" SCRATCH "XXXXXX", s->home);
+	if (!mkdtemp(dir))
+		return err_sys(e, errno, "cannot make a folder in %s", s->home);
+	*out = (struct store){ .home = STEAL(dir) };
+	return 0;
+}
+
+/* Opens the session as the new configuration will, with the trust in `trust`. */
+static int bootstrap(const struct enrol *what, const struct buf *text, const struct buf *root,
+		     const struct store *trust, const struct client_options *options,
+		     struct client **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(trust, what->name);
+	CLEANUP(conf_release) struct conf conf = { 0 };
+	int rc = conf_parse(buf_str(text), text->len, what->conf_path, &conf, e);
+	if (rc == 0 && what->root)
+		rc = tuf_client_init(dir, buf_str(root), root->len, e);
+	if (rc < 0)
+		return err_is(e, ERR_INTEGRITY) ? err_context(e, "%s", what->root) : rc;
+	return client_open(&conf, what->name, trust, options, out, e);
+}
+
+/* From the scratch folder to where the client looks. */
+static int settle_trust(const struct enrol *what, const struct store *from, const struct store *to,
+			struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *source = store_trust_dir(from, what->name);
+	CLEANUP(mem_free_ptr) char *target = store_trust_dir(to, what->name);
+	int rc = file_mkdirs_for(target, 0755, e);
+	if (tuf_client_is_initialised(target))
+		return err_set(e, ERR_CONFLICT, "%s: another process began it meanwhile", target);
+	/* Without a root nothing in it can be used. */
+	file_remove_tree(target);
+	return rc < 0 ? rc : file_rename(source, target, e);
+}
+
+static int check_pin(const char *pin, const struct buf *root, struct err *e)
+{
+	CLEANUP(buf_release) struct buf there = BUF_INIT(root->max);
+	struct err why = ERR_INIT;
+	if (!file_exists(pin))
+		return 0;
+	if (file_read_all(pin, &there, &why) == 0 && there.len == root->len &&
+	    memcmp(buf_str(&there), buf_str(root), root->len) == 0)
+		return 0;
+	err_set(e, ERR_CONFLICT, "%s is there already, and is another root", pin);
+	return err_hint(e, "if it is of no use any more, remove it; be sure of the new root first");
+}
+
+static int write_all(const struct enrol *what, const char *section, const struct buf *root,
+		     const char *pin, const struct store *s, struct err *e)
+{
+	CLEANUP(file_close) int lock = -1;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(ENROL_CONF_MAX);
+	int rc = enrol_lock(s, &lock, e);
+	/* Again: the file may have changed meanwhile. */
+	if (rc == 0)
+		rc = compose(what, section, &text, e);
+	if (rc == 0)
+		rc = file_mkdirs_for(what->conf_path, 0755, e);
+	if (rc == 0 && pin && !file_exists(pin))
+		rc = file_write_atomic(pin, root->data, root->len, 0644, e);
+	return rc < 0 ? rc : enrol_write_conf(what->conf_path, &text, e);
+}
+
+static int add(const struct enrol *what, const char *section, const struct buf *root,
+	       const char *pin, const struct store *s, const struct client_options *options,
+	       struct client **out, struct err *e)
+{
+	CLEANUP(scratch_release) struct store scratch = { 0 };
+	CLEANUP(buf_release) struct buf text = BUF_INIT(ENROL_CONF_MAX);
+	CLEANUP_PTR(client_free) struct client *client = NULL;
+	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(s, what->name);
+	/* What was trusted before under this name goes on: it knows which versions were seen. */
+	bool known = tuf_client_is_initialised(dir);
+	int rc = compose(what, section, &text, e);
+	if (rc == 0 && !known)
+		rc = scratch_open(s, &scratch, e);
+	if (rc == 0)
+		rc = bootstrap(what, &text, root, known ? s : &scratch, options, &client, e);
+	if (rc == 0 && !known)
+		rc = settle_trust(what, &scratch, s, e);
+	if (rc == 0)
+		rc = write_all(what, section, root, pin, s, e);
+	if (rc < 0)
+		return rc;
+	client->store = s;
+	*out = STEAL(client);
+	return 0;
+}
+
+int enrol_add(const struct enrol *what, const struct store *s,
+	      const struct client_options *options, struct client **client, char **pin,
+	      struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list urls = { 0 };
+	CLEANUP(buf_release) struct buf root = BUF_INIT(tuf_limits_default.root);
+	CLEANUP(buf_release) struct buf section = BUF_INIT(ENROL_CONF_MAX);
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	struct digest d;
+	int rc = check_name(what->name, e);
+	if (rc == 0)
+		rc = check_urls(what, &urls, e);
+	if (rc == 0 && what->root)
+		rc = read_root(what->root, &root, e);
+	if (rc == 0 && !what->root && !digest_parse(&d, what->root_sha256)) {
+		err_set(e, ERR_USAGE, "'%s' is not a SHA-256 in hex", what->root_sha256);
+		rc = err_hint(e, "--root-sha256 wants the 64 digits that the publisher gave you");
+	}
+	if (rc == 0 && s->read_only)
+		rc = err_set(e, ERR_SYSTEM, "the store %s is read-only: no trust can begin in it",
+			     s->home);
+	if (rc < 0)
+		return rc;
+	if (what->root) {
+		path = enrol_pin_path(what->conf_path, what->name);
+		rc = check_pin(path, &root, e);
+	}
+	tidy(s);
+	write_section(what, &urls, &section);
+	if (rc == 0)
+		rc = buf_ok(&section, "the section", e);
+	if (rc == 0)
+		rc = add(what, buf_str(&section), &root, path, s, options, client, e);
+	if (rc == 0)
+		*pin = STEAL(path);
+	return rc;
+}

@@ -1,0 +1,55 @@
+/*
+ * Taking a repository into the configuration, and out of it.
+ *
+ * What always holds here:
+ *  - nothing is written before the trust was begun and everything verified, from the pinned
+ *    root to the catalog; the configuration is written last, and atomically;
+ *  - of the configuration everything else stays byte for byte;
+ *  - the pinned root is kept beside the configuration, as NAME.root.json: it survives the
+ *    file that it was given in, and the store.
+ */
+#ifndef FERRY_FETCH_ENROL_H
+#define FERRY_FETCH_ENROL_H
+
+#include "fetch/client.h"
+
+struct enrol {
+	const char *conf_path;          /* need not be there yet */
+	const char *name;
+	char *const *urls;              /* a folder may stand for its file:// URL */
+	size_t url_count;
+	const char *root;               /* the pinned root's file; or */
+	const char *root_sha256;        /* its SHA-256 in hex */
+};
+
+/*
+ * Adds [repository.NAME]. *client is the verified session: its repository, catalog, and what
+ * its endpoints turned out to be, to be looked at and closed. *pin is the file that the root was copied to, or NULL;
+ * caller frees.
+ *
+ * ERR_USAGE for a bad name, URL, hash or root file; ERR_CONFLICT when the name is taken, in
+ * the configuration or by another repository's trust; else what client_open() returns.
+ */
+WARN_UNUSED int enrol_add(const struct enrol *what, const struct store *s,
+			  const struct client_options *options, struct client **client,
+			  char **pin, struct err *e);
+
+struct enrol_removed {
+	bool section;           /* there was one */
+	struct str_list purged; /* files and folders that were removed */
+	struct str_list kept;   /* those that purging would remove */
+};
+void enrol_removed_release(struct enrol_removed *r);
+
+/*
+ * Takes the section out, and with `purge` removes the trust folder and the NAME.root.json beside
+ * the configuration. Models in the store stay. Without a section but with `purge` it removes
+ * what an earlier call has kept.
+ *
+ * ERR_NOT_FOUND when there is nothing of that name; ERR_USAGE when the section says more
+ * than how to fetch: then it is the publisher's.
+ */
+WARN_UNUSED int enrol_remove(const char *conf_path, const char *name, const struct store *s,
+			     bool purge, struct enrol_removed *out, struct err *e);
+
+#endif

@@ -1,0 +1,18 @@
+/* Shared by enrol.c and enrol_remove.c. */
+#ifndef FERRY_FETCH_ENROL_PRIVATE_H
+#define FERRY_FETCH_ENROL_PRIVATE_H
+
+#include "fetch/enrol.h"
+
+#define ENROL_CONF_MAX MIB
+
+/* Where the pinned root is kept: NAME.root.json beside the configuration. Caller frees. */
+char *enrol_pin_path(const char *conf_path, const char *name);
+/* The text and what it says; both empty when there is no file. */
+WARN_UNUSED int enrol_read_conf(const char *path, struct buf *text, struct conf *conf,
+				struct err *e);
+WARN_UNUSED int enrol_write_conf(const char *path, const struct buf *text, struct err *e);
+/* Keeps two processes from losing each other's change, where there are locks. */
+WARN_UNUSED int enrol_lock(const struct store *s, int *fd, struct err *e);
+
+#endif
