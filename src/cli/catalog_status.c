@@ -196,7 +196,7 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 
 const struct command catalog_status = {
 	.name = "status",
-	.summary = "show versions, expiry and signatures of the metadata, and what needs a person",
+	.summary = "show versions, expiries, signatures, and what is due",
 	.synopsis = (const char *const[]){ "", NULL },
 	.description = "Exit code 1 when something needs a person: a document waits for signatures, "
 		       "a role has expired or will soon, or has fewer keys than must sign. Keys are "

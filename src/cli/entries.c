@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 
 const struct cli_entry cli_entries[] = {
-	{ "repository", "add, list and look after the repositories that models come from",
+	{ "repository", "look after the repositories that models come from",
 	  "Use models" },
 	{ "fetch", "download a model into the store, verified", "Use models" },
 	{ "list", "list the models of the catalog", "Use models" },

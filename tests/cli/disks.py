@@ -33,6 +33,15 @@ class SmallDisk:
         else:
             self.path.with_name(self.path.name + ".size").write_text(str(size))
 
+    def fill(self):
+        """Somebody else takes all the room that is left."""
+        if not self.mounted:
+            self.resize(1)
+            return
+        with contextlib.suppress(OSError), open(self.path / "eater", "wb") as eater:
+            while True:
+                eater.write(bytes(1 << 20))
+
     def close(self):
         if self.mounted:
             subprocess.run(["umount", self.path], check=True)

@@ -580,12 +580,17 @@ def test_disk_that_fills_up_is_no_fault_of_a_mirror(ferry, publisher, client, fa
     server = fault_server(publisher.tree)
     server.add(path="*.gguf", rate=20 * MIB)
     client(server.url)
-    ferry.store.mkdir()
-    script = (f"mount -t tmpfs -o size=40m tmpfs {ferry.store} && "
-              f"{{ (sleep 0.7; head -c 40m /dev/zero > {ferry.store}/eater) 2>/dev/null & }}")
-    result = mount_run(ferry, script, "fetch", "tiny", check=7)
-    assert ".part: No space left on device" in result.stderr
-    assert "mirror" not in result.stderr and "hint: free some space" in result.stderr
+    disk = SmallDisk(ferry.store, 40 * MIB)
+    try:
+        process = ferry.start("fetch", "tiny", env=disk.env)
+        time.sleep(0.7)
+        disk.fill()
+        _, err = process.communicate(timeout=60)
+    finally:
+        disk.close()
+    assert process.returncode == 7, err
+    assert "No space left on device" in err
+    assert "mirror" not in err and "hint: free some space" in err
 
 
 def test_file_size_limit_is_an_error(ferry, publisher, client):
