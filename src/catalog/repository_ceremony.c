@@ -212,7 +212,7 @@ static int settle_plain(struct ceremony *c, struct err *e)
 		.signers = &c->signers, .keys = c->how->keys,
 		.ask = c->how->ask, .ask_ctx = c->how->ask_ctx,
 	};
-	bool changed;
+	bool changed = false;
 	rc = repository_minisig_settle(&m, &changed, e);
 	return rc < 0 ? rc : write_if_new(plain, &text, e);
 }

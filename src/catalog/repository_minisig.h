@@ -60,7 +60,8 @@ WARN_UNUSED int repository_minisig_draft(const struct repository_minisig *m,
 					 const struct str_list *keyids, struct err *e);
 
 /* Once all is published, just before catalog.json is written: leaves the right signature, or
- * none when nobody here can make it. A key is opened only if that is needed. */
+ * none when nobody here can make it. A key is opened only if that is needed. *changed
+ * becomes true when there was something to do, and is left alone otherwise. */
 WARN_UNUSED int repository_minisig_settle(const struct repository_minisig *m, bool *changed,
 					  struct err *e);
 

@@ -85,6 +85,7 @@ class Nginx:
 
     def __init__(self, work, root, extra="", tls=None, port=None):
         self.port = port or free_port()
+        self.port_is_free_choice = port is None
         self.dir = pathlib.Path(work) / f"nginx-{self.port}"
         self.root = pathlib.Path(root)
         self.extra = extra
@@ -97,6 +98,18 @@ class Nginx:
 
     def start(self):
         self.dir.mkdir(exist_ok=True)
+        for _ in range(5):
+            self.launch()
+            if self.has_bound():
+                wait_for_port(self.port, self.process)
+                return self
+            self.stop()
+            if not self.port_is_free_choice:
+                break
+            self.port = free_port()
+        raise RuntimeError(f"nginx cannot listen on port {self.port}")
+
+    def launch(self):
         certificates = ""
         if self.tls:
             certificates = f"ssl_certificate {self.tls[0]}; ssl_certificate_key {self.tls[1]};"
@@ -105,11 +118,20 @@ class Nginx:
             dir=self.dir, root=self.root, port=self.port, extra=self.extra,
             tls=" ssl http2" if self.tls else "", certificates=certificates,
             user="user root;" if os.geteuid() == 0 else ""))
+        (self.dir / "nginx.pid").unlink(missing_ok=True)
         self.process = subprocess.Popen(
             ["nginx", "-p", str(self.dir), "-c", str(config), "-e", str(self.dir / "error.log")],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for_port(self.port, self.process)
-        return self
+
+    def has_bound(self):
+        """nginx writes its pid once it listens. Somebody else may have taken the port since it
+        was found free: then another server would answer in this one's place."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if (self.dir / "nginx.pid").exists():
+                return True
+            time.sleep(0.01)
+        return False
 
     def stop(self):
         if self.process and self.process.poll() is None:
