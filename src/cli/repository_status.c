@@ -216,7 +216,7 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 
 const struct command repository_status_command = {
 	.name = "status",
-	.summary = "refresh, and show versions, expiry and what each endpoint is",
+	.summary = "refresh, and show versions, expiry and endpoints",
 	.synopsis = (const char *const[]){ "[NAME…]", NULL },
 	.description = "Asks every metadata URL. The exit code is 1 when something needs a person: "
 		       "metadata has expired or will soon, or an endpoint gives what does not "
