@@ -107,6 +107,30 @@ def test_next_root_is_found_behind_a_stale_endpoint(ferry, work, publisher, clie
     assert root_version(ferry) == [3]
 
 
+def test_rotated_keys_take_the_word_from_those_who_stay_behind(ferry, work, publisher, client):
+    """What the old timestamp key signed counts for nothing once an endpoint tells of the new
+    one, be its version as high as it may."""
+    ferry("list")
+    for _ in range(3):
+        ferry("catalog", "refresh", "-q", cwd=publisher.dir)
+    ahead = publisher.copy(work / "ahead")
+    client(f"file://{ahead}")
+    ferry("list")
+    ferry("catalog", "rotate", "timestamp", "snapshot", "-q", cwd=publisher.dir)
+    assert (publisher.tree / "metadata" / "2.root.json").exists()
+    for _ in range(2):
+        ferry("catalog", "refresh", "-q", cwd=publisher.dir)
+    client(f"file://{ahead}", f"file://{publisher.tree}")
+    assert root_version(ferry) == [2]
+    document = ferry("fetch", "--json", "tiny").json
+    assert states(document)[f"file://{publisher.tree}"] == "ok"
+    assert states(document)[f"file://{ahead}"] in ("stale", "rejected")
+    # Who stays behind for good is not believed alone any more.
+    client(f"file://{ahead}")
+    result = ferry("list", check=6)
+    assert "timestamp.json" in result.err and "another mirror" in result.err
+
+
 def test_credentials_of_an_endpoint_are_not_shown(ferry, publisher, client):
     client("http://anna:geheim@127.0.0.1:1/", f"file://{publisher.tree}")
     result = ferry("fetch", "-v", "--json", "tiny")
