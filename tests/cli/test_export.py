@@ -58,8 +58,8 @@ def test_minisign_shows_the_beginning_of_the_key_id(publisher, key):
     other.write_text("untrusted comment: x\n" + base64.b64encode(
         b"Ed" + bytes(8) + bytes(32)).decode() + "\n")
     refused = verify(other, publisher.tree / "catalog.json", check=1).stderr
-    assert f"Signature key id in {publisher.tree}/catalog.json.minisig is {id[:16].upper()}" in \
-        refused
+    shown = id[:16].upper().lstrip("0")     # minisign shows it as a number
+    assert f"Signature key id in {publisher.tree}/catalog.json.minisig is {shown}\n" in refused
 
 
 @pytest.mark.parametrize("what", ["catalog", "signature", "comment"])
