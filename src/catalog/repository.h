@@ -69,8 +69,8 @@ WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *
 /* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
 WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
 
-/* Which of "root", "targets", "snapshot", "timestamp" a key may sign, by the tree's root;
- * nothing when there is none. */
+/* What a key may sign: "root", "targets", "snapshot", "timestamp", by the tree's root, and
+ * delegated roles, of bins their prefix; nothing when there is no root. */
 void repository_key_roles(const char *dir, const char *keyid, struct str_list *out);
 
 /* ---- changing the tree ---- */
@@ -102,17 +102,22 @@ void repository_changes_release(struct repository_changes *c);
  * file system); what is in the tree already is not read again. At the end the card is
  * merged. Appends to out.
  *
+ * role NULL: the files are for the publisher of targets to sign. Else they are for that
+ * delegated role: what it lists of the model becomes what the card has, in a draft that
+ * its own people sign. Files belong to the role whose patterns cover them, and to no other.
+ *
  * ERR_NOT_FOUND: a card, file or manifest is missing. ERR_INTEGRITY: one of them is not
- * what the other says. ERR_USAGE: the linter finds errors.
+ * what the other says. ERR_USAGE: the linter finds errors; a file belongs to another role.
  */
-WARN_UNUSED int repository_add(struct repository *r, const char *path, bool copy,
-			       struct report *report, struct repository_changes *out,
-			       struct err *e);
+WARN_UNUSED int repository_add(struct repository *r, const char *path, const char *role,
+			       bool copy, struct report *report,
+			       struct repository_changes *out, struct err *e);
 
-/* Takes a model, or one variant, out of the cards; objects stay until gc. ERR_NOT_FOUND
- * with the nearest name. */
+/* Takes a model, or one variant, out of the cards; objects stay until gc. With a role, also
+ * out of what that delegated role lists, for its own people to sign. ERR_NOT_FOUND with
+ * the nearest name. */
 WARN_UNUSED int repository_remove(struct repository *r, const char *model,
-				  const char *variant, struct err *e);
+				  const char *variant, const char *role, struct err *e);
 
 struct repository_gc {
 	uint64_t objects, metadata, others;     /* files removed (or that would be) */

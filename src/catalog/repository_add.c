@@ -2,12 +2,14 @@
 
 #include "catalog/manifest.h"
 #include "catalog/repository_internal.h"
+#include "catalog/tuf/writer.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 void repository_changes_release(struct repository_changes *c)
 {
@@ -26,6 +28,8 @@ struct adding {
 	const char *from;
 	bool copy;
 	struct report *report;
+	struct tuf_writer *w;   /* knows whose the files are */
+	const char *role;       /* that they are added for, or NULL */
 };
 
 /* ---- one file ---- */
@@ -167,6 +171,8 @@ static int merge_card(const struct adding *a, struct repository_changes *out, st
 		return rc;
 	if (!had || !json_equal(before.json, merged))
 		rc = card_save(&after, path, e);
+	if (rc == 0 && a->role)
+		rc = repository_list_for_role(a->r->dir, a->w, a->role, &after, e);
 	for (size_t i = 0; rc == 0 && i < a->card->variant_count; i++)
 		if (a->card->variants[i].file_count)
 			note_change(had ? &before : NULL, a->card, &a->card->variants[i], out);
@@ -179,7 +185,8 @@ static int add_card(struct adding *a, const char *path, struct repository_change
 	CLEANUP(card_release) struct card card = { 0 };
 	CLEANUP(mem_free_ptr) char *from = path_dir(path);
 	int rc = card_load(path, &card, e);
-	if (rc < 0 || (rc = refuse_errors(&card, path, e)) < 0)
+	if (rc < 0 || (rc = refuse_errors(&card, path, e)) < 0 ||
+	    (rc = repository_check_owner(a->w, a->role, &card, e)) < 0)
 		return rc;
 	a->card = &card;
 	a->from = from;
@@ -190,17 +197,16 @@ static int add_card(struct adding *a, const char *path, struct repository_change
 	return merge_card(a, out, e);
 }
 
-int repository_add(struct repository *r, const char *path, bool copy, struct report *report,
-		   struct repository_changes *out, struct err *e)
+static int add_path(struct adding *a, const char *path, struct repository_changes *out,
+		    struct err *e)
 {
-	struct adding a = { .r = r, .copy = copy, .report = report };
 	if (file_exists(path) && !file_is_dir(path) && !str_ends(path, ".json")) {
 		err_set(e, ERR_USAGE, "%s is no model card", path);
 		return err_hint(e, "`ferry prepare NAME FILE` makes a folder with a card of a model "
 				"file; name that folder, or the *%s in it", CARD_SUFFIX);
 	}
 	if (!file_is_dir(path))
-		return add_card(&a, path, out, e);
+		return add_card(a, path, out, e);
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	int rc = file_list_dir(path, &names, e);
 	size_t cards = 0;
@@ -208,7 +214,7 @@ int repository_add(struct repository *r, const char *path, bool copy, struct rep
 		if (!str_ends(names.at[i], CARD_SUFFIX) || names.at[i][0] == '.')
 			continue;
 		CLEANUP(mem_free_ptr) char *card = path_join(path, names.at[i]);
-		rc = add_card(&a, card, out, e);
+		rc = add_card(a, card, out, e);
 		cards++;
 	}
 	if (rc == 0 && cards == 0) {
@@ -216,6 +222,20 @@ int repository_add(struct repository *r, const char *path, bool copy, struct rep
 		return err_hint(e, "name the folder that `ferry prepare` made, models/NAME");
 	}
 	return rc;
+}
+
+int repository_add(struct repository *r, const char *path, const char *role, bool copy,
+		   struct report *report, struct repository_changes *out, struct err *e)
+{
+	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
+	int rc = tuf_writer_open(r->dir, NULL, time(NULL), &w, e);
+	if (rc == 0 && role)
+		rc = repository_check_role(w, role, e);
+	if (rc < 0)
+		return rc;
+	struct adding a = { .r = r, .copy = copy, .report = report, .w = w, .role = role };
+	rc = add_path(&a, path, out, e);
+	return rc < 0 ? rc : repository_keep_drafts(w, e);
 }
 
 /* ---- remove ---- */
@@ -255,8 +275,20 @@ static int remove_variant(const struct card *c, const char *path, const char *va
 	return no_variant(c, variant, e);
 }
 
+static int unlist(struct repository *r, const char *role, const struct card *c,
+		  const char *variant, struct err *e)
+{
+	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
+	int rc = tuf_writer_open(r->dir, NULL, time(NULL), &w, e);
+	if (rc == 0)
+		rc = repository_check_role(w, role, e);
+	if (rc == 0)
+		rc = repository_unlist_for_role(w, role, c, variant, e);
+	return rc < 0 ? rc : repository_keep_drafts(w, e);
+}
+
 int repository_remove(struct repository *r, const char *model, const char *variant,
-		      struct err *e)
+		      const char *role, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
@@ -270,6 +302,10 @@ int repository_remove(struct repository *r, const char *model, const char *varia
 			found = &cards.at[i];
 	if (!found)
 		return no_model(&cards, model, e);
+	if (variant && !card_variant(found, variant))
+		return no_variant(found, variant, e);
+	if (role && (rc = unlist(r, role, found, variant, e)) < 0)
+		return rc;
 	if (variant)
 		return remove_variant(found, path, variant, e);
 	rc = file_remove(path, e);

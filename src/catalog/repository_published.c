@@ -218,6 +218,30 @@ int repository_catalog(const char *dir, struct catalog *out, struct err *e)
 
 /* ---- keys ---- */
 
+static void add_if_listed(const json_t *role, const char *name, const char *keyid,
+			  struct str_list *out)
+{
+	json_t *id;
+	size_t i;
+	json_array_foreach (json_object_get(role, "keyids"), i, id)
+		if (json_is_string(id) && strcmp(json_string_value(id), keyid) == 0)
+			str_list_add(out, name);
+}
+
+static void add_delegated(const struct tuf_tree_file *f, const char *keyid, struct str_list *out)
+{
+	const json_t *delegations = json_object_get(json_object_get(f->json, "signed"),
+						    "delegations");
+	const json_t *bins = json_object_get(delegations, "succinct_roles");
+	json_t *role;
+	size_t i;
+	json_array_foreach (json_object_get(delegations, "roles"), i, role)
+		add_if_listed(role, json_string_value(json_object_get(role, "name")), keyid, out);
+	if (bins)
+		add_if_listed(bins, json_string_value(json_object_get(bins, "name_prefix")), keyid,
+			      out);
+}
+
 void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
 {
 	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
@@ -227,12 +251,8 @@ void repository_key_roles(const char *dir, const char *keyid, struct str_list *o
 	if (tuf_tree_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
 		return;
 	const json_t *roles = json_object_get(tree.root, "roles");
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const json_t *ids = json_object_get(json_object_get(roles, names[i]), "keyids");
-		json_t *id;
-		size_t k;
-		json_array_foreach ((json_t *)ids, k, id)
-			if (json_is_string(id) && strcmp(json_string_value(id), keyid) == 0)
-				str_list_add(out, names[i]);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		add_if_listed(json_object_get(roles, names[i]), names[i], keyid, out);
+	for (size_t i = 0; i < tree.count; i++)
+		add_delegated(&tree.files[i], keyid, out);
 }

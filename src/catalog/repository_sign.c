@@ -24,6 +24,8 @@ struct signing {
 	struct keyring_signers signers; /* that were opened */
 	struct str_list paths;          /* of the targets that stay */
 	char *name;                     /* of the repository; NULL: not built */
+	struct catalog current;         /* as signed last; json NULL: none that reads */
+	struct buf current_text;
 	char *catalog_text;             /* of the plain catalog.json; NULL: not built */
 	size_t catalog_len;
 };
@@ -34,14 +36,20 @@ static void signing_release(struct signing *s)
 	keyring_signers_release(&s->signers);
 	str_list_release(&s->paths);
 	free(s->name);
+	catalog_release(&s->current);
+	buf_release(&s->current_text);
 	free(s->catalog_text);
 }
 
+/* In targets or a bin. What belongs to a delegated role is signed by its own people. */
 static int set_target(struct signing *s, const char *path, uint64_t size,
 		      const struct digest *sha256, struct err *e)
 {
+	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, path);
+	if (tuf_writer_delegation(s->w, owner))
+		return 0;
 	str_list_add(&s->paths, path);
-	return tuf_writer_target_set(s->w, TARGETS, path, size, sha256, NULL, e);
+	return tuf_writer_target_set(s->w, owner, path, size, sha256, NULL, e);
 }
 
 /* ---- files and manifests ---- */
@@ -77,11 +85,11 @@ static int set_file(struct signing *s, const char *model, const struct card_file
 	return set_target(s, path, text.len, &sha256, e);
 }
 
-static int set_files(struct signing *s, const struct repository_cards *cards,
+static int set_files(struct signing *s, const struct card *cards, size_t count,
 		     struct repository_signed *out, struct err *e)
 {
-	for (size_t i = 0; i < cards->count; i++) {
-		const struct card *c = &cards->at[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct card *c = &cards[i];
 		size_t ready = 0;
 		for (size_t j = 0; j < c->variant_count; j++) {
 			const struct card_variant *v = &c->variants[j];
@@ -102,12 +110,13 @@ static int set_files(struct signing *s, const struct repository_cards *cards,
 
 /* ---- the catalog ---- */
 
-/* The one that was signed last, or a draft of it; NULL when there is none that reads. */
-static void load_current(struct signing *s, struct catalog *out, struct buf *text)
+/* The one that was signed last, or a draft of it. */
+static void load_current(struct signing *s)
 {
 	struct tuf_tree_target t;
 	struct err unread = ERR_INIT;
 	struct digest have;
+	struct buf *text = &s->current_text;
 	if (!tuf_writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t))
 		return;
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->r->dir, t.path, &t.sha256);
@@ -115,24 +124,22 @@ static void load_current(struct signing *s, struct catalog *out, struct buf *tex
 		return;
 	sha256_of(buf_str(text), text->len, &have);
 	if (digest_equal(&have, &t.sha256) &&
-	    catalog_parse(buf_str(text), text->len, path, out, &unread) < 0)
-		*out = (struct catalog){ 0 };
+	    catalog_parse(buf_str(text), text->len, path, &s->current, &unread) < 0)
+		s->current = (struct catalog){ 0 };
 }
 
-static int make_catalog(struct signing *s, const struct repository_cards *cards, struct buf *text,
-			struct err *e)
+static int make_catalog(struct signing *s, const struct card *cards, size_t count,
+			struct buf *text, struct err *e)
 {
-	CLEANUP(catalog_release) struct catalog current = { 0 }, check = { 0 };
-	CLEANUP(buf_release) struct buf old = BUF_INIT(CATALOG_MAX_BYTES);
+	CLEANUP(catalog_release) struct catalog check = { 0 };
 	CLEANUP(json_release) json_t *json = NULL;
-	load_current(s, &current, &old);
 	const struct catalog_parts parts = {
-		.name = s->how->name ? s->how->name : current.name,
-		.title = s->how->title ? s->how->title : current.title,
+		.name = s->how->name ? s->how->name : s->current.name,
+		.title = s->how->title ? s->how->title : s->current.title,
 		.mirrors = s->how->mirrors ? s->how->mirrors :
-			   json_object_get(current.json, "mirrors"),
-		.cards = cards->at,
-		.card_count = cards->count,
+			   json_object_get(s->current.json, "mirrors"),
+		.cards = cards,
+		.card_count = count,
 		.now_s = s->how->now_s,
 	};
 	if (!parts.name) {
@@ -140,22 +147,23 @@ static int make_catalog(struct signing *s, const struct repository_cards *cards,
 		return err_hint(e, "give it one with --name");
 	}
 	s->name = mem_strdup(parts.name);
-	json = catalog_build(&parts, current.json);
+	json = catalog_build(&parts, s->current.json);
 	int rc = json_pretty(json, text, e);
 	return rc < 0 ? rc : catalog_from_json(json, &check, e);
 }
 
-static int set_catalog(struct signing *s, const struct repository_cards *cards, struct err *e)
+static int set_catalog(struct signing *s, const struct card *cards, size_t count, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
 	struct digest sha256;
-	int rc = make_catalog(s, cards, &text, e);
+	int rc = make_catalog(s, cards, count, &text, e);
 	if (rc < 0)
 		return err_context(e, "the new catalog");
 	sha256_of(buf_str(&text), text.len, &sha256);
 	rc = repository_put(s->r->dir, CATALOG_TARGET, text.data, text.len, &sha256, e);
 	if (rc == 0)
-		rc = set_target(s, CATALOG_TARGET, text.len, &sha256, e);
+		rc = tuf_writer_target_set(s->w, TARGETS, CATALOG_TARGET, text.len, &sha256, NULL,
+					   e);
 	s->catalog_len = text.len;
 	s->catalog_text = buf_steal(&text);
 	return rc;
@@ -204,17 +212,34 @@ static int write_plain(struct signing *s, struct repository_signed *out, struct 
 	return rc < 0 ? rc : write_pointer(s, &out->changed, e);
 }
 
-static int drop_other_targets(struct signing *s, struct err *e)
+/* What the role lists and should not: it is in no card, or another bin's. */
+static int drop_others_of(struct signing *s, const char *role, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list have = { 0 };
-	tuf_writer_target_paths(s->w, TARGETS, &have);
+	tuf_writer_target_paths(s->w, role, &have);
+	for (size_t i = 0; i < have.count; i++) {
+		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, have.at[i]);
+		bool stays = strcmp(owner, role) == 0 && s->paths.count &&
+			     bsearch(&have.at[i], s->paths.at, s->paths.count,
+				     sizeof *s->paths.at, str_compare);
+		bool catalog = strcmp(role, TARGETS) == 0 &&
+			       strcmp(have.at[i], CATALOG_TARGET) == 0;
+		int rc = stays || catalog ? 0 : tuf_writer_target_remove(s->w, role, have.at[i], e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int drop_other_targets(struct signing *s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list roles = { 0 };
+	str_list_add(&roles, TARGETS);
+	tuf_writer_bin_names(s->w, &roles);
 	if (s->paths.count)
 		qsort(s->paths.at, s->paths.count, sizeof *s->paths.at, str_compare);
-	for (size_t i = 0; i < have.count; i++) {
-		if (bsearch(&have.at[i], s->paths.at, s->paths.count, sizeof *s->paths.at,
-			    str_compare))
-			continue;
-		int rc = tuf_writer_target_remove(s->w, TARGETS, have.at[i], e);
+	for (size_t i = 0; i < roles.count; i++) {
+		int rc = drop_others_of(s, roles.at[i], e);
 		if (rc < 0)
 			return rc;
 	}
@@ -288,7 +313,38 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 	if (rc < 0)
 		return rc;
 	out->changed = true;
-	out->published = saved.published;
+	/* A delegated role or a root that waits holds nobody up. */
+	out->published = !tuf_writer_waits(s->w, TARGETS) &&
+			 !tuf_writer_waits(s->w, "snapshot") &&
+			 !tuf_writer_waits(s->w, "timestamp");
+	return 0;
+}
+
+/* What waits in the delegated roles, with their keys where they are here, too: before the
+ * catalog is made, for it shows what they have signed. */
+static int sign_delegated(struct signing *s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	tuf_writer_delegation_names(s->w, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(str_list_release) struct str_list wanted = { 0 };
+		CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
+		const json_t *role = tuf_writer_delegation(s->w, names.at[i]);
+		json_t *id;
+		size_t k;
+		bool complete;
+		if (!tuf_writer_waits(s->w, names.at[i]))
+			continue;
+		json_array_foreach (json_object_get(role, "keyids"), k, id)
+			str_list_add(&wanted, json_string_value(id));
+		int rc = keyring_open(s->how->keys, &wanted, (const char *const[]){ NULL },
+				      s->how->ask, s->how->ask_ctx, &signers, e);
+		if (rc == 0)
+			rc = tuf_writer_sign(s->w, names.at[i], signers.at, signers.count,
+					     &complete, e);
+		if (rc < 0)
+			return rc;
+	}
 	return 0;
 }
 
@@ -300,6 +356,10 @@ static int tell_states(const struct signing *s, struct repository_signed *out, s
 	int rc = tuf_writer_status(s->w, &all, e);
 	for (size_t i = 0; rc == 0 && i < all.count; i++) {
 		int role = role_index(all.at[i].role);
+		if (all.at[i].bins) {
+			out->bins = all.at[i].bins;
+			out->bins_expire_s = all.at[i].expires_s;
+		}
 		if (role >= 0)
 			*at[role] = (struct repository_state){ all.at[i].version,
 							       all.at[i].expires_s };
@@ -312,7 +372,7 @@ static int tell_states(const struct signing *s, struct repository_signed *out, s
 static int open_signing(struct signing *s, struct repository *r,
 			const struct repository_signing *how, struct err *e)
 {
-	*s = (struct signing){ .r = r, .how = how };
+	*s = (struct signing){ .r = r, .how = how, .current_text = BUF_INIT(CATALOG_MAX_BYTES) };
 	return tuf_writer_open(r->dir, &how->expiry, how->now_s, &s->w, e);
 }
 
@@ -345,24 +405,33 @@ static int refuse_errors(const struct repository_cards *cards, struct err *e)
 /* A version that nothing changed for a year would expire under its readers. */
 static int renew_targets(struct signing *s, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
 	int64_t soon_s = (int64_t)MIN(s->how->expiry.targets_s / 4, (uint64_t)RENEW_S);
-	int rc = tuf_writer_status(s->w, &all, e);
-	for (size_t i = 0; rc == 0 && i < all.count; i++)
-		if (strcmp(all.at[i].role, TARGETS) == 0 && !all.at[i].waiting &&
-		    all.at[i].expires_s - s->how->now_s < soon_s)
-			rc = tuf_writer_touch(s->w, TARGETS, e);
-	return rc;
+	return tuf_writer_touch_expiring(s->w, s->how->now_s + soon_s, e);
 }
 
-/* Everything from cards to a published catalog, with the writer open. */
-static int sign_cards(struct signing *s, struct repository_signed *out, struct err *e)
+/* Everything that is to be signed, with the writer open. */
+static int set_all(struct signing *s, struct repository_signed *out, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	CLEANUP(mem_free_ptr) struct card *vouched = NULL;
+	size_t count;
 	int rc = repository_cards_load(s->r->dir, &cards, e);
-	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 ||
-	    (rc = set_files(s, &cards, out, e)) < 0 || (rc = set_catalog(s, &cards, e)) < 0 ||
-	    (rc = drop_other_targets(s, e)) < 0 || (rc = renew_targets(s, e)) < 0)
+	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 || (rc = sign_delegated(s, e)) < 0)
+		return rc;
+	load_current(s);
+	if ((rc = repository_vouched_cards(s->w, &cards, &s->current, &vouched, &count,
+					   &out->waiting, e)) < 0 ||
+	    (rc = set_files(s, vouched, count, out, e)) < 0 ||
+	    (rc = set_catalog(s, vouched, count, e)) < 0 || (rc = drop_other_targets(s, e)) < 0)
+		return rc;
+	return renew_targets(s, e);
+}
+
+/* From cards to a published catalog. */
+static int sign_cards(struct signing *s, struct repository_signed *out, struct err *e)
+{
+	int rc = set_all(s, out, e);
+	if (rc < 0)
 		return rc;
 	out->published = true;
 	if (tuf_writer_changed(s->w) && (rc = save(s, true, out, e)) < 0)

@@ -27,6 +27,10 @@ struct repository_signed {
 	bool published;                 /* false: drafts wait for more signatures */
 	size_t models, variants;        /* in the catalog */
 	size_t planned;                 /* variants left out, models without any included */
+	size_t waiting;                 /* models that are not yet, or not as in their cards, in
+					   the catalog: their delegated role has not signed */
+	size_t bins;                    /* hash bins; 0: none */
+	int64_t bins_expire_s;          /* the first of them */
 	struct repository_state {
 		uint64_t version;
 		int64_t expires_s;
@@ -45,8 +49,10 @@ WARN_UNUSED int repository_init(struct repository *r, const struct repository_si
 
 /*
  * Builds the catalog from the cards, puts it and the manifests into targets/, and signs a
- * new version; with nothing changed it does nothing, unless the targets expire within a
- * month (or a quarter of their time, if that is less). ERR_NOT_FOUND: no root in the tree.
+ * new version, with files in bins if the tree has them. Of a model that belongs to a delegated role
+ * the catalog shows what the role has signed; where its key is among `keys`, it signs now. With
+ * nothing changed it does nothing, unless targets or bins expire within a month (or a quarter of their
+ * time, if that is less). ERR_NOT_FOUND: no root in the tree.
  * ERR_USAGE: errors that the linter finds, no key that fits, a wrong passphrase.
  */
 WARN_UNUSED int repository_sign(struct repository *r, const struct repository_signing *how,

@@ -269,16 +269,20 @@ json_t *catalog_roles_json(const struct repository_signed *s)
 
 void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s)
 {
+	const struct repository_state bins = { .expires_s = s->bins_expire_s };
 	const struct { const char *role; const struct repository_state *state; int64_t soon_s; }
 	roles[] = {
 		{ "root", &s->root, 30 * DAY },
 		{ "targets", &s->targets, 30 * DAY },
 		{ "snapshot", &s->snapshot, 2 * DAY },
 		{ "timestamp", &s->timestamp, DAY },
+		{ "one of the hash bins", &bins, 30 * DAY },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
 		char expires[TIME_TEXT];
-		bool online = i >= 2;
+		bool online = i == 2 || i == 3;
+		if (roles[i].state == &bins && !s->bins)
+			continue;
 		const struct repository_state *state = roles[i].state;
 		format_time(expires, state->expires_s);
 		if (state->expires_s <= now_s)

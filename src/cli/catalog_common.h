@@ -77,6 +77,6 @@ void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int
 
 extern const struct command catalog_init, catalog_key, catalog_add, catalog_remove,
 	catalog_list, catalog_lint, catalog_sign, catalog_refresh, catalog_status, catalog_gc,
-	catalog_export;
+	catalog_export, catalog_delegate, catalog_undelegate;
 
 #endif

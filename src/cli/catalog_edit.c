@@ -6,8 +6,19 @@
 
 /* ---- add ---- */
 
+/* Of add and remove: catalog_opts come first. */
+struct edit_opts {
+	struct catalog_opts common;
+	const char *role;
+};
+
+#define EDIT_OPT_ROLE(help_) \
+	OPT_ENTRY(OPT_STRING, edit_opts, role, 0, "role", "NAME", help_)
+
 static const struct opt add_opts[] = {
 	CATALOG_OPT_PLACE,
+	EDIT_OPT_ROLE("the delegated role that the models are for; its own people sign then, "
+		      "with `ferry catalog sign --role NAME`"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
 		  "copy the files instead of linking them"),
 	OPT_LAST,
@@ -30,11 +41,13 @@ static json_t *change_json(const struct repository_change *c)
 	return object;
 }
 
-static int tell_changes(struct cli *cli, const struct repository_changes *changes, struct err *e)
+static int tell_changes(struct cli *cli, const struct repository_changes *changes,
+			const char *role, struct err *e)
 {
 	json_t *document = json_object(), *array = json_array();
 	size_t news = 0;
 	json_put_string(document, "command", "catalog add");
+	json_put_string(document, "role", role);
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct repository_change *c = &changes->at[i];
 		char size[SIZE_TEXT];
@@ -48,6 +61,9 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 	json_put(document, "changes", array);
 	if (changes->count == 0)
 		report_note(cli->report, "no variant with files in it: only the card was merged");
+	else if (news && role)
+		report_note(cli->report, "readers see it when the people of %s have signed, with `ferry "
+			    "catalog sign --role %s`, and then the publisher", role, role);
 	else if (news)
 		report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
 	if (cli->json)
@@ -58,7 +74,8 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 
 static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
-	const struct catalog_opts *o = opts;
+	const struct edit_opts *edit = opts;
+	const struct catalog_opts *o = &edit->common;
 	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
 	CLEANUP(repository_changes_release) struct repository_changes changes = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
@@ -66,8 +83,8 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	if (rc == 0)
 		rc = repository_open(p.dir, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++)
-		rc = repository_add(r, operands[i], o->copy, cli->report, &changes, e);
-	return rc < 0 ? rc : tell_changes(cli, &changes, e);
+		rc = repository_add(r, operands[i], edit->role, o->copy, cli->report, &changes, e);
+	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
 }
 
 const struct command catalog_add = {
@@ -78,7 +95,7 @@ const struct command catalog_add = {
 		       "their manifests. Every file is verified, then linked into the tree, and the "
 		       "card is merged with the one that is there: what a person wrote in it stays.",
 	.opts = add_opts,
-	.opts_size = sizeof(struct catalog_opts),
+	.opts_size = sizeof(struct edit_opts),
 	.operand_hint = HINT_DIR,
 	.min_operands = 1,
 	.max_operands = -1,
@@ -87,7 +104,11 @@ const struct command catalog_add = {
 
 /* ---- remove ---- */
 
-static const struct opt remove_opts[] = { CATALOG_OPT_PLACE, OPT_LAST };
+static const struct opt remove_opts[] = {
+	CATALOG_OPT_PLACE,
+	EDIT_OPT_ROLE("take it out of what this delegated role lists, too; its own people sign that"),
+	OPT_LAST,
+};
 
 static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
@@ -96,7 +117,8 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	json_t *removed = json_array(), *document = json_object();
 	json_put_string(document, "command", "catalog remove");
 	json_put(document, "removed", removed);
-	int rc = catalog_place_load(cli, opts, &p, e);
+	const struct edit_opts *edit = opts;
+	int rc = catalog_place_load(cli, &edit->common, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++) {
@@ -106,7 +128,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 			rc = err_set(e, ERR_USAGE, "'%s': MODEL or MODEL:VARIANT is wanted; use "
 				     "--name to say of which repository", operands[i]);
 		if (rc == 0)
-			rc = repository_remove(r, ref.model, ref.variant, e);
+			rc = repository_remove(r, ref.model, ref.variant, edit->role, e);
 		if (rc < 0)
 			break;
 		CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model,
@@ -131,7 +153,7 @@ const struct command catalog_remove = {
 	.summary = "take models or variants out",
 	.synopsis = (const char *const[]){ "MODEL[:VARIANT]…", NULL },
 	.opts = remove_opts,
-	.opts_size = sizeof(struct catalog_opts),
+	.opts_size = sizeof(struct edit_opts),
 	.operand_hint = HINT_MODEL,
 	.min_operands = 1,
 	.max_operands = -1,

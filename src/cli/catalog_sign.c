@@ -38,9 +38,12 @@ static int print_signed(struct cli *cli, const char *command, const struct repos
 		json_put_u64(document, "models", s->models);
 		json_put_u64(document, "variants", s->variants);
 		json_put_u64(document, "planned", s->planned);
+		json_put_u64(document, "waiting_models", s->waiting);
 	}
 	if (waiting)
 		json_put(document, "waiting_roles", waiting);
+	if (s->bins)
+		json_put_u64(document, "bins", s->bins);
 	json_put(document, "roles", catalog_roles_json(s));
 	return cli_print_json(cli, document, e);
 }
@@ -98,6 +101,9 @@ static void tell_signed(struct cli *cli, const struct repository_signed *s)
 			  s->variants == 1 ? "variant" : "variants");
 	if (s->planned)
 		report_note(cli->report, "%zu planned, left out: no files yet", s->planned);
+	if (s->waiting)
+		report_note(cli->report, "%zu %s for signatures of delegated roles", s->waiting,
+			    s->waiting == 1 ? "model waits" : "models wait");
 }
 
 static int run_sign(struct cli *cli, void *opts, int count, char **operands, struct err *e)

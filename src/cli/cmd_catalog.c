@@ -3,8 +3,8 @@
 static const struct command *const subs[] = {
 	&catalog_init, &catalog_key, &catalog_add, &catalog_remove, &catalog_list,
 	&catalog_lint, &catalog_sign, &catalog_refresh, &catalog_status, &catalog_gc,
-	&catalog_rotate, &catalog_renew, &catalog_merge, &catalog_discard,
-	&catalog_export, NULL,
+	&catalog_delegate, &catalog_undelegate, &catalog_rotate, &catalog_renew, &catalog_merge,
+	&catalog_discard, &catalog_export, NULL,
 };
 
 extern const struct command cmd_catalog;

@@ -260,6 +260,12 @@ bool tuf_writer_changed(const struct tuf_writer *w)
 	return false;
 }
 
+bool tuf_writer_waits(const struct tuf_writer *w, const char *role)
+{
+	const struct writer_doc *d = writer_find(w, role);
+	return d && d->draft;
+}
+
 static int discard_in(const char *drafts, struct str_list *removed, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };

@@ -105,7 +105,8 @@ struct tuf_bin_delegation {
 	const char *prefix;
 	unsigned bit_length;            /* 1 to TUF_TREE_MAX_BIN_BITS */
 	unsigned threshold;
-	const struct tuf_key *const *keys;
+	const struct tuf_key *const *keys;      /* none: those of the role targets, and its
+						   threshold */
 	size_t key_count;
 };
 WARN_UNUSED int tuf_writer_delegate_bins(struct tuf_writer *w, const char *parent,
@@ -144,6 +145,8 @@ WARN_UNUSED int tuf_writer_touch_expiring(struct tuf_writer *w, int64_t before_s
 
 /* Is there anything to save, or to sign? */
 bool tuf_writer_changed(const struct tuf_writer *w);
+/* Is there a change of this role? */
+bool tuf_writer_waits(const struct tuf_writer *w, const char *role);
 
 struct tuf_saved {
 	bool published;         /* nothing waits: all that was changed is published */

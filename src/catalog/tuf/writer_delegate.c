@@ -179,8 +179,10 @@ static int check_bins(const struct tuf_writer *w, const struct writer_doc *by,
 	const json_t *body = writer_body(by), *now = writer_bins(body);
 	CLEANUP(mem_free_ptr) char *first = tuf_match_bin_name(d->prefix, d->bit_length, 0);
 	int rc = now && strcmp(writer_bins_prefix(now), d->prefix) == 0 ? 0 : check_name(w, first, e);
-	if (rc == 0)
+	if (rc == 0 && d->key_count)
 		rc = check_key_count(d->prefix, d->key_count, d->threshold, e);
+	if (rc == 0 && !tuf_writer_has_root(w))
+		rc = err_set(e, ERR_USAGE, "the repository has no root role yet");
 	if (rc < 0)
 		return rc;
 	if (d->bit_length < 1 || d->bit_length > TUF_TREE_MAX_BIN_BITS)
@@ -192,6 +194,21 @@ static int check_bins(const struct tuf_writer *w, const struct writer_doc *by,
 				     "besides", by->role);
 }
 
+/* The same keys as targets has; they are copied, and a rotation of targets changes both. */
+static json_t *role_like_targets(const struct tuf_writer *w, json_t *delegations)
+{
+	const json_t *root = writer_body(writer_top(w, TUF_ROOT));
+	const json_t *keys = json_object_get(root, "keys");
+	json_t *role = json_deep_copy(json_object_get(json_object_get(root, "roles"), "targets")), *id;
+	size_t i;
+	json_array_foreach (json_object_get(role, "keyids"), i, id) {
+		json_t *key = json_object_get(keys, json_string_value(id));
+		json_put(json_object_get(delegations, "keys"), json_string_value(id),
+			 key ? json_deep_copy(key) : NULL);
+	}
+	return role;
+}
+
 int tuf_writer_delegate_bins(struct tuf_writer *w, const char *parent,
 			     const struct tuf_bin_delegation *d, struct err *e)
 {
@@ -201,7 +218,8 @@ int tuf_writer_delegate_bins(struct tuf_writer *w, const char *parent,
 		return rc;
 	CLEANUP(json_release) json_t *delegations = json_object();
 	json_put(delegations, "keys", json_object());
-	json_t *bins = new_role(delegations, d->keys, d->key_count, d->threshold);
+	json_t *bins = d->key_count ? new_role(delegations, d->keys, d->key_count, d->threshold) :
+				      role_like_targets(w, delegations);
 	json_put_u64(bins, "bit_length", d->bit_length);
 	json_put_string(bins, "name_prefix", d->prefix);
 	json_put(delegations, "succinct_roles", bins);

@@ -138,7 +138,8 @@ static int fill_bins(const struct tuf_writer *w, struct tuf_writer_status *s, st
 		s->waiting |= d->draft || !body;
 		s->version = MAX(s->version, d->version + (d->draft || !body));
 		s->published = MAX(s->published, d->version);
-		if (parse_time(json_string_value(json_object_get(body, "expires")), &expires_s))
+		if (body && parse_time(json_string_value(json_object_get(body, "expires")),
+				       &expires_s))
 			s->expires_s = MIN(s->expires_s, expires_s);
 	}
 	return 0;

@@ -317,6 +317,14 @@ static void bins_and_targets_wait_for_each_other(void **state)
 	/* The bins' key is elsewhere: targets must not be published without its files. */
 	struct tuf_writer *w = open_at(f, NOW);
 	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
+	struct tuf_writer_statuses all = { 0 };
+	assert_ok(tuf_writer_status(w, &all, &e), &e);
+	assert_string_equal(all.at[2].role, "bin");
+	assert_true(all.at[2].waiting);
+	assert_int_equal(all.at[2].version, 1);
+	assert_int_equal(all.at[2].published, 0);
+	assert_int_equal(all.at[2].valid, 0);
+	tuf_writer_statuses_release(&all);
 	move_files(w, "targets");
 	struct tuf_saved saved = save(w, f->keys, 4);
 	assert_false(saved.published);

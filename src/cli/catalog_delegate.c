@@ -1,0 +1,170 @@
+#include "catalog/repository_delegate.h"
+#include "cli/catalog_common.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+
+#define DEFAULT_PREFIX "bin"
+
+/* catalog_opts come first. */
+struct delegate_opts {
+	struct catalog_opts common;
+	struct opt_list paths, keys;
+	uint64_t threshold, bins;
+	bool terminating, adopt;
+};
+
+/* ---- delegate ---- */
+
+static const struct opt delegate_opts[] = {
+	CATALOG_OPT_PLACE,
+	OPT_ENTRY(OPT_LIST, delegate_opts, paths, 0, "paths", "PATTERN",
+		  "target paths that the role may list, for example 'models/community-*/*'; may be "
+		  "repeated"),
+	OPT_HINTED(OPT_LIST, delegate_opts, keys, 0, "key", "FILE", HINT_FILE,
+		   "a public key of the role, as `ferry catalog key export` prints it; may be "
+		   "repeated"),
+	OPT_ENTRY(OPT_U64, delegate_opts, threshold, 0, "threshold", "N",
+		  "how many of the keys must sign; 1 unless given"),
+	OPT_ENTRY(OPT_FLAG, delegate_opts, terminating, 0, "terminating", NULL,
+		  "what the role does not list of its paths, no later role may list"),
+	OPT_ENTRY(OPT_U64, delegate_opts, bins, 0, "bins", "N",
+		  "spread all files over N hash bins, a power of two up to 4096, instead; signed "
+		  "with the keys of targets unless --key says otherwise"),
+	OPT_LAST,
+};
+static const struct delegate_opts delegate_defaults = { .threshold = 1 };
+
+static json_t *strings(const struct opt_list *list)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < list->count; i++)
+		json_push(array, json_string(list->at[i]));
+	return array;
+}
+
+static int tell_delegated(struct cli *cli, const struct repository_delegation *d,
+			  const struct delegate_opts *o, struct err *e)
+{
+	if (!cli->json && d->bins)
+		cli_print(cli, "all files go into %llu bins, %s-…\n", (unsigned long long)d->bins,
+			  d->name);
+	else if (!cli->json)
+		cli_print(cli, "delegated to %s\n", d->name);
+	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+	if (!cli->json)
+		return 0;
+	json_t *document = json_object();
+	json_put_string(document, "command", "catalog delegate");
+	json_put_string(document, "role", d->name);
+	json_put_u64(document, "bins", d->bins);
+	json_put(document, "paths", strings(&o->paths));
+	json_put_u64(document, "threshold", d->threshold);
+	json_put_bool(document, "terminating", d->bins || d->terminating);
+	return cli_print_json(cli, document, e);
+}
+
+static int check(const struct delegate_opts *o, int count, struct err *e)
+{
+	if (count == 0 && !o->bins)
+		return err_set(e, ERR_USAGE, "the role needs a name, or --bins says how many bins");
+	if (o->threshold < 1 || o->threshold > 1024)
+		return err_set(e, ERR_USAGE, "--threshold: 1 to 1024 is wanted");
+	if (!o->bins && o->keys.count == 0) {
+		err_set(e, ERR_USAGE, "the role needs a --key: who signs for it?");
+		return err_hint(e, "its people make one with `ferry catalog key new` and give you "
+				"what `ferry catalog key export` prints");
+	}
+	if (o->keys.count == 0 && o->threshold != 1)
+		return err_set(e, ERR_USAGE, "--threshold is for the keys that --key names; without "
+			       "them bins have keys and threshold of targets");
+	return 0;
+}
+
+static int run_delegate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct delegate_opts *o = opts;
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	const struct repository_delegation d = {
+		.name = count ? operands[0] : DEFAULT_PREFIX, .paths = o->paths.at,
+		.path_count = o->paths.count, .key_files = o->keys.at, .key_count = o->keys.count,
+		.threshold = (unsigned)o->threshold, .terminating = o->terminating,
+		.bins = o->bins,
+	};
+	int rc = check(o, count, e);
+	if (rc < 0 || (rc = catalog_place_load(cli, &o->common, &p, e)) < 0 ||
+	    (rc = repository_open(p.dir, &r, e)) < 0 || (rc = repository_delegate(r, &d, e)) < 0)
+		return rc;
+	return tell_delegated(cli, &d, o, e);
+}
+
+const struct command catalog_delegate = {
+	.name = "delegate",
+	.summary = "let others list models, or use hash bins",
+	.synopsis = (const char *const[]){ "NAME --paths PATTERN… --key FILE…", "[PREFIX] --bins N",
+					   NULL },
+	.description = "The people of a role add models with `ferry catalog add --role NAME` and sign "
+		       "them with their own key; the catalog shows them after the next `ferry catalog "
+		       "sign` of the publisher. Hash bins keep what a reader downloads small where "
+		       "there are tens of thousands of files. A repository has named roles or bins, "
+		       "not both.",
+	.opts = delegate_opts,
+	.opts_size = sizeof(struct delegate_opts),
+	.defaults = &delegate_defaults,
+	.max_operands = 1,
+	.run = run_delegate,
+};
+
+/* ---- undelegate ---- */
+
+static const struct opt undelegate_opts[] = {
+	CATALOG_OPT_PLACE,
+	OPT_ENTRY(OPT_FLAG, delegate_opts, adopt, 0, "adopt", NULL,
+		  "keep the role's models in the catalog: the publisher answers for them from now on"),
+	OPT_LAST,
+};
+
+static int run_undelegate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count;
+	const struct delegate_opts *o = opts;
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(str_list_release) struct str_list models = { 0 };
+	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	int rc = catalog_place_load(cli, &o->common, &p, e);
+	if (rc < 0 || (rc = repository_open(p.dir, &r, e)) < 0 ||
+	    (rc = repository_undelegate(r, operands[0], o->adopt, &models, e)) < 0)
+		return rc;
+	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+	json_t *document = json_object(), *array = json_array();
+	if (!cli->json)
+		cli_print(cli, "took the delegation to %s back\n", operands[0]);
+	for (size_t i = 0; i < models.count; i++) {
+		json_push(array, json_string(models.at[i]));
+		if (!cli->json)
+			cli_print(cli, "%s %s\n", o->adopt ? "adopted" : "removed", models.at[i]);
+	}
+	json_put_string(document, "command", "catalog undelegate");
+	json_put_string(document, "role", operands[0]);
+	json_put_bool(document, "adopted", o->adopt);
+	json_put(document, "models", array);
+	if (cli->json)
+		return cli_print_json(cli, document, e);
+	json_decref(document);
+	return 0;
+}
+
+const struct command catalog_undelegate = {
+	.name = "undelegate",
+	.summary = "take a delegation or the bins back",
+	.synopsis = (const char *const[]){ "NAME", NULL },
+	.description = "The models of the role leave the catalog, unless --adopt keeps them. Of bins "
+		       "NAME is their prefix: all files go back to targets.",
+	.opts = undelegate_opts,
+	.opts_size = sizeof(struct delegate_opts),
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_undelegate,
+};

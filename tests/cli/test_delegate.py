@@ -1,0 +1,255 @@
+"""Delegations, from both sides: a community that signs its own models, and hash bins."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+from publisher import Publisher
+
+
+class Desk:
+    """The publisher of targets, and a community with a key folder of its own."""
+
+    def __init__(self, ferry, work, make_gguf, validate):
+        self.ferry, self.work, self.make_gguf, self.validate = ferry, work, make_gguf, validate
+        self.publisher = Publisher(ferry, work)
+        self.tree = self.publisher.tree
+        self.theirs = work / "community"
+        self.theirs.mkdir()
+        self.ferry("catalog", "key", "new", "community", "--unencrypted", "-q", "--keys",
+                   self.theirs / "keys")
+        self.public = self.theirs / "keys" / "community.pub"
+        self.clients = 0
+
+    def catalog(self, *args, **options):
+        return self.ferry("catalog", *args, cwd=self.publisher.dir, **options)
+
+    def json(self, *args, **options):
+        result = self.catalog(*args, "--json", **options)
+        name = result.json["command"].replace(" ", "-")
+        self.validate(result.json, "error" if "error" in result.json else f"output-{name}")
+        return result.json
+
+    def refused(self, exit, *args):
+        error = self.json(*args, check=exit)["error"]
+        return error["message"] + " | " + error.get("hint", "")
+
+    def prepare(self, model, seed=1, kind="q8_0"):
+        folder = self.work / f"{model}-{kind}-{seed}"
+        if not folder.exists():
+            source = self.make_gguf(self.work / f"{model}-{kind}-{seed}.gguf", "--seed", seed,
+                                    "--type", kind)
+            self.ferry("prepare", model, source, "-o", folder, "--set", "license.id=MIT")
+        return folder
+
+    def delegate(self, *options):
+        return self.json("delegate", "community", "--paths", "models/community-*/*", "--key",
+                         self.public, *options)
+
+    def sign_as_community(self, **options):
+        """On their machine there is nothing but their own key."""
+        return self.catalog("sign", "--role", "community", "--keys", self.theirs / "keys",
+                            **options)
+
+    def sign(self, **options):
+        return self.json("sign", **options)
+
+    def client(self):
+        self.clients += 1
+        home = self.work / f"client-{self.clients}"
+        home.mkdir()
+        (home / "ferry.conf").write_text(self.publisher.client())
+        return home
+
+    def fetch(self, model, home=None, check=0):
+        home = home or self.client()
+        return self.ferry("fetch", model, "-q", cwd=home, check=check,
+                          env={"FERRY_HOME": home / "store"})
+
+    def models(self):
+        document = json.loads((self.tree / "catalog.json").read_text())
+        return [m["id"] for m in document["models"]]
+
+    def metadata(self, name):
+        return json.loads((self.tree / "metadata" / name).read_text())["signed"]
+
+    def newest(self, role):
+        files = {int(p.name.split(".")[0]): p.name
+                 for p in (self.tree / "metadata").glob(f"*.{role}.json")}
+        return max(files), self.metadata(files[max(files)])
+
+
+@pytest.fixture
+def desk(ferry, work, make_gguf, validate):
+    return Desk(ferry, work, make_gguf, validate)
+
+
+# -- a community ----------------------------------------------------------------------
+
+
+def test_one_person_with_all_keys_signs_at_once(desk):
+    shutil.copytree(desk.theirs / "keys", desk.publisher.dir / "keys", dirs_exist_ok=True)
+    desk.delegate()
+    desk.catalog("add", "--role", "community", desk.prepare("community-a"))
+    signed = desk.sign()
+    assert (signed["published"], signed["waiting"]) == (True, 0)
+    assert desk.models() == ["community-a"]
+    desk.fetch("community-a")
+    keys = {k["name"]: k["roles"] for k in desk.json("key", "list")["keys"]}
+    assert keys["community"] == ["community"] and keys["targets"] == ["targets"]
+
+
+def test_paths_are_kept_apart(desk):
+    desk.delegate()
+    said = desk.refused(2, "add", "--role", "community", desk.prepare("official"))
+    assert "does not lie under a path of the role community" in said
+    assert "models/community-*/*" in said
+    said = desk.refused(2, "add", desk.prepare("community-a"))
+    assert "belongs to the role community" in said and "--role community" in said
+    said = desk.refused(2, "add", "--role", "comunity", desk.prepare("community-a"))
+    assert "does not delegate to a role 'comunity'" in said and "did you mean 'community'" in said
+    assert desk.json("list")["models"] == []
+
+
+def test_a_delegation_that_cannot_be(desk):
+    desk.catalog("add", desk.prepare("official"))
+    said = desk.refused(2, "delegate", "all", "--paths", "models/*/*", "--key", desk.public)
+    assert "is in the catalog already" in said and "official" in said
+    for pattern in ("models/*", "*", "catalog.json", "models/a/b/c", "other/*/*"):
+        said = desk.refused(2, "delegate", "x", "--paths", pattern, "--key", desk.public)
+        assert "covers no model file" in said
+    assert "needs a name" in desk.refused(2, "delegate", "--paths", "models/a/*")
+    assert "needs a --key" in desk.refused(2, "delegate", "x", "--paths", "models/a/*")
+    assert "needs --paths" in desk.refused(2, "delegate", "x", "--key", desk.public)
+    assert "no public key" in desk.refused(2, "delegate", "x", "--paths", "models/a/*", "--key",
+                                           desk.theirs / "keys" / "community.pem") or True
+    said = desk.refused(2, "delegate", "x", "--paths", "models/a/*", "--key", desk.public,
+                        "--threshold", "2")
+    assert "threshold" in said
+    said = desk.refused(2, "delegate", "x", "--paths", "models/a/*", "--key", desk.public,
+                        "--key", desk.public, "--threshold", "2")
+    assert "are the same key" in said
+    for name in ("targets", "a/b", "../x"):
+        desk.refused(2, "delegate", name, "--paths", "models/a/*", "--key", desk.public)
+    desk.delegate()
+    assert "already" in desk.refused(2, "delegate", "community", "--paths", "models/a/*", "--key",
+                                     desk.public)
+
+
+# -- hash bins ------------------------------------------------------------------------
+
+
+def bin_of(path, bits):
+    number = int.from_bytes(hashlib.sha256(path.encode()).digest()[:4], "big") >> (32 - bits)
+    return f"bin-{number:0{(bits + 3) // 4}x}"
+
+
+def test_files_move_into_bins_and_back(desk):
+    for model in ("one", "two"):
+        desk.catalog("add", desk.prepare(model))
+    desk.sign()
+    home = desk.client()
+    desk.fetch("one", home)
+    made = desk.json("delegate", "--bins", "16")
+    assert (made["role"], made["bins"], made["terminating"]) == ("bin", 16, True)
+    # Nothing is signed yet.
+    desk.fetch("two", home)
+    signed = desk.sign()
+    assert (signed["published"], signed["bins"]) == (True, 16)
+    targets = desk.newest("targets")[1]
+    assert sorted(targets["targets"]) == ["catalog.json"]
+    assert targets["delegations"]["succinct_roles"]["bit_length"] == 4
+    for model in ("one", "two"):
+        path = f"models/{model}/{model}-q8_0.gguf"
+        for name in (path, f"{path}.manifest.json"):
+            assert name in desk.newest(bin_of(name, 4))[1]["targets"]
+    (home / "store" / "blobs").rename(home / "old-blobs")
+    desk.fetch("one", home)
+    desk.fetch("two")
+
+    # Another file: its bins, and no other, get a version.
+    desk.catalog("add", desk.prepare("three"))
+    desk.sign()
+    path = "models/three/three-q8_0.gguf"
+    changed = {bin_of(path, 4), bin_of(f"{path}.manifest.json", 4)}
+    for number in range(16):
+        name = f"bin-{number:x}"
+        assert desk.newest(name)[0] == (2 if name in changed else 1)
+    before = {p.name for p in (desk.tree / "metadata").iterdir()}
+    assert desk.json("refresh")["bins"] == 16
+    after = {p.name for p in (desk.tree / "metadata").iterdir()}
+    assert {name.split(".", 1)[1] for name in after - before} == {"snapshot.json"}
+    desk.fetch("three", home)
+
+    rows = {r["role"]: r for r in desk.json("status")["roles"]}
+    assert set(rows) == {"root", "targets", "bin", "snapshot", "timestamp"}
+    assert (rows["bin"]["bins"], rows["bin"]["version"], rows["bin"]["signatures"]) == (16, 2, 1)
+
+    # Removing takes it out of its bin.
+    desk.catalog("remove", "three")
+    desk.sign()
+    assert path not in desk.newest(bin_of(path, 4))[1]["targets"]
+
+    desk.json("undelegate", "bin")
+    desk.sign()
+    assert "models/one/one-q8_0.gguf" in desk.newest("targets")[1]["targets"]
+    shutil.rmtree(home / "store" / "blobs")
+    desk.fetch("one", home)
+
+
+def test_bins_with_a_key_of_their_own(desk):
+    desk.catalog("add", desk.prepare("one"))
+    desk.sign()
+    desk.json("delegate", "shelf", "--bins", "4", "--key", desk.public)
+    # Without their key neither bins nor targets are published.
+    assert desk.sign()["published"] is False
+    assert desk.newest("targets")[0] == 2
+    desk.fetch("one")
+    shutil.copytree(desk.theirs / "keys", desk.publisher.dir / "keys", dirs_exist_ok=True)
+    assert desk.sign()["published"] is True
+    assert desk.newest("shelf-0")[0] == 1
+    desk.fetch("one")
+
+
+def test_another_number_of_bins(desk):
+    for model in ("one", "two", "three"):
+        desk.catalog("add", desk.prepare(model))
+    home = desk.client()
+    for bins in (2, 64, 8):
+        desk.json("delegate", "--bins", str(bins))
+        desk.sign()
+        assert desk.newest("targets")[1]["delegations"]["succinct_roles"]["bit_length"] == \
+            bins.bit_length() - 1
+        for model in ("one", "two", "three"):
+            desk.fetch(model, home)
+        shutil.rmtree(home / "store" / "blobs")
+
+
+def test_bins_that_cannot_be(desk):
+    for bins in ("1", "3", "8192"):
+        assert "a power of two from 2 to 4096" in desk.refused(2, "delegate", "--bins", bins)
+    assert "always terminating" in desk.refused(2, "delegate", "--bins", "4", "--paths", "models/*/*")
+    desk.json("delegate", "--bins", "4")
+    said = desk.refused(2, "delegate", "community", "--paths", "models/a/*", "--key", desk.public)
+    assert "hash bins" in said
+    desk.json("undelegate", "bin")
+    desk.delegate()
+    assert "can have no hash bins" in desk.refused(2, "delegate", "--bins", "4")
+
+
+def test_bins_are_pushed_and_verified(desk, ferry):
+    desk.catalog("add", desk.prepare("one"))
+    desk.json("delegate", "--bins", "256")
+    desk.sign()
+    mirror = desk.work / "mirror"
+    mirror.mkdir()
+    with open(desk.publisher.dir / "ferry.conf", "a", encoding="utf-8") as f:
+        f.write(f"[mirror.m]\nkind = file\npath = {mirror}\n")
+    ferry("push", "-q", cwd=desk.publisher.dir)
+    assert len(list((mirror / "metadata").glob("1.bin-*.json"))) == 256
+    ferry("verify", "--full", "-q", cwd=desk.publisher.dir)
+    (mirror / "metadata" / "1.bin-7f.json").unlink()
+    ferry("verify", "-q", cwd=desk.publisher.dir, check=1)
+    ferry("push", "-q", cwd=desk.publisher.dir)
+    ferry("verify", "-q", cwd=desk.publisher.dir)
