@@ -23,6 +23,7 @@ struct signing {
 	struct tuf_writer *w;
 	struct keyring_signers signers; /* that were opened */
 	struct str_list paths;          /* of the targets that stay */
+	bool delegated_signed;          /* drafts of delegated roles have new signatures */
 	char *name;                     /* of the repository; NULL: not built */
 	struct catalog current;         /* as signed last; json NULL: none that reads */
 	struct buf current_text;
@@ -344,6 +345,7 @@ static int sign_delegated(struct signing *s, struct err *e)
 					     &complete, e);
 		if (rc < 0)
 			return rc;
+		s->delegated_signed |= signers.count > 0;
 	}
 	return 0;
 }
@@ -427,6 +429,22 @@ static int set_all(struct signing *s, struct repository_signed *out, struct err 
 	return renew_targets(s, e);
 }
 
+/* Does anything wait but delegated roles that their own people have not signed? */
+static bool concerns_us(const struct signing *s)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	struct err unread = ERR_INIT;
+	if (tuf_writer_status(s->w, &all, &unread) < 0)
+		return true;
+	for (size_t i = 0; i < all.count; i++) {
+		const struct tuf_writer_status *st = &all.at[i];
+		if (st->waiting && (st->valid >= st->threshold ||
+				    !tuf_writer_delegation(s->w, st->role)))
+			return true;
+	}
+	return false;
+}
+
 /* From cards to a published catalog. */
 static int sign_cards(struct signing *s, struct repository_signed *out, struct err *e)
 {
@@ -434,7 +452,9 @@ static int sign_cards(struct signing *s, struct repository_signed *out, struct e
 	if (rc < 0)
 		return rc;
 	out->published = true;
-	if (tuf_writer_changed(s->w) && (rc = save(s, true, out, e)) < 0)
+	if (s->delegated_signed || concerns_us(s))
+		rc = save(s, true, out, e);
+	if (rc < 0)
 		return rc;
 	rc = tell_states(s, out, e);
 	return rc < 0 ? rc : write_plain(s, out, e);

@@ -129,8 +129,8 @@ void tuf_writer_delegation_names(const struct tuf_writer *w, struct str_list *ou
 void tuf_writer_bin_names(const struct tuf_writer *w, struct str_list *out);
 bool tuf_writer_has_bins(const struct tuf_writer *w);
 
-/* Does the delegated role list the path with this digest, in a version (published, or a
- * draft) that has its threshold of signatures? */
+/* Does the delegated role list the path with this digest, in the version that the next save
+ * puts in force: its draft, if that has its threshold of signatures, else what is published? */
 WARN_UNUSED int tuf_writer_vouched(const struct tuf_writer *w, const char *role,
 				   const char *path, const struct digest *sha256, bool *out,
 				   struct err *e);

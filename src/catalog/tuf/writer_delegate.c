@@ -341,9 +341,14 @@ int tuf_writer_vouched(const struct tuf_writer *w, const char *role, const char 
 		       const struct digest *sha256, bool *out, struct err *e)
 {
 	const struct writer_doc *d = writer_find(w, role);
+	bool fits = false;
 	*out = false;
-	if (!d || !d->parent || !writer_current(d) ||
-	    !lists_it(writer_current(d), path, sha256))
+	if (!d || !d->parent)
 		return 0;
-	return writer_verifies(w, d, writer_current(d), WRITER_CURRENT, out, e);
+	int rc = d->draft ? writer_verifies(w, d, d->draft, WRITER_CURRENT, &fits, e) : 0;
+	json_t *in_force = fits ? d->draft : d->published;
+	if (rc == 0 && in_force && !fits)
+		rc = writer_verifies(w, d, in_force, WRITER_CURRENT, &fits, e);
+	*out = rc == 0 && fits && lists_it(in_force, path, sha256);
+	return rc;
 }
