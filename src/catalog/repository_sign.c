@@ -42,13 +42,11 @@ static void signing_release(struct signing *s)
 	free(s->catalog_text);
 }
 
-/* In targets or a bin. What belongs to a delegated role is signed by its own people. */
+/* In targets or a bin. */
 static int set_target(struct signing *s, const char *path, uint64_t size,
 		      const struct digest *sha256, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, path);
-	if (tuf_writer_delegation(s->w, owner))
-		return 0;
 	str_list_add(&s->paths, path);
 	return tuf_writer_target_set(s->w, owner, path, size, sha256, NULL, e);
 }
@@ -74,10 +72,14 @@ static int set_file(struct signing *s, const char *model, const struct card_file
 		    struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
+	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, f->path);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	struct digest sha256;
 	int rc = check_object(s, f, e);
-	if (rc < 0 || (rc = repository_manifest_read(s->r->dir, model, f, &text, e)) < 0)
+	/* What a delegated role lists, its own people have listed. */
+	if (rc < 0 || tuf_writer_delegation(s->w, owner))
+		return rc;
+	if ((rc = repository_manifest_read(s->r->dir, model, f, &text, e)) < 0)
 		return rc;
 	sha256_of(buf_str(&text), text.len, &sha256);
 	if ((rc = repository_put(s->r->dir, path, text.data, text.len, &sha256, e)) < 0 ||
