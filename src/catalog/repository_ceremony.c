@@ -351,11 +351,15 @@ static size_t count_signatures(const struct tuf_writer *w)
 static int change_all(struct ceremony *c, const struct repository_rotation *r, struct err *e)
 {
 	size_t before = count_signatures(c->w);
+	bool follow = tuf_writer_bins_like_targets(c->w);
 	for (size_t i = 0; i < r->role_count; i++) {
 		int rc = change(c, r, r->roles[i], e);
 		if (rc < 0)
 			return rc;
 	}
+	int rc = follow ? tuf_writer_bins_follow(c->w, e) : 0;
+	if (rc < 0)
+		return rc;
 	size_t after = count_signatures(c->w);
 	c->result.dropped = before > after ? before - after : 0;
 	return tuf_writer_check(c->w, e);

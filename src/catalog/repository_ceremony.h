@@ -38,7 +38,8 @@ void repository_ceremony_release(struct repository_ceremony *c);
 
 /*
  * Changes or renews roles, signs with the keys at hand (none is fine), and publishes or keeps
- * drafts. What was signed by a key that goes is signed anew in the same save.
+ * drafts. What was signed by a key that goes is signed anew in the same save. Hash bins that have
+ * the keys of targets follow them.
  *
  * ERR_NOT_FOUND: no root in the tree. ERR_USAGE: an unknown role; a role with several keys and
  * nothing said about which goes; fewer keys than the threshold; a wrong passphrase; a chosen

@@ -332,6 +332,23 @@ def test_bins_with_a_key_of_their_own(desk):
     desk.fetch("one")
 
 
+def test_bins_follow_the_keys_of_targets(desk):
+    desk.catalog("add", desk.prepare("one"))
+    desk.json("delegate", "--bins", "4")
+    desk.sign()
+    home = desk.client()
+    desk.fetch("one", home)
+    old = desk.newest("targets")[1]["delegations"]["succinct_roles"]["keyids"]
+    desk.catalog("rotate", "targets", "--unencrypted", "-q")
+    delegations = desk.newest("targets")[1]["delegations"]
+    assert delegations["succinct_roles"]["keyids"] != old
+    assert list(delegations["keys"]) == delegations["succinct_roles"]["keyids"]
+    assert [desk.newest(f"bin-{i}")[0] for i in range(4)] == [2, 2, 2, 2]
+    shutil.rmtree(home / "store" / "blobs")
+    desk.fetch("one", home)
+    assert desk.json("sign")["changed"] is False
+
+
 def test_another_number_of_bins(desk):
     for model in ("one", "two", "three"):
         desk.catalog("add", desk.prepare(model))

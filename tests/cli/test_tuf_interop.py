@@ -131,6 +131,46 @@ def test_our_thresholds_are_followed(tufjs, demo, nginx, work):
     assert assert_read(tufjs, demo, server, work / "js", None)["versions"]["root.json"] == 4
 
 
+def test_our_delegations_are_followed(tufjs, demo, nginx, work, make_gguf):
+    server, theirs = nginx(demo.tree), work / "theirs"
+    demo.ferry("catalog", "key", "new", "community", "--unencrypted", "-q", "--keys", theirs)
+    demo.ferry("catalog", "delegate", "community", "-q", "--paths", "models/community-*/*",
+               "--key", theirs / "community.pub", "--terminating", cwd=demo.dir)
+    model = prepare(demo, make_gguf(work / "other.gguf", "--seed", 8), "community-a")
+    demo.ferry("catalog", "add", "-q", "--role", "community", model, cwd=demo.dir)
+    demo.ferry("catalog", "sign", "-q", "--role", "community", "--keys", theirs, cwd=demo.dir)
+    demo.sign()
+    seen = assert_read(tufjs, demo, server, work / "js", first_root(demo))
+    assert any(path.startswith("models/community-a/") for path in seen["targets"])
+    demo.ferry("catalog", "undelegate", "-q", "community", "--adopt", cwd=demo.dir)
+    demo.sign()
+    name = next(path for path in seen["targets"] if path.startswith("models/community-a/"))
+    for folder, root in [("js", None), ("fresh", first_root(demo))]:
+        seen = tufjs.fetch(f"{server.url}/metadata", f"{server.url}/targets", work / folder, name,
+                           root=root)
+        assert seen["targets"][name]["content"]
+
+
+def test_our_bins_are_followed(tufjs, demo, nginx, work, make_gguf):
+    """From one file of targets to 16 bins, to 32, and to others with the key rotated."""
+    server = nginx(demo.tree)
+    assert_read(tufjs, demo, server, work / "js", first_root(demo))
+    demo.ferry("catalog", "delegate", "--bins", "16", "-q", cwd=demo.dir)
+    demo.sign()
+    assert_read(tufjs, demo, server, work / "js", None)
+    add_model(demo, make_gguf(work / "other.gguf", "--seed", 8), "other")
+    assert_read(tufjs, demo, server, work / "js", None)
+    demo.ferry("catalog", "rotate", "targets", "--unencrypted", "-q", cwd=demo.dir)
+    demo.ferry("catalog", "delegate", "shelf", "--bins", "32", "-q", cwd=demo.dir)
+    demo.sign()
+    wanted = [path for path in paths(demo) if path.startswith("models/other/")]
+    assert len(wanted) == 2
+    for folder, root in [("js", None), ("fresh", first_root(demo))]:
+        seen = tufjs.fetch(f"{server.url}/metadata", f"{server.url}/targets", work / folder,
+                           *wanted, root=root)
+        assert set(seen["targets"]) == set(wanted)
+
+
 def test_a_damaged_object_of_ours_is_refused(tufjs, demo, nginx, work):
     model = publisher.object_path(demo.tree, "*.gguf")
     data = bytearray(model.read_bytes())

@@ -111,6 +111,10 @@ struct tuf_bin_delegation {
 };
 WARN_UNUSED int tuf_writer_delegate_bins(struct tuf_writer *w, const char *parent,
 					 const struct tuf_bin_delegation *d, struct err *e);
+/* Have the bins of targets the same keys and threshold as targets itself? Then they follow
+ * when those change: call the second one after the change. */
+bool tuf_writer_bins_like_targets(const struct tuf_writer *w);
+WARN_UNUSED int tuf_writer_bins_follow(struct tuf_writer *w, struct err *e);
 /* Takes a delegation back, of bins by their prefix, with what its role changed and did not
  * publish. ERR_NOT_FOUND when there is none. */
 WARN_UNUSED int tuf_writer_undelegate(struct tuf_writer *w, const char *parent,

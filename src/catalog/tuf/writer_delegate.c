@@ -194,7 +194,7 @@ static int check_bins(const struct tuf_writer *w, const struct writer_doc *by,
 				     "besides", by->role);
 }
 
-/* The same keys as targets has; they are copied, and a rotation of targets changes both. */
+/* The keys that targets has now. */
 static json_t *role_like_targets(const struct tuf_writer *w, json_t *delegations)
 {
 	const json_t *root = writer_body(writer_top(w, TUF_ROOT));
@@ -207,6 +207,27 @@ static json_t *role_like_targets(const struct tuf_writer *w, json_t *delegations
 			 key ? json_deep_copy(key) : NULL);
 	}
 	return role;
+}
+
+bool tuf_writer_bins_like_targets(const struct tuf_writer *w)
+{
+	const json_t *root = writer_body(writer_top(w, TUF_ROOT));
+	const json_t *targets = json_object_get(json_object_get(root, "roles"), "targets");
+	const json_t *bins = writer_bins(writer_body(writer_top(w, TUF_TARGETS)));
+	static const char *const members[] = { "keyids", "threshold" };
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		if (!bins || !json_equal(json_object_get(bins, members[i]),
+					 json_object_get(targets, members[i])))
+			return false;
+	return true;
+}
+
+int tuf_writer_bins_follow(struct tuf_writer *w, struct err *e)
+{
+	const json_t *bins = writer_bins(writer_body(writer_top(w, TUF_TARGETS)));
+	CLEANUP(mem_free_ptr) char *prefix = mem_strdup(writer_bins_prefix(bins));
+	const struct tuf_bin_delegation d = { .prefix = prefix, .bit_length = bins_bits(bins) };
+	return tuf_writer_delegate_bins(w, "targets", &d, e);
 }
 
 int tuf_writer_delegate_bins(struct tuf_writer *w, const char *parent,
