@@ -92,9 +92,9 @@ static char *advice(const struct tuf_writer_status *s, enum need need)
 static void warn_of_no_spare(struct cli *cli, const struct tuf_writer_status *root)
 {
 	if (root->keyids.count == root->threshold)
-		report_note(cli->report, "root has no spare key: if one of its %u is lost, root can never "
-			    "be changed again; `ferry catalog rotate root --add KEY` gives it one",
-			    root->threshold);
+		report_note(cli->report, "root has no spare key: if %s lost, root can never be changed "
+			    "again; `ferry catalog rotate root --add KEY` gives it one",
+			    root->threshold == 1 ? "its key is" : "one of its keys is");
 }
 
 /* ---- JSON ---- */

@@ -2,6 +2,7 @@
 
 #include "json/json.h"
 #include "publish/authentic.h"
+#include "publish/lineage.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -38,7 +39,7 @@ void release_compare(const struct original *ours, const void *data, size_t len,
 			  &ignored) < 0)
 		out->state = RELEASE_DAMAGED;
 	else if (out->version < ours->version)
-		out->state = RELEASE_OLDER;
+		out->state = lineage_is_forked(ours, data, len) ? RELEASE_OTHER : RELEASE_OLDER;
 	else if (out->version > ours->version)
 		out->state = RELEASE_NEWER;
 	else if (len == bytes->len && memcmp(data, bytes->data, len) == 0)
@@ -57,12 +58,12 @@ static int judge(struct mirror *m, const struct original *ours, const char *key,
 		return 0;
 	CLEANUP(mem_free_ptr) char *next = authentic_next_root(ours);
 	int rc = mirror_stat_key(m, next, NULL, e);
-	if (rc == -ERR_NOT_FOUND) {
-		err_clear(e);
-		*genuine = false;
-		rc = 0;
-	}
-	return rc;
+	if (rc != -ERR_NOT_FOUND)
+		return rc;
+	err_clear(e);
+	*genuine = false;
+	return strcmp(key, RELEASE_TIMESTAMP) == 0 ?
+	       lineage_is_foreign(m, ours, buf_str(bytes), bytes->len, genuine, e) : 0;
 }
 
 static int settle(struct mirror *m, const struct original *ours, const struct buf *bytes,
@@ -110,9 +111,12 @@ int release_check(const struct release *r, const struct original *ours, struct e
 	if (r->state == RELEASE_NEWER)
 		err_set(e, ERR_CONFLICT, "timestamp.json is newer there (version %llu) than "
 			"in this repository (version %llu)", theirs, own);
-	else if (r->state == RELEASE_OTHER)
+	else if (r->state == RELEASE_OTHER && theirs == own)
 		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there with "
 			"the same version, %llu", theirs);
+	else if (r->state == RELEASE_OTHER)
+		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there, version %llu, "
+			"which this repository never had", theirs);
 	else
 		return 0;
 	return err_hint(e, "another publisher was faster, or this copy of the repository is "
@@ -138,7 +142,7 @@ int release_check_versioned(struct mirror *m, const struct original *ours,
 	bool genuine;
 	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)
 		return rc;
-	bool root = str_ends(f->key, ".root.json");
+	bool root = str_ends(f->key, "/1.root.json");
 	err_set(e, ERR_CONFLICT, "mirror %s: %s is not the one of %s", m->id, f->key, ours->dir);
 	return err_hint(e, root ? "this mirror holds another repository: give each its own place"
 				: "another publisher has signed the same version: bring this copy "

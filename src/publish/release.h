@@ -18,7 +18,8 @@ enum release_state {
 	RELEASE_OLDER,
 	RELEASE_SAME,           /* byte for byte ours */
 	RELEASE_NEWER,          /* another publisher was there */
-	RELEASE_OTHER,          /* the same version with other bytes: likewise */
+	RELEASE_OTHER,          /* the same version with other bytes, or an older one that is not of
+				   our past: likewise */
 };
 
 struct release {

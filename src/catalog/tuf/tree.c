@@ -72,6 +72,9 @@ static int read_document(const struct loader *l, char *name, const char *role,
 	CLEANUP(mem_free_ptr) char *path = path_join(l->dir, name);
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(MAX_BYTES);
 	int rc = file_read_all(path, &raw, e);
+	/* Something that is signed, or the name that was listed a moment ago, says that it is. */
+	if (rc == -ERR_NOT_FOUND)
+		return err_class_set(e, ERR_INTEGRITY);
 	if (rc == 0 && meta)
 		rc = tuf_meta_check(meta, buf_str(&raw), raw.len, name, e);
 	if (rc == 0)
@@ -285,6 +288,24 @@ static int load_targets(struct loader *l, struct err *e)
 	return rc;
 }
 
+/* Only a first publication that was killed leaves no timestamp.json; what has later versions
+ * lost it, and must not begin to count anew. */
+static int check_never_signed(const struct loader *l, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(l->dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		const char *name = names.at[i];
+		size_t digits = strspn(name, "0123456789");
+		uint64_t version;
+		if (digits && name[digits] == '.' && !root_version(name, &version) &&
+		    strncmp(name, "1.", 2) != 0)
+			rc = err_set(e, ERR_INTEGRITY, "timestamp.json is missing, but there is %s",
+				     name);
+	}
+	return rc;
+}
+
 static int load_all(struct loader *l, struct err *e)
 {
 	struct tuf_meta meta;
@@ -293,6 +314,8 @@ static int load_all(struct loader *l, struct err *e)
 		return rc;
 	CLEANUP(mem_free_ptr) char *timestamp = path_join(l->dir, "timestamp.json");
 	if (l->root_count == 0 || !file_exists(timestamp)) {
+		if ((rc = check_never_signed(l, e)) < 0)
+			return rc;
 		if (l->partial)
 			return 0;
 		err_set(e, ERR_NOT_FOUND, "this repository was never signed");
@@ -319,8 +342,12 @@ static void give(struct tuf_tree *t, struct document *d)
 static int load(const char *metadata_dir, bool partial, struct tuf_tree *out, struct err *e)
 {
 	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir, .partial = partial };
-	if (load_all(&l, e) < 0)
+	if (load_all(&l, e) < 0) {
+		if (err_is(e, ERR_INTEGRITY))
+			err_hint(e, "what is published is the same everywhere: copy the file back from "
+				    "a mirror's metadata/ or a backup");
 		return err_context(e, "%s", metadata_dir);
+	}
 	struct tuf_tree t = { 0 };
 	for (size_t i = 0; i < l.root_count; i++)
 		give(&t, &l.roots[i]);

@@ -171,6 +171,9 @@ static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 	int rc = file_read_all(path, &raw, e);
 	if (rc == 0)
 		rc = tuf_metadata_parse(d->type, buf_str(&raw), raw.len, path, &m, e);
+	if (rc < 0 && err_is(e, ERR_INTEGRITY))
+		err_hint(e, "`ferry catalog discard` throws away what waits; then make the change "
+			    "again");
 	if (rc < 0)
 		return rc;
 	/* Published, but not tidied up any more; perhaps with more signatures elsewhere. */

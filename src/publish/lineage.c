@@ -1,0 +1,93 @@
+#include "publish/lineage.h"
+
+#include "catalog/tuf/metadata.h"
+#include "publish/authentic.h"
+#include "publish/release.h"
+#include "util/file.h"
+#include "util/mem.h"
+
+#include <string.h>
+
+/* Version and digest that a timestamp or snapshot lists; version 0: nothing that reads. */
+static uint64_t listed(enum tuf_type type, const void *data, size_t len, const char *name,
+		       struct digest *sha256)
+{
+	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	struct err ignored = ERR_INIT;
+	struct tuf_meta meta;
+	*sha256 = (struct digest){ 0 };
+	if (tuf_metadata_parse(type, data, len, name, &m, &ignored) < 0 ||
+	    !tuf_metadata_meta(m, name, &meta))
+		return 0;
+	const char *hex = json_string_value(json_object_get(meta.hashes, "sha256"));
+	if (hex && !digest_parse(sha256, hex))
+		return 0;
+	return meta.version;
+}
+
+static char *key_of(uint64_t version, const char *role)
+{
+	return mem_printf("metadata/%llu.%s.json", (unsigned long long)version, role);
+}
+
+bool lineage_is_forked(const struct original *ours, const void *timestamp, size_t len)
+{
+	struct digest theirs, own;
+	struct err ignored = ERR_INIT;
+	uint64_t size, version = listed(TUF_TIMESTAMP, timestamp, len, "snapshot.json", &theirs);
+	CLEANUP(mem_free_ptr) char *key = key_of(version, "snapshot");
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s", ours->dir, key);
+	return version && sha256_of_file(path, &own, &size, &ignored) == 0 &&
+	       !digest_equal(&own, &theirs);
+}
+
+/* Our own version of the role that is in force. */
+static uint64_t newest(const struct original *ours, const char *role)
+{
+	CLEANUP(mem_free_ptr) char *suffix = mem_printf(".%s.json", role);
+	for (size_t i = 0; i < ours->files.count; i++) {
+		const char *key = ours->files.at[i].key, *dot = strchr(key, '.');
+		if (str_starts(key, "metadata/") && dot && strcmp(dot, suffix) == 0)
+			return strtoull(key + strlen("metadata/"), NULL, 10);
+	}
+	return 0;
+}
+
+/* Reads a version of a role from the mirror; bytes are empty when it is not there. */
+static int look_at(struct mirror *m, const struct original *ours, const char *role,
+		   uint64_t version, struct buf *bytes, bool *foreign, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *key = key_of(version, role);
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s", ours->dir, key);
+	CLEANUP(buf_release) struct buf own = BUF_INIT(RELEASE_MAX_METADATA);
+	struct err missing = ERR_INIT;
+	*foreign = false;
+	int rc = mirror_get_small(m, key, bytes, e);
+	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY) {
+		err_clear(e);
+		buf_clear(bytes);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	bool past = file_read_all(path, &own, &missing) == 0 ?
+		    own.len == bytes->len && memcmp(buf_str(&own), buf_str(bytes), own.len) == 0 :
+		    version <= newest(ours, role);
+	*foreign = !past && authentic(ours, key, buf_str(bytes), bytes->len);
+	return 0;
+}
+
+int lineage_is_foreign(struct mirror *m, const struct original *ours, const void *timestamp,
+		       size_t len, bool *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf snapshot = BUF_INIT(RELEASE_MAX_METADATA);
+	CLEANUP(buf_release) struct buf targets = BUF_INIT(RELEASE_MAX_METADATA);
+	struct digest ignored;
+	uint64_t version = listed(TUF_TIMESTAMP, timestamp, len, "snapshot.json", &ignored);
+	*out = false;
+	int rc = version ? look_at(m, ours, "snapshot", version, &snapshot, out, e) : 0;
+	if (rc < 0 || *out || snapshot.len == 0)
+		return rc;
+	version = listed(TUF_SNAPSHOT, buf_str(&snapshot), snapshot.len, "targets.json", &ignored);
+	return version ? look_at(m, ours, "targets", version, &targets, out, e) : 0;
+}

@@ -1,0 +1,25 @@
+/*
+ * lineage: does the release that a mirror shows belong to the past of this tree? Two copies of
+ * one tree that are both signed in have the same version numbers and other contents.
+ *
+ * What the tree's gc has taken is not known any more, and counts as its past.
+ */
+#ifndef FERRY_PUBLISH_LINEAGE_H
+#define FERRY_PUBLISH_LINEAGE_H
+
+#include "mirror/mirror.h"
+#include "publish/original.h"
+
+/* Is the snapshot that the timestamp leads to another one than the tree's of that version? */
+bool lineage_is_forked(const struct original *ours, const void *timestamp, size_t len);
+
+/*
+ * Of a timestamp that no key of our newest root signed: does it lead to a snapshot or targets that
+ * one did sign, and that are not of our past? So a publisher who has just changed the
+ * timestamp key does not take another publisher's release for damage; while what somebody
+ * made with nothing but a leaked timestamp key leads to releases of ours, and may go.
+ */
+WARN_UNUSED int lineage_is_foreign(struct mirror *m, const struct original *ours,
+				   const void *timestamp, size_t len, bool *out, struct err *e);
+
+#endif
