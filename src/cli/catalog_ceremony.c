@@ -110,6 +110,35 @@ json_t *ceremony_keys_json(const struct tuf_writer_status *s, const struct keyri
 	return keys;
 }
 
+json_t *ceremony_ids_json(const struct str_list *ids, const struct keyring *names)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < ids->count; i++) {
+		json_t *key = json_object();
+		json_put_string(key, "id", ids->at[i]);
+		json_put_string(key, "name", ceremony_name(names, ids->at[i]));
+		json_push(array, key);
+	}
+	return array;
+}
+
+static json_t *changes_json(const struct tuf_writer_changes *changes,
+			    const struct keyring *names)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct tuf_writer_change *c = &changes->at[i];
+		json_t *object = json_object();
+		json_put_string(object, "role", c->role);
+		json_put(object, "added", ceremony_ids_json(&c->added, names));
+		json_put(object, "removed", ceremony_ids_json(&c->removed, names));
+		json_put_u64(object, "old_threshold", c->old_threshold);
+		json_put_u64(object, "threshold", c->threshold);
+		json_push(array, object);
+	}
+	return array;
+}
+
 static json_t *waiting_json(const struct tuf_writer_status *s, const struct keyring *names)
 {
 	json_t *object = json_object();
@@ -132,6 +161,8 @@ json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all, const struc
 	for (size_t i = 0; i < all->count; i++)
 		if (all->at[i].waiting)
 			json_push(array, waiting_json(&all->at[i], names));
+	if (all->changes.count)
+		json_put(json_array_get(array, 0), "changes", changes_json(&all->changes, names));
 	return array;
 }
 
@@ -150,6 +181,35 @@ static void print_count(struct cli *cli, const struct tuf_writer_status *s)
 	else
 		cli_print(cli, "%s %llu waits: %u of %u signatures\n", s->role, version, s->valid,
 			  s->threshold);
+}
+
+static void add_change(struct buf *text, const char *verb, const struct str_list *ids,
+		       const struct keyring *names)
+{
+	for (size_t i = 0; i < ids->count; i++) {
+		const char *name = ceremony_name(names, ids->at[i]);
+		buf_addf(text, "%s%s %.16s%s%s", text->len ? ", " : "", verb, ids->at[i],
+			 name ? " " : "", name ? name : "");
+	}
+}
+
+/* Who signs a root should know what it says. */
+static void print_changes(struct cli *cli, const struct tuf_writer_changes *changes,
+			  const struct keyring *names)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct tuf_writer_change *c = &changes->at[i];
+		CLEANUP(buf_release) struct buf text = BUF_INIT(256 * KIB);
+		add_change(&text, "adds", &c->added, names);
+		add_change(&text, "removes", &c->removed, names);
+		if (c->threshold != c->old_threshold)
+			buf_addf(&text, "%sthreshold %llu instead of %llu", text.len ? ", " : "",
+				 (unsigned long long)c->threshold,
+				 (unsigned long long)c->old_threshold);
+		cli_print(cli, "  for %s: %s\n", c->role, buf_str(&text));
+	}
+	if (changes->count == 0)
+		cli_print(cli, "  changes no keys\n");
 }
 
 static void print_keys(struct cli *cli, const struct tuf_writer_status *s,
@@ -186,6 +246,8 @@ void ceremony_print_waiting(struct cli *cli, const struct tuf_writer_statuses *a
 			continue;
 		waits = true;
 		print_count(cli, s);
+		if (s->old_threshold)
+			print_changes(cli, &all->changes, names);
 		if (!ceremony_lacks(s))
 			continue;
 		print_keys(cli, s, names);

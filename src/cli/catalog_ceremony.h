@@ -44,6 +44,8 @@ size_t ceremony_lacking(const struct tuf_writer_statuses *all, const struct opt_
 
 /* What a key is called here, or NULL. */
 const char *ceremony_name(const struct keyring *names, const char *keyid);
+/* [{"id", "name"}] */
+json_t *ceremony_ids_json(const struct str_list *ids, const struct keyring *names);
 /* [{"id", "name", "signed", …}] */
 json_t *ceremony_keys_json(const struct tuf_writer_status *s, const struct keyring *names);
 /* [{"role", "version", "signatures", …}] of all that waits. */

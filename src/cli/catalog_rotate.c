@@ -98,18 +98,6 @@ static int load_removed(const struct ceremony_desk *d, const struct opt_list *wh
 
 /* ---- telling ---- */
 
-static json_t *ids_json(const struct str_list *ids, const struct keyring *names)
-{
-	json_t *array = json_array();
-	for (size_t i = 0; i < ids->count; i++) {
-		json_t *key = json_object();
-		json_put_string(key, "id", ids->at[i]);
-		json_put_string(key, "name", ceremony_name(names, ids->at[i]));
-		json_push(array, key);
-	}
-	return array;
-}
-
 static json_t *operands_json(int count, char **operands)
 {
 	json_t *array = json_array();
@@ -161,8 +149,8 @@ static int tell(struct cli *cli, const char *command, const struct ceremony_desk
 		json_put(document, "changes", operands_json(count, operands));
 		json_put_bool(document, "changed", c->state.changed);
 		json_put_bool(document, "published", c->state.published);
-		json_put(document, "added", ids_json(&c->added, &d->names));
-		json_put(document, "removed", ids_json(&c->removed, &d->names));
+		json_put(document, "added", ceremony_ids_json(&c->added, &d->names));
+		json_put(document, "removed", ceremony_ids_json(&c->removed, &d->names));
 		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
 		json_put(document, "roles", catalog_roles_json(&c->state));
 		rc = cli_print_json(cli, document, e);

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import TOOLS
+from conftest import BIN, ROOT, TOOLS
 from published import mirror
 
 PEOPLE = ("alice", "bob", "carol")
@@ -142,10 +142,15 @@ def test_a_full_ceremony(lab):
     assert {k["name"]: (k["signed"], k["old"], k["new"]) for k in waiting["keys"]} == {
         "root": (True, True, False), "alice": (False, False, True),
         "bob": (False, False, True), "carol": (False, False, True)}
+    assert [(c["role"], [k["name"] for k in c["added"]], [k["name"] for k in c["removed"]],
+             c["old_threshold"], c["threshold"]) for c in waiting["changes"]] == \
+        [("root", list(PEOPLE), ["root"], 1, 2)]
     lab.verify()
 
-    # The first goes away with a copy, signs, and comes back.
+    # The first goes away with a copy, sees what it changes, signs, and comes back.
     stick = lab.copy()
+    shown = lab("status", "--repository", stick, check=1).out
+    assert re.search(r"for root: adds [0-9a-f]{16} alice.*threshold 2 instead of 1", shown)
     assert sorted(p.name for p in stick.iterdir()) == ["drafts", "metadata"]
     signed = lab.sign_root("alice", stick, check=1)
     assert "1 new signature" in signed.out and "1 of 2 signatures by its own keys" in signed.out
@@ -658,3 +663,74 @@ def test_damaged_drafts_are_told_and_can_be_discarded(lab):
     assert "drafts/root.json" in error["message"] and "catalog discard" in error["hint"]
     lab("discard")
     assert lab.status()
+
+
+# -- the README --------------------------------------------------------------------------
+
+
+def readme_commands(title):
+    """The code of a section's blocks, each with the name in its first line."""
+    text = (ROOT / "README.md").read_text()
+    section = text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"```sh\n# ([^,;\n]*)[^\n]*\n(.*?)```", section, re.S)
+    assert blocks
+    return blocks
+
+
+def test_the_commands_of_the_readme(lab):
+    """The ceremony, then a leaked timestamp key and a lost root key, as they are written."""
+    stick = lab.work / "stick"
+    stick.mkdir()
+
+    def run(code, name="alice", check=0):
+        home = lab.work / "homes" / name
+        home.mkdir(parents=True, exist_ok=True)
+        code = code.replace("alice.pem", f"{name}.pem").replace("/media/stick", str(stick))
+        env = lab.ferry.environment({"HOME": home, "PATH": f"{BIN}:{os.environ['PATH']}"})
+        done = subprocess.run(["bash", "-ec", code], cwd=lab.work, env=env, text=True,
+                              capture_output=True, timeout=120)
+        assert done.returncode == check, (code, done.stdout, done.stderr)
+        return done
+
+    def all_but_the_rotation(code):
+        """bash -e stops at its exit code 1, which is what it is to tell."""
+        rotate, rest = code.replace("\\\n", " ").split("\n", 1)
+        assert "signatures" in run(rotate, check=1).stdout
+        run(rest)
+
+    make, propose, sign, finish = [b for _, b in readme_commands("Key ceremony in ten minutes")]
+    for name in PEOPLE:
+        run(make.replace("new alice", f"new {name}").replace("alice.pub", f"{name}.pub"), name)
+    all_but_the_rotation(propose)
+    for name, last in (("alice", False), ("bob", True)):
+        status, signing = sign.strip().split("\n")
+        assert "for root: adds" in run(status, name, check=1).stdout
+        run(signing, name, check=0 if last else 1)
+    conf = lab.work / "ferry.conf"
+    conf.write_text(conf.read_text() + mirror("a"))
+    run(finish)
+    assert lab.root()["version"] == 2 and lab.root()["roles"]["root"]["threshold"] == 2
+    lab.verify()
+    (lab.keys / "root.pem").unlink()
+
+    timestamp, targets, again, root = [b for _, b in readme_commands("A key leaked: what now")]
+    copy = propose.replace("\\\n", " ").strip().split("\n")[-1]
+
+    def gather(*names):
+        shutil.rmtree(stick / "root")
+        run(copy)
+        for name in names:
+            run(sign.strip().split("\n")[1], name, check=0 if name == names[-1] else 1)
+        run("ferry catalog merge /media/stick/root || test $? = 1")
+    for leaked in (timestamp, targets):
+        run(leaked, check=1)
+        gather("carol", "alice")
+        run(again)
+        lab.verify()
+    assert lab.root()["version"] == 4
+    run(make.replace("new alice", "new carol-2").replace("alice.pub", "carol-2.pub"), "carol")
+    run(root, check=1)
+    gather("alice", "bob")
+    assert lab.root()["version"] == 5
+    lab.verify()
+    assert lab.status()[1] == []

@@ -214,6 +214,21 @@ struct tuf_merged {
 WARN_UNUSED int tuf_writer_merge(struct tuf_writer *w, const char *path, struct tuf_merged *out,
 				 struct err *e);
 
+/* What a waiting root changes: one for each role whose keys or threshold are others than those
+ * published. Who signs it wants to know. */
+struct tuf_writer_change {
+	const char *role;               /* static */
+	struct str_list added, removed; /* key ids */
+	uint64_t old_threshold, threshold;
+};
+struct tuf_writer_changes {
+	struct tuf_writer_change at[4];
+	size_t count;
+};
+void tuf_writer_changes_release(struct tuf_writer_changes *c);
+/* None when no root waits, or when it only renews. */
+void tuf_writer_root_changes(const struct tuf_writer *w, struct tuf_writer_changes *out);
+
 /* One line of `catalog status`, for each document: published, or waiting. */
 struct tuf_writer_status {
 	char *role;                     /* of bins: their prefix, one line for all of them */
@@ -233,6 +248,7 @@ struct tuf_writer_status {
 struct tuf_writer_statuses {
 	struct tuf_writer_status *at;   /* root, targets, delegated …, snapshot, timestamp */
 	size_t count, cap;
+	struct tuf_writer_changes changes;      /* of a root that waits */
 };
 void tuf_writer_statuses_release(struct tuf_writer_statuses *s);
 WARN_UNUSED int tuf_writer_status(const struct tuf_writer *w, struct tuf_writer_statuses *out,

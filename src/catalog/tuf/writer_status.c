@@ -13,6 +13,7 @@ void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
 		str_list_release(&s->at[i].signed_by);
 	}
 	free(s->at);
+	tuf_writer_changes_release(&s->changes);
 	*s = (struct tuf_writer_statuses){ 0 };
 }
 
@@ -182,7 +183,61 @@ int tuf_writer_status(const struct tuf_writer *w, struct tuf_writer_statuses *ou
 		rc = add_status(w, writer_top(w, TUF_TIMESTAMP), &all, e);
 	if (rc < 0)
 		return rc;
+	tuf_writer_root_changes(w, &all.changes);
 	*out = all;
 	all = (struct tuf_writer_statuses){ 0 };
 	return 0;
+}
+
+/* -- what a root changes ----------------------------------------------------------------- */
+
+void tuf_writer_changes_release(struct tuf_writer_changes *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		str_list_release(&c->at[i].added);
+		str_list_release(&c->at[i].removed);
+	}
+	c->count = 0;
+}
+
+static const json_t *root_role(json_t *envelope, const char *role)
+{
+	return json_object_get(json_object_get(json_object_get(envelope, "signed"), "roles"), role);
+}
+
+/* The ids of a that b has not. */
+static void difference(const json_t *a, const json_t *b, struct str_list *out)
+{
+	json_t *id, *other;
+	size_t i, k;
+	json_array_foreach (json_object_get(a, "keyids"), i, id) {
+		bool there = false;
+		json_array_foreach (json_object_get(b, "keyids"), k, other)
+			there |= json_equal(id, other);
+		if (!there)
+			str_list_add(out, json_string_value(id));
+	}
+}
+
+void tuf_writer_root_changes(const struct tuf_writer *w, struct tuf_writer_changes *out)
+{
+	static const enum tuf_type order[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
+	const struct writer_doc *root = writer_top(w, TUF_ROOT);
+	*out = (struct tuf_writer_changes){ 0 };
+	if (!root->draft || !root->published)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		const char *role = tuf_type_name(order[i]);
+		const json_t *old = root_role(root->published, role);
+		const json_t *new = root_role(root->draft, role);
+		struct tuf_writer_change *c = &out->at[out->count];
+		*c = (struct tuf_writer_change){ .role = role };
+		c->old_threshold =
+			(uint64_t)json_integer_value(json_object_get(old, "threshold"));
+		c->threshold = (uint64_t)json_integer_value(json_object_get(new, "threshold"));
+		difference(new, old, &c->added);
+		difference(old, new, &c->removed);
+		if (c->added.count || c->removed.count || c->threshold != c->old_threshold)
+			out->count++;
+	}
 }
