@@ -149,9 +149,9 @@ def test_a_full_ceremony(lab):
 
     # The first goes away with a copy, sees what it changes, signs, and comes back.
     stick = lab.copy()
-    shown = lab("status", "--repository", stick, check=1).out
-    assert re.search(r"for root: adds [0-9a-f]{16} alice.*threshold 2 instead of 1", shown)
     assert sorted(p.name for p in stick.iterdir()) == ["drafts", "metadata"]
+    shown = lab("status", "--repository", stick, check=1).out
+    assert re.search(r"for root: adds [0-9a-f]{16}.*threshold 2 instead of 1", shown)
     signed = lab.sign_root("alice", stick, check=1)
     assert "1 new signature" in signed.out and "1 of 2 signatures by its own keys" in signed.out
     merged = lab.json("merge", stick, check=1)
