@@ -166,6 +166,10 @@ def test_a_damaged_local_object_is_not_published(publisher, validate):
 
 def test_an_unsigned_tree_is_not_published(publisher):
     (publisher.tree / "metadata/timestamp.json").unlink()
+    assert "timestamp.json is missing" in publisher("push", check=6).err
+    for path in (publisher.tree / "metadata").iterdir():
+        if path.name != "1.root.json":
+            path.unlink()
     assert "catalog sign" in publisher("push", check=3).err
 
 
