@@ -133,7 +133,7 @@ def test_progress_stays_on_its_line(work, columns):
     """A line that the terminal wraps could not be erased again; ^C is echoed behind it."""
     name = "a-model-with-a-long-name-q8_0-00001-of-00003.bin"
     with (work / name).open("wb") as f:
-        f.truncate(3 << 30)
+        f.truncate(64 << 30)
     command = [str(BIN / "ferry-manifest"), "create", name]
     code, text = terminal(command, work, columns, until=lambda text: text.count(b"\r") > 12)
     assert code == -signal.SIGTERM

@@ -1,8 +1,6 @@
 /* Hash bins from both sides: the writer makes them, the client looks targets up. */
-#include "catalog/sign/privkey.h"
-#include "catalog/tuf/client.h"
 #include "catalog/tuf/match.h"
-#include "catalog/tuf/writer.h"
+#include "publisher.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -10,96 +8,28 @@
 
 #include <stdio.h>
 
-#define NOW 1800000000      /* 2027-01-15 */
-#define DAY 86400
 #define FILES 40
-
-struct fixture {
-	char *dir, *tree, *metadata, *trust;
-	struct signer *keys[6];         /* root, targets, snapshot, timestamp, two more */
-	struct str_list requests;
-};
-enum { ROOT, TARGETS, SNAPSHOT, TIMESTAMP, BINS, OTHER };
-static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
-
-static int set_up(void **state)
-{
-	struct fixture *f = NEW(struct fixture);
-	f->dir = scratch_new();
-	f->tree = path_join(f->dir, "tree");
-	f->metadata = path_join(f->dir, "tree/metadata");
-	f->trust = path_join(f->dir, "trust");
-	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++) {
-		struct privkey *k;
-		struct err e = ERR_INIT;
-		assert_ok(privkey_new(PRIVKEY_ED25519, &k, &e), &e);
-		f->keys[i] = privkey_signer(k, i < 4 ? roles[i] : "spare");
-	}
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++)
-		signer_free(f->keys[i]);
-	str_list_release(&f->requests);
-	scratch_free(f->dir);
-	free(f->tree);
-	free(f->metadata);
-	free(f->trust);
-	free(f);
-	return 0;
-}
-
-/* -- the publisher --------------------------------------------------------------------- */
-
-static struct tuf_writer *open_at(struct fixture *f, int64_t now_s)
-{
-	struct tuf_writer *w;
-	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_open(f->tree, NULL, now_s, &w, &e), &e);
-	return w;
-}
+enum { BINS = SPARE, OTHER };
 
 static char *file_path(size_t i)
 {
 	return mem_printf("models/m%zu/m%zu.gguf", i, i);
 }
 
-static void set_target(struct tuf_writer *w, const char *role, const char *path, const char *text)
+static void publish_first(struct publisher *f)
 {
-	struct err e = ERR_INIT;
-	struct digest d;
-	sha256_of(text, strlen(text), &d);
-	assert_ok(tuf_writer_target_set(w, role, path, strlen(text), &d, NULL, &e), &e);
-}
-
-static struct tuf_saved save(struct tuf_writer *w, struct signer *const *signers, size_t count)
-{
-	struct tuf_saved saved;
-	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_save(w, signers, count, &saved, &e), &e);
-	return saved;
-}
-
-static void publish_first(struct fixture *f)
-{
-	struct err e = ERR_INIT;
-	struct tuf_writer *w = open_at(f, NOW);
-	for (size_t i = 0; i < 4; i++)
-		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[i]->key, &e), &e);
-	set_target(w, "targets", "catalog.json", "{}");
+	struct tuf_writer *w = publisher_open(f, NOW);
+	publisher_add_keys(f, w);
+	writer_set(w, "targets", "catalog.json", "{}");
 	for (size_t i = 0; i < FILES; i++) {
 		CLEANUP(mem_free_ptr) char *path = file_path(i);
-		set_target(w, "targets", path, path);
+		writer_set(w, "targets", path, path);
 	}
-	assert_true(save(w, f->keys, 4).published);
+	assert_true(writer_save(w, f->keys, 4).published);
 	tuf_writer_close(w);
 }
 
-static int delegate(struct fixture *f, struct tuf_writer *w, const char *prefix, unsigned bits,
+static int delegate(struct publisher *f, struct tuf_writer *w, const char *prefix, unsigned bits,
 		    int key, struct err *e)
 {
 	const struct tuf_key *keys[] = { f->keys[key]->key };
@@ -116,23 +46,23 @@ static void move_files(struct tuf_writer *w, const char *was)
 		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
 		struct tuf_tree_target t;
 		struct err e = ERR_INIT;
-		set_target(w, owner, path, path);
+		writer_set(w, owner, path, path);
 		if (strcmp(owner, was) != 0 && tuf_writer_target_get(w, was, path, &t))
 			assert_ok(tuf_writer_target_remove(w, was, path, &e), &e);
 	}
 }
 
-static void publish_bins(struct fixture *f, unsigned bits, int key)
+static void publish_bins(struct publisher *f, unsigned bits, int key)
 {
 	struct err e = ERR_INIT;
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(delegate(f, w, "bin", bits, key, &e), &e);
 	move_files(w, "targets");
-	assert_true(save(w, f->keys, 6).published);
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
 }
 
-static json_t *published(struct fixture *f, const char *name)
+static json_t *published(struct publisher *f, const char *name)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, name);
 	struct json_limits limits = { .max_bytes = MIB };
@@ -142,7 +72,7 @@ static json_t *published(struct fixture *f, const char *name)
 	return json;
 }
 
-static bool has_file(struct fixture *f, const char *name)
+static bool has_file(struct publisher *f, const char *name)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, name);
 	return file_exists(path);
@@ -150,33 +80,12 @@ static bool has_file(struct fixture *f, const char *name)
 
 /* -- the reader ------------------------------------------------------------------------ */
 
-static int get_file(void *ctx, const char *name, struct buf *out, struct err *e)
-{
-	struct fixture *f = ctx;
-	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, name);
-	str_list_add(&f->requests, name);
-	return file_read_all(path, out, e);
-}
-
-static int refresh(struct fixture *f, struct tuf_client **out, struct err *e)
-{
-	struct tuf_transport transport = { .get = get_file, .ctx = f };
-	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, "1.root.json");
-	CLEANUP(buf_release) struct buf root = BUF_INIT(MIB);
-	struct err opened = ERR_INIT;
-	assert_ok(file_read_all(path, &root, &opened), &opened);
-	assert_ok(tuf_client_init(f->trust, root.data, root.len, &opened), &opened);
-	assert_ok(tuf_client_open(f->trust, &transport, NULL, NOW, out, &opened), &opened);
-	str_list_release(&f->requests);
-	return tuf_client_refresh(*out, e);
-}
-
-static void assert_all_found(struct fixture *f)
+static void assert_all_found(struct publisher *f)
 {
 	struct tuf_client *c;
 	struct err e = ERR_INIT;
 	struct tuf_target t;
-	assert_ok(refresh(f, &c, &e), &e);
+	assert_ok(publisher_read(f, NOW, &c, &e), &e);
 	assert_ok(tuf_client_target(c, "catalog.json", &t, &e), &e);
 	for (size_t i = 0; i < FILES; i++) {
 		CLEANUP(mem_free_ptr) char *path = file_path(i);
@@ -232,7 +141,7 @@ static void bins_are_told_by_their_names(void **state)
 
 static void a_tree_moves_to_bins_in_one_save(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	publish_first(f);
 	assert_all_found(f);
 	publish_bins(f, 4, TARGETS);
@@ -257,13 +166,13 @@ static void a_tree_moves_to_bins_in_one_save(void **state)
 
 static void one_look_up_reads_one_bin(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct tuf_client *c;
 	struct tuf_target t;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 8, BINS);
-	assert_ok(refresh(f, &c, &e), &e);
+	assert_ok(publisher_read(f, NOW, &c, &e), &e);
 	assert_ok(tuf_client_target(c, "models/m3/m3.gguf", &t, &e), &e);
 	static const char *const wanted[] = { "2.root.json", "timestamp.json", "2.snapshot.json",
 					      "2.targets.json" };
@@ -279,15 +188,15 @@ static void one_look_up_reads_one_bin(void **state)
 
 static void only_what_changed_gets_a_version(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 4, BINS);
-	struct tuf_writer *w = open_at(f, NOW + DAY);
+	struct tuf_writer *w = publisher_open(f, NOW + DAY);
 	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
-	set_target(w, owner, "models/m3/m3.gguf", "new");
+	writer_set(w, owner, "models/m3/m3.gguf", "new");
 	/* The key of targets is not needed for it. */
-	struct tuf_saved saved = save(w, f->keys + SNAPSHOT, 3);
+	struct tuf_saved saved = writer_save(w, f->keys + SNAPSHOT, 3);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 3);
 	tuf_writer_close(w);
@@ -299,10 +208,10 @@ static void only_what_changed_gets_a_version(void **state)
 	}
 	assert_false(has_file(f, "3.targets.json"));
 	/* A refresh touches no bin. */
-	w = open_at(f, NOW + 2 * DAY);
+	w = publisher_open(f, NOW + 2 * DAY);
 	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
 	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	saved = save(w, f->keys + SNAPSHOT, 2);
+	saved = writer_save(w, f->keys + SNAPSHOT, 2);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 2);
 	tuf_writer_close(w);
@@ -311,11 +220,11 @@ static void only_what_changed_gets_a_version(void **state)
 
 static void bins_and_targets_wait_for_each_other(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	/* The bins' key is elsewhere: targets must not be published without its files. */
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
 	struct tuf_writer_statuses all = { 0 };
 	assert_ok(tuf_writer_status(w, &all, &e), &e);
@@ -326,39 +235,39 @@ static void bins_and_targets_wait_for_each_other(void **state)
 	assert_int_equal(all.at[2].valid, 0);
 	tuf_writer_statuses_release(&all);
 	move_files(w, "targets");
-	struct tuf_saved saved = save(w, f->keys, 4);
+	struct tuf_saved saved = writer_save(w, f->keys, 4);
 	assert_false(saved.published);
 	assert_int_equal(saved.waiting, 17);
 	tuf_writer_close(w);
 	assert_false(has_file(f, "2.targets.json"));
 	assert_all_found(f);
 	/* Meanwhile the cron job goes on. */
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	assert_true(save(w, f->keys + TIMESTAMP, 1).timestamp);
+	assert_true(writer_save(w, f->keys + TIMESTAMP, 1).timestamp);
 	tuf_writer_close(w);
-	w = open_at(f, NOW);
-	assert_true(save(w, f->keys + SNAPSHOT, 3).published);
+	w = publisher_open(f, NOW);
+	assert_true(writer_save(w, f->keys + SNAPSHOT, 3).published);
 	tuf_writer_close(w);
 	assert_true(has_file(f, "2.targets.json"));
 	assert_all_found(f);
 	/* The other way round: a bin that loses a file waits for the catalog that does. */
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
 	assert_ok(tuf_writer_target_remove(w, owner, "models/m3/m3.gguf", &e), &e);
-	set_target(w, "targets", "catalog.json", "{ }");
-	assert_false(save(w, f->keys + SNAPSHOT, 3).published);
+	writer_set(w, "targets", "catalog.json", "{ }");
+	assert_false(writer_save(w, f->keys + SNAPSHOT, 3).published);
 	tuf_writer_close(w);
 	assert_all_found(f);
 }
 
 static void another_number_of_bins(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 3, BINS);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	CLEANUP(str_list_release) struct str_list before = { 0 }, after = { 0 };
 	tuf_writer_bin_names(w, &before);
 	assert_int_equal(before.count, 8);
@@ -367,15 +276,15 @@ static void another_number_of_bins(void **state)
 	assert_int_equal(after.count, 16);
 	for (size_t i = 0; i < before.count; i++)
 		move_files(w, before.at[i]);
-	assert_true(save(w, f->keys, 6).published);
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
 	assert_all_found(f);
 	/* And none: as named before, their versions go on where they ended. */
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_undelegate(w, "targets", "bin", &e), &e);
 	assert_false(tuf_writer_has_bins(w));
 	move_files(w, "targets");
-	assert_true(save(w, f->keys, 6).published);
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
 	assert_all_found(f);
 	publish_bins(f, 3, TARGETS);
@@ -385,23 +294,23 @@ static void another_number_of_bins(void **state)
 
 static void an_older_bin_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_client *c;
 	struct tuf_target t;
 	publish_first(f);
 	publish_bins(f, 1, BINS);
 	assert_all_found(f);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
-	set_target(w, owner, "models/m3/m3.gguf", "new");
-	assert_true(save(w, f->keys, 6).published);
+	writer_set(w, owner, "models/m3/m3.gguf", "new");
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
 	/* A mirror gives the old one out as the new one. */
 	CLEANUP(mem_free_ptr) char *old = mem_printf("%s/1.%s.json", f->metadata, owner);
 	CLEANUP(mem_free_ptr) char *new = mem_printf("%s/2.%s.json", f->metadata, owner);
 	assert_ok(file_copy(old, new, 0644, &e), &e);
-	assert_ok(refresh(f, &c, &e), &e);
+	assert_ok(publisher_read(f, NOW, &c, &e), &e);
 	assert_int_equal(tuf_client_target(c, "models/m3/m3.gguf", &t, &e), -ERR_INTEGRITY);
 	assert_non_null(strstr(e.text, owner));
 	tuf_client_close(c);
@@ -409,7 +318,7 @@ static void an_older_bin_is_refused(void **state)
 
 static void very_many_bins_are_listed_in_brief(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	publish_first(f);
 	publish_bins(f, 11, BINS);
 	CLEANUP(json_release) json_t *snapshot = published(f, "2.snapshot.json");
@@ -422,16 +331,16 @@ static void very_many_bins_are_listed_in_brief(void **state)
 
 static void expiring_bins_are_renewed_with_targets(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 2, BINS);
 	int64_t later = NOW + 350 * DAY;
-	struct tuf_writer *w = open_at(f, later);
+	struct tuf_writer *w = publisher_open(f, later);
 	assert_ok(tuf_writer_touch_expiring(w, later, &e), &e);
 	assert_false(tuf_writer_changed(w));
 	assert_ok(tuf_writer_touch_expiring(w, later + 30 * DAY, &e), &e);
-	struct tuf_saved saved = save(w, f->keys, 6);
+	struct tuf_saved saved = writer_save(w, f->keys, 6);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 1 + 4 + 2);
 	struct tuf_writer_statuses all = { 0 };
@@ -450,14 +359,14 @@ static void expiring_bins_are_renewed_with_targets(void **state)
 
 static void new_keys_sign_every_bin(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 2, BINS);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_key_add(w, "bin", f->keys[OTHER]->key, &e), &e);
 	assert_ok(tuf_writer_key_remove(w, "bin", f->keys[BINS]->key->id, &e), &e);
-	struct tuf_saved saved = save(w, f->keys, 6);
+	struct tuf_saved saved = writer_save(w, f->keys, 6);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 1 + 4 + 2);
 	tuf_writer_close(w);
@@ -466,14 +375,14 @@ static void new_keys_sign_every_bin(void **state)
 
 static void bins_and_names_exclude_each_other(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/community-*/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
 	struct tuf_delegation d = { .name = "community", .paths = paths, .path_count = 1,
 				    .threshold = 1, .keys = keys, .key_count = 1 };
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
 	assert_int_equal(delegate(f, w, "bin", 4, BINS, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "named") ? e.text : strstr(e.text, "names"));
@@ -496,7 +405,7 @@ static void bins_and_names_exclude_each_other(void **state)
 
 static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	const char *wide[] = { "models/c-*/*" }, *narrow[] = { "models/c-a/*", "models/x/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
@@ -507,7 +416,7 @@ static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
 	second.paths = wide;
 	second.path_count = 1;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_delegate(w, "targets", &first, &e), &e);
 	assert_ok(tuf_writer_delegate(w, "targets", &second, &e), &e);
 	static const char *const cases[][2] = {
@@ -526,7 +435,7 @@ static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
 
 static void a_role_vouches_when_it_has_signed(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/c/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
@@ -536,9 +445,9 @@ static void a_role_vouches_when_it_has_signed(void **state)
 	bool yes, complete;
 	sha256_of("x", 1, &sha256);
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
-	set_target(w, "c", "models/c/x", "x");
+	writer_set(w, "c", "models/c/x", "x");
 	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
 	assert_false(yes);
 	assert_ok(tuf_writer_sign(w, "c", f->keys, 4, &complete, &e), &e);
@@ -550,13 +459,13 @@ static void a_role_vouches_when_it_has_signed(void **state)
 	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &other, &yes, &e), &e);
 	assert_false(yes);
 	/* Its key is not needed any more. */
-	assert_true(save(w, f->keys, 4).published);
+	assert_true(writer_save(w, f->keys, 4).published);
 	tuf_writer_close(w);
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_undelegate(w, "targets", "c", &e), &e);
 	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
 	assert_false(yes);
-	assert_true(save(w, f->keys, 4).published);
+	assert_true(writer_save(w, f->keys, 4).published);
 	tuf_writer_close(w);
 	CLEANUP(json_release) json_t *targets = published(f, "3.targets.json");
 	assert_null(json_object_get(json_object_get(targets, "signed"), "delegations"));
@@ -565,7 +474,7 @@ static void a_role_vouches_when_it_has_signed(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, publisher_set_up, publisher_tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_path_belongs_to_the_bin_of_its_first_bits),
 		cmocka_unit_test(bins_are_told_by_their_names),

@@ -1,5 +1,4 @@
-#include "catalog/sign/privkey.h"
-#include "catalog/tuf/writer.h"
+#include "publisher.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -7,16 +6,7 @@
 
 #include <string.h>
 
-#define NOW 1800000000      /* 2027-01-15 */
-#define DAY 86400
-
-/* A published tree whose root is held by ROOT, and five more keys. */
-struct fixture {
-	char *dir, *tree;
-	struct signer *keys[8];
-};
-enum { ROOT, TARGETS, SNAPSHOT, TIMESTAMP, ALICE, BOB, CAROL, NEW };
-static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
+enum { ALICE = SPARE, BOB, CAROL, NEW };
 
 static struct tuf_writer *open_tree(const char *tree)
 {
@@ -28,45 +18,24 @@ static struct tuf_writer *open_tree(const char *tree)
 
 static struct tuf_saved save(struct tuf_writer *w, struct signer *const *signers, size_t count)
 {
-	struct tuf_saved saved;
-	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_save(w, signers, count, &saved, &e), &e);
+	struct tuf_saved saved = writer_save(w, signers, count);
 	tuf_writer_close(w);
 	return saved;
 }
 
+/* A published tree whose root is held by ROOT. */
 static int set_up(void **state)
 {
-	struct fixture *f = NEW(struct fixture);
-	struct err e = ERR_INIT;
-	f->dir = scratch_new();
-	f->tree = path_join(f->dir, "tree");
-	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++) {
-		struct privkey *k;
-		assert_ok(privkey_new(i == BOB ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519, &k, &e), &e);
-		f->keys[i] = privkey_signer(k, "key");
-	}
+	publisher_set_up(state);
+	struct publisher *f = *state;
 	struct tuf_writer *w = open_tree(f->tree);
-	for (size_t i = 0; i < 4; i++)
-		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[i]->key, &e), &e);
+	publisher_add_keys(f, w);
 	assert_true(save(w, f->keys, 4).published);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++)
-		signer_free(f->keys[i]);
-	scratch_free(f->dir);
-	free(f->tree);
-	free(f);
 	return 0;
 }
 
 /* Alice, Bob and Carol in place of the first key, two of them enough. */
-static void propose(struct fixture *f)
+static void propose(struct publisher *f)
 {
 	struct err e = ERR_INIT;
 	struct tuf_writer *w = open_tree(f->tree);
@@ -77,7 +46,7 @@ static void propose(struct fixture *f)
 	assert_false(save(w, &f->keys[ROOT], 1).published);
 }
 
-static void copy_folder(struct fixture *f, const char *copy, const char *folder)
+static void copy_folder(struct publisher *f, const char *copy, const char *folder)
 {
 	CLEANUP(mem_free_ptr) char *from = path_join(f->tree, folder);
 	CLEANUP(mem_free_ptr) char *base = path_join(f->dir, copy);
@@ -94,7 +63,7 @@ static void copy_folder(struct fixture *f, const char *copy, const char *folder)
 }
 
 /* Somebody signs on a copy; the caller frees its path. */
-static char *signed_copy(struct fixture *f, const char *name, size_t key)
+static char *signed_copy(struct publisher *f, const char *name, size_t key)
 {
 	copy_folder(f, name, "metadata");
 	copy_folder(f, name, "drafts");
@@ -113,7 +82,7 @@ static struct tuf_merged merge(struct tuf_writer *w, const char *path)
 
 static void copies_are_merged(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	propose(f);
 	CLEANUP(mem_free_ptr) char *a = signed_copy(f, "alice", ALICE);
 	CLEANUP(mem_free_ptr) char *b = signed_copy(f, "bob", BOB);
@@ -137,7 +106,7 @@ static void copies_are_merged(void **state)
 
 static void a_copy_that_published_gives_its_signatures(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	propose(f);
 	CLEANUP(mem_free_ptr) char *copy = signed_copy(f, "stick", ALICE);
 	assert_true(save(open_tree(copy), &f->keys[BOB], 1).published);
@@ -149,7 +118,7 @@ static void a_copy_that_published_gives_its_signatures(void **state)
 /* Copied over the tree instead of merged: the draft that stayed is done. */
 static void a_draft_of_what_is_published_is_tidied_up(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	propose(f);
 	CLEANUP(mem_free_ptr) char *copy = signed_copy(f, "stick", ALICE);
 	assert_true(save(open_tree(copy), &f->keys[BOB], 1).published);
@@ -164,7 +133,7 @@ static void a_draft_of_what_is_published_is_tidied_up(void **state)
 
 static void other_documents_are_not_merged(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_merged merged;
 	propose(f);
@@ -183,9 +152,10 @@ static void other_documents_are_not_merged(void **state)
 /* New keys that wait for root's people must not keep cron from its work. */
 static void refresh_goes_on_while_new_online_keys_wait(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_writer *w = open_tree(f->tree);
+	static const char *const roles[] = { [SNAPSHOT] = "snapshot", [TIMESTAMP] = "timestamp" };
 	for (size_t i = SNAPSHOT; i <= TIMESTAMP; i++) {
 		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
 		assert_ok(tuf_writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
@@ -212,7 +182,7 @@ static void refresh_goes_on_while_new_online_keys_wait(void **state)
 
 static void a_waiting_root_says_what_it_changes(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_writer_statuses all;
 	propose(f);
@@ -241,7 +211,7 @@ static void a_waiting_root_says_what_it_changes(void **state)
 
 static void drafts_that_do_not_open_can_be_discarded(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_writer *w;
 	propose(f);
@@ -257,7 +227,7 @@ static void drafts_that_do_not_open_can_be_discarded(void **state)
 	tuf_writer_close(open_tree(f->tree));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, publisher_tear_down)
 
 int main(void)
 {

@@ -1,92 +1,19 @@
-#include "catalog/sign/privkey.h"
-#include "catalog/tuf/client.h"
-#include "catalog/tuf/writer.h"
+#include "publisher.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
-#define NOW 1800000000      /* 2027-01-15 */
-#define DAY 86400
-
-/* A publisher with a tree, a client's trust folder, and one key for each role. */
-struct fixture {
-	char *dir, *tree, *metadata, *trust;
-	struct signer *keys[6];         /* root, targets, snapshot, timestamp, two more */
-};
-enum { ROOT, TARGETS, SNAPSHOT, TIMESTAMP, EXTRA, OTHER };
-static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
-
-static int set_up(void **state)
-{
-	struct fixture *f = NEW(struct fixture);
-	f->dir = scratch_new();
-	f->tree = path_join(f->dir, "tree");
-	f->metadata = path_join(f->dir, "tree/metadata");
-	f->trust = path_join(f->dir, "trust");
-	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++) {
-		struct privkey *k;
-		struct err e = ERR_INIT;
-		assert_ok(privkey_new(i == EXTRA ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519, &k, &e),
-			  &e);
-		f->keys[i] = privkey_signer(k, i < 4 ? roles[i] : "spare");
-	}
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	for (size_t i = 0; i < ARRAY_LEN(f->keys); i++)
-		signer_free(f->keys[i]);
-	scratch_free(f->dir);
-	free(f->tree);
-	free(f->metadata);
-	free(f->trust);
-	free(f);
-	return 0;
-}
-
-static struct tuf_writer *open_at(struct fixture *f, int64_t now_s)
-{
-	struct tuf_writer *w;
-	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_open(f->tree, NULL, now_s, &w, &e), &e);
-	return w;
-}
-
-static void digest_of(const char *text, struct digest *out)
-{
-	sha256_of(text, strlen(text), out);
-}
-
-static void set_target(struct tuf_writer *w, const char *role, const char *path, const char *text)
-{
-	struct err e = ERR_INIT;
-	struct digest d;
-	digest_of(text, &d);
-	assert_ok(tuf_writer_target_set(w, role, path, strlen(text), &d, NULL, &e), &e);
-}
-
-static struct tuf_saved save(struct tuf_writer *w, struct signer *const *signers, size_t count)
-{
-	struct tuf_saved saved;
-	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_save(w, signers, count, &saved, &e), &e);
-	return saved;
-}
+enum { OTHER = SPARE, EXTRA };
 
 /* One key for each role, one target, all published. */
-static void publish_first(struct fixture *f)
+static void publish_first(struct publisher *f)
 {
-	struct err e = ERR_INIT;
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_false(tuf_writer_has_root(w));
-	for (size_t i = 0; i < 4; i++)
-		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[i]->key, &e), &e);
-	set_target(w, "targets", "models/a/a.gguf", "hello");
-	struct tuf_saved saved = save(w, f->keys, 4);
+	publisher_add_keys(f, w);
+	writer_set(w, "targets", "models/a/a.gguf", "hello");
+	struct tuf_saved saved = writer_save(w, f->keys, 4);
 	assert_true(saved.published);
 	assert_true(saved.timestamp);
 	assert_int_equal(saved.signatures, 4);
@@ -94,43 +21,13 @@ static void publish_first(struct fixture *f)
 	tuf_writer_close(w);
 }
 
-/* -- a client over the tree ------------------------------------------------------------ */
-
-static int get_file(void *ctx, const char *name, struct buf *out, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = path_join(ctx, name);
-	return file_read_all(path, out, e);
-}
-
-static void init_client(struct fixture *f)
-{
-	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, "1.root.json");
-	CLEANUP(buf_release) struct buf root = BUF_INIT(MIB);
-	struct err e = ERR_INIT;
-	assert_ok(file_read_all(path, &root, &e), &e);
-	assert_ok(tuf_client_init(f->trust, root.data, root.len, &e), &e);
-}
-
-static int refresh(struct fixture *f, int64_t now_s, struct tuf_client **out, struct err *e)
-{
-	struct tuf_transport transport = { .get = get_file, .ctx = f->metadata };
-	if (!tuf_client_is_initialised(f->trust))
-		init_client(f);
-	struct err opened = ERR_INIT;
-	assert_ok(tuf_client_open(f->trust, &transport, NULL, now_s, out, &opened), &opened);
-	int rc = tuf_client_refresh(*out, e);
-	if (rc < 0)
-		tuf_client_close(*out);
-	return rc;
-}
-
-static void assert_versions(struct fixture *f, int64_t now_s, uint64_t root, uint64_t timestamp,
+static void assert_versions(struct publisher *f, int64_t now_s, uint64_t root, uint64_t timestamp,
 			    uint64_t snapshot, uint64_t targets)
 {
 	struct tuf_client *c;
 	struct tuf_role_state state[4];
 	struct err e = ERR_INIT;
-	assert_ok(refresh(f, now_s, &c, &e), &e);
+	assert_ok(publisher_read(f, now_s, &c, &e), &e);
 	assert_int_equal(tuf_client_state(c, state), 4);
 	assert_int_equal(state[0].version, root);
 	assert_int_equal(state[1].version, timestamp);
@@ -143,15 +40,15 @@ static void assert_versions(struct fixture *f, int64_t now_s, uint64_t root, uin
 
 static void a_client_reads_what_was_published(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct tuf_client *c;
 	struct tuf_target t;
 	struct digest want;
 	struct err e = ERR_INIT;
 	publish_first(f);
-	assert_ok(refresh(f, NOW, &c, &e), &e);
+	assert_ok(publisher_read(f, NOW, &c, &e), &e);
 	assert_ok(tuf_client_target(c, "models/a/a.gguf", &t, &e), &e);
-	digest_of("hello", &want);
+	sha256_of("hello", 5, &want);
 	assert_int_equal(t.length, 5);
 	assert_true(digest_equal(&t.sha256, &want));
 	assert_null(t.custom);
@@ -166,18 +63,18 @@ static void a_client_reads_what_was_published(void **state)
 
 static void only_what_changed_gets_a_new_version(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
-	set_target(w, "targets", "models/a/a.gguf", "hello");
+	struct tuf_writer *w = publisher_open(f, NOW);
+	writer_set(w, "targets", "models/a/a.gguf", "hello");
 	assert_false(tuf_writer_changed(w));
-	struct tuf_saved saved = save(w, f->keys, 4);
+	struct tuf_saved saved = writer_save(w, f->keys, 4);
 	assert_true(saved.published);
 	assert_false(saved.timestamp);
 	assert_int_equal(saved.signatures, 0);
-	set_target(w, "targets", "models/a/a.gguf", "hello 2");
+	writer_set(w, "targets", "models/a/a.gguf", "hello 2");
 	assert_true(tuf_writer_changed(w));
-	saved = save(w, f->keys, 4);
+	saved = writer_save(w, f->keys, 4);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 3);
 	tuf_writer_close(w);
@@ -186,13 +83,13 @@ static void only_what_changed_gets_a_new_version(void **state)
 
 static void refresh_needs_the_online_keys_only(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW + 10 * DAY);
+	struct tuf_writer *w = publisher_open(f, NOW + 10 * DAY);
 	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
 	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	struct tuf_saved saved = save(w, f->keys + SNAPSHOT, 2);
+	struct tuf_saved saved = writer_save(w, f->keys + SNAPSHOT, 2);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 2);
 	tuf_writer_close(w);
@@ -202,25 +99,25 @@ static void refresh_needs_the_online_keys_only(void **state)
 
 static void refresh_goes_on_while_a_change_waits(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
-	set_target(w, "targets", "models/b/b.gguf", "b");
-	struct tuf_saved saved = save(w, NULL, 0);
+	struct tuf_writer *w = publisher_open(f, NOW);
+	writer_set(w, "targets", "models/b/b.gguf", "b");
+	struct tuf_saved saved = writer_save(w, NULL, 0);
 	assert_false(saved.published);
 	assert_int_equal(saved.waiting, 1);
 	tuf_writer_close(w);
-	w = open_at(f, NOW + DAY);
+	w = publisher_open(f, NOW + DAY);
 	assert_true(tuf_writer_changed(w));
 	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	saved = save(w, f->keys + SNAPSHOT, 2);
+	saved = writer_save(w, f->keys + SNAPSHOT, 2);
 	assert_false(saved.published);
 	assert_true(saved.timestamp);
 	tuf_writer_close(w);
 	assert_versions(f, NOW + DAY, 1, 2, 1, 1);
-	w = open_at(f, NOW + 2 * DAY);
-	saved = save(w, f->keys, 4);
+	w = publisher_open(f, NOW + 2 * DAY);
+	saved = writer_save(w, f->keys, 4);
 	assert_true(saved.published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW + 2 * DAY, 1, 3, 2, 2);
@@ -228,18 +125,18 @@ static void refresh_goes_on_while_a_change_waits(void **state)
 
 static void signatures_are_gathered_one_at_a_time(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	/* Two of three for root and targets. */
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	for (size_t i = 0; i < 2; i++) {
 		const char *role = i ? "targets" : "root";
 		assert_ok(tuf_writer_key_add(w, role, f->keys[EXTRA]->key, &e), &e);
 		assert_ok(tuf_writer_key_add(w, role, f->keys[OTHER]->key, &e), &e);
 		assert_ok(tuf_writer_set_threshold(w, role, 2, &e), &e);
 	}
-	struct tuf_saved saved = save(w, f->keys, 4);
+	struct tuf_saved saved = writer_save(w, f->keys, 4);
 	assert_false(saved.published);
 	assert_false(saved.timestamp);
 	/* Targets has one valid signature of two now, so it is renewed as well. */
@@ -248,7 +145,7 @@ static void signatures_are_gathered_one_at_a_time(void **state)
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 1, 1, 1, 1);
 
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	struct tuf_writer_statuses all;
 	assert_ok(tuf_writer_status(w, &all, &e), &e);
 	assert_string_equal(all.at[0].role, "root");
@@ -272,13 +169,13 @@ static void signatures_are_gathered_one_at_a_time(void **state)
 	tuf_writer_close(w);
 
 	/* The second person has one of the keys; the rest follows by itself. */
-	w = open_at(f, NOW);
-	saved = save(w, &f->keys[OTHER], 1);
+	w = publisher_open(f, NOW);
+	saved = writer_save(w, &f->keys[OTHER], 1);
 	assert_false(saved.published);
 	assert_int_equal(saved.signatures, 2);
 	tuf_writer_close(w);
-	w = open_at(f, NOW);
-	saved = save(w, f->keys + SNAPSHOT, 2);
+	w = publisher_open(f, NOW);
+	saved = writer_save(w, f->keys + SNAPSHOT, 2);
 	assert_true(saved.published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 2, 2, 2, 2);
@@ -286,89 +183,89 @@ static void signatures_are_gathered_one_at_a_time(void **state)
 
 static void a_new_root_needs_the_old_keys(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_key_add(w, "root", f->keys[OTHER]->key, &e), &e);
 	assert_ok(tuf_writer_key_remove(w, "root", f->keys[ROOT]->key->id, &e), &e);
-	struct tuf_saved saved = save(w, &f->keys[OTHER], 1);
+	struct tuf_saved saved = writer_save(w, &f->keys[OTHER], 1);
 	assert_false(saved.published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 1, 1, 1, 1);
-	w = open_at(f, NOW);
-	saved = save(w, &f->keys[ROOT], 1);
+	w = publisher_open(f, NOW);
+	saved = writer_save(w, &f->keys[ROOT], 1);
 	assert_true(saved.published);
 	tuf_writer_close(w);
 	/* Nothing below root had to be signed anew. */
 	assert_versions(f, NOW, 2, 1, 1, 1);
 	/* From now on the new key alone signs. */
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_touch(w, "root", &e), &e);
-	assert_true(save(w, &f->keys[OTHER], 1).published);
+	assert_true(writer_save(w, &f->keys[OTHER], 1).published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 3, 1, 1, 1);
 }
 
 static void rotated_online_keys_sign_anew(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	assert_versions(f, NOW, 1, 1, 1, 1);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_key_add(w, "timestamp", f->keys[EXTRA]->key, &e), &e);
 	assert_ok(tuf_writer_key_remove(w, "timestamp", f->keys[TIMESTAMP]->key->id, &e), &e);
 	/* Without the new key nothing of it may be published. */
-	struct tuf_saved saved = save(w, f->keys, 4);
+	struct tuf_saved saved = writer_save(w, f->keys, 4);
 	assert_false(saved.timestamp);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 1, 1, 1, 1);
-	w = open_at(f, NOW);
-	assert_true(save(w, &f->keys[EXTRA], 1).published);
+	w = publisher_open(f, NOW);
+	assert_true(writer_save(w, &f->keys[EXTRA], 1).published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 2, 2, 1, 1);
 }
 
 static void an_interrupted_publication_is_completed(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
 	CLEANUP(mem_free_ptr) char *timestamp = path_join(f->metadata, "timestamp.json");
 	CLEANUP(mem_free_ptr) char *kept = path_join(f->dir, "kept");
 	assert_ok(file_copy(timestamp, kept, 0644, &e), &e);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_key_add(w, "timestamp", f->keys[EXTRA]->key, &e), &e);
 	assert_ok(tuf_writer_key_remove(w, "timestamp", f->keys[TIMESTAMP]->key->id, &e), &e);
-	set_target(w, "targets", "models/b/b.gguf", "b");
-	assert_true(save(w, f->keys, 5).published);
+	writer_set(w, "targets", "models/b/b.gguf", "b");
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
 	/* As if the power had gone before the last step. */
 	assert_ok(file_copy(kept, timestamp, 0644, &e), &e);
 	struct tuf_tree t;
 	assert_int_equal(tuf_tree_load(f->metadata, &t, &e), -ERR_INTEGRITY);
-	w = open_at(f, NOW);
-	set_target(w, "targets", "models/c/c.gguf", "c");
-	assert_true(save(w, f->keys, 5).published);
+	w = publisher_open(f, NOW);
+	writer_set(w, "targets", "models/c/c.gguf", "c");
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 2, 2, 2, 2);
 }
 
 static void delegated_roles_are_published(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/community/*/*" };
 	const struct tuf_key *keys[] = { f->keys[EXTRA]->key };
 	struct tuf_delegation d = { .name = "community-a", .paths = paths, .path_count = 1,
 				    .threshold = 1, .keys = keys, .key_count = 1 };
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
-	set_target(w, d.name, "models/community/x/x.gguf", "x");
-	set_target(w, d.name, "models/official/y.gguf", "y");
-	assert_true(save(w, f->keys, 5).published);
+	writer_set(w, d.name, "models/community/x/x.gguf", "x");
+	writer_set(w, d.name, "models/official/y.gguf", "y");
+	assert_true(writer_save(w, f->keys, 6).published);
 	struct err taken = ERR_INIT;
 	assert_int_equal(tuf_writer_delegate(w, "targets", &d, &taken), -ERR_USAGE);
 	assert_non_null(strstr(taken.text, "already"));
@@ -381,7 +278,7 @@ static void delegated_roles_are_published(void **state)
 
 	struct tuf_client *c;
 	struct tuf_target t;
-	assert_ok(refresh(f, NOW, &c, &e), &e);
+	assert_ok(publisher_read(f, NOW, &c, &e), &e);
 	assert_ok(tuf_client_target(c, "models/community/x/x.gguf", &t, &e), &e);
 	assert_int_equal(t.length, 1);
 	assert_int_equal(tuf_client_target(c, "models/official/y.gguf", &t, &e), -ERR_NOT_FOUND);
@@ -390,18 +287,18 @@ static void delegated_roles_are_published(void **state)
 	assert_true(file_exists(stored));
 
 	/* Its own people change it, without the key of targets. */
-	w = open_at(f, NOW);
-	set_target(w, d.name, "models/community/z/z.gguf", "z");
-	assert_true(save(w, f->keys + SNAPSHOT, 3).published);
+	w = publisher_open(f, NOW);
+	writer_set(w, d.name, "models/community/z/z.gguf", "z");
+	assert_true(writer_save(w, f->keys + SNAPSHOT, 4).published);
 	tuf_writer_close(w);
 	assert_versions(f, NOW, 1, 3, 3, 2);
 	/* Another key of the delegated role: its delegator changes, and it is signed anew. */
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	assert_ok(tuf_writer_key_add(w, d.name, f->keys[OTHER]->key, &e), &e);
 	assert_ok(tuf_writer_key_remove(w, d.name, f->keys[EXTRA]->key->id, &e), &e);
-	assert_true(save(w, f->keys, 6).published);
+	assert_true(writer_save(w, f->keys, 6).published);
 	tuf_writer_close(w);
-	assert_ok(refresh(f, NOW, &c, &(struct err)ERR_INIT), &e);
+	assert_ok(publisher_read(f, NOW, &c, &(struct err)ERR_INIT), &e);
 	err_clear(&e);
 	assert_ok(tuf_client_target(c, "models/community/z/z.gguf", &t, &e), &e);
 	tuf_client_close(c);
@@ -418,16 +315,16 @@ static int count_target(void *ctx, const struct tuf_tree_target *target, struct 
 
 static void a_tree_gives_its_files_in_order(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_tree t;
 	assert_int_equal(tuf_tree_load(f->metadata, &t, &e), -ERR_NOT_FOUND);
 	err_clear(&e);
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
-	set_target(w, "targets", "A.txt", "abc");
+	struct tuf_writer *w = publisher_open(f, NOW);
+	writer_set(w, "targets", "A.txt", "abc");
 	assert_ok(tuf_writer_touch(w, "root", &e), &e);
-	save(w, f->keys, 4);
+	writer_save(w, f->keys, 4);
 	tuf_writer_close(w);
 	assert_ok(tuf_tree_load(f->metadata, &t, &e), &e);
 	static const char *const names[] = { "1.root.json", "2.root.json", "2.targets.json",
@@ -455,14 +352,14 @@ static void a_tree_gives_its_files_in_order(void **state)
 
 static void another_publisher_is_a_conflict(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_saved saved;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW), *second;
+	struct tuf_writer *w = publisher_open(f, NOW), *second;
 	assert_int_equal(tuf_writer_open(f->tree, NULL, NOW, &second, &e), -ERR_CONFLICT);
 	err_clear(&e);
-	set_target(w, "targets", "models/b/b.gguf", "b");
+	writer_set(w, "targets", "models/b/b.gguf", "b");
 	/* A lock does not hold off a copy from another machine. */
 	scratch_write(f->metadata, "timestamp.json", "{}", 2);
 	assert_int_equal(tuf_writer_save(w, f->keys, 4, &saved, &e), -ERR_CONFLICT);
@@ -471,11 +368,11 @@ static void another_publisher_is_a_conflict(void **state)
 
 static void bad_requests_are_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct tuf_saved saved;
 	struct err e = ERR_INIT;
 	struct digest d = { { 0 } };
-	struct tuf_writer *w = open_at(f, NOW);
+	struct tuf_writer *w = publisher_open(f, NOW);
 	assert_int_equal(tuf_writer_save(w, f->keys, 4, &saved, &e), -ERR_USAGE);
 	err_clear(&e);
 	assert_int_equal(tuf_writer_key_add(w, "mirrors", f->keys[0]->key, &e), -ERR_USAGE);
@@ -497,28 +394,28 @@ static void bad_requests_are_refused(void **state)
 
 static void drafts_can_be_thrown_away(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
-	set_target(w, "targets", "models/b/b.gguf", "b");
-	assert_false(save(w, NULL, 0).published);
+	struct tuf_writer *w = publisher_open(f, NOW);
+	writer_set(w, "targets", "models/b/b.gguf", "b");
+	assert_false(writer_save(w, NULL, 0).published);
 	assert_ok(tuf_writer_discard(w, &e), &e);
 	tuf_writer_close(w);
-	w = open_at(f, NOW);
+	w = publisher_open(f, NOW);
 	assert_false(tuf_writer_changed(w));
 	tuf_writer_close(w);
 }
 
 static void targets_can_be_listed_and_removed(void **state)
 {
-	struct fixture *f = *state;
+	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_tree_target t;
 	struct str_list paths = { 0 };
 	publish_first(f);
-	struct tuf_writer *w = open_at(f, NOW);
-	set_target(w, "targets", "B", "b");
+	struct tuf_writer *w = publisher_open(f, NOW);
+	writer_set(w, "targets", "B", "b");
 	assert_true(tuf_writer_target_get(w, "targets", "B", &t));
 	assert_string_equal(t.path, "B");
 	assert_int_equal(t.length, 1);
@@ -527,12 +424,12 @@ static void targets_can_be_listed_and_removed(void **state)
 	assert_string_equal(paths.at[0], "B");
 	assert_ok(tuf_writer_target_remove(w, "targets", "models/a/a.gguf", &e), &e);
 	assert_false(tuf_writer_target_get(w, "targets", "models/a/a.gguf", &t));
-	assert_true(save(w, f->keys, 4).published);
+	assert_true(writer_save(w, f->keys, 4).published);
 	str_list_release(&paths);
 	tuf_writer_close(w);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, publisher_set_up, publisher_tear_down)
 
 int main(void)
 {

@@ -11,22 +11,6 @@
 
 /* ---- helpers -------------------------------------------------------------------- */
 
-static int no_sleep(void *ctx, uint64_t ms, struct err *e)
-{
-	(void)ctx, (void)ms, (void)e;
-	return 0;
-}
-
-static uint64_t no_chance(void *ctx, uint64_t below)
-{
-	(void)ctx, (void)below;
-	return 0;
-}
-
-static const struct retry_env instant = { .sleep_ms = no_sleep, .random = no_chance };
-static const struct retry once = { .max_tries = 1, .env = &instant };
-static const struct retry thrice = { .max_tries = 3, .env = &instant };
-
 #define MIRRORS 3
 
 /* Two releases and up to three mirrors in memory. */
@@ -48,7 +32,7 @@ static struct world *world_new(size_t count)
 {
 	struct world *w = NEW(struct world);
 	w->count = count;
-	w->o = (struct push_options){ .threads = 1, .retry = &once };
+	w->o = (struct push_options){ .threads = 1, .retry = &retry_once };
 	for (unsigned v = 1; v <= 2; v++) {
 		w->dir[v] = scratch_new();
 		release_make(w->dir[v], v, false, &w->release[v]);
@@ -254,7 +238,7 @@ static void transient_faults_are_tried_again(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	w->o.retry = &thrice;
+	w->o.retry = &retry_thrice;
 	for (unsigned k = 0; k < RELEASE_FILES; k++)
 		mem_store_fault(w->store[0], &(struct mem_fault){
 			.call = MEM_PUT, .skip = k, .times = 1, .harm = k % 2 ? MEM_FAIL : MEM_AFTER });
@@ -283,7 +267,7 @@ static void progress_ends_at_the_total(void **state)
 	(void)state;
 	struct world *w = world_new(1);
 	struct meter meter = { .report = { measure } };
-	w->o.retry = &thrice;
+	w->o.retry = &retry_thrice;
 	w->o.report = &meter.report;
 	mem_store_fault(w->store[0], &(struct mem_fault){
 		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .times = 2,
@@ -298,7 +282,7 @@ static void other_faults_are_not_tried_again(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	w->o.retry = &thrice;
+	w->o.retry = &retry_thrice;
 	mem_store_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
 	assert_int_equal(push(w, 1), -ERR_AUTH);
 	assert_int_equal(puts_of(w, 0, NULL), 1);
@@ -649,7 +633,7 @@ static void recorded_objects_are_not_read_again(void **state)
 	struct push_result result;
 	struct mirror *m = folder(place);
 	release_make(dir, 1, true, &t);
-	struct push_options o = { .threads = 1, .retry = &once, .record_dir = dir };
+	struct push_options o = { .threads = 1, .retry = &retry_once, .record_dir = dir };
 	struct push_mirror pm = { .id = "f", .mirror = m };
 	assert_ok(push_run(&t, &pm, 1, &o, &result, &e), &e);
 	assert_int_equal(pm.outcome, PUSH_DONE);

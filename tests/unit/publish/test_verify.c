@@ -7,22 +7,6 @@
 
 #include <limits.h>
 
-static int no_sleep(void *ctx, uint64_t ms, struct err *e)
-{
-	(void)ctx, (void)ms, (void)e;
-	return 0;
-}
-
-static uint64_t no_chance(void *ctx, uint64_t below)
-{
-	(void)ctx, (void)below;
-	return 0;
-}
-
-static const struct retry_env instant = { .sleep_ms = no_sleep, .random = no_chance };
-static const struct retry once = { .max_tries = 1, .env = &instant };
-static const struct retry thrice = { .max_tries = 3, .env = &instant };
-
 #define BEFORE_EXPIRY 1800000000        /* the releases expire in 2030 */
 #define AFTER_EXPIRY 1900000000
 
@@ -52,7 +36,7 @@ static struct world *world_new(bool big, bool blind)
 {
 	struct world *w = NEW(struct world);
 	struct push_result result;
-	struct push_options o = { .threads = 1, .retry = &once };
+	struct push_options o = { .threads = 1, .retry = &retry_once };
 	w->dir = scratch_new();
 	release_make(w->dir, 1, big, &w->t);
 	w->store = mem_store_new();
@@ -69,7 +53,7 @@ static struct world *world_new(bool big, bool blind)
 		w->handle->caps.can &= ~(unsigned)(MIRROR_CAN_SHA256 | MIRROR_CAN_PIECES_SHA256 |
 						   MIRROR_CAN_LIST);
 	}
-	w->o = (struct verify_options){ .now_s = BEFORE_EXPIRY, .threads = 1, .retry = &once,
+	w->o = (struct verify_options){ .now_s = BEFORE_EXPIRY, .threads = 1, .retry = &retry_once,
 					.samples = 1, .seed = 1 };
 	mem_store_forget_calls(w->store);
 	return w;
@@ -312,7 +296,7 @@ static void reading_goes_on_where_it_broke_off(void **state)
 {
 	(void)state;
 	struct world *w = world_new(true, true);
-	w->o.retry = &thrice;
+	w->o.retry = &retry_thrice;
 	mem_store_fault(w->store, &(struct mem_fault){
 		.call = MEM_GET, .key = RELEASE_BIG, .harm = MEM_CUT, .at = 8 * MIB + 100 });
 	assert_ok(verify(w, VERIFY_FULL), &w->e);

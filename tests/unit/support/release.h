@@ -6,6 +6,7 @@
 #ifndef FERRY_TESTS_RELEASE_H
 #define FERRY_TESTS_RELEASE_H
 
+#include "http/retry.h"
 #include "mirror/mem.h"
 #include "publish/original.h"
 
@@ -25,5 +26,8 @@ enum release_view {
 	VIEW_BROKEN,
 };
 enum release_view release_view(const struct mem_store *s, unsigned *version);
+
+/* At most one try, or three, without waiting between them. */
+extern const struct retry retry_once, retry_thrice;
 
 #endif
