@@ -105,11 +105,12 @@ def test_closed_standard_streams_are_not_taken_for_files(ferry, work):
     ferry("manifest", "check", "data.bin")
 
 
-def terminal(command, cwd, columns, until=None):
+def terminal(command, cwd, columns, until=None, term="xterm"):
     """What the command writes to a terminal so wide; ended once until(text) is true."""
     screen, own = pty.openpty()
     fcntl.ioctl(own, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen(command, cwd=cwd, stdout=own, stderr=own)
+    process = subprocess.Popen(command, cwd=cwd, stdout=own, stderr=own,
+                               env={**os.environ, "TERM": term})
     os.close(own)
     text = b""
     with contextlib.suppress(OSError):
@@ -133,7 +134,7 @@ def test_progress_stays_on_its_line(work, columns):
     """A line that the terminal wraps could not be erased again; ^C is echoed behind it."""
     name = "a-model-with-a-long-name-q8_0-00001-of-00003.bin"
     with (work / name).open("wb") as f:
-        f.truncate(64 << 30)
+        f.truncate(16 << 30)
     command = [str(BIN / "ferry-manifest"), "create", name]
     code, text = terminal(command, work, columns, until=lambda text: text.count(b"\r") > 12)
     assert code == -signal.SIGTERM
@@ -144,6 +145,15 @@ def test_progress_stays_on_its_line(work, columns):
     if columns >= 80:
         assert any("[=" in d or "[ " in d for d in drawn), drawn
         assert any("00003.bin" in d for d in drawn), drawn
+
+
+def test_a_dumb_terminal_is_sent_no_control_characters(work):
+    with (work / "large.bin").open("wb") as f:
+        f.truncate(1 << 30)
+    code, text = terminal([str(BIN / "ferry-manifest"), "create", "large.bin"], work, 80,
+                          term="dumb")
+    assert code == 0 and text
+    assert "\r" not in text and "\x1b" not in text
 
 
 def test_tables_fit_a_terminal(ferry, work):
