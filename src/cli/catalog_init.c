@@ -23,29 +23,44 @@ static const struct opt init_opts[] = {
 };
 
 /* The base URLs that clients take metadata from; without mirrors the tree itself. */
-static char *metadata_urls(const struct catalog_place *p)
+static void metadata_urls(const struct catalog_place *p, struct str_list *out)
 {
-	CLEANUP(buf_release) struct buf urls = BUF_INIT(256 * KIB);
 	json_t *mirror;
 	size_t i;
 	json_array_foreach (p->mirrors, i, mirror) {
 		const char *holds = json_string_value(json_object_get(mirror, "holds"));
 		if (strcmp(holds, "objects") != 0)
-			buf_addf(&urls, "%s%s", urls.len ? "\n  " : "",
-				 json_string_value(json_object_get(mirror, "url")));
+			str_list_add(out, json_string_value(json_object_get(mirror, "url")));
 	}
-	if (urls.len == 0) {
+	if (out->count == 0) {
 		CLEANUP(mem_free_ptr) char *url = path_file_url(p->dir);
-		buf_adds(&urls, url);
+		str_list_add(out, url);
 	}
-	return buf_steal(&urls);
 }
 
-static char *client_snippet(const struct catalog_place *p, const char *root_sha256)
+/* What a user types once: its arguments. */
+static void client_command(const struct catalog_place *p, const struct str_list *urls,
+			   const char *root_sha256, struct str_list *out)
 {
-	CLEANUP(mem_free_ptr) char *urls = metadata_urls(p);
-	return mem_printf("[repository.%s]\nmetadata = %s\nroot-sha256 = %s\n", p->name, urls,
-			  root_sha256);
+	static const char *const words[] = { "ferry", "repository", "add" };
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		str_list_add(out, words[i]);
+	str_list_add(out, p->name);
+	for (size_t i = 0; i < urls->count; i++)
+		str_list_add(out, urls->at[i]);
+	str_list_add(out, "--root-sha256");
+	str_list_add(out, root_sha256);
+}
+
+static char *client_snippet(const struct catalog_place *p, const struct str_list *urls,
+			    const char *root_sha256)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(256 * KIB);
+	buf_addf(&b, "[repository.%s]\nmetadata = ", p->name);
+	for (size_t i = 0; i < urls->count; i++)
+		buf_addf(&b, "%s%s", i ? "\n  " : "", urls->at[i]);
+	buf_addf(&b, "\nroot-sha256 = %s\n", root_sha256);
+	return buf_steal(&b);
 }
 
 static char *publisher_snippet(const struct catalog_place *p)
@@ -95,15 +110,28 @@ static int root_digest(const struct catalog_place *p, char **path, char hex[DIGE
 	return 0;
 }
 
+/* Each URL and the SHA-256 on a line of their own: whole lines are too long for a terminal. */
+static void print_command(struct cli *cli, const struct str_list *argv)
+{
+	for (size_t i = 0; i < argv->count; i++) {
+		CLEANUP(mem_free_ptr) char *word = text_shell_quoted(argv->at[i]);
+		bool first_of_line = i == 4 || (i > 4 && i + 1 < argv->count);
+		cli_print(cli, "%s%s", i == 0 ? "  " : first_of_line ? " \\\n      " : " ", word);
+	}
+	cli_print(cli, "\n");
+}
+
 static int tell(struct cli *cli, const struct catalog_place *p, const struct repository_signed *s,
 		const char *written, struct err *e)
 {
+	CLEANUP(str_list_release) struct str_list urls = { 0 }, command = { 0 };
 	CLEANUP(mem_free_ptr) char *root = NULL;
 	char hex[DIGEST_HEX];
 	int rc = root_digest(p, &root, hex, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *snippet = client_snippet(p, hex);
+	metadata_urls(p, &urls);
+	client_command(p, &urls, hex, &command);
 	if (!cli->json) {
 		cli_print(cli, "made the repository '%s' in %s\n", p->name, p->dir);
 		cli_print(cli, "private keys: %s (keep root.pem offline, and a copy of all of "
@@ -111,9 +139,11 @@ static int tell(struct cli *cli, const struct catalog_place *p, const struct rep
 		if (written)
 			cli_print(cli, "configuration: %s\n", written);
 		cli_print(cli, "root that your users trust: %s\n\n", root);
-		cli_print(cli, "They put this into their ferry.conf:\n\n%s", snippet);
+		cli_print(cli, "Give them this, on another way than the mirrors:\n\n");
+		print_command(cli, &command);
 		return 0;
 	}
+	CLEANUP(mem_free_ptr) char *snippet = client_snippet(p, &urls, hex);
 	json_t *document = json_object(), *keys = json_object();
 	json_put_string(document, "command", "catalog init");
 	json_put_string(document, "name", p->name);
@@ -123,6 +153,7 @@ static int tell(struct cli *cli, const struct catalog_place *p, const struct rep
 	json_put_string(keys, "sha256", hex);
 	json_put(document, "root", keys);
 	json_put_string(document, "configuration", written);
+	json_put(document, "client_command", json_strings(&command));
 	json_put_string(document, "client_configuration", snippet);
 	json_put(document, "roles", catalog_roles_json(s));
 	return cli_print_json(cli, document, e);

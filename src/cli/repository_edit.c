@@ -279,14 +279,6 @@ static const struct opt remove_opts[] = {
 	OPT_LAST,
 };
 
-static json_t *paths_json(const struct str_list *l)
-{
-	json_t *paths = json_array();
-	for (size_t i = 0; i < l->count; i++)
-		json_push(paths, json_string_lossy(l->at[i], strlen(l->at[i])));
-	return paths;
-}
-
 static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count;
@@ -315,8 +307,8 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	json_put_string(document, "name", operands[0]);
 	json_put_string(document, "config", conf);
 	json_put_bool(document, "removed", removed.section);
-	json_put(document, "purged", paths_json(&removed.purged));
-	json_put(document, "kept", paths_json(&removed.kept));
+	json_put(document, "purged", json_strings(&removed.purged));
+	json_put(document, "kept", json_strings(&removed.kept));
 	return cli_print_json(cli, document, e);
 }
 

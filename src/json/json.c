@@ -389,3 +389,11 @@ json_t *json_string_lossy(const char *s, size_t len)
 	buf_release(&b);
 	return value;
 }
+
+json_t *json_strings(const struct str_list *list)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < list->count; i++)
+		json_push(array, json_string_lossy(list->at[i], strlen(list->at[i])));
+	return array;
+}

@@ -17,6 +17,7 @@
 #include "util/base.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/text.h"
 
 #include <jansson.h>
 
@@ -94,5 +95,7 @@ void json_put_hex(json_t *object, const char *key, const void *data, size_t len)
 void json_push(json_t *array, json_t *value);
 /* A string from foreign bytes: invalid UTF-8 and NULs are replaced by U+FFFD. */
 json_t *json_string_lossy(const char *s, size_t len);
+/* An array of such strings. */
+json_t *json_strings(const struct str_list *list);
 
 #endif

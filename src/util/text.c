@@ -355,6 +355,20 @@ char *text_escaped(const char *s)
 	return buf_steal(&b);
 }
 
+char *text_shell_quoted(const char *s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789%+,-./:=@_";
+	if (*s && s[strspn(s, plain)] == '\0')
+		return mem_strdup(s);
+	struct buf b = BUF_INIT(16 * MIB);
+	buf_adds(&b, "'");
+	for (; *s; s++)
+		*s == '\'' ? buf_adds(&b, "'\\''") : buf_add(&b, s, 1);
+	buf_adds(&b, "'");
+	return buf_steal(&b);
+}
+
 #define NEAREST_MAX 64
 
 /* Levenshtein distance with adjacent swaps, for names up to NEAREST_MAX. */

@@ -54,6 +54,9 @@ const char *format_duration(char out[DURATION_TEXT], uint64_t s);  /* "2h 03m" *
  * replaced by \xNN or \u{NNNN}: safe for a terminal. */
 void text_escape(struct buf *out, const char *s, size_t len);
 char *text_escaped(const char *s);                  /* the caller frees */
+/* As one word of a POSIX shell's command line, for a person to copy; the caller frees. Quoted only
+ * where it must be. Control characters are the caller's to keep out. */
+char *text_shell_quoted(const char *s);
 
 /* The entry of `names` nearest to `s` by edit distance, or NULL if none is near
  * enough to be a likely typo. */

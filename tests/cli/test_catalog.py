@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import BIN, ROOT
 
 EXAMPLE = ROOT / "catalog"
 
@@ -176,7 +176,24 @@ def test_an_existing_configuration_says_where(desk):
     assert (desk.work / "a/tree/metadata/1.root.json").is_file()
     assert (desk.work / "b/keys/root.pem").stat().st_mode & 0o777 == 0o600
     assert "[repository.here]" in made["client_configuration"]
+    assert made["client_command"] == [
+        "ferry", "repository", "add", "here", f"file://{desk.work}/a/tree", "--root-sha256",
+        made["root"]["sha256"]]
     assert desk.json("list")["name"] == "here"
+
+
+def test_what_users_are_given_works_in_their_shell(desk):
+    place = desk.work / "it's a place"
+    told = desk.catalog("init", "lab", "--unencrypted", "--repository", place / "tree",
+                        "--keys", place / "keys").out
+    command = told.partition("another way than the mirrors:\n\n")[2]
+    reader = desk.work / "reader"
+    reader.mkdir()
+    path = f"{BIN}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-ec", command], cwd=reader, check=True, capture_output=True,
+                   env=desk.ferry.environment({"PATH": path, "FERRY_HOME": reader / "home"}))
+    listed = desk.ferry("repository", "list", "--json", cwd=reader).json
+    assert [r["name"] for r in listed["repositories"]] == ["lab"]
 
 
 # -- keys --------------------------------------------------------------------------------

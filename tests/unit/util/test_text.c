@@ -259,6 +259,24 @@ static void typos_find_their_neighbour(void **state)
 	assert_null(text_nearest(large, names, n));
 }
 
+static void a_shell_reads_one_word(void **state)
+{
+	(void)state;
+	static const char *const words[][2] = {
+		{ "https://a.example/x_y-z.json", "https://a.example/x_y-z.json" },
+		{ "", "''" },
+		{ "a b", "'a b'" },
+		{ "it's", "'it'\\''s'" },
+		{ "$(rm -r /)", "'$(rm -r /)'" },
+		{ "https://a/?x=1&y=2", "'https://a/?x=1&y=2'" },
+		{ "~/x", "'~/x'" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		CLEANUP(mem_free_ptr) char *got = text_shell_quoted(words[i][0]);
+		assert_string_equal(got, words[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +292,7 @@ int main(void)
 		cmocka_unit_test(sizes_for_people),
 		cmocka_unit_test(durations_for_people),
 		cmocka_unit_test(what_a_terminal_would_obey_is_escaped),
+		cmocka_unit_test(a_shell_reads_one_word),
 		cmocka_unit_test(typos_find_their_neighbour),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
