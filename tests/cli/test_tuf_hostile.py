@@ -4,6 +4,7 @@ else is right (signatures in particular), so that only the named thing can be wh
 import hashlib
 import itertools
 import json
+import subprocess
 
 import pytest
 
@@ -347,6 +348,33 @@ def test_one_key_as_ecdsa_under_both_names_is_one_key(repo, client):
     repo.signers["timestamp"].clear()
     repo.trust("timestamp", key)
     repo.trust("timestamp", twin)
+    repo.publish("root", "timestamp")
+    assert client.refresh() == 1
+    assert "1 valid signature, 2 wanted" in client.error
+
+
+FORMS = {
+    "compressed": ["-conv_form", "compressed"],
+    "hybrid": ["-conv_form", "hybrid"],
+    "with parameters": ["-param_enc", "explicit"],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_ecdsa_key_in_two_encodings_is_one_key(repo, client, form):
+    key = Key("ecdsa")
+    text = subprocess.run(["openssl", "ec", "-pubin", *FORMS[form]], check=True, text=True,
+                          capture_output=True, input=key.object["keyval"]["public"]).stdout
+    assert text != key.object["keyval"]["public"]
+    twin = key.alias("twin")
+    twin.object = {**key.object, "keyval": {"public": text}}
+    repo.role("timestamp").update(keyids=[], threshold=1)
+    repo.signers["timestamp"].clear()
+    repo.trust("timestamp", twin)
+    repo.publish("root", "timestamp")
+    assert client.refresh() == 0, client.error      # alone it counts
+    repo.trust("timestamp", key)
+    repo.role("timestamp")["threshold"] = 2
     repo.publish("root", "timestamp")
     assert client.refresh() == 1
     assert "1 valid signature, 2 wanted" in client.error

@@ -54,6 +54,17 @@ static bool is_p256(const EVP_PKEY *pkey)
 	       strcmp(group, "prime256v1") == 0;
 }
 
+/* One key has one encoding: a point may also be written compressed, and the curve by its
+ * parameters. */
+static bool use_one_form(EVP_PKEY *pkey)
+{
+	return !is_p256(pkey) ||
+	       (EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+					       "uncompressed") == 1 &&
+		EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING,
+					       "named_curve") == 1);
+}
+
 /* What the key can be used for here, whatever a metadata file calls it. */
 static enum tuf_scheme scheme_of(const EVP_PKEY *pkey)
 {
@@ -94,7 +105,7 @@ static EVP_PKEY *read_public(enum tuf_scheme scheme, const char *text, size_t le
 		return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, sizeof raw);
 	}
 	EVP_PKEY *pkey = read_public_pem(text, len);
-	if (pkey && scheme_of(pkey) != scheme) {
+	if (pkey && (scheme_of(pkey) != scheme || !use_one_form(pkey))) {
 		EVP_PKEY_free(pkey);
 		pkey = NULL;
 	}
@@ -190,6 +201,8 @@ static int make_object(EVP_PKEY *pkey, json_t **out, struct err *e)
 		*out = key_object("ed25519", "ed25519", hex);
 		return 0;
 	}
+	if (!use_one_form(pkey))
+		return err_set(e, ERR_BUG, "cannot encode a public key");
 	int rc = add_pem(pkey, &pem, e);
 	if (rc < 0)
 		return rc;

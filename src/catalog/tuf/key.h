@@ -10,7 +10,8 @@
  *  - a key that cannot be used (unknown type, broken PEM) is kept and never verifies:
  *    it is "not counted", which is what the specification asks for;
  *  - a key id read from metadata is opaque: it need not be the hash of the key;
- *  - two ids of one public key count as one key.
+ *  - two ids of one public key count as one key, also when its point is compressed in one
+ *    of them or its curve is told by parameters.
  */
 #ifndef FERRY_CATALOG_TUF_KEY_H
 #define FERRY_CATALOG_TUF_KEY_H

@@ -7,6 +7,7 @@
 
 #include "catalog/sign/privkey.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -118,6 +119,45 @@ static void key_ids_are_the_hash_of_the_canonical_key(void **state)
 	EVP_PKEY_free(pkey);
 }
 
+/* The same P-256 key with its point compressed. */
+static EVP_PKEY *compressed(EVP_PKEY *pkey)
+{
+	EVP_PKEY *copy = EVP_PKEY_dup(pkey);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(
+		copy, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"), 1);
+	return copy;
+}
+
+static void a_compressed_point_is_the_same_key(void **state)
+{
+	(void)state;
+	EVP_PKEY *whole = EVP_EC_gen("P-256"), *half = compressed(whole);
+	CLEANUP(mem_free_ptr) char *long_text = pem_of(whole), *short_text = pem_of(half);
+	assert_true(strlen(short_text) < strlen(long_text));
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *a =
+		parse("ecdsa", "ecdsa-sha2-nistp256", long_text);
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *b =
+		parse("ecdsa", "ecdsa-sha2-nistp256", short_text);
+	assert_true(digest_equal(&a->identity, &b->identity));
+	/* Metadata keep what they say. */
+	assert_string_equal(json_string_value(json_object_get(json_object_get(b->json, "keyval"),
+							      "public")), short_text);
+	struct tuf_key *made[2];
+	struct err e = ERR_INIT;
+	assert_ok(tuf_key_from_pkey(half, &made[0], &e), &e);
+	assert_ok(tuf_key_from_pem(short_text, strlen(short_text), "x", &made[1], &e), &e);
+	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+		CLEANUP(buf_release) struct buf text = BUF_INIT(16 * KIB);
+		assert_ok(tuf_key_to_pem(made[i], &text, &e), &e);
+		assert_string_equal(text.data, long_text);
+	}
+	assert_string_equal(made[0]->id, made[1]->id);
+	tuf_key_free(made[0]);
+	tuf_key_free(made[1]);
+	EVP_PKEY_free(whole);
+	EVP_PKEY_free(half);
+}
+
 static void only_known_kinds_are_usable(void **state)
 {
 	(void)state;
@@ -189,6 +229,7 @@ int main(void)
 		cmocka_unit_test(ed25519_verifies_the_published_vector),
 		cmocka_unit_test(every_scheme_signs_and_verifies),
 		cmocka_unit_test(key_ids_are_the_hash_of_the_canonical_key),
+		cmocka_unit_test(a_compressed_point_is_the_same_key),
 		cmocka_unit_test(only_known_kinds_are_usable),
 		cmocka_unit_test(malformed_keys_are_refused),
 		cmocka_unit_test(private_keys_are_not_public_ones),
