@@ -32,9 +32,16 @@ struct made {
 
 static int write_output(const char *path, const struct buf *text, struct err *e)
 {
-	if (file_is_dir(path))
-		return err_set(e, ERR_USAGE, "%s is a folder, not a place for a file", path);
-	return file_write_atomic(path, buf_str(text), text->len, 0644, e);
+	if (!*path)
+		return err_set(e, ERR_USAGE, "-o: the name of a file is wanted");
+	return file_write_output(path, buf_str(text), text->len, e);
+}
+
+/* The file to write; NULL for standard output, which "-" is, too. */
+static const char *output_file(const char *output)
+{
+	bool standard = output && (strcmp(output, "-") == 0 || strcmp(output, "/dev/stdout") == 0);
+	return standard ? NULL : output;
 }
 
 static json_t *made_json(const struct made *m, const char *output, const struct buf *text)
@@ -64,8 +71,9 @@ static int print_documents(struct cli *cli, const char *command, const char *dir
 
 /* A single document: to the file, or to standard output. */
 static int give(struct cli *cli, const char *command, const char *dir, const struct made *m,
-		const char *output, const struct buf *text, struct err *e)
+		const char *where, const struct buf *text, struct err *e)
 {
+	const char *output = output_file(where);
 	int rc = output ? write_output(output, text, e) : 0;
 	if (rc < 0)
 		return rc;
@@ -154,7 +162,7 @@ static int run_sums(struct cli *cli, void *opts, int count, char **operands, str
 	CLEANUP(export_release) struct export x = { 0 };
 	CLEANUP(sums_release) struct sums sums = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
-	if (o->sign && !o->output)
+	if (o->sign && !output_file(o->output))
 		return err_set(e, ERR_USAGE, "--sign needs -o FILE: the signature goes beside it");
 	int rc = open_tree(cli, o, &p, &x, e);
 	if (rc == 0)

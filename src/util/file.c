@@ -194,8 +194,19 @@ static int sync_dir_of(const char *path, struct err *e)
 	return file_sync_dir(dir, e);
 }
 
+/* What a file must not take the place of. /dev/stdout and its like are links to a file when the
+ * output goes into one. */
+static bool is_special(const char *path)
+{
+	struct stat st;
+	return str_starts(path, "/dev/") || str_starts(path, "/proc/") ||
+	       (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+}
+
 int file_rename(const char *from, const char *to, struct err *e)
 {
+	if (is_special(to))
+		return err_set(e, ERR_USAGE, "%s is no plain file, and is not replaced by one", to);
 	if (rename(from, to) < 0)
 		return err_sys(e, errno, "cannot rename %s to %s", from, to);
 	return sync_dir_of(to, e);
@@ -312,6 +323,20 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	if (rc == 0)
 		rc = file_new_commit(&f, e);
 	return rc;
+}
+
+int file_write_output(const char *path, const void *data, size_t len, struct err *e)
+{
+	struct stat st;
+	if (file_is_dir(path))
+		return err_set(e, ERR_USAGE, "%s is a folder, not a place for a file", path);
+	bool there = lstat(path, &st) == 0;
+	if (!there || S_ISREG(st.st_mode))
+		return file_write_atomic(path, data, len, 0644, e);
+	CLEANUP(file_close) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot write %s", path);
+	return file_write(fd, data, len, path, e);
 }
 
 static int copy_bytes(int from, int to, const char *what, struct err *e)

@@ -40,7 +40,8 @@ WARN_UNUSED int file_mkdirs(const char *dir, mode_t mode, struct err *e);
 WARN_UNUSED int file_mkdirs_for(const char *path, mode_t mode, struct err *e);
 WARN_UNUSED int file_sync(int fd, const char *what, struct err *e);
 WARN_UNUSED int file_sync_dir(const char *dir, struct err *e);
-/* fsync must have been called on the file; then rename, then fsync of the folder. */
+/* fsync must have been called on the file; then rename, then fsync of the folder. ERR_USAGE
+ * when `to` is a device, a pipe or the like: no file takes the place of one. */
 WARN_UNUSED int file_rename(const char *from, const char *to, struct err *e);
 
 /* Bytes an unprivileged user may still write where path is (or will be). */
@@ -69,6 +70,10 @@ bool file_is_temporary(const char *name);
 
 WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len,
 				  mode_t mode, struct err *e);
+/* Where a person wants a result: a new or plain file is written as above, mode 0644; what is
+ * there and is anything else (a link, a pipe, a device) is opened and written into. ERR_USAGE
+ * for a folder. */
+WARN_UNUSED int file_write_output(const char *path, const void *data, size_t len, struct err *e);
 
 /* Makes `to` share the bytes of `from` until one of them is written to; *done is false where
  * the file system cannot. Atomic, mode given. */

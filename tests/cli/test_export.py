@@ -1,8 +1,10 @@
 """Exports, each verified by the tool that its users have: minisign, sha256sum, aria2c, openssl."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -10,6 +12,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
+from disks import SmallDisk, read_only
 from published import flip, mirror, publisher, signed_base  # noqa: F401
 
 NAMESPACE = "{urn:ietf:params:xml:ns:metalink}"
@@ -379,3 +382,59 @@ def test_names_that_are_not_there(publisher, mirrors):
         assert "this repository is 'test'" in publisher("catalog", "export", command, "other/tiny",
                                                         check=3).err
     assert "is a folder" in publisher("catalog", "export", "sums", "-o", ".", check=2).err
+
+
+# -- where they go ----------------------------------------------------------------------
+
+def test_a_dash_is_standard_output(publisher, validate):
+    text = publisher("catalog", "export", "sums").out
+    for output in ("-", "/dev/stdout"):
+        assert publisher("catalog", "export", "sums", "-o", output).out == text
+    result = publisher("catalog", "export", "sums", "-o", "-", "--json")
+    validate(result.json, "output-catalog-export")
+    assert result.json["documents"][0]["content"] == text
+    assert "-o FILE" in publisher("catalog", "export", "sums", "--sign", "-o", "-", check=2).err
+    assert not (publisher.dir / "-").exists()
+
+
+def test_a_link_or_pipe_is_written_into(publisher):
+    text = publisher("catalog", "export", "sums").out
+    link, pipe = publisher.dir / "link", publisher.dir / "pipe"
+    link.symlink_to("file")
+    publisher("catalog", "export", "sums", "-o", link)
+    assert link.is_symlink() and (publisher.dir / "file").read_text() == text
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        publisher("catalog", "export", "sums", "-o", pipe)
+        assert reader.communicate(timeout=60)[0] == text
+    assert pipe.is_fifo()
+
+
+def test_places_that_cannot_be_written(publisher):
+    publisher("catalog", "export", "sums", "-o", "SUMS")
+    before = (publisher.dir / "SUMS").read_bytes()
+    assert "the name of a file" in publisher("catalog", "export", "sums", "-o", "", check=2).err
+    assert "No such file" in publisher("catalog", "export", "sums", "-o", "no/SUMS", check=3).err
+    (publisher.dir / "full").symlink_to("/dev/full")
+    assert "No space left" in publisher("catalog", "export", "sums", "-o", "full", check=7).err
+    publisher.add_model("second", seed=2)
+    with read_only(publisher.dir) as unwritable:
+        command = publisher.ferry.command("catalog", "export", "sums", "-o",
+                                          publisher.dir / "SUMS")
+        process = subprocess.run(unwritable(command), cwd=publisher.dir, text=True,
+                                 capture_output=True, env=publisher.ferry.env)
+    assert process.returncode == 7 and "cannot write" in process.stderr
+    assert (publisher.dir / "SUMS").read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_document_before(publisher):
+    with contextlib.closing(SmallDisk(publisher.dir / "disk", "1m")) as disk:
+        publisher("catalog", "export", "sums", "--sign", "-o", disk.path / "SUMS")
+        before = {p.name: p.read_bytes() for p in disk.path.iterdir()}
+        publisher.add_model("second", seed=2)
+        disk.fill()
+        result = publisher("catalog", "export", "sums", "-o", disk.path / "SUMS", check=7,
+                           env=disk.env)
+        assert "free some space" in result.err
+        (disk.path / "eater").unlink(missing_ok=True)
+        assert {p.name: p.read_bytes() for p in disk.path.iterdir()} == before

@@ -224,6 +224,48 @@ static void full_device_is_named_with_a_hint(void **state)
 	close(fd);
 }
 
+static void a_file_takes_no_place_of_a_pipe_or_device(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(mem_free_ptr) char *link = path_join(s->dir, "link");
+	struct stat st;
+	assert_int_equal(mkfifo(s->path, 0600), 0);
+	assert_int_equal(symlink("/dev/full", link), 0);
+	assert_int_equal(file_write_atomic(s->path, "x", 1, 0644, &s->e), -ERR_USAGE);
+	assert_non_null(strstr(s->e.text, "is no plain file"));
+	err_clear(&s->e);
+	assert_int_equal(file_write_atomic(link, "x", 1, 0644, &s->e), -ERR_USAGE);
+	err_clear(&s->e);
+	assert_int_equal(lstat(s->path, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(entries(s->dir), 2);
+}
+
+static void output_goes_into_what_is_no_plain_file(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(mem_free_ptr) char *link = path_join(s->dir, "link");
+	CLEANUP(mem_free_ptr) char *full = path_join(s->dir, "full");
+	struct stat st;
+	assert_int_equal(symlink(s->path, link), 0);
+	assert_int_equal(symlink("/dev/full", full), 0);
+	assert_ok(file_write_output(link, "one", 3, &s->e), &s->e);
+	expect_content(s->path, "one");
+	assert_ok(file_write_output(s->path, "two!", 4, &s->e), &s->e);
+	assert_ok(file_write_output(link, "two", 3, &s->e), &s->e);
+	expect_content(s->path, "two");
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(file_write_output(full, "x", 1, &s->e), -ERR_SYSTEM);
+	assert_int_equal(s->e.sys, ENOSPC);
+	err_clear(&s->e);
+	assert_int_equal(file_write_output(s->dir, "x", 1, &s->e), -ERR_USAGE);
+	err_clear(&s->e);
+	assert_int_equal(entries(s->dir), 3);
+}
+
 static void temporary_names_are_known(void **state)
 {
 	(void)state;
@@ -346,6 +388,8 @@ int main(void)
 		FILE_TEST(missing_folder_is_an_error),
 		FILE_TEST(failed_write_leaves_nothing),
 		FILE_TEST(full_device_is_named_with_a_hint),
+		FILE_TEST(a_file_takes_no_place_of_a_pipe_or_device),
+		FILE_TEST(output_goes_into_what_is_no_plain_file),
 		FILE_TEST(temporary_names_are_known),
 		FILE_TEST(copies_and_links_are_the_same_bytes),
 		FILE_TEST(symbolic_links_are_replaced),
