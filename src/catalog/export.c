@@ -216,11 +216,13 @@ int export_sums(const struct export *x, const char *reference, struct sums *out,
 
 /* ---- Metalink ---- */
 
-/* GitHub's parts and git's trees are no places where a whole file has an address. */
+/* GitHub's parts and git's trees are no places where a whole file has an address, and behind a
+ * query there is none. */
 static bool serves_files(const struct catalog_mirror *m)
 {
 	static const char *const kinds[] = { "file", "http", "s3", "r2" };
-	bool http = str_starts(m->url, "https://") || str_starts(m->url, "http://");
+	bool http = (str_starts(m->url, "https://") || str_starts(m->url, "http://")) &&
+		    !strchr(m->url, '?');
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(m->kind, kinds[i]) == 0)
 			return http && strcmp(m->holds, "metadata") != 0;

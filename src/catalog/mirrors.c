@@ -155,6 +155,8 @@ static int mirror_url(const struct conf *c, const struct conf_section *s, const 
 		return 0;
 	}
 	const char *fault = link_fault(url, file);
+	if (!fault && strchr(url, '?'))
+		fault = "it has a query (?…), and paths are appended to it";
 	if (fault) {
 		CLEANUP(mem_free_ptr) char *shown = url_redact(url);
 		return conf_err(c, s, "url", e, "url: '%s' cannot be shown to readers: %s", shown,

@@ -262,6 +262,48 @@ def test_a_metalink_needs_a_mirror_that_readers_reach(publisher):
     assert "public url" in result.err
 
 
+def test_only_public_addresses_are_told(publisher, validate):
+    """All kinds of mirrors: those with an address of whole files, by it; nothing else of any."""
+    publisher.configure(
+        mirror("amazon", kind="s3", url="https://cdn.example.org/a%20b/", bucket="hidden-bucket",
+               endpoint="https://hidden-endpoint.example", profile="hidden-profile", priority=3),
+        mirror("flare", kind="r2", url="https://r2.example.org", bucket="hidden-bucket",
+               account="hidden-account", priority=2),
+        mirror("silent", kind="s3", bucket="hidden-bucket", endpoint="https://hidden.example"),
+        mirror("hub", kind="github", url="https://github.com/o/r", repo="hidden-repo"),
+        mirror("git", kind="git", url="https://git.example.org/x", remote="hidden-remote"),
+        mirror("lists", kind="http", url="https://lists.example.org", holds="metadata"),
+        mirror("test", kind="http", url="https://stage.example.org", stage="yes"),
+        mirror("disk", kind="file", path="/srv/hidden"))
+    publisher("catalog", "sign")
+    publisher("catalog", "key", "new", "models", "--type", "ecdsa-p256")
+    text = publisher("catalog", "export", "metalink", "tiny").out
+    [file] = ET.fromstring(text).findall(NAMESPACE + "file")
+    object = publisher.on("repository", "*.tiny-q8_0.gguf").name
+    assert [(u.get("priority"), u.text) for u in file.findall(NAMESPACE + "url")] == [
+        ("2", f"https://r2.example.org/targets/models/tiny/{object}"),
+        ("3", f"https://cdn.example.org/a%20b/targets/models/tiny/{object}")]
+    for arguments in (["metalink", "tiny"], ["sums"], ["minisign-key"],
+                      ["model-signature", "tiny", "--key", "models"]):
+        assert "hidden" not in publisher("catalog", "export", *arguments).out
+
+
+@pytest.mark.parametrize("url, words", [
+    ("https://me:geheim@example.org/m", "user name or password"),
+    ("https://geheim@example.org/m", "user name or password"),
+    ("https://example.org/m?X-Amz-Signature=geheim", "it has a query"),
+    ("https://example.org/m?", "it has a query"),
+    ("https://example.org/m#geheim", "it has a fragment"),
+])
+def test_addresses_with_secrets_are_not_signed(publisher, url, words):
+    publisher.configure(mirror("a", kind="http", url=url))
+    result = publisher("catalog", "sign", check=2)
+    assert words in result.err and "ferry.conf:" in result.err
+    if "#" not in url:
+        assert "geheim" not in result.err
+    assert "geheim" not in (publisher.tree / "catalog.json").read_text()
+
+
 def test_a_damaged_manifest_is_noticed(publisher, mirrors):
     flip(publisher.on("repository", "*.tiny-q8_0.gguf.manifest.json"), 100)
     result = publisher("catalog", "export", "metalink", "tiny", check=6)

@@ -69,6 +69,8 @@ static void faults_name_their_line(void **state)
 		{ "[mirror.a]\nkind = file\n", "needs a path" },
 		{ "[mirror.a]\nkind = http\nurl = x\n", "ferry.conf:3: url: 'x'" },
 		{ "[mirror.a]\nkind = http\nurl = https://u:p@h/\n", "user name or password" },
+		{ "[mirror.a]\nkind = s3\nurl = https://h/b?X-Amz-Signature=s\n",
+		  "X-Amz-Signature=***' cannot be shown to readers: it has a query" },
 		{ "[mirror.a]\nkind = s3\nurl = file:///x\n", "ferry.conf:3: url: " },
 		{ "[mirror.a]\nkind = http\nurl = https://x\nholds = some\n", "ferry.conf:4: holds" },
 		{ "[mirror.a]\nkind = git\nurl = https://x\nholds = all\n", "no model files" },
