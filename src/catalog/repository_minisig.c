@@ -274,16 +274,25 @@ int repository_minisig_settle(const struct repository_minisig *m, bool *changed,
 
 /* ---- for readers ---- */
 
-int repository_minisign_key(const char *dir, struct tuf_key **out, struct err *e)
+static size_t find_present(const char *dir, const struct repository_keys *keys)
 {
-	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
 	CLEANUP(minisig_release) struct minisig sig = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
 	CLEANUP(buf_release) struct buf catalog = BUF_INIT(CATALOG_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = published_path(dir);
 	CLEANUP(mem_free_ptr) char *plain = path_join(dir, CATALOG_TARGET);
 	struct err none = ERR_INIT;
-	size_t which = 0;
+	if (load(path, &text, &sig) && file_read_all(plain, &catalog, &none) == 0)
+		for (size_t i = 0; i < keys->count; i++)
+			if (minisig_verify(&sig, keys->at[i], buf_str(&catalog), catalog.len))
+				return i;
+	return 0;
+}
+
+int repository_minisign_keys(const char *dir, struct repository_keys *out, size_t *present,
+			     struct err *e)
+{
+	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
 	int rc = load_keys(dir, &keys, e);
 	if (rc < 0)
 		return rc;
@@ -292,10 +301,8 @@ int repository_minisign_key(const char *dir, struct tuf_key **out, struct err *e
 			"knows no other", dir);
 		return err_hint(e, "give targets an Ed25519 key, then sign again");
 	}
-	if (load(path, &text, &sig) && file_read_all(plain, &catalog, &none) == 0)
-		for (size_t i = 0; i < keys.count; i++)
-			if (minisig_verify(&sig, keys.at[i], buf_str(&catalog), catalog.len))
-				which = i;
-	*out = tuf_key_copy(keys.at[which]);
+	*present = find_present(dir, &keys);
+	*out = keys;
+	keys = (struct repository_keys){ 0 };
 	return 0;
 }

@@ -25,10 +25,11 @@ void repository_keys_release(struct repository_keys *k);
 WARN_UNUSED int repository_minisig_keys(const struct tuf_tree *tree, struct repository_keys *out,
 					struct err *e);
 
-/* The key that readers check catalog.json.minisig with: the one that made the signature in
- * the tree, or without one the first. An owned copy. ERR_NOT_FOUND when targets has no
- * Ed25519 key, or the tree was never signed. */
-WARN_UNUSED int repository_minisign_key(const char *dir, struct tuf_key **out, struct err *e);
+/* The keys of a tree that readers may meet in catalog.json.minisig; there is at least one.
+ * *present is the one that made the signature in the tree, or without one the first.
+ * ERR_NOT_FOUND when targets has no Ed25519 key, or the tree was never signed. */
+WARN_UNUSED int repository_minisign_keys(const char *dir, struct repository_keys *out,
+					 size_t *present, struct err *e);
 
 /* Opens the first of the keys that `keys` has; *out borrows from `opened`. ERR_NOT_FOUND when it
  * has none of them. */

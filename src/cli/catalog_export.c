@@ -89,6 +89,19 @@ static int give(struct cli *cli, const char *command, const char *dir, const str
 	return 0;
 }
 
+/* Several documents, which went into the folder `dir` unless rc says otherwise. Takes them. */
+static int give_all(struct cli *cli, const char *command, const struct export *x, const char *dir,
+		    json_t *documents, int rc, struct err *e)
+{
+	size_t made = json_array_size(documents);
+	if (rc == 0 && cli->json)
+		return print_documents(cli, command, x->dir, documents, e);
+	json_decref(documents);
+	if (rc == 0)
+		cli_print(cli, "wrote %zu %s into %s\n", made, made == 1 ? "file" : "files", dir);
+	return rc;
+}
+
 static int open_tree(struct cli *cli, const struct export_opts *o, struct catalog_place *p,
 		     struct export *x, struct err *e)
 {
@@ -216,25 +229,16 @@ static int write_metalink(const struct export *x, const char *dir, const struct 
 	return 0;
 }
 
-static int write_all(struct cli *cli, const struct export_opts *o,
-		     const struct catalog_place *p, const struct export *x, struct err *e)
+static int write_all(struct cli *cli, const char *dir, const struct export *x, struct err *e)
 {
 	json_t *documents = json_array();
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < x->catalog.model_count; i++) {
 		const struct card *model = &x->catalog.models[i];
 		for (size_t k = 0; rc == 0 && k < model->variant_count; k++)
-			rc = write_metalink(x, o->output, model, &model->variants[k], documents,
-					    e);
+			rc = write_metalink(x, dir, model, &model->variants[k], documents, e);
 	}
-	size_t made = json_array_size(documents);
-	if (rc == 0 && cli->json)
-		return print_documents(cli, "catalog export metalink", p->dir, documents, e);
-	json_decref(documents);
-	if (rc == 0)
-		cli_print(cli, "wrote %zu %s into %s\n", made, made == 1 ? "file" : "files",
-			  o->output);
-	return rc;
+	return give_all(cli, "catalog export metalink", x, dir, documents, rc, e);
 }
 
 static int run_metalink(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -250,7 +254,7 @@ static int run_metalink(struct cli *cli, void *opts, int count, char **operands,
 	}
 	int rc = open_tree(cli, o, &p, &x, e);
 	if (rc == 0 && o->all)
-		return write_all(cli, o, &p, &x, e);
+		return write_all(cli, o->output, &x, e);
 	if (rc < 0 || (rc = export_find(&x, operands[0], &m.model, &m.variant, e)) < 0 ||
 	    (rc = export_metalink(&x, m.model, m.variant, &text, e)) < 0)
 		return rc;
@@ -274,7 +278,50 @@ static const struct command export_metalink_command = {
 
 /* ---- minisign-key ---- */
 
-static const struct opt minisign_opts[] = { CATALOG_OPT_PLACE, OPT_OUTPUT, OPT_LAST };
+#define PUBLIC_SUFFIX ".pub"
+#define SHORT_ID 16     /* hex digits that minisign tells keys apart by */
+
+static const struct opt minisign_opts[] = {
+	CATALOG_OPT_PLACE,
+	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,
+		   "write it here instead of to standard output; with --all, a folder"),
+	OPT_ENTRY(OPT_FLAG, export_opts, all, 0, "all", NULL,
+		  "all keys that may sign the next catalog: DIR/KEYID" PUBLIC_SUFFIX),
+	OPT_LAST,
+};
+
+static int format_key(const struct export *x, const struct tuf_key *key, struct buf *out,
+		      struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *comment = mem_printf("minisign public key of %s, targets key %s",
+							 x->catalog.name, key->id);
+	return minisig_public(key, comment, out, e);
+}
+
+static int write_key(const struct export *x, const char *dir, const struct tuf_key *key,
+		     json_t *documents, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
+	CLEANUP(mem_free_ptr) char *path =
+		mem_printf("%s/%.*s" PUBLIC_SUFFIX, dir, SHORT_ID, key->id);
+	const struct made m = { .key = key->id };
+	int rc = format_key(x, key, &text, e);
+	if (rc < 0 || (rc = file_mkdirs_for(path, 0755, e)) < 0 ||
+	    (rc = write_output(path, &text, e)) < 0)
+		return rc;
+	json_push(documents, made_json(&m, path, &text));
+	return 0;
+}
+
+static int write_keys(struct cli *cli, const char *dir, const struct export *x,
+		      const struct repository_keys *keys, struct err *e)
+{
+	json_t *documents = json_array();
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < keys->count; i++)
+		rc = write_key(x, dir, keys->at[i], documents, e);
+	return give_all(cli, "catalog export minisign-key", x, dir, documents, rc, e);
+}
 
 static int run_minisign(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
@@ -282,23 +329,30 @@ static int run_minisign(struct cli *cli, void *opts, int count, char **operands,
 	const struct export_opts *o = opts;
 	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
 	CLEANUP(export_release) struct export x = { 0 };
-	CLEANUP_PTR(tuf_key_free) struct tuf_key *key = NULL;
+	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
+	size_t present;
+	if (o->all && !o->output)
+		return err_set(e, ERR_USAGE, "--all needs -o DIR: minisign wants each key in a file "
+			       "of its own");
 	int rc = open_tree(cli, o, &p, &x, e);
-	if (rc < 0 || (rc = repository_minisign_key(p.dir, &key, e)) < 0)
+	if (rc < 0 || (rc = repository_minisign_keys(p.dir, &keys, &present, e)) < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *comment = mem_printf("minisign public key of %s, targets key %s",
-							 x.catalog.name, key->id);
-	if ((rc = minisig_public(key, comment, &text, e)) < 0)
+	if (o->all)
+		return write_keys(cli, o->output, &x, &keys, e);
+	const struct made m = { .key = keys.at[present]->id };
+	if ((rc = format_key(&x, keys.at[present], &text, e)) < 0)
 		return rc;
-	const struct made m = { .key = key->id };
+	if (keys.count > 1)
+		report_note(cli->report, "%zu keys of targets may sign a catalog, and this one signed "
+			    "the present one; give readers all of them: --all -o DIR", keys.count);
 	return give(cli, "catalog export minisign-key", p.dir, &m, o->output, &text, e);
 }
 
 static const struct command export_minisign_command = {
 	.name = "minisign-key",
 	.summary = "the public key that checks catalog.json.minisig",
-	.synopsis = (const char *const[]){ "", NULL },
+	.synopsis = (const char *const[]){ "", "--all -o DIR", NULL },
 	.description = "Give it to readers by another way than the mirrors: then `minisign -V -p FILE "
 		       "-m catalog.json` tells them whether the catalog is yours.",
 	.opts = minisign_opts,

@@ -103,6 +103,39 @@ def test_a_refresh_needs_no_key_for_it(publisher, key):
     verify(key, publisher.mirror() / "catalog.json")
 
 
+def test_several_keys_of_targets(publisher, validate, key):
+    """Whoever signs next, readers who got all the keys have the right one."""
+    for name, kind in (("second", "ed25519"), ("third", "ecdsa-p256")):
+        publisher("catalog", "key", "new", name, "--type", kind, "-q")
+    publisher("catalog", "rotate", "targets", "--add", "second", "--add", "third", "-q")
+    ids = {k["name"]: k["id"] for k in publisher("catalog", "key", "list", "--json").json["keys"]}
+    single = publisher("catalog", "export", "minisign-key")
+    assert single.out == key.read_text() and ids["targets"] in single.out
+    assert "2 keys of targets may sign a catalog" in single.err and "--all -o DIR" in single.err
+    result = publisher("catalog", "export", "minisign-key", "--all", "-o", "keys-for-readers",
+                       "--json")
+    validate(result.json, "output-catalog-export")
+    files = {d["key"]: publisher.dir / d["output"] for d in result.json["documents"]}
+    assert sorted(files) == sorted([ids["targets"], ids["second"]])
+    assert files[ids["second"]] == publisher.dir / f"keys-for-readers/{ids['second'][:16]}.pub"
+    verify(files[ids["targets"]], publisher.tree / "catalog.json")
+    verify(files[ids["second"]], publisher.tree / "catalog.json", check=1)
+    assert publisher("catalog", "export", "minisign-key", "--all", "-o",
+                     "again").out == "wrote 2 files into again\n"
+    assert "--all needs -o DIR" in publisher("catalog", "export", "minisign-key", "--all",
+                                             check=2).err
+    (publisher.dir / "keys" / "targets.pem").unlink()
+    publisher("catalog", "export", "sums", "-o", "SUMS", "--sign")
+    verify(files[ids["second"]], publisher.dir / "SUMS")
+    publisher.add_model("more", seed=3)
+    verify(files[ids["second"]], publisher.tree / "catalog.json")
+    assert ids["second"] in publisher("catalog", "export", "minisign-key").out
+
+
+def test_one_key_has_nothing_to_choose(publisher):
+    assert publisher("catalog", "export", "minisign-key").err == ""
+
+
 def test_targets_keys_that_minisign_does_not_know(ferry, validate):
     ferry("catalog", "init", "lab", "--unencrypted", "--type", "ecdsa-p256")
     assert not (ferry.work / "repository" / "catalog.json.minisig").exists()

@@ -118,15 +118,17 @@ static char *verified(struct desk *d, const char *comment)
 	struct err e = ERR_INIT;
 	struct buf text, catalog;
 	struct minisig m;
-	struct tuf_key *key;
+	struct repository_keys keys;
+	size_t present;
 	read_in(d, NAME, &text);
 	read_in(d, "catalog.json", &catalog);
 	assert_ok(minisig_parse(text.data, text.len, NAME, &m, &e), &e);
-	assert_ok(repository_minisign_key(d->tree, &key, &e), &e);
-	assert_true(minisig_verify(&m, key, catalog.data, catalog.len));
+	assert_ok(repository_minisign_keys(d->tree, &keys, &present, &e), &e);
+	assert_true(present < keys.count);
+	assert_true(minisig_verify(&m, keys.at[present], catalog.data, catalog.len));
 	assert_string_equal(m.trusted, comment);
-	char *id = mem_strdup(key->id);
-	tuf_key_free(key);
+	char *id = mem_strdup(keys.at[present]->id);
+	repository_keys_release(&keys);
 	minisig_release(&m);
 	buf_release(&text);
 	buf_release(&catalog);
@@ -211,12 +213,14 @@ static void a_key_that_minisign_does_not_know_makes_none(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct desk *d = desk_new(PRIVKEY_ECDSA_P256);
-	struct tuf_key *key;
+	struct repository_keys keys;
+	size_t present;
 	assert_false(in_tree(d, NAME));
 	assert_ok(try_published(d, &e), &e);
 	assert_false(sign(d).changed);
 	assert_int_equal(d->asked, 0);
-	assert_int_equal(repository_minisign_key(d->tree, &key, &e), -ERR_NOT_FOUND);
+	assert_int_equal(repository_minisign_keys(d->tree, &keys, &present, &e),
+			 -ERR_NOT_FOUND);
 	assert_non_null(strstr(e.text, "has no Ed25519 key"));
 	desk_free(d);
 }
