@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from disks import SmallDisk, read_only
 from published import flip, mirror, publisher, signed_base  # noqa: F401
+from servers import free_port
 
 NAMESPACE = "{urn:ietf:params:xml:ns:metalink}"
 
@@ -259,6 +259,40 @@ def test_aria2c_refuses_what_no_mirror_has_right(publisher, mirrors):
     assert "Invalid checksum index=1" in process.stdout
 
 
+@pytest.mark.parametrize("how", [[], ["--split=8", "--min-split-size=1M", "-x4"],
+                                 ["--max-tries=1"]])
+def test_aria2c_gets_a_sharded_model_from_what_is_left(publisher, nginx, make_gguf, how):
+    """The first mirror is dead, the other two have a wrong byte each in every file, though not
+    in the same piece, or not in the same file; their folders have odd names."""
+    make_gguf(publisher.dir / "s.gguf", "--size", "40M", "--shards", 3)
+    publisher("prepare", "big", publisher.dir / "s-00001-of-00003.gguf", "--set", "license.id=MIT",
+              "--set", "summary=For tests")
+    publisher("catalog", "add", "models/big")
+    roots = [publisher.dir / f"www {name} \u00fc" for name in ("one", "two")]
+    for root in roots:
+        root.mkdir()
+    one, two = [nginx(f'"{root}"').url + "/a%20b" for root in roots]
+    publisher.configure(
+        mirror("dead", kind="http", url=f"http://127.0.0.2:{free_port()}", priority=1),
+        mirror("one", kind="http", url=one.replace("127.0.0.1", "localhost"), priority=2),
+        mirror("two", kind="http", url=two, priority=3))
+    publisher("catalog", "sign")
+    for root in roots:
+        shutil.copytree(publisher.tree, root / "a b")
+    files = sorted(variant_files(publisher, "big"), key=lambda f: f["path"])
+    objects = [f"a b/targets/{f['path']}".replace("/big-", f"/{f['sha256']}.big-") for f in files]
+    assert [f["size"] > (8 << 20) for f in files] == [True, True, True]
+    flip(roots[0] / objects[0], 5)
+    flip(roots[1] / objects[0], 9 << 20)
+    flip(roots[0] / objects[1], 5)
+    flip(roots[1] / objects[2], files[2]["size"] - 1)
+    publisher("catalog", "export", "metalink", "big", "-o", "big.meta4")
+    out = publisher.dir / "out"
+    run("aria2c", "--no-conf", *how, "-M", publisher.dir / "big.meta4", "-d", out)
+    assert {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in out.iterdir()} == {
+        f["path"].rpartition("/")[2]: f["sha256"] for f in files}
+
+
 def test_texts_of_the_card_are_escaped(publisher, mirrors, make_gguf):
     gguf = make_gguf(publisher.dir / "odd.gguf", "--size", "1M", "--seed", 9)
     title, summary = "A <b>\"bold\"</b> & 'odd' ]]> model", "grün & <größer> \U0001f600"
@@ -341,90 +375,6 @@ def test_a_damaged_manifest_is_noticed(publisher, mirrors):
     flip(publisher.on("repository", "*.tiny-q8_0.gguf.manifest.json"), 100)
     result = publisher("catalog", "export", "metalink", "tiny", check=6)
     assert "not the bytes that were signed" in result.err
-
-
-# -- model signatures -------------------------------------------------------------------
-
-def check_bundle(text, public_pem, made, model, folder):
-    """Every claim of the format; openssl verifies the signature over the PAE."""
-    bundle = json.loads(text)
-    assert set(bundle) == {"mediaType", "verificationMaterial", "dsseEnvelope"}
-    assert bundle["mediaType"] == "application/vnd.dev.sigstore.bundle.v0.3+json"
-    assert bundle["verificationMaterial"] == {
-        "publicKey": {"hint": hashlib.sha256(public_pem.encode()).hexdigest()},
-        "tlogEntries": []}
-    envelope = bundle["dsseEnvelope"]
-    assert set(envelope) == {"payload", "payloadType", "signatures"}
-    assert envelope["payloadType"] == "application/vnd.in-toto+json"
-    [signature] = envelope["signatures"]
-    assert set(signature) == {"sig", "keyid"} and signature["keyid"] == ""
-    payload = base64.b64decode(envelope["payload"], validate=True)
-    statement = json.loads(payload)
-    assert set(statement) == {"_type", "subject", "predicateType", "predicate"}
-    assert statement["_type"] == "https://in-toto.io/Statement/v1"
-    assert statement["predicateType"] == "https://model_signing/signature/v1.0"
-    predicate = statement["predicate"]
-    assert set(predicate) == {"resources", "serialization"}
-    assert predicate["serialization"] == {
-        "method": "files", "hash_type": "sha256", "allow_symlinks": False,
-        "ignore_paths": ["model.sig"]}
-    resources = predicate["resources"]
-    assert resources == [
-        {"name": pathlib.PurePosixPath(f["path"]).name, "algorithm": "sha256",
-         "digest": f["sha256"]}
-        for f in sorted(variant_files(made, model), key=lambda f: f["path"])]
-    root = hashlib.sha256(b"".join(bytes.fromhex(r["digest"]) for r in resources)).hexdigest()
-    assert statement["subject"] == [{"name": folder, "digest": {"sha256": root}}]
-    pae = b"DSSEv1 28 application/vnd.in-toto+json %d " % len(payload) + payload
-    (made.dir / "pub.pem").write_text(public_pem)
-    (made.dir / "pae").write_bytes(pae)
-    (made.dir / "sig").write_bytes(base64.b64decode(signature["sig"], validate=True))
-    command = ("openssl", "dgst", "-sha256", "-verify", "pub.pem", "-signature", "sig", "pae")
-    assert run(*command, cwd=made.dir).stdout == "Verified OK\n"
-    (made.dir / "pae").write_bytes(pae.replace(b"tiny", b"tine", 1))
-    assert "failure" in run(*command, cwd=made.dir, check=1).stdout.lower()
-
-
-def test_a_model_signature_with_a_key_of_the_folder(publisher, validate):
-    publisher("catalog", "key", "new", "models", "--type", "ecdsa-p256")
-    public = publisher("catalog", "key", "export", "models").out
-    text = publisher("catalog", "export", "model-signature", "tiny", "--key", "models").out
-    check_bundle(text, public, publisher, "tiny", "tiny:q8_0")
-    result = publisher("catalog", "export", "model-signature", "tiny:q8_0", "--key",
-                       "keys/models.pem", "-o", "model.sig", "--json")
-    validate(result.json, "output-catalog-export")
-    [document] = result.json["documents"]
-    rows = publisher("catalog", "key", "list", "--json").json["keys"]
-    assert document["key"] == next(k["id"] for k in rows if k["name"] == "models")
-    check_bundle((publisher.dir / "model.sig").read_text(), public, publisher, "tiny",
-                 "tiny:q8_0")
-
-
-def test_a_model_signature_with_a_key_of_openssl(publisher):
-    pem = publisher.dir / "own.pem"
-    run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
-        pem)
-    pem.chmod(0o600)
-    public = run("openssl", "pkey", "-in", pem, "-pubout").stdout
-    text = publisher("catalog", "export", "model-signature", "tiny", "--key", pem).out
-    check_bundle(text, public, publisher, "tiny", "tiny:q8_0")
-
-
-def test_keys_that_cannot_sign_models(publisher):
-    for arguments, code, words in [
-            (["--key", "targets"], 2, "model signatures are made with ECDSA P-256"),
-            ([], 2, "--key KEY is missing"),
-            (["--key", "no-such"], 3, "no-such")]:
-        result = publisher("catalog", "export", "model-signature", "tiny", *arguments, check=code)
-        assert words in result.err
-
-
-def test_a_wrong_passphrase_signs_nothing(publisher):
-    publisher("catalog", "key", "new", "models", "--type", "ecdsa-p256")
-    result = publisher("catalog", "export", "model-signature", "tiny", "--key", "models", "-o", "s",
-                       env={"FERRY_PASSPHRASE": "wrong"}, check=2)
-    assert "wrong passphrase" in result.err
-    assert not (publisher.dir / "s").exists()
 
 
 # -- all of them ------------------------------------------------------------------------
