@@ -61,7 +61,8 @@ def canonical(value):
 # -- keys -------------------------------------------------------------------------------
 
 class Key:
-    """One key pair. `kind` is ed25519, ecdsa or rsa; `members` are put into the key object."""
+    """One key pair. `kind` is ed25519, ecdsa, rsa (PSS) or rsa-pkcs1v15; `members` are put into
+    the key object."""
 
     def __init__(self, kind="ed25519", id=None, **members):
         encoding = serialization.Encoding.PEM
@@ -75,11 +76,12 @@ class Key:
                 scheme = "ecdsa-sha2-nistp256"
             else:
                 self.private = rsa.generate_private_key(65537, members.pop("bits", 2048))
-                scheme = "rsassa-pss-sha256"
+                scheme = "rsassa-pss-sha256" if kind == "rsa" else "rsa-pkcs1v15-sha256"
             public = self.private.public_key().public_bytes(
                 encoding, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
         self.kind = kind
-        self.object = {"keytype": kind, "scheme": scheme, "keyval": {"public": public}, **members}
+        self.object = {"keytype": kind.partition("-")[0], "scheme": scheme,
+                       "keyval": {"public": public}, **members}
         self.id = id or hashlib.sha256(canonical(self.object).encode()).hexdigest()
 
     def alias(self, id):
@@ -93,6 +95,8 @@ class Key:
             return self.private.sign(data).hex()
         if self.kind == "ecdsa":
             return self.private.sign(data, ec.ECDSA(hashes.SHA256())).hex()
+        if self.kind == "rsa-pkcs1v15":
+            return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256()).hex()
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
         return self.private.sign(data, pss, hashes.SHA256()).hex()
 
@@ -106,8 +110,8 @@ def spare(number, kind="ed25519"):
 # -- repositories -----------------------------------------------------------------------
 
 class Answer:
-    """status, body (bytes, or an iterable of bytes without an end) and whether it has a
-    Content-Length."""
+    """status (None: the server hangs up without a word), body (bytes, or an iterable of bytes
+    without an end) and whether it has a Content-Length."""
 
     def __init__(self, body=b"", status=200, length=None, headers=()):
         self.body, self.status, self.length, self.headers = body, status, length, headers
@@ -303,6 +307,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         what = repo.files.get(path, 404)
         answer = what if isinstance(what, Answer) else \
             Answer(status=what) if isinstance(what, int) else Answer(what, length=len(what))
+        if answer.status is None:
+            return None
         self.send_response(answer.status)
         for header, value in answer.headers:
             self.send_header(header, value)

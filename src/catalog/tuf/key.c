@@ -91,7 +91,14 @@ static enum tuf_scheme scheme_named(const char *type, const char *scheme)
 		return TUF_ECDSA_P256;
 	if (strcmp(type, "rsa") == 0 && strcmp(scheme, "rsassa-pss-sha256") == 0)
 		return TUF_RSA_PSS;
+	if (strcmp(type, "rsa") == 0 && strcmp(scheme, "rsa-pkcs1v15-sha256") == 0)
+		return TUF_RSA_PKCS1;
 	return TUF_SCHEME_UNKNOWN;
+}
+
+static bool key_fits(const EVP_PKEY *pkey, enum tuf_scheme scheme)
+{
+	return scheme_of(pkey) == (scheme == TUF_RSA_PKCS1 ? TUF_RSA_PSS : scheme);
 }
 
 static EVP_PKEY *read_public(enum tuf_scheme scheme, const char *text, size_t len)
@@ -105,7 +112,7 @@ static EVP_PKEY *read_public(enum tuf_scheme scheme, const char *text, size_t le
 		return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, sizeof raw);
 	}
 	EVP_PKEY *pkey = read_public_pem(text, len);
-	if (pkey && (scheme_of(pkey) != scheme || !use_one_form(pkey))) {
+	if (pkey && (!key_fits(pkey, scheme) || !use_one_form(pkey))) {
 		EVP_PKEY_free(pkey);
 		pkey = NULL;
 	}
@@ -266,7 +273,8 @@ struct tuf_key *tuf_key_copy(const struct tuf_key *k)
 
 const char *tuf_key_kind(const struct tuf_key *k)
 {
-	static const char *const names[] = { "unknown", "Ed25519", "ECDSA P-256", "RSA-PSS" };
+	static const char *const names[] = { "unknown", "Ed25519", "ECDSA P-256", "RSA-PSS",
+					     "RSA PKCS #1" };
 	return names[k->scheme];
 }
 
@@ -285,6 +293,7 @@ bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const
 	const EVP_MD *md = k->scheme == TUF_ED25519 ? NULL : EVP_sha256();
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *params = NULL;        /* belongs to ctx */
+	/* Without parameters RSA is PKCS #1 v1.5. */
 	bool ok = ctx && EVP_DigestVerifyInit(ctx, &params, md, NULL, k->pkey) == 1 &&
 		  (k->scheme != TUF_RSA_PSS || set_pss(params)) &&
 		  EVP_DigestVerify(ctx, sig, sig_len, data, len) == 1;

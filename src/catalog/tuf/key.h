@@ -5,6 +5,10 @@
  *   ed25519                        ed25519                64 hex digits
  *   ecdsa, ecdsa-sha2-nistp256     ecdsa-sha2-nistp256    PEM (P-256); DER signatures
  *   rsa                            rsassa-pss-sha256      PEM of at least 2048 bits
+ *   rsa                            rsa-pkcs1v15-sha256    the same; verified only
+ *
+ * The last one is not of the specification; hardware tokens that know no PSS sign with it,
+ * and other clients read what they sign. Keys that are made here never use it.
  *
  * What always holds here:
  *  - a key that cannot be used (unknown type, broken PEM) is kept and never verifies:
@@ -23,7 +27,9 @@
 
 struct evp_pkey_st;
 
-enum tuf_scheme { TUF_SCHEME_UNKNOWN, TUF_ED25519, TUF_ECDSA_P256, TUF_RSA_PSS };
+enum tuf_scheme {
+	TUF_SCHEME_UNKNOWN, TUF_ED25519, TUF_ECDSA_P256, TUF_RSA_PSS, TUF_RSA_PKCS1
+};
 
 struct tuf_key {
 	char *id;
@@ -54,7 +60,7 @@ WARN_UNUSED int tuf_key_to_pem(const struct tuf_key *k, struct buf *out, struct 
 /* Another owned copy. */
 struct tuf_key *tuf_key_copy(const struct tuf_key *k);
 
-/* "Ed25519", "ECDSA P-256", "RSA-PSS", "unknown". */
+/* "Ed25519", "ECDSA P-256", "RSA-PSS", "RSA PKCS #1", "unknown". */
 const char *tuf_key_kind(const struct tuf_key *k);
 
 /* Does the signature verify? Broken keys and signatures are just false. */

@@ -176,7 +176,11 @@ static void only_known_kinds_are_usable(void **state)
 	assert_false(usable("ecdsa", "ecdsa-sha2-nistp384", ec384));
 	assert_false(usable("rsa", "rsassa-pss-sha256", weak));
 	assert_false(usable("rsa", "rsassa-pss-sha256", ec));
-	assert_false(usable("rsa", "rsa-pkcs1v15-sha256", strong));
+	assert_true(usable("rsa", "rsa-pkcs1v15-sha256", strong));
+	assert_false(usable("rsa", "rsa-pkcs1v15-sha256", weak));
+	assert_false(usable("rsa", "rsa-pkcs1v15-sha256", ec));
+	assert_false(usable("ecdsa", "rsa-pkcs1v15-sha256", strong));
+	assert_false(usable("rsa", "rsa-pkcs1v15-sha512", strong));
 	assert_false(usable("ed25519", "ed25519", "00"));
 	assert_false(usable("ed25519", "rsassa-pss-sha256", strong));
 	assert_false(usable("sphincs", "sphincs", "00"));
@@ -190,6 +194,39 @@ static void only_known_kinds_are_usable(void **state)
 	EVP_PKEY_free(p384);
 	EVP_PKEY_free(small);
 	EVP_PKEY_free(rsa);
+}
+
+/* A signature, made as other programs make it. */
+static size_t rsa_sign(EVP_PKEY *pkey, int padding, uint8_t *sig, size_t size)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *params = NULL;
+	assert_int_equal(EVP_DigestSignInit(ctx, &params, EVP_sha256(), NULL, pkey), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(params, padding), 1);
+	assert_int_equal(EVP_DigestSign(ctx, sig, &size, (const uint8_t *)"text", 4), 1);
+	EVP_MD_CTX_free(ctx);
+	return size;
+}
+
+static void an_rsa_signature_has_the_padding_of_its_scheme(void **state)
+{
+	(void)state;
+	EVP_PKEY *pkey = EVP_RSA_gen(2048);
+	CLEANUP(mem_free_ptr) char *pem = pem_of(pkey);
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *pss = parse("rsa", "rsassa-pss-sha256", pem);
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *old = parse("rsa", "rsa-pkcs1v15-sha256", pem);
+	uint8_t sig[256];
+	size_t len = rsa_sign(pkey, RSA_PKCS1_PADDING, sig, sizeof sig);
+	assert_true(tuf_key_verify(old, "text", 4, sig, len));
+	assert_false(tuf_key_verify(old, "tex", 3, sig, len));
+	assert_false(tuf_key_verify(pss, "text", 4, sig, len));
+	len = rsa_sign(pkey, RSA_PKCS1_PSS_PADDING, sig, sizeof sig);
+	assert_true(tuf_key_verify(pss, "text", 4, sig, len));
+	assert_false(tuf_key_verify(old, "text", 4, sig, len));
+	/* One key under two schemes is one key, and a key made here has the first. */
+	assert_true(digest_equal(&pss->identity, &old->identity));
+	assert_string_equal(tuf_key_kind(old), "RSA PKCS #1");
+	EVP_PKEY_free(pkey);
 }
 
 static void malformed_keys_are_refused(void **state)
@@ -231,6 +268,7 @@ int main(void)
 		cmocka_unit_test(key_ids_are_the_hash_of_the_canonical_key),
 		cmocka_unit_test(a_compressed_point_is_the_same_key),
 		cmocka_unit_test(only_known_kinds_are_usable),
+		cmocka_unit_test(an_rsa_signature_has_the_padding_of_its_scheme),
 		cmocka_unit_test(malformed_keys_are_refused),
 		cmocka_unit_test(private_keys_are_not_public_ones),
 	};
