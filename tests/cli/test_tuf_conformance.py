@@ -16,6 +16,7 @@ from tuf_simulator import DAY, TOP, Key, now, quote, spare, when
 FIRST = ["2.root", "timestamp", "1.snapshot", "1.targets"]
 ALL = {"root": 1, "timestamp": 1, "snapshot": 1, "targets": 1}
 REST = ("targets", "snapshot", "timestamp")
+HANGS_UP = tuf_simulator.Answer(status=None)
 
 
 def assert_trusted(client, **versions):
@@ -203,7 +204,7 @@ def test_keyid_hash_algorithms_mean_nothing(repo, client, value):
     ("timestamp", "timestamp", ALL),
     ("snapshot", "2.snapshot", {**ALL, "timestamp": 2}),
     ("targets", "2.targets", {**ALL, "timestamp": 2, "snapshot": 2})])
-@pytest.mark.parametrize("status", [403, 404, 500, 503])
+@pytest.mark.parametrize("status", [403, 404, 500, 503, HANGS_UP])
 def test_a_missing_file_stops_a_refresh(repo, client, role, last, trusted, status):
     assert client.refresh() == 0
     repo.publish(*REST[REST.index(role):])
@@ -224,7 +225,7 @@ def test_the_root_chain_ends_where_a_root_is_missing(repo, client, status):
     assert_trusted(client, **{**ALL, "root": 3})
 
 
-@pytest.mark.parametrize("status", [500, 502, 429])
+@pytest.mark.parametrize("status", [500, 502, 429, HANGS_UP])
 def test_a_server_that_fails_is_no_end_of_the_root_chain(repo, client, status):
     repo.publish("root", "root")
     repo.files["metadata/3.root.json"] = status
@@ -463,6 +464,23 @@ def test_rotating_snapshot_keys_recovers_targets(repo, client):
     assert client.trusted()["targets"] == 2
 
 
+def test_rotating_snapshot_keys_lets_a_role_go(repo, client):
+    delegated(repo)
+    repo.publish("delegated", *REST)
+    assert client.download("delegated/first") == 0, client.error
+    repo.rotate("snapshot")
+    del repo.body["targets"]["delegations"]
+    del repo.body["snapshot"]["meta"]["delegated.json"]
+    repo.body["targets"]["version"] = 1
+    repo.publish("root")
+    repo.publish("targets", bump=False)
+    repo.publish("snapshot", "timestamp")
+    assert client.refresh() == 0, client.error
+    assert {role: client.trusted()[role] for role in TOP} == \
+        {"root": 2, "timestamp": 3, "snapshot": 3, "targets": 1}
+    assert client.download("delegated/second") == 1
+
+
 def test_rotating_snapshot_and_timestamp_keys_recovers_snapshot(repo, client):
     for _ in range(99):
         repo.publish("snapshot")
@@ -549,7 +567,8 @@ def test_a_role_with_fewer_keys_than_its_threshold(repo, client):
     repo.role("snapshot")["threshold"] = 6
     repo.publish("root", "snapshot", "timestamp")
     assert client.refresh() == 1
-    assert "snapshot" not in client.trusted()
+    assert "5 valid signatures, 6 wanted" in client.error
+    assert_trusted(client, root=2, timestamp=2)
 
 
 def test_a_key_that_is_listed_often_is_one_key(repo, client):
@@ -595,8 +614,8 @@ def test_key_ids_are_opaque(repo, client, id):
 
 
 @pytest.mark.parametrize("kind, keytype", [
-    ("rsa", "rsa"), ("ecdsa", "ecdsa"), ("ecdsa", "ecdsa-sha2-nistp256"),
-    ("ed25519", "ed25519")])
+    ("rsa", "rsa"), ("rsa-pkcs1v15", "rsa"), ("ecdsa", "ecdsa"),
+    ("ecdsa", "ecdsa-sha2-nistp256"), ("ed25519", "ed25519")])
 def test_key_types(repo, client, kind, keytype):
     """The new key is needed; with a signature that only looks right, the root is refused."""
     key = Key(kind)
@@ -758,6 +777,23 @@ def test_rotation_of_other_roles(repo, client, role, name):
     assert (client.stored(role) == repo.latest(role)) == accepted
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_rotation_of_one_role_after_the_other(repo, client, name):
+    """One client lives through it all. Once a role is not signed well, nothing below it is
+    taken, although the roots that follow are."""
+    keys, threshold, signers, accepted = OTHERS[name]
+    for count, role in enumerate(("timestamp", "snapshot", "targets"), 2):
+        repo.role(role).update(keyids=[], threshold=threshold)
+        repo.signers[role] = [spare(100 + n, "ecdsa") for n in signers]
+        for n in keys:
+            repo.trust(role, spare(100 + n, "ecdsa"), sign=False)
+        repo.publish("root", *REST)
+        assert client.refresh() == (0 if accepted else 1), client.error
+        assert client.stored("root") == repo.latest("root")
+        assert_trusted(client, **({role: count for role in TOP} if accepted
+                                  else {"root": count}))
+
+
 # -- delegations --------------------------------------------------------------------------------
 
 # Delegator, name, options …; the roles that a search for "missing" visits, in order.
@@ -811,15 +847,19 @@ def test_the_order_of_a_search(repo, client, name):
 @pytest.mark.parametrize("path, found, visited", [
     ("targetfile", True, ""), ("README.md", True, "A"), ("releases/x/x_v1", True, "BC"),
     ("releases/y/y_v1.zip", True, "BD"), ("releases/z/z_v1.zip", False, "B"),
-    ("releases/x/y/x_v1", False, ""), ("a/README.md", False, ""), ("readme.MD", False, "")])
+    ("releases/x/y/x_v1", False, ""), ("a/README.md", False, ""), ("readme.MD", False, ""),
+    ("README.MD", False, ""), ("foo-1.tgz", True, "A"), ("foo-10.tgz", False, ""),
+    ("foo-.tgz", False, ""), ("foo-ü.tgz", True, "A"), ("foo-/.tgz", False, "")])
 def test_the_tree_of_delegations_leads_to_a_target(repo, client, path, found, visited):
-    roles = build(repo, [("targets", "A", {"paths": ["*.doc", "*.md"]}),
+    roles = build(repo, [("targets", "A", {"paths": ["*.doc", "*.md", "foo-?.tgz"]}),
                          ("targets", "B", {"paths": ["releases/*/*"]}),
                          ("B", "C", {"paths": ["releases/x/*"]}),
                          ("B", "D", {"paths": ["releases/y/*.zip"]})])
     for role, target in [("targets", "targetfile"), ("A", "README.md"),
                          ("C", "releases/x/x_v1"), ("D", "releases/y/y_v1.zip"),
-                         ("D", "releases/z/z_v1.zip")]:
+                         ("D", "releases/z/z_v1.zip"), ("A", "a/README.md"),
+                         ("A", "README.MD"), ("A", "foo-1.tgz"), ("A", "foo-10.tgz"),
+                         ("A", "foo-.tgz"), ("A", "foo-ü.tgz"), ("A", "foo-/.tgz")]:
         repo.target(role, target, target.encode())
     repo.publish(*roles, *REST)
     assert client.download(path) == (0 if found else 1), client.error
@@ -868,6 +908,19 @@ def test_a_broken_role_ends_the_search(repo, client, broken):
     assert client.download("x") == 1
     assert client.downloaded() == []
     assert "A" not in client.trusted() and "B" not in client.trusted()
+
+
+def test_a_delegated_role_that_snapshot_does_not_list_is_not_asked_for(repo, client):
+    delegated(repo)
+    repo.publish("delegated", "targets")
+    del repo.body["snapshot"]["meta"]["delegated.json"]
+    repo.publish("snapshot", "timestamp")
+    assert client.refresh() == 0, client.error
+    repo.requests.clear()
+    assert client.download("delegated/first") == 1
+    assert "does not list the role delegated" in client.error
+    assert repo.requests == ["metadata/2.root.json", "metadata/timestamp.json"]
+    assert_trusted(client, root=1, timestamp=2, snapshot=2, targets=2)
 
 
 @pytest.mark.parametrize("first", ["a", "b"])
@@ -1163,6 +1216,36 @@ def test_the_shape_that_git_based_tools_write(repo, client):
     assert client.refresh() == 0, client.error
     assert client.download("r/a/b.json") == 0, client.error
     assert client.downloaded() == [b"{}"]
+
+
+def test_the_shape_of_an_old_repository_that_changed_its_tools(repo, client):
+    """Snapshot lists what nobody delegates to any more, the root among it; hashes stand at
+    some entries only; spec_version has two numbers; key ids are of another time; people
+    whose keys were taken away have signed the root, too."""
+    gone = repo.new_key("ecdsa")
+    for role in TOP:
+        repo.body[role]["spec_version"] = "1.0"
+        for number in range(3 if role in ("root", "targets") else 1):
+            repo.trust(role, Key("ecdsa", id=hashlib.sha256(f"{role}{number}".encode()).hexdigest(),
+                                 keyid_hash_algorithms=["sha256", "sha512"]))
+    repo.role("root")["threshold"] = repo.role("targets")["threshold"] = 3
+    repo.signers["root"].append(gone)
+    for name in ("root", "rekor", "revocation"):
+        repo.body["snapshot"]["meta"][f"{name}.json"] = {
+            "version": 2, "length": 5297, "hashes": {"sha256": "ab" * 32, "sha512": "cd" * 64}}
+    repo.delegate("targets", "registry.example.org", terminating=True,
+                  paths=["registry.example.org/*"])
+    repo.target("targets", "key.pub", b"key", ["sha256", "sha512"],
+                custom={"sigstore": {"status": "Active", "usage": "Unknown"}})
+    repo.target("registry.example.org", "registry.example.org/keys.json", b"{}",
+                ["sha256", "sha512"])
+    repo.publish("root", "registry.example.org", *REST)
+    for role in ("root", "targets"):
+        repo.alter(role, lambda envelope: envelope["signatures"].append(
+            {"keyid": "ef" * 32, "sig": ""}))
+    assert client.refresh() == 0, client.error
+    assert client.download("key.pub", "registry.example.org/keys.json") == 0, client.error
+    assert client.downloaded() == [b"key", b"{}"]
 
 
 def test_a_long_chain_from_an_old_root(repo, client):
