@@ -12,7 +12,8 @@
 
 const char *const catalog_repository_keys[] = {
 	"path", "keys", "title", "passphrase-file", "expires-root", "expires-targets",
-	"expires-snapshot", "expires-timestamp", "metadata", "root", "root-sha256", NULL
+	"expires-snapshot", "expires-timestamp", "metadata", "root", "root-sha256",
+	"targets-max-size", NULL
 };
 
 const char *const catalog_mirror_kinds[] = { "file", "http", "s3", "r2", "github", "git", NULL };

@@ -13,6 +13,7 @@
 
 #define DEFAULT_RETRIES 5
 #define ROOT_MAX 512000
+#define TARGETS_MOST GIB
 
 /* -- configuration --------------------------------------------------------------------- */
 
@@ -32,7 +33,7 @@ static int read_fetch_section(const struct conf *c, struct client *client, struc
 	if (rc == 0)
 		rc = conf_get_u64(c, s, "retries", &retries, e);
 	if (rc == 0 && (retries < 1 || retries > 1000))
-		rc = conf_err(c, s, "retries", e, "from 1 to 1000");
+		rc = conf_err(c, s, "retries", e, "retries: from 1 to 1000");
 	if (rc == 0)
 		client->sources.max_failures = (unsigned)retries;
 	if (rc == 0)
@@ -150,17 +151,24 @@ static int open_trust(const struct conf *c, const struct conf_section *s, struct
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(client->store, client->repository);
 	struct tuf_transport transport = transport_tuf(&client->transport);
+	struct tuf_limits limits = tuf_limits_default;
 	struct err why = ERR_INIT;
-	int rc = begin_trust(c, s, client, dir, false, e);
+	uint64_t most = limits.targets;
+	int rc = conf_get_size(c, s, "targets-max-size", &most, e);
+	if (rc == 0 && (most == 0 || most > TARGETS_MOST))
+		rc = conf_err(c, s, "targets-max-size", e, "targets-max-size: from 1 to 1G");
+	limits.targets = (size_t)most;
+	if (rc == 0)
+		rc = begin_trust(c, s, client, dir, false, e);
 	if (rc < 0)
 		return rc;
-	rc = tuf_client_open(dir, &transport, NULL, now_s(), &client->tuf, &why);
+	rc = tuf_client_open(dir, &transport, &limits, now_s(), &client->tuf, &why);
 	if (rc == -ERR_INTEGRITY && !client->offline && conf_get(s, "root-sha256")) {
 		/* Damaged: the digest is still a place to begin. */
 		report_warn(client->report, "%s; beginning again from root-sha256", why.text);
 		rc = begin_trust(c, s, client, dir, true, e);
 		if (rc == 0)
-			rc = tuf_client_open(dir, &transport, NULL, now_s(), &client->tuf, e);
+			rc = tuf_client_open(dir, &transport, &limits, now_s(), &client->tuf, e);
 		return rc;
 	}
 	if (rc < 0)

@@ -23,7 +23,8 @@ static int refuse(const struct conf *c, int line, const char *name, const char *
 /* Only what `add` could have written goes. */
 static int check_removable(const struct conf *c, const struct conf_section *s, struct err *e)
 {
-	static const char *const clients[] = { "metadata", "root", "root-sha256" };
+	static const char *const clients[] = { "metadata", "root", "root-sha256",
+					       "targets-max-size" };
 	const struct conf_section *mirror;
 	for (size_t i = 0; i < s->count; i++) {
 		bool known = false;

@@ -215,6 +215,14 @@ static int check_targets(struct tuf_client *c, struct step *s, const struct buf 
 				   &s->loaded, e);
 }
 
+static int refuse_size(const struct tuf_client *c, const char *name, uint64_t bytes, struct err *e)
+{
+	err_set(e, ERR_INTEGRITY, "%s: it has %llu bytes, and of such a file %zu are read at most",
+		name, (unsigned long long)bytes, c->limits.targets);
+	return err_hint(e, "when the publisher says that this is right, raise targets-max-size of "
+			   "the repository in ferry.conf");
+}
+
 static int load_targets(struct tuf_client *c, const char *role,
 			const struct tuf_metadata *parent, const struct tuf_metadata **out,
 			struct err *e)
@@ -227,6 +235,8 @@ static int load_targets(struct tuf_client *c, const char *role,
 	CLEANUP(mem_free_ptr) char *name = remote_name(c, role, meta.version);
 	if (strlen(name) > MAX_NAME)
 		return err_set(e, ERR_INTEGRITY, "a delegated role's name is too long");
+	if (meta.has_length && meta.length > c->limits.targets)
+		return refuse_size(c, name, meta.length, e);
 	rc = try_stored(c, &step, c->limits.targets, e);
 	if (rc == 0 && c->trusted.offline) {
 		err_set(e, ERR_NOT_FOUND, "%s was not fetched before, or is damaged", name);

@@ -1,5 +1,6 @@
 #include "catalog/tuf/writer_private.h"
 
+#include "catalog/tuf/client.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -23,7 +24,7 @@ static int serialise(const json_t *envelope, struct buf *out, struct err *e)
 	return rc < 0 ? rc : buf_ok(out, "metadata", e);
 }
 
-/* -- are there enough keys ------------------------------------------------------------- */
+/* -- may it be signed ------------------------------------------------------------- */
 
 static int check_role(const char *name, const struct tuf_role *role, const struct tuf_keys *keys,
 		      struct err *e)
@@ -63,6 +64,35 @@ int tuf_writer_check(const struct tuf_writer *w, struct err *e)
 			return rc;
 	}
 	return 0;
+}
+
+/* What clients refuse to read must not become what they are to read. */
+static int check_size(const struct tuf_writer *w, const struct writer_doc *d, struct err *e)
+{
+	const struct tuf_limits *l = &tuf_limits_default;
+	const size_t most[TUF_TYPES] = { [TUF_ROOT] = l->root, [TUF_TIMESTAMP] = l->timestamp,
+					 [TUF_SNAPSHOT] = l->snapshot, [TUF_TARGETS] = l->targets };
+	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	int rc = serialise(d->draft, &text, e);
+	if (rc < 0 || text.len <= most[d->type])
+		return rc;
+	err_set(e, ERR_USAGE, "the metadata of %s would have %zu bytes; clients read %zu at most",
+		d->role, text.len, most[d->type]);
+	if (d->type != TUF_TARGETS)
+		return -ERR_USAGE;
+	return writer_is_bin_of(writer_body(writer_top(w, TUF_TARGETS)), d)
+		? err_hint(e, "`ferry catalog delegate --bins N` with a larger N makes bins smaller")
+		: err_hint(e, "`ferry catalog delegate --bins 256` spreads the files over bins, of "
+			      "which a client reads one");
+}
+
+static int check_sizes(const struct tuf_writer *w, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < w->count; i++)
+		if (w->docs[i]->draft)
+			rc = check_size(w, w->docs[i], e);
+	return rc;
 }
 
 /* -- signatures ------------------------------------------------------------------------ */
@@ -483,6 +513,8 @@ int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t 
 		rc = bring_in_step(&s, writer_top(w, TUF_SNAPSHOT), &complete, e);
 	if (rc == 0 && complete)
 		rc = bring_in_step(&s, writer_top(w, TUF_TIMESTAMP), &complete, e);
+	if (rc == 0)
+		rc = check_sizes(w, e);
 	if (rc == 0 && complete)
 		rc = publish(&s, e);
 	if (rc == 0)

@@ -96,6 +96,35 @@ static void assert_all_found(struct publisher *f)
 	tuf_client_close(c);
 }
 
+/* -- sizes ------------------------------------------------------------------------------- */
+
+static void what_clients_do_not_read_is_not_signed(void **state)
+{
+	struct publisher *f = *state;
+	struct err e = ERR_INIT;
+	struct tuf_saved saved;
+	publish_first(f);
+	struct tuf_writer *w = publisher_open(f, NOW);
+	for (size_t i = 0; i < 40000; i++) {
+		CLEANUP(mem_free_ptr) char *path = file_path(i);
+		writer_set(w, "targets", path, "x");
+	}
+	assert_int_equal(tuf_writer_save(w, f->keys, 6, &saved, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "clients read 5000000 at most"));
+	assert_non_null(strstr(e.hint, "--bins 256"));
+	assert_false(has_file(f, "2.targets.json"));
+	assert_ok(delegate(f, w, "bin", 8, BINS, &(struct err)ERR_INIT), &e);
+	for (size_t i = 0; i < 40000; i++) {
+		CLEANUP(mem_free_ptr) char *path = file_path(i);
+		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
+		struct err why = ERR_INIT;
+		writer_set(w, owner, path, "x");
+		assert_ok(tuf_writer_target_remove(w, "targets", path, &why), &why);
+	}
+	assert_true(writer_save(w, f->keys, 6).published);
+	tuf_writer_close(w);
+}
+
 /* -- names ----------------------------------------------------------------------------- */
 
 static void a_path_belongs_to_the_bin_of_its_first_bits(void **state)
@@ -488,6 +517,7 @@ int main(void)
 		TEST(expiring_bins_are_renewed_with_targets),
 		TEST(new_keys_sign_every_bin),
 		TEST(bins_and_names_exclude_each_other),
+		TEST(what_clients_do_not_read_is_not_signed),
 		TEST(a_path_belongs_to_the_first_role_that_covers_it),
 		TEST(a_role_vouches_when_it_has_signed),
 	};
