@@ -101,7 +101,8 @@ static int begin_with_file(const char *dir, const char *root, struct err *e)
 		return err_context(e, "the pinned root");
 	}
 	rc = tuf_client_init(dir, buf_str(&bytes), bytes.len, e);
-	return rc < 0 ? err_context(e, "%s", root) : 0;
+	/* A fault of the trust folder is none of this file's. */
+	return rc < 0 && !err_is(e, ERR_SYSTEM) ? err_context(e, "%s", root) : rc;
 }
 
 static int begin_with_digest(struct client *client, const char *dir, const char *hex, bool anew,
@@ -140,6 +141,16 @@ static int begin_trust(const struct conf *c, const struct conf_section *s, struc
 }
 
 /* -- trust ------------------------------------------------------------------------------- */
+
+static int offline_hint(const struct client *c, struct err *e)
+{
+	if (!c->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
+		return -(int)e->class;
+	return c->store->read_only
+		       ? err_hint(e, "it would be fetched, but the store %s is read-only: make it "
+				     "writable for you, or set FERRY_HOME to another", c->store->home)
+		       : err_hint(e, "run the same command once without --offline");
+}
 
 static int64_t now_s(void)
 {
@@ -190,21 +201,38 @@ static void tell_endpoints(struct client *client)
 	}
 }
 
+/* Completes what the TUF client says: which endpoint it was, and the way out. */
+static int metadata_fault(struct client *c, struct err *e)
+{
+	size_t count;
+	if (c->offline || !err_is(e, ERR_INTEGRITY))
+		return offline_hint(c, e);
+	/* Of several, the transport has named each. */
+	const struct endpoint *p = transport_endpoints(&c->transport, &count);
+	if (count == 1 && p->state == ENDPOINT_REJECTED && !strstr(e->text, p->source->id))
+		err_context(e, "%s", p->source->id);
+	return err_hint(e, "this is not what the publisher signed: add another mirror's URL to "
+			   "'metadata', or tell the publisher");
+}
+
+int client_find(struct client *c, const char *path, struct tuf_target *out, struct err *e)
+{
+	int rc = tuf_client_target(c->tuf, path, out, e);
+	return rc < 0 ? metadata_fault(c, e) : 0;
+}
+
 static int refresh(struct client *client, struct err *e)
 {
 	if (!client->offline) {
 		int rc = tuf_client_refresh(client->tuf, e);
 		transport_finish(&client->transport);
 		tell_endpoints(client);
-		if (rc == -ERR_INTEGRITY)
-			err_hint(e, "this is not what the publisher signed: add another mirror's URL "
-				    "to 'metadata', or tell the publisher");
-		return rc;
+		return rc < 0 ? metadata_fault(client, e) : 0;
 	}
 	int rc = tuf_client_load_offline(client->tuf, &client->expired, e);
-	if (rc == -ERR_NOT_FOUND)
-		return err_hint(e, "run the same command once without --offline");
-	if (rc == 0 && client->expired)
+	if (rc < 0)
+		return metadata_fault(client, e);
+	if (client->expired)
 		report_warn(client->report, "%s: the %s metadata has expired; what it says may be "
 			    "out of date", client->repository, client->expired);
 	return rc;
@@ -249,7 +277,7 @@ static int download(struct client *c, const char *path, const struct tuf_target 
 	CLEANUP(mem_free_ptr) char *key = client_target_key(c, path, t);
 	if (c->offline) {
 		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", c->repository, path);
-		return err_hint(e, "run the same command once without --offline");
+		return offline_hint(c, e);
 	}
 	int rc = source_get_small(&c->sources, key, t->length, &t->sha256, out, e);
 	if (rc == 0)
@@ -261,7 +289,7 @@ int client_target(struct client *c, const char *path, uint64_t max_bytes, struct
 		  struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = tuf_client_target(c->tuf, path, &t, e);
+	int rc = client_find(c, path, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length > max_bytes)

@@ -84,6 +84,10 @@ WARN_UNUSED int clients_resolve(const struct clients *all, const struct referenc
 WARN_UNUSED int client_target(struct client *c, const char *path, uint64_t max_bytes,
 			      struct buf *out, struct err *e);
 
+/* What the signed metadata says of a target: tuf_client_target(), with a way out in the hint. */
+WARN_UNUSED int client_find(struct client *c, const char *path, struct tuf_target *out,
+			    struct err *e);
+
 /* The key under which mirrors have the target. Caller frees. */
 char *client_target_key(const struct client *c, const char *path, const struct tuf_target *t);
 

@@ -27,7 +27,7 @@ static int disagree(const struct client *c, const char *path, const char *what, 
 static int check_target(struct client *c, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = tuf_client_target(c->tuf, f->card->path, &t, e);
+	int rc = client_find(c, f->card->path, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length != f->card->size || !digest_equal(&t.sha256, &f->card->sha256))

@@ -121,6 +121,15 @@ static int try_stored(struct tuf_client *c, struct step *s, size_t max, struct e
 	return 0;
 }
 
+/* Offline: what is not stored, or does not verify, is an error. */
+static int need_stored(struct tuf_client *c, struct step *s, size_t max, struct err *e)
+{
+	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(c->dir, s->role);
+	int rc = tuf_folder_load(c->dir, s->role, &raw, e);
+	return rc < 0 ? rc : s->check(c, s, &raw, path, true, e);
+}
+
 /* -- root ------------------------------------------------------------------------------ */
 
 static int check_root(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -237,12 +246,11 @@ static int load_targets(struct tuf_client *c, const char *role,
 		return err_set(e, ERR_INTEGRITY, "a delegated role's name is too long");
 	if (meta.has_length && meta.length > c->limits.targets)
 		return refuse_size(c, name, meta.length, e);
-	rc = try_stored(c, &step, c->limits.targets, e);
-	if (rc == 0 && c->trusted.offline) {
-		err_set(e, ERR_NOT_FOUND, "%s was not fetched before, or is damaged", name);
-		return err_hint(e, "run the command once without --offline");
-	}
-	if (rc == 0) {
+	if (c->trusted.offline)
+		rc = need_stored(c, &step, c->limits.targets, e);
+	else
+		rc = try_stored(c, &step, c->limits.targets, e);
+	if (rc == 0 && !c->trusted.offline) {
 		CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.targets));
 		rc = fetch(c, &step, name, &raw, e);
 		if (rc == 0)
@@ -257,12 +265,11 @@ static int load_targets(struct tuf_client *c, const char *role,
 int tuf_client_refresh(struct tuf_client *c, struct err *e)
 {
 	/* Two processes that refresh at once must not put older metadata over newer. */
-	CLEANUP(mem_free_ptr) char *lock_path = path_join(c->dir, "lock");
 	CLEANUP(file_close) int lock = -1;
 	const struct tuf_metadata *targets;
 	c->ready = false;
 	c->trusted.offline = false;
-	int rc = file_lock(lock_path, true, &lock, e);
+	int rc = tuf_folder_lock(c->dir, &lock, e);
 	if (rc == 0)
 		rc = tuf_folder_tidy(c->dir, e);
 	if (rc == 0)
@@ -277,16 +284,6 @@ int tuf_client_refresh(struct tuf_client *c, struct err *e)
 		rc = load_targets(c, "targets", c->trusted.root, &targets, e);
 	c->ready = rc == 0;
 	return rc;
-}
-
-static int need_stored(struct tuf_client *c, struct step *s, size_t max, struct err *e)
-{
-	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
-	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(c->dir, s->role);
-	int rc = file_read_all(path, &raw, e);
-	if (rc == 0)
-		rc = s->check(c, s, &raw, path, true, e);
-	return rc < 0 ? err_hint(e, "run the command once without --offline") : 0;
 }
 
 int tuf_client_load_offline(struct tuf_client *c, const char **expired, struct err *e)

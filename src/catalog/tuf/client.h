@@ -68,7 +68,8 @@ DEFINE_CLEANUP(struct tuf_client, tuf_client_close);
 /* Root chain, timestamp, snapshot, top-level targets. */
 WARN_UNUSED int tuf_client_refresh(struct tuf_client *c, struct err *e);
 /* The same from the trust folder alone, no transport: for --offline. Expiry is not an
- * error then but is told: *expired names the role that has expired, or NULL. */
+ * error then but is told: *expired names the role that has expired, or NULL. What is not
+ * stored is ERR_NOT_FOUND, what is damaged ERR_INTEGRITY: a refresh would mend both. */
 WARN_UNUSED int tuf_client_load_offline(struct tuf_client *c, const char **expired,
 					struct err *e);
 

@@ -5,10 +5,12 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #define LEFTOVER_AGE_S 3600
+#define LOCK_FILE "lock"
 #define PIN_FILE "pinned"       /* hex SHA-256 of the root that the chain began with */
 
 char *tuf_folder_path(const char *dir, const char *role)
@@ -17,11 +19,48 @@ char *tuf_folder_path(const char *dir, const char *role)
 	return mem_printf("%s/%s.json", dir, encoded);
 }
 
-int tuf_folder_read(const char *dir, const char *role, struct buf *out, struct err *e)
+/* What is no file is damaged: a pipe must not hang, a device not be endless. */
+static int read_file(const char *path, struct buf *out, struct err *e)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_INTEGRITY, "%s is not a file", path);
+	if (file_read_all(path, out, e) < 0 && err_is(e, ERR_SYSTEM))
+		return err_hint(e, "make it readable for you, or remove it: what is missing is "
+				   "fetched and verified again");
+	return -(int)e->class;
+}
+
+static int cannot_write(struct err *e)
+{
+	if (err_is(e, ERR_SYSTEM))
+		err_hint(e, e->sys == EISDIR ? "remove that folder: a file belongs there"
+					     : "the trust folder must be writable for you");
+	return -(int)e->class;
+}
+
+static int write_file(const char *path, const void *data, size_t len, struct err *e)
+{
+	struct stat st;
+	int rc = 0;
+	/* Nobody else's: the folder is for these files alone. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		rc = file_remove(path, e);
+	if (rc == 0)
+		rc = file_write_atomic(path, data, len, 0644, e);
+	return rc < 0 ? cannot_write(e) : 0;
+}
+
+int tuf_folder_load(const char *dir, const char *role, struct buf *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
+	return read_file(path, out, e);
+}
+
+int tuf_folder_read(const char *dir, const char *role, struct buf *out, struct err *e)
+{
 	struct err why = ERR_INIT;
-	if (file_read_all(path, out, &why) == 0)
+	if (tuf_folder_load(dir, role, out, &why) == 0)
 		return 1;
 	if (err_is(&why, ERR_NOT_FOUND) || err_is(&why, ERR_INTEGRITY))
 		return 0;
@@ -32,13 +71,21 @@ int tuf_folder_read(const char *dir, const char *role, struct buf *out, struct e
 int tuf_folder_write(const char *dir, const char *role, const struct buf *raw, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
-	return file_write_atomic(path, raw->data, raw->len, 0644, e);
+	return write_file(path, raw->data, raw->len, e);
 }
 
 int tuf_folder_forget(const char *dir, const char *role, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
-	return file_remove(path, e);
+	int rc = file_remove(path, e);
+	return rc < 0 ? cannot_write(e) : 0;
+}
+
+int tuf_folder_lock(const char *dir, int *fd, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, LOCK_FILE);
+	int rc = file_lock(path, true, fd, e);
+	return rc < 0 ? cannot_write(e) : 0;
 }
 
 static int trusted_root_hint(const char *dir, struct err *e)
@@ -51,18 +98,21 @@ int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t, struct e
 {
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, "root");
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
-	if (!file_exists(path)) {
+	struct err why = ERR_INIT;
+	int rc = read_file(path, &raw, &why);
+	if (rc == -ERR_NOT_FOUND) {
 		err_set(e, ERR_NOT_FOUND, "there is no trusted root in %s", dir);
 		return err_hint(e, "name the root file that the publisher gave you, or its "
 				   "SHA-256, in the configuration");
 	}
-	int rc = file_read_all(path, &raw, e);
-	if (rc == 0)
+	if (rc < 0)
+		*e = why;
+	else
 		rc = tuf_trusted_root_first(t, buf_str(&raw), raw.len, path, e);
 	return rc < 0 && err_is(e, ERR_INTEGRITY) ? trusted_root_hint(dir, e) : rc;
 }
 
-static int store_pinned(const char *dir, const void *root, size_t len, struct err *e)
+static int write_pin(const char *dir, const void *root, size_t len, struct err *e)
 {
 	struct digest digest;
 	char hex[DIGEST_HEX];
@@ -70,9 +120,14 @@ static int store_pinned(const char *dir, const void *root, size_t len, struct er
 	digest_hex(hex, &digest);
 	hex[DIGEST_HEX - 1] = '\n';      /* a text file, not a string */
 	CLEANUP(mem_free_ptr) char *pin = path_join(dir, PIN_FILE);
+	return write_file(pin, hex, DIGEST_HEX, e);
+}
+
+static int store_pinned(const char *dir, const void *root, size_t len, struct err *e)
+{
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, "root");
-	int rc = file_write_atomic(path, root, len, 0644, e);
-	return rc < 0 ? rc : file_write_atomic(pin, hex, DIGEST_HEX, 0644, e);
+	int rc = write_file(path, root, len, e);
+	return rc < 0 ? rc : write_pin(dir, root, len, e);
 }
 
 bool tuf_client_pinned(const char *trust_dir, struct digest *out)
@@ -80,7 +135,7 @@ bool tuf_client_pinned(const char *trust_dir, struct digest *out)
 	CLEANUP(mem_free_ptr) char *path = path_join(trust_dir, PIN_FILE);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(DIGEST_HEX);
 	struct err ignored = ERR_INIT;
-	if (file_read_all(path, &text, &ignored) < 0 || text.len < DIGEST_HEX - 1)
+	if (read_file(path, &text, &ignored) < 0 || text.len < DIGEST_HEX - 1)
 		return false;
 	text.data[DIGEST_HEX - 1] = '\0';
 	return digest_parse(out, text.data);
@@ -131,7 +186,13 @@ int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct 
 		return rc;
 	struct err why = ERR_INIT;
 	if (tuf_folder_root(trust_dir, tuf_limits_default.root, &stored, &why) == 0) {
+		struct digest known;
+		struct err ignored = ERR_INIT;
 		rc = choose_root(trust_dir, stored.root, given.root, root, len, e);
+		/* Later on its keys may no longer vouch for the stored one. */
+		if (rc == 0 && !tuf_client_pinned(trust_dir, &known) &&
+		    write_pin(trust_dir, root, len, &ignored) < 0)
+			err_clear(&ignored);
 		if (rc <= 0)
 			return rc;
 	} else if (!err_is(&why, ERR_NOT_FOUND) && !err_is(&why, ERR_INTEGRITY)) {

@@ -11,13 +11,20 @@
 /* Where a role's file is; caller frees. */
 char *tuf_folder_path(const char *dir, const char *role);
 
-/* 1 when the role is stored, 0 when it is not or is of no use because of its size. */
+/* Its bytes, of which nothing is verified. ERR_NOT_FOUND; ERR_INTEGRITY when it is larger than
+ * out->max or no file. */
+WARN_UNUSED int tuf_folder_load(const char *dir, const char *role, struct buf *out,
+				struct err *e);
+/* 1 when the role is stored, 0 when it is not or is of no use as tuf_folder_load() says. */
 WARN_UNUSED int tuf_folder_read(const char *dir, const char *role, struct buf *out,
 				struct err *e);
 /* Atomic. */
 WARN_UNUSED int tuf_folder_write(const char *dir, const char *role, const struct buf *raw,
 				 struct err *e);
 WARN_UNUSED int tuf_folder_forget(const char *dir, const char *role, struct err *e);
+
+/* Waits for other processes that write there. */
+WARN_UNUSED int tuf_folder_lock(const char *dir, int *fd, struct err *e);
 
 /* Verifies the stored root by itself and begins the set with it. ERR_NOT_FOUND: there is
  * none. */
