@@ -76,8 +76,7 @@ static int read_root(const char *path, struct buf *root, struct err *e)
 {
 	if (file_read_all(path, root, e) == 0)
 		return 0;
-	if (err_is(e, ERR_NOT_FOUND) || err_is(e, ERR_INTEGRITY))
-		err_class_set(e, ERR_USAGE);
+	err_class_set(e, ERR_USAGE);
 	err_context(e, "the pinned root");
 	return err_hint(e, "--root wants the 1.root.json that the publisher gave you");
 }

@@ -297,6 +297,20 @@ static enum err_class common_class(const struct source_list *l)
 	return asked && refused == asked ? ERR_AUTH : ERR_NETWORK;
 }
 
+/* Did every answer that came say that there is no such file? */
+static bool only_missing(const struct source_list *l)
+{
+	bool any = false;
+	for (size_t i = 0; i < l->count; i++) {
+		const struct source *s = l->at[i];
+		for (size_t f = 0; f < FAULT_KINDS; f++)
+			if (f != FAULT_MISSING && s->faults[f])
+				return false;
+		any |= s->faults[FAULT_MISSING] > 0;
+	}
+	return any;
+}
+
 int source_list_err(const struct source_list *l, const char *what, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(8 * KIB);
@@ -313,6 +327,12 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 		return err_hint(e, "none gave what was signed. If a sign-in page or a proxy answers in "
 				   "their place, mend that; else tell the publisher. What was right "
 				   "is kept");
+	if (class == ERR_AUTH)
+		return err_hint(e, "check the mirrors' URLs and whether you may read there; the "
+				   "publisher can give you access, or another mirror");
+	if (only_missing(l))
+		return err_hint(e, "if the URLs are right, the mirrors are not complete: tell the "
+				   "publisher, or try again later");
 	return err_hint(e, "check the network and run the same command again later: "
 			   "finished pieces are kept");
 }

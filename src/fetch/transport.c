@@ -154,6 +154,15 @@ static int pause_before(struct transport *t, int round, struct err *e)
 	return clock->sleep_ms(clock->ctx, ROUND_PAUSE_MS * round, e);
 }
 
+/* Is anybody left who may be asked for metadata at all? */
+static bool anybody_left(const struct transport *t)
+{
+	for (size_t i = 0; i < t->endpoint_count; i++)
+		if (t->endpoints[i].source->metadata)
+			return true;
+	return false;
+}
+
 /* Somebody gave what does not verify, and nobody is left who may have it later. */
 static bool is_matter_of_trust(const struct transport *t)
 {
@@ -178,6 +187,9 @@ static int nobody_has(struct transport *t, const char *name, struct err *e)
 			 t->hint[0] ? t->hint : "what these endpoints give is not what the "
 						"publisher signed; tell the publisher, or add "
 						"another endpoint");
+	else if (t->missing && !strcmp(name, TIMESTAMP))
+		snprintf(e->hint, sizeof e->hint, "is that the address of a mirror? metadata/ and "
+						  "targets/ must be below it");
 	return -(int)e->class;
 }
 
@@ -217,6 +229,8 @@ static int get_from_one(struct transport *t, const char *name, struct buf *out, 
 	if (rc == 1)
 		rc = round_of_one(t, name, key, true, out, e);
 	for (int round = 1; rc == 1 && first && !t->missing && round < ROUNDS; round++) {
+		if (!anybody_left(t))
+			break;
 		rc = pause_before(t, round, e);
 		if (rc == 0)
 			rc = round_of_one(t, name, key, true, out, e);
@@ -297,7 +311,7 @@ static int gather(struct transport *t, const char *name, size_t max, struct err 
 {
 	int rc = ask_all(t, name, max, 0, e);
 	for (int round = 1; rc == 0 && round < ROUNDS; round++) {
-		if (t->candidate_count || t->missing || !t->endpoint_count)
+		if (t->candidate_count || t->missing || !anybody_left(t))
 			break;
 		rc = pause_before(t, round, e);
 		if (rc == 0)
