@@ -220,6 +220,23 @@ def test_a_signed_length_is_the_ceiling(repo, client, role):
     assert role not in client.trusted()
 
 
+@pytest.mark.parametrize("role", ["snapshot", "targets"])
+def test_a_signed_length_raises_no_ceiling(repo, client, role):
+    repo.with_hashes = True
+    repo.publish("targets")
+    if role == "targets":
+        large = repo.latest(role) + b" " * (CEILINGS[role] + 1 - len(repo.latest(role)))
+        repo.serve(role, large)
+    repo.publish("snapshot")
+    if role == "snapshot":
+        large = repo.latest(role) + b" " * (CEILINGS[role] + 1 - len(repo.latest(role)))
+        repo.serve(role, large)
+    repo.publish("timestamp")
+    assert client.refresh() == 1
+    assert str(CEILINGS[role]) in client.error
+    assert role not in client.trusted()
+
+
 @pytest.mark.parametrize("length", [1 << 62, 5000001])
 def test_a_body_that_announces_too_much_is_not_read(repo, client, length):
     repo.files[file_of("targets")] = Answer(itertools.repeat(b" " * 4096), length=length)

@@ -7,8 +7,10 @@
 
 #include "catalog/sign/privkey.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <sys/stat.h>
@@ -229,6 +231,43 @@ static void an_rsa_signature_has_the_padding_of_its_scheme(void **state)
 	EVP_PKEY_free(pkey);
 }
 
+/* The PEM of an RSA key whose modulus is just a number of so many bits. */
+static char *rsa_of(int bits)
+{
+	BIGNUM *n = BN_new(), *exponent = BN_new();
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *pkey = NULL;
+	BN_set_bit(n, bits - 1);
+	BN_set_bit(n, 0);
+	BN_set_word(exponent, 65537);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent);
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+	EVP_PKEY_fromdata_init(ctx);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+	char *pem = pem_of(pkey);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(pkey);
+	BN_free(exponent);
+	BN_free(n);
+	return pem;
+}
+
+static void rsa_keys_have_bounds(void **state)
+{
+	(void)state;
+	static const struct { int bits; bool usable; } cases[] = {
+		{ 2047, false }, { 2048, true }, { 16384, true }, { 16385, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(mem_free_ptr) char *pem = rsa_of(cases[i].bits);
+		assert_int_equal(usable("rsa", "rsassa-pss-sha256", pem), cases[i].usable);
+	}
+}
+
 static void malformed_keys_are_refused(void **state)
 {
 	(void)state;
@@ -269,6 +308,7 @@ int main(void)
 		cmocka_unit_test(a_compressed_point_is_the_same_key),
 		cmocka_unit_test(only_known_kinds_are_usable),
 		cmocka_unit_test(an_rsa_signature_has_the_padding_of_its_scheme),
+		cmocka_unit_test(rsa_keys_have_bounds),
 		cmocka_unit_test(malformed_keys_are_refused),
 		cmocka_unit_test(private_keys_are_not_public_ones),
 	};

@@ -1,5 +1,6 @@
 #include "catalog/tuf/metadata.h"
 #include "unit.h"
+#include "util/mem.h"
 
 #include <stdio.h>
 
@@ -163,12 +164,97 @@ static void foreign_names_are_escaped_in_messages(void **state)
 	assert_non_null(strstr(e.text, "\\x1b[31m"));
 }
 
+static int parse_root_with(json_t *keys, json_t *signatures, struct err *e)
+{
+	CLEANUP(json_release) json_t *json = NULL;
+	const struct json_limits limits = { .max_bytes = 10000 };
+	static const char text[] = ENVELOPE(COMMON("root") "," ROLES);
+	struct tuf_metadata *m;
+	assert_ok(json_parse(text, sizeof text - 1, &limits, "it", &json, e), e);
+	json_put(json_object_get(json, "signed"), "keys", keys);
+	json_put(json, "signatures", signatures);
+	int rc = tuf_metadata_from_json(TUF_ROOT, json, "it", &m, e);
+	if (rc == 0)
+		tuf_metadata_free(m);
+	return rc;
+}
+
+static json_t *some_keys(int count, int id_len)
+{
+	json_t *keys = json_object();
+	for (int i = 0; i < count; i++) {
+		CLEANUP(mem_free_ptr) char *id = mem_printf("%0*d", id_len, i);
+		json_put(keys, id, json_pack("{s:s, s:s, s:{}}", "keytype", "x", "scheme", "x",
+					     "keyval"));
+	}
+	return keys;
+}
+
+static json_t *some_signatures(int count)
+{
+	json_t *signatures = json_array();
+	for (int i = 0; i < count; i++) {
+		CLEANUP(mem_free_ptr) char *id = mem_printf("%d", i);
+		json_push(signatures, json_pack("{s:s, s:s}", "keyid", id, "sig", ""));
+	}
+	return signatures;
+}
+
+static void counts_and_ids_are_capped(void **state)
+{
+	(void)state;
+	static const struct { int keys, id_len, signatures; const char *why; } cases[] = {
+		{ TUF_MAX_KEYS, TUF_KEYID_MAX, TUF_MAX_SIGNATURES, NULL },
+		{ TUF_MAX_KEYS + 1, 4, 0, "it: more than 1024 keys" },
+		{ 1, TUF_KEYID_MAX + 1, 0, "it: signed.keys: a key id is empty or longer than 256 "
+					   "bytes" },
+		{ 0, 1, TUF_MAX_SIGNATURES + 1, "it: signatures: more than 1024 entries" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		int rc = parse_root_with(some_keys(cases[i].keys, cases[i].id_len),
+					 some_signatures(cases[i].signatures), &e);
+		assert_int_equal(rc, cases[i].why ? -ERR_INTEGRITY : 0);
+		assert_string_equal(e.text, cases[i].why ? cases[i].why : "");
+	}
+}
+
+static void every_known_hash_is_compared(void **state)
+{
+	(void)state;
+	static const char sha256[] =
+		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+	static const struct { const char *name, *hex, *why; } cases[] = {
+		{ "sha256", sha256, NULL },
+		{ "sha256", "ca978112", "x: its sha256 is not the signed one" },
+		{ "sha512", sha256, "x: its sha512 is not the signed one" },
+		{ "md5", "0cc175b9c0f1b6a831c399e269772661",
+		  "x: hashed with no algorithm that is known here" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(json_release) json_t *hashes = json_pack("{s:s}", cases[i].name,
+								 cases[i].hex);
+		struct tuf_meta meta = { .version = 1, .hashes = hashes };
+		struct err e = ERR_INIT;
+		assert_int_equal(tuf_meta_check(&meta, "a", 1, "x", &e),
+				 cases[i].why ? -ERR_INTEGRITY : 0);
+		assert_string_equal(e.text, cases[i].why ? cases[i].why : "");
+	}
+	CLEANUP(json_release) json_t *both = json_pack("{s:s, s:s}", "md5", "00", "sha256", sha256);
+	struct tuf_meta meta = { .version = 1, .hashes = both, .has_length = true, .length = 1 };
+	struct err e = ERR_INIT;
+	assert_ok(tuf_meta_check(&meta, "a", 1, "x", &e), &e);
+	assert_int_equal(tuf_meta_check(&meta, "b", 1, "x", &e), -ERR_INTEGRITY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_is_read),
 		cmocka_unit_test(each_wrong_shape_is_named),
 		cmocka_unit_test(versions_and_times_are_checked),
+		cmocka_unit_test(counts_and_ids_are_capped),
+		cmocka_unit_test(every_known_hash_is_compared),
 		cmocka_unit_test(foreign_names_are_escaped_in_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
