@@ -68,3 +68,11 @@ class TufJs:
     def mock(self, folder, **targets):
         """Writes a repository of its own: metadata/ and targets/ below `folder`."""
         self.run("mock", folder, *[f"{name}={content}" for name, content in targets.items()])
+
+    def make(self, folder, **description):
+        """Writes a repository of the shape that is described, see test_tuf_theirs.py."""
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "description.json"
+        file.write_text(json.dumps(description))
+        self.run("make", folder, file)
