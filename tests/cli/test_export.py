@@ -409,6 +409,34 @@ def test_names_that_are_not_there(publisher, mirrors):
     assert "is a folder" in publisher("catalog", "export", "sums", "-o", ".", check=2).err
 
 
+def test_file_names_of_all_characters(publisher, nginx, make_gguf):
+    """prepare makes plain names; a card that people wrote may have others. (Not '&' here:
+    aria2c 1.36 takes it for the five characters of its escape.)"""
+    name = "a b \u00fc\U0001f600 <>\"'#?%41+;.gguf"
+    gguf = make_gguf(publisher.dir / "odd.gguf")
+    publisher("prepare", "odd", gguf, "--set", "license.id=MIT", "--set", "summary=s")
+    folder = publisher.dir / "models" / "odd"
+    (folder / "odd-q8_0.gguf").rename(folder / name)
+    for old, new in (("odd.card.json", "odd.card.json"),
+                     ("odd-q8_0.gguf.manifest.json", f"{name}.manifest.json")):
+        document = json.loads((folder / old).read_text())
+        (folder / old).unlink()
+        if "variants" in document:
+            document["variants"][0]["files"][0]["path"] = f"models/odd/{name}"
+        else:
+            document["name"] = name
+        (folder / new).write_text(json.dumps(document))
+    www = nginx(publisher.dir)
+    publisher.configure(mirror("web", kind="http", url=f"{www.url}/repository"))
+    publisher("catalog", "add", folder)
+    publisher("catalog", "sign")
+    out = publisher.dir / "out"
+    publisher("catalog", "export", "metalink", "odd", "-o", "odd.meta4")
+    run("aria2c", "--no-conf", "-M", publisher.dir / "odd.meta4", "-d", out)
+    publisher("catalog", "export", "sums", "odd", "-o", out / "SHA256SUMS")
+    assert run("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=out).stdout == f"{name}: OK\n"
+
+
 # -- where they go ----------------------------------------------------------------------
 
 def test_a_dash_is_standard_output(publisher, validate):
