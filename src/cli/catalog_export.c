@@ -121,17 +121,23 @@ static const struct opt sums_opts[] = {
 	OPT_LAST,
 };
 
+/* What is signed says what it is a list of: one of a single model must not pass for that of all. */
+static char *sums_comment(const struct export *x, const char *file, const char *reference)
+{
+	CLEANUP(mem_free_ptr) char *comment = repository_minisig_comment(
+		x->catalog.name, x->version, path_base(file), time(NULL));
+	return mem_printf("%s\tof:%s", comment, reference ? reference : "all");
+}
+
 static int sign_text(const struct catalog_place *p, const struct export *x,
-		     struct catalog_ask *ask, const char *file, const struct buf *text,
-		     struct buf *out, struct err *e)
+		     struct catalog_ask *ask, const char *trusted, const struct buf *text,
+		     struct buf *out, char **keyid, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys wanted = { 0 };
 	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
 	CLEANUP(keyring_signers_release) struct keyring_signers opened = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
-	CLEANUP(mem_free_ptr) char *trusted = repository_minisig_comment(
-		x->catalog.name, x->version, path_base(file), time(NULL));
 	struct signer *s;
 	int rc = catalog_place_keyring(p, &keys, e);
 	if (rc < 0 || (rc = tuf_tree_load(metadata, &tree, e)) < 0 ||
@@ -142,19 +148,22 @@ static int sign_text(const struct catalog_place *p, const struct export *x,
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf("%s of %s, signed with targets key %s",
 							   SUMS_NAME, x->catalog.name,
 							   s->key->id);
+	*keyid = mem_strdup(s->key->id);
 	return minisig_sign(s, text->data, text->len, untrusted, trusted, out, e);
 }
 
 /* The signature first: nothing is written when it cannot be made. */
 static int give_signed(struct cli *cli, const struct export_opts *o,
 		       const struct catalog_place *p, const struct export *x,
-		       const struct buf *text, struct err *e)
+		       const char *reference, const struct buf *text, struct err *e)
 {
 	CLEANUP(catalog_ask_release) struct catalog_ask ask = { .cli = cli,
 								.file = p->passphrase_file };
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(MINISIG_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MINISIG_SUFFIX, o->output);
-	int rc = sign_text(p, x, &ask, o->output, text, &sig, e);
+	CLEANUP(mem_free_ptr) char *trusted = sums_comment(x, o->output, reference);
+	CLEANUP(mem_free_ptr) char *keyid = NULL;
+	int rc = sign_text(p, x, &ask, trusted, text, &sig, &keyid, e);
 	if (rc < 0 || (rc = write_output(path, &sig, e)) < 0 ||
 	    (rc = write_output(o->output, text, e)) < 0)
 		return rc;
@@ -164,7 +173,7 @@ static int give_signed(struct cli *cli, const struct export_opts *o,
 	}
 	json_t *documents = json_array();
 	json_push(documents, made_json(&(struct made){ 0 }, o->output, text));
-	json_push(documents, made_json(&(struct made){ 0 }, path, &sig));
+	json_push(documents, made_json(&(struct made){ .key = keyid }, path, &sig));
 	return print_documents(cli, "catalog export sums", p->dir, documents, e);
 }
 
@@ -186,7 +195,7 @@ static int run_sums(struct cli *cli, void *opts, int count, char **operands, str
 	if ((rc = buf_ok(&text, "the list", e)) < 0)
 		return rc;
 	if (o->sign)
-		return give_signed(cli, o, &p, &x, &text, e);
+		return give_signed(cli, o, &p, &x, count ? operands[0] : NULL, &text, e);
 	return give(cli, "catalog export sums", p.dir, &(struct made){ 0 }, o->output, &text, e);
 }
 

@@ -158,7 +158,8 @@ def test_sha256sum_checks_a_folder_of_plain_names(publisher, key):
     out = run("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=folder).stdout
     assert sorted(out.splitlines()) == ["models/second/second-q8_0.gguf: OK",
                                         "models/tiny/tiny-q8_0.gguf: OK"]
-    assert "file:SHA256SUMS" in verify(key, folder / "SHA256SUMS").stdout
+    assert re.search(r"\tfile:SHA256SUMS\ttime:\S+\tof:all$",
+                     verify(key, folder / "SHA256SUMS").stdout, re.M)
     assert publisher("manifest", "check", folder).out.count(": ok") == 2
     flip(folder / "models/tiny/tiny-q8_0.gguf", 5000)
     assert "tiny-q8_0.gguf: FAILED" in run("sha256sum", "-c", "SHA256SUMS", cwd=folder,
@@ -390,6 +391,16 @@ def test_exports_as_json(publisher, mirrors, validate):
         result = publisher("catalog", "export", *arguments, "-o", "file", "--json")
         validate(result.json, "output-catalog-export")
         assert (publisher.dir / "file").read_text() == document["content"]
+
+
+def test_signed_sums_as_json(publisher, validate, key):
+    result = publisher("catalog", "export", "sums", "tiny", "-o", "S", "--sign", "--json")
+    validate(result.json, "output-catalog-export")
+    rows = publisher("catalog", "key", "list", "--json").json["keys"]
+    id = next(k["id"] for k in rows if k["name"] == "targets")
+    assert [(d["output"], d.get("key")) for d in result.json["documents"]] == [
+        ("S", None), ("S.minisig", id)]
+    assert re.search(r"\tfile:S\ttime:\S+\tof:tiny$", verify(key, publisher.dir / "S").stdout, re.M)
 
 
 def test_a_tree_that_was_never_signed(ferry):
