@@ -378,6 +378,42 @@ def test_a_damaged_manifest_is_noticed(publisher, mirrors):
     assert "not the bytes that were signed" in result.err
 
 
+# -- whoever signed ---------------------------------------------------------------------
+
+def test_files_of_a_delegated_role_and_of_bins(publisher, mirrors, make_gguf, key):
+    """Exports follow delegations: their files are signed by others."""
+    theirs = publisher.dir / "theirs"
+    publisher("catalog", "key", "new", "community", "--type", "ecdsa-p256", "--unencrypted", "-q",
+              "--keys", theirs)
+    publisher("catalog", "delegate", "community", "--paths", "models/community-*/*", "--key",
+              theirs / "community.pub", "-q")
+    publisher("prepare", "community-a", make_gguf(publisher.dir / "a.gguf"), "--set",
+              "license.id=MIT", "--set", "summary=s")
+    publisher("catalog", "add", "--role", "community", "models/community-a")
+    publisher("catalog", "sign")
+    # What the role has not signed is exported by nobody.
+    assert "no model" in publisher("catalog", "export", "sums", "community-a", check=3).err
+    publisher("catalog", "sign", "--role", "community", "--keys", theirs, check=None)
+    publisher("catalog", "sign")
+    [listed] = variant_files(publisher, "community-a")
+    sums = f"{listed['sha256']}  community-a-q8_0.gguf\n"
+
+    def exported():
+        assert publisher("catalog", "export", "sums", "community-a").out == sums
+        text = publisher("catalog", "export", "metalink", "community-a").out
+        [file] = ET.fromstring(text).findall(NAMESPACE + "file")
+        assert text_of(file, "size") == str(listed["size"])
+        assert [p.text for p in file.find(NAMESPACE + "pieces")] == [listed["sha256"]]
+        assert listed["sha256"] in publisher("catalog", "export", "sums").out
+        verify(key, publisher.tree / "catalog.json")
+    exported()
+    publisher("catalog", "undelegate", "community", "--adopt")
+    for bins in ("8", "256"):
+        publisher("catalog", "delegate", "--bins", bins)
+        publisher("catalog", "sign")
+        exported()
+
+
 # -- all of them ------------------------------------------------------------------------
 
 def test_exports_as_json(publisher, mirrors, validate):
