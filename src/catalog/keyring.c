@@ -92,9 +92,7 @@ static int load_key(const char *base, struct keyring_key *out, struct err *e)
 			       command);
 	if (key.kind == KEYRING_PUBLIC && load_public(base, &key, &foreign) < 0)
 		return 0;
-	if (key.kind == KEYRING_FILE)
-		rc = privkey_is_encrypted(key.path, &key.encrypted, e);
-	else if (key.kind == KEYRING_COMMAND)
+	if (key.kind == KEYRING_COMMAND)
 		rc = command_check(key.path, e);
 	if (rc == 0 && key.kind != KEYRING_PUBLIC)
 		rc = load_public(base, &key, e);
@@ -212,13 +210,12 @@ static int no_such_key(const struct keyring *k, const char *which, struct err *e
 		      err_hint(e, "`ferry catalog key list` shows what there is");
 }
 
-static int copy_key(const struct keyring_key *from, struct keyring_key *out)
+static void copy_key(const struct keyring_key *from, struct keyring_key *out)
 {
 	*out = *from;
 	out->name = mem_strdup(from->name);
 	out->path = mem_strdup(from->path);
 	out->public = from->public ? tuf_key_copy(from->public) : NULL;
-	return 0;
 }
 
 static int pick_one(const struct keyring *from, const char *which, struct keyring_key *out,
@@ -235,7 +232,10 @@ static int pick_one(const struct keyring *from, const char *which, struct keyrin
 		err_set(e, ERR_USAGE, "%s: a key file is called NAME.pem or NAME.command", which);
 		return err_hint(e, "`ferry catalog key import FILE NAME` takes a key of another name");
 	}
-	return known ? copy_key(known, out) : no_such_key(from, which, e);
+	if (!known)
+		return no_such_key(from, which, e);
+	copy_key(known, out);
+	return 0;
 }
 
 int keyring_pick(const struct keyring *from, const char *const *which, size_t count,
@@ -357,6 +357,25 @@ int keyring_remember(struct keyring *k, const char *name, const struct tuf_key *
 	if (rc == 0)
 		rc = save_public(k->dir, as, key, e);
 	return rc < 0 ? rc : load_one(k, as, e);
+}
+
+int keyring_is_encrypted(const struct keyring_key *key, bool *out, struct err *e)
+{
+	*out = false;
+	return key->kind == KEYRING_FILE ? privkey_is_encrypted(key->path, out, e) : 0;
+}
+
+void keyring_learn(struct keyring *k, const struct keyring *from)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		const struct keyring_key *key = &from->at[i];
+		struct keyring_key copy;
+		if (!key->public || keyring_by_id(k, key->public->id) || keyring_find(k, key->name))
+			continue;
+		copy_key(key, &copy);
+		copy.chosen = false;
+		add_key(k, &copy);
+	}
 }
 
 int keyring_drop_public(struct keyring *k, const char *name, struct err *e)

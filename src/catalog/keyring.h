@@ -24,7 +24,6 @@ struct keyring_key {
 	char *name;             /* "targets" */
 	char *path;             /* of NAME.pem, NAME.command or NAME.pub */
 	struct tuf_key *public; /* NULL when NAME.pub is missing: of a KEYRING_FILE only */
-	bool encrypted;
 	bool chosen;            /* named by a person (keyring_pick), so it must be of use */
 };
 struct keyring {
@@ -35,7 +34,8 @@ struct keyring {
 void keyring_release(struct keyring *k);
 
 /* ERR_USAGE when the folder lies inside `tree` (may be NULL): private keys must not be
- * published. A folder that is missing is an empty keyring. */
+ * published. A folder that is missing is an empty keyring. Private keys are not read: whoever has
+ * keys of others, too, opens only those that are to sign. */
 WARN_UNUSED int keyring_load(const char *dir, const char *tree, struct keyring *out,
 			     struct err *e);
 const struct keyring_key *keyring_find(const struct keyring *k, const char *name);
@@ -62,6 +62,10 @@ WARN_UNUSED int keyring_store(struct keyring *k, const char *name, const struct 
  * so that it has a name here. Nothing when the key has one. */
 WARN_UNUSED int keyring_remember(struct keyring *k, const char *name, const struct tuf_key *key,
 				 struct err *e);
+/* Is it a private key file, and encrypted? ERR_USAGE as privkey_load() has it. */
+WARN_UNUSED int keyring_is_encrypted(const struct keyring_key *key, bool *out, struct err *e);
+/* Names for keys that have none in k: those that the other keyring has. In memory alone. */
+void keyring_learn(struct keyring *k, const struct keyring *from);
 /* Takes back a public part whose private key was never written: what a killed keyring_new
  * leaves. */
 WARN_UNUSED int keyring_drop_public(struct keyring *k, const char *name, struct err *e);

@@ -10,10 +10,15 @@ json_t *catalog_key_json(const struct keyring_key *key, const char *dir)
 {
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	json_t *object = json_object(), *array = json_array();
+	struct err fault = ERR_INIT;
+	bool encrypted;
 	json_put_string(object, "name", key->name);
 	json_put_string(object, "path", key->path);
 	json_put_string(object, "kind", kind_names[key->kind]);
-	json_put_bool(object, "encrypted", key->encrypted);
+	if (keyring_is_encrypted(key, &encrypted, &fault) == 0)
+		json_put_bool(object, "encrypted", encrypted);
+	else
+		json_put_string(object, "fault", fault.text);
 	if (key->public) {
 		json_put_string(object, "id", key->public->id);
 		json_put_string(object, "type", tuf_key_kind(key->public));
@@ -82,7 +87,20 @@ static const struct command key_new = {
 
 static const struct opt list_opts[] = { CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, OPT_LAST };
 
-static void add_row(struct cli_table *table, const struct keyring_key *key, const char *dir)
+static const char *file_of(struct cli *cli, const struct keyring_key *key)
+{
+	struct err fault = ERR_INIT;
+	bool encrypted;
+	if (key->kind != KEYRING_FILE)
+		return key->kind == KEYRING_COMMAND ? "command" : "public only";
+	if (keyring_is_encrypted(key, &encrypted, &fault) == 0)
+		return encrypted ? "encrypted" : "plain";
+	report_warn(cli->report, "%s", fault.text);
+	return "unusable";
+}
+
+static void add_row(struct cli *cli, struct cli_table *table, const struct keyring_key *key,
+		    const char *dir)
 {
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
@@ -90,10 +108,7 @@ static void add_row(struct cli_table *table, const struct keyring_key *key, cons
 		repository_key_roles(dir, key->public->id, &roles);
 	for (size_t i = 0; i < roles.count; i++)
 		buf_addf(&text, "%s%s", i ? " " : "", roles.at[i]);
-	const char *file = key->kind == KEYRING_COMMAND ? "command" :
-			   key->kind == KEYRING_PUBLIC ? "public only" :
-			   key->encrypted ? "encrypted" : "plain";
-	const char *cells[] = { key->name, buf_str(&text), file,
+	const char *cells[] = { key->name, buf_str(&text), file_of(cli, key),
 				key->public ? tuf_key_kind(key->public) : "unknown",
 				key->public ? key->public->id : "" };
 	cli_table_add(table, cells);
@@ -111,7 +126,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	if (!cli->json) {
 		struct cli_table *table = cli_table_new(titles, ARRAY_LEN(titles));
 		for (size_t i = 0; i < keys.count; i++)
-			add_row(table, &keys.at[i], p.dir);
+			add_row(cli, table, &keys.at[i], p.dir);
 		cli_table_print(cli, table);
 		return 0;
 	}

@@ -150,6 +150,13 @@ static bool has(const struct buf *text, const char *marker)
 	return memmem(buf_str(text), text->len, marker, strlen(marker));
 }
 
+static int public_only(const char *path, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s: this is a public key; the private one is wanted", path);
+	return err_hint(e, "who only needs to call the key of another person by a name puts its file "
+			   "into the folder of keys, as NAME.pub");
+}
+
 static int not_a_key(const char *path, struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s: no private key in PKCS#8 PEM form", path);
@@ -187,7 +194,8 @@ static int read_file(const char *path, struct buf *text, bool *encrypted, struct
 	buf_commit(text, (size_t)size);
 	*encrypted = has(text, "-----BEGIN ENCRYPTED PRIVATE KEY-----");
 	if (!*encrypted && !has(text, "-----BEGIN PRIVATE KEY-----"))
-		return not_a_key(path, e);
+		return has(text, "-----BEGIN PUBLIC KEY-----") ? public_only(path, e) :
+								 not_a_key(path, e);
 	return check_mode(path, &st, *encrypted, e);
 }
 

@@ -24,7 +24,8 @@ int signer_sign(struct signer *s, const void *data, size_t len, struct buf *sig,
 	if (!tuf_key_verify(s->key, data, len, buf_str(sig) + before, sig->len - before)) {
 		err_set(e, ERR_USAGE, "%s made a signature that its public key does not verify",
 			s->name);
-		return err_hint(e, "the signer uses another key than the one it is listed with");
+		return err_hint(e, "it uses another key than the one it is listed with, or writes "
+				   "something else than the raw signature");
 	}
 	return 0;
 }
