@@ -1,7 +1,7 @@
 #include "catalog/repository_ceremony.h"
 
 #include "catalog/repository_internal.h"
-#include "catalog/repository_minisig.h"
+#include "catalog/repository_plain.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -178,45 +178,6 @@ static int tell_states(struct ceremony *c, struct err *e)
 	return rc;
 }
 
-static int write_if_new(const char *path, const struct buf *text, struct err *e)
-{
-	CLEANUP(buf_release) struct buf have = BUF_INIT(CATALOG_MAX_BYTES);
-	struct err missing = ERR_INIT;
-	if (file_read_all(path, &have, &missing) == 0 && have.len == text->len &&
-	    memcmp(buf_str(&have), buf_str(text), have.len) == 0)
-		return 0;
-	return file_write_atomic(path, text->data, text->len, 0644, e);
-}
-
-/* catalog.json and its signature follow the targets metadata that is published now. A
- * copy without objects has none. */
-static int settle_plain(struct ceremony *c, struct err *e)
-{
-	CLEANUP(catalog_release) struct catalog catalog = { 0 };
-	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
-	struct tuf_tree_target t;
-	if (!tuf_writer_target_get(c->w, top_roles[1], CATALOG_TARGET, &t))
-		return 0;
-	CLEANUP(mem_free_ptr) char *object = repository_object_path(c->dir, t.path, &t.sha256);
-	CLEANUP(mem_free_ptr) char *plain = path_join(c->dir, CATALOG_TARGET);
-	if (!file_exists(object))
-		return 0;
-	int rc = file_read_all(object, &text, e);
-	if (rc == 0)
-		rc = catalog_parse(buf_str(&text), text.len, object, &catalog, e);
-	if (rc < 0)
-		return rc;
-	const struct repository_minisig m = {
-		.dir = c->dir, .name = catalog.name, .version = c->result.state.targets.version,
-		.catalog = buf_str(&text), .catalog_len = text.len, .now_s = c->how->now_s,
-		.signers = &c->signers, .keys = c->how->keys,
-		.ask = c->how->ask, .ask_ctx = c->how->ask_ctx,
-	};
-	bool changed = false;
-	rc = repository_minisig_settle(&m, &changed, e);
-	return rc < 0 ? rc : write_if_new(plain, &text, e);
-}
-
 static bool targets_waits(const struct tuf_writer *w)
 {
 	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
@@ -242,7 +203,7 @@ static int save(struct ceremony *c, bool with_keys, struct repository_ceremony *
 	c->result.signatures += saved.signatures;
 	rc = tell_states(c, e);
 	if (rc == 0 && !targets_waits(c->w))
-		rc = settle_plain(c, e);
+		rc = repository_plain_settle(c->dir, c->w, c->how, &c->signers, e);
 	if (rc < 0)
 		return rc;
 	*out = c->result;
@@ -422,13 +383,45 @@ static int store_fresh(struct ceremony *c, const struct repository_rotation *r, 
 	return 0;
 }
 
-/* Is there a signature that one of the signers can make now? */
-static bool any_is_of_use(const struct ceremony *c, const struct str_list *wanted)
+static bool any_fits(const struct ceremony *c, const char *role)
 {
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	tuf_writer_signers(c->w, role, &ids);
 	for (size_t i = 0; i < c->signers.count; i++)
-		if (str_list_has(wanted, c->signers.at[i]->key->id))
+		if (str_list_has(&ids, c->signers.at[i]->key->id))
 			return true;
 	return false;
+}
+
+/* A role that is rotated gets a new version of its own when it is saved. */
+static bool is_named(const struct repository_rotation *r, const char *role)
+{
+	for (size_t i = 0; i < r->role_count; i++)
+		if (strcmp(r->roles[i], role) == 0)
+			return true;
+	return false;
+}
+
+/* Is there a signature that one of the signers can make now? Those of snapshot and timestamp come
+ * last, and are of no use before the others are there. */
+static bool any_is_of_use(const struct ceremony *c, const struct repository_rotation *r)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	struct err ignored = ERR_INIT;
+	bool offline = false, online = false, offline_fits = false;
+	if (tuf_writer_status(c->w, &all, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < all.count; i++) {
+		const struct tuf_writer_status *st = &all.at[i];
+		bool fits = (st->waiting || is_named(r, st->role)) && any_fits(c, st->role);
+		if (is_top_online(st->role)) {
+			online |= fits;
+			continue;
+		}
+		offline |= st->waiting;
+		offline_fits |= fits;
+	}
+	return offline ? offline_fits : online;
 }
 
 int repository_rotate(const char *dir, const struct repository_signing *how,
@@ -446,7 +439,7 @@ int repository_rotate(const char *dir, const struct repository_signing *how,
 	    (rc = wanted_keys(&c, r, &wanted, e)) < 0 ||
 	    (rc = open_keys(&c, NULL, 0, &wanted, e)) < 0 || (rc = store_fresh(&c, r, e)) < 0)
 		return rc;
-	return save(&c, any_is_of_use(&c, &wanted), out, e);
+	return save(&c, any_is_of_use(&c, r), out, e);
 }
 
 /* ---- signing what waits ---- */
@@ -488,6 +481,7 @@ int repository_sign_roles(const char *dir, const struct repository_signing *how,
 		return rc;
 	if (waiting.count == 0)
 		return finish_unchanged(&c, out, e);
+	tuf_writer_limit(c.w, (const char *const *)waiting.at, waiting.count);
 	for (size_t i = 0; i < waiting.count; i++) {
 		CLEANUP(str_list_release) struct str_list fit = { 0 };
 		tuf_writer_signers(c.w, waiting.at[i], &fit);

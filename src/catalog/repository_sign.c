@@ -5,6 +5,7 @@
 #include "catalog/repository_ceremony.h"
 #include "catalog/repository_internal.h"
 #include "catalog/repository_minisig.h"
+#include "catalog/repository_plain.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -21,6 +22,7 @@ struct signing {
 	struct repository *r;
 	const struct repository_signing *how;
 	struct tuf_writer *w;
+	struct tuf_saved saved;
 	struct keyring_signers signers; /* that were opened */
 	struct str_list paths;          /* of the targets that stay */
 	bool delegated_signed;          /* drafts of delegated roles have new signatures */
@@ -296,7 +298,6 @@ static int wanted_keys(const struct signing *s, bool targets, struct str_list *o
 static int save(struct signing *s, bool targets, struct repository_signed *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
-	struct tuf_saved saved;
 	/* Without the public part a key is known by its name alone. */
 	const char *const *roles = targets ? &role_names[1] : &role_names[2];
 	int rc = repository_check_chosen(s->r->dir, s->w, s->how, NULL, 0, e);
@@ -312,7 +313,7 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 				"`ferry catalog key list` shows what a folder has");
 	}
 	if (rc == 0)
-		rc = tuf_writer_save(s->w, s->signers.at, s->signers.count, &saved, e);
+		rc = tuf_writer_save(s->w, s->signers.at, s->signers.count, &s->saved, e);
 	if (rc < 0)
 		return rc;
 	out->changed = true;
@@ -419,6 +420,7 @@ static int set_all(struct signing *s, struct repository_signed *out, struct err 
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(mem_free_ptr) struct card *vouched = NULL;
 	size_t count;
+	tuf_writer_repair(s->w);
 	int rc = repository_cards_load(s->r->dir, &cards, e);
 	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 || (rc = sign_delegated(s, e)) < 0)
 		return rc;
@@ -474,17 +476,32 @@ int repository_sign(struct repository *r, const struct repository_signing *how,
 	return 0;
 }
 
+/* A refresh may have published what had all its signatures, too. */
+static int settle_refreshed(struct signing *s, struct err *e)
+{
+	struct tuf_tree_target t;
+	bool there = !tuf_writer_waits(s->w, TARGETS) &&
+		     tuf_writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t);
+	if (!there || (!s->saved.targets && repository_plain_is(s->r->dir, &t.sha256)))
+		return 0;
+	return repository_plain_settle(s->r->dir, s->w, s->how, &s->signers, e);
+}
+
 int repository_refresh(struct repository *r, const struct repository_signing *how,
 		       struct repository_signed *out, struct err *e)
 {
 	CLEANUP(signing_release) struct signing s;
 	struct repository_signed result = { 0 };
 	int rc = open_signing(&s, r, how, e);
-	if (rc < 0 || (rc = need_root(&s, e)) < 0 ||
-	    (rc = tuf_writer_touch(s.w, "snapshot", e)) < 0 ||
-	    (rc = tuf_writer_touch(s.w, "timestamp", e)) < 0 ||
-	    (rc = save(&s, false, &result, e)) < 0 || (rc = tell_states(&s, &result, e)) < 0)
+	if (rc < 0 || (rc = need_root(&s, e)) < 0)
 		return rc;
+	tuf_writer_limit(s.w, NULL, 0);
+	if ((rc = tuf_writer_touch(s.w, "snapshot", e)) < 0 ||
+	    (rc = tuf_writer_touch(s.w, "timestamp", e)) < 0 ||
+	    (rc = save(&s, false, &result, e)) < 0 || (rc = settle_refreshed(&s, e)) < 0 ||
+	    (rc = tell_states(&s, &result, e)) < 0)
+		return rc;
+	result.published = s.saved.timestamp;
 	*out = result;
 	return 0;
 }

@@ -58,7 +58,9 @@ WARN_UNUSED int repository_init(struct repository *r, const struct repository_si
 WARN_UNUSED int repository_sign(struct repository *r, const struct repository_signing *how,
 				struct repository_signed *out, struct err *e);
 
-/* New versions of snapshot and timestamp with a new expiry, and nothing else. */
+/* New versions of snapshot and timestamp with a new expiry; no other key signs. What waits and has
+ * all its signatures goes into force with them, where the keys that it wants of snapshot and
+ * timestamp are here. Not published: a key is missing, and the old timestamp stays. */
 WARN_UNUSED int repository_refresh(struct repository *r, const struct repository_signing *how,
 				   struct repository_signed *out, struct err *e);
 

@@ -1,6 +1,8 @@
 #include "cli/catalog_ceremony.h"
 
+#include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 #include <time.h>
@@ -11,6 +13,7 @@ void ceremony_desk_release(struct ceremony_desk *d)
 	keyring_release(&d->names);
 	keyring_release(&d->keys);
 	catalog_ask_release(&d->ask);
+	mem_free_ptr(&d->named);
 }
 
 /* Names are a help: a folder of keys that cannot be read is no reason to stop here. */
@@ -26,6 +29,7 @@ static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, 
 	if (o->signers.count == 0)
 		return catalog_place_keyring(&d->place, &d->keys, e);
 	int rc = keyring_pick(&d->names, o->signers.at, o->signers.count, &d->keys, e);
+	keyring_learn(&d->names, &d->keys);
 	return rc == -ERR_NOT_FOUND ? err_class_set(e, ERR_USAGE) : rc;
 }
 
@@ -35,6 +39,9 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	int rc = catalog_place_load(cli, &o->common, &d->place, e);
 	if (rc < 0)
 		return rc;
+	CLEANUP(mem_free_ptr) char *objects = path_join(d->place.dir, "targets");
+	d->copy = !file_is_dir(objects);
+	d->named = o->common.dir ? mem_strdup(o->common.dir) : NULL;
 	load_names(d);
 	if (signs && (rc = load_signers(d, o, e)) < 0)
 		return rc;
@@ -54,7 +61,7 @@ int ceremony_status(const struct catalog_place *p, struct tuf_writer_statuses *o
 		    struct err *e)
 {
 	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
-	int rc = tuf_writer_open(p->dir, NULL, time(NULL), &w, e);
+	int rc = tuf_writer_look(p->dir, time(NULL), &w, e);
 	return rc < 0 ? rc : tuf_writer_status(w, out, e);
 }
 
@@ -230,15 +237,80 @@ static void print_keys(struct cli *cli, const struct tuf_writer_status *s,
 	}
 }
 
+/* ---- what is next ---- */
+
+char *ceremony_who(const struct str_list *ids, const struct str_list *signed_by,
+		   const struct keyring *names)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(256 * KIB);
+	for (size_t i = 0; i < ids->count; i++) {
+		const char *name = ceremony_name(names, ids->at[i]);
+		if (signed_by && str_list_has(signed_by, ids->at[i]))
+			continue;
+		buf_addf(&text, "%s%.*s", text.len ? ", " : "", name ? 64 : 16,
+			 name ? name : ids->at[i]);
+	}
+	return mem_strdup(buf_str(&text));
+}
+
+static bool same_ids(const struct str_list *a, const struct str_list *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!str_list_has(b, a->at[i]))
+			return false;
+	return a->count == b->count;
+}
+
+/* Who has to sign: "alice, bob (1 of them)". */
+static char *missing_people(const struct tuf_writer_status *s, const struct keyring *names)
+{
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	bool own = s->valid < s->threshold, old = s->old_valid < s->old_threshold;
+	const struct str_list *lists[] = { own ? &s->keyids : NULL, old ? &s->old_keyids : NULL };
+	size_t missing = 0;
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (size_t k = 0; lists[i] && k < lists[i]->count; k++)
+			if (!str_list_has(&ids, lists[i]->at[k]))
+				str_list_add(&ids, lists[i]->at[k]);
+	for (size_t i = 0; i < ids.count; i++)
+		missing += !str_list_has(&s->signed_by, ids.at[i]);
+	CLEANUP(mem_free_ptr) char *who = ceremony_who(&ids, &s->signed_by, names);
+	unsigned wanted = MAX(own ? s->threshold - s->valid : 0,
+			      old ? s->old_threshold - s->old_valid : 0);
+	if (missing <= wanted)
+		return STEAL(who);
+	bool two_sets = own && old && !same_ids(&s->keyids, &s->old_keyids);
+	return mem_printf("%s (%s%u of them)", who, two_sets ? "at least " : "", wanted);
+}
+
+static void print_next(struct cli *cli, const struct ceremony_desk *d,
+		       const struct tuf_writer_status *next)
+{
+	const char *there = d->named ? " --repository " : "", *dir = d->named ? d->named : "";
+	if (!next && d->copy)
+		cli_print(cli, "next: bring this copy back, for `ferry catalog merge`\n");
+	else if (!next)
+		cli_print(cli, "next: `ferry catalog sign%s%s`, where the keys of snapshot and "
+			  "timestamp are\n", there, dir);
+	if (!next)
+		return;
+	CLEANUP(mem_free_ptr) char *who = missing_people(next, &d->names);
+	cli_print(cli, "next: `ferry catalog sign%s%s --role %s --key FILE` by %s", there, dir,
+		  next->role, who);
+	cli_print(cli, d->copy ? "; then bring this copy back, for `ferry catalog merge`\n" :
+		  ", here or on a copy of metadata/ and drafts/; `ferry catalog merge COPY` brings "
+		  "the signatures back\n");
+}
+
 static bool is_online(const char *role)
 {
 	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
 }
 
-void ceremony_print_waiting(struct cli *cli, const struct tuf_writer_statuses *all,
-			    const struct keyring *names)
+void ceremony_print_waiting(struct cli *cli, const struct ceremony_desk *d,
+			    const struct tuf_writer_statuses *all)
 {
-	const char *next = NULL;
+	const struct tuf_writer_status *next = NULL;
 	bool waits = false;
 	for (size_t i = 0; i < all->count; i++) {
 		const struct tuf_writer_status *s = &all->at[i];
@@ -247,17 +319,21 @@ void ceremony_print_waiting(struct cli *cli, const struct tuf_writer_statuses *a
 		waits = true;
 		print_count(cli, s);
 		if (s->old_threshold)
-			print_changes(cli, &all->changes, names);
+			print_changes(cli, &all->changes, &d->names);
 		if (!ceremony_lacks(s))
 			continue;
-		print_keys(cli, s, names);
+		print_keys(cli, s, &d->names);
 		if (!next && !is_online(s->role))
-			next = s->role;
+			next = s;
 	}
-	if (next)
-		cli_print(cli, "next: who holds a missing key runs `ferry catalog sign --role %s --key "
-			  "FILE`, here or on a copy of metadata/ and drafts/; `ferry catalog merge "
-			  "COPY` brings the signatures back\n", next);
-	else if (waits)
-		cli_print(cli, "next: `ferry catalog sign`, where the other keys are\n");
+	if (waits)
+		print_next(cli, d, next);
+}
+
+void ceremony_print_complete(struct cli *cli, const struct ceremony_desk *d)
+{
+	if (d->copy)
+		cli_print(cli, "complete: bring this copy back, for `ferry catalog merge`\n");
+	else
+		cli_print(cli, "complete, and published in %s\n", d->place.dir);
 }

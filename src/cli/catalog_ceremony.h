@@ -22,6 +22,8 @@ struct ceremony_desk {
 	struct catalog_place place;
 	struct keyring names;           /* all keys that have a name here */
 	struct keyring keys;            /* those that sign */
+	char *named;                    /* the tree as --repository named it, or NULL */
+	bool copy;                      /* no objects: somebody carried metadata/ and drafts/ here */
 	struct catalog_ask ask;
 	struct repository_signing how;
 };
@@ -52,8 +54,13 @@ json_t *ceremony_keys_json(const struct tuf_writer_status *s, const struct keyri
 json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all,
 			      const struct keyring *names);
 /* The same for people, with what to do next. Nothing when nothing waits. */
-void ceremony_print_waiting(struct cli *cli, const struct tuf_writer_statuses *all,
-			    const struct keyring *names);
+void ceremony_print_waiting(struct cli *cli, const struct ceremony_desk *d,
+			    const struct tuf_writer_statuses *all);
+/* What was complete is published; or, in a copy, must go back. */
+void ceremony_print_complete(struct cli *cli, const struct ceremony_desk *d);
+/* "alice, bob, 99aabbccddeeff00": those of the ids that did not sign (signed NULL: all). */
+char *ceremony_who(const struct str_list *ids, const struct str_list *signed_by,
+		   const struct keyring *names);
 
 extern const struct command catalog_rotate, catalog_renew, catalog_merge, catalog_discard;
 

@@ -2,6 +2,7 @@
 #include "cli/catalog_common.h"
 
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct delegate_opts {
 
 static const struct opt delegate_opts[] = {
 	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
 	OPT_ENTRY(OPT_LIST, delegate_opts, paths, 0, "paths", "PATTERN",
 		  "target paths that the role may list, for example 'models/community-*/*'; may be "
 		  "repeated"),
@@ -42,6 +44,23 @@ static json_t *strings(const struct opt_list *list)
 	for (size_t i = 0; i < list->count; i++)
 		json_push(array, json_string(list->at[i]));
 	return array;
+}
+
+/* So that status can call the keys by their files' names. No folder of keys is no fault here. */
+static void remember(const struct catalog_place *p, const struct opt_list *files)
+{
+	CLEANUP(keyring_release) struct keyring names = { 0 };
+	struct err ignored = ERR_INIT;
+	int rc = catalog_place_keyring(p, &names, &ignored);
+	for (size_t i = 0; rc == 0 && i < files->count; i++) {
+		CLEANUP_PTR(tuf_key_free) struct tuf_key *key = NULL;
+		const char *base = path_base(files->at[i]), *dot = strrchr(base, '.');
+		CLEANUP(mem_free_ptr) char *name =
+			mem_strndup(base, dot ? (size_t)(dot - base) : strlen(base));
+		rc = keyring_public(&names, files->at[i], &key, &ignored);
+		if (rc == 0)
+			rc = keyring_remember(&names, name, key, &ignored);
+	}
 }
 
 static int tell_delegated(struct cli *cli, const struct repository_delegation *d,
@@ -97,6 +116,7 @@ static int run_delegate(struct cli *cli, void *opts, int count, char **operands,
 	if (rc < 0 || (rc = catalog_place_load(cli, &o->common, &p, e)) < 0 ||
 	    (rc = repository_open(p.dir, &r, e)) < 0 || (rc = repository_delegate(r, &d, e)) < 0)
 		return rc;
+	remember(&p, &o->keys);
 	return tell_delegated(cli, &d, o, e);
 }
 

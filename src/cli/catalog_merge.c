@@ -23,8 +23,8 @@ static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 		cli_print(cli, "%zu new %s\n", c->signatures,
 			  c->signatures == 1 ? "signature" : "signatures");
 		if (c->state.published && c->state.changed)
-			cli_print(cli, "complete, and published in %s\n", d->place.dir);
-		ceremony_print_waiting(cli, &all, &d->names);
+			ceremony_print_complete(cli, d);
+		ceremony_print_waiting(cli, d, &all);
 	}
 	if (rc == 0 && c->state.published && c->state.changed)
 		report_note(cli->report, "readers see it after `ferry push`");

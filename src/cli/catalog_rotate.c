@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define KEYID_PREFIX_MIN 8
+#define AS_IT_IS UINT64_MAX     /* of --threshold */
 
 /* ---- what a person names ---- */
 
@@ -161,7 +162,7 @@ static int tell(struct cli *cli, const char *command, const struct ceremony_desk
 			cli_print(cli, "nothing changed\n");
 		else if (c->state.published)
 			cli_print(cli, "signed and published in %s\n", d->place.dir);
-		ceremony_print_waiting(cli, &all, &d->names);
+		ceremony_print_waiting(cli, d, &all);
 	}
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
 }
@@ -192,13 +193,25 @@ static const struct opt rotate_opts[] = {
 	OPT_LAST,
 };
 
-static int check_rotate(const struct ceremony_opts *o, int count, struct err *e)
+static const struct ceremony_opts rotate_defaults = { .threshold = AS_IT_IS };
+
+/* Or is the only key to be replaced by a new one? */
+static bool says_which(const struct ceremony_opts *o)
 {
-	bool said = o->add.count || o->remove.count || o->threshold;
-	if (o->threshold > TUF_MAX_KEYS)
-		return err_set(e, ERR_USAGE, "--threshold: at most %d", TUF_MAX_KEYS);
-	if (said && count > 1)
+	return o->add.count || o->remove.count || o->threshold != AS_IT_IS;
+}
+
+static int check_rotate(const struct ceremony_opts *o, int count, char **operands, struct err *e)
+{
+	bool threshold = o->threshold != AS_IT_IS;
+	if (threshold && (o->threshold < 1 || o->threshold > TUF_MAX_KEYS))
+		return err_set(e, ERR_USAGE, "--threshold: 1 to %d is wanted", TUF_MAX_KEYS);
+	if (count > 1 && says_which(o))
 		return err_set(e, ERR_USAGE, "--add, --remove and --threshold are for one role");
+	for (int i = 0; i < count; i++)
+		for (int k = 0; k < i; k++)
+			if (strcmp(operands[i], operands[k]) == 0)
+				return err_set(e, ERR_USAGE, "%s is named twice", operands[i]);
 	return 0;
 }
 
@@ -206,7 +219,7 @@ static int check_rotate(const struct ceremony_opts *o, int count, struct err *e)
 static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
 		       struct rotation *x, struct catalog_ask *fresh, struct err *e)
 {
-	if (o->add.count || o->remove.count || o->threshold)
+	if (says_which(o))
 		return 0;
 	x->r.keys = &d->names;
 	x->r.kind = o->common.type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
@@ -230,8 +243,8 @@ static int run_rotate(struct cli *cli, void *opts, int count, char **operands, s
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
 	x.r.roles = (const char *const *)operands;
 	x.r.role_count = (size_t)count;
-	x.r.threshold = (unsigned)o->threshold;
-	int rc = check_rotate(o, count, e);
+	x.r.threshold = o->threshold == AS_IT_IS ? 0 : (unsigned)o->threshold;
+	int rc = check_rotate(o, count, operands, e);
 	if (rc < 0 || (rc = ceremony_desk_open(cli, o, true, &d, e)) < 0 ||
 	    (rc = load_added(&d, &o->add, &x, e)) < 0 ||
 	    (rc = load_removed(&d, &o->remove, &x, e)) < 0 ||
@@ -255,6 +268,7 @@ const struct command catalog_rotate = {
 		       "code 1 says that signatures are missing.",
 	.opts = rotate_opts,
 	.opts_size = sizeof(struct ceremony_opts),
+	.defaults = &rotate_defaults,
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run_rotate,

@@ -70,8 +70,8 @@ static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
 			cli_print(cli, c->state.published ? "nothing waits for signatures\n" :
 							    "nothing new to sign\n");
 		if (c->state.changed && c->state.published)
-			cli_print(cli, "complete, and published in %s\n", d->place.dir);
-		ceremony_print_waiting(cli, &all, &d->names);
+			ceremony_print_complete(cli, d);
+		ceremony_print_waiting(cli, d, &all);
 	}
 	return rc < 0 ? rc : lacking ? -ERR_FAULT : 0;
 }
@@ -127,28 +127,43 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 				  ceremony_waiting_json(&all, &d.names), e);
 	} else {
 		tell_signed(cli, &s);
-		ceremony_print_waiting(cli, &all, &d.names);
+		ceremony_print_waiting(cli, &d, &all);
 	}
 	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
+}
+
+static void tell_refreshed(struct cli *cli, const struct ceremony_desk *d,
+			   const struct repository_signed *s, const struct tuf_writer_statuses *all)
+{
+	char expires[TIME_TEXT];
+	format_time(expires, s->timestamp.expires_s);
+	if (s->published)
+		cli_print(cli, "signed snapshot %llu and timestamp %llu, valid until %s\n",
+			  (unsigned long long)s->snapshot.version,
+			  (unsigned long long)s->timestamp.version, expires);
+	else
+		ceremony_print_waiting(cli, d, all);
 }
 
 static int run_refresh(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
 	struct repository_signed s = { 0 };
-	char expires[TIME_TEXT];
 	int rc = run_signing(cli, opts, repository_refresh, &d, &s, e);
-	if (rc < 0)
+	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
 	catalog_warn_expiry(cli, &s, time(NULL));
+	if (!s.published)
+		report_warn(cli->report, "nothing is published, and the old timestamp stays: "
+			    "signatures are missing");
 	if (cli->json)
-		return print_signed(cli, "catalog refresh", &s, false, NULL, e);
-	format_time(expires, s.timestamp.expires_s);
-	cli_print(cli, "signed snapshot %llu and timestamp %llu, valid until %s\n",
-		  (unsigned long long)s.snapshot.version, (unsigned long long)s.timestamp.version,
-		  expires);
-	return 0;
+		rc = print_signed(cli, "catalog refresh", &s, false,
+				  ceremony_waiting_json(&all, &d.names), e);
+	else
+		tell_refreshed(cli, &d, &s, &all);
+	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
 }
 
 const struct command catalog_sign = {
@@ -170,8 +185,10 @@ const struct command catalog_refresh = {
 	.name = "refresh",
 	.summary = "sign snapshot and timestamp again, so that they do not expire",
 	.synopsis = (const char *const[]){ "", NULL },
-	.description = "For cron: needs the keys of snapshot and timestamp only, and changes nothing "
-		       "else. `ferry push` afterwards.",
+	.description = "For cron: needs the keys of snapshot and timestamp only, and no other key "
+		       "signs. What had all its signatures and waited for these goes into force with "
+		       "them. `ferry push` afterwards. Exit code 1 says that nothing is published, "
+		       "because signatures are missing.",
 	.opts = refresh_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_refresh,

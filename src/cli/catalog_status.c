@@ -17,8 +17,9 @@ static const struct opt status_opts[] = {
 };
 
 /* What a role needs of a person. */
-enum need { NEED_NOTHING, NEED_SIGNATURES, NEED_RENEWAL, NEED_EXPIRED, NEED_KEYS };
-static const char *const need_names[] = { "", "signatures", "renewal", "expired", "keys" };
+enum need { NEED_NOTHING, NEED_SIGNATURES, NEED_RENEWAL, NEED_EXPIRED, NEED_REPAIR, NEED_KEYS };
+static const char *const need_names[] = { "", "signatures", "renewal", "expired", "repair",
+					  "keys" };
 
 static int64_t margin_of(const struct ceremony_opts *o, const char *role)
 {
@@ -28,13 +29,21 @@ static int64_t margin_of(const struct ceremony_opts *o, const char *role)
 									      30 * DAY;
 }
 
-/* The worst first. What waits is not about to expire: its expiry is that of the change. */
+/* What readers have of the role: a change that waits does not keep it from expiring. */
+static int64_t expiry_of(const struct tuf_writer_status *s)
+{
+	return s->published ? s->published_expires_s : s->expires_s;
+}
+
+/* The worst first. */
 static enum need need_of(const struct tuf_writer_status *s, const struct ceremony_opts *o,
 			 int64_t now_s)
 {
 	if (s->keyids.count < s->threshold)
 		return NEED_KEYS;
-	if (s->expires_s <= now_s)
+	if (!s->waiting && s->valid < s->threshold)
+		return NEED_REPAIR;
+	if (expiry_of(s) <= now_s)
 		return NEED_EXPIRED;
 	if (s->waiting)
 		return NEED_SIGNATURES;
@@ -46,8 +55,11 @@ static enum need need_of(const struct tuf_writer_status *s, const struct ceremon
 static const char *state_of(const struct tuf_writer_status *s, enum need need)
 {
 	static const char *const states[] = { "published", "waiting for signatures",
-					      "expires soon", "expired", "too few keys" };
-	return s->waiting && need != NEED_KEYS ? states[NEED_SIGNATURES] : states[need];
+					      "expires soon", "expired", "not signed",
+					      "too few keys" };
+	if (!s->waiting || need == NEED_KEYS)
+		return states[need];
+	return ceremony_lacks(s) ? states[NEED_SIGNATURES] : "signed, waits for others";
 }
 
 static void add_row(struct cli_table *table, const struct tuf_writer_status *s, enum need need)
@@ -69,23 +81,39 @@ static bool is_online(const char *role)
 	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
 }
 
-static char *advice(const struct tuf_writer_status *s, enum need need)
+static char *renewal(const struct tuf_writer_status *s, enum need need, const struct keyring *names)
 {
 	char expires[TIME_TEXT];
 	const char *verb = need == NEED_EXPIRED ? "expired at" : "expires at";
-	format_time(expires, s->expires_s);
-	if (need == NEED_KEYS)
-		return mem_printf("%s has %zu keys for a threshold of %u: give it more with `ferry "
-				  "catalog rotate %s --add KEY`", s->role, s->keyids.count,
-				  s->threshold, s->role);
-	if (need == NEED_SIGNATURES)
-		return mem_printf("%s %llu waits for signatures", s->role,
+	CLEANUP(mem_free_ptr) char *who = ceremony_who(&s->keyids, NULL, names);
+	format_time(expires, expiry_of(s));
+	if (s->waiting)
+		return mem_printf("%s %llu %s %s; version %llu waits", s->role,
+				  (unsigned long long)s->published, verb, expires,
 				  (unsigned long long)s->version);
 	if (is_online(s->role))
 		return mem_printf("%s %s %s: run `ferry catalog refresh`, and see why cron did not",
 				  s->role, verb, expires);
-	return mem_printf("%s %s %s: run `ferry catalog %s%s`", s->role, verb, expires,
-			  s->bins ? "sign" : "renew ", s->bins ? "" : s->role);
+	if (s->bins)
+		return mem_printf("%s %s %s: run `ferry catalog sign`", s->role, verb, expires);
+	return mem_printf("%s %s %s: run `ferry catalog renew %s`; it wants %u of the keys of %s",
+			  s->role, verb, expires, s->role, s->threshold, who);
+}
+
+static char *advice(const struct tuf_writer_status *s, enum need need, const struct keyring *names)
+{
+	if (need == NEED_KEYS)
+		return mem_printf("%s has %zu keys for a threshold of %u: give it more with `ferry "
+				  "catalog rotate %s --add KEY`", s->role, s->keyids.count,
+				  s->threshold, s->role);
+	if (need == NEED_REPAIR)
+		return mem_printf("%s %llu is not signed with the keys that are in force, as when a "
+				  "command was stopped midway: run `ferry catalog sign`", s->role,
+				  (unsigned long long)s->version);
+	if (need == NEED_SIGNATURES)
+		return mem_printf("%s %llu waits for signatures", s->role,
+				  (unsigned long long)s->version);
+	return renewal(s, need, names);
 }
 
 /* Root without a spare key: no fault, but worth a word in time. */
@@ -112,7 +140,11 @@ static json_t *role_json(const struct tuf_writer_status *s, const struct keyring
 	json_put_u64(object, "published", s->published);
 	json_put_bool(object, "waiting", s->waiting);
 	json_put_string(object, "expires", expires);
-	json_put_bool(object, "expired", s->expires_s <= now_s);
+	if (s->waiting && s->published) {
+		format_time(expires, s->published_expires_s);
+		json_put_string(object, "published_expires", expires);
+	}
+	json_put_bool(object, "expired", expiry_of(s) <= now_s);
 	json_put_u64(object, "threshold", s->threshold);
 	json_put_u64(object, "signatures", s->valid);
 	if (s->old_threshold) {
@@ -123,9 +155,10 @@ static json_t *role_json(const struct tuf_writer_status *s, const struct keyring
 	return object;
 }
 
-static json_t *need_json(const struct tuf_writer_status *s, enum need need)
+static json_t *need_json(const struct tuf_writer_status *s, enum need need,
+			 const struct keyring *names)
 {
-	CLEANUP(mem_free_ptr) char *text = advice(s, need);
+	CLEANUP(mem_free_ptr) char *text = advice(s, need, names);
 	json_t *object = json_object();
 	json_put_string(object, "role", s->role);
 	json_put_string(object, "what", need_names[need]);
@@ -142,7 +175,7 @@ static int print_json(struct cli *cli, const struct ceremony_opts *o,
 		enum need need = need_of(&all->at[i], o, now_s);
 		json_push(roles, role_json(&all->at[i], &d->names, now_s));
 		if (need)
-			json_push(needs, need_json(&all->at[i], need));
+			json_push(needs, need_json(&all->at[i], need, &d->names));
 	}
 	json_put_string(document, "command", "catalog status");
 	json_put_string(document, "repository", d->place.dir);
@@ -162,11 +195,11 @@ static void print_all(struct cli *cli, const struct ceremony_opts *o,
 	cli_table_print(cli, table);
 	for (size_t i = 0; i < all->count; i++) {
 		enum need need = need_of(&all->at[i], o, now_s);
-		CLEANUP(mem_free_ptr) char *text = advice(&all->at[i], need);
+		CLEANUP(mem_free_ptr) char *text = advice(&all->at[i], need, &d->names);
 		if (need && need != NEED_SIGNATURES)
 			cli_print(cli, "%s\n", text);
 	}
-	ceremony_print_waiting(cli, all, &d->names);
+	ceremony_print_waiting(cli, d, all);
 }
 
 static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)

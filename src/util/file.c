@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 void file_close(int *fd)
@@ -484,4 +485,17 @@ int file_lock(const char *path, bool wait, int *fd, struct err *e)
 	*fd = got;
 	got = -1;
 	return 0;
+}
+
+int file_lock_shared(const char *path, unsigned wait_ms)
+{
+	static const struct timespec step = { .tv_nsec = 20 * 1000 * 1000 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0; waited += 20) {
+		if (waited >= wait_ms || errno != EWOULDBLOCK)
+			file_close(&fd);
+		else
+			nanosleep(&step, NULL);
+	}
+	return fd;
 }

@@ -108,4 +108,8 @@ void file_remove_dir_if_empty(const char *dir);
  */
 WARN_UNUSED int file_lock(const char *path, bool wait, int *fd, struct err *e);
 
+/* For who only reads: waits up to this long for a writer to let go of the lock file, which is not
+ * created and may be on a read-only medium. -1 when there is none or the time is over. */
+int file_lock_shared(const char *path, unsigned wait_ms);
+
 #endif

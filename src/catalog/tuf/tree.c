@@ -178,6 +178,7 @@ static int verify_top(const struct loader *l, struct document *d, struct err *e)
 		if (tuf_metadata_verify(d->m, &root->roles[d->m->type], &root->keys,
 					d->file.name, by, &why) == 0) {
 			d->file.fits = i == l->root_count - 1;
+			err_clear(e);
 			return 0;
 		}
 		if (rc == 0) {

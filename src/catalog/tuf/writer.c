@@ -9,6 +9,7 @@
 #define DAY ((uint64_t)86400)
 #define DRAFT_MAX (64 * MIB)
 #define SPEC_VERSION "1.0.34"
+#define LOOK_WAIT_MS 1000
 
 const struct tuf_expiry tuf_expiry_default = {
 	.root_s = 365 * DAY,
@@ -179,7 +180,7 @@ static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 	/* Published, but not tidied up any more; perhaps with more signatures elsewhere. */
 	if (m->version == d->version &&
 	    json_equal(m->body, json_object_get(d->published, "signed")))
-		return file_remove(path, e);
+		return w->looks ? 0 : file_remove(path, e);
 	rc = check_draft(d, m, path, e);
 	if (rc == 0)
 		d->draft = json_incref(m->json);
@@ -214,10 +215,20 @@ static int load_tree(struct tuf_writer *w, struct err *e)
 	return rc;
 }
 
-int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry, int64_t now_s,
-		    struct tuf_writer **out, struct err *e)
+static int lock_tree(const char *tree, int *lock, struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NEW(struct tuf_writer);
+	CLEANUP(mem_free_ptr) char *path = path_join(tree, ".lock");
+	int rc = file_lock(path, false, lock, e);
+	if (rc != -ERR_CONFLICT)
+		return rc;
+	err_context(e, "%s: another publisher is at work here", tree);
+	return err_hint(e, "run the command again when the other one has ended");
+}
+
+static struct tuf_writer *new_writer(const char *tree, const struct tuf_expiry *expiry,
+				     int64_t now_s)
+{
+	struct tuf_writer *w = NEW(struct tuf_writer);
 	w->metadata = path_join(tree, "metadata");
 	w->drafts = path_join(tree, "drafts");
 	w->expiry = expiry ? *expiry : tuf_expiry_default;
@@ -225,12 +236,31 @@ int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry, int64_t n
 	w->lock = -1;
 	for (size_t i = 0; i < TUF_TYPES; i++)
 		writer_add(w, tuf_type_name((enum tuf_type)i), (enum tuf_type)i);
-	CLEANUP(mem_free_ptr) char *lock = path_join(tree, ".lock");
+	return w;
+}
+
+int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry, int64_t now_s,
+		    struct tuf_writer **out, struct err *e)
+{
+	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = new_writer(tree, expiry, now_s);
 	int rc = file_mkdirs(tree, 0755, e);
-	if (rc == 0 && file_lock(lock, false, &w->lock, e) < 0)
-		rc = err_context(e, "%s: another publisher is at work here", tree);
+	if (rc == 0)
+		rc = lock_tree(tree, &w->lock, e);
 	if (rc == 0)
 		rc = load_tree(w, e);
+	if (rc < 0)
+		return rc;
+	*out = STEAL(w);
+	return 0;
+}
+
+int tuf_writer_look(const char *tree, int64_t now_s, struct tuf_writer **out, struct err *e)
+{
+	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = new_writer(tree, NULL, now_s);
+	CLEANUP(mem_free_ptr) char *lock = path_join(tree, ".lock");
+	w->lock = file_lock_shared(lock, LOOK_WAIT_MS);
+	w->looks = true;
+	int rc = load_tree(w, e);
 	if (rc < 0)
 		return rc;
 	*out = STEAL(w);
@@ -246,6 +276,7 @@ void tuf_writer_close(struct tuf_writer *w)
 	free(w->docs);
 	free(w->metadata);
 	free(w->drafts);
+	str_list_release(&w->only);
 	file_close(&w->lock);
 	free(w);
 }
@@ -269,6 +300,12 @@ bool tuf_writer_waits(const struct tuf_writer *w, const char *role)
 	return d && d->draft;
 }
 
+uint64_t tuf_writer_version(const struct tuf_writer *w, const char *role)
+{
+	const struct writer_doc *d = writer_find(w, role);
+	return d ? d->version : 0;
+}
+
 static int discard_in(const char *drafts, struct str_list *removed, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -289,13 +326,6 @@ static int discard_in(const char *drafts, struct str_list *removed, struct err *
 int tuf_writer_discard(struct tuf_writer *w, struct err *e)
 {
 	return discard_in(w->drafts, NULL, e);
-}
-
-static int lock_tree(const char *tree, int *lock, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = path_join(tree, ".lock");
-	return file_lock(path, false, lock, e) < 0 ?
-	       err_context(e, "%s: another publisher is at work here", tree) : 0;
 }
 
 int tuf_writer_discard_tree(const char *tree, struct str_list *removed, struct err *e)

@@ -9,8 +9,8 @@
  *  - a save publishes the changed documents that have their threshold of signatures, if
  *    together with what is published they verify; the others wait in drafts/. So
  *    snapshot and timestamp can be refreshed while a change waits for its signatures;
- *  - a save is published in one step: new root, delegated roles, targets, snapshot, and
- *    timestamp.json last, each by an atomic rename;
+ *  - a save is published in one step: delegated roles, targets, snapshot, new root, and
+ *    timestamp.json last, each by an atomic rename. Killed in between, the next save goes on;
  *  - a document gets a new version when it changes, and only then; changing it drops the
  *    signatures that it had;
  *  - a new root carries the threshold of the old root and of its own; every root stays;
@@ -41,6 +41,10 @@ struct tuf_writer;
  * expiry NULL: the default. */
 WARN_UNUSED int tuf_writer_open(const char *tree, const struct tuf_expiry *expiry,
 				int64_t now_s, struct tuf_writer **out, struct err *e);
+/* The same for looking only: writes nothing, so that a read-only medium will do, and does not mind
+ * another publisher at work for more than a moment. Not to be saved. */
+WARN_UNUSED int tuf_writer_look(const char *tree, int64_t now_s, struct tuf_writer **out,
+				struct err *e);
 void tuf_writer_close(struct tuf_writer *w);
 DEFINE_CLEANUP(struct tuf_writer, tuf_writer_close);
 
@@ -80,8 +84,8 @@ void tuf_writer_target_paths(const struct tuf_writer *w, const char *role,
 			     struct str_list *out);
 
 /* Delegates from `parent` ("targets" or a delegated role): path patterns, in the order of
- * calls. The role's first metadata is empty. ERR_USAGE when the name is taken, or has a
- * character that URLs encode: a plain web server would not find the file. */
+ * calls. The role's first metadata is empty. ERR_USAGE when the name is taken, or is none that URLs
+ * and file systems of all kinds take as it is (path_is_id). */
 struct tuf_delegation {
 	const char *name;
 	const char *const *paths;
@@ -147,14 +151,26 @@ WARN_UNUSED int tuf_writer_touch(struct tuf_writer *w, const char *role, struct 
  * change. */
 WARN_UNUSED int tuf_writer_touch_expiring(struct tuf_writer *w, int64_t before_s, struct err *e);
 
+/* Published version of a role; 0: none. */
+uint64_t tuf_writer_version(const struct tuf_writer *w, const char *role);
 /* Is there anything to save, or to sign? */
 bool tuf_writer_changed(const struct tuf_writer *w);
 /* Is there a change of this role? */
 bool tuf_writer_waits(const struct tuf_writer *w, const char *role);
 
+/* What is published and not vouched for by root or its delegator, as a publication that was
+ * killed can leave it, gets a new version. With nothing of the kind it changes nothing. */
+void tuf_writer_repair(struct tuf_writer *w);
+
+/* From now on a save adds signatures to these roles alone (bins by their prefix; with "targets"
+ * also bins that have its keys), and to snapshot and timestamp: a key that several roles have
+ * does not sign what nobody asked for. The names are copied. */
+void tuf_writer_limit(struct tuf_writer *w, const char *const *roles, size_t count);
+
 struct tuf_saved {
 	bool published;         /* nothing waits: all that was changed is published */
 	bool timestamp;         /* this call published a new timestamp.json */
+	bool targets;           /* … and a new version of targets */
 	size_t waiting;         /* documents that wait for signatures, see status */
 	size_t signatures;      /* added by this call */
 };
@@ -162,7 +178,8 @@ struct tuf_saved {
 /*
  * Brings snapshot and timestamp in step with what changed, signs each changed document
  * with every signer whose key its role lists, and publishes or keeps drafts (see
- * above). With nothing changed and no drafts it does nothing: published is true, signatures
+ * above). A timestamp that was touched and cannot be signed for what is complete, because the keys
+ * of a new root are elsewhere, goes on with what is in force. With nothing changed and no drafts it does nothing: published is true, signatures
  * 0. No signers at all: the drafts are kept.
  *
  * ERR_USAGE: no root yet; a role has fewer keys than its threshold; the signers are of use for
@@ -238,6 +255,7 @@ struct tuf_writer_status {
 	bool waiting;                   /* there is a draft or change: not published yet */
 	uint64_t published;             /* published version, 0: none */
 	int64_t expires_s;
+	int64_t published_expires_s;    /* with `published`; of bins the first that ends */
 	unsigned threshold;             /* of the root in force; new root: the new one */
 	unsigned valid;                 /* distinct keys that signed */
 	unsigned old_threshold, old_valid;      /* of a new root: by the old one; else 0 */

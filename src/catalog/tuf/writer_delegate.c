@@ -101,15 +101,15 @@ static void disown(struct tuf_writer *w, const struct writer_doc *parent)
 
 static int check_name(const struct tuf_writer *w, const char *name, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, "");
 	enum tuf_type type;
-	if (strcmp(encoded, name) != 0) {
+	if (!path_is_id(name)) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
-		return err_set(e, ERR_USAGE, "the role name \"%.80s\" would need encoding in URLs; "
-					     "use letters, digits and -._~", shown);
+		err_set(e, ERR_USAGE, "\"%.80s\" is no name for a role", shown);
+		return err_hint(e, "up to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or "
+				   "digit");
 	}
 	const struct writer_doc *taken = writer_find(w, name);
-	if ((taken && taken->parent) || !*name || tuf_type_from_name(name, &type))
+	if ((taken && taken->parent) || tuf_type_from_name(name, &type))
 		return err_set(e, ERR_USAGE, "there is a role \"%s\" already", name);
 	return 0;
 }

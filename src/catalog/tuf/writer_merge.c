@@ -107,9 +107,12 @@ static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
 		const struct writer_authority *by = may_sign(&now, s->keyid) ? &now : &old;
 		if (!may_sign(by, s->keyid) || writer_has_entry(d->draft, s->keyid))
 			continue;
-		if (!writer_signed_by(g->m, by, s->keyid))
-			return err_set(e, ERR_INTEGRITY, "%s: the signature of the key %.16s does not "
-							 "verify", g->what, s->keyid);
+		if (!writer_signed_by(g->m, by, s->keyid)) {
+			err_set(e, ERR_INTEGRITY, "%s: the signature of the key %.16s does not verify",
+				g->what, s->keyid);
+			return err_hint(e, "the copy is damaged or forged: have the key's holder sign "
+					   "once more, on a fresh copy of metadata/ and drafts/");
+		}
 		add_signature(d, s);
 		g->result.signatures++;
 	}

@@ -28,8 +28,11 @@ struct tuf_writer {
 	struct tuf_expiry expiry;
 	int64_t now_s;
 	int lock;
+	bool looks;                     /* and writes nothing */
 	struct writer_doc **docs;       /* root, timestamp, snapshot, targets, then others */
 	size_t count, cap;
+	bool limited;                   /* to these roles, and snapshot and timestamp */
+	struct str_list only;
 	struct digest timestamp;        /* of timestamp.json when it was opened */
 	bool has_timestamp;
 };

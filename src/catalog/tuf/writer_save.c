@@ -105,6 +105,19 @@ static bool lists(const struct writer_authority *a, const char *keyid)
 	return false;
 }
 
+/* May this save sign the document at all? */
+static bool within_limits(const struct tuf_writer *w, const struct writer_doc *d)
+{
+	const json_t *body = writer_body(writer_top(w, TUF_TARGETS));
+	bool bin = writer_is_bin_of(body, d);
+	if (!w->limited || d->type == TUF_SNAPSHOT || d->type == TUF_TIMESTAMP)
+		return true;
+	if (bin && str_list_has(&w->only, writer_bins_prefix(writer_bins(body))))
+		return true;
+	bool with_targets = bin && tuf_writer_bins_like_targets(w);
+	return str_list_has(&w->only, with_targets ? "targets" : d->role);
+}
+
 static int add_signature(struct save *s, struct writer_doc *d, struct signer *signer,
 			 struct err *e)
 {
@@ -138,7 +151,7 @@ static int sign(struct save *s, struct writer_doc *d, enum writer_state state, b
 {
 	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
 	int rc = writer_authorities(s->w, d, state, &now, &old, e);
-	for (size_t i = 0; rc == 0 && i < s->count; i++) {
+	for (size_t i = 0; rc == 0 && i < s->count && within_limits(s->w, d); i++) {
 		const char *id = s->signers[i]->key->id;
 		if ((lists(&now, id) || lists(&old, id)) && !writer_has_entry(d->draft, id))
 			rc = add_signature(s, d, s->signers[i], e);
@@ -387,22 +400,49 @@ static int publish_doc(struct tuf_writer *w, struct writer_doc *d, struct err *e
 	return 0;
 }
 
+static int write_draft(const struct tuf_writer *w, const struct writer_doc *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = writer_draft_path(w, d->role);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	int rc = serialise(d->draft, &text, e);
+	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, 0644, e);
+}
+
+/* Killed after the last rename, the next run finds drafts of versions that are published: it
+ * takes those for leftovers that say the same. */
+static int renew_drafts(const struct tuf_writer *w, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < w->count; i++) {
+		const struct writer_doc *d = w->docs[i];
+		CLEANUP(mem_free_ptr) char *path = writer_draft_path(w, d->role);
+		if (d->draft && d->chosen == d->draft && file_exists(path))
+			rc = write_draft(w, d, e);
+	}
+	return rc;
+}
+
 static int publish(struct save *s, struct err *e)
 {
 	struct tuf_writer *w = s->w;
 	struct writer_doc *timestamp = writer_top(w, TUF_TIMESTAMP);
 	s->result.timestamp = timestamp->chosen != timestamp->published;
+	s->result.targets = writer_top(w, TUF_TARGETS)->chosen !=
+			    writer_top(w, TUF_TARGETS)->published;
 	int rc = check_unchanged(w, e);
 	if (rc == 0)
-		rc = file_mkdirs(w->metadata, 0755, e);
+		rc = renew_drafts(w, e);
 	if (rc == 0)
-		rc = publish_doc(w, writer_top(w, TUF_ROOT), e);
+		rc = file_mkdirs(w->metadata, 0755, e);
 	for (size_t i = TUF_TYPES; rc == 0 && i < w->count; i++)
 		rc = publish_doc(w, w->docs[i], e);
 	if (rc == 0)
 		rc = publish_doc(w, writer_top(w, TUF_TARGETS), e);
 	if (rc == 0)
 		rc = publish_doc(w, writer_top(w, TUF_SNAPSHOT), e);
+	/* Readers see it at once, and with it refuse a timestamp of keys that it takes away. */
+	if (rc == 0)
+		rc = publish_doc(w, writer_top(w, TUF_ROOT), e);
 	if (rc == 0)
 		rc = publish_doc(w, timestamp, e);
 	w->has_timestamp = timestamp->published;
@@ -418,20 +458,79 @@ static int keep_drafts(struct save *s, struct err *e)
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < w->count; i++) {
 		const struct writer_doc *d = w->docs[i];
-		CLEANUP(mem_free_ptr) char *path = writer_draft_path(w, d->role);
-		CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
 		if (!d->draft) {
+			CLEANUP(mem_free_ptr) char *path = writer_draft_path(w, d->role);
 			rc = file_remove(path, e);
 			continue;
 		}
 		s->result.waiting++;
 		rc = file_mkdirs(w->drafts, 0755, e);
 		if (rc == 0)
-			rc = serialise(d->draft, &text, e);
-		if (rc == 0)
-			rc = file_write_atomic(path, text.data, text.len, 0644, e);
+			rc = write_draft(w, d, e);
 	}
 	file_remove_dir_if_empty(w->drafts);
+	return rc;
+}
+
+/* -- snapshot and timestamp, together --------------------------------------------------- */
+
+static int bring_both_in_step(struct save *s, bool *complete, struct err *e)
+{
+	int rc = bring_in_step(s, writer_top(s->w, TUF_SNAPSHOT), complete, e);
+	return rc < 0 || !*complete ? rc :
+	       bring_in_step(s, writer_top(s->w, TUF_TIMESTAMP), complete, e);
+}
+
+/* What a try at it changes, to be taken back. */
+struct online {
+	json_t *snapshot, *timestamp;
+	size_t signatures;
+};
+
+static void online_release(struct online *o)
+{
+	json_release(&o->snapshot);
+	json_release(&o->timestamp);
+}
+
+static struct online online_copy(const struct save *s)
+{
+	const struct writer_doc *snapshot = writer_top(s->w, TUF_SNAPSHOT);
+	const struct writer_doc *timestamp = writer_top(s->w, TUF_TIMESTAMP);
+	return (struct online){
+		snapshot->draft ? json_deep_copy(snapshot->draft) : NULL,
+		timestamp->draft ? json_deep_copy(timestamp->draft) : NULL,
+		s->result.signatures,
+	};
+}
+
+static void online_restore(struct save *s, struct online *o)
+{
+	struct writer_doc *snapshot = writer_top(s->w, TUF_SNAPSHOT);
+	struct writer_doc *timestamp = writer_top(s->w, TUF_TIMESTAMP);
+	json_release(&snapshot->draft);
+	json_release(&timestamp->draft);
+	snapshot->draft = STEAL(o->snapshot);
+	timestamp->draft = STEAL(o->timestamp);
+	s->result.signatures = o->signatures;
+}
+
+/* A refresh must not wait for the new keys of a root that is complete: it goes on with what is
+ * published, and leaves the rest to who has them. */
+static int bring_online_in_step(struct save *s, bool *complete, struct err *e)
+{
+	CLEANUP(online_release) struct online before = online_copy(s), after = { 0 };
+	bool refresh = before.timestamp;
+	int rc = bring_both_in_step(s, complete, e);
+	if (rc < 0 || *complete || !refresh)
+		return rc;
+	after = online_copy(s);
+	online_restore(s, &before);
+	choose_published(s->w);
+	if ((rc = consistent(s->w, complete, e)) == 0 && *complete)
+		rc = bring_both_in_step(s, complete, e);
+	if (rc == 0 && !*complete)
+		online_restore(s, &after);
 	return rc;
 }
 
@@ -482,6 +581,14 @@ static void complete_new_tree(struct tuf_writer *w, bool bins)
 			writer_edit(w, w->docs[i]);
 }
 
+void tuf_writer_limit(struct tuf_writer *w, const char *const *roles, size_t count)
+{
+	str_list_release(&w->only);
+	w->limited = true;
+	for (size_t i = 0; i < count; i++)
+		str_list_add(&w->only, roles[i]);
+}
+
 int tuf_writer_sign(struct tuf_writer *w, const char *role, struct signer *const *signers,
 		    size_t count, bool *complete, struct err *e)
 {
@@ -510,9 +617,7 @@ int tuf_writer_save(struct tuf_writer *w, struct signer *const *signers, size_t 
 		rc = choose(&s, &usable, e);
 	complete = rc == 0 && usable;
 	if (complete)
-		rc = bring_in_step(&s, writer_top(w, TUF_SNAPSHOT), &complete, e);
-	if (rc == 0 && complete)
-		rc = bring_in_step(&s, writer_top(w, TUF_TIMESTAMP), &complete, e);
+		rc = bring_online_in_step(&s, &complete, e);
 	if (rc == 0)
 		rc = check_sizes(w, e);
 	if (rc == 0 && complete)

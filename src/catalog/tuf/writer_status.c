@@ -38,6 +38,14 @@ static void list_keys(const struct tuf_metadata *m, const struct writer_authorit
 	}
 }
 
+/* 0: no envelope. */
+static int64_t expiry_of(const json_t *envelope)
+{
+	int64_t at = 0;
+	const json_t *expires = json_object_get(json_object_get(envelope, "signed"), "expires");
+	return envelope && parse_time(json_string_value(expires), &at) ? at : 0;
+}
+
 static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 		       struct tuf_writer_status *s, struct err *e)
 {
@@ -55,6 +63,7 @@ static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 		return rc;
 	s->version = m->version;
 	s->expires_s = m->expires_s;
+	s->published_expires_s = expiry_of(d->published);
 	if (now.role) {
 		s->threshold = (unsigned)now.role->threshold;
 		rc = writer_valid(d, m->json, &now, &s->valid, e);
@@ -129,7 +138,6 @@ static int fill_bins(const struct tuf_writer *w, struct tuf_writer_status *s, st
 		const struct writer_doc *d = w->docs[i];
 		const json_t *body = writer_body(d);
 		unsigned valid = 0;
-		int64_t expires_s;
 		if (!is_bin(w, d))
 			continue;
 		int rc = body ? count_bin(w, d, s->threshold, &valid, e) : 0;
@@ -139,9 +147,11 @@ static int fill_bins(const struct tuf_writer *w, struct tuf_writer_status *s, st
 		s->waiting |= d->draft || !body;
 		s->version = MAX(s->version, d->version + (d->draft || !body));
 		s->published = MAX(s->published, d->version);
-		if (body && parse_time(json_string_value(json_object_get(body, "expires")),
-				       &expires_s))
-			s->expires_s = MIN(s->expires_s, expires_s);
+		if (body)
+			s->expires_s = MIN(s->expires_s, expiry_of(writer_current(d)));
+		if (d->published && (!s->published_expires_s ||
+				     expiry_of(d->published) < s->published_expires_s))
+			s->published_expires_s = expiry_of(d->published);
 	}
 	return 0;
 }

@@ -1,3 +1,4 @@
+#include "catalog/tuf/tree.h"
 #include "publisher.h"
 #include "unit.h"
 #include "util/file.h"
@@ -7,6 +8,7 @@
 #include <string.h>
 
 enum { ALICE = SPARE, BOB, CAROL, NEW };
+static const char *const roles[] = { [SNAPSHOT] = "snapshot", [TIMESTAMP] = "timestamp" };
 
 static struct tuf_writer *open_tree(const char *tree)
 {
@@ -155,7 +157,6 @@ static void refresh_goes_on_while_new_online_keys_wait(void **state)
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
 	struct tuf_writer *w = open_tree(f->tree);
-	static const char *const roles[] = { [SNAPSHOT] = "snapshot", [TIMESTAMP] = "timestamp" };
 	for (size_t i = SNAPSHOT; i <= TIMESTAMP; i++) {
 		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
 		assert_ok(tuf_writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
@@ -178,6 +179,107 @@ static void refresh_goes_on_while_new_online_keys_wait(void **state)
 	/* With root's signature the new key signs what is to be in force then. */
 	struct signer *both[] = { f->keys[ROOT], f->keys[NEW] };
 	assert_true(save(w, both, 2).published);
+}
+
+static void touch_online(struct tuf_writer *w)
+{
+	struct err e = ERR_INIT;
+	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
+	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
+}
+
+/* Root has its signatures, and the new keys are on another machine than cron's. */
+static void refresh_goes_on_until_new_online_keys_are_there(void **state)
+{
+	struct publisher *f = *state;
+	struct err e = ERR_INIT;
+	struct tuf_writer *w = open_tree(f->tree);
+	for (size_t i = SNAPSHOT; i <= TIMESTAMP; i++) {
+		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
+		assert_ok(tuf_writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
+	}
+	struct tuf_saved saved = save(w, &f->keys[ROOT], 1);
+	assert_false(saved.timestamp);
+	for (unsigned i = 2; i <= 3; i++) {
+		w = open_tree(f->tree);
+		touch_online(w);
+		saved = save(w, &f->keys[SNAPSHOT], 2);
+		assert_true(saved.timestamp);
+		assert_false(saved.targets);
+		assert_int_equal(saved.signatures, 2);
+		assert_int_equal(saved.waiting, 1);
+		w = open_tree(f->tree);
+		assert_int_equal(tuf_writer_version(w, "timestamp"), i);
+		assert_int_equal(tuf_writer_version(w, "root"), 1);
+		tuf_writer_close(w);
+	}
+	/* One of the two keys is not enough for either of them. */
+	w = open_tree(f->tree);
+	touch_online(w);
+	assert_false(save(w, &f->keys[SNAPSHOT], 1).timestamp);
+	w = open_tree(f->tree);
+	touch_online(w);
+	assert_true(save(w, &f->keys[NEW], 1).published);
+	w = open_tree(f->tree);
+	assert_int_equal(tuf_writer_version(w, "root"), 2);
+	tuf_writer_close(w);
+}
+
+/* A key that several roles have signs only what it was asked for. */
+static void a_save_can_be_limited(void **state)
+{
+	struct publisher *f = *state;
+	struct err e = ERR_INIT;
+	struct signer *all[] = { f->keys[ROOT], f->keys[TARGETS], f->keys[SNAPSHOT],
+				 f->keys[TIMESTAMP] };
+	struct tuf_writer *w = open_tree(f->tree);
+	assert_ok(tuf_writer_touch(w, "targets", &e), &e);
+	assert_ok(tuf_writer_touch(w, "root", &e), &e);
+	tuf_writer_limit(w, (const char *const[]){ "root" }, 1);
+	struct tuf_saved saved = save(w, all, 4);
+	assert_int_equal(saved.waiting, 1);
+	assert_false(saved.targets);
+	w = open_tree(f->tree);
+	assert_int_equal(tuf_writer_version(w, "root"), 2);
+	assert_true(tuf_writer_waits(w, "targets"));
+	touch_online(w);
+	tuf_writer_limit(w, NULL, 0);
+	saved = save(w, all, 4);
+	assert_true(saved.timestamp);
+	assert_int_equal(saved.waiting, 1);
+	w = open_tree(f->tree);
+	assert_true(save(w, all, 4).targets);
+}
+
+/* A publication that was killed between root and timestamp. */
+static void what_is_not_vouched_for_is_signed_again(void **state)
+{
+	struct publisher *f = *state;
+	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *timestamp = path_join(f->tree, "metadata/timestamp.json");
+	CLEANUP(buf_release) struct buf old = BUF_INIT(MIB);
+	struct tuf_tree tree = { 0 };
+	assert_ok(file_read_all(timestamp, &old, &e), &e);
+	struct tuf_writer *w = open_tree(f->tree);
+	assert_ok(tuf_writer_key_add(w, "timestamp", f->keys[NEW]->key, &e), &e);
+	assert_ok(tuf_writer_key_remove(w, "timestamp", f->keys[TIMESTAMP]->key->id, &e), &e);
+	struct signer *both[] = { f->keys[ROOT], f->keys[NEW] };
+	assert_true(save(w, both, 2).published);
+	assert_ok(file_write_atomic(timestamp, old.data, old.len, 0644, &e), &e);
+	CLEANUP(mem_free_ptr) char *metadata = path_join(f->tree, "metadata");
+	assert_int_equal(tuf_tree_load(metadata, &tree, &e), -ERR_INTEGRITY);
+	err_clear(&e);
+	assert_ok(tuf_tree_load_partial(metadata, &tree, &e), &e);
+	/* Success leaves no word of the roots that did not fit. */
+	assert_int_equal(e.class, ERR_NONE);
+	tuf_tree_release(&tree);
+	w = open_tree(f->tree);
+	assert_false(tuf_writer_changed(w));
+	tuf_writer_repair(w);
+	assert_true(tuf_writer_waits(w, "timestamp"));
+	assert_true(save(w, &f->keys[NEW], 1).published);
+	assert_ok(tuf_tree_load(metadata, &tree, &e), &e);
+	tuf_tree_release(&tree);
 }
 
 static void a_waiting_root_says_what_it_changes(void **state)
@@ -237,6 +339,9 @@ int main(void)
 		TEST(a_draft_of_what_is_published_is_tidied_up),
 		TEST(other_documents_are_not_merged),
 		TEST(refresh_goes_on_while_new_online_keys_wait),
+		TEST(refresh_goes_on_until_new_online_keys_are_there),
+		TEST(a_save_can_be_limited),
+		TEST(what_is_not_vouched_for_is_signed_again),
 		TEST(a_waiting_root_says_what_it_changes),
 		TEST(drafts_that_do_not_open_can_be_discarded),
 	};

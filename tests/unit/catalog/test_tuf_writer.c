@@ -270,10 +270,16 @@ static void delegated_roles_are_published(void **state)
 	assert_int_equal(tuf_writer_delegate(w, "targets", &d, &taken), -ERR_USAGE);
 	assert_non_null(strstr(taken.text, "already"));
 	err_clear(&taken);
-	struct tuf_delegation odd = d;
-	odd.name = "a/b";
-	assert_int_equal(tuf_writer_delegate(w, "targets", &odd, &taken), -ERR_USAGE);
-	assert_non_null(strstr(taken.text, "encoding"));
+	/* What a URL encodes, a folder or a stick's file system mistakes, or no file can be called. */
+	static const char *const odd_names[] = { "a/b", "", ".", "..", "Targets", "-x", "a%2Fb",
+		"a234567890123456789012345678901234567890123456789012345678901234567890" };
+	for (size_t i = 0; i < ARRAY_LEN(odd_names); i++) {
+		struct tuf_delegation odd = d;
+		odd.name = odd_names[i];
+		assert_int_equal(tuf_writer_delegate(w, "targets", &odd, &taken), -ERR_USAGE);
+		assert_non_null(strstr(taken.text, "no name for a role"));
+		err_clear(&taken);
+	}
 	tuf_writer_close(w);
 
 	struct tuf_client *c;

@@ -1,0 +1,110 @@
+"""Publisher, people with keys and readers, for the tests of ceremonies and refreshes."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from conftest import TOOLS
+
+PEOPLE = ("alice", "bob", "carol")
+
+
+class Lab:
+    """A publisher with a model, three people with a folder of keys each, and readers."""
+
+    def __init__(self, ferry, work, make_gguf, validate, serve):
+        self.ferry, self.work, self.validate = ferry, work, validate
+        self.tree = work / "repository"
+        self.keys = work / "lab-keys"
+        started = self.json("init", "lab", "--unencrypted")
+        self.followers = work / "follower"
+        self.followers.mkdir()
+        (self.followers / "ferry.conf").write_text(started["client_configuration"])
+        self.first_root = work / "first.root.json"
+        shutil.copy(self.tree / "metadata/1.root.json", self.first_root)
+        self.server = serve(self.tree)
+        self.visits = 0
+        self.make_gguf = make_gguf
+        self.add("tiny", 1)
+
+    def __call__(self, *args, **options):
+        return self.ferry("catalog", *args, **options)
+
+    def json(self, *args, **options):
+        result = self(*args, "--json", **options)
+        document = result.json
+        name = "error" if "error" in document else \
+            "output-" + document["command"].replace(" ", "-")
+        self.validate(document, name)
+        return document
+
+    def add(self, model, seed):
+        gguf = self.make_gguf(self.work / f"{model}.gguf", "--seed", seed)
+        self.ferry("prepare", model, gguf, "-o", self.work / "models" / model,
+                   "--set", "license.id=MIT")
+        self("add", self.work / "models" / model)
+        self("sign")
+
+    def verify(self, models=("tiny",)):
+        """The reader who has followed, and one who starts with the first root now."""
+        seen = self.ferry("list", "--json", cwd=self.followers,
+                          env={"FERRY_HOME": self.work / "followed"}).json
+        found = seen["models"] if "models" in seen else \
+            [m for r in seen["repositories"] for m in r["models"]]
+        assert {m["id"] for m in found} == set(models)
+        self.visits += 1
+        trust = self.work / f"visit-{self.visits}"
+        trust.mkdir()
+        for command in (["init", self.first_root],
+                        ["--metadata-url", f"{self.server.url}/metadata/", "refresh"],
+                        ["--metadata-url", f"{self.server.url}/metadata/",
+                         "--target-base-url", f"{self.server.url}/targets/",
+                         "--target-dir", trust, "--target-name", "catalog.json", "download"]):
+            subprocess.run([TOOLS / "tuf-client", "--metadata-dir", trust, *command], check=True,
+                           timeout=60)
+
+    def root(self, version=None):
+        versions = sorted(self.tree.glob("metadata/*.root.json"),
+                          key=lambda p: int(p.name.split(".")[0]))
+        path = self.tree / f"metadata/{version}.root.json" if version else versions[-1]
+        return json.loads(path.read_text())["signed"]
+
+    def status(self, check=0):
+        document = self.json("status", check=check)
+        return {r["role"]: r for r in document["roles"]}, document["needs"]
+
+    def person(self, name, *args):
+        """A key of their own, in a folder of their own, with a passphrase."""
+        self("key", "new", name, "--keys", self.work / name, *args)
+        return self.work / name / f"{name}.pub"
+
+    def copy(self, name="stick"):
+        """What is carried to an offline machine: nothing but metadata/ and drafts/."""
+        stick = self.work / name
+        shutil.rmtree(stick, ignore_errors=True)
+        for folder in ("metadata", "drafts"):
+            shutil.copytree(self.tree / folder, stick / folder)
+        return stick
+
+    def sign_root(self, name, stick, check):
+        """On their own machine: no ferry.conf, no keys but their own."""
+        offline = self.work / name
+        return self("sign", "--repository", stick, "--role", "root",
+                    "--key", f"{name}.pem", cwd=offline, check=check)
+
+    def gather(self, *names):
+        """One stick goes from person to person; the last one completes root."""
+        for i, name in enumerate(names):
+            stick = self.copy()
+            self.sign_root(name, stick, 0 if i == len(names) - 1 else 1)
+            merged = self("merge", stick, check=None)
+        return merged
+
+    def three_roots(self):
+        for name in PEOPLE:
+            self.person(name)
+        adds = [a for n in PEOPLE for a in ("--add", self.work / n / f"{n}.pub")]
+        self("rotate", "root", *adds, "--remove", "root", "--threshold", 2, check=1)
+        assert self.gather("alice", "bob").code == 0
+        os.rename(self.keys / "root.pem", self.work / "old-root.pem")

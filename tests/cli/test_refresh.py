@@ -1,0 +1,313 @@
+"""What cron runs, and what it must not do: `catalog refresh` and `catalog status`."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from ceremony import PEOPLE, Lab
+from conftest import BIN
+
+
+@pytest.fixture
+def lab(ferry, work, make_gguf, validate, nginx):
+    return Lab(ferry, work, make_gguf, validate, nginx)
+
+
+def keys_of(lab, folder, *names):
+    """A folder of keys with these alone, as the machine that runs cron has it."""
+    folder = lab.work / folder
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        for suffix in ("pem", "pub"):
+            shutil.copy(lab.keys / f"{name}.{suffix}", folder)
+    return folder
+
+
+def offline(lab, *names):
+    """Takes the private parts of keys away from the desk."""
+    folder = keys_of(lab, "offline", *names)
+    for name in names:
+        (lab.keys / f"{name}.pem").unlink()
+    return folder
+
+
+def timestamp(lab):
+    return json.loads((lab.tree / "metadata/timestamp.json").read_text())["signed"]
+
+
+def published_catalog(lab):
+    """The digest that the published targets have of catalog.json."""
+    snapshot = timestamp(lab)["meta"]["snapshot.json"]["version"]
+    meta = json.loads((lab.tree / f"metadata/{snapshot}.snapshot.json").read_text())["signed"]["meta"]
+    version = meta["targets.json"]["version"]
+    targets = json.loads((lab.tree / f"metadata/{version}.targets.json").read_text())["signed"]
+    return targets["targets"]["catalog.json"]["hashes"]["sha256"]
+
+
+def plain_catalog(lab):
+    return hashlib.sha256((lab.tree / "catalog.json").read_bytes()).hexdigest()
+
+
+def minisign_accepts(lab):
+    lab("export", "minisign-key", "-o", "key.pub")
+    return subprocess.run(["minisign", "-Vm", lab.tree / "catalog.json", "-p",
+                           lab.work / "key.pub"], capture_output=True).returncode == 0
+
+
+def change_card(lab, summary):
+    path = lab.tree / "cards/tiny.card.json"
+    card = json.loads(path.read_text())
+    card["summary"] = summary
+    path.write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize("have", [["timestamp"], ["snapshot"]])
+def test_a_refresh_that_publishes_nothing_says_so(lab, have):
+    before = timestamp(lab)
+    told = lab.json("refresh", "--keys", keys_of(lab, "cron", *have), check=1)
+    assert not told["published"]
+    missing = {k["name"] for r in told["waiting_roles"] for k in r["keys"]
+               if not k["signed"] and "name" in k} | {r["role"] for r in told["waiting_roles"]
+                                                      if not r["complete"]}
+    assert {"snapshot", "timestamp"} - set(have) <= missing
+    assert timestamp(lab) == before
+    refused = lab("refresh", "--keys", lab.work / "cron", check=1)
+    assert "nothing is published" in refused.err and "waits: 0 of 1" in refused.out
+    assert lab("refresh").code == 0 and timestamp(lab)["version"] == before["version"] + 1
+    assert lab.status()[1] == []
+
+
+def test_a_refresh_goes_on_until_the_new_keys_are_there(lab):
+    """Root has all signatures for other online keys, and cron still has the old ones."""
+    cron = keys_of(lab, "cron", "snapshot", "timestamp")
+    root = offline(lab, "root")
+    lab("rotate", "timestamp", "snapshot", check=1)
+    fresh = offline(lab, "timestamp-2", "snapshot-2")
+    lab("sign", "--role", "root", "--key", root / "root.pem")
+    for _ in range(2):
+        version = timestamp(lab)["version"]
+        assert lab.json("refresh", "--keys", cron)["published"]
+        assert timestamp(lab)["version"] == version + 1 and lab.root()["version"] == 1
+        lab.verify()
+    roles, _ = lab.status(check=1)
+    assert roles["root"]["waiting"] and not roles["timestamp"]["waiting"]
+    # Then they are brought: root goes into force in the same step.
+    assert lab.json("refresh", "--keys", fresh)["published"]
+    assert lab.root()["version"] == 2
+    lab.verify()
+    assert lab.status()[1] == []
+
+
+def test_a_refresh_signs_nothing_else(lab):
+    """One key for all the online roles and targets: a change of targets waits for `sign`."""
+    for role in ("snapshot", "timestamp"):
+        lab("rotate", role, "--add", "targets", "--remove", role)
+    key = offline(lab, "targets")
+    lab("renew", "targets", check=1)
+    before = published_catalog(lab)
+    roles, _ = lab.status(check=1)
+    assert roles["targets"]["waiting"]
+    assert lab.json("refresh", "--keys", key)["published"]
+    roles, _ = lab.status(check=1)
+    assert roles["targets"]["waiting"] and roles["targets"]["signatures"] == 0
+    assert published_catalog(lab) == before == plain_catalog(lab)
+    shutil.copy(key / "targets.pem", lab.keys)
+    change_card(lab, "changed")
+    lab("sign")
+    assert published_catalog(lab) == plain_catalog(lab) != before
+
+
+def test_a_refresh_opens_no_other_key(lab, work):
+    """Neither root nor targets: not even to look whether they fit."""
+    trace = work / "trace"
+    done = subprocess.run(["strace", "-f", "-e", "trace=openat,open,execve", "-o", trace,
+                           BIN / "ferry", "catalog", "refresh"], cwd=work,
+                          env=lab.ferry.environment({}), capture_output=True, text=True)
+    if "ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    assert done.returncode == 0, done.stderr
+    opened = set(re.findall(r"([a-z]+)\.pem", trace.read_text()))
+    assert opened == {"snapshot", "timestamp"}
+
+
+def test_what_a_refresh_publishes_is_plain_to_see(lab):
+    """Two sign targets, one of them elsewhere; the online keys are those of cron alone."""
+    cron = keys_of(lab, "cron", "snapshot", "timestamp")
+    lab("key", "new", "second", "--unencrypted")
+    lab("rotate", "targets", "--add", "second", "--threshold", 2)
+    second = offline(lab, "second")
+    change_card(lab, "changed")
+    lab("sign", check=1)
+    copy = lab.copy()
+    lab("sign", "--repository", copy, "--role", "targets", "--key", second / "second.pem")
+    before = published_catalog(lab)
+    lab("merge", copy, check=1)
+    assert lab.json("refresh", "--keys", cron)["published"]
+    assert published_catalog(lab) == plain_catalog(lab) != before
+    assert minisign_accepts(lab)
+    lab.verify()
+    assert lab.status()[1] == []
+
+
+def test_a_signature_by_a_key_that_goes_does_not_stay(lab):
+    cron = keys_of(lab, "cron", "snapshot", "timestamp")
+    root = offline(lab, "root")
+    lab("rotate", "targets", check=1)
+    fresh = offline(lab, "targets-2")
+    lab("sign", "--role", "root", "--key", root / "root.pem")
+    assert lab.json("refresh", "--keys", cron)["published"]
+    assert lab.root()["version"] == 2
+    # Of the new key there is a signature only where it signed the catalog.
+    signature = lab.tree / "catalog.json.minisig"
+    assert not signature.exists() or minisign_accepts(lab)
+    lab("sign", "--key", fresh / "targets-2.pem", "--key", "snapshot", "--key", "timestamp")
+    assert minisign_accepts(lab)
+
+
+def test_only_the_role_that_was_asked_for_is_signed(lab):
+    """Alice has a key of root and of targets, and is asked for root."""
+    alice = lab.person("alice")
+    lab("rotate", "root", "--add", alice)
+    lab("rotate", "targets", "--add", alice)
+    keys = offline(lab, "root", "targets")
+    lab("renew", "root", "targets", check=1)
+    stick = lab.copy()
+    lab.sign_root("alice", stick, check=0)
+    left = json.loads((stick / "drafts/targets.json").read_text())["signatures"]
+    assert left == []
+    lab("merge", stick, check=1)
+    roles, _ = lab.status(check=1)
+    assert roles["targets"]["signatures"] == 0
+    lab("sign", "--role", "targets", "--key", keys / "targets.pem")
+    lab("sign")
+    lab.verify()
+
+
+# -- status ------------------------------------------------------------------------------
+
+
+def test_status_of_a_tree_that_cannot_be_written(lab):
+    """A medium that is read-only, and another publisher at work."""
+    listing = sorted(lab.tree.rglob("*"))
+    (lab.tree / ".lock").unlink()
+    before = lab("status")
+    assert not (lab.tree / ".lock").exists(), "status writes nothing"
+    assert len(sorted(lab.tree.rglob("*"))) == len(listing) - 1
+    lock = subprocess.Popen(["flock", lab.tree / ".lock", "sleep", "30"], start_new_session=True)
+    try:
+        assert lab("status").out == before.out
+        assert "when the other one has ended" in lab("sign", check=8).err
+    finally:
+        os.killpg(lock.pid, signal.SIGKILL)
+        lock.wait()
+
+
+def test_status_tells_the_expiry_that_readers_see(lab):
+    """A renewal that waits does not keep the root that is published from expiring."""
+    lab("renew", "root", "--expires", "root=20d")
+    offline(lab, "root")
+    lab("renew", "root", "--expires", "root=300d", check=1)
+    now = lab.status(check=1)
+    assert [(n["role"], n["what"]) for n in now[1]] == [("root", "signatures")]
+    late = subprocess.run(["faketime", "+25 days", BIN / "ferry", "catalog", "status", "--json"],
+                          cwd=lab.work, env=lab.ferry.environment({}), capture_output=True,
+                          text=True)
+    document = json.loads(late.stdout)
+    lab.validate(document, "output-catalog-status")
+    root = document["roles"][0]
+    assert root["expired"] and root["published_expires"] < root["expires"]
+    need = [n for n in document["needs"] if n["role"] == "root"][0]
+    assert need["what"] == "expired" and re.search(r"root 2 expired at .*version 3 waits",
+                                                   need["text"])
+
+
+def test_status_names_people_and_the_command(lab):
+    lab.three_roots()
+    lab("renew", "root", check=1)
+    text = lab("status", check=1).out
+    next_step = re.search(r"`ferry catalog sign --role root --key FILE` by (.*) \(2 of them\),", text)
+    assert set(next_step[1].split(", ")) == set(PEOPLE)
+    stick = lab.copy()
+    signed = lab.sign_root("alice", stick, check=1).out
+    assert "signed" in signed and "alice" in signed, "the key has the name of its file"
+    assert f"--repository {stick} --role root --key FILE` by" in signed
+    assert "bring this copy back" in signed
+    soon = lab("status", "--within", "400d", check=1).out
+    assert "run `ferry catalog renew targets`; it wants 1 of the keys of targets" in soon
+
+
+# -- stopped midway ------------------------------------------------------------------------
+
+
+def killed(lab, when, *command):
+    """Runs it, and kills it at the moment of its rename number `when`."""
+    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=rename", "-e",
+                           f"inject=rename:signal=KILL:when={when}", BIN / "ferry-catalog",
+                           *[str(c) for c in command]], cwd=lab.work,
+                          env=lab.ferry.environment({}), capture_output=True, text=True)
+    if "ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    return done.returncode in (-9, 137)
+
+
+def test_a_rotation_that_was_killed_is_finished(lab):
+    """At each rename. Readers may have to wait, but no later than for the next `sign`."""
+    alice = lab.person("alice", "--unencrypted")
+    start = lab.work / "start"
+    shutil.copytree(lab.tree, start)
+    command = ["rotate", "targets", "--add", alice, "--remove", "targets"]
+    for key in ("root", "snapshot", "timestamp", lab.work / "alice/alice.pem"):
+        command += ["--key", key]
+    midway = 0
+    for when in range(1, 40):
+        shutil.rmtree(lab.tree)
+        shutil.copytree(start, lab.tree)
+        if not killed(lab, when, *command):
+            break
+        (lab.keys / "alice.pub").unlink(missing_ok=True)
+        status = lab("status", check=None)
+        midway += "not signed with the keys that are in force" in status.out
+        if "not signed" in status.out:
+            assert status.code == 1 and "run `ferry catalog sign`" in status.out
+        sign = ["sign", "--key", "snapshot", "--key", "timestamp"]
+        if lab.root()["version"] == 2:
+            lab(*sign, "--key", lab.work / "alice/alice.pem")
+        again = lab(*command, check=None)
+        assert again.code == 0 or "targets has no key" in again.err, again.err
+        assert lab.root()["version"] == 2
+        lab.verify()
+        assert lab.status()[1] == []
+    assert midway and when > 4
+
+
+def test_bins_that_were_killed_when_they_were_done(lab):
+    """The draft that began them is there still, and is not what was published in the end."""
+    start = lab.work / "start"
+    lab("delegate", "--bins", 4)
+    shutil.copytree(lab.tree, start)
+    for when in range(1, 40):
+        shutil.rmtree(lab.tree)
+        shutil.copytree(start, lab.tree)
+        if not killed(lab, when, "sign"):
+            break
+        lab("sign")
+        assert lab.status()[1] == []
+        lab.verify()
+    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=unlink", "-e",
+                           "inject=unlink:signal=KILL:when=1", BIN / "ferry-catalog", "refresh"],
+                          cwd=lab.work, env=lab.ferry.environment({}), capture_output=True)
+    assert done.returncode is not None
+    shutil.rmtree(lab.tree)
+    shutil.copytree(start, lab.tree)
+    subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=unlink", "-e",
+                    "inject=unlink:signal=KILL:when=1", BIN / "ferry-catalog", "sign"],
+                   cwd=lab.work, env=lab.ferry.environment({}), capture_output=True)
+    lab("sign")
+    assert lab.status()[1] == []
+    lab.verify()
