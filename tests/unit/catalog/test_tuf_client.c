@@ -4,8 +4,6 @@
 #include "util/mem.h"
 #include "util/path.h"
 
-#include <unistd.h>
-
 static int set_up(void **state)
 {
 	*state = sim_new();
@@ -361,6 +359,59 @@ static void expired_metadata_is_not_stored(void **state)
 	assert_int_equal(sim_trusted(s, "targets"), 0);
 }
 
+/* Only the reason of this very failure is told as expiry. */
+static void what_is_stored_and_expired_is_no_reason(void **state)
+{
+	struct sim *s = *state;
+	struct tuf_client *c;
+	struct err e = ERR_INIT;
+	const int stranger = SIM_SPARE;
+	sim_expires(s, "snapshot", SIM_NOW + SIM_DAY);
+	sim_update_snapshot(s);
+	sim_refreshed(s);
+	s->now_s = SIM_NOW + SIM_DAY;
+	assert_ok(sim_open(s, &c, &e), &e);
+	assert_int_equal(tuf_client_refresh(c, &e), -ERR_INTEGRITY);
+	assert_string_equal(tuf_client_expired(c), "snapshot");
+	tuf_client_close(c);
+	sim_publish_with(s, "snapshot", &stranger, 1);
+	err_clear(&e);
+	assert_ok(sim_open(s, &c, &e), &e);
+	assert_int_equal(tuf_client_refresh(c, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "0 valid signatures"));
+	assert_null(tuf_client_expired(c));
+	tuf_client_close(c);
+}
+
+/* A client that lives long begins each refresh with what is stored: keys that were taken away
+ * in between take their word along. */
+static void a_second_refresh_recovers_from_fast_forward(void **state)
+{
+	struct sim *s = *state;
+	struct tuf_client *c;
+	struct err e = ERR_INIT;
+	const int keys[] = { SIM_SPARE, SIM_SPARE + 1 };
+	json_put_u64(s->timestamp, "version", 99999);
+	json_put_u64(s->snapshot, "version", 99999);
+	sim_publish(s, "snapshot");
+	sim_publish(s, "timestamp");
+	json_put(s->timestamp, "meta", json_pack("{s:{s:i}}", "snapshot.json", "version", 99999));
+	sim_publish(s, "timestamp");
+	assert_ok(sim_open(s, &c, &e), &e);
+	assert_ok(tuf_client_refresh(c, &e), &e);
+	json_put_u64(s->timestamp, "version", 1);
+	json_put_u64(s->snapshot, "version", 1);
+	json_put(s->timestamp, "meta", json_pack("{s:{s:i}}", "snapshot.json", "version", 1));
+	sim_role_keys(s, "timestamp", &keys[0], 1, 1);
+	sim_role_keys(s, "snapshot", &keys[1], 1, 1);
+	sim_update_root(s);
+	sim_publish(s, "snapshot");
+	sim_publish(s, "timestamp");
+	assert_ok(tuf_client_refresh(c, &e), &e);
+	tuf_client_close(c);
+	assert_trusted(s, 2, 1, 1, 1);
+}
+
 static void stored_snapshot_and_targets_that_expired_are_refused(void **state)
 {
 	struct sim *s = *state;
@@ -659,29 +710,6 @@ static void init_keeps_what_is_the_same_or_newer(void **state)
 	assert_int_equal(sim_trusted(s, "root"), 4);
 }
 
-/* While the pinned root's keys still vouch for the stored root, a lost pin is noted again. */
-static void init_notes_a_lost_pin_again(void **state)
-{
-	struct sim *s = *state;
-	struct digest pinned, lost;
-	struct err e = ERR_INIT;
-	CLEANUP(mem_free_ptr) char *pin = path_join(s->trust, "pinned");
-	const struct sim_file *root = sim_file(s, "1.root.json");
-	assert_true(tuf_client_pinned(s->trust, &pinned));
-	scratch_write(s->trust, "pinned", "x", 1);
-	assert_false(tuf_client_pinned(s->trust, &lost));
-	assert_ok(tuf_client_init(s->trust, root->data, root->len, &e), &e);
-	assert_true(tuf_client_pinned(s->trust, &lost));
-	assert_true(digest_equal(&pinned, &lost));
-	/* Another that is vouched for does not take the place of one that is known. */
-	sim_update_root(s);
-	sim_refreshed(s);
-	root = sim_file(s, "2.root.json");
-	assert_ok(tuf_client_init(s->trust, root->data, root->len, &e), &e);
-	assert_true(tuf_client_pinned(s->trust, &lost));
-	assert_true(digest_equal(&pinned, &lost));
-}
-
 static void init_refuses_another_repository(void **state)
 {
 	struct sim *s = *state;
@@ -709,6 +737,26 @@ static void init_refuses_a_root_that_does_not_verify(void **state)
 	struct tuf_client *c;
 	assert_int_equal(tuf_client_open(fresh, NULL, NULL, SIM_NOW, &c, &e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(e.hint, "root file"));
+}
+
+static void init_refuses_a_newer_root_of_another_repository(void **state)
+{
+	struct sim *s = *state;
+	struct err e = ERR_INIT;
+	struct sim *other = sim_new();
+	sim_update_root(other);
+	const struct sim_file *root = sim_file(other, "2.root.json");
+	assert_int_equal(tuf_client_init(s->trust, root->data, root->len, &e), -ERR_CONFLICT);
+	assert_int_equal(sim_trusted(s, "root"), 1);
+	/* Nor an older one. */
+	sim_update_root(s);
+	sim_refreshed(s);
+	root = sim_file(other, "1.root.json");
+	err_clear(&e);
+	assert_int_equal(tuf_client_init(s->trust, root->data, root->len, &e), -ERR_CONFLICT);
+	sim_free(other);
+	sim_refreshed(s);
+	assert_int_equal(sim_trusted(s, "root"), 2);
 }
 
 /* -- offline --------------------------------------------------------------------------- */
@@ -763,70 +811,20 @@ static void offline_still_verifies(void **state)
 	tuf_client_close(c);
 }
 
-/* What is missing can be fetched; what is damaged is a matter of trust until it was. */
-static void offline_tells_missing_from_damaged(void **state)
+/* A refresh that was interrupted leaves the timestamp newer, never the other way round. */
+static void offline_a_snapshot_behind_its_timestamp_is_refused(void **state)
 {
 	struct sim *s = *state;
-	static const char *const roles[] = { "timestamp", "snapshot", "targets" };
 	struct tuf_client *c;
 	const char *expired;
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", roles[i]);
-		CLEANUP(mem_free_ptr) char *path = path_join(s->trust, name);
-		struct err e = ERR_INIT;
-		sim_refreshed(s);
-		scratch_write(s->trust, name, "{}", 2);
-		assert_int_equal(load_offline(s, &c, &expired, &e), -ERR_INTEGRITY);
-		assert_non_null(strstr(e.text, path));
-		tuf_client_close(c);
-		assert_int_equal(unlink(path), 0);
-		err_clear(&e);
-		assert_int_equal(load_offline(s, &c, &expired, &e), -ERR_NOT_FOUND);
-		assert_non_null(strstr(e.text, path));
-		tuf_client_close(c);
-	}
-}
-
-/* A pipe that nobody writes to must not hang anybody; a refresh puts a file there. */
-static void what_is_no_file_counts_as_damaged(void **state)
-{
-	struct sim *s = *state;
-	static const char *const roles[] = { "timestamp", "snapshot", "targets" };
-	struct tuf_client *c;
-	const char *expired;
-	sim_refreshed(s);
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s.json", s->trust, roles[i]);
-		struct err e = ERR_INIT;
-		assert_int_equal(unlink(path), 0);
-		assert_int_equal(mkfifo(path, 0600), 0);
-		assert_int_equal(load_offline(s, &c, &expired, &e), -ERR_INTEGRITY);
-		assert_non_null(strstr(e.text, "is not a file"));
-		tuf_client_close(c);
-		sim_refreshed(s);
-		assert_int_equal(sim_trusted(s, roles[i]), 1);
-	}
-	CLEANUP(mem_free_ptr) char *root = path_join(s->trust, "root.json");
 	struct err e = ERR_INIT;
-	assert_int_equal(unlink(root), 0);
-	assert_int_equal(mkfifo(root, 0600), 0);
-	assert_int_equal(sim_open(s, &c, &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "is not a file"));
-	assert_non_null(strstr(e.hint, "is damaged"));
-}
-
-static void a_folder_in_the_place_of_a_file_says_what_to_do(void **state)
-{
-	struct sim *s = *state;
-	CLEANUP(mem_free_ptr) char *path = path_join(s->trust, "snapshot.json");
-	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *old = mem_strdup(sim_file(s, "timestamp.json")->data);
+	sim_update_snapshot(s);
 	sim_refreshed(s);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(sim_refresh(s, &e), -ERR_SYSTEM);
-	assert_non_null(strstr(e.text, path));
-	assert_non_null(strstr(e.hint, "remove that folder"));
-	assert_int_equal(rmdir(path), 0);
+	scratch_write(s->trust, "timestamp.json", old, strlen(old));
+	assert_int_equal(load_offline(s, &c, &expired, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "newer than the stored timestamp"));
+	tuf_client_close(c);
 	sim_refreshed(s);
 }
 
@@ -873,6 +871,8 @@ int main(void)
 		TEST(a_role_that_vanishes_from_snapshot_is_refused),
 		TEST(a_frozen_timestamp_is_refused),
 		TEST(expired_metadata_is_not_stored),
+		TEST(what_is_stored_and_expired_is_no_reason),
+		TEST(a_second_refresh_recovers_from_fast_forward),
 		TEST(stored_snapshot_and_targets_that_expired_are_refused),
 		TEST(mixed_versions_are_refused),
 		TEST(missing_files_are_not_found),
@@ -888,14 +888,12 @@ int main(void)
 		TEST(a_damaged_stored_root_says_what_to_do),
 		TEST(another_endpoint_is_asked_when_one_lies),
 		TEST(init_keeps_what_is_the_same_or_newer),
-		TEST(init_notes_a_lost_pin_again),
 		TEST(init_refuses_another_repository),
+		TEST(init_refuses_a_newer_root_of_another_repository),
 		TEST(init_refuses_a_root_that_does_not_verify),
 		TEST(offline_uses_what_is_stored),
 		TEST(offline_still_verifies),
-		TEST(offline_tells_missing_from_damaged),
-		TEST(what_is_no_file_counts_as_damaged),
-		TEST(a_folder_in_the_place_of_a_file_says_what_to_do),
+		TEST(offline_a_snapshot_behind_its_timestamp_is_refused),
 		TEST(offline_works_after_an_interrupted_refresh),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
