@@ -15,6 +15,9 @@
 #define MAX_PAUSE_MS 60000
 #define FIRST_PAUSE_MS 250
 #define LONGEST_PAUSE_MS 15000
+/* How often a small file is asked for when lines are bad, and the pause, longer each time. */
+#define SMALL_ROUNDS 3
+#define SMALL_PAUSE_MS 500
 /* What a failed request must have brought to count as getting on. */
 #define USEFUL_BYTES (256 * KIB)
 
@@ -357,27 +360,24 @@ static int get_from(struct source_list *l, struct source *s, const char *key, ui
 	return 0;
 }
 
-int source_get_small(struct source_list *l, const char *key, uint64_t length,
-		     const struct digest *sha256, struct buf *out, struct err *e)
+/* 1 when none of those who may be asked gave it. */
+static int ask_each(struct source_list *l, const char *key, uint64_t length,
+		    const struct digest *sha256, struct buf *got, struct err *e)
 {
-	CLEANUP(buf_release) struct buf got = BUF_INIT(length);
 	CLEANUP(mem_free_ptr) bool *tried = mem_alloc(l->count + 1);
 	for (int pass = 0; pass < 3; pass++) {
 		for (size_t i = 0; i < l->count; i++) {
 			struct source *s = l->at[i];
 			struct err why = ERR_INIT;
 			int turn = demerits(s) ? 2 : s->endpoint ? 0 : 1;
-			if (s->banned || tried[i] || turn != pass)
+			if (s->banned || s->given_up || tried[i] || turn != pass)
 				continue;
 			bool lied = false;
 			tried[i] = true;
-			int rc = get_from(l, s, key, length, sha256, &got, &lied, &why);
+			int rc = get_from(l, s, key, length, sha256, got, &lied, &why);
 			if (rc == 0) {
-				s->bytes += got.len;
+				s->bytes += got->len;
 				source_did_well(s);
-				buf_release(out);
-				*out = got;
-				got = (struct buf)BUF_INIT(0);
 				return 0;
 			}
 			if (rc == -ERR_CANCELLED) {
@@ -390,5 +390,37 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 				source_failed(l, s, key, &why, 0);
 		}
 	}
-	return source_list_err(l, key, e);
+	return 1;
+}
+
+/* Who was only unlucky may have it in a moment. */
+static bool anybody_left(const struct source_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!l->at[i]->banned && !l->at[i]->given_up)
+			return true;
+	return false;
+}
+
+int source_get_small(struct source_list *l, const char *key, uint64_t length,
+		     const struct digest *sha256, struct buf *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf got = BUF_INIT(length);
+	int rc = 1;
+	source_list_begin_file(l);
+	for (int round = 0; rc == 1 && round < SMALL_ROUNDS; round++) {
+		if (round && !anybody_left(l))
+			break;
+		if (round && l->clock->sleep_ms(l->clock->ctx, SMALL_PAUSE_MS * round, e) < 0)
+			return -(int)e->class;
+		rc = ask_each(l, key, length, sha256, &got, e);
+	}
+	if (rc == 1)
+		return source_list_err(l, key, e);
+	if (rc < 0)
+		return rc;
+	buf_release(out);
+	*out = got;
+	got = (struct buf)BUF_INIT(0);
+	return 0;
 }

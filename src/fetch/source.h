@@ -116,7 +116,8 @@ bool source_has_faults(const struct source *s);
 int source_list_err(const struct source_list *l, const char *what, struct err *e);
 
 /* A whole small object with known length and digest, from the first source that has it
- * right: metadata endpoints first, those with faults last. Replaces out. */
+ * right: metadata endpoints first, those with faults last. When nobody gave it, those whose
+ * line was bad are asked again, twice and after a pause. Replaces out. */
 WARN_UNUSED int source_get_small(struct source_list *l, const char *key, uint64_t length,
 				 const struct digest *sha256, struct buf *out, struct err *e);
 

@@ -188,3 +188,30 @@ def test_targets_metadata_beyond_its_ceiling(ferry, client):
     assert "tiny" in ferry("list").out
     limit("2G")
     assert "targets-max-size" in ferry("list", check=2).err
+
+
+@pytest.mark.parametrize("path", ["metadata/1.root.json", "metadata/2.snapshot.json",
+                                  "targets/*.catalog.json", "targets/*.manifest.json"])
+def test_a_bad_line_is_tried_again(ferry, publisher, client, fault_server, path):
+    """The only mirror drops the connection, and then drops it again."""
+    server = fault_server(publisher.tree)
+    client(server.url)
+    fault = server.add(path=path, drop_after=20, times=2)
+    ferry("fetch", "tiny")
+    assert fault.hits == 2
+    # There is an end to it.
+    ferry("store", "remove", "tiny")
+    shutil.rmtree(ferry.store / "trust")
+    endless = server.add(path=path, drop_after=20)
+    result = ferry("fetch", "--json", "tiny", check=4)
+    assert "dropped 3 times" in result.json["error"]["message"]
+    assert endless.hits == 3
+
+
+def test_what_is_missing_is_not_asked_for_again(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    client(server.url)
+    missing = server.add(path="targets/*.catalog.json", status=404)
+    result = ferry("list", check=4)
+    assert missing.hits == 1
+    assert "the mirrors are not complete" in result.err

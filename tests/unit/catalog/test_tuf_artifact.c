@@ -124,6 +124,25 @@ static void any_known_hash_will_do(void **state)
 	assert_non_null(strstr(e.text, "known algorithm"));
 }
 
+/* They are held in memory: what is larger is not asked for. */
+static void very_large_targets_are_refused(void **state)
+{
+	struct sim *s = *state;
+	struct err e = ERR_INIT;
+	add(s, "file", "text");
+	json_t *entry = json_object_get(json_object_get(s->targets, "targets"), "file");
+	json_put_u64(entry, "length", TUF_ARTIFACT_MAX + 1);
+	sim_update(s, "targets");
+	assert_int_equal(fetch(s, "file", &e), -ERR_INTEGRITY);
+	assert_string_equal(e.text, "file: 1073741825 bytes are signed, too many for this client");
+	assert_int_equal(s->requests.count, 0);
+	json_put_u64(entry, "length", TUF_ARTIFACT_MAX);
+	sim_update(s, "targets");
+	err_clear(&e);
+	assert_int_equal(fetch(s, "file", &e), -ERR_INTEGRITY);
+	assert_int_equal(s->requests.count, 1);
+}
+
 /* No path leaves the folder. */
 static void CVE_2021_41149(void **state)
 {
@@ -134,6 +153,8 @@ static void CVE_2021_41149(void **state)
 		{ "/abs", "%2Fabs" },
 		{ "a b", "a%20b" },
 		{ "..", "%.." },
+		{ ".", "%." },
+		{ "", "%" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		add(s, cases[i].path, "text");
@@ -169,6 +190,7 @@ int main(void)
 		TEST(a_target_is_fetched_once),
 		TEST(other_bytes_are_refused),
 		TEST(any_known_hash_will_do),
+		TEST(very_large_targets_are_refused),
 		TEST(CVE_2021_41149),
 		TEST(CVE_2026_6968),
 	};

@@ -222,6 +222,24 @@ static void a_name_that_no_file_can_have_is_refused(void **state)
 	assert_null(strstr(sim_requests(s), "xxx"));
 }
 
+static void a_pinned_root_has_the_ceiling_of_others(void **state)
+{
+	struct sim *s = *state;
+	CLEANUP(mem_free_ptr) char *fresh = path_join(s->dir, "fresh");
+	const struct sim_file *root = sim_file(s, "1.root.json");
+	const size_t max = tuf_limits_default.root;
+	CLEANUP(mem_free_ptr) char *text = mem_alloc(max + 1);
+	struct err e = ERR_INIT;
+	memset(text, ' ', max + 1);
+	memcpy(text, root->data, root->len);
+	assert_int_equal(tuf_client_init(fresh, text, max + 1, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "larger than 512000 bytes"));
+	assert_false(file_exists(fresh));
+	err_clear(&e);
+	assert_ok(tuf_client_init(fresh, text, max, &e), &e);
+	assert_true(tuf_client_is_initialised(fresh));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -234,6 +252,7 @@ int main(void)
 		TEST(the_new_root_is_stored_last),
 		TEST(one_refresh_at_a_time),
 		TEST(leftovers_are_removed_when_they_are_old),
+		TEST(a_pinned_root_has_the_ceiling_of_others),
 		TEST(a_name_that_no_file_can_have_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
