@@ -89,6 +89,13 @@ static int give(struct cli *cli, const char *command, const char *dir, const str
 	return 0;
 }
 
+static int need_folder(const char *dir, struct err *e)
+{
+	if (*dir && (!file_exists(dir) || file_is_dir(dir)))
+		return 0;
+	return err_set(e, ERR_USAGE, "--all writes into a folder, which '%s' is not", dir);
+}
+
 /* Several documents, which went into the folder `dir` unless rc says otherwise. Takes them. */
 static int give_all(struct cli *cli, const char *command, const struct export *x, const char *dir,
 		    json_t *documents, int rc, struct err *e)
@@ -241,7 +248,7 @@ static int write_metalink(const struct export *x, const char *dir, const struct 
 static int write_all(struct cli *cli, const char *dir, const struct export *x, struct err *e)
 {
 	json_t *documents = json_array();
-	int rc = 0;
+	int rc = need_folder(dir, e);
 	for (size_t i = 0; rc == 0 && i < x->catalog.model_count; i++) {
 		const struct card *model = &x->catalog.models[i];
 		for (size_t k = 0; rc == 0 && k < model->variant_count; k++)
@@ -326,7 +333,7 @@ static int write_keys(struct cli *cli, const char *dir, const struct export *x,
 		      const struct repository_keys *keys, struct err *e)
 {
 	json_t *documents = json_array();
-	int rc = 0;
+	int rc = need_folder(dir, e);
 	for (size_t i = 0; rc == 0 && i < keys->count; i++)
 		rc = write_key(x, dir, keys->at[i], documents, e);
 	return give_all(cli, "catalog export minisign-key", x, dir, documents, rc, e);

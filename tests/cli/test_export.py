@@ -527,6 +527,15 @@ def test_places_that_cannot_be_written(publisher):
     assert (publisher.dir / "SUMS").read_bytes() == before
 
 
+def test_all_go_into_a_folder(publisher, mirrors):
+    (publisher.dir / "file").write_text("kept")
+    for command in ("metalink", "minisign-key"):
+        for output in ("file", ""):
+            result = publisher("catalog", "export", command, "--all", "-o", output, check=2)
+            assert f"a folder, which '{output}' is not" in result.err
+    assert (publisher.dir / "file").read_text() == "kept"
+
+
 def test_a_full_disk_leaves_the_document_before(publisher):
     with contextlib.closing(SmallDisk(publisher.dir / "disk", "1m")) as disk:
         publisher("catalog", "export", "sums", "--sign", "-o", disk.path / "SUMS")
