@@ -55,6 +55,7 @@ PROGRAMS := $(BUILD)/bin/ferry $(COMMANDS:%=$(BUILD)/bin/ferry-%)
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 UNIT_HELPERS := $(wildcard tests/unit/support/*.c)
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+SIMULATED := $(patsubst tests/simulated/%.c,$(BUILD)/tests/simulated-%.so,$(wildcard tests/simulated/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
@@ -66,7 +67,7 @@ MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
 
-programs: $(PROGRAMS) $(TOOLS) $(BUILD)/tests/simulated-disk.so
+programs: $(PROGRAMS) $(TOOLS) $(SIMULATED)
 
 # Flags that change rebuild everything.
 $(BUILD)/flags: FORCE
