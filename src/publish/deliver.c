@@ -21,9 +21,18 @@ void delivery_release(struct delivery *d)
 	record_close(&d->record);
 }
 
+/* Readers ask for the next root by its number: they follow it as soon as it is there, and then take
+ * no timestamp that keys have signed which it takes away. */
+static bool is_root(const struct repository_file *f)
+{
+	const char *name = strchr(f->key, '/');
+	return f->class == REPOSITORY_METADATA && name &&
+	       strcmp(name + 1 + strspn(name + 1, "0123456789"), ".root.json") == 0;
+}
+
 static bool is_shown(const struct repository_file *f)
 {
-	return f->class == REPOSITORY_POINTER || f->class == REPOSITORY_TIMESTAMP;
+	return f->class == REPOSITORY_POINTER || f->class == REPOSITORY_TIMESTAMP || is_root(f);
 }
 
 /* ---- planning ------------------------------------------------------------------- */
@@ -174,7 +183,7 @@ static int put_once(struct delivery *d, const struct agenda_step *s, const char 
 	struct counter counter = { { count }, d->o->report, 0 };
 	struct mirror_put how = {
 		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
-		.immutable = !is_shown(f), .task = d->task, .report = &counter.report,
+		.immutable = !is_shown(f) || is_root(f), .task = d->task, .report = &counter.report,
 	};
 	condition(d, s, etag, &how);
 	int rc = mirror_put(d->m->mirror, f->key, &body->body, &how, st, e);
@@ -275,10 +284,11 @@ int deliver_shown(struct delivery *d, struct err *e)
 		struct agenda_step *s = &p->steps[i];
 		if (!is_shown(s->file))
 			continue;
-		if (s->file->class == REPOSITORY_TIMESTAMP)
+		if (s->file->class == REPOSITORY_TIMESTAMP) {
 			s->action = now.state == RELEASE_SAME ? AGENDA_KEEP
 				    : now.state == RELEASE_NONE ? AGENDA_PUT : AGENDA_REPLACE;
-		memcpy(s->stat.etag, now.etag, sizeof now.etag);
+			memcpy(s->stat.etag, now.etag, sizeof now.etag);
+		}
 		rc = do_step(d, s, e);
 	}
 	return rc;

@@ -20,9 +20,9 @@ void delivery_release(struct delivery *d);
 
 /* Fills m->plan; writes nothing. ERR_CONFLICT when another publisher was there. */
 WARN_UNUSED int deliver_plan(struct delivery *d, struct err *e);
-/* Objects and versioned metadata: what no reader sees yet. */
+/* Objects and versioned metadata, but no root: what no reader sees yet. */
 WARN_UNUSED int deliver_hidden(struct delivery *d, struct err *e);
-/* catalog.json and timestamp.json: the release becomes visible. */
+/* New roots, catalog.json and timestamp.json: the release becomes visible. */
 WARN_UNUSED int deliver_shown(struct delivery *d, struct err *e);
 
 #endif

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import BIN, Ferry
+from conftest import BIN, TOOLS, Ferry
 from disks import SmallDisk
 from published import (PIECE, Publisher, flip, mirror, plain_user, publisher,  # noqa: F401
                        rewrite, signed_base)
@@ -227,6 +227,36 @@ def test_one_bad_mirror_holds_the_release_back(publisher, validate):
     again = publisher("push", "--json")
     assert {m["id"]: m["written_bytes"] > PIECE for m in again.json["mirrors"]} == \
         {"a": False, "b": True, "c": False}
+
+
+def test_a_new_root_is_held_back_with_its_release(publisher, nginx):
+    """Readers follow a root at once, and would refuse the timestamp of the key that it removes."""
+    publisher("push")
+    reader = publisher.dir / "reader"
+    reader.mkdir()
+    root = publisher.tree / "metadata/1.root.json"
+    shutil.copy(root, reader)
+
+    def read():
+        tool = [TOOLS / "tuf-client", "--metadata-dir", reader / "trust"]
+        shutil.rmtree(reader / "trust", ignore_errors=True)
+        (reader / "trust").mkdir()
+        subprocess.run([*tool, "init", reader / "1.root.json"], check=True)
+        return subprocess.run([*tool, "--metadata-url", f"{web.url}/metadata/", "refresh"],
+                              capture_output=True, text=True)
+    web = nginx(publisher.mirror("a"))
+    assert read().returncode == 0
+    publisher("catalog", "rotate", "timestamp")
+    publisher.configure(mirror("a"), broken(publisher), mirror("c"))
+    result = publisher("push", "--json", check=7)
+    assert outcomes(result) == {"a": "held-back", "b": "failed", "c": "held-back"}
+    assert not (publisher.mirror("a") / "metadata/2.root.json").exists()
+    kept = read()
+    assert kept.returncode == 0, kept.stderr
+    publisher.configure(mirror("a"), mirror("c"))
+    publisher("push")
+    assert (publisher.mirror("a") / "metadata/2.root.json").exists()
+    assert read().returncode == 0
 
 
 def test_with_a_quorum_the_others_go_on(publisher):
