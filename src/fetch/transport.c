@@ -82,6 +82,13 @@ static void reject(struct endpoint *p, const char *why)
 	p->source->metadata = false;
 }
 
+/* The way out that belongs to the first answer that was rejected. */
+static void keep_hint(struct transport *t, const struct err *why)
+{
+	if (!t->hint[0])
+		snprintf(t->hint, sizeof t->hint, "%s", why->hint);
+}
+
 /* What a failed request says about the endpoint. */
 static void note_failure(struct transport *t, struct endpoint *p, const char *name,
 			 const char *key, const struct err *why)
@@ -97,6 +104,7 @@ static void note_failure(struct transport *t, struct endpoint *p, const char *na
 	CLEANUP(mem_free_ptr) char *told = mem_printf("%s: %s", name, text);
 	if (why->class == ERR_INTEGRITY) {
 		t->rejected = true;
+		keep_hint(t, why);
 		reject(p, told);
 		return;
 	}
@@ -397,8 +405,7 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 	reject(t->gave, why->text);
 	t->gave = NULL;
 	t->rejected = true;
-	if (!t->hint[0])
-		snprintf(t->hint, sizeof t->hint, "%s", why->hint);
+	keep_hint(t, why);
 	/* A single one's error says it all; of several the last word names each. */
 	t->again = t->endpoint_count > 1;
 	return t->again;

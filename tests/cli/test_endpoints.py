@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from test_fetch import client, faults, prepared, publisher  # noqa: F401 (fixtures)
+from test_mirror_contract import certificate  # noqa: F401 (fixture)
 
 GARBAGE = b'{"signed": {"_type": "timestamp", "version": 4000000000}, "signatures": []}'
 
@@ -215,3 +216,13 @@ def test_what_is_missing_is_not_asked_for_again(ferry, publisher, client, fault_
     result = ferry("list", check=4)
     assert missing.hits == 1
     assert "the mirrors are not complete" in result.err
+
+
+def test_a_certificate_of_nobody_is_named(ferry, publisher, client, nginx, certificate):
+    server = nginx(publisher.tree, tls=certificate)
+    client(server.url)
+    result = ferry("list", check=6)
+    assert server.url in result.err and "certificate" in result.err
+    assert "set SSL_CERT_FILE" in result.err
+    # The way out works.
+    ferry("list", env={"SSL_CERT_FILE": certificate[0]})

@@ -382,7 +382,8 @@ def test_first_fetch_without_a_pin_is_refused(user, publisher):
     ({"status": 401}, 5, "HTTP 401", "whether you may read there"),
     ({"status": 404}, 4, "HTTP 404", "is that the address of a mirror?"),
     ({"status": 503}, 4, "HTTP 503", "check the network"),
-    ({"html": True}, 6, "HTML page", "add another endpoint"),
+    ({"html": True}, 6, "HTML page", "open the mirror's URL in a browser"),
+    ({"redirect": "file:///etc/passwd"}, 6, "not an http or https URL", "add another endpoint"),
     ({"body": b"", "status": 200}, 6, "line 1", "add another mirror's URL"),
 ])
 def test_what_is_to_be_done_about_a_mirror(user, publisher, root, fault_server, validate, fault,
