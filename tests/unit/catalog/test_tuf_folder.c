@@ -40,7 +40,6 @@ static void init_notes_a_lost_pin_again(void **state)
 	struct sim *s = *state;
 	struct digest pinned, lost;
 	struct err e = ERR_INIT;
-	CLEANUP(mem_free_ptr) char *pin = path_join(s->trust, "pinned");
 	const struct sim_file *root = sim_file(s, "1.root.json");
 	assert_true(tuf_client_pinned(s->trust, &pinned));
 	scratch_write(s->trust, "pinned", "x", 1);
