@@ -199,8 +199,12 @@ static int sync_dir_of(const char *path, struct err *e)
  * output goes into one. */
 static bool is_special(const char *path)
 {
+	static const char proc[] = "/proc/";
+	char link[sizeof proc - 1];
 	struct stat st;
-	return str_starts(path, "/dev/") || str_starts(path, "/proc/") ||
+	return str_starts(path, proc) || str_starts(path, "/dev/fd/") ||
+	       (readlink(path, link, sizeof link) == sizeof link &&
+		memcmp(link, proc, sizeof link) == 0) ||
 	       (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
