@@ -65,14 +65,21 @@ static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state sta
 	p->state = state;
 }
 
+/* "5.a.root.json" is a delegated role's. */
+static bool is_root(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+	return digits && strcmp(name + digits, ".root.json") == 0;
+}
+
 static bool is_next_root(const char *name)
 {
-	return str_ends(name, ".root.json") && strcmp(name, FIRST_ROOT) != 0;
+	return is_root(name) && strcmp(name, FIRST_ROOT) != 0;
 }
 
 static bool is_for_all(const char *name)
 {
-	return strcmp(name, TIMESTAMP) == 0 || str_ends(name, ".root.json");
+	return strcmp(name, TIMESTAMP) == 0 || is_root(name);
 }
 
 static void reject(struct endpoint *p, const char *why)

@@ -360,6 +360,16 @@ static void forbidden_next_root_is_none(void **state_)
 	assert_ok(get(f, "timestamp.json", &(struct err)ERR_INIT), &e);
 }
 
+/* A delegated role may have any name: that its file is missing is a failure. */
+static void a_role_that_is_called_like_root_is_none(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	assert_int_equal(get(f, "5.a.root.json", &e), -ERR_NETWORK);
+	assert_non_null(strstr(e.text, "5.a.root.json: every source failed"));
+	assert_true(source_has_faults(f->sources.at[0]));
+}
+
 static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
 {
 	struct fixture *f = *state_;
@@ -460,6 +470,7 @@ int main(void)
 		TEST(stale_endpoint_cannot_hide_the_next_root),
 		TEST(false_next_root_is_passed_over),
 		TEST(forbidden_next_root_is_none),
+		TEST(a_role_that_is_called_like_root_is_none),
 		TEST(another_timestamp_of_the_same_version_is_a_lie),
 		TEST(refresh_that_fails_settles_nobody_as_ok),
 		TEST(files_come_from_who_is_as_new_before_who_is_stale),
