@@ -226,3 +226,24 @@ def test_a_certificate_of_nobody_is_named(ferry, publisher, client, nginx, certi
     assert "set SSL_CERT_FILE" in result.err
     # The way out works.
     ferry("list", env={"SSL_CERT_FILE": certificate[0]})
+
+
+@pytest.mark.parametrize("name", ["1.root.json", "2.root.json", "timestamp.json", "2.snapshot.json",
+                                  "2.targets.json"])
+def test_a_body_of_any_length_is_cut(ferry, work, publisher, client, fault_server, name):
+    """A mirror that pours without saying how much, beside a good one and alone."""
+    tree = publisher.copy(work / "flood")
+    with open(tree / "metadata" / name, "ab") as f:
+        f.truncate(48 << 20)
+    flood = fault_server(tree)
+    flood.add(path=f"metadata/{name}", no_length=True)
+    client(flood.url, f"file://{publisher.tree}")
+    result = ferry("fetch", "--json", "tiny")
+    assert states(result.json)[flood.url] == "rejected"
+    assert "larger than" in next(e["fault"] for e in result.json["endpoints"]
+                                 if e["url"] == flood.url)
+    shutil.rmtree(ferry.store)
+    client(flood.url)
+    result = ferry("list", check=6)
+    assert f"{name}: the object is larger than" in result.err
+    assert flood.sent(f"metadata/{name}") < 32 << 20      # what sockets hold included
