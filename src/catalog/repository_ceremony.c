@@ -370,6 +370,24 @@ static int wanted_keys(const struct ceremony *c, const struct repository_rotatio
 	return rc;
 }
 
+/* A key that somebody named must be of use for the change, if only in the end. */
+static int check_named(const struct ceremony *c, const struct repository_rotation *r,
+		       struct err *e)
+{
+	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(str_list_release) struct str_list roles = { 0 };
+	int rc = tuf_writer_status(c->w, &all, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < r->role_count; i++)
+		str_list_add(&roles, r->roles[i]);
+	for (size_t i = 0; i < all.count; i++)
+		if (all.at[i].waiting || is_top_online(all.at[i].role))
+			str_list_add(&roles, all.at[i].role);
+	return repository_check_chosen(c->dir, c->w, c->how, (const char *const *)roles.at,
+				       roles.count, e);
+}
+
 static int store_fresh(struct ceremony *c, const struct repository_rotation *r, struct err *e)
 {
 	for (size_t i = 0; i < c->fresh_count; i++) {
@@ -435,8 +453,7 @@ int repository_rotate(const char *dir, const struct repository_signing *how,
 		return rc;
 	if (!tuf_writer_changed(c.w))
 		return finish_unchanged(&c, out, e);
-	if ((rc = repository_check_chosen(dir, c.w, how, NULL, 0, e)) < 0 ||
-	    (rc = wanted_keys(&c, r, &wanted, e)) < 0 ||
+	if ((rc = check_named(&c, r, e)) < 0 || (rc = wanted_keys(&c, r, &wanted, e)) < 0 ||
 	    (rc = open_keys(&c, NULL, 0, &wanted, e)) < 0 || (rc = store_fresh(&c, r, e)) < 0)
 		return rc;
 	return save(&c, any_is_of_use(&c, r), out, e);

@@ -189,6 +189,16 @@ def test_only_the_role_that_was_asked_for_is_signed(lab):
     lab.verify()
 
 
+def test_a_key_that_is_of_no_use_for_a_renewal_is_refused(lab):
+    error = lab.json("renew", "targets", "--key", "root", check=2)["error"]
+    assert "may not sign targets: it may sign root" in error["message"]
+    assert not (lab.tree / "drafts").exists()
+    # Without the key at hand it is a draft, for who has it; not a mistake.
+    offline(lab, "targets")
+    told = lab("renew", "targets", check=1)
+    assert "`ferry catalog sign --role targets --key FILE` by targets" in told.out
+
+
 # -- status ------------------------------------------------------------------------------
 
 
