@@ -23,6 +23,7 @@ struct ceremony {
 	struct keyring_signers signers;
 	struct fresh *fresh;
 	size_t fresh_count, fresh_cap;
+	bool repairs;                   /* a publication was stopped midway */
 	struct repository_ceremony result;
 };
 
@@ -272,7 +273,10 @@ static int change_keys(struct ceremony *c, const struct repository_rotation *r, 
 		CLEANUP(mem_free_ptr) char *who = tell_keys(c->how, &keys);
 		if (!str_list_has(&keys, r->remove[i])) {
 			err_set(e, ERR_USAGE, "%s has no key %.16s", role, r->remove[i]);
-			return err_hint(e, "it has %.300s", who);
+			return c->repairs ?
+				err_hint(e, "a command was stopped midway, after it took the key away: "
+					 "`ferry catalog sign` finishes what it did") :
+				err_hint(e, "it has %.300s", who);
 		}
 		rc = remove_key(c, role, r->remove[i], e);
 	}
@@ -449,7 +453,10 @@ int repository_rotate(const char *dir, const struct repository_signing *how,
 	CLEANUP(release) struct ceremony c;
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
 	int rc = begin(&c, dir, how, e);
-	if (rc < 0 || (rc = change_all(&c, r, e)) < 0)
+	if (rc < 0)
+		return rc;
+	c.repairs = tuf_writer_repair(c.w);
+	if ((rc = change_all(&c, r, e)) < 0)
 		return rc;
 	if (!tuf_writer_changed(c.w))
 		return finish_unchanged(&c, out, e);

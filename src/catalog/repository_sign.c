@@ -420,7 +420,7 @@ static int set_all(struct signing *s, struct repository_signed *out, struct err 
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(mem_free_ptr) struct card *vouched = NULL;
 	size_t count;
-	tuf_writer_repair(s->w);
+	(void)tuf_writer_repair(s->w);
 	int rc = repository_cards_load(s->r->dir, &cards, e);
 	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 || (rc = sign_delegated(s, e)) < 0)
 		return rc;

@@ -159,8 +159,8 @@ bool tuf_writer_changed(const struct tuf_writer *w);
 bool tuf_writer_waits(const struct tuf_writer *w, const char *role);
 
 /* What is published and not vouched for by root or its delegator, as a publication that was
- * killed can leave it, gets a new version. With nothing of the kind it changes nothing. */
-void tuf_writer_repair(struct tuf_writer *w);
+ * killed can leave it, gets a new version. False: there was nothing of the kind. */
+bool tuf_writer_repair(struct tuf_writer *w);
 
 /* From now on a save adds signatures to these roles alone (bins by their prefix; with "targets"
  * also bins that have its keys), and to snapshot and timestamp: a key that several roles have

@@ -244,12 +244,16 @@ int tuf_writer_touch(struct tuf_writer *w, const char *role, struct err *e)
 	return 0;
 }
 
-void tuf_writer_repair(struct tuf_writer *w)
+bool tuf_writer_repair(struct tuf_writer *w)
 {
+	bool any = false;
 	for (size_t i = 0; i < w->count; i++) {
 		struct writer_doc *d = w->docs[i];
 		bool wanted = i < TUF_TYPES || d->parent;
-		if (wanted && d->published && !d->fits && !d->draft)
-			writer_edit(w, d);
+		if (!wanted || !d->published || d->fits || d->draft)
+			continue;
+		writer_edit(w, d);
+		any = true;
 	}
+	return any;
 }

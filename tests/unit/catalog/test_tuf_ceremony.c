@@ -275,7 +275,8 @@ static void what_is_not_vouched_for_is_signed_again(void **state)
 	tuf_tree_release(&tree);
 	w = open_tree(f->tree);
 	assert_false(tuf_writer_changed(w));
-	tuf_writer_repair(w);
+	assert_true(tuf_writer_repair(w));
+	assert_false(tuf_writer_repair(w));
 	assert_true(tuf_writer_waits(w, "timestamp"));
 	assert_true(save(w, &f->keys[NEW], 1).published);
 	assert_ok(tuf_tree_load(metadata, &tree, &e), &e);
