@@ -147,9 +147,17 @@ static int check_opened(const struct ceremony *c, const char *const *roles, size
 static int open_keys(struct ceremony *c, const char *const *roles, size_t count,
 		     const struct str_list *wanted, struct err *e)
 {
+	CLEANUP(mem_free_ptr) const char **names = mem_alloc((count + 1) * sizeof *names);
 	static const char *const none[] = { NULL };
 	int rc = keyring_open(c->how->keys, wanted, none, c->how->ask, c->how->ask_ctx,
 			      &c->signers, e);
+	/* Those whose public part is missing may still be called by their role. */
+	for (size_t i = 0; i < count; i++)
+		names[i] = roles[i];
+	names[count] = NULL;
+	if (rc == 0 && c->signers.count == 0)
+		rc = keyring_open(c->how->keys, wanted, names, c->how->ask, c->how->ask_ctx,
+				  &c->signers, e);
 	return rc < 0 ? rc : check_opened(c, roles, count, wanted, e);
 }
 

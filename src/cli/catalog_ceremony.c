@@ -16,6 +16,13 @@ void ceremony_desk_release(struct ceremony_desk *d)
 	mem_free_ptr(&d->named);
 }
 
+bool ceremony_is_copy(const struct catalog_place *p)
+{
+	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
+	CLEANUP(mem_free_ptr) char *objects = path_join(p->dir, "targets");
+	return file_is_dir(metadata) && !file_is_dir(objects);
+}
+
 /* Names are a help: a folder of keys that cannot be read is no reason to stop here. */
 static void load_names(struct ceremony_desk *d)
 {
@@ -26,6 +33,10 @@ static void load_names(struct ceremony_desk *d)
 
 static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, struct err *e)
 {
+	if (o->signers.count == 0 && !d->place.keys && d->copy) {
+		err_set(e, ERR_USAGE, "it is not said which key is to sign");
+		return err_hint(e, "name it with --key FILE, or its folder with --keys DIR");
+	}
 	if (o->signers.count == 0)
 		return catalog_place_keyring(&d->place, &d->keys, e);
 	int rc = keyring_pick(&d->names, o->signers.at, o->signers.count, &d->keys, e);
@@ -39,8 +50,7 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	int rc = catalog_place_load(cli, &o->common, &d->place, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *objects = path_join(d->place.dir, "targets");
-	d->copy = !file_is_dir(objects);
+	d->copy = ceremony_is_copy(&d->place);
 	d->named = o->common.dir ? mem_strdup(o->common.dir) : NULL;
 	load_names(d);
 	if (signs && (rc = load_signers(d, o, e)) < 0)

@@ -23,7 +23,7 @@ struct ceremony_desk {
 	struct keyring names;           /* all keys that have a name here */
 	struct keyring keys;            /* those that sign */
 	char *named;                    /* the tree as --repository named it, or NULL */
-	bool copy;                      /* no objects: somebody carried metadata/ and drafts/ here */
+	bool copy;                      /* ceremony_is_copy() */
 	struct catalog_ask ask;
 	struct repository_signing how;
 };
@@ -33,6 +33,9 @@ void ceremony_desk_release(struct ceremony_desk *d);
  * for how's functions and must stay where it is. */
 WARN_UNUSED int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool signs,
 				   struct ceremony_desk *d, struct err *e);
+
+/* Has somebody carried metadata/ and drafts/ there, without the objects? */
+bool ceremony_is_copy(const struct catalog_place *p);
 
 /* ---- who must sign ---- */
 

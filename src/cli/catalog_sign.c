@@ -106,6 +106,19 @@ static void tell_signed(struct cli *cli, const struct repository_signed *s)
 			    s->waiting == 1 ? "model waits" : "models wait");
 }
 
+/* Without the cards it would sign that there is nothing any more. */
+static int refuse_copy(struct cli *cli, const struct ceremony_opts *o, struct err *e)
+{
+	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	int rc = catalog_place_load(cli, &o->common, &p, e);
+	if (rc < 0 || !ceremony_is_copy(&p))
+		return rc;
+	err_set(e, ERR_USAGE, "%s is a copy of metadata/ and drafts/ alone, from which no catalog can "
+		"be built", p.dir);
+	return err_hint(e, "to sign what waits there say for which role: `ferry catalog sign "
+			"--repository %s --role ROLE --key FILE`", p.dir);
+}
+
 static int run_sign(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
@@ -115,8 +128,8 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	struct repository_signed s = { 0 };
 	if (o->roles.count)
 		return run_sign_roles(cli, o, e);
-	int rc = run_signing(cli, o, repository_sign, &d, &s, e);
-	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
+	int rc = refuse_copy(cli, o, e);
+	if (rc < 0 || (rc = run_signing(cli, o, repository_sign, &d, &s, e)) < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
 	catalog_warn_expiry(cli, &s, time(NULL));
 	for (size_t i = 0; i < d.place.hidden.count; i++)

@@ -199,6 +199,26 @@ def test_a_key_that_is_of_no_use_for_a_renewal_is_refused(lab):
     assert "`ferry catalog sign --role targets --key FILE` by targets" in told.out
 
 
+def test_a_copy_cannot_be_signed_as_a_whole(lab):
+    """It has no cards: that would be an empty catalog."""
+    keys = offline(lab, "root", "targets")
+    lab("renew", "root", "targets", check=1)
+    stick = lab.copy()
+    for more in ([], ["--name", "lab"]):
+        error = lab.json("sign", "--repository", stick, "--keys", keys, *more, check=2)["error"]
+        assert "no catalog can be built" in error["message"]
+        assert f"--repository {stick} --role ROLE --key FILE" in error["hint"]
+    assert sorted(p.name for p in stick.iterdir()) == ["drafts", "metadata"]
+    nothing = lab.work / "nothing"
+    nothing.mkdir()
+    which = lab("sign", "--repository", stick, "--role", "root", cwd=nothing, check=2)
+    assert "--key FILE" in which.err
+    # The name of a key will do where its public part was left behind.
+    (keys / "root.pub").unlink()
+    assert "1 new signature" in lab("sign", "--repository", stick, "--role", "root", "--keys",
+                                    keys).out
+
+
 # -- status ------------------------------------------------------------------------------
 
 
