@@ -94,4 +94,32 @@ WARN_UNUSED int writer_verifies(const struct tuf_writer *w, const struct writer_
 WARN_UNUSED int writer_valid(const struct writer_doc *d, json_t *envelope,
 			     const struct writer_authority *a, unsigned *out, struct err *e);
 
+/* ---- a save, and what its steps share ---- */
+
+#define WRITER_DOCUMENT_MAX (64 * MIB)
+
+struct writer_save {
+	struct tuf_writer *w;
+	struct signer *const *signers;
+	size_t count;
+	struct tuf_saved result;
+};
+
+/* The bytes of the file that an envelope becomes. */
+WARN_UNUSED int writer_serialise(const json_t *envelope, struct buf *out, struct err *e);
+/* Signs with all that fits; *complete: there are enough signatures now. */
+WARN_UNUSED int writer_sign(struct writer_save *s, struct writer_doc *d, enum writer_state state,
+			    bool *complete, struct err *e);
+/* Chooses what is published, and no draft. */
+void writer_choose_published(const struct tuf_writer *w);
+/* Do root and the targets roles that are chosen verify together? */
+WARN_UNUSED int writer_consistent(const struct tuf_writer *w, bool *out, struct err *e);
+/* Snapshot and timestamp say what they must for what is chosen, and are signed; *complete. May
+ * choose less than it was given (tuf_writer_save). */
+WARN_UNUSED int writer_bring_online_in_step(struct writer_save *s, bool *complete, struct err *e);
+/* Writes what is chosen. ERR_CONFLICT when somebody else has published here meanwhile. */
+WARN_UNUSED int writer_publish(struct writer_save *s, struct err *e);
+/* Writes the drafts that are left, and removes the files of others. */
+WARN_UNUSED int writer_keep_drafts(struct writer_save *s, struct err *e);
+
 #endif
