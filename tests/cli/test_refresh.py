@@ -41,10 +41,13 @@ def timestamp(lab):
     return json.loads((lab.tree / "metadata/timestamp.json").read_text())["signed"]
 
 
+def preloaded():
+    """What is preloaded comes before the runtime of a sanitizer build, which would mind."""
+    return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
 def simulated():
-    return {"LD_PRELOAD": TOOLS / "simulated-kill.so",
-            # It comes before the runtime of a sanitizer build, which would mind.
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+    return {"LD_PRELOAD": TOOLS / "simulated-kill.so", **preloaded()}
 
 
 def published_catalog(lab):
@@ -246,8 +249,8 @@ def test_status_tells_the_expiry_that_readers_see(lab):
     now = lab.status(check=1)
     assert [(n["role"], n["what"]) for n in now[1]] == [("root", "signatures")]
     late = subprocess.run(["faketime", "+25 days", BIN / "ferry", "catalog", "status", "--json"],
-                          cwd=lab.work, env=lab.ferry.environment({}), capture_output=True,
-                          text=True)
+                          cwd=lab.work, env=lab.ferry.environment(preloaded()),
+                          capture_output=True, text=True)
     document = json.loads(late.stdout)
     lab.validate(document, "output-catalog-status")
     root = document["roles"][0]
