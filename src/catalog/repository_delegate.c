@@ -251,6 +251,42 @@ static int check_free(const struct repository *r, const struct tuf_writer *w,
 	return 0;
 }
 
+/* Does an earlier role have every path that the pattern covers? A wildcard of the one matches that
+ * of the other, as any text. */
+static const char *earlier_pattern(const struct tuf_writer *w, const char *pattern, char **role)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	tuf_writer_delegation_names(w, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		const json_t *entry = tuf_writer_delegation(w, names.at[i]);
+		json_t *paths = json_object_get(entry, "paths"), *path;
+		size_t k;
+		json_array_foreach (paths, k, path) {
+			if (!tuf_match_pattern(json_string_value(path), pattern))
+				continue;
+			*role = mem_strdup(names.at[i]);
+			return json_string_value(path);
+		}
+	}
+	return NULL;
+}
+
+/* Clients ask the roles in the order of their delegation. */
+static int check_not_shadowed(const struct tuf_writer *w, const struct repository_delegation *d,
+			      struct err *e)
+{
+	for (size_t i = 0; i < d->path_count; i++) {
+		CLEANUP(mem_free_ptr) char *role = NULL;
+		const char *earlier = earlier_pattern(w, d->paths[i], &role);
+		if (!earlier)
+			continue;
+		err_set(e, ERR_USAGE, "%s: the role %s has all of that with %s", d->paths[i], role,
+			earlier);
+		return err_hint(e, "choose other paths, or `ferry catalog undelegate %s` first", role);
+	}
+	return 0;
+}
+
 static int load_key(const char *path, struct tuf_key **out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(KEY_MAX);
@@ -285,6 +321,8 @@ static int delegate_named(const struct repository *r, struct tuf_writer *w,
 	int rc = d->path_count ? 0 : err_set(e, ERR_USAGE, "a role needs --paths: what may it list?");
 	for (size_t i = 0; rc == 0 && i < d->path_count; i++)
 		rc = check_pattern(d->paths[i], e);
+	if (rc == 0 && !tuf_writer_delegation(w, d->name))
+		rc = check_not_shadowed(w, d, e);
 	if (rc == 0)
 		rc = check_free(r, w, d, e);
 	return rc < 0 ? rc : tuf_writer_delegate(w, TARGETS, &named, e);

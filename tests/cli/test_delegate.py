@@ -255,6 +255,11 @@ def test_a_delegation_that_cannot_be(desk):
     desk.delegate()
     assert "already" in desk.refused(2, "delegate", "community", "--paths", "models/a/*", "--key",
                                      desk.public)
+    # Nobody could ever add a model to it.
+    for pattern in ("models/community-*/*", "models/community-x*/*", "models/community-a/?.gguf"):
+        said = desk.refused(2, "delegate", "late", "--paths", pattern, "--key", desk.public)
+        assert "role community has all of that with models/community-*/*" in said
+    desk.catalog("delegate", "late", "--paths", "models/c*/*", "--key", desk.public)
 
 
 # -- hash bins ------------------------------------------------------------------------
