@@ -360,6 +360,53 @@ static void forbidden_next_root_is_none(void **state_)
 	assert_ok(get(f, "timestamp.json", &(struct err)ERR_INIT), &e);
 }
 
+static void fail_all(struct fixture *f, enum err_class class)
+{
+	for (size_t i = 0; i < 3; i++)
+		mem_store_fault(f->endpoints[i],
+				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
+						     .class = class, .times = UINT_MAX });
+}
+
+/* Pauses are for those who may do better next time. */
+static void nobody_is_waited_for_in_vain(void **state_)
+{
+	struct fixture *f = *state_;
+	static const char *const names[] = { "timestamp.json", "3.snapshot.json" };
+	const struct digest d = { { 0 } };
+	fail_all(f, ERR_INTEGRITY);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct err e = ERR_INIT;
+		for (size_t j = 0; j < 3; j++)
+			f->sources.at[j]->metadata = true;
+		assert_int_equal(get(f, names[i], &e), -ERR_INTEGRITY);
+		assert_int_equal(f->slept_ms, 0);
+	}
+	struct err e = ERR_INIT;
+	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e),
+			 -ERR_INTEGRITY);
+	assert_int_equal(f->slept_ms, 0);
+}
+
+static void small_objects_are_asked_for_again_where_the_line_was_bad(void **state_)
+{
+	struct fixture *f = *state_;
+	struct digest d;
+	struct err e = ERR_INIT;
+	sha256_of("b", 1, &d);
+	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e), -ERR_NETWORK);
+	assert_non_null(strstr(e.hint, "the mirrors are not complete"));
+	assert_int_equal(f->slept_ms, 0);
+	for (size_t i = 0; i < 3; i++)
+		mem_store_fault(f->endpoints[i],
+				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
+						     .class = ERR_NETWORK, .times = 2 });
+	err_clear(&e);
+	assert_ok(source_get_small(&f->sources, "metadata/3.snapshot.json", 1, &d, &f->out, &e), &e);
+	assert_string_equal(f->out.data, "b");
+	assert_true(f->slept_ms > 0);
+}
+
 /* A delegated role may have any name: that its file is missing is a failure. */
 static void a_role_that_is_called_like_root_is_none(void **state_)
 {
@@ -470,6 +517,8 @@ int main(void)
 		TEST(stale_endpoint_cannot_hide_the_next_root),
 		TEST(false_next_root_is_passed_over),
 		TEST(forbidden_next_root_is_none),
+		TEST(nobody_is_waited_for_in_vain),
+		TEST(small_objects_are_asked_for_again_where_the_line_was_bad),
 		TEST(a_role_that_is_called_like_root_is_none),
 		TEST(another_timestamp_of_the_same_version_is_a_lie),
 		TEST(refresh_that_fails_settles_nobody_as_ok),
