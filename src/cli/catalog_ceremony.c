@@ -44,10 +44,28 @@ static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, 
 	return rc == -ERR_NOT_FOUND ? err_class_set(e, ERR_USAGE) : rc;
 }
 
+/* Every later root is verified from the first on: a forged copy begins with another one, to hide
+ * what the root that waits changes. */
+static int check_first_root(const struct catalog_place *p, const char *hex, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(p->dir, "metadata/1.root.json");
+	struct digest want, have;
+	uint64_t size;
+	if (!digest_parse(&want, hex))
+		return err_set(e, ERR_USAGE, "--root-sha256: 64 hexadecimal digits are wanted");
+	int rc = sha256_of_file(path, &have, &size, e);
+	if (rc < 0 || digest_equal(&want, &have))
+		return rc;
+	err_set(e, ERR_INTEGRITY, "%s: it is not the first root that has this SHA-256", path);
+	return err_hint(e, "it is of another repository, or forged: sign nothing of it");
+}
+
 int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool signs,
 		       struct ceremony_desk *d, struct err *e)
 {
 	int rc = catalog_place_load(cli, &o->common, &d->place, e);
+	if (rc == 0 && o->root_sha256)
+		rc = check_first_root(&d->place, o->root_sha256, e);
 	if (rc < 0)
 		return rc;
 	d->copy = ceremony_is_copy(&d->place);
@@ -187,17 +205,17 @@ json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all, const struc
 
 static void print_count(struct cli *cli, const struct tuf_writer_status *s)
 {
-	unsigned long long version = s->version;
+	unsigned long long version = s->version, published = s->published;
 	if (!ceremony_lacks(s))
-		cli_print(cli, "%s %llu has its signatures and waits for the others\n", s->role,
-			  version);
+		cli_print_line(cli, "%s %llu has its signatures and waits for the others", s->role,
+			       version);
 	else if (s->old_threshold)
-		cli_print(cli, "%s %llu waits: %u of %u signatures by its own keys, %u of %u by those "
-			  "of version %llu\n", s->role, version, s->valid, s->threshold,
-			  s->old_valid, s->old_threshold, (unsigned long long)s->published);
+		cli_print_line(cli, "%s %llu waits: %u of %u signatures by its own keys, %u of %u by "
+			       "those of version %llu", s->role, version, s->valid, s->threshold,
+			       s->old_valid, s->old_threshold, published);
 	else
-		cli_print(cli, "%s %llu waits: %u of %u signatures\n", s->role, version, s->valid,
-			  s->threshold);
+		cli_print_line(cli, "%s %llu waits: %u of %u signatures", s->role, version, s->valid,
+			       s->threshold);
 }
 
 static void add_change(struct buf *text, const char *verb, const struct str_list *ids,
@@ -223,7 +241,7 @@ static void print_changes(struct cli *cli, const struct tuf_writer_changes *chan
 			buf_addf(&text, "%sthreshold %llu instead of %llu", text.len ? ", " : "",
 				 (unsigned long long)c->threshold,
 				 (unsigned long long)c->old_threshold);
-		cli_print(cli, "  for %s: %s\n", c->role, buf_str(&text));
+		cli_print_line(cli, "  for %s: %s", c->role, buf_str(&text));
 	}
 	if (changes->count == 0)
 		cli_print(cli, "  changes no keys\n");
@@ -241,9 +259,9 @@ static void print_keys(struct cli *cli, const struct tuf_writer_status *s,
 			which = ", goes with this version";
 		else if (s->old_threshold && !str_list_has(&s->old_keyids, ids.at[i]))
 			which = ", new";
-		cli_print(cli, "  %s  %.16s  %s%s\n",
-			  str_list_has(&s->signed_by, ids.at[i]) ? "signed " : "missing",
-			  ids.at[i], name ? name : "(no name here)", which);
+		cli_print_line(cli, "  %s  %.16s  %s%s",
+			       str_list_has(&s->signed_by, ids.at[i]) ? "signed " : "missing",
+			       ids.at[i], name ? name : "(no name here)", which);
 	}
 }
 
@@ -298,18 +316,18 @@ static void print_next(struct cli *cli, const struct ceremony_desk *d,
 {
 	const char *there = d->named ? " --repository " : "", *dir = d->named ? d->named : "";
 	if (!next && d->copy)
-		cli_print(cli, "next: bring this copy back, for `ferry catalog merge`\n");
+		cli_print_line(cli, "next: bring this copy back, for `ferry catalog merge`");
 	else if (!next)
-		cli_print(cli, "next: `ferry catalog sign%s%s`, where the keys of snapshot and "
-			  "timestamp are\n", there, dir);
+		cli_print_line(cli, "next: `ferry catalog sign%s%s`, where the keys of snapshot and "
+			       "timestamp are", there, dir);
 	if (!next)
 		return;
 	CLEANUP(mem_free_ptr) char *who = missing_people(next, &d->names);
-	cli_print(cli, "next: `ferry catalog sign%s%s --role %s --key FILE` by %s", there, dir,
-		  next->role, who);
-	cli_print(cli, d->copy ? "; then bring this copy back, for `ferry catalog merge`\n" :
-		  ", here or on a copy of metadata/ and drafts/; `ferry catalog merge COPY` brings "
-		  "the signatures back\n");
+	cli_print_line(cli, "next: `ferry catalog sign%s%s --role %s --key FILE` by %s%s", there, dir,
+		       next->role, who, d->copy ?
+		       "; then bring this copy back, for `ferry catalog merge`" :
+		       ", here or on a copy of metadata/ and drafts/; `ferry catalog merge COPY` "
+		       "brings the signatures back");
 }
 
 static bool is_online(const char *role)
@@ -345,5 +363,5 @@ void ceremony_print_complete(struct cli *cli, const struct ceremony_desk *d)
 	if (d->copy)
 		cli_print(cli, "complete: bring this copy back, for `ferry catalog merge`\n");
 	else
-		cli_print(cli, "complete, and published in %s\n", d->place.dir);
+		cli_print_line(cli, "complete, and published in %s", d->place.dir);
 }

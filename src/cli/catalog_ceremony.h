@@ -10,12 +10,18 @@ struct ceremony_opts {
 	struct catalog_opts common;
 	struct opt_list roles, signers, add, remove;
 	uint64_t threshold, within_s;
+	const char *root_sha256;        /* of the first root that whoever signs knows */
 };
 
 #define CEREMONY_OPT_KEY \
 	OPT_HINTED(OPT_LIST, ceremony_opts, signers, 0, "key", "FILE", HINT_FILE, \
 		   "sign with this key only, a NAME.pem, a NAME.command or a NAME in the folder of " \
 		   "keys; may be repeated")
+
+#define CEREMONY_OPT_ROOT \
+	OPT_ENTRY(OPT_STRING, ceremony_opts, root_sha256, 0, "root-sha256", "HEX", \
+		  "refuse a tree or a copy whose first root has another SHA-256 than this, which users " \
+		  "pin")
 
 /* Tree, keys and passphrases of a run. */
 struct ceremony_desk {

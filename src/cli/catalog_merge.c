@@ -75,7 +75,7 @@ static int run_discard(struct cli *cli, void *opts, int count, char **operands, 
 	for (size_t i = 0; i < roles.count; i++) {
 		json_push(array, json_string(roles.at[i]));
 		if (!cli->json)
-			cli_print(cli, "discarded what waited of %s\n", roles.at[i]);
+			cli_print_line(cli, "discarded what waited of %s", roles.at[i]);
 	}
 	json_put_string(document, "command", "catalog discard");
 	json_put(document, "discarded", array);

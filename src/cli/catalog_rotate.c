@@ -112,7 +112,7 @@ static void print_ids(struct cli *cli, const char *what, const struct str_list *
 {
 	for (size_t i = 0; i < ids->count; i++) {
 		const char *name = ceremony_name(names, ids->at[i]);
-		cli_print(cli, "%s  %.16s  %s\n", what, ids->at[i], name ? name : "");
+		cli_print_line(cli, "%s  %.16s  %s", what, ids->at[i], name ? name : "");
 	}
 }
 

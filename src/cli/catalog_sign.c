@@ -5,7 +5,7 @@
 static const struct opt sign_opts[] = {
 	OPT_ENTRY(OPT_LIST, ceremony_opts, roles, 0, "role", "ROLE",
 		  "sign only what waits of this role, and build nothing; may be repeated"),
-	CEREMONY_OPT_KEY,
+	CEREMONY_OPT_KEY, CEREMONY_OPT_ROOT,
 	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
 };
 

@@ -9,7 +9,7 @@
 #define DAY 86400
 
 static const struct opt status_opts[] = {
-	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS,
+	CEREMONY_OPT_ROOT, CATALOG_OPT_PLACE, CATALOG_OPT_KEYS,
 	OPT_ENTRY(OPT_DURATION, ceremony_opts, within_s, 0, "within", "TIME",
 		  "what expires within this time needs a person; otherwise 30 days for root and "
 		  "targets, 2 days for snapshot and 1 day for timestamp"),
@@ -197,7 +197,7 @@ static void print_all(struct cli *cli, const struct ceremony_opts *o,
 		enum need need = need_of(&all->at[i], o, now_s);
 		CLEANUP(mem_free_ptr) char *text = advice(&all->at[i], need, &d->names);
 		if (need && need != NEED_SIGNATURES)
-			cli_print(cli, "%s\n", text);
+			cli_print_line(cli, "%s", text);
 	}
 	ceremony_print_waiting(cli, d, all);
 }

@@ -101,6 +101,18 @@ void cli_print(struct cli *cli, const char *fmt, ...)
 	va_end(ap);
 }
 
+void cli_print_line(struct cli *cli, const char *fmt, ...)
+{
+	char *plain = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	int len = vasprintf(&plain, fmt, ap);
+	va_end(ap);
+	CLEANUP(mem_free_ptr) char *shown = len < 0 ? NULL : text_escaped(plain);
+	free(plain);
+	fprintf(cli->out, "%s\n", shown ? shown : "");
+}
+
 int cli_print_json(struct cli *cli, json_t *document, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(256 * MIB);

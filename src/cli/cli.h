@@ -71,6 +71,8 @@ json_t *cli_error_json(const struct err *e);
 
 /* printf to stdout for results; a failed write is found at the end by cli_main. */
 void cli_print(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A whole line, without its newline: escaped, for what holds foreign strings. */
+void cli_print_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* A table with aligned columns, cells escaped. A column whose title starts with '>' is
  * right-aligned. On a terminal it has a header, no column that is empty throughout, and is

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -273,6 +274,76 @@ def test_status_names_people_and_the_command(lab):
     assert "bring this copy back" in signed
     soon = lab("status", "--within", "400d", check=1).out
     assert "run `ferry catalog renew targets`; it wants 1 of the keys of targets" in soon
+
+
+def resign(path, change):
+    """A draft that somebody made who wants to be signed for what is not seen."""
+    document = json.loads(path.read_text())
+    change(document["signed"])
+    path.write_text(json.dumps(document))
+
+
+def test_a_draft_cannot_pass_one_key_off_as_another(lab):
+    """The root "changes no keys", says its list of key ids: the key under one of them is another."""
+    lab.three_roots()
+    lab("renew", "root", check=1)
+    stick = lab.copy()
+    lab.person("thief", "--unencrypted")
+    thief = lab.json("key", "list", "--keys", lab.work / "thief")["keys"][0]["id"]
+    spare = lab.copy("spare")
+    lab("rotate", "root", "--add", lab.work / "thief/thief.pub", check=1)
+    theirs = json.loads((lab.tree / "drafts/root.json").read_text())["signed"]["keys"][thief]
+
+    def swap(signed):
+        signed["keys"][signed["roles"]["targets"]["keyids"][0]] = theirs
+    resign(stick / "drafts/root.json", swap)
+    for command in (["status"], ["sign", "--role", "root", "--key", lab.work / "alice/alice.pem"]):
+        error = lab.json(*command, "--repository", stick, check=6)["error"]
+        assert "is another one" in error["message"] and "sign nothing of it" in error["hint"]
+    # In place of a key of root itself, too.
+    resign(spare / "drafts/root.json",
+           lambda signed: signed["keys"].update({signed["roles"]["root"]["keyids"][0]: theirs}))
+    assert "is another one" in lab("status", "--repository", spare, check=6).err
+
+
+def test_a_copy_of_another_repository_is_refused(lab):
+    """Its published root is the thief's, beside which the root that waits looks harmless."""
+    lab("renew", "root", check=None)
+    pin = hashlib.sha256((lab.tree / "metadata/1.root.json").read_bytes()).hexdigest()
+    other = lab.work / "other"
+    other.mkdir()
+    lab("init", "lab", "--unencrypted", cwd=other)
+    for command in (["status"], ["sign", "--role", "root", "--keys", lab.keys]):
+        assert lab(*command, "--root-sha256", pin).code == 0
+        error = lab.json(*command, "--root-sha256", pin, "--repository", other / "repository",
+                         check=6)["error"]
+        assert "not the first root" in error["message"] and "sign nothing" in error["hint"]
+        assert "64 hex" in lab(*command, "--root-sha256", "12", check=2).err
+
+
+def test_a_draft_cannot_turn_consistent_snapshots_off(lab):
+    offline(lab, "root")
+    lab("renew", "root", check=1)
+    resign(lab.tree / "drafts/root.json",
+           lambda signed: signed.update(consistent_snapshot=False))
+    error = lab.json("status", check=6)["error"]
+    assert "consistent_snapshot" in error["message"]
+
+
+def test_nothing_of_a_draft_reaches_the_terminal_as_it_is(lab):
+    lab("delegate", "community", "--paths", "models/c-*/*", "--key", lab.keys / "root.pub")
+    evil = "\x1b[2Kevil\n\u202ename"
+
+    def rename(signed):
+        signed["delegations"]["roles"][0]["name"] = evil
+        signed["delegations"]["roles"][0]["keyids"] = ["\x1b[31mkey\n"]
+    resign(lab.tree / "drafts/targets.json", rename)
+    (lab.tree / "drafts/community.json").rename(
+        lab.tree / "drafts" / (urllib.parse.quote(evil, safe="") + ".json"))
+    shown = lab("status", check=1).out
+    assert "\\x1b[2Kevil\\x0a" in shown
+    assert not set("\x1b\u202e") & set(shown)
+    assert "evil" not in [line[:4] for line in shown.split("\n")]
 
 
 # -- stopped midway ------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PEM_MAX (16 * KIB)
+#define OBJECT_MAX (64 * KIB)
 #define ED25519_LEN 32
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 16384
@@ -219,19 +220,33 @@ static int make_object(EVP_PKEY *pkey, json_t **out, struct err *e)
 	return 0;
 }
 
+static int id_of(const json_t *object, char id[DIGEST_HEX], struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(OBJECT_MAX);
+	struct digest digest;
+	int rc = json_canonical(object, &text, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(text.data, text.len, &digest);
+	digest_hex(id, &digest);
+	return 0;
+}
+
+bool tuf_key_id_fits(const char *id, const json_t *object)
+{
+	struct err unfit = ERR_INIT;
+	char want[DIGEST_HEX];
+	return id_of(object, want, &unfit) == 0 && strcmp(id, want) == 0;
+}
+
 int tuf_key_from_pkey(EVP_PKEY *pkey, struct tuf_key **out, struct err *e)
 {
 	CLEANUP(json_release) json_t *object = NULL;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(2 * PEM_MAX);
+	char id[DIGEST_HEX];
 	int rc = make_object(pkey, &object, e);
 	if (rc == 0)
-		rc = json_canonical(object, &text, e);
-	if (rc < 0)
-		return rc;
-	struct digest digest;
-	char id[DIGEST_HEX];
-	sha256_of(text.data, text.len, &digest);
-	return tuf_key_parse(digest_hex(id, &digest), object, out, e);
+		rc = id_of(object, id, e);
+	return rc < 0 ? rc : tuf_key_parse(id, object, out, e);
 }
 
 int tuf_key_from_pem(const void *pem, size_t len, const char *what, struct tuf_key **out,

@@ -46,6 +46,9 @@ DEFINE_CLEANUP(struct tuf_key, tuf_key_free);
 WARN_UNUSED int tuf_key_parse(const char *id, const json_t *object, struct tuf_key **out,
 			      struct err *e);
 
+/* Is the id the hex SHA-256 of the key object's canonical form, as ours are? */
+bool tuf_key_id_fits(const char *id, const json_t *object);
+
 /* For the producing side: the key object is made here and its id is the hex SHA-256 of
  * its canonical form. Takes its own reference to pkey. ERR_USAGE for a kind of key that
  * TUF metadata cannot hold here. */

@@ -162,6 +162,45 @@ static int check_draft(const struct writer_doc *d, const struct tuf_metadata *m,
 			   "away; then make the change again");
 }
 
+static json_t *keys_in(const struct writer_doc *d, const json_t *envelope)
+{
+	const json_t *body = json_object_get(envelope, "signed");
+	return json_object_get(d->type == TUF_ROOT ? body : json_object_get(body, "delegations"),
+			       "keys");
+}
+
+/* People look at key ids before they sign: in what waits for them an id says which key it is, or the
+ * key stands under it already. For clients ids are opaque. */
+static int check_key_ids(const struct writer_doc *d, const json_t *envelope, const char *path,
+			 struct err *e)
+{
+	const json_t *known = keys_in(d, d->published);
+	json_t *object;
+	const char *id;
+	json_object_foreach (keys_in(d, envelope), id, object) {
+		if (tuf_key_id_fits(id, object) || json_equal(object, json_object_get(known, id)))
+			continue;
+		CLEANUP(mem_free_ptr) char *shown = text_escaped(id);
+		err_set(e, ERR_INTEGRITY, "%s: the key under the id %.16s is another one", path, shown);
+		return err_hint(e, "whoever made this draft passes one key off as another: sign nothing "
+				   "of it, and ask where it comes from");
+	}
+	return 0;
+}
+
+/* What no line of `status` would tell. */
+static int check_snapshots(const struct writer_doc *d, const json_t *envelope, const char *path,
+			   struct err *e)
+{
+	static const char member[] = "consistent_snapshot";
+	const json_t *was = json_object_get(json_object_get(d->published, "signed"), member);
+	const json_t *is = json_object_get(json_object_get(envelope, "signed"), member);
+	if (d->type != TUF_ROOT || !d->published || json_is_true(was) == json_is_true(is))
+		return 0;
+	err_set(e, ERR_INTEGRITY, "%s: it changes %s, which no command does", path, member);
+	return err_hint(e, "sign nothing of it, and ask where it comes from");
+}
+
 static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = writer_draft_path(w, d->role);
@@ -182,6 +221,10 @@ static int load_draft(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 	    json_equal(m->body, json_object_get(d->published, "signed")))
 		return w->looks ? 0 : file_remove(path, e);
 	rc = check_draft(d, m, path, e);
+	if (rc == 0)
+		rc = check_key_ids(d, m->json, path, e);
+	if (rc == 0)
+		rc = check_snapshots(d, m->json, path, e);
 	if (rc == 0)
 		d->draft = json_incref(m->json);
 	return rc;
