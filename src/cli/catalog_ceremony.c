@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define PATHS_SHOWN 10
+
 void ceremony_desk_release(struct ceremony_desk *d)
 {
 	catalog_place_release(&d->place);
@@ -187,6 +189,15 @@ static json_t *waiting_json(const struct tuf_writer_status *s, const struct keyr
 		json_put_u64(object, "old_signatures", s->old_valid);
 	}
 	json_put(object, "keys", ceremony_keys_json(s, names));
+	if (s->added.count || s->removed.count || s->changed.count) {
+		json_t *files = json_object();
+		json_put(files, "added", json_strings(&s->added));
+		json_put(files, "removed", json_strings(&s->removed));
+		json_put(files, "changed", json_strings(&s->changed));
+		json_put(object, "files", files);
+	}
+	if (s->delegations)
+		json_put_bool(object, "delegations_changed", true);
 	return object;
 }
 
@@ -245,6 +256,25 @@ static void print_changes(struct cli *cli, const struct tuf_writer_changes *chan
 	}
 	if (changes->count == 0)
 		cli_print(cli, "  changes no keys\n");
+}
+
+static void print_paths(struct cli *cli, const char *verb, const struct str_list *paths)
+{
+	size_t shown = paths->count > PATHS_SHOWN + 1 ? PATHS_SHOWN : paths->count;
+	for (size_t i = 0; i < shown; i++)
+		cli_print_line(cli, "  %s %s", verb, paths->at[i]);
+	if (shown < paths->count)
+		cli_print_line(cli, "  %s %zu more; --json has all", verb, paths->count - shown);
+}
+
+/* The same for targets. */
+static void print_files(struct cli *cli, const struct tuf_writer_status *s)
+{
+	print_paths(cli, "adds", &s->added);
+	print_paths(cli, "removes", &s->removed);
+	print_paths(cli, "changes", &s->changed);
+	if (s->delegations)
+		cli_print_line(cli, "  changes to whom it delegates");
 }
 
 static void print_keys(struct cli *cli, const struct tuf_writer_status *s,
@@ -348,6 +378,7 @@ void ceremony_print_waiting(struct cli *cli, const struct ceremony_desk *d,
 		print_count(cli, s);
 		if (s->old_threshold)
 			print_changes(cli, &all->changes, &d->names);
+		print_files(cli, s);
 		if (!ceremony_lacks(s))
 			continue;
 		print_keys(cli, s, &d->names);

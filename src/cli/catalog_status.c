@@ -180,6 +180,7 @@ static int print_json(struct cli *cli, const struct ceremony_opts *o,
 	json_put_string(document, "command", "catalog status");
 	json_put_string(document, "repository", d->place.dir);
 	json_put(document, "roles", roles);
+	json_put(document, "waiting_roles", ceremony_waiting_json(all, &d->names));
 	json_put(document, "needs", needs);
 	return cli_print_json(cli, document, e);
 }

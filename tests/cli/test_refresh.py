@@ -276,6 +276,30 @@ def test_status_names_people_and_the_command(lab):
     assert "run `ferry catalog renew targets`; it wants 1 of the keys of targets" in soon
 
 
+def test_who_signs_targets_sees_what_changes(lab):
+    """The second of two has nothing but the copy."""
+    second = lab.person("second", "--unencrypted")
+    lab("rotate", "targets", "--add", second, "--threshold", 2, "--key", "root", "--key", "targets",
+        "--key", "snapshot", "--key", "timestamp", "--key", lab.work / "second/second.pem")
+    for name in ("more", *(f"m{i}" for i in range(5))):
+        gguf = lab.make_gguf(lab.work / f"{name}.gguf", "--seed", 7)
+        lab.ferry("prepare", name, gguf, "-o", lab.work / "models" / name, "--set",
+                  "license.id=MIT")
+        lab("add", lab.work / "models" / name)
+    lab("sign", check=1)
+    stick = lab.copy()
+    told = lab.json("status", "--repository", stick, check=1)["waiting_roles"]
+    files = [r["files"] for r in told if r["role"] == "targets"][0]
+    assert len(files["added"]) == 12 and files["changed"] == ["catalog.json"]
+    assert files["removed"] == [] and "delegations_changed" not in told[0]
+    text = lab("status", "--repository", stick, check=1).out
+    assert "  adds models/m0/" in text and "  adds 2 more; --json has all" in text
+    assert "  changes catalog.json" in text
+    lab("discard")
+    lab("delegate", "community", "--paths", "models/c-*/*", "--key", second)
+    assert "  changes to whom it delegates" in lab("status", check=1).out
+
+
 def resign(path, change):
     """A draft that somebody made who wants to be signed for what is not seen."""
     document = json.loads(path.read_text())

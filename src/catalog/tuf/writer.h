@@ -262,6 +262,10 @@ struct tuf_writer_status {
 	struct str_list keyids;         /* that may sign */
 	struct str_list old_keyids;     /* of a new root: that may sign by the old one */
 	struct str_list signed_by;      /* those that did */
+	/* What a targets role that waits changes, not of bins: target paths, sorted; and whether it
+	 * changes to whom it delegates. */
+	struct str_list added, removed, changed;
+	bool delegations;
 };
 struct tuf_writer_statuses {
 	struct tuf_writer_status *at;   /* root, targets, delegated …, snapshot, timestamp */

@@ -11,6 +11,9 @@ void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
 		str_list_release(&s->at[i].keyids);
 		str_list_release(&s->at[i].old_keyids);
 		str_list_release(&s->at[i].signed_by);
+		str_list_release(&s->at[i].added);
+		str_list_release(&s->at[i].removed);
+		str_list_release(&s->at[i].changed);
 	}
 	free(s->at);
 	tuf_writer_changes_release(&s->changes);
@@ -46,6 +49,38 @@ static int64_t expiry_of(const json_t *envelope)
 	return envelope && parse_time(json_string_value(expires), &at) ? at : 0;
 }
 
+static void sort(struct str_list *paths)
+{
+	if (paths->count)
+		qsort(paths->at, paths->count, sizeof *paths->at, str_compare);
+}
+
+/* Who signs it wants to know what it lists, and listed before. */
+static void compare_targets(const struct writer_doc *d, struct tuf_writer_status *s)
+{
+	const json_t *then = json_object_get(d->published, "signed");
+	const json_t *now = json_object_get(d->draft, "signed");
+	json_t *old = json_object_get(then, "targets"), *new = json_object_get(now, "targets");
+	const json_t *was = json_object_get(then, "delegations");
+	const json_t *is = json_object_get(now, "delegations");
+	const char *path;
+	json_t *entry;
+	json_object_foreach (new, path, entry) {
+		const json_t *before = json_object_get(old, path);
+		if (!before)
+			str_list_add(&s->added, path);
+		else if (!json_equal(before, entry))
+			str_list_add(&s->changed, path);
+	}
+	json_object_foreach (old, path, entry)
+		if (!json_object_get(new, path))
+			str_list_add(&s->removed, path);
+	sort(&s->added);
+	sort(&s->changed);
+	sort(&s->removed);
+	s->delegations = was != is && !json_equal(was, is);
+}
+
 static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 		       struct tuf_writer_status *s, struct err *e)
 {
@@ -64,6 +99,8 @@ static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 	s->version = m->version;
 	s->expires_s = m->expires_s;
 	s->published_expires_s = expiry_of(d->published);
+	if (d->draft && d->type == TUF_TARGETS)
+		compare_targets(d, s);
 	if (now.role) {
 		s->threshold = (unsigned)now.role->threshold;
 		rc = writer_valid(d, m->json, &now, &s->valid, e);
