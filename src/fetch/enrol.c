@@ -208,8 +208,10 @@ static int settle_trust(const struct enrol *what, const struct store *from, cons
 	CLEANUP(mem_free_ptr) char *source = store_trust_dir(from, what->name);
 	CLEANUP(mem_free_ptr) char *target = store_trust_dir(to, what->name);
 	int rc = file_mkdirs_for(target, 0755, e);
-	if (tuf_client_is_initialised(target))
-		return err_set(e, ERR_CONFLICT, "%s: another process began it meanwhile", target);
+	if (tuf_client_is_initialised(target)) {
+		err_set(e, ERR_CONFLICT, "%s: another process began it meanwhile", target);
+		return err_hint(e, "run the same command again: it goes on from what was begun");
+	}
 	/* Without a root nothing in it can be used. */
 	file_remove_tree(target);
 	return rc < 0 ? rc : file_rename(source, target, e);

@@ -230,6 +230,34 @@ def test_two_at_once_lose_nothing(user, publisher, root):
 
 # -- list and remove -----------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("what", ["trust", "section"])
+def test_what_came_meanwhile_is_kept(user, work, publisher, root, fault_server, what):
+    """While one verifies, another begins the same trust, or takes the same name."""
+    slow = fault_server(publisher.tree)
+    slow.add(path="targets/*.catalog.json", delay=2)
+    first = user.start("repository", "add", "demo", slow.url, "--root", root)
+    deadline = time.monotonic() + 10
+    while not any("catalog.json" in e["path"] for e in slow.log):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    if what == "trust":
+        user("--config", work / "other.conf", "repository", "add", "demo", publisher.tree,
+             "--root", root)
+    else:
+        conf(user).parent.mkdir(parents=True)
+        conf(user).write_text("[repository.demo]\nmetadata = https://example.org/\n")
+    _, err = first.communicate(timeout=20)
+    assert first.returncode == 8, err
+    if what == "trust":
+        assert "another process began it meanwhile" in err and not conf(user).exists()
+        slow.mend()
+        user("repository", "add", "demo", slow.url, "--root", root)     # the way out
+    else:
+        assert "there is a repository demo already" in err
+        assert conf(user).read_text() == "[repository.demo]\nmetadata = https://example.org/\n"
+    assert not list(user.store.glob(".adding-*"))
+
+
 def test_list(user, publisher, root, validate):
     result = user("repository", "list")
     assert result.out == "" and "ferry repository add" in result.err
