@@ -290,9 +290,11 @@ int enrol_add(const struct enrol *what, const struct store *s,
 		err_set(e, ERR_USAGE, "'%s' is not a SHA-256 in hex", what->root_sha256);
 		rc = err_hint(e, "--root-sha256 wants the 64 digits that the publisher gave you");
 	}
-	if (rc == 0 && s->read_only)
-		rc = err_set(e, ERR_SYSTEM, "the store %s is read-only: no trust can begin in it",
-			     s->home);
+	if (rc == 0 && s->read_only) {
+		err_set(e, ERR_SYSTEM, "the store %s is read-only: no trust can begin in it",
+			s->home);
+		rc = err_hint(e, "choose another store with FERRY_HOME, or make it writable");
+	}
 	if (rc < 0)
 		return rc;
 	if (what->root) {

@@ -230,6 +230,19 @@ def test_two_at_once_lose_nothing(user, publisher, root):
 
 # -- list and remove -----------------------------------------------------------------------------------
 
+def test_no_trust_begins_in_a_read_only_store(user, publisher, root):
+    user("repository", "list")
+    user.store.mkdir(exist_ok=True)
+    with read_only(user.store) as wrap:
+        process = subprocess.run(wrap(user.command("repository", "add", "demo", publisher.tree,
+                                                   "--root", root)),
+                                 cwd=user.work, text=True, env=user.environment(None),
+                                 capture_output=True)
+    assert process.returncode == 7, process.stderr
+    assert "no trust can begin in it" in process.stderr and "FERRY_HOME" in process.stderr
+    assert nothing_was_written(user)
+
+
 @pytest.mark.parametrize("what", ["trust", "section"])
 def test_what_came_meanwhile_is_kept(user, work, publisher, root, fault_server, what):
     """While one verifies, another begins the same trust, or takes the same name."""
@@ -290,6 +303,19 @@ def test_remove(user, publisher, root, validate):
     assert not pin.exists() and not trust(user).exists()
     user("repository", "remove", "--purge", "demo", check=3)
     user("repository", "remove", "../trust", "--purge", check=2)
+
+
+def test_a_pin_that_another_section_names_is_kept(user, publisher, root):
+    user("repository", "add", "demo", publisher.tree, "--root", root)
+    with conf(user).open("a") as f:
+        f.write(f"[repository.twin]\nmetadata = file://{publisher.tree}\nroot = demo.root.json\n")
+    user("list", "-q")
+    user("repository", "remove", "demo", "--purge")
+    assert not trust(user).exists() and (conf(user).parent / "demo.root.json").exists()
+    shutil.rmtree(trust(user, "twin"))
+    user("list")
+    user("repository", "remove", "twin", "--purge")
+    assert not trust(user, "twin").exists()
 
 
 def test_a_publishers_section_is_not_removed(user, publisher):
