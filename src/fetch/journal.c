@@ -96,6 +96,16 @@ int journal_read(const char *path, const struct grid *grid, const struct digest 
 	return load(path, grid, sha256, claimed, &len, &ours, e);
 }
 
+/* In place: a header that is torn is no header, and is begun anew; nothing stands behind it yet. */
+static int begin(const struct journal *j, struct err *e)
+{
+	CLEANUP(file_close) int fd = open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+					  0644);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", j->path);
+	return file_write(fd, j->header, sizeof j->header, j->path, e);
+}
+
 /* One try. *gone: another process, done with the same file, removed the journal under our
  * hands (where locks do not work). */
 static int try_open(struct journal *j, const struct grid *grid, const struct digest *sha256,
@@ -107,7 +117,7 @@ static int try_open(struct journal *j, const struct grid *grid, const struct dig
 	bool ours;
 	int rc = load(j->path, grid, sha256, claimed, &len, &ours, e);
 	if (rc == 0 && !ours)
-		rc = file_write_atomic(j->path, j->header, sizeof j->header, 0644, e);
+		rc = begin(j, e);
 	if (rc < 0)
 		return rc;
 	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC);
