@@ -2,7 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "catalog/repository_internal.h"
-#include "catalog/tuf/match.h"
+#include "tuf/match.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -1,6 +1,6 @@
 #include "cli/catalog_ceremony.h"
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 #include "util/mem.h"
 #include "util/path.h"
 

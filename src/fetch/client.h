@@ -9,7 +9,7 @@
 #define FERRY_FETCH_CLIENT_H
 
 #include "catalog/catalog.h"
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "fetch/source.h"
 #include "fetch/transport.h"
 #include "store/store.h"

@@ -17,7 +17,7 @@
 #ifndef FERRY_FETCH_TRANSPORT_H
 #define FERRY_FETCH_TRANSPORT_H
 
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "fetch/endpoint.h"
 #include "util/report.h"
 

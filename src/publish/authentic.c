@@ -1,6 +1,6 @@
 #include "publish/authentic.h"
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 #include "util/mem.h"
 #include "util/path.h"
 

@@ -1,6 +1,6 @@
 #include "publish/lineage.h"
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 #include "publish/authentic.h"
 #include "publish/release.h"
 #include "util/file.h"

@@ -8,7 +8,7 @@
  * next one and a reading without network take from the folder.
  */
 #include "catalog/sign/privkey.h"
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

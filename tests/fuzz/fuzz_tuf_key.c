@@ -1,5 +1,5 @@
 /* A key object, and a signature that is checked with it: JSON, a NUL, the signature. */
-#include "catalog/tuf/key.h"
+#include "tuf/key.h"
 
 #include <string.h>
 

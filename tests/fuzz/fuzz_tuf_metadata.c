@@ -1,6 +1,6 @@
 /* Metadata of all four kinds, up to counting its signatures. First byte: the kind. */
-#include "catalog/tuf/match.h"
-#include "catalog/tuf/metadata.h"
+#include "tuf/match.h"
+#include "tuf/metadata.h"
 #include "util/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,8 +2,8 @@
  * What names of roles and target paths become: names of files, parts of URLs, matches of
  * patterns, bins. The input is a name, and after a NUL a pattern.
  */
-#include "catalog/tuf/folder.h"
-#include "catalog/tuf/match.h"
+#include "tuf/folder.h"
+#include "tuf/match.h"
 #include "util/mem.h"
 #include "util/path.h"
 #include "util/text.h"

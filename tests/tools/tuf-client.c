@@ -6,7 +6,7 @@
  *              --target-base-url URL --target-dir DIR download
  * Exits 0 or 1. The clock is libc's, so that faketime works.
  */
-#include "catalog/tuf/artifact.h"
+#include "tuf/artifact.h"
 #include "http/http.h"
 #include "util/file.h"
 #include "util/mem.h"

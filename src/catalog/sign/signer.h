@@ -13,7 +13,7 @@
 #ifndef FERRY_CATALOG_SIGN_SIGNER_H
 #define FERRY_CATALOG_SIGN_SIGNER_H
 
-#include "catalog/tuf/key.h"
+#include "tuf/key.h"
 
 struct signer {
 	struct tuf_key *key;    /* the public key; owned */

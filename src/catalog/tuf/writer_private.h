@@ -5,7 +5,7 @@
 #ifndef FERRY_CATALOG_TUF_WRITER_PRIVATE_H
 #define FERRY_CATALOG_TUF_WRITER_PRIVATE_H
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 #include "catalog/tuf/writer.h"
 
 struct writer_doc {

@@ -1,6 +1,6 @@
 #include "catalog/tuf/writer_private.h"
 
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "util/mem.h"
 
 #include <string.h>

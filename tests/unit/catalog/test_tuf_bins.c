@@ -1,5 +1,5 @@
 /* Hash bins from both sides: the writer makes them, the client looks targets up. */
-#include "catalog/tuf/match.h"
+#include "tuf/match.h"
 #include "publisher.h"
 #include "unit.h"
 #include "util/file.h"

@@ -1,6 +1,6 @@
 #include "tuf_sim.h"
 
-#include "catalog/tuf/match.h"
+#include "tuf/match.h"
 #include "util/file.h"
 #include "util/mem.h"
 

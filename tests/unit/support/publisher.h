@@ -6,7 +6,7 @@
 #define UNIT_PUBLISHER_H
 
 #include "catalog/sign/privkey.h"
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "catalog/tuf/writer.h"
 #include "util/text.h"
 

@@ -9,7 +9,7 @@
 #include "unit.h"
 
 #include "catalog/sign/privkey.h"
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "json/json.h"
 
 #define SIM_NOW 1800000000LL            /* 2027-01-15T08:00:00Z */

@@ -1,4 +1,4 @@
-#include "catalog/tuf/artifact.h"
+#include "tuf/artifact.h"
 #include "tuf_sim.h"
 
 #include "util/file.h"

@@ -1,6 +1,6 @@
-#include "catalog/tuf/artifact.h"
+#include "tuf/artifact.h"
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

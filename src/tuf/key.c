@@ -1,4 +1,4 @@
-#include "catalog/tuf/key.h"
+#include "tuf/key.h"
 
 #include "util/mem.h"
 #include "util/text.h"

@@ -1,6 +1,6 @@
-#include "catalog/tuf/search.h"
+#include "tuf/search.h"
 
-#include "catalog/tuf/match.h"
+#include "tuf/match.h"
 #include "util/mem.h"
 #include "util/text.h"
 

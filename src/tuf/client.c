@@ -1,8 +1,8 @@
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 
-#include "catalog/tuf/folder.h"
-#include "catalog/tuf/search.h"
-#include "catalog/tuf/trusted.h"
+#include "tuf/folder.h"
+#include "tuf/search.h"
+#include "tuf/trusted.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

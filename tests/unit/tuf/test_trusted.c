@@ -1,7 +1,7 @@
 /*
  * The trusted set by itself, where the workflow of the client hides one check behind another.
  */
-#include "catalog/tuf/trusted.h"
+#include "tuf/trusted.h"
 #include "tuf_sim.h"
 
 static int set_up(void **state)

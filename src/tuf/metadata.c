@@ -1,4 +1,4 @@
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 
 #include "util/mem.h"
 #include "util/text.h"

@@ -8,7 +8,7 @@
 #ifndef FERRY_CATALOG_TUF_TRUSTED_H
 #define FERRY_CATALOG_TUF_TRUSTED_H
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 
 /* A role that was verified against one delegator. The same file may be here several
  * times, once for each of its delegators; the first entry owns it. */

@@ -1,6 +1,6 @@
-#include "catalog/tuf/folder.h"
+#include "tuf/folder.h"
 
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -6,7 +6,7 @@
 #ifndef FERRY_CATALOG_TUF_FOLDER_H
 #define FERRY_CATALOG_TUF_FOLDER_H
 
-#include "catalog/tuf/trusted.h"
+#include "tuf/trusted.h"
 
 /* Where a role's file is; caller frees. */
 char *tuf_folder_path(const char *dir, const char *role);

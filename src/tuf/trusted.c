@@ -1,4 +1,4 @@
-#include "catalog/tuf/trusted.h"
+#include "tuf/trusted.h"
 
 #include "util/mem.h"
 #include "util/text.h"

@@ -13,7 +13,7 @@
 #ifndef FERRY_CATALOG_TUF_METADATA_H
 #define FERRY_CATALOG_TUF_METADATA_H
 
-#include "catalog/tuf/key.h"
+#include "tuf/key.h"
 
 #define TUF_MAX_KEYS 1024
 #define TUF_MAX_SIGNATURES 1024

@@ -4,7 +4,7 @@
 #ifndef FERRY_CATALOG_TUF_MATCH_H
 #define FERRY_CATALOG_TUF_MATCH_H
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 
 /* A shell-style pattern, case-sensitive: '*', '?', "[a-z]", "[!a]". Pattern and path must
  * have the same number of parts between slashes; each part is matched by itself, so that

@@ -7,7 +7,7 @@
 #ifndef FERRY_CATALOG_TUF_SEARCH_H
 #define FERRY_CATALOG_TUF_SEARCH_H
 
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 
 /* Gives the verified metadata of a role that parent delegates to, borrowed. An error
  * ends the search. */

@@ -5,7 +5,7 @@
 #ifndef FERRY_CATALOG_TUF_ARTIFACT_H
 #define FERRY_CATALOG_TUF_ARTIFACT_H
 
-#include "catalog/tuf/client.h"
+#include "tuf/client.h"
 
 #define TUF_ARTIFACT_MAX GIB
 

@@ -1,4 +1,4 @@
-#include "catalog/tuf/metadata.h"
+#include "tuf/metadata.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"

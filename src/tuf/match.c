@@ -1,4 +1,4 @@
-#include "catalog/tuf/match.h"
+#include "tuf/match.h"
 
 #include "util/mem.h"
 #include "util/text.h"
