@@ -1,7 +1,7 @@
 #include "catalog/check.h"
 
 #include "catalog/card.h"
-#include "catalog/minisig.h"
+#include "sign/minisig.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"

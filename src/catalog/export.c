@@ -1,7 +1,7 @@
 #include "catalog/export.h"
 
 #include "catalog/metalink.h"
-#include "catalog/modelsig.h"
+#include "sign/modelsig.h"
 #include "catalog/repository_internal.h"
 #include "http/url.h"
 #include "util/file.h"

@@ -8,7 +8,7 @@
 #define FERRY_CATALOG_EXPORT_H
 
 #include "catalog/repository.h"
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 #include "catalog/sums.h"
 
 struct export {

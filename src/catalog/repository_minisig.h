@@ -12,8 +12,8 @@
 #ifndef FERRY_CATALOG_REPOSITORY_MINISIG_H
 #define FERRY_CATALOG_REPOSITORY_MINISIG_H
 
-#include "catalog/keyring.h"
-#include "catalog/minisig.h"
+#include "sign/keyring.h"
+#include "sign/minisig.h"
 #include "catalog/tuf/tree.h"
 
 /* The Ed25519 keys of the role targets, in the root's order; there may be none. */

@@ -6,7 +6,7 @@
 #ifndef FERRY_CATALOG_REPOSITORY_SIGN_H
 #define FERRY_CATALOG_REPOSITORY_SIGN_H
 
-#include "catalog/keyring.h"
+#include "sign/keyring.h"
 #include "catalog/repository.h"
 #include "catalog/tuf/writer.h"
 

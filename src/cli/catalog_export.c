@@ -2,7 +2,7 @@
 
 #include "catalog/export.h"
 #include "catalog/metalink.h"
-#include "catalog/modelsig.h"
+#include "sign/modelsig.h"
 #include "catalog/repository_minisig.h"
 #include "util/file.h"
 #include "util/mem.h"

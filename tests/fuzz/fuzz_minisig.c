@@ -1,7 +1,7 @@
 /* The reader of minisign signatures, and that no key verifies what it did not sign. */
-#include "catalog/minisig.h"
+#include "sign/minisig.h"
 
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 
 #include <stdlib.h>
 #include <string.h>

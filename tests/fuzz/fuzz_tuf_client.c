@@ -7,7 +7,7 @@
  * What must hold: only bytes that were served are stored; what one refresh trusts, the
  * next one and a reading without network take from the folder.
  */
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 #include "tuf/client.h"
 #include "util/file.h"
 #include "util/mem.h"

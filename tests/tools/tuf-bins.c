@@ -4,7 +4,7 @@
  * FILES model files, each with its manifest, are listed but do not exist; one small target,
  * "models/tiny/tiny.gguf", does. KEYS gets a plain private key for each role. BINS 0: all in targets.
  */
-#include "catalog/keyring.h"
+#include "sign/keyring.h"
 #include "catalog/tuf/writer.h"
 #include "util/file.h"
 #include "util/mem.h"

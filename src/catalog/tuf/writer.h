@@ -23,7 +23,7 @@
 #ifndef FERRY_CATALOG_TUF_WRITER_H
 #define FERRY_CATALOG_TUF_WRITER_H
 
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 #include "catalog/tuf/tree.h"
 #include "util/text.h"
 

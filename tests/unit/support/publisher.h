@@ -5,7 +5,7 @@
 #ifndef UNIT_PUBLISHER_H
 #define UNIT_PUBLISHER_H
 
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 #include "tuf/client.h"
 #include "catalog/tuf/writer.h"
 #include "util/text.h"

@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 #include "tuf/client.h"
 #include "json/json.h"
 

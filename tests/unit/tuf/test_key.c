@@ -5,7 +5,7 @@
 #include "util/path.h"
 #include "util/text.h"
 
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>

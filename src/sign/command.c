@@ -1,4 +1,4 @@
-#include "catalog/sign/command.h"
+#include "sign/command.h"
 
 #include "util/child.h"
 #include "util/file.h"

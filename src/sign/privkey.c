@@ -1,4 +1,4 @@
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 
 #include "util/file.h"
 #include "util/mem.h"

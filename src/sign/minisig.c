@@ -1,4 +1,4 @@
-#include "catalog/minisig.h"
+#include "sign/minisig.h"
 
 #include "catalog/base64.h"
 #include "util/mem.h"

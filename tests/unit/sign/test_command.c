@@ -1,5 +1,5 @@
-#include "catalog/sign/command.h"
-#include "catalog/sign/privkey.h"
+#include "sign/command.h"
+#include "sign/privkey.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -19,7 +19,7 @@
 #ifndef FERRY_CATALOG_SIGN_COMMAND_H
 #define FERRY_CATALOG_SIGN_COMMAND_H
 
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 
 #define COMMAND_TIMEOUT_S 120
 

@@ -9,7 +9,7 @@
 #ifndef FERRY_CATALOG_MODELSIG_H
 #define FERRY_CATALOG_MODELSIG_H
 
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 
 #define MODELSIG_NAME "model.sig"       /* beside the files; verifiers ignore it */
 #define MODELSIG_MAX_BYTES (8 * MIB)

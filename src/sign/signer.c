@@ -1,4 +1,4 @@
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 
 #include "util/mem.h"
 

@@ -19,7 +19,7 @@
 #ifndef FERRY_CATALOG_MINISIG_H
 #define FERRY_CATALOG_MINISIG_H
 
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 
 #define MINISIG_SUFFIX ".minisig"
 #define MINISIG_MAX_BYTES (16 * KIB)

@@ -6,7 +6,7 @@
 #ifndef FERRY_CATALOG_SIGN_PRIVKEY_H
 #define FERRY_CATALOG_SIGN_PRIVKEY_H
 
-#include "catalog/sign/signer.h"
+#include "sign/signer.h"
 
 enum privkey_kind { PRIVKEY_ED25519, PRIVKEY_ECDSA_P256 };
 

@@ -14,7 +14,7 @@
 #ifndef FERRY_CATALOG_KEYRING_H
 #define FERRY_CATALOG_KEYRING_H
 
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 #include "util/text.h"
 
 enum keyring_kind { KEYRING_FILE, KEYRING_COMMAND, KEYRING_PUBLIC };

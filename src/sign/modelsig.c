@@ -1,4 +1,4 @@
-#include "catalog/modelsig.h"
+#include "sign/modelsig.h"
 
 #include "catalog/base64.h"
 #include "util/mem.h"

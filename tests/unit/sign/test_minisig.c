@@ -1,7 +1,7 @@
-#include "catalog/minisig.h"
+#include "sign/minisig.h"
 
 #include "catalog/base64.h"
-#include "catalog/sign/privkey.h"
+#include "sign/privkey.h"
 #include "util/mem.h"
 #include "util/text.h"
 

@@ -1,6 +1,6 @@
-#include "catalog/keyring.h"
+#include "sign/keyring.h"
 
-#include "catalog/sign/command.h"
+#include "sign/command.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
