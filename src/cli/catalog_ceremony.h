@@ -2,7 +2,7 @@
 #ifndef FERRY_CLI_CATALOG_CEREMONY_H
 #define FERRY_CLI_CATALOG_CEREMONY_H
 
-#include "catalog/repository_ceremony.h"
+#include "repository/ceremony.h"
 #include "cli/catalog_common.h"
 
 /* catalog_opts come first. */

@@ -3,7 +3,7 @@
 #define FERRY_CLI_CATALOG_COMMON_H
 
 #include "catalog/mirrors.h"
-#include "catalog/repository_sign.h"
+#include "repository/sign.h"
 #include "cli/cli.h"
 
 /* The options of all of them; each lists those that it has. */

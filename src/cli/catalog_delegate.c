@@ -1,4 +1,4 @@
-#include "catalog/repository_delegate.h"
+#include "repository/delegate.h"
 #include "cli/catalog_common.h"
 
 #include "util/mem.h"

@@ -1,9 +1,9 @@
 #include "cli/catalog_common.h"
 
-#include "catalog/export.h"
+#include "repository/export.h"
 #include "catalog/metalink.h"
 #include "sign/modelsig.h"
-#include "catalog/repository_minisig.h"
+#include "repository/minisign.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

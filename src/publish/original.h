@@ -12,7 +12,7 @@
 #ifndef FERRY_PUBLISH_ORIGINAL_H
 #define FERRY_PUBLISH_ORIGINAL_H
 
-#include "catalog/repository.h"
+#include "repository/repository.h"
 #include "mirror/mirror.h"
 
 struct original {

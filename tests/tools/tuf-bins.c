@@ -5,7 +5,7 @@
  * "models/tiny/tiny.gguf", does. KEYS gets a plain private key for each role. BINS 0: all in targets.
  */
 #include "sign/keyring.h"
-#include "catalog/tuf/writer.h"
+#include "repository/writer/writer.h"
 #include "util/file.h"
 #include "util/mem.h"
 

@@ -7,7 +7,7 @@
 
 #include "sign/privkey.h"
 #include "tuf/client.h"
-#include "catalog/tuf/writer.h"
+#include "repository/writer/writer.h"
 #include "util/text.h"
 
 #define NOW 1800000000      /* 2027-01-15 */

@@ -1,0 +1,345 @@
+#include "repository/export.h"
+
+#include "catalog/metalink.h"
+#include "sign/modelsig.h"
+#include "repository/internal.h"
+#include "http/url.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+/* ---- the tree ---- */
+
+void export_release(struct export *x)
+{
+	catalog_release(&x->catalog);
+	repository_files_release(&x->files);
+	free(x->by_key);
+	free(x->dir);
+	*x = (struct export){ 0 };
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct repository_file *const *x = a, *const *y = b;
+	return strcmp((*x)->key, (*y)->key);
+}
+
+static int compare_key_to(const void *key, const void *b)
+{
+	const struct repository_file *const *y = b;
+	return strcmp(key, (*y)->key);
+}
+
+static const struct repository_file *find_key(const struct export *x, const char *key)
+{
+	const struct repository_file **found =
+		bsearch(key, x->by_key, x->files.count, sizeof *x->by_key, compare_key_to);
+	return found ? *found : NULL;
+}
+
+/* "metadata/7.targets.json" → 7; 0 for any other file. */
+static uint64_t targets_version(const char *key)
+{
+	static const char folder[] = "metadata/", name[] = ".targets.json";
+	const char *dot = strchr(key, '.');
+	uint64_t version;
+	if (!str_starts(key, folder) || !dot || strcmp(dot, name) != 0)
+		return 0;
+	CLEANUP(mem_free_ptr) char *number = mem_strndup(key + strlen(folder),
+							 (size_t)(dot - key) - strlen(folder));
+	return parse_u64(number, &version) ? version : 0;
+}
+
+int export_open(const char *dir, struct export *out, struct err *e)
+{
+	CLEANUP(export_release) struct export x = { .dir = mem_strdup(dir) };
+	int rc = repository_published(dir, &x.files, e);
+	if (rc == 0)
+		rc = repository_catalog(dir, &x.catalog, e);
+	if (rc < 0)
+		return rc;
+	x.by_key = mem_alloc((x.files.count + 1) * sizeof *x.by_key);
+	for (size_t i = 0; i < x.files.count; i++) {
+		x.by_key[i] = &x.files.at[i];
+		x.version = MAX(x.version, targets_version(x.files.at[i].key));
+	}
+	qsort(x.by_key, x.files.count, sizeof *x.by_key, compare_keys);
+	*out = x;
+	x = (struct export){ 0 };
+	return 0;
+}
+
+/* The object of a file in the catalog. */
+static int find_object(const struct export *x, const struct card_file *f,
+		       const struct repository_file **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *name = repository_object_name(f->path, &f->sha256);
+	CLEANUP(mem_free_ptr) char *key = mem_printf("targets/%s", name);
+	const struct repository_file *file = find_key(x, key);
+	if (!file || file->size != f->size)
+		return err_set(e, ERR_INTEGRITY, "%s: the catalog lists it, but the signed metadata "
+			       "does not", f->path);
+	*out = file;
+	return 0;
+}
+
+/* ---- what is meant ---- */
+
+static int parse_reference(const struct export *x, const char *text, struct reference *out,
+			   struct err *e)
+{
+	int rc = reference_parse(text, out, e);
+	if (rc < 0 || !out->repository || strcmp(out->repository, x->catalog.name) == 0)
+		return rc;
+	err_set(e, ERR_NOT_FOUND, "%s: this repository is '%s', not '%s'", text, x->catalog.name,
+		out->repository);
+	reference_release(out);
+	return -(int)e->class;
+}
+
+int export_find(const struct export *x, const char *text, const struct card **model,
+		const struct card_variant **variant, struct err *e)
+{
+	CLEANUP(reference_release) struct reference r = { 0 };
+	int rc = parse_reference(x, text, &r, e);
+	if (rc == 0)
+		rc = catalog_resolve(&x->catalog, &r, model, variant, e);
+	if (rc == 0 && (*variant)->file_count == 0)
+		rc = err_set(e, ERR_NOT_FOUND, "%s:%s is planned: it has no files yet", (*model)->id,
+			     (*variant)->id);
+	return rc;
+}
+
+/* ---- SHA256SUMS ---- */
+
+struct listing {
+	const struct export *x;
+	const struct card_file **at;
+	size_t count, cap;
+};
+
+static void list_variant(struct listing *l, const struct card_variant *v)
+{
+	for (size_t i = 0; i < v->file_count; i++) {
+		l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
+		l->at[l->count++] = &v->files[i];
+	}
+}
+
+static void list_model(struct listing *l, const struct card *c)
+{
+	for (size_t i = 0; i < c->variant_count; i++)
+		list_variant(l, &c->variants[i]);
+}
+
+static int list_files(struct listing *l, const char *text, struct err *e)
+{
+	CLEANUP(reference_release) struct reference r = { 0 };
+	const struct card *model;
+	const struct card_variant *variant;
+	for (size_t i = 0; !text && i < l->x->catalog.model_count; i++)
+		list_model(l, &l->x->catalog.models[i]);
+	if (!text)
+		return 0;
+	int rc = parse_reference(l->x, text, &r, e);
+	if (rc == 0)
+		rc = catalog_resolve(&l->x->catalog, &r, &model, &variant, e);
+	if (rc < 0)
+		return rc;
+	if (r.variant)
+		list_variant(l, variant);
+	else
+		list_model(l, model);
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct card_file *const *x = a, *const *y = b;
+	int order = strcmp((*x)->path, (*y)->path);
+	return order ? order : memcmp(&(*x)->sha256, &(*y)->sha256, sizeof (*x)->sha256);
+}
+
+/* The length of the folder, its '/' included, that the first and last of a sorted list share:
+ * then all between share it, too. */
+static size_t shared_folder(const struct listing *l)
+{
+	const char *a = l->at[0]->path, *b = l->at[l->count - 1]->path;
+	size_t length = 0;
+	for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+		if (a[i] == '/')
+			length = i + 1;
+	return length;
+}
+
+static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *out,
+		   struct err *e)
+{
+	const struct card_file *f = l->at[i], *before = i ? l->at[i - 1] : NULL;
+	const struct repository_file *object;
+	if (before && strcmp(before->path, f->path) == 0) {
+		if (digest_equal(&before->sha256, &f->sha256))
+			return 0;
+		return err_set(e, ERR_INTEGRITY, "%s: the catalog lists two different files of this "
+			       "name", f->path);
+	}
+	int rc = find_object(l->x, f, &object, e);
+	if (rc < 0)
+		return rc;
+	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+	out->at[out->count++] = (struct sums_entry){ .name = mem_strdup(f->path + skip),
+						     .sha256 = object->sha256 };
+	return 0;
+}
+
+int export_sums(const struct export *x, const char *reference, struct sums *out, struct err *e)
+{
+	CLEANUP(sums_release) struct sums sums = { 0 };
+	struct listing l = { .x = x };
+	int rc = list_files(&l, reference, e);
+	if (rc == 0 && l.count) {
+		qsort(l.at, l.count, sizeof *l.at, by_path);
+		size_t skip = reference ? shared_folder(&l) : 0;
+		for (size_t i = 0; rc == 0 && i < l.count; i++)
+			rc = add_sum(&l, i, skip, &sums, e);
+	}
+	free(l.at);
+	if (rc < 0)
+		return rc;
+	*out = sums;
+	sums = (struct sums){ 0 };
+	return 0;
+}
+
+/* ---- Metalink ---- */
+
+/* GitHub's parts and git's trees are no places where a whole file has an address, and behind a
+ * query there is none. */
+static bool serves_files(const struct catalog_mirror *m)
+{
+	static const char *const kinds[] = { "file", "http", "s3", "r2" };
+	bool http = (str_starts(m->url, "https://") || str_starts(m->url, "http://")) &&
+		    !strchr(m->url, '?');
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(m->kind, kinds[i]) == 0)
+			return http && strcmp(m->holds, "metadata") != 0;
+	return false;
+}
+
+static int need_mirrors(const struct export *x, struct err *e)
+{
+	for (size_t i = 0; i < x->catalog.mirror_count; i++)
+		if (serves_files(&x->catalog.mirrors[i]))
+			return 0;
+	err_set(e, ERR_NOT_FOUND, "the signed catalog names no mirror with an http or https URL "
+		"that holds model files");
+	return err_hint(e, "give a [mirror.NAME] of ferry.conf its public url, then run `ferry "
+			"catalog sign`");
+}
+
+/* What one entry of a Metalink borrows from. */
+struct entry {
+	struct manifest manifest;
+	struct metalink_url urls[CATALOG_MAX_MIRRORS];
+	size_t url_count;
+};
+
+static void entries_free(struct entry *at, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		manifest_release(&at[i].manifest);
+		for (size_t k = 0; k < at[i].url_count; k++)
+			free(at[i].urls[k].url);
+	}
+	free(at);
+}
+
+static int load_manifest(const struct export *x, const struct repository_file *object,
+			 struct manifest *out, struct err *e)
+{
+	const struct repository_file *f =
+		object->manifest_key ? find_key(x, object->manifest_key) : NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	struct digest have;
+	if (!f)
+		return err_set(e, ERR_INTEGRITY, "%s: the signed metadata has no manifest of it",
+			       object->key);
+	CLEANUP(mem_free_ptr) char *path = path_join(x->dir, f->key);
+	int rc = file_read_all(path, &text, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(buf_str(&text), text.len, &have);
+	if (!digest_equal(&have, &f->sha256))
+		rc = err_set(e, ERR_INTEGRITY, "%s: not the bytes that were signed", path);
+	else
+		rc = manifest_parse(buf_str(&text), text.len, path, out, e);
+	if (rc < 0)
+		return err_hint(e, "run `ferry catalog add` again for this model, then sign");
+	if (out->grid.size != object->size || !digest_equal(&out->sha256, &object->sha256))
+		return err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file", path);
+	return 0;
+}
+
+static int fill(const struct export *x, const struct card_file *f, struct entry *entry,
+		struct metalink_file *out, struct err *e)
+{
+	const struct repository_file *object;
+	int rc = find_object(x, f, &object, e);
+	if (rc < 0 || (rc = load_manifest(x, object, &entry->manifest, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < x->catalog.mirror_count; i++) {
+		const struct catalog_mirror *m = &x->catalog.mirrors[i];
+		if (serves_files(m) && entry->url_count < ARRAY_LEN(entry->urls))
+			entry->urls[entry->url_count++] = (struct metalink_url){
+				.url = url_join(m->url, object->key), .priority = m->priority,
+				.region = m->region };
+	}
+	*out = (struct metalink_file){
+		.name = f->name, .sha256 = f->sha256, .grid = entry->manifest.grid,
+		.pieces = entry->manifest.pieces, .urls = entry->urls,
+		.url_count = entry->url_count };
+	return 0;
+}
+
+int export_metalink(const struct export *x, const struct card *model,
+		    const struct card_variant *variant, struct buf *out, struct err *e)
+{
+	size_t count = variant->file_count;
+	CLEANUP(mem_free_ptr) struct metalink_file *files = mem_alloc(count * sizeof *files);
+	struct entry *entries = mem_alloc(count * sizeof *entries);
+	int rc = need_mirrors(x, e);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = fill(x, &variant->files[i], &entries[i], &files[i], e);
+	if (rc == 0) {
+		const struct metalink m = {
+			.published = x->catalog.updated, .identity = model->title,
+			.version = variant->id, .description = model->summary,
+			.publisher = x->catalog.title ? x->catalog.title : x->catalog.name,
+			.files = files, .file_count = count };
+		rc = metalink_format(&m, out, e);
+	}
+	entries_free(entries, count);
+	return rc < 0 ? err_context(e, "%s:%s", model->id, variant->id) : 0;
+}
+
+/* ---- model signatures ---- */
+
+int export_model_signature(const struct export *x, const struct card *model,
+			   const struct card_variant *variant, struct signer *s, struct buf *out,
+			   struct err *e)
+{
+	size_t count = variant->file_count;
+	CLEANUP(mem_free_ptr) struct modelsig_file *files = mem_alloc(count * sizeof *files);
+	CLEANUP(mem_free_ptr) char *folder = mem_printf("%s:%s", model->id, variant->id);
+	for (size_t i = 0; i < count; i++) {
+		const struct repository_file *object;
+		int rc = find_object(x, &variant->files[i], &object, e);
+		if (rc < 0)
+			return rc;
+		files[i] = (struct modelsig_file){ variant->files[i].name, object->sha256 };
+	}
+	return modelsig_bundle(s, folder, files, count, out, e);
+}

@@ -1,0 +1,308 @@
+#include "repository/minisign.h"
+
+#include "catalog/catalog.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define NAME CATALOG_TARGET MINISIG_SUFFIX
+#define UNTRUSTED "catalog of %s, signed by Model Ferry with targets key %s"
+
+/* ---- keys ---- */
+
+void repository_keys_release(struct repository_keys *k)
+{
+	for (size_t i = 0; i < k->count; i++)
+		tuf_key_free(k->at[i]);
+	free(k->at);
+	*k = (struct repository_keys){ 0 };
+}
+
+int repository_minisig_keys(const struct tuf_tree *tree, struct repository_keys *out,
+			    struct err *e)
+{
+	CLEANUP(repository_keys_release) struct repository_keys found = { 0 };
+	const json_t *all = json_object_get(tree->root, "keys");
+	json_t *role = json_object_get(json_object_get(tree->root, "roles"), "targets"), *id;
+	size_t i;
+	json_array_foreach (json_object_get(role, "keyids"), i, id) {
+		const char *text = json_string_value(id);
+		const json_t *object = text ? json_object_get(all, text) : NULL;
+		CLEANUP_PTR(tuf_key_free) struct tuf_key *key = NULL;
+		int rc = object ? tuf_key_parse(text, object, &key, e) : 0;
+		if (rc < 0)
+			return rc;
+		if (!key || !minisig_fits(key))
+			continue;
+		found.at = mem_grow(found.at, found.count, &found.cap, sizeof *found.at);
+		found.at[found.count++] = STEAL(key);
+	}
+	*out = found;
+	found = (struct repository_keys){ 0 };
+	return 0;
+}
+
+static int load_keys(const char *dir, struct repository_keys *out, struct err *e)
+{
+	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
+	int rc = tuf_tree_load(metadata, &tree, e);
+	return rc < 0 ? rc : repository_minisig_keys(&tree, out, e);
+}
+
+static struct signer *open_signer(const struct keyring_signers *s, const struct tuf_key *key)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (digest_equal(&s->at[i]->key->identity, &key->identity))
+			return s->at[i];
+	return NULL;
+}
+
+int repository_minisig_open(const struct repository_keys *wanted, const struct keyring *keys,
+			    privkey_ask ask, void *ctx, struct keyring_signers *opened,
+			    struct signer **out, struct err *e)
+{
+	static const char *const by_name[] = { NULL };
+	for (size_t i = 0; i < wanted->count; i++) {
+		CLEANUP(str_list_release) struct str_list id = { 0 };
+		str_list_add(&id, wanted->at[i]->id);
+		int rc = keyring_open(keys, &id, by_name, ask, ctx, opened, e);
+		if (rc < 0)
+			return rc;
+		*out = open_signer(opened, wanted->at[i]);
+		if (*out)
+			return 0;
+	}
+	err_set(e, ERR_NOT_FOUND, "%s: no Ed25519 key of the role targets is there", keys->dir);
+	return err_hint(e, "minisign knows only Ed25519; `ferry catalog key list` shows what a "
+			"folder has");
+}
+
+/* ---- files ---- */
+
+static char *published_path(const char *dir)
+{
+	return path_join(dir, NAME);
+}
+
+static char *draft_path(const char *dir)
+{
+	return path_join(dir, "drafts/" NAME);
+}
+
+/* One that is missing or broken is none. */
+static bool load(const char *path, struct buf *text, struct minisig *out)
+{
+	struct err none = ERR_INIT;
+	return file_read_all(path, text, &none) == 0 &&
+	       minisig_parse(buf_str(text), text->len, path, out, &none) == 0;
+}
+
+/* ---- signing ---- */
+
+char *repository_minisig_comment(const char *name, uint64_t version, const char *file,
+				 int64_t now_s)
+{
+	char time[TIME_TEXT];
+	format_time(time, now_s);
+	return mem_printf("repository:%s\tversion:%llu\tfile:%s\ttime:%s", name,
+			  (unsigned long long)version, file, time);
+}
+
+/* Is the comment the one of this version, whenever it was made? */
+static bool is_current(const struct repository_minisig *m, const struct minisig *sig)
+{
+	CLEANUP(mem_free_ptr) char *want =
+		repository_minisig_comment(m->name, m->version, CATALOG_TARGET, m->now_s);
+	size_t len = strlen(want) - strlen("0000-00-00T00:00:00Z");
+	return strncmp(sig->trusted, want, len) == 0;
+}
+
+static int write_new(const struct repository_minisig *m, struct signer *s, const char *path,
+		     struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
+	CLEANUP(mem_free_ptr) char *trusted =
+		repository_minisig_comment(m->name, m->version, CATALOG_TARGET, m->now_s);
+	CLEANUP(mem_free_ptr) char *untrusted = mem_printf(UNTRUSTED, m->name, s->key->id);
+	int rc = minisig_sign(s, m->catalog, m->catalog_len, untrusted, trusted, &text, e);
+	if (rc < 0)
+		return err_context(e, "signing %s", path);
+	rc = file_mkdirs_for(path, 0755, e);
+	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, 0644, e);
+}
+
+/* Where in the list the key that made the signature stands; the count when it does not. Key ids
+ * of minisign are the beginning of ours. */
+static size_t rank(const struct str_list *keyids, const struct minisig *sig)
+{
+	uint8_t raw[DIGEST_SIZE];
+	for (size_t i = 0; i < keyids->count; i++) {
+		size_t same = 0;
+		if (!hex_decode(raw, sizeof raw, keyids->at[i], false))
+			continue;
+		while (same < MINISIG_KEY_ID && raw[same] == sig->key_id[MINISIG_KEY_ID - 1 - same])
+			same++;
+		if (same == MINISIG_KEY_ID)
+			return i;
+	}
+	return keyids->count;
+}
+
+static struct signer *signer_by_id(const struct keyring_signers *s, const char *id)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->at[i]->key->id, id) == 0 && minisig_fits(s->at[i]->key))
+			return s->at[i];
+	return NULL;
+}
+
+int repository_minisig_draft(const struct repository_minisig *m, const struct str_list *keyids,
+			     struct err *e)
+{
+	CLEANUP(minisig_release) struct minisig have = { 0 };
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
+	CLEANUP(mem_free_ptr) char *path = draft_path(m->dir);
+	size_t before = load(path, &text, &have) && is_current(m, &have) ? rank(keyids, &have)
+									  : keyids->count;
+	/* One of an earlier key stays; whether it still fits the catalog is seen at the end. */
+	for (size_t i = 0; i < keyids->count && i <= before; i++) {
+		struct signer *s = signer_by_id(m->signers, keyids->at[i]);
+		if (s)
+			return write_new(m, s, path, e);
+	}
+	return 0;
+}
+
+/* ---- settling ---- */
+
+/* What there is to choose from. */
+struct choice {
+	struct repository_keys keys;
+	struct buf published_text, draft_text;
+	struct minisig published, draft;        /* trusted NULL: none */
+};
+
+static void choice_release(struct choice *c)
+{
+	repository_keys_release(&c->keys);
+	buf_release(&c->published_text);
+	buf_release(&c->draft_text);
+	minisig_release(&c->published);
+	minisig_release(&c->draft);
+}
+
+static bool verifies(const struct repository_minisig *m, const struct minisig *sig,
+		     const struct tuf_key *key)
+{
+	return sig->trusted && minisig_verify(sig, key, m->catalog, m->catalog_len);
+}
+
+static bool verifies_with_any(const struct repository_minisig *m, const struct choice *c,
+			      const struct minisig *sig)
+{
+	for (size_t i = 0; i < c->keys.count; i++)
+		if (verifies(m, sig, c->keys.at[i]))
+			return true;
+	return false;
+}
+
+/* The first key that has a signature, or can make one now; *done tells whether one had. */
+static int take_best(const struct repository_minisig *m, const struct choice *c, const char *path,
+		     bool *done, struct err *e)
+{
+	*done = true;
+	for (size_t i = 0; i < c->keys.count; i++) {
+		struct signer *s = open_signer(m->signers, c->keys.at[i]);
+		if (verifies(m, &c->draft, c->keys.at[i]) && is_current(m, &c->draft))
+			return file_write_atomic(path, c->draft_text.data, c->draft_text.len, 0644,
+						 e);
+		if (s)
+			return write_new(m, s, path, e);
+	}
+	*done = false;
+	return 0;
+}
+
+static int make_one(const struct repository_minisig *m, const struct choice *c, const char *path,
+		    bool *changed, struct err *e)
+{
+	bool valid = verifies_with_any(m, c, &c->published), done;
+	struct err none = ERR_INIT;
+	struct signer *s;
+	int rc = take_best(m, c, path, &done, e);
+	if (rc == 0 && !done && !valid &&
+	    repository_minisig_open(&c->keys, m->keys, m->ask, m->ask_ctx, m->signers, &s,
+				    &none) == 0) {
+		rc = write_new(m, s, path, e);
+		done = true;
+	} else if (none.class && !err_is(&none, ERR_NOT_FOUND)) {
+		*e = none;
+		return -(int)e->class;
+	}
+	/* A signature of another catalog is worse than none. */
+	if (rc == 0 && !done && !valid && file_exists(path)) {
+		rc = file_remove(path, e);
+		done = true;
+	}
+	*changed |= done;
+	return rc;
+}
+
+int repository_minisig_settle(const struct repository_minisig *m, bool *changed, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = published_path(m->dir);
+	CLEANUP(mem_free_ptr) char *draft = draft_path(m->dir);
+	CLEANUP(mem_free_ptr) char *drafts = path_dir(draft);
+	CLEANUP(choice_release) struct choice c = { .published_text = BUF_INIT(MINISIG_MAX_BYTES),
+						    .draft_text = BUF_INIT(MINISIG_MAX_BYTES) };
+	int rc = load_keys(m->dir, &c.keys, e);
+	if (rc < 0)
+		return rc;
+	load(path, &c.published_text, &c.published);
+	load(draft, &c.draft_text, &c.draft);
+	if (!verifies_with_any(m, &c, &c.published) || !is_current(m, &c.published))
+		rc = make_one(m, &c, path, changed, e);
+	if (rc == 0)
+		rc = file_remove(draft, e);
+	if (rc == 0)
+		file_remove_dir_if_empty(drafts);
+	return rc;
+}
+
+/* ---- for readers ---- */
+
+static size_t find_present(const char *dir, const struct repository_keys *keys)
+{
+	CLEANUP(minisig_release) struct minisig sig = { 0 };
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
+	CLEANUP(buf_release) struct buf catalog = BUF_INIT(CATALOG_MAX_BYTES);
+	CLEANUP(mem_free_ptr) char *path = published_path(dir);
+	CLEANUP(mem_free_ptr) char *plain = path_join(dir, CATALOG_TARGET);
+	struct err none = ERR_INIT;
+	if (load(path, &text, &sig) && file_read_all(plain, &catalog, &none) == 0)
+		for (size_t i = 0; i < keys->count; i++)
+			if (minisig_verify(&sig, keys->at[i], buf_str(&catalog), catalog.len))
+				return i;
+	return 0;
+}
+
+int repository_minisign_keys(const char *dir, struct repository_keys *out, size_t *present,
+			     struct err *e)
+{
+	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
+	int rc = load_keys(dir, &keys, e);
+	if (rc < 0)
+		return rc;
+	if (keys.count == 0) {
+		err_set(e, ERR_NOT_FOUND, "%s: the role targets has no Ed25519 key, and minisign "
+			"knows no other", dir);
+		return err_hint(e, "give targets an Ed25519 key, then sign again");
+	}
+	*present = find_present(dir, &keys);
+	*out = keys;
+	keys = (struct repository_keys){ 0 };
+	return 0;
+}

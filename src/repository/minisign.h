@@ -1,0 +1,69 @@
+/*
+ * catalog.json.minisig: the plain catalog signed with a targets key of the repository, for
+ * readers who have minisign and no TUF client.
+ *
+ * What always holds here:
+ *  - a signature stands beside catalog.json only if it verifies over exactly that file with an
+ *    Ed25519 key of the role targets, by the newest root of the tree;
+ *  - of several such keys the one that the root lists first is preferred, so that readers can
+ *    pin one key;
+ *  - its trusted comment names repository, version of targets, file and time.
+ */
+#ifndef FERRY_CATALOG_REPOSITORY_MINISIG_H
+#define FERRY_CATALOG_REPOSITORY_MINISIG_H
+
+#include "sign/keyring.h"
+#include "sign/minisig.h"
+#include "repository/writer/published.h"
+
+/* The Ed25519 keys of the role targets, in the root's order; there may be none. */
+struct repository_keys {
+	struct tuf_key **at;
+	size_t count, cap;
+};
+void repository_keys_release(struct repository_keys *k);
+WARN_UNUSED int repository_minisig_keys(const struct tuf_tree *tree, struct repository_keys *out,
+					struct err *e);
+
+/* The keys of a tree that readers may meet in catalog.json.minisig; there is at least one.
+ * *present is the one that made the signature in the tree, or without one the first.
+ * ERR_NOT_FOUND when targets has no Ed25519 key, or the tree was never signed. */
+WARN_UNUSED int repository_minisign_keys(const char *dir, struct repository_keys *out,
+					 size_t *present, struct err *e);
+
+/* Opens the first of the keys that `keys` has; *out borrows from `opened`. ERR_NOT_FOUND when it
+ * has none of them. */
+WARN_UNUSED int repository_minisig_open(const struct repository_keys *wanted,
+					const struct keyring *keys, privkey_ask ask, void *ctx,
+					struct keyring_signers *opened, struct signer **out,
+					struct err *e);
+
+/* The trusted comment of a file that was signed at now_s; the caller frees. */
+char *repository_minisig_comment(const char *name, uint64_t version, const char *file,
+				 int64_t now_s);
+
+struct repository_minisig {
+	const char *dir;                /* the tree */
+	const char *name;               /* of the repository */
+	uint64_t version;               /* of targets: published, or of the draft */
+	const void *catalog;            /* its bytes */
+	size_t catalog_len;
+	int64_t now_s;
+	struct keyring_signers *signers;        /* open already; more may be added */
+	const struct keyring *keys;
+	privkey_ask ask;
+	void *ask_ctx;
+};
+
+/* While targets waits for signatures: keeps one in drafts/, made by a signer whose key id is
+ * in `keyids`, so that whoever completes the rest need not hold a targets key. */
+WARN_UNUSED int repository_minisig_draft(const struct repository_minisig *m,
+					 const struct str_list *keyids, struct err *e);
+
+/* Once all is published, just before catalog.json is written: leaves the right signature, or
+ * none when nobody here can make it. A key is opened only if that is needed. *changed
+ * becomes true when there was something to do, and is left alone otherwise. */
+WARN_UNUSED int repository_minisig_settle(const struct repository_minisig *m, bool *changed,
+					  struct err *e);
+
+#endif

@@ -1,0 +1,226 @@
+#include "repository/repository.h"
+
+#include "catalog/manifest.h"
+#include "repository/internal.h"
+#include "repository/writer/published.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+char *repository_object_name(const char *target_path, const struct digest *sha256)
+{
+	char hex[DIGEST_HEX];
+	const char *name = path_base(target_path);
+	return mem_printf("%.*s%s.%s", (int)(name - target_path), target_path,
+			  digest_hex(hex, sha256), name);
+}
+
+char *repository_object_path(const char *dir, const char *target_path,
+			     const struct digest *sha256)
+{
+	CLEANUP(mem_free_ptr) char *name = repository_object_name(target_path, sha256);
+	return mem_printf("%s/targets/%s", dir, name);
+}
+
+char *repository_card_path(const char *dir, const char *model)
+{
+	return mem_printf("%s/cards/%s%s", dir, model, CARD_SUFFIX);
+}
+
+char *repository_manifest_path(const char *dir, const char *model, const struct card_file *f)
+{
+	char hex[DIGEST_HEX];
+	return mem_printf("%s/cards/%s/%s.%s%s", dir, model, digest_hex(hex, &f->sha256), f->name,
+			  MANIFEST_SUFFIX);
+}
+
+/* ---- small reads and writes ---- */
+
+int repository_manifest_read(const char *dir, const char *model, const struct card_file *f,
+			     struct buf *text, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_manifest_path(dir, model, f);
+	CLEANUP(manifest_release) struct manifest m = { 0 };
+	int rc = file_read_all(path, text, e);
+	if (rc == 0)
+		rc = manifest_parse(buf_str(text), text->len, path, &m, e);
+	if (rc == 0 && (m.grid.size != f->size || !digest_equal(&m.sha256, &f->sha256)))
+		rc = err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file than the "
+			     "card's", path);
+	return rc < 0 ? err_hint(e, "run `ferry catalog add` again for this model") : 0;
+}
+
+int repository_put(const char *dir, const char *target_path, const void *data, size_t len,
+		   const struct digest *sha256, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target_path, sha256);
+	struct err missing = ERR_INIT;
+	struct digest have;
+	uint64_t size;
+	if (sha256_of_file(path, &have, &size, &missing) == 0 && digest_equal(&have, sha256))
+		return 0;
+	int rc = file_mkdirs_for(path, 0755, e);
+	return rc < 0 ? rc : file_write_atomic(path, data, len, 0644, e);
+}
+
+/* ---- open ---- */
+
+int repository_open(const char *dir, struct repository **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *cards = path_join(dir, "cards");
+	CLEANUP(mem_free_ptr) char *targets = path_join(dir, "targets");
+	CLEANUP(mem_free_ptr) char *lock = path_join(cards, ".lock");
+	int fd = -1, rc = file_mkdirs(cards, 0755, e);
+	if (rc < 0 || (rc = file_mkdirs(targets, 0755, e)) < 0)
+		return rc;
+	rc = file_lock(lock, false, &fd, e);
+	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
+		err_clear(e);
+		err_set(e, ERR_CONFLICT, "%s: another process is changing this repository", dir);
+		return err_hint(e, "wait until it has ended, then run the same command again");
+	}
+	if (rc < 0)
+		return rc;
+	struct repository *r = NEW(struct repository);
+	*r = (struct repository){ .dir = mem_strdup(dir), .lock = fd };
+	*out = r;
+	return 0;
+}
+
+void repository_close(struct repository *r)
+{
+	if (!r)
+		return;
+	file_close(&r->lock);
+	free(r->dir);
+	free(r);
+}
+
+/* ---- cards ---- */
+
+void repository_cards_release(struct repository_cards *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		card_release(&c->at[i]);
+	free(c->at);
+	*c = (struct repository_cards){ 0 };
+}
+
+static int load_card(const char *path, const char *name, struct repository_cards *out,
+		     struct err *e)
+{
+	struct card card;
+	int rc = card_load(path, &card, e);
+	if (rc < 0)
+		return rc;
+	size_t len = strlen(name) - strlen(CARD_SUFFIX);
+	if (strlen(card.id) != len || strncmp(card.id, name, len) != 0) {
+		rc = err_set(e, ERR_INTEGRITY, "%s: it is the card of '%s': the file must be named "
+			     "%s%s", path, card.id, card.id, CARD_SUFFIX);
+		card_release(&card);
+		return rc;
+	}
+	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+	out->at[out->count++] = card;
+	return 0;
+}
+
+static int compare_cards(const void *a, const void *b)
+{
+	const struct card *x = a, *y = b;
+	return strcmp(x->id, y->id);
+}
+
+/* With `f` a card that does not load is a finding. */
+static int load_cards(const char *dir, struct repository_cards *out, struct findings *f,
+		      struct err *e)
+{
+	CLEANUP(repository_cards_release) struct repository_cards found = { 0 };
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *cards = path_join(dir, "cards");
+	int rc = file_list_dir(cards, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		if (!str_ends(names.at[i], CARD_SUFFIX) || names.at[i][0] == '.')
+			continue;
+		CLEANUP(mem_free_ptr) char *path = path_join(cards, names.at[i]);
+		struct err bad = ERR_INIT;
+		rc = load_card(path, names.at[i], &found, f ? &bad : e);
+		if (rc < 0 && f) {
+			findings_add(f, FINDING_ERROR, names.at[i], "%s", bad.text);
+			rc = 0;
+		}
+	}
+	if (rc == 0 && found.count > CATALOG_MAX_MODELS)
+		rc = err_set(e, ERR_USAGE, "%s: more than %d cards", cards, CATALOG_MAX_MODELS);
+	if (rc < 0)
+		return rc;
+	if (found.count)
+		qsort(found.at, found.count, sizeof *found.at, compare_cards);
+	*out = found;
+	found = (struct repository_cards){ 0 };
+	return 0;
+}
+
+int repository_cards_load(const char *dir, struct repository_cards *out, struct err *e)
+{
+	return load_cards(dir, out, NULL, e);
+}
+
+/* ---- lint ---- */
+
+static void lint_manifest(const char *dir, const char *model, const struct card_file *f,
+			  const char *where, struct findings *out)
+{
+	struct err e = ERR_INIT;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	if (repository_manifest_read(dir, model, f, &text, &e) < 0)
+		findings_add(out, FINDING_ERROR, where, "%s", e.text);
+}
+
+static void lint_object(const char *dir, const struct card_file *f, const char *where,
+			struct findings *out)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, f->path, &f->sha256);
+	struct err e = ERR_INIT;
+	uint64_t size;
+	if (file_size(path, &size, &e) < 0)
+		findings_add(out, FINDING_ERROR, where, "the file is not in the tree: %s", e.text);
+	else if (size != f->size)
+		findings_add(out, FINDING_ERROR, where, "%s has %llu bytes, the card says %llu", path,
+			     (unsigned long long)size, (unsigned long long)f->size);
+}
+
+void lint_objects(const char *dir, const struct card *c, struct findings *f)
+{
+	for (size_t i = 0; i < c->variant_count; i++) {
+		const struct card_variant *v = &c->variants[i];
+		CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
+		for (size_t k = 0; k < v->file_count; k++) {
+			lint_object(dir, &v->files[k], where, f);
+			lint_manifest(dir, c->id, &v->files[k], where, f);
+		}
+	}
+}
+
+int repository_lint(const char *dir, const json_t *mirrors, struct findings *f, struct err *e)
+{
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	int rc = load_cards(dir, &cards, f, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < cards.count; i++) {
+		lint_card(&cards.at[i], f);
+		lint_objects(dir, &cards.at[i], f);
+	}
+	lint_cards(cards.at, cards.count, f);
+	if (cards.count == 0 && f->count == 0)
+		findings_add(f, FINDING_NOTE, "cards", "there are none yet in %s/cards", dir);
+	if (mirrors)
+		lint_mirrors(mirrors, f);
+	return 0;
+}

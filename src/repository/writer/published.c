@@ -1,0 +1,436 @@
+#include "repository/writer/published.h"
+
+#include "tuf/match.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/text.h"
+
+#include <string.h>
+
+#define MAX_BYTES (64 * MIB)    /* of one file: a publisher's own may be larger than a
+				   client's default limits */
+
+typedef unsigned long long ull;
+
+struct document {
+	struct tuf_tree_file file;
+	struct tuf_metadata *m;
+};
+
+struct loader {
+	const char *dir;
+	/* A root that was written just before an interruption may not fit what is below
+	 * it any more; then an older one vouches, and the writer signs anew. */
+	bool partial;
+	struct document *roots, *targets;
+	size_t root_count, root_cap, target_count, target_cap;
+	struct document snapshot, timestamp;
+};
+
+static void file_release(struct tuf_tree_file *f)
+{
+	free(f->name);
+	free(f->role);
+	json_decref(f->json);
+	*f = (struct tuf_tree_file){ 0 };
+}
+
+static void document_release(struct document *d)
+{
+	file_release(&d->file);
+	tuf_metadata_free(d->m);
+	d->m = NULL;
+}
+
+static void loader_release(struct loader *l)
+{
+	for (size_t i = 0; i < l->root_count; i++)
+		document_release(&l->roots[i]);
+	for (size_t i = 0; i < l->target_count; i++)
+		document_release(&l->targets[i]);
+	free(l->roots);
+	free(l->targets);
+	document_release(&l->snapshot);
+	document_release(&l->timestamp);
+}
+
+void tuf_tree_release(struct tuf_tree *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		file_release(&t->files[i]);
+	free(t->files);
+	*t = (struct tuf_tree){ 0 };
+}
+
+/* Reads and parses; takes name. meta NULL: nothing to compare with. */
+static int read_document(const struct loader *l, char *name, const char *role,
+			 enum tuf_type type, const struct tuf_meta *meta, struct document *out,
+			 struct err *e)
+{
+	CLEANUP(document_release) struct document d = { .file.name = name };
+	CLEANUP(mem_free_ptr) char *path = path_join(l->dir, name);
+	CLEANUP(buf_release) struct buf raw = BUF_INIT(MAX_BYTES);
+	int rc = file_read_all(path, &raw, e);
+	/* Something that is signed, or the name that was listed a moment ago, says that it is. */
+	if (rc == -ERR_NOT_FOUND)
+		return err_class_set(e, ERR_INTEGRITY);
+	if (rc == 0 && meta)
+		rc = tuf_meta_check(meta, buf_str(&raw), raw.len, name, e);
+	if (rc == 0)
+		rc = tuf_metadata_parse(type, buf_str(&raw), raw.len, name, &d.m, e);
+	if (rc < 0)
+		return rc;
+	if (meta && d.m->version != meta->version)
+		return err_set(e, ERR_INTEGRITY, "%s says that it is version %llu", name,
+			       (ull)d.m->version);
+	d.file.role = mem_strdup(role);
+	d.file.version = d.m->version;
+	d.file.expires_s = d.m->expires_s;
+	d.file.size = raw.len;
+	d.file.json = json_incref(d.m->json);
+	sha256_of(buf_str(&raw), raw.len, &d.file.sha256);
+	*out = d;
+	d = (struct document){ 0 };
+	return 0;
+}
+
+/* -- roots ----------------------------------------------------------------------------- */
+
+static bool root_version(const char *name, uint64_t *out)
+{
+	static const char suffix[] = ".root.json";
+	if (!str_ends(name, suffix))
+		return false;
+	CLEANUP(mem_free_ptr) char *number = mem_strndup(name, strlen(name) - strlen(suffix));
+	return number[0] != '0' && parse_u64(number, out);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static int list_roots(const char *dir, uint64_t **out, size_t *count, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(dir, &names, e);
+	if (rc < 0)
+		return rc;
+	uint64_t *versions = mem_alloc((names.count + 1) * sizeof *versions);
+	size_t n = 0;
+	for (size_t i = 0; i < names.count; i++)
+		n += root_version(names.at[i], &versions[n]);
+	if (n)
+		qsort(versions, n, sizeof *versions, compare_u64);
+	*out = versions;
+	*count = n;
+	return 0;
+}
+
+static int verify_root(const struct loader *l, const struct tuf_metadata *m, const char *name,
+		       struct err *e)
+{
+	int rc = tuf_metadata_verify(m, &m->roles[TUF_ROOT], &m->keys, name, "itself", e);
+	if (rc < 0 || l->root_count == 0)
+		return rc;
+	const struct tuf_metadata *old = l->roots[l->root_count - 1].m;
+	if (m->version != old->version + 1)
+		return err_set(e, ERR_INTEGRITY, "%s: %llu.root.json is missing before it", name,
+			       (ull)old->version + 1);
+	return tuf_metadata_verify(m, &old->roles[TUF_ROOT], &old->keys, name,
+				   "the root before it", e);
+}
+
+static int load_roots(struct loader *l, struct err *e)
+{
+	CLEANUP(mem_free_ptr) uint64_t *versions = NULL;
+	size_t count;
+	int rc = list_roots(l->dir, &versions, &count, e);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		CLEANUP(document_release) struct document d = { 0 };
+		struct tuf_meta meta = { .version = versions[i] };
+		rc = read_document(l, mem_printf("%llu.root.json", (ull)versions[i]), "root",
+				   TUF_ROOT, &meta, &d, e);
+		if (rc == 0)
+			rc = verify_root(l, d.m, d.file.name, e);
+		if (rc < 0)
+			return rc;
+		d.file.fits = true;
+		l->roots = mem_grow(l->roots, l->root_count, &l->root_cap, sizeof *l->roots);
+		l->roots[l->root_count++] = d;
+		d = (struct document){ 0 };
+	}
+	return rc;
+}
+
+/* -- what is below root ---------------------------------------------------------------- */
+
+static int verify_top(const struct loader *l, struct document *d, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = l->root_count; i-- > 0;) {
+		const struct tuf_metadata *root = l->roots[i].m;
+		struct err why = ERR_INIT;
+		CLEANUP(mem_free_ptr) char *by =
+			mem_printf("root version %llu", (ull)root->version);
+		if (tuf_metadata_verify(d->m, &root->roles[d->m->type], &root->keys,
+					d->file.name, by, &why) == 0) {
+			d->file.fits = i == l->root_count - 1;
+			err_clear(e);
+			return 0;
+		}
+		if (rc == 0) {
+			*e = why;
+			rc = -(int)e->class;
+		}
+		if (!l->partial)
+			break;
+	}
+	return rc;
+}
+
+static int load_top(const struct loader *l, const char *role, enum tuf_type type,
+		    const struct tuf_meta *meta, struct document *out, struct err *e)
+{
+	CLEANUP(document_release) struct document d = { 0 };
+	char *name = meta ? mem_printf("%llu.%s.json", (ull)meta->version, role)
+			  : mem_printf("%s.json", role);
+	int rc = read_document(l, name, role, type, meta, &d, e);
+	if (rc == 0)
+		rc = verify_top(l, &d, e);
+	if (rc < 0)
+		return rc;
+	*out = d;
+	d = (struct document){ 0 };
+	return 0;
+}
+
+static void add_targets(struct loader *l, struct document *d)
+{
+	l->targets = mem_grow(l->targets, l->target_count, &l->target_cap, sizeof *l->targets);
+	l->targets[l->target_count++] = *d;
+	*d = (struct document){ 0 };
+}
+
+static const struct tuf_metadata *find_targets(const struct loader *l, const char *role)
+{
+	for (size_t i = 0; i < l->target_count; i++)
+		if (strcmp(l->targets[i].file.role, role) == 0)
+			return l->targets[i].m;
+	return NULL;
+}
+
+static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
+			  const struct tuf_role *role, const char *name, struct err *e)
+{
+	CLEANUP(document_release) struct document d = { 0 };
+	CLEANUP(mem_free_ptr) char *listed = mem_printf("%s.json", name);
+	const struct tuf_metadata *m = find_targets(l, name);
+	struct tuf_meta meta;
+	/* Delegated to but not published yet. */
+	if (!tuf_metadata_meta(l->snapshot.m, listed, &meta))
+		return 0;
+	if (!m) {
+		CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, "");
+		int rc = read_document(l, mem_printf("%llu.%s.json", (ull)meta.version, encoded),
+				       name, TUF_TARGETS, &meta, &d, e);
+		if (rc < 0)
+			return rc;
+	}
+	struct err why = ERR_INIT;
+	d.file.fits = tuf_metadata_verify(m ? m : d.m, role, &parent->keys, name, "its delegator",
+					  &why) == 0;
+	if (!d.file.fits && !l->partial) {
+		*e = why;
+		return -(int)e->class;
+	}
+	if (!m)
+		add_targets(l, &d);
+	return 0;
+}
+
+static int load_bins(struct loader *l, const struct tuf_metadata *parent, struct err *e)
+{
+	const struct tuf_bins *bins = &parent->bins;
+	if (bins->bit_length > TUF_TREE_MAX_BIN_BITS)
+		return err_set(e, ERR_INTEGRITY, "more than 2^%d hash bins",
+			       TUF_TREE_MAX_BIN_BITS);
+	for (unsigned i = 0; i < 1u << bins->bit_length; i++) {
+		CLEANUP(mem_free_ptr) char *name =
+			tuf_match_bin_name(bins->prefix, bins->bit_length, i);
+		int rc = load_delegated(l, parent, &bins->role, name, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int load_targets(struct loader *l, struct err *e)
+{
+	CLEANUP(document_release) struct document top = { 0 };
+	struct tuf_meta meta;
+	if (!tuf_metadata_meta(l->snapshot.m, "targets.json", &meta))
+		return err_set(e, ERR_INTEGRITY, "%s lists no targets.json",
+			       l->snapshot.file.name);
+	int rc = load_top(l, "targets", TUF_TARGETS, &meta, &top, e);
+	if (rc < 0)
+		return rc;
+	add_targets(l, &top);
+	/* The list grows while it is walked. */
+	for (size_t i = 0; rc == 0 && i < l->target_count; i++) {
+		const struct tuf_metadata *m = l->targets[i].m;
+		for (size_t j = 0; rc == 0 && j < m->delegated_count; j++)
+			rc = load_delegated(l, m, &m->delegated[j].role, m->delegated[j].name, e);
+		if (rc == 0 && m->bins.bit_length)
+			rc = load_bins(l, m, e);
+	}
+	return rc;
+}
+
+/* Only a first publication that was killed leaves no timestamp.json; what has later versions
+ * lost it, and must not begin to count anew. */
+static int check_never_signed(const struct loader *l, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(l->dir, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		const char *name = names.at[i];
+		size_t digits = strspn(name, "0123456789");
+		uint64_t version;
+		if (digits && name[digits] == '.' && !root_version(name, &version) &&
+		    strncmp(name, "1.", 2) != 0)
+			rc = err_set(e, ERR_INTEGRITY, "timestamp.json is missing, but there is %s",
+				     name);
+	}
+	return rc;
+}
+
+static int load_all(struct loader *l, struct err *e)
+{
+	struct tuf_meta meta;
+	int rc = load_roots(l, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) char *timestamp = path_join(l->dir, "timestamp.json");
+	if (l->root_count == 0 || !file_exists(timestamp)) {
+		if ((rc = check_never_signed(l, e)) < 0)
+			return rc;
+		if (l->partial)
+			return 0;
+		err_set(e, ERR_NOT_FOUND, "this repository was never signed");
+		return err_hint(e, "run: ferry catalog %s", l->root_count ? "sign" : "init");
+	}
+	rc = load_top(l, "timestamp", TUF_TIMESTAMP, NULL, &l->timestamp, e);
+	if (rc < 0)
+		return rc;
+	if (!tuf_metadata_meta(l->timestamp.m, "snapshot.json", &meta))
+		return err_set(e, ERR_BUG, "timestamp without snapshot.json");
+	rc = load_top(l, "snapshot", TUF_SNAPSHOT, &meta, &l->snapshot, e);
+	return rc < 0 ? rc : load_targets(l, e);
+}
+
+static void give(struct tuf_tree *t, struct document *d)
+{
+	if (!d->file.name)
+		return;
+	t->files = mem_grow(t->files, t->count, &t->cap, sizeof *t->files);
+	t->files[t->count++] = d->file;
+	d->file = (struct tuf_tree_file){ 0 };
+}
+
+static int load(const char *metadata_dir, bool partial, struct tuf_tree *out, struct err *e)
+{
+	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir, .partial = partial };
+	if (load_all(&l, e) < 0) {
+		if (err_is(e, ERR_INTEGRITY))
+			err_hint(e, "what is published is the same everywhere: copy the file back from "
+				    "a mirror's metadata/ or a backup");
+		return err_context(e, "%s", metadata_dir);
+	}
+	struct tuf_tree t = { 0 };
+	for (size_t i = 0; i < l.root_count; i++)
+		give(&t, &l.roots[i]);
+	t.root = l.root_count ? json_object_get(t.files[t.count - 1].json, "signed") : NULL;
+	for (size_t i = 1; i < l.target_count; i++)
+		give(&t, &l.targets[i]);
+	if (l.target_count)
+		give(&t, &l.targets[0]);
+	give(&t, &l.snapshot);
+	give(&t, &l.timestamp);
+	*out = t;
+	return 0;
+}
+
+int tuf_tree_load(const char *metadata_dir, struct tuf_tree *out, struct err *e)
+{
+	return load(metadata_dir, false, out, e);
+}
+
+int tuf_tree_load_partial(const char *metadata_dir, struct tuf_tree *out, struct err *e)
+{
+	return load(metadata_dir, true, out, e);
+}
+
+const struct tuf_tree_file *tuf_tree_find(const struct tuf_tree *t, const char *role)
+{
+	for (size_t i = t->count; i-- > 0;)
+		if (strcmp(t->files[i].role, role) == 0)
+			return &t->files[i];
+	return NULL;
+}
+
+/* -- targets --------------------------------------------------------------------------- */
+
+static int read_target(const char *role, const char *path, const json_t *entry,
+		       struct tuf_tree_target *out, struct err *e)
+{
+	const char *hex = json_string_value(json_object_get(json_object_get(entry, "hashes"),
+							    "sha256"));
+	*out = (struct tuf_tree_target){ .role = role, .path = path,
+					 .custom = json_object_get(entry, "custom") };
+	int rc = json_get_u64(entry, path, "length", &out->length, e);
+	if (rc == 0 && (!hex || !digest_parse(&out->sha256, hex)))
+		rc = err_set(e, ERR_INTEGRITY, "%s: no SHA-256", path);
+	return rc;
+}
+
+static int each_of(const struct tuf_tree_file *f,
+		   int (*fn)(void *, const struct tuf_tree_target *, struct err *), void *ctx,
+		   struct err *e)
+{
+	json_t *targets = json_object_get(json_object_get(f->json, "signed"), "targets");
+	size_t count = json_object_size(targets), i = 0;
+	CLEANUP(mem_free_ptr) const char **paths = mem_alloc((count + 1) * sizeof *paths);
+	const char *path;
+	json_t *entry;
+	json_object_foreach (targets, path, entry)
+		paths[i++] = path;
+	if (count)
+		qsort(paths, count, sizeof *paths, str_compare);
+	for (i = 0; i < count; i++) {
+		struct tuf_tree_target target;
+		int rc = read_target(f->role, paths[i], json_object_get(targets, paths[i]),
+				     &target, e);
+		if (rc == 0)
+			rc = fn(ctx, &target, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int tuf_tree_each_target(const struct tuf_tree *t,
+			 int (*fn)(void *ctx, const struct tuf_tree_target *target,
+				   struct err *e),
+			 void *ctx, struct err *e)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		/* The other roles have no "targets" member. */
+		int rc = each_of(&t->files[i], fn, ctx, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

@@ -1,0 +1,221 @@
+#include "repository/writer/internal.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define DRAFT_MAX (64 * MIB)
+
+/* -- who may sign ------------------------------------------------------------------------ */
+
+static void add_authority(const struct tuf_writer *w, const struct writer_doc *d,
+			  enum writer_state state, struct str_list *out)
+{
+	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
+	struct err e = ERR_INIT;
+	if (writer_authority(w, d, state, &a, &e) < 0 || !a.role)
+		return;
+	for (size_t i = 0; i < a.role->count; i++)
+		if (!str_list_has(out, a.role->keyids[i]))
+			str_list_add(out, a.role->keyids[i]);
+}
+
+static const struct writer_doc *find_or_bin(const struct tuf_writer *w, const char *role)
+{
+	const struct writer_doc *d = writer_find(w, role);
+	const json_t *body = writer_body(writer_top(w, TUF_TARGETS));
+	if (d || !writer_bins_named(writer_top(w, TUF_TARGETS), role))
+		return d;
+	for (size_t i = TUF_TYPES; i < w->count; i++)
+		if (writer_is_bin_of(body, w->docs[i]))
+			return w->docs[i];
+	return NULL;
+}
+
+void tuf_writer_signers(const struct tuf_writer *w, const char *role, struct str_list *out)
+{
+	const struct writer_doc *d = find_or_bin(w, role);
+	if (!d)
+		return;
+	add_authority(w, d, WRITER_CURRENT, out);
+	add_authority(w, d, WRITER_PUBLISHED, out);
+}
+
+int tuf_writer_keys(const struct tuf_writer *w, const char *role, struct str_list *out,
+		    struct err *e)
+{
+	const struct writer_doc *d = find_or_bin(w, role);
+	if (!d || (d->type == TUF_TARGETS && !d->parent && strcmp(role, "targets") != 0))
+		return writer_no_role(role, e);
+	add_authority(w, d, WRITER_CURRENT, out);
+	return 0;
+}
+
+/* -- one document ------------------------------------------------------------------------ */
+
+struct merge {
+	struct tuf_writer *w;
+	const char *what;               /* the file, for messages */
+	const struct tuf_metadata *m;
+	struct tuf_merged result;
+};
+
+/* "drafts/root.json", "metadata/2.root.json" → "root"; the caller frees. */
+static char *role_of_file(const char *path)
+{
+	const char *name = path_base(path);
+	size_t digits = strspn(name, "0123456789");
+	if (digits && name[digits] == '.')
+		name += digits + 1;
+	char *role = mem_strndup(name, strlen(name) - (str_ends(name, ".json") ? 5 : 0));
+	if (!path_percent_decode(role))
+		*role = '\0';
+	return role;
+}
+
+static bool is_body(json_t *envelope, const struct merge *g)
+{
+	return envelope && json_equal(json_object_get(envelope, "signed"), g->m->body);
+}
+
+static bool may_sign(const struct writer_authority *a, const char *keyid)
+{
+	for (size_t i = 0; a->role && i < a->role->count; i++)
+		if (strcmp(a->role->keyids[i], keyid) == 0)
+			return true;
+	return false;
+}
+
+static void add_signature(struct writer_doc *d, const struct tuf_signature *s)
+{
+	json_t *entry = json_object();
+	json_put_string(entry, "keyid", s->keyid);
+	json_put_string(entry, "sig", s->hex);
+	json_push(json_object_get(d->draft, "signatures"), entry);
+}
+
+static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
+{
+	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
+	int rc = writer_authorities(g->w, d, WRITER_CURRENT, &now, &old, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < g->m->signature_count; i++) {
+		const struct tuf_signature *s = &g->m->signatures[i];
+		const struct writer_authority *by = may_sign(&now, s->keyid) ? &now : &old;
+		if (!may_sign(by, s->keyid) || writer_has_entry(d->draft, s->keyid))
+			continue;
+		if (!writer_signed_by(g->m, by, s->keyid)) {
+			err_set(e, ERR_INTEGRITY, "%s: the signature of the key %.16s does not verify",
+				g->what, s->keyid);
+			return err_hint(e, "the copy is damaged or forged: have the key's holder sign "
+					   "once more, on a fresh copy of metadata/ and drafts/");
+		}
+		add_signature(d, s);
+		g->result.signatures++;
+	}
+	return 0;
+}
+
+/* The document is none that waits here: says why, as far as its role can be told. */
+static int explain(const struct merge *g, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *named = role_of_file(g->what);
+	const struct writer_doc *d = g->m->type == TUF_ROOT ? writer_top(g->w, TUF_ROOT) :
+							      writer_find(g->w, named);
+	if (!d || d->type != g->m->type)
+		d = writer_top(g->w, g->m->type);
+	uint64_t here = d->version + (d->draft ? 1 : 0);
+	err_set(e, ERR_CONFLICT, "%s: version %llu of %s is not the one that %s here", g->what,
+		(unsigned long long)g->m->version, d->role, d->draft ? "waits" : "is published");
+	if (g->m->version > here)
+		return err_hint(e, "somebody published meanwhile: bring the newer metadata/ here "
+				   "first, and `ferry catalog discard` what waits");
+	return err_hint(e, "it was made from another change: ask for signatures on version %llu, "
+			   "with a fresh copy of metadata/ and drafts/", (unsigned long long)here);
+}
+
+static int merge_document(struct merge *g, struct err *e)
+{
+	if (g->m->type == TUF_SNAPSHOT || g->m->type == TUF_TIMESTAMP)
+		return 0;
+	for (size_t i = 0; i < g->w->count; i++) {
+		struct writer_doc *d = g->w->docs[i];
+		bool waits = d->type == g->m->type && is_body(d->draft, g);
+		if (!waits && (d->type != g->m->type || !is_body(d->published, g)))
+			continue;
+		g->result.documents++;
+		return waits ? take_signatures(g, d, e) : 0;
+	}
+	return explain(g, e);
+}
+
+static int merge_file(struct merge *g, const char *path, struct err *e)
+{
+	CLEANUP(buf_release) struct buf raw = BUF_INIT(DRAFT_MAX);
+	CLEANUP(json_release) json_t *json = NULL;
+	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	static const struct json_limits limits = { .max_bytes = DRAFT_MAX };
+	enum tuf_type type;
+	int rc = file_read_all(path, &raw, e);
+	if (rc < 0 || (rc = json_parse(buf_str(&raw), raw.len, &limits, path, &json, e)) < 0)
+		return rc;
+	const char *name = json_string_value(json_object_get(json_object_get(json, "signed"),
+							     "_type"));
+	if (!name || !tuf_type_from_name(name, &type))
+		return err_set(e, ERR_INTEGRITY, "%s: this is no TUF metadata", path);
+	if ((rc = tuf_metadata_from_json(type, json, path, &m, e)) < 0)
+		return rc;
+	g->what = path;
+	g->m = m;
+	rc = merge_document(g, e);
+	g->m = NULL;
+	return rc;
+}
+
+/* -- a copy of the tree -------------------------------------------------------------------- */
+
+/* What waits here may be published there already: the signature that was the last one. */
+static int merge_published(struct merge *g, const char *metadata, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < g->w->count; i++) {
+		const struct writer_doc *d = g->w->docs[i];
+		CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(d->role, "");
+		CLEANUP(mem_free_ptr) char *path = mem_printf(
+			"%s/%llu.%s.json", metadata, (unsigned long long)d->version + 1, encoded);
+		if (d->draft && file_exists(path))
+			rc = merge_file(g, path, e);
+	}
+	return rc;
+}
+
+static int merge_folder(struct merge *g, const char *dir, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *drafts = path_join(dir, "drafts");
+	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	if (!file_is_dir(drafts) && !file_is_dir(metadata)) {
+		err_set(e, ERR_NOT_FOUND, "%s holds neither drafts/ nor metadata/", dir);
+		return err_hint(e, "name the folder that is a copy of the tree, or one document");
+	}
+	int rc = file_list_dir(drafts, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(drafts, names.at[i]);
+		if (str_ends(names.at[i], ".json") && !file_is_temporary(names.at[i]))
+			rc = merge_file(g, path, e);
+	}
+	return rc < 0 ? rc : merge_published(g, metadata, e);
+}
+
+int tuf_writer_merge(struct tuf_writer *w, const char *path, struct tuf_merged *out,
+		     struct err *e)
+{
+	struct merge g = { .w = w };
+	int rc = file_is_dir(path) ? merge_folder(&g, path, e) : merge_file(&g, path, e);
+	if (rc == 0)
+		*out = g.result;
+	return rc;
+}

@@ -1,0 +1,166 @@
+#include "repository/writer/internal.h"
+
+#include "util/mem.h"
+
+#define HASHED_BIN_BITS 10      /* 1,024 bins are 130 kB of snapshot with their hashes */
+
+/* -- one of the two ------------------------------------------------------------------- */
+
+/* Of very many bins the snapshot tells the version alone, which is all that it must: with
+ * hashes it would be most of what a reader downloads. */
+static bool in_brief(const struct tuf_writer *w, const struct writer_doc *d)
+{
+	const json_t *body = json_object_get(writer_top(w, TUF_TARGETS)->chosen, "signed");
+	return writer_is_bin_of(body, d) &&
+	       json_integer_value(json_object_get(writer_bins(body), "bit_length")) >
+		       HASHED_BIN_BITS;
+}
+
+/* {version, length, hashes} of a document as it will be published. */
+static int describe(const struct tuf_writer *w, const struct writer_doc *d, json_t **out,
+		    struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOCUMENT_MAX);
+	uint64_t size = d->size;
+	struct digest sha256 = d->sha256;
+	if (d->chosen != d->published) {
+		int rc = writer_serialise(d->chosen, &text, e);
+		if (rc < 0)
+			return rc;
+		size = text.len;
+		sha256_of(text.data, text.len, &sha256);
+	}
+	json_t *entry = json_object(), *hashes = json_object();
+	if (!in_brief(w, d)) {
+		json_put_hex(hashes, "sha256", sha256.bytes, DIGEST_SIZE);
+		json_put(entry, "hashes", json_incref(hashes));
+		json_put_u64(entry, "length", size);
+	}
+	json_decref(hashes);
+	json_put(entry, "version", json_incref(json_object_get(
+		json_object_get(d->chosen, "signed"), "version")));
+	*out = entry;
+	return 0;
+}
+
+static int describe_into(const struct tuf_writer *w, json_t *meta, const struct writer_doc *d,
+			 struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", d->role);
+	const json_t *version = json_object_get(json_object_get(d->chosen, "signed"), "version");
+	json_t *entry;
+	/* What is listed already stays as it is listed, whoever wrote it. */
+	if (json_equal(json_object_get(json_object_get(meta, name), "version"), version))
+		return 0;
+	int rc = describe(w, d, &entry, e);
+	if (rc == 0)
+		json_put(meta, name, entry);
+	return rc;
+}
+
+/* What snapshot or timestamp must list. Nothing that was listed ever goes. */
+static int wanted_meta(const struct tuf_writer *w, const struct writer_doc *d, json_t **out,
+		       struct err *e)
+{
+	const json_t *before = json_object_get(json_object_get(d->published, "signed"), "meta");
+	CLEANUP(json_release) json_t *meta = before ? json_deep_copy(before) : json_object();
+	int rc = 0;
+	if (d->type == TUF_TIMESTAMP)
+		rc = describe_into(w, meta, writer_top(w, TUF_SNAPSHOT), e);
+	for (size_t i = TUF_TARGETS; rc == 0 && d->type == TUF_SNAPSHOT && i < w->count; i++)
+		if (w->docs[i]->chosen)
+			rc = describe_into(w, meta, w->docs[i], e);
+	if (rc == 0)
+		*out = STEAL(meta);
+	return rc;
+}
+
+/* Makes the document say what it must, in a new version if need be, and signs it.
+ * *complete is true when there is nothing to do, too. */
+static int bring_in_step(struct writer_save *s, struct writer_doc *d, bool *complete, struct err *e)
+{
+	CLEANUP(json_release) json_t *meta = NULL;
+	bool fits = true;
+	int rc = wanted_meta(s->w, d, &meta, e);
+	if (rc == 0 && !d->draft && d->published)
+		rc = writer_verifies(s->w, d, d->published, WRITER_CHOSEN, &fits, e);
+	if (rc < 0)
+		return rc;
+	bool same = fits && writer_body(d) &&
+		    json_equal(json_object_get(writer_body(d), "meta"), meta);
+	if (same && !d->draft) {
+		*complete = true;
+		return 0;
+	}
+	if (!same)
+		json_put(writer_edit(s->w, d), "meta", json_incref(meta));
+	else if (json_array_size(json_object_get(d->draft, "signatures")) == 0)
+		writer_renew(s->w, d);
+	/* By what is to be in force: keys of a root that still waits are of no use yet. */
+	rc = writer_sign(s, d, WRITER_CHOSEN, complete, e);
+	if (rc == 0 && *complete)
+		d->chosen = d->draft;
+	return rc;
+}
+
+/* -- both ------------------------------------------------------------------------------ */
+
+static int bring_both_in_step(struct writer_save *s, bool *complete, struct err *e)
+{
+	int rc = bring_in_step(s, writer_top(s->w, TUF_SNAPSHOT), complete, e);
+	return rc < 0 || !*complete ? rc :
+	       bring_in_step(s, writer_top(s->w, TUF_TIMESTAMP), complete, e);
+}
+
+/* What a try at it changes, to be taken back. */
+struct online {
+	json_t *snapshot, *timestamp;
+	size_t signatures;
+};
+
+static void online_release(struct online *o)
+{
+	json_release(&o->snapshot);
+	json_release(&o->timestamp);
+}
+
+static struct online online_copy(const struct writer_save *s)
+{
+	const struct writer_doc *snapshot = writer_top(s->w, TUF_SNAPSHOT);
+	const struct writer_doc *timestamp = writer_top(s->w, TUF_TIMESTAMP);
+	return (struct online){
+		snapshot->draft ? json_deep_copy(snapshot->draft) : NULL,
+		timestamp->draft ? json_deep_copy(timestamp->draft) : NULL,
+		s->result.signatures,
+	};
+}
+
+static void online_restore(struct writer_save *s, struct online *o)
+{
+	struct writer_doc *snapshot = writer_top(s->w, TUF_SNAPSHOT);
+	struct writer_doc *timestamp = writer_top(s->w, TUF_TIMESTAMP);
+	json_release(&snapshot->draft);
+	json_release(&timestamp->draft);
+	snapshot->draft = STEAL(o->snapshot);
+	timestamp->draft = STEAL(o->timestamp);
+	s->result.signatures = o->signatures;
+}
+
+/* A refresh must not wait for the new keys of a root that is complete: it goes on with what is
+ * published, and leaves the rest to who has them. */
+int writer_bring_online_in_step(struct writer_save *s, bool *complete, struct err *e)
+{
+	CLEANUP(online_release) struct online before = online_copy(s), after = { 0 };
+	bool refresh = before.timestamp;
+	int rc = bring_both_in_step(s, complete, e);
+	if (rc < 0 || *complete || !refresh)
+		return rc;
+	after = online_copy(s);
+	online_restore(s, &before);
+	writer_choose_published(s->w);
+	if ((rc = writer_consistent(s->w, complete, e)) == 0 && *complete)
+		rc = bring_both_in_step(s, complete, e);
+	if (rc == 0 && !*complete)
+		online_restore(s, &after);
+	return rc;
+}
