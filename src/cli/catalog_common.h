@@ -2,7 +2,7 @@
 #ifndef FERRY_CLI_CATALOG_COMMON_H
 #define FERRY_CLI_CATALOG_COMMON_H
 
-#include "catalog/mirrors.h"
+#include "settings/mirrors.h"
 #include "repository/sign.h"
 #include "cli/cli.h"
 

@@ -11,7 +11,7 @@
 #define FERRY_CLI_CLI_H
 
 #include "json/json.h"
-#include "util/conf.h"
+#include "settings/conf.h"
 #include "util/opt.h"
 #include "util/report.h"
 

@@ -5,7 +5,7 @@
 #ifndef FERRY_CLI_PUBLISHER_H
 #define FERRY_CLI_PUBLISHER_H
 
-#include "catalog/mirrors.h"
+#include "settings/mirrors.h"
 #include "cli/cli.h"
 #include "publish/places.h"
 

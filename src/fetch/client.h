@@ -13,7 +13,7 @@
 #include "fetch/source.h"
 #include "fetch/transport.h"
 #include "store/store.h"
-#include "util/conf.h"
+#include "settings/conf.h"
 
 struct client_options {
 	bool offline;           /* no request is made */

@@ -1,6 +1,6 @@
 #include "fetch/client.h"
 
-#include "catalog/mirrors.h"
+#include "settings/mirrors.h"
 #include "util/mem.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "catalog/mirrors.h"
+#include "settings/mirrors.h"
 #include "mirror/mirror.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -23,7 +23,7 @@
 
 #include "hash/grid.h"
 #include "util/buf.h"
-#include "util/conf.h"
+#include "settings/conf.h"
 #include "util/report.h"
 
 enum mirror_can {
@@ -128,7 +128,7 @@ struct mirror {
 extern const struct mirror_ops *const mirror_kinds_client[];
 extern const struct mirror_ops *const mirror_kinds_all[];
 
-/* Opens [mirror.NAME]; checks its keys (those of its kind in catalog/mirrors.h). */
+/* Opens [mirror.NAME]; checks its keys (those of its kind in settings/mirrors.h). */
 WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct conf *c,
 			    const struct conf_section *s, struct mirror **out, struct err *e);
 /* Opens a place by its public URL for reading: file://, http://, https://. */

@@ -11,7 +11,7 @@
 #define FERRY_PUBLISH_TOOLS_H
 
 #include "util/base.h"
-#include "util/conf.h"
+#include "settings/conf.h"
 #include "util/err.h"
 #include "util/report.h"
 

@@ -1,5 +1,5 @@
 #include "util/buf.h"
-#include "util/conf.h"
+#include "settings/conf.h"
 
 #include <stdlib.h>
 

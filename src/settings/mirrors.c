@@ -1,4 +1,4 @@
-#include "catalog/mirrors.h"
+#include "settings/mirrors.h"
 
 #include "catalog/catalog.h"
 #include "catalog/link.h"

@@ -9,7 +9,7 @@
 #define FERRY_CATALOG_MIRRORS_H
 
 #include "json/json.h"
-#include "util/conf.h"
+#include "settings/conf.h"
 
 /* [repository.NAME]: publisher's and client's keys. NULL-ended, for conf_check_keys(). */
 extern const char *const catalog_repository_keys[];

@@ -1,4 +1,4 @@
-#include "util/conf.h"
+#include "settings/conf.h"
 
 #include "util/buf.h"
 #include "util/mem.h"

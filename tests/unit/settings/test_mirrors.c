@@ -1,4 +1,4 @@
-#include "catalog/mirrors.h"
+#include "settings/mirrors.h"
 
 #include "catalog/lint.h"
 

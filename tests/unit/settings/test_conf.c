@@ -1,4 +1,4 @@
-#include "util/conf.h"
+#include "settings/conf.h"
 
 #include "unit.h"
 
