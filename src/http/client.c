@@ -1,5 +1,5 @@
 #include "http/internal.h"
-#include "http/retry.h"
+#include "util/retry.h"
 
 #include "util/mem.h"
 

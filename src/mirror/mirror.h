@@ -10,7 +10,7 @@
  *  - nothing here decides about trust: callers verify what they read. put() verifies
  *    what it wrote as far as the kind allows, and says so in the stat it returns;
  *  - a handle belongs to one thread at a time; open another for another thread;
- *  - nothing here tries again by itself: callers do (http/retry.h), since only they know
+ *  - nothing here tries again by itself: callers do (util/retry.h), since only they know
  *    whether another mirror would serve them better.
  *
  * Error classes: ERR_NOT_FOUND (no such object), ERR_NETWORK (transient, worth another

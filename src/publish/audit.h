@@ -5,7 +5,7 @@
 #ifndef FERRY_PUBLISH_AUDIT_H
 #define FERRY_PUBLISH_AUDIT_H
 
-#include "http/retry.h"
+#include "util/retry.h"
 #include "publish/original.h"
 
 #define AUDIT_MAX_BAD 16

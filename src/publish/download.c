@@ -1,6 +1,6 @@
 #include "publish/download.h"
 
-#include "http/retry.h"
+#include "util/retry.h"
 #include "http/url.h"
 #include "publish/part.h"
 #include "publish/remote.h"

@@ -1,6 +1,6 @@
 #include "publish/push.h"
 
-#include "publish/crew.h"
+#include "util/threads.h"
 #include "publish/deliver.h"
 #include "util/cancel.h"
 #include "util/mem.h"

@@ -19,7 +19,7 @@
 #ifndef FERRY_PUBLISH_PUSH_H
 #define FERRY_PUBLISH_PUSH_H
 
-#include "http/retry.h"
+#include "util/retry.h"
 #include "publish/agenda.h"
 
 enum push_outcome {

@@ -1,6 +1,6 @@
 #include "publish/verify.h"
 
-#include "publish/crew.h"
+#include "util/threads.h"
 #include "publish/push.h"
 #include "util/cancel.h"
 #include "util/mem.h"

@@ -1,6 +1,6 @@
 #include "sign/modelsig.h"
 
-#include "catalog/base64.h"
+#include "util/base64.h"
 #include "sign/privkey.h"
 #include "util/mem.h"
 #include "util/text.h"

@@ -6,7 +6,7 @@
 #ifndef FERRY_TESTS_RELEASE_H
 #define FERRY_TESTS_RELEASE_H
 
-#include "http/retry.h"
+#include "util/retry.h"
 #include "mirror/mem.h"
 #include "publish/original.h"
 

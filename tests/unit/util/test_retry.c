@@ -1,4 +1,4 @@
-#include "http/retry.h"
+#include "util/retry.h"
 
 #include "unit.h"
 

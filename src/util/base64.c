@@ -1,4 +1,4 @@
-#include "catalog/base64.h"
+#include "util/base64.h"
 
 #include <openssl/evp.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "publish/crew.h"
+#include "util/threads.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
