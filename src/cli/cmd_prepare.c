@@ -1,7 +1,7 @@
 /* ferry prepare: a source becomes a GGUF with manifest and card; --check only looks. */
 #include "cli/cli.h"
 
-#include "publish/prepare.h"
+#include "prepare/prepare.h"
 #include "util/mem.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Any bytes as an archive: nothing is written outside the folder, nothing stays after a
  * failure, and what is listed is there. */
-#include "publish/archive.h"
-#include "publish/workdir.h"
+#include "prepare/archive.h"
+#include "prepare/workdir.h"
 
 #include "util/file.h"
 #include "util/mem.h"

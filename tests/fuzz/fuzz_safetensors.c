@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file, and its kind by its first bytes. */
-#include "publish/hf.h"
+#include "prepare/huggingface.h"
 #include "gguf/sniff.h"
 
 #include <stdio.h>

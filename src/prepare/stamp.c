@@ -1,4 +1,4 @@
-#include "publish/made.h"
+#include "prepare/stamp.h"
 
 #include "hash/sha256.h"
 #include "util/mem.h"

@@ -1,4 +1,4 @@
-#include "publish/tools.h"
+#include "prepare/tools.h"
 
 #include "util/file.h"
 #include "util/mem.h"

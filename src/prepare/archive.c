@@ -1,6 +1,6 @@
-#include "publish/archive.h"
+#include "prepare/archive.h"
 
-#include "publish/workdir.h"
+#include "prepare/workdir.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"

@@ -7,8 +7,8 @@
 
 #include "catalog/manifest.h"
 #include "gguf/gguf.h"
-#include "publish/prepare.h"
-#include "publish/source.h"
+#include "prepare/prepare.h"
+#include "prepare/obtain.h"
 
 struct model_file {
 	char *path;

@@ -1,4 +1,4 @@
-#include "publish/workdir.h"
+#include "prepare/workdir.h"
 
 #include "util/file.h"
 #include "util/mem.h"

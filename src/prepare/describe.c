@@ -1,4 +1,4 @@
-#include "publish/describe.h"
+#include "prepare/describe.h"
 
 #include "catalog/card.h"
 #include "catalog/link.h"

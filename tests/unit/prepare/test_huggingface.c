@@ -1,4 +1,4 @@
-#include "publish/hf.h"
+#include "prepare/huggingface.h"
 
 #include "util/buf.h"
 #include "util/mem.h"

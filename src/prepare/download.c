@@ -1,9 +1,9 @@
-#include "publish/download.h"
+#include "prepare/download.h"
 
 #include "util/retry.h"
 #include "http/url.h"
-#include "publish/part.h"
-#include "publish/remote.h"
+#include "prepare/download_part.h"
+#include "prepare/download_probe.h"
 #include "gguf/sniff.h"
 #include "util/cancel.h"
 #include "util/file.h"

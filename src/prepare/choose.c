@@ -1,4 +1,4 @@
-#include "publish/pick.h"
+#include "prepare/choose.h"
 
 #include "gguf/gguf.h"
 #include "gguf/sniff.h"

@@ -1,4 +1,4 @@
-#include "publish/hf.h"
+#include "prepare/huggingface.h"
 
 #include "json/json.h"
 #include "gguf/sniff.h"

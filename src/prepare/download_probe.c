@@ -1,4 +1,4 @@
-#include "publish/remote.h"
+#include "prepare/download_probe.h"
 
 #include "http/url.h"
 #include "util/cancel.h"

@@ -1,4 +1,4 @@
-#include "publish/archive.h"
+#include "prepare/archive.h"
 
 #include "util/buf.h"
 #include "util/file.h"

@@ -1,4 +1,4 @@
-#include "publish/part.h"
+#include "prepare/download_part.h"
 
 #include "json/json.h"
 #include "util/file.h"

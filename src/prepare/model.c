@@ -1,4 +1,4 @@
-#include "publish/model.h"
+#include "prepare/model.h"
 
 #include "util/file.h"
 #include "util/mem.h"

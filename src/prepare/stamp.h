@@ -8,7 +8,7 @@
 #define FERRY_PUBLISH_MADE_H
 
 #include "json/json.h"
-#include "publish/workdir.h"
+#include "prepare/workdir.h"
 #include "util/text.h"
 
 struct made {

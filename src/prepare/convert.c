@@ -1,6 +1,6 @@
-#include "publish/model.h"
+#include "prepare/model.h"
 
-#include "publish/describe.h"
+#include "prepare/describe.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -1,7 +1,7 @@
-#include "publish/group.h"
+#include "prepare/shard_urls.h"
 
 #include "gguf/gguf.h"
-#include "publish/remote.h"
+#include "prepare/download_probe.h"
 #include "util/mem.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "publish/pick.h"
+#include "prepare/choose.h"
 
 #include "util/mem.h"
 #include "util/path.h"

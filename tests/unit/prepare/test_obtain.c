@@ -1,7 +1,7 @@
-#include "publish/describe.h"
-#include "publish/group.h"
-#include "publish/remote.h"
-#include "publish/source.h"
+#include "prepare/describe.h"
+#include "prepare/shard_urls.h"
+#include "prepare/download_probe.h"
+#include "prepare/obtain.h"
 
 #include "util/mem.h"
 

@@ -14,7 +14,7 @@
 #include "catalog/card.h"
 #include "gguf/gguf.h"
 #include "hash/sha256.h"
-#include "publish/tools.h"
+#include "prepare/tools.h"
 #include "util/report.h"
 
 struct prepare {

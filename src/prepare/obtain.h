@@ -14,7 +14,7 @@
 
 #include "hash/sha256.h"
 #include "json/json.h"
-#include "publish/workdir.h"
+#include "prepare/workdir.h"
 #include "util/report.h"
 #include "util/text.h"
 

@@ -1,6 +1,6 @@
-#include "publish/tools.h"
+#include "prepare/tools.h"
 
-#include "publish/archive.h"
+#include "prepare/archive.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
