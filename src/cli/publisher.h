@@ -7,7 +7,7 @@
 
 #include "settings/mirrors.h"
 #include "cli/cli.h"
-#include "publish/places.h"
+#include "publish/mirrors.h"
 
 /* The first members of the options of these commands. */
 struct publisher_opts {

@@ -6,7 +6,7 @@
 #define FERRY_PUBLISH_AUDIT_H
 
 #include "util/retry.h"
-#include "publish/original.h"
+#include "publish/tree.h"
 
 #define AUDIT_MAX_BAD 16
 

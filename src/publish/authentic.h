@@ -6,7 +6,7 @@
 #ifndef FERRY_PUBLISH_AUTHENTIC_H
 #define FERRY_PUBLISH_AUTHENTIC_H
 
-#include "publish/original.h"
+#include "publish/tree.h"
 
 /*
  * For the bytes found under `key` ("metadata/7.targets.json", "metadata/timestamp.json").

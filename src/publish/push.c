@@ -1,7 +1,7 @@
 #include "publish/push.h"
 
 #include "util/threads.h"
-#include "publish/deliver.h"
+#include "publish/push_mirror.h"
 #include "util/cancel.h"
 #include "util/mem.h"
 

@@ -20,7 +20,7 @@
 #define FERRY_PUBLISH_PUSH_H
 
 #include "util/retry.h"
-#include "publish/agenda.h"
+#include "publish/push_plan.h"
 
 enum push_outcome {
 	PUSH_FAILED,            /* error says why */

@@ -2,7 +2,7 @@
 
 #include "json/json.h"
 #include "publish/authentic.h"
-#include "publish/lineage.h"
+#include "publish/conflict.h"
 #include "util/mem.h"
 
 #include <string.h>

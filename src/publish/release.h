@@ -5,7 +5,7 @@
 #ifndef FERRY_PUBLISH_RELEASE_H
 #define FERRY_PUBLISH_RELEASE_H
 
-#include "publish/original.h"
+#include "publish/tree.h"
 
 #define RELEASE_TIMESTAMP "metadata/timestamp.json"
 /* The client's ceiling is 16,384 bytes; more than that is no timestamp. */

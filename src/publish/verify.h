@@ -14,7 +14,7 @@
 
 #include "publish/audit.h"
 #include "publish/release.h"
-#include "publish/survey.h"
+#include "publish/inventory.h"
 
 enum verify_mode {
 	VERIFY_QUICK,           /* nothing of the objects: what the mirror tells about them */

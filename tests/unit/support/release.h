@@ -8,7 +8,7 @@
 
 #include "util/retry.h"
 #include "mirror/mem.h"
-#include "publish/original.h"
+#include "publish/tree.h"
 
 /* The tree of release `version` in dir, in publishing order:
  *   targets/models/m/<v>.gguf (two per release, one of which stays the same),

@@ -1,4 +1,4 @@
-#include "publish/agenda.h"
+#include "publish/push_plan.h"
 
 #include "util/mem.h"
 

@@ -8,7 +8,7 @@
 #define FERRY_PUBLISH_LINEAGE_H
 
 #include "mirror/mirror.h"
-#include "publish/original.h"
+#include "publish/tree.h"
 
 /* Is the snapshot that the timestamp leads to another one than the tree's of that version? */
 bool lineage_is_forked(const struct original *ours, const void *timestamp, size_t len);

@@ -5,9 +5,9 @@
 #ifndef FERRY_PUBLISH_AGENDA_H
 #define FERRY_PUBLISH_AGENDA_H
 
-#include "publish/record.h"
+#include "publish/verified.h"
 #include "publish/release.h"
-#include "publish/survey.h"
+#include "publish/inventory.h"
 
 enum agenda_action {
 	AGENDA_NONE,              /* the mirror does not hold this class of file */

@@ -1,4 +1,4 @@
-#include "publish/deliver.h"
+#include "publish/push_mirror.h"
 
 #include "publish/audit.h"
 #include "util/cancel.h"

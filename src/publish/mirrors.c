@@ -1,4 +1,4 @@
-#include "publish/places.h"
+#include "publish/mirrors.h"
 
 #include "util/mem.h"
 

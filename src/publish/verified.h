@@ -10,7 +10,7 @@
 #ifndef FERRY_PUBLISH_RECORD_H
 #define FERRY_PUBLISH_RECORD_H
 
-#include "publish/original.h"
+#include "publish/tree.h"
 
 #define RECORD_MAX_BYTES (64 * MIB)
 

@@ -1,4 +1,4 @@
-#include "publish/record.h"
+#include "publish/verified.h"
 
 #include "unit.h"
 #include "util/file.h"

@@ -1,4 +1,4 @@
-#include "publish/survey.h"
+#include "publish/inventory.h"
 
 #include "util/cancel.h"
 #include "util/mem.h"

@@ -1,4 +1,4 @@
-#include "publish/original.h"
+#include "publish/tree.h"
 
 #include "catalog/manifest.h"
 #include "hash/onepass.h"

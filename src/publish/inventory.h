@@ -5,7 +5,7 @@
 #ifndef FERRY_PUBLISH_SURVEY_H
 #define FERRY_PUBLISH_SURVEY_H
 
-#include "publish/original.h"
+#include "publish/tree.h"
 
 enum survey_state {
 	SURVEY_MISSING,

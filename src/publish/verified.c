@@ -1,4 +1,4 @@
-#include "publish/record.h"
+#include "publish/verified.h"
 
 #include "util/file.h"
 #include "util/mem.h"

@@ -1,4 +1,4 @@
-#include "publish/lineage.h"
+#include "publish/conflict.h"
 
 #include "tuf/metadata.h"
 #include "publish/authentic.h"
