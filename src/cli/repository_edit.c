@@ -1,5 +1,5 @@
 #include "cli/repository.h"
-#include "fetch/enrol.h"
+#include "fetch/remote_add.h"
 #include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"

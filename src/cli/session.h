@@ -4,7 +4,7 @@
 #define FERRY_CLI_SESSION_H
 
 #include "cli/cli.h"
-#include "fetch/client.h"
+#include "fetch/remote.h"
 
 WARN_UNUSED int session_store(struct store *out, struct err *e);
 

@@ -1,6 +1,6 @@
 #include "fetch/engine.h"
 
-#include "fetch/piece.h"
+#include "fetch/pool.h"
 #include "util/cancel.h"
 #include "util/mem.h"
 #include "util/path.h"

@@ -6,7 +6,7 @@
 #define FERRY_FETCH_PLAN_H
 
 #include "catalog/manifest.h"
-#include "fetch/client.h"
+#include "fetch/remote.h"
 
 struct fetch_plan_file {
 	const struct card_file *card;   /* borrowed from the catalog */

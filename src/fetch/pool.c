@@ -1,4 +1,4 @@
-#include "fetch/piece.h"
+#include "fetch/pool.h"
 
 #include "util/file.h"
 #include "util/mem.h"

@@ -1,4 +1,4 @@
-#include "fetch/client.h"
+#include "fetch/remote.h"
 
 #include "settings/mirrors.h"
 #include "util/mem.h"

@@ -1,6 +1,6 @@
 /* The transport against endpoints in memory. What the TUF client would verify is played
  * by the test: it accepts or rejects. */
-#include "fetch/transport.h"
+#include "fetch/endpoints.h"
 
 #include "mirror/mem.h"
 #include "unit.h"

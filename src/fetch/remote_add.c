@@ -1,6 +1,6 @@
-#include "fetch/enrol.h"
+#include "fetch/remote_add.h"
 
-#include "fetch/enrol_private.h"
+#include "fetch/remote_add_internal.h"
 #include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"

@@ -1,4 +1,4 @@
-#include "fetch/transport.h"
+#include "fetch/endpoints.h"
 
 #include "json/json.h"
 #include "util/mem.h"

@@ -11,7 +11,7 @@
 #ifndef FERRY_FETCH_ENROL_H
 #define FERRY_FETCH_ENROL_H
 
-#include "fetch/client.h"
+#include "fetch/remote.h"
 
 struct enrol {
 	const char *conf_path;          /* need not be there yet */

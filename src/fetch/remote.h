@@ -11,7 +11,7 @@
 #include "catalog/catalog.h"
 #include "tuf/client.h"
 #include "fetch/source.h"
-#include "fetch/transport.h"
+#include "fetch/endpoints.h"
 #include "store/store.h"
 #include "settings/conf.h"
 

@@ -1,4 +1,4 @@
-#include "fetch/enrol_private.h"
+#include "fetch/remote_add_internal.h"
 
 #include "util/file.h"
 #include "util/mem.h"

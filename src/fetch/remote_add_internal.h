@@ -2,7 +2,7 @@
 #ifndef FERRY_FETCH_ENROL_PRIVATE_H
 #define FERRY_FETCH_ENROL_PRIVATE_H
 
-#include "fetch/enrol.h"
+#include "fetch/remote_add.h"
 
 #define ENROL_CONF_MAX MIB
 

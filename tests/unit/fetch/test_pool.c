@@ -1,4 +1,4 @@
-#include "fetch/piece.h"
+#include "fetch/pool.h"
 
 #include "unit.h"
 #include "util/file.h"
