@@ -1,7 +1,7 @@
 #include "http/url.h"
 #include "mirror/file.h"
 #include "mirror/kinds.h"
-#include "mirror/tree.h"
+#include "mirror/folder.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"

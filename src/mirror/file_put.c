@@ -1,6 +1,6 @@
 #include "mirror/file.h"
 
-#include "mirror/tree.h"
+#include "mirror/folder.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"

@@ -1,4 +1,4 @@
-#include "mirror/tree.h"
+#include "mirror/folder.h"
 
 #include "util/file.h"
 #include "util/mem.h"
