@@ -5,7 +5,7 @@
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
 #   V=1                            shows the commands that make runs
 #
-# A new .c file is found by itself: src/cli/cmd_NAME.c becomes the program ferry-NAME,
+# A new .c file is found by itself: src/cli/cmd_NAME.c (or a folder of it) becomes the program ferry-NAME,
 # tests/unit/**/test_*.c a unit test, tests/fuzz/fuzz_*.c a fuzz target, and
 # tests/tools/NAME.c a helper in build/tests/.
 
@@ -47,10 +47,10 @@ ALL_LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noex
 
 # -- what there is to build ----------------------------------------------------------
 
-MAINS := src/cli/main.c src/cli/ferry.c
+MAINS := src/cli/frame/main.c src/cli/frame/ferry.c
 SOURCES := $(filter-out $(MAINS),$(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-COMMANDS := $(patsubst src/cli/cmd_%.c,%,$(wildcard src/cli/cmd_*.c))
+COMMANDS := $(patsubst cmd_%.c,%,$(notdir $(wildcard src/cli/cmd_*.c src/cli/*/cmd_*.c)))
 PROGRAMS := $(BUILD)/bin/ferry $(COMMANDS:%=$(BUILD)/bin/ferry-%)
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 UNIT_HELPERS := $(wildcard tests/unit/support/*.c)
@@ -85,12 +85,12 @@ $(LIBRARY): $(OBJECTS)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/obj/main-%.o: src/cli/main.c $(BUILD)/flags
+$(BUILD)/obj/main-%.o: src/cli/frame/main.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  CC    $< ($*)'
 	$(Q)$(CC) $(ALL_CFLAGS) -DCOMMAND=cmd_$* -MMD -MP -c $< -o $@
 
-$(BUILD)/bin/ferry: $(BUILD)/obj/src/cli/ferry.o $(LIBRARY)
+$(BUILD)/bin/ferry: $(BUILD)/obj/src/cli/frame/ferry.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@

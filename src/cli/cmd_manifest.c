@@ -1,5 +1,5 @@
 /* ferry manifest: create manifests, and check files against them and against SHA256SUMS. */
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 #include "catalog/check.h"
 #include "util/file.h"

@@ -1,5 +1,5 @@
 /* ferry prepare: a source becomes a GGUF with manifest and card; --check only looks. */
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 #include "prepare/prepare.h"
 #include "util/mem.h"

@@ -6,7 +6,7 @@
 #define FERRY_CLI_PUBLISHER_H
 
 #include "settings/mirrors.h"
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 #include "publish/mirrors.h"
 
 /* The first members of the options of these commands. */

@@ -3,7 +3,7 @@
 #ifndef FERRY_CLI_SESSION_H
 #define FERRY_CLI_SESSION_H
 
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 #include "fetch/remote.h"
 
 WARN_UNUSED int session_store(struct store *out, struct err *e);

@@ -1,6 +1,6 @@
 /*
  * What an engine tells about its work while it works. Engines emit events; the
- * command line draws them (cli/progress.c), tests record them.
+ * command line draws them (cli/frame/progress.c), tests record them.
  *
  * A task is one unit of long work with a known or unknown number of bytes, named
  * for people ("fetch phi-2-q4_k_m.gguf"). Any thread may call these functions; a

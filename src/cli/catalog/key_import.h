@@ -2,7 +2,7 @@
 #ifndef FERRY_CLI_CATALOG_KEYS_H
 #define FERRY_CLI_CATALOG_KEYS_H
 
-#include "cli/catalog_common.h"
+#include "cli/catalog/place.h"
 
 /* The keys of --keys alone, or of the place. */
 WARN_UNUSED int catalog_keys_load(struct cli *cli, const struct catalog_opts *o,

@@ -1,6 +1,6 @@
 /* What the option tables become: --help, the option lists of man pages, and shell
  * completions. */
-#include "cli/internal.h"
+#include "cli/frame/internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #include "repository/delegate.h"
-#include "cli/catalog_common.h"
+#include "cli/catalog/place.h"
 
 #include "util/mem.h"
 #include "util/path.h"

@@ -1,4 +1,4 @@
-#include "cli/repository.h"
+#include "cli/repository/repository.h"
 
 extern const struct command cmd_repository;
 

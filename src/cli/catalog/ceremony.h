@@ -3,7 +3,7 @@
 #define FERRY_CLI_CATALOG_CEREMONY_H
 
 #include "repository/ceremony.h"
-#include "cli/catalog_common.h"
+#include "cli/catalog/place.h"
 
 /* catalog_opts come first. */
 struct ceremony_opts {

@@ -1,4 +1,4 @@
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 const struct cli_entry cli_entries[] = {
 	{ "repository", "look after the repositories that models come from",

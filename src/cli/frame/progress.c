@@ -1,4 +1,4 @@
-#include "cli/internal.h"
+#include "cli/frame/internal.h"
 
 #include "json/json.h"
 #include "util/mem.h"

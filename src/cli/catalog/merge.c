@@ -1,4 +1,4 @@
-#include "cli/catalog_ceremony.h"
+#include "cli/catalog/ceremony.h"
 
 /* ---- merge ---- */
 

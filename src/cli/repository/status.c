@@ -1,4 +1,4 @@
-#include "cli/repository.h"
+#include "cli/repository/repository.h"
 #include "util/mem.h"
 
 #include <string.h>

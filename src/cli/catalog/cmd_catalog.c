@@ -1,4 +1,4 @@
-#include "cli/catalog_ceremony.h"
+#include "cli/catalog/ceremony.h"
 
 static const struct command *const subs[] = {
 	&catalog_init, &catalog_key, &catalog_add, &catalog_remove, &catalog_list,

@@ -1,4 +1,4 @@
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 #include "util/cancel.h"
 #include "util/file.h"

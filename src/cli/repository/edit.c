@@ -1,4 +1,4 @@
-#include "cli/repository.h"
+#include "cli/repository/repository.h"
 #include "fetch/remote_add.h"
 #include "http/url.h"
 #include "util/file.h"

@@ -2,7 +2,7 @@
 #ifndef FERRY_CLI_INTERNAL_H
 #define FERRY_CLI_INTERNAL_H
 
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 /* The options that every command has. */
 struct cli_common {

@@ -1,5 +1,5 @@
 /* The main() of every command: compiled once for each, with COMMAND=cmd_<name>. */
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 extern const struct command COMMAND;
 

@@ -1,6 +1,6 @@
 /* The dispatcher: `ferry fetch …` becomes ferry-fetch, from the folder that ferry
  * itself is in, so that a build tree works without being installed. */
-#include "cli/internal.h"
+#include "cli/frame/internal.h"
 
 #include "util/mem.h"
 #include "util/path.h"

@@ -1,4 +1,4 @@
-#include "cli/internal.h"
+#include "cli/frame/internal.h"
 
 #include "util/cancel.h"
 #include "util/file.h"

@@ -1,4 +1,4 @@
-#include "cli/catalog_keys.h"
+#include "cli/catalog/key_import.h"
 
 #include "util/mem.h"
 

@@ -4,7 +4,7 @@
 
 #include "settings/mirrors.h"
 #include "repository/sign.h"
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 /* The options of all of them; each lists those that it has. */
 struct catalog_opts {

@@ -1,4 +1,4 @@
-#include "cli/catalog_common.h"
+#include "cli/catalog/place.h"
 
 #include "util/file.h"
 #include "util/mem.h"
