@@ -14,8 +14,8 @@
  *    for metadata again;
  *  - an endpoint that did not answer is asked again only when no other can help.
  */
-#ifndef FERRY_FETCH_TRANSPORT_H
-#define FERRY_FETCH_TRANSPORT_H
+#ifndef FERRY_FETCH_ENDPOINTS_H
+#define FERRY_FETCH_ENDPOINTS_H
 
 #include "tuf/client.h"
 #include "fetch/endpoint.h"

@@ -3,8 +3,8 @@
  * file over 640 GB) lies in a nameless file of the store's disk, so that memory stays
  * bounded whatever the piece length.
  */
-#ifndef FERRY_FETCH_PIECE_H
-#define FERRY_FETCH_PIECE_H
+#ifndef FERRY_FETCH_POOL_H
+#define FERRY_FETCH_POOL_H
 
 #include "util/base.h"
 #include "util/err.h"

@@ -5,8 +5,8 @@
  * Verified small targets (the catalog, manifests) are kept in the trust folder's cache
  * under their SHA-256 and hashed again when they are used.
  */
-#ifndef FERRY_FETCH_CLIENT_H
-#define FERRY_FETCH_CLIENT_H
+#ifndef FERRY_FETCH_REMOTE_H
+#define FERRY_FETCH_REMOTE_H
 
 #include "catalog/catalog.h"
 #include "tuf/client.h"

@@ -8,8 +8,8 @@
  *  - the pinned root is kept beside the configuration, as NAME.root.json: it survives the
  *    file that it was given in, and the store.
  */
-#ifndef FERRY_FETCH_ENROL_H
-#define FERRY_FETCH_ENROL_H
+#ifndef FERRY_FETCH_REMOTE_ADD_H
+#define FERRY_FETCH_REMOTE_ADD_H
 
 #include "fetch/remote.h"
 

@@ -1,6 +1,6 @@
 /* Shared by enrol.c and enrol_remove.c. */
-#ifndef FERRY_FETCH_ENROL_PRIVATE_H
-#define FERRY_FETCH_ENROL_PRIVATE_H
+#ifndef FERRY_FETCH_REMOTE_ADD_INTERNAL_H
+#define FERRY_FETCH_REMOTE_ADD_INTERNAL_H
 
 #include "fetch/remote_add.h"
 

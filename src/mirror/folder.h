@@ -6,8 +6,8 @@
  * ERR_AUTH, and any other failure of the place ERR_NETWORK, because another mirror may do
  * better. Writing (make): ERR_SYSTEM.
  */
-#ifndef FERRY_MIRROR_TREE_H
-#define FERRY_MIRROR_TREE_H
+#ifndef FERRY_MIRROR_FOLDER_H
+#define FERRY_MIRROR_FOLDER_H
 
 #include "mirror/mirror.h"
 

@@ -9,8 +9,8 @@
  * entries or bytes than the limits, a compression ratio over the limit (a bomb),
  * encryption, damage. After any failure nothing is left.
  */
-#ifndef FERRY_PUBLISH_ARCHIVE_H
-#define FERRY_PUBLISH_ARCHIVE_H
+#ifndef FERRY_PREPARE_ARCHIVE_H
+#define FERRY_PREPARE_ARCHIVE_H
 
 #include "util/base.h"
 #include "util/err.h"

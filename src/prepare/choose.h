@@ -3,8 +3,8 @@
  * Hugging Face folder. Several models are an error that names them: which one is meant is
  * the person's choice.
  */
-#ifndef FERRY_PUBLISH_PICK_H
-#define FERRY_PUBLISH_PICK_H
+#ifndef FERRY_PREPARE_CHOOSE_H
+#define FERRY_PREPARE_CHOOSE_H
 
 #include "util/base.h"
 #include "util/err.h"

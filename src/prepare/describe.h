@@ -1,8 +1,8 @@
 /*
  * The model card as far as the model's own metadata can write it.
  */
-#ifndef FERRY_PUBLISH_DESCRIBE_H
-#define FERRY_PUBLISH_DESCRIBE_H
+#ifndef FERRY_PREPARE_DESCRIBE_H
+#define FERRY_PREPARE_DESCRIBE_H
 
 #include "catalog/manifest.h"
 #include "gguf/gguf.h"

@@ -8,8 +8,8 @@
  * progress, then the next URL has its turn; one that answers with something else than a
  * model, or with wrong bytes, is left at once. Each fault is a warning of the report.
  */
-#ifndef FERRY_PUBLISH_DOWNLOAD_H
-#define FERRY_PUBLISH_DOWNLOAD_H
+#ifndef FERRY_PREPARE_DOWNLOAD_H
+#define FERRY_PREPARE_DOWNLOAD_H
 
 #include "hash/sha256.h"
 #include "http/http.h"

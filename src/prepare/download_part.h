@@ -3,8 +3,8 @@
  * with which ETag and size. Neither is believed more than it deserves: after a restart of
  * the machine only what was synced counts.
  */
-#ifndef FERRY_PUBLISH_PART_H
-#define FERRY_PUBLISH_PART_H
+#ifndef FERRY_PREPARE_DOWNLOAD_PART_H
+#define FERRY_PREPARE_DOWNLOAD_PART_H
 
 #include "hash/sha256.h"
 #include "http/headers.h"

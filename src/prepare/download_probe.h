@@ -1,8 +1,8 @@
 /*
  * What a URL tells without a download: a name, and whether the file is still the same.
  */
-#ifndef FERRY_PUBLISH_REMOTE_H
-#define FERRY_PUBLISH_REMOTE_H
+#ifndef FERRY_PREPARE_DOWNLOAD_PROBE_H
+#define FERRY_PREPARE_DOWNLOAD_PROBE_H
 
 #include "http/http.h"
 

@@ -7,8 +7,8 @@
  * (https://github.com/huggingface/safetensors#format). A header over 32 MiB is
  * refused: that of a large model has a few hundred KiB.
  */
-#ifndef FERRY_PUBLISH_HF_H
-#define FERRY_PUBLISH_HF_H
+#ifndef FERRY_PREPARE_HUGGINGFACE_H
+#define FERRY_PREPARE_HUGGINGFACE_H
 
 #include "util/base.h"
 #include "util/err.h"

@@ -2,8 +2,8 @@
  * The GGUF files of one model on their way to the output folder: validated, in the order of
  * their shards.
  */
-#ifndef FERRY_PUBLISH_MODEL_H
-#define FERRY_PUBLISH_MODEL_H
+#ifndef FERRY_PREPARE_MODEL_H
+#define FERRY_PREPARE_MODEL_H
 
 #include "catalog/manifest.h"
 #include "gguf/gguf.h"

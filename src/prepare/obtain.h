@@ -9,8 +9,8 @@
  * A local source is never changed. Downloads lie in the work folder until the model is
  * done, so that nothing is downloaded twice.
  */
-#ifndef FERRY_PUBLISH_SOURCE_H
-#define FERRY_PUBLISH_SOURCE_H
+#ifndef FERRY_PREPARE_OBTAIN_H
+#define FERRY_PREPARE_OBTAIN_H
 
 #include "hash/sha256.h"
 #include "json/json.h"

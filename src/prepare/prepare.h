@@ -8,8 +8,8 @@
  * the card is written last; a source is never changed; whatever ends the work, the next run
  * of the same command continues, and a run after that does nothing.
  */
-#ifndef FERRY_PUBLISH_PREPARE_H
-#define FERRY_PUBLISH_PREPARE_H
+#ifndef FERRY_PREPARE_PREPARE_H
+#define FERRY_PREPARE_PREPARE_H
 
 #include "catalog/card.h"
 #include "gguf/gguf.h"

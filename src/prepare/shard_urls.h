@@ -1,8 +1,8 @@
 /*
  * Sorts the URLs of a source: fallbacks of one file, or one group for each shard of a model.
  */
-#ifndef FERRY_PUBLISH_GROUP_H
-#define FERRY_PUBLISH_GROUP_H
+#ifndef FERRY_PREPARE_SHARD_URLS_H
+#define FERRY_PREPARE_SHARD_URLS_H
 
 #include "util/text.h"
 

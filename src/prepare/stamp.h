@@ -4,8 +4,8 @@
  * recipe is not worked off twice. A record that does not fit what is there counts for
  * nothing.
  */
-#ifndef FERRY_PUBLISH_MADE_H
-#define FERRY_PUBLISH_MADE_H
+#ifndef FERRY_PREPARE_STAMP_H
+#define FERRY_PREPARE_STAMP_H
 
 #include "json/json.h"
 #include "prepare/workdir.h"

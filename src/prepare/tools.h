@@ -7,8 +7,8 @@
  * a word: the caller gives them a path in a scratch folder, validates what is there afterwards
  * and takes a census (gguf_census_check).
  */
-#ifndef FERRY_PUBLISH_TOOLS_H
-#define FERRY_PUBLISH_TOOLS_H
+#ifndef FERRY_PREPARE_TOOLS_H
+#define FERRY_PREPARE_TOOLS_H
 
 #include "util/base.h"
 #include "settings/conf.h"

@@ -6,8 +6,8 @@
  * while a process works, folders "scratch.XXXXXX" of mode 0700. Removing it loses no
  * result.
  */
-#ifndef FERRY_PUBLISH_WORKDIR_H
-#define FERRY_PUBLISH_WORKDIR_H
+#ifndef FERRY_PREPARE_WORKDIR_H
+#define FERRY_PREPARE_WORKDIR_H
 
 #include "util/base.h"
 #include "util/err.h"

@@ -4,8 +4,8 @@
  *
  * What the tree's gc has taken is not known any more, and counts as its past.
  */
-#ifndef FERRY_PUBLISH_LINEAGE_H
-#define FERRY_PUBLISH_LINEAGE_H
+#ifndef FERRY_PUBLISH_CONFLICT_H
+#define FERRY_PUBLISH_CONFLICT_H
 
 #include "mirror/mirror.h"
 #include "publish/tree.h"

@@ -2,8 +2,8 @@
  * survey: what of the repository is on one mirror, as far as the mirror tells without
  * sending any file. A listing where that is cheaper, else a stat for each key.
  */
-#ifndef FERRY_PUBLISH_SURVEY_H
-#define FERRY_PUBLISH_SURVEY_H
+#ifndef FERRY_PUBLISH_INVENTORY_H
+#define FERRY_PUBLISH_INVENTORY_H
 
 #include "publish/tree.h"
 

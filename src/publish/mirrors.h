@@ -1,8 +1,8 @@
 /*
  * places: the mirrors of ferry.conf that a command works on.
  */
-#ifndef FERRY_PUBLISH_PLACES_H
-#define FERRY_PUBLISH_PLACES_H
+#ifndef FERRY_PUBLISH_MIRRORS_H
+#define FERRY_PUBLISH_MIRRORS_H
 
 #include "mirror/mirror.h"
 

@@ -1,8 +1,8 @@
 /*
  * deliver: the work of push on one mirror, by one thread: find out, plan, put, verify.
  */
-#ifndef FERRY_PUBLISH_DELIVER_H
-#define FERRY_PUBLISH_DELIVER_H
+#ifndef FERRY_PUBLISH_PUSH_MIRROR_H
+#define FERRY_PUBLISH_PUSH_MIRROR_H
 
 #include "publish/push.h"
 

@@ -2,8 +2,8 @@
  * agenda: what has to be done on one mirror, decided from what is there. Nothing here
  * touches a mirror.
  */
-#ifndef FERRY_PUBLISH_AGENDA_H
-#define FERRY_PUBLISH_AGENDA_H
+#ifndef FERRY_PUBLISH_PUSH_PLAN_H
+#define FERRY_PUBLISH_PUSH_PLAN_H
 
 #include "publish/verified.h"
 #include "publish/release.h"

@@ -9,8 +9,8 @@
  *
  * A tree may be read by several threads at once.
  */
-#ifndef FERRY_PUBLISH_ORIGINAL_H
-#define FERRY_PUBLISH_ORIGINAL_H
+#ifndef FERRY_PUBLISH_TREE_H
+#define FERRY_PUBLISH_TREE_H
 
 #include "repository/repository.h"
 #include "mirror/mirror.h"

@@ -7,8 +7,8 @@
  * object, only ever appended; without it objects are read back once. What cannot be
  * understood in it is ignored.
  */
-#ifndef FERRY_PUBLISH_RECORD_H
-#define FERRY_PUBLISH_RECORD_H
+#ifndef FERRY_PUBLISH_VERIFIED_H
+#define FERRY_PUBLISH_VERIFIED_H
 
 #include "publish/tree.h"
 

@@ -1,8 +1,8 @@
 /*
  * Building catalog.json from its parts.
  */
-#ifndef FERRY_CATALOG_CATALOG_BUILD_H
-#define FERRY_CATALOG_CATALOG_BUILD_H
+#ifndef FERRY_REPOSITORY_CATALOG_BUILD_H
+#define FERRY_REPOSITORY_CATALOG_BUILD_H
 
 #include "catalog/catalog.h"
 

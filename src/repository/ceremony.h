@@ -6,8 +6,8 @@
  * needs only those two folders, but for the plain catalog.json, which is brought in step where
  * its object is there.
  */
-#ifndef FERRY_CATALOG_REPOSITORY_CEREMONY_H
-#define FERRY_CATALOG_REPOSITORY_CEREMONY_H
+#ifndef FERRY_REPOSITORY_CEREMONY_H
+#define FERRY_REPOSITORY_CEREMONY_H
 
 #include "repository/sign.h"
 

@@ -9,8 +9,8 @@
  *  - catalog.json is always in targets: a delegated model is in it when its role has signed
  *    the files, and as the publisher of targets has its card.
  */
-#ifndef FERRY_CATALOG_REPOSITORY_DELEGATE_H
-#define FERRY_CATALOG_REPOSITORY_DELEGATE_H
+#ifndef FERRY_REPOSITORY_DELEGATE_H
+#define FERRY_REPOSITORY_DELEGATE_H
 
 #include "repository/repository.h"
 

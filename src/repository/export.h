@@ -4,8 +4,8 @@
  * What always holds here: only what the signed metadata refers to is exported, verified by it;
  * cards that are not signed do not show, and model files are not read.
  */
-#ifndef FERRY_CATALOG_EXPORT_H
-#define FERRY_CATALOG_EXPORT_H
+#ifndef FERRY_REPOSITORY_EXPORT_H
+#define FERRY_REPOSITORY_EXPORT_H
 
 #include "repository/repository.h"
 #include "sign/signer.h"

@@ -1,6 +1,6 @@
 /* What the repository_*.c files share. */
-#ifndef FERRY_CATALOG_REPOSITORY_INTERNAL_H
-#define FERRY_CATALOG_REPOSITORY_INTERNAL_H
+#ifndef FERRY_REPOSITORY_INTERNAL_H
+#define FERRY_REPOSITORY_INTERNAL_H
 
 #include "repository/repository.h"
 #include "repository/writer/writer.h"

@@ -9,8 +9,8 @@
  *    pin one key;
  *  - its trusted comment names repository, version of targets, file and time.
  */
-#ifndef FERRY_CATALOG_REPOSITORY_MINISIG_H
-#define FERRY_CATALOG_REPOSITORY_MINISIG_H
+#ifndef FERRY_REPOSITORY_MINISIGN_H
+#define FERRY_REPOSITORY_MINISIGN_H
 
 #include "sign/keyring.h"
 #include "sign/minisig.h"

@@ -2,8 +2,8 @@
  * The plain catalog.json and catalog.json.minisig of a tree, for readers without TUF: they follow
  * the targets metadata that is published.
  */
-#ifndef FERRY_CATALOG_REPOSITORY_PLAIN_H
-#define FERRY_CATALOG_REPOSITORY_PLAIN_H
+#ifndef FERRY_REPOSITORY_PLAIN_H
+#define FERRY_REPOSITORY_PLAIN_H
 
 #include "repository/sign.h"
 

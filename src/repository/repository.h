@@ -17,8 +17,8 @@
  *  - adding and removing touch only cards/ and objects: readers see it after a sign;
  *  - versions only go up, from what the tree has, whoever wrote it.
  */
-#ifndef FERRY_CATALOG_REPOSITORY_H
-#define FERRY_CATALOG_REPOSITORY_H
+#ifndef FERRY_REPOSITORY_REPOSITORY_H
+#define FERRY_REPOSITORY_REPOSITORY_H
 
 #include "catalog/catalog.h"
 #include "catalog/lint.h"

@@ -3,8 +3,8 @@
  *
  * Kept apart from repository.h because this side needs private keys.
  */
-#ifndef FERRY_CATALOG_REPOSITORY_SIGN_H
-#define FERRY_CATALOG_REPOSITORY_SIGN_H
+#ifndef FERRY_REPOSITORY_SIGN_H
+#define FERRY_REPOSITORY_SIGN_H
 
 #include "sign/keyring.h"
 #include "repository/repository.h"

@@ -5,8 +5,8 @@
  *   continued by indented lines. A key given twice in a section is an error, and so
  *   is a section given twice.
  */
-#ifndef FERRY_UTIL_CONF_H
-#define FERRY_UTIL_CONF_H
+#ifndef FERRY_SETTINGS_CONF_H
+#define FERRY_SETTINGS_CONF_H
 
 #include "util/base.h"
 #include "util/err.h"

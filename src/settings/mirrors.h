@@ -5,8 +5,8 @@
  *
  * The tables of keys here are the one list for everybody who reads these sections.
  */
-#ifndef FERRY_CATALOG_MIRRORS_H
-#define FERRY_CATALOG_MIRRORS_H
+#ifndef FERRY_SETTINGS_MIRRORS_H
+#define FERRY_SETTINGS_MIRRORS_H
 
 #include "json/json.h"
 #include "settings/conf.h"

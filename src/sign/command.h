@@ -16,8 +16,8 @@
  * and ends with status 0. What it writes to stderr is shown. It keeps its environment, so that
  * it finds its own credentials, but for FERRY_PASSPHRASE.
  */
-#ifndef FERRY_CATALOG_SIGN_COMMAND_H
-#define FERRY_CATALOG_SIGN_COMMAND_H
+#ifndef FERRY_SIGN_COMMAND_H
+#define FERRY_SIGN_COMMAND_H
 
 #include "sign/signer.h"
 

@@ -11,8 +11,8 @@
  * By custom NAME is the role it is made for ("targets", "targets-alice"); what it may
  * sign is decided by the root metadata alone.
  */
-#ifndef FERRY_CATALOG_KEYRING_H
-#define FERRY_CATALOG_KEYRING_H
+#ifndef FERRY_SIGN_KEYRING_H
+#define FERRY_SIGN_KEYRING_H
 
 #include "sign/privkey.h"
 #include "util/text.h"

@@ -16,8 +16,8 @@
  *  - minisign's key id is the first eight bytes of the key's TUF id, so that minisign shows
  *    what `ferry catalog key list` shows.
  */
-#ifndef FERRY_CATALOG_MINISIG_H
-#define FERRY_CATALOG_MINISIG_H
+#ifndef FERRY_SIGN_MINISIG_H
+#define FERRY_SIGN_MINISIG_H
 
 #include "sign/signer.h"
 

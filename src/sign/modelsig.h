@@ -6,8 +6,8 @@
  * The folder is always named as one, also with a single file in it: for a file alone the
  * specification and its reference tool disagree on the name.
  */
-#ifndef FERRY_CATALOG_MODELSIG_H
-#define FERRY_CATALOG_MODELSIG_H
+#ifndef FERRY_SIGN_MODELSIG_H
+#define FERRY_SIGN_MODELSIG_H
 
 #include "sign/signer.h"
 

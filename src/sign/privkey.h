@@ -3,8 +3,8 @@
  * derives from the passphrase (RFC 5958, RFC 8018, RFC 7914), so that `openssl pkey`
  * reads them too. Ed25519 unless the caller chooses otherwise.
  */
-#ifndef FERRY_CATALOG_SIGN_PRIVKEY_H
-#define FERRY_CATALOG_SIGN_PRIVKEY_H
+#ifndef FERRY_SIGN_PRIVKEY_H
+#define FERRY_SIGN_PRIVKEY_H
 
 #include "sign/signer.h"
 

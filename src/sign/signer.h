@@ -10,8 +10,8 @@
  * A signer is anything that makes a signature for a public key: a key file
  * (privkey.h), an external command that stands before an HSM or a KMS.
  */
-#ifndef FERRY_CATALOG_SIGN_SIGNER_H
-#define FERRY_CATALOG_SIGN_SIGNER_H
+#ifndef FERRY_SIGN_SIGNER_H
+#define FERRY_SIGN_SIGNER_H
 
 #include "tuf/key.h"
 

@@ -2,8 +2,8 @@
  * Targets of a repository, verified, in a folder: what a plain TUF client does. Model
  * files do not go this way (fetch/): an artifact is held in memory while it is verified.
  */
-#ifndef FERRY_CATALOG_TUF_ARTIFACT_H
-#define FERRY_CATALOG_TUF_ARTIFACT_H
+#ifndef FERRY_TUF_ARTIFACT_H
+#define FERRY_TUF_ARTIFACT_H
 
 #include "tuf/client.h"
 

@@ -12,8 +12,8 @@
  * of what it reports: ERR_INTEGRITY for anything that does not verify (signature,
  * rollback, expiry, malformed), and the transport's own.
  */
-#ifndef FERRY_CATALOG_TUF_CLIENT_H
-#define FERRY_CATALOG_TUF_CLIENT_H
+#ifndef FERRY_TUF_CLIENT_H
+#define FERRY_TUF_CLIENT_H
 
 #include "hash/sha256.h"
 #include "json/json.h"

@@ -3,8 +3,8 @@
  * received ("root.json", a delegated role's name percent-encoded), a lock, and the digest of
  * the root that was pinned.
  */
-#ifndef FERRY_CATALOG_TUF_FOLDER_H
-#define FERRY_CATALOG_TUF_FOLDER_H
+#ifndef FERRY_TUF_FOLDER_H
+#define FERRY_TUF_FOLDER_H
 
 #include "tuf/trusted.h"
 

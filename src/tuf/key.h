@@ -17,8 +17,8 @@
  *  - two ids of one public key count as one key, also when its point is compressed in one
  *    of them or its curve is told by parameters.
  */
-#ifndef FERRY_CATALOG_TUF_KEY_H
-#define FERRY_CATALOG_TUF_KEY_H
+#ifndef FERRY_TUF_KEY_H
+#define FERRY_TUF_KEY_H
 
 #include "hash/sha256.h"
 #include "json/json.h"

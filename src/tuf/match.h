@@ -1,8 +1,8 @@
 /*
  * Which target paths a delegation covers (TUF 1.0.34, section 4.5; TAP 15).
  */
-#ifndef FERRY_CATALOG_TUF_MATCH_H
-#define FERRY_CATALOG_TUF_MATCH_H
+#ifndef FERRY_TUF_MATCH_H
+#define FERRY_TUF_MATCH_H
 
 #include "tuf/metadata.h"
 

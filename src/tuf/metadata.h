@@ -10,8 +10,8 @@
  *
  * Every failure is ERR_INTEGRITY and names the document.
  */
-#ifndef FERRY_CATALOG_TUF_METADATA_H
-#define FERRY_CATALOG_TUF_METADATA_H
+#ifndef FERRY_TUF_METADATA_H
+#define FERRY_TUF_METADATA_H
 
 #include "tuf/key.h"
 

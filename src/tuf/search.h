@@ -4,8 +4,8 @@
  * terminating delegation that covers the path ends the search behind it; no role is
  * visited twice.
  */
-#ifndef FERRY_CATALOG_TUF_SEARCH_H
-#define FERRY_CATALOG_TUF_SEARCH_H
+#ifndef FERRY_TUF_SEARCH_H
+#define FERRY_TUF_SEARCH_H
 
 #include "tuf/metadata.h"
 

@@ -5,8 +5,8 @@
  * A function that fails leaves the set as it was. `what` names the bytes in messages.
  * Steps go in the workflow's order: roots, timestamp, snapshot, targets, delegated roles.
  */
-#ifndef FERRY_CATALOG_TUF_TRUSTED_H
-#define FERRY_CATALOG_TUF_TRUSTED_H
+#ifndef FERRY_TUF_TRUSTED_H
+#define FERRY_TUF_TRUSTED_H
 
 #include "tuf/metadata.h"
 

@@ -1,6 +1,6 @@
 /* Base64 with padding and without line breaks (RFC 4648, section 4). */
-#ifndef FERRY_CATALOG_BASE64_H
-#define FERRY_CATALOG_BASE64_H
+#ifndef FERRY_UTIL_BASE64_H
+#define FERRY_UTIL_BASE64_H
 
 #include "util/buf.h"
 

@@ -11,8 +11,8 @@
  *
  * Only ERR_NETWORK is tried again.
  */
-#ifndef FERRY_HTTP_RETRY_H
-#define FERRY_HTTP_RETRY_H
+#ifndef FERRY_UTIL_RETRY_H
+#define FERRY_UTIL_RETRY_H
 
 #include "util/base.h"
 #include "util/err.h"

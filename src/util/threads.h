@@ -1,8 +1,8 @@
 /*
  * crew: a few threads that work through a row of independent jobs.
  */
-#ifndef FERRY_PUBLISH_CREW_H
-#define FERRY_PUBLISH_CREW_H
+#ifndef FERRY_UTIL_THREADS_H
+#define FERRY_UTIL_THREADS_H
 
 #include "util/base.h"
 

@@ -1,6 +1,6 @@
 /* What the sub-commands of `ferry catalog key` share. */
-#ifndef FERRY_CLI_CATALOG_KEYS_H
-#define FERRY_CLI_CATALOG_KEYS_H
+#ifndef FERRY_CLI_CATALOG_KEY_IMPORT_H
+#define FERRY_CLI_CATALOG_KEY_IMPORT_H
 
 #include "cli/catalog/place.h"
 

@@ -1,6 +1,6 @@
 /* What the sub-commands of `ferry catalog` share. */
-#ifndef FERRY_CLI_CATALOG_COMMON_H
-#define FERRY_CLI_CATALOG_COMMON_H
+#ifndef FERRY_CLI_CATALOG_PLACE_H
+#define FERRY_CLI_CATALOG_PLACE_H
 
 #include "settings/mirrors.h"
 #include "repository/sign.h"

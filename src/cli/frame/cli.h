@@ -7,8 +7,8 @@
  *  - foreign strings are escaped before a terminal sees them;
  *  - a write error on stdout is an error.
  */
-#ifndef FERRY_CLI_CLI_H
-#define FERRY_CLI_CLI_H
+#ifndef FERRY_CLI_FRAME_CLI_H
+#define FERRY_CLI_FRAME_CLI_H
 
 #include "json/json.h"
 #include "settings/conf.h"

@@ -1,6 +1,6 @@
 /* What the files of the framework share; no command includes this. */
-#ifndef FERRY_CLI_INTERNAL_H
-#define FERRY_CLI_INTERNAL_H
+#ifndef FERRY_CLI_FRAME_INTERNAL_H
+#define FERRY_CLI_FRAME_INTERNAL_H
 
 #include "cli/frame/cli.h"
 

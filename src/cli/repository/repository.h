@@ -1,6 +1,6 @@
 /* The commands of `ferry repository`. */
-#ifndef FERRY_CLI_REPOSITORY_H
-#define FERRY_CLI_REPOSITORY_H
+#ifndef FERRY_CLI_REPOSITORY_REPOSITORY_H
+#define FERRY_CLI_REPOSITORY_REPOSITORY_H
 
 #include "cli/session.h"
 

@@ -2,8 +2,8 @@
  * What the files of the writer share: the documents of a tree, as published and as they
  * are to be. Only writer*.c include this.
  */
-#ifndef FERRY_CATALOG_TUF_WRITER_PRIVATE_H
-#define FERRY_CATALOG_TUF_WRITER_PRIVATE_H
+#ifndef FERRY_REPOSITORY_WRITER_INTERNAL_H
+#define FERRY_REPOSITORY_WRITER_INTERNAL_H
 
 #include "tuf/metadata.h"
 #include "repository/writer/writer.h"

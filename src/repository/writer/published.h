@@ -6,8 +6,8 @@
  * not judged: a publisher must be able to read what has expired. Metadata is capped as
  * for the client.
  */
-#ifndef FERRY_CATALOG_TUF_TREE_H
-#define FERRY_CATALOG_TUF_TREE_H
+#ifndef FERRY_REPOSITORY_WRITER_PUBLISHED_H
+#define FERRY_REPOSITORY_WRITER_PUBLISHED_H
 
 #include "hash/sha256.h"
 #include "json/json.h"

@@ -20,8 +20,8 @@
  * So one person signs everything with one call, and several people sign one after the other:
  * each opens the tree (by then with its drafts), and saves with their own signers.
  */
-#ifndef FERRY_CATALOG_TUF_WRITER_H
-#define FERRY_CATALOG_TUF_WRITER_H
+#ifndef FERRY_REPOSITORY_WRITER_WRITER_H
+#define FERRY_REPOSITORY_WRITER_WRITER_H
 
 #include "sign/signer.h"
 #include "repository/writer/published.h"
