@@ -80,7 +80,7 @@ static void judge(const char *name, struct gguf_report *out)
 			out->verdict = GGUF_WARNINGS;
 }
 
-int gguf_check(const struct gguf_source *source, const char *name, struct gguf_report *out,
+int gguf_check(const struct gguf_input *source, const char *name, struct gguf_report *out,
 	       struct err *e)
 {
 	struct gguf_options opts = { .padding = true };
@@ -105,10 +105,10 @@ int gguf_check_path(const char *path, struct gguf_report *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	uint64_t size;
-	struct gguf_source source;
+	struct gguf_input source;
 	int rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0)
-		rc = gguf_source_fd(&source, &fd, path, e);
+		rc = gguf_input_fd(&source, &fd, path, e);
 	return rc ? rc : gguf_check(&source, path, out, e);
 }
 

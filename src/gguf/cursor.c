@@ -14,14 +14,14 @@ static int read_fd(void *ctx, uint64_t offset, void *data, size_t len, struct er
 	return file_pread(*(const int *)ctx, data, len, offset, "file", e);
 }
 
-int gguf_source_fd(struct gguf_source *out, const int *fd, const char *what, struct err *e)
+int gguf_input_fd(struct gguf_input *out, const int *fd, const char *what, struct err *e)
 {
 	struct stat st;
 	if (fstat(*fd, &st) < 0)
 		return err_sys(e, errno, "cannot read %s", what);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_SYSTEM, "%s is not a regular file", what);
-	*out = (struct gguf_source){ .read_at = read_fd, .ctx = (void *)(uintptr_t)fd,
+	*out = (struct gguf_input){ .read_at = read_fd, .ctx = (void *)(uintptr_t)fd,
 				     .size = (uint64_t)st.st_size };
 	return 0;
 }
@@ -35,14 +35,14 @@ static int read_memory(void *ctx, uint64_t offset, void *data, size_t len, struc
 	return 0;
 }
 
-void gguf_source_memory(struct gguf_source *out, const struct gguf_memory *memory, uint64_t size)
+void gguf_input_memory(struct gguf_input *out, const struct gguf_memory *memory, uint64_t size)
 {
-	*out = (struct gguf_source){ .read_at = read_memory, .ctx = (void *)(uintptr_t)memory,
+	*out = (struct gguf_input){ .read_at = read_memory, .ctx = (void *)(uintptr_t)memory,
 				     .size = size };
 	out->available = memory->len;
 }
 
-void cursor_init(struct cursor *c, const struct gguf_source *source)
+void cursor_init(struct cursor *c, const struct gguf_input *source)
 {
 	uint64_t there = source->available ? MIN(source->available, source->size) : source->size;
 	*c = (struct cursor){ .source = source, .end = MIN(there, GGUF_MAX_HEADER) };

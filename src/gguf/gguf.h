@@ -42,7 +42,7 @@
 
 #define GGUF_SIZE_UNKNOWN UINT64_MAX
 
-struct gguf_source {
+struct gguf_input {
 	/* Exactly len bytes at offset, or an error. Never asked for bytes past the end. */
 	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
 	void *ctx;
@@ -53,7 +53,7 @@ struct gguf_source {
 };
 
 /* The open file; ctx is the address of fd, which must live as long as the source. */
-WARN_UNUSED int gguf_source_fd(struct gguf_source *out, const int *fd, const char *what,
+WARN_UNUSED int gguf_input_fd(struct gguf_input *out, const int *fd, const char *what,
 			       struct err *e);
 
 struct gguf_memory {
@@ -62,7 +62,7 @@ struct gguf_memory {
 };
 /* A block of memory, e.g. the first bytes of a remote file. `size` is the file's. A
  * header that goes on past the block is ERR_NOT_FOUND: bring more. */
-void gguf_source_memory(struct gguf_source *out, const struct gguf_memory *memory, uint64_t size);
+void gguf_input_memory(struct gguf_input *out, const struct gguf_memory *memory, uint64_t size);
 
 /* ---- types -------------------------------------------------------------------------- */
 
@@ -167,7 +167,7 @@ struct gguf {
  * messages. A NULL opts is all zeroes. The source is not used after the call.
  * ERR_INTEGRITY for a file that is refused; the source's own errors pass through.
  */
-WARN_UNUSED int gguf_open(const struct gguf_source *source, const char *what,
+WARN_UNUSED int gguf_open(const struct gguf_input *source, const char *what,
 			  const struct gguf_options *opts, struct gguf **out, struct err *e);
 WARN_UNUSED int gguf_open_fd(int fd, const char *what, struct gguf **out, struct err *e);
 WARN_UNUSED int gguf_open_path(const char *path, struct gguf **out, struct err *e);
@@ -344,7 +344,7 @@ struct gguf_report {
  * Everything above on one file. `name` is its file name or path. A refusal is a verdict
  * and returns 0; an error is only what kept the file from being read.
  */
-WARN_UNUSED int gguf_check(const struct gguf_source *source, const char *name,
+WARN_UNUSED int gguf_check(const struct gguf_input *source, const char *name,
 			   struct gguf_report *out, struct err *e);
 WARN_UNUSED int gguf_check_path(const char *path, struct gguf_report *out, struct err *e);
 void gguf_report_release(struct gguf_report *r);

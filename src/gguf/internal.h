@@ -33,7 +33,7 @@ struct gguf_private {
 /* ---- the cursor ---- */
 
 struct cursor {
-	const struct gguf_source *source;
+	const struct gguf_input *source;
 	uint64_t pos, end;      /* end: of the file or of the header cap, whichever is less */
 	uint8_t *window;
 	size_t window_size;
@@ -43,7 +43,7 @@ struct cursor {
 	bool hashing;
 	uint64_t hashed_to;
 };
-void cursor_init(struct cursor *c, const struct gguf_source *source);
+void cursor_init(struct cursor *c, const struct gguf_input *source);
 void cursor_release(struct cursor *c);
 
 /* ERR_INTEGRITY when fewer than len bytes are left. */
@@ -89,7 +89,7 @@ WARN_UNUSED int gguf_check_layout(struct gguf *g, bool header_only, struct err *
 /* Types and relations of the keys that engines read. */
 WARN_UNUSED int gguf_check_keys(struct gguf *g, struct err *e);
 /* Padding: ERR_* only of the source. */
-WARN_UNUSED int gguf_check_padding(struct gguf *g, const struct gguf_source *source,
+WARN_UNUSED int gguf_check_padding(struct gguf *g, const struct gguf_input *source,
 				   bool between_tensors, struct err *e);
 
 /* Builds the index; ERR_INTEGRITY "duplicate <kind> '…'" if a name is there twice. texts are

@@ -117,7 +117,7 @@ static int read_header(struct gguf *g, struct cursor *c, struct err *e)
 	return rc;
 }
 
-int gguf_open(const struct gguf_source *source, const char *what,
+int gguf_open(const struct gguf_input *source, const char *what,
 	      const struct gguf_options *opts, struct gguf **out, struct err *e)
 {
 	static const struct gguf_options defaults;
@@ -143,8 +143,8 @@ int gguf_open(const struct gguf_source *source, const char *what,
 
 int gguf_open_fd(int fd, const char *what, struct gguf **out, struct err *e)
 {
-	struct gguf_source source;
-	int rc = gguf_source_fd(&source, &fd, what, e);
+	struct gguf_input source;
+	int rc = gguf_input_fd(&source, &fd, what, e);
 	return rc ? rc : gguf_open(&source, what, NULL, out, e);
 }
 

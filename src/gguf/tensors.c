@@ -176,7 +176,7 @@ int gguf_check_layout(struct gguf *g, bool header_only, struct err *e)
 	return check_length(g, e);
 }
 
-static int padding_is_zero(const struct gguf_source *source, uint64_t from, uint64_t to,
+static int padding_is_zero(const struct gguf_input *source, uint64_t from, uint64_t to,
 			   bool *zero, struct err *e)
 {
 	uint64_t there = source->available ? source->available : source->size;
@@ -195,7 +195,7 @@ static int padding_is_zero(const struct gguf_source *source, uint64_t from, uint
 	return 0;
 }
 
-int gguf_check_padding(struct gguf *g, const struct gguf_source *source, bool between_tensors,
+int gguf_check_padding(struct gguf *g, const struct gguf_input *source, bool between_tensors,
 		       struct err *e)
 {
 	bool zero;

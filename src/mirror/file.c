@@ -65,7 +65,7 @@ static int open_object(struct mirror *m, const char *key, int *fd, struct mirror
 	if (str_starts(key, FILE_MIRROR_PRIVATE "/"))
 		return err_set(e, ERR_NOT_FOUND, "not found");
 	int rc = file_mirror_root(f, false, e);
-	return rc < 0 ? rc : tree_open_file(f->root, key, fd, st, e);
+	return rc < 0 ? rc : folder_open_file(f->root, key, fd, st, e);
 }
 
 static int file_stat(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
@@ -116,7 +116,7 @@ static int file_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, 
 	struct err local = ERR_INIT;
 	int rc = file_mirror_root(f, false, &local);
 	if (rc == 0)
-		return tree_list(f->root, prefix, fn, ctx, e);
+		return folder_list(f->root, prefix, fn, ctx, e);
 	if (err_is(&local, ERR_NOT_FOUND))
 		return 0;
 	*e = local;
@@ -136,7 +136,7 @@ static int file_remove_object(struct mirror *m, const char *key, struct err *e)
 		return rc;
 	}
 	rc = file_mirror_lock(f, &lock, e);
-	return rc < 0 ? rc : tree_remove(f->root, key, e);
+	return rc < 0 ? rc : folder_remove(f->root, key, e);
 }
 
 const struct mirror_ops mirror_file = {

@@ -42,7 +42,7 @@ static int take_lock(int fd, bool wait, struct err *e)
 int file_mirror_lock(struct file_mirror *f, int *lock, struct err *e)
 {
 	CLEANUP(file_close) int dir = -1;
-	int rc = tree_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
+	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(file_close) int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
@@ -105,7 +105,7 @@ static int part_open(struct part *p, int root, const char *name, struct err *e)
 {
 	*p = (struct part){ .dir = -1, .fd = -1, .keep = true };
 	snprintf(p->name, sizeof p->name, "%s", name);
-	int rc = tree_open_dir(root, FILE_MIRROR_PRIVATE "/partial/x", true, &p->dir, e);
+	int rc = folder_open_dir(root, FILE_MIRROR_PRIVATE "/partial/x", true, &p->dir, e);
 	bool again = true;
 	while (rc == 0 && again) {
 		file_close(&p->fd);
@@ -228,7 +228,7 @@ static int check_condition(int root, const char *key, const struct mirror_put *h
 	struct err local = ERR_INIT;
 	if (!how->only_if_absent && !how->only_if_etag)
 		return 0;
-	int rc = tree_open_file(root, key, &fd, &st, &local);
+	int rc = folder_open_file(root, key, &fd, &st, &local);
 	if (rc < 0 && !err_is(&local, ERR_NOT_FOUND)) {
 		*e = local;
 		return rc;
@@ -261,7 +261,7 @@ static int name_part(struct part *p, int root, const char *key, bool exclusive, 
 	for (int tries = 0; tries < 3; tries++) {
 		CLEANUP(file_close) int dir = -1;
 		const char *name = path_base(key);
-		int rc = tree_open_dir(root, key, true, &dir, e);
+		int rc = folder_open_dir(root, key, true, &dir, e);
 		if (rc < 0)
 			return rc;
 		if (exclusive)
@@ -305,7 +305,7 @@ static int stat_part(const struct part *p, struct mirror_stat *out, struct err *
 	struct stat st;
 	if (fstat(p->fd, &st) < 0)
 		return err_sys(e, errno, "%s", p->name);
-	tree_stat(&st, out);
+	folder_stat(&st, out);
 	return 0;
 }
 
@@ -374,7 +374,7 @@ int file_mirror_copy(struct mirror *m, const char *from, const char *to, struct 
 	if (rc == 0)
 		rc = file_mirror_root(f, false, e);
 	if (rc == 0)
-		rc = tree_open_file(f->root, from, &source, &st, e);
+		rc = folder_open_file(f->root, from, &source, &st, e);
 	if (rc == 0)
 		rc = part_open(&p, f->root, name, e);
 	if (rc == 0 && ftruncate(p.fd, 0) < 0)

@@ -53,7 +53,7 @@ static int step(int *dir, const char *name, bool make, struct err *e)
 	return rc;
 }
 
-int tree_open_dir(int root, const char *key, bool make, int *dir, struct err *e)
+int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_strdup(key);
 	CLEANUP(file_close) int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
@@ -71,7 +71,7 @@ int tree_open_dir(int root, const char *key, bool make, int *dir, struct err *e)
 	return 0;
 }
 
-void tree_stat(const struct stat *st, struct mirror_stat *out)
+void folder_stat(const struct stat *st, struct mirror_stat *out)
 {
 	*out = (struct mirror_stat){ .size = (uint64_t)st->st_size,
 				     .modified_s = st->st_mtim.tv_sec };
@@ -80,11 +80,11 @@ void tree_stat(const struct stat *st, struct mirror_stat *out)
 		 (unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_ino);
 }
 
-int tree_open_file(int root, const char *key, int *fd, struct mirror_stat *out, struct err *e)
+int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *out, struct err *e)
 {
 	CLEANUP(file_close) int dir = -1;
 	struct stat st;
-	int rc = tree_open_dir(root, key, false, &dir, e);
+	int rc = folder_open_dir(root, key, false, &dir, e);
 	if (rc < 0)
 		return rc;
 	/* O_NONBLOCK: a pipe must not hold us up before it is refused. */
@@ -96,7 +96,7 @@ int tree_open_file(int root, const char *key, int *fd, struct mirror_stat *out, 
 		return err_set(e, ERR_NOT_FOUND, "not found (there is something else of this name)");
 	}
 	if (out)
-		tree_stat(&st, out);
+		folder_stat(&st, out);
 	*fd = got;
 	return 0;
 }
@@ -107,18 +107,18 @@ static void prune(int root, char *path)
 		struct err ignored = ERR_INIT;
 		CLEANUP(file_close) int dir = -1;
 		*slash = '\0';
-		if (tree_open_dir(root, path, false, &dir, &ignored) < 0 ||
+		if (folder_open_dir(root, path, false, &dir, &ignored) < 0 ||
 		    unlinkat(dir, path_base(path), AT_REMOVEDIR) < 0)
 			return;
 	}
 }
 
-int tree_remove(int root, const char *key, struct err *e)
+int folder_remove(int root, const char *key, struct err *e)
 {
 	CLEANUP(file_close) int dir = -1;
 	CLEANUP(mem_free_ptr) char *path = mem_strdup(key);
 	struct err local = ERR_INIT;
-	int rc = tree_open_dir(root, key, false, &dir, &local);
+	int rc = folder_open_dir(root, key, false, &dir, &local);
 	if (rc < 0 && err_is(&local, ERR_NOT_FOUND))
 		return 0;
 	if (rc < 0) {
@@ -189,14 +189,14 @@ static int tell(int root, const char *key, mirror_entry_fn *fn, void *ctx, struc
 	struct mirror_entry entry = { .key = key };
 	struct stat st;
 	/* What has gone since is no longer part of the list. */
-	if (tree_open_dir(root, key, false, &dir, &local) < 0 ||
+	if (folder_open_dir(root, key, false, &dir, &local) < 0 ||
 	    fstatat(dir, path_base(key), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	tree_stat(&st, &entry.stat);
+	folder_stat(&st, &entry.stat);
 	return fn(ctx, &entry, e);
 }
 
-int tree_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx, struct err *e)
+int folder_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx, struct err *e)
 {
 	struct listing l = { .prefix = prefix, .e = e };
 	/* A descriptor of its own: a copy would share the reading position. */

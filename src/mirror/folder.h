@@ -12,16 +12,16 @@
 #include "mirror/mirror.h"
 
 /* The folder that key lies in; with `make`, missing ones are made and synced. */
-WARN_UNUSED int tree_open_dir(int root, const char *key, bool make, int *dir, struct err *e);
+WARN_UNUSED int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *e);
 /* The regular file named key, for reading. */
-WARN_UNUSED int tree_open_file(int root, const char *key, int *fd, struct mirror_stat *st,
+WARN_UNUSED int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *st,
 			       struct err *e);
 /* Unlinks key, then the folders above it that are empty now. Missing is fine. */
-WARN_UNUSED int tree_remove(int root, const char *key, struct err *e);
-WARN_UNUSED int tree_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx,
+WARN_UNUSED int folder_remove(int root, const char *key, struct err *e);
+WARN_UNUSED int folder_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx,
 			  struct err *e);
 
 struct stat;
-void tree_stat(const struct stat *st, struct mirror_stat *out);
+void folder_stat(const struct stat *st, struct mirror_stat *out);
 
 #endif

@@ -15,7 +15,7 @@ struct object {
 	uint64_t version;       /* of the store's clock when it was set */
 };
 
-struct mem_store {
+struct mirror_mem {
 	struct object *objects;         /* sorted by key */
 	size_t count, cap;
 	struct mem_fault *faults;
@@ -26,9 +26,9 @@ struct mem_store {
 
 /* -- the store ------------------------------------------------------------------- */
 
-struct mem_store *mem_store_new(void)
+struct mirror_mem *mirror_mem_new(void)
 {
-	return NEW(struct mem_store);
+	return NEW(struct mirror_mem);
 }
 
 static void object_release(struct object *o)
@@ -37,7 +37,7 @@ static void object_release(struct object *o)
 	buf_release(&o->data);
 }
 
-void mem_store_free(struct mem_store *s)
+void mirror_mem_free(struct mirror_mem *s)
 {
 	if (!s)
 		return;
@@ -50,7 +50,7 @@ void mem_store_free(struct mem_store *s)
 }
 
 /* The place of key, or where it belongs. */
-static size_t place(const struct mem_store *s, const char *key, bool *found)
+static size_t place(const struct mirror_mem *s, const char *key, bool *found)
 {
 	size_t i = 0;
 	while (i < s->count && strcmp(s->objects[i].key, key) < 0)
@@ -59,21 +59,21 @@ static size_t place(const struct mem_store *s, const char *key, bool *found)
 	return i;
 }
 
-static struct object *find(const struct mem_store *s, const char *key)
+static struct object *find(const struct mirror_mem *s, const char *key)
 {
 	bool found;
 	size_t i = place(s, key, &found);
 	return found ? &s->objects[i] : NULL;
 }
 
-const struct buf *mem_store_object(const struct mem_store *s, const char *key)
+const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key)
 {
 	const struct object *o = find(s, key);
 	return o ? &o->data : NULL;
 }
 
 /* Takes the data. */
-static struct object *set(struct mem_store *s, const char *key, struct buf *data)
+static struct object *set(struct mirror_mem *s, const char *key, struct buf *data)
 {
 	bool found;
 	size_t i = place(s, key, &found);
@@ -91,14 +91,14 @@ static struct object *set(struct mem_store *s, const char *key, struct buf *data
 	return &s->objects[i];
 }
 
-void mem_store_set(struct mem_store *s, const char *key, const void *data, size_t len)
+void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len)
 {
 	struct buf b = BUF_INIT(MAX_OBJECT);
 	buf_add(&b, data, len);
 	set(s, key, &b);
 }
 
-void mem_store_remove(struct mem_store *s, const char *key)
+void mirror_mem_remove(struct mirror_mem *s, const char *key)
 {
 	bool found;
 	size_t i = place(s, key, &found);
@@ -111,7 +111,7 @@ void mem_store_remove(struct mem_store *s, const char *key)
 
 /* -- calls and faults ------------------------------------------------------------ */
 
-void mem_store_fault(struct mem_store *s, const struct mem_fault *fault)
+void mirror_mem_fault(struct mirror_mem *s, const struct mem_fault *fault)
 {
 	s->faults = mem_grow(s->faults, s->fault_count, &s->fault_cap, sizeof *s->faults);
 	s->faults[s->fault_count] = *fault;
@@ -122,22 +122,22 @@ void mem_store_fault(struct mem_store *s, const struct mem_fault *fault)
 	s->fault_count++;
 }
 
-void mem_store_mend(struct mem_store *s)
+void mirror_mem_mend(struct mirror_mem *s)
 {
 	s->fault_count = 0;
 }
 
-const struct str_list *mem_store_calls(const struct mem_store *s)
+const struct str_list *mirror_mem_calls(const struct mirror_mem *s)
 {
 	return &s->calls;
 }
 
-void mem_store_forget_calls(struct mem_store *s)
+void mirror_mem_forget_calls(struct mirror_mem *s)
 {
 	str_list_release(&s->calls);
 }
 
-static const struct mem_fault *strike(struct mem_store *s, enum mem_call call, const char *key)
+static const struct mem_fault *strike(struct mirror_mem *s, enum mem_call call, const char *key)
 {
 	for (size_t i = 0; i < s->fault_count; i++) {
 		struct mem_fault *f = &s->faults[i];
@@ -159,7 +159,7 @@ static const struct mem_fault *strike(struct mem_store *s, enum mem_call call, c
 static int enter(struct mirror *m, enum mem_call call, const char *key, char *line,
 		 const struct mem_fault **fault, struct err *e)
 {
-	struct mem_store *s = m->state;
+	struct mirror_mem *s = m->state;
 	str_list_take(&s->calls, line);
 	*fault = strike(s, call, key);
 	if (*fault && (*fault)->harm == MEM_FAIL)
@@ -344,7 +344,7 @@ static int mem_copy(struct mirror *m, const char *from, const char *to, struct e
 static int mem_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
 		    struct err *e)
 {
-	struct mem_store *s = m->state;
+	struct mirror_mem *s = m->state;
 	const struct mem_fault *fault;
 	int rc = enter(m, MEM_LIST, prefix, mem_printf("list %s", prefix), &fault, e);
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
@@ -362,7 +362,7 @@ static int mem_remove(struct mirror *m, const char *key, struct err *e)
 	const struct mem_fault *fault;
 	int rc = enter(m, MEM_REMOVE, key, mem_printf("remove %s", key), &fault, e);
 	if (rc == 0)
-		mem_store_remove(m->state, key);
+		mirror_mem_remove(m->state, key);
 	return leave(fault, rc, e);
 }
 
@@ -382,7 +382,7 @@ static const struct mirror_ops mem_ops = {
 	.remove = mem_remove,
 };
 
-struct mirror *mem_store_open(struct mem_store *s, const char *id)
+struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id)
 {
 	struct mirror *m = NEW(struct mirror);
 	*m = (struct mirror){ .ops = &mem_ops, .id = mem_strdup(id), .priority = 50, .state = s };

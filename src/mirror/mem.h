@@ -30,25 +30,25 @@ struct mem_fault {
 };
 
 /* What the mirrors of one name share; survives their closing. */
-struct mem_store;
-struct mem_store *mem_store_new(void);
-void mem_store_free(struct mem_store *s);
-DEFINE_CLEANUP(struct mem_store, mem_store_free);
+struct mirror_mem;
+struct mirror_mem *mirror_mem_new(void);
+void mirror_mem_free(struct mirror_mem *s);
+DEFINE_CLEANUP(struct mirror_mem, mirror_mem_free);
 
 /* A handle on it; s is borrowed. */
-struct mirror *mem_store_open(struct mem_store *s, const char *id);
+struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id);
 
 /* Adds a fault; the first that matches a call applies. */
-void mem_store_fault(struct mem_store *s, const struct mem_fault *fault);
-void mem_store_mend(struct mem_store *s);       /* no faults any more */
+void mirror_mem_fault(struct mirror_mem *s, const struct mem_fault *fault);
+void mirror_mem_mend(struct mirror_mem *s);       /* no faults any more */
 
 /* Behind the interface's back. NULL when there is no such object; borrowed. */
-const struct buf *mem_store_object(const struct mem_store *s, const char *key);
-void mem_store_set(struct mem_store *s, const char *key, const void *data, size_t len);
-void mem_store_remove(struct mem_store *s, const char *key);
+const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key);
+void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len);
+void mirror_mem_remove(struct mirror_mem *s, const char *key);
 
 /* "put targets/a", "get targets/a 0 10", … in the order of the calls; borrowed. */
-const struct str_list *mem_store_calls(const struct mem_store *s);
-void mem_store_forget_calls(struct mem_store *s);
+const struct str_list *mirror_mem_calls(const struct mirror_mem *s);
+void mirror_mem_forget_calls(struct mirror_mem *s);
 
 #endif

@@ -44,12 +44,12 @@ static void tell_findings(const struct gguf_findings *f, const char *what, struc
 static int open_file(struct model_file *f, const char *what, struct report *report,
 		     struct prepare_result *result, struct err *e)
 {
-	struct gguf_source source;
+	struct gguf_input source;
 	CLEANUP(file_close) int fd = -1;
 	uint64_t size;
 	int rc = file_open_regular(f->path, &fd, &size, e);
 	if (rc == 0)
-		rc = gguf_source_fd(&source, &fd, what, e);
+		rc = gguf_input_fd(&source, &fd, what, e);
 	if (rc == 0)
 		rc = gguf_check(&source, what, &f->report, e);
 	if (rc < 0)

@@ -113,7 +113,7 @@ static void show_release(struct run *r, const struct push_result *result)
 		r->stage_turn = turn == 0;
 		if (!r->stage_turn && stage_failed(r))
 			return;
-		crew_run(r->o->threads, r->count, shown, r);
+		threads_run(r->o->threads, r->count, shown, r);
 	}
 }
 
@@ -208,7 +208,7 @@ int push_run(const struct original *t, struct push_mirror *mirrors, size_t count
 	for (size_t i = 0; i < count; i++)
 		if (mirrors[i].mirror && (mirrors[i].mirror->caps.can & MIRROR_CAN_WRITE))
 			delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
-	crew_run(o->threads, count, hidden, &r);
+	threads_run(o->threads, count, hidden, &r);
 	count_quorum(&r, result);
 	if (!o->dry_run && !cancel_signal())
 		show_release(&r, result);

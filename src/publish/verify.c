@@ -300,7 +300,7 @@ int verify_run(const struct original *t, struct verify_mirror *mirrors, size_t c
 		for (size_t k = 0; k < t->files.count; k++)
 			mirrors[i].files[k].file = &t->files.at[k];
 	}
-	crew_run(o->threads, count, check_mirror, &r);
+	threads_run(o->threads, count, check_mirror, &r);
 	return sum_up(mirrors, count, e);
 }
 

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-struct crew {
+struct threads {
 	void (*fn)(void *ctx, size_t i);
 	void *ctx;
 	size_t count;
@@ -12,17 +12,17 @@ struct crew {
 
 static void *work(void *arg)
 {
-	struct crew *c = arg;
+	struct threads *c = arg;
 	for (size_t i; (i = atomic_fetch_add(&c->next, 1)) < c->count;)
 		c->fn(c->ctx, i);
 	return NULL;
 }
 
-void crew_run(unsigned threads, size_t count, void (*fn)(void *ctx, size_t i), void *ctx)
+void threads_run(unsigned threads, size_t count, void (*fn)(void *ctx, size_t i), void *ctx)
 {
-	struct crew c = { .fn = fn, .ctx = ctx, .count = count };
-	pthread_t ids[CREW_MAX];
-	size_t wanted = MIN(MIN(count, (size_t)threads), CREW_MAX), running = 0;
+	struct threads c = { .fn = fn, .ctx = ctx, .count = count };
+	pthread_t ids[THREADS_MAX];
+	size_t wanted = MIN(MIN(count, (size_t)threads), THREADS_MAX), running = 0;
 	/* This thread is one of them. */
 	while (running + 1 < wanted && pthread_create(&ids[running], NULL, work, &c) == 0)
 		running++;

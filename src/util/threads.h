@@ -6,10 +6,10 @@
 
 #include "util/base.h"
 
-#define CREW_MAX 16
+#define THREADS_MAX 16
 
-/* Calls fn(ctx, i) once for each i < count, from at most `threads` threads (1 to CREW_MAX;
+/* Calls fn(ctx, i) once for each i < count, from at most `threads` threads (1 to THREADS_MAX;
  * with 1, or when no thread can be made, from this one), and returns when all are done. */
-void crew_run(unsigned threads, size_t count, void (*fn)(void *ctx, size_t i), void *ctx);
+void threads_run(unsigned threads, size_t count, void (*fn)(void *ctx, size_t i), void *ctx);
 
 #endif

@@ -46,11 +46,11 @@ static void use(const struct gguf *g)
 static void open_and_use(const uint8_t *data, size_t size, uint64_t file_size)
 {
 	struct gguf_memory memory = { data, size };
-	struct gguf_source source;
+	struct gguf_input source;
 	struct gguf_options opts = { .header_only = file_size != size };
 	struct err e = ERR_INIT;
 	struct gguf *g = NULL;
-	gguf_source_memory(&source, &memory, file_size);
+	gguf_input_memory(&source, &memory, file_size);
 	source.window = 8192;
 	if (gguf_open(&source, "fuzz", &opts, &g, &e) == 0)
 		use(g);
@@ -60,11 +60,11 @@ static void open_and_use(const uint8_t *data, size_t size, uint64_t file_size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct gguf_memory memory = { data, size };
-	struct gguf_source source;
+	struct gguf_input source;
 	struct gguf_report report;
 	struct err e = ERR_INIT;
 	use_texts(data, size);
-	gguf_source_memory(&source, &memory, size);
+	gguf_input_memory(&source, &memory, size);
 	if (gguf_check(&source, "a-1B-v1-Q8_0.gguf", &report, &e) == 0)
 		gguf_report_release(&report);
 	open_and_use(data, size, size);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 struct fixture {
-	struct mem_store *endpoints[3];
+	struct mirror_mem *endpoints[3];
 	struct source_list sources;
 	struct transport transport;
 	struct tuf_transport tuf;
@@ -36,7 +36,7 @@ static void set_timestamp(struct fixture *f, size_t endpoint, unsigned version)
 {
 	char text[64];
 	snprintf(text, sizeof text, "{\"signed\":{\"version\":%u}}", version);
-	mem_store_set(f->endpoints[endpoint], "metadata/timestamp.json", text, strlen(text));
+	mirror_mem_set(f->endpoints[endpoint], "metadata/timestamp.json", text, strlen(text));
 }
 
 static int set_up(void **state)
@@ -46,12 +46,12 @@ static int set_up(void **state)
 	f->sources = (struct source_list){ .clock = &test_clock, .max_failures = 5 };
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
-		f->endpoints[i] = mem_store_new();
+		f->endpoints[i] = mirror_mem_new();
 		struct source *s = source_add(&f->sources, NULL, id, true);
 		s->metadata = true;
-		s->mirror = mem_store_open(f->endpoints[i], id);
+		s->mirror = mirror_mem_open(f->endpoints[i], id);
 		set_timestamp(f, i, 7);
-		mem_store_set(f->endpoints[i], "metadata/3.snapshot.json", id, 1);
+		mirror_mem_set(f->endpoints[i], "metadata/3.snapshot.json", id, 1);
 	}
 	transport_init(&f->transport, &f->sources, NULL);
 	f->tuf = transport_tuf(&f->transport);
@@ -66,7 +66,7 @@ static int tear_down(void **state)
 	transport_release(&f->transport);
 	source_list_release(&f->sources);
 	for (size_t i = 0; i < 3; i++)
-		mem_store_free(f->endpoints[i]);
+		mirror_mem_free(f->endpoints[i]);
 	buf_release(&f->out);
 	free(f);
 	return 0;
@@ -87,7 +87,7 @@ static bool reject(struct fixture *f, const char *name)
 
 static void down(struct fixture *f, size_t endpoint)
 {
-	mem_store_fault(f->endpoints[endpoint],
+	mirror_mem_fault(f->endpoints[endpoint],
 			&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
 					     .class = ERR_NETWORK, .times = UINT_MAX });
 }
@@ -130,12 +130,12 @@ static void liar_with_a_high_version_is_passed_over(void **state)
 	assert_int_equal(faults(f, 2, FAULT_METADATA), 1);
 	assert_int_equal(faults(f, 0, FAULT_STALE) + faults(f, 1, FAULT_STALE), 0);
 	/* It is not asked for metadata again. */
-	mem_store_forget_calls(f->endpoints[2]);
-	mem_store_remove(f->endpoints[0], "metadata/3.snapshot.json");
-	mem_store_remove(f->endpoints[1], "metadata/3.snapshot.json");
+	mirror_mem_forget_calls(f->endpoints[2]);
+	mirror_mem_remove(f->endpoints[0], "metadata/3.snapshot.json");
+	mirror_mem_remove(f->endpoints[1], "metadata/3.snapshot.json");
 	assert_int_equal(get(f, "3.snapshot.json", &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.text, "a: missing"));
-	assert_int_equal(mem_store_calls(f->endpoints[2])->count, 0);
+	assert_int_equal(mirror_mem_calls(f->endpoints[2])->count, 0);
 }
 
 static void rejecting_all_ends_the_offers(void **state)
@@ -170,7 +170,7 @@ static void next_root_is_looked_for_everywhere(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	mem_store_set(f->endpoints[2], "metadata/2.root.json", "root", 4);
+	mirror_mem_set(f->endpoints[2], "metadata/2.root.json", "root", 4);
 	assert_ok(get(f, "2.root.json", &e), &e);
 	assert_string_equal(f->out.data, "root");
 	assert_int_equal(get(f, "3.root.json", &e), -ERR_NOT_FOUND);
@@ -187,7 +187,7 @@ static void silent_endpoint_is_named_and_not_waited_for(void **state)
 	err_clear(&e);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
-	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 1);
+	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 1);
 	assert_int_equal(faults(f, 0, FAULT_UNREACHABLE), 1);
 	assert_int_equal(f->slept_ms, 0);
 }
@@ -200,7 +200,7 @@ static void all_down_is_a_network_error_after_some_tries(void **state)
 		down(f, i);
 	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.text, "timestamp.json: every source failed: a: unreachable"));
-	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 3);
+	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 3);
 	assert_true(f->slept_ms > 0);
 }
 
@@ -209,7 +209,7 @@ static void endpoint_that_recovers_is_heard(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < 3; i++)
-		mem_store_fault(f->endpoints[i],
+		mirror_mem_fault(f->endpoints[i],
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL });
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
@@ -220,7 +220,7 @@ static void too_large_an_answer_is_a_fault(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	char big[2000] = { 0 };
-	mem_store_set(f->endpoints[0], "metadata/3.snapshot.json", big, sizeof big);
+	mirror_mem_set(f->endpoints[0], "metadata/3.snapshot.json", big, sizeof big);
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
 	assert_string_equal(f->out.data, "b");
 	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);
@@ -240,7 +240,7 @@ static const char *fault_text(struct fixture *f, size_t endpoint)
 
 static void slow(struct fixture *f, size_t endpoint, unsigned ms)
 {
-	mem_store_fault(f->endpoints[endpoint],
+	mirror_mem_fault(f->endpoints[endpoint],
 			&(struct mem_fault){ .call = MEM_GET, .harm = MEM_SLOW, .at = ms,
 					     .times = UINT_MAX });
 }
@@ -293,7 +293,7 @@ static void slow_endpoint_is_waited_for_until_the_deadline_only(void **state_)
 	assert_string_equal(fault_text(f, 0),
 			    "2.root.json: stalled: no whole answer within 100 ms");
 	/* Once was enough. */
-	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 1);
+	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 1);
 	assert_int_equal(f->sources.at[1]->mirror->deadline_ms, 0);
 }
 
@@ -315,8 +315,8 @@ static void stale_endpoint_cannot_hide_the_next_root(void **state_)
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
 	/* Only b has been told of the rotation; c lies about it. */
-	mem_store_set(f->endpoints[2], "metadata/2.root.json", "lie", 3);
-	mem_store_set(f->endpoints[1], "metadata/2.root.json", "new", 3);
+	mirror_mem_set(f->endpoints[2], "metadata/2.root.json", "lie", 3);
+	mirror_mem_set(f->endpoints[1], "metadata/2.root.json", "new", 3);
 	set_timestamp(f, 1, 8);
 	assert_ok(get(f, "2.root.json", &e), &e);
 	assert_string_equal(f->out.data, "new");
@@ -332,8 +332,8 @@ static void false_next_root_is_passed_over(void **state_)
 {
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
-	mem_store_set(f->endpoints[0], "metadata/2.root.json", "lie", 3);
-	mem_store_set(f->endpoints[1], "metadata/2.root.json", "new", 3);
+	mirror_mem_set(f->endpoints[0], "metadata/2.root.json", "lie", 3);
+	mirror_mem_set(f->endpoints[1], "metadata/2.root.json", "new", 3);
 	assert_ok(get(f, "2.root.json", &e), &e);
 	assert_string_equal(f->out.data, "lie");
 	assert_true(reject(f, "2.root.json"));
@@ -341,7 +341,7 @@ static void false_next_root_is_passed_over(void **state_)
 	assert_string_equal(f->out.data, "new");
 	assert_int_equal(state(f, 0), ENDPOINT_REJECTED);
 	/* No other has one: the others' word counts. */
-	mem_store_set(f->endpoints[1], "metadata/3.root.json", "lie", 3);
+	mirror_mem_set(f->endpoints[1], "metadata/3.root.json", "lie", 3);
 	assert_ok(get(f, "3.root.json", &e), &e);
 	assert_true(reject(f, "3.root.json"));
 	assert_int_equal(get(f, "3.root.json", &e), -ERR_NOT_FOUND);
@@ -352,7 +352,7 @@ static void forbidden_next_root_is_none(void **state_)
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < 3; i++)
-		mem_store_fault(f->endpoints[i],
+		mirror_mem_fault(f->endpoints[i],
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
 						     .class = ERR_AUTH });
 	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
@@ -363,7 +363,7 @@ static void forbidden_next_root_is_none(void **state_)
 static void fail_all(struct fixture *f, enum err_class class)
 {
 	for (size_t i = 0; i < 3; i++)
-		mem_store_fault(f->endpoints[i],
+		mirror_mem_fault(f->endpoints[i],
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
 						     .class = class, .times = UINT_MAX });
 }
@@ -398,7 +398,7 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 	assert_non_null(strstr(e.hint, "the mirrors are not complete"));
 	assert_int_equal(f->slept_ms, 0);
 	for (size_t i = 0; i < 3; i++)
-		mem_store_fault(f->endpoints[i],
+		mirror_mem_fault(f->endpoints[i],
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
 						     .class = ERR_NETWORK, .times = 2 });
 	err_clear(&e);
@@ -422,8 +422,8 @@ static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
 	const char other[] = "{\"signed\":{\"version\":7},\"signatures\":[]}";
-	mem_store_set(f->endpoints[1], "metadata/timestamp.json", other, strlen(other));
-	mem_store_set(f->endpoints[2], "metadata/timestamp.json", "<html>", 6);
+	mirror_mem_set(f->endpoints[1], "metadata/timestamp.json", other, strlen(other));
+	mirror_mem_set(f->endpoints[2], "metadata/timestamp.json", "<html>", 6);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	transport_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
@@ -460,13 +460,13 @@ static void files_come_from_who_is_as_new_before_who_is_stale(void **state_)
 	set_timestamp(f, 0, 6);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	transport_finish(&f->transport);
-	mem_store_remove(f->endpoints[1], "metadata/3.snapshot.json");
-	mem_store_forget_calls(f->endpoints[0]);
+	mirror_mem_remove(f->endpoints[1], "metadata/3.snapshot.json");
+	mirror_mem_forget_calls(f->endpoints[0]);
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
 	assert_string_equal(f->out.data, "c");
-	assert_int_equal(mem_store_calls(f->endpoints[0])->count, 0);
+	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 0);
 	assert_int_equal(state(f, 1), ENDPOINT_INCOMPLETE);
-	mem_store_remove(f->endpoints[2], "metadata/3.snapshot.json");
+	mirror_mem_remove(f->endpoints[2], "metadata/3.snapshot.json");
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
 }
 
@@ -474,8 +474,8 @@ static void nonsense_timestamps_rank_last(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	mem_store_set(f->endpoints[0], "metadata/timestamp.json", "<html>", 6);
-	mem_store_set(f->endpoints[1], "metadata/timestamp.json", "[[[[", 4);
+	mirror_mem_set(f->endpoints[0], "metadata/timestamp.json", "<html>", 6);
+	mirror_mem_set(f->endpoints[1], "metadata/timestamp.json", "[[[[", 4);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
 }
@@ -486,8 +486,8 @@ static void first_root_must_have_its_digest(void **state)
 	struct err e = ERR_INIT;
 	struct digest want;
 	sha256_of("right", 5, &want);
-	mem_store_set(f->endpoints[0], "metadata/1.root.json", "wrong", 5);
-	mem_store_set(f->endpoints[2], "metadata/1.root.json", "right", 5);
+	mirror_mem_set(f->endpoints[0], "metadata/1.root.json", "wrong", 5);
+	mirror_mem_set(f->endpoints[2], "metadata/1.root.json", "right", 5);
 	assert_ok(transport_first_root(&f->transport, &want, &f->out, &e), &e);
 	assert_string_equal(f->out.data, "right");
 	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);

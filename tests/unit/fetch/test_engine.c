@@ -38,7 +38,7 @@ struct fixture {
 	unsigned char bytes[SIZE];
 	struct digest sha256, pieces[PIECES];
 	struct grid grid;
-	struct mem_store *mirrors[3];
+	struct mirror_mem *mirrors[3];
 	struct source_list sources;
 	int64_t now_ms, slept_ms;
 };
@@ -78,11 +78,11 @@ static int set_up(void **state)
 	f->sources = (struct source_list){ .clock = &test_clock, .max_failures = 4 };
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
-		f->mirrors[i] = mem_store_new();
-		mem_store_set(f->mirrors[i], KEY, f->bytes, SIZE);
+		f->mirrors[i] = mirror_mem_new();
+		mirror_mem_set(f->mirrors[i], KEY, f->bytes, SIZE);
 		struct source *s = source_add(&f->sources, id, id, false);
 		s->objects = true;
-		s->mirror = mem_store_open(f->mirrors[i], id);
+		s->mirror = mirror_mem_open(f->mirrors[i], id);
 	}
 	*state = f;
 	return 0;
@@ -93,7 +93,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 	source_list_release(&f->sources);
 	for (size_t i = 0; i < 3; i++)
-		mem_store_free(f->mirrors[i]);
+		mirror_mem_free(f->mirrors[i]);
 	store_close(&f->store);
 	scratch_free(f->dir);
 	free(f);
@@ -103,7 +103,7 @@ static int tear_down(void **state)
 static void fault(struct fixture *f, size_t mirror, struct mem_fault fault)
 {
 	fault.call = MEM_GET;
-	mem_store_fault(f->mirrors[mirror], &fault);
+	mirror_mem_fault(f->mirrors[mirror], &fault);
 }
 
 /* Opens, fetches, finishes; what a killed process would leave stays when it fails. */
@@ -148,7 +148,7 @@ static void assert_faults(struct fixture *f, size_t source, const char *want)
 
 static size_t calls(struct fixture *f, size_t mirror)
 {
-	return mem_store_calls(f->mirrors[mirror])->count;
+	return mirror_mem_calls(f->mirrors[mirror])->count;
 }
 
 static void whole_file_is_one_request(void **state)
@@ -158,7 +158,7 @@ static void whole_file_is_one_request(void **state)
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
 	assert_int_equal(calls(f, 0), 1);
-	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 0 9700");
+	assert_string_equal(mirror_mem_calls(f->mirrors[0])->at[0], "get " KEY " 0 9700");
 	assert_int_equal(calls(f, 1), 0);
 	assert_int_equal(f->sources.at[0]->bytes, SIZE);
 	assert_faults(f, 0, "");
@@ -176,7 +176,7 @@ static void wrong_byte_bans_its_mirror_and_costs_one_piece(void **state)
 	assert_int_equal(f->sources.at[0]->wasted, PIECE);
 	assert_int_equal(f->sources.at[1]->bytes, SIZE - 3 * PIECE);
 	assert_faults(f, 0, "wrong bytes (piece 3, at byte 3000)");
-	assert_string_equal(mem_store_calls(f->mirrors[1])->at[0], "get " KEY " 3000 6700");
+	assert_string_equal(mirror_mem_calls(f->mirrors[1])->at[0], "get " KEY " 3000 6700");
 }
 
 static void dropped_connection_goes_on_at_the_very_byte(void **state)
@@ -186,7 +186,7 @@ static void dropped_connection_goes_on_at_the_very_byte(void **state)
 	fault(f, 0, (struct mem_fault){ .harm = MEM_CUT, .at = 2500 });
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
-	assert_string_equal(mem_store_calls(f->mirrors[1])->at[0], "get " KEY " 2500 7200");
+	assert_string_equal(mirror_mem_calls(f->mirrors[1])->at[0], "get " KEY " 2500 7200");
 	assert_int_equal(f->sources.at[0]->faults[FAULT_DROPPED], 1);
 	assert_int_equal(f->sources.at[0]->wasted, 0);
 	assert_false(f->sources.at[0]->banned);
@@ -197,7 +197,7 @@ static void liar_and_dropper_together_give_the_file(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	mem_store_remove(f->mirrors[2], KEY);
+	mirror_mem_remove(f->mirrors[2], KEY);
 	fault(f, 0, (struct mem_fault){ .harm = MEM_FLIP, .at = 4999, .times = UINT_MAX });
 	fault(f, 1, (struct mem_fault){ .harm = MEM_CUT, .at = 800, .times = 3 });
 	assert_ok(fetch(f, &e), &e);
@@ -213,7 +213,7 @@ static void piece_of_two_sources_accuses_nobody(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	mem_store_set(f->mirrors[0], KEY, "wrong", 5);
+	mirror_mem_set(f->mirrors[0], KEY, "wrong", 5);
 	fault(f, 0, (struct mem_fault){ .harm = MEM_CUT, .at = 5 });
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
@@ -226,7 +226,7 @@ static void object_that_is_too_short_is_a_lie(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	mem_store_set(f->mirrors[0], KEY, f->bytes, 4200);
+	mirror_mem_set(f->mirrors[0], KEY, f->bytes, 4200);
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
 	assert_true(f->sources.at[0]->banned);
@@ -240,7 +240,7 @@ static void error_names_every_source_and_fault(void **state)
 	struct err e = ERR_INIT;
 	fault(f, 0, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_NETWORK,
 					.times = UINT_MAX });
-	mem_store_remove(f->mirrors[1], KEY);
+	mirror_mem_remove(f->mirrors[1], KEY);
 	fault(f, 2, (struct mem_fault){ .harm = MEM_FLIP, .at = 0, .times = UINT_MAX });
 	assert_int_equal(fetch(f, &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.text, "phi.gguf: every source failed: a: unreachable 4 times"));
@@ -258,14 +258,14 @@ static void only_liars_is_a_matter_of_integrity(void **state)
 	assert_int_equal(fetch(f, &e), -ERR_INTEGRITY);
 	/* What was right is kept for the next run. */
 	for (size_t i = 0; i < 3; i++) {
-		mem_store_mend(f->mirrors[i]);
+		mirror_mem_mend(f->mirrors[i]);
 		f->sources.at[i]->banned = false;
 	}
-	mem_store_forget_calls(f->mirrors[0]);
+	mirror_mem_forget_calls(f->mirrors[0]);
 	err_clear(&e);
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
-	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 9000 700");
+	assert_string_equal(mirror_mem_calls(f->mirrors[0])->at[0], "get " KEY " 9000 700");
 }
 
 static void refused_everywhere_is_a_matter_of_permission(void **state)
@@ -339,7 +339,7 @@ static void resume_fetches_only_what_is_missing(void **state)
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
 	assert_int_equal(calls(f, 0), 1);
-	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 6000 3700");
+	assert_string_equal(mirror_mem_calls(f->mirrors[0])->at[0], "get " KEY " 6000 3700");
 }
 
 static void claims_are_hashed_before_they_are_trusted(void **state)
@@ -352,8 +352,8 @@ static void claims_are_hashed_before_they_are_trusted(void **state)
 	assert_ok(fetch(f, &e), &e);
 	assert_blob(f);
 	assert_int_equal(calls(f, 0), 2);
-	assert_string_equal(mem_store_calls(f->mirrors[0])->at[0], "get " KEY " 2000 1000");
-	assert_string_equal(mem_store_calls(f->mirrors[0])->at[1], "get " KEY " 7000 1000");
+	assert_string_equal(mirror_mem_calls(f->mirrors[0])->at[0], "get " KEY " 2000 1000");
+	assert_string_equal(mirror_mem_calls(f->mirrors[0])->at[1], "get " KEY " 7000 1000");
 }
 
 static void partial_of_a_wrong_size_is_mended(void **state)
@@ -491,15 +491,15 @@ static void small_object_comes_from_whoever_has_it_right(void **state)
 	struct err e = ERR_INIT;
 	struct digest d;
 	sha256_of("small", 5, &d);
-	mem_store_set(f->mirrors[0], "k", "smell", 5);
-	mem_store_set(f->mirrors[1], "k", "small but too long", 18);
-	mem_store_set(f->mirrors[2], "k", "small", 5);
+	mirror_mem_set(f->mirrors[0], "k", "smell", 5);
+	mirror_mem_set(f->mirrors[1], "k", "small but too long", 18);
+	mirror_mem_set(f->mirrors[2], "k", "small", 5);
 	CLEANUP(buf_release) struct buf b = BUF_INIT(0);
 	assert_ok(source_get_small(&f->sources, "k", 5, &d, &b, &e), &e);
 	assert_string_equal(buf_str(&b), "small");
 	assert_true(f->sources.at[0]->banned);
 	assert_true(f->sources.at[1]->banned);
-	mem_store_set(f->mirrors[2], "k", "smoll", 5);
+	mirror_mem_set(f->mirrors[2], "k", "smoll", 5);
 	assert_int_equal(source_get_small(&f->sources, "k", 5, &d, &b, &e), -ERR_INTEGRITY);
 }
 

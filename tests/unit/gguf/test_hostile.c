@@ -248,10 +248,10 @@ static void every_cut_is_refused(void **state)
 	size_t len = build_file(&b)->len;
 	for (size_t keep = 0; keep < len; keep++) {
 		struct gguf_memory memory = { b.out.data, keep };
-		struct gguf_source source;
+		struct gguf_input source;
 		struct err e = ERR_INIT;
 		struct gguf *g = NULL;
-		gguf_source_memory(&source, &memory, keep);
+		gguf_input_memory(&source, &memory, keep);
 		int rc = gguf_open(&source, "cut", NULL, &g, &e);
 		assert_int_equal(rc, -ERR_INTEGRITY);
 		if (keep)
@@ -571,10 +571,10 @@ static void many_templates_are_quick(void **state)
 	}
 	const struct buf *file = build_file(&b);
 	struct gguf_memory memory = { file->data, file->len };
-	struct gguf_source source;
+	struct gguf_input source;
 	struct gguf_report r;
 	struct err e = ERR_INIT;
-	gguf_source_memory(&source, &memory, file->len);
+	gguf_input_memory(&source, &memory, file->len);
 	double start = seconds();
 	assert_ok(gguf_check(&source, "m.gguf", &r, &e), &e);
 	json_t *json = gguf_json(r.file);

@@ -230,15 +230,15 @@ static void header_alone_is_enough(void **state)
 	const struct buf *file = build_file(&b);
 	struct gguf *whole = build_open_ok(&b), *g = NULL;
 	struct gguf_memory memory = { file->data, (size_t)whole->header_end };
-	struct gguf_source source;
+	struct gguf_input source;
 	struct gguf_options opts = { .header_only = true };
 	struct err e = ERR_INIT;
-	gguf_source_memory(&source, &memory, file->len);
+	gguf_input_memory(&source, &memory, file->len);
 	assert_ok(gguf_open(&source, "remote", &opts, &g, &e), &e);
 	assert_int_equal(g->data_end, file->len);
 	gguf_free(g);
 	memory.len--;
-	gguf_source_memory(&source, &memory, file->len);
+	gguf_input_memory(&source, &memory, file->len);
 	assert_int_equal(gguf_open(&source, "remote", &opts, &g, &e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(e.text, "all that is at hand"));
 	gguf_free(whole);

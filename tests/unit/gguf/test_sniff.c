@@ -5,10 +5,10 @@
 static void assert_is(const void *data, size_t len, const char *text)
 {
 	struct gguf_memory memory = { data, len };
-	struct gguf_source source;
+	struct gguf_input source;
 	struct err e = ERR_INIT;
 	struct gguf *g = NULL;
-	gguf_source_memory(&source, &memory, len);
+	gguf_input_memory(&source, &memory, len);
 	assert_int_equal(gguf_open(&source, "f", NULL, &g, &e), -ERR_INTEGRITY);
 	if (!strstr(e.text, text))
 		fail_msg("'%s' is not in '%s'", text, e.text);

@@ -18,10 +18,10 @@ static void run_all(struct mirror *m)
 static void the_kind_in_memory_keeps_it(void **state)
 {
 	(void)state;
-	CLEANUP_PTR(mem_store_free) struct mem_store *s = mem_store_new();
-	CLEANUP_PTR(mirror_close) struct mirror *m = mem_store_open(s, "mem");
+	CLEANUP_PTR(mirror_mem_free) struct mirror_mem *s = mirror_mem_new();
+	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_mem_open(s, "mem");
 	run_all(m);
-	assert_null(mem_store_object(s, "w/text"));
+	assert_null(mirror_mem_object(s, "w/text"));
 }
 
 static struct mirror *open_folder(const char *dir)

@@ -125,38 +125,38 @@ static void faults_strike_where_they_are_set(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	CLEANUP_PTR(mem_store_free) struct mem_store *s = mem_store_new();
-	CLEANUP_PTR(mirror_close) struct mirror *m = mem_store_open(s, "mem");
+	CLEANUP_PTR(mirror_mem_free) struct mirror_mem *s = mirror_mem_new();
+	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_mem_open(s, "mem");
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
-	mem_store_set(s, "a", "hello", 5);
-	mem_store_fault(s, &(struct mem_fault){ .call = MEM_GET, .key = "a", .skip = 1,
+	mirror_mem_set(s, "a", "hello", 5);
+	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .key = "a", .skip = 1,
 						.harm = MEM_FAIL, .class = ERR_AUTH });
 	assert_ok(mirror_get_small(m, "a", &got, &e), &e);
 	assert_int_equal(mirror_get_small(m, "a", &got, &e), -ERR_AUTH);
 	err_clear(&e);
 	assert_ok(mirror_get_small(m, "a", &got, &e), &e);
 
-	mem_store_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_CUT, .at = 2 });
+	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_CUT, .at = 2 });
 	buf_clear(&got);
 	assert_int_equal(mirror_get_small(m, "a", &got, &e), -ERR_NETWORK);
 	assert_string_equal(buf_str(&got), "he");
 	err_clear(&e);
 
-	mem_store_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_FLIP, .at = 4,
+	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_FLIP, .at = 4,
 						.times = UINT_MAX });
 	assert_ok(mirror_get_small(m, "a", &got, &e), &e);
 	assert_string_equal(buf_str(&got), "helln");
-	mem_store_mend(s);
+	mirror_mem_mend(s);
 
-	mem_store_fault(s, &(struct mem_fault){ .call = MEM_PUT, .harm = MEM_AFTER });
+	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_PUT, .harm = MEM_AFTER });
 	assert_int_equal(mirror_put_small(m, "b", "x", 1, NULL, &e), -ERR_NETWORK);
-	assert_non_null(mem_store_object(s, "b"));
+	assert_non_null(mirror_mem_object(s, "b"));
 	err_clear(&e);
-	mem_store_fault(s, &(struct mem_fault){ .call = MEM_PUT, .harm = MEM_CUT });
+	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_PUT, .harm = MEM_CUT });
 	assert_int_equal(mirror_put_small(m, "c", "x", 1, NULL, &e), -ERR_NETWORK);
-	assert_null(mem_store_object(s, "c"));
-	assert_string_equal(mem_store_calls(s)->at[0], "get a 0 -1");
-	assert_true(str_list_has(mem_store_calls(s), "put c"));
+	assert_null(mirror_mem_object(s, "c"));
+	assert_string_equal(mirror_mem_calls(s)->at[0], "get a 0 -1");
+	assert_true(str_list_has(mirror_mem_calls(s), "put c"));
 }
 
 int main(void)

@@ -17,7 +17,7 @@
 struct world {
 	char *dir[3];
 	struct original release[3];     /* by version: 1 and 2 */
-	struct mem_store *store[MIRRORS];
+	struct mirror_mem *store[MIRRORS];
 	struct mirror *handle[MIRRORS];
 	struct push_mirror m[MIRRORS];
 	size_t count;
@@ -38,8 +38,8 @@ static struct world *world_new(size_t count)
 		release_make(w->dir[v], v, false, &w->release[v]);
 	}
 	for (size_t i = 0; i < count; i++) {
-		w->store[i] = mem_store_new();
-		w->handle[i] = mem_store_open(w->store[i], ids[i]);
+		w->store[i] = mirror_mem_new();
+		w->handle[i] = mirror_mem_open(w->store[i], ids[i]);
 		w->m[i].holds = MIRROR_HOLDS_ALL;
 	}
 	return w;
@@ -54,7 +54,7 @@ static void world_free(struct world *w)
 	for (size_t i = 0; i < w->count; i++) {
 		push_mirror_release(&w->m[i]);
 		mirror_close(w->handle[i]);
-		mem_store_free(w->store[i]);
+		mirror_mem_free(w->store[i]);
 	}
 	free(w);
 }
@@ -82,7 +82,7 @@ static void assert_view(const struct world *w, size_t i, enum release_view view,
 
 static size_t puts_of(const struct world *w, size_t i, struct str_list *keys)
 {
-	const struct str_list *calls = mem_store_calls(w->store[i]);
+	const struct str_list *calls = mirror_mem_calls(w->store[i]);
 	size_t n = 0;
 	for (size_t k = 0; k < calls->count; k++)
 		if (str_starts(calls->at[k], "put ")) {
@@ -96,7 +96,7 @@ static size_t puts_of(const struct world *w, size_t i, struct str_list *keys)
 static void forget(struct world *w)
 {
 	for (size_t i = 0; i < w->count; i++)
-		mem_store_forget_calls(w->store[i]);
+		mirror_mem_forget_calls(w->store[i]);
 }
 
 static int rank(const char *key)
@@ -179,7 +179,7 @@ static void interrupt_at_each_put(enum mem_harm harm)
 		struct world *w = world_new(1);
 		assert_ok(push(w, 1), &w->e);
 		forget(w);
-		mem_store_fault(w->store[0], &(struct mem_fault){
+		mirror_mem_fault(w->store[0], &(struct mem_fault){
 			.call = MEM_PUT, .skip = k, .times = UINT_MAX, .harm = harm });
 		int rc = push(w, 2);
 		if (rc == 0) {
@@ -193,7 +193,7 @@ static void interrupt_at_each_put(enum mem_harm harm)
 		bool arrived = harm == MEM_AFTER;
 		bool last = k == RELEASE_FILES - 3;
 		assert_int_equal(version, arrived && last ? 2 : 1);
-		mem_store_mend(w->store[0]);
+		mirror_mem_mend(w->store[0]);
 		forget(w);
 		assert_ok(push(w, 2), &w->e);
 		assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES - 2 - k - arrived);
@@ -226,7 +226,7 @@ static void first_push_shows_nothing_until_the_end(void **state)
 	(void)state;
 	for (unsigned k = 0; k < RELEASE_FILES; k++) {
 		struct world *w = world_new(1);
-		mem_store_fault(w->store[0], &(struct mem_fault){
+		mirror_mem_fault(w->store[0], &(struct mem_fault){
 			.call = MEM_PUT, .skip = k, .times = UINT_MAX });
 		assert_int_equal(push(w, 1), -ERR_NETWORK);
 		assert_view(w, 0, VIEW_NOTHING, 0);
@@ -240,7 +240,7 @@ static void transient_faults_are_tried_again(void **state)
 	struct world *w = world_new(1);
 	w->o.retry = &retry_thrice;
 	for (unsigned k = 0; k < RELEASE_FILES; k++)
-		mem_store_fault(w->store[0], &(struct mem_fault){
+		mirror_mem_fault(w->store[0], &(struct mem_fault){
 			.call = MEM_PUT, .skip = k, .times = 1, .harm = k % 2 ? MEM_FAIL : MEM_AFTER });
 	assert_ok(push(w, 1), &w->e);
 	assert_view(w, 0, VIEW_WHOLE, 1);
@@ -269,7 +269,7 @@ static void progress_ends_at_the_total(void **state)
 	struct meter meter = { .report = { measure } };
 	w->o.retry = &retry_thrice;
 	w->o.report = &meter.report;
-	mem_store_fault(w->store[0], &(struct mem_fault){
+	mirror_mem_fault(w->store[0], &(struct mem_fault){
 		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .times = 2,
 		.harm = MEM_AFTER });
 	assert_ok(push(w, 1), &w->e);
@@ -283,7 +283,7 @@ static void other_faults_are_not_tried_again(void **state)
 	(void)state;
 	struct world *w = world_new(1);
 	w->o.retry = &retry_thrice;
-	mem_store_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
+	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
 	assert_int_equal(push(w, 1), -ERR_AUTH);
 	assert_int_equal(puts_of(w, 0, NULL), 1);
 	world_free(w);
@@ -296,7 +296,7 @@ static void one_bad_mirror_holds_the_release_back(void **state)
 	(void)state;
 	struct world *w = world_new(3);
 	assert_ok(push(w, 1), &w->e);
-	mem_store_fault(w->store[1], &(struct mem_fault){
+	mirror_mem_fault(w->store[1], &(struct mem_fault){
 		.call = MEM_PUT, .key = "targets/models/m/2.gguf", .times = UINT_MAX });
 	assert_int_equal(push(w, 2), -ERR_NETWORK);
 	assert_non_null(strstr(w->e.text, "2 of the 3 mirrors"));
@@ -308,7 +308,7 @@ static void one_bad_mirror_holds_the_release_back(void **state)
 	for (size_t i = 0; i < 3; i++)
 		assert_view(w, i, VIEW_WHOLE, 1);
 	/* The others have all the objects already. */
-	mem_store_mend(w->store[1]);
+	mirror_mem_mend(w->store[1]);
 	forget(w);
 	assert_ok(push(w, 2), &w->e);
 	assert_int_equal(puts_of(w, 0, NULL), 2);
@@ -324,7 +324,7 @@ static void with_a_quorum_the_others_go_on(void **state)
 	w->o.threads = 3;
 	assert_ok(push(w, 1), &w->e);
 	w->o.quorum = 2;
-	mem_store_fault(w->store[1], &(struct mem_fault){
+	mirror_mem_fault(w->store[1], &(struct mem_fault){
 		.call = MEM_PUT, .times = UINT_MAX, .class = ERR_AUTH });
 	assert_int_equal(push(w, 2), -ERR_AUTH);
 	assert_non_null(strstr(w->e.text, "1 of 3 mirrors failed"));
@@ -351,8 +351,8 @@ static void gravest_failure_decides(void **state)
 {
 	(void)state;
 	struct world *w = world_new(3);
-	mem_store_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
-	mem_store_fault(w->store[2], &(struct mem_fault){ .call = MEM_STAT });
+	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT, .class = ERR_AUTH });
+	mirror_mem_fault(w->store[2], &(struct mem_fault){ .call = MEM_STAT });
 	assert_int_equal(push(w, 1), -ERR_AUTH);
 	assert_non_null(strstr(w->e.text, "mirror a"));
 	assert_int_equal(w->m[2].error.class, ERR_NETWORK);
@@ -369,8 +369,8 @@ static void parts_go_where_they_are_held(void **state)
 	assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES);
 	assert_int_equal(puts_of(w, 1, NULL), 3);
 	assert_int_equal(puts_of(w, 2, NULL), RELEASE_FILES - 3);
-	assert_null(mem_store_object(w->store[1], RELEASE_TIMESTAMP));
-	assert_null(mem_store_object(w->store[2], "targets/1.catalog.json"));
+	assert_null(mirror_mem_object(w->store[1], RELEASE_TIMESTAMP));
+	assert_null(mirror_mem_object(w->store[2], "targets/1.catalog.json"));
 	assert_int_equal(w->result.counted, 2);
 	assert_int_equal(w->m[1].outcome, PUSH_DONE);
 	world_free(w);
@@ -406,7 +406,7 @@ static void stage_shows_the_release_on_stage_only(void **state)
 	assert_ok(push(w, 2), &w->e);
 	assert_view(w, 0, VIEW_WHOLE, 1);
 	assert_view(w, 1, VIEW_WHOLE, 2);
-	assert_non_null(mem_store_object(w->store[0], "targets/models/m/2.gguf"));
+	assert_non_null(mirror_mem_object(w->store[0], "targets/models/m/2.gguf"));
 	assert_int_equal(w->m[0].outcome, PUSH_OBJECTS_ONLY);
 	/* Promotion sends the rest. */
 	w->o.stage = false;
@@ -424,7 +424,7 @@ static void failing_stage_protects_production(void **state)
 	struct world *w = world_new(2);
 	w->m[1].stage = true;
 	assert_ok(push(w, 1), &w->e);
-	mem_store_fault(w->store[1], &(struct mem_fault){
+	mirror_mem_fault(w->store[1], &(struct mem_fault){
 		.call = MEM_PUT, .key = RELEASE_TIMESTAMP, .times = UINT_MAX });
 	assert_int_equal(push(w, 2), -ERR_NETWORK);
 	assert_view(w, 0, VIEW_WHOLE, 1);
@@ -453,7 +453,7 @@ static void same_version_with_other_bytes_is_a_conflict(void **state)
 	(void)state;
 	static const char other[] = "{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(1);
-	mem_store_set(w->store[0], RELEASE_TIMESTAMP, other, strlen(other));
+	mirror_mem_set(w->store[0], RELEASE_TIMESTAMP, other, strlen(other));
 	assert_int_equal(push(w, 2), -ERR_CONFLICT);
 	assert_int_equal(puts_of(w, 0, NULL), 0);
 	world_free(w);
@@ -464,7 +464,7 @@ static void damaged_timestamp_is_replaced(void **state)
 	(void)state;
 	struct world *w = world_new(1);
 	assert_ok(push(w, 1), &w->e);
-	mem_store_set(w->store[0], RELEASE_TIMESTAMP, "{\"sig", 5);
+	mirror_mem_set(w->store[0], RELEASE_TIMESTAMP, "{\"sig", 5);
 	assert_ok(push(w, 1), &w->e);
 	assert_view(w, 0, VIEW_WHOLE, 1);
 	world_free(w);
@@ -476,7 +476,7 @@ static void other_metadata_of_the_same_version_is_a_conflict(void **state)
 	static const char other[] = "{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(1);
 	assert_ok(push(w, 1), &w->e);
-	mem_store_set(w->store[0], "metadata/2.targets.json", other, strlen(other));
+	mirror_mem_set(w->store[0], "metadata/2.targets.json", other, strlen(other));
 	assert_int_equal(push(w, 2), -ERR_CONFLICT);
 	assert_non_null(strstr(w->e.text, "2.targets.json"));
 	assert_view(w, 0, VIEW_WHOLE, 1);
@@ -488,7 +488,7 @@ static void another_repository_is_a_conflict(void **state)
 	(void)state;
 	static const char other[] = "{\"signed\":{\"version\":1,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(1);
-	mem_store_set(w->store[0], "metadata/1.root.json", other, strlen(other));
+	mirror_mem_set(w->store[0], "metadata/1.root.json", other, strlen(other));
 	assert_int_equal(push(w, 1), -ERR_CONFLICT);
 	assert_non_null(strstr(w->e.hint, "another repository"));
 	world_free(w);
@@ -499,7 +499,7 @@ static void damaged_metadata_is_replaced(void **state)
 	(void)state;
 	struct world *w = world_new(1);
 	assert_ok(push(w, 1), &w->e);
-	mem_store_set(w->store[0], "metadata/1.targets.json", "not json", 8);
+	mirror_mem_set(w->store[0], "metadata/1.targets.json", "not json", 8);
 	assert_ok(push(w, 1), &w->e);
 	assert_int_equal(w->m[0].puts, 1);
 	assert_view(w, 0, VIEW_WHOLE, 1);
@@ -509,7 +509,7 @@ static void damaged_metadata_is_replaced(void **state)
 /* The other publisher is faster between our plan and our timestamp. */
 struct racer {
 	struct report report;
-	struct mem_store *store;
+	struct mirror_mem *store;
 	const struct original *theirs;
 };
 
@@ -522,7 +522,7 @@ static void race(struct report *r, const struct report_event *event)
 	for (size_t i = 0; i < t->files.count; i++) {
 		const struct buf *b = original_small(t, &t->files.at[i]);
 		if (b)
-			mem_store_set(racer->store, t->files.at[i].key, b->data, b->len);
+			mirror_mem_set(racer->store, t->files.at[i].key, b->data, b->len);
 	}
 }
 
@@ -533,7 +533,7 @@ static void lost_race_is_a_conflict(void **state)
 	struct racer racer = { { race }, w->store[0], &w->release[2] };
 	w->o.report = &racer.report;
 	assert_int_equal(push(w, 1), -ERR_CONFLICT);
-	struct buf const *b = mem_store_object(w->store[0], RELEASE_TIMESTAMP);
+	struct buf const *b = mirror_mem_object(w->store[0], RELEASE_TIMESTAMP);
 	assert_non_null(strstr(b->data, "\"version\": 2"));
 	world_free(w);
 }
@@ -545,8 +545,8 @@ static void wrong_objects_are_replaced(void **state)
 	(void)state;
 	struct world *w = world_new(1);
 	assert_ok(push(w, 1), &w->e);
-	mem_store_set(w->store[0], "targets/models/m/1.gguf", "short", 5);
-	mem_store_set(w->store[0], "targets/models/m/same.gguf", "The same in every release", 25);
+	mirror_mem_set(w->store[0], "targets/models/m/1.gguf", "short", 5);
+	mirror_mem_set(w->store[0], "targets/models/m/same.gguf", "The same in every release", 25);
 	assert_ok(push(w, 1), &w->e);
 	assert_int_equal(w->m[0].puts, 2);
 	assert_view(w, 0, VIEW_WHOLE, 1);
@@ -557,7 +557,7 @@ static void damage_on_the_way_is_noticed(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	mem_store_fault(w->store[0], &(struct mem_fault){
+	mirror_mem_fault(w->store[0], &(struct mem_fault){
 		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .harm = MEM_FLIP, .at = 3 });
 	assert_int_equal(push(w, 1), -ERR_INTEGRITY);
 	assert_view(w, 0, VIEW_NOTHING, 0);
@@ -574,7 +574,7 @@ static void damaged_local_object_is_never_published(void **state)
 	assert_int_equal(push(w, 1), -ERR_INTEGRITY);
 	assert_non_null(strstr(w->e.text, "targets/models/m/1.gguf"));
 	for (size_t i = 0; i < 2; i++) {
-		assert_null(mem_store_object(w->store[i], "targets/models/m/1.gguf"));
+		assert_null(mirror_mem_object(w->store[i], "targets/models/m/1.gguf"));
 		assert_view(w, i, VIEW_NOTHING, 0);
 	}
 	scratch_write(w->dir[1], "targets/models/m/1.gguf", "longer", 6);

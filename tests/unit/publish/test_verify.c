@@ -14,7 +14,7 @@
 struct world {
 	char *dir;
 	struct original t;
-	struct mem_store *store;
+	struct mirror_mem *store;
 	struct mirror *handle;
 	struct mirror_ops ops;
 	struct verify_mirror m;
@@ -39,8 +39,8 @@ static struct world *world_new(bool big, bool blind)
 	struct push_options o = { .threads = 1, .retry = &retry_once };
 	w->dir = scratch_new();
 	release_make(w->dir, 1, big, &w->t);
-	w->store = mem_store_new();
-	w->handle = mem_store_open(w->store, "a");
+	w->store = mirror_mem_new();
+	w->handle = mirror_mem_open(w->store, "a");
 	struct push_mirror pm = { .id = "a", .mirror = w->handle };
 	assert_ok(push_run(&w->t, &pm, 1, &o, &result, &w->e), &w->e);
 	push_mirror_release(&pm);
@@ -55,7 +55,7 @@ static struct world *world_new(bool big, bool blind)
 	}
 	w->o = (struct verify_options){ .now_s = BEFORE_EXPIRY, .threads = 1, .retry = &retry_once,
 					.samples = 1, .seed = 1 };
-	mem_store_forget_calls(w->store);
+	mirror_mem_forget_calls(w->store);
 	return w;
 }
 
@@ -65,7 +65,7 @@ static void world_free(struct world *w)
 	if (w->handle->ops == &w->ops)
 		w->handle->ops = seeing;
 	mirror_close(w->handle);
-	mem_store_free(w->store);
+	mirror_mem_free(w->store);
 	original_release(&w->t);
 	scratch_free(w->dir);
 	free(w);
@@ -91,11 +91,11 @@ static const struct verify_file *file(const struct world *w, const char *key)
 
 static void damage(struct world *w, const char *key, size_t at)
 {
-	const struct buf *b = mem_store_object(w->store, key);
+	const struct buf *b = mirror_mem_object(w->store, key);
 	CLEANUP(mem_free_ptr) char *copy = mem_strndup(b->data, b->len);
 	memcpy(copy, b->data, b->len);
 	copy[at] = (char)~copy[at];
-	mem_store_set(w->store, key, copy, b->len);
+	mirror_mem_set(w->store, key, copy, b->len);
 }
 
 static void told_digests_make_quick_ok(void **state)
@@ -125,7 +125,7 @@ static void quick_reads_no_object(void **state)
 	(void)state;
 	struct world *w = world_new(false, true);
 	assert_ok(verify(w, VERIFY_QUICK), &w->e);
-	const struct str_list *calls = mem_store_calls(w->store);
+	const struct str_list *calls = mirror_mem_calls(w->store);
 	for (size_t i = 0; i < calls->count; i++)
 		assert_false(str_starts(calls->at[i], "get targets/"));
 	world_free(w);
@@ -135,8 +135,8 @@ static void missing_and_short_files_are_named(void **state)
 {
 	(void)state;
 	struct world *w = world_new(false, true);
-	mem_store_remove(w->store, "targets/models/m/1.gguf");
-	mem_store_set(w->store, SAME, "short", 5);
+	mirror_mem_remove(w->store, "targets/models/m/1.gguf");
+	mirror_mem_set(w->store, SAME, "short", 5);
 	assert_int_equal(verify(w, VERIFY_QUICK), -ERR_FAULT);
 	assert_int_equal(file(w, "targets/models/m/1.gguf")->verdict, VERIFY_MISSING);
 	assert_int_equal(file(w, SAME)->verdict, VERIFY_WRONG_SIZE);
@@ -234,7 +234,7 @@ static void newer_release_is_foreign(void **state)
 	(void)state;
 	static const char other[] = "{\"signed\":{\"version\":9,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(false, true);
-	mem_store_set(w->store, RELEASE_TIMESTAMP, other, strlen(other));
+	mirror_mem_set(w->store, RELEASE_TIMESTAMP, other, strlen(other));
 	assert_int_equal(verify(w, VERIFY_QUICK), -ERR_FAULT);
 	assert_int_equal(file(w, RELEASE_TIMESTAMP)->verdict, VERIFY_FOREIGN);
 	world_free(w);
@@ -245,7 +245,7 @@ static void damaged_metadata_is_corrupt_even_when_quick(void **state)
 	(void)state;
 	struct world *w = world_new(false, true);
 	damage(w, "metadata/1.snapshot.json", 20);
-	mem_store_set(w->store, RELEASE_TIMESTAMP, "{", 1);
+	mirror_mem_set(w->store, RELEASE_TIMESTAMP, "{", 1);
 	assert_int_equal(verify(w, VERIFY_QUICK), -ERR_FAULT);
 	assert_int_equal(file(w, "metadata/1.snapshot.json")->verdict, VERIFY_CORRUPT);
 	assert_int_equal(file(w, RELEASE_TIMESTAMP)->verdict, VERIFY_CORRUPT);
@@ -267,7 +267,7 @@ static void mirror_that_does_not_answer_is_unreachable(void **state)
 {
 	(void)state;
 	struct world *w = world_new(false, true);
-	mem_store_fault(w->store, &(struct mem_fault){ .times = UINT_MAX });
+	mirror_mem_fault(w->store, &(struct mem_fault){ .times = UINT_MAX });
 	assert_int_equal(verify(w, VERIFY_QUICK), -ERR_NETWORK);
 	assert_int_equal(w->m.verdicts[VERIFY_UNREACHABLE], RELEASE_FILES);
 	assert_false(verify_is_bad(&w->m));
@@ -284,7 +284,7 @@ static void a_fault_outweighs_an_unreachable_mirror(void **state)
 		{ .id = "a", .mirror = w->handle },
 		{ .id = "gone", .error = { .class = ERR_NETWORK, .text = "no route" } },
 	};
-	mem_store_remove(w->store, SAME);
+	mirror_mem_remove(w->store, SAME);
 	assert_int_equal(verify_run(&w->t, both, 2, &w->o, &w->e), -ERR_FAULT);
 	assert_int_equal(both[1].verdicts[VERIFY_UNREACHABLE], RELEASE_FILES);
 	verify_mirror_release(&both[0]);
@@ -297,11 +297,11 @@ static void reading_goes_on_where_it_broke_off(void **state)
 	(void)state;
 	struct world *w = world_new(true, true);
 	w->o.retry = &retry_thrice;
-	mem_store_fault(w->store, &(struct mem_fault){
+	mirror_mem_fault(w->store, &(struct mem_fault){
 		.call = MEM_GET, .key = RELEASE_BIG, .harm = MEM_CUT, .at = 8 * MIB + 100 });
 	assert_ok(verify(w, VERIFY_FULL), &w->e);
 	assert_int_equal(file(w, RELEASE_BIG)->verdict, VERIFY_OK);
-	assert_true(str_list_has(mem_store_calls(w->store), "get " RELEASE_BIG " 8388608 5000"));
+	assert_true(str_list_has(mirror_mem_calls(w->store), "get " RELEASE_BIG " 8388608 5000"));
 	world_free(w);
 }
 
@@ -309,7 +309,7 @@ static void one_unreadable_file_does_not_stop_the_rest(void **state)
 {
 	(void)state;
 	struct world *w = world_new(false, true);
-	mem_store_fault(w->store, &(struct mem_fault){ .call = MEM_GET, .key = SAME,
+	mirror_mem_fault(w->store, &(struct mem_fault){ .call = MEM_GET, .key = SAME,
 						       .times = UINT_MAX });
 	assert_int_equal(verify(w, VERIFY_FULL), -ERR_NETWORK);
 	assert_int_equal(w->m.verdicts[VERIFY_UNREACHABLE], 1);
@@ -322,7 +322,7 @@ static void only_what_is_held_is_judged(void **state)
 	(void)state;
 	struct world *w = world_new(false, true);
 	w->handle->holds = MIRROR_HOLDS_OBJECTS;
-	mem_store_remove(w->store, RELEASE_TIMESTAMP);
+	mirror_mem_remove(w->store, RELEASE_TIMESTAMP);
 	assert_ok(verify(w, VERIFY_FULL), &w->e);
 	assert_int_equal(w->m.verdicts[VERIFY_OK], 3);
 	assert_int_equal(w->m.verdicts[VERIFY_NONE], RELEASE_FILES - 3);

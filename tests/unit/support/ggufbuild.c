@@ -188,8 +188,8 @@ int build_open(struct ggufbuild *b, struct gguf **out, struct err *e)
 {
 	const struct buf *file = build_file(b);
 	struct gguf_memory memory = { buf_str(file), file->len };
-	struct gguf_source source;
-	gguf_source_memory(&source, &memory, file->len);
+	struct gguf_input source;
+	gguf_input_memory(&source, &memory, file->len);
 	return gguf_open(&source, "test.gguf", NULL, out, e);
 }
 

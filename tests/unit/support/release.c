@@ -99,9 +99,9 @@ void release_make(const char *dir, unsigned version, bool big, struct original *
 	assert_ok(original_from_files(dir, &files, out, &e), &e);
 }
 
-static bool has(const struct mem_store *s, const char *key, const json_t *hex)
+static bool has(const struct mirror_mem *s, const char *key, const json_t *hex)
 {
-	const struct buf *b = mem_store_object(s, key);
+	const struct buf *b = mirror_mem_object(s, key);
 	struct digest want, got;
 	if (!b || !digest_parse(&want, json_string_value(hex)))
 		return false;
@@ -109,11 +109,11 @@ static bool has(const struct mem_store *s, const char *key, const json_t *hex)
 	return digest_equal(&got, &want);
 }
 
-enum release_view release_view(const struct mem_store *s, unsigned *version)
+enum release_view release_view(const struct mirror_mem *s, unsigned *version)
 {
 	struct err e = ERR_INIT;
 	struct json_limits limits = { .max_bytes = MIB };
-	const struct buf *b = mem_store_object(s, "metadata/timestamp.json");
+	const struct buf *b = mirror_mem_object(s, "metadata/timestamp.json");
 	CLEANUP(json_release) json_t *document = NULL;
 	*version = 0;
 	if (!b)

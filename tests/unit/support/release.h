@@ -25,7 +25,7 @@ enum release_view {
 	VIEW_WHOLE,     /* all that it lists is there, with the right bytes */
 	VIEW_BROKEN,
 };
-enum release_view release_view(const struct mem_store *s, unsigned *version);
+enum release_view release_view(const struct mirror_mem *s, unsigned *version);
 
 /* At most one try, or three, without waiting between them. */
 extern const struct retry retry_once, retry_thrice;
