@@ -31,7 +31,7 @@ static const struct {
 };
 
 /* A mirror is reachable when it answers, be it that the file is not there. */
-static void check_place(struct place *p)
+static void check_place(struct mirrors_entry *p)
 {
 	struct mirror_stat st;
 	if (p->mirror && mirror_stat_key(p->mirror, RELEASE_TIMESTAMP, &st, &p->error) < 0 &&
@@ -39,7 +39,7 @@ static void check_place(struct place *p)
 		err_clear(&p->error);
 }
 
-static const char *state_of(const struct place *p, bool checked)
+static const char *state_of(const struct mirrors_entry *p, bool checked)
 {
 	if (!p->mirror)
 		return "unusable";
@@ -49,14 +49,14 @@ static const char *state_of(const struct place *p, bool checked)
 }
 
 /* As it may be shown: one in the configuration can hold a password all the same. */
-static char *url_text(const struct place *p)
+static char *url_text(const struct mirrors_entry *p)
 {
 	const char *url = p->mirror && p->mirror->url ? p->mirror->url
 						      : conf_get(p->section, "url");
 	return url ? url_redact(url) : NULL;
 }
 
-static char *can_text(const struct cli *cli, const struct place *p)
+static char *can_text(const struct cli *cli, const struct mirrors_entry *p)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
 	for (size_t i = 0; cli->verbose && p->mirror && i < ARRAY_LEN(capabilities); i++)
@@ -65,13 +65,13 @@ static char *can_text(const struct cli *cli, const struct place *p)
 	return mem_strdup(buf_str(&b));
 }
 
-static void print_table(struct cli *cli, const struct places *places, bool checked)
+static void print_table(struct cli *cli, const struct mirrors *places, bool checked)
 {
 	static const char *const titles[] = { "MIRROR", "KIND", ">PRIORITY", "HOLDS", "REGION",
 					      "STAGE", "STATE", "URL", "CAN" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < places->count; i++) {
-		const struct place *p = &places->at[i];
+		const struct mirrors_entry *p = &places->at[i];
 		char priority[24];
 		CLEANUP(mem_free_ptr) char *can = can_text(cli, p);
 		if (!p->chosen)
@@ -93,7 +93,7 @@ static void print_table(struct cli *cli, const struct places *places, bool check
 	}
 }
 
-static json_t *place_json(const struct place *p, bool checked)
+static json_t *place_json(const struct mirrors_entry *p, bool checked)
 {
 	json_t *o = json_object(), *can = json_array();
 	CLEANUP(mem_free_ptr) char *url = url_text(p);
@@ -119,7 +119,7 @@ static json_t *place_json(const struct place *p, bool checked)
 	return o;
 }
 
-static int print_json(struct cli *cli, const struct places *places, bool checked,
+static int print_json(struct cli *cli, const struct mirrors *places, bool checked,
 		      struct err *e)
 {
 	json_t *o = json_object(), *list = json_array();

@@ -22,7 +22,7 @@ static const struct opt options[] = {
 
 struct job {
 	struct publisher p;
-	struct original tree;
+	struct tree tree;
 	struct push_mirror *mirrors;
 	size_t count;
 	struct push_options o;
@@ -34,7 +34,7 @@ static void job_release(struct job *j)
 	for (size_t i = 0; i < j->count; i++)
 		push_mirror_release(&j->mirrors[i]);
 	free(j->mirrors);
-	original_release(&j->tree);
+	tree_release(&j->tree);
 	publisher_release(&j->p);
 }
 
@@ -46,14 +46,14 @@ static void print_plan(struct cli *cli, const struct job *j)
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < j->count; i++)
 		for (size_t k = 0; k < j->mirrors[i].plan.count; k++) {
-			const struct agenda_step *s = &j->mirrors[i].plan.steps[k];
+			const struct push_step *s = &j->mirrors[i].plan.steps[k];
 			char size[SIZE_TEXT];
-			bool todo = s->action != AGENDA_KEEP || cli->verbose;
-			if (s->action == AGENDA_NONE || !todo)
+			bool todo = s->action != STEP_KEEP || cli->verbose;
+			if (s->action == STEP_NONE || !todo)
 				continue;
 			const char *const cells[] = {
-				j->mirrors[i].id, agenda_action_name(s->action),
-				format_size(size, s->file->size), s->file->key, agenda_reason(s) };
+				j->mirrors[i].id, push_action_name(s->action),
+				format_size(size, s->file->size), s->file->key, push_step_reason(s) };
 			cli_table_add(t, cells);
 		}
 	cli_table_print(cli, t);
@@ -112,12 +112,12 @@ static void print_sum(struct cli *cli, const struct job *j, bool failed)
 
 /* ---- JSON ------------------------------------------------------------------------ */
 
-static json_t *step_json(const struct agenda_step *s)
+static json_t *step_json(const struct push_step *s)
 {
 	json_t *o = json_object();
 	json_put_string(o, "key", s->file->key);
-	json_put_string(o, "action", agenda_action_name(s->action));
-	json_put_string(o, "because", agenda_reason(s));
+	json_put_string(o, "action", push_action_name(s->action));
+	json_put_string(o, "because", push_step_reason(s));
 	json_put_u64(o, "size", s->file->size);
 	json_put_bool(o, "written", s->done);
 	return o;
@@ -139,8 +139,8 @@ static json_t *mirror_json(const struct cli *cli, const struct job *j,
 	json_put_u64(o, "read_back", m->reads);
 	json_put_u64(o, "read_back_bytes", m->read_bytes);
 	for (size_t i = 0; i < m->plan.count; i++) {
-		enum agenda_action a = m->plan.steps[i].action;
-		if (a != AGENDA_NONE && (a != AGENDA_KEEP || cli->verbose))
+		enum push_action a = m->plan.steps[i].action;
+		if (a != STEP_NONE && (a != STEP_KEEP || cli->verbose))
 			json_push(steps, step_json(&m->plan.steps[i]));
 	}
 	json_put(o, "steps", steps);
@@ -184,7 +184,7 @@ static void add_mirrors(struct job *j)
 				      j->p.places.at[i].holds != MIRROR_HOLDS_METADATA);
 	j->mirrors = mem_alloc((j->p.places.count + 1) * sizeof *j->mirrors);
 	for (size_t i = 0; i < j->p.places.count; i++) {
-		const struct place *p = &j->p.places.at[i];
+		const struct mirrors_entry *p = &j->p.places.at[i];
 		bool counts = (j->o.quorum || !objects) && p->holds != MIRROR_HOLDS_METADATA;
 		if (p->chosen || counts)
 			j->mirrors[j->count++] = (struct push_mirror){
@@ -225,11 +225,11 @@ static int push_run_command(struct cli *cli, void *opts, int count, char **opera
 		.threads = MIRRORS_AT_A_TIME, .retry = &retry, .report = cli->report };
 	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
 	if (rc == 0)
-		rc = places_quorum(j.p.conf, &j.o.quorum, e);
+		rc = settings_quorum(j.p.conf, &j.o.quorum, e);
 	if (rc < 0)
 		return rc;
 	add_mirrors(&j);
-	if ((rc = check_choice(&j, o, e)) < 0 || (rc = original_open(j.p.dir, &j.tree, e)) < 0)
+	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;
 	j.o.record_dir = j.tree.dir;
 	struct err failure = ERR_INIT;

@@ -36,7 +36,7 @@ static const struct opt options[] = {
 
 struct job {
 	struct publisher p;
-	struct original tree;
+	struct tree tree;
 	struct mirror **opened;         /* of --url */
 	size_t opened_count;
 	struct verify_mirror *mirrors;
@@ -52,7 +52,7 @@ static void job_release(struct job *j)
 		mirror_close(j->opened[i]);
 	free(j->mirrors);
 	free(j->opened);
-	original_release(&j->tree);
+	tree_release(&j->tree);
 	publisher_release(&j->p);
 }
 
@@ -298,7 +298,7 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 		j->mirrors[j->count++] = (struct verify_mirror){ .id = (*m)->id, .mirror = *m };
 	}
 	for (size_t i = 0; i < j->p.places.count; i++) {
-		const struct place *p = &j->p.places.at[i];
+		const struct mirrors_entry *p = &j->p.places.at[i];
 		if (p->chosen)
 			j->mirrors[j->count++] = (struct verify_mirror){
 				.id = p->id, .mirror = p->mirror, .holds = p->holds,
@@ -323,7 +323,7 @@ static int verify_run_command(struct cli *cli, void *opts, int count, char **ope
 	if (rc == 0)
 		rc = add_urls(&j, o, e);
 	if (rc == 0)
-		rc = original_open(j.p.dir, &j.tree, e);
+		rc = tree_open(j.p.dir, &j.tree, e);
 	if (rc < 0)
 		return rc;
 	struct err failure = ERR_INIT;

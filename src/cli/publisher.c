@@ -6,7 +6,7 @@
 
 void publisher_release(struct publisher *p)
 {
-	places_release(&p->places);
+	mirrors_release(&p->places);
 	free(p->name);
 	free(p->dir);
 	*p = (struct publisher){ 0 };
@@ -57,7 +57,7 @@ int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tr
 	if (rc == 0 && (want_tree || o->name))
 		rc = find_tree(o, &p, want_tree, e);
 	if (rc == 0 && want_mirrors)
-		rc = places_open(p.conf, p.name, o->mirrors.at, o->mirrors.count,
+		rc = mirrors_open(p.conf, p.name, o->mirrors.at, o->mirrors.count,
 				 mirror_kinds_all, &p.places, e);
 	if (rc < 0)
 		return rc;
@@ -72,7 +72,7 @@ const char *publisher_holds_name(enum mirror_holds h)
 	return names[h];
 }
 
-const char *publisher_kind(const struct place *p)
+const char *publisher_kind(const struct mirrors_entry *p)
 {
 	return p->mirror ? p->mirror->ops->kind : p->kind ? p->kind : "";
 }

@@ -27,7 +27,7 @@ struct publisher {
 	const struct conf *conf;        /* borrowed; may be empty */
 	char *name;                     /* of the repository; NULL without configuration */
 	char *dir;                      /* its tree; NULL if not wanted */
-	struct places places;           /* empty if not wanted */
+	struct mirrors places;           /* empty if not wanted */
 };
 void publisher_release(struct publisher *p);
 
@@ -38,6 +38,6 @@ WARN_UNUSED int publisher_open(struct cli *cli, const struct publisher_opts *o, 
 /* "all", "objects", "metadata". */
 const char *publisher_holds_name(enum mirror_holds h);
 /* "file" even of a mirror that did not open; "" if it says none. */
-const char *publisher_kind(const struct place *p);
+const char *publisher_kind(const struct mirrors_entry *p);
 
 #endif

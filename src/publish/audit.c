@@ -23,7 +23,7 @@ void audit_describe(const struct audit *a, struct buf *out)
 
 /* Hashes a stream that starts at piece `index`, piece after piece. */
 struct hasher {
-	const struct original_pieces *p;
+	const struct tree_pieces *p;
 	struct sha256 *sha;
 	uint32_t index;
 	uint64_t left;          /* bytes of this piece; without pieces: of the file */
@@ -117,7 +117,7 @@ static int run(struct mirror *m, const struct repository_file *f, struct hasher 
 	return rc;
 }
 
-int audit_full(struct mirror *m, const struct repository_file *f, const struct original_pieces *p,
+int audit_full(struct mirror *m, const struct repository_file *f, const struct tree_pieces *p,
 	       const struct audit_how *how, struct audit *out, struct err *e)
 {
 	*out = (struct audit){ 0 };
@@ -133,7 +133,7 @@ int audit_full(struct mirror *m, const struct repository_file *f, const struct o
 	return rc;
 }
 
-int audit_some(struct mirror *m, const struct repository_file *f, const struct original_pieces *p,
+int audit_some(struct mirror *m, const struct repository_file *f, const struct tree_pieces *p,
 	       const uint32_t *which, size_t count, const struct audit_how *how,
 	       struct audit *out, struct err *e)
 {

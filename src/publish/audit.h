@@ -37,11 +37,11 @@ struct audit_how {
 /* Reads all bytes. Wrong bytes are a finding, not an error; an error is that the mirror
  * could not be read. */
 WARN_UNUSED int audit_full(struct mirror *m, const struct repository_file *f,
-			   const struct original_pieces *p, const struct audit_how *how,
+			   const struct tree_pieces *p, const struct audit_how *how,
 			   struct audit *out, struct err *e);
 /* Reads the pieces `which`, ascending; p->at must be there. */
 WARN_UNUSED int audit_some(struct mirror *m, const struct repository_file *f,
-			   const struct original_pieces *p, const uint32_t *which, size_t count,
+			   const struct tree_pieces *p, const uint32_t *which, size_t count,
 			   const struct audit_how *how, struct audit *out, struct err *e);
 
 #endif

@@ -17,7 +17,7 @@ static uint64_t split(const char *key, const char **name)
 	return version;
 }
 
-static const struct repository_file *newest_root(const struct original *ours, uint64_t *version)
+static const struct repository_file *newest_root(const struct tree *ours, uint64_t *version)
 {
 	const struct repository_file *found = NULL;
 	*version = 0;
@@ -34,7 +34,7 @@ static const struct repository_file *newest_root(const struct original *ours, ui
 	return found;
 }
 
-char *authentic_next_root(const struct original *ours)
+char *conflict_next_root(const struct tree *ours)
 {
 	uint64_t version;
 	(void)newest_root(ours, &version);
@@ -60,7 +60,7 @@ static bool is_signed(const struct tuf_metadata *m, const struct tuf_metadata *r
 	       count > 0;
 }
 
-bool authentic(const struct original *ours, const char *key, const void *data, size_t len)
+bool conflict_is_authentic(const struct tree *ours, const char *key, const void *data, size_t len)
 {
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *root = NULL;
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *theirs = NULL;
@@ -70,7 +70,7 @@ bool authentic(const struct original *ours, const char *key, const void *data, s
 	const struct repository_file *f = newest_root(ours, &version);
 	if (!f || !type_of(key, &type))
 		return true;
-	const struct buf *bytes = original_small(ours, f);
+	const struct buf *bytes = tree_small(ours, f);
 	if (tuf_metadata_parse(TUF_ROOT, buf_str(bytes), bytes->len, f->key, &root, &ignored) < 0)
 		return true;
 	if (tuf_metadata_parse(type, data, len, key, &theirs, &ignored) < 0)

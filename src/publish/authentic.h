@@ -14,10 +14,10 @@
  * is signed by a key of its own. When in doubt it is true: a delegated role, whose keys our
  * root does not know, or a root of ours that is not readable.
  */
-bool authentic(const struct original *ours, const char *key, const void *data, size_t len);
+bool conflict_is_authentic(const struct tree *ours, const char *key, const void *data, size_t len);
 
 /* The key of the root that would follow our newest one: where it exists, our root no longer
  * knows who may sign. Caller frees. */
-char *authentic_next_root(const struct original *ours);
+char *conflict_next_root(const struct tree *ours);
 
 #endif

@@ -30,7 +30,7 @@ static char *key_of(uint64_t version, const char *role)
 	return mem_printf("metadata/%llu.%s.json", (unsigned long long)version, role);
 }
 
-bool lineage_is_forked(const struct original *ours, const void *timestamp, size_t len)
+bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t len)
 {
 	struct digest theirs, own;
 	struct err ignored = ERR_INIT;
@@ -42,7 +42,7 @@ bool lineage_is_forked(const struct original *ours, const void *timestamp, size_
 }
 
 /* Our own version of the role that is in force. */
-static uint64_t newest(const struct original *ours, const char *role)
+static uint64_t newest(const struct tree *ours, const char *role)
 {
 	CLEANUP(mem_free_ptr) char *suffix = mem_printf(".%s.json", role);
 	for (size_t i = 0; i < ours->files.count; i++) {
@@ -54,7 +54,7 @@ static uint64_t newest(const struct original *ours, const char *role)
 }
 
 /* Reads a version of a role from the mirror; bytes are empty when it is not there. */
-static int look_at(struct mirror *m, const struct original *ours, const char *role,
+static int look_at(struct mirror *m, const struct tree *ours, const char *role,
 		   uint64_t version, struct buf *bytes, bool *foreign, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = key_of(version, role);
@@ -73,11 +73,11 @@ static int look_at(struct mirror *m, const struct original *ours, const char *ro
 	bool past = file_read_all(path, &own, &missing) == 0 ?
 		    own.len == bytes->len && memcmp(buf_str(&own), buf_str(bytes), own.len) == 0 :
 		    version <= newest(ours, role);
-	*foreign = !past && authentic(ours, key, buf_str(bytes), bytes->len);
+	*foreign = !past && conflict_is_authentic(ours, key, buf_str(bytes), bytes->len);
 	return 0;
 }
 
-int lineage_is_foreign(struct mirror *m, const struct original *ours, const void *timestamp,
+int conflict_is_foreign(struct mirror *m, const struct tree *ours, const void *timestamp,
 		       size_t len, bool *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf snapshot = BUF_INIT(RELEASE_MAX_METADATA);

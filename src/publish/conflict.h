@@ -11,7 +11,7 @@
 #include "publish/tree.h"
 
 /* Is the snapshot that the timestamp leads to another one than the tree's of that version? */
-bool lineage_is_forked(const struct original *ours, const void *timestamp, size_t len);
+bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t len);
 
 /*
  * Of a timestamp that no key of our newest root signed: does it lead to a snapshot or targets that
@@ -19,7 +19,7 @@ bool lineage_is_forked(const struct original *ours, const void *timestamp, size_
  * timestamp key does not take another publisher's release for damage; while what somebody
  * made with nothing but a leaked timestamp key leads to releases of ours, and may go.
  */
-WARN_UNUSED int lineage_is_foreign(struct mirror *m, const struct original *ours,
+WARN_UNUSED int conflict_is_foreign(struct mirror *m, const struct tree *ours,
 				   const void *timestamp, size_t len, bool *out, struct err *e);
 
 #endif

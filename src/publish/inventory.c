@@ -9,7 +9,7 @@
  * much that is not ours. */
 #define LIST_FROM 32
 
-bool survey_wants(enum mirror_holds holds, enum repository_class class)
+bool inventory_wants(enum mirror_holds holds, enum repository_class class)
 {
 	switch (holds) {
 	case MIRROR_HOLDS_ALL: return true;
@@ -19,35 +19,35 @@ bool survey_wants(enum mirror_holds holds, enum repository_class class)
 	return false;
 }
 
-enum survey_state survey_judge(const struct repository_file *f, const struct digest *root,
+enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,
 			       const struct mirror_stat *st)
 {
 	if (st->size != f->size)
-		return SURVEY_SIZE;
+		return INVENTORY_SIZE;
 	if (st->has_sha256)
-		return digest_equal(&st->sha256, &f->sha256) ? SURVEY_OK : SURVEY_CONTENT;
+		return digest_equal(&st->sha256, &f->sha256) ? INVENTORY_OK : INVENTORY_CONTENT;
 	if (st->has_pieces_sha256 && root && digest_equal(&st->pieces_sha256, root))
-		return SURVEY_OK;
-	return SURVEY_UNVERIFIED;
+		return INVENTORY_OK;
+	return INVENTORY_UNVERIFIED;
 }
 
-static int judge(const struct original *t, const struct repository_file *f,
-		 struct survey_item *item, struct err *e)
+static int judge(const struct tree *t, const struct repository_file *f,
+		 struct inventory_item *item, struct err *e)
 {
-	CLEANUP(original_pieces_release) struct original_pieces p = { 0 };
+	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	if (item->stat.has_pieces_sha256 && !item->stat.has_sha256 && item->stat.size == f->size) {
-		int rc = original_pieces_load(t, f, &p, e);
+		int rc = tree_pieces_load(t, f, &p, e);
 		if (rc < 0)
 			return rc;
 	}
-	item->state = survey_judge(f, p.at ? &p.root : NULL, &item->stat);
+	item->state = inventory_judge(f, p.at ? &p.root : NULL, &item->stat);
 	return 0;
 }
 
-int survey_file(struct mirror *m, const struct original *t, const struct repository_file *f,
-		struct survey_item *out, struct err *e)
+int inventory_file(struct mirror *m, const struct tree *t, const struct repository_file *f,
+		struct inventory_item *out, struct err *e)
 {
-	struct survey_item item = { .state = SURVEY_MISSING };
+	struct inventory_item item = { .state = INVENTORY_MISSING };
 	int rc = mirror_stat_key(m, f->key, &item.stat, e);
 	if (rc == -ERR_NOT_FOUND) {
 		err_clear(e);
@@ -61,24 +61,24 @@ int survey_file(struct mirror *m, const struct original *t, const struct reposit
 }
 
 struct listing {
-	const struct original *t;
+	const struct tree *t;
 	const bool *wanted;
-	struct survey_item *items;
+	struct inventory_item *items;
 };
 
 static int on_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
 {
 	struct listing *l = ctx;
-	const struct repository_file *f = original_find(l->t, entry->key);
-	if (!f || !l->wanted[original_index(l->t, f)])
+	const struct repository_file *f = tree_find(l->t, entry->key);
+	if (!f || !l->wanted[tree_index(l->t, f)])
 		return cancel_check(e);
-	struct survey_item *item = &l->items[original_index(l->t, f)];
+	struct inventory_item *item = &l->items[tree_index(l->t, f)];
 	item->stat = entry->stat;
 	return judge(l->t, f, item, e);
 }
 
-static int by_listing(struct mirror *m, const struct original *t, const bool *wanted,
-		      struct survey_item *items, struct err *e)
+static int by_listing(struct mirror *m, const struct tree *t, const bool *wanted,
+		      struct inventory_item *items, struct err *e)
 {
 	static const char *const prefixes[] = { "targets/", "metadata/" };
 	struct listing l = { t, wanted, items };
@@ -92,23 +92,23 @@ static int by_listing(struct mirror *m, const struct original *t, const bool *wa
 
 /* Whether a stat may say more than the listing did. */
 static bool stat_helps(const struct mirror *m, const struct repository_file *f,
-		       const struct survey_item *item, bool listed)
+		       const struct inventory_item *item, bool listed)
 {
 	bool in_prefix = str_starts(f->key, "targets/") || str_starts(f->key, "metadata/");
 	if (!listed || !in_prefix)
 		return true;
-	return item->state == SURVEY_UNVERIFIED &&
+	return item->state == INVENTORY_UNVERIFIED &&
 	       (m->caps.can & (MIRROR_CAN_SHA256 | MIRROR_CAN_PIECES_SHA256));
 }
 
-int survey_mirror(struct mirror *m, const struct original *t, const bool *wanted,
-		  struct survey_item *items, struct err *e)
+int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
+		  struct inventory_item *items, struct err *e)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < t->files.count; i++) {
 		count += wanted[i];
 		if (wanted[i])
-			items[i] = (struct survey_item){ .state = SURVEY_MISSING };
+			items[i] = (struct inventory_item){ .state = INVENTORY_MISSING };
 	}
 	bool listed = (m->caps.can & MIRROR_CAN_LIST) && count >= LIST_FROM;
 	int rc = listed ? by_listing(m, t, wanted, items, e) : 0;
@@ -118,7 +118,7 @@ int survey_mirror(struct mirror *m, const struct original *t, const bool *wanted
 			continue;
 		rc = cancel_check(e);
 		if (rc == 0)
-			rc = survey_file(m, t, f, &items[i], e);
+			rc = inventory_file(m, t, f, &items[i], e);
 	}
 	return rc;
 }

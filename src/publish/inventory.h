@@ -7,33 +7,33 @@
 
 #include "publish/tree.h"
 
-enum survey_state {
-	SURVEY_MISSING,
-	SURVEY_SIZE,            /* another size */
-	SURVEY_CONTENT,         /* the digest that the mirror tells is another one */
-	SURVEY_UNVERIFIED,      /* the size is right; the mirror tells no digest */
-	SURVEY_OK,              /* the mirror tells the right digest */
+enum inventory_state {
+	INVENTORY_MISSING,
+	INVENTORY_SIZE,            /* another size */
+	INVENTORY_CONTENT,         /* the digest that the mirror tells is another one */
+	INVENTORY_UNVERIFIED,      /* the size is right; the mirror tells no digest */
+	INVENTORY_OK,              /* the mirror tells the right digest */
 };
 
-struct survey_item {
-	enum survey_state state;
+struct inventory_item {
+	enum inventory_state state;
 	struct mirror_stat stat;        /* unless missing */
 };
 
 /* Does a mirror that holds this get a file of this class? */
-bool survey_wants(enum mirror_holds holds, enum repository_class class);
+bool inventory_wants(enum mirror_holds holds, enum repository_class class);
 
 /* The judgement alone. root: pieces_sha256 of the file, or NULL if unknown. A pieces_sha256
  * that differs proves nothing: the object may have been uploaded in other parts. */
-enum survey_state survey_judge(const struct repository_file *f, const struct digest *root,
+enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,
 			       const struct mirror_stat *st);
 
 /* items[i] for each t->files.at[i] that wanted[i]; the others stay as they are. */
-WARN_UNUSED int survey_mirror(struct mirror *m, const struct original *t, const bool *wanted,
-			      struct survey_item *items, struct err *e);
+WARN_UNUSED int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
+			      struct inventory_item *items, struct err *e);
 /* One file, by stat. */
-WARN_UNUSED int survey_file(struct mirror *m, const struct original *t,
-			    const struct repository_file *f, struct survey_item *out,
+WARN_UNUSED int inventory_file(struct mirror *m, const struct tree *t,
+			    const struct repository_file *f, struct inventory_item *out,
 			    struct err *e);
 
 #endif

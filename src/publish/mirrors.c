@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-void places_release(struct places *p)
+void mirrors_release(struct mirrors *p)
 {
 	for (size_t i = 0; i < p->count; i++)
 		mirror_close(p->at[i].mirror);
 	free(p->at);
-	*p = (struct places){ 0 };
+	*p = (struct mirrors){ 0 };
 }
 
 static int belongs(const struct conf *c, const struct conf_section *s, const char *repository,
@@ -27,7 +27,7 @@ static int belongs(const struct conf *c, const struct conf_section *s, const cha
 }
 
 /* What is needed even when the mirror does not open: whether it counts, and what for. */
-static void read_basics(const struct conf *c, struct place *p)
+static void read_basics(const struct conf *c, struct mirrors_entry *p)
 {
 	struct err ignored = ERR_INIT;
 	const char *holds = conf_get(p->section, "holds");
@@ -44,7 +44,7 @@ static void read_basics(const struct conf *c, struct place *p)
 }
 
 static int add_all(const struct conf *c, const char *repository,
-		   const struct mirror_ops *const *kinds, struct places *out, struct err *e)
+		   const struct mirror_ops *const *kinds, struct mirrors *out, struct err *e)
 {
 	const struct conf_section *s;
 	for (size_t i = 0; (s = conf_nth(c, "mirror", i)); i++) {
@@ -55,8 +55,8 @@ static int add_all(const struct conf *c, const char *repository,
 		if (!ours)
 			continue;
 		out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
-		struct place *p = &out->at[out->count++];
-		*p = (struct place){ .section = s };
+		struct mirrors_entry *p = &out->at[out->count++];
+		*p = (struct mirrors_entry){ .section = s };
 		read_basics(c, p);
 		if (mirror_open(kinds, c, s, &p->mirror, &p->error) < 0)
 			continue;
@@ -67,7 +67,7 @@ static int add_all(const struct conf *c, const char *repository,
 	return 0;
 }
 
-static int choose(struct places *p, const char *name, struct err *e)
+static int choose(struct mirrors *p, const char *name, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **known = mem_alloc((p->count + 1) * sizeof *known);
 	for (size_t i = 0; i < p->count; i++) {
@@ -84,11 +84,11 @@ static int choose(struct places *p, const char *name, struct err *e)
 	return err_hint(e, "see `ferry mirror list`");
 }
 
-int places_open(const struct conf *c, const char *repository, const char *const *names,
-		size_t name_count, const struct mirror_ops *const *kinds, struct places *out,
+int mirrors_open(const struct conf *c, const char *repository, const char *const *names,
+		size_t name_count, const struct mirror_ops *const *kinds, struct mirrors *out,
 		struct err *e)
 {
-	CLEANUP(places_release) struct places p = { 0 };
+	CLEANUP(mirrors_release) struct mirrors p = { 0 };
 	int rc = add_all(c, repository, kinds, &p, e);
 	if (rc == 0 && !p.count) {
 		err_set(e, ERR_USAGE, "%s%s names no mirror%s%s", c->path ? c->path : "",
@@ -104,11 +104,11 @@ int places_open(const struct conf *c, const char *repository, const char *const 
 	if (rc < 0)
 		return rc;
 	*out = p;
-	p = (struct places){ 0 };
+	p = (struct mirrors){ 0 };
 	return 0;
 }
 
-int places_quorum(const struct conf *c, uint64_t *quorum, struct err *e)
+int settings_quorum(const struct conf *c, uint64_t *quorum, struct err *e)
 {
 	static const char *const keys[] = { "quorum", NULL };
 	const struct conf_section *s = conf_find(c, "publish", "");

@@ -6,7 +6,7 @@
 
 #include "mirror/mirror.h"
 
-struct place {
+struct mirrors_entry {
 	const struct conf_section *section;     /* borrowed from the configuration */
 	const char *id, *kind;                  /* borrowed; kind NULL if not given */
 	enum mirror_holds holds;
@@ -17,11 +17,11 @@ struct place {
 	struct err error;               /* then: why */
 };
 
-struct places {
-	struct place *at;               /* in the order of the file */
+struct mirrors {
+	struct mirrors_entry *at;               /* in the order of the file */
 	size_t count, cap;
 };
-void places_release(struct places *p);
+void mirrors_release(struct mirrors *p);
 
 /*
  * Opens the mirrors of [mirror.…] that belong to the repository (all of them when NULL).
@@ -30,12 +30,12 @@ void places_release(struct places *p);
  * nearest), for no mirror at all, and for a mirror that does not say to which of several
  * repositories it belongs.
  */
-WARN_UNUSED int places_open(const struct conf *c, const char *repository,
+WARN_UNUSED int mirrors_open(const struct conf *c, const char *repository,
 			    const char *const *names, size_t name_count,
-			    const struct mirror_ops *const *kinds, struct places *out,
+			    const struct mirror_ops *const *kinds, struct mirrors *out,
 			    struct err *e);
 
 /* [publish]: checks its keys. *quorum 0: not set. */
-WARN_UNUSED int places_quorum(const struct conf *c, uint64_t *quorum, struct err *e);
+WARN_UNUSED int settings_quorum(const struct conf *c, uint64_t *quorum, struct err *e);
 
 #endif

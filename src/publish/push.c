@@ -7,7 +7,7 @@
 
 void push_mirror_release(struct push_mirror *m)
 {
-	agenda_release(&m->plan);
+	push_plan_release(&m->plan);
 }
 
 const char *push_outcome_name(enum push_outcome o)
@@ -30,10 +30,10 @@ int push_gravity(enum err_class class)
 }
 
 struct run {
-	const struct original *tree;
+	const struct tree *tree;
 	const struct push_options *o;
 	struct push_mirror *mirrors;
-	struct delivery *deliveries;    /* tree == NULL: none for this mirror */
+	struct push_delivery *deliveries;    /* tree == NULL: none for this mirror */
 	size_t count;
 	bool stage_turn;                /* showing on stage mirrors, then on the others */
 };
@@ -82,9 +82,9 @@ static void hidden(void *ctx, size_t i)
 	struct push_mirror *m = &r->mirrors[i];
 	if (!works(r, i))
 		return;
-	int rc = deliver_plan(&r->deliveries[i], &m->error);
+	int rc = push_mirror_plan(&r->deliveries[i], &m->error);
 	if (rc == 0 && !r->o->dry_run)
-		rc = deliver_hidden(&r->deliveries[i], &m->error);
+		rc = push_mirror_hidden(&r->deliveries[i], &m->error);
 	(void)rc; /* It is in m->error. */
 }
 
@@ -93,7 +93,7 @@ static void shown(void *ctx, size_t i)
 	struct run *r = ctx;
 	struct push_mirror *m = &r->mirrors[i];
 	if (works(r, i) && shows(r->o, m) && m->stage == r->stage_turn)
-		(void)!deliver_shown(&r->deliveries[i], &m->error);
+		(void)!push_mirror_shown(&r->deliveries[i], &m->error);
 }
 
 static bool stage_failed(const struct run *r)
@@ -122,9 +122,9 @@ static void show_release(struct run *r, const struct push_result *result)
 static bool shown_is_done(const struct push_mirror *m)
 {
 	for (size_t i = 0; i < m->plan.count; i++) {
-		const struct agenda_step *s = &m->plan.steps[i];
+		const struct push_step *s = &m->plan.steps[i];
 		if (s->file->class == REPOSITORY_TIMESTAMP)
-			return s->action == AGENDA_KEEP || s->done;
+			return s->action == STEP_KEEP || s->done;
 	}
 	return false;
 }
@@ -138,7 +138,7 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 	if (m->count_only)
 		return PUSH_EXAMINED;
 	if (r->o->dry_run)
-		return agenda_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_PLANNED;
+		return push_plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_PLANNED;
 	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
 	if (shows(r->o, m) && !shown_is_done(m))
 		return PUSH_HELD_BACK;
@@ -194,7 +194,7 @@ static int check_quorum(const struct run *r, struct push_result *result, struct 
 			   "objects and can be written");
 }
 
-int push_run(const struct original *t, struct push_mirror *mirrors, size_t count,
+int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 	     const struct push_options *o, struct push_result *result, struct err *e)
 {
 	struct run r = { .tree = t, .o = o, .mirrors = mirrors, .count = count };
@@ -202,12 +202,12 @@ int push_run(const struct original *t, struct push_mirror *mirrors, size_t count
 	int rc = check_quorum(&r, result, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) struct delivery *deliveries =
+	CLEANUP(mem_free_ptr) struct push_delivery *deliveries =
 		mem_alloc((count + 1) * sizeof *deliveries);
 	r.deliveries = deliveries;
 	for (size_t i = 0; i < count; i++)
 		if (mirrors[i].mirror && (mirrors[i].mirror->caps.can & MIRROR_CAN_WRITE))
-			delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
+			push_delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
 	threads_run(o->threads, count, hidden, &r);
 	count_quorum(&r, result);
 	if (!o->dry_run && !cancel_signal())
@@ -216,7 +216,7 @@ int push_run(const struct original *t, struct push_mirror *mirrors, size_t count
 		mirrors[i].outcome = outcome(&r, &mirrors[i]);
 		result->changed = result->changed || mirrors[i].puts;
 		if (deliveries[i].tree)
-			delivery_release(&deliveries[i]);
+			push_delivery_release(&deliveries[i]);
 	}
 	return sum_up(&r, result, e);
 }

@@ -45,7 +45,7 @@ struct push_mirror {
 	/* out; push_mirror_release() */
 	enum push_outcome outcome;
 	struct release before;          /* what it showed; with metadata only */
-	struct agenda plan;               /* as it was decided */
+	struct push_plan plan;               /* as it was decided */
 	bool holds_objects;             /* every object is there, verified */
 	size_t puts, reads;             /* files written, and read back */
 	uint64_t put_bytes, read_bytes;
@@ -78,7 +78,7 @@ struct push_result {
  * network. ERR_USAGE when the quorum cannot be reached by as many mirrors as there are.
  * Outcomes and result are filled in any case.
  */
-WARN_UNUSED int push_run(const struct original *t, struct push_mirror *mirrors, size_t count,
+WARN_UNUSED int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 			 const struct push_options *o, struct push_result *result,
 			 struct err *e);
 

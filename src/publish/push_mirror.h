@@ -6,23 +6,23 @@
 
 #include "publish/push.h"
 
-struct delivery {
-	const struct original *tree;
+struct push_delivery {
+	const struct tree *tree;
 	const struct push_options *o;
 	struct push_mirror *m;
 	bool metadata;          /* metadata and pointers go to this mirror in this run */
-	struct record record;
+	struct verified record;
 	char *task;             /* of the report; NULL: not begun */
 };
-void delivery_init(struct delivery *d, const struct original *t, const struct push_options *o,
+void push_delivery_init(struct push_delivery *d, const struct tree *t, const struct push_options *o,
 		   struct push_mirror *m, bool metadata);
-void delivery_release(struct delivery *d);
+void push_delivery_release(struct push_delivery *d);
 
 /* Fills m->plan; writes nothing. ERR_CONFLICT when another publisher was there. */
-WARN_UNUSED int deliver_plan(struct delivery *d, struct err *e);
+WARN_UNUSED int push_mirror_plan(struct push_delivery *d, struct err *e);
 /* Objects and versioned metadata, but no root: what no reader sees yet. */
-WARN_UNUSED int deliver_hidden(struct delivery *d, struct err *e);
+WARN_UNUSED int push_mirror_hidden(struct push_delivery *d, struct err *e);
 /* New roots, catalog.json and timestamp.json: the release becomes visible. */
-WARN_UNUSED int deliver_shown(struct delivery *d, struct err *e);
+WARN_UNUSED int push_mirror_shown(struct push_delivery *d, struct err *e);
 
 #endif

@@ -2,92 +2,92 @@
 
 #include "util/mem.h"
 
-void agenda_release(struct agenda *p)
+void push_plan_release(struct push_plan *p)
 {
 	free(p->steps);
-	*p = (struct agenda){ 0 };
+	*p = (struct push_plan){ 0 };
 }
 
-static enum agenda_action action_for(const struct repository_file *f,
-				   const struct survey_item *item, const struct release *release,
+static enum push_action action_for(const struct repository_file *f,
+				   const struct inventory_item *item, const struct release *release,
 				   bool recorded, bool recheck)
 {
 	if (f->class == REPOSITORY_TIMESTAMP) {
 		if (release->state == RELEASE_SAME)
-			return AGENDA_KEEP;
-		return release->state == RELEASE_NONE ? AGENDA_PUT : AGENDA_REPLACE;
+			return STEP_KEEP;
+		return release->state == RELEASE_NONE ? STEP_PUT : STEP_REPLACE;
 	}
 	switch (item->state) {
-	case SURVEY_MISSING: return AGENDA_PUT;
-	case SURVEY_SIZE:
-	case SURVEY_CONTENT: return AGENDA_REPLACE;
-	case SURVEY_OK: return AGENDA_KEEP;
-	case SURVEY_UNVERIFIED: return recorded && !recheck ? AGENDA_KEEP : AGENDA_CHECK;
+	case INVENTORY_MISSING: return STEP_PUT;
+	case INVENTORY_SIZE:
+	case INVENTORY_CONTENT: return STEP_REPLACE;
+	case INVENTORY_OK: return STEP_KEEP;
+	case INVENTORY_UNVERIFIED: return recorded && !recheck ? STEP_KEEP : STEP_CHECK;
 	}
-	return AGENDA_CHECK;
+	return STEP_CHECK;
 }
 
-static void count_step(struct agenda *p, const struct agenda_step *s, int sign)
+static void count_step(struct push_plan *p, const struct push_step *s, int sign)
 {
-	if (s->action == AGENDA_CHECK) {
+	if (s->action == STEP_CHECK) {
 		p->checks += (size_t)sign;
 		p->check_bytes += (uint64_t)sign * s->file->size;
-	} else if (s->action == AGENDA_PUT || s->action == AGENDA_REPLACE) {
+	} else if (s->action == STEP_PUT || s->action == STEP_REPLACE) {
 		p->puts += (size_t)sign;
 		p->put_bytes += (uint64_t)sign * s->file->size;
 	}
 }
 
-void agenda_make(const struct original *t, const bool *wanted, const struct survey_item *items,
-	       const struct release *release, const struct record *record, bool recheck,
-	       struct agenda *out)
+void push_plan_make(const struct tree *t, const bool *wanted, const struct inventory_item *items,
+	       const struct release *release, const struct verified *record, bool recheck,
+	       struct push_plan *out)
 {
-	struct agenda p = { .count = t->files.count };
+	struct push_plan p = { .count = t->files.count };
 	p.steps = mem_alloc((p.count + 1) * sizeof *p.steps);
 	for (size_t i = 0; i < p.count; i++) {
 		const struct repository_file *f = &t->files.at[i];
-		struct agenda_step *s = &p.steps[i];
-		*s = (struct agenda_step){ .file = f };
+		struct push_step *s = &p.steps[i];
+		*s = (struct push_step){ .file = f };
 		if (!wanted[i])
 			continue;
 		s->found = items[i].state;
 		s->stat = items[i].stat;
-		bool recorded = s->found == SURVEY_UNVERIFIED &&
-				record_vouches(record, f, &s->stat);
+		bool recorded = s->found == INVENTORY_UNVERIFIED &&
+				verified_vouches(record, f, &s->stat);
 		s->action = action_for(f, &items[i], release, recorded, recheck);
-		s->recorded = recorded && s->action == AGENDA_KEEP;
+		s->recorded = recorded && s->action == STEP_KEEP;
 		count_step(&p, s, 1);
 	}
 	*out = p;
 }
 
-void agenda_checked(struct agenda *p, struct agenda_step *step, bool ok)
+void push_plan_checked(struct push_plan *p, struct push_step *step, bool ok)
 {
 	count_step(p, step, -1);
-	step->action = ok ? AGENDA_KEEP : AGENDA_REPLACE;
-	step->found = ok ? SURVEY_OK : SURVEY_CONTENT;
+	step->action = ok ? STEP_KEEP : STEP_REPLACE;
+	step->found = ok ? INVENTORY_OK : INVENTORY_CONTENT;
 	count_step(p, step, 1);
 }
 
-bool agenda_is_empty(const struct agenda *p)
+bool push_plan_is_empty(const struct push_plan *p)
 {
 	return !p->puts && !p->checks;
 }
 
-const char *agenda_action_name(enum agenda_action a)
+const char *push_action_name(enum push_action a)
 {
 	static const char *const names[] = { "none", "keep", "check", "put", "replace" };
 	return names[a];
 }
 
-const char *agenda_reason(const struct agenda_step *step)
+const char *push_step_reason(const struct push_step *step)
 {
 	static const char *const reasons[] = { "missing", "wrong size", "wrong content",
 					       "unverified", "verified" };
-	if (step->action == AGENDA_REPLACE && (step->file->class == REPOSITORY_TIMESTAMP ||
+	if (step->action == STEP_REPLACE && (step->file->class == REPOSITORY_TIMESTAMP ||
 					     step->file->class == REPOSITORY_POINTER))
 		return "of another release";
 	if (step->file->class == REPOSITORY_TIMESTAMP)
-		return step->action == AGENDA_KEEP ? "verified" : "missing";
+		return step->action == STEP_KEEP ? "verified" : "missing";
 	return step->recorded ? "verified before" : reasons[step->found];
 }

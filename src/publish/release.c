@@ -30,16 +30,16 @@ int release_parse(const void *data, size_t len, const char *what, uint64_t *vers
 	return 0;
 }
 
-void release_compare(const struct original *ours, const void *data, size_t len,
+void release_compare(const struct tree *ours, const void *data, size_t len,
 		     struct release *out)
 {
 	struct err ignored = ERR_INIT;
-	const struct buf *bytes = original_small(ours, ours->timestamp);
+	const struct buf *bytes = tree_small(ours, ours->timestamp);
 	if (release_parse(data, len, RELEASE_TIMESTAMP, &out->version, &out->expires_s,
 			  &ignored) < 0)
 		out->state = RELEASE_DAMAGED;
 	else if (out->version < ours->version)
-		out->state = lineage_is_forked(ours, data, len) ? RELEASE_OTHER : RELEASE_OLDER;
+		out->state = conflict_is_forked(ours, data, len) ? RELEASE_OTHER : RELEASE_OLDER;
 	else if (out->version > ours->version)
 		out->state = RELEASE_NEWER;
 	else if (len == bytes->len && memcmp(data, bytes->data, len) == 0)
@@ -50,23 +50,23 @@ void release_compare(const struct original *ours, const void *data, size_t len,
 
 /* Is it another publisher's, or just damaged? Where the mirror has a root that we do not
  * know, we cannot tell damage from a change of keys, and take the safe side. */
-static int judge(struct mirror *m, const struct original *ours, const char *key,
+static int judge(struct mirror *m, const struct tree *ours, const char *key,
 		 const struct buf *bytes, bool *genuine, struct err *e)
 {
 	*genuine = true;
-	if (authentic(ours, key, buf_str(bytes), bytes->len))
+	if (conflict_is_authentic(ours, key, buf_str(bytes), bytes->len))
 		return 0;
-	CLEANUP(mem_free_ptr) char *next = authentic_next_root(ours);
+	CLEANUP(mem_free_ptr) char *next = conflict_next_root(ours);
 	int rc = mirror_stat_key(m, next, NULL, e);
 	if (rc != -ERR_NOT_FOUND)
 		return rc;
 	err_clear(e);
 	*genuine = false;
 	return strcmp(key, RELEASE_TIMESTAMP) == 0 ?
-	       lineage_is_foreign(m, ours, buf_str(bytes), bytes->len, genuine, e) : 0;
+	       conflict_is_foreign(m, ours, buf_str(bytes), bytes->len, genuine, e) : 0;
 }
 
-static int settle(struct mirror *m, const struct original *ours, const struct buf *bytes,
+static int settle(struct mirror *m, const struct tree *ours, const struct buf *bytes,
 		  struct release *r, struct err *e)
 {
 	bool genuine;
@@ -78,7 +78,7 @@ static int settle(struct mirror *m, const struct original *ours, const struct bu
 	return rc;
 }
 
-int release_of(struct mirror *m, const struct original *ours, struct release *out, struct err *e)
+int release_of(struct mirror *m, const struct tree *ours, struct release *out, struct err *e)
 {
 	struct release r = { .state = RELEASE_NONE };
 	struct mirror_stat st = { 0 };
@@ -104,7 +104,7 @@ int release_of(struct mirror *m, const struct original *ours, struct release *ou
 	return 0;
 }
 
-int release_check(const struct release *r, const struct original *ours, struct err *e)
+int release_check(const struct release *r, const struct tree *ours, struct err *e)
 {
 	unsigned long long theirs = (unsigned long long)r->version;
 	unsigned long long own = (unsigned long long)ours->version;
@@ -123,7 +123,7 @@ int release_check(const struct release *r, const struct original *ours, struct e
 			   "old: bring it up to date, sign again, then push");
 }
 
-int release_check_versioned(struct mirror *m, const struct original *ours,
+int release_check_versioned(struct mirror *m, const struct tree *ours,
 			    const struct repository_file *f, struct err *e)
 {
 	CLEANUP(buf_release) struct buf theirs = BUF_INIT(RELEASE_MAX_METADATA);

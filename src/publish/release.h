@@ -33,18 +33,18 @@ struct release {
  * publisher only compares. ERR_INTEGRITY when it is none. */
 WARN_UNUSED int release_parse(const void *data, size_t len, const char *what,
 			      uint64_t *version, int64_t *expires_s, struct err *e);
-void release_compare(const struct original *ours, const void *data, size_t len,
+void release_compare(const struct tree *ours, const void *data, size_t len,
 		     struct release *out);
 /* Reads the mirror's timestamp.json. */
-WARN_UNUSED int release_of(struct mirror *m, const struct original *ours, struct release *out,
+WARN_UNUSED int release_of(struct mirror *m, const struct tree *ours, struct release *out,
 			   struct err *e);
 
 /* ERR_CONFLICT with what to do, for NEWER and OTHER. */
-WARN_UNUSED int release_check(const struct release *r, const struct original *ours, struct err *e);
+WARN_UNUSED int release_check(const struct release *r, const struct tree *ours, struct err *e);
 
 /* For a versioned metadata file f that is on the mirror with other bytes than ours:
  * ERR_CONFLICT when they are another publisher's, 0 when they are just damaged. */
-WARN_UNUSED int release_check_versioned(struct mirror *m, const struct original *ours,
+WARN_UNUSED int release_check_versioned(struct mirror *m, const struct tree *ours,
 					const struct repository_file *f, struct err *e);
 
 const char *release_state_name(enum release_state s);  /* "older"; stable, part of the JSON */

@@ -11,7 +11,7 @@
 
 /* ---- the list ------------------------------------------------------------------- */
 
-void original_release(struct original *t)
+void tree_release(struct tree *t)
 {
 	for (size_t i = 0; t->small && i < t->files.count; i++)
 		buf_release(&t->small[i]);
@@ -19,7 +19,7 @@ void original_release(struct original *t)
 	free(t->by_key);
 	free(t->dir);
 	repository_files_release(&t->files);
-	*t = (struct original){ 0 };
+	*t = (struct tree){ 0 };
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -34,21 +34,21 @@ static int compare_key_to(const void *key, const void *b)
 	return strcmp(key, (*y)->key);
 }
 
-size_t original_index(const struct original *t, const struct repository_file *f)
+size_t tree_index(const struct tree *t, const struct repository_file *f)
 {
 	return (size_t)(f - t->files.at);
 }
 
-const struct repository_file *original_find(const struct original *t, const char *key)
+const struct repository_file *tree_find(const struct tree *t, const char *key)
 {
 	const struct repository_file **found =
 		bsearch(key, t->by_key, t->files.count, sizeof *t->by_key, compare_key_to);
 	return found ? *found : NULL;
 }
 
-const struct buf *original_small(const struct original *t, const struct repository_file *f)
+const struct buf *tree_small(const struct tree *t, const struct repository_file *f)
 {
-	return f->class == REPOSITORY_OBJECT ? NULL : &t->small[original_index(t, f)];
+	return f->class == REPOSITORY_OBJECT ? NULL : &t->small[tree_index(t, f)];
 }
 
 static int damaged(struct err *e, const char *path)
@@ -59,7 +59,7 @@ static int damaged(struct err *e, const char *path)
 			   "(ferry catalog add), or sign again (ferry catalog sign)");
 }
 
-static int small_load(const struct original *t, const struct repository_file *f, struct buf *out,
+static int small_load(const struct tree *t, const struct repository_file *f, struct buf *out,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, f->key);
@@ -74,10 +74,10 @@ static int small_load(const struct original *t, const struct repository_file *f,
 	return 0;
 }
 
-int original_from_files(const char *dir, struct repository_files *files, struct original *out,
+int tree_from_files(const char *dir, struct repository_files *files, struct tree *out,
 		    struct err *e)
 {
-	CLEANUP(original_release) struct original t = { .dir = mem_strdup(dir), .files = *files };
+	CLEANUP(tree_release) struct tree t = { .dir = mem_strdup(dir), .files = *files };
 	*files = (struct repository_files){ 0 };
 	t.small = mem_alloc((t.files.count + 1) * sizeof *t.small);
 	t.by_key = mem_alloc((t.files.count + 1) * sizeof *t.by_key);
@@ -95,37 +95,37 @@ int original_from_files(const char *dir, struct repository_files *files, struct 
 	if (!t.timestamp)
 		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it was never signed", dir);
 	qsort(t.by_key, t.files.count, sizeof *t.by_key, compare_keys);
-	const struct buf *bytes = original_small(&t, t.timestamp);
+	const struct buf *bytes = tree_small(&t, t.timestamp);
 	int rc = release_parse(buf_str(bytes), bytes->len, t.timestamp->key, &t.version,
 			       &t.expires_s, e);
 	if (rc < 0)
 		return rc;
 	*out = t;
-	t = (struct original){ 0 };
+	t = (struct tree){ 0 };
 	return 0;
 }
 
-int original_open(const char *dir, struct original *out, struct err *e)
+int tree_open(const char *dir, struct tree *out, struct err *e)
 {
 	struct repository_files files = { 0 };
 	int rc = repository_published(dir, &files, e);
 	if (rc < 0)
 		return rc;
-	return original_from_files(dir, &files, out, e);
+	return tree_from_files(dir, &files, out, e);
 }
 
 /* ---- pieces --------------------------------------------------------------------- */
 
-void original_pieces_release(struct original_pieces *p)
+void tree_pieces_release(struct tree_pieces *p)
 {
 	free(p->at);
-	*p = (struct original_pieces){ 0 };
+	*p = (struct tree_pieces){ 0 };
 }
 
-static int manifest_of(const struct original *t, const struct repository_file *f,
+static int manifest_of(const struct tree *t, const struct repository_file *f,
 		       struct manifest *out, struct err *e)
 {
-	const struct repository_file *mf = original_find(t, f->manifest_key);
+	const struct repository_file *mf = tree_find(t, f->manifest_key);
 	if (!mf)
 		return err_set(e, ERR_INTEGRITY, "%s: its manifest %s is not in the signed metadata",
 			       f->key, f->manifest_key);
@@ -148,10 +148,10 @@ static int manifest_of(const struct original *t, const struct repository_file *f
 	return 0;
 }
 
-int original_pieces_load(const struct original *t, const struct repository_file *f,
-		     struct original_pieces *out, struct err *e)
+int tree_pieces_load(const struct tree *t, const struct repository_file *f,
+		     struct tree_pieces *out, struct err *e)
 {
-	CLEANUP(original_pieces_release) struct original_pieces p = { 0 };
+	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	int rc = grid_for(f->size, &p.grid, e);
 	if (rc < 0)
 		return rc;
@@ -174,7 +174,7 @@ int original_pieces_load(const struct original *t, const struct repository_file 
 
 /* ---- reading for put() ---------------------------------------------------------- */
 
-static int piece_read(struct original_body *b, uint32_t index, struct err *e)
+static int piece_read(struct tree_body *b, uint32_t index, struct err *e)
 {
 	if (b->piece_valid && b->piece_index == index)
 		return 0;
@@ -202,7 +202,7 @@ static int piece_read(struct original_body *b, uint32_t index, struct err *e)
 
 static int file_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
 {
-	struct original_body *b = ctx;
+	struct tree_body *b = ctx;
 	for (uint8_t *to = data; len;) {
 		uint32_t index = (uint32_t)(offset / b->pieces.grid.piece_length);
 		uint64_t within = offset - grid_offset(&b->pieces.grid, index);
@@ -220,7 +220,7 @@ static int file_read_at(void *ctx, uint64_t offset, void *data, size_t len, stru
 
 static int small_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
 {
-	struct original_body *b = ctx;
+	struct tree_body *b = ctx;
 	if (offset > b->small->len || len > b->small->len - offset)
 		return err_set(e, ERR_BUG, "%s: read past the end", b->path);
 	memcpy(data, b->small->data + offset, len);
@@ -229,9 +229,9 @@ static int small_read_at(void *ctx, uint64_t offset, void *data, size_t len, str
 
 /* A large file without a manifest: one pass over it verifies the whole and leaves the
  * piece digests, against which the second reading is checked. */
-static int pieces_make(struct original_body *b, const struct repository_file *f, struct err *e)
+static int pieces_make(struct tree_body *b, const struct repository_file *f, struct err *e)
 {
-	struct original_pieces *p = &b->pieces;
+	struct tree_pieces *p = &b->pieces;
 	int rc = mem_array((void **)&p->at, p->grid.count, sizeof *p->at, MIB, f->key, e);
 	if (rc < 0)
 		return rc;
@@ -242,8 +242,8 @@ static int pieces_make(struct original_body *b, const struct repository_file *f,
 	return rc;
 }
 
-static int object_open(const struct original *t, const struct repository_file *f,
-		       struct original_body *b, struct err *e)
+static int object_open(const struct tree *t, const struct repository_file *f,
+		       struct tree_body *b, struct err *e)
 {
 	uint64_t size;
 	int rc = file_open_regular(b->path, &b->fd, &size, e);
@@ -254,7 +254,7 @@ static int object_open(const struct original *t, const struct repository_file *f
 		return err_context(e, "%llu bytes instead of %llu", (unsigned long long)size,
 				   (unsigned long long)f->size);
 	}
-	rc = original_pieces_load(t, f, &b->pieces, e);
+	rc = tree_pieces_load(t, f, &b->pieces, e);
 	if (rc == 0 && !b->pieces.at)
 		rc = pieces_make(b, f, e);
 	if (rc == 0)
@@ -263,15 +263,15 @@ static int object_open(const struct original *t, const struct repository_file *f
 	return rc;
 }
 
-int original_body_open(const struct original *t, const struct repository_file *f,
-		   struct original_body *out, struct err *e)
+int tree_body_open(const struct tree *t, const struct repository_file *f,
+		   struct tree_body *out, struct err *e)
 {
-	*out = (struct original_body){ .fd = -1, .path = path_join(t->dir, f->key) };
-	out->small = original_small(t, f);
+	*out = (struct tree_body){ .fd = -1, .path = path_join(t->dir, f->key) };
+	out->small = tree_small(t, f);
 	int rc = out->small ? grid_for(f->size, &out->pieces.grid, e)
 			    : object_open(t, f, out, e);
 	if (rc < 0) {
-		original_body_close(out);
+		tree_body_close(out);
 		return rc;
 	}
 	out->body = (struct mirror_body){
@@ -282,10 +282,10 @@ int original_body_open(const struct original *t, const struct repository_file *f
 	return 0;
 }
 
-void original_body_close(struct original_body *b)
+void tree_body_close(struct tree_body *b)
 {
 	file_close(&b->fd);
-	original_pieces_release(&b->pieces);
+	tree_pieces_release(&b->pieces);
 	mem_free_ptr(&b->piece);
 	mem_free_ptr(&b->path);
 }

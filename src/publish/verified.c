@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECORD_FOLDER ".ferry/push"
+#define VERIFIED_FOLDER ".ferry/push"
 
-static void entries_free(struct record *r)
+static void entries_free(struct verified *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		free(r->at[i].key);
@@ -47,7 +47,7 @@ static bool line_parse(const char *line, struct record_entry *out)
 	return ok;
 }
 
-static void keep_last_of_each(struct record *r)
+static void keep_last_of_each(struct verified *r)
 {
 	size_t kept = 0;
 	qsort(r->at, r->count, sizeof *r->at, compare_entries);
@@ -62,7 +62,7 @@ static void keep_last_of_each(struct record *r)
 	r->count = kept;
 }
 
-void record_parse(struct record *r, const char *text, size_t len)
+void verified_parse(struct verified *r, const char *text, size_t len)
 {
 	struct str_list lines = { 0 };
 	CLEANUP(mem_free_ptr) char *copy = mem_strndup(text, len);
@@ -92,10 +92,10 @@ static void entry_line(struct buf *out, const struct record_entry *entry)
 
 /* Superseded lines pile up over the years; once they are the larger part, the file is
  * written anew. */
-static void compact(struct record *r, size_t bytes)
+static void compact(struct verified *r, size_t bytes)
 {
 	struct err ignored = ERR_INIT;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(RECORD_MAX_BYTES);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(VERIFIED_MAX_BYTES);
 	buf_addf(&text, "%s\n", r->first_line);
 	for (size_t i = 0; i < r->count; i++)
 		entry_line(&text, &r->at[i]);
@@ -103,32 +103,32 @@ static void compact(struct record *r, size_t bytes)
 		(void)!file_write_atomic(r->path, text.data, text.len, 0644, &ignored);
 }
 
-void record_open(struct record *r, const char *dir, const char *id, const char *place)
+void verified_open(struct verified *r, const char *dir, const char *id, const char *place)
 {
 	struct err ignored = ERR_INIT;
-	*r = (struct record)RECORD_INIT;
+	*r = (struct verified)VERIFIED_INIT;
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(place ? place : "", "/:");
 	r->first_line = mem_printf("ferry-push-record 1 %s:%s", id, encoded);
 	if (!dir)
 		return;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(RECORD_MAX_BYTES);
-	r->path = mem_printf("%s/%s/%s", dir, RECORD_FOLDER, id);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(VERIFIED_MAX_BYTES);
+	r->path = mem_printf("%s/%s/%s", dir, VERIFIED_FOLDER, id);
 	r->fresh = true;
 	if (file_read_all(r->path, &text, &ignored) == 0 && text.len) {
-		record_parse(r, text.data, text.len);
+		verified_parse(r, text.data, text.len);
 		if (!r->fresh)
 			compact(r, text.len);
 	}
 }
 
-void record_close(struct record *r)
+void verified_close(struct verified *r)
 {
 	entries_free(r);
 	free(r->at);
 	free(r->path);
 	free(r->first_line);
 	file_close(&r->fd);
-	*r = (struct record)RECORD_INIT;
+	*r = (struct verified)VERIFIED_INIT;
 }
 
 static bool etag_is(const char *encoded, const char *etag)
@@ -137,7 +137,7 @@ static bool etag_is(const char *encoded, const char *etag)
 	return strcmp(encoded, *want ? want : "-") == 0;
 }
 
-bool record_vouches(const struct record *r, const struct repository_file *f,
+bool verified_vouches(const struct verified *r, const struct repository_file *f,
 		    const struct mirror_stat *st)
 {
 	struct record_entry wanted = { .key = path_percent_encode(f->key, "/") };
@@ -164,7 +164,7 @@ bool record_vouches(const struct record *r, const struct repository_file *f,
 }
 
 /* Opened with the first entry: a push that does nothing writes nothing. */
-static int writable(struct record *r)
+static int writable(struct verified *r)
 {
 	struct err ignored = ERR_INIT;
 	if (r->fd >= 0 || !r->path)
@@ -181,7 +181,7 @@ static int writable(struct record *r)
 	return r->fd;
 }
 
-void record_add(struct record *r, const struct repository_file *f,
+void verified_add(struct verified *r, const struct repository_file *f,
 		const struct mirror_stat *st)
 {
 	struct err ignored = ERR_INIT;

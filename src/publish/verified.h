@@ -12,7 +12,7 @@
 
 #include "publish/tree.h"
 
-#define RECORD_MAX_BYTES (64 * MIB)
+#define VERIFIED_MAX_BYTES (64 * MIB)
 
 struct record_entry {
 	char *key, *etag;       /* percent-encoded, as in the file */
@@ -22,7 +22,7 @@ struct record_entry {
 	size_t line;
 };
 
-struct record {
+struct verified {
 	struct record_entry *at;        /* sorted by key; the last line of a key only */
 	size_t count, cap;
 	char *path;
@@ -30,18 +30,18 @@ struct record {
 	int fd;                         /* -1: nothing is written */
 	bool fresh;                     /* the file starts anew with the first entry */
 };
-#define RECORD_INIT { .fd = -1 }
+#define VERIFIED_INIT { .fd = -1 }
 
 /* Of the mirror `id` that readers know by `place` (its URL: a mirror that moved has a new
  * record). A record that cannot be read or written is an empty one. dir NULL: none. */
-void record_open(struct record *r, const char *dir, const char *id, const char *place);
-void record_close(struct record *r);
-/* Parses the file's text: for record_open() and tests. */
-void record_parse(struct record *r, const char *text, size_t len);
+void verified_open(struct verified *r, const char *dir, const char *id, const char *place);
+void verified_close(struct verified *r);
+/* Parses the file's text: for verified_open() and tests. */
+void verified_parse(struct verified *r, const char *text, size_t len);
 
-bool record_vouches(const struct record *r, const struct repository_file *f,
+bool verified_vouches(const struct verified *r, const struct repository_file *f,
 		    const struct mirror_stat *st);
-void record_add(struct record *r, const struct repository_file *f,
+void verified_add(struct verified *r, const struct repository_file *f,
 		const struct mirror_stat *st);
 
 #endif

@@ -19,7 +19,7 @@ void verify_mirror_release(struct verify_mirror *m)
 }
 
 struct checker {
-	const struct original *tree;
+	const struct tree *tree;
 	const struct verify_options *o;
 	struct verify_mirror *m;
 	const char *task;
@@ -60,10 +60,10 @@ static size_t draw(struct checker *c, uint32_t count, uint64_t want, uint32_t *o
 
 static int read_file(struct checker *c, struct verify_file *v, bool all, struct err *e)
 {
-	CLEANUP(original_pieces_release) struct original_pieces p = { 0 };
+	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	CLEANUP(mem_free_ptr) uint32_t *which = NULL;
 	struct audit_how how = { c->o->report, c->task, c->o->retry };
-	int rc = original_pieces_load(c->tree, v->file, &p, e);
+	int rc = tree_pieces_load(c->tree, v->file, &p, e);
 	if (rc < 0) {
 		/* The fault is ours, not the mirror's: without the truth nothing can be said. */
 		if (err_is(e, ERR_NOT_FOUND))
@@ -112,7 +112,7 @@ static void judge_timestamp(const struct checker *c, struct verify_file *v)
 	v->audit.whole_differs = v->verdict == VERIFY_CORRUPT;
 }
 
-static int check_file(struct checker *c, struct verify_file *v, const struct survey_item *item,
+static int check_file(struct checker *c, struct verify_file *v, const struct inventory_item *item,
 		      struct err *e)
 {
 	enum repository_class class = v->file->class;
@@ -124,16 +124,16 @@ static int check_file(struct checker *c, struct verify_file *v, const struct sur
 	int rc = 0;
 	bool readable = false;
 	switch (item->state) {
-	case SURVEY_MISSING: v->verdict = VERIFY_MISSING; break;
-	case SURVEY_SIZE: v->verdict = VERIFY_WRONG_SIZE; break;
-	case SURVEY_CONTENT:
+	case INVENTORY_MISSING: v->verdict = VERIFY_MISSING; break;
+	case INVENTORY_SIZE: v->verdict = VERIFY_WRONG_SIZE; break;
+	case INVENTORY_CONTENT:
 		v->verdict = VERIFY_CORRUPT;
 		v->how = VERIFY_BY_DIGEST;
 		v->audit.whole_differs = true;
 		readable = true;
 		break;
-	case SURVEY_UNVERIFIED: v->verdict = VERIFY_UNVERIFIED; readable = true; break;
-	case SURVEY_OK:
+	case INVENTORY_UNVERIFIED: v->verdict = VERIFY_UNVERIFIED; readable = true; break;
+	case INVENTORY_OK:
 		v->verdict = VERIFY_OK;
 		v->how = VERIFY_BY_DIGEST;
 		readable = true;
@@ -158,7 +158,7 @@ static int check_file(struct checker *c, struct verify_file *v, const struct sur
 
 /* ---- one mirror ----------------------------------------------------------------- */
 
-static int survey(struct checker *c, const bool *wanted, struct survey_item *items,
+static int survey(struct checker *c, const bool *wanted, struct inventory_item *items,
 		  struct err *e)
 {
 	struct retry retry = *c->o->retry;
@@ -166,7 +166,7 @@ static int survey(struct checker *c, const bool *wanted, struct survey_item *ite
 		if (c->m->holds != MIRROR_HOLDS_OBJECTS)
 			(void)!release_of(c->m->mirror, c->tree, &c->m->release, e);
 		if (!e->class)
-			(void)!survey_mirror(c->m->mirror, c->tree, wanted, items, e);
+			(void)!inventory_mirror(c->m->mirror, c->tree, wanted, items, e);
 	} while (e->class && retry_again(&retry, c->m->mirror->retry_after_s, e));
 	return -(int)e->class;
 }
@@ -187,7 +187,7 @@ static uint64_t bytes_to_read(const struct checker *c, const bool *wanted)
 	return total;
 }
 
-static void check_files(struct checker *c, const bool *wanted, const struct survey_item *items)
+static void check_files(struct checker *c, const bool *wanted, const struct inventory_item *items)
 {
 	unsigned in_a_row = 0;
 	for (size_t i = 0; i < c->m->count; i++) {
@@ -214,7 +214,7 @@ static void check_files(struct checker *c, const bool *wanted, const struct surv
 }
 
 struct run {
-	const struct original *tree;
+	const struct tree *tree;
 	const struct verify_options *o;
 	struct verify_mirror *mirrors;
 };
@@ -226,9 +226,9 @@ static void check_mirror(void *ctx, size_t index)
 	struct checker c = { .tree = r->tree, .o = r->o, .m = m };
 	size_t n = m->count;
 	CLEANUP(mem_free_ptr) bool *wanted = mem_alloc((n + 1) * sizeof *wanted);
-	CLEANUP(mem_free_ptr) struct survey_item *items = mem_alloc((n + 1) * sizeof *items);
+	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc((n + 1) * sizeof *items);
 	for (size_t i = 0; i < n; i++)
-		wanted[i] = survey_wants(m->holds, r->tree->files.at[i].class);
+		wanted[i] = inventory_wants(m->holds, r->tree->files.at[i].class);
 	if (!m->error.class && survey(&c, wanted, items, &m->error) < 0)
 		err_hint(&m->error, "the mirror could not be asked; nothing is known about it");
 	CLEANUP(mem_free_ptr) char *task = mem_printf("verify %s", m->id);
@@ -290,7 +290,7 @@ static int sum_up(const struct verify_mirror *mirrors, size_t count, struct err 
 	return err_hint(e, "nothing bad was found on the others; try again later");
 }
 
-int verify_run(const struct original *t, struct verify_mirror *mirrors, size_t count,
+int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
 	       const struct verify_options *o, struct err *e)
 {
 	struct run r = { t, o, mirrors };

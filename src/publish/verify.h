@@ -84,7 +84,7 @@ struct verify_options {
  * be reached. With no such finding, but a mirror or file out of reach, the gravest class of
  * those failures: 4 for a network. e holds a sentence that sums up.
  */
-WARN_UNUSED int verify_run(const struct original *t, struct verify_mirror *mirrors, size_t count,
+WARN_UNUSED int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
 			   const struct verify_options *o, struct err *e);
 
 /* Has the mirror anything that is certainly bad? */

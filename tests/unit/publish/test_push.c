@@ -16,7 +16,7 @@
 /* Two releases and up to three mirrors in memory. */
 struct world {
 	char *dir[3];
-	struct original release[3];     /* by version: 1 and 2 */
+	struct tree release[3];     /* by version: 1 and 2 */
 	struct mirror_mem *store[MIRRORS];
 	struct mirror *handle[MIRRORS];
 	struct push_mirror m[MIRRORS];
@@ -48,7 +48,7 @@ static struct world *world_new(size_t count)
 static void world_free(struct world *w)
 {
 	for (unsigned v = 1; v <= 2; v++) {
-		original_release(&w->release[v]);
+		tree_release(&w->release[v]);
 		scratch_free(w->dir[v]);
 	}
 	for (size_t i = 0; i < w->count; i++) {
@@ -163,8 +163,8 @@ static void dry_run_writes_nothing_and_tells_the_plan(void **state)
 	assert_int_equal(w->m[0].outcome, PUSH_PLANNED);
 	assert_int_equal(w->m[0].plan.puts, RELEASE_FILES);
 	for (size_t i = 0; i < w->m[0].plan.count; i++) {
-		assert_int_equal(w->m[0].plan.steps[i].action, AGENDA_PUT);
-		assert_string_equal(agenda_reason(&w->m[0].plan.steps[i]), "missing");
+		assert_int_equal(w->m[0].plan.steps[i].action, STEP_PUT);
+		assert_string_equal(push_step_reason(&w->m[0].plan.steps[i]), "missing");
 	}
 	world_free(w);
 }
@@ -510,7 +510,7 @@ static void damaged_metadata_is_replaced(void **state)
 struct racer {
 	struct report report;
 	struct mirror_mem *store;
-	const struct original *theirs;
+	const struct tree *theirs;
 };
 
 static void race(struct report *r, const struct report_event *event)
@@ -518,9 +518,9 @@ static void race(struct report *r, const struct report_event *event)
 	struct racer *racer = (struct racer *)r;
 	if (event->kind != REPORT_BEGIN)
 		return;
-	const struct original *t = racer->theirs;
+	const struct tree *t = racer->theirs;
 	for (size_t i = 0; i < t->files.count; i++) {
-		const struct buf *b = original_small(t, &t->files.at[i]);
+		const struct buf *b = tree_small(t, &t->files.at[i]);
 		if (b)
 			mirror_mem_set(racer->store, t->files.at[i].key, b->data, b->len);
 	}
@@ -588,8 +588,8 @@ static void piece_of_a_large_object_is_checked_before_it_leaves(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	char *dir = scratch_new();
-	struct original t;
-	struct original_body body;
+	struct tree t;
+	struct tree_body body;
 	uint8_t byte;
 	release_make(dir, 1, true, &t);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, RELEASE_BIG);
@@ -597,16 +597,16 @@ static void piece_of_a_large_object_is_checked_before_it_leaves(void **state)
 	fseek(f, 8 * MIB + 10, SEEK_SET);
 	fputc('!', f);
 	fclose(f);
-	const struct repository_file *big = original_find(&t, RELEASE_BIG);
-	assert_ok(original_body_open(&t, big, &body, &e), &e);
+	const struct repository_file *big = tree_find(&t, RELEASE_BIG);
+	assert_ok(tree_body_open(&t, big, &body, &e), &e);
 	assert_int_equal(body.body.grid.count, 2);
 	assert_ok(body.body.read_at(body.body.ctx, 8 * MIB - 1, &byte, 1, &e), &e);
 	assert_int_equal(body.body.read_at(body.body.ctx, 8 * MIB, &byte, 1, &e), -ERR_INTEGRITY);
 	assert_non_null(strstr(e.text, "piece 1"));
 	assert_non_null(strstr(e.text, RELEASE_BIG));
 	assert_true(body.damaged);
-	original_body_close(&body);
-	original_release(&t);
+	tree_body_close(&body);
+	tree_release(&t);
 	scratch_free(dir);
 }
 
@@ -629,7 +629,7 @@ static void recorded_objects_are_not_read_again(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	char *dir = scratch_new(), *place = scratch_new();
-	struct original t;
+	struct tree t;
 	struct push_result result;
 	struct mirror *m = folder(place);
 	release_make(dir, 1, true, &t);
@@ -662,7 +662,7 @@ static void recorded_objects_are_not_read_again(void **state)
 	assert_true(pm.read_bytes > 8 * MIB);
 	push_mirror_release(&pm);
 	mirror_close(m);
-	original_release(&t);
+	tree_release(&t);
 	scratch_free(dir);
 	scratch_free(place);
 }

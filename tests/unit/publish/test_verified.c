@@ -28,19 +28,19 @@ static int teardown(void **state)
 
 static bool vouches(const char *id, const char *place, const struct mirror_stat *st)
 {
-	struct record r;
-	record_open(&r, dir, id, place);
-	bool yes = record_vouches(&r, &file, st);
-	record_close(&r);
+	struct verified r;
+	verified_open(&r, dir, id, place);
+	bool yes = verified_vouches(&r, &file, st);
+	verified_close(&r);
 	return yes;
 }
 
 static void add(const struct mirror_stat *st)
 {
-	struct record r;
-	record_open(&r, dir, "eu", "file:///m");
-	record_add(&r, &file, st);
-	record_close(&r);
+	struct verified r;
+	verified_open(&r, dir, "eu", "file:///m");
+	verified_add(&r, &file, st);
+	verified_close(&r);
 }
 
 static void entry_holds_while_nothing_changes(void **state)
@@ -71,13 +71,13 @@ static void entry_is_of_one_place(void **state)
 static void entry_is_of_one_content(void **state)
 {
 	(void)state;
-	struct record r;
+	struct verified r;
 	struct repository_file other = file;
 	other.sha256.bytes[31] = 1;
 	add(&there);
-	record_open(&r, dir, "eu", "file:///m");
-	assert_false(record_vouches(&r, &other, &there));
-	record_close(&r);
+	verified_open(&r, dir, "eu", "file:///m");
+	assert_false(verified_vouches(&r, &other, &there));
+	verified_close(&r);
 }
 
 static void last_line_of_a_key_wins(void **state)
@@ -130,16 +130,16 @@ static void old_lines_are_swept_away(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct record r;
+	struct verified r;
 	struct mirror_stat st = there;
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, ".ferry/push/eu");
 	uint64_t before, after;
-	record_open(&r, dir, "eu", "file:///m");
+	verified_open(&r, dir, "eu", "file:///m");
 	for (int i = 0; i < 2000; i++) {
 		st.modified_s = i;
-		record_add(&r, &file, &st);
+		verified_add(&r, &file, &st);
 	}
-	record_close(&r);
+	verified_close(&r);
 	assert_ok(file_size(path, &before, &e), &e);
 	assert_true(vouches("eu", "file:///m", &st));
 	assert_ok(file_size(path, &after, &e), &e);
@@ -150,11 +150,11 @@ static void old_lines_are_swept_away(void **state)
 static void no_folder_no_record(void **state)
 {
 	(void)state;
-	struct record r;
-	record_open(&r, NULL, "eu", NULL);
-	record_add(&r, &file, &there);
-	assert_false(record_vouches(&r, &file, &there));
-	record_close(&r);
+	struct verified r;
+	verified_open(&r, NULL, "eu", NULL);
+	verified_add(&r, &file, &there);
+	assert_false(verified_vouches(&r, &file, &there));
+	verified_close(&r);
 }
 
 int main(void)

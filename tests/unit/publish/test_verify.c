@@ -13,7 +13,7 @@
 /* A release on one mirror in memory; `blind` hides the digests that it tells. */
 struct world {
 	char *dir;
-	struct original t;
+	struct tree t;
 	struct mirror_mem *store;
 	struct mirror *handle;
 	struct mirror_ops ops;
@@ -66,7 +66,7 @@ static void world_free(struct world *w)
 		w->handle->ops = seeing;
 	mirror_close(w->handle);
 	mirror_mem_free(w->store);
-	original_release(&w->t);
+	tree_release(&w->t);
 	scratch_free(w->dir);
 	free(w);
 }
@@ -82,9 +82,9 @@ static int verify(struct world *w, enum verify_mode mode)
 
 static const struct verify_file *file(const struct world *w, const char *key)
 {
-	const struct repository_file *f = original_find(&w->t, key);
+	const struct repository_file *f = tree_find(&w->t, key);
 	assert_non_null(f);
-	return &w->m.files[original_index(&w->t, f)];
+	return &w->m.files[tree_index(&w->t, f)];
 }
 
 #define SAME "targets/models/m/same.gguf"
@@ -214,7 +214,7 @@ static void older_release_is_stale(void **state)
 {
 	(void)state;
 	struct world *w = world_new(false, true);
-	struct original newer;
+	struct tree newer;
 	char *dir = scratch_new();
 	release_make(dir, 2, false, &newer);
 	verify_mirror_release(&w->m);
@@ -224,7 +224,7 @@ static void older_release_is_stale(void **state)
 	assert_int_equal(w->m.release.version, 1);
 	/* timestamp.json and catalog.json */
 	assert_int_equal(w->m.verdicts[VERIFY_STALE], 2);
-	original_release(&newer);
+	tree_release(&newer);
 	scratch_free(dir);
 	world_free(w);
 }
