@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-void pick_release(struct pick *p)
+void choose_release(struct choose *p)
 {
 	str_list_release(&p->files);
 	free(p->hf_dir);
-	*p = (struct pick){ 0 };
+	*p = (struct choose){ 0 };
 }
 
 static bool ends_nocase(const char *s, const char *suffix)
@@ -75,7 +75,7 @@ static void find_ggufs(const char *dir, const struct str_list *files, struct str
 	}
 }
 
-static int pick_ggufs(struct str_list *found, const char *name, struct pick *out, struct err *e)
+static int pick_ggufs(struct str_list *found, const char *name, struct choose *out, struct err *e)
 {
 	for (size_t i = 1; i < found->count; i++)
 		if (!same_set(found->at[0], found->at[i]))
@@ -139,8 +139,8 @@ static int no_model(const char *dir, const struct str_list *files, const char *n
 	return err_hint(e, "a GGUF is wanted, or a folder with config.json and *.safetensors");
 }
 
-int pick_model(const char *dir, const struct str_list *files, const char *name,
-	       struct pick *out, struct err *e)
+int choose_model(const char *dir, const struct str_list *files, const char *name,
+	       struct choose *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list found = { 0 };
 	find_ggufs(dir, files, &found);
@@ -156,7 +156,7 @@ int pick_model(const char *dir, const struct str_list *files, const char *name,
 	return no_model(dir, files, name, e);
 }
 
-int pick_shards(const char *path, struct str_list *out, struct err *e)
+int choose_shards(const char *path, struct str_list *out, struct err *e)
 {
 	struct gguf_name name;
 	if (!gguf_name_parse(path_base(path), &name) || name.shards < 2) {

@@ -32,7 +32,7 @@ static bool is_commit(const char *name)
 
 /* The folder under a telling name: where nothing else names the model, the converter takes
  * that of the folder for general.name. */
-static int named_folder(const struct prepare *p, const struct source *source, const char *scratch,
+static int named_folder(const struct prepare *p, const struct obtained *source, const char *scratch,
 			char **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = realpath(source->hf_dir, NULL);
@@ -50,7 +50,7 @@ static int named_folder(const struct prepare *p, const struct source *source, co
 	return rc;
 }
 
-int model_convert(const struct prepare *p, const struct source *source, const char *scratch,
+int convert_run(const struct prepare *p, const struct obtained *source, const char *scratch,
 		  struct prepare_result *result, struct model *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = NULL;
@@ -72,7 +72,7 @@ int model_convert(const struct prepare *p, const struct source *source, const ch
 	}
 	if (rc < 0)
 		return rc;
-	struct source_file file = { .path = STEAL(output), .ours = true };
+	struct obtain_file file = { .path = STEAL(output), .ours = true };
 	rc = model_open(&file, 1, "the output of convert_hf_to_gguf.py", p->report, result, out, e);
 	free(file.path);
 	result->converted = rc == 0;
@@ -147,7 +147,7 @@ static int run_quantize(const struct prepare *p, const struct model *m, const ch
 	return rc < 0 ? rc : tools_run_quantize(p->tools, &q, p->report, &result->tool_build, e);
 }
 
-int model_quantize(const struct prepare *p, const char *scratch, struct prepare_result *result,
+int convert_quantize(const struct prepare *p, const char *scratch, struct prepare_result *result,
 		   struct model *m, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *have = describe_quantization(m->files, m->count);
@@ -165,7 +165,7 @@ int model_quantize(const struct prepare *p, const char *scratch, struct prepare_
 	}
 	if (rc < 0)
 		return rc;
-	struct source_file file = { .path = STEAL(output), .ours = true };
+	struct obtain_file file = { .path = STEAL(output), .ours = true };
 	struct model made = { 0 };
 	rc = model_open(&file, 1, "the output of llama-quantize", p->report, result, &made, e);
 	free(file.path);
@@ -231,7 +231,7 @@ static int install_file(const char *staged, const char *path, struct err *e)
 	return rc < 0 ? rc : file_rename(staged, path, e);
 }
 
-int model_install(const struct prepare *p, struct model *m, const char *variant,
+int convert_install(const struct prepare *p, struct model *m, const char *variant,
 		  const char *scratch, const char *dir, struct prepare_result *result,
 		  struct manifest *manifests, struct err *e)
 {

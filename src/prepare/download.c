@@ -22,7 +22,7 @@
 struct fetch {
 	const struct download *d;
 	struct http_client *client;
-	struct part part;
+	struct download_part part;
 	char *task;
 	uint64_t at;                    /* where the next byte of this answer goes */
 	uint64_t received;
@@ -45,7 +45,7 @@ static int start_over(struct fetch *f, struct err *e)
 {
 	if (f->shown)
 		report_advance(f->d->report, f->task, -(int64_t)f->part.have);
-	return part_start_over(&f->part, e);
+	return download_part_start_over(&f->part, e);
 }
 
 /* ---- one answer --------------------------------------------------------------------- */
@@ -75,7 +75,7 @@ static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 	if (!f->shown)
 		report_begin(f->d->report, f->task, total, f->part.have);
 	f->shown = true;
-	return part_set_source(&f->part, f->url, header_etag_is_strong(r->etag) ? r->etag : "", total, e);
+	return download_part_set_source(&f->part, f->url, header_etag_is_strong(r->etag) ? r->etag : "", total, e);
 }
 
 /* Bytes that are there already must be the same. */
@@ -111,7 +111,7 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 		len -= known;
 	}
 	bool first = f->part.have < SNIFF_BYTES;
-	int rc = part_write(&f->part, bytes, len, f->at, e);
+	int rc = download_part_write(&f->part, bytes, len, f->at, e);
 	if (rc < 0)
 		return rc;
 	if (f->at < SNIFF_BYTES)
@@ -124,7 +124,7 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 static int request(struct fetch *f, uint64_t *retry_after_s, struct err *e)
 {
 	struct http_response r = { 0 };
-	bool same = f->part.etag[0] && part_is_of(&f->part, f->url);
+	bool same = f->part.etag[0] && download_part_is_of(&f->part, f->url);
 	struct http_request q = {
 		.url = f->url, .what = f->name, .ignored_range = HTTP_IGNORED_RESTART,
 		.begin = on_begin, .write = on_write, .ctx = f,
@@ -187,7 +187,7 @@ static int transfer(struct fetch *f, bool last, struct err *e)
 	struct retry retry = RETRY_DEFAULT;
 	bool restarted = false;
 	retry.max_tries = last ? 5 : 3;
-	while (!part_is_full(&f->part)) {
+	while (!download_part_is_full(&f->part)) {
 		uint64_t before = f->part.have, wait_s = 0;
 		struct err why;
 		int rc = request(f, &wait_s, e);
@@ -261,7 +261,7 @@ static int from_file(const struct fetch *f, struct download_result *out, struct 
 
 static int finish(struct fetch *f, struct download_result *out, struct err *e)
 {
-	int rc = part_finish(&f->part, e);
+	int rc = download_part_finish(&f->part, e);
 	if (rc < 0)
 		return rc;
 	out->path = mem_strdup(f->d->path);
@@ -278,7 +278,7 @@ static int try_url(struct fetch *f, const char *url, bool last, struct download_
 	f->name = url_redact(url);
 	f->url = url;
 	f->drops = 0;
-	if (remote_is_file(url))
+	if (download_probe_is_file(url))
 		return from_file(f, out, e);
 	int rc = from_http(f, last, e);
 	if (rc == 0)
@@ -290,7 +290,7 @@ static int try_url(struct fetch *f, const char *url, bool last, struct download_
 		report_note(f->d->report, "%s: the connection dropped %u time%s", f->name, f->drops,
 			    f->drops == 1 ? "" : "s");
 	if (rc == 0)
-		out->url = remote_public_url(url);
+		out->url = download_probe_public_url(url);
 	return rc;
 }
 
@@ -299,7 +299,7 @@ static int try_url(struct fetch *f, const char *url, bool last, struct download_
 static size_t first_url(const struct fetch *f)
 {
 	for (size_t i = 0; f->part.have && i < f->d->url_count; i++)
-		if (part_is_of(&f->part, f->d->urls[i]))
+		if (download_part_is_of(&f->part, f->d->urls[i]))
 			return i;
 	return 0;
 }
@@ -339,8 +339,8 @@ static int try_all(struct fetch *f, struct download_result *out, struct err *e)
 
 static bool is_current(const struct fetch *f)
 {
-	struct remote v;
-	if (!remote_ask(f->d->urls, f->d->url_count, f->d->http, &v))
+	struct download_probe v;
+	if (!download_probe(f->d->urls, f->d->url_count, f->d->http, &v))
 		return true;    /* out of reach: what is there is better than nothing */
 	return (!v.size || v.size == f->part.size) &&
 	       (!v.etag[0] || !f->part.etag[0] || strcmp(v.etag, f->part.etag) == 0);
@@ -357,7 +357,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 	    size != f->part.size)
 		return 0;
 	for (size_t i = 0; i < f->d->url_count; i++)
-		if (part_is_of(&f->part, f->d->urls[i]))
+		if (download_part_is_of(&f->part, f->d->urls[i]))
 			url = f->d->urls[i];
 	if (f->d->sha256) {
 		struct digest got;
@@ -371,7 +371,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 	out->path = mem_strdup(f->d->path);
 	out->ours = out->kept = true;
 	out->size = size;
-	out->url = url && !remote_is_file(url) ? remote_public_url(url) : NULL;
+	out->url = url && !download_probe_is_file(url) ? download_probe_public_url(url) : NULL;
 	*used = true;
 	return 0;
 }
@@ -383,7 +383,7 @@ static int run(struct fetch *f, struct download_result *out, struct err *e)
 	int rc = use_kept(f, out, &used, e);
 	if (rc < 0 || used)
 		return rc;
-	rc = part_open(&f->part, e);
+	rc = download_part_open(&f->part, e);
 	if (rc < 0)
 		return rc;
 	if (f->part.have) {
@@ -399,10 +399,10 @@ int download_run(const struct download *d, struct download_result *out, struct e
 {
 	CLEANUP(download_result_release) struct download_result result = { 0 };
 	struct fetch f = { .d = d, .task = mem_printf("download %s", path_base(d->path)) };
-	part_init(&f.part, d->path);
+	download_part_init(&f.part, d->path);
 	int rc = run(&f, &result, e);
 	http_client_free(f.client);
-	part_release(&f.part);
+	download_part_release(&f.part);
 	free(f.task);
 	free(f.name);
 	if (rc < 0)
@@ -414,5 +414,5 @@ int download_run(const struct download *d, struct download_result *out, struct e
 
 void download_forget(const char *path)
 {
-	part_forget(path);
+	download_part_forget(path);
 }

@@ -21,14 +21,14 @@ static void url_key(char out[DIGEST_HEX], const char *url)
 	digest_hex(out, &d);
 }
 
-bool part_is_of(const struct part *p, const char *url)
+bool download_part_is_of(const struct download_part *p, const char *url)
 {
 	char key[DIGEST_HEX];
 	url_key(key, url);
 	return strcmp(key, p->url) == 0;
 }
 
-bool part_is_full(const struct part *p)
+bool download_part_is_full(const struct download_part *p)
 {
 	return p->size && p->have == p->size;
 }
@@ -58,7 +58,7 @@ static uint64_t number_of(const json_t *o, const char *key)
 }
 
 /* A state that cannot be read is none. */
-static void load_state(struct part *p)
+static void load_state(struct download_part *p)
 {
 	static const struct json_limits limits = { .max_bytes = STATE_MAX };
 	struct err ignored = ERR_INIT;
@@ -74,7 +74,7 @@ static void load_state(struct part *p)
 	p->complete = json_is_true(json_object_get(o, "complete"));
 }
 
-static int save_state(struct part *p, struct err *e)
+static int save_state(struct download_part *p, struct err *e)
 {
 	CLEANUP(json_release) json_t *o = json_object();
 	boot_id(p->boot);
@@ -87,7 +87,7 @@ static int save_state(struct part *p, struct err *e)
 	return json_write_file(p->state_path, o, 0600, e);
 }
 
-static void clear_state(struct part *p)
+static void clear_state(struct download_part *p)
 {
 	p->url[0] = p->etag[0] = p->boot[0] = '\0';
 	p->size = p->synced = 0;
@@ -96,25 +96,25 @@ static void clear_state(struct part *p)
 
 /* ---- life --------------------------------------------------------------------------- */
 
-void part_init(struct part *p, const char *file)
+void download_part_init(struct download_part *p, const char *file)
 {
-	*p = (struct part)PART_INIT;
+	*p = (struct download_part)PART_INIT;
 	p->file = mem_strdup(file);
 	p->path = mem_printf("%s.part", file);
 	p->state_path = mem_printf("%s.state", file);
 	load_state(p);
 }
 
-void part_release(struct part *p)
+void download_part_release(struct download_part *p)
 {
 	file_close(&p->fd);
 	free(p->file);
 	free(p->path);
 	free(p->state_path);
-	*p = (struct part)PART_INIT;
+	*p = (struct download_part)PART_INIT;
 }
 
-int part_open(struct part *p, struct err *e)
+int download_part_open(struct download_part *p, struct err *e)
 {
 	char boot[64];
 	struct stat st;
@@ -134,7 +134,7 @@ int part_open(struct part *p, struct err *e)
 	return 0;
 }
 
-int part_start_over(struct part *p, struct err *e)
+int download_part_start_over(struct download_part *p, struct err *e)
 {
 	clear_state(p);
 	p->have = 0;
@@ -144,7 +144,7 @@ int part_start_over(struct part *p, struct err *e)
 	return 0;
 }
 
-int part_set_source(struct part *p, const char *url, const char *etag, uint64_t size,
+int download_part_set_source(struct download_part *p, const char *url, const char *etag, uint64_t size,
 		    struct err *e)
 {
 	url_key(p->url, url);
@@ -153,7 +153,7 @@ int part_set_source(struct part *p, const char *url, const char *etag, uint64_t 
 	return save_state(p, e);
 }
 
-static int sync_part(struct part *p, struct err *e)
+static int sync_part(struct download_part *p, struct err *e)
 {
 	int rc = file_sync(p->fd, p->path, e);
 	if (rc < 0)
@@ -162,7 +162,7 @@ static int sync_part(struct part *p, struct err *e)
 	return save_state(p, e);
 }
 
-int part_write(struct part *p, const void *data, size_t len, uint64_t offset, struct err *e)
+int download_part_write(struct download_part *p, const void *data, size_t len, uint64_t offset, struct err *e)
 {
 	int rc = file_pwrite(p->fd, data, len, offset, p->path, e);
 	if (rc < 0)
@@ -171,7 +171,7 @@ int part_write(struct part *p, const void *data, size_t len, uint64_t offset, st
 	return p->have - p->synced >= SYNC_EVERY ? sync_part(p, e) : 0;
 }
 
-int part_finish(struct part *p, struct err *e)
+int download_part_finish(struct download_part *p, struct err *e)
 {
 	int rc = sync_part(p, e);
 	if (rc == 0)
@@ -183,7 +183,7 @@ int part_finish(struct part *p, struct err *e)
 	return save_state(p, e);
 }
 
-void part_forget(const char *file)
+void download_part_forget(const char *file)
 {
 	static const char *const endings[] = { "", ".part", ".state" };
 	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {

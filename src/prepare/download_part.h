@@ -11,7 +11,7 @@
 #include "util/base.h"
 #include "util/err.h"
 
-struct part {
+struct download_part {
 	char *file;                     /* the complete one */
 	char *path, *state_path;
 	int fd;
@@ -28,27 +28,27 @@ struct part {
 #define PART_INIT { .fd = -1 }
 
 /* Reads the state, if there is one. */
-void part_init(struct part *p, const char *file);
-void part_release(struct part *p);
+void download_part_init(struct download_part *p, const char *file);
+void download_part_release(struct download_part *p);
 
 /* Opens or makes the part; sets have. */
-WARN_UNUSED int part_open(struct part *p, struct err *e);
+WARN_UNUSED int download_part_open(struct download_part *p, struct err *e);
 /* Empties it and forgets the state. */
-WARN_UNUSED int part_start_over(struct part *p, struct err *e);
+WARN_UNUSED int download_part_start_over(struct download_part *p, struct err *e);
 /* What is written from now on comes from this URL. */
-WARN_UNUSED int part_set_source(struct part *p, const char *url, const char *etag, uint64_t size,
+WARN_UNUSED int download_part_set_source(struct download_part *p, const char *url, const char *etag, uint64_t size,
 				struct err *e);
 /* Writes at `offset`, at most `have`; have grows. Syncs now and then. */
-WARN_UNUSED int part_write(struct part *p, const void *data, size_t len, uint64_t offset,
+WARN_UNUSED int download_part_write(struct download_part *p, const void *data, size_t len, uint64_t offset,
 			   struct err *e);
 /* All is there: to the disk, and to its name. */
-WARN_UNUSED int part_finish(struct part *p, struct err *e);
+WARN_UNUSED int download_part_finish(struct download_part *p, struct err *e);
 
 /* Is this the URL of the state? */
-bool part_is_of(const struct part *p, const char *url);
-bool part_is_full(const struct part *p);
+bool download_part_is_of(const struct download_part *p, const char *url);
+bool download_part_is_full(const struct download_part *p);
 
 /* Removes the file, the part and the state. */
-void part_forget(const char *file);
+void download_part_forget(const char *file);
 
 #endif

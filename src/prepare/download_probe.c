@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-bool remote_is_file(const char *url)
+bool download_probe_is_file(const char *url)
 {
 	return str_starts(url, "file:");
 }
 
-char *remote_name(const char *url)
+char *download_probe_name(const char *url)
 {
 	const char *end = url + strcspn(url, "?#");
 	const char *slash = end;
@@ -38,7 +38,7 @@ char *remote_name(const char *url)
 	return STEAL(name);
 }
 
-char *remote_public_url(const char *url)
+char *download_probe_public_url(const char *url)
 {
 	struct err ignored = ERR_INIT;
 	CLEANUP(url_release) struct url u = { 0 };
@@ -50,8 +50,8 @@ char *remote_public_url(const char *url)
 	return mem_strndup(u.text, strcspn(u.text, "?"));
 }
 
-bool remote_ask(const char *const *urls, size_t count, const struct http_options *http,
-		struct remote *out)
+bool download_probe(const char *const *urls, size_t count, const struct http_options *http,
+		struct download_probe *out)
 {
 	static const struct http_options defaults = { 0 };
 	CLEANUP_PTR(http_client_free) struct http_client *client = NULL;
@@ -62,9 +62,9 @@ bool remote_ask(const char *const *urls, size_t count, const struct http_options
 		struct err e = ERR_INIT;
 		CLEANUP(http_response_release) struct http_response r = { 0 };
 		struct http_request q = { .method = "HEAD", .url = urls[i] };
-		if (remote_is_file(urls[i]) || http_perform(client, &q, &r, &e) < 0 || r.html)
+		if (download_probe_is_file(urls[i]) || http_perform(client, &q, &r, &e) < 0 || r.html)
 			continue;
-		*out = (struct remote){ .modified_s = r.modified_s,
+		*out = (struct download_probe){ .modified_s = r.modified_s,
 					.size = r.has_total ? r.total : 0 };
 		if (header_etag_is_strong(r.etag))
 			snprintf(out->etag, sizeof out->etag, "%s", r.etag);
@@ -73,10 +73,10 @@ bool remote_ask(const char *const *urls, size_t count, const struct http_options
 	return false;
 }
 
-bool remote_version(const char *const *urls, size_t count, char **out)
+bool download_probe_version(const char *const *urls, size_t count, char **out)
 {
-	struct remote v;
-	if (!remote_ask(urls, count, NULL, &v) || !v.size || (!v.etag[0] && !v.modified_s))
+	struct download_probe v;
+	if (!download_probe(urls, count, NULL, &v) || !v.size || (!v.etag[0] && !v.modified_s))
 		return false;
 	*out = mem_printf("%s %lld %llu", v.etag, (long long)v.modified_s,
 			  (unsigned long long)v.size);

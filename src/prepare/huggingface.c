@@ -40,7 +40,7 @@ static int cut_off(const char *what, uint64_t have, uint64_t want, struct err *e
 	return err_hint(e, "download it again");
 }
 
-int hf_check_safetensors(const char *path, const char *what, uint64_t *size, struct err *e)
+int huggingface_check_safetensors(const char *path, const char *what, uint64_t *size, struct err *e)
 {
 	static const struct json_limits limits = { .max_bytes = HEADER_MAX, .max_depth = 8 };
 	CLEANUP(file_close) int fd = -1;
@@ -124,7 +124,7 @@ static int check_config(const char *dir, struct err *e)
 	return rc < 0 ? rc : json_parse_file(path, &limits, &config, e);
 }
 
-int hf_check(const char *dir, struct hf_summary *out, struct err *e)
+int huggingface_check(const char *dir, struct hf_summary *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 }, wanted = { 0 };
 	struct hf_summary sum = { 0 };
@@ -144,7 +144,7 @@ int hf_check(const char *dir, struct hf_summary *out, struct err *e)
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
 		if (!str_ends(names.at[i], ".safetensors"))
 			continue;
-		rc = hf_check_safetensors(path, path, &size, e);
+		rc = huggingface_check_safetensors(path, path, &size, e);
 		if (rc == 0) {
 			sum.bytes += size;
 			sum.files++;

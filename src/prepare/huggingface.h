@@ -19,10 +19,10 @@ struct hf_summary {
 };
 
 /* ERR_INTEGRITY when a file is missing, cut off, or a Git LFS pointer. */
-WARN_UNUSED int hf_check(const char *dir, struct hf_summary *out, struct err *e);
+WARN_UNUSED int huggingface_check(const char *dir, struct hf_summary *out, struct err *e);
 
 /* One safetensors file; `what` names it in messages. */
-WARN_UNUSED int hf_check_safetensors(const char *path, const char *what, uint64_t *size,
+WARN_UNUSED int huggingface_check_safetensors(const char *path, const char *what, uint64_t *size,
 				     struct err *e);
 
 #endif

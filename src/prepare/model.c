@@ -80,13 +80,13 @@ static int check_shards(const struct model *m, struct err *e)
 	return gguf_shards_check(m->files, (const char *const *)names.at, m->count, e);
 }
 
-int model_open(struct source_file *files, size_t count, const char *what, struct report *report,
+int model_open(struct obtain_file *files, size_t count, const char *what, struct report *report,
 	       struct prepare_result *result, struct model *out, struct err *e)
 {
 	CLEANUP(model_release) struct model m = { .at = mem_alloc(count * sizeof *m.at) };
 	int rc = 0;
 	for (; rc == 0 && m.count < count; m.count++) {
-		struct source_file *f = &files[m.count];
+		struct obtain_file *f = &files[m.count];
 		struct model_file *to = &m.at[m.count];
 		*to = (struct model_file){ .path = STEAL(f->path), .ours = f->ours,
 					   .sha256 = f->sha256 };

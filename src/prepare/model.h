@@ -27,7 +27,7 @@ void model_release(struct model *m);
 /* Takes over the paths of `files` (each becomes NULL), validates each file and puts them in
  * order. `what` names a file of our own in messages ("the output of llama-quantize"); NULL: its
  * name. ERR_INTEGRITY for a refusal. Findings become warnings of the result. */
-WARN_UNUSED int model_open(struct source_file *files, size_t count, const char *what,
+WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *what,
 			   struct report *report, struct prepare_result *result,
 			   struct model *out, struct err *e);
 
@@ -39,16 +39,16 @@ void model_warn(struct report *report, struct prepare_result *result, const char
 
 /* Converts a Hugging Face folder in `source`, and replaces *m by what llama-quantize makes of
  * it; both write below `scratch`. */
-WARN_UNUSED int model_convert(const struct prepare *p, const struct source *source,
+WARN_UNUSED int convert_run(const struct prepare *p, const struct obtained *source,
 			      const char *scratch, struct prepare_result *result,
 			      struct model *out, struct err *e);
-WARN_UNUSED int model_quantize(const struct prepare *p, const char *scratch,
+WARN_UNUSED int convert_quantize(const struct prepare *p, const char *scratch,
 			       struct prepare_result *result, struct model *m, struct err *e);
 
 /* Brings the files to `dir` under their final names, with their manifests: staged in `scratch`,
  * digested, checked, then renamed. `manifests` has room for each file; the caller releases
  * them, after a failure, too. */
-WARN_UNUSED int model_install(const struct prepare *p, struct model *m, const char *variant,
+WARN_UNUSED int convert_install(const struct prepare *p, struct model *m, const char *variant,
 			      const char *scratch, const char *dir,
 			      struct prepare_result *result, struct manifest *manifests,
 			      struct err *e);

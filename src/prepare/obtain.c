@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void source_release(struct source *s)
+void obtain_release(struct obtained *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		free(s->files[i].path);
@@ -28,10 +28,10 @@ void source_release(struct source *s)
 	free(s->url);
 	workdir_scratch_release(&s->scratch);
 	str_list_release(&s->downloads);
-	*s = (struct source){ 0 };
+	*s = (struct obtained){ 0 };
 }
 
-void source_forget(const struct source *s)
+void obtain_forget(const struct obtained *s)
 {
 	for (size_t i = 0; i < s->downloads.count; i++) {
 		CLEANUP(mem_free_ptr) char *dir = path_dir(s->downloads.at[i]);
@@ -45,7 +45,7 @@ static bool is_url(const char *operand)
 	return strstr(operand, "://") || str_starts(operand, "file:");
 }
 
-int source_check(const struct source_request *r, struct err *e)
+int obtain_check(const struct obtain_request *r, struct err *e)
 {
 	size_t urls = 0;
 	for (size_t i = 0; i < r->count; i++) {
@@ -67,17 +67,17 @@ int source_check(const struct source_request *r, struct err *e)
 	return 0;
 }
 
-static void add_file(struct source *s, const char *path, bool ours, const struct digest *sha256)
+static void add_file(struct obtained *s, const char *path, bool ours, const struct digest *sha256)
 {
 	size_t cap = s->count;
 	s->files = mem_grow(s->files, s->count, &cap, sizeof *s->files);
-	s->files[s->count++] = (struct source_file){ .path = mem_strdup(path), .ours = ours,
+	s->files[s->count++] = (struct obtain_file){ .path = mem_strdup(path), .ours = ours,
 						     .sha256 = sha256 };
 }
 
 /* ---- folders and archives ----------------------------------------------------------- */
 
-static int take_picked(struct source *s, const struct pick *p, const char *dir, bool ours,
+static int take_picked(struct obtained *s, const struct choose *p, const char *dir, bool ours,
 		       struct err *e)
 {
 	for (size_t i = 0; i < p->files.count; i++) {
@@ -88,34 +88,34 @@ static int take_picked(struct source *s, const struct pick *p, const char *dir, 
 		return 0;
 	struct hf_summary sum;
 	s->hf_dir = strcmp(p->hf_dir, ".") == 0 ? mem_strdup(dir) : path_join(dir, p->hf_dir);
-	int rc = hf_check(s->hf_dir, &sum, e);
+	int rc = huggingface_check(s->hf_dir, &sum, e);
 	if (rc == 0)
 		s->hf_bytes = sum.bytes;
 	return rc;
 }
 
-static int take_folder(const char *dir, struct source *s, struct err *e)
+static int take_folder(const char *dir, struct obtained *s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	CLEANUP(pick_release) struct pick p = { 0 };
+	CLEANUP(choose_release) struct choose p = { 0 };
 	int rc = file_list_dir(dir, &names, e);
 	if (rc == 0)
-		rc = pick_model(dir, &names, dir, &p, e);
+		rc = choose_model(dir, &names, dir, &p, e);
 	return rc < 0 ? rc : take_picked(s, &p, dir, false, e);
 }
 
-static int take_archive(const struct source_request *r, const struct workdir *w, const char *path,
-			const char *name, struct source *s, struct err *e)
+static int take_archive(const struct obtain_request *r, const struct workdir *w, const char *path,
+			const char *name, struct obtained *s, struct err *e)
 {
 	struct archive_limits limits = ARCHIVE_LIMITS_INIT;
 	CLEANUP(str_list_release) struct str_list files = { 0 };
-	CLEANUP(pick_release) struct pick p = { 0 };
+	CLEANUP(choose_release) struct choose p = { 0 };
 	limits.max_bytes = r->archive_max_bytes ? r->archive_max_bytes : limits.max_bytes;
 	int rc = workdir_scratch(w, &s->scratch, e);
 	if (rc == 0)
 		rc = archive_extract(path, name, s->scratch, &limits, r->report, &files, e);
 	if (rc == 0)
-		rc = pick_model(s->scratch, &files, name, &p, e);
+		rc = choose_model(s->scratch, &files, name, &p, e);
 	return rc < 0 ? rc : take_picked(s, &p, s->scratch, true, e);
 }
 
@@ -133,8 +133,8 @@ static int check_digest(const char *path, const char *name, const struct digest 
 }
 
 /* One file: GGUF, archive, or something that is refused by its name. */
-static int take_file(const struct source_request *r, const struct workdir *w, const char *path,
-		     const char *name, bool ours, const struct digest *sha256, struct source *s,
+static int take_file(const struct obtain_request *r, const struct workdir *w, const char *path,
+		     const char *name, bool ours, const struct digest *sha256, struct obtained *s,
 		     struct err *e)
 {
 	enum sniff kind;
@@ -170,7 +170,7 @@ static int real_path(const char *path, struct str_list *out, struct err *e)
 	return 0;
 }
 
-static int take_local(const struct source_request *r, const struct workdir *w, struct source *s,
+static int take_local(const struct obtain_request *r, const struct workdir *w, struct obtained *s,
 		      struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
@@ -182,7 +182,7 @@ static int take_local(const struct source_request *r, const struct workdir *w, s
 		return take_folder(r->operands[0], s, e);
 	}
 	if (r->count == 1)
-		rc = pick_shards(r->operands[0], &paths, e);
+		rc = choose_shards(r->operands[0], &paths, e);
 	else
 		for (size_t i = 0; i < r->count; i++)
 			str_list_add(&paths, r->operands[i]);
@@ -206,8 +206,8 @@ static int take_local(const struct source_request *r, const struct workdir *w, s
 
 /* ---- URLs --------------------------------------------------------------------------- */
 
-static int take_group(const struct source_request *r, const struct workdir *w,
-		      const struct group *g, const struct digest *sha256, struct source *s,
+static int take_group(const struct obtain_request *r, const struct workdir *w,
+		      const struct shard_urls_model *g, const struct digest *sha256, struct obtained *s,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/download/%s", w->path, g->name);
@@ -230,11 +230,11 @@ static int take_group(const struct source_request *r, const struct workdir *w,
 	return rc < 0 ? rc : take_file(r, w, real.at[0], g->name, got.ours, NULL, s, e);
 }
 
-static int take_urls(const struct source_request *r, const struct workdir *w, struct source *s,
+static int take_urls(const struct obtain_request *r, const struct workdir *w, struct obtained *s,
 		     struct err *e)
 {
-	CLEANUP(groups_release) struct groups groups = { 0 };
-	groups_make(r->operands, r->count, &groups);
+	CLEANUP(shard_urls_release) struct shard_urls groups = { 0 };
+	shard_urls_make(r->operands, r->count, &groups);
 	if (r->sha256_count && r->sha256_count != groups.count)
 		return wrong_count(groups.count, r->sha256_count, e);
 	int rc = 0;
@@ -243,10 +243,10 @@ static int take_urls(const struct source_request *r, const struct workdir *w, st
 	return rc;
 }
 
-int source_obtain(const struct source_request *r, const struct workdir *w, struct source *out,
+int obtain_run(const struct obtain_request *r, const struct workdir *w, struct obtained *out,
 		  struct err *e)
 {
-	int rc = source_check(r, e);
+	int rc = obtain_check(r, e);
 	if (rc == 0)
 		rc = is_url(r->operands[0]) ? take_urls(r, w, out, e) : take_local(r, w, out, e);
 	return rc;
@@ -287,14 +287,14 @@ static bool add_local(json_t *array, const char *path)
 	return true;
 }
 
-static bool identify_local(const struct source_request *r, json_t *out)
+static bool identify_local(const struct obtain_request *r, json_t *out)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
 	struct err ignored = ERR_INIT;
 	json_t *files = json_array();
 	bool ok = true;
 	json_put(out, "files", files);
-	if (r->count == 1 && pick_shards(r->operands[0], &paths, &ignored) < 0)
+	if (r->count == 1 && choose_shards(r->operands[0], &paths, &ignored) < 0)
 		return false;
 	for (size_t i = 0; r->count > 1 && i < r->count; i++)
 		str_list_add(&paths, r->operands[i]);
@@ -303,15 +303,15 @@ static bool identify_local(const struct source_request *r, json_t *out)
 	return ok;
 }
 
-static bool identify_urls(const struct source_request *r, json_t *out)
+static bool identify_urls(const struct obtain_request *r, json_t *out)
 {
-	CLEANUP(groups_release) struct groups groups = { 0 };
+	CLEANUP(shard_urls_release) struct shard_urls groups = { 0 };
 	json_t *versions = json_array();
 	json_put(out, "versions", versions);
 	/* A digest says it all, whoever serves the bytes. */
 	if (r->sha256_count)
 		return true;
-	groups_make(r->operands, r->count, &groups);
+	shard_urls_make(r->operands, r->count, &groups);
 	for (size_t i = 0; i < groups.count; i++) {
 		const struct str_list *urls = &groups.at[i].urls;
 		char *version;
@@ -326,7 +326,7 @@ static bool identify_urls(const struct source_request *r, json_t *out)
 			continue;
 		}
 		if (!urls->count ||
-		    !remote_version((const char *const *)urls->at, urls->count, &version))
+		    !download_probe_version((const char *const *)urls->at, urls->count, &version))
 			return false;
 		sha256_of(urls->at[0], strlen(urls->at[0]), &key);
 		json_push(versions, json_string(digest_hex(hex, &key)));
@@ -336,7 +336,7 @@ static bool identify_urls(const struct source_request *r, json_t *out)
 	return true;
 }
 
-json_t *source_identity(const struct source_request *r)
+json_t *obtain_identity(const struct obtain_request *r)
 {
 	CLEANUP(json_release) json_t *out = json_object();
 	json_t *digests = json_array();

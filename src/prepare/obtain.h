@@ -18,7 +18,7 @@
 #include "util/report.h"
 #include "util/text.h"
 
-struct source_request {
+struct obtain_request {
 	const char *const *operands;
 	size_t count;
 	/* What the files must be: none, or one for each file, in the order of the operands (of
@@ -29,14 +29,14 @@ struct source_request {
 	struct report *report;
 };
 
-struct source_file {
+struct obtain_file {
 	char *path;
 	bool ours;              /* in the work folder: may be moved */
 	const struct digest *sha256;    /* still to be checked; borrowed from the request */
 };
 
-struct source {
-	struct source_file *files;      /* GGUF files in no certain order */
+struct obtained {
+	struct obtain_file *files;      /* GGUF files in no certain order */
 	size_t count;
 	char *hf_dir;                   /* or this */
 	uint64_t hf_bytes;              /* of its weights */
@@ -46,21 +46,21 @@ struct source {
 	uint64_t received;              /* bytes over the wire */
 };
 /* Removes what was unpacked, not what was downloaded. */
-void source_release(struct source *s);
+void obtain_release(struct obtained *s);
 /* Removes the downloads. */
-void source_forget(const struct source *s);
+void obtain_forget(const struct obtained *s);
 
 /* Checks the operands without opening anything. ERR_USAGE. */
-WARN_UNUSED int source_check(const struct source_request *r, struct err *e);
+WARN_UNUSED int obtain_check(const struct obtain_request *r, struct err *e);
 
 /* Brings the source here. On failure *out holds the downloads that were finished, so that
- * source_forget() can remove what turned out to be no model. */
-WARN_UNUSED int source_obtain(const struct source_request *r, const struct workdir *w,
-			      struct source *out, struct err *e);
+ * obtain_forget() can remove what turned out to be no model. */
+WARN_UNUSED int obtain_run(const struct obtain_request *r, const struct workdir *w,
+			      struct obtained *out, struct err *e);
 
 /* What tells this source from another and from a later version of itself: sizes and dates of
  * files, versions of URLs. NULL when it cannot be known (no server answered). The caller
  * owns it. */
-json_t *source_identity(const struct source_request *r);
+json_t *obtain_identity(const struct obtain_request *r);
 
 #endif

@@ -19,13 +19,13 @@
 struct job {
 	const struct prepare *p;
 	struct prepare_result *out;
-	struct source_request request;
+	struct obtain_request request;
 	struct workdir work;
-	struct source source;
+	struct obtained source;
 	struct model model;
 	struct manifest *manifests;
 	size_t manifest_count;
-	struct made made;
+	struct stamp made;
 	json_t *recipe;                 /* NULL: cannot be known */
 	char *scratch;
 };
@@ -33,11 +33,11 @@ struct job {
 static void job_release(struct job *j)
 {
 	model_release(&j->model);
-	source_release(&j->source);
+	obtain_release(&j->source);
 	for (size_t i = 0; i < j->manifest_count; i++)
 		manifest_release(&j->manifests[i]);
 	free(j->manifests);
-	made_release(&j->made);
+	stamp_release(&j->made);
 	json_release(&j->recipe);
 	workdir_scratch_release(&j->scratch);
 	workdir_close(&j->work);
@@ -118,7 +118,7 @@ static int check_request(const struct job *j, struct err *e)
 		rc = file_size(p->imatrix, &size, e);
 	}
 	if (rc == 0)
-		rc = source_check(&j->request, e);
+		rc = obtain_check(&j->request, e);
 	if (rc == 0)
 		rc = check_set(p, e);
 	return rc < 0 ? rc : check_card(p, e);
@@ -128,7 +128,7 @@ static int check_request(const struct job *j, struct err *e)
 static json_t *recipe_of(const struct job *j)
 {
 	const struct prepare *p = j->p;
-	json_t *source = source_identity(&j->request);
+	json_t *source = obtain_identity(&j->request);
 	if (!source)
 		return NULL;
 	json_t *o = json_object();
@@ -165,12 +165,12 @@ static char *variant_id(const struct model *m)
 
 static int obtain(struct job *j, struct err *e)
 {
-	int rc = source_obtain(&j->request, &j->work, &j->source, e);
+	int rc = obtain_run(&j->request, &j->work, &j->source, e);
 	j->out->received = j->source.received;
 	if (rc == 0)
 		rc = workdir_scratch(&j->work, &j->scratch, e);
 	if (rc == 0 && j->source.hf_dir)
-		return model_convert(j->p, &j->source, j->scratch, j->out, &j->model, e);
+		return convert_run(j->p, &j->source, j->scratch, j->out, &j->model, e);
 	if (rc == 0 && j->p->outtype) {
 		err_set(e, ERR_USAGE, "--outtype is for Hugging Face folders, and the source is a GGUF");
 		return err_hint(e, "use --quantize TYPE to change a GGUF");
@@ -197,7 +197,7 @@ static int make_files(struct job *j, struct err *e)
 {
 	int rc = obtain(j, e);
 	if (rc == 0 && j->p->quantize)
-		rc = model_quantize(j->p, j->scratch, j->out, &j->model, e);
+		rc = convert_quantize(j->p, j->scratch, j->out, &j->model, e);
 	if (rc == 0)
 		rc = cancel_check(e);
 	if (rc < 0)
@@ -205,7 +205,7 @@ static int make_files(struct job *j, struct err *e)
 	j->out->variant = j->p->variant ? mem_strdup(j->p->variant) : variant_id(&j->model);
 	j->manifests = mem_alloc(j->model.count * sizeof *j->manifests);
 	j->manifest_count = j->model.count;
-	rc = model_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir, j->out,
+	rc = convert_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir, j->out,
 			   j->manifests, e);
 	if (rc == 0)
 		remember(j);
@@ -216,7 +216,7 @@ static int make_files(struct job *j, struct err *e)
 static int reuse_files(struct job *j, struct err *e)
 {
 	size_t count = j->made.names.count;
-	struct source_file *files = mem_alloc(count * sizeof *files);
+	struct obtain_file *files = mem_alloc(count * sizeof *files);
 	int rc = 0;
 	j->out->variant = mem_strdup(j->made.variant);
 	j->manifests = mem_alloc(count * sizeof *j->manifests);
@@ -240,13 +240,13 @@ static int reuse_files(struct job *j, struct err *e)
 static bool try_reuse(struct job *j)
 {
 	struct err why = ERR_INIT;
-	if (!j->recipe || !made_find(&j->work, j->out->output_dir, j->recipe, &j->made))
+	if (!j->recipe || !stamp_find(&j->work, j->out->output_dir, j->recipe, &j->made))
 		return false;
 	if (reuse_files(j, &why) == 0)
 		return true;
 	report_note(j->p->report, "making the files again: %s", why.text);
 	model_release(&j->model);
-	made_release(&j->made);
+	stamp_release(&j->made);
 	for (size_t i = 0; i < j->manifest_count; i++)
 		manifest_release(&j->manifests[i]);
 	mem_free_ptr(&j->manifests);
@@ -356,16 +356,16 @@ static int run(struct job *j, struct err *e)
 		rc = make_files(j, e);
 	/* What turned out to be no model must not be taken for one by the next run. */
 	if (rc < 0 && err_is(e, ERR_INTEGRITY))
-		source_forget(&j->source);
+		obtain_forget(&j->source);
 	if (rc == 0)
 		rc = write_card(j, e);
 	if (rc < 0)
 		return rc;
 	fill_result(j);
 	if (!reused && j->recipe)
-		rc = made_save(&j->work, j->out->output_dir, j->recipe, &j->made, e);
+		rc = stamp_save(&j->work, j->out->output_dir, j->recipe, &j->made, e);
 	if (rc == 0 && !j->p->keep_source)
-		source_forget(&j->source);
+		obtain_forget(&j->source);
 	return rc;
 }
 

@@ -9,14 +9,14 @@
 
 #define SHARDS_MAX 1000
 
-void groups_release(struct groups *g)
+void shard_urls_release(struct shard_urls *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		str_list_release(&g->at[i].urls);
 		free(g->at[i].name);
 	}
 	free(g->at);
-	*g = (struct groups){ 0 };
+	*g = (struct shard_urls){ 0 };
 }
 
 /* The URL of another shard beside this one; NULL when its text does not hold the number. */
@@ -39,7 +39,7 @@ static unsigned shards_of(const char *const *urls, size_t count)
 	unsigned shards = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct gguf_name n;
-		CLEANUP(mem_free_ptr) char *name = remote_name(urls[i]);
+		CLEANUP(mem_free_ptr) char *name = download_probe_name(urls[i]);
 		CLEANUP(mem_free_ptr) char *sibling = NULL;
 		if (!gguf_name_parse(name, &n) || n.shards < 2 || n.shards > SHARDS_MAX ||
 		    (shards && n.shards != shards))
@@ -52,13 +52,13 @@ static unsigned shards_of(const char *const *urls, size_t count)
 	return shards;
 }
 
-static void group_shards(const char *const *urls, size_t count, unsigned shards, struct groups *out)
+static void group_shards(const char *const *urls, size_t count, unsigned shards, struct shard_urls *out)
 {
 	out->at = mem_alloc(shards * sizeof *out->at);
 	out->count = shards;
 	for (size_t i = 0; i < count; i++) {
 		struct gguf_name n;
-		CLEANUP(mem_free_ptr) char *name = remote_name(urls[i]);
+		CLEANUP(mem_free_ptr) char *name = download_probe_name(urls[i]);
 		if (gguf_name_parse(name, &n) && n.shard >= 1 && n.shard <= shards)
 			str_list_add(&out->at[n.shard - 1].urls, urls[i]);
 	}
@@ -72,7 +72,7 @@ static void group_shards(const char *const *urls, size_t count, unsigned shards,
 		}
 }
 
-void groups_make(const char *const *urls, size_t count, struct groups *out)
+void shard_urls_make(const char *const *urls, size_t count, struct shard_urls *out)
 {
 	unsigned shards = shards_of(urls, count);
 	if (shards) {
@@ -84,6 +84,6 @@ void groups_make(const char *const *urls, size_t count, struct groups *out)
 			str_list_add(&out->at[0].urls, urls[i]);
 	}
 	for (size_t i = 0; i < out->count; i++)
-		out->at[i].name = remote_name(out->at[i].urls.at[0]);
+		out->at[i].name = download_probe_name(out->at[i].urls.at[0]);
 }
 

@@ -6,19 +6,19 @@
 
 #include "util/text.h"
 
-struct group {
+struct shard_urls_model {
 	struct str_list urls;   /* at least one */
-	char *name;             /* of the file: remote_name() */
+	char *name;             /* of the file: download_probe_name() */
 };
-struct groups {
-	struct group *at;
+struct shard_urls {
+	struct shard_urls_model *at;
 	size_t count;
 };
-void groups_release(struct groups *g);
+void shard_urls_release(struct shard_urls *g);
 
 /* When all names are those of shards of one model ("…-00001-of-00003.gguf"), there is a group
  * for each shard, and URLs of shards that were not given are made from those that were.
  * Otherwise all URLs are one group. */
-void groups_make(const char *const *urls, size_t count, struct groups *out);
+void shard_urls_make(const char *const *urls, size_t count, struct shard_urls *out);
 
 #endif

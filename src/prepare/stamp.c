@@ -11,12 +11,12 @@
 #define RECORD_MAX MIB
 #define NAMES_MAX 1000
 
-void made_release(struct made *m)
+void stamp_release(struct stamp *m)
 {
 	free(m->variant);
 	free(m->url);
 	str_list_release(&m->names);
-	*m = (struct made){ 0 };
+	*m = (struct stamp){ 0 };
 }
 
 static int record_path(const struct workdir *w, const json_t *recipe, char **out, struct err *e)
@@ -52,14 +52,14 @@ static bool file_fits(const json_t *file, const char *output_dir, struct str_lis
 		       (uint64_t)json_integer_value(json_object_get(file, "modified_ns"));
 }
 
-bool made_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
-	       struct made *out)
+bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
+	       struct stamp *out)
 {
 	static const struct json_limits limits = { .max_bytes = RECORD_MAX };
 	struct err ignored = ERR_INIT;
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	CLEANUP(json_release) json_t *record = NULL;
-	CLEANUP(made_release) struct made m = { 0 };
+	CLEANUP(stamp_release) struct stamp m = { 0 };
 	json_t *files;
 	const char *variant, *url;
 	if (record_path(w, recipe, &path, &ignored) < 0 ||
@@ -76,12 +76,12 @@ bool made_find(const struct workdir *w, const char *output_dir, const json_t *re
 	m.variant = mem_strdup(variant);
 	m.url = url ? mem_strdup(url) : NULL;
 	*out = m;
-	m = (struct made){ 0 };
+	m = (struct stamp){ 0 };
 	return true;
 }
 
-int made_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
-	      const struct made *m, struct err *e)
+int stamp_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
+	      const struct stamp *m, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	CLEANUP(json_release) json_t *record = json_object();

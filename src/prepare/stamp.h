@@ -11,18 +11,18 @@
 #include "prepare/workdir.h"
 #include "util/text.h"
 
-struct made {
+struct stamp {
 	char *variant;
 	char *url;                      /* of the source, or NULL */
 	bool url_is_file;               /* it serves exactly the one file */
 	struct str_list names;          /* file names in the output folder, shards in order */
 };
-void made_release(struct made *m);
+void stamp_release(struct stamp *m);
 
 /* False when this recipe was never finished, or its files changed since. */
-bool made_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
-	       struct made *out);
-WARN_UNUSED int made_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
-			  const struct made *m, struct err *e);
+bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
+	       struct stamp *out);
+WARN_UNUSED int stamp_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
+			  const struct stamp *m, struct err *e);
 
 #endif

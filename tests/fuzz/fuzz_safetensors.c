@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (hf_check_safetensors(path, "x", &got, &e) == 0 && got != size)
+	if (huggingface_check_safetensors(path, "x", &got, &e) == 0 && got != size)
 		abort();
 	size_t head = MIN(size, (size_t)SNIFF_BYTES);
 	enum sniff kind = sniff_bytes(data, head);

@@ -31,7 +31,7 @@ static int check(const char *dir, const char *header, uint64_t header_size, size
 	for (size_t i = 0; i < data; i++)
 		buf_addc(&b, 'x');
 	scratch_write(dir, "m.safetensors", b.data, b.len);
-	int rc = hf_check_safetensors(path, "m.safetensors", &size, e);
+	int rc = huggingface_check_safetensors(path, "m.safetensors", &size, e);
 	if (rc == 0)
 		assert_int_equal(size, b.len);
 	buf_release(&b);

@@ -22,7 +22,7 @@ static void names_of_urls_can_do_no_harm(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP(mem_free_ptr) char *name = remote_name(cases[i].url);
+		CLEANUP(mem_free_ptr) char *name = download_probe_name(cases[i].url);
 		assert_string_equal(name, cases[i].name);
 	}
 }
@@ -45,31 +45,31 @@ static void urls_of_shards_are_grouped_and_completed(void **state)
 	(void)state;
 	const char *const urls[] = { "https://a/m-00002-of-00003.gguf?x=1",
 				     "https://b/m-00002-of-00003.gguf" };
-	struct groups g = { 0 };
-	groups_make(urls, 2, &g);
+	struct shard_urls g = { 0 };
+	shard_urls_make(urls, 2, &g);
 	assert_int_equal(g.count, 3);
 	assert_string_equal(g.at[0].name, "m-00001-of-00003.gguf");
 	assert_int_equal(g.at[2].urls.count, 2);
 	assert_string_equal(g.at[2].urls.at[0], "https://a/m-00003-of-00003.gguf?x=1");
 	assert_string_equal(g.at[2].urls.at[1], "https://b/m-00003-of-00003.gguf");
 	assert_string_equal(g.at[1].urls.at[0], urls[0]);
-	groups_release(&g);
+	shard_urls_release(&g);
 }
 
 static void other_urls_are_fallbacks_for_each_other(void **state)
 {
 	(void)state;
 	const char *const urls[] = { "https://a/m.gguf", "https://b/m-00001-of-00002.gguf" };
-	struct groups g = { 0 };
-	groups_make(urls, 2, &g);
+	struct shard_urls g = { 0 };
+	shard_urls_make(urls, 2, &g);
 	assert_int_equal(g.count, 1);
 	assert_int_equal(g.at[0].urls.count, 2);
-	groups_release(&g);
+	shard_urls_release(&g);
 	/* The number is hidden: no sibling can be made. */
 	const char *const hidden[] = { "https://a/m-00001%2Dof-00002.gguf" };
-	groups_make(hidden, 1, &g);
+	shard_urls_make(hidden, 1, &g);
 	assert_int_equal(g.count, 1);
-	groups_release(&g);
+	shard_urls_release(&g);
 }
 
 static void sources_of_both_kinds_are_not_mixed(void **state)
@@ -77,8 +77,8 @@ static void sources_of_both_kinds_are_not_mixed(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	const char *const mixed[] = { "https://host/a.gguf", "b.gguf" };
-	struct source_request r = { .operands = mixed, .count = 2 };
-	assert_int_equal(source_check(&r, &e), -ERR_USAGE);
+	struct obtain_request r = { .operands = mixed, .count = 2 };
+	assert_int_equal(obtain_check(&r, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.hint, "file:///"));
 }
 
@@ -86,8 +86,8 @@ static void a_source_that_is_not_there_has_no_identity(void **state)
 {
 	(void)state;
 	const char *const files[] = { "/nonexistent/a.gguf" };
-	struct source_request r = { .operands = files, .count = 1 };
-	assert_null(source_identity(&r));
+	struct obtain_request r = { .operands = files, .count = 1 };
+	assert_null(obtain_identity(&r));
 }
 
 int main(void)
