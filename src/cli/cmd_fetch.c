@@ -25,7 +25,7 @@ static const struct opt fetch_opts[] = {
 	OPT_LAST,
 };
 
-static json_t *model_json(const struct client *c, const struct card *model,
+static json_t *model_json(const struct remote *c, const struct card *model,
 			  const struct card_variant *variant, const struct fetch_result *r)
 {
 	json_t *object = json_object(), *files = json_array();
@@ -51,7 +51,7 @@ static json_t *model_json(const struct client *c, const struct card *model,
 	return object;
 }
 
-static void tell(struct cli *cli, const struct client *c, const struct card *model,
+static void tell(struct cli *cli, const struct remote *c, const struct card *model,
 		 const struct card_variant *variant, const struct fetch_result *r)
 {
 	char size[SIZE_TEXT], kept[SIZE_TEXT];
@@ -74,10 +74,10 @@ static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
 	struct fetch_options options = { .output = o->output, .limit_rate = o->limit_rate,
 					 .check_blobs = o->verify };
-	struct client *c;
+	struct remote *c;
 	const struct card *model;
 	const struct card_variant *variant;
-	int rc = clients_resolve(&s->clients, r, &c, &model, &variant, e);
+	int rc = remotes_resolve(&s->clients, r, &c, &model, &variant, e);
 	if (rc == 0 && model->deprecated)
 		report_warn(cli->report, "%s is deprecated%s%s%s%s", model->id,
 			    model->deprecation_reason ? ": " : "",

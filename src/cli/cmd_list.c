@@ -47,7 +47,7 @@ static bool in_store(const struct store *s, const struct card_variant *v)
 	return v->file_count > 0;
 }
 
-static void add_row(struct cli_table *t, const struct session *s, const struct client *c,
+static void add_row(struct cli_table *t, const struct session *s, const struct remote *c,
 		    const struct card *m)
 {
 	CLEANUP(buf_release) struct buf variants = BUF_INIT(64 * KIB);
@@ -80,7 +80,7 @@ static json_t *variant_json(const struct session *s, const struct card *m,
 	return object;
 }
 
-static json_t *model_json(const struct session *s, const struct client *c, const struct card *m)
+static json_t *model_json(const struct session *s, const struct remote *c, const struct card *m)
 {
 	json_t *object = json_object(), *variants = json_array();
 	json_put_string(object, "repository", c->repository);
@@ -100,7 +100,7 @@ static json_t *model_json(const struct session *s, const struct client *c, const
 	return object;
 }
 
-static json_t *repository_json(const struct client *c)
+static json_t *repository_json(const struct remote *c)
 {
 	json_t *object = json_object();
 	json_put_string(object, "name", c->repository);
@@ -124,7 +124,7 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 	json_t *document = json_object(), *repositories = json_array(), *models = json_array();
 	size_t shown = 0;
 	for (size_t i = 0; i < s.clients.count; i++) {
-		const struct client *c = s.clients.at[i];
+		const struct remote *c = s.clients.at[i];
 		json_push(repositories, repository_json(c));
 		for (size_t j = 0; j < c->catalog.model_count; j++) {
 			const struct card *m = &c->catalog.models[j];

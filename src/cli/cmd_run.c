@@ -50,13 +50,13 @@ static int fetch_path(struct cli *cli, const struct run_opts *o, const struct re
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
 	struct fetch_options options = { .limit_rate = o->limit_rate };
-	struct client *c;
+	struct remote *c;
 	const struct card *model;
 	const struct card_variant *variant;
 	int rc = session_open(cli, r->repository, o->offline, &s, e);
 	if (rc < 0)
 		return rc;
-	rc = clients_resolve(&s.clients, r, &c, &model, &variant, e);
+	rc = remotes_resolve(&s.clients, r, &c, &model, &variant, e);
 	if (rc == 0)
 		rc = fetch_variant(c, model, variant, &options, &result, e);
 	session_tell_faults(cli, &s);

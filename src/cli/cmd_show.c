@@ -16,14 +16,14 @@ static const struct opt show_opts[] = {
 	OPT_LAST,
 };
 
-static bool has_file(const struct client *c, const struct card_file *f)
+static bool has_file(const struct remote *c, const struct card_file *f)
 {
 	return store_has(c->store, &f->sha256, f->size);
 }
 
 /* -- for programs -------------------------------------------------------------------------- */
 
-static json_t *trust_json(const struct client *c)
+static json_t *trust_json(const struct remote *c)
 {
 	struct tuf_role_state roles[4];
 	size_t count = tuf_client_state(c->tuf, roles);
@@ -40,7 +40,7 @@ static json_t *trust_json(const struct client *c)
 	return trust;
 }
 
-static json_t *stored_json(const struct client *c, const struct card *m)
+static json_t *stored_json(const struct remote *c, const struct card *m)
 {
 	json_t *stored = json_array();
 	for (size_t i = 0; i < m->variant_count; i++) {
@@ -54,7 +54,7 @@ static json_t *stored_json(const struct client *c, const struct card *m)
 	return stored;
 }
 
-static json_t *mirrors_json(const struct client *c)
+static json_t *mirrors_json(const struct remote *c)
 {
 	json_t *mirrors = json_array();
 	for (size_t i = 0; i < c->catalog.mirror_count; i++)
@@ -62,7 +62,7 @@ static json_t *mirrors_json(const struct client *c)
 	return mirrors;
 }
 
-static int print_json(struct cli *cli, const struct client *c, const struct card *m,
+static int print_json(struct cli *cli, const struct remote *c, const struct card *m,
 		      const struct card_variant *v, struct err *e)
 {
 	json_t *document = json_object();
@@ -117,7 +117,7 @@ static void print_parameters(struct cli *cli, uint64_t n)
 		line(cli, "parameters", text);
 }
 
-static void print_head(struct cli *cli, const struct client *c, const struct card *m)
+static void print_head(struct cli *cli, const struct remote *c, const struct card *m)
 {
 	const json_t *source = json_object_get(m->json, "source");
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s/%s", c->repository, m->id);
@@ -145,7 +145,7 @@ static void print_head(struct cli *cli, const struct client *c, const struct car
 	}
 }
 
-static void print_variant(struct cli *cli, const struct client *c, const struct card *m,
+static void print_variant(struct cli *cli, const struct remote *c, const struct card *m,
 			  const struct card_variant *v)
 {
 	char size[SIZE_TEXT], ram[SIZE_TEXT];
@@ -165,7 +165,7 @@ static void print_variant(struct cli *cli, const struct client *c, const struct 
 	}
 }
 
-static void print_trust(struct cli *cli, const struct client *c)
+static void print_trust(struct cli *cli, const struct remote *c)
 {
 	struct tuf_role_state roles[4];
 	size_t count = tuf_client_state(c->tuf, roles);
@@ -184,14 +184,14 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 	const struct show_opts *o = opts;
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(reference_release) struct reference r = { 0 };
-	struct client *c;
+	struct remote *c;
 	const struct card *m;
 	const struct card_variant *v;
 	int rc = reference_parse(operands[0], &r, e);
 	if (rc == 0)
 		rc = session_open(cli, r.repository, o->offline, &s, e);
 	if (rc == 0)
-		rc = clients_resolve(&s.clients, &r, &c, &m, &v, e);
+		rc = remotes_resolve(&s.clients, &r, &c, &m, &v, e);
 	if (rc < 0)
 		return rc;
 	session_tell_faults(cli, &s);

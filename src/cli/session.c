@@ -16,7 +16,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 		 struct err *e)
 {
 	CLEANUP(session_release) struct session s = { 0 };
-	const struct client_options options = { .offline = offline, .report = cli->report,
+	const struct remote_options options = { .offline = offline, .report = cli->report,
 						.kinds = mirror_kinds_client };
 	const struct conf *conf;
 	int rc = cli_conf(cli, &conf, e);
@@ -27,7 +27,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 	/* In its final place first: the sessions keep its address. */
 	*out = s;
 	s = (struct session){ 0 };
-	rc = clients_open(conf, repository, &out->store, &options, &out->clients, e);
+	rc = remotes_open(conf, repository, &out->store, &options, &out->clients, e);
 	if (rc < 0)
 		session_release(out);
 	return rc;
@@ -35,7 +35,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 
 void session_release(struct session *s)
 {
-	clients_release(&s->clients);
+	remotes_release(&s->clients);
 	store_close(&s->store);
 }
 
@@ -67,7 +67,7 @@ json_t *session_sources_json(const struct session *s)
 {
 	json_t *sources = json_array();
 	for (size_t i = 0; i < s->clients.count; i++) {
-		const struct client *c = s->clients.at[i];
+		const struct remote *c = s->clients.at[i];
 		for (size_t j = 0; j < c->sources.count; j++) {
 			const struct source *source = c->sources.at[j];
 			if (source->bytes || source->wasted || source_has_faults(source))
@@ -92,9 +92,9 @@ json_t *session_endpoints_json(const struct session *s)
 {
 	json_t *endpoints = json_array();
 	for (size_t i = 0; i < s->clients.count; i++) {
-		struct client *c = s->clients.at[i];
+		struct remote *c = s->clients.at[i];
 		size_t count;
-		const struct endpoint *p = transport_endpoints(&c->transport, &count);
+		const struct endpoint *p = endpoints_all(&c->transport, &count);
 		for (size_t j = 0; j < count; j++) {
 			json_t *object = json_object();
 			json_put_string(object, "repository", c->repository);

@@ -14,32 +14,32 @@
 
 typedef unsigned long long ull;
 
-void transport_init(struct transport *t, struct source_list *sources, struct report *report)
+void endpoints_init(struct endpoints *t, struct source_list *sources, struct report *report)
 {
-	*t = (struct transport){ .sources = sources, .report = report,
-				 .deadline_ms = TRANSPORT_DEADLINE_MS };
+	*t = (struct endpoints){ .sources = sources, .report = report,
+				 .deadline_ms = ENDPOINTS_DEADLINE_MS };
 }
 
-static void drop_candidates(struct transport *t)
+static void drop_candidates(struct endpoints *t)
 {
 	for (size_t i = 0; i < t->candidate_count; i++)
 		buf_release(&t->candidates[i].bytes);
 	t->candidate_count = 0;
 }
 
-void transport_release(struct transport *t)
+void endpoints_release(struct endpoints *t)
 {
 	drop_candidates(t);
 	free(t->candidates);
 	free(t->endpoints);
 	free(t->tried);
 	free(t->name);
-	*t = (struct transport){ 0 };
+	*t = (struct endpoints){ 0 };
 }
 
 /* -- the endpoints ------------------------------------------------------------------------ */
 
-const struct endpoint *transport_endpoints(struct transport *t, size_t *count)
+const struct endpoint *endpoints_all(struct endpoints *t, size_t *count)
 {
 	for (size_t i = 0; !t->tried && i < t->sources->count; i++) {
 		struct source *s = t->sources->at[i];
@@ -90,14 +90,14 @@ static void reject(struct endpoint *p, const char *why)
 }
 
 /* The way out that belongs to the first answer that was rejected. */
-static void keep_hint(struct transport *t, const struct err *why)
+static void keep_hint(struct endpoints *t, const struct err *why)
 {
 	if (!t->hint[0])
 		snprintf(t->hint, sizeof t->hint, "%s", why->hint);
 }
 
 /* What a failed request says about the endpoint. */
-static void note_failure(struct transport *t, struct endpoint *p, const char *name,
+static void note_failure(struct endpoints *t, struct endpoint *p, const char *name,
 			 const char *key, const struct err *why)
 {
 	struct source *s = p->source;
@@ -125,7 +125,7 @@ static void note_failure(struct transport *t, struct endpoint *p, const char *na
 
 /* The endpoint to ask next: where the timestamp came from, who is as new, the rest; and only
  * then who did not answer before. */
-static struct endpoint *next(struct transport *t, bool with_silent)
+static struct endpoint *next(struct endpoints *t, bool with_silent)
 {
 	struct endpoint *best = NULL;
 	for (size_t i = 0; i < t->endpoint_count; i++) {
@@ -142,7 +142,7 @@ static struct endpoint *next(struct transport *t, bool with_silent)
 
 /* -- one file after another ----------------------------------------------------------------- */
 
-static void begin(struct transport *t, const char *name)
+static void begin(struct endpoints *t, const char *name)
 {
 	size_t count;
 	bool same = t->again && t->name && strcmp(t->name, name) == 0;
@@ -150,9 +150,9 @@ static void begin(struct transport *t, const char *name)
 	if (same)
 		return;
 	if (t->name && strcmp(t->name, TIMESTAMP) == 0)
-		transport_finish(t);
+		endpoints_finish(t);
 	drop_candidates(t);
-	transport_endpoints(t, &count);
+	endpoints_all(t, &count);
 	memset(t->tried, 0, count * sizeof *t->tried);
 	free(t->name);
 	t->name = mem_strdup(name);
@@ -162,7 +162,7 @@ static void begin(struct transport *t, const char *name)
 }
 
 /* Waits before everybody is asked again. */
-static int pause_before(struct transport *t, int round, struct err *e)
+static int pause_before(struct endpoints *t, int round, struct err *e)
 {
 	const struct source_clock *clock = t->sources->clock;
 	memset(t->tried, 0, t->endpoint_count * sizeof *t->tried);
@@ -170,7 +170,7 @@ static int pause_before(struct transport *t, int round, struct err *e)
 }
 
 /* Is anybody left who may be asked for metadata at all? */
-static bool anybody_left(const struct transport *t)
+static bool anybody_left(const struct endpoints *t)
 {
 	for (size_t i = 0; i < t->endpoint_count; i++)
 		if (t->endpoints[i].source->metadata)
@@ -179,7 +179,7 @@ static bool anybody_left(const struct transport *t)
 }
 
 /* Somebody gave what does not verify, and nobody is left who may have it later. */
-static bool is_matter_of_trust(const struct transport *t)
+static bool is_matter_of_trust(const struct endpoints *t)
 {
 	for (size_t i = 0; i < t->endpoint_count; i++) {
 		enum endpoint_state s = t->endpoints[i].state;
@@ -189,7 +189,7 @@ static bool is_matter_of_trust(const struct transport *t)
 	return t->rejected;
 }
 
-static int nobody_has(struct transport *t, const char *name, struct err *e)
+static int nobody_has(struct endpoints *t, const char *name, struct err *e)
 {
 	if (t->missing && is_next_root(name))
 		return err_set(e, ERR_NOT_FOUND, "no endpoint has %s", name);
@@ -209,7 +209,7 @@ static int nobody_has(struct transport *t, const char *name, struct err *e)
 }
 
 /* 1 when no endpoint that was not tried yet gave an answer. */
-static int round_of_one(struct transport *t, const char *name, const char *key, bool with_silent,
+static int round_of_one(struct endpoints *t, const char *name, const char *key, bool with_silent,
 			struct buf *out, struct err *e)
 {
 	struct endpoint *p;
@@ -234,7 +234,7 @@ static int round_of_one(struct transport *t, const char *name, const char *key, 
 	return 1;
 }
 
-static int get_from_one(struct transport *t, const char *name, struct buf *out, struct err *e)
+static int get_from_one(struct endpoints *t, const char *name, struct buf *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
 	bool first = true;      /* else something was rejected: everybody is asked only once */
@@ -270,9 +270,9 @@ static uint64_t claimed_version(const struct buf *bytes)
 	return version;
 }
 
-static void add_candidate(struct transport *t, const char *name, struct endpoint_answer *a)
+static void add_candidate(struct endpoints *t, const char *name, struct endpoint_answer *a)
 {
-	struct transport_candidate c = { .from = a->from, .bytes = a->bytes };
+	struct endpoints_candidate c = { .from = a->from, .bytes = a->bytes };
 	a->bytes = (struct buf)BUF_INIT(0);
 	a->from->source->failures = 0;
 	if (strcmp(name, TIMESTAMP) == 0) {
@@ -285,7 +285,7 @@ static void add_candidate(struct transport *t, const char *name, struct endpoint
 	t->candidates[t->candidate_count++] = c;
 }
 
-static int take_answers(struct transport *t, const char *name, const char *key,
+static int take_answers(struct endpoints *t, const char *name, const char *key,
 			struct endpoint_answer *answers, size_t count, struct err *e)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -302,7 +302,7 @@ static int take_answers(struct transport *t, const char *name, const char *key,
 	return 0;
 }
 
-static int ask_all(struct transport *t, const char *name, size_t max, int round, struct err *e)
+static int ask_all(struct endpoints *t, const char *name, size_t max, int round, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
 	struct endpoint_answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
@@ -322,7 +322,7 @@ static int ask_all(struct transport *t, const char *name, size_t max, int round,
 	return rc;
 }
 
-static int gather(struct transport *t, const char *name, size_t max, struct err *e)
+static int gather(struct endpoints *t, const char *name, size_t max, struct err *e)
 {
 	int rc = ask_all(t, name, max, 0, e);
 	for (int round = 1; rc == 0 && round < ROUNDS; round++) {
@@ -335,15 +335,15 @@ static int gather(struct transport *t, const char *name, size_t max, struct err 
 	return rc;
 }
 
-static int get_from_all(struct transport *t, const char *name, struct buf *out, struct err *e)
+static int get_from_all(struct endpoints *t, const char *name, struct buf *out, struct err *e)
 {
-	struct transport_candidate *best = NULL;
+	struct endpoints_candidate *best = NULL;
 	int rc = t->asked_all ? 0 : gather(t, name, out->max, e);
 	if (rc < 0)
 		return rc;
 	t->asked_all = true;
 	for (size_t i = 0; i < t->candidate_count; i++) {
-		struct transport_candidate *c = &t->candidates[i];
+		struct endpoints_candidate *c = &t->candidates[i];
 		if (!c->offered && (!best || c->version > best->version))
 			best = c;
 	}
@@ -359,7 +359,7 @@ static int get_from_all(struct transport *t, const char *name, struct buf *out, 
 /* -- what became of them ------------------------------------------------------------------ */
 
 /* An answer that was not needed, beside the one that verified. */
-static void compare(const struct transport_candidate *c, const struct transport_candidate *best)
+static void compare(const struct endpoints_candidate *c, const struct endpoints_candidate *best)
 {
 	if (c->version == best->version && c->bytes.len == best->bytes.len &&
 	    memcmp(buf_str(&c->bytes), buf_str(&best->bytes), c->bytes.len) == 0) {
@@ -378,9 +378,9 @@ static void compare(const struct transport_candidate *c, const struct transport_
 	}
 }
 
-void transport_finish(struct transport *t)
+void endpoints_finish(struct endpoints *t)
 {
-	const struct transport_candidate *accepted = NULL;
+	const struct endpoints_candidate *accepted = NULL;
 	if (!t->name || strcmp(t->name, TIMESTAMP) != 0)
 		return;
 	for (size_t i = 0; i < t->candidate_count; i++)
@@ -398,14 +398,14 @@ void transport_finish(struct transport *t)
 
 static int transport_get(void *ctx, const char *name, struct buf *out, struct err *e)
 {
-	struct transport *t = ctx;
+	struct endpoints *t = ctx;
 	begin(t, name);
 	return is_for_all(name) ? get_from_all(t, name, out, e) : get_from_one(t, name, out, e);
 }
 
 static bool transport_rejected(void *ctx, const char *name, const struct err *why)
 {
-	struct transport *t = ctx;
+	struct endpoints *t = ctx;
 	(void)name;
 	if (!t->gave)
 		return false;
@@ -418,13 +418,13 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 	return t->again;
 }
 
-struct tuf_transport transport_tuf(struct transport *t)
+struct tuf_transport endpoints_tuf(struct endpoints *t)
 {
 	return (struct tuf_transport){ .get = transport_get, .rejected = transport_rejected,
 				       .ctx = t };
 }
 
-int transport_first_root(struct transport *t, const struct digest *sha256, struct buf *out,
+int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struct buf *out,
 			 struct err *e)
 {
 	for (;;) {

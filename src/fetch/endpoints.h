@@ -21,20 +21,20 @@
 #include "fetch/endpoint.h"
 #include "util/report.h"
 
-#define TRANSPORT_DEADLINE_MS 5000
+#define ENDPOINTS_DEADLINE_MS 5000
 
 /* An answer to a question to all, kept until it is offered. */
-struct transport_candidate {
+struct endpoints_candidate {
 	struct endpoint *from;
 	uint64_t version;       /* as a timestamp claims; 0: it tells none */
 	struct buf bytes;
 	bool offered;
 };
 
-struct transport {
+struct endpoints {
 	struct source_list *sources;    /* borrowed; the endpoints are those with `metadata` */
 	struct report *report;
-	uint64_t deadline_ms;           /* for questions to all; TRANSPORT_DEADLINE_MS */
+	uint64_t deadline_ms;           /* for questions to all; ENDPOINTS_DEADLINE_MS */
 	struct endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
 
@@ -46,26 +46,26 @@ struct transport {
 	bool asked_all;                 /* for this name */
 	bool missing;                   /* somebody said that there is no such file */
 	bool rejected;                  /* somebody gave what does not verify */
-	struct transport_candidate *candidates;
+	struct endpoints_candidate *candidates;
 	size_t candidate_count, candidate_cap;
 	char hint[512];                 /* of the first answer that was rejected */
 };
 
-void transport_init(struct transport *t, struct source_list *sources, struct report *report);
-void transport_release(struct transport *t);
+void endpoints_init(struct endpoints *t, struct source_list *sources, struct report *report);
+void endpoints_release(struct endpoints *t);
 
 /* For tuf_client_open(); ctx is t. */
-struct tuf_transport transport_tuf(struct transport *t);
+struct tuf_transport endpoints_tuf(struct endpoints *t);
 
 /* After a refresh, whether it succeeded or not: settles what each endpoint is. */
-void transport_finish(struct transport *t);
+void endpoints_finish(struct endpoints *t);
 
 /* The endpoints in the configuration's order; borrowed. */
-const struct endpoint *transport_endpoints(struct transport *t, size_t *count);
+const struct endpoint *endpoints_all(struct endpoints *t, size_t *count);
 
 /* The root with this digest, from the first endpoint that has it: how trust begins with
  * nothing but a digest. */
-WARN_UNUSED int transport_first_root(struct transport *t, const struct digest *sha256,
+WARN_UNUSED int endpoints_first_root(struct endpoints *t, const struct digest *sha256,
 				     struct buf *out, struct err *e);
 
 #endif

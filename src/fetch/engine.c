@@ -16,7 +16,7 @@ struct engine {
 	int64_t rate_due_us;            /* when the bytes so far should have arrived */
 
 	/* The piece in flight; it outlives a request that fails in the middle. */
-	struct piece_room room;
+	struct pool_piece room;
 	struct sha256 *hash;
 	bool flying;
 	uint32_t piece;
@@ -226,11 +226,11 @@ int engine_run(struct source_list *sources, const struct engine_job *job,
 		return 0;
 	source_list_begin_file(sources);
 	report_begin(g.report, p->name, p->grid.size, p->grid.size - partial_missing_bytes(p));
-	int rc = piece_room_open(&g.room, MIN(p->grid.piece_length, p->grid.size), dir, e);
+	int rc = pool_piece_open(&g.room, MIN(p->grid.piece_length, p->grid.size), dir, e);
 	if (rc == 0)
 		rc = run(&g, e);
 	report_end(g.report, p->name, rc == 0);
-	piece_room_close(&g.room);
+	pool_piece_close(&g.room);
 	return rc == -ERR_CANCELLED
 		? err_hint(e, "run the same command again: finished pieces are kept") : rc;
 }

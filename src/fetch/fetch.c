@@ -16,7 +16,7 @@ void fetch_result_release(struct fetch_result *r)
 	*r = (struct fetch_result){ 0 };
 }
 
-static struct store_variant stored_form(const struct client *c, const struct fetch_plan *p)
+static struct store_variant stored_form(const struct remote *c, const struct fetch_plan *p)
 {
 	struct store_variant v = {
 		.repository = mem_strdup(c->repository), .model = mem_strdup(p->model->id),
@@ -32,7 +32,7 @@ static struct store_variant stored_form(const struct client *c, const struct fet
 	return v;
 }
 
-static int fetch_one(struct client *c, const struct fetch_plan_file *f, uint64_t limit_rate,
+static int fetch_one(struct remote *c, const struct fetch_plan_file *f, uint64_t limit_rate,
 		     struct fetch_file *out, struct err *e)
 {
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
@@ -54,7 +54,7 @@ static int fetch_one(struct client *c, const struct fetch_plan_file *f, uint64_t
 	return rc < 0 ? rc : partial_finish(&p, e);
 }
 
-static int fetch_files(struct client *c, const struct fetch_plan *p, uint64_t limit_rate,
+static int fetch_files(struct remote *c, const struct fetch_plan *p, uint64_t limit_rate,
 		       struct fetch_result *r, struct err *e)
 {
 	r->files = mem_alloc((p->count + 1) * sizeof *r->files);
@@ -79,7 +79,7 @@ static int fetch_files(struct client *c, const struct fetch_plan *p, uint64_t li
 }
 
 /* Is it linked already, as it is? Then nothing needs to be written. */
-static bool is_linked(const struct client *c, const struct store_variant *v)
+static bool is_linked(const struct remote *c, const struct store_variant *v)
 {
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
 	const struct store_variant *old;
@@ -95,7 +95,7 @@ static bool is_linked(const struct client *c, const struct store_variant *v)
 	return true;
 }
 
-static void name_linked(struct client *c, const struct fetch_plan *p, struct fetch_result *r)
+static void name_linked(struct remote *c, const struct fetch_plan *p, struct fetch_result *r)
 {
 	CLEANUP(mem_free_ptr) char *dir =
 		store_variant_dir(c->store, c->repository, p->model->id, p->variant->id);
@@ -103,7 +103,7 @@ static void name_linked(struct client *c, const struct fetch_plan *p, struct fet
 		r->files[i].path = path_join(dir, r->files[i].name);
 }
 
-static int deliver(struct client *c, const struct fetch_plan *p, const char *output,
+static int deliver(struct remote *c, const struct fetch_plan *p, const char *output,
 		   struct fetch_result *r, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
@@ -115,7 +115,7 @@ static int deliver(struct client *c, const struct fetch_plan *p, const char *out
 	return rc;
 }
 
-int fetch_variant(struct client *c, const struct card *model,
+int fetch_variant(struct remote *c, const struct card *model,
 		  const struct card_variant *variant, const struct fetch_options *options,
 		  struct fetch_result *out, struct err *e)
 {

@@ -30,7 +30,7 @@ struct fetch_result {
 void fetch_result_release(struct fetch_result *r);
 
 /* What each source did is in c->sources, also when it fails. */
-WARN_UNUSED int fetch_variant(struct client *c, const struct card *model,
+WARN_UNUSED int fetch_variant(struct remote *c, const struct card *model,
 			      const struct card_variant *variant,
 			      const struct fetch_options *options, struct fetch_result *out,
 			      struct err *e);

@@ -16,7 +16,7 @@ void fetch_plan_release(struct fetch_plan *p)
 	*p = (struct fetch_plan){ 0 };
 }
 
-static int disagree(const struct client *c, const char *path, const char *what, struct err *e)
+static int disagree(const struct remote *c, const char *path, const char *what, struct err *e)
 {
 	err_set(e, ERR_INTEGRITY, "%s: %s: the %s does not agree with the signed target",
 		c->repository, path, what);
@@ -24,23 +24,23 @@ static int disagree(const struct client *c, const char *path, const char *what, 
 }
 
 /* The card is a signed target like the file itself; both must say the same. */
-static int check_target(struct client *c, struct fetch_plan_file *f, struct err *e)
+static int check_target(struct remote *c, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = client_find(c, f->card->path, &t, e);
+	int rc = remote_find(c, f->card->path, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length != f->card->size || !digest_equal(&t.sha256, &f->card->sha256))
 		return disagree(c, f->card->path, "catalog", e);
-	f->key = client_target_key(c, f->card->path, &t);
+	f->key = remote_target_key(c, f->card->path, &t);
 	return 0;
 }
 
-static int load_manifest(struct client *c, struct fetch_plan_file *f, struct err *e)
+static int load_manifest(struct remote *c, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MANIFEST_SUFFIX, f->card->path);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	int rc = client_target(c, path, MANIFEST_MAX_BYTES, &bytes, e);
+	int rc = remote_target(c, path, MANIFEST_MAX_BYTES, &bytes, e);
 	if (rc == 0)
 		rc = manifest_parse(buf_str(&bytes), bytes.len, path, &f->manifest, e);
 	if (rc < 0)
@@ -51,7 +51,7 @@ static int load_manifest(struct client *c, struct fetch_plan_file *f, struct err
 	return 0;
 }
 
-static int count_missing(struct client *c, struct fetch_plan_file *f, struct err *e)
+static int count_missing(struct remote *c, struct fetch_plan_file *f, struct err *e)
 {
 	const struct grid *grid = &f->manifest.grid;
 	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
@@ -68,7 +68,7 @@ static int count_missing(struct client *c, struct fetch_plan_file *f, struct err
 	return 0;
 }
 
-static int not_here(const struct client *c, const struct fetch_plan_file *f, struct err *e)
+static int not_here(const struct remote *c, const struct fetch_plan_file *f, struct err *e)
 {
 	if (c->store->read_only) {
 		err_set(e, ERR_SYSTEM, "%s is not in the store, and the store %s is read-only",
@@ -79,7 +79,7 @@ static int not_here(const struct client *c, const struct fetch_plan_file *f, str
 	return err_hint(e, "run the same command without --offline");
 }
 
-static int plan_one(struct client *c, struct fetch_plan_file *f, bool check_blobs,
+static int plan_one(struct remote *c, struct fetch_plan_file *f, bool check_blobs,
 		    struct err *e)
 {
 	int rc = check_target(c, f, e);
@@ -105,7 +105,7 @@ static int plan_one(struct client *c, struct fetch_plan_file *f, bool check_blob
 	return rc < 0 ? rc : count_missing(c, f, e);
 }
 
-int fetch_plan_make(struct client *c, const struct card *model,
+int fetch_plan_make(struct remote *c, const struct card *model,
 		    const struct card_variant *variant, bool check_blobs,
 		    struct fetch_plan *out, struct err *e)
 {

@@ -23,7 +23,7 @@ static int nameless_file(const char *dir, uint64_t size, int *fd, struct err *e)
 	return rc ? err_sys(e, rc, "%s: room for a piece", dir) : 0;
 }
 
-int piece_room_open(struct piece_room *r, uint64_t size, const char *dir, struct err *e)
+int pool_piece_open(struct pool_piece *r, uint64_t size, const char *dir, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -36,13 +36,13 @@ int piece_room_open(struct piece_room *r, uint64_t size, const char *dir, struct
 	void *data = mmap(NULL, MAX(size, 1), PROT_READ | PROT_WRITE, flags, fd, 0);
 	if (data == MAP_FAILED)
 		return err_sys(e, errno, "room for a piece");
-	*r = (struct piece_room){ .data = data, .size = MAX(size, 1) };
+	*r = (struct pool_piece){ .data = data, .size = MAX(size, 1) };
 	return 0;
 }
 
-void piece_room_close(struct piece_room *r)
+void pool_piece_close(struct pool_piece *r)
 {
 	if (r->data)
 		munmap(r->data, r->size);
-	*r = (struct piece_room){ 0 };
+	*r = (struct pool_piece){ 0 };
 }

@@ -11,14 +11,14 @@
 
 #define PIECE_MEMORY_MAX (64 * MIB)
 
-struct piece_room {
+struct pool_piece {
 	unsigned char *data;
 	size_t size;
 };
 
 /* dir: where a nameless file may be made. */
-WARN_UNUSED int piece_room_open(struct piece_room *r, uint64_t size, const char *dir,
+WARN_UNUSED int pool_piece_open(struct pool_piece *r, uint64_t size, const char *dir,
 				struct err *e);
-void piece_room_close(struct piece_room *r);    /* safe twice; for CLEANUP */
+void pool_piece_close(struct pool_piece *r);    /* safe twice; for CLEANUP */
 
 #endif

@@ -17,12 +17,12 @@
 
 /* -- configuration --------------------------------------------------------------------- */
 
-static int read_fetch_section(const struct conf *c, struct client *client, struct err *e)
+static int read_fetch_section(const struct conf *c, struct remote *client, struct err *e)
 {
 	static const char *const keys[] = { "limit-rate", "stall-time", "retries",
 					    "timestamp-deadline", NULL };
 	const struct conf_section *s = conf_find(c, "fetch", "");
-	uint64_t retries = DEFAULT_RETRIES, deadline_s = TRANSPORT_DEADLINE_MS / 1000;
+	uint64_t retries = DEFAULT_RETRIES, deadline_s = ENDPOINTS_DEADLINE_MS / 1000;
 	if (!s)
 		return 0;
 	int rc = conf_check_keys(c, s, keys, e);
@@ -55,7 +55,7 @@ static char *endpoint_url(const struct conf *c, const char *word)
 }
 
 static int add_endpoints(const struct conf *c, const struct conf_section *s,
-			 struct client *client, struct err *e)
+			 struct remote *client, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list words = { 0 };
 	conf_get_words(s, "metadata", &words);
@@ -105,7 +105,7 @@ static int begin_with_file(const char *dir, const char *root, struct err *e)
 	return rc < 0 && !err_is(e, ERR_SYSTEM) ? err_context(e, "%s", root) : rc;
 }
 
-static int begin_with_digest(struct client *client, const char *dir, const char *hex, bool anew,
+static int begin_with_digest(struct remote *client, const char *dir, const char *hex, bool anew,
 			     struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(ROOT_MAX);
@@ -119,12 +119,12 @@ static int begin_with_digest(struct client *client, const char *dir, const char 
 		return err_hint(e, "if the publisher began anew, remove %s; be sure of the new "
 				   "root first", dir);
 	}
-	int rc = transport_first_root(&client->transport, &want, &bytes, e);
+	int rc = endpoints_first_root(&client->transport, &want, &bytes, e);
 	return rc < 0 ? rc : tuf_client_init(dir, buf_str(&bytes), bytes.len, e);
 }
 
 /* anew: what is stored is damaged. */
-static int begin_trust(const struct conf *c, const struct conf_section *s, struct client *client,
+static int begin_trust(const struct conf *c, const struct conf_section *s, struct remote *client,
 		       const char *dir, bool anew, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *root = conf_get_path(c, s, "root");
@@ -142,7 +142,7 @@ static int begin_trust(const struct conf *c, const struct conf_section *s, struc
 
 /* -- trust ------------------------------------------------------------------------------- */
 
-static int offline_hint(const struct client *c, struct err *e)
+static int offline_hint(const struct remote *c, struct err *e)
 {
 	if (!c->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
 		return -(int)e->class;
@@ -157,11 +157,11 @@ static int64_t now_s(void)
 	return (int64_t)time(NULL);
 }
 
-static int open_trust(const struct conf *c, const struct conf_section *s, struct client *client,
+static int open_trust(const struct conf *c, const struct conf_section *s, struct remote *client,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(client->store, client->repository);
-	struct tuf_transport transport = transport_tuf(&client->transport);
+	struct tuf_transport transport = endpoints_tuf(&client->transport);
 	struct tuf_limits limits = tuf_limits_default;
 	struct err why = ERR_INIT;
 	uint64_t most = limits.targets;
@@ -187,10 +187,10 @@ static int open_trust(const struct conf *c, const struct conf_section *s, struct
 	return rc;
 }
 
-static void tell_endpoints(struct client *client)
+static void tell_endpoints(struct remote *client)
 {
 	size_t count;
-	const struct endpoint *p = transport_endpoints(&client->transport, &count);
+	const struct endpoint *p = endpoints_all(&client->transport, &count);
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(mem_free_ptr) char *version = p[i].has_version
 			? mem_printf(", timestamp version %llu", (unsigned long long)p[i].version)
@@ -202,30 +202,30 @@ static void tell_endpoints(struct client *client)
 }
 
 /* Completes what the TUF client says: which endpoint it was, and the way out. */
-static int metadata_fault(struct client *c, struct err *e)
+static int metadata_fault(struct remote *c, struct err *e)
 {
 	size_t count;
 	if (c->offline || !err_is(e, ERR_INTEGRITY))
 		return offline_hint(c, e);
 	/* Of several, the transport has named each. */
-	const struct endpoint *p = transport_endpoints(&c->transport, &count);
+	const struct endpoint *p = endpoints_all(&c->transport, &count);
 	if (count == 1 && p->state == ENDPOINT_REJECTED && !strstr(e->text, p->source->id))
 		err_context(e, "%s", p->source->id);
 	return err_hint(e, "this is not what the publisher signed: add another mirror's URL to "
 			   "'metadata', or tell the publisher");
 }
 
-int client_find(struct client *c, const char *path, struct tuf_target *out, struct err *e)
+int remote_find(struct remote *c, const char *path, struct tuf_target *out, struct err *e)
 {
 	int rc = tuf_client_target(c->tuf, path, out, e);
 	return rc < 0 ? metadata_fault(c, e) : 0;
 }
 
-static int refresh(struct client *client, struct err *e)
+static int refresh(struct remote *client, struct err *e)
 {
 	if (!client->offline) {
 		int rc = tuf_client_refresh(client->tuf, e);
-		transport_finish(&client->transport);
+		endpoints_finish(&client->transport);
 		tell_endpoints(client);
 		return rc < 0 ? metadata_fault(client, e) : 0;
 	}
@@ -240,13 +240,13 @@ static int refresh(struct client *client, struct err *e)
 
 /* -- small targets ----------------------------------------------------------------------- */
 
-char *client_target_key(const struct client *c, const char *path, const struct tuf_target *t)
+char *remote_target_key(const struct remote *c, const char *path, const struct tuf_target *t)
 {
 	CLEANUP(mem_free_ptr) char *name = tuf_client_target_name(c->tuf, path, t);
 	return mem_printf("targets/%s", name);
 }
 
-static char *cache_path(const struct client *c, const struct digest *d)
+static char *cache_path(const struct remote *c, const struct digest *d)
 {
 	char hex[DIGEST_HEX];
 	CLEANUP(mem_free_ptr) char *dir = store_cache_dir(c->store, c->repository);
@@ -271,10 +271,10 @@ static bool cache_load(const char *path, const struct tuf_target *t, struct buf 
 	return true;
 }
 
-static int download(struct client *c, const char *path, const struct tuf_target *t,
+static int download(struct remote *c, const char *path, const struct tuf_target *t,
 		    const char *cached, struct buf *out, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *key = client_target_key(c, path, t);
+	CLEANUP(mem_free_ptr) char *key = remote_target_key(c, path, t);
 	if (c->offline) {
 		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", c->repository, path);
 		return offline_hint(c, e);
@@ -285,11 +285,11 @@ static int download(struct client *c, const char *path, const struct tuf_target 
 	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, 0644, e);
 }
 
-int client_target(struct client *c, const char *path, uint64_t max_bytes, struct buf *out,
+int remote_target(struct remote *c, const char *path, uint64_t max_bytes, struct buf *out,
 		  struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = client_find(c, path, &t, e);
+	int rc = remote_find(c, path, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length > max_bytes)
@@ -314,7 +314,7 @@ static bool is_readable(const struct catalog_mirror *m)
 }
 
 /* The catalog's mirrors in their order, then the endpoints that are none of them. */
-static void rank_sources(struct client *c)
+static void rank_sources(struct remote *c)
 {
 	struct source_list *l = &c->sources;
 	size_t placed = 0;
@@ -334,10 +334,10 @@ static void rank_sources(struct client *c)
 	}
 }
 
-static int load_catalog(struct client *c, struct err *e)
+static int load_catalog(struct remote *c, struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	int rc = client_target(c, CATALOG_TARGET, CATALOG_MAX_BYTES, &bytes, e);
+	int rc = remote_target(c, CATALOG_TARGET, CATALOG_MAX_BYTES, &bytes, e);
 	if (rc == 0)
 		rc = catalog_parse(buf_str(&bytes), bytes.len, CATALOG_TARGET, &c->catalog, e);
 	if (rc == 0)
@@ -347,7 +347,7 @@ static int load_catalog(struct client *c, struct err *e)
 
 /* -- opening ------------------------------------------------------------------------------- */
 
-static int configure(const struct conf *c, const struct conf_section *s, struct client *client,
+static int configure(const struct conf *c, const struct conf_section *s, struct remote *client,
 		     struct err *e)
 {
 	int rc = conf_check_keys(c, s, catalog_repository_keys, e);
@@ -361,7 +361,7 @@ static int configure(const struct conf *c, const struct conf_section *s, struct 
 }
 
 static int connect_trust(const struct conf *c, const struct conf_section *s,
-			 struct client *client, struct err *e)
+			 struct remote *client, struct err *e)
 {
 	int rc = open_trust(c, s, client, e);
 	if (rc == 0)
@@ -373,8 +373,8 @@ static int connect_trust(const struct conf *c, const struct conf_section *s,
 
 /* Reads the configuration and asks nobody. */
 static int prepare(const struct conf *c, const char *repository, const struct store *s,
-		   const struct client_options *options, const struct conf_section **section,
-		   struct client **out, struct err *e)
+		   const struct remote_options *options, const struct conf_section **section,
+		   struct remote **out, struct err *e)
 {
 	*section = conf_find(c, "repository", repository);
 	if (!*section) {
@@ -382,7 +382,7 @@ static int prepare(const struct conf *c, const char *repository, const struct st
 			c->path ? c->path : "ferry.conf");
 		return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
 	}
-	CLEANUP_PTR(client_free) struct client *client = NEW(struct client);
+	CLEANUP_PTR(remote_free) struct remote *client = NEW(struct remote);
 	client->repository = mem_strdup(repository);
 	client->store = s;
 	client->report = options->report;
@@ -390,7 +390,7 @@ static int prepare(const struct conf *c, const char *repository, const struct st
 	client->sources = (struct source_list){ .kinds = options->kinds,
 						.clock = &source_real_clock,
 						.max_failures = DEFAULT_RETRIES };
-	transport_init(&client->transport, &client->sources, options->report);
+	endpoints_init(&client->transport, &client->sources, options->report);
 	if (s->read_only && !options->offline)
 		report_warn(options->report, "the store %s is read-only: using what is in it",
 			    s->home);
@@ -400,11 +400,11 @@ static int prepare(const struct conf *c, const char *repository, const struct st
 	return 0;
 }
 
-int client_open(const struct conf *c, const char *repository, const struct store *s,
-		const struct client_options *options, struct client **out, struct err *e)
+int remote_open(const struct conf *c, const char *repository, const struct store *s,
+		const struct remote_options *options, struct remote **out, struct err *e)
 {
 	const struct conf_section *section;
-	CLEANUP_PTR(client_free) struct client *client = NULL;
+	CLEANUP_PTR(remote_free) struct remote *client = NULL;
 	int rc = prepare(c, repository, s, options, &section, &client, e);
 	if (rc == 0)
 		rc = connect_trust(c, section, client, e);
@@ -414,13 +414,13 @@ int client_open(const struct conf *c, const char *repository, const struct store
 	return 0;
 }
 
-int client_inspect(const struct conf *c, const char *repository, const struct store *s,
-		   const struct client_options *options, struct client **out, struct err *why,
+int remote_inspect(const struct conf *c, const char *repository, const struct store *s,
+		   const struct remote_options *options, struct remote **out, struct err *why,
 		   struct err *e)
 {
 	const struct conf_section *section;
 	struct err ignored = ERR_INIT;
-	CLEANUP_PTR(client_free) struct client *client = NULL;
+	CLEANUP_PTR(remote_free) struct remote *client = NULL;
 	const char *unused;
 	int rc = prepare(c, repository, s, options, &section, &client, e);
 	if (rc < 0)
@@ -439,13 +439,13 @@ int client_inspect(const struct conf *c, const char *repository, const struct st
 	return 0;
 }
 
-void client_free(struct client *c)
+void remote_free(struct remote *c)
 {
 	if (!c)
 		return;
 	tuf_client_close(c->tuf);
 	catalog_release(&c->catalog);
-	transport_release(&c->transport);
+	endpoints_release(&c->transport);
 	source_list_release(&c->sources);
 	free(c->repository);
 	free(c);

@@ -15,22 +15,22 @@
 #include "store/store.h"
 #include "settings/conf.h"
 
-struct client_options {
+struct remote_options {
 	bool offline;           /* no request is made */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
 };
 
-struct client {
+struct remote {
 	char *repository;               /* NAME of [repository.NAME] */
 	const struct store *store;      /* borrowed */
 	struct report *report;
 	bool offline;
-	const char *expired;            /* offline, and by client_inspect(): the role that has
+	const char *expired;            /* offline, and by remote_inspect(): the role that has
 					   expired, or NULL */
 	uint64_t limit_rate;            /* [fetch] limit-rate; 0: none */
 	struct source_list sources;     /* the catalog's mirrors by priority, then endpoints */
-	struct transport transport;
+	struct endpoints transport;
 	struct tuf_client *tuf;
 	struct catalog catalog;
 };
@@ -42,53 +42,53 @@ struct client {
  * ERR_USAGE when the section has no metadata URL or no pinned root; ERR_INTEGRITY when
  * nothing valid is to be had; ERR_NOT_FOUND offline when there is nothing yet.
  */
-WARN_UNUSED int client_open(const struct conf *c, const char *repository,
-			    const struct store *s, const struct client_options *options,
-			    struct client **out, struct err *e);
+WARN_UNUSED int remote_open(const struct conf *c, const char *repository,
+			    const struct store *s, const struct remote_options *options,
+			    struct remote **out, struct err *e);
 /* The same for looking after a repository: what goes wrong once the configuration was read is
  * told in *why (unset: nothing), and the client is there all the same, with what its endpoints
  * turned out to be and what was trusted before. tuf is NULL then when no trust has begun, and the catalog is empty. */
-WARN_UNUSED int client_inspect(const struct conf *c, const char *repository,
-			       const struct store *s, const struct client_options *options,
-			       struct client **out, struct err *why, struct err *e);
-void client_free(struct client *c);
-DEFINE_CLEANUP(struct client, client_free);
+WARN_UNUSED int remote_inspect(const struct conf *c, const char *repository,
+			       const struct store *s, const struct remote_options *options,
+			       struct remote **out, struct err *why, struct err *e);
+void remote_free(struct remote *c);
+DEFINE_CLEANUP(struct remote, remote_free);
 
 /* Sessions with several repositories, and why others could not be opened. */
-struct clients_failure {
+struct remotes_failure {
 	char *repository;
 	struct err why;
 };
-struct clients {
-	struct client **at;
+struct remotes {
+	struct remote **at;
 	size_t count, cap;
-	struct clients_failure *failed;
+	struct remotes_failure *failed;
 	size_t failed_count, failed_cap;
 };
-void clients_release(struct clients *c);
+void remotes_release(struct remotes *c);
 
 /* The repository `name`, or with NULL every one that has metadata URLs. One that fails is
  * warned about when another works; when none does, the first error is returned. */
-WARN_UNUSED int clients_open(const struct conf *c, const char *name, const struct store *s,
-			     const struct client_options *options, struct clients *out,
+WARN_UNUSED int remotes_open(const struct conf *c, const char *name, const struct store *s,
+			     const struct remote_options *options, struct remotes *out,
 			     struct err *e);
 
 /* Finds the model and variant of a reference among the sessions. ERR_NOT_FOUND with
  * suggestions; ERR_USAGE when several repositories have it and none was named. */
-WARN_UNUSED int clients_resolve(const struct clients *all, const struct reference *r,
-				struct client **client, const struct card **model,
+WARN_UNUSED int remotes_resolve(const struct remotes *all, const struct reference *r,
+				struct remote **client, const struct card **model,
 				const struct card_variant **variant, struct err *e);
 
 /* A small target's verified bytes: from the cache, else downloaded. Replaces out.
  * ERR_NOT_FOUND offline when it is not in the cache. */
-WARN_UNUSED int client_target(struct client *c, const char *path, uint64_t max_bytes,
+WARN_UNUSED int remote_target(struct remote *c, const char *path, uint64_t max_bytes,
 			      struct buf *out, struct err *e);
 
 /* What the signed metadata says of a target: tuf_client_target(), with a way out in the hint. */
-WARN_UNUSED int client_find(struct client *c, const char *path, struct tuf_target *out,
+WARN_UNUSED int remote_find(struct remote *c, const char *path, struct tuf_target *out,
 			    struct err *e);
 
 /* The key under which mirrors have the target. Caller frees. */
-char *client_target_key(const struct client *c, const char *path, const struct tuf_target *t);
+char *remote_target_key(const struct remote *c, const char *path, const struct tuf_target *t);
 
 #endif

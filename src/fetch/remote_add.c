@@ -57,7 +57,7 @@ static int check_url(const char *word, char **out, struct err *e)
 	return 0;
 }
 
-static int check_urls(const struct enrol *what, struct str_list *urls, struct err *e)
+static int check_urls(const struct remote_add *what, struct str_list *urls, struct err *e)
 {
 	for (size_t i = 0; i < what->url_count; i++) {
 		char *url = NULL;
@@ -83,13 +83,13 @@ static int read_root(const char *path, struct buf *root, struct err *e)
 
 /* -- the section ----------------------------------------------------------------------------- */
 
-char *enrol_pin_path(const char *conf_path, const char *name)
+char *remote_add_pin_path(const char *conf_path, const char *name)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(conf_path);
 	return mem_printf("%s/%s.root.json", dir, name);
 }
 
-static void write_section(const struct enrol *what, const struct str_list *urls, struct buf *out)
+static void write_section(const struct remote_add *what, const struct str_list *urls, struct buf *out)
 {
 	buf_addf(out, "[repository.%s]\nmetadata =", what->name);
 	for (size_t i = 0; i < urls->count; i++)
@@ -105,7 +105,7 @@ static void write_section(const struct enrol *what, const struct str_list *urls,
 	}
 }
 
-int enrol_read_conf(const char *path, struct buf *text, struct conf *conf, struct err *e)
+int remote_add_read_conf(const char *path, struct buf *text, struct conf *conf, struct err *e)
 {
 	int rc = file_exists(path) ? file_read_all(path, text, e) : 0;
 	if (rc < 0)
@@ -114,11 +114,11 @@ int enrol_read_conf(const char *path, struct buf *text, struct conf *conf, struc
 }
 
 /* The configuration with the section; refused when the name is taken. */
-static int compose(const struct enrol *what, const char *section, struct buf *text,
+static int compose(const struct remote_add *what, const char *section, struct buf *text,
 		   struct err *e)
 {
 	CLEANUP(conf_release) struct conf conf = { 0 };
-	int rc = enrol_read_conf(what->conf_path, text, &conf, e);
+	int rc = remote_add_read_conf(what->conf_path, text, &conf, e);
 	if (rc < 0)
 		return rc;
 	const struct conf_section *taken = conf_find(&conf, "repository", what->name);
@@ -130,7 +130,7 @@ static int compose(const struct enrol *what, const char *section, struct buf *te
 			what->name);
 }
 
-int enrol_write_conf(const char *path, const struct buf *text, struct err *e)
+int remote_add_write_conf(const char *path, const struct buf *text, struct err *e)
 {
 	/* A link stays one, and points to the new text. */
 	char *real = realpath(path, NULL);
@@ -146,7 +146,7 @@ int enrol_write_conf(const char *path, const struct buf *text, struct err *e)
 	return err_hint(e, "--config FILE names another one");
 }
 
-int enrol_lock(const struct store *s, int *fd, struct err *e)
+int remote_add_lock(const struct store *s, int *fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(s->home, ".configuring");
 	return s->read_only ? 0 : file_lock(path, true, fd, e);
@@ -187,9 +187,9 @@ static int scratch_open(const struct store *s, struct store *out, struct err *e)
 }
 
 /* Opens the session as the new configuration will, with the trust in `trust`. */
-static int bootstrap(const struct enrol *what, const struct buf *text, const struct buf *root,
-		     const struct store *trust, const struct client_options *options,
-		     struct client **out, struct err *e)
+static int bootstrap(const struct remote_add *what, const struct buf *text, const struct buf *root,
+		     const struct store *trust, const struct remote_options *options,
+		     struct remote **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(trust, what->name);
 	CLEANUP(conf_release) struct conf conf = { 0 };
@@ -198,11 +198,11 @@ static int bootstrap(const struct enrol *what, const struct buf *text, const str
 		rc = tuf_client_init(dir, buf_str(root), root->len, e);
 	if (rc < 0)
 		return err_is(e, ERR_INTEGRITY) ? err_context(e, "%s", what->root) : rc;
-	return client_open(&conf, what->name, trust, options, out, e);
+	return remote_open(&conf, what->name, trust, options, out, e);
 }
 
 /* From the scratch folder to where the client looks. */
-static int settle_trust(const struct enrol *what, const struct store *from, const struct store *to,
+static int settle_trust(const struct remote_add *what, const struct store *from, const struct store *to,
 			struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *source = store_trust_dir(from, what->name);
@@ -230,12 +230,12 @@ static int check_pin(const char *pin, const struct buf *root, struct err *e)
 	return err_hint(e, "if it is of no use any more, remove it; be sure of the new root first");
 }
 
-static int write_all(const struct enrol *what, const char *section, const struct buf *root,
+static int write_all(const struct remote_add *what, const char *section, const struct buf *root,
 		     const char *pin, const struct store *s, struct err *e)
 {
 	CLEANUP(file_close) int lock = -1;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(ENROL_CONF_MAX);
-	int rc = enrol_lock(s, &lock, e);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
+	int rc = remote_add_lock(s, &lock, e);
 	/* Again: the file may have changed meanwhile. */
 	if (rc == 0)
 		rc = compose(what, section, &text, e);
@@ -243,16 +243,16 @@ static int write_all(const struct enrol *what, const char *section, const struct
 		rc = file_mkdirs_for(what->conf_path, 0755, e);
 	if (rc == 0 && pin && !file_exists(pin))
 		rc = file_write_atomic(pin, root->data, root->len, 0644, e);
-	return rc < 0 ? rc : enrol_write_conf(what->conf_path, &text, e);
+	return rc < 0 ? rc : remote_add_write_conf(what->conf_path, &text, e);
 }
 
-static int add(const struct enrol *what, const char *section, const struct buf *root,
-	       const char *pin, const struct store *s, const struct client_options *options,
-	       struct client **out, struct err *e)
+static int add(const struct remote_add *what, const char *section, const struct buf *root,
+	       const char *pin, const struct store *s, const struct remote_options *options,
+	       struct remote **out, struct err *e)
 {
 	CLEANUP(scratch_release) struct store scratch = { 0 };
-	CLEANUP(buf_release) struct buf text = BUF_INIT(ENROL_CONF_MAX);
-	CLEANUP_PTR(client_free) struct client *client = NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
+	CLEANUP_PTR(remote_free) struct remote *client = NULL;
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(s, what->name);
 	/* What was trusted before under this name goes on: it knows which versions were seen. */
 	bool known = tuf_client_is_initialised(dir);
@@ -272,13 +272,13 @@ static int add(const struct enrol *what, const char *section, const struct buf *
 	return 0;
 }
 
-int enrol_add(const struct enrol *what, const struct store *s,
-	      const struct client_options *options, struct client **client, char **pin,
+int remote_add(const struct remote_add *what, const struct store *s,
+	      const struct remote_options *options, struct remote **client, char **pin,
 	      struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
 	CLEANUP(buf_release) struct buf root = BUF_INIT(tuf_limits_default.root);
-	CLEANUP(buf_release) struct buf section = BUF_INIT(ENROL_CONF_MAX);
+	CLEANUP(buf_release) struct buf section = BUF_INIT(REMOTE_ADD_CONF_MAX);
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	struct digest d;
 	int rc = check_name(what->name, e);
@@ -298,7 +298,7 @@ int enrol_add(const struct enrol *what, const struct store *s,
 	if (rc < 0)
 		return rc;
 	if (what->root) {
-		path = enrol_pin_path(what->conf_path, what->name);
+		path = remote_add_pin_path(what->conf_path, what->name);
 		rc = check_pin(path, &root, e);
 	}
 	tidy(s);

@@ -13,7 +13,7 @@
 
 #include "fetch/remote.h"
 
-struct enrol {
+struct remote_add {
 	const char *conf_path;          /* need not be there yet */
 	const char *name;
 	char *const *urls;              /* a folder may stand for its file:// URL */
@@ -28,18 +28,18 @@ struct enrol {
  * caller frees.
  *
  * ERR_USAGE for a bad name, URL, hash or root file; ERR_CONFLICT when the name is taken, in
- * the configuration or by another repository's trust; else what client_open() returns.
+ * the configuration or by another repository's trust; else what remote_open() returns.
  */
-WARN_UNUSED int enrol_add(const struct enrol *what, const struct store *s,
-			  const struct client_options *options, struct client **client,
+WARN_UNUSED int remote_add(const struct remote_add *what, const struct store *s,
+			  const struct remote_options *options, struct remote **client,
 			  char **pin, struct err *e);
 
-struct enrol_removed {
+struct remote_removed {
 	bool section;           /* there was one */
 	struct str_list purged; /* files and folders that were removed */
 	struct str_list kept;   /* those that purging would remove */
 };
-void enrol_removed_release(struct enrol_removed *r);
+void remote_removed_release(struct remote_removed *r);
 
 /*
  * Takes the section out, and with `purge` removes the trust folder and the NAME.root.json beside
@@ -49,7 +49,7 @@ void enrol_removed_release(struct enrol_removed *r);
  * ERR_NOT_FOUND when there is nothing of that name; ERR_USAGE when the section says more
  * than how to fetch: then it is the publisher's.
  */
-WARN_UNUSED int enrol_remove(const char *conf_path, const char *name, const struct store *s,
-			     bool purge, struct enrol_removed *out, struct err *e);
+WARN_UNUSED int remote_remove(const char *conf_path, const char *name, const struct store *s,
+			     bool purge, struct remote_removed *out, struct err *e);
 
 #endif

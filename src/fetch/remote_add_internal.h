@@ -1,18 +1,18 @@
-/* Shared by enrol.c and enrol_remove.c. */
+/* Shared by enrol.c and remote_remove.c. */
 #ifndef FERRY_FETCH_REMOTE_ADD_INTERNAL_H
 #define FERRY_FETCH_REMOTE_ADD_INTERNAL_H
 
 #include "fetch/remote_add.h"
 
-#define ENROL_CONF_MAX MIB
+#define REMOTE_ADD_CONF_MAX MIB
 
 /* Where the pinned root is kept: NAME.root.json beside the configuration. Caller frees. */
-char *enrol_pin_path(const char *conf_path, const char *name);
+char *remote_add_pin_path(const char *conf_path, const char *name);
 /* The text and what it says; both empty when there is no file. */
-WARN_UNUSED int enrol_read_conf(const char *path, struct buf *text, struct conf *conf,
+WARN_UNUSED int remote_add_read_conf(const char *path, struct buf *text, struct conf *conf,
 				struct err *e);
-WARN_UNUSED int enrol_write_conf(const char *path, const struct buf *text, struct err *e);
+WARN_UNUSED int remote_add_write_conf(const char *path, const struct buf *text, struct err *e);
 /* Keeps two processes from losing each other's change, where there are locks. */
-WARN_UNUSED int enrol_lock(const struct store *s, int *fd, struct err *e);
+WARN_UNUSED int remote_add_lock(const struct store *s, int *fd, struct err *e);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void enrol_removed_release(struct enrol_removed *r)
+void remote_removed_release(struct remote_removed *r)
 {
 	str_list_release(&r->purged);
 	str_list_release(&r->kept);
@@ -57,7 +57,7 @@ static int not_there(const struct conf *c, const char *name, struct err *e)
 		    : err_hint(e, "see `ferry repository list`");
 }
 
-static void purge(const char *path, bool really, struct enrol_removed *out)
+static void purge(const char *path, bool really, struct remote_removed *out)
 {
 	if (!file_exists(path))
 		return;
@@ -67,12 +67,12 @@ static void purge(const char *path, bool really, struct enrol_removed *out)
 }
 
 static int remove_section(const char *conf_path, const char *name, bool optional, bool *pinned,
-			  struct enrol_removed *out, struct err *e)
+			  struct remote_removed *out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(ENROL_CONF_MAX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
 	CLEANUP(conf_release) struct conf conf = { 0 };
-	CLEANUP(mem_free_ptr) char *own = enrol_pin_path(conf_path, name);
-	int rc = enrol_read_conf(conf_path, &text, &conf, e);
+	CLEANUP(mem_free_ptr) char *own = remote_add_pin_path(conf_path, name);
+	int rc = remote_add_read_conf(conf_path, &text, &conf, e);
 	if (rc < 0)
 		return rc;
 	const struct conf_section *s = conf_find(&conf, "repository", name), *other;
@@ -89,22 +89,22 @@ static int remove_section(const char *conf_path, const char *name, bool optional
 	if (rc == 0)
 		rc = conf_edit_remove(&text, conf_path, "repository", name, e);
 	if (rc == 0)
-		rc = enrol_write_conf(conf_path, &text, e);
+		rc = remote_add_write_conf(conf_path, &text, e);
 	out->section = rc == 0;
 	return rc;
 }
 
-int enrol_remove(const char *conf_path, const char *name, const struct store *s, bool with_trust,
-		 struct enrol_removed *out, struct err *e)
+int remote_remove(const char *conf_path, const char *name, const struct store *s, bool with_trust,
+		 struct remote_removed *out, struct err *e)
 {
 	CLEANUP(file_close) int lock = -1;
 	bool pinned;
 	if (!path_is_id(name))
 		return err_set(e, ERR_USAGE, "'%s' cannot be a repository's name", name);
 	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(s, name);
-	CLEANUP(mem_free_ptr) char *pin = enrol_pin_path(conf_path, name);
+	CLEANUP(mem_free_ptr) char *pin = remote_add_pin_path(conf_path, name);
 	bool left = file_exists(trust) || file_exists(pin);
-	int rc = enrol_lock(s, &lock, e);
+	int rc = remote_add_lock(s, &lock, e);
 	if (rc == 0)
 		rc = remove_section(conf_path, name, with_trust && left, &pinned, out, e);
 	if (rc < 0)

@@ -5,15 +5,15 @@
 
 #include <string.h>
 
-void clients_release(struct clients *c)
+void remotes_release(struct remotes *c)
 {
 	for (size_t i = 0; i < c->count; i++)
-		client_free(c->at[i]);
+		remote_free(c->at[i]);
 	for (size_t i = 0; i < c->failed_count; i++)
 		free(c->failed[i].repository);
 	free(c->failed);
 	free(c->at);
-	*c = (struct clients){ 0 };
+	*c = (struct remotes){ 0 };
 }
 
 /* Is it a client's section? A publisher's own needs no URLs. */
@@ -44,11 +44,11 @@ static bool is_fatal(const struct err *e)
 }
 
 static int open_one(const struct conf *c, const char *name, const struct store *s,
-		    const struct client_options *options, struct clients *all, struct err *e)
+		    const struct remote_options *options, struct remotes *all, struct err *e)
 {
-	struct client *client;
+	struct remote *client;
 	struct err why = ERR_INIT;
-	if (client_open(c, name, s, options, &client, &why) == 0) {
+	if (remote_open(c, name, s, options, &client, &why) == 0) {
 		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
 		all->at[all->count++] = client;
 		return 0;
@@ -60,14 +60,14 @@ static int open_one(const struct conf *c, const char *name, const struct store *
 	all->failed = mem_grow(all->failed, all->failed_count, &all->failed_cap,
 			       sizeof *all->failed);
 	all->failed[all->failed_count++] =
-		(struct clients_failure){ .repository = mem_strdup(name), .why = why };
+		(struct remotes_failure){ .repository = mem_strdup(name), .why = why };
 	return 0;
 }
 
-int clients_open(const struct conf *c, const char *name, const struct store *s,
-		 const struct client_options *options, struct clients *out, struct err *e)
+int remotes_open(const struct conf *c, const char *name, const struct store *s,
+		 const struct remote_options *options, struct remotes *out, struct err *e)
 {
-	CLEANUP(clients_release) struct clients all = { 0 };
+	CLEANUP(remotes_release) struct remotes all = { 0 };
 	const struct conf_section *section;
 	int rc = 0;
 	/* A typo in the very key that makes a section a client's is told as one. */
@@ -87,11 +87,11 @@ int clients_open(const struct conf *c, const char *name, const struct store *s,
 	for (size_t i = 0; i < all.failed_count; i++)
 		report_warn(options->report, "%s", all.failed[i].why.text);
 	*out = all;
-	all = (struct clients){ 0 };
+	all = (struct remotes){ 0 };
 	return 0;
 }
 
-static int ambiguous(const struct reference *r, const struct client *a, const struct client *b,
+static int ambiguous(const struct reference *r, const struct remote *a, const struct remote *b,
 		     struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s is in several repositories: %s and %s", r->model,
@@ -99,7 +99,7 @@ static int ambiguous(const struct reference *r, const struct client *a, const st
 	return err_hint(e, "say which: %s/%s", a->repository, r->model);
 }
 
-static int not_open(const struct clients *all, const char *repository, struct err *e)
+static int not_open(const struct remotes *all, const char *repository, struct err *e)
 {
 	for (size_t i = 0; i < all->failed_count; i++)
 		if (strcmp(all->failed[i].repository, repository) == 0) {
@@ -110,13 +110,13 @@ static int not_open(const struct clients *all, const char *repository, struct er
 	return err_hint(e, "name a repository of the configuration, or leave it out");
 }
 
-int clients_resolve(const struct clients *all, const struct reference *r,
-		    struct client **client, const struct card **model,
+int remotes_resolve(const struct remotes *all, const struct reference *r,
+		    struct remote **client, const struct card **model,
 		    const struct card_variant **variant, struct err *e)
 {
-	struct client *found = NULL, *near = NULL;
+	struct remote *found = NULL, *near = NULL;
 	for (size_t i = 0; i < all->count; i++) {
-		struct client *c = all->at[i];
+		struct remote *c = all->at[i];
 		struct err why = ERR_INIT;
 		const struct card *m;
 		const struct card_variant *v;

@@ -8,7 +8,7 @@
 
 /* -- what the commands share --------------------------------------------------------------- */
 
-json_t *repository_roles_json(const struct client *c)
+json_t *repository_roles_json(const struct remote *c)
 {
 	struct tuf_role_state states[4];
 	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
@@ -25,10 +25,10 @@ json_t *repository_roles_json(const struct client *c)
 	return roles;
 }
 
-json_t *repository_endpoints_json(struct client *c)
+json_t *repository_endpoints_json(struct remote *c)
 {
 	size_t count;
-	const struct endpoint *p = transport_endpoints(&c->transport, &count);
+	const struct endpoint *p = endpoints_all(&c->transport, &count);
 	json_t *endpoints = json_array();
 	for (size_t i = 0; i < count; i++) {
 		json_t *object = json_object();
@@ -38,12 +38,12 @@ json_t *repository_endpoints_json(struct client *c)
 	return endpoints;
 }
 
-void repository_print_endpoints(struct cli *cli, struct client *c)
+void repository_print_endpoints(struct cli *cli, struct remote *c)
 {
 	static const char *const titles[] = { "ENDPOINT", "STATE", ">TIMESTAMP", "FAULT" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
 	size_t count;
-	const struct endpoint *p = transport_endpoints(&c->transport, &count);
+	const struct endpoint *p = endpoints_all(&c->transport, &count);
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(mem_free_ptr) char *url = url_redact(p[i].source->url);
 		CLEANUP(mem_free_ptr) char *version = p[i].has_version
@@ -69,7 +69,7 @@ static const struct opt add_opts[] = {
 	OPT_LAST,
 };
 
-static json_t *root_json(const struct client *c)
+static json_t *root_json(const struct remote *c)
 {
 	const char *const *keyids;
 	struct tuf_role_state states[4];
@@ -86,7 +86,7 @@ static json_t *root_json(const struct client *c)
 	return root;
 }
 
-static int print_added_json(struct cli *cli, const char *conf, const char *pin, struct client *c,
+static int print_added_json(struct cli *cli, const char *conf, const char *pin, struct remote *c,
 			    struct err *e)
 {
 	json_t *document = json_object();
@@ -104,7 +104,7 @@ static int print_added_json(struct cli *cli, const char *conf, const char *pin, 
 	return cli_print_json(cli, document, e);
 }
 
-static void print_added(struct cli *cli, const char *conf, const char *pin, struct client *c)
+static void print_added(struct cli *cli, const char *conf, const char *pin, struct remote *c)
 {
 	const char *const *keyids;
 	struct tuf_role_state states[4];
@@ -129,12 +129,12 @@ static void print_added(struct cli *cli, const char *conf, const char *pin, stru
 static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct add_opts *o = opts;
-	const struct client_options options = { .report = cli->report,
+	const struct remote_options options = { .report = cli->report,
 						.kinds = mirror_kinds_client };
 	CLEANUP(mem_free_ptr) char *conf = NULL;
 	CLEANUP(mem_free_ptr) char *pin = NULL;
 	CLEANUP(store_close) struct store store = { 0 };
-	CLEANUP_PTR(client_free) struct client *client = NULL;
+	CLEANUP_PTR(remote_free) struct remote *client = NULL;
 	if (!o->root == !o->root_sha256) {
 		err_set(e, ERR_USAGE, o->root ? "--root and --root-sha256 together"
 					      : "no root to begin the trust with");
@@ -146,10 +146,10 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 		rc = session_store(&store, e);
 	if (rc < 0)
 		return rc;
-	const struct enrol what = { .conf_path = conf, .name = operands[0], .urls = operands + 1,
+	const struct remote_add what = { .conf_path = conf, .name = operands[0], .urls = operands + 1,
 				    .url_count = (size_t)count - 1, .root = o->root,
 				    .root_sha256 = o->root_sha256 };
-	rc = enrol_add(&what, &store, &options, &client, &pin, e);
+	rc = remote_add(&what, &store, &options, &client, &pin, e);
 	if (rc < 0)
 		return rc;
 	if (cli->json)
@@ -285,12 +285,12 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	const struct remove_opts *o = opts;
 	CLEANUP(mem_free_ptr) char *conf = NULL;
 	CLEANUP(store_close) struct store store = { 0 };
-	CLEANUP(enrol_removed_release) struct enrol_removed removed = { 0 };
+	CLEANUP(remote_removed_release) struct remote_removed removed = { 0 };
 	int rc = cli_conf_path(cli, &conf, e);
 	if (rc == 0)
 		rc = session_store(&store, e);
 	if (rc == 0)
-		rc = enrol_remove(conf, operands[0], &store, o->purge, &removed, e);
+		rc = remote_remove(conf, operands[0], &store, o->purge, &removed, e);
 	if (rc < 0)
 		return rc;
 	if (removed.section)

@@ -21,14 +21,14 @@ static const struct opt status_opts[] = {
 
 /* What became of looking at it. */
 struct look {
-	struct client *client;
+	struct remote *client;
 	struct err why;                 /* the refresh failed; it counts unless by expiry */
 	struct str_list problems;       /* what needs a person */
 };
 
 static void look_release(struct look *l)
 {
-	client_free(l->client);
+	remote_free(l->client);
 	str_list_release(&l->problems);
 	*l = (struct look){ 0 };
 }
@@ -44,7 +44,7 @@ static int64_t soon_s(const struct status_opts *o, const char *role)
 static void check_expiry(struct look *l, const struct status_opts *o)
 {
 	struct tuf_role_state states[4];
-	const struct client *c = l->client;
+	const struct remote *c = l->client;
 	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
 	int64_t now_s = (int64_t)time(NULL);
 	for (size_t i = 0; i < count; i++) {
@@ -63,7 +63,7 @@ static void check_expiry(struct look *l, const struct status_opts *o)
 static void check_endpoints(struct look *l)
 {
 	size_t count;
-	const struct endpoint *p = transport_endpoints(&l->client->transport, &count);
+	const struct endpoint *p = endpoints_all(&l->client->transport, &count);
 	for (size_t i = 0; i < count; i++)
 		if (p[i].state == ENDPOINT_REJECTED)
 			str_list_take(&l->problems,
@@ -81,9 +81,9 @@ static int look_at(struct cli *cli, const struct conf *conf, const char *name,
 		   const struct store *store, const struct status_opts *o, struct look *l,
 		   struct err *e)
 {
-	const struct client_options options = { .report = cli->report,
+	const struct remote_options options = { .report = cli->report,
 						.kinds = mirror_kinds_client };
-	int rc = client_inspect(conf, name, store, &options, &l->client, &l->why, e);
+	int rc = remote_inspect(conf, name, store, &options, &l->client, &l->why, e);
 	if (rc < 0)
 		return rc;
 	if (is_expiry(l))
@@ -106,7 +106,7 @@ static const char *overall(const struct look *l)
 
 static json_t *look_json(const struct look *l)
 {
-	struct client *c = l->client;
+	struct remote *c = l->client;
 	json_t *object = json_object(), *problems = json_array();
 	json_put_string(object, "name", c->repository);
 	if (c->catalog.title)
@@ -123,7 +123,7 @@ static json_t *look_json(const struct look *l)
 	return object;
 }
 
-static void print_roles(struct cli *cli, const struct client *c)
+static void print_roles(struct cli *cli, const struct remote *c)
 {
 	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES" };
 	struct tuf_role_state states[4];
@@ -141,7 +141,7 @@ static void print_roles(struct cli *cli, const struct client *c)
 
 static void print_look(struct cli *cli, const struct look *l)
 {
-	struct client *c = l->client;
+	struct remote *c = l->client;
 	CLEANUP(mem_free_ptr) char *title = text_escaped(c->catalog.title ? c->catalog.title : "");
 	cli_print(cli, "%s: %s%s%s\n", c->repository, overall(l), *title ? ", " : "", title);
 	print_roles(cli, c);

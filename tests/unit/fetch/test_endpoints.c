@@ -12,7 +12,7 @@
 struct fixture {
 	struct mirror_mem *endpoints[3];
 	struct source_list sources;
-	struct transport transport;
+	struct endpoints transport;
 	struct tuf_transport tuf;
 	struct buf out;
 	int64_t now_ms, slept_ms;
@@ -53,8 +53,8 @@ static int set_up(void **state)
 		set_timestamp(f, i, 7);
 		mirror_mem_set(f->endpoints[i], "metadata/3.snapshot.json", id, 1);
 	}
-	transport_init(&f->transport, &f->sources, NULL);
-	f->tuf = transport_tuf(&f->transport);
+	endpoints_init(&f->transport, &f->sources, NULL);
+	f->tuf = endpoints_tuf(&f->transport);
 	buf_init(&f->out, 1000);
 	*state = f;
 	return 0;
@@ -63,7 +63,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	transport_release(&f->transport);
+	endpoints_release(&f->transport);
 	source_list_release(&f->sources);
 	for (size_t i = 0; i < 3; i++)
 		mirror_mem_free(f->endpoints[i]);
@@ -105,7 +105,7 @@ static void newest_timestamp_wins_and_others_are_stale(void **state)
 	set_timestamp(f, 1, 9);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_string_equal(f->out.data, "{\"signed\":{\"version\":9}}");
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(faults(f, 0, FAULT_STALE), 1);
 	assert_int_equal(faults(f, 1, FAULT_STALE), 0);
 	assert_int_equal(faults(f, 2, FAULT_STALE), 1);
@@ -126,7 +126,7 @@ static void liar_with_a_high_version_is_passed_over(void **state)
 	assert_true(reject(f, "timestamp.json"));
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(faults(f, 2, FAULT_METADATA), 1);
 	assert_int_equal(faults(f, 0, FAULT_STALE) + faults(f, 1, FAULT_STALE), 0);
 	/* It is not asked for metadata again. */
@@ -229,13 +229,13 @@ static void too_large_an_answer_is_a_fault(void **state)
 static enum endpoint_state state(struct fixture *f, size_t endpoint)
 {
 	size_t count;
-	return transport_endpoints(&f->transport, &count)[endpoint].state;
+	return endpoints_all(&f->transport, &count)[endpoint].state;
 }
 
 static const char *fault_text(struct fixture *f, size_t endpoint)
 {
 	size_t count;
-	return transport_endpoints(&f->transport, &count)[endpoint].fault;
+	return endpoints_all(&f->transport, &count)[endpoint].fault;
 }
 
 static void slow(struct fixture *f, size_t endpoint, unsigned ms)
@@ -253,7 +253,7 @@ static void each_endpoint_gets_its_state(void **state_)
 	down(f, 2);
 	assert_int_equal(state(f, 0), ENDPOINT_UNKNOWN);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_STALE);
 	assert_string_equal(fault_text(f, 0), "timestamp version 6, the newest is 7");
 	assert_int_equal(state(f, 1), ENDPOINT_OK);
@@ -306,7 +306,7 @@ static void slow_endpoints_get_more_time_when_there_is_no_other(void **state_)
 	down(f, 1);
 	down(f, 2);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
 }
 
@@ -323,7 +323,7 @@ static void stale_endpoint_cannot_hide_the_next_root(void **state_)
 	assert_int_equal(get(f, "3.root.json", &e), -ERR_NOT_FOUND);
 	err_clear(&e);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_STALE);
 	assert_int_equal(state(f, 1), ENDPOINT_OK);
 }
@@ -425,7 +425,7 @@ static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
 	mirror_mem_set(f->endpoints[1], "metadata/timestamp.json", other, strlen(other));
 	mirror_mem_set(f->endpoints[2], "metadata/timestamp.json", "<html>", 6);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
 	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
 	assert_non_null(strstr(fault_text(f, 1), "version 7 is another than the one that verified"));
@@ -447,7 +447,7 @@ static void refresh_that_fails_settles_nobody_as_ok(void **state_)
 	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.text, "a: metadata that does not verify"));
 	assert_non_null(strstr(e.text, "c: unreachable"));
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_REJECTED);
 	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
 	assert_int_equal(state(f, 2), ENDPOINT_DOWN);
@@ -459,7 +459,7 @@ static void files_come_from_who_is_as_new_before_who_is_stale(void **state_)
 	struct err e = ERR_INIT;
 	set_timestamp(f, 0, 6);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	transport_finish(&f->transport);
+	endpoints_finish(&f->transport);
 	mirror_mem_remove(f->endpoints[1], "metadata/3.snapshot.json");
 	mirror_mem_forget_calls(f->endpoints[0]);
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
@@ -488,11 +488,11 @@ static void first_root_must_have_its_digest(void **state)
 	sha256_of("right", 5, &want);
 	mirror_mem_set(f->endpoints[0], "metadata/1.root.json", "wrong", 5);
 	mirror_mem_set(f->endpoints[2], "metadata/1.root.json", "right", 5);
-	assert_ok(transport_first_root(&f->transport, &want, &f->out, &e), &e);
+	assert_ok(endpoints_first_root(&f->transport, &want, &f->out, &e), &e);
 	assert_string_equal(f->out.data, "right");
 	assert_int_equal(faults(f, 0, FAULT_METADATA), 1);
 	sha256_of("another", 7, &want);
-	int rc = transport_first_root(&f->transport, &want, &f->out, &e);
+	int rc = endpoints_first_root(&f->transport, &want, &f->out, &e);
 	assert_int_equal(rc, -ERR_INTEGRITY);
 	assert_non_null(strstr(e.text, "root-sha256"));
 }

@@ -11,8 +11,8 @@ static void room_is_writable_to_its_end(void **state)
 	char *dir = scratch_new();
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct err e = ERR_INIT;
-		CLEANUP(piece_room_close) struct piece_room room = { 0 };
-		assert_ok(piece_room_open(&room, sizes[i], dir, &e), &e);
+		CLEANUP(pool_piece_close) struct pool_piece room = { 0 };
+		assert_ok(pool_piece_open(&room, sizes[i], dir, &e), &e);
 		assert_true(room.size >= sizes[i]);
 		room.data[0] = 1;
 		room.data[room.size - 1] = 2;
@@ -28,8 +28,8 @@ static void large_room_leaves_nothing(void **state)
 	struct err e = ERR_INIT;
 	char *dir = scratch_new();
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	CLEANUP(piece_room_close) struct piece_room room = { 0 };
-	assert_ok(piece_room_open(&room, PIECE_MEMORY_MAX + MIB, dir, &e), &e);
+	CLEANUP(pool_piece_close) struct pool_piece room = { 0 };
+	assert_ok(pool_piece_open(&room, PIECE_MEMORY_MAX + MIB, dir, &e), &e);
 	assert_ok(file_list_dir(dir, &names, &e), &e);
 	assert_int_equal(names.count, 0);
 	scratch_free(dir);
@@ -39,8 +39,8 @@ static void no_folder_for_a_large_room_is_an_error(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct piece_room room = { 0 };
-	assert_int_equal(piece_room_open(&room, PIECE_MEMORY_MAX + 1, "/nonexistent", &e),
+	struct pool_piece room = { 0 };
+	assert_int_equal(pool_piece_open(&room, PIECE_MEMORY_MAX + 1, "/nonexistent", &e),
 			 -ERR_NOT_FOUND);
 	assert_null(room.data);
 }
