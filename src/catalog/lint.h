@@ -37,7 +37,7 @@ void lint_cards(const struct card *cards, size_t count, struct findings *f);
 void lint_mirrors(const json_t *mirrors, struct findings *f);
 /* The objects in the tree: there, with the size that the card says, and with a manifest
  * that says the same. Contents are not hashed. */
-void lint_objects(const char *dir, const struct card *c, struct findings *f);
+void repository_lint_objects(const char *dir, const struct card *c, struct findings *f);
 
 /* What is wrong with an SPDX licence expression (SPDX 2.3, annex D), or NULL. *level
  * tells how bad. `unknown` gets the identifier that is not among the common ones. */

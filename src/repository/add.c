@@ -224,7 +224,7 @@ static int add_path(struct adding *a, const char *path, struct repository_change
 	return rc;
 }
 
-int repository_add(struct repository *r, const char *path, const char *role, bool copy,
+int repository_model_add(struct repository *r, const char *path, const char *role, bool copy,
 		   struct report *report, struct repository_changes *out, struct err *e)
 {
 	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
@@ -287,7 +287,7 @@ static int unlist(struct repository *r, const char *role, const struct card *c,
 	return rc < 0 ? rc : repository_keep_drafts(w, e);
 }
 
-int repository_remove(struct repository *r, const char *model, const char *variant,
+int repository_model_remove(struct repository *r, const char *model, const char *variant,
 		      const char *role, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };

@@ -15,7 +15,7 @@ static json_t *prepared_card(const struct card *c)
 	return card;
 }
 
-json_t *catalog_build(const struct catalog_parts *p, const json_t *before)
+json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before)
 {
 	char now[TIME_TEXT];
 	const char *updated = json_string_value(json_object_get(before, "updated"));

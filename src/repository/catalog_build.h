@@ -6,7 +6,7 @@
 
 #include "catalog/catalog.h"
 
-struct catalog_parts {
+struct repository_catalog_parts {
 	const char *name, *title;       /* title may be NULL */
 	const json_t *mirrors;          /* NULL: none */
 	const struct card *cards;       /* sorted by id */
@@ -16,6 +16,6 @@ struct catalog_parts {
 
 /* Without what is only planned. "updated" is now, or that of `before` (may be NULL) when
  * nothing else differs from it: the same parts give the same bytes. The caller owns it. */
-json_t *catalog_build(const struct catalog_parts *p, const json_t *before);
+json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before);
 
 #endif

@@ -131,7 +131,7 @@ int repository_list_for_role(const char *dir, struct tuf_writer *w, const char *
 
 static int unset(struct tuf_writer *w, const char *role, const char *path, struct err *e)
 {
-	struct tuf_tree_target listed;
+	struct published_target listed;
 	return tuf_writer_target_get(w, role, path, &listed) ?
 		       tuf_writer_target_remove(w, role, path, e) : 0;
 }

@@ -34,11 +34,11 @@ static struct repository_file *add(struct repository_files *f, char *key,
 /* ---- targets ---- */
 
 struct targets {
-	struct tuf_tree_target *at;
+	struct published_target *at;
 	size_t count, cap;
 };
 
-static int collect(void *ctx, const struct tuf_tree_target *target, struct err *e)
+static int collect(void *ctx, const struct published_target *target, struct err *e)
 {
 	(void)e;
 	struct targets *t = ctx;
@@ -49,25 +49,25 @@ static int collect(void *ctx, const struct tuf_tree_target *target, struct err *
 
 static int compare_targets(const void *a, const void *b)
 {
-	const struct tuf_tree_target *x = a, *y = b;
+	const struct published_target *x = a, *y = b;
 	return strcmp(x->path, y->path);
 }
 
 /* The same path of several roles: equal contents side by side. */
 static int compare_contents(const void *a, const void *b)
 {
-	const struct tuf_tree_target *x = a, *y = b;
+	const struct published_target *x = a, *y = b;
 	int order = compare_targets(a, b);
 	return order ? order : memcmp(&x->sha256, &y->sha256, sizeof x->sha256);
 }
 
-static const struct tuf_tree_target *find(const struct targets *t, const char *path)
+static const struct published_target *find(const struct targets *t, const char *path)
 {
-	struct tuf_tree_target key = { .path = path };
+	struct published_target key = { .path = path };
 	return t->count ? bsearch(&key, t->at, t->count, sizeof key, compare_targets) : NULL;
 }
 
-static char *key_of(const struct tuf_tree_target *t)
+static char *key_of(const struct published_target *t)
 {
 	CLEANUP(mem_free_ptr) char *name = repository_object_name(t->path, &t->sha256);
 	return mem_printf("targets/%s", name);
@@ -83,13 +83,13 @@ static bool listed_before(const struct targets *t, size_t i)
 static void add_objects(const struct targets *t, struct repository_files *out)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		const struct tuf_tree_target *target = &t->at[i];
+		const struct published_target *target = &t->at[i];
 		if (listed_before(t, i))
 			continue;
 		struct repository_file *f = add(out, key_of(target), REPOSITORY_OBJECT,
 						target->length, &target->sha256);
 		CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", target->path, MANIFEST_SUFFIX);
-		const struct tuf_tree_target *manifest = find(t, path);
+		const struct published_target *manifest = find(t, path);
 		if (manifest)
 			f->manifest_key = key_of(manifest);
 	}
@@ -98,7 +98,7 @@ static void add_objects(const struct targets *t, struct repository_files *out)
 /* ---- the plain catalog ---- */
 
 /* A tree may have no signature for minisign, but not a wrong one. */
-static int add_minisig(const char *dir, const struct tuf_tree *tree, struct repository_files *out,
+static int add_minisig(const char *dir, const struct published *tree, struct repository_files *out,
 		       struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, CATALOG_TARGET MINISIG_SUFFIX);
@@ -127,10 +127,10 @@ static int add_minisig(const char *dir, const struct tuf_tree *tree, struct repo
 }
 
 /* The signature first: who sees a new catalog.json finds the signature of it. */
-static int add_pointers(const char *dir, const struct tuf_tree *tree, const struct targets *t,
+static int add_pointers(const char *dir, const struct published *tree, const struct targets *t,
 			struct repository_files *out, struct err *e)
 {
-	const struct tuf_tree_target *catalog = find(t, CATALOG_TARGET);
+	const struct published_target *catalog = find(t, CATALOG_TARGET);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, CATALOG_TARGET);
 	struct digest have;
 	uint64_t size;
@@ -149,10 +149,10 @@ static int add_pointers(const char *dir, const struct tuf_tree *tree, const stru
 	return 0;
 }
 
-static void add_metadata(const struct tuf_tree *tree, bool timestamp, struct repository_files *out)
+static void add_metadata(const struct published *tree, bool timestamp, struct repository_files *out)
 {
 	for (size_t i = 0; i < tree->count; i++) {
-		const struct tuf_tree_file *f = &tree->files[i];
+		const struct published_file *f = &tree->files[i];
 		if ((strcmp(f->role, "timestamp") == 0) != timestamp)
 			continue;
 		add(out, mem_printf("metadata/%s", f->name),
@@ -163,12 +163,12 @@ static void add_metadata(const struct tuf_tree *tree, bool timestamp, struct rep
 int repository_published(const char *dir, struct repository_files *out, struct err *e)
 {
 	CLEANUP(repository_files_release) struct repository_files files = { 0 };
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	struct targets targets = { 0 };
-	int rc = tuf_tree_load(metadata, &tree, e);
+	int rc = published_load(metadata, &tree, e);
 	if (rc == 0)
-		rc = tuf_tree_each_target(&tree, collect, &targets, e);
+		rc = published_each_target(&tree, collect, &targets, e);
 	if (rc == 0) {
 		if (targets.count)
 			qsort(targets.at, targets.count, sizeof *targets.at, compare_contents);
@@ -189,15 +189,15 @@ int repository_published(const char *dir, struct repository_files *out, struct e
 
 int repository_catalog(const char *dir, struct catalog *out, struct err *e)
 {
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	struct targets targets = { 0 };
-	int rc = tuf_tree_load(metadata, &tree, e);
+	int rc = published_load(metadata, &tree, e);
 	if (rc == 0)
-		rc = tuf_tree_each_target(&tree, collect, &targets, e);
+		rc = published_each_target(&tree, collect, &targets, e);
 	if (rc == 0 && targets.count)
 		qsort(targets.at, targets.count, sizeof *targets.at, compare_contents);
-	const struct tuf_tree_target *t = rc == 0 ? find(&targets, CATALOG_TARGET) : NULL;
+	const struct published_target *t = rc == 0 ? find(&targets, CATALOG_TARGET) : NULL;
 	if (rc == 0 && !t)
 		rc = err_set(e, ERR_NOT_FOUND, "%s: the repository has no signed catalog", dir);
 	if (t) {
@@ -228,7 +228,7 @@ static void add_if_listed(const json_t *role, const char *name, const char *keyi
 			str_list_add(out, name);
 }
 
-static void add_delegated(const struct tuf_tree_file *f, const char *keyid, struct str_list *out)
+static void add_delegated(const struct published_file *f, const char *keyid, struct str_list *out)
 {
 	const json_t *delegations = json_object_get(json_object_get(f->json, "signed"),
 						    "delegations");
@@ -244,11 +244,11 @@ static void add_delegated(const struct tuf_tree_file *f, const char *keyid, stru
 
 void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
 {
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	static const char *const names[] = { "root", "targets", "snapshot", "timestamp" };
 	struct err unread = ERR_INIT;
-	if (tuf_tree_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
+	if (published_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
 		return;
 	const json_t *roles = json_object_get(tree.root, "roles");
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

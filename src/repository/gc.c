@@ -12,7 +12,7 @@
 
 struct collector {
 	const char *dir;
-	struct tuf_tree tree;
+	struct published tree;
 	struct str_list kept;   /* sorted before use: "targets/…", "cards/…" */
 	unsigned keep;
 	bool dry_run;
@@ -111,7 +111,7 @@ static int find_kept(struct collector *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	keep_cards(c, &cards);
-	if (tuf_tree_load(metadata, &c->tree, &unsigned_tree) < 0 &&
+	if (published_load(metadata, &c->tree, &unsigned_tree) < 0 &&
 	    !err_is(&unsigned_tree, ERR_NOT_FOUND)) {
 		*e = unsigned_tree;
 		return err_context(e, "nothing is removed from a tree that does not verify");
@@ -208,7 +208,7 @@ int repository_gc(struct repository *r, unsigned keep, bool dry_run, struct repo
 		rc = sweep(&c, "targets", &done.objects, 0, e);
 	if (rc == 0)
 		rc = sweep_manifests(&c, e);
-	tuf_tree_release(&c.tree);
+	published_release(&c.tree);
 	str_list_release(&c.kept);
 	if (rc == 0)
 		*out = done;

@@ -20,7 +20,7 @@ void repository_keys_release(struct repository_keys *k)
 	*k = (struct repository_keys){ 0 };
 }
 
-int repository_minisig_keys(const struct tuf_tree *tree, struct repository_keys *out,
+int repository_minisig_keys(const struct published *tree, struct repository_keys *out,
 			    struct err *e)
 {
 	CLEANUP(repository_keys_release) struct repository_keys found = { 0 };
@@ -46,9 +46,9 @@ int repository_minisig_keys(const struct tuf_tree *tree, struct repository_keys 
 
 static int load_keys(const char *dir, struct repository_keys *out, struct err *e)
 {
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	int rc = tuf_tree_load(metadata, &tree, e);
+	int rc = published_load(metadata, &tree, e);
 	return rc < 0 ? rc : repository_minisig_keys(&tree, out, e);
 }
 

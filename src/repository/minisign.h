@@ -22,7 +22,7 @@ struct repository_keys {
 	size_t count, cap;
 };
 void repository_keys_release(struct repository_keys *k);
-WARN_UNUSED int repository_minisig_keys(const struct tuf_tree *tree, struct repository_keys *out,
+WARN_UNUSED int repository_minisig_keys(const struct published *tree, struct repository_keys *out,
 					struct err *e);
 
 /* The keys of a tree that readers may meet in catalog.json.minisig; there is at least one.

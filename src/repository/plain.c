@@ -36,7 +36,7 @@ int repository_plain_settle(const char *dir, const struct tuf_writer *w,
 {
 	CLEANUP(catalog_release) struct catalog catalog = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
-	struct tuf_tree_target t;
+	struct published_target t;
 	if (!tuf_writer_target_get(w, TARGETS, CATALOG_TARGET, &t))
 		return 0;
 	CLEANUP(mem_free_ptr) char *object = repository_object_path(dir, t.path, &t.sha256);

@@ -109,14 +109,14 @@ void repository_changes_release(struct repository_changes *c);
  * ERR_NOT_FOUND: a card, file or manifest is missing. ERR_INTEGRITY: one of them is not
  * what the other says. ERR_USAGE: the linter finds errors; a file belongs to another role.
  */
-WARN_UNUSED int repository_add(struct repository *r, const char *path, const char *role,
+WARN_UNUSED int repository_model_add(struct repository *r, const char *path, const char *role,
 			       bool copy, struct report *report,
 			       struct repository_changes *out, struct err *e);
 
 /* Takes a model, or one variant, out of the cards; objects stay until gc. With a role, also
  * out of what that delegated role lists, for its own people to sign. ERR_NOT_FOUND with
  * the nearest name. */
-WARN_UNUSED int repository_remove(struct repository *r, const char *model,
+WARN_UNUSED int repository_model_remove(struct repository *r, const char *model,
 				  const char *variant, const char *role, struct err *e);
 
 struct repository_gc {

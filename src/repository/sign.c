@@ -118,7 +118,7 @@ static int set_files(struct signing *s, const struct card *cards, size_t count,
 /* The one that was signed last, or a draft of it. */
 static void load_current(struct signing *s)
 {
-	struct tuf_tree_target t;
+	struct published_target t;
 	struct err unread = ERR_INIT;
 	struct digest have;
 	struct buf *text = &s->current_text;
@@ -138,7 +138,7 @@ static int make_catalog(struct signing *s, const struct card *cards, size_t coun
 {
 	CLEANUP(catalog_release) struct catalog check = { 0 };
 	CLEANUP(json_release) json_t *json = NULL;
-	const struct catalog_parts parts = {
+	const struct repository_catalog_parts parts = {
 		.name = s->how->name ? s->how->name : s->current.name,
 		.title = s->how->title ? s->how->title : s->current.title,
 		.mirrors = s->how->mirrors ? s->how->mirrors :
@@ -152,7 +152,7 @@ static int make_catalog(struct signing *s, const struct card *cards, size_t coun
 		return err_hint(e, "give it one with --name");
 	}
 	s->name = mem_strdup(parts.name);
-	json = catalog_build(&parts, s->current.json);
+	json = repository_catalog_build(&parts, s->current.json);
 	int rc = json_pretty(json, text, e);
 	return rc < 0 ? rc : catalog_from_json(json, &check, e);
 }
@@ -479,7 +479,7 @@ int repository_sign(struct repository *r, const struct repository_signing *how,
 /* A refresh may have published what had all its signatures, too. */
 static int settle_refreshed(struct signing *s, struct err *e)
 {
-	struct tuf_tree_target t;
+	struct published_target t;
 	bool there = !tuf_writer_waits(s->w, TARGETS) &&
 		     tuf_writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t);
 	if (!there || (!s->saved.targets && repository_plain_is(s->r->dir, &t.sha256)))
@@ -509,10 +509,10 @@ int repository_refresh(struct repository *r, const struct repository_signing *ho
 /* A root without a timestamp was left by an init that was killed. */
 static bool was_signed(const char *dir)
 {
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	struct err why = ERR_INIT;
-	return tuf_tree_load(metadata, &tree, &why) == 0 || !err_is(&why, ERR_NOT_FOUND);
+	return published_load(metadata, &tree, &why) == 0 || !err_is(&why, ERR_NOT_FOUND);
 }
 
 /* A key that is there already was made by an init that was killed. */

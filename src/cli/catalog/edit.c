@@ -83,7 +83,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	if (rc == 0)
 		rc = repository_open(p.dir, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++)
-		rc = repository_add(r, operands[i], edit->role, o->copy, cli->report, &changes, e);
+		rc = repository_model_add(r, operands[i], edit->role, o->copy, cli->report, &changes, e);
 	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
 }
 
@@ -128,7 +128,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 			rc = err_set(e, ERR_USAGE, "'%s': MODEL or MODEL:VARIANT is wanted; use "
 				     "--name to say of which repository", operands[i]);
 		if (rc == 0)
-			rc = repository_remove(r, ref.model, ref.variant, edit->role, e);
+			rc = repository_model_remove(r, ref.model, ref.variant, edit->role, e);
 		if (rc < 0)
 			break;
 		CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model,

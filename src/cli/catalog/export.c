@@ -142,12 +142,12 @@ static int sign_text(const struct catalog_place *p, const struct export *x,
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys wanted = { 0 };
-	CLEANUP(tuf_tree_release) struct tuf_tree tree = { 0 };
+	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(keyring_signers_release) struct keyring_signers opened = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
 	struct signer *s;
 	int rc = catalog_place_keyring(p, &keys, e);
-	if (rc < 0 || (rc = tuf_tree_load(metadata, &tree, e)) < 0 ||
+	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0 ||
 	    (rc = repository_minisig_keys(&tree, &wanted, e)) < 0 ||
 	    (rc = repository_minisig_open(&wanted, &keys, catalog_ask_key, ask, &opened, &s,
 					  e)) < 0)

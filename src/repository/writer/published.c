@@ -14,7 +14,7 @@
 typedef unsigned long long ull;
 
 struct document {
-	struct tuf_tree_file file;
+	struct published_file file;
 	struct tuf_metadata *m;
 };
 
@@ -28,12 +28,12 @@ struct loader {
 	struct document snapshot, timestamp;
 };
 
-static void file_release(struct tuf_tree_file *f)
+static void file_release(struct published_file *f)
 {
 	free(f->name);
 	free(f->role);
 	json_decref(f->json);
-	*f = (struct tuf_tree_file){ 0 };
+	*f = (struct published_file){ 0 };
 }
 
 static void document_release(struct document *d)
@@ -55,12 +55,12 @@ static void loader_release(struct loader *l)
 	document_release(&l->timestamp);
 }
 
-void tuf_tree_release(struct tuf_tree *t)
+void published_release(struct published *t)
 {
 	for (size_t i = 0; i < t->count; i++)
 		file_release(&t->files[i]);
 	free(t->files);
-	*t = (struct tuf_tree){ 0 };
+	*t = (struct published){ 0 };
 }
 
 /* Reads and parses; takes name. meta NULL: nothing to compare with. */
@@ -331,16 +331,16 @@ static int load_all(struct loader *l, struct err *e)
 	return rc < 0 ? rc : load_targets(l, e);
 }
 
-static void give(struct tuf_tree *t, struct document *d)
+static void give(struct published *t, struct document *d)
 {
 	if (!d->file.name)
 		return;
 	t->files = mem_grow(t->files, t->count, &t->cap, sizeof *t->files);
 	t->files[t->count++] = d->file;
-	d->file = (struct tuf_tree_file){ 0 };
+	d->file = (struct published_file){ 0 };
 }
 
-static int load(const char *metadata_dir, bool partial, struct tuf_tree *out, struct err *e)
+static int load(const char *metadata_dir, bool partial, struct published *out, struct err *e)
 {
 	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir, .partial = partial };
 	if (load_all(&l, e) < 0) {
@@ -349,7 +349,7 @@ static int load(const char *metadata_dir, bool partial, struct tuf_tree *out, st
 				    "a mirror's metadata/ or a backup");
 		return err_context(e, "%s", metadata_dir);
 	}
-	struct tuf_tree t = { 0 };
+	struct published t = { 0 };
 	for (size_t i = 0; i < l.root_count; i++)
 		give(&t, &l.roots[i]);
 	t.root = l.root_count ? json_object_get(t.files[t.count - 1].json, "signed") : NULL;
@@ -363,17 +363,17 @@ static int load(const char *metadata_dir, bool partial, struct tuf_tree *out, st
 	return 0;
 }
 
-int tuf_tree_load(const char *metadata_dir, struct tuf_tree *out, struct err *e)
+int published_load(const char *metadata_dir, struct published *out, struct err *e)
 {
 	return load(metadata_dir, false, out, e);
 }
 
-int tuf_tree_load_partial(const char *metadata_dir, struct tuf_tree *out, struct err *e)
+int published_load_partial(const char *metadata_dir, struct published *out, struct err *e)
 {
 	return load(metadata_dir, true, out, e);
 }
 
-const struct tuf_tree_file *tuf_tree_find(const struct tuf_tree *t, const char *role)
+const struct published_file *published_find(const struct published *t, const char *role)
 {
 	for (size_t i = t->count; i-- > 0;)
 		if (strcmp(t->files[i].role, role) == 0)
@@ -384,11 +384,11 @@ const struct tuf_tree_file *tuf_tree_find(const struct tuf_tree *t, const char *
 /* -- targets --------------------------------------------------------------------------- */
 
 static int read_target(const char *role, const char *path, const json_t *entry,
-		       struct tuf_tree_target *out, struct err *e)
+		       struct published_target *out, struct err *e)
 {
 	const char *hex = json_string_value(json_object_get(json_object_get(entry, "hashes"),
 							    "sha256"));
-	*out = (struct tuf_tree_target){ .role = role, .path = path,
+	*out = (struct published_target){ .role = role, .path = path,
 					 .custom = json_object_get(entry, "custom") };
 	int rc = json_get_u64(entry, path, "length", &out->length, e);
 	if (rc == 0 && (!hex || !digest_parse(&out->sha256, hex)))
@@ -396,8 +396,8 @@ static int read_target(const char *role, const char *path, const json_t *entry,
 	return rc;
 }
 
-static int each_of(const struct tuf_tree_file *f,
-		   int (*fn)(void *, const struct tuf_tree_target *, struct err *), void *ctx,
+static int each_of(const struct published_file *f,
+		   int (*fn)(void *, const struct published_target *, struct err *), void *ctx,
 		   struct err *e)
 {
 	json_t *targets = json_object_get(json_object_get(f->json, "signed"), "targets");
@@ -410,7 +410,7 @@ static int each_of(const struct tuf_tree_file *f,
 	if (count)
 		qsort(paths, count, sizeof *paths, str_compare);
 	for (i = 0; i < count; i++) {
-		struct tuf_tree_target target;
+		struct published_target target;
 		int rc = read_target(f->role, paths[i], json_object_get(targets, paths[i]),
 				     &target, e);
 		if (rc == 0)
@@ -421,8 +421,8 @@ static int each_of(const struct tuf_tree_file *f,
 	return 0;
 }
 
-int tuf_tree_each_target(const struct tuf_tree *t,
-			 int (*fn)(void *ctx, const struct tuf_tree_target *target,
+int published_each_target(const struct published *t,
+			 int (*fn)(void *ctx, const struct published_target *target,
 				   struct err *e),
 			 void *ctx, struct err *e)
 {

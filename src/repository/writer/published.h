@@ -14,7 +14,7 @@
 
 #define TUF_TREE_MAX_BIN_BITS 16        /* every bin is a file of the tree */
 
-struct tuf_tree_file {
+struct published_file {
 	char *name;             /* "3.targets.json", below metadata/ */
 	char *role;             /* "targets" */
 	uint64_t version;
@@ -23,39 +23,39 @@ struct tuf_tree_file {
 	struct digest sha256;
 	json_t *json;           /* {"signatures": …, "signed": …} */
 	/* The newest root, or its delegator, vouches for it. Always so but after
-	 * tuf_tree_load_partial. */
+	 * published_load_partial. */
 	bool fits;
 };
 
-struct tuf_tree {
+struct published {
 	/* In the order in which they must be published: roots from the first on,
 	 * delegated targets, targets, snapshot, timestamp last. */
-	struct tuf_tree_file *files;
+	struct published_file *files;
 	size_t count, cap;
 	const json_t *root;     /* "signed" of the newest root; borrowed from files */
 };
 
 /* metadata_dir is TREE/metadata. ERR_NOT_FOUND when there is no root, or no timestamp
  * yet ("never signed"). ERR_INTEGRITY names the file that does not verify. */
-WARN_UNUSED int tuf_tree_load(const char *metadata_dir, struct tuf_tree *out, struct err *e);
+WARN_UNUSED int published_load(const char *metadata_dir, struct published *out, struct err *e);
 /* The same, but a tree without timestamp gives what there is: its roots, or nothing. */
-WARN_UNUSED int tuf_tree_load_partial(const char *metadata_dir, struct tuf_tree *out,
+WARN_UNUSED int published_load_partial(const char *metadata_dir, struct published *out,
 				      struct err *e);
-void tuf_tree_release(struct tuf_tree *t);
+void published_release(struct published *t);
 
 /* The newest file of a role, or NULL. */
-const struct tuf_tree_file *tuf_tree_find(const struct tuf_tree *t, const char *role);
+const struct published_file *published_find(const struct published *t, const char *role);
 
 /* Calls fn for each target of each role, sorted by path within a role; a negative
  * return ends it and is returned. custom is borrowed and may be NULL. */
-struct tuf_tree_target {
+struct published_target {
 	const char *role, *path;
 	uint64_t length;
 	struct digest sha256;
 	const json_t *custom;
 };
-WARN_UNUSED int tuf_tree_each_target(const struct tuf_tree *t,
-				     int (*fn)(void *ctx, const struct tuf_tree_target *target,
+WARN_UNUSED int published_each_target(const struct published *t,
+				     int (*fn)(void *ctx, const struct published_target *target,
 					       struct err *e),
 				     void *ctx, struct err *e);
 

@@ -133,10 +133,10 @@ json_t *writer_edit(struct tuf_writer *w, struct writer_doc *d)
 
 /* -- opening --------------------------------------------------------------------------- */
 
-static void take_published(struct tuf_writer *w, const struct tuf_tree *t)
+static void take_published(struct tuf_writer *w, const struct published *t)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		const struct tuf_tree_file *f = &t->files[i];
+		const struct published_file *f = &t->files[i];
 		struct writer_doc *d = writer_find(w, f->role);
 		if (!d)
 			d = writer_add(w, f->role, TUF_TARGETS);
@@ -242,8 +242,8 @@ static int check_bins(const struct writer_doc *d, struct err *e)
 
 static int load_tree(struct tuf_writer *w, struct err *e)
 {
-	CLEANUP(tuf_tree_release) struct tuf_tree t = { 0 };
-	int rc = tuf_tree_load_partial(w->metadata, &t, e);
+	CLEANUP(published_release) struct published t = { 0 };
+	int rc = published_load_partial(w->metadata, &t, e);
 	if (rc < 0)
 		return rc;
 	take_published(w, &t);

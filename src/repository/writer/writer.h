@@ -78,7 +78,7 @@ WARN_UNUSED int tuf_writer_target_remove(struct tuf_writer *w, const char *role,
 /* As it will be after the save; false when it is not there. custom is borrowed until
  * the next change. */
 bool tuf_writer_target_get(const struct tuf_writer *w, const char *role, const char *path,
-			   struct tuf_tree_target *out);
+			   struct published_target *out);
 /* Sorted by path. */
 void tuf_writer_target_paths(const struct tuf_writer *w, const char *role,
 			     struct str_list *out);

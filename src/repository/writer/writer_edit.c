@@ -184,7 +184,7 @@ int tuf_writer_target_remove(struct tuf_writer *w, const char *role, const char 
 }
 
 bool tuf_writer_target_get(const struct tuf_writer *w, const char *role, const char *path,
-			   struct tuf_tree_target *out)
+			   struct published_target *out)
 {
 	const struct writer_doc *d = writer_find(w, role);
 	const json_t *entry = d ? target_entry(d, path) : NULL;
@@ -193,7 +193,7 @@ bool tuf_writer_target_get(const struct tuf_writer *w, const char *role, const c
 	struct digest sha256;
 	if (!hex || !digest_parse(&sha256, hex))
 		return false;
-	*out = (struct tuf_tree_target){
+	*out = (struct published_target){
 		.role = d->role,
 		.path = json_object_iter_key(json_object_iter_at(
 			json_object_get(writer_body(d), "targets"), path)),

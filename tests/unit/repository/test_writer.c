@@ -243,8 +243,8 @@ static void an_interrupted_publication_is_completed(void **state)
 	tuf_writer_close(w);
 	/* As if the power had gone before the last step. */
 	assert_ok(file_copy(kept, timestamp, 0644, &e), &e);
-	struct tuf_tree t;
-	assert_int_equal(tuf_tree_load(f->metadata, &t, &e), -ERR_INTEGRITY);
+	struct published t;
+	assert_int_equal(published_load(f->metadata, &t, &e), -ERR_INTEGRITY);
 	w = publisher_open(f, NOW);
 	writer_set(w, "targets", "models/c/c.gguf", "c");
 	assert_true(writer_save(w, f->keys, 6).published);
@@ -310,7 +310,7 @@ static void delegated_roles_are_published(void **state)
 	tuf_client_close(c);
 }
 
-static int count_target(void *ctx, const struct tuf_tree_target *target, struct err *e)
+static int count_target(void *ctx, const struct published_target *target, struct err *e)
 {
 	struct str_list *seen = ctx;
 	str_list_take(seen, mem_printf("%s:%s:%d", target->role, target->path,
@@ -323,8 +323,8 @@ static void a_tree_gives_its_files_in_order(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_tree t;
-	assert_int_equal(tuf_tree_load(f->metadata, &t, &e), -ERR_NOT_FOUND);
+	struct published t;
+	assert_int_equal(published_load(f->metadata, &t, &e), -ERR_NOT_FOUND);
 	err_clear(&e);
 	publish_first(f);
 	struct tuf_writer *w = publisher_open(f, NOW);
@@ -332,27 +332,27 @@ static void a_tree_gives_its_files_in_order(void **state)
 	assert_ok(tuf_writer_touch(w, "root", &e), &e);
 	writer_save(w, f->keys, 4);
 	tuf_writer_close(w);
-	assert_ok(tuf_tree_load(f->metadata, &t, &e), &e);
+	assert_ok(published_load(f->metadata, &t, &e), &e);
 	static const char *const names[] = { "1.root.json", "2.root.json", "2.targets.json",
 					     "2.snapshot.json", "timestamp.json" };
 	assert_int_equal(t.count, ARRAY_LEN(names));
 	for (size_t i = 0; i < t.count; i++)
 		assert_string_equal(t.files[i].name, names[i]);
-	assert_int_equal(tuf_tree_find(&t, "root")->version, 2);
+	assert_int_equal(published_find(&t, "root")->version, 2);
 	struct str_list seen = { 0 };
-	assert_ok(tuf_tree_each_target(&t, count_target, &seen, &e), &e);
+	assert_ok(published_each_target(&t, count_target, &seen, &e), &e);
 	assert_int_equal(seen.count, 2);
 	assert_string_equal(seen.at[0], "targets:A.txt:3");
 	assert_string_equal(seen.at[1], "targets:models/a/a.gguf:5");
 	str_list_release(&seen);
-	tuf_tree_release(&t);
+	published_release(&t);
 	/* One byte of the targets file. */
 	CLEANUP(mem_free_ptr) char *path = path_join(f->metadata, "2.targets.json");
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(MIB);
 	assert_ok(file_read_all(path, &raw, &e), &e);
 	raw.data[raw.len / 2] ^= 1;
 	scratch_write(f->metadata, "2.targets.json", raw.data, raw.len);
-	assert_int_equal(tuf_tree_load(f->metadata, &t, &e), -ERR_INTEGRITY);
+	assert_int_equal(published_load(f->metadata, &t, &e), -ERR_INTEGRITY);
 	assert_non_null(strstr(e.text, "2.targets.json"));
 }
 
@@ -417,7 +417,7 @@ static void targets_can_be_listed_and_removed(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_tree_target t;
+	struct published_target t;
 	struct str_list paths = { 0 };
 	publish_first(f);
 	struct tuf_writer *w = publisher_open(f, NOW);

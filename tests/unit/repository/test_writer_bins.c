@@ -44,7 +44,7 @@ static void move_files(struct tuf_writer *w, const char *was)
 	for (size_t i = 0; i < FILES; i++) {
 		CLEANUP(mem_free_ptr) char *path = file_path(i);
 		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
-		struct tuf_tree_target t;
+		struct published_target t;
 		struct err e = ERR_INIT;
 		writer_set(w, owner, path, path);
 		if (strcmp(owner, was) != 0 && tuf_writer_target_get(w, was, path, &t))

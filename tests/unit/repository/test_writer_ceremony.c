@@ -258,7 +258,7 @@ static void what_is_not_vouched_for_is_signed_again(void **state)
 	struct err e = ERR_INIT;
 	CLEANUP(mem_free_ptr) char *timestamp = path_join(f->tree, "metadata/timestamp.json");
 	CLEANUP(buf_release) struct buf old = BUF_INIT(MIB);
-	struct tuf_tree tree = { 0 };
+	struct published tree = { 0 };
 	assert_ok(file_read_all(timestamp, &old, &e), &e);
 	struct tuf_writer *w = open_tree(f->tree);
 	assert_ok(tuf_writer_key_add(w, "timestamp", f->keys[NEW]->key, &e), &e);
@@ -267,20 +267,20 @@ static void what_is_not_vouched_for_is_signed_again(void **state)
 	assert_true(save(w, both, 2).published);
 	assert_ok(file_write_atomic(timestamp, old.data, old.len, 0644, &e), &e);
 	CLEANUP(mem_free_ptr) char *metadata = path_join(f->tree, "metadata");
-	assert_int_equal(tuf_tree_load(metadata, &tree, &e), -ERR_INTEGRITY);
+	assert_int_equal(published_load(metadata, &tree, &e), -ERR_INTEGRITY);
 	err_clear(&e);
-	assert_ok(tuf_tree_load_partial(metadata, &tree, &e), &e);
+	assert_ok(published_load_partial(metadata, &tree, &e), &e);
 	/* Success leaves no word of the roots that did not fit. */
 	assert_int_equal(e.class, ERR_NONE);
-	tuf_tree_release(&tree);
+	published_release(&tree);
 	w = open_tree(f->tree);
 	assert_false(tuf_writer_changed(w));
 	assert_true(tuf_writer_repair(w));
 	assert_false(tuf_writer_repair(w));
 	assert_true(tuf_writer_waits(w, "timestamp"));
 	assert_true(save(w, &f->keys[NEW], 1).published);
-	assert_ok(tuf_tree_load(metadata, &tree, &e), &e);
-	tuf_tree_release(&tree);
+	assert_ok(published_load(metadata, &tree, &e), &e);
+	published_release(&tree);
 }
 
 static void a_waiting_root_says_what_it_changes(void **state)
