@@ -11,14 +11,14 @@
 
 void ceremony_desk_release(struct ceremony_desk *d)
 {
-	catalog_place_release(&d->place);
+	place_release(&d->place);
 	keyring_release(&d->names);
 	keyring_release(&d->keys);
-	catalog_ask_release(&d->ask);
+	place_ask_release(&d->ask);
 	mem_free_ptr(&d->named);
 }
 
-bool ceremony_is_copy(const struct catalog_place *p)
+bool ceremony_is_copy(const struct place *p)
 {
 	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
 	CLEANUP(mem_free_ptr) char *objects = path_join(p->dir, "targets");
@@ -40,7 +40,7 @@ static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, 
 		return err_hint(e, "name it with --key FILE, or its folder with --keys DIR");
 	}
 	if (o->signers.count == 0)
-		return catalog_place_keyring(&d->place, &d->keys, e);
+		return place_keyring(&d->place, &d->keys, e);
 	int rc = keyring_pick(&d->names, o->signers.at, o->signers.count, &d->keys, e);
 	keyring_learn(&d->names, &d->keys);
 	return rc == -ERR_NOT_FOUND ? err_class_set(e, ERR_USAGE) : rc;
@@ -48,7 +48,7 @@ static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, 
 
 /* Every later root is verified from the first on: a forged copy begins with another one, to hide
  * what the root that waits changes. */
-static int check_first_root(const struct catalog_place *p, const char *hex, struct err *e)
+static int check_first_root(const struct place *p, const char *hex, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(p->dir, "metadata/1.root.json");
 	struct digest want, have;
@@ -65,7 +65,7 @@ static int check_first_root(const struct catalog_place *p, const char *hex, stru
 int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool signs,
 		       struct ceremony_desk *d, struct err *e)
 {
-	int rc = catalog_place_load(cli, &o->common, &d->place, e);
+	int rc = place_load(cli, &o->common, &d->place, e);
 	if (rc == 0 && o->root_sha256)
 		rc = check_first_root(&d->place, o->root_sha256, e);
 	if (rc < 0)
@@ -75,19 +75,19 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	load_names(d);
 	if (signs && (rc = load_signers(d, o, e)) < 0)
 		return rc;
-	const struct catalog_place *p = &d->place;
-	d->ask = (struct catalog_ask){ .cli = cli, .file = p->passphrase_file };
+	const struct place *p = &d->place;
+	d->ask = (struct place_ask){ .cli = cli, .file = p->passphrase_file };
 	d->how = (struct repository_signing){
 		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
 		.now_s = time(NULL), .keys = &d->keys, .names = &d->names,
-		.ask = catalog_ask_key, .ask_ctx = &d->ask,
+		.ask = place_ask_key, .ask_ctx = &d->ask,
 	};
 	return 0;
 }
 
 /* ---- who must sign ---- */
 
-int ceremony_status(const struct catalog_place *p, struct tuf_writer_statuses *out,
+int ceremony_status(const struct place *p, struct tuf_writer_statuses *out,
 		    struct err *e)
 {
 	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;

@@ -25,12 +25,12 @@ struct ceremony_opts {
 
 /* Tree, keys and passphrases of a run. */
 struct ceremony_desk {
-	struct catalog_place place;
+	struct place place;
 	struct keyring names;           /* all keys that have a name here */
 	struct keyring keys;            /* those that sign */
 	char *named;                    /* the tree as --repository named it, or NULL */
 	bool copy;                      /* ceremony_is_copy() */
-	struct catalog_ask ask;
+	struct place_ask ask;
 	struct repository_signing how;
 };
 void ceremony_desk_release(struct ceremony_desk *d);
@@ -41,12 +41,12 @@ WARN_UNUSED int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *
 				   struct ceremony_desk *d, struct err *e);
 
 /* Has somebody carried metadata/ and drafts/ there, without the objects? */
-bool ceremony_is_copy(const struct catalog_place *p);
+bool ceremony_is_copy(const struct place *p);
 
 /* ---- who must sign ---- */
 
 /* The metadata of the tree as it is now. */
-WARN_UNUSED int ceremony_status(const struct catalog_place *p,
+WARN_UNUSED int ceremony_status(const struct place *p,
 				struct tuf_writer_statuses *out, struct err *e);
 /* Does it lack signatures? A document that has them all may wait for others. */
 bool ceremony_lacks(const struct tuf_writer_status *s);
@@ -71,6 +71,6 @@ void ceremony_print_complete(struct cli *cli, const struct ceremony_desk *d);
 char *ceremony_who(const struct str_list *ids, const struct str_list *signed_by,
 		   const struct keyring *names);
 
-extern const struct command catalog_rotate, catalog_renew, catalog_merge, catalog_discard;
+extern const struct command cmd_catalog_rotate, cmd_catalog_renew, cmd_catalog_merge, cmd_catalog_discard;
 
 #endif

@@ -1,10 +1,10 @@
 #include "cli/catalog/ceremony.h"
 
 static const struct command *const subs[] = {
-	&catalog_init, &catalog_key, &catalog_add, &catalog_remove, &catalog_list,
-	&catalog_lint, &catalog_sign, &catalog_refresh, &catalog_status, &catalog_gc,
-	&catalog_delegate, &catalog_undelegate, &catalog_rotate, &catalog_renew, &catalog_merge,
-	&catalog_discard, &catalog_export, NULL,
+	&cmd_catalog_init, &cmd_catalog_key, &cmd_catalog_add, &cmd_catalog_remove, &cmd_catalog_list,
+	&cmd_catalog_lint, &cmd_catalog_sign, &cmd_catalog_refresh, &cmd_catalog_status, &cmd_catalog_gc,
+	&cmd_catalog_delegate, &cmd_catalog_undelegate, &cmd_catalog_rotate, &cmd_catalog_renew, &cmd_catalog_merge,
+	&cmd_catalog_discard, &cmd_catalog_export, NULL,
 };
 
 extern const struct command cmd_catalog;

@@ -47,11 +47,11 @@ static json_t *strings(const struct opt_list *list)
 }
 
 /* So that status can call the keys by their files' names. No folder of keys is no fault here. */
-static void remember(const struct catalog_place *p, const struct opt_list *files)
+static void remember(const struct place *p, const struct opt_list *files)
 {
 	CLEANUP(keyring_release) struct keyring names = { 0 };
 	struct err ignored = ERR_INIT;
-	int rc = catalog_place_keyring(p, &names, &ignored);
+	int rc = place_keyring(p, &names, &ignored);
 	for (size_t i = 0; rc == 0 && i < files->count; i++) {
 		CLEANUP_PTR(tuf_key_free) struct tuf_key *key = NULL;
 		const char *base = path_base(files->at[i]), *dot = strrchr(base, '.');
@@ -104,7 +104,7 @@ static int check(const struct delegate_opts *o, int count, struct err *e)
 static int run_delegate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct delegate_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	const struct repository_delegation d = {
 		.name = count ? operands[0] : DEFAULT_PREFIX, .paths = o->paths.at,
@@ -113,14 +113,14 @@ static int run_delegate(struct cli *cli, void *opts, int count, char **operands,
 		.bins = o->bins,
 	};
 	int rc = check(o, count, e);
-	if (rc < 0 || (rc = catalog_place_load(cli, &o->common, &p, e)) < 0 ||
+	if (rc < 0 || (rc = place_load(cli, &o->common, &p, e)) < 0 ||
 	    (rc = repository_open(p.dir, &r, e)) < 0 || (rc = repository_delegate(r, &d, e)) < 0)
 		return rc;
 	remember(&p, &o->keys);
 	return tell_delegated(cli, &d, o, e);
 }
 
-const struct command catalog_delegate = {
+const struct command cmd_catalog_delegate = {
 	.name = "delegate",
 	.summary = "let others list models, or use hash bins",
 	.synopsis = (const char *const[]){ "NAME --paths PATTERN… --key FILE…", "[PREFIX] --bins N",
@@ -150,10 +150,10 @@ static int run_undelegate(struct cli *cli, void *opts, int count, char **operand
 {
 	(void)count;
 	const struct delegate_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(str_list_release) struct str_list models = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	int rc = catalog_place_load(cli, &o->common, &p, e);
+	int rc = place_load(cli, &o->common, &p, e);
 	if (rc < 0 || (rc = repository_open(p.dir, &r, e)) < 0 ||
 	    (rc = repository_undelegate(r, operands[0], o->adopt, &models, e)) < 0)
 		return rc;
@@ -176,7 +176,7 @@ static int run_undelegate(struct cli *cli, void *opts, int count, char **operand
 	return 0;
 }
 
-const struct command catalog_undelegate = {
+const struct command cmd_catalog_undelegate = {
 	.name = "undelegate",
 	.summary = "take a delegation or the bins back",
 	.synopsis = (const char *const[]){ "NAME", NULL },

@@ -76,10 +76,10 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 {
 	const struct edit_opts *edit = opts;
 	const struct catalog_opts *o = &edit->common;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_changes_release) struct repository_changes changes = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	int rc = catalog_place_load(cli, o, &p, e);
+	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++)
@@ -87,7 +87,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
 }
 
-const struct command catalog_add = {
+const struct command cmd_catalog_add = {
 	.name = "add",
 	.summary = "take prepared models into the tree",
 	.synopsis = (const char *const[]){ "DIR|CARD…", NULL },
@@ -112,13 +112,13 @@ static const struct opt remove_opts[] = {
 
 static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	json_t *removed = json_array(), *document = json_object();
 	json_put_string(document, "command", "catalog remove");
 	json_put(document, "removed", removed);
 	const struct edit_opts *edit = opts;
-	int rc = catalog_place_load(cli, &edit->common, &p, e);
+	int rc = place_load(cli, &edit->common, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++) {
@@ -148,7 +148,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	return cli_print_json(cli, document, e);
 }
 
-const struct command catalog_remove = {
+const struct command cmd_catalog_remove = {
 	.name = "remove",
 	.summary = "take models or variants out",
 	.synopsis = (const char *const[]){ "MODEL[:VARIANT]…", NULL },
@@ -176,11 +176,11 @@ static int run_gc(struct cli *cli, void *opts, int count, char **operands, struc
 {
 	(void)count, (void)operands;
 	const struct catalog_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	struct repository_gc gc;
 	char size[SIZE_TEXT];
-	int rc = catalog_place_load(cli, o, &p, e);
+	int rc = place_load(cli, o, &p, e);
 	if (rc < 0 || (rc = repository_open(p.dir, &r, e)) < 0 ||
 	    (rc = repository_gc(r, (unsigned)MIN(o->keep, (uint64_t)1000000), o->dry_run, &gc,
 				e)) < 0)
@@ -202,7 +202,7 @@ static int run_gc(struct cli *cli, void *opts, int count, char **operands, struc
 	return cli_print_json(cli, document, e);
 }
 
-const struct command catalog_gc = {
+const struct command cmd_catalog_gc = {
 	.name = "gc",
 	.summary = "remove files from the tree that nothing refers to any more",
 	.synopsis = (const char *const[]){ "", NULL },

@@ -109,10 +109,10 @@ static int give_all(struct cli *cli, const char *command, const struct export *x
 	return rc;
 }
 
-static int open_tree(struct cli *cli, const struct export_opts *o, struct catalog_place *p,
+static int open_tree(struct cli *cli, const struct export_opts *o, struct place *p,
 		     struct export *x, struct err *e)
 {
-	int rc = catalog_place_load(cli, &o->common, p, e);
+	int rc = place_load(cli, &o->common, p, e);
 	return rc < 0 ? rc : export_open(p->dir, x, e);
 }
 
@@ -136,8 +136,8 @@ static char *sums_comment(const struct export *x, const char *file, const char *
 	return mem_printf("%s\tof:%s", comment, reference ? reference : "all");
 }
 
-static int sign_text(const struct catalog_place *p, const struct export *x,
-		     struct catalog_ask *ask, const char *trusted, const struct buf *text,
+static int sign_text(const struct place *p, const struct export *x,
+		     struct place_ask *ask, const char *trusted, const struct buf *text,
 		     struct buf *out, char **keyid, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
@@ -146,10 +146,10 @@ static int sign_text(const struct catalog_place *p, const struct export *x,
 	CLEANUP(keyring_signers_release) struct keyring_signers opened = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
 	struct signer *s;
-	int rc = catalog_place_keyring(p, &keys, e);
+	int rc = place_keyring(p, &keys, e);
 	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0 ||
 	    (rc = repository_minisig_keys(&tree, &wanted, e)) < 0 ||
-	    (rc = repository_minisig_open(&wanted, &keys, catalog_ask_key, ask, &opened, &s,
+	    (rc = repository_minisig_open(&wanted, &keys, place_ask_key, ask, &opened, &s,
 					  e)) < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf("%s of %s, signed with targets key %s",
@@ -161,10 +161,10 @@ static int sign_text(const struct catalog_place *p, const struct export *x,
 
 /* The signature first: nothing is written when it cannot be made. */
 static int give_signed(struct cli *cli, const struct export_opts *o,
-		       const struct catalog_place *p, const struct export *x,
+		       const struct place *p, const struct export *x,
 		       const char *reference, const struct buf *text, struct err *e)
 {
-	CLEANUP(catalog_ask_release) struct catalog_ask ask = { .cli = cli,
+	CLEANUP(place_ask_release) struct place_ask ask = { .cli = cli,
 								.file = p->passphrase_file };
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(MINISIG_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MINISIG_SUFFIX, o->output);
@@ -187,7 +187,7 @@ static int give_signed(struct cli *cli, const struct export_opts *o,
 static int run_sums(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct export_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(export_release) struct export x = { 0 };
 	CLEANUP(sums_release) struct sums sums = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
@@ -260,7 +260,7 @@ static int write_all(struct cli *cli, const char *dir, const struct export *x, s
 static int run_metalink(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct export_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(export_release) struct export x = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METALINK_MAX_BYTES);
 	struct made m = { 0 };
@@ -343,7 +343,7 @@ static int run_minisign(struct cli *cli, void *opts, int count, char **operands,
 {
 	(void)count, (void)operands;
 	const struct export_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(export_release) struct export x = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
@@ -392,21 +392,21 @@ static const struct opt signature_opts[] = {
 };
 
 /* A key need not be of this repository, so its folder of keys need not be known. */
-static int open_key(const struct catalog_place *p, const char *which, struct catalog_ask *ask,
+static int open_key(const struct place *p, const char *which, struct place_ask *ask,
 		    struct signer **out, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 }, picked = { 0 };
 	int rc = p->keys ? keyring_load(p->keys, p->dir, &keys, e) : 0;
 	if (rc < 0 || (rc = keyring_pick(&keys, &which, 1, &picked, e)) < 0)
 		return rc;
-	return keyring_signer(&picked.at[0], catalog_ask_key, ask, out, e);
+	return keyring_signer(&picked.at[0], place_ask_key, ask, out, e);
 }
 
 static int run_signature(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count;
 	const struct export_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(export_release) struct export x = { 0 };
 	CLEANUP_PTR(signer_free) struct signer *s = NULL;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MODELSIG_MAX_BYTES);
@@ -418,7 +418,7 @@ static int run_signature(struct cli *cli, void *opts, int count, char **operands
 	int rc = open_tree(cli, o, &p, &x, e);
 	if (rc < 0 || (rc = export_find(&x, operands[0], &m.model, &m.variant, e)) < 0)
 		return rc;
-	CLEANUP(catalog_ask_release) struct catalog_ask ask = { .cli = cli,
+	CLEANUP(place_ask_release) struct place_ask ask = { .cli = cli,
 								.file = p.passphrase_file };
 	if ((rc = open_key(&p, o->key, &ask, &s, e)) < 0 ||
 	    (rc = export_model_signature(&x, m.model, m.variant, s, &text, e)) < 0)
@@ -447,7 +447,7 @@ static const struct command *const subs[] = {
 	&export_signature_command, NULL,
 };
 
-const struct command catalog_export = {
+const struct command cmd_catalog_export = {
 	.name = "export",
 	.summary = "tell what is signed in the formats of other tools",
 	.synopsis = (const char *const[]){ "COMMAND …", NULL },

@@ -23,7 +23,7 @@ static const struct opt init_opts[] = {
 };
 
 /* The base URLs that clients take metadata from; without mirrors the tree itself. */
-static void metadata_urls(const struct catalog_place *p, struct str_list *out)
+static void metadata_urls(const struct place *p, struct str_list *out)
 {
 	json_t *mirror;
 	size_t i;
@@ -39,7 +39,7 @@ static void metadata_urls(const struct catalog_place *p, struct str_list *out)
 }
 
 /* What a user types once: its arguments. */
-static void client_command(const struct catalog_place *p, const struct str_list *urls,
+static void client_command(const struct place *p, const struct str_list *urls,
 			   const char *root_sha256, struct str_list *out)
 {
 	static const char *const words[] = { "ferry", "repository", "add" };
@@ -52,7 +52,7 @@ static void client_command(const struct catalog_place *p, const struct str_list 
 	str_list_add(out, root_sha256);
 }
 
-static char *client_snippet(const struct catalog_place *p, const struct str_list *urls,
+static char *client_snippet(const struct place *p, const struct str_list *urls,
 			    const char *root_sha256)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(256 * KIB);
@@ -63,7 +63,7 @@ static char *client_snippet(const struct catalog_place *p, const struct str_list
 	return buf_steal(&b);
 }
 
-static char *publisher_snippet(const struct catalog_place *p)
+static char *publisher_snippet(const struct place *p)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(64 * KIB);
 	buf_addf(&b, "[repository.%s]\npath = %s\nkeys = %s\n", p->name, p->dir, p->keys);
@@ -77,7 +77,7 @@ static char *publisher_snippet(const struct catalog_place *p)
 
 /* Before the tree, so that an init that was killed is found by the next. *written: the
  * file, or NULL when there is a ferry.conf, which is the person's. */
-static int write_conf(struct cli *cli, const struct catalog_place *p, const char **written,
+static int write_conf(struct cli *cli, const struct place *p, const char **written,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *text = publisher_snippet(p);
@@ -96,7 +96,7 @@ static int write_conf(struct cli *cli, const struct catalog_place *p, const char
 
 /* Not sha256_of_file(), which a signal stops: the repository is made, and that must be
  * told. */
-static int root_digest(const struct catalog_place *p, char **path, char hex[DIGEST_HEX],
+static int root_digest(const struct place *p, char **path, char hex[DIGEST_HEX],
 		       struct err *e)
 {
 	CLEANUP(buf_release) struct buf root = BUF_INIT(MIB);
@@ -121,7 +121,7 @@ static void print_command(struct cli *cli, const struct str_list *argv)
 	cli_print(cli, "\n");
 }
 
-static int tell(struct cli *cli, const struct catalog_place *p, const struct repository_signed *s,
+static int tell(struct cli *cli, const struct place *p, const struct repository_signed *s,
 		const char *written, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 }, command = { 0 };
@@ -155,20 +155,20 @@ static int tell(struct cli *cli, const struct catalog_place *p, const struct rep
 	json_put_string(document, "configuration", written);
 	json_put(document, "client_command", json_strings(&command));
 	json_put_string(document, "client_configuration", snippet);
-	json_put(document, "roles", catalog_roles_json(s));
+	json_put(document, "roles", place_roles_json(s));
 	return cli_print_json(cli, document, e);
 }
 
-static int make(struct cli *cli, const struct catalog_opts *o, const struct catalog_place *p,
+static int make(struct cli *cli, const struct catalog_opts *o, const struct place *p,
 		bool is_new, const char **written, struct repository_signed *done, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	CLEANUP(catalog_ask_release) struct catalog_ask ask = { .cli = cli,
+	CLEANUP(place_ask_release) struct place_ask ask = { .cli = cli,
 								.file = p->passphrase_file };
-	int rc = catalog_place_keyring(p, &keys, e);
+	int rc = place_keyring(p, &keys, e);
 	if (rc == 0 && !o->unencrypted)
-		rc = catalog_ask_new(&ask, e);
+		rc = place_ask_new(&ask, e);
 	if (rc == 0 && is_new)
 		rc = write_conf(cli, p, written, e);
 	if (rc == 0)
@@ -177,7 +177,7 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct cata
 		return rc;
 	const struct repository_signing how = {
 		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
-		.now_s = time(NULL), .keys = &keys, .ask = catalog_ask_key, .ask_ctx = &ask,
+		.now_s = time(NULL), .keys = &keys, .ask = place_ask_key, .ask_ctx = &ask,
 	};
 	return repository_init(r, &how, &keys, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
 			       o->unencrypted ? NULL : &ask.known, done, e);
@@ -186,17 +186,17 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct cata
 static int run_init(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct catalog_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	struct repository_signed done;
 	const char *written = NULL;
 	bool is_new;
-	int rc = catalog_place_new(cli, o, count ? operands[0] : NULL, &p, &is_new, e);
+	int rc = place_new(cli, o, count ? operands[0] : NULL, &p, &is_new, e);
 	if (rc < 0 || (rc = make(cli, o, &p, is_new, &written, &done, e)) < 0)
 		return rc;
 	return tell(cli, &p, &done, written, e);
 }
 
-const struct command catalog_init = {
+const struct command cmd_catalog_init = {
 	.name = "init",
 	.summary = "make a repository: tree, keys, root and an empty signed catalog",
 	.synopsis = (const char *const[]){ "[NAME]", NULL },

@@ -6,7 +6,7 @@
 
 static const char *const kind_names[] = { "file", "command", "public" };
 
-json_t *catalog_key_json(const struct keyring_key *key, const char *dir)
+json_t *key_json(const struct keyring_key *key, const char *dir)
 {
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	json_t *object = json_object(), *array = json_array();
@@ -46,14 +46,14 @@ static int run_new(struct cli *cli, void *opts, int count, char **operands, stru
 {
 	(void)count;
 	const struct catalog_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	int rc = catalog_keys_load(cli, o, &p, &keys, e);
+	int rc = key_load(cli, o, &p, &keys, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(catalog_ask_release) struct catalog_ask ask = {
+	CLEANUP(place_ask_release) struct place_ask ask = {
 		.cli = cli, .file = p.passphrase_file ? p.passphrase_file : o->passphrase_file };
-	if (!o->unencrypted && (rc = catalog_ask_new(&ask, e)) < 0)
+	if (!o->unencrypted && (rc = place_ask_new(&ask, e)) < 0)
 		return rc;
 	rc = keyring_new(&keys, operands[0], o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
 			 o->unencrypted ? NULL : &ask.known, e);
@@ -66,7 +66,7 @@ static int run_new(struct cli *cli, void *opts, int count, char **operands, stru
 	}
 	json_t *document = json_object();
 	json_put_string(document, "command", "catalog key new");
-	json_put(document, "key", catalog_key_json(key, NULL));
+	json_put(document, "key", key_json(key, NULL));
 	return cli_print_json(cli, document, e);
 }
 
@@ -118,9 +118,9 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 {
 	(void)count, (void)operands;
 	static const char *const titles[] = { "NAME", "ROLES", "FILE", "TYPE", "KEY ID" };
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	int rc = catalog_keys_load(cli, opts, &p, &keys, e);
+	int rc = key_load(cli, opts, &p, &keys, e);
 	if (rc < 0)
 		return rc;
 	if (!cli->json) {
@@ -132,7 +132,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	}
 	json_t *document = json_object(), *array = json_array();
 	for (size_t i = 0; i < keys.count; i++)
-		json_push(array, catalog_key_json(&keys.at[i], p.dir));
+		json_push(array, key_json(&keys.at[i], p.dir));
 	json_put_string(document, "command", "catalog key list");
 	json_put_string(document, "folder", keys.dir);
 	json_put(document, "keys", array);
@@ -153,12 +153,12 @@ static const struct command key_list = {
 static int run_export(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(16 * KIB);
 	const struct keyring_key *key;
-	int rc = catalog_keys_load(cli, opts, &p, &keys, e);
-	if (rc < 0 || (rc = catalog_keys_find(&keys, operands[0], &key, e)) < 0)
+	int rc = key_load(cli, opts, &p, &keys, e);
+	if (rc < 0 || (rc = key_find(&keys, operands[0], &key, e)) < 0)
 		return rc;
 	if (!key->public) {
 		err_set(e, ERR_NOT_FOUND, "%s: its public part, %s.pub, is missing", key->path,
@@ -173,7 +173,7 @@ static int run_export(struct cli *cli, void *opts, int count, char **operands, s
 	}
 	json_t *document = json_object();
 	json_put_string(document, "command", "catalog key export");
-	json_put(document, "key", catalog_key_json(key, p.dir));
+	json_put(document, "key", key_json(key, p.dir));
 	json_put_string(document, "public", buf_str(&pem));
 	return cli_print_json(cli, document, e);
 }
@@ -202,7 +202,7 @@ static const struct opt passphrase_opts[] = {
 };
 
 /* FERRY_PASSPHRASE is the old one; the new one must not be taken from it in silence. */
-static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct catalog_ask *ask,
+static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct place_ask *ask,
 		       struct err *e)
 {
 	ask->cli = cli;
@@ -212,29 +212,29 @@ static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct cat
 		return err_hint(e, "FERRY_PASSPHRASE is the old one; give the new one with "
 				"--new-passphrase-file FILE");
 	}
-	return catalog_ask_new(ask, e);
+	return place_ask_new(ask, e);
 }
 
 static int run_passphrase(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct catalog_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	CLEANUP(catalog_ask_release) struct catalog_ask new = { 0 };
+	CLEANUP(place_ask_release) struct place_ask new = { 0 };
 	const struct keyring_key *key;
-	int rc = catalog_keys_load(cli, o, &p, &keys, e);
+	int rc = key_load(cli, o, &p, &keys, e);
 	for (int i = 0; rc == 0 && i < count; i++)
-		rc = catalog_keys_find(&keys, operands[i], &key, e);
+		rc = key_find(&keys, operands[i], &key, e);
 	if (rc < 0 || (!o->unencrypted && (rc = ask_changed(cli, o, &new, e)) < 0))
 		return rc;
-	CLEANUP(catalog_ask_release) struct catalog_ask old = {
+	CLEANUP(place_ask_release) struct place_ask old = {
 		.cli = cli, .file = p.passphrase_file ? p.passphrase_file : o->passphrase_file };
 	json_t *document = json_object(), *changed = json_array();
 	json_put_string(document, "command", "catalog key passphrase");
 	json_put(document, "changed", changed);
 	for (int i = 0; rc == 0 && i < count; i++) {
 		key = keyring_find(&keys, operands[i]);
-		rc = keyring_passphrase(key, catalog_ask_key, &old, o->unencrypted ? NULL :
+		rc = keyring_passphrase(key, place_ask_key, &old, o->unencrypted ? NULL :
 					&new.known, e);
 		if (rc == 0)
 			json_push(changed, json_string(key->name));
@@ -259,11 +259,11 @@ static const struct command key_passphrase = {
 };
 
 static const struct command *const subs[] = {
-	&key_new, &catalog_key_import, &key_list, &key_export, &key_passphrase,
-	&catalog_key_check, NULL,
+	&key_new, &cmd_catalog_key_import, &key_list, &key_export, &key_passphrase,
+	&cmd_catalog_key_check, NULL,
 };
 
-const struct command catalog_key = {
+const struct command cmd_catalog_key = {
 	.name = "key",
 	.summary = "make and look at the keys that sign",
 	.synopsis = (const char *const[]){ "COMMAND …", NULL },

@@ -4,20 +4,20 @@
 
 #include <string.h>
 
-int catalog_keys_load(struct cli *cli, const struct catalog_opts *o, struct catalog_place *p,
+int key_load(struct cli *cli, const struct catalog_opts *o, struct place *p,
 		      struct keyring *out, struct err *e)
 {
 	if (o->keys && !o->dir && !o->name) {
 		struct err none = ERR_INIT;
-		if (catalog_place_load(cli, o, p, &none) < 0)
+		if (place_load(cli, o, p, &none) < 0)
 			return keyring_load(o->keys, NULL, out, e);
-		return catalog_place_keyring(p, out, e);
+		return place_keyring(p, out, e);
 	}
-	int rc = catalog_place_load(cli, o, p, e);
-	return rc < 0 ? rc : catalog_place_keyring(p, out, e);
+	int rc = place_load(cli, o, p, e);
+	return rc < 0 ? rc : place_keyring(p, out, e);
 }
 
-int catalog_keys_find(const struct keyring *k, const char *name, const struct keyring_key **out,
+int key_find(const struct keyring *k, const char *name, const struct keyring_key **out,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((k->count + 1) * sizeof *names);
@@ -55,18 +55,18 @@ static int run_import(struct cli *cli, void *opts, int count, char **operands, s
 {
 	(void)count;
 	const struct import_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
-	int rc = catalog_keys_load(cli, &o->common, &p, &keys, e);
+	int rc = key_load(cli, &o->common, &p, &keys, e);
 	if (rc < 0)
 		return rc;
 	const char *file = p.passphrase_file ? p.passphrase_file : o->common.passphrase_file;
-	CLEANUP(catalog_ask_release) struct catalog_ask
+	CLEANUP(place_ask_release) struct place_ask
 		old = { .cli = cli, .file = o->old_passphrase_file ? o->old_passphrase_file : file },
 		new = { .cli = cli, .file = file };
-	rc = privkey_load(operands[0], catalog_ask_key, &old, &private, e);
-	if (rc < 0 || (!o->common.unencrypted && (rc = catalog_ask_new(&new, e)) < 0))
+	rc = privkey_load(operands[0], place_ask_key, &old, &private, e);
+	if (rc < 0 || (!o->common.unencrypted && (rc = place_ask_new(&new, e)) < 0))
 		return rc;
 	rc = keyring_store(&keys, operands[1], private, o->common.unencrypted ? NULL : &new.known,
 			   e);
@@ -81,11 +81,11 @@ static int run_import(struct cli *cli, void *opts, int count, char **operands, s
 	}
 	json_t *document = json_object();
 	json_put_string(document, "command", "catalog key import");
-	json_put(document, "key", catalog_key_json(key, p.dir));
+	json_put(document, "key", key_json(key, p.dir));
 	return cli_print_json(cli, document, e);
 }
 
-const struct command catalog_key_import = {
+const struct command cmd_catalog_key_import = {
 	.name = "import",
 	.summary = "take a key that was made elsewhere",
 	.synopsis = (const char *const[]){ "FILE NAME", NULL },
@@ -107,12 +107,12 @@ static const struct opt check_opts[] = {
 };
 
 /* The signature is thrown away: it is of no document. */
-static int try_key(const struct keyring_key *key, struct catalog_ask *ask, struct err *e)
+static int try_key(const struct keyring_key *key, struct place_ask *ask, struct err *e)
 {
 	static const char text[] = "Model Ferry: a trial of a key";
 	CLEANUP_PTR(signer_free) struct signer *s = NULL;
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(4 * KIB);
-	int rc = keyring_signer(key, catalog_ask_key, ask, &s, e);
+	int rc = keyring_signer(key, place_ask_key, ask, &s, e);
 	if (rc == 0 && key->public && strcmp(key->public->id, s->key->id) != 0) {
 		err_set(e, ERR_USAGE, "%s: %s.pub beside it is the public part of another key",
 			key->path, key->name);
@@ -125,18 +125,18 @@ static int try_key(const struct keyring_key *key, struct catalog_ask *ask, struc
 static int run_check(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct catalog_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(json_release) json_t *document = json_object();
 	json_t *checked = json_array();
 	json_put_string(document, "command", "catalog key check");
 	json_put(document, "checked", checked);
-	int rc = catalog_keys_load(cli, o, &p, &keys, e);
-	CLEANUP(catalog_ask_release) struct catalog_ask ask = {
+	int rc = key_load(cli, o, &p, &keys, e);
+	CLEANUP(place_ask_release) struct place_ask ask = {
 		.cli = cli, .file = p.passphrase_file ? p.passphrase_file : o->passphrase_file };
 	for (int i = 0; rc == 0 && i < count; i++) {
 		const struct keyring_key *key;
-		rc = catalog_keys_find(&keys, operands[i], &key, e);
+		rc = key_find(&keys, operands[i], &key, e);
 		if (rc == 0)
 			rc = try_key(key, &ask, e);
 		if (rc == 0)
@@ -147,7 +147,7 @@ static int run_check(struct cli *cli, void *opts, int count, char **operands, st
 	return rc == 0 && cli->json ? cli_print_json(cli, json_incref(document), e) : rc;
 }
 
-const struct command catalog_key_check = {
+const struct command cmd_catalog_key_check = {
 	.name = "check",
 	.summary = "try whether keys sign",
 	.synopsis = (const char *const[]){ "NAME…", NULL },

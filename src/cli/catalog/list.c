@@ -113,10 +113,10 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 {
 	(void)count, (void)operands;
 	static const char *const titles[] = { "MODEL", ">SIZE", "STATE", "LICENSE", "TITLE" };
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(catalog_release) struct catalog c = { 0 };
-	int rc = catalog_place_load(cli, opts, &p, e);
+	int rc = place_load(cli, opts, &p, e);
 	if (rc < 0 || (rc = repository_cards_load(p.dir, &cards, e)) < 0 ||
 	    (rc = load_signed(p.dir, &c, e)) < 0)
 		return rc;
@@ -141,7 +141,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	return 0;
 }
 
-const struct command catalog_list = {
+const struct command cmd_catalog_list = {
 	.name = "list",
 	.summary = "list the cards, and which of them are signed",
 	.synopsis = (const char *const[]){ "", NULL },
@@ -185,8 +185,8 @@ static int lint_files(int count, char **operands, struct findings *f, struct err
 static int lint_place(struct cli *cli, const struct catalog_opts *o, struct findings *f,
 		      struct err *e)
 {
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
-	int rc = catalog_place_load(cli, o, &p, e);
+	CLEANUP(place_release) struct place p = { 0 };
+	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
 		rc = repository_lint(p.dir, p.mirrors, f, e);
 	for (size_t i = 0; i < p.hidden.count; i++) {
@@ -238,7 +238,7 @@ static int run_lint(struct cli *cli, void *opts, int count, char **operands, str
 	return failed ? -ERR_FAULT : 0;
 }
 
-const struct command catalog_lint = {
+const struct command cmd_catalog_lint = {
 	.name = "lint",
 	.summary = "say what is wrong, doubtful or unfinished",
 	.synopsis = (const char *const[]){ "[CARD…]", NULL },

@@ -17,7 +17,7 @@ static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 		json_put_u64(document, "signatures", c->signatures);
 		json_put_bool(document, "published", c->state.published);
 		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
-		json_put(document, "roles", catalog_roles_json(&c->state));
+		json_put(document, "roles", place_roles_json(&c->state));
 		rc = cli_print_json(cli, document, e);
 	} else {
 		cli_print(cli, "%zu new %s\n", c->signatures,
@@ -42,7 +42,7 @@ static int run_merge(struct cli *cli, void *opts, int count, char **operands, st
 	return rc < 0 ? rc : tell_merged(cli, &d, &c, e);
 }
 
-const struct command catalog_merge = {
+const struct command cmd_catalog_merge = {
 	.name = "merge",
 	.summary = "take over signatures that were made on copies",
 	.synopsis = (const char *const[]){ "COPY…", NULL },
@@ -66,9 +66,9 @@ static int run_discard(struct cli *cli, void *opts, int count, char **operands, 
 {
 	(void)count, (void)operands;
 	const struct ceremony_opts *o = opts;
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
-	int rc = catalog_place_load(cli, &o->common, &p, e);
+	int rc = place_load(cli, &o->common, &p, e);
 	if (rc < 0 || (rc = tuf_writer_discard_tree(p.dir, &roles, e)) < 0)
 		return rc;
 	json_t *document = json_object(), *array = json_array();
@@ -87,7 +87,7 @@ static int run_discard(struct cli *cli, void *opts, int count, char **operands, 
 	return 0;
 }
 
-const struct command catalog_discard = {
+const struct command cmd_catalog_discard = {
 	.name = "discard",
 	.summary = "throw away what waits for signatures",
 	.synopsis = (const char *const[]){ "", NULL },

@@ -9,7 +9,7 @@
 
 #define DAY 86400
 
-void catalog_place_release(struct catalog_place *p)
+void place_release(struct place *p)
 {
 	free(p->name);
 	free(p->title);
@@ -18,7 +18,7 @@ void catalog_place_release(struct catalog_place *p)
 	free(p->passphrase_file);
 	json_decref(p->mirrors);
 	str_list_release(&p->hidden);
-	*p = (struct catalog_place){ 0 };
+	*p = (struct place){ 0 };
 }
 
 /* ---- expiry ---- */
@@ -95,7 +95,7 @@ static char *plain(char *path)
 	return short_path;
 }
 
-static void fill(struct catalog_place *p, const struct catalog_opts *o,
+static void fill(struct place *p, const struct catalog_opts *o,
 		 struct catalog_source *source)
 {
 	p->name = STEAL(source->name);
@@ -108,9 +108,9 @@ static void fill(struct catalog_place *p, const struct catalog_opts *o,
 
 /* With `name` NULL only the tree is known. */
 static int load(const struct conf *c, const struct catalog_opts *o, const char *name, bool any,
-		struct catalog_place *out, struct err *e)
+		struct place *out, struct err *e)
 {
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
+	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(catalog_source_release) struct catalog_source source = { 0 };
 	int rc = name || any ? catalog_source_load(c, name, &source, e) : 0;
 	if (rc == 0)
@@ -126,11 +126,11 @@ static int load(const struct conf *c, const struct catalog_opts *o, const char *
 		return err_hint(e, "add `path = DIR`, or name the tree with --repository");
 	}
 	*out = p;
-	p = (struct catalog_place){ 0 };
+	p = (struct place){ 0 };
 	return 0;
 }
 
-int catalog_place_load(struct cli *cli, const struct catalog_opts *o, struct catalog_place *out,
+int place_load(struct cli *cli, const struct catalog_opts *o, struct place *out,
 		       struct err *e)
 {
 	const struct conf *c;
@@ -145,14 +145,14 @@ int catalog_place_load(struct cli *cli, const struct catalog_opts *o, struct cat
 		out->name = mem_strdup(name);
 	if (rc == 0 && !file_is_dir(out->dir)) {
 		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", out->dir);
-		catalog_place_release(out);
+		place_release(out);
 		return err_hint(e, "`ferry catalog init` makes one");
 	}
 	return rc;
 }
 
-int catalog_place_new(struct cli *cli, const struct catalog_opts *o, const char *name,
-		      struct catalog_place *out, bool *is_new, struct err *e)
+int place_new(struct cli *cli, const struct catalog_opts *o, const char *name,
+		      struct place *out, bool *is_new, struct err *e)
 {
 	const struct conf *c;
 	int rc = cli_conf(cli, &c, e);
@@ -183,7 +183,7 @@ int catalog_place_new(struct cli *cli, const struct catalog_opts *o, const char 
 	return 0;
 }
 
-int catalog_place_keyring(const struct catalog_place *p, struct keyring *out, struct err *e)
+int place_keyring(const struct place *p, struct keyring *out, struct err *e)
 {
 	if (p->keys)
 		return keyring_load(p->keys, p->dir, out, e);
@@ -194,14 +194,14 @@ int catalog_place_keyring(const struct catalog_place *p, struct keyring *out, st
 
 /* ---- passphrases ---- */
 
-void catalog_ask_release(struct catalog_ask *a)
+void place_ask_release(struct place_ask *a)
 {
 	buf_wipe(&a->known);
 }
 
 static int same_passphrase(void *ctx, const char *path, struct buf *out, struct err *e)
 {
-	const struct catalog_ask *a = ctx;
+	const struct place_ask *a = ctx;
 	(void)path, (void)e;
 	buf_init(out, a->known.max);
 	buf_add(out, a->known.data, a->known.len);
@@ -209,7 +209,7 @@ static int same_passphrase(void *ctx, const char *path, struct buf *out, struct 
 }
 
 /* On a terminal every key may have its own: does the known one open this key? */
-static bool opens(struct catalog_ask *a, const char *path)
+static bool opens(struct place_ask *a, const char *path)
 {
 	CLEANUP_PTR(privkey_free) struct privkey *key = NULL;
 	struct err wrong = ERR_INIT;
@@ -218,9 +218,9 @@ static bool opens(struct catalog_ask *a, const char *path)
 	return privkey_load(path, same_passphrase, a, &key, &wrong) == 0;
 }
 
-int catalog_ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
+int place_ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
 {
-	struct catalog_ask *a = ctx;
+	struct place_ask *a = ctx;
 	if (!a->has || !opens(a, path)) {
 		CLEANUP(mem_free_ptr) char *prompt = mem_printf("passphrase of %s", path);
 		buf_wipe(&a->known);
@@ -233,7 +233,7 @@ int catalog_ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
 	return same_passphrase(a, path, out, e);
 }
 
-int catalog_ask_new(struct catalog_ask *a, struct err *e)
+int place_ask_new(struct place_ask *a, struct err *e)
 {
 	int rc = cli_passphrase(a->cli, a->file, "passphrase for the new keys", true, &a->known, e);
 	if (rc < 0)
@@ -257,7 +257,7 @@ static json_t *state_json(const struct repository_state *s)
 	return object;
 }
 
-json_t *catalog_roles_json(const struct repository_signed *s)
+json_t *place_roles_json(const struct repository_signed *s)
 {
 	json_t *roles = json_object();
 	json_put(roles, "root", state_json(&s->root));
@@ -267,7 +267,7 @@ json_t *catalog_roles_json(const struct repository_signed *s)
 	return roles;
 }
 
-void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s)
+void place_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s)
 {
 	const struct repository_state bins = { .expires_s = s->bins_expire_s };
 	const struct { const char *role; const struct repository_state *state; int64_t soon_s; }

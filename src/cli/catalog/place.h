@@ -36,7 +36,7 @@ struct catalog_opts {
 		  "store the keys without a passphrase: who reads the files can sign")
 
 /* Which tree, keys and mirrors a command is about. */
-struct catalog_place {
+struct place {
 	char *name;             /* of the repository; NULL: only the tree knows */
 	char *title;            /* or NULL */
 	char *dir, *keys;       /* keys NULL: not said */
@@ -45,38 +45,38 @@ struct catalog_place {
 	struct str_list hidden; /* mirrors without a URL for readers */
 	struct tuf_expiry expiry;
 };
-void catalog_place_release(struct catalog_place *p);
+void place_release(struct place *p);
 
 /* From options and ferry.conf. */
-WARN_UNUSED int catalog_place_load(struct cli *cli, const struct catalog_opts *o,
-				   struct catalog_place *out, struct err *e);
+WARN_UNUSED int place_load(struct cli *cli, const struct catalog_opts *o,
+				   struct place *out, struct err *e);
 /* For init: `name` (or NULL) need not be in ferry.conf; *is_new tells that it is not. */
-WARN_UNUSED int catalog_place_new(struct cli *cli, const struct catalog_opts *o,
-				  const char *name, struct catalog_place *out, bool *is_new,
+WARN_UNUSED int place_new(struct cli *cli, const struct catalog_opts *o,
+				  const char *name, struct place *out, bool *is_new,
 				  struct err *e);
-WARN_UNUSED int catalog_place_keyring(const struct catalog_place *p, struct keyring *out,
+WARN_UNUSED int place_keyring(const struct place *p, struct keyring *out,
 				      struct err *e);
 
 /* Asks for passphrases, once for all keys that have the same. */
-struct catalog_ask {
+struct place_ask {
 	struct cli *cli;
 	const char *file;       /* --passphrase-file or NULL */
 	struct buf known;
 	bool has;
 };
-void catalog_ask_release(struct catalog_ask *a);
+void place_ask_release(struct place_ask *a);
 /* A privkey_ask. */
-int catalog_ask_key(void *ctx, const char *path, struct buf *out, struct err *e);
+int place_ask_key(void *ctx, const char *path, struct buf *out, struct err *e);
 /* The passphrase of new keys; asked for twice on a terminal. */
-WARN_UNUSED int catalog_ask_new(struct catalog_ask *a, struct err *e);
+WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
 
 /* {"root": {"version", "expires"}, …} */
-json_t *catalog_roles_json(const struct repository_signed *s);
+json_t *place_roles_json(const struct repository_signed *s);
 /* Warns of roles that have expired, or will soon. */
-void catalog_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s);
+void place_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s);
 
-extern const struct command catalog_init, catalog_key, catalog_add, catalog_remove,
-	catalog_list, catalog_lint, catalog_sign, catalog_refresh, catalog_status, catalog_gc,
-	catalog_export, catalog_delegate, catalog_undelegate;
+extern const struct command cmd_catalog_init, cmd_catalog_key, cmd_catalog_add, cmd_catalog_remove,
+	cmd_catalog_list, cmd_catalog_lint, cmd_catalog_sign, cmd_catalog_refresh, cmd_catalog_status, cmd_catalog_gc,
+	cmd_catalog_export, cmd_catalog_delegate, cmd_catalog_undelegate;
 
 #endif

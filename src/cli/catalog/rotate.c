@@ -153,7 +153,7 @@ static int tell(struct cli *cli, const char *command, const struct ceremony_desk
 		json_put(document, "added", ceremony_ids_json(&c->added, &d->names));
 		json_put(document, "removed", ceremony_ids_json(&c->removed, &d->names));
 		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
-		json_put(document, "roles", catalog_roles_json(&c->state));
+		json_put(document, "roles", place_roles_json(&c->state));
 		rc = cli_print_json(cli, document, e);
 	} else {
 		print_ids(cli, "added  ", &c->added, &d->names);
@@ -217,7 +217,7 @@ static int check_rotate(const struct ceremony_opts *o, int count, char **operand
 
 /* A rotation of one role's key by a new one needs a place for it, and a passphrase. */
 static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
-		       struct rotation *x, struct catalog_ask *fresh, struct err *e)
+		       struct rotation *x, struct place_ask *fresh, struct err *e)
 {
 	if (says_which(o))
 		return 0;
@@ -225,11 +225,11 @@ static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
 	x->r.kind = o->common.type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
 	/* In place of names that could not be read: here they are needed. */
 	keyring_release(&d->names);
-	int rc = catalog_place_keyring(&d->place, &d->names, e);
+	int rc = place_keyring(&d->place, &d->names, e);
 	if (rc < 0 || o->common.unencrypted)
 		return rc;
 	fresh->file = d->place.passphrase_file;
-	if ((rc = catalog_ask_new(fresh, e)) == 0)
+	if ((rc = place_ask_new(fresh, e)) == 0)
 		x->r.passphrase = &fresh->known;
 	return rc;
 }
@@ -239,7 +239,7 @@ static int run_rotate(struct cli *cli, void *opts, int count, char **operands, s
 	const struct ceremony_opts *o = opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(rotation_release) struct rotation x = { 0 };
-	CLEANUP(catalog_ask_release) struct catalog_ask fresh = { .cli = cli };
+	CLEANUP(place_ask_release) struct place_ask fresh = { .cli = cli };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
 	x.r.roles = (const char *const *)operands;
 	x.r.role_count = (size_t)count;
@@ -254,7 +254,7 @@ static int run_rotate(struct cli *cli, void *opts, int count, char **operands, s
 	return tell(cli, "catalog rotate", &d, count, operands, in_root(operands[0]), &c, e);
 }
 
-const struct command catalog_rotate = {
+const struct command cmd_catalog_rotate = {
 	.name = "rotate",
 	.summary = "change the keys of roles",
 	.synopsis = (const char *const[]){ "ROLE…", "ROLE [--add KEY]… [--remove KEY]… [--threshold N]",
@@ -294,7 +294,7 @@ static int run_renew(struct cli *cli, void *opts, int count, char **operands, st
 	return tell(cli, "catalog renew", &d, count, operands, false, &c, e);
 }
 
-const struct command catalog_renew = {
+const struct command cmd_catalog_renew = {
 	.name = "renew",
 	.summary = "put off the expiry of roles, with no other change",
 	.synopsis = (const char *const[]){ "ROLE…", NULL },

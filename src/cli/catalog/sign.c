@@ -44,7 +44,7 @@ static int print_signed(struct cli *cli, const char *command, const struct repos
 		json_put(document, "waiting_roles", waiting);
 	if (s->bins)
 		json_put_u64(document, "bins", s->bins);
-	json_put(document, "roles", catalog_roles_json(s));
+	json_put(document, "roles", place_roles_json(s));
 	return cli_print_json(cli, document, e);
 }
 
@@ -109,8 +109,8 @@ static void tell_signed(struct cli *cli, const struct repository_signed *s)
 /* Without the cards it would sign that there is nothing any more. */
 static int refuse_copy(struct cli *cli, const struct ceremony_opts *o, struct err *e)
 {
-	CLEANUP(catalog_place_release) struct catalog_place p = { 0 };
-	int rc = catalog_place_load(cli, &o->common, &p, e);
+	CLEANUP(place_release) struct place p = { 0 };
+	int rc = place_load(cli, &o->common, &p, e);
 	if (rc < 0 || !ceremony_is_copy(&p))
 		return rc;
 	err_set(e, ERR_USAGE, "%s is a copy of metadata/ and drafts/ alone, from which no catalog can "
@@ -131,7 +131,7 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	int rc = refuse_copy(cli, o, e);
 	if (rc < 0 || (rc = run_signing(cli, o, repository_sign, &d, &s, e)) < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
-	catalog_warn_expiry(cli, &s, time(NULL));
+	place_warn_expiry(cli, &s, time(NULL));
 	for (size_t i = 0; i < d.place.hidden.count; i++)
 		report_detail(cli->report, "mirror %s has no url, so readers do not see it",
 			      d.place.hidden.at[i]);
@@ -167,7 +167,7 @@ static int run_refresh(struct cli *cli, void *opts, int count, char **operands, 
 	int rc = run_signing(cli, opts, repository_refresh, &d, &s, e);
 	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
-	catalog_warn_expiry(cli, &s, time(NULL));
+	place_warn_expiry(cli, &s, time(NULL));
 	if (!s.published)
 		report_warn(cli->report, "nothing is published, and the old timestamp stays: "
 			    "signatures are missing");
@@ -179,7 +179,7 @@ static int run_refresh(struct cli *cli, void *opts, int count, char **operands, 
 	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
 }
 
-const struct command catalog_sign = {
+const struct command cmd_catalog_sign = {
 	.name = "sign",
 	.summary = "make all changes one new signed version",
 	.synopsis = (const char *const[]){ "", NULL },
@@ -194,7 +194,7 @@ const struct command catalog_sign = {
 	.run = run_sign,
 };
 
-const struct command catalog_refresh = {
+const struct command cmd_catalog_refresh = {
 	.name = "refresh",
 	.summary = "sign snapshot and timestamp again, so that they do not expire",
 	.synopsis = (const char *const[]){ "", NULL },

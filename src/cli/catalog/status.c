@@ -228,7 +228,7 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 	return rc < 0 ? rc : needs ? -ERR_FAULT : 0;
 }
 
-const struct command catalog_status = {
+const struct command cmd_catalog_status = {
 	.name = "status",
 	.summary = "show versions, expiries, signatures, and what is due",
 	.synopsis = (const char *const[]){ "", NULL },

@@ -9,8 +9,8 @@ const struct command cmd_repository = {
 	.description = "A repository is a signed catalog of models with its mirrors. Trust in one "
 		       "begins with its first root, received from the publisher on a way that you "
 		       "trust.",
-	.subs = (const struct command *const[]){ &repository_add_command,
-						 &repository_list_command,
-						 &repository_status_command,
-						 &repository_remove_command, NULL },
+	.subs = (const struct command *const[]){ &cmd_repository_add,
+						 &cmd_repository_list,
+						 &cmd_repository_status,
+						 &cmd_repository_remove, NULL },
 };

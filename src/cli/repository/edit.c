@@ -8,7 +8,7 @@
 
 /* -- what the commands share --------------------------------------------------------------- */
 
-json_t *repository_roles_json(const struct remote *c)
+json_t *cmd_repository_roles_json(const struct remote *c)
 {
 	struct tuf_role_state states[4];
 	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
@@ -25,7 +25,7 @@ json_t *repository_roles_json(const struct remote *c)
 	return roles;
 }
 
-json_t *repository_endpoints_json(struct remote *c)
+json_t *cmd_repository_endpoints_json(struct remote *c)
 {
 	size_t count;
 	const struct endpoint *p = endpoints_all(&c->transport, &count);
@@ -38,7 +38,7 @@ json_t *repository_endpoints_json(struct remote *c)
 	return endpoints;
 }
 
-void repository_print_endpoints(struct cli *cli, struct remote *c)
+void cmd_repository_print_endpoints(struct cli *cli, struct remote *c)
 {
 	static const char *const titles[] = { "ENDPOINT", "STATE", ">TIMESTAMP", "FAULT" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
@@ -99,8 +99,8 @@ static int print_added_json(struct cli *cli, const char *conf, const char *pin, 
 		json_put_string(document, "root_file", pin);
 	json_put_u64(document, "models", c->catalog.model_count);
 	json_put(document, "root", root_json(c));
-	json_put(document, "roles", repository_roles_json(c));
-	json_put(document, "endpoints", repository_endpoints_json(c));
+	json_put(document, "roles", cmd_repository_roles_json(c));
+	json_put(document, "endpoints", cmd_repository_endpoints_json(c));
 	return cli_print_json(cli, document, e);
 }
 
@@ -121,7 +121,7 @@ static void print_added(struct cli *cli, const char *conf, const char *pin, stru
 		CLEANUP(mem_free_ptr) char *id = text_escaped(keyids[i]);
 		cli_print(cli, "  %s\n", id);
 	}
-	repository_print_endpoints(cli, c);
+	cmd_repository_print_endpoints(cli, c);
 	report_note(cli->report, "written: %s%s%s", conf, pin ? " and " : "", pin ? pin : "");
 	report_note(cli->report, "next: ferry list");
 }
@@ -158,7 +158,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	return 0;
 }
 
-const struct command repository_add_command = {
+const struct command cmd_repository_add = {
 	.name = "add",
 	.summary = "verify a repository and add it to the configuration",
 	.synopsis = (const char *const[]){ "NAME URL… --root FILE",
@@ -260,7 +260,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	return 0;
 }
 
-const struct command repository_list_command = {
+const struct command cmd_repository_list = {
 	.name = "list",
 	.summary = "list the repositories of the configuration; asks nobody",
 	.run = run_list,
@@ -312,7 +312,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	return cli_print_json(cli, document, e);
 }
 
-const struct command repository_remove_command = {
+const struct command cmd_repository_remove = {
 	.name = "remove",
 	.summary = "take a repository out of the configuration",
 	.synopsis = (const char *const[]){ "NAME", NULL },

@@ -112,8 +112,8 @@ static json_t *look_json(const struct look *l)
 	if (c->catalog.title)
 		json_put_string(object, "title", c->catalog.title);
 	json_put_string(object, "state", overall(l));
-	json_put(object, "roles", repository_roles_json(c));
-	json_put(object, "endpoints", repository_endpoints_json(c));
+	json_put(object, "roles", cmd_repository_roles_json(c));
+	json_put(object, "endpoints", cmd_repository_endpoints_json(c));
 	for (size_t i = 0; i < l->problems.count; i++)
 		json_push(problems, json_string_lossy(l->problems.at[i],
 						      strlen(l->problems.at[i])));
@@ -145,7 +145,7 @@ static void print_look(struct cli *cli, const struct look *l)
 	CLEANUP(mem_free_ptr) char *title = text_escaped(c->catalog.title ? c->catalog.title : "");
 	cli_print(cli, "%s: %s%s%s\n", c->repository, overall(l), *title ? ", " : "", title);
 	print_roles(cli, c);
-	repository_print_endpoints(cli, c);
+	cmd_repository_print_endpoints(cli, c);
 	for (size_t i = 0; i < l->problems.count; i++) {
 		CLEANUP(mem_free_ptr) char *text = text_escaped(l->problems.at[i]);
 		cli_print(cli, "attention: %s\n", text);
@@ -214,7 +214,7 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 	return rc < 0 ? rc : first.class ? -(int)first.class : attention ? -ERR_FAULT : 0;
 }
 
-const struct command repository_status_command = {
+const struct command cmd_repository_status = {
 	.name = "status",
 	.summary = "refresh, and show versions, expiry and endpoints",
 	.synopsis = (const char *const[]){ "[NAME…]", NULL },
