@@ -77,7 +77,7 @@ static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session
 	struct remote *c;
 	const struct card *model;
 	const struct card_variant *variant;
-	int rc = remotes_resolve(&s->clients, r, &c, &model, &variant, e);
+	int rc = remotes_resolve(&s->remotes, r, &c, &model, &variant, e);
 	if (rc == 0 && model->deprecated)
 		report_warn(cli->report, "%s is deprecated%s%s%s%s", model->id,
 			    model->deprecation_reason ? ": " : "",

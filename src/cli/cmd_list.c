@@ -58,7 +58,7 @@ static void add_row(struct cli_table *t, const struct session *s, const struct r
 		buf_addf(&variants, "%s%s%s", i ? " " : "", v->id,
 			 in_store(&s->store, v) ? "*" : "");
 	}
-	CLEANUP(mem_free_ptr) char *name = s->clients.count > 1
+	CLEANUP(mem_free_ptr) char *name = s->remotes.count > 1
 		? mem_printf("%s/%s", c->repository, m->id) : mem_strdup(m->id);
 	CLEANUP(mem_free_ptr) char *title =
 		mem_printf("%s%s", m->title, m->deprecated ? " (deprecated)" : "");
@@ -123,8 +123,8 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 	struct cli_table *table = cli->json ? NULL : cli_table_new(titles, ARRAY_LEN(titles));
 	json_t *document = json_object(), *repositories = json_array(), *models = json_array();
 	size_t shown = 0;
-	for (size_t i = 0; i < s.clients.count; i++) {
-		const struct remote *c = s.clients.at[i];
+	for (size_t i = 0; i < s.remotes.count; i++) {
+		const struct remote *c = s.remotes.at[i];
 		json_push(repositories, repository_json(c));
 		for (size_t j = 0; j < c->catalog.model_count; j++) {
 			const struct card *m = &c->catalog.models[j];

@@ -56,7 +56,7 @@ static int fetch_path(struct cli *cli, const struct run_opts *o, const struct re
 	int rc = session_open(cli, r->repository, o->offline, &s, e);
 	if (rc < 0)
 		return rc;
-	rc = remotes_resolve(&s.clients, r, &c, &model, &variant, e);
+	rc = remotes_resolve(&s.remotes, r, &c, &model, &variant, e);
 	if (rc == 0)
 		rc = fetch_variant(c, model, variant, &options, &result, e);
 	session_tell_faults(cli, &s);

@@ -191,7 +191,7 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 	if (rc == 0)
 		rc = session_open(cli, r.repository, o->offline, &s, e);
 	if (rc == 0)
-		rc = remotes_resolve(&s.clients, &r, &c, &m, &v, e);
+		rc = remotes_resolve(&s.remotes, &r, &c, &m, &v, e);
 	if (rc < 0)
 		return rc;
 	session_tell_faults(cli, &s);

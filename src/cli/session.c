@@ -27,7 +27,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 	/* In its final place first: the sessions keep its address. */
 	*out = s;
 	s = (struct session){ 0 };
-	rc = remotes_open(conf, repository, &out->store, &options, &out->clients, e);
+	rc = remotes_open(conf, repository, &out->store, &options, &out->remotes, e);
 	if (rc < 0)
 		session_release(out);
 	return rc;
@@ -35,7 +35,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 
 void session_release(struct session *s)
 {
-	remotes_release(&s->clients);
+	remotes_release(&s->remotes);
 	store_close(&s->store);
 }
 
@@ -66,8 +66,8 @@ static json_t *source_json(const char *repository, const struct source *s)
 json_t *session_sources_json(const struct session *s)
 {
 	json_t *sources = json_array();
-	for (size_t i = 0; i < s->clients.count; i++) {
-		const struct remote *c = s->clients.at[i];
+	for (size_t i = 0; i < s->remotes.count; i++) {
+		const struct remote *c = s->remotes.at[i];
 		for (size_t j = 0; j < c->sources.count; j++) {
 			const struct source *source = c->sources.at[j];
 			if (source->bytes || source->wasted || source_has_faults(source))
@@ -91,8 +91,8 @@ void session_endpoint_json(json_t *object, const struct endpoint *p)
 json_t *session_endpoints_json(const struct session *s)
 {
 	json_t *endpoints = json_array();
-	for (size_t i = 0; i < s->clients.count; i++) {
-		struct remote *c = s->clients.at[i];
+	for (size_t i = 0; i < s->remotes.count; i++) {
+		struct remote *c = s->remotes.at[i];
 		size_t count;
 		const struct endpoint *p = endpoints_all(&c->transport, &count);
 		for (size_t j = 0; j < count; j++) {
@@ -107,8 +107,8 @@ json_t *session_endpoints_json(const struct session *s)
 
 void session_tell_faults(struct cli *cli, const struct session *s)
 {
-	for (size_t i = 0; i < s->clients.count; i++) {
-		const struct source_list *l = &s->clients.at[i]->sources;
+	for (size_t i = 0; i < s->remotes.count; i++) {
+		const struct source_list *l = &s->remotes.at[i]->sources;
 		for (size_t j = 0; j < l->count; j++) {
 			CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
 			source_describe(l->at[j], &text);

@@ -10,7 +10,7 @@ WARN_UNUSED int session_store(struct store *out, struct err *e);
 
 struct session {
 	struct store store;
-	struct remotes clients;
+	struct remotes remotes;
 };
 /* repository NULL: all of the configuration's. */
 WARN_UNUSED int session_open(struct cli *cli, const char *repository, bool offline,

@@ -1,4 +1,4 @@
-/* Shared by enrol.c and remote_remove.c. */
+/* Shared by remote_add.c and remote_remove.c. */
 #ifndef FERRY_FETCH_REMOTE_ADD_INTERNAL_H
 #define FERRY_FETCH_REMOTE_ADD_INTERNAL_H
 

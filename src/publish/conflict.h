@@ -1,6 +1,7 @@
 /*
- * lineage: does the release that a mirror shows belong to the past of this tree? Two copies of
- * one tree that are both signed in have the same version numbers and other contents.
+ * conflict: is what a mirror shows another publisher's work, which must not be overwritten, or
+ * our own past, or damage, which may be? Two copies of one tree that are both signed in have
+ * the same version numbers and other contents.
  *
  * What the tree's gc has taken is not known any more, and counts as its past.
  */
@@ -21,5 +22,17 @@ bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t l
  */
 WARN_UNUSED int conflict_is_foreign(struct mirror *m, const struct tree *ours,
 				   const void *timestamp, size_t len, bool *out, struct err *e);
+
+/*
+ * For the bytes found under `key` ("metadata/7.targets.json", "metadata/timestamp.json").
+ * True when at least one key of the role in our newest root signed them; for a root, when it
+ * is signed by a key of its own. When in doubt it is true: a delegated role, whose keys our
+ * root does not know, or a root of ours that is not readable.
+ */
+bool conflict_is_authentic(const struct tree *ours, const char *key, const void *data, size_t len);
+
+/* The key of the root that would follow our newest one: where it exists, our root no longer
+ * knows who may sign. Caller frees. */
+char *conflict_next_root(const struct tree *ours);
 
 #endif

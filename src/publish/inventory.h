@@ -1,5 +1,5 @@
 /*
- * survey: what of the repository is on one mirror, as far as the mirror tells without
+ * inventory: what of the repository is on one mirror, as far as the mirror tells without
  * sending any file. A listing where that is cheaper, else a stat for each key.
  */
 #ifndef FERRY_PUBLISH_INVENTORY_H

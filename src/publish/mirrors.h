@@ -1,5 +1,5 @@
 /*
- * places: the mirrors of ferry.conf that a command works on.
+ * mirrors: those of ferry.conf that a command works on.
  */
 #ifndef FERRY_PUBLISH_MIRRORS_H
 #define FERRY_PUBLISH_MIRRORS_H

@@ -1,5 +1,5 @@
 /*
- * deliver: the work of push on one mirror, by one thread: find out, plan, put, verify.
+ * push_mirror: the work of push on one mirror, by one thread: find out, plan, put, verify.
  */
 #ifndef FERRY_PUBLISH_PUSH_MIRROR_H
 #define FERRY_PUBLISH_PUSH_MIRROR_H

@@ -1,5 +1,5 @@
 /*
- * agenda: what has to be done on one mirror, decided from what is there. Nothing here
+ * push_plan: what has to be done on one mirror, decided from what is there. Nothing here
  * touches a mirror.
  */
 #ifndef FERRY_PUBLISH_PUSH_PLAN_H

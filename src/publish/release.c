@@ -1,7 +1,6 @@
 #include "publish/release.h"
 
 #include "json/json.h"
-#include "publish/authentic.h"
 #include "publish/conflict.h"
 #include "util/mem.h"
 

@@ -1,5 +1,5 @@
 /*
- * original: the publisher's own copy of the repository, as push and verify use it: what
+ * tree: the publisher's own copy of the repository, as push and verify use it: what
  * has to be on every mirror, and its bytes, which are verified while they are read.
  *
  * What always holds here: no byte of the tree reaches a mirror before its digest was

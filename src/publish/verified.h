@@ -1,5 +1,5 @@
 /*
- * record: what this publisher has verified on one mirror, so that a later push need not
+ * verified: what this publisher has verified on one mirror, so that a later push need not
  * read it again where the mirror itself tells no digest. An entry holds for an object
  * only while the mirror reports the same size, etag and time for it.
  *

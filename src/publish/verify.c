@@ -158,7 +158,7 @@ static int check_file(struct checker *c, struct verify_file *v, const struct inv
 
 /* ---- one mirror ----------------------------------------------------------------- */
 
-static int survey(struct checker *c, const bool *wanted, struct inventory_item *items,
+static int take_inventory(struct checker *c, const bool *wanted, struct inventory_item *items,
 		  struct err *e)
 {
 	struct retry retry = *c->o->retry;
@@ -204,7 +204,7 @@ static void check_files(struct checker *c, const bool *wanted, const struct inve
 			in_a_row = 0;
 			continue;
 		}
-		/* Removed between the survey and now. */
+		/* Removed between the inventory and now. */
 		v->verdict = err_is(&e, ERR_NOT_FOUND) ? VERIFY_MISSING : VERIFY_UNREACHABLE;
 		if (v->verdict == VERIFY_UNREACHABLE)
 			v->error = mem_strdup(e.text);
@@ -229,7 +229,7 @@ static void check_mirror(void *ctx, size_t index)
 	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc((n + 1) * sizeof *items);
 	for (size_t i = 0; i < n; i++)
 		wanted[i] = inventory_wants(m->holds, r->tree->files.at[i].class);
-	if (!m->error.class && survey(&c, wanted, items, &m->error) < 0)
+	if (!m->error.class && take_inventory(&c, wanted, items, &m->error) < 0)
 		err_hint(&m->error, "the mirror could not be asked; nothing is known about it");
 	CLEANUP(mem_free_ptr) char *task = mem_printf("verify %s", m->id);
 	uint64_t total = m->error.class ? 0 : bytes_to_read(&c, wanted);

@@ -1,5 +1,5 @@
 /*
- * crew: a few threads that work through a row of independent jobs.
+ * threads: a few threads that work through a row of independent jobs.
  */
 #ifndef FERRY_UTIL_THREADS_H
 #define FERRY_UTIL_THREADS_H

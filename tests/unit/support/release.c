@@ -70,7 +70,7 @@ static char *metadata(const char *type, unsigned version, json_t *meta)
 	return buf_steal(&text);
 }
 
-void release_make(const char *dir, unsigned version, bool big, struct original *out)
+void release_make(const char *dir, unsigned version, bool big, struct tree *out)
 {
 	struct err e = ERR_INIT;
 	struct repository_files files = { 0 };
@@ -96,7 +96,7 @@ void release_make(const char *dir, unsigned version, bool big, struct original *
 			json_put_hex(meta, files.at[i].key, files.at[i].sha256.bytes, DIGEST_SIZE);
 	add_text(&files, dir, mem_strdup("metadata/timestamp.json"), REPOSITORY_TIMESTAMP,
 		 metadata("timestamp", version, meta));
-	assert_ok(original_from_files(dir, &files, out, &e), &e);
+	assert_ok(tree_from_files(dir, &files, out, &e), &e);
 }
 
 static bool has(const struct mirror_mem *s, const char *key, const json_t *hex)

@@ -15,7 +15,7 @@
  *   targets/<v>.catalog.json, metadata/1.root.json, metadata/<v>.targets.json,
  *   metadata/<v>.snapshot.json, catalog.json, metadata/timestamp.json
  * With big, another object of 2 pieces and a manifest. */
-void release_make(const char *dir, unsigned version, bool big, struct original *out);
+void release_make(const char *dir, unsigned version, bool big, struct tree *out);
 #define RELEASE_BIG "targets/models/m/big.bin"
 #define RELEASE_FILES 8
 
