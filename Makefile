@@ -168,7 +168,7 @@ unit: unit-programs
 # PYTEST_ARGS="-k fetch -x" picks tests.
 cli-tests: programs
 	FERRY_BIN_DIR=$(abspath $(BUILD)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider \
-		-n $(PYTEST_JOBS) $(PYTEST_ARGS) tests/cli
+		-n $(PYTEST_JOBS) $(PYTEST_ARGS) tests/cli tests/ci
 
 lint:
 	@scripts/install-deps build test
