@@ -2,6 +2,7 @@
 #
 #   DEVELOPER=1                    warnings are errors
 #   SANITIZE=address,undefined     a sanitizer build, in a folder of its own
+#   PORTABLE=1                     without the calls that only Linux has, in a folder of its own
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
 #   V=1                            shows the commands that make runs
 #
@@ -14,7 +15,8 @@ PREFIX ?= /usr/local
 CC ?= cc
 PYTHON ?= /usr/bin/python3
 SANITIZE ?=
-BUILD ?= build$(if $(SANITIZE),/sanitize)
+PORTABLE ?=
+BUILD ?= build$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)
 FUZZ_SECONDS ?= 60
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -41,7 +43,7 @@ OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFERRY_VERSION='"$(VERSION)"' \
-	-Isrc -Itests/unit/support -pthread -g $(OPTIMISE) $(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
+	$(if $(PORTABLE),-DFERRY_PORTABLE) -Isrc -Itests/unit/support -pthread -g $(OPTIMISE) $(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	$(SANITIZER) $(LDFLAGS)
 

@@ -2,9 +2,9 @@
 #include "http/url.h"
 #include "publish/verify.h"
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define MIRRORS_AT_A_TIME 4
@@ -278,7 +278,7 @@ static int choose_mode(const struct verify_opts *o, struct verify_options *out, 
 		return err_set(e, ERR_USAGE, "--seed goes with --sample N");
 	if (o->seed && !parse_u64(o->seed, &out->seed))
 		return err_set(e, ERR_USAGE, "--seed: '%s' is not a number", o->seed);
-	if (!o->seed && getrandom(&out->seed, sizeof out->seed, GRND_NONBLOCK) < 0)
+	if (!o->seed && !os_random(&out->seed, sizeof out->seed))
 		out->seed = (uint64_t)out->now_s;
 	return 0;
 }

@@ -1,25 +1,18 @@
 #include "fetch/pool.h"
 
 #include "util/file.h"
-#include "util/mem.h"
+#include "util/os.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static int nameless_file(const char *dir, uint64_t size, int *fd, struct err *e)
 {
-	*fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (*fd < 0) {
-		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/.piece.XXXXXX.tmp", dir);
-		*fd = mkostemps(path, 4, O_CLOEXEC);
-		if (*fd < 0)
-			return err_sys(e, errno, "%s", dir);
-		unlink(path);
-	}
+	*fd = os_nameless_file(dir);
+	if (*fd < 0)
+		return err_sys(e, errno, "%s", dir);
 	/* Now rather than by a signal when the mapping is written to. */
-	int rc = posix_fallocate(*fd, 0, (off_t)size);
+	int rc = os_reserve(*fd, size);
 	return rc ? err_sys(e, rc, "%s: room for a piece", dir) : 0;
 }
 

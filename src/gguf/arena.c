@@ -1,6 +1,7 @@
 #include "gguf/internal.h"
 
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <stdalign.h>
 #include <stdarg.h>
@@ -88,7 +89,7 @@ int name_index_build(struct name_index *x, const void *texts, size_t stride, siz
 		const struct gguf_text *t = text_at(texts, stride, i);
 		x->entries[i] = (struct name_entry){ hash_of(t->s, t->len), (uint32_t)i };
 	}
-	qsort_r(x->entries, count, sizeof *x->entries, compare_entries, &cc);
+	os_sort(x->entries, count, sizeof *x->entries, compare_entries, &cc);
 	for (size_t i = 1; i < count; i++) {
 		if (compare_entries(&x->entries[i - 1], &x->entries[i], &cc) != 0)
 			continue;

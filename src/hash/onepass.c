@@ -2,11 +2,10 @@
 
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #define BLOCK_SIZE (1 * MIB)
@@ -214,19 +213,11 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static unsigned usable_cores(void)
-{
-	cpu_set_t set;
-	if (sched_getaffinity(0, sizeof set, &set) < 0)
-		return MAX_WORKERS;
-	return (unsigned)CPU_COUNT(&set);
-}
-
 /* The calling thread works, too: where no other can be started, it does all of it. */
 static void ring_run(struct ring *r)
 {
 	pthread_t others[MAX_WORKERS];
-	unsigned cores = MIN(usable_cores(), MAX_WORKERS), count = 0;
+	unsigned cores = MIN(os_processors(), MAX_WORKERS), count = 0;
 	unsigned want = (unsigned)MIN(cores, r->total);
 	while (count + 1 < want && pthread_create(&others[count], NULL, work, r) == 0)
 		count++;
@@ -281,7 +272,7 @@ int onepass_run(struct onepass *p, int fd, const char *what, struct report *repo
 	struct ring r = { .p = p, .fd = fd, .what = what, .report = report, .e = e };
 	ring_init(&r);
 	/* Advice only: where it fails, reading works all the same. */
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	os_will_read_all(fd);
 	report_begin(report, what, p->grid.size, 0);
 	ring_run(&r);
 	/* What is left lies at the end of the file and is empty. */

@@ -178,7 +178,10 @@ char *url_redact(const char *url)
 	if (host) {
 		host += 3;
 		size_t authority = strcspn(host, "/?#");
-		const char *at = memrchr(host, '@', authority);
+		const char *at = NULL;
+		for (size_t i = 0; i < authority; i++)
+			if (host[i] == '@')
+				at = host + i;
 		buf_add(&out, url, (size_t)(host - url));
 		if (at) {
 			buf_adds(&out, "***");

@@ -4,15 +4,14 @@
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define CHUNK MIB
@@ -240,20 +239,6 @@ static int check_condition(int root, const char *key, const struct mirror_put *h
 	return 0;
 }
 
-/* 0 or errno. Not every file system knows RENAME_NOREPLACE, not every one hard links. */
-static int rename_exclusive(struct part *p, int to, const char *name)
-{
-	if (renameat2(p->dir, p->name, to, name, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return errno;
-	if (linkat(p->dir, p->name, to, name, 0) == 0)
-		return unlinkat(p->dir, p->name, 0) < 0 ? errno : 0;
-	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
-		return errno;
-	return renameat(p->dir, p->name, to, name) < 0 ? errno : 0;
-}
-
 static int name_part(struct part *p, int root, const char *key, bool exclusive, struct err *e)
 {
 	int sys = 0;
@@ -265,7 +250,7 @@ static int name_part(struct part *p, int root, const char *key, bool exclusive, 
 		if (rc < 0)
 			return rc;
 		if (exclusive)
-			sys = rename_exclusive(p, dir, name);
+			sys = os_rename_exclusive(p->dir, p->name, dir, name);
 		else
 			sys = renameat(p->dir, p->name, dir, name) < 0 ? errno : 0;
 		if (sys == 0)
@@ -345,7 +330,7 @@ int file_mirror_put(struct mirror *m, const char *key, const struct mirror_body 
 
 static int copy_into(int from, struct part *p, uint64_t size, struct err *e)
 {
-	if (ioctl(p->fd, FICLONE, from) == 0)
+	if (os_clone(p->fd, from))
 		return 0;
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
 	for (uint64_t at = 0; at < size; at += CHUNK) {

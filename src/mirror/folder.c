@@ -2,6 +2,7 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <dirent.h>
@@ -73,11 +74,11 @@ int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *
 
 void folder_stat(const struct stat *st, struct mirror_stat *out)
 {
-	*out = (struct mirror_stat){ .size = (uint64_t)st->st_size,
-				     .modified_s = st->st_mtim.tv_sec };
+	struct timespec modified = os_modified(st);
+	*out = (struct mirror_stat){ .size = (uint64_t)st->st_size, .modified_s = modified.tv_sec };
 	snprintf(out->etag, sizeof out->etag, "\"%llx-%llx.%lx-%llx\"",
-		 (unsigned long long)st->st_size, (unsigned long long)st->st_mtim.tv_sec,
-		 (unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_ino);
+		 (unsigned long long)st->st_size, (unsigned long long)modified.tv_sec,
+		 (unsigned long)modified.tv_nsec, (unsigned long long)st->st_ino);
 }
 
 int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *out, struct err *e)

@@ -33,16 +33,6 @@ bool download_part_is_full(const struct download_part *p)
 	return p->size && p->have == p->size;
 }
 
-/* Another one after each start of the machine. */
-static void boot_id(char out[64])
-{
-	struct err ignored = ERR_INIT;
-	CLEANUP(buf_release) struct buf b = BUF_INIT(63);
-	out[0] = '\0';
-	if (file_read_all("/proc/sys/kernel/random/boot_id", &b, &ignored) == 0)
-		snprintf(out, 64, "%.*s", (int)strcspn(buf_str(&b), "\n"), buf_str(&b));
-}
-
 /* ---- state -------------------------------------------------------------------------- */
 
 static void copy_member(char *out, size_t size, const json_t *o, const char *key)
@@ -77,7 +67,7 @@ static void load_state(struct download_part *p)
 static int save_state(struct download_part *p, struct err *e)
 {
 	CLEANUP(json_release) json_t *o = json_object();
-	boot_id(p->boot);
+	os_boot_id(p->boot);
 	json_put_string(o, "url_sha256", p->url);
 	json_put_string(o, "etag", p->etag);
 	json_put_u64(o, "size", p->size);
@@ -116,19 +106,19 @@ void download_part_release(struct download_part *p)
 
 int download_part_open(struct download_part *p, struct err *e)
 {
-	char boot[64];
+	char boot[OS_BOOT_ID];
 	struct stat st;
 	/* The complete file went where it belongs, or is not wanted any more. */
 	if (p->complete)
 		clear_state(p);
-	boot_id(boot);
+	os_boot_id(boot);
 	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0)
 		return err_sys(e, errno, "%s", p->path);
 	p->have = (uint64_t)st.st_size;
 	if (!p->url[0] || (p->size && p->have > p->size))
 		p->have = 0;
-	else if (strcmp(boot, p->boot) != 0)
+	else if (!boot[0] || strcmp(boot, p->boot) != 0)
 		p->have = MIN(p->have, p->synced);
 	p->joined = p->have > 0;
 	return 0;

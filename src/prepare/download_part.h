@@ -10,6 +10,7 @@
 #include "http/headers.h"
 #include "util/base.h"
 #include "util/err.h"
+#include "util/os.h"
 
 struct download_part {
 	char *file;                     /* the complete one */
@@ -22,7 +23,7 @@ struct download_part {
 	char etag[HEADER_ETAG];         /* strong, or "" */
 	uint64_t size;                  /* of the complete file; 0: unknown */
 	uint64_t synced;                /* bytes that survive a power cut */
-	char boot[64];
+	char boot[OS_BOOT_ID];
 	bool complete;                  /* `file` is there */
 };
 #define PART_INIT { .fd = -1 }

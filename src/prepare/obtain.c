@@ -11,6 +11,7 @@
 #include "gguf/sniff.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <errno.h>
@@ -265,8 +266,7 @@ static bool add_stat(json_t *array, const char *path)
 	json_put(o, "path", json_string_lossy(real, strlen(real)));
 	json_put_u64(o, "size", (uint64_t)st.st_size);
 	json_put_u64(o, "inode", (uint64_t)st.st_ino & INT64_MAX);
-	json_put_u64(o, "modified_ns", (uint64_t)st.st_mtim.tv_sec * 1000000000u +
-					       (uint64_t)st.st_mtim.tv_nsec);
+	json_put_u64(o, "modified_ns", os_modified_ns(&st));
 	json_push(array, o);
 	return true;
 }

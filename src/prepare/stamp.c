@@ -2,6 +2,7 @@
 
 #include "hash/sha256.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <errno.h>
@@ -32,11 +33,6 @@ static int record_path(const struct workdir *w, const json_t *recipe, char **out
 	return 0;
 }
 
-static uint64_t modified_ns(const struct stat *st)
-{
-	return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
-}
-
 static bool file_fits(const json_t *file, const char *output_dir, struct str_list *names)
 {
 	const char *name = json_string_value(json_object_get(file, "name"));
@@ -48,7 +44,7 @@ static bool file_fits(const json_t *file, const char *output_dir, struct str_lis
 	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
 	       (uint64_t)st.st_size ==
 		       (uint64_t)json_integer_value(json_object_get(file, "size")) &&
-	       modified_ns(&st) ==
+	       os_modified_ns(&st) ==
 		       (uint64_t)json_integer_value(json_object_get(file, "modified_ns"));
 }
 
@@ -98,7 +94,7 @@ int stamp_save(const struct workdir *w, const char *output_dir, const json_t *re
 		json_t *o = json_object();
 		json_put_string(o, "name", m->names.at[i]);
 		json_put_u64(o, "size", (uint64_t)st.st_size);
-		json_put_u64(o, "modified_ns", modified_ns(&st));
+		json_put_u64(o, "modified_ns", os_modified_ns(&st));
 		json_push(files, o);
 	}
 	int rc = record_path(w, recipe, &path, e);

@@ -2,6 +2,7 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <errno.h>
@@ -122,12 +123,11 @@ static bool same_file(const char *path, int fd)
 /* The open file gets the name, by way of a second name: rename() replaces, link() does not. */
 static int name_open_file(int fd, const char *part, const char *blob, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *open_file = mem_printf("/proc/self/fd/%d", fd);
 	CLEANUP(mem_free_ptr) char *dir = path_dir(blob);
 	CLEANUP(mem_free_ptr) char *temporary =
 		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(blob), (long)getpid() & 0xffffff);
 	unlink(temporary);
-	if (linkat(AT_FDCWD, open_file, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0) {
+	if (os_link_open_file(fd, temporary) == 0) {
 		int rc = file_rename(temporary, blob, e);
 		/* rename() of two names of one file does nothing and keeps both. */
 		unlink(temporary);

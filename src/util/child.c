@@ -3,6 +3,7 @@
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -12,8 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,7 +119,7 @@ static int open_input(const struct child *c)
 	struct err e = ERR_INIT;
 	if (!c->input)
 		return open("/dev/null", O_RDONLY | O_CLOEXEC);
-	CLEANUP(file_close) int fd = memfd_create("input", MFD_CLOEXEC);
+	CLEANUP(file_close) int fd = os_memory_file();
 	if (fd < 0 || file_write(fd, c->input, c->input_len, "memory", &e) < 0 ||
 	    lseek(fd, 0, SEEK_SET) < 0)
 		return -1;
@@ -132,9 +131,9 @@ static int open_input(const struct child *c)
 static bool open_plumbing(const struct child *c, struct plumbing *p)
 {
 	p->in = open_input(c);
-	return p->in >= 0 && pipe2(p->output, O_CLOEXEC) == 0 &&
-	       pipe2(p->failure, O_CLOEXEC) == 0 &&
-	       (!c->answer_max || pipe2(p->answer, O_CLOEXEC) == 0);
+	return p->in >= 0 && os_pipe(p->output) == 0 &&
+	       os_pipe(p->failure) == 0 &&
+	       (!c->answer_max || os_pipe(p->answer) == 0);
 }
 
 /* Between fork and exec: only what is async-signal-safe. */
@@ -144,7 +143,7 @@ static NORETURN void become_child(const struct child *c, char **env, const struc
 	int out = c->answer_max ? p->answer[1] : p->output[1];
 	if (!c->trusted)
 		setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	os_die_with_parent();
 	cancel_reset_child();
 	if (getppid() == parent && dup2(p->in, 0) >= 0 && dup2(out, 1) >= 0 &&
 	    dup2(p->output[1], 2) >= 0 && (!c->dir || chdir(c->dir) == 0))

@@ -2,6 +2,7 @@
 
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -9,11 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -199,12 +198,8 @@ static int sync_dir_of(const char *path, struct err *e)
  * output goes into one. */
 static bool is_special(const char *path)
 {
-	static const char proc[] = "/proc/";
-	char link[sizeof proc - 1];
 	struct stat st;
-	return str_starts(path, proc) || str_starts(path, "/dev/fd/") ||
-	       (readlink(path, link, sizeof link) == sizeof link &&
-		memcmp(link, proc, sizeof link) == 0) ||
+	return os_is_open_file(path) ||
 	       (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
@@ -298,10 +293,8 @@ int file_new_commit(struct file_new *f, struct err *e)
 int file_new_commit_exclusive(struct file_new *f, struct err *e)
 {
 	int rc = new_sync_close(f, e);
-	if (rc == 0 && renameat2(AT_FDCWD, f->temporary, AT_FDCWD, f->path,
-				 RENAME_NOREPLACE) < 0 &&
-	    ((errno != EINVAL && errno != ENOSYS) || link(f->temporary, f->path) < 0)) {
-		int failed = errno;
+	int failed = rc == 0 ? os_rename_exclusive(AT_FDCWD, f->temporary, AT_FDCWD, f->path) : 0;
+	if (failed) {
 		rc = err_sys(e, failed, "cannot create %s", f->path);
 		if (failed == EEXIST)
 			rc = err_class_set(e, ERR_CONFLICT);
@@ -346,7 +339,7 @@ int file_write_output(const char *path, const void *data, size_t len, struct err
 
 static int copy_bytes(int from, int to, const char *what, struct err *e)
 {
-	if (ioctl(to, FICLONE, from) == 0)
+	if (os_clone(to, from))
 		return 0;
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
 	for (;;) {
@@ -387,7 +380,7 @@ int file_reflink(const char *from, const char *to, mode_t mode, bool *done, stru
 	int rc = file_open_read(from, &fd, e);
 	if (rc == 0)
 		rc = file_new_open(&f, to, mode, e);
-	*done = rc == 0 && ioctl(f.fd, FICLONE, fd) == 0;
+	*done = rc == 0 && os_clone(f.fd, fd);
 	if (*done)
 		rc = file_new_commit(&f, e);
 	return rc;

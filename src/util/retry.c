@@ -1,9 +1,8 @@
 #include "util/retry.h"
 
 #include "util/cancel.h"
+#include "util/os.h"
 
-#include <errno.h>
-#include <sys/random.h>
 #include <time.h>
 
 int retry_sleep_ms(uint64_t ms, struct err *e)
@@ -29,7 +28,7 @@ static uint64_t real_random(void *ctx, uint64_t below)
 {
 	(void)ctx;
 	uint64_t v;
-	if (getrandom(&v, sizeof v, GRND_NONBLOCK) != sizeof v) {
+	if (!os_random(&v, sizeof v)) {
 		struct timespec t;
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		v = (uint64_t)t.tv_nsec;

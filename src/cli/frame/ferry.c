@@ -2,7 +2,9 @@
  * itself is in, so that a build tree works without being installed. */
 #include "cli/frame/internal.h"
 
+#include "util/child.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -43,20 +45,22 @@ static int finish(void)
 	return (int)e.class;
 }
 
-/* The folder of this very program. Caller frees. */
-static char *own_dir(void)
+/* The folder of this very program. Where the system does not tell it, it is looked for as the
+ * shell did. Caller frees. */
+static char *own_dir(const char *argv0)
 {
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-	if (n <= 0)
-		return mem_strdup(".");
-	path[n] = '\0';
-	return path_dir(path);
+	CLEANUP(mem_free_ptr) char *own = os_own_path();
+	if (own)
+		return path_dir(own);
+	CLEANUP(mem_free_ptr) char *found = strchr(argv0, '/') ? mem_strdup(argv0) :
+								child_on_path(argv0);
+	own = found ? realpath(found, NULL) : NULL;
+	return path_dir(own ? own : "");
 }
 
-static char *program_path(const char *name)
+static char *program_path(const char *argv0, const char *name)
 {
-	CLEANUP(mem_free_ptr) char *dir = own_dir();
+	CLEANUP(mem_free_ptr) char *dir = own_dir(argv0);
 	CLEANUP(mem_free_ptr) char *file = mem_printf("ferry-%s", name);
 	return path_join(dir, file);
 }
@@ -85,9 +89,9 @@ static int unknown(const char *name)
 	return ERR_USAGE;
 }
 
-static int run_program(const char *name, char **argv)
+static int run_program(const char *argv0, const char *name, char **argv)
 {
-	CLEANUP(mem_free_ptr) char *path = program_path(name);
+	CLEANUP(mem_free_ptr) char *path = program_path(argv0, name);
 	argv[0] = path;
 	execv(path, argv);
 	fprintf(stderr, "ferry: cannot run %s: %s\n", path, strerror(errno));
@@ -96,9 +100,9 @@ static int run_program(const char *name, char **argv)
 }
 
 /* Prints what `ferry-NAME --generate=KIND` prints. */
-static int append_output(const char *name, const char *kind)
+static int append_output(const char *argv0, const char *name, const char *kind)
 {
-	CLEANUP(mem_free_ptr) char *path = program_path(name);
+	CLEANUP(mem_free_ptr) char *path = program_path(argv0, name);
 	CLEANUP(mem_free_ptr) char *option = mem_printf("--generate=%s", kind);
 	fflush(stdout);
 	pid_t child = fork();
@@ -114,7 +118,7 @@ static int append_output(const char *name, const char *kind)
 	return 0;
 }
 
-static int completion(const char *kind)
+static int completion(const char *argv0, const char *kind)
 {
 	if (!kind || !cli_generate_head(stdout, kind)) {
 		fprintf(stderr, "ferry: completion for which shell?\n"
@@ -122,7 +126,7 @@ static int completion(const char *kind)
 		return ERR_USAGE;
 	}
 	for (const struct cli_entry *n = cli_entries; n->name; n++) {
-		int rc = append_output(n->name, kind);
+		int rc = append_output(argv0, n->name, kind);
 		if (rc)
 			return rc;
 	}
@@ -140,7 +144,7 @@ static int help(int argc, char **argv)
 		return unknown(argv[2]);
 	char option[] = "--help";
 	char *args[] = { NULL, option, NULL };
-	return run_program(argv[2], args);
+	return run_program(argv[0], argv[2], args);
 }
 
 /* `ferry -C DIR --json push …`: common options in front of the command go behind it.
@@ -168,7 +172,7 @@ static int dispatch(int argc, char **argv)
 	char *kept = argv[1 + leading];
 	memmove(argv + 2, argv + 1, (size_t)leading * sizeof *argv);
 	argv[1] = kept;
-	return run_program(name, argv + 1);
+	return run_program(argv[0], name, argv + 1);
 }
 
 int main(int argc, char **argv)
@@ -186,6 +190,6 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
 		return help(argc, argv);
 	if (!strcmp(name, "completion"))
-		return completion(argc > 2 ? argv[2] : NULL);
+		return completion(argv[0], argc > 2 ? argv[2] : NULL);
 	return dispatch(argc, argv);
 }

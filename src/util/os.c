@@ -1,0 +1,295 @@
+#include "util/os.h"
+
+#include "util/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* -- what one system can ---------------------------------------------------------- */
+
+/* A new system is a new branch here. It may say of each call that it cannot, as the last one does.
+ * What there is elsewhere: macOS has renameatx_np() with RENAME_EXCL, F_PREALLOCATE,
+ * _NSGetExecutablePath() and kern.bootsessionuuid; FreeBSD has posix_fallocate(), pipe2(),
+ * memfd_create(), cpuset_getaffinity(), PROC_PDEATHSIG_CTL and kern.proc.pathname. */
+#if defined __linux__ && !defined FERRY_PORTABLE
+
+#include <linux/fs.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+static int native_nameless_file(const char *dir)
+{
+	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+static int native_memory_file(void)
+{
+	return memfd_create("memory", MFD_CLOEXEC);
+}
+
+static int native_reserve(int fd, uint64_t size)
+{
+	return posix_fallocate(fd, 0, (off_t)size);
+}
+
+static int native_clone(int to, int from)
+{
+	return ioctl(to, FICLONE, from);
+}
+
+static int native_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE);
+}
+
+static int native_link_open_file(int fd, const char *path)
+{
+	char open_file[32];
+	snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+static void native_will_read_all(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+static char *native_own_path(void)
+{
+	return realpath("/proc/self/exe", NULL);
+}
+
+static int native_pipe(int ends[2])
+{
+	return pipe2(ends, O_CLOEXEC);
+}
+
+static void native_die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static unsigned native_processors(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 0;
+}
+
+static void native_boot_id(char out[OS_BOOT_ID])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, OS_BOOT_ID - 1);
+	out[n < 0 ? 0 : n] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+#else
+
+static int cannot(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+#define native_nameless_file(dir) ((void)(dir), cannot())
+#define native_memory_file() cannot()
+#define native_reserve(fd, size) ((void)(fd), (void)(size), ENOSYS)
+#define native_clone(to, from) ((void)(to), (void)(from), cannot())
+#define native_rename_exclusive(from_dir, from, to_dir, to) cannot()
+#define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
+#define native_will_read_all(fd) ((void)(fd))
+#define native_own_path() ((char *)NULL)
+#define native_pipe(ends) cannot()
+#define native_die_with_parent() ((void)0)
+#define native_processors() 0u
+#define native_boot_id(out) ((void)(out))
+
+#endif
+
+/* -- files ----------------------------------------------------------------------- */
+
+int os_nameless_file(const char *dir)
+{
+	int fd = native_nameless_file(dir);
+	if (fd >= 0)
+		return fd;
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/.nameless.XXXXXX.tmp", dir);
+	fd = mkostemps(path, 4, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+int os_memory_file(void)
+{
+	int fd = native_memory_file();
+	const char *dir = getenv("TMPDIR");
+	return fd >= 0 ? fd : os_nameless_file(dir && *dir ? dir : "/tmp");
+}
+
+static int write_zeros(int fd, uint64_t size)
+{
+	static const char zeros[64 * 1024];
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n = pwrite(fd, zeros, (size_t)MIN(sizeof zeros, size - at), (off_t)at);
+		if (n < 0 && errno != EINTR)
+			return errno;
+		at += n < 0 ? 0 : (uint64_t)n;
+	}
+	return 0;
+}
+
+int os_reserve(int fd, uint64_t size)
+{
+	int why = native_reserve(fd, size);
+	return why == ENOSYS || why == EINVAL || why == EOPNOTSUPP ? write_zeros(fd, size) : why;
+}
+
+bool os_clone(int to, int from)
+{
+	return native_clone(to, from) == 0;
+}
+
+/* Not every file system has hard links, nor does each say so before it says EEXIST. */
+static int rename_by_link(int from_dir, const char *from, int to_dir, const char *to)
+{
+	struct stat st;
+	if (linkat(from_dir, from, to_dir, to, 0) == 0)
+		return unlinkat(from_dir, from, 0) < 0 ? errno : 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+		return errno;
+	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return EEXIST;
+	return renameat(from_dir, from, to_dir, to) < 0 ? errno : 0;
+}
+
+int os_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (native_rename_exclusive(from_dir, from, to_dir, to) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return errno;
+	return rename_by_link(from_dir, from, to_dir, to);
+}
+
+int os_link_open_file(int fd, const char *path)
+{
+	return native_link_open_file(fd, path) < 0 ? errno : 0;
+}
+
+static bool names_open_file(const char *path)
+{
+	static const char *const standard[] = { "/dev/stdin", "/dev/stdout", "/dev/stderr" };
+	for (size_t i = 0; i < ARRAY_LEN(standard); i++)
+		if (strcmp(path, standard[i]) == 0)
+			return true;
+	return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/", 6) == 0;
+}
+
+bool os_is_open_file(const char *path)
+{
+	char target[16];
+	ssize_t n = readlink(path, target, sizeof target - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	return names_open_file(path) || names_open_file(target);
+}
+
+struct timespec os_modified(const struct stat *st)
+{
+#ifdef __APPLE__
+	return st->st_mtimespec;
+#else
+	return st->st_mtim;
+#endif
+}
+
+uint64_t os_modified_ns(const struct stat *st)
+{
+	struct timespec t = os_modified(st);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void os_will_read_all(int fd)
+{
+	native_will_read_all(fd);
+}
+
+/* -- processes ------------------------------------------------------------------- */
+
+char *os_own_path(void)
+{
+	return native_own_path();
+}
+
+int os_pipe(int ends[2])
+{
+	if (native_pipe(ends) == 0)
+		return 0;
+	if (errno != ENOSYS || pipe(ends) < 0)
+		return -1;
+	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+void os_die_with_parent(void)
+{
+	native_die_with_parent();
+}
+
+unsigned os_processors(void)
+{
+	unsigned usable = native_processors();
+	long all = usable ? (long)usable : sysconf(_SC_NPROCESSORS_ONLN);
+	return all > 0 ? (unsigned)all : 1;
+}
+
+/* -- the machine ----------------------------------------------------------------- */
+
+void os_boot_id(char out[OS_BOOT_ID])
+{
+	out[0] = '\0';
+	native_boot_id(out);
+}
+
+bool os_random(void *data, size_t len)
+{
+	for (char *p = data; len;) {
+		size_t n = MIN(len, 256);       /* getentropy() gives no more at once */
+		if (getentropy(p, n) < 0)
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* -- the C library --------------------------------------------------------------- */
+
+/* qsort_r() has its arguments in another order on macOS and on FreeBSD before 14. */
+static _Thread_local struct {
+	int (*compare)(const void *a, const void *b, void *ctx);
+	void *ctx;
+} sorting;
+
+static int compare_with_context(const void *a, const void *b)
+{
+	return sorting.compare(a, b, sorting.ctx);
+}
+
+void os_sort(void *base, size_t count, size_t size,
+	     int (*compare)(const void *a, const void *b, void *ctx), void *ctx)
+{
+	sorting.compare = compare;
+	sorting.ctx = ctx;
+	qsort(base, count, size, compare_with_context);
+}

@@ -1,0 +1,99 @@
+/*
+ * What not every system has. No other file uses a call, a flag or a folder (/proc) that only
+ * Linux knows; macOS and FreeBSD have all that the rest of the project uses.
+ *
+ * Each function first asks the system it was built for (the first part of os.c) and falls back on
+ * what every system has: the same code that runs on Linux where a file system or an old kernel
+ * cannot do what was asked. "Fall-back" says what is lost by it. `make PORTABLE=1` builds
+ * as for a system that has none of these calls.
+ */
+#ifndef FERRY_UTIL_OS_H
+#define FERRY_UTIL_OS_H
+
+#include "util/base.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+/* -- files ----------------------------------------------------------------------- */
+
+/* A new empty file in the folder that has no name and is gone when it is closed; mode 0600, for
+ * reading and writing. -1 and errno.
+ * Fall-back: it has a temporary name (file_is_temporary()) at first. Killed at that moment, the
+ * process leaves an empty file. */
+WARN_UNUSED int os_nameless_file(const char *dir);
+
+/* The same without a folder: in memory where the system can.
+ * Fall-back: a nameless file in $TMPDIR, or in /tmp: its bytes may reach a disk. */
+WARN_UNUSED int os_memory_file(void);
+
+/* Takes the space for the bytes [0, size) of a file that is empty, which then reads as zeros. 0, or
+ * a value of errno.
+ * Fall-back: writes the zeros. */
+WARN_UNUSED int os_reserve(int fd, uint64_t size);
+
+/* Makes the empty file `to` share all bytes of `from` until one of them is written to. False where
+ * that cannot be done: `to` is still empty, and the bytes must be copied.
+ * Fall-back: always false. */
+bool os_clone(int to, int from);
+
+/* Renames without ever replacing a file; names are relative to the open folders, or to the
+ * current one with AT_FDCWD. 0, or a value of errno: EEXIST when `to` exists.
+ * Fall-back: a hard link, then the old name is removed; a process killed in between leaves both
+ * names. Without hard links, a file of another process that takes the name at the same
+ * moment is replaced. */
+WARN_UNUSED int os_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to);
+
+/* Gives an open file one more name, which must be free. 0, or a value of errno.
+ * Fall-back: always ENOSYS: the caller renames by the name that it knows. */
+WARN_UNUSED int os_link_open_file(int fd, const char *path);
+
+/* Is the path one of this process's open files, by a name as /dev/stdout, /dev/fd/3 or
+ * /proc/self/fd/3, or a link to one of them? */
+bool os_is_open_file(const char *path);
+
+/* When the content of the file was changed. */
+struct timespec os_modified(const struct stat *st);
+/* The same in nanoseconds. */
+uint64_t os_modified_ns(const struct stat *st);
+
+/* Tells the system that the file will be read once, from its begin to its end.
+ * Fall-back: does nothing. */
+void os_will_read_all(int fd);
+
+/* -- processes ------------------------------------------------------------------- */
+
+/* The absolute path of the running program, or NULL; the caller frees it.
+ * Fall-back: always NULL; argv[0] and $PATH are what is left. */
+char *os_own_path(void);
+
+/* pipe(), both ends closed by exec.
+ * Fall-back: a program that another thread starts at the same moment inherits them. */
+WARN_UNUSED int os_pipe(int ends[2]);
+
+/* In a child between fork and exec: it is killed when its parent dies. Async-signal-safe.
+ * Fall-back: does nothing; a child of a killed program runs on to its end. */
+void os_die_with_parent(void);
+
+/* Processors that this process may use, at least 1.
+ * Fall-back: those of the machine. */
+unsigned os_processors(void);
+
+/* -- the machine ----------------------------------------------------------------- */
+
+#define OS_BOOT_ID 64
+
+/* A text that is another one after each start of the machine.
+ * Fall-back: "": nobody knows whether it was started again. */
+void os_boot_id(char out[OS_BOOT_ID]);
+
+/* Fills data with random bytes of the kernel. False when there are none. */
+WARN_UNUSED bool os_random(void *data, size_t len);
+
+/* -- the C library --------------------------------------------------------------- */
+
+/* qsort() with a context for the comparison. */
+void os_sort(void *base, size_t count, size_t size,
+	     int (*compare)(const void *a, const void *b, void *ctx), void *ctx);
+
+#endif
