@@ -566,19 +566,19 @@ def test_damaged_drafts_are_told_and_can_be_discarded(lab):
     assert lab.status()
 
 
-# -- the README --------------------------------------------------------------------------
+# -- the manual --------------------------------------------------------------------------
 
 
-def readme_commands(title):
-    """The code of a section's blocks, each with the name in its first line."""
-    text = (ROOT / "README.md").read_text()
-    section = text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
-    blocks = re.findall(r"```sh\n# ([^,;\n]*)[^\n]*\n(.*?)```", section, re.S)
+def manual_commands(title):
+    """The code of the blocks in a section of ferry-keys(7) that begin with a comment."""
+    text = (ROOT / "man/ferry-keys.7.scd").read_text()
+    section = text.split(f"\n# {title}\n", 1)[1].split("\n\n# ", 1)[0]
+    blocks = re.findall(r"```\n# [^\n]*\n(.*?)```", section, re.S)
     assert blocks
-    return blocks
+    return [block.replace("\\\\\n", "\\\n") for block in blocks]
 
 
-def test_the_commands_of_the_readme(lab):
+def test_the_commands_of_the_manual(lab):
     """The ceremony, then a leaked timestamp key and a lost root key, as they are written."""
     stick = lab.work / "stick"
     stick.mkdir()
@@ -599,7 +599,7 @@ def test_the_commands_of_the_readme(lab):
         assert "signatures" in run(rotate, check=1).stdout
         run(rest)
 
-    make, propose, sign, finish = [b for _, b in readme_commands("Key ceremony in ten minutes")]
+    make, propose, sign, finish = manual_commands("KEY CEREMONY")
     for name in PEOPLE:
         run(make.replace("new alice", f"new {name}").replace("alice.pub", f"{name}.pub"), name)
     all_but_the_rotation(propose)
@@ -614,7 +614,7 @@ def test_the_commands_of_the_readme(lab):
     lab.verify()
     (lab.keys / "root.pem").unlink()
 
-    timestamp, targets, again, root = [b for _, b in readme_commands("A key leaked: what now")]
+    timestamp, targets, again, root = manual_commands("A KEY LEAKED")
     copy = propose.replace("\\\n", " ").strip().split("\n")[-1]
 
     def gather(*names):
