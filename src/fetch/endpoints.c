@@ -1,14 +1,13 @@
 #include "fetch/endpoints.h"
 
 #include "json/json.h"
+#include "tuf/name.h"
 #include "util/mem.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TIMESTAMP "timestamp.json"
-#define FIRST_ROOT "1.root.json"
 #define ROUNDS 3        /* when nobody answers */
 #define ROUND_PAUSE_MS 500
 
@@ -65,21 +64,14 @@ static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state sta
 	p->state = state;
 }
 
-/* "5.a.root.json" is a delegated role's. */
-static bool is_root(const char *name)
-{
-	size_t digits = strspn(name, "0123456789");
-	return digits && strcmp(name + digits, ".root.json") == 0;
-}
-
 static bool is_next_root(const char *name)
 {
-	return is_root(name) && strcmp(name, FIRST_ROOT) != 0;
+	return tuf_name_version(name, "root") > 1;
 }
 
 static bool is_for_all(const char *name)
 {
-	return strcmp(name, TIMESTAMP) == 0 || is_root(name);
+	return strcmp(name, TUF_NAME_TIMESTAMP) == 0 || tuf_name_version(name, "root");
 }
 
 static void reject(struct endpoint *p, const char *why)
@@ -149,7 +141,7 @@ static void begin(struct endpoints *t, const char *name)
 	t->again = false;
 	if (same)
 		return;
-	if (t->name && strcmp(t->name, TIMESTAMP) == 0)
+	if (t->name && strcmp(t->name, TUF_NAME_TIMESTAMP) == 0)
 		endpoints_finish(t);
 	drop_candidates(t);
 	endpoints_all(t, &count);
@@ -202,7 +194,7 @@ static int nobody_has(struct endpoints *t, const char *name, struct err *e)
 			 t->hint[0] ? t->hint : "what these endpoints give is not what the "
 						"publisher signed; tell the publisher, or add "
 						"another endpoint");
-	else if (t->missing && !strcmp(name, TIMESTAMP))
+	else if (t->missing && !strcmp(name, TUF_NAME_TIMESTAMP))
 		snprintf(e->hint, sizeof e->hint, "is that the address of a mirror? metadata/ and "
 						  "targets/ must be below it");
 	return -(int)e->class;
@@ -275,7 +267,7 @@ static void add_candidate(struct endpoints *t, const char *name, struct endpoint
 	struct endpoints_candidate c = { .from = a->from, .bytes = a->bytes };
 	a->bytes = (struct buf)BUF_INIT(0);
 	a->from->source->failures = 0;
-	if (strcmp(name, TIMESTAMP) == 0) {
+	if (strcmp(name, TUF_NAME_TIMESTAMP) == 0) {
 		c.version = claimed_version(&c.bytes);
 		a->from->version = c.version;
 		a->from->has_version = c.version > 0;
@@ -365,7 +357,7 @@ static void compare(const struct endpoints_candidate *c, const struct endpoints_
 	    memcmp(buf_str(&c->bytes), buf_str(&best->bytes), c->bytes.len) == 0) {
 		settle(c->from, ENDPOINT_OK, "%s", "");
 	} else if (c->version == 0) {
-		reject(c->from, TIMESTAMP " is no timestamp");
+		reject(c->from, TUF_NAME_TIMESTAMP " is no timestamp");
 	} else if (c->version < best->version) {
 		settle(c->from, ENDPOINT_STALE, "timestamp version %llu, the newest is %llu",
 		       (ull)c->version, (ull)best->version);
@@ -381,7 +373,7 @@ static void compare(const struct endpoints_candidate *c, const struct endpoints_
 void endpoints_finish(struct endpoints *t)
 {
 	const struct endpoints_candidate *accepted = NULL;
-	if (!t->name || strcmp(t->name, TIMESTAMP) != 0)
+	if (!t->name || strcmp(t->name, TUF_NAME_TIMESTAMP) != 0)
 		return;
 	for (size_t i = 0; i < t->candidate_count; i++)
 		if (t->candidates[i].from == t->gave)
@@ -430,17 +422,17 @@ int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struc
 	for (;;) {
 		struct digest got;
 		struct err why = ERR_INIT;
-		int rc = transport_get(t, FIRST_ROOT, out, e);
+		int rc = transport_get(t, TUF_NAME_FIRST_ROOT, out, e);
 		if (rc < 0)
 			return rc;
 		sha256_of(buf_str(out), out->len, &got);
 		if (digest_equal(&got, sha256))
 			return 0;
 		char hex[DIGEST_HEX];
-		err_set(&why, ERR_INTEGRITY, FIRST_ROOT " has another SHA-256 than root-sha256 "
+		err_set(&why, ERR_INTEGRITY, TUF_NAME_FIRST_ROOT " has another SHA-256 than root-sha256 "
 			"says: %s", digest_hex(hex, &got));
 		err_hint(&why, "compare root-sha256 with what the publisher tells");
-		if (transport_rejected(t, FIRST_ROOT, &why))
+		if (transport_rejected(t, TUF_NAME_FIRST_ROOT, &why))
 			continue;
 		*e = why;
 		return -(int)e->class;

@@ -4,6 +4,7 @@
 #include "sign/modelsig.h"
 #include "repository/internal.h"
 #include "http/url.h"
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -40,17 +41,9 @@ static const struct repository_file *find_key(const struct export *x, const char
 	return found ? *found : NULL;
 }
 
-/* "metadata/7.targets.json" → 7; 0 for any other file. */
-static uint64_t targets_version(const char *key)
+static uint64_t targets_version(const struct repository_file *f)
 {
-	static const char folder[] = "metadata/", name[] = ".targets.json";
-	const char *dot = strchr(key, '.');
-	uint64_t version;
-	if (!str_starts(key, folder) || !dot || strcmp(dot, name) != 0)
-		return 0;
-	CLEANUP(mem_free_ptr) char *number = mem_strndup(key + strlen(folder),
-							 (size_t)(dot - key) - strlen(folder));
-	return parse_u64(number, &version) ? version : 0;
+	return f->class == REPOSITORY_METADATA ? tuf_name_version(path_base(f->key), "targets") : 0;
 }
 
 int export_open(const char *dir, struct export *out, struct err *e)
@@ -64,7 +57,7 @@ int export_open(const char *dir, struct export *out, struct err *e)
 	x.by_key = mem_alloc((x.files.count + 1) * sizeof *x.by_key);
 	for (size_t i = 0; i < x.files.count; i++) {
 		x.by_key[i] = &x.files.at[i];
-		x.version = MAX(x.version, targets_version(x.files.at[i].key));
+		x.version = MAX(x.version, targets_version(&x.files.at[i]));
 	}
 	qsort(x.by_key, x.files.count, sizeof *x.by_key, compare_keys);
 	*out = x;

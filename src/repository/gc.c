@@ -2,6 +2,7 @@
 
 #include "repository/internal.h"
 #include "repository/writer/published.h"
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -62,30 +63,15 @@ static int keep_metadata(struct collector *c, const char *path, struct err *e)
 	return 0;
 }
 
-/* "7.targets.json" → 7, and "targets.json" in *rest. */
-static bool split_name(const char *name, uint64_t *version, const char **rest)
-{
-	const char *dot = strchr(name, '.');
-	if (!dot || !str_ends(name, ".json"))
-		return false;
-	CLEANUP(mem_free_ptr) char *number = mem_strndup(name, (size_t)(dot - name));
-	*rest = dot + 1;
-	return parse_u64(number, version);
-}
-
 /* Is this file of metadata/ old enough to go? Roots, and roles that the tree does not
  * know now, stay. */
 static bool is_old(const struct collector *c, const char *name)
 {
-	uint64_t version, current;
-	const char *rest, *tree_rest;
-	if (!split_name(name, &version, &rest) || strcmp(rest, "root.json") == 0)
+	CLEANUP(tuf_name_release) struct tuf_name n = { 0 };
+	if (!tuf_name_parse(name, &n) || !n.version || strcmp(n.role, "root") == 0)
 		return false;
-	for (size_t i = 0; i < c->tree.count; i++)
-		if (split_name(c->tree.files[i].name, &current, &tree_rest) &&
-		    strcmp(rest, tree_rest) == 0)
-			return version < current && current - version > c->keep;
-	return false;
+	const struct published_file *current = published_find(&c->tree, n.role);
+	return current && n.version < current->version && current->version - n.version > c->keep;
 }
 
 static int keep_folder(struct collector *c, const char *name, struct err *e)

@@ -1,6 +1,7 @@
 #include "tuf/client.h"
 
 #include "tuf/folder.h"
+#include "tuf/name.h"
 #include "tuf/search.h"
 #include "tuf/trusted.h"
 #include "util/file.h"
@@ -96,10 +97,7 @@ static int fetch(struct tuf_client *c, struct step *s, const char *name, struct 
 
 static char *remote_name(const struct tuf_client *c, const char *role, uint64_t version)
 {
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
-	if (!c->trusted.root->consistent_snapshot)
-		return mem_printf("%s.json", encoded);
-	return mem_printf("%llu.%s.json", (unsigned long long)version, encoded);
+	return tuf_name_file(role, c->trusted.root->consistent_snapshot ? version : 0);
 }
 
 /* 1 when the stored file is what is wanted; 0 when it is missing or does not verify: then
@@ -146,8 +144,7 @@ static int refresh_root(struct tuf_client *c, struct err *e)
 	for (unsigned i = 0; i < c->limits.root_rotations; i++) {
 		struct err why = ERR_INIT;
 		CLEANUP(mem_free_ptr) char *name =
-			mem_printf("%llu.root.json",
-				   (unsigned long long)c->trusted.root->version + 1);
+			tuf_name_file("root", c->trusted.root->version + 1);
 		if (fetch(c, &step, name, &raw, &why) < 0) {
 			if (err_is(&why, ERR_NOT_FOUND))
 				break;
@@ -182,7 +179,7 @@ static int refresh_timestamp(struct tuf_client *c, struct err *e)
 	struct step step = { .role = "timestamp", .check = check_timestamp };
 	int rc = try_stored(c, &step, c->limits.timestamp, e);
 	if (rc >= 0)
-		rc = fetch(c, &step, "timestamp.json", &raw, e);
+		rc = fetch(c, &step, TUF_NAME_TIMESTAMP, &raw, e);
 	if (rc < 0 || step.flag)
 		return rc;
 	return tuf_folder_write(c->dir, "timestamp", &raw, e);

@@ -1,6 +1,7 @@
 #include "tuf/folder.h"
 
 #include "tuf/client.h"
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -15,8 +16,8 @@
 
 char *tuf_folder_path(const char *dir, const char *role)
 {
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
-	return mem_printf("%s/%s.json", dir, encoded);
+	CLEANUP(mem_free_ptr) char *file = tuf_name_file(role, 0);
+	return path_join(dir, file);
 }
 
 /* What is no file is damaged: a pipe must not hang, a device not be endless. */

@@ -4,6 +4,7 @@
  */
 #include "tuf/folder.h"
 #include "tuf/match.h"
+#include "tuf/name.h"
 #include "util/mem.h"
 #include "util/path.h"
 #include "util/text.h"
@@ -27,6 +28,18 @@ static void check_folder(const char *name)
 {
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path("dir", name);
 	if (!str_starts(path, "dir/") || strchr(path + 4, '/') || !str_ends(path, ".json"))
+		abort();
+}
+
+/* A file's name reads as what it was made of; no foreign name reads as a role without a name. */
+static void check_file(const char *name, uint64_t version)
+{
+	CLEANUP(mem_free_ptr) char *file = tuf_name_file(name, version);
+	CLEANUP(tuf_name_release) struct tuf_name n = { 0 }, given = { 0 };
+	if (*name && (!tuf_name_parse(file, &n) || n.version != version ||
+		      strcmp(n.role, name) != 0 || tuf_name_version(file, name) != version))
+		abort();
+	if (tuf_name_parse(name, &given) && !*given.role)
 		abort();
 }
 
@@ -67,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, "");
 	check_name(encoded, name);
 	check_folder(name);
+	check_file(name, 1 + size);
 	check_match(name, pattern);
 	check_bin(name, 1 + (unsigned)size % TUF_MAX_BIN_BITS);
 	return 0;

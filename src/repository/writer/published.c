@@ -1,6 +1,7 @@
 #include "repository/writer/published.h"
 
 #include "tuf/match.h"
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -63,11 +64,11 @@ void published_release(struct published *t)
 	*t = (struct published){ 0 };
 }
 
-/* Reads and parses; takes name. meta NULL: nothing to compare with. */
-static int read_document(const struct loader *l, char *name, const char *role,
-			 enum tuf_type type, const struct tuf_meta *meta, struct document *out,
-			 struct err *e)
+/* Reads and parses. meta NULL: no version in the name, and nothing to compare with. */
+static int read_document(const struct loader *l, const char *role, enum tuf_type type,
+			 const struct tuf_meta *meta, struct document *out, struct err *e)
 {
+	char *name = tuf_name_file(role, meta ? meta->version : 0);
 	CLEANUP(document_release) struct document d = { .file.name = name };
 	CLEANUP(mem_free_ptr) char *path = path_join(l->dir, name);
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(MAX_BYTES);
@@ -97,15 +98,6 @@ static int read_document(const struct loader *l, char *name, const char *role,
 
 /* -- roots ----------------------------------------------------------------------------- */
 
-static bool root_version(const char *name, uint64_t *out)
-{
-	static const char suffix[] = ".root.json";
-	if (!str_ends(name, suffix))
-		return false;
-	CLEANUP(mem_free_ptr) char *number = mem_strndup(name, strlen(name) - strlen(suffix));
-	return number[0] != '0' && parse_u64(number, out);
-}
-
 static int compare_u64(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -121,7 +113,7 @@ static int list_roots(const char *dir, uint64_t **out, size_t *count, struct err
 	uint64_t *versions = mem_alloc((names.count + 1) * sizeof *versions);
 	size_t n = 0;
 	for (size_t i = 0; i < names.count; i++)
-		n += root_version(names.at[i], &versions[n]);
+		n += (versions[n] = tuf_name_version(names.at[i], "root")) > 0;
 	if (n)
 		qsort(versions, n, sizeof *versions, compare_u64);
 	*out = versions;
@@ -151,8 +143,7 @@ static int load_roots(struct loader *l, struct err *e)
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		CLEANUP(document_release) struct document d = { 0 };
 		struct tuf_meta meta = { .version = versions[i] };
-		rc = read_document(l, mem_printf("%llu.root.json", (ull)versions[i]), "root",
-				   TUF_ROOT, &meta, &d, e);
+		rc = read_document(l, "root", TUF_ROOT, &meta, &d, e);
 		if (rc == 0)
 			rc = verify_root(l, d.m, d.file.name, e);
 		if (rc < 0)
@@ -195,9 +186,7 @@ static int load_top(const struct loader *l, const char *role, enum tuf_type type
 		    const struct tuf_meta *meta, struct document *out, struct err *e)
 {
 	CLEANUP(document_release) struct document d = { 0 };
-	char *name = meta ? mem_printf("%llu.%s.json", (ull)meta->version, role)
-			  : mem_printf("%s.json", role);
-	int rc = read_document(l, name, role, type, meta, &d, e);
+	int rc = read_document(l, role, type, meta, &d, e);
 	if (rc == 0)
 		rc = verify_top(l, &d, e);
 	if (rc < 0)
@@ -233,9 +222,7 @@ static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 	if (!tuf_metadata_meta(l->snapshot.m, listed, &meta))
 		return 0;
 	if (!m) {
-		CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, "");
-		int rc = read_document(l, mem_printf("%llu.%s.json", (ull)meta.version, encoded),
-				       name, TUF_TARGETS, &meta, &d, e);
+		int rc = read_document(l, name, TUF_TARGETS, &meta, &d, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -296,13 +283,10 @@ static int check_never_signed(const struct loader *l, struct err *e)
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	int rc = file_list_dir(l->dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		const char *name = names.at[i];
-		size_t digits = strspn(name, "0123456789");
-		uint64_t version;
-		if (digits && name[digits] == '.' && !root_version(name, &version) &&
-		    strncmp(name, "1.", 2) != 0)
+		CLEANUP(tuf_name_release) struct tuf_name n = { 0 };
+		if (tuf_name_parse(names.at[i], &n) && n.version > 1 && strcmp(n.role, "root") != 0)
 			rc = err_set(e, ERR_INTEGRITY, "timestamp.json is missing, but there is %s",
-				     name);
+				     names.at[i]);
 	}
 	return rc;
 }
@@ -313,7 +297,7 @@ static int load_all(struct loader *l, struct err *e)
 	int rc = load_roots(l, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *timestamp = path_join(l->dir, "timestamp.json");
+	CLEANUP(mem_free_ptr) char *timestamp = path_join(l->dir, TUF_NAME_TIMESTAMP);
 	if (l->root_count == 0 || !file_exists(timestamp)) {
 		if ((rc = check_never_signed(l, e)) < 0)
 			return rc;

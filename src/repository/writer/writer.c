@@ -1,5 +1,6 @@
 #include "repository/writer/internal.h"
 
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -45,8 +46,8 @@ json_t *writer_body(const struct writer_doc *d)
 
 char *writer_draft_path(const struct tuf_writer *w, const char *role)
 {
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
-	return mem_printf("%s/%s.json", w->drafts, encoded);
+	CLEANUP(mem_free_ptr) char *file = tuf_name_file(role, 0);
+	return path_join(w->drafts, file);
 }
 
 struct writer_doc *writer_add(struct tuf_writer *w, const char *role, enum tuf_type type)

@@ -1,5 +1,6 @@
 #include "repository/writer/internal.h"
 
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -62,19 +63,6 @@ struct merge {
 	struct tuf_merged result;
 };
 
-/* "drafts/root.json", "metadata/2.root.json" → "root"; the caller frees. */
-static char *role_of_file(const char *path)
-{
-	const char *name = path_base(path);
-	size_t digits = strspn(name, "0123456789");
-	if (digits && name[digits] == '.')
-		name += digits + 1;
-	char *role = mem_strndup(name, strlen(name) - (str_ends(name, ".json") ? 5 : 0));
-	if (!path_percent_decode(role))
-		*role = '\0';
-	return role;
-}
-
 static bool is_body(json_t *envelope, const struct merge *g)
 {
 	return envelope && json_equal(json_object_get(envelope, "signed"), g->m->body);
@@ -122,9 +110,9 @@ static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
 /* The document is none that waits here: says why, as far as its role can be told. */
 static int explain(const struct merge *g, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *named = role_of_file(g->what);
-	const struct writer_doc *d = g->m->type == TUF_ROOT ? writer_top(g->w, TUF_ROOT) :
-							      writer_find(g->w, named);
+	CLEANUP(tuf_name_release) struct tuf_name named = { 0 };
+	const struct writer_doc *d = tuf_name_parse(path_base(g->what), &named) ?
+					     writer_find(g->w, named.role) : NULL;
 	if (!d || d->type != g->m->type)
 		d = writer_top(g->w, g->m->type);
 	uint64_t here = d->version + (d->draft ? 1 : 0);
@@ -183,9 +171,8 @@ static int merge_published(struct merge *g, const char *metadata, struct err *e)
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < g->w->count; i++) {
 		const struct writer_doc *d = g->w->docs[i];
-		CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(d->role, "");
-		CLEANUP(mem_free_ptr) char *path = mem_printf(
-			"%s/%llu.%s.json", metadata, (unsigned long long)d->version + 1, encoded);
+		CLEANUP(mem_free_ptr) char *file = tuf_name_file(d->role, d->version + 1);
+		CLEANUP(mem_free_ptr) char *path = path_join(metadata, file);
 		if (d->draft && file_exists(path))
 			rc = merge_file(g, path, e);
 	}

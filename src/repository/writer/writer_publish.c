@@ -1,5 +1,6 @@
 #include "repository/writer/internal.h"
 
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -14,9 +15,10 @@ int writer_serialise(const json_t *envelope, struct buf *out, struct err *e)
 /* Has somebody else published here, in spite of the lock? */
 static int check_unchanged(const struct tuf_writer *w, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *timestamp = path_join(w->metadata, "timestamp.json");
-	CLEANUP(mem_free_ptr) char *root = mem_printf("%s/%llu.root.json", w->metadata,
-		(unsigned long long)writer_top(w, TUF_ROOT)->version + 1);
+	CLEANUP(mem_free_ptr) char *timestamp = path_join(w->metadata, TUF_NAME_TIMESTAMP);
+	CLEANUP(mem_free_ptr) char *file =
+		tuf_name_file("root", writer_top(w, TUF_ROOT)->version + 1);
+	CLEANUP(mem_free_ptr) char *root = path_join(w->metadata, file);
 	struct digest now;
 	uint64_t size;
 	bool there = file_exists(timestamp), same = there == w->has_timestamp;
@@ -35,12 +37,9 @@ static int check_unchanged(const struct tuf_writer *w, struct err *e)
 static int publish_doc(struct tuf_writer *w, struct writer_doc *d, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOCUMENT_MAX);
-	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(d->role, "");
-	CLEANUP(mem_free_ptr) char *path =
-		d->type == TUF_TIMESTAMP
-			? path_join(w->metadata, "timestamp.json")
-			: mem_printf("%s/%llu.%s.json", w->metadata,
-				     (unsigned long long)d->version + 1, encoded);
+	CLEANUP(mem_free_ptr) char *file =
+		tuf_name_file(d->role, d->type == TUF_TIMESTAMP ? 0 : d->version + 1);
+	CLEANUP(mem_free_ptr) char *path = path_join(w->metadata, file);
 	if (d->chosen == d->published)
 		return 0;
 	int rc = writer_serialise(d->chosen, &text, e);
