@@ -17,28 +17,8 @@ void export_release(struct export *x)
 {
 	catalog_release(&x->catalog);
 	repository_files_release(&x->files);
-	free(x->by_key);
 	free(x->dir);
 	*x = (struct export){ 0 };
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-	const struct repository_file *const *x = a, *const *y = b;
-	return strcmp((*x)->key, (*y)->key);
-}
-
-static int compare_key_to(const void *key, const void *b)
-{
-	const struct repository_file *const *y = b;
-	return strcmp(key, (*y)->key);
-}
-
-static const struct repository_file *find_key(const struct export *x, const char *key)
-{
-	const struct repository_file **found =
-		bsearch(key, x->by_key, x->files.count, sizeof *x->by_key, compare_key_to);
-	return found ? *found : NULL;
 }
 
 static uint64_t targets_version(const struct repository_file *f)
@@ -54,12 +34,8 @@ int export_open(const char *dir, struct export *out, struct err *e)
 		rc = repository_catalog(dir, &x.catalog, e);
 	if (rc < 0)
 		return rc;
-	x.by_key = mem_alloc((x.files.count + 1) * sizeof *x.by_key);
-	for (size_t i = 0; i < x.files.count; i++) {
-		x.by_key[i] = &x.files.at[i];
+	for (size_t i = 0; i < x.files.count; i++)
 		x.version = MAX(x.version, targets_version(&x.files.at[i]));
-	}
-	qsort(x.by_key, x.files.count, sizeof *x.by_key, compare_keys);
 	*out = x;
 	x = (struct export){ 0 };
 	return 0;
@@ -71,7 +47,7 @@ static int find_object(const struct export *x, const struct card_file *f,
 {
 	CLEANUP(mem_free_ptr) char *name = repository_object_name(f->path, &f->sha256);
 	CLEANUP(mem_free_ptr) char *key = mem_printf("targets/%s", name);
-	const struct repository_file *file = find_key(x, key);
+	const struct repository_file *file = repository_files_find(&x->files, key);
 	if (!file || file->size != f->size)
 		return err_set(e, ERR_INTEGRITY, "%s: the catalog lists it, but the signed metadata "
 			       "does not", f->path);
@@ -254,7 +230,7 @@ static int load_manifest(const struct export *x, const struct repository_file *o
 			 struct manifest *out, struct err *e)
 {
 	const struct repository_file *f =
-		object->manifest_key ? find_key(x, object->manifest_key) : NULL;
+		object->manifest_key ? repository_files_find(&x->files, object->manifest_key) : NULL;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	struct digest have;
 	if (!f)

@@ -15,7 +15,6 @@ struct export {
 	char *dir;
 	struct catalog catalog;
 	struct repository_files files;
-	const struct repository_file **by_key;  /* sorted */
 	uint64_t version;                       /* of targets */
 };
 void export_release(struct export *x);

@@ -17,7 +17,37 @@ void repository_files_release(struct repository_files *f)
 		free(f->at[i].manifest_key);
 	}
 	free(f->at);
+	free(f->by_key);
 	*f = (struct repository_files){ 0 };
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct repository_file *const *x = a, *const *y = b;
+	return strcmp((*x)->key, (*y)->key);
+}
+
+void repository_files_index(struct repository_files *f)
+{
+	free(f->by_key);
+	f->by_key = mem_alloc((f->count + 1) * sizeof *f->by_key);
+	for (size_t i = 0; i < f->count; i++)
+		f->by_key[i] = &f->at[i];
+	qsort(f->by_key, f->count, sizeof *f->by_key, compare_keys);
+}
+
+static int compare_key_to(const void *key, const void *b)
+{
+	const struct repository_file *const *y = b;
+	return strcmp(key, (*y)->key);
+}
+
+const struct repository_file *repository_files_find(const struct repository_files *f,
+						    const char *key)
+{
+	const struct repository_file **found =
+		bsearch(key, f->by_key, f->count, sizeof *f->by_key, compare_key_to);
+	return found ? *found : NULL;
 }
 
 static struct repository_file *add(struct repository_files *f, char *key,
@@ -178,6 +208,7 @@ int repository_published(const char *dir, struct repository_files *out, struct e
 	}
 	if (rc == 0) {
 		add_metadata(&tree, true, &files);
+		repository_files_index(&files);
 		*out = files;
 		files = (struct repository_files){ 0 };
 	}

@@ -43,8 +43,14 @@ struct repository_file {
 struct repository_files {
 	struct repository_file *at;     /* in the order in which they must be published */
 	size_t count, cap;
+	const struct repository_file **by_key;  /* the same, sorted by key */
 };
 void repository_files_release(struct repository_files *f);
+/* Makes by_key, once the list is complete. */
+void repository_files_index(struct repository_files *f);
+/* The file with this key, or NULL. The list has its index. */
+const struct repository_file *repository_files_find(const struct repository_files *f,
+						    const char *key);
 
 /* All that the current signed metadata of the tree refers to. Verifies the metadata
  * (signatures by the tree's own root chain, hashes, versions; not expiry) but does not read the

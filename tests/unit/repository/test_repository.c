@@ -484,6 +484,23 @@ static void remove_takes_effect_with_sign(void **state)
 	desk_free(d);
 }
 
+static void files_are_found_by_key(void **state)
+{
+	(void)state;
+	struct desk *d = desk_new();
+	init(d);
+	add(d, "m", "q4", "four bits");
+	sign(d);
+	struct repository_files f = published(d);
+	assert_true(f.count > 4);
+	for (size_t i = 0; i < f.count; i++)
+		assert_ptr_equal(repository_files_find(&f, f.at[i].key), &f.at[i]);
+	assert_null(repository_files_find(&f, "metadata/2.root.json"));
+	assert_null(repository_files_find(&f, ""));
+	repository_files_release(&f);
+	desk_free(d);
+}
+
 static void gc_keeps_what_late_readers_need(void **state)
 {
 	(void)state;
@@ -684,6 +701,7 @@ int main(void)
 		cmocka_unit_test(add_refuses_what_does_not_agree),
 		cmocka_unit_test(add_merges_into_the_card_of_a_person),
 		cmocka_unit_test(remove_takes_effect_with_sign),
+		cmocka_unit_test(files_are_found_by_key),
 		cmocka_unit_test(gc_keeps_what_late_readers_need),
 		cmocka_unit_test(a_sign_that_was_killed_is_completed),
 		cmocka_unit_test(one_process_at_a_time),
