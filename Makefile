@@ -42,10 +42,18 @@ HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 
-ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFERRY_VERSION='"$(VERSION)"' \
+# What the C library may offer: on Linux everything; with PORTABLE=1 POSIX, and in the programs
+# only the few functions more that ci/portable.h names.
+OFFER := -D_GNU_SOURCE
+ALL_CFLAGS = -std=c17 $(OFFER) -D_FILE_OFFSET_BITS=64 -DFERRY_VERSION='"$(VERSION)"' \
 	$(if $(PORTABLE),-DFERRY_PORTABLE) -Isrc -Itests/unit/support -pthread -g $(OPTIMISE) $(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	$(SANITIZER) $(LDFLAGS)
+
+ifneq ($(PORTABLE),)
+$(BUILD)/obj/src/%.o $(BUILD)/obj/main-%.o: OFFER := -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE \
+	-include ci/portable.h
+endif
 
 # -- what there is to build ----------------------------------------------------------
 
