@@ -78,13 +78,9 @@ static void put_reason(json_t *o, const struct err *why)
 static void print_reason(struct cli *cli, const char *path, const char *verdict,
 			 const struct err *why)
 {
-	/* The message begins with the path that stands in front anyway. */
-	size_t len = strlen(path);
-	const char *text = why->text;
-	if (strncmp(text, path, len) == 0 && strncmp(text + len, ": ", 2) == 0)
-		text += len + 2;
+	/* The path stands in front anyway. */
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
-	CLEANUP(mem_free_ptr) char *reason = text_escaped(text);
+	CLEANUP(mem_free_ptr) char *reason = text_escaped(why->text + why->inner);
 	cli_print(cli, "%s: %s: %s\n", shown, verdict, reason);
 }
 

@@ -144,10 +144,8 @@ static void print_findings(struct cli *cli, const struct job *j)
 		const struct verify_mirror *m = &j->mirrors[i];
 		if (m->error.class) {
 			/* The line names the mirror already. */
-			CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
-			bool named = str_starts(m->error.text, prefix);
 			CLEANUP(mem_free_ptr) char *why =
-				text_escaped(m->error.text + (named ? strlen(prefix) : 0));
+				text_escaped(m->error.text + m->error.inner);
 			cli_print(cli, "%s: unreachable: %s\n", m->id, why);
 		}
 		if (m->expired)

@@ -90,17 +90,16 @@ static void keep_hint(struct endpoints *t, const struct err *why)
 
 /* What a failed request says about the endpoint. */
 static void note_failure(struct endpoints *t, struct endpoint *p, const char *name,
-			 const char *key, const struct err *why)
+			 const struct err *why)
 {
 	struct source *s = p->source;
-	const char *text = source_bare_text(s, key, why->text);
 	/* The end of a chain of roots is no failure. Stores that do not tell strangers what there
 	 * is say 403 instead of 404; a refusal that is one shows at the timestamp. */
 	bool absent = why->class == ERR_NOT_FOUND || (why->class == ERR_AUTH && is_next_root(name));
 	t->missing |= absent;
 	if (absent && is_next_root(name))
 		return;
-	CLEANUP(mem_free_ptr) char *told = mem_printf("%s: %s", name, text);
+	CLEANUP(mem_free_ptr) char *told = mem_printf("%s: %s", name, why->text + why->core);
 	if (why->class == ERR_INTEGRITY) {
 		t->rejected = true;
 		keep_hint(t, why);
@@ -148,7 +147,7 @@ static void begin(struct endpoints *t, const char *name)
 	memset(t->tried, 0, count * sizeof *t->tried);
 	free(t->name);
 	t->name = mem_strdup(name);
-	t->gave = NULL;
+	t->gave = t->unnamed = NULL;
 	t->asked_all = t->missing = t->rejected = false;
 	t->hint[0] = '\0';
 }
@@ -221,7 +220,7 @@ static int round_of_one(struct endpoints *t, const char *name, const char *key, 
 			*e = why;
 			return rc;
 		}
-		note_failure(t, p, name, key, &why);
+		note_failure(t, p, name, &why);
 	}
 	return 1;
 }
@@ -277,7 +276,7 @@ static void add_candidate(struct endpoints *t, const char *name, struct endpoint
 	t->candidates[t->candidate_count++] = c;
 }
 
-static int take_answers(struct endpoints *t, const char *name, const char *key,
+static int take_answers(struct endpoints *t, const char *name,
 			struct endpoint_answer *answers, size_t count, struct err *e)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -289,7 +288,7 @@ static int take_answers(struct endpoints *t, const char *name, const char *key,
 		if (a->rc == 0)
 			add_candidate(t, name, a);
 		else
-			note_failure(t, a->from, name, key, &a->why);
+			note_failure(t, a->from, name, &a->why);
 	}
 	return 0;
 }
@@ -307,7 +306,7 @@ static int ask_all(struct endpoints *t, const char *name, size_t max, int round,
 		answers[count++].from = p;
 	}
 	endpoint_ask_all(t->sources, answers, count, key, max, deadline);
-	int rc = take_answers(t, name, key, answers, count, e);
+	int rc = take_answers(t, name, answers, count, e);
 	for (size_t i = 0; i < count; i++)
 		endpoint_answer_release(&answers[i]);
 	free(answers);
@@ -402,11 +401,12 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 	if (!t->gave)
 		return false;
 	reject(t->gave, why->text);
-	t->gave = NULL;
 	t->rejected = true;
 	keep_hint(t, why);
 	/* A single one's error says it all; of several the last word names each. */
 	t->again = t->endpoint_count > 1;
+	t->unnamed = t->again ? NULL : t->gave;
+	t->gave = NULL;
 	return t->again;
 }
 

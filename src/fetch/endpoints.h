@@ -42,6 +42,8 @@ struct endpoints {
 	bool again;                     /* rejected() promised another answer */
 	struct endpoint *preferred;     /* gave the timestamp that was accepted */
 	struct endpoint *gave;          /* the last answer */
+	struct endpoint *unnamed;       /* the only one: gave what does not verify, and the error
+					   that says so does not name it */
 	bool *tried;                    /* for this name; one for each endpoint */
 	bool asked_all;                 /* for this name */
 	bool missing;                   /* somebody said that there is no such file */

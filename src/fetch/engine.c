@@ -147,9 +147,9 @@ static void judge(struct engine *g, const struct err *why)
 		}
 	}
 	if (g->wrong)
-		source_lied(g->source, g->job->key, why);
+		source_lied(g->source, why);
 	else
-		source_failed(g->sources, g->source, g->job->key, why, g->received);
+		source_failed(g->sources, g->source, why, g->received);
 	if (g->source->banned)
 		report_note(g->report, "%s: %s: %s (%s): not asked again", g->source->id,
 			    g->p->name, g->wrong ? "wrong bytes" : "wrong answer",

@@ -204,13 +204,10 @@ static void tell_endpoints(struct remote *client)
 /* Completes what the TUF client says: which endpoint it was, and the way out. */
 static int metadata_fault(struct remote *c, struct err *e)
 {
-	size_t count;
 	if (c->offline || !err_is(e, ERR_INTEGRITY))
 		return offline_hint(c, e);
-	/* Of several, the transport has named each. */
-	const struct endpoint *p = endpoints_all(&c->transport, &count);
-	if (count == 1 && p->state == ENDPOINT_REJECTED && !strstr(e->text, p->source->id))
-		err_context(e, "%s", p->source->id);
+	if (c->transport.unnamed)
+		err_context(e, "%s", c->transport.unnamed->source->id);
 	return err_hint(e, "this is not what the publisher signed: add another mirror's URL to "
 			   "'metadata', or tell the publisher");
 }

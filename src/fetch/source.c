@@ -196,35 +196,20 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
 	case ERR_AUTH:
 		return FAULT_REFUSED;
 	case ERR_NETWORK:
-		if (strstr(why->text, "stalled"))
+		if (why->cause == CAUSE_STALLED)
 			return FAULT_STALLED;
-		if (received || strstr(why->text, "dropped"))
-			return FAULT_DROPPED;
-		return FAULT_UNREACHABLE;
+		return received || why->cause == CAUSE_DROPPED ? FAULT_DROPPED
+							       : FAULT_UNREACHABLE;
 	default:
 		return FAULT_UNUSABLE;
 	}
 }
 
-const char *source_bare_text(const struct source *s, const char *key, const char *text)
-{
-	/* An endpoint that the catalog calls a mirror was opened under its URL. */
-	const char *id = s->mirror ? s->mirror->id : s->id;
-	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", id);
-	if (str_starts(text, prefix))
-		text += strlen(prefix);
-	size_t len = strlen(key);
-	if (strncmp(text, key, len) == 0 && text[len] == ':' && text[len + 1] == ' ')
-		text += len + 2;
-	return text;
-}
-
-static void back_off(struct source_list *l, struct source *s)
+static void back_off(struct source_list *l, struct source *s, uint64_t asked_s)
 {
 	int64_t pause = FIRST_PAUSE_MS;
 	for (unsigned i = 1; i < s->failures && pause < LONGEST_PAUSE_MS; i++)
 		pause *= 2;
-	uint64_t asked_s = s->mirror ? s->mirror->retry_after_s : 0;
 	if (asked_s > MAX_PAUSE_MS / 1000)
 		s->given_up = true;
 	else
@@ -232,17 +217,17 @@ static void back_off(struct source_list *l, struct source *s)
 				   MAX(pause, (int64_t)asked_s * 1000);
 }
 
-void source_lied(struct source *s, const char *key, const struct err *why)
+void source_lied(struct source *s, const struct err *why)
 {
-	source_note_fault(s, FAULT_WRONG_BYTES, "%s", source_bare_text(s, key, why->text));
+	source_note_fault(s, FAULT_WRONG_BYTES, "%s", why->text + why->core);
 	s->banned = true;
 }
 
-void source_failed(struct source_list *l, struct source *s, const char *key,
-		   const struct err *why, uint64_t received)
+void source_failed(struct source_list *l, struct source *s, const struct err *why,
+		   uint64_t received)
 {
 	enum source_fault f = source_fault_of(why, received);
-	source_note_fault(s, f, "%s", source_bare_text(s, key, why->text));
+	source_note_fault(s, f, "%s", why->text + why->core);
 	switch (f) {
 	case FAULT_WRONG_ANSWER:
 		s->banned = true;
@@ -257,7 +242,7 @@ void source_failed(struct source_list *l, struct source *s, const char *key,
 		if (s->failures >= l->max_failures)
 			s->given_up = true;
 		else
-			back_off(l, s);
+			back_off(l, s, why->retry_after_s);
 	}
 }
 
@@ -353,10 +338,10 @@ static int get_from(struct source_list *l, struct source *s, const char *key, ui
 	sha256_of(buf_str(out), out->len, &got);
 	*lied = out->len != length || !digest_equal(&got, sha256);
 	if (out->len != length)
-		return err_set(e, ERR_INTEGRITY, "%s: %zu bytes instead of %llu", key, out->len,
+		return err_set(e, ERR_INTEGRITY, "%zu bytes instead of %llu", out->len,
 			       (unsigned long long)length);
 	if (*lied)
-		return err_set(e, ERR_INTEGRITY, "%s: its SHA-256 is not the signed one", key);
+		return err_set(e, ERR_INTEGRITY, "its SHA-256 is not the signed one");
 	return 0;
 }
 
@@ -385,9 +370,9 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 				return rc;
 			}
 			if (lied)
-				source_lied(s, key, &why);
+				source_lied(s, &why);
 			else
-				source_failed(l, s, key, &why, 0);
+				source_failed(l, s, &why, 0);
 		}
 	}
 	return 1;

@@ -94,16 +94,13 @@ struct source *source_choose(struct source_list *l, int64_t *wait_ms);
 /* Did work: what failed before does not count against it any more. */
 void source_did_well(struct source *s);
 /* Bytes from there have another digest than the signed one: notes it and bans the source. */
-void source_lied(struct source *s, const char *key, const struct err *why);
+void source_lied(struct source *s, const struct err *why);
 /* Records why a request failed after `received` bytes of use, and what follows from it:
  * a ban for ERR_INTEGRITY, giving up, or backing off. */
-void source_failed(struct source_list *l, struct source *s, const char *key,
-		   const struct err *why, uint64_t received);
+void source_failed(struct source_list *l, struct source *s, const struct err *why,
+		   uint64_t received);
 /* What an error means for a source that had brought `received` bytes of use. */
 enum source_fault source_fault_of(const struct err *why, uint64_t received);
-/* The text without the "mirror ID: KEY: " that mirror_get() put in front, for reports that name
- * the source anyway; points into text. */
-const char *source_bare_text(const struct source *s, const char *key, const char *text);
 void source_note_fault(struct source *s, enum source_fault f, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 

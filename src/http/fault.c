@@ -9,58 +9,68 @@ static const char later[] = "try again later; another mirror may answer";
 static const struct status_fault {
 	long first, last;
 	enum err_class class;
+	enum err_cause cause;
 	const char *text, *hint;
 } status_faults[] = {
-	{ 401, 401, ERR_AUTH, "wants credentials", "give valid credentials for this server" },
-	{ 402, 402, ERR_AUTH, "payment required", NULL },
-	{ 403, 403, ERR_AUTH, "forbidden", "the credentials in use may not do this, or access "
-					   "without any is not allowed" },
-	{ 404, 404, ERR_NOT_FOUND, "not found", NULL },
-	{ 405, 405, ERR_USAGE, "method not allowed", NULL },
-	{ 407, 407, ERR_AUTH, "the proxy wants credentials",
+	{ 401, 401, ERR_AUTH, CAUSE_NONE,
+	  "wants credentials", "give valid credentials for this server" },
+	{ 402, 402, ERR_AUTH, CAUSE_NONE, "payment required", NULL },
+	{ 403, 403, ERR_AUTH, CAUSE_NONE,
+	  "forbidden",
+	  "the credentials in use may not do this, or access "
+	  "without any is not allowed" },
+	{ 404, 404, ERR_NOT_FOUND, CAUSE_NONE, "not found", NULL },
+	{ 405, 405, ERR_USAGE, CAUSE_NONE, "method not allowed", NULL },
+	{ 407, 407, ERR_AUTH, CAUSE_NONE, "the proxy wants credentials",
 	  "put them into the proxy variable: http://user:password@proxy:port" },
-	{ 408, 408, ERR_NETWORK, "request timed out", later },
-	{ 409, 409, ERR_CONFLICT, "conflict", NULL },
-	{ 410, 410, ERR_NOT_FOUND, "gone", NULL },
-	{ 412, 412, ERR_CONFLICT, "the condition does not hold", NULL },
-	{ 413, 413, ERR_USAGE, "too large for this server", NULL },
-	{ 421, 421, ERR_NETWORK, "misdirected request", later },
-	{ 423, 423, ERR_CONFLICT, "locked", NULL },
-	{ 425, 425, ERR_NETWORK, "too early", later },
-	{ 429, 429, ERR_NETWORK, "too many requests", later },
-	{ 451, 451, ERR_AUTH, "refused for legal reasons", NULL },
-	{ 400, 499, ERR_USAGE, "refused", NULL },
-	{ 501, 501, ERR_USAGE, "not implemented by this server", NULL },
-	{ 505, 505, ERR_USAGE, "HTTP version refused", NULL },
-	{ 500, 599, ERR_NETWORK, "server error", later },
-	{ 300, 399, ERR_INTEGRITY, "a redirect that leads nowhere", NULL },
-	{ 0, 999, ERR_INTEGRITY, "not an answer to this request", NULL },
+	{ 408, 408, ERR_NETWORK, CAUSE_SERVER, "request timed out", later },
+	{ 409, 409, ERR_CONFLICT, CAUSE_NONE, "conflict", NULL },
+	{ 410, 410, ERR_NOT_FOUND, CAUSE_NONE, "gone", NULL },
+	{ 412, 412, ERR_CONFLICT, CAUSE_NONE, "the condition does not hold", NULL },
+	{ 413, 413, ERR_USAGE, CAUSE_NONE, "too large for this server", NULL },
+	{ 421, 421, ERR_NETWORK, CAUSE_SERVER, "misdirected request", later },
+	{ 423, 423, ERR_CONFLICT, CAUSE_NONE, "locked", NULL },
+	{ 425, 425, ERR_NETWORK, CAUSE_SERVER, "too early", later },
+	{ 429, 429, ERR_NETWORK, CAUSE_THROTTLED, "too many requests", later },
+	{ 451, 451, ERR_AUTH, CAUSE_NONE, "refused for legal reasons", NULL },
+	{ 400, 499, ERR_USAGE, CAUSE_NONE, "refused", NULL },
+	{ 501, 501, ERR_USAGE, CAUSE_NONE, "not implemented by this server", NULL },
+	{ 505, 505, ERR_USAGE, CAUSE_NONE, "HTTP version refused", NULL },
+	{ 500, 599, ERR_NETWORK, CAUSE_SERVER, "server error", later },
+	{ 300, 399, ERR_INTEGRITY, CAUSE_NONE, "a redirect that leads nowhere", NULL },
+	{ 0, 999, ERR_INTEGRITY, CAUSE_NONE, "not an answer to this request", NULL },
 };
 
 static const struct curl_fault {
 	CURLcode code;
 	enum err_class class;
+	enum err_cause cause;
 	const char *hint;
 } curl_faults[] = {
-	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_NETWORK, "check http_proxy and https_proxy" },
-	{ CURLE_COULDNT_RESOLVE_HOST, ERR_NETWORK, "check the name and the network connection" },
-	{ CURLE_COULDNT_CONNECT, ERR_NETWORK, "check that the server runs and can be reached" },
-	{ CURLE_PROXY, ERR_NETWORK, "check http_proxy and https_proxy" },
-	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_USAGE, NULL },
-	{ CURLE_URL_MALFORMAT, ERR_USAGE, NULL },
+	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_NETWORK, CAUSE_UNREACHABLE,
+	  "check http_proxy and https_proxy" },
+	{ CURLE_COULDNT_RESOLVE_HOST, ERR_NETWORK, CAUSE_UNREACHABLE,
+	  "check the name and the network connection" },
+	{ CURLE_COULDNT_CONNECT, ERR_NETWORK, CAUSE_UNREACHABLE,
+	  "check that the server runs and can be reached" },
+	{ CURLE_PROXY, ERR_NETWORK, CAUSE_UNREACHABLE, "check http_proxy and https_proxy" },
+	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_USAGE, CAUSE_NONE, NULL },
+	{ CURLE_URL_MALFORMAT, ERR_USAGE, CAUSE_NONE, NULL },
 	/* What curl also says of a header that is larger than it will keep. */
-	{ CURLE_OUT_OF_MEMORY, ERR_SYSTEM, "the server's headers are too large, or memory is out" },
-	{ CURLE_FAILED_INIT, ERR_SYSTEM, NULL },
-	{ CURLE_LOGIN_DENIED, ERR_AUTH, NULL },
-	{ CURLE_WEIRD_SERVER_REPLY, ERR_INTEGRITY, "this does not look like an HTTP server" },
-	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_USAGE, NULL },
-	{ CURLE_PEER_FAILED_VERIFICATION, ERR_INTEGRITY,
+	{ CURLE_OUT_OF_MEMORY, ERR_SYSTEM, CAUSE_NONE,
+	  "the server's headers are too large, or memory is out" },
+	{ CURLE_FAILED_INIT, ERR_SYSTEM, CAUSE_NONE, NULL },
+	{ CURLE_LOGIN_DENIED, ERR_AUTH, CAUSE_NONE, NULL },
+	{ CURLE_WEIRD_SERVER_REPLY, ERR_INTEGRITY, CAUSE_NONE,
+	  "this does not look like an HTTP server" },
+	{ CURLE_PEER_FAILED_VERIFICATION, ERR_INTEGRITY, CAUSE_TLS,
 	  "the server's certificate cannot be trusted; for a certificate authority of your own "
 	  "set SSL_CERT_FILE" },
-	{ CURLE_SSL_ISSUER_ERROR, ERR_INTEGRITY, NULL },
-	{ CURLE_SSL_INVALIDCERTSTATUS, ERR_INTEGRITY, NULL },
-	{ CURLE_SSL_CACERT_BADFILE, ERR_USAGE, "check CURL_CA_BUNDLE and SSL_CERT_FILE" },
-	{ CURLE_SSL_CERTPROBLEM, ERR_USAGE, NULL },
+	{ CURLE_SSL_ISSUER_ERROR, ERR_INTEGRITY, CAUSE_TLS, NULL },
+	{ CURLE_SSL_INVALIDCERTSTATUS, ERR_INTEGRITY, CAUSE_TLS, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, ERR_USAGE, CAUSE_NONE,
+	  "check CURL_CA_BUNDLE and SSL_CERT_FILE" },
+	{ CURLE_SSL_CERTPROBLEM, ERR_USAGE, CAUSE_NONE, NULL },
 };
 
 int http_fault_status(const struct transfer *t, struct err *e)
@@ -76,10 +86,12 @@ int http_fault_status(const struct transfer *t, struct err *e)
 	const struct status_fault *f = status_faults;
 	while (status < f->first || status > f->last)
 		f++;
+	uint64_t after_s = f->class == ERR_NETWORK ? t->r->retry_after_s : 0;
 	err_set(e, f->class, "HTTP %ld: %s", status, f->text);
-	if (f->class == ERR_NETWORK && t->r->retry_after_s)
+	err_cause(e, status == 503 && after_s ? CAUSE_THROTTLED : f->cause, after_s);
+	if (after_s)
 		err_hint(e, "the server asks to come back in %llu seconds",
-			 (unsigned long long)t->r->retry_after_s);
+			 (unsigned long long)after_s);
 	if (f->hint)
 		err_hint(e, "%s", f->hint);
 	return -(int)e->class;
@@ -87,12 +99,32 @@ int http_fault_status(const struct transfer *t, struct err *e)
 
 static int dropped(const struct transfer *t, const char *why, struct err *e)
 {
-	unsigned long long got = t->r->received;
+	char of[40] = "";
 	if (t->want != UINT64_MAX)
-		return err_set(e, ERR_NETWORK, "connection dropped after %llu of %llu bytes%s%s",
-			       got, (unsigned long long)t->want, *why ? ": " : "", why);
-	return err_set(e, ERR_NETWORK, "connection dropped after %llu bytes%s%s", got,
-		       *why ? ": " : "", why);
+		snprintf(of, sizeof of, " of %llu", (unsigned long long)t->want);
+	err_set(e, ERR_NETWORK, "connection dropped after %llu%s bytes%s%s",
+		(unsigned long long)t->r->received, of, *why ? ": " : "", why);
+	return err_cause(e, CAUSE_DROPPED, 0);
+}
+
+/* Too slow, or over the deadline; with no connection yet and no deadline it is like any other
+ * failure to connect: 0. */
+static int timed_out(const struct transfer *t, struct err *e)
+{
+	curl_off_t ready_us = 0;
+	curl_easy_getinfo(t->client->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	bool late = t->end_ms && http_now_ms() + 1 >= t->end_ms;
+	if (!late && ready_us == 0)
+		return 0;
+	if (late)
+		err_set(e, ERR_NETWORK, ready_us > 0 ? "stalled: no whole answer within %llu ms"
+						     : "no connection within %llu ms",
+			(unsigned long long)t->q->deadline_ms);
+	else
+		err_set(e, ERR_NETWORK, "stalled for %llu seconds after %llu bytes",
+			(unsigned long long)t->client->options.stall_s,
+			(unsigned long long)(t->r->received ? t->r->received : t->sent));
+	return err_cause(e, ready_us > 0 ? CAUSE_STALLED : CAUSE_UNREACHABLE, 0);
 }
 
 int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
@@ -105,20 +137,8 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 		return err_hint(e, "put them into the proxy variable: "
 				   "http://user:password@proxy:port");
 	}
-	if (code == CURLE_OPERATION_TIMEDOUT) {
-		curl_off_t ready_us = 0;
-		curl_easy_getinfo(t->client->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-		if (t->end_ms && http_now_ms() + 1 >= t->end_ms)
-			return err_set(e, ERR_NETWORK, ready_us > 0
-				       ? "stalled: no whole answer within %llu ms"
-				       : "no connection within %llu ms",
-				       (unsigned long long)t->q->deadline_ms);
-		if (ready_us > 0)
-			return err_set(e, ERR_NETWORK, "stalled for %llu seconds after %llu bytes",
-				       (unsigned long long)t->client->options.stall_s,
-				       (unsigned long long)(t->r->received ? t->r->received :
-									     t->sent));
-	}
+	if (code == CURLE_OPERATION_TIMEDOUT && timed_out(t, e) < 0)
+		return -(int)e->class;
 	if (code == CURLE_PARTIAL_FILE || (t->answered && (code == CURLE_RECV_ERROR ||
 	    code == CURLE_HTTP2_STREAM || code == CURLE_HTTP2 || code == CURLE_GOT_NOTHING)))
 		return dropped(t, code == CURLE_PARTIAL_FILE ? "" : why, e);
@@ -127,6 +147,7 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 		if (curl_faults[i].code == code)
 			f = &curl_faults[i];
 	err_set(e, f ? f->class : ERR_NETWORK, "%s", why);
+	err_cause(e, f ? f->cause : CAUSE_UNREACHABLE, 0);
 	if (f && f->hint)
 		err_hint(e, "%s", f->hint);
 	return -(int)e->class;

@@ -16,8 +16,7 @@ void json_release(json_t **value)
 }
 
 /* jansson has a fixed depth of 2048 and recurses; count before it sees the text. */
-static int check_depth(const char *s, size_t len, unsigned max, const char *what,
-		       struct err *e)
+static int check_depth(const char *s, size_t len, unsigned max, struct err *e)
 {
 	unsigned depth = 0;
 	bool in_string = false;
@@ -33,7 +32,7 @@ static int check_depth(const char *s, size_t len, unsigned max, const char *what
 		} else if (c == '{' || c == '[') {
 			if (++depth > max)
 				return err_set(e, ERR_INTEGRITY,
-					       "%s: nested deeper than %u levels", what, max);
+					       "nested deeper than %u levels", max);
 		} else if ((c == '}' || c == ']') && depth) {
 			depth--;
 		}
@@ -57,30 +56,35 @@ static bool has_real(const json_t *value)
 	return false;
 }
 
-int json_parse(const void *data, size_t len, const struct json_limits *limits,
-	       const char *what, json_t **out, struct err *e)
+static int parse(const void *data, size_t len, const struct json_limits *limits, json_t **out,
+		 struct err *e)
 {
 	if (len > limits->max_bytes)
-		return err_set(e, ERR_INTEGRITY, "%s: larger than %zu bytes", what,
-			       limits->max_bytes);
+		return err_set(e, ERR_INTEGRITY, "larger than %zu bytes", limits->max_bytes);
 	unsigned depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH;
-	int rc = check_depth(data, len, depth, what, e);
+	int rc = check_depth(data, len, depth, e);
 	if (rc < 0)
 		return rc;
 	json_error_t error;
 	json_t *value = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
 	if (!value) {
 		CLEANUP(mem_free_ptr) char *text = text_escaped(error.text);
-		return err_set(e, ERR_INTEGRITY, "%s: line %d, column %d: %s", what,
-			       error.line, error.column, text);
+		return err_set(e, ERR_INTEGRITY, "line %d, column %d: %s", error.line,
+			       error.column, text);
 	}
 	if (!limits->allow_real && has_real(value)) {
 		json_decref(value);
-		return err_set(e, ERR_INTEGRITY, "%s: holds a number that is not an integer",
-			       what);
+		return err_set(e, ERR_INTEGRITY, "holds a number that is not an integer");
 	}
 	*out = value;
 	return 0;
+}
+
+int json_parse(const void *data, size_t len, const struct json_limits *limits,
+	       const char *what, json_t **out, struct err *e)
+{
+	int rc = parse(data, len, limits, out, e);
+	return rc < 0 ? err_context(e, "%s", what) : 0;
 }
 
 int json_parse_file(const char *path, const struct json_limits *limits, json_t **out,

@@ -73,7 +73,6 @@ static int perform(struct mirror *m, const char *key, struct http_request *q,
 	q->url = url;
 	q->what = "";
 	int rc = http_perform(h->client, q, r, e);
-	m->retry_after_s = rc < 0 ? r->retry_after_s : 0;
 	if (r->range_ignored)
 		m->caps.can &= ~(unsigned)MIRROR_CAN_RANGE;
 	return rc;

@@ -220,8 +220,11 @@ static int dawdle(const struct mirror *m, const struct mem_fault *fault, struct 
 	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
 			      .tv_nsec = (long)(ms % 1000) * 1000000 };
 	nanosleep(&t, NULL);
-	return late ? err_set(e, fault->class, "stalled: no whole answer within %llu ms",
-			      (unsigned long long)ms) : 0;
+	if (!late)
+		return 0;
+	err_set(e, fault->class, "stalled: no whole answer within %llu ms",
+		(unsigned long long)ms);
+	return err_cause(e, CAUSE_STALLED, 0);
 }
 
 static int send_harmed(const struct object *o, uint64_t offset, uint64_t len,

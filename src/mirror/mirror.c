@@ -65,7 +65,6 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const char *id, const
 
 static int check(struct mirror *m, const char *key, bool able, const char *verb, struct err *e)
 {
-	m->retry_after_s = 0;
 	if (!able)
 		return err_set(e, ERR_USAGE, "mirror %s: a mirror of kind %s cannot %s here", m->id,
 			       m->ops->kind, verb);
@@ -79,7 +78,9 @@ static int check(struct mirror *m, const char *key, bool able, const char *verb,
 
 static int done(const struct mirror *m, const char *key, int rc, struct err *e)
 {
-	return rc < 0 ? err_context(e, "mirror %s: %s", m->id, key) : 0;
+	if (rc < 0)
+		err_context(e, "%s", key);
+	return rc < 0 ? err_context(e, "mirror %s", m->id) : 0;
 }
 
 int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)

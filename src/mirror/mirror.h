@@ -115,8 +115,6 @@ struct mirror {
 	uint64_t priority;              /* lower is asked first; default 50 */
 	enum mirror_holds holds;
 	bool stage;
-	uint64_t retry_after_s;         /* what the server asked for when the last call failed
-					   (for retry_again()); 0: nothing */
 	uint64_t deadline_ms;           /* set by the caller: a get() that takes longer fails with
 					   ERR_NETWORK; 0: none. Kinds that ask no server know
 					   no deadline */

@@ -121,7 +121,7 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 	return first && f->part.have >= SNIFF_BYTES ? refuse_head(f, e) : 0;
 }
 
-static int request(struct fetch *f, uint64_t *retry_after_s, struct err *e)
+static int request(struct fetch *f, struct err *e)
 {
 	struct http_response r = { 0 };
 	bool same = f->part.etag[0] && download_part_is_of(&f->part, f->url);
@@ -137,7 +137,6 @@ static int request(struct fetch *f, uint64_t *retry_after_s, struct err *e)
 			return -(int)e->class;
 	}
 	int rc = http_perform(f->client, &q, &r, e);
-	*retry_after_s = r.retry_after_s;
 	http_response_release(&r);
 	return rc;
 }
@@ -188,9 +187,9 @@ static int transfer(struct fetch *f, bool last, struct err *e)
 	bool restarted = false;
 	retry.max_tries = last ? 5 : 3;
 	while (!download_part_is_full(&f->part)) {
-		uint64_t before = f->part.have, wait_s = 0;
+		uint64_t before = f->part.have;
 		struct err why;
-		int rc = request(f, &wait_s, e);
+		int rc = request(f, e);
 		if (rc == 0)
 			break;
 		if (f->part.have > before + PROGRESS)
@@ -206,7 +205,7 @@ static int transfer(struct fetch *f, bool last, struct err *e)
 			continue;
 		}
 		why = *e;
-		if (!err_is(e, ERR_NETWORK) || !retry_again(&retry, wait_s, e))
+		if (!err_is(e, ERR_NETWORK) || !retry_again(&retry, e))
 			return -(int)e->class;
 		f->part.joined = true;
 		tell_drop(f, &why);

@@ -107,7 +107,7 @@ int push_mirror_plan(struct push_delivery *d, struct err *e)
 			(void)!release_check(&m->before, t, e);
 		if (!e->class)
 			(void)!inventory_all(d, wanted, items, e);
-	} while (e->class && retry_again(&retry, d->m->mirror->retry_after_s, e));
+	} while (e->class && retry_again(&retry, e));
 	if (e->class)
 		return -(int)e->class;
 	push_plan_release(&m->plan);
@@ -216,7 +216,7 @@ static int put_file(struct push_delivery *d, struct push_step *s, const char *et
 		rc = put_once(d, s, etag, &body, &st, e);
 		if (rc < 0 && err_is_transient(e))
 			report_detail(d->o->report, "%s", e->text);
-	} while (rc < 0 && retry_again(&retry, d->m->mirror->retry_after_s, e));
+	} while (rc < 0 && retry_again(&retry, e));
 	tree_body_close(&body);
 	if (e->class)
 		return -(int)e->class;

@@ -68,6 +68,7 @@ static int read_file(struct checker *c, struct verify_file *v, bool all, struct 
 		/* The fault is ours, not the mirror's: without the truth nothing can be said. */
 		if (err_is(e, ERR_NOT_FOUND))
 			err_class_set(e, ERR_SYSTEM);
+		err_context(e, "this copy of the repository");
 		c->m->error = *e;
 		return -(int)e->class;
 	}
@@ -167,7 +168,7 @@ static int take_inventory(struct checker *c, const bool *wanted, struct inventor
 			(void)!release_of(c->m->mirror, c->tree, &c->m->release, e);
 		if (!e->class)
 			(void)!inventory_mirror(c->m->mirror, c->tree, wanted, items, e);
-	} while (e->class && retry_again(&retry, c->m->mirror->retry_after_s, e));
+	} while (e->class && retry_again(&retry, e));
 	return -(int)e->class;
 }
 

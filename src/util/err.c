@@ -33,6 +33,7 @@ int err_sys(struct err *e, int sys, const char *fmt, ...)
 	va_end(ap);
 	size_t len = strlen(e->text);
 	snprintf(e->text + len, sizeof e->text - len, ": %s", strerror(sys));
+	e->inner = MIN(len + 2, sizeof e->text - 1);
 	e->class = sys == ENOENT || sys == ENOTDIR ? ERR_NOT_FOUND : ERR_SYSTEM;
 	e->sys = sys;
 	if (sys == ENOSPC || sys == EDQUOT)
@@ -55,6 +56,8 @@ int err_context(struct err *e, const char *fmt, ...)
 	size_t len = strlen(text);
 	snprintf(text + len, sizeof text - len, ": %s", e->text);
 	memcpy(e->text, text, sizeof text);
+	e->inner = MIN(len + 2, sizeof text - 1);
+	e->core = MIN(e->core + len + 2, sizeof text - 1);
 	return returned(e);
 }
 
@@ -66,6 +69,15 @@ int err_hint(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->hint, sizeof e->hint, fmt, ap);
 	va_end(ap);
+	return returned(e);
+}
+
+int err_cause(struct err *e, enum err_cause cause, uint64_t retry_after_s)
+{
+	if (e->class == ERR_NONE || e->cause != CAUSE_NONE)
+		return returned(e);
+	e->cause = cause;
+	e->retry_after_s = retry_after_s;
 	return returned(e);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Errors. The class of an error alone decides about retry, failover and the exit
- * code; its text is for people.
+ * Errors. The class of an error decides about the exit code and whether trying again can
+ * help, its cause what else to do; its text is for people, and no code reads it.
  *
  * A fallible function takes `struct err *` as its last parameter, never NULL.
  * The caller owns it and initialises it with ERR_INIT. The first error wins:
@@ -30,9 +30,26 @@ enum err_class {
 	ERR_BUG = 70,
 };
 
+/* What went wrong on the way to a server, as far as somebody decides by it. */
+enum err_cause {
+	CAUSE_NONE,
+	CAUSE_UNREACHABLE,  /* no connection: name not resolved, refused, not in time */
+	CAUSE_DROPPED,      /* the connection ended in the middle of an answer */
+	CAUSE_STALLED,      /* nothing came for too long, or not all of it in time */
+	CAUSE_SERVER,       /* the server says that it fails (5xx and kin) */
+	CAUSE_THROTTLED,    /* the server asks for fewer requests */
+	CAUSE_TLS,          /* the server's certificate does not verify */
+};
+
 struct err {
 	enum err_class class;
+	enum err_cause cause;
 	int sys;            /* errno where one was the cause, else 0 */
+	uint64_t retry_after_s; /* the server asked not to come back before; 0: it did not */
+	/* Offsets into text, for reports that name the place themselves: of the message as it
+	 * was set, and of the text without what stands in front of it (the last
+	 * err_context(), or what err_sys() was given). 0 when nothing does. */
+	size_t core, inner;
 	char text[1024];    /* one line, no newline at the end */
 	char hint[512];     /* what the person can do, or "" */
 };
@@ -53,6 +70,9 @@ int err_context(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Sets the hint, unless there is one already. */
 int err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Sets the cause, unless there is one already, and what the server asked for. */
+int err_cause(struct err *e, enum err_cause cause, uint64_t retry_after_s);
 
 /* Changes the class, e.g. a missing local file that is a usage error. */
 int err_class_set(struct err *e, enum err_class class);

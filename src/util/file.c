@@ -44,7 +44,7 @@ int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
 	if (got < 0 || fstat(got, &st) < 0)
 		return err_sys(e, errno, "%s", path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_USAGE, "%s: not a regular file", path);
+		return err_set(e, ERR_USAGE, "not a regular file"), err_context(e, "%s", path);
 	*size = (uint64_t)st.st_size;
 	*fd = got;
 	got = -1;

@@ -46,8 +46,9 @@ static uint64_t next_wait_ms(const struct retry *r, const struct retry_env *env)
 	return env->random(env->ctx, MIN(ceiling, r->cap_ms) + 1);
 }
 
-bool retry_again(struct retry *r, uint64_t retry_after_s, struct err *e)
+bool retry_again(struct retry *r, struct err *e)
 {
+	uint64_t retry_after_s = e->retry_after_s;
 	const struct retry_env *env = r->env ? r->env : &real;
 	if (!err_is_transient(e))
 		return false;

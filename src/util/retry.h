@@ -7,7 +7,7 @@
  *   struct retry r = RETRY_DEFAULT;
  *   do {
  *           rc = http_perform(…, &response, e);
- *   } while (rc < 0 && retry_again(&r, response.retry_after_s, e));
+ *   } while (rc < 0 && retry_again(&r, e));
  *
  * Only ERR_NETWORK is tried again.
  */
@@ -37,9 +37,8 @@ struct retry {
 			.max_retry_after_s = 300 }
 
 /* After a failed try. True: waited, *e is cleared, try again. False: no more; e says why
- * (the failure, or ERR_CANCELLED when the wait was interrupted). retry_after_s: 0 when the
- * server asked for nothing. */
-bool retry_again(struct retry *r, uint64_t retry_after_s, struct err *e);
+ * (the failure, or ERR_CANCELLED when the wait was interrupted). */
+bool retry_again(struct retry *r, struct err *e);
 
 /* A success in between: the next failure counts as the first. */
 void retry_reset(struct retry *r);

@@ -172,10 +172,8 @@ static int lint_files(int count, char **operands, struct findings *f, struct err
 			return rc;
 		}
 		/* The place is named in front already. */
-		size_t len = strlen(operands[i]);
-		bool named = strncmp(bad.text, operands[i], len) == 0 && str_starts(bad.text + len, ": ");
 		if (rc < 0)
-			findings_add(f, FINDING_ERROR, operands[i], "%s", bad.text + (named ? len + 2 : 0));
+			findings_add(f, FINDING_ERROR, operands[i], "%s", bad.text + bad.inner);
 		else
 			lint_card(&card, f);
 	}

@@ -228,16 +228,20 @@ static void past_the_end_is_an_error_but_at_the_end_is_not(void **state)
 
 /* -- failures -------------------------------------------------------------------- */
 
-static void each_status_has_its_class(void **state)
+static void each_status_has_its_class_and_cause(void **state)
 {
 	(void)state;
-	static const struct { int status; enum err_class class; } cases[] = {
-		{ 400, ERR_USAGE }, { 401, ERR_AUTH }, { 403, ERR_AUTH }, { 404, ERR_NOT_FOUND },
-		{ 405, ERR_USAGE }, { 408, ERR_NETWORK }, { 409, ERR_CONFLICT },
-		{ 410, ERR_NOT_FOUND }, { 412, ERR_CONFLICT }, { 413, ERR_USAGE },
-		{ 418, ERR_USAGE }, { 425, ERR_NETWORK }, { 429, ERR_NETWORK },
-		{ 451, ERR_AUTH }, { 500, ERR_NETWORK }, { 501, ERR_USAGE }, { 502, ERR_NETWORK },
-		{ 503, ERR_NETWORK }, { 504, ERR_NETWORK }, { 302, ERR_INTEGRITY },
+	static const struct { int status; enum err_class class; enum err_cause cause; } cases[] = {
+		{ 400, ERR_USAGE, CAUSE_NONE }, { 401, ERR_AUTH, CAUSE_NONE },
+		{ 403, ERR_AUTH, CAUSE_NONE }, { 404, ERR_NOT_FOUND, CAUSE_NONE },
+		{ 405, ERR_USAGE, CAUSE_NONE }, { 408, ERR_NETWORK, CAUSE_SERVER },
+		{ 409, ERR_CONFLICT, CAUSE_NONE }, { 410, ERR_NOT_FOUND, CAUSE_NONE },
+		{ 412, ERR_CONFLICT, CAUSE_NONE }, { 413, ERR_USAGE, CAUSE_NONE },
+		{ 418, ERR_USAGE, CAUSE_NONE }, { 425, ERR_NETWORK, CAUSE_SERVER },
+		{ 429, ERR_NETWORK, CAUSE_THROTTLED }, { 451, ERR_AUTH, CAUSE_NONE },
+		{ 500, ERR_NETWORK, CAUSE_SERVER }, { 501, ERR_USAGE, CAUSE_NONE },
+		{ 502, ERR_NETWORK, CAUSE_SERVER }, { 503, ERR_NETWORK, CAUSE_THROTTLED },
+		{ 504, ERR_NETWORK, CAUSE_SERVER }, { 302, ERR_INTEGRITY, CAUSE_NONE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		EXCHANGE(x);
@@ -251,7 +255,8 @@ static void each_status_has_its_class(void **state)
 		assert_non_null(strstr(x.e.text, "/x/model.gguf: HTTP"));
 		assert_string_equal(buf_str(&x.error_body), "<Error/>\n");
 		assert_int_equal(x.body.len, 0);
-		assert_int_equal(x.r.retry_after_s, 7);
+		assert_int_equal(x.e.retry_after_s, cases[i].class == ERR_NETWORK ? 7 : 0);
+		assert_int_equal(x.e.cause, cases[i].cause);
 		assert_int_equal(x.r.status, cases[i].status);
 	}
 }
@@ -268,6 +273,7 @@ static void a_dropped_connection_is_named(void **state)
 		once(&x, &(struct canned){ .reply = replies[i], .then = CANNED_CLOSE },
 		     (struct http_request){ .length = i ? 100 : 0 });
 		assert_fails(&x, ERR_NETWORK, "connection dropped after 5 of 100 bytes");
+		assert_int_equal(x.e.cause, CAUSE_DROPPED);
 		assert_string_equal(buf_str(&x.body), "hello");
 	}
 	EXCHANGE(x);
@@ -295,6 +301,7 @@ static void a_refused_connection_is_the_network(void **state)
 	perform(&x, other, (struct http_request){ .url = url }, NULL);
 	canned_stop(other);
 	assert_fails(&x, ERR_NETWORK, "Failed to connect");
+	assert_int_equal(x.e.cause, CAUSE_UNREACHABLE);
 	assert_non_null(strstr(x.e.hint, "check that the server runs"));
 }
 
@@ -315,6 +322,7 @@ static void a_stall_ends_the_transfer(void **state)
 		assert_true(time(NULL) - start < 8);
 		canned_stop(s);
 		assert_fails(&x, ERR_NETWORK, "stalled for 1 seconds");
+		assert_int_equal(x.e.cause, CAUSE_STALLED);
 	}
 }
 
@@ -576,7 +584,7 @@ int main(void)
 		cmocka_unit_test(an_ignored_range_can_be_refused_or_restart),
 		cmocka_unit_test(a_changed_object_is_noticed),
 		cmocka_unit_test(past_the_end_is_an_error_but_at_the_end_is_not),
-		cmocka_unit_test(each_status_has_its_class),
+		cmocka_unit_test(each_status_has_its_class_and_cause),
 		cmocka_unit_test(a_dropped_connection_is_named),
 		cmocka_unit_test(an_empty_answer_is_the_network),
 		cmocka_unit_test(a_refused_connection_is_the_network),

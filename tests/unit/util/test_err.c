@@ -52,6 +52,30 @@ static void context_goes_in_front(void **state)
 	assert_int_equal(err_context(&e, "part %d", 17), -ERR_AUTH);
 	err_context(&e, "mirror eu");
 	assert_string_equal(e.text, "mirror eu: part 17: refused");
+	assert_string_equal(e.text + e.inner, "part 17: refused");
+	assert_string_equal(e.text + e.core, "refused");
+	err_clear(&e);
+	err_sys(&e, ENOENT, "x.gguf");
+	assert_string_equal(e.text + e.inner, "No such file or directory");
+	err_context(&e, "shard 1");
+	assert_string_equal(e.text + e.inner, "x.gguf: No such file or directory");
+	assert_string_equal(e.text + e.core, "x.gguf: No such file or directory");
+}
+
+static void first_cause_wins_and_needs_an_error(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	assert_int_equal(err_cause(&e, CAUSE_TLS, 0), 0);
+	assert_int_equal(e.cause, CAUSE_NONE);
+	err_set(&e, ERR_NETWORK, "HTTP 429");
+	assert_int_equal(err_cause(&e, CAUSE_THROTTLED, 7), -ERR_NETWORK);
+	err_cause(&e, CAUSE_DROPPED, 0);
+	assert_int_equal(e.cause, CAUSE_THROTTLED);
+	assert_int_equal(e.retry_after_s, 7);
+	err_clear(&e);
+	assert_int_equal(e.cause, CAUSE_NONE);
+	assert_int_equal(e.retry_after_s, 0);
 }
 
 static void long_texts_are_cut_not_overrun(void **state)
@@ -65,6 +89,7 @@ static void long_texts_are_cut_not_overrun(void **state)
 	assert_int_equal(strlen(e.text), sizeof e.text - 1);
 	err_context(&e, "%s", large);
 	assert_int_equal(strlen(e.text), sizeof e.text - 1);
+	assert_true(e.inner < sizeof e.text && e.core < sizeof e.text);
 	err_hint(&e, "%s", large);
 	assert_int_equal(strlen(e.hint), sizeof e.hint - 1);
 }
@@ -146,6 +171,7 @@ int main(void)
 		cmocka_unit_test(first_error_wins),
 		cmocka_unit_test(system_errors_have_a_cause_and_a_class),
 		cmocka_unit_test(context_goes_in_front),
+		cmocka_unit_test(first_cause_wins_and_needs_an_error),
 		cmocka_unit_test(long_texts_are_cut_not_overrun),
 		cmocka_unit_test(first_hint_wins_and_needs_an_error),
 		cmocka_unit_test(classes_have_stable_names),

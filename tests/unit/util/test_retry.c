@@ -36,11 +36,11 @@ static void waits_double_up_to_the_cap(void **state)
 	struct err e = ERR_INIT;
 	for (int i = 0; i < 6; i++) {
 		err_set(&e, ERR_NETWORK, "down");
-		assert_true(retry_again(&r, 0, &e));
+		assert_true(retry_again(&r, &e));
 		assert_int_equal(e.class, ERR_NONE);
 	}
 	err_set(&e, ERR_NETWORK, "down");
-	assert_false(retry_again(&r, 0, &e));
+	assert_false(retry_again(&r, &e));
 	assert_string_equal(e.text, "down");
 	static const uint64_t wanted[] = { 100, 200, 400, 800, 1000, 1000 };
 	assert_int_equal(f.count, 6);
@@ -60,7 +60,7 @@ static void only_the_network_is_tried_again(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		struct err e = ERR_INIT;
 		err_set(&e, others[i], "no");
-		assert_false(retry_again(&r, 0, &e));
+		assert_false(retry_again(&r, &e));
 		assert_int_equal(e.class, others[i]);
 	}
 	assert_int_equal(f.count, 0);
@@ -75,10 +75,12 @@ static void a_server_s_wish_is_heard_up_to_a_point(void **state)
 	struct err e = ERR_INIT;
 	r.env = &env;
 	err_set(&e, ERR_NETWORK, "busy");
-	assert_true(retry_again(&r, 20, &e));
+	err_cause(&e, CAUSE_THROTTLED, 20);
+	assert_true(retry_again(&r, &e));
 	assert_int_equal(f.slept[0], 20000);
 	err_set(&e, ERR_NETWORK, "busy");
-	assert_false(retry_again(&r, 301, &e));
+	err_cause(&e, CAUSE_THROTTLED, 301);
+	assert_false(retry_again(&r, &e));
 	assert_string_equal(e.hint, "the server asks to come back in 301 seconds");
 	assert_int_equal(f.count, 1);
 }
@@ -92,9 +94,9 @@ static void an_interrupted_wait_ends_it(void **state)
 	struct err e = ERR_INIT;
 	r.env = &env;
 	err_set(&e, ERR_NETWORK, "down");
-	assert_true(retry_again(&r, 0, &e));
+	assert_true(retry_again(&r, &e));
 	err_set(&e, ERR_NETWORK, "down");
-	assert_false(retry_again(&r, 0, &e));
+	assert_false(retry_again(&r, &e));
 	assert_int_equal(e.class, ERR_CANCELLED);
 }
 
@@ -107,7 +109,7 @@ static void a_success_starts_the_count_anew(void **state)
 	for (int i = 0; i < 5; i++) {
 		struct err e = ERR_INIT;
 		err_set(&e, ERR_NETWORK, "down");
-		assert_true(retry_again(&r, 0, &e));
+		assert_true(retry_again(&r, &e));
 		retry_reset(&r);
 	}
 	assert_int_equal(f.slept[4], 100);
@@ -119,7 +121,7 @@ static void real_time_and_chance_work(void **state)
 	struct retry r = { .max_tries = 3, .base_ms = 2, .cap_ms = 2 };
 	struct err e = ERR_INIT;
 	err_set(&e, ERR_NETWORK, "down");
-	assert_true(retry_again(&r, 0, &e));
+	assert_true(retry_again(&r, &e));
 	assert_true(r.waited_ms <= 2);
 }
 
