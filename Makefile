@@ -57,7 +57,7 @@ endif
 
 # -- what there is to build ----------------------------------------------------------
 
-MAINS := src/cli/frame/main.c src/cli/frame/ferry.c
+MAINS := src/cli/frame/main.c src/cli/ferry.c
 SOURCES := $(filter-out $(MAINS),$(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 COMMANDS := $(patsubst cmd_%.c,%,$(notdir $(wildcard src/cli/cmd_*.c src/cli/*/cmd_*.c)))
@@ -100,7 +100,7 @@ $(BUILD)/obj/main-%.o: src/cli/frame/main.c $(BUILD)/flags
 	@echo '  CC    $< ($*)'
 	$(Q)$(CC) $(ALL_CFLAGS) -DCOMMAND=cmd_$* -MMD -MP -c $< -o $@
 
-$(BUILD)/bin/ferry: $(BUILD)/obj/src/cli/frame/ferry.o $(LIBRARY)
+$(BUILD)/bin/ferry: $(BUILD)/obj/src/cli/ferry.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@

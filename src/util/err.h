@@ -26,7 +26,7 @@ enum err_class {
 	ERR_SYSTEM = 7,     /* disk full, I/O, local permission */
 	ERR_CONFLICT = 8,   /* another publisher, a lock */
 	ERR_CANCELLED = 9,  /* a signal asked to stop; never an exit code: the
-	                       process ends by that signal (cli/frame/main.c) */
+	                       process ends by that signal (cli/frame/cli.c) */
 	ERR_BUG = 70,
 };
 

@@ -1,5 +1,5 @@
 /*
- * cli: the commands. One thin file for each: options → one call → print.
+ * cli: the commands. One thin file for each: options → one call → its result.
  *
  * What always holds here:
  *  - only this folder prints and decides the exit code;
@@ -10,14 +10,10 @@
 #ifndef FERRY_CLI_FRAME_CLI_H
 #define FERRY_CLI_FRAME_CLI_H
 
-#include "json/json.h"
+#include "cli/frame/output.h"
 #include "settings/conf.h"
 #include "util/opt.h"
 #include "util/report.h"
-
-#include <stdio.h>
-
-struct cli;
 
 struct command {
 	const char *name;               /* "fetch" */
@@ -38,13 +34,11 @@ struct command {
 
 /* What every command gets. */
 struct cli {
-	const struct command *command;
+	const char *name;       /* "catalog add" */
 	FILE *out;              /* stdout; the result */
 	bool json, quiet;
 	int verbose;
-	bool answered;          /* the JSON document is printed although the command failed: it
-	                           says so itself ("error"), and cli_main() adds no other */
-	bool color;             /* stdout is a terminal and NO_COLOR is unset */
+	bool answered;          /* cli_result() has printed the JSON document */
 	struct report *report;  /* progress and warnings, for engines */
 	struct conf *conf;      /* loaded on first use by cli_conf() */
 	const char *conf_path;  /* --config */
@@ -63,35 +57,35 @@ WARN_UNUSED int cli_conf(struct cli *cli, const struct conf **out, struct err *e
  * else the user's. Caller frees. */
 WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
 
-/* Prints the document (takes ownership) to stdout. */
-WARN_UNUSED int cli_print_json(struct cli *cli, json_t *document, struct err *e);
-
-/* The "error" member of such a document: class, exit, message, hint. */
-json_t *cli_error_json(const struct err *e);
-
-/* printf to stdout for results; a failed write is found at the end by cli_main. */
-void cli_print(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* A whole line, without its newline: escaped, for what holds foreign strings. */
-void cli_print_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* A table with aligned columns, cells escaped. A column whose title starts with '>' is
- * right-aligned. On a terminal it has a header, no column that is empty throughout, and is
- * made to fit by shortening digests and the widest column; anywhere else all is there. */
-struct cli_table;
-struct cli_table *cli_table_new(const char *const *titles, size_t columns);
-void cli_table_add(struct cli_table *t, const char *const *cells);  /* copies */
-void cli_table_print(struct cli *cli, struct cli_table *t);         /* and frees */
-
 /* A passphrase: from the file `path` (first line), else the environment variable
  * FERRY_PASSPHRASE, else a prompt on the terminal without echo, twice if `confirm`.
  * ERR_USAGE when there is no terminal. Caller wipes out. */
 WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt,
 			       bool confirm, struct buf *out, struct err *e);
 
-/* The table of all commands, for the dispatcher and the generated documents. */
+/* ---- what goes when no command uses it any more ---- */
+
+WARN_UNUSED int cli_print_json(struct cli *cli, json_t *document, struct err *e);
+void cli_print(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void cli_print_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+struct cli_table;
+struct cli_table *cli_table_new(const char *const *titles, size_t columns);
+void cli_table_add(struct cli_table *t, const char *const *cells);
+void cli_table_print(struct cli *cli, struct cli_table *t);
+
+/* ---- for the dispatcher, which is no command ---- */
+
+/* Opens what of stdin, stdout and stderr is closed, so that no file of ours takes its place
+ * and gets what was meant for a person. Writing there still fails. First of all in main(). */
+void cli_standard_streams(void);
+
+/* A program of the family. */
 struct cli_entry {
 	const char *name, *summary, *group;
 };
-extern const struct cli_entry cli_entries[];   /* ends with a NULL name */
+/* What stands before and after the parts of all commands in a shell's completion. `entries`
+ * ends with a NULL name; false: there is no such shell. */
+bool cli_completion_head(FILE *out, const struct cli_entry *entries, const char *shell);
+void cli_completion_tail(FILE *out, const struct cli_entry *entries, const char *shell);
 
 #endif

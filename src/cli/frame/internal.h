@@ -4,6 +4,8 @@
 
 #include "cli/frame/cli.h"
 
+/* ---- options.c ---- */
+
 /* The options that every command has. */
 struct cli_common {
 	bool help, version, json, quiet;
@@ -12,13 +14,23 @@ struct cli_common {
 };
 extern const struct opt cli_common_opts[];
 
-enum cli_progress { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
+/* A command line, as far as it was understood. */
+struct cli_words {
+	const struct command *command;  /* in: the program; out: the sub-command that is meant */
+	char *path;                     /* in and out, owned: "ferry catalog add" */
+	struct cli_common common;
+	void *opts;                     /* values of the command's own options */
+	char **operands;
+	int count;
+};
+void cli_words_release(struct cli_words *w);
+WARN_UNUSED int cli_parse(struct cli_words *w, int argc, char **argv, struct err *e);
+/* Are there as many operands as the command takes? */
+WARN_UNUSED int cli_check_operands(const struct cli_words *w, struct err *e);
 
-/* Opens what of stdin, stdout and stderr is closed, so that no file of ours takes its place
- * and gets what was meant for a person. Writing there still fails. First of all in main(). */
-void cli_standard_streams(void);
-/* Flushes stdout; ERR_SYSTEM when anything written to it was lost. */
-WARN_UNUSED int cli_flush(struct err *e);
+/* ---- progress.c ---- */
+
+enum cli_progress { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
 /* A report that draws on stderr. `prefix` ("ferry fetch") goes in front of notes and is
  * borrowed. */
@@ -28,15 +40,14 @@ struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, i
 void cli_progress_pause(struct report *r);
 void cli_progress_free(struct report *r);
 
-/* Columns of the terminal behind it; 0: it is none. */
-size_t cli_terminal_width(FILE *out);
+/* ---- help.c, generate.c ---- */
 
 /* `path` is what the person typed: "ferry catalog add". */
 void cli_help(FILE *out, const struct command *c, const char *path);
-/* kind: "scdoc", "bash", "zsh", "fish"; false if it is none of them. */
-bool cli_generate(FILE *out, const struct command *c, const char *kind);
-/* The part of the completion that belongs to the dispatcher. */
-bool cli_generate_head(FILE *out, const char *kind);
-bool cli_generate_tail(FILE *out, const char *kind);
+/* The commands and options as the list of a man page. */
+void cli_scdoc(FILE *out, const struct command *c);
+/* A command's part of the completion for a shell: "bash", "zsh" or "fish"; false if it is
+ * none of them. */
+bool cli_completion(FILE *out, const struct command *c, const char *shell);
 
 #endif

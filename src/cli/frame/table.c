@@ -1,35 +1,47 @@
-#include "cli/frame/internal.h"
+#include "cli/frame/cli.h"
 
 #include "util/mem.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include <wchar.h>
 
-struct cli_table {
-	size_t columns;
-	char **titles;
-	char **cells;           /* rows * columns */
-	size_t count, cap;
+struct table {
+	const struct cli_column *columns;
+	size_t width;           /* number of columns */
+	char **cells;           /* rows * width */
+	size_t count;
 };
 
-struct cli_table *cli_table_new(const char *const *titles, size_t columns)
+static void table_init(struct table *t, const json_t *rows, const struct cli_column *columns,
+		       size_t width)
 {
-	struct cli_table *t = NEW(struct cli_table);
-	t->columns = columns;
-	t->titles = mem_alloc(columns * sizeof *t->titles);
-	for (size_t i = 0; i < columns; i++)
-		t->titles[i] = mem_strdup(titles[i]);
-	return t;
+	size_t i;
+	json_t *row;
+	*t = (struct table){ .columns = columns, .width = width };
+	t->cells = mem_alloc((json_array_size(rows) * width + 1) * sizeof *t->cells);
+	json_array_foreach (rows, i, row)
+		for (size_t k = 0; k < width; k++) {
+			CLEANUP(mem_free_ptr) char *text = columns[k].cell
+				? columns[k].cell(row) : cli_fill(row, columns[k].text);
+			t->cells[t->count++] = text_escaped(text ? text : "");
+		}
 }
 
-void cli_table_add(struct cli_table *t, const char *const *cells)
+static void table_release(struct table *t)
 {
-	for (size_t i = 0; i < t->columns; i++) {
-		t->cells = mem_grow(t->cells, t->count, &t->cap, sizeof *t->cells);
-		t->cells[t->count++] = text_escaped(cells[i] ? cells[i] : "");
-	}
+	for (size_t i = 0; i < t->count; i++)
+		free(t->cells[i]);
+	free(t->cells);
+}
+
+static bool is_right(const struct table *t, size_t column)
+{
+	return t->columns[column].title[0] == '>';
+}
+
+static const char *title(const struct table *t, size_t column)
+{
+	return t->columns[column].title + is_right(t, column);
 }
 
 /* Columns on a terminal; bytes where the text is not in the locale's encoding. */
@@ -50,30 +62,21 @@ static size_t shown_width(const char *s)
 	return width;
 }
 
-size_t cli_terminal_width(FILE *out)
-{
-	struct winsize size;
-	if (!isatty(fileno(out)))
-		return 0;
-	bool known = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-	return known ? size.ws_col : 80;
-}
-
-static size_t table_width(const struct cli_table *t, const size_t *widths)
+static size_t table_width(const struct table *t, const size_t *widths)
 {
 	size_t total = 0;
-	for (size_t i = 0; i < t->columns; i++)
+	for (size_t i = 0; i < t->width; i++)
 		total += widths[i] ? widths[i] + 2 : 0;
 	return total ? total - 2 : 0;
 }
 
 /* A width of 0 leaves a column out. */
-static void measure(const struct cli_table *t, bool terminal, size_t *widths)
+static void measure(const struct table *t, bool terminal, size_t *widths)
 {
-	for (size_t i = 0; i < t->columns; i++) {
+	for (size_t i = 0; i < t->width; i++) {
 		bool empty = terminal;
-		widths[i] = terminal ? shown_width(t->titles[i] + (t->titles[i][0] == '>')) : 0;
-		for (size_t k = i; k < t->count; k += t->columns) {
+		widths[i] = terminal ? shown_width(title(t, i)) : 0;
+		for (size_t k = i; k < t->count; k += t->width) {
 			empty = empty && (!*t->cells[k] || strcmp(t->cells[k], "-") == 0);
 			widths[i] = MAX(widths[i], shown_width(t->cells[k]));
 		}
@@ -82,9 +85,9 @@ static void measure(const struct cli_table *t, bool terminal, size_t *widths)
 	}
 }
 
-static size_t last_column(const struct cli_table *t, const size_t *widths)
+static size_t last_column(const struct table *t, const size_t *widths)
 {
-	size_t last = t->columns - 1;
+	size_t last = t->width - 1;
 	while (last > 0 && !widths[last])
 		last--;
 	return last;
@@ -133,7 +136,7 @@ static void cut_middle(char **cell, size_t width)
 
 /* The last column is left to the terminal, which folds it: it holds what a person must
  * be able to read in full, such as the reason of a failure. */
-static void fit(struct cli_table *t, size_t *widths, size_t room)
+static void fit(struct table *t, size_t *widths, size_t room)
 {
 	static const size_t least = 30;
 	if (table_width(t, widths) > room) {
@@ -143,56 +146,51 @@ static void fit(struct cli_table *t, size_t *widths, size_t room)
 	}
 	size_t widest = 0, width = table_width(t, widths), last = last_column(t, widths);
 	for (size_t i = 0; i < last; i++)
-		if (t->titles[i][0] != '>' && widths[i] > widths[widest])
+		if (!is_right(t, i) && widths[i] > widths[widest])
 			widest = i;
 	if (width <= room || widths[widest] <= least)
 		return;
 	size_t over = MIN(width - room, widths[widest] - least);
-	for (size_t k = widest; k < t->count; k += t->columns)
+	for (size_t k = widest; k < t->count; k += t->width)
 		cut_middle(&t->cells[k], widths[widest] - over);
 	measure(t, true, widths);
 }
 
 /* ---- printing -------------------------------------------------------------------- */
 
-static void print_row(struct cli *cli, const struct cli_table *t, char *const *row,
-		      const size_t *widths, bool terminal)
+/* row NULL: the titles. */
+static void print_row(FILE *out, const struct table *t, char *const *row, const size_t *widths,
+		      bool terminal)
 {
 	size_t last = last_column(t, widths);
 	for (size_t i = 0; i <= last; i++) {
-		bool right = t->titles[i][0] == '>';
-		const char *cell = row[i] + (row == t->titles && right);
-		size_t pad = widths[i] - MIN(widths[i], shown_width(cell));
+		const char *cell = row ? row[i] : title(t, i);
+		int pad = (int)(widths[i] - MIN(widths[i], shown_width(cell)));
 		if (!widths[i] && terminal)
 			continue;
-		if (right)
-			cli_print(cli, "%*s%s%s", (int)pad, "", cell, i == last ? "" : "  ");
-		else if (i == last)
-			cli_print(cli, "%s", cell);
+		if (is_right(t, i))
+			fprintf(out, "%*s%s%s", pad, "", cell, i == last ? "" : "  ");
 		else
-			cli_print(cli, "%s%*s", cell, (int)pad + 2, "");
+			fprintf(out, "%s%*s", cell, i == last ? 0 : pad + 2, "");
 	}
-	cli_print(cli, "\n");
+	fputc('\n', out);
 }
 
-void cli_table_print(struct cli *cli, struct cli_table *t)
+void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns,
+	       size_t count)
 {
-	size_t *widths = mem_alloc(t->columns * sizeof *widths);
-	size_t rows = t->count / t->columns, room = cli_terminal_width(cli->out);
-	bool terminal = rows && room;
-	measure(t, terminal, widths);
+	size_t room = cli_terminal_width(cli->out);
+	bool terminal = json_array_size(rows) && room;
+	if (cli->json)
+		return;
+	CLEANUP(table_release) struct table t = { 0 };
+	CLEANUP(mem_free_ptr) size_t *widths = mem_alloc(count * sizeof *widths);
+	table_init(&t, rows, columns, count);
+	measure(&t, terminal, widths);
 	if (terminal) {
-		fit(t, widths, room);
-		print_row(cli, t, t->titles, widths, true);
+		fit(&t, widths, room);
+		print_row(cli->out, &t, NULL, widths, true);
 	}
-	for (size_t r = 0; r < rows; r++)
-		print_row(cli, t, t->cells + r * t->columns, widths, terminal);
-	for (size_t i = 0; i < t->count; i++)
-		free(t->cells[i]);
-	for (size_t i = 0; i < t->columns; i++)
-		free(t->titles[i]);
-	free(t->cells);
-	free(t->titles);
-	free(widths);
-	free(t);
+	for (size_t k = 0; k < t.count; k += count)
+		print_row(cli->out, &t, t.cells + k, widths, terminal);
 }

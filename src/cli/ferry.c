@@ -1,6 +1,6 @@
 /* The dispatcher: `ferry fetch …` becomes ferry-fetch, from the folder that ferry
  * itself is in, so that a build tree works without being installed. */
-#include "cli/frame/internal.h"
+#include "cli/frame/cli.h"
 
 #include "util/child.h"
 #include "util/mem.h"
@@ -13,6 +13,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const struct cli_entry entries[] = {
+	{ "repository", "look after the repositories that models come from", "Use models" },
+	{ "fetch", "download a model into the store, verified", "Use models" },
+	{ "list", "list the models of the catalog", "Use models" },
+	{ "show", "show all about one model", "Use models" },
+	{ "run", "fetch a model if needed and run a program on it", "Use models" },
+	{ "store", "look after the local store", "Use models" },
+	{ "prepare", "turn a source into a GGUF with manifest and card", "Publish models" },
+	{ "manifest", "create and check manifests and SHA256SUMS", "Publish models" },
+	{ "catalog", "keep the signed catalog", "Publish models" },
+	{ "push", "bring mirrors to the repository's state", "Publish models" },
+	{ "verify", "check what the mirrors hold", "Publish models" },
+	{ "mirror", "look at the configured mirrors", "Publish models" },
+	{ NULL, NULL, NULL },
+};
+
 static const char usage_head[] =
 	"ferry - carries GGUF models from publishers to inference engines, verified\n"
 	"\n"
@@ -23,7 +39,7 @@ static void print_usage(FILE *out)
 {
 	const char *group = "";
 	fputs(usage_head, out);
-	for (const struct cli_entry *n = cli_entries; n->name; n++) {
+	for (const struct cli_entry *n = entries; n->name; n++) {
 		if (strcmp(group, n->group) != 0)
 			fprintf(out, "\n%s:\n", n->group);
 		group = n->group;
@@ -67,7 +83,7 @@ static char *program_path(const char *argv0, const char *name)
 
 static const struct cli_entry *entry_find(const char *name)
 {
-	for (const struct cli_entry *n = cli_entries; n->name; n++)
+	for (const struct cli_entry *n = entries; n->name; n++)
 		if (!strcmp(n->name, name))
 			return n;
 	return NULL;
@@ -77,7 +93,7 @@ static int unknown(const char *name)
 {
 	const char *names[32];
 	size_t count = 0;
-	for (const struct cli_entry *n = cli_entries; n->name && count < ARRAY_LEN(names); n++)
+	for (const struct cli_entry *n = entries; n->name && count < ARRAY_LEN(names); n++)
 		names[count++] = n->name;
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
 	const char *near = text_nearest(name, names, count);
@@ -120,17 +136,17 @@ static int append_output(const char *argv0, const char *name, const char *kind)
 
 static int completion(const char *argv0, const char *kind)
 {
-	if (!kind || !cli_generate_head(stdout, kind)) {
+	if (!kind || !cli_completion_head(stdout, entries, kind)) {
 		fprintf(stderr, "ferry: completion for which shell?\n"
 				"  hint: ferry completion bash|zsh|fish\n");
 		return ERR_USAGE;
 	}
-	for (const struct cli_entry *n = cli_entries; n->name; n++) {
+	for (const struct cli_entry *n = entries; n->name; n++) {
 		int rc = append_output(argv0, n->name, kind);
 		if (rc)
 			return rc;
 	}
-	cli_generate_tail(stdout, kind);
+	cli_completion_tail(stdout, entries, kind);
 	return finish();
 }
 

@@ -1,0 +1,53 @@
+#include "cli/frame/cli.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#define SYSTEM_CONF "/etc/ferry/ferry.conf"
+
+int cli_conf_path(struct cli *cli, char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *home = NULL;
+	const char *path = cli->conf_path ? cli->conf_path : "ferry.conf";
+	if (cli->conf_path || file_exists(path)) {
+		*out = mem_strdup(path);
+		return 0;
+	}
+	struct err why = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *own = NULL;
+	if (path_xdg("XDG_CONFIG_HOME", ".config", &home, &why) == 0)
+		own = path_join(home, "ferry/ferry.conf");
+	if ((!own || !file_exists(own)) && file_exists(SYSTEM_CONF)) {
+		*out = mem_strdup(SYSTEM_CONF);
+		return 0;
+	}
+	if (!own) {
+		*e = why;
+		return -(int)e->class;
+	}
+	*out = STEAL(own);
+	return 0;
+}
+
+int cli_conf(struct cli *cli, const struct conf **out, struct err *e)
+{
+	static const char *const kinds[] = { "repository", "mirror", "publish", "fetch",
+					     "prepare", NULL };
+	int rc = 0;
+	if (!cli->conf->path) {
+		CLEANUP(mem_free_ptr) char *path = NULL;
+		struct err ignored = ERR_INIT;
+		if (cli_conf_path(cli, &path, &ignored) < 0 ||
+		    (!cli->conf_path && !file_exists(path))) {
+			*out = cli->conf;
+			return 0;
+		}
+		rc = conf_load(path, cli->conf, e);
+		if (rc == 0)
+			rc = conf_check_kinds(cli->conf, kinds, e);
+	}
+	if (rc == 0)
+		*out = cli->conf;
+	return rc;
+}

@@ -1,0 +1,95 @@
+#include "cli/frame/output.h"
+
+#include "cli/frame/cli.h"
+#include "util/cancel.h"
+#include "util/mem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DOCUMENT_MAX (256 * MIB)
+
+json_t *cli_document(const struct cli *cli)
+{
+	json_t *document = json_object();
+	json_put_string(document, "command", cli->name);
+	return document;
+}
+
+json_t *cli_error_json(const struct err *e)
+{
+	json_t *object = json_object();
+	json_put_string(object, "class", err_class_name(e->class));
+	json_put_u64(object, "exit", e->class == ERR_CANCELLED ? 128u + (unsigned)cancel_signal()
+							       : (unsigned)e->class);
+	json_put_string(object, "message", e->text);
+	json_put_string(object, "hint", e->hint[0] ? e->hint : NULL);
+	return object;
+}
+
+int cli_result(struct cli *cli, json_t *document, struct err *e)
+{
+	CLEANUP(json_release) json_t *owned = document;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	if (cli->json) {
+		struct err failed = ERR_INIT;
+		if (e->class)
+			json_put(document, "error", cli_error_json(e));
+		if (json_pretty(document, &text, &failed) == 0)
+			fwrite(text.data, 1, text.len, cli->out);
+		else if (!e->class)
+			*e = failed;
+		cli->answered = true;
+	}
+	return -(int)e->class;
+}
+
+void cli_raw(struct cli *cli, const char *text)
+{
+	if (!cli->json)
+		fputs(text, cli->out);
+}
+
+static void print_line(struct cli *cli, const char *text)
+{
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
+	fprintf(cli->out, "%s\n", shown);
+}
+
+void cli_line(struct cli *cli, const char *fmt, ...)
+{
+	CLEANUP(mem_free_ptr) char *text = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	if (!cli->json && vasprintf(&text, fmt, ap) >= 0)
+		print_line(cli, text);
+	va_end(ap);
+}
+
+void cli_say(struct cli *cli, const json_t *object, const char *template)
+{
+	if (cli->json)
+		return;
+	CLEANUP(mem_free_ptr) char *text = cli_fill(object, template);
+	print_line(cli, text);
+}
+
+size_t cli_terminal_width(FILE *out)
+{
+	struct winsize size;
+	if (!isatty(fileno(out)))
+		return 0;
+	bool known = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+	return known ? size.ws_col : 80;
+}
+
+int cli_flush(struct err *e)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	err_sys(e, errno, "cannot write to standard output");
+	return err_class_set(e, ERR_SYSTEM);
+}
