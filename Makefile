@@ -6,8 +6,8 @@
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
 #   V=1                            shows the commands that make runs
 #
-# A new .c file is found by itself: src/cli/cmd_NAME.c (or a folder of it) becomes the program ferry-NAME,
-# tests/unit/**/test_*.c a unit test, tests/fuzz/fuzz_*.c a fuzz target, and
+# A new .c file is found by itself: src/cli/cmd_NAME.c (or a folder of it) becomes the program
+# ferry-NAME, tests/unit/**/test_*.c a unit test, tests/fuzz/fuzz_*.c a fuzz target, and
 # tests/tools/NAME.c a helper in build/tests/.
 
 VERSION := 0.1.0
@@ -36,8 +36,8 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
-	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option -Wno-format-truncation \
-	-Wno-format-nonliteral $(if $(DEVELOPER),-Werror)
+	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option \
+	-Wno-format-truncation -Wno-format-nonliteral $(if $(DEVELOPER),-Werror)
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
@@ -46,7 +46,8 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 # only the few functions more that ci/portable.h names.
 OFFER := -D_GNU_SOURCE
 ALL_CFLAGS = -std=c17 $(OFFER) -D_FILE_OFFSET_BITS=64 -DFERRY_VERSION='"$(VERSION)"' \
-	$(if $(PORTABLE),-DFERRY_PORTABLE) -Isrc -Itests/unit/support -pthread -g $(OPTIMISE) $(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
+	$(if $(PORTABLE),-DFERRY_PORTABLE) -Isrc -Itests/unit/support -pthread -g $(OPTIMISE) \
+	$(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	$(SANITIZER) $(LDFLAGS)
 
@@ -62,17 +63,19 @@ SOURCES := $(filter-out $(MAINS),$(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 COMMANDS := $(patsubst cmd_%.c,%,$(notdir $(wildcard src/cli/cmd_*.c src/cli/*/cmd_*.c)))
 PROGRAMS := $(BUILD)/bin/ferry $(COMMANDS:%=$(BUILD)/bin/ferry-%)
-UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
+UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%, \
+	$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 UNIT_HELPERS := $(wildcard tests/unit/support/*.c)
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
-SIMULATED := $(patsubst tests/simulated/%.c,$(BUILD)/tests/simulated-%.so,$(wildcard tests/simulated/*.c))
+SIMULATED := $(patsubst tests/simulated/%.c,$(BUILD)/tests/simulated-%.so, \
+	$(wildcard tests/simulated/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: all programs demo test check unit unit-programs cli-tests bench fuzz lint install uninstall \
-	clean dist deps docs help
+.PHONY: all programs demo test check unit unit-programs cli-tests bench fuzz lint format install \
+	uninstall clean dist deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
@@ -134,8 +137,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELPERS:%.c=$(BUILD)/o
 
 # -- documents -----------------------------------------------------------------------
 
-docs: $(MAN_PAGES) $(BUILD)/completions/ferry.bash $(BUILD)/completions/_ferry \
-	$(BUILD)/completions/ferry.fish
+COMPLETIONS := $(addprefix $(BUILD)/completions/,ferry.bash _ferry ferry.fish)
+
+docs: $(MAN_PAGES) $(COMPLETIONS)
 
 # A line "@OPTIONS@" in a command's page becomes the list of its own option table.
 $(BUILD)/man/%: man/%.scd scripts/make-man $(PROGRAMS)
@@ -146,7 +150,7 @@ $(BUILD)/man/%: man/%.scd scripts/make-man $(PROGRAMS)
 $(BUILD)/completions/ferry.bash: SHELL_NAME := bash
 $(BUILD)/completions/_ferry: SHELL_NAME := zsh
 $(BUILD)/completions/ferry.fish: SHELL_NAME := fish
-$(BUILD)/completions/ferry.bash $(BUILD)/completions/_ferry $(BUILD)/completions/ferry.fish: $(PROGRAMS)
+$(COMPLETIONS): $(PROGRAMS)
 	@mkdir -p $(@D)
 	$(Q)$(BUILD)/bin/ferry completion $(SHELL_NAME) > $@
 
@@ -183,6 +187,10 @@ cli-tests: programs
 lint:
 	@scripts/install-deps build test
 	@ci/lint
+
+# Needs clang-format 14.
+format:
+	@scripts/format
 
 bench:
 	@scripts/install-deps build bench
@@ -255,6 +263,7 @@ help:
 		'make bench      speed and memory, as a table' \
 		'make fuzz       every fuzz target for FUZZ_SECONDS (60)' \
 		'make lint       warnings of two compilers, layers, scripts, man pages' \
+		'make format     formats the C files as .clang-format says' \
 		'make install    into PREFIX (/usr/local), below DESTDIR' \
 		'make uninstall  takes that back' \
 		'make dist       a source archive in build/' \
