@@ -149,15 +149,13 @@ static int open_keys(struct ceremony *c, const char *const *roles, size_t count,
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((count + 1) * sizeof *names);
 	static const char *const none[] = { NULL };
-	int rc = keyring_open(c->how->keys, wanted, none, c->how->ask, c->how->ask_ctx,
-			      &c->signers, e);
+	int rc = keyring_open(c->how->keys, wanted, none, &c->signers, e);
 	/* Those whose public part is missing may still be called by their role. */
 	for (size_t i = 0; i < count; i++)
 		names[i] = roles[i];
 	names[count] = NULL;
 	if (rc == 0 && c->signers.count == 0)
-		rc = keyring_open(c->how->keys, wanted, names, c->how->ask, c->how->ask_ctx,
-				  &c->signers, e);
+		rc = keyring_open(c->how->keys, wanted, names, &c->signers, e);
 	return rc < 0 ? rc : check_opened(c, roles, count, wanted, e);
 }
 
@@ -404,11 +402,11 @@ static int store_fresh(struct ceremony *c, const struct repository_rotation *r, 
 {
 	for (size_t i = 0; i < c->fresh_count; i++) {
 		struct fresh *f = &c->fresh[i];
-		int rc = keyring_store(r->keys, f->name, f->key, r->passphrase, e);
+		int rc = keyring_store(r->keys, f->name, STEAL(f->key), r->passphrase, e);
 		if (rc < 0)
 			return rc;
 		str_list_add(&c->result.made, f->name);
-		keyring_signers_add(&c->signers, privkey_signer(STEAL(f->key), f->name));
+		keyring_signers_add(&c->signers, keyring_find(r->keys, f->name)->signer);
 	}
 	return 0;
 }

@@ -60,15 +60,14 @@ static struct signer *open_signer(const struct keyring_signers *s, const struct 
 	return NULL;
 }
 
-int repository_minisig_open(const struct repository_keys *wanted, const struct keyring *keys,
-			    privkey_ask ask, void *ctx, struct keyring_signers *opened,
-			    struct signer **out, struct err *e)
+int repository_minisig_open(const struct repository_keys *wanted, struct keyring *keys,
+			    struct keyring_signers *opened, struct signer **out, struct err *e)
 {
 	static const char *const by_name[] = { NULL };
 	for (size_t i = 0; i < wanted->count; i++) {
 		CLEANUP(str_list_release) struct str_list id = { 0 };
 		str_list_add(&id, wanted->at[i]->id);
-		int rc = keyring_open(keys, &id, by_name, ask, ctx, opened, e);
+		int rc = keyring_open(keys, &id, by_name, opened, e);
 		if (rc < 0)
 			return rc;
 		*out = open_signer(opened, wanted->at[i]);
@@ -234,8 +233,7 @@ static int make_one(const struct repository_minisig *m, const struct choice *c, 
 	struct signer *s;
 	int rc = take_best(m, c, path, &done, e);
 	if (rc == 0 && !done && !valid &&
-	    repository_minisig_open(&c->keys, m->keys, m->ask, m->ask_ctx, m->signers, &s,
-				    &none) == 0) {
+	    repository_minisig_open(&c->keys, m->keys, m->signers, &s, &none) == 0) {
 		rc = write_new(m, s, path, e);
 		done = true;
 	} else if (none.class && !err_is(&none, ERR_NOT_FOUND)) {

@@ -34,9 +34,8 @@ WARN_UNUSED int repository_minisign_keys(const char *dir, struct repository_keys
 /* Opens the first of the keys that `keys` has; *out borrows from `opened`. ERR_NOT_FOUND when it
  * has none of them. */
 WARN_UNUSED int repository_minisig_open(const struct repository_keys *wanted,
-					const struct keyring *keys, privkey_ask ask, void *ctx,
-					struct keyring_signers *opened, struct signer **out,
-					struct err *e);
+					struct keyring *keys, struct keyring_signers *opened,
+					struct signer **out, struct err *e);
 
 /* The trusted comment of a file that was signed at now_s; the caller frees. */
 char *repository_minisig_comment(const char *name, uint64_t version, const char *file,
@@ -50,9 +49,7 @@ struct repository_minisig {
 	size_t catalog_len;
 	int64_t now_s;
 	struct keyring_signers *signers;        /* open already; more may be added */
-	const struct keyring *keys;
-	privkey_ask ask;
-	void *ask_ctx;
+	struct keyring *keys;
 };
 
 /* While targets waits for signatures: keeps one in drafts/, made by a signer whose key id is

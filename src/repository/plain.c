@@ -51,7 +51,7 @@ int repository_plain_settle(const char *dir, const struct tuf_writer *w,
 	const struct repository_minisig m = {
 		.dir = dir, .name = catalog.name, .version = tuf_writer_version(w, TARGETS),
 		.catalog = buf_str(&text), .catalog_len = text.len, .now_s = how->now_s,
-		.signers = signers, .keys = how->keys, .ask = how->ask, .ask_ctx = how->ask_ctx,
+		.signers = signers, .keys = how->keys,
 	};
 	bool changed = false;
 	rc = repository_minisig_settle(&m, &changed, e);

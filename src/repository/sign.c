@@ -206,7 +206,6 @@ static int write_plain(struct signing *s, struct repository_signed *out, struct 
 		.dir = s->r->dir, .name = s->name, .version = out->targets.version,
 		.catalog = s->catalog_text, .catalog_len = s->catalog_len,
 		.now_s = s->how->now_s, .signers = &s->signers, .keys = s->how->keys,
-		.ask = s->how->ask, .ask_ctx = s->how->ask_ctx,
 	};
 	if (!out->published) {
 		CLEANUP(str_list_release) struct str_list keyids = { 0 };
@@ -304,8 +303,7 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 	if (rc == 0)
 		rc = wanted_keys(s, targets, &wanted, e);
 	if (rc == 0)
-		rc = keyring_open(s->how->keys, &wanted, roles, s->how->ask, s->how->ask_ctx,
-				  &s->signers, e);
+		rc = keyring_open(s->how->keys, &wanted, roles, &s->signers, e);
 	if (rc == 0 && s->signers.count == 0) {
 		err_set(e, ERR_USAGE, "%s: no key there may sign for this repository",
 			s->how->keys->dir);
@@ -342,7 +340,7 @@ static int sign_delegated(struct signing *s, struct err *e)
 		json_array_foreach (json_object_get(role, "keyids"), k, id)
 			str_list_add(&wanted, json_string_value(id));
 		int rc = keyring_open(s->how->keys, &wanted, (const char *const[]){ NULL },
-				      s->how->ask, s->how->ask_ctx, &signers, e);
+				      &signers, e);
 		if (rc == 0)
 			rc = tuf_writer_sign(s->w, names.at[i], signers.at, signers.count,
 					     &complete, e);
@@ -516,9 +514,10 @@ static bool was_signed(const char *dir)
 }
 
 /* A key that is there already was made by an init that was killed. */
-static int make_keys(struct signing *s, struct keyring *keys, enum privkey_kind kind,
-		     const struct buf *passphrase, struct err *e)
+static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf *passphrase,
+		     struct err *e)
 {
+	struct keyring *keys = s->how->keys;
 	for (size_t i = 0; role_names[i]; i++) {
 		int rc = keyring_drop_public(keys, role_names[i], e);
 		if (rc == 0 && !keyring_find(keys, role_names[i]))
@@ -539,7 +538,7 @@ static int make_keys(struct signing *s, struct keyring *keys, enum privkey_kind 
 }
 
 int repository_init(struct repository *r, const struct repository_signing *how,
-		    struct keyring *keys, enum privkey_kind kind, const struct buf *passphrase,
+		    enum privkey_kind kind, const struct buf *passphrase,
 		    struct repository_signed *out, struct err *e)
 {
 	CLEANUP(signing_release) struct signing s;
@@ -551,7 +550,7 @@ int repository_init(struct repository *r, const struct repository_signing *how,
 		err_set(e, ERR_CONFLICT, "%s: there is a repository already", r->dir);
 		return err_hint(e, "`ferry catalog list` shows it; a new one needs another folder");
 	}
-	if ((rc = make_keys(&s, keys, kind, passphrase, e)) < 0 ||
+	if ((rc = make_keys(&s, kind, passphrase, e)) < 0 ||
 	    (rc = sign_cards(&s, &result, e)) < 0)
 		return rc;
 	*out = result;

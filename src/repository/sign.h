@@ -16,10 +16,8 @@ struct repository_signing {
 	const json_t *mirrors;          /* NULL: as they were */
 	struct tuf_expiry expiry;
 	int64_t now_s;
-	const struct keyring *keys;
+	struct keyring *keys;           /* opened only when something is to be signed */
 	const struct keyring *names;    /* what keys are called in messages; NULL: keys */
-	privkey_ask ask;                /* called only when something is to be signed */
-	void *ask_ctx;
 };
 
 struct repository_signed {
@@ -38,14 +36,13 @@ struct repository_signed {
 };
 
 /*
- * Makes the keys that are missing in `keys` (root, targets, snapshot, timestamp), the root
+ * Makes the keys that are missing in how->keys (root, targets, snapshot, timestamp), the root
  * metadata, and signs what cards there are. ERR_CONFLICT when the tree has a root already.
  * passphrase NULL: unencrypted. After a kill the same call goes on where it was.
  */
 WARN_UNUSED int repository_init(struct repository *r, const struct repository_signing *how,
-				struct keyring *keys, enum privkey_kind kind,
-				const struct buf *passphrase, struct repository_signed *out,
-				struct err *e);
+				enum privkey_kind kind, const struct buf *passphrase,
+				struct repository_signed *out, struct err *e);
 
 /*
  * Builds the catalog from the cards, puts it and the manifests into targets/, and signs a

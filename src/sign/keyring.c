@@ -18,6 +18,7 @@ static void key_release(struct keyring_key *key)
 	free(key->name);
 	free(key->path);
 	tuf_key_free(key->public);
+	signer_free(key->signer);
 	*key = (struct keyring_key){ 0 };
 }
 
@@ -216,6 +217,7 @@ static void copy_key(const struct keyring_key *from, struct keyring_key *out)
 	out->name = mem_strdup(from->name);
 	out->path = mem_strdup(from->path);
 	out->public = from->public ? tuf_key_copy(from->public) : NULL;
+	out->signer = NULL;
 }
 
 static int pick_one(const struct keyring *from, const char *which, struct keyring_key *out,
@@ -243,6 +245,7 @@ int keyring_pick(const struct keyring *from, const char *const *which, size_t co
 {
 	CLEANUP(keyring_release) struct keyring picked = { 0 };
 	picked.dir = from->dir ? mem_strdup(from->dir) : NULL;
+	picked.passphrases = from->passphrases;
 	for (size_t i = 0; i < count; i++) {
 		struct keyring_key key = { 0 };
 		int rc = pick_one(from, which[i], &key, e);
@@ -320,11 +323,17 @@ static int check_free(const struct keyring *k, const char *name, const struct tu
 			   "away if it is no longer needed");
 }
 
-int keyring_store(struct keyring *k, const char *name, const struct privkey *key,
+static struct keyring_key *own(struct keyring *k, const struct keyring_key *key)
+{
+	return &k->at[key - k->at];
+}
+
+int keyring_store(struct keyring *k, const char *name, struct privkey *key,
 		  const struct buf *passphrase, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s%s", k->dir, name, KEY_SUFFIX);
-	const struct tuf_key *public = privkey_public(key);
+	CLEANUP_PTR(signer_free) struct signer *signer = privkey_signer(key, path);
+	const struct tuf_key *public = signer->key;
 	int rc = check_free(k, name, public, e);
 	if (rc == 0)
 		rc = file_mkdirs(k->dir, 0700, e);
@@ -335,13 +344,17 @@ int keyring_store(struct keyring *k, const char *name, const struct privkey *key
 		rc = save_public(k->dir, name, public, e);
 	if (rc == 0)
 		rc = privkey_save(key, path, passphrase, e);
-	return rc < 0 ? rc : load_one(k, name, e);
+	if (rc == 0)
+		rc = load_one(k, name, e);
+	if (rc == 0)
+		own(k, keyring_find(k, name))->signer = STEAL(signer);
+	return rc;
 }
 
 int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
 		const struct buf *passphrase, struct err *e)
 {
-	CLEANUP_PTR(privkey_free) struct privkey *key = NULL;
+	struct privkey *key;
 	int rc = privkey_new(kind, &key, e);
 	return rc < 0 ? rc : keyring_store(k, name, key, passphrase, e);
 }
@@ -406,12 +419,49 @@ char *keyring_free_name(const struct keyring *k, const char *role)
 
 /* ---- opening ---- */
 
+static int open_key(const struct keyring *k, const struct keyring_key *key, struct signer **out,
+		    struct err *e)
+{
+	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
+	if (key->kind == KEYRING_COMMAND)
+		return command_signer(key->path, key->public, out, e);
+	if (key->kind == KEYRING_PUBLIC)
+		return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign", key->path);
+	int rc = privkey_load(key->path, k->passphrases, &private, e);
+	if (rc == 0)
+		*out = privkey_signer(STEAL(private), key->path);
+	return rc;
+}
+
+int keyring_signer(struct keyring *k, const struct keyring_key *key, struct signer **out,
+		   struct err *e)
+{
+	int rc = key->signer ? 0 : open_key(k, key, &own(k, key)->signer, e);
+	if (rc == 0)
+		*out = key->signer;
+	return rc;
+}
+
 void keyring_signers_release(struct keyring_signers *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		signer_free(s->at[i]);
 	free(s->at);
 	*s = (struct keyring_signers){ 0 };
+}
+
+static bool is_open(const struct keyring_signers *s, const char *keyid)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->at[i]->key->id, keyid) == 0)
+			return true;
+	return false;
+}
+
+void keyring_signers_add(struct keyring_signers *s, struct signer *signer)
+{
+	if (is_open(s, signer->key->id))
+		return;
+	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
+	s->at[s->count++] = signer;
 }
 
 /* "targets", "targets-alice", "targets.2", but not "targetsof". */
@@ -425,47 +475,19 @@ static bool named_for(const char *name, const char *const *roles)
 	return false;
 }
 
-void keyring_signers_add(struct keyring_signers *s, struct signer *signer)
-{
-	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
-	s->at[s->count++] = signer;
-}
-
-int keyring_signer(const struct keyring_key *key, privkey_ask ask, void *ctx,
-		   struct signer **out, struct err *e)
-{
-	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
-	if (key->kind == KEYRING_COMMAND)
-		return command_signer(key->path, key->public, out, e);
-	if (key->kind == KEYRING_PUBLIC)
-		return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign", key->path);
-	int rc = privkey_load(key->path, ask, ctx, &private, e);
-	if (rc == 0)
-		*out = privkey_signer(STEAL(private), key->path);
-	return rc;
-}
-
-static int open_one(const struct keyring *k, const struct keyring_key *key, privkey_ask ask,
-		    void *ctx, struct keyring_signers *out, struct err *e)
+static int open_one(struct keyring *k, const struct keyring_key *key, struct keyring_signers *out,
+		    struct err *e)
 {
 	struct signer *signer;
-	int rc = keyring_signer(key, ask, ctx, &signer, e);
+	bool known = key->public || key->chosen || key->signer;
+	int rc = keyring_signer(k, key, &signer, e);
 	if (rc < 0)
 		return rc;
 	keyring_signers_add(out, signer);
-	return key->public || key->chosen ? 0 : save_public(k->dir, key->name, signer->key, e);
+	return known ? 0 : save_public(k->dir, key->name, signer->key, e);
 }
 
-static bool is_open(const struct keyring_signers *s, const char *keyid)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(s->at[i]->key->id, keyid) == 0)
-			return true;
-	return false;
-}
-
-int keyring_open(const struct keyring *k, const struct str_list *wanted,
-		 const char *const *roles, privkey_ask ask, void *ctx,
+int keyring_open(struct keyring *k, const struct str_list *wanted, const char *const *roles,
 		 struct keyring_signers *out, struct err *e)
 {
 	for (size_t i = 0; i < k->count; i++) {
@@ -473,20 +495,20 @@ int keyring_open(const struct keyring *k, const struct str_list *wanted,
 		bool fits = key->public ? str_list_has(wanted, key->public->id) &&
 					  !is_open(out, key->public->id) :
 					  key->chosen || named_for(key->name, roles);
-		int rc = fits && key->kind != KEYRING_PUBLIC ? open_one(k, key, ask, ctx, out, e) : 0;
+		int rc = fits && key->kind != KEYRING_PUBLIC ? open_one(k, key, out, e) : 0;
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
 }
 
-int keyring_passphrase(const struct keyring_key *key, privkey_ask ask, void *ctx,
+int keyring_passphrase(const struct keyring *k, const struct keyring_key *key,
 		       const struct buf *passphrase, struct err *e)
 {
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
 	if (key->kind != KEYRING_FILE)
 		return err_set(e, ERR_USAGE, "%s: no private key file, so it has no passphrase",
 			       key->path);
-	int rc = privkey_load(key->path, ask, ctx, &private, e);
+	int rc = privkey_load(key->path, k->passphrases, &private, e);
 	return rc < 0 ? rc : privkey_replace(private, key->path, passphrase, e);
 }

@@ -25,11 +25,13 @@ struct keyring_key {
 	char *path;             /* of NAME.pem, NAME.command or NAME.pub */
 	struct tuf_key *public; /* NULL when NAME.pub is missing: of a KEYRING_FILE only */
 	bool chosen;            /* named by a person (keyring_pick), so it must be of use */
+	struct signer *signer;  /* once it was opened; NULL before */
 };
 struct keyring {
 	char *dir;
 	struct keyring_key *at; /* sorted by name */
 	size_t count, cap;
+	struct passphrases *passphrases;        /* of its key files; borrowed, may be NULL */
 };
 void keyring_release(struct keyring *k);
 
@@ -55,8 +57,9 @@ WARN_UNUSED int keyring_public(const struct keyring *k, const char *which, struc
  * unencrypted. */
 WARN_UNUSED int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
 			    const struct buf *passphrase, struct err *e);
-/* The same for a key that exists. A public part that is there already must be its own. */
-WARN_UNUSED int keyring_store(struct keyring *k, const char *name, const struct privkey *key,
+/* The same for a key that exists; takes it, in any case. It is open then. A public part that is
+ * there already must be its own. */
+WARN_UNUSED int keyring_store(struct keyring *k, const char *name, struct privkey *key,
 			      const struct buf *passphrase, struct err *e);
 /* Keeps somebody else's public key as NAME.pub, or under a longer name where that is taken,
  * so that it has a name here. Nothing when the key has one. */
@@ -72,27 +75,30 @@ WARN_UNUSED int keyring_drop_public(struct keyring *k, const char *name, struct 
 /* A name that nothing has: "targets", else "targets-2", "targets-3" …; the caller frees. */
 char *keyring_free_name(const struct keyring *k, const char *role);
 
-/*
- * Opens the private keys that `wanted` (key ids) names, appending signers to out; a key
- * without public part is opened when its name starts with one of `roles`, or when it was
- * chosen. Several names for one key are opened once. It is no error to find none.
- */
+/* The signer of a key of k, which keeps it: a key is read and decrypted once in a run. ERR_USAGE
+ * for a public one. */
+WARN_UNUSED int keyring_signer(struct keyring *k, const struct keyring_key *key,
+			       struct signer **out, struct err *e);
+
+/* Signers of keyrings, borrowed. */
 struct keyring_signers {
 	struct signer **at;
 	size_t count, cap;
 };
 void keyring_signers_release(struct keyring_signers *s);
-/* Takes the signer. */
+/* Unless one with this key is there already. */
 void keyring_signers_add(struct keyring_signers *s, struct signer *signer);
-WARN_UNUSED int keyring_open(const struct keyring *k, const struct str_list *wanted,
-			     const char *const *roles, privkey_ask ask, void *ctx,
-			     struct keyring_signers *out, struct err *e);
-/* The signer of one key. ERR_USAGE for a public one. */
-WARN_UNUSED int keyring_signer(const struct keyring_key *key, privkey_ask ask, void *ctx,
-			       struct signer **out, struct err *e);
+/*
+ * Opens the private keys that `wanted` (key ids) names, appending their signers to out; a key
+ * without public part is opened when its name starts with one of `roles`, or when it was
+ * chosen. Several names for one key are opened once. It is no error to find none.
+ */
+WARN_UNUSED int keyring_open(struct keyring *k, const struct str_list *wanted,
+			     const char *const *roles, struct keyring_signers *out,
+			     struct err *e);
 
 /* Encrypts a key file anew, or (passphrase NULL) not at all. */
-WARN_UNUSED int keyring_passphrase(const struct keyring_key *key, privkey_ask ask, void *ctx,
+WARN_UNUSED int keyring_passphrase(const struct keyring *k, const struct keyring_key *key,
 				   const struct buf *passphrase, struct err *e);
 
 #endif

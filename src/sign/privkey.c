@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define FILE_MAX (16 * KIB)
-#define PASSPHRASE_MAX 1024
 /* scrypt with 16 MiB of memory, what OpenSSL allows without being asked. */
 #define SCRYPT_N 16384
 #define SCRYPT_R 8
@@ -199,35 +198,45 @@ static int read_file(const char *path, struct buf *text, bool *encrypted, struct
 	return check_mode(path, &st, *encrypted, e);
 }
 
-static int decrypt(const char *path, X509_SIG *sig, privkey_ask ask, void *ctx,
-		   PKCS8_PRIV_KEY_INFO **out, struct err *e)
+static int wrong_passphrase(const char *path, struct err *e)
 {
-	CLEANUP(buf_wipe) struct buf passphrase = BUF_INIT(PASSPHRASE_MAX);
-	if (!ask) {
-		err_set(e, ERR_USAGE, "%s is encrypted, and there is no passphrase", path);
-		return -(int)e->class;
-	}
-	int rc = ask(ctx, path, &passphrase, e);
-	if (rc < 0)
-		return rc;
-	*out = PKCS8_decrypt(sig, buf_str(&passphrase), (int)passphrase.len);
-	ERR_clear_error();
-	if (*out)
-		return 0;
 	err_set(e, ERR_USAGE, "wrong passphrase for %s", path);
 	return err_hint(e, "it is taken from --passphrase-file or passphrase-file in ferry.conf, else "
 			"from FERRY_PASSPHRASE, else asked for; nothing was changed");
 }
 
-static int read_info(const char *path, const struct buf *text, bool encrypted, privkey_ask ask,
-		     void *ctx, PKCS8_PRIV_KEY_INFO **out, struct err *e)
+static PKCS8_PRIV_KEY_INFO *try_known(X509_SIG *sig, struct passphrases *p)
+{
+	p->decryptions++;
+	PKCS8_PRIV_KEY_INFO *info = PKCS8_decrypt(sig, buf_str(&p->known), (int)p->known.len);
+	ERR_clear_error();
+	return info;
+}
+
+static int decrypt(const char *path, X509_SIG *sig, struct passphrases *p,
+		   PKCS8_PRIV_KEY_INFO **out, struct err *e)
+{
+	if (p && p->has_known) {
+		*out = try_known(sig, p);
+		if (*out || p->same)
+			return *out ? 0 : wrong_passphrase(path, e);
+	}
+	int rc = passphrase_ask(p, path, e);
+	if (rc < 0)
+		return rc;
+	*out = try_known(sig, p);
+	return *out ? 0 : wrong_passphrase(path, e);
+}
+
+static int read_info(const char *path, const struct buf *text, bool encrypted,
+		     struct passphrases *p, PKCS8_PRIV_KEY_INFO **out, struct err *e)
 {
 	BIO *bio = BIO_new_mem_buf(buf_str(text), (int)text->len);
 	PKCS8_PRIV_KEY_INFO *info = NULL;
 	int rc = 0;
 	if (encrypted) {
 		X509_SIG *sig = bio ? PEM_read_bio_PKCS8(bio, NULL, no_passphrase, NULL) : NULL;
-		rc = sig ? decrypt(path, sig, ask, ctx, &info, e) : not_a_key(path, e);
+		rc = sig ? decrypt(path, sig, p, &info, e) : not_a_key(path, e);
 		X509_SIG_free(sig);
 	} else if (bio) {
 		info = PEM_read_bio_PKCS8_PRIV_KEY_INFO(bio, NULL, no_passphrase, NULL);
@@ -242,7 +251,7 @@ static int read_info(const char *path, const struct buf *text, bool encrypted, p
 	return 0;
 }
 
-int privkey_load(const char *path, privkey_ask ask, void *ctx, struct privkey **out,
+int privkey_load(const char *path, struct passphrases *passphrases, struct privkey **out,
 		 struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(FILE_MAX);
@@ -250,7 +259,7 @@ int privkey_load(const char *path, privkey_ask ask, void *ctx, struct privkey **
 	bool encrypted;
 	int rc = read_file(path, &text, &encrypted, e);
 	if (rc == 0)
-		rc = read_info(path, &text, encrypted, ask, ctx, &info, e);
+		rc = read_info(path, &text, encrypted, passphrases, &info, e);
 	if (rc < 0)
 		return rc;
 	EVP_PKEY *pkey = EVP_PKCS82PKEY(info);

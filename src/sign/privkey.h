@@ -6,13 +6,10 @@
 #ifndef FERRY_SIGN_PRIVKEY_H
 #define FERRY_SIGN_PRIVKEY_H
 
+#include "sign/passphrase.h"
 #include "sign/signer.h"
 
 enum privkey_kind { PRIVKEY_ED25519, PRIVKEY_ECDSA_P256 };
-
-/* Asks for the passphrase of the key file `path` and puts it into out, which the
- * caller of the callback wipes. */
-typedef int (*privkey_ask)(void *ctx, const char *path, struct buf *out, struct err *e);
 
 struct privkey;
 
@@ -32,16 +29,16 @@ WARN_UNUSED int privkey_replace(const struct privkey *k, const char *path,
 				const struct buf *passphrase, struct err *e);
 
 /*
- * Reads a key file. `ask` is called only when the file is encrypted; with ask NULL an
- * encrypted file is ERR_USAGE. A wrong passphrase is ERR_USAGE "wrong passphrase for
- * …". A missing file is ERR_NOT_FOUND, one that holds no private key of a kind that
- * can sign here ERR_USAGE.
+ * Reads a key file. If it is encrypted, the passphrase is the one that is known, else asked
+ * for; with passphrases NULL an encrypted file is ERR_USAGE. A wrong passphrase is ERR_USAGE
+ * "wrong passphrase for …". A missing file is ERR_NOT_FOUND, one that holds no private key of
+ * a kind that can sign here ERR_USAGE.
  *
  * Permissions: a file that others may write, and an unencrypted one that others may
  * read, is refused (ERR_USAGE, with the chmod to run). An encrypted one that others may
  * read is accepted: mounted secrets look so, and the passphrase guards it.
  */
-WARN_UNUSED int privkey_load(const char *path, privkey_ask ask, void *ctx,
+WARN_UNUSED int privkey_load(const char *path, struct passphrases *passphrases,
 			     struct privkey **out, struct err *e);
 /* Is the file encrypted? ERR_USAGE when it is no private key file. */
 WARN_UNUSED int privkey_is_encrypted(const char *path, bool *out, struct err *e);

@@ -74,15 +74,14 @@ static int add_tiny(struct tuf_writer *w, const char *tree, struct err *e)
 	return rc < 0 ? rc : set(w, "models/tiny/tiny.gguf", strlen(text), &sha256, e);
 }
 
-static int save(struct tuf_writer *w, const struct keyring *keys, struct err *e)
+static int save(struct tuf_writer *w, struct keyring *keys, struct err *e)
 {
 	CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
 	struct tuf_saved saved;
 	for (size_t i = 0; i < keys->count; i++)
 		str_list_add(&wanted, keys->at[i].public->id);
-	int rc = keyring_open(keys, &wanted, (const char *const[]){ NULL }, NULL, NULL, &signers,
-			      e);
+	int rc = keyring_open(keys, &wanted, (const char *const[]){ NULL }, &signers, e);
 	return rc < 0 ? rc : tuf_writer_save(w, signers.at, signers.count, &saved, e);
 }
 

@@ -76,11 +76,11 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	if (signs && (rc = load_signers(d, o, e)) < 0)
 		return rc;
 	const struct place *p = &d->place;
-	d->ask = (struct place_ask){ .cli = cli, .file = p->passphrase_file };
+	place_ask_init(&d->ask, cli, p->passphrase_file);
+	d->keys.passphrases = &d->ask.passphrases;
 	d->how = (struct repository_signing){
 		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
 		.now_s = time(NULL), .keys = &d->keys, .names = &d->names,
-		.ask = place_ask_key, .ask_ctx = &d->ask,
 	};
 	return 0;
 }

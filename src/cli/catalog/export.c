@@ -136,9 +136,9 @@ static char *sums_comment(const struct export *x, const char *file, const char *
 	return mem_printf("%s\tof:%s", comment, reference ? reference : "all");
 }
 
-static int sign_text(const struct place *p, const struct export *x,
-		     struct place_ask *ask, const char *trusted, const struct buf *text,
-		     struct buf *out, char **keyid, struct err *e)
+static int sign_text(const struct place *p, const struct export *x, struct place_ask *ask,
+		     const char *trusted, const struct buf *text, struct buf *out, char **keyid,
+		     struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys wanted = { 0 };
@@ -147,10 +147,10 @@ static int sign_text(const struct place *p, const struct export *x,
 	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
 	struct signer *s;
 	int rc = place_keyring(p, &keys, e);
+	keys.passphrases = &ask->passphrases;
 	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0 ||
 	    (rc = repository_minisig_keys(&tree, &wanted, e)) < 0 ||
-	    (rc = repository_minisig_open(&wanted, &keys, place_ask_key, ask, &opened, &s,
-					  e)) < 0)
+	    (rc = repository_minisig_open(&wanted, &keys, &opened, &s, e)) < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf("%s of %s, signed with targets key %s",
 							   SUMS_NAME, x->catalog.name,
@@ -164,8 +164,8 @@ static int give_signed(struct cli *cli, const struct export_opts *o,
 		       const struct place *p, const struct export *x,
 		       const char *reference, const struct buf *text, struct err *e)
 {
-	CLEANUP(place_ask_release) struct place_ask ask = { .cli = cli,
-								.file = p->passphrase_file };
+	CLEANUP(place_ask_release) struct place_ask ask;
+	place_ask_init(&ask, cli, p->passphrase_file);
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(MINISIG_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MINISIG_SUFFIX, o->output);
 	CLEANUP(mem_free_ptr) char *trusted = sums_comment(x, o->output, reference);
@@ -392,14 +392,11 @@ static const struct opt signature_opts[] = {
 };
 
 /* A key need not be of this repository, so its folder of keys need not be known. */
-static int open_key(const struct place *p, const char *which, struct place_ask *ask,
-		    struct signer **out, struct err *e)
+static int pick_key(const struct place *p, const char *which, struct keyring *out, struct err *e)
 {
-	CLEANUP(keyring_release) struct keyring keys = { 0 }, picked = { 0 };
+	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	int rc = p->keys ? keyring_load(p->keys, p->dir, &keys, e) : 0;
-	if (rc < 0 || (rc = keyring_pick(&keys, &which, 1, &picked, e)) < 0)
-		return rc;
-	return keyring_signer(&picked.at[0], place_ask_key, ask, out, e);
+	return rc < 0 ? rc : keyring_pick(&keys, &which, 1, out, e);
 }
 
 static int run_signature(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -408,8 +405,9 @@ static int run_signature(struct cli *cli, void *opts, int count, char **operands
 	const struct export_opts *o = opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(export_release) struct export x = { 0 };
-	CLEANUP_PTR(signer_free) struct signer *s = NULL;
+	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MODELSIG_MAX_BYTES);
+	struct signer *s;
 	struct made m = { 0 };
 	if (!o->key) {
 		err_set(e, ERR_USAGE, "--key KEY is missing: who signs?");
@@ -418,9 +416,12 @@ static int run_signature(struct cli *cli, void *opts, int count, char **operands
 	int rc = open_tree(cli, o, &p, &x, e);
 	if (rc < 0 || (rc = export_find(&x, operands[0], &m.model, &m.variant, e)) < 0)
 		return rc;
-	CLEANUP(place_ask_release) struct place_ask ask = { .cli = cli,
-								.file = p.passphrase_file };
-	if ((rc = open_key(&p, o->key, &ask, &s, e)) < 0 ||
+	CLEANUP(place_ask_release) struct place_ask ask;
+	place_ask_init(&ask, cli, p.passphrase_file);
+	if ((rc = pick_key(&p, o->key, &keys, e)) < 0)
+		return rc;
+	keys.passphrases = &ask.passphrases;
+	if ((rc = keyring_signer(&keys, &keys.at[0], &s, e)) < 0 ||
 	    (rc = export_model_signature(&x, m.model, m.variant, s, &text, e)) < 0)
 		return rc;
 	m.key = s->key->id;

@@ -164,8 +164,8 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	CLEANUP(place_ask_release) struct place_ask ask = { .cli = cli,
-								.file = p->passphrase_file };
+	CLEANUP(place_ask_release) struct place_ask ask;
+	place_ask_init(&ask, cli, p->passphrase_file);
 	int rc = place_keyring(p, &keys, e);
 	if (rc == 0 && !o->unencrypted)
 		rc = place_ask_new(&ask, e);
@@ -177,10 +177,11 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 		return rc;
 	const struct repository_signing how = {
 		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
-		.now_s = time(NULL), .keys = &keys, .ask = place_ask_key, .ask_ctx = &ask,
+		.now_s = time(NULL), .keys = &keys,
 	};
-	return repository_init(r, &how, &keys, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
-			       o->unencrypted ? NULL : &ask.known, done, e);
+	keys.passphrases = &ask.passphrases;
+	return repository_init(r, &how, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
+			       o->unencrypted ? NULL : &ask.passphrases.known, done, e);
 }
 
 static int run_init(struct cli *cli, void *opts, int count, char **operands, struct err *e)

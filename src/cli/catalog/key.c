@@ -51,12 +51,12 @@ static int run_new(struct cli *cli, void *opts, int count, char **operands, stru
 	int rc = key_load(cli, o, &p, &keys, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(place_ask_release) struct place_ask ask = {
-		.cli = cli, .file = p.passphrase_file ? p.passphrase_file : o->passphrase_file };
+	CLEANUP(place_ask_release) struct place_ask ask;
+	place_ask_init(&ask, cli, p.passphrase_file ? p.passphrase_file : o->passphrase_file);
 	if (!o->unencrypted && (rc = place_ask_new(&ask, e)) < 0)
 		return rc;
 	rc = keyring_new(&keys, operands[0], o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
-			 o->unencrypted ? NULL : &ask.known, e);
+			 o->unencrypted ? NULL : &ask.passphrases.known, e);
 	if (rc < 0)
 		return rc;
 	const struct keyring_key *key = keyring_find(&keys, operands[0]);
@@ -205,8 +205,7 @@ static const struct opt passphrase_opts[] = {
 static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct place_ask *ask,
 		       struct err *e)
 {
-	ask->cli = cli;
-	ask->file = o->new_passphrase_file;
+	place_ask_init(ask, cli, o->new_passphrase_file);
 	if (!o->new_passphrase_file && getenv("FERRY_PASSPHRASE")) {
 		err_set(e, ERR_USAGE, "where does the new passphrase come from?");
 		return err_hint(e, "FERRY_PASSPHRASE is the old one; give the new one with "
@@ -227,15 +226,16 @@ static int run_passphrase(struct cli *cli, void *opts, int count, char **operand
 		rc = key_find(&keys, operands[i], &key, e);
 	if (rc < 0 || (!o->unencrypted && (rc = ask_changed(cli, o, &new, e)) < 0))
 		return rc;
-	CLEANUP(place_ask_release) struct place_ask old = {
-		.cli = cli, .file = p.passphrase_file ? p.passphrase_file : o->passphrase_file };
+	CLEANUP(place_ask_release) struct place_ask old;
+	place_ask_init(&old, cli, p.passphrase_file ? p.passphrase_file : o->passphrase_file);
+	keys.passphrases = &old.passphrases;
 	json_t *document = json_object(), *changed = json_array();
 	json_put_string(document, "command", "catalog key passphrase");
 	json_put(document, "changed", changed);
 	for (int i = 0; rc == 0 && i < count; i++) {
 		key = keyring_find(&keys, operands[i]);
-		rc = keyring_passphrase(key, place_ask_key, &old, o->unencrypted ? NULL :
-					&new.known, e);
+		rc = keyring_passphrase(&keys, key, o->unencrypted ? NULL : &new.passphrases.known,
+					e);
 		if (rc == 0)
 			json_push(changed, json_string(key->name));
 		if (rc == 0 && !cli->json)

@@ -62,14 +62,14 @@ static int run_import(struct cli *cli, void *opts, int count, char **operands, s
 	if (rc < 0)
 		return rc;
 	const char *file = p.passphrase_file ? p.passphrase_file : o->common.passphrase_file;
-	CLEANUP(place_ask_release) struct place_ask
-		old = { .cli = cli, .file = o->old_passphrase_file ? o->old_passphrase_file : file },
-		new = { .cli = cli, .file = file };
-	rc = privkey_load(operands[0], place_ask_key, &old, &private, e);
+	CLEANUP(place_ask_release) struct place_ask old, new;
+	place_ask_init(&old, cli, o->old_passphrase_file ? o->old_passphrase_file : file);
+	place_ask_init(&new, cli, file);
+	rc = privkey_load(operands[0], &old.passphrases, &private, e);
 	if (rc < 0 || (!o->common.unencrypted && (rc = place_ask_new(&new, e)) < 0))
 		return rc;
-	rc = keyring_store(&keys, operands[1], private, o->common.unencrypted ? NULL : &new.known,
-			   e);
+	rc = keyring_store(&keys, operands[1], STEAL(private),
+			   o->common.unencrypted ? NULL : &new.passphrases.known, e);
 	if (rc < 0)
 		return rc;
 	const struct keyring_key *key = keyring_find(&keys, operands[1]);
@@ -107,12 +107,12 @@ static const struct opt check_opts[] = {
 };
 
 /* The signature is thrown away: it is of no document. */
-static int try_key(const struct keyring_key *key, struct place_ask *ask, struct err *e)
+static int try_key(struct keyring *keys, const struct keyring_key *key, struct err *e)
 {
 	static const char text[] = "Model Ferry: a trial of a key";
-	CLEANUP_PTR(signer_free) struct signer *s = NULL;
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(4 * KIB);
-	int rc = keyring_signer(key, place_ask_key, ask, &s, e);
+	struct signer *s;
+	int rc = keyring_signer(keys, key, &s, e);
 	if (rc == 0 && key->public && strcmp(key->public->id, s->key->id) != 0) {
 		err_set(e, ERR_USAGE, "%s: %s.pub beside it is the public part of another key",
 			key->path, key->name);
@@ -132,13 +132,14 @@ static int run_check(struct cli *cli, void *opts, int count, char **operands, st
 	json_put_string(document, "command", "catalog key check");
 	json_put(document, "checked", checked);
 	int rc = key_load(cli, o, &p, &keys, e);
-	CLEANUP(place_ask_release) struct place_ask ask = {
-		.cli = cli, .file = p.passphrase_file ? p.passphrase_file : o->passphrase_file };
+	CLEANUP(place_ask_release) struct place_ask ask;
+	place_ask_init(&ask, cli, p.passphrase_file ? p.passphrase_file : o->passphrase_file);
+	keys.passphrases = &ask.passphrases;
 	for (int i = 0; rc == 0 && i < count; i++) {
 		const struct keyring_key *key;
 		rc = key_find(&keys, operands[i], &key, e);
 		if (rc == 0)
-			rc = try_key(key, &ask, e);
+			rc = try_key(&keys, key, e);
 		if (rc == 0)
 			json_push(checked, json_string(key->name));
 		if (rc == 0 && !cli->json)

@@ -194,52 +194,33 @@ int place_keyring(const struct place *p, struct keyring *out, struct err *e)
 
 /* ---- passphrases ---- */
 
-void place_ask_release(struct place_ask *a)
-{
-	buf_wipe(&a->known);
-}
-
-static int same_passphrase(void *ctx, const char *path, struct buf *out, struct err *e)
+static int ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
 {
 	const struct place_ask *a = ctx;
-	(void)path, (void)e;
-	buf_init(out, a->known.max);
-	buf_add(out, a->known.data, a->known.len);
-	return 0;
+	CLEANUP(mem_free_ptr) char *prompt = mem_printf("passphrase of %s", path);
+	return cli_passphrase(a->cli, a->file, prompt, false, out, e);
 }
 
-/* On a terminal every key may have its own: does the known one open this key? */
-static bool opens(struct place_ask *a, const char *path)
+/* On a terminal every key may have its own. */
+void place_ask_init(struct place_ask *a, struct cli *cli, const char *file)
 {
-	CLEANUP_PTR(privkey_free) struct privkey *key = NULL;
-	struct err wrong = ERR_INIT;
-	if (a->file || getenv("FERRY_PASSPHRASE"))
-		return true;
-	return privkey_load(path, same_passphrase, a, &key, &wrong) == 0;
+	*a = (struct place_ask){ .cli = cli, .file = file, .passphrases = {
+		.ask = ask_key, .ctx = a, .same = file || getenv("FERRY_PASSPHRASE") } };
 }
 
-int place_ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
+void place_ask_release(struct place_ask *a)
 {
-	struct place_ask *a = ctx;
-	if (!a->has || !opens(a, path)) {
-		CLEANUP(mem_free_ptr) char *prompt = mem_printf("passphrase of %s", path);
-		buf_wipe(&a->known);
-		a->has = false;
-		int rc = cli_passphrase(a->cli, a->file, prompt, false, &a->known, e);
-		if (rc < 0)
-			return rc;
-		a->has = true;
-	}
-	return same_passphrase(a, path, out, e);
+	passphrase_release(&a->passphrases);
 }
 
 int place_ask_new(struct place_ask *a, struct err *e)
 {
-	int rc = cli_passphrase(a->cli, a->file, "passphrase for the new keys", true, &a->known, e);
+	CLEANUP(buf_wipe) struct buf answer = BUF_INIT(0);
+	int rc = cli_passphrase(a->cli, a->file, "passphrase for the new keys", true, &answer, e);
 	if (rc < 0)
 		return rc;
-	a->has = true;
-	if (a->known.len)
+	passphrase_know(&a->passphrases, &answer);
+	if (answer.len)
 		return 0;
 	err_set(e, ERR_USAGE, "the passphrase is empty");
 	return err_hint(e, "give one, or say --unencrypted");

@@ -57,17 +57,16 @@ WARN_UNUSED int place_new(struct cli *cli, const struct catalog_opts *o,
 WARN_UNUSED int place_keyring(const struct place *p, struct keyring *out,
 				      struct err *e);
 
-/* Asks for passphrases, once for all keys that have the same. */
+/* Where a command takes passphrases from, for its keyrings. */
 struct place_ask {
 	struct cli *cli;
 	const char *file;       /* --passphrase-file or NULL */
-	struct buf known;
-	bool has;
+	struct passphrases passphrases;
 };
+/* `a` must stay where it is: keyrings borrow a->passphrases. */
+void place_ask_init(struct place_ask *a, struct cli *cli, const char *file);
 void place_ask_release(struct place_ask *a);
-/* A privkey_ask. */
-int place_ask_key(void *ctx, const char *path, struct buf *out, struct err *e);
-/* The passphrase of new keys; asked for twice on a terminal. */
+/* The passphrase of new keys, a->passphrases.known; asked for twice on a terminal. */
 WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
 
 /* {"root": {"version", "expires"}, …} */

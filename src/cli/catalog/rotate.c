@@ -228,9 +228,9 @@ static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
 	int rc = place_keyring(&d->place, &d->names, e);
 	if (rc < 0 || o->common.unencrypted)
 		return rc;
-	fresh->file = d->place.passphrase_file;
+	place_ask_init(fresh, d->ask.cli, d->place.passphrase_file);
 	if ((rc = place_ask_new(fresh, e)) == 0)
-		x->r.passphrase = &fresh->known;
+		x->r.passphrase = &fresh->passphrases.known;
 	return rc;
 }
 
@@ -239,7 +239,7 @@ static int run_rotate(struct cli *cli, void *opts, int count, char **operands, s
 	const struct ceremony_opts *o = opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(rotation_release) struct rotation x = { 0 };
-	CLEANUP(place_ask_release) struct place_ask fresh = { .cli = cli };
+	CLEANUP(place_ask_release) struct place_ask fresh = { 0 };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
 	x.r.roles = (const char *const *)operands;
 	x.r.role_count = (size_t)count;

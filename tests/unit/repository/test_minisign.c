@@ -17,6 +17,7 @@
 struct desk {
 	char *dir, *tree, *keys_dir;
 	struct keyring keys;
+	struct passphrases passphrases; /* of the run */
 	int asked;
 	int64_t now_s;
 	const char *title;
@@ -32,19 +33,25 @@ static int ask(void *ctx, const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
-static struct repository_signing how(struct desk *d)
-{
-	return (struct repository_signing){
-		.name = "lab", .title = d->title, .expiry = tuf_expiry_default,
-		.now_s = d->now_s, .keys = &d->keys, .ask = ask, .ask_ctx = d,
-	};
-}
-
-static void load_keys(struct desk *d)
+static void load_keys(struct desk *d, const char *dir)
 {
 	struct err e = ERR_INIT;
 	keyring_release(&d->keys);
-	assert_ok(keyring_load(d->keys_dir, d->tree, &d->keys, &e), &e);
+	passphrase_release(&d->passphrases);
+	assert_ok(keyring_load(dir, d->tree, &d->keys, &e), &e);
+	d->passphrases = (struct passphrases){ .ask = ask, .ctx = d };
+	d->keys.passphrases = &d->passphrases;
+}
+
+/* A run of a command: it opens keys anew. */
+static struct repository_signing how(struct desk *d)
+{
+	CLEANUP(mem_free_ptr) char *dir = mem_strdup(d->keys.dir);
+	load_keys(d, dir);
+	return (struct repository_signing){
+		.name = "lab", .title = d->title, .expiry = tuf_expiry_default,
+		.now_s = d->now_s, .keys = &d->keys,
+	};
 }
 
 static struct desk *desk_new(enum privkey_kind kind)
@@ -59,11 +66,11 @@ static struct desk *desk_new(enum privkey_kind kind)
 	d->keys_dir = path_join(d->dir, "keys");
 	d->now_s = NOW;
 	d->title = "The Lab";
-	load_keys(d);
+	load_keys(d, d->keys_dir);
 	buf_adds(&passphrase, "secret");
 	struct repository_signing h = how(d);
 	assert_ok(repository_open(d->tree, &r, &e), &e);
-	assert_ok(repository_init(r, &h, &d->keys, kind, &passphrase, &s, &e), &e);
+	assert_ok(repository_init(r, &h, kind, &passphrase, &s, &e), &e);
 	repository_close(r);
 	buf_release(&passphrase);
 	d->asked = 0;
@@ -73,6 +80,7 @@ static struct desk *desk_new(enum privkey_kind kind)
 static void desk_free(struct desk *d)
 {
 	keyring_release(&d->keys);
+	passphrase_release(&d->passphrases);
 	scratch_free(d->dir);
 	free(d->tree);
 	free(d->keys_dir);
@@ -199,7 +207,7 @@ static void a_signature_that_is_missing_or_wrong_is_made_again(void **state)
 	err_clear(&e);
 	/* Who has no key of targets cannot make it, and leaves none that is wrong. */
 	drop(d->keys_dir, "targets.pem");
-	load_keys(d);
+	load_keys(d, d->keys_dir);
 	assert_true(sign(d).changed);
 	assert_false(in_tree(d, NAME));
 	assert_ok(try_published(d, &e), &e);
@@ -246,7 +254,7 @@ static void need_two(struct desk *d)
 	assert_ok(tuf_writer_touch(w, "targets", &e), &e);
 	for (size_t i = 0; i < d->keys.count; i++)
 		str_list_add(&ids, d->keys.at[i].public->id);
-	assert_ok(keyring_open(&d->keys, &ids, none, ask, d, &s, &e), &e);
+	assert_ok(keyring_open(&d->keys, &ids, none, &s, &e), &e);
 	assert_ok(tuf_writer_save(w, s.at, s.count, &saved, &e), &e);
 	assert_true(saved.published);
 	keyring_signers_release(&s);
@@ -268,8 +276,7 @@ static void only(struct desk *d, const char *const *names)
 			assert_ok(file_mkdirs(dir, 0700, &e), &e);
 			assert_ok(file_copy(from, to, 0600, &e), &e);
 		}
-	keyring_release(&d->keys);
-	assert_ok(keyring_load(dir, d->tree, &d->keys, &e), &e);
+	load_keys(d, dir);
 	free(dir);
 }
 

@@ -1,3 +1,4 @@
+#include "repository/delegate.h"
 #include "repository/sign.h"
 
 #include "catalog/manifest.h"
@@ -18,6 +19,7 @@ struct desk {
 	char *dir, *tree, *keys_dir;
 	struct keyring keys;
 	struct buf passphrase;
+	struct passphrases passphrases; /* of the run */
 	int asked;
 	const char *answer;
 	int64_t now_s;
@@ -34,20 +36,24 @@ static int answer(void *ctx, const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
-static struct repository_signing how(struct desk *d)
-{
-	return (struct repository_signing){
-		.name = "lab", .title = "The Lab", .mirrors = d->mirrors,
-		.expiry = tuf_expiry_default, .now_s = d->now_s, .keys = &d->keys,
-		.ask = answer, .ask_ctx = d,
-	};
-}
-
 static void load_keys(struct desk *d)
 {
 	struct err e = ERR_INIT;
 	keyring_release(&d->keys);
+	passphrase_release(&d->passphrases);
 	assert_ok(keyring_load(d->keys_dir, d->tree, &d->keys, &e), &e);
+	d->passphrases = (struct passphrases){ .ask = answer, .ctx = d };
+	d->keys.passphrases = &d->passphrases;
+}
+
+/* A run of a command: it opens keys anew. */
+static struct repository_signing how(struct desk *d)
+{
+	load_keys(d);
+	return (struct repository_signing){
+		.name = "lab", .title = "The Lab", .mirrors = d->mirrors,
+		.expiry = tuf_expiry_default, .now_s = d->now_s, .keys = &d->keys,
+	};
 }
 
 static struct desk *desk_new(void)
@@ -65,6 +71,7 @@ static struct desk *desk_new(void)
 static void desk_free(struct desk *d)
 {
 	keyring_release(&d->keys);
+	passphrase_release(&d->passphrases);
 	scratch_free(d->dir);
 	free(d->tree);
 	free(d->keys_dir);
@@ -85,7 +92,7 @@ static struct repository_signed init(struct desk *d)
 	struct repository_signed s;
 	struct repository *r = opened(d);
 	struct repository_signing h = how(d);
-	assert_ok(repository_init(r, &h, &d->keys, PRIVKEY_ED25519, NULL, &s, &e), &e);
+	assert_ok(repository_init(r, &h, PRIVKEY_ED25519, NULL, &s, &e), &e);
 	repository_close(r);
 	return s;
 }
@@ -222,7 +229,7 @@ static void init_again_is_a_conflict(void **state)
 	init(d);
 	struct repository *r = opened(d);
 	struct repository_signing h = how(d);
-	assert_int_equal(repository_init(r, &h, &d->keys, PRIVKEY_ED25519, NULL, &s, &e),
+	assert_int_equal(repository_init(r, &h, PRIVKEY_ED25519, NULL, &s, &e),
 			 -ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "there is a repository already"));
 	repository_close(r);
@@ -328,16 +335,19 @@ static void signing_nothing_new_needs_no_key(void **state)
 	struct repository_signing h = how(d);
 	buf_init(&d->passphrase, 100);
 	buf_adds(&d->passphrase, "secret");
-	assert_ok(repository_init(r, &h, &d->keys, PRIVKEY_ED25519, &d->passphrase, &s, &e), &e);
+	assert_ok(repository_init(r, &h, PRIVKEY_ED25519, &d->passphrase, &s, &e), &e);
 	repository_close(r);
+	assert_int_equal(d->asked, 0);          /* who made the keys has them */
+	assert_int_equal(d->passphrases.decryptions, 0);
 	buf_wipe(&d->passphrase);
 	add(d, "phi-2", "q4", "four bits");
-	d->asked = 0;
 	sign(d);
-	assert_int_equal(d->asked, 3);          /* not root */
+	assert_int_equal(d->asked, 1);
+	assert_int_equal(d->passphrases.decryptions, 3);        /* not root */
 	d->now_s += 5 * DAY;
 	s = sign(d);
-	assert_int_equal(d->asked, 3);
+	assert_int_equal(d->asked, 1);
+	assert_int_equal(d->passphrases.decryptions, 0);
 	assert_false(s.changed);
 	assert_true(s.published);
 	assert_int_equal(s.targets.version, 2);
@@ -353,6 +363,35 @@ static void signing_nothing_new_needs_no_key(void **state)
 	catalog_release(&c);
 	d->answer = "secret";
 	assert_int_equal(sign(d).targets.version, 3);
+	desk_free(d);
+}
+
+/* Also one that signs for several roles, or that is wanted at several steps. */
+static void a_key_is_decrypted_once_in_a_run(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct desk *d = desk_new();
+	struct repository_signed s;
+	struct repository *r = opened(d);
+	struct repository_signing h = how(d);
+	buf_init(&d->passphrase, 100);
+	buf_adds(&d->passphrase, "secret");
+	assert_ok(repository_init(r, &h, PRIVKEY_ED25519, &d->passphrase, &s, &e), &e);
+	buf_wipe(&d->passphrase);
+	CLEANUP(mem_free_ptr) char *public = path_join(d->keys_dir, "targets.pub");
+	const struct repository_delegation community = {
+		.name = "community", .threshold = 1, .key_count = 1, .path_count = 1,
+		.paths = (const char *const[]){ "models/community-*/*" },
+		.key_files = (const char *const[]){ public },
+	};
+	assert_ok(repository_delegate(r, &community, &e), &e);
+	repository_close(r);
+	s = sign(d);
+	assert_true(s.published);
+	assert_int_equal(s.targets.version, 2);
+	assert_int_equal(d->asked, 1);
+	assert_int_equal(d->passphrases.decryptions, 3);        /* targets, snapshot, timestamp */
 	desk_free(d);
 }
 
@@ -697,6 +736,7 @@ int main(void)
 		cmocka_unit_test(an_added_model_is_published_by_sign),
 		cmocka_unit_test(published_files_come_in_the_order_of_publishing),
 		cmocka_unit_test(signing_nothing_new_needs_no_key),
+		cmocka_unit_test(a_key_is_decrypted_once_in_a_run),
 		cmocka_unit_test(mirrors_and_plans_of_the_source),
 		cmocka_unit_test(add_refuses_what_does_not_agree),
 		cmocka_unit_test(add_merges_into_the_card_of_a_person),

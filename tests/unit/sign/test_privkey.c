@@ -46,6 +46,17 @@ static int ask(void *ctx, const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
+static struct passphrases of(const char *passphrase)
+{
+	return (struct passphrases){ .ask = ask, .ctx = (void *)passphrase };
+}
+
+static int try_load(struct fixture *f, const char *passphrase, struct privkey **out, struct err *e)
+{
+	CLEANUP(passphrase_release) struct passphrases p = of(passphrase);
+	return privkey_load(f->path, passphrase ? &p : NULL, out, e);
+}
+
 static void save(struct fixture *f, const char *passphrase)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
@@ -58,7 +69,7 @@ static void assert_same(struct fixture *f, const char *passphrase)
 {
 	struct privkey *k;
 	struct err e = ERR_INIT;
-	assert_ok(privkey_load(f->path, passphrase ? ask : NULL, (void *)passphrase, &k, &e), &e);
+	assert_ok(try_load(f, passphrase, &k, &e), &e);
 	assert_string_equal(privkey_public(k)->id, privkey_public(f->key)->id);
 	privkey_free(k);
 }
@@ -78,11 +89,40 @@ static void an_encrypted_key_needs_its_passphrase(void **state)
 	asked = 0;
 	assert_same(f, "open sesame");
 	assert_int_equal(asked, 1);
-	assert_int_equal(privkey_load(f->path, ask, (char []){ "open" }, &k, &e), -ERR_USAGE);
+	assert_int_equal(try_load(f, "open", &k, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "wrong passphrase for "));
 	err_clear(&e);
-	assert_int_equal(privkey_load(f->path, NULL, NULL, &k, &e), -ERR_USAGE);
+	assert_int_equal(try_load(f, NULL, &k, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "is encrypted"));
+}
+
+static void what_opened_a_key_is_tried_on_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct privkey *k;
+	struct err e = ERR_INIT;
+	CLEANUP(passphrase_release) struct passphrases p = of("first");
+	asked = 0;
+	save(f, "first");
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_ok(privkey_load(f->path, &p, &k, &e), &e);
+		privkey_free(k);
+		assert_int_equal(p.decryptions, i);
+	}
+	assert_int_equal(asked, 1);
+	/* Another key has another one: it is asked for, unless there is but one answer. */
+	assert_int_equal(unlink(f->path), 0);
+	save(f, "second");
+	p.ctx = (char[]){ "second" };
+	p.same = true;
+	assert_int_equal(privkey_load(f->path, &p, &k, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "wrong passphrase for "));
+	err_clear(&e);
+	assert_int_equal(asked, 1);
+	p.same = false;
+	assert_ok(privkey_load(f->path, &p, &k, &e), &e);
+	privkey_free(k);
+	assert_int_equal(asked, 2);
 }
 
 static void an_unencrypted_key_asks_nobody(void **state)
@@ -134,7 +174,7 @@ static void what_others_may_touch_is_refused(void **state)
 	struct err e = ERR_INIT;
 	save(f, NULL);
 	assert_int_equal(chmod(f->path, 0640), 0);
-	assert_int_equal(privkey_load(f->path, NULL, NULL, &k, &e), -ERR_USAGE);
+	assert_int_equal(try_load(f, NULL, &k, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "others may read this private key"));
 	assert_non_null(strstr(e.hint, "chmod 600"));
 	err_clear(&e);
@@ -143,7 +183,7 @@ static void what_others_may_touch_is_refused(void **state)
 	assert_int_equal(chmod(f->path, 0644), 0);
 	assert_same(f, "secret");
 	assert_int_equal(chmod(f->path, 0662), 0);
-	assert_int_equal(privkey_load(f->path, ask, (char []){ "secret" }, &k, &e), -ERR_USAGE);
+	assert_int_equal(try_load(f, "secret", &k, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "others may change"));
 }
 
@@ -158,16 +198,16 @@ static void what_is_no_key_is_refused(void **state)
 		"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
 		"-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END PRIVATE KEY-----\n",
 	};
-	assert_int_equal(privkey_load(f->path, NULL, NULL, &k, &e), -ERR_NOT_FOUND);
+	assert_int_equal(try_load(f, NULL, &k, &e), -ERR_NOT_FOUND);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		err_clear(&e);
 		scratch_write(f->dir, "keys/root.pem", texts[i], strlen(texts[i]));
 		assert_int_equal(chmod(f->path, 0600), 0);
-		assert_int_equal(privkey_load(f->path, ask, (char []){ "x" }, &k, &e), -ERR_USAGE);
+		assert_int_equal(try_load(f, "x", &k, &e), -ERR_USAGE);
 		assert_non_null(strstr(e.text, i == 2 ? "public key" : "no private key"));
 	}
 	err_clear(&e);
-	assert_int_equal(privkey_load(f->dir, NULL, NULL, &k, &e), -ERR_USAGE);
+	assert_int_equal(privkey_load(f->dir, NULL, &k, &e), -ERR_USAGE);
 }
 
 /* `openssl pkey` reads what is written here, and what it writes is read here. */
@@ -216,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_encrypted_key_needs_its_passphrase),
+		TEST(what_opened_a_key_is_tried_on_the_next),
 		TEST(an_unencrypted_key_asks_nobody),
 		TEST(a_key_is_never_overwritten),
 		TEST(an_empty_passphrase_is_refused),

@@ -82,7 +82,7 @@ static void every_scheme_signs_and_verifies(void **state)
 		assert_int_equal(PEM_write_PKCS8PrivateKey(f, keys[i], NULL, NULL, 0, NULL, NULL), 1);
 		fclose(f);
 		chmod(path, 0600);
-		assert_ok(privkey_load(path, NULL, NULL, &k, &e), &e);
+		assert_ok(privkey_load(path, NULL, &k, &e), &e);
 		assert_ok(privkey_sign(k, "text", 4, &sig, &e), &e);
 		const struct tuf_key *public = privkey_public(k);
 		assert_string_equal(tuf_key_kind(public), kinds[i]);
