@@ -325,7 +325,7 @@ int json_opt_object(const json_t *object, const char *at, const char *key, json_
 int json_get_hex(const json_t *object, const char *at, const char *key, void *out, size_t len,
 		 struct err *e)
 {
-	const char *text;
+	const char *text = "";
 	int rc = json_get_string(object, at, key, &text, e);
 	if (rc < 0)
 		return rc;
