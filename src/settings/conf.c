@@ -79,13 +79,14 @@ static size_t cut_length(const char *line, size_t room)
 }
 
 /* As much of the line as fits; a long line becomes a first one and continuations that
- * on_value() glues together again. */
+ * on_value() glues together again. One byte stays free: of a line that fills its buffer, newer
+ * releases of inih (59) throw away the rest. */
 static char *hand_over(struct reader *r, char *out, size_t size)
 {
 	size_t indent = r->glued ? 1 : 0;
-	size_t n = r->rest;
-	if (indent + n >= size) {
-		n = cut_length(r->part, size - 2);
+	size_t n = r->rest, room = size - 2 - indent;
+	if (n > room) {
+		n = cut_length(r->part, room);
 		if (n == 0) {
 			reader_err(r, "the line is too long; continue it on indented lines");
 			return NULL;
