@@ -126,11 +126,13 @@ static void report_fallback(const struct gguf *const *files, size_t count,
 		}
 	for (size_t i = 0; i < GGUF_TYPE_IDS; i++)
 		if (fallen[i])
-			finding_add(out, "fallback", "%s, but %llu tensor%s fell back to %s: rows of "
-				    "%llu are no multiple of %u ('%.*s')", quantization,
-				    (unsigned long long)fallen[i], fallen[i] == 1 ? "" : "s",
-				    first[i]->type->name, (unsigned long long)first[i]->shape[0],
-				    wanted->block, SHOW(first[i]->name));
+			gguf_finding_add(out, "fallback",
+					 "%s, but %llu tensor%s fell back to %s: rows of "
+					 "%llu are no multiple of %u ('%.*s')",
+					 quantization, (unsigned long long)fallen[i],
+					 fallen[i] == 1 ? "" : "s", first[i]->type->name,
+					 (unsigned long long)first[i]->shape[0], wanted->block,
+					 SHOW(first[i]->name));
 }
 
 void gguf_census_check(const struct gguf *const *files, size_t count, const char *quantization,
@@ -147,6 +149,6 @@ void gguf_census_check(const struct gguf *const *files, size_t count, const char
 		return;
 	report_fallback(files, count, quantization, gguf_type_named(types[0]), out);
 	if (!fits(census.main_type, types))
-		finding_add(out, "file-type", "it says %s, but most of its weights are %s",
-			    quantization, census.main_type->name);
+		gguf_finding_add(out, "file-type", "it says %s, but most of its weights are %s",
+				 quantization, census.main_type->name);
 }

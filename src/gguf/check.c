@@ -18,8 +18,9 @@ static void check_templates(const struct gguf *g, struct gguf_findings *out)
 	for (size_t i = 0; gguf_template(g, i, &t); i++) {
 		char what[256];
 		if (t.flags)
-			finding_add(out, "template", "the chat template '%s' looks suspicious: %s",
-				    t.key, gguf_template_describe(t.flags, what, sizeof what));
+			gguf_finding_add(out, "template",
+					 "the chat template '%s' looks suspicious: %s", t.key,
+					 gguf_template_describe(t.flags, what, sizeof what));
 	}
 }
 
@@ -31,8 +32,8 @@ static void check_encoding(const struct gguf *g, const struct gguf_name *n,
 	gguf_metadata(g, &m);
 	int named = gguf_file_type_named(n->encoding);
 	if (named >= 0 && m.quantization && gguf_file_type_named(m.quantization) != named)
-		finding_add(out, "name", "the file name says %s, but the file is %s", n->encoding,
-			    m.quantization);
+		gguf_finding_add(out, "name", "the file name says %s, but the file is %s",
+				 n->encoding, m.quantization);
 }
 
 static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
@@ -42,13 +43,14 @@ static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
 	gguf_get_u64(g, "split.no", &no);
 	gguf_get_u64(g, "split.count", &count);
 	if (count > 1 && (n->shard != no + 1 || n->shards != count))
-		finding_add(out, "name", "it is shard %llu of %llu: llama.cpp wants a name that ends "
-			    "in -%05llu-of-%05llu.gguf", (unsigned long long)no + 1,
-			    (unsigned long long)count, (unsigned long long)no + 1,
-			    (unsigned long long)count);
+		gguf_finding_add(out, "name",
+				 "it is shard %llu of %llu: llama.cpp wants a name that ends "
+				 "in -%05llu-of-%05llu.gguf",
+				 (unsigned long long)no + 1, (unsigned long long)count,
+				 (unsigned long long)no + 1, (unsigned long long)count);
 	else if (count <= 1 && n->shards > 1)
-		finding_add(out, "name", "it is named as shard %u of %u, but is not a shard",
-			    n->shard, n->shards);
+		gguf_finding_add(out, "name", "it is named as shard %u of %u, but is not a shard",
+				 n->shard, n->shards);
 }
 
 static void check_file_name(const struct gguf *g, const char *name, struct gguf_findings *out)
@@ -57,19 +59,20 @@ static void check_file_name(const struct gguf *g, const char *name, struct gguf_
 	bool suffix = gguf_name_parse(name, &n);
 	check_shard_name(g, &n, out);
 	if (!suffix) {
-		finding_add(out, "name", "the file name does not end in .gguf");
+		gguf_finding_add(out, "name", "the file name does not end in .gguf");
 		return;
 	}
 	check_encoding(g, &n, out);
 	if (!n.conforms)
-		finding_note(out, "name-convention", "the file name is not of the form "
-			     "Base-Size-FineTune-Version-Encoding.gguf");
+		gguf_finding_note(out, "name-convention",
+				  "the file name is not of the form "
+				  "Base-Size-FineTune-Version-Encoding.gguf");
 }
 
 static void judge(const char *name, struct gguf_report *out)
 {
 	const struct gguf *g = out->file;
-	findings_move(&out->findings, &out->file->findings);
+	gguf_findings_move(&out->findings, &out->file->findings);
 	gguf_census_check(&g, 1, NULL, &out->findings);
 	check_templates(g, &out->findings);
 	check_file_name(g, path_base(name), &out->findings);

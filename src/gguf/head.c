@@ -6,6 +6,11 @@
 
 #define HEADER_BYTES 24
 
+bool gguf_is_magic(const void *data, size_t len)
+{
+	return len >= 4 && memcmp(data, "GGUF", 4) == 0;
+}
+
 static int check_version(uint32_t version, struct err *e)
 {
 	if (version == 2 || version == 3)

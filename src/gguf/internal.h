@@ -102,12 +102,12 @@ long name_index_find(const struct name_index *x, const void *texts, size_t strid
 
 /* ---- findings ---- */
 
-void finding_add(struct gguf_findings *f, const char *code, const char *fmt, ...)
+void gguf_finding_add(struct gguf_findings *f, const char *code, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
-void finding_note(struct gguf_findings *f, const char *code, const char *fmt, ...)
+void gguf_finding_note(struct gguf_findings *f, const char *code, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 /* Moves all of `from` to the end of `to`. */
-void findings_move(struct gguf_findings *to, struct gguf_findings *from);
+void gguf_findings_move(struct gguf_findings *to, struct gguf_findings *from);
 
 /* Width and text of a foreign name for "%.*s", cut where it is too long to be read. */
 #define SHOW(t) (int)MIN((t).len, (size_t)80), (t).s

@@ -167,10 +167,11 @@ static int check_vocabulary(struct gguf *g, struct err *e)
 	const struct gguf_tensor *embedding = gguf_find_tensor(g, "token_embd.weight");
 	if (tokens && embedding && embedding->dimensions == 2 &&
 	    embedding->shape[1] != tokens->count)
-		finding_add(&g->findings, "vocabulary", "token_embd.weight has %llu rows for %llu "
-			    "tokens: llama.cpp refuses that",
-			    (unsigned long long)embedding->shape[1],
-			    (unsigned long long)tokens->count);
+		gguf_finding_add(&g->findings, "vocabulary",
+				 "token_embd.weight has %llu rows for %llu "
+				 "tokens: llama.cpp refuses that",
+				 (unsigned long long)embedding->shape[1],
+				 (unsigned long long)tokens->count);
 	return 0;
 }
 
@@ -183,12 +184,15 @@ static void check_token_ids(struct gguf *g)
 		if (!str_starts(kv->key.s, "tokenizer.ggml.") || !str_ends(kv->key.s, "_token_id"))
 			continue;
 		if (kv->type != GGUF_U32)
-			finding_add(&g->findings, "token-id", "key '%.*s' is of type %s, not u32",
-				    SHOW(kv->key), gguf_value_name(kv->type));
+			gguf_finding_add(&g->findings, "token-id",
+					 "key '%.*s' is of type %s, not u32", SHOW(kv->key),
+					 gguf_value_name(kv->type));
 		else if (gguf_get_u64(g, kv->key.s, &id) && id >= tokens->count)
-			finding_add(&g->findings, "token-id", "key '%.*s' is %llu, but there are "
-				    "only %llu tokens", SHOW(kv->key), (unsigned long long)id,
-				    (unsigned long long)tokens->count);
+			gguf_finding_add(&g->findings, "token-id",
+					 "key '%.*s' is %llu, but there are "
+					 "only %llu tokens",
+					 SHOW(kv->key), (unsigned long long)id,
+					 (unsigned long long)tokens->count);
 	}
 }
 
@@ -203,14 +207,17 @@ static void check_missing(struct gguf *g)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!gguf_find_arch(g, keys[i]))
-			finding_add(&g->findings, "missing-key", "key '%s.%s' is missing: "
-				    "llama.cpp will not load the model", arch, keys[i]);
+			gguf_finding_add(&g->findings, "missing-key",
+					 "key '%s.%s' is missing: "
+					 "llama.cpp will not load the model",
+					 arch, keys[i]);
 	if (!gguf_find(g, "tokenizer.ggml.model") || !gguf_find(g, "tokenizer.ggml.tokens"))
-		finding_add(&g->findings, "missing-key", "there is no tokenizer in the file");
+		gguf_finding_add(&g->findings, "missing-key", "there is no tokenizer in the file");
 	const char *model = gguf_get_string(g, "tokenizer.ggml.model");
 	if (model && strcmp(model, "gpt2") == 0 && !gguf_find(g, "tokenizer.ggml.pre"))
-		finding_add(&g->findings, "missing-pre", "key 'tokenizer.ggml.pre' is missing: "
-			    "engines guess how to split words, and answers get worse");
+		gguf_finding_add(&g->findings, "missing-pre",
+				 "key 'tokenizer.ggml.pre' is missing: "
+				 "engines guess how to split words, and answers get worse");
 }
 
 /* The blocks that are there against the number that is claimed. */
@@ -228,24 +235,28 @@ static void check_blocks(struct gguf *g)
 	}
 	bool split = gguf_get_u64(g, "split.count", &count) && count > 1;
 	if (found && !split && found < blocks)
-		finding_add(&g->findings, "blocks", "block_count is %llu, but there are tensors of "
-			    "only %llu blocks", (unsigned long long)blocks,
-			    (unsigned long long)found);
+		gguf_finding_add(&g->findings, "blocks",
+				 "block_count is %llu, but there are tensors of "
+				 "only %llu blocks",
+				 (unsigned long long)blocks, (unsigned long long)found);
 	else if (found > blocks)
-		finding_add(&g->findings, "blocks", "there are tensors of %llu blocks, but "
-			    "block_count is %llu", (unsigned long long)found,
-			    (unsigned long long)blocks);
+		gguf_finding_add(&g->findings, "blocks",
+				 "there are tensors of %llu blocks, but "
+				 "block_count is %llu",
+				 (unsigned long long)found, (unsigned long long)blocks);
 }
 
 static void check_file_type(struct gguf *g)
 {
 	uint64_t type, count = 0;
 	if (gguf_get_u64(g, "general.file_type", &type) && !gguf_file_type_name(type))
-		finding_add(&g->findings, "file-type", "general.file_type is %llu, which names no "
-			    "quantization", (unsigned long long)type);
+		gguf_finding_add(&g->findings, "file-type",
+				 "general.file_type is %llu, which names no "
+				 "quantization",
+				 (unsigned long long)type);
 	gguf_get_u64(g, "split.count", &count);
 	if (g->tensor_count == 0 && count < 2)
-		finding_add(&g->findings, "no-tensors", "there are no tensors in the file");
+		gguf_finding_add(&g->findings, "no-tensors", "there are no tensors in the file");
 }
 
 int gguf_check_keys(struct gguf *g, struct err *e)

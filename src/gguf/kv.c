@@ -127,11 +127,11 @@ static int read_string(struct gguf *g, struct cursor *c, struct gguf_kv *kv, str
 	kv->as.string = (struct gguf_text){ copy, (size_t)len };
 	kv->kept = true;
 	if (!utf8_valid(copy, (size_t)len))
-		finding_add(&g->findings, "utf8", "the value of '%.*s' is not valid UTF-8",
-			    SHOW(kv->key));
+		gguf_finding_add(&g->findings, "utf8", "the value of '%.*s' is not valid UTF-8",
+				 SHOW(kv->key));
 	else if (memchr(copy, 0, (size_t)len))
-		finding_add(&g->findings, "nul", "the value of '%.*s' has a NUL byte in it",
-			    SHOW(kv->key));
+		gguf_finding_add(&g->findings, "nul", "the value of '%.*s' has a NUL byte in it",
+				 SHOW(kv->key));
 	return 0;
 }
 
@@ -190,8 +190,9 @@ static int skip_strings(struct gguf *g, struct cursor *c, struct gguf_kv *kv, st
 	cursor_hash_end(c, &kv->sha256);
 	kv->bytes = c->pos - start;
 	if (invalid)
-		finding_note(&g->findings, "utf8", "%llu elements of '%.*s' are not valid UTF-8",
-			     (unsigned long long)invalid, SHOW(kv->key));
+		gguf_finding_note(&g->findings, "utf8",
+				  "%llu elements of '%.*s' are not valid UTF-8",
+				  (unsigned long long)invalid, SHOW(kv->key));
 	return 0;
 }
 
@@ -260,7 +261,8 @@ static int check_key(struct gguf *g, const struct gguf_text *key, struct err *e)
 		ascii = ascii && ch < 0x80;
 	}
 	if (!ascii)
-		finding_add(&g->findings, "key-ascii", "the key '%.*s' is not ASCII", SHOW(*key));
+		gguf_finding_add(&g->findings, "key-ascii", "the key '%.*s' is not ASCII",
+				 SHOW(*key));
 	return 0;
 }
 

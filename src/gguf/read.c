@@ -10,11 +10,6 @@
 #define LEAST_KV 14
 #define LEAST_TENSOR 25
 
-bool gguf_is_magic(const void *data, size_t len)
-{
-	return len >= 4 && memcmp(data, "GGUF", 4) == 0;
-}
-
 static int sniff(struct cursor *c, struct err *e)
 {
 	const uint8_t *head = NULL;

@@ -31,8 +31,10 @@ static int read_shape(struct gguf *g, struct cursor *c, struct gguf_tensor *t, s
 		return err_set(e, ERR_INTEGRITY, "%u dimensions, where %d are the most", n,
 			       GGUF_MAX_DIMS);
 	if (n == 0)
-		finding_add(&g->findings, "no-dimensions", "tensor '%.*s' has no dimensions: "
-			    "engines take it as one element", SHOW(t->name));
+		gguf_finding_add(&g->findings, "no-dimensions",
+				 "tensor '%.*s' has no dimensions: "
+				 "engines take it as one element",
+				 SHOW(t->name));
 	t->dimensions = n;
 	t->elements = 1;
 	for (unsigned i = 0; i < GGUF_MAX_DIMS; i++) {
@@ -152,11 +154,14 @@ static int check_length(struct gguf *g, struct err *e)
 		return err_hint(e, "the download or copy was cut off; get the file again");
 	}
 	if (last && size < g->data_end)
-		finding_note(&g->findings, "last-padding", "the last tensor is not padded: %llu bytes "
-			     "short", (unsigned long long)(g->data_end - size));
+		gguf_finding_note(&g->findings, "last-padding",
+				  "the last tensor is not padded: %llu bytes "
+				  "short",
+				  (unsigned long long)(g->data_end - size));
 	if (size > g->data_end)
-		finding_add(&g->findings, "trailing-bytes", "%llu bytes follow the last tensor",
-			    (unsigned long long)(size - g->data_end));
+		gguf_finding_add(&g->findings, "trailing-bytes",
+				 "%llu bytes follow the last tensor",
+				 (unsigned long long)(size - g->data_end));
 	return 0;
 }
 
@@ -203,7 +208,8 @@ int gguf_check_padding(struct gguf *g, const struct gguf_input *source, bool bet
 	if (rc)
 		return rc;
 	if (!zero)
-		finding_add(&g->findings, "padding", "the padding after the header is not zero");
+		gguf_finding_add(&g->findings, "padding",
+				 "the padding after the header is not zero");
 	for (size_t i = 0; between_tensors && i < g->tensor_count; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
 		rc = padding_is_zero(source, t->offset + t->size, t->offset + t->padded,
@@ -212,8 +218,8 @@ int gguf_check_padding(struct gguf *g, const struct gguf_input *source, bool bet
 			return rc;
 		if (zero)
 			continue;
-		finding_add(&g->findings, "padding", "the padding after tensor '%.*s' is not zero",
-			    SHOW(t->name));
+		gguf_finding_add(&g->findings, "padding",
+				 "the padding after tensor '%.*s' is not zero", SHOW(t->name));
 		break;
 	}
 	return 0;
