@@ -182,3 +182,15 @@ int store_verify(const struct store *s, const struct digest *d, struct err *e)
 				why.text);
 	return err_hint(e, "it was moved aside; fetch the model again to mend it");
 }
+
+void store_variant_release(struct store_variant *v)
+{
+	for (size_t i = 0; i < v->file_count; i++)
+		free(v->files[i].name);
+	free(v->files);
+	free(v->repository);
+	free(v->model);
+	free(v->variant);
+	free(v->dir);
+	*v = (struct store_variant){ 0 };
+}

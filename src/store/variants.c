@@ -8,18 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void store_variant_release(struct store_variant *v)
-{
-	for (size_t i = 0; i < v->file_count; i++)
-		free(v->files[i].name);
-	free(v->files);
-	free(v->repository);
-	free(v->model);
-	free(v->variant);
-	free(v->dir);
-	*v = (struct store_variant){ 0 };
-}
-
 void store_variants_release(struct store_variants *v)
 {
 	for (size_t i = 0; i < v->count; i++)
