@@ -75,15 +75,6 @@ int manifest_save(const struct manifest *m, const char *path, struct err *e)
 	return file_write_atomic(path, text.data, text.len, 0644, e);
 }
 
-int manifest_load(const char *path, struct manifest *out, struct err *e)
-{
-	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
-	int rc = file_read_all(path, &text, e);
-	if (rc < 0)
-		return rc;
-	return manifest_parse(buf_str(&text), text.len, path, out, e);
-}
-
 /* The first piece that differs; with none, the whole must be right, too. */
 static int compare(const struct manifest *m, const struct onepass *p,
 		   struct manifest_verdict *v, struct err *e)

@@ -2,6 +2,7 @@
 
 #include "catalog/manifest_internal.h"
 #include "gguf/gguf.h"
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -235,4 +236,13 @@ int manifest_parse(const void *data, size_t len, const char *what, struct manife
 	*out = m;
 	m = (struct manifest){ 0 };
 	return 0;
+}
+
+int manifest_load(const char *path, struct manifest *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	int rc = file_read_all(path, &text, e);
+	if (rc < 0)
+		return rc;
+	return manifest_parse(buf_str(&text), text.len, path, out, e);
 }
