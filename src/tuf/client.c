@@ -157,7 +157,7 @@ static int refresh_root(struct tuf_client *c, struct err *e)
 		if (rc == 0 && step.flag)
 			rc = tuf_folder_forget(c->dir, "snapshot", e);
 		if (rc == 0)
-			rc = tuf_folder_write(c->dir, "root", &raw, e);
+			rc = tuf_folder_write(c->dir, "root", raw.data, raw.len, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -182,7 +182,7 @@ static int refresh_timestamp(struct tuf_client *c, struct err *e)
 		rc = fetch(c, &step, TUF_NAME_TIMESTAMP, &raw, e);
 	if (rc < 0 || step.flag)
 		return rc;
-	return tuf_folder_write(c->dir, "timestamp", &raw, e);
+	return tuf_folder_write(c->dir, "timestamp", raw.data, raw.len, e);
 }
 
 static int check_snapshot(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -210,7 +210,7 @@ static int refresh_snapshot(struct tuf_client *c, struct err *e)
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.snapshot));
 	CLEANUP(mem_free_ptr) char *name = remote_name(c, "snapshot", meta.version);
 	rc = fetch(c, &step, name, &raw, e);
-	return rc < 0 ? rc : tuf_folder_write(c->dir, "snapshot", &raw, e);
+	return rc < 0 ? rc : tuf_folder_write(c->dir, "snapshot", raw.data, raw.len, e);
 }
 
 static int check_targets(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -251,7 +251,7 @@ static int load_targets(struct tuf_client *c, const char *role,
 		CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.targets));
 		rc = fetch(c, &step, name, &raw, e);
 		if (rc == 0)
-			rc = tuf_folder_write(c->dir, role, &raw, e);
+			rc = tuf_folder_write(c->dir, role, raw.data, raw.len, e);
 	}
 	if (rc < 0)
 		return rc;

@@ -1,6 +1,5 @@
 #include "tuf/folder.h"
 
-#include "tuf/client.h"
 #include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -69,10 +68,10 @@ int tuf_folder_read(const char *dir, const char *role, struct buf *out, struct e
 	return -(int)e->class;
 }
 
-int tuf_folder_write(const char *dir, const char *role, const struct buf *raw, struct err *e)
+int tuf_folder_write(const char *dir, const char *role, const void *data, size_t len, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, role);
-	return write_file(path, raw->data, raw->len, e);
+	return write_file(path, data, len, e);
 }
 
 int tuf_folder_forget(const char *dir, const char *role, struct err *e)
@@ -113,100 +112,24 @@ int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t, struct e
 	return rc < 0 && err_is(e, ERR_INTEGRITY) ? trusted_root_hint(dir, e) : rc;
 }
 
-static int write_pin(const char *dir, const void *root, size_t len, struct err *e)
+int tuf_folder_pin(const char *dir, const struct digest *root, struct err *e)
 {
-	struct digest digest;
 	char hex[DIGEST_HEX];
-	sha256_of(root, len, &digest);
-	digest_hex(hex, &digest);
+	digest_hex(hex, root);
 	hex[DIGEST_HEX - 1] = '\n';      /* a text file, not a string */
 	CLEANUP(mem_free_ptr) char *pin = path_join(dir, PIN_FILE);
 	return write_file(pin, hex, DIGEST_HEX, e);
 }
 
-static int store_pinned(const char *dir, const void *root, size_t len, struct err *e)
+bool tuf_folder_pinned(const char *dir, struct digest *out)
 {
-	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(dir, "root");
-	int rc = write_file(path, root, len, e);
-	return rc < 0 ? rc : write_pin(dir, root, len, e);
-}
-
-bool tuf_client_pinned(const char *trust_dir, struct digest *out)
-{
-	CLEANUP(mem_free_ptr) char *path = path_join(trust_dir, PIN_FILE);
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, PIN_FILE);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(DIGEST_HEX);
 	struct err ignored = ERR_INIT;
 	if (read_file(path, &text, &ignored) < 0 || text.len < DIGEST_HEX - 1)
 		return false;
 	text.data[DIGEST_HEX - 1] = '\0';
 	return digest_parse(out, text.data);
-}
-
-static bool is_pinned(const char *dir, const void *root, size_t len)
-{
-	struct digest digest, pinned;
-	sha256_of(root, len, &digest);
-	return tuf_client_pinned(dir, &pinned) && digest_equal(&pinned, &digest);
-}
-
-/* Do the older root's keys vouch for the newer one? */
-static bool vouches(const struct tuf_metadata *older, const struct tuf_metadata *newer)
-{
-	struct err ignored = ERR_INIT;
-	return tuf_metadata_verify(newer, &older->roles[TUF_ROOT], &older->keys, "root", "",
-				   &ignored) == 0;
-}
-
-/* 1: the given root takes the stored one's place; 0: the stored one stays. */
-static int choose_root(const char *dir, const struct tuf_metadata *stored,
-		       const struct tuf_metadata *given, const void *root, size_t len,
-		       struct err *e)
-{
-	if (is_pinned(dir, root, len) ||
-	    (given->version <= stored->version && vouches(given, stored)))
-		return 0;
-	if (given->version > stored->version && vouches(stored, given))
-		return 1;
-	err_set(e, ERR_CONFLICT,
-		"%s holds the trusted root of another repository, or of another time", dir);
-	return err_hint(e, "if the publisher began anew, remove %s; be sure of the new root first",
-			dir);
-}
-
-int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct err *e)
-{
-	CLEANUP(tuf_trusted_release) struct tuf_trusted given = { 0 }, stored = { 0 };
-	if (len > tuf_limits_default.root)
-		return err_set(e, ERR_INTEGRITY, "the pinned root is larger than %zu bytes",
-			       tuf_limits_default.root);
-	int rc = tuf_trusted_root_first(&given, root, len, "the pinned root", e);
-	if (rc < 0)
-		return err_hint(e, "ask the publisher for the root file again");
-	rc = file_mkdirs(trust_dir, 0755, e);
-	if (rc < 0)
-		return rc;
-	struct err why = ERR_INIT;
-	if (tuf_folder_root(trust_dir, tuf_limits_default.root, &stored, &why) == 0) {
-		struct digest known;
-		struct err ignored = ERR_INIT;
-		rc = choose_root(trust_dir, stored.root, given.root, root, len, e);
-		/* Later on its keys may no longer vouch for the stored one. */
-		if (rc == 0 && !tuf_client_pinned(trust_dir, &known) &&
-		    write_pin(trust_dir, root, len, &ignored) < 0)
-			err_clear(&ignored);
-		if (rc <= 0)
-			return rc;
-	} else if (!err_is(&why, ERR_NOT_FOUND) && !err_is(&why, ERR_INTEGRITY)) {
-		*e = why;
-		return -(int)e->class;
-	}
-	return store_pinned(trust_dir, root, len, e);
-}
-
-bool tuf_client_is_initialised(const char *trust_dir)
-{
-	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(trust_dir, "root");
-	return file_exists(path);
 }
 
 int tuf_folder_tidy(const char *dir, struct err *e)

@@ -19,7 +19,7 @@ WARN_UNUSED int tuf_folder_load(const char *dir, const char *role, struct buf *o
 WARN_UNUSED int tuf_folder_read(const char *dir, const char *role, struct buf *out,
 				struct err *e);
 /* Atomic. */
-WARN_UNUSED int tuf_folder_write(const char *dir, const char *role, const struct buf *raw,
+WARN_UNUSED int tuf_folder_write(const char *dir, const char *role, const void *data, size_t len,
 				 struct err *e);
 WARN_UNUSED int tuf_folder_forget(const char *dir, const char *role, struct err *e);
 
@@ -30,6 +30,10 @@ WARN_UNUSED int tuf_folder_lock(const char *dir, int *fd, struct err *e);
  * none. */
 WARN_UNUSED int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t,
 				struct err *e);
+
+/* The SHA-256 of the root that the trust began with; false when that is not known. */
+WARN_UNUSED int tuf_folder_pin(const char *dir, const struct digest *root, struct err *e);
+bool tuf_folder_pinned(const char *dir, struct digest *out);
 
 /* Removes what a killed process left half written: what is older than an hour, for a process
  * that begins its trust here, or works where locks do not, may be writing now. */
