@@ -93,7 +93,4 @@ WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
  * ERR_USAGE when the key is not one that may be set, or the value does not fit. */
 WARN_UNUSED int card_set(json_t *card, const char *assignment, struct err *e);
 
-/* Findings of a linter, for people: "warning: summary: missing". Appends. More: lint.h. */
-void card_lint(const struct card *c, struct str_list *findings);
-
 #endif

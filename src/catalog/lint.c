@@ -73,7 +73,7 @@ static void lint_license(const struct card *c, struct findings *f)
 			     "what they may do with the model");
 		return;
 	}
-	const char *fault = lint_license_fault(c->license, &level, unknown);
+	const char *fault = spdx_license_fault(c->license, &level, unknown);
 	if (fault)
 		findings_add(f, level, c->id, "license.id: '%s': %s",
 			     *unknown ? unknown : c->license, fault);
@@ -171,15 +171,6 @@ void lint_card(const struct card *c, struct findings *f)
 			     "out of the signed catalog");
 	for (size_t i = 0; i < c->variant_count; i++)
 		lint_variant(c, &c->variants[i], f);
-}
-
-void card_lint(const struct card *c, struct str_list *list)
-{
-	CLEANUP(findings_release) struct findings f = { 0 };
-	lint_card(c, &f);
-	for (size_t i = 0; i < f.count; i++)
-		str_list_take(list, mem_printf("%s: %s: %s", finding_level_name(f.at[i].level),
-					       f.at[i].where, f.at[i].text));
 }
 
 /* ---- several cards ---- */

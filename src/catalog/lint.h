@@ -1,6 +1,8 @@
 /*
  * lint: what is wrong, doubtful or unfinished in cards, mirrors and a repository tree.
  * A finding is for people and never an error of the linter.
+ *
+ * Prefixes: lint_, finding_, findings_.
  */
 #ifndef FERRY_CATALOG_LINT_H
 #define FERRY_CATALOG_LINT_H
@@ -35,13 +37,8 @@ void lint_card(const struct card *c, struct findings *f);
 void lint_cards(const struct card *cards, size_t count, struct findings *f);
 /* The "mirrors" array of catalog_mirrors(). */
 void lint_mirrors(const json_t *mirrors, struct findings *f);
-/* The objects in the tree: there, with the size that the card says, and with a manifest
- * that says the same. Contents are not hashed. */
-void repository_lint_objects(const char *dir, const struct card *c, struct findings *f);
-
 /* What is wrong with an SPDX licence expression (SPDX 2.3, annex D), or NULL. *level
  * tells how bad. `unknown` gets the identifier that is not among the common ones. */
-const char *lint_license_fault(const char *expression, enum finding_level *level,
-			       char unknown[64]);
+const char *spdx_license_fault(const char *expression, enum finding_level *level, char unknown[64]);
 
 #endif

@@ -57,8 +57,7 @@ static const char *check_id(const char *word, size_t len, char unknown[64])
 	return NULL;
 }
 
-const char *lint_license_fault(const char *expression, enum finding_level *level,
-			       char unknown[64])
+const char *spdx_license_fault(const char *expression, enum finding_level *level, char unknown[64])
 {
 	static const char broken[] = "it is no SPDX licence expression (\"MIT\", "
 				     "\"Apache-2.0 OR MIT\")";

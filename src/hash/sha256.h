@@ -3,6 +3,8 @@
  *
  * What always holds here: a struct digest is 32 raw bytes; hex is made at the edges.
  * OpenSSL does the hashing.
+ *
+ * Prefixes: sha256_, digest_.
  */
 #ifndef FERRY_HASH_SHA256_H
 #define FERRY_HASH_SHA256_H

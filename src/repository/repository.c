@@ -195,7 +195,9 @@ static void lint_object(const char *dir, const struct card_file *f, const char *
 			     (unsigned long long)size, (unsigned long long)f->size);
 }
 
-void repository_lint_objects(const char *dir, const struct card *c, struct findings *f)
+/* The objects in the tree: there, with the size that the card says, and with a manifest
+ * that says the same. Contents are not hashed. */
+static void lint_objects(const char *dir, const struct card *c, struct findings *f)
 {
 	for (size_t i = 0; i < c->variant_count; i++) {
 		const struct card_variant *v = &c->variants[i];
@@ -215,7 +217,7 @@ int repository_lint(const char *dir, const json_t *mirrors, struct findings *f, 
 		return rc;
 	for (size_t i = 0; i < cards.count; i++) {
 		lint_card(&cards.at[i], f);
-		repository_lint_objects(dir, &cards.at[i], f);
+		lint_objects(dir, &cards.at[i], f);
 	}
 	lint_cards(cards.at, cards.count, f);
 	if (cards.count == 0 && f->count == 0)

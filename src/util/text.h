@@ -1,6 +1,8 @@
 /*
  * Text: hex, UTF-8, parsing of numbers, sizes and times, formatting for people,
  * and escaping of foreign strings before a terminal sees them.
+ *
+ * Prefixes: text_, str_, hex_, utf8_, parse_, format_.
  */
 #ifndef FERRY_UTIL_TEXT_H
 #define FERRY_UTIL_TEXT_H

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (reference_parse(text, &r, &e) == 0 &&
 	    (!path_is_id(r.model) || (r.variant && !path_is_id(r.variant))))
 		abort();
-	(void)lint_license_fault(text, &level, unknown);
+	(void)spdx_license_fault(text, &level, unknown);
 	(void)link_fault(text, true);
 	(void)link_is_plain_http(text);
 	return 0;
