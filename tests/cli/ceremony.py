@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 from conftest import TOOLS
+from waiting import PATIENCE
 
 PEOPLE = ("alice", "bob", "carol")
 
@@ -62,7 +63,7 @@ class Lab:
                          "--target-base-url", f"{self.server.url}/targets/",
                          "--target-dir", trust, "--target-name", "catalog.json", "download"]):
             subprocess.run([TOOLS / "tuf-client", "--metadata-dir", trust, *command], check=True,
-                           timeout=60)
+                           timeout=PATIENCE)
 
     def root(self, version=None):
         versions = sorted(self.tree.glob("metadata/*.root.json"),
@@ -70,8 +71,8 @@ class Lab:
         path = self.tree / f"metadata/{version}.root.json" if version else versions[-1]
         return json.loads(path.read_text())["signed"]
 
-    def status(self, check=0):
-        document = self.json("status", check=check)
+    def status(self, **options):
+        document = self.json("status", **options)
         return {r["role"]: r for r in document["roles"]}, document["needs"]
 
     def person(self, name, *args):

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import urllib.parse
 
@@ -13,6 +12,7 @@ import jsonschema
 import pytest
 
 import servers
+from waiting import PATIENCE
 
 # So that "#/$defs/x" within a schema named by a URN is resolved against that schema.
 urllib.parse.uses_relative.append("urn")
@@ -52,13 +52,16 @@ class Ferry:
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "FERRY_PASSPHRASE": "correct horse",
+            # What tests preload comes before the runtime of a sanitizer build, which would mind.
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
         }
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH", "TMPDIR"):
+        for name in ("UBSAN_OPTIONS", "LD_LIBRARY_PATH", "TMPDIR"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
 
-    def command(self, *args):
-        return [str(BIN / "ferry"), *[str(a) for a in args]]
+    def command(self, *args, at=None):
+        before = ["faketime", at] if at else []
+        return [*before, str(BIN / "ferry"), *[str(a) for a in args]]
 
     def environment(self, env):
         merged = {**self.env, **(env or {})}
@@ -72,11 +75,12 @@ class Ferry:
         return subprocess.Popen(self.command(*args), cwd=cwd or self.work,
                                 env=self.environment(env), text=True, **options)
 
-    def __call__(self, *args, check=0, cwd=None, env=None, input=None, timeout=300):
-        """Runs to the end; `check` is the exit code wanted (None: any)."""
-        process = subprocess.run(self.command(*args), cwd=cwd or self.work,
+    def __call__(self, *args, check=0, cwd=None, env=None, input=None, at=None):
+        """Runs to the end. `check` is the exit code wanted (None: any), `at` what the clock
+        shows ("+3 days")."""
+        process = subprocess.run(self.command(*args, at=at), cwd=cwd or self.work,
                                  env=self.environment(env), capture_output=True,
-                                 text=True, input=input, timeout=timeout)
+                                 text=True, input=input, timeout=PATIENCE)
         result = Result(process)
         if check is not None and result.code != check:
             raise AssertionError(
@@ -145,9 +149,3 @@ def fault_server():
     """fault_server(root) starts a SIMULATED broken mirror; .add(path=…, flip_at=…) breaks it."""
     with contextlib.ExitStack() as stack:
         yield lambda root: stack.enter_context(servers.FaultServer(root))
-
-
-def kill_group(process):
-    """SIGKILL to a process that was started with start_new_session=True."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

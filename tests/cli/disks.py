@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 
-from conftest import TOOLS
+from kills import preloaded
 from published import plain_user
 
 
@@ -21,10 +21,7 @@ class SmallDisk:
             capture_output=True).returncode == 0
         self.env = {}
         if not self.mounted:
-            self.env = {"LD_PRELOAD": TOOLS / "simulated-disk.so", "SIMULATED_DISK": folder,
-                        # It comes before the runtime of a sanitizer build, which would mind.
-                        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
-                        + ":verify_asan_link_order=0"}
+            self.env = preloaded("disk", SIMULATED_DISK=folder)
             self.resize(size)
 
     def resize(self, size):

@@ -18,6 +18,8 @@ import struct
 import subprocess
 import sys
 
+from waiting import PATIENCE
+
 VERSION = "3.22.1"      # with llama.cpp 0.5.0
 PACKAGES = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}
 PREDICT = 6
@@ -40,14 +42,14 @@ def install(folder):
                 ["npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts",
                  "--no-audit", "--no-fund", "--loglevel=error",
                  f"@node-llama-cpp/{package}@{VERSION}"],
-                cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=300)
+                cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
     return next((home / "bins").glob("linux-*"))
 
 
-def load(libraries, model, context=512, timeout=120):
+def load(libraries, model, context=512):
     """What main() prints, or RuntimeError with the end of its log."""
     process = subprocess.run([sys.executable, __file__, str(libraries), str(model), str(context)],
-                             capture_output=True, text=True, errors="replace", timeout=timeout)
+                             capture_output=True, text=True, errors="replace", timeout=PATIENCE)
     if process.returncode:
         raise RuntimeError(f"exit {process.returncode}: {process.stderr[-2000:]}")
     return json.loads(process.stdout)

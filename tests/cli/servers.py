@@ -22,10 +22,15 @@ import pathlib
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
+
+from waiting import PATIENCE, until
 
 
 def free_port():
@@ -34,8 +39,16 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for_port(port, process=None, seconds=10):
-    deadline = time.monotonic() + seconds
+def hold_port(port):
+    """A socket that nobody listens on, so that no other server gets the port meanwhile."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", port))
+    return held
+
+
+def wait_for_port(port, process=None):
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process is not None and process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode}")
@@ -83,14 +96,14 @@ class Nginx:
     """A real nginx that serves `root`. `extra` goes into its server block; tls is a pair of
     files (certificate, key)."""
 
-    def __init__(self, work, root, extra="", tls=None, port=None):
-        self.port = port or free_port()
-        self.port_is_free_choice = port is None
+    def __init__(self, work, root, extra="", tls=None):
+        self.port = free_port()
         self.dir = pathlib.Path(work) / f"nginx-{self.port}"
         self.root = pathlib.Path(root)
         self.extra = extra
         self.tls = tls
         self.process = None
+        self.marks = 0
 
     @property
     def url(self):
@@ -104,8 +117,6 @@ class Nginx:
                 wait_for_port(self.port, self.process)
                 return self
             self.stop()
-            if not self.port_is_free_choice:
-                break
             self.port = free_port()
         raise RuntimeError(f"nginx cannot listen on port {self.port}")
 
@@ -126,12 +137,9 @@ class Nginx:
     def has_bound(self):
         """nginx writes its pid once it listens. Somebody else may have taken the port since it
         was found free: then another server would answer in this one's place."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if (self.dir / "nginx.pid").exists():
-                return True
-            time.sleep(0.01)
-        return False
+        pid = self.dir / "nginx.pid"
+        until(lambda: pid.exists() or self.process.poll() is not None)
+        return pid.exists()
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -142,10 +150,23 @@ class Nginx:
                 self.process.kill()
                 self.process.wait()
 
+    def refuse(self):
+        """Stops; connections are refused from now on."""
+        self.stop()
+        self.held = hold_port(self.port)
+
     def requests(self):
         """The access log: "METHOD /path bytes=RANGE status bytes-sent" for each request."""
-        path = self.dir / "access.log"
-        return path.read_text().splitlines() if path.exists() else []
+        path, mark = self.dir / "access.log", f"/-mark-{self.marks}-"
+        if self.process.poll() is None:
+            # Who has the answer may be faster than the log: but not than one more request.
+            self.marks += 1
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(self.url + mark, timeout=PATIENCE,
+                                       context=ssl._create_unverified_context()).close()
+            until(lambda: mark in path.read_text(), self.process)
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if " /-mark-" not in line]
 
     __enter__ = start
 
@@ -165,6 +186,7 @@ class Fault:
     drop_every     the connection is closed whenever it carried so many body bytes
     drop_after     the connection is closed after so many bytes of this body
     stall_after    nothing more comes after so many bytes of this body
+    hold_after     nothing more comes after so many bytes of this body until release()
     truncate       the object looks this long
     status         an error status; with retry_after, body
     html           a web page with status 200 instead of the object
@@ -173,19 +195,25 @@ class Fault:
     redirect       a Location; "{path}" stands for the path asked
     headers        additional headers
     no_length      HTTP/1.0 style: no Content-Length, the end of the connection ends the body
-    delay          seconds before the answer
     rate           bytes per second
     """
 
     def __init__(self, path="*", methods=None, skip=0, times=None, **what):
-        known = {"flip_at", "drop_every", "drop_after", "stall_after", "truncate", "status",
-                 "retry_after", "body", "html", "ignore_range", "shift_range", "redirect",
-                 "headers", "no_length", "delay", "rate"}
+        known = {"flip_at", "drop_every", "drop_after", "stall_after", "hold_after", "truncate",
+                 "status", "retry_after", "body", "html", "ignore_range", "shift_range",
+                 "redirect", "headers", "no_length", "rate"}
         if set(what) - known:
             raise TypeError(f"unknown faults {set(what) - known}")
         self.path, self.methods, self.skip, self.times = path, methods, skip, times
         self.what = what
         self.hits = 0
+        self.released = threading.Event()
+        if "hold_after" in what:
+            what["released"] = self.released
+
+    def release(self):
+        """Lets go on what was held, and holds nothing more."""
+        self.released.set()
 
     def applies(self, method, path):
         if not fnmatch.fnmatchcase(path, self.path):
@@ -271,8 +299,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.entry["sent"] += len(body)
 
     def perform(self, path, what, with_body):
-        if what.get("delay"):
-            time.sleep(what["delay"])
         if "status" in what:
             headers = [("Content-Type", "text/plain")]
             if "retry_after" in what:
@@ -335,20 +361,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "stall_after" in what:
             stops.append((first + what["stall_after"], "stall"))
         stop, action = min(stops, default=(end + 1, None))
-        flip = what.get("flip_at", -1)
-        at, limit = first, min(end, stop)
-        if first <= flip < limit:
-            self.send_file(f, at, flip, what)
-            byte = os.pread(f.fileno(), 1, flip)
-            self.connection.sendall(bytes([byte[0] ^ 1]))
-            self.count(1)
-            at = flip + 1
-        self.send_file(f, at, limit, what)
+        limit = min(end, stop)
+        hold = min(limit, first + what.get("hold_after", limit - first))
+        self.send_flipped(f, first, hold, what)
+        if hold < limit:
+            self.server.wait_for_end(self.connection, what["released"])
+        self.send_flipped(f, hold, limit, what)
         if stop > end or (stop == end and action != "drop"):
             return
         if action == "stall":
             self.server.wait_for_end(self.connection)
         raise _Dropped
+
+    def send_flipped(self, f, at, end, what):
+        flip = what.get("flip_at", -1)
+        if at <= flip < end:
+            self.send_file(f, at, flip, what)
+            byte = os.pread(f.fileno(), 1, flip)
+            self.connection.sendall(bytes([byte[0] ^ 1]))
+            self.count(1)
+            at = flip + 1
+        self.send_file(f, at, end, what)
 
     def count(self, n):
         self.carried += n
@@ -409,15 +442,15 @@ class FaultServer(http.server.ThreadingHTTPServer):
             return [e for e in entries if fnmatch.fnmatchcase(e["path"], path)]
 
         # Who has the bytes may be faster than who counts them; who waits for a reader is not
-        # waited for.
-        deadline = time.monotonic() + 0.2
+        # waited for much longer.
+        deadline = time.monotonic() + 10
         while any(e.get("sending") for e in of(list(self.log))) and time.monotonic() < deadline:
             time.sleep(0.002)
         return sum(e["sent"] for e in of(list(self.log)))
 
     def wait_until_quiet(self):
         """Until it has noticed that the clients, which were killed, are gone."""
-        deadline, quiet_since = time.monotonic() + 10, None
+        deadline, quiet_since = time.monotonic() + PATIENCE, None
         while quiet_since is None or time.monotonic() < quiet_since + 0.05:
             assert time.monotonic() < deadline, "a connection is still open"
             if self.connections:
@@ -426,9 +459,10 @@ class FaultServer(http.server.ThreadingHTTPServer):
                 quiet_since = time.monotonic()
             time.sleep(0.005)
 
-    def wait_for_end(self, connection):
-        while not self.ending.is_set():
-            readable, _, _ = select.select([connection], [], [], 0.1)
+    def wait_for_end(self, connection, released=None):
+        """Until the client goes away, this server ends or `released` is set."""
+        while not self.ending.is_set() and not (released and released.is_set()):
+            readable, _, _ = select.select([connection], [], [], 0.02)
             if readable:
                 return
 
@@ -447,6 +481,11 @@ class FaultServer(http.server.ThreadingHTTPServer):
             self.thread.join(5)
             self.thread = None
         self.server_close()
+
+    def refuse(self):
+        """Stops; connections are refused from now on."""
+        self.stop()
+        self.held = hold_port(self.port)
 
     __enter__ = start
 

@@ -53,8 +53,15 @@ def test_down_stale_garbage_slow_and_one_good(ferry, work, publisher, prepared, 
     liar.add(path="metadata/timestamp.json", status=200, body=GARBAGE)
     good = nginx(publisher.tree)
     down = "http://127.0.0.1:1/"
-    client(down, old.url, liar.url, silent.url, good.url, extra="[fetch]\ntimestamp-deadline = 2s")
-    result = ferry("fetch", "-v", "--json", "other")
+    for deadline in (1, 10, 100):       # on a busy machine, others than the silent one are slow
+        shutil.rmtree(ferry.store, ignore_errors=True)
+        silent.connections()
+        before = len(old.requests())
+        client(down, old.url, liar.url, silent.url, good.url,
+               extra=f"[fetch]\ntimestamp-deadline = {deadline}s")
+        result = ferry("fetch", "-v", "--json", "other")
+        if list(states(result.json).values()).count("slow") == 1:
+            break
     # The deadline is waited for once, whatever is asked afterwards.
     assert silent.connections() == 1
     document = result.json
@@ -67,13 +74,13 @@ def test_down_stale_garbage_slow_and_one_good(ferry, work, publisher, prepared, 
     assert by_url[old.url]["fault"] == "timestamp version 2, the newest is 3"
     assert by_url[liar.url]["version"] == 4000000000
     assert "signed" in by_url[liar.url]["fault"]
-    assert "within 2000 ms" in by_url[silent.url]["fault"]
+    assert f"within {deadline}000 ms" in by_url[silent.url]["fault"]
     assert "fault" not in by_url[good.url] and "version" not in by_url[down]
     for url, words in {down: "down", old.url: "stale, timestamp version 2",
                        liar.url: "rejected", silent.url: "slow", good.url: "ok"}.items():
         assert f"endpoint {url}: {words}" in result.err
     # The stale one is asked what all are asked, and nothing more.
-    assert [line.split()[1] for line in old.requests()] == [
+    assert [line.split()[1] for line in old.requests()[before:]] == [
         f"/metadata/{name}.json" for name in ("1.root", "2.root", "timestamp")]
 
 

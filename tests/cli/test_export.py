@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from disks import SmallDisk, read_only
 from published import flip, mirror, publisher, signed_base  # noqa: F401
-from servers import free_port
+from waiting import PATIENCE, communicate
 
 NAMESPACE = "{urn:ietf:params:xml:ns:metalink}"
 
@@ -21,7 +21,7 @@ NAMESPACE = "{urn:ietf:params:xml:ns:metalink}"
 def run(*command, cwd=None, check=0):
     process = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True,
                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"},
-                             timeout=120)
+                             timeout=PATIENCE)
     if check is not None:
         assert process.returncode == check, process.stdout + process.stderr
     return process
@@ -274,7 +274,7 @@ def test_aria2c_gets_a_sharded_model_from_what_is_left(publisher, nginx, make_gg
         root.mkdir()
     one, two = [nginx(f'"{root}"').url + "/a%20b" for root in roots]
     publisher.configure(
-        mirror("dead", kind="http", url=f"http://127.0.0.2:{free_port()}", priority=1),
+        mirror("dead", kind="http", url="http://127.0.0.2:1", priority=1),
         mirror("one", kind="http", url=one.replace("127.0.0.1", "localhost"), priority=2),
         mirror("two", kind="http", url=two, priority=3))
     publisher("catalog", "sign")
@@ -506,7 +506,7 @@ def test_a_link_or_pipe_is_written_into(publisher):
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
         publisher("catalog", "export", "sums", "-o", pipe)
-        assert reader.communicate(timeout=60)[0] == text
+        assert communicate(reader)[0] == text
     assert pipe.is_fifo()
 
 

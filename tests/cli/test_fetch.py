@@ -16,7 +16,9 @@ import pytest
 
 from conftest import BIN, Ferry
 from disks import SmallDisk, read_only
+from kills import Moments
 from publisher import Publisher, object_path
+from waiting import Log, communicate, kill, until
 
 MIB = 1 << 20
 PIECE = 8 * MIB
@@ -314,7 +316,7 @@ def test_every_mirror_down(ferry, work, publisher, client, fault_server, validat
     shutil.copytree(publisher.tree, endpoint, ignore=shutil.ignore_patterns("*.gguf"))
     client(f"file://{endpoint}", extra="[fetch]\nretries = 2")
     a.add(path="*.gguf", status=503)
-    b.stop()
+    b.refuse()
     result = ferry("fetch", "--json", "tiny", check=4)
     validate(result.json, "output-fetch")
     assert result.json["error"]["class"] == "network"
@@ -396,17 +398,16 @@ def test_rollback_is_refused(ferry, work, publisher, prepared, client):
 
 
 def test_expired_metadata_is_refused_but_told_offline(ferry, work, prepared):
-    p = Publisher(ferry, work, expires={"timestamp": "2s"})
+    p = Publisher(ferry, work, expires={"timestamp": "2d"})
     p.add(prepared("tiny", "30M"))
     p.sign()
     (work / "ferry.conf").write_text(p.client())
     ferry("fetch", "tiny")
-    time.sleep(2.2)
-    result = ferry("fetch", "tiny", check=6)
+    result = ferry("fetch", "tiny", check=6, at="+3 days")
     assert "expired" in result.err
-    result = ferry("fetch", "--offline", "tiny")
+    result = ferry("fetch", "--offline", "tiny", at="+3 days")
     assert result.out and "expired" in result.err
-    document = ferry("list", "--offline", "--json").json
+    document = ferry("list", "--offline", "--json", at="+3 days").json
     assert document["repositories"][0]["expired"] == "timestamp"
 
 
@@ -442,11 +443,6 @@ def test_damaged_trust_is_mended(ferry, publisher, client):
 
 # -- interruptions -----------------------------------------------------------------------------------
 
-def kill(process):
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
 def claimed(ferry):
     """Pieces that the journal of the only partial file claims."""
     sizes = [p.stat().st_size for p in (ferry.store / "partial").glob("*.journal")]
@@ -457,56 +453,51 @@ def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
     """Each run goes on where the one before was killed, but for the piece in flight."""
     publisher.add(prepared("killed", "160M"))
     publisher.sign()
-    rate = 60 * MIB
-    # What the server counts and the process may not have read: the last portion sent, and as
-    # much in the socket's buffers.
-    unread = 2 * (rate // 20) + MIB
     server = fault_server(publisher.tree)
-    server.add(path="*.gguf", rate=rate)
     client(server.url)
     size = object_path(publisher.tree, "killed-q8_0.gguf").stat().st_size
     chance = random.Random(20)
 
-    def requests():
-        return [e for e in server.log if e["path"].endswith(".gguf")]
-
     for _ in range(20):
-        asked = len(requests())
-        before, kept_before = server.sent("*.gguf"), claimed(ferry)
+        begin, before = claimed(ferry), server.sent("*.gguf")
+        # Where it is killed: somewhere in this piece or in the next one.
+        arrived = chance.randrange(1, 2 * PIECE)
+        server.mend()
+        server.add(path="*.gguf", hold_after=arrived)
         process = ferry.start("fetch", "-q", "killed", start_new_session=True)
-        time.sleep(chance.uniform(0.01, 0.35))
+        until(lambda: server.sent("*.gguf") == before + arrived
+              and claimed(ferry) == begin + arrived // PIECE, process)
         kill(process)
         server.wait_until_quiet()
-        sent = server.sent("*.gguf") - before
-        if sent:
-            # It went on where it was, and kept what it got but for the piece in flight.
-            [entry] = requests()[asked:]
-            assert (entry["range"] or "bytes=0-").startswith(f"bytes={kept_before * PIECE}-")
-            assert kept_before * PIECE + sent - claimed(ferry) * PIECE <= PIECE + unread
-    before, kept_before = server.sent("*.gguf"), claimed(ferry)
-    assert kept_before > 3
+        last = [e for e in server.log if e["path"].endswith(".gguf")][-1]
+        assert (last["range"] or "bytes=0-").startswith(f"bytes={begin * PIECE}-")
+    server.mend()
+    before, kept = server.sent("*.gguf"), claimed(ferry)
+    assert kept > 3
     model = ferry("fetch", "--json", "killed").json["models"][0]
     assert sha256(model["path"]) == model["files"][0]["sha256"]
-    assert model["resumed"] == kept_before * PIECE
-    assert server.sent("*.gguf") - before == size - kept_before * PIECE
+    assert model["resumed"] == kept * PIECE
+    assert server.sent("*.gguf") - before == size - kept * PIECE
     assert parts(ferry) == []
     ferry("store", "verify")
 
 
-def test_kill_around_the_commit(ferry, publisher, client, validate):
-    """Fast enough that kills hit every step: trust, pin, pieces, commit, link."""
-    chance = random.Random(7)
-    for _ in range(20):
-        process = ferry.start("fetch", "-q", "tiny", start_new_session=True)
-        time.sleep(chance.uniform(0.0, 0.12))
-        kill(process)
+def test_kill_around_the_commit(ferry, work, publisher, client, validate):
+    """Kills that hit every step: trust, pin, pieces, commit, link."""
+    moments = Moments(work, lambda env: ferry("fetch", "-q", "tiny", env=env))
+    shutil.rmtree(ferry.store)
+    killed = 0
+    for env in moments.some(20):
+        result = ferry("fetch", "-q", "tiny", check=None, env=env)
+        killed += result.code == -signal.SIGKILL
         for line in ferry("store", "list").out.splitlines():
             assert "incomplete" not in line
         ferry("store", "verify")
-        if chance.random() < 0.3:
+        if moments.chance.random() < 0.3:
             ferry("store", "gc")
-        if chance.random() < 0.5:
-            ferry("store", "remove", "tiny", check=None)
+        if result.code == 0:
+            ferry("store", "remove", "tiny")
+    assert killed > 10
     assert ferry("fetch", "tiny").out
     assert parts(ferry) == []
     assert not list((ferry.store / "models").glob("**/.pending.json"))
@@ -515,13 +506,12 @@ def test_kill_around_the_commit(ferry, publisher, client, validate):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, validate):
     server = fault_server(publisher.tree)
-    server.add(path="*.gguf", rate=20 * MIB)
+    server.add(path="*.gguf", hold_after=12 * MIB)
     client(server.url)
     process = ferry.start("fetch", "--json", "tiny", start_new_session=True)
-    while server.sent("*.gguf") < 12 * MIB:
-        time.sleep(0.01)
+    until(lambda: claimed(ferry) == 1, process)
     os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=60)
+    out, err = communicate(process)
     assert process.returncode == -number
     document = json.loads(out)
     validate(document, "output-fetch")
@@ -533,33 +523,41 @@ def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, val
     assert model["resumed"] == PIECE
 
 
-def test_two_at_once_share_the_work(ferry, publisher, client, fault_server):
+def waits(ferry, log, *args):
+    """A second process, once it waits for the first."""
+    process = ferry.start("fetch", *args, "tiny", stderr=log.open())
+    until(lambda: "another process is fetching it" in log.text, process)
+    return process
+
+
+def test_two_at_once_share_the_work(ferry, work, publisher, client, fault_server):
     server = fault_server(publisher.tree)
-    server.add(path="*.gguf", rate=60 * MIB)
+    held = server.add(path="*.gguf", hold_after=12 * MIB)
     client(server.url)
     size = object_path(publisher.tree, TINY).stat().st_size
-    both = [ferry.start("fetch", "tiny") for _ in range(2)]
-    ends = [p.communicate(timeout=60) for p in both]
-    assert [p.returncode for p in both] == [0, 0], ends
+    first = ferry.start("fetch", "tiny")
+    until(lambda: claimed(ferry) == 1, first)
+    second = waits(ferry, Log(work / "log"))
+    held.release()
+    ends = [communicate(p) for p in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], ends
     assert ends[0][0] == ends[1][0]
-    assert any("another process is fetching it" in err for _, err in ends)
     assert server.sent("*.gguf") == size
 
 
-def test_waiting_process_takes_over_from_a_killed_one(ferry, publisher, client, fault_server):
+def test_waiting_process_takes_over_from_a_killed_one(ferry, work, publisher, client, fault_server):
     server = fault_server(publisher.tree)
-    slow = server.add(path="*.gguf", rate=20 * MIB)
+    held = server.add(path="*.gguf", hold_after=12 * MIB)
     client(server.url)
     first = ferry.start("fetch", "tiny", start_new_session=True)
-    while server.sent("*.gguf") < 10 * MIB:
-        time.sleep(0.01)
-    second = ferry.start("fetch", "--json", "tiny")
-    time.sleep(0.3)
+    until(lambda: claimed(ferry) == 1, first)
+    second = waits(ferry, Log(work / "log"), "--json")
+    server.mend()
     kill(first)
-    out, _ = second.communicate(timeout=60)
+    out, _ = communicate(second)
     assert second.returncode == 0
-    assert json.loads(out)["models"][0]["resumed"] >= PIECE
-    assert slow.hits
+    assert json.loads(out)["models"][0]["resumed"] == PIECE
+    assert held.hits == 1
 
 
 # -- the disk ------------------------------------------------------------------------------------------
@@ -576,14 +574,15 @@ def test_full_disk_is_seen_before_the_start(ferry, publisher, client):
 
 def test_disk_that_fills_up_is_no_fault_of_a_mirror(ferry, publisher, client, fault_server):
     server = fault_server(publisher.tree)
-    server.add(path="*.gguf", rate=20 * MIB)
+    held = server.add(path="*.gguf", hold_after=12 * MIB)
     client(server.url)
     disk = SmallDisk(ferry.store, 40 * MIB)
     try:
         process = ferry.start("fetch", "tiny", env=disk.env)
-        time.sleep(0.7)
+        until(lambda: claimed(ferry) == 1, process)
         disk.fill()
-        _, err = process.communicate(timeout=60)
+        held.release()
+        _, err = communicate(process)
     finally:
         disk.close()
     assert process.returncode == 7, err
@@ -707,7 +706,7 @@ def test_run_passes_signals(ferry, client):
                           "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=10)
+    out, _ = communicate(process)
     assert out == "caught\n" and process.returncode == 3
 
 

@@ -12,6 +12,8 @@ import sys
 
 import pytest
 from conftest import BIN
+from kills import at
+from waiting import communicate, stopped
 
 PIECE = 8 << 20
 
@@ -384,25 +386,26 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing(ferry, work, number):
     process = ferry.start("manifest", "create", "hole.bin", "--progress=json")
     process.stderr.readline()
     process.send_signal(number)
-    process.communicate(timeout=60)
+    communicate(process)
     assert process.returncode == -number
     assert sorted(p.name for p in work.iterdir()) == ["hole.bin", "home"]
 
 
 def test_a_file_that_grows_while_it_is_read(ferry, work):
     with open(work / "hole.bin", "wb") as f:
-        f.truncate(1 << 29)
-    process = ferry.start("manifest", "create", "hole.bin", "--progress=json")
-    process.stderr.readline()
-    os.truncate(work / "hole.bin", (1 << 29) + 1)
-    _, err = process.communicate(timeout=120)
+        f.truncate(32 << 20)
+    process = ferry.start("manifest", "create", "hole.bin", env=at(4, "read", signal.SIGSTOP))
+    stopped(process)
+    os.truncate(work / "hole.bin", (32 << 20) + 1)
+    process.send_signal(signal.SIGCONT)
+    _, err = communicate(process)
     assert process.returncode == 6
     assert "hole.bin changed while it was read" in err
 
 
 def test_memory_stays_bounded(ferry, work):
     with open(work / "hole.bin", "wb") as f:
-        f.truncate(1 << 30)
+        f.truncate(256 << 20)
     # A process counts what its parent had when it was forked: so from a small one.
     measure = ("import os, sys\n"
                "pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)\n"

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import TOOLS
+from waiting import PATIENCE
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def contract(ferry):
     def run(*args, env=None):
         return subprocess.run([str(TOOLS / "mirror-contract"), *map(str, args)],
                               env=ferry.environment(env), capture_output=True, text=True,
-                              timeout=120)
+                              timeout=PATIENCE)
     return run
 
 

@@ -8,17 +8,17 @@ import json
 import lzma
 import os
 import pathlib
-import random
 import shutil
 import signal
 import subprocess
 import tarfile
-import time
 import zipfile
 
 import pytest
 
 from disks import SmallDisk
+from kills import Moments
+from waiting import communicate, kill, locked, until
 
 
 def sha256(path):
@@ -40,6 +40,10 @@ def nothing_visible(folder):
     """No model, manifest or card; only the work folder may be there."""
     folder = pathlib.Path(folder)
     return not folder.exists() or [p.name for p in folder.iterdir()] in ([], [".ferry-prepare"])
+
+
+def size_of(path):
+    return path.stat().st_size if path.exists() else 0
 
 
 def prepared(work, name="m", variant="q8_0"):
@@ -250,14 +254,8 @@ def test_the_output_folder_may_be_that_of_the_source(ferry, work, tiny):
 def test_two_at_once_do_not_meet(ferry, work, tiny):
     ferry("prepare", "m", tiny)
     lock = work / "models/m/.ferry-prepare/lock"
-    holder = subprocess.Popen(["flock", lock, "sleep", "60"])
-    try:
-        time.sleep(0.2)
+    with locked(lock):
         assert "another process prepares" in ferry("prepare", "m", tiny, check=8).err
-    finally:
-        holder.kill()
-        holder.wait()
-        subprocess.run(["flock", "-w", "1", lock, "true"])
 
 
 # -- URLs -------------------------------------------------------------------------------
@@ -291,38 +289,35 @@ def test_a_url_is_downloaded_and_named_in_the_card(ferry, work, tree, tiny, ngin
 
 def test_it_resumes_after_kill_nine(ferry, work, tree, big, fault_server):
     server = fault_server(tree)
-    server.add(path="*.gguf", rate=12 << 20)
     url = server.url + "/a/big.gguf"
-    size, kills = big.stat().st_size, 0
-    while kills < 3:
+    size = big.stat().st_size
+    part = work / "models/m/.ferry-prepare/download/big.gguf.part"
+    for _ in range(3):
+        server.mend()
+        server.add(path="*.gguf", hold_after=5 << 20)
+        begin = size_of(part)
         process = ferry.start("prepare", "m", url, start_new_session=True)
-        time.sleep(0.5)
-        if process.poll() is not None:
-            break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        kills += 1
+        until(lambda: size_of(part) >= begin + (4 << 20), process)
+        kill(process)
+        server.wait_until_quiet()
         assert nothing_visible(work / "models/m")
-    assert kills >= 2
     server.mend()
     result = ferry("prepare", "m", url)
     assert "continuing at" in result.err
     assert sha256(prepared(work)) == sha256(big)
-    # What was in flight at each kill is lost, no more: socket buffers of a few MiB.
-    assert server.sent("*.gguf") < size + kills * (6 << 20)
+    # What was in flight at each kill is lost, no more.
+    assert server.sent("*.gguf") <= size + 3 * (1 << 20)
     assert any(entry["range"] for entry in server.log)
 
 
 def test_a_file_that_changed_is_not_mixed_with_the_old_one(ferry, work, tree, fault_server, make_gguf):
     server = fault_server(tree)
-    server.add(path="*.gguf", drop_after=9 << 20)
+    server.add(path="*.gguf", hold_after=9 << 20)
     url = server.url + "/a/big.gguf"
     process = ferry.start("prepare", "m", url, start_new_session=True)
     part = work / "models/m/.ferry-prepare/download/big.gguf.part"
-    while not part.exists() or part.stat().st_size < 4 << 20:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    until(lambda: size_of(part) >= 4 << 20, process)
+    kill(process)
     make_gguf(tree / "a/big.gguf", "--size", "24M", "--seed", "another")
     server.mend()
     ferry("prepare", "m", url)
@@ -331,15 +326,16 @@ def test_a_file_that_changed_is_not_mixed_with_the_old_one(ferry, work, tree, fa
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_without_etags_what_is_there_is_compared(ferry, work, tree, big, nginx, make_gguf, changed):
-    server = nginx(tree, extra="etag off; limit_rate 12m;")
+    slow = work / "slow"
+    slow.touch()
+    server = nginx(tree, extra="etag off; limit_rate_after 8m; "
+                   f"if (-f {slow}) {{ set $limit_rate 1; }}")
     url = server.url + "/a/big.gguf"
     process = ferry.start("prepare", "m", url, start_new_session=True)
     part = work / "models/m/.ferry-prepare/download/big.gguf.part"
-    while not part.exists() or part.stat().st_size < 4 << 20:
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    until(lambda: size_of(part) >= 4 << 20, process)
+    kill(process)
+    slow.unlink()
     if changed:
         make_gguf(tree / "a/big.gguf", "--size", "24M", "--seed", "another")
     result = ferry("prepare", "m", url)
@@ -464,11 +460,12 @@ def test_secrets_in_urls_are_not_told(ferry, work, tree, fault_server):
 
 def test_an_interrupted_download_is_ended_by_the_signal(ferry, work, tree, fault_server):
     server = fault_server(tree)
-    server.add(path="*.gguf", rate=4 << 20)
+    server.add(path="*.gguf", hold_after=4 << 20)
     process = ferry.start("prepare", "m", server.url + "/a/big.gguf")
-    time.sleep(1)
+    part = work / "models/m/.ferry-prepare/download/big.gguf.part"
+    until(lambda: size_of(part) > 0, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = communicate(process)
     assert process.returncode == -signal.SIGINT and out == ""
     assert nothing_visible(work / "models/m")
     server.mend()
@@ -480,24 +477,26 @@ def test_killed_at_any_moment_it_is_never_half_visible(ferry, work, big, fault_s
     root.mkdir()
     tar_of(root / "big.tar", "w", ("big.gguf", big.read_bytes()))
     server = fault_server(root)
-    server.add(path="*.tar", rate=60 << 20)
-    chance = random.Random(1)
     folder = work / "models/m"
-    for _ in range(12):
-        process = ferry.start("prepare", "m", server.url + "/big.tar", start_new_session=True)
-        time.sleep(chance.uniform(0.02, 0.7))
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    url = server.url + "/big.tar"
+    moments = Moments(work, lambda env: ferry("prepare", "m", url, env=env))
+    shutil.rmtree(folder)
+    killed = 0
+    for env in moments.some(12):
+        result = ferry("prepare", "m", url, check=None, env=env)
+        killed += result.code == -signal.SIGKILL
         for model in folder.glob("*.gguf"):
             assert sha256(model) == sha256(big)
         if (folder / "m.card.json").exists():
             assert (folder / "m-q8_0.gguf").exists()
             assert (folder / "m-q8_0.gguf.manifest.json").exists()
+        if result.code == 0:
+            shutil.rmtree(folder)
+    assert killed > 6
     leftover = folder / ".m.card.json.abcdef.tmp"
     leftover.write_text("{")
     os.utime(leftover, (1, 1))
-    ferry("prepare", "m", server.url + "/big.tar")
+    ferry("prepare", "m", url)
     assert sha256(prepared(work)) == sha256(big) and not leftover.exists()
     assert not list((folder / ".ferry-prepare").glob("scratch.*"))
 

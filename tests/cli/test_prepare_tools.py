@@ -2,14 +2,13 @@
 programs that behave, and misbehave, as the real ones do."""
 
 import json
-import pathlib
 import signal
 import struct
 import tarfile
-import time
 
 import pytest
 from conftest import ROOT
+from waiting import communicate, gone, kill, until
 
 SIMULATED = ROOT / "tests" / "simulated"
 
@@ -146,11 +145,9 @@ def test_an_interrupt_ends_the_tool_too(tools, work, f16):
     pid_file = work / "pid"
     process = tools.start("prepare", "m", f16, "--quantize", "Q4_K_M",
                           env={"SIMULATE": "slow", "SIMULATE_PID_FILE": pid_file})
-    while not pid_file.exists() or not pid_file.read_text():
-        assert process.poll() is None
-        time.sleep(0.01)
+    until(lambda: pid_file.exists() and pid_file.read_text(), process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    communicate(process)
     assert process.returncode == -signal.SIGINT
     assert gone(int(pid_file.read_text()))
     assert nothing_visible(work) and no_leftovers(work)
@@ -160,28 +157,14 @@ def test_the_tool_does_not_outlive_a_killed_prepare(tools, work, f16):
     pid_file = work / "pid"
     process = tools.start("prepare", "m", f16, "--quantize", "Q4_K_M",
                           env={"SIMULATE": "slow", "SIMULATE_PID_FILE": pid_file})
-    while not pid_file.exists() or not pid_file.read_text():
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    assert gone(int(pid_file.read_text()))
+    until(lambda: pid_file.exists() and pid_file.read_text(), process)
+    kill(process)
+    until(lambda: gone(int(pid_file.read_text())))
     assert nothing_visible(work)
     # What it left is taken away by the next run.
     assert not no_leftovers(work)
     tools("prepare", "m", f16, "--quantize", "Q4_K_M")
     assert no_leftovers(work)
-
-
-def gone(pid):
-    """Ended, or a zombie that nobody has asked about yet."""
-    for _ in range(200):
-        try:
-            if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 # -- convert ----------------------------------------------------------------------------

@@ -3,18 +3,18 @@
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
 from conftest import BIN, TOOLS, Ferry
 from disks import SmallDisk
+from kills import Moments, at
 from published import (PIECE, Publisher, flip, mirror, plain_user, publisher,  # noqa: F401
                        rewrite, signed_base)
+from waiting import communicate
 
 
 def outcomes(result):
@@ -365,8 +365,8 @@ def test_a_full_disk_is_said_and_survived(publisher):
 
 @pytest.fixture(scope="module")
 def two_releases(tmp_path_factory):
-    """Trees of two releases, the second with a model of 200 MB more, and a mirror that has
-    the first."""
+    """Trees of two releases, the second with a model of 40 MB more, and a mirror that has the
+    first."""
     made = Publisher(Ferry(tmp_path_factory.mktemp("two")))
     made.configure(mirror("a"))
     made("catalog", "init")
@@ -374,7 +374,7 @@ def two_releases(tmp_path_factory):
     shutil.copytree(made.tree, made.dir / "first")
     made("push")
     shutil.copytree(made.mirror(), made.dir / "seed")
-    made.add_model("large", "200M", seed=5)
+    made.add_model("large", "40M", seed=5)
     return made
 
 
@@ -383,9 +383,9 @@ def fresh_mirror(made):
     shutil.copytree(made.dir / "seed", made.mirror())
 
 
-def start_push(made):
+def start_push(made, env=None):
     return subprocess.Popen([str(BIN / "ferry-push"), "--progress=none"], cwd=made.dir,
-                            env=made.ferry.environment(None), stdout=subprocess.PIPE,
+                            env=made.ferry.environment(env), stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True)
 
 
@@ -417,27 +417,28 @@ def assert_reader_sees_one_release(made):
     assert [f for f in bad if not f["key"].startswith("catalog.json")] == []
 
 
-def test_killed_at_twenty_random_moments(two_releases):
+@pytest.fixture(scope="module")
+def moments(two_releases):
+    """Those of a push to the mirror that has the first release."""
+    two_releases("push")
+    fresh_mirror(two_releases)
+    return Moments(two_releases.dir, lambda env: two_releases("push", env=env))
+
+
+def test_killed_at_twenty_random_moments(two_releases, moments):
     made = two_releases
     fresh_mirror(made)
-    started = time.monotonic()
     code, everything = finish_and_count(start_push(made))
-    whole = time.monotonic() - started
     assert code == 0
-    chance = random.Random(20)
-    interrupted = tries = 0
-    while interrupted < 20:
-        tries += 1
-        assert tries < 100
+    interrupted = 0
+    for env in moments.some(20):
         fresh_mirror(made)
-        process = start_push(made)
-        time.sleep(chance.uniform(0, whole))
-        process.kill()
+        process = start_push(made, env)
         process.communicate()
-        if process.returncode != -signal.SIGKILL:
-            whole *= 0.9            # it was faster than that
+        if process.returncode == 0:     # what it remembers makes it a little shorter
             continue
         interrupted += 1
+        assert process.returncode == -signal.SIGKILL
         assert_reader_sees_one_release(made)
         there = large_bytes(made)
         code, written = finish_and_count(start_push(made))
@@ -447,22 +448,18 @@ def test_killed_at_twenty_random_moments(two_releases):
         assert_reader_sees_one_release(made)
         assert made.release("a") == json.loads(
             (made.tree / "metadata/timestamp.json").read_text())["signed"]["version"]
+    assert interrupted >= 15
     assert made("verify", "--full", "--json").json["mirrors"][0]["result"] == "ok"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, number):
+def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moments, number):
     made = two_releases
-    for _ in range(5):      # on a busy machine it may be done before we have looked
-        fresh_mirror(made)
-        process = start_push(made)
-        while large_bytes(made) < 2 * PIECE and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=60)
-        if process.returncode != 0:
-            break
+    fresh_mirror(made)
+    process = start_push(made, at(moments.changes // 2, number=number))
+    _, err = process.communicate()
     assert process.returncode == -number
+    assert 2 * PIECE <= large_bytes(made) < 40 << 20
     assert "stopped by signal" in err
     assert_reader_sees_one_release(made)
     made("push")
@@ -473,7 +470,7 @@ def test_two_pushes_at_once_do_no_harm(two_releases):
     made = two_releases
     fresh_mirror(made)
     both = [start_push(made) for _ in range(2)]
-    codes = [p.wait(timeout=60) for p in both if p.communicate()]
+    codes = [p.wait() for p in both if communicate(p)]
     assert 0 in codes and set(codes) <= {0, 8}
     assert_reader_sees_one_release(made)
     made("push")

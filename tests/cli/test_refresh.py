@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -12,7 +11,8 @@ import urllib.parse
 import pytest
 
 from ceremony import PEOPLE, Lab
-from conftest import BIN, TOOLS
+from kills import at, preloaded
+from waiting import locked
 
 
 @pytest.fixture
@@ -40,15 +40,6 @@ def offline(lab, *names):
 
 def timestamp(lab):
     return json.loads((lab.tree / "metadata/timestamp.json").read_text())["signed"]
-
-
-def preloaded():
-    """What is preloaded comes before the runtime of a sanitizer build, which would mind."""
-    return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-
-
-def simulated():
-    return {"LD_PRELOAD": TOOLS / "simulated-kill.so", **preloaded()}
 
 
 def published_catalog(lab):
@@ -135,7 +126,7 @@ def test_a_refresh_signs_nothing_else(lab):
 
 def test_a_refresh_opens_no_other_key(lab, work):
     """Neither root nor targets: not even to look whether they fit."""
-    lab("refresh", env={**simulated(), "SIMULATED_OPENS": work / "opens"})
+    lab("refresh", env=preloaded("kill", SIMULATED_OPENS=work / "opens"))
     opened = set(re.findall(r"([a-z]+)\.pem", (work / "opens").read_text()))
     assert opened == {"snapshot", "timestamp"}
 
@@ -233,13 +224,9 @@ def test_status_of_a_tree_that_cannot_be_written(lab):
     before = lab("status")
     assert not (lab.tree / ".lock").exists(), "status writes nothing"
     assert len(sorted(lab.tree.rglob("*"))) == len(listing) - 1
-    lock = subprocess.Popen(["flock", lab.tree / ".lock", "sleep", "30"], start_new_session=True)
-    try:
+    with locked(lab.tree / ".lock"):
         assert lab("status").out == before.out
         assert "when the other one has ended" in lab("sign", check=8).err
-    finally:
-        os.killpg(lock.pid, signal.SIGKILL)
-        lock.wait()
 
 
 def test_status_tells_the_expiry_that_readers_see(lab):
@@ -249,11 +236,7 @@ def test_status_tells_the_expiry_that_readers_see(lab):
     lab("renew", "root", "--expires", "root=300d", check=1)
     now = lab.status(check=1)
     assert [(n["role"], n["what"]) for n in now[1]] == [("root", "signatures")]
-    late = subprocess.run(["faketime", "+25 days", BIN / "ferry", "catalog", "status", "--json"],
-                          cwd=lab.work, env=lab.ferry.environment(preloaded()),
-                          capture_output=True, text=True)
-    document = json.loads(late.stdout)
-    lab.validate(document, "output-catalog-status")
+    document = lab.json("status", check=1, at="+25 days")
     root = document["roles"][0]
     assert root["expired"] and root["published_expires"] < root["expires"]
     need = [n for n in document["needs"] if n["role"] == "root"][0]
@@ -375,7 +358,7 @@ def test_nothing_of_a_draft_reaches_the_terminal_as_it_is(lab):
 
 def killed(lab, call, when, *command):
     """Runs it, and kills it just before its call number `when`."""
-    done = lab(*command, check=None, env={**simulated(), "SIMULATED_KILL": f"{call}:{when}"})
+    done = lab(*command, check=None, env=at(when, call))
     return done.code == -signal.SIGKILL
 
 

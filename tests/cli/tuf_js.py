@@ -7,6 +7,8 @@ import pathlib
 import shutil
 import subprocess
 
+from waiting import PATIENCE
+
 PACKAGES = {"tuf-js": "3.1.0", "@tufjs/repo-mock": "3.0.1"}
 SCRIPT = pathlib.Path(__file__).with_name("tuf_js.js")
 
@@ -31,7 +33,7 @@ def install(folder):
                 ["npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts",
                  "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error",
                  *[f"{name}@{version}" for name, version in PACKAGES.items()]],
-                cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=300)
+                cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
     return modules
 
 
@@ -47,7 +49,7 @@ class TufJs:
         # All servers are on loopback: a proxy has no business there.
         env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         process = subprocess.run(["node", str(SCRIPT), str(self.modules), *map(str, arguments)],
-                                 capture_output=True, text=True, timeout=120, env=env)
+                                 capture_output=True, text=True, timeout=PATIENCE, env=env)
         if process.returncode:
             raise Failed(process.stderr)
         return json.loads(process.stdout)

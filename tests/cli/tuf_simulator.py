@@ -29,6 +29,8 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
+from waiting import PATIENCE
+
 TOP = ("root", "timestamp", "snapshot", "targets")
 DAY = datetime.timedelta(days=1)
 
@@ -372,7 +374,7 @@ class Client:
         # faketime is loaded before the runtime of a sanitizer build, which would mind.
         sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
         process = subprocess.run([*before, self.program, *map(str, arguments)],
-                                 capture_output=True, text=True, timeout=60,
+                                 capture_output=True, text=True, timeout=PATIENCE,
                                  env={**os.environ, "ASAN_OPTIONS": sanitizer})
         self.error = process.stderr
         assert process.returncode in (0, 1), (process.returncode, process.stderr)
