@@ -25,10 +25,9 @@ static const struct opt fetch_opts[] = {
 	OPT_LAST,
 };
 
-static json_t *model_json(const struct remote *c, const struct card *model,
-			  const struct card_variant *variant, const struct fetch_result *r)
+static void put_model(json_t *object, const struct remote *c, const struct card *model,
+		      const struct card_variant *variant, const struct fetch_result *r)
 {
-	json_t *object = json_object(), *files = json_array();
 	json_put_string(object, "repository", c->repository);
 	json_put_string(object, "model", model->id);
 	json_put_string(object, "variant", variant->id);
@@ -36,36 +35,40 @@ static json_t *model_json(const struct remote *c, const struct card *model,
 	json_put_u64(object, "size", r->size);
 	json_put_u64(object, "fetched", r->fetched);
 	json_put_u64(object, "resumed", r->resumed);
+	json_t *files = json_put_array(object, "files");
 	for (size_t i = 0; i < r->count; i++) {
 		const struct fetch_file *f = &r->files[i];
-		json_t *file = json_object();
+		json_t *file = json_push_object(files);
 		json_put_string(file, "name", f->name);
 		json_put_string(file, "path", f->path);
 		json_put_u64(file, "size", f->size);
 		json_put_hex(file, "sha256", &f->sha256, DIGEST_SIZE);
 		json_put_u64(file, "fetched", f->fetched);
 		json_put_u64(file, "resumed", f->resumed);
-		json_push(files, file);
 	}
-	json_put(object, "files", files);
-	return object;
 }
 
-static void tell(struct cli *cli, const struct remote *c, const struct card *model,
-		 const struct card_variant *variant, const struct fetch_result *r)
+#define REFERENCE "{repository}/{model}:{variant}"
+
+static void tell(struct cli *cli, const json_t *model, const struct fetch_result *r)
 {
-	char size[SIZE_TEXT], kept[SIZE_TEXT];
-	CLEANUP(mem_free_ptr) char *reference =
-		session_reference(c->repository, model->id, variant->id);
-	if (!r->fetched && !r->resumed)
-		report_note(cli->report, "%s is in the store already", reference);
-	else if (r->resumed)
-		report_note(cli->report, "%s: %s fetched and verified, %s kept of an earlier run",
-			    reference, format_size(size, r->fetched),
-			    format_size(kept, r->resumed));
-	else
-		report_note(cli->report, "%s: %s fetched and verified", reference,
-			    format_size(size, r->fetched));
+	const char *what = !r->fetched && !r->resumed ? REFERENCE " is in the store already"
+		: r->resumed ? REFERENCE ": {fetched:size} fetched and verified, "
+					 "{resumed:size} kept of an earlier run"
+		: REFERENCE ": {fetched:size} fetched and verified";
+	CLEANUP(mem_free_ptr) char *text = cli_fill(model, what);
+	report_note(cli->report, "%s", text);
+	for (size_t i = 0; i < r->count; i++)
+		cli_path(cli, r->files[i].path);
+}
+
+static void warn_of_deprecation(struct cli *cli, const struct card *m)
+{
+	if (m->deprecated)
+		report_warn(cli->report, "%s is deprecated%s%s%s%s", m->id,
+			    m->deprecation_reason ? ": " : "",
+			    m->deprecation_reason ? m->deprecation_reason : "",
+			    m->replacement ? "; use " : "", m->replacement ? m->replacement : "");
 }
 
 static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session *s,
@@ -78,20 +81,15 @@ static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session
 	const struct card *model;
 	const struct card_variant *variant;
 	int rc = remotes_resolve(&s->remotes, r, &c, &model, &variant, e);
-	if (rc == 0 && model->deprecated)
-		report_warn(cli->report, "%s is deprecated%s%s%s%s", model->id,
-			    model->deprecation_reason ? ": " : "",
-			    model->deprecation_reason ? model->deprecation_reason : "",
-			    model->replacement ? "; use " : "",
-			    model->replacement ? model->replacement : "");
+	if (rc == 0)
+		warn_of_deprecation(cli, model);
 	if (rc == 0)
 		rc = fetch_variant(c, model, variant, &options, &result, e);
 	if (rc < 0)
 		return rc;
-	tell(cli, c, model, variant, &result);
-	json_push(models, model_json(c, model, variant, &result));
-	for (size_t i = 0; i < result.count && !cli->json; i++)
-		cli_print(cli, "%s\n", result.files[i].path);
+	json_t *object = json_push_object(models);
+	put_model(object, c, model, variant, &result);
+	tell(cli, object, &result);
 	return 0;
 }
 
@@ -112,22 +110,6 @@ static const char *common_repository(const struct reference *r, int count)
 	return r[0].repository;
 }
 
-static int print_result(struct cli *cli, const struct session *s, json_t *models, int rc,
-			const struct err *e)
-{
-	json_t *document = json_object();
-	struct err ignored = ERR_INIT;
-	json_put_string(document, "command", "fetch");
-	json_put(document, "models", models);
-	json_put(document, "sources", session_sources_json(s));
-	json_put(document, "endpoints", session_endpoints_json(s));
-	if (rc < 0) {
-		json_put(document, "error", cli_error_json(e));
-		cli->answered = true;
-	}
-	return cli_print_json(cli, document, &ignored);
-}
-
 static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct fetch_opts *o = opts;
@@ -145,16 +127,14 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 		rc = session_open(cli, common_repository(references, count), o->offline, &s, e);
 	if (rc < 0)
 		return rc;
-	json_t *models = json_array();
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *models = json_put_array(document, "models");
 	for (int i = 0; i < count && rc == 0; i++)
 		rc = fetch_one(cli, o, &s, &references[i], models, e);
 	session_tell_faults(cli, &s);
-	if (!cli->json) {
-		json_decref(models);
-		return rc;
-	}
-	int printed = print_result(cli, &s, models, rc, e);
-	return rc < 0 ? rc : printed;
+	json_put(document, "sources", session_sources_json(&s));
+	json_put(document, "endpoints", session_endpoints_json(&s));
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_fetch = {

@@ -47,42 +47,11 @@ static bool in_store(const struct store *s, const struct card_variant *v)
 	return v->file_count > 0;
 }
 
-static void add_row(struct cli_table *t, const struct session *s, const struct remote *c,
-		    const struct card *m)
-{
-	CLEANUP(buf_release) struct buf variants = BUF_INIT(64 * KIB);
-	const struct card_variant *chosen = card_variant(m, NULL);
-	char size[SIZE_TEXT] = "";
-	for (size_t i = 0; i < m->variant_count; i++) {
-		const struct card_variant *v = &m->variants[i];
-		buf_addf(&variants, "%s%s%s", i ? " " : "", v->id,
-			 in_store(&s->store, v) ? "*" : "");
-	}
-	CLEANUP(mem_free_ptr) char *name = s->remotes.count > 1
-		? mem_printf("%s/%s", c->repository, m->id) : mem_strdup(m->id);
-	CLEANUP(mem_free_ptr) char *title =
-		mem_printf("%s%s", m->title, m->deprecated ? " (deprecated)" : "");
-	if (chosen)
-		format_size(size, chosen->size);
-	cli_table_add(t, (const char *const[]){ name, buf_str(&variants), size,
-						m->license ? m->license : "-", title });
-}
+/* -- the document -------------------------------------------------------------------------- */
 
-static json_t *variant_json(const struct session *s, const struct card *m,
-			    const struct card_variant *v)
+static void put_model(json_t *object, const struct session *s, const struct remote *c,
+		      const struct card *m)
 {
-	json_t *object = json_object();
-	json_put_string(object, "id", v->id);
-	json_put_string(object, "quantization", v->quantization);
-	json_put_u64(object, "size", v->size);
-	json_put_bool(object, "default", v == card_variant(m, NULL));
-	json_put_bool(object, "in_store", in_store(&s->store, v));
-	return object;
-}
-
-static json_t *model_json(const struct session *s, const struct remote *c, const struct card *m)
-{
-	json_t *object = json_object(), *variants = json_array();
 	json_put_string(object, "repository", c->repository);
 	json_put_string(object, "id", m->id);
 	json_put_string(object, "title", m->title);
@@ -94,59 +63,81 @@ static json_t *model_json(const struct session *s, const struct remote *c, const
 	if (m->context_length)
 		json_put_u64(object, "context_length", m->context_length);
 	json_put_bool(object, "deprecated", m->deprecated);
-	for (size_t i = 0; i < m->variant_count; i++)
-		json_push(variants, variant_json(s, m, &m->variants[i]));
-	json_put(object, "variants", variants);
-	return object;
+	json_t *variants = json_put_array(object, "variants");
+	for (size_t i = 0; i < m->variant_count; i++) {
+		const struct card_variant *v = &m->variants[i];
+		json_t *variant = json_push_object(variants);
+		json_put_string(variant, "id", v->id);
+		json_put_string(variant, "quantization", v->quantization);
+		json_put_u64(variant, "size", v->size);
+		json_put_bool(variant, "default", v == card_variant(m, NULL));
+		json_put_bool(variant, "in_store", in_store(&s->store, v));
+	}
 }
 
-static json_t *repository_json(const struct remote *c)
+static void put_repository(json_t *object, const struct remote *c)
 {
-	json_t *object = json_object();
 	json_put_string(object, "name", c->repository);
 	json_put_string(object, "title", c->catalog.title);
 	json_put_string(object, "updated", c->catalog.updated);
 	json_put_bool(object, "offline", c->offline);
 	json_put_string(object, "expired", c->expired);
-	return object;
+}
+
+static json_t *list(struct cli *cli, const struct session *s, const char *pattern)
+{
+	json_t *document = cli_document(cli);
+	json_t *repositories = json_put_array(document, "repositories");
+	json_t *models = json_put_array(document, "models");
+	for (size_t i = 0; i < s->remotes.count; i++) {
+		const struct remote *c = s->remotes.at[i];
+		put_repository(json_push_object(repositories), c);
+		for (size_t j = 0; j < c->catalog.model_count; j++)
+			if (matches(&c->catalog.models[j], pattern))
+				put_model(json_push_object(models), s, c, &c->catalog.models[j]);
+	}
+	return document;
+}
+
+/* -- for people ---------------------------------------------------------------------------- */
+
+static char *variants_text(const json_t *model)
+{
+	return cli_join(json_object_get(model, "variants"), "{id}{in_store?*:}", " ");
+}
+
+static char *size_text(const json_t *model)
+{
+	const json_t *variant;
+	size_t i;
+	json_array_foreach (json_object_get(model, "variants"), i, variant)
+		if (json_is_true(json_object_get(variant, "default")))
+			return cli_fill(variant, "{size:size}");
+	return NULL;
 }
 
 static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
-	static const char *const titles[] = { "MODEL", "VARIANTS", ">SIZE", "LICENSE", "TITLE" };
 	const struct list_opts *o = opts;
 	const char *pattern = count ? operands[0] : NULL;
 	CLEANUP(session_release) struct session s = { 0 };
 	int rc = session_open(cli, NULL, o->offline, &s, e);
 	if (rc < 0)
 		return rc;
-	struct cli_table *table = cli->json ? NULL : cli_table_new(titles, ARRAY_LEN(titles));
-	json_t *document = json_object(), *repositories = json_array(), *models = json_array();
-	size_t shown = 0;
-	for (size_t i = 0; i < s.remotes.count; i++) {
-		const struct remote *c = s.remotes.at[i];
-		json_push(repositories, repository_json(c));
-		for (size_t j = 0; j < c->catalog.model_count; j++) {
-			const struct card *m = &c->catalog.models[j];
-			if (!matches(m, pattern))
-				continue;
-			if (table)
-				add_row(table, &s, c, m);
-			json_push(models, model_json(&s, c, m));
-			shown++;
-		}
-	}
-	json_put_string(document, "command", "list");
-	json_put(document, "repositories", repositories);
-	json_put(document, "models", models);
+	const struct cli_column columns[] = {
+		{ "MODEL", s.remotes.count > 1 ? "{repository}/{id}" : "{id}", NULL },
+		{ "VARIANTS", NULL, variants_text },
+		{ ">SIZE", NULL, size_text },
+		{ "LICENSE", "{license|-}", NULL },
+		{ "TITLE", "{title}{deprecated? (deprecated):}", NULL },
+	};
+	CLEANUP(json_release) json_t *document = list(cli, &s, pattern);
+	const json_t *models = json_object_get(document, "models");
 	session_tell_faults(cli, &s);
-	if (!shown)
+	if (json_array_size(models) == 0)
 		report_note(cli->report, pattern ? "no model matches" : "the catalog is empty");
-	if (!table)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
-	cli_table_print(cli, table);
-	return 0;
+	cli_table(cli, models, columns, ARRAY_LEN(columns));
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_list = {

@@ -10,6 +10,30 @@ extern const struct command cmd_store;
 
 /* -- finding --------------------------------------------------------------------------------- */
 
+/* The store and what is in it. */
+struct stock {
+	struct store store;
+	struct store_variants all;
+	const struct store_variant **found;     /* of the last stock_find() */
+	size_t count;
+};
+
+static void stock_release(struct stock *s)
+{
+	free(s->found);
+	store_variants_release(&s->all);
+	store_close(&s->store);
+}
+
+static int stock_open(struct stock *s, struct err *e)
+{
+	int rc = session_store(&s->store, e);
+	if (rc == 0)
+		rc = store_list(&s->store, &s->all, e);
+	s->found = mem_alloc((s->all.count + 1) * sizeof *s->found);
+	return rc;
+}
+
 /* The names that are there, for whoever mistyped one. */
 static int suggest(const struct store_variants *all, const char *model, struct err *e)
 {
@@ -26,33 +50,29 @@ static int suggest(const struct store_variants *all, const char *model, struct e
 }
 
 /* The variants that a reference names: by model alone all of them, unless `one`. */
-static int find(const struct store_variants *all, const char *text, bool one,
-		const struct store_variant **found, size_t *count, struct err *e)
+static int stock_find(struct stock *s, const char *text, bool one, struct err *e)
 {
 	CLEANUP(reference_release) struct reference r = { 0 };
 	int rc = reference_parse(text, &r, e);
-	if (rc < 0)
-		return rc;
-	size_t n = 0;
-	for (size_t i = 0; i < all->count; i++) {
-		const struct store_variant *v = &all->at[i];
+	s->count = 0;
+	for (size_t i = 0; rc == 0 && i < s->all.count; i++) {
+		const struct store_variant *v = &s->all.at[i];
 		if (strcmp(v->model, r.model) == 0 &&
 		    (!r.repository || strcmp(v->repository, r.repository) == 0) &&
 		    (!r.variant || strcmp(v->variant, r.variant) == 0))
-			found[n++] = v;
+			s->found[s->count++] = v;
 	}
-	if (!n) {
+	if (rc == 0 && s->count == 0) {
 		err_set(e, ERR_NOT_FOUND, "%s is not in the store", text);
-		return suggest(all, r.model, e);
+		return suggest(&s->all, r.model, e);
 	}
-	if (one && n > 1) {
+	if (rc == 0 && one && s->count > 1) {
+		const struct store_variant *a = s->found[0], *b = s->found[1];
 		err_set(e, ERR_USAGE, "%s is in the store more than once", text);
-		return err_hint(e, "say which: %s/%s:%s or %s/%s:%s", found[0]->repository,
-				found[0]->model, found[0]->variant, found[1]->repository,
-				found[1]->model, found[1]->variant);
+		return err_hint(e, "say which: %s/%s:%s or %s/%s:%s", a->repository, a->model,
+				a->variant, b->repository, b->model, b->variant);
 	}
-	*count = n;
-	return 0;
+	return rc;
 }
 
 static json_t *reference_json(const struct store_variant *v)
@@ -64,76 +84,50 @@ static json_t *reference_json(const struct store_variant *v)
 	return object;
 }
 
-static int print_document(struct cli *cli, const char *command, const char *key, json_t *value,
-			  struct err *e)
-{
-	json_t *document = json_object();
-	json_put_string(document, "command", command);
-	json_put(document, key, value);
-	return cli_print_json(cli, document, e);
-}
-
 /* -- list -------------------------------------------------------------------------------------- */
 
 static json_t *variant_json(const struct store_variant *v)
 {
-	json_t *object = reference_json(v), *files = json_array();
-	char time[TIME_TEXT];
+	json_t *object = reference_json(v);
 	json_put_string(object, "dir", v->dir);
 	json_put_u64(object, "size", v->size);
 	json_put_bool(object, "complete", v->complete);
-	if (v->file_count) {
-		format_time(time, v->fetched_s);
-		json_put_string(object, "fetched", time);
-	}
+	if (v->file_count)
+		json_put_time(object, "fetched", v->fetched_s);
+	json_t *files = json_put_array(object, "files");
 	for (size_t i = 0; i < v->file_count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(v->dir, v->files[i].name);
-		json_t *file = json_object();
+		json_t *file = json_push_object(files);
 		json_put_string(file, "name", v->files[i].name);
 		json_put_string(file, "path", path);
 		json_put_u64(file, "size", v->files[i].size);
 		json_put_hex(file, "sha256", &v->files[i].sha256, DIGEST_SIZE);
-		json_push(files, file);
 	}
-	json_put(object, "files", files);
 	return object;
-}
-
-static void add_row(struct cli_table *t, const struct store_variant *v)
-{
-	CLEANUP(mem_free_ptr) char *name = session_reference(v->repository, v->model, v->variant);
-	char size[SIZE_TEXT], time[TIME_TEXT] = "-", files[24];
-	if (v->file_count)
-		format_time(time, v->fetched_s);
-	snprintf(files, sizeof files, "%zu", v->file_count);
-	cli_table_add(t, (const char *const[]){ name, format_size(size, v->size), files, time,
-						v->complete ? "ok" : "incomplete: fetch it again" });
 }
 
 static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)opts, (void)count, (void)operands;
-	static const char *const titles[] = { "MODEL", ">SIZE", ">FILES", "FETCHED", "STATE" };
-	CLEANUP(store_close) struct store s = { 0 };
-	CLEANUP(store_variants_release) struct store_variants all = { 0 };
-	int rc = session_store(&s, e);
-	if (rc == 0)
-		rc = store_list(&s, &all, e);
+	static const struct cli_column columns[] = {
+		{ "MODEL", "{repository}/{model}:{variant}", NULL },
+		{ ">SIZE", "{size:size}", NULL },
+		{ ">FILES", "{files}", NULL },
+		{ "FETCHED", "{fetched|-}", NULL },
+		{ "STATE", "{complete?ok:incomplete: fetch it again}", NULL },
+	};
+	CLEANUP(stock_release) struct stock s = { 0 };
+	int rc = stock_open(&s, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json) {
-		json_t *variants = json_array();
-		for (size_t i = 0; i < all.count; i++)
-			json_push(variants, variant_json(&all.at[i]));
-		return print_document(cli, "store list", "variants", variants, e);
-	}
-	if (!all.count)
-		report_note(cli->report, "the store %s is empty", s.home);
-	struct cli_table *table = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; i < all.count; i++)
-		add_row(table, &all.at[i]);
-	cli_table_print(cli, table);
-	return 0;
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *variants = json_put_array(document, "variants");
+	for (size_t i = 0; i < s.all.count; i++)
+		json_push(variants, variant_json(&s.all.at[i]));
+	if (!s.all.count && !cli->json)
+		report_note(cli->report, "the store %s is empty", s.store.home);
+	cli_table(cli, variants, columns, ARRAY_LEN(columns));
+	return cli_result(cli, document, e);
 }
 
 /* -- path -------------------------------------------------------------------------------------- */
@@ -141,31 +135,24 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 static int run_path(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)opts, (void)count;
-	CLEANUP(store_close) struct store s = { 0 };
-	CLEANUP(store_variants_release) struct store_variants all = { 0 };
-	int rc = session_store(&s, e);
+	CLEANUP(stock_release) struct stock s = { 0 };
+	int rc = stock_open(&s, e);
 	if (rc == 0)
-		rc = store_list(&s, &all, e);
+		rc = stock_find(&s, operands[0], true, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) const struct store_variant **found =
-		mem_alloc((all.count + 1) * sizeof *found);
-	size_t n;
-	rc = find(&all, operands[0], true, found, &n, e);
-	if (rc < 0)
-		return rc;
-	if (!found[0]->complete) {
+	const struct store_variant *v = s.found[0];
+	if (!v->complete) {
 		err_set(e, ERR_NOT_FOUND, "%s is not whole in the store", operands[0]);
 		return err_hint(e, "run `ferry fetch %s`", operands[0]);
 	}
-	if (cli->json)
-		return print_document(cli, "store path", "variant", variant_json(found[0]), e);
-	for (size_t i = 0; i < found[0]->file_count; i++) {
-		CLEANUP(mem_free_ptr) char *path =
-			path_join(found[0]->dir, found[0]->files[i].name);
-		cli_print(cli, "%s\n", path);
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_put(document, "variant", variant_json(v));
+	for (size_t i = 0; i < v->file_count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(v->dir, v->files[i].name);
+		cli_path(cli, path);
 	}
-	return 0;
+	return cli_result(cli, document, e);
 }
 
 /* -- verify ------------------------------------------------------------------------------------ */
@@ -177,36 +164,37 @@ struct verify {
 	size_t bad;
 };
 
+/* The verdict, or NULL with the error that kept from having one. */
+static const char *verdict(struct verify *x, const struct store_file *f, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct report *report = x->cli->report;
+	report_begin(report, f->name, f->size, 0);
+	int rc = store_verify(x->store, &f->sha256, &why);
+	report_advance(report, f->name, (int64_t)f->size);
+	report_end(report, f->name, rc == 0);
+	if (rc == -ERR_INTEGRITY)
+		report_warn(report, "%s; %s", why.text, why.hint);
+	else if (rc < 0 && rc != -ERR_NOT_FOUND)
+		*e = why;
+	return rc == 0 ? "ok" : rc == -ERR_INTEGRITY ? "damaged" :
+	       rc == -ERR_NOT_FOUND ? "missing" : NULL;
+}
+
 static int verify_file(struct verify *x, const struct store_variant *v,
 		       const struct store_file *f, struct err *e)
 {
-	struct err why = ERR_INIT;
-	const char *verdict = "ok";
-	report_begin(x->cli->report, f->name, f->size, 0);
-	int rc = store_verify(x->store, &f->sha256, &why);
-	report_advance(x->cli->report, f->name, (int64_t)f->size);
-	report_end(x->cli->report, f->name, rc == 0);
-	if (rc == -ERR_INTEGRITY)
-		verdict = "damaged";
-	else if (rc == -ERR_NOT_FOUND)
-		verdict = "missing";
-	else if (rc < 0) {
-		*e = why;
-		return rc;
-	}
-	x->bad += rc < 0;
+	const char *found = verdict(x, f, e);
+	if (!found)
+		return -(int)e->class;
+	x->bad += strcmp(found, "ok") != 0;
 	json_t *file = reference_json(v);
 	json_put_string(file, "name", f->name);
 	json_put_hex(file, "sha256", &f->sha256, DIGEST_SIZE);
 	json_put_u64(file, "size", f->size);
-	json_put_string(file, "verdict", verdict);
+	json_put_string(file, "verdict", found);
 	json_push(x->files, file);
-	if (rc == -ERR_INTEGRITY)
-		report_warn(x->cli->report, "%s; %s", why.text, why.hint);
-	CLEANUP(mem_free_ptr) char *name = session_reference(v->repository, v->model, v->variant);
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(f->name);
-	if (!x->cli->json)
-		cli_print(x->cli, "%-7s  %s  %s\n", verdict, name, shown);
+	cli_say(x->cli, file, "{verdict:7}  {repository}/{model}:{variant}  {name}");
 	return 0;
 }
 
@@ -225,25 +213,20 @@ static int verify_variant(struct verify *x, const struct store_variant *v, struc
 static int run_verify(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)opts;
-	CLEANUP(store_close) struct store s = { 0 };
-	CLEANUP(store_variants_release) struct store_variants all = { 0 };
-	CLEANUP(json_release) json_t *files = json_array();
-	struct verify x = { .cli = cli, .store = &s, .files = files };
-	int rc = session_store(&s, e);
-	if (rc == 0)
-		rc = store_list(&s, &all, e);
-	for (size_t i = 0; rc == 0 && count == 0 && i < all.count; i++)
-		rc = verify_variant(&x, &all.at[i], e);
+	CLEANUP(stock_release) struct stock s = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	struct verify x = { .cli = cli, .store = &s.store,
+			    .files = json_put_array(document, "files") };
+	int rc = stock_open(&s, e);
+	for (size_t i = 0; rc == 0 && count == 0 && i < s.all.count; i++)
+		rc = verify_variant(&x, &s.all.at[i], e);
 	for (int i = 0; rc == 0 && i < count; i++) {
-		CLEANUP(mem_free_ptr) const struct store_variant **found =
-			mem_alloc((all.count + 1) * sizeof *found);
-		size_t n = 0;
-		rc = find(&all, operands[i], false, found, &n, e);
-		for (size_t j = 0; rc == 0 && j < n; j++)
-			rc = verify_variant(&x, found[j], e);
+		rc = stock_find(&s, operands[i], false, e);
+		for (size_t j = 0; rc == 0 && j < s.count; j++)
+			rc = verify_variant(&x, s.found[j], e);
 	}
-	if (rc == 0 && cli->json)
-		rc = print_document(cli, "store verify", "files", json_incref(files), e);
+	if (rc == 0)
+		rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : x.bad ? -ERR_FAULT : 0;
 }
 
@@ -252,35 +235,24 @@ static int run_verify(struct cli *cli, void *opts, int count, char **operands, s
 static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)opts;
-	CLEANUP(store_close) struct store s = { 0 };
-	CLEANUP(store_variants_release) struct store_variants all = { 0 };
-	CLEANUP(json_release) json_t *document = json_object();
-	json_t *removed = json_array();
+	CLEANUP(stock_release) struct stock s = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *removed = json_put_array(document, "removed");
 	uint64_t freed = 0;
-	json_put_string(document, "command", "store remove");
-	json_put(document, "removed", removed);
-	int rc = session_store(&s, e);
-	if (rc == 0)
-		rc = store_list(&s, &all, e);
+	int rc = stock_open(&s, e);
 	for (int i = 0; rc == 0 && i < count; i++) {
-		CLEANUP(mem_free_ptr) const struct store_variant **found =
-			mem_alloc((all.count + 1) * sizeof *found);
-		size_t n = 0;
-		rc = find(&all, operands[i], true, found, &n, e);
+		rc = stock_find(&s, operands[i], true, e);
+		const struct store_variant *v = s.found[0];
 		if (rc == 0)
-			rc = store_remove(&s, found[0]->repository, found[0]->model,
-					  found[0]->variant, &freed, e);
+			rc = store_remove(&s.store, v->repository, v->model, v->variant, &freed, e);
 		if (rc == 0)
-			json_push(removed, reference_json(found[0]));
+			json_push(removed, reference_json(v));
 	}
 	if (rc < 0)
 		return rc;
-	char size[SIZE_TEXT];
 	json_put_u64(document, "freed", freed);
-	if (cli->json)
-		return cli_print_json(cli, json_incref(document), e);
-	report_note(cli->report, "%s freed", format_size(size, freed));
-	return 0;
+	cli_note(cli, document, "{freed:size} freed");
+	return cli_result(cli, document, e);
 }
 
 /* -- gc ---------------------------------------------------------------------------------------- */
@@ -311,22 +283,16 @@ static int run_gc(struct cli *cli, void *opts, int count, char **operands, struc
 		rc = store_gc(&s, o->partials_s, o->dry_run, &gc, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json) {
-		json_t *document = json_object();
-		json_put_string(document, "command", "store gc");
-		json_put_bool(document, "dry_run", o->dry_run);
-		json_put_u64(document, "blobs", gc.blobs);
-		json_put_u64(document, "partials", gc.partials);
-		json_put_u64(document, "temporaries", gc.temporaries);
-		json_put_u64(document, "bytes", gc.bytes);
-		return cli_print_json(cli, document, e);
-	}
-	char size[SIZE_TEXT];
-	cli_print(cli, "%s %llu files without a model, %llu unfinished downloads, %llu leftovers: %s\n",
-		  o->dry_run ? "would remove" : "removed", (unsigned long long)gc.blobs,
-		  (unsigned long long)gc.partials, (unsigned long long)gc.temporaries,
-		  format_size(size, gc.bytes));
-	return 0;
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_put_bool(document, "dry_run", o->dry_run);
+	json_put_u64(document, "blobs", gc.blobs);
+	json_put_u64(document, "partials", gc.partials);
+	json_put_u64(document, "temporaries", gc.temporaries);
+	json_put_u64(document, "bytes", gc.bytes);
+	cli_say(cli, document, "{dry_run?would remove:removed} {blobs} files without a model, "
+			       "{partials} unfinished downloads, {temporaries} leftovers: "
+			       "{bytes:size}");
+	return cli_result(cli, document, e);
 }
 
 /* -- the command ------------------------------------------------------------------------------- */

@@ -39,9 +39,8 @@ void session_release(struct session *s)
 	store_close(&s->store);
 }
 
-static json_t *source_json(const char *repository, const struct source *s)
+static void put_source(json_t *object, const char *repository, const struct source *s)
 {
-	json_t *object = json_object(), *faults = json_array();
 	CLEANUP(mem_free_ptr) char *url = url_redact(s->url);
 	json_put_string(object, "repository", repository);
 	json_put_string(object, "id", s->id);
@@ -50,17 +49,15 @@ static json_t *source_json(const char *repository, const struct source *s)
 	json_put_u64(object, "bytes", s->bytes);
 	json_put_u64(object, "wasted", s->wasted);
 	json_put_bool(object, "banned", s->banned);
+	json_t *faults = json_put_array(object, "faults");
 	for (size_t f = 0; f < FAULT_KINDS; f++) {
 		if (!s->faults[f])
 			continue;
-		json_t *fault = json_object();
+		json_t *fault = json_push_object(faults);
 		json_put_string(fault, "fault", source_fault_name((enum source_fault)f));
 		json_put_u64(fault, "count", s->faults[f]);
-		json_put(fault, "detail", json_string_lossy(s->detail[f], strlen(s->detail[f])));
-		json_push(faults, fault);
+		json_put_string(fault, "detail", s->detail[f]);
 	}
-	json_put(object, "faults", faults);
-	return object;
 }
 
 json_t *session_sources_json(const struct session *s)
@@ -71,38 +68,48 @@ json_t *session_sources_json(const struct session *s)
 		for (size_t j = 0; j < c->sources.count; j++) {
 			const struct source *source = c->sources.at[j];
 			if (source->bytes || source->wasted || source_has_faults(source))
-				json_push(sources, source_json(c->repository, source));
+				put_source(json_push_object(sources), c->repository, source);
 		}
 	}
 	return sources;
 }
 
-void session_endpoint_json(json_t *object, const struct endpoint *p)
+void session_put_endpoints(json_t *array, struct remote *c, const char *repository)
 {
-	CLEANUP(mem_free_ptr) char *url = url_redact(p->source->url);
-	json_put_string(object, "url", url);
-	json_put_string(object, "state", endpoint_state_name(p->state));
-	if (p->has_version)
-		json_put_u64(object, "version", p->version);
-	if (p->fault[0])
-		json_put(object, "fault", json_string_lossy(p->fault, strlen(p->fault)));
+	size_t count;
+	const struct endpoint *p = endpoints_all(&c->transport, &count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(mem_free_ptr) char *url = url_redact(p[i].source->url);
+		json_t *object = json_push_object(array);
+		json_put_string(object, "repository", repository);
+		json_put_string(object, "url", url);
+		json_put_string(object, "state", endpoint_state_name(p[i].state));
+		if (p[i].has_version)
+			json_put_u64(object, "version", p[i].version);
+		json_put_string(object, "fault", p[i].fault[0] ? p[i].fault : NULL);
+	}
 }
 
 json_t *session_endpoints_json(const struct session *s)
 {
 	json_t *endpoints = json_array();
-	for (size_t i = 0; i < s->remotes.count; i++) {
-		struct remote *c = s->remotes.at[i];
-		size_t count;
-		const struct endpoint *p = endpoints_all(&c->transport, &count);
-		for (size_t j = 0; j < count; j++) {
-			json_t *object = json_object();
-			json_put_string(object, "repository", c->repository);
-			session_endpoint_json(object, &p[j]);
-			json_push(endpoints, object);
-		}
-	}
+	for (size_t i = 0; i < s->remotes.count; i++)
+		session_put_endpoints(endpoints, s->remotes.at[i], s->remotes.at[i]->repository);
 	return endpoints;
+}
+
+json_t *session_roles_json(const struct remote *c)
+{
+	struct tuf_role_state states[4];
+	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
+	json_t *roles = json_array();
+	for (size_t i = 0; i < count; i++) {
+		json_t *role = json_push_object(roles);
+		json_put_string(role, "role", states[i].role);
+		json_put_u64(role, "version", states[i].version);
+		json_put_time(role, "expires", states[i].expires_s);
+	}
+	return roles;
 }
 
 void session_tell_faults(struct cli *cli, const struct session *s)
@@ -117,9 +124,4 @@ void session_tell_faults(struct cli *cli, const struct session *s)
 					    buf_str(&text));
 		}
 	}
-}
-
-char *session_reference(const char *repository, const char *model, const char *variant)
-{
-	return mem_printf("%s/%s:%s", repository, model, variant);
 }

@@ -23,11 +23,11 @@ json_t *session_sources_json(const struct session *s);
 /* "[{repository, url, state, version, fault}]": what each metadata endpoint turned out to be.
  * No version when it told none, no fault when there is none. */
 json_t *session_endpoints_json(const struct session *s);
-void session_endpoint_json(json_t *object, const struct endpoint *p);  /* without repository */
+/* Those of one repository, appended; without its name if `repository` is NULL. */
+void session_put_endpoints(json_t *array, struct remote *c, const char *repository);
+/* "[{role, version, expires}]" of what is trusted; [] when no trust has begun. */
+json_t *session_roles_json(const struct remote *c);
 /* A warning for each source that failed, with its faults. */
 void session_tell_faults(struct cli *cli, const struct session *s);
-
-/* "ai-brother/phi-2:q4_k_m". Caller frees. */
-char *session_reference(const char *repository, const char *model, const char *variant);
 
 #endif

@@ -364,10 +364,43 @@ void json_put_hex(json_t *object, const char *key, const void *data, size_t len)
 	json_put_string(object, key, text);
 }
 
+void json_put_time(json_t *object, const char *key, int64_t time_s)
+{
+	char text[TIME_TEXT];
+	format_time(text, time_s);
+	json_put_string(object, key, text);
+}
+
+json_t *json_put_object(json_t *object, const char *key)
+{
+	json_t *value = json_object();
+	json_put(object, key, value);
+	return value;
+}
+
+json_t *json_put_array(json_t *object, const char *key)
+{
+	json_t *value = json_array();
+	json_put(object, key, value);
+	return value;
+}
+
 void json_push(json_t *array, json_t *value)
 {
 	if (!value || json_array_append_new(array, value) < 0)
 		abort();
+}
+
+void json_push_string(json_t *array, const char *value)
+{
+	json_push(array, json_string_lossy(value, strlen(value)));
+}
+
+json_t *json_push_object(json_t *array)
+{
+	json_t *value = json_object();
+	json_push(array, value);
+	return value;
 }
 
 json_t *json_string_lossy(const char *s, size_t len)
@@ -398,6 +431,6 @@ json_t *json_strings(const struct str_list *list)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < list->count; i++)
-		json_push(array, json_string_lossy(list->at[i], strlen(list->at[i])));
+		json_push_string(array, list->at[i]);
 	return array;
 }

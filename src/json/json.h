@@ -91,8 +91,14 @@ void json_put_string(json_t *object, const char *key, const char *value);
 void json_put_u64(json_t *object, const char *key, uint64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_hex(json_t *object, const char *key, const void *data, size_t len);
+void json_put_time(json_t *object, const char *key, int64_t time_s);    /* RFC 3339, UTC */
+/* A new, empty one, to be filled: borrowed from the object. */
+json_t *json_put_object(json_t *object, const char *key);
+json_t *json_put_array(json_t *object, const char *key);
 /* Appends to an array, taking ownership. */
 void json_push(json_t *array, json_t *value);
+void json_push_string(json_t *array, const char *value);
+json_t *json_push_object(json_t *array);    /* new, empty, borrowed from the array */
 /* A string from foreign bytes: invalid UTF-8 and NULs are replaced by U+FFFD. */
 json_t *json_string_lossy(const char *s, size_t len);
 /* An array of such strings. */

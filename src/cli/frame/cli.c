@@ -27,8 +27,8 @@ static int print_error(struct run *run, struct err *e)
 		fprintf(stderr, "  hint: %s\n", hint);
 	else if (e->class == ERR_BUG)
 		fprintf(stderr, "  hint: this is a bug in Model Ferry; please report it\n");
-	return run->cli.answered ? -(int)e->class :
-				   cli_result(&run->cli, cli_document(&run->cli), e);
+	CLEANUP(json_release) json_t *document = cli_document(&run->cli);
+	return run->cli.answered ? -(int)e->class : cli_result(&run->cli, document, e);
 }
 
 static int run_command(struct run *run, struct err *e)

@@ -32,7 +32,6 @@ json_t *cli_error_json(const struct err *e)
 
 int cli_result(struct cli *cli, json_t *document, struct err *e)
 {
-	CLEANUP(json_release) json_t *owned = document;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
 	if (cli->json) {
 		struct err failed = ERR_INIT;
@@ -75,6 +74,20 @@ void cli_say(struct cli *cli, const json_t *object, const char *template)
 		return;
 	CLEANUP(mem_free_ptr) char *text = cli_fill(object, template);
 	print_line(cli, text);
+}
+
+void cli_note(struct cli *cli, const json_t *object, const char *template)
+{
+	if (cli->json)
+		return;
+	CLEANUP(mem_free_ptr) char *text = cli_fill(object, template);
+	report_note(cli->report, "%s", text);
+}
+
+void cli_path(struct cli *cli, const char *path)
+{
+	cli_raw(cli, path);
+	cli_raw(cli, "\n");
 }
 
 size_t cli_terminal_width(FILE *out)

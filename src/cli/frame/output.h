@@ -9,8 +9,11 @@
  * A template is text with members of an object between braces:
  *
  *   {name}  {error.message}    a string, or a number in decimal digits; nothing if missing
+ *   {files}                    of an array the number of its elements
+ *   {}                         the object itself, where it is no object but a string
  *   {region|-}                 with a word for a missing or empty one
  *   {size:size}  {id:short}    a number of bytes as "1.4 GiB"; the 16 first characters
+ *   {verdict:7}                filled up with blanks to so many bytes
  *   {files#file}               "1 file", "2 files"
  *   {dry_run?would:did}        one of two words: yes if it is true, not 0 and not empty
  *
@@ -27,9 +30,9 @@ struct cli;
 
 /* {"command": "catalog add"}, for a command to go on with. */
 json_t *cli_document(const struct cli *cli);
-/* Gives the document and takes it: --json prints it. If e is set already, the command failed
- * and has a result all the same: then the document gets an "error" member. Returns 0, or the
- * error that e then holds. */
+/* Gives the document: --json prints it. If e is set already, the command failed and has a
+ * result all the same: then the document gets an "error" member. Returns 0, or the error that
+ * e then holds. */
 WARN_UNUSED int cli_result(struct cli *cli, json_t *document, struct err *e);
 /* Such a member, also for the parts of a result that failed: class, exit, message, hint. */
 json_t *cli_error_json(const struct err *e);
@@ -38,8 +41,13 @@ json_t *cli_error_json(const struct err *e);
 void cli_say(struct cli *cli, const json_t *object, const char *template);
 /* A line by printf()'s format, without its newline. */
 void cli_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* What is itself a document or a path for a program to read: as it is, not escaped. */
+/* A line on standard error by a template, unless --quiet. What is to be told even with --json
+ * is a note of the report. */
+void cli_note(struct cli *cli, const json_t *object, const char *template);
+/* What is itself a document: as it is, not escaped. */
 void cli_raw(struct cli *cli, const char *text);
+/* A line that is a path for a program to open: as it is, which a JSON string cannot always be. */
+void cli_path(struct cli *cli, const char *path);
 
 /* A cell is made by a template from its row, or by a function whose result is freed. A column
  * whose title starts with '>' is right-aligned. */
@@ -56,6 +64,8 @@ void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *col
 
 /* The template filled in, not escaped; the caller frees. */
 char *cli_fill(const json_t *object, const char *template);
+/* That of each element of an array, with the separator between them. */
+char *cli_join(const json_t *array, const char *template, const char *separator);
 
 /* Columns of the terminal behind `out`; 0: it is none. */
 size_t cli_terminal_width(FILE *out);

@@ -39,6 +39,11 @@ static const json_t *find(const json_t *object, const struct part *path)
 	return object;
 }
 
+static uint64_t number(const json_t *value)
+{
+	return json_is_array(value) ? json_array_size(value) : (uint64_t)json_integer_value(value);
+}
+
 static bool is_empty(const json_t *value)
 {
 	return !value || json_is_null(value) ||
@@ -47,22 +52,29 @@ static bool is_empty(const json_t *value)
 
 static bool is_yes(const json_t *value)
 {
-	return !is_empty(value) && !json_is_false(value) &&
-	       !(json_is_integer(value) && json_integer_value(value) == 0);
+	bool counts = json_is_integer(value) || json_is_array(value);
+	return !is_empty(value) && !json_is_false(value) && !(counts && number(value) == 0);
 }
 
 static void add_value(struct buf *out, const json_t *value, const struct part *format)
 {
 	char size[SIZE_TEXT];
 	if (json_is_integer(value) && part_is(format, "size"))
-		buf_adds(out, format_size(size, (uint64_t)json_integer_value(value)));
-	else if (json_is_integer(value))
-		buf_addf(out, "%lld", (long long)json_integer_value(value));
+		buf_adds(out, format_size(size, number(value)));
+	else if (json_is_integer(value) || json_is_array(value))
+		buf_addf(out, "%llu", (unsigned long long)number(value));
 	else if (json_is_string(value) && part_is(format, "short"))
-		buf_add(out, json_string_value(value),
-			MIN(json_string_length(value), (size_t)SHORT_ID));
+		buf_addf(out, "%.*s", SHORT_ID, json_string_value(value));
 	else if (json_is_string(value))
 		buf_adds(out, json_string_value(value));
+}
+
+static void fill_up(struct buf *out, size_t from, const struct part *format)
+{
+	CLEANUP(mem_free_ptr) char *digits = mem_strndup(format->at, format->len);
+	uint64_t width;
+	if (parse_u64(digits, &width) && out->len - from < width)
+		buf_addf(out, "%*s", (int)(width - (out->len - from)), "");
 }
 
 /* What stands between the braces: s to end. */
@@ -71,6 +83,7 @@ static void add_member(struct buf *out, const json_t *object, const char *s, con
 	const struct part path = part_until(&s, end, "?#:|");
 	const json_t *value = find(object, &path);
 	struct part format = { "", 0 };
+	size_t from = out->len;
 	if (*s == '?') {
 		s++;
 		const struct part yes = part_until(&s, end, ":");
@@ -80,8 +93,8 @@ static void add_member(struct buf *out, const json_t *object, const char *s, con
 		return;
 	}
 	if (*s == '#') {
-		buf_addf(out, "%lld %.*s%s", (long long)json_integer_value(value),
-			 (int)(end - s - 1), s + 1, json_integer_value(value) == 1 ? "" : "s");
+		buf_addf(out, "%llu %.*s%s", (unsigned long long)number(value),
+			 (int)(end - s - 1), s + 1, number(value) == 1 ? "" : "s");
 		return;
 	}
 	if (*s == ':') {
@@ -92,6 +105,7 @@ static void add_member(struct buf *out, const json_t *object, const char *s, con
 		buf_add(out, s + 1, (size_t)(end - s - 1));
 	else
 		add_value(out, value, &format);
+	fill_up(out, from, &format);
 }
 
 char *cli_fill(const json_t *object, const char *template)
@@ -104,5 +118,17 @@ char *cli_fill(const json_t *object, const char *template)
 		template = close + 1;
 	}
 	buf_adds(&out, template);
+	return buf_steal(&out);
+}
+
+char *cli_join(const json_t *array, const char *template, const char *separator)
+{
+	struct buf out = BUF_INIT(TEXT_MAX);
+	size_t i;
+	json_t *element;
+	json_array_foreach (array, i, element) {
+		CLEANUP(mem_free_ptr) char *text = cli_fill(element, template);
+		buf_addf(&out, "%s%s", i ? separator : "", text);
+	}
 	return buf_steal(&out);
 }

@@ -4,54 +4,24 @@
 #include "util/file.h"
 #include "util/mem.h"
 
-#include <string.h>
 
 /* -- what the commands share --------------------------------------------------------------- */
 
-json_t *cmd_repository_roles_json(const struct remote *c)
+void cmd_repository_put(json_t *object, struct remote *c)
 {
-	struct tuf_role_state states[4];
-	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
-	json_t *roles = json_array();
-	for (size_t i = 0; i < count; i++) {
-		json_t *role = json_object();
-		char expires[TIME_TEXT];
-		format_time(expires, states[i].expires_s);
-		json_put_string(role, "role", states[i].role);
-		json_put_u64(role, "version", states[i].version);
-		json_put_string(role, "expires", expires);
-		json_push(roles, role);
-	}
-	return roles;
+	json_put(object, "roles", session_roles_json(c));
+	session_put_endpoints(json_put_array(object, "endpoints"), c, NULL);
 }
 
-json_t *cmd_repository_endpoints_json(struct remote *c)
+void cmd_repository_print_endpoints(struct cli *cli, const json_t *object)
 {
-	size_t count;
-	const struct endpoint *p = endpoints_all(&c->transport, &count);
-	json_t *endpoints = json_array();
-	for (size_t i = 0; i < count; i++) {
-		json_t *object = json_object();
-		session_endpoint_json(object, &p[i]);
-		json_push(endpoints, object);
-	}
-	return endpoints;
-}
-
-void cmd_repository_print_endpoints(struct cli *cli, struct remote *c)
-{
-	static const char *const titles[] = { "ENDPOINT", "STATE", ">TIMESTAMP", "FAULT" };
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-	size_t count;
-	const struct endpoint *p = endpoints_all(&c->transport, &count);
-	for (size_t i = 0; i < count; i++) {
-		CLEANUP(mem_free_ptr) char *url = url_redact(p[i].source->url);
-		CLEANUP(mem_free_ptr) char *version = p[i].has_version
-			? mem_printf("%llu", (unsigned long long)p[i].version) : mem_strdup("-");
-		cli_table_add(t, (const char *const[]){ url, endpoint_state_name(p[i].state),
-							version, p[i].fault });
-	}
-	cli_table_print(cli, t);
+	static const struct cli_column columns[] = {
+		{ "ENDPOINT", "{url}", NULL },
+		{ "STATE", "{state}", NULL },
+		{ ">TIMESTAMP", "{version|-}", NULL },
+		{ "FAULT", "{fault}", NULL },
+	};
+	cli_table(cli, json_object_get(object, "endpoints"), columns, ARRAY_LEN(columns));
 }
 
 /* -- add -------------------------------------------------------------------------------------- */
@@ -69,61 +39,48 @@ static const struct opt add_opts[] = {
 	OPT_LAST,
 };
 
-static json_t *root_json(const struct remote *c)
+static void put_root(json_t *root, const struct remote *c)
 {
 	const char *const *keyids;
 	struct tuf_role_state states[4];
 	uint64_t threshold;
 	size_t count = tuf_client_root_keys(c->tuf, &keyids, &threshold);
-	json_t *root = json_object(), *keys = json_array();
 	/* The root comes first. */
 	tuf_client_state(c->tuf, states);
 	json_put_u64(root, "version", states[0].version);
 	json_put_u64(root, "threshold", threshold);
+	json_t *keys = json_put_array(root, "keys");
 	for (size_t i = 0; i < count; i++)
-		json_push(keys, json_string_lossy(keyids[i], strlen(keyids[i])));
-	json_put(root, "keys", keys);
-	return root;
+		json_push_string(keys, keyids[i]);
 }
 
-static int print_added_json(struct cli *cli, const char *conf, const char *pin, struct remote *c,
-			    struct err *e)
+static json_t *added(struct cli *cli, const char *conf, const char *pin, struct remote *c)
 {
-	json_t *document = json_object();
-	json_put_string(document, "command", "repository add");
+	json_t *document = cli_document(cli);
 	json_put_string(document, "name", c->repository);
-	if (c->catalog.title)
-		json_put_string(document, "title", c->catalog.title);
+	json_put_string(document, "title", c->catalog.title);
 	json_put_string(document, "config", conf);
-	if (pin)
-		json_put_string(document, "root_file", pin);
+	json_put_string(document, "root_file", pin);
 	json_put_u64(document, "models", c->catalog.model_count);
-	json_put(document, "root", root_json(c));
-	json_put(document, "roles", cmd_repository_roles_json(c));
-	json_put(document, "endpoints", cmd_repository_endpoints_json(c));
-	return cli_print_json(cli, document, e);
+	put_root(json_put_object(document, "root"), c);
+	cmd_repository_put(document, c);
+	return document;
 }
 
-static void print_added(struct cli *cli, const char *conf, const char *pin, struct remote *c)
+static void print_added(struct cli *cli, const json_t *document)
 {
-	const char *const *keyids;
-	struct tuf_role_state states[4];
-	uint64_t threshold;
-	size_t count = tuf_client_root_keys(c->tuf, &keyids, &threshold);
-	CLEANUP(mem_free_ptr) char *title =
-		text_escaped(c->catalog.title ? c->catalog.title : c->repository);
-	tuf_client_state(c->tuf, states);
-	cli_print(cli, "%s: %s, %zu model%s\n", c->repository, title, c->catalog.model_count,
-		  c->catalog.model_count == 1 ? "" : "s");
-	cli_print(cli, "root version %llu; %llu of these keys must sign the next one:\n",
-		  (unsigned long long)states[0].version, (unsigned long long)threshold);
-	for (size_t i = 0; i < count; i++) {
-		CLEANUP(mem_free_ptr) char *id = text_escaped(keyids[i]);
-		cli_print(cli, "  %s\n", id);
-	}
-	cmd_repository_print_endpoints(cli, c);
-	report_note(cli->report, "written: %s%s%s", conf, pin ? " and " : "", pin ? pin : "");
-	report_note(cli->report, "next: ferry list");
+	const json_t *key;
+	size_t i;
+	cli_say(cli, document, json_object_get(document, "title") ? "{name}: {title}, {models#model}"
+								  : "{name}: {name}, {models#model}");
+	cli_say(cli, document, "root version {root.version}; {root.threshold} of these keys must sign "
+			       "the next one:");
+	json_array_foreach (json_object_get(json_object_get(document, "root"), "keys"), i, key)
+		cli_say(cli, key, "  {}");
+	cmd_repository_print_endpoints(cli, document);
+	cli_note(cli, document, json_object_get(document, "root_file")
+		 ? "written: {config} and {root_file}" : "written: {config}");
+	cli_note(cli, document, "next: ferry list");
 }
 
 static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -152,10 +109,9 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	rc = remote_add(&what, &store, &options, &client, &pin, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json)
-		return print_added_json(cli, conf, pin, client, e);
-	print_added(cli, conf, pin, client);
-	return 0;
+	CLEANUP(json_release) json_t *document = added(cli, conf, pin, client);
+	print_added(cli, document);
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_repository_add = {
@@ -176,88 +132,65 @@ const struct command cmd_repository_add = {
 
 /* -- list ------------------------------------------------------------------------------------- */
 
-static json_t *listed_json(const struct conf *conf, const struct conf_section *s, bool trusted)
+static void put_listed(json_t *object, const struct conf *conf, const struct conf_section *s,
+		       const struct store *store)
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
 	CLEANUP(mem_free_ptr) char *root = conf_get_path(conf, s, "root");
-	json_t *object = json_object(), *metadata = json_array();
+	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(store, s->name);
 	conf_get_words(s, "metadata", &urls);
-	for (size_t i = 0; i < urls.count; i++) {
-		CLEANUP(mem_free_ptr) char *url = url_redact(urls.at[i]);
-		json_push(metadata, json_string_lossy(url, strlen(url)));
-	}
 	json_put_string(object, "name", s->name);
-	json_put(object, "metadata", metadata);
-	if (root)
-		json_put(object, "root_file", json_string_lossy(root, strlen(root)));
-	if (conf_get(s, "root-sha256"))
-		json_put(object, "root_sha256", json_string_lossy(conf_get(s, "root-sha256"),
-								   strlen(conf_get(s, "root-sha256"))));
-	json_put_bool(object, "trusted", trusted);
-	json_put_bool(object, "published_here", conf_get(s, "path") != NULL);
-	return object;
-}
-
-static void list_row(struct cli_table *t, const struct conf_section *s, bool trusted)
-{
-	CLEANUP(str_list_release) struct str_list urls = { 0 };
-	CLEANUP(buf_release) struct buf text = BUF_INIT(64 * KIB);
-	conf_get_words(s, "metadata", &urls);
+	json_t *metadata = json_put_array(object, "metadata");
 	for (size_t i = 0; i < urls.count; i++) {
 		CLEANUP(mem_free_ptr) char *url = url_redact(urls.at[i]);
-		buf_addf(&text, "%s%s", i ? " " : "", url);
+		json_push_string(metadata, url);
 	}
-	bool pinned = conf_get(s, "root") || conf_get(s, "root-sha256");
-	cli_table_add(t, (const char *const[]){
-		s->name, trusted ? "trusted" : pinned ? "not fetched yet" : "no pinned root",
-		buf_str(&text) });
+	json_put_string(object, "root_file", root);
+	json_put_string(object, "root_sha256", conf_get(s, "root-sha256"));
+	json_put_bool(object, "trusted", tuf_client_is_initialised(trust));
+	json_put_bool(object, "published_here", conf_get(s, "path") != NULL);
 }
 
-static int print_list_json(struct cli *cli, const struct conf *conf, const struct store *store,
-			   struct err *e)
+static char *trust_text(const json_t *repository)
 {
-	const struct conf_section *s;
-	json_t *document = json_object(), *list = json_array();
-	for (size_t i = 0; (s = conf_nth(conf, "repository", i)); i++) {
-		CLEANUP(mem_free_ptr) char *dir = store_trust_dir(store, s->name);
-		if (conf_get(s, "metadata"))
-			json_push(list, listed_json(conf, s, tuf_client_is_initialised(dir)));
-	}
-	json_put_string(document, "command", "repository list");
-	if (conf->path)
-		json_put_string(document, "config", conf->path);
-	json_put(document, "repositories", list);
-	return cli_print_json(cli, document, e);
+	bool pinned = json_object_get(repository, "root_file") ||
+		      json_object_get(repository, "root_sha256");
+	return cli_fill(repository, pinned ? "{trusted?trusted:not fetched yet}"
+					   : "{trusted?trusted:no pinned root}");
+}
+
+static char *metadata_text(const json_t *repository)
+{
+	return cli_join(json_object_get(repository, "metadata"), "{}", " ");
 }
 
 static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)opts, (void)count, (void)operands;
-	static const char *const titles[] = { "NAME", "TRUST", "METADATA" };
+	static const struct cli_column columns[] = {
+		{ "NAME", "{name}", NULL },
+		{ "TRUST", NULL, trust_text },
+		{ "METADATA", NULL, metadata_text },
+	};
 	CLEANUP(store_close) struct store store = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	const struct conf *conf;
 	const struct conf_section *s;
-	bool any = false;
 	int rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
 		rc = session_store(&store, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json)
-		return print_list_json(cli, conf, &store, e);
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; (s = conf_nth(conf, "repository", i)); i++) {
-		CLEANUP(mem_free_ptr) char *dir = store_trust_dir(&store, s->name);
-		if (!conf_get(s, "metadata"))
-			continue;
-		list_row(t, s, tuf_client_is_initialised(dir));
-		any = true;
-	}
-	cli_table_print(cli, t);
-	if (!any)
-		report_note(cli->report, "no repository yet: ferry repository add NAME URL "
-			    "--root FILE");
-	return 0;
+	json_put_string(document, "config", conf->path);
+	json_t *list = json_put_array(document, "repositories");
+	for (size_t i = 0; (s = conf_nth(conf, "repository", i)); i++)
+		if (conf_get(s, "metadata"))
+			put_listed(json_push_object(list), conf, s, &store);
+	cli_table(cli, list, columns, ARRAY_LEN(columns));
+	if (json_array_size(list) == 0)
+		cli_note(cli, document, "no repository yet: ferry repository add NAME URL "
+					"--root FILE");
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_repository_list = {
@@ -300,16 +233,13 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	for (size_t i = 0; i < removed.kept.count; i++)
 		report_note(cli->report, "kept %s%s", removed.kept.at[i],
 			    o->purge ? ": it cannot be removed" : "; --purge removes it");
-	if (!cli->json)
-		return 0;
-	json_t *document = json_object();
-	json_put_string(document, "command", "repository remove");
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_string(document, "name", operands[0]);
 	json_put_string(document, "config", conf);
 	json_put_bool(document, "removed", removed.section);
 	json_put(document, "purged", json_strings(&removed.purged));
 	json_put(document, "kept", json_strings(&removed.kept));
-	return cli_print_json(cli, document, e);
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_repository_remove = {

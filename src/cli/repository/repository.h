@@ -9,10 +9,9 @@ extern const struct command cmd_repository_list;
 extern const struct command cmd_repository_remove;
 extern const struct command cmd_repository_status;
 
-/* "[{role, version, expires}]" of what is trusted; [] when no trust has begun. */
-json_t *cmd_repository_roles_json(const struct remote *c);
-/* "[{url, state, version, fault}]" */
-json_t *cmd_repository_endpoints_json(struct remote *c);
-void cmd_repository_print_endpoints(struct cli *cli, struct remote *c);
+/* What both add and status tell of a repository: "roles" and "endpoints" (without its name), … */
+void cmd_repository_put(json_t *object, struct remote *c);
+/* … and the table of the endpoints. */
+void cmd_repository_print_endpoints(struct cli *cli, const json_t *object);
 
 #endif

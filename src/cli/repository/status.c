@@ -104,54 +104,32 @@ static const char *overall(const struct look *l)
 	return err_is(&l->why, ERR_NETWORK) ? "unreachable" : l->why.class ? "failed" : "ok";
 }
 
-static json_t *look_json(const struct look *l)
+static void put_look(json_t *object, const struct look *l)
 {
-	struct remote *c = l->client;
-	json_t *object = json_object(), *problems = json_array();
-	json_put_string(object, "name", c->repository);
-	if (c->catalog.title)
-		json_put_string(object, "title", c->catalog.title);
+	json_put_string(object, "name", l->client->repository);
+	json_put_string(object, "title", l->client->catalog.title);
 	json_put_string(object, "state", overall(l));
-	json_put(object, "roles", cmd_repository_roles_json(c));
-	json_put(object, "endpoints", cmd_repository_endpoints_json(c));
-	for (size_t i = 0; i < l->problems.count; i++)
-		json_push(problems, json_string_lossy(l->problems.at[i],
-						      strlen(l->problems.at[i])));
-	json_put(object, "problems", problems);
+	cmd_repository_put(object, l->client);
+	json_put(object, "problems", json_strings(&l->problems));
 	if (l->why.class)
 		json_put(object, "error", cli_error_json(&l->why));
-	return object;
 }
 
-static void print_roles(struct cli *cli, const struct remote *c)
+static void print_look(struct cli *cli, const json_t *look)
 {
-	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES" };
-	struct tuf_role_state states[4];
-	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; i < count; i++) {
-		char expires[TIME_TEXT];
-		CLEANUP(mem_free_ptr) char *version =
-			mem_printf("%llu", (unsigned long long)states[i].version);
-		format_time(expires, states[i].expires_s);
-		cli_table_add(t, (const char *const[]){ states[i].role, version, expires });
-	}
-	cli_table_print(cli, t);
-}
-
-static void print_look(struct cli *cli, const struct look *l)
-{
-	struct remote *c = l->client;
-	CLEANUP(mem_free_ptr) char *title = text_escaped(c->catalog.title ? c->catalog.title : "");
-	cli_print(cli, "%s: %s%s%s\n", c->repository, overall(l), *title ? ", " : "", title);
-	print_roles(cli, c);
-	cmd_repository_print_endpoints(cli, c);
-	for (size_t i = 0; i < l->problems.count; i++) {
-		CLEANUP(mem_free_ptr) char *text = text_escaped(l->problems.at[i]);
-		cli_print(cli, "attention: %s\n", text);
-	}
-	if (l->why.hint[0] && is_expiry(l))
-		report_note(cli->report, "%s", l->why.hint);
+	static const struct cli_column columns[] = {
+		{ "ROLE", "{role}", NULL },
+		{ ">VERSION", "{version}", NULL },
+		{ "EXPIRES", "{expires}", NULL },
+	};
+	const json_t *problem;
+	size_t i;
+	cli_say(cli, look, json_object_get(look, "title") ? "{name}: {state}, {title}"
+							  : "{name}: {state}");
+	cli_table(cli, json_object_get(look, "roles"), columns, ARRAY_LEN(columns));
+	cmd_repository_print_endpoints(cli, look);
+	json_array_foreach (json_object_get(look, "problems"), i, problem)
+		cli_say(cli, problem, "attention: {}");
 }
 
 /* -- the command ------------------------------------------------------------------------------ */
@@ -173,45 +151,50 @@ static int choose(const struct conf *conf, int count, char **operands, struct st
 }
 
 /* All are looked at; the first failure decides, then what needs a person. */
+struct sum {
+	struct err first;
+	bool attention;
+};
+
+static int status_of(struct cli *cli, const struct conf *conf, const char *name,
+		     const struct store *store, const struct status_opts *o, json_t *list,
+		     struct sum *sum, struct err *e)
+{
+	CLEANUP(look_release) struct look l = { 0 };
+	int rc = look_at(cli, conf, name, store, o, &l, e);
+	if (rc < 0)
+		return rc;
+	sum->attention |= l.problems.count > 0;
+	if (l.why.class && !is_expiry(&l) && !sum->first.class)
+		sum->first = l.why;
+	json_t *object = json_push_object(list);
+	put_look(object, &l);
+	print_look(cli, object);
+	if (is_expiry(&l) && l.why.hint[0])
+		cli_note(cli, object, "{error.hint}");
+	return 0;
+}
+
 static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(store_close) struct store store = { 0 };
-	CLEANUP(json_release) json_t *list = json_array();
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *list = json_put_array(document, "repositories");
+	struct sum sum = { .first = ERR_INIT };
 	const struct conf *conf;
-	bool attention = false;
-	struct err first = ERR_INIT;
 	int rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
 		rc = choose(conf, count, operands, &names, e);
 	if (rc == 0)
 		rc = session_store(&store, e);
-	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		CLEANUP(look_release) struct look l = { 0 };
-		rc = look_at(cli, conf, names.at[i], &store, opts, &l, e);
-		if (rc < 0)
-			return rc;
-		attention |= l.problems.count > 0;
-		if (l.why.class && !is_expiry(&l) && !first.class)
-			first = l.why;
-		json_push(list, look_json(&l));
-		if (!cli->json)
-			print_look(cli, &l);
-	}
+	for (size_t i = 0; rc == 0 && i < names.count; i++)
+		rc = status_of(cli, conf, names.at[i], &store, opts, list, &sum, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json) {
-		json_t *document = json_object();
-		json_put_string(document, "command", "repository status");
-		json_put(document, "repositories", json_incref(list));
-		if (first.class)
-			json_put(document, "error", cli_error_json(&first));
-		cli->answered = true;
-		rc = cli_print_json(cli, document, e);
-	}
-	if (rc == 0 && first.class)
-		*e = first;
-	return rc < 0 ? rc : first.class ? -(int)first.class : attention ? -ERR_FAULT : 0;
+	*e = sum.first;
+	rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : sum.attention ? -ERR_FAULT : 0;
 }
 
 const struct command cmd_repository_status = {

@@ -30,6 +30,12 @@ static void page_open(struct page *p, bool json)
 	assert_non_null(p->cli.out);
 }
 
+static void give(struct page *p, struct err *e, int wanted)
+{
+	CLEANUP(json_release) json_t *document = cli_document(&p->cli);
+	assert_int_equal(cli_result(&p->cli, document, e), wanted);
+}
+
 static void page_is(struct page *p, const char *wanted)
 {
 	fclose(p->cli.out);
@@ -75,6 +81,28 @@ static void numbers_are_rounded_only_for_people(void **state)
 	       "0 files, 1 file, 2 files");
 }
 
+static void arrays_are_counted_and_joined(void **state)
+{
+	(void)state;
+	filled("{\"a\":[],\"b\":[1],\"c\":[1,2]}", "{a} {b#model} {c#model} {a?some:none}",
+	       "0 1 model 2 models none");
+	CLEANUP(json_release) json_t *ids = parsed("[\"x\",\"y\"]");
+	CLEANUP(json_release) json_t *objects = parsed("[{\"a\":1},{\"a\":2,\"b\":true}]");
+	CLEANUP(mem_free_ptr) char *list = cli_join(ids, "{}", ", ");
+	CLEANUP(mem_free_ptr) char *stars = cli_join(objects, "{a}{b?*:}", " ");
+	CLEANUP(mem_free_ptr) char *nothing = cli_join(NULL, "{}", ", ");
+	assert_string_equal(list, "x, y");
+	assert_string_equal(stars, "1 2*");
+	assert_string_equal(nothing, "");
+}
+
+static void a_member_can_be_filled_up(void **state)
+{
+	(void)state;
+	filled("{\"a\":\"ok\",\"b\":\"damaged\"}", "{a:7}|{b:7}|{c:2}|{b:3}|",
+	       "ok     |damaged|  |damaged|");
+}
+
 static void one_of_two_words_is_chosen(void **state)
 {
 	(void)state;
@@ -115,7 +143,7 @@ static void with_json_only_the_document_is_printed(void **state)
 	cli_raw(&p.cli, "said");
 	cli_table(&p.cli, rows, columns, ARRAY_LEN(columns));
 	assert_false(p.cli.answered);
-	assert_ok(cli_result(&p.cli, cli_document(&p.cli), &e), &e);
+	give(&p, &e, 0);
 	assert_true(p.cli.answered);
 	page_is(&p, "{\n  \"command\": \"catalog add\"\n}\n");
 }
@@ -126,7 +154,7 @@ static void without_json_no_document_is_printed(void **state)
 	struct err e = ERR_INIT;
 	struct page p;
 	page_open(&p, false);
-	assert_ok(cli_result(&p.cli, cli_document(&p.cli), &e), &e);
+	give(&p, &e, 0);
 	assert_false(p.cli.answered);
 	page_is(&p, "");
 }
@@ -139,7 +167,7 @@ static void a_failure_is_part_of_the_document(void **state)
 	page_open(&p, true);
 	err_set(&e, ERR_NETWORK, "nobody answers");
 	err_hint(&e, "try later");
-	assert_int_equal(cli_result(&p.cli, cli_document(&p.cli), &e), -ERR_NETWORK);
+	give(&p, &e, -ERR_NETWORK);
 	page_is(&p, "{\n  \"command\": \"catalog add\",\n  \"error\": {\n"
 		    "    \"class\": \"network\",\n    \"exit\": 4,\n"
 		    "    \"message\": \"nobody answers\",\n    \"hint\": \"try later\"\n  }\n}\n");
@@ -183,6 +211,8 @@ int main(void)
 		cmocka_unit_test(members_stand_where_the_template_says),
 		cmocka_unit_test(a_missing_member_is_nothing_or_a_word),
 		cmocka_unit_test(numbers_are_rounded_only_for_people),
+		cmocka_unit_test(arrays_are_counted_and_joined),
+		cmocka_unit_test(a_member_can_be_filled_up),
 		cmocka_unit_test(one_of_two_words_is_chosen),
 		cmocka_unit_test(foreign_bytes_do_not_reach_a_terminal),
 		cmocka_unit_test(with_json_only_the_document_is_printed),
