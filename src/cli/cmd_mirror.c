@@ -60,7 +60,7 @@ static char *can_text(const struct cli *cli, const struct mirrors_entry *p)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
 	for (size_t i = 0; cli->verbose && p->mirror && i < ARRAY_LEN(capabilities); i++)
-		if (p->mirror->caps.can & capabilities[i].bit)
+		if (mirror_can(p->mirror, capabilities[i].bit))
 			buf_addf(&b, "%s%s", b.len ? "," : "", capabilities[i].name);
 	return mem_strdup(buf_str(&b));
 }
@@ -106,11 +106,11 @@ static json_t *place_json(const struct mirrors_entry *p, bool checked)
 	json_put_string(o, "holds", publisher_holds_name(p->holds));
 	json_put_bool(o, "stage", p->stage);
 	for (size_t i = 0; p->mirror && i < ARRAY_LEN(capabilities); i++)
-		if (p->mirror->caps.can & capabilities[i].bit)
+		if (mirror_can(p->mirror, capabilities[i].bit))
 			json_push(can, json_string(capabilities[i].name));
 	json_put(o, "can", can);
-	if (p->mirror && p->mirror->caps.max_object)
-		json_put_u64(o, "max_object", p->mirror->caps.max_object);
+	if (p->mirror && p->mirror->max_object)
+		json_put_u64(o, "max_object", p->mirror->max_object);
 	json_put_bool(o, "usable", p->mirror != NULL);
 	if (checked && p->mirror)
 		json_put_bool(o, "reachable", !p->error.class);

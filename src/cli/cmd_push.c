@@ -200,7 +200,7 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 		const struct push_mirror *m = &j->mirrors[i];
 		stage = stage || (m->stage && !m->count_only);
 		if (!o->who.mirrors.count || m->count_only || !m->mirror ||
-		    (m->mirror->caps.can & MIRROR_CAN_WRITE))
+		    mirror_can(m->mirror, MIRROR_CAN_WRITE))
 			continue;
 		err_set(e, ERR_USAGE, "mirror %s cannot be written: its kind, %s, is read-only",
 			m->id, m->mirror->ops->kind);

@@ -289,7 +289,7 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 		struct mirror **m = &j->opened[j->opened_count];
 		const char *url = o->urls.at[i];
 		CLEANUP(mem_free_ptr) char *id = url_redact(url);
-		int rc = mirror_open_url(mirror_kinds_all, id, url, m, e);
+		int rc = mirror_open_url(mirror_kinds_all, NULL, id, url, m, e);
 		if (rc < 0)
 			return rc;
 		j->opened_count++;

@@ -42,9 +42,7 @@ static void *ask(void *arg)
 	a->rc = source_open(q->sources, a->from->source, &m, &a->why);
 	if (a->rc < 0)
 		return NULL;
-	m->deadline_ms = q->deadline_ms;
-	a->rc = mirror_get_small(m, q->key, &a->bytes, &a->why);
-	m->deadline_ms = 0;
+	a->rc = mirror_get_small(m, q->key, q->deadline_ms, &a->bytes, &a->why);
 	return NULL;
 }
 

@@ -210,7 +210,7 @@ static int round_of_one(struct endpoints *t, const char *name, const char *key, 
 		t->tried[p - t->endpoints] = true;
 		int rc = source_open(t->sources, p->source, &m, &why);
 		if (rc == 0)
-			rc = mirror_get_small(m, key, out, &why);
+			rc = mirror_get_small(m, key, 0, out, &why);
 		if (rc == 0) {
 			p->source->failures = 0;
 			t->gave = p;

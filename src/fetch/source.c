@@ -124,12 +124,10 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 int source_open(struct source_list *l, struct source *s, struct mirror **out, struct err *e)
 {
 	if (!s->mirror) {
-		int rc = mirror_open_url(l->kinds, s->id, s->url, &s->mirror, e);
+		struct mirror_env env = { .stall_s = l->stall_s };
+		int rc = mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
 		if (rc < 0)
 			return rc;
-		if (l->stall_s)
-			mirror_http_tune(s->mirror,
-					 &(struct http_options){ .stall_s = l->stall_s });
 	}
 	*out = s->mirror;
 	return 0;
@@ -332,7 +330,7 @@ static int get_from(struct source_list *l, struct source *s, const char *key, ui
 	struct digest got;
 	int rc = source_open(l, s, &m, e);
 	if (rc == 0)
-		rc = mirror_get_small(m, key, out, e);
+		rc = mirror_get_small(m, key, 0, out, e);
 	if (rc < 0)
 		return rc;
 	sha256_of(buf_str(out), out->len, &got);

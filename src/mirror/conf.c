@@ -54,8 +54,9 @@ static int read_common(const struct conf *c, const struct conf_section *s, struc
 	return rc;
 }
 
-int mirror_open(const struct mirror_ops *const *kinds, const struct conf *c,
-		const struct conf_section *s, struct mirror **out, struct err *e)
+int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *env,
+		const struct conf *c, const struct conf_section *s, struct mirror **out,
+		struct err *e)
 {
 	const struct mirror_ops *ops = NULL;
 	if (!path_is_id(s->name)) {
@@ -67,8 +68,9 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct conf *c,
 		rc = conf_check_keys(c, s, catalog_mirror_keys(ops->kind), e);
 	if (rc < 0)
 		return rc;
-	CLEANUP_PTR(mirror_close) struct mirror *m = NEW(struct mirror);
-	*m = (struct mirror){ .ops = ops, .id = mem_strdup(s->name), .priority = 50 };
+	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, s->name);
+	if (env)
+		m->env = *env;
 	rc = read_common(c, s, m, e);
 	if (rc == 0 && (rc = ops->open(m, c, s, e)) < 0)
 		err_context(e, "mirror %s", m->id);

@@ -6,13 +6,18 @@
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define CHUNK MIB
+
+static const char *const keys[] = { "path", NULL };
+static const char *const schemes[] = { "file:", NULL };
 
 static int file_open(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		     struct err *e)
@@ -27,8 +32,8 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	m->state = f;
 	if (!m->url)
 		m->url = path_file_url(path);
-	m->caps.can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
-		      MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF;
+	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
+		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF;
 	return 0;
 }
 
@@ -41,7 +46,7 @@ static void file_close_mirror(struct mirror *m)
 	m->state = NULL;
 }
 
-int file_mirror_root(struct file_mirror *f, bool make, struct err *e)
+static int open_root(struct file_mirror *f, bool make, struct err *e)
 {
 	if (f->root >= 0)
 		return 0;
@@ -58,20 +63,28 @@ int file_mirror_root(struct file_mirror *f, bool make, struct err *e)
 							 err_class_set(e, ERR_NETWORK);
 }
 
+int file_mirror_root(struct mirror *m, bool make, struct err *e)
+{
+	pthread_mutex_lock(&m->lock);
+	int rc = open_root(m->state, make, e);
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
 static int open_object(struct mirror *m, const char *key, int *fd, struct mirror_stat *st,
 		       struct err *e)
 {
-	struct file_mirror *f = m->state;
+	const struct file_mirror *f = m->state;
 	if (str_starts(key, FILE_MIRROR_PRIVATE "/"))
 		return err_set(e, ERR_NOT_FOUND, "not found");
-	int rc = file_mirror_root(f, false, e);
+	int rc = file_mirror_root(m, false, e);
 	return rc < 0 ? rc : folder_open_file(f->root, key, fd, st, e);
 }
 
-static int file_stat(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
+static int file_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
-	return open_object(m, key, &fd, out, e);
+	return open_object(c->mirror, key, &fd, out, e);
 }
 
 static int send(int fd, uint64_t offset, uint64_t len, const struct mirror_sink *sink,
@@ -94,59 +107,131 @@ static int send(int fd, uint64_t offset, uint64_t len, const struct mirror_sink 
 	return 0;
 }
 
-static int file_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
+static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 		    const struct mirror_sink *sink, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct mirror_stat st;
-	int rc = open_object(m, key, &fd, &st, e);
+	bool all = r->length == UINT64_MAX;
+	int rc = open_object(c->mirror, r->key, &fd, &st, e);
 	if (rc < 0)
 		return rc;
-	if (offset > st.size || (len != UINT64_MAX && len > st.size - offset))
+	if (r->offset > st.size || (!all && r->length > st.size - r->offset))
 		return err_set(e, ERR_INTEGRITY, "is only %llu bytes there: no range %llu-%llu",
-			       (unsigned long long)st.size, (unsigned long long)offset,
-			       (unsigned long long)(len == UINT64_MAX ? offset : offset + len - 1));
-	return send(fd, offset, len == UINT64_MAX ? st.size - offset : len, sink, e);
+			       (unsigned long long)st.size, (unsigned long long)r->offset,
+			       (unsigned long long)(all ? r->offset : r->offset + r->length - 1));
+	return send(fd, r->offset, all ? st.size - r->offset : r->length, sink, e);
 }
 
-static int file_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
-		     struct err *e)
+/* *there is false, and nothing wrong, when the mirror's folder is missing. */
+static int look_for_root(struct mirror *m, bool *there, struct err *e)
 {
-	struct file_mirror *f = m->state;
-	struct err local = ERR_INIT;
-	int rc = file_mirror_root(f, false, &local);
-	if (rc == 0)
-		return folder_list(f->root, prefix, fn, ctx, e);
-	if (err_is(&local, ERR_NOT_FOUND))
+	struct err why = ERR_INIT;
+	int rc = file_mirror_root(m, false, &why);
+	*there = rc == 0;
+	if (rc == 0 || err_is(&why, ERR_NOT_FOUND))
 		return 0;
-	*e = local;
+	*e = why;
 	return rc;
 }
 
-static int file_remove_object(struct mirror *m, const char *key, struct err *e)
+static int file_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn, void *ctx,
+		     struct err *e)
 {
-	struct file_mirror *f = m->state;
+	const struct file_mirror *f = c->mirror->state;
+	bool there;
+	int rc = look_for_root(c->mirror, &there, e);
+	return rc < 0 || !there ? rc : folder_list(f->root, prefix, fn, ctx, e);
+}
+
+static int file_remove_object(struct mirror_connection *c, const char *key, struct err *e)
+{
+	const struct file_mirror *f = c->mirror->state;
 	CLEANUP(file_close) int lock = -1;
-	struct err local = ERR_INIT;
-	int rc = file_mirror_root(f, false, &local);
-	if (rc < 0 && err_is(&local, ERR_NOT_FOUND))
-		return 0;
-	if (rc < 0) {
-		*e = local;
+	bool there;
+	int rc = look_for_root(c->mirror, &there, e);
+	if (rc < 0 || !there)
 		return rc;
-	}
-	rc = file_mirror_lock(f, &lock, e);
+	rc = file_mirror_lock(c->mirror, &lock, e);
 	return rc < 0 ? rc : folder_remove(f->root, key, e);
+}
+
+/* -- probing and setting up ------------------------------------------------------- */
+
+static bool folder_is_there(struct mirror *m, struct mirror_findings *out)
+{
+	const struct file_mirror *f = m->state;
+	struct err why = ERR_INIT;
+	if (file_mirror_root(m, false, &why) < 0) {
+		mirror_findings_add(out, "folder", MIRROR_FINDING_LACKS, "%s", why.text);
+		return false;
+	}
+	mirror_findings_add(out, "folder", MIRROR_FINDING_OK, "%s", f->path);
+	return true;
+}
+
+static void probe_writing(struct mirror *m, struct mirror_findings *out)
+{
+	const struct file_mirror *f = m->state;
+	struct err why = ERR_INIT;
+	CLEANUP(file_close) int lock = -1;
+	if (file_mirror_lock(m, &lock, &why) < 0) {
+		mirror_findings_add(out, "write", MIRROR_FINDING_LACKS, "%s", why.text);
+		return;
+	}
+	mirror_findings_add(out, "write", MIRROR_FINDING_OK, "yes");
+	if (flock(lock, LOCK_EX | LOCK_NB) == 0)
+		mirror_findings_add(out, "locks", MIRROR_FINDING_OK, "yes");
+	else
+		mirror_findings_add(out, "locks", MIRROR_FINDING_LACKS, "this file system has none: "
+				    "let one publisher at a time push here");
+	uint64_t space;
+	char text[SIZE_TEXT];
+	if (file_space(f->path, &space, &why) == 0)
+		mirror_findings_add(out, "space", MIRROR_FINDING_OK, "%s free",
+				    format_size(text, space));
+}
+
+static int file_probe(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
+{
+	(void)e;
+	if (folder_is_there(c->mirror, out))
+		probe_writing(c->mirror, out);
+	return 0;
+}
+
+static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,
+		      struct err *e)
+{
+	const struct file_mirror *f = c->mirror->state;
+	if (file_is_dir(f->path)) {
+		mirror_findings_add(out, "folder", MIRROR_FINDING_OK, "%s", f->path);
+		return 0;
+	}
+	int rc = dry_run ? 0 : file_mirror_root(c->mirror, true, e);
+	if (rc == 0)
+		mirror_findings_add(out, "folder",
+				    dry_run ? MIRROR_FINDING_WOULD : MIRROR_FINDING_CHANGED,
+				    "make %s", f->path);
+	return rc;
 }
 
 const struct mirror_ops mirror_file = {
 	.kind = "file",
+	.keys = keys,
+	.schemes = schemes,
 	.open = file_open,
 	.close = file_close_mirror,
 	.stat = file_stat,
 	.get = file_get,
-	.put = file_mirror_put,
-	.copy = file_mirror_copy,
 	.list = file_list,
+	.copy = file_upload_copy,
 	.remove = file_remove_object,
+	.upload_open = file_upload_open,
+	.upload_put = file_upload_put,
+	.upload_commit = file_upload_commit,
+	.upload_close = file_upload_close,
+	.upload_abandon = file_upload_abandon,
+	.probe = file_probe,
+	.setup = file_setup,
 };

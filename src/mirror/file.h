@@ -1,4 +1,4 @@
-/* Shared by file.c and file_put.c alone. */
+/* Shared by file.c and file_upload.c alone. */
 #ifndef FERRY_MIRROR_FILE_H
 #define FERRY_MIRROR_FILE_H
 
@@ -9,16 +9,24 @@
 
 struct file_mirror {
 	char *path;
-	int root;       /* -1: not opened yet */
+	int root;       /* -1: not opened yet; guarded by the mirror's lock */
 };
 
-WARN_UNUSED int file_mirror_root(struct file_mirror *f, bool make, struct err *e);
+/* Opens the mirror's folder, once for all threads; with `make` it is made. */
+WARN_UNUSED int file_mirror_root(struct mirror *m, bool make, struct err *e);
 /* Held around every change of a name; *lock is -1 where there are no locks. */
-WARN_UNUSED int file_mirror_lock(struct file_mirror *f, int *lock, struct err *e);
-WARN_UNUSED int file_mirror_put(struct mirror *m, const char *key, const struct mirror_body *body,
-				const struct mirror_put *how, struct mirror_stat *out,
-				struct err *e);
-WARN_UNUSED int file_mirror_copy(struct mirror *m, const char *from, const char *to,
+WARN_UNUSED int file_mirror_lock(struct mirror *m, int *lock, struct err *e);
+
+WARN_UNUSED int file_upload_open(struct mirror_connection *c, struct mirror_upload *u,
+				 struct err *e);
+WARN_UNUSED int file_upload_put(struct mirror_connection *c, struct mirror_upload *u,
+				uint32_t piece, const void *data, struct err *e);
+WARN_UNUSED int file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
+				   struct mirror_stat *out, struct err *e);
+void file_upload_close(struct mirror_upload *u);
+WARN_UNUSED int file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u,
+				    struct err *e);
+WARN_UNUSED int file_upload_copy(struct mirror_connection *c, const char *from, const char *to,
 				 struct err *e);
 
 #endif

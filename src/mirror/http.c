@@ -6,16 +6,8 @@
 
 #include <string.h>
 
-struct http_mirror {
-	struct http_options options;
-	struct http_client *client;     /* made by the first call */
-};
-
-void mirror_http_tune(struct mirror *m, const struct http_options *options)
-{
-	if (m->ops == &mirror_http)
-		((struct http_mirror *)m->state)->options = *options;
-}
+static const char *const keys[] = { "netrc", NULL };
+static const char *const schemes[] = { "http://", "https://", NULL };
 
 static int check_base(const struct mirror *m, struct err *e)
 {
@@ -29,52 +21,47 @@ static int check_base(const struct mirror *m, struct err *e)
 	return rc;
 }
 
-static int read_conf(struct http_mirror *h, const struct conf *c, const struct conf_section *s,
-		     struct err *e)
-{
-	if (!c)
-		return 0;
-	const struct conf_section *fetch = conf_find(c, "fetch", "");
-	int rc = conf_get_bool(c, s, "netrc", &h->options.netrc, e);
-	if (rc == 0)
-		rc = conf_get_duration(c, fetch, "stall-time", &h->options.stall_s, e);
-	if (rc == 0)
-		rc = conf_get_size(c, fetch, "limit-rate", &h->options.limit_rate, e);
-	return rc;
-}
-
 static int http_open(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		     struct err *e)
 {
 	if (!m->url)
 		return conf_err(c, s, NULL, e, "a mirror of kind http needs 'url'");
-	struct http_mirror *h = NEW(struct http_mirror);
-	m->state = h;
-	m->caps = (struct mirror_caps){ .can = MIRROR_CAN_RANGE };
-	int rc = read_conf(h, c, s, e);
+	struct http_options *options = NEW(struct http_options);
+	m->state = options;
+	m->can = MIRROR_CAN_RANGE;
+	options->stall_s = m->env.stall_s;
+	options->limit_rate = m->env.limit_rate;
+	int rc = c ? conf_get_bool(c, s, "netrc", &options->netrc, e) : 0;
 	return rc < 0 ? rc : check_base(m, e);
 }
 
 static void http_close(struct mirror *m)
 {
-	struct http_mirror *h = m->state;
-	http_client_free(h->client);
-	free(h);
-	m->state = NULL;
+	mem_free_ptr(&m->state);
 }
 
-static int perform(struct mirror *m, const char *key, struct http_request *q,
+static int http_connect(struct mirror_connection *c, struct err *e)
+{
+	struct http_client *client = NULL;
+	int rc = http_client_new(c->mirror->state, &client, e);
+	c->state = client;
+	return rc;
+}
+
+static void http_disconnect(struct mirror_connection *c)
+{
+	http_client_free(c->state);
+}
+
+static int perform(struct mirror_connection *c, const char *key, struct http_request *q,
 		   struct http_response *r, struct err *e)
 {
-	struct http_mirror *h = m->state;
-	CLEANUP(mem_free_ptr) char *url = url_join(m->url, key);
-	if (!h->client && http_client_new(&h->options, &h->client, e) < 0)
-		return -(int)e->class;
+	CLEANUP(mem_free_ptr) char *url = url_join(c->mirror->url, key);
 	q->url = url;
 	q->what = "";
-	int rc = http_perform(h->client, q, r, e);
+	int rc = http_perform(c->state, q, r, e);
 	if (r->range_ignored)
-		m->caps.can &= ~(unsigned)MIRROR_CAN_RANGE;
+		c->mirror->can &= ~(unsigned)MIRROR_CAN_RANGE;
 	return rc;
 }
 
@@ -97,13 +84,13 @@ static int stop(void *ctx, const struct http_response *r, struct err *e)
 }
 
 /* For servers that refuse HEAD, or answer it without a length. */
-static int stat_by_get(struct mirror *m, const char *key, struct http_response *r, struct err *e)
+static int stat_by_get(struct mirror_connection *c, const char *key, struct http_response *r, struct err *e)
 {
 	bool seen = false;
 	struct err local = ERR_INIT;
 	struct http_request q = { .length = 1, .ignored_range = HTTP_IGNORED_RESTART,
 				  .begin = stop, .ctx = &seen };
-	int rc = perform(m, key, &q, r, &local);
+	int rc = perform(c, key, &q, r, &local);
 	if (rc < 0 && !seen && r->status == 416 && r->has_total && r->total == 0)
 		return 0;       /* an empty object has no first byte */
 	if (rc < 0 && !seen) {
@@ -113,12 +100,12 @@ static int stat_by_get(struct mirror *m, const char *key, struct http_response *
 	return 0;
 }
 
-static int http_stat(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
+static int http_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out, struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	struct http_request q = { .method = "HEAD" };
 	struct err local = ERR_INIT;
-	int rc = perform(m, key, &q, &r, &local);
+	int rc = perform(c, key, &q, &r, &local);
 	bool refused = rc < 0 && (r.status == 400 || r.status == 403 || r.status == 405 ||
 				  r.status == 501);
 	if (rc < 0 && !refused) {
@@ -126,7 +113,7 @@ static int http_stat(struct mirror *m, const char *key, struct mirror_stat *out,
 		return rc;
 	}
 	if (refused || !r.has_total)
-		rc = stat_by_get(m, key, &r, e);
+		rc = stat_by_get(c, key, &r, e);
 	if (rc == 0)
 		rc = refuse_html(key, &r, e);
 	if (rc == 0 && !r.has_total)
@@ -158,20 +145,61 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 	return d->sink->write(d->sink->ctx, data, len, e);
 }
 
-static int http_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
+static int http_get(struct mirror_connection *c, const struct mirror_range *range,
 		    const struct mirror_sink *sink, struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
-	struct delivery d = { .key = key, .sink = sink };
-	struct http_request q = { .offset = offset, .length = len == UINT64_MAX ? 0 : len,
-				  .deadline_ms = m->deadline_ms, .begin = on_begin, .write = on_write, .ctx = &d };
-	return perform(m, key, &q, &r, e);
+	struct delivery d = { .key = range->key, .sink = sink };
+	struct http_request q = { .offset = range->offset,
+				  .length = range->length == UINT64_MAX ? 0 : range->length,
+				  .deadline_ms = range->deadline_ms,
+				  .begin = on_begin, .write = on_write, .ctx = &d };
+	return perform(c, range->key, &q, &r, e);
+}
+
+/* -- probing --------------------------------------------------------------------- */
+
+#define PROBE_KEY "metadata/timestamp.json"
+
+static int take_byte(void *ctx, const void *data, size_t len, struct err *e)
+{
+	(void)ctx, (void)data, (void)len, (void)e;
+	return 0;
+}
+
+/* Asks for the first byte of a file that every repository has. */
+static int http_probe(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
+{
+	struct mirror_sink sink = { .write = take_byte };
+	struct mirror_range first = { .key = PROBE_KEY, .length = 1 };
+	struct err why = ERR_INIT;
+	int rc = http_get(c, &first, &sink, &why);
+	if (rc == -ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0) {
+		mirror_findings_add(out, "read", MIRROR_FINDING_LACKS, "%s: %s", PROBE_KEY, why.text);
+		return 0;
+	}
+	mirror_findings_add(out, "read", MIRROR_FINDING_OK, "yes");
+	if (mirror_can(c->mirror, MIRROR_CAN_RANGE))
+		mirror_findings_add(out, "ranges", MIRROR_FINDING_OK, "yes");
+	else
+		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS, "the server sends whole files: "
+				    "a download that was interrupted reads over what it has");
+	return 0;
 }
 
 const struct mirror_ops mirror_http = {
 	.kind = "http",
+	.keys = keys,
+	.schemes = schemes,
 	.open = http_open,
 	.close = http_close,
+	.connect = http_connect,
+	.disconnect = http_disconnect,
 	.stat = http_stat,
 	.get = http_get,
+	.probe = http_probe,
 };

@@ -1,7 +1,6 @@
 #include "mirror/mirror.h"
 
 #include "http/url.h"
-#include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -9,41 +8,53 @@
 
 /* -- opening --------------------------------------------------------------------- */
 
-static const struct mirror_ops *kind_of(const struct mirror_ops *const *kinds, const char *name)
-{
-	for (; *kinds; kinds++)
-		if (strcmp((*kinds)->kind, name) == 0)
-			return *kinds;
-	return NULL;
-}
-
-static struct mirror *mirror_new(const struct mirror_ops *ops, const char *id)
+struct mirror *mirror_new(const struct mirror_ops *ops, const char *id)
 {
 	struct mirror *m = NEW(struct mirror);
 	m->ops = ops;
 	m->id = mem_strdup(id);
 	m->priority = 50;
+	pthread_mutex_init(&m->lock, NULL);
 	return m;
+}
+
+static void connection_free(struct mirror_connection *c)
+{
+	if (c->mirror->ops->disconnect)
+		c->mirror->ops->disconnect(c);
+	free(c);
 }
 
 void mirror_close(struct mirror *m)
 {
 	if (!m)
 		return;
+	for (struct mirror_connection *c = m->idle, *next; c; c = next) {
+		next = c->next;
+		connection_free(c);
+	}
 	if (m->state)
 		m->ops->close(m);
+	pthread_mutex_destroy(&m->lock);
 	free(m->id);
 	free(m->url);
 	free(m->region);
 	free(m);
 }
 
-int mirror_open_url(const struct mirror_ops *const *kinds, const char *id, const char *url,
-		    struct mirror **out, struct err *e)
+static const struct mirror_ops *kind_for(const struct mirror_ops *const *kinds, const char *url)
 {
-	bool web = str_starts(url, "http://") || str_starts(url, "https://");
-	const char *kind = web ? "http" : str_starts(url, "file:") ? "file" : "";
-	const struct mirror_ops *ops = kind_of(kinds, kind);
+	for (; *kinds; kinds++)
+		for (const char *const *s = (*kinds)->schemes; s && *s; s++)
+			if (str_starts(url, *s))
+				return *kinds;
+	return NULL;
+}
+
+int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_env *env,
+		    const char *id, const char *url, struct mirror **out, struct err *e)
+{
+	const struct mirror_ops *ops = kind_for(kinds, url);
 	if (!ops) {
 		CLEANUP(mem_free_ptr) char *shown = url_redact(url);
 		err_set(e, ERR_USAGE, "'%.100s' is not a URL that can be read here", shown);
@@ -53,12 +64,50 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const char *id, const
 	}
 	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, id);
 	m->url = mem_strdup(url);
+	if (env)
+		m->env = *env;
 	if (ops->open(m, NULL, NULL, e) < 0)
 		return err_context(e, "mirror %s", id);
-	m->caps.can &= ~(unsigned)(MIRROR_CAN_WRITE | MIRROR_CAN_COPY | MIRROR_CAN_CREATE_ONLY |
-				   MIRROR_CAN_REPLACE_IF);
+	m->can &= ~(unsigned)(MIRROR_CAN_WRITE | MIRROR_CAN_COPY | MIRROR_CAN_CREATE_ONLY |
+			      MIRROR_CAN_REPLACE_IF);
 	*out = STEAL(m);
 	return 0;
+}
+
+bool mirror_can(const struct mirror *m, unsigned what)
+{
+	return (m->can & what) == what;
+}
+
+/* -- connections ----------------------------------------------------------------- */
+
+static int take_connection(struct mirror *m, struct mirror_connection **out, struct err *e)
+{
+	pthread_mutex_lock(&m->lock);
+	struct mirror_connection *c = m->idle;
+	if (c)
+		m->idle = c->next;
+	pthread_mutex_unlock(&m->lock);
+	if (!c) {
+		c = NEW(struct mirror_connection);
+		c->mirror = m;
+		int rc = m->ops->connect ? m->ops->connect(c, e) : 0;
+		if (rc < 0) {
+			free(c);
+			return rc;
+		}
+	}
+	*out = c;
+	return 0;
+}
+
+static void give_back(struct mirror_connection *c)
+{
+	struct mirror *m = c->mirror;
+	pthread_mutex_lock(&m->lock);
+	c->next = m->idle;
+	m->idle = c;
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* -- calls ----------------------------------------------------------------------- */
@@ -76,23 +125,38 @@ static int check(struct mirror *m, const char *key, bool able, const char *verb,
 	return 0;
 }
 
-static int done(const struct mirror *m, const char *key, int rc, struct err *e)
+/* For one call: a connection, or an error that names the mirror. */
+static int begin(struct mirror *m, const char *key, bool able, const char *verb,
+		 struct mirror_connection **c, struct err *e)
 {
-	if (rc < 0)
+	int rc = check(m, key, able, verb, e);
+	if (rc == 0 && (rc = take_connection(m, c, e)) < 0)
+		return err_context(e, "mirror %s", m->id);
+	return rc;
+}
+
+static int end(struct mirror_connection *c, const char *key, int rc, struct err *e)
+{
+	struct mirror *m = c->mirror;
+	give_back(c);
+	if (rc == 0)
+		return 0;
+	if (key)
 		err_context(e, "%s", key);
-	return rc < 0 ? err_context(e, "mirror %s", m->id) : 0;
+	return err_context(e, "mirror %s", m->id);
 }
 
 int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
 {
+	struct mirror_connection *c;
 	struct mirror_stat st = { 0 };
-	int rc = check(m, key, m->ops->stat, "tell an object's size", e);
+	int rc = begin(m, key, m->ops->stat, "tell an object's size", &c, e);
 	if (rc < 0)
 		return rc;
-	rc = m->ops->stat(m, key, &st, e);
+	rc = m->ops->stat(c, key, &st, e);
 	if (rc == 0 && out)
 		*out = st;
-	return done(m, key, rc, e);
+	return end(c, key, rc, e);
 }
 
 /* Counts, so that no kind can pass off a part as the whole. */
@@ -108,23 +172,31 @@ static int counted_write(void *ctx, const void *data, size_t len, struct err *e)
 	return c->sink->write(c->sink->ctx, data, len, e);
 }
 
-int mirror_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
-	       const struct mirror_sink *sink, struct err *e)
+static int get_counted(struct mirror_connection *c, const struct mirror_range *r,
+		       const struct mirror_sink *sink, struct err *e)
 {
-	int rc = check(m, key, m->ops->get, "be read", e);
-	if (rc < 0 || len == 0)
-		return rc;
-	struct counted c = { .sink = sink };
-	struct mirror_sink counting = { .write = counted_write, .ctx = &c };
-	uint64_t end;
-	if (len != UINT64_MAX && !add_u64(offset, len, &end))
-		rc = err_set(e, ERR_INTEGRITY, "a range past any end");
-	else
-		rc = m->ops->get(m, key, offset, len, &counting, e);
-	if (rc == 0 && len != UINT64_MAX && c.got != len)
+	struct counted counted = { .sink = sink };
+	struct mirror_sink counting = { .write = counted_write, .ctx = &counted };
+	bool all = r->length == UINT64_MAX;
+	uint64_t last;
+	if (!all && !add_u64(r->offset, r->length, &last))
+		return err_set(e, ERR_INTEGRITY, "a range past any end");
+	int rc = c->mirror->ops->get(c, r, &counting, e);
+	if (rc == 0 && !all && counted.got != r->length)
 		rc = err_set(e, ERR_INTEGRITY, "gave %llu bytes where %llu were asked",
-			     (unsigned long long)c.got, (unsigned long long)len);
-	return done(m, key, rc, e);
+			     (unsigned long long)counted.got, (unsigned long long)r->length);
+	return rc;
+}
+
+int mirror_get(struct mirror *m, const struct mirror_range *r, const struct mirror_sink *sink,
+	       struct err *e)
+{
+	struct mirror_connection *c;
+	int rc = check(m, r->key, m->ops->get, "be read", e);
+	if (rc < 0 || r->length == 0)
+		return rc;
+	rc = begin(m, r->key, true, "be read", &c, e);
+	return rc < 0 ? rc : end(c, r->key, get_counted(c, r, sink, e), e);
 }
 
 static int into_buf(void *ctx, const void *data, size_t len, struct err *e)
@@ -134,103 +206,242 @@ static int into_buf(void *ctx, const void *data, size_t len, struct err *e)
 	return buf_ok(b, "the object", e);
 }
 
-int mirror_get_small(struct mirror *m, const char *key, struct buf *out, struct err *e)
+int mirror_get_small(struct mirror *m, const char *key, uint64_t deadline_ms, struct buf *out,
+		     struct err *e)
 {
+	struct mirror_range r = { .key = key, .length = UINT64_MAX, .deadline_ms = deadline_ms };
 	buf_clear(out);
-	return mirror_get(m, key, 0, UINT64_MAX,
-			  &(struct mirror_sink){ .write = into_buf, .ctx = out }, e);
-}
-
-int mirror_put(struct mirror *m, const char *key, const struct mirror_body *body,
-	       const struct mirror_put *how, struct mirror_stat *out, struct err *e)
-{
-	static const struct mirror_put plain = { 0 };
-	struct mirror_stat st = { 0 };
-	if (!how)
-		how = &plain;
-	unsigned can = m->caps.can;
-	bool able = m->ops->put && (can & MIRROR_CAN_WRITE);
-	int rc = check(m, key, able, "be written to", e);
-	if (rc == 0 && how->only_if_absent)
-		rc = check(m, key, can & MIRROR_CAN_CREATE_ONLY, "create without replacing", e);
-	if (rc == 0 && how->only_if_etag)
-		rc = check(m, key, can & MIRROR_CAN_REPLACE_IF, "replace on a condition", e);
-	if (rc < 0)
-		return rc;
-	if (m->caps.max_object && body->grid.size > m->caps.max_object) {
-		rc = err_set(e, ERR_USAGE, "of %llu bytes is larger than the %llu that fit there",
-			     (unsigned long long)body->grid.size,
-			     (unsigned long long)m->caps.max_object);
-		return done(m, key, rc, e);
-	}
-	rc = m->ops->put(m, key, body, how, &st, e);
-	if (rc == 0 && out)
-		*out = st;
-	return done(m, key, rc, e);
+	return mirror_get(m, &r, &(struct mirror_sink){ .write = into_buf, .ctx = out }, e);
 }
 
 int mirror_copy(struct mirror *m, const char *from, const char *to, struct err *e)
 {
-	bool able = m->ops->copy && (m->caps.can & MIRROR_CAN_COPY);
-	int rc = check(m, from, able, "copy", e);
+	struct mirror_connection *c;
+	bool able = m->ops->copy && mirror_can(m, MIRROR_CAN_COPY);
+	int rc = check(m, to, able, "copy", e);
 	if (rc == 0)
-		rc = check(m, to, able, "copy", e);
-	if (rc < 0)
-		return rc;
-	return done(m, from, m->ops->copy(m, from, to, e), e);
+		rc = begin(m, from, able, "copy", &c, e);
+	return rc < 0 ? rc : end(c, from, m->ops->copy(c, from, to, e), e);
 }
 
 int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
 		struct err *e)
 {
-	int rc = check(m, NULL, m->ops->list && (m->caps.can & MIRROR_CAN_LIST), "be listed", e);
-	if (rc < 0)
-		return rc;
-	rc = m->ops->list(m, prefix, fn, ctx, e);
-	return rc < 0 ? err_context(e, "mirror %s", m->id) : 0;
+	struct mirror_connection *c;
+	bool able = m->ops->list && mirror_can(m, MIRROR_CAN_LIST);
+	int rc = begin(m, NULL, able, "be listed", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->list(c, prefix, fn, ctx, e), e);
 }
 
 int mirror_remove(struct mirror *m, const char *key, struct err *e)
 {
-	bool able = m->ops->remove && (m->caps.can & MIRROR_CAN_WRITE);
-	int rc = check(m, key, able, "be written to", e);
-	if (rc < 0)
-		return rc;
-	return done(m, key, m->ops->remove(m, key, e), e);
+	struct mirror_connection *c;
+	bool able = m->ops->remove && mirror_can(m, MIRROR_CAN_WRITE);
+	int rc = begin(m, key, able, "be written to", &c, e);
+	return rc < 0 ? rc : end(c, key, m->ops->remove(c, key, e), e);
 }
 
-/* -- bodies ---------------------------------------------------------------------- */
-
-static int memory_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e)
 {
-	(void)e;
-	if (len)
-		memcpy(data, (const char *)ctx + offset, len);
+	struct mirror_connection *c;
+	int rc = begin(m, NULL, m->ops->probe, "be probed", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->probe(c, out, e), e);
+}
+
+int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out, struct err *e)
+{
+	struct mirror_connection *c;
+	int rc = begin(m, NULL, m->ops->setup, "be set up", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->setup(c, dry_run, out, e), e);
+}
+
+/* -- uploads --------------------------------------------------------------------- */
+
+static int check_put(struct mirror *m, const char *key, const struct mirror_put *how,
+		     struct err *e)
+{
+	bool able = m->ops->upload_open && mirror_can(m, MIRROR_CAN_WRITE);
+	int rc = check(m, key, able, "be written to", e);
+	if (rc == 0 && how->only_if_absent)
+		rc = check(m, key, mirror_can(m, MIRROR_CAN_CREATE_ONLY), "create without replacing", e);
+	if (rc == 0 && how->only_if_etag)
+		rc = check(m, key, mirror_can(m, MIRROR_CAN_REPLACE_IF), "replace on a condition", e);
+	if (rc == 0 && m->max_object && how->grid.size > m->max_object)
+		rc = err_set(e, ERR_USAGE, "mirror %s: %s: of %llu bytes is larger than the %llu that "
+			     "fit there", m->id, key, (unsigned long long)how->grid.size,
+			     (unsigned long long)m->max_object);
+	if (rc == 0 && !how->pieces && how->grid.count > 1)
+		rc = err_set(e, ERR_BUG, "mirror %s: %s: %u pieces without digests", m->id, key,
+			     (unsigned)how->grid.count);
+	return rc;
+}
+
+void mirror_upload_advance(struct mirror_upload *u, int64_t bytes)
+{
+	if (!u->how.task || !bytes)
+		return;
+	pthread_mutex_lock(&u->lock);
+	u->told += bytes;
+	pthread_mutex_unlock(&u->lock);
+	report_advance(u->how.report, u->how.task, bytes);
+}
+
+void mirror_upload_close(struct mirror_upload *u)
+{
+	if (!u)
+		return;
+	mirror_upload_advance(u, -u->told);
+	if (u->state)
+		u->mirror->ops->upload_close(u);
+	pthread_mutex_destroy(&u->lock);
+	free(u->there);
+	free(u->key);
+	free(u);
+}
+
+int mirror_upload_open(struct mirror *m, const char *key, const struct mirror_put *how,
+		       struct mirror_upload **out, struct err *e)
+{
+	struct mirror_connection *c;
+	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
+	int rc = check_put(m, key, how, e);
+	if (rc == 0)
+		rc = begin(m, key, true, "be written to", &c, e);
+	if (rc < 0)
+		return rc;
+	u = NEW(struct mirror_upload);
+	*u = (struct mirror_upload){ .mirror = m, .key = mem_strdup(key), .how = *how,
+				     .missing = how->grid.count };
+	u->there = mem_alloc(how->grid.count + 1);
+	pthread_mutex_init(&u->lock, NULL);
+	rc = end(c, key, m->ops->upload_open(c, u, e), e);
+	if (rc == 0)
+		*out = STEAL(u);
+	return rc;
+}
+
+bool mirror_upload_has(struct mirror_upload *u, uint32_t piece)
+{
+	pthread_mutex_lock(&u->lock);
+	bool has = u->there[piece];
+	pthread_mutex_unlock(&u->lock);
+	return has;
+}
+
+const struct digest *mirror_upload_digest(const struct mirror_upload *u, uint32_t piece)
+{
+	return u->how.pieces ? &u->how.pieces[piece] : &u->how.sha256;
+}
+
+static void set_there(struct mirror_upload *u, uint32_t piece)
+{
+	pthread_mutex_lock(&u->lock);
+	u->missing -= !u->there[piece];
+	u->there[piece] = true;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void mirror_upload_found(struct mirror_upload *u, uint32_t piece)
+{
+	set_there(u, piece);
+	mirror_upload_advance(u, (int64_t)grid_length(&u->how.grid, piece));
+}
+
+int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data, struct err *e)
+{
+	struct mirror *m = u->mirror;
+	struct mirror_connection *c;
+	if (piece >= u->how.grid.count)
+		return err_set(e, ERR_BUG, "%s: there is no piece %u", u->key, (unsigned)piece);
+	if (mirror_can(m, MIRROR_IN_ORDER) && piece && !mirror_upload_has(u, piece - 1))
+		return err_set(e, ERR_BUG, "%s: piece %u is not the next", u->key, (unsigned)piece);
+	int rc = begin(m, u->key, true, "be written to", &c, e);
+	if (rc == 0)
+		rc = end(c, u->key, m->ops->upload_put(c, u, piece, data, e), e);
+	if (rc == 0)
+		set_there(u, piece);
+	return rc;
+}
+
+/* Does the mirror itself say that the object is there? */
+static bool is_there(struct mirror_connection *c, const struct mirror_upload *u,
+		     struct mirror_stat *st)
+{
+	struct err ignored = ERR_INIT;
+	struct digest root;
+	*st = (struct mirror_stat){ 0 };
+	if (c->mirror->ops->stat(c, u->key, st, &ignored) < 0 || st->size != u->how.grid.size)
+		return false;
+	if (st->has_sha256)
+		return digest_equal(&st->sha256, &u->how.sha256);
+	if (!st->has_pieces_sha256 || !u->how.pieces)
+		return false;
+	grid_root(u->how.pieces, u->how.grid.count, &root);
+	return digest_equal(&st->pieces_sha256, &root);
+}
+
+static int commit(struct mirror_connection *c, struct mirror_upload *u, struct mirror_stat *st,
+		  struct err *e)
+{
+	int rc = c->mirror->ops->upload_commit(c, u, st, e);
+	if (rc == 0 || !err_is_transient(e) || !is_there(c, u, st))
+		return rc;
+	err_clear(e);
 	return 0;
 }
 
-int mirror_put_small(struct mirror *m, const char *key, const void *data, size_t len,
-		     const struct mirror_put *how, struct err *e)
+int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out, struct err *e)
 {
-	struct mirror_body body = { .read_at = memory_read_at, .ctx = (void *)(uintptr_t)data };
-	int rc = grid_for(len, &body.grid, e);
+	struct mirror_connection *c;
+	struct mirror_stat st = { 0 };
+	if (u->missing)
+		return err_set(e, ERR_BUG, "%s: %u pieces are missing", u->key, (unsigned)u->missing);
+	int rc = begin(u->mirror, u->key, true, "be written to", &c, e);
+	if (rc == 0)
+		rc = end(c, u->key, commit(c, u, &st, e), e);
 	if (rc < 0)
 		return rc;
-	sha256_of(data, len, &body.sha256);
-	return mirror_put(m, key, &body, how, NULL, e);
+	u->told = 0;
+	if (out)
+		*out = st;
+	return 0;
 }
 
-static int file_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+int mirror_upload_abandon(struct mirror_upload *u, struct err *e)
 {
-	const struct mirror_file_body *b = ctx;
-	return file_pread(b->fd, data, len, offset, b->what, e);
+	struct mirror *m = u->mirror;
+	struct mirror_connection *c;
+	int rc = begin(m, u->key, true, "be written to", &c, e);
+	return rc < 0 ? rc : end(c, u->key, m->ops->upload_abandon(c, u, e), e);
 }
 
-void mirror_file_body_init(struct mirror_file_body *b, int fd, const char *what,
-			   const struct grid *grid, const struct digest *sha256,
-			   const struct digest *pieces)
+static int put_pieces(struct mirror_upload *u, const uint8_t *data, struct err *e)
 {
-	*b = (struct mirror_file_body){ .fd = fd, .what = what };
-	b->body = (struct mirror_body){ .read_at = file_read_at, .ctx = b, .grid = *grid,
-					.sha256 = *sha256, .pieces = pieces };
+	int rc = 0;
+	for (uint32_t i = 0; i < u->how.grid.count && rc == 0; i++)
+		if (!u->there[i])
+			rc = mirror_upload_put(u, i, data + grid_offset(&u->how.grid, i), e);
+	return rc;
+}
+
+int mirror_put_small(struct mirror *m, const char *key, const void *data, size_t len,
+		     const struct mirror_put *how, struct mirror_stat *out, struct err *e)
+{
+	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
+	CLEANUP(mem_free_ptr) struct digest *pieces = NULL;
+	struct mirror_put put = how ? *how : (struct mirror_put){ 0 };
+	int rc = grid_for(len, &put.grid, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(data, len, &put.sha256);
+	if (put.grid.count > 1)
+		pieces = mem_alloc(put.grid.count * sizeof *pieces);
+	for (uint32_t i = 0; pieces && i < put.grid.count; i++)
+		sha256_of((const uint8_t *)data + grid_offset(&put.grid, i),
+			  (size_t)grid_length(&put.grid, i), &pieces[i]);
+	put.pieces = pieces;
+	rc = mirror_upload_open(m, key, &put, &u, e);
+	if (rc == 0)
+		rc = put_pieces(u, data, e);
+	return rc < 0 ? rc : mirror_upload_commit(u, out, e);
 }

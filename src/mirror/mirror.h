@@ -5,41 +5,43 @@
  * What always holds here:
  *  - an object is named by its key, the repository-relative path ("targets/models/…",
  *    "metadata/timestamp.json"); keys that are not path_is_key() are refused;
- *  - put() is all or nothing for readers: an object is there whole, or not there, or
- *    still the old one. What a killed put() has finished is found again by the next;
- *  - nothing here decides about trust: callers verify what they read. put() verifies
- *    what it wrote as far as the kind allows, and says so in the stat it returns;
- *  - a handle belongs to one thread at a time; open another for another thread;
+ *  - any number of threads may use a mirror at once. What they share (the configuration,
+ *    what the kind can do, credentials) is in struct mirror; each call has a connection of
+ *    its own for as long as it runs, and connections are kept for the next call;
+ *  - an upload is all or nothing for readers: an object is there whole, or not there, or
+ *    still the old one. What a killed upload has brought over is found by the next;
+ *  - nothing here decides about trust: callers verify what they read, and what they hand to
+ *    an upload;
  *  - nothing here tries again by itself: callers do (util/retry.h), since only they know
  *    whether another mirror would serve them better.
  *
  * Error classes: ERR_NOT_FOUND (no such object), ERR_NETWORK (transient, worth another
  * try later), ERR_AUTH, ERR_CONFLICT (a condition did not hold), ERR_INTEGRITY (the bytes
  * were not those announced), ERR_USAGE (the kind cannot do this, bad configuration),
- * ERR_SYSTEM (a local problem: no retry elsewhere will help).
+ * ERR_SYSTEM (a local problem: no retry elsewhere will help). err.cause tells more.
  */
 #ifndef FERRY_MIRROR_MIRROR_H
 #define FERRY_MIRROR_MIRROR_H
 
 #include "hash/grid.h"
-#include "util/buf.h"
+#include "mirror/findings.h"
 #include "settings/conf.h"
+#include "util/buf.h"
 #include "util/report.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 enum mirror_can {
 	MIRROR_CAN_WRITE = 1 << 0,
 	MIRROR_CAN_LIST = 1 << 1,
 	MIRROR_CAN_RANGE = 1 << 2,
-	MIRROR_CAN_COPY = 1 << 3,          /* copy() without the bytes passing through us */
-	MIRROR_CAN_CREATE_ONLY = 1 << 4,   /* put() with only_if_absent is atomic */
-	MIRROR_CAN_REPLACE_IF = 1 << 5,    /* put() with only_if_etag is atomic */
-	MIRROR_CAN_SHA256 = 1 << 6,        /* stat() tells the whole object's SHA-256 */
-	MIRROR_CAN_PIECES_SHA256 = 1 << 7, /* stat() tells pieces_sha256 (S3 COMPOSITE) */
-};
-
-struct mirror_caps {
-	unsigned can;           /* enum mirror_can */
-	uint64_t max_object;    /* bytes; 0: no limit */
+	MIRROR_CAN_COPY = 1 << 3,          /* copy without the bytes passing through us */
+	MIRROR_CAN_CREATE_ONLY = 1 << 4,   /* an upload with only_if_absent is atomic */
+	MIRROR_CAN_REPLACE_IF = 1 << 5,    /* an upload with only_if_etag is atomic */
+	MIRROR_CAN_SHA256 = 1 << 6,        /* stat tells the whole object's SHA-256 */
+	MIRROR_CAN_PIECES_SHA256 = 1 << 7, /* stat tells pieces_sha256 (S3 COMPOSITE) */
+	MIRROR_IN_ORDER = 1 << 8,          /* pieces of an upload must come in order */
 };
 
 struct mirror_stat {
@@ -50,30 +52,19 @@ struct mirror_stat {
 	struct digest sha256, pieces_sha256;
 };
 
-/* Receives an object's bytes in order. A negative return stops the transfer, and get()
- * returns it with e as the sink set it. */
+/* Which bytes of which object. */
+struct mirror_range {
+	const char *key;
+	uint64_t offset, length;        /* length UINT64_MAX: to the end */
+	uint64_t deadline_ms;           /* for the whole answer, else ERR_NETWORK; 0: none. Kinds
+					   that ask no server know no deadline */
+};
+
+/* Receives an object's bytes in order. A sink that waits holds the transfer back. A negative
+ * return stops it, and mirror_get() returns that with e as the sink set it. */
 struct mirror_sink {
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
-};
-
-/* What put() stores. read_at() may be asked for any range, more than once, in any
- * order. pieces may be NULL for a small object without a manifest. */
-struct mirror_body {
-	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
-	void *ctx;
-	struct grid grid;               /* of the size */
-	struct digest sha256;           /* of the whole */
-	const struct digest *pieces;    /* grid.count of them, or NULL */
-};
-
-struct mirror_put {
-	bool only_if_absent;
-	const char *only_if_etag;       /* NULL: no condition */
-	const char *content_type;       /* NULL: application/octet-stream */
-	bool immutable;                 /* the key holds its content's hash: cache for ever */
-	const char *task;               /* the report task that advances; NULL: none */
-	struct report *report;
 };
 
 struct mirror_entry {
@@ -83,42 +74,98 @@ struct mirror_entry {
 /* A negative return stops the listing. */
 typedef int mirror_entry_fn(void *ctx, const struct mirror_entry *entry, struct err *e);
 
-struct mirror;
+/* What is to be stored under a key, and how. */
+struct mirror_put {
+	struct grid grid;               /* of its size */
+	struct digest sha256;           /* of the whole */
+	const struct digest *pieces;    /* borrowed while the upload is open; grid.count of them.
+					   NULL: one piece at most, sha256 is its digest */
+	bool only_if_absent;
+	const char *only_if_etag;       /* borrowed; NULL: no condition */
+	const char *content_type;       /* borrowed; NULL: application/octet-stream */
+	bool immutable;                 /* the key holds its content's hash: cache for ever */
+	struct report *report;          /* its task advances by every byte that is there, those that */
+	const char *task;               /* an earlier upload left included; an upload that is closed
+					   before its commit takes that back. NULL: none */
+};
 
-/* What a kind implements. A NULL function means the kind cannot do it. */
+struct mirror;
+struct mirror_connection;
+struct mirror_upload;
+
+/* What a kind implements. A NULL function means that the kind cannot do it. */
 struct mirror_ops {
-	const char *kind;       /* "file", "http", … */
-	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). */
+	const char *kind;               /* "file", "http", … */
+	const char *const *keys;        /* its own keys of [mirror.NAME]; NULL-ended */
+	const char *const *schemes;     /* "https://", …: URLs that it can read; NULL-ended, or NULL */
+
+	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). Asks
+	 * no server. */
 	int (*open)(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		    struct err *e);
 	void (*close)(struct mirror *m);
-	int (*stat)(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e);
-	int (*get)(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
-		   const struct mirror_sink *sink, struct err *e);
-	int (*put)(struct mirror *m, const char *key, const struct mirror_body *body,
-		   const struct mirror_put *how, struct mirror_stat *out, struct err *e);
-	int (*copy)(struct mirror *m, const char *from, const char *to, struct err *e);
-	int (*list)(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
+	/* A thread's own state; connect NULL: none is needed. */
+	int (*connect)(struct mirror_connection *c, struct err *e);
+	void (*disconnect)(struct mirror_connection *c);
+
+	int (*stat)(struct mirror_connection *c, const char *key, struct mirror_stat *out,
 		    struct err *e);
-	int (*remove)(struct mirror *m, const char *key, struct err *e);
+	int (*get)(struct mirror_connection *c, const struct mirror_range *r,
+		   const struct mirror_sink *sink, struct err *e);
+	int (*list)(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn, void *ctx,
+		    struct err *e);
+	int (*copy)(struct mirror_connection *c, const char *from, const char *to, struct err *e);
+	int (*remove)(struct mirror_connection *c, const char *key, struct err *e);
+
+	/* An upload (below). open sets u->there[] for the pieces that it finds and verifies, and
+	 * u->state; put stores one piece of grid_length() bytes, and may run in several
+	 * threads at once unless MIRROR_IN_ORDER; close and abandon release u->state. */
+	int (*upload_open)(struct mirror_connection *c, struct mirror_upload *u, struct err *e);
+	int (*upload_put)(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+			  const void *data, struct err *e);
+	int (*upload_commit)(struct mirror_connection *c, struct mirror_upload *u,
+			     struct mirror_stat *out, struct err *e);
+	void (*upload_close)(struct mirror_upload *u);
+	int (*upload_abandon)(struct mirror_connection *c, struct mirror_upload *u, struct err *e);
+
+	/* Measures what the place can do, and says what is missing. */
+	int (*probe)(struct mirror_connection *c, struct mirror_findings *out, struct err *e);
+	/* Makes the place, or with dry_run says what would be done. */
+	int (*setup)(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,
+		     struct err *e);
 };
 
 /* What a mirror is said to hold: "all", or only part of the repository. */
 enum mirror_holds { MIRROR_HOLDS_ALL, MIRROR_HOLDS_OBJECTS, MIRROR_HOLDS_METADATA };
 
+/* What the caller hands in for all connections; zero is a good default. */
+struct mirror_env {
+	uint64_t stall_s;               /* a transfer that brings nothing for so long fails; 0: the
+					   default of http/http.h */
+	uint64_t limit_rate;            /* bytes per second of each connection; 0: no limit */
+};
+
 struct mirror {
 	const struct mirror_ops *ops;
-	struct mirror_caps caps;        /* set by open() */
+	struct mirror_env env;
+	atomic_uint can;                /* enum mirror_can; set by open, and what is found out later */
+	uint64_t max_object;            /* bytes; 0: no limit. Set by open */
 	char *id;                       /* NAME of [mirror.NAME], or the catalog's id */
 	char *url;                      /* base URL that readers use, or NULL */
 	char *region;                   /* or NULL */
 	uint64_t priority;              /* lower is asked first; default 50 */
 	enum mirror_holds holds;
 	bool stage;
-	uint64_t deadline_ms;           /* set by the caller: a get() that takes longer fails with
-					   ERR_NETWORK; 0: none. Kinds that ask no server know
-					   no deadline */
-	void *state;                    /* the kind's own */
+	void *state;                    /* the kind's own, shared by all connections */
+
+	pthread_mutex_t lock;           /* of what follows */
+	struct mirror_connection *idle;
+};
+
+struct mirror_connection {
+	struct mirror *mirror;
+	void *state;                    /* the kind's own, of one thread at a time */
+	struct mirror_connection *next;
 };
 
 /* The kinds that a program links: the client's programs the reading ones (file, http),
@@ -126,34 +173,35 @@ struct mirror {
 extern const struct mirror_ops *const mirror_kinds_client[];
 extern const struct mirror_ops *const mirror_kinds_all[];
 
-/* Opens [mirror.NAME]; checks its keys (those of its kind in settings/mirrors.h). */
-WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct conf *c,
-			    const struct conf_section *s, struct mirror **out, struct err *e);
-/* Opens a place by its public URL for reading: file://, http://, https://. */
-WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds, const char *id,
-				const char *url, struct mirror **out, struct err *e);
+/* Opens [mirror.NAME]; checks its keys: the common ones and those of its kind. env NULL: the
+ * defaults. */
+WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *env,
+			    const struct conf *c, const struct conf_section *s,
+			    struct mirror **out, struct err *e);
+/* Opens a place by its public URL, for reading. */
+WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds,
+				const struct mirror_env *env, const char *id, const char *url,
+				struct mirror **out, struct err *e);
+/* A mirror of this kind under this id, not opened yet: for mirror_open() and kinds that
+ * tests bring along. */
+struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);
 DEFINE_CLEANUP(struct mirror, mirror_close);
 
+/* Can it do all of these (enum mirror_can)? */
+bool mirror_can(const struct mirror *m, unsigned what);
+
 /* The calls that everybody uses: they check the key and the capability, and put
- * "mirror <id>: <key>: " in front of errors. *out of put and stat may be NULL. */
+ * "mirror <id>: <key>: " in front of errors. *out of stat may be NULL. */
 WARN_UNUSED int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out,
 				struct err *e);
-/* len UINT64_MAX: to the end; nothing is left at offset == size. A range past the end is
- * ERR_INTEGRITY. When it fails, the sink may have had the first part of the bytes; when
- * it succeeds, exactly all of them. */
-WARN_UNUSED int mirror_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
+/* Nothing is left at offset == size; a range past the end is ERR_INTEGRITY. When it fails, the
+ * sink may have had the first part of the bytes; when it succeeds, exactly all of them. */
+WARN_UNUSED int mirror_get(struct mirror *m, const struct mirror_range *r,
 			   const struct mirror_sink *sink, struct err *e);
-/* Whole small object into out, refused over out->max. */
-WARN_UNUSED int mirror_get_small(struct mirror *m, const char *key, struct buf *out,
-				 struct err *e);
-/* ERR_CONFLICT when a condition does not hold; ERR_INTEGRITY when the body is not what
- * body->sha256 and body->pieces say. The report's task advances by every byte that is there
- * now, those that an interrupted put() left included. */
-WARN_UNUSED int mirror_put(struct mirror *m, const char *key, const struct mirror_body *body,
-			   const struct mirror_put *how, struct mirror_stat *out, struct err *e);
-WARN_UNUSED int mirror_put_small(struct mirror *m, const char *key, const void *data,
-				 size_t len, const struct mirror_put *how, struct err *e);
+/* Whole small object into out, refused over out->max. deadline_ms as in struct mirror_range. */
+WARN_UNUSED int mirror_get_small(struct mirror *m, const char *key, uint64_t deadline_ms,
+				 struct buf *out, struct err *e);
 WARN_UNUSED int mirror_copy(struct mirror *m, const char *from, const char *to,
 			    struct err *e);
 /* Every object whose key starts with prefix ("" is all), sorted by key as bytes. A place
@@ -162,15 +210,60 @@ WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_f
 			    void *ctx, struct err *e);
 /* Removing what is not there succeeds. */
 WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
+/* ERR_USAGE when the kind has no such thing. Findings are added to *out. */
+WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);
+WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out,
+			     struct err *e);
 
-/* A body over an open file; fd is borrowed. */
-struct mirror_file_body {
-	struct mirror_body body;
-	int fd;
-	const char *what;
+/*
+ * An upload: a session that brings one object over, piece by piece.
+ *
+ *   open      looks for what an earlier upload of the same content left there
+ *   put       stores a piece: from any thread, in any order (MIRROR_IN_ORDER: in order)
+ *   commit    makes the object visible under its key, when every piece is there
+ *   close     ends the session; what is there stays for the next one
+ *   abandon   removes what is there
+ *
+ * Two uploads for one key at once: readers see either object whole. Of the same content, the
+ * second may be refused with ERR_CONFLICT while the first is open.
+ */
+struct mirror_upload {
+	struct mirror *mirror;
+	char *key;
+	struct mirror_put how;
+	pthread_mutex_t lock;           /* of what follows */
+	bool *there;                    /* how.grid.count; of the pieces that are there */
+	uint32_t missing;               /* pieces */
+	int64_t told;                   /* bytes that the report was told of */
+	void *state;                    /* the kind's own */
 };
-void mirror_file_body_init(struct mirror_file_body *b, int fd, const char *what,
-			   const struct grid *grid, const struct digest *sha256,
-			   const struct digest *pieces);
+
+/* ERR_CONFLICT when a condition does not hold already; ERR_USAGE when the kind cannot hold it. */
+WARN_UNUSED int mirror_upload_open(struct mirror *m, const char *key,
+				   const struct mirror_put *how, struct mirror_upload **out,
+				   struct err *e);
+bool mirror_upload_has(struct mirror_upload *u, uint32_t piece);
+/* data: grid_length() bytes, which the caller has verified against the piece's digest. */
+WARN_UNUSED int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
+				  struct err *e);
+/* *out (may be NULL) says what is there now. ERR_CONFLICT when a condition does not hold. When only
+ * the answer was lost, and the mirror tells the object's digest, it is no failure. */
+WARN_UNUSED int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out,
+				     struct err *e);
+WARN_UNUSED int mirror_upload_abandon(struct mirror_upload *u, struct err *e);
+void mirror_upload_close(struct mirror_upload *u);
+DEFINE_CLEANUP(struct mirror_upload, mirror_upload_close);
+
+/* For kinds, in upload_open: a piece is there already. */
+void mirror_upload_found(struct mirror_upload *u, uint32_t piece);
+/* For kinds, in upload_put: the report's task advances; negative takes back. */
+void mirror_upload_advance(struct mirror_upload *u, int64_t bytes);
+/* The digest of a piece. */
+const struct digest *mirror_upload_digest(const struct mirror_upload *u, uint32_t piece);
+
+/* All of it at once, from memory. how: only its conditions, content type and report count. */
+WARN_UNUSED int mirror_put_small(struct mirror *m, const char *key, const void *data,
+				 size_t len, const struct mirror_put *how,
+				 struct mirror_stat *out, struct err *e);
 
 #endif

@@ -105,7 +105,8 @@ static int run(struct mirror *m, const struct repository_file *f, struct hasher 
 		rewind_piece(h);
 		broke_at = h->index;
 		uint64_t from = h->p->at ? grid_offset(&h->p->grid, h->index) : 0;
-		rc = from < end ? mirror_get(m, f->key, from, end - from, &sink, e) : 0;
+		struct mirror_range r = { .key = f->key, .offset = from, .length = end - from };
+		rc = from < end ? mirror_get(m, &r, &sink, e) : 0;
 	} while (rc < 0 && retry_again(&retry, e));
 	/* An interrupted wait leaves the class of the interruption in e. */
 	rc = -(int)e->class;

@@ -138,7 +138,7 @@ static int look_at(struct mirror *m, const struct tree *ours, const char *role,
 	CLEANUP(buf_release) struct buf own = BUF_INIT(RELEASE_MAX_METADATA);
 	struct err missing = ERR_INIT;
 	*foreign = false;
-	int rc = mirror_get_small(m, key, bytes, e);
+	int rc = mirror_get_small(m, key, 0, bytes, e);
 	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY) {
 		err_clear(e);
 		buf_clear(bytes);

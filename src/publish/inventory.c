@@ -98,7 +98,7 @@ static bool stat_helps(const struct mirror *m, const struct repository_file *f,
 	if (!listed || !in_prefix)
 		return true;
 	return item->state == INVENTORY_UNVERIFIED &&
-	       (m->caps.can & (MIRROR_CAN_SHA256 | MIRROR_CAN_PIECES_SHA256));
+	       (mirror_can(m, MIRROR_CAN_SHA256) || mirror_can(m, MIRROR_CAN_PIECES_SHA256));
 }
 
 int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
@@ -110,7 +110,7 @@ int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 		if (wanted[i])
 			items[i] = (struct inventory_item){ .state = INVENTORY_MISSING };
 	}
-	bool listed = (m->caps.can & MIRROR_CAN_LIST) && count >= LIST_FROM;
+	bool listed = mirror_can(m, MIRROR_CAN_LIST) && count >= LIST_FROM;
 	int rc = listed ? by_listing(m, t, wanted, items, e) : 0;
 	for (size_t i = 0; rc == 0 && i < t->files.count; i++) {
 		const struct repository_file *f = &t->files.at[i];

@@ -46,7 +46,13 @@ static void read_basics(const struct conf *c, struct mirrors_entry *p)
 static int add_all(const struct conf *c, const char *repository,
 		   const struct mirror_ops *const *kinds, struct mirrors *out, struct err *e)
 {
-	const struct conf_section *s;
+	const struct conf_section *s, *fetch = conf_find(c, "fetch", "");
+	struct mirror_env env = { 0 };
+	int read = conf_get_duration(c, fetch, "stall-time", &env.stall_s, e);
+	if (read == 0)
+		read = conf_get_size(c, fetch, "limit-rate", &env.limit_rate, e);
+	if (read < 0)
+		return read;
 	for (size_t i = 0; (s = conf_nth(c, "mirror", i)); i++) {
 		bool ours;
 		int rc = belongs(c, s, repository, &ours, e);
@@ -58,7 +64,7 @@ static int add_all(const struct conf *c, const char *repository,
 		struct mirrors_entry *p = &out->at[out->count++];
 		*p = (struct mirrors_entry){ .section = s };
 		read_basics(c, p);
-		if (mirror_open(kinds, c, s, &p->mirror, &p->error) < 0)
+		if (mirror_open(kinds, &env, c, s, &p->mirror, &p->error) < 0)
 			continue;
 		p->holds = p->mirror->holds;
 		p->stage = p->mirror->stage;

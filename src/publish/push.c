@@ -31,6 +31,7 @@ int push_gravity(enum err_class class)
 
 struct run {
 	const struct tree *tree;
+	struct feed *feed;              /* of the objects; its readers are the mirrors */
 	const struct push_options *o;
 	struct push_mirror *mirrors;
 	struct push_delivery *deliveries;    /* tree == NULL: none for this mirror */
@@ -53,7 +54,7 @@ static bool works(const struct run *r, size_t i)
 
 static bool can_count(const struct push_mirror *m, bool stage)
 {
-	bool read_only = m->mirror && !(m->mirror->caps.can & MIRROR_CAN_WRITE);
+	bool read_only = m->mirror && !mirror_can(m->mirror, MIRROR_CAN_WRITE);
 	return m->holds != MIRROR_HOLDS_METADATA && !read_only && m->stage == stage;
 }
 
@@ -76,7 +77,7 @@ static void count_quorum(const struct run *r, struct push_result *out)
 
 /* ---- the phases ----------------------------------------------------------------- */
 
-static void hidden(void *ctx, size_t i)
+static void prepare(void *ctx, size_t i)
 {
 	struct run *r = ctx;
 	struct push_mirror *m = &r->mirrors[i];
@@ -84,8 +85,28 @@ static void hidden(void *ctx, size_t i)
 		return;
 	int rc = push_mirror_plan(&r->deliveries[i], &m->error);
 	if (rc == 0 && !r->o->dry_run)
-		rc = push_mirror_hidden(&r->deliveries[i], &m->error);
-	(void)rc; /* It is in m->error. */
+		(void)!push_mirror_check(&r->deliveries[i], &m->error);
+}
+
+static void hidden(void *ctx, size_t i)
+{
+	struct run *r = ctx;
+	if (works(r, i))
+		(void)!push_mirror_hidden(&r->deliveries[i], r->feed, i, &r->mirrors[i].error);
+}
+
+/* The mirrors take each piece of the objects at about the same time: a thread for each. */
+static void put_hidden(struct run *r, struct push_result *result)
+{
+	CLEANUP_PTR(feed_free) struct feed *feed = feed_new(r->tree, r->count, NULL);
+	for (size_t i = 0; i < r->count; i++)
+		if (works(r, i))
+			push_mirror_want(&r->deliveries[i], feed, i);
+	r->feed = feed;
+	threads_run(THREADS_MAX, r->count, hidden, r);
+	struct feed_stats stats = feed_stats(feed);
+	result->source_bytes = stats.read_bytes;
+	result->reread_bytes = stats.reread_bytes;
 }
 
 static void shown(void *ctx, size_t i)
@@ -133,7 +154,7 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 {
 	if (m->error.class)
 		return PUSH_FAILED;
-	if (!(m->mirror->caps.can & MIRROR_CAN_WRITE))
+	if (!mirror_can(m->mirror, MIRROR_CAN_WRITE))
 		return PUSH_READ_ONLY;
 	if (m->count_only)
 		return PUSH_EXAMINED;
@@ -206,9 +227,11 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 		mem_alloc((count + 1) * sizeof *deliveries);
 	r.deliveries = deliveries;
 	for (size_t i = 0; i < count; i++)
-		if (mirrors[i].mirror && (mirrors[i].mirror->caps.can & MIRROR_CAN_WRITE))
+		if (mirrors[i].mirror && mirror_can(mirrors[i].mirror, MIRROR_CAN_WRITE))
 			push_delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
-	threads_run(o->threads, count, hidden, &r);
+	threads_run(o->threads, count, prepare, &r);
+	if (!o->dry_run && !cancel_signal())
+		put_hidden(&r, result);
 	count_quorum(&r, result);
 	if (!o->dry_run && !cancel_signal())
 		show_release(&r, result);

@@ -58,7 +58,7 @@ struct push_options {
 	                           go everywhere */
 	bool recheck;           /* read back also what was verified earlier */
 	uint64_t quorum;        /* mirrors that must hold every object; 0: all that count */
-	unsigned threads;       /* mirrors at a time */
+	unsigned threads;       /* mirrors at a time that are planned, checked, and shown the release */
 	const char *record_dir; /* of the tree; NULL: no record */
 	const struct retry *retry;      /* for each transfer */
 	struct report *report;
@@ -70,6 +70,8 @@ struct push_result {
 	                           those for production, or for stage if there are no others */
 	uint64_t holding;       /* of these, how many hold every object */
 	bool changed;           /* anything was written */
+	uint64_t source_bytes;  /* of objects, read from the tree for all mirrors together */
+	uint64_t reread_bytes;  /* of these, again for a mirror that could not keep up */
 };
 
 /*

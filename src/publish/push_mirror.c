@@ -1,8 +1,10 @@
 #include "publish/push_mirror.h"
 
 #include "publish/audit.h"
+#include "tuf/name.h"
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 
@@ -21,13 +23,11 @@ void push_delivery_release(struct push_delivery *d)
 	verified_close(&d->record);
 }
 
-/* Readers ask for the next root by its number: they follow it as soon as it is there, and then take
- * no timestamp that keys have signed which it takes away. */
+/* Clients ask for the next root by its number: they follow it as soon as it is there, and then
+ * refuse a timestamp whose keys it has removed. */
 static bool is_root(const struct repository_file *f)
 {
-	const char *name = strchr(f->key, '/');
-	return f->class == REPOSITORY_METADATA && name &&
-	       strcmp(name + 1 + strspn(name + 1, "0123456789"), ".root.json") == 0;
+	return f->class == REPOSITORY_METADATA && tuf_name_version(path_base(f->key), "root") > 0;
 }
 
 static bool is_shown(const struct repository_file *f)
@@ -117,83 +117,50 @@ int push_mirror_plan(struct push_delivery *d, struct err *e)
 
 /* ---- putting -------------------------------------------------------------------- */
 
-/* What was put is either vouched for by the mirror, or read back. */
+/* What was written is either vouched for by the mirror, or read back. root: pieces_sha256, or
+ * NULL. */
 static int verify_put(struct push_delivery *d, const struct repository_file *f,
-		      struct mirror_stat *st, struct err *e)
+		      const struct digest *root, struct mirror_stat *st, struct err *e)
 {
-	bool same = inventory_judge(f, NULL, st) == INVENTORY_OK;
-	if (!same && st->size == f->size) {
-		CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
-		int rc = tree_pieces_load(d->tree, f, &p, e);
-		if (rc < 0)
-			return rc;
-		same = inventory_judge(f, p.at ? &p.root : NULL, st) == INVENTORY_OK;
-		if (!same && !st->has_sha256 && (rc = compare(d, f, false, &same, e)) < 0)
-			return rc;
-	}
+	bool same = inventory_judge(f, root, st) == INVENTORY_OK;
+	int rc = 0;
+	if (!same && st->size == f->size && !st->has_sha256)
+		rc = compare(d, f, false, &same, e);
+	if (rc < 0)
+		return rc;
 	if (!same)
 		return err_set(e, ERR_INTEGRITY, "mirror %s: %s: what was written reads back "
 			       "differently", d->m->id, f->key);
 	/* A kind may tell the object's marks only when asked. */
-	if (!st->etag[0] && !st->modified_s) {
-		int rc = mirror_stat_key(d->m->mirror, f->key, st, e);
-		if (rc < 0)
-			return rc;
-	}
-	verified_add(&d->record, f, st);
-	return 0;
+	if (!st->etag[0] && !st->modified_s)
+		rc = mirror_stat_key(d->m->mirror, f->key, st, e);
+	if (rc == 0)
+		verified_add(&d->record, f, st);
+	return rc;
 }
 
-/* The condition under which the file may be written, as far as the mirror knows any. */
-static void condition(const struct push_delivery *d, const struct push_step *s, const char *etag,
-		      struct mirror_put *how)
+static void count_put(struct push_delivery *d, const struct repository_file *f)
 {
-	unsigned can = d->m->mirror->caps.can;
-	/* Objects are named by their content: whoever writes one writes the same. */
-	if (s->file->class == REPOSITORY_OBJECT || s->file->class == REPOSITORY_POINTER)
-		return;
-	if (s->action == STEP_PUT)
-		how->only_if_absent = can & MIRROR_CAN_CREATE_ONLY;
-	else if ((can & MIRROR_CAN_REPLACE_IF) && *etag)
-		how->only_if_etag = etag;
+	d->m->puts++;
+	d->m->put_bytes += f->size;
 }
 
-/* Counts what one try reports, so that a failed one can be taken back. */
-struct counter {
-	struct report report;
-	struct report *to;
-	int64_t bytes;
-};
-
-static void count(struct report *r, const struct report_event *event)
+/* Waits, and is true, when a failed call may be tried again. */
+static bool again(struct push_delivery *d, struct retry *retry, struct err *e)
 {
-	struct counter *c = (struct counter *)r;
-	if (event->kind == REPORT_ADVANCE)
-		c->bytes += event->bytes;
-	if (c->to)
-		c->to->emit(c->to, event);
+	if (err_is_transient(e))
+		report_detail(d->o->report, "%s", e->text);
+	return retry_again(retry, e);
 }
 
-/* A condition that failed is fine when the very same bytes are there: an earlier try got
- * through, or the same push ran elsewhere. */
-static int put_once(struct push_delivery *d, const struct push_step *s, const char *etag,
-		    struct tree_body *body, struct mirror_stat *st, struct err *e)
+/* A conflict is fine when the very same bytes are there: an earlier try got through, or the same
+ * push ran elsewhere. */
+static int settle_conflict(struct push_delivery *d, const struct repository_file *f,
+			   struct mirror_stat *st, struct err *e)
 {
-	const struct repository_file *f = s->file;
-	struct counter counter = { { count }, d->o->report, 0 };
-	struct mirror_put how = {
-		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
-		.immutable = !is_shown(f) || is_root(f), .task = d->task, .report = &counter.report,
-	};
-	condition(d, s, etag, &how);
-	int rc = mirror_put(d->m->mirror, f->key, &body->body, &how, st, e);
-	if (rc < 0 && counter.bytes && d->task)
-		report_advance(d->o->report, d->task, -counter.bytes);
-	if (rc != -ERR_CONFLICT)
-		return rc;
-	struct err again = ERR_INIT;
+	struct err why = ERR_INIT;
 	bool same = false;
-	if (compare(d, f, false, &same, &again) < 0 || !same) {
+	if (compare(d, f, false, &same, &why) < 0 || !same) {
 		err_context(e, "another publisher is at work");
 		return err_hint(e, "let the other publisher finish, bring this copy of the "
 				   "repository up to date, then push again");
@@ -202,79 +169,244 @@ static int put_once(struct push_delivery *d, const struct push_step *s, const ch
 	return mirror_stat_key(d->m->mirror, f->key, st, e);
 }
 
-static int put_file(struct push_delivery *d, struct push_step *s, const char *etag, struct err *e)
+static struct mirror_put how_to_put(struct push_delivery *d, const struct repository_file *f)
 {
-	const struct repository_file *f = s->file;
-	struct tree_body body;
-	struct mirror_stat st = { 0 };
-	struct retry retry = *d->o->retry;
-	int rc = tree_body_open(d->tree, f, &body, e);
-	if (rc < 0)
-		return rc;
-	do {
-		st = (struct mirror_stat){ 0 };
-		rc = put_once(d, s, etag, &body, &st, e);
-		if (rc < 0 && err_is_transient(e))
-			report_detail(d->o->report, "%s", e->text);
-	} while (rc < 0 && retry_again(&retry, e));
-	tree_body_close(&body);
-	if (e->class)
-		return -(int)e->class;
-	d->m->puts++;
-	d->m->put_bytes += f->size;
-	return verify_put(d, f, &st, e);
+	return (struct mirror_put){
+		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
+		.immutable = !is_shown(f) || is_root(f), .task = d->task, .report = d->o->report,
+	};
 }
 
-static int do_step(struct push_delivery *d, struct push_step *s, struct err *e)
+/* ---- metadata ------------------------------------------------------------------- */
+
+/* The condition under which the file may be written, as far as the mirror knows any. */
+static void condition(const struct push_delivery *d, const struct push_step *s,
+		      struct mirror_put *how)
+{
+	if (s->file->class == REPOSITORY_POINTER)
+		return;
+	if (s->action == STEP_PUT)
+		how->only_if_absent = mirror_can(d->m->mirror, MIRROR_CAN_CREATE_ONLY);
+	else if (mirror_can(d->m->mirror, MIRROR_CAN_REPLACE_IF) && s->stat.etag[0])
+		how->only_if_etag = s->stat.etag;
+}
+
+static int put_small(struct push_delivery *d, struct push_step *s, struct err *e)
+{
+	const struct repository_file *f = s->file;
+	const struct buf *bytes = tree_small(d->tree, f);
+	struct mirror_put how = how_to_put(d, f);
+	struct mirror_stat st = { 0 };
+	struct retry retry = *d->o->retry;
+	condition(d, s, &how);
+	do {
+		st = (struct mirror_stat){ 0 };
+		if (mirror_put_small(d->m->mirror, f->key, buf_str(bytes), bytes->len, &how, &st,
+				     e) == -ERR_CONFLICT)
+			(void)!settle_conflict(d, f, &st, e);
+	} while (e->class && again(d, &retry, e));
+	if (e->class)
+		return -(int)e->class;
+	count_put(d, f);
+	return verify_put(d, f, NULL, &st, e);
+}
+
+static int check_step(struct push_delivery *d, struct push_step *s, struct err *e)
+{
+	bool same;
+	int rc = compare(d, s->file, true, &same, e);
+	if (rc < 0)
+		return rc;
+	push_plan_checked(&d->m->plan, s, same);
+	if (same)
+		verified_add(&d->record, s->file, &s->stat);
+	else if (s->file->class == REPOSITORY_OBJECT)
+		report_warn(d->o->report, "mirror %s: %s has wrong bytes", d->m->id, s->file->key);
+	return 0;
+}
+
+static bool is_to_be_put(const struct push_step *s)
+{
+	return s->action == STEP_PUT || s->action == STEP_REPLACE;
+}
+
+static int do_small(struct push_delivery *d, struct push_step *s, struct err *e)
 {
 	int rc = cancel_check(e);
-	if (rc == 0 && s->action == STEP_CHECK) {
-		bool same;
-		rc = compare(d, s->file, true, &same, e);
-		if (rc < 0)
-			return rc;
-		push_plan_checked(&d->m->plan, s, same);
-		if (same)
-			verified_add(&d->record, s->file, &s->stat);
-		else if (s->file->class == REPOSITORY_OBJECT)
-			report_warn(d->o->report, "mirror %s: %s has wrong bytes", d->m->id,
-				    s->file->key);
-	}
-	if (rc < 0 || (s->action != STEP_PUT && s->action != STEP_REPLACE))
+	if (rc == 0 && s->action == STEP_CHECK)
+		rc = check_step(d, s, e);
+	if (rc < 0 || !is_to_be_put(s))
 		return rc;
-	if (d->m->count_only)
-		return err_set(e, ERR_NOT_FOUND, "mirror %s: %s: %s", d->m->id, s->file->key,
-			       push_step_reason(s));
-	rc = put_file(d, s, s->stat.etag, e);
+	rc = put_small(d, s, e);
 	s->done = rc == 0;
 	return rc;
 }
 
-int push_mirror_hidden(struct push_delivery *d, struct err *e)
+/* ---- checks --------------------------------------------------------------------- */
+
+int push_mirror_check(struct push_delivery *d, struct err *e)
 {
 	struct push_plan *p = &d->m->plan;
+	int rc = 0;
 	if (!push_plan_is_empty(p)) {
 		d->task = mem_printf("push %s", d->m->id);
 		report_begin(d->o->report, d->task, p->put_bytes + p->check_bytes, 0);
 	}
-	for (size_t i = 0; i < p->count; i++) {
-		int rc = is_shown(p->steps[i].file) ? 0 : do_step(d, &p->steps[i], e);
+	for (size_t i = 0; rc == 0 && i < p->count; i++) {
+		struct push_step *s = &p->steps[i];
+		if (is_shown(s->file))
+			continue;
+		rc = cancel_check(e);
+		if (rc == 0 && s->action == STEP_CHECK)
+			rc = check_step(d, s, e);
+		if (rc == 0 && is_to_be_put(s) && d->m->count_only)
+			rc = err_set(e, ERR_NOT_FOUND, "mirror %s: %s: %s", d->m->id, s->file->key,
+				     push_step_reason(s));
+	}
+	return rc;
+}
+
+/* ---- objects -------------------------------------------------------------------- */
+
+/* The upload of one object. */
+struct object {
+	struct push_delivery *d;
+	const struct repository_file *file;
+	struct feed *feed;
+	size_t reader;
+	const struct tree_pieces *pieces;
+	struct mirror_upload *upload;
+};
+
+static int put_piece(struct object *o, const struct feed_piece *piece, struct err *e)
+{
+	struct retry retry = *o->d->o->retry;
+	do {
+		(void)!mirror_upload_put(o->upload, piece->index, piece->data, e);
+	} while (e->class && again(o->d, &retry, e));
+	return -(int)e->class;
+}
+
+static int put_pieces(struct object *o, struct err *e)
+{
+	for (;;) {
+		const struct feed_piece *piece;
+		int rc = cancel_check(e);
+		if (rc == 0)
+			rc = feed_next(o->feed, o->reader, o->upload, &piece, e);
+		if (rc < 0 || !piece)
+			return rc;
+		rc = put_piece(o, piece, e);
+		feed_give_back(o->feed, piece);
 		if (rc < 0)
 			return rc;
 	}
-	d->m->holds_objects = d->m->holds != MIRROR_HOLDS_METADATA;
-	return 0;
+}
+
+static int commit(struct object *o, struct mirror_stat *st, struct err *e)
+{
+	struct retry retry = *o->d->o->retry;
+	do {
+		(void)!mirror_upload_commit(o->upload, st, e);
+	} while (e->class && again(o->d, &retry, e));
+	return -(int)e->class;
+}
+
+static int open_upload(struct object *o, struct err *e)
+{
+	struct retry retry = *o->d->o->retry;
+	struct mirror_put how = how_to_put(o->d, o->file);
+	how.grid = o->pieces->grid;
+	how.sha256 = o->file->sha256;
+	how.pieces = o->pieces->at;
+	do {
+		(void)!mirror_upload_open(o->d->m->mirror, o->file->key, &how, &o->upload, e);
+	} while (e->class && again(o->d, &retry, e));
+	return -(int)e->class;
+}
+
+static int put_object(struct object *o, struct err *e)
+{
+	struct mirror_stat st = { 0 };
+	int rc = open_upload(o, e);
+	if (rc == 0)
+		rc = put_pieces(o, e);
+	if (rc == 0)
+		rc = commit(o, &st, e);
+	if (rc == -ERR_CONFLICT)
+		rc = settle_conflict(o->d, o->file, &st, e);
+	if (rc < 0)
+		return rc;
+	count_put(o->d, o->file);
+	return verify_put(o->d, o->file, &o->pieces->root, &st, e);
+}
+
+static int do_object(struct push_delivery *d, struct push_step *s, struct feed *f, size_t reader,
+		     struct err *e)
+{
+	struct object o = { .d = d, .file = s->file, .feed = f, .reader = reader };
+	int rc = cancel_check(e);
+	if (rc == 0)
+		rc = feed_begin(f, reader, tree_index(d->tree, s->file), &o.pieces, e);
+	if (rc < 0)
+		return rc;
+	rc = put_object(&o, e);
+	s->done = rc == 0;
+	feed_finish(f, reader);
+	mirror_upload_close(o.upload);
+	return rc;
+}
+
+static bool is_wanted_object(const struct push_step *s)
+{
+	return s->file->class == REPOSITORY_OBJECT && is_to_be_put(s);
+}
+
+void push_mirror_want(const struct push_delivery *d, struct feed *f, size_t reader)
+{
+	for (size_t i = 0; i < d->m->plan.count; i++)
+		if (is_wanted_object(&d->m->plan.steps[i]))
+			feed_want(f, reader, i);
+}
+
+static int put_objects(struct push_delivery *d, struct feed *f, size_t reader, struct err *e)
+{
+	struct push_plan *p = &d->m->plan;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < p->count; i++)
+		if (is_wanted_object(&p->steps[i]))
+			rc = do_object(d, &p->steps[i], f, reader, e);
+	feed_end(f, reader);
+	return rc;
+}
+
+int push_mirror_hidden(struct push_delivery *d, struct feed *f, size_t reader, struct err *e)
+{
+	struct push_plan *p = &d->m->plan;
+	int rc = put_objects(d, f, reader, e);
+	for (size_t i = 0; rc == 0 && i < p->count; i++)
+		if (p->steps[i].file->class == REPOSITORY_METADATA && !is_shown(p->steps[i].file))
+			rc = do_small(d, &p->steps[i], e);
+	d->m->holds_objects = rc == 0 && d->m->holds != MIRROR_HOLDS_METADATA;
+	return rc;
+}
+
+/* ---- showing -------------------------------------------------------------------- */
+
+static bool anything_to_show(const struct push_plan *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_shown(p->steps[i].file) && p->steps[i].action != STEP_KEEP &&
+		    p->steps[i].action != STEP_NONE)
+			return true;
+	return false;
 }
 
 int push_mirror_shown(struct push_delivery *d, struct err *e)
 {
 	struct push_plan *p = &d->m->plan;
 	struct release now;
-	bool any = false;
-	for (size_t i = 0; i < p->count; i++)
-		any = any || (is_shown(p->steps[i].file) && p->steps[i].action != STEP_KEEP &&
-			      p->steps[i].action != STEP_NONE);
-	if (!any)
+	if (!anything_to_show(p))
 		return 0;
 	/* Hours may have passed since the plan. */
 	int rc = release_of(d->m->mirror, d->tree, &now, e);
@@ -289,7 +421,7 @@ int push_mirror_shown(struct push_delivery *d, struct err *e)
 				    : now.state == RELEASE_NONE ? STEP_PUT : STEP_REPLACE;
 			memcpy(s->stat.etag, now.etag, sizeof now.etag);
 		}
-		rc = do_step(d, s, e);
+		rc = do_small(d, s, e);
 	}
 	return rc;
 }

@@ -86,7 +86,7 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	 * fails, which is right. */
 	int rc = mirror_stat_key(m, RELEASE_TIMESTAMP, &st, e);
 	if (rc == 0)
-		rc = mirror_get_small(m, RELEASE_TIMESTAMP, &bytes, e);
+		rc = mirror_get_small(m, RELEASE_TIMESTAMP, 0, &bytes, e);
 	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY) {
 		err_clear(e);
 		r.state = rc == -ERR_NOT_FOUND ? RELEASE_NONE : RELEASE_DAMAGED;
@@ -129,7 +129,7 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 	struct err why = ERR_INIT;
 	uint64_t version;
 	int64_t expires_s;
-	int rc = mirror_get_small(m, f->key, &theirs, e);
+	int rc = mirror_get_small(m, f->key, 0, &theirs, e);
 	if (rc == -ERR_INTEGRITY || rc == -ERR_NOT_FOUND) {
 		err_clear(e);
 		return 0;

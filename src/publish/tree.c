@@ -16,22 +16,9 @@ void tree_release(struct tree *t)
 	for (size_t i = 0; t->small && i < t->files.count; i++)
 		buf_release(&t->small[i]);
 	free(t->small);
-	free(t->by_key);
 	free(t->dir);
 	repository_files_release(&t->files);
 	*t = (struct tree){ 0 };
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-	const struct repository_file *const *x = a, *const *y = b;
-	return strcmp((*x)->key, (*y)->key);
-}
-
-static int compare_key_to(const void *key, const void *b)
-{
-	const struct repository_file *const *y = b;
-	return strcmp(key, (*y)->key);
 }
 
 size_t tree_index(const struct tree *t, const struct repository_file *f)
@@ -41,9 +28,7 @@ size_t tree_index(const struct tree *t, const struct repository_file *f)
 
 const struct repository_file *tree_find(const struct tree *t, const char *key)
 {
-	const struct repository_file **found =
-		bsearch(key, t->by_key, t->files.count, sizeof *t->by_key, compare_key_to);
-	return found ? *found : NULL;
+	return repository_files_find(&t->files, key);
 }
 
 const struct buf *tree_small(const struct tree *t, const struct repository_file *f)
@@ -80,10 +65,8 @@ int tree_from_files(const char *dir, struct repository_files *files, struct tree
 	CLEANUP(tree_release) struct tree t = { .dir = mem_strdup(dir), .files = *files };
 	*files = (struct repository_files){ 0 };
 	t.small = mem_alloc((t.files.count + 1) * sizeof *t.small);
-	t.by_key = mem_alloc((t.files.count + 1) * sizeof *t.by_key);
 	for (size_t i = 0; i < t.files.count; i++) {
 		const struct repository_file *f = &t.files.at[i];
-		t.by_key[i] = f;
 		if (f->class == REPOSITORY_TIMESTAMP)
 			t.timestamp = f;
 		if (f->class == REPOSITORY_OBJECT)
@@ -94,7 +77,7 @@ int tree_from_files(const char *dir, struct repository_files *files, struct tree
 	}
 	if (!t.timestamp)
 		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it was never signed", dir);
-	qsort(t.by_key, t.files.count, sizeof *t.by_key, compare_keys);
+	repository_files_index(&t.files);
 	const struct buf *bytes = tree_small(&t, t.timestamp);
 	int rc = release_parse(buf_str(bytes), bytes->len, t.timestamp->key, &t.version,
 			       &t.expires_s, e);
@@ -172,120 +155,69 @@ int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 	return 0;
 }
 
-/* ---- reading for put() ---------------------------------------------------------- */
+/* ---- reading objects ------------------------------------------------------------ */
 
-static int piece_read(struct tree_body *b, uint32_t index, struct err *e)
+/* One pass over the file verifies the whole and leaves the digests of its pieces. */
+static int pieces_make(struct tree_object *o, const struct repository_file *f, struct err *e)
 {
-	if (b->piece_valid && b->piece_index == index)
-		return 0;
-	const struct grid *g = &b->pieces.grid;
-	uint64_t len = grid_length(g, index);
-	b->piece_valid = false;
-	int rc = file_pread(b->fd, b->piece, len, grid_offset(g, index), b->path, e);
-	if (rc < 0) {
-		b->damaged = b->damaged || err_is(e, ERR_INTEGRITY);
-		return rc;
-	}
-	struct digest got;
-	sha256_of(b->piece, len, &got);
-	if (!digest_equal(&got, &b->pieces.at[index])) {
-		b->damaged = true;
-		damaged(e, b->path);
-		return err_context(e, "piece %u (bytes %llu to %llu)", index,
-				   (unsigned long long)grid_offset(g, index),
-				   (unsigned long long)(grid_offset(g, index) + len - 1));
-	}
-	b->piece_index = index;
-	b->piece_valid = true;
-	return 0;
-}
-
-static int file_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
-{
-	struct tree_body *b = ctx;
-	for (uint8_t *to = data; len;) {
-		uint32_t index = (uint32_t)(offset / b->pieces.grid.piece_length);
-		uint64_t within = offset - grid_offset(&b->pieces.grid, index);
-		int rc = piece_read(b, index, e);
-		if (rc < 0)
-			return rc;
-		size_t n = MIN(len, (size_t)(grid_length(&b->pieces.grid, index) - within));
-		memcpy(to, b->piece + within, n);
-		to += n;
-		offset += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int small_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
-{
-	struct tree_body *b = ctx;
-	if (offset > b->small->len || len > b->small->len - offset)
-		return err_set(e, ERR_BUG, "%s: read past the end", b->path);
-	memcpy(data, b->small->data + offset, len);
-	return 0;
-}
-
-/* A large file without a manifest: one pass over it verifies the whole and leaves the
- * piece digests, against which the second reading is checked. */
-static int pieces_make(struct tree_body *b, const struct repository_file *f, struct err *e)
-{
-	struct tree_pieces *p = &b->pieces;
+	struct tree_pieces *p = &o->pieces;
 	int rc = mem_array((void **)&p->at, p->grid.count, sizeof *p->at, MIB, f->key, e);
 	if (rc < 0)
 		return rc;
 	struct onepass pass = { .grid = p->grid, .pieces = p->at };
-	rc = onepass_run(&pass, b->fd, b->path, NULL, e);
+	rc = onepass_run(&pass, o->fd, o->path, NULL, e);
 	if (rc == 0 && !digest_equal(&pass.whole, &f->sha256))
-		rc = damaged(e, b->path);
+		rc = damaged(e, o->path);
+	if (rc == 0)
+		grid_root(p->at, p->grid.count, &p->root);
 	return rc;
 }
 
 static int object_open(const struct tree *t, const struct repository_file *f,
-		       struct tree_body *b, struct err *e)
+		       struct tree_object *o, struct err *e)
 {
 	uint64_t size;
-	int rc = file_open_regular(b->path, &b->fd, &size, e);
+	int rc = file_open_regular(o->path, &o->fd, &size, e);
 	if (rc < 0)
 		return rc;
 	if (size != f->size) {
-		damaged(e, b->path);
+		damaged(e, o->path);
 		return err_context(e, "%llu bytes instead of %llu", (unsigned long long)size,
 				   (unsigned long long)f->size);
 	}
-	rc = tree_pieces_load(t, f, &b->pieces, e);
-	if (rc == 0 && !b->pieces.at)
-		rc = pieces_make(b, f, e);
-	if (rc == 0)
-		rc = mem_array((void **)&b->piece, MIN(size, b->pieces.grid.piece_length) + 1, 1,
-			       5 * GIB, b->path, e);
+	rc = tree_pieces_load(t, f, &o->pieces, e);
+	return rc == 0 && !o->pieces.at ? pieces_make(o, f, e) : rc;
+}
+
+int tree_object_open(const struct tree *t, const struct repository_file *f,
+		     struct tree_object *out, struct err *e)
+{
+	*out = (struct tree_object){ .fd = -1, .path = path_join(t->dir, f->key) };
+	int rc = object_open(t, f, out, e);
+	if (rc < 0)
+		tree_object_close(out);
 	return rc;
 }
 
-int tree_body_open(const struct tree *t, const struct repository_file *f,
-		   struct tree_body *out, struct err *e)
+void tree_object_close(struct tree_object *o)
 {
-	*out = (struct tree_body){ .fd = -1, .path = path_join(t->dir, f->key) };
-	out->small = tree_small(t, f);
-	int rc = out->small ? grid_for(f->size, &out->pieces.grid, e)
-			    : object_open(t, f, out, e);
-	if (rc < 0) {
-		tree_body_close(out);
-		return rc;
-	}
-	out->body = (struct mirror_body){
-		.read_at = out->small ? small_read_at : file_read_at,
-		.ctx = out, .grid = out->pieces.grid, .sha256 = f->sha256,
-		.pieces = out->pieces.at,
-	};
-	return 0;
+	file_close(&o->fd);
+	tree_pieces_release(&o->pieces);
+	mem_free_ptr(&o->path);
 }
 
-void tree_body_close(struct tree_body *b)
+int tree_object_read(const struct tree_object *o, uint32_t piece, void *data, struct err *e)
 {
-	file_close(&b->fd);
-	tree_pieces_release(&b->pieces);
-	mem_free_ptr(&b->piece);
-	mem_free_ptr(&b->path);
+	const struct grid *g = &o->pieces.grid;
+	uint64_t offset = grid_offset(g, piece), len = grid_length(g, piece);
+	struct digest got;
+	int rc = file_pread(o->fd, data, len, offset, o->path, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(data, len, &got);
+	if (digest_equal(&got, &o->pieces.at[piece]))
+		return 0;
+	damaged(e, o->path);
+	return err_context(e, "piece %u (bytes %llu to %llu)", (unsigned)piece,
+			   (unsigned long long)offset, (unsigned long long)(offset + len - 1));
 }

@@ -19,7 +19,6 @@ struct tree {
 	char *dir;
 	struct repository_files files;
 	struct buf *small;              /* for each file: its bytes; empty for objects */
-	const struct repository_file **by_key;
 	const struct repository_file *timestamp;
 	uint64_t version;               /* of timestamp.json */
 	int64_t expires_s;
@@ -51,22 +50,19 @@ void tree_pieces_release(struct tree_pieces *p);
 WARN_UNUSED int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 				 struct tree_pieces *out, struct err *e);
 
-/* A file opened for put(). body.read_at() gives verified bytes only: otherwise
- * ERR_INTEGRITY naming the local file, and `damaged` is set. Holds one piece in memory. */
-struct tree_body {
-	struct mirror_body body;
-	bool damaged;
+/* An object opened for reading, piece by piece. */
+struct tree_object {
 	char *path;
 	int fd;
-	struct tree_pieces pieces;
-	struct buf const *small;
-	uint8_t *piece;                 /* the piece that was read last */
-	uint32_t piece_index;
-	bool piece_valid;
+	struct tree_pieces pieces;      /* `at` is there */
 };
-/* ERR_INTEGRITY (and nothing else wrong) also sets nothing: the error says which file. */
-WARN_UNUSED int tree_body_open(const struct tree *t, const struct repository_file *f,
-			       struct tree_body *out, struct err *e);
-void tree_body_close(struct tree_body *b);
+/* A larger file without a manifest is read once here, to know its pieces. ERR_INTEGRITY, naming
+ * the local file, when it is not what was signed. */
+WARN_UNUSED int tree_object_open(const struct tree *t, const struct repository_file *f,
+				 struct tree_object *out, struct err *e);
+void tree_object_close(struct tree_object *o);
+/* Reads a piece (grid_length() bytes) and verifies it. ERR_INTEGRITY as above. */
+WARN_UNUSED int tree_object_read(const struct tree_object *o, uint32_t piece, void *data,
+				 struct err *e);
 
 #endif

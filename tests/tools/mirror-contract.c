@@ -14,7 +14,7 @@
 static int open_mirror(int argc, char **argv, struct mirror **out, struct err *e)
 {
 	if (argc == 2)
-		return mirror_open_url(mirror_kinds_all, "url", argv[1], out, e);
+		return mirror_open_url(mirror_kinds_all, NULL, "url", argv[1], out, e);
 	CLEANUP(conf_release) struct conf c = { 0 };
 	int rc = conf_load(argv[1], &c, e);
 	if (rc < 0)
@@ -22,7 +22,7 @@ static int open_mirror(int argc, char **argv, struct mirror **out, struct err *e
 	const struct conf_section *s = conf_find(&c, "mirror", argv[2]);
 	if (!s)
 		return err_set(e, ERR_NOT_FOUND, "no [mirror.%s] in %s", argv[2], argv[1]);
-	return mirror_open(mirror_kinds_all, &c, s, out, e);
+	return mirror_open(mirror_kinds_all, NULL, &c, s, out, e);
 }
 
 static int run(struct contract *c)

@@ -2,7 +2,7 @@
  * are of 1000 bytes here; the clock is ours. */
 #include "fetch/engine.h"
 
-#include "mirror/mem.h"
+#include "mirror_mem.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"

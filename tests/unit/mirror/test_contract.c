@@ -1,5 +1,5 @@
 #include "mirror/kinds.h"
-#include "mirror/mem.h"
+#include "mirror_mem.h"
 #include "mirror_contract.h"
 
 #include "unit.h"
@@ -32,7 +32,7 @@ static struct mirror *open_folder(const char *dir)
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4096);
 	buf_addf(&text, "[mirror.folder]\nkind = file\npath = %s\n", dir);
 	assert_ok(conf_parse(text.data, text.len, "/etc/ferry/ferry.conf", &c, &e), &e);
-	assert_ok(mirror_open(mirror_kinds_all, &c, &c.sections[0], &m, &e), &e);
+	assert_ok(mirror_open(mirror_kinds_all, NULL, &c, &c.sections[0], &m, &e), &e);
 	conf_release(&c);
 	return m;
 }
@@ -54,7 +54,7 @@ static void a_folder_opened_by_its_url_is_read_only(void **state)
 	char *dir = scratch_new();
 	assert_ok(contract_tree(dir, &e), &e);
 	struct mirror *m, *folder = open_folder(dir);
-	assert_ok(mirror_open_url(mirror_kinds_client, "u", folder->url, &m, &e), &e);
+	assert_ok(mirror_open_url(mirror_kinds_client, NULL, "u", folder->url, &m, &e), &e);
 	run_all(m);
 	mirror_close(m);
 	mirror_close(folder);

@@ -24,20 +24,25 @@ struct fixture {
 	struct err e;
 	uint8_t *data;
 	struct digest pieces[3];
-	struct mirror_body body;
-	uint64_t asked;         /* bytes the source gave */
-	uint64_t die_at;        /* the process is killed when this byte is asked; 0: not */
+	struct mirror_put body;
+	uint64_t asked;         /* bytes that were handed over */
+	uint32_t die_at;        /* the process is killed before this piece is put; 0: not */
 };
 
-static int source(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+/* An upload of the body, from begin to end. */
+static int put(struct fixture *f)
 {
-	struct fixture *f = ctx;
-	(void)e;
-	if (f->die_at && offset + len > f->die_at)
-		raise(SIGKILL);
-	memcpy(data, f->data + offset, len);
-	f->asked += len;
-	return 0;
+	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
+	int rc = mirror_upload_open(f->m, KEY, &f->body, &u, &f->e);
+	for (uint32_t i = 0; rc == 0 && i < 3; i++) {
+		if (mirror_upload_has(u, i))
+			continue;
+		if (f->die_at == i && i)
+			raise(SIGKILL);
+		rc = mirror_upload_put(u, i, f->data + grid_offset(&f->body.grid, i), &f->e);
+		f->asked += grid_length(&f->body.grid, i);
+	}
+	return rc < 0 ? rc : mirror_upload_commit(u, NULL, &f->e);
 }
 
 static void open_mirror(struct fixture *f)
@@ -46,7 +51,7 @@ static void open_mirror(struct fixture *f)
 	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.disk]\nkind=file\npath=%s\n",
 						      f->folder);
 	assert_ok(conf_parse(text, strlen(text), "/ferry.conf", &c, &f->e), &f->e);
-	assert_ok(mirror_open(mirror_kinds_all, &c, &c.sections[0], &f->m, &f->e), &f->e);
+	assert_ok(mirror_open(mirror_kinds_all, NULL, &c, &c.sections[0], &f->m, &f->e), &f->e);
 	conf_release(&c);
 }
 
@@ -58,7 +63,7 @@ static int setup(void **state)
 	f->data = mem_alloc(SIZE);
 	for (size_t i = 0; i < SIZE; i++)
 		f->data[i] = (uint8_t)(i * 2654435761u >> 24);
-	f->body = (struct mirror_body){ .read_at = source, .ctx = f, .pieces = f->pieces };
+	f->body = (struct mirror_put){ .pieces = f->pieces };
 	assert_ok(grid_for(SIZE, &f->body.grid, &f->e), &f->e);
 	sha256_of(f->data, SIZE, &f->body.sha256);
 	for (uint32_t i = 0; i < 3; i++)
@@ -102,14 +107,14 @@ static void assert_stored(struct fixture *f)
 	assert_false(file_exists(part));
 }
 
-/* put() in a process that is killed when it asks for a byte. */
-static void put_and_die(struct fixture *f, uint64_t at)
+/* put() in a process that is killed before it puts a piece. */
+static void put_and_die(struct fixture *f, uint32_t piece)
 {
 	pid_t child = fork();
 	int status;
 	if (child == 0) {
-		f->die_at = at;
-		_exit(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e) < 0);
+		f->die_at = piece;
+		_exit(put(f) < 0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -120,10 +125,10 @@ static void a_killed_put_goes_on_by_pieces(void **state)
 	struct fixture *f = *state;
 	CLEANUP(mem_free_ptr) char *path = in_mirror(f, KEY);
 	CLEANUP(mem_free_ptr) char *part = part_path(f);
-	put_and_die(f, 9 * MIB);
+	put_and_die(f, 1);
 	assert_false(file_exists(path));
 	assert_true(file_exists(part));
-	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_ok(put(f), &f->e);
 	/* The piece in flight is written again, the one before it is not. */
 	assert_int_equal(f->asked, SIZE - 8 * MIB);
 	assert_stored(f);
@@ -133,12 +138,12 @@ static void a_damaged_partial_is_mended(void **state)
 {
 	struct fixture *f = *state;
 	CLEANUP(mem_free_ptr) char *part = part_path(f);
-	put_and_die(f, SIZE - 1);
+	put_and_die(f, 2);
 	CLEANUP(file_close) int fd = open(part, O_RDWR);
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, "x", 1, 5 * MIB), 1);       /* in the first piece */
 	assert_int_equal(ftruncate(fd, SIZE + 100), 0);         /* and too long */
-	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_ok(put(f), &f->e);
 	assert_int_equal(f->asked, 8 * MIB + grid_length(&f->body.grid, 2));
 	assert_stored(f);
 }
@@ -149,7 +154,7 @@ static void a_complete_partial_costs_no_read(void **state)
 	CLEANUP(mem_free_ptr) char *part = part_path(f);
 	assert_ok(file_mkdirs_for(part, 0755, &f->e), &f->e);
 	assert_ok(file_write_atomic(part, f->data, SIZE, 0644, &f->e), &f->e);
-	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_ok(put(f), &f->e);
 	assert_int_equal(f->asked, 0);
 	assert_stored(f);
 }
@@ -158,10 +163,10 @@ static void two_at_once_do_not_meet(void **state)
 {
 	struct fixture *f = *state;
 	CLEANUP(mem_free_ptr) char *part = part_path(f);
-	put_and_die(f, 9 * MIB);
+	put_and_die(f, 1);
 	CLEANUP(file_close) int fd = open(part, O_RDWR);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	assert_int_equal(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), -ERR_CONFLICT);
+	assert_int_equal(put(f), -ERR_CONFLICT);
 	assert_non_null(strstr(f->e.text, "is being written by another process"));
 	assert_true(file_exists(part));
 }
@@ -173,12 +178,12 @@ static void a_partial_that_has_its_name_already_is_not_touched(void **state)
 	struct fixture *f = *state;
 	CLEANUP(mem_free_ptr) char *part = part_path(f);
 	CLEANUP(mem_free_ptr) char *other = in_mirror(f, "targets/other");
-	assert_ok(mirror_put_small(f->m, "targets/other", "precious", 8, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "targets/other", "precious", 8, NULL, NULL, &f->e), &f->e);
 	assert_int_equal(link(other, part), 0);
-	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_ok(put(f), &f->e);
 	assert_stored(f);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
-	assert_ok(mirror_get_small(f->m, "targets/other", &text, &f->e), &f->e);
+	assert_ok(mirror_get_small(f->m, "targets/other", 0, &text, &f->e), &f->e);
 	assert_string_equal(buf_str(&text), "precious");
 }
 
@@ -191,12 +196,12 @@ static void a_full_disk_loses_nothing(void **state)
 		struct rlimit limit = { 9 * MIB, 9 * MIB };
 		signal(SIGXFSZ, SIG_IGN);
 		setrlimit(RLIMIT_FSIZE, &limit);
-		int rc = mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e);
+		int rc = put(f);
 		_exit(rc == -ERR_SYSTEM && strstr(f->e.text, KEY) ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	assert_ok(mirror_put(f->m, KEY, &f->body, NULL, NULL, &f->e), &f->e);
+	assert_ok(put(f), &f->e);
 	assert_int_equal(f->asked, SIZE - 8 * MIB);
 	assert_stored(f);
 }
@@ -208,7 +213,7 @@ static int race(struct fixture *f, const struct mirror_put *how)
 	pid_t children[2];
 	for (int i = 0; i < 2; i++)
 		if ((children[i] = fork()) == 0) {
-			int rc = mirror_put_small(f->m, "race", i ? "a" : "b", 1, how, &f->e);
+			int rc = mirror_put_small(f->m, "race", i ? "a" : "b", 1, how, NULL, &f->e);
 			_exit(rc == 0 ? 0 : rc == -ERR_CONFLICT ? 1 : 2);
 		}
 	for (int i = 0; i < 2; i++) {
@@ -266,14 +271,16 @@ static void links_do_not_lead_out(void **state)
 	assert_int_equal(symlink("../outside/secret", file_link), 0);
 
 	assert_behind_link(f, mirror_stat_key(f->m, "targets/secret", NULL, &f->e));
-	assert_behind_link(f, mirror_get(f->m, "targets/secret", 0, UINT64_MAX, &sink, &f->e));
-	assert_behind_link(f, mirror_get(f->m, "link", 0, UINT64_MAX, &sink, &f->e));
+	assert_behind_link(f, mirror_get(f->m, &(struct mirror_range){ "targets/secret", 0, UINT64_MAX, 0 },
+					 &sink, &f->e));
+	assert_behind_link(f, mirror_get(f->m, &(struct mirror_range){ "link", 0, UINT64_MAX, 0 }, &sink,
+					 &f->e));
 	assert_behind_link(f, mirror_remove(f->m, "targets/secret", &f->e));
-	assert_behind_link(f, mirror_put_small(f->m, "targets/new", "x", 1, NULL, &f->e));
+	assert_behind_link(f, mirror_put_small(f->m, "targets/new", "x", 1, NULL, NULL, &f->e));
 	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
 
 	/* A link in the object's own place is replaced, what it points to is not. */
-	assert_ok(mirror_put_small(f->m, "link", "mine", 4, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "link", "mine", 4, NULL, NULL, &f->e), &f->e);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
 	CLEANUP(mem_free_ptr) char *secret = path_join(outside, "secret");
 	assert_ok(file_read_all(secret, &text, &f->e), &f->e);
@@ -291,7 +298,7 @@ static void a_missing_folder_is_empty_and_made_by_the_first_put(void **state)
 	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
 	assert_ok(mirror_remove(f->m, KEY, &f->e), &f->e);
 	assert_false(file_exists(f->folder));
-	assert_ok(mirror_put_small(f->m, "a/b", "x", 1, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "a/b", "x", 1, NULL, NULL, &f->e), &f->e);
 	assert_true(file_is_dir(f->folder));
 }
 
@@ -307,7 +314,7 @@ static void a_web_server_can_read_it(void **state)
 {
 	struct fixture *f = *state;
 	mode_t old = umask(022);
-	assert_ok(mirror_put_small(f->m, "targets/m/a", "x", 1, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "targets/m/a", "x", 1, NULL, NULL, &f->e), &f->e);
 	umask(old);
 	assert_int_equal(mode_of(f, "targets/m/a"), 0644);
 	assert_int_equal(mode_of(f, "targets/m"), 0755);
@@ -319,8 +326,8 @@ static void removing_prunes_empty_folders_only(void **state)
 	struct fixture *f = *state;
 	CLEANUP(mem_free_ptr) char *deep = in_mirror(f, "a/b");
 	CLEANUP(mem_free_ptr) char *top = in_mirror(f, "a");
-	assert_ok(mirror_put_small(f->m, "a/b/c", "x", 1, NULL, &f->e), &f->e);
-	assert_ok(mirror_put_small(f->m, "a/d", "x", 1, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "a/b/c", "x", 1, NULL, NULL, &f->e), &f->e);
+	assert_ok(mirror_put_small(f->m, "a/d", "x", 1, NULL, NULL, &f->e), &f->e);
 	assert_ok(mirror_remove(f->m, "a/b/c", &f->e), &f->e);
 	assert_false(file_exists(deep));
 	assert_true(file_exists(top));
@@ -339,21 +346,22 @@ static void what_is_no_object_is_not_shown(void **state)
 	scratch_write(f->folder, ".ferry/partial/x.part", "x", 1);
 	scratch_write(f->folder, "a/.b.123456.tmp", "x", 1);
 	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
-	assert_int_equal(mirror_get(f->m, "pipe", 0, UINT64_MAX, &sink, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(mirror_get(f->m, &(struct mirror_range){ "pipe", 0, UINT64_MAX, 0 }, &sink,
+				    &f->e), -ERR_NOT_FOUND);
 	err_clear(&f->e);
 	assert_int_equal(mirror_stat_key(f->m, ".ferry/partial/x.part", NULL, &f->e),
 			 -ERR_NOT_FOUND);
 	err_clear(&f->e);
-	assert_int_equal(mirror_put_small(f->m, ".ferry/x", "x", 1, NULL, &f->e), -ERR_USAGE);
+	assert_int_equal(mirror_put_small(f->m, ".ferry/x", "x", 1, NULL, NULL, &f->e), -ERR_USAGE);
 }
 
 static void a_folder_in_the_way_is_named(void **state)
 {
 	struct fixture *f = *state;
-	assert_ok(mirror_put_small(f->m, "a/b", "x", 1, NULL, &f->e), &f->e);
-	assert_int_equal(mirror_put_small(f->m, "a", "x", 1, NULL, &f->e), -ERR_SYSTEM);
+	assert_ok(mirror_put_small(f->m, "a/b", "x", 1, NULL, NULL, &f->e), &f->e);
+	assert_int_equal(mirror_put_small(f->m, "a", "x", 1, NULL, NULL, &f->e), -ERR_SYSTEM);
 	err_clear(&f->e);
-	assert_int_equal(mirror_put_small(f->m, "a/b/c", "x", 1, NULL, &f->e), -ERR_SYSTEM);
+	assert_int_equal(mirror_put_small(f->m, "a/b/c", "x", 1, NULL, NULL, &f->e), -ERR_SYSTEM);
 }
 
 int main(void)

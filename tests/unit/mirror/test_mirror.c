@@ -1,5 +1,5 @@
 #include "mirror/kinds.h"
-#include "mirror/mem.h"
+#include "mirror_mem.h"
 
 #include "canned.h"
 #include "unit.h"
@@ -12,7 +12,7 @@ static struct mirror *open_url(const char *url)
 {
 	struct err e = ERR_INIT;
 	struct mirror *m = NULL;
-	assert_ok(mirror_open_url(mirror_kinds_client, "eu", url, &m, &e), &e);
+	assert_ok(mirror_open_url(mirror_kinds_client, NULL, "eu", url, &m, &e), &e);
 	return m;
 }
 
@@ -30,7 +30,7 @@ static void only_readable_urls_open(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
 		struct mirror *m = NULL;
-		assert_int_equal(mirror_open_url(mirror_kinds_client, "eu", bad[i], &m, &e),
+		assert_int_equal(mirror_open_url(mirror_kinds_client, NULL, "eu", bad[i], &m, &e),
 				 -ERR_USAGE);
 		assert_null(m);
 		assert_non_null(strstr(e.text, "mirror eu"));
@@ -70,10 +70,11 @@ static void a_server_without_ranges_is_found_out(void **state)
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
 	struct canned_server *s = canned_start(script, 1);
 	struct mirror *m = open_url(canned_url(s));
-	assert_true(m->caps.can & MIRROR_CAN_RANGE);
-	assert_ok(mirror_get(m, "a", 2, 3, &(struct mirror_sink){ take, &got }, &e), &e);
+	assert_true(mirror_can(m, MIRROR_CAN_RANGE));
+	assert_ok(mirror_get(m, &(struct mirror_range){ "a", 2, 3, 0 },
+			     &(struct mirror_sink){ take, &got }, &e), &e);
 	assert_string_equal(buf_str(&got), "cde");
-	assert_false(m->caps.can & MIRROR_CAN_RANGE);
+	assert_false(mirror_can(m, MIRROR_CAN_RANGE));
 	mirror_close(m);
 	canned_stop(s);
 }
@@ -91,18 +92,18 @@ static void a_page_instead_of_a_model_gives_no_bytes(void **state)
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
 	for (int i = 0; i < 2; i++) {
 		struct err e = ERR_INIT;
-		assert_int_equal(mirror_get_small(m, "a.gguf", &got, &e), -ERR_INTEGRITY);
+		assert_int_equal(mirror_get_small(m, "a.gguf", 0, &got, &e), -ERR_INTEGRITY);
 		assert_non_null(strstr(e.text, "HTML page"));
 		assert_int_equal(got.len, 0);
 	}
 	struct err e = ERR_INIT;
-	assert_ok(mirror_get_small(m, "index.html", &got, &e), &e);
+	assert_ok(mirror_get_small(m, "index.html", 0, &got, &e), &e);
 	assert_int_equal(got.len, 15);
 	mirror_close(m);
 	canned_stop(s);
 }
 
-static void tuning_reaches_the_client(void **state)
+static void settings_reach_the_client(void **state)
 {
 	(void)state;
 	static const struct canned script[] = {
@@ -111,9 +112,10 @@ static void tuning_reaches_the_client(void **state)
 	struct err e = ERR_INIT;
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
 	struct canned_server *s = canned_start(script, 1);
-	struct mirror *m = open_url(canned_url(s));
-	mirror_http_tune(m, &(struct http_options){ .stall_s = 1 });
-	assert_int_equal(mirror_get_small(m, "a", &got, &e), -ERR_NETWORK);
+	struct mirror_env env = { .stall_s = 1 };
+	struct mirror *m;
+	assert_ok(mirror_open_url(mirror_kinds_client, &env, "eu", canned_url(s), &m, &e), &e);
+	assert_int_equal(mirror_get_small(m, "a", 0, &got, &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.text, "stalled for 1 seconds after 3 bytes"));
 	mirror_close(m);
 	canned_stop(s);
@@ -131,29 +133,29 @@ static void faults_strike_where_they_are_set(void **state)
 	mirror_mem_set(s, "a", "hello", 5);
 	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .key = "a", .skip = 1,
 						.harm = MEM_FAIL, .class = ERR_AUTH });
-	assert_ok(mirror_get_small(m, "a", &got, &e), &e);
-	assert_int_equal(mirror_get_small(m, "a", &got, &e), -ERR_AUTH);
+	assert_ok(mirror_get_small(m, "a", 0, &got, &e), &e);
+	assert_int_equal(mirror_get_small(m, "a", 0, &got, &e), -ERR_AUTH);
 	err_clear(&e);
-	assert_ok(mirror_get_small(m, "a", &got, &e), &e);
+	assert_ok(mirror_get_small(m, "a", 0, &got, &e), &e);
 
 	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_CUT, .at = 2 });
 	buf_clear(&got);
-	assert_int_equal(mirror_get_small(m, "a", &got, &e), -ERR_NETWORK);
+	assert_int_equal(mirror_get_small(m, "a", 0, &got, &e), -ERR_NETWORK);
 	assert_string_equal(buf_str(&got), "he");
 	err_clear(&e);
 
 	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_FLIP, .at = 4,
 						.times = UINT_MAX });
-	assert_ok(mirror_get_small(m, "a", &got, &e), &e);
+	assert_ok(mirror_get_small(m, "a", 0, &got, &e), &e);
 	assert_string_equal(buf_str(&got), "helln");
 	mirror_mem_mend(s);
 
 	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_PUT, .harm = MEM_AFTER });
-	assert_int_equal(mirror_put_small(m, "b", "x", 1, NULL, &e), -ERR_NETWORK);
+	assert_ok(mirror_put_small(m, "b", "x", 1, NULL, NULL, &e), &e);
 	assert_non_null(mirror_mem_object(s, "b"));
 	err_clear(&e);
 	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_PUT, .harm = MEM_CUT });
-	assert_int_equal(mirror_put_small(m, "c", "x", 1, NULL, &e), -ERR_NETWORK);
+	assert_int_equal(mirror_put_small(m, "c", "x", 1, NULL, NULL, &e), -ERR_NETWORK);
 	assert_null(mirror_mem_object(s, "c"));
 	assert_string_equal(mirror_mem_calls(s)->at[0], "get a 0 -1");
 	assert_true(str_list_has(mirror_mem_calls(s), "put c"));
@@ -166,7 +168,7 @@ int main(void)
 		cmocka_unit_test(a_server_s_wish_is_kept_for_the_caller),
 		cmocka_unit_test(a_server_without_ranges_is_found_out),
 		cmocka_unit_test(a_page_instead_of_a_model_gives_no_bytes),
-		cmocka_unit_test(tuning_reaches_the_client),
+		cmocka_unit_test(settings_reach_the_client),
 		cmocka_unit_test(faults_strike_where_they_are_set),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,9 +25,10 @@ struct world {
 /* The mem kind's functions with the digests left out: what a plain web server knows. */
 static const struct mirror_ops *seeing;
 
-static int blind_stat(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
+static int blind_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
+		      struct err *e)
 {
-	int rc = seeing->stat(m, key, out, e);
+	int rc = seeing->stat(c, key, out, e);
 	out->has_sha256 = out->has_pieces_sha256 = false;
 	return rc;
 }
@@ -50,8 +51,8 @@ static struct world *world_new(bool big, bool blind)
 		w->ops.stat = blind_stat;
 		w->ops.list = NULL;
 		w->handle->ops = &w->ops;
-		w->handle->caps.can &= ~(unsigned)(MIRROR_CAN_SHA256 | MIRROR_CAN_PIECES_SHA256 |
-						   MIRROR_CAN_LIST);
+		w->handle->can &= ~(unsigned)(MIRROR_CAN_SHA256 | MIRROR_CAN_PIECES_SHA256 |
+					      MIRROR_CAN_LIST);
 	}
 	w->o = (struct verify_options){ .now_s = BEFORE_EXPIRY, .threads = 1, .retry = &retry_once,
 					.samples = 1, .seed = 1 };

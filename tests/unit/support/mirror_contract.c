@@ -5,6 +5,7 @@
 #include "util/path.h"
 #include "util/text.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,27 +34,10 @@ static const struct object {
 	{ "metadata/1.root.json", 300 },
 };
 
-struct source {
-	uint64_t size, asked;   /* asked: bytes read so far */
-	uint64_t fail_at;       /* reading this byte fails; UINT64_MAX: none */
-	uint64_t lie_at;        /* this byte is another one than the digest says */
-};
-
-static int source_read(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+static void fill(uint64_t offset, uint8_t *data, uint64_t len)
 {
-	struct source *s = ctx;
-	if (s->fail_at >= offset && s->fail_at < offset + len)
-		return err_set(e, ERR_SYSTEM, "simulated failure of the source");
-	for (size_t i = 0; i < len; i++)
-		((uint8_t *)data)[i] = (uint8_t)(byte_at(offset + i) ^
-						 (offset + i == s->lie_at));
-	s->asked += len;
-	return 0;
-}
-
-static struct source source_of(uint64_t size)
-{
-	return (struct source){ .size = size, .fail_at = UINT64_MAX, .lie_at = UINT64_MAX };
+	for (uint64_t i = 0; i < len; i++)
+		data[i] = byte_at(offset + i);
 }
 
 static void hash_range(uint64_t offset, uint64_t len, struct digest *out)
@@ -69,17 +53,44 @@ static void hash_range(uint64_t offset, uint64_t len, struct digest *out)
 	sha256_final(h, out);
 }
 
-/* pieces: room for 3, or NULL. */
-static struct mirror_body body_of(struct source *s, struct digest *pieces)
+#define PIECES 3
+
+/* What an upload of so many bytes announces. */
+struct content {
+	struct mirror_put how;
+	struct digest pieces[PIECES];
+};
+
+static void content_of(struct content *c, uint64_t size)
 {
 	struct err e = ERR_INIT;
-	struct mirror_body b = { .read_at = source_read, .ctx = s, .pieces = pieces };
-	if (grid_for(s->size, &b.grid, &e) < 0)
+	*c = (struct content){ 0 };
+	if (grid_for(size, &c->how.grid, &e) < 0 || c->how.grid.count > PIECES)
 		abort();
-	hash_range(0, s->size, &b.sha256);
-	for (uint32_t i = 0; pieces && i < b.grid.count; i++)
-		hash_range(grid_offset(&b.grid, i), grid_length(&b.grid, i), &pieces[i]);
-	return b;
+	hash_range(0, size, &c->how.sha256);
+	c->how.pieces = c->pieces;
+	for (uint32_t i = 0; i < c->how.grid.count; i++)
+		hash_range(grid_offset(&c->how.grid, i), grid_length(&c->how.grid, i), &c->pieces[i]);
+}
+
+static int put_piece(struct mirror_upload *u, uint32_t piece, struct err *e)
+{
+	uint64_t len = grid_length(&u->how.grid, piece);
+	CLEANUP(mem_free_ptr) uint8_t *data = mem_alloc(len + 1);
+	fill(grid_offset(&u->how.grid, piece), data, len);
+	return mirror_upload_put(u, piece, data, e);
+}
+
+/* Opens, puts what is not there, commits, closes. */
+static int put(struct mirror *m, const char *key, const struct mirror_put *how,
+	       struct mirror_stat *out, struct err *e)
+{
+	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
+	int rc = mirror_upload_open(m, key, how, &u, e);
+	for (uint32_t i = 0; rc == 0 && i < how->grid.count; i++)
+		if (!mirror_upload_has(u, i))
+			rc = put_piece(u, i, e);
+	return rc < 0 ? rc : mirror_upload_commit(u, out, e);
 }
 
 /* Compares what arrives with byte_at() from offset on. */
@@ -139,15 +150,16 @@ static int get(struct contract *c, const char *name, uint64_t offset, uint64_t l
 	       struct check *k, struct err *e)
 {
 	struct mirror_sink sink = { .write = check_write, .ctx = k };
+	struct mirror_range r = { .key = key_of(c, name), .offset = offset, .length = len };
 	k->offset = offset;
-	return mirror_get(c->m, key_of(c, name), offset, len, &sink, e);
+	return mirror_get(c->m, &r, &sink, e);
 }
 
 static int put_plain(struct contract *c, const char *name, uint64_t size, struct err *e)
 {
-	struct source s = source_of(size);
-	struct mirror_body b = body_of(&s, NULL);
-	return mirror_put(c->m, key_of(c, name), &b, NULL, NULL, e);
+	struct content content;
+	content_of(&content, size);
+	return put(c->m, key_of(c, name), &content.how, NULL, e);
 }
 
 /* -- reading --------------------------------------------------------------------- */
@@ -233,7 +245,8 @@ static int what_is_no_key_is_refused(struct contract *c)
 		struct check k = { 0 };
 		struct mirror_sink sink = { .write = check_write, .ctx = &k };
 		CHECK_ERR(c, ERR_USAGE, mirror_stat_key(c->m, keys[i], NULL, &e));
-		CHECK_ERR(c, ERR_USAGE, mirror_get(c->m, keys[i], 0, UINT64_MAX, &sink, &e));
+		struct mirror_range r = { .key = keys[i], .length = UINT64_MAX };
+		CHECK_ERR(c, ERR_USAGE, mirror_get(c->m, &r, &sink, &e));
 	}
 	return 0;
 }
@@ -255,10 +268,10 @@ static int a_small_get_keeps_its_ceiling(struct contract *c)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(1000);
 	CLEANUP(buf_release) struct buf tight = BUF_INIT(999);
-	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "targets/small.txt"), &b, &e));
+	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "targets/small.txt"), 0, &b, &e));
 	CHECK(c, b.len == 1000 && (uint8_t)b.data[999] == byte_at(999));
 	CHECK_ERR(c, ERR_INTEGRITY,
-		  mirror_get_small(c->m, key_of(c, "targets/small.txt"), &tight, &e));
+		  mirror_get_small(c->m, key_of(c, "targets/small.txt"), 0, &tight, &e));
 	return 0;
 }
 
@@ -274,7 +287,7 @@ static int a_read_only_mirror_says_so(struct contract *c)
 	CHECK_ERR(c, ERR_USAGE, mirror_remove(c->m, key_of(c, "targets/small.txt"), &e));
 	CHECK_ERR(c, ERR_USAGE, mirror_copy(c->m, key_of(c, "targets/small.txt"),
 					    key_of(c, "targets/b"), &e));
-	if (!(c->m->caps.can & MIRROR_CAN_LIST))
+	if (!mirror_can(c->m, MIRROR_CAN_LIST))
 		CHECK_ERR(c, ERR_USAGE, mirror_list(c->m, "", ignore_entry, NULL, &e));
 	return 0;
 }
@@ -285,21 +298,21 @@ static int put_stores_and_tells(struct contract *c)
 {
 	static const uint64_t sizes[] = { 0, 1, 4096, 100000 };
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct source s = source_of(sizes[i]);
-		struct mirror_body b = body_of(&s, NULL);
-		struct mirror_stat put, after;
+		struct content content;
+		struct mirror_stat stored, after;
 		struct check k = { 0 };
-		CHECK_OK(c, mirror_put(c->m, key_of(c, "w/deep/er/a"), &b, NULL, &put, &e));
+		content_of(&content, sizes[i]);
+		CHECK_OK(c, put(c->m, key_of(c, "w/deep/er/a"), &content.how, &stored, &e));
 		CHECK_OK(c, mirror_stat_key(c->m, key_of(c, "w/deep/er/a"), &after, &e));
-		CHECK(c, put.size == sizes[i] && after.size == sizes[i]);
-		CHECK(c, strcmp(put.etag, after.etag) == 0);
-		CHECK(c, !put.has_sha256 || digest_equal(&put.sha256, &b.sha256));
+		CHECK(c, stored.size == sizes[i] && after.size == sizes[i]);
+		CHECK(c, strcmp(stored.etag, after.etag) == 0);
+		CHECK(c, !stored.has_sha256 || digest_equal(&stored.sha256, &content.how.sha256));
 		CHECK_OK(c, get(c, "w/deep/er/a", 0, UINT64_MAX, &k, &e));
 		CHECK(c, k.got == sizes[i] && !k.wrong);
 	}
-	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/text"), "hello", 5, NULL, &e));
+	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/text"), "hello", 5, NULL, NULL, &e));
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
-	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/text"), &text, &e));
+	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/text"), 0, &text, &e));
 	CHECK(c, strcmp(buf_str(&text), "hello") == 0);
 	return 0;
 }
@@ -307,58 +320,38 @@ static int put_stores_and_tells(struct contract *c)
 static int put_creates_only_if_absent(struct contract *c)
 {
 	struct mirror_put how = { .only_if_absent = true };
-	if (!(c->m->caps.can & MIRROR_CAN_CREATE_ONLY)) {
-		CHECK_ERR(c, ERR_USAGE, mirror_put_small(c->m, key_of(c, "w/once"), "a", 1, &how, &e));
+	if (!mirror_can(c->m, MIRROR_CAN_CREATE_ONLY)) {
+		CHECK_ERR(c, ERR_USAGE, mirror_put_small(c->m, key_of(c, "w/once"), "a", 1, &how, NULL, &e));
 		return 0;
 	}
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
-	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/once"), "first", 5, &how, &e));
+	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/once"), "first", 5, &how, NULL, &e));
 	CHECK_ERR(c, ERR_CONFLICT,
-		  mirror_put_small(c->m, key_of(c, "w/once"), "second", 6, &how, &e));
-	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/once"), &text, &e));
+		  mirror_put_small(c->m, key_of(c, "w/once"), "second", 6, &how, NULL, &e));
+	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/once"), 0, &text, &e));
 	CHECK(c, strcmp(buf_str(&text), "first") == 0);
 	return 0;
 }
 
 static int put_replaces_only_what_it_knows(struct contract *c)
 {
-	if (!(c->m->caps.can & MIRROR_CAN_REPLACE_IF))
+	if (!mirror_can(c->m, MIRROR_CAN_REPLACE_IF))
 		return 0;
 	struct mirror_stat st, newer;
-	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/cas"), "one", 3, NULL, &e));
+	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/cas"), "one", 3, NULL, NULL, &e));
 	CHECK_OK(c, mirror_stat_key(c->m, key_of(c, "w/cas"), &st, &e));
 	CHECK(c, st.etag[0] != '\0');
 	struct mirror_put how = { .only_if_etag = st.etag };
-	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/cas"), "two", 3, &how, &e));
+	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/cas"), "two", 3, &how, NULL, &e));
 	CHECK_OK(c, mirror_stat_key(c->m, key_of(c, "w/cas"), &newer, &e));
 	CHECK(c, strcmp(newer.etag, st.etag) != 0);
 	CHECK_ERR(c, ERR_CONFLICT,
-		  mirror_put_small(c->m, key_of(c, "w/cas"), "six", 3, &how, &e));
+		  mirror_put_small(c->m, key_of(c, "w/cas"), "six", 3, &how, NULL, &e));
 	CHECK_ERR(c, ERR_CONFLICT,
-		  mirror_put_small(c->m, key_of(c, "w/cas-none"), "six", 3, &how, &e));
+		  mirror_put_small(c->m, key_of(c, "w/cas-none"), "six", 3, &how, NULL, &e));
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
-	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/cas"), &text, &e));
+	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/cas"), 0, &text, &e));
 	CHECK(c, strcmp(buf_str(&text), "two") == 0);
-	return 0;
-}
-
-static int put_refuses_other_bytes_than_announced(struct contract *c)
-{
-	struct source s = source_of(50000);
-	struct mirror_body b = body_of(&s, NULL);
-	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
-	s.lie_at = 49999;
-	CHECK_ERR(c, ERR_INTEGRITY, mirror_put(c->m, key_of(c, "w/lie"), &b, NULL, NULL, &e));
-	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/lie"), NULL, &e));
-	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/lie"), "old", 3, NULL, &e));
-	CHECK_ERR(c, ERR_INTEGRITY, mirror_put(c->m, key_of(c, "w/lie"), &b, NULL, NULL, &e));
-	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/lie"), &text, &e));
-	CHECK(c, strcmp(buf_str(&text), "old") == 0);
-	s.lie_at = UINT64_MAX;          /* a lie leaves nothing that hurts the next one */
-	CHECK_OK(c, mirror_put(c->m, key_of(c, "w/lie"), &b, NULL, NULL, &e));
-	struct check k = { 0 };
-	CHECK_OK(c, get(c, "w/lie", 0, UINT64_MAX, &k, &e));
-	CHECK(c, k.got == 50000 && !k.wrong);
 	return 0;
 }
 
@@ -373,45 +366,199 @@ static void count(struct report *r, const struct report_event *event)
 		((struct counter *)r)->bytes += event->bytes;
 }
 
-static int put_goes_on_after_a_failure(struct contract *c)
+static int content_is_there(struct contract *c, const char *name, uint64_t size)
 {
-	struct digest pieces[3];
-	struct source s = source_of(PIECES_SIZE);
-	struct mirror_body b = body_of(&s, pieces);
-	struct counter counter = { .report = { .emit = count } };
-	struct mirror_put how = { .task = "put", .report = &counter.report };
-	s.fail_at = 9 * MIB;
-	CHECK_ERR(c, ERR_SYSTEM, mirror_put(c->m, key_of(c, "w/pieces"), &b, &how, NULL, &e));
-	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/pieces"), NULL, &e));
-	s.fail_at = UINT64_MAX;
-	counter.bytes = 0;
-	struct mirror_stat st;
-	CHECK_OK(c, mirror_put(c->m, key_of(c, "w/pieces"), &b, &how, &st, &e));
-	CHECK(c, st.size == PIECES_SIZE);
-	CHECK(c, counter.bytes == (int64_t)PIECES_SIZE);
-	struct digest root;
-	grid_root(pieces, 3, &root);
-	CHECK(c, !st.has_pieces_sha256 || digest_equal(&st.pieces_sha256, &root));
 	struct check k = { 0 };
-	CHECK_OK(c, get(c, "w/pieces", 0, UINT64_MAX, &k, &e));
-	CHECK(c, k.got == PIECES_SIZE && !k.wrong);
+	CHECK_OK(c, get(c, name, 0, UINT64_MAX, &k, &e));
+	CHECK(c, k.got == size && !k.wrong);
 	return 0;
 }
 
-static int put_names_the_wrong_piece(struct contract *c)
+static int a_closed_upload_is_found_again(struct contract *c)
 {
-	struct digest pieces[3];
-	struct source s = source_of(PIECES_SIZE);
-	struct mirror_body b = body_of(&s, pieces);
-	s.lie_at = 8 * MIB + 5;
-	CHECK_ERR(c, ERR_INTEGRITY, mirror_put(c->m, key_of(c, "w/wrong"), &b, NULL, NULL, &e));
-	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/wrong"), NULL, &e));
+	struct content content;
+	struct counter counter = { .report = { .emit = count } };
+	struct mirror_upload *u;
+	struct mirror_stat st;
+	struct digest root;
+	content_of(&content, PIECES_SIZE);
+	content.how.report = &counter.report;
+	content.how.task = "put";
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/pieces"), &content.how, &u, &e));
+	CHECK(c, u->missing == 3);
+	CHECK_OK(c, put_piece(u, 0, &e));
+	CHECK(c, mirror_upload_has(u, 0) && !mirror_upload_has(u, 1));
+	CHECK(c, counter.bytes == (int64_t)(8 * MIB));
+	mirror_upload_close(u);
+	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/pieces"), NULL, &e));
+	counter.bytes = 0;
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/pieces"), &content.how, &u, &e));
+	CHECK(c, u->missing == 2 && mirror_upload_has(u, 0));
+	mirror_upload_close(u);
+	counter.bytes = 0;
+	CHECK_OK(c, put(c->m, key_of(c, "w/pieces"), &content.how, &st, &e));
+	CHECK(c, st.size == PIECES_SIZE);
+	CHECK(c, counter.bytes == (int64_t)PIECES_SIZE);
+	grid_root(content.pieces, 3, &root);
+	CHECK(c, !st.has_pieces_sha256 || digest_equal(&st.pieces_sha256, &root));
+	return content_is_there(c, "w/pieces", PIECES_SIZE);
+}
+
+static int an_abandoned_upload_leaves_nothing(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/left"), &content.how, &u, &e));
+	CHECK_OK(c, put_piece(u, 0, &e));
+	CHECK_OK(c, mirror_upload_abandon(u, &e));
+	mirror_upload_close(u);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/left"), &content.how, &u, &e));
+	CHECK(c, u->missing == 3);
+	CHECK_OK(c, mirror_upload_abandon(u, &e));
+	mirror_upload_close(u);
+	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/left"), NULL, &e));
+	return 0;
+}
+
+static int an_upload_with_gaps_is_not_committed(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/gaps"), &content.how, &u, &e));
+	CHECK_OK(c, put_piece(u, 0, &e));
+	CHECK_ERR(c, ERR_BUG, mirror_upload_commit(u, NULL, &e));
+	CHECK_ERR(c, ERR_BUG, mirror_upload_put(u, 3, "", &e));
+	CHECK_OK(c, mirror_upload_abandon(u, &e));
+	mirror_upload_close(u);
+	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/gaps"), NULL, &e));
+	return 0;
+}
+
+static int pieces_come_in_any_order(struct contract *c)
+{
+	static const uint32_t order[] = { 2, 0, 2, 1 };
+	struct content content;
+	struct mirror_upload *u;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/order"), &content.how, &u, &e));
+	if (mirror_can(c->m, MIRROR_IN_ORDER)) {
+		CHECK_ERR(c, ERR_BUG, put_piece(u, 2, &e));
+		mirror_upload_close(u);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		CHECK_OK(c, put_piece(u, order[i], &e));
+	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
+	mirror_upload_close(u);
+	return content_is_there(c, "w/order", PIECES_SIZE);
+}
+
+/* Each thread puts one piece of each upload. */
+struct helper {
+	struct mirror_upload *u;
+	uint32_t piece;
+	struct err e;
+};
+
+static void *help(void *arg)
+{
+	struct helper *h = arg;
+	(void)!put_piece(h->u, h->piece, &h->e);
+	return NULL;
+}
+
+static int pieces_come_from_several_threads(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	struct helper helpers[PIECES];
+	pthread_t threads[PIECES];
+	if (mirror_can(c->m, MIRROR_IN_ORDER))
+		return 0;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/threads"), &content.how, &u, &e));
+	for (uint32_t i = 0; i < PIECES; i++) {
+		helpers[i] = (struct helper){ .u = u, .piece = i };
+		CHECK(c, pthread_create(&threads[i], NULL, help, &helpers[i]) == 0);
+	}
+	for (uint32_t i = 0; i < PIECES; i++)
+		pthread_join(threads[i], NULL);
+	for (uint32_t i = 0; i < PIECES; i++)
+		CHECK(c, helpers[i].e.class == ERR_NONE);
+	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
+	mirror_upload_close(u);
+	return content_is_there(c, "w/threads", PIECES_SIZE);
+}
+
+static int two_uploads_for_one_key_do_not_mix(struct contract *c)
+{
+	struct content big, small;
+	struct mirror_upload *a, *b;
+	content_of(&big, PIECES_SIZE);
+	content_of(&small, 9 * MIB);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/two"), &big.how, &a, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/two"), &small.how, &b, &e));
+	for (uint32_t i = 0; i < 3; i++) {
+		CHECK_OK(c, put_piece(a, i, &e));
+		if (i < 2)
+			CHECK_OK(c, put_piece(b, i, &e));
+	}
+	CHECK_OK(c, mirror_upload_commit(a, NULL, &e));
+	if (content_is_there(c, "w/two", PIECES_SIZE) < 0)
+		return -1;
+	CHECK_OK(c, mirror_upload_commit(b, NULL, &e));
+	mirror_upload_close(a);
+	mirror_upload_close(b);
+	return content_is_there(c, "w/two", 9 * MIB);
+}
+
+/* Two publishers with the same file: the second is refused, or both bring it over. */
+static int two_uploads_of_one_content_at_once(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *a, *b = NULL;
+	struct err refused = ERR_INIT;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/same"), &content.how, &a, &e));
+	int rc = mirror_upload_open(c->m, key_of(c, "w/same"), &content.how, &b, &refused);
+	CHECK(c, rc == 0 || err_is(&refused, ERR_CONFLICT));
+	for (uint32_t i = 0; i < 3; i++) {
+		CHECK_OK(c, put_piece(a, i, &e));
+		if (b)
+			CHECK_OK(c, put_piece(b, i, &e));
+	}
+	CHECK_OK(c, mirror_upload_commit(a, NULL, &e));
+	if (b)
+		CHECK_OK(c, mirror_upload_commit(b, NULL, &e));
+	mirror_upload_close(a);
+	mirror_upload_close(b);
+	return content_is_there(c, "w/same", PIECES_SIZE);
+}
+
+static int a_condition_holds_when_it_is_committed(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
+	if (!mirror_can(c->m, MIRROR_CAN_CREATE_ONLY))
+		return 0;
+	content_of(&content, 5000);
+	content.how.only_if_absent = true;
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/late"), &content.how, &u, &e));
+	CHECK_OK(c, put_piece(u, 0, &e));
+	CHECK_OK(c, mirror_put_small(c->m, key_of(c, "w/late"), "other", 5, NULL, NULL, &e));
+	CHECK_ERR(c, ERR_CONFLICT, mirror_upload_commit(u, NULL, &e));
+	mirror_upload_close(u);
+	CHECK_OK(c, mirror_get_small(c->m, key_of(c, "w/late"), 0, &text, &e));
+	CHECK(c, strcmp(buf_str(&text), "other") == 0);
 	return 0;
 }
 
 static int copy_makes_a_second_object(struct contract *c)
 {
-	if (!(c->m->caps.can & MIRROR_CAN_COPY))
+	if (!mirror_can(c->m, MIRROR_CAN_COPY))
 		return 0;
 	struct check k = { 0 }, again = { 0 };
 	CHECK_OK(c, put_plain(c, "w/from", 3000, &e));
@@ -444,7 +591,7 @@ static int list_is_sorted_and_whole(struct contract *c)
 	static const char *const names[] = { "l/b", "l/a/z", "l/a.b", "l/a-b", "l/a/b/c", "m/a" };
 	CLEANUP(buf_release) struct buf all = BUF_INIT(4096);
 	CLEANUP(buf_release) struct buf some = BUF_INIT(4096);
-	if (!(c->m->caps.can & MIRROR_CAN_LIST))
+	if (!mirror_can(c->m, MIRROR_CAN_LIST))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		CHECK_OK(c, put_plain(c, names[i], i, &e));
@@ -489,9 +636,14 @@ const struct contract_test contract_tests[] = {
 	TEST(CONTRACT_WRITE, put_stores_and_tells),
 	TEST(CONTRACT_WRITE, put_creates_only_if_absent),
 	TEST(CONTRACT_WRITE, put_replaces_only_what_it_knows),
-	TEST(CONTRACT_WRITE, put_refuses_other_bytes_than_announced),
-	TEST(CONTRACT_WRITE, put_goes_on_after_a_failure),
-	TEST(CONTRACT_WRITE, put_names_the_wrong_piece),
+	TEST(CONTRACT_WRITE, a_closed_upload_is_found_again),
+	TEST(CONTRACT_WRITE, an_abandoned_upload_leaves_nothing),
+	TEST(CONTRACT_WRITE, an_upload_with_gaps_is_not_committed),
+	TEST(CONTRACT_WRITE, pieces_come_in_any_order),
+	TEST(CONTRACT_WRITE, pieces_come_from_several_threads),
+	TEST(CONTRACT_WRITE, two_uploads_for_one_key_do_not_mix),
+	TEST(CONTRACT_WRITE, two_uploads_of_one_content_at_once),
+	TEST(CONTRACT_WRITE, a_condition_holds_when_it_is_committed),
 	TEST(CONTRACT_WRITE, copy_makes_a_second_object),
 	TEST(CONTRACT_WRITE, list_is_sorted_and_whole),
 	TEST(CONTRACT_WRITE, remove_removes),
@@ -507,11 +659,9 @@ bool contract_applies(const struct contract *c, const struct contract_test *test
 static int write_object(const char *dir, const struct object *o, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/" FIXED_PREFIX "%s", dir, o->name);
-	CLEANUP(mem_free_ptr) char *data = mem_alloc(o->size);
-	struct source s = source_of(o->size);
-	int rc = source_read(&s, 0, data, o->size, e);
-	if (rc == 0)
-		rc = file_mkdirs_for(path, 0755, e);
+	CLEANUP(mem_free_ptr) uint8_t *data = mem_alloc(o->size + 1);
+	fill(0, data, o->size);
+	int rc = file_mkdirs_for(path, 0755, e);
 	return rc < 0 ? rc : file_write_atomic(path, data, o->size, 0644, e);
 }
 
@@ -526,7 +676,7 @@ int contract_tree(const char *dir, struct err *e)
 int contract_begin(struct contract *c, struct mirror *m, struct err *e)
 {
 	*c = (struct contract){ .m = m, .prefix = FIXED_PREFIX };
-	c->writable = m->caps.can & MIRROR_CAN_WRITE;
+	c->writable = mirror_can(m, MIRROR_CAN_WRITE);
 	if (!c->writable)
 		return 0;
 	snprintf(c->prefix, sizeof c->prefix, "contract-%ld/", (long)getpid());

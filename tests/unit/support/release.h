@@ -7,7 +7,7 @@
 #define FERRY_TESTS_RELEASE_H
 
 #include "util/retry.h"
-#include "mirror/mem.h"
+#include "mirror_mem.h"
 #include "publish/tree.h"
 
 /* The tree of release `version` in dir, in publishing order:

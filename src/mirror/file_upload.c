@@ -38,8 +38,9 @@ static int take_lock(int fd, bool wait, struct err *e)
 	return 0;
 }
 
-int file_mirror_lock(struct file_mirror *f, int *lock, struct err *e)
+int file_mirror_lock(struct mirror *m, int *lock, struct err *e)
 {
+	const struct file_mirror *f = m->state;
 	CLEANUP(file_close) int dir = -1;
 	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
 	if (rc < 0)
@@ -63,12 +64,12 @@ struct part {
 	int dir, fd;
 	char name[DIGEST_HEX + 8];
 	uint64_t size;          /* of what is there from before */
-	bool keep;              /* leave it for the next put() */
+	bool drop;              /* it is of no use to the next upload */
 };
 
 static void part_release(struct part *p)
 {
-	if (p->fd >= 0 && !p->keep)
+	if (p->fd >= 0 && p->drop)
 		unlinkat(p->dir, p->name, 0);
 	file_close(&p->fd);
 	file_close(&p->dir);
@@ -102,7 +103,7 @@ static int part_try(struct part *p, bool *again, struct err *e)
 
 static int part_open(struct part *p, int root, const char *name, struct err *e)
 {
-	*p = (struct part){ .dir = -1, .fd = -1, .keep = true };
+	*p = (struct part){ .dir = -1, .fd = -1 };
 	snprintf(p->name, sizeof p->name, "%s", name);
 	int rc = folder_open_dir(root, FILE_MIRROR_PRIVATE "/partial/x", true, &p->dir, e);
 	bool again = true;
@@ -113,108 +114,61 @@ static int part_open(struct part *p, int root, const char *name, struct err *e)
 	return rc;
 }
 
-/* -- filling it ------------------------------------------------------------------ */
+/* -- its pieces ------------------------------------------------------------------ */
 
-struct filling {
-	struct part *part;
-	const struct mirror_body *body;
-	const struct mirror_put *how;
-	struct sha256 *hash;
-	char *data;             /* CHUNK bytes */
-};
-
-static int span_is_there(struct filling *f, uint64_t offset, uint64_t len,
-			 const struct digest *want, bool *there, struct err *e)
+/* Is the piece in the partial file, and right? */
+static int find_piece(const struct part *p, struct mirror_upload *u, uint32_t piece,
+		      struct sha256 *hash, char *data, struct err *e)
 {
+	uint64_t offset = grid_offset(&u->how.grid, piece), len = grid_length(&u->how.grid, piece);
 	struct digest got;
-	*there = false;
-	if (offset + len > f->part->size)
+	if (offset + len > p->size)
 		return 0;
-	sha256_reset(f->hash);
+	sha256_reset(hash);
 	for (uint64_t at = 0; at < len; at += CHUNK) {
 		size_t n = (size_t)MIN(CHUNK, len - at);
 		int rc = cancel_check(e);
 		if (rc == 0)
-			rc = file_pread(f->part->fd, f->data, n, offset + at, f->part->name, e);
+			rc = file_pread(p->fd, data, n, offset + at, p->name, e);
 		if (rc < 0)
 			return rc;
-		sha256_add(f->hash, f->data, n);
+		sha256_add(hash, data, n);
 	}
-	sha256_final(f->hash, &got);
-	*there = digest_equal(&got, want);
+	sha256_final(hash, &got);
+	if (digest_equal(&got, mirror_upload_digest(u, piece)))
+		mirror_upload_found(u, piece);
 	return 0;
 }
 
-static int write_span(struct filling *f, uint64_t offset, uint64_t len,
-		      const struct digest *want, struct err *e)
-{
-	const struct mirror_body *b = f->body;
-	struct digest got;
-	sha256_reset(f->hash);
-	for (uint64_t at = 0; at < len; at += CHUNK) {
-		size_t n = (size_t)MIN(CHUNK, len - at);
-		int rc = cancel_check(e);
-		if (rc == 0)
-			rc = b->read_at(b->ctx, offset + at, f->data, n, e);
-		if (rc == 0)
-			rc = file_pwrite(f->part->fd, f->data, n, offset + at, f->part->name, e);
-		if (rc < 0)
-			return rc;
-		sha256_add(f->hash, f->data, n);
-		if (f->how->task)
-			report_advance(f->how->report, f->how->task, (int64_t)n);
-	}
-	sha256_final(f->hash, &got);
-	if (digest_equal(&got, want))
-		return 0;
-	if (f->how->task)
-		report_advance(f->how->report, f->how->task, -(int64_t)len);
-	err_set(e, ERR_INTEGRITY, "what is to be stored is not what was announced: %llu bytes at "
-		"%llu have another SHA-256", (unsigned long long)len, (unsigned long long)offset);
-	return err_hint(e, "the local file changed or is damaged; check it against its manifest");
-}
-
-static int fill_span(struct filling *f, uint64_t offset, uint64_t len, const struct digest *want,
-		     struct err *e)
-{
-	bool there;
-	int rc = span_is_there(f, offset, len, want, &there, e);
-	if (rc < 0)
-		return rc;
-	if (!there)
-		return write_span(f, offset, len, want, e);
-	if (f->how->task)
-		report_advance(f->how->report, f->how->task, (int64_t)len);
-	return 0;
-}
-
-static int fill(struct filling *f, struct err *e)
-{
-	const struct mirror_body *b = f->body;
-	int rc = 0;
-	if (f->part->size > b->grid.size && ftruncate(f->part->fd, (off_t)b->grid.size) < 0)
-		return err_sys(e, errno, "%s", f->part->name);
-	if (!b->pieces || b->grid.count == 0)
-		return fill_span(f, 0, b->grid.size, &b->sha256, e);
-	for (uint32_t i = 0; i < b->grid.count && rc == 0; i++)
-		rc = fill_span(f, grid_offset(&b->grid, i), grid_length(&b->grid, i),
-			       &b->pieces[i], e);
-	return rc;
-}
-
-static int fill_part(struct part *p, const struct mirror_body *body, const struct mirror_put *how,
-		     const char *path, struct err *e)
+static int find_pieces(struct part *p, struct mirror_upload *u, struct err *e)
 {
 	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
-	struct filling f = { .part = p, .body = body, .how = how, .hash = hash, .data = data };
-	uint64_t size = body->grid.size;
-	int rc = size > p->size ? file_need_space(path, size - p->size, e) : 0;
-	if (rc == 0)
-		rc = fill(&f, e);
-	if (rc == 0)
-		rc = file_sync(p->fd, p->name, e);
+	uint64_t size = u->how.grid.size;
+	int rc = 0;
+	if (p->size > size && ftruncate(p->fd, (off_t)size) < 0)
+		return err_sys(e, errno, "%s", p->name);
+	p->size = MIN(p->size, size);
+	for (uint32_t i = 0; i < u->how.grid.count && rc == 0; i++)
+		rc = find_piece(p, u, i, hash, data, e);
 	return rc;
+}
+
+static int write_piece(const struct part *p, struct mirror_upload *u, uint32_t piece,
+		       const char *data, uint64_t *written, struct err *e)
+{
+	uint64_t offset = grid_offset(&u->how.grid, piece), len = grid_length(&u->how.grid, piece);
+	for (*written = 0; *written < len;) {
+		size_t n = (size_t)MIN(CHUNK, len - *written);
+		int rc = cancel_check(e);
+		if (rc == 0)
+			rc = file_pwrite(p->fd, data + *written, n, offset + *written, p->name, e);
+		if (rc < 0)
+			return rc;
+		*written += n;
+		mirror_upload_advance(u, (int64_t)n);
+	}
+	return 0;
 }
 
 /* -- the final name -------------------------------------------------------------- */
@@ -264,17 +218,20 @@ static int name_part(struct part *p, int root, const char *key, bool exclusive, 
 	return err_class_set(e, ERR_SYSTEM);
 }
 
-static int commit(struct file_mirror *f, struct part *p, const char *key,
+static int commit(struct mirror *m, struct part *p, const char *key,
 		  const struct mirror_put *how, struct err *e)
 {
+	const struct file_mirror *f = m->state;
 	CLEANUP(file_close) int lock = -1;
-	int rc = file_mirror_lock(f, &lock, e);
+	int rc = file_sync(p->fd, p->name, e);
+	if (rc == 0)
+		rc = file_mirror_lock(m, &lock, e);
 	if (rc == 0)
 		rc = check_condition(f->root, key, how, e);
 	if (rc == 0)
 		rc = name_part(p, f->root, key, how->only_if_absent, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT))
-		p->keep = false;
+		p->drop = true;
 	return rc;
 }
 
@@ -294,35 +251,83 @@ static int stat_part(const struct part *p, struct mirror_stat *out, struct err *
 	return 0;
 }
 
-int file_mirror_put(struct mirror *m, const char *key, const struct mirror_body *body,
-		    const struct mirror_put *how, struct mirror_stat *out, struct err *e)
+/* -- the upload ------------------------------------------------------------------ */
+
+static int open_part(struct mirror *m, struct mirror_upload *u, struct part *p, struct err *e)
 {
-	struct file_mirror *f = m->state;
-	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1, .keep = true };
+	const struct file_mirror *f = m->state;
 	char hex[DIGEST_HEX], name[DIGEST_HEX + 8];
-	snprintf(name, sizeof name, "%s.part", digest_hex(hex, &body->sha256));
-	int rc = refuse_private(key, e);
+	snprintf(name, sizeof name, "%s.part", digest_hex(hex, &u->how.sha256));
+	int rc = refuse_private(u->key, e);
 	if (rc == 0)
-		rc = file_mirror_root(f, true, e);
+		rc = file_mirror_root(m, true, e);
 	if (rc == 0)    /* before the work, and again when it is done */
-		rc = check_condition(f->root, key, how, e);
+		rc = check_condition(f->root, u->key, &u->how, e);
 	if (rc == 0)
-		rc = part_open(&p, f->root, name, e);
-	if (rc < 0)
-		return err_is(e, ERR_SYSTEM) ? err_context(e, "in %s", f->path) : rc;
-	rc = fill_part(&p, body, how, f->path, e);
+		rc = part_open(p, f->root, name, e);
+	return rc < 0 && err_is(e, ERR_SYSTEM) ? err_context(e, "in %s", f->path) : rc;
+}
+
+int file_upload_open(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
+{
+	const struct file_mirror *f = c->mirror->state;
+	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1 };
+	int rc = open_part(c->mirror, u, &p, e);
 	if (rc == 0)
-		rc = commit(f, &p, key, how, e);
-	if (rc == 0)
-		rc = stat_part(&p, out, e);
+		rc = find_pieces(&p, u, e);
+	if (rc == 0 && u->how.grid.size > p.size)
+		rc = file_need_space(f->path, u->how.grid.size - p.size, e);
 	if (rc < 0)
 		return rc;
-	out->has_sha256 = !body->pieces || body->grid.count == 0;
+	struct part *kept = NEW(struct part);
+	*kept = p;
+	u->state = kept;
+	p = (struct part){ .dir = -1, .fd = -1 };
+	return 0;
+}
+
+int file_upload_put(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+		    const void *data, struct err *e)
+{
+	uint64_t written;
+	(void)c;
+	int rc = write_piece(u->state, u, piece, data, &written, e);
+	if (rc < 0)
+		mirror_upload_advance(u, -(int64_t)written);
+	return rc;
+}
+
+int file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
+		       struct mirror_stat *out, struct err *e)
+{
+	struct part *p = u->state;
+	int rc = commit(c->mirror, p, u->key, &u->how, e);
+	if (rc == 0)
+		rc = stat_part(p, out, e);
+	if (rc < 0)
+		return rc;
+	/* Each piece was verified in memory, and written whole. */
+	out->has_sha256 = !u->how.pieces || u->how.grid.count == 0;
 	out->has_pieces_sha256 = !out->has_sha256;
 	if (out->has_sha256)
-		out->sha256 = body->sha256;
+		out->sha256 = u->how.sha256;
 	else
-		grid_root(body->pieces, body->grid.count, &out->pieces_sha256);
+		grid_root(u->how.pieces, u->how.grid.count, &out->pieces_sha256);
+	return 0;
+}
+
+void file_upload_close(struct mirror_upload *u)
+{
+	part_release(u->state);
+	mem_free_ptr(&u->state);
+}
+
+int file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
+{
+	struct part *p = u->state;
+	(void)c;
+	if (unlinkat(p->dir, p->name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "%s", p->name);
 	return 0;
 }
 
@@ -346,18 +351,18 @@ static int copy_into(int from, struct part *p, uint64_t size, struct err *e)
 	return 0;
 }
 
-int file_mirror_copy(struct mirror *m, const char *from, const char *to, struct err *e)
+int file_upload_copy(struct mirror_connection *c, const char *from, const char *to, struct err *e)
 {
 	static const struct mirror_put plain = { 0 };
-	struct file_mirror *f = m->state;
-	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1, .keep = true };
+	const struct file_mirror *f = c->mirror->state;
+	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1 };
 	CLEANUP(file_close) int source = -1;
 	struct mirror_stat st;
 	char name[DIGEST_HEX];
-	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(), (unsigned long)(uintptr_t)m);
+	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(), (unsigned long)(uintptr_t)c);
 	int rc = refuse_private(to, e);
 	if (rc == 0)
-		rc = file_mirror_root(f, false, e);
+		rc = file_mirror_root(c->mirror, false, e);
 	if (rc == 0)
 		rc = folder_open_file(f->root, from, &source, &st, e);
 	if (rc == 0)
@@ -367,10 +372,7 @@ int file_mirror_copy(struct mirror *m, const char *from, const char *to, struct 
 	if (rc == 0)
 		rc = copy_into(source, &p, st.size, e);
 	if (rc == 0)
-		rc = file_sync(p.fd, name, e);
-	if (rc == 0)
-		rc = commit(f, &p, to, &plain, e);
-	if (rc < 0)
-		p.keep = false;
+		rc = commit(c->mirror, &p, to, &plain, e);
+	p.drop = rc < 0;
 	return rc;
 }

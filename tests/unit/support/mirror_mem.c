@@ -1,4 +1,4 @@
-#include "mirror/mem.h"
+#include "mirror_mem.h"
 
 #include "util/mem.h"
 
@@ -15,9 +15,19 @@ struct object {
 	uint64_t version;       /* of the store's clock when it was set */
 };
 
+/* What an upload has brought over; survives it. */
+struct left {
+	struct digest sha256;
+	struct buf data;
+	bool there[64];
+	struct left *next;
+};
+
 struct mirror_mem {
+	pthread_mutex_t lock;           /* held by each call */
 	struct object *objects;         /* sorted by key */
 	size_t count, cap;
+	struct left *left;
 	struct mem_fault *faults;
 	size_t fault_count, fault_cap;
 	struct str_list calls;
@@ -28,7 +38,13 @@ struct mirror_mem {
 
 struct mirror_mem *mirror_mem_new(void)
 {
-	return NEW(struct mirror_mem);
+	struct mirror_mem *s = NEW(struct mirror_mem);
+	pthread_mutexattr_t recursive;
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&s->lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+	return s;
 }
 
 static void object_release(struct object *o)
@@ -43,6 +59,12 @@ void mirror_mem_free(struct mirror_mem *s)
 		return;
 	for (size_t i = 0; i < s->count; i++)
 		object_release(&s->objects[i]);
+	for (struct left *l = s->left, *next; l; l = next) {
+		next = l->next;
+		buf_release(&l->data);
+		free(l);
+	}
+	pthread_mutex_destroy(&s->lock);
 	free(s->objects);
 	free(s->faults);
 	str_list_release(&s->calls);
@@ -155,20 +177,25 @@ static const struct mem_fault *strike(struct mirror_mem *s, enum mem_call call, 
 	return NULL;
 }
 
-/* Writes the call down; *fault is what shall happen to it, or NULL. */
-static int enter(struct mirror *m, enum mem_call call, const char *key, char *line,
+/* Writes the call down, unless line is NULL; *fault is what shall happen to it, or NULL. One call
+ * at a time works on the store. */
+static int enter(struct mirror_connection *c, enum mem_call call, const char *key, char *line,
 		 const struct mem_fault **fault, struct err *e)
 {
-	struct mirror_mem *s = m->state;
-	str_list_take(&s->calls, line);
+	struct mirror_mem *s = c->mirror->state;
+	pthread_mutex_lock(&s->lock);
+	if (line)
+		str_list_take(&s->calls, line);
 	*fault = strike(s, call, key);
 	if (*fault && (*fault)->harm == MEM_FAIL)
 		return err_set(e, (*fault)->class, "injected failure");
 	return 0;
 }
 
-static int leave(const struct mem_fault *fault, int rc, struct err *e)
+static int leave(struct mirror_connection *c, const struct mem_fault *fault, int rc, struct err *e)
 {
+	struct mirror_mem *s = c->mirror->state;
+	pthread_mutex_unlock(&s->lock);
 	if (rc == 0 && fault && fault->harm == MEM_AFTER)
 		return err_set(e, fault->class, "injected failure of the answer");
 	return rc;
@@ -189,16 +216,16 @@ static int must_find(struct mirror *m, const char *key, struct object **out, str
 	return *out ? 0 : err_set(e, ERR_NOT_FOUND, "not found");
 }
 
-static int mem_stat(struct mirror *m, const char *key, struct mirror_stat *out, struct err *e)
+static int mem_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out, struct err *e)
 {
 	const struct mem_fault *fault;
 	struct object *o;
-	int rc = enter(m, MEM_STAT, key, mem_printf("stat %s", key), &fault, e);
+	int rc = enter(c, MEM_STAT, key, mem_printf("stat %s", key), &fault, e);
 	if (rc == 0)
-		rc = must_find(m, key, &o, e);
+		rc = must_find(c->mirror, key, &o, e);
 	if (rc == 0)
 		tell(o, out);
-	return leave(fault, rc, e);
+	return leave(c, fault, rc, e);
 }
 
 /* In small bites, so that a sink sees more than one. */
@@ -211,12 +238,12 @@ static int send(const char *data, uint64_t len, const struct mirror_sink *sink, 
 }
 
 /* Takes its time, as long as the deadline allows. */
-static int dawdle(const struct mirror *m, const struct mem_fault *fault, struct err *e)
+static int dawdle(uint64_t deadline_ms, const struct mem_fault *fault, struct err *e)
 {
 	uint64_t ms = fault->at;
-	bool late = m->deadline_ms && ms > m->deadline_ms;
+	bool late = deadline_ms && ms > deadline_ms;
 	if (late)
-		ms = m->deadline_ms;
+		ms = deadline_ms;
 	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
 			      .tv_nsec = (long)(ms % 1000) * 1000000 };
 	nanosleep(&t, NULL);
@@ -242,57 +269,35 @@ static int send_harmed(const struct object *o, uint64_t offset, uint64_t len,
 	return send(copy + offset, len, sink, e);
 }
 
-static int mem_get(struct mirror *m, const char *key, uint64_t offset, uint64_t len,
-		   const struct mirror_sink *sink, struct err *e)
+static int send_object(struct mirror_connection *c, const struct mirror_range *r,
+		       const struct mem_fault *fault, const struct mirror_sink *sink, struct err *e)
 {
-	const struct mem_fault *fault;
 	struct object *o;
-	char *line = mem_printf("get %s %llu %lld", key, (unsigned long long)offset,
-				(long long)len);
-	int rc = enter(m, MEM_GET, key, line, &fault, e);
-	if (rc == 0 && fault && fault->harm == MEM_SLOW)
-		rc = dawdle(m, fault, e);
-	if (rc == 0)
-		rc = must_find(m, key, &o, e);
+	int rc = must_find(c->mirror, r->key, &o, e);
 	if (rc < 0)
 		return rc;
-	uint64_t size = o->data.len;
-	if (offset > size || (len != UINT64_MAX && len > size - offset))
+	uint64_t size = o->data.len, len = r->length;
+	if (r->offset > size || (len != UINT64_MAX && len > size - r->offset))
 		return err_set(e, ERR_INTEGRITY, "is only %llu bytes there",
 			       (unsigned long long)size);
 	if (len == UINT64_MAX)
-		len = size - offset;
-	if (fault)
-		rc = send_harmed(o, offset, len, fault, sink, e);
-	else
-		rc = send(buf_str(&o->data) + offset, len, sink, e);
-	return leave(fault, rc, e);
+		len = size - r->offset;
+	return fault ? send_harmed(o, r->offset, len, fault, sink, e)
+		     : send(buf_str(&o->data) + r->offset, len, sink, e);
 }
 
-static int read_body(const struct mirror_body *body, const struct mirror_put *how,
-		     struct buf *out, struct err *e)
+static int mem_get(struct mirror_connection *c, const struct mirror_range *r,
+		   const struct mirror_sink *sink, struct err *e)
 {
-	struct digest got;
-	size_t size = (size_t)body->grid.size;
-	char *room = body->grid.size <= out->max ? buf_reserve(out, size) : NULL;
-	if (!room)
-		return err_set(e, ERR_SYSTEM, "too large for a mirror in memory");
-	int rc = size ? body->read_at(body->ctx, 0, room, size, e) : 0;
-	if (rc < 0)
-		return rc;
-	buf_commit(out, size);
-	sha256_of(room, size, &got);
-	bool same = digest_equal(&got, &body->sha256);
-	for (uint32_t i = 0; same && body->pieces && i < body->grid.count; i++) {
-		sha256_of(room + grid_offset(&body->grid, i),
-			  (size_t)grid_length(&body->grid, i), &got);
-		same = digest_equal(&got, &body->pieces[i]);
-	}
-	if (!same)
-		return err_set(e, ERR_INTEGRITY, "what is to be stored is not what was announced");
-	if (how->task)
-		report_advance(how->report, how->task, (int64_t)size);
-	return 0;
+	const struct mem_fault *fault;
+	char *line = mem_printf("get %s %llu %lld", r->key, (unsigned long long)r->offset,
+				(long long)r->length);
+	int rc = enter(c, MEM_GET, r->key, line, &fault, e);
+	if (rc == 0 && fault && fault->harm == MEM_SLOW)
+		rc = dawdle(r->deadline_ms, fault, e);
+	if (rc == 0)
+		rc = send_object(c, r, fault, sink, e);
+	return leave(c, fault, rc, e);
 }
 
 static int check_condition(struct mirror *m, const char *key, const struct mirror_put *how,
@@ -309,47 +314,120 @@ static int check_condition(struct mirror *m, const char *key, const struct mirro
 	return 0;
 }
 
-static int mem_put(struct mirror *m, const char *key, const struct mirror_body *body,
-		   const struct mirror_put *how, struct mirror_stat *out, struct err *e)
+static struct left *left_of(struct mirror_mem *s, const struct mirror_upload *u)
 {
-	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
-	const struct mem_fault *fault;
-	int rc = enter(m, MEM_PUT, key, mem_printf("put %s", key), &fault, e);
-	if (rc == 0)
-		rc = check_condition(m, key, how, e);
-	if (rc == 0)
-		rc = read_body(body, how, &data, e);
-	if (rc == 0 && fault && fault->harm == MEM_CUT)
-		rc = err_set(e, fault->class, "injected cut");
-	if (rc < 0)
-		return rc;
-	if (fault && fault->harm == MEM_FLIP && fault->at < data.len)
-		data.data[fault->at] ^= 1;
-	tell(set(m->state, key, &data), out);
-	return leave(fault, 0, e);
+	for (struct left *l = s->left; l; l = l->next)
+		if (digest_equal(&l->sha256, &u->how.sha256))
+			return l;
+	struct left *l = NEW(struct left);
+	l->sha256 = u->how.sha256;
+	buf_init(&l->data, MAX_OBJECT);
+	memset(buf_reserve(&l->data, (size_t)u->how.grid.size + 1), 0, (size_t)u->how.grid.size + 1);
+	buf_commit(&l->data, (size_t)u->how.grid.size);
+	l->next = s->left;
+	s->left = l;
+	return l;
 }
 
-static int mem_copy(struct mirror *m, const char *from, const char *to, struct err *e)
+static int mem_upload_open(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
+{
+	const struct mem_fault *fault;
+	int rc = enter(c, MEM_OPEN, u->key, NULL, &fault, e);
+	if (rc == 0)
+		rc = check_condition(c->mirror, u->key, &u->how, e);
+	if (rc == 0) {
+		const struct left *l = left_of(c->mirror->state, u);
+		for (uint32_t i = 0; i < u->how.grid.count; i++)
+			if (l->there[i])
+				mirror_upload_found(u, i);
+		u->state = c->mirror->state;
+	}
+	return leave(c, fault, rc, e);
+}
+
+static int mem_upload_put(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+			  const void *data, struct err *e)
+{
+	const struct mem_fault *fault;
+	int rc = enter(c, MEM_PIECE, u->key, NULL, &fault, e);
+	uint64_t len = grid_length(&u->how.grid, piece);
+	if (rc == 0) {
+		struct left *l = left_of(c->mirror->state, u);
+		memcpy(l->data.data + grid_offset(&u->how.grid, piece), data, (size_t)len);
+		l->there[piece] = true;
+		mirror_upload_advance(u, (int64_t)len);
+	}
+	return leave(c, fault, rc, e);
+}
+
+static void forget_left(struct mirror_mem *s, const struct mirror_upload *u)
+{
+	memset(left_of(s, u)->there, 0, sizeof ((struct left *)0)->there);
+}
+
+static int mem_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
+			     struct mirror_stat *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
 	const struct mem_fault *fault;
-	struct object *o;
-	int rc = enter(m, MEM_COPY, from, mem_printf("copy %s %s", from, to), &fault, e);
+	int rc = enter(c, MEM_PUT, u->key, mem_printf("put %s", u->key), &fault, e);
 	if (rc == 0)
-		rc = must_find(m, from, &o, e);
+		rc = check_condition(c->mirror, u->key, &u->how, e);
+	if (rc == 0 && fault && fault->harm == MEM_CUT)
+		rc = err_set(e, fault->class, "injected cut");
+	if (rc == 0) {
+		const struct buf *left = &left_of(c->mirror->state, u)->data;
+		buf_add(&data, buf_str(left), left->len);
+		if (fault && fault->harm == MEM_FLIP && fault->at < data.len)
+			data.data[fault->at] ^= 1;
+		tell(set(c->mirror->state, u->key, &data), out);
+		forget_left(c->mirror->state, u);
+	}
+	return leave(c, fault, rc, e);
+}
+
+static void mem_upload_close(struct mirror_upload *u)
+{
+	u->state = NULL;
+}
+
+static int mem_upload_abandon(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
+{
+	struct mirror_mem *s = c->mirror->state;
+	(void)e;
+	pthread_mutex_lock(&s->lock);
+	forget_left(s, u);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int copy_object(struct mirror *m, const char *from, const char *to, struct err *e)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
+	struct object *o;
+	int rc = must_find(m, from, &o, e);
 	if (rc < 0)
 		return rc;
 	buf_add(&data, o->data.data, o->data.len);
 	set(m->state, to, &data);
-	return leave(fault, 0, e);
+	return 0;
 }
 
-static int mem_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
+static int mem_copy(struct mirror_connection *c, const char *from, const char *to, struct err *e)
+{
+	const struct mem_fault *fault;
+	int rc = enter(c, MEM_COPY, from, mem_printf("copy %s %s", from, to), &fault, e);
+	if (rc == 0)
+		rc = copy_object(c->mirror, from, to, e);
+	return leave(c, fault, rc, e);
+}
+
+static int mem_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn, void *ctx,
 		    struct err *e)
 {
-	struct mirror_mem *s = m->state;
+	struct mirror_mem *s = c->mirror->state;
 	const struct mem_fault *fault;
-	int rc = enter(m, MEM_LIST, prefix, mem_printf("list %s", prefix), &fault, e);
+	int rc = enter(c, MEM_LIST, prefix, mem_printf("list %s", prefix), &fault, e);
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
 		struct mirror_entry entry = { .key = s->objects[i].key };
 		if (!str_starts(entry.key, prefix))
@@ -357,16 +435,16 @@ static int mem_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, v
 		tell(&s->objects[i], &entry.stat);
 		rc = fn(ctx, &entry, e);
 	}
-	return leave(fault, rc, e);
+	return leave(c, fault, rc, e);
 }
 
-static int mem_remove(struct mirror *m, const char *key, struct err *e)
+static int mem_remove(struct mirror_connection *c, const char *key, struct err *e)
 {
 	const struct mem_fault *fault;
-	int rc = enter(m, MEM_REMOVE, key, mem_printf("remove %s", key), &fault, e);
+	int rc = enter(c, MEM_REMOVE, key, mem_printf("remove %s", key), &fault, e);
 	if (rc == 0)
-		mirror_mem_remove(m->state, key);
-	return leave(fault, rc, e);
+		mirror_mem_remove(c->mirror->state, key);
+	return leave(c, fault, rc, e);
 }
 
 static void mem_close(struct mirror *m)
@@ -379,17 +457,21 @@ static const struct mirror_ops mem_ops = {
 	.close = mem_close,
 	.stat = mem_stat,
 	.get = mem_get,
-	.put = mem_put,
-	.copy = mem_copy,
 	.list = mem_list,
+	.copy = mem_copy,
 	.remove = mem_remove,
+	.upload_open = mem_upload_open,
+	.upload_put = mem_upload_put,
+	.upload_commit = mem_upload_commit,
+	.upload_close = mem_upload_close,
+	.upload_abandon = mem_upload_abandon,
 };
 
 struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id)
 {
-	struct mirror *m = NEW(struct mirror);
-	*m = (struct mirror){ .ops = &mem_ops, .id = mem_strdup(id), .priority = 50, .state = s };
-	m->caps.can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
-		      MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_SHA256;
+	struct mirror *m = mirror_new(&mem_ops, id);
+	m->state = s;
+	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
+		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_SHA256;
 	return m;
 }

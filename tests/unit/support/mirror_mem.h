@@ -2,17 +2,20 @@
  * A mirror in memory, with all capabilities, for tests: what it holds, which calls it got,
  * and faults on demand. The contract suite holds it to the same rules as the real kinds.
  */
-#ifndef FERRY_MIRROR_MEM_H
-#define FERRY_MIRROR_MEM_H
+#ifndef FERRY_TESTS_MIRROR_MEM_H
+#define FERRY_TESTS_MIRROR_MEM_H
 
 #include "mirror/mirror.h"
 #include "util/text.h"
 
-enum mem_call { MEM_ANY, MEM_STAT, MEM_GET, MEM_PUT, MEM_COPY, MEM_LIST, MEM_REMOVE };
+/* PUT: the commit of an upload; OPEN and PIECE: its beginning and each piece. */
+enum mem_call { MEM_ANY, MEM_STAT, MEM_GET, MEM_PUT, MEM_COPY, MEM_LIST, MEM_REMOVE, MEM_OPEN,
+		MEM_PIECE };
 
 enum mem_harm {
 	MEM_FAIL,       /* the call fails with the class, nothing done */
-	MEM_CUT,        /* get: fails with the class after `at` bytes; put: stores nothing */
+	MEM_CUT,        /* get: fails with the class after `at` bytes; put: the pieces came over,
+			   but the object is not there */
 	MEM_FLIP,       /* get: the byte at offset `at` of the object arrives changed;
 			   put: it is stored changed */
 	MEM_SLOW,       /* get: takes `at` milliseconds, and fails when the deadline is sooner */
@@ -47,7 +50,8 @@ const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key)
 void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len);
 void mirror_mem_remove(struct mirror_mem *s, const char *key);
 
-/* "put targets/a", "get targets/a 0 10", … in the order of the calls; borrowed. */
+/* "put targets/a", "get targets/a 0 10", … in the order of the calls; without the beginnings and
+ * pieces of uploads. Borrowed. */
 const struct str_list *mirror_mem_calls(const struct mirror_mem *s);
 void mirror_mem_forget_calls(struct mirror_mem *s);
 

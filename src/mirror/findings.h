@@ -1,0 +1,33 @@
+/*
+ * What probing or setting up a mirror found: a line for each thing, for a person to read.
+ */
+#ifndef FERRY_MIRROR_FINDINGS_H
+#define FERRY_MIRROR_FINDINGS_H
+
+#include "util/base.h"
+
+enum mirror_finding_state {
+	MIRROR_FINDING_OK,      /* as it should be */
+	MIRROR_FINDING_LACKS,   /* not there, or cannot be done: `text` says what follows */
+	MIRROR_FINDING_CHANGED, /* set up now */
+	MIRROR_FINDING_WOULD,   /* dry run: would be set up */
+	MIRROR_FINDING_BY_HAND, /* a person must do it: `text` says what */
+};
+
+struct mirror_finding {
+	char *what;             /* "folder", "conditional writes" */
+	enum mirror_finding_state state;
+	char *text;             /* the value, or what follows */
+};
+
+struct mirror_findings {
+	struct mirror_finding *at;      /* in the order found */
+	size_t count, cap;
+};
+void mirror_findings_add(struct mirror_findings *f, const char *what,
+			 enum mirror_finding_state state, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void mirror_findings_release(struct mirror_findings *f);
+/* "ok", "lacks", "changed", "would-change", "by-hand"; stable, part of the JSON. */
+const char *mirror_finding_name(enum mirror_finding_state state);
+
+#endif
