@@ -44,7 +44,7 @@ static int judge(const struct tree *t, const struct repository_file *f,
 	return 0;
 }
 
-int inventory_file(struct mirror *m, const struct tree *t, const struct repository_file *f,
+static int take_file(struct mirror *m, const struct tree *t, const struct repository_file *f,
 		struct inventory_item *out, struct err *e)
 {
 	struct inventory_item item = { .state = INVENTORY_MISSING };
@@ -118,7 +118,7 @@ int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 			continue;
 		rc = cancel_check(e);
 		if (rc == 0)
-			rc = inventory_file(m, t, f, &items[i], e);
+			rc = take_file(m, t, f, &items[i], e);
 	}
 	return rc;
 }

@@ -31,9 +31,4 @@ enum inventory_state inventory_judge(const struct repository_file *f, const stru
 /* items[i] for each t->files.at[i] that wanted[i]; the others stay as they are. */
 WARN_UNUSED int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 			      struct inventory_item *items, struct err *e);
-/* One file, by stat. */
-WARN_UNUSED int inventory_file(struct mirror *m, const struct tree *t,
-			    const struct repository_file *f, struct inventory_item *out,
-			    struct err *e);
-
 #endif

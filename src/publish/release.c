@@ -1,43 +1,24 @@
 #include "publish/release.h"
 
-#include "json/json.h"
 #include "publish/conflict.h"
+#include "tuf/claim.h"
 #include "util/mem.h"
 
 #include <string.h>
 
-int release_parse(const void *data, size_t len, const char *what, uint64_t *version,
-		  int64_t *expires_s, struct err *e)
-{
-	static const struct json_limits limits = { .max_bytes = RELEASE_MAX_METADATA };
-	CLEANUP(json_release) json_t *json = NULL;
-	json_t *signed_part;
-	const char *expires;
-	uint64_t got;
-	int rc = json_parse(data, len, &limits, what, &json, e);
-	if (rc == 0)
-		rc = json_get_object(json, "", "signed", &signed_part, e);
-	if (rc == 0)
-		rc = json_get_u64(signed_part, "signed", "version", &got, e);
-	if (rc == 0)
-		rc = json_get_string(signed_part, "signed", "expires", &expires, e);
-	if (rc < 0)
-		return err_context(e, "%s", what);
-	if (!parse_time(expires, expires_s))
-		return err_set(e, ERR_INTEGRITY, "%s: signed.expires is not a time", what);
-	*version = got;
-	return 0;
-}
-
-void release_compare(const struct tree *ours, const void *data, size_t len,
+static void compare(const struct tree *ours, const void *data, size_t len,
 		     struct release *out)
 {
 	struct err ignored = ERR_INIT;
 	const struct buf *bytes = tree_small(ours, ours->timestamp);
-	if (release_parse(data, len, RELEASE_TIMESTAMP, &out->version, &out->expires_s,
-			  &ignored) < 0)
+	struct tuf_claim claim = { 0 };
+	if (tuf_claim_parse(data, len, RELEASE_TIMESTAMP, &claim, &ignored) < 0) {
 		out->state = RELEASE_DAMAGED;
-	else if (out->version < ours->version)
+		return;
+	}
+	out->version = claim.version;
+	out->expires_s = claim.expires_s;
+	if (out->version < ours->version)
 		out->state = conflict_is_forked(ours, data, len) ? RELEASE_OTHER : RELEASE_OLDER;
 	else if (out->version > ours->version)
 		out->state = RELEASE_NEWER;
@@ -93,7 +74,7 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	} else if (rc < 0) {
 		return rc;
 	} else {
-		release_compare(ours, buf_str(&bytes), bytes.len, &r);
+		compare(ours, buf_str(&bytes), bytes.len, &r);
 		if ((rc = settle(m, ours, &bytes, &r, e)) < 0)
 			return rc;
 	}
@@ -127,8 +108,7 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 {
 	CLEANUP(buf_release) struct buf theirs = BUF_INIT(RELEASE_MAX_METADATA);
 	struct err why = ERR_INIT;
-	uint64_t version;
-	int64_t expires_s;
+	struct tuf_claim claim;
 	int rc = mirror_get_small(m, f->key, 0, &theirs, e);
 	if (rc == -ERR_INTEGRITY || rc == -ERR_NOT_FOUND) {
 		err_clear(e);
@@ -136,7 +116,7 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 	}
 	if (rc < 0)
 		return rc;
-	if (release_parse(buf_str(&theirs), theirs.len, f->key, &version, &expires_s, &why) < 0)
+	if (tuf_claim_parse(buf_str(&theirs), theirs.len, f->key, &claim, &why) < 0)
 		return 0;
 	bool genuine;
 	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)

@@ -29,12 +29,6 @@ struct release {
 	char etag[256];         /* of timestamp.json, or "" */
 };
 
-/* Version and expiry of signed metadata, a timestamp.json in particular. Signatures are the client's business; a
- * publisher only compares. ERR_INTEGRITY when it is none. */
-WARN_UNUSED int release_parse(const void *data, size_t len, const char *what,
-			      uint64_t *version, int64_t *expires_s, struct err *e);
-void release_compare(const struct tree *ours, const void *data, size_t len,
-		     struct release *out);
 /* Reads the mirror's timestamp.json. */
 WARN_UNUSED int release_of(struct mirror *m, const struct tree *ours, struct release *out,
 			   struct err *e);

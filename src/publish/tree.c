@@ -2,7 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "hash/onepass.h"
-#include "publish/release.h"
+#include "tuf/claim.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -79,10 +79,12 @@ int tree_from_files(const char *dir, struct repository_files *files, struct tree
 		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it was never signed", dir);
 	repository_files_index(&t.files);
 	const struct buf *bytes = tree_small(&t, t.timestamp);
-	int rc = release_parse(buf_str(bytes), bytes->len, t.timestamp->key, &t.version,
-			       &t.expires_s, e);
+	struct tuf_claim claim;
+	int rc = tuf_claim_parse(buf_str(bytes), bytes->len, t.timestamp->key, &claim, e);
 	if (rc < 0)
 		return rc;
+	t.version = claim.version;
+	t.expires_s = claim.expires_s;
 	*out = t;
 	t = (struct tree){ 0 };
 	return 0;

@@ -1,0 +1,29 @@
+#include "tuf/claim.h"
+
+#include "json/json.h"
+#include "util/text.h"
+
+#define MAX_BYTES (64 * MIB)
+
+int tuf_claim_parse(const void *data, size_t len, const char *what, struct tuf_claim *out,
+		    struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = MAX_BYTES };
+	CLEANUP(json_release) json_t *json = NULL;
+	json_t *body;
+	const char *expires;
+	struct tuf_claim claim;
+	int rc = json_parse(data, len, &limits, what, &json, e);
+	if (rc == 0)
+		rc = json_get_object(json, "", "signed", &body, e);
+	if (rc == 0)
+		rc = json_get_u64(body, "signed", "version", &claim.version, e);
+	if (rc == 0)
+		rc = json_get_string(body, "signed", "expires", &expires, e);
+	if (rc < 0)
+		return err_context(e, "%s", what);
+	if (!parse_time(expires, &claim.expires_s))
+		return err_set(e, ERR_INTEGRITY, "%s: signed.expires is not a time", what);
+	*out = claim;
+	return 0;
+}

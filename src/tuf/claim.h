@@ -1,0 +1,19 @@
+/*
+ * What metadata claims of itself, before anything about it is verified: for a publisher who
+ * compares releases, and for a client who chooses whom to believe first.
+ */
+#ifndef FERRY_TUF_CLAIM_H
+#define FERRY_TUF_CLAIM_H
+
+#include "util/err.h"
+
+struct tuf_claim {
+	uint64_t version;
+	int64_t expires_s;
+};
+
+/* ERR_INTEGRITY when the bytes are no metadata; `what` names them in messages. */
+WARN_UNUSED int tuf_claim_parse(const void *data, size_t len, const char *what,
+				struct tuf_claim *out, struct err *e);
+
+#endif
