@@ -26,26 +26,9 @@ int gguf_input_fd(struct gguf_input *out, const int *fd, const char *what, struc
 	return 0;
 }
 
-static int read_memory(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
-{
-	const struct gguf_memory *m = ctx;
-	if (offset > m->len || len > m->len - offset)
-		return err_set(e, ERR_INTEGRITY, "only the first %zu bytes are at hand", m->len);
-	memcpy(data, (const uint8_t *)m->data + offset, len);
-	return 0;
-}
-
-void gguf_input_memory(struct gguf_input *out, const struct gguf_memory *memory, uint64_t size)
-{
-	*out = (struct gguf_input){ .read_at = read_memory, .ctx = (void *)(uintptr_t)memory,
-				     .size = size };
-	out->available = memory->len;
-}
-
 void cursor_init(struct cursor *c, const struct gguf_input *source)
 {
-	uint64_t there = source->available ? MIN(source->available, source->size) : source->size;
-	*c = (struct cursor){ .source = source, .end = MIN(there, GGUF_MAX_HEADER) };
+	*c = (struct cursor){ .source = source, .end = MIN(source->size, GGUF_MAX_HEADER) };
 	c->window_size = MAX(source->window ? source->window : DEFAULT_WINDOW,
 			     (size_t)2 * CURSOR_PEEK);
 	c->window = mem_alloc(c->window_size);
@@ -65,9 +48,6 @@ int cursor_need(const struct cursor *c, uint64_t len, struct err *e)
 	if (c->end == GGUF_MAX_HEADER)
 		return err_set(e, ERR_INTEGRITY, "the header is larger than %llu MiB",
 			       (unsigned long long)(GGUF_MAX_HEADER / MIB));
-	if (c->end < c->source->size)
-		return err_set(e, ERR_NOT_FOUND, "the header goes on past the first %llu bytes, "
-			       "which are all that is at hand", (unsigned long long)c->end);
 	err_set(e, ERR_INTEGRITY, "it needs %llu bytes at offset %llu, but the file ends at %llu: "
 		"truncated or damaged", (unsigned long long)len, (unsigned long long)c->pos,
 		(unsigned long long)c->end);

@@ -40,29 +40,17 @@
 
 /* ---- where the bytes come from ------------------------------------------------------ */
 
-#define GGUF_SIZE_UNKNOWN UINT64_MAX
-
 struct gguf_input {
 	/* Exactly len bytes at offset, or an error. Never asked for bytes past the end. */
 	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
 	void *ctx;
-	uint64_t size;          /* of the whole file; GGUF_SIZE_UNKNOWN only with
-	                           header_only */
-	uint64_t available;     /* read_at delivers only these first bytes; 0: all */
+	uint64_t size;          /* of the whole file */
 	size_t window;          /* bytes for one read; 0: 64 KiB */
 };
 
 /* The open file; ctx is the address of fd, which must live as long as the source. */
 WARN_UNUSED int gguf_input_fd(struct gguf_input *out, const int *fd, const char *what,
 			       struct err *e);
-
-struct gguf_memory {
-	const void *data;
-	size_t len;
-};
-/* A block of memory, e.g. the first bytes of a remote file. `size` is the file's. A
- * header that goes on past the block is ERR_NOT_FOUND: bring more. */
-void gguf_input_memory(struct gguf_input *out, const struct gguf_memory *memory, uint64_t size);
 
 /* ---- types -------------------------------------------------------------------------- */
 
@@ -142,7 +130,6 @@ struct gguf_findings {
 void gguf_findings_release(struct gguf_findings *f);
 
 struct gguf_options {
-	bool header_only;       /* the data may be missing: a remote or partial file */
 	bool padding;           /* read the padding between tensors, too */
 };
 
@@ -152,7 +139,7 @@ struct gguf {
 	uint64_t header_end;            /* end of the tensor list */
 	uint64_t data_offset;           /* header_end, padded; where tensor data starts */
 	uint64_t data_end;              /* end of the last tensor, padding included */
-	uint64_t file_size;             /* or GGUF_SIZE_UNKNOWN */
+	uint64_t file_size;
 	struct gguf_kv *kvs;            /* in the file's order */
 	size_t kv_count;
 	struct gguf_tensor *tensors;    /* in the file's order, which is that of offsets:
@@ -170,7 +157,6 @@ struct gguf {
 WARN_UNUSED int gguf_open(const struct gguf_input *source, const char *what,
 			  const struct gguf_options *opts, struct gguf **out, struct err *e);
 WARN_UNUSED int gguf_open_fd(int fd, const char *what, struct gguf **out, struct err *e);
-WARN_UNUSED int gguf_open_path(const char *path, struct gguf **out, struct err *e);
 void gguf_free(struct gguf *g);
 DEFINE_CLEANUP(struct gguf, gguf_free);
 
@@ -183,8 +169,6 @@ const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *nam
 /* Typed access: false or NULL when the key is missing or of another kind. Any integer
  * type that holds a value of the range will do. */
 bool gguf_get_u64(const struct gguf *g, const char *key, uint64_t *out);
-bool gguf_get_f64(const struct gguf *g, const char *key, double *out);
-bool gguf_get_bool(const struct gguf *g, const char *key, bool *out);
 const char *gguf_get_string(const struct gguf *g, const char *key);
 /* The array, kept, with elements of that type; or NULL. */
 const struct gguf_kv *gguf_get_array(const struct gguf *g, const char *key,
@@ -315,8 +299,6 @@ struct gguf_name {
 };
 /* `name` without folders. False when it does not end in ".gguf". */
 bool gguf_name_parse(const char *name, struct gguf_name *out);
-/* The caller frees. */
-char *gguf_name_format(const struct gguf_name *n);
 
 /* ---- shards ------------------------------------------------------------------------- */
 

@@ -85,7 +85,7 @@ WARN_UNUSED int gguf_read_text(struct gguf *g, struct cursor *c, uint64_t max,
 			       struct gguf_text *out, struct err *e);
 /* Tensor list, then the layout of the data section. */
 WARN_UNUSED int gguf_read_tensors(struct gguf *g, struct cursor *c, struct err *e);
-WARN_UNUSED int gguf_check_layout(struct gguf *g, bool header_only, struct err *e);
+WARN_UNUSED int gguf_check_layout(struct gguf *g, struct err *e);
 /* Types and relations of the keys that engines read. */
 WARN_UNUSED int gguf_check_keys(struct gguf *g, struct err *e);
 /* Padding: ERR_* only of the source. */

@@ -318,24 +318,6 @@ bool gguf_get_u64(const struct gguf *g, const char *key, uint64_t *out)
 	return kv && as_u64(kv, kv->type, out);
 }
 
-bool gguf_get_f64(const struct gguf *g, const char *key, double *out)
-{
-	const struct gguf_kv *kv = gguf_find(g, key);
-	if (!kv || (kv->type != GGUF_F32 && kv->type != GGUF_F64))
-		return false;
-	*out = kv->as.f;
-	return true;
-}
-
-bool gguf_get_bool(const struct gguf *g, const char *key, bool *out)
-{
-	const struct gguf_kv *kv = gguf_find(g, key);
-	if (!kv || kv->type != GGUF_BOOL)
-		return false;
-	*out = kv->as.u != 0;
-	return true;
-}
-
 const char *gguf_get_string(const struct gguf *g, const char *key)
 {
 	const struct gguf_kv *kv = gguf_find(g, key);

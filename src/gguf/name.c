@@ -150,16 +150,3 @@ bool gguf_name_parse(const char *name, struct gguf_name *out)
 	*out = n;
 	return true;
 }
-
-char *gguf_name_format(const struct gguf_name *n)
-{
-	char name[600] = "";
-	const char *const parts[] = { n->prefix, n->base, n->size, n->fine_tune, n->version,
-				      n->encoding, n->kind };
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (parts[i][0])
-			put(name, sizeof name, parts[i]);
-	if (n->shards)
-		return mem_printf("%s-%05u-of-%05u" SUFFIX, name, n->shard, n->shards);
-	return mem_printf("%s" SUFFIX, name);
-}

@@ -125,7 +125,7 @@ int gguf_open(const struct gguf_input *source, const char *what,
 	cursor_init(&c, source);
 	int rc = read_header(g, &c, e);
 	if (rc == 0)
-		rc = gguf_check_layout(g, opts->header_only, e);
+		rc = gguf_check_layout(g, e);
 	if (rc == 0)
 		rc = gguf_check_keys(g, e);
 	if (rc == 0)
@@ -141,14 +141,6 @@ int gguf_open_fd(int fd, const char *what, struct gguf **out, struct err *e)
 	struct gguf_input source;
 	int rc = gguf_input_fd(&source, &fd, what, e);
 	return rc ? rc : gguf_open(&source, what, NULL, out, e);
-}
-
-int gguf_open_path(const char *path, struct gguf **out, struct err *e)
-{
-	CLEANUP(file_close) int fd = -1;
-	uint64_t size;
-	int rc = file_open_regular(path, &fd, &size, e);
-	return rc ? rc : gguf_open_fd(fd, path, out, e);
 }
 
 void gguf_free(struct gguf *g)

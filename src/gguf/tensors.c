@@ -165,7 +165,7 @@ static int check_length(struct gguf *g, struct err *e)
 	return 0;
 }
 
-int gguf_check_layout(struct gguf *g, bool header_only, struct err *e)
+int gguf_check_layout(struct gguf *g, struct err *e)
 {
 	uint64_t end = 0;
 	if (!pad(g->header_end, g->alignment, &g->data_offset))
@@ -176,16 +176,13 @@ int gguf_check_layout(struct gguf *g, bool header_only, struct err *e)
 			return err_context(e, "tensor '%.*s'", SHOW(g->tensors[i].name));
 	}
 	g->data_end = g->data_offset + end;
-	if (header_only || g->file_size == GGUF_SIZE_UNKNOWN)
-		return 0;
 	return check_length(g, e);
 }
 
 static int padding_is_zero(const struct gguf_input *source, uint64_t from, uint64_t to,
 			   bool *zero, struct err *e)
 {
-	uint64_t there = source->available ? source->available : source->size;
-	to = MIN(to, there);
+	to = MIN(to, source->size);
 	*zero = true;
 	while (from < to) {
 		uint8_t bytes[4096];

@@ -1,8 +1,17 @@
 /* gguf-ram CONTEXT FILE…: what gguf_ram() says of a model, in bytes: weights, cache, overhead. */
 #include "gguf/gguf.h"
+#include "util/file.h"
 #include "util/mem.h"
 
 #include <stdio.h>
+
+static int open_path(const char *path, struct gguf **out, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	uint64_t size;
+	int rc = file_open_regular(path, &fd, &size, e);
+	return rc ? rc : gguf_open_fd(fd, path, out, e);
+}
 
 int main(int argc, char **argv)
 {
@@ -14,7 +23,7 @@ int main(int argc, char **argv)
 	size_t count = (size_t)argc - 2;
 	struct gguf *files[16] = { NULL };
 	for (size_t i = 0; i < count; i++)
-		if (gguf_open_path(argv[i + 2], &files[i], &e)) {
+		if (open_path(argv[i + 2], &files[i], &e)) {
 			fprintf(stderr, "%s\n", e.text);
 			return (int)e.class;
 		}

@@ -9,11 +9,11 @@ static struct ggufbuild b;
 static struct gguf_report check(const char *name)
 {
 	const struct buf *file = build_file(&b);
-	struct gguf_memory memory = { buf_str(file), file->len };
+	struct memory_input memory = { buf_str(file), file->len };
 	struct gguf_input source;
 	struct gguf_report r;
 	struct err e = ERR_INIT;
-	gguf_input_memory(&source, &memory, file->len);
+	memory_input_init(&source, &memory);
 	assert_ok(gguf_check(&source, name, &r, &e), &e);
 	build_release(&b);
 	return r;
@@ -108,11 +108,11 @@ static void padding_between_tensors_is_checked(void **state)
 	build_tensor(&b, "a", "f32", 1, 0);
 	build_tensor(&b, "b", "f32", 8, 0);
 	struct buf *file = (struct buf *)build_file(&b);
-	struct gguf_memory memory = { file->data, file->len };
+	struct memory_input memory = { file->data, file->len };
 	struct gguf_input source;
 	struct gguf_report r;
 	struct err e = ERR_INIT;
-	gguf_input_memory(&source, &memory, file->len);
+	memory_input_init(&source, &memory);
 	file->data[file->len - 40] = 1;
 	assert_ok(gguf_check(&source, "m.gguf", &r, &e), &e);
 	assert_finding(&r.findings, "padding", "the padding after tensor 'a' is not zero");

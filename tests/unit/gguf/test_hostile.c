@@ -247,11 +247,11 @@ static void every_cut_is_refused(void **state)
 	build_whole_llama(&b, "q8_0", 64);
 	size_t len = build_file(&b)->len;
 	for (size_t keep = 0; keep < len; keep++) {
-		struct gguf_memory memory = { b.out.data, keep };
+		struct memory_input memory = { b.out.data, keep };
 		struct gguf_input source;
 		struct err e = ERR_INIT;
 		struct gguf *g = NULL;
-		gguf_input_memory(&source, &memory, keep);
+		memory_input_init(&source, &memory);
 		int rc = gguf_open(&source, "cut", NULL, &g, &e);
 		assert_int_equal(rc, -ERR_INTEGRITY);
 		if (keep)
@@ -570,11 +570,11 @@ static void many_templates_are_quick(void **state)
 		build_string(&b, key, "{{ x.__class__ }}");
 	}
 	const struct buf *file = build_file(&b);
-	struct gguf_memory memory = { file->data, file->len };
+	struct memory_input memory = { file->data, file->len };
 	struct gguf_input source;
 	struct gguf_report r;
 	struct err e = ERR_INIT;
-	gguf_input_memory(&source, &memory, file->len);
+	memory_input_init(&source, &memory);
 	double start = seconds();
 	assert_ok(gguf_check(&source, "m.gguf", &r, &e), &e);
 	json_t *json = gguf_json(r.file);

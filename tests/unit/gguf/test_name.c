@@ -8,11 +8,10 @@ static struct gguf_name parse(const char *name)
 	return n;
 }
 
-static void whole_name_is_parsed_and_formatted(void **state)
+static void a_whole_name_is_parsed(void **state)
 {
 	(void)state;
-	const char *name = "Mixtral-8x7B-Instruct-v0.1-Q4_K_M-00001-of-00003.gguf";
-	struct gguf_name n = parse(name);
+	struct gguf_name n = parse("Mixtral-8x7B-Instruct-v0.1-Q4_K_M-00001-of-00003.gguf");
 	assert_string_equal(n.base, "Mixtral");
 	assert_string_equal(n.size, "8x7B");
 	assert_string_equal(n.fine_tune, "Instruct");
@@ -21,9 +20,6 @@ static void whole_name_is_parsed_and_formatted(void **state)
 	assert_int_equal(n.shard, 1);
 	assert_int_equal(n.shards, 3);
 	assert_true(n.conforms);
-	char *again = gguf_name_format(&n);
-	assert_string_equal(again, name);
-	free(again);
 }
 
 static void parts_may_be_missing(void **state)
@@ -56,9 +52,6 @@ static void prefixes_kinds_and_versions(void **state)
 	n = parse("Hermes-2-Pro-Llama-3-8B-v1.0-F16-LoRA.gguf");
 	assert_string_equal(n.kind, "LoRA");
 	assert_string_equal(n.encoding, "F16");
-	char *again = gguf_name_format(&n);
-	assert_string_equal(again, "Hermes-2-Pro-Llama-3-8B-v1.0-F16-LoRA.gguf");
-	free(again);
 	n = parse("Grok-100B-v1.0-Q4_0-00003-of-00009.gguf");
 	assert_int_equal(n.shard, 3);
 	n = parse("Tiny-1.5B-v2-Q8_0.gguf");
@@ -89,7 +82,7 @@ static void hostile_names_are_harmless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole_name_is_parsed_and_formatted),
+		cmocka_unit_test(a_whole_name_is_parsed),
 		cmocka_unit_test(parts_may_be_missing),
 		cmocka_unit_test(prefixes_kinds_and_versions),
 		cmocka_unit_test(hostile_names_are_harmless),

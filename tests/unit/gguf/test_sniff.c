@@ -4,11 +4,11 @@
 
 static void assert_is(const void *data, size_t len, const char *text)
 {
-	struct gguf_memory memory = { data, len };
+	struct memory_input memory = { data, len };
 	struct gguf_input source;
 	struct err e = ERR_INIT;
 	struct gguf *g = NULL;
-	gguf_input_memory(&source, &memory, len);
+	memory_input_init(&source, &memory);
 	assert_int_equal(gguf_open(&source, "f", NULL, &g, &e), -ERR_INTEGRITY);
 	if (!strstr(e.text, text))
 		fail_msg("'%s' is not in '%s'", text, e.text);

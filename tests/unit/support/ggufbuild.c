@@ -184,12 +184,30 @@ const struct buf *build_file(struct ggufbuild *b)
 	return &b->out;
 }
 
+static int read_memory(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+{
+	const struct memory_input *m = ctx;
+	if (offset > m->len || len > m->len - offset)
+		return err_set(e, ERR_BUG, "a read past the end");
+	memcpy(data, (const uint8_t *)m->data + offset, len);
+	return 0;
+}
+
+void memory_input_init(struct gguf_input *out, const struct memory_input *memory)
+{
+	*out = (struct gguf_input){
+		.read_at = read_memory,
+		.ctx = (void *)(uintptr_t)memory,
+		.size = memory->len,
+	};
+}
+
 int build_open(struct ggufbuild *b, struct gguf **out, struct err *e)
 {
 	const struct buf *file = build_file(b);
-	struct gguf_memory memory = { buf_str(file), file->len };
+	struct memory_input memory = { buf_str(file), file->len };
 	struct gguf_input source;
-	gguf_input_memory(&source, &memory, file->len);
+	memory_input_init(&source, &memory);
 	return gguf_open(&source, "test.gguf", NULL, out, e);
 }
 

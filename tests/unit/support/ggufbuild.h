@@ -49,6 +49,13 @@ uint64_t build_data(struct ggufbuild *b, uint64_t bytes);
 /* The file; valid until the next change. */
 const struct buf *build_file(struct ggufbuild *b);
 
+/* What gguf_open() reads, from memory. */
+struct memory_input {
+	const void *data;
+	size_t len;
+};
+void memory_input_init(struct gguf_input *out, const struct memory_input *memory);
+
 /* Opens what was built. */
 int build_open(struct ggufbuild *b, struct gguf **out, struct err *e);
 /* Fails unless it opens; the caller frees. */
