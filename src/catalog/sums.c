@@ -190,14 +190,6 @@ int sums_load(const char *path, struct sums *out, struct err *e)
 
 /* ---- writing ---- */
 
-const struct sums_entry *sums_find(const struct sums *s, const char *name)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(s->at[i].name, name) == 0)
-			return &s->at[i];
-	return NULL;
-}
-
 void sums_set(struct sums *s, const char *name, const struct digest *sha256)
 {
 	for (size_t i = 0; i < s->count; i++) {

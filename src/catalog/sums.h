@@ -35,7 +35,6 @@ WARN_UNUSED int sums_load(const char *path, struct sums *out, struct err *e);
 
 /* Adds an entry, or replaces the digest of the one with this name. */
 void sums_set(struct sums *s, const char *name, const struct digest *sha256);
-const struct sums_entry *sums_find(const struct sums *s, const char *name);
 
 /* GNU's form. Appends to out. */
 void sums_format(const struct sums *s, struct buf *out);

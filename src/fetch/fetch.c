@@ -103,11 +103,43 @@ static void name_linked(struct remote *c, const struct fetch_plan *p, struct fet
 		r->files[i].path = path_join(dir, r->files[i].name);
 }
 
+static int place(const struct store *s, const struct card_file *f, const char *path,
+		 struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
+	struct stat a, b;
+	/* Given the blob itself, or a link to it that is there already. */
+	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	    a.st_ino == b.st_ino)
+		return 0;
+	return file_link_or_copy(blob, path, 0444, e);
+}
+
+/* A hard link, a reflink or a copy of each blob, atomically file by file. One file: `output` is
+ * its new path, or a folder that is there. Several: a folder, made if missing. */
+static int place_all(const struct store *s, const struct card_variant *variant,
+		     const char *output, struct str_list *paths, struct err *e)
+{
+	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
+	int rc = folder ? file_mkdirs(output, 0755, e) : file_mkdirs_for(output, 0755, e);
+	for (size_t i = 0; rc == 0 && i < variant->file_count; i++) {
+		const struct card_file *f = &variant->files[i];
+		CLEANUP(mem_free_ptr) char *path =
+			folder ? path_join(output, f->name) : mem_strdup(output);
+		rc = place(s, f, path, e);
+		if (rc == 0)
+			str_list_take(paths, path_absolute(path));
+	}
+	if (rc == -ERR_NOT_FOUND)
+		err_class_set(e, ERR_SYSTEM);
+	return rc < 0 ? err_context(e, "--output %s", output) : 0;
+}
+
 static int deliver(struct remote *c, const struct fetch_plan *p, const char *output,
 		   struct fetch_result *r, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
-	int rc = fetch_deliver(c->store, p->variant, output, &paths, e);
+	int rc = place_all(c->store, p->variant, output, &paths, e);
 	for (size_t i = 0; rc == 0 && i < r->count; i++) {
 		free(r->files[i].path);
 		r->files[i].path = mem_strdup(paths.at[i]);
@@ -176,36 +208,4 @@ int fetch_from_store(const struct store *s, const char *repository, const char *
 			       variant ? ":" : "", variant ? variant : "");
 	*out = found;
 	return 0;
-}
-
-/* -- somewhere else -------------------------------------------------------------------------- */
-
-static int place(const struct store *s, const struct card_file *f, const char *path,
-		 struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
-	struct stat a, b;
-	/* Given the blob itself, or a link to it that is there already. */
-	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	    a.st_ino == b.st_ino)
-		return 0;
-	return file_link_or_copy(blob, path, 0444, e);
-}
-
-int fetch_deliver(const struct store *s, const struct card_variant *variant,
-		  const char *output, struct str_list *paths, struct err *e)
-{
-	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
-	int rc = folder ? file_mkdirs(output, 0755, e) : file_mkdirs_for(output, 0755, e);
-	for (size_t i = 0; rc == 0 && i < variant->file_count; i++) {
-		const struct card_file *f = &variant->files[i];
-		CLEANUP(mem_free_ptr) char *path =
-			folder ? path_join(output, f->name) : mem_strdup(output);
-		rc = place(s, f, path, e);
-		if (rc == 0)
-			str_list_take(paths, path_absolute(path));
-	}
-	if (rc == -ERR_NOT_FOUND)
-		err_class_set(e, ERR_SYSTEM);
-	return rc < 0 ? err_context(e, "--output %s", output) : 0;
 }

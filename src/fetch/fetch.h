@@ -43,12 +43,4 @@ WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository,
 				 struct store_variants *keep, const struct store_variant **out,
 				 struct err *e);
 
-/*
- * Places verified blobs under `output` (a hard link, a reflink or a copy), atomically file by
- * file. One file: `output` is its new path, or a folder that is there. Several: a
- * folder, made if missing. paths gets one absolute path for each, owned by the list.
- */
-WARN_UNUSED int fetch_deliver(const struct store *s, const struct card_variant *variant,
-			      const char *output, struct str_list *paths, struct err *e);
-
 #endif

@@ -115,13 +115,3 @@ int http_client_pace(struct http_client *c, uint64_t bytes, struct err *e)
 	c->paid_until_us = now + ahead + bytes * 1000000 / c->options.limit_rate;
 	return ahead < 1000 ? 0 : retry_sleep_ms(ahead / 1000, e);
 }
-
-int http_memory_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
-{
-	const struct http_memory *m = ctx;
-	if (offset > m->len || len > m->len - offset)
-		return err_set(e, ERR_BUG, "a read past the end of a body");
-	if (len)
-		memcpy(data, (const char *)m->data + offset, len);
-	return 0;
-}

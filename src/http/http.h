@@ -115,11 +115,4 @@ const char *http_response_header(const struct http_response *r, const char *name
 WARN_UNUSED int http_perform(struct http_client *c, const struct http_request *q,
 			     struct http_response *out, struct err *e);
 
-/* A body in memory, for read_at: body_ctx points to one of these. */
-struct http_memory {
-	const void *data;
-	size_t len;
-};
-int http_memory_read_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
-
 #endif

@@ -107,14 +107,6 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 	return 0;
 }
 
-uint64_t model_bytes(const struct model *m)
-{
-	uint64_t bytes = 0;
-	for (size_t i = 0; i < m->count; i++)
-		bytes += m->files[i]->file_size;
-	return bytes;
-}
-
 char *model_file_name(const char *name, const char *variant, size_t index, size_t count)
 {
 	if (count < 2)

@@ -31,8 +31,6 @@ WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *
 			   struct report *report, struct prepare_result *result,
 			   struct model *out, struct err *e);
 
-uint64_t model_bytes(const struct model *m);
-
 /* Adds a warning to the result and tells it to the report. */
 void model_warn(struct report *report, struct prepare_result *result, const char *file,
 		const char *code, const char *text);

@@ -11,12 +11,6 @@ struct parser {
 	struct err *e;
 };
 
-void opt_list_release(struct opt_list *l)
-{
-	free(l->at);
-	*l = (struct opt_list){ 0 };
-}
-
 static bool takes_value(const struct opt *o)
 {
 	return o->type != OPT_FLAG && o->type != OPT_COUNT;
@@ -185,11 +179,17 @@ int opt_parse(const struct opt_table *tables, size_t table_count, int argc, char
 	return 0;
 }
 
+static void list_release(struct opt_list *l)
+{
+	free(l->at);
+	*l = (struct opt_list){ 0 };
+}
+
 void opt_release(const struct opt *opts, void *values)
 {
 	for (const struct opt *o = opts; o && o->type != OPT_END; o++)
 		if (o->type == OPT_LIST)
-			opt_list_release((struct opt_list *)((char *)values + o->offset));
+			list_release((struct opt_list *)((char *)values + o->offset));
 }
 
 /* "-o, --output=FILE" as it stands in the help. */

@@ -46,7 +46,6 @@ struct opt_list {
 	const char **at;
 	size_t count, cap;
 };
-void opt_list_release(struct opt_list *l);
 
 #define OPT_ENTRY(t, s, member, l, n, a, h) \
 	{ .type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \

@@ -477,6 +477,20 @@ static void redirects_end_somewhere(void **state)
 
 static int64_t told;
 
+struct memory {
+	const void *data;
+	size_t len;
+};
+
+static int read_memory(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+{
+	const struct memory *m = ctx;
+	if (offset > m->len || len > m->len - offset)
+		return err_set(e, ERR_BUG, "a read past the end of a body");
+	memcpy(data, (const char *)m->data + offset, len);
+	return 0;
+}
+
 static void tell_sent(void *ctx, int64_t bytes)
 {
 	(void)ctx;
@@ -486,19 +500,19 @@ static void tell_sent(void *ctx, int64_t bytes)
 static void a_body_is_sent(void **state)
 {
 	(void)state;
-	struct http_memory data = { "hello", 5 };
+	struct memory data = { "hello", 5 };
 	EXCHANGE(x);
 	EXCHANGE(y);
 	told = 0;
 	once(&x, &(struct canned){ .want = "Content-Length: 5\r\n", .forbid = "Expect",
 		.reply = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n" },
-	     (struct http_request){ .method = "PUT", .read_at = http_memory_read_at,
+	     (struct http_request){ .method = "PUT", .read_at = read_memory,
 				    .body_ctx = &data, .body_size = 5, .body_sent = tell_sent });
 	assert_ok(x.rc, &x.e);
 	assert_int_equal(x.r.status, 201);
 	assert_int_equal(told, 5);
 	once(&y, &(struct canned){ .want = "\r\n\r\nhello", .reply = OK "Content-Length: 0\r\n\r\n" },
-	     (struct http_request){ .method = "POST", .read_at = http_memory_read_at,
+	     (struct http_request){ .method = "POST", .read_at = read_memory,
 				    .body_ctx = &data, .body_size = 5 });
 	assert_ok(y.rc, &y.e);
 }
@@ -510,10 +524,10 @@ static void a_posted_body_is_not_posted_again(void **state)
 		{ .want = "POST /x", .reply = TO("/done") },
 		{ .want = "GET /done ", .forbid = "hello", .reply = OK "Content-Length: 0\r\n\r\n" },
 	};
-	struct http_memory data = { "hello", 5 };
+	struct memory data = { "hello", 5 };
 	EXCHANGE(x);
 	struct canned_server *s = canned_start(script, 2);
-	perform(&x, s, (struct http_request){ .method = "POST", .read_at = http_memory_read_at,
+	perform(&x, s, (struct http_request){ .method = "POST", .read_at = read_memory,
 					      .body_ctx = &data, .body_size = 5 }, NULL);
 	canned_stop(s);
 	assert_ok(x.rc, &x.e);

@@ -53,7 +53,7 @@ static void all_spellings_work(void **state)
 	assert_int_equal(v.rate, 1536 * KIB);
 	assert_int_equal(v.age, 7200);
 	assert_int_equal(v.mode, 1);
-	opt_list_release(&v.set);
+	opt_release(opts, &v);
 }
 
 static void options_end_at_the_first_operand_if_asked(void **state)
@@ -77,7 +77,7 @@ static void refused(const char *message, const char *arg)
 	assert_int_equal(parse(&v, 2, (char **)argv, false, &count, &e), -ERR_USAGE);
 	if (!strstr(e.text, message))
 		fail_msg("'%s' lacks '%s'", e.text, message);
-	opt_list_release(&v.set);
+	opt_release(opts, &v);
 }
 
 static void mistakes_are_named(void **state)
