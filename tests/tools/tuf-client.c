@@ -6,8 +6,9 @@
  *              --target-base-url URL --target-dir DIR download
  * Exits 0 or 1. The clock is libc's, so that faketime works.
  */
-#include "tuf/artifact.h"
 #include "http/http.h"
+#include "tuf/client.h"
+#include "tuf/metadata.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -16,6 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#define MAX_NAME 240            /* bytes, below what file systems allow */
+#define ARTIFACT_MAX GIB        /* it is held in memory while it is verified */
 
 struct options {
 	const char *metadata_dir, *metadata_url, *target_dir, *target_url;
@@ -29,9 +33,9 @@ struct place {
 
 /* Slashes separate folders; what else a path segment may hold is sent as it is, a percent
  * sign too: target paths are relative URLs. */
-static int get(void *ctx, const char *name, const char *keep, struct buf *out, struct err *e)
+static int get(const struct place *place, const char *name, const char *keep, struct buf *out,
+	       struct err *e)
 {
-	const struct place *place = ctx;
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, keep);
 	CLEANUP(mem_free_ptr) char *url =
 		mem_printf("%s%s%s", place->url, str_ends(place->url, "/") ? "" : "/", encoded);
@@ -49,10 +53,69 @@ static int get_metadata(void *ctx, const char *name, struct buf *out, struct err
 
 /* The suite tells the order of downloads by the files' times, which the kernel takes from a
  * clock that may stand still for 10 ms. */
-static int get_artifact(void *ctx, const char *name, struct buf *out, struct err *e)
+static int get_artifact(const struct place *place, const char *name, struct buf *out, struct err *e)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 11000000 }, NULL);
-	return get(ctx, name, "%/!$&'()*+,;=:@", out, e);
+	return get(place, name, "%/!$&'()*+,;=:@", out, e);
+}
+
+static int local_path(const char *dir, const char *path, char **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *name = path_percent_encode(path, "");
+	if (strlen(name) > MAX_NAME)
+		return err_set(e, ERR_USAGE, "%.80s…: too long for a file name", name);
+	/* "." and ".." have nothing to encode. */
+	bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || !*name;
+	*out = dots ? mem_printf("%s/%%%s", dir, name) : mem_printf("%s/%s", dir, name);
+	return 0;
+}
+
+/* Is the file there, as signed? */
+static bool is_cached(const char *file, const struct tuf_meta *meta)
+{
+	CLEANUP(buf_release) struct buf have = BUF_INIT((size_t)meta->length);
+	struct err ignored = ERR_INIT;
+	return file_read_all(file, &have, &ignored) == 0 &&
+	       tuf_meta_check(meta, buf_str(&have), have.len, file, &ignored) == 0;
+}
+
+static int fetch_artifact(struct tuf_client *c, const char *path, const struct tuf_meta *meta,
+			  const struct place *from, const char *file, struct err *e)
+{
+	CLEANUP(buf_release) struct buf raw = BUF_INIT((size_t)meta->length);
+	const char *hex = tuf_hashes_first(meta->hashes);
+	if (!hex)
+		return err_set(e, ERR_INTEGRITY, "%s: no hash of a known algorithm is signed",
+			       path);
+	CLEANUP(mem_free_ptr) char *name = tuf_client_hashed_name(c, path, hex);
+	int rc = get_artifact(from, name, &raw, e);
+	if (rc == 0)
+		rc = buf_ok(&raw, path, e);
+	if (rc == 0)
+		rc = tuf_meta_check(meta, buf_str(&raw), raw.len, path, e);
+	return rc < 0 ? rc : file_write_atomic(file, buf_str(&raw), raw.len, 0644, e);
+}
+
+/* Puts the target into dir, where its name is the percent-encoded path, so that no path leaves
+ * the folder. A file that is there with the signed length and hashes is not fetched again. */
+static int download(struct tuf_client *c, const char *path, const struct place *from,
+		    const char *dir, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *file = NULL;
+	const json_t *entry;
+	int rc = tuf_client_find(c, path, &entry, e);
+	if (rc == 0)
+		rc = local_path(dir, path, &file, e);
+	if (rc < 0)
+		return rc;
+	struct tuf_meta meta = { .has_length = true, .hashes = json_object_get(entry, "hashes") };
+	rc = json_get_u64(entry, path, "length", &meta.length, e);
+	if (rc < 0)
+		return rc;
+	if (meta.length > ARTIFACT_MAX)
+		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes are signed, too many for this "
+						 "client", path, (unsigned long long)meta.length);
+	return is_cached(file, &meta) ? 0 : fetch_artifact(c, path, &meta, from, file, e);
 }
 
 static int init(const struct options *o, const char *file, struct err *e)
@@ -62,7 +125,7 @@ static int init(const struct options *o, const char *file, struct err *e)
 	return rc < 0 ? rc : tuf_client_init(o->metadata_dir, buf_str(&root), root.len, e);
 }
 
-static int refresh(const struct options *o, bool download, struct err *e)
+static int refresh(const struct options *o, bool and_download, struct err *e)
 {
 	CLEANUP_PTR(http_client_free) struct http_client *http = NULL;
 	CLEANUP_PTR(tuf_client_close) struct tuf_client *client = NULL;
@@ -74,9 +137,8 @@ static int refresh(const struct options *o, bool download, struct err *e)
 	rc = tuf_client_open(o->metadata_dir, &transport, NULL, time(NULL), &client, e);
 	if (rc == 0)
 		rc = tuf_client_refresh(client, e);
-	for (size_t i = 0; rc == 0 && download && i < o->targets.count; i++)
-		rc = tuf_artifact_fetch(client, o->targets.at[i], get_artifact, &targets,
-					o->target_dir, e);
+	for (size_t i = 0; rc == 0 && and_download && i < o->targets.count; i++)
+		rc = download(client, o->targets.at[i], &targets, o->target_dir, e);
 	return rc;
 }
 
