@@ -74,8 +74,8 @@ LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: all programs demo test check unit unit-programs cli-tests bench fuzz lint format install \
-	uninstall clean dist deps docs help
+.PHONY: all programs demo test check unit unit-programs arm-kernel cli-tests bench fuzz lint \
+	format install uninstall clean dist deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
@@ -171,10 +171,31 @@ check:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs unit-programs
 	@failed=0; \
 	$(MAKE) --no-print-directory unit || failed=1; \
+	$(MAKE) --no-print-directory arm-kernel || failed=1; \
 	$(MAKE) --no-print-directory cli-tests || failed=1; \
 	exit $$failed
 
 unit-programs: $(UNIT_TESTS)
+
+# The SHA-256 block function for Armv8, as a program of its own under qemu. Needs no OpenSSL there.
+ARM_CC ?= aarch64-linux-gnu-gcc
+ARM_RUN ?= qemu-aarch64
+ARM_SOURCES := tests/arm/kernel.c tests/unit/support/sha256_check.c src/hash/sha256_kernel_arm.c \
+	src/util/os.c
+
+arm-kernel:
+	@if command -v $(ARM_CC) >/dev/null && command -v $(ARM_RUN) >/dev/null; then \
+		$(MAKE) --no-print-directory $(BUILD)/arm-kernel && $(ARM_RUN) $(BUILD)/arm-kernel; \
+	else \
+		echo 'arm kernel: SKIPPED: $(ARM_CC) or $(ARM_RUN) is missing'; \
+	fi
+
+$(BUILD)/arm-kernel: $(ARM_SOURCES) $(wildcard src/hash/sha256_kernel*.h) \
+		tests/unit/support/sha256_check.h
+	@mkdir -p $(@D)
+	@echo '  LD    $@'
+	$(Q)$(ARM_CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -static -ffunction-sections \
+		-Wl,--gc-sections -Isrc -Itests/unit/support $(ARM_SOURCES) -o $@
 
 unit: unit-programs
 	@JOBS=$(JOBS) scripts/run-unit-tests $(UNIT_TESTS)

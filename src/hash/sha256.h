@@ -2,7 +2,8 @@
  * hash: SHA-256, the grid, and the one pass over a file that makes every digest.
  *
  * What always holds here: a struct digest is 32 raw bytes; hex is made at the edges.
- * OpenSSL does the hashing.
+ * OpenSSL does the hashing; only where large files are hashed twice at once (sha256_chain.h),
+ * the processor's own instructions are used directly.
  *
  * Prefixes: sha256_, digest_.
  */

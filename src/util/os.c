@@ -20,6 +20,7 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -92,6 +93,15 @@ static void native_boot_id(char out[OS_BOOT_ID])
 		close(fd);
 }
 
+static bool native_has_arm_sha256(void)
+{
+#ifdef HWCAP_SHA2
+	return getauxval(AT_HWCAP) & HWCAP_SHA2;
+#else
+	return false;
+#endif
+}
+
 #else
 
 static int cannot(void)
@@ -112,6 +122,7 @@ static int cannot(void)
 #define native_die_with_parent() ((void)0)
 #define native_processors() 0u
 #define native_boot_id(out) ((void)(out))
+#define native_has_arm_sha256() false
 
 #endif
 
@@ -259,6 +270,15 @@ void os_boot_id(char out[OS_BOOT_ID])
 {
 	out[0] = '\0';
 	native_boot_id(out);
+}
+
+bool os_has_arm_sha256(void)
+{
+#ifdef __ARM_FEATURE_SHA2
+	return true;
+#else
+	return native_has_arm_sha256();
+#endif
 }
 
 bool os_random(void *data, size_t len)

@@ -87,6 +87,10 @@ unsigned os_processors(void);
  * Fall-back: "": nobody knows whether it was started again. */
 void os_boot_id(char out[OS_BOOT_ID]);
 
+/* Whether this processor has the SHA-256 instructions of Armv8.
+ * Fall-back: false, unless the compiler was told so (on macOS it always is). */
+bool os_has_arm_sha256(void);
+
 /* Fills data with random bytes of the kernel. False when there are none. */
 WARN_UNUSED bool os_random(void *data, size_t len);
 
