@@ -1,5 +1,6 @@
 #include "hash/onepass.h"
 
+#include "hash/sha256_chain.h"
 #include "util/cancel.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -11,21 +12,26 @@
 #define BLOCK_SIZE (1 * MIB)
 #define BLOCKS 8
 
-enum { LANE_WHOLE, LANE_PIECES, LANE_RANGES, LANES };
+#define MAX_LANES 3
 /* One more than the lanes: reading is a job, too. */
-#define MAX_WORKERS (LANES + 1)
+#define MAX_WORKERS (MAX_LANES + 1)
 
-/* Every lane hashes a row of segments: the whole file is a row of one. */
+/* What is hashed is a row of segments: the whole file is a row of one. */
 typedef struct digest *segment_at(struct onepass *p, size_t index, uint64_t *offset,
 				  uint64_t *size);
 
-struct lane {
+struct row {
 	segment_at *at;
-	size_t count;           /* of segments */
-	size_t index;           /* the first segment that is not finished */
-	struct sha256 *sha;
-	uint64_t done;          /* blocks; guarded by ring.lock */
-	bool busy;              /* a worker is at it; guarded by ring.lock */
+	size_t count; /* of segments */
+	size_t index; /* the first segment that is not finished */
+	struct sha256_chain chain;
+};
+
+/* One row, or two that are hashed together. */
+struct lane {
+	struct row rows[2];
+	uint64_t done; /* blocks; guarded by ring.lock */
+	bool busy;     /* a worker is at it; guarded by ring.lock */
 };
 
 struct ring {
@@ -33,20 +39,20 @@ struct ring {
 	int fd;
 	const char *what;
 	struct report *report;
-	struct err *e;          /* of the worker that reads */
-	uint8_t *data;          /* BLOCKS blocks, or fewer when the file has fewer */
-	uint64_t total;         /* blocks of the file */
-	struct lane lanes[LANES];
+	struct err *e;  /* of the worker that reads */
+	uint8_t *data;  /* BLOCKS blocks, or fewer when the file has fewer */
+	uint64_t total; /* blocks of the file */
+	struct lane lanes[MAX_LANES];
+	unsigned lane_count;
 
-	pthread_mutex_t lock;   /* guards what follows */
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
-	uint64_t filled;        /* blocks that were read */
-	bool reading;           /* a worker is at it */
-	int rc;                 /* of reading; the others stop when it fails */
+	uint64_t filled; /* blocks that were read */
+	bool reading;    /* a worker is at it */
+	int rc;          /* of reading; the others stop when it fails */
 };
 
-static struct digest *whole_at(struct onepass *p, size_t index, uint64_t *offset,
-			       uint64_t *size)
+static struct digest *whole_at(struct onepass *p, size_t index, uint64_t *offset, uint64_t *size)
 {
 	(void)index;
 	*offset = 0;
@@ -54,16 +60,14 @@ static struct digest *whole_at(struct onepass *p, size_t index, uint64_t *offset
 	return &p->whole;
 }
 
-static struct digest *piece_at(struct onepass *p, size_t index, uint64_t *offset,
-			       uint64_t *size)
+static struct digest *piece_at(struct onepass *p, size_t index, uint64_t *offset, uint64_t *size)
 {
 	*offset = grid_offset(&p->grid, (uint32_t)index);
 	*size = grid_length(&p->grid, (uint32_t)index);
 	return &p->pieces[index];
 }
 
-static struct digest *range_at(struct onepass *p, size_t index, uint64_t *offset,
-			       uint64_t *size)
+static struct digest *range_at(struct onepass *p, size_t index, uint64_t *offset, uint64_t *size)
 {
 	*offset = p->ranges[index].offset;
 	*size = p->ranges[index].size;
@@ -80,19 +84,46 @@ static size_t block_length(const struct ring *r, uint64_t block)
 	return (size_t)MIN(BLOCK_SIZE, r->p->grid.size - block * BLOCK_SIZE);
 }
 
-/* Feeds what the bytes hold of each segment, and closes those that end in them. */
+/* Whether `at` lies in a segment; *to is the next place, if it comes before *to, where that
+ * changes. */
+static bool row_takes(const struct row *row, struct onepass *p, uint64_t at, uint64_t *to)
+{
+	uint64_t offset, size;
+	if (row->index == row->count)
+		return false;
+	row->at(p, row->index, &offset, &size);
+	*to = MIN(*to, at < offset ? offset : offset + size);
+	return at >= offset;
+}
+
+/* Finishes the segments that end at `end` or before. */
+static void row_close(struct row *row, struct onepass *p, uint64_t end)
+{
+	uint64_t offset, size;
+	for (; row->index < row->count; row->index++) {
+		struct digest *out = row->at(p, row->index, &offset, &size);
+		if (offset + size > end)
+			return;
+		sha256_chain_final(&row->chain, out);
+	}
+}
+
 static void lane_add(struct lane *l, struct onepass *p, const uint8_t *data, uint64_t start,
 		     size_t len)
 {
-	uint64_t end = start + len, offset, size;
-	for (; l->index < l->count; l->index++) {
-		struct digest *out = l->at(p, l->index, &offset, &size);
-		uint64_t from = MAX(offset, start), to = MIN(offset + size, end);
-		if (from < to)
-			sha256_add(l->sha, data + (from - start), (size_t)(to - from));
-		if (offset + size > end)
-			return;
-		sha256_final(l->sha, out);
+	struct row *a = &l->rows[0], *b = &l->rows[1];
+	uint64_t end = start + len, to;
+	for (uint64_t at = start; at < end; at = to) {
+		to = end;
+		bool in_a = row_takes(a, p, at, &to), in_b = row_takes(b, p, at, &to);
+		const uint8_t *bytes = data + (at - start);
+		size_t n = (size_t)(to - at);
+		if (in_a && in_b)
+			sha256_chain_add_both(&a->chain, &b->chain, bytes, n);
+		else if (in_a || in_b)
+			sha256_chain_add(in_a ? &a->chain : &b->chain, bytes, n);
+		row_close(a, p, to);
+		row_close(b, p, to);
 	}
 }
 
@@ -147,7 +178,7 @@ static int read_end(struct ring *r)
 static struct lane *ring_pick_lane(struct ring *r)
 {
 	struct lane *found = NULL;
-	for (struct lane *l = r->lanes; l < r->lanes + LANES; l++)
+	for (struct lane *l = r->lanes; l < r->lanes + r->lane_count; l++)
 		if (!l->busy && l->done < r->filled && (!found || l->done < found->done))
 			found = l;
 	return found;
@@ -156,15 +187,25 @@ static struct lane *ring_pick_lane(struct ring *r)
 static bool ring_may_read(const struct ring *r)
 {
 	uint64_t least = r->filled;
-	for (unsigned i = 0; i < LANES; i++)
+	for (unsigned i = 0; i < r->lane_count; i++)
 		least = MIN(least, r->lanes[i].done);
 	return !r->reading && r->filled < r->total && r->filled < least + BLOCKS;
+}
+
+/* A lane has taken the last block that was read: its worker would soon wait for another one that
+ * reads. */
+static bool ring_should_read(const struct ring *r)
+{
+	uint64_t taken = 0;
+	for (unsigned i = 0; i < r->lane_count; i++)
+		taken = MAX(taken, r->lanes[i].done + r->lanes[i].busy);
+	return taken == r->filled && ring_may_read(r);
 }
 
 static bool ring_finished(const struct ring *r)
 {
 	bool all = true;
-	for (unsigned i = 0; i < LANES; i++)
+	for (unsigned i = 0; i < r->lane_count; i++)
 		all = all && r->lanes[i].done == r->total;
 	return all || r->rc < 0;
 }
@@ -201,7 +242,7 @@ static void *work(void *arg)
 	struct ring *r = arg;
 	pthread_mutex_lock(&r->lock);
 	while (!ring_finished(r)) {
-		struct lane *l = ring_pick_lane(r);
+		struct lane *l = ring_should_read(r) ? NULL : ring_pick_lane(r);
 		if (l)
 			work_hash(r, l);
 		else if (ring_may_read(r))
@@ -217,8 +258,8 @@ static void *work(void *arg)
 static void ring_run(struct ring *r)
 {
 	pthread_t others[MAX_WORKERS];
-	unsigned cores = MIN(os_processors(), MAX_WORKERS), count = 0;
-	unsigned want = (unsigned)MIN(cores, r->total);
+	unsigned workers = MIN(os_processors(), r->lane_count + 1), count = 0;
+	unsigned want = (unsigned)MIN(workers, r->total);
 	while (count + 1 < want && pthread_create(&others[count], NULL, work, r) == 0)
 		count++;
 	work(r);
@@ -226,25 +267,39 @@ static void ring_run(struct ring *r)
 		pthread_join(others[--count], NULL);
 }
 
+static void ring_lane(struct ring *r, struct row first, struct row second)
+{
+	struct lane *l = &r->lanes[r->lane_count++];
+	*l = (struct lane){ .rows = { first, second } };
+	sha256_chain_init(&l->rows[0].chain);
+	sha256_chain_init(&l->rows[1].chain);
+}
+
+/* The pieces go with the whole file where that costs little, and else have a lane of their own. */
+static void ring_lanes(struct ring *r)
+{
+	static const struct row none;
+	const struct row whole = { .at = whole_at, .count = 1 };
+	const struct row pieces = { .at = piece_at, .count = r->p->pieces ? r->p->grid.count : 0 };
+	const struct row ranges = { .at = range_at, .count = r->p->range_count };
+	ring_lane(r, whole, sha256_chain_is_paired() ? pieces : none);
+	if (pieces.count && !sha256_chain_is_paired())
+		ring_lane(r, pieces, none);
+	if (ranges.count)
+		ring_lane(r, ranges, none);
+}
+
 static void ring_init(struct ring *r)
 {
-	struct onepass *p = r->p;
-	r->total = (p->grid.size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+	r->total = (r->p->grid.size + BLOCK_SIZE - 1) / BLOCK_SIZE;
 	r->data = mem_alloc(MIN(r->total, BLOCKS) * BLOCK_SIZE);
-	r->lanes[LANE_WHOLE] = (struct lane){ .at = whole_at, .count = 1 };
-	r->lanes[LANE_PIECES] = (struct lane){ .at = piece_at,
-					       .count = p->pieces ? p->grid.count : 0 };
-	r->lanes[LANE_RANGES] = (struct lane){ .at = range_at, .count = p->range_count };
-	for (unsigned i = 0; i < LANES; i++)
-		r->lanes[i].sha = sha256_new();
+	ring_lanes(r);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->changed, NULL);
 }
 
 static void ring_release(struct ring *r)
 {
-	for (unsigned i = 0; i < LANES; i++)
-		sha256_free(r->lanes[i].sha);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
 	free(r->data);
@@ -257,14 +312,13 @@ static int check_ranges(const struct onepass *p, const char *what, struct err *e
 		const struct hash_range *range = &p->ranges[i];
 		if (range->offset < end || !add_u64(range->offset, range->size, &end) ||
 		    end > p->grid.size)
-			return err_set(e, ERR_BUG, "%s: range %zu to hash is out of place",
-				       what, i);
+			return err_set(e, ERR_BUG, "%s: range %zu to hash is out of place", what,
+				       i);
 	}
 	return 0;
 }
 
-int onepass_run(struct onepass *p, int fd, const char *what, struct report *report,
-		struct err *e)
+int onepass_run(struct onepass *p, int fd, const char *what, struct report *report, struct err *e)
 {
 	int rc = check_ranges(p, what, e);
 	if (rc < 0)
@@ -275,9 +329,9 @@ int onepass_run(struct onepass *p, int fd, const char *what, struct report *repo
 	os_will_read_all(fd);
 	report_begin(report, what, p->grid.size, 0);
 	ring_run(&r);
-	/* What is left lies at the end of the file and is empty. */
-	for (unsigned i = 0; i < LANES && r.rc == 0; i++)
-		lane_add(&r.lanes[i], p, NULL, p->grid.size, 0);
+	/* What is left lies at the end of an empty file. */
+	for (unsigned i = 0; i < 2 * r.lane_count && r.rc == 0; i++)
+		row_close(&r.lanes[i / 2].rows[i % 2], p, p->grid.size);
 	rc = r.rc < 0 ? r.rc : read_end(&r);
 	ring_release(&r);
 	report_end(report, what, rc == 0);

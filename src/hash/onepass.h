@@ -2,10 +2,11 @@
  * One pass over a file that gives all its digests: the whole file, each piece of its
  * grid, and each of any number of ranges (GGUF tensors).
  *
- * The file is read once into a ring of shared blocks. Each kind of digest is a lane that
- * follows the ring, and a few threads, no more than there are cores, always take up the
- * lane that is farthest behind. The whole-file digest cannot be split, so with four cores
- * all of it costs what that one alone costs. Memory is the ring: 8 MiB at any size.
+ * The file is read once into a ring of shared blocks. Two lanes follow the ring: the whole file
+ * together with its pieces, and the ranges; a third one has the pieces where hashing two
+ * together gains nothing. A few threads, no more than there are cores, always take up the lane
+ * that is farthest behind. The whole-file digest cannot be split, so two cores take about as long
+ * as that one alone would. Memory is the ring: 8 MiB at any size.
  */
 #ifndef FERRY_HASH_ONEPASS_H
 #define FERRY_HASH_ONEPASS_H
@@ -15,21 +16,21 @@
 
 /* Ranges are sorted by offset and do not overlap; they end within the file. */
 struct hash_range {
-	uint64_t offset, size;  /* bytes */
-	struct digest digest;   /* set by onepass_run() */
+	uint64_t offset, size; /* bytes */
+	struct digest digest;  /* set by onepass_run() */
 };
 
 struct onepass {
-	struct grid grid;               /* in: of the file's size */
-	struct digest *pieces;          /* in: room for grid.count, filled; or NULL */
-	struct hash_range *ranges;      /* in: may be NULL; digests filled */
+	struct grid grid;          /* in: of the file's size */
+	struct digest *pieces;     /* in: room for grid.count, filled; or NULL */
+	struct hash_range *ranges; /* in: may be NULL; digests filled */
 	size_t range_count;
-	struct digest whole;            /* out */
+	struct digest whole; /* out */
 };
 
-/* Reads fd from offset 0 with pread. `what` names the file in messages and the task
- * in the report, which is called from any of the threads. A file that is shorter or longer than grid.size is ERR_INTEGRITY
- * ("changed while it was read"). Cancellable. */
+/* Reads fd from offset 0 with pread. `what` names the file in messages and the task in the
+ * report, which is called from any of the threads. A file that is shorter or longer than
+ * grid.size is ERR_INTEGRITY ("changed while it was read"). Cancellable. */
 WARN_UNUSED int onepass_run(struct onepass *p, int fd, const char *what, struct report *report,
 			    struct err *e);
 
