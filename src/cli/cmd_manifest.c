@@ -33,7 +33,7 @@ struct create {
 	struct cli *cli;
 	const struct create_opts *opts;
 	struct sums sums;
-	json_t *files;
+	json_t *files;          /* borrowed from the document */
 };
 
 static int check_create(const struct create_opts *o, const struct cli *cli, int count,
@@ -90,9 +90,9 @@ static int prepare_create(struct create *c, int count, char **files, struct err 
 	return rc;
 }
 
-static json_t *created_json(const struct manifest *m, const char *file, const char *path)
+static void put_created(json_t *object, const struct manifest *m, const char *file,
+			const char *path)
 {
-	json_t *object = json_object();
 	json_put_string(object, "path", file);
 	json_put_string(object, "manifest", path);
 	json_put_u64(object, "size", m->grid.size);
@@ -102,7 +102,6 @@ static json_t *created_json(const struct manifest *m, const char *file, const ch
 	json_put_bool(object, "gguf", m->gguf != NULL);
 	if (m->gguf)
 		json_put_u64(object, "tensors", m->tensor_count);
-	return object;
 }
 
 static int print_manifest(struct cli *cli, const struct manifest *m, struct err *e)
@@ -111,7 +110,7 @@ static int print_manifest(struct cli *cli, const struct manifest *m, struct err 
 	CLEANUP(json_release) json_t *document = manifest_json(m);
 	int rc = json_rows(document, &text, e);
 	if (rc == 0)
-		cli_print(cli, "%s", buf_str(&text));
+		cli_raw(cli, buf_str(&text));
 	return rc;
 }
 
@@ -132,40 +131,33 @@ static int create_one(struct create *c, const char *file, struct err *e)
 	rc = manifest_save(&m, path, e);
 	if (rc < 0)
 		return rc;
-	json_push(c->files, created_json(&m, file, path));
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
-	if (!c->cli->json)
-		cli_print(c->cli, "%s\n", shown);
+	json_t *object = json_push_object(c->files);
+	put_created(object, &m, file, path);
+	cli_say(c->cli, object, "{manifest}");
 	return 0;
 }
 
-static int create_all(struct create *c, int count, char **files, struct err *e)
+static void create_release(struct create *c)
 {
-	int rc = prepare_create(c, count, files, e);
-	for (int i = 0; rc == 0 && i < count; i++)
-		rc = create_one(c, files[i], e);
-	if (rc == 0 && c->opts->sums)
-		rc = sums_save(&c->sums, c->opts->sums, e);
-	if (rc < 0 || !c->cli->json)
-		return rc;
-	json_t *document = json_object();
-	json_put_string(document, "command", "manifest create");
-	json_put(document, "files", json_incref(c->files));
-	json_put_string(document, "sums", c->opts->sums);
-	return cli_print_json(c->cli, document, e);
+	sums_release(&c->sums);
 }
 
 static int run_create(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
-	struct create c = { .cli = cli, .opts = opts };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	CLEANUP(create_release) struct create c = { .cli = cli, .opts = opts };
+	c.files = json_put_array(document, "files");
 	int rc = check_create(c.opts, cli, count, e);
+	if (rc == 0)
+		rc = prepare_create(&c, count, operands, e);
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = create_one(&c, operands[i], e);
+	if (rc == 0 && c.opts->sums)
+		rc = sums_save(&c.sums, c.opts->sums, e);
 	if (rc < 0)
 		return rc;
-	c.files = json_array();
-	rc = create_all(&c, count, operands, e);
-	json_decref(c.files);
-	sums_release(&c.sums);
-	return rc;
+	json_put_string(document, "sums", c.opts->sums);
+	return cli_result(cli, document, e);
 }
 
 static const struct command create_command = {
@@ -198,50 +190,10 @@ static const struct opt check_options[] = {
 	OPT_LAST,
 };
 
-static void describe(const struct check_item *item, struct buf *out)
-{
-	const struct manifest_verdict *v = &item->verdict;
-	switch (item->status) {
-	case CHECK_UNVERIFIED:
-		buf_adds(out, item->manifest ? ": the size is right" : ": it is there");
-		break;
-	case CHECK_SIZE:
-		buf_addf(out, ": %llu bytes, not %llu", (unsigned long long)v->actual_size,
-			 (unsigned long long)item->size);
-		break;
-	case CHECK_CONTENT:
-		if (v->has_piece)
-			buf_addf(out, ": the first wrong piece is %u, at byte %llu", v->piece,
-				 (unsigned long long)v->piece_offset);
-		else
-			buf_adds(out, ": its SHA-256 is another");
-		break;
-	case CHECK_EXTRA:
-		buf_adds(out, ": nothing vouches for it");
-		break;
-	default:
-		if (item->reason)
-			buf_addf(out, ": %s", item->reason);
-		break;
-	}
-}
-
-static void print_item(struct cli *cli, const struct check_item *item)
-{
-	CLEANUP(buf_release) struct buf text = BUF_INIT(64 * KIB);
-	if (cli->quiet && (item->status == CHECK_OK || item->status == CHECK_UNVERIFIED))
-		return;
-	describe(item, &text);
-	CLEANUP(mem_free_ptr) char *path = text_escaped(item->path);
-	CLEANUP(mem_free_ptr) char *rest = text_escaped(buf_str(&text));
-	cli_print(cli, "%s: %s%s\n", path, check_status_name(item->status), rest);
-}
-
-static json_t *item_json(const struct check_item *item)
+static void put_item(json_t *object, const struct check_item *item)
 {
 	const struct manifest_verdict *v = &item->verdict;
 	enum check_status s = item->status;
-	json_t *object = json_object();
 	json_put_string(object, "path", item->path);
 	json_put_string(object, "status", check_status_name(s));
 	json_put_string(object, "manifest", item->manifest);
@@ -256,40 +208,57 @@ static json_t *item_json(const struct check_item *item)
 		json_put_u64(object, "offset", v->piece_offset);
 	}
 	json_put_string(object, "reason", item->reason);
-	return object;
 }
 
-static int print_check_json(struct cli *cli, const struct check *c, struct err *e)
+static const char *line_of(const struct check_item *item)
 {
-	json_t *document = json_object(), *files = json_array(), *summary = json_object();
-	json_put_string(document, "command", "manifest check");
+	switch (item->status) {
+	case CHECK_UNVERIFIED:
+		return "{path}: {status}: {manifest?the size is right:it is there}";
+	case CHECK_SIZE:
+		return "{path}: {status}: {actual_size} bytes, not {size}";
+	case CHECK_CONTENT:
+		return item->verdict.has_piece
+			? "{path}: {status}: the first wrong piece is {piece}, at byte {offset}"
+			: "{path}: {status}: its SHA-256 is another";
+	case CHECK_EXTRA:
+		return "{path}: {status}: nothing vouches for it";
+	default:
+		return item->reason ? "{path}: {status}: {reason}" : "{path}: {status}";
+	}
+}
+
+static json_t *checked(struct cli *cli, const struct check *c)
+{
+	json_t *document = cli_document(cli), *files = json_put_array(document, "files");
+	json_t *summary = json_put_object(document, "summary");
 	for (size_t i = 0; i < c->count; i++)
-		json_push(files, item_json(&c->at[i]));
-	json_put(document, "files", files);
+		put_item(json_push_object(files), &c->at[i]);
 	for (int s = 0; s < CHECK_STATUSES; s++)
 		json_put_u64(summary, check_status_name((enum check_status)s),
 			     check_count(c, (enum check_status)s));
-	json_put(document, "summary", summary);
 	json_put_bool(document, "ok", !check_found_fault(c));
-	return cli_print_json(cli, document, e);
+	return document;
 }
 
-static int print_check(struct cli *cli, const struct check *c, struct err *e)
+static void print_checked(struct cli *cli, const struct check *c, json_t *document)
 {
-	if (cli->json)
-		return print_check_json(cli, c, e);
-	CLEANUP(buf_release) struct buf summary = BUF_INIT(1000);
-	for (size_t i = 0; i < c->count; i++)
-		print_item(cli, &c->at[i]);
-	for (int s = 0; s < CHECK_STATUSES; s++) {
-		size_t count = check_count(c, (enum check_status)s);
-		if (count)
-			buf_addf(&summary, ", %zu %s", count,
-				 check_status_name((enum check_status)s));
+	CLEANUP(buf_release) struct buf counts = BUF_INIT(KIB);
+	const json_t *files = json_object_get(document, "files");
+	json_t *count;
+	const char *status;
+	for (size_t i = 0; i < c->count; i++) {
+		enum check_status s = c->at[i].status;
+		if (!cli->quiet || (s != CHECK_OK && s != CHECK_UNVERIFIED))
+			cli_say(cli, json_array_get(files, i), line_of(&c->at[i]));
 	}
-	report_note(cli->report, "%zu file%s%s", c->count, c->count == 1 ? "" : "s",
-		    buf_str(&summary));
-	return 0;
+	json_object_foreach (json_object_get(document, "summary"), status, count)
+		if (json_integer_value(count))
+			buf_addf(&counts, ", %lld %s", (long long)json_integer_value(count),
+				 status);
+	CLEANUP(mem_free_ptr) char *text = cli_fill(document, "{files#file}");
+	if (!cli->json)
+		report_note(cli->report, "%s%s", text, buf_str(&counts));
 }
 
 static int run_check(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -307,8 +276,11 @@ static int run_check(struct cli *cli, void *opts, int count, char **operands, st
 	}
 	if (rc == 0)
 		rc = check_run(&c, cli->report, e);
-	if (rc == 0)
-		rc = print_check(cli, &c, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(json_release) json_t *document = checked(cli, &c);
+	print_checked(cli, &c, document);
+	rc = cli_result(cli, document, e);
 	return rc == 0 && check_found_fault(&c) ? -ERR_FAULT : rc;
 }
 

@@ -3,7 +3,6 @@
 #include "publish/release.h"
 #include "util/mem.h"
 
-#include <string.h>
 
 struct list_opts {
 	struct publisher_opts who;
@@ -39,15 +38,6 @@ static void check_place(struct mirrors_entry *p)
 		err_clear(&p->error);
 }
 
-static const char *state_of(const struct mirrors_entry *p, bool checked)
-{
-	if (!p->mirror)
-		return "unusable";
-	if (!checked)
-		return "-";
-	return p->error.class ? "unreachable" : "reachable";
-}
-
 /* As it may be shown: one in the configuration can hold a password all the same. */
 static char *url_text(const struct mirrors_entry *p)
 {
@@ -56,46 +46,8 @@ static char *url_text(const struct mirrors_entry *p)
 	return url ? url_redact(url) : NULL;
 }
 
-static char *can_text(const struct cli *cli, const struct mirrors_entry *p)
+static void put_place(json_t *o, const struct mirrors_entry *p, bool checked)
 {
-	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
-	for (size_t i = 0; cli->verbose && p->mirror && i < ARRAY_LEN(capabilities); i++)
-		if (mirror_can(p->mirror, capabilities[i].bit))
-			buf_addf(&b, "%s%s", b.len ? "," : "", capabilities[i].name);
-	return mem_strdup(buf_str(&b));
-}
-
-static void print_table(struct cli *cli, const struct mirrors *places, bool checked)
-{
-	static const char *const titles[] = { "MIRROR", "KIND", ">PRIORITY", "HOLDS", "REGION",
-					      "STAGE", "STATE", "URL", "CAN" };
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; i < places->count; i++) {
-		const struct mirrors_entry *p = &places->at[i];
-		char priority[24];
-		CLEANUP(mem_free_ptr) char *can = can_text(cli, p);
-		if (!p->chosen)
-			continue;
-		snprintf(priority, sizeof priority, "%llu", (unsigned long long)p->priority);
-		CLEANUP(mem_free_ptr) char *url = url_text(p);
-		const char *region = conf_get(p->section, "region");
-		const char *const cells[] = {
-			p->id, publisher_kind(p), priority, publisher_holds_name(p->holds),
-			region ? region : "-", p->stage ? "stage" : "-",
-			state_of(p, checked), url ? url : "-", can };
-		cli_table_add(t, cells);
-	}
-	cli_table_print(cli, t);
-	for (size_t i = 0; i < places->count; i++) {
-		CLEANUP(mem_free_ptr) char *why = text_escaped(places->at[i].error.text);
-		if (places->at[i].chosen && places->at[i].error.class)
-			cli_print(cli, "%s: %s\n", places->at[i].id, why);
-	}
-}
-
-static json_t *place_json(const struct mirrors_entry *p, bool checked)
-{
-	json_t *o = json_object(), *can = json_array();
 	CLEANUP(mem_free_ptr) char *url = url_text(p);
 	json_put_string(o, "id", p->id);
 	json_put_string(o, "kind", publisher_kind(p));
@@ -105,10 +57,10 @@ static json_t *place_json(const struct mirrors_entry *p, bool checked)
 	json_put_u64(o, "priority", p->priority);
 	json_put_string(o, "holds", publisher_holds_name(p->holds));
 	json_put_bool(o, "stage", p->stage);
+	json_t *can = json_put_array(o, "can");
 	for (size_t i = 0; p->mirror && i < ARRAY_LEN(capabilities); i++)
 		if (mirror_can(p->mirror, capabilities[i].bit))
-			json_push(can, json_string(capabilities[i].name));
-	json_put(o, "can", can);
+			json_push_string(can, capabilities[i].name);
 	if (p->mirror && p->mirror->max_object)
 		json_put_u64(o, "max_object", p->mirror->max_object);
 	json_put_bool(o, "usable", p->mirror != NULL);
@@ -116,19 +68,41 @@ static json_t *place_json(const struct mirrors_entry *p, bool checked)
 		json_put_bool(o, "reachable", !p->error.class);
 	if (p->error.class)
 		json_put(o, "error", cli_error_json(&p->error));
-	return o;
 }
 
-static int print_json(struct cli *cli, const struct mirrors *places, bool checked,
-		      struct err *e)
+/* ---- for people ---- */
+
+static char *state_text(const json_t *mirror)
 {
-	json_t *o = json_object(), *list = json_array();
-	json_put_string(o, "command", "mirror list");
-	for (size_t i = 0; i < places->count; i++)
-		if (places->at[i].chosen)
-			json_push(list, place_json(&places->at[i], checked));
-	json_put(o, "mirrors", list);
-	return cli_print_json(cli, o, e);
+	bool asked = json_object_get(mirror, "reachable");
+	return cli_fill(mirror, !json_is_true(json_object_get(mirror, "usable")) ? "unusable"
+				: asked ? "{reachable?reachable:unreachable}" : "-");
+}
+
+static char *can_text(const json_t *mirror)
+{
+	return cli_join(json_object_get(mirror, "can"), "{}", ",");
+}
+
+static void print_mirrors(struct cli *cli, const json_t *mirrors)
+{
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{id}", NULL },
+		{ "KIND", "{kind}", NULL },
+		{ ">PRIORITY", "{priority}", NULL },
+		{ "HOLDS", "{holds}", NULL },
+		{ "REGION", "{region|-}", NULL },
+		{ "STAGE", "{stage?stage:-}", NULL },
+		{ "STATE", NULL, state_text },
+		{ "URL", "{url|-}", NULL },
+		{ "CAN", NULL, can_text },
+	};
+	const json_t *mirror;
+	size_t i;
+	cli_table(cli, mirrors, columns, ARRAY_LEN(columns) - !cli->verbose);
+	json_array_foreach (mirrors, i, mirror)
+		if (json_object_get(mirror, "error"))
+			cli_say(cli, mirror, "{id}: {error.message}");
 }
 
 /* With --check, a mirror that does not answer is a finding. */
@@ -137,19 +111,23 @@ static int list_run(struct cli *cli, void *opts, int count, char **operands, str
 	(void)count, (void)operands;
 	const struct list_opts *o = opts;
 	CLEANUP(publisher_release) struct publisher p = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *mirrors = json_put_array(document, "mirrors");
+	bool fault = false;
 	int rc = publisher_open(cli, &o->who, false, true, &p, e);
 	if (rc < 0)
 		return rc;
-	bool fault = false;
-	for (size_t i = 0; o->check && i < p.places.count; i++) {
-		if (p.places.at[i].chosen)
-			check_place(&p.places.at[i]);
-		fault = fault || (p.places.at[i].chosen && p.places.at[i].error.class);
+	for (size_t i = 0; i < p.places.count; i++) {
+		struct mirrors_entry *place = &p.places.at[i];
+		if (!place->chosen)
+			continue;
+		if (o->check)
+			check_place(place);
+		fault = fault || (o->check && place->error.class);
+		put_place(json_push_object(mirrors), place, o->check);
 	}
-	if (cli->json)
-		rc = print_json(cli, &p.places, o->check, e);
-	else
-		print_table(cli, &p.places, o->check);
+	print_mirrors(cli, mirrors);
+	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
 }
 

@@ -55,133 +55,122 @@ struct checked {
 	struct err unreadable_why;      /* of the first */
 };
 
-static json_t *findings_json(const struct gguf_findings *f)
+/* The message begins with the path, which stands in front anyway. */
+static const char *without_path(const char *text, const char *path)
 {
-	json_t *array = json_array();
+	size_t len = strlen(path);
+	bool named = strncmp(text, path, len) == 0 && str_starts(text + len, ": ");
+	return named ? text + len + 2 : text;
+}
+
+static void tell_bad(struct cli *cli, json_t *o, const char *path, const char *verdict,
+		     const struct err *why)
+{
+	json_put_string(o, "verdict", verdict);
+	json_put_string(o, "reason", why->text);
+	json_put_string(o, "hint", why->hint[0] ? why->hint : NULL);
+	cli_line(cli, "%s: %s: %s", path, verdict, without_path(why->text, path));
+}
+
+static void tell_findings(struct cli *cli, json_t *o, const struct gguf_findings *f)
+{
+	json_t *findings = json_put_array(o, "findings");
 	for (size_t i = 0; i < f->count; i++) {
-		json_t *o = json_object();
-		json_put_string(o, "code", f->at[i].code);
-		json_put_string(o, "level", f->at[i].note ? "note" : "warning");
-		json_put(o, "text", json_string_lossy(f->at[i].text, strlen(f->at[i].text)));
-		json_push(array, o);
-	}
-	return array;
-}
-
-static void put_reason(json_t *o, const struct err *why)
-{
-	json_put(o, "reason", json_string_lossy(why->text, strlen(why->text)));
-	if (why->hint[0])
-		json_put(o, "hint", json_string_lossy(why->hint, strlen(why->hint)));
-}
-
-static void print_reason(struct cli *cli, const char *path, const char *verdict,
-			 const struct err *why)
-{
-	/* The path stands in front anyway. */
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
-	CLEANUP(mem_free_ptr) char *reason = text_escaped(why->text + why->inner);
-	cli_print(cli, "%s: %s: %s\n", shown, verdict, reason);
-}
-
-static void print_findings(struct cli *cli, const char *path, const struct gguf_report *r)
-{
-	struct gguf_metadata m;
-	char size[SIZE_TEXT];
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
-	gguf_metadata(r->file, &m);
-	CLEANUP(mem_free_ptr) char *architecture =
-		text_escaped(m.architecture ? m.architecture : "unknown architecture");
-	cli_print(cli, "%s: %s (%s, %s, %s)\n", shown, gguf_verdict_name(r->verdict), architecture,
-		  m.quantization ? m.quantization : "unknown quantization",
-		  format_size(size, r->file->file_size));
-	for (size_t i = 0; i < r->findings.count; i++) {
-		const struct gguf_finding *f = &r->findings.at[i];
-		CLEANUP(mem_free_ptr) char *text = text_escaped(f->text);
-		if (!f->note || cli->verbose)
-			cli_print(cli, "  %s: %s\n", f->note ? "note" : "warning", text);
+		json_t *finding = json_push_object(findings);
+		json_put_string(finding, "code", f->at[i].code);
+		json_put_string(finding, "level", f->at[i].note ? "note" : "warning");
+		json_put_string(finding, "text", f->at[i].text);
+		if (!f->at[i].note || cli->verbose)
+			cli_say(cli, finding, "  {level}: {text}");
 	}
 }
 
-static json_t *check_one(struct cli *cli, const char *path, struct checked *sum)
+static void tell_good(struct cli *cli, json_t *o, const struct gguf_report *r)
+{
+	json_put_string(o, "verdict", gguf_verdict_name(r->verdict));
+	json_put_u64(o, "size", r->file->file_size);
+	json_put(o, "gguf", gguf_json(r->file));
+	cli_say(cli, o, "{path}: {verdict} ({gguf.architecture|unknown architecture}, "
+			"{gguf.quantization|unknown quantization}, {size:size})");
+	tell_findings(cli, o, &r->findings);
+}
+
+static void check_one(struct cli *cli, const char *path, json_t *o, struct checked *sum)
 {
 	struct err why = ERR_INIT;
 	CLEANUP(gguf_report_release) struct gguf_report r = { 0 };
-	json_t *o = json_object();
-	json_put(o, "path", json_string_lossy(path, strlen(path)));
+	json_put_string(o, "path", path);
 	if (gguf_check_path(path, &r, &why) < 0) {
 		sum->unreadable++;
 		if (sum->unreadable_why.class == ERR_NONE)
 			sum->unreadable_why = why;
-		json_put_string(o, "verdict", "unreadable");
-		put_reason(o, &why);
-		if (!cli->json)
-			print_reason(cli, path, "unreadable", &why);
-		return o;
+		tell_bad(cli, o, path, "unreadable", &why);
+		return;
 	}
-	json_put_string(o, "verdict", gguf_verdict_name(r.verdict));
 	sum->refused += r.verdict == GGUF_REFUSED;
 	sum->warned += r.verdict == GGUF_WARNINGS;
-	if (r.verdict == GGUF_REFUSED) {
-		put_reason(o, &r.reason);
-		if (!cli->json)
-			print_reason(cli, path, "refused", &r.reason);
-	} else {
-		json_put_u64(o, "size", r.file->file_size);
-		json_put(o, "gguf", gguf_json(r.file));
-		json_put(o, "findings", findings_json(&r.findings));
-		if (!cli->json)
-			print_findings(cli, path, &r);
-	}
-	return o;
+	if (r.verdict == GGUF_REFUSED)
+		tell_bad(cli, o, path, gguf_verdict_name(r.verdict), &r.reason);
+	else
+		tell_good(cli, o, &r);
 }
 
-static int check_verdict(const struct checked *sum, size_t count, struct err *e)
+static void sum_up(const struct checked *sum, size_t count, struct err *e)
 {
 	if (sum->refused) {
 		err_set(e, ERR_INTEGRITY, "%zu of %zu file%s refused", sum->refused, count,
 			count == 1 ? " is" : "s are");
-		return err_hint(e, "such a file must not be published: get it again, or make it again");
-	}
-	if (sum->unreadable) {
+		err_hint(e, "such a file must not be published: get it again, or make it again");
+	} else if (sum->unreadable) {
 		*e = sum->unreadable_why;
-		return -(int)e->class;
 	}
-	return 0;
 }
 
 static int run_check(struct cli *cli, int count, char **paths, struct err *e)
 {
 	struct checked sum = { .unreadable_why = ERR_INIT };
-	CLEANUP(json_release) json_t *document = json_object();
-	json_t *files = json_array();
-	json_put_string(document, "command", "prepare");
-	json_put(document, "files", files);
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *files = json_put_array(document, "files");
 	for (int i = 0; i < count; i++)
-		json_push(files, check_one(cli, paths[i], &sum));
-	int rc = check_verdict(&sum, (size_t)count, e);
-	if (!cli->json)
-		return rc;
+		check_one(cli, paths[i], json_push_object(files), &sum);
 	json_put_u64(document, "refused", sum.refused);
 	json_put_u64(document, "warnings", sum.warned);
 	json_put_u64(document, "unreadable", sum.unreadable);
-	if (rc < 0)
-		json_put(document, "error", cli_error_json(e));
-	cli->answered = true;
-	struct err print = ERR_INIT;
-	int printed = cli_print_json(cli, STEAL(document), &print);
-	if (printed < 0 && rc == 0)
-		*e = print;
-	return rc < 0 ? rc : printed;
+	sum_up(&sum, (size_t)count, e);
+	return cli_result(cli, document, e);
 }
 
 /* ---- prepare ------------------------------------------------------------------------ */
 
-static json_t *result_json(const struct prepare *p, const struct prepare_result *r)
+static void put_files(json_t *o, const struct prepare_result *r)
 {
-	json_t *o = json_object(), *files = json_array(), *warnings = json_array();
-	json_t *ram = json_object();
-	json_put_string(o, "command", "prepare");
+	json_t *files = json_put_array(o, "files");
+	for (size_t i = 0; i < r->file_count; i++) {
+		const struct prepare_file *f = &r->files[i];
+		json_t *file = json_push_object(files);
+		json_put_string(file, "path", f->path);
+		json_put_string(file, "manifest", f->manifest);
+		json_put_string(file, "target", f->target);
+		json_put_u64(file, "size", f->size);
+		json_put_hex(file, "sha256", f->sha256.bytes, DIGEST_SIZE);
+	}
+}
+
+static void put_warnings(json_t *o, const struct prepare_result *r)
+{
+	json_t *warnings = json_put_array(o, "warnings");
+	for (size_t i = 0; i < r->warning_count; i++) {
+		const struct prepare_warning *w = &r->warnings[i];
+		json_t *warning = json_push_object(warnings);
+		json_put_string(warning, "file", w->file);
+		json_put_string(warning, "code", w->code);
+		json_put_string(warning, "text", w->text);
+	}
+}
+
+static json_t *prepared(struct cli *cli, const struct prepare *p, const struct prepare_result *r)
+{
+	json_t *o = cli_document(cli);
 	json_put_string(o, "name", p->name);
 	json_put_string(o, "variant", r->variant);
 	json_put_string(o, "quantization", r->quantization);
@@ -193,65 +182,37 @@ static json_t *result_json(const struct prepare *p, const struct prepare_result 
 	json_put_bool(o, "quantized", r->quantized);
 	json_put_string(o, "llama_quantize_build", r->tool_build);
 	json_put_u64(o, "received", r->received);
-	for (size_t i = 0; i < r->file_count; i++) {
-		const struct prepare_file *f = &r->files[i];
-		json_t *file = json_object();
-		json_put_string(file, "path", f->path);
-		json_put_string(file, "manifest", f->manifest);
-		json_put_string(file, "target", f->target);
-		json_put_u64(file, "size", f->size);
-		json_put_hex(file, "sha256", f->sha256.bytes, DIGEST_SIZE);
-		json_push(files, file);
-	}
-	json_put(o, "files", files);
+	put_files(o, r);
+	json_t *ram = json_put_object(o, "ram");
 	if (r->ram.known) {
 		json_put_u64(ram, "context", r->ram.context);
 		json_put_u64(ram, "bytes", r->ram.total);
 	} else {
 		json_put_string(ram, "unknown", r->ram.reason);
 	}
-	json_put(o, "ram", ram);
-	for (size_t i = 0; i < r->warning_count; i++) {
-		const struct prepare_warning *w = &r->warnings[i];
-		json_t *warning = json_object();
-		json_put(warning, "file", json_string_lossy(w->file, strlen(w->file)));
-		json_put_string(warning, "code", w->code);
-		json_put(warning, "text", json_string_lossy(w->text, strlen(w->text)));
-		json_push(warnings, warning);
-	}
-	json_put(o, "warnings", warnings);
+	put_warnings(o, r);
 	return o;
 }
 
-static void print_ram(struct cli *cli, const struct gguf_ram *ram)
+static void print_prepared(struct cli *cli, const json_t *document, bool licensed)
 {
-	char size[SIZE_TEXT];
-	if (ram->known)
-		cli_print(cli, "  memory  about %s for a context of %llu\n",
-			  format_size(size, ram->total), (unsigned long long)ram->context);
-	else
-		cli_print(cli, "  memory  unknown: %s\n", ram->reason);
-}
-
-static void print_result(struct cli *cli, const struct prepare *p, const struct prepare_result *r)
-{
-	char size[SIZE_TEXT], hex[DIGEST_HEX];
-	cli_print(cli, "%s:%s %s\n", p->name, r->variant,
-		  r->made ? "is prepared" : r->card_changed ? "was prepared before; its card is updated"
-							    : "was prepared before: nothing to do");
-	for (size_t i = 0; i < r->file_count; i++) {
-		const struct prepare_file *f = &r->files[i];
-		CLEANUP(mem_free_ptr) char *path = text_escaped(f->path);
-		cli_print(cli, "  file    %s (%s)\n  sha256  %s\n", path, format_size(size, f->size),
-			  digest_hex(hex, &f->sha256));
+	const json_t *file;
+	size_t i;
+	cli_say(cli, document, json_is_true(json_object_get(document, "made"))
+		? "{name}:{variant} is prepared"
+		: "{name}:{variant} was prepared before{card_changed?; its card is updated:: nothing to "
+		  "do}");
+	json_array_foreach (json_object_get(document, "files"), i, file) {
+		cli_say(cli, file, "  file    {path} ({size:size})");
+		cli_say(cli, file, "  sha256  {sha256}");
 	}
-	CLEANUP(mem_free_ptr) char *card = text_escaped(r->card_path);
-	CLEANUP(mem_free_ptr) char *dir = text_escaped(r->output_dir);
-	print_ram(cli, &r->ram);
-	cli_print(cli, "  card    %s\n", card);
-	if (!r->card.license)
-		cli_print(cli, "The card names no license yet: add --set license.id=…, or edit it.\n");
-	cli_print(cli, "Next: ferry catalog add %s\n", dir);
+	cli_say(cli, document, json_object_get(json_object_get(document, "ram"), "unknown")
+		? "  memory  unknown: {ram.unknown}"
+		: "  memory  about {ram.bytes:size} for a context of {ram.context}");
+	cli_say(cli, document, "  card    {card}");
+	if (!licensed)
+		cli_line(cli, "The card names no license yet: add --set license.id=…, or edit it.");
+	cli_say(cli, document, "Next: ferry catalog add {directory}");
 }
 
 static int parse_digests(const struct opt_list *hex, struct digest **out, struct err *e)
@@ -314,10 +275,9 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count,
 	rc = prepare_run(&p, &result, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json)
-		return cli_print_json(cli, result_json(&p, &result), e);
-	print_result(cli, &p, &result);
-	return 0;
+	CLEANUP(json_release) json_t *document = prepared(cli, &p, &result);
+	print_prepared(cli, document, result.card.license);
+	return cli_result(cli, document, e);
 }
 
 static bool makes_something(const struct prepare_opts *o)

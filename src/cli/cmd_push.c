@@ -38,27 +38,81 @@ static void job_release(struct job *j)
 	publisher_release(&j->p);
 }
 
-/* ---- what a person sees ---------------------------------------------------------- */
+/* ---- the document ---------------------------------------------------------------- */
 
-static void print_plan(struct cli *cli, const struct job *j)
+static void put_step(json_t *o, const struct push_step *s)
 {
-	static const char *const titles[] = { "MIRROR", "ACTION", ">SIZE", "FILE", "BECAUSE" };
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; i < j->count; i++)
-		for (size_t k = 0; k < j->mirrors[i].plan.count; k++) {
-			const struct push_step *s = &j->mirrors[i].plan.steps[k];
-			char size[SIZE_TEXT];
-			bool todo = s->action != STEP_KEEP || cli->verbose;
-			if (s->action == STEP_NONE || !todo)
-				continue;
-			const char *const cells[] = {
-				j->mirrors[i].id, push_action_name(s->action),
-				format_size(size, s->file->size), s->file->key, push_step_reason(s) };
-			cli_table_add(t, cells);
-		}
-	cli_table_print(cli, t);
+	json_put_string(o, "key", s->file->key);
+	json_put_string(o, "action", push_action_name(s->action));
+	json_put_string(o, "because", push_step_reason(s));
+	json_put_u64(o, "size", s->file->size);
+	json_put_bool(o, "written", s->done);
 }
 
+static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
+{
+	json_put_string(o, "id", m->id);
+	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
+	json_put_string(o, "holds", publisher_holds_name(m->holds));
+	json_put_bool(o, "stage", m->stage);
+	json_put_string(o, "outcome", push_outcome_name(m->outcome));
+	json_put_u64(o, "planned", m->plan.puts);
+	json_put_u64(o, "planned_bytes", m->plan.put_bytes);
+	json_put_u64(o, "written", m->puts);
+	json_put_u64(o, "written_bytes", m->put_bytes);
+	json_put_u64(o, "read_back", m->reads);
+	json_put_u64(o, "read_back_bytes", m->read_bytes);
+	json_t *steps = json_put_array(o, "steps");
+	for (size_t i = 0; i < m->plan.count; i++) {
+		enum push_action a = m->plan.steps[i].action;
+		if (a != STEP_NONE && (a != STEP_KEEP || all))
+			put_step(json_push_object(steps), &m->plan.steps[i]);
+	}
+	if (m->error.class)
+		json_put(o, "error", cli_error_json(&m->error));
+}
+
+static json_t *pushed(struct cli *cli, const struct job *j)
+{
+	json_t *o = cli_document(cli);
+	json_put_string(o, "repository", j->p.name);
+	json_put_u64(o, "release", j->tree.version);
+	json_put_bool(o, "dry_run", j->o.dry_run);
+	json_put_bool(o, "stage", j->o.stage);
+	json_put_bool(o, "changed", j->result.changed);
+	json_put_u64(o, "quorum", j->result.quorum);
+	json_put_u64(o, "counted", j->result.counted);
+	json_put_u64(o, "holding", j->result.holding);
+	json_t *mirrors = json_put_array(o, "mirrors");
+	for (size_t i = 0; i < j->count; i++)
+		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose);
+	return o;
+}
+
+/* ---- for people ------------------------------------------------------------------ */
+
+static void print_plan(struct cli *cli, const json_t *document)
+{
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{mirror}", NULL },
+		{ "ACTION", "{action}", NULL },
+		{ ">SIZE", "{size:size}", NULL },
+		{ "FILE", "{key}", NULL },
+		{ "BECAUSE", "{because}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
+	json_t *mirror, *step;
+	size_t i, k;
+	json_array_foreach (json_object_get(document, "mirrors"), i, mirror)
+		json_array_foreach (json_object_get(mirror, "steps"), k, step) {
+			json_t *row = json_copy(step);
+			json_put(row, "mirror", json_incref(json_object_get(mirror, "id")));
+			json_push(rows, row);
+		}
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
+}
+
+/* What was done, or in a dry run would be. */
 static char *describe(const struct job *j, const struct push_mirror *m)
 {
 	char size[SIZE_TEXT];
@@ -78,98 +132,45 @@ static char *describe(const struct job *j, const struct push_mirror *m)
 
 static void print_mirrors(struct cli *cli, const struct job *j)
 {
-	static const char *const titles[] = { "MIRROR", "OUTCOME", "DETAILS" };
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{id}", NULL },
+		{ "OUTCOME", "{outcome}", NULL },
+		{ "DETAILS", "{details}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
 	for (size_t i = 0; i < j->count; i++) {
 		const struct push_mirror *m = &j->mirrors[i];
 		CLEANUP(mem_free_ptr) char *details = describe(j, m);
-		const char *const cells[] = { m->id, push_outcome_name(m->outcome),
-					      details ? details : "" };
-		cli_table_add(t, cells);
+		json_t *row = json_push_object(rows);
+		json_put_string(row, "id", m->id);
+		json_put_string(row, "outcome", push_outcome_name(m->outcome));
+		json_put_string(row, "details", details);
 	}
-	cli_table_print(cli, t);
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
-static void print_sum(struct cli *cli, const struct job *j, bool failed)
+static bool was_busy(const struct job *j)
 {
-	unsigned long long version = (unsigned long long)j->tree.version;
-	size_t busy = 0;
+	bool busy = false;
 	for (size_t i = 0; i < j->count; i++)
-		busy += j->mirrors[i].outcome != PUSH_UP_TO_DATE &&
+		busy |= j->mirrors[i].outcome != PUSH_UP_TO_DATE &&
 			j->mirrors[i].outcome != PUSH_READ_ONLY &&
 			j->mirrors[i].outcome != PUSH_EXAMINED;
-	if (cli->quiet || failed)
-		return;
-	if (!busy)
-		cli_print(cli, "Nothing to do: release %llu is there already.\n", version);
-	else if (j->o.dry_run)
-		cli_print(cli, "Nothing was written (--dry-run).\n");
-	else if (j->o.stage)
-		cli_print(cli, "Release %llu is on stage; `ferry push` promotes it.\n", version);
-	else
-		cli_print(cli, "Release %llu is published.\n", version);
+	return busy;
 }
 
-/* ---- JSON ------------------------------------------------------------------------ */
-
-static json_t *step_json(const struct push_step *s)
+static void print_pushed(struct cli *cli, const struct job *j, const json_t *document, bool failed)
 {
-	json_t *o = json_object();
-	json_put_string(o, "key", s->file->key);
-	json_put_string(o, "action", push_action_name(s->action));
-	json_put_string(o, "because", push_step_reason(s));
-	json_put_u64(o, "size", s->file->size);
-	json_put_bool(o, "written", s->done);
-	return o;
-}
-
-static json_t *mirror_json(const struct cli *cli, const struct job *j,
-			   const struct push_mirror *m)
-{
-	json_t *o = json_object(), *steps = json_array();
-	json_put_string(o, "id", m->id);
-	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
-	json_put_string(o, "holds", publisher_holds_name(m->holds));
-	json_put_bool(o, "stage", m->stage);
-	json_put_string(o, "outcome", push_outcome_name(m->outcome));
-	json_put_u64(o, "planned", m->plan.puts);
-	json_put_u64(o, "planned_bytes", m->plan.put_bytes);
-	json_put_u64(o, "written", m->puts);
-	json_put_u64(o, "written_bytes", m->put_bytes);
-	json_put_u64(o, "read_back", m->reads);
-	json_put_u64(o, "read_back_bytes", m->read_bytes);
-	for (size_t i = 0; i < m->plan.count; i++) {
-		enum push_action a = m->plan.steps[i].action;
-		if (a != STEP_NONE && (a != STEP_KEEP || cli->verbose))
-			json_push(steps, step_json(&m->plan.steps[i]));
-	}
-	json_put(o, "steps", steps);
-	if (m->error.class)
-		json_put(o, "error", cli_error_json(&m->error));
-	(void)j;
-	return o;
-}
-
-static int print_json(struct cli *cli, const struct job *j, const struct err *failure,
-		      struct err *e)
-{
-	json_t *o = json_object(), *list = json_array();
-	json_put_string(o, "command", "push");
-	json_put_string(o, "repository", j->p.name);
-	json_put_u64(o, "release", j->tree.version);
-	json_put_bool(o, "dry_run", j->o.dry_run);
-	json_put_bool(o, "stage", j->o.stage);
-	json_put_bool(o, "changed", j->result.changed);
-	json_put_u64(o, "quorum", j->result.quorum);
-	json_put_u64(o, "counted", j->result.counted);
-	json_put_u64(o, "holding", j->result.holding);
-	for (size_t i = 0; i < j->count; i++)
-		json_push(list, mirror_json(cli, j, &j->mirrors[i]));
-	json_put(o, "mirrors", list);
-	if (failure->class)
-		json_put(o, "error", cli_error_json(failure));
-	cli->answered = true;
-	return cli_print_json(cli, o, e);
+	if (j->o.dry_run)
+		print_plan(cli, document);
+	if (j->result.quorum <= j->result.counted)
+		print_mirrors(cli, j);
+	if (!cli->quiet && !failed)
+		cli_say(cli, document,
+			!was_busy(j) ? "Nothing to do: release {release} is there already."
+			: j->o.dry_run ? "Nothing was written (--dry-run)."
+			: j->o.stage ? "Release {release} is on stage; `ferry push` promotes it."
+			: "Release {release} is published.");
 }
 
 /* ---- the command ----------------------------------------------------------------- */
@@ -232,20 +233,10 @@ static int push_run_command(struct cli *cli, void *opts, int count, char **opera
 	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;
 	j.o.record_dir = j.tree.dir;
-	struct err failure = ERR_INIT;
-	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, &failure);
-	if (cli->json) {
-		int printed = print_json(cli, &j, &failure, e);
-		*e = rc < 0 ? failure : *e;
-		return rc < 0 ? rc : printed;
-	}
-	if (o->dry_run)
-		print_plan(cli, &j);
-	if (j.result.quorum <= j.result.counted)
-		print_mirrors(cli, &j);
-	print_sum(cli, &j, rc < 0);
-	*e = failure;
-	return rc;
+	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, e);
+	CLEANUP(json_release) json_t *document = pushed(cli, &j);
+	print_pushed(cli, &j, document, rc < 0);
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_push = {

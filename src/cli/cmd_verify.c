@@ -70,6 +70,88 @@ static bool has_release(const struct verify_mirror *m)
 	return m->release.state != RELEASE_NONE && m->release.state != RELEASE_DAMAGED;
 }
 
+/* ---- the document ---------------------------------------------------------------- */
+
+static void put_bad_pieces(json_t *o, const struct audit *a)
+{
+	json_put_u64(o, "bad_count", a->bad_count);
+	json_t *bad = json_put_array(o, "bad_pieces");
+	for (uint32_t i = 0; i < MIN(a->bad_count, AUDIT_MAX_BAD); i++) {
+		json_t *piece = json_push_object(bad);
+		json_put_u64(piece, "index", a->bad[i].index);
+		json_put_u64(piece, "offset", a->bad[i].offset);
+		json_put_u64(piece, "length", a->bad[i].length);
+	}
+}
+
+static void put_file(json_t *o, const struct verify_file *f)
+{
+	json_put_string(o, "key", f->file->key);
+	json_put_string(o, "verdict", verify_verdict_name(f->verdict));
+	if (f->verdict == VERIFY_OK || f->verdict == VERIFY_CORRUPT)
+		json_put_string(o, "how", verify_how_name(f->how));
+	json_put_u64(o, "size", f->file->size);
+	if (f->verdict == VERIFY_WRONG_SIZE)
+		json_put_u64(o, "actual_size", f->actual_size);
+	if (f->audit.pieces)
+		json_put_u64(o, "pieces_checked", f->audit.pieces);
+	if (f->audit.bad_count)
+		put_bad_pieces(o, &f->audit);
+	json_put_string(o, "message", f->error);
+}
+
+static void put_release(json_t *o, const struct verify_mirror *m)
+{
+	json_put_string(o, "state", release_state_name(m->release.state));
+	if (!has_release(m))
+		return;
+	json_put_u64(o, "version", m->release.version);
+	json_put_time(o, "expires", m->release.expires_s);
+	json_put_bool(o, "expired", m->expired);
+}
+
+static void put_mirror(json_t *o, const struct verify_mirror *m)
+{
+	CLEANUP(mem_free_ptr) char *url =
+		m->mirror && m->mirror->url ? url_redact(m->mirror->url) : NULL;
+	json_put_string(o, "id", m->id);
+	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
+	json_put_string(o, "url", url);
+	json_put_string(o, "holds", publisher_holds_name(m->holds));
+	json_put_string(o, "result", result_of(m));
+	if (!m->error.class && m->holds != MIRROR_HOLDS_OBJECTS)
+		put_release(json_put_object(o, "release"), m);
+	json_t *counts = json_put_object(o, "counts");
+	for (int v = VERIFY_OK; v < VERIFY_VERDICTS; v++)
+		json_put_u64(counts, verify_verdict_name((enum verify_verdict)v), m->verdicts[v]);
+	json_put_u64(o, "bytes_read", m->bytes_read);
+	json_t *files = json_put_array(o, "files");
+	for (size_t i = 0; i < m->count; i++)
+		if (m->files[i].verdict != VERIFY_NONE)
+			put_file(json_push_object(files), &m->files[i]);
+	if (m->error.class)
+		json_put(o, "error", cli_error_json(&m->error));
+}
+
+static json_t *verified(struct cli *cli, const struct job *j)
+{
+	static const char *const modes[] = { "quick", "sample", "full" };
+	json_t *o = cli_document(cli);
+	json_put_string(o, "repository", j->p.name);
+	json_put_u64(o, "release", j->tree.version);
+	json_put_string(o, "mode", modes[j->o.mode]);
+	if (j->o.mode == VERIFY_SAMPLE) {
+		CLEANUP(mem_free_ptr) char *seed =
+			mem_printf("%llu", (unsigned long long)j->o.seed);
+		json_put_u64(o, "samples", j->o.samples);
+		json_put_string(o, "seed", seed);
+	}
+	json_t *mirrors = json_put_array(o, "mirrors");
+	for (size_t i = 0; i < j->count; i++)
+		put_mirror(json_push_object(mirrors), &j->mirrors[i]);
+	return o;
+}
+
 /* ---- what a person sees ---------------------------------------------------------- */
 
 static size_t bad_count(const struct verify_mirror *m)
@@ -114,16 +196,24 @@ static char *release_text(const struct job *j, const struct verify_mirror *m)
 
 static void print_table(struct cli *cli, const struct job *j)
 {
-	static const char *const titles[] = { "MIRROR", "RESULT", "FILES", "SHOWS" };
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{id}", NULL },
+		{ "RESULT", "{result}", NULL },
+		{ "FILES", "{files}", NULL },
+		{ "SHOWS", "{shows}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
 	for (size_t i = 0; i < j->count; i++) {
 		const struct verify_mirror *m = &j->mirrors[i];
 		CLEANUP(mem_free_ptr) char *release = release_text(j, m);
 		CLEANUP(mem_free_ptr) char *counts = counts_text(m);
-		const char *const cells[] = { m->id, result_of(m), counts, release };
-		cli_table_add(t, cells);
+		json_t *row = json_push_object(rows);
+		json_put_string(row, "id", m->id);
+		json_put_string(row, "result", result_of(m));
+		json_put_string(row, "files", counts);
+		json_put_string(row, "shows", release);
 	}
-	cli_table_print(cli, t);
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
 static void print_file(struct cli *cli, const struct verify_mirror *m,
@@ -131,134 +221,36 @@ static void print_file(struct cli *cli, const struct verify_mirror *m,
 {
 	CLEANUP(buf_release) struct buf details = BUF_INIT(4 * KIB);
 	verify_describe(f, &details);
-	CLEANUP(mem_free_ptr) char *line = mem_printf(
-		"%s: %s: %s%s%s", m->id, f->file->key, verify_verdict_name(f->verdict),
-		details.len ? ": " : "", buf_str(&details));
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(line);
-	cli_print(cli, "%s\n", shown);
+	cli_line(cli, "%s: %s: %s%s%s", m->id, f->file->key, verify_verdict_name(f->verdict),
+		 details.len ? ": " : "", buf_str(&details));
 }
 
-static void print_findings(struct cli *cli, const struct job *j)
+static void print_findings(struct cli *cli, const struct verify_mirror *m)
 {
-	for (size_t i = 0; i < j->count; i++) {
-		const struct verify_mirror *m = &j->mirrors[i];
-		if (m->error.class) {
-			/* The line names the mirror already. */
-			CLEANUP(mem_free_ptr) char *why =
-				text_escaped(m->error.text + m->error.inner);
-			cli_print(cli, "%s: unreachable: %s\n", m->id, why);
-		}
-		if (m->expired)
-			cli_print(cli, "%s: metadata/timestamp.json: expired: readers refuse it "
-				  "(ferry catalog refresh, then push)\n", m->id);
-		for (size_t k = 0; k < m->count; k++) {
-			enum verify_verdict v = m->files[k].verdict;
-			bool lost = v == VERIFY_UNREACHABLE && !m->error.class;
-			if (verify_verdict_is_bad(v) || lost || (cli->verbose && v != VERIFY_NONE))
-				print_file(cli, m, &m->files[k]);
-		}
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
+	if (m->error.class)
+		/* The line names the mirror already. */
+		cli_line(cli, "%s: unreachable: %s", m->id, m->error.text +
+			 (str_starts(m->error.text, prefix) ? strlen(prefix) : 0));
+	if (m->expired)
+		cli_line(cli, "%s: metadata/timestamp.json: expired: readers refuse it "
+			 "(ferry catalog refresh, then push)", m->id);
+	for (size_t k = 0; k < m->count; k++) {
+		enum verify_verdict v = m->files[k].verdict;
+		bool lost = v == VERIFY_UNREACHABLE && !m->error.class;
+		if (verify_verdict_is_bad(v) || lost || (cli->verbose && v != VERIFY_NONE))
+			print_file(cli, m, &m->files[k]);
 	}
 }
 
-static void print_all(struct cli *cli, const struct job *j)
+static void print_verified(struct cli *cli, const struct job *j, const json_t *document)
 {
-	print_findings(cli, j);
+	for (size_t i = 0; i < j->count; i++)
+		print_findings(cli, &j->mirrors[i]);
 	if (!cli->quiet)
 		print_table(cli, j);
 	if (!cli->quiet && j->o.mode == VERIFY_SAMPLE)
-		cli_print(cli, "The same pieces again: --sample %llu --seed %llu\n",
-			  (unsigned long long)j->o.samples, (unsigned long long)j->o.seed);
-}
-
-/* ---- JSON ------------------------------------------------------------------------ */
-
-static json_t *file_json(const struct verify_file *f)
-{
-	json_t *o = json_object();
-	bool told = f->verdict != VERIFY_MISSING && f->verdict != VERIFY_UNREACHABLE;
-	json_put_string(o, "key", f->file->key);
-	json_put_string(o, "verdict", verify_verdict_name(f->verdict));
-	if (f->verdict == VERIFY_OK || f->verdict == VERIFY_CORRUPT)
-		json_put_string(o, "how", verify_how_name(f->how));
-	json_put_u64(o, "size", f->file->size);
-	if (told && f->verdict == VERIFY_WRONG_SIZE)
-		json_put_u64(o, "actual_size", f->actual_size);
-	if (f->audit.pieces)
-		json_put_u64(o, "pieces_checked", f->audit.pieces);
-	if (f->audit.bad_count) {
-		json_t *bad = json_array();
-		for (uint32_t i = 0; i < MIN(f->audit.bad_count, AUDIT_MAX_BAD); i++) {
-			json_t *piece = json_object();
-			json_put_u64(piece, "index", f->audit.bad[i].index);
-			json_put_u64(piece, "offset", f->audit.bad[i].offset);
-			json_put_u64(piece, "length", f->audit.bad[i].length);
-			json_push(bad, piece);
-		}
-		json_put_u64(o, "bad_count", f->audit.bad_count);
-		json_put(o, "bad_pieces", bad);
-	}
-	if (f->error)
-		json_put(o, "message", json_string_lossy(f->error, strlen(f->error)));
-	return o;
-}
-
-static json_t *mirror_json(const struct verify_mirror *m)
-{
-	json_t *o = json_object(), *counts = json_object(), *files = json_array();
-	json_put_string(o, "id", m->id);
-	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
-	CLEANUP(mem_free_ptr) char *url =
-		m->mirror && m->mirror->url ? url_redact(m->mirror->url) : NULL;
-	json_put_string(o, "url", url);
-	json_put_string(o, "holds", publisher_holds_name(m->holds));
-	json_put_string(o, "result", result_of(m));
-	if (!m->error.class && m->holds != MIRROR_HOLDS_OBJECTS) {
-		json_t *release = json_object();
-		json_put_string(release, "state", release_state_name(m->release.state));
-		if (has_release(m)) {
-			char when[TIME_TEXT];
-			format_time(when, m->release.expires_s);
-			json_put_u64(release, "version", m->release.version);
-			json_put_string(release, "expires", when);
-			json_put_bool(release, "expired", m->expired);
-		}
-		json_put(o, "release", release);
-	}
-	for (int v = VERIFY_OK; v < VERIFY_VERDICTS; v++)
-		json_put_u64(counts, verify_verdict_name((enum verify_verdict)v), m->verdicts[v]);
-	json_put(o, "counts", counts);
-	json_put_u64(o, "bytes_read", m->bytes_read);
-	for (size_t i = 0; i < m->count; i++)
-		if (m->files[i].verdict != VERIFY_NONE)
-			json_push(files, file_json(&m->files[i]));
-	json_put(o, "files", files);
-	if (m->error.class)
-		json_put(o, "error", cli_error_json(&m->error));
-	return o;
-}
-
-static int print_json(struct cli *cli, const struct job *j, const struct err *failure,
-		      struct err *e)
-{
-	static const char *const modes[] = { "quick", "sample", "full" };
-	json_t *o = json_object(), *list = json_array();
-	json_put_string(o, "command", "verify");
-	json_put_string(o, "repository", j->p.name);
-	json_put_u64(o, "release", j->tree.version);
-	json_put_string(o, "mode", modes[j->o.mode]);
-	if (j->o.mode == VERIFY_SAMPLE) {
-		char seed[24];
-		snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->o.seed);
-		json_put_u64(o, "samples", j->o.samples);
-		json_put_string(o, "seed", seed);
-	}
-	for (size_t i = 0; i < j->count; i++)
-		json_push(list, mirror_json(&j->mirrors[i]));
-	json_put(o, "mirrors", list);
-	if (failure->class && !err_is(failure, ERR_FAULT))
-		json_put(o, "error", cli_error_json(failure));
-	cli->answered = true;
-	return cli_print_json(cli, o, e);
+		cli_say(cli, document, "The same pieces again: --sample {samples} --seed {seed}");
 }
 
 /* ---- the command ----------------------------------------------------------------- */
@@ -324,16 +316,14 @@ static int verify_run_command(struct cli *cli, void *opts, int count, char **ope
 		rc = tree_open(j.p.dir, &j.tree, e);
 	if (rc < 0)
 		return rc;
-	struct err failure = ERR_INIT;
-	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, &failure);
-	if (cli->json)
-		rc = print_json(cli, &j, &failure, e);
-	else
-		print_all(cli, &j);
-	if (rc < 0 || err_is(&failure, ERR_FAULT))
-		return rc < 0 ? rc : -ERR_FAULT;
-	*e = failure;
-	return found;
+	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, e);
+	/* What was found is told below, and is no failure. */
+	if (err_is(e, ERR_FAULT))
+		err_clear(e);
+	CLEANUP(json_release) json_t *document = verified(cli, &j);
+	print_verified(cli, &j, document);
+	rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : found;
 }
 
 const struct command cmd_verify = {
