@@ -28,7 +28,7 @@ struct adding {
 	const char *from;
 	bool copy;
 	struct report *report;
-	struct tuf_writer *w;   /* knows whose the files are */
+	struct writer *w;   /* knows whose the files are */
 	const char *role;       /* that they are added for, or NULL */
 };
 
@@ -227,8 +227,8 @@ static int add_path(struct adding *a, const char *path, struct repository_change
 int repository_model_add(struct repository *r, const char *path, const char *role, bool copy,
 		   struct report *report, struct repository_changes *out, struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
-	int rc = tuf_writer_open(r->dir, NULL, time(NULL), &w, e);
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
+	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
 	if (rc == 0 && role)
 		rc = repository_check_role(w, role, e);
 	if (rc < 0)
@@ -278,8 +278,8 @@ static int remove_variant(const struct card *c, const char *path, const char *va
 static int unlist(struct repository *r, const char *role, const struct card *c,
 		  const char *variant, struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
-	int rc = tuf_writer_open(r->dir, NULL, time(NULL), &w, e);
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
+	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
 	if (rc == 0)
 		rc = repository_check_role(w, role, e);
 	if (rc == 0)

@@ -19,7 +19,7 @@ struct fresh {
 struct ceremony {
 	const char *dir;
 	const struct repository_signing *how;
-	struct tuf_writer *w;
+	struct writer *w;
 	struct keyring_signers signers;
 	struct fresh *fresh;
 	size_t fresh_count, fresh_cap;
@@ -36,7 +36,7 @@ void repository_ceremony_release(struct repository_ceremony *c)
 
 static void release(struct ceremony *c)
 {
-	tuf_writer_close(c->w);
+	writer_close(c->w);
 	keyring_signers_release(&c->signers);
 	for (size_t i = 0; i < c->fresh_count; i++) {
 		free(c->fresh[i].name);
@@ -50,8 +50,8 @@ static int begin(struct ceremony *c, const char *dir, const struct repository_si
 		 struct err *e)
 {
 	*c = (struct ceremony){ .dir = dir, .how = how };
-	int rc = tuf_writer_open(dir, &how->expiry, how->now_s, &c->w, e);
-	if (rc < 0 || tuf_writer_has_root(c->w))
+	int rc = writer_open(dir, &how->expiry, how->now_s, &c->w, e);
+	if (rc < 0 || writer_has_root(c->w))
 		return rc;
 	err_set(e, ERR_NOT_FOUND, "%s: the repository has no root yet", dir);
 	return err_hint(e, "`ferry catalog init` makes its keys and its root");
@@ -87,14 +87,14 @@ static char *tell_keys(const struct repository_signing *how, const struct str_li
 	return mem_strdup(buf_str(&text));
 }
 
-static void every_signer(const struct tuf_writer *w, struct str_list *out)
+static void every_signer(struct writer *w, struct str_list *out)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct err ignored = ERR_INIT;
-	if (tuf_writer_status(w, &all, &ignored) < 0)
+	if (writer_status(w, &all, &ignored) < 0)
 		return;
-	for (size_t i = 0; i < all.count; i++)
-		tuf_writer_signers(w, all.at[i].role, out);
+	for (size_t i = 0; i < all->count; i++)
+		writer_signers(w, all->at[i].role, out);
 }
 
 static int wrong_key(const char *dir, const struct repository_signing *how,
@@ -114,13 +114,13 @@ static int wrong_key(const char *dir, const struct repository_signing *how,
 		      err_hint(e, "`ferry catalog status` shows who may sign what");
 }
 
-int repository_check_chosen(const char *dir, const struct tuf_writer *w,
+int repository_check_chosen(const char *dir, struct writer *w,
 			    const struct repository_signing *how, const char *const *roles,
 			    size_t count, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list fit = { 0 };
 	for (size_t i = 0; i < count; i++)
-		tuf_writer_signers(w, roles[i], &fit);
+		writer_signers(w, roles[i], &fit);
 	if (!roles)
 		every_signer(w, &fit);
 	for (size_t i = 0; i < how->keys->count; i++) {
@@ -171,29 +171,29 @@ static int role_index(const char *role)
 
 static int tell_states(struct ceremony *c, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct repository_signed *s = &c->result.state;
 	struct repository_state *const at[] = { &s->root, &s->targets, &s->snapshot,
 						&s->timestamp };
-	int rc = tuf_writer_status(c->w, &all, e);
-	for (size_t i = 0; rc == 0 && i < all.count; i++) {
-		int role = role_index(all.at[i].role);
+	int rc = writer_status(c->w, &all, e);
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		int role = role_index(all->at[i].role);
 		if (role >= 0)
-			*at[role] = (struct repository_state){ all.at[i].version,
-							       all.at[i].expires_s };
+			*at[role] = (struct repository_state){ all->at[i].version,
+							       all->at[i].expires_s };
 	}
 	return rc;
 }
 
-static bool targets_waits(const struct tuf_writer *w)
+static bool targets_waits(struct writer *w)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct err ignored = ERR_INIT;
-	if (tuf_writer_status(w, &all, &ignored) < 0)
+	if (writer_status(w, &all, &ignored) < 0)
 		return true;
-	for (size_t i = 0; i < all.count; i++)
-		if (strcmp(all.at[i].role, top_roles[1]) == 0)
-			return all.at[i].waiting;
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->at[i].role, top_roles[1]) == 0)
+			return all->at[i].waiting;
 	return true;
 }
 
@@ -201,8 +201,8 @@ static bool targets_waits(const struct tuf_writer *w)
 static int save(struct ceremony *c, bool with_keys, struct repository_ceremony *out,
 		struct err *e)
 {
-	struct tuf_saved saved;
-	int rc = tuf_writer_save(c->w, c->signers.at, with_keys ? c->signers.count : 0, &saved, e);
+	struct writer_saved saved;
+	int rc = writer_save(c->w, c->signers.at, with_keys ? c->signers.count : 0, &saved, e);
 	if (rc < 0)
 		return rc;
 	c->result.state.changed = true;
@@ -222,7 +222,7 @@ static int save(struct ceremony *c, bool with_keys, struct repository_ceremony *
 static int finish_unchanged(struct ceremony *c, struct repository_ceremony *out, struct err *e)
 {
 	int rc = tell_states(c, e);
-	c->result.state.published = !tuf_writer_changed(c->w);
+	c->result.state.published = !writer_changed(c->w);
 	if (rc < 0)
 		return rc;
 	*out = c->result;
@@ -245,20 +245,20 @@ static int make_key(struct ceremony *c, const struct repository_rotation *r, con
 		.key = key,
 	};
 	str_list_add(&c->result.added, privkey_public(key)->id);
-	return tuf_writer_key_add(c->w, role, privkey_public(key), e);
+	return writer_key_add(c->w, role, privkey_public(key), e);
 }
 
 static int remove_key(struct ceremony *c, const char *role, const char *keyid, struct err *e)
 {
 	str_list_add(&c->result.removed, keyid);
-	return tuf_writer_key_remove(c->w, role, keyid, e);
+	return writer_key_remove(c->w, role, keyid, e);
 }
 
 static int replace_only_key(struct ceremony *c, const struct repository_rotation *r,
 			    const char *role, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list keys = { 0 };
-	int rc = tuf_writer_keys(c->w, role, &keys, e);
+	int rc = writer_keys(c->w, role, &keys, e);
 	if (rc < 0)
 		return rc;
 	if (keys.count != 1) {
@@ -274,7 +274,7 @@ static int change_keys(struct ceremony *c, const struct repository_rotation *r, 
 		       struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list keys = { 0 };
-	int rc = tuf_writer_keys(c->w, role, &keys, e);
+	int rc = writer_keys(c->w, role, &keys, e);
 	for (size_t i = 0; rc == 0 && i < r->remove_count; i++) {
 		CLEANUP(mem_free_ptr) char *who = tell_keys(c->how, &keys);
 		if (!str_list_has(&keys, r->remove[i])) {
@@ -289,10 +289,10 @@ static int change_keys(struct ceremony *c, const struct repository_rotation *r, 
 	for (size_t i = 0; rc == 0 && i < r->add_count; i++) {
 		if (!str_list_has(&keys, r->add[i]->id))
 			str_list_add(&c->result.added, r->add[i]->id);
-		rc = tuf_writer_key_add(c->w, role, r->add[i], e);
+		rc = writer_key_add(c->w, role, r->add[i], e);
 	}
 	if (rc == 0 && r->threshold)
-		rc = tuf_writer_set_threshold(c->w, role, r->threshold, e);
+		rc = writer_set_threshold(c->w, role, r->threshold, e);
 	return rc;
 }
 
@@ -302,42 +302,42 @@ static int change(struct ceremony *c, const struct repository_rotation *r, const
 	CLEANUP(str_list_release) struct str_list keys = { 0 };
 	bool replace = !r->add_count && !r->remove_count && !r->threshold;
 	if (r->renew) {
-		int rc = tuf_writer_keys(c->w, role, &keys, e);
-		return rc < 0 ? rc : tuf_writer_touch(c->w, role, e);
+		int rc = writer_keys(c->w, role, &keys, e);
+		return rc < 0 ? rc : writer_touch(c->w, role, e);
 	}
 	return replace ? replace_only_key(c, r, role, e) : change_keys(c, r, role, e);
 }
 
-static size_t count_signatures(const struct tuf_writer *w)
+static size_t count_signatures(struct writer *w)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct err ignored = ERR_INIT;
 	size_t count = 0;
-	if (tuf_writer_status(w, &all, &ignored) == 0)
-		for (size_t i = 0; i < all.count; i++)
-			count += all.at[i].waiting ? all.at[i].signed_by.count : 0;
+	if (writer_status(w, &all, &ignored) == 0)
+		for (size_t i = 0; i < all->count; i++)
+			count += all->at[i].waiting ? all->at[i].signed_by.count : 0;
 	return count;
 }
 
 static int change_all(struct ceremony *c, const struct repository_rotation *r, struct err *e)
 {
 	size_t before = count_signatures(c->w);
-	bool follow = tuf_writer_bins_like_targets(c->w);
+	bool follow = writer_bins_like_targets(c->w);
 	for (size_t i = 0; i < r->role_count; i++) {
 		int rc = change(c, r, r->roles[i], e);
 		if (rc < 0)
 			return rc;
 	}
-	int rc = follow ? tuf_writer_bins_follow(c->w, e) : 0;
+	int rc = follow ? writer_bins_follow(c->w, e) : 0;
 	if (rc < 0)
 		return rc;
 	size_t after = count_signatures(c->w);
 	c->result.dropped = before > after ? before - after : 0;
-	return tuf_writer_check(c->w, e);
+	return writer_check(c->w, e);
 }
 
 /* Can this key sign here and now, or has it signed? */
-static bool at_hand(const struct ceremony *c, const struct tuf_writer_status *st, const char *id)
+static bool at_hand(const struct ceremony *c, const struct writer_status *st, const char *id)
 {
 	const struct keyring_key *known = keyring_by_id(c->how->keys, id);
 	for (size_t i = 0; i < c->fresh_count; i++)
@@ -346,7 +346,7 @@ static bool at_hand(const struct ceremony *c, const struct tuf_writer_status *st
 	return str_list_has(&st->signed_by, id) || (known && known->kind != KEYRING_PUBLIC);
 }
 
-static bool enough(const struct ceremony *c, const struct tuf_writer_status *st,
+static bool enough(const struct ceremony *c, const struct writer_status *st,
 		   const struct str_list *ids, unsigned threshold)
 {
 	unsigned count = 0;
@@ -360,23 +360,23 @@ static bool enough(const struct ceremony *c, const struct tuf_writer_status *st,
 static int wanted_keys(const struct ceremony *c, const struct repository_rotation *r,
 		       struct str_list *out, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
-	int rc = tuf_writer_status(c->w, &all, e);
+	const struct writer_statuses *all;
+	int rc = writer_status(c->w, &all, e);
 	bool online = true;
-	for (size_t i = 0; rc == 0 && i < all.count; i++) {
-		const struct tuf_writer_status *st = &all.at[i];
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		const struct writer_status *st = &all->at[i];
 		if (!st->waiting || is_top_online(st->role))
 			continue;
-		tuf_writer_signers(c->w, st->role, out);
+		writer_signers(c->w, st->role, out);
 		if (strcmp(st->role, top_roles[0]) == 0)
 			online = enough(c, st, &st->keyids, st->threshold) &&
 				 enough(c, st, &st->old_keyids, st->old_threshold);
 	}
 	for (size_t i = 0; rc == 0 && i < r->role_count; i++)
 		if (!is_top_online(r->roles[i]))
-			tuf_writer_signers(c->w, r->roles[i], out);
+			writer_signers(c->w, r->roles[i], out);
 	for (size_t i = 2; rc == 0 && online && i < ARRAY_LEN(top_roles); i++)
-		tuf_writer_signers(c->w, top_roles[i], out);
+		writer_signers(c->w, top_roles[i], out);
 	return rc;
 }
 
@@ -384,16 +384,16 @@ static int wanted_keys(const struct ceremony *c, const struct repository_rotatio
 static int check_named(const struct ceremony *c, const struct repository_rotation *r,
 		       struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
-	int rc = tuf_writer_status(c->w, &all, e);
+	int rc = writer_status(c->w, &all, e);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < r->role_count; i++)
 		str_list_add(&roles, r->roles[i]);
-	for (size_t i = 0; i < all.count; i++)
-		if (all.at[i].waiting || is_top_online(all.at[i].role))
-			str_list_add(&roles, all.at[i].role);
+	for (size_t i = 0; i < all->count; i++)
+		if (all->at[i].waiting || is_top_online(all->at[i].role))
+			str_list_add(&roles, all->at[i].role);
 	return repository_check_chosen(c->dir, c->w, c->how, (const char *const *)roles.at,
 				       roles.count, e);
 }
@@ -414,7 +414,7 @@ static int store_fresh(struct ceremony *c, const struct repository_rotation *r, 
 static bool any_fits(const struct ceremony *c, const char *role)
 {
 	CLEANUP(str_list_release) struct str_list ids = { 0 };
-	tuf_writer_signers(c->w, role, &ids);
+	writer_signers(c->w, role, &ids);
 	for (size_t i = 0; i < c->signers.count; i++)
 		if (str_list_has(&ids, c->signers.at[i]->key->id))
 			return true;
@@ -434,13 +434,13 @@ static bool is_named(const struct repository_rotation *r, const char *role)
  * last, and are of no use before the others are there. */
 static bool any_is_of_use(const struct ceremony *c, const struct repository_rotation *r)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct err ignored = ERR_INIT;
 	bool offline = false, online = false, offline_fits = false;
-	if (tuf_writer_status(c->w, &all, &ignored) < 0)
+	if (writer_status(c->w, &all, &ignored) < 0)
 		return true;
-	for (size_t i = 0; i < all.count; i++) {
-		const struct tuf_writer_status *st = &all.at[i];
+	for (size_t i = 0; i < all->count; i++) {
+		const struct writer_status *st = &all->at[i];
 		bool fits = (st->waiting || is_named(r, st->role)) && any_fits(c, st->role);
 		if (is_top_online(st->role)) {
 			online |= fits;
@@ -461,10 +461,10 @@ int repository_rotate(const char *dir, const struct repository_signing *how,
 	int rc = begin(&c, dir, how, e);
 	if (rc < 0)
 		return rc;
-	c.repairs = tuf_writer_repair(c.w);
+	c.repairs = writer_repair(c.w);
 	if ((rc = change_all(&c, r, e)) < 0)
 		return rc;
-	if (!tuf_writer_changed(c.w))
+	if (!writer_changed(c.w))
 		return finish_unchanged(&c, out, e);
 	if ((rc = check_named(&c, r, e)) < 0 || (rc = wanted_keys(&c, r, &wanted, e)) < 0 ||
 	    (rc = open_keys(&c, NULL, 0, &wanted, e)) < 0 || (rc = store_fresh(&c, r, e)) < 0)
@@ -487,13 +487,13 @@ static int no_key(const struct ceremony *c, const char *role, const struct str_l
 static int find_waiting(struct ceremony *c, const char *const *roles, size_t count,
 			struct str_list *waiting, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
-	int rc = tuf_writer_status(c->w, &all, e);
+	const struct writer_statuses *all;
+	int rc = writer_status(c->w, &all, e);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		CLEANUP(str_list_release) struct str_list keys = { 0 };
-		rc = tuf_writer_keys(c->w, roles[i], &keys, e);
-		for (size_t k = 0; rc == 0 && k < all.count; k++)
-			if (strcmp(all.at[k].role, roles[i]) == 0 && all.at[k].waiting)
+		rc = writer_keys(c->w, roles[i], &keys, e);
+		for (size_t k = 0; rc == 0 && k < all->count; k++)
+			if (strcmp(all->at[k].role, roles[i]) == 0 && all->at[k].waiting)
 				str_list_add(waiting, roles[i]);
 	}
 	return rc;
@@ -511,10 +511,10 @@ int repository_sign_roles(const char *dir, const struct repository_signing *how,
 		return rc;
 	if (waiting.count == 0)
 		return finish_unchanged(&c, out, e);
-	tuf_writer_limit(c.w, (const char *const *)waiting.at, waiting.count);
+	writer_limit(c.w, (const char *const *)waiting.at, waiting.count);
 	for (size_t i = 0; i < waiting.count; i++) {
 		CLEANUP(str_list_release) struct str_list fit = { 0 };
-		tuf_writer_signers(c.w, waiting.at[i], &fit);
+		writer_signers(c.w, waiting.at[i], &fit);
 		add_missing(&wanted, &fit);
 	}
 	if ((rc = open_keys(&c, roles, count, &wanted, e)) < 0)
@@ -527,12 +527,11 @@ int repository_merge(const char *dir, const struct repository_signing *how,
 		     struct err *e)
 {
 	CLEANUP(release) struct ceremony c;
-	struct tuf_merged merged;
-	size_t signatures = 0;
+	size_t merged, signatures = 0;
 	int rc = begin(&c, dir, how, e);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
-		rc = tuf_writer_merge(c.w, paths[i], &merged, e);
-		signatures += rc == 0 ? merged.signatures : 0;
+		rc = writer_merge(c.w, paths[i], &merged, e);
+		signatures += rc == 0 ? merged : 0;
 	}
 	if (rc < 0)
 		return rc;

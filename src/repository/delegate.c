@@ -18,20 +18,20 @@ static char *manifest_target(const struct card_file *f)
 	return mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
 }
 
-int repository_keep_drafts(struct tuf_writer *w, struct err *e)
+int repository_keep_drafts(struct writer *w, struct err *e)
 {
-	struct tuf_saved saved;
-	return tuf_writer_changed(w) ? tuf_writer_save(w, NULL, 0, &saved, e) : 0;
+	struct writer_saved saved;
+	return writer_changed(w) ? writer_save(w, NULL, 0, &saved, e) : 0;
 }
 
 /* ---- whose files ---- */
 
-int repository_check_role(const struct tuf_writer *w, const char *role, struct err *e)
+int repository_check_role(const struct writer *w, const char *role, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	if (tuf_writer_delegation(w, role))
+	if (writer_delegates_to(w, role))
 		return 0;
-	tuf_writer_delegation_names(w, &names);
+	writer_delegation_names(w, &names);
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(role);
 	const char *near = text_nearest(role, (const char *const *)names.at, names.count);
 	err_set(e, ERR_USAGE, "targets does not delegate to a role '%.80s'", shown);
@@ -39,35 +39,34 @@ int repository_check_role(const struct tuf_writer *w, const char *role, struct e
 		      err_hint(e, "`ferry catalog delegate` makes such a role");
 }
 
-static int not_covered(const struct tuf_writer *w, const char *role, const char *path,
+static int not_covered(const struct writer *w, const char *role, const char *path,
 		       struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
-	const json_t *paths = json_object_get(tuf_writer_delegation(w, role), "paths");
-	json_t *pattern;
-	size_t i;
-	json_array_foreach ((json_t *)paths, i, pattern)
-		buf_addf(&text, "%s%s", i ? ", " : "", json_string_value(pattern));
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	writer_delegation_paths(w, role, &paths);
+	for (size_t i = 0; i < paths.count; i++)
+		buf_addf(&text, "%s%s", i ? ", " : "", paths.at[i]);
 	err_set(e, ERR_USAGE, "%s does not lie under a path of the role %s", path, role);
 	return err_hint(e, "its paths are %.500s: give the model a name that fits, or ask for a "
 			"wider delegation", buf_str(&text));
 }
 
-static int check_path(const struct tuf_writer *w, const char *role, const char *path,
+static int check_path(const struct writer *w, const char *role, const char *path,
 		      struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
 	if (role && strcmp(owner, role) == 0)
 		return 0;
-	if (role && !tuf_writer_covers(w, role, path))
+	if (role && !writer_covers(w, role, path))
 		return not_covered(w, role, path, e);
-	if (!tuf_writer_delegation(w, owner))
+	if (!writer_delegates_to(w, owner))
 		return 0;
 	err_set(e, ERR_USAGE, "%s belongs to the role %s, which targets delegates to", path, owner);
 	return err_hint(e, "add it with --role %s, or give the model another name", owner);
 }
 
-static int check_file(const struct tuf_writer *w, const char *role, const struct card_file *f,
+static int check_file(const struct writer *w, const char *role, const struct card_file *f,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *manifest = manifest_target(f);
@@ -75,7 +74,7 @@ static int check_file(const struct tuf_writer *w, const char *role, const struct
 	return rc < 0 ? rc : check_path(w, role, manifest, e);
 }
 
-int repository_check_owner(const struct tuf_writer *w, const char *role, const struct card *c,
+int repository_check_owner(const struct writer *w, const char *role, const struct card *c,
 			   struct err *e)
 {
 	int rc = 0;
@@ -93,11 +92,11 @@ static bool below_model(const char *path, const char *model)
 	return str_starts(path, folder);
 }
 
-static int set_file(const char *dir, struct tuf_writer *w, const char *role, const struct card *c,
+static int set_file(const char *dir, struct writer *w, const char *role, const struct card *c,
 		    const struct card_file *f, struct str_list *kept, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, f->path);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
 	char *manifest = manifest_target(f);
 	struct digest sha256;
 	str_list_add(kept, f->path);
@@ -110,11 +109,11 @@ static int set_file(const char *dir, struct tuf_writer *w, const char *role, con
 	sha256_of(buf_str(&text), text.len, &sha256);
 	rc = repository_put(dir, manifest, text.data, text.len, &sha256, e);
 	if (rc == 0)
-		rc = tuf_writer_target_set(w, role, f->path, f->size, &f->sha256, NULL, e);
-	return rc < 0 ? rc : tuf_writer_target_set(w, role, manifest, text.len, &sha256, NULL, e);
+		rc = writer_target_set(w, role, f->path, f->size, &f->sha256, e);
+	return rc < 0 ? rc : writer_target_set(w, role, manifest, text.len, &sha256, e);
 }
 
-int repository_list_for_role(const char *dir, struct tuf_writer *w, const char *role,
+int repository_list_for_role(const char *dir, struct writer *w, const char *role,
 			     const struct card *c, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list kept = { 0 }, listed = { 0 };
@@ -122,21 +121,21 @@ int repository_list_for_role(const char *dir, struct tuf_writer *w, const char *
 	for (size_t i = 0; i < c->variant_count; i++)
 		for (size_t k = 0; rc == 0 && k < c->variants[i].file_count; k++)
 			rc = set_file(dir, w, role, c, &c->variants[i].files[k], &kept, e);
-	tuf_writer_target_paths(w, role, &listed);
+	writer_target_paths(w, role, &listed);
 	for (size_t i = 0; rc == 0 && i < listed.count; i++)
 		if (below_model(listed.at[i], c->id) && !str_list_has(&kept, listed.at[i]))
-			rc = tuf_writer_target_remove(w, role, listed.at[i], e);
+			rc = writer_target_remove(w, role, listed.at[i], e);
 	return rc;
 }
 
-static int unset(struct tuf_writer *w, const char *role, const char *path, struct err *e)
+static int unset(struct writer *w, const char *role, const char *path, struct err *e)
 {
 	struct published_target listed;
-	return tuf_writer_target_get(w, role, path, &listed) ?
-		       tuf_writer_target_remove(w, role, path, e) : 0;
+	return writer_target_get(w, role, path, &listed) ?
+		       writer_target_remove(w, role, path, e) : 0;
 }
 
-int repository_unlist_for_role(struct tuf_writer *w, const char *role, const struct card *c,
+int repository_unlist_for_role(struct writer *w, const char *role, const struct card *c,
 			       const char *variant, struct err *e)
 {
 	int rc = 0;
@@ -156,17 +155,17 @@ int repository_unlist_for_role(struct tuf_writer *w, const char *role, const str
 
 /* ---- what may be in the catalog ---- */
 
-static int card_vouched(const struct tuf_writer *w, const struct card *c, bool *out,
+static int card_vouched(const struct writer *w, const struct card *c, bool *out,
 			struct err *e)
 {
 	*out = true;
 	for (size_t i = 0; *out && i < c->variant_count; i++) {
 		for (size_t k = 0; *out && k < c->variants[i].file_count; k++) {
 			const struct card_file *f = &c->variants[i].files[k];
-			CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, f->path);
-			if (!tuf_writer_delegation(w, owner))
+			CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
+			if (!writer_delegates_to(w, owner))
 				continue;
-			int rc = tuf_writer_vouched(w, owner, f->path, &f->sha256, out, e);
+			int rc = writer_vouched(w, owner, f->path, &f->sha256, out, e);
 			if (rc < 0)
 				return rc;
 		}
@@ -174,7 +173,7 @@ static int card_vouched(const struct tuf_writer *w, const struct card *c, bool *
 	return 0;
 }
 
-int repository_vouched_cards(const struct tuf_writer *w, const struct repository_cards *cards,
+int repository_vouched_cards(const struct writer *w, const struct repository_cards *cards,
 			     const struct catalog *current, struct card **out, size_t *count,
 			     size_t *waiting, struct err *e)
 {
@@ -226,7 +225,7 @@ static bool covered(const struct repository_delegation *d, const char *path)
 }
 
 /* The publisher's own models must not leave targets unseen. */
-static int check_free(const struct repository *r, const struct tuf_writer *w,
+static int check_free(const struct repository *r, const struct writer *w,
 		      const struct repository_delegation *d, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
@@ -234,13 +233,13 @@ static int check_free(const struct repository *r, const struct tuf_writer *w,
 	int rc = repository_cards_load(r->dir, &cards, e);
 	if (rc < 0)
 		return rc;
-	tuf_writer_target_paths(w, TARGETS, &paths);
+	writer_target_paths(w, TARGETS, &paths);
 	for (size_t i = 0; i < cards.count; i++)
 		for (size_t j = 0; j < cards.at[i].variant_count; j++)
 			for (size_t k = 0; k < cards.at[i].variants[j].file_count; k++)
 				str_list_add(&paths, cards.at[i].variants[j].files[k].path);
 	for (size_t i = 0; i < paths.count; i++) {
-		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, paths.at[i]);
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, paths.at[i]);
 		if (strcmp(owner, TARGETS) != 0 || !covered(d, paths.at[i]))
 			continue;
 		err_set(e, ERR_USAGE, "%s is in the catalog already, and would belong to the role %s",
@@ -251,38 +250,34 @@ static int check_free(const struct repository *r, const struct tuf_writer *w,
 	return 0;
 }
 
-/* Does an earlier role have every path that the pattern covers? A wildcard of the one matches that
- * of the other, as any text. */
-static const char *earlier_pattern(const struct tuf_writer *w, const char *pattern, char **role)
+/* Does the role have every path that the pattern covers? Its pattern that says so, or NULL. A
+ * wildcard of the one matches that of the other, as any text. */
+static const char *shadowing(const struct str_list *paths, const char *pattern)
 {
-	CLEANUP(str_list_release) struct str_list names = { 0 };
-	tuf_writer_delegation_names(w, &names);
-	for (size_t i = 0; i < names.count; i++) {
-		const json_t *entry = tuf_writer_delegation(w, names.at[i]);
-		json_t *paths = json_object_get(entry, "paths"), *path;
-		size_t k;
-		json_array_foreach (paths, k, path) {
-			if (!tuf_match_pattern(json_string_value(path), pattern))
-				continue;
-			*role = mem_strdup(names.at[i]);
-			return json_string_value(path);
-		}
-	}
+	for (size_t i = 0; i < paths->count; i++)
+		if (tuf_match_pattern(paths->at[i], pattern))
+			return paths->at[i];
 	return NULL;
 }
 
 /* Clients ask the roles in the order of their delegation. */
-static int check_not_shadowed(const struct tuf_writer *w, const struct repository_delegation *d,
+static int check_not_shadowed(const struct writer *w, const struct repository_delegation *d,
 			      struct err *e)
 {
-	for (size_t i = 0; i < d->path_count; i++) {
-		CLEANUP(mem_free_ptr) char *role = NULL;
-		const char *earlier = earlier_pattern(w, d->paths[i], &role);
-		if (!earlier)
-			continue;
-		err_set(e, ERR_USAGE, "%s: the role %s has all of that with %s", d->paths[i], role,
-			earlier);
-		return err_hint(e, "choose other paths, or `ferry catalog undelegate %s` first", role);
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	writer_delegation_names(w, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(str_list_release) struct str_list paths = { 0 };
+		writer_delegation_paths(w, names.at[i], &paths);
+		for (size_t k = 0; k < d->path_count; k++) {
+			const char *earlier = shadowing(&paths, d->paths[k]);
+			if (!earlier)
+				continue;
+			err_set(e, ERR_USAGE, "%s: the role %s has all of that with %s", d->paths[k],
+				names.at[i], earlier);
+			return err_hint(e, "choose other paths, or `ferry catalog undelegate %s` first",
+					names.at[i]);
+		}
 	}
 	return 0;
 }
@@ -309,11 +304,11 @@ static int load_keys(const struct repository_delegation *d, struct tuf_key **out
 	return rc;
 }
 
-static int delegate_named(const struct repository *r, struct tuf_writer *w,
+static int delegate_named(const struct repository *r, struct writer *w,
 			  const struct repository_delegation *d, struct tuf_key **keys,
 			  struct err *e)
 {
-	const struct tuf_delegation named = {
+	const struct writer_delegation named = {
 		.name = d->name, .paths = d->paths, .path_count = d->path_count,
 		.terminating = d->terminating, .threshold = d->threshold,
 		.keys = (const struct tuf_key *const *)keys, .key_count = d->key_count,
@@ -321,17 +316,17 @@ static int delegate_named(const struct repository *r, struct tuf_writer *w,
 	int rc = d->path_count ? 0 : err_set(e, ERR_USAGE, "a role needs --paths: what may it list?");
 	for (size_t i = 0; rc == 0 && i < d->path_count; i++)
 		rc = check_pattern(d->paths[i], e);
-	if (rc == 0 && !tuf_writer_delegation(w, d->name))
+	if (rc == 0 && !writer_delegates_to(w, d->name))
 		rc = check_not_shadowed(w, d, e);
 	if (rc == 0)
 		rc = check_free(r, w, d, e);
-	return rc < 0 ? rc : tuf_writer_delegate(w, TARGETS, &named, e);
+	return rc < 0 ? rc : writer_delegate(w, &named, e);
 }
 
-static int delegate_bins(struct tuf_writer *w, const struct repository_delegation *d,
+static int delegate_bins(struct writer *w, const struct repository_delegation *d,
 			 struct tuf_key **keys, struct err *e)
 {
-	struct tuf_bin_delegation bins = {
+	struct writer_bin_delegation bins = {
 		.prefix = d->name, .threshold = d->threshold,
 		.keys = (const struct tuf_key *const *)keys, .key_count = d->key_count,
 	};
@@ -344,15 +339,15 @@ static int delegate_bins(struct tuf_writer *w, const struct repository_delegatio
 		return err_set(e, ERR_USAGE, "hash bins are for all paths, and always terminating");
 	while (UINT64_C(1) << bins.bit_length < d->bins)
 		bins.bit_length++;
-	return tuf_writer_delegate_bins(w, TARGETS, &bins, e);
+	return writer_delegate_bins(w, &bins, e);
 }
 
 int repository_delegate(struct repository *r, const struct repository_delegation *d,
 			struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	CLEANUP(mem_free_ptr) struct tuf_key **keys = mem_alloc((d->key_count + 1) * sizeof *keys);
-	int rc = tuf_writer_open(r->dir, NULL, time(NULL), &w, e);
+	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
 	if (rc == 0)
 		rc = load_keys(d, keys, e);
 	if (rc == 0)
@@ -366,19 +361,19 @@ int repository_delegate(struct repository *r, const struct repository_delegation
 
 /* ---- and back ---- */
 
-static bool has_file_of(const struct tuf_writer *w, const char *role, const struct card *c)
+static bool has_file_of(const struct writer *w, const char *role, const struct card *c)
 {
 	for (size_t i = 0; i < c->variant_count; i++)
 		for (size_t k = 0; k < c->variants[i].file_count; k++) {
 			CLEANUP(mem_free_ptr) char *owner =
-				tuf_writer_owner(w, c->variants[i].files[k].path);
+				writer_owner(w, c->variants[i].files[k].path);
 			if (strcmp(owner, role) == 0)
 				return true;
 		}
 	return false;
 }
 
-static int release_models(const struct repository *r, const struct tuf_writer *w, const char *role,
+static int release_models(const struct repository *r, const struct writer *w, const char *role,
 			  bool adopt, struct str_list *models, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
@@ -397,12 +392,12 @@ static int release_models(const struct repository *r, const struct tuf_writer *w
 int repository_undelegate(struct repository *r, const char *name, bool adopt,
 			  struct str_list *models, struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
-	int rc = tuf_writer_open(r->dir, NULL, time(NULL), &w, e);
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
+	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
 	/* Cards first: killed in between, the next sign must not take them for its own. */
-	if (rc == 0 && tuf_writer_delegation(w, name))
+	if (rc == 0 && writer_delegates_to(w, name))
 		rc = release_models(r, w, name, adopt, models, e);
 	if (rc == 0)
-		rc = tuf_writer_undelegate(w, TARGETS, name, e);
+		rc = writer_undelegate(w, name, e);
 	return rc < 0 ? rc : repository_keep_drafts(w, e);
 }

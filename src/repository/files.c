@@ -142,9 +142,9 @@ static int add_minisig(const char *dir, const struct published *tree, struct rep
 		return 0;
 	int rc = file_read_all(path, &text, e);
 	if (rc < 0 || (rc = file_read_all(plain, &catalog, e)) < 0 ||
-	    (rc = minisig_parse(buf_str(&text), text.len, path, &sig, e)) < 0 ||
-	    (rc = repository_minisig_keys(tree, &keys, e)) < 0)
+	    (rc = minisig_parse(buf_str(&text), text.len, path, &sig, e)) < 0)
 		return rc;
+	repository_minisig_keys(tree, &keys);
 	for (size_t i = 0; i < keys.count && !good; i++)
 		good = minisig_verify(&sig, keys.at[i], buf_str(&catalog), catalog.len);
 	if (!good)
@@ -249,41 +249,28 @@ int repository_catalog(const char *dir, struct catalog *out, struct err *e)
 
 /* ---- keys ---- */
 
-static void add_if_listed(const json_t *role, const char *name, const char *keyid,
+static void add_if_listed(const struct tuf_role *role, const char *name, const char *keyid,
 			  struct str_list *out)
 {
-	json_t *id;
-	size_t i;
-	json_array_foreach (json_object_get(role, "keyids"), i, id)
-		if (json_is_string(id) && strcmp(json_string_value(id), keyid) == 0)
+	for (size_t i = 0; i < role->count; i++)
+		if (strcmp(role->keyids[i], keyid) == 0)
 			str_list_add(out, name);
-}
-
-static void add_delegated(const struct published_file *f, const char *keyid, struct str_list *out)
-{
-	const json_t *delegations = json_object_get(json_object_get(f->json, "signed"),
-						    "delegations");
-	const json_t *bins = json_object_get(delegations, "succinct_roles");
-	json_t *role;
-	size_t i;
-	json_array_foreach (json_object_get(delegations, "roles"), i, role)
-		add_if_listed(role, json_string_value(json_object_get(role, "name")), keyid, out);
-	if (bins)
-		add_if_listed(bins, json_string_value(json_object_get(bins, "name_prefix")), keyid,
-			      out);
 }
 
 void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
 {
 	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	static const char *const names[] = { "root", "targets", "snapshot", "timestamp" };
+	static const enum tuf_type tops[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
 	struct err unread = ERR_INIT;
 	if (published_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
 		return;
-	const json_t *roles = json_object_get(tree.root, "roles");
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		add_if_listed(json_object_get(roles, names[i]), names[i], keyid, out);
-	for (size_t i = 0; i < tree.count; i++)
-		add_delegated(&tree.files[i], keyid, out);
+	for (size_t i = 0; i < ARRAY_LEN(tops); i++)
+		add_if_listed(&tree.root->roles[tops[i]], tuf_type_name(tops[i]), keyid, out);
+	for (size_t i = 0; i < tree.count; i++) {
+		const struct tuf_metadata *m = tree.files[i].m;
+		for (size_t k = 0; k < m->delegated_count; k++)
+			add_if_listed(&m->delegated[k].role, m->delegated[k].name, keyid, out);
+		add_if_listed(&m->bins.role, m->bins.prefix, keyid, out);
+	}
 }

@@ -71,7 +71,8 @@ static bool is_old(const struct collector *c, const char *name)
 	if (!tuf_name_parse(name, &n) || !n.version || strcmp(n.role, "root") == 0)
 		return false;
 	const struct published_file *current = published_find(&c->tree, n.role);
-	return current && n.version < current->version && current->version - n.version > c->keep;
+	return current && n.version < current->m->version &&
+	       current->m->version - n.version > c->keep;
 }
 
 static int keep_folder(struct collector *c, const char *name, struct err *e)

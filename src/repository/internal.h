@@ -33,20 +33,20 @@ WARN_UNUSED int repository_put(const char *dir, const char *target_path, const v
 /* ---- delegated roles (repository_delegate.c) ---- */
 
 /* ERR_USAGE unless targets delegates to a role of this name. */
-WARN_UNUSED int repository_check_role(const struct tuf_writer *w, const char *role,
+WARN_UNUSED int repository_check_role(const struct writer *w, const char *role,
 				      struct err *e);
 /* ERR_USAGE unless all files of the card belong to the role; NULL: to no named role. */
-WARN_UNUSED int repository_check_owner(const struct tuf_writer *w, const char *role,
+WARN_UNUSED int repository_check_owner(const struct writer *w, const char *role,
 				       const struct card *c, struct err *e);
 /* Makes the role list what the card has of the model's files, and nothing else of it. */
-WARN_UNUSED int repository_list_for_role(const char *dir, struct tuf_writer *w,
+WARN_UNUSED int repository_list_for_role(const char *dir, struct writer *w,
 					 const char *role, const struct card *c, struct err *e);
 /* Takes a model, or one variant (else NULL), from the role's list. */
-WARN_UNUSED int repository_unlist_for_role(struct tuf_writer *w, const char *role,
+WARN_UNUSED int repository_unlist_for_role(struct writer *w, const char *role,
 					   const struct card *c, const char *variant,
 					   struct err *e);
 /* Saves what was changed as drafts; with no change it does nothing. */
-WARN_UNUSED int repository_keep_drafts(struct tuf_writer *w, struct err *e);
+WARN_UNUSED int repository_keep_drafts(struct writer *w, struct err *e);
 
 /*
  * The cards that may be in the catalog: those whose files are for the publisher of targets, and
@@ -55,7 +55,7 @@ WARN_UNUSED int repository_keep_drafts(struct tuf_writer *w, struct err *e);
  * nothing. Copies that share everything with cards and current; caller frees the array alone.
  * *waiting counts the cards that are not as they are in cards.
  */
-WARN_UNUSED int repository_vouched_cards(const struct tuf_writer *w,
+WARN_UNUSED int repository_vouched_cards(const struct writer *w,
 					 const struct repository_cards *cards,
 					 const struct catalog *current, struct card **out,
 					 size_t *count, size_t *waiting, struct err *e);

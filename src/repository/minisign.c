@@ -20,28 +20,19 @@ void repository_keys_release(struct repository_keys *k)
 	*k = (struct repository_keys){ 0 };
 }
 
-int repository_minisig_keys(const struct published *tree, struct repository_keys *out,
-			    struct err *e)
+/* In the order of the document: the parsed role is sorted. */
+void repository_minisig_keys(const struct published *tree, struct repository_keys *out)
 {
-	CLEANUP(repository_keys_release) struct repository_keys found = { 0 };
-	const json_t *all = json_object_get(tree->root, "keys");
-	json_t *role = json_object_get(json_object_get(tree->root, "roles"), "targets"), *id;
+	const json_t *roles = json_object_get(tree->root->body, "roles");
+	json_t *id;
 	size_t i;
-	json_array_foreach (json_object_get(role, "keyids"), i, id) {
-		const char *text = json_string_value(id);
-		const json_t *object = text ? json_object_get(all, text) : NULL;
-		CLEANUP_PTR(tuf_key_free) struct tuf_key *key = NULL;
-		int rc = object ? tuf_key_parse(text, object, &key, e) : 0;
-		if (rc < 0)
-			return rc;
+	json_array_foreach (json_object_get(json_object_get(roles, "targets"), "keyids"), i, id) {
+		const struct tuf_key *key = tuf_keys_find(&tree->root->keys, json_string_value(id));
 		if (!key || !minisig_fits(key))
 			continue;
-		found.at = mem_grow(found.at, found.count, &found.cap, sizeof *found.at);
-		found.at[found.count++] = STEAL(key);
+		out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+		out->at[out->count++] = tuf_key_copy(key);
 	}
-	*out = found;
-	found = (struct repository_keys){ 0 };
-	return 0;
 }
 
 static int load_keys(const char *dir, struct repository_keys *out, struct err *e)
@@ -49,7 +40,9 @@ static int load_keys(const char *dir, struct repository_keys *out, struct err *e
 	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	int rc = published_load(metadata, &tree, e);
-	return rc < 0 ? rc : repository_minisig_keys(&tree, out, e);
+	if (rc == 0)
+		repository_minisig_keys(&tree, out);
+	return rc;
 }
 
 static struct signer *open_signer(const struct keyring_signers *s, const struct tuf_key *key)

@@ -22,8 +22,7 @@ struct repository_keys {
 	size_t count, cap;
 };
 void repository_keys_release(struct repository_keys *k);
-WARN_UNUSED int repository_minisig_keys(const struct published *tree, struct repository_keys *out,
-					struct err *e);
+void repository_minisig_keys(const struct published *tree, struct repository_keys *out);
 
 /* The keys of a tree that readers may meet in catalog.json.minisig; there is at least one.
  * *present is the one that made the signature in the tree, or without one the first.

@@ -30,14 +30,14 @@ bool repository_plain_is(const char *dir, const struct digest *sha256)
 	return sha256_of_file(plain, &have, &size, &missing) == 0 && digest_equal(&have, sha256);
 }
 
-int repository_plain_settle(const char *dir, const struct tuf_writer *w,
+int repository_plain_settle(const char *dir, const struct writer *w,
 			    const struct repository_signing *how, struct keyring_signers *signers,
 			    struct err *e)
 {
 	CLEANUP(catalog_release) struct catalog catalog = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
 	struct published_target t;
-	if (!tuf_writer_target_get(w, TARGETS, CATALOG_TARGET, &t))
+	if (!writer_target_get(w, TARGETS, CATALOG_TARGET, &t))
 		return 0;
 	CLEANUP(mem_free_ptr) char *object = repository_object_path(dir, t.path, &t.sha256);
 	CLEANUP(mem_free_ptr) char *plain = path_join(dir, CATALOG_TARGET);
@@ -49,7 +49,7 @@ int repository_plain_settle(const char *dir, const struct tuf_writer *w,
 	if (rc < 0)
 		return rc;
 	const struct repository_minisig m = {
-		.dir = dir, .name = catalog.name, .version = tuf_writer_version(w, TARGETS),
+		.dir = dir, .name = catalog.name, .version = writer_version(w, TARGETS),
 		.catalog = buf_str(&text), .catalog_len = text.len, .now_s = how->now_s,
 		.signers = signers, .keys = how->keys,
 	};

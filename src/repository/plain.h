@@ -13,7 +13,7 @@ bool repository_plain_is(const char *dir, const struct digest *sha256);
 /* Brings both in step with targets as it is published, signed by a key of `signers` or how->keys
  * where there is no signature yet; without such a key one that does not fit goes. A copy without
  * objects is left alone. targets must not wait. */
-WARN_UNUSED int repository_plain_settle(const char *dir, const struct tuf_writer *w,
+WARN_UNUSED int repository_plain_settle(const char *dir, const struct writer *w,
 					const struct repository_signing *how,
 					struct keyring_signers *signers, struct err *e);
 

@@ -21,8 +21,8 @@ static const char *const role_names[] = { "root", TARGETS, "snapshot", "timestam
 struct signing {
 	struct repository *r;
 	const struct repository_signing *how;
-	struct tuf_writer *w;
-	struct tuf_saved saved;
+	struct writer *w;
+	struct writer_saved saved;
 	struct keyring_signers signers; /* that were opened */
 	struct str_list paths;          /* of the targets that stay */
 	bool delegated_signed;          /* drafts of delegated roles have new signatures */
@@ -35,7 +35,7 @@ struct signing {
 
 static void signing_release(struct signing *s)
 {
-	tuf_writer_close(s->w);
+	writer_close(s->w);
 	keyring_signers_release(&s->signers);
 	str_list_release(&s->paths);
 	free(s->name);
@@ -48,9 +48,9 @@ static void signing_release(struct signing *s)
 static int set_target(struct signing *s, const char *path, uint64_t size,
 		      const struct digest *sha256, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, path);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, path);
 	str_list_add(&s->paths, path);
-	return tuf_writer_target_set(s->w, owner, path, size, sha256, NULL, e);
+	return writer_target_set(s->w, owner, path, size, sha256, e);
 }
 
 /* ---- files and manifests ---- */
@@ -74,12 +74,12 @@ static int set_file(struct signing *s, const char *model, const struct card_file
 		    struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, f->path);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, f->path);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	struct digest sha256;
 	int rc = check_object(s, f, e);
 	/* What a delegated role lists, its own people have listed. */
-	if (rc < 0 || tuf_writer_delegation(s->w, owner))
+	if (rc < 0 || writer_delegates_to(s->w, owner))
 		return rc;
 	if ((rc = repository_manifest_read(s->r->dir, model, f, &text, e)) < 0)
 		return rc;
@@ -122,7 +122,7 @@ static void load_current(struct signing *s)
 	struct err unread = ERR_INIT;
 	struct digest have;
 	struct buf *text = &s->current_text;
-	if (!tuf_writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t))
+	if (!writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t))
 		return;
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->r->dir, t.path, &t.sha256);
 	if (file_read_all(path, text, &unread) < 0)
@@ -167,8 +167,7 @@ static int set_catalog(struct signing *s, const struct card *cards, size_t count
 	sha256_of(buf_str(&text), text.len, &sha256);
 	rc = repository_put(s->r->dir, CATALOG_TARGET, text.data, text.len, &sha256, e);
 	if (rc == 0)
-		rc = tuf_writer_target_set(s->w, TARGETS, CATALOG_TARGET, text.len, &sha256, NULL,
-					   e);
+		rc = writer_target_set(s->w, TARGETS, CATALOG_TARGET, text.len, &sha256, e);
 	s->catalog_len = text.len;
 	s->catalog_text = buf_steal(&text);
 	return rc;
@@ -189,13 +188,13 @@ static int write_pointer(const struct signing *s, bool *changed, struct err *e)
 
 static void targets_keyids(const struct signing *s, struct str_list *out)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct err none = ERR_INIT;
-	if (tuf_writer_status(s->w, &all, &none) < 0)
+	if (writer_status(s->w, &all, &none) < 0)
 		return;
-	for (size_t i = 0; i < all.count; i++)
-		for (size_t k = 0; strcmp(all.at[i].role, TARGETS) == 0 && k < all.at[i].keyids.count; k++)
-			str_list_add(out, all.at[i].keyids.at[k]);
+	const struct writer_status *targets = writer_status_of(all, TARGETS);
+	for (size_t i = 0; targets && i < targets->keyids.count; i++)
+		str_list_add(out, targets->keyids.at[i]);
 }
 
 /* The plain catalog and its signature; or, while signatures of metadata are awaited, only a
@@ -220,15 +219,15 @@ static int write_plain(struct signing *s, struct repository_signed *out, struct 
 static int drop_others_of(struct signing *s, const char *role, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list have = { 0 };
-	tuf_writer_target_paths(s->w, role, &have);
+	writer_target_paths(s->w, role, &have);
 	for (size_t i = 0; i < have.count; i++) {
-		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(s->w, have.at[i]);
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, have.at[i]);
 		bool stays = strcmp(owner, role) == 0 && s->paths.count &&
 			     bsearch(&have.at[i], s->paths.at, s->paths.count,
 				     sizeof *s->paths.at, str_compare);
 		bool catalog = strcmp(role, TARGETS) == 0 &&
 			       strcmp(have.at[i], CATALOG_TARGET) == 0;
-		int rc = stays || catalog ? 0 : tuf_writer_target_remove(s->w, role, have.at[i], e);
+		int rc = stays || catalog ? 0 : writer_target_remove(s->w, role, have.at[i], e);
 		if (rc < 0)
 			return rc;
 	}
@@ -239,7 +238,7 @@ static int drop_other_targets(struct signing *s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	str_list_add(&roles, TARGETS);
-	tuf_writer_bin_names(s->w, &roles);
+	writer_bin_names(s->w, &roles);
 	if (s->paths.count)
 		qsort(s->paths.at, s->paths.count, sizeof *s->paths.at, str_compare);
 	for (size_t i = 0; i < roles.count; i++) {
@@ -262,7 +261,7 @@ static int role_index(const char *role)
 
 /* A document that this run may sign. Root only when it waits: its key stays away otherwise;
  * a refresh signs snapshot and timestamp alone. */
-static bool may_sign(const struct tuf_writer_status *st, bool targets)
+static bool may_sign(const struct writer_status *st, bool targets)
 {
 	int role = role_index(st->role);
 	return role >= 2 || (targets && (role == 1 || st->waiting));
@@ -280,14 +279,14 @@ static void add_all(struct str_list *out, const struct keyring *keys)
 static int wanted_keys(const struct signing *s, bool targets, struct str_list *out,
 		       struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	bool first = true;
-	int rc = tuf_writer_status(s->w, &all, e);
-	for (size_t i = 0; rc == 0 && i < all.count; i++) {
-		const struct tuf_writer_status *st = &all.at[i];
+	int rc = writer_status(s->w, &all, e);
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		const struct writer_status *st = &all->at[i];
 		first = first && strcmp(st->role, "timestamp") != 0;
 		if (may_sign(st, targets))
-			tuf_writer_signers(s->w, st->role, out);
+			writer_signers(s->w, st->role, out);
 	}
 	if (rc == 0 && first)
 		add_all(out, s->how->keys);
@@ -311,14 +310,14 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 				"`ferry catalog key list` shows what a folder has");
 	}
 	if (rc == 0)
-		rc = tuf_writer_save(s->w, s->signers.at, s->signers.count, &s->saved, e);
+		rc = writer_save(s->w, s->signers.at, s->signers.count, &s->saved, e);
 	if (rc < 0)
 		return rc;
 	out->changed = true;
 	/* A delegated role or a root that waits holds nobody up. */
-	out->published = !tuf_writer_waits(s->w, TARGETS) &&
-			 !tuf_writer_waits(s->w, "snapshot") &&
-			 !tuf_writer_waits(s->w, "timestamp");
+	out->published = !writer_waits(s->w, TARGETS) &&
+			 !writer_waits(s->w, "snapshot") &&
+			 !writer_waits(s->w, "timestamp");
 	return 0;
 }
 
@@ -327,22 +326,19 @@ static int save(struct signing *s, bool targets, struct repository_signed *out, 
 static int sign_delegated(struct signing *s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	tuf_writer_delegation_names(s->w, &names);
+	writer_delegation_names(s->w, &names);
 	for (size_t i = 0; i < names.count; i++) {
 		CLEANUP(str_list_release) struct str_list wanted = { 0 };
 		CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
-		const json_t *role = tuf_writer_delegation(s->w, names.at[i]);
-		json_t *id;
-		size_t k;
 		bool complete;
-		if (!tuf_writer_waits(s->w, names.at[i]))
+		if (!writer_waits(s->w, names.at[i]))
 			continue;
-		json_array_foreach (json_object_get(role, "keyids"), k, id)
-			str_list_add(&wanted, json_string_value(id));
-		int rc = keyring_open(s->how->keys, &wanted, (const char *const[]){ NULL },
+		int rc = writer_keys(s->w, names.at[i], &wanted, e);
+		if (rc == 0)
+			rc = keyring_open(s->how->keys, &wanted, (const char *const[]){ NULL },
 				      &signers, e);
 		if (rc == 0)
-			rc = tuf_writer_sign(s->w, names.at[i], signers.at, signers.count,
+			rc = writer_sign(s->w, names.at[i], signers.at, signers.count,
 					     &complete, e);
 		if (rc < 0)
 			return rc;
@@ -353,19 +349,19 @@ static int sign_delegated(struct signing *s, struct err *e)
 
 static int tell_states(const struct signing *s, struct repository_signed *out, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct repository_state *const at[] = { &out->root, &out->targets, &out->snapshot,
 						&out->timestamp };
-	int rc = tuf_writer_status(s->w, &all, e);
-	for (size_t i = 0; rc == 0 && i < all.count; i++) {
-		int role = role_index(all.at[i].role);
-		if (all.at[i].bins) {
-			out->bins = all.at[i].bins;
-			out->bins_expire_s = all.at[i].expires_s;
+	int rc = writer_status(s->w, &all, e);
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		int role = role_index(all->at[i].role);
+		if (all->at[i].bins) {
+			out->bins = all->at[i].bins;
+			out->bins_expire_s = all->at[i].expires_s;
 		}
 		if (role >= 0)
-			*at[role] = (struct repository_state){ all.at[i].version,
-							       all.at[i].expires_s };
+			*at[role] = (struct repository_state){ all->at[i].version,
+							       all->at[i].expires_s };
 	}
 	return rc;
 }
@@ -376,12 +372,12 @@ static int open_signing(struct signing *s, struct repository *r,
 			const struct repository_signing *how, struct err *e)
 {
 	*s = (struct signing){ .r = r, .how = how, .current_text = BUF_INIT(CATALOG_MAX_BYTES) };
-	return tuf_writer_open(r->dir, &how->expiry, how->now_s, &s->w, e);
+	return writer_open(r->dir, &how->expiry, how->now_s, &s->w, e);
 }
 
 static int need_root(const struct signing *s, struct err *e)
 {
-	if (tuf_writer_has_root(s->w))
+	if (writer_has_root(s->w))
 		return 0;
 	err_set(e, ERR_NOT_FOUND, "%s: the repository has no root yet, so nothing can be signed",
 		s->r->dir);
@@ -406,10 +402,10 @@ static int refuse_errors(const struct repository_cards *cards, struct err *e)
 }
 
 /* A version that nothing changed for a year would expire under its readers. */
-static int renew_targets(struct signing *s, struct err *e)
+static void renew_targets(struct signing *s)
 {
 	int64_t soon_s = (int64_t)MIN(s->how->expiry.targets_s / 4, (uint64_t)RENEW_S);
-	return tuf_writer_touch_expiring(s->w, s->how->now_s + soon_s, e);
+	writer_touch_expiring(s->w, s->how->now_s + soon_s);
 }
 
 /* Everything that is to be signed, with the writer open. */
@@ -418,7 +414,7 @@ static int set_all(struct signing *s, struct repository_signed *out, struct err 
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(mem_free_ptr) struct card *vouched = NULL;
 	size_t count;
-	(void)tuf_writer_repair(s->w);
+	(void)writer_repair(s->w);
 	int rc = repository_cards_load(s->r->dir, &cards, e);
 	if (rc < 0 || (rc = refuse_errors(&cards, e)) < 0 || (rc = sign_delegated(s, e)) < 0)
 		return rc;
@@ -428,20 +424,21 @@ static int set_all(struct signing *s, struct repository_signed *out, struct err 
 	    (rc = set_files(s, vouched, count, out, e)) < 0 ||
 	    (rc = set_catalog(s, vouched, count, e)) < 0 || (rc = drop_other_targets(s, e)) < 0)
 		return rc;
-	return renew_targets(s, e);
+	renew_targets(s);
+	return 0;
 }
 
 /* Does anything wait but delegated roles that their own people have not signed? */
 static bool concerns_us(const struct signing *s)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	const struct writer_statuses *all;
 	struct err unread = ERR_INIT;
-	if (tuf_writer_status(s->w, &all, &unread) < 0)
+	if (writer_status(s->w, &all, &unread) < 0)
 		return true;
-	for (size_t i = 0; i < all.count; i++) {
-		const struct tuf_writer_status *st = &all.at[i];
+	for (size_t i = 0; i < all->count; i++) {
+		const struct writer_status *st = &all->at[i];
 		if (st->waiting && (st->valid >= st->threshold ||
-				    !tuf_writer_delegation(s->w, st->role)))
+				    !writer_delegates_to(s->w, st->role)))
 			return true;
 	}
 	return false;
@@ -478,8 +475,8 @@ int repository_sign(struct repository *r, const struct repository_signing *how,
 static int settle_refreshed(struct signing *s, struct err *e)
 {
 	struct published_target t;
-	bool there = !tuf_writer_waits(s->w, TARGETS) &&
-		     tuf_writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t);
+	bool there = !writer_waits(s->w, TARGETS) &&
+		     writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t);
 	if (!there || (!s->saved.targets && repository_plain_is(s->r->dir, &t.sha256)))
 		return 0;
 	return repository_plain_settle(s->r->dir, s->w, s->how, &s->signers, e);
@@ -493,9 +490,9 @@ int repository_refresh(struct repository *r, const struct repository_signing *ho
 	int rc = open_signing(&s, r, how, e);
 	if (rc < 0 || (rc = need_root(&s, e)) < 0)
 		return rc;
-	tuf_writer_limit(s.w, NULL, 0);
-	if ((rc = tuf_writer_touch(s.w, "snapshot", e)) < 0 ||
-	    (rc = tuf_writer_touch(s.w, "timestamp", e)) < 0 ||
+	writer_limit(s.w, NULL, 0);
+	if ((rc = writer_touch(s.w, "snapshot", e)) < 0 ||
+	    (rc = writer_touch(s.w, "timestamp", e)) < 0 ||
 	    (rc = save(&s, false, &result, e)) < 0 || (rc = settle_refreshed(&s, e)) < 0 ||
 	    (rc = tell_states(&s, &result, e)) < 0)
 		return rc;
@@ -530,8 +527,8 @@ static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf
 				key->name);
 			return err_hint(e, "remove the key if it was never used, and run init again");
 		}
-		if ((rc = tuf_writer_key_add(s->w, role_names[i], key->public, e)) < 0 ||
-		    (rc = tuf_writer_set_threshold(s->w, role_names[i], 1, e)) < 0)
+		if ((rc = writer_key_add(s->w, role_names[i], key->public, e)) < 0 ||
+		    (rc = writer_set_threshold(s->w, role_names[i], 1, e)) < 0)
 			return rc;
 	}
 	return 0;

@@ -14,7 +14,7 @@ struct repository_signing {
 	const char *name;               /* of the repository; NULL: as it was */
 	const char *title;              /* NULL: as it was */
 	const json_t *mirrors;          /* NULL: as they were */
-	struct tuf_expiry expiry;
+	struct writer_expiry expiry;
 	int64_t now_s;
 	struct keyring *keys;           /* opened only when something is to be signed */
 	const struct keyring *names;    /* what keys are called in messages; NULL: keys */

@@ -15,39 +15,39 @@
 
 static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
 
-static int add_keys(struct tuf_writer *w, struct keyring *keys, struct err *e)
+static int add_keys(struct writer *w, struct keyring *keys, struct err *e)
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(roles); i++) {
 		rc = keyring_new(keys, roles[i], PRIVKEY_ED25519, NULL, e);
 		if (rc == 0)
-			rc = tuf_writer_key_add(w, roles[i], keyring_find(keys, roles[i])->public, e);
+			rc = writer_key_add(w, roles[i], keyring_find(keys, roles[i])->public, e);
 	}
 	return rc;
 }
 
-static int add_bins(struct tuf_writer *w, const struct keyring *keys, uint64_t bins,
+static int add_bins(struct writer *w, const struct keyring *keys, uint64_t bins,
 		    struct err *e)
 {
 	const struct tuf_key *key[] = { keyring_find(keys, "targets")->public };
-	struct tuf_bin_delegation d = { .prefix = "bin", .threshold = 1, .keys = key,
+	struct writer_bin_delegation d = { .prefix = "bin", .threshold = 1, .keys = key,
 					.key_count = 1 };
 	while (d.bit_length < 16 && UINT64_C(1) << d.bit_length < bins)
 		d.bit_length++;
 	if (UINT64_C(1) << d.bit_length != bins)
 		return err_set(e, ERR_USAGE, "%llu is no power of two up to 65536",
 			       (unsigned long long)bins);
-	return tuf_writer_delegate_bins(w, "targets", &d, e);
+	return writer_delegate_bins(w, &d, e);
 }
 
-static int set(struct tuf_writer *w, const char *path, uint64_t size, const struct digest *sha256,
+static int set(struct writer *w, const char *path, uint64_t size, const struct digest *sha256,
 	       struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
-	return tuf_writer_target_set(w, owner, path, size, sha256, NULL, e);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
+	return writer_target_set(w, owner, path, size, sha256, e);
 }
 
-static int add_file(struct tuf_writer *w, uint64_t i, struct err *e)
+static int add_file(struct writer *w, uint64_t i, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path =
 		mem_printf("models/model-%05llu/model-%05llu-q4_k_m.gguf",
@@ -60,7 +60,7 @@ static int add_file(struct tuf_writer *w, uint64_t i, struct err *e)
 	return rc < 0 ? rc : set(w, manifest, 50000 + i, &sha256, e);
 }
 
-static int add_tiny(struct tuf_writer *w, const char *tree, struct err *e)
+static int add_tiny(struct writer *w, const char *tree, struct err *e)
 {
 	static const char text[] = "tiny\n";
 	struct digest sha256;
@@ -74,24 +74,24 @@ static int add_tiny(struct tuf_writer *w, const char *tree, struct err *e)
 	return rc < 0 ? rc : set(w, "models/tiny/tiny.gguf", strlen(text), &sha256, e);
 }
 
-static int save(struct tuf_writer *w, struct keyring *keys, struct err *e)
+static int save(struct writer *w, struct keyring *keys, struct err *e)
 {
 	CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
-	struct tuf_saved saved;
+	struct writer_saved saved;
 	for (size_t i = 0; i < keys->count; i++)
 		str_list_add(&wanted, keys->at[i].public->id);
 	int rc = keyring_open(keys, &wanted, (const char *const[]){ NULL }, &signers, e);
-	return rc < 0 ? rc : tuf_writer_save(w, signers.at, signers.count, &saved, e);
+	return rc < 0 ? rc : writer_save(w, signers.at, signers.count, &saved, e);
 }
 
 static int run(const char *tree, const char *dir, uint64_t files, uint64_t bins, struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	int rc = keyring_load(dir, tree, &keys, e);
 	if (rc == 0)
-		rc = tuf_writer_open(tree, NULL, time(NULL), &w, e);
+		rc = writer_open(tree, NULL, time(NULL), &w, e);
 	if (rc == 0)
 		rc = add_keys(w, &keys, e);
 	if (rc == 0 && bins)

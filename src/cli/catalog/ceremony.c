@@ -87,20 +87,20 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 
 /* ---- who must sign ---- */
 
-int ceremony_status(const struct place *p, struct tuf_writer_statuses *out,
+int ceremony_status(const struct place *p, struct writer_statuses *out,
 		    struct err *e)
 {
-	CLEANUP_PTR(tuf_writer_close) struct tuf_writer *w = NULL;
-	int rc = tuf_writer_look(p->dir, time(NULL), &w, e);
-	return rc < 0 ? rc : tuf_writer_status(w, out, e);
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
+	int rc = writer_look(p->dir, time(NULL), &w, e);
+	return rc < 0 ? rc : writer_status_take(w, out, e);
 }
 
-bool ceremony_lacks(const struct tuf_writer_status *s)
+bool ceremony_lacks(const struct writer_status *s)
 {
 	return s->waiting && (s->valid < s->threshold || s->old_valid < s->old_threshold);
 }
 
-size_t ceremony_lacking(const struct tuf_writer_statuses *all, const struct opt_list *roles)
+size_t ceremony_lacking(const struct writer_statuses *all, const struct opt_list *roles)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < all->count; i++) {
@@ -119,7 +119,7 @@ const char *ceremony_name(const struct keyring *names, const char *keyid)
 }
 
 /* ids of both roots, each once */
-static void all_keys(const struct tuf_writer_status *s, struct str_list *out)
+static void all_keys(const struct writer_status *s, struct str_list *out)
 {
 	for (size_t i = 0; i < s->keyids.count; i++)
 		str_list_add(out, s->keyids.at[i]);
@@ -128,7 +128,7 @@ static void all_keys(const struct tuf_writer_status *s, struct str_list *out)
 			str_list_add(out, s->old_keyids.at[i]);
 }
 
-json_t *ceremony_keys_json(const struct tuf_writer_status *s, const struct keyring *names)
+json_t *ceremony_keys_json(const struct writer_status *s, const struct keyring *names)
 {
 	CLEANUP(str_list_release) struct str_list ids = { 0 };
 	json_t *keys = json_array();
@@ -159,12 +159,12 @@ json_t *ceremony_ids_json(const struct str_list *ids, const struct keyring *name
 	return array;
 }
 
-static json_t *changes_json(const struct tuf_writer_changes *changes,
+static json_t *changes_json(const struct writer_changes *changes,
 			    const struct keyring *names)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < changes->count; i++) {
-		const struct tuf_writer_change *c = &changes->at[i];
+		const struct writer_change *c = &changes->at[i];
 		json_t *object = json_object();
 		json_put_string(object, "role", c->role);
 		json_put(object, "added", ceremony_ids_json(&c->added, names));
@@ -176,7 +176,7 @@ static json_t *changes_json(const struct tuf_writer_changes *changes,
 	return array;
 }
 
-static json_t *waiting_json(const struct tuf_writer_status *s, const struct keyring *names)
+static json_t *waiting_json(const struct writer_status *s, const struct keyring *names)
 {
 	json_t *object = json_object();
 	json_put_string(object, "role", s->role);
@@ -201,7 +201,7 @@ static json_t *waiting_json(const struct tuf_writer_status *s, const struct keyr
 	return object;
 }
 
-json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all, const struct keyring *names)
+json_t *ceremony_waiting_json(const struct writer_statuses *all, const struct keyring *names)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < all->count; i++)
@@ -214,7 +214,7 @@ json_t *ceremony_waiting_json(const struct tuf_writer_statuses *all, const struc
 
 /* ---- for people ---- */
 
-static void print_count(struct cli *cli, const struct tuf_writer_status *s)
+static void print_count(struct cli *cli, const struct writer_status *s)
 {
 	unsigned long long version = s->version, published = s->published;
 	if (!ceremony_lacks(s))
@@ -240,11 +240,11 @@ static void add_change(struct buf *text, const char *verb, const struct str_list
 }
 
 /* Who signs a root should know what it says. */
-static void print_changes(struct cli *cli, const struct tuf_writer_changes *changes,
+static void print_changes(struct cli *cli, const struct writer_changes *changes,
 			  const struct keyring *names)
 {
 	for (size_t i = 0; i < changes->count; i++) {
-		const struct tuf_writer_change *c = &changes->at[i];
+		const struct writer_change *c = &changes->at[i];
 		CLEANUP(buf_release) struct buf text = BUF_INIT(256 * KIB);
 		add_change(&text, "adds", &c->added, names);
 		add_change(&text, "removes", &c->removed, names);
@@ -268,7 +268,7 @@ static void print_paths(struct cli *cli, const char *verb, const struct str_list
 }
 
 /* The same for targets. */
-static void print_files(struct cli *cli, const struct tuf_writer_status *s)
+static void print_files(struct cli *cli, const struct writer_status *s)
 {
 	print_paths(cli, "adds", &s->added);
 	print_paths(cli, "removes", &s->removed);
@@ -277,7 +277,7 @@ static void print_files(struct cli *cli, const struct tuf_writer_status *s)
 		cli_print_line(cli, "  changes to whom it delegates");
 }
 
-static void print_keys(struct cli *cli, const struct tuf_writer_status *s,
+static void print_keys(struct cli *cli, const struct writer_status *s,
 		       const struct keyring *names)
 {
 	CLEANUP(str_list_release) struct str_list ids = { 0 };
@@ -320,7 +320,7 @@ static bool same_ids(const struct str_list *a, const struct str_list *b)
 }
 
 /* Who has to sign: "alice, bob (1 of them)". */
-static char *missing_people(const struct tuf_writer_status *s, const struct keyring *names)
+static char *missing_people(const struct writer_status *s, const struct keyring *names)
 {
 	CLEANUP(str_list_release) struct str_list ids = { 0 };
 	bool own = s->valid < s->threshold, old = s->old_valid < s->old_threshold;
@@ -342,7 +342,7 @@ static char *missing_people(const struct tuf_writer_status *s, const struct keyr
 }
 
 static void print_next(struct cli *cli, const struct ceremony_desk *d,
-		       const struct tuf_writer_status *next)
+		       const struct writer_status *next)
 {
 	const char *there = d->named ? " --repository " : "", *dir = d->named ? d->named : "";
 	if (!next && d->copy)
@@ -366,12 +366,12 @@ static bool is_online(const char *role)
 }
 
 void ceremony_print_waiting(struct cli *cli, const struct ceremony_desk *d,
-			    const struct tuf_writer_statuses *all)
+			    const struct writer_statuses *all)
 {
-	const struct tuf_writer_status *next = NULL;
+	const struct writer_status *next = NULL;
 	bool waits = false;
 	for (size_t i = 0; i < all->count; i++) {
-		const struct tuf_writer_status *s = &all->at[i];
+		const struct writer_status *s = &all->at[i];
 		if (!s->waiting)
 			continue;
 		waits = true;

@@ -148,9 +148,10 @@ static int sign_text(const struct place *p, const struct export *x, struct place
 	struct signer *s;
 	int rc = place_keyring(p, &keys, e);
 	keys.passphrases = &ask->passphrases;
-	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0 ||
-	    (rc = repository_minisig_keys(&tree, &wanted, e)) < 0 ||
-	    (rc = repository_minisig_open(&wanted, &keys, &opened, &s, e)) < 0)
+	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0)
+		return rc;
+	repository_minisig_keys(&tree, &wanted);
+	if ((rc = repository_minisig_open(&wanted, &keys, &opened, &s, e)) < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf("%s of %s, signed with targets key %s",
 							   SUMS_NAME, x->catalog.name,

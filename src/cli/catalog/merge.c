@@ -7,7 +7,7 @@ static const struct opt merge_opts[] = { CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, OP
 static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 		       const struct repository_ceremony *c, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	int rc = ceremony_status(&d->place, &all, e);
 	if (rc < 0)
 		return rc;
@@ -69,7 +69,7 @@ static int run_discard(struct cli *cli, void *opts, int count, char **operands, 
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	int rc = place_load(cli, &o->common, &p, e);
-	if (rc < 0 || (rc = tuf_writer_discard_tree(p.dir, &roles, e)) < 0)
+	if (rc < 0 || (rc = writer_discard(p.dir, &roles, e)) < 0)
 		return rc;
 	json_t *document = json_object(), *array = json_array();
 	for (size_t i = 0; i < roles.count; i++) {

@@ -23,7 +23,7 @@ void place_release(struct place *p)
 
 /* ---- expiry ---- */
 
-static uint64_t *expiry_of(struct tuf_expiry *x, const char *role, size_t len)
+static uint64_t *expiry_of(struct writer_expiry *x, const char *role, size_t len)
 {
 	const struct { const char *role; uint64_t *at; } roles[] = {
 		{ "root", &x->root_s },
@@ -38,9 +38,9 @@ static uint64_t *expiry_of(struct tuf_expiry *x, const char *role, size_t len)
 }
 
 static int set_expiry(const struct catalog_opts *o, const struct catalog_source *source,
-		      struct tuf_expiry *out, struct err *e)
+		      struct writer_expiry *out, struct err *e)
 {
-	*out = tuf_expiry_default;
+	*out = writer_expiry_default;
 	if (source->root_s)
 		out->root_s = source->root_s;
 	if (source->targets_s)

@@ -43,7 +43,7 @@ struct place {
 	char *passphrase_file;  /* or NULL */
 	json_t *mirrors;        /* NULL: no configuration, keep what is signed */
 	struct str_list hidden; /* mirrors without a URL for readers */
-	struct tuf_expiry expiry;
+	struct writer_expiry expiry;
 };
 void place_release(struct place *p);
 

@@ -52,7 +52,7 @@ static int load_added(struct ceremony_desk *d, const struct opt_list *which, str
 }
 
 /* The key ids that begin so, of all keys that the roles have. */
-static void find_ids(const struct tuf_writer_statuses *all, const char *prefix,
+static void find_ids(const struct writer_statuses *all, const char *prefix,
 		     struct str_list *out)
 {
 	for (size_t i = 0; i < all->count; i++)
@@ -63,7 +63,7 @@ static void find_ids(const struct tuf_writer_statuses *all, const char *prefix,
 		}
 }
 
-static int resolve_id(const struct keyring *names, const struct tuf_writer_statuses *all,
+static int resolve_id(const struct keyring *names, const struct writer_statuses *all,
 		      const char *which, struct str_list *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list ids = { 0 };
@@ -88,7 +88,7 @@ static int resolve_id(const struct keyring *names, const struct tuf_writer_statu
 static int load_removed(const struct ceremony_desk *d, const struct opt_list *which,
 			struct rotation *x, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	int rc = which->count ? ceremony_status(&d->place, &all, e) : 0;
 	for (size_t i = 0; rc == 0 && i < which->count; i++)
 		rc = resolve_id(&d->names, &all, which->at[i], &x->remove, e);
@@ -138,7 +138,7 @@ static void explain(struct cli *cli, const struct ceremony_desk *d, bool root,
 static int tell(struct cli *cli, const char *command, const struct ceremony_desk *d, int count,
 		char **operands, bool root, const struct repository_ceremony *c, struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	int rc = ceremony_status(&d->place, &all, e);
 	if (rc < 0)
 		return rc;

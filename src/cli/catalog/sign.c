@@ -54,7 +54,7 @@ static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
 		      const struct ceremony_desk *d, const struct repository_ceremony *c,
 		      struct err *e)
 {
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	int rc = ceremony_status(&d->place, &all, e);
 	if (rc < 0)
 		return rc;
@@ -124,7 +124,7 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	(void)count, (void)operands;
 	const struct ceremony_opts *o = opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	struct repository_signed s = { 0 };
 	if (o->roles.count)
 		return run_sign_roles(cli, o, e);
@@ -146,7 +146,7 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 }
 
 static void tell_refreshed(struct cli *cli, const struct ceremony_desk *d,
-			   const struct repository_signed *s, const struct tuf_writer_statuses *all)
+			   const struct repository_signed *s, const struct writer_statuses *all)
 {
 	char expires[TIME_TEXT];
 	format_time(expires, s->timestamp.expires_s);
@@ -162,7 +162,7 @@ static int run_refresh(struct cli *cli, void *opts, int count, char **operands, 
 {
 	(void)count, (void)operands;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	struct repository_signed s = { 0 };
 	int rc = run_signing(cli, opts, repository_refresh, &d, &s, e);
 	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)

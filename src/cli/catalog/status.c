@@ -30,13 +30,13 @@ static int64_t margin_of(const struct ceremony_opts *o, const char *role)
 }
 
 /* What readers have of the role: a change that waits does not keep it from expiring. */
-static int64_t expiry_of(const struct tuf_writer_status *s)
+static int64_t expiry_of(const struct writer_status *s)
 {
 	return s->published ? s->published_expires_s : s->expires_s;
 }
 
 /* The worst first. */
-static enum need need_of(const struct tuf_writer_status *s, const struct ceremony_opts *o,
+static enum need need_of(const struct writer_status *s, const struct ceremony_opts *o,
 			 int64_t now_s)
 {
 	if (s->keyids.count < s->threshold)
@@ -52,7 +52,7 @@ static enum need need_of(const struct tuf_writer_status *s, const struct ceremon
 
 /* ---- the table ---- */
 
-static const char *state_of(const struct tuf_writer_status *s, enum need need)
+static const char *state_of(const struct writer_status *s, enum need need)
 {
 	static const char *const states[] = { "published", "waiting for signatures",
 					      "expires soon", "expired", "not signed",
@@ -62,7 +62,7 @@ static const char *state_of(const struct tuf_writer_status *s, enum need need)
 	return ceremony_lacks(s) ? states[NEED_SIGNATURES] : "signed, waits for others";
 }
 
-static void add_row(struct cli_table *table, const struct tuf_writer_status *s, enum need need)
+static void add_row(struct cli_table *table, const struct writer_status *s, enum need need)
 {
 	char version[24], expires[TIME_TEXT], signatures[48];
 	snprintf(version, sizeof version, "%llu", (unsigned long long)s->version);
@@ -81,7 +81,7 @@ static bool is_online(const char *role)
 	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
 }
 
-static char *renewal(const struct tuf_writer_status *s, enum need need, const struct keyring *names)
+static char *renewal(const struct writer_status *s, enum need need, const struct keyring *names)
 {
 	char expires[TIME_TEXT];
 	const char *verb = need == NEED_EXPIRED ? "expired at" : "expires at";
@@ -100,7 +100,7 @@ static char *renewal(const struct tuf_writer_status *s, enum need need, const st
 			  s->role, verb, expires, s->role, s->threshold, who);
 }
 
-static char *advice(const struct tuf_writer_status *s, enum need need, const struct keyring *names)
+static char *advice(const struct writer_status *s, enum need need, const struct keyring *names)
 {
 	if (need == NEED_KEYS)
 		return mem_printf("%s has %zu keys for a threshold of %u: give it more with `ferry "
@@ -117,7 +117,7 @@ static char *advice(const struct tuf_writer_status *s, enum need need, const str
 }
 
 /* Root without a spare key: no fault, but worth a word in time. */
-static void warn_of_no_spare(struct cli *cli, const struct tuf_writer_status *root)
+static void warn_of_no_spare(struct cli *cli, const struct writer_status *root)
 {
 	if (root->keyids.count == root->threshold)
 		report_note(cli->report, "root has no spare key: if %s lost, root can never be changed "
@@ -127,7 +127,7 @@ static void warn_of_no_spare(struct cli *cli, const struct tuf_writer_status *ro
 
 /* ---- JSON ---- */
 
-static json_t *role_json(const struct tuf_writer_status *s, const struct keyring *names,
+static json_t *role_json(const struct writer_status *s, const struct keyring *names,
 			 int64_t now_s)
 {
 	char expires[TIME_TEXT];
@@ -155,7 +155,7 @@ static json_t *role_json(const struct tuf_writer_status *s, const struct keyring
 	return object;
 }
 
-static json_t *need_json(const struct tuf_writer_status *s, enum need need,
+static json_t *need_json(const struct writer_status *s, enum need need,
 			 const struct keyring *names)
 {
 	CLEANUP(mem_free_ptr) char *text = advice(s, need, names);
@@ -167,7 +167,7 @@ static json_t *need_json(const struct tuf_writer_status *s, enum need need,
 }
 
 static int print_json(struct cli *cli, const struct ceremony_opts *o,
-		      const struct ceremony_desk *d, const struct tuf_writer_statuses *all,
+		      const struct ceremony_desk *d, const struct writer_statuses *all,
 		      int64_t now_s, struct err *e)
 {
 	json_t *document = json_object(), *roles = json_array(), *needs = json_array();
@@ -186,7 +186,7 @@ static int print_json(struct cli *cli, const struct ceremony_opts *o,
 }
 
 static void print_all(struct cli *cli, const struct ceremony_opts *o,
-		      const struct ceremony_desk *d, const struct tuf_writer_statuses *all,
+		      const struct ceremony_desk *d, const struct writer_statuses *all,
 		      int64_t now_s)
 {
 	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES", "SIGNATURES", "STATE" };
@@ -208,7 +208,7 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 	(void)count, (void)operands;
 	const struct ceremony_opts *o = opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	int64_t now_s = time(NULL);
 	size_t needs = 0;
 	int rc = ceremony_desk_open(cli, o, false, &d, e);

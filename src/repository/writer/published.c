@@ -9,51 +9,39 @@
 
 #include <string.h>
 
-#define MAX_BYTES (64 * MIB)    /* of one file: a publisher's own may be larger than a
-				   client's default limits */
+/* Of one file: a publisher's own may be larger than a client's default limits. */
+#define MAX_BYTES (64 * MIB)
 
 typedef unsigned long long ull;
-
-struct document {
-	struct published_file file;
-	struct tuf_metadata *m;
-};
 
 struct loader {
 	const char *dir;
 	/* A root that was written just before an interruption may not fit what is below
 	 * it any more; then an older one vouches, and the writer signs anew. */
 	bool partial;
-	struct document *roots, *targets;
+	struct published_file *roots, *targets;
 	size_t root_count, root_cap, target_count, target_cap;
-	struct document snapshot, timestamp;
+	struct published_file snapshot, timestamp;
 };
 
 static void file_release(struct published_file *f)
 {
 	free(f->name);
 	free(f->role);
-	json_decref(f->json);
+	tuf_metadata_free(f->m);
 	*f = (struct published_file){ 0 };
-}
-
-static void document_release(struct document *d)
-{
-	file_release(&d->file);
-	tuf_metadata_free(d->m);
-	d->m = NULL;
 }
 
 static void loader_release(struct loader *l)
 {
 	for (size_t i = 0; i < l->root_count; i++)
-		document_release(&l->roots[i]);
+		file_release(&l->roots[i]);
 	for (size_t i = 0; i < l->target_count; i++)
-		document_release(&l->targets[i]);
+		file_release(&l->targets[i]);
 	free(l->roots);
 	free(l->targets);
-	document_release(&l->snapshot);
-	document_release(&l->timestamp);
+	file_release(&l->snapshot);
+	file_release(&l->timestamp);
 }
 
 void published_release(struct published *t)
@@ -65,11 +53,11 @@ void published_release(struct published *t)
 }
 
 /* Reads and parses. meta NULL: no version in the name, and nothing to compare with. */
-static int read_document(const struct loader *l, const char *role, enum tuf_type type,
-			 const struct tuf_meta *meta, struct document *out, struct err *e)
+static int read_one(const struct loader *l, const char *role, enum tuf_type type,
+		    const struct tuf_meta *meta, struct published_file *out, struct err *e)
 {
 	char *name = tuf_name_file(role, meta ? meta->version : 0);
-	CLEANUP(document_release) struct document d = { .file.name = name };
+	CLEANUP(file_release) struct published_file d = { .name = name };
 	CLEANUP(mem_free_ptr) char *path = path_join(l->dir, name);
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(MAX_BYTES);
 	int rc = file_read_all(path, &raw, e);
@@ -85,14 +73,11 @@ static int read_document(const struct loader *l, const char *role, enum tuf_type
 	if (meta && d.m->version != meta->version)
 		return err_set(e, ERR_INTEGRITY, "%s says that it is version %llu", name,
 			       (ull)d.m->version);
-	d.file.role = mem_strdup(role);
-	d.file.version = d.m->version;
-	d.file.expires_s = d.m->expires_s;
-	d.file.size = raw.len;
-	d.file.json = json_incref(d.m->json);
-	sha256_of(buf_str(&raw), raw.len, &d.file.sha256);
+	d.role = mem_strdup(role);
+	d.size = raw.len;
+	sha256_of(buf_str(&raw), raw.len, &d.sha256);
 	*out = d;
-	d = (struct document){ 0 };
+	d = (struct published_file){ 0 };
 	return 0;
 }
 
@@ -131,8 +116,8 @@ static int verify_root(const struct loader *l, const struct tuf_metadata *m, con
 	if (m->version != old->version + 1)
 		return err_set(e, ERR_INTEGRITY, "%s: %llu.root.json is missing before it", name,
 			       (ull)old->version + 1);
-	return tuf_metadata_verify(m, &old->roles[TUF_ROOT], &old->keys, name,
-				   "the root before it", e);
+	return tuf_metadata_verify(m, &old->roles[TUF_ROOT], &old->keys, name, "the root before it",
+				   e);
 }
 
 static int load_roots(struct loader *l, struct err *e)
@@ -141,34 +126,34 @@ static int load_roots(struct loader *l, struct err *e)
 	size_t count;
 	int rc = list_roots(l->dir, &versions, &count, e);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
-		CLEANUP(document_release) struct document d = { 0 };
+		CLEANUP(file_release) struct published_file d = { 0 };
 		struct tuf_meta meta = { .version = versions[i] };
-		rc = read_document(l, "root", TUF_ROOT, &meta, &d, e);
+		rc = read_one(l, "root", TUF_ROOT, &meta, &d, e);
 		if (rc == 0)
-			rc = verify_root(l, d.m, d.file.name, e);
+			rc = verify_root(l, d.m, d.name, e);
 		if (rc < 0)
 			return rc;
-		d.file.fits = true;
+		d.fits = true;
 		l->roots = mem_grow(l->roots, l->root_count, &l->root_cap, sizeof *l->roots);
 		l->roots[l->root_count++] = d;
-		d = (struct document){ 0 };
+		d = (struct published_file){ 0 };
 	}
 	return rc;
 }
 
 /* -- what is below root ---------------------------------------------------------------- */
 
-static int verify_top(const struct loader *l, struct document *d, struct err *e)
+static int verify_top(const struct loader *l, struct published_file *d, struct err *e)
 {
 	int rc = 0;
 	for (size_t i = l->root_count; i-- > 0;) {
 		const struct tuf_metadata *root = l->roots[i].m;
 		struct err why = ERR_INIT;
-		CLEANUP(mem_free_ptr) char *by =
-			mem_printf("root version %llu", (ull)root->version);
-		if (tuf_metadata_verify(d->m, &root->roles[d->m->type], &root->keys,
-					d->file.name, by, &why) == 0) {
-			d->file.fits = i == l->root_count - 1;
+		CLEANUP(mem_free_ptr) char *by = mem_printf("root version %llu",
+							    (ull)root->version);
+		if (tuf_metadata_verify(d->m, &root->roles[d->m->type], &root->keys, d->name, by,
+					&why) == 0) {
+			d->fits = i == l->root_count - 1;
 			err_clear(e);
 			return 0;
 		}
@@ -183,30 +168,30 @@ static int verify_top(const struct loader *l, struct document *d, struct err *e)
 }
 
 static int load_top(const struct loader *l, const char *role, enum tuf_type type,
-		    const struct tuf_meta *meta, struct document *out, struct err *e)
+		    const struct tuf_meta *meta, struct published_file *out, struct err *e)
 {
-	CLEANUP(document_release) struct document d = { 0 };
-	int rc = read_document(l, role, type, meta, &d, e);
+	CLEANUP(file_release) struct published_file d = { 0 };
+	int rc = read_one(l, role, type, meta, &d, e);
 	if (rc == 0)
 		rc = verify_top(l, &d, e);
 	if (rc < 0)
 		return rc;
 	*out = d;
-	d = (struct document){ 0 };
+	d = (struct published_file){ 0 };
 	return 0;
 }
 
-static void add_targets(struct loader *l, struct document *d)
+static void add_targets(struct loader *l, struct published_file *d)
 {
 	l->targets = mem_grow(l->targets, l->target_count, &l->target_cap, sizeof *l->targets);
 	l->targets[l->target_count++] = *d;
-	*d = (struct document){ 0 };
+	*d = (struct published_file){ 0 };
 }
 
 static const struct tuf_metadata *find_targets(const struct loader *l, const char *role)
 {
 	for (size_t i = 0; i < l->target_count; i++)
-		if (strcmp(l->targets[i].file.role, role) == 0)
+		if (strcmp(l->targets[i].role, role) == 0)
 			return l->targets[i].m;
 	return NULL;
 }
@@ -214,7 +199,7 @@ static const struct tuf_metadata *find_targets(const struct loader *l, const cha
 static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 			  const struct tuf_role *role, const char *name, struct err *e)
 {
-	CLEANUP(document_release) struct document d = { 0 };
+	CLEANUP(file_release) struct published_file d = { 0 };
 	CLEANUP(mem_free_ptr) char *listed = mem_printf("%s.json", name);
 	const struct tuf_metadata *m = find_targets(l, name);
 	struct tuf_meta meta;
@@ -222,14 +207,14 @@ static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 	if (!tuf_metadata_meta(l->snapshot.m, listed, &meta))
 		return 0;
 	if (!m) {
-		int rc = read_document(l, name, TUF_TARGETS, &meta, &d, e);
+		int rc = read_one(l, name, TUF_TARGETS, &meta, &d, e);
 		if (rc < 0)
 			return rc;
 	}
 	struct err why = ERR_INIT;
-	d.file.fits = tuf_metadata_verify(m ? m : d.m, role, &parent->keys, name, "its delegator",
-					  &why) == 0;
-	if (!d.file.fits && !l->partial) {
+	d.fits = tuf_metadata_verify(m ? m : d.m, role, &parent->keys, name, "its delegator",
+				     &why) == 0;
+	if (!d.fits && !l->partial) {
 		*e = why;
 		return -(int)e->class;
 	}
@@ -241,12 +226,12 @@ static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 static int load_bins(struct loader *l, const struct tuf_metadata *parent, struct err *e)
 {
 	const struct tuf_bins *bins = &parent->bins;
-	if (bins->bit_length > TUF_TREE_MAX_BIN_BITS)
+	if (bins->bit_length > PUBLISHED_MAX_BIN_BITS)
 		return err_set(e, ERR_INTEGRITY, "more than 2^%d hash bins",
-			       TUF_TREE_MAX_BIN_BITS);
+			       PUBLISHED_MAX_BIN_BITS);
 	for (unsigned i = 0; i < 1u << bins->bit_length; i++) {
-		CLEANUP(mem_free_ptr) char *name =
-			tuf_match_bin_name(bins->prefix, bins->bit_length, i);
+		CLEANUP(mem_free_ptr) char *name = tuf_match_bin_name(bins->prefix,
+								      bins->bit_length, i);
 		int rc = load_delegated(l, parent, &bins->role, name, e);
 		if (rc < 0)
 			return rc;
@@ -256,11 +241,10 @@ static int load_bins(struct loader *l, const struct tuf_metadata *parent, struct
 
 static int load_targets(struct loader *l, struct err *e)
 {
-	CLEANUP(document_release) struct document top = { 0 };
+	CLEANUP(file_release) struct published_file top = { 0 };
 	struct tuf_meta meta;
 	if (!tuf_metadata_meta(l->snapshot.m, "targets.json", &meta))
-		return err_set(e, ERR_INTEGRITY, "%s lists no targets.json",
-			       l->snapshot.file.name);
+		return err_set(e, ERR_INTEGRITY, "%s lists no targets.json", l->snapshot.name);
 	int rc = load_top(l, "targets", TUF_TARGETS, &meta, &top, e);
 	if (rc < 0)
 		return rc;
@@ -315,13 +299,13 @@ static int load_all(struct loader *l, struct err *e)
 	return rc < 0 ? rc : load_targets(l, e);
 }
 
-static void give(struct published *t, struct document *d)
+static void give(struct published *t, struct published_file *d)
 {
-	if (!d->file.name)
+	if (!d->name)
 		return;
 	t->files = mem_grow(t->files, t->count, &t->cap, sizeof *t->files);
-	t->files[t->count++] = d->file;
-	d->file = (struct published_file){ 0 };
+	t->files[t->count++] = *d;
+	*d = (struct published_file){ 0 };
 }
 
 static int load(const char *metadata_dir, bool partial, struct published *out, struct err *e)
@@ -329,14 +313,14 @@ static int load(const char *metadata_dir, bool partial, struct published *out, s
 	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir, .partial = partial };
 	if (load_all(&l, e) < 0) {
 		if (err_is(e, ERR_INTEGRITY))
-			err_hint(e, "what is published is the same everywhere: copy the file back from "
-				    "a mirror's metadata/ or a backup");
+			err_hint(e, "what is published is the same everywhere: copy the file back "
+				    "from a mirror's metadata/ or a backup");
 		return err_context(e, "%s", metadata_dir);
 	}
 	struct published t = { 0 };
 	for (size_t i = 0; i < l.root_count; i++)
 		give(&t, &l.roots[i]);
-	t.root = l.root_count ? json_object_get(t.files[t.count - 1].json, "signed") : NULL;
+	t.root = l.root_count ? t.files[t.count - 1].m : NULL;
 	for (size_t i = 1; i < l.target_count; i++)
 		give(&t, &l.targets[i]);
 	if (l.target_count)
@@ -367,13 +351,12 @@ const struct published_file *published_find(const struct published *t, const cha
 
 /* -- targets --------------------------------------------------------------------------- */
 
-static int read_target(const char *role, const char *path, const json_t *entry,
-		       struct published_target *out, struct err *e)
+int published_target_read(const char *role, const char *path, const json_t *entry,
+			  struct published_target *out, struct err *e)
 {
-	const char *hex = json_string_value(json_object_get(json_object_get(entry, "hashes"),
-							    "sha256"));
-	*out = (struct published_target){ .role = role, .path = path,
-					 .custom = json_object_get(entry, "custom") };
+	const char *hex =
+		json_string_value(json_object_get(json_object_get(entry, "hashes"), "sha256"));
+	*out = (struct published_target){ .role = role, .path = path };
 	int rc = json_get_u64(entry, path, "length", &out->length, e);
 	if (rc == 0 && (!hex || !digest_parse(&out->sha256, hex)))
 		rc = err_set(e, ERR_INTEGRITY, "%s: no SHA-256", path);
@@ -384,7 +367,7 @@ static int each_of(const struct published_file *f,
 		   int (*fn)(void *, const struct published_target *, struct err *), void *ctx,
 		   struct err *e)
 {
-	json_t *targets = json_object_get(json_object_get(f->json, "signed"), "targets");
+	json_t *targets = (json_t *)f->m->targets;
 	size_t count = json_object_size(targets), i = 0;
 	CLEANUP(mem_free_ptr) const char **paths = mem_alloc((count + 1) * sizeof *paths);
 	const char *path;
@@ -395,8 +378,8 @@ static int each_of(const struct published_file *f,
 		qsort(paths, count, sizeof *paths, str_compare);
 	for (i = 0; i < count; i++) {
 		struct published_target target;
-		int rc = read_target(f->role, paths[i], json_object_get(targets, paths[i]),
-				     &target, e);
+		int rc = published_target_read(f->role, paths[i],
+					       json_object_get(targets, paths[i]), &target, e);
 		if (rc == 0)
 			rc = fn(ctx, &target, e);
 		if (rc < 0)
@@ -406,12 +389,12 @@ static int each_of(const struct published_file *f,
 }
 
 int published_each_target(const struct published *t,
-			 int (*fn)(void *ctx, const struct published_target *target,
-				   struct err *e),
-			 void *ctx, struct err *e)
+			  int (*fn)(void *ctx, const struct published_target *target,
+				    struct err *e),
+			  void *ctx, struct err *e)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		/* The other roles have no "targets" member. */
+		/* The other roles have no targets. */
 		int rc = each_of(&t->files[i], fn, ctx, e);
 		if (rc < 0)
 			return rc;

@@ -1,4 +1,4 @@
-#include "repository/writer/internal.h"
+#include "repository/writer/writer_authority.h"
 
 #include "tuf/name.h"
 #include "util/file.h"
@@ -7,60 +7,13 @@
 
 #include <string.h>
 
-#define DRAFT_MAX (64 * MIB)
-
-/* -- who may sign ------------------------------------------------------------------------ */
-
-static void add_authority(const struct tuf_writer *w, const struct writer_doc *d,
-			  enum writer_state state, struct str_list *out)
-{
-	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
-	struct err e = ERR_INIT;
-	if (writer_authority(w, d, state, &a, &e) < 0 || !a.role)
-		return;
-	for (size_t i = 0; i < a.role->count; i++)
-		if (!str_list_has(out, a.role->keyids[i]))
-			str_list_add(out, a.role->keyids[i]);
-}
-
-static const struct writer_doc *find_or_bin(const struct tuf_writer *w, const char *role)
-{
-	const struct writer_doc *d = writer_find(w, role);
-	const json_t *body = writer_body(writer_top(w, TUF_TARGETS));
-	if (d || !writer_bins_named(writer_top(w, TUF_TARGETS), role))
-		return d;
-	for (size_t i = TUF_TYPES; i < w->count; i++)
-		if (writer_is_bin_of(body, w->docs[i]))
-			return w->docs[i];
-	return NULL;
-}
-
-void tuf_writer_signers(const struct tuf_writer *w, const char *role, struct str_list *out)
-{
-	const struct writer_doc *d = find_or_bin(w, role);
-	if (!d)
-		return;
-	add_authority(w, d, WRITER_CURRENT, out);
-	add_authority(w, d, WRITER_PUBLISHED, out);
-}
-
-int tuf_writer_keys(const struct tuf_writer *w, const char *role, struct str_list *out,
-		    struct err *e)
-{
-	const struct writer_doc *d = find_or_bin(w, role);
-	if (!d || (d->type == TUF_TARGETS && !d->parent && strcmp(role, "targets") != 0))
-		return writer_no_role(role, e);
-	add_authority(w, d, WRITER_CURRENT, out);
-	return 0;
-}
-
 /* -- one document ------------------------------------------------------------------------ */
 
 struct merge {
-	struct tuf_writer *w;
-	const char *what;               /* the file, for messages */
+	struct writer *w;
+	const char *what; /* the file, for messages */
 	const struct tuf_metadata *m;
-	struct tuf_merged result;
+	size_t signatures; /* that were new */
 };
 
 static bool is_body(json_t *envelope, const struct merge *g)
@@ -68,41 +21,29 @@ static bool is_body(json_t *envelope, const struct merge *g)
 	return envelope && json_equal(json_object_get(envelope, "signed"), g->m->body);
 }
 
-static bool may_sign(const struct writer_authority *a, const char *keyid)
-{
-	for (size_t i = 0; a->role && i < a->role->count; i++)
-		if (strcmp(a->role->keyids[i], keyid) == 0)
-			return true;
-	return false;
-}
-
-static void add_signature(struct writer_doc *d, const struct tuf_signature *s)
-{
-	json_t *entry = json_object();
-	json_put_string(entry, "keyid", s->keyid);
-	json_put_string(entry, "sig", s->hex);
-	json_push(json_object_get(d->draft, "signatures"), entry);
-}
-
 static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
 {
 	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
-	int rc = writer_authorities(g->w, d, WRITER_CURRENT, &now, &old, e);
+	int rc = writer_authority_both(g->w, d, WRITER_CURRENT, &now, &old, e);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < g->m->signature_count; i++) {
 		const struct tuf_signature *s = &g->m->signatures[i];
-		const struct writer_authority *by = may_sign(&now, s->keyid) ? &now : &old;
-		if (!may_sign(by, s->keyid) || writer_has_entry(d->draft, s->keyid))
+		const struct writer_authority *by = writer_authority_lists(&now, s->keyid) ? &now
+											   : &old;
+		if (!writer_authority_lists(by, s->keyid) ||
+		    writer_doc_has_signature(d->draft, s->keyid))
 			continue;
-		if (!writer_signed_by(g->m, by, s->keyid)) {
-			err_set(e, ERR_INTEGRITY, "%s: the signature of the key %.16s does not verify",
-				g->what, s->keyid);
-			return err_hint(e, "the copy is damaged or forged: have the key's holder sign "
-					   "once more, on a fresh copy of metadata/ and drafts/");
+		if (!writer_authority_signed_by(by, g->m, s->keyid)) {
+			err_set(e, ERR_INTEGRITY,
+				"%s: the signature of the key %.16s does not verify", g->what,
+				s->keyid);
+			return err_hint(e,
+					"the copy is damaged or forged: have the key's holder sign "
+					"once more, on a fresh copy of metadata/ and drafts/");
 		}
-		add_signature(d, s);
-		g->result.signatures++;
+		writer_doc_sign(g->w, d, s->keyid, s->hex);
+		g->signatures++;
 	}
 	return 0;
 }
@@ -111,18 +52,21 @@ static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
 static int explain(const struct merge *g, struct err *e)
 {
 	CLEANUP(tuf_name_release) struct tuf_name named = { 0 };
-	const struct writer_doc *d = tuf_name_parse(path_base(g->what), &named) ?
-					     writer_find(g->w, named.role) : NULL;
+	const struct writer_doc *d = tuf_name_parse(path_base(g->what), &named)
+					     ? writer_doc_find(g->w, named.role)
+					     : NULL;
 	if (!d || d->type != g->m->type)
-		d = writer_top(g->w, g->m->type);
+		d = writer_doc_top(g->w, g->m->type);
 	uint64_t here = d->version + (d->draft ? 1 : 0);
 	err_set(e, ERR_CONFLICT, "%s: version %llu of %s is not the one that %s here", g->what,
 		(unsigned long long)g->m->version, d->role, d->draft ? "waits" : "is published");
 	if (g->m->version > here)
 		return err_hint(e, "somebody published meanwhile: bring the newer metadata/ here "
 				   "first, and `ferry catalog discard` what waits");
-	return err_hint(e, "it was made from another change: ask for signatures on version %llu, "
-			   "with a fresh copy of metadata/ and drafts/", (unsigned long long)here);
+	return err_hint(e,
+			"it was made from another change: ask for signatures on version %llu, "
+			"with a fresh copy of metadata/ and drafts/",
+			(unsigned long long)here);
 }
 
 static int merge_document(struct merge *g, struct err *e)
@@ -134,7 +78,6 @@ static int merge_document(struct merge *g, struct err *e)
 		bool waits = d->type == g->m->type && is_body(d->draft, g);
 		if (!waits && (d->type != g->m->type || !is_body(d->published, g)))
 			continue;
-		g->result.documents++;
 		return waits ? take_signatures(g, d, e) : 0;
 	}
 	return explain(g, e);
@@ -142,16 +85,16 @@ static int merge_document(struct merge *g, struct err *e)
 
 static int merge_file(struct merge *g, const char *path, struct err *e)
 {
-	CLEANUP(buf_release) struct buf raw = BUF_INIT(DRAFT_MAX);
+	CLEANUP(buf_release) struct buf raw = BUF_INIT(WRITER_DOC_MAX);
 	CLEANUP(json_release) json_t *json = NULL;
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
-	static const struct json_limits limits = { .max_bytes = DRAFT_MAX };
+	static const struct json_limits limits = { .max_bytes = WRITER_DOC_MAX };
 	enum tuf_type type;
 	int rc = file_read_all(path, &raw, e);
 	if (rc < 0 || (rc = json_parse(buf_str(&raw), raw.len, &limits, path, &json, e)) < 0)
 		return rc;
-	const char *name = json_string_value(json_object_get(json_object_get(json, "signed"),
-							     "_type"));
+	const char *name =
+		json_string_value(json_object_get(json_object_get(json, "signed"), "_type"));
 	if (!name || !tuf_type_from_name(name, &type))
 		return err_set(e, ERR_INTEGRITY, "%s: this is no TUF metadata", path);
 	if ((rc = tuf_metadata_from_json(type, json, path, &m, e)) < 0)
@@ -197,12 +140,11 @@ static int merge_folder(struct merge *g, const char *dir, struct err *e)
 	return rc < 0 ? rc : merge_published(g, metadata, e);
 }
 
-int tuf_writer_merge(struct tuf_writer *w, const char *path, struct tuf_merged *out,
-		     struct err *e)
+int writer_merge(struct writer *w, const char *path, size_t *signatures, struct err *e)
 {
 	struct merge g = { .w = w };
 	int rc = file_is_dir(path) ? merge_folder(&g, path, e) : merge_file(&g, path, e);
 	if (rc == 0)
-		*out = g.result;
+		*signatures = g.signatures;
 	return rc;
 }

@@ -1,49 +1,46 @@
-#include "repository/writer/internal.h"
+#include "repository/writer/writer_steps.h"
 
 #include "util/mem.h"
 
-#define HASHED_BIN_BITS 10      /* 1,024 bins are 130 kB of snapshot with their hashes */
+#define HASHED_BIN_BITS 10 /* 1,024 bins are 130 kB of snapshot with their hashes */
 
 /* -- one of the two ------------------------------------------------------------------- */
 
 /* Of very many bins the snapshot tells the version alone, which is all that it must: with
  * hashes it would be most of what a reader downloads. */
-static bool in_brief(const struct tuf_writer *w, const struct writer_doc *d)
+static bool in_brief(const struct writer *w, const struct writer_doc *d)
 {
-	const json_t *body = json_object_get(writer_top(w, TUF_TARGETS)->chosen, "signed");
-	return writer_is_bin_of(body, d) &&
-	       json_integer_value(json_object_get(writer_bins(body), "bit_length")) >
-		       HASHED_BIN_BITS;
+	const struct tuf_bins bins = writer_doc_bins(writer_doc_top(w, TUF_TARGETS), WRITER_CHOSEN);
+	return bins.bit_length > HASHED_BIN_BITS && writer_doc_is_bin(w, d, WRITER_CHOSEN);
 }
 
 /* {version, length, hashes} of a document as it will be published. */
-static int describe(const struct tuf_writer *w, const struct writer_doc *d, json_t **out,
-		    struct err *e)
+static int describe(const struct writer *w, const struct writer_doc *d, json_t **out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOCUMENT_MAX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOC_MAX);
 	uint64_t size = d->size;
 	struct digest sha256 = d->sha256;
 	if (d->chosen != d->published) {
-		int rc = writer_serialise(d->chosen, &text, e);
+		int rc = writer_doc_serialise(d->chosen, &text, e);
 		if (rc < 0)
 			return rc;
 		size = text.len;
 		sha256_of(text.data, text.len, &sha256);
 	}
-	json_t *entry = json_object(), *hashes = json_object();
+	json_t *entry = json_object();
 	if (!in_brief(w, d)) {
+		json_t *hashes = json_object();
 		json_put_hex(hashes, "sha256", sha256.bytes, DIGEST_SIZE);
-		json_put(entry, "hashes", json_incref(hashes));
+		json_put(entry, "hashes", hashes);
 		json_put_u64(entry, "length", size);
 	}
-	json_decref(hashes);
-	json_put(entry, "version", json_incref(json_object_get(
-		json_object_get(d->chosen, "signed"), "version")));
+	json_put(entry, "version",
+		 json_incref(json_object_get(json_object_get(d->chosen, "signed"), "version")));
 	*out = entry;
 	return 0;
 }
 
-static int describe_into(const struct tuf_writer *w, json_t *meta, const struct writer_doc *d,
+static int describe_into(const struct writer *w, json_t *meta, const struct writer_doc *d,
 			 struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", d->role);
@@ -59,14 +56,14 @@ static int describe_into(const struct tuf_writer *w, json_t *meta, const struct 
 }
 
 /* What snapshot or timestamp must list. Nothing that was listed ever goes. */
-static int wanted_meta(const struct tuf_writer *w, const struct writer_doc *d, json_t **out,
+static int wanted_meta(const struct writer *w, const struct writer_doc *d, json_t **out,
 		       struct err *e)
 {
 	const json_t *before = json_object_get(json_object_get(d->published, "signed"), "meta");
 	CLEANUP(json_release) json_t *meta = before ? json_deep_copy(before) : json_object();
 	int rc = 0;
 	if (d->type == TUF_TIMESTAMP)
-		rc = describe_into(w, meta, writer_top(w, TUF_SNAPSHOT), e);
+		rc = describe_into(w, meta, writer_doc_top(w, TUF_SNAPSHOT), e);
 	for (size_t i = TUF_TARGETS; rc == 0 && d->type == TUF_SNAPSHOT && i < w->count; i++)
 		if (w->docs[i]->chosen)
 			rc = describe_into(w, meta, w->docs[i], e);
@@ -77,27 +74,28 @@ static int wanted_meta(const struct tuf_writer *w, const struct writer_doc *d, j
 
 /* Makes the document say what it must, in a new version if need be, and signs it.
  * *complete is true when there is nothing to do, too. */
-static int bring_in_step(struct writer_save *s, struct writer_doc *d, bool *complete, struct err *e)
+static int bring_in_step(struct writer *w, struct writer_doc *d, struct writer_signing *with,
+			 bool *complete, struct err *e)
 {
 	CLEANUP(json_release) json_t *meta = NULL;
 	bool fits = true;
-	int rc = wanted_meta(s->w, d, &meta, e);
+	int rc = wanted_meta(w, d, &meta, e);
 	if (rc == 0 && !d->draft && d->published)
-		rc = writer_verifies(s->w, d, d->published, WRITER_CHOSEN, &fits, e);
+		rc = writer_authority_verifies(w, d, d->published, WRITER_CHOSEN, &fits, e);
 	if (rc < 0)
 		return rc;
-	bool same = fits && writer_body(d) &&
-		    json_equal(json_object_get(writer_body(d), "meta"), meta);
+	bool same = fits && writer_doc_body(d) &&
+		    json_equal(json_object_get(writer_doc_body(d), "meta"), meta);
 	if (same && !d->draft) {
 		*complete = true;
 		return 0;
 	}
 	if (!same)
-		json_put(writer_edit(s->w, d), "meta", json_incref(meta));
+		json_put(writer_doc_edit(w, d), "meta", json_incref(meta));
 	else if (json_array_size(json_object_get(d->draft, "signatures")) == 0)
-		writer_renew(s->w, d);
+		writer_doc_renew(w, d);
 	/* By what is to be in force: keys of a root that still waits are of no use yet. */
-	rc = writer_sign(s, d, WRITER_CHOSEN, complete, e);
+	rc = writer_authority_sign(w, d, WRITER_CHOSEN, with, complete, e);
 	if (rc == 0 && *complete)
 		d->chosen = d->draft;
 	return rc;
@@ -105,11 +103,13 @@ static int bring_in_step(struct writer_save *s, struct writer_doc *d, bool *comp
 
 /* -- both ------------------------------------------------------------------------------ */
 
-static int bring_both_in_step(struct writer_save *s, bool *complete, struct err *e)
+static int bring_both_in_step(struct writer *w, struct writer_signing *with, bool *complete,
+			      struct err *e)
 {
-	int rc = bring_in_step(s, writer_top(s->w, TUF_SNAPSHOT), complete, e);
-	return rc < 0 || !*complete ? rc :
-	       bring_in_step(s, writer_top(s->w, TUF_TIMESTAMP), complete, e);
+	int rc = bring_in_step(w, writer_doc_top(w, TUF_SNAPSHOT), with, complete, e);
+	return rc < 0 || !*complete
+		       ? rc
+		       : bring_in_step(w, writer_doc_top(w, TUF_TIMESTAMP), with, complete, e);
 }
 
 /* What a try at it changes, to be taken back. */
@@ -124,43 +124,38 @@ static void online_release(struct online *o)
 	json_release(&o->timestamp);
 }
 
-static struct online online_copy(const struct writer_save *s)
+static struct online online_copy(const struct writer *w, const struct writer_signing *with)
 {
-	const struct writer_doc *snapshot = writer_top(s->w, TUF_SNAPSHOT);
-	const struct writer_doc *timestamp = writer_top(s->w, TUF_TIMESTAMP);
 	return (struct online){
-		snapshot->draft ? json_deep_copy(snapshot->draft) : NULL,
-		timestamp->draft ? json_deep_copy(timestamp->draft) : NULL,
-		s->result.signatures,
+		json_deep_copy(writer_doc_top(w, TUF_SNAPSHOT)->draft),
+		json_deep_copy(writer_doc_top(w, TUF_TIMESTAMP)->draft),
+		with->signatures,
 	};
 }
 
-static void online_restore(struct writer_save *s, struct online *o)
+static void online_restore(struct writer *w, struct writer_signing *with, struct online *o)
 {
-	struct writer_doc *snapshot = writer_top(s->w, TUF_SNAPSHOT);
-	struct writer_doc *timestamp = writer_top(s->w, TUF_TIMESTAMP);
-	json_release(&snapshot->draft);
-	json_release(&timestamp->draft);
-	snapshot->draft = STEAL(o->snapshot);
-	timestamp->draft = STEAL(o->timestamp);
-	s->result.signatures = o->signatures;
+	writer_doc_set_draft(w, writer_doc_top(w, TUF_SNAPSHOT), STEAL(o->snapshot));
+	writer_doc_set_draft(w, writer_doc_top(w, TUF_TIMESTAMP), STEAL(o->timestamp));
+	with->signatures = o->signatures;
 }
 
 /* A refresh must not wait for the new keys of a root that is complete: it goes on with what is
  * published, and leaves the rest to who has them. */
-int writer_bring_online_in_step(struct writer_save *s, bool *complete, struct err *e)
+int writer_online_bring_in_step(struct writer *w, struct writer_signing *with, bool *complete,
+				struct err *e)
 {
-	CLEANUP(online_release) struct online before = online_copy(s), after = { 0 };
+	CLEANUP(online_release) struct online before = online_copy(w, with), after = { 0 };
 	bool refresh = before.timestamp;
-	int rc = bring_both_in_step(s, complete, e);
+	int rc = bring_both_in_step(w, with, complete, e);
 	if (rc < 0 || *complete || !refresh)
 		return rc;
-	after = online_copy(s);
-	online_restore(s, &before);
-	writer_choose_published(s->w);
-	if ((rc = writer_consistent(s->w, complete, e)) == 0 && *complete)
-		rc = bring_both_in_step(s, complete, e);
+	after = online_copy(w, with);
+	online_restore(w, with, &before);
+	writer_doc_choose_published(w);
+	if ((rc = writer_authority_consistent(w, complete, e)) == 0 && *complete)
+		rc = bring_both_in_step(w, with, complete, e);
 	if (rc == 0 && !*complete)
-		online_restore(s, &after);
+		online_restore(w, with, &after);
 	return rc;
 }

@@ -1,10 +1,10 @@
-#include "repository/writer/internal.h"
+#include "repository/writer/writer_authority.h"
 
 #include "util/mem.h"
 
 #include <string.h>
 
-void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
+void writer_statuses_release(struct writer_statuses *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		free(s->at[i].role);
@@ -15,18 +15,12 @@ void tuf_writer_statuses_release(struct tuf_writer_statuses *s)
 		str_list_release(&s->at[i].removed);
 		str_list_release(&s->at[i].changed);
 	}
+	for (size_t i = 0; i < s->changes.count; i++) {
+		str_list_release(&s->changes.at[i].added);
+		str_list_release(&s->changes.at[i].removed);
+	}
 	free(s->at);
-	tuf_writer_changes_release(&s->changes);
-	*s = (struct tuf_writer_statuses){ 0 };
-}
-
-bool writer_signed_by(const struct tuf_metadata *m, const struct writer_authority *a,
-		      const char *keyid)
-{
-	struct tuf_role only = { .keyids = &keyid, .count = 1, .threshold = 1 };
-	struct err e = ERR_INIT;
-	unsigned count = 0;
-	return tuf_metadata_count(m, &only, &a->m->keys, &count, &e) == 0 && count == 1;
+	*s = (struct writer_statuses){ 0 };
 }
 
 static void list_keys(const struct tuf_metadata *m, const struct writer_authority *a,
@@ -36,17 +30,9 @@ static void list_keys(const struct tuf_metadata *m, const struct writer_authorit
 		const char *id = a->role->keyids[i];
 		if (!str_list_has(keyids, id))
 			str_list_add(keyids, id);
-		if (!str_list_has(signers, id) && writer_signed_by(m, a, id))
+		if (!str_list_has(signers, id) && writer_authority_signed_by(a, m, id))
 			str_list_add(signers, id);
 	}
-}
-
-/* 0: no envelope. */
-static int64_t expiry_of(const json_t *envelope)
-{
-	int64_t at = 0;
-	const json_t *expires = json_object_get(json_object_get(envelope, "signed"), "expires");
-	return envelope && parse_time(json_string_value(expires), &at) ? at : 0;
 }
 
 static void sort(struct str_list *paths)
@@ -56,7 +42,7 @@ static void sort(struct str_list *paths)
 }
 
 /* Who signs it wants to know what it lists, and listed before. */
-static void compare_targets(const struct writer_doc *d, struct tuf_writer_status *s)
+static void compare_targets(const struct writer_doc *d, struct writer_status *s)
 {
 	const json_t *then = json_object_get(d->published, "signed");
 	const json_t *now = json_object_get(d->draft, "signed");
@@ -81,8 +67,37 @@ static void compare_targets(const struct writer_doc *d, struct tuf_writer_status
 	s->delegations = was != is && !json_equal(was, is);
 }
 
-static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
-		       struct tuf_writer_status *s, struct err *e)
+/* The ids of a that b has not. */
+static void difference(const struct tuf_role *a, const struct tuf_role *b, struct str_list *out)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		bool there = false;
+		for (size_t k = 0; k < b->count; k++)
+			there |= strcmp(a->keyids[i], b->keyids[k]) == 0;
+		if (!there)
+			str_list_add(out, a->keyids[i]);
+	}
+}
+
+static void compare_roots(const struct tuf_metadata *old, const struct tuf_metadata *new,
+			  struct writer_changes *out)
+{
+	static const enum tuf_type order[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		const struct tuf_role *was = &old->roles[order[i]], *is = &new->roles[order[i]];
+		struct writer_change *c = &out->at[out->count];
+		*c = (struct writer_change){ .role = tuf_type_name(order[i]),
+					     .old_threshold = was->threshold,
+					     .threshold = is->threshold };
+		difference(is, was, &c->added);
+		difference(was, is, &c->removed);
+		if (c->added.count || c->removed.count || c->threshold != c->old_threshold)
+			out->count++;
+	}
+}
+
+static int fill_status(const struct writer *w, const struct writer_doc *d,
+		       struct writer_statuses *all, struct writer_status *s, struct err *e)
 {
 	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
@@ -91,200 +106,185 @@ static int fill_status(const struct tuf_writer *w, const struct writer_doc *d,
 	s->role = mem_strdup(d->role);
 	s->published = d->version;
 	s->waiting = d->draft;
-	int rc = tuf_metadata_from_json(d->type, writer_current(d), d->role, &m, e);
+	int rc = tuf_metadata_from_json(d->type, writer_doc_version(d, state), d->role, &m, e);
 	if (rc == 0)
-		rc = writer_authorities(w, d, state, &now, &old, e);
+		rc = writer_authority_both(w, d, state, &now, &old, e);
 	if (rc < 0)
 		return rc;
 	s->version = m->version;
 	s->expires_s = m->expires_s;
-	s->published_expires_s = expiry_of(d->published);
+	s->published_expires_s = writer_doc_expires_s(d->published);
 	if (d->draft && d->type == TUF_TARGETS)
 		compare_targets(d, s);
 	if (now.role) {
 		s->threshold = (unsigned)now.role->threshold;
-		rc = writer_valid(d, m->json, &now, &s->valid, e);
+		rc = writer_authority_count(&now, d, m->json, &s->valid, e);
 		list_keys(m, &now, &s->keyids, &s->signed_by);
 	}
 	if (rc == 0 && d->draft && old.role) {
 		s->old_threshold = (unsigned)old.role->threshold;
-		rc = writer_valid(d, m->json, &old, &s->old_valid, e);
+		rc = writer_authority_count(&old, d, m->json, &s->old_valid, e);
 		list_keys(m, &old, &s->old_keyids, &s->signed_by);
+		compare_roots(old.m, m, &all->changes);
 	}
 	return rc;
 }
 
-/* -- bins: one line for all of them ------------------------------------------------------ */
-
-static bool is_bin(const struct tuf_writer *w, const struct writer_doc *d)
+static struct writer_status *add(struct writer_statuses *all)
 {
-	return writer_is_bin_of(writer_body(writer_top(w, TUF_TARGETS)), d);
+	all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
+	struct writer_status *s = &all->at[all->count++];
+	*s = (struct writer_status){ 0 };
+	return s;
 }
 
-bool writer_has_entry(const json_t *envelope, const char *keyid)
+static int add_status(const struct writer *w, const struct writer_doc *d,
+		      struct writer_statuses *all, struct err *e)
 {
-	json_t *entry;
-	size_t i;
-	json_array_foreach (json_object_get(envelope, "signatures"), i, entry)
-		if (strcmp(json_string_value(json_object_get(entry, "keyid")), keyid) == 0)
-			return true;
-	return false;
+	/* Roles that nobody delegates to any more are of no interest. */
+	bool delegated = d->type == TUF_TARGETS && d != writer_doc_top(w, TUF_TARGETS);
+	if (!writer_doc_body(d) || (delegated && !d->parent))
+		return 0;
+	return fill_status(w, d, all, add(all), e);
+}
+
+/* -- bins: one line for all of them ------------------------------------------------------ */
+
+static bool is_bin(const struct writer *w, const struct writer_doc *d)
+{
+	return writer_doc_is_bin(w, d, WRITER_CURRENT);
 }
 
 /* The keys that signed every one. */
-static void list_bin_keys(const struct tuf_writer *w, const json_t *bins,
-			  struct tuf_writer_status *s)
+static void list_bin_keys(const struct writer *w, const struct tuf_role *role,
+			  struct writer_status *s)
 {
-	json_t *value;
-	size_t i;
-	json_array_foreach (json_object_get(bins, "keyids"), i, value) {
-		const char *id = json_string_value(value);
+	for (size_t i = 0; i < role->count; i++) {
 		bool all = true;
 		for (size_t k = TUF_TYPES; k < w->count; k++)
 			all &= !is_bin(w, w->docs[k]) ||
-			       writer_has_entry(writer_current(w->docs[k]), id);
-		str_list_add(&s->keyids, id);
+			       writer_doc_has_signature(writer_doc_version(w->docs[k],
+									   WRITER_CURRENT),
+							role->keyids[i]);
+		str_list_add(&s->keyids, role->keyids[i]);
 		if (all)
-			str_list_add(&s->signed_by, id);
+			str_list_add(&s->signed_by, role->keyids[i]);
 	}
 }
 
 /* What was verified with the tree is not verified again: bins are many. */
-static int count_bin(const struct tuf_writer *w, const struct writer_doc *d, unsigned threshold,
-		     unsigned *valid, struct err *e)
+static int count_bin(const struct writer *w, const struct writer_doc *d,
+		     const struct writer_authority *a, unsigned *valid, struct err *e)
 {
-	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
-	bool fits;
-	*valid = threshold;
-	int rc = writer_verifies(w, d, writer_current(d), WRITER_CURRENT, &fits, e);
+	bool fits = false;
+	int rc = d->draft ? 0
+			  : writer_authority_verifies(w, d, d->published, WRITER_CURRENT, &fits, e);
+	*valid = (unsigned)a->role->threshold;
 	if (rc < 0 || fits)
 		return rc;
-	rc = writer_authority(w, d, WRITER_CURRENT, &a, e);
-	return rc < 0 ? rc : writer_valid(d, writer_current(d), &a, valid, e);
+	return writer_authority_count(a, d, writer_doc_version(d, WRITER_CURRENT), valid, e);
 }
 
-static int fill_bins(const struct tuf_writer *w, struct tuf_writer_status *s, struct err *e)
+static int fill_bin(const struct writer *w, const struct writer_doc *d,
+		    const struct writer_authority *a, struct writer_status *s, struct err *e)
 {
-	const json_t *bins = writer_bins(writer_body(writer_top(w, TUF_TARGETS)));
-	s->role = mem_strdup(writer_bins_prefix(bins));
-	s->threshold = (unsigned)json_integer_value(json_object_get(bins, "threshold"));
-	/* Of bins that are new, as if they were signed now. */
-	s->expires_s = w->now_s + (int64_t)w->expiry.targets_s;
-	list_bin_keys(w, bins, s);
-	for (size_t i = TUF_TYPES; i < w->count; i++) {
-		const struct writer_doc *d = w->docs[i];
-		const json_t *body = writer_body(d);
-		unsigned valid = 0;
-		if (!is_bin(w, d))
-			continue;
-		int rc = body ? count_bin(w, d, s->threshold, &valid, e) : 0;
-		if (rc < 0)
-			return rc;
-		s->valid = s->bins++ ? MIN(s->valid, valid) : valid;
-		s->waiting |= d->draft || !body;
-		s->version = MAX(s->version, d->version + (d->draft || !body));
-		s->published = MAX(s->published, d->version);
-		if (body)
-			s->expires_s = MIN(s->expires_s, expiry_of(writer_current(d)));
-		if (d->published && (!s->published_expires_s ||
-				     expiry_of(d->published) < s->published_expires_s))
-			s->published_expires_s = expiry_of(d->published);
+	unsigned valid;
+	int rc = count_bin(w, d, a, &valid, e);
+	if (rc < 0)
+		return rc;
+	bool is_new = d->draft || !d->published;
+	s->valid = s->bins++ ? MIN(s->valid, valid) : valid;
+	s->waiting |= is_new;
+	s->version = MAX(s->version, d->version + is_new);
+	s->published = MAX(s->published, d->version);
+	if (writer_doc_body(d))
+		s->expires_s = MIN(s->expires_s,
+				   writer_doc_expires_s(writer_doc_version(d, WRITER_CURRENT)));
+	if (d->published) {
+		int64_t expires_s = writer_doc_expires_s(d->published);
+		s->published_expires_s = s->published_expires_s
+						 ? MIN(s->published_expires_s, expires_s)
+						 : expires_s;
 	}
 	return 0;
 }
 
-static int add_bins(const struct tuf_writer *w, struct tuf_writer_statuses *out, struct err *e)
+static int add_bins(const struct writer *w, struct writer_statuses *all, struct err *e)
 {
-	if (!tuf_writer_has_bins(w))
-		return 0;
-	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
-	out->at[out->count] = (struct tuf_writer_status){ 0 };
-	return fill_bins(w, &out->at[out->count++], e);
+	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
+	const struct tuf_bins bins = writer_doc_bins(writer_doc_top(w, TUF_TARGETS),
+						     WRITER_CURRENT);
+	struct writer_status *s = NULL;
+	int rc = 0;
+	for (size_t i = TUF_TYPES; rc == 0 && bins.bit_length && i < w->count; i++) {
+		if (!is_bin(w, w->docs[i]))
+			continue;
+		if (!s) {
+			rc = writer_authority_of(w, w->docs[i], WRITER_CURRENT, &a, e);
+			if (rc < 0)
+				return rc;
+			s = add(all);
+			s->role = mem_strdup(bins.prefix);
+			s->threshold = (unsigned)a.role->threshold;
+			/* Of bins that are new, as if they were signed now. */
+			s->expires_s = w->now_s + (int64_t)w->expiry.targets_s;
+			list_bin_keys(w, a.role, s);
+		}
+		rc = fill_bin(w, w->docs[i], &a, s, e);
+	}
+	return rc;
 }
 
 /* -- all ------------------------------------------------------------------------------- */
 
-static int add_status(const struct tuf_writer *w, const struct writer_doc *d,
-		      struct tuf_writer_statuses *out, struct err *e)
+static int compute(const struct writer *w, struct writer_statuses *out, struct err *e)
 {
-	/* Roles that nobody delegates to any more are of no interest. */
-	bool delegated = d->type == TUF_TARGETS && d != writer_top(w, TUF_TARGETS);
-	if (!writer_current(d) || (delegated && !d->parent))
-		return 0;
-	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
-	out->at[out->count] = (struct tuf_writer_status){ 0 };
-	return fill_status(w, d, &out->at[out->count++], e);
-}
-
-int tuf_writer_status(const struct tuf_writer *w, struct tuf_writer_statuses *out, struct err *e)
-{
-	CLEANUP(tuf_writer_statuses_release) struct tuf_writer_statuses all = { 0 };
-	int rc = add_status(w, writer_top(w, TUF_ROOT), &all, e);
+	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
+	int rc = add_status(w, writer_doc_top(w, TUF_ROOT), &all, e);
 	for (size_t i = TUF_TARGETS; rc == 0 && i < w->count; i++)
 		rc = is_bin(w, w->docs[i]) ? 0 : add_status(w, w->docs[i], &all, e);
 	if (rc == 0)
 		rc = add_bins(w, &all, e);
 	if (rc == 0)
-		rc = add_status(w, writer_top(w, TUF_SNAPSHOT), &all, e);
+		rc = add_status(w, writer_doc_top(w, TUF_SNAPSHOT), &all, e);
 	if (rc == 0)
-		rc = add_status(w, writer_top(w, TUF_TIMESTAMP), &all, e);
+		rc = add_status(w, writer_doc_top(w, TUF_TIMESTAMP), &all, e);
 	if (rc < 0)
 		return rc;
-	tuf_writer_root_changes(w, &all.changes);
 	*out = all;
-	all = (struct tuf_writer_statuses){ 0 };
+	all = (struct writer_statuses){ 0 };
 	return 0;
 }
 
-/* -- what a root changes ----------------------------------------------------------------- */
-
-void tuf_writer_changes_release(struct tuf_writer_changes *c)
+int writer_status(struct writer *w, const struct writer_statuses **out, struct err *e)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		str_list_release(&c->at[i].added);
-		str_list_release(&c->at[i].removed);
+	if (!w->has_status) {
+		writer_statuses_release(&w->status);
+		int rc = compute(w, &w->status, e);
+		if (rc < 0)
+			return rc;
+		w->has_status = true;
 	}
-	c->count = 0;
+	*out = &w->status;
+	return 0;
 }
 
-static const json_t *root_role(json_t *envelope, const char *role)
+int writer_status_take(struct writer *w, struct writer_statuses *out, struct err *e)
 {
-	return json_object_get(json_object_get(json_object_get(envelope, "signed"), "roles"), role);
+	const struct writer_statuses *all;
+	int rc = writer_status(w, &all, e);
+	if (rc < 0)
+		return rc;
+	*out = w->status;
+	w->status = (struct writer_statuses){ 0 };
+	w->has_status = false;
+	return 0;
 }
 
-/* The ids of a that b has not. */
-static void difference(const json_t *a, const json_t *b, struct str_list *out)
+const struct writer_status *writer_status_of(const struct writer_statuses *s, const char *role)
 {
-	json_t *id, *other;
-	size_t i, k;
-	json_array_foreach (json_object_get(a, "keyids"), i, id) {
-		bool there = false;
-		json_array_foreach (json_object_get(b, "keyids"), k, other)
-			there |= json_equal(id, other);
-		if (!there)
-			str_list_add(out, json_string_value(id));
-	}
-}
-
-void tuf_writer_root_changes(const struct tuf_writer *w, struct tuf_writer_changes *out)
-{
-	static const enum tuf_type order[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
-	const struct writer_doc *root = writer_top(w, TUF_ROOT);
-	*out = (struct tuf_writer_changes){ 0 };
-	if (!root->draft || !root->published)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-		const char *role = tuf_type_name(order[i]);
-		const json_t *old = root_role(root->published, role);
-		const json_t *new = root_role(root->draft, role);
-		struct tuf_writer_change *c = &out->at[out->count];
-		*c = (struct tuf_writer_change){ .role = role };
-		c->old_threshold =
-			(uint64_t)json_integer_value(json_object_get(old, "threshold"));
-		c->threshold = (uint64_t)json_integer_value(json_object_get(new, "threshold"));
-		difference(new, old, &c->added);
-		difference(old, new, &c->removed);
-		if (c->added.count || c->removed.count || c->threshold != c->old_threshold)
-			out->count++;
-	}
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->at[i].role, role) == 0)
+			return &s->at[i];
+	return NULL;
 }

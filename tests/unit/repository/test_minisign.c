@@ -49,7 +49,7 @@ static struct repository_signing how(struct desk *d)
 	CLEANUP(mem_free_ptr) char *dir = mem_strdup(d->keys.dir);
 	load_keys(d, dir);
 	return (struct repository_signing){
-		.name = "lab", .title = d->title, .expiry = tuf_expiry_default,
+		.name = "lab", .title = d->title, .expiry = writer_expiry_default,
 		.now_s = d->now_s, .keys = &d->keys,
 	};
 }
@@ -239,27 +239,27 @@ static void a_key_that_minisign_does_not_know_makes_none(void **state)
 static void need_two(struct desk *d)
 {
 	struct err e = ERR_INIT;
-	struct tuf_writer *w;
+	struct writer *w;
 	struct keyring_signers s = { 0 };
 	struct str_list ids = { 0 };
-	struct tuf_saved saved;
+	struct writer_saved saved;
 	static const char *const none[] = { NULL };
 	struct buf passphrase = BUF_INIT(100);
 	buf_adds(&passphrase, "secret");
 	assert_ok(keyring_new(&d->keys, "bob", PRIVKEY_ED25519, &passphrase, &e), &e);
 	buf_release(&passphrase);
-	assert_ok(tuf_writer_open(d->tree, NULL, d->now_s, &w, &e), &e);
-	assert_ok(tuf_writer_key_add(w, "targets", keyring_find(&d->keys, "bob")->public, &e), &e);
-	assert_ok(tuf_writer_set_threshold(w, "targets", 2, &e), &e);
-	assert_ok(tuf_writer_touch(w, "targets", &e), &e);
+	assert_ok(writer_open(d->tree, NULL, d->now_s, &w, &e), &e);
+	assert_ok(writer_key_add(w, "targets", keyring_find(&d->keys, "bob")->public, &e), &e);
+	assert_ok(writer_set_threshold(w, "targets", 2, &e), &e);
+	assert_ok(writer_touch(w, "targets", &e), &e);
 	for (size_t i = 0; i < d->keys.count; i++)
 		str_list_add(&ids, d->keys.at[i].public->id);
 	assert_ok(keyring_open(&d->keys, &ids, none, &s, &e), &e);
-	assert_ok(tuf_writer_save(w, s.at, s.count, &saved, &e), &e);
+	assert_ok(writer_save(w, s.at, s.count, &saved, &e), &e);
 	assert_true(saved.published);
 	keyring_signers_release(&s);
 	str_list_release(&ids);
-	tuf_writer_close(w);
+	writer_close(w);
 }
 
 /* A keyring of its own for each person, with copies of the files. */

@@ -52,7 +52,7 @@ static struct repository_signing how(struct desk *d)
 	load_keys(d);
 	return (struct repository_signing){
 		.name = "lab", .title = "The Lab", .mirrors = d->mirrors,
-		.expiry = tuf_expiry_default, .now_s = d->now_s, .keys = &d->keys,
+		.expiry = writer_expiry_default, .now_s = d->now_s, .keys = &d->keys,
 	};
 }
 

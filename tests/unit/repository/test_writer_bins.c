@@ -18,48 +18,48 @@ static char *file_path(size_t i)
 
 static void publish_first(struct publisher *f)
 {
-	struct tuf_writer *w = publisher_open(f, NOW);
+	struct writer *w = publisher_open(f, NOW);
 	publisher_add_keys(f, w);
-	writer_set(w, "targets", "catalog.json", "{}");
+	publisher_set(w, "targets", "catalog.json", "{}");
 	for (size_t i = 0; i < FILES; i++) {
 		CLEANUP(mem_free_ptr) char *path = file_path(i);
-		writer_set(w, "targets", path, path);
+		publisher_set(w, "targets", path, path);
 	}
-	assert_true(writer_save(w, f->keys, 4).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 4).published);
+	writer_close(w);
 }
 
-static int delegate(struct publisher *f, struct tuf_writer *w, const char *prefix, unsigned bits,
+static int delegate(struct publisher *f, struct writer *w, const char *prefix, unsigned bits,
 		    int key, struct err *e)
 {
 	const struct tuf_key *keys[] = { f->keys[key]->key };
-	const struct tuf_bin_delegation d = { .prefix = prefix, .bit_length = bits,
+	const struct writer_bin_delegation d = { .prefix = prefix, .bit_length = bits,
 					      .threshold = 1, .keys = keys, .key_count = 1 };
-	return tuf_writer_delegate_bins(w, "targets", &d, e);
+	return writer_delegate_bins(w, &d, e);
 }
 
 /* Every file goes to its owner, and leaves where it was. */
-static void move_files(struct tuf_writer *w, const char *was)
+static void move_files(struct writer *w, const char *was)
 {
 	for (size_t i = 0; i < FILES; i++) {
 		CLEANUP(mem_free_ptr) char *path = file_path(i);
-		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
 		struct published_target t;
 		struct err e = ERR_INIT;
-		writer_set(w, owner, path, path);
-		if (strcmp(owner, was) != 0 && tuf_writer_target_get(w, was, path, &t))
-			assert_ok(tuf_writer_target_remove(w, was, path, &e), &e);
+		publisher_set(w, owner, path, path);
+		if (strcmp(owner, was) != 0 && writer_target_get(w, was, path, &t))
+			assert_ok(writer_target_remove(w, was, path, &e), &e);
 	}
 }
 
 static void publish_bins(struct publisher *f, unsigned bits, int key)
 {
 	struct err e = ERR_INIT;
-	struct tuf_writer *w = publisher_open(f, NOW);
+	struct writer *w = publisher_open(f, NOW);
 	assert_ok(delegate(f, w, "bin", bits, key, &e), &e);
 	move_files(w, "targets");
-	assert_true(writer_save(w, f->keys, 6).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 6).published);
+	writer_close(w);
 }
 
 static json_t *published(struct publisher *f, const char *name)
@@ -108,27 +108,27 @@ static void what_clients_do_not_read_is_not_signed(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_saved saved;
+	struct writer_saved saved;
 	publish_first(f);
-	struct tuf_writer *w = publisher_open(f, NOW);
+	struct writer *w = publisher_open(f, NOW);
 	for (size_t i = 0; i < 5200; i++) {
 		CLEANUP(mem_free_ptr) char *path = long_path(i);
-		writer_set(w, "targets", path, "x");
+		publisher_set(w, "targets", path, "x");
 	}
-	assert_int_equal(tuf_writer_save(w, f->keys, 6, &saved, &e), -ERR_USAGE);
+	assert_int_equal(writer_save(w, f->keys, 6, &saved, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "clients read 5000000 at most"));
 	assert_non_null(strstr(e.hint, "--bins 256"));
 	assert_false(has_file(f, "2.targets.json"));
 	assert_ok(delegate(f, w, "bin", 8, BINS, &(struct err)ERR_INIT), &e);
 	for (size_t i = 0; i < 5200; i++) {
 		CLEANUP(mem_free_ptr) char *path = long_path(i);
-		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, path);
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
 		struct err why = ERR_INIT;
-		writer_set(w, owner, path, "x");
-		assert_ok(tuf_writer_target_remove(w, "targets", path, &why), &why);
+		publisher_set(w, owner, path, "x");
+		assert_ok(writer_target_remove(w, "targets", path, &why), &why);
 	}
-	assert_true(writer_save(w, f->keys, 6).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 6).published);
+	writer_close(w);
 }
 
 /* -- names ----------------------------------------------------------------------------- */
@@ -227,14 +227,14 @@ static void only_what_changed_gets_a_version(void **state)
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 4, BINS);
-	struct tuf_writer *w = publisher_open(f, NOW + DAY);
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
-	writer_set(w, owner, "models/m3/m3.gguf", "new");
+	struct writer *w = publisher_open(f, NOW + DAY);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, "models/m3/m3.gguf");
+	publisher_set(w, owner, "models/m3/m3.gguf", "new");
 	/* The key of targets is not needed for it. */
-	struct tuf_saved saved = writer_save(w, f->keys + SNAPSHOT, 3);
+	struct writer_saved saved = publisher_save(w, f->keys + SNAPSHOT, 3);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 3);
-	tuf_writer_close(w);
+	writer_close(w);
 	for (unsigned i = 0; i < 16; i++) {
 		char name[24], bin[16];
 		snprintf(bin, sizeof bin, "bin-%x", i);
@@ -244,12 +244,12 @@ static void only_what_changed_gets_a_version(void **state)
 	assert_false(has_file(f, "3.targets.json"));
 	/* A refresh touches no bin. */
 	w = publisher_open(f, NOW + 2 * DAY);
-	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
-	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	saved = writer_save(w, f->keys + SNAPSHOT, 2);
+	assert_ok(writer_touch(w, "snapshot", &e), &e);
+	assert_ok(writer_touch(w, "timestamp", &e), &e);
+	saved = publisher_save(w, f->keys + SNAPSHOT, 2);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 2);
-	tuf_writer_close(w);
+	writer_close(w);
 	assert_true(has_file(f, "4.snapshot.json"));
 }
 
@@ -259,40 +259,39 @@ static void bins_and_targets_wait_for_each_other(void **state)
 	struct err e = ERR_INIT;
 	publish_first(f);
 	/* The bins' key is elsewhere: targets must not be published without its files. */
-	struct tuf_writer *w = publisher_open(f, NOW);
+	struct writer *w = publisher_open(f, NOW);
 	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
-	struct tuf_writer_statuses all = { 0 };
-	assert_ok(tuf_writer_status(w, &all, &e), &e);
-	assert_string_equal(all.at[2].role, "bin");
-	assert_true(all.at[2].waiting);
-	assert_int_equal(all.at[2].version, 1);
-	assert_int_equal(all.at[2].published, 0);
-	assert_int_equal(all.at[2].valid, 0);
-	tuf_writer_statuses_release(&all);
+	const struct writer_statuses *all;
+	assert_ok(writer_status(w, &all, &e), &e);
+	assert_string_equal(all->at[2].role, "bin");
+	assert_true(all->at[2].waiting);
+	assert_int_equal(all->at[2].version, 1);
+	assert_int_equal(all->at[2].published, 0);
+	assert_int_equal(all->at[2].valid, 0);
 	move_files(w, "targets");
-	struct tuf_saved saved = writer_save(w, f->keys, 4);
+	struct writer_saved saved = publisher_save(w, f->keys, 4);
 	assert_false(saved.published);
 	assert_int_equal(saved.waiting, 17);
-	tuf_writer_close(w);
+	writer_close(w);
 	assert_false(has_file(f, "2.targets.json"));
 	assert_all_found(f);
 	/* Meanwhile the cron job goes on. */
 	w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	assert_true(writer_save(w, f->keys + TIMESTAMP, 1).timestamp);
-	tuf_writer_close(w);
+	assert_ok(writer_touch(w, "timestamp", &e), &e);
+	assert_true(publisher_save(w, f->keys + TIMESTAMP, 1).timestamp);
+	writer_close(w);
 	w = publisher_open(f, NOW);
-	assert_true(writer_save(w, f->keys + SNAPSHOT, 3).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys + SNAPSHOT, 3).published);
+	writer_close(w);
 	assert_true(has_file(f, "2.targets.json"));
 	assert_all_found(f);
 	/* The other way round: a bin that loses a file waits for the catalog that does. */
 	w = publisher_open(f, NOW);
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
-	assert_ok(tuf_writer_target_remove(w, owner, "models/m3/m3.gguf", &e), &e);
-	writer_set(w, "targets", "catalog.json", "{ }");
-	assert_false(writer_save(w, f->keys + SNAPSHOT, 3).published);
-	tuf_writer_close(w);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, "models/m3/m3.gguf");
+	assert_ok(writer_target_remove(w, owner, "models/m3/m3.gguf", &e), &e);
+	publisher_set(w, "targets", "catalog.json", "{ }");
+	assert_false(publisher_save(w, f->keys + SNAPSHOT, 3).published);
+	writer_close(w);
 	assert_all_found(f);
 }
 
@@ -302,25 +301,27 @@ static void another_number_of_bins(void **state)
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 3, BINS);
-	struct tuf_writer *w = publisher_open(f, NOW);
+	struct writer *w = publisher_open(f, NOW);
 	CLEANUP(str_list_release) struct str_list before = { 0 }, after = { 0 };
-	tuf_writer_bin_names(w, &before);
+	writer_bin_names(w, &before);
 	assert_int_equal(before.count, 8);
 	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
-	tuf_writer_bin_names(w, &after);
+	writer_bin_names(w, &after);
 	assert_int_equal(after.count, 16);
 	for (size_t i = 0; i < before.count; i++)
 		move_files(w, before.at[i]);
-	assert_true(writer_save(w, f->keys, 6).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 6).published);
+	writer_close(w);
 	assert_all_found(f);
 	/* And none: as named before, their versions go on where they ended. */
 	w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_undelegate(w, "targets", "bin", &e), &e);
-	assert_false(tuf_writer_has_bins(w));
+	assert_ok(writer_undelegate(w, "bin", &e), &e);
+	CLEANUP(str_list_release) struct str_list none = { 0 };
+	writer_bin_names(w, &none);
+	assert_int_equal(none.count, 0);
 	move_files(w, "targets");
-	assert_true(writer_save(w, f->keys, 6).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 6).published);
+	writer_close(w);
 	assert_all_found(f);
 	publish_bins(f, 3, TARGETS);
 	assert_all_found(f);
@@ -336,11 +337,11 @@ static void an_older_bin_is_refused(void **state)
 	publish_first(f);
 	publish_bins(f, 1, BINS);
 	assert_all_found(f);
-	struct tuf_writer *w = publisher_open(f, NOW);
-	CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, "models/m3/m3.gguf");
-	writer_set(w, owner, "models/m3/m3.gguf", "new");
-	assert_true(writer_save(w, f->keys, 6).published);
-	tuf_writer_close(w);
+	struct writer *w = publisher_open(f, NOW);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, "models/m3/m3.gguf");
+	publisher_set(w, owner, "models/m3/m3.gguf", "new");
+	assert_true(publisher_save(w, f->keys, 6).published);
+	writer_close(w);
 	/* A mirror gives the old one out as the new one. */
 	CLEANUP(mem_free_ptr) char *old = mem_printf("%s/1.%s.json", f->metadata, owner);
 	CLEANUP(mem_free_ptr) char *new = mem_printf("%s/2.%s.json", f->metadata, owner);
@@ -371,25 +372,24 @@ static void expiring_bins_are_renewed_with_targets(void **state)
 	publish_first(f);
 	publish_bins(f, 2, BINS);
 	int64_t later = NOW + 350 * DAY;
-	struct tuf_writer *w = publisher_open(f, later);
-	assert_ok(tuf_writer_touch_expiring(w, later, &e), &e);
-	assert_false(tuf_writer_changed(w));
-	assert_ok(tuf_writer_touch_expiring(w, later + 30 * DAY, &e), &e);
-	struct tuf_saved saved = writer_save(w, f->keys, 6);
+	struct writer *w = publisher_open(f, later);
+	writer_touch_expiring(w, later);
+	assert_false(writer_changed(w));
+	writer_touch_expiring(w, later + 30 * DAY);
+	struct writer_saved saved = publisher_save(w, f->keys, 6);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 1 + 4 + 2);
-	struct tuf_writer_statuses all = { 0 };
-	assert_ok(tuf_writer_status(w, &all, &e), &e);
+	const struct writer_statuses *all;
+	assert_ok(writer_status(w, &all, &e), &e);
 	/* Bins are one line. */
-	assert_int_equal(all.count, 5);
-	assert_string_equal(all.at[2].role, "bin");
-	assert_int_equal(all.at[2].bins, 4);
-	assert_int_equal(all.at[2].version, 2);
-	assert_int_equal(all.at[2].valid, 1);
-	assert_int_equal(all.at[2].signed_by.count, 1);
-	assert_int_equal(all.at[2].expires_s, later + 365 * DAY);
-	tuf_writer_statuses_release(&all);
-	tuf_writer_close(w);
+	assert_int_equal(all->count, 5);
+	assert_string_equal(all->at[2].role, "bin");
+	assert_int_equal(all->at[2].bins, 4);
+	assert_int_equal(all->at[2].version, 2);
+	assert_int_equal(all->at[2].valid, 1);
+	assert_int_equal(all->at[2].signed_by.count, 1);
+	assert_int_equal(all->at[2].expires_s, later + 365 * DAY);
+	writer_close(w);
 }
 
 static void new_keys_sign_every_bin(void **state)
@@ -398,13 +398,13 @@ static void new_keys_sign_every_bin(void **state)
 	struct err e = ERR_INIT;
 	publish_first(f);
 	publish_bins(f, 2, BINS);
-	struct tuf_writer *w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_key_add(w, "bin", f->keys[OTHER]->key, &e), &e);
-	assert_ok(tuf_writer_key_remove(w, "bin", f->keys[BINS]->key->id, &e), &e);
-	struct tuf_saved saved = writer_save(w, f->keys, 6);
+	struct writer *w = publisher_open(f, NOW);
+	assert_ok(writer_key_add(w, "bin", f->keys[OTHER]->key, &e), &e);
+	assert_ok(writer_key_remove(w, "bin", f->keys[BINS]->key->id, &e), &e);
+	struct writer_saved saved = publisher_save(w, f->keys, 6);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 1 + 4 + 2);
-	tuf_writer_close(w);
+	writer_close(w);
 	assert_all_found(f);
 }
 
@@ -414,15 +414,15 @@ static void bins_and_names_exclude_each_other(void **state)
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/community-*/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
-	struct tuf_delegation d = { .name = "community", .paths = paths, .path_count = 1,
+	struct writer_delegation d = { .name = "community", .paths = paths, .path_count = 1,
 				    .threshold = 1, .keys = keys, .key_count = 1 };
 	publish_first(f);
-	struct tuf_writer *w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
+	struct writer *w = publisher_open(f, NOW);
+	assert_ok(writer_delegate(w, &d, &e), &e);
 	assert_int_equal(delegate(f, w, "bin", 4, BINS, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "named") ? e.text : strstr(e.text, "names"));
 	err_clear(&e);
-	assert_ok(tuf_writer_undelegate(w, "targets", "community", &e), &e);
+	assert_ok(writer_undelegate(w, "community", &e), &e);
 	assert_int_equal(delegate(f, w, "b/n", 4, BINS, &e), -ERR_USAGE);
 	err_clear(&e);
 	assert_int_equal(delegate(f, w, "bin", 0, BINS, &e), -ERR_USAGE);
@@ -430,10 +430,10 @@ static void bins_and_names_exclude_each_other(void **state)
 	assert_int_equal(delegate(f, w, "bin", 17, BINS, &e), -ERR_USAGE);
 	err_clear(&e);
 	assert_ok(delegate(f, w, "bin", 4, BINS, &e), &e);
-	assert_int_equal(tuf_writer_delegate(w, "targets", &d, &e), -ERR_USAGE);
+	assert_int_equal(writer_delegate(w, &d, &e), -ERR_USAGE);
 	err_clear(&e);
-	assert_int_equal(tuf_writer_undelegate(w, "targets", "community", &e), -ERR_NOT_FOUND);
-	tuf_writer_close(w);
+	assert_int_equal(writer_undelegate(w, "community", &e), -ERR_NOT_FOUND);
+	writer_close(w);
 }
 
 /* -- roles with names ------------------------------------------------------------------ */
@@ -444,28 +444,28 @@ static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
 	struct err e = ERR_INIT;
 	const char *wide[] = { "models/c-*/*" }, *narrow[] = { "models/c-a/*", "models/x/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
-	struct tuf_delegation first = { .name = "first", .paths = narrow, .path_count = 2,
+	struct writer_delegation first = { .name = "first", .paths = narrow, .path_count = 2,
 					.threshold = 1, .keys = keys, .key_count = 1 };
-	struct tuf_delegation second = first;
+	struct writer_delegation second = first;
 	second.name = "second";
 	second.paths = wide;
 	second.path_count = 1;
 	publish_first(f);
-	struct tuf_writer *w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_delegate(w, "targets", &first, &e), &e);
-	assert_ok(tuf_writer_delegate(w, "targets", &second, &e), &e);
+	struct writer *w = publisher_open(f, NOW);
+	assert_ok(writer_delegate(w, &first, &e), &e);
+	assert_ok(writer_delegate(w, &second, &e), &e);
 	static const char *const cases[][2] = {
 		{ "models/c-a/f", "first" }, { "models/c-b/f", "second" },
 		{ "models/x/f", "first" }, { "models/x/y/f", "targets" },
 		{ "catalog.json", "targets" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP(mem_free_ptr) char *owner = tuf_writer_owner(w, cases[i][0]);
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, cases[i][0]);
 		assert_string_equal(owner, cases[i][1]);
 	}
-	assert_true(tuf_writer_covers(w, "second", "models/c-a/f"));
-	assert_false(tuf_writer_covers(w, "third", "models/c-a/f"));
-	tuf_writer_close(w);
+	assert_true(writer_covers(w, "second", "models/c-a/f"));
+	assert_false(writer_covers(w, "third", "models/c-a/f"));
+	writer_close(w);
 }
 
 static void a_role_vouches_when_it_has_signed(void **state)
@@ -474,34 +474,34 @@ static void a_role_vouches_when_it_has_signed(void **state)
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/c/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
-	struct tuf_delegation d = { .name = "c", .paths = paths, .path_count = 1,
+	struct writer_delegation d = { .name = "c", .paths = paths, .path_count = 1,
 				    .threshold = 1, .keys = keys, .key_count = 1 };
 	struct digest sha256, other = { { 0 } };
 	bool yes, complete;
 	sha256_of("x", 1, &sha256);
 	publish_first(f);
-	struct tuf_writer *w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_delegate(w, "targets", &d, &e), &e);
-	writer_set(w, "c", "models/c/x", "x");
-	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	struct writer *w = publisher_open(f, NOW);
+	assert_ok(writer_delegate(w, &d, &e), &e);
+	publisher_set(w, "c", "models/c/x", "x");
+	assert_ok(writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
 	assert_false(yes);
-	assert_ok(tuf_writer_sign(w, "c", f->keys, 4, &complete, &e), &e);
+	assert_ok(writer_sign(w, "c", f->keys, 4, &complete, &e), &e);
 	assert_false(complete);
-	assert_ok(tuf_writer_sign(w, "c", f->keys, 6, &complete, &e), &e);
+	assert_ok(writer_sign(w, "c", f->keys, 6, &complete, &e), &e);
 	assert_true(complete);
-	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_ok(writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
 	assert_true(yes);
-	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &other, &yes, &e), &e);
+	assert_ok(writer_vouched(w, "c", "models/c/x", &other, &yes, &e), &e);
 	assert_false(yes);
 	/* Its key is not needed any more. */
-	assert_true(writer_save(w, f->keys, 4).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 4).published);
+	writer_close(w);
 	w = publisher_open(f, NOW);
-	assert_ok(tuf_writer_undelegate(w, "targets", "c", &e), &e);
-	assert_ok(tuf_writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_ok(writer_undelegate(w, "c", &e), &e);
+	assert_ok(writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
 	assert_false(yes);
-	assert_true(writer_save(w, f->keys, 4).published);
-	tuf_writer_close(w);
+	assert_true(publisher_save(w, f->keys, 4).published);
+	writer_close(w);
 	CLEANUP(json_release) json_t *targets = published(f, "3.targets.json");
 	assert_null(json_object_get(json_object_get(targets, "signed"), "delegations"));
 	assert_all_found(f);

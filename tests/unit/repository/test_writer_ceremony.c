@@ -10,18 +10,18 @@
 enum { ALICE = SPARE, BOB, CAROL, NEW };
 static const char *const roles[] = { [SNAPSHOT] = "snapshot", [TIMESTAMP] = "timestamp" };
 
-static struct tuf_writer *open_tree(const char *tree)
+static struct writer *open_tree(const char *tree)
 {
-	struct tuf_writer *w;
+	struct writer *w;
 	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_open(tree, NULL, NOW, &w, &e), &e);
+	assert_ok(writer_open(tree, NULL, NOW, &w, &e), &e);
 	return w;
 }
 
-static struct tuf_saved save(struct tuf_writer *w, struct signer *const *signers, size_t count)
+static struct writer_saved save(struct writer *w, struct signer *const *signers, size_t count)
 {
-	struct tuf_saved saved = writer_save(w, signers, count);
-	tuf_writer_close(w);
+	struct writer_saved saved = publisher_save(w, signers, count);
+	writer_close(w);
 	return saved;
 }
 
@@ -30,7 +30,7 @@ static int set_up(void **state)
 {
 	publisher_set_up(state);
 	struct publisher *f = *state;
-	struct tuf_writer *w = open_tree(f->tree);
+	struct writer *w = open_tree(f->tree);
 	publisher_add_keys(f, w);
 	assert_true(save(w, f->keys, 4).published);
 	return 0;
@@ -40,11 +40,11 @@ static int set_up(void **state)
 static void propose(struct publisher *f)
 {
 	struct err e = ERR_INIT;
-	struct tuf_writer *w = open_tree(f->tree);
+	struct writer *w = open_tree(f->tree);
 	for (size_t i = ALICE; i <= CAROL; i++)
-		assert_ok(tuf_writer_key_add(w, "root", f->keys[i]->key, &e), &e);
-	assert_ok(tuf_writer_key_remove(w, "root", f->keys[ROOT]->key->id, &e), &e);
-	assert_ok(tuf_writer_set_threshold(w, "root", 2, &e), &e);
+		assert_ok(writer_key_add(w, "root", f->keys[i]->key, &e), &e);
+	assert_ok(writer_key_remove(w, "root", f->keys[ROOT]->key->id, &e), &e);
+	assert_ok(writer_set_threshold(w, "root", 2, &e), &e);
 	assert_false(save(w, &f->keys[ROOT], 1).published);
 }
 
@@ -74,12 +74,12 @@ static char *signed_copy(struct publisher *f, const char *name, size_t key)
 	return copy;
 }
 
-static struct tuf_merged merge(struct tuf_writer *w, const char *path)
+static size_t merge(struct writer *w, const char *path)
 {
-	struct tuf_merged merged = { 0 };
+	size_t signatures;
 	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_merge(w, path, &merged, &e), &e);
-	return merged;
+	assert_ok(writer_merge(w, path, &signatures, &e), &e);
+	return signatures;
 }
 
 static void copies_are_merged(void **state)
@@ -88,22 +88,19 @@ static void copies_are_merged(void **state)
 	propose(f);
 	CLEANUP(mem_free_ptr) char *a = signed_copy(f, "alice", ALICE);
 	CLEANUP(mem_free_ptr) char *b = signed_copy(f, "bob", BOB);
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_int_equal(merge(w, a).signatures, 1);
-	assert_int_equal(merge(w, a).signatures, 0);
+	struct writer *w = open_tree(f->tree);
+	assert_int_equal(merge(w, a), 1);
+	assert_int_equal(merge(w, a), 0);
 	assert_false(save(w, NULL, 0).published);
 	w = open_tree(f->tree);
-	struct tuf_merged merged = merge(w, b);
-	assert_int_equal(merged.signatures, 1);
-	assert_int_equal(merged.documents, 1);
-	struct tuf_saved saved = save(w, NULL, 0);
+	assert_int_equal(merge(w, b), 1);
+	struct writer_saved saved = save(w, NULL, 0);
 	assert_true(saved.published);
 	assert_int_equal(saved.signatures, 0);
 	/* What is published already is found, and adds nothing. */
 	w = open_tree(f->tree);
-	merged = merge(w, b);
-	assert_int_equal(merged.signatures, 0);
-	tuf_writer_close(w);
+	assert_int_equal(merge(w, b), 0);
+	writer_close(w);
 }
 
 static void a_copy_that_published_gives_its_signatures(void **state)
@@ -112,8 +109,8 @@ static void a_copy_that_published_gives_its_signatures(void **state)
 	propose(f);
 	CLEANUP(mem_free_ptr) char *copy = signed_copy(f, "stick", ALICE);
 	assert_true(save(open_tree(copy), &f->keys[BOB], 1).published);
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_int_equal(merge(w, copy).signatures, 2);
+	struct writer *w = open_tree(f->tree);
+	assert_int_equal(merge(w, copy), 2);
 	assert_true(save(w, NULL, 0).published);
 }
 
@@ -128,27 +125,27 @@ static void a_draft_of_what_is_published_is_tidied_up(void **state)
 	CLEANUP(mem_free_ptr) char *to = path_join(f->tree, "metadata/2.root.json");
 	struct err e = ERR_INIT;
 	assert_ok(file_copy(from, to, 0644, &e), &e);
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_false(tuf_writer_changed(w));
-	tuf_writer_close(w);
+	struct writer *w = open_tree(f->tree);
+	assert_false(writer_changed(w));
+	writer_close(w);
 }
 
 static void other_documents_are_not_merged(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_merged merged;
+	size_t merged;
 	propose(f);
 	CLEANUP(mem_free_ptr) char *copy = signed_copy(f, "stick", ALICE);
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_ok(tuf_writer_set_threshold(w, "root", 3, &e), &e);
-	assert_int_equal(tuf_writer_merge(w, copy, &merged, &e), -ERR_CONFLICT);
+	struct writer *w = open_tree(f->tree);
+	assert_ok(writer_set_threshold(w, "root", 3, &e), &e);
+	assert_int_equal(writer_merge(w, copy, &merged, &e), -ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "version 2 of root is not the one that waits here"));
-	tuf_writer_close(w);
+	writer_close(w);
 	struct err none = ERR_INIT;
 	w = open_tree(f->tree);
-	assert_int_equal(tuf_writer_merge(w, f->dir, &merged, &none), -ERR_NOT_FOUND);
-	tuf_writer_close(w);
+	assert_int_equal(writer_merge(w, f->dir, &merged, &none), -ERR_NOT_FOUND);
+	writer_close(w);
 }
 
 /* New keys that wait for root's people must not keep cron from its work. */
@@ -156,36 +153,35 @@ static void refresh_goes_on_while_new_online_keys_wait(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_writer *w = open_tree(f->tree);
+	struct writer *w = open_tree(f->tree);
 	for (size_t i = SNAPSHOT; i <= TIMESTAMP; i++) {
-		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
-		assert_ok(tuf_writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
+		assert_ok(writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
+		assert_ok(writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
 	}
 	assert_int_equal(save(w, NULL, 0).waiting, 1);
 	w = open_tree(f->tree);
-	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
-	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
-	struct tuf_saved saved = save(w, &f->keys[SNAPSHOT], 2);
+	assert_ok(writer_touch(w, "snapshot", &e), &e);
+	assert_ok(writer_touch(w, "timestamp", &e), &e);
+	struct writer_saved saved = save(w, &f->keys[SNAPSHOT], 2);
 	assert_true(saved.timestamp);
 	assert_false(saved.published);
 	w = open_tree(f->tree);
-	struct tuf_writer_statuses all;
-	assert_ok(tuf_writer_status(w, &all, &e), &e);
-	assert_string_equal(all.at[3].role, "timestamp");
-	assert_false(all.at[3].waiting);
-	assert_int_equal(all.at[3].version, 2);
-	assert_int_equal(all.at[3].valid, 1);
-	tuf_writer_statuses_release(&all);
+	const struct writer_statuses *all;
+	assert_ok(writer_status(w, &all, &e), &e);
+	assert_string_equal(all->at[3].role, "timestamp");
+	assert_false(all->at[3].waiting);
+	assert_int_equal(all->at[3].version, 2);
+	assert_int_equal(all->at[3].valid, 1);
 	/* With root's signature the new key signs what is to be in force then. */
 	struct signer *both[] = { f->keys[ROOT], f->keys[NEW] };
 	assert_true(save(w, both, 2).published);
 }
 
-static void touch_online(struct tuf_writer *w)
+static void touch_online(struct writer *w)
 {
 	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_touch(w, "snapshot", &e), &e);
-	assert_ok(tuf_writer_touch(w, "timestamp", &e), &e);
+	assert_ok(writer_touch(w, "snapshot", &e), &e);
+	assert_ok(writer_touch(w, "timestamp", &e), &e);
 }
 
 /* Root has its signatures, and the new keys are on another machine than cron's. */
@@ -193,12 +189,12 @@ static void refresh_goes_on_until_new_online_keys_are_there(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_writer *w = open_tree(f->tree);
+	struct writer *w = open_tree(f->tree);
 	for (size_t i = SNAPSHOT; i <= TIMESTAMP; i++) {
-		assert_ok(tuf_writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
-		assert_ok(tuf_writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
+		assert_ok(writer_key_add(w, roles[i], f->keys[NEW]->key, &e), &e);
+		assert_ok(writer_key_remove(w, roles[i], f->keys[i]->key->id, &e), &e);
 	}
-	struct tuf_saved saved = save(w, &f->keys[ROOT], 1);
+	struct writer_saved saved = save(w, &f->keys[ROOT], 1);
 	assert_false(saved.timestamp);
 	for (unsigned i = 2; i <= 3; i++) {
 		w = open_tree(f->tree);
@@ -209,9 +205,9 @@ static void refresh_goes_on_until_new_online_keys_are_there(void **state)
 		assert_int_equal(saved.signatures, 2);
 		assert_int_equal(saved.waiting, 1);
 		w = open_tree(f->tree);
-		assert_int_equal(tuf_writer_version(w, "timestamp"), i);
-		assert_int_equal(tuf_writer_version(w, "root"), 1);
-		tuf_writer_close(w);
+		assert_int_equal(writer_version(w, "timestamp"), i);
+		assert_int_equal(writer_version(w, "root"), 1);
+		writer_close(w);
 	}
 	/* One of the two keys is not enough for either of them. */
 	w = open_tree(f->tree);
@@ -221,8 +217,8 @@ static void refresh_goes_on_until_new_online_keys_are_there(void **state)
 	touch_online(w);
 	assert_true(save(w, &f->keys[NEW], 1).published);
 	w = open_tree(f->tree);
-	assert_int_equal(tuf_writer_version(w, "root"), 2);
-	tuf_writer_close(w);
+	assert_int_equal(writer_version(w, "root"), 2);
+	writer_close(w);
 }
 
 /* A key that several roles have signs only what it was asked for. */
@@ -232,18 +228,18 @@ static void a_save_can_be_limited(void **state)
 	struct err e = ERR_INIT;
 	struct signer *all[] = { f->keys[ROOT], f->keys[TARGETS], f->keys[SNAPSHOT],
 				 f->keys[TIMESTAMP] };
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_ok(tuf_writer_touch(w, "targets", &e), &e);
-	assert_ok(tuf_writer_touch(w, "root", &e), &e);
-	tuf_writer_limit(w, (const char *const[]){ "root" }, 1);
-	struct tuf_saved saved = save(w, all, 4);
+	struct writer *w = open_tree(f->tree);
+	assert_ok(writer_touch(w, "targets", &e), &e);
+	assert_ok(writer_touch(w, "root", &e), &e);
+	writer_limit(w, (const char *const[]){ "root" }, 1);
+	struct writer_saved saved = save(w, all, 4);
 	assert_int_equal(saved.waiting, 1);
 	assert_false(saved.targets);
 	w = open_tree(f->tree);
-	assert_int_equal(tuf_writer_version(w, "root"), 2);
-	assert_true(tuf_writer_waits(w, "targets"));
+	assert_int_equal(writer_version(w, "root"), 2);
+	assert_true(writer_waits(w, "targets"));
 	touch_online(w);
-	tuf_writer_limit(w, NULL, 0);
+	writer_limit(w, NULL, 0);
 	saved = save(w, all, 4);
 	assert_true(saved.timestamp);
 	assert_int_equal(saved.waiting, 1);
@@ -260,9 +256,9 @@ static void what_is_not_vouched_for_is_signed_again(void **state)
 	CLEANUP(buf_release) struct buf old = BUF_INIT(MIB);
 	struct published tree = { 0 };
 	assert_ok(file_read_all(timestamp, &old, &e), &e);
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_ok(tuf_writer_key_add(w, "timestamp", f->keys[NEW]->key, &e), &e);
-	assert_ok(tuf_writer_key_remove(w, "timestamp", f->keys[TIMESTAMP]->key->id, &e), &e);
+	struct writer *w = open_tree(f->tree);
+	assert_ok(writer_key_add(w, "timestamp", f->keys[NEW]->key, &e), &e);
+	assert_ok(writer_key_remove(w, "timestamp", f->keys[TIMESTAMP]->key->id, &e), &e);
 	struct signer *both[] = { f->keys[ROOT], f->keys[NEW] };
 	assert_true(save(w, both, 2).published);
 	assert_ok(file_write_atomic(timestamp, old.data, old.len, 0644, &e), &e);
@@ -274,10 +270,10 @@ static void what_is_not_vouched_for_is_signed_again(void **state)
 	assert_int_equal(e.class, ERR_NONE);
 	published_release(&tree);
 	w = open_tree(f->tree);
-	assert_false(tuf_writer_changed(w));
-	assert_true(tuf_writer_repair(w));
-	assert_false(tuf_writer_repair(w));
-	assert_true(tuf_writer_waits(w, "timestamp"));
+	assert_false(writer_changed(w));
+	assert_true(writer_repair(w));
+	assert_false(writer_repair(w));
+	assert_true(writer_waits(w, "timestamp"));
 	assert_true(save(w, &f->keys[NEW], 1).published);
 	assert_ok(published_load(metadata, &tree, &e), &e);
 	published_release(&tree);
@@ -287,47 +283,46 @@ static void a_waiting_root_says_what_it_changes(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_writer_statuses all;
+	const struct writer_statuses *all;
 	propose(f);
-	struct tuf_writer *w = open_tree(f->tree);
-	assert_ok(tuf_writer_key_add(w, "timestamp", f->keys[NEW]->key, &e), &e);
-	assert_ok(tuf_writer_status(w, &all, &e), &e);
-	assert_int_equal(all.changes.count, 2);
-	assert_string_equal(all.changes.at[0].role, "root");
-	assert_int_equal(all.changes.at[0].added.count, 3);
-	assert_int_equal(all.changes.at[0].removed.count, 1);
-	assert_string_equal(all.changes.at[0].removed.at[0], f->keys[ROOT]->key->id);
-	assert_int_equal(all.changes.at[0].old_threshold, 1);
-	assert_int_equal(all.changes.at[0].threshold, 2);
-	assert_string_equal(all.changes.at[1].role, "timestamp");
-	assert_int_equal(all.changes.at[1].removed.count, 0);
-	assert_int_equal(all.at[0].old_keyids.count, 1);
-	tuf_writer_statuses_release(&all);
+	struct writer *w = open_tree(f->tree);
+	assert_ok(writer_key_add(w, "timestamp", f->keys[NEW]->key, &e), &e);
+	assert_ok(writer_status(w, &all, &e), &e);
+	assert_int_equal(all->changes.count, 2);
+	assert_string_equal(all->changes.at[0].role, "root");
+	assert_int_equal(all->changes.at[0].added.count, 3);
+	assert_int_equal(all->changes.at[0].removed.count, 1);
+	assert_string_equal(all->changes.at[0].removed.at[0], f->keys[ROOT]->key->id);
+	assert_int_equal(all->changes.at[0].old_threshold, 1);
+	assert_int_equal(all->changes.at[0].threshold, 2);
+	assert_string_equal(all->changes.at[1].role, "timestamp");
+	assert_int_equal(all->changes.at[1].removed.count, 0);
+	assert_int_equal(all->at[0].old_keyids.count, 1);
 	CLEANUP(str_list_release) struct str_list signers = { 0 }, keys = { 0 };
-	tuf_writer_signers(w, "root", &signers);
+	writer_signers(w, "root", &signers);
 	assert_int_equal(signers.count, 4);
-	assert_ok(tuf_writer_keys(w, "root", &keys, &e), &e);
+	assert_ok(writer_keys(w, "root", &keys, &e), &e);
 	assert_int_equal(keys.count, 3);
-	assert_int_equal(tuf_writer_keys(w, "boot", &keys, &e), -ERR_USAGE);
-	tuf_writer_close(w);
+	assert_int_equal(writer_keys(w, "boot", &keys, &e), -ERR_USAGE);
+	writer_close(w);
 }
 
 static void drafts_that_do_not_open_can_be_discarded(void **state)
 {
 	struct publisher *f = *state;
 	struct err e = ERR_INIT;
-	struct tuf_writer *w;
+	struct writer *w;
 	propose(f);
 	CLEANUP(mem_free_ptr) char *draft = path_join(f->tree, "drafts/root.json");
 	assert_ok(file_write_atomic(draft, "{", 1, 0644, &e), &e);
-	assert_int_equal(tuf_writer_open(f->tree, NULL, NOW, &w, &e), -ERR_INTEGRITY);
+	assert_int_equal(writer_open(f->tree, NULL, NOW, &w, &e), -ERR_INTEGRITY);
 	assert_non_null(strstr(e.hint, "discard"));
 	CLEANUP(str_list_release) struct str_list removed = { 0 };
 	struct err again = ERR_INIT;
-	assert_ok(tuf_writer_discard_tree(f->tree, &removed, &again), &again);
+	assert_ok(writer_discard(f->tree, &removed, &again), &again);
 	assert_int_equal(removed.count, 1);
 	assert_string_equal(removed.at[0], "root");
-	tuf_writer_close(open_tree(f->tree));
+	writer_close(open_tree(f->tree));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, publisher_tear_down)

@@ -41,34 +41,34 @@ int publisher_tear_down(void **state)
 	return 0;
 }
 
-struct tuf_writer *publisher_open(const struct publisher *p, int64_t now_s)
+struct writer *publisher_open(const struct publisher *p, int64_t now_s)
 {
-	struct tuf_writer *w;
+	struct writer *w;
 	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_open(p->tree, NULL, now_s, &w, &e), &e);
+	assert_ok(writer_open(p->tree, NULL, now_s, &w, &e), &e);
 	return w;
 }
 
-void publisher_add_keys(const struct publisher *p, struct tuf_writer *w)
+void publisher_add_keys(const struct publisher *p, struct writer *w)
 {
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
-		assert_ok(tuf_writer_key_add(w, roles[i], p->keys[i]->key, &e), &e);
+		assert_ok(writer_key_add(w, roles[i], p->keys[i]->key, &e), &e);
 }
 
-void writer_set(struct tuf_writer *w, const char *role, const char *path, const char *text)
+void publisher_set(struct writer *w, const char *role, const char *path, const char *text)
 {
 	struct err e = ERR_INIT;
 	struct digest d;
 	sha256_of(text, strlen(text), &d);
-	assert_ok(tuf_writer_target_set(w, role, path, strlen(text), &d, NULL, &e), &e);
+	assert_ok(writer_target_set(w, role, path, strlen(text), &d, &e), &e);
 }
 
-struct tuf_saved writer_save(struct tuf_writer *w, struct signer *const *signers, size_t count)
+struct writer_saved publisher_save(struct writer *w, struct signer *const *signers, size_t count)
 {
-	struct tuf_saved saved;
+	struct writer_saved saved;
 	struct err e = ERR_INIT;
-	assert_ok(tuf_writer_save(w, signers, count, &saved, &e), &e);
+	assert_ok(writer_save(w, signers, count, &saved, &e), &e);
 	return saved;
 }
 

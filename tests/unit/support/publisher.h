@@ -24,12 +24,12 @@ enum { ROOT, TARGETS, SNAPSHOT, TIMESTAMP, SPARE };
 int publisher_set_up(void **state);
 int publisher_tear_down(void **state);
 
-struct tuf_writer *publisher_open(const struct publisher *p, int64_t now_s);
+struct writer *publisher_open(const struct publisher *p, int64_t now_s);
 /* Gives each role its key, threshold 1. */
-void publisher_add_keys(const struct publisher *p, struct tuf_writer *w);
+void publisher_add_keys(const struct publisher *p, struct writer *w);
 /* Lists a file that has this text. */
-void writer_set(struct tuf_writer *w, const char *role, const char *path, const char *text);
-struct tuf_saved writer_save(struct tuf_writer *w, struct signer *const *signers, size_t count);
+void publisher_set(struct writer *w, const char *role, const char *path, const char *text);
+struct writer_saved publisher_save(struct writer *w, struct signer *const *signers, size_t count);
 
 /* A client that began with the first root and has now refreshed. On failure *out is closed. */
 int publisher_read(struct publisher *p, int64_t now_s, struct tuf_client **out, struct err *e);
