@@ -106,19 +106,17 @@ void download_part_release(struct download_part *p)
 
 int download_part_open(struct download_part *p, struct err *e)
 {
-	char boot[OS_BOOT_ID];
 	struct stat st;
 	/* The complete file went where it belongs, or is not wanted any more. */
 	if (p->complete)
 		clear_state(p);
-	os_boot_id(boot);
 	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0)
 		return err_sys(e, errno, "%s", p->path);
 	p->have = (uint64_t)st.st_size;
 	if (!p->url[0] || (p->size && p->have > p->size))
 		p->have = 0;
-	else if (!boot[0] || strcmp(boot, p->boot) != 0)
+	else if (!os_is_this_boot(p->boot))
 		p->have = MIN(p->have, p->synced);
 	p->joined = p->have > 0;
 	return 0;

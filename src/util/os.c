@@ -266,10 +266,32 @@ unsigned os_processors(void)
 
 /* -- the machine ----------------------------------------------------------------- */
 
+#define STARTED "started "
+
+/* The difference of two clocks, so it may be a second more or less each time. */
+static long long started_s(void)
+{
+	struct timespec now, since;
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &since);
+	return (long long)now.tv_sec - since.tv_sec;
+}
+
 void os_boot_id(char out[OS_BOOT_ID])
 {
 	out[0] = '\0';
 	native_boot_id(out);
+	if (!out[0])
+		snprintf(out, OS_BOOT_ID, STARTED "%lld", started_s());
+}
+
+bool os_is_this_boot(const char *id)
+{
+	char now[OS_BOOT_ID];
+	os_boot_id(now);
+	if (strncmp(now, STARTED, strlen(STARTED)) != 0 || strncmp(id, STARTED, strlen(STARTED)) != 0)
+		return strcmp(id, now) == 0;
+	return llabs(strtoll(id + strlen(STARTED), NULL, 10) - started_s()) <= 2;
 }
 
 bool os_has_arm_sha256(void)

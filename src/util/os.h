@@ -83,9 +83,12 @@ unsigned os_processors(void);
 
 #define OS_BOOT_ID 64
 
-/* A text that is another one after each start of the machine.
- * Fall-back: "": nobody knows whether it was started again. */
+/* A text for this start of the machine, to be kept in a file; and whether a text is of it, or of
+ * an earlier one ("" is).
+ * Fall-back: the time of the start. After the clock was set or the machine slept it may seem to be
+ * another one; a machine that ran for less than two seconds seems not to have been started again. */
 void os_boot_id(char out[OS_BOOT_ID]);
+bool os_is_this_boot(const char *id);
 
 /* Whether this processor has the SHA-256 instructions of Armv8.
  * Fall-back: false, unless the compiler was told so (on macOS it always is). */
