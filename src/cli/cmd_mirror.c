@@ -3,7 +3,6 @@
 #include "publish/release.h"
 #include "util/mem.h"
 
-
 struct list_opts {
 	struct publisher_opts who;
 	bool check;
@@ -144,9 +143,149 @@ static const struct command list_command = {
 	.run = list_run,
 };
 
+/* ---- probe and setup ------------------------------------------------------------- */
+
+struct look_opts {
+	struct publisher_opts who;
+	bool dry_run;
+};
+
+static const struct opt probe_options[] = {
+	OPT_HINTED(OPT_LIST, look_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR,
+		   "only this mirror; may be given several times"),
+	OPT_HINTED(OPT_STRING, look_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY,
+		   "only the mirrors of this repository"),
+	OPT_LAST,
+};
+
+static const struct opt setup_options[] = {
+	OPT_HINTED(OPT_LIST, look_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR,
+		   "only this mirror; may be given several times"),
+	OPT_HINTED(OPT_STRING, look_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY,
+		   "only the mirrors of this repository"),
+	OPT_ENTRY(OPT_FLAG, look_opts, dry_run, 'n', "dry-run", NULL,
+		  "print what would be changed, and change nothing"),
+	OPT_LAST,
+};
+
+static void put_findings(json_t *o, const struct mirror_findings *findings)
+{
+	json_t *list = json_put_array(o, "findings");
+	for (size_t i = 0; i < findings->count; i++) {
+		json_t *finding = json_push_object(list);
+		json_put_string(finding, "what", findings->at[i].what);
+		json_put_string(finding, "state", mirror_finding_name(findings->at[i].state));
+		json_put_string(finding, "text", findings->at[i].text);
+	}
+}
+
+/* Is there anything that the person should look at? */
+static bool needs_a_look(const struct mirrors_entry *p, const struct mirror_findings *findings)
+{
+	bool fault = p->error.class != ERR_NONE;
+	for (size_t i = 0; i < findings->count; i++)
+		fault = fault || findings->at[i].state == MIRROR_FINDING_LACKS ||
+			findings->at[i].state == MIRROR_FINDING_BY_HAND;
+	return fault;
+}
+
+static bool look_at(struct mirrors_entry *p, bool setup, bool dry_run, json_t *o)
+{
+	CLEANUP(mirror_findings_release) struct mirror_findings findings = { 0 };
+	if (p->mirror && setup)
+		(void)!mirror_setup(p->mirror, dry_run, &findings, &p->error);
+	else if (p->mirror)
+		(void)!mirror_probe(p->mirror, &findings, &p->error);
+	json_put_string(o, "id", p->id);
+	json_put_string(o, "kind", publisher_kind(p));
+	put_findings(o, &findings);
+	if (p->error.class)
+		json_put(o, "error", cli_error_json(&p->error));
+	return needs_a_look(p, &findings);
+}
+
+static void print_findings(struct cli *cli, const json_t *mirrors)
+{
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{mirror}", NULL },
+		{ "WHAT", "{what}", NULL },
+		{ "STATE", "{state}", NULL },
+		{ "DETAILS", "{text}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
+	json_t *mirror, *finding;
+	size_t i, k;
+	json_array_foreach (mirrors, i, mirror)
+		json_array_foreach (json_object_get(mirror, "findings"), k, finding) {
+			json_t *row = json_copy(finding);
+			json_put(row, "mirror", json_incref(json_object_get(mirror, "id")));
+			json_push(rows, row);
+		}
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
+	json_array_foreach (mirrors, i, mirror)
+		if (json_object_get(mirror, "error"))
+			cli_say(cli, mirror, "{id}: {error.message}");
+}
+
+static int look(struct cli *cli, const struct look_opts *o, bool setup, struct err *e)
+{
+	CLEANUP(publisher_release) struct publisher p = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *mirrors = json_put_array(document, "mirrors");
+	bool fault = false;
+	int rc = publisher_open(cli, &o->who, false, true, &p, e);
+	if (rc < 0)
+		return rc;
+	if (setup)
+		json_put_bool(document, "dry_run", o->dry_run);
+	for (size_t i = 0; i < p.places.count; i++)
+		if (p.places.at[i].chosen)
+			fault |= look_at(&p.places.at[i], setup, o->dry_run, json_push_object(mirrors));
+	print_findings(cli, mirrors);
+	rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
+}
+
+static int probe_run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count, (void)operands;
+	return look(cli, opts, false, e);
+}
+
+static int setup_run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count, (void)operands;
+	return look(cli, opts, true, e);
+}
+
+static const struct command probe_command = {
+	.name = "probe",
+	.summary = "find out what the mirrors can do",
+	.synopsis = (const char *const[]){ "", NULL },
+	.description =
+		"Tries out what each mirror can do (reading, writing, locks, ranges), and says what it "
+		"lacks and what follows from that. Nothing that readers see is changed. The exit status "
+		"is 1 when a mirror lacks something or cannot be probed.",
+	.opts = probe_options,
+	.opts_size = sizeof(struct look_opts),
+	.run = probe_run,
+};
+
+static const struct command setup_command = {
+	.name = "setup",
+	.summary = "create the places that the mirrors are",
+	.synopsis = (const char *const[]){ "", NULL },
+	.description =
+		"Creates what a mirror needs before the first push, such as its folder. What exists stays as "
+		"it is. The exit status is 1 when something is left for a person to do.",
+	.opts = setup_options,
+	.opts_size = sizeof(struct look_opts),
+	.run = setup_run,
+};
+
 const struct command cmd_mirror = {
 	.name = "mirror",
-	.summary = "look at the configured mirrors",
+	.summary = "list, probe and set up the configured mirrors",
 	.synopsis = (const char *const[]){ "COMMAND", NULL },
-	.subs = (const struct command *const[]){ &list_command, NULL },
+	.subs = (const struct command *const[]){ &list_command, &probe_command, &setup_command, NULL },
 };

@@ -83,6 +83,8 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put_u64(o, "quorum", j->result.quorum);
 	json_put_u64(o, "counted", j->result.counted);
 	json_put_u64(o, "holding", j->result.holding);
+	json_put_u64(o, "source_bytes", j->result.source_bytes);
+	json_put_u64(o, "reread_bytes", j->result.reread_bytes);
 	json_t *mirrors = json_put_array(o, "mirrors");
 	for (size_t i = 0; i < j->count; i++)
 		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose);

@@ -251,7 +251,11 @@ int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e)
 int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out, struct err *e)
 {
 	struct mirror_connection *c;
-	int rc = begin(m, NULL, m->ops->setup, "be set up", &c, e);
+	if (!m->ops->setup) {
+		mirror_findings_add(out, "set-up", MIRROR_FINDING_OK, "this kind needs none");
+		return 0;
+	}
+	int rc = begin(m, NULL, true, "be set up", &c, e);
 	return rc < 0 ? rc : end(c, NULL, m->ops->setup(c, dry_run, out, e), e);
 }
 

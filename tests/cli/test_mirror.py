@@ -1,0 +1,63 @@
+"""ferry mirror probe and setup: what places can do, and making them."""
+
+import os
+
+
+def configure(work, **kinds):
+    text = ""
+    for name, lines in kinds.items():
+        text += f"[mirror.{name}]\n" + "".join(f"{k} = {v}\n" for k, v in lines.items()) + "\n"
+    (work / "ferry.conf").write_text(text)
+
+
+def states(result):
+    return {(m["id"], f["what"]): f["state"] for m in result.json["mirrors"] for f in m["findings"]}
+
+
+def test_setup_makes_the_folder_once(ferry, work, validate):
+    configure(work, disk={"kind": "file", "path": "a/b"})
+    would = ferry("mirror", "setup", "--dry-run", "--json")
+    validate(would.json, "output-mirror-setup")
+    assert states(would) == {("disk", "folder"): "would-change"}
+    assert not (work / "a").exists()
+    made = ferry("mirror", "setup", "--json")
+    validate(made.json, "output-mirror-setup")
+    assert states(made) == {("disk", "folder"): "changed"}
+    assert (work / "a/b").is_dir()
+    assert states(ferry("mirror", "setup", "--json")) == {("disk", "folder"): "ok"}
+
+
+def test_probe_tells_what_a_folder_can_do(ferry, work, validate):
+    configure(work, disk={"kind": "file", "path": "disk"})
+    missing = ferry("mirror", "probe", "--json", check=1)
+    validate(missing.json, "output-mirror-probe")
+    assert states(missing) == {("disk", "folder"): "lacks"}
+    (work / "disk").mkdir()
+    found = ferry("mirror", "probe", "--json")
+    assert states(found) == {("disk", what): "ok" for what in ("folder", "write", "locks", "space")}
+    assert "free" in ferry("mirror", "probe").out
+    # Only the mirror's own folder was touched.
+    assert os.listdir(work / "disk") == [".ferry"]
+
+
+def test_probe_asks_a_web_server(ferry, work, nginx):
+    site = work / "site"
+    (site / "metadata").mkdir(parents=True)
+    server = nginx(site)
+    configure(work, web={"kind": "http", "url": server.url})
+    assert states(ferry("mirror", "probe", "--json", check=1)) == {("web", "read"): "lacks"}
+    (site / "metadata/timestamp.json").write_text("{}")
+    assert states(ferry("mirror", "probe", "--json")) == {("web", "read"): "ok",
+                                                          ("web", "ranges"): "ok"}
+    whole = nginx(site, extra="max_ranges 0;")
+    configure(work, web={"kind": "http", "url": whole.url})
+    assert states(ferry("mirror", "probe", "--json", check=1))["web", "ranges"] == "lacks"
+    assert states(ferry("mirror", "setup", "--json")) == {("web", "set-up"): "ok"}
+
+
+def test_a_mirror_that_does_not_open_stops_no_other(ferry, work):
+    configure(work, disk={"kind": "file", "path": "disk"}, bucket={"kind": "s3", "bucket": "b"})
+    (work / "disk").mkdir()
+    result = ferry("mirror", "probe", "--json", check=1)
+    by_id = {m["id"]: m for m in result.json["mirrors"]}
+    assert by_id["bucket"]["error"]["class"] == "usage" and by_id["disk"]["findings"]
