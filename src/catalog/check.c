@@ -1,6 +1,5 @@
 #include "catalog/check.h"
 
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -62,7 +61,8 @@ static int quick_look(struct check_item *item, bool size_known, struct err *e)
 }
 
 /* A list knows no pieces. A manifest beside the file that agrees with the list does. */
-static int find_piece(struct check_item *item, struct report *report, struct err *e)
+static int find_piece(struct check_item *item, struct report *report,
+		      const struct cancel *cancel, struct err *e)
 {
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", item->path, MANIFEST_SUFFIX);
@@ -72,10 +72,11 @@ static int find_piece(struct check_item *item, struct report *report, struct err
 	    m.grid.size != item->verdict.actual_size)
 		return 0;
 	item->pieces = m.grid.count;
-	return manifest_check(&m, item->path, report, &item->verdict, e);
+	return manifest_check(&m, item->path, report, cancel, &item->verdict, e);
 }
 
-static int look(struct check_item *item, bool quick, struct report *report, struct err *e)
+static int look(const struct check *c, struct check_item *item, struct report *report,
+		struct err *e)
 {
 	static const enum check_status statuses[] = {
 		[MANIFEST_OK] = CHECK_OK, [MANIFEST_MISSING] = CHECK_MISSING,
@@ -90,15 +91,15 @@ static int look(struct check_item *item, bool quick, struct report *report, stru
 	if (item->manifest && item->list && !digest_equal(&m.sha256, &item->listed))
 		return err_set(e, ERR_INTEGRITY, "%s and %s give it different digests",
 			       item->manifest, item->list);
-	if (quick)
+	if (c->quick)
 		return quick_look(item, item->manifest != NULL, e);
 	struct sums_entry entry = { .name = item->path, .sha256 = item->listed };
-	rc = item->manifest ? manifest_check(&m, item->path, report, &item->verdict, e)
-			    : sums_check(&entry, item->path, report, &item->verdict, e);
+	rc = item->manifest ? manifest_check(&m, item->path, report, c->cancel, &item->verdict, e)
+			    : sums_check(&entry, item->path, report, c->cancel, &item->verdict, e);
 	if (rc == 0)
 		item->status = statuses[item->verdict.fault];
 	if (rc == 0 && item->status == CHECK_CONTENT && !item->manifest)
-		rc = find_piece(item, report, e);
+		rc = find_piece(item, report, c->cancel, e);
 	return rc;
 }
 
@@ -146,8 +147,8 @@ int check_run(struct check *c, struct report *report, struct err *e)
 		struct err fault = ERR_INIT;
 		if (item->status == CHECK_EXTRA || item->status == CHECK_INVALID)
 			continue;
-		int rc = cancel_check(e);
-		if (rc == 0 && look(item, c->quick, report, &fault) < 0)
+		int rc = cancel_check(c->cancel, e);
+		if (rc == 0 && look(c, item, report, &fault) < 0)
 			rc = judge_error(item, &fault, e);
 		if (rc < 0)
 			return rc;

@@ -39,6 +39,7 @@ struct check_item {
 struct check {
 	bool quick;             /* in: sizes only */
 	bool ignore_extra;      /* in */
+	const struct cancel *cancel;    /* in: NULL: nothing stops it */
 	struct check_item *at;  /* out: sorted by path, each path once */
 	size_t count, cap;
 };

@@ -2,7 +2,6 @@
 
 #include "catalog/card.h"
 #include "sign/minisig.h"
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -115,7 +114,7 @@ static int add_dir(struct check *c, const char *dir, unsigned depth, struct err 
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	struct err why = ERR_INIT;
-	int rc = cancel_check(e);
+	int rc = cancel_check(c->cancel, e);
 	if (rc < 0)
 		return rc;
 	if (depth > MAX_DEPTH || c->count > MAX_ITEMS)

@@ -95,7 +95,7 @@ static int compare(const struct manifest *m, const struct onepass *p,
 }
 
 int manifest_check(const struct manifest *m, const char *path, struct report *report,
-		   struct manifest_verdict *out, struct err *e)
+		   const struct cancel *cancel, struct manifest_verdict *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct manifest_verdict v = { .fault = MANIFEST_OK };
@@ -110,7 +110,7 @@ int manifest_check(const struct manifest *m, const char *path, struct report *re
 		*out = v;
 		return 0;
 	}
-	struct onepass p = { .grid = m->grid };
+	struct onepass p = { .cancel = cancel, .grid = m->grid };
 	CLEANUP(mem_free_ptr) struct digest *pieces = mem_alloc(m->grid.count * sizeof *pieces);
 	p.pieces = pieces;
 	rc = onepass_run(&p, fd, path, report, e);

@@ -8,6 +8,7 @@
 
 #include "hash/grid.h"
 #include "json/json.h"
+#include "util/cancel.h"
 #include "util/report.h"
 
 #define MANIFEST_SUFFIX ".manifest.json"
@@ -39,7 +40,8 @@ void manifest_release(struct manifest *m);
 
 /* Reads the file once and fills the manifest. A file whose name ends in .gguf or that
  * starts with the magic must be a valid GGUF (ERR_INTEGRITY otherwise). */
-WARN_UNUSED int manifest_create(const char *path, struct report *report, struct manifest *out,
+WARN_UNUSED int manifest_create(const char *path, struct report *report,
+				const struct cancel *cancel, struct manifest *out,
 				struct err *e);
 
 /*
@@ -66,7 +68,7 @@ struct manifest_verdict {
 /* A fault is a verdict, not an error. ERR_INTEGRITY when the pieces are right but the whole
  * is not: then the manifest contradicts itself. */
 WARN_UNUSED int manifest_check(const struct manifest *m, const char *path,
-			       struct report *report, struct manifest_verdict *out,
-			       struct err *e);
+			       struct report *report, const struct cancel *cancel,
+			       struct manifest_verdict *out, struct err *e);
 
 #endif

@@ -55,14 +55,14 @@ static void take_gguf(struct manifest *m, const struct gguf *g, const struct has
 	}
 }
 
-int manifest_create(const char *path, struct report *report, struct manifest *out,
-		    struct err *e)
+int manifest_create(const char *path, struct report *report, const struct cancel *cancel,
+		    struct manifest *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP_PTR(gguf_free) struct gguf *g = NULL;
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) struct hash_range *ranges = NULL;
-	struct onepass p = { 0 };
+	struct onepass p = { .cancel = cancel };
 	uint64_t size;
 	int rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0 && !path_is_name(path_base(path)))

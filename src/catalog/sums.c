@@ -270,11 +270,11 @@ int sums_name_for(const char *list, const char *file, char **out, struct err *e)
 /* ---- checking ---- */
 
 int sums_check(const struct sums_entry *entry, const char *path, struct report *report,
-	       struct manifest_verdict *out, struct err *e)
+	       const struct cancel *cancel, struct manifest_verdict *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct manifest_verdict v = { .fault = MANIFEST_OK };
-	struct onepass p = { 0 };
+	struct onepass p = { .cancel = cancel };
 	struct err open_error = ERR_INIT;
 	int rc = file_open_regular(path, &fd, &v.actual_size, &open_error);
 	if (rc < 0 && open_error.class == ERR_NOT_FOUND) {

@@ -50,6 +50,7 @@ bool sums_is_list(const char *name);
 
 /* MANIFEST_OK, _MISSING or _CONTENT, without a piece. */
 WARN_UNUSED int sums_check(const struct sums_entry *entry, const char *path,
-			   struct report *report, struct manifest_verdict *out, struct err *e);
+			   struct report *report, const struct cancel *cancel,
+			   struct manifest_verdict *out, struct err *e);
 
 #endif

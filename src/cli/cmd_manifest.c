@@ -119,7 +119,7 @@ static int create_one(struct create *c, const char *file, struct err *e)
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *path = manifest_path(c->opts, file);
 	CLEANUP(mem_free_ptr) char *name = NULL;
-	int rc = manifest_create(file, c->cli->report, &m, e);
+	int rc = manifest_create(file, c->cli->report, c->cli->cancel, &m, e);
 	if (rc == 0 && c->opts->sums)
 		rc = sums_name_for(c->opts->sums, file, &name, e);
 	if (rc < 0)
@@ -265,7 +265,8 @@ static int run_check(struct cli *cli, void *opts, int count, char **operands, st
 {
 	const struct check_opts *o = opts;
 	CLEANUP(check_release) struct check c = { .quick = o->quick,
-						  .ignore_extra = o->ignore_extra };
+						  .ignore_extra = o->ignore_extra,
+						  .cancel = cli->cancel };
 	int rc = count ? 0 : check_add(&c, ".", e);
 	for (int i = 0; rc == 0 && i < count; i++)
 		rc = check_add(&c, operands[i], e);

@@ -271,6 +271,7 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count,
 		.sha256 = digests, .sha256_count = o->sha256.count, .set = o->set.at,
 		.set_count = o->set.count, .card = o->card, .context = o->context,
 		.now_s = (int64_t)time(NULL), .tools = &tools, .report = cli->report,
+		.cancel = cli->cancel,
 	};
 	rc = prepare_run(&p, &result, e);
 	if (rc < 0)

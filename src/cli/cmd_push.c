@@ -220,12 +220,14 @@ static int push_run_command(struct cli *cli, void *opts, int count, char **opera
 			    struct err *e)
 {
 	(void)count, (void)operands;
-	static const struct retry retry = RETRY_DEFAULT;
+	struct retry retry = RETRY_DEFAULT;
 	const struct push_opts *o = opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	j.o = (struct push_options){
 		.dry_run = o->dry_run, .stage = o->stage, .recheck = o->recheck,
-		.threads = MIRRORS_AT_A_TIME, .retry = &retry, .report = cli->report };
+		.threads = MIRRORS_AT_A_TIME, .retry = &retry, .cancel = cli->cancel,
+		.report = cli->report };
+	retry.cancel = cli->cancel;
 	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
 	if (rc == 0)
 		rc = settings_quorum(j.p.conf, &j.o.quorum, e);
@@ -234,6 +236,7 @@ static int push_run_command(struct cli *cli, void *opts, int count, char **opera
 	add_mirrors(&j);
 	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;
+	j.tree.cancel = cli->cancel;
 	j.o.record_dir = j.tree.dir;
 	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, e);
 	CLEANUP(json_release) json_t *document = pushed(cli, &j);

@@ -1,6 +1,6 @@
 #include "cli/session.h"
 #include "fetch/fetch.h"
-#include "util/cancel.h"
+#include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -65,12 +65,12 @@ static int fetch_path(struct cli *cli, const struct run_opts *o, const struct re
 	return rc;
 }
 
-static int stored_path(const struct reference *r, char **out, struct err *e)
+static int stored_path(struct cli *cli, const struct reference *r, char **out, struct err *e)
 {
 	CLEANUP(store_close) struct store s = { 0 };
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
 	const struct store_variant *v;
-	int rc = session_store(&s, e);
+	int rc = session_store(cli, &s, e);
 	if (rc == 0)
 		rc = fetch_from_store(&s, r->repository, r->model, r->variant, &all, &v, e);
 	if (rc == 0)
@@ -89,7 +89,7 @@ static int locate(struct cli *cli, const struct run_opts *o, const struct refere
 		return 0;
 	bool may = rc == -ERR_NETWORK ||
 		   (o->offline && (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE));
-	if (!may || stored_path(r, out, &ignored) < 0) {
+	if (!may || stored_path(cli, r, out, &ignored) < 0) {
 		*e = why;
 		return rc;
 	}
@@ -133,10 +133,10 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 	args[0] = mem_strdup(operands[first]);
 	for (int i = first + 1; i < count; i++)
 		args[i - first] = replace_braces(operands[i], path);
-	rc = cancel_check(e);
+	rc = cancel_check(cli->cancel, e);
 	if (rc == 0) {
 		/* The program takes this process's place: its exit status, its signals. */
-		cancel_reset_child();
+		child_default_signals();
 		execvp(args[0], args);
 		rc = err_sys(e, errno, "cannot run %s", args[0]);
 	}

@@ -25,9 +25,9 @@ static void stock_release(struct stock *s)
 	store_close(&s->store);
 }
 
-static int stock_open(struct stock *s, struct err *e)
+static int stock_open(struct cli *cli, struct stock *s, struct err *e)
 {
-	int rc = session_store(&s->store, e);
+	int rc = session_store(cli, &s->store, e);
 	if (rc == 0)
 		rc = store_list(&s->store, &s->all, e);
 	s->found = mem_alloc((s->all.count + 1) * sizeof *s->found);
@@ -117,7 +117,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 		{ "STATE", "{complete?ok:incomplete: fetch it again}", NULL },
 	};
 	CLEANUP(stock_release) struct stock s = { 0 };
-	int rc = stock_open(&s, e);
+	int rc = stock_open(cli, &s, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
@@ -136,7 +136,7 @@ static int run_path(struct cli *cli, void *opts, int count, char **operands, str
 {
 	(void)opts, (void)count;
 	CLEANUP(stock_release) struct stock s = { 0 };
-	int rc = stock_open(&s, e);
+	int rc = stock_open(cli, &s, e);
 	if (rc == 0)
 		rc = stock_find(&s, operands[0], true, e);
 	if (rc < 0)
@@ -217,7 +217,7 @@ static int run_verify(struct cli *cli, void *opts, int count, char **operands, s
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	struct verify x = { .cli = cli, .store = &s.store,
 			    .files = json_put_array(document, "files") };
-	int rc = stock_open(&s, e);
+	int rc = stock_open(cli, &s, e);
 	for (size_t i = 0; rc == 0 && count == 0 && i < s.all.count; i++)
 		rc = verify_variant(&x, &s.all.at[i], e);
 	for (int i = 0; rc == 0 && i < count; i++) {
@@ -239,7 +239,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *removed = json_put_array(document, "removed");
 	uint64_t freed = 0;
-	int rc = stock_open(&s, e);
+	int rc = stock_open(cli, &s, e);
 	for (int i = 0; rc == 0 && i < count; i++) {
 		rc = stock_find(&s, operands[i], true, e);
 		const struct store_variant *v = s.found[0];
@@ -278,7 +278,7 @@ static int run_gc(struct cli *cli, void *opts, int count, char **operands, struc
 	const struct gc_opts *o = opts;
 	CLEANUP(store_close) struct store s = { 0 };
 	struct store_gc gc;
-	int rc = session_store(&s, e);
+	int rc = session_store(cli, &s, e);
 	if (rc == 0)
 		rc = store_gc(&s, o->partials_s, o->dry_run, &gc, e);
 	if (rc < 0)

@@ -277,11 +277,12 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 {
 	j->opened = mem_alloc((o->urls.count + 1) * sizeof(struct mirror *));
 	j->mirrors = mem_alloc((o->urls.count + j->p.places.count + 1) * sizeof *j->mirrors);
+	struct mirror_env env = { .cancel = j->o.cancel };
 	for (size_t i = 0; i < o->urls.count; i++) {
 		struct mirror **m = &j->opened[j->opened_count];
 		const char *url = o->urls.at[i];
 		CLEANUP(mem_free_ptr) char *id = url_redact(url);
-		int rc = mirror_open_url(mirror_kinds_all, NULL, id, url, m, e);
+		int rc = mirror_open_url(mirror_kinds_all, &env, id, url, m, e);
 		if (rc < 0)
 			return rc;
 		j->opened_count++;
@@ -301,11 +302,13 @@ static int verify_run_command(struct cli *cli, void *opts, int count, char **ope
 			      struct err *e)
 {
 	(void)count, (void)operands;
-	static const struct retry retry = RETRY_DEFAULT;
+	struct retry retry = RETRY_DEFAULT;
 	const struct verify_opts *o = opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	j.o = (struct verify_options){ .now_s = time(NULL), .threads = MIRRORS_AT_A_TIME,
-				       .retry = &retry, .report = cli->report };
+				       .retry = &retry, .cancel = cli->cancel,
+		.report = cli->report };
+	retry.cancel = cli->cancel;
 	bool mirrors = !o->urls.count || o->who.mirrors.count;
 	int rc = choose_mode(o, &j.o, e);
 	if (rc == 0)
@@ -316,6 +319,7 @@ static int verify_run_command(struct cli *cli, void *opts, int count, char **ope
 		rc = tree_open(j.p.dir, &j.tree, e);
 	if (rc < 0)
 		return rc;
+	j.tree.cancel = cli->cancel;
 	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, e);
 	/* What was found is told below, and is no failure. */
 	if (err_is(e, ERR_FAULT))

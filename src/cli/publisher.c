@@ -58,7 +58,7 @@ int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tr
 		rc = find_tree(o, &p, want_tree, e);
 	if (rc == 0 && want_mirrors)
 		rc = mirrors_open(p.conf, p.name, o->mirrors.at, o->mirrors.count,
-				 mirror_kinds_all, &p.places, e);
+				 mirror_kinds_all, cli->cancel, &p.places, e);
 	if (rc < 0)
 		return rc;
 	*out = p;

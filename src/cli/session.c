@@ -5,11 +5,15 @@
 
 #include <string.h>
 
-int session_store(struct store *out, struct err *e)
+int session_store(const struct cli *cli, struct store *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *home = NULL;
 	int rc = store_home(&home, e);
-	return rc < 0 ? rc : store_open(home, out, e);
+	if (rc == 0)
+		rc = store_open(home, out, e);
+	if (rc == 0)
+		out->cancel = cli->cancel;
+	return rc;
 }
 
 int session_open(struct cli *cli, const char *repository, bool offline, struct session *out,
@@ -17,11 +21,12 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 {
 	CLEANUP(session_release) struct session s = { 0 };
 	const struct remote_options options = { .offline = offline, .report = cli->report,
+						.cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
 	const struct conf *conf;
 	int rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
-		rc = session_store(&s.store, e);
+		rc = session_store(cli, &s.store, e);
 	if (rc < 0)
 		return rc;
 	/* In its final place first: the sessions keep its address. */

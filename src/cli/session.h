@@ -6,7 +6,7 @@
 #include "cli/frame/cli.h"
 #include "fetch/remote.h"
 
-WARN_UNUSED int session_store(struct store *out, struct err *e);
+WARN_UNUSED int session_store(const struct cli *cli, struct store *out, struct err *e);
 
 struct session {
 	struct store store;

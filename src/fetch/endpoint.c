@@ -1,8 +1,6 @@
 #include "fetch/endpoint.h"
 
-#include "util/mem.h"
-
-#include <pthread.h>
+#include "util/threads.h"
 
 static const char *const state_names[ENDPOINT_STATES] = {
 	[ENDPOINT_UNKNOWN] = "unknown",
@@ -24,45 +22,30 @@ void endpoint_answer_release(struct endpoint_answer *a)
 	buf_release(&a->bytes);
 }
 
-/* What a thread works on: nobody else touches its answer and its source's mirror. */
+/* Nobody else touches an answer and its source's mirror meanwhile. */
 struct question {
 	struct source_list *sources;
-	struct endpoint_answer *answer;
+	struct endpoint_answer *answers;
 	const char *key;
 	uint64_t deadline_ms;
-	pthread_t thread;
-	bool started;
 };
 
-static void *ask(void *arg)
+static void ask(void *ctx, size_t i)
 {
-	struct question *q = arg;
-	struct endpoint_answer *a = q->answer;
+	const struct question *q = ctx;
+	struct endpoint_answer *a = &q->answers[i];
 	struct mirror *m;
 	a->rc = source_open(q->sources, a->from->source, &m, &a->why);
 	if (a->rc < 0)
-		return NULL;
+		return;
 	a->rc = mirror_get_small(m, q->key, q->deadline_ms, &a->bytes, &a->why);
-	return NULL;
 }
 
 void endpoint_ask_all(struct source_list *sources, struct endpoint_answer *answers, size_t count,
 		      const char *key, size_t max_bytes, uint64_t deadline_ms)
 {
-	CLEANUP(mem_free_ptr) struct question *questions = mem_alloc((count + 1) *
-								     sizeof *questions);
-	for (size_t i = 0; i < count; i++) {
-		struct question *q = &questions[i];
+	struct question q = { sources, answers, key, deadline_ms };
+	for (size_t i = 0; i < count; i++)
 		buf_init(&answers[i].bytes, max_bytes);
-		*q = (struct question){ .sources = sources, .answer = &answers[i], .key = key,
-					.deadline_ms = deadline_ms };
-		/* The last one keeps this thread busy. */
-		q->started = i + 1 < count && pthread_create(&q->thread, NULL, ask, q) == 0;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (!questions[i].started)
-			ask(&questions[i]);
-	for (size_t i = 0; i < count; i++)
-		if (questions[i].started)
-			pthread_join(questions[i].thread, NULL);
+	threads_run(THREADS_MAX, count, ask, &q);
 }

@@ -39,7 +39,7 @@ void endpoint_answer_release(struct endpoint_answer *a);
 
 /*
  * Asks every one of `answers` (with `from` set, all else zero) for the key at the same time,
- * each on a thread of its own, and returns when each has its answer or its failure, at the
+ * up to THREADS_MAX of them at once, and returns when each has its answer or its failure, at the
  * latest after deadline_ms (0: when the mirror gives up by itself). Bodies of more than
  * max_bytes are ERR_INTEGRITY.
  */

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROUNDS 3        /* when nobody answers */
-#define ROUND_PAUSE_MS 500
 
 typedef unsigned long long ull;
 
@@ -152,12 +150,13 @@ static void begin(struct endpoints *t, const char *name)
 	t->hint[0] = '\0';
 }
 
-/* Waits before everybody is asked again. */
-static int pause_before(struct endpoints *t, int round, struct err *e)
+/* Waits, then everybody may be asked again; 1: often enough. */
+static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 {
-	const struct source_clock *clock = t->sources->clock;
-	memset(t->tried, 0, t->endpoint_count * sizeof *t->tried);
-	return clock->sleep_ms(clock->ctx, ROUND_PAUSE_MS * round, e);
+	int rc = retry_wait(rounds, 0, e);
+	if (rc == 0)
+		memset(t->tried, 0, t->endpoint_count * sizeof *t->tried);
+	return rc;
 }
 
 /* Is anybody left who may be asked for metadata at all? */
@@ -231,15 +230,15 @@ static int get_from_one(struct endpoints *t, const char *name, struct buf *out, 
 	bool first = true;      /* else something was rejected: everybody is asked only once */
 	for (size_t i = 0; i < t->endpoint_count; i++)
 		first &= !t->tried[i];
+	struct retry rounds = source_list_rounds(t->sources);
 	int rc = round_of_one(t, name, key, false, out, e);
 	if (rc == 1)
 		rc = round_of_one(t, name, key, true, out, e);
-	for (int round = 1; rc == 1 && first && !t->missing && round < ROUNDS; round++) {
-		if (!anybody_left(t))
+	while (rc == 1 && first && !t->missing && anybody_left(t)) {
+		rc = next_round(t, &rounds, e);
+		if (rc != 0)
 			break;
-		rc = pause_before(t, round, e);
-		if (rc == 0)
-			rc = round_of_one(t, name, key, true, out, e);
+		rc = round_of_one(t, name, key, true, out, e);
 	}
 	return rc == 1 ? nobody_has(t, name, e) : rc;
 }
@@ -293,7 +292,8 @@ static int take_answers(struct endpoints *t, const char *name,
 	return 0;
 }
 
-static int ask_all(struct endpoints *t, const char *name, size_t max, int round, struct err *e)
+static int ask_all(struct endpoints *t, const char *name, size_t max, unsigned round,
+		   struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
 	struct endpoint_answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
@@ -315,15 +315,13 @@ static int ask_all(struct endpoints *t, const char *name, size_t max, int round,
 
 static int gather(struct endpoints *t, const char *name, size_t max, struct err *e)
 {
-	int rc = ask_all(t, name, max, 0, e);
-	for (int round = 1; rc == 0 && round < ROUNDS; round++) {
-		if (t->candidate_count || t->missing || !anybody_left(t))
-			break;
-		rc = pause_before(t, round, e);
-		if (rc == 0)
-			rc = ask_all(t, name, max, round, e);
-	}
-	return rc;
+	struct retry rounds = source_list_rounds(t->sources);
+	int rc;
+	do
+		rc = ask_all(t, name, max, rounds.tries, e);
+	while (rc == 0 && !t->candidate_count && !t->missing && anybody_left(t) &&
+	       (rc = next_round(t, &rounds, e)) == 0);
+	return MIN(rc, 0);
 }
 
 static int get_from_all(struct endpoints *t, const char *name, struct buf *out, struct err *e)
@@ -413,7 +411,7 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 struct tuf_transport endpoints_tuf(struct endpoints *t)
 {
 	return (struct tuf_transport){ .get = transport_get, .rejected = transport_rejected,
-				       .ctx = t };
+				       .ctx = t, .cancel = t->sources->cancel };
 }
 
 int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struct buf *out,

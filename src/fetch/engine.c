@@ -1,7 +1,6 @@
 #include "fetch/engine.h"
 
 #include "fetch/pool.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -12,8 +11,7 @@ struct engine {
 	const struct engine_job *job;
 	struct partial *p;
 	struct report *report;
-	uint64_t limit_rate;
-	int64_t rate_due_us;            /* when the bytes so far should have arrived */
+	struct rate *rate;
 
 	/* The piece in flight; it outlives a request that fails in the middle. */
 	struct pool_piece room;
@@ -91,28 +89,13 @@ static int land_piece(struct engine *g, struct err *e)
 		       (unsigned long long)grid_offset(&g->p->grid, g->piece));
 }
 
-/* Sleeps until the bytes are no more than the rate allows. */
-static int keep_rate(struct engine *g, size_t len, struct err *e)
-{
-	if (!g->limit_rate)
-		return 0;
-	const struct source_clock *clock = g->sources->clock;
-	int64_t now_us = clock->now_ms(clock->ctx) * 1000;
-	/* A pause is not saved up for a burst. */
-	if (g->rate_due_us < now_us)
-		g->rate_due_us = now_us;
-	g->rate_due_us += (int64_t)(len * 1000000 / g->limit_rate);
-	int64_t ahead_ms = (g->rate_due_us - now_us) / 1000;
-	return ahead_ms < 20 ? 0 : clock->sleep_ms(clock->ctx, ahead_ms, e);
-}
-
 static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct engine *g = ctx;
 	const unsigned char *at = data;
-	int rc = cancel_check(e);
+	int rc = cancel_check(g->sources->cancel, e);
 	if (rc == 0)
-		rc = keep_rate(g, len, e);
+		rc = rate_take(g->rate, len, g->sources->cancel, e);
 	if (rc < 0)
 		return failed_here(g, rc, e);
 	while (len) {
@@ -186,18 +169,18 @@ static int request(struct engine *g, uint32_t first, uint32_t count, struct err 
 
 static int choose(struct engine *g, struct err *e)
 {
-	const struct source_clock *clock = g->sources->clock;
+	const struct source_list *l = g->sources;
 	for (;;) {
-		int64_t wait_ms;
-		int rc = cancel_check(e);
+		uint64_t wait_ms;
+		int rc = cancel_check(l->cancel, e);
 		if (rc < 0)
 			return rc;
 		g->source = source_choose(g->sources, &wait_ms);
 		if (g->source)
 			return 0;
 		if (!wait_ms)
-			return source_list_err(g->sources, g->p->name, e);
-		rc = clock->sleep_ms(clock->ctx, wait_ms, e);
+			return source_list_err(l, g->p->name, e);
+		rc = clock_sleep_ms(l->clock, wait_ms, l->cancel, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -222,7 +205,7 @@ int engine_run(struct source_list *sources, const struct engine_job *job,
 	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
 	CLEANUP(mem_free_ptr) char *dir = path_dir(p->path);
 	struct engine g = { .sources = sources, .job = job, .p = p, .hash = hash,
-			    .report = options->report, .limit_rate = options->limit_rate };
+			    .report = options->report, .rate = options->rate };
 	if (!p->missing)
 		return 0;
 	source_list_begin_file(sources);

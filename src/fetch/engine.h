@@ -12,9 +12,10 @@
 
 #include "fetch/partial.h"
 #include "fetch/source.h"
+#include "util/rate.h"
 
 struct engine_options {
-	uint64_t limit_rate;    /* bytes per second; 0: no limit */
+	struct rate *rate;      /* shared with other files and mirrors; NULL: no limit */
 	struct report *report;
 };
 

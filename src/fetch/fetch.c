@@ -6,7 +6,6 @@
 #include "util/path.h"
 
 #include <string.h>
-#include <time.h>
 
 void fetch_result_release(struct fetch_result *r)
 {
@@ -20,7 +19,7 @@ static struct store_variant stored_form(const struct remote *c, const struct fet
 {
 	struct store_variant v = {
 		.repository = mem_strdup(c->repository), .model = mem_strdup(p->model->id),
-		.variant = mem_strdup(p->variant->id), .fetched_s = (int64_t)time(NULL),
+		.variant = mem_strdup(p->variant->id), .fetched_s = clock_wall_s(c->sources.clock),
 	};
 	v.files = mem_alloc((p->count + 1) * sizeof *v.files);
 	for (size_t i = 0; i < p->count; i++) {
@@ -32,12 +31,12 @@ static struct store_variant stored_form(const struct remote *c, const struct fet
 	return v;
 }
 
-static int fetch_one(struct remote *c, const struct fetch_plan_file *f, uint64_t limit_rate,
+static int fetch_one(struct remote *c, const struct fetch_plan_file *f, struct rate *rate,
 		     struct fetch_file *out, struct err *e)
 {
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
 	struct engine_job job = { .key = f->key, .partial = &p };
-	struct engine_options options = { .limit_rate = limit_rate, .report = c->report };
+	struct engine_options options = { .rate = rate, .report = c->report };
 	bool done;
 	int rc = partial_open(c->store, f->card->name, &f->card->sha256, &f->manifest.grid,
 			      f->manifest.pieces, c->report, &p, &done, e);
@@ -54,7 +53,7 @@ static int fetch_one(struct remote *c, const struct fetch_plan_file *f, uint64_t
 	return rc < 0 ? rc : partial_finish(&p, e);
 }
 
-static int fetch_files(struct remote *c, const struct fetch_plan *p, uint64_t limit_rate,
+static int fetch_files(struct remote *c, const struct fetch_plan *p, struct rate *rate,
 		       struct fetch_result *r, struct err *e)
 {
 	r->files = mem_alloc((p->count + 1) * sizeof *r->files);
@@ -67,7 +66,7 @@ static int fetch_files(struct remote *c, const struct fetch_plan *p, uint64_t li
 		if (f->in_store) {
 			partial_tidy(c->store, &f->card->sha256);
 		} else {
-			int rc = fetch_one(c, f, limit_rate, out, e);
+			int rc = fetch_one(c, f, rate, out, e);
 			if (rc < 0)
 				return rc;
 		}
@@ -112,7 +111,7 @@ static int place(const struct store *s, const struct card_file *f, const char *p
 	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
 	    a.st_ino == b.st_ino)
 		return 0;
-	return file_link_or_copy(blob, path, 0444, e);
+	return file_link_or_copy(blob, path, 0444, s->cancel, e);
 }
 
 /* A hard link, a reflink or a copy of each blob, atomically file by file. One file: `output` is
@@ -153,6 +152,9 @@ int fetch_variant(struct remote *c, const struct card *model,
 {
 	CLEANUP(fetch_plan_release) struct fetch_plan plan = { 0 };
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
+	struct rate rate = { .clock = c->sources.clock,
+			     .bytes_per_s = options->limit_rate ? options->limit_rate
+								: c->limit_rate };
 	int rc = fetch_plan_make(c, model, variant, options->check_blobs, &plan, e);
 	if (rc < 0)
 		return rc;
@@ -163,8 +165,7 @@ int fetch_variant(struct remote *c, const struct card *model,
 	if (rc == 0 && !linked)
 		rc = store_pin(c->store, &v, e);
 	if (rc == 0)
-		rc = fetch_files(c, &plan, options->limit_rate ? options->limit_rate
-								: c->limit_rate, &result, e);
+		rc = fetch_files(c, &plan, &rate, &result, e);
 	if (rc == 0 && !linked)
 		rc = store_link(c->store, &v, e);
 	if (rc < 0)

@@ -1,6 +1,5 @@
 #include "fetch/partial.h"
 
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -45,7 +44,7 @@ static int hash_piece(const struct partial *p, uint32_t index, struct sha256 *in
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIN(left, CHUNK));
 	while (left) {
 		size_t len = (size_t)MIN(left, CHUNK);
-		int rc = cancel_check(e);
+		int rc = cancel_check(p->store->cancel, e);
 		if (rc == 0)
 			rc = file_pread(p->fd, data, len, offset, p->path, e);
 		if (rc < 0)
@@ -98,10 +97,10 @@ static int lock(struct partial *p, struct report *report, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, &p->sha256);
 	struct err why = ERR_INIT;
-	int rc = file_lock(path, false, &p->lock_fd, &why);
+	int rc = file_lock(path, false, NULL, &p->lock_fd, &why);
 	if (rc == -ERR_CONFLICT) {
 		report_note(report, "%s: another process is fetching it; waiting", p->name);
-		return file_lock(path, true, &p->lock_fd, e);
+		return file_lock(path, true, p->store->cancel, &p->lock_fd, e);
 	}
 	if (rc < 0)
 		*e = why;
@@ -125,7 +124,7 @@ void partial_tidy(const struct store *s, const struct digest *sha256)
 	CLEANUP(file_close) int fd = -1;
 	struct err ignored = ERR_INIT;
 	if (!s->read_only && (file_exists(part) || file_exists(lock_path)) &&
-	    file_lock(lock_path, false, &fd, &ignored) == 0)
+	    file_lock(lock_path, false, NULL, &fd, &ignored) == 0)
 		remove_leftovers(s, sha256);
 }
 

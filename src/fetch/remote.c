@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define DEFAULT_RETRIES 5
 #define ROOT_MAX 512000
@@ -152,16 +151,12 @@ static int offline_hint(const struct remote *c, struct err *e)
 		       : err_hint(e, "run the same command once without --offline");
 }
 
-static int64_t now_s(void)
-{
-	return (int64_t)time(NULL);
-}
-
 static int open_trust(const struct conf *c, const struct conf_section *s, struct remote *client,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(client->store, client->repository);
 	struct tuf_transport transport = endpoints_tuf(&client->transport);
+	int64_t now_s = clock_wall_s(client->sources.clock);
 	struct tuf_limits limits = tuf_limits_default;
 	struct err why = ERR_INIT;
 	uint64_t most = limits.targets;
@@ -173,13 +168,13 @@ static int open_trust(const struct conf *c, const struct conf_section *s, struct
 		rc = begin_trust(c, s, client, dir, false, e);
 	if (rc < 0)
 		return rc;
-	rc = tuf_client_open(dir, &transport, &limits, now_s(), &client->tuf, &why);
+	rc = tuf_client_open(dir, &transport, &limits, now_s, &client->tuf, &why);
 	if (rc == -ERR_INTEGRITY && !client->offline && conf_get(s, "root-sha256")) {
 		/* Damaged: the digest is still a place to begin. */
 		report_warn(client->report, "%s; beginning again from root-sha256", why.text);
 		rc = begin_trust(c, s, client, dir, true, e);
 		if (rc == 0)
-			rc = tuf_client_open(dir, &transport, &limits, now_s(), &client->tuf, e);
+			rc = tuf_client_open(dir, &transport, &limits, now_s, &client->tuf, e);
 		return rc;
 	}
 	if (rc < 0)
@@ -385,7 +380,8 @@ static int prepare(const struct conf *c, const char *repository, const struct st
 	client->report = options->report;
 	client->offline = options->offline || s->read_only;
 	client->sources = (struct source_list){ .kinds = options->kinds,
-						.clock = &source_real_clock,
+						.cancel = options->cancel,
+						.clock = options->clock,
 						.max_failures = DEFAULT_RETRIES };
 	endpoints_init(&client->transport, &client->sources, options->report);
 	if (s->read_only && !options->offline)

@@ -19,6 +19,8 @@ struct remote_options {
 	bool offline;           /* no request is made */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
+	const struct cancel *cancel;    /* NULL: nothing stops it */
+	const struct clock *clock;      /* NULL: the real one */
 };
 
 struct remote {

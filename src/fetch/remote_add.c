@@ -149,7 +149,7 @@ int remote_add_write_conf(const char *path, const struct buf *text, struct err *
 int remote_add_lock(const struct store *s, int *fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(s->home, ".configuring");
-	return s->read_only ? 0 : file_lock(path, true, fd, e);
+	return s->read_only ? 0 : file_lock(path, true, s->cancel, fd, e);
 }
 
 /* -- the trust --------------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ static void tidy(const struct store *s)
 		CLEANUP(mem_free_ptr) char *path = path_join(s->home, names.at[i]);
 		struct stat st;
 		if (str_starts(names.at[i], SCRATCH) && lstat(path, &st) == 0 &&
-		    st.st_mtime + SCRATCH_AGE_S < time(NULL))
+		    st.st_mtime + SCRATCH_AGE_S < clock_wall_s(s->clock))
 			file_remove_tree(path);
 	}
 }
@@ -182,7 +182,7 @@ static int scratch_open(const struct store *s, struct store *out, struct err *e)
 	CLEANUP(mem_free_ptr) char *dir = mem_printf("%s/" SCRATCH "XXXXXX", s->home);
 	if (!mkdtemp(dir))
 		return err_sys(e, errno, "cannot make a folder in %s", s->home);
-	*out = (struct store){ .home = STEAL(dir) };
+	*out = (struct store){ .home = STEAL(dir), .cancel = s->cancel, .clock = s->clock };
 	return 0;
 }
 

@@ -2,22 +2,15 @@
 
 #include "http/url.h"
 #include "mirror/kinds.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 #include "util/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* A server that wants a longer pause is given up for this file. */
-#define MAX_PAUSE_MS 60000
-#define FIRST_PAUSE_MS 250
-#define LONGEST_PAUSE_MS 15000
-/* How often a small file is asked for when lines are bad, and the pause, longer each time. */
-#define SMALL_ROUNDS 3
-#define SMALL_PAUSE_MS 500
+#define LONGEST_WISH_S 60
 /* What a failed request must have brought to count as getting on. */
 #define USEFUL_BYTES (256 * KIB)
 
@@ -40,31 +33,6 @@ const char *source_fault_name(enum source_fault f)
 {
 	return fault_names[f].name;
 }
-
-static int64_t real_now_ms(void *ctx)
-{
-	(void)ctx;
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int real_sleep_ms(void *ctx, int64_t ms, struct err *e)
-{
-	(void)ctx;
-	int rc = cancel_check(e);
-	while (rc == 0 && ms > 0) {
-		/* In slices: a signal may come between the check and the sleep. */
-		int64_t slice = MIN(ms, 100);
-		struct timespec t = { .tv_nsec = slice * 1000000 };
-		nanosleep(&t, NULL);
-		ms -= slice;
-		rc = cancel_check(e);
-	}
-	return rc;
-}
-
-const struct source_clock source_real_clock = { real_now_ms, real_sleep_ms, NULL };
 
 static void source_free(struct source *s)
 {
@@ -124,13 +92,20 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 int source_open(struct source_list *l, struct source *s, struct mirror **out, struct err *e)
 {
 	if (!s->mirror) {
-		struct mirror_env env = { .stall_s = l->stall_s };
+		struct mirror_env env = { .stall_s = l->stall_s, .cancel = l->cancel,
+					  .clock = l->clock };
 		int rc = mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
 		if (rc < 0)
 			return rc;
 	}
 	*out = s->mirror;
 	return 0;
+}
+
+struct retry source_list_rounds(const struct source_list *l)
+{
+	return (struct retry){ .max_tries = 3, .base_ms = 500, .cap_ms = 1000, .clock = l->clock,
+			       .random = l->random, .cancel = l->cancel };
 }
 
 void source_list_begin_file(struct source_list *l)
@@ -151,9 +126,9 @@ static unsigned demerits(const struct source *s)
 	       s->faults[FAULT_METADATA];
 }
 
-struct source *source_choose(struct source_list *l, int64_t *wait_ms)
+struct source *source_choose(struct source_list *l, uint64_t *wait_ms)
 {
-	int64_t now = l->clock->now_ms(l->clock->ctx), earliest = INT64_MAX;
+	uint64_t now = clock_now_ms(l->clock), earliest = UINT64_MAX;
 	struct source *best = NULL;
 	for (size_t i = 0; i < l->count; i++) {
 		struct source *s = l->at[i];
@@ -164,7 +139,7 @@ struct source *source_choose(struct source_list *l, int64_t *wait_ms)
 		else if (!best || demerits(s) < demerits(best))
 			best = s;
 	}
-	*wait_ms = best || earliest == INT64_MAX ? 0 : earliest - now;
+	*wait_ms = best || earliest == UINT64_MAX ? 0 : earliest - now;
 	return best;
 }
 
@@ -203,22 +178,23 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
 	}
 }
 
-static void back_off(struct source_list *l, struct source *s, uint64_t asked_s)
-{
-	int64_t pause = FIRST_PAUSE_MS;
-	for (unsigned i = 1; i < s->failures && pause < LONGEST_PAUSE_MS; i++)
-		pause *= 2;
-	if (asked_s > MAX_PAUSE_MS / 1000)
-		s->given_up = true;
-	else
-		s->not_before_ms = l->clock->now_ms(l->clock->ctx) +
-				   MAX(pause, (int64_t)asked_s * 1000);
-}
-
 void source_lied(struct source *s, const struct err *why)
 {
 	source_note_fault(s, FAULT_WRONG_BYTES, "%s", why->text + why->core);
 	s->banned = true;
+}
+
+static void back_off(struct source_list *l, struct source *s, uint64_t retry_after_s, bool useful)
+{
+	struct retry retry = { .max_tries = l->max_failures, .base_ms = 250, .cap_ms = 15000,
+			       .max_retry_after_s = LONGEST_WISH_S, .random = l->random,
+			       .tries = useful ? 0 : s->failures };
+	uint64_t pause_ms;
+	if (retry_pause(&retry, retry_after_s, &pause_ms))
+		s->not_before_ms = clock_now_ms(l->clock) + pause_ms;
+	else
+		s->given_up = true;
+	s->failures = retry.tries;
 }
 
 void source_failed(struct source_list *l, struct source *s, const struct err *why,
@@ -236,11 +212,7 @@ void source_failed(struct source_list *l, struct source *s, const struct err *wh
 		s->given_up = true;
 		break;
 	default:
-		s->failures = received >= USEFUL_BYTES ? 1 : s->failures + 1;
-		if (s->failures >= l->max_failures)
-			s->given_up = true;
-		else
-			back_off(l, s, why->retry_after_s);
+		back_off(l, s, why->retry_after_s, received >= USEFUL_BYTES);
 	}
 }
 
@@ -389,15 +361,12 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 		     const struct digest *sha256, struct buf *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf got = BUF_INIT(length);
-	int rc = 1;
+	struct retry rounds = source_list_rounds(l);
+	int rc;
 	source_list_begin_file(l);
-	for (int round = 0; rc == 1 && round < SMALL_ROUNDS; round++) {
-		if (round && !anybody_left(l))
-			break;
-		if (round && l->clock->sleep_ms(l->clock->ctx, SMALL_PAUSE_MS * round, e) < 0)
-			return -(int)e->class;
+	do
 		rc = ask_each(l, key, length, sha256, &got, e);
-	}
+	while (rc == 1 && anybody_left(l) && (rc = retry_wait(&rounds, 0, e)) == 0);
 	if (rc == 1)
 		return source_list_err(l, key, e);
 	if (rc < 0)

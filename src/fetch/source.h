@@ -19,6 +19,7 @@
 #include "hash/sha256.h"
 #include "mirror/mirror.h"
 #include "util/buf.h"
+#include "util/retry.h"
 
 enum source_fault {
 	FAULT_WRONG_BYTES,      /* a digest did not match: banned for the run */
@@ -37,14 +38,6 @@ enum source_fault {
 /* "wrong-bytes", …: stable, part of the JSON output. */
 const char *source_fault_name(enum source_fault f);
 
-/* Time, injected by tests. */
-struct source_clock {
-	int64_t (*now_ms)(void *ctx);           /* of any monotonic clock */
-	int (*sleep_ms)(void *ctx, int64_t ms, struct err *e);  /* ERR_CANCELLED ends it */
-	void *ctx;
-};
-extern const struct source_clock source_real_clock;
-
 struct source {
 	char *id;               /* the mirror's, or the endpoint's URL without secrets */
 	char *url;
@@ -61,12 +54,14 @@ struct source {
 	bool banned;            /* it lied, or talks nonsense */
 	bool given_up;          /* for this file: missing, refused, failed too often */
 	unsigned failures;      /* in a row, without a byte of use in between */
-	int64_t not_before_ms;  /* backing off until then */
+	uint64_t not_before_ms; /* backing off until then */
 };
 
 struct source_list {
 	const struct mirror_ops *const *kinds;
-	const struct source_clock *clock;
+	const struct cancel *cancel;    /* NULL: nothing stops it */
+	const struct clock *clock;      /* NULL: the real one */
+	const struct random *random;    /* NULL: the real one */
 	uint64_t stall_s;       /* 0: the mirror's default */
 	unsigned max_failures;  /* in a row, then it is given up; at least 1 */
 	struct source **at;     /* in the order in which they are asked */
@@ -83,13 +78,17 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirror **out,
 			    struct err *e);
 
+/* How all sources are asked for the same thing once more when every line was bad: a few times,
+ * with pauses. */
+struct retry source_list_rounds(const struct source_list *l);
+
 /* Begins another file: who was given up gets one more chance, who lied does not. */
 void source_list_begin_file(struct source_list *l);
 
 /* The source for model files that should be asked now: not banned nor given up, fewest
  * faults first, then the list's order. NULL with *wait_ms > 0: all that are left
  * are backing off; NULL with *wait_ms 0: none is left. */
-struct source *source_choose(struct source_list *l, int64_t *wait_ms);
+struct source *source_choose(struct source_list *l, uint64_t *wait_ms);
 
 /* Did work: what failed before does not count against it any more. */
 void source_did_well(struct source *s);

@@ -1,7 +1,6 @@
 #include "hash/onepass.h"
 
 #include "hash/sha256_chain.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 #include "util/os.h"
 
@@ -153,7 +152,7 @@ static ssize_t read_at(struct ring *r, uint8_t *data, size_t len, uint64_t offse
 static int read_block(struct ring *r, uint64_t block)
 {
 	size_t len = block_length(r, block);
-	int rc = cancel_check(r->e);
+	int rc = cancel_check(r->p->cancel, r->e);
 	if (rc < 0)
 		return rc;
 	ssize_t n = read_at(r, block_data(r, block), len, block * BLOCK_SIZE);

@@ -12,6 +12,7 @@
 #define FERRY_HASH_ONEPASS_H
 
 #include "hash/grid.h"
+#include "util/cancel.h"
 #include "util/report.h"
 
 /* Ranges are sorted by offset and do not overlap; they end within the file. */
@@ -25,12 +26,13 @@ struct onepass {
 	struct digest *pieces;     /* in: room for grid.count, filled; or NULL */
 	struct hash_range *ranges; /* in: may be NULL; digests filled */
 	size_t range_count;
-	struct digest whole; /* out */
+	const struct cancel *cancel; /* in: NULL: nothing stops it */
+	struct digest whole;         /* out */
 };
 
 /* Reads fd from offset 0 with pread. `what` names the file in messages and the task in the
  * report, which is called from any of the threads. A file that is shorter or longer than
- * grid.size is ERR_INTEGRITY ("changed while it was read"). Cancellable. */
+ * grid.size is ERR_INTEGRITY ("changed while it was read"). */
 WARN_UNUSED int onepass_run(struct onepass *p, int fd, const char *what, struct report *report,
 			    struct err *e);
 

@@ -1,6 +1,5 @@
 #include "hash/sha256.h"
 
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/text.h"
@@ -76,14 +75,15 @@ void sha256_of(const void *data, size_t len, struct digest *out)
 	sha256_final(s, out);
 }
 
-int sha256_of_file(const char *path, struct digest *out, uint64_t *size, struct err *e)
+int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
+		   uint64_t *size, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP_PTR(sha256_free) struct sha256 *s = sha256_new();
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
 	uint64_t total = 0;
 	int rc = file_open_read(path, &fd, e);
-	while (rc == 0 && (rc = cancel_check(e)) == 0) {
+	while (rc == 0 && (rc = cancel_check(cancel, e)) == 0) {
 		ssize_t n = read(fd, data, MIB);
 		if (n < 0 && errno == EINTR)
 			continue;

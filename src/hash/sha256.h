@@ -11,6 +11,7 @@
 #define FERRY_HASH_SHA256_H
 
 #include "util/base.h"
+#include "util/cancel.h"
 #include "util/err.h"
 
 #define DIGEST_SIZE 32
@@ -36,8 +37,9 @@ DEFINE_CLEANUP(struct sha256, sha256_free);
 
 /* Of a block of memory. */
 void sha256_of(const void *data, size_t len, struct digest *out);
-/* Of a file from its start to its end; cancellable. */
-WARN_UNUSED int sha256_of_file(const char *path, struct digest *out, uint64_t *size,
+/* Of a file from its start to its end. */
+WARN_UNUSED int sha256_of_file(const char *path, const struct cancel *cancel,
+			       struct digest *out, uint64_t *size,
 			       struct err *e);
 
 #endif

@@ -1,11 +1,9 @@
 #include "http/internal.h"
-#include "util/retry.h"
 
 #include "util/mem.h"
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #define USER_AGENT "model-ferry/" FERRY_VERSION
 #define STALL_BYTES_PER_S 1024
@@ -75,43 +73,16 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	/* A buffer is read at one go: under a limit, not more than a quarter of a second's. */
-	uint64_t buffer = o->limit_rate ? MIN(BUFFER_BYTES, MAX(o->limit_rate / 4, KIB)) :
-					  BUFFER_BYTES;
+	uint64_t limit = rate_limit(o->rate);
+	uint64_t buffer = limit ? MIN(BUFFER_BYTES, MAX(limit / 4, KIB)) : BUFFER_BYTES;
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)o->connect_timeout_s);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)o->stall_s);
-	/* A limit that we set ourselves is no stall. */
-	uint64_t stall = o->limit_rate ? MIN(STALL_BYTES_PER_S, o->limit_rate / 4 + 1) :
-					 STALL_BYTES_PER_S;
+	/* A limit that we set ourselves, and share among many connections, is no stall. */
+	uint64_t stall = limit ? MIN(STALL_BYTES_PER_S, limit / 64 + 1) : STALL_BYTES_PER_S;
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
 	curl_easy_setopt(easy, CURLOPT_NETRC,
 			 (long)(o->netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
 	setup_trust(easy);
-}
-
-/* -- the rate limit -------------------------------------------------------------- */
-
-/* Ours, because libcurl's starts anew with each request: many small ones go unlimited. */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-uint64_t http_now_ms(void)
-{
-	return now_us() / 1000;
-}
-
-int http_client_pace(struct http_client *c, uint64_t bytes, struct err *e)
-{
-	if (!c->options.limit_rate)
-		return 0;
-	uint64_t now = now_us(), ahead = c->paid_until_us > now ? c->paid_until_us - now : 0;
-	/* Time that went by unused is no credit. */
-	c->paid_until_us = now + ahead + bytes * 1000000 / c->options.limit_rate;
-	return ahead < 1000 ? 0 : retry_sleep_ms(ahead / 1000, e);
 }

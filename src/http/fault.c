@@ -113,7 +113,7 @@ static int timed_out(const struct transfer *t, struct err *e)
 {
 	curl_off_t ready_us = 0;
 	curl_easy_getinfo(t->client->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-	bool late = t->end_ms && http_now_ms() + 1 >= t->end_ms;
+	bool late = t->end_ms && clock_now_ms(t->client->options.clock) + 1 >= t->end_ms;
 	if (!late && ready_us == 0)
 		return 0;
 	if (late)

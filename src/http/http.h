@@ -4,7 +4,7 @@
  * What always holds here:
  *  - no request has an overall timeout unless it was given a deadline, for small questions:
  *    connecting has one, and a transfer ends when it stalls (under 1 KiB/s for stall_s
- *    seconds). A signal ends it within 200 ms;
+ *    seconds). A cancellation ends it within 200 ms;
  *  - redirects: at most 8, to http and https only, never from https to http; credentials
  *    (Authorization, Cookie, URL user) stay with the origin they were given for;
  *  - what a range request delivers was checked against what was asked; content encodings
@@ -27,13 +27,16 @@
 #include "util/base.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/rate.h"
 #include "util/text.h"
 
 struct http_options {
 	uint64_t connect_timeout_s;     /* 0: 30 */
 	uint64_t stall_s;               /* 0: 30 */
-	uint64_t limit_rate;            /* bytes per second and client; 0: no limit */
+	struct rate *rate;              /* the limit that it shares with others; NULL: none */
 	bool netrc;                     /* user and password from ~/.netrc */
+	const struct cancel *cancel;    /* ends a transfer; NULL: nothing does */
+	const struct clock *clock;      /* NULL: the real one. libcurl has its own */
 };
 
 /* Connections, kept open for the next request, and settings. One thread at a time. */

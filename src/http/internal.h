@@ -11,7 +11,6 @@ struct http_client {
 	CURLM *multi;
 	CURL *easy;
 	struct http_options options;
-	uint64_t paid_until_us;         /* when the bytes so far are within the limit */
 	char message[CURL_ERROR_SIZE];
 };
 
@@ -38,14 +37,8 @@ struct transfer {
 	int rc;                 /* what a callback failed with */
 };
 
-uint64_t http_now_ms(void);     /* of the monotonic clock */
-
 /* Puts the request's fixed settings on the client's handle (client.c). */
 void http_client_setup(struct http_client *c);
-
-/* The rate limit: to be called for bytes that are about to pass; sleeps until those before
- * them are paid for. */
-WARN_UNUSED int http_client_pace(struct http_client *c, uint64_t bytes, struct err *e);
 
 /* Judges the complete headers of a 2xx answer against what was asked (range.c). */
 WARN_UNUSED int http_range_judge(struct transfer *t);

@@ -51,7 +51,7 @@ static int perform(struct http_client *c, const struct http_request *q, struct h
 		rc = url_parse(q->url, &url, e);
 	const char *method = q->method ? q->method : "GET";
 	bool with_body = q->read_at != NULL;
-	uint64_t end_ms = q->deadline_ms ? http_now_ms() + q->deadline_ms : 0;
+	uint64_t end_ms = q->deadline_ms ? clock_now_ms(c->options.clock) + q->deadline_ms : 0;
 	for (unsigned hop = 0; rc == 0; hop++) {
 		struct transfer t = { .client = c, .q = q, .r = r, .e = e, .url = &url,
 				      .method = method, .with_body = with_body, .end_ms = end_ms };

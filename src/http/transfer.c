@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_HEADERS (128 * KIB)
 #define MAX_DISCARD (64 * KIB)
@@ -33,7 +32,7 @@ static void forget_answer(struct transfer *t)
 	t->answered = false;
 }
 
-static void read_fields(struct http_response *r)
+static void read_fields(struct http_response *r, const struct clock *clock)
 {
 	const char *v;
 	struct content_range range;
@@ -46,7 +45,7 @@ static void read_fields(struct http_response *r)
 	if ((v = http_response_header(r, "last-modified")))
 		header_date(v, &r->modified_s);
 	if ((v = http_response_header(r, "retry-after")))
-		header_retry_after(v, time(NULL), &r->retry_after_s);
+		header_retry_after(v, clock_wall_s(clock), &r->retry_after_s);
 	if ((v = http_response_header(r, "content-disposition")))
 		header_file_name(v, r->file_name);
 	if (r->status == 416 && (v = http_response_header(r, "content-range")) &&
@@ -64,7 +63,7 @@ static int headers_complete(struct transfer *t)
 	if (t->r->status < 200)
 		return 0;
 	t->answered = true;
-	read_fields(t->r);
+	read_fields(t->r, t->client->options.clock);
 	t->redirected = is_redirect(t->r);
 	return is_success(t->r->status) ? http_range_judge(t) : 0;
 }
@@ -162,7 +161,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
 	struct transfer *t = ctx;
 	size_t len = size * count;
-	int rc = http_client_pace(t->client, len, t->e);
+	int rc = rate_take(t->client->options.rate, len, t->client->options.cancel, t->e);
 	if (rc == 0)
 		rc = take_body(t, data, len);
 	if (rc < 0 && !t->enough)
@@ -179,7 +178,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
 	size_t len = (size_t)MIN(size * count, q->body_size - t->sent);
 	if (len == 0)
 		return 0;
-	int rc = http_client_pace(t->client, len, t->e);
+	int rc = rate_take(t->client->options.rate, len, t->client->options.cancel, t->e);
 	if (rc == 0)
 		rc = q->read_at(q->body_ctx, t->sent, data, len, t->e);
 	if (rc < 0) {
@@ -244,7 +243,7 @@ static void setup_range(const struct transfer *t)
 
 static void setup_deadline(const struct transfer *t)
 {
-	uint64_t now = http_now_ms();
+	uint64_t now = clock_now_ms(t->client->options.clock);
 	if (!t->end_ms)
 		return;
 	curl_easy_setopt(t->client->easy, CURLOPT_TIMEOUT_MS,
@@ -299,7 +298,7 @@ static int run(struct transfer *t, CURLcode *code)
 		if (bad != CURLM_OK)
 			rc = err_set(t->e, ERR_SYSTEM, "%s", curl_multi_strerror(bad));
 		else
-			rc = cancel_check(t->e);
+			rc = cancel_check(c->options.cancel, t->e);
 	}
 	CURLMsg *message = curl_multi_info_read(c->multi, &left);
 	if (message && message->msg == CURLMSG_DONE)

@@ -2,7 +2,6 @@
 #include "mirror/file.h"
 #include "mirror/kinds.h"
 #include "mirror/folder.h"
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -87,13 +86,13 @@ static int file_stat(struct mirror_connection *c, const char *key, struct mirror
 	return open_object(c->mirror, key, &fd, out, e);
 }
 
-static int send(int fd, uint64_t offset, uint64_t len, const struct mirror_sink *sink,
-		struct err *e)
+static int send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
+		const struct mirror_sink *sink, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
 	while (len) {
 		size_t n = (size_t)MIN(len, CHUNK);
-		int rc = cancel_check(e);
+		int rc = cancel_check(m->env.cancel, e);
 		if (rc == 0 && (rc = file_pread(fd, data, n, offset, "the file", e)) < 0 &&
 		    err_is(e, ERR_SYSTEM))
 			rc = err_class_set(e, ERR_NETWORK);     /* another mirror may do better */
@@ -120,7 +119,7 @@ static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 		return err_set(e, ERR_INTEGRITY, "is only %llu bytes there: no range %llu-%llu",
 			       (unsigned long long)st.size, (unsigned long long)r->offset,
 			       (unsigned long long)(all ? r->offset : r->offset + r->length - 1));
-	return send(fd, r->offset, all ? st.size - r->offset : r->length, sink, e);
+	return send(c->mirror, fd, r->offset, all ? st.size - r->offset : r->length, sink, e);
 }
 
 /* *there is false, and nothing wrong, when the mirror's folder is missing. */

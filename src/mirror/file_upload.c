@@ -1,7 +1,6 @@
 #include "mirror/file.h"
 
 #include "mirror/folder.h"
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -19,7 +18,7 @@
 /* -- locks ----------------------------------------------------------------------- */
 
 /* 0: held, or there are no locks here. */
-static int take_lock(int fd, bool wait, struct err *e)
+static int take_lock(int fd, bool wait, const struct cancel *cancel, struct err *e)
 {
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EINTR)
@@ -30,7 +29,7 @@ static int take_lock(int fd, bool wait, struct err *e)
 			err_set(e, ERR_CONFLICT, "is being written by another process");
 			return err_hint(e, "let the other one finish, then run the command again");
 		}
-		int rc = cancel_check(e);
+		int rc = cancel_check(cancel, e);
 		if (rc < 0)
 			return rc;
 		usleep(20000);
@@ -49,7 +48,7 @@ int file_mirror_lock(struct mirror *m, int *lock, struct err *e)
 					    0644);
 	if (fd < 0)
 		return err_sys(e, errno, "the lock file in %s/" FILE_MIRROR_PRIVATE, f->path);
-	rc = take_lock(fd, true, e);
+	rc = take_lock(fd, true, m->env.cancel, e);
 	if (rc == 0) {
 		*lock = fd;
 		fd = -1;
@@ -84,7 +83,7 @@ static int part_try(struct part *p, bool *again, struct err *e)
 		       0644);
 	if (p->fd < 0)
 		return err_sys(e, errno, "cannot write the partial file %s", p->name);
-	int rc = take_lock(p->fd, false, e);
+	int rc = take_lock(p->fd, false, NULL, e);
 	if (rc < 0)
 		return rc;
 	if (fstat(p->fd, &mine) < 0 || !S_ISREG(mine.st_mode))
@@ -127,7 +126,7 @@ static int find_piece(const struct part *p, struct mirror_upload *u, uint32_t pi
 	sha256_reset(hash);
 	for (uint64_t at = 0; at < len; at += CHUNK) {
 		size_t n = (size_t)MIN(CHUNK, len - at);
-		int rc = cancel_check(e);
+		int rc = cancel_check(u->mirror->env.cancel, e);
 		if (rc == 0)
 			rc = file_pread(p->fd, data, n, offset + at, p->name, e);
 		if (rc < 0)
@@ -160,7 +159,7 @@ static int write_piece(const struct part *p, struct mirror_upload *u, uint32_t p
 	uint64_t offset = grid_offset(&u->how.grid, piece), len = grid_length(&u->how.grid, piece);
 	for (*written = 0; *written < len;) {
 		size_t n = (size_t)MIN(CHUNK, len - *written);
-		int rc = cancel_check(e);
+		int rc = cancel_check(u->mirror->env.cancel, e);
 		if (rc == 0)
 			rc = file_pwrite(p->fd, data + *written, n, offset + *written, p->name, e);
 		if (rc < 0)
@@ -333,14 +332,15 @@ int file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u, st
 
 /* -- copy ------------------------------------------------------------------------ */
 
-static int copy_into(int from, struct part *p, uint64_t size, struct err *e)
+static int copy_into(int from, struct part *p, uint64_t size, const struct cancel *cancel,
+		     struct err *e)
 {
 	if (os_clone(p->fd, from))
 		return 0;
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
 	for (uint64_t at = 0; at < size; at += CHUNK) {
 		size_t n = (size_t)MIN(CHUNK, size - at);
-		int rc = cancel_check(e);
+		int rc = cancel_check(cancel, e);
 		if (rc == 0)
 			rc = file_pread(from, data, n, at, "the file", e);
 		if (rc == 0)
@@ -370,7 +370,7 @@ int file_upload_copy(struct mirror_connection *c, const char *from, const char *
 	if (rc == 0 && ftruncate(p.fd, 0) < 0)
 		rc = err_sys(e, errno, "%s", name);
 	if (rc == 0)
-		rc = copy_into(source, &p, st.size, e);
+		rc = copy_into(source, &p, st.size, c->mirror->env.cancel, e);
 	if (rc == 0)
 		rc = commit(c->mirror, &p, to, &plain, e);
 	p.drop = rc < 0;

@@ -30,7 +30,9 @@ static int http_open(struct mirror *m, const struct conf *c, const struct conf_s
 	m->state = options;
 	m->can = MIRROR_CAN_RANGE;
 	options->stall_s = m->env.stall_s;
-	options->limit_rate = m->env.limit_rate;
+	options->rate = m->env.rate;
+	options->cancel = m->env.cancel;
+	options->clock = m->env.clock;
 	int rc = c ? conf_get_bool(c, s, "netrc", &options->netrc, e) : 0;
 	return rc < 0 ? rc : check_base(m, e);
 }

@@ -27,6 +27,7 @@
 #include "mirror/findings.h"
 #include "settings/conf.h"
 #include "util/buf.h"
+#include "util/rate.h"
 #include "util/report.h"
 
 #include <pthread.h>
@@ -142,7 +143,9 @@ enum mirror_holds { MIRROR_HOLDS_ALL, MIRROR_HOLDS_OBJECTS, MIRROR_HOLDS_METADAT
 struct mirror_env {
 	uint64_t stall_s;               /* a transfer that brings nothing for so long fails; 0: the
 					   default of http/http.h */
-	uint64_t limit_rate;            /* bytes per second of each connection; 0: no limit */
+	struct rate *rate;              /* the limit that all connections share; NULL: none */
+	const struct cancel *cancel;    /* ends calls; NULL: nothing does */
+	const struct clock *clock;      /* NULL: the real one */
 };
 
 struct mirror {

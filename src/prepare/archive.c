@@ -1,7 +1,6 @@
 #include "prepare/archive.h"
 
 #include "prepare/workdir.h"
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -20,6 +19,7 @@ struct extraction {
 	const char *name, *dir;
 	const struct archive_limits *limits;
 	struct report *report;
+	const struct cancel *cancel;
 	char *task;
 	struct str_list *files;
 	uint64_t packed;                /* bytes of the archive */
@@ -219,7 +219,7 @@ static void show_progress(struct extraction *x)
 static int copy_data(struct extraction *x, int fd, const char *path, struct err *e)
 {
 	for (;;) {
-		int rc = cancel_check(e);
+		int rc = cancel_check(x->cancel, e);
 		if (rc < 0)
 			return rc;
 		la_ssize_t n = archive_read_data(x->archive, x->block, READ_BLOCK);
@@ -292,7 +292,7 @@ static int extract_entry(struct extraction *x, struct archive_entry *entry, stru
 static int extract_all(struct extraction *x, int fd, struct err *e)
 {
 	int rc = reader_open(x, fd, e);
-	while (rc == 0 && (rc = cancel_check(e)) == 0) {
+	while (rc == 0 && (rc = cancel_check(x->cancel, e)) == 0) {
 		struct archive_entry *entry;
 		int got = archive_read_next_header(x->archive, &entry);
 		if (got == ARCHIVE_EOF)
@@ -327,12 +327,12 @@ static void remove_extracted(const char *dir)
 
 int archive_extract(const char *path, const char *name, const char *dir,
 		    const struct archive_limits *limits, struct report *report,
-		    struct str_list *files, struct err *e)
+		    const struct cancel *cancel, struct str_list *files, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP(str_list_release) struct str_list found = { 0 };
 	struct extraction x = { .name = name, .dir = dir, .limits = limits, .report = report,
-				.files = &found };
+				.cancel = cancel, .files = &found };
 	int rc = file_open_regular(path, &fd, &x.packed, e);
 	if (rc < 0)
 		return rc;

@@ -13,6 +13,7 @@
 #define FERRY_PREPARE_ARCHIVE_H
 
 #include "util/base.h"
+#include "util/cancel.h"
 #include "util/err.h"
 #include "util/report.h"
 #include "util/text.h"
@@ -31,10 +32,10 @@ struct archive_limits {
  * 0644 less the umask, their names relative to dir are appended to `files` in the order
  * of the archive. `name` stands for the archive in messages; of a compressed file
  * without an archive in it, it also gives the name ("x/m.gguf.zst" → "m.gguf"). Disk space is
- * checked before each file. Cancellable.
+ * checked before each file.
  */
 WARN_UNUSED int archive_extract(const char *path, const char *name, const char *dir,
 				const struct archive_limits *limits, struct report *report,
-				struct str_list *files, struct err *e);
+				const struct cancel *cancel, struct str_list *files, struct err *e);
 
 #endif

@@ -61,6 +61,7 @@ int convert_run(const struct prepare *p, const struct obtained *source, const ch
 	struct tools_convert c = {
 		.dir = dir, .output = output, .outtype = p->outtype,
 		.expected_bytes = converted_bytes(p->outtype, source->hf_bytes),
+		.cancel = p->cancel,
 	};
 	rc = file_need_space(scratch, c.expected_bytes, e);
 	if (rc == 0)
@@ -142,6 +143,7 @@ static int run_quantize(const struct prepare *p, const struct model *m, const ch
 		.input = input, .output = output, .type = p->quantize, .imatrix = p->imatrix,
 		.allow_requantize = p->allow_requantize,
 		.expected_bytes = tools_quantized_bytes(p->quantize, census.elements),
+		.cancel = p->cancel,
 	};
 	rc = file_need_space(scratch, q.expected_bytes, e);
 	return rc < 0 ? rc : tools_run_quantize(p->tools, &q, p->report, &result->tool_build, e);
@@ -181,7 +183,8 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 /* ---- install ------------------------------------------------------------------------ */
 
 /* The same bytes under the final name in the scratch folder. */
-static int stage(struct model_file *f, const char *staged, struct err *e)
+static int stage(const struct prepare *p, struct model_file *f, const char *staged,
+		 struct err *e)
 {
 	uint64_t size;
 	bool done = false;
@@ -195,7 +198,7 @@ static int stage(struct model_file *f, const char *staged, struct err *e)
 	rc = file_size(f->path, &size, e);
 	if (rc == 0)
 		rc = file_need_space(staged, size, e);
-	return rc < 0 ? rc : file_copy(f->path, staged, 0644, e);
+	return rc < 0 ? rc : file_copy(f->path, staged, 0644, p->cancel, e);
 }
 
 static int check_digest(const struct model_file *f, const struct manifest *m, struct err *e)
@@ -213,9 +216,10 @@ static int stage_all(const struct prepare *p, struct model *m, const struct str_
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
-		rc = stage(&m->at[i], staged->at[i], e);
+		rc = stage(p, &m->at[i], staged->at[i], e);
 		if (rc == 0)
-			rc = manifest_create(staged->at[i], p->report, &manifests[i], e);
+			rc = manifest_create(staged->at[i], p->report, p->cancel, &manifests[i],
+					     e);
 		if (rc == 0)
 			rc = check_digest(&m->at[i], &manifests[i], e);
 	}

@@ -5,7 +5,6 @@
 #include "prepare/download_part.h"
 #include "prepare/download_probe.h"
 #include "gguf/sniff.h"
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -164,7 +163,7 @@ static int check_part(struct fetch *f, struct err *e)
 	}
 	if (!f->d->sha256)
 		return 0;
-	int rc = sha256_of_file(f->part.path, &got, &size, e);
+	int rc = sha256_of_file(f->part.path, f->d->cancel, &got, &size, e);
 	if (rc < 0 || digest_equal(&got, f->d->sha256))
 		return rc;
 	return wrong_digest(f, &got, e);
@@ -185,6 +184,7 @@ static int transfer(struct fetch *f, bool last, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
 	bool restarted = false;
+	retry.cancel = f->d->cancel;
 	retry.max_tries = last ? 5 : 3;
 	while (!download_part_is_full(&f->part)) {
 		uint64_t before = f->part.have;
@@ -247,7 +247,7 @@ static int from_file(const struct fetch *f, struct download_result *out, struct 
 	if (rc == 0)
 		rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0 && f->d->sha256) {
-		rc = sha256_of_file(path, &got, &size, e);
+		rc = sha256_of_file(path, f->d->cancel, &got, &size, e);
 		if (rc == 0 && !digest_equal(&got, f->d->sha256))
 			rc = wrong_digest(f, &got, e);
 	}
@@ -339,7 +339,7 @@ static int try_all(struct fetch *f, struct download_result *out, struct err *e)
 static bool is_current(const struct fetch *f)
 {
 	struct download_probe v;
-	if (!download_probe(f->d->urls, f->d->url_count, f->d->http, &v))
+	if (!download_probe(f->d->urls, f->d->url_count, f->d->cancel, &v))
 		return true;    /* out of reach: what is there is better than nothing */
 	return (!v.size || v.size == f->part.size) &&
 	       (!v.etag[0] || !f->part.etag[0] || strcmp(v.etag, f->part.etag) == 0);
@@ -360,7 +360,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 			url = f->d->urls[i];
 	if (f->d->sha256) {
 		struct digest got;
-		int rc = sha256_of_file(f->d->path, &got, &size, e);
+		int rc = sha256_of_file(f->d->path, f->d->cancel, &got, &size, e);
 		if (rc < 0 || !digest_equal(&got, f->d->sha256))
 			return rc;
 	} else if (!url || !is_current(f)) {
@@ -377,7 +377,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 
 static int run(struct fetch *f, struct download_result *out, struct err *e)
 {
-	static const struct http_options defaults = { 0 };
+	const struct http_options options = { .cancel = f->d->cancel };
 	bool used;
 	int rc = use_kept(f, out, &used, e);
 	if (rc < 0 || used)
@@ -390,7 +390,7 @@ static int run(struct fetch *f, struct download_result *out, struct err *e)
 		report_note(f->d->report, "%s: continuing at %s", path_base(f->d->path),
 			    format_size(have, f->part.have));
 	}
-	rc = http_client_new(f->d->http ? f->d->http : &defaults, &f->client, e);
+	rc = http_client_new(&options, &f->client, e);
 	return rc < 0 ? rc : try_all(f, out, e);
 }
 

@@ -12,7 +12,7 @@
 #define FERRY_PREPARE_DOWNLOAD_H
 
 #include "hash/sha256.h"
-#include "http/http.h"
+#include "util/cancel.h"
 #include "util/report.h"
 
 struct download {
@@ -20,8 +20,8 @@ struct download {
 	size_t url_count;
 	const char *path;               /* where the complete file goes */
 	const struct digest *sha256;    /* what it must be, or NULL */
-	const struct http_options *http;        /* or NULL */
 	struct report *report;
+	const struct cancel *cancel;    /* NULL: nothing stops it */
 };
 
 struct download_result {

@@ -1,7 +1,6 @@
 #include "prepare/download_probe.h"
 
 #include "http/url.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -50,15 +49,15 @@ char *download_probe_public_url(const char *url)
 	return mem_strndup(u.text, strcspn(u.text, "?"));
 }
 
-bool download_probe(const char *const *urls, size_t count, const struct http_options *http,
-		struct download_probe *out)
+bool download_probe(const char *const *urls, size_t count, const struct cancel *cancel,
+		    struct download_probe *out)
 {
-	static const struct http_options defaults = { 0 };
+	const struct http_options options = { .cancel = cancel };
 	CLEANUP_PTR(http_client_free) struct http_client *client = NULL;
 	struct err ignored = ERR_INIT;
-	if (http_client_new(http ? http : &defaults, &client, &ignored) < 0)
+	if (http_client_new(&options, &client, &ignored) < 0)
 		return false;
-	for (size_t i = 0; i < count && !cancel_signal(); i++) {
+	for (size_t i = 0; i < count && !cancel_signal(cancel); i++) {
 		struct err e = ERR_INIT;
 		CLEANUP(http_response_release) struct http_response r = { 0 };
 		struct http_request q = { .method = "HEAD", .url = urls[i] };
@@ -73,10 +72,11 @@ bool download_probe(const char *const *urls, size_t count, const struct http_opt
 	return false;
 }
 
-bool download_probe_version(const char *const *urls, size_t count, char **out)
+bool download_probe_version(const char *const *urls, size_t count,
+			    const struct cancel *cancel, char **out)
 {
 	struct download_probe v;
-	if (!download_probe(urls, count, NULL, &v) || !v.size || (!v.etag[0] && !v.modified_s))
+	if (!download_probe(urls, count, cancel, &v) || !v.size || (!v.etag[0] && !v.modified_s))
 		return false;
 	*out = mem_printf("%s %lld %llu", v.etag, (long long)v.modified_s,
 			  (unsigned long long)v.size);

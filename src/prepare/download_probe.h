@@ -21,14 +21,15 @@ struct download_probe {
 	int64_t modified_s;             /* 0: it does not say */
 	uint64_t size;                  /* 0: it does not say */
 };
-/* Asks the URLs in order; true for the first that answers. http may be NULL. */
-bool download_probe(const char *const *urls, size_t count, const struct http_options *http,
-		struct download_probe *out);
+/* Asks the URLs in order; true for the first that answers. */
+bool download_probe(const char *const *urls, size_t count, const struct cancel *cancel,
+		    struct download_probe *out);
 
 /*
  * What tells one version of a file from another, for "was this done already?": ETag or
  * modification time, and size. False when no URL says enough. The caller frees *out.
  */
-bool download_probe_version(const char *const *urls, size_t count, char **out);
+bool download_probe_version(const char *const *urls, size_t count,
+			    const struct cancel *cancel, char **out);
 
 #endif

@@ -114,18 +114,19 @@ static int take_archive(const struct obtain_request *r, const struct workdir *w,
 	limits.max_bytes = r->archive_max_bytes ? r->archive_max_bytes : limits.max_bytes;
 	int rc = workdir_scratch(w, &s->scratch, e);
 	if (rc == 0)
-		rc = archive_extract(path, name, s->scratch, &limits, r->report, &files, e);
+		rc = archive_extract(path, name, s->scratch, &limits, r->report, r->cancel, &files, e);
 	if (rc == 0)
 		rc = choose_model(s->scratch, &files, name, &p, e);
 	return rc < 0 ? rc : take_picked(s, &p, s->scratch, true, e);
 }
 
-static int check_digest(const char *path, const char *name, const struct digest *want, struct err *e)
+static int check_digest(const struct obtain_request *r, const char *path, const char *name,
+			const struct digest *want, struct err *e)
 {
 	struct digest got;
 	uint64_t size;
 	char a[DIGEST_HEX], b[DIGEST_HEX];
-	int rc = want ? sha256_of_file(path, &got, &size, e) : 0;
+	int rc = want ? sha256_of_file(path, r->cancel, &got, &size, e) : 0;
 	if (rc < 0 || !want || digest_equal(&got, want))
 		return rc;
 	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", name,
@@ -148,7 +149,7 @@ static int take_file(const struct obtain_request *r, const struct workdir *w, co
 	}
 	if (kind != SNIFF_ARCHIVE)
 		return sniff_refuse_file(kind, path, name, e);
-	rc = check_digest(path, name, sha256, e);
+	rc = check_digest(r, path, name, sha256, e);
 	return rc < 0 ? rc : take_archive(r, w, path, name, s, e);
 }
 
@@ -214,7 +215,8 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/download/%s", w->path, g->name);
 	CLEANUP(download_result_release) struct download_result got = { 0 };
 	struct download d = { .urls = (const char *const *)g->urls.at, .url_count = g->urls.count,
-			      .path = path, .sha256 = sha256, .report = r->report };
+			      .path = path, .sha256 = sha256, .report = r->report,
+			      .cancel = r->cancel };
 	int rc = file_mkdirs_for(path, 0755, e);
 	if (rc == 0)
 		rc = download_run(&d, &got, e);
@@ -326,7 +328,8 @@ static bool identify_urls(const struct obtain_request *r, json_t *out)
 			continue;
 		}
 		if (!urls->count ||
-		    !download_probe_version((const char *const *)urls->at, urls->count, &version))
+		    !download_probe_version((const char *const *)urls->at, urls->count, r->cancel,
+					    &version))
 			return false;
 		sha256_of(urls->at[0], strlen(urls->at[0]), &key);
 		json_push(versions, json_string(digest_hex(hex, &key)));

@@ -27,6 +27,7 @@ struct obtain_request {
 	size_t sha256_count;
 	uint64_t archive_max_bytes;
 	struct report *report;
+	const struct cancel *cancel;
 };
 
 struct obtain_file {

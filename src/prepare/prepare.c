@@ -6,7 +6,6 @@
 #include "prepare/model.h"
 #include "prepare/obtain.h"
 #include "prepare/workdir.h"
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -199,7 +198,7 @@ static int make_files(struct job *j, struct err *e)
 	if (rc == 0 && j->p->quantize)
 		rc = convert_quantize(j->p, j->scratch, j->out, &j->model, e);
 	if (rc == 0)
-		rc = cancel_check(e);
+		rc = cancel_check(j->p->cancel, e);
 	if (rc < 0)
 		return rc;
 	j->out->variant = j->p->variant ? mem_strdup(j->p->variant) : variant_id(&j->model);
@@ -347,7 +346,7 @@ static void fill_result(struct job *j)
 
 static int run(struct job *j, struct err *e)
 {
-	int rc = workdir_open(j->out->output_dir, &j->work, e);
+	int rc = workdir_open(j->out->output_dir, j->p->now_s, &j->work, e);
 	if (rc < 0)
 		return rc;
 	j->recipe = recipe_of(j);
@@ -376,7 +375,8 @@ int prepare_run(const struct prepare *p, struct prepare_result *out, struct err 
 		.p = p, .out = &result, .work = WORKDIR_INIT,
 		.request = { .operands = p->sources, .count = p->source_count, .sha256 = p->sha256,
 			     .sha256_count = p->sha256_count,
-			     .archive_max_bytes = p->tools->archive_max_bytes, .report = p->report },
+			     .archive_max_bytes = p->tools->archive_max_bytes, .report = p->report,
+			     .cancel = p->cancel },
 	};
 	result.output_dir = p->output_dir ? mem_strdup(p->output_dir) : mem_printf("models/%s", p->name);
 	result.card_path = mem_printf("%s/%s" CARD_SUFFIX, result.output_dir, p->name);

@@ -37,6 +37,7 @@ struct prepare {
 	int64_t now_s;
 	const struct tools *tools;
 	struct report *report;
+	const struct cancel *cancel;    /* NULL: nothing stops it */
 };
 
 struct prepare_file {

@@ -195,7 +195,7 @@ static int probe_quantize(const char *path, const struct tools_quantize *q, stru
 			  struct err *e)
 {
 	const char *argv[] = { path, "--help", NULL };
-	struct child c = { .argv = argv, .timeout_s = PROBE_TIMEOUT_S };
+	struct child c = { .argv = argv, .timeout_s = PROBE_TIMEOUT_S, .cancel = q->cancel };
 	CLEANUP(child_result_release) struct child_result r = { 0 };
 	int rc = child_run(&c, &r, e);
 	if (rc < 0)
@@ -257,7 +257,7 @@ int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
 	argv[n++] = q->type;
 	argv[n] = NULL;
 	struct child c = { .argv = argv, .report = report, .task = task, .watch = output,
-			   .expected = q->expected_bytes };
+			   .expected = q->expected_bytes, .cancel = q->cancel };
 	rc = child_run(&c, &r, e);
 	if (rc < 0)
 		return rc;
@@ -341,7 +341,7 @@ int tools_run_convert(const struct tools *t, const struct tools_convert *q,
 	}
 	argv[n] = NULL;
 	struct child c = { .argv = argv, .report = report, .task = "convert to GGUF",
-			   .watch = output, .expected = q->expected_bytes };
+			   .watch = output, .expected = q->expected_bytes, .cancel = q->cancel };
 	rc = child_run(&c, &r, e);
 	if (rc < 0 || child_ok(&r))
 		return rc;

@@ -12,6 +12,7 @@
 
 #include "util/base.h"
 #include "settings/conf.h"
+#include "util/cancel.h"
 #include "util/err.h"
 #include "util/report.h"
 
@@ -36,6 +37,7 @@ struct tools_quantize {
 	const char *imatrix;            /* or NULL */
 	bool allow_requantize;
 	uint64_t expected_bytes;        /* for progress */
+	const struct cancel *cancel;    /* NULL: nothing stops it */
 };
 
 /* Is it a type that llama-quantize makes? ERR_USAGE with the nearest, and when it needs
@@ -56,6 +58,7 @@ struct tools_convert {
 	const char *output;
 	const char *outtype;            /* "f16", … or NULL: the tool decides */
 	uint64_t expected_bytes;
+	const struct cancel *cancel;
 };
 
 /* ERR_USAGE for what convert_hf_to_gguf.py does not make. */

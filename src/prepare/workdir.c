@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SCRATCH_PREFIX "scratch."
@@ -39,7 +38,7 @@ void workdir_scratch_release(char **path)
 }
 
 /* Temporary files that a killed process left; a young one may be another command's. */
-static int remove_temporaries(const char *dir, struct err *e)
+static int remove_temporaries(const char *dir, int64_t now_s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	int rc = file_list_dir(dir, &names, e);
@@ -47,7 +46,7 @@ static int remove_temporaries(const char *dir, struct err *e)
 		struct stat st;
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
 		if (file_is_temporary(names.at[i]) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mtime < time(NULL) - TEMPORARY_AGE_S)
+		    st.st_mtime < now_s - TEMPORARY_AGE_S)
 			unlink(path);
 	}
 	return rc;
@@ -66,7 +65,7 @@ static int remove_leftovers(const struct workdir *w, struct err *e)
 	return rc;
 }
 
-int workdir_open(const char *output_dir, struct workdir *out, struct err *e)
+int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out, struct err *e)
 {
 	CLEANUP(workdir_close) struct workdir w = WORKDIR_INIT;
 	w.path = path_join(output_dir, WORKDIR_NAME);
@@ -76,7 +75,7 @@ int workdir_open(const char *output_dir, struct workdir *out, struct err *e)
 		err_class_set(e, ERR_SYSTEM);
 		return err_hint(e, "choose another folder with -o");
 	}
-	rc = file_lock(lock, false, &w.lock, e);
+	rc = file_lock(lock, false, NULL, &w.lock, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
 		err_context(e, "another process prepares into %s", output_dir);
 		return err_hint(e, "wait until it is done, or choose another folder with -o");
@@ -85,9 +84,9 @@ int workdir_open(const char *output_dir, struct workdir *out, struct err *e)
 	if (rc == 0 && w.lock >= 0)
 		rc = remove_leftovers(&w, e);
 	if (rc == 0 && w.lock >= 0)
-		rc = remove_temporaries(w.path, e);
+		rc = remove_temporaries(w.path, now_s, e);
 	if (rc == 0 && w.lock >= 0)
-		rc = remove_temporaries(output_dir, e);
+		rc = remove_temporaries(output_dir, now_s, e);
 	if (rc < 0)
 		return rc;
 	*out = w;

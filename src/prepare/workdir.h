@@ -22,7 +22,8 @@ struct workdir {
 
 /* Makes output_dir and the work folder, takes its lock (ERR_CONFLICT when another process
  * prepares into the same folder) and removes scratch folders and old temporary files that a killed process left. */
-WARN_UNUSED int workdir_open(const char *output_dir, struct workdir *out, struct err *e);
+WARN_UNUSED int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out,
+			     struct err *e);
 /* Gives the lock back. */
 void workdir_close(struct workdir *w);
 

@@ -78,7 +78,7 @@ static int take(void *ctx, const void *data, size_t len, struct err *e)
 		if (h->p->at && !h->left)
 			piece_done(h);
 	}
-	return cancel_check(e);
+	return cancel_check(h->how->cancel, e);
 }
 
 /* Back to the start of the piece (or file) that was being read. */

@@ -30,6 +30,7 @@ void audit_describe(const struct audit *a, struct buf *out);
 struct audit_how {
 	struct report *report;
 	const char *task;               /* advances; NULL: none */
+	const struct cancel *cancel;
 	const struct retry *retry;      /* how often to try again; a reading goes on at the
 	                                   piece where it broke off */
 };

@@ -113,7 +113,7 @@ bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t l
 	uint64_t size, version = listed(TUF_TIMESTAMP, timestamp, len, "snapshot.json", &theirs);
 	CLEANUP(mem_free_ptr) char *key = key_of(version, "snapshot");
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s", ours->dir, key);
-	return version && sha256_of_file(path, &own, &size, &ignored) == 0 &&
+	return version && sha256_of_file(path, NULL, &own, &size, &ignored) == 0 &&
 	       !digest_equal(&own, &theirs);
 }
 

@@ -1,6 +1,5 @@
 #include "publish/feed.h"
 
-#include "util/cancel.h"
 #include "util/mem.h"
 
 #include <pthread.h>
@@ -113,7 +112,7 @@ static int wait_a_while(struct feed *f, uint64_t *waited_ms, struct err *e)
 	t.tv_nsec %= 1000000000;
 	if (pthread_cond_timedwait(&f->changed, &f->lock, &t) != 0)
 		*waited_ms += SLICE_MS;
-	return cancel_check(e);
+	return cancel_check(f->tree->cancel, e);
 }
 
 /* ---- who wants what ------------------------------------------------------------- */

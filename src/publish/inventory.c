@@ -64,6 +64,7 @@ struct listing {
 	const struct tree *t;
 	const bool *wanted;
 	struct inventory_item *items;
+	const struct cancel *cancel;
 };
 
 static int on_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
@@ -71,7 +72,7 @@ static int on_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
 	struct listing *l = ctx;
 	const struct repository_file *f = tree_find(l->t, entry->key);
 	if (!f || !l->wanted[tree_index(l->t, f)])
-		return cancel_check(e);
+		return cancel_check(l->cancel, e);
 	struct inventory_item *item = &l->items[tree_index(l->t, f)];
 	item->stat = entry->stat;
 	return judge(l->t, f, item, e);
@@ -81,7 +82,7 @@ static int by_listing(struct mirror *m, const struct tree *t, const bool *wanted
 		      struct inventory_item *items, struct err *e)
 {
 	static const char *const prefixes[] = { "targets/", "metadata/" };
-	struct listing l = { t, wanted, items };
+	struct listing l = { t, wanted, items, m->env.cancel };
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
 		int rc = mirror_list(m, prefixes[i], on_entry, &l, e);
 		if (rc < 0)
@@ -116,7 +117,7 @@ int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 		const struct repository_file *f = &t->files.at[i];
 		if (!wanted[i] || !stat_helps(m, f, &items[i], listed))
 			continue;
-		rc = cancel_check(e);
+		rc = cancel_check(m->env.cancel, e);
 		if (rc == 0)
 			rc = take_file(m, t, f, &items[i], e);
 	}

@@ -9,6 +9,7 @@ void mirrors_release(struct mirrors *p)
 	for (size_t i = 0; i < p->count; i++)
 		mirror_close(p->at[i].mirror);
 	free(p->at);
+	free(p->rate);
 	*p = (struct mirrors){ 0 };
 }
 
@@ -44,13 +45,15 @@ static void read_basics(const struct conf *c, struct mirrors_entry *p)
 }
 
 static int add_all(const struct conf *c, const char *repository,
-		   const struct mirror_ops *const *kinds, struct mirrors *out, struct err *e)
+		   const struct mirror_ops *const *kinds, const struct cancel *cancel,
+		   struct mirrors *out, struct err *e)
 {
 	const struct conf_section *s, *fetch = conf_find(c, "fetch", "");
-	struct mirror_env env = { 0 };
+	out->rate = NEW(struct rate);
+	struct mirror_env env = { .rate = out->rate, .cancel = cancel };
 	int read = conf_get_duration(c, fetch, "stall-time", &env.stall_s, e);
 	if (read == 0)
-		read = conf_get_size(c, fetch, "limit-rate", &env.limit_rate, e);
+		read = conf_get_size(c, fetch, "limit-rate", &out->rate->bytes_per_s, e);
 	if (read < 0)
 		return read;
 	for (size_t i = 0; (s = conf_nth(c, "mirror", i)); i++) {
@@ -91,11 +94,11 @@ static int choose(struct mirrors *p, const char *name, struct err *e)
 }
 
 int mirrors_open(const struct conf *c, const char *repository, const char *const *names,
-		size_t name_count, const struct mirror_ops *const *kinds, struct mirrors *out,
-		struct err *e)
+		size_t name_count, const struct mirror_ops *const *kinds,
+		 const struct cancel *cancel, struct mirrors *out, struct err *e)
 {
 	CLEANUP(mirrors_release) struct mirrors p = { 0 };
-	int rc = add_all(c, repository, kinds, &p, e);
+	int rc = add_all(c, repository, kinds, cancel, &p, e);
 	if (rc == 0 && !p.count) {
 		err_set(e, ERR_USAGE, "%s%s names no mirror%s%s", c->path ? c->path : "",
 			c->path ? "" : "there is no ferry.conf, which",

@@ -20,6 +20,7 @@ struct mirrors_entry {
 struct mirrors {
 	struct mirrors_entry *at;               /* in the order of the file */
 	size_t count, cap;
+	struct rate *rate;                      /* [fetch] limit-rate, for all of them together */
 };
 void mirrors_release(struct mirrors *p);
 
@@ -32,7 +33,8 @@ void mirrors_release(struct mirrors *p);
  */
 WARN_UNUSED int mirrors_open(const struct conf *c, const char *repository,
 			    const char *const *names, size_t name_count,
-			    const struct mirror_ops *const *kinds, struct mirrors *out,
+			    const struct mirror_ops *const *kinds,
+			    const struct cancel *cancel, struct mirrors *out,
 			    struct err *e);
 
 /* [publish]: checks its keys. *quorum 0: not set. */

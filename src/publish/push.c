@@ -181,8 +181,8 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 							 push_gravity(worst->error.class)))
 			worst = m;
 	}
-	if (cancel_signal())
-		return cancel_check(e);
+	if (cancel_signal(r->o->cancel))
+		return cancel_check(r->o->cancel, e);
 	if (!failed && !held_back)
 		return 0;
 	if (!worst)
@@ -230,10 +230,10 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 		if (mirrors[i].mirror && mirror_can(mirrors[i].mirror, MIRROR_CAN_WRITE))
 			push_delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
 	threads_run(o->threads, count, prepare, &r);
-	if (!o->dry_run && !cancel_signal())
+	if (!o->dry_run && !cancel_signal(o->cancel))
 		put_hidden(&r, result);
 	count_quorum(&r, result);
-	if (!o->dry_run && !cancel_signal())
+	if (!o->dry_run && !cancel_signal(o->cancel))
 		show_release(&r, result);
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].outcome = outcome(&r, &mirrors[i]);

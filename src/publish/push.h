@@ -61,6 +61,7 @@ struct push_options {
 	unsigned threads;       /* mirrors at a time that are planned, checked, and shown the release */
 	const char *record_dir; /* of the tree; NULL: no record */
 	const struct retry *retry;      /* for each transfer */
+	const struct cancel *cancel;    /* NULL: nothing stops it */
 	struct report *report;
 };
 

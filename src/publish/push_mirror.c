@@ -2,7 +2,6 @@
 
 #include "publish/audit.h"
 #include "tuf/name.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -42,7 +41,8 @@ static int compare(struct push_delivery *d, const struct repository_file *f, boo
 		   bool *same, struct err *e)
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
-	struct audit_how how = { d->o->report, planned ? d->task : NULL, d->o->retry };
+	struct audit_how how = { d->o->report, planned ? d->task : NULL, d->o->cancel,
+				 d->o->retry };
 	struct audit a;
 	int rc = tree_pieces_load(d->tree, f, &p, e);
 	if (rc == 0)
@@ -232,7 +232,7 @@ static bool is_to_be_put(const struct push_step *s)
 
 static int do_small(struct push_delivery *d, struct push_step *s, struct err *e)
 {
-	int rc = cancel_check(e);
+	int rc = cancel_check(d->o->cancel, e);
 	if (rc == 0 && s->action == STEP_CHECK)
 		rc = check_step(d, s, e);
 	if (rc < 0 || !is_to_be_put(s))
@@ -256,7 +256,7 @@ int push_mirror_check(struct push_delivery *d, struct err *e)
 		struct push_step *s = &p->steps[i];
 		if (is_shown(s->file))
 			continue;
-		rc = cancel_check(e);
+		rc = cancel_check(d->o->cancel, e);
 		if (rc == 0 && s->action == STEP_CHECK)
 			rc = check_step(d, s, e);
 		if (rc == 0 && is_to_be_put(s) && d->m->count_only)
@@ -291,7 +291,7 @@ static int put_pieces(struct object *o, struct err *e)
 {
 	for (;;) {
 		const struct feed_piece *piece;
-		int rc = cancel_check(e);
+		int rc = cancel_check(o->d->o->cancel, e);
 		if (rc == 0)
 			rc = feed_next(o->feed, o->reader, o->upload, &piece, e);
 		if (rc < 0 || !piece)
@@ -345,7 +345,7 @@ static int do_object(struct push_delivery *d, struct push_step *s, struct feed *
 		     struct err *e)
 {
 	struct object o = { .d = d, .file = s->file, .feed = f, .reader = reader };
-	int rc = cancel_check(e);
+	int rc = cancel_check(d->o->cancel, e);
 	if (rc == 0)
 		rc = feed_begin(f, reader, tree_index(d->tree, s->file), &o.pieces, e);
 	if (rc < 0)

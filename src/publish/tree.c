@@ -160,13 +160,14 @@ int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 /* ---- reading objects ------------------------------------------------------------ */
 
 /* One pass over the file verifies the whole and leaves the digests of its pieces. */
-static int pieces_make(struct tree_object *o, const struct repository_file *f, struct err *e)
+static int pieces_make(const struct tree *t, const struct repository_file *f,
+		       struct tree_object *o, struct err *e)
 {
 	struct tree_pieces *p = &o->pieces;
 	int rc = mem_array((void **)&p->at, p->grid.count, sizeof *p->at, MIB, f->key, e);
 	if (rc < 0)
 		return rc;
-	struct onepass pass = { .grid = p->grid, .pieces = p->at };
+	struct onepass pass = { .grid = p->grid, .pieces = p->at, .cancel = t->cancel };
 	rc = onepass_run(&pass, o->fd, o->path, NULL, e);
 	if (rc == 0 && !digest_equal(&pass.whole, &f->sha256))
 		rc = damaged(e, o->path);
@@ -188,7 +189,7 @@ static int object_open(const struct tree *t, const struct repository_file *f,
 				   (unsigned long long)f->size);
 	}
 	rc = tree_pieces_load(t, f, &o->pieces, e);
-	return rc == 0 && !o->pieces.at ? pieces_make(o, f, e) : rc;
+	return rc == 0 && !o->pieces.at ? pieces_make(t, f, o, e) : rc;
 }
 
 int tree_object_open(const struct tree *t, const struct repository_file *f,

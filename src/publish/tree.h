@@ -22,6 +22,7 @@ struct tree {
 	const struct repository_file *timestamp;
 	uint64_t version;               /* of timestamp.json */
 	int64_t expires_s;
+	const struct cancel *cancel;    /* set by who opened it; NULL: nothing stops reading */
 };
 void tree_release(struct tree *t);
 

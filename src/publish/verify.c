@@ -28,7 +28,7 @@ struct checker {
 
 /* splitmix64: small, and the same everywhere. Each object of each mirror starts from a
  * state of its own, so that a seed names its pieces whatever the order of work. */
-static uint64_t random_below(struct checker *c, uint64_t below)
+static uint64_t pick_below(struct checker *c, uint64_t below)
 {
 	uint64_t z = c->random += 0x9e3779b97f4a7c15u;
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -51,7 +51,7 @@ static size_t draw(struct checker *c, uint32_t count, uint64_t want, uint32_t *o
 {
 	size_t n = 0;
 	for (uint32_t i = 0; i < count && n < want; i++)
-		if (random_below(c, count - i) < want - n)
+		if (pick_below(c, count - i) < want - n)
 			out[n++] = i;
 	return n;
 }
@@ -62,7 +62,7 @@ static int read_file(struct checker *c, struct verify_file *v, bool all, struct 
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	CLEANUP(mem_free_ptr) uint32_t *which = NULL;
-	struct audit_how how = { c->o->report, c->task, c->o->retry };
+	struct audit_how how = { c->o->report, c->task, c->o->cancel, c->o->retry };
 	int rc = tree_pieces_load(c->tree, v->file, &p, e);
 	if (rc < 0) {
 		/* The fault is ours, not the mirror's: without the truth nothing can be said. */
@@ -196,7 +196,7 @@ static void check_files(struct checker *c, const bool *wanted, const struct inve
 		struct err e = ERR_INIT;
 		if (!wanted[i])
 			continue;
-		if (c->m->error.class || cancel_check(&c->m->error) < 0) {
+		if (c->m->error.class || cancel_check(c->o->cancel, &c->m->error) < 0) {
 			v->verdict = VERIFY_UNREACHABLE;
 			v->error = mem_strdup(c->m->error.text);
 			continue;
@@ -263,7 +263,8 @@ bool verify_is_bad(const struct verify_mirror *m)
 	return m->expired;
 }
 
-static int sum_up(const struct verify_mirror *mirrors, size_t count, struct err *e)
+static int sum_up(const struct verify_mirror *mirrors, size_t count,
+		  const struct cancel *cancel, struct err *e)
 {
 	const struct err *worst = NULL;
 	unsigned bad = 0, lost = 0;
@@ -278,7 +279,7 @@ static int sum_up(const struct verify_mirror *mirrors, size_t count, struct err 
 		if (why && (!worst || push_gravity(why->class) > push_gravity(worst->class)))
 			worst = why;
 	}
-	int rc = cancel_check(e);
+	int rc = cancel_check(cancel, e);
 	if (rc < 0)
 		return rc;
 	if (bad)
@@ -302,7 +303,7 @@ int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count
 			mirrors[i].files[k].file = &t->files.at[k];
 	}
 	threads_run(o->threads, count, check_mirror, &r);
-	return sum_up(mirrors, count, e);
+	return sum_up(mirrors, count, o->cancel, e);
 }
 
 const char *verify_verdict_name(enum verify_verdict v)

@@ -75,6 +75,7 @@ struct verify_options {
 	int64_t now_s;
 	unsigned threads;       /* mirrors at a time */
 	const struct retry *retry;
+	const struct cancel *cancel;    /* NULL: nothing stops it */
 	struct report *report;
 };
 

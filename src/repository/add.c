@@ -57,7 +57,7 @@ static int check_file(const struct adding *a, const struct manifest *m, const ch
 		      struct err *e)
 {
 	struct manifest_verdict v;
-	int rc = manifest_check(m, path, a->report, &v, e);
+	int rc = manifest_check(m, path, a->report, a->r->cancel, &v, e);
 	if (rc < 0 || v.fault == MANIFEST_OK)
 		return rc;
 	if (v.fault == MANIFEST_MISSING)
@@ -87,10 +87,10 @@ static int place_object(const struct adding *a, const struct card_file *f, const
 	(void)f;
 	int rc = file_mkdirs_for(to, 0755, e);
 	if (rc == 0 && a->copy)
-		return file_copy(from, to, 0644, e);
+		return file_copy(from, to, 0644, a->r->cancel, e);
 	if (rc == 0)
 		rc = sync_file(from, e);
-	return rc < 0 ? rc : file_link_or_copy(from, to, 0644, e);
+	return rc < 0 ? rc : file_link_or_copy(from, to, 0644, a->r->cancel, e);
 }
 
 static int add_file(const struct adding *a, const struct card_file *f, struct err *e)

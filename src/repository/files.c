@@ -166,7 +166,7 @@ static int add_pointers(const char *dir, const struct published *tree, const str
 	uint64_t size;
 	if (!catalog)
 		return 0;
-	int rc = sha256_of_file(path, &have, &size, e);
+	int rc = sha256_of_file(path, NULL, &have, &size, e);
 	if (rc == 0 && !digest_equal(&have, &catalog->sha256))
 		rc = err_set(e, ERR_INTEGRITY, "%s: it is not the catalog that is signed", path);
 	if (rc == 0)

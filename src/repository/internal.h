@@ -8,6 +8,7 @@
 struct repository {
 	char *dir;
 	int lock;
+	const struct cancel *cancel;
 };
 
 /* "dir/name" → "dir/<hex>.name", the name of a target's object. Caller frees. */

@@ -27,7 +27,7 @@ bool repository_plain_is(const char *dir, const struct digest *sha256)
 	struct err missing = ERR_INIT;
 	struct digest have;
 	uint64_t size;
-	return sha256_of_file(plain, &have, &size, &missing) == 0 && digest_equal(&have, sha256);
+	return sha256_of_file(plain, NULL, &have, &size, &missing) == 0 && digest_equal(&have, sha256);
 }
 
 int repository_plain_settle(const char *dir, const struct writer *w,

@@ -62,7 +62,7 @@ int repository_put(const char *dir, const char *target_path, const void *data, s
 	struct err missing = ERR_INIT;
 	struct digest have;
 	uint64_t size;
-	if (sha256_of_file(path, &have, &size, &missing) == 0 && digest_equal(&have, sha256))
+	if (sha256_of_file(path, NULL, &have, &size, &missing) == 0 && digest_equal(&have, sha256))
 		return 0;
 	int rc = file_mkdirs_for(path, 0755, e);
 	return rc < 0 ? rc : file_write_atomic(path, data, len, 0644, e);
@@ -70,7 +70,8 @@ int repository_put(const char *dir, const char *target_path, const void *data, s
 
 /* ---- open ---- */
 
-int repository_open(const char *dir, struct repository **out, struct err *e)
+int repository_open(const char *dir, const struct cancel *cancel, struct repository **out,
+		    struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *cards = path_join(dir, "cards");
 	CLEANUP(mem_free_ptr) char *targets = path_join(dir, "targets");
@@ -78,7 +79,7 @@ int repository_open(const char *dir, struct repository **out, struct err *e)
 	int fd = -1, rc = file_mkdirs(cards, 0755, e);
 	if (rc < 0 || (rc = file_mkdirs(targets, 0755, e)) < 0)
 		return rc;
-	rc = file_lock(lock, false, &fd, e);
+	rc = file_lock(lock, false, NULL, &fd, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
 		err_clear(e);
 		err_set(e, ERR_CONFLICT, "%s: another process is changing this repository", dir);
@@ -87,7 +88,7 @@ int repository_open(const char *dir, struct repository **out, struct err *e)
 	if (rc < 0)
 		return rc;
 	struct repository *r = NEW(struct repository);
-	*r = (struct repository){ .dir = mem_strdup(dir), .lock = fd };
+	*r = (struct repository){ .dir = mem_strdup(dir), .lock = fd, .cancel = cancel };
 	*out = r;
 	return 0;
 }

@@ -84,8 +84,9 @@ void repository_key_roles(const char *dir, const char *keyid, struct str_list *o
 struct repository;
 
 /* Locks the tree, making its folders where they are missing. ERR_CONFLICT when another
- * process has it. */
-WARN_UNUSED int repository_open(const char *dir, struct repository **out, struct err *e);
+ * process has it. cancel stops reading and copying of model files. */
+WARN_UNUSED int repository_open(const char *dir, const struct cancel *cancel,
+				struct repository **out, struct err *e);
 void repository_close(struct repository *r);
 DEFINE_CLEANUP(struct repository, repository_close);
 

@@ -163,6 +163,7 @@ static int sign_by_command(struct signer *s, const void *data, size_t len, struc
 	const struct child child = {
 		.argv = argv, .dir = c->dir, .timeout_s = COMMAND_TIMEOUT_S,
 		.input = data, .input_len = len, .answer_max = SIGNATURE_MAX, .trusted = true,
+		.cancel = s->cancel,
 	};
 	int rc = child_run(&child, &r, e);
 	if (rc < 0)

@@ -437,9 +437,11 @@ int keyring_signer(struct keyring *k, const struct keyring_key *key, struct sign
 		   struct err *e)
 {
 	int rc = key->signer ? 0 : open_key(k, key, &own(k, key)->signer, e);
-	if (rc == 0)
-		*out = key->signer;
-	return rc;
+	if (rc < 0)
+		return rc;
+	key->signer->cancel = k->cancel;
+	*out = key->signer;
+	return 0;
 }
 
 void keyring_signers_release(struct keyring_signers *s)

@@ -32,6 +32,7 @@ struct keyring {
 	struct keyring_key *at; /* sorted by name */
 	size_t count, cap;
 	struct passphrases *passphrases;        /* of its key files; borrowed, may be NULL */
+	const struct cancel *cancel;    /* ends its programs that sign; borrowed, may be NULL */
 };
 void keyring_release(struct keyring *k);
 

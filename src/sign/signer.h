@@ -23,6 +23,7 @@ struct signer {
 		    struct err *e);
 	void (*destroy)(struct signer *s);      /* frees what is behind it; may be NULL */
 	void *ctx;
+	const struct cancel *cancel;    /* ends an external program that signs; NULL: nothing does */
 };
 
 /* Signs, and checks the signature with the public key before it is believed: ERR_USAGE

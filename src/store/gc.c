@@ -83,7 +83,7 @@ static bool is_held(const char *lock)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct err why = ERR_INIT;
-	return file_exists(lock) && file_lock(lock, false, &fd, &why) == -ERR_CONFLICT;
+	return file_exists(lock) && file_lock(lock, false, NULL, &fd, &why) == -ERR_CONFLICT;
 }
 
 static int gc_partial(struct gc *g, const struct digest *d, struct err *e)
@@ -195,7 +195,7 @@ int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run, struct
 {
 	struct store_gc done = { 0 };
 	struct gc g = { .store = s, .partial_age_s = partial_age_s, .dry_run = dry_run,
-			.now_s = time(NULL), .out = &done };
+			.now_s = clock_wall_s(s->clock), .out = &done };
 	CLEANUP(mem_free_ptr) char *partial = path_join(s->home, "partial");
 	int rc = record_each_folder(s, gc_folder, &g, e);
 	if (rc == 0)

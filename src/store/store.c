@@ -169,7 +169,7 @@ int store_verify(const struct store *s, const struct digest *d, struct err *e)
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
 	struct digest actual;
 	uint64_t size;
-	int rc = sha256_of_file(path, &actual, &size, e);
+	int rc = sha256_of_file(path, s->cancel, &actual, &size, e);
 	if (rc < 0 || digest_equal(&actual, d))
 		return rc;
 	char hex[DIGEST_HEX];

@@ -23,11 +23,16 @@
 
 #include "hash/sha256.h"
 #include "json/json.h"
+#include "util/clock.h"
 #include "util/text.h"
 
 struct store {
 	char *home;
 	bool read_only;         /* nothing can be written: what is there can be used */
+	/* Set by who opened it: what ends reading and waiting (NULL: nothing), and the time
+	 * (NULL: the real one). */
+	const struct cancel *cancel;
+	const struct clock *clock;
 };
 
 /* $FERRY_HOME, else $XDG_DATA_HOME/ferry, else ~/.local/share/ferry. Caller frees. */

@@ -50,7 +50,7 @@ static int link_file(const struct store *s, const char *dir, const struct store_
 		return 0;
 	/* FAT and its like have no links of any kind. */
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
-	return file_link_or_copy(blob, path, 0444, e);
+	return file_link_or_copy(blob, path, 0444, s->cancel, e);
 }
 
 static bool has_file(const struct store_variant *v, const char *name)

@@ -266,7 +266,7 @@ int tuf_client_refresh(struct tuf_client *c, struct err *e)
 	const struct tuf_metadata *targets;
 	c->ready = false;
 	c->trusted.offline = false;
-	int rc = tuf_folder_lock(c->dir, &lock, e);
+	int rc = tuf_folder_lock(c->dir, c->transport.cancel, &lock, e);
 	if (rc == 0)
 		rc = tuf_folder_tidy(c->dir, e);
 	if (rc == 0)

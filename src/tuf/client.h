@@ -32,6 +32,7 @@ struct tuf_transport {
 	int (*get)(void *ctx, const char *name, struct buf *out, struct err *e);
 	bool (*rejected)(void *ctx, const char *name, const struct err *why);
 	void *ctx;
+	const struct cancel *cancel;    /* ends the waiting for another process; NULL: nothing does */
 };
 
 struct tuf_limits {

@@ -81,10 +81,10 @@ int tuf_folder_forget(const char *dir, const char *role, struct err *e)
 	return rc < 0 ? cannot_write(e) : 0;
 }
 
-int tuf_folder_lock(const char *dir, int *fd, struct err *e)
+int tuf_folder_lock(const char *dir, const struct cancel *cancel, int *fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, LOCK_FILE);
-	int rc = file_lock(path, true, fd, e);
+	int rc = file_lock(path, true, cancel, fd, e);
 	return rc < 0 ? cannot_write(e) : 0;
 }
 

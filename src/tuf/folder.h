@@ -24,7 +24,8 @@ WARN_UNUSED int tuf_folder_write(const char *dir, const char *role, const void *
 WARN_UNUSED int tuf_folder_forget(const char *dir, const char *role, struct err *e);
 
 /* Waits for other processes that write there. */
-WARN_UNUSED int tuf_folder_lock(const char *dir, int *fd, struct err *e);
+WARN_UNUSED int tuf_folder_lock(const char *dir, const struct cancel *cancel, int *fd,
+				struct err *e);
 
 /* Verifies the stored root by itself and begins the set with it. ERR_NOT_FOUND: there is
  * none. */

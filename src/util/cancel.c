@@ -1,47 +1,25 @@
 #include "util/cancel.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
-static volatile sig_atomic_t asked;
-
-static void on_signal(int number)
+void cancel_ask(struct cancel *c, int signal)
 {
-	if (asked) {
-		signal(number, SIG_DFL);
-		raise(number);
-	}
-	asked = number;
+	atomic_store(&c->signal, signal);
 }
 
-void cancel_install(void)
+int cancel_signal(const struct cancel *c)
 {
-	/* No SA_RESTART: a blocking call returns, and its caller looks at the flag. */
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_NODEFER };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	act.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &act, NULL);
-	sigaction(SIGXFSZ, &act, NULL);
+	return c ? atomic_load(&c->signal) : 0;
 }
 
-int cancel_signal(void)
+int cancel_check(const struct cancel *c, struct err *e)
 {
-	return asked;
-}
-
-int cancel_check(struct err *e)
-{
-	if (!asked)
+	int signal = cancel_signal(c);
+	if (!signal)
 		return 0;
-	return err_set(e, ERR_CANCELLED, "stopped by signal %d (%s)", (int)asked,
-		       strsignal(asked));
-}
-
-void cancel_reset_child(void)
-{
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	err_set(e, ERR_CANCELLED, "stopped by signal %d (%s)", signal, strsignal(signal));
+	if (e->class == ERR_CANCELLED)
+		e->sys = signal;
+	return -(int)e->class;
 }

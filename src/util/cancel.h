@@ -1,6 +1,7 @@
 /*
- * Asking a long operation to stop. The flag is the one mutable global of the
- * project: signal handlers can reach nothing else.
+ * Asking a long operation to stop: a token that is handed in. Whoever owns it may set it from a
+ * signal handler or from any thread; the operation looks at it between its steps, and ends
+ * with ERR_CANCELLED. Every function takes NULL for a token that is never set.
  */
 #ifndef FERRY_UTIL_CANCEL_H
 #define FERRY_UTIL_CANCEL_H
@@ -8,15 +9,16 @@
 #include "util/base.h"
 #include "util/err.h"
 
-/* SIGINT and SIGTERM set the flag; a second one ends the process at once.
- * SIGPIPE and SIGXFSZ are ignored, so that a closed pipe or a file size limit is an
- * error of write(). */
-void cancel_install(void);
+struct cancel {
+	_Atomic int signal;     /* that asked to stop; 0: none did */
+};
+#define CANCEL_INIT { 0 }
+
+/* Async-signal-safe. */
+void cancel_ask(struct cancel *c, int signal);
 /* The signal that asked to stop, or 0. */
-int cancel_signal(void);
+int cancel_signal(const struct cancel *c);
 /* 0, or ERR_CANCELLED when a signal asked to stop: for loops. */
-WARN_UNUSED int cancel_check(struct err *e);
-/* In a child before exec: default handlers again. */
-void cancel_reset_child(void);
+WARN_UNUSED int cancel_check(const struct cancel *c, struct err *e);
 
 #endif

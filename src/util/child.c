@@ -136,6 +136,13 @@ static bool open_plumbing(const struct child *c, struct plumbing *p)
 	       (!c->answer_max || os_pipe(p->answer) == 0);
 }
 
+void child_default_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGPIPE, SIGXFSZ };
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		signal(signals[i], SIG_DFL);
+}
+
 /* Between fork and exec: only what is async-signal-safe. */
 static NORETURN void become_child(const struct child *c, char **env, const struct plumbing *p,
 				  pid_t parent)
@@ -144,7 +151,7 @@ static NORETURN void become_child(const struct child *c, char **env, const struc
 	if (!c->trusted)
 		setpgid(0, 0);
 	os_die_with_parent();
-	cancel_reset_child();
+	child_default_signals();
 	if (getppid() == parent && dup2(p->in, 0) >= 0 && dup2(out, 1) >= 0 &&
 	    dup2(p->output[1], 2) >= 0 && (!c->dir || chdir(c->dir) == 0))
 		execve(c->argv[0], (char *const *)(uintptr_t)c->argv, env);
@@ -327,7 +334,7 @@ static int wait_for_end(struct running *r, struct err *e)
 {
 	uint64_t began = now_ms();
 	for (look_for_end(r); !r->ended; look_for_end(r)) {
-		if (cancel_check(e) < 0) {
+		if (cancel_check(r->child->cancel, e) < 0) {
 			stop(r);
 			return -ERR_CANCELLED;
 		}

@@ -9,6 +9,7 @@
 
 #include "util/base.h"
 #include "util/buf.h"
+#include "util/cancel.h"
 #include "util/err.h"
 #include "util/report.h"
 
@@ -19,6 +20,7 @@ struct child {
 	const char *const *argv;        /* NULL-ended; argv[0] is the program's path */
 	const char *dir;                /* to run in; NULL: this one */
 	uint64_t timeout_s;             /* 0: as long as it takes */
+	const struct cancel *cancel;    /* NULL: nothing stops it */
 	struct report *report;          /* each line of output is a REPORT_DETAIL */
 	/* Progress, unless task is NULL: the growth of a file, or of all files in a folder. */
 	const char *task, *watch;
@@ -47,6 +49,9 @@ void child_result_release(struct child_result *r);
  * it could not be started; ERR_CANCELLED after the whole process group was killed (SIGTERM,
  * five seconds later SIGKILL). If this process dies, so does the child (Linux). */
 WARN_UNUSED int child_run(const struct child *c, struct child_result *out, struct err *e);
+
+/* Default signal handlers again: in a child process before exec. Async-signal-safe. */
+void child_default_signals(void);
 
 static inline bool child_ok(const struct child_result *r)
 {

@@ -44,7 +44,7 @@ enum err_cause {
 struct err {
 	enum err_class class;
 	enum err_cause cause;
-	int sys;            /* errno where one was the cause, else 0 */
+	int sys;            /* errno where one was the cause, of ERR_CANCELLED the signal, else 0 */
 	uint64_t retry_after_s; /* the server asked not to come back before; 0: it did not */
 	/* Offsets into text, for reports that name the place themselves: of the message as it
 	 * was set, and of the text without what stands in front of it (the last

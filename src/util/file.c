@@ -337,13 +337,14 @@ int file_write_output(const char *path, const void *data, size_t len, struct err
 	return file_write(fd, data, len, path, e);
 }
 
-static int copy_bytes(int from, int to, const char *what, struct err *e)
+static int copy_bytes(int from, int to, const char *what, const struct cancel *cancel,
+		      struct err *e)
 {
 	if (os_clone(to, from))
 		return 0;
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
 	for (;;) {
-		int rc = cancel_check(e);
+		int rc = cancel_check(cancel, e);
 		if (rc < 0)
 			return rc;
 		ssize_t n = read(from, data, MIB);
@@ -359,7 +360,8 @@ static int copy_bytes(int from, int to, const char *what, struct err *e)
 	}
 }
 
-int file_copy(const char *from, const char *to, mode_t mode, struct err *e)
+int file_copy(const char *from, const char *to, mode_t mode, const struct cancel *cancel,
+	      struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
@@ -367,7 +369,7 @@ int file_copy(const char *from, const char *to, mode_t mode, struct err *e)
 	if (rc == 0)
 		rc = file_new_open(&f, to, mode, e);
 	if (rc == 0)
-		rc = copy_bytes(fd, f.fd, to, e);
+		rc = copy_bytes(fd, f.fd, to, cancel, e);
 	if (rc == 0)
 		rc = file_new_commit(&f, e);
 	return rc;
@@ -386,7 +388,8 @@ int file_reflink(const char *from, const char *to, mode_t mode, bool *done, stru
 	return rc;
 }
 
-int file_link_or_copy(const char *from, const char *to, mode_t mode, struct err *e)
+int file_link_or_copy(const char *from, const char *to, mode_t mode,
+		      const struct cancel *cancel, struct err *e)
 {
 	bool done;
 	int rc = file_reflink(from, to, mode, &done, e);
@@ -396,7 +399,7 @@ int file_link_or_copy(const char *from, const char *to, mode_t mode, struct err 
 	CLEANUP(mem_free_ptr) char *temporary =
 		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to), (long)getpid() & 0xffffff);
 	if (link(from, temporary) < 0)
-		return file_copy(from, to, mode, e);
+		return file_copy(from, to, mode, cancel, e);
 	rc = file_rename(temporary, to, e);
 	/* rename() of two names of one file does nothing and keeps both. */
 	unlink(temporary);
@@ -460,14 +463,15 @@ void file_remove_dir_if_empty(const char *dir)
 	rmdir(dir);
 }
 
-int file_lock(const char *path, bool wait, int *fd, struct err *e)
+int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd,
+	      struct err *e)
 {
 	CLEANUP(file_close) int got = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (got < 0)
 		return err_sys(e, errno, "cannot open the lock file %s", path);
 	while (flock(got, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EINTR) {
-			int rc = cancel_check(e);
+			int rc = cancel_check(cancel, e);
 			if (rc < 0)
 				return rc;
 			continue;

@@ -7,6 +7,7 @@
 
 #include "util/base.h"
 #include "util/buf.h"
+#include "util/cancel.h"
 #include "util/err.h"
 
 #include <sys/stat.h>
@@ -82,9 +83,10 @@ WARN_UNUSED int file_reflink(const char *from, const char *to, mode_t mode, bool
 /* Makes `to` the same bytes as `from`: reflink, else a copy; atomic, mode given.
  * file_link_or_copy tries a reflink (the two stay apart when one is written to), then a hard
  * link, then a copy. */
-WARN_UNUSED int file_copy(const char *from, const char *to, mode_t mode, struct err *e);
+WARN_UNUSED int file_copy(const char *from, const char *to, mode_t mode,
+			  const struct cancel *cancel, struct err *e);
 WARN_UNUSED int file_link_or_copy(const char *from, const char *to, mode_t mode,
-				  struct err *e);
+				  const struct cancel *cancel, struct err *e);
 
 /* Makes `path` a symbolic link to `target`, replacing atomically what is there. */
 WARN_UNUSED int file_symlink_atomic(const char *target, const char *path, struct err *e);
@@ -102,11 +104,12 @@ void file_remove_dir_if_empty(const char *dir);
 
 /*
  * Advisory lock (flock) on the file `path`, created if missing, held until the
- * process ends or *fd is closed. A lock that is held elsewhere: with `wait`, waits
- * (cancellable); else ERR_CONFLICT. Where the file system has no locks, *fd is -1
+ * process ends or *fd is closed. A lock that is held elsewhere: with `wait`, waits;
+ * else ERR_CONFLICT. Where the file system has no locks, *fd is -1
  * and the call succeeds: nothing may depend on a lock alone.
  */
-WARN_UNUSED int file_lock(const char *path, bool wait, int *fd, struct err *e);
+WARN_UNUSED int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd,
+			  struct err *e);
 
 /* For who only reads: waits up to this long for a writer to let go of the lock file, which is not
  * created and may be on a read-only medium. -1 when there is none or the time is over. */

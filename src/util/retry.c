@@ -1,75 +1,40 @@
 #include "util/retry.h"
 
-#include "util/cancel.h"
-#include "util/os.h"
-
-#include <time.h>
-
-int retry_sleep_ms(uint64_t ms, struct err *e)
-{
-	for (;;) {
-		int rc = cancel_check(e);
-		if (rc < 0 || ms == 0)
-			return rc;
-		uint64_t step = MIN(ms, 100);
-		struct timespec t = { .tv_nsec = (long)step * 1000000 };
-		nanosleep(&t, NULL);
-		ms -= step;
-	}
-}
-
-static int real_sleep(void *ctx, uint64_t ms, struct err *e)
-{
-	(void)ctx;
-	return retry_sleep_ms(ms, e);
-}
-
-static uint64_t real_random(void *ctx, uint64_t below)
-{
-	(void)ctx;
-	uint64_t v;
-	if (!os_random(&v, sizeof v)) {
-		struct timespec t;
-		clock_gettime(CLOCK_MONOTONIC, &t);
-		v = (uint64_t)t.tv_nsec;
-	}
-	return v % below;
-}
-
-static const struct retry_env real = { .sleep_ms = real_sleep, .random = real_random };
-
-static uint64_t next_wait_ms(const struct retry *r, const struct retry_env *env)
+bool retry_pause(struct retry *r, uint64_t retry_after_s, uint64_t *pause_ms)
 {
 	uint64_t ceiling = r->base_ms;
+	r->tries++;
+	if (r->tries >= r->max_tries || retry_after_s > r->max_retry_after_s)
+		return false;
 	for (unsigned i = 1; i < r->tries && ceiling < r->cap_ms; i++)
 		ceiling *= 2;
-	return env->random(env->ctx, MIN(ceiling, r->cap_ms) + 1);
+	uint64_t pause = random_below(r->random, MIN(ceiling, r->cap_ms) + 1);
+	*pause_ms = MAX(pause, retry_after_s * 1000);
+	return true;
+}
+
+int retry_wait(struct retry *r, uint64_t retry_after_s, struct err *e)
+{
+	uint64_t pause_ms;
+	if (!retry_pause(r, retry_after_s, &pause_ms))
+		return 1;
+	return clock_sleep_ms(r->clock, pause_ms, r->cancel, e);
 }
 
 bool retry_again(struct retry *r, struct err *e)
 {
-	uint64_t retry_after_s = e->retry_after_s;
-	const struct retry_env *env = r->env ? r->env : &real;
+	struct err stopped = ERR_INIT;
 	if (!err_is_transient(e))
 		return false;
-	r->tries++;
-	if (r->tries >= r->max_tries)
-		return false;
-	if (retry_after_s > r->max_retry_after_s) {
-		err_hint(e, "the server asks to come back in %llu seconds",
-			 (unsigned long long)retry_after_s);
-		return false;
-	}
-	uint64_t wait = next_wait_ms(r, env);
-	wait = MAX(wait, retry_after_s * 1000);
-	struct err stopped = ERR_INIT;
-	if (env->sleep_ms(env->ctx, wait, &stopped) < 0) {
+	int rc = retry_wait(r, e->retry_after_s, &stopped);
+	if (rc < 0)
 		*e = stopped;
-		return false;
-	}
-	r->waited_ms += wait;
-	err_clear(e);
-	return true;
+	else if (rc == 0)
+		err_clear(e);
+	else if (r->tries < r->max_tries)
+		err_hint(e, "the server asks to come back in %llu seconds",
+			 (unsigned long long)e->retry_after_s);
+	return rc == 0;
 }
 
 void retry_reset(struct retry *r)

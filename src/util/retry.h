@@ -14,24 +14,16 @@
 #ifndef FERRY_UTIL_RETRY_H
 #define FERRY_UTIL_RETRY_H
 
-#include "util/base.h"
-#include "util/err.h"
-
-/* Clock and chance, injected by tests. */
-struct retry_env {
-	/* 0, or a negative class with e set (ERR_CANCELLED) when it ended early. */
-	int (*sleep_ms)(void *ctx, uint64_t ms, struct err *e);
-	uint64_t (*random)(void *ctx, uint64_t below);  /* 0 … below - 1; below > 0 */
-	void *ctx;
-};
+#include "util/clock.h"
 
 struct retry {
 	unsigned max_tries;             /* the first one included */
 	uint64_t base_ms, cap_ms;
 	uint64_t max_retry_after_s;     /* a longer wish ends the trying */
-	const struct retry_env *env;    /* NULL: the real ones */
+	const struct clock *clock;      /* NULL: the real one */
+	const struct random *random;    /* NULL: the real one */
+	const struct cancel *cancel;    /* ends a wait; NULL: nothing does */
 	unsigned tries;                 /* failed so far */
-	uint64_t waited_ms;             /* altogether */
 };
 #define RETRY_DEFAULT { .max_tries = 5, .base_ms = 500, .cap_ms = 30000, \
 			.max_retry_after_s = 300 }
@@ -43,7 +35,11 @@ bool retry_again(struct retry *r, struct err *e);
 /* A success in between: the next failure counts as the first. */
 void retry_reset(struct retry *r);
 
-/* Sleeps unless a signal asks to stop, which it sees within 100 ms: ERR_CANCELLED. */
-WARN_UNUSED int retry_sleep_ms(uint64_t ms, struct err *e);
+/* The same without an error: counts a failed try and waits. 0: try again; 1: no more;
+ * ERR_CANCELLED when the wait was interrupted. */
+WARN_UNUSED int retry_wait(struct retry *r, uint64_t retry_after_s, struct err *e);
+/* For who waits in another way: counts a failed try. False: no more; else *pause_ms is the wait
+ * before the next. */
+bool retry_pause(struct retry *r, uint64_t retry_after_s, uint64_t *pause_ms);
 
 #endif

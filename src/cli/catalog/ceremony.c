@@ -55,7 +55,7 @@ static int check_first_root(const struct place *p, const char *hex, struct err *
 	uint64_t size;
 	if (!digest_parse(&want, hex))
 		return err_set(e, ERR_USAGE, "--root-sha256: 64 hexadecimal digits are wanted");
-	int rc = sha256_of_file(path, &have, &size, e);
+	int rc = sha256_of_file(path, NULL, &have, &size, e);
 	if (rc < 0 || digest_equal(&want, &have))
 		return rc;
 	err_set(e, ERR_INTEGRITY, "%s: it is not the first root that has this SHA-256", path);
@@ -78,6 +78,7 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	const struct place *p = &d->place;
 	place_ask_init(&d->ask, cli, p->passphrase_file);
 	d->keys.passphrases = &d->ask.passphrases;
+	d->keys.cancel = cli->cancel;
 	d->how = (struct repository_signing){
 		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
 		.now_s = time(NULL), .keys = &d->keys, .names = &d->names,

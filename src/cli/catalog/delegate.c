@@ -114,7 +114,7 @@ static int run_delegate(struct cli *cli, void *opts, int count, char **operands,
 	};
 	int rc = check(o, count, e);
 	if (rc < 0 || (rc = place_load(cli, &o->common, &p, e)) < 0 ||
-	    (rc = repository_open(p.dir, &r, e)) < 0 || (rc = repository_delegate(r, &d, e)) < 0)
+	    (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 || (rc = repository_delegate(r, &d, e)) < 0)
 		return rc;
 	remember(&p, &o->keys);
 	return tell_delegated(cli, &d, o, e);
@@ -154,7 +154,7 @@ static int run_undelegate(struct cli *cli, void *opts, int count, char **operand
 	CLEANUP(str_list_release) struct str_list models = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	int rc = place_load(cli, &o->common, &p, e);
-	if (rc < 0 || (rc = repository_open(p.dir, &r, e)) < 0 ||
+	if (rc < 0 || (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
 	    (rc = repository_undelegate(r, operands[0], o->adopt, &models, e)) < 0)
 		return rc;
 	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");

@@ -81,7 +81,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
-		rc = repository_open(p.dir, &r, e);
+		rc = repository_open(p.dir, cli->cancel, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++)
 		rc = repository_model_add(r, operands[i], edit->role, o->copy, cli->report, &changes, e);
 	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
@@ -120,7 +120,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	const struct edit_opts *edit = opts;
 	int rc = place_load(cli, &edit->common, &p, e);
 	if (rc == 0)
-		rc = repository_open(p.dir, &r, e);
+		rc = repository_open(p.dir, cli->cancel, &r, e);
 	for (int i = 0; rc == 0 && i < count; i++) {
 		CLEANUP(reference_release) struct reference ref = { 0 };
 		rc = reference_parse(operands[i], &ref, e);
@@ -181,7 +181,7 @@ static int run_gc(struct cli *cli, void *opts, int count, char **operands, struc
 	struct repository_gc gc;
 	char size[SIZE_TEXT];
 	int rc = place_load(cli, o, &p, e);
-	if (rc < 0 || (rc = repository_open(p.dir, &r, e)) < 0 ||
+	if (rc < 0 || (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
 	    (rc = repository_gc(r, (unsigned)MIN(o->keep, (uint64_t)1000000), o->dry_run, &gc,
 				e)) < 0)
 		return rc;

@@ -148,6 +148,7 @@ static int sign_text(const struct place *p, const struct export *x, struct place
 	struct signer *s;
 	int rc = place_keyring(p, &keys, e);
 	keys.passphrases = &ask->passphrases;
+	keys.cancel = ask->cli->cancel;
 	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0)
 		return rc;
 	repository_minisig_keys(&tree, &wanted);
@@ -422,6 +423,7 @@ static int run_signature(struct cli *cli, void *opts, int count, char **operands
 	if ((rc = pick_key(&p, o->key, &keys, e)) < 0)
 		return rc;
 	keys.passphrases = &ask.passphrases;
+	keys.cancel = cli->cancel;
 	if ((rc = keyring_signer(&keys, &keys.at[0], &s, e)) < 0 ||
 	    (rc = export_model_signature(&x, m.model, m.variant, s, &text, e)) < 0)
 		return rc;

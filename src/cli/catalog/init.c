@@ -94,20 +94,17 @@ static int write_conf(struct cli *cli, const struct place *p, const char **writt
 	return file_write_atomic(*written, text, strlen(text), 0644, e);
 }
 
-/* Not sha256_of_file(), which a signal stops: the repository is made, and that must be
- * told. */
+/* No signal stops this: the repository is made, and that must be told. */
 static int root_digest(const struct place *p, char **path, char hex[DIGEST_HEX],
 		       struct err *e)
 {
-	CLEANUP(buf_release) struct buf root = BUF_INIT(MIB);
 	struct digest sha256;
+	uint64_t size;
 	*path = path_join(p->dir, "metadata/1.root.json");
-	int rc = file_read_all(*path, &root, e);
-	if (rc < 0)
-		return rc;
-	sha256_of(root.data, root.len, &sha256);
-	digest_hex(hex, &sha256);
-	return 0;
+	int rc = sha256_of_file(*path, NULL, &sha256, &size, e);
+	if (rc == 0)
+		digest_hex(hex, &sha256);
+	return rc;
 }
 
 /* Each URL and the SHA-256 on a line of their own: whole lines are too long for a terminal. */
@@ -172,7 +169,7 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 	if (rc == 0 && is_new)
 		rc = write_conf(cli, p, written, e);
 	if (rc == 0)
-		rc = repository_open(p->dir, &r, e);
+		rc = repository_open(p->dir, cli->cancel, &r, e);
 	if (rc < 0)
 		return rc;
 	const struct repository_signing how = {
@@ -180,6 +177,7 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 		.now_s = time(NULL), .keys = &keys,
 	};
 	keys.passphrases = &ask.passphrases;
+	keys.cancel = cli->cancel;
 	return repository_init(r, &how, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
 			       o->unencrypted ? NULL : &ask.passphrases.known, done, e);
 }

@@ -135,6 +135,7 @@ static int run_check(struct cli *cli, void *opts, int count, char **operands, st
 	CLEANUP(place_ask_release) struct place_ask ask;
 	place_ask_init(&ask, cli, p.passphrase_file ? p.passphrase_file : o->passphrase_file);
 	keys.passphrases = &ask.passphrases;
+	keys.cancel = cli->cancel;
 	for (int i = 0; rc == 0 && i < count; i++) {
 		const struct keyring_key *key;
 		rc = key_find(&keys, operands[i], &key, e);

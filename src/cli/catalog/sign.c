@@ -22,7 +22,7 @@ static int run_signing(struct cli *cli, const struct ceremony_opts *o, sign_fn *
 {
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	int rc = ceremony_desk_open(cli, o, true, d, e);
-	if (rc < 0 || (rc = repository_open(d->place.dir, &r, e)) < 0)
+	if (rc < 0 || (rc = repository_open(d->place.dir, cli->cancel, &r, e)) < 0)
 		return rc;
 	return fn(r, &d->how, done, e);
 }

@@ -1,6 +1,5 @@
 #include "cli/frame/internal.h"
 
-#include "util/cancel.h"
 #include "util/mem.h"
 
 #include <errno.h>
@@ -45,7 +44,7 @@ static int run_command(struct run *run, struct err *e)
 		err_sys(e, errno, "--directory %s", w->common.dir);
 		return err_class_set(e, ERR_USAGE);
 	}
-	cancel_install();
+	cli->cancel = cli_signals();
 	cli->report = cli_progress_new(stderr, (enum cli_progress)w->common.progress,
 				       cli->quiet, cli->verbose, w->path);
 	return w->command->run(cli, w->opts, w->count, w->operands, e);
@@ -126,8 +125,8 @@ int cli_main(const struct command *command, int argc, char **argv)
 	conf_release(&run.conf);
 	if (code < 0) {
 		/* So that a shell sees a process that was ended by the signal. */
-		signal(cancel_signal(), SIG_DFL);
-		raise(cancel_signal());
+		signal(e.sys, SIG_DFL);
+		raise(e.sys);
 	}
 	return code;
 }

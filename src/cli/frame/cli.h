@@ -12,6 +12,7 @@
 
 #include "cli/frame/output.h"
 #include "settings/conf.h"
+#include "util/cancel.h"
 #include "util/opt.h"
 #include "util/report.h"
 
@@ -40,6 +41,7 @@ struct cli {
 	int verbose;
 	bool answered;          /* cli_result() has printed the JSON document */
 	struct report *report;  /* progress and warnings, for engines */
+	const struct cancel *cancel;    /* set by SIGINT and SIGTERM, for engines */
 	struct conf *conf;      /* loaded on first use by cli_conf() */
 	const char *conf_path;  /* --config */
 };

@@ -28,6 +28,13 @@ WARN_UNUSED int cli_parse(struct cli_words *w, int argc, char **argv, struct err
 /* Are there as many operands as the command takes? */
 WARN_UNUSED int cli_check_operands(const struct cli_words *w, struct err *e);
 
+/* ---- signals.c ---- */
+
+/* From now on SIGINT and SIGTERM set the token that is returned; a second one ends the process
+ * at once. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe or a file size limit is an
+ * error of write(). */
+const struct cancel *cli_signals(void);
+
 /* ---- progress.c ---- */
 
 enum cli_progress { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };

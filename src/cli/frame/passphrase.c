@@ -1,6 +1,5 @@
 #include "cli/frame/cli.h"
 
-#include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -25,13 +24,13 @@ static int from_file(const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
-static int read_line(int fd, struct buf *out, struct err *e)
+static int read_line(int fd, const struct cancel *cancel, struct buf *out, struct err *e)
 {
 	for (;;) {
 		char c;
 		ssize_t n = read(fd, &c, 1);
 		if (n < 0 && errno == EINTR) {
-			int rc = cancel_check(e);
+			int rc = cancel_check(cancel, e);
 			if (rc < 0)
 				return rc;
 			continue;
@@ -44,7 +43,8 @@ static int read_line(int fd, struct buf *out, struct err *e)
 	}
 }
 
-static int ask(int tty, const char *prompt, struct buf *out, struct err *e)
+static int ask(int tty, const char *prompt, const struct cancel *cancel, struct buf *out,
+	       struct err *e)
 {
 	struct termios kept, hidden;
 	if (tcgetattr(tty, &kept) < 0)
@@ -57,7 +57,7 @@ static int ask(int tty, const char *prompt, struct buf *out, struct err *e)
 	hidden = kept;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(tty, TCSAFLUSH, &hidden);
-	rc = read_line(tty, out, e);
+	rc = read_line(tty, cancel, out, e);
 	tcsetattr(tty, TCSAFLUSH, &kept);
 	struct err ignored = ERR_INIT;
 	if (file_write(tty, "\n", 1, "the terminal", &ignored) < 0)
@@ -65,19 +65,20 @@ static int ask(int tty, const char *prompt, struct buf *out, struct err *e)
 	return rc;
 }
 
-static int from_terminal(const char *prompt, bool confirm, struct buf *out, struct err *e)
+static int from_terminal(const char *prompt, bool confirm, const struct cancel *cancel,
+			 struct buf *out, struct err *e)
 {
 	CLEANUP(file_close) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (tty < 0) {
 		err_set(e, ERR_USAGE, "a passphrase is needed, and there is no terminal to ask on");
 		return err_hint(e, "set FERRY_PASSPHRASE, or use --passphrase-file FILE");
 	}
-	int rc = ask(tty, prompt, out, e);
+	int rc = ask(tty, prompt, cancel, out, e);
 	if (rc < 0 || !confirm)
 		return rc;
 	CLEANUP(buf_wipe) struct buf again = BUF_INIT(PASSPHRASE_MAX);
 	CLEANUP(mem_free_ptr) char *second = mem_printf("%s, once more", prompt);
-	rc = ask(tty, second, &again, e);
+	rc = ask(tty, second, cancel, &again, e);
 	if (rc == 0 && strcmp(buf_str(&again), buf_str(out)) != 0)
 		rc = err_set(e, ERR_USAGE, "the two passphrases differ");
 	return rc;
@@ -86,7 +87,6 @@ static int from_terminal(const char *prompt, bool confirm, struct buf *out, stru
 int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool confirm,
 		   struct buf *out, struct err *e)
 {
-	(void)cli;
 	buf_init(out, PASSPHRASE_MAX);
 	const char *set = getenv("FERRY_PASSPHRASE");
 	int rc = 0;
@@ -95,7 +95,7 @@ int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool c
 	else if (set)
 		buf_adds(out, set);
 	else
-		rc = from_terminal(prompt, confirm, out, e);
+		rc = from_terminal(prompt, confirm, cli->cancel, out, e);
 	if (rc == 0 && out->overflow)
 		rc = err_set(e, ERR_USAGE, "the passphrase is longer than %d bytes",
 			     PASSPHRASE_MAX);

@@ -87,6 +87,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 {
 	const struct add_opts *o = opts;
 	const struct remote_options options = { .report = cli->report,
+						.cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
 	CLEANUP(mem_free_ptr) char *conf = NULL;
 	CLEANUP(mem_free_ptr) char *pin = NULL;
@@ -100,7 +101,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	}
 	int rc = cli_conf_path(cli, &conf, e);
 	if (rc == 0)
-		rc = session_store(&store, e);
+		rc = session_store(cli, &store, e);
 	if (rc < 0)
 		return rc;
 	const struct remote_add what = { .conf_path = conf, .name = operands[0], .urls = operands + 1,
@@ -178,7 +179,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	const struct conf_section *s;
 	int rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
-		rc = session_store(&store, e);
+		rc = session_store(cli, &store, e);
 	if (rc < 0)
 		return rc;
 	json_put_string(document, "config", conf->path);
@@ -221,7 +222,7 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	CLEANUP(remote_removed_release) struct remote_removed removed = { 0 };
 	int rc = cli_conf_path(cli, &conf, e);
 	if (rc == 0)
-		rc = session_store(&store, e);
+		rc = session_store(cli, &store, e);
 	if (rc == 0)
 		rc = remote_remove(conf, operands[0], &store, o->purge, &removed, e);
 	if (rc < 0)

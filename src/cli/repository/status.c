@@ -187,7 +187,7 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 	if (rc == 0)
 		rc = choose(conf, count, operands, &names, e);
 	if (rc == 0)
-		rc = session_store(&store, e);
+		rc = session_store(cli, &store, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++)
 		rc = status_of(cli, conf, names.at[i], &store, opts, list, &sum, e);
 	if (rc < 0)

@@ -16,7 +16,7 @@ static int check_unchanged(const struct writer *w, struct err *e)
 	uint64_t size;
 	bool there = file_exists(timestamp), same = there == w->has_timestamp;
 	if (same && there) {
-		int rc = sha256_of_file(timestamp, &now, &size, e);
+		int rc = sha256_of_file(timestamp, NULL, &now, &size, e);
 		if (rc < 0)
 			return rc;
 		same = digest_equal(&now, &w->timestamp);

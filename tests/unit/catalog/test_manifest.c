@@ -28,7 +28,7 @@ static void fixture_zeros(struct fixture *f, size_t size)
 	fixture_start(f, "plain.bin");
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(size);
 	scratch_write(f->dir, "plain.bin", data, size);
-	assert_ok(manifest_create(f->path, NULL, &f->m, &f->e), &f->e);
+	assert_ok(manifest_create(f->path, NULL, NULL, &f->m, &f->e), &f->e);
 }
 
 static void fixture_gguf(struct fixture *f)
@@ -43,7 +43,7 @@ static void fixture_gguf(struct fixture *f)
 	fixture_start(f, "tiny.gguf");
 	scratch_write(f->dir, "tiny.gguf", file->data, file->len);
 	build_release(&b);
-	assert_ok(manifest_create(f->path, NULL, &f->m, &f->e), &f->e);
+	assert_ok(manifest_create(f->path, NULL, NULL, &f->m, &f->e), &f->e);
 }
 
 static void fixture_end(struct fixture *f)
@@ -111,11 +111,11 @@ static void broken_gguf_is_refused_by_name_and_by_magic(void **state)
 		struct err e = ERR_INIT;
 		CLEANUP(mem_free_ptr) char *path = path_join(f.dir, names[i]);
 		scratch_write(f.dir, names[i], "GGUF\3\0\0\0", 8);
-		assert_int_equal(manifest_create(path, NULL, &f.m, &e), -ERR_INTEGRITY);
+		assert_int_equal(manifest_create(path, NULL, NULL, &f.m, &e), -ERR_INTEGRITY);
 	}
 	scratch_write(f.dir, "m.gguf", "<html>", 6);
 	CLEANUP(mem_free_ptr) char *path = path_join(f.dir, "m.gguf");
-	assert_int_equal(manifest_create(path, NULL, &f.m, &f.e), -ERR_INTEGRITY);
+	assert_int_equal(manifest_create(path, NULL, NULL, &f.m, &f.e), -ERR_INTEGRITY);
 	fixture_end(&f);
 }
 
@@ -125,9 +125,9 @@ static void create_refuses_what_is_no_file(void **state)
 	struct fixture f;
 	struct err a = ERR_INIT, b = ERR_INIT;
 	fixture_start(&f, "none");
-	assert_int_equal(manifest_create(f.path, NULL, &f.m, &a), -ERR_NOT_FOUND);
+	assert_int_equal(manifest_create(f.path, NULL, NULL, &f.m, &a), -ERR_NOT_FOUND);
 	assert_int_equal(mkfifo(f.path, 0644), 0);
-	assert_int_equal(manifest_create(f.path, NULL, &f.m, &b), -ERR_USAGE);
+	assert_int_equal(manifest_create(f.path, NULL, NULL, &f.m, &b), -ERR_USAGE);
 	fixture_end(&f);
 }
 
@@ -333,7 +333,7 @@ static void too_large_a_document_is_refused(void **state)
 static void expect_verdict(struct fixture *f, enum manifest_fault fault)
 {
 	struct manifest_verdict v;
-	assert_ok(manifest_check(&f->m, f->path, NULL, &v, &f->e), &f->e);
+	assert_ok(manifest_check(&f->m, f->path, NULL, NULL, &v, &f->e), &f->e);
 	assert_int_equal(v.fault, fault);
 }
 
@@ -350,7 +350,7 @@ static void check_names_the_first_wrong_piece(void **state)
 	fputc('x', file);
 	fclose(file);
 	struct manifest_verdict v;
-	assert_ok(manifest_check(&f.m, f.path, NULL, &v, &f.e), &f.e);
+	assert_ok(manifest_check(&f.m, f.path, NULL, NULL, &v, &f.e), &f.e);
 	assert_int_equal(v.fault, MANIFEST_CONTENT);
 	assert_true(v.has_piece);
 	assert_int_equal(v.piece, 1);
@@ -365,14 +365,14 @@ static void check_sees_size_and_absence(void **state)
 	struct manifest_verdict v;
 	fixture_zeros(&f, 100);
 	assert_int_equal(truncate(f.path, 99), 0);
-	assert_ok(manifest_check(&f.m, f.path, NULL, &v, &f.e), &f.e);
+	assert_ok(manifest_check(&f.m, f.path, NULL, NULL, &v, &f.e), &f.e);
 	assert_int_equal(v.fault, MANIFEST_SIZE);
 	assert_int_equal(v.actual_size, 99);
 	unlink(f.path);
 	expect_verdict(&f, MANIFEST_MISSING);
 	/* A folder in its place is not a verdict on content. */
 	mkdir(f.path, 0755);
-	assert_int_equal(manifest_check(&f.m, f.path, NULL, &v, &f.e), -ERR_USAGE);
+	assert_int_equal(manifest_check(&f.m, f.path, NULL, NULL, &v, &f.e), -ERR_USAGE);
 	fixture_end(&f);
 }
 
@@ -383,7 +383,7 @@ static void manifest_that_contradicts_itself_is_an_error(void **state)
 	struct manifest_verdict v;
 	fixture_zeros(&f, 9 * MIB);
 	f.m.sha256.bytes[0] ^= 1;
-	assert_int_equal(manifest_check(&f.m, f.path, NULL, &v, &f.e), -ERR_INTEGRITY);
+	assert_int_equal(manifest_check(&f.m, f.path, NULL, NULL, &v, &f.e), -ERR_INTEGRITY);
 	assert_non_null(strstr(f.e.text, "contradicts itself"));
 	fixture_end(&f);
 }

@@ -157,16 +157,16 @@ static void check_compares_the_whole_file(void **state)
 	struct sums s = parsed(A "  x\n");      /* of "test" */
 	char *dir = scratch_new();
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, "x");
-	assert_ok(sums_check(&s.at[0], path, NULL, &v, &e), &e);
+	assert_ok(sums_check(&s.at[0], path, NULL, NULL, &v, &e), &e);
 	assert_int_equal(v.fault, MANIFEST_MISSING);
 	scratch_write(dir, "x", "test", 4);
-	assert_ok(sums_check(&s.at[0], path, NULL, &v, &e), &e);
+	assert_ok(sums_check(&s.at[0], path, NULL, NULL, &v, &e), &e);
 	assert_int_equal(v.fault, MANIFEST_OK);
 	scratch_write(dir, "x", "tesu", 4);
-	assert_ok(sums_check(&s.at[0], path, NULL, &v, &e), &e);
+	assert_ok(sums_check(&s.at[0], path, NULL, NULL, &v, &e), &e);
 	assert_int_equal(v.fault, MANIFEST_CONTENT);
 	assert_false(v.has_piece);
-	assert_int_equal(sums_check(&s.at[0], dir, NULL, &v, &e), -ERR_USAGE);
+	assert_int_equal(sums_check(&s.at[0], dir, NULL, NULL, &v, &e), -ERR_USAGE);
 	sums_release(&s);
 	scratch_free(dir);
 }

@@ -2,6 +2,7 @@
  * by the test: it accepts or rejects. */
 #include "fetch/endpoints.h"
 
+#include "fake_clock.h"
 #include "mirror_mem.h"
 #include "unit.h"
 #include "util/mem.h"
@@ -15,22 +16,8 @@ struct fixture {
 	struct endpoints transport;
 	struct tuf_transport tuf;
 	struct buf out;
-	int64_t now_ms, slept_ms;
+	struct fake_clock clock;
 };
-
-static int64_t test_now(void *ctx)
-{
-	return ((struct fixture *)ctx)->now_ms;
-}
-
-static int test_sleep(void *ctx, int64_t ms, struct err *e)
-{
-	(void)e;
-	((struct fixture *)ctx)->slept_ms += ms;
-	return 0;
-}
-
-static struct source_clock test_clock = { test_now, test_sleep, NULL };
 
 static void set_timestamp(struct fixture *f, size_t endpoint, unsigned version)
 {
@@ -42,8 +29,9 @@ static void set_timestamp(struct fixture *f, size_t endpoint, unsigned version)
 static int set_up(void **state)
 {
 	struct fixture *f = NEW(struct fixture);
-	test_clock.ctx = f;
-	f->sources = (struct source_list){ .clock = &test_clock, .max_failures = 5 };
+	fake_clock_init(&f->clock);
+	f->sources = (struct source_list){ .clock = &f->clock.clock, .random = &random_largest,
+					   .max_failures = 5 };
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
 		f->endpoints[i] = mirror_mem_new();
@@ -189,7 +177,7 @@ static void silent_endpoint_is_named_and_not_waited_for(void **state)
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
 	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 1);
 	assert_int_equal(faults(f, 0, FAULT_UNREACHABLE), 1);
-	assert_int_equal(f->slept_ms, 0);
+	assert_int_equal(f->clock.slept_ms, 0);
 }
 
 static void all_down_is_a_network_error_after_some_tries(void **state)
@@ -201,7 +189,7 @@ static void all_down_is_a_network_error_after_some_tries(void **state)
 	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.text, "timestamp.json: every source failed: a: unreachable"));
 	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 3);
-	assert_true(f->slept_ms > 0);
+	assert_true(f->clock.slept_ms > 0);
 }
 
 static void endpoint_that_recovers_is_heard(void **state)
@@ -268,9 +256,9 @@ static void all_are_asked_at_once(void **state_)
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < 3; i++)
 		slow(f, i, 300);
-	int64_t before = source_real_clock.now_ms(NULL);
+	uint64_t before = clock_now_ms(NULL);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	int64_t took = source_real_clock.now_ms(NULL) - before;
+	uint64_t took = clock_now_ms(NULL) - before;
 	assert_true(took >= 300 && took < 700);
 }
 
@@ -281,13 +269,13 @@ static void slow_endpoint_is_waited_for_until_the_deadline_only(void **state_)
 	f->transport.deadline_ms = 100;
 	set_timestamp(f, 0, 8);
 	slow(f, 0, 60000);
-	int64_t before = source_real_clock.now_ms(NULL);
+	uint64_t before = clock_now_ms(NULL);
 	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
 	err_clear(&e);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
-	int64_t took = source_real_clock.now_ms(NULL) - before;
+	uint64_t took = clock_now_ms(NULL) - before;
 	assert_true(took >= 100 && took < 1500);
 	assert_int_equal(state(f, 0), ENDPOINT_SLOW);
 	assert_string_equal(fault_text(f, 0),
@@ -379,12 +367,12 @@ static void nobody_is_waited_for_in_vain(void **state_)
 		for (size_t j = 0; j < 3; j++)
 			f->sources.at[j]->metadata = true;
 		assert_int_equal(get(f, names[i], &e), -ERR_INTEGRITY);
-		assert_int_equal(f->slept_ms, 0);
+		assert_int_equal(f->clock.slept_ms, 0);
 	}
 	struct err e = ERR_INIT;
 	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e),
 			 -ERR_INTEGRITY);
-	assert_int_equal(f->slept_ms, 0);
+	assert_int_equal(f->clock.slept_ms, 0);
 }
 
 static void small_objects_are_asked_for_again_where_the_line_was_bad(void **state_)
@@ -395,7 +383,7 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 	sha256_of("b", 1, &d);
 	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e), -ERR_NETWORK);
 	assert_non_null(strstr(e.hint, "the mirrors are not complete"));
-	assert_int_equal(f->slept_ms, 0);
+	assert_int_equal(f->clock.slept_ms, 0);
 	for (size_t i = 0; i < 3; i++)
 		mirror_mem_fault(f->endpoints[i],
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
@@ -403,7 +391,7 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 	err_clear(&e);
 	assert_ok(source_get_small(&f->sources, "metadata/3.snapshot.json", 1, &d, &f->out, &e), &e);
 	assert_string_equal(f->out.data, "b");
-	assert_true(f->slept_ms > 0);
+	assert_true(f->clock.slept_ms > 0);
 }
 
 /* A delegated role may have any name: that its file is missing is a failure. */

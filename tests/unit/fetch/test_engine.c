@@ -2,6 +2,7 @@
  * are of 1000 bytes here; the clock is ours. */
 #include "fetch/engine.h"
 
+#include "fake_clock.h"
 #include "mirror_mem.h"
 #include "unit.h"
 #include "util/file.h"
@@ -40,24 +41,8 @@ struct fixture {
 	struct grid grid;
 	struct mirror_mem *mirrors[3];
 	struct source_list sources;
-	int64_t now_ms, slept_ms;
+	struct fake_clock clock;
 };
-
-static int64_t test_now(void *ctx)
-{
-	return ((struct fixture *)ctx)->now_ms;
-}
-
-static int test_sleep(void *ctx, int64_t ms, struct err *e)
-{
-	(void)e;
-	struct fixture *f = ctx;
-	f->now_ms += ms;
-	f->slept_ms += ms;
-	return 0;
-}
-
-static struct source_clock test_clock = { test_now, test_sleep, NULL };
 
 static int set_up(void **state)
 {
@@ -73,9 +58,9 @@ static int set_up(void **state)
 	for (uint32_t i = 0; i < PIECES; i++)
 		sha256_of(f->bytes + grid_offset(&f->grid, i), grid_length(&f->grid, i),
 			  &f->pieces[i]);
-	test_clock.ctx = f;
-	f->now_ms = 1000000;
-	f->sources = (struct source_list){ .clock = &test_clock, .max_failures = 4 };
+	fake_clock_init(&f->clock);
+	f->sources = (struct source_list){ .clock = &f->clock.clock, .random = &random_largest,
+					   .max_failures = 4 };
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
 		f->mirrors[i] = mirror_mem_new();
@@ -205,7 +190,7 @@ static void liar_and_dropper_together_give_the_file(void **state)
 	assert_true(f->sources.at[0]->banned);
 	assert_int_equal(f->sources.at[1]->faults[FAULT_DROPPED], 3);
 	assert_int_equal(f->sources.at[2]->faults[FAULT_MISSING], 1);
-	assert_true(f->slept_ms > 0);
+	assert_true(f->clock.slept_ms > 0);
 }
 
 /* b delivers the tail of a piece that a began wrong: b must not be blamed. */
@@ -246,7 +231,7 @@ static void error_names_every_source_and_fault(void **state)
 	assert_non_null(strstr(e.text, "phi.gguf: every source failed: a: unreachable 4 times"));
 	assert_non_null(strstr(e.text, "; b: missing"));
 	assert_non_null(strstr(e.text, "; c: wrong bytes (piece 0"));
-	assert_int_equal(f->slept_ms, 250 + 500 + 1000);
+	assert_int_equal(f->clock.slept_ms, 250 + 500 + 1000);
 }
 
 static void only_liars_is_a_matter_of_integrity(void **state)
@@ -288,7 +273,7 @@ static void good_mirror_is_preferred_after_faults(void **state)
 	assert_int_equal(calls(f, 0), 1);
 	assert_int_equal(calls(f, 1), 1);
 	assert_int_equal(calls(f, 2), 1);
-	assert_int_equal(f->slept_ms, 0);
+	assert_int_equal(f->clock.slept_ms, 0);
 }
 
 static void server_may_ask_for_a_pause(void **state)
@@ -298,7 +283,7 @@ static void server_may_ask_for_a_pause(void **state)
 	f->sources.count = 1;
 	fault(f, 0, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_NETWORK });
 	assert_ok(fetch(f, &e), &e);
-	assert_int_equal(f->slept_ms, 250);
+	assert_int_equal(f->clock.slept_ms, 250);
 	f->sources.count = 3;
 }
 
@@ -306,9 +291,10 @@ static void rate_is_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	assert_ok(fetch_with(f, &(struct engine_options){ .limit_rate = 1000 }, &e), &e);
+	struct rate rate = { .bytes_per_s = 1000, .clock = &f->clock.clock };
+	assert_ok(fetch_with(f, &(struct engine_options){ .rate = &rate }, &e), &e);
 	assert_blob(f);
-	assert_true(f->slept_ms >= 9000 && f->slept_ms <= 9800);
+	assert_true(f->clock.slept_ms >= 9000 && f->clock.slept_ms <= 9800);
 }
 
 /* As a killed process leaves it: pieces 0 to n-1 written and claimed. */

@@ -187,7 +187,7 @@ struct counter {
 	atomic_llong begun, bytes, ended, ok;
 	int fd;                 /* to change the file at the first advance; or -1 */
 	off_t new_size;
-	int raise;              /* a signal at the first advance; or 0 */
+	struct cancel *stop;    /* asked to at the first advance; or NULL */
 };
 
 static void count_event(struct report *r, const struct report_event *event)
@@ -204,8 +204,8 @@ static void count_event(struct report *r, const struct report_event *event)
 		return;
 	if (c->bytes == 0 && c->fd >= 0)
 		assert_int_equal(ftruncate(c->fd, c->new_size), 0);
-	if (c->bytes == 0 && c->raise)
-		raise(c->raise);
+	if (c->bytes == 0 && c->stop)
+		cancel_ask(c->stop, SIGTERM);
 	c->bytes += event->bytes;
 }
 
@@ -214,7 +214,7 @@ static int run_counted(struct counter *c, const char *dir, size_t len, struct er
 	uint8_t *data = noise(len);
 	int fd = scratch_fd(dir, "model", data, len);
 	free(data);
-	struct onepass p = { 0 };
+	struct onepass p = { .cancel = c->stop };
 	assert_int_equal(grid_for(len, &p.grid, e), 0);
 	p.pieces = mem_alloc(p.grid.count * sizeof *p.pieces);
 	c->report.emit = count_event;
@@ -294,14 +294,13 @@ static void unreadable_file_is_an_error_of_the_system(void **state)
 	scratch_free(dir);
 }
 
-/* Last, because the flag that a signal sets stays set. */
-static void signal_stops_it(void **state)
+static void cancelling_stops_it(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
 	char *dir = scratch_new();
-	cancel_install();
-	struct counter c = { .fd = -1, .raise = SIGTERM };
+	struct cancel stop = CANCEL_INIT;
+	struct counter c = { .fd = -1, .stop = &stop };
 	assert_int_equal(run_counted(&c, dir, 40 * MIB, &e), -ERR_CANCELLED);
 	assert_true(c.bytes < (long long)(40 * MIB));
 	scratch_free(dir);
@@ -322,7 +321,7 @@ int main(void)
 		cmocka_unit_test(file_that_shrinks_is_refused),
 		cmocka_unit_test(file_that_grows_is_refused),
 		cmocka_unit_test(unreadable_file_is_an_error_of_the_system),
-		cmocka_unit_test(signal_stops_it),
+		cmocka_unit_test(cancelling_stops_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

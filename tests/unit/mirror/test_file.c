@@ -102,7 +102,7 @@ static void assert_stored(struct fixture *f)
 	CLEANUP(mem_free_ptr) char *part = part_path(f);
 	struct digest got;
 	uint64_t size;
-	assert_ok(sha256_of_file(path, &got, &size, &f->e), &f->e);
+	assert_ok(sha256_of_file(path, NULL, &got, &size, &f->e), &f->e);
 	assert_true(digest_equal(&got, &f->body.sha256));
 	assert_false(file_exists(part));
 }

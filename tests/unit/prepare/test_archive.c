@@ -90,7 +90,7 @@ static int tear_down(void **state)
 static int extract(struct world *w)
 {
 	scratch_write(w->dir, "model.tar", w->tar.data, w->tar.len);
-	return archive_extract(w->path, w->path, w->out, &w->limits, NULL, &w->files, &w->e);
+	return archive_extract(w->path, w->path, w->out, &w->limits, NULL, NULL, &w->files, &w->e);
 }
 
 /* The archive is refused with these words, and nothing of it stays. */

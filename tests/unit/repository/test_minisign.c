@@ -69,7 +69,7 @@ static struct desk *desk_new(enum privkey_kind kind)
 	load_keys(d, d->keys_dir);
 	buf_adds(&passphrase, "secret");
 	struct repository_signing h = how(d);
-	assert_ok(repository_open(d->tree, &r, &e), &e);
+	assert_ok(repository_open(d->tree, NULL, &r, &e), &e);
 	assert_ok(repository_init(r, &h, kind, &passphrase, &s, &e), &e);
 	repository_close(r);
 	buf_release(&passphrase);
@@ -93,7 +93,7 @@ static struct repository_signed sign(struct desk *d)
 	struct repository *r;
 	struct repository_signed s = { 0 };
 	struct repository_signing h = how(d);
-	assert_ok(repository_open(d->tree, &r, &e), &e);
+	assert_ok(repository_open(d->tree, NULL, &r, &e), &e);
 	assert_ok(repository_sign(r, &h, &s, &e), &e);
 	repository_close(r);
 	return s;
@@ -274,7 +274,7 @@ static void only(struct desk *d, const char *const *names)
 				mem_printf("%s/%s.%s", d->keys_dir, *names, ends[i]);
 			CLEANUP(mem_free_ptr) char *to = mem_printf("%s/%s.%s", dir, *names, ends[i]);
 			assert_ok(file_mkdirs(dir, 0700, &e), &e);
-			assert_ok(file_copy(from, to, 0600, &e), &e);
+			assert_ok(file_copy(from, to, 0600, NULL, &e), &e);
 		}
 	load_keys(d, dir);
 	free(dir);

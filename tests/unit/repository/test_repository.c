@@ -82,7 +82,7 @@ static struct repository *opened(struct desk *d)
 {
 	struct err e = ERR_INIT;
 	struct repository *r;
-	assert_ok(repository_open(d->tree, &r, &e), &e);
+	assert_ok(repository_open(d->tree, NULL, &r, &e), &e);
 	return r;
 }
 
@@ -126,7 +126,7 @@ static char *prepared(struct desk *d, const char *model, const char *variant, co
 	CLEANUP(mem_free_ptr) char *beside = mem_printf("%s%s", path, MANIFEST_SUFFIX);
 	CLEANUP(mem_free_ptr) char *card_name = mem_printf("%s%s", model, CARD_SUFFIX);
 	scratch_write(out, name, bytes, strlen(bytes));
-	assert_ok(manifest_create(path, NULL, &m, &e), &e);
+	assert_ok(manifest_create(path, NULL, NULL, &m, &e), &e);
 	assert_ok(manifest_save(&m, beside, &e), &e);
 	CLEANUP(mem_free_ptr) char *card = mem_printf(
 		"{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"%s\",\"variants\":["
@@ -317,7 +317,7 @@ static void published_files_come_in_the_order_of_publishing(void **state)
 		struct digest have;
 		uint64_t size;
 		CLEANUP(mem_free_ptr) char *path = path_join(d->tree, f.at[i].key);
-		assert_ok(sha256_of_file(path, &have, &size, &e), &e);
+		assert_ok(sha256_of_file(path, NULL, &have, &size, &e), &e);
 		assert_true(digest_equal(&have, &f.at[i].sha256));
 		assert_int_equal(size, f.at[i].size);
 	}
@@ -456,7 +456,7 @@ static void add_refuses_what_does_not_agree(void **state)
 	CLEANUP(mem_free_ptr) char *again = prepared(d, "x", "q4", "unlike the others");
 	CLEANUP(mem_free_ptr) char *foreign = path_join(again, "x-q4.bin.manifest.json");
 	struct err e = ERR_INIT;
-	assert_ok(file_copy(foreign, from, 0644, &e), &e);
+	assert_ok(file_copy(foreign, from, 0644, NULL, &e), &e);
 	refused(d, other, ERR_INTEGRITY, "manifest of another file");
 	remove_from(other, "m.card.json");
 	refused(d, other, ERR_NOT_FOUND, "there is no *.card.json");
@@ -613,7 +613,7 @@ static void one_process_at_a_time(void **state)
 	struct err e = ERR_INIT;
 	struct desk *d = desk_new();
 	struct repository *first = opened(d), *second;
-	assert_int_equal(repository_open(d->tree, &second, &e), -ERR_CONFLICT);
+	assert_int_equal(repository_open(d->tree, NULL, &second, &e), -ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "another process is changing this repository"));
 	repository_close(first);
 	repository_close(opened(d));

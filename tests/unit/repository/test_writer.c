@@ -264,7 +264,7 @@ static void an_interrupted_publication_is_completed(void **state)
 	publish_first(f);
 	CLEANUP(mem_free_ptr) char *timestamp = path_join(f->metadata, "timestamp.json");
 	CLEANUP(mem_free_ptr) char *kept = path_join(f->dir, "kept");
-	assert_ok(file_copy(timestamp, kept, 0644, &e), &e);
+	assert_ok(file_copy(timestamp, kept, 0644, NULL, &e), &e);
 	struct writer *w = publisher_open(f, NOW);
 	assert_ok(writer_key_add(w, "timestamp", f->keys[EXTRA]->key, &e), &e);
 	assert_ok(writer_key_remove(w, "timestamp", f->keys[TIMESTAMP]->key->id, &e), &e);
@@ -272,7 +272,7 @@ static void an_interrupted_publication_is_completed(void **state)
 	assert_true(publisher_save(w, f->keys, 6).published);
 	writer_close(w);
 	/* As if the power had gone before the last step. */
-	assert_ok(file_copy(kept, timestamp, 0644, &e), &e);
+	assert_ok(file_copy(kept, timestamp, 0644, NULL, &e), &e);
 	struct published t;
 	assert_int_equal(published_load(f->metadata, &t, &e), -ERR_INTEGRITY);
 	w = publisher_open(f, NOW);

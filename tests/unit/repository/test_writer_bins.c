@@ -345,7 +345,7 @@ static void an_older_bin_is_refused(void **state)
 	/* A mirror gives the old one out as the new one. */
 	CLEANUP(mem_free_ptr) char *old = mem_printf("%s/1.%s.json", f->metadata, owner);
 	CLEANUP(mem_free_ptr) char *new = mem_printf("%s/2.%s.json", f->metadata, owner);
-	assert_ok(file_copy(old, new, 0644, &e), &e);
+	assert_ok(file_copy(old, new, 0644, NULL, &e), &e);
 	assert_ok(publisher_read(f, NOW, &c, &e), &e);
 	assert_int_equal(tuf_client_target(c, "models/m3/m3.gguf", &t, &e), -ERR_INTEGRITY);
 	assert_non_null(strstr(e.text, owner));

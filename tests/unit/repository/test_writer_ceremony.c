@@ -60,7 +60,7 @@ static void copy_folder(struct publisher *f, const char *copy, const char *folde
 	for (size_t i = 0; i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *a = path_join(from, names.at[i]);
 		CLEANUP(mem_free_ptr) char *b = path_join(to, names.at[i]);
-		assert_ok(file_copy(a, b, 0644, &e), &e);
+		assert_ok(file_copy(a, b, 0644, NULL, &e), &e);
 	}
 }
 
@@ -124,7 +124,7 @@ static void a_draft_of_what_is_published_is_tidied_up(void **state)
 	CLEANUP(mem_free_ptr) char *from = path_join(copy, "metadata/2.root.json");
 	CLEANUP(mem_free_ptr) char *to = path_join(f->tree, "metadata/2.root.json");
 	struct err e = ERR_INIT;
-	assert_ok(file_copy(from, to, 0644, &e), &e);
+	assert_ok(file_copy(from, to, 0644, NULL, &e), &e);
 	struct writer *w = open_tree(f->tree);
 	assert_false(writer_changed(w));
 	writer_close(w);

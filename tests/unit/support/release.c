@@ -42,7 +42,7 @@ static void add_big(struct repository_files *files, const char *dir)
 	struct repository_file *f = add(files, dir, RELEASE_BIG, REPOSITORY_OBJECT, data, size);
 	f->manifest_key = mem_strdup(RELEASE_BIG MANIFEST_SUFFIX);
 	char *path = path_join(dir, RELEASE_BIG);
-	assert_ok(manifest_create(path, NULL, &m, &e), &e);
+	assert_ok(manifest_create(path, NULL, NULL, &m, &e), &e);
 	struct buf text = BUF_INIT(MIB);
 	json_t *json = manifest_json(&m);
 	assert_ok(json_pretty(json, &text, &e), &e);
@@ -130,18 +130,12 @@ enum release_view release_view(const struct mirror_mem *s, unsigned *version)
 	return VIEW_WHOLE;
 }
 
-static int no_sleep(void *ctx, uint64_t ms, struct err *e)
+static int no_sleep(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e)
 {
-	(void)ctx, (void)ms, (void)e;
+	(void)ctx, (void)ms, (void)cancel, (void)e;
 	return 0;
 }
 
-static uint64_t no_chance(void *ctx, uint64_t below)
-{
-	(void)ctx, (void)below;
-	return 0;
-}
-
-static const struct retry_env instant = { .sleep_ms = no_sleep, .random = no_chance };
-const struct retry retry_once = { .max_tries = 1, .env = &instant };
-const struct retry retry_thrice = { .max_tries = 3, .env = &instant };
+static const struct clock instant = { .sleep_ms = no_sleep };
+const struct retry retry_once = { .max_tries = 1, .clock = &instant };
+const struct retry retry_thrice = { .max_tries = 3, .clock = &instant };

@@ -157,7 +157,7 @@ static void one_refresh_at_a_time(void **state)
 	struct err e = ERR_INIT;
 	int ready[2], status;
 	char byte;
-	assert_ok(file_lock(path, true, &lock, &e), &e);
+	assert_ok(file_lock(path, true, NULL, &lock, &e), &e);
 	assert_int_equal(pipe(ready), 0);
 	pid_t child = fork();
 	if (child == 0) {

@@ -156,13 +156,19 @@ static void events_reach_the_report(void **state)
 static void signal_is_an_error_of_its_own(void **state)
 {
 	(void)state;
+	struct cancel c = CANCEL_INIT;
 	struct err e = ERR_INIT;
-	cancel_install();
-	assert_ok(cancel_check(&e), &e);
-	raise(SIGTERM);
-	assert_int_equal(cancel_signal(), SIGTERM);
-	assert_int_equal(cancel_check(&e), -ERR_CANCELLED);
+	assert_ok(cancel_check(NULL, &e), &e);
+	assert_ok(cancel_check(&c, &e), &e);
+	cancel_ask(&c, SIGTERM);
+	assert_int_equal(cancel_signal(&c), SIGTERM);
+	assert_int_equal(cancel_check(&c, &e), -ERR_CANCELLED);
 	assert_string_equal(e.text, "stopped by signal 15 (Terminated)");
+	assert_int_equal(e.sys, SIGTERM);
+	err_clear(&e);
+	err_set(&e, ERR_NETWORK, "down");
+	assert_int_equal(cancel_check(&c, &e), -ERR_NETWORK);
+	assert_int_equal(e.sys, 0);
 }
 
 int main(void)

@@ -301,17 +301,17 @@ static void copies_and_links_are_the_same_bytes(void **state)
 	CLEANUP(mem_free_ptr) char *copy = path_join(s->dir, "copy");
 	CLEANUP(mem_free_ptr) char *link_ = path_join(s->dir, "link");
 	scratch_write(s->dir, "x", "content", 7);
-	assert_ok(file_copy(s->path, copy, 0444, &s->e), &s->e);
+	assert_ok(file_copy(s->path, copy, 0444, NULL, &s->e), &s->e);
 	expect_content(copy, "content");
 	struct stat a, b;
-	assert_ok(file_link_or_copy(s->path, link_, 0444, &s->e), &s->e);
+	assert_ok(file_link_or_copy(s->path, link_, 0444, NULL, &s->e), &s->e);
 	/* Again, over itself: nothing is left over. */
-	assert_ok(file_link_or_copy(s->path, link_, 0444, &s->e), &s->e);
+	assert_ok(file_link_or_copy(s->path, link_, 0444, NULL, &s->e), &s->e);
 	stat(s->path, &a);
 	stat(link_, &b);
 	assert_int_equal(a.st_ino, b.st_ino);
 	assert_int_equal(entries(s->dir), 3);
-	assert_int_equal(file_copy("/nowhere", copy, 0444, &s->e), -ERR_NOT_FOUND);
+	assert_int_equal(file_copy("/nowhere", copy, 0444, NULL, &s->e), -ERR_NOT_FOUND);
 	expect_content(copy, "content");
 }
 
@@ -378,14 +378,14 @@ static void lock_is_held_by_one(void **state)
 {
 	struct scratch *s = *state;
 	int first = -1, second = -1;
-	assert_ok(file_lock(s->path, false, &first, &s->e), &s->e);
+	assert_ok(file_lock(s->path, false, NULL, &first, &s->e), &s->e);
 	assert_true(first >= 0);
-	assert_int_equal(file_lock(s->path, false, &second, &s->e), -ERR_CONFLICT);
+	assert_int_equal(file_lock(s->path, false, NULL, &second, &s->e), -ERR_CONFLICT);
 	assert_non_null(strstr(s->e.text, "locked by another process"));
 	assert_int_equal(second, -1);
 	err_clear(&s->e);
 	file_close(&first);
-	assert_ok(file_lock(s->path, true, &second, &s->e), &s->e);
+	assert_ok(file_lock(s->path, true, NULL, &second, &s->e), &s->e);
 	file_close(&second);
 }
 

@@ -1,0 +1,67 @@
+#include "util/clock.h"
+
+#include "util/os.h"
+
+#include <time.h>
+
+static uint64_t real_now_us(void *ctx)
+{
+	struct timespec t;
+	(void)ctx;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int64_t real_wall_s(void *ctx)
+{
+	(void)ctx;
+	return (int64_t)time(NULL);
+}
+
+/* In slices: a signal may come between the check and the sleep. */
+static int real_sleep_ms(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e)
+{
+	(void)ctx;
+	for (;;) {
+		int rc = cancel_check(cancel, e);
+		if (rc < 0 || ms == 0)
+			return rc;
+		uint64_t slice = MIN(ms, 100);
+		struct timespec t = { .tv_nsec = (long)slice * 1000000 };
+		nanosleep(&t, NULL);
+		ms -= slice;
+	}
+}
+
+const struct clock clock_real = { real_now_us, real_wall_s, real_sleep_ms, NULL };
+
+uint64_t clock_now_us(const struct clock *c)
+{
+	return c ? c->now_us(c->ctx) : real_now_us(NULL);
+}
+
+uint64_t clock_now_ms(const struct clock *c)
+{
+	return clock_now_us(c) / 1000;
+}
+
+int64_t clock_wall_s(const struct clock *c)
+{
+	return c ? c->wall_s(c->ctx) : real_wall_s(NULL);
+}
+
+int clock_sleep_ms(const struct clock *c, uint64_t ms, const struct cancel *cancel,
+		   struct err *e)
+{
+	return c ? c->sleep_ms(c->ctx, ms, cancel, e) : real_sleep_ms(NULL, ms, cancel, e);
+}
+
+uint64_t random_below(const struct random *c, uint64_t limit)
+{
+	uint64_t v;
+	if (c)
+		return c->below(c->ctx, limit);
+	if (!os_random(&v, sizeof v))
+		v = real_now_us(NULL);
+	return v % limit;
+}
