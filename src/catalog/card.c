@@ -121,8 +121,6 @@ static int variant_view(const json_t *object, const char *at, struct card_varian
 	    (rc = view_files(object, at, out, e)) < 0)
 		return rc;
 	out->quantization = string_of(object, "quantization");
-	out->title = string_of(object, "title");
-	out->summary = string_of(object, "summary");
 	out->is_default = json_is_true(json_object_get(object, "default"));
 	out->json = object;
 	return 0;

@@ -43,7 +43,6 @@ struct card_file {
 struct card_variant {
 	const char *id;                 /* "q4_k_m" */
 	const char *quantization;       /* "Q4_K_M", or NULL */
-	const char *title, *summary;    /* or NULL */
 	bool is_default;                /* at most one of a card */
 	uint64_t size;                  /* bytes of all files; 0: planned */
 	bool ram_known;

@@ -11,10 +11,9 @@
 
 typedef unsigned long long ull;
 
-void endpoints_init(struct endpoints *t, struct source_list *sources, struct report *report)
+void endpoints_init(struct endpoints *t, struct source_list *sources)
 {
-	*t = (struct endpoints){ .sources = sources, .report = report,
-				 .deadline_ms = ENDPOINTS_DEADLINE_MS };
+	*t = (struct endpoints){ .sources = sources, .deadline_ms = ENDPOINTS_DEADLINE_MS };
 }
 
 static void drop_candidates(struct endpoints *t)

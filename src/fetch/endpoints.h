@@ -19,7 +19,6 @@
 
 #include "tuf/client.h"
 #include "fetch/endpoint.h"
-#include "util/report.h"
 
 #define ENDPOINTS_DEADLINE_MS 5000
 
@@ -33,7 +32,6 @@ struct endpoints_candidate {
 
 struct endpoints {
 	struct source_list *sources;    /* borrowed; the endpoints are those with `metadata` */
-	struct report *report;
 	uint64_t deadline_ms;           /* for questions to all; ENDPOINTS_DEADLINE_MS */
 	struct endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
@@ -53,7 +51,7 @@ struct endpoints {
 	char hint[512];                 /* of the first answer that was rejected */
 };
 
-void endpoints_init(struct endpoints *t, struct source_list *sources, struct report *report);
+void endpoints_init(struct endpoints *t, struct source_list *sources);
 void endpoints_release(struct endpoints *t);
 
 /* For tuf_client_open(); ctx is t. */

@@ -383,7 +383,7 @@ static int prepare(const struct conf *c, const char *repository, const struct st
 						.cancel = options->cancel,
 						.clock = options->clock,
 						.max_failures = DEFAULT_RETRIES };
-	endpoints_init(&client->transport, &client->sources, options->report);
+	endpoints_init(&client->transport, &client->sources);
 	if (s->read_only && !options->offline)
 		report_warn(options->report, "the store %s is read-only: using what is in it",
 			    s->home);

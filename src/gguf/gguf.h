@@ -187,7 +187,6 @@ struct gguf_metadata {
 	const char *author, *organization, *quantized_by, *description, *url, *source_url;
 	const char *source_repo, *license, *license_name, *license_link;
 	const struct gguf_kv *tags, *languages;         /* kept string arrays */
-	int file_type;                  /* -1 if it does not say */
 	const char *quantization;       /* "Q4_K_M" */
 	uint64_t parameters;            /* elements of all tensors */
 	uint64_t context_length, embedding_length, block_count, feed_forward_length;

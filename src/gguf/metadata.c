@@ -79,14 +79,12 @@ static void texts(const struct gguf *g, struct gguf_metadata *m)
 
 void gguf_metadata(const struct gguf *g, struct gguf_metadata *out)
 {
-	*out = (struct gguf_metadata){ .file_type = -1 };
+	*out = (struct gguf_metadata){ 0 };
 	texts(g, out);
 	tokenizer(g, out);
 	uint64_t type;
-	if (gguf_get_u64(g, "general.file_type", &type) && type <= INT32_MAX) {
-		out->file_type = (int)type;
+	if (gguf_get_u64(g, "general.file_type", &type))
 		out->quantization = gguf_file_type_name(type);
-	}
 	for (size_t i = 0; i < g->tensor_count; i++)
 		out->parameters += g->tensors[i].elements;
 	out->context_length = largest(g, "context_length");

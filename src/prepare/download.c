@@ -254,7 +254,6 @@ static int from_file(const struct fetch *f, struct download_result *out, struct 
 	if (rc < 0)
 		return rc;
 	out->path = STEAL(path);
-	out->size = size;
 	return 0;
 }
 
@@ -265,7 +264,6 @@ static int finish(struct fetch *f, struct download_result *out, struct err *e)
 		return rc;
 	out->path = mem_strdup(f->d->path);
 	out->ours = true;
-	out->size = f->part.have;
 	out->received = f->received;
 	return 0;
 }
@@ -368,8 +366,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 	}
 	report_note(f->d->report, "%s: downloaded before", path_base(f->d->path));
 	out->path = mem_strdup(f->d->path);
-	out->ours = out->kept = true;
-	out->size = size;
+	out->ours = true;
 	out->url = url && !download_probe_is_file(url) ? download_probe_public_url(url) : NULL;
 	*used = true;
 	return 0;

@@ -28,8 +28,6 @@ struct download_result {
 	char *url;              /* it came from; without user, password or signature */
 	char *path;             /* download.path, or the file itself of a file URL */
 	bool ours;              /* path is download.path: may be moved */
-	bool kept;              /* complete from an earlier run; nothing was downloaded */
-	uint64_t size;
 	uint64_t received;      /* bytes that came over the wire in this run */
 };
 void download_result_release(struct download_result *r);

@@ -114,7 +114,6 @@ static void metadata_is_extracted(void **state)
 	assert_string_equal(m.name, "Tiny");
 	assert_string_equal(m.license, "mit");
 	assert_null(m.description);
-	assert_int_equal(m.file_type, 1031);
 	assert_string_equal(m.quantization, "Q8_0");
 	assert_int_equal(m.context_length, 2048);
 	assert_int_equal(m.embedding_length, 64);

@@ -481,7 +481,8 @@ static void add_merges_into_the_card_of_a_person(void **state)
 	assert_int_equal(c.count, 1);
 	assert_string_equal(c.at[0].title, "By hand");
 	assert_int_equal(c.at[0].variant_count, 2);
-	assert_string_equal(c.at[0].variants[0].summary, "planned");
+	assert_string_equal(json_string_value(json_object_get(c.at[0].variants[0].json, "summary")),
+			    "planned");
 	assert_int_equal(c.at[0].variants[0].file_count, 1);
 	repository_cards_release(&c);
 	desk_free(d);
