@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Room for every piece many times over: two processes may both have claimed them. */
 #define MAX_BYTES (JOURNAL_HEADER + 64 * GRID_MAX_PIECES * JOURNAL_RECORD)

@@ -4,8 +4,6 @@
 #include "util/file.h"
 #include "util/mem.h"
 
-#include <string.h>
-
 void fetch_plan_release(struct fetch_plan *p)
 {
 	for (size_t i = 0; i < p->count; i++) {

@@ -4,8 +4,6 @@
 #include "util/file.h"
 #include "util/path.h"
 
-#include <string.h>
-
 const char *gguf_verdict_name(enum gguf_verdict v)
 {
 	static const char *const names[] = { "ok", "warnings", "refused" };

@@ -3,8 +3,6 @@
 #include "util/file.h"
 #include "util/mem.h"
 
-#include <string.h>
-
 #define SNIFF_BYTES 1024
 /* The least a key (8 + 1 + 4 + 1) and a tensor (8 + 1 + 4 + 4 + 8) can take. */
 #define LEAST_KV 14

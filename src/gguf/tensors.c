@@ -3,9 +3,6 @@
 
 #include "util/mem.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static int check_name(const struct gguf_text *name, struct err *e)
 {
 	if (name->len == 0)

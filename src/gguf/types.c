@@ -1,7 +1,5 @@
 #include "gguf/gguf.h"
 
-#include <string.h>
-
 static const char *const value_names[GGUF_VALUES] = {
 	"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64",
 };

@@ -3,7 +3,6 @@
 #include "util/mem.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #define USER_AGENT "model-ferry/" FERRY_VERSION
 #define STALL_BYTES_PER_S 1024

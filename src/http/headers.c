@@ -4,7 +4,6 @@
 #include "util/text.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>

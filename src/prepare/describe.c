@@ -3,7 +3,6 @@
 #include "catalog/card.h"
 #include "catalog/link.h"
 #include "util/mem.h"
-#include "util/path.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -4,8 +4,6 @@
 #include "util/mem.h"
 #include "util/path.h"
 
-#include <string.h>
-
 void model_release(struct model *m)
 {
 	for (size_t i = 0; i < m->count; i++) {

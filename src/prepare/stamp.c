@@ -6,7 +6,6 @@
 #include "util/path.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #define RECORD_MAX MIB

@@ -6,7 +6,6 @@
 #include "util/path.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 int store_home(char **out, struct err *e)

@@ -6,7 +6,6 @@
 #include "util/path.h"
 
 #include <errno.h>
-#include <string.h>
 #include <time.h>
 
 #define LEFTOVER_AGE_S 3600

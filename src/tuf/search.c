@@ -4,8 +4,6 @@
 #include "util/mem.h"
 #include "util/text.h"
 
-#include <string.h>
-
 struct visit {
 	char *name;
 	const struct tuf_metadata *parent;

@@ -2,7 +2,6 @@
 
 #include "util/mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct parser {

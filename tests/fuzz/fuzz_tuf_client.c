@@ -14,7 +14,6 @@
 #include "util/path.h"
 
 #include <string.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,6 @@
 
 #include "unit.h"
 
-#include <stdio.h>
-
 #define SHA "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
 #define HEAD "\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"phi-2\""
 #define FILE_OF(name, size) \

@@ -2,8 +2,6 @@
 
 #include "unit.h"
 
-#include <stdio.h>
-
 #define SHA "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
 #define HEAD "\"format\":\"model-ferry-catalog\",\"version\":1,\"name\":\"lab\"," \
 	     "\"updated\":\"2026-01-01T00:00:00Z\""

@@ -5,8 +5,6 @@
 #include "util/file.h"
 #include "util/path.h"
 
-#include <stdio.h>
-
 static void whole_model_is_read(void **state)
 {
 	(void)state;

@@ -6,8 +6,6 @@
 #include "util/path.h"
 #include "util/text.h"
 
-#include <stdio.h>
-
 static const struct json_limits limits = { .max_bytes = 10000, .max_depth = 8 };
 
 static json_t *parsed(const char *text)

@@ -4,8 +4,6 @@
 
 #include "unit.h"
 
-#include <stdio.h>
-
 static struct conf parsed(const char *text)
 {
 	struct err e = ERR_INIT;

@@ -5,7 +5,6 @@
 #include "util/path.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static const char *const tops[] = { "root", "timestamp", "snapshot", "targets" };
 

@@ -6,7 +6,6 @@
 
 #include <ftw.h>
 #include <stdio.h>
-#include <unistd.h>
 
 void assert_ok_at(int rc, const struct err *e, const char *file, int line)
 {

@@ -14,7 +14,6 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static struct tuf_key *parse(const char *type, const char *scheme, const char *public)
 {

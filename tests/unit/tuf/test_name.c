@@ -3,8 +3,6 @@
 
 #include "util/mem.h"
 
-#include <string.h>
-
 static void check(const char *file, const char *role, uint64_t version)
 {
 	CLEANUP(tuf_name_release) struct tuf_name n = { 0 };
