@@ -33,8 +33,6 @@ static int real_sleep_ms(void *ctx, uint64_t ms, const struct cancel *cancel, st
 	}
 }
 
-const struct clock clock_real = { real_now_us, real_wall_s, real_sleep_ms, NULL };
-
 uint64_t clock_now_us(const struct clock *c)
 {
 	return c ? c->now_us(c->ctx) : real_now_us(NULL);

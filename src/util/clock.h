@@ -1,6 +1,8 @@
 /*
  * Time and randomness, handed in: the real ones, or a test's that only pretends to wait. Every
  * function takes NULL for the real one.
+ *
+ * Prefixes: clock_, random_.
  */
 #ifndef FERRY_UTIL_CLOCK_H
 #define FERRY_UTIL_CLOCK_H
@@ -12,12 +14,10 @@
 struct clock {
 	uint64_t (*now_us)(void *ctx);  /* monotonic, from any start */
 	int64_t (*wall_s)(void *ctx);   /* since 1970, UTC */
-	/* 0, or ERR_CANCELLED when it ended early. */
+	/* 0, or ERR_CANCELLED when it ended early: the real one hears that within 100 ms. */
 	int (*sleep_ms)(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e);
 	void *ctx;
 };
-/* Hears a cancellation within 100 ms. */
-extern const struct clock clock_real;
 
 uint64_t clock_now_us(const struct clock *c);
 uint64_t clock_now_ms(const struct clock *c);
