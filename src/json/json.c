@@ -335,6 +335,21 @@ int json_get_hex(const json_t *object, const char *at, const char *key, void *ou
 	return 0;
 }
 
+const char *json_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+uint64_t json_number(const json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+bool json_flag(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
 void json_put(json_t *object, const char *key, json_t *value)
 {
 	if (value && json_object_set_new(object, key, value) < 0)

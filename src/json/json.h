@@ -84,6 +84,12 @@ WARN_UNUSED int json_opt_object(const json_t *object, const char *at, const char
 WARN_UNUSED int json_get_hex(const json_t *object, const char *at, const char *key,
 			     void *out, size_t len, struct err *e);
 
+/* Members of a document that was made here, where no message is needed: NULL, 0 and false when
+ * they are missing. */
+const char *json_text(const json_t *object, const char *key);
+uint64_t json_number(const json_t *object, const char *key);
+bool json_flag(const json_t *object, const char *key);
+
 /* Setters that take ownership of the value and abort when out of memory. NULL
  * values are skipped, so optional members need no condition. */
 void json_put(json_t *object, const char *key, json_t *value);

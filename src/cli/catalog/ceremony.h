@@ -43,33 +43,11 @@ WARN_UNUSED int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *
 /* Has somebody carried metadata/ and drafts/ there, without the objects? */
 bool ceremony_is_copy(const struct place *p);
 
-/* ---- who must sign ---- */
-
 /* The metadata of the tree as it is now. */
 WARN_UNUSED int ceremony_status(const struct place *p,
 				struct writer_statuses *out, struct err *e);
-/* Does it lack signatures? A document that has them all may wait for others. */
-bool ceremony_lacks(const struct writer_status *s);
-/* How many of the roles (count 0: of all) lack signatures. */
-size_t ceremony_lacking(const struct writer_statuses *all, const struct opt_list *roles);
-
-/* What a key is called here, or NULL. */
-const char *ceremony_name(const struct keyring *names, const char *keyid);
-/* [{"id", "name"}] */
-json_t *ceremony_ids_json(const struct str_list *ids, const struct keyring *names);
-/* [{"id", "name", "signed", …}] */
-json_t *ceremony_keys_json(const struct writer_status *s, const struct keyring *names);
-/* [{"role", "version", "signatures", …}] of all that waits. */
-json_t *ceremony_waiting_json(const struct writer_statuses *all,
-			      const struct keyring *names);
-/* The same for people, with what to do next. Nothing when nothing waits. */
-void ceremony_print_waiting(struct cli *cli, const struct ceremony_desk *d,
-			    const struct writer_statuses *all);
 /* What was complete is published; or, in a copy, must go back. */
 void ceremony_print_complete(struct cli *cli, const struct ceremony_desk *d);
-/* "alice, bob, 99aabbccddeeff00": those of the ids that did not sign (signed NULL: all). */
-char *ceremony_who(const struct str_list *ids, const struct str_list *signed_by,
-		   const struct keyring *names);
 
 extern const struct command cmd_catalog_rotate, cmd_catalog_renew, cmd_catalog_merge, cmd_catalog_discard;
 

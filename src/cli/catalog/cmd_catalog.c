@@ -1,4 +1,18 @@
 #include "cli/catalog/ceremony.h"
+#include "cli/catalog/key.h"
+
+static const struct command *const key_subs[] = {
+	&cmd_catalog_key_new, &cmd_catalog_key_import, &cmd_catalog_key_list,
+	&cmd_catalog_key_export, &cmd_catalog_key_passphrase, &cmd_catalog_key_check, NULL,
+};
+
+static const struct command cmd_catalog_key = {
+	.name = "key",
+	.summary = "make and look at the keys that sign",
+	.synopsis = (const char *const[]){ "COMMAND …", NULL },
+	.subs = key_subs,
+	.max_operands = -1,
+};
 
 static const struct command *const subs[] = {
 	&cmd_catalog_init, &cmd_catalog_key, &cmd_catalog_add, &cmd_catalog_remove, &cmd_catalog_list,

@@ -38,14 +38,6 @@ static const struct opt delegate_opts[] = {
 };
 static const struct delegate_opts delegate_defaults = { .threshold = 1 };
 
-static json_t *strings(const struct opt_list *list)
-{
-	json_t *array = json_array();
-	for (size_t i = 0; i < list->count; i++)
-		json_push(array, json_string(list->at[i]));
-	return array;
-}
-
 /* So that status can call the keys by their files' names. No folder of keys is no fault here. */
 static void remember(const struct place *p, const struct opt_list *files)
 {
@@ -66,22 +58,18 @@ static void remember(const struct place *p, const struct opt_list *files)
 static int tell_delegated(struct cli *cli, const struct repository_delegation *d,
 			  const struct delegate_opts *o, struct err *e)
 {
-	if (!cli->json && d->bins)
-		cli_print(cli, "all files go into %llu bins, %s-…\n", (unsigned long long)d->bins,
-			  d->name);
-	else if (!cli->json)
-		cli_print(cli, "delegated to %s\n", d->name);
-	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
-	if (!cli->json)
-		return 0;
-	json_t *document = json_object();
-	json_put_string(document, "command", "catalog delegate");
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_string(document, "role", d->name);
 	json_put_u64(document, "bins", d->bins);
-	json_put(document, "paths", strings(&o->paths));
+	json_t *paths = json_put_array(document, "paths");
+	for (size_t i = 0; i < o->paths.count; i++)
+		json_push_string(paths, o->paths.at[i]);
 	json_put_u64(document, "threshold", d->threshold);
 	json_put_bool(document, "terminating", d->bins || d->terminating);
-	return cli_print_json(cli, document, e);
+	cli_say(cli, document, d->bins ? "all files go into {bins} bins, {role}-…"
+				       : "delegated to {role}");
+	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+	return cli_result(cli, document, e);
 }
 
 static int check(const struct delegate_opts *o, int count, struct err *e)
@@ -114,7 +102,8 @@ static int run_delegate(struct cli *cli, void *opts, int count, char **operands,
 	};
 	int rc = check(o, count, e);
 	if (rc < 0 || (rc = place_load(cli, &o->common, &p, e)) < 0 ||
-	    (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 || (rc = repository_delegate(r, &d, e)) < 0)
+	    (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
+	    (rc = repository_delegate(r, &d, e)) < 0)
 		return rc;
 	remember(&p, &o->keys);
 	return tell_delegated(cli, &d, o, e);
@@ -158,22 +147,14 @@ static int run_undelegate(struct cli *cli, void *opts, int count, char **operand
 	    (rc = repository_undelegate(r, operands[0], o->adopt, &models, e)) < 0)
 		return rc;
 	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
-	json_t *document = json_object(), *array = json_array();
-	if (!cli->json)
-		cli_print(cli, "took the delegation to %s back\n", operands[0]);
-	for (size_t i = 0; i < models.count; i++) {
-		json_push(array, json_string(models.at[i]));
-		if (!cli->json)
-			cli_print(cli, "%s %s\n", o->adopt ? "adopted" : "removed", models.at[i]);
-	}
-	json_put_string(document, "command", "catalog undelegate");
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_string(document, "role", operands[0]);
 	json_put_bool(document, "adopted", o->adopt);
-	json_put(document, "models", array);
-	if (cli->json)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
-	return 0;
+	json_put(document, "models", json_strings(&models));
+	cli_say(cli, document, "took the delegation to {role} back");
+	for (size_t i = 0; i < models.count; i++)
+		cli_line(cli, "%s %s", o->adopt ? "adopted" : "removed", models.at[i]);
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_undelegate = {

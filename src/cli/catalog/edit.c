@@ -2,8 +2,6 @@
 
 #include "util/mem.h"
 
-#include <string.h>
-
 /* ---- add ---- */
 
 /* Of add and remove: catalog_opts come first. */
@@ -24,41 +22,29 @@ static const struct opt add_opts[] = {
 	OPT_LAST,
 };
 
-static const char *change_name(const struct repository_change *c)
+static void put_change(json_t *object, const struct repository_change *c)
 {
 	static const char *const names[] = { "added", "replaced", "unchanged" };
-	return names[c->what];
-}
-
-static json_t *change_json(const struct repository_change *c)
-{
-	json_t *object = json_object();
 	json_put_string(object, "model", c->model);
 	json_put_string(object, "variant", c->variant);
-	json_put_string(object, "change", change_name(c));
+	json_put_string(object, "change", names[c->what]);
 	json_put_u64(object, "files", c->files);
 	json_put_u64(object, "size", c->size);
-	return object;
 }
 
 static int tell_changes(struct cli *cli, const struct repository_changes *changes,
 			const char *role, struct err *e)
 {
-	json_t *document = json_object(), *array = json_array();
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	size_t news = 0;
-	json_put_string(document, "command", "catalog add");
 	json_put_string(document, "role", role);
+	json_t *array = json_put_array(document, "changes");
 	for (size_t i = 0; i < changes->count; i++) {
-		const struct repository_change *c = &changes->at[i];
-		char size[SIZE_TEXT];
-		news += c->what != REPOSITORY_UNCHANGED;
-		json_push(array, change_json(c));
-		if (!cli->json)
-			cli_print(cli, "%s %s:%s (%zu %s, %s)\n", change_name(c), c->model,
-				  c->variant, c->files, c->files == 1 ? "file" : "files",
-				  format_size(size, c->size));
+		json_t *change = json_push_object(array);
+		put_change(change, &changes->at[i]);
+		cli_say(cli, change, "{change} {model}:{variant} ({files#file}, {size:size})");
+		news += changes->at[i].what != REPOSITORY_UNCHANGED;
 	}
-	json_put(document, "changes", array);
 	if (changes->count == 0)
 		report_note(cli->report, "no variant with files in it: only the card was merged");
 	else if (news && role)
@@ -66,10 +52,7 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 			    "catalog sign --role %s`, and then the publisher", role, role);
 	else if (news)
 		report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
-	if (cli->json)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
-	return 0;
+	return cli_result(cli, document, e);
 }
 
 static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -110,42 +93,42 @@ static const struct opt remove_opts[] = {
 	OPT_LAST,
 };
 
+static int remove_one(struct cli *cli, struct repository *r, const char *operand,
+		      const char *role, json_t *removed, struct err *e)
+{
+	CLEANUP(reference_release) struct reference ref = { 0 };
+	int rc = reference_parse(operand, &ref, e);
+	if (rc == 0 && ref.repository)
+		rc = err_set(e, ERR_USAGE, "'%s': MODEL or MODEL:VARIANT is wanted; use --name to say "
+			     "of which repository", operand);
+	if (rc == 0)
+		rc = repository_model_remove(r, ref.model, ref.variant, role, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model, ref.variant ? ":" : "",
+						      ref.variant ? ref.variant : "");
+	json_push_string(removed, name);
+	cli_line(cli, "removed %s", name);
+	return 0;
+}
+
 static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
+	const struct edit_opts *edit = opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	json_t *removed = json_array(), *document = json_object();
-	json_put_string(document, "command", "catalog remove");
-	json_put(document, "removed", removed);
-	const struct edit_opts *edit = opts;
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *removed = json_put_array(document, "removed");
 	int rc = place_load(cli, &edit->common, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &r, e);
-	for (int i = 0; rc == 0 && i < count; i++) {
-		CLEANUP(reference_release) struct reference ref = { 0 };
-		rc = reference_parse(operands[i], &ref, e);
-		if (rc == 0 && ref.repository)
-			rc = err_set(e, ERR_USAGE, "'%s': MODEL or MODEL:VARIANT is wanted; use "
-				     "--name to say of which repository", operands[i]);
-		if (rc == 0)
-			rc = repository_model_remove(r, ref.model, ref.variant, edit->role, e);
-		if (rc < 0)
-			break;
-		CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model,
-							      ref.variant ? ":" : "",
-							      ref.variant ? ref.variant : "");
-		json_push(removed, json_string(name));
-		if (!cli->json)
-			cli_print(cli, "removed %s\n", name);
-	}
-	if (rc < 0 || !cli->json) {
-		json_decref(document);
-		if (rc == 0)
-			report_note(cli->report, "readers see it after `ferry catalog sign` and "
-				    "`ferry push`; the files stay until `ferry catalog gc`");
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = remove_one(cli, r, operands[i], edit->role, removed, e);
+	if (rc < 0)
 		return rc;
-	}
-	return cli_print_json(cli, document, e);
+	cli_note(cli, document, "readers see it after `ferry catalog sign` and `ferry push`; the files "
+				"stay until `ferry catalog gc`");
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_remove = {
@@ -179,27 +162,20 @@ static int run_gc(struct cli *cli, void *opts, int count, char **operands, struc
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	struct repository_gc gc;
-	char size[SIZE_TEXT];
 	int rc = place_load(cli, o, &p, e);
 	if (rc < 0 || (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
 	    (rc = repository_gc(r, (unsigned)MIN(o->keep, (uint64_t)1000000), o->dry_run, &gc,
 				e)) < 0)
 		return rc;
-	if (!cli->json) {
-		cli_print(cli, "%s %llu objects, %llu old metadata files, %llu others: %s\n",
-			  o->dry_run ? "would remove" : "removed", (unsigned long long)gc.objects,
-			  (unsigned long long)gc.metadata, (unsigned long long)gc.others,
-			  format_size(size, gc.bytes));
-		return 0;
-	}
-	json_t *document = json_object();
-	json_put_string(document, "command", "catalog gc");
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_bool(document, "dry_run", o->dry_run);
 	json_put_u64(document, "objects", gc.objects);
 	json_put_u64(document, "metadata", gc.metadata);
 	json_put_u64(document, "others", gc.others);
 	json_put_u64(document, "bytes", gc.bytes);
-	return cli_print_json(cli, document, e);
+	cli_say(cli, document, "{dry_run?would remove:removed} {objects} objects, {metadata} old "
+			       "metadata files, {others} others: {bytes:size}");
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_gc = {

@@ -21,14 +21,59 @@ struct export_opts {
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE, \
 		   "write it here instead of to standard output")
 
-/* One document that was made. */
-struct made {
+/* What an export works on, and what it has made so far. */
+struct desk {
+	struct cli *cli;
+	const struct export_opts *o;
+	struct place place;
+	struct export x;
+	struct place_ask ask;
+	json_t *document, *made;        /* made: its "documents" */
+};
+
+static void desk_release(struct desk *d)
+{
+	json_decref(d->document);
+	place_ask_release(&d->ask);
+	export_release(&d->x);
+	place_release(&d->place);
+}
+
+static int desk_open(struct cli *cli, const struct export_opts *o, struct desk *d, struct err *e)
+{
+	int rc = place_load(cli, &o->common, &d->place, e);
+	if (rc == 0)
+		rc = export_open(d->place.dir, &d->x, e);
+	if (rc < 0)
+		return rc;
+	d->cli = cli;
+	d->o = o;
+	place_ask_init(&d->ask, cli, d->place.passphrase_file);
+	d->document = cli_document(cli);
+	json_put_string(d->document, "repository", d->place.dir);
+	d->made = json_put_array(d->document, "documents");
+	return 0;
+}
+
+/* ---- giving it out ---- */
+
+/* What a document is about. */
+struct about {
 	const struct card *model;               /* or NULL */
 	const struct card_variant *variant;     /* or NULL */
 	const char *key;                        /* id of the key that signed or is told, or NULL */
 };
 
-/* ---- giving it out ---- */
+static void put_made(json_t *object, const struct about *a, const char *output,
+		     const struct buf *text)
+{
+	json_put_string(object, "model", a->model ? a->model->id : NULL);
+	json_put_string(object, "variant", a->variant ? a->variant->id : NULL);
+	json_put_string(object, "key", a->key);
+	json_put_string(object, "output", output);
+	json_put_string(object, "content", output ? NULL : buf_str(text));
+	json_put_u64(object, "size", text->len);
+}
 
 static int write_output(const char *path, const struct buf *text, struct err *e)
 {
@@ -44,49 +89,31 @@ static const char *output_file(const char *output)
 	return standard ? NULL : output;
 }
 
-static json_t *made_json(const struct made *m, const char *output, const struct buf *text)
+/* The only document of this run: to the file, or to standard output. */
+static int give(struct desk *d, const struct about *a, const struct buf *text, struct err *e)
 {
-	json_t *object = json_object();
-	if (m->model)
-		json_put_string(object, "model", m->model->id);
-	if (m->variant)
-		json_put_string(object, "variant", m->variant->id);
-	json_put_string(object, "key", m->key);
-	json_put_string(object, "output", output);
-	json_put_string(object, "content", output ? NULL : buf_str(text));
-	json_put_u64(object, "size", text->len);
-	return object;
-}
-
-/* Takes `documents`, an array. */
-static int print_documents(struct cli *cli, const char *command, const char *dir,
-			   json_t *documents, struct err *e)
-{
-	json_t *document = json_object();
-	json_put_string(document, "command", command);
-	json_put_string(document, "repository", dir);
-	json_put(document, "documents", documents);
-	return cli_print_json(cli, document, e);
-}
-
-/* A single document: to the file, or to standard output. */
-static int give(struct cli *cli, const char *command, const char *dir, const struct made *m,
-		const char *where, const struct buf *text, struct err *e)
-{
-	const char *output = output_file(where);
+	const char *output = output_file(d->o->output);
 	int rc = output ? write_output(output, text, e) : 0;
 	if (rc < 0)
 		return rc;
-	if (cli->json) {
-		json_t *documents = json_array();
-		json_push(documents, made_json(m, output, text));
-		return print_documents(cli, command, dir, documents, e);
-	}
+	put_made(json_push_object(d->made), a, output, text);
 	if (output)
-		cli_print(cli, "wrote %s\n", output);
+		cli_line(d->cli, "wrote %s", output);
 	else
-		cli_print(cli, "%s", buf_str(text));
-	return 0;
+		cli_raw(d->cli, buf_str(text));
+	return cli_result(d->cli, d->document, e);
+}
+
+/* One of several, into the folder of --all. */
+static int add(struct desk *d, const struct about *a, const char *path, const struct buf *text,
+	       struct err *e)
+{
+	int rc = file_mkdirs_for(path, 0755, e);
+	if (rc == 0)
+		rc = write_output(path, text, e);
+	if (rc == 0)
+		put_made(json_push_object(d->made), a, path, text);
+	return rc;
 }
 
 static int need_folder(const char *dir, struct err *e)
@@ -96,24 +123,11 @@ static int need_folder(const char *dir, struct err *e)
 	return err_set(e, ERR_USAGE, "--all writes into a folder, which '%s' is not", dir);
 }
 
-/* Several documents, which went into the folder `dir` unless rc says otherwise. Takes them. */
-static int give_all(struct cli *cli, const char *command, const struct export *x, const char *dir,
-		    json_t *documents, int rc, struct err *e)
+static int tell_all(struct desk *d, struct err *e)
 {
-	size_t made = json_array_size(documents);
-	if (rc == 0 && cli->json)
-		return print_documents(cli, command, x->dir, documents, e);
-	json_decref(documents);
-	if (rc == 0)
-		cli_print(cli, "wrote %zu %s into %s\n", made, made == 1 ? "file" : "files", dir);
-	return rc;
-}
-
-static int open_tree(struct cli *cli, const struct export_opts *o, struct place *p,
-		     struct export *x, struct err *e)
-{
-	int rc = place_load(cli, &o->common, p, e);
-	return rc < 0 ? rc : export_open(p->dir, x, e);
+	CLEANUP(mem_free_ptr) char *count = cli_fill(d->document, "{documents#file}");
+	cli_line(d->cli, "wrote %s into %s", count, d->o->output);
+	return cli_result(d->cli, d->document, e);
 }
 
 /* ---- sums ---- */
@@ -136,76 +150,68 @@ static char *sums_comment(const struct export *x, const char *file, const char *
 	return mem_printf("%s\tof:%s", comment, reference ? reference : "all");
 }
 
-static int sign_text(const struct place *p, const struct export *x, struct place_ask *ask,
-		     const char *trusted, const struct buf *text, struct buf *out, char **keyid,
-		     struct err *e)
+static int sign_text(struct desk *d, const char *trusted, const struct buf *text,
+		     struct buf *out, char **keyid, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys wanted = { 0 };
 	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(keyring_signers_release) struct keyring_signers opened = { 0 };
-	CLEANUP(mem_free_ptr) char *metadata = path_join(p->dir, "metadata");
+	CLEANUP(mem_free_ptr) char *metadata = path_join(d->place.dir, "metadata");
 	struct signer *s;
-	int rc = place_keyring(p, &keys, e);
-	keys.passphrases = &ask->passphrases;
-	keys.cancel = ask->cli->cancel;
+	int rc = place_keyring(&d->place, &keys, e);
+	keys.passphrases = &d->ask.passphrases;
+	keys.cancel = d->cli->cancel;
 	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0)
 		return rc;
 	repository_minisig_keys(&tree, &wanted);
 	if ((rc = repository_minisig_open(&wanted, &keys, &opened, &s, e)) < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf("%s of %s, signed with targets key %s",
-							   SUMS_NAME, x->catalog.name,
+							   SUMS_NAME, d->x.catalog.name,
 							   s->key->id);
 	*keyid = mem_strdup(s->key->id);
 	return minisig_sign(s, text->data, text->len, untrusted, trusted, out, e);
 }
 
 /* The signature first: nothing is written when it cannot be made. */
-static int give_signed(struct cli *cli, const struct export_opts *o,
-		       const struct place *p, const struct export *x,
-		       const char *reference, const struct buf *text, struct err *e)
+static int give_signed(struct desk *d, const char *reference, const struct buf *text,
+		       struct err *e)
 {
-	CLEANUP(place_ask_release) struct place_ask ask;
-	place_ask_init(&ask, cli, p->passphrase_file);
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(MINISIG_MAX_BYTES);
-	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MINISIG_SUFFIX, o->output);
-	CLEANUP(mem_free_ptr) char *trusted = sums_comment(x, o->output, reference);
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MINISIG_SUFFIX, d->o->output);
+	CLEANUP(mem_free_ptr) char *trusted = sums_comment(&d->x, d->o->output, reference);
 	CLEANUP(mem_free_ptr) char *keyid = NULL;
-	int rc = sign_text(p, x, &ask, trusted, text, &sig, &keyid, e);
+	int rc = sign_text(d, trusted, text, &sig, &keyid, e);
 	if (rc < 0 || (rc = write_output(path, &sig, e)) < 0 ||
-	    (rc = write_output(o->output, text, e)) < 0)
+	    (rc = write_output(d->o->output, text, e)) < 0)
 		return rc;
-	if (!cli->json) {
-		cli_print(cli, "wrote %s\nwrote %s\n", o->output, path);
-		return 0;
-	}
-	json_t *documents = json_array();
-	json_push(documents, made_json(&(struct made){ 0 }, o->output, text));
-	json_push(documents, made_json(&(struct made){ .key = keyid }, path, &sig));
-	return print_documents(cli, "catalog export sums", p->dir, documents, e);
+	put_made(json_push_object(d->made), &(struct about){ 0 }, d->o->output, text);
+	put_made(json_push_object(d->made), &(struct about){ .key = keyid }, path, &sig);
+	cli_line(d->cli, "wrote %s", d->o->output);
+	cli_line(d->cli, "wrote %s", path);
+	return cli_result(d->cli, d->document, e);
 }
 
 static int run_sums(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct export_opts *o = opts;
-	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP(export_release) struct export x = { 0 };
+	const char *reference = count ? operands[0] : NULL;
+	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(sums_release) struct sums sums = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
 	if (o->sign && !output_file(o->output))
 		return err_set(e, ERR_USAGE, "--sign needs -o FILE: the signature goes beside it");
-	int rc = open_tree(cli, o, &p, &x, e);
+	int rc = desk_open(cli, o, &d, e);
 	if (rc == 0)
-		rc = export_sums(&x, count ? operands[0] : NULL, &sums, e);
+		rc = export_sums(&d.x, reference, &sums, e);
 	if (rc < 0)
 		return rc;
 	sums_format(&sums, &text);
 	if ((rc = buf_ok(&text, "the list", e)) < 0)
 		return rc;
-	if (o->sign)
-		return give_signed(cli, o, &p, &x, count ? operands[0] : NULL, &text, e);
-	return give(cli, "catalog export sums", p.dir, &(struct made){ 0 }, o->output, &text, e);
+	return o->sign ? give_signed(&d, reference, &text, e)
+		       : give(&d, &(struct about){ 0 }, &text, e);
 }
 
 static const struct command export_sums_command = {
@@ -232,51 +238,45 @@ static const struct opt metalink_opts[] = {
 	OPT_LAST,
 };
 
-static int write_metalink(const struct export *x, const char *dir, const struct card *model,
-			  const struct card_variant *variant, json_t *documents, struct err *e)
+static int write_metalink(struct desk *d, const struct card *model,
+			  const struct card_variant *variant, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METALINK_MAX_BYTES);
-	CLEANUP(mem_free_ptr) char *path =
-		mem_printf("%s/%s/%s" METALINK_SUFFIX, dir, model->id, variant->id);
-	int rc = export_metalink(x, model, variant, &text, e);
-	if (rc < 0 || (rc = file_mkdirs_for(path, 0755, e)) < 0 ||
-	    (rc = write_output(path, &text, e)) < 0)
-		return rc;
-	const struct made m = { .model = model, .variant = variant };
-	json_push(documents, made_json(&m, path, &text));
-	return 0;
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s/%s" METALINK_SUFFIX, d->o->output,
+						      model->id, variant->id);
+	const struct about a = { .model = model, .variant = variant };
+	int rc = export_metalink(&d->x, model, variant, &text, e);
+	return rc < 0 ? rc : add(d, &a, path, &text, e);
 }
 
-static int write_all(struct cli *cli, const char *dir, const struct export *x, struct err *e)
+static int write_all(struct desk *d, struct err *e)
 {
-	json_t *documents = json_array();
-	int rc = need_folder(dir, e);
-	for (size_t i = 0; rc == 0 && i < x->catalog.model_count; i++) {
-		const struct card *model = &x->catalog.models[i];
+	int rc = need_folder(d->o->output, e);
+	for (size_t i = 0; rc == 0 && i < d->x.catalog.model_count; i++) {
+		const struct card *model = &d->x.catalog.models[i];
 		for (size_t k = 0; rc == 0 && k < model->variant_count; k++)
-			rc = write_metalink(x, dir, model, &model->variants[k], documents, e);
+			rc = write_metalink(d, model, &model->variants[k], e);
 	}
-	return give_all(cli, "catalog export metalink", x, dir, documents, rc, e);
+	return rc < 0 ? rc : tell_all(d, e);
 }
 
 static int run_metalink(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct export_opts *o = opts;
-	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP(export_release) struct export x = { 0 };
+	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METALINK_MAX_BYTES);
-	struct made m = { 0 };
+	struct about a = { 0 };
 	if (o->all ? count != 0 || !o->output : count != 1) {
 		err_set(e, ERR_USAGE, "wanted is either a MODEL[:VARIANT], or --all with -o DIR");
 		return err_hint(e, "`ferry catalog list` shows what there is");
 	}
-	int rc = open_tree(cli, o, &p, &x, e);
+	int rc = desk_open(cli, o, &d, e);
 	if (rc == 0 && o->all)
-		return write_all(cli, o->output, &x, e);
-	if (rc < 0 || (rc = export_find(&x, operands[0], &m.model, &m.variant, e)) < 0 ||
-	    (rc = export_metalink(&x, m.model, m.variant, &text, e)) < 0)
+		return write_all(&d, e);
+	if (rc < 0 || (rc = export_find(&d.x, operands[0], &a.model, &a.variant, e)) < 0 ||
+	    (rc = export_metalink(&d.x, a.model, a.variant, &text, e)) < 0)
 		return rc;
-	return give(cli, "catalog export metalink", p.dir, &m, o->output, &text, e);
+	return give(&d, &a, &text, e);
 }
 
 static const struct command export_metalink_command = {
@@ -316,55 +316,44 @@ static int format_key(const struct export *x, const struct tuf_key *key, struct 
 	return minisig_public(key, comment, out, e);
 }
 
-static int write_key(const struct export *x, const char *dir, const struct tuf_key *key,
-		     json_t *documents, struct err *e)
+static int write_keys(struct desk *d, const struct repository_keys *keys, struct err *e)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
-	CLEANUP(mem_free_ptr) char *path =
-		mem_printf("%s/%.*s" PUBLIC_SUFFIX, dir, SHORT_ID, key->id);
-	const struct made m = { .key = key->id };
-	int rc = format_key(x, key, &text, e);
-	if (rc < 0 || (rc = file_mkdirs_for(path, 0755, e)) < 0 ||
-	    (rc = write_output(path, &text, e)) < 0)
-		return rc;
-	json_push(documents, made_json(&m, path, &text));
-	return 0;
-}
-
-static int write_keys(struct cli *cli, const char *dir, const struct export *x,
-		      const struct repository_keys *keys, struct err *e)
-{
-	json_t *documents = json_array();
-	int rc = need_folder(dir, e);
-	for (size_t i = 0; rc == 0 && i < keys->count; i++)
-		rc = write_key(x, dir, keys->at[i], documents, e);
-	return give_all(cli, "catalog export minisign-key", x, dir, documents, rc, e);
+	int rc = need_folder(d->o->output, e);
+	for (size_t i = 0; rc == 0 && i < keys->count; i++) {
+		CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
+		const struct about a = { .key = keys->at[i]->id };
+		CLEANUP(mem_free_ptr) char *path =
+			mem_printf("%s/%.*s" PUBLIC_SUFFIX, d->o->output, SHORT_ID, a.key);
+		rc = format_key(&d->x, keys->at[i], &text, e);
+		if (rc == 0)
+			rc = add(d, &a, path, &text, e);
+	}
+	return rc < 0 ? rc : tell_all(d, e);
 }
 
 static int run_minisign(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
 	const struct export_opts *o = opts;
-	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP(export_release) struct export x = { 0 };
+	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
 	size_t present;
 	if (o->all && !o->output)
 		return err_set(e, ERR_USAGE, "--all needs -o DIR: minisign wants each key in a file "
 			       "of its own");
-	int rc = open_tree(cli, o, &p, &x, e);
-	if (rc < 0 || (rc = repository_minisign_keys(p.dir, &keys, &present, e)) < 0)
+	int rc = desk_open(cli, o, &d, e);
+	if (rc < 0 || (rc = repository_minisign_keys(d.place.dir, &keys, &present, e)) < 0)
 		return rc;
 	if (o->all)
-		return write_keys(cli, o->output, &x, &keys, e);
-	const struct made m = { .key = keys.at[present]->id };
-	if ((rc = format_key(&x, keys.at[present], &text, e)) < 0)
+		return write_keys(&d, &keys, e);
+	const struct about a = { .key = keys.at[present]->id };
+	if ((rc = format_key(&d.x, keys.at[present], &text, e)) < 0)
 		return rc;
 	if (keys.count > 1)
 		report_note(cli->report, "%zu keys of targets may sign a catalog, and this one signed "
 			    "the present one; give readers all of them: --all -o DIR", keys.count);
-	return give(cli, "catalog export minisign-key", p.dir, &m, o->output, &text, e);
+	return give(&d, &a, &text, e);
 }
 
 static const struct command export_minisign_command = {
@@ -405,30 +394,26 @@ static int run_signature(struct cli *cli, void *opts, int count, char **operands
 {
 	(void)count;
 	const struct export_opts *o = opts;
-	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP(export_release) struct export x = { 0 };
+	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MODELSIG_MAX_BYTES);
 	struct signer *s;
-	struct made m = { 0 };
+	struct about a = { 0 };
 	if (!o->key) {
 		err_set(e, ERR_USAGE, "--key KEY is missing: who signs?");
 		return err_hint(e, "`ferry catalog key new NAME --type ecdsa-p256` makes a key");
 	}
-	int rc = open_tree(cli, o, &p, &x, e);
-	if (rc < 0 || (rc = export_find(&x, operands[0], &m.model, &m.variant, e)) < 0)
+	int rc = desk_open(cli, o, &d, e);
+	if (rc < 0 || (rc = export_find(&d.x, operands[0], &a.model, &a.variant, e)) < 0 ||
+	    (rc = pick_key(&d.place, o->key, &keys, e)) < 0)
 		return rc;
-	CLEANUP(place_ask_release) struct place_ask ask;
-	place_ask_init(&ask, cli, p.passphrase_file);
-	if ((rc = pick_key(&p, o->key, &keys, e)) < 0)
-		return rc;
-	keys.passphrases = &ask.passphrases;
+	keys.passphrases = &d.ask.passphrases;
 	keys.cancel = cli->cancel;
 	if ((rc = keyring_signer(&keys, &keys.at[0], &s, e)) < 0 ||
-	    (rc = export_model_signature(&x, m.model, m.variant, s, &text, e)) < 0)
+	    (rc = export_model_signature(&d.x, a.model, a.variant, s, &text, e)) < 0)
 		return rc;
-	m.key = s->key->id;
-	return give(cli, "catalog export model-signature", p.dir, &m, o->output, &text, e);
+	a.key = s->key->id;
+	return give(&d, &a, &text, e);
 }
 
 static const struct command export_signature_command = {

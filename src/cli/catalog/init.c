@@ -107,53 +107,64 @@ static int root_digest(const struct place *p, char **path, char hex[DIGEST_HEX],
 	return rc;
 }
 
-/* Each URL and the SHA-256 on a line of their own: whole lines are too long for a terminal. */
-static void print_command(struct cli *cli, const struct str_list *argv)
+static json_t *made_json(struct cli *cli, const struct place *p, const struct repository_signed *s,
+			 const char *written, const char *root, const char *sha256)
 {
-	for (size_t i = 0; i < argv->count; i++) {
-		CLEANUP(mem_free_ptr) char *word = text_shell_quoted(argv->at[i]);
-		bool first_of_line = i == 4 || (i > 4 && i + 1 < argv->count);
-		cli_print(cli, "%s%s", i == 0 ? "  " : first_of_line ? " \\\n      " : " ", word);
+	CLEANUP(str_list_release) struct str_list urls = { 0 }, command = { 0 };
+	metadata_urls(p, &urls);
+	client_command(p, &urls, sha256, &command);
+	CLEANUP(mem_free_ptr) char *snippet = client_snippet(p, &urls, sha256);
+	json_t *document = cli_document(cli);
+	json_put_string(document, "name", p->name);
+	json_put_string(document, "repository", p->dir);
+	json_put_string(document, "keys", p->keys);
+	json_t *pinned = json_put_object(document, "root");
+	json_put_string(pinned, "path", root);
+	json_put_string(pinned, "sha256", sha256);
+	json_put_string(document, "configuration", written);
+	json_put(document, "client_command", json_strings(&command));
+	json_put_string(document, "client_configuration", snippet);
+	place_put_roles(document, s);
+	return document;
+}
+
+/* Each URL and the SHA-256 on a line of their own: whole lines are too long for a terminal. */
+static void print_command(struct cli *cli, const json_t *argv)
+{
+	size_t i, count = json_array_size(argv);
+	const json_t *argument;
+	json_array_foreach (argv, i, argument) {
+		CLEANUP(mem_free_ptr) char *word = text_shell_quoted(json_string_value(argument));
+		bool first_of_line = i == 4 || (i > 4 && i + 1 < count);
+		cli_raw(cli, i == 0 ? "  " : first_of_line ? " \\\n      " : " ");
+		cli_raw(cli, word);
 	}
-	cli_print(cli, "\n");
+	cli_raw(cli, "\n");
+}
+
+static void print_made(struct cli *cli, const json_t *document)
+{
+	cli_say(cli, document, "made the repository '{name}' in {repository}");
+	cli_say(cli, document, "private keys: {keys} (keep root.pem offline, and a copy of all of "
+			       "them)");
+	if (json_text(document, "configuration"))
+		cli_say(cli, document, "configuration: {configuration}");
+	cli_say(cli, document, "root that your users trust: {root.path}");
+	cli_raw(cli, "\nGive them this, on another way than the mirrors:\n\n");
+	print_command(cli, json_object_get(document, "client_command"));
 }
 
 static int tell(struct cli *cli, const struct place *p, const struct repository_signed *s,
 		const char *written, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list urls = { 0 }, command = { 0 };
 	CLEANUP(mem_free_ptr) char *root = NULL;
 	char hex[DIGEST_HEX];
 	int rc = root_digest(p, &root, hex, e);
 	if (rc < 0)
 		return rc;
-	metadata_urls(p, &urls);
-	client_command(p, &urls, hex, &command);
-	if (!cli->json) {
-		cli_print(cli, "made the repository '%s' in %s\n", p->name, p->dir);
-		cli_print(cli, "private keys: %s (keep root.pem offline, and a copy of all of "
-			       "them)\n", p->keys);
-		if (written)
-			cli_print(cli, "configuration: %s\n", written);
-		cli_print(cli, "root that your users trust: %s\n\n", root);
-		cli_print(cli, "Give them this, on another way than the mirrors:\n\n");
-		print_command(cli, &command);
-		return 0;
-	}
-	CLEANUP(mem_free_ptr) char *snippet = client_snippet(p, &urls, hex);
-	json_t *document = json_object(), *keys = json_object();
-	json_put_string(document, "command", "catalog init");
-	json_put_string(document, "name", p->name);
-	json_put_string(document, "repository", p->dir);
-	json_put_string(document, "keys", p->keys);
-	json_put_string(keys, "path", root);
-	json_put_string(keys, "sha256", hex);
-	json_put(document, "root", keys);
-	json_put_string(document, "configuration", written);
-	json_put(document, "client_command", json_strings(&command));
-	json_put_string(document, "client_configuration", snippet);
-	json_put(document, "roles", place_roles_json(s));
-	return cli_print_json(cli, document, e);
+	CLEANUP(json_release) json_t *document = made_json(cli, p, s, written, root, hex);
+	print_made(cli, document);
+	return cli_result(cli, document, e);
 }
 
 static int make(struct cli *cli, const struct catalog_opts *o, const struct place *p,

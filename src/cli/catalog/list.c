@@ -32,72 +32,86 @@ static const struct card *find_card(const struct repository_cards *cards, const 
 	return NULL;
 }
 
-struct listing {
-	struct cli *cli;
-	struct cli_table *table;
-	json_t *models, *variants;      /* variants: of the current model */
-};
-
-static void list_variant(struct listing *l, const struct card *card, const char *variant,
-			 uint64_t size, size_t files, const char *state)
+static void put_variant(json_t *variants, const struct card_variant *v, const char *state)
 {
-	char text[SIZE_TEXT];
-	CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", card->id, *variant ? ":" : "",
-						      variant);
-	const char *cells[] = { name, files ? format_size(text, size) : "", state,
-				card->license ? card->license : "", card->title };
-	if (l->table)
-		cli_table_add(l->table, cells);
-	if (!*variant)
-		return;
-	json_t *object = json_object();
-	json_put_string(object, "id", variant);
-	json_put_u64(object, "files", files);
-	json_put_u64(object, "size", size);
+	json_t *object = json_push_object(variants);
+	json_put_string(object, "id", v->id);
+	json_put_u64(object, "files", v->file_count);
+	json_put_u64(object, "size", v->size);
 	json_put_string(object, "state", state);
-	json_push(l->variants, object);
 }
 
-static void begin_model(struct listing *l, const struct card *card)
+/* The array of its variants, to be filled. */
+static json_t *put_model(json_t *models, const struct card *card)
 {
-	json_t *object = json_object();
-	l->variants = json_array();
+	json_t *object = json_push_object(models);
 	json_put_string(object, "id", card->id);
 	json_put_string(object, "title", card->title);
 	json_put_string(object, "license", card->license);
 	json_put_bool(object, "deprecated", card->deprecated);
-	json_put(object, "variants", l->variants);
-	json_push(l->models, object);
+	return json_put_array(object, "variants");
 }
 
-static void list_card(struct listing *l, const struct catalog *c, const struct card *card)
+/* What `old` has and `card` (or NULL) has no more. */
+static void put_removed(json_t *variants, const struct card *old, const struct card *card)
 {
-	const struct card *old = catalog_model(c, card->id);
-	begin_model(l, card);
-	for (size_t i = 0; i < card->variant_count; i++) {
-		const struct card_variant *v = &card->variants[i];
-		list_variant(l, card, v->id, v->size, v->file_count, variant_state(c, card, v));
-	}
-	for (size_t i = 0; old && i < old->variant_count; i++)
-		if (!card_variant(card, old->variants[i].id))
-			list_variant(l, card, old->variants[i].id, old->variants[i].size,
-				     old->variants[i].file_count, "removed");
-	if (card->variant_count == 0 && !old)
-		list_variant(l, card, "", 0, 0, "planned");
+	for (size_t i = 0; i < old->variant_count; i++)
+		if (!card || !card_variant(card, old->variants[i].id))
+			put_variant(variants, &old->variants[i], "removed");
 }
 
-static void list_removed(struct listing *l, const struct catalog *c,
-			 const struct repository_cards *cards)
+static json_t *listed(struct cli *cli, const struct place *p, const struct repository_cards *cards,
+		      const struct catalog *c)
 {
-	for (size_t i = 0; i < c->model_count; i++) {
-		const struct card *old = &c->models[i];
-		if (find_card(cards, old->id))
-			continue;
-		begin_model(l, old);
-		for (size_t k = 0; k < old->variant_count; k++)
-			list_variant(l, old, old->variants[k].id, old->variants[k].size,
-				     old->variants[k].file_count, "removed");
+	json_t *document = cli_document(cli);
+	json_put_string(document, "repository", p->dir);
+	json_put_string(document, "name", p->name ? p->name : c->name);
+	json_put_string(document, "signed", c->updated);
+	json_t *models = json_put_array(document, "models");
+	for (size_t i = 0; i < cards->count; i++) {
+		const struct card *card = &cards->at[i], *old = catalog_model(c, card->id);
+		json_t *variants = put_model(models, card);
+		for (size_t k = 0; k < card->variant_count; k++)
+			put_variant(variants, &card->variants[k],
+				    variant_state(c, card, &card->variants[k]));
+		if (old)
+			put_removed(variants, old, card);
 	}
+	for (size_t i = 0; i < c->model_count; i++)
+		if (!find_card(cards, c->models[i].id))
+			put_removed(put_model(models, &c->models[i]), &c->models[i], NULL);
+	return document;
+}
+
+/* A row for each variant; a model without any is planned. */
+static void print_listed(struct cli *cli, const json_t *models)
+{
+	static const struct cli_column columns[] = {
+		{ "MODEL", "{model}{id?::}{id}", NULL },
+		{ ">SIZE", "{size_text}", NULL },
+		{ "STATE", "{state|planned}", NULL },
+		{ "LICENSE", "{license}", NULL },
+		{ "TITLE", "{title}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
+	const json_t *model;
+	size_t i;
+	json_array_foreach (models, i, model) {
+		const json_t *variants = json_object_get(model, "variants");
+		for (size_t k = 0; k < MAX(json_array_size(variants), (size_t)1); k++) {
+			const json_t *variant = json_array_get(variants, k);
+			CLEANUP(mem_free_ptr) char *size =
+				json_number(variant, "files") ? cli_fill(variant, "{size:size}") : NULL;
+			json_t *row = json_push_object(rows);
+			json_put_string(row, "model", json_text(model, "id"));
+			json_put_string(row, "id", json_text(variant, "id"));
+			json_put_string(row, "size_text", size);
+			json_put_string(row, "state", json_text(variant, "state"));
+			json_put_string(row, "license", json_text(model, "license"));
+			json_put_string(row, "title", json_text(model, "title"));
+		}
+	}
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
 static int load_signed(const char *dir, struct catalog *out, struct err *e)
@@ -112,7 +126,6 @@ static int load_signed(const char *dir, struct catalog *out, struct err *e)
 static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
-	static const char *const titles[] = { "MODEL", ">SIZE", "STATE", "LICENSE", "TITLE" };
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(catalog_release) struct catalog c = { 0 };
@@ -120,25 +133,11 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	if (rc < 0 || (rc = repository_cards_load(p.dir, &cards, e)) < 0 ||
 	    (rc = load_signed(p.dir, &c, e)) < 0)
 		return rc;
-	struct listing l = { .cli = cli, .models = json_array() };
-	if (!cli->json)
-		l.table = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; i < cards.count; i++)
-		list_card(&l, &c, &cards.at[i]);
-	list_removed(&l, &c, &cards);
-	json_t *document = json_object();
-	json_put_string(document, "command", "catalog list");
-	json_put_string(document, "repository", p.dir);
-	json_put_string(document, "name", p.name ? p.name : c.name);
-	json_put_string(document, "signed", c.updated);
-	json_put(document, "models", l.models);
-	if (cli->json)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
-	cli_table_print(cli, l.table);
+	CLEANUP(json_release) json_t *document = listed(cli, &p, &cards, &c);
+	print_listed(cli, json_object_get(document, "models"));
 	if (!c.json)
-		report_note(cli->report, "nothing is signed yet");
-	return 0;
+		cli_note(cli, document, "nothing is signed yet");
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_list = {
@@ -194,35 +193,24 @@ static int lint_place(struct cli *cli, const struct catalog_opts *o, struct find
 	return rc;
 }
 
-static int print_findings(struct cli *cli, const struct findings *f, struct err *e)
+static int tell_findings(struct cli *cli, const struct findings *f, struct err *e)
 {
-	json_t *document = json_object(), *array = json_array();
-	for (size_t i = 0; i < f->count; i++) {
-		const struct finding *x = &f->at[i];
-		CLEANUP(mem_free_ptr) char *where = text_escaped(x->where);
-		CLEANUP(mem_free_ptr) char *text = text_escaped(x->text);
-		json_t *object = json_object();
-		json_put_string(object, "level", finding_level_name(x->level));
-		json_put_string(object, "where", x->where);
-		json_put_string(object, "text", x->text);
-		json_push(array, object);
-		if (!cli->json && (x->level != FINDING_NOTE || !cli->quiet))
-			cli_print(cli, "%s: %s: %s\n", finding_level_name(x->level), where, text);
-	}
-	json_put_string(document, "command", "catalog lint");
+	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_u64(document, "errors", f->levels[FINDING_ERROR]);
 	json_put_u64(document, "warnings", f->levels[FINDING_WARNING]);
 	json_put_u64(document, "notes", f->levels[FINDING_NOTE]);
-	json_put(document, "findings", array);
-	if (cli->json)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
-	const size_t *n = f->levels;
-	report_note(cli->report, "%zu error%s, %zu warning%s, %zu note%s",
-		    n[FINDING_ERROR], n[FINDING_ERROR] == 1 ? "" : "s",
-		    n[FINDING_WARNING], n[FINDING_WARNING] == 1 ? "" : "s",
-		    n[FINDING_NOTE], n[FINDING_NOTE] == 1 ? "" : "s");
-	return 0;
+	json_t *findings = json_put_array(document, "findings");
+	for (size_t i = 0; i < f->count; i++) {
+		const struct finding *x = &f->at[i];
+		json_t *object = json_push_object(findings);
+		json_put_string(object, "level", finding_level_name(x->level));
+		json_put_string(object, "where", x->where);
+		json_put_string(object, "text", x->text);
+		if (x->level != FINDING_NOTE || !cli->quiet)
+			cli_say(cli, object, "{level}: {where}: {text}");
+	}
+	cli_note(cli, document, "{errors#error}, {warnings#warning}, {notes#note}");
+	return cli_result(cli, document, e);
 }
 
 static int run_lint(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -230,7 +218,7 @@ static int run_lint(struct cli *cli, void *opts, int count, char **operands, str
 	const struct catalog_opts *o = opts;
 	CLEANUP(findings_release) struct findings f = { 0 };
 	int rc = count ? lint_files(count, operands, &f, e) : lint_place(cli, o, &f, e);
-	if (rc < 0 || (rc = print_findings(cli, &f, e)) < 0)
+	if (rc < 0 || (rc = tell_findings(cli, &f, e)) < 0)
 		return rc;
 	bool failed = f.levels[FINDING_ERROR] || (o->strict && f.levels[FINDING_WARNING]);
 	return failed ? -ERR_FAULT : 0;

@@ -1,4 +1,4 @@
-#include "cli/catalog/ceremony.h"
+#include "cli/catalog/waiting.h"
 
 /* ---- merge ---- */
 
@@ -11,21 +11,16 @@ static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 	int rc = ceremony_status(&d->place, &all, e);
 	if (rc < 0)
 		return rc;
-	if (cli->json) {
-		json_t *document = json_object();
-		json_put_string(document, "command", "catalog merge");
-		json_put_u64(document, "signatures", c->signatures);
-		json_put_bool(document, "published", c->state.published);
-		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
-		json_put(document, "roles", place_roles_json(&c->state));
-		rc = cli_print_json(cli, document, e);
-	} else {
-		cli_print(cli, "%zu new %s\n", c->signatures,
-			  c->signatures == 1 ? "signature" : "signatures");
-		if (c->state.published && c->state.changed)
-			ceremony_print_complete(cli, d);
-		ceremony_print_waiting(cli, d, &all);
-	}
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_put_u64(document, "signatures", c->signatures);
+	json_put_bool(document, "published", c->state.published);
+	waiting_put(document, &all, &d->names);
+	place_put_roles(document, &c->state);
+	cli_say(cli, document, "{signatures#new signature}");
+	if (c->state.published && c->state.changed)
+		ceremony_print_complete(cli, d);
+	waiting_print(cli, d, document);
+	rc = cli_result(cli, document, e);
 	if (rc == 0 && c->state.published && c->state.changed)
 		report_note(cli->report, "readers see it after `ferry push`");
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
@@ -71,20 +66,13 @@ static int run_discard(struct cli *cli, void *opts, int count, char **operands, 
 	int rc = place_load(cli, &o->common, &p, e);
 	if (rc < 0 || (rc = writer_discard(p.dir, &roles, e)) < 0)
 		return rc;
-	json_t *document = json_object(), *array = json_array();
-	for (size_t i = 0; i < roles.count; i++) {
-		json_push(array, json_string(roles.at[i]));
-		if (!cli->json)
-			cli_print_line(cli, "discarded what waited of %s", roles.at[i]);
-	}
-	json_put_string(document, "command", "catalog discard");
-	json_put(document, "discarded", array);
-	if (cli->json)
-		return cli_print_json(cli, document, e);
-	json_decref(document);
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_put(document, "discarded", json_strings(&roles));
+	for (size_t i = 0; i < roles.count; i++)
+		cli_line(cli, "discarded what waited of %s", roles.at[i]);
 	if (roles.count == 0)
-		cli_print(cli, "nothing waited\n");
-	return 0;
+		cli_line(cli, "nothing waited");
+	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_discard = {

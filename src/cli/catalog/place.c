@@ -228,24 +228,20 @@ int place_ask_new(struct place_ask *a, struct err *e)
 
 /* ---- telling ---- */
 
-static json_t *state_json(const struct repository_state *s)
+void place_put_roles(json_t *document, const struct repository_signed *s)
 {
-	char expires[TIME_TEXT];
-	json_t *object = json_object();
-	json_put_u64(object, "version", s->version);
-	format_time(expires, s->expires_s);
-	json_put_string(object, "expires", expires);
-	return object;
-}
-
-json_t *place_roles_json(const struct repository_signed *s)
-{
-	json_t *roles = json_object();
-	json_put(roles, "root", state_json(&s->root));
-	json_put(roles, "targets", state_json(&s->targets));
-	json_put(roles, "snapshot", state_json(&s->snapshot));
-	json_put(roles, "timestamp", state_json(&s->timestamp));
-	return roles;
+	const struct { const char *role; const struct repository_state *state; } all[] = {
+		{ "root", &s->root },
+		{ "targets", &s->targets },
+		{ "snapshot", &s->snapshot },
+		{ "timestamp", &s->timestamp },
+	};
+	json_t *roles = json_put_object(document, "roles");
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		json_t *role = json_put_object(roles, all[i].role);
+		json_put_u64(role, "version", all[i].state->version);
+		json_put_time(role, "expires", all[i].state->expires_s);
+	}
 }
 
 void place_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s)

@@ -69,12 +69,12 @@ void place_ask_release(struct place_ask *a);
 /* The passphrase of new keys, a->passphrases.known; asked for twice on a terminal. */
 WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
 
-/* {"root": {"version", "expires"}, …} */
-json_t *place_roles_json(const struct repository_signed *s);
+/* "roles": {"root": {"version", "expires"}, …} */
+void place_put_roles(json_t *document, const struct repository_signed *s);
 /* Warns of roles that have expired, or will soon. */
 void place_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s);
 
-extern const struct command cmd_catalog_init, cmd_catalog_key, cmd_catalog_add, cmd_catalog_remove,
+extern const struct command cmd_catalog_init, cmd_catalog_add, cmd_catalog_remove,
 	cmd_catalog_list, cmd_catalog_lint, cmd_catalog_sign, cmd_catalog_refresh, cmd_catalog_status, cmd_catalog_gc,
 	cmd_catalog_export, cmd_catalog_delegate, cmd_catalog_undelegate;
 

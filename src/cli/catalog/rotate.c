@@ -1,4 +1,4 @@
-#include "cli/catalog/ceremony.h"
+#include "cli/catalog/waiting.h"
 
 #include "tuf/metadata.h"
 #include "util/mem.h"
@@ -99,23 +99,6 @@ static int load_removed(const struct ceremony_desk *d, const struct opt_list *wh
 
 /* ---- telling ---- */
 
-static json_t *operands_json(int count, char **operands)
-{
-	json_t *array = json_array();
-	for (int i = 0; i < count; i++)
-		json_push(array, json_string(operands[i]));
-	return array;
-}
-
-static void print_ids(struct cli *cli, const char *what, const struct str_list *ids,
-		      const struct keyring *names)
-{
-	for (size_t i = 0; i < ids->count; i++) {
-		const char *name = ceremony_name(names, ids->at[i]);
-		cli_print_line(cli, "%s  %.16s  %s", what, ids->at[i], name ? name : "");
-	}
-}
-
 /* What it means for clients, and what is left to do. */
 static void explain(struct cli *cli, const struct ceremony_desk *d, bool root,
 		    const struct repository_ceremony *c)
@@ -135,35 +118,47 @@ static void explain(struct cli *cli, const struct ceremony_desk *d, bool root,
 		report_note(cli->report, "readers see it after `ferry push`");
 }
 
-static int tell(struct cli *cli, const char *command, const struct ceremony_desk *d, int count,
-		char **operands, bool root, const struct repository_ceremony *c, struct err *e)
+static json_t *changed(struct cli *cli, int count, char **operands,
+		       const struct repository_ceremony *c, const struct keyring *names)
+{
+	json_t *document = cli_document(cli), *changes = json_put_array(document, "changes");
+	for (int i = 0; i < count; i++)
+		json_push_string(changes, operands[i]);
+	json_put_bool(document, "changed", c->state.changed);
+	json_put_bool(document, "published", c->state.published);
+	json_put(document, "added", waiting_ids_json(&c->added, names));
+	json_put(document, "removed", waiting_ids_json(&c->removed, names));
+	return document;
+}
+
+static void print_keys(struct cli *cli, const json_t *keys, const char *template)
+{
+	const json_t *key;
+	size_t i;
+	json_array_foreach (keys, i, key)
+		cli_say(cli, key, template);
+}
+
+static int tell(struct cli *cli, const struct ceremony_desk *d, int count, char **operands,
+		bool root, const struct repository_ceremony *c, struct err *e)
 {
 	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
+	CLEANUP(json_release) json_t *document = changed(cli, count, operands, c, &d->names);
 	int rc = ceremony_status(&d->place, &all, e);
 	if (rc < 0)
 		return rc;
+	waiting_put(document, &all, &d->names);
+	place_put_roles(document, &c->state);
 	if (c->state.changed)
 		explain(cli, d, root, c);
-	if (cli->json) {
-		json_t *document = json_object();
-		json_put_string(document, "command", command);
-		json_put(document, "changes", operands_json(count, operands));
-		json_put_bool(document, "changed", c->state.changed);
-		json_put_bool(document, "published", c->state.published);
-		json_put(document, "added", ceremony_ids_json(&c->added, &d->names));
-		json_put(document, "removed", ceremony_ids_json(&c->removed, &d->names));
-		json_put(document, "waiting_roles", ceremony_waiting_json(&all, &d->names));
-		json_put(document, "roles", place_roles_json(&c->state));
-		rc = cli_print_json(cli, document, e);
-	} else {
-		print_ids(cli, "added  ", &c->added, &d->names);
-		print_ids(cli, "removed", &c->removed, &d->names);
-		if (!c->state.changed)
-			cli_print(cli, "nothing changed\n");
-		else if (c->state.published)
-			cli_print(cli, "signed and published in %s\n", d->place.dir);
-		ceremony_print_waiting(cli, d, &all);
-	}
+	print_keys(cli, json_object_get(document, "added"), "added    {id:short}  {name}");
+	print_keys(cli, json_object_get(document, "removed"), "removed  {id:short}  {name}");
+	if (!c->state.changed)
+		cli_line(cli, "nothing changed");
+	else if (c->state.published)
+		cli_line(cli, "signed and published in %s", d->place.dir);
+	waiting_print(cli, d, document);
+	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
 }
 
@@ -251,7 +246,7 @@ static int run_rotate(struct cli *cli, void *opts, int count, char **operands, s
 	    (rc = prepare_new(o, &d, &x, &fresh, e)) < 0 ||
 	    (rc = repository_rotate(d.place.dir, &d.how, &x.r, &c, e)) < 0)
 		return rc;
-	return tell(cli, "catalog rotate", &d, count, operands, in_root(operands[0]), &c, e);
+	return tell(cli, &d, count, operands, in_root(operands[0]), &c, e);
 }
 
 const struct command cmd_catalog_rotate = {
@@ -291,7 +286,7 @@ static int run_renew(struct cli *cli, void *opts, int count, char **operands, st
 	int rc = ceremony_desk_open(cli, opts, true, &d, e);
 	if (rc < 0 || (rc = repository_rotate(d.place.dir, &d.how, &r, &c, e)) < 0)
 		return rc;
-	return tell(cli, "catalog renew", &d, count, operands, false, &c, e);
+	return tell(cli, &d, count, operands, false, &c, e);
 }
 
 const struct command cmd_catalog_renew = {

@@ -1,4 +1,4 @@
-#include "cli/catalog/ceremony.h"
+#include "cli/catalog/waiting.h"
 
 #include <time.h>
 
@@ -27,11 +27,11 @@ static int run_signing(struct cli *cli, const struct ceremony_opts *o, sign_fn *
 	return fn(r, &d->how, done, e);
 }
 
-static int print_signed(struct cli *cli, const char *command, const struct repository_signed *s,
-			bool counts, json_t *waiting, struct err *e)
+static json_t *signed_json(struct cli *cli, const struct ceremony_desk *d,
+			   const struct repository_signed *s, bool counts,
+			   const struct writer_statuses *all)
 {
-	json_t *document = json_object();
-	json_put_string(document, "command", command);
+	json_t *document = cli_document(cli);
 	json_put_bool(document, "changed", s->changed);
 	json_put_bool(document, "published", s->published);
 	if (counts) {
@@ -40,12 +40,11 @@ static int print_signed(struct cli *cli, const char *command, const struct repos
 		json_put_u64(document, "planned", s->planned);
 		json_put_u64(document, "waiting_models", s->waiting);
 	}
-	if (waiting)
-		json_put(document, "waiting_roles", waiting);
+	waiting_put(document, all, &d->names);
 	if (s->bins)
 		json_put_u64(document, "bins", s->bins);
-	json_put(document, "roles", place_roles_json(s));
-	return cli_print_json(cli, document, e);
+	place_put_roles(document, s);
+	return document;
 }
 
 /* ---- what waits of some roles ---- */
@@ -58,22 +57,18 @@ static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
 	int rc = ceremony_status(&d->place, &all, e);
 	if (rc < 0)
 		return rc;
-	size_t lacking = ceremony_lacking(&all, &o->roles);
-	if (cli->json) {
-		rc = print_signed(cli, "catalog sign", &c->state, false,
-				  ceremony_waiting_json(&all, &d->names), e);
-	} else {
-		if (c->signatures)
-			cli_print(cli, "%zu new %s\n", c->signatures,
-				  c->signatures == 1 ? "signature" : "signatures");
-		else
-			cli_print(cli, c->state.published ? "nothing waits for signatures\n" :
-							    "nothing new to sign\n");
-		if (c->state.changed && c->state.published)
-			ceremony_print_complete(cli, d);
-		ceremony_print_waiting(cli, d, &all);
-	}
-	return rc < 0 ? rc : lacking ? -ERR_FAULT : 0;
+	CLEANUP(json_release) json_t *document = signed_json(cli, d, &c->state, false, &all);
+	if (c->signatures)
+		cli_line(cli, "%zu new %s", c->signatures,
+			 c->signatures == 1 ? "signature" : "signatures");
+	else
+		cli_line(cli, c->state.published ? "nothing waits for signatures" :
+						   "nothing new to sign");
+	if (c->state.changed && c->state.published)
+		ceremony_print_complete(cli, d);
+	waiting_print(cli, d, document);
+	rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : waiting_lacking(&all, &o->roles) ? -ERR_FAULT : 0;
 }
 
 static int run_sign_roles(struct cli *cli, const struct ceremony_opts *o, struct err *e)
@@ -88,22 +83,19 @@ static int run_sign_roles(struct cli *cli, const struct ceremony_opts *o, struct
 
 /* ---- everything ---- */
 
-static void tell_signed(struct cli *cli, const struct repository_signed *s)
+static void print_signed(struct cli *cli, const json_t *document)
 {
-	unsigned long long version = s->targets.version;
-	if (!s->changed)
-		cli_print(cli, "nothing changed: version %llu is the current one\n", version);
-	else if (!s->published)
-		cli_print(cli, "signed, but version %llu waits for more signatures\n", version);
-	else
-		cli_print(cli, "signed version %llu: %zu %s, %zu %s\n", version, s->models,
-			  s->models == 1 ? "model" : "models", s->variants,
-			  s->variants == 1 ? "variant" : "variants");
-	if (s->planned)
-		report_note(cli->report, "%zu planned, left out: no files yet", s->planned);
-	if (s->waiting)
-		report_note(cli->report, "%zu %s for signatures of delegated roles", s->waiting,
-			    s->waiting == 1 ? "model waits" : "models wait");
+	cli_say(cli, document, !json_flag(document, "changed")
+		? "nothing changed: version {roles.targets.version} is the current one"
+		: !json_flag(document, "published")
+		? "signed, but version {roles.targets.version} waits for more signatures"
+		: "signed version {roles.targets.version}: {models#model}, {variants#variant}");
+	if (json_number(document, "planned"))
+		cli_note(cli, document, "{planned} planned, left out: no files yet");
+	if (json_number(document, "waiting_models"))
+		cli_note(cli, document, json_number(document, "waiting_models") == 1
+			 ? "1 model waits for signatures of delegated roles"
+			 : "{waiting_models} models wait for signatures of delegated roles");
 }
 
 /* Without the cards it would sign that there is nothing any more. */
@@ -135,27 +127,11 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	for (size_t i = 0; i < d.place.hidden.count; i++)
 		report_detail(cli->report, "mirror %s has no url, so readers do not see it",
 			      d.place.hidden.at[i]);
-	if (cli->json) {
-		rc = print_signed(cli, "catalog sign", &s, true,
-				  ceremony_waiting_json(&all, &d.names), e);
-	} else {
-		tell_signed(cli, &s);
-		ceremony_print_waiting(cli, &d, &all);
-	}
+	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, true, &all);
+	print_signed(cli, document);
+	waiting_print(cli, &d, document);
+	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
-}
-
-static void tell_refreshed(struct cli *cli, const struct ceremony_desk *d,
-			   const struct repository_signed *s, const struct writer_statuses *all)
-{
-	char expires[TIME_TEXT];
-	format_time(expires, s->timestamp.expires_s);
-	if (s->published)
-		cli_print(cli, "signed snapshot %llu and timestamp %llu, valid until %s\n",
-			  (unsigned long long)s->snapshot.version,
-			  (unsigned long long)s->timestamp.version, expires);
-	else
-		ceremony_print_waiting(cli, d, all);
 }
 
 static int run_refresh(struct cli *cli, void *opts, int count, char **operands, struct err *e)
@@ -171,11 +147,13 @@ static int run_refresh(struct cli *cli, void *opts, int count, char **operands, 
 	if (!s.published)
 		report_warn(cli->report, "nothing is published, and the old timestamp stays: "
 			    "signatures are missing");
-	if (cli->json)
-		rc = print_signed(cli, "catalog refresh", &s, false,
-				  ceremony_waiting_json(&all, &d.names), e);
+	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, false, &all);
+	if (s.published)
+		cli_say(cli, document, "signed snapshot {roles.snapshot.version} and timestamp "
+				       "{roles.timestamp.version}, valid until {roles.timestamp.expires}");
 	else
-		tell_refreshed(cli, &d, &s, &all);
+		waiting_print(cli, &d, document);
+	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
 }
 

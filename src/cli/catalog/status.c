@@ -1,10 +1,8 @@
-#include "cli/catalog/ceremony.h"
+#include "cli/catalog/waiting.h"
 
 #include "util/mem.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define DAY 86400
 
@@ -50,28 +48,22 @@ static enum need need_of(const struct writer_status *s, const struct ceremony_op
 	return s->expires_s - now_s < margin_of(o, s->role) ? NEED_RENEWAL : NEED_NOTHING;
 }
 
-/* ---- the table ---- */
+/* ---- the document ---- */
 
-static const char *state_of(const struct writer_status *s, enum need need)
+static void put_role(json_t *object, const struct writer_status *s,
+		     const struct keyring *names, int64_t now_s)
 {
-	static const char *const states[] = { "published", "waiting for signatures",
-					      "expires soon", "expired", "not signed",
-					      "too few keys" };
-	if (!s->waiting || need == NEED_KEYS)
-		return states[need];
-	return ceremony_lacks(s) ? states[NEED_SIGNATURES] : "signed, waits for others";
-}
-
-static void add_row(struct cli_table *table, const struct writer_status *s, enum need need)
-{
-	char version[24], expires[TIME_TEXT], signatures[48];
-	snprintf(version, sizeof version, "%llu", (unsigned long long)s->version);
-	snprintf(signatures, sizeof signatures, "%u of %u", s->valid, s->threshold);
-	format_time(expires, s->expires_s);
-	CLEANUP(mem_free_ptr) char *role = s->bins ? mem_printf("%s (%zu bins)", s->role, s->bins) :
-						     mem_strdup(s->role);
-	cli_table_add(table, (const char *const[]){ role, version, expires, signatures,
-						    state_of(s, need) });
+	json_put_string(object, "role", s->role);
+	if (s->bins)
+		json_put_u64(object, "bins", s->bins);
+	json_put_u64(object, "version", s->version);
+	json_put_u64(object, "published", s->published);
+	json_put_bool(object, "waiting", s->waiting);
+	json_put_time(object, "expires", s->expires_s);
+	if (s->waiting && s->published)
+		json_put_time(object, "published_expires", s->published_expires_s);
+	json_put_bool(object, "expired", expiry_of(s) <= now_s);
+	waiting_put_signatures(object, s, names);
 }
 
 /* ---- what to do ---- */
@@ -81,11 +73,11 @@ static bool is_online(const char *role)
 	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
 }
 
-static char *renewal(const struct writer_status *s, enum need need, const struct keyring *names)
+static char *renewal(const struct writer_status *s, enum need need, const json_t *role)
 {
 	char expires[TIME_TEXT];
 	const char *verb = need == NEED_EXPIRED ? "expired at" : "expires at";
-	CLEANUP(mem_free_ptr) char *who = ceremony_who(&s->keyids, NULL, names);
+	CLEANUP(mem_free_ptr) char *who = waiting_who(json_object_get(role, "keys"));
 	format_time(expires, expiry_of(s));
 	if (s->waiting)
 		return mem_printf("%s %llu %s %s; version %llu waits", s->role,
@@ -100,7 +92,7 @@ static char *renewal(const struct writer_status *s, enum need need, const struct
 			  s->role, verb, expires, s->role, s->threshold, who);
 }
 
-static char *advice(const struct writer_status *s, enum need need, const struct keyring *names)
+static char *advice(const struct writer_status *s, enum need need, const json_t *role)
 {
 	if (need == NEED_KEYS)
 		return mem_printf("%s has %zu keys for a threshold of %u: give it more with `ferry "
@@ -113,7 +105,82 @@ static char *advice(const struct writer_status *s, enum need need, const struct 
 	if (need == NEED_SIGNATURES)
 		return mem_printf("%s %llu waits for signatures", s->role,
 				  (unsigned long long)s->version);
-	return renewal(s, need, names);
+	return renewal(s, need, role);
+}
+
+static void put_need(json_t *object, const struct writer_status *s, enum need need,
+		     const json_t *role)
+{
+	CLEANUP(mem_free_ptr) char *text = advice(s, need, role);
+	json_put_string(object, "role", s->role);
+	json_put_string(object, "what", need_names[need]);
+	json_put_string(object, "text", text);
+}
+
+static json_t *status(struct cli *cli, const struct ceremony_opts *o,
+		      const struct ceremony_desk *d, const struct writer_statuses *all)
+{
+	json_t *document = cli_document(cli), *needs = json_array();
+	int64_t now_s = d->how.now_s;
+	json_put_string(document, "repository", d->place.dir);
+	json_t *roles = json_put_array(document, "roles");
+	for (size_t i = 0; i < all->count; i++) {
+		enum need need = need_of(&all->at[i], o, now_s);
+		json_t *role = json_push_object(roles);
+		put_role(role, &all->at[i], &d->names, now_s);
+		if (need)
+			put_need(json_push_object(needs), &all->at[i], need, role);
+	}
+	waiting_put(document, all, &d->names);
+	json_put(document, "needs", needs);
+	return document;
+}
+
+/* ---- for people ---- */
+
+static const char *state_of(const struct writer_status *s, enum need need)
+{
+	static const char *const states[] = { "published", "waiting for signatures",
+					      "expires soon", "expired", "not signed",
+					      "too few keys" };
+	if (!s->waiting || need == NEED_KEYS)
+		return states[need];
+	return waiting_lacks(s) ? states[NEED_SIGNATURES] : "signed, waits for others";
+}
+
+static char *role_text(const json_t *role)
+{
+	return cli_fill(role, json_object_get(role, "bins") ? "{role} ({bins} bins)" : "{role}");
+}
+
+static void print_roles(struct cli *cli, const struct ceremony_opts *o, int64_t now_s,
+			const struct writer_statuses *all, const json_t *roles)
+{
+	static const struct cli_column columns[] = {
+		{ "ROLE", NULL, role_text },
+		{ ">VERSION", "{version}", NULL },
+		{ "EXPIRES", "{expires}", NULL },
+		{ "SIGNATURES", "{signatures} of {threshold}", NULL },
+		{ "STATE", "{state}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
+	for (size_t i = 0; i < all->count; i++) {
+		json_t *row = json_copy(json_array_get(roles, i));
+		json_put_string(row, "state", state_of(&all->at[i],
+						       need_of(&all->at[i], o, now_s)));
+		json_push(rows, row);
+	}
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
+}
+
+/* What waits for signatures is told in full below. */
+static void print_needs(struct cli *cli, const json_t *needs)
+{
+	const json_t *need;
+	size_t i;
+	json_array_foreach (needs, i, need)
+		if (strcmp(json_text(need, "what"), need_names[NEED_SIGNATURES]) != 0)
+			cli_say(cli, need, "{text}");
 }
 
 /* Root without a spare key: no fault, but worth a word in time. */
@@ -125,92 +192,12 @@ static void warn_of_no_spare(struct cli *cli, const struct writer_status *root)
 			    root->threshold == 1 ? "its key is" : "one of its keys is");
 }
 
-/* ---- JSON ---- */
-
-static json_t *role_json(const struct writer_status *s, const struct keyring *names,
-			 int64_t now_s)
-{
-	char expires[TIME_TEXT];
-	json_t *object = json_object();
-	format_time(expires, s->expires_s);
-	json_put_string(object, "role", s->role);
-	if (s->bins)
-		json_put_u64(object, "bins", s->bins);
-	json_put_u64(object, "version", s->version);
-	json_put_u64(object, "published", s->published);
-	json_put_bool(object, "waiting", s->waiting);
-	json_put_string(object, "expires", expires);
-	if (s->waiting && s->published) {
-		format_time(expires, s->published_expires_s);
-		json_put_string(object, "published_expires", expires);
-	}
-	json_put_bool(object, "expired", expiry_of(s) <= now_s);
-	json_put_u64(object, "threshold", s->threshold);
-	json_put_u64(object, "signatures", s->valid);
-	if (s->old_threshold) {
-		json_put_u64(object, "old_threshold", s->old_threshold);
-		json_put_u64(object, "old_signatures", s->old_valid);
-	}
-	json_put(object, "keys", ceremony_keys_json(s, names));
-	return object;
-}
-
-static json_t *need_json(const struct writer_status *s, enum need need,
-			 const struct keyring *names)
-{
-	CLEANUP(mem_free_ptr) char *text = advice(s, need, names);
-	json_t *object = json_object();
-	json_put_string(object, "role", s->role);
-	json_put_string(object, "what", need_names[need]);
-	json_put_string(object, "text", text);
-	return object;
-}
-
-static int print_json(struct cli *cli, const struct ceremony_opts *o,
-		      const struct ceremony_desk *d, const struct writer_statuses *all,
-		      int64_t now_s, struct err *e)
-{
-	json_t *document = json_object(), *roles = json_array(), *needs = json_array();
-	for (size_t i = 0; i < all->count; i++) {
-		enum need need = need_of(&all->at[i], o, now_s);
-		json_push(roles, role_json(&all->at[i], &d->names, now_s));
-		if (need)
-			json_push(needs, need_json(&all->at[i], need, &d->names));
-	}
-	json_put_string(document, "command", "catalog status");
-	json_put_string(document, "repository", d->place.dir);
-	json_put(document, "roles", roles);
-	json_put(document, "waiting_roles", ceremony_waiting_json(all, &d->names));
-	json_put(document, "needs", needs);
-	return cli_print_json(cli, document, e);
-}
-
-static void print_all(struct cli *cli, const struct ceremony_opts *o,
-		      const struct ceremony_desk *d, const struct writer_statuses *all,
-		      int64_t now_s)
-{
-	static const char *const titles[] = { "ROLE", ">VERSION", "EXPIRES", "SIGNATURES", "STATE" };
-	struct cli_table *table = cli_table_new(titles, ARRAY_LEN(titles));
-	for (size_t i = 0; i < all->count; i++)
-		add_row(table, &all->at[i], need_of(&all->at[i], o, now_s));
-	cli_table_print(cli, table);
-	for (size_t i = 0; i < all->count; i++) {
-		enum need need = need_of(&all->at[i], o, now_s);
-		CLEANUP(mem_free_ptr) char *text = advice(&all->at[i], need, &d->names);
-		if (need && need != NEED_SIGNATURES)
-			cli_print_line(cli, "%s", text);
-	}
-	ceremony_print_waiting(cli, d, all);
-}
-
 static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	(void)count, (void)operands;
 	const struct ceremony_opts *o = opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
-	int64_t now_s = time(NULL);
-	size_t needs = 0;
 	int rc = ceremony_desk_open(cli, o, false, &d, e);
 	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
@@ -218,14 +205,14 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 		err_set(e, ERR_NOT_FOUND, "%s: nothing was ever signed", d.place.dir);
 		return err_hint(e, "`ferry catalog init` makes keys and root");
 	}
-	for (size_t i = 0; i < all.count; i++)
-		needs += need_of(&all.at[i], o, now_s) != NEED_NOTHING;
-	if (cli->json)
-		rc = print_json(cli, o, &d, &all, now_s, e);
-	else
-		print_all(cli, o, &d, &all, now_s);
+	CLEANUP(json_release) json_t *document = status(cli, o, &d, &all);
+	const json_t *needs = json_object_get(document, "needs");
+	print_roles(cli, o, d.how.now_s, &all, json_object_get(document, "roles"));
+	print_needs(cli, needs);
+	waiting_print(cli, &d, document);
+	rc = cli_result(cli, document, e);
 	warn_of_no_spare(cli, &all.at[0]);
-	return rc < 0 ? rc : needs ? -ERR_FAULT : 0;
+	return rc < 0 ? rc : json_array_size(needs) ? -ERR_FAULT : 0;
 }
 
 const struct command cmd_catalog_status = {

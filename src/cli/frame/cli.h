@@ -65,16 +65,6 @@ WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
 WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt,
 			       bool confirm, struct buf *out, struct err *e);
 
-/* ---- what goes when no command uses it any more ---- */
-
-WARN_UNUSED int cli_print_json(struct cli *cli, json_t *document, struct err *e);
-void cli_print(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void cli_print_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
-struct cli_table;
-struct cli_table *cli_table_new(const char *const *titles, size_t columns);
-void cli_table_add(struct cli_table *t, const char *const *cells);
-void cli_table_print(struct cli *cli, struct cli_table *t);
-
 /* ---- for the dispatcher, which is no command ---- */
 
 /* Opens what of stdin, stdout and stderr is closed, so that no file of ours takes its place

@@ -1,0 +1,175 @@
+#include "cli/catalog/key.h"
+
+#include "util/mem.h"
+
+static enum privkey_kind kind_of(const struct catalog_opts *o)
+{
+	return o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
+}
+
+static int tell(struct cli *cli, const struct key_desk *d, const char *name, const char *dir,
+		const char *template, struct err *e)
+{
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	key_put(json_put_object(document, "key"), keyring_find(&d->keys, name), dir);
+	cli_say(cli, document, template);
+	return cli_result(cli, document, e);
+}
+
+/* ---- new ---- */
+
+static const struct opt new_opts[] = {
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
+	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256", "type of the key"),
+	CATALOG_OPT_PASSPHRASE,
+	CATALOG_OPT_UNENCRYPTED,
+	OPT_LAST,
+};
+
+static int run_new(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count;
+	const struct catalog_opts *o = opts;
+	CLEANUP(key_desk_release) struct key_desk d = { 0 };
+	int rc = key_desk_open(cli, o, &d, e);
+	if (rc == 0 && !o->unencrypted)
+		rc = place_ask_new(&d.ask, e);
+	if (rc == 0)
+		rc = keyring_new(&d.keys, operands[0], kind_of(o),
+				 o->unencrypted ? NULL : &d.ask.passphrases.known, e);
+	return rc < 0 ? rc : tell(cli, &d, operands[0], NULL, "made {key.path}, key id {key.id}", e);
+}
+
+const struct command cmd_catalog_key_new = {
+	.name = "new",
+	.summary = "make a key",
+	.synopsis = (const char *const[]){ "NAME", NULL },
+	.description = "Makes NAME.pem, the private key, and NAME.pub, its public part, which is "
+		       "what others are given. What a key may sign is decided by the root.",
+	.opts = new_opts,
+	.opts_size = sizeof(struct catalog_opts),
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_new,
+};
+
+/* ---- import ---- */
+
+/* catalog_opts come first. */
+struct import_opts {
+	struct catalog_opts common;
+	const char *old_passphrase_file;
+};
+
+static const struct opt import_opts[] = {
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE,
+	OPT_HINTED(OPT_STRING, import_opts, old_passphrase_file, 0, "old-passphrase-file", "FILE",
+		   HINT_FILE, "read the passphrase that FILE is encrypted with from the first line of "
+		   "this file, where it is another one"),
+	CATALOG_OPT_UNENCRYPTED,
+	OPT_LAST,
+};
+
+static int run_import(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	(void)count;
+	const struct import_opts *o = opts;
+	CLEANUP(key_desk_release) struct key_desk d = { 0 };
+	CLEANUP(place_ask_release) struct place_ask old = { 0 };
+	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
+	int rc = key_desk_open(cli, &o->common, &d, e);
+	if (rc < 0)
+		return rc;
+	place_ask_init(&old, cli, o->old_passphrase_file ? o->old_passphrase_file : d.passphrase_file);
+	rc = privkey_load(operands[0], &old.passphrases, &private, e);
+	if (rc == 0 && !o->common.unencrypted)
+		rc = place_ask_new(&d.ask, e);
+	if (rc == 0)
+		rc = keyring_store(&d.keys, operands[1], STEAL(private),
+				   o->common.unencrypted ? NULL : &d.ask.passphrases.known, e);
+	if (rc == 0)
+		rc = tell(cli, &d, operands[1], d.place.dir, "imported {key.path}, key id {key.id}", e);
+	if (rc == 0 && !cli->json)
+		report_note(cli->report, "%s is as it was: remove it when you need it no longer",
+			    operands[0]);
+	return rc;
+}
+
+const struct command cmd_catalog_key_import = {
+	.name = "import",
+	.summary = "take a key that was made elsewhere",
+	.synopsis = (const char *const[]){ "FILE NAME", NULL },
+	.description = "FILE is a private key in PKCS#8 PEM form: Ed25519, ECDSA P-256, or RSA of at "
+		       "least 2048 bits. It is stored as NAME.pem with a passphrase of its own, "
+		       "and its public part as NAME.pub.",
+	.opts = import_opts,
+	.opts_size = sizeof(struct import_opts),
+	.operand_hint = HINT_FILE,
+	.min_operands = 2,
+	.max_operands = 2,
+	.run = run_import,
+};
+
+/* ---- passphrase ---- */
+
+static const struct opt passphrase_opts[] = {
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE,
+	OPT_HINTED(OPT_STRING, catalog_opts, new_passphrase_file, 0, "new-passphrase-file", "FILE",
+		   HINT_FILE, "read the new passphrase from the first line of this file"),
+	CATALOG_OPT_UNENCRYPTED,
+	OPT_LAST,
+};
+
+/* FERRY_PASSPHRASE is the old one; the new one must not be taken from it in silence. */
+static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct place_ask *ask,
+		       struct err *e)
+{
+	place_ask_init(ask, cli, o->new_passphrase_file);
+	if (!o->new_passphrase_file && getenv("FERRY_PASSPHRASE")) {
+		err_set(e, ERR_USAGE, "where does the new passphrase come from?");
+		return err_hint(e, "FERRY_PASSPHRASE is the old one; give the new one with "
+				"--new-passphrase-file FILE");
+	}
+	return place_ask_new(ask, e);
+}
+
+static int run_passphrase(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+{
+	const struct catalog_opts *o = opts;
+	CLEANUP(key_desk_release) struct key_desk d = { 0 };
+	CLEANUP(place_ask_release) struct place_ask new = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *changed = json_put_array(document, "changed");
+	const struct keyring_key *key;
+	int rc = key_desk_open(cli, o, &d, e);
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = key_find(&d.keys, operands[i], &key, e);
+	if (rc == 0 && !o->unencrypted)
+		rc = ask_changed(cli, o, &new, e);
+	for (int i = 0; rc == 0 && i < count; i++) {
+		key = keyring_find(&d.keys, operands[i]);
+		rc = keyring_passphrase(&d.keys, key, o->unencrypted ? NULL : &new.passphrases.known,
+					e);
+		if (rc < 0)
+			break;
+		json_push_string(changed, key->name);
+		cli_line(cli, "changed the passphrase of %s", key->path);
+	}
+	return rc < 0 ? rc : cli_result(cli, document, e);
+}
+
+const struct command cmd_catalog_key_passphrase = {
+	.name = "passphrase",
+	.summary = "change the passphrase of keys",
+	.synopsis = (const char *const[]){ "NAME…", NULL },
+	.opts = passphrase_opts,
+	.opts_size = sizeof(struct catalog_opts),
+	.min_operands = 1,
+	.max_operands = -1,
+	.run = run_passphrase,
+};

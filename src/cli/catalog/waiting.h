@@ -1,0 +1,28 @@
+/* What waits for signatures: the members of a document that tell it, and the text that people
+ * see, which is made of these. */
+#ifndef FERRY_CLI_CATALOG_WAITING_H
+#define FERRY_CLI_CATALOG_WAITING_H
+
+#include "cli/catalog/ceremony.h"
+
+/* Does it lack signatures? A document that has them all may wait for others. */
+bool waiting_lacks(const struct writer_status *s);
+/* How many of the roles (count 0: of all) lack signatures. */
+size_t waiting_lacking(const struct writer_statuses *all, const struct opt_list *roles);
+
+/* "[{id, name}]" */
+json_t *waiting_ids_json(const struct str_list *ids, const struct keyring *names);
+/* "threshold", "signatures", of a new root also "old_threshold" and "old_signatures", and
+ * "keys": [{id, name, signed, old, new}]. */
+void waiting_put_signatures(json_t *object, const struct writer_status *s,
+			    const struct keyring *names);
+/* "waiting_roles": [{role, version, complete, …, keys, files, changes}]. */
+void waiting_put(json_t *document, const struct writer_statuses *all,
+		 const struct keyring *names);
+
+/* "alice, bob, 99aabbccddeeff00": such keys by name, where they have one here. */
+char *waiting_who(const json_t *keys);
+/* The document's waiting_roles, with what to do next. Nothing when nothing waits. */
+void waiting_print(struct cli *cli, const struct ceremony_desk *d, const json_t *document);
+
+#endif
