@@ -289,7 +289,8 @@ bool os_is_this_boot(const char *id)
 {
 	char now[OS_BOOT_ID];
 	os_boot_id(now);
-	if (strncmp(now, STARTED, strlen(STARTED)) != 0 || strncmp(id, STARTED, strlen(STARTED)) != 0)
+	if (strncmp(now, STARTED, strlen(STARTED)) != 0 ||
+	    strncmp(id, STARTED, strlen(STARTED)) != 0)
 		return strcmp(id, now) == 0;
 	return llabs(strtoll(id + strlen(STARTED), NULL, 10) - started_s()) <= 2;
 }
@@ -306,7 +307,7 @@ bool os_has_arm_sha256(void)
 bool os_random(void *data, size_t len)
 {
 	for (char *p = data; len;) {
-		size_t n = MIN(len, 256);       /* getentropy() gives no more at once */
+		size_t n = MIN(len, 256); /* getentropy() gives no more at once */
 		if (getentropy(p, n) < 0)
 			return false;
 		p += n;

@@ -86,7 +86,7 @@ unsigned os_processors(void);
 /* A text for this start of the machine, to be kept in a file; and whether a text is of it, or of
  * an earlier one ("" is).
  * Fall-back: the time of the start. After the clock was set or the machine slept it may seem to be
- * another one; a machine that ran for less than two seconds seems not to have been started again. */
+ * another one; a machine that ran for less than two seconds seems not to have been restarted. */
 void os_boot_id(char out[OS_BOOT_ID]);
 bool os_is_this_boot(const char *id);
 

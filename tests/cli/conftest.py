@@ -49,6 +49,7 @@ class Ferry:
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "FERRY_HOME": str(self.store),
+            "FERRY_SYSTEM_CONF": "",
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "FERRY_PASSPHRASE": "correct horse",
@@ -87,6 +88,18 @@ class Ferry:
                 f"ferry {' '.join(map(str, args))}: exit {result.code}, wanted {check}\n"
                 f"--- stdout\n{result.out[-4000:]}\n--- stderr\n{result.err[-4000:]}")
         return result
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_home_of_a_person(tmp_path_factory):
+    """What a test starts in any other way than by Ferry has an empty home, too, and nothing of
+    the configuration of the machine; but npm installs from where the person does."""
+    npm = pathlib.Path(os.environ.get("HOME", "/")) / ".npmrc"
+    os.environ.setdefault("NPM_CONFIG_USERCONFIG", str(npm))
+    for name in [n for n in os.environ if n.startswith(("XDG_", "FERRY_", "GIT_"))]:
+        del os.environ[name]
+    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["FERRY_SYSTEM_CONF"] = ""
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def install(folder):
             (folder / "package.json").write_text('{"private": true}\n')
             subprocess.run(
                 ["npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts",
-                 "--no-audit", "--no-fund", "--loglevel=error",
+                 "--no-audit", "--no-fund", "--loglevel=error", "--cache", str(folder / "cache"),
                  f"@node-llama-cpp/{package}@{VERSION}"],
                 cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
     return next((home / "bins").glob("linux-*"))

@@ -20,7 +20,8 @@ NAMESPACE = "{urn:ietf:params:xml:ns:metalink}"
 
 def run(*command, cwd=None, check=0):
     process = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True,
-                             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"},
+                             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                                  "HOME": os.environ["HOME"]},
                              timeout=PATIENCE)
     if check is not None:
         assert process.returncode == check, process.stdout + process.stderr

@@ -156,6 +156,25 @@ def test_a_dumb_terminal_is_sent_no_control_characters(work):
     assert "\r" not in text and "\x1b" not in text
 
 
+def test_the_nearest_configuration_is_read(ferry, work):
+    """The folder's, else the person's, else the system's; and none of the machine in a test."""
+    def named(path, mirror):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"[mirror.{mirror}]\nkind = file\npath = m\n")
+
+    def seen(**env):
+        return ferry("mirror", "list", env=env, check=None).out
+
+    system = {"FERRY_SYSTEM_CONF": work / "etc/ferry.conf"}
+    named(system["FERRY_SYSTEM_CONF"], "of-the-system")
+    assert "of-the-system" not in seen()
+    assert "of-the-system" in seen(**system)
+    named(ferry.home / ".config/ferry/ferry.conf", "of-the-person")
+    assert "of-the-person" in seen(**system) and "of-the-system" not in seen(**system)
+    named(work / "ferry.conf", "of-the-folder")
+    assert "of-the-folder" in seen(**system) and "of-the-person" not in seen(**system)
+
+
 def test_tables_fit_a_terminal(ferry, work):
     """Digests and paths are shortened, empty columns left out; a pipe gets everything."""
     (work / "ferry.conf").write_text(

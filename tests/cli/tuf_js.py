@@ -31,7 +31,7 @@ def install(folder):
             # Optional packages want a newer Node, and are not needed.
             subprocess.run(
                 ["npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts",
-                 "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error",
+                 "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error", "--cache", str(folder / "cache"),
                  *[f"{name}@{version}" for name, version in PACKAGES.items()]],
                 cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
     return modules

@@ -4,7 +4,13 @@
 #include "util/mem.h"
 #include "util/path.h"
 
-#define SYSTEM_CONF "/etc/ferry/ferry.conf"
+/* NULL when there is none. */
+static const char *system_conf(void)
+{
+	const char *named = getenv("FERRY_SYSTEM_CONF");
+	const char *path = named ? named : "/etc/ferry/ferry.conf";
+	return *path && file_exists(path) ? path : NULL;
+}
 
 int cli_conf_path(struct cli *cli, char **out, struct err *e)
 {
@@ -18,8 +24,9 @@ int cli_conf_path(struct cli *cli, char **out, struct err *e)
 	CLEANUP(mem_free_ptr) char *own = NULL;
 	if (path_xdg("XDG_CONFIG_HOME", ".config", &home, &why) == 0)
 		own = path_join(home, "ferry/ferry.conf");
-	if ((!own || !file_exists(own)) && file_exists(SYSTEM_CONF)) {
-		*out = mem_strdup(SYSTEM_CONF);
+	const char *shared = own && file_exists(own) ? NULL : system_conf();
+	if (shared) {
+		*out = mem_strdup(shared);
 		return 0;
 	}
 	if (!own) {

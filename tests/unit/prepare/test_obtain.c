@@ -4,6 +4,7 @@
 #include "prepare/obtain.h"
 
 #include "util/mem.h"
+#include "util/path.h"
 
 #include "unit.h"
 
@@ -85,9 +86,12 @@ static void sources_of_both_kinds_are_not_mixed(void **state)
 static void a_source_that_is_not_there_has_no_identity(void **state)
 {
 	(void)state;
-	const char *const files[] = { "/nonexistent/a.gguf" };
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *missing = path_join(dir, "a.gguf");
+	const char *const files[] = { missing };
 	struct obtain_request r = { .operands = files, .count = 1 };
 	assert_null(obtain_identity(&r));
+	scratch_free(dir);
 }
 
 int main(void)

@@ -176,11 +176,14 @@ static void an_unknown_architecture_is_named(void **state)
 static void a_configured_path_that_leads_nowhere_is_named_with_its_line(void **state)
 {
 	struct world *w = *state;
-	const char text[] = "[prepare]\npython = /nonexistent/python\n";
+	CLEANUP(mem_free_ptr) char *python = path_join(w->dir, "missing/python");
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[prepare]\npython = %s\n", python);
+	CLEANUP(mem_free_ptr) char *message = mem_printf("/etc/ferry.conf:2: python: %s is missing",
+							 python);
 	struct conf conf = { 0 };
 	assert_ok(conf_parse(text, strlen(text), "/etc/ferry.conf", &conf, &w->e), &w->e);
 	assert_int_equal(tools_configure(&conf, &w->tools, &w->e), -ERR_USAGE);
-	assert_string_equal(w->e.text, "/etc/ferry.conf:2: python: /nonexistent/python is missing");
+	assert_string_equal(w->e.text, message);
 	conf_release(&conf);
 }
 

@@ -74,10 +74,14 @@ static void a_missing_program_is_an_error(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct child_result r = { 0 };
-	const char *argv[] = { "/nonexistent/tool", NULL };
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *tool = path_join(dir, "tool");
+	CLEANUP(mem_free_ptr) char *message = mem_printf("cannot run %s", tool);
+	const char *argv[] = { tool, NULL };
 	struct child c = { .argv = argv };
 	assert_int_equal(child_run(&c, &r, &e), -ERR_NOT_FOUND);
-	assert_non_null(strstr(e.text, "cannot run /nonexistent/tool"));
+	assert_non_null(strstr(e.text, message));
+	scratch_free(dir);
 }
 
 static void what_takes_too_long_is_ended(void **state)

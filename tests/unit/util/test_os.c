@@ -23,7 +23,7 @@ static const char *own_argv0;
 
 struct state {
 	char *dir;
-	int fd;                 /* the folder */
+	int fd; /* the folder */
 };
 
 static int setup(void **out)
@@ -177,7 +177,8 @@ static void the_time_of_change_has_nanoseconds(void **state)
 {
 	struct state *s = *state;
 	struct stat st;
-	const struct timespec times[2] = { { .tv_sec = 5 }, { .tv_sec = 1700000000, .tv_nsec = 12000 } };
+	const struct timespec times[2] = { { .tv_sec = 5 },
+					   { .tv_sec = 1700000000, .tv_nsec = 12000 } };
 	scratch_write(s->dir, "file", "1", 1);
 	assert_int_equal(utimensat(s->fd, "file", times, 0), 0);
 	assert_int_equal(fstatat(s->fd, "file", &st, 0), 0);
