@@ -15,7 +15,8 @@ from conftest import TOOLS
 
 def preloaded(library, **settings):
     """The environment of a command with a library of tests/simulated preloaded."""
-    return {"LD_PRELOAD": TOOLS / f"simulated-{library}.so", **settings}
+    libraries = [TOOLS / f"simulated-{name}.so" for name in (library, "sync")]
+    return {"LD_PRELOAD": ":".join(map(str, libraries)), **settings}
 
 
 def at(n, call="change", number=signal.SIGKILL):

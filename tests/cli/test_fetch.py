@@ -691,7 +691,8 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     assert ferry("run", "tiny", "echo", "--json", "-q").out == "--json -q\n"
     assert "no such program" in ferry("run", "tiny", "--", "no-such-program", check=3).err
     assert "missing" in ferry("run", "tiny", check=2).err
-    ferry("run", "tiny", "--", "/etc/passwd", check=7)
+    (work / "no-program").write_text("x")
+    ferry("run", "tiny", "--", work / "no-program", check=7)
     # When nobody answers, the store has it.
     shutil.move(publisher.tree, work / "gone")
     result = ferry("run", "tiny", "echo", "{}")

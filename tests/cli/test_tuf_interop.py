@@ -9,16 +9,11 @@ import pytest
 import publisher
 import tuf_js
 import tuf_simulator
-from conftest import ROOT, TOOLS
-from tuf_fixtures import repo, tuf_server   # noqa: F401 (fixtures)
+from conftest import TOOLS
+from tuf_fixtures import repo, tuf_server, tufjs   # noqa: F401 (fixtures)
 from tuf_simulator import DAY, now, when
 
 REST = ("targets", "snapshot", "timestamp")
-
-
-@pytest.fixture(scope="session")
-def tufjs():
-    return tuf_js.TufJs(tuf_js.install(ROOT / "build" / "tuf-js"))
 
 
 # -- what we make, read by npm's client --------------------------------------------------------

@@ -11,7 +11,8 @@ import publisher
 import tuf_js
 import tuf_simulator
 from conftest import TOOLS
-from test_tuf_interop import first_root, paths, prepare, tufjs  # noqa: F401
+from test_tuf_interop import first_root, paths, prepare
+from tuf_fixtures import tufjs   # noqa: F401 (fixture)
 
 ROLES = ("timestamp", "snapshot", "targets", "root")
 

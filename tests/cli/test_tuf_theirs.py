@@ -16,19 +16,14 @@ import json
 import pytest
 
 import publisher
-import tuf_js
 import tuf_simulator
-from conftest import ROOT, TOOLS
+from conftest import TOOLS
+from tuf_fixtures import tufjs   # noqa: F401 (fixture)
 
 KINDS = ["ed25519", "ecdsa", "ecdsa-sha2-nistp256", "rsa"]
 EXTRA = {"\u00fc\U0001f600 \u007f": ["\n\t\"\\/", -1, 0, 2**53 - 1, True, False, None, {}, []]}
 FILES = {"one.txt": "content of one", "dir/a b.txt": "two", "dir/c+d&e=?#.txt": "three",
          "dir/\u00fc/\U0001f600.txt": "four", "empty": ""}
-
-
-@pytest.fixture(scope="session")
-def tufjs():
-    return tuf_js.TufJs(tuf_js.install(ROOT / "build" / "tuf-js"))
 
 
 @pytest.fixture

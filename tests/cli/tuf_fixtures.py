@@ -1,8 +1,15 @@
 """Fixtures of the tests that drive tuf-client against the simulated TUF repository."""
 import pytest
 
+import tuf_js
 import tuf_simulator
-from conftest import TOOLS
+from conftest import ROOT, TOOLS
+
+
+@pytest.fixture(scope="session")
+def tufjs():
+    with tuf_js.TufJs(tuf_js.install(ROOT / "build" / "tuf-js")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

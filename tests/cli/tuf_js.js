@@ -1,12 +1,14 @@
-// npm's TUF client and repository maker for the tests of interoperation:
-//   node tuf_js.js MODULES fetch METADATA_URL TARGETS_URL WORK PATH…
-//   node tuf_js.js MODULES mock FOLDER NAME=CONTENT…
-//   node tuf_js.js MODULES make FOLDER DESCRIPTION.json
-// WORK/metadata holds the trusted root.json. The result is JSON on stdout; exit 1 with the
-// error's name and message on stderr.
+// npm's TUF client and repository maker for the tests of interoperation: node tuf_js.js MODULES
+// reads calls from stdin, one a line, as JSON
+//   ["fetch", METADATA_URL, TARGETS_URL, WORK, PATH…]
+//   ["mock", FOLDER, "NAME=CONTENT"…]
+//   ["make", FOLDER, DESCRIPTION.json]
+// and answers each with a line: {"result": …} or {"error": "name: message"}. WORK/metadata holds
+// the trusted root.json.
 const fs = require('fs');
 const path = require('path');
-const [modules, command, ...rest] = process.argv.slice(2);
+const readline = require('readline');
+const modules = process.argv[2];
 const load = (name) => require(path.join(modules, name));
 
 async function fetch(metadataBaseUrl, targetBaseUrl, work, ...paths) {
@@ -159,10 +161,16 @@ function make(folder, file) {
   return { roles: Object.keys(roles) };
 }
 
-Promise.resolve()
-  .then(() => ({ fetch, mock, make })[command](...rest))
-  .then((result) => console.log(JSON.stringify(result)))
-  .catch((error) => {
-    console.error(`${error.name}: ${error.message}`);
-    process.exitCode = 1;
-  });
+async function answer(line) {
+  const [command, ...rest] = JSON.parse(line);
+  try {
+    return { result: await { fetch, mock, make }[command](...rest) };
+  } catch (error) {
+    return { error: `${error.name}: ${error.message}` };
+  }
+}
+
+(async () => {
+  for await (const line of readline.createInterface({ input: process.stdin }))
+    console.log(JSON.stringify(await answer(line)));
+})();

@@ -31,7 +31,8 @@ def install(folder):
             # Optional packages want a newer Node, and are not needed.
             subprocess.run(
                 ["npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts",
-                 "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error", "--cache", str(folder / "cache"),
+                 "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error",
+                 "--cache", str(folder / "cache"),
                  *[f"{name}@{version}" for name, version in PACKAGES.items()]],
                 cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
     return modules
@@ -42,17 +43,28 @@ class Failed(Exception):
 
 
 class TufJs:
-    def __init__(self, modules):
-        self.modules = modules
+    """One process of Node, which takes long to start, for all calls. A call shares nothing with
+    another but the folders that both name."""
 
-    def run(self, *arguments):
+    def __init__(self, modules):
         # All servers are on loopback: a proxy has no business there.
         env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-        process = subprocess.run(["node", str(SCRIPT), str(self.modules), *map(str, arguments)],
-                                 capture_output=True, text=True, timeout=PATIENCE, env=env)
-        if process.returncode:
-            raise Failed(process.stderr)
-        return json.loads(process.stdout)
+        self.process = subprocess.Popen(["node", str(SCRIPT), str(modules)], env=env, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.process.communicate()
+
+    def run(self, *call):
+        self.process.stdin.write(json.dumps([str(a) for a in call]) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer["result"]
 
     def fetch(self, metadata_url, targets_url, work, *paths, root=None):
         """Refreshes, and downloads the paths below `work`. root: what is trusted at first.

@@ -26,7 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						      .max_entries = 50 };
 	struct err e = ERR_INIT;
 	struct str_list files = { 0 }, left = { 0 };
-	char dir[] = "/tmp/ferry-fuzz-XXXXXX", path[64];
+	const char *tmp = getenv("TMPDIR");
+	CLEANUP(mem_free_ptr) char *dir = mem_printf("%s/ferry-fuzz-XXXXXX", tmp ? tmp : P_tmpdir);
+	char path[64];
 	int fd = memfd_create("archive", MFD_CLOEXEC);
 	must(fd >= 0 && mkdtemp(dir) && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

@@ -13,6 +13,8 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,26 +29,22 @@ struct input {
 	const char *dir;
 };
 
-static char dir[64];
+static char *dir;
 
 static void remove_folder(void)
 {
 	file_remove_dir_if_empty(dir);
+	free(dir);
 }
 
-/* Without a disk behind it where there is such a place. */
 static const char *folder(void)
 {
-	static bool registered;
-	static const char *const places[] = { "/dev/shm", "/tmp" };
-	for (size_t i = 0; !*dir && i < ARRAY_LEN(places); i++) {
-		snprintf(dir, sizeof dir, "%s/fuzz-tuf-XXXXXX", places[i]);
-		if (!mkdtemp(dir))
-			*dir = '\0';
-	}
-	if (!*dir || (!registered && atexit(remove_folder) != 0))
+	const char *tmp = getenv("TMPDIR");
+	if (dir)
+		return dir;
+	dir = mem_printf("%s/fuzz-tuf-XXXXXX", tmp ? tmp : P_tmpdir);
+	if (!mkdtemp(dir) || atexit(remove_folder) != 0)
 		abort();
-	registered = true;
 	return dir;
 }
 

@@ -39,7 +39,7 @@ static void suspicious_constructs_are_flagged(void **state)
 	/* CVE-2024-34359, llama-cpp-python. */
 	assert_int_equal(flags("{% for x in ().__class__.__base__.__subclasses__() %}"
 			       "{% if \"warning\" in x.__name__ %}{{x()._module.__builtins__"
-			       "['__import__']('os').popen(\"touch /tmp/x\")}}{%endif%}{% endfor %}") &
+			       "['__import__']('os').popen(\"touch x\")}}{%endif%}{% endfor %}") &
 			 (GGUF_TEMPLATE_DUNDER | GGUF_TEMPLATE_SYSTEM),
 			 GGUF_TEMPLATE_DUNDER | GGUF_TEMPLATE_SYSTEM);
 	/* CVE-2026-5760: a template that runs a command in the server. */

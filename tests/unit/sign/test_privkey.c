@@ -219,8 +219,6 @@ static void openssl_reads_and_writes_the_same_form(void **state)
 		"openssl pkey -in %s -passin pass:secret -aes-256-cbc -passout pass:other "
 		"-out %s.new && chmod 600 %s.new && mv %s.new %s",
 		f->path, f->path, f->path, f->path, f->path);
-	if (system("openssl version >/dev/null 2>&1") != 0)
-		skip();
 	assert_int_equal(system(command), 0);
 	assert_same(f, "other");
 }

@@ -1,4 +1,7 @@
-/* What every unit test includes: cmocka with the headers it needs, and scratch folders. */
+/*
+ * What every unit test includes: cmocka with the headers it needs, and scratch folders. A test
+ * touches nothing outside of its scratch folders: it has no HOME, and no XDG_….
+ */
 #ifndef FERRY_TESTS_UNIT_H
 #define FERRY_TESTS_UNIT_H
 

@@ -100,10 +100,10 @@ static void what_the_program_leaves_running_is_ended(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	CLEANUP(child_result_release) struct child_result r = { 0 };
-	assert_ok(run_shell("sleep 100 & echo $!", 0, &r, &e), &e);
+	assert_ok(run_shell("sleep 1000 & echo $!", 0, &r, &e), &e);
 	pid_t left = (pid_t)atoi(buf_str(&r.output));
 	assert_true(left > 1);
-	for (int i = 0; i < 100 && kill(left, 0) == 0; i++) {
+	for (int i = 0; i < 90000 && kill(left, 0) == 0; i++) {
 		/* As a zombie it still has a number until init takes it. */
 		char path[64], stat[256] = "";
 		snprintf(path, sizeof path, "/proc/%d/stat", (int)left);

@@ -246,19 +246,6 @@ static void a_file_takes_no_place_of_a_pipe_or_device(void **state)
 	assert_int_equal(file_write_atomic(link, "x", 1, 0644, &s->e), -ERR_USAGE);
 }
 
-static void a_file_may_lie_in_shared_memory(void **state)
-{
-	struct scratch *s = *state;
-	char dir[] = "/dev/shm/ferry-unit-XXXXXX";
-	if (!mkdtemp(dir))
-		return;         /* there is no such place */
-	CLEANUP(mem_free_ptr) char *path = path_join(dir, "file");
-	assert_ok(file_write_atomic(path, "x", 1, 0644, &s->e), &s->e);
-	expect_content(path, "x");
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(dir), 0);
-}
-
 static void output_goes_into_what_is_no_plain_file(void **state)
 {
 	struct scratch *s = *state;
@@ -405,7 +392,6 @@ int main(void)
 		FILE_TEST(failed_write_leaves_nothing),
 		FILE_TEST(full_device_is_named_with_a_hint),
 		FILE_TEST(a_file_takes_no_place_of_a_pipe_or_device),
-		FILE_TEST(a_file_may_lie_in_shared_memory),
 		FILE_TEST(output_goes_into_what_is_no_plain_file),
 		FILE_TEST(temporary_names_are_known),
 		FILE_TEST(copies_and_links_are_the_same_bytes),

@@ -170,7 +170,7 @@ static void names_of_open_files_are_known(void **state)
 	assert_true(os_is_open_file(out));
 	assert_false(os_is_open_file(other));
 	assert_false(os_is_open_file(s->dir));
-	assert_false(os_is_open_file("/dev/shm/fd"));
+	assert_false(os_is_open_file("/dev/memory/fd/1"));
 }
 
 static void the_time_of_change_has_nanoseconds(void **state)

@@ -110,17 +110,17 @@ static void xdg_folders_have_defaults(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	char *got;
-	setenv("HOME", "/home/x", 1);
+	setenv("HOME", "/people/x", 1);
 	unsetenv("XDG_DATA_HOME");
 	assert_ok(path_xdg("XDG_DATA_HOME", ".local/share", &got, &e), &e);
-	expect(got, "/home/x/.local/share");
+	expect(got, "/people/x/.local/share");
 	setenv("XDG_DATA_HOME", "/data", 1);
 	assert_ok(path_xdg("XDG_DATA_HOME", ".local/share", &got, &e), &e);
 	expect(got, "/data");
 	/* The specification has relative paths ignored. */
 	setenv("XDG_DATA_HOME", "data", 1);
 	assert_ok(path_xdg("XDG_DATA_HOME", ".local/share", &got, &e), &e);
-	expect(got, "/home/x/.local/share");
+	expect(got, "/people/x/.local/share");
 	unsetenv("HOME");
 	assert_int_equal(path_xdg("XDG_DATA_HOME", ".local/share", &got, &e), -ERR_USAGE);
 	assert_string_equal(e.text, "neither XDG_DATA_HOME nor HOME is set");
