@@ -15,9 +15,8 @@ struct engine {
 
 	/* The piece in flight; it outlives a request that fails in the middle. */
 	struct pool_piece room;
-	struct sha256 *hash;
 	bool flying;
-	uint32_t piece;
+	struct pieces_check check;
 	uint64_t fill;                  /* bytes of it that are there */
 	struct source *from;            /* who gave them */
 	bool mixed;                     /* more than one did */
@@ -36,7 +35,6 @@ static void drop_flight(struct engine *g)
 	if (g->flying && g->from)
 		g->from->wasted += g->fill;
 	report_advance(g->report, g->p->name, -(int64_t)g->fill);
-	sha256_reset(g->hash);
 	g->flying = false;
 	g->fill = 0;
 	g->from = NULL;
@@ -45,20 +43,16 @@ static void drop_flight(struct engine *g)
 
 static void begin_flight(struct engine *g, uint32_t piece)
 {
-	if (g->flying && g->piece == piece && g->from != g->source && g->fill) {
-		if (g->alone)
-			drop_flight(g);
-		else
-			g->mixed = true;
+	bool goes_on = g->flying && g->check.index == piece;
+	if (goes_on && g->from != g->source && g->fill) {
+		g->mixed = !g->alone;
+		goes_on = g->mixed;
 	}
-	if (g->flying && g->piece == piece) {
-		g->from = g->source;
-		return;
-	}
-	if (g->flying)
+	if (g->flying && !goes_on)
 		drop_flight(g);
+	if (!goes_on)
+		pieces_begin(&g->p->pieces, piece, &g->check);
 	g->flying = true;
-	g->piece = piece;
 	g->from = g->source;
 }
 
@@ -72,21 +66,21 @@ static int failed_here(struct engine *g, int rc, const struct err *e)
 /* The piece is complete: it is right, or somebody lied. */
 static int land_piece(struct engine *g, struct err *e)
 {
-	struct digest d;
-	sha256_final(g->hash, &d);
-	if (digest_equal(&d, &g->p->pieces[g->piece])) {
-		int rc = partial_put(g->p, g->piece, g->room.data, e);
-		if (rc < 0)
-			return failed_here(g, rc, e);
-		g->source->bytes += g->fill;
-		source_did_well(g->source);
-		g->flying = g->mixed = g->alone = false;
-		g->fill = 0;
-		return 0;
+	uint32_t piece = g->check.index;
+	bool right;
+	int rc = partial_put(g->p, &g->check, g->room.data, &right, e);
+	if (rc < 0)
+		return failed_here(g, rc, e);
+	if (!right) {
+		g->wrong = true;
+		return err_set(e, ERR_INTEGRITY, "piece %u, at byte %llu", (unsigned)piece,
+			       (unsigned long long)grid_offset(&g->p->pieces.grid, piece));
 	}
-	g->wrong = true;
-	return err_set(e, ERR_INTEGRITY, "piece %u, at byte %llu", (unsigned)g->piece,
-		       (unsigned long long)grid_offset(&g->p->grid, g->piece));
+	g->source->bytes += g->fill;
+	source_did_well(g->source);
+	g->flying = g->mixed = g->alone = false;
+	g->fill = 0;
+	return 0;
 }
 
 static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
@@ -100,17 +94,15 @@ static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
 		return failed_here(g, rc, e);
 	while (len) {
 		if (!g->flying)
-			begin_flight(g, g->piece + 1);
-		uint64_t room = grid_length(&g->p->grid, g->piece) - g->fill;
-		size_t part = (size_t)MIN(room, len);
+			begin_flight(g, g->check.index + 1);
+		size_t part = pieces_add(&g->check, at, len);
 		memcpy(g->room.data + g->fill, at, part);
-		sha256_add(g->hash, at, part);
 		g->fill += part;
 		g->received += part;
 		report_advance(g->report, g->p->name, (int64_t)part);
 		at += part;
 		len -= part;
-		if (part == room && (rc = land_piece(g, e)) < 0)
+		if (!g->check.left && (rc = land_piece(g, e)) < 0)
 			return rc;
 	}
 	return 0;
@@ -143,7 +135,7 @@ static void judge(struct engine *g, const struct err *why)
 
 static int request(struct engine *g, uint32_t first, uint32_t count, struct err *e)
 {
-	const struct grid *grid = &g->p->grid;
+	const struct grid *grid = &g->p->pieces.grid;
 	struct mirror_sink sink = { .write = on_bytes, .ctx = g };
 	struct mirror *m;
 	struct err why = ERR_INIT;
@@ -202,15 +194,15 @@ int engine_run(struct source_list *sources, const struct engine_job *job,
 	       const struct engine_options *options, struct err *e)
 {
 	struct partial *p = job->partial;
-	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
+	const struct grid *grid = &p->pieces.grid;
 	CLEANUP(mem_free_ptr) char *dir = path_dir(p->path);
-	struct engine g = { .sources = sources, .job = job, .p = p, .hash = hash,
-			    .report = options->report, .rate = options->rate };
+	struct engine g = { .sources = sources, .job = job, .p = p, .report = options->report,
+			    .rate = options->rate };
 	if (!p->missing)
 		return 0;
 	source_list_begin_file(sources);
-	report_begin(g.report, p->name, p->grid.size, p->grid.size - partial_missing_bytes(p));
-	int rc = pool_piece_open(&g.room, MIN(p->grid.piece_length, p->grid.size), dir, e);
+	report_begin(g.report, p->name, grid->size, grid->size - partial_missing_bytes(p));
+	int rc = pool_piece_open(&g.room, MIN(grid->piece_length, grid->size), dir, e);
 	if (rc == 0)
 		rc = run(&g, e);
 	report_end(g.report, p->name, rc == 0);

@@ -49,7 +49,7 @@ static int fetch_one(struct remote *c, const struct fetch_plan_file *f, struct r
 			    format_size(size, p.kept));
 	}
 	rc = engine_run(&c->sources, &job, &options, e);
-	out->fetched = p.grid.size - p.kept - partial_missing_bytes(&p);
+	out->fetched = p.pieces.grid.size - p.kept - partial_missing_bytes(&p);
 	return rc < 0 ? rc : partial_finish(&p, e);
 }
 

@@ -20,82 +20,68 @@ static int open_writable(const char *path, int *fd)
 /* Another process may have the file open, so it is only ever extended, never cut. */
 static int open_part(struct partial *p, struct err *e)
 {
+	uint64_t size = p->pieces.grid.size;
 	struct stat st;
-	p->path = store_part_path(p->store, &p->sha256);
+	p->path = store_part_path(p->store, p->pieces.sha256);
 	if (lstat(p->path, &st) == 0 &&
-	    (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > p->grid.size)) {
+	    (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > size)) {
 		int rc = file_remove(p->path, e);
 		if (rc < 0)
 			return rc;
 	}
 	if (open_writable(p->path, &p->fd) < 0 || fstat(p->fd, &st) < 0)
 		return err_sys(e, errno, "cannot write %s", p->path);
-	if ((uint64_t)st.st_size < p->grid.size && ftruncate(p->fd, (off_t)p->grid.size) < 0)
+	if ((uint64_t)st.st_size < size && ftruncate(p->fd, (off_t)size) < 0)
 		return err_sys(e, errno, "cannot write %s", p->path);
 	return 0;
 }
 
-/* Adds the bytes of a piece, as they are on the disk, to a hash. */
-static int hash_piece(const struct partial *p, uint32_t index, struct sha256 *into,
-		      struct err *e)
+/* The piece as it is on the disk. */
+static int look_at(struct partial *p, uint32_t index, bool *right, struct err *e)
 {
-	enum { CHUNK = 1 << 20 };
-	uint64_t offset = grid_offset(&p->grid, index), left = grid_length(&p->grid, index);
-	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIN(left, CHUNK));
-	while (left) {
-		size_t len = (size_t)MIN(left, CHUNK);
-		int rc = cancel_check(p->store->cancel, e);
-		if (rc == 0)
-			rc = file_pread(p->fd, data, len, offset, p->path, e);
-		if (rc < 0)
-			return rc;
-		sha256_add(into, data, len);
-		offset += len;
-		left -= len;
-	}
-	return 0;
+	return pieces_read(&p->pieces, index, p->fd, p->path, p->store->cancel,
+			   right, e);
 }
 
-/* The whole-file digest goes on as far as the pieces are there. */
+/* The whole file's digest goes on as far as the pieces are there. One that has changed since
+ * is missing again. */
 static int catch_up(struct partial *p, struct err *e)
 {
-	while (p->whole_next < p->grid.count && p->have[p->whole_next]) {
-		int rc = hash_piece(p, p->whole_next, p->whole, e);
+	const uint32_t *next = &p->pieces.next;
+	while (*next < p->pieces.grid.count && p->have[*next]) {
+		bool right;
+		int rc = look_at(p, *next, &right, e);
 		if (rc < 0)
 			return rc;
-		p->whole_next++;
+		if (!right) {
+			p->have[*next] = false;
+			p->missing++;
+		}
 	}
 	return 0;
 }
 
 static int check_claims(struct partial *p, const char *journal, struct err *e)
 {
-	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
-	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(p->grid.count + 1);
-	int rc = journal_read(journal, &p->grid, &p->sha256, claimed, e);
-	for (uint32_t i = 0; rc == 0 && i < p->grid.count; i++) {
-		struct digest d;
-		if (!claimed[i])
-			continue;
-		sha256_reset(hash);
-		rc = hash_piece(p, i, hash, e);
-		if (rc < 0)
-			break;
-		sha256_final(hash, &d);
-		if (!digest_equal(&d, &p->pieces[i]))
+	const struct grid *grid = &p->pieces.grid;
+	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
+	int rc = journal_read(journal, grid, p->pieces.sha256, claimed, e);
+	for (uint32_t i = 0; rc == 0 && i < grid->count; i++) {
+		bool right = false;
+		if (claimed[i])
+			rc = look_at(p, i, &right, e);
+		if (rc < 0 || !right)
 			continue;
 		p->have[i] = true;
 		p->missing--;
-		p->kept += grid_length(&p->grid, i);
-		/* Now, while the bytes are still in the page cache. */
-		rc = catch_up(p, e);
+		p->kept += grid_length(grid, i);
 	}
 	return rc;
 }
 
 static int lock(struct partial *p, struct report *report, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, &p->sha256);
+	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, p->pieces.sha256);
 	struct err why = ERR_INIT;
 	int rc = file_lock(path, false, NULL, &p->lock_fd, &why);
 	if (rc == -ERR_CONFLICT) {
@@ -132,17 +118,17 @@ void partial_tidy(const struct store *s, const struct digest *sha256)
  * piece claimed. Not where it has a second name, for then it is somebody's file. */
 static int adopt_damaged(struct partial *p, const char *journal, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *damaged = store_damaged_path(p->store, &p->sha256);
-	CLEANUP(mem_free_ptr) char *part = store_part_path(p->store, &p->sha256);
+	CLEANUP(mem_free_ptr) char *damaged = store_damaged_path(p->store, p->pieces.sha256);
+	CLEANUP(mem_free_ptr) char *part = store_part_path(p->store, p->pieces.sha256);
 	CLEANUP(journal_close) struct journal j = JOURNAL_INIT;
 	struct stat st;
 	if (file_exists(part) || lstat(damaged, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_nlink != 1 || (uint64_t)st.st_size != p->grid.size)
+	    st.st_nlink != 1 || (uint64_t)st.st_size != p->pieces.grid.size)
 		return 0;
 	if (chmod(damaged, 0644) < 0 || rename(damaged, part) < 0)
 		return 0;
-	int rc = journal_open(journal, &p->grid, &p->sha256, &j, e);
-	for (uint32_t i = 0; rc == 0 && i < p->grid.count; i++)
+	int rc = journal_open(journal, &p->pieces.grid, p->pieces.sha256, &j, e);
+	for (uint32_t i = 0; rc == 0 && i < p->pieces.grid.count; i++)
 		rc = journal_add(&j, i, e);
 	return rc;
 }
@@ -152,19 +138,19 @@ static int fill(struct partial *p, struct report *report, bool *done, struct err
 	int rc = lock(p, report, e);
 	if (rc < 0)
 		return rc;
-	*done = store_has(p->store, &p->sha256, p->grid.size);
+	*done = store_has(p->store, p->pieces.sha256, p->pieces.grid.size);
 	if (*done) {
-		remove_leftovers(p->store, &p->sha256);
+		remove_leftovers(p->store, p->pieces.sha256);
 		return 0;
 	}
-	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, &p->sha256);
+	CLEANUP(mem_free_ptr) char *journal = store_journal_path(p->store, p->pieces.sha256);
 	rc = adopt_damaged(p, journal, e);
 	if (rc == 0)
 		rc = open_part(p, e);
 	if (rc == 0)
 		rc = check_claims(p, journal, e);
 	if (rc == 0)
-		rc = journal_open(journal, &p->grid, &p->sha256, &p->journal, e);
+		rc = journal_open(journal, &p->pieces.grid, p->pieces.sha256, &p->journal, e);
 	return rc;
 }
 
@@ -175,12 +161,9 @@ int partial_open(const struct store *s, const char *name, const struct digest *s
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
 	p.store = s;
 	p.name = name;
-	p.sha256 = *sha256;
-	p.grid = *grid;
-	p.pieces = pieces;
+	pieces_init(&p.pieces, grid, pieces, sha256);
 	p.missing = grid->count;
 	p.have = mem_alloc(grid->count + 1);
-	p.whole = sha256_new();
 	*done = false;
 	int rc = fill(&p, report, done, e);
 	if (rc < 0 || *done)
@@ -197,62 +180,58 @@ void partial_close(struct partial *p)
 	journal_close(&p->journal);
 	mem_free_ptr(&p->path);
 	mem_free_ptr(&p->have);
-	sha256_free(p->whole);
 	*p = (struct partial)PARTIAL_INIT;
 }
 
 uint64_t partial_missing_bytes(const struct partial *p)
 {
 	uint64_t bytes = 0;
-	for (uint32_t i = 0; i < p->grid.count; i++)
+	for (uint32_t i = 0; i < p->pieces.grid.count; i++)
 		if (!p->have[i])
-			bytes += grid_length(&p->grid, i);
+			bytes += grid_length(&p->pieces.grid, i);
 	return bytes;
 }
 
 bool partial_next_run(const struct partial *p, uint32_t *first, uint32_t *count)
 {
-	uint32_t i = p->whole_next;
-	while (i < p->grid.count && p->have[i])
+	uint32_t i = p->pieces.next;
+	while (i < p->pieces.grid.count && p->have[i])
 		i++;
 	*first = i;
-	while (i < p->grid.count && !p->have[i])
+	while (i < p->pieces.grid.count && !p->have[i])
 		i++;
 	*count = i - *first;
 	return *count > 0;
 }
 
-int partial_put(struct partial *p, uint32_t index, const void *data, struct err *e)
+int partial_put(struct partial *p, const struct pieces_check *check, const void *data,
+		bool *right, struct err *e)
 {
-	size_t len = (size_t)grid_length(&p->grid, index);
-	int rc = file_pwrite(p->fd, data, len, grid_offset(&p->grid, index), p->path, e);
+	const struct grid *grid = &p->pieces.grid;
+	uint32_t index = check->index;
+	size_t len = (size_t)grid_length(grid, index);
+	*right = pieces_end(&p->pieces, check);
+	if (!*right)
+		return 0;
+	int rc = file_pwrite(p->fd, data, len, grid_offset(grid, index), p->path, e);
 	if (rc == 0)
 		rc = journal_add(&p->journal, index, e);
 	if (rc < 0 || p->have[index])
 		return rc;
 	p->have[index] = true;
 	p->missing--;
-	if (index == p->whole_next) {
-		sha256_add(p->whole, data, len);
-		p->whole_next++;
-	}
 	return catch_up(p, e);
 }
 
 int partial_finish(struct partial *p, struct err *e)
 {
-	struct digest d;
-	int rc = catch_up(p, e);
-	if (rc < 0)
-		return rc;
-	if (p->whole_next < p->grid.count)
+	if (p->missing)
 		return err_set(e, ERR_BUG, "%s: finished with pieces missing", p->name);
-	sha256_final(p->whole, &d);
-	if (!digest_equal(&d, &p->sha256)) {
+	if (!pieces_are_whole(&p->pieces)) {
 		err_set(e, ERR_INTEGRITY, "%s: every piece is as the manifest says, but the whole "
 			"file's SHA-256 is not", p->name);
 		return err_hint(e, "the publisher's manifest contradicts itself: tell the publisher");
 	}
-	rc = file_sync(p->fd, p->path, e);
-	return rc < 0 ? rc : store_commit(p->store, &p->sha256, p->fd, e);
+	int rc = file_sync(p->fd, p->path, e);
+	return rc < 0 ? rc : store_commit(p->store, p->pieces.sha256, p->fd, e);
 }

@@ -3,30 +3,27 @@
  * there, takes verified pieces in any order, keeps the whole-file digest up to date from the
  * start of the file on, and commits.
  *
- * Pieces that come in order are hashed for the whole file from memory; those that came
- * before their turn, or from an earlier run, are read back once when their turn comes.
+ * Pieces that come in order are hashed for the whole file while they arrive; those that came
+ * before their turn are read back once when their turn comes.
  */
 #ifndef FERRY_FETCH_PARTIAL_H
 #define FERRY_FETCH_PARTIAL_H
 
 #include "fetch/journal.h"
+#include "hash/pieces.h"
 #include "store/store.h"
 #include "util/report.h"
 
 struct partial {
 	const struct store *store;
 	const char *name;               /* for messages; borrowed */
-	struct digest sha256;
-	struct grid grid;
-	const struct digest *pieces;    /* borrowed */
+	struct pieces pieces;           /* its digests are borrowed */
 	int fd, lock_fd;
 	char *path;
 	struct journal journal;
 	bool *have;                     /* grid.count */
 	uint32_t missing;               /* pieces */
 	uint64_t kept;                  /* bytes of an earlier run that were still right */
-	struct sha256 *whole;
-	uint32_t whole_next;            /* pieces before this one are in it */
 };
 #define PARTIAL_INIT { .fd = -1, .lock_fd = -1, .journal = JOURNAL_INIT }
 
@@ -51,9 +48,10 @@ uint64_t partial_missing_bytes(const struct partial *p);
 /* The first run of missing pieces; false when none is missing. */
 bool partial_next_run(const struct partial *p, uint32_t *first, uint32_t *count);
 
-/* Writes a piece that the caller has verified against pieces[index]. */
-WARN_UNUSED int partial_put(struct partial *p, uint32_t index, const void *data,
-			    struct err *e);
+/* Ends the check of a piece that began with pieces_begin(&p->pieces), and writes the piece if it is
+ * right. After an error the partial can only be closed. */
+WARN_UNUSED int partial_put(struct partial *p, const struct pieces_check *check, const void *data,
+			    bool *right, struct err *e);
 
 /* All pieces are there: checks the whole file's digest and commits. */
 WARN_UNUSED int partial_finish(struct partial *p, struct err *e);

@@ -1,5 +1,6 @@
 #include "publish/audit.h"
 
+#include "hash/pieces.h"
 #include "util/cancel.h"
 
 bool audit_is_ok(const struct audit *a)
@@ -21,116 +22,119 @@ void audit_describe(const struct audit *a, struct buf *out)
 		buf_addf(out, "%sfewer bytes than its size", out->len ? ", " : "");
 }
 
-/* Hashes a stream that starts at piece `index`, piece after piece. */
-struct hasher {
-	const struct tree_pieces *p;
-	struct sha256 *sha;
-	uint32_t index;
-	uint64_t left;          /* bytes of this piece; without pieces: of the file */
+/* Takes a stream that starts at a piece, piece after piece. */
+struct reading {
+	struct pieces pieces;
+	struct pieces_check check;      /* of none at the file's end: nothing is left of it */
 	struct audit *a;
 	const struct audit_how *how;
 };
 
-static void advance(const struct hasher *h, int64_t bytes)
+static void advance(const struct reading *r, int64_t bytes)
 {
-	if (h->how->task)
-		report_advance(h->how->report, h->how->task, bytes);
+	if (r->how->task)
+		report_advance(r->how->report, r->how->task, bytes);
 }
 
-static void hasher_at(struct hasher *h, uint32_t index)
+static uint64_t piece_length(const struct reading *r)
 {
-	h->index = index;
-	if (!h->p->at)
-		h->left = h->p->grid.size;
+	const struct grid *g = &r->pieces.grid;
+	return r->check.index < g->count ? grid_length(g, r->check.index) : 0;
+}
+
+static void piece_begin(struct reading *r, uint32_t index)
+{
+	if (index < r->pieces.grid.count)
+		pieces_begin(&r->pieces, index, &r->check);
 	else
-		h->left = index < h->p->grid.count ? grid_length(&h->p->grid, index) : 0;
-	sha256_reset(h->sha);
+		r->check = (struct pieces_check){ .index = index };
 }
 
-static void piece_done(struct hasher *h)
+static void piece_end(struct reading *r)
 {
-	struct digest got;
-	sha256_final(h->sha, &got);
-	h->a->pieces++;
-	if (!digest_equal(&got, &h->p->at[h->index])) {
-		if (h->a->bad_count < AUDIT_MAX_BAD)
-			h->a->bad[h->a->bad_count] = (struct audit_piece){
-				h->index, grid_offset(&h->p->grid, h->index),
-				grid_length(&h->p->grid, h->index) };
-		h->a->bad_count++;
-	}
-	hasher_at(h, h->index + 1);
+	const struct grid *g = &r->pieces.grid;
+	uint32_t i = r->check.index;
+	bool right = pieces_end(&r->pieces, &r->check);
+	r->a->pieces += r->check.of_piece;
+	if (!right && r->a->bad_count < AUDIT_MAX_BAD)
+		r->a->bad[r->a->bad_count] =
+			(struct audit_piece){ i, grid_offset(g, i), grid_length(g, i) };
+	r->a->bad_count += !right;
+	piece_begin(r, i + 1);
 }
 
 static int take(void *ctx, const void *data, size_t len, struct err *e)
 {
-	struct hasher *h = ctx;
-	advance(h, (int64_t)len);
+	struct reading *r = ctx;
+	advance(r, (int64_t)len);
 	for (const uint8_t *p = data; len;) {
-		size_t n = MIN(len, h->left);
+		size_t n = pieces_add(&r->check, p, len);
 		if (!n)
 			return err_set(e, ERR_INTEGRITY, "more bytes than asked for");
-		sha256_add(h->sha, p, n);
-		h->left -= n;
-		h->a->bytes += n;
+		r->a->bytes += n;
 		p += n;
 		len -= n;
-		if (h->p->at && !h->left)
-			piece_done(h);
+		if (!r->check.left)
+			piece_end(r);
 	}
-	return cancel_check(h->how->cancel, e);
+	return cancel_check(r->how->cancel, e);
 }
 
-/* Back to the start of the piece (or file) that was being read. */
-static void rewind_piece(struct hasher *h)
+/* Back to the start of the piece that was being read. */
+static void piece_again(struct reading *r)
 {
-	uint64_t length = !h->p->at ? h->p->grid.size
-			  : h->index < h->p->grid.count ? grid_length(&h->p->grid, h->index) : 0;
-	h->a->bytes -= length - h->left;
-	advance(h, -(int64_t)(length - h->left));
-	hasher_at(h, h->index);
+	uint64_t read = piece_length(r) - r->check.left;
+	r->a->bytes -= read;
+	advance(r, -(int64_t)read);
+	piece_begin(r, r->check.index);
 }
 
-/* The bytes from the hasher's piece up to `end`. */
-static int run(struct mirror *m, const struct repository_file *f, struct hasher *h,
-	       uint64_t end, struct err *e)
+/* The bytes from the piece that was begun up to `end`. */
+static int run(struct mirror *m, const struct repository_file *f, struct reading *r, uint64_t end,
+	       struct err *e)
 {
-	struct mirror_sink sink = { .write = take, .ctx = h };
-	struct retry retry = *h->how->retry;
-	uint32_t broke_at = h->index;
+	struct mirror_sink sink = { .write = take, .ctx = r };
+	struct retry retry = *r->how->retry;
+	uint32_t broke_at = r->check.index;
 	int rc;
 	do {
-		if (h->index != broke_at)
+		if (r->check.index != broke_at)
 			retry_reset(&retry);
-		rewind_piece(h);
-		broke_at = h->index;
-		uint64_t from = h->p->at ? grid_offset(&h->p->grid, h->index) : 0;
-		struct mirror_range r = { .key = f->key, .offset = from, .length = end - from };
-		rc = from < end ? mirror_get(m, &r, &sink, e) : 0;
+		piece_again(r);
+		broke_at = r->check.index;
+		uint64_t from = MIN(grid_offset(&r->pieces.grid, broke_at), end);
+		struct mirror_range range = { .key = f->key, .offset = from, .length = end - from };
+		rc = from < end ? mirror_get(m, &range, &sink, e) : 0;
 	} while (rc < 0 && retry_again(&retry, e));
 	/* An interrupted wait leaves the class of the interruption in e. */
 	rc = -(int)e->class;
 	if (rc == -ERR_INTEGRITY) {
-		h->a->cut_short = true;
+		r->a->cut_short = true;
 		err_clear(e);
 		return 0;
 	}
 	return rc;
 }
 
+/* Where the pieces are known, they vouch for the whole. */
+static void reading_init(struct reading *r, const struct repository_file *f,
+			 const struct tree_pieces *p, const struct audit_how *how,
+			 struct audit *out)
+{
+	*out = (struct audit){ 0 };
+	*r = (struct reading){ .a = out, .how = how };
+	pieces_init(&r->pieces, &p->grid, p->at, p->at ? NULL : &f->sha256);
+}
+
 int audit_full(struct mirror *m, const struct repository_file *f, const struct tree_pieces *p,
 	       const struct audit_how *how, struct audit *out, struct err *e)
 {
-	*out = (struct audit){ 0 };
-	CLEANUP_PTR(sha256_free) struct sha256 *sha = sha256_new();
-	struct hasher h = { .p = p, .sha = sha, .a = out, .how = how };
-	hasher_at(&h, 0);
-	int rc = run(m, f, &h, f->size, e);
-	if (rc == 0 && !p->at && !out->cut_short) {
-		struct digest got;
-		sha256_final(sha, &got);
-		out->whole_differs = !digest_equal(&got, &f->sha256);
-	}
+	struct reading r;
+	reading_init(&r, f, p, how, out);
+	piece_begin(&r, 0);
+	int rc = run(m, f, &r, f->size, e);
+	if (rc == 0 && !p->at && !out->cut_short)
+		out->whole_differs = !pieces_are_whole(&r.pieces);
 	return rc;
 }
 
@@ -138,12 +142,11 @@ int audit_some(struct mirror *m, const struct repository_file *f, const struct t
 	       const uint32_t *which, size_t count, const struct audit_how *how,
 	       struct audit *out, struct err *e)
 {
-	*out = (struct audit){ 0 };
-	CLEANUP_PTR(sha256_free) struct sha256 *sha = sha256_new();
-	struct hasher h = { .p = p, .sha = sha, .a = out, .how = how };
+	struct reading r;
+	reading_init(&r, f, p, how, out);
 	for (size_t i = 0; i < count; i++) {
-		hasher_at(&h, which[i]);
-		int rc = run(m, f, &h, grid_offset(&p->grid, which[i]) + h.left, e);
+		piece_begin(&r, which[i]);
+		int rc = run(m, f, &r, grid_offset(&p->grid, which[i]) + r.check.left, e);
 		if (rc < 0)
 			return rc;
 	}

@@ -297,6 +297,17 @@ static void rate_is_kept(void **state)
 	assert_true(f->clock.slept_ms >= 9000 && f->clock.slept_ms <= 9800);
 }
 
+static void put_piece(struct fixture *f, struct partial *p, uint32_t index)
+{
+	struct err e = ERR_INIT;
+	struct pieces_check check;
+	bool right;
+	pieces_begin(&p->pieces, index, &check);
+	pieces_add(&check, f->bytes + index * PIECE, PIECE);
+	assert_ok(partial_put(p, &check, f->bytes + index * PIECE, &right, &e), &e);
+	assert_true(right);
+}
+
 /* As a killed process leaves it: pieces 0 to n-1 written and claimed. */
 static void leave_partial(struct fixture *f, uint32_t pieces)
 {
@@ -306,7 +317,7 @@ static void leave_partial(struct fixture *f, uint32_t pieces)
 	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &p,
 			       &done, &e), &e);
 	for (uint32_t i = 0; i < pieces; i++)
-		assert_ok(partial_put(&p, i, f->bytes + i * PIECE, &e), &e);
+		put_piece(f, &p, i);
 }
 
 static void damage_part(struct fixture *f, off_t offset)

@@ -306,6 +306,29 @@ static void reading_goes_on_where_it_broke_off(void **state)
 	world_free(w);
 }
 
+static void without_a_manifest_the_whole_is_compared(void **state)
+{
+	(void)state;
+	struct world *w = world_new(true, true);
+	struct repository_file *big =
+		&w->t.files.at[tree_index(&w->t, tree_find(&w->t, RELEASE_BIG))];
+	free(big->manifest_key);
+	big->manifest_key = NULL;
+	w->o.retry = &retry_thrice;
+	mirror_mem_fault(w->store, &(struct mem_fault){
+		.call = MEM_GET, .key = RELEASE_BIG, .harm = MEM_CUT, .at = 8 * MIB + 100 });
+	assert_ok(verify(w, VERIFY_FULL), &w->e);
+	assert_int_equal(file(w, RELEASE_BIG)->verdict, VERIFY_OK);
+	assert_true(str_list_has(mirror_mem_calls(w->store), "get " RELEASE_BIG " 8388608 5000"));
+	damage(w, RELEASE_BIG, 9);
+	assert_int_equal(verify(w, VERIFY_FULL), -ERR_FAULT);
+	assert_int_equal(file(w, RELEASE_BIG)->verdict, VERIFY_CORRUPT);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
+	verify_describe(file(w, RELEASE_BIG), &text);
+	assert_string_equal(buf_str(&text), "the file as a whole");
+	world_free(w);
+}
+
 static void one_unreadable_file_does_not_stop_the_rest(void **state)
 {
 	(void)state;
@@ -348,6 +371,7 @@ int main(void)
 		cmocka_unit_test(mirror_that_does_not_answer_is_unreachable),
 		cmocka_unit_test(a_fault_outweighs_an_unreachable_mirror),
 		cmocka_unit_test(reading_goes_on_where_it_broke_off),
+		cmocka_unit_test(without_a_manifest_the_whole_is_compared),
 		cmocka_unit_test(one_unreadable_file_does_not_stop_the_rest),
 		cmocka_unit_test(only_what_is_held_is_judged),
 	};
