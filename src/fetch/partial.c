@@ -39,8 +39,7 @@ static int open_part(struct partial *p, struct err *e)
 /* The piece as it is on the disk. */
 static int look_at(struct partial *p, uint32_t index, bool *right, struct err *e)
 {
-	return pieces_read(&p->pieces, index, p->fd, p->path, p->store->cancel,
-			   right, e);
+	return pieces_read(&p->pieces, index, p->fd, p->path, p->store->cancel, right, e);
 }
 
 /* The whole file's digest goes on as far as the pieces are there. One that has changed since

@@ -1,5 +1,6 @@
 #include "mirror/file.h"
 
+#include "hash/pieces.h"
 #include "mirror/folder.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -115,41 +116,24 @@ static int part_open(struct part *p, int root, const char *name, struct err *e)
 
 /* -- its pieces ------------------------------------------------------------------ */
 
-/* Is the piece in the partial file, and right? */
-static int find_piece(const struct part *p, struct mirror_upload *u, uint32_t piece,
-		      struct sha256 *hash, char *data, struct err *e)
-{
-	uint64_t offset = grid_offset(&u->how.grid, piece), len = grid_length(&u->how.grid, piece);
-	struct digest got;
-	if (offset + len > p->size)
-		return 0;
-	sha256_reset(hash);
-	for (uint64_t at = 0; at < len; at += CHUNK) {
-		size_t n = (size_t)MIN(CHUNK, len - at);
-		int rc = cancel_check(u->mirror->env.cancel, e);
-		if (rc == 0)
-			rc = file_pread(p->fd, data, n, offset + at, p->name, e);
-		if (rc < 0)
-			return rc;
-		sha256_add(hash, data, n);
-	}
-	sha256_final(hash, &got);
-	if (digest_equal(&got, mirror_upload_digest(u, piece)))
-		mirror_upload_found(u, piece);
-	return 0;
-}
-
+/* Those that the partial file has already. */
 static int find_pieces(struct part *p, struct mirror_upload *u, struct err *e)
 {
-	CLEANUP_PTR(sha256_free) struct sha256 *hash = sha256_new();
-	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
-	uint64_t size = u->how.grid.size;
+	const struct grid *grid = &u->how.grid;
+	struct pieces pieces;
 	int rc = 0;
-	if (p->size > size && ftruncate(p->fd, (off_t)size) < 0)
+	if (p->size > grid->size && ftruncate(p->fd, (off_t)grid->size) < 0)
 		return err_sys(e, errno, "%s", p->name);
-	p->size = MIN(p->size, size);
-	for (uint32_t i = 0; i < u->how.grid.count && rc == 0; i++)
-		rc = find_piece(p, u, i, hash, data, e);
+	p->size = MIN(p->size, grid->size);
+	pieces_init(&pieces, grid, mirror_upload_digest(u, 0), NULL);
+	for (uint32_t i = 0; i < grid->count && rc == 0; i++) {
+		bool right = false;
+		if (grid_offset(grid, i) + grid_length(grid, i) <= p->size)
+			rc = pieces_read(&pieces, i, p->fd, p->name, u->mirror->env.cancel,
+					 &right, e);
+		if (right)
+			mirror_upload_found(u, i);
+	}
 	return rc;
 }
 

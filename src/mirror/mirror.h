@@ -262,7 +262,7 @@ DEFINE_CLEANUP(struct mirror_upload, mirror_upload_close);
 void mirror_upload_found(struct mirror_upload *u, uint32_t piece);
 /* For kinds, in upload_put: the report's task advances; negative takes back. */
 void mirror_upload_advance(struct mirror_upload *u, int64_t bytes);
-/* The digest of a piece. */
+/* The digest of a piece; those of the next pieces follow it in memory. */
 const struct digest *mirror_upload_digest(const struct mirror_upload *u, uint32_t piece);
 
 /* All of it at once, from memory. how: only its conditions, content type and report count. */
