@@ -185,7 +185,8 @@ ARM_SOURCES := tests/arm/kernel.c tests/unit/support/sha256_check.c src/hash/sha
 
 arm-kernel:
 	@if command -v $(ARM_CC) >/dev/null && command -v $(ARM_RUN) >/dev/null; then \
-		$(MAKE) --no-print-directory $(BUILD)/arm-kernel && $(ARM_RUN) $(BUILD)/arm-kernel; \
+		$(MAKE) --no-print-directory $(BUILD)/arm-kernel && \
+		$(ARM_RUN) $(BUILD)/arm-kernel; \
 	else \
 		echo 'arm kernel: SKIPPED: $(ARM_CC) or $(ARM_RUN) is missing'; \
 	fi

@@ -83,8 +83,8 @@ const struct card_variant *card_variant(const struct card *c, const char *id);
 
 /* Adds or replaces the variants of `from` in `into`, and members that `into` lacks; what a
  * person wrote in `into` is kept: of a replaced variant its title, summary, tags, default
- * and RAM wishes. A planned variant replaces none. `updated` becomes the later one. Both are card objects. ERR_USAGE when
- * they are cards of different models. */
+ * and RAM wishes. A planned variant replaces none. `updated` becomes the later one. Both are
+ * card objects. ERR_USAGE when they are cards of different models. */
 WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
 
 /* "key=value" with dotted keys: "title=Phi 2", "license.id=MIT", "tags=chat,small",

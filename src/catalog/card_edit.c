@@ -94,10 +94,10 @@ int card_merge(json_t *into, const json_t *from, struct err *e)
 		if (!json_object_get(into, key))
 			json_put(into, key, json_deep_copy(value));
 	/* RFC 3339 in UTC sorts as text. */
-	const char *old = json_string_value(json_object_get(into, "updated"));
-	const char *new = json_string_value(json_object_get(from, "updated"));
-	if (old && new && strcmp(new, old) > 0)
-		json_put_string(into, "updated", new);
+	const char *was = json_string_value(json_object_get(into, "updated"));
+	const char *is = json_string_value(json_object_get(from, "updated"));
+	if (was && is && strcmp(is, was) > 0)
+		json_put_string(into, "updated", is);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 /* Identifiers of the SPDX licence list that models and their data come under. An
  * identifier that is not here is only a warning. */
+/* clang-format off */
 static const char *const known[] = {
 	"0BSD", "AFL-3.0", "AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0",
 	"Artistic-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-Clear", "BSL-1.0",
@@ -18,6 +19,7 @@ static const char *const known[] = {
 	"MIT", "MIT-0", "MPL-2.0", "MS-PL", "NCSA", "ODbL-1.0", "OFL-1.1", "OSL-3.0",
 	"PDDL-1.0", "PostgreSQL", "Unlicense", "WTFPL", "Zlib",
 };
+/* clang-format on */
 
 static bool is_known(const char *id, size_t len)
 {

@@ -27,7 +27,7 @@ struct journal {
 	char *path;
 	uint8_t header[JOURNAL_HEADER];
 };
-#define JOURNAL_INIT { .fd = -1 }
+#define JOURNAL_INIT BRACES(.fd = -1)
 
 /* Sets claimed[i] for each piece that the bytes claim of this file; others are left alone.
  * False when the header is not that of this file. */

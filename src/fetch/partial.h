@@ -25,7 +25,7 @@ struct partial {
 	uint32_t missing;               /* pieces */
 	uint64_t kept;                  /* bytes of an earlier run that were still right */
 };
-#define PARTIAL_INIT { .fd = -1, .lock_fd = -1, .journal = JOURNAL_INIT }
+#define PARTIAL_INIT BRACES(.fd = -1, .lock_fd = -1, .journal = JOURNAL_INIT)
 
 /*
  * Opens or makes the partial (of a damaged blob, if there is one), and hashes again what its

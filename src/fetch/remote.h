@@ -49,7 +49,8 @@ WARN_UNUSED int remote_open(const struct conf *c, const char *repository,
 			    struct remote **out, struct err *e);
 /* The same for looking after a repository: what goes wrong once the configuration was read is
  * told in *why (unset: nothing), and the client is there all the same, with what its endpoints
- * turned out to be and what was trusted before. tuf is NULL then when no trust has begun, and the catalog is empty. */
+ * turned out to be and what was trusted before. tuf is NULL then when no trust has begun, and
+ * the catalog is empty. */
 WARN_UNUSED int remote_inspect(const struct conf *c, const char *repository,
 			       const struct store *s, const struct remote_options *options,
 			       struct remote **out, struct err *why, struct err *e);

@@ -24,8 +24,8 @@ struct remote_add {
 
 /*
  * Adds [repository.NAME]. *client is the verified session: its repository, catalog, and what
- * its endpoints turned out to be, to be looked at and closed. *pin is the file that the root was copied to, or NULL;
- * caller frees.
+ * its endpoints turned out to be, to be looked at and closed. *pin is the file that the root
+ * was copied to, or NULL; caller frees.
  *
  * ERR_USAGE for a bad name, URL, hash or root file; ERR_CONFLICT when the name is taken, in
  * the configuration or by another repository's trust; else what remote_open() returns.

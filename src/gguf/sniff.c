@@ -17,7 +17,7 @@ struct magic {
 	const char *is;         /* NULL: what its kind is called */
 };
 
-#define MAGIC(kind, offset, bytes, is) { kind, offset, sizeof(bytes) - 1, bytes, is }
+#define MAGIC(kind, offset, bytes, is) BRACES(kind, offset, sizeof(bytes) - 1, bytes, is)
 #define BIG_ENDIAN_GGML "a ggml file of the time before GGUF, in big-endian order"
 static const struct magic magics[] = {
 	MAGIC(SNIFF_GGUF, 0, "GGUF", NULL),
@@ -25,7 +25,7 @@ static const struct magic magics[] = {
 	MAGIC(SNIFF_ARCHIVE, 0, "PK\5\6", "an empty zip archive"),
 	MAGIC(SNIFF_ARCHIVE, 0, "7z\xbc\xaf\x27\x1c", "a 7z archive"),
 	MAGIC(SNIFF_ARCHIVE, 0, "\x1f\x8b", "gzip-compressed data"),
-	MAGIC(SNIFF_ARCHIVE, 0, "\xfd" "7zXZ\0", "xz-compressed data"),
+	MAGIC(SNIFF_ARCHIVE, 0, "\xfd\x37zXZ\0", "xz-compressed data"),
 	MAGIC(SNIFF_ARCHIVE, 0, "\x28\xb5\x2f\xfd", "zstd-compressed data"),
 	MAGIC(SNIFF_ARCHIVE, 0, "BZh", "bzip2-compressed data"),
 	MAGIC(SNIFF_ARCHIVE, 0, "\x04\x22\x4d\x18", "lz4-compressed data"),
@@ -46,7 +46,7 @@ static const struct magic magics[] = {
 	MAGIC(SNIFF_FOREIGN, 0, "FUGG", "a GGUF with its magic in reverse, as a byte-swapping tool "
 	      "would write it"),
 	MAGIC(SNIFF_FOREIGN, 0, "\x89HDF", "an HDF5 (Keras) file"),
-	MAGIC(SNIFF_FOREIGN, 0, "\x7f" "ELF", "a Linux program"),
+	MAGIC(SNIFF_FOREIGN, 0, "\x7f\x45LF", "a Linux program"),
 	MAGIC(SNIFF_FOREIGN, 0, "%PDF", "a PDF document"),
 };
 

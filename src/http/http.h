@@ -64,7 +64,7 @@ struct http_request {
 	/* A range: `length` bytes from `offset`, 0: to the end. Both 0: no range. */
 	uint64_t offset, length;
 	const char *if_range;           /* a strong ETag, or NULL: the object must still have it,
-					   else it counts as changed: ERR_CONFLICT, unless RESTART */
+					   else it has changed: ERR_CONFLICT, unless RESTART */
 	enum http_ignored_range ignored_range;
 	uint64_t deadline_ms;           /* for the whole exchange, redirects included; 0: none.
 					   Missed is ERR_NETWORK */

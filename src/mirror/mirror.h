@@ -213,8 +213,8 @@ WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_f
 			    void *ctx, struct err *e);
 /* Removing what is not there succeeds. */
 WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
-/* Both add to *out. Probing is ERR_USAGE when the kind cannot be probed; a kind that needs no set-up
- * has nothing to do. */
+/* Both add to *out. Probing is ERR_USAGE when the kind cannot be probed; a kind that needs no
+ * set-up has nothing to do. */
 WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);
 WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out,
 			     struct err *e);

@@ -23,7 +23,7 @@ struct archive_limits {
 	uint64_t max_ratio;     /* all files to the archive; asked above ARCHIVE_RATIO_FROM */
 	uint32_t max_entries;   /* folders included */
 };
-#define ARCHIVE_LIMITS_INIT { .max_bytes = 4096 * GIB, .max_ratio = 100, .max_entries = 4096 }
+#define ARCHIVE_LIMITS_INIT BRACES(.max_bytes = 4096 * GIB, .max_ratio = 100, .max_entries = 4096)
 #define ARCHIVE_RATIO_FROM (16 * MIB)
 #define ARCHIVE_MAX_DEPTH 16
 

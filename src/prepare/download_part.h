@@ -26,7 +26,7 @@ struct download_part {
 	char boot[OS_BOOT_ID];
 	bool complete;                  /* `file` is there */
 };
-#define PART_INIT { .fd = -1 }
+#define PART_INIT BRACES(.fd = -1)
 
 /* Reads the state, if there is one. */
 void download_part_init(struct download_part *p, const char *file);

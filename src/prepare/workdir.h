@@ -18,10 +18,11 @@ struct workdir {
 	char *path;
 	int lock;
 };
-#define WORKDIR_INIT { .lock = -1 }
+#define WORKDIR_INIT BRACES(.lock = -1)
 
 /* Makes output_dir and the work folder, takes its lock (ERR_CONFLICT when another process
- * prepares into the same folder) and removes scratch folders and old temporary files that a killed process left. */
+ * prepares into the same folder) and removes scratch folders and old temporary files that a
+ * killed process left. */
 WARN_UNUSED int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out,
 			     struct err *e);
 /* Gives the lock back. */

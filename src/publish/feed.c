@@ -254,7 +254,8 @@ static int slot_load(struct feed *f, struct slot *s, struct err *e)
 	return rc;
 }
 
-/* Waits for a piece that another thread reads. False when that failed, or this thread shall stop. */
+/* Waits for a piece that another thread reads. False when that failed, or this thread shall
+ * stop. */
 static bool slot_await(struct feed *f, struct slot *s, struct err *e)
 {
 	uint64_t waited_ms = 0;

@@ -30,7 +30,7 @@ struct verified {
 	int fd;                         /* -1: nothing is written */
 	bool fresh;                     /* the file starts anew with the first entry */
 };
-#define VERIFIED_INIT { .fd = -1 }
+#define VERIFIED_INIT BRACES(.fd = -1)
 
 /* Of the mirror `id` that readers know by `place` (its URL: a mirror that moved has a new
  * record). A record that cannot be read or written is an empty one. dir NULL: none. */

@@ -28,6 +28,12 @@
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 
+/* The braces of an initialiser that is a macro: clang-format takes braces that stand there
+ * by themselves for a block. */
+/* clang-format off */
+#define BRACES(...) { __VA_ARGS__ }
+/* clang-format on */
+
 /*
  * Scope-bound cleanup: `CLEANUP(buf_release) struct buf b = BUF_INIT(MIB);`
  * calls buf_release(&b) when b leaves its scope. For pointers there is

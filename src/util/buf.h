@@ -20,7 +20,7 @@ struct buf {
 	bool overflow;
 };
 
-#define BUF_INIT(max_bytes) { .max = (max_bytes) }
+#define BUF_INIT(max_bytes) BRACES(.max = (max_bytes))
 
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);

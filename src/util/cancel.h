@@ -12,7 +12,7 @@
 struct cancel {
 	_Atomic int signal;     /* that asked to stop; 0: none did */
 };
-#define CANCEL_INIT { 0 }
+#define CANCEL_INIT BRACES(0)
 
 /* Async-signal-safe. */
 void cancel_ask(struct cancel *c, int signal);

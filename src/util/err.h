@@ -54,7 +54,7 @@ struct err {
 	char hint[512];     /* what the person can do, or "" */
 };
 
-#define ERR_INIT { 0 }
+#define ERR_INIT BRACES(0)
 
 /* Each returns -class of the error that e then holds, so that a function can
  * end with `return err_set(...)`. */

@@ -60,7 +60,7 @@ struct file_new {
 	char *path;
 	char *temporary;
 };
-#define FILE_NEW_INIT { .fd = -1 }
+#define FILE_NEW_INIT BRACES(.fd = -1)
 WARN_UNUSED int file_new_open(struct file_new *f, const char *path, mode_t mode,
 			      struct err *e);
 WARN_UNUSED int file_new_commit(struct file_new *f, struct err *e);

@@ -48,16 +48,16 @@ struct opt_list {
 };
 
 #define OPT_ENTRY(t, s, member, l, n, a, h) \
-	{ .type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \
-	  .offset = offsetof(struct s, member) }
+	BRACES(.type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \
+	       .offset = offsetof(struct s, member))
 #define OPT_HINTED(t, s, member, l, n, a, hint_, h) \
-	{ .type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \
-	  .offset = offsetof(struct s, member), .hint = (hint_) }
+	BRACES(.type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \
+	       .offset = offsetof(struct s, member), .hint = (hint_))
 #define OPT_ENUM(s, member, l, n, a, choices_, h) \
-	{ .type = OPT_CHOICE, .letter = (l), .name = (n), .arg = (a), .help = (h), \
-	  .offset = offsetof(struct s, member), .choices = (choices_) }
-#define OPT_HEADING(text) { .type = OPT_GROUP, .help = (text) }
-#define OPT_LAST { .type = OPT_END }
+	BRACES(.type = OPT_CHOICE, .letter = (l), .name = (n), .arg = (a), .help = (h), \
+	       .offset = offsetof(struct s, member), .choices = (choices_))
+#define OPT_HEADING(text) BRACES(.type = OPT_GROUP, .help = (text))
+#define OPT_LAST BRACES(.type = OPT_END)
 
 struct opt_table {
 	const struct opt *opts;

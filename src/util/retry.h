@@ -25,8 +25,8 @@ struct retry {
 	const struct cancel *cancel;    /* ends a wait; NULL: nothing does */
 	unsigned tries;                 /* failed so far */
 };
-#define RETRY_DEFAULT { .max_tries = 5, .base_ms = 500, .cap_ms = 30000, \
-			.max_retry_after_s = 300 }
+#define RETRY_DEFAULT \
+	BRACES(.max_tries = 5, .base_ms = 500, .cap_ms = 30000, .max_retry_after_s = 300)
 
 /* After a failed try. True: waited, *e is cleared, try again. False: no more; e says why
  * (the failure, or ERR_CANCELLED when the wait was interrupted). */

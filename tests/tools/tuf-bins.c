@@ -2,7 +2,8 @@
  * Makes a signed tree with many files in hash bins, for measuring:
  *   tuf-bins TREE KEYS FILES BINS
  * FILES model files, each with its manifest, are listed but do not exist; one small target,
- * "models/tiny/tiny.gguf", does. KEYS gets a plain private key for each role. BINS 0: all in targets.
+ * "models/tiny/tiny.gguf", does. KEYS gets a plain private key for each role. BINS 0: all in
+ * targets.
  */
 #include "sign/keyring.h"
 #include "repository/writer/writer.h"

@@ -33,6 +33,7 @@ static void views_show_every_member(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct card c;
+	/* clang-format off */
 	assert_ok(parse("{" HEAD ",\"title\":\"Phi 2\",\"summary\":\"Small\",\"family\":\"phi2\","
 		"\"license\":{\"id\":\"MIT\"},\"parameters\":2780000000,\"context_length\":2048,"
 		"\"deprecated\":{\"reason\":\"old\",\"replacement\":\"phi-3\"},\"mine\":[1],"
@@ -40,6 +41,7 @@ static void views_show_every_member(void **state)
 		"\"size\":30,\"ram\":{\"context\":2048,\"bytes\":99},\"files\":["
 		FILE_OF("a-00001-of-00002.gguf", "10") "," FILE_OF("a-00002-of-00002.gguf", "20")
 		"]}]}", &c, &e), &e);
+	/* clang-format on */
 	assert_string_equal(c.id, "phi-2");
 	assert_string_equal(c.title, "Phi 2");
 	assert_string_equal(c.family, "phi2");

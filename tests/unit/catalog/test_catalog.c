@@ -11,11 +11,13 @@
 		      "\"variants\":[" __VA_ARGS__ "]}"
 #define MIRROR(id, more) "{\"id\":\"" id "\",\"kind\":\"http\",\"url\":\"https://x/" id "\"" more "}"
 
+/* clang-format off */
 static const char catalog_text[] = "{" HEAD ",\"mirrors\":["
 	MIRROR("c", ",\"priority\":90") "," MIRROR("b", "") "," MIRROR("a", "") ","
 	MIRROR("d", ",\"priority\":10,\"holds\":\"objects\",\"region\":\"eu\"") "],\"models\":["
 	MODEL("tiny", VARIANT("tiny", "q8_0")) ","
 	MODEL("phi-2", VARIANT("phi-2", "q4_k_m") "," VARIANT("phi-2", "f16")) "]}";
+/* clang-format on */
 
 static int parse(const char *text, struct catalog *out, struct err *e)
 {
