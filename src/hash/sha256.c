@@ -99,3 +99,11 @@ int sha256_of_file(const char *path, const struct cancel *cancel, struct digest 
 	}
 	return rc;
 }
+
+bool sha256_file_is(const char *path, const struct digest *want)
+{
+	struct err unread = ERR_INIT;
+	struct digest have;
+	uint64_t size;
+	return sha256_of_file(path, NULL, &have, &size, &unread) == 0 && digest_equal(&have, want);
+}

@@ -60,11 +60,4 @@ WARN_UNUSED int repository_merge(const char *dir, const struct repository_signin
 				 const char *const *paths, size_t count,
 				 struct repository_ceremony *out, struct err *e);
 
-/* ERR_USAGE when a key of how->keys was chosen by a person and is of no use for any of the
- * roles: the message says what it may sign, and who may sign the role. With roles NULL: for
- * anything in the tree. */
-WARN_UNUSED int repository_check_chosen(const char *dir, struct writer *w,
-					const struct repository_signing *how,
-					const char *const *roles, size_t count, struct err *e);
-
 #endif

@@ -232,18 +232,12 @@ static int load_manifest(const struct export *x, const struct repository_file *o
 	const struct repository_file *f =
 		object->manifest_key ? repository_files_find(&x->files, object->manifest_key) : NULL;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
-	struct digest have;
 	if (!f)
 		return err_set(e, ERR_INTEGRITY, "%s: the signed metadata has no manifest of it",
 			       object->key);
 	CLEANUP(mem_free_ptr) char *path = path_join(x->dir, f->key);
-	int rc = file_read_all(path, &text, e);
-	if (rc < 0)
-		return rc;
-	sha256_of(buf_str(&text), text.len, &have);
-	if (!digest_equal(&have, &f->sha256))
-		rc = err_set(e, ERR_INTEGRITY, "%s: not the bytes that were signed", path);
-	else
+	int rc = repository_file_read(x->dir, f, &text, e);
+	if (rc == 0)
 		rc = manifest_parse(buf_str(&text), text.len, path, out, e);
 	if (rc < 0)
 		return err_hint(e, "run `ferry catalog add` again for this model, then sign");

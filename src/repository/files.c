@@ -156,18 +156,28 @@ static int add_minisig(const char *dir, const struct published *tree, struct rep
 	return 0;
 }
 
+/* Of the role targets alone. */
+static bool find_catalog(const struct published *tree, struct published_target *out)
+{
+	const struct published_file *f = published_find(tree, "targets");
+	struct err none = ERR_INIT;
+	return f && published_target_read(f->role, CATALOG_TARGET,
+					  json_object_get(f->m->targets, CATALOG_TARGET), out,
+					  &none) == 0;
+}
+
 /* The signature first: who sees a new catalog.json finds the signature of it. */
-static int add_pointers(const char *dir, const struct published *tree, const struct targets *t,
+static int add_pointers(const char *dir, const struct published *tree,
 			struct repository_files *out, struct err *e)
 {
-	const struct published_target *catalog = find(t, CATALOG_TARGET);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, CATALOG_TARGET);
+	struct published_target catalog;
 	struct digest have;
 	uint64_t size;
-	if (!catalog)
+	if (!find_catalog(tree, &catalog))
 		return 0;
 	int rc = sha256_of_file(path, NULL, &have, &size, e);
-	if (rc == 0 && !digest_equal(&have, &catalog->sha256))
+	if (rc == 0 && !digest_equal(&have, &catalog.sha256))
 		rc = err_set(e, ERR_INTEGRITY, "%s: it is not the catalog that is signed", path);
 	if (rc == 0)
 		rc = add_minisig(dir, tree, out, e);
@@ -204,7 +214,7 @@ int repository_published(const char *dir, struct repository_files *out, struct e
 			qsort(targets.at, targets.count, sizeof *targets.at, compare_contents);
 		add_objects(&targets, &files);
 		add_metadata(&tree, false, &files);
-		rc = add_pointers(dir, &tree, &targets, &files, e);
+		rc = add_pointers(dir, &tree, &files, e);
 	}
 	if (rc == 0) {
 		add_metadata(&tree, true, &files);
@@ -222,55 +232,11 @@ int repository_catalog(const char *dir, struct catalog *out, struct err *e)
 {
 	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	struct targets targets = { 0 };
+	struct published_target t;
 	int rc = published_load(metadata, &tree, e);
-	if (rc == 0)
-		rc = published_each_target(&tree, collect, &targets, e);
-	if (rc == 0 && targets.count)
-		qsort(targets.at, targets.count, sizeof *targets.at, compare_contents);
-	const struct published_target *t = rc == 0 ? find(&targets, CATALOG_TARGET) : NULL;
-	if (rc == 0 && !t)
-		rc = err_set(e, ERR_NOT_FOUND, "%s: the repository has no signed catalog", dir);
-	if (t) {
-		CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, t->path, &t->sha256);
-		CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
-		struct digest have;
-		rc = file_read_all(path, &text, e);
-		if (rc == 0) {
-			sha256_of(buf_str(&text), text.len, &have);
-			rc = digest_equal(&have, &t->sha256) ?
-				catalog_parse(buf_str(&text), text.len, path, out, e) :
-				err_set(e, ERR_INTEGRITY, "%s: not the bytes that were signed", path);
-		}
-	}
-	free(targets.at);
-	return rc;
-}
-
-/* ---- keys ---- */
-
-static void add_if_listed(const struct tuf_role *role, const char *name, const char *keyid,
-			  struct str_list *out)
-{
-	for (size_t i = 0; i < role->count; i++)
-		if (strcmp(role->keyids[i], keyid) == 0)
-			str_list_add(out, name);
-}
-
-void repository_key_roles(const char *dir, const char *keyid, struct str_list *out)
-{
-	CLEANUP(published_release) struct published tree = { 0 };
-	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	static const enum tuf_type tops[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
-	struct err unread = ERR_INIT;
-	if (published_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(tops); i++)
-		add_if_listed(&tree.root->roles[tops[i]], tuf_type_name(tops[i]), keyid, out);
-	for (size_t i = 0; i < tree.count; i++) {
-		const struct tuf_metadata *m = tree.files[i].m;
-		for (size_t k = 0; k < m->delegated_count; k++)
-			add_if_listed(&m->delegated[k].role, m->delegated[k].name, keyid, out);
-		add_if_listed(&m->bins.role, m->bins.prefix, keyid, out);
-	}
+	if (rc < 0)
+		return rc;
+	if (!find_catalog(&tree, &t))
+		return err_set(e, ERR_NOT_FOUND, "%s: the repository has no signed catalog", dir);
+	return repository_catalog_read(dir, &t.sha256, out, e);
 }

@@ -27,6 +27,10 @@ WARN_UNUSED int repository_manifest_read(const char *dir, const char *model,
 					 const struct card_file *f, struct buf *text,
 					 struct err *e);
 
+/* The catalog with this digest. ERR_INTEGRITY when its object has another one. */
+WARN_UNUSED int repository_catalog_read(const char *dir, const struct digest *sha256,
+					struct catalog *out, struct err *e);
+
 /* Writes an object of the tree unless it is there. */
 WARN_UNUSED int repository_put(const char *dir, const char *target_path, const void *data,
 			       size_t len, const struct digest *sha256, struct err *e);

@@ -41,6 +41,34 @@ char *repository_manifest_path(const char *dir, const char *model, const struct 
 
 /* ---- small reads and writes ---- */
 
+static int read_signed(const char *path, const struct digest *sha256, struct buf *out,
+		       struct err *e)
+{
+	struct digest have;
+	int rc = file_read_all(path, out, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(buf_str(out), out->len, &have);
+	return digest_equal(&have, sha256) ? 0 :
+		err_set(e, ERR_INTEGRITY, "%s: not the bytes that were signed", path);
+}
+
+int repository_file_read(const char *dir, const struct repository_file *f, struct buf *out,
+			 struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, f->key);
+	return read_signed(path, &f->sha256, out, e);
+}
+
+int repository_catalog_read(const char *dir, const struct digest *sha256, struct catalog *out,
+			    struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, CATALOG_TARGET, sha256);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
+	int rc = read_signed(path, sha256, &text, e);
+	return rc < 0 ? rc : catalog_parse(buf_str(&text), text.len, path, out, e);
+}
+
 int repository_manifest_read(const char *dir, const char *model, const struct card_file *f,
 			     struct buf *text, struct err *e)
 {
@@ -59,10 +87,7 @@ int repository_put(const char *dir, const char *target_path, const void *data, s
 		   const struct digest *sha256, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target_path, sha256);
-	struct err missing = ERR_INIT;
-	struct digest have;
-	uint64_t size;
-	if (sha256_of_file(path, NULL, &have, &size, &missing) == 0 && digest_equal(&have, sha256))
+	if (sha256_file_is(path, sha256))
 		return 0;
 	int rc = file_mkdirs_for(path, 0755, e);
 	return rc < 0 ? rc : file_write_atomic(path, data, len, 0644, e);

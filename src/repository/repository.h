@@ -51,6 +51,9 @@ void repository_files_index(struct repository_files *f);
 /* The file with this key, or NULL. The list has its index. */
 const struct repository_file *repository_files_find(const struct repository_files *f,
 						    const char *key);
+/* Reads one of them, at most out->max bytes. ERR_INTEGRITY when it is not what was signed. */
+WARN_UNUSED int repository_file_read(const char *dir, const struct repository_file *f,
+				     struct buf *out, struct err *e);
 
 /* All that the current signed metadata of the tree refers to. Verifies the metadata
  * (signatures by the tree's own root chain, hashes, versions; not expiry) but does not read the
@@ -74,10 +77,6 @@ WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *
 
 /* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
 WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
-
-/* What a key may sign: "root", "targets", "snapshot", "timestamp", by the tree's root, and
- * delegated roles, of bins their prefix; nothing when there is no root. */
-void repository_key_roles(const char *dir, const char *keyid, struct str_list *out);
 
 /* ---- changing the tree ---- */
 

@@ -27,13 +27,9 @@ struct repository_signed {
 	size_t planned;                 /* variants left out, models without any included */
 	size_t waiting;                 /* models that are not yet, or not as in their cards, in
 					   the catalog: their delegated role has not signed */
-	size_t bins;                    /* hash bins; 0: none */
-	int64_t bins_expire_s;          /* the first of them */
-	struct repository_state {
-		uint64_t version;
-		int64_t expires_s;
-	} root, targets, snapshot, timestamp;
+	struct writer_statuses status;  /* of the roles, afterwards */
 };
+void repository_signed_release(struct repository_signed *s);
 
 /*
  * Makes the keys that are missing in how->keys (root, targets, snapshot, timestamp), the root

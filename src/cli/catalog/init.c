@@ -124,7 +124,7 @@ static json_t *made_json(struct cli *cli, const struct place *p, const struct re
 	json_put_string(document, "configuration", written);
 	json_put(document, "client_command", json_strings(&command));
 	json_put_string(document, "client_configuration", snippet);
-	place_put_roles(document, s);
+	place_put_roles(document, &s->status);
 	return document;
 }
 
@@ -197,7 +197,7 @@ static int run_init(struct cli *cli, void *opts, int count, char **operands, str
 {
 	const struct catalog_opts *o = opts;
 	CLEANUP(place_release) struct place p = { 0 };
-	struct repository_signed done;
+	CLEANUP(repository_signed_release) struct repository_signed done = { 0 };
 	const char *written = NULL;
 	bool is_new;
 	int rc = place_new(cli, o, count ? operands[0] : NULL, &p, &is_new, e);

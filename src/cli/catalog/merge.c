@@ -7,20 +7,16 @@ static const struct opt merge_opts[] = { CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, OP
 static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 		       const struct repository_ceremony *c, struct err *e)
 {
-	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
-	int rc = ceremony_status(&d->place, &all, e);
-	if (rc < 0)
-		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_u64(document, "signatures", c->signatures);
 	json_put_bool(document, "published", c->state.published);
-	waiting_put(document, &all, &d->names);
-	place_put_roles(document, &c->state);
+	waiting_put(document, &c->state.status, &d->names);
+	place_put_roles(document, &c->state.status);
 	cli_say(cli, document, "{signatures#new signature}");
 	if (c->state.published && c->state.changed)
 		ceremony_print_complete(cli, d);
 	waiting_print(cli, d, document);
-	rc = cli_result(cli, document, e);
+	int rc = cli_result(cli, document, e);
 	if (rc == 0 && c->state.published && c->state.changed)
 		report_note(cli->report, "readers see it after `ferry push`");
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;

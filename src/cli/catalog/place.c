@@ -228,45 +228,38 @@ int place_ask_new(struct place_ask *a, struct err *e)
 
 /* ---- telling ---- */
 
-void place_put_roles(json_t *document, const struct repository_signed *s)
+void place_put_roles(json_t *document, const struct writer_statuses *all)
 {
-	const struct { const char *role; const struct repository_state *state; } all[] = {
-		{ "root", &s->root },
-		{ "targets", &s->targets },
-		{ "snapshot", &s->snapshot },
-		{ "timestamp", &s->timestamp },
-	};
+	static const char *const names[] = { "root", "targets", "snapshot", "timestamp" };
 	json_t *roles = json_put_object(document, "roles");
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		json_t *role = json_put_object(roles, all[i].role);
-		json_put_u64(role, "version", all[i].state->version);
-		json_put_time(role, "expires", all[i].state->expires_s);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct writer_status *s = writer_status_of(all, names[i]);
+		json_t *role = json_put_object(roles, names[i]);
+		json_put_u64(role, "version", s ? s->version : 0);
+		json_put_time(role, "expires", s ? s->expires_s : 0);
 	}
 }
 
-void place_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s)
+static void warn_expiry(struct cli *cli, const struct writer_status *s, int64_t now_s)
 {
-	const struct repository_state bins = { .expires_s = s->bins_expire_s };
-	const struct { const char *role; const struct repository_state *state; int64_t soon_s; }
-	roles[] = {
-		{ "root", &s->root, 30 * DAY },
-		{ "targets", &s->targets, 30 * DAY },
-		{ "snapshot", &s->snapshot, 2 * DAY },
-		{ "timestamp", &s->timestamp, DAY },
-		{ "one of the hash bins", &bins, 30 * DAY },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		char expires[TIME_TEXT];
-		bool online = i == 2 || i == 3;
-		if (roles[i].state == &bins && !s->bins)
-			continue;
-		const struct repository_state *state = roles[i].state;
-		format_time(expires, state->expires_s);
-		if (state->expires_s <= now_s)
-			report_warn(cli->report, "%s expired at %s: clients refuse it%s",
-				    roles[i].role, expires,
-				    online ? "; run `ferry catalog refresh`" : "");
-		else if (!online && state->expires_s - now_s < roles[i].soon_s)
-			report_warn(cli->report, "%s expires at %s", roles[i].role, expires);
+	char expires[TIME_TEXT];
+	const char *what = s->bins ? "one of the hash bins" : s->role;
+	bool online = repository_is_online(s->role);
+	format_time(expires, s->expires_s);
+	if (s->expires_s <= now_s)
+		report_warn(cli->report, "%s expired at %s: clients refuse it%s", what, expires,
+			    online ? "; run `ferry catalog refresh`" : "");
+	else if (!online && s->expires_s - now_s < 30 * DAY)
+		report_warn(cli->report, "%s expires at %s", what, expires);
+}
+
+void place_warn_expiry(struct cli *cli, const struct writer_statuses *all, int64_t now_s)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct writer_status *s = &all->at[i];
+		bool delegated = strcmp(s->role, "root") != 0 && strcmp(s->role, "targets") != 0 &&
+				 !repository_is_online(s->role);
+		if (s->bins || !delegated)
+			warn_expiry(cli, s, now_s);
 	}
 }

@@ -3,6 +3,7 @@
 #define FERRY_CLI_CATALOG_PLACE_H
 
 #include "settings/mirrors.h"
+#include "repository/keys.h"
 #include "repository/sign.h"
 #include "cli/frame/cli.h"
 
@@ -70,9 +71,9 @@ void place_ask_release(struct place_ask *a);
 WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
 
 /* "roles": {"root": {"version", "expires"}, …} */
-void place_put_roles(json_t *document, const struct repository_signed *s);
+void place_put_roles(json_t *document, const struct writer_statuses *all);
 /* Warns of roles that have expired, or will soon. */
-void place_warn_expiry(struct cli *cli, const struct repository_signed *s, int64_t now_s);
+void place_warn_expiry(struct cli *cli, const struct writer_statuses *all, int64_t now_s);
 
 extern const struct command cmd_catalog_init, cmd_catalog_add, cmd_catalog_remove,
 	cmd_catalog_list, cmd_catalog_lint, cmd_catalog_sign, cmd_catalog_refresh, cmd_catalog_status, cmd_catalog_gc,

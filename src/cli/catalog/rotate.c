@@ -142,13 +142,9 @@ static void print_keys(struct cli *cli, const json_t *keys, const char *template
 static int tell(struct cli *cli, const struct ceremony_desk *d, int count, char **operands,
 		bool root, const struct repository_ceremony *c, struct err *e)
 {
-	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	CLEANUP(json_release) json_t *document = changed(cli, count, operands, c, &d->names);
-	int rc = ceremony_status(&d->place, &all, e);
-	if (rc < 0)
-		return rc;
-	waiting_put(document, &all, &d->names);
-	place_put_roles(document, &c->state);
+	waiting_put(document, &c->state.status, &d->names);
+	place_put_roles(document, &c->state.status);
 	if (c->state.changed)
 		explain(cli, d, root, c);
 	print_keys(cli, json_object_get(document, "added"), "added    {id:short}  {name}");
@@ -158,7 +154,7 @@ static int tell(struct cli *cli, const struct ceremony_desk *d, int count, char 
 	else if (c->state.published)
 		cli_line(cli, "signed and published in %s", d->place.dir);
 	waiting_print(cli, d, document);
-	rc = cli_result(cli, document, e);
+	int rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
 }
 

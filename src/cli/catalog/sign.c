@@ -28,8 +28,7 @@ static int run_signing(struct cli *cli, const struct ceremony_opts *o, sign_fn *
 }
 
 static json_t *signed_json(struct cli *cli, const struct ceremony_desk *d,
-			   const struct repository_signed *s, bool counts,
-			   const struct writer_statuses *all)
+			   const struct repository_signed *s, bool counts)
 {
 	json_t *document = cli_document(cli);
 	json_put_bool(document, "changed", s->changed);
@@ -40,10 +39,11 @@ static json_t *signed_json(struct cli *cli, const struct ceremony_desk *d,
 		json_put_u64(document, "planned", s->planned);
 		json_put_u64(document, "waiting_models", s->waiting);
 	}
-	waiting_put(document, all, &d->names);
-	if (s->bins)
-		json_put_u64(document, "bins", s->bins);
-	place_put_roles(document, s);
+	waiting_put(document, &s->status, &d->names);
+	for (size_t i = 0; i < s->status.count; i++)
+		if (s->status.at[i].bins)
+			json_put_u64(document, "bins", s->status.at[i].bins);
+	place_put_roles(document, &s->status);
 	return document;
 }
 
@@ -53,11 +53,7 @@ static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
 		      const struct ceremony_desk *d, const struct repository_ceremony *c,
 		      struct err *e)
 {
-	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
-	int rc = ceremony_status(&d->place, &all, e);
-	if (rc < 0)
-		return rc;
-	CLEANUP(json_release) json_t *document = signed_json(cli, d, &c->state, false, &all);
+	CLEANUP(json_release) json_t *document = signed_json(cli, d, &c->state, false);
 	if (c->signatures)
 		cli_line(cli, "%zu new %s", c->signatures,
 			 c->signatures == 1 ? "signature" : "signatures");
@@ -67,8 +63,8 @@ static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
 	if (c->state.changed && c->state.published)
 		ceremony_print_complete(cli, d);
 	waiting_print(cli, d, document);
-	rc = cli_result(cli, document, e);
-	return rc < 0 ? rc : waiting_lacking(&all, &o->roles) ? -ERR_FAULT : 0;
+	int rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : waiting_lacking(&c->state.status, &o->roles) ? -ERR_FAULT : 0;
 }
 
 static int run_sign_roles(struct cli *cli, const struct ceremony_opts *o, struct err *e)
@@ -116,18 +112,17 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	(void)count, (void)operands;
 	const struct ceremony_opts *o = opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
-	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
-	struct repository_signed s = { 0 };
+	CLEANUP(repository_signed_release) struct repository_signed s = { 0 };
 	if (o->roles.count)
 		return run_sign_roles(cli, o, e);
 	int rc = refuse_copy(cli, o, e);
-	if (rc < 0 || (rc = run_signing(cli, o, repository_sign, &d, &s, e)) < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
+	if (rc < 0 || (rc = run_signing(cli, o, repository_sign, &d, &s, e)) < 0)
 		return rc;
-	place_warn_expiry(cli, &s, time(NULL));
+	place_warn_expiry(cli, &s.status, time(NULL));
 	for (size_t i = 0; i < d.place.hidden.count; i++)
 		report_detail(cli->report, "mirror %s has no url, so readers do not see it",
 			      d.place.hidden.at[i]);
-	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, true, &all);
+	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, true);
 	print_signed(cli, document);
 	waiting_print(cli, &d, document);
 	rc = cli_result(cli, document, e);
@@ -138,16 +133,15 @@ static int run_refresh(struct cli *cli, void *opts, int count, char **operands, 
 {
 	(void)count, (void)operands;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
-	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
-	struct repository_signed s = { 0 };
+	CLEANUP(repository_signed_release) struct repository_signed s = { 0 };
 	int rc = run_signing(cli, opts, repository_refresh, &d, &s, e);
-	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
+	if (rc < 0)
 		return rc;
-	place_warn_expiry(cli, &s, time(NULL));
+	place_warn_expiry(cli, &s.status, time(NULL));
 	if (!s.published)
 		report_warn(cli->report, "nothing is published, and the old timestamp stays: "
 			    "signatures are missing");
-	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, false, &all);
+	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, false);
 	if (s.published)
 		cli_say(cli, document, "signed snapshot {roles.snapshot.version} and timestamp "
 				       "{roles.timestamp.version}, valid until {roles.timestamp.expires}");
