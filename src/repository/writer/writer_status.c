@@ -67,16 +67,18 @@ static void compare_targets(const struct writer_doc *d, struct writer_status *s)
 	s->delegations = was != is && !json_equal(was, is);
 }
 
-/* The ids of a that b has not. */
-static void difference(const struct tuf_role *a, const struct tuf_role *b, struct str_list *out)
+/* The ids that `a` has for the role, in the order of the document, and `b` has not. */
+static void difference(const struct tuf_metadata *a, const struct tuf_metadata *b,
+		       enum tuf_type type, struct str_list *out)
 {
-	for (size_t i = 0; i < a->count; i++) {
-		bool there = false;
-		for (size_t k = 0; k < b->count; k++)
-			there |= strcmp(a->keyids[i], b->keyids[k]) == 0;
-		if (!there)
-			str_list_add(out, a->keyids[i]);
-	}
+	const json_t *role = json_object_get(json_object_get(a->body, "roles"),
+					     tuf_type_name(type));
+	const struct writer_authority other = { .role = &b->roles[type] };
+	json_t *id;
+	size_t i;
+	json_array_foreach (json_object_get(role, "keyids"), i, id)
+		if (!writer_authority_lists(&other, json_string_value(id)))
+			str_list_add(out, json_string_value(id));
 }
 
 static void compare_roots(const struct tuf_metadata *old, const struct tuf_metadata *new,
@@ -89,8 +91,8 @@ static void compare_roots(const struct tuf_metadata *old, const struct tuf_metad
 		*c = (struct writer_change){ .role = tuf_type_name(order[i]),
 					     .old_threshold = was->threshold,
 					     .threshold = is->threshold };
-		difference(is, was, &c->added);
-		difference(was, is, &c->removed);
+		difference(new, old, order[i], &c->added);
+		difference(old, new, order[i], &c->removed);
 		if (c->added.count || c->removed.count || c->threshold != c->old_threshold)
 			out->count++;
 	}
