@@ -169,13 +169,18 @@ static void leave_behind(struct feed *f, size_t reader)
 
 /* ---- the pool ------------------------------------------------------------------- */
 
-static void slot_drop(struct feed *f, struct slot *s)
+/* Takes it out of the pool; its users may still have it. */
+static void slot_unlink(struct feed *f, struct slot *s)
 {
 	struct slot **at = &f->slots;
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
 	f->used -= s->piece.len;
+}
+
+static void slot_free(struct slot *s)
+{
 	free(s->piece.data);
 	free(s);
 }
@@ -192,7 +197,8 @@ static bool drop_unwanted(struct feed *f)
 {
 	for (struct slot *s = f->slots; s; s = s->next)
 		if (s->state == READY && !s->users && !is_wanted(f, s)) {
-			slot_drop(f, s);
+			slot_unlink(f, s);
+			slot_free(s);
 			return true;
 		}
 	return false;
@@ -229,11 +235,12 @@ static struct slot *slot_new(struct feed *f, size_t file, uint32_t piece)
 	return s;
 }
 
-static void slot_leave(struct feed *f, struct slot *s)
+/* A slot that failed is in the pool no more: its last user frees it. */
+static void slot_leave(struct slot *s)
 {
 	s->users--;
 	if (s->state == FAILED && !s->users)
-		slot_drop(f, s);
+		slot_free(s);
 }
 
 /* Reads the piece, without holding the lock. */
@@ -246,11 +253,13 @@ static int slot_load(struct feed *f, struct slot *s, struct err *e)
 		rc = tree_object_read(o, s->piece.index, s->piece.data, e);
 	pthread_mutex_lock(&f->lock);
 	s->state = rc < 0 ? FAILED : READY;
-	if (rc == 0)
-		count_read(f, s);
-	else
-		slot_leave(f, s);
 	pthread_cond_broadcast(&f->changed);
+	if (rc == 0) {
+		count_read(f, s);
+	} else {
+		slot_unlink(f, s);
+		slot_leave(s);
+	}
 	return rc;
 }
 
@@ -264,7 +273,7 @@ static bool slot_await(struct feed *f, struct slot *s, struct err *e)
 		;
 	if (s->state == READY && !e->class)
 		return true;
-	slot_leave(f, s);
+	slot_leave(s);
 	return false;
 }
 
@@ -375,7 +384,7 @@ void feed_give_back(struct feed *f, const struct feed_piece *p)
 	struct slot *s = f->slots;
 	while (&s->piece != p)
 		s = s->next;
-	slot_leave(f, s);
+	slot_leave(s);
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }

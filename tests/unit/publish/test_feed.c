@@ -225,6 +225,52 @@ static void a_damaged_piece_fails_each_reader(void **state)
 	}
 }
 
+/* Readers on threads of their own, which meet at the damaged piece. */
+struct failing {
+	struct world *w;
+	size_t reader;
+	struct err e;
+	pthread_t thread;
+};
+
+static void *meet(void *arg)
+{
+	struct failing *f = arg;
+	const struct feed_piece *piece;
+	struct mirror_upload *u = begin(f->w, f->reader);
+	while (feed_next(f->w->feed, f->reader, u, &piece, &f->e) == 0 && piece)
+		feed_give_back(f->w->feed, piece);
+	feed_finish(f->w->feed, f->reader);
+	mirror_upload_close(u);
+	feed_end(f->w->feed, f->reader);
+	return NULL;
+}
+
+static void all_readers_that_wait_for_a_damaged_piece_fail(void **state)
+{
+	struct world *w = *state;
+	struct failing all[MIRRORS];
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s", w->dir, RELEASE_BIG);
+	FILE *file = fopen(path, "r+");
+	fseek(file, 5, SEEK_SET);
+	fputc('!', file);
+	fclose(file);
+	for (int round = 0; round < 20; round++) {
+		feed_free(w->feed);
+		w->feed = feed_new(&w->t, MIRRORS, NULL);
+		for (size_t i = 0; i < MIRRORS; i++)
+			feed_want(w->feed, i, w->big);
+		for (size_t i = 0; i < MIRRORS; i++) {
+			all[i] = (struct failing){ .w = w, .reader = i };
+			assert_int_equal(pthread_create(&all[i].thread, NULL, meet, &all[i]), 0);
+		}
+		for (size_t i = 0; i < MIRRORS; i++) {
+			pthread_join(all[i].thread, NULL);
+			assert_int_equal(all[i].e.class, ERR_INTEGRITY);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +280,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(several_threads_share_a_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_piece_fails_each_reader, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_readers_that_wait_for_a_damaged_piece_fail,
+						setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
