@@ -40,10 +40,6 @@ static int check_mirror(const struct catalog_mirror *m, const char *at, struct e
 			       m->url, fault);
 	if (m->region && (!*m->region || strlen(m->region) > 64))
 		return err_set(e, ERR_INTEGRITY, "%s.region: 1 to 64 bytes wanted", at);
-	if (strcmp(m->holds, "all") != 0 && strcmp(m->holds, "objects") != 0 &&
-	    strcmp(m->holds, "metadata") != 0)
-		return err_set(e, ERR_INTEGRITY,
-			       "%s.holds: '%s' is not one of all, objects, metadata", at, m->holds);
 	return 0;
 }
 
@@ -51,22 +47,33 @@ static int mirror_view(const json_t *object, const char *at, struct catalog_mirr
 		       struct err *e)
 {
 	struct catalog_mirror m = { .json = object };
+	const char *holds;
 	if (!json_is_object(object))
 		return err_set(e, ERR_INTEGRITY, "%s: an object wanted", at);
 	int rc = json_get_string(object, at, "id", &m.id, e);
 	if (rc < 0 || (rc = json_get_string(object, at, "kind", &m.kind, e)) < 0 ||
 	    (rc = json_get_string(object, at, "url", &m.url, e)) < 0 ||
 	    (rc = json_opt_string(object, at, "region", &m.region, e)) < 0 ||
-	    (rc = json_opt_string(object, at, "holds", &m.holds, e)) < 0 ||
+	    (rc = json_opt_string(object, at, "holds", &holds, e)) < 0 ||
 	    (rc = json_opt_u64(object, at, "priority", CATALOG_PRIORITY, &m.priority, e)) < 0 ||
 	    (rc = json_opt_u64(object, at, "part_size", 0, &m.part_size, e)) < 0)
 		return rc;
-	if (!m.holds)
-		m.holds = "all";
+	if (holds && !holds_parse(holds, &m.holds))
+		return err_set(e, ERR_INTEGRITY,
+			       "%s.holds: '%s' is not one of all, objects, metadata", at, holds);
 	if ((rc = check_mirror(&m, at, e)) < 0)
 		return rc;
 	*out = m;
 	return 0;
+}
+
+bool catalog_mirror_has_files(const struct catalog_mirror *m)
+{
+	static const char *const kinds[] = { "file", "http", "s3", "r2" };
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(m->kind, kinds[i]) == 0)
+			return m->holds != MIRROR_HOLDS_METADATA;
+	return false;
 }
 
 static int compare_mirrors(const void *a, const void *b)

@@ -16,6 +16,7 @@
 #define FERRY_CATALOG_CATALOG_H
 
 #include "catalog/card.h"
+#include "catalog/holds.h"
 
 #define CATALOG_FORMAT "model-ferry-catalog"
 #define CATALOG_VERSION 1
@@ -27,11 +28,15 @@
 
 struct catalog_mirror {
 	const char *id, *kind, *url, *region;   /* region or NULL */
-	const char *holds;                      /* "all", "objects", "metadata" */
+	enum mirror_holds holds;
 	uint64_t priority;
 	uint64_t part_size;                     /* GitHub: bytes of an asset; 0 */
 	const json_t *json;
 };
+
+/* Has it model files, each under its key and with an address of its own? GitHub's parts and git's
+ * trees have none. */
+bool catalog_mirror_has_files(const struct catalog_mirror *m);
 
 struct catalog {
 	json_t *json;                   /* owned */

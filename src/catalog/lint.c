@@ -236,11 +236,12 @@ void lint_mirrors(const json_t *mirrors, struct findings *f)
 	json_t *mirror;
 	json_array_foreach ((json_t *)mirrors, i, mirror) {
 		const char *url = json_string_value(json_object_get(mirror, "url"));
-		const char *holds = json_string_value(json_object_get(mirror, "holds"));
+		enum mirror_holds holds = MIRROR_HOLDS_ALL;
 		CLEANUP(mem_free_ptr) char *where =
 			mem_printf("mirror %s", json_string_value(json_object_get(mirror, "id")));
-		objects += strcmp(holds, "metadata") != 0;
-		metadata += strcmp(holds, "objects") != 0;
+		(void)!holds_parse(json_string_value(json_object_get(mirror, "holds")), &holds);
+		objects += holds != MIRROR_HOLDS_METADATA;
+		metadata += holds != MIRROR_HOLDS_OBJECTS;
 		if (link_is_plain_http(url))
 			findings_add(f, FINDING_WARNING, where, "url: %s is not https: anybody on "
 				     "the way sees what is fetched", url);

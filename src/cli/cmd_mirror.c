@@ -54,7 +54,7 @@ static void put_place(json_t *o, const struct mirrors_entry *p, bool checked)
 	json_put_string(o, "url", url);
 	json_put_string(o, "region", conf_get(p->section, "region"));
 	json_put_u64(o, "priority", p->priority);
-	json_put_string(o, "holds", publisher_holds_name(p->holds));
+	json_put_string(o, "holds", holds_name(p->holds));
 	json_put_bool(o, "stage", p->stage);
 	json_t *can = json_put_array(o, "can");
 	for (size_t i = 0; p->mirror && i < ARRAY_LEN(capabilities); i++)

@@ -53,7 +53,7 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
 {
 	json_put_string(o, "id", m->id);
 	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
-	json_put_string(o, "holds", publisher_holds_name(m->holds));
+	json_put_string(o, "holds", holds_name(m->holds));
 	json_put_bool(o, "stage", m->stage);
 	json_put_string(o, "outcome", push_outcome_name(m->outcome));
 	json_put_u64(o, "planned", m->plan.puts);

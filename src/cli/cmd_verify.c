@@ -117,7 +117,7 @@ static void put_mirror(json_t *o, const struct verify_mirror *m)
 	json_put_string(o, "id", m->id);
 	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
 	json_put_string(o, "url", url);
-	json_put_string(o, "holds", publisher_holds_name(m->holds));
+	json_put_string(o, "holds", holds_name(m->holds));
 	json_put_string(o, "result", result_of(m));
 	if (!m->error.class && m->holds != MIRROR_HOLDS_OBJECTS)
 		put_release(json_put_object(o, "release"), m);

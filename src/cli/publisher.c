@@ -66,12 +66,6 @@ int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tr
 	return 0;
 }
 
-const char *publisher_holds_name(enum mirror_holds h)
-{
-	static const char *const names[] = { "all", "objects", "metadata" };
-	return names[h];
-}
-
 const char *publisher_kind(const struct mirrors_entry *p)
 {
 	return p->mirror ? p->mirror->ops->kind : p->kind ? p->kind : "";

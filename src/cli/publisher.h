@@ -35,8 +35,6 @@ void publisher_release(struct publisher *p);
 WARN_UNUSED int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tree,
 			       bool want_mirrors, struct publisher *out, struct err *e);
 
-/* "all", "objects", "metadata". */
-const char *publisher_holds_name(enum mirror_holds h);
 /* "file" even of a mirror that did not open; "" if it says none. */
 const char *publisher_kind(const struct mirrors_entry *p);
 

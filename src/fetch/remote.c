@@ -293,14 +293,10 @@ int remote_target(struct remote *c, const char *path, uint64_t max_bytes, struct
 
 /* -- the catalog --------------------------------------------------------------------------- */
 
-/* Mirrors that this program can read; GitHub's and git's are not plain trees of keys. */
+/* Mirrors that this program can read. */
 static bool is_readable(const struct catalog_mirror *m)
 {
-	static const char *const kinds[] = { "file", "http", "s3", "r2" };
-	bool known = false;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		known |= strcmp(m->kind, kinds[i]) == 0;
-	return known && strcmp(m->holds, "metadata") != 0 &&
+	return catalog_mirror_has_files(m) &&
 	       (str_starts(m->url, "file:") || str_starts(m->url, "http://") ||
 		str_starts(m->url, "https://"));
 }

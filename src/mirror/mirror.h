@@ -23,6 +23,7 @@
 #ifndef FERRY_MIRROR_MIRROR_H
 #define FERRY_MIRROR_MIRROR_H
 
+#include "catalog/holds.h"
 #include "hash/grid.h"
 #include "mirror/findings.h"
 #include "settings/conf.h"
@@ -135,9 +136,6 @@ struct mirror_ops {
 	int (*setup)(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,
 		     struct err *e);
 };
-
-/* What a mirror is said to hold: "all", or only part of the repository. */
-enum mirror_holds { MIRROR_HOLDS_ALL, MIRROR_HOLDS_OBJECTS, MIRROR_HOLDS_METADATA };
 
 /* What the caller hands in for all connections; zero is a good default. */
 struct mirror_env {

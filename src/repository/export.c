@@ -185,17 +185,12 @@ int export_sums(const struct export *x, const char *reference, struct sums *out,
 
 /* ---- Metalink ---- */
 
-/* GitHub's parts and git's trees are no places where a whole file has an address, and behind a
- * query there is none. */
+/* Behind a query no file has an address. */
 static bool serves_files(const struct catalog_mirror *m)
 {
-	static const char *const kinds[] = { "file", "http", "s3", "r2" };
 	bool http = (str_starts(m->url, "https://") || str_starts(m->url, "http://")) &&
 		    !strchr(m->url, '?');
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strcmp(m->kind, kinds[i]) == 0)
-			return http && strcmp(m->holds, "metadata") != 0;
-	return false;
+	return http && catalog_mirror_has_files(m);
 }
 
 static int need_mirrors(const struct export *x, struct err *e)

@@ -28,8 +28,9 @@ static void metadata_urls(const struct place *p, struct str_list *out)
 	json_t *mirror;
 	size_t i;
 	json_array_foreach (p->mirrors, i, mirror) {
-		const char *holds = json_string_value(json_object_get(mirror, "holds"));
-		if (strcmp(holds, "objects") != 0)
+		enum mirror_holds holds = MIRROR_HOLDS_ALL;
+		(void)!holds_parse(json_string_value(json_object_get(mirror, "holds")), &holds);
+		if (holds != MIRROR_HOLDS_OBJECTS)
 			str_list_add(out, json_string_value(json_object_get(mirror, "url")));
 	}
 	if (out->count == 0) {

@@ -1,0 +1,17 @@
+/*
+ * What a mirror is said to hold: all of a repository, only the model files, or only catalog and
+ * metadata. The words are the same in the catalog and in ferry.conf.
+ */
+#ifndef FERRY_CATALOG_HOLDS_H
+#define FERRY_CATALOG_HOLDS_H
+
+#include "util/base.h"
+
+enum mirror_holds { MIRROR_HOLDS_ALL, MIRROR_HOLDS_OBJECTS, MIRROR_HOLDS_METADATA };
+
+/* "all", "objects", "metadata". */
+const char *holds_name(enum mirror_holds h);
+/* False for any other word. */
+bool holds_parse(const char *word, enum mirror_holds *out);
+
+#endif
