@@ -41,21 +41,21 @@ static void check_place(struct mirrors_entry *p)
 static char *url_text(const struct mirrors_entry *p)
 {
 	const char *url = p->mirror && p->mirror->url ? p->mirror->url
-						      : conf_get(p->section, "url");
+						      : p->settings->url;
 	return url ? url_redact(url) : NULL;
 }
 
 static void put_place(json_t *o, const struct mirrors_entry *p, bool checked)
 {
 	CLEANUP(mem_free_ptr) char *url = url_text(p);
-	json_put_string(o, "id", p->id);
+	json_put_string(o, "id", p->settings->id);
 	json_put_string(o, "kind", publisher_kind(p));
-	json_put_string(o, "repository", conf_get(p->section, "repository"));
+	json_put_string(o, "repository", p->settings->repository);
 	json_put_string(o, "url", url);
-	json_put_string(o, "region", conf_get(p->section, "region"));
-	json_put_u64(o, "priority", p->priority);
-	json_put_string(o, "holds", holds_name(p->holds));
-	json_put_bool(o, "stage", p->stage);
+	json_put_string(o, "region", p->settings->region);
+	json_put_u64(o, "priority", p->settings->priority);
+	json_put_string(o, "holds", holds_name(p->settings->holds));
+	json_put_bool(o, "stage", p->settings->stage);
 	json_t *can = json_put_array(o, "can");
 	for (size_t i = 0; p->mirror && i < ARRAY_LEN(capabilities); i++)
 		if (mirror_can(p->mirror, capabilities[i].bit))
@@ -196,7 +196,7 @@ static bool look_at(struct mirrors_entry *p, bool setup, bool dry_run, json_t *o
 		(void)!mirror_setup(p->mirror, dry_run, &findings, &p->error);
 	else if (p->mirror)
 		(void)!mirror_probe(p->mirror, &findings, &p->error);
-	json_put_string(o, "id", p->id);
+	json_put_string(o, "id", p->settings->id);
 	json_put_string(o, "kind", publisher_kind(p));
 	put_findings(o, &findings);
 	if (p->error.class)

@@ -1,5 +1,6 @@
 #include "cli/publisher.h"
 #include "publish/push.h"
+#include "settings/publish.h"
 #include "util/mem.h"
 
 #define MIRRORS_AT_A_TIME 4
@@ -184,15 +185,16 @@ static void add_mirrors(struct job *j)
 	bool objects = false;
 	for (size_t i = 0; i < j->p.places.count; i++)
 		objects = objects || (j->p.places.at[i].chosen &&
-				      j->p.places.at[i].holds != MIRROR_HOLDS_METADATA);
+				      j->p.places.at[i].settings->holds != MIRROR_HOLDS_METADATA);
 	j->mirrors = mem_alloc((j->p.places.count + 1) * sizeof *j->mirrors);
 	for (size_t i = 0; i < j->p.places.count; i++) {
 		const struct mirrors_entry *p = &j->p.places.at[i];
-		bool counts = (j->o.quorum || !objects) && p->holds != MIRROR_HOLDS_METADATA;
+		const struct settings_mirror *s = p->settings;
+		bool counts = (j->o.quorum || !objects) && s->holds != MIRROR_HOLDS_METADATA;
 		if (p->chosen || counts)
 			j->mirrors[j->count++] = (struct push_mirror){
-				.id = p->id, .mirror = p->mirror, .holds = p->holds,
-				.stage = p->stage, .count_only = !p->chosen, .error = p->error };
+				.id = s->id, .mirror = p->mirror, .holds = s->holds,
+				.stage = s->stage, .count_only = !p->chosen, .error = p->error };
 	}
 }
 
@@ -223,6 +225,7 @@ static int push_run_command(struct cli *cli, void *opts, int count, char **opera
 	struct retry retry = RETRY_DEFAULT;
 	const struct push_opts *o = opts;
 	CLEANUP(job_release) struct job j = { 0 };
+	struct settings_publish publish;
 	j.o = (struct push_options){
 		.dry_run = o->dry_run, .stage = o->stage, .recheck = o->recheck,
 		.threads = MIRRORS_AT_A_TIME, .retry = &retry, .cancel = cli->cancel,
@@ -230,9 +233,10 @@ static int push_run_command(struct cli *cli, void *opts, int count, char **opera
 	retry.cancel = cli->cancel;
 	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
 	if (rc == 0)
-		rc = settings_quorum(j.p.conf, &j.o.quorum, e);
+		rc = settings_publish_read(j.p.conf, &publish, e);
 	if (rc < 0)
 		return rc;
+	j.o.quorum = publish.quorum;
 	add_mirrors(&j);
 	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;

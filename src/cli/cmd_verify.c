@@ -292,8 +292,8 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 		const struct mirrors_entry *p = &j->p.places.at[i];
 		if (p->chosen)
 			j->mirrors[j->count++] = (struct verify_mirror){
-				.id = p->id, .mirror = p->mirror, .holds = p->holds,
-				.error = p->error };
+				.id = p->settings->id, .mirror = p->mirror,
+				.holds = p->settings->holds, .error = p->error };
 	}
 	return 0;
 }

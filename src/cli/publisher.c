@@ -1,5 +1,7 @@
 #include "cli/publisher.h"
 
+#include "settings/fetch.h"
+#include "settings/repository.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -7,6 +9,7 @@
 void publisher_release(struct publisher *p)
 {
 	mirrors_release(&p->places);
+	settings_mirrors_release(&p->settings);
 	free(p->name);
 	free(p->dir);
 	*p = (struct publisher){ 0 };
@@ -22,14 +25,14 @@ static int no_conf(struct err *e)
 static int find_tree(const struct publisher_opts *o, struct publisher *p, bool want_tree,
 		     struct err *e)
 {
-	CLEANUP(catalog_source_release) struct catalog_source source = { 0 };
+	CLEANUP(settings_repository_release) struct settings_repository r = { 0 };
 	bool several = conf_nth(p->conf, "repository", 0) != NULL;
 	if (o->name || several) {
-		int rc = catalog_source_load(p->conf, o->name, &source, e);
+		int rc = settings_repository_published(p->conf, o->name, &r, e);
 		if (rc < 0)
 			return rc;
-		p->name = STEAL(source.name);
-		p->dir = STEAL(source.dir);
+		p->name = STEAL(r.name);
+		p->dir = STEAL(r.dir);
 	}
 	if (o->dir) {
 		free(p->dir);
@@ -47,26 +50,51 @@ static int find_tree(const struct publisher_opts *o, struct publisher *p, bool w
 	return err_hint(e, "set path in [repository.NAME], or give --repository DIR");
 }
 
+static int no_mirror(const struct publisher *p, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s names no mirror%s%s", p->conf->path,
+		p->name ? " of repository " : "", p->name ? p->name : "");
+	return err_hint(e, "add a section like: [mirror.main] kind = file, path = "
+			   "/srv/models (man ferry.conf)");
+}
+
+static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct publisher *p,
+			struct err *e)
+{
+	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
+	struct settings_fetch fetch;
+	if (!p->conf->path)
+		return no_conf(e);
+	int rc = settings_fetch_read(p->conf, &fetch, e);
+	if (rc == 0)
+		rc = settings_mirrors_read(p->conf, p->name, kinds, &p->settings, e);
+	if (rc == 0 && !p->settings.count)
+		rc = no_mirror(p, e);
+	if (rc < 0)
+		return rc;
+	p->rate.bytes_per_s = fetch.limit_rate;
+	const struct mirror_env env = { .rate = &p->rate, .cancel = cli->cancel,
+					.stall_s = fetch.stall_s };
+	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,
+			    &p->places, e);
+}
+
 int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tree,
 		   bool want_mirrors, struct publisher *out, struct err *e)
 {
-	CLEANUP(publisher_release) struct publisher p = { 0 };
-	int rc = cli_conf(cli, &p.conf, e);
-	if (rc == 0 && want_mirrors && !p.conf->path)
-		rc = no_conf(e);
+	/* In its final place from the start: the mirrors keep the address of the rate. */
+	*out = (struct publisher){ 0 };
+	int rc = cli_conf(cli, &out->conf, e);
 	if (rc == 0 && (want_tree || o->name))
-		rc = find_tree(o, &p, want_tree, e);
+		rc = find_tree(o, out, want_tree, e);
 	if (rc == 0 && want_mirrors)
-		rc = mirrors_open(p.conf, p.name, o->mirrors.at, o->mirrors.count,
-				 mirror_kinds_all, cli->cancel, &p.places, e);
+		rc = open_mirrors(cli, o, out, e);
 	if (rc < 0)
-		return rc;
-	*out = p;
-	p = (struct publisher){ 0 };
-	return 0;
+		publisher_release(out);
+	return rc;
 }
 
 const char *publisher_kind(const struct mirrors_entry *p)
 {
-	return p->mirror ? p->mirror->ops->kind : p->kind ? p->kind : "";
+	return p->settings->kind ? p->settings->kind : "";
 }

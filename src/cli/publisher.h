@@ -5,7 +5,6 @@
 #ifndef FERRY_CLI_PUBLISHER_H
 #define FERRY_CLI_PUBLISHER_H
 
-#include "settings/mirrors.h"
 #include "cli/frame/cli.h"
 #include "publish/mirrors.h"
 
@@ -27,11 +26,13 @@ struct publisher {
 	const struct conf *conf;        /* borrowed; may be empty */
 	char *name;                     /* of the repository; NULL without configuration */
 	char *dir;                      /* its tree; NULL if not wanted */
-	struct mirrors places;           /* empty if not wanted */
+	struct settings_mirrors settings;
+	struct rate rate;               /* [fetch] limit-rate, for all mirrors together */
+	struct mirrors places;          /* empty if not wanted */
 };
 void publisher_release(struct publisher *p);
 
-/* ERR_USAGE when there is no ferry.conf but mirrors are wanted, or no tree is known. */
+/* Fills *out in its place. ERR_USAGE when there is no ferry.conf but mirrors are wanted, or no tree is known. */
 WARN_UNUSED int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tree,
 			       bool want_mirrors, struct publisher *out, struct err *e);
 

@@ -16,6 +16,16 @@ int session_store(const struct cli *cli, struct store *out, struct err *e)
 	return rc;
 }
 
+int session_settings(struct cli *cli, struct settings_repositories *repositories,
+		     struct settings_fetch *fetch, struct err *e)
+{
+	const struct conf *conf;
+	int rc = cli_conf(cli, &conf, e);
+	if (rc == 0)
+		rc = settings_fetch_read(conf, fetch, e);
+	return rc < 0 ? rc : settings_repositories_read(conf, repositories, e);
+}
+
 int session_open(struct cli *cli, const char *repository, bool offline, struct session *out,
 		 struct err *e)
 {
@@ -23,8 +33,9 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 	const struct remote_options options = { .offline = offline, .report = cli->report,
 						.cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
-	const struct conf *conf;
-	int rc = cli_conf(cli, &conf, e);
+	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
+	struct settings_fetch fetch;
+	int rc = session_settings(cli, &all, &fetch, e);
 	if (rc == 0)
 		rc = session_store(cli, &s.store, e);
 	if (rc < 0)
@@ -32,7 +43,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 	/* In its final place first: the sessions keep its address. */
 	*out = s;
 	s = (struct session){ 0 };
-	rc = remotes_open(conf, repository, &out->store, &options, &out->remotes, e);
+	rc = remotes_open(&all, &fetch, repository, &out->store, &options, &out->remotes, e);
 	if (rc < 0)
 		session_release(out);
 	return rc;

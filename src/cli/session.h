@@ -8,6 +8,10 @@
 
 WARN_UNUSED int session_store(const struct cli *cli, struct store *out, struct err *e);
 
+/* What ferry.conf says of repositories and of fetching; the caller releases the first. */
+WARN_UNUSED int session_settings(struct cli *cli, struct settings_repositories *repositories,
+				 struct settings_fetch *fetch, struct err *e);
+
 struct session {
 	struct store store;
 	struct remotes remotes;

@@ -11,9 +11,9 @@
 
 typedef unsigned long long ull;
 
-void endpoints_init(struct endpoints *t, struct source_list *sources)
+void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms)
 {
-	*t = (struct endpoints){ .sources = sources, .deadline_ms = ENDPOINTS_DEADLINE_MS };
+	*t = (struct endpoints){ .sources = sources, .deadline_ms = deadline_ms };
 }
 
 static void drop_candidates(struct endpoints *t)

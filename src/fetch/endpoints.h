@@ -20,8 +20,6 @@
 #include "tuf/client.h"
 #include "fetch/endpoint.h"
 
-#define ENDPOINTS_DEADLINE_MS 5000
-
 /* An answer to a question to all, kept until it is offered. */
 struct endpoints_candidate {
 	struct endpoint *from;
@@ -32,7 +30,7 @@ struct endpoints_candidate {
 
 struct endpoints {
 	struct source_list *sources;    /* borrowed; the endpoints are those with `metadata` */
-	uint64_t deadline_ms;           /* for questions to all; ENDPOINTS_DEADLINE_MS */
+	uint64_t deadline_ms;           /* for questions to all */
 	struct endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
 
@@ -51,7 +49,8 @@ struct endpoints {
 	char hint[512];                 /* of the first answer that was rejected */
 };
 
-void endpoints_init(struct endpoints *t, struct source_list *sources);
+/* deadline_ms: for questions to all of several. */
+void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms);
 void endpoints_release(struct endpoints *t);
 
 /* For tuf_client_open(); ctx is t. */

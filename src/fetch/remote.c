@@ -1,89 +1,40 @@
 #include "fetch/remote.h"
 
-#include "settings/mirrors.h"
 #include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEFAULT_RETRIES 5
 #define ROOT_MAX 512000
-#define TARGETS_MOST GIB
-
-/* -- configuration --------------------------------------------------------------------- */
-
-static int read_fetch_section(const struct conf *c, struct remote *client, struct err *e)
-{
-	static const char *const keys[] = { "limit-rate", "stall-time", "retries",
-					    "timestamp-deadline", NULL };
-	const struct conf_section *s = conf_find(c, "fetch", "");
-	uint64_t retries = DEFAULT_RETRIES, deadline_s = ENDPOINTS_DEADLINE_MS / 1000;
-	if (!s)
-		return 0;
-	int rc = conf_check_keys(c, s, keys, e);
-	if (rc == 0)
-		rc = conf_get_size(c, s, "limit-rate", &client->limit_rate, e);
-	if (rc == 0)
-		rc = conf_get_duration(c, s, "stall-time", &client->sources.stall_s, e);
-	if (rc == 0)
-		rc = conf_get_u64(c, s, "retries", &retries, e);
-	if (rc == 0 && (retries < 1 || retries > 1000))
-		rc = conf_err(c, s, "retries", e, "retries: from 1 to 1000");
-	if (rc == 0)
-		client->sources.max_failures = (unsigned)retries;
-	if (rc == 0)
-		rc = conf_get_duration(c, s, "timestamp-deadline", &deadline_s, e);
-	if (rc == 0 && (deadline_s < 1 || deadline_s > 600))
-		rc = conf_err(c, s, "timestamp-deadline", e, "timestamp-deadline: from 1s to 10m");
-	client->transport.deadline_ms = deadline_s * 1000;
-	return rc;
-}
-
-/* A folder may stand for its file:// URL. */
-static char *endpoint_url(const struct conf *c, const char *word)
-{
-	if (strstr(word, "://"))
-		return mem_strdup(word);
-	CLEANUP(mem_free_ptr) char *joined = path_join(c->dir ? c->dir : ".", word);
-	CLEANUP(mem_free_ptr) char *path = path_absolute(joined);
-	return path_file_url(path);
-}
-
-static int add_endpoints(const struct conf *c, const struct conf_section *s,
-			 struct remote *client, struct err *e)
-{
-	CLEANUP(str_list_release) struct str_list words = { 0 };
-	conf_get_words(s, "metadata", &words);
-	if (!words.count) {
-		conf_err(c, s, NULL, e, "[repository.%s] has no 'metadata'", s->name);
-		return err_hint(e, "add: metadata = URL of a mirror (with metadata/ and targets/ "
-				   "below it); or let `ferry repository add` write the section");
-	}
-	for (size_t i = 0; i < words.count; i++) {
-		CLEANUP(mem_free_ptr) char *url = endpoint_url(c, words.at[i]);
-		if (!str_starts(url, "file:") && !str_starts(url, "http://") &&
-		    !str_starts(url, "https://"))
-			return conf_err(c, s, "metadata", e, "'%s' is not a file://, http:// or "
-					"https:// URL", words.at[i]);
-		struct source *source = source_add(&client->sources, NULL, url, true);
-		source->metadata = source->objects = true;
-	}
-	return 0;
-}
 
 /* -- the first root -------------------------------------------------------------------- */
 
-static int refuse_unpinned(const struct conf *c, const struct conf_section *s, struct err *e)
+/* ERR_USAGE with the place in the configuration in front, if it is of one. */
+static PRINTF_LIKE(3, 4) int refuse(const struct settings_repository *set, struct err *e,
+				    const char *fmt, ...)
 {
-	conf_err(c, s, NULL, e, "[repository.%s] names no root to begin the trust with", s->name);
+	char text[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	err_set(e, ERR_USAGE, "%s", text);
+	return set->where ? err_context(e, "%s", set->where) : -(int)e->class;
+}
+
+static int refuse_unpinned(const struct settings_repository *set, struct err *e)
+{
+	refuse(set, e, "[repository.%s] names no root to begin the trust with", set->name);
 	return err_hint(e, "get 1.root.json or its SHA-256 from the publisher on a way that you "
 			   "trust, and add root = FILE or root-sha256 = HEX to the section. "
 			   "Without a section yet: `ferry repository add %s URL --root FILE`",
-			s->name);
+			set->name);
 }
 
 static int begin_with_file(const char *dir, const char *root, struct err *e)
@@ -104,7 +55,7 @@ static int begin_with_file(const char *dir, const char *root, struct err *e)
 	return rc < 0 && !err_is(e, ERR_SYSTEM) ? err_context(e, "%s", root) : rc;
 }
 
-static int begin_with_digest(struct remote *client, const char *dir, const char *hex, bool anew,
+static int begin_with_digest(struct remote *r, const char *dir, const char *hex, bool anew,
 			     struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(ROOT_MAX);
@@ -118,63 +69,56 @@ static int begin_with_digest(struct remote *client, const char *dir, const char 
 		return err_hint(e, "if the publisher began anew, remove %s; be sure of the new "
 				   "root first", dir);
 	}
-	int rc = endpoints_first_root(&client->transport, &want, &bytes, e);
+	int rc = endpoints_first_root(&r->transport, &want, &bytes, e);
 	return rc < 0 ? rc : tuf_client_init(dir, buf_str(&bytes), bytes.len, e);
 }
 
 /* anew: what is stored is damaged. */
-static int begin_trust(const struct conf *c, const struct conf_section *s, struct remote *client,
-		       const char *dir, bool anew, struct err *e)
+static int begin_trust(const struct settings_repository *set, struct remote *r, const char *dir,
+		       bool anew, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *root = conf_get_path(c, s, "root");
-	const char *hex = conf_get(s, "root-sha256");
-	if (client->offline && tuf_client_is_initialised(dir))
+	if (r->offline && tuf_client_is_initialised(dir))
 		return 0;
-	if (root)
-		return begin_with_file(dir, root, e);
-	if (hex && !client->offline)
-		return begin_with_digest(client, dir, hex, anew, e);
-	if (!hex && !tuf_client_is_initialised(dir))
-		return refuse_unpinned(c, s, e);
+	if (set->root)
+		return begin_with_file(dir, set->root, e);
+	if (set->root_sha256 && !r->offline)
+		return begin_with_digest(r, dir, set->root_sha256, anew, e);
+	if (!set->root_sha256 && !tuf_client_is_initialised(dir))
+		return refuse_unpinned(set, e);
 	return 0;
 }
 
 /* -- trust ------------------------------------------------------------------------------- */
 
-static int offline_hint(const struct remote *c, struct err *e)
+static int offline_hint(const struct remote *r, struct err *e)
 {
-	if (!c->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
+	if (!r->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
 		return -(int)e->class;
-	return c->store->read_only
+	return r->store->read_only
 		       ? err_hint(e, "it would be fetched, but the store %s is read-only: make it "
-				     "writable for you, or set FERRY_HOME to another", c->store->home)
+				     "writable for you, or set FERRY_HOME to another", r->store->home)
 		       : err_hint(e, "run the same command once without --offline");
 }
 
-static int open_trust(const struct conf *c, const struct conf_section *s, struct remote *client,
-		      struct err *e)
+static int open_trust(const struct settings_repository *set, struct remote *r, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(client->store, client->repository);
-	struct tuf_transport transport = endpoints_tuf(&client->transport);
-	int64_t now_s = clock_wall_s(client->sources.clock);
+	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(r->store, r->repository);
+	struct tuf_transport transport = endpoints_tuf(&r->transport);
+	int64_t now_s = clock_wall_s(r->sources.clock);
 	struct tuf_limits limits = tuf_limits_default;
 	struct err why = ERR_INIT;
-	uint64_t most = limits.targets;
-	int rc = conf_get_size(c, s, "targets-max-size", &most, e);
-	if (rc == 0 && (most == 0 || most > TARGETS_MOST))
-		rc = conf_err(c, s, "targets-max-size", e, "targets-max-size: from 1 to 1G");
-	limits.targets = (size_t)most;
-	if (rc == 0)
-		rc = begin_trust(c, s, client, dir, false, e);
+	if (set->targets_max)
+		limits.targets = (size_t)set->targets_max;
+	int rc = begin_trust(set, r, dir, false, e);
 	if (rc < 0)
 		return rc;
-	rc = tuf_client_open(dir, &transport, &limits, now_s, &client->tuf, &why);
-	if (rc == -ERR_INTEGRITY && !client->offline && conf_get(s, "root-sha256")) {
+	rc = tuf_client_open(dir, &transport, &limits, now_s, &r->tuf, &why);
+	if (rc == -ERR_INTEGRITY && !r->offline && set->root_sha256) {
 		/* Damaged: the digest is still a place to begin. */
-		report_warn(client->report, "%s; beginning again from root-sha256", why.text);
-		rc = begin_trust(c, s, client, dir, true, e);
+		report_warn(r->report, "%s; beginning again from root-sha256", why.text);
+		rc = begin_trust(set, r, dir, true, e);
 		if (rc == 0)
-			rc = tuf_client_open(dir, &transport, &limits, now_s, &client->tuf, e);
+			rc = tuf_client_open(dir, &transport, &limits, now_s, &r->tuf, e);
 		return rc;
 	}
 	if (rc < 0)
@@ -182,66 +126,66 @@ static int open_trust(const struct conf *c, const struct conf_section *s, struct
 	return rc;
 }
 
-static void tell_endpoints(struct remote *client)
+static void tell_endpoints(struct remote *r)
 {
 	size_t count;
-	const struct endpoint *p = endpoints_all(&client->transport, &count);
+	const struct endpoint *p = endpoints_all(&r->transport, &count);
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(mem_free_ptr) char *version = p[i].has_version
 			? mem_printf(", timestamp version %llu", (unsigned long long)p[i].version)
 			: mem_strdup("");
-		report_detail(client->report, "%s: endpoint %s: %s%s%s%s", client->repository,
+		report_detail(r->report, "%s: endpoint %s: %s%s%s%s", r->repository,
 			      p[i].source->id, endpoint_state_name(p[i].state), version,
 			      p[i].fault[0] ? ": " : "", p[i].fault);
 	}
 }
 
 /* Completes what the TUF client says: which endpoint it was, and the way out. */
-static int metadata_fault(struct remote *c, struct err *e)
+static int metadata_fault(struct remote *r, struct err *e)
 {
-	if (c->offline || !err_is(e, ERR_INTEGRITY))
-		return offline_hint(c, e);
-	if (c->transport.unnamed)
-		err_context(e, "%s", c->transport.unnamed->source->id);
+	if (r->offline || !err_is(e, ERR_INTEGRITY))
+		return offline_hint(r, e);
+	if (r->transport.unnamed)
+		err_context(e, "%s", r->transport.unnamed->source->id);
 	return err_hint(e, "this is not what the publisher signed: add another mirror's URL to "
 			   "'metadata', or tell the publisher");
 }
 
-int remote_find(struct remote *c, const char *path, struct tuf_target *out, struct err *e)
+int remote_find(struct remote *r, const char *path, struct tuf_target *out, struct err *e)
 {
-	int rc = tuf_client_target(c->tuf, path, out, e);
-	return rc < 0 ? metadata_fault(c, e) : 0;
+	int rc = tuf_client_target(r->tuf, path, out, e);
+	return rc < 0 ? metadata_fault(r, e) : 0;
 }
 
-static int refresh(struct remote *client, struct err *e)
+static int refresh(struct remote *r, struct err *e)
 {
-	if (!client->offline) {
-		int rc = tuf_client_refresh(client->tuf, e);
-		endpoints_finish(&client->transport);
-		tell_endpoints(client);
-		return rc < 0 ? metadata_fault(client, e) : 0;
+	if (!r->offline) {
+		int rc = tuf_client_refresh(r->tuf, e);
+		endpoints_finish(&r->transport);
+		tell_endpoints(r);
+		return rc < 0 ? metadata_fault(r, e) : 0;
 	}
-	int rc = tuf_client_load_offline(client->tuf, &client->expired, e);
+	int rc = tuf_client_load_offline(r->tuf, &r->expired, e);
 	if (rc < 0)
-		return metadata_fault(client, e);
-	if (client->expired)
-		report_warn(client->report, "%s: the %s metadata has expired; what it says may be "
-			    "out of date", client->repository, client->expired);
+		return metadata_fault(r, e);
+	if (r->expired)
+		report_warn(r->report, "%s: the %s metadata has expired; what it says may be "
+			    "out of date", r->repository, r->expired);
 	return rc;
 }
 
 /* -- small targets ----------------------------------------------------------------------- */
 
-char *remote_target_key(const struct remote *c, const char *path, const struct tuf_target *t)
+char *remote_target_key(const struct remote *r, const char *path, const struct tuf_target *t)
 {
-	CLEANUP(mem_free_ptr) char *name = tuf_client_target_name(c->tuf, path, t);
+	CLEANUP(mem_free_ptr) char *name = tuf_client_target_name(r->tuf, path, t);
 	return mem_printf("targets/%s", name);
 }
 
-static char *cache_path(const struct remote *c, const struct digest *d)
+static char *cache_path(const struct remote *r, const struct digest *d)
 {
 	char hex[DIGEST_HEX];
-	CLEANUP(mem_free_ptr) char *dir = store_cache_dir(c->store, c->repository);
+	CLEANUP(mem_free_ptr) char *dir = store_cache_dir(r->store, r->repository);
 	return path_join(dir, digest_hex(hex, d));
 }
 
@@ -263,32 +207,32 @@ static bool cache_load(const char *path, const struct tuf_target *t, struct buf 
 	return true;
 }
 
-static int download(struct remote *c, const char *path, const struct tuf_target *t,
+static int download(struct remote *r, const char *path, const struct tuf_target *t,
 		    const char *cached, struct buf *out, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *key = remote_target_key(c, path, t);
-	if (c->offline) {
-		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", c->repository, path);
-		return offline_hint(c, e);
+	CLEANUP(mem_free_ptr) char *key = remote_target_key(r, path, t);
+	if (r->offline) {
+		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", r->repository, path);
+		return offline_hint(r, e);
 	}
-	int rc = source_get_small(&c->sources, key, t->length, &t->sha256, out, e);
+	int rc = source_get_small(&r->sources, key, t->length, &t->sha256, out, e);
 	if (rc == 0)
 		rc = file_mkdirs_for(cached, 0755, e);
 	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, 0644, e);
 }
 
-int remote_target(struct remote *c, const char *path, uint64_t max_bytes, struct buf *out,
+int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct buf *out,
 		  struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = remote_find(c, path, &t, e);
+	int rc = remote_find(r, path, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length > max_bytes)
 		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes are more than the %llu allowed", path,
 			       (unsigned long long)t.length, (unsigned long long)max_bytes);
-	CLEANUP(mem_free_ptr) char *cached = cache_path(c, &t.sha256);
-	return cache_load(cached, &t, out) ? 0 : download(c, path, &t, cached, out, e);
+	CLEANUP(mem_free_ptr) char *cached = cache_path(r, &t.sha256);
+	return cache_load(cached, &t, out) ? 0 : download(r, path, &t, cached, out, e);
 }
 
 /* -- the catalog --------------------------------------------------------------------------- */
@@ -302,12 +246,12 @@ static bool is_readable(const struct catalog_mirror *m)
 }
 
 /* The catalog's mirrors in their order, then the endpoints that are none of them. */
-static void rank_sources(struct remote *c)
+static void rank_sources(struct remote *r)
 {
-	struct source_list *l = &c->sources;
+	struct source_list *l = &r->sources;
 	size_t placed = 0;
-	for (size_t i = 0; i < c->catalog.mirror_count; i++) {
-		const struct catalog_mirror *m = &c->catalog.mirrors[i];
+	for (size_t i = 0; i < r->catalog.mirror_count; i++) {
+		const struct catalog_mirror *m = &r->catalog.mirrors[i];
 		if (!is_readable(m))
 			continue;
 		struct source *s = source_add(l, m->id, m->url, false);
@@ -322,120 +266,113 @@ static void rank_sources(struct remote *c)
 	}
 }
 
-static int load_catalog(struct remote *c, struct err *e)
+static int load_catalog(struct remote *r, struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	int rc = remote_target(c, CATALOG_TARGET, CATALOG_MAX_BYTES, &bytes, e);
+	int rc = remote_target(r, CATALOG_TARGET, CATALOG_MAX_BYTES, &bytes, e);
 	if (rc == 0)
-		rc = catalog_parse(buf_str(&bytes), bytes.len, CATALOG_TARGET, &c->catalog, e);
+		rc = catalog_parse(buf_str(&bytes), bytes.len, CATALOG_TARGET, &r->catalog, e);
 	if (rc == 0)
-		rank_sources(c);
+		rank_sources(r);
 	return rc;
 }
 
 /* -- opening ------------------------------------------------------------------------------- */
 
-static int configure(const struct conf *c, const struct conf_section *s, struct remote *client,
-		     struct err *e)
+static int add_endpoints(const struct settings_repository *set, struct remote *r, struct err *e)
 {
-	int rc = conf_check_keys(c, s, catalog_repository_keys, e);
-	if (rc == 0 && !path_is_id(s->name))
-		rc = conf_err(c, s, NULL, e, "'%s' cannot be a repository's name", s->name);
-	if (rc == 0)
-		rc = read_fetch_section(c, client, e);
-	if (rc == 0)
-		rc = add_endpoints(c, s, client, e);
-	return rc;
+	if (!set->metadata.count) {
+		refuse(set, e, "[repository.%s] has no 'metadata'", set->name);
+		return err_hint(e, "add: metadata = URL of a mirror (with metadata/ and targets/ "
+				   "below it); or let `ferry repository add` write the section");
+	}
+	for (size_t i = 0; i < set->metadata.count; i++) {
+		struct source *source = source_add(&r->sources, NULL, set->metadata.at[i], true);
+		source->metadata = source->objects = true;
+	}
+	return 0;
 }
 
-static int connect_trust(const struct conf *c, const struct conf_section *s,
-			 struct remote *client, struct err *e)
+static int connect_trust(const struct settings_repository *set, struct remote *r, struct err *e)
 {
-	int rc = open_trust(c, s, client, e);
+	int rc = open_trust(set, r, e);
 	if (rc == 0)
-		rc = refresh(client, e);
+		rc = refresh(r, e);
 	if (rc == 0)
-		rc = load_catalog(client, e);
-	return rc < 0 ? err_context(e, "repository %s", client->repository) : 0;
+		rc = load_catalog(r, e);
+	return rc < 0 ? err_context(e, "repository %s", r->repository) : 0;
 }
 
-/* Reads the configuration and asks nobody. */
-static int prepare(const struct conf *c, const char *repository, const struct store *s,
-		   const struct remote_options *options, const struct conf_section **section,
+/* Asks nobody. */
+static int prepare(const struct settings_repository *set, const struct settings_fetch *fetch,
+		   const struct store *s, const struct remote_options *options,
 		   struct remote **out, struct err *e)
 {
-	*section = conf_find(c, "repository", repository);
-	if (!*section) {
-		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", repository,
-			c->path ? c->path : "ferry.conf");
-		return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
-	}
-	CLEANUP_PTR(remote_free) struct remote *client = NEW(struct remote);
-	client->repository = mem_strdup(repository);
-	client->store = s;
-	client->report = options->report;
-	client->offline = options->offline || s->read_only;
-	client->sources = (struct source_list){ .kinds = options->kinds,
-						.cancel = options->cancel,
-						.clock = options->clock,
-						.max_failures = DEFAULT_RETRIES };
-	endpoints_init(&client->transport, &client->sources);
+	CLEANUP_PTR(remote_free) struct remote *r = NEW(struct remote);
+	r->repository = mem_strdup(set->name);
+	r->store = s;
+	r->report = options->report;
+	r->offline = options->offline || s->read_only;
+	r->limit_rate = fetch->limit_rate;
+	r->sources = (struct source_list){ .kinds = options->kinds, .cancel = options->cancel,
+					   .clock = options->clock, .stall_s = fetch->stall_s,
+					   .max_failures = fetch->retries };
+	endpoints_init(&r->transport, &r->sources, fetch->timestamp_deadline_ms);
 	if (s->read_only && !options->offline)
 		report_warn(options->report, "the store %s is read-only: using what is in it",
 			    s->home);
-	if (configure(c, *section, client, e) < 0)
-		return err_context(e, "repository %s", repository);
-	*out = STEAL(client);
+	if (add_endpoints(set, r, e) < 0)
+		return err_context(e, "repository %s", set->name);
+	*out = STEAL(r);
 	return 0;
 }
 
-int remote_open(const struct conf *c, const char *repository, const struct store *s,
-		const struct remote_options *options, struct remote **out, struct err *e)
+int remote_open(const struct settings_repository *set, const struct settings_fetch *fetch,
+		const struct store *s, const struct remote_options *options,
+		struct remote **out, struct err *e)
 {
-	const struct conf_section *section;
-	CLEANUP_PTR(remote_free) struct remote *client = NULL;
-	int rc = prepare(c, repository, s, options, &section, &client, e);
+	CLEANUP_PTR(remote_free) struct remote *r = NULL;
+	int rc = prepare(set, fetch, s, options, &r, e);
 	if (rc == 0)
-		rc = connect_trust(c, section, client, e);
+		rc = connect_trust(set, r, e);
 	if (rc < 0)
 		return rc;
-	*out = STEAL(client);
+	*out = STEAL(r);
 	return 0;
 }
 
-int remote_inspect(const struct conf *c, const char *repository, const struct store *s,
-		   const struct remote_options *options, struct remote **out, struct err *why,
-		   struct err *e)
+int remote_inspect(const struct settings_repository *set, const struct settings_fetch *fetch,
+		   const struct store *s, const struct remote_options *options,
+		   struct remote **out, struct err *why, struct err *e)
 {
-	const struct conf_section *section;
 	struct err ignored = ERR_INIT;
-	CLEANUP_PTR(remote_free) struct remote *client = NULL;
+	CLEANUP_PTR(remote_free) struct remote *r = NULL;
 	const char *unused;
-	int rc = prepare(c, repository, s, options, &section, &client, e);
+	int rc = prepare(set, fetch, s, options, &r, e);
 	if (rc < 0)
 		return rc;
-	rc = connect_trust(c, section, client, why);
+	rc = connect_trust(set, r, why);
 	if (rc == -ERR_CANCELLED) {
 		*e = *why;
 		return rc;
 	}
-	if (rc == -ERR_INTEGRITY && client->tuf)
-		client->expired = tuf_client_expired(client->tuf);
+	if (rc == -ERR_INTEGRITY && r->tuf)
+		r->expired = tuf_client_expired(r->tuf);
 	/* What was trusted before. */
-	if (rc < 0 && client->tuf && tuf_client_load_offline(client->tuf, &unused, &ignored) < 0)
+	if (rc < 0 && r->tuf && tuf_client_load_offline(r->tuf, &unused, &ignored) < 0)
 		err_clear(&ignored);
-	*out = STEAL(client);
+	*out = STEAL(r);
 	return 0;
 }
 
-void remote_free(struct remote *c)
+void remote_free(struct remote *r)
 {
-	if (!c)
+	if (!r)
 		return;
-	tuf_client_close(c->tuf);
-	catalog_release(&c->catalog);
-	endpoints_release(&c->transport);
-	source_list_release(&c->sources);
-	free(c->repository);
-	free(c);
+	tuf_client_close(r->tuf);
+	catalog_release(&r->catalog);
+	endpoints_release(&r->transport);
+	source_list_release(&r->sources);
+	free(r->repository);
+	free(r);
 }

@@ -1,6 +1,6 @@
 /*
- * A client's session with one repository of ferry.conf: trust refreshed (or, offline,
- * as it was left), and the signed catalog.
+ * A repository that is followed: trust refreshed (or, offline, as it was left), and the signed
+ * catalog.
  *
  * Verified small targets (the catalog, manifests) are kept in the trust folder's cache
  * under their SHA-256 and hashed again when they are used.
@@ -13,7 +13,8 @@
 #include "fetch/source.h"
 #include "fetch/endpoints.h"
 #include "store/store.h"
-#include "settings/conf.h"
+#include "settings/fetch.h"
+#include "settings/repository.h"
 
 struct remote_options {
 	bool offline;           /* no request is made */
@@ -38,23 +39,24 @@ struct remote {
 };
 
 /*
- * Opens [repository.NAME]. Begins the trust with `root` or `root-sha256` the first time.
- * With a read-only store it works as offline, and says so.
+ * Begins the trust with the settings' root or its digest the first time. With a read-only store
+ * it works as offline, and says so.
  *
- * ERR_USAGE when the section has no metadata URL or no pinned root; ERR_INTEGRITY when
+ * ERR_USAGE when the settings have no metadata URL or no pinned root; ERR_INTEGRITY when
  * nothing valid is to be had; ERR_NOT_FOUND offline when there is nothing yet.
  */
-WARN_UNUSED int remote_open(const struct conf *c, const char *repository,
-			    const struct store *s, const struct remote_options *options,
-			    struct remote **out, struct err *e);
-/* The same for looking after a repository: what goes wrong once the configuration was read is
- * told in *why (unset: nothing), and the client is there all the same, with what its endpoints
- * turned out to be and what was trusted before. tuf is NULL then when no trust has begun, and
- * the catalog is empty. */
-WARN_UNUSED int remote_inspect(const struct conf *c, const char *repository,
-			       const struct store *s, const struct remote_options *options,
-			       struct remote **out, struct err *why, struct err *e);
-void remote_free(struct remote *c);
+WARN_UNUSED int remote_open(const struct settings_repository *set,
+			    const struct settings_fetch *fetch, const struct store *s,
+			    const struct remote_options *options, struct remote **out,
+			    struct err *e);
+/* The same for looking after a repository: what goes wrong is told in *why (unset: nothing), and
+ * the remote is there all the same, with what its endpoints turned out to be and what was
+ * trusted before. tuf is NULL then when no trust has begun, and the catalog is empty. */
+WARN_UNUSED int remote_inspect(const struct settings_repository *set,
+			       const struct settings_fetch *fetch, const struct store *s,
+			       const struct remote_options *options, struct remote **out,
+			       struct err *why, struct err *e);
+void remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote, remote_free);
 
 /* Sessions with several repositories, and why others could not be opened. */
@@ -72,26 +74,27 @@ void remotes_release(struct remotes *c);
 
 /* The repository `name`, or with NULL every one that has metadata URLs. One that fails is
  * warned about when another works; when none does, the first error is returned. */
-WARN_UNUSED int remotes_open(const struct conf *c, const char *name, const struct store *s,
-			     const struct remote_options *options, struct remotes *out,
-			     struct err *e);
+WARN_UNUSED int remotes_open(const struct settings_repositories *set,
+			     const struct settings_fetch *fetch, const char *name,
+			     const struct store *s, const struct remote_options *options,
+			     struct remotes *out, struct err *e);
 
 /* Finds the model and variant of a reference among the sessions. ERR_NOT_FOUND with
  * suggestions; ERR_USAGE when several repositories have it and none was named. */
 WARN_UNUSED int remotes_resolve(const struct remotes *all, const struct reference *r,
-				struct remote **client, const struct card **model,
+				struct remote **remote, const struct card **model,
 				const struct card_variant **variant, struct err *e);
 
 /* A small target's verified bytes: from the cache, else downloaded. Replaces out.
  * ERR_NOT_FOUND offline when it is not in the cache. */
-WARN_UNUSED int remote_target(struct remote *c, const char *path, uint64_t max_bytes,
+WARN_UNUSED int remote_target(struct remote *r, const char *path, uint64_t max_bytes,
 			      struct buf *out, struct err *e);
 
 /* What the signed metadata says of a target: tuf_client_target(), with a way out in the hint. */
-WARN_UNUSED int remote_find(struct remote *c, const char *path, struct tuf_target *out,
+WARN_UNUSED int remote_find(struct remote *r, const char *path, struct tuf_target *out,
 			    struct err *e);
 
 /* The key under which mirrors have the target. Caller frees. */
-char *remote_target_key(const struct remote *c, const char *path, const struct tuf_target *t);
+char *remote_target_key(const struct remote *r, const char *path, const struct tuf_target *t);
 
 #endif

@@ -186,19 +186,34 @@ static int scratch_open(const struct store *s, struct store *out, struct err *e)
 	return 0;
 }
 
-/* Opens the session as the new configuration will, with the trust in `trust`. */
+/* What the new configuration says of the new repository, and of fetching. */
+static int read_settings(const struct remote_add *what, const struct buf *text,
+			 struct settings_repositories *all, struct settings_fetch *fetch,
+			 struct err *e)
+{
+	CLEANUP(conf_release) struct conf conf = { 0 };
+	int rc = conf_parse(buf_str(text), text->len, what->conf_path, &conf, e);
+	if (rc == 0)
+		rc = settings_repositories_read(&conf, all, e);
+	return rc < 0 ? rc : settings_fetch_read(&conf, fetch, e);
+}
+
+/* Opens the remote as the new configuration will, with the trust in `trust`. */
 static int bootstrap(const struct remote_add *what, const struct buf *text, const struct buf *root,
 		     const struct store *trust, const struct remote_options *options,
 		     struct remote **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(trust, what->name);
-	CLEANUP(conf_release) struct conf conf = { 0 };
-	int rc = conf_parse(buf_str(text), text->len, what->conf_path, &conf, e);
-	if (rc == 0 && what->root)
-		rc = tuf_client_init(dir, buf_str(root), root->len, e);
+	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
+	struct settings_fetch fetch;
+	int rc = read_settings(what, text, &all, &fetch, e);
+	if (rc < 0)
+		return rc;
+	rc = what->root ? tuf_client_init(dir, buf_str(root), root->len, e) : 0;
 	if (rc < 0)
 		return err_is(e, ERR_INTEGRITY) ? err_context(e, "%s", what->root) : rc;
-	return remote_open(&conf, what->name, trust, options, out, e);
+	return remote_open(settings_repositories_find(&all, what->name), &fetch, trust, options,
+			   out, e);
 }
 
 /* From the scratch folder to where the client looks. */
@@ -252,7 +267,7 @@ static int add(const struct remote_add *what, const char *section, const struct 
 {
 	CLEANUP(scratch_release) struct store scratch = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
-	CLEANUP_PTR(remote_free) struct remote *client = NULL;
+	CLEANUP_PTR(remote_free) struct remote *remote = NULL;
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(s, what->name);
 	/* What was trusted before under this name goes on: it knows which versions were seen. */
 	bool known = tuf_client_is_initialised(dir);
@@ -260,20 +275,20 @@ static int add(const struct remote_add *what, const char *section, const struct 
 	if (rc == 0 && !known)
 		rc = scratch_open(s, &scratch, e);
 	if (rc == 0)
-		rc = bootstrap(what, &text, root, known ? s : &scratch, options, &client, e);
+		rc = bootstrap(what, &text, root, known ? s : &scratch, options, &remote, e);
 	if (rc == 0 && !known)
 		rc = settle_trust(what, &scratch, s, e);
 	if (rc == 0)
 		rc = write_all(what, section, root, pin, s, e);
 	if (rc < 0)
 		return rc;
-	client->store = s;
-	*out = STEAL(client);
+	remote->store = s;
+	*out = STEAL(remote);
 	return 0;
 }
 
 int remote_add(const struct remote_add *what, const struct store *s,
-	      const struct remote_options *options, struct remote **client, char **pin,
+	      const struct remote_options *options, struct remote **out, char **pin,
 	      struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
@@ -306,7 +321,7 @@ int remote_add(const struct remote_add *what, const struct store *s,
 	if (rc == 0)
 		rc = buf_ok(&section, "the section", e);
 	if (rc == 0)
-		rc = add(what, buf_str(&section), &root, path, s, options, client, e);
+		rc = add(what, buf_str(&section), &root, path, s, options, out, e);
 	if (rc == 0)
 		*pin = STEAL(path);
 	return rc;

@@ -23,15 +23,15 @@ struct remote_add {
 };
 
 /*
- * Adds [repository.NAME]. *client is the verified session: its repository, catalog, and what
- * its endpoints turned out to be, to be looked at and closed. *pin is the file that the root
- * was copied to, or NULL; caller frees.
+ * Adds [repository.NAME]. *out is the verified remote: its catalog, and what its endpoints
+ * turned out to be, to be looked at and freed. *pin is the file that the root was copied to, or
+ * NULL; caller frees.
  *
  * ERR_USAGE for a bad name, URL, hash or root file; ERR_CONFLICT when the name is taken, in
  * the configuration or by another repository's trust; else what remote_open() returns.
  */
 WARN_UNUSED int remote_add(const struct remote_add *what, const struct store *s,
-			  const struct remote_options *options, struct remote **client,
+			  const struct remote_options *options, struct remote **out,
 			  char **pin, struct err *e);
 
 struct remote_removed {

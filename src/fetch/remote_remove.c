@@ -23,13 +23,11 @@ static int refuse(const struct conf *c, int line, const char *name, const char *
 /* Only what `add` could have written goes. */
 static int check_removable(const struct conf *c, const struct conf_section *s, struct err *e)
 {
-	static const char *const clients[] = { "metadata", "root", "root-sha256",
-					       "targets-max-size" };
 	const struct conf_section *mirror;
 	for (size_t i = 0; i < s->count; i++) {
 		bool known = false;
-		for (size_t j = 0; j < ARRAY_LEN(clients); j++)
-			known |= strcmp(s->values[i].key, clients[j]) == 0;
+		for (const char *const *k = settings_repository_client_keys; *k; k++)
+			known |= strcmp(s->values[i].key, *k) == 0;
 		CLEANUP(mem_free_ptr) char *why = mem_printf("it has '%s'", s->values[i].key);
 		if (!known)
 			return refuse(c, s->values[i].line, s->name, why, e);

@@ -1,6 +1,5 @@
 #include "fetch/remote.h"
 
-#include "settings/mirrors.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -16,21 +15,21 @@ void remotes_release(struct remotes *c)
 	*c = (struct remotes){ 0 };
 }
 
-/* Is it a client's section? A publisher's own needs no URLs. */
-static bool is_fetched_from(const struct conf_section *s, const char *name)
+static bool is_wanted(const struct settings_repository *set, const char *name)
 {
-	return name ? strcmp(s->name, name) == 0 : conf_get(s, "metadata") != NULL;
+	return name ? strcmp(set->name, name) == 0 : set->metadata.count > 0;
 }
 
-static int none_configured(const struct conf *c, const char *name, struct err *e)
+static int none_configured(const struct settings_repositories *set, const char *name,
+			   struct err *e)
 {
 	if (name) {
 		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
-			c->path ? c->path : "ferry.conf");
+			set->path ? set->path : "ferry.conf");
 		return err_hint(e, "name a repository of the configuration, or leave it out");
 	}
-	if (c->path)
-		err_set(e, ERR_USAGE, "%s: no [repository.NAME] with 'metadata' URLs", c->path);
+	if (set->path)
+		err_set(e, ERR_USAGE, "%s: no [repository.NAME] with 'metadata' URLs", set->path);
 	else
 		err_set(e, ERR_USAGE, "there is no ferry.conf that says where models come from");
 	return err_hint(e, "get 1.root.json from the publisher on a way that you trust, then: "
@@ -43,14 +42,15 @@ static bool is_fatal(const struct err *e)
 	return err_is(e, ERR_CANCELLED) || err_is(e, ERR_USAGE) || err_is(e, ERR_SYSTEM);
 }
 
-static int open_one(const struct conf *c, const char *name, const struct store *s,
-		    const struct remote_options *options, struct remotes *all, struct err *e)
+static int open_one(const struct settings_repository *set, const struct settings_fetch *fetch,
+		    const struct store *s, const struct remote_options *options,
+		    struct remotes *all, struct err *e)
 {
-	struct remote *client;
+	struct remote *remote;
 	struct err why = ERR_INIT;
-	if (remote_open(c, name, s, options, &client, &why) == 0) {
+	if (remote_open(set, fetch, s, options, &remote, &why) == 0) {
 		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
-		all->at[all->count++] = client;
+		all->at[all->count++] = remote;
 		return 0;
 	}
 	if (is_fatal(&why)) {
@@ -60,26 +60,23 @@ static int open_one(const struct conf *c, const char *name, const struct store *
 	all->failed = mem_grow(all->failed, all->failed_count, &all->failed_cap,
 			       sizeof *all->failed);
 	all->failed[all->failed_count++] =
-		(struct remotes_failure){ .repository = mem_strdup(name), .why = why };
+		(struct remotes_failure){ .repository = mem_strdup(set->name), .why = why };
 	return 0;
 }
 
-int remotes_open(const struct conf *c, const char *name, const struct store *s,
-		 const struct remote_options *options, struct remotes *out, struct err *e)
+int remotes_open(const struct settings_repositories *set, const struct settings_fetch *fetch,
+		 const char *name, const struct store *s, const struct remote_options *options,
+		 struct remotes *out, struct err *e)
 {
 	CLEANUP(remotes_release) struct remotes all = { 0 };
-	const struct conf_section *section;
 	int rc = 0;
-	/* A typo in the very key that makes a section a client's is told as one. */
-	for (size_t i = 0; rc == 0 && (section = conf_nth(c, "repository", i)); i++)
-		rc = conf_check_keys(c, section, catalog_repository_keys, e);
-	for (size_t i = 0; rc == 0 && (section = conf_nth(c, "repository", i)); i++)
-		if (is_fetched_from(section, name))
-			rc = open_one(c, section->name, s, options, &all, e);
+	for (size_t i = 0; rc == 0 && i < set->count; i++)
+		if (is_wanted(&set->at[i], name))
+			rc = open_one(&set->at[i], fetch, s, options, &all, e);
 	if (rc < 0)
 		return rc;
 	if (!all.count && !all.failed_count)
-		return none_configured(c, name, e);
+		return none_configured(set, name, e);
 	if (!all.count) {
 		*e = all.failed[0].why;
 		return -(int)e->class;
@@ -111,7 +108,7 @@ static int not_open(const struct remotes *all, const char *repository, struct er
 }
 
 int remotes_resolve(const struct remotes *all, const struct reference *r,
-		    struct remote **client, const struct card **model,
+		    struct remote **remote, const struct card **model,
 		    const struct card_variant **variant, struct err *e)
 {
 	struct remote *found = NULL, *near = NULL;
@@ -132,7 +129,7 @@ int remotes_resolve(const struct remotes *all, const struct reference *r,
 		if (found)
 			return ambiguous(r, found, c, e);
 		found = c;
-		*client = c;
+		*remote = c;
 		*model = m;
 		*variant = v;
 	}

@@ -1,80 +1,49 @@
-#include "settings/mirrors.h"
 #include "mirror/mirror.h"
 #include "util/mem.h"
-#include "util/path.h"
 
 #include <string.h>
 
-static int find_kind(const struct mirror_ops *const *kinds, const struct conf *c,
-		     const struct conf_section *s, const struct mirror_ops **out, struct err *e)
+struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kinds)
 {
-	const char *name = conf_get(s, "kind");
-	if (!name)
-		return conf_err(c, s, NULL, e, "[mirror.%s] needs 'kind'", s->name);
+	size_t count = 0;
+	while (kinds[count])
+		count++;
+	struct settings_kind *list = mem_alloc((count + 1) * sizeof *list);
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct settings_kind){ .name = kinds[i]->kind, .keys = kinds[i]->keys,
+						  .metadata_only = kinds[i]->metadata_only };
+	return list;
+}
+
+static const struct mirror_ops *find_kind(const struct mirror_ops *const *kinds, const char *name)
+{
 	for (; *kinds; kinds++)
-		if (strcmp((*kinds)->kind, name) == 0) {
-			*out = *kinds;
-			return 0;
-		}
-	size_t known = 0;
-	for (; catalog_mirror_kinds[known]; known++)
-		if (strcmp(catalog_mirror_kinds[known], name) == 0)
-			return conf_err(c, s, "kind", e, "kind %s is not built into this program",
-					name);
-	const char *near = text_nearest(name, catalog_mirror_kinds, known);
-	conf_err(c, s, "kind", e, "unknown kind '%s'", name);
-	return near ? err_hint(e, "did you mean '%s'?", near) :
-		      err_hint(e, "the kinds are file, http, s3, r2, github and git");
-}
-
-static int read_holds(const struct conf *c, const struct conf_section *s, struct mirror *m,
-		      struct err *e)
-{
-	static const char *const names[] = { "all", "objects", "metadata" };
-	const char *v = conf_get(s, "holds");
-	for (size_t i = 0; v && i < ARRAY_LEN(names); i++)
-		if (strcmp(v, names[i]) == 0) {
-			m->holds = (enum mirror_holds)i;
-			return 0;
-		}
-	return v ? conf_err(c, s, "holds", e, "'holds' is all, objects or metadata, not '%s'", v) : 0;
-}
-
-static int read_common(const struct conf *c, const struct conf_section *s, struct mirror *m,
-		       struct err *e)
-{
-	const char *url = conf_get(s, "url"), *region = conf_get(s, "region");
-	m->url = url ? mem_strdup(url) : NULL;
-	m->region = region ? mem_strdup(region) : NULL;
-	int rc = conf_get_u64(c, s, "priority", &m->priority, e);
-	if (rc == 0)
-		rc = conf_get_bool(c, s, "stage", &m->stage, e);
-	if (rc == 0)
-		rc = read_holds(c, s, m, e);
-	return rc;
+		if (strcmp((*kinds)->kind, name) == 0 && (*kinds)->open)
+			return *kinds;
+	return NULL;
 }
 
 int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *env,
-		const struct conf *c, const struct conf_section *s, struct mirror **out,
-		struct err *e)
+		const struct settings_mirror *s, struct mirror **out, struct err *e)
 {
-	const struct mirror_ops *ops = NULL;
-	if (!path_is_id(s->name)) {
-		conf_err(c, s, NULL, e, "'%s' cannot be a mirror's name", s->name);
-		return err_hint(e, "use lower-case letters, digits, '-', '_' and '.'");
+	if (s->fault.class) {
+		*e = s->fault;
+		return -(int)e->class;
 	}
-	int rc = find_kind(kinds, c, s, &ops, e);
-	if (rc == 0)
-		rc = conf_check_keys(c, s, catalog_mirror_keys(ops->kind), e);
-	if (rc < 0)
-		return rc;
-	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, s->name);
+	const struct mirror_ops *ops = find_kind(kinds, s->kind);
+	if (!ops)
+		return conf_err(s->conf, s->section, "kind", e,
+				"kind %s is not built into this program", s->kind);
+	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, s->id);
 	if (env)
 		m->env = *env;
-	rc = read_common(c, s, m, e);
-	if (rc == 0 && (rc = ops->open(m, c, s, e)) < 0)
-		err_context(e, "mirror %s", m->id);
-	if (rc == 0)
-		*out = STEAL(m);
-	return rc;
+	m->url = s->url ? mem_strdup(s->url) : NULL;
+	m->region = s->region ? mem_strdup(s->region) : NULL;
+	m->priority = s->priority;
+	m->holds = s->holds;
+	m->stage = s->stage;
+	if (ops->open(m, s->conf, s->section, e) < 0)
+		return err_context(e, "mirror %s", m->id);
+	*out = STEAL(m);
+	return 0;
 }

@@ -16,4 +16,10 @@ extern const struct mirror_ops mirror_file;
  * to do so; get() then still works, by reading over what comes before the range. */
 extern const struct mirror_ops mirror_http;
 
+/* What ferry.conf may name and this version cannot open (listed.c). */
+extern const struct mirror_ops mirror_s3;
+extern const struct mirror_ops mirror_r2;
+extern const struct mirror_ops mirror_github;
+extern const struct mirror_ops mirror_git;
+
 #endif

@@ -23,10 +23,9 @@
 #ifndef FERRY_MIRROR_MIRROR_H
 #define FERRY_MIRROR_MIRROR_H
 
-#include "catalog/holds.h"
 #include "hash/grid.h"
 #include "mirror/findings.h"
-#include "settings/conf.h"
+#include "settings/mirrors.h"
 #include "util/buf.h"
 #include "util/rate.h"
 #include "util/report.h"
@@ -99,10 +98,11 @@ struct mirror_upload;
 struct mirror_ops {
 	const char *kind;               /* "file", "http", … */
 	const char *const *keys;        /* its own keys of [mirror.NAME]; NULL-ended */
+	bool metadata_only;             /* it holds no model files */
 	const char *const *schemes;     /* "https://", …: URLs that it can read; NULL-ended, or NULL */
 
 	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). Asks
-	 * no server. */
+	 * no server. open NULL: this version knows the kind's keys, but cannot use it. */
 	int (*open)(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		    struct err *e);
 	void (*close)(struct mirror *m);
@@ -174,11 +174,12 @@ struct mirror_connection {
 extern const struct mirror_ops *const mirror_kinds_client[];
 extern const struct mirror_ops *const mirror_kinds_all[];
 
-/* Opens [mirror.NAME]; checks its keys: the common ones and those of its kind. env NULL: the
- * defaults. */
+/* The same kinds, for readers of [mirror.NAME]; the caller frees the list. */
+struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kinds);
+
+/* Opens [mirror.NAME], unless it has a fault already. env NULL: the defaults. */
 WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *env,
-			    const struct conf *c, const struct conf_section *s,
-			    struct mirror **out, struct err *e);
+			    const struct settings_mirror *s, struct mirror **out, struct err *e);
 /* Opens a place by its public URL, for reading. */
 WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds,
 				const struct mirror_env *env, const char *id, const char *url,

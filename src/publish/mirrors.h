@@ -1,5 +1,5 @@
 /*
- * mirrors: those of ferry.conf that a command works on.
+ * mirrors: those that a command works on.
  */
 #ifndef FERRY_PUBLISH_MIRRORS_H
 #define FERRY_PUBLISH_MIRRORS_H
@@ -7,37 +7,25 @@
 #include "mirror/mirror.h"
 
 struct mirrors_entry {
-	const struct conf_section *section;     /* borrowed from the configuration */
-	const char *id, *kind;                  /* borrowed; kind NULL if not given */
-	enum mirror_holds holds;
-	bool stage;
-	uint64_t priority;
+	const struct settings_mirror *settings; /* borrowed */
 	bool chosen;                    /* named, or nothing was named */
 	struct mirror *mirror;          /* NULL: it did not open */
 	struct err error;               /* then: why */
 };
 
 struct mirrors {
-	struct mirrors_entry *at;               /* in the order of the file */
-	size_t count, cap;
-	struct rate *rate;                      /* [fetch] limit-rate, for all of them together */
+	struct mirrors_entry *at;       /* in the settings' order */
+	size_t count;
 };
 void mirrors_release(struct mirrors *p);
 
 /*
- * Opens the mirrors of [mirror.…] that belong to the repository (all of them when NULL).
- * A mirror that does not open is in the list, with its error: it must not stop the others.
- * names: the ones to choose; none: all. ERR_USAGE for a name that is not there (with the
- * nearest), for no mirror at all, and for a mirror that does not say to which of several
- * repositories it belongs.
+ * Opens them. A mirror that does not open is in the list, with its error: it must not stop the
+ * others. names: the ones to choose; none: all. ERR_USAGE for a name that is not there (with the
+ * nearest). settings are borrowed.
  */
-WARN_UNUSED int mirrors_open(const struct conf *c, const char *repository,
-			    const char *const *names, size_t name_count,
-			    const struct mirror_ops *const *kinds,
-			    const struct cancel *cancel, struct mirrors *out,
-			    struct err *e);
-
-/* [publish]: checks its keys. *quorum 0: not set. */
-WARN_UNUSED int settings_quorum(const struct conf *c, uint64_t *quorum, struct err *e);
+WARN_UNUSED int mirrors_open(const struct settings_mirrors *settings, const char *const *names,
+			     size_t name_count, const struct mirror_ops *const *kinds,
+			     const struct mirror_env *env, struct mirrors *out, struct err *e);
 
 #endif

@@ -1,5 +1,14 @@
 /*
- * ferry.conf: INI, read with inih, every value with the line it stands on.
+ * settings: what ferry.conf says. This file knows its syntax; the others read a section each,
+ * once, into a plain struct with nothing of the file in it.
+ *
+ * What always holds here:
+ *  - whoever needs settings takes the plain struct: an application fills it in without any file,
+ *    and only the commands read one;
+ *  - a fault is ERR_USAGE with file and line; a key or section that is not known is one;
+ *  - nothing is opened, and nobody is asked.
+ *
+ * ferry.conf is INI, read with inih, every value with the line it stands on:
  *
  *   [section] or [kind.NAME], "key = value", '#' or ';' starts a comment. Values may be
  *   continued by indented lines. A key given twice in a section is an error, and so

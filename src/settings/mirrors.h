@@ -1,51 +1,63 @@
 /*
- * What ferry.conf says about repositories and mirrors, as far as the catalog needs it:
- * nothing is opened, so every kind of mirror may stand there, whether this program can
- * speak to it or not.
- *
- * The tables of keys here are the one list for everybody who reads these sections.
+ * [mirror.NAME]: the places that hold a copy of a repository. Nothing is opened here, so every
+ * kind may stand there, whether a program can use it or not.
  */
 #ifndef FERRY_SETTINGS_MIRRORS_H
 #define FERRY_SETTINGS_MIRRORS_H
 
+#include "catalog/holds.h"
 #include "json/json.h"
 #include "settings/conf.h"
 
-/* [repository.NAME]: publisher's and client's keys. NULL-ended, for conf_check_keys(). */
-extern const char *const catalog_repository_keys[];
-
-/* "file", "http", "s3", "r2", "github", "git"; NULL-ended. */
-extern const char *const catalog_mirror_kinds[];
-/* Every key that [mirror.NAME] of this kind may have, the common ones included;
- * NULL-ended. NULL for an unknown kind. */
-const char *const *catalog_mirror_keys(const char *kind);
-
-/* GitHub: the default part-size. A whole number of pieces of any grid, under 2 GiB. */
-#define CATALOG_PART_SIZE (1 * GIB)
-
-/* The publisher's half of [repository.NAME]. */
-struct catalog_source {
-	char *name;
-	char *title;                    /* or NULL */
-	char *dir;                      /* path, or NULL */
-	char *keys;                     /* or NULL */
-	char *passphrase_file;          /* or NULL */
-	uint64_t root_s, targets_s, snapshot_s, timestamp_s;    /* expires-…; 0: not set */
+/* A kind that may stand there. Lists of them end with a NULL name. */
+struct settings_kind {
+	const char *name;        /* "http" */
+	const char *const *keys; /* its own, beside those that every kind has; NULL-ended */
+	bool metadata_only;      /* it holds no model files */
 };
-void catalog_source_release(struct catalog_source *s);
 
-/* The section `name`, or with NULL the only one that has a path (or the only one at all).
- * ERR_USAGE when there is none or NULL is ambiguous, for an unknown key or a bad value. */
-WARN_UNUSED int catalog_source_load(const struct conf *c, const char *name,
-				    struct catalog_source *out, struct err *e);
+/* The keys that every kind has. All strings are borrowed from the configuration. */
+struct settings_mirror {
+	const char *id;
+	const char *kind;       /* NULL if not given */
+	const char *repository; /* that it is a copy of; or NULL */
+	const char *url;        /* base URL for readers; or NULL */
+	const char *region;     /* or NULL */
+	uint64_t priority;      /* lower is asked first */
+	enum mirror_holds holds;
+	bool stage;
+
+	/* The section as it stands, for the kind's own keys. NULL: it is of no file. */
+	const struct conf *conf;
+	const struct conf_section *section;
+
+	/* What is wrong with it; then the rest is as far as it could be read. A mirror with a
+	 * fault must not stop work with the others. */
+	struct err fault;
+};
+
+struct settings_mirrors {
+	struct settings_mirror *at; /* in the order of the file */
+	size_t count, cap;
+};
+void settings_mirrors_release(struct settings_mirrors *m);
+
+/* The mirrors of the repository, or with NULL all. ERR_USAGE for one that does not say which of
+ * several repositories it is of, or that names one that is not there. */
+WARN_UNUSED int settings_mirrors_read(const struct conf *c, const char *repository,
+				      const struct settings_kind *kinds,
+				      struct settings_mirrors *out, struct err *e);
 
 /*
- * The "mirrors" array of the repository's catalog, sorted by priority, then id; the
- * caller owns it. Left out are the mirrors of other repositories, those marked `stage`
- * (readers do not use them), and those that have no URL for readers, whose names go to
- * *hidden (may be NULL). ERR_USAGE with file and line for anything wrong.
+ * The "mirrors" array of the catalog, sorted by priority, then id; the caller owns it. Left out
+ * are those marked `stage` (readers do not use them), and those that have no URL for readers,
+ * whose names go to *hidden (may be NULL). ERR_USAGE for the first fault.
  */
-WARN_UNUSED int catalog_mirrors(const struct conf *c, const char *repository, json_t **out,
-				struct str_list *hidden, struct err *e);
+WARN_UNUSED int settings_mirrors_catalog(const struct settings_mirrors *m,
+					 const struct settings_kind *kinds, json_t **out,
+					 struct str_list *hidden, struct err *e);
+
+/* GitHub: the default part-size. A whole number of pieces of any grid, under 2 GiB. */
+#define SETTINGS_PART_SIZE (1 * GIB)
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "mirror/mirror.h"
 #include "mirror_contract.h"
+#include "util/mem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +20,13 @@ static int open_mirror(int argc, char **argv, struct mirror **out, struct err *e
 	int rc = conf_load(argv[1], &c, e);
 	if (rc < 0)
 		return rc;
-	const struct conf_section *s = conf_find(&c, "mirror", argv[2]);
-	if (!s)
-		return err_set(e, ERR_NOT_FOUND, "no [mirror.%s] in %s", argv[2], argv[1]);
-	return mirror_open(mirror_kinds_all, NULL, &c, s, out, e);
+	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
+	CLEANUP(settings_mirrors_release) struct settings_mirrors all = { 0 };
+	rc = settings_mirrors_read(&c, NULL, kinds, &all, e);
+	for (size_t i = 0; i < all.count; i++)
+		if (strcmp(all.at[i].id, argv[2]) == 0)
+			return mirror_open(mirror_kinds_all, NULL, &all.at[i], out, e);
+	return rc < 0 ? rc : err_set(e, ERR_NOT_FOUND, "no [mirror.%s] in %s", argv[2], argv[1]);
 }
 
 static int run(struct contract *c)

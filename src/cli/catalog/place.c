@@ -1,5 +1,7 @@
 #include "cli/catalog/place.h"
 
+#include "mirror/mirror.h"
+#include "settings/repository.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -37,7 +39,7 @@ static uint64_t *expiry_of(struct writer_expiry *x, const char *role, size_t len
 	return NULL;
 }
 
-static int set_expiry(const struct catalog_opts *o, const struct catalog_source *source,
+static int set_expiry(const struct catalog_opts *o, const struct settings_repository *source,
 		      struct writer_expiry *out, struct err *e)
 {
 	*out = writer_expiry_default;
@@ -96,7 +98,7 @@ static char *plain(char *path)
 }
 
 static void fill(struct place *p, const struct catalog_opts *o,
-		 struct catalog_source *source)
+		 struct settings_repository *source)
 {
 	p->name = STEAL(source->name);
 	p->title = o->title ? mem_strdup(o->title) : STEAL(source->title);
@@ -106,19 +108,28 @@ static void fill(struct place *p, const struct catalog_opts *o,
 						  STEAL(source->passphrase_file);
 }
 
+static int load_mirrors(const struct conf *c, struct place *p, struct err *e)
+{
+	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
+	CLEANUP(settings_mirrors_release) struct settings_mirrors mirrors = { 0 };
+	int rc = settings_mirrors_read(c, p->name, kinds, &mirrors, e);
+	return rc < 0 ? rc
+		      : settings_mirrors_catalog(&mirrors, kinds, &p->mirrors, &p->hidden, e);
+}
+
 /* With `name` NULL only the tree is known. */
 static int load(const struct conf *c, const struct catalog_opts *o, const char *name, bool any,
 		struct place *out, struct err *e)
 {
 	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP(catalog_source_release) struct catalog_source source = { 0 };
-	int rc = name || any ? catalog_source_load(c, name, &source, e) : 0;
+	CLEANUP(settings_repository_release) struct settings_repository source = { 0 };
+	int rc = name || any ? settings_repository_published(c, name, &source, e) : 0;
 	if (rc == 0)
 		rc = set_expiry(o, &source, &p.expiry, e);
 	if (rc < 0)
 		return rc;
 	fill(&p, o, &source);
-	if (p.name && (rc = catalog_mirrors(c, p.name, &p.mirrors, &p.hidden, e)) < 0)
+	if (p.name && (rc = load_mirrors(c, &p, e)) < 0)
 		return rc;
 	if (!p.dir) {
 		err_set(e, ERR_USAGE, "[repository.%s] has no path, so nothing is published from "

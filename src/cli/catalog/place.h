@@ -2,7 +2,6 @@
 #ifndef FERRY_CLI_CATALOG_PLACE_H
 #define FERRY_CLI_CATALOG_PLACE_H
 
-#include "settings/mirrors.h"
 #include "repository/keys.h"
 #include "repository/sign.h"
 #include "cli/frame/cli.h"

@@ -92,7 +92,7 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	CLEANUP(mem_free_ptr) char *conf = NULL;
 	CLEANUP(mem_free_ptr) char *pin = NULL;
 	CLEANUP(store_close) struct store store = { 0 };
-	CLEANUP_PTR(remote_free) struct remote *client = NULL;
+	CLEANUP_PTR(remote_free) struct remote *remote = NULL;
 	if (!o->root == !o->root_sha256) {
 		err_set(e, ERR_USAGE, o->root ? "--root and --root-sha256 together"
 					      : "no root to begin the trust with");
@@ -107,10 +107,10 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	const struct remote_add what = { .conf_path = conf, .name = operands[0], .urls = operands + 1,
 				    .url_count = (size_t)count - 1, .root = o->root,
 				    .root_sha256 = o->root_sha256 };
-	rc = remote_add(&what, &store, &options, &client, &pin, e);
+	rc = remote_add(&what, &store, &options, &remote, &pin, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(json_release) json_t *document = added(cli, conf, pin, client);
+	CLEANUP(json_release) json_t *document = added(cli, conf, pin, remote);
 	print_added(cli, document);
 	return cli_result(cli, document, e);
 }
@@ -133,23 +133,20 @@ const struct command cmd_repository_add = {
 
 /* -- list ------------------------------------------------------------------------------------- */
 
-static void put_listed(json_t *object, const struct conf *conf, const struct conf_section *s,
+static void put_listed(json_t *object, const struct settings_repository *set,
 		       const struct store *store)
 {
-	CLEANUP(str_list_release) struct str_list urls = { 0 };
-	CLEANUP(mem_free_ptr) char *root = conf_get_path(conf, s, "root");
-	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(store, s->name);
-	conf_get_words(s, "metadata", &urls);
-	json_put_string(object, "name", s->name);
+	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(store, set->name);
+	json_put_string(object, "name", set->name);
 	json_t *metadata = json_put_array(object, "metadata");
-	for (size_t i = 0; i < urls.count; i++) {
-		CLEANUP(mem_free_ptr) char *url = url_redact(urls.at[i]);
+	for (size_t i = 0; i < set->metadata.count; i++) {
+		CLEANUP(mem_free_ptr) char *url = url_redact(set->metadata.at[i]);
 		json_push_string(metadata, url);
 	}
-	json_put_string(object, "root_file", root);
-	json_put_string(object, "root_sha256", conf_get(s, "root-sha256"));
+	json_put_string(object, "root_file", set->root);
+	json_put_string(object, "root_sha256", set->root_sha256);
 	json_put_bool(object, "trusted", tuf_client_is_initialised(trust));
-	json_put_bool(object, "published_here", conf_get(s, "path") != NULL);
+	json_put_bool(object, "published_here", set->dir != NULL);
 }
 
 static char *trust_text(const json_t *repository)
@@ -175,18 +172,18 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	};
 	CLEANUP(store_close) struct store store = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	const struct conf *conf;
-	const struct conf_section *s;
-	int rc = cli_conf(cli, &conf, e);
+	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
+	struct settings_fetch fetch;
+	int rc = session_settings(cli, &all, &fetch, e);
 	if (rc == 0)
 		rc = session_store(cli, &store, e);
 	if (rc < 0)
 		return rc;
-	json_put_string(document, "config", conf->path);
+	json_put_string(document, "config", all.path);
 	json_t *list = json_put_array(document, "repositories");
-	for (size_t i = 0; (s = conf_nth(conf, "repository", i)); i++)
-		if (conf_get(s, "metadata"))
-			put_listed(json_push_object(list), conf, s, &store);
+	for (size_t i = 0; i < all.count; i++)
+		if (all.at[i].metadata.count)
+			put_listed(json_push_object(list), &all.at[i], &store);
 	cli_table(cli, list, columns, ARRAY_LEN(columns));
 	if (json_array_size(list) == 0)
 		cli_note(cli, document, "no repository yet: ferry repository add NAME URL "

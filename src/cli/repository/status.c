@@ -21,14 +21,14 @@ static const struct opt status_opts[] = {
 
 /* What became of looking at it. */
 struct look {
-	struct remote *client;
+	struct remote *remote;
 	struct err why;                 /* the refresh failed; it counts unless by expiry */
 	struct str_list problems;       /* what needs a person */
 };
 
 static void look_release(struct look *l)
 {
-	remote_free(l->client);
+	remote_free(l->remote);
 	str_list_release(&l->problems);
 	*l = (struct look){ 0 };
 }
@@ -44,7 +44,7 @@ static int64_t soon_s(const struct status_opts *o, const char *role)
 static void check_expiry(struct look *l, const struct status_opts *o)
 {
 	struct tuf_role_state states[4];
-	const struct remote *c = l->client;
+	const struct remote *c = l->remote;
 	size_t count = c->tuf ? tuf_client_state(c->tuf, states) : 0;
 	int64_t now_s = (int64_t)time(NULL);
 	for (size_t i = 0; i < count; i++) {
@@ -63,7 +63,7 @@ static void check_expiry(struct look *l, const struct status_opts *o)
 static void check_endpoints(struct look *l)
 {
 	size_t count;
-	const struct endpoint *p = endpoints_all(&l->client->transport, &count);
+	const struct endpoint *p = endpoints_all(&l->remote->transport, &count);
 	for (size_t i = 0; i < count; i++)
 		if (p[i].state == ENDPOINT_REJECTED)
 			str_list_take(&l->problems,
@@ -74,16 +74,16 @@ static void check_endpoints(struct look *l)
 /* Was it refused only because it has expired? That is what a status is to find. */
 static bool is_expiry(const struct look *l)
 {
-	return err_is(&l->why, ERR_INTEGRITY) && l->client->expired;
+	return err_is(&l->why, ERR_INTEGRITY) && l->remote->expired;
 }
 
-static int look_at(struct cli *cli, const struct conf *conf, const char *name,
-		   const struct store *store, const struct status_opts *o, struct look *l,
-		   struct err *e)
+static int look_at(struct cli *cli, const struct settings_repository *set,
+		   const struct settings_fetch *fetch, const struct store *store,
+		   const struct status_opts *o, struct look *l, struct err *e)
 {
-	const struct remote_options options = { .report = cli->report,
+	const struct remote_options options = { .report = cli->report, .cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
-	int rc = remote_inspect(conf, name, store, &options, &l->client, &l->why, e);
+	int rc = remote_inspect(set, fetch, store, &options, &l->remote, &l->why, e);
 	if (rc < 0)
 		return rc;
 	if (is_expiry(l))
@@ -106,10 +106,10 @@ static const char *overall(const struct look *l)
 
 static void put_look(json_t *object, const struct look *l)
 {
-	json_put_string(object, "name", l->client->repository);
-	json_put_string(object, "title", l->client->catalog.title);
+	json_put_string(object, "name", l->remote->repository);
+	json_put_string(object, "title", l->remote->catalog.title);
 	json_put_string(object, "state", overall(l));
-	cmd_repository_put(object, l->client);
+	cmd_repository_put(object, l->remote);
 	json_put(object, "problems", json_strings(&l->problems));
 	if (l->why.class)
 		json_put(object, "error", cli_error_json(&l->why));
@@ -135,16 +135,22 @@ static void print_look(struct cli *cli, const json_t *look)
 /* -- the command ------------------------------------------------------------------------------ */
 
 /* The names given, or all that are fetched from. */
-static int choose(const struct conf *conf, int count, char **operands, struct str_list *names,
-		  struct err *e)
+static int choose(const struct settings_repositories *all, int count, char **operands,
+		  const struct settings_repository **out, size_t *found, struct err *e)
 {
-	const struct conf_section *s;
-	for (int i = 0; i < count; i++)
-		str_list_add(names, operands[i]);
-	for (size_t i = 0; !count && (s = conf_nth(conf, "repository", i)); i++)
-		if (conf_get(s, "metadata"))
-			str_list_add(names, s->name);
-	if (names->count)
+	*found = 0;
+	for (int i = 0; i < count; i++) {
+		out[*found] = settings_repositories_find(all, operands[i]);
+		if (!out[(*found)++]) {
+			err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", operands[i],
+				all->path ? all->path : "ferry.conf");
+			return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
+		}
+	}
+	for (size_t i = 0; !count && i < all->count; i++)
+		if (all->at[i].metadata.count)
+			out[(*found)++] = &all->at[i];
+	if (*found)
 		return 0;
 	err_set(e, ERR_NOT_FOUND, "no repository is configured");
 	return err_hint(e, "add one: ferry repository add NAME URL --root FILE");
@@ -156,12 +162,13 @@ struct sum {
 	bool attention;
 };
 
-static int status_of(struct cli *cli, const struct conf *conf, const char *name,
-		     const struct store *store, const struct status_opts *o, json_t *list,
+static int status_of(struct cli *cli, const struct settings_repository *set,
+		     const struct settings_fetch *fetch, const struct store *store,
+		     const struct status_opts *o, json_t *list,
 		     struct sum *sum, struct err *e)
 {
 	CLEANUP(look_release) struct look l = { 0 };
-	int rc = look_at(cli, conf, name, store, o, &l, e);
+	int rc = look_at(cli, set, fetch, store, o, &l, e);
 	if (rc < 0)
 		return rc;
 	sum->attention |= l.problems.count > 0;
@@ -177,19 +184,23 @@ static int status_of(struct cli *cli, const struct conf *conf, const char *name,
 
 static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
+	CLEANUP(mem_free_ptr) const struct settings_repository **chosen = NULL;
 	CLEANUP(store_close) struct store store = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *list = json_put_array(document, "repositories");
 	struct sum sum = { .first = ERR_INIT };
-	const struct conf *conf;
-	int rc = cli_conf(cli, &conf, e);
-	if (rc == 0)
-		rc = choose(conf, count, operands, &names, e);
+	struct settings_fetch fetch;
+	size_t n = 0;
+	int rc = session_settings(cli, &all, &fetch, e);
+	if (rc < 0)
+		return rc;
+	chosen = mem_alloc((all.count + (size_t)count + 1) * sizeof *chosen);
+	rc = choose(&all, count, operands, chosen, &n, e);
 	if (rc == 0)
 		rc = session_store(cli, &store, e);
-	for (size_t i = 0; rc == 0 && i < names.count; i++)
-		rc = status_of(cli, conf, names.at[i], &store, opts, list, &sum, e);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = status_of(cli, chosen[i], &fetch, &store, opts, list, &sum, e);
 	if (rc < 0)
 		return rc;
 	*e = sum.first;

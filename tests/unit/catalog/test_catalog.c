@@ -34,10 +34,10 @@ static void mirrors_and_models_are_sorted(void **state)
 	assert_null(c.title);
 	assert_int_equal(c.mirror_count, 4);
 	assert_string_equal(c.mirrors[0].id, "d");
-	assert_string_equal(c.mirrors[0].holds, "objects");
+	assert_int_equal(c.mirrors[0].holds, MIRROR_HOLDS_OBJECTS);
 	assert_string_equal(c.mirrors[0].region, "eu");
 	assert_string_equal(c.mirrors[1].id, "a");
-	assert_string_equal(c.mirrors[1].holds, "all");
+	assert_int_equal(c.mirrors[1].holds, MIRROR_HOLDS_ALL);
 	assert_int_equal(c.mirrors[1].priority, 50);
 	assert_string_equal(c.mirrors[2].id, "b");
 	assert_string_equal(c.mirrors[3].id, "c");

@@ -41,7 +41,7 @@ static int set_up(void **state)
 		set_timestamp(f, i, 7);
 		mirror_mem_set(f->endpoints[i], "metadata/3.snapshot.json", id, 1);
 	}
-	endpoints_init(&f->transport, &f->sources);
+	endpoints_init(&f->transport, &f->sources, 5000);
 	f->tuf = endpoints_tuf(&f->transport);
 	buf_init(&f->out, 1000);
 	*state = f;

@@ -1,8 +1,10 @@
 #include "mirror/kinds.h"
+#include "mirror_conf.h"
 #include "mirror_mem.h"
 #include "mirror_contract.h"
 
 #include "unit.h"
+#include "util/mem.h"
 
 static void run_all(struct mirror *m)
 {
@@ -26,15 +28,9 @@ static void the_kind_in_memory_keeps_it(void **state)
 
 static struct mirror *open_folder(const char *dir)
 {
-	struct err e = ERR_INIT;
-	struct conf c = { 0 };
-	struct mirror *m = NULL;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(4096);
-	buf_addf(&text, "[mirror.folder]\nkind = file\npath = %s\n", dir);
-	assert_ok(conf_parse(text.data, text.len, "/etc/ferry/ferry.conf", &c, &e), &e);
-	assert_ok(mirror_open(mirror_kinds_all, NULL, &c, &c.sections[0], &m, &e), &e);
-	conf_release(&c);
-	return m;
+	CLEANUP(mem_free_ptr) char *text =
+		mem_printf("[mirror.folder]\nkind = file\npath = %s\n", dir);
+	return mirror_conf_open(text);
 }
 
 static void the_kind_file_keeps_it(void **state)

@@ -1,5 +1,6 @@
 #include "mirror/kinds.h"
 
+#include "mirror_conf.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -47,12 +48,9 @@ static int put(struct fixture *f)
 
 static void open_mirror(struct fixture *f)
 {
-	struct conf c = { 0 };
 	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.disk]\nkind=file\npath=%s\n",
 						      f->folder);
-	assert_ok(conf_parse(text, strlen(text), "/ferry.conf", &c, &f->e), &f->e);
-	assert_ok(mirror_open(mirror_kinds_all, NULL, &c, &c.sections[0], &f->m, &f->e), &f->e);
-	conf_release(&c);
+	f->m = mirror_conf_open(text);
 }
 
 static int setup(void **state)

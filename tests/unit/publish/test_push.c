@@ -1,5 +1,6 @@
 #include "publish/push.h"
 
+#include "mirror_conf.h"
 #include "release.h"
 #include "unit.h"
 #include "util/file.h"
@@ -636,15 +637,8 @@ static void piece_of_a_large_object_is_checked_before_it_leaves(void **state)
 
 static struct mirror *folder(const char *dir)
 {
-	struct err e = ERR_INIT;
-	struct conf c = { 0 };
-	struct mirror *m;
 	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.f]\nkind = file\npath = %s\n", dir);
-	assert_ok(conf_parse(text, strlen(text), "ferry.conf", &c, &e), &e);
-	assert_ok(mirror_open(mirror_kinds_all, NULL, &c, conf_find(&c, "mirror", "f"), &m,
-			      &e), &e);
-	conf_release(&c);
-	return m;
+	return mirror_conf_open(text);
 }
 
 static void recorded_objects_are_not_read_again(void **state)

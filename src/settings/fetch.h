@@ -1,0 +1,20 @@
+/* [fetch]: how models are fetched. */
+#ifndef FERRY_SETTINGS_FETCH_H
+#define FERRY_SETTINGS_FETCH_H
+
+#include "settings/conf.h"
+
+struct settings_fetch {
+	uint64_t limit_rate; /* bytes per second; 0: no limit */
+	uint64_t stall_s;    /* a transfer that brings nothing for so long fails; 0: the
+				default of http/http.h */
+	unsigned retries;    /* failures of a mirror in a row, then it is given up; at least 1 */
+	uint64_t timestamp_deadline_ms; /* of a question to several endpoints at once */
+};
+#define SETTINGS_FETCH_DEFAULT { .retries = 5, .timestamp_deadline_ms = 5000 }
+
+/* Without a section *out is the default. */
+WARN_UNUSED int settings_fetch_read(const struct conf *c, struct settings_fetch *out,
+				    struct err *e);
+
+#endif

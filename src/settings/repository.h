@@ -1,0 +1,49 @@
+/* [repository.NAME]: a repository that is published from here, or followed, or both. */
+#ifndef FERRY_SETTINGS_REPOSITORY_H
+#define FERRY_SETTINGS_REPOSITORY_H
+
+#include "settings/conf.h"
+
+struct settings_repository {
+	char *name;
+	char *where; /* "ferry.conf:12", for messages; NULL: it is of no file */
+
+	/* For the publisher. */
+	char *title;           /* or NULL */
+	char *dir;             /* path: its tree; or NULL */
+	char *keys;            /* or NULL */
+	char *passphrase_file; /* or NULL */
+	uint64_t root_s, targets_s, snapshot_s, timestamp_s; /* expires-…; 0: not set */
+
+	/* For clients. */
+	struct str_list metadata; /* base URLs of endpoints; none: nobody fetches from it here */
+	char *root;               /* the pinned root's file, or NULL */
+	char *root_sha256;        /* or its digest in hex, or NULL */
+	uint64_t targets_max;     /* bytes; 0: the default of tuf/client.h */
+};
+void settings_repository_release(struct settings_repository *r);
+
+struct settings_repositories {
+	const char *path; /* of the configuration, borrowed; NULL: there is none */
+	struct settings_repository *at; /* in the order of the file */
+	size_t count, cap;
+};
+void settings_repositories_release(struct settings_repositories *r);
+
+/* All sections. ERR_USAGE with file and line for anything wrong in any of them. */
+WARN_UNUSED int settings_repositories_read(const struct conf *c,
+					   struct settings_repositories *out, struct err *e);
+/* Borrowed; or NULL. */
+const struct settings_repository *
+settings_repositories_find(const struct settings_repositories *r, const char *name);
+
+/* The one to publish: `name`, or with NULL the only one that has a path (or the only one at
+ * all). ERR_USAGE when there is none, or NULL is ambiguous. */
+WARN_UNUSED int settings_repository_published(const struct conf *c, const char *name,
+					      struct settings_repository *out, struct err *e);
+
+/* The keys that only clients need: a section with no others may be removed as `ferry repository
+ * add` wrote it. NULL-ended. */
+extern const char *const settings_repository_client_keys[];
+
+#endif

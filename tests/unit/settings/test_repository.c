@@ -1,0 +1,179 @@
+#include "settings/fetch.h"
+#include "settings/publish.h"
+#include "settings/repository.h"
+
+#include "unit.h"
+
+static struct conf parsed(const char *text)
+{
+	struct err e = ERR_INIT;
+	struct conf c;
+	assert_ok(conf_parse(text, strlen(text), "/etc/ferry.conf", &c, &e), &e);
+	return c;
+}
+
+static void assert_says(const struct err *e, const char *message)
+{
+	if (!strstr(e->text, message))
+		fail_msg("\"%s\" does not say \"%s\"", e->text, message);
+}
+
+/* ---- [repository.NAME] ---- */
+
+static void the_published_one_is_that_with_a_path(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct settings_repository r;
+	struct conf c = parsed("[repository.client]\nmetadata = https://x\n"
+			       "[repository.lab]\npath = tree\nkeys = /k\ntitle = The Lab\n"
+			       "expires-timestamp = 2d\n");
+	assert_ok(settings_repository_published(&c, NULL, &r, &e), &e);
+	assert_string_equal(r.name, "lab");
+	assert_string_equal(r.where, "/etc/ferry.conf:3");
+	assert_string_equal(r.title, "The Lab");
+	assert_string_equal(r.dir, "/etc/tree");
+	assert_string_equal(r.keys, "/k");
+	assert_int_equal(r.timestamp_s, 2 * 86400);
+	assert_int_equal(r.root_s, 0);
+	assert_int_equal(r.metadata.count, 0);
+	settings_repository_release(&r);
+	assert_int_equal(settings_repository_published(&c, "other", &r, &e), -ERR_USAGE);
+	assert_says(&e, "[repository.other]");
+	conf_release(&c);
+}
+
+static void an_unclear_one_is_not_published(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *message; } bad[] = {
+		{ "", "no [repository.NAME]" },
+		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n", "several" },
+		{ "[repository.a]\npath=a\nkey=b\n", "ferry.conf:3: unknown key 'key'" },
+		{ "[repository.a]\npath=a\nexpires-root=0\n", "ferry.conf:3: expires-root" },
+		{ "[repository]\npath=a\n", "ferry.conf:1: the section wants a name" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		struct settings_repository r;
+		struct conf c = parsed(bad[i].text);
+		assert_int_equal(settings_repository_published(&c, NULL, &r, &e), -ERR_USAGE);
+		assert_says(&e, bad[i].message);
+		conf_release(&c);
+	}
+}
+
+static void what_clients_need_is_read_with_the_rest(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
+	struct conf c = parsed("[repository.b]\npath = x\n"
+			       "[repository.a]\nmetadata = https://h/m ../far/models\n"
+			       "root = a.root.json\nroot-sha256 = ab\ntargets-max-size = 9K\n");
+	assert_ok(settings_repositories_read(&c, &all, &e), &e);
+	assert_int_equal(all.count, 2);
+	assert_string_equal(all.path, "/etc/ferry.conf");
+	assert_null(settings_repositories_find(&all, "c"));
+	const struct settings_repository *r = settings_repositories_find(&all, "a");
+	assert_ptr_equal(r, &all.at[1]);
+	assert_int_equal(r->metadata.count, 2);
+	assert_string_equal(r->metadata.at[0], "https://h/m");
+	assert_string_equal(r->metadata.at[1], "file:///far/models");
+	assert_string_equal(r->root, "/etc/a.root.json");
+	assert_string_equal(r->root_sha256, "ab");
+	assert_int_equal(r->targets_max, 9 * KIB);
+	conf_release(&c);
+}
+
+static void a_fault_in_any_section_is_told(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *message; } bad[] = {
+		{ "[repository.a]\nmetadata = ftp://h/\n", "ferry.conf:2: 'ftp://h/' is not a" },
+		{ "[repository.a]\nmetdata = https://h/\n", "did you mean 'metadata'?" },
+		{ "[repository.a]\npath = x\n[repository.b]\ntargets-max-size = 2G\n",
+		  "ferry.conf:4: targets-max-size: from 1 to 1G" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		struct settings_repositories all;
+		struct conf c = parsed(bad[i].text);
+		assert_int_equal(settings_repositories_read(&c, &all, &e), -ERR_USAGE);
+		assert_says(&e, bad[i].message);
+		conf_release(&c);
+	}
+}
+
+/* ---- [fetch] and [publish] ---- */
+
+static void sections_that_are_not_there_are_the_defaults(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct settings_fetch f;
+	struct settings_publish p;
+	const struct conf none = { 0 };
+	assert_ok(settings_fetch_read(&none, &f, &e), &e);
+	assert_ok(settings_publish_read(&none, &p, &e), &e);
+	assert_int_equal(f.limit_rate, 0);
+	assert_int_equal(f.stall_s, 0);
+	assert_int_equal(f.retries, 5);
+	assert_int_equal(f.timestamp_deadline_ms, 5000);
+	assert_int_equal(p.quorum, 0);
+}
+
+static void their_values_are_read(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct settings_fetch f;
+	struct settings_publish p;
+	struct conf c = parsed("[fetch]\nlimit-rate = 2M\nstall-time = 1m\nretries = 1\n"
+			       "timestamp-deadline = 2s\n[publish]\nquorum = 3\n");
+	assert_ok(settings_fetch_read(&c, &f, &e), &e);
+	assert_ok(settings_publish_read(&c, &p, &e), &e);
+	assert_int_equal(f.limit_rate, 2 * MIB);
+	assert_int_equal(f.stall_s, 60);
+	assert_int_equal(f.retries, 1);
+	assert_int_equal(f.timestamp_deadline_ms, 2000);
+	assert_int_equal(p.quorum, 3);
+	conf_release(&c);
+}
+
+static void their_faults_name_the_line(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *message; } bad[] = {
+		{ "[fetch]\nretries = 0\n", "ferry.conf:2: retries: from 1 to 1000" },
+		{ "[fetch]\ntimestamp-deadline = 11m\n", ":2: timestamp-deadline: from 1s to 10m" },
+		{ "[fetch]\nretry = 3\n", "ferry.conf:2: unknown key 'retry'" },
+		{ "[publish]\nquorum = 0\n", "ferry.conf:2: quorum: at least 1" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		struct settings_fetch f;
+		struct settings_publish p;
+		struct conf c = parsed(bad[i].text);
+		int rc = settings_fetch_read(&c, &f, &e);
+		if (rc == 0)
+			rc = settings_publish_read(&c, &p, &e);
+		assert_int_equal(rc, -ERR_USAGE);
+		assert_says(&e, bad[i].message);
+		conf_release(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_published_one_is_that_with_a_path),
+		cmocka_unit_test(an_unclear_one_is_not_published),
+		cmocka_unit_test(what_clients_need_is_read_with_the_rest),
+		cmocka_unit_test(a_fault_in_any_section_is_told),
+		cmocka_unit_test(sections_that_are_not_there_are_the_defaults),
+		cmocka_unit_test(their_values_are_read),
+		cmocka_unit_test(their_faults_name_the_line),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
