@@ -141,6 +141,12 @@ def test_a_prefix_belongs_to_one_room(check):
     assert "low_ is exported by high (low_high) and by low (low_add, low_probe)" in said
 
 
+def test_two_files_that_export_the_same_name(check):
+    passed, said = check(["prefixes"], {"src/low/again.c": "int low_add(int a) { return a; }\n"})
+    assert not passed
+    assert "low_add is exported by low/again.c and by low/low.c" in said
+
+
 def test_a_file_that_exports_just_its_own_name_claims_no_prefix(check):
     passed, said = check(["prefixes"], {"src/high/low_job.c": "const int low_job = 1;\n"})
     assert passed, said
