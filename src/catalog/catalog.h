@@ -1,16 +1,21 @@
 /*
- * The catalog: all cards of a repository and the mirrors that serve it, in one document,
- * catalog.json. Schema: schemas/catalog.schema.json.
+ * catalog: the documents of a repository: catalog.json, cards (card.h), manifests of files
+ * (manifest.h), lists of digests (sums.h), Metalink (metalink.h), references to models, and
+ * what a linter says of them (lint.h).
+ *
+ * What always holds here: nothing opens a connection; a parser checks every member that it knows
+ * and accepts those that it does not know. A document that parses is not trusted yet: what a client
+ * uses came through the TUF client (tuf/client.h).
+ *
+ * The catalog has all cards of a repository and the mirrors that serve it. Schema:
+ * schemas/catalog.schema.json.
  *
  *   { "format": "model-ferry-catalog", "version": 1, "name", "title", "updated",
  *     "mirrors": [ { "id", "kind", "url", "region", "priority", "holds", "part_size" } ],
  *     "models": [ cards, as card.h has them, each with at least one variant, and each
  *                 variant with at least one file ] }
  *
- * Unknown members are kept and mean nothing; so does a mirror of an unknown kind.
- *
- * What always holds in this folder: nothing here opens a connection; the catalog that
- * a client uses came through the TUF client (tuf/client.h).
+ * A mirror of an unknown kind is kept and means nothing.
  */
 #ifndef FERRY_CATALOG_CATALOG_H
 #define FERRY_CATALOG_CATALOG_H

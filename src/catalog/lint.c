@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *finding_level_name(enum finding_level level)
+const char *lint_level_name(enum lint_level level)
 {
 	static const char *const names[] = { "note", "warning", "error" };
 	return names[level];
 }
 
-void findings_add(struct findings *f, enum finding_level level, const char *where,
+void lint_add(struct lint_findings *f, enum lint_level level, const char *where,
 		  const char *fmt, ...)
 {
 	char text[1024];
@@ -24,19 +24,19 @@ void findings_add(struct findings *f, enum finding_level level, const char *wher
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	f->at = mem_grow(f->at, f->count, &f->cap, sizeof *f->at);
-	f->at[f->count++] = (struct finding){ .level = level, .where = mem_strdup(where),
+	f->at[f->count++] = (struct lint_finding){ .level = level, .where = mem_strdup(where),
 					      .text = mem_strdup(text) };
 	f->levels[level]++;
 }
 
-void findings_release(struct findings *f)
+void lint_release(struct lint_findings *f)
 {
 	for (size_t i = 0; i < f->count; i++) {
 		free(f->at[i].where);
 		free(f->at[i].text);
 	}
 	free(f->at);
-	*f = (struct findings){ 0 };
+	*f = (struct lint_findings){ 0 };
 }
 
 static const json_t *member(const json_t *object, const char *a, const char *b)
@@ -48,7 +48,7 @@ static const json_t *member(const json_t *object, const char *a, const char *b)
 /* ---- one card ---- */
 
 static void lint_unknown(const json_t *object, const struct card_member *table,
-			 const char *where, const char *prefix, struct findings *f)
+			 const char *where, const char *prefix, struct lint_findings *f)
 {
 	const char *key, *names[32];
 	json_t *value;
@@ -59,30 +59,30 @@ static void lint_unknown(const json_t *object, const struct card_member *table,
 		const char *near = text_nearest(key, names, count);
 		if (card_member(table, key) || str_starts(key, "x-"))
 			continue;
-		findings_add(f, FINDING_WARNING, where, "%s%s: no member of a card%s%s%s", prefix,
+		lint_add(f, LINT_WARNING, where, "%s%s: no member of a card%s%s%s", prefix,
 			     key, near ? "; is '" : "", near ? near : "", near ? "' meant?" : "");
 	}
 }
 
-static void lint_license(const struct card *c, struct findings *f)
+static void lint_license(const struct card *c, struct lint_findings *f)
 {
-	enum finding_level level;
+	enum lint_level level;
 	char unknown[64];
 	if (!c->license) {
-		findings_add(f, FINDING_WARNING, c->id, "license.id: missing: readers cannot know "
+		lint_add(f, LINT_WARNING, c->id, "license.id: missing: readers cannot know "
 			     "what they may do with the model");
 		return;
 	}
 	const char *fault = spdx_license_fault(c->license, &level, unknown);
 	if (fault)
-		findings_add(f, level, c->id, "license.id: '%s': %s",
+		lint_add(f, level, c->id, "license.id: '%s': %s",
 			     *unknown ? unknown : c->license, fault);
 	if (str_starts(c->license, "LicenseRef-") && !member(c->json, "license", "url"))
-		findings_add(f, FINDING_WARNING, c->id, "license.url: missing: '%s' is not a "
+		lint_add(f, LINT_WARNING, c->id, "license.url: missing: '%s' is not a "
 			     "licence that everybody knows", c->license);
 }
 
-static void lint_text(const struct card *c, struct findings *f)
+static void lint_text(const struct card *c, struct lint_findings *f)
 {
 	static const struct { const char *a, *b, *why; } wanted[] = {
 		{ "title", NULL, "missing: the id is shown instead" },
@@ -94,69 +94,69 @@ static void lint_text(const struct card *c, struct findings *f)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		if (!member(c->json, wanted[i].a, wanted[i].b))
-			findings_add(f, FINDING_WARNING, c->id, "%s%s%s: %s", wanted[i].a,
+			lint_add(f, LINT_WARNING, c->id, "%s%s%s: %s", wanted[i].a,
 				     wanted[i].b ? "." : "", wanted[i].b ? wanted[i].b : "",
 				     wanted[i].why);
 	const char *created = json_string_value(member(c->json, "created", NULL));
 	const char *updated = json_string_value(member(c->json, "updated", NULL));
 	if (created && updated && strcmp(created, updated) > 0)
-		findings_add(f, FINDING_WARNING, c->id, "updated: before it was created");
+		lint_add(f, LINT_WARNING, c->id, "updated: before it was created");
 }
 
-static void lint_deprecation(const struct card *c, struct findings *f)
+static void lint_deprecation(const struct card *c, struct lint_findings *f)
 {
 	if (!c->deprecated)
 		return;
 	if (!c->deprecation_reason)
-		findings_add(f, FINDING_WARNING, c->id, "deprecated.reason: missing");
+		lint_add(f, LINT_WARNING, c->id, "deprecated.reason: missing");
 	if (!c->replacement)
-		findings_add(f, FINDING_WARNING, c->id,
+		lint_add(f, LINT_WARNING, c->id,
 			     "deprecated.replacement: missing: what should readers use?");
 	else if (strcmp(c->replacement, c->id) == 0)
-		findings_add(f, FINDING_ERROR, c->id, "deprecated.replacement: it is itself");
+		lint_add(f, LINT_ERROR, c->id, "deprecated.replacement: it is itself");
 }
 
-static void lint_ram(const struct card_variant *v, const char *where, struct findings *f)
+static void lint_ram(const struct card_variant *v, const char *where, struct lint_findings *f)
 {
 	const json_t *min = json_object_get(v->json, "min_ram");
 	const json_t *more = json_object_get(v->json, "recommended_ram");
 	const char *reason = json_string_value(member(v->json, "ram", "unknown"));
 	if (reason)
-		findings_add(f, FINDING_NOTE, where, "ram: unknown: %s", reason);
+		lint_add(f, LINT_NOTE, where, "ram: unknown: %s", reason);
 	else if (!v->ram_known)
-		findings_add(f, FINDING_WARNING, where, "ram: missing: what does it need to run?");
+		lint_add(f, LINT_WARNING, where, "ram: missing: what does it need to run?");
 	else if (v->ram_bytes < v->size)
-		findings_add(f, FINDING_WARNING, where, "ram.bytes: less than the files have");
+		lint_add(f, LINT_WARNING, where, "ram.bytes: less than the files have");
 	if (min && more && json_integer_value(min) > json_integer_value(more))
-		findings_add(f, FINDING_WARNING, where, "recommended_ram: less than min_ram");
+		lint_add(f, LINT_WARNING, where, "recommended_ram: less than min_ram");
 }
 
 static void lint_variant(const struct card *c, const struct card_variant *v,
-			 struct findings *f)
+			 struct lint_findings *f)
 {
 	CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
 	CLEANUP(mem_free_ptr) char *folder = mem_printf("models/%s/", c->id);
 	lint_unknown(v->json, card_variant_members, where, "", f);
 	if (v->file_count == 0) {
-		findings_add(f, FINDING_NOTE, where, "planned: it has no files, so it is left out "
+		lint_add(f, LINT_NOTE, where, "planned: it has no files, so it is left out "
 			     "of the signed catalog");
 		return;
 	}
 	lint_ram(v, where, f);
 	if (!v->quantization)
-		findings_add(f, FINDING_WARNING, where, "quantization: missing");
+		lint_add(f, LINT_WARNING, where, "quantization: missing");
 	for (size_t i = 0; i < v->file_count; i++) {
 		const char *path = v->files[i].path;
 		if (!str_starts(path, folder) || strchr(path + strlen(folder), '/'))
-			findings_add(f, FINDING_ERROR, where,
+			lint_add(f, LINT_ERROR, where,
 				     "files: '%s' does not lie directly in %s", path, folder);
 		if (str_ends(path, MANIFEST_SUFFIX))
-			findings_add(f, FINDING_ERROR, where,
+			lint_add(f, LINT_ERROR, where,
 				     "files: '%s' has the name of a manifest", path);
 	}
 }
 
-void lint_card(const struct card *c, struct findings *f)
+void lint_card(const struct card *c, struct lint_findings *f)
 {
 	lint_unknown(c->json, card_members, c->id, "", f);
 	lint_unknown(member(c->json, "license", NULL), card_license_members, c->id, "license.", f);
@@ -167,7 +167,7 @@ void lint_card(const struct card *c, struct findings *f)
 	lint_license(c, f);
 	lint_deprecation(c, f);
 	if (c->variant_count == 0)
-		findings_add(f, FINDING_NOTE, c->id, "planned: it has no variants, so it is left "
+		lint_add(f, LINT_NOTE, c->id, "planned: it has no variants, so it is left "
 			     "out of the signed catalog");
 	for (size_t i = 0; i < c->variant_count; i++)
 		lint_variant(c, &c->variants[i], f);
@@ -187,7 +187,7 @@ static int compare_claims(const void *a, const void *b)
 }
 
 /* Two variants may share a file, but then it is the same file. */
-static void lint_paths(const struct card *cards, size_t count, struct findings *f)
+static void lint_paths(const struct card *cards, size_t count, struct lint_findings *f)
 {
 	CLEANUP(mem_free_ptr) struct claim *claims = NULL;
 	size_t n = 0, cap = 0;
@@ -204,13 +204,13 @@ static void lint_paths(const struct card *cards, size_t count, struct findings *
 		const struct card_file *a = claims[i - 1].file, *b = claims[i].file;
 		if (strcmp(a->path, b->path) == 0 &&
 		    (a->size != b->size || !digest_equal(&a->sha256, &b->sha256)))
-			findings_add(f, FINDING_ERROR, claims[i].card->id,
+			lint_add(f, LINT_ERROR, claims[i].card->id,
 				     "files: '%s' stands there twice with different contents",
 				     b->path);
 	}
 }
 
-void lint_cards(const struct card *cards, size_t count, struct findings *f)
+void lint_cards(const struct card *cards, size_t count, struct lint_findings *f)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *wanted = cards[i].replacement;
@@ -219,10 +219,10 @@ void lint_cards(const struct card *cards, size_t count, struct findings *f)
 			if (strcmp(cards[j].id, wanted) == 0)
 				found = &cards[j];
 		if (wanted && !found)
-			findings_add(f, FINDING_WARNING, cards[i].id,
+			lint_add(f, LINT_WARNING, cards[i].id,
 				     "deprecated.replacement: there is no model '%s'", wanted);
 		else if (found && found->deprecated && found != &cards[i])
-			findings_add(f, FINDING_WARNING, cards[i].id,
+			lint_add(f, LINT_WARNING, cards[i].id,
 				     "deprecated.replacement: '%s' is deprecated itself", wanted);
 	}
 	lint_paths(cards, count, f);
@@ -230,7 +230,7 @@ void lint_cards(const struct card *cards, size_t count, struct findings *f)
 
 /* ---- mirrors ---- */
 
-void lint_mirrors(const json_t *mirrors, struct findings *f)
+void lint_mirrors(const json_t *mirrors, struct lint_findings *f)
 {
 	size_t i, j, objects = 0, metadata = 0;
 	json_t *mirror;
@@ -243,18 +243,18 @@ void lint_mirrors(const json_t *mirrors, struct findings *f)
 		objects += holds != MIRROR_HOLDS_METADATA;
 		metadata += holds != MIRROR_HOLDS_OBJECTS;
 		if (link_is_plain_http(url))
-			findings_add(f, FINDING_WARNING, where, "url: %s is not https: anybody on "
+			lint_add(f, LINT_WARNING, where, "url: %s is not https: anybody on "
 				     "the way sees what is fetched", url);
 		for (j = 0; j < i; j++)
 			if (strcmp(json_string_value(json_object_get(json_array_get(mirrors, j),
 								     "url")), url) == 0)
-				findings_add(f, FINDING_WARNING, where,
+				lint_add(f, LINT_WARNING, where,
 					     "url: another mirror has the same, %s", url);
 	}
 	if (json_array_size(mirrors) == 0)
-		findings_add(f, FINDING_WARNING, "mirrors", "there are none that readers can use");
+		lint_add(f, LINT_WARNING, "mirrors", "there are none that readers can use");
 	else if (objects == 0)
-		findings_add(f, FINDING_WARNING, "mirrors", "none of them holds model files");
+		lint_add(f, LINT_WARNING, "mirrors", "none of them holds model files");
 	else if (metadata == 0)
-		findings_add(f, FINDING_WARNING, "mirrors", "none of them holds the metadata");
+		lint_add(f, LINT_WARNING, "mirrors", "none of them holds the metadata");
 }

@@ -59,13 +59,13 @@ static const char *check_id(const char *word, size_t len, char unknown[64])
 	return NULL;
 }
 
-const char *spdx_license_fault(const char *expression, enum finding_level *level, char unknown[64])
+const char *spdx_license_fault(const char *expression, enum lint_level *level, char unknown[64])
 {
 	static const char broken[] = "it is no SPDX licence expression (\"MIT\", "
 				     "\"Apache-2.0 OR MIT\")";
 	unsigned depth = 0;
 	bool want_id = true, exception = false;
-	*level = FINDING_ERROR;
+	*level = LINT_ERROR;
 	unknown[0] = '\0';
 	for (const char *p = expression; *p;) {
 		size_t len = *p == '(' || *p == ')' ? 1 : strcspn(p, " ()");
@@ -101,6 +101,6 @@ const char *spdx_license_fault(const char *expression, enum finding_level *level
 		return broken;
 	if (!*unknown)
 		return NULL;
-	*level = FINDING_WARNING;
+	*level = LINT_WARNING;
 	return "it is not among the common SPDX identifiers";
 }

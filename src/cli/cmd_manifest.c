@@ -1,7 +1,7 @@
 /* ferry manifest: create manifests, and check files against them and against SHA256SUMS. */
 #include "cli/frame/cli.h"
 
-#include "catalog/check.h"
+#include "check/check.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"

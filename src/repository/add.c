@@ -145,10 +145,10 @@ static void note_change(const struct card *before, const struct card *card,
 
 static int refuse_errors(const struct card *card, const char *what, struct err *e)
 {
-	CLEANUP(findings_release) struct findings f = { 0 };
+	CLEANUP(lint_release) struct lint_findings f = { 0 };
 	lint_card(card, &f);
 	for (size_t i = 0; i < f.count; i++)
-		if (f.at[i].level == FINDING_ERROR)
+		if (f.at[i].level == LINT_ERROR)
 			return err_set(e, ERR_USAGE, "%s: %s: %s", what, f.at[i].where, f.at[i].text);
 	return 0;
 }

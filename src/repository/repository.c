@@ -163,7 +163,7 @@ static int compare_cards(const void *a, const void *b)
 }
 
 /* With `f` a card that does not load is a finding. */
-static int load_cards(const char *dir, struct repository_cards *out, struct findings *f,
+static int load_cards(const char *dir, struct repository_cards *out, struct lint_findings *f,
 		      struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards found = { 0 };
@@ -177,7 +177,7 @@ static int load_cards(const char *dir, struct repository_cards *out, struct find
 		struct err bad = ERR_INIT;
 		rc = load_card(path, names.at[i], &found, f ? &bad : e);
 		if (rc < 0 && f) {
-			findings_add(f, FINDING_ERROR, names.at[i], "%s", bad.text);
+			lint_add(f, LINT_ERROR, names.at[i], "%s", bad.text);
 			rc = 0;
 		}
 	}
@@ -200,30 +200,30 @@ int repository_cards_load(const char *dir, struct repository_cards *out, struct 
 /* ---- lint ---- */
 
 static void lint_manifest(const char *dir, const char *model, const struct card_file *f,
-			  const char *where, struct findings *out)
+			  const char *where, struct lint_findings *out)
 {
 	struct err e = ERR_INIT;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	if (repository_manifest_read(dir, model, f, &text, &e) < 0)
-		findings_add(out, FINDING_ERROR, where, "%s", e.text);
+		lint_add(out, LINT_ERROR, where, "%s", e.text);
 }
 
 static void lint_object(const char *dir, const struct card_file *f, const char *where,
-			struct findings *out)
+			struct lint_findings *out)
 {
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, f->path, &f->sha256);
 	struct err e = ERR_INIT;
 	uint64_t size;
 	if (file_size(path, &size, &e) < 0)
-		findings_add(out, FINDING_ERROR, where, "the file is not in the tree: %s", e.text);
+		lint_add(out, LINT_ERROR, where, "the file is not in the tree: %s", e.text);
 	else if (size != f->size)
-		findings_add(out, FINDING_ERROR, where, "%s has %llu bytes, the card says %llu", path,
+		lint_add(out, LINT_ERROR, where, "%s has %llu bytes, the card says %llu", path,
 			     (unsigned long long)size, (unsigned long long)f->size);
 }
 
 /* The objects in the tree: there, with the size that the card says, and with a manifest
  * that says the same. Contents are not hashed. */
-static void lint_objects(const char *dir, const struct card *c, struct findings *f)
+static void lint_objects(const char *dir, const struct card *c, struct lint_findings *f)
 {
 	for (size_t i = 0; i < c->variant_count; i++) {
 		const struct card_variant *v = &c->variants[i];
@@ -235,7 +235,7 @@ static void lint_objects(const char *dir, const struct card *c, struct findings 
 	}
 }
 
-int repository_lint(const char *dir, const json_t *mirrors, struct findings *f, struct err *e)
+int repository_lint(const char *dir, const json_t *mirrors, struct lint_findings *f, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	int rc = load_cards(dir, &cards, f, e);
@@ -247,7 +247,7 @@ int repository_lint(const char *dir, const json_t *mirrors, struct findings *f, 
 	}
 	lint_cards(cards.at, cards.count, f);
 	if (cards.count == 0 && f->count == 0)
-		findings_add(f, FINDING_NOTE, "cards", "there are none yet in %s/cards", dir);
+		lint_add(f, LINT_NOTE, "cards", "there are none yet in %s/cards", dir);
 	if (mirrors)
 		lint_mirrors(mirrors, f);
 	return 0;

@@ -136,7 +136,7 @@ WARN_UNUSED int repository_gc(struct repository *r, unsigned keep, bool dry_run,
 			      struct repository_gc *out, struct err *e);
 
 /* Findings on cards, their objects in the tree, and mirrors (NULL: not looked at). */
-WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct findings *f,
+WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct lint_findings *f,
 				struct err *e);
 
 #endif

@@ -155,17 +155,17 @@ static int need_root(const struct signing *s, struct err *e)
 
 static int refuse_errors(const struct repository_cards *cards, struct err *e)
 {
-	CLEANUP(findings_release) struct findings f = { 0 };
+	CLEANUP(lint_release) struct lint_findings f = { 0 };
 	for (size_t i = 0; i < cards->count; i++)
 		lint_card(&cards->at[i], &f);
 	lint_cards(cards->at, cards->count, &f);
 	for (size_t i = 0; i < f.count; i++) {
-		if (f.at[i].level != FINDING_ERROR)
+		if (f.at[i].level != LINT_ERROR)
 			continue;
 		err_set(e, ERR_USAGE, "%s: %s", f.at[i].where, f.at[i].text);
 		return err_hint(e, "%zu such %s; `ferry catalog lint` shows all",
-				f.levels[FINDING_ERROR],
-				f.levels[FINDING_ERROR] == 1 ? "error" : "errors");
+				f.levels[LINT_ERROR],
+				f.levels[LINT_ERROR] == 1 ? "error" : "errors");
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t head = end ? (size_t)(end - data) : 0;
 	CLEANUP(mem_free_ptr) char *assignment = mem_strndup((const char *)data, head);
 	CLEANUP(card_release) struct card card = { 0 }, other = { 0 };
-	CLEANUP(findings_release) struct findings findings = { 0 };
+	CLEANUP(lint_release) struct lint_findings findings = { 0 };
 	struct err e = ERR_INIT, refused = ERR_INIT;
 	if (end)
 		data += head + 1, size -= head + 1;

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP(catalog_release) struct catalog c = { 0 };
-	CLEANUP(findings_release) struct findings findings = { 0 };
+	CLEANUP(lint_release) struct lint_findings findings = { 0 };
 	struct err e = ERR_INIT;
 	if (catalog_parse(data, size, "catalog", &c, &e) < 0)
 		return 0;

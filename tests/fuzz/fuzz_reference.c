@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLEANUP(mem_free_ptr) char *text = mem_strndup((const char *)data, size);
 	CLEANUP(reference_release) struct reference r = { 0 };
 	struct err e = ERR_INIT;
-	enum finding_level level;
+	enum lint_level level;
 	char unknown[64];
 	if (reference_parse(text, &r, &e) == 0 &&
 	    (!path_is_id(r.model) || (r.variant && !path_is_id(r.variant))))

@@ -160,7 +160,7 @@ static const struct opt lint_opts[] = {
 	OPT_LAST,
 };
 
-static int lint_files(int count, char **operands, struct findings *f, struct err *e)
+static int lint_files(int count, char **operands, struct lint_findings *f, struct err *e)
 {
 	for (int i = 0; i < count; i++) {
 		CLEANUP(card_release) struct card card = { 0 };
@@ -172,14 +172,14 @@ static int lint_files(int count, char **operands, struct findings *f, struct err
 		}
 		/* The place is named in front already. */
 		if (rc < 0)
-			findings_add(f, FINDING_ERROR, operands[i], "%s", bad.text + bad.inner);
+			lint_add(f, LINT_ERROR, operands[i], "%s", bad.text + bad.inner);
 		else
 			lint_card(&card, f);
 	}
 	return 0;
 }
 
-static int lint_place(struct cli *cli, const struct catalog_opts *o, struct findings *f,
+static int lint_place(struct cli *cli, const struct catalog_opts *o, struct lint_findings *f,
 		      struct err *e)
 {
 	CLEANUP(place_release) struct place p = { 0 };
@@ -188,25 +188,25 @@ static int lint_place(struct cli *cli, const struct catalog_opts *o, struct find
 		rc = repository_lint(p.dir, p.mirrors, f, e);
 	for (size_t i = 0; i < p.hidden.count; i++) {
 		CLEANUP(mem_free_ptr) char *where = mem_printf("mirror %s", p.hidden.at[i]);
-		findings_add(f, FINDING_NOTE, where, "no url, so readers do not see it");
+		lint_add(f, LINT_NOTE, where, "no url, so readers do not see it");
 	}
 	return rc;
 }
 
-static int tell_findings(struct cli *cli, const struct findings *f, struct err *e)
+static int tell_findings(struct cli *cli, const struct lint_findings *f, struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_put_u64(document, "errors", f->levels[FINDING_ERROR]);
-	json_put_u64(document, "warnings", f->levels[FINDING_WARNING]);
-	json_put_u64(document, "notes", f->levels[FINDING_NOTE]);
+	json_put_u64(document, "errors", f->levels[LINT_ERROR]);
+	json_put_u64(document, "warnings", f->levels[LINT_WARNING]);
+	json_put_u64(document, "notes", f->levels[LINT_NOTE]);
 	json_t *findings = json_put_array(document, "findings");
 	for (size_t i = 0; i < f->count; i++) {
-		const struct finding *x = &f->at[i];
+		const struct lint_finding *x = &f->at[i];
 		json_t *object = json_push_object(findings);
-		json_put_string(object, "level", finding_level_name(x->level));
+		json_put_string(object, "level", lint_level_name(x->level));
 		json_put_string(object, "where", x->where);
 		json_put_string(object, "text", x->text);
-		if (x->level != FINDING_NOTE || !cli->quiet)
+		if (x->level != LINT_NOTE || !cli->quiet)
 			cli_say(cli, object, "{level}: {where}: {text}");
 	}
 	cli_note(cli, document, "{errors#error}, {warnings#warning}, {notes#note}");
@@ -216,11 +216,11 @@ static int tell_findings(struct cli *cli, const struct findings *f, struct err *
 static int run_lint(struct cli *cli, void *opts, int count, char **operands, struct err *e)
 {
 	const struct catalog_opts *o = opts;
-	CLEANUP(findings_release) struct findings f = { 0 };
+	CLEANUP(lint_release) struct lint_findings f = { 0 };
 	int rc = count ? lint_files(count, operands, &f, e) : lint_place(cli, o, &f, e);
 	if (rc < 0 || (rc = tell_findings(cli, &f, e)) < 0)
 		return rc;
-	bool failed = f.levels[FINDING_ERROR] || (o->strict && f.levels[FINDING_WARNING]);
+	bool failed = f.levels[LINT_ERROR] || (o->strict && f.levels[LINT_WARNING]);
 	return failed ? -ERR_FAULT : 0;
 }
 

@@ -286,7 +286,7 @@ static void set_refuses_with_the_reason(void **state)
 	json_decref(card);
 }
 
-static bool found(const struct findings *f, enum finding_level level, const char *text)
+static bool found(const struct lint_findings *f, enum lint_level level, const char *text)
 {
 	for (size_t i = 0; i < f->count; i++)
 		if (f->at[i].level == level && strstr(f->at[i].text, text))
@@ -298,24 +298,24 @@ static void lint_tells_what_is_missing(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct findings f = { 0 };
+	struct lint_findings f = { 0 };
 	struct card c;
 	assert_ok(parse("{" HEAD ",\"licence\":{},\"deprecated\":{},\"license\":{\"id\":\"MIT OR\"},"
 			"\"variants\":[{\"id\":\"a\",\"files\":[]},{\"id\":\"b\",\"files\":["
 			"{\"path\":\"models/other/b.gguf\",\"size\":1,\"sha256\":" SHA "}]}]}",
 			&c, &e), &e);
 	lint_card(&c, &f);
-	assert_true(found(&f, FINDING_WARNING, "licence: no member of a card; is 'license' meant?"));
-	assert_true(found(&f, FINDING_WARNING, "title: missing"));
-	assert_true(found(&f, FINDING_WARNING, "summary: missing"));
-	assert_true(found(&f, FINDING_WARNING, "source.url: missing"));
-	assert_true(found(&f, FINDING_WARNING, "deprecated.replacement: missing"));
-	assert_true(found(&f, FINDING_WARNING, "ram: missing"));
-	assert_true(found(&f, FINDING_ERROR, "no SPDX licence expression"));
-	assert_true(found(&f, FINDING_ERROR, "does not lie directly in models/phi-2/"));
-	assert_true(found(&f, FINDING_NOTE, "planned"));
-	assert_int_equal(f.levels[FINDING_ERROR], 2);
-	findings_release(&f);
+	assert_true(found(&f, LINT_WARNING, "licence: no member of a card; is 'license' meant?"));
+	assert_true(found(&f, LINT_WARNING, "title: missing"));
+	assert_true(found(&f, LINT_WARNING, "summary: missing"));
+	assert_true(found(&f, LINT_WARNING, "source.url: missing"));
+	assert_true(found(&f, LINT_WARNING, "deprecated.replacement: missing"));
+	assert_true(found(&f, LINT_WARNING, "ram: missing"));
+	assert_true(found(&f, LINT_ERROR, "no SPDX licence expression"));
+	assert_true(found(&f, LINT_ERROR, "does not lie directly in models/phi-2/"));
+	assert_true(found(&f, LINT_NOTE, "planned"));
+	assert_int_equal(f.levels[LINT_ERROR], 2);
+	lint_release(&f);
 	card_release(&c);
 }
 
@@ -330,16 +330,16 @@ static void licences_are_spdx(void **state)
 		"", "MIT OR", "OR MIT", "MIT MIT", "(MIT", "MIT)", "()", "MIT WITH", "M!T",
 		"MIT WITH (MIT)", "AND",
 	};
-	enum finding_level level;
+	enum lint_level level;
 	char unknown[64];
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		if (spdx_license_fault(good[i], &level, unknown))
 			fail_msg("refused: %s", good[i]);
 	for (size_t i = 0; i < ARRAY_LEN(broken); i++)
-		if (!spdx_license_fault(broken[i], &level, unknown) || level != FINDING_ERROR)
+		if (!spdx_license_fault(broken[i], &level, unknown) || level != LINT_ERROR)
 			fail_msg("accepted: %s", broken[i]);
 	assert_non_null(spdx_license_fault("MIT OR Foo-1.0", &level, unknown));
-	assert_int_equal(level, FINDING_WARNING);
+	assert_int_equal(level, LINT_WARNING);
 	assert_string_equal(unknown, "Foo-1.0");
 }
 
@@ -347,7 +347,7 @@ static void cards_are_linted_together(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct findings f = { 0 };
+	struct lint_findings f = { 0 };
 	struct card c[2];
 	assert_ok(parse("{" HEAD ",\"deprecated\":{\"reason\":\"x\",\"replacement\":\"gone\"},"
 			"\"variants\":[" VARIANT("a", "") "]}", &c[0], &e), &e);
@@ -355,9 +355,9 @@ static void cards_are_linted_together(void **state)
 			"{\"id\":\"q\",\"files\":[" FILE_OF("a.gguf", "11") "]}]}", &c[1], &e), &e);
 	lint_cards(c, 2, &f);
 	assert_int_equal(f.count, 2);
-	assert_true(found(&f, FINDING_WARNING, "there is no model 'gone'"));
-	assert_true(found(&f, FINDING_ERROR, "twice with different contents"));
-	findings_release(&f);
+	assert_true(found(&f, LINT_WARNING, "there is no model 'gone'"));
+	assert_true(found(&f, LINT_ERROR, "twice with different contents"));
+	lint_release(&f);
 	card_release(&c[0]);
 	card_release(&c[1]);
 }

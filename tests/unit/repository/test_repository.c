@@ -726,14 +726,14 @@ static void lint_looks_into_the_tree(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct findings f = { 0 };
+	struct lint_findings f = { 0 };
 	struct repository_signed s;
 	struct desk *d = desk_new();
 	init(d);
 	add(d, "m", "q4", "four bits");
 	assert_ok(repository_lint(d->tree, NULL, &f, &e), &e);
-	assert_int_equal(f.levels[FINDING_ERROR], 0);
-	findings_release(&f);
+	assert_int_equal(f.levels[LINT_ERROR], 0);
+	lint_release(&f);
 	CLEANUP(mem_free_ptr) char *cards = path_join(d->tree, "cards");
 	CLEANUP(str_list_release) struct str_list manifests = { 0 };
 	CLEANUP(mem_free_ptr) char *folder = path_join(cards, "m");
@@ -741,9 +741,9 @@ static void lint_looks_into_the_tree(void **state)
 	remove_from(folder, manifests.at[0]);
 	scratch_write(cards, "bad.card.json", "{", 1);
 	assert_ok(repository_lint(d->tree, NULL, &f, &e), &e);
-	assert_int_equal(f.levels[FINDING_ERROR], 2);
+	assert_int_equal(f.levels[LINT_ERROR], 2);
 	assert_string_equal(f.at[0].where, "bad.card.json");
-	findings_release(&f);
+	lint_release(&f);
 	assert_int_equal(try_sign(d, &s, &e), -ERR_INTEGRITY);
 	assert_non_null(strstr(e.text, "bad.card.json"));
 	desk_free(d);

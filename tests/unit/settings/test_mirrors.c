@@ -141,7 +141,7 @@ static void lint_looks_at_mirrors(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct findings f = { 0 };
+	struct lint_findings f = { 0 };
 	json_t *mirrors;
 	struct conf c = parsed("[repository.a]\npath = x\n"
 			       "[mirror.b]\nkind = http\nurl = http://x.org\nholds = objects\n"
@@ -154,7 +154,7 @@ static void lint_looks_at_mirrors(void **state)
 	assert_non_null(strstr(f.at[0].text, "not https"));
 	assert_non_null(strstr(f.at[2].text, "another mirror has the same"));
 	assert_non_null(strstr(f.at[3].text, "none of them holds the metadata"));
-	findings_release(&f);
+	lint_release(&f);
 	json_decref(mirrors);
 	conf_release(&c);
 }

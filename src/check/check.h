@@ -1,13 +1,13 @@
 /*
- * Checks files on disk against what vouches for them: manifests and SHA256SUMS.
+ * check: files on disk against what vouches for them, manifests and SHA256SUMS.
  *
  * A folder is checked as a whole, with what lies below it: every manifest and every list in
  * it is followed, and a file that nothing vouches for is an extra. Hidden names, cards,
  * manifests, lists and minisign signatures of a file beside them need nobody to vouch for
  * them. Links to files are followed, links to folders are not.
  */
-#ifndef FERRY_CATALOG_CHECK_H
-#define FERRY_CATALOG_CHECK_H
+#ifndef FERRY_CHECK_CHECK_H
+#define FERRY_CHECK_CHECK_H
 
 #include "catalog/sums.h"
 

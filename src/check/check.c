@@ -1,4 +1,4 @@
-#include "catalog/check.h"
+#include "check/check.h"
 
 #include "util/file.h"
 #include "util/mem.h"

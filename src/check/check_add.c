@@ -1,4 +1,4 @@
-#include "catalog/check.h"
+#include "check/check.h"
 
 #include "catalog/card.h"
 #include "sign/minisig.h"
