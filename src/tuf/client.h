@@ -1,16 +1,18 @@
 /*
- * The TUF client: from a pinned root to verified target descriptions (TUF 1.0.34,
- * section 5, "Detailed client workflow").
+ * tuf: what an application needs to trust a repository: public keys (key.h), metadata (metadata.h)
+ * and the names of its files (name.h), the set that is trusted now (trusted.h), the folder that
+ * keeps it (folder.h), delegations (match.h, search.h), and over them the client: from a pinned
+ * root to verified target descriptions (TUF 1.0.34, section 5, "Detailed client workflow").
  *
  * What always holds here:
+ *  - no private key and no network: the caller's transport gets bytes by their name;
  *  - metadata reaches the trust folder only after all its checks, byte for byte as it
  *    was received, by an atomic rename;
  *  - "now" is fixed when the client is opened;
  *  - every download has a ceiling.
  *
- * The client knows no URLs and no mirrors: a transport fetches by name. Error classes
- * of what it reports: ERR_INTEGRITY for anything that does not verify (signature,
- * rollback, expiry, malformed), and the transport's own.
+ * Error classes of what the client reports: ERR_INTEGRITY for anything that does not verify
+ * (signature, rollback, expiry, malformed), and the transport's own.
  */
 #ifndef FERRY_TUF_CLIENT_H
 #define FERRY_TUF_CLIENT_H
