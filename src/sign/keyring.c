@@ -1,4 +1,4 @@
-#include "sign/keyring.h"
+#include "sign/keyring_internal.h"
 
 #include "sign/command.h"
 #include "util/file.h"
@@ -8,10 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEY_SUFFIX ".pem"
 #define COMMAND_SUFFIX ".command"
-#define PUBLIC_SUFFIX ".pub"
-#define PUBLIC_MAX (16 * KIB)
 
 static void key_release(struct keyring_key *key)
 {
@@ -35,7 +32,7 @@ void keyring_release(struct keyring *k)
 
 static int read_public(const char *path, struct tuf_key **out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf pem = BUF_INIT(PUBLIC_MAX);
+	CLEANUP(buf_release) struct buf pem = BUF_INIT(KEYRING_PUBLIC_MAX);
 	int rc = file_read_all(path, &pem, e);
 	return rc < 0 ? rc : tuf_key_from_pem(buf_str(&pem), pem.len, path, out, e);
 }
@@ -48,7 +45,7 @@ static char *with_suffix(const char *base, const char *suffix)
 /* The public part, where there is one. base: the path without suffix. */
 static int load_public(const char *base, struct keyring_key *key, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = with_suffix(base, PUBLIC_SUFFIX);
+	CLEANUP(mem_free_ptr) char *path = with_suffix(base, KEYRING_PUBLIC_SUFFIX);
 	int rc = file_exists(path) ? read_public(path, &key->public, e) : 0;
 	if (rc < 0 || key->public || key->kind != KEYRING_COMMAND)
 		return rc;
@@ -60,10 +57,13 @@ static int load_public(const char *base, struct keyring_key *key, struct err *e)
 /* Which of the three it is. False: nothing that is a key. */
 static bool find_kind(const char *base, struct keyring_key *key)
 {
-	static const struct { const char *suffix; enum keyring_kind kind; } kinds[] = {
-		{ KEY_SUFFIX, KEYRING_FILE },
+	static const struct {
+		const char *suffix;
+		enum keyring_kind kind;
+	} kinds[] = {
+		{ KEYRING_PRIVATE_SUFFIX, KEYRING_FILE },
 		{ COMMAND_SUFFIX, KEYRING_COMMAND },
-		{ PUBLIC_SUFFIX, KEYRING_PUBLIC },
+		{ KEYRING_PUBLIC_SUFFIX, KEYRING_PUBLIC },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(kinds) && !key->path; i++) {
 		char *path = with_suffix(base, kinds[i].suffix);
@@ -86,7 +86,8 @@ static int load_key(const char *base, struct keyring_key *out, struct err *e)
 	int rc = 0;
 	*out = key;
 	if (!find_kind(base, &key))
-		return err_set(e, ERR_NOT_FOUND, "there is no key %s%s", base, KEY_SUFFIX);
+		return err_set(e, ERR_NOT_FOUND, "there is no key %s%s", base,
+			       KEYRING_PRIVATE_SUFFIX);
 	key.name = mem_strdup(path_base(base));
 	if (key.kind == KEYRING_FILE && file_exists(command))
 		return err_set(e, ERR_USAGE, "%s and %s: which of the two is the key?", key.path,
@@ -125,7 +126,7 @@ static void add_key(struct keyring *k, struct keyring_key *key)
 	qsort(k->at, k->count, sizeof *k->at, compare_keys);
 }
 
-static int load_one(struct keyring *k, const char *name, struct err *e)
+int keyring_load_one(struct keyring *k, const char *name, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *base = path_join(k->dir, name);
 	struct keyring_key key;
@@ -138,7 +139,8 @@ static int load_one(struct keyring *k, const char *name, struct err *e)
 /* The name without suffix; NULL: not a file of a key. The caller frees. */
 static char *name_of_file(const char *file)
 {
-	static const char *const suffixes[] = { KEY_SUFFIX, COMMAND_SUFFIX, PUBLIC_SUFFIX };
+	static const char *const suffixes[] = { KEYRING_PRIVATE_SUFFIX, COMMAND_SUFFIX,
+						KEYRING_PUBLIC_SUFFIX };
 	for (size_t i = 0; *file != '.' && i < ARRAY_LEN(suffixes); i++)
 		if (str_ends(file, suffixes[i]))
 			return mem_strndup(file, strlen(file) - strlen(suffixes[i]));
@@ -159,7 +161,7 @@ static int check_outside(const char *dir, const char *tree, struct err *e)
 	err_set(e, ERR_USAGE, "the keys in %s lie inside the tree %s, which is published", dir,
 		tree);
 	return err_hint(e, "move the folder out of the tree and say where it is with `keys` in "
-			"ferry.conf or with --keys");
+			   "ferry.conf or with --keys");
 }
 
 int keyring_load(const char *dir, const char *tree, struct keyring *out, struct err *e)
@@ -172,7 +174,7 @@ int keyring_load(const char *dir, const char *tree, struct keyring *out, struct 
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *name = name_of_file(names.at[i]);
 		if (name && !keyring_find(&k, name))
-			rc = load_one(&k, name, e);
+			rc = keyring_load_one(&k, name, e);
 	}
 	if (rc < 0)
 		return rc;
@@ -207,8 +209,8 @@ static int no_such_key(const struct keyring *k, const char *which, struct err *e
 	const char *near = text_nearest(which, names, k->count);
 	err_set(e, ERR_NOT_FOUND, "there is no key '%s'%s%s, and no such file", which,
 		k->dir ? " in " : "", k->dir ? k->dir : "");
-	return near ? err_hint(e, "did you mean '%s'?", near) :
-		      err_hint(e, "`ferry catalog key list` shows what there is");
+	return near ? err_hint(e, "did you mean '%s'?", near)
+		    : err_hint(e, "`ferry catalog key list` shows what there is");
 }
 
 static void copy_key(const struct keyring_key *from, struct keyring_key *out)
@@ -232,7 +234,8 @@ static int pick_one(const struct keyring *from, const char *which, struct keyrin
 	}
 	if (!known && file_exists(which)) {
 		err_set(e, ERR_USAGE, "%s: a key file is called NAME.pem or NAME.command", which);
-		return err_hint(e, "`ferry catalog key import FILE NAME` takes a key of another name");
+		return err_hint(e,
+				"`ferry catalog key import FILE NAME` takes a key of another name");
 	}
 	if (!known)
 		return no_such_key(from, which, e);
@@ -265,8 +268,7 @@ int keyring_pick(const struct keyring *from, const char *const *which, size_t co
 	return 0;
 }
 
-int keyring_public(const struct keyring *k, const char *which, struct tuf_key **out,
-		   struct err *e)
+int keyring_public(const struct keyring *k, const char *which, struct tuf_key **out, struct err *e)
 {
 	const struct keyring_key *known = keyring_find(k, which);
 	if (!known)
@@ -280,96 +282,11 @@ int keyring_public(const struct keyring *k, const char *which, struct tuf_key **
 	return 0;
 }
 
-/* ---- making ---- */
+/* ---- in memory ---- */
 
-static int save_public(const char *dir, const char *name, const struct tuf_key *key,
-		       struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s%s", dir, name, PUBLIC_SUFFIX);
-	CLEANUP(buf_release) struct buf pem = BUF_INIT(PUBLIC_MAX);
-	int rc = tuf_key_to_pem(key, &pem, e);
-	return rc < 0 ? rc : file_write_atomic(path, pem.data, pem.len, 0644, e);
-}
-
-/* What a run that was killed left of this key: never used, and a secret all the same. */
-static void remove_leftovers(const char *dir, const char *name)
-{
-	CLEANUP(str_list_release) struct str_list names = { 0 };
-	CLEANUP(mem_free_ptr) char *private = mem_printf(".%s%s.", name, KEY_SUFFIX);
-	CLEANUP(mem_free_ptr) char *public = mem_printf(".%s%s.", name, PUBLIC_SUFFIX);
-	struct err ignored = ERR_INIT;
-	if (file_list_dir(dir, &names, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < names.count; i++) {
-		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
-		if (file_is_temporary(names.at[i]) &&
-		    (str_starts(names.at[i], private) || str_starts(names.at[i], public)))
-			unlink(path);
-	}
-}
-
-/* Neither a private key nor somebody else's public one is ever replaced. */
-static int check_free(const struct keyring *k, const char *name, const struct tuf_key *key,
-		      struct err *e)
-{
-	const struct keyring_key *there = keyring_find(k, name);
-	if (!path_is_id(name))
-		return err_set(e, ERR_USAGE, "'%s' is no name for a key (a-z, 0-9, '.', '_', '-')",
-			       name);
-	if (!there || (there->kind == KEYRING_PUBLIC && strcmp(there->public->id, key->id) == 0))
-		return 0;
-	err_set(e, ERR_CONFLICT, "%s exists already", there->path);
-	return err_hint(e, "keys are never overwritten; choose another name, or move the old one "
-			   "away if it is no longer needed");
-}
-
-static struct keyring_key *own(struct keyring *k, const struct keyring_key *key)
+struct keyring_key *keyring_own(struct keyring *k, const struct keyring_key *key)
 {
 	return &k->at[key - k->at];
-}
-
-int keyring_store(struct keyring *k, const char *name, struct privkey *key,
-		  const struct buf *passphrase, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s%s", k->dir, name, KEY_SUFFIX);
-	CLEANUP_PTR(signer_free) struct signer *signer = privkey_signer(key, path);
-	const struct tuf_key *public = signer->key;
-	int rc = check_free(k, name, public, e);
-	if (rc == 0)
-		rc = file_mkdirs(k->dir, 0700, e);
-	if (rc == 0)
-		remove_leftovers(k->dir, name);
-	/* The public part first: a key that is there is complete, even after a kill. */
-	if (rc == 0 && !file_exists(path))
-		rc = save_public(k->dir, name, public, e);
-	if (rc == 0)
-		rc = privkey_save(key, path, passphrase, e);
-	if (rc == 0)
-		rc = load_one(k, name, e);
-	if (rc == 0)
-		own(k, keyring_find(k, name))->signer = STEAL(signer);
-	return rc;
-}
-
-int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
-		const struct buf *passphrase, struct err *e)
-{
-	struct privkey *key;
-	int rc = privkey_new(kind, &key, e);
-	return rc < 0 ? rc : keyring_store(k, name, key, passphrase, e);
-}
-
-int keyring_remember(struct keyring *k, const char *name, const struct tuf_key *key,
-		     struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *longer = mem_printf("%s-%.8s", name, key->id);
-	const char *as = keyring_find(k, name) ? longer : name;
-	if (keyring_by_id(k, key->id) || keyring_find(k, as) || !path_is_id(as))
-		return 0;
-	int rc = file_mkdirs(k->dir, 0700, e);
-	if (rc == 0)
-		rc = save_public(k->dir, as, key, e);
-	return rc < 0 ? rc : load_one(k, as, e);
 }
 
 int keyring_is_encrypted(const struct keyring_key *key, bool *out, struct err *e)
@@ -415,102 +332,4 @@ char *keyring_free_name(const struct keyring *k, const char *role)
 		name = mem_printf("%s-%u", role, n);
 	}
 	return name;
-}
-
-/* ---- opening ---- */
-
-static int open_key(const struct keyring *k, const struct keyring_key *key, struct signer **out,
-		    struct err *e)
-{
-	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
-	if (key->kind == KEYRING_COMMAND)
-		return command_signer(key->path, key->public, out, e);
-	if (key->kind == KEYRING_PUBLIC)
-		return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign", key->path);
-	int rc = privkey_load(key->path, k->passphrases, &private, e);
-	if (rc == 0)
-		*out = privkey_signer(STEAL(private), key->path);
-	return rc;
-}
-
-int keyring_signer(struct keyring *k, const struct keyring_key *key, struct signer **out,
-		   struct err *e)
-{
-	int rc = key->signer ? 0 : open_key(k, key, &own(k, key)->signer, e);
-	if (rc < 0)
-		return rc;
-	key->signer->cancel = k->cancel;
-	*out = key->signer;
-	return 0;
-}
-
-void keyring_signers_release(struct keyring_signers *s)
-{
-	free(s->at);
-	*s = (struct keyring_signers){ 0 };
-}
-
-static bool is_open(const struct keyring_signers *s, const char *keyid)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(s->at[i]->key->id, keyid) == 0)
-			return true;
-	return false;
-}
-
-void keyring_signers_add(struct keyring_signers *s, struct signer *signer)
-{
-	if (is_open(s, signer->key->id))
-		return;
-	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
-	s->at[s->count++] = signer;
-}
-
-/* "targets", "targets-alice", "targets.2", but not "targetsof". */
-static bool named_for(const char *name, const char *const *roles)
-{
-	for (; *roles; roles++) {
-		const char *rest = name + strlen(*roles);
-		if (str_starts(name, *roles) && (!*rest || strchr("-._", *rest)))
-			return true;
-	}
-	return false;
-}
-
-static int open_one(struct keyring *k, const struct keyring_key *key, struct keyring_signers *out,
-		    struct err *e)
-{
-	struct signer *signer;
-	bool known = key->public || key->chosen || key->signer;
-	int rc = keyring_signer(k, key, &signer, e);
-	if (rc < 0)
-		return rc;
-	keyring_signers_add(out, signer);
-	return known ? 0 : save_public(k->dir, key->name, signer->key, e);
-}
-
-int keyring_open(struct keyring *k, const struct str_list *wanted, const char *const *roles,
-		 struct keyring_signers *out, struct err *e)
-{
-	for (size_t i = 0; i < k->count; i++) {
-		const struct keyring_key *key = &k->at[i];
-		bool fits = key->public ? str_list_has(wanted, key->public->id) &&
-					  !is_open(out, key->public->id) :
-					  key->chosen || named_for(key->name, roles);
-		int rc = fits && key->kind != KEYRING_PUBLIC ? open_one(k, key, out, e) : 0;
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-int keyring_passphrase(const struct keyring *k, const struct keyring_key *key,
-		       const struct buf *passphrase, struct err *e)
-{
-	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
-	if (key->kind != KEYRING_FILE)
-		return err_set(e, ERR_USAGE, "%s: no private key file, so it has no passphrase",
-			       key->path);
-	int rc = privkey_load(key->path, k->passphrases, &private, e);
-	return rc < 0 ? rc : privkey_replace(private, key->path, passphrase, e);
 }

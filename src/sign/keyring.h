@@ -31,16 +31,15 @@ struct keyring {
 	char *dir;
 	struct keyring_key *at; /* sorted by name */
 	size_t count, cap;
-	struct passphrases *passphrases;        /* of its key files; borrowed, may be NULL */
-	const struct cancel *cancel;    /* ends its programs that sign; borrowed, may be NULL */
+	struct passphrases *passphrases; /* of its key files; borrowed, may be NULL */
+	const struct cancel *cancel;     /* ends its programs that sign; borrowed, may be NULL */
 };
 void keyring_release(struct keyring *k);
 
 /* ERR_USAGE when the folder lies inside `tree` (may be NULL): private keys must not be
  * published. A folder that is missing is an empty keyring. Private keys are not read: whoever has
  * keys of others, too, opens only those that are to sign. */
-WARN_UNUSED int keyring_load(const char *dir, const char *tree, struct keyring *out,
-			     struct err *e);
+WARN_UNUSED int keyring_load(const char *dir, const char *tree, struct keyring *out, struct err *e);
 const struct keyring_key *keyring_find(const struct keyring *k, const char *name);
 /* The key with this id, or NULL. */
 const struct keyring_key *keyring_by_id(const struct keyring *k, const char *keyid);
@@ -95,8 +94,7 @@ void keyring_signers_add(struct keyring_signers *s, struct signer *signer);
  * chosen. Several names for one key are opened once. It is no error to find none.
  */
 WARN_UNUSED int keyring_open(struct keyring *k, const struct str_list *wanted,
-			     const char *const *roles, struct keyring_signers *out,
-			     struct err *e);
+			     const char *const *roles, struct keyring_signers *out, struct err *e);
 
 /* Encrypts a key file anew, or (passphrase NULL) not at all. */
 WARN_UNUSED int keyring_passphrase(const struct keyring *k, const struct keyring_key *key,

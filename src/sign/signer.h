@@ -1,14 +1,18 @@
 /*
- * sign: private keys and what else can sign.
+ * sign: private keys, and signatures for people who have no TUF client.
+ *
+ * A signer is anything that makes a signature for a public key: a key file (privkey.h), or an
+ * external program that stands before an HSM or a KMS (command.h). A keyring (keyring.h) is a
+ * folder of them; passphrase.h knows where passphrases come from. minisig.h and modelsig.h are
+ * the formats of other tools.
  *
  * What always holds here:
  *  - a private key is never written unencrypted unless the caller says so, never with
  *    other than mode 0600, and never over an existing file;
+ *  - a key file is decrypted once in a run: the keyring keeps its signer;
+ *  - a signature is verified with the public key before it is believed;
  *  - secrets are wiped from memory before it is freed;
  *  - nothing of the client links this folder.
- *
- * A signer is anything that makes a signature for a public key: a key file
- * (privkey.h), an external command that stands before an HSM or a KMS.
  */
 #ifndef FERRY_SIGN_SIGNER_H
 #define FERRY_SIGN_SIGNER_H
