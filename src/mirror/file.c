@@ -95,7 +95,7 @@ static int send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
 		int rc = cancel_check(m->env.cancel, e);
 		if (rc == 0 && (rc = file_pread(fd, data, n, offset, "the file", e)) < 0 &&
 		    err_is(e, ERR_SYSTEM))
-			rc = err_class_set(e, ERR_NETWORK);     /* another mirror may do better */
+			rc = err_class_set(e, ERR_NETWORK);     /* another mirror may succeed */
 		if (rc == 0)
 			rc = sink->write(sink->ctx, data, n, e);
 		if (rc < 0)
@@ -116,13 +116,14 @@ static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 	if (rc < 0)
 		return rc;
 	if (r->offset > st.size || (!all && r->length > st.size - r->offset))
-		return err_set(e, ERR_INTEGRITY, "is only %llu bytes there: no range %llu-%llu",
+		return err_set(e, ERR_INTEGRITY, "has only %llu bytes there, but bytes %llu-%llu "
+			"were requested",
 			       (unsigned long long)st.size, (unsigned long long)r->offset,
 			       (unsigned long long)(all ? r->offset : r->offset + r->length - 1));
 	return send(c->mirror, fd, r->offset, all ? st.size - r->offset : r->length, sink, e);
 }
 
-/* *there is false, and nothing wrong, when the mirror's folder is missing. */
+/* A missing folder of the mirror is not an error; *there is then false. */
 static int look_for_root(struct mirror *m, bool *there, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -182,8 +183,8 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 	if (flock(lock, LOCK_EX | LOCK_NB) == 0)
 		mirror_findings_add(out, "locks", MIRROR_FINDING_OK, "yes");
 	else
-		mirror_findings_add(out, "locks", MIRROR_FINDING_LACKS, "this file system has none: "
-				    "let one publisher at a time push here");
+		mirror_findings_add(out, "locks", MIRROR_FINDING_LACKS, "this file system has "
+			"none: only one publisher at a time may push here");
 	uint64_t space;
 	char text[SIZE_TEXT];
 	if (file_space(f->path, &space, &why) == 0)

@@ -4,7 +4,7 @@
 
 #include "mirror/mirror.h"
 
-/* The folder at the mirror's top that is ours: partials and the lock. */
+/* Our private folder at the top of the mirror: partial files and the lock. */
 #define FILE_MIRROR_PRIVATE ".ferry"
 
 struct file_mirror {
@@ -12,9 +12,9 @@ struct file_mirror {
 	int root;       /* -1: not opened yet; guarded by the mirror's lock */
 };
 
-/* Opens the mirror's folder, once for all threads; with `make` it is made. */
+/* Opens the mirror's folder, once for all threads; with `make` it is created if missing. */
 WARN_UNUSED int file_mirror_root(struct mirror *m, bool make, struct err *e);
-/* Held around every change of a name; *lock is -1 where there are no locks. */
+/* Held during every change of a name; *lock is -1 where locks do not work. */
 WARN_UNUSED int file_mirror_lock(struct mirror *m, int *lock, struct err *e);
 
 WARN_UNUSED int file_upload_open(struct mirror_connection *c, struct mirror_upload *u,

@@ -28,7 +28,8 @@ static int take_lock(int fd, bool wait, const struct cancel *cancel, struct err 
 			return 0;
 		if (!wait) {
 			err_set(e, ERR_CONFLICT, "is being written by another process");
-			return err_hint(e, "let the other one finish, then run the command again");
+			return err_hint(e, "wait until the other process has finished, then run "
+				"the command again");
 		}
 		int rc = cancel_check(cancel, e);
 		if (rc < 0)
@@ -59,12 +60,12 @@ int file_mirror_lock(struct mirror *m, int *lock, struct err *e)
 
 /* -- the partial ----------------------------------------------------------------- */
 
-/* The file in the making; its name holds its content's hash. */
+/* The partial file; its name contains the hash of its content. */
 struct part {
 	int dir, fd;
 	char name[DIGEST_HEX + 8];
 	uint64_t size;          /* of what is there from before */
-	bool drop;              /* it is of no use to the next upload */
+	bool drop;              /* the next upload cannot use it */
 };
 
 static void part_release(struct part *p)
@@ -75,7 +76,7 @@ static void part_release(struct part *p)
 	file_close(&p->dir);
 }
 
-/* Opens and locks; *again when the name changed its file meanwhile. */
+/* Opens and locks; *again is set when the name meanwhile belongs to another file. */
 static int part_try(struct part *p, bool *again, struct err *e)
 {
 	struct stat mine, named;
@@ -88,9 +89,9 @@ static int part_try(struct part *p, bool *again, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (fstat(p->fd, &mine) < 0 || !S_ISREG(mine.st_mode))
-		return err_set(e, ERR_SYSTEM, "the partial %s is no file", p->name);
-	/* Whoever held the lock may have given the file its final name, or both names (a
-	 * file with two names is complete): that one must not be written to. */
+		return err_set(e, ERR_SYSTEM, "the partial file %s is not a regular file", p->name);
+	/* The previous holder of the lock may have renamed the file, or given it both names (a
+	 * file with two names is complete): it must not be written to. */
 	*again = fstatat(p->dir, p->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 		 named.st_ino != mine.st_ino;
 	if (!*again && mine.st_nlink > 1) {
@@ -179,7 +180,7 @@ static int check_condition(int root, const char *key, const struct mirror_put *h
 static int name_part(struct part *p, int root, const char *key, bool exclusive, struct err *e)
 {
 	int sys = 0;
-	/* A remove() elsewhere may prune the folder between our two steps. */
+	/* Another process's remove() may delete the folder between the two steps. */
 	for (int tries = 0; tries < 3; tries++) {
 		CLEANUP(file_close) int dir = -1;
 		const char *name = path_base(key);
@@ -197,7 +198,7 @@ static int name_part(struct part *p, int root, const char *key, bool exclusive, 
 	}
 	if (sys == EEXIST && exclusive)
 		return err_set(e, ERR_CONFLICT, "exists already");
-	err_sys(e, sys, "cannot give the complete file its name");
+	err_sys(e, sys, "cannot rename the complete file");
 	return err_class_set(e, ERR_SYSTEM);
 }
 
@@ -222,7 +223,7 @@ static int refuse_private(const char *key, struct err *e)
 {
 	if (!str_starts(key, FILE_MIRROR_PRIVATE "/") && strcmp(key, FILE_MIRROR_PRIVATE) != 0)
 		return 0;
-	return err_set(e, ERR_USAGE, "keys below " FILE_MIRROR_PRIVATE "/ are for the mirror itself");
+	return err_set(e, ERR_USAGE, "keys below " FILE_MIRROR_PRIVATE "/ are reserved");
 }
 
 static int stat_part(const struct part *p, struct mirror_stat *out, struct err *e)
@@ -289,7 +290,7 @@ int file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
 		rc = stat_part(p, out, e);
 	if (rc < 0)
 		return rc;
-	/* Each piece was verified in memory, and written whole. */
+	/* Each piece was verified in memory and written completely. */
 	out->has_sha256 = !u->how.pieces || u->how.grid.count == 0;
 	out->has_pieces_sha256 = !out->has_sha256;
 	if (out->has_sha256)

@@ -1,5 +1,5 @@
 /*
- * What probing or setting up a mirror found: a line for each thing, for a person to read.
+ * The findings of probing or setting up a mirror, for people.
  */
 #ifndef FERRY_MIRROR_FINDINGS_H
 #define FERRY_MIRROR_FINDINGS_H
@@ -7,11 +7,11 @@
 #include "util/base.h"
 
 enum mirror_finding_state {
-	MIRROR_FINDING_OK,      /* as it should be */
-	MIRROR_FINDING_LACKS,   /* not there, or cannot be done: `text` says what follows */
+	MIRROR_FINDING_OK,      /* in order */
+	MIRROR_FINDING_LACKS,   /* missing or impossible: `text` says what follows from that */
 	MIRROR_FINDING_CHANGED, /* set up now */
 	MIRROR_FINDING_WOULD,   /* dry run: would be set up */
-	MIRROR_FINDING_BY_HAND, /* a person must do it: `text` says what */
+	MIRROR_FINDING_BY_HAND, /* a person has to do this: `text` says what */
 };
 
 struct mirror_finding {

@@ -22,8 +22,8 @@ static int read_failed(int sys, struct err *e)
 
 static int is_link(struct err *e)
 {
-	err_set(e, ERR_INTEGRITY, "lies behind a symbolic link, which is not followed");
-	return err_hint(e, "put the files themselves into the mirror's folder, not links");
+	err_set(e, ERR_INTEGRITY, "is behind a symbolic link, and links are not followed");
+	return err_hint(e, "put the files themselves into the mirror's folder instead of links");
 }
 
 static bool names_link(int dir, const char *name)
@@ -38,12 +38,12 @@ static int step(int *dir, const char *name, bool make, struct err *e)
 	bool made = make && mkdirat(*dir, name, 0755) == 0;
 	int refused = make && !made ? errno : 0;
 	int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* That it is not there says nothing: why it could not be made does. */
+	/* Report why it could not be created, not that it is missing. */
 	int sys = refused && refused != EEXIST ? refused : errno;
 	if (next < 0 && names_link(*dir, name))
 		return is_link(e);
 	if (next < 0 && make) {
-		err_sys(e, sys, "cannot make the folder %s", name);
+		err_sys(e, sys, "cannot create the folder %s", name);
 		return err_class_set(e, ERR_SYSTEM);
 	}
 	if (next < 0)
@@ -88,13 +88,13 @@ int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *out
 	int rc = folder_open_dir(root, key, false, &dir, e);
 	if (rc < 0)
 		return rc;
-	/* O_NONBLOCK: a pipe must not hold us up before it is refused. */
+	/* O_NONBLOCK: opening a pipe must not block before it is refused. */
 	int got = openat(dir, path_base(key), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (got < 0)
 		return errno == ELOOP ? is_link(e) : read_failed(errno, e);
 	if (fstat(got, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(got);
-		return err_set(e, ERR_NOT_FOUND, "not found (there is something else of this name)");
+		return err_set(e, ERR_NOT_FOUND, "not found (this name is not a regular file)");
 	}
 	if (out)
 		folder_stat(&st, out);
@@ -189,7 +189,7 @@ static int tell(int root, const char *key, mirror_entry_fn *fn, void *ctx, struc
 	struct err local = ERR_INIT;
 	struct mirror_entry entry = { .key = key };
 	struct stat st;
-	/* What has gone since is no longer part of the list. */
+	/* Skip what was removed meanwhile. */
 	if (folder_open_dir(root, key, false, &dir, &local) < 0 ||
 	    fstatat(dir, path_base(key), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
@@ -200,10 +200,10 @@ static int tell(int root, const char *key, mirror_entry_fn *fn, void *ctx, struc
 int folder_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx, struct err *e)
 {
 	struct listing l = { .prefix = prefix, .e = e };
-	/* A descriptor of its own: a copy would share the reading position. */
+	/* A new descriptor: a duplicate would share the reading position. */
 	int dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = dir < 0 ? read_failed(errno, e) : collect(&l, dir, "");
-	/* By whole keys: the order of folders is another one where names hold '-' or '.'. */
+	/* Sort by whole keys: the order of folders differs if names contain '-' or '.'. */
 	if (l.keys.count)
 		qsort(l.keys.at, l.keys.count, sizeof *l.keys.at, str_compare);
 	for (size_t i = 0; i < l.keys.count && rc == 0; i++)

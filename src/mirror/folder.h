@@ -1,22 +1,22 @@
 /*
- * A folder below which keys are paths, resolved part by part from an open descriptor: no
- * symbolic link below it is ever followed, so no key can lead out of it.
+ * A folder in which keys are paths, resolved part by part from an open descriptor: symbolic links
+ * below it are never followed, so no key can lead out of it.
  *
- * Reading: a missing part is ERR_NOT_FOUND, a link ERR_INTEGRITY, a refused permission
- * ERR_AUTH, and any other failure of the place ERR_NETWORK, because another mirror may do
- * better. Writing (make): ERR_SYSTEM.
+ * Reading: a missing part is ERR_NOT_FOUND, a link ERR_INTEGRITY, a refused permission ERR_AUTH,
+ * and any other failure ERR_NETWORK, because another mirror may succeed. Writing (make):
+ * ERR_SYSTEM.
  */
 #ifndef FERRY_MIRROR_FOLDER_H
 #define FERRY_MIRROR_FOLDER_H
 
 #include "mirror/mirror.h"
 
-/* The folder that key lies in; with `make`, missing ones are made and synced. */
+/* The folder that contains key; with `make`, missing ones are created and synced. */
 WARN_UNUSED int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *e);
 /* The regular file named key, for reading. */
 WARN_UNUSED int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *st,
 			       struct err *e);
-/* Unlinks key, then the folders above it that are empty now. Missing is fine. */
+/* Unlinks key, then the folders above it that are now empty. A missing file is fine. */
 WARN_UNUSED int folder_remove(int root, const char *key, struct err *e);
 WARN_UNUSED int folder_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx,
 			  struct err *e);

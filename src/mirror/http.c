@@ -16,7 +16,7 @@ static int check_base(const struct mirror *m, struct err *e)
 	if (rc == 0 && url.query) {
 		CLEANUP(mem_free_ptr) char *shown = url_redact(url.text);
 		err_set(e, ERR_USAGE, "the base URL %s has a query", shown);
-		rc = err_hint(e, "leave out what follows the '?'");
+		rc = err_hint(e, "leave out the '?' and what follows it");
 	}
 	return rc;
 }
@@ -74,18 +74,18 @@ static int refuse_html(const char *key, const struct http_response *r, struct er
 	if (!r->html || str_ends(key, ".html") || str_ends(key, ".htm"))
 		return 0;
 	err_set(e, ERR_INTEGRITY, "answered with an HTML page instead of the file");
-	return err_hint(e, "a login page, an error page or a portal of the network is in the way; "
-			   "open the mirror's URL in a browser to see it");
+	return err_hint(e, "this is probably a login page, an error page or a network portal: "
+		"open the mirror's URL in a browser");
 }
 
-/* What a probing GET is stopped with once its headers are there. */
+/* The result that stops a probing GET once its headers have arrived. */
 static int stop(void *ctx, const struct http_response *r, struct err *e)
 {
 	*(bool *)ctx = r->status != 0;
 	return err_set(e, ERR_CONFLICT, "stopped");
 }
 
-/* For servers that refuse HEAD, or answer it without a length. */
+/* For servers that refuse HEAD or answer it without a length. */
 static int stat_by_get(struct mirror_connection *c, const char *key, struct http_response *r, struct err *e)
 {
 	bool seen = false;
@@ -119,7 +119,7 @@ static int http_stat(struct mirror_connection *c, const char *key, struct mirror
 	if (rc == 0)
 		rc = refuse_html(key, &r, e);
 	if (rc == 0 && !r.has_total)
-		rc = err_set(e, ERR_USAGE, "the server does not tell the object's size");
+		rc = err_set(e, ERR_USAGE, "the server does not report the size of the object");
 	if (rc < 0)
 		return rc;
 	out->size = r.total;
@@ -188,8 +188,8 @@ static int http_probe(struct mirror_connection *c, struct mirror_findings *out, 
 	if (mirror_can(c->mirror, MIRROR_CAN_RANGE))
 		mirror_findings_add(out, "ranges", MIRROR_FINDING_OK, "yes");
 	else
-		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS, "the server sends whole files: "
-				    "a download that was interrupted reads over what it has");
+		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS, "the server sends only "
+			"whole files: interrupted downloads read again what they have");
 	return 0;
 }
 

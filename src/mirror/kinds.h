@@ -5,15 +5,15 @@
 #include "mirror/mirror.h"
 
 /*
- * file: a folder. An upload writes to .ferry/partial/<sha256>.part below it and renames; a
- * killed upload goes on where it was, piece by piece, after re-hashing what it finds.
- * Symbolic links below the folder are never followed. Conditions hold against every
- * writer that goes through here (a lock file, .ferry/lock, where the file system has locks).
+ * file: a folder. An upload writes to .ferry/partial/<sha256>.part below it and renames; after a
+ * kill, the next upload hashes the existing pieces and continues. Symbolic links below the folder
+ * are never followed. Conditions are safe against all writers that use this code (through the
+ * lock file .ferry/lock, where locks work).
  */
 extern const struct mirror_ops mirror_file;
 
-/* http: read only. A server that ignores ranges loses MIRROR_CAN_RANGE when it is first seen
- * to do so; get() then still works, by reading over what comes before the range. */
+/* http: read only. A mirror loses MIRROR_CAN_RANGE when its server ignores a range; get() still
+ * works, by skipping the bytes before the range. */
 extern const struct mirror_ops mirror_http;
 
 /* What ferry.conf may name and this version cannot open (listed.c). */

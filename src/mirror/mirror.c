@@ -57,7 +57,7 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_e
 	const struct mirror_ops *ops = kind_for(kinds, url);
 	if (!ops) {
 		CLEANUP(mem_free_ptr) char *shown = url_redact(url);
-		err_set(e, ERR_USAGE, "'%.100s' is not a URL that can be read here", shown);
+		err_set(e, ERR_USAGE, "'%.100s' is not a supported URL", shown);
 		if (strcmp(id, url) != 0)
 			err_context(e, "mirror %s", id);
 		return err_hint(e, "use a file://, http:// or https:// URL");
@@ -115,17 +115,18 @@ static void give_back(struct mirror_connection *c)
 static int check(struct mirror *m, const char *key, bool able, const char *verb, struct err *e)
 {
 	if (!able)
-		return err_set(e, ERR_USAGE, "mirror %s: a mirror of kind %s cannot %s here", m->id,
+		return err_set(e, ERR_USAGE, "mirror %s: this mirror, of kind %s, cannot %s", m->id,
 			       m->ops->kind, verb);
 	if (key && !path_is_key(key)) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(key);
-		return err_set(e, ERR_USAGE, "mirror %s: '%.200s' cannot be an object's key", m->id,
+		return err_set(e, ERR_USAGE, "mirror %s: '%.200s' is not a valid key of an "
+			"object", m->id,
 			       shown);
 	}
 	return 0;
 }
 
-/* For one call: a connection, or an error that names the mirror. */
+/* A connection for one call, or an error that names the mirror. */
 static int begin(struct mirror *m, const char *key, bool able, const char *verb,
 		 struct mirror_connection **c, struct err *e)
 {
@@ -150,7 +151,7 @@ int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out, 
 {
 	struct mirror_connection *c;
 	struct mirror_stat st = { 0 };
-	int rc = begin(m, key, m->ops->stat, "tell an object's size", &c, e);
+	int rc = begin(m, key, m->ops->stat, "report the size of an object", &c, e);
 	if (rc < 0)
 		return rc;
 	rc = m->ops->stat(c, key, &st, e);
@@ -159,7 +160,7 @@ int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out, 
 	return end(c, key, rc, e);
 }
 
-/* Counts, so that no kind can pass off a part as the whole. */
+/* Counts the bytes, so that a short answer is noticed. */
 struct counted {
 	const struct mirror_sink *sink;
 	uint64_t got;
@@ -180,10 +181,10 @@ static int get_counted(struct mirror_connection *c, const struct mirror_range *r
 	bool all = r->length == UINT64_MAX;
 	uint64_t last;
 	if (!all && !add_u64(r->offset, r->length, &last))
-		return err_set(e, ERR_INTEGRITY, "a range past any end");
+		return err_set(e, ERR_INTEGRITY, "the range overflows");
 	int rc = c->mirror->ops->get(c, r, &counting, e);
 	if (rc == 0 && !all && counted.got != r->length)
-		rc = err_set(e, ERR_INTEGRITY, "gave %llu bytes where %llu were asked",
+		rc = err_set(e, ERR_INTEGRITY, "sent %llu bytes, but %llu were requested",
 			     (unsigned long long)counted.got, (unsigned long long)r->length);
 	return rc;
 }
@@ -267,15 +268,18 @@ static int check_put(struct mirror *m, const char *key, const struct mirror_put 
 	bool able = m->ops->upload_open && mirror_can(m, MIRROR_CAN_WRITE);
 	int rc = check(m, key, able, "be written to", e);
 	if (rc == 0 && how->only_if_absent)
-		rc = check(m, key, mirror_can(m, MIRROR_CAN_CREATE_ONLY), "create without replacing", e);
+		rc = check(m, key, mirror_can(m, MIRROR_CAN_CREATE_ONLY), "create without "
+			"replacing", e);
 	if (rc == 0 && how->only_if_etag)
-		rc = check(m, key, mirror_can(m, MIRROR_CAN_REPLACE_IF), "replace on a condition", e);
+		rc = check(m, key, mirror_can(m, MIRROR_CAN_REPLACE_IF), "replace on a "
+			"condition", e);
 	if (rc == 0 && m->max_object && how->grid.size > m->max_object)
-		rc = err_set(e, ERR_USAGE, "mirror %s: %s: of %llu bytes is larger than the %llu that "
-			     "fit there", m->id, key, (unsigned long long)how->grid.size,
+		rc = err_set(e, ERR_USAGE, "mirror %s: %s: has %llu bytes, more than the limit "
+			"of %llu there", m->id, key, (unsigned long long)how->grid.size,
 			     (unsigned long long)m->max_object);
 	if (rc == 0 && !how->pieces && how->grid.count > 1)
-		rc = err_set(e, ERR_BUG, "mirror %s: %s: %u pieces without digests", m->id, key,
+		rc = err_set(e, ERR_BUG, "mirror %s: %s: the digests of its %u pieces are "
+			"missing", m->id, key,
 			     (unsigned)how->grid.count);
 	return rc;
 }
@@ -358,7 +362,8 @@ int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 	if (piece >= u->how.grid.count)
 		return err_set(e, ERR_BUG, "%s: there is no piece %u", u->key, (unsigned)piece);
 	if (mirror_can(m, MIRROR_IN_ORDER) && piece && !mirror_upload_has(u, piece - 1))
-		return err_set(e, ERR_BUG, "%s: piece %u is not the next", u->key, (unsigned)piece);
+		return err_set(e, ERR_BUG, "%s: piece %u is not the next "
+			"one", u->key, (unsigned)piece);
 	int rc = begin(m, u->key, true, "be written to", &c, e);
 	if (rc == 0)
 		rc = end(c, u->key, m->ops->upload_put(c, u, piece, data, e), e);
@@ -367,7 +372,7 @@ int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 	return rc;
 }
 
-/* Does the mirror itself say that the object is there? */
+/* Does the mirror report that the object is there? */
 static bool is_there(struct mirror_connection *c, const struct mirror_upload *u,
 		     struct mirror_stat *st)
 {
@@ -399,7 +404,8 @@ int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out, struc
 	struct mirror_connection *c;
 	struct mirror_stat st = { 0 };
 	if (u->missing)
-		return err_set(e, ERR_BUG, "%s: %u pieces are missing", u->key, (unsigned)u->missing);
+		return err_set(e, ERR_BUG, "%s: %u pieces are "
+			"missing", u->key, (unsigned)u->missing);
 	int rc = begin(u->mirror, u->key, true, "be written to", &c, e);
 	if (rc == 0)
 		rc = end(c, u->key, commit(c, u, &st, e), e);

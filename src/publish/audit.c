@@ -70,7 +70,7 @@ static int take(void *ctx, const void *data, size_t len, struct err *e)
 	for (const uint8_t *p = data; len;) {
 		size_t n = pieces_add(&r->check, p, len);
 		if (!n)
-			return err_set(e, ERR_INTEGRITY, "more bytes than asked for");
+			return err_set(e, ERR_INTEGRITY, "more bytes than requested");
 		r->a->bytes += n;
 		p += n;
 		len -= n;
@@ -106,7 +106,7 @@ static int run(struct mirror *m, const struct repository_file *f, struct reading
 		struct mirror_range range = { .key = f->key, .offset = from, .length = end - from };
 		rc = from < end ? mirror_get(m, &range, &sink, e) : 0;
 	} while (rc < 0 && retry_again(&retry, e));
-	/* An interrupted wait leaves the class of the interruption in e. */
+	/* After an interrupted wait, e has the class of the interruption. */
 	rc = -(int)e->class;
 	if (rc == -ERR_INTEGRITY) {
 		r->a->cut_short = true;

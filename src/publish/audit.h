@@ -1,6 +1,6 @@
 /*
- * audit: reads an object back from a mirror and compares it with its pieces. Used where
- * the mirror tells no digest, and by verify.
+ * audit: reads an object from a mirror and compares it with its pieces. Used if the mirror does
+ * not report a digest, and by verify.
  */
 #ifndef FERRY_PUBLISH_AUDIT_H
 #define FERRY_PUBLISH_AUDIT_H
@@ -20,8 +20,8 @@ struct audit {
 	uint32_t pieces;                /* compared */
 	uint32_t bad_count;             /* pieces that differ */
 	struct audit_piece bad[AUDIT_MAX_BAD];  /* the first of them */
-	bool whole_differs;             /* without pieces: the file as a whole does */
-	bool cut_short;                 /* fewer bytes came than the size says */
+	bool whole_differs;             /* without pieces: the whole file differs */
+	bool cut_short;                 /* fewer bytes were received than the size */
 };
 bool audit_is_ok(const struct audit *a);
 /* "piece 3 (bytes 25165824-33554431) and 2 more". */
@@ -31,16 +31,15 @@ struct audit_how {
 	struct report *report;
 	const char *task;               /* advances; NULL: none */
 	const struct cancel *cancel;
-	const struct retry *retry;      /* how often to try again; a reading goes on at the
-	                                   piece where it broke off */
+	const struct retry *retry;      /* for retries; reading continues at the piece where it
+					   failed */
 };
 
-/* Reads all bytes. Wrong bytes are a finding, not an error; an error is that the mirror
- * could not be read. */
+/* Reads all bytes. Wrong bytes are a finding; an error means that the mirror could not be read. */
 WARN_UNUSED int audit_full(struct mirror *m, const struct repository_file *f,
 			   const struct tree_pieces *p, const struct audit_how *how,
 			   struct audit *out, struct err *e);
-/* Reads the pieces `which`, ascending; p->at must be there. */
+/* Reads the pieces `which`, in ascending order; p->at must not be NULL. */
 WARN_UNUSED int audit_some(struct mirror *m, const struct repository_file *f,
 			   const struct tree_pieces *p, const uint32_t *which, size_t count,
 			   const struct audit_how *how, struct audit *out, struct err *e);

@@ -84,7 +84,7 @@ bool conflict_is_authentic(const struct tree *ours, const char *key, const void 
 
 /* ---- whose past ----------------------------------------------------------------- */
 
-/* Version and digest that a timestamp or snapshot lists; version 0: nothing that reads. */
+/* Version and digest that a timestamp or snapshot lists; version 0 if malformed. */
 static uint64_t listed(enum tuf_type type, const void *data, size_t len, const char *name,
 		       struct digest *sha256)
 {
@@ -117,7 +117,7 @@ bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t l
 	       !digest_equal(&own, &theirs);
 }
 
-/* Our own version of the role that is in force. */
+/* Our own current version of the role. */
 static uint64_t newest(const struct tree *ours, const char *role)
 {
 	CLEANUP(mem_free_ptr) char *suffix = mem_printf(".%s.json", role);
@@ -129,7 +129,7 @@ static uint64_t newest(const struct tree *ours, const char *role)
 	return 0;
 }
 
-/* Reads a version of a role from the mirror; bytes are empty when it is not there. */
+/* Reads a version of a role from the mirror; bytes are empty if it is missing. */
 static int look_at(struct mirror *m, const struct tree *ours, const char *role,
 		   uint64_t version, struct buf *bytes, bool *foreign, struct err *e)
 {

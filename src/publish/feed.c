@@ -11,7 +11,7 @@
 struct slot {
 	struct feed_piece piece;
 	size_t file;
-	unsigned users;         /* threads that work with it, or wait for it */
+	unsigned users;         /* threads that use it or wait for it */
 	enum { LOADING, READY, FAILED } state;
 	struct slot *next;
 };
@@ -19,14 +19,14 @@ struct slot {
 struct feed_file {
 	struct tree_object object;
 	bool open, opening;
-	bool *was_read;         /* pieces; made with the first */
+	bool *was_read;         /* of pieces; allocated with the first one */
 	bool *wanted;           /* by each reader */
 };
 
 struct reader {
 	bool ended, behind;
 	size_t file;
-	uint32_t next;          /* piece; NO_MORE: it is through with the file */
+	uint32_t next;          /* piece; NO_MORE: it has finished the file */
 	struct mirror_upload *upload;   /* of this file; NULL: not known yet */
 };
 
@@ -52,7 +52,7 @@ struct feed *feed_new(const struct tree *t, size_t readers, const struct feed_op
 	f->files = mem_alloc((t->files.count + 1) * sizeof *f->files);
 	f->readers = mem_alloc((readers + 1) * sizeof *f->readers);
 	for (size_t i = 0; i < readers; i++)
-		f->readers[i].ended = true;     /* until it wants something */
+		f->readers[i].ended = true;     /* until it needs a piece */
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
 	return f;
@@ -102,7 +102,7 @@ void feed_want(struct feed *f, size_t reader, size_t file)
 	f->readers[reader].ended = false;
 }
 
-/* Waits for a change, or for a while: then a signal may have come. */
+/* Waits for a change, or for a short time, because a signal may arrive. */
 static int wait_a_while(struct feed *f, uint64_t *waited_ms, struct err *e)
 {
 	struct timespec t;
@@ -115,7 +115,7 @@ static int wait_a_while(struct feed *f, uint64_t *waited_ms, struct err *e)
 	return cancel_check(f->tree->cancel, e);
 }
 
-/* ---- who wants what ------------------------------------------------------------- */
+/* ---- demand ------------------------------------------------------------- */
 
 static bool wants_file(const struct feed *f, size_t reader, size_t file)
 {
@@ -148,7 +148,7 @@ static bool before(const struct reader *a, const struct reader *b)
 	return a->file != b->file ? a->file < b->file : a->next < b->next;
 }
 
-/* Do all others wait for this reader, or none of them any more? */
+/* Do all other readers wait for this one? */
 static bool is_hindmost(const struct feed *f, size_t reader)
 {
 	for (size_t i = 0; i < f->reader_count; i++)
@@ -158,7 +158,7 @@ static bool is_hindmost(const struct feed *f, size_t reader)
 	return true;
 }
 
-/* Those that hold the reader up. */
+/* The readers that delay this one. */
 static void leave_behind(struct feed *f, size_t reader)
 {
 	for (size_t i = 0; i < f->reader_count; i++)
@@ -243,7 +243,7 @@ static void slot_leave(struct slot *s)
 		slot_free(s);
 }
 
-/* Reads the piece, without holding the lock. */
+/* Reads the piece without holding the lock. */
 static int slot_load(struct feed *f, struct slot *s, struct err *e)
 {
 	const struct tree_object *o = &f->files[s->file].object;
@@ -263,8 +263,7 @@ static int slot_load(struct feed *f, struct slot *s, struct err *e)
 	return rc;
 }
 
-/* Waits for a piece that another thread reads. False when that failed, or this thread shall
- * stop. */
+/* Waits for a piece that another thread reads. False if that failed, or this thread must stop. */
 static bool slot_await(struct feed *f, struct slot *s, struct err *e)
 {
 	uint64_t waited_ms = 0;
@@ -327,7 +326,7 @@ static int open_file(struct feed *f, size_t file, struct err *e)
 	return rc;
 }
 
-/* Closes the files that no reader will come to any more. */
+/* Closes the files that no reader will reach any more. */
 static void close_files(struct feed *f, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++) {

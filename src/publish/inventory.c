@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* Below this many keys, asking for each costs no more than a listing, which may hold
- * much that is not ours. */
+/* Below this number of keys, a stat for each costs no more than a listing, which may contain many
+ * other objects. */
 #define LIST_FROM 32
 
 bool inventory_wants(enum mirror_holds holds, enum repository_class class)
@@ -91,7 +91,7 @@ static int by_listing(struct mirror *m, const struct tree *t, const bool *wanted
 	return 0;
 }
 
-/* Whether a stat may say more than the listing did. */
+/* Can a stat give more information than the listing? */
 static bool stat_helps(const struct mirror *m, const struct repository_file *f,
 		       const struct inventory_item *item, bool listed)
 {

@@ -1,6 +1,6 @@
 /*
- * inventory: what of the repository is on one mirror, as far as the mirror tells without
- * sending any file. A listing where that is cheaper, else a stat for each key.
+ * inventory: which files of the repository are on a mirror, as far as the mirror reports it
+ * without sending files. Uses a listing if that is cheaper, else a stat for each key.
  */
 #ifndef FERRY_PUBLISH_INVENTORY_H
 #define FERRY_PUBLISH_INVENTORY_H
@@ -9,10 +9,10 @@
 
 enum inventory_state {
 	INVENTORY_MISSING,
-	INVENTORY_SIZE,            /* another size */
-	INVENTORY_CONTENT,         /* the digest that the mirror tells is another one */
-	INVENTORY_UNVERIFIED,      /* the size is right; the mirror tells no digest */
-	INVENTORY_OK,              /* the mirror tells the right digest */
+	INVENTORY_SIZE,            /* the size differs */
+	INVENTORY_CONTENT,         /* the mirror reports another digest */
+	INVENTORY_UNVERIFIED,      /* the size is right; the mirror reports no digest */
+	INVENTORY_OK,              /* the mirror reports the right digest */
 };
 
 struct inventory_item {
@@ -20,15 +20,15 @@ struct inventory_item {
 	struct mirror_stat stat;        /* unless missing */
 };
 
-/* Does a mirror that holds this get a file of this class? */
+/* Does a mirror with this `holds` get files of this class? */
 bool inventory_wants(enum mirror_holds holds, enum repository_class class);
 
-/* The judgement alone. root: pieces_sha256 of the file, or NULL if unknown. A pieces_sha256
- * that differs proves nothing: the object may have been uploaded in other parts. */
+/* Judges one stat. root: pieces_sha256 of the file, or NULL if unknown. A different pieces_sha256
+ * proves nothing: the object may have been uploaded in other parts. */
 enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,
 			       const struct mirror_stat *st);
 
-/* items[i] for each t->files.at[i] that wanted[i]; the others stay as they are. */
+/* Sets items[i] for each t->files.at[i] with wanted[i]; the others are not changed. */
 WARN_UNUSED int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 			      struct inventory_item *items, struct err *e);
 #endif

@@ -31,7 +31,7 @@ int push_gravity(enum err_class class)
 
 struct run {
 	const struct tree *tree;
-	struct feed *feed;              /* of the objects; its readers are the mirrors */
+	struct feed *feed;              /* of the objects; each mirror is a reader */
 	const struct push_options *o;
 	struct push_mirror *mirrors;
 	struct push_delivery *deliveries;    /* tree == NULL: none for this mirror */
@@ -39,7 +39,7 @@ struct run {
 	bool stage_turn;                /* showing on stage mirrors, then on the others */
 };
 
-/* Does the run show the release on this mirror? */
+/* Does this run show the release on this mirror? */
 static bool shows(const struct push_options *o, const struct push_mirror *m)
 {
 	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && (!o->stage || m->stage);
@@ -95,7 +95,7 @@ static void hidden(void *ctx, size_t i)
 		(void)!push_mirror_hidden(&r->deliveries[i], r->feed, i, &r->mirrors[i].error);
 }
 
-/* The mirrors take each piece of the objects at about the same time: a thread for each. */
+/* One thread for each mirror, because all mirrors use each piece at about the same time. */
 static void put_hidden(struct run *r, struct push_result *result)
 {
 	CLEANUP_PTR(feed_free) struct feed *feed = feed_new(r->tree, r->count, NULL);
@@ -125,7 +125,7 @@ static bool stage_failed(const struct run *r)
 	return false;
 }
 
-/* Stage mirrors first; nothing without the quorum. */
+/* Stage mirrors first; none without the quorum. */
 static void show_release(struct run *r, const struct push_result *result)
 {
 	if (result->holding < result->quorum)
@@ -193,14 +193,15 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 	else
 		err_set(e, worst->error.class, "%s", worst->error.text);
 	if (held_back && result->holding < result->quorum)
-		err_context(e, "readers keep the old release: %llu of the %llu mirrors that must "
-			    "hold every object do", (unsigned long long)result->holding,
+		err_context(e, "readers keep the old release: only %llu of the %llu required "
+			"mirrors hold every object", (unsigned long long)result->holding,
 			    (unsigned long long)result->quorum);
 	else if (held_back)
 		err_context(e, "readers keep the old release: a stage mirror failed");
 	if (worst->error.hint[0])
 		err_hint(e, "%s", worst->error.hint);
-	return err_hint(e, "mend that and run the same command again: what is done is not done twice");
+	return err_hint(e, "fix the cause and run the same command again: finished work is not "
+		"repeated");
 }
 
 static int check_quorum(const struct run *r, struct push_result *result, struct err *e)
@@ -208,9 +209,9 @@ static int check_quorum(const struct run *r, struct push_result *result, struct 
 	count_quorum(r, result);
 	if (result->quorum <= result->counted)
 		return 0;
-	err_set(e, ERR_USAGE, "the quorum is %llu, but only %llu mirror%s to count",
+	err_set(e, ERR_USAGE, "the quorum is %llu, but only %llu mirror%s",
 		(unsigned long long)result->quorum, (unsigned long long)result->counted,
-		result->counted == 1 ? " is there" : "s are there");
+		result->counted == 1 ? " counts" : "s count");
 	return err_hint(e, "set a lower quorum in [publish], or configure more mirrors that hold "
 			   "objects and can be written");
 }

@@ -1,20 +1,19 @@
 /*
- * push: brings mirrors to the state of the repository.
+ * push: updates mirrors to the current release of the repository.
  *
  * What always holds here:
- *  - on each mirror objects come first, versioned metadata next, catalog.json with its
- *    signature just before it, and timestamp.json last: whoever reads a mirror at any moment,
- *    or after the push was killed at any moment, finds either the old release whole or the
- *    new one whole;
- *  - catalog.json and timestamp.json go nowhere before at least `quorum` mirrors hold
- *    every object, verified; and to no mirror that lacks one itself;
- *  - "verified" means: the mirror tells the right digest, or this publisher read the
- *    object back, now or at an earlier push since when the mirror reports it unchanged
- *    (record.h). A right size alone is never enough;
- *  - mirrors marked `stage` show a release before the others do, and when one of them
- *    fails, the others keep the old one;
- *  - a mirror that shows a newer release than ours is left as it is (ERR_CONFLICT);
- *  - one mirror's failure stops no other.
+ *  - on each mirror the order is: objects, versioned metadata, the signature of catalog.json,
+ *    catalog.json, timestamp.json. At any moment, also after the push was killed, readers find
+ *    either the complete old release or the complete new one;
+ *  - catalog.json and timestamp.json are written only when at least `quorum` mirrors hold every
+ *    object, verified, and never to a mirror that lacks an object;
+ *  - "verified" means: the mirror reports the right digest, or this publisher read the object
+ *    back, now or in an earlier push since which the mirror reports it unchanged (verified.h).
+ *    The right size alone is never enough;
+ *  - mirrors marked `stage` show a release before the others; if one of them fails, the others
+ *    keep the old release;
+ *  - a mirror that shows a newer release is not changed (ERR_CONFLICT);
+ *  - the failure of one mirror does not stop the others.
  */
 #ifndef FERRY_PUBLISH_PUSH_H
 #define FERRY_PUBLISH_PUSH_H
@@ -24,11 +23,11 @@
 
 enum push_outcome {
 	PUSH_FAILED,            /* error says why */
-	PUSH_UP_TO_DATE,        /* nothing was to be done */
-	PUSH_DONE,              /* brought to the repository's state */
-	PUSH_OBJECTS_ONLY,      /* --stage: objects are there, the release is not shown */
-	PUSH_HELD_BACK,         /* all is there but catalog.json and timestamp.json */
-	PUSH_PLANNED,           /* dry run: there would be something to do */
+	PUSH_UP_TO_DATE,        /* there was nothing to do */
+	PUSH_DONE,              /* updated to the current release */
+	PUSH_OBJECTS_ONLY,      /* --stage: it has the objects; the release is not shown */
+	PUSH_HELD_BACK,         /* it has everything except catalog.json and timestamp.json */
+	PUSH_PLANNED,           /* dry run: there are changes to send */
 	PUSH_READ_ONLY,         /* this kind cannot be written */
 	PUSH_EXAMINED,          /* count_only */
 };
@@ -39,14 +38,14 @@ struct push_mirror {
 	struct mirror *mirror;          /* borrowed; NULL: it did not open, error says why */
 	enum mirror_holds holds;
 	bool stage;
-	bool count_only;                /* not to be written, but counts for the quorum */
+	bool count_only;                /* not written, but counts for the quorum */
 	/* in and out */
 	struct err error;
 	/* out; push_mirror_release() */
 	enum push_outcome outcome;
-	struct release before;          /* what it showed; with metadata only */
+	struct release before;          /* what it showed; only for mirrors with metadata */
 	struct push_plan plan;               /* as it was decided */
-	bool holds_objects;             /* every object is there, verified */
+	bool holds_objects;             /* it has every object, verified */
 	size_t puts, reads;             /* files written, and read back */
 	uint64_t put_bytes, read_bytes;
 };
@@ -54,11 +53,13 @@ void push_mirror_release(struct push_mirror *m);
 
 struct push_options {
 	bool dry_run;
-	bool stage;             /* the release is shown on mirrors marked stage only; objects
-	                           go everywhere */
-	bool recheck;           /* read back also what was verified earlier */
-	uint64_t quorum;        /* mirrors that must hold every object; 0: all that count */
-	unsigned threads;       /* mirrors at a time that are planned, checked, and shown the release */
+	bool stage;             /* the release is shown only on mirrors marked stage; objects go
+				   to all */
+	bool recheck;           /* also read back what was verified earlier */
+	uint64_t quorum;        /* number of mirrors that must hold every object; 0: all that
+				   count */
+	unsigned threads;       /* number of mirrors that are planned, checked and shown the
+				   release at a time */
 	const char *record_dir; /* of the tree; NULL: no record */
 	const struct retry *retry;      /* for each transfer */
 	const struct cancel *cancel;    /* NULL: nothing stops it */
@@ -67,26 +68,26 @@ struct push_options {
 
 struct push_result {
 	uint64_t quorum;        /* as it applied */
-	uint64_t counted;       /* mirrors that count: they hold objects and can be written;
-	                           those for production, or for stage if there are no others */
-	uint64_t holding;       /* of these, how many hold every object */
+	uint64_t counted;       /* mirrors that count: they hold objects and can be written.
+				   Production mirrors, or stage mirrors if there are no others */
+	uint64_t holding;       /* how many of these hold every object */
 	bool changed;           /* anything was written */
-	uint64_t source_bytes;  /* of objects, read from the tree for all mirrors together */
-	uint64_t reread_bytes;  /* of these, again for a mirror that could not keep up */
+	uint64_t source_bytes;  /* of objects, read from the tree for all mirrors */
+	uint64_t reread_bytes;  /* of these, read again for mirrors that could not keep up */
 };
 
 /*
- * Returns 0 when every mirror is as it should be. Else the error sums up, its class
- * being the gravest of the mirrors': integrity, conflict, auth, system, usage, not found,
- * network. ERR_USAGE when the quorum cannot be reached by as many mirrors as there are.
- * Outcomes and result are filled in any case.
+ * Returns 0 if every mirror is up to date. Otherwise an error that summarises, with the most
+ * serious class of the mirrors' errors: integrity, conflict, auth, system, usage, not found,
+ * network. ERR_USAGE if there are fewer mirrors than the quorum. Outcomes and result are always
+ * filled in.
  */
 WARN_UNUSED int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 			 const struct push_options *o, struct push_result *result,
 			 struct err *e);
 
 const char *push_outcome_name(enum push_outcome o);     /* "up-to-date" */
-/* How grave a class is when several mirrors failed: higher is graver. */
+/* The severity of a class if several mirrors failed; higher is more serious. */
 int push_gravity(enum err_class class);
 
 #endif

@@ -22,8 +22,8 @@ void push_delivery_release(struct push_delivery *d)
 	verified_close(&d->record);
 }
 
-/* Clients ask for the next root by its number: they follow it as soon as it is there, and then
- * refuse a timestamp whose keys it has removed. */
+/* Clients request the next root by its number and follow it as soon as it exists; then they
+ * reject a timestamp signed by keys that it removed. */
 static bool is_root(const struct repository_file *f)
 {
 	return f->class == REPOSITORY_METADATA && tuf_name_version(path_base(f->key), "root") > 0;
@@ -36,7 +36,7 @@ static bool is_shown(const struct repository_file *f)
 
 /* ---- planning ------------------------------------------------------------------- */
 
-/* Reads the file back and compares; the task advances only by what was planned. */
+/* Reads the file back and compares it; the task advances only by what was planned. */
 static int compare(struct push_delivery *d, const struct repository_file *f, bool planned,
 		   bool *same, struct err *e)
 {
@@ -55,8 +55,8 @@ static int compare(struct push_delivery *d, const struct repository_file *f, boo
 	return 0;
 }
 
-/* Versioned metadata never changes. So where another content is found under its name,
- * the file is damaged, or another publisher has put it there. */
+/* Versioned metadata never changes. If the content differs, the file is damaged or another
+ * publisher wrote it. */
 static int settle_versioned(struct push_delivery *d, const struct repository_file *f,
 			    struct inventory_item *item, struct err *e)
 {
@@ -117,8 +117,8 @@ int push_mirror_plan(struct push_delivery *d, struct err *e)
 
 /* ---- putting -------------------------------------------------------------------- */
 
-/* What was written is either vouched for by the mirror, or read back. root: pieces_sha256, or
- * NULL. */
+/* Verifies what was written, by the digest that the mirror reports or by reading it back. root:
+ * pieces_sha256, or NULL. */
 static int verify_put(struct push_delivery *d, const struct repository_file *f,
 		      const struct digest *root, struct mirror_stat *st, struct err *e)
 {
@@ -131,7 +131,7 @@ static int verify_put(struct push_delivery *d, const struct repository_file *f,
 	if (!same)
 		return err_set(e, ERR_INTEGRITY, "mirror %s: %s: what was written reads back "
 			       "differently", d->m->id, f->key);
-	/* A kind may tell the object's marks only when asked. */
+	/* Some kinds report time and etag only on a stat. */
 	if (!st->etag[0] && !st->modified_s)
 		rc = mirror_stat_key(d->m->mirror, f->key, st, e);
 	if (rc == 0)
@@ -145,7 +145,7 @@ static void count_put(struct push_delivery *d, const struct repository_file *f)
 	d->m->put_bytes += f->size;
 }
 
-/* Waits, and is true, when a failed call may be tried again. */
+/* Waits and returns true if a failed call may be retried. */
 static bool again(struct push_delivery *d, struct retry *retry, struct err *e)
 {
 	if (err_is_transient(e))
@@ -153,17 +153,17 @@ static bool again(struct push_delivery *d, struct retry *retry, struct err *e)
 	return retry_again(retry, e);
 }
 
-/* A conflict is fine when the very same bytes are there: an earlier try got through, or the same
- * push ran elsewhere. */
+/* A conflict is fine if the same bytes are there: an earlier attempt succeeded, or the same push
+ * ran elsewhere. */
 static int settle_conflict(struct push_delivery *d, const struct repository_file *f,
 			   struct mirror_stat *st, struct err *e)
 {
 	struct err why = ERR_INIT;
 	bool same = false;
 	if (compare(d, f, false, &same, &why) < 0 || !same) {
-		err_context(e, "another publisher is at work");
-		return err_hint(e, "let the other publisher finish, bring this copy of the "
-				   "repository up to date, then push again");
+		err_context(e, "another publisher is writing");
+		return err_hint(e, "wait until the other publisher has finished, update this "
+			"copy of the repository, then push again");
 	}
 	err_clear(e);
 	return mirror_stat_key(d->m->mirror, f->key, st, e);
@@ -179,7 +179,7 @@ static struct mirror_put how_to_put(struct push_delivery *d, const struct reposi
 
 /* ---- metadata ------------------------------------------------------------------- */
 
-/* The condition under which the file may be written, as far as the mirror knows any. */
+/* The condition for writing the file, if the mirror supports conditions. */
 static void condition(const struct push_delivery *d, const struct push_step *s,
 		      struct mirror_put *how)
 {
@@ -408,7 +408,7 @@ int push_mirror_shown(struct push_delivery *d, struct err *e)
 	struct release now;
 	if (!anything_to_show(p))
 		return 0;
-	/* Hours may have passed since the plan. */
+	/* The plan may be hours old. */
 	int rc = release_of(d->m->mirror, d->tree, &now, e);
 	if (rc == 0)
 		rc = release_check(&now, d->tree, e);

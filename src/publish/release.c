@@ -28,8 +28,8 @@ static void compare(const struct tree *ours, const void *data, size_t len,
 		out->state = RELEASE_OTHER;
 }
 
-/* Is it another publisher's, or just damaged? Where the mirror has a root that we do not
- * know, we cannot tell damage from a change of keys, and take the safe side. */
+/* Is it another publisher's, or damaged? If the mirror has a root that we do not have, damage and
+ * a change of keys look the same: assume another publisher. */
 static int judge(struct mirror *m, const struct tree *ours, const char *key,
 		 const struct buf *bytes, bool *genuine, struct err *e)
 {
@@ -63,8 +63,8 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	struct release r = { .state = RELEASE_NONE };
 	struct mirror_stat st = { 0 };
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(RELEASE_MAX_BYTES);
-	/* The etag first: if the file changes in between, the condition of a later put
-	 * fails, which is right. */
+	/* Read the etag first: if the file changes in between, the condition of a later put
+	 * fails, as it should. */
 	int rc = mirror_stat_key(m, RELEASE_TIMESTAMP, &st, e);
 	if (rc == 0)
 		rc = mirror_get_small(m, RELEASE_TIMESTAMP, 0, &bytes, e);
@@ -92,15 +92,16 @@ int release_check(const struct release *r, const struct tree *ours, struct err *
 		err_set(e, ERR_CONFLICT, "timestamp.json is newer there (version %llu) than "
 			"in this repository (version %llu)", theirs, own);
 	else if (r->state == RELEASE_OTHER && theirs == own)
-		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there with "
-			"the same version, %llu", theirs);
+		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there, with the "
+			"same version %llu", theirs);
 	else if (r->state == RELEASE_OTHER)
-		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there, version %llu, "
+		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there, version "
+			"%llu, "
 			"which this repository never had", theirs);
 	else
 		return 0;
 	return err_hint(e, "another publisher was faster, or this copy of the repository is "
-			   "old: bring it up to date, sign again, then push");
+		"outdated: update it, sign again, then push");
 }
 
 int release_check_versioned(struct mirror *m, const struct tree *ours,
@@ -122,10 +123,12 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)
 		return rc;
 	bool root = str_ends(f->key, "/1.root.json");
-	err_set(e, ERR_CONFLICT, "mirror %s: %s is not the one of %s", m->id, f->key, ours->dir);
-	return err_hint(e, root ? "this mirror holds another repository: give each its own place"
-				: "another publisher has signed the same version: bring this copy "
-				  "of the repository up to date, sign again, then push");
+	err_set(e, ERR_CONFLICT, "mirror %s: %s differs from the one in "
+		"%s", m->id, f->key, ours->dir);
+	return err_hint(e, root ? "this mirror holds another repository: use a separate place "
+		"for each"
+				: "another publisher has signed the same version: update this "
+					"copy of the repository, sign again, then push");
 }
 
 const char *release_state_name(enum release_state s)

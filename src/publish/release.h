@@ -1,5 +1,5 @@
 /*
- * release: which release of the repository a mirror shows to its readers, told by its
+ * release: which release of the repository a mirror shows to readers, according to its
  * timestamp.json, compared with ours.
  */
 #ifndef FERRY_PUBLISH_RELEASE_H
@@ -8,18 +8,18 @@
 #include "publish/tree.h"
 
 #define RELEASE_TIMESTAMP "metadata/timestamp.json"
-/* The client's ceiling is 16,384 bytes; more than that is no timestamp. */
+/* Clients read at most 16,384 bytes. */
 #define RELEASE_MAX_BYTES (16 * KIB)
 #define RELEASE_MAX_METADATA (64 * MIB)
 
 enum release_state {
-	RELEASE_NONE,           /* no timestamp.json there */
-	RELEASE_DAMAGED,        /* it is no timestamp, or no key of ours signed it */
+	RELEASE_NONE,           /* no timestamp.json */
+	RELEASE_DAMAGED,        /* not a timestamp, or none of our keys signed it */
 	RELEASE_OLDER,
-	RELEASE_SAME,           /* byte for byte ours */
-	RELEASE_NEWER,          /* another publisher was there */
-	RELEASE_OTHER,          /* the same version with other bytes, or an older one that is not of
-				   our past: likewise */
+	RELEASE_SAME,           /* identical to ours */
+	RELEASE_NEWER,          /* written by another publisher */
+	RELEASE_OTHER,          /* the same version with other bytes, or an older one that is
+				   not ours: also another publisher's */
 };
 
 struct release {
@@ -33,11 +33,11 @@ struct release {
 WARN_UNUSED int release_of(struct mirror *m, const struct tree *ours, struct release *out,
 			   struct err *e);
 
-/* ERR_CONFLICT with what to do, for NEWER and OTHER. */
+/* For NEWER and OTHER: ERR_CONFLICT, with a hint. */
 WARN_UNUSED int release_check(const struct release *r, const struct tree *ours, struct err *e);
 
-/* For a versioned metadata file f that is on the mirror with other bytes than ours:
- * ERR_CONFLICT when they are another publisher's, 0 when they are just damaged. */
+/* For a versioned metadata file f that differs on the mirror: ERR_CONFLICT if it is another
+ * publisher's, 0 if it is damaged. */
 WARN_UNUSED int release_check_versioned(struct mirror *m, const struct tree *ours,
 					const struct repository_file *f, struct err *e);
 

@@ -38,10 +38,10 @@ const struct buf *tree_small(const struct tree *t, const struct repository_file 
 
 static int damaged(struct err *e, const char *path)
 {
-	err_set(e, ERR_INTEGRITY, "%s is not what the signed metadata says: it was not published",
+	err_set(e, ERR_INTEGRITY, "%s does not match the signed metadata; it was not published",
 		path);
-	return err_hint(e, "the local file is damaged or was changed: put the right one back "
-			   "(ferry catalog add), or sign again (ferry catalog sign)");
+	return err_hint(e, "the local file is damaged or was changed: restore it (ferry catalog "
+		"add), or sign again (ferry catalog sign)");
 }
 
 static int small_load(const struct tree *t, const struct repository_file *f, struct buf *out,
@@ -76,7 +76,8 @@ int tree_from_files(const char *dir, struct repository_files *files, struct tree
 			return rc;
 	}
 	if (!t.timestamp)
-		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it was never signed", dir);
+		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it has not been "
+			"signed", dir);
 	repository_files_index(&t.files);
 	const struct buf *bytes = tree_small(&t, t.timestamp);
 	struct tuf_claim claim;
@@ -112,7 +113,8 @@ static int manifest_of(const struct tree *t, const struct repository_file *f,
 {
 	const struct repository_file *mf = tree_find(t, f->manifest_key);
 	if (!mf)
-		return err_set(e, ERR_INTEGRITY, "%s: its manifest %s is not in the signed metadata",
+		return err_set(e, ERR_INTEGRITY, "%s: its manifest %s is not in the signed "
+			"metadata",
 			       f->key, f->manifest_key);
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, mf->key);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
@@ -128,7 +130,7 @@ static int manifest_of(const struct tree *t, const struct repository_file *f,
 		return rc;
 	if (out->grid.size != f->size || !digest_equal(&out->sha256, &f->sha256)) {
 		manifest_release(out);
-		return err_set(e, ERR_INTEGRITY, "%s describes another file than %s", path, f->key);
+		return err_set(e, ERR_INTEGRITY, "%s is not the manifest of %s", path, f->key);
 	}
 	return 0;
 }
@@ -159,7 +161,7 @@ int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 
 /* ---- reading objects ------------------------------------------------------------ */
 
-/* One pass over the file verifies the whole and leaves the digests of its pieces. */
+/* One pass verifies the whole file and computes the digests of its pieces. */
 static int pieces_make(const struct tree *t, const struct repository_file *f,
 		       struct tree_object *o, struct err *e)
 {

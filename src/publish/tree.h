@@ -1,11 +1,11 @@
 /*
- * tree: the publisher's own copy of the repository, as push and verify use it: what
- * has to be on every mirror, and its bytes, which are verified while they are read.
+ * tree: the publisher's copy of the repository for push and verify: the list of files for every
+ * mirror, and their bytes, which are verified while they are read.
  *
- * What always holds here: no byte of the tree reaches a mirror before its digest was
- * compared with the signed metadata (of the file, or of the piece it lies in). Metadata,
- * catalog.json and timestamp.json are small: they are read once, by tree_open(), so
- * that one run publishes one release whatever happens to the tree meanwhile.
+ * What always holds here: a byte of the tree is sent to a mirror only after its digest (of the
+ * file, or of its piece) was compared with the signed metadata. Metadata, catalog.json and
+ * timestamp.json are read once, by tree_open(), so that one run publishes one release even if the
+ * tree changes meanwhile.
  *
  * A tree may be read by several threads at once.
  */
@@ -18,18 +18,18 @@
 struct tree {
 	char *dir;
 	struct repository_files files;
-	struct buf *small;              /* for each file: its bytes; empty for objects */
+	struct buf *small;              /* the bytes of each file; empty for objects */
 	const struct repository_file *timestamp;
 	uint64_t version;               /* of timestamp.json */
 	int64_t expires_s;
-	const struct cancel *cancel;    /* set by who opened it; NULL: nothing stops reading */
+	const struct cancel *cancel;    /* set by the caller; NULL: nothing stops reading */
 };
 void tree_release(struct tree *t);
 
 /* The tree as it was last signed. The errors of repository_published(); ERR_INTEGRITY
  * when a small file is not what the metadata says. */
 WARN_UNUSED int tree_open(const char *dir, struct tree *out, struct err *e);
-/* The same from a list that is known already; takes *files, in any case. */
+/* The same from a given list; always takes *files. */
 WARN_UNUSED int tree_from_files(const char *dir, struct repository_files *files,
 				struct tree *out, struct err *e);
 
@@ -38,16 +38,15 @@ const struct repository_file *tree_find(const struct tree *t, const char *key); 
 /* The bytes of metadata, pointer or timestamp; NULL for an object. */
 const struct buf *tree_small(const struct tree *t, const struct repository_file *f);
 
-/* How a file can be checked in parts. A file of one piece needs no manifest: its piece
- * is the whole. */
+/* The piece digests of a file. A file of one piece needs no manifest. */
 struct tree_pieces {
 	struct grid grid;
-	struct digest *at;              /* grid.count; NULL: larger, and no manifest */
-	struct digest root;             /* pieces_sha256, when `at` is there */
+	struct digest *at;              /* grid.count; NULL: several pieces, but no manifest */
+	struct digest root;             /* pieces_sha256, if `at` is not NULL */
 };
 void tree_pieces_release(struct tree_pieces *p);
-/* Reads the manifest from the tree and checks it. ERR_INTEGRITY when it is damaged or
- * contradicts the signed metadata, ERR_NOT_FOUND when it is missing. */
+/* Reads the manifest from the tree and checks it. ERR_INTEGRITY if it is damaged or does not
+ * match the signed metadata, ERR_NOT_FOUND if it is missing. */
 WARN_UNUSED int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 				 struct tree_pieces *out, struct err *e);
 
@@ -57,8 +56,8 @@ struct tree_object {
 	int fd;
 	struct tree_pieces pieces;      /* `at` is there */
 };
-/* A larger file without a manifest is read once here, to know its pieces. ERR_INTEGRITY, naming
- * the local file, when it is not what was signed. */
+/* A larger file without a manifest is read once here to compute its pieces. ERR_INTEGRITY, naming
+ * the local file, when it does not match the signed metadata. */
 WARN_UNUSED int tree_object_open(const struct tree *t, const struct repository_file *f,
 				 struct tree_object *out, struct err *e);
 void tree_object_close(struct tree_object *o);

@@ -90,8 +90,7 @@ static void entry_line(struct buf *out, const struct record_entry *entry)
 		 entry->key);
 }
 
-/* Superseded lines pile up over the years; once they are the larger part, the file is
- * written anew. */
+/* When most lines are superseded, the file is rewritten. */
 static void compact(struct verified *r, size_t bytes)
 {
 	struct err ignored = ERR_INIT;
@@ -142,7 +141,7 @@ bool verified_vouches(const struct verified *r, const struct repository_file *f,
 {
 	struct record_entry wanted = { .key = path_percent_encode(f->key, "/") };
 	bool found = false;
-	/* Nothing to recognise a change by: nothing to vouch for. */
+	/* Without a time or an etag, changes cannot be noticed, so nothing is recorded. */
 	bool marked = st->etag[0] || st->modified_s;
 	for (size_t low = 0, high = r->count; marked && low < high;) {
 		size_t middle = low + (high - low) / 2;
@@ -163,7 +162,7 @@ bool verified_vouches(const struct verified *r, const struct repository_file *f,
 	return found;
 }
 
-/* Opened with the first entry: a push that does nothing writes nothing. */
+/* Opened for the first entry, so that a push that does nothing writes nothing. */
 static int writable(struct verified *r)
 {
 	struct err ignored = ERR_INIT;
@@ -173,7 +172,7 @@ static int writable(struct verified *r)
 		return -1;
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (r->fresh ? O_TRUNC : 0);
 	r->fd = open(r->path, flags, 0644);
-	/* An empty line ends one that a killed process may have left half-written. */
+	/* Start with a newline, to end a line that a killed process may have left incomplete. */
 	CLEANUP(mem_free_ptr) char *start =
 		r->fresh ? mem_printf("%s\n", r->first_line) : mem_strdup("\n");
 	if (r->fd >= 0)

@@ -1,11 +1,10 @@
 /*
- * verified: what this publisher has verified on one mirror, so that a later push need not
- * read it again where the mirror itself tells no digest. An entry holds for an object
- * only while the mirror reports the same size, etag and time for it.
+ * verified: records what this publisher has verified on a mirror, so that later pushes need not
+ * read it again if the mirror reports no digest. An entry is valid only while the mirror reports
+ * the same size, etag and time for the object.
  *
- * The file, <tree>/.ferry/push/<mirror>, is a help and no truth: a line for each
- * object, only ever appended; without it objects are read back once. What cannot be
- * understood in it is ignored.
+ * The file, <tree>/.ferry/push/<mirror>, has a line for each object and is only appended to. It
+ * is only an aid: without it, objects are read back once. Malformed lines are ignored.
  */
 #ifndef FERRY_PUBLISH_VERIFIED_H
 #define FERRY_PUBLISH_VERIFIED_H
@@ -28,15 +27,15 @@ struct verified {
 	char *path;
 	char *first_line;
 	int fd;                         /* -1: nothing is written */
-	bool fresh;                     /* the file starts anew with the first entry */
+	bool fresh;                     /* the file is started again with the first entry */
 };
 #define VERIFIED_INIT BRACES(.fd = -1)
 
-/* Of the mirror `id` that readers know by `place` (its URL: a mirror that moved has a new
- * record). A record that cannot be read or written is an empty one. dir NULL: none. */
+/* Opens the record of the mirror `id` at `place` (its URL; a mirror that moved gets a new
+ * record). A record that cannot be read or written counts as empty. dir NULL: none. */
 void verified_open(struct verified *r, const char *dir, const char *id, const char *place);
 void verified_close(struct verified *r);
-/* Parses the file's text: for verified_open() and tests. */
+/* Parses the file's text; for verified_open() and tests. */
 void verified_parse(struct verified *r, const char *text, size_t len);
 
 bool verified_vouches(const struct verified *r, const struct repository_file *f,

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* After this many files in a row that could not be read, the mirror is given up. */
+/* After this many unreadable files in a row, the mirror is given up. */
 #define GIVE_UP_AFTER 3
 
 void verify_mirror_release(struct verify_mirror *m)
@@ -26,8 +26,8 @@ struct checker {
 	uint64_t random;        /* state of the generator */
 };
 
-/* splitmix64: small, and the same everywhere. Each object of each mirror starts from a
- * state of its own, so that a seed names its pieces whatever the order of work. */
+/* splitmix64: small and portable. Each object of each mirror has its own state, so that a seed
+ * determines the pieces regardless of the order of work. */
 static uint64_t pick_below(struct checker *c, uint64_t below)
 {
 	uint64_t z = c->random += 0x9e3779b97f4a7c15u;
@@ -46,7 +46,7 @@ static void random_start(struct checker *c, const struct repository_file *f)
 	memcpy(&c->random, d.bytes, sizeof c->random);
 }
 
-/* Draws `want` of `count` pieces, ascending. */
+/* Chooses `want` of `count` pieces at random, in ascending order. */
 static size_t draw(struct checker *c, uint32_t count, uint64_t want, uint32_t *out)
 {
 	size_t n = 0;
@@ -65,7 +65,8 @@ static int read_file(struct checker *c, struct verify_file *v, bool all, struct 
 	struct audit_how how = { c->o->report, c->task, c->o->cancel, c->o->retry };
 	int rc = tree_pieces_load(c->tree, v->file, &p, e);
 	if (rc < 0) {
-		/* The fault is ours, not the mirror's: without the truth nothing can be said. */
+		/* A fault of the local tree, not of the mirror: there is nothing to compare
+		 * with. */
 		if (err_is(e, ERR_NOT_FOUND))
 			err_class_set(e, ERR_SYSTEM);
 		err_context(e, "this copy of the repository");
@@ -89,7 +90,7 @@ static int read_file(struct checker *c, struct verify_file *v, bool all, struct 
 	return 0;
 }
 
-/* A plain catalog.json that differs is what another release had there. */
+/* A plain catalog.json that differs belongs to another release. */
 static void judge_pointer(const struct checker *c, struct verify_file *v)
 {
 	enum release_state state = c->m->release.state;
@@ -144,7 +145,7 @@ static int check_file(struct checker *c, struct verify_file *v, const struct inv
 	if (readable && (small || c->o->mode != VERIFY_QUICK)) {
 		enum verify_verdict told = v->verdict;
 		rc = read_file(c, v, small || c->o->mode == VERIFY_FULL, e);
-		/* A sample does not outweigh a digest that says otherwise. */
+		/* A correct sample does not override a wrong digest. */
 		if (rc == 0 && told == VERIFY_CORRUPT && v->how == VERIFY_BY_SAMPLE &&
 		    v->verdict == VERIFY_OK) {
 			v->verdict = VERIFY_CORRUPT;
@@ -205,7 +206,7 @@ static void check_files(struct checker *c, const bool *wanted, const struct inve
 			in_a_row = 0;
 			continue;
 		}
-		/* Removed between the inventory and now. */
+		/* It was removed after the inventory. */
 		v->verdict = err_is(&e, ERR_NOT_FOUND) ? VERIFY_MISSING : VERIFY_UNREACHABLE;
 		if (v->verdict == VERIFY_UNREACHABLE)
 			v->error = mem_strdup(e.text);
@@ -231,7 +232,8 @@ static void check_mirror(void *ctx, size_t index)
 	for (size_t i = 0; i < n; i++)
 		wanted[i] = inventory_wants(m->holds, r->tree->files.at[i].class);
 	if (!m->error.class && take_inventory(&c, wanted, items, &m->error) < 0)
-		err_hint(&m->error, "the mirror could not be asked; nothing is known about it");
+		err_hint(&m->error, "the mirror could not be reached, so nothing is known about "
+			"it");
 	CLEANUP(mem_free_ptr) char *task = mem_printf("verify %s", m->id);
 	uint64_t total = m->error.class ? 0 : bytes_to_read(&c, wanted);
 	if (total) {
@@ -283,13 +285,13 @@ static int sum_up(const struct verify_mirror *mirrors, size_t count,
 	if (rc < 0)
 		return rc;
 	if (bad)
-		return err_set(e, ERR_FAULT, "%u of %zu mirrors are not as they should be", bad,
+		return err_set(e, ERR_FAULT, "%u of %zu mirrors have faults", bad,
 			       count);
 	if (!worst)
 		return 0;
 	err_set(e, worst->class, "%u of %zu mirrors could not be verified: %s", lost, count,
 		worst->text);
-	return err_hint(e, "nothing bad was found on the others; try again later");
+	return err_hint(e, "no faults were found on the others; try again later");
 }
 
 int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
@@ -322,7 +324,7 @@ const char *verify_how_name(enum verify_how h)
 static void describe_ok(const struct verify_file *f, struct buf *out)
 {
 	if (f->how == VERIFY_BY_DIGEST)
-		buf_adds(out, "digest told by the mirror");
+		buf_adds(out, "digest reported by the mirror");
 	else if (f->how == VERIFY_BY_SAMPLE)
 		buf_addf(out, "%u pieces sampled", f->audit.pieces);
 	else
@@ -340,7 +342,7 @@ void verify_describe(const struct verify_file *f, struct buf *out)
 		break;
 	case VERIFY_CORRUPT:
 		if (f->how == VERIFY_BY_DIGEST)
-			buf_adds(out, "the mirror tells another digest");
+			buf_adds(out, "the mirror reports another digest");
 		else
 			audit_describe(&f->audit, out);
 		break;

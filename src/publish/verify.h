@@ -1,11 +1,11 @@
 /*
- * verify: a verdict for each file of the repository on each mirror, with the publisher's
- * own tree as the truth.
+ * verify: a verdict for each file of the repository on each mirror, compared with the publisher's
+ * own tree.
  *
  * What always holds here:
- *  - "ok" says how it was verified; where only the size could be compared, the verdict is
- *    "unverified", never "ok";
- *  - nothing is written anywhere;
+ *  - "ok" always has the way it was verified; if only the size was compared, the verdict is
+ *    "unverified";
+ *  - nothing is written;
  *  - metadata, catalog.json and timestamp.json are small: they are read and compared in
  *    every mode. The modes differ in what is read of the objects.
  */
@@ -17,7 +17,7 @@
 #include "publish/inventory.h"
 
 enum verify_mode {
-	VERIFY_QUICK,           /* nothing of the objects: what the mirror tells about them */
+	VERIFY_QUICK,           /* no objects; only what the mirror reports about them */
 	VERIFY_SAMPLE,          /* random pieces of each */
 	VERIFY_FULL,            /* every byte */
 };
@@ -37,7 +37,7 @@ enum verify_verdict {
 
 enum verify_how {
 	VERIFY_BY_NOTHING,
-	VERIFY_BY_DIGEST,       /* the mirror told the right digest */
+	VERIFY_BY_DIGEST,       /* the mirror reported the right digest */
 	VERIFY_BY_SAMPLE,       /* audit.pieces pieces were read */
 	VERIFY_BY_BYTES,        /* all was read */
 };
@@ -56,14 +56,14 @@ struct verify_mirror {
 	const char *id;                 /* borrowed */
 	struct mirror *mirror;          /* borrowed; NULL: it did not open, error says why */
 	enum mirror_holds holds;
-	/* in and out: set when the mirror could not be asked at all, or no longer */
+	/* in and out: set when the mirror could not be reached, or not any more */
 	struct err error;
 	/* out; verify_mirror_release() */
 	struct verify_file *files;      /* one for each of the tree's, in its order */
 	size_t count;
 	size_t verdicts[VERIFY_VERDICTS];       /* how many files have each */
 	struct release release;         /* with metadata only */
-	bool expired;                   /* its timestamp.json: clients refuse it */
+	bool expired;                   /* its timestamp.json has expired: clients reject it */
 	uint64_t bytes_read;            /* of objects and metadata */
 };
 void verify_mirror_release(struct verify_mirror *m);
@@ -80,20 +80,20 @@ struct verify_options {
 };
 
 /*
- * Returns 0 when nothing bad was found. ERR_FAULT when a file is missing, wrong, corrupt,
- * stale or foreign, or a timestamp has expired: that is proven, whatever else could not
- * be reached. With no such finding, but a mirror or file out of reach, the gravest class of
- * those failures: 4 for a network. e holds a sentence that sums up.
+ * Returns 0 if no fault was found. ERR_FAULT if a file is missing, wrong, corrupt, stale or
+ * foreign, or a timestamp has expired, even if something else could not be reached. If there is
+ * no such finding but a mirror or file could not be read, the most serious class of these
+ * failures. e has a summary.
  */
 WARN_UNUSED int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
 			   const struct verify_options *o, struct err *e);
 
-/* Has the mirror anything that is certainly bad? */
+/* Does the mirror have a proven fault? */
 bool verify_is_bad(const struct verify_mirror *m);
 bool verify_verdict_is_bad(enum verify_verdict v);
 const char *verify_verdict_name(enum verify_verdict v); /* "wrong-size" */
 const char *verify_how_name(enum verify_how h);         /* "sample" */
-/* What is wrong or how it was verified, for people; appends. */
+/* Appends, for people, what is wrong or how it was verified. */
 void verify_describe(const struct verify_file *f, struct buf *out);
 
 #endif

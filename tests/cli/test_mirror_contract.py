@@ -76,7 +76,7 @@ def test_a_simulated_server_keeps_it(contract, tree, fault_server):
     server.add(no_length=True)      # as a stream without a length, too
     passed(contract(server.url))
     server.add(ignore_range=True)   # but then nothing tells a length any more
-    failed(contract(server.url), "stat_tells_the_size", "does not tell the object's size")
+    failed(contract(server.url), "stat_tells_the_size", "does not report the size of the object")
 
 
 @pytest.mark.parametrize("fault, texts", [
@@ -151,7 +151,7 @@ def test_a_proxy_is_used_unless_told_otherwise(contract, tree, fault_server, ngi
     ("kind = http\nurl = http://h/\nulr = x", "ulr"),
     ("kind = http", "needs 'url'"),
     ("kind = file", "needs 'path'"),
-    ("kind = s3\nurl = https://h/", "kind s3 is not built into this program"),
+    ("kind = s3\nurl = https://h/", "kind s3 is not supported by this program"),
     ("kind = htpp\nurl = https://h/", "unknown kind 'htpp'"),
     ("url = https://h/", "needs 'kind'"),
     ("kind = http\nurl = https://h/?x=1", "has a query"),

@@ -277,7 +277,7 @@ def test_mirrors_that_are_not_named_count_for_the_quorum(publisher):
     publisher.configure(more="[publish]\nquorum = 2\n")
     result = publisher("push", "-m", "a", check=3)
     assert publisher.release("a") is None
-    assert "1 of the 2 mirrors" in result.err
+    assert "1 of the 2 required mirrors" in result.err
     publisher("push", "-m", "a", "-m", "b")
     publisher("push", "-m", "a")
 
@@ -326,7 +326,7 @@ def test_a_kind_that_is_not_built_in_fails_alone(publisher):
     publisher.configure(mirror("a"), mirror("z", kind="s3", bucket="b"),
                         more="[publish]\nquorum = 1\n")
     result = publisher("push", check=2)
-    assert "not built into this program" in result.err
+    assert "not supported by this program" in result.err
     assert publisher.release("a") is not None
 
 

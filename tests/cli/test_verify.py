@@ -197,7 +197,7 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
     (["--sample", "99999"], "no file has more"),
     (["--sample", "0"], "from 1 to"),
     (["--mirror", "aa"], "there is no mirror 'aa'"),
-    (["--url", "ftp://x/"], "not a URL that can be read"),
+    (["--url", "ftp://x/"], "not a supported URL"),
 ])
 def test_wrong_usage(pushed, options, says):
     result = pushed("verify", *options, check=2)
@@ -229,9 +229,9 @@ def test_mirror_list(publisher, validate):  # noqa: F811
     assert web["holds"] == "objects" and "write" not in web["can"]
     assert stage["stage"] is True and stage["url"].startswith("file:///")
     assert far["usable"] is False and far["kind"] == "s3"
-    assert "not built into this program" in far["error"]["message"]
+    assert "not supported by this program" in far["error"]["message"]
     text = publisher("mirror", "list").out
-    assert "main" in text and "not built into this program" in text
+    assert "main" in text and "not supported by this program" in text
 
 
 def test_mirror_list_check(publisher, validate):  # noqa: F811

@@ -286,7 +286,7 @@ static void slow_endpoint_is_waited_for_until_the_deadline_only(void **state_)
 	assert_true(clock_now_ms(NULL) - before >= 100);
 	assert_int_equal(state(f, 0), ENDPOINT_SLOW);
 	assert_string_equal(fault_text(f, 0),
-			    "2.root.json: stalled: no whole answer within 100 ms");
+			    "2.root.json: stalled: no complete answer within 100 ms");
 	/* Once was enough. */
 	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 1);
 }

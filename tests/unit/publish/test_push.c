@@ -305,7 +305,7 @@ static void one_bad_mirror_holds_the_release_back(void **state)
 	mirror_mem_fault(w->store[1], &(struct mem_fault){
 		.call = MEM_PUT, .key = "targets/models/m/2.gguf", .times = UINT_MAX });
 	assert_int_equal(push(w, 2), -ERR_NETWORK);
-	assert_non_null(strstr(w->e.text, "2 of the 3 mirrors"));
+	assert_non_null(strstr(w->e.text, "2 of the 3 required mirrors"));
 	assert_int_equal(w->result.quorum, 3);
 	assert_int_equal(w->result.holding, 2);
 	assert_int_equal(w->m[0].outcome, PUSH_HELD_BACK);

@@ -228,7 +228,7 @@ static int mem_stat(struct mirror_connection *c, const char *key, struct mirror_
 	return leave(c, fault, rc, e);
 }
 
-/* In small bites, so that a sink sees more than one. */
+/* In small parts, so that the sink is called more than once. */
 static int send(const char *data, uint64_t len, const struct mirror_sink *sink, struct err *e)
 {
 	int rc = 0;
@@ -237,7 +237,7 @@ static int send(const char *data, uint64_t len, const struct mirror_sink *sink, 
 	return rc;
 }
 
-/* Takes its time, as long as the deadline allows. */
+/* Waits, at most until the deadline. */
 static int dawdle(uint64_t deadline_ms, const struct mem_fault *fault, struct err *e)
 {
 	uint64_t ms = fault->at;
@@ -249,7 +249,7 @@ static int dawdle(uint64_t deadline_ms, const struct mem_fault *fault, struct er
 	nanosleep(&t, NULL);
 	if (!late)
 		return 0;
-	err_set(e, fault->class, "stalled: no whole answer within %llu ms",
+	err_set(e, fault->class, "stalled: no complete answer within %llu ms",
 		(unsigned long long)ms);
 	return err_cause(e, CAUSE_STALLED, 0);
 }
@@ -278,7 +278,7 @@ static int send_object(struct mirror_connection *c, const struct mirror_range *r
 		return rc;
 	uint64_t size = o->data.len, len = r->length;
 	if (r->offset > size || (len != UINT64_MAX && len > size - r->offset))
-		return err_set(e, ERR_INTEGRITY, "is only %llu bytes there",
+		return err_set(e, ERR_INTEGRITY, "has only %llu bytes there",
 			       (unsigned long long)size);
 	if (len == UINT64_MAX)
 		len = size - r->offset;

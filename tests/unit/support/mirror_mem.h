@@ -1,6 +1,6 @@
 /*
- * A mirror in memory, with all capabilities, for tests: what it holds, which calls it got,
- * and faults on demand. The contract suite holds it to the same rules as the real kinds.
+ * A mirror in memory with all capabilities, for tests: with access to its content, a record of
+ * calls, and injected faults. The contract suite tests it like the real kinds.
  */
 #ifndef FERRY_TESTS_MIRROR_MEM_H
 #define FERRY_TESTS_MIRROR_MEM_H
@@ -25,14 +25,14 @@ enum mem_harm {
 struct mem_fault {
 	enum mem_call call;
 	const char *key;        /* borrowed; NULL: any */
-	unsigned skip;          /* so many matching calls pass first */
-	unsigned times;         /* then so many fail; 0: once; UINT_MAX: all */
+	unsigned skip;          /* this many matching calls pass first */
+	unsigned times;         /* then this many fail; 0: once; UINT_MAX: all */
 	enum mem_harm harm;
 	enum err_class class;   /* 0: ERR_NETWORK */
 	uint64_t at;            /* bytes, or milliseconds */
 };
 
-/* What the mirrors of one name share; survives their closing. */
+/* Shared by all handles; outlives them. */
 struct mirror_mem;
 struct mirror_mem *mirror_mem_new(void);
 void mirror_mem_free(struct mirror_mem *s);
@@ -45,7 +45,7 @@ struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id);
 void mirror_mem_fault(struct mirror_mem *s, const struct mem_fault *fault);
 void mirror_mem_mend(struct mirror_mem *s);       /* no faults any more */
 
-/* Behind the interface's back. NULL when there is no such object; borrowed. */
+/* Direct access to an object. NULL when there is none; borrowed. */
 const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key);
 void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len);
 void mirror_mem_remove(struct mirror_mem *s, const char *key);
