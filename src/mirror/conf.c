@@ -33,7 +33,7 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *
 	const struct mirror_ops *ops = find_kind(kinds, s->kind);
 	if (!ops)
 		return conf_err(s->conf, s->section, "kind", e,
-				"kind %s is not built into this program", s->kind);
+				"kind %s is not supported by this program", s->kind);
 	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, s->id);
 	if (env)
 		m->env = *env;

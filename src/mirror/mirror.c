@@ -362,7 +362,7 @@ int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 	if (piece >= u->how.grid.count)
 		return err_set(e, ERR_BUG, "%s: there is no piece %u", u->key, (unsigned)piece);
 	if (mirror_can(m, MIRROR_IN_ORDER) && piece && !mirror_upload_has(u, piece - 1))
-		return err_set(e, ERR_BUG, "%s: piece %u is not the next "
+		return err_set(e, ERR_BUG, "%s: piece %u is not the next one "
 			"one", u->key, (unsigned)piece);
 	int rc = begin(m, u->key, true, "be written to", &c, e);
 	if (rc == 0)

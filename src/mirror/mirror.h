@@ -5,20 +5,19 @@
  * What always holds here:
  *  - an object is named by its key, the repository-relative path ("targets/models/…",
  *    "metadata/timestamp.json"); keys that are not path_is_key() are refused;
- *  - any number of threads may use a mirror at once. What they share (the configuration,
- *    what the kind can do, credentials) is in struct mirror; each call has a connection of
- *    its own for as long as it runs, and connections are kept for the next call;
- *  - an upload is all or nothing for readers: an object is there whole, or not there, or
- *    still the old one. What a killed upload has brought over is found by the next;
- *  - nothing here decides about trust: callers verify what they read, and what they hand to
- *    an upload;
- *  - nothing here tries again by itself: callers do (util/retry.h), since only they know
- *    whether another mirror would serve them better.
+ *  - any number of threads may use a mirror at once. What they share (configuration,
+ *    capabilities, credentials) is in struct mirror; each running call has its own connection,
+ *    and connections are kept for later calls;
+ *  - an upload is atomic for readers: they see the complete object, or none, or the old one. The
+ *    next upload continues a killed one;
+ *  - nothing here establishes trust: callers verify what they read and what they upload;
+ *  - nothing here retries: callers do (util/retry.h), because only they know whether another
+ *    mirror would be better.
  *
- * Error classes: ERR_NOT_FOUND (no such object), ERR_NETWORK (transient, worth another
- * try later), ERR_AUTH, ERR_CONFLICT (a condition did not hold), ERR_INTEGRITY (the bytes
- * were not those announced), ERR_USAGE (the kind cannot do this, bad configuration),
- * ERR_SYSTEM (a local problem: no retry elsewhere will help). err.cause tells more.
+ * Error classes: ERR_NOT_FOUND (no such object), ERR_NETWORK (transient, worth another try
+ * later), ERR_AUTH, ERR_CONFLICT (a condition did not hold), ERR_INTEGRITY (the bytes do not
+ * match their digest), ERR_USAGE (the kind cannot do this, bad configuration), ERR_SYSTEM (a
+ * local problem: no retry elsewhere will help). err.cause tells more.
  */
 #ifndef FERRY_MIRROR_MIRROR_H
 #define FERRY_MIRROR_MIRROR_H
@@ -37,11 +36,11 @@ enum mirror_can {
 	MIRROR_CAN_WRITE = 1 << 0,
 	MIRROR_CAN_LIST = 1 << 1,
 	MIRROR_CAN_RANGE = 1 << 2,
-	MIRROR_CAN_COPY = 1 << 3,          /* copy without the bytes passing through us */
+	MIRROR_CAN_COPY = 1 << 3,          /* copy on the server */
 	MIRROR_CAN_CREATE_ONLY = 1 << 4,   /* an upload with only_if_absent is atomic */
 	MIRROR_CAN_REPLACE_IF = 1 << 5,    /* an upload with only_if_etag is atomic */
-	MIRROR_CAN_SHA256 = 1 << 6,        /* stat tells the whole object's SHA-256 */
-	MIRROR_CAN_PIECES_SHA256 = 1 << 7, /* stat tells pieces_sha256 (S3 COMPOSITE) */
+	MIRROR_CAN_SHA256 = 1 << 6,        /* stat reports the SHA-256 of the object */
+	MIRROR_CAN_PIECES_SHA256 = 1 << 7, /* stat reports pieces_sha256 (S3 COMPOSITE) */
 	MIRROR_IN_ORDER = 1 << 8,          /* pieces of an upload must come in order */
 };
 
@@ -57,12 +56,12 @@ struct mirror_stat {
 struct mirror_range {
 	const char *key;
 	uint64_t offset, length;        /* length UINT64_MAX: to the end */
-	uint64_t deadline_ms;           /* for the whole answer, else ERR_NETWORK; 0: none. Kinds
-					   that ask no server know no deadline */
+	uint64_t deadline_ms;           /* for the complete answer, else ERR_NETWORK; 0: none.
+					   Ignored by kinds without a server */
 };
 
-/* Receives an object's bytes in order. A sink that waits holds the transfer back. A negative
- * return stops it, and mirror_get() returns that with e as the sink set it. */
+/* Receives an object's bytes in order. A sink that waits slows the transfer down. A negative
+ * return stops it; mirror_get() returns that value with e as the sink set it. */
 struct mirror_sink {
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
@@ -75,7 +74,7 @@ struct mirror_entry {
 /* A negative return stops the listing. */
 typedef int mirror_entry_fn(void *ctx, const struct mirror_entry *entry, struct err *e);
 
-/* What is to be stored under a key, and how. */
+/* What to store under a key, and how. */
 struct mirror_put {
 	struct grid grid;               /* of its size */
 	struct digest sha256;           /* of the whole */
@@ -84,7 +83,8 @@ struct mirror_put {
 	bool only_if_absent;
 	const char *only_if_etag;       /* borrowed; NULL: no condition */
 	const char *content_type;       /* borrowed; NULL: application/octet-stream */
-	bool immutable;                 /* the key holds its content's hash: cache for ever */
+	bool immutable;                 /* the key contains the hash of the content: cache
+					   forever */
 	struct report *report;          /* its task advances by every byte that is there, those that */
 	const char *task;               /* an earlier upload left included; an upload that is closed
 					   before its commit takes that back. NULL: none */
@@ -94,7 +94,7 @@ struct mirror;
 struct mirror_connection;
 struct mirror_upload;
 
-/* What a kind implements. A NULL function means that the kind cannot do it. */
+/* The functions of a kind; NULL if the kind does not support one. */
 struct mirror_ops {
 	const char *kind;               /* "file", "http", … */
 	const char *const *keys;        /* its own keys of [mirror.NAME]; NULL-ended */
@@ -130,16 +130,16 @@ struct mirror_ops {
 	void (*upload_close)(struct mirror_upload *u);
 	int (*upload_abandon)(struct mirror_connection *c, struct mirror_upload *u, struct err *e);
 
-	/* Measures what the place can do, and says what is missing. */
+	/* Determines the capabilities, and says what is missing. */
 	int (*probe)(struct mirror_connection *c, struct mirror_findings *out, struct err *e);
-	/* Makes the place, or with dry_run says what would be done. */
+	/* Creates what the mirror needs, or with dry_run says what would be done. */
 	int (*setup)(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,
 		     struct err *e);
 };
 
-/* What the caller hands in for all connections; zero is a good default. */
+/* Settings of the caller for all connections; zero is a good default. */
 struct mirror_env {
-	uint64_t stall_s;               /* a transfer that brings nothing for so long fails; 0: the
+	uint64_t stall_s;               /* a transfer without data for this long fails; 0: the
 					   default of http/http.h */
 	struct rate *rate;              /* the limit that all connections share; NULL: none */
 	const struct cancel *cancel;    /* ends calls; NULL: nothing does */
@@ -149,12 +149,12 @@ struct mirror_env {
 struct mirror {
 	const struct mirror_ops *ops;
 	struct mirror_env env;
-	atomic_uint can;                /* enum mirror_can; set by open, and what is found out later */
+	atomic_uint can;                /* enum mirror_can; set by open, and updated later */
 	uint64_t max_object;            /* bytes; 0: no limit. Set by open */
 	char *id;                       /* NAME of [mirror.NAME], or the catalog's id */
 	char *url;                      /* base URL that readers use, or NULL */
 	char *region;                   /* or NULL */
-	uint64_t priority;              /* lower is asked first; default 50 */
+	uint64_t priority;              /* lower is used first; default 50 */
 	enum mirror_holds holds;
 	bool stage;
 	void *state;                    /* the kind's own, shared by all connections */
@@ -169,8 +169,8 @@ struct mirror_connection {
 	struct mirror_connection *next;
 };
 
-/* The kinds that a program links: the client's programs the reading ones (file, http),
- * the publisher's all. NULL-ended. */
+/* The kinds that a program links: the reading ones (file, http) in the client's programs, all in
+ * the publisher's. NULL-ended. */
 extern const struct mirror_ops *const mirror_kinds_client[];
 extern const struct mirror_ops *const mirror_kinds_all[];
 
@@ -184,30 +184,30 @@ WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct 
 WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds,
 				const struct mirror_env *env, const char *id, const char *url,
 				struct mirror **out, struct err *e);
-/* A mirror of this kind under this id, not opened yet: for mirror_open() and kinds that
- * tests bring along. */
+/* A mirror of this kind with this id, not opened yet: for mirror_open() and the kinds of tests. */
 struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);
 DEFINE_CLEANUP(struct mirror, mirror_close);
 
-/* Can it do all of these (enum mirror_can)? */
+/* Does it support all of these (enum mirror_can)? */
 bool mirror_can(const struct mirror *m, unsigned what);
 
-/* The calls that everybody uses: they check the key and the capability, and put
- * "mirror <id>: <key>: " in front of errors. *out of stat may be NULL. */
+/* The public calls: they check the key and the capability, and put "mirror <id>: <key>: " in
+ * front of errors. *out of stat may be NULL. */
 WARN_UNUSED int mirror_stat_key(struct mirror *m, const char *key, struct mirror_stat *out,
 				struct err *e);
-/* Nothing is left at offset == size; a range past the end is ERR_INTEGRITY. When it fails, the
- * sink may have had the first part of the bytes; when it succeeds, exactly all of them. */
+/* The range is empty if offset == size; a range beyond the end is ERR_INTEGRITY. On success the
+ * sink has received exactly these bytes, on failure perhaps the first part. */
 WARN_UNUSED int mirror_get(struct mirror *m, const struct mirror_range *r,
 			   const struct mirror_sink *sink, struct err *e);
-/* Whole small object into out, refused over out->max. deadline_ms as in struct mirror_range. */
+/* A whole small object into out; refused if larger than out->max. deadline_ms as in struct
+ * mirror_range. */
 WARN_UNUSED int mirror_get_small(struct mirror *m, const char *key, uint64_t deadline_ms,
 				 struct buf *out, struct err *e);
 WARN_UNUSED int mirror_copy(struct mirror *m, const char *from, const char *to,
 			    struct err *e);
-/* Every object whose key starts with prefix ("" is all), sorted by key as bytes. A place
- * without any such object lists nothing. */
+/* Every object whose key starts with prefix ("" is all), sorted by key as bytes. If there are
+ * none, the list is empty. */
 WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn,
 			    void *ctx, struct err *e);
 /* Removing what is not there succeeds. */
@@ -219,7 +219,7 @@ WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findi
 			     struct err *e);
 
 /*
- * An upload: a session that brings one object over, piece by piece.
+ * An upload: a session that transfers one object, piece by piece.
  *
  *   open      looks for what an earlier upload of the same content left there
  *   put       stores a piece: from any thread, in any order (MIRROR_IN_ORDER: in order)
@@ -237,11 +237,11 @@ struct mirror_upload {
 	pthread_mutex_t lock;           /* of what follows */
 	bool *there;                    /* how.grid.count; of the pieces that are there */
 	uint32_t missing;               /* pieces */
-	int64_t told;                   /* bytes that the report was told of */
+	int64_t told;                   /* bytes that were reported */
 	void *state;                    /* the kind's own */
 };
 
-/* ERR_CONFLICT when a condition does not hold already; ERR_USAGE when the kind cannot hold it. */
+/* ERR_CONFLICT when a condition is already not met; ERR_USAGE when the kind does not support it. */
 WARN_UNUSED int mirror_upload_open(struct mirror *m, const char *key,
 				   const struct mirror_put *how, struct mirror_upload **out,
 				   struct err *e);
@@ -249,22 +249,22 @@ bool mirror_upload_has(struct mirror_upload *u, uint32_t piece);
 /* data: grid_length() bytes, which the caller has verified against the piece's digest. */
 WARN_UNUSED int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 				  struct err *e);
-/* *out (may be NULL) says what is there now. ERR_CONFLICT when a condition does not hold. When only
- * the answer was lost, and the mirror tells the object's digest, it is no failure. */
+/* *out (may be NULL) describes the stored object. ERR_CONFLICT when a condition is not met. If
+ * only the answer was lost, and the mirror reports the object's digest, this is not a failure. */
 WARN_UNUSED int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out,
 				     struct err *e);
 WARN_UNUSED int mirror_upload_abandon(struct mirror_upload *u, struct err *e);
 void mirror_upload_close(struct mirror_upload *u);
 DEFINE_CLEANUP(struct mirror_upload, mirror_upload_close);
 
-/* For kinds, in upload_open: a piece is there already. */
+/* For kinds, in upload_open: a piece is already there. */
 void mirror_upload_found(struct mirror_upload *u, uint32_t piece);
 /* For kinds, in upload_put: the report's task advances; negative takes back. */
 void mirror_upload_advance(struct mirror_upload *u, int64_t bytes);
 /* The digest of a piece; those of the next pieces follow it in memory. */
 const struct digest *mirror_upload_digest(const struct mirror_upload *u, uint32_t piece);
 
-/* All of it at once, from memory. how: only its conditions, content type and report count. */
+/* A complete upload from memory. how: only its conditions, content type and report are used. */
 WARN_UNUSED int mirror_put_small(struct mirror *m, const char *key, const void *data,
 				 size_t len, const struct mirror_put *how,
 				 struct mirror_stat *out, struct err *e);

@@ -26,7 +26,7 @@ static int choose(struct mirrors *p, const char *name, struct err *e)
 	err_set(e, ERR_USAGE, "there is no mirror '%s'", name);
 	if (near)
 		return err_hint(e, "did you mean '%s'?", near);
-	return err_hint(e, "see `ferry mirror list`");
+	return err_hint(e, "`ferry mirror list` lists the mirrors");
 }
 
 int mirrors_open(const struct settings_mirrors *settings, const char *const *names,

@@ -8,8 +8,8 @@
 
 struct mirrors_entry {
 	const struct settings_mirror *settings; /* borrowed */
-	bool chosen;                    /* named, or nothing was named */
-	struct mirror *mirror;          /* NULL: it did not open */
+	bool chosen;                    /* named, or no names were given */
+	struct mirror *mirror;          /* NULL: it could not be opened */
 	struct err error;               /* then: why */
 };
 
