@@ -110,26 +110,26 @@ static const char *common_repository(const struct reference *r, int count)
 	return r[0].repository;
 }
 
-static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run(struct cli *cli, struct err *e)
 {
-	const struct fetch_opts *o = opts;
+	const struct fetch_opts *o = cli->opts;
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(release_references) struct reference *references =
-		mem_alloc(((size_t)count + 1) * sizeof *references);
+		mem_alloc(((size_t)cli->count + 1) * sizeof *references);
 	if (o->output && !o->output[0])
 		return err_set(e, ERR_USAGE, "--output: an empty name");
-	if (o->output && count > 1)
+	if (o->output && cli->count > 1)
 		return err_set(e, ERR_USAGE, "--output takes one model at a time");
 	int rc = 0;
-	for (int i = 0; i < count && rc == 0; i++)
-		rc = reference_parse(operands[i], &references[i], e);
+	for (int i = 0; i < cli->count && rc == 0; i++)
+		rc = reference_parse(cli->operands[i], &references[i], e);
 	if (rc == 0)
-		rc = session_open(cli, common_repository(references, count), o->offline, &s, e);
+		rc = session_open(cli, common_repository(references, cli->count), o->offline, &s, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *models = json_put_array(document, "models");
-	for (int i = 0; i < count && rc == 0; i++)
+	for (int i = 0; i < cli->count && rc == 0; i++)
 		rc = fetch_one(cli, o, &s, &references[i], models, e);
 	session_tell_faults(cli, &s);
 	json_put(document, "sources", session_sources_json(&s));

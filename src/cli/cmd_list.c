@@ -116,10 +116,10 @@ static char *size_text(const json_t *model)
 	return NULL;
 }
 
-static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run(struct cli *cli, struct err *e)
 {
-	const struct list_opts *o = opts;
-	const char *pattern = count ? operands[0] : NULL;
+	const struct list_opts *o = cli->opts;
+	const char *pattern = cli->count ? cli->operands[0] : NULL;
 	CLEANUP(session_release) struct session s = { 0 };
 	int rc = session_open(cli, NULL, o->offline, &s, e);
 	if (rc < 0)

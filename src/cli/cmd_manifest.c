@@ -36,15 +36,14 @@ struct create {
 	json_t *files;          /* borrowed from the document */
 };
 
-static int check_create(const struct create_opts *o, const struct cli *cli, int count,
-			struct err *e)
+static int check_create(const struct create_opts *o, const struct cli *cli, struct err *e)
 {
 	if (o->to_stdout && o->output)
 		return err_set(e, ERR_USAGE, "--stdout and --output exclude each other");
 	if (o->to_stdout && cli->json)
 		return err_set(e, ERR_USAGE, "--stdout and --json exclude each other: the "
 			       "manifest is JSON");
-	if ((o->to_stdout || o->output) && count > 1)
+	if ((o->to_stdout || o->output) && cli->count > 1)
 		return err_set(e, ERR_USAGE, "%s takes one FILE only",
 			       o->output ? "--output" : "--stdout");
 	return 0;
@@ -71,21 +70,22 @@ static char *manifest_path(const struct create_opts *o, const char *file)
 }
 
 /* All that can be known to go wrong, for all files, before the first is read. */
-static int prepare_create(struct create *c, int count, char **files, struct err *e)
+static int prepare_create(struct create *c, struct err *e)
 {
 	const char *list = c->opts->sums;
 	int rc = list && file_exists(list) ? sums_load(list, &c->sums, e) : 0;
-	for (int i = 0; rc == 0 && i < count; i++) {
-		CLEANUP(mem_free_ptr) char *out = manifest_path(c->opts, files[i]);
+	for (int i = 0; rc == 0 && i < c->cli->count; i++) {
+		const char *file = c->cli->operands[i];
+		CLEANUP(mem_free_ptr) char *out = manifest_path(c->opts, file);
 		CLEANUP(mem_free_ptr) char *name = NULL;
-		if (!file_exists(files[i]))
-			return err_sys(e, ENOENT, "%s", files[i]);
+		if (!file_exists(file))
+			return err_sys(e, ENOENT, "%s", file);
 		if (!c->opts->to_stdout)
-			rc = check_place(out, files[i], e);
+			rc = check_place(out, file, e);
 		if (rc == 0 && list)
-			rc = check_place(list, files[i], e);
+			rc = check_place(list, file, e);
 		if (rc == 0 && list)
-			rc = sums_name_for(list, files[i], &name, e);
+			rc = sums_name_for(list, file, &name, e);
 	}
 	return rc;
 }
@@ -142,16 +142,16 @@ static void create_release(struct create *c)
 	sums_release(&c->sums);
 }
 
-static int run_create(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_create(struct cli *cli, struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	CLEANUP(create_release) struct create c = { .cli = cli, .opts = opts };
+	CLEANUP(create_release) struct create c = { .cli = cli, .opts = cli->opts };
 	c.files = json_put_array(document, "files");
-	int rc = check_create(c.opts, cli, count, e);
+	int rc = check_create(c.opts, cli, e);
 	if (rc == 0)
-		rc = prepare_create(&c, count, operands, e);
-	for (int i = 0; rc == 0 && i < count; i++)
-		rc = create_one(&c, operands[i], e);
+		rc = prepare_create(&c, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++)
+		rc = create_one(&c, cli->operands[i], e);
 	if (rc == 0 && c.opts->sums)
 		rc = sums_save(&c.sums, c.opts->sums, e);
 	if (rc < 0)
@@ -261,15 +261,15 @@ static void print_checked(struct cli *cli, const struct check *c, json_t *docume
 		report_note(cli->report, "%s%s", text, buf_str(&counts));
 }
 
-static int run_check(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_check(struct cli *cli, struct err *e)
 {
-	const struct check_opts *o = opts;
+	const struct check_opts *o = cli->opts;
 	CLEANUP(check_release) struct check c = { .quick = o->quick,
 						  .ignore_extra = o->ignore_extra,
 						  .cancel = cli->cancel };
-	int rc = count ? 0 : check_add(&c, ".", e);
-	for (int i = 0; rc == 0 && i < count; i++)
-		rc = check_add(&c, operands[i], e);
+	int rc = cli->count ? 0 : check_add(&c, ".", e);
+	for (int i = 0; rc == 0 && i < cli->count; i++)
+		rc = check_add(&c, cli->operands[i], e);
 	if (rc == 0 && c.count == 0) {
 		err_set(e, ERR_NOT_FOUND, "there is nothing to check");
 		return err_hint(e, "name a manifest, a list, a file with its manifest beside it, "

@@ -3,17 +3,20 @@
 #include "publish/release.h"
 #include "util/mem.h"
 
-struct list_opts {
+struct mirror_opts {
 	struct publisher_opts who;
-	bool check;
+	bool check, dry_run;
 };
 
+#define MIRROR_OPTS \
+	OPT_HINTED(OPT_LIST, mirror_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR, \
+		   "only this mirror; may be given several times"), \
+	OPT_HINTED(OPT_STRING, mirror_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY, \
+		   "only the mirrors of this repository")
+
 static const struct opt list_options[] = {
-	OPT_HINTED(OPT_LIST, list_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR,
-		   "only this mirror; may be given several times"),
-	OPT_HINTED(OPT_STRING, list_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY,
-		   "only the mirrors of this repository"),
-	OPT_ENTRY(OPT_FLAG, list_opts, check, 0, "check", NULL,
+	MIRROR_OPTS,
+	OPT_ENTRY(OPT_FLAG, mirror_opts, check, 0, "check", NULL,
 		  "ask each mirror for its timestamp.json, to see whether it answers"),
 	OPT_LAST,
 };
@@ -83,6 +86,15 @@ static char *can_text(const json_t *mirror)
 	return cli_join(json_object_get(mirror, "can"), "{}", ",");
 }
 
+static void print_errors(struct cli *cli, const json_t *mirrors)
+{
+	const json_t *mirror;
+	size_t i;
+	json_array_foreach (mirrors, i, mirror)
+		if (json_object_get(mirror, "error"))
+			cli_say(cli, mirror, "{id}: {error.message}");
+}
+
 static void print_mirrors(struct cli *cli, const json_t *mirrors)
 {
 	static const struct cli_column columns[] = {
@@ -96,19 +108,14 @@ static void print_mirrors(struct cli *cli, const json_t *mirrors)
 		{ "URL", "{url|-}", NULL },
 		{ "CAN", NULL, can_text },
 	};
-	const json_t *mirror;
-	size_t i;
 	cli_table(cli, mirrors, columns, ARRAY_LEN(columns) - !cli->verbose);
-	json_array_foreach (mirrors, i, mirror)
-		if (json_object_get(mirror, "error"))
-			cli_say(cli, mirror, "{id}: {error.message}");
+	print_errors(cli, mirrors);
 }
 
 /* With --check, a mirror that does not answer is a finding. */
-static int list_run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int list_run(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct list_opts *o = opts;
+	const struct mirror_opts *o = cli->opts;
 	CLEANUP(publisher_release) struct publisher p = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *mirrors = json_put_array(document, "mirrors");
@@ -139,31 +146,17 @@ static const struct command list_command = {
 		"its URL and, with -v, what its kind can do. With --check the exit status is 1 when a mirror "
 		"does not answer.",
 	.opts = list_options,
-	.opts_size = sizeof(struct list_opts),
+	.opts_size = sizeof(struct mirror_opts),
 	.run = list_run,
 };
 
 /* ---- probe and setup ------------------------------------------------------------- */
 
-struct look_opts {
-	struct publisher_opts who;
-	bool dry_run;
-};
-
-static const struct opt probe_options[] = {
-	OPT_HINTED(OPT_LIST, look_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR,
-		   "only this mirror; may be given several times"),
-	OPT_HINTED(OPT_STRING, look_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY,
-		   "only the mirrors of this repository"),
-	OPT_LAST,
-};
+static const struct opt probe_options[] = { MIRROR_OPTS, OPT_LAST };
 
 static const struct opt setup_options[] = {
-	OPT_HINTED(OPT_LIST, look_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR,
-		   "only this mirror; may be given several times"),
-	OPT_HINTED(OPT_STRING, look_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY,
-		   "only the mirrors of this repository"),
-	OPT_ENTRY(OPT_FLAG, look_opts, dry_run, 'n', "dry-run", NULL,
+	MIRROR_OPTS,
+	OPT_ENTRY(OPT_FLAG, mirror_opts, dry_run, 'n', "dry-run", NULL,
 		  "print what would be changed, and change nothing"),
 	OPT_LAST,
 };
@@ -212,22 +205,12 @@ static void print_findings(struct cli *cli, const json_t *mirrors)
 		{ "STATE", "{state}", NULL },
 		{ "DETAILS", "{text}", NULL },
 	};
-	CLEANUP(json_release) json_t *rows = json_array();
-	json_t *mirror, *finding;
-	size_t i, k;
-	json_array_foreach (mirrors, i, mirror)
-		json_array_foreach (json_object_get(mirror, "findings"), k, finding) {
-			json_t *row = json_copy(finding);
-			json_put(row, "mirror", json_incref(json_object_get(mirror, "id")));
-			json_push(rows, row);
-		}
+	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "findings", "id", "mirror");
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
-	json_array_foreach (mirrors, i, mirror)
-		if (json_object_get(mirror, "error"))
-			cli_say(cli, mirror, "{id}: {error.message}");
+	print_errors(cli, mirrors);
 }
 
-static int look(struct cli *cli, const struct look_opts *o, bool setup, struct err *e)
+static int look(struct cli *cli, const struct mirror_opts *o, bool setup, struct err *e)
 {
 	CLEANUP(publisher_release) struct publisher p = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
@@ -246,16 +229,14 @@ static int look(struct cli *cli, const struct look_opts *o, bool setup, struct e
 	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
 }
 
-static int probe_run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int probe_run(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	return look(cli, opts, false, e);
+	return look(cli, cli->opts, false, e);
 }
 
-static int setup_run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int setup_run(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	return look(cli, opts, true, e);
+	return look(cli, cli->opts, true, e);
 }
 
 static const struct command probe_command = {
@@ -267,7 +248,7 @@ static const struct command probe_command = {
 		"lacks and what follows from that. Nothing that readers see is changed. The exit status "
 		"is 1 when a mirror lacks something or cannot be probed.",
 	.opts = probe_options,
-	.opts_size = sizeof(struct look_opts),
+	.opts_size = sizeof(struct mirror_opts),
 	.run = probe_run,
 };
 
@@ -279,7 +260,7 @@ static const struct command setup_command = {
 		"Creates what a mirror needs before the first push, such as its folder. What exists stays as "
 		"it is. The exit status is 1 when something is left for a person to do.",
 	.opts = setup_options,
-	.opts_size = sizeof(struct look_opts),
+	.opts_size = sizeof(struct mirror_opts),
 	.run = setup_run,
 };
 

@@ -126,17 +126,17 @@ static void sum_up(const struct checked *sum, size_t count, struct err *e)
 	}
 }
 
-static int run_check(struct cli *cli, int count, char **paths, struct err *e)
+static int run_check(struct cli *cli, struct err *e)
 {
 	struct checked sum = { .unreadable_why = ERR_INIT };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *files = json_put_array(document, "files");
-	for (int i = 0; i < count; i++)
-		check_one(cli, paths[i], json_push_object(files), &sum);
+	for (int i = 0; i < cli->count; i++)
+		check_one(cli, cli->operands[i], json_push_object(files), &sum);
 	json_put_u64(document, "refused", sum.refused);
 	json_put_u64(document, "warnings", sum.warned);
 	json_put_u64(document, "unreadable", sum.unreadable);
-	sum_up(&sum, (size_t)count, e);
+	sum_up(&sum, (size_t)cli->count, e);
 	return cli_result(cli, document, e);
 }
 
@@ -242,19 +242,18 @@ static int split_name(const char *operand, const char *option, char **name, char
 	return 0;
 }
 
-static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count, char **operands,
-		       struct err *e)
+static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err *e)
 {
 	const struct conf *conf;
 	CLEANUP(tools_release) struct tools tools = { 0 };
 	CLEANUP(mem_free_ptr) struct digest *digests = NULL;
 	CLEANUP(prepare_result_release) struct prepare_result result = { 0 };
 	CLEANUP(mem_free_ptr) char *name = NULL, *variant = NULL;
-	if (count < 2) {
+	if (cli->count < 2) {
 		err_set(e, ERR_USAGE, "a SOURCE is missing");
 		return err_hint(e, "usage: ferry prepare NAME[:VARIANT] SOURCE…, or ferry prepare --check FILE…");
 	}
-	int rc = split_name(operands[0], o->variant, &name, &variant, e);
+	int rc = split_name(cli->operands[0], o->variant, &name, &variant, e);
 	if (rc == 0)
 		rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
@@ -264,8 +263,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, int count,
 	if (rc < 0)
 		return rc;
 	struct prepare p = {
-		.name = name, .sources = (const char *const *)operands + 1,
-		.source_count = (size_t)count - 1, .output_dir = o->output, .variant = variant,
+		.name = name, .sources = (const char *const *)cli->operands + 1,
+		.source_count = (size_t)cli->count - 1, .output_dir = o->output, .variant = variant,
 		.quantize = o->quantize, .outtype = o->outtype, .imatrix = o->imatrix,
 		.allow_requantize = o->allow_requantize, .keep_source = o->keep_source,
 		.sha256 = digests, .sha256_count = o->sha256.count, .set = o->set.at,
@@ -288,16 +287,15 @@ static bool makes_something(const struct prepare_opts *o)
 	       o->context;
 }
 
-static int run(struct cli *cli, void *values, int count, char **operands, struct err *e)
+static int run(struct cli *cli, struct err *e)
 {
-	const struct prepare_opts *o = values;
+	const struct prepare_opts *o = cli->opts;
 	if (o->check && makes_something(o)) {
 		err_set(e, ERR_USAGE, "--check only looks: it goes with no option that is about making "
 			"something");
 		return err_hint(e, "usage: ferry prepare --check FILE…");
 	}
-	return o->check ? run_check(cli, count, operands, e)
-			: run_prepare(cli, o, count, operands, e);
+	return o->check ? run_check(cli, e) : run_prepare(cli, o, e);
 }
 
 static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…", "--check FILE…", NULL };

@@ -103,15 +103,8 @@ static void print_plan(struct cli *cli, const json_t *document)
 		{ "FILE", "{key}", NULL },
 		{ "BECAUSE", "{because}", NULL },
 	};
-	CLEANUP(json_release) json_t *rows = json_array();
-	json_t *mirror, *step;
-	size_t i, k;
-	json_array_foreach (json_object_get(document, "mirrors"), i, mirror)
-		json_array_foreach (json_object_get(mirror, "steps"), k, step) {
-			json_t *row = json_copy(step);
-			json_put(row, "mirror", json_incref(json_object_get(mirror, "id")));
-			json_push(rows, row);
-		}
+	CLEANUP(json_release) json_t *rows =
+		cli_rows(json_object_get(document, "mirrors"), "steps", "id", "mirror");
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
@@ -218,12 +211,10 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 	return err_hint(e, "set stage = yes in the [mirror.NAME] that shows releases first");
 }
 
-static int push_run_command(struct cli *cli, void *opts, int count, char **operands,
-			    struct err *e)
+static int push_run_command(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
 	struct retry retry = RETRY_DEFAULT;
-	const struct push_opts *o = opts;
+	const struct push_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	struct settings_publish publish;
 	j.o = (struct push_options){

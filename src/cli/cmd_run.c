@@ -110,29 +110,29 @@ static char *replace_braces(const char *arg, const char *path)
 	return buf_steal(&b);
 }
 
-static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run(struct cli *cli, struct err *e)
 {
-	const struct run_opts *o = opts;
+	const struct run_opts *o = cli->opts;
 	CLEANUP(reference_release) struct reference r = { 0 };
 	CLEANUP(mem_free_ptr) char *path = NULL;
-	int first = count > 1 && strcmp(operands[1], "--") == 0 ? 2 : 1;
+	int first = cli->count > 1 && strcmp(cli->operands[1], "--") == 0 ? 2 : 1;
 	if (cli->json)
 		return err_set(e, ERR_USAGE, "--json: the output is the program's own");
-	if (first >= count) {
+	if (first >= cli->count) {
 		err_set(e, ERR_USAGE, "the program to run is missing");
-		return err_hint(e, "for example: ferry run %s -- llama-server -m {}", operands[0]);
+		return err_hint(e, "for example: ferry run %s -- llama-server -m {}", cli->operands[0]);
 	}
-	int rc = reference_parse(operands[0], &r, e);
+	int rc = reference_parse(cli->operands[0], &r, e);
 	if (rc == 0)
-		rc = check_program(operands[first], e);
+		rc = check_program(cli->operands[first], e);
 	if (rc == 0)
 		rc = locate(cli, o, &r, &path, e);
 	if (rc < 0)
 		return rc;
-	char **args = mem_alloc(((size_t)(count - first) + 1) * sizeof *args);
-	args[0] = mem_strdup(operands[first]);
-	for (int i = first + 1; i < count; i++)
-		args[i - first] = replace_braces(operands[i], path);
+	char **args = mem_alloc(((size_t)(cli->count - first) + 1) * sizeof *args);
+	args[0] = mem_strdup(cli->operands[first]);
+	for (int i = first + 1; i < cli->count; i++)
+		args[i - first] = replace_braces(cli->operands[i], path);
 	rc = cancel_check(cli->cancel, e);
 	if (rc == 0) {
 		/* The program takes this process's place: its exit status, its signals. */
@@ -140,7 +140,7 @@ static int run(struct cli *cli, void *opts, int count, char **operands, struct e
 		execvp(args[0], args);
 		rc = err_sys(e, errno, "cannot run %s", args[0]);
 	}
-	for (int i = first; i < count; i++)
+	for (int i = first; i < cli->count; i++)
 		free(args[i - first]);
 	free(args);
 	return rc;

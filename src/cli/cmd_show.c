@@ -130,16 +130,15 @@ static void print_variant(struct cli *cli, const struct remote *c, const struct 
 	}
 }
 
-static int run(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run(struct cli *cli, struct err *e)
 {
-	(void)count;
-	const struct show_opts *o = opts;
+	const struct show_opts *o = cli->opts;
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(reference_release) struct reference r = { 0 };
 	struct remote *c;
 	const struct card *m;
 	const struct card_variant *v;
-	int rc = reference_parse(operands[0], &r, e);
+	int rc = reference_parse(cli->operands[0], &r, e);
 	if (rc == 0)
 		rc = session_open(cli, r.repository, o->offline, &s, e);
 	if (rc == 0)

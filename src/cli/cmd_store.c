@@ -106,9 +106,8 @@ static json_t *variant_json(const struct store_variant *v)
 	return object;
 }
 
-static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_list(struct cli *cli, struct err *e)
 {
-	(void)opts, (void)count, (void)operands;
 	static const struct cli_column columns[] = {
 		{ "MODEL", "{repository}/{model}:{variant}", NULL },
 		{ ">SIZE", "{size:size}", NULL },
@@ -132,19 +131,18 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 
 /* -- path -------------------------------------------------------------------------------------- */
 
-static int run_path(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_path(struct cli *cli, struct err *e)
 {
-	(void)opts, (void)count;
 	CLEANUP(stock_release) struct stock s = { 0 };
 	int rc = stock_open(cli, &s, e);
 	if (rc == 0)
-		rc = stock_find(&s, operands[0], true, e);
+		rc = stock_find(&s, cli->operands[0], true, e);
 	if (rc < 0)
 		return rc;
 	const struct store_variant *v = s.found[0];
 	if (!v->complete) {
-		err_set(e, ERR_NOT_FOUND, "%s is not whole in the store", operands[0]);
-		return err_hint(e, "run `ferry fetch %s`", operands[0]);
+		err_set(e, ERR_NOT_FOUND, "%s is not whole in the store", cli->operands[0]);
+		return err_hint(e, "run `ferry fetch %s`", cli->operands[0]);
 	}
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put(document, "variant", variant_json(v));
@@ -210,18 +208,17 @@ static int verify_variant(struct verify *x, const struct store_variant *v, struc
 	return rc;
 }
 
-static int run_verify(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_verify(struct cli *cli, struct err *e)
 {
-	(void)opts;
 	CLEANUP(stock_release) struct stock s = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	struct verify x = { .cli = cli, .store = &s.store,
 			    .files = json_put_array(document, "files") };
 	int rc = stock_open(cli, &s, e);
-	for (size_t i = 0; rc == 0 && count == 0 && i < s.all.count; i++)
+	for (size_t i = 0; rc == 0 && cli->count == 0 && i < s.all.count; i++)
 		rc = verify_variant(&x, &s.all.at[i], e);
-	for (int i = 0; rc == 0 && i < count; i++) {
-		rc = stock_find(&s, operands[i], false, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++) {
+		rc = stock_find(&s, cli->operands[i], false, e);
 		for (size_t j = 0; rc == 0 && j < s.count; j++)
 			rc = verify_variant(&x, s.found[j], e);
 	}
@@ -232,16 +229,15 @@ static int run_verify(struct cli *cli, void *opts, int count, char **operands, s
 
 /* -- remove ------------------------------------------------------------------------------------ */
 
-static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_remove(struct cli *cli, struct err *e)
 {
-	(void)opts;
 	CLEANUP(stock_release) struct stock s = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *removed = json_put_array(document, "removed");
 	uint64_t freed = 0;
 	int rc = stock_open(cli, &s, e);
-	for (int i = 0; rc == 0 && i < count; i++) {
-		rc = stock_find(&s, operands[i], true, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++) {
+		rc = stock_find(&s, cli->operands[i], true, e);
 		const struct store_variant *v = s.found[0];
 		if (rc == 0)
 			rc = store_remove(&s.store, v->repository, v->model, v->variant, &freed, e);
@@ -272,10 +268,9 @@ static const struct opt gc_opts[] = {
 	OPT_LAST,
 };
 
-static int run_gc(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_gc(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct gc_opts *o = opts;
+	const struct gc_opts *o = cli->opts;
 	CLEANUP(store_close) struct store s = { 0 };
 	struct store_gc gc;
 	int rc = session_store(cli, &s, e);

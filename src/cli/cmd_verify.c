@@ -298,12 +298,10 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 	return 0;
 }
 
-static int verify_run_command(struct cli *cli, void *opts, int count, char **operands,
-			      struct err *e)
+static int verify_run_command(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
 	struct retry retry = RETRY_DEFAULT;
-	const struct verify_opts *o = opts;
+	const struct verify_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	j.o = (struct verify_options){ .now_s = time(NULL), .threads = MIRRORS_AT_A_TIME,
 				       .retry = &retry, .cancel = cli->cancel,

@@ -8,22 +8,16 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-import urllib.parse
 
-import jsonschema
 import pytest
 
+import schemas
 import servers
 from waiting import PATIENCE
-
-# So that "#/$defs/x" within a schema named by a URN is resolved against that schema.
-urllib.parse.uses_relative.append("urn")
-urllib.parse.uses_fragment.append("urn")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("FERRY_BIN_DIR", ROOT / "build" / "bin"))
 TOOLS = BIN.parent / "tests"
-SCHEMAS = ROOT / "schemas"
 
 
 class Result:
@@ -40,7 +34,8 @@ class Result:
 
 
 class Ferry:
-    """Runs `ferry ARGS…` with a home, store and configuration of its own."""
+    """Runs `ferry ARGS…` with a home, store and configuration of its own. What it prints with
+    --json is validated by the schema of its command."""
 
     def __init__(self, work):
         self.work = pathlib.Path(work)
@@ -90,6 +85,8 @@ class Ferry:
             raise AssertionError(
                 f"ferry {' '.join(map(str, args))}: exit {result.code}, wanted {check}\n"
                 f"--- stdout\n{result.out[-4000:]}\n--- stderr\n{result.err[-4000:]}")
+        if "--json" in args and args[0] != "run" and result.code >= 0 and result.out:
+            schemas.validate_output(result.json)
         return result
 
 
@@ -134,32 +131,10 @@ def ferry(work):
     return Ferry(work)
 
 
-def _store():
-    """Every schema by its $id and its file name, so that $ref works without a network."""
-    found = {}
-    for path in SCHEMAS.glob("*.json"):
-        schema = json.loads(path.read_text())
-        found[path.name] = schema
-        if "$id" in schema:
-            found[schema["$id"]] = schema
-    return found
-
-
 @pytest.fixture(scope="session")
 def validate():
     """validate(document, "output-fetch") checks against schemas/output-fetch.schema.json."""
-    store = _store()
-
-    def check(document, name):
-        schema = store[f"{name}.schema.json"]
-        jsonschema.Draft202012Validator.check_schema(schema)
-        resolver = jsonschema.RefResolver(schema.get("$id", ""), schema, store=store)
-        validator = jsonschema.Draft202012Validator(
-            schema, resolver=resolver, format_checker=jsonschema.FormatChecker())
-        errors = sorted(validator.iter_errors(document), key=lambda e: list(e.path))
-        assert not errors, "\n".join(
-            f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in errors[:5])
-    return check
+    return schemas.validate
 
 
 @pytest.fixture(scope="session")

@@ -89,18 +89,18 @@ static int check(const struct delegate_opts *o, int count, struct err *e)
 	return 0;
 }
 
-static int run_delegate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_delegate(struct cli *cli, struct err *e)
 {
-	const struct delegate_opts *o = opts;
+	const struct delegate_opts *o = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	const struct repository_delegation d = {
-		.name = count ? operands[0] : DEFAULT_PREFIX, .paths = o->paths.at,
+		.name = cli->count ? cli->operands[0] : DEFAULT_PREFIX, .paths = o->paths.at,
 		.path_count = o->paths.count, .key_files = o->keys.at, .key_count = o->keys.count,
 		.threshold = (unsigned)o->threshold, .terminating = o->terminating,
 		.bins = o->bins,
 	};
-	int rc = check(o, count, e);
+	int rc = check(o, cli->count, e);
 	if (rc < 0 || (rc = place_load(cli, &o->common, &p, e)) < 0 ||
 	    (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
 	    (rc = repository_delegate(r, &d, e)) < 0)
@@ -135,20 +135,19 @@ static const struct opt undelegate_opts[] = {
 	OPT_LAST,
 };
 
-static int run_undelegate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_undelegate(struct cli *cli, struct err *e)
 {
-	(void)count;
-	const struct delegate_opts *o = opts;
+	const struct delegate_opts *o = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(str_list_release) struct str_list models = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	int rc = place_load(cli, &o->common, &p, e);
 	if (rc < 0 || (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
-	    (rc = repository_undelegate(r, operands[0], o->adopt, &models, e)) < 0)
+	    (rc = repository_undelegate(r, cli->operands[0], o->adopt, &models, e)) < 0)
 		return rc;
 	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_put_string(document, "role", operands[0]);
+	json_put_string(document, "role", cli->operands[0]);
 	json_put_bool(document, "adopted", o->adopt);
 	json_put(document, "models", json_strings(&models));
 	cli_say(cli, document, "took the delegation to {role} back");

@@ -55,9 +55,9 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 	return cli_result(cli, document, e);
 }
 
-static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_add(struct cli *cli, struct err *e)
 {
-	const struct edit_opts *edit = opts;
+	const struct edit_opts *edit = cli->opts;
 	const struct catalog_opts *o = &edit->common;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_changes_release) struct repository_changes changes = { 0 };
@@ -65,8 +65,8 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &r, e);
-	for (int i = 0; rc == 0 && i < count; i++)
-		rc = repository_model_add(r, operands[i], edit->role, o->copy, cli->report, &changes, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++)
+		rc = repository_model_add(r, cli->operands[i], edit->role, o->copy, cli->report, &changes, e);
 	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
 }
 
@@ -112,9 +112,9 @@ static int remove_one(struct cli *cli, struct repository *r, const char *operand
 	return 0;
 }
 
-static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_remove(struct cli *cli, struct err *e)
 {
-	const struct edit_opts *edit = opts;
+	const struct edit_opts *edit = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
@@ -122,8 +122,8 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	int rc = place_load(cli, &edit->common, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &r, e);
-	for (int i = 0; rc == 0 && i < count; i++)
-		rc = remove_one(cli, r, operands[i], edit->role, removed, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++)
+		rc = remove_one(cli, r, cli->operands[i], edit->role, removed, e);
 	if (rc < 0)
 		return rc;
 	cli_note(cli, document, "readers see it after `ferry catalog sign` and `ferry push`; the files "
@@ -155,10 +155,9 @@ static const struct opt gc_opts[] = {
 };
 static const struct catalog_opts gc_defaults = { .keep = 3 };
 
-static int run_gc(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_gc(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct catalog_opts *o = opts;
+	const struct catalog_opts *o = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	struct repository_gc gc;

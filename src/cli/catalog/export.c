@@ -193,10 +193,10 @@ static int give_signed(struct desk *d, const char *reference, const struct buf *
 	return cli_result(d->cli, d->document, e);
 }
 
-static int run_sums(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_sums(struct cli *cli, struct err *e)
 {
-	const struct export_opts *o = opts;
-	const char *reference = count ? operands[0] : NULL;
+	const struct export_opts *o = cli->opts;
+	const char *reference = cli->count ? cli->operands[0] : NULL;
 	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(sums_release) struct sums sums = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
@@ -260,20 +260,20 @@ static int write_all(struct desk *d, struct err *e)
 	return rc < 0 ? rc : tell_all(d, e);
 }
 
-static int run_metalink(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_metalink(struct cli *cli, struct err *e)
 {
-	const struct export_opts *o = opts;
+	const struct export_opts *o = cli->opts;
 	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METALINK_MAX_BYTES);
 	struct about a = { 0 };
-	if (o->all ? count != 0 || !o->output : count != 1) {
+	if (o->all ? cli->count != 0 || !o->output : cli->count != 1) {
 		err_set(e, ERR_USAGE, "wanted is either a MODEL[:VARIANT], or --all with -o DIR");
 		return err_hint(e, "`ferry catalog list` shows what there is");
 	}
 	int rc = desk_open(cli, o, &d, e);
 	if (rc == 0 && o->all)
 		return write_all(&d, e);
-	if (rc < 0 || (rc = export_find(&d.x, operands[0], &a.model, &a.variant, e)) < 0 ||
+	if (rc < 0 || (rc = export_find(&d.x, cli->operands[0], &a.model, &a.variant, e)) < 0 ||
 	    (rc = export_metalink(&d.x, a.model, a.variant, &text, e)) < 0)
 		return rc;
 	return give(&d, &a, &text, e);
@@ -331,10 +331,9 @@ static int write_keys(struct desk *d, const struct repository_keys *keys, struct
 	return rc < 0 ? rc : tell_all(d, e);
 }
 
-static int run_minisign(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_minisign(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct export_opts *o = opts;
+	const struct export_opts *o = cli->opts;
 	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(repository_keys_release) struct repository_keys keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
@@ -390,10 +389,9 @@ static int pick_key(const struct place *p, const char *which, struct keyring *ou
 	return rc < 0 ? rc : keyring_pick(&keys, &which, 1, out, e);
 }
 
-static int run_signature(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_signature(struct cli *cli, struct err *e)
 {
-	(void)count;
-	const struct export_opts *o = opts;
+	const struct export_opts *o = cli->opts;
 	CLEANUP(desk_release) struct desk d = { 0 };
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MODELSIG_MAX_BYTES);
@@ -404,7 +402,7 @@ static int run_signature(struct cli *cli, void *opts, int count, char **operands
 		return err_hint(e, "`ferry catalog key new NAME --type ecdsa-p256` makes a key");
 	}
 	int rc = desk_open(cli, o, &d, e);
-	if (rc < 0 || (rc = export_find(&d.x, operands[0], &a.model, &a.variant, e)) < 0 ||
+	if (rc < 0 || (rc = export_find(&d.x, cli->operands[0], &a.model, &a.variant, e)) < 0 ||
 	    (rc = pick_key(&d.place, o->key, &keys, e)) < 0)
 		return rc;
 	keys.passphrases = &d.ask.passphrases;

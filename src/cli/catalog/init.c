@@ -194,14 +194,14 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 			       o->unencrypted ? NULL : &ask.passphrases.known, done, e);
 }
 
-static int run_init(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_init(struct cli *cli, struct err *e)
 {
-	const struct catalog_opts *o = opts;
+	const struct catalog_opts *o = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_signed_release) struct repository_signed done = { 0 };
 	const char *written = NULL;
 	bool is_new;
-	int rc = place_new(cli, o, count ? operands[0] : NULL, &p, &is_new, e);
+	int rc = place_new(cli, o, cli->count ? cli->operands[0] : NULL, &p, &is_new, e);
 	if (rc < 0 || (rc = make(cli, o, &p, is_new, &written, &done, e)) < 0)
 		return rc;
 	return tell(cli, &p, &done, written, e);

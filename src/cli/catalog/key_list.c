@@ -22,9 +22,8 @@ static char *roles_text(const json_t *key)
 	return cli_join(json_object_get(key, "roles"), "{}", " ");
 }
 
-static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_list(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
 	static const struct cli_column columns[] = {
 		{ "NAME", "{name}", NULL },
 		{ "ROLES", NULL, roles_text },
@@ -34,7 +33,7 @@ static int run_list(struct cli *cli, void *opts, int count, char **operands, str
 	};
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	int rc = key_desk_open(cli, opts, &d, e);
+	int rc = key_desk_open(cli, cli->opts, &d, e);
 	if (rc < 0)
 		return rc;
 	json_put_string(document, "folder", d.keys.dir);
@@ -60,15 +59,14 @@ const struct command cmd_catalog_key_list = {
 
 /* ---- export ---- */
 
-static int run_export(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_export(struct cli *cli, struct err *e)
 {
-	(void)count;
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(16 * KIB);
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	const struct keyring_key *key;
-	int rc = key_desk_open(cli, opts, &d, e);
-	if (rc < 0 || (rc = key_find(&d.keys, operands[0], &key, e)) < 0)
+	int rc = key_desk_open(cli, cli->opts, &d, e);
+	if (rc < 0 || (rc = key_find(&d.keys, cli->operands[0], &key, e)) < 0)
 		return rc;
 	if (!key->public) {
 		err_set(e, ERR_NOT_FOUND, "%s: its public part, %s.pub, is missing", key->path,
@@ -116,15 +114,15 @@ static int try_key(struct keyring *keys, const struct keyring_key *key, struct e
 	return rc < 0 ? rc : signer_sign(s, text, sizeof text - 1, &sig, e);
 }
 
-static int run_check(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_check(struct cli *cli, struct err *e)
 {
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *checked = json_put_array(document, "checked");
-	int rc = key_desk_open(cli, opts, &d, e);
-	for (int i = 0; rc == 0 && i < count; i++) {
+	int rc = key_desk_open(cli, cli->opts, &d, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++) {
 		const struct keyring_key *key;
-		rc = key_find(&d.keys, operands[i], &key, e);
+		rc = key_find(&d.keys, cli->operands[i], &key, e);
 		if (rc == 0)
 			rc = try_key(&d.keys, key, e);
 		if (rc < 0)

@@ -27,18 +27,17 @@ static const struct opt new_opts[] = {
 	OPT_LAST,
 };
 
-static int run_new(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_new(struct cli *cli, struct err *e)
 {
-	(void)count;
-	const struct catalog_opts *o = opts;
+	const struct catalog_opts *o = cli->opts;
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	int rc = key_desk_open(cli, o, &d, e);
 	if (rc == 0 && !o->unencrypted)
 		rc = place_ask_new(&d.ask, e);
 	if (rc == 0)
-		rc = keyring_new(&d.keys, operands[0], kind_of(o),
+		rc = keyring_new(&d.keys, cli->operands[0], kind_of(o),
 				 o->unencrypted ? NULL : &d.ask.passphrases.known, e);
-	return rc < 0 ? rc : tell(cli, &d, operands[0], NULL, "made {key.path}, key id {key.id}", e);
+	return rc < 0 ? rc : tell(cli, &d, cli->operands[0], NULL, "made {key.path}, key id {key.id}", e);
 }
 
 const struct command cmd_catalog_key_new = {
@@ -73,10 +72,9 @@ static const struct opt import_opts[] = {
 	OPT_LAST,
 };
 
-static int run_import(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_import(struct cli *cli, struct err *e)
 {
-	(void)count;
-	const struct import_opts *o = opts;
+	const struct import_opts *o = cli->opts;
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	CLEANUP(place_ask_release) struct place_ask old = { 0 };
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
@@ -84,17 +82,17 @@ static int run_import(struct cli *cli, void *opts, int count, char **operands, s
 	if (rc < 0)
 		return rc;
 	place_ask_init(&old, cli, o->old_passphrase_file ? o->old_passphrase_file : d.passphrase_file);
-	rc = privkey_load(operands[0], &old.passphrases, &private, e);
+	rc = privkey_load(cli->operands[0], &old.passphrases, &private, e);
 	if (rc == 0 && !o->common.unencrypted)
 		rc = place_ask_new(&d.ask, e);
 	if (rc == 0)
-		rc = keyring_store(&d.keys, operands[1], STEAL(private),
+		rc = keyring_store(&d.keys, cli->operands[1], STEAL(private),
 				   o->common.unencrypted ? NULL : &d.ask.passphrases.known, e);
 	if (rc == 0)
-		rc = tell(cli, &d, operands[1], d.place.dir, "imported {key.path}, key id {key.id}", e);
+		rc = tell(cli, &d, cli->operands[1], d.place.dir, "imported {key.path}, key id {key.id}", e);
 	if (rc == 0 && !cli->json)
 		report_note(cli->report, "%s is as it was: remove it when you need it no longer",
-			    operands[0]);
+			    cli->operands[0]);
 	return rc;
 }
 
@@ -138,21 +136,21 @@ static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct pla
 	return place_ask_new(ask, e);
 }
 
-static int run_passphrase(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_passphrase(struct cli *cli, struct err *e)
 {
-	const struct catalog_opts *o = opts;
+	const struct catalog_opts *o = cli->opts;
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	CLEANUP(place_ask_release) struct place_ask new = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *changed = json_put_array(document, "changed");
 	const struct keyring_key *key;
 	int rc = key_desk_open(cli, o, &d, e);
-	for (int i = 0; rc == 0 && i < count; i++)
-		rc = key_find(&d.keys, operands[i], &key, e);
+	for (int i = 0; rc == 0 && i < cli->count; i++)
+		rc = key_find(&d.keys, cli->operands[i], &key, e);
 	if (rc == 0 && !o->unencrypted)
 		rc = ask_changed(cli, o, &new, e);
-	for (int i = 0; rc == 0 && i < count; i++) {
-		key = keyring_find(&d.keys, operands[i]);
+	for (int i = 0; rc == 0 && i < cli->count; i++) {
+		key = keyring_find(&d.keys, cli->operands[i]);
 		rc = keyring_passphrase(&d.keys, key, o->unencrypted ? NULL : &new.passphrases.known,
 					e);
 		if (rc < 0)

@@ -123,13 +123,12 @@ static int load_signed(const char *dir, struct catalog *out, struct err *e)
 	return 0;
 }
 
-static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_list(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(catalog_release) struct catalog c = { 0 };
-	int rc = place_load(cli, opts, &p, e);
+	int rc = place_load(cli, cli->opts, &p, e);
 	if (rc < 0 || (rc = repository_cards_load(p.dir, &cards, e)) < 0 ||
 	    (rc = load_signed(p.dir, &c, e)) < 0)
 		return rc;
@@ -160,19 +159,20 @@ static const struct opt lint_opts[] = {
 	OPT_LAST,
 };
 
-static int lint_files(int count, char **operands, struct lint_findings *f, struct err *e)
+static int lint_files(const struct cli *cli, struct lint_findings *f, struct err *e)
 {
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < cli->count; i++) {
+		const char *file = cli->operands[i];
 		CLEANUP(card_release) struct card card = { 0 };
 		struct err bad = ERR_INIT;
-		int rc = card_load(operands[i], &card, &bad);
+		int rc = card_load(file, &card, &bad);
 		if (rc == -ERR_NOT_FOUND || rc == -ERR_SYSTEM) {
 			*e = bad;
 			return rc;
 		}
 		/* The place is named in front already. */
 		if (rc < 0)
-			lint_add(f, LINT_ERROR, operands[i], "%s", bad.text + bad.inner);
+			lint_add(f, LINT_ERROR, file, "%s", bad.text + bad.inner);
 		else
 			lint_card(&card, f);
 	}
@@ -213,11 +213,11 @@ static int tell_findings(struct cli *cli, const struct lint_findings *f, struct 
 	return cli_result(cli, document, e);
 }
 
-static int run_lint(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_lint(struct cli *cli, struct err *e)
 {
-	const struct catalog_opts *o = opts;
+	const struct catalog_opts *o = cli->opts;
 	CLEANUP(lint_release) struct lint_findings f = { 0 };
-	int rc = count ? lint_files(count, operands, &f, e) : lint_place(cli, o, &f, e);
+	int rc = cli->count ? lint_files(cli, &f, e) : lint_place(cli, o, &f, e);
 	if (rc < 0 || (rc = tell_findings(cli, &f, e)) < 0)
 		return rc;
 	bool failed = f.levels[LINT_ERROR] || (o->strict && f.levels[LINT_WARNING]);

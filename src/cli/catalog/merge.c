@@ -22,14 +22,14 @@ static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
 }
 
-static int run_merge(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_merge(struct cli *cli, struct err *e)
 {
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
-	int rc = ceremony_desk_open(cli, opts, false, &d, e);
+	int rc = ceremony_desk_open(cli, cli->opts, false, &d, e);
 	if (rc == 0)
-		rc = repository_merge(d.place.dir, &d.how, (const char *const *)operands,
-				      (size_t)count, &c, e);
+		rc = repository_merge(d.place.dir, &d.how, (const char *const *)cli->operands,
+				      (size_t)cli->count, &c, e);
 	return rc < 0 ? rc : tell_merged(cli, &d, &c, e);
 }
 
@@ -53,10 +53,9 @@ const struct command cmd_catalog_merge = {
 
 static const struct opt discard_opts[] = { CATALOG_OPT_PLACE, OPT_LAST };
 
-static int run_discard(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_discard(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct ceremony_opts *o = opts;
+	const struct ceremony_opts *o = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(str_list_release) struct str_list roles = { 0 };
 	int rc = place_load(cli, &o->common, &p, e);

@@ -118,12 +118,12 @@ static void explain(struct cli *cli, const struct ceremony_desk *d, bool root,
 		report_note(cli->report, "readers see it after `ferry push`");
 }
 
-static json_t *changed(struct cli *cli, int count, char **operands,
-		       const struct repository_ceremony *c, const struct keyring *names)
+static json_t *changed(struct cli *cli, const struct repository_ceremony *c,
+		       const struct keyring *names)
 {
 	json_t *document = cli_document(cli), *changes = json_put_array(document, "changes");
-	for (int i = 0; i < count; i++)
-		json_push_string(changes, operands[i]);
+	for (int i = 0; i < cli->count; i++)
+		json_push_string(changes, cli->operands[i]);
 	json_put_bool(document, "changed", c->state.changed);
 	json_put_bool(document, "published", c->state.published);
 	json_put(document, "added", waiting_ids_json(&c->added, names));
@@ -139,10 +139,10 @@ static void print_keys(struct cli *cli, const json_t *keys, const char *template
 		cli_say(cli, key, template);
 }
 
-static int tell(struct cli *cli, const struct ceremony_desk *d, int count, char **operands,
-		bool root, const struct repository_ceremony *c, struct err *e)
+static int tell(struct cli *cli, const struct ceremony_desk *d, bool root,
+		const struct repository_ceremony *c, struct err *e)
 {
-	CLEANUP(json_release) json_t *document = changed(cli, count, operands, c, &d->names);
+	CLEANUP(json_release) json_t *document = changed(cli, c, &d->names);
 	waiting_put(document, &c->state.status, &d->names);
 	place_put_roles(document, &c->state.status);
 	if (c->state.changed)
@@ -192,17 +192,17 @@ static bool says_which(const struct ceremony_opts *o)
 	return o->add.count || o->remove.count || o->threshold != AS_IT_IS;
 }
 
-static int check_rotate(const struct ceremony_opts *o, int count, char **operands, struct err *e)
+static int check_rotate(const struct cli *cli, const struct ceremony_opts *o, struct err *e)
 {
 	bool threshold = o->threshold != AS_IT_IS;
 	if (threshold && (o->threshold < 1 || o->threshold > TUF_MAX_KEYS))
 		return err_set(e, ERR_USAGE, "--threshold: 1 to %d is wanted", TUF_MAX_KEYS);
-	if (count > 1 && says_which(o))
+	if (cli->count > 1 && says_which(o))
 		return err_set(e, ERR_USAGE, "--add, --remove and --threshold are for one role");
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < cli->count; i++)
 		for (int k = 0; k < i; k++)
-			if (strcmp(operands[i], operands[k]) == 0)
-				return err_set(e, ERR_USAGE, "%s is named twice", operands[i]);
+			if (strcmp(cli->operands[i], cli->operands[k]) == 0)
+				return err_set(e, ERR_USAGE, "%s is named twice", cli->operands[i]);
 	return 0;
 }
 
@@ -225,24 +225,24 @@ static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
 	return rc;
 }
 
-static int run_rotate(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_rotate(struct cli *cli, struct err *e)
 {
-	const struct ceremony_opts *o = opts;
+	const struct ceremony_opts *o = cli->opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(rotation_release) struct rotation x = { 0 };
 	CLEANUP(place_ask_release) struct place_ask fresh = { 0 };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
-	x.r.roles = (const char *const *)operands;
-	x.r.role_count = (size_t)count;
+	x.r.roles = (const char *const *)cli->operands;
+	x.r.role_count = (size_t)cli->count;
 	x.r.threshold = o->threshold == AS_IT_IS ? 0 : (unsigned)o->threshold;
-	int rc = check_rotate(o, count, operands, e);
+	int rc = check_rotate(cli, o, e);
 	if (rc < 0 || (rc = ceremony_desk_open(cli, o, true, &d, e)) < 0 ||
 	    (rc = load_added(&d, &o->add, &x, e)) < 0 ||
 	    (rc = load_removed(&d, &o->remove, &x, e)) < 0 ||
 	    (rc = prepare_new(o, &d, &x, &fresh, e)) < 0 ||
 	    (rc = repository_rotate(d.place.dir, &d.how, &x.r, &c, e)) < 0)
 		return rc;
-	return tell(cli, &d, count, operands, in_root(operands[0]), &c, e);
+	return tell(cli, &d, in_root(cli->operands[0]), &c, e);
 }
 
 const struct command cmd_catalog_rotate = {
@@ -273,16 +273,16 @@ static const struct opt renew_opts[] = {
 	OPT_LAST,
 };
 
-static int run_renew(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_renew(struct cli *cli, struct err *e)
 {
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
-	const struct repository_rotation r = { .roles = (const char *const *)operands,
-					       .role_count = (size_t)count, .renew = true };
-	int rc = ceremony_desk_open(cli, opts, true, &d, e);
+	const struct repository_rotation r = { .roles = (const char *const *)cli->operands,
+					       .role_count = (size_t)cli->count, .renew = true };
+	int rc = ceremony_desk_open(cli, cli->opts, true, &d, e);
 	if (rc < 0 || (rc = repository_rotate(d.place.dir, &d.how, &r, &c, e)) < 0)
 		return rc;
-	return tell(cli, &d, count, operands, false, &c, e);
+	return tell(cli, &d, false, &c, e);
 }
 
 const struct command cmd_catalog_renew = {

@@ -1,7 +1,5 @@
 #include "cli/catalog/waiting.h"
 
-#include <time.h>
-
 static const struct opt sign_opts[] = {
 	OPT_ENTRY(OPT_LIST, ceremony_opts, roles, 0, "role", "ROLE",
 		  "sign only what waits of this role, and build nothing; may be repeated"),
@@ -64,7 +62,7 @@ static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
 		ceremony_print_complete(cli, d);
 	waiting_print(cli, d, document);
 	int rc = cli_result(cli, document, e);
-	return rc < 0 ? rc : waiting_lacking(&c->state.status, &o->roles) ? -ERR_FAULT : 0;
+	return rc < 0 ? rc : waiting_lacking(document, &o->roles) ? -ERR_FAULT : 0;
 }
 
 static int run_sign_roles(struct cli *cli, const struct ceremony_opts *o, struct err *e)
@@ -107,10 +105,9 @@ static int refuse_copy(struct cli *cli, const struct ceremony_opts *o, struct er
 			"--repository %s --role ROLE --key FILE`", p.dir);
 }
 
-static int run_sign(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_sign(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct ceremony_opts *o = opts;
+	const struct ceremony_opts *o = cli->opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(repository_signed_release) struct repository_signed s = { 0 };
 	if (o->roles.count)
@@ -118,7 +115,7 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	int rc = refuse_copy(cli, o, e);
 	if (rc < 0 || (rc = run_signing(cli, o, repository_sign, &d, &s, e)) < 0)
 		return rc;
-	place_warn_expiry(cli, &s.status, time(NULL));
+	place_warn_expiry(cli, &s.status, d.how.now_s);
 	for (size_t i = 0; i < d.place.hidden.count; i++)
 		report_detail(cli->report, "mirror %s has no url, so readers do not see it",
 			      d.place.hidden.at[i]);
@@ -129,15 +126,14 @@ static int run_sign(struct cli *cli, void *opts, int count, char **operands, str
 	return rc < 0 ? rc : s.published ? 0 : -ERR_FAULT;
 }
 
-static int run_refresh(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_refresh(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(repository_signed_release) struct repository_signed s = { 0 };
-	int rc = run_signing(cli, opts, repository_refresh, &d, &s, e);
+	int rc = run_signing(cli, cli->opts, repository_refresh, &d, &s, e);
 	if (rc < 0)
 		return rc;
-	place_warn_expiry(cli, &s.status, time(NULL));
+	place_warn_expiry(cli, &s.status, d.how.now_s);
 	if (!s.published)
 		report_warn(cli->report, "nothing is published, and the old timestamp stays: "
 			    "signatures are missing");

@@ -1,10 +1,9 @@
 #include "cli/catalog/waiting.h"
+#include "cli/role.h"
 
 #include "util/mem.h"
 
 #include <string.h>
-
-#define DAY 86400
 
 static const struct opt status_opts[] = {
 	CEREMONY_OPT_ROOT, CATALOG_OPT_PLACE, CATALOG_OPT_KEYS,
@@ -18,14 +17,6 @@ static const struct opt status_opts[] = {
 enum need { NEED_NOTHING, NEED_SIGNATURES, NEED_RENEWAL, NEED_EXPIRED, NEED_REPAIR, NEED_KEYS };
 static const char *const need_names[] = { "", "signatures", "renewal", "expired", "repair",
 					  "keys" };
-
-static int64_t margin_of(const struct ceremony_opts *o, const char *role)
-{
-	if (o->within_s)
-		return (int64_t)o->within_s;
-	return strcmp(role, "timestamp") == 0 ? DAY : strcmp(role, "snapshot") == 0 ? 2 * DAY :
-									      30 * DAY;
-}
 
 /* What readers have of the role: a change that waits does not keep it from expiring. */
 static int64_t expiry_of(const struct writer_status *s)
@@ -45,7 +36,7 @@ static enum need need_of(const struct writer_status *s, const struct ceremony_op
 		return NEED_EXPIRED;
 	if (s->waiting)
 		return NEED_SIGNATURES;
-	return s->expires_s - now_s < margin_of(o, s->role) ? NEED_RENEWAL : NEED_NOTHING;
+	return s->expires_s - now_s < role_margin_s(s->role, o->within_s) ? NEED_RENEWAL : NEED_NOTHING;
 }
 
 /* ---- the document ---- */
@@ -68,11 +59,6 @@ static void put_role(json_t *object, const struct writer_status *s,
 
 /* ---- what to do ---- */
 
-static bool is_online(const char *role)
-{
-	return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
-}
-
 static char *renewal(const struct writer_status *s, enum need need, const json_t *role)
 {
 	char expires[TIME_TEXT];
@@ -83,7 +69,7 @@ static char *renewal(const struct writer_status *s, enum need need, const json_t
 		return mem_printf("%s %llu %s %s; version %llu waits", s->role,
 				  (unsigned long long)s->published, verb, expires,
 				  (unsigned long long)s->version);
-	if (is_online(s->role))
+	if (repository_is_online(s->role))
 		return mem_printf("%s %s %s: run `ferry catalog refresh`, and see why cron did not",
 				  s->role, verb, expires);
 	if (s->bins)
@@ -192,10 +178,9 @@ static void warn_of_no_spare(struct cli *cli, const struct writer_status *root)
 			    root->threshold == 1 ? "its key is" : "one of its keys is");
 }
 
-static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_status(struct cli *cli, struct err *e)
 {
-	(void)count, (void)operands;
-	const struct ceremony_opts *o = opts;
+	const struct ceremony_opts *o = cli->opts;
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(writer_statuses_release) struct writer_statuses all = { 0 };
 	int rc = ceremony_desk_open(cli, o, false, &d, e);

@@ -12,18 +12,6 @@ bool waiting_lacks(const struct writer_status *s)
 	return s->waiting && (s->valid < s->threshold || s->old_valid < s->old_threshold);
 }
 
-size_t waiting_lacking(const struct writer_statuses *all, const struct opt_list *roles)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < all->count; i++) {
-		bool asked = roles->count == 0;
-		for (size_t k = 0; k < roles->count; k++)
-			asked |= strcmp(roles->at[k], all->at[i].role) == 0;
-		count += asked && waiting_lacks(&all->at[i]);
-	}
-	return count;
-}
-
 /* ---- the document ---- */
 
 static json_t *push_key(json_t *keys, const char *id, const struct keyring *names)
@@ -113,6 +101,19 @@ void waiting_put(json_t *document, const struct writer_statuses *all,
 	/* Only a root has changes, and it comes first. */
 	if (all->changes.count)
 		put_changes(json_array_get(roles, 0), &all->changes, names);
+}
+
+size_t waiting_lacking(const json_t *document, const struct opt_list *roles)
+{
+	const json_t *role;
+	size_t i, count = 0;
+	json_array_foreach (json_object_get(document, "waiting_roles"), i, role) {
+		bool asked = roles->count == 0;
+		for (size_t k = 0; k < roles->count; k++)
+			asked |= strcmp(roles->at[k], json_text(role, "role")) == 0;
+		count += asked && !json_flag(role, "complete");
+	}
+	return count;
 }
 
 /* ---- for people ---- */
@@ -255,12 +256,6 @@ static void print_next(struct cli *cli, const struct ceremony_desk *d, const jso
 			 "timestamp are", there, dir);
 }
 
-static bool is_online(const json_t *role)
-{
-	const char *name = json_text(role, "role");
-	return strcmp(name, "snapshot") == 0 || strcmp(name, "timestamp") == 0;
-}
-
 void waiting_print(struct cli *cli, const struct ceremony_desk *d, const json_t *document)
 {
 	const json_t *roles = json_object_get(document, "waiting_roles"), *role, *next = NULL;
@@ -273,7 +268,7 @@ void waiting_print(struct cli *cli, const struct ceremony_desk *d, const json_t 
 		if (json_flag(role, "complete"))
 			continue;
 		print_keys(cli, role);
-		if (!next && !is_online(role))
+		if (!next && !repository_is_online(json_text(role, "role")))
 			next = role;
 	}
 	if (json_array_size(roles))

@@ -7,8 +7,6 @@
 
 /* Does it lack signatures? A document that has them all may wait for others. */
 bool waiting_lacks(const struct writer_status *s);
-/* How many of the roles (count 0: of all) lack signatures. */
-size_t waiting_lacking(const struct writer_statuses *all, const struct opt_list *roles);
 
 /* "[{id, name}]" */
 json_t *waiting_ids_json(const struct str_list *ids, const struct keyring *names);
@@ -19,6 +17,8 @@ void waiting_put_signatures(json_t *object, const struct writer_status *s,
 /* "waiting_roles": [{role, version, complete, …, keys, files, changes}]. */
 void waiting_put(json_t *document, const struct writer_statuses *all,
 		 const struct keyring *names);
+/* How many of the document's waiting_roles lack signatures; count 0: of all, else of these. */
+size_t waiting_lacking(const json_t *document, const struct opt_list *roles);
 
 /* "alice, bob, 99aabbccddeeff00": such keys by name, where they have one here. */
 char *waiting_who(const json_t *keys);

@@ -37,6 +37,9 @@ static int run_command(struct run *run, struct err *e)
 	int rc = cli_check_operands(w, e);
 	if (rc < 0)
 		return rc;
+	cli->opts = w->opts;
+	cli->operands = w->operands;
+	cli->count = w->count;
 	cli->quiet = w->common.quiet;
 	cli->verbose = w->common.verbose;
 	cli->conf_path = w->common.config;
@@ -47,7 +50,7 @@ static int run_command(struct run *run, struct err *e)
 	cli->cancel = cli_signals();
 	cli->report = cli_progress_new(stderr, (enum cli_progress)w->common.progress,
 				       cli->quiet, cli->verbose, w->path);
-	return w->command->run(cli, w->opts, w->count, w->operands, e);
+	return w->command->run(cli, e);
 }
 
 void cli_standard_streams(void)

@@ -28,14 +28,17 @@ struct command {
 	bool stop_at_operand;           /* options end at the first operand (`run`) */
 	enum opt_hint operand_hint;
 	int min_operands, max_operands; /* max -1: any number */
-	/* operands[0..count-1]. Returns 0, or -ERR_FAULT after having printed its
-	 * findings with e unset, or the error that it set. */
-	int (*run)(struct cli *cli, void *opts, int count, char **operands, struct err *e);
+	/* Returns 0, or -ERR_FAULT after having printed its findings with e unset, or the error
+	 * that it set. */
+	int (*run)(struct cli *cli, struct err *e);
 };
 
 /* What every command gets. */
 struct cli {
 	const char *name;       /* "catalog add" */
+	const void *opts;       /* what its options say */
+	char **operands;
+	int count;              /* of operands */
 	FILE *out;              /* stdout; the result */
 	bool json, quiet;
 	int verbose;

@@ -62,6 +62,10 @@ struct cli_column {
 void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns,
 	       size_t count);
 
+/* Rows for a table of lists within lists: the elements of each object's `list`, each with the
+ * object's `member` as `name`. The caller owns them. */
+json_t *cli_rows(const json_t *objects, const char *list, const char *member, const char *name);
+
 /* The template filled in, not escaped; the caller frees. */
 char *cli_fill(const json_t *object, const char *template);
 /* That of each element of an array, with the separator between them. */

@@ -5,6 +5,19 @@
 #include <string.h>
 #include <wchar.h>
 
+json_t *cli_rows(const json_t *objects, const char *list, const char *member, const char *name)
+{
+	json_t *rows = json_array(), *object, *element;
+	size_t i, k;
+	json_array_foreach (objects, i, object)
+		json_array_foreach (json_object_get(object, list), k, element) {
+			json_t *row = json_copy(element);
+			json_put(row, name, json_incref(json_object_get(object, member)));
+			json_push(rows, row);
+		}
+	return rows;
+}
+
 struct table {
 	const struct cli_column *columns;
 	size_t width;           /* number of columns */

@@ -83,9 +83,9 @@ static void print_added(struct cli *cli, const json_t *document)
 	cli_note(cli, document, "next: ferry list");
 }
 
-static int run_add(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_add(struct cli *cli, struct err *e)
 {
-	const struct add_opts *o = opts;
+	const struct add_opts *o = cli->opts;
 	const struct remote_options options = { .report = cli->report,
 						.cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
@@ -104,8 +104,8 @@ static int run_add(struct cli *cli, void *opts, int count, char **operands, stru
 		rc = session_store(cli, &store, e);
 	if (rc < 0)
 		return rc;
-	const struct remote_add what = { .conf_path = conf, .name = operands[0], .urls = operands + 1,
-				    .url_count = (size_t)count - 1, .root = o->root,
+	const struct remote_add what = { .conf_path = conf, .name = cli->operands[0], .urls = cli->operands + 1,
+				    .url_count = (size_t)cli->count - 1, .root = o->root,
 				    .root_sha256 = o->root_sha256 };
 	rc = remote_add(&what, &store, &options, &remote, &pin, e);
 	if (rc < 0)
@@ -162,9 +162,8 @@ static char *metadata_text(const json_t *repository)
 	return cli_join(json_object_get(repository, "metadata"), "{}", " ");
 }
 
-static int run_list(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_list(struct cli *cli, struct err *e)
 {
-	(void)opts, (void)count, (void)operands;
 	static const struct cli_column columns[] = {
 		{ "NAME", "{name}", NULL },
 		{ "TRUST", NULL, trust_text },
@@ -210,10 +209,9 @@ static const struct opt remove_opts[] = {
 	OPT_LAST,
 };
 
-static int run_remove(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_remove(struct cli *cli, struct err *e)
 {
-	(void)count;
-	const struct remove_opts *o = opts;
+	const struct remove_opts *o = cli->opts;
 	CLEANUP(mem_free_ptr) char *conf = NULL;
 	CLEANUP(store_close) struct store store = { 0 };
 	CLEANUP(remote_removed_release) struct remote_removed removed = { 0 };
@@ -221,18 +219,18 @@ static int run_remove(struct cli *cli, void *opts, int count, char **operands, s
 	if (rc == 0)
 		rc = session_store(cli, &store, e);
 	if (rc == 0)
-		rc = remote_remove(conf, operands[0], &store, o->purge, &removed, e);
+		rc = remote_remove(conf, cli->operands[0], &store, o->purge, &removed, e);
 	if (rc < 0)
 		return rc;
 	if (removed.section)
-		report_note(cli->report, "%s is no longer in %s", operands[0], conf);
+		report_note(cli->report, "%s is no longer in %s", cli->operands[0], conf);
 	for (size_t i = 0; i < removed.purged.count; i++)
 		report_note(cli->report, "removed %s", removed.purged.at[i]);
 	for (size_t i = 0; i < removed.kept.count; i++)
 		report_note(cli->report, "kept %s%s", removed.kept.at[i],
 			    o->purge ? ": it cannot be removed" : "; --purge removes it");
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_put_string(document, "name", operands[0]);
+	json_put_string(document, "name", cli->operands[0]);
 	json_put_string(document, "config", conf);
 	json_put_bool(document, "removed", removed.section);
 	json_put(document, "purged", json_strings(&removed.purged));

@@ -1,10 +1,9 @@
 #include "cli/repository/repository.h"
+#include "cli/role.h"
 #include "util/mem.h"
 
 #include <string.h>
 #include <time.h>
-
-#define DAY 86400
 
 struct status_opts {
 	uint64_t soon_s;
@@ -33,14 +32,6 @@ static void look_release(struct look *l)
 	*l = (struct look){ 0 };
 }
 
-static int64_t soon_s(const struct status_opts *o, const char *role)
-{
-	if (o->soon_s)
-		return (int64_t)o->soon_s;
-	return strcmp(role, "timestamp") == 0 ? DAY : strcmp(role, "snapshot") == 0 ? 2 * DAY
-										    : 30 * DAY;
-}
-
 static void check_expiry(struct look *l, const struct status_opts *o)
 {
 	struct tuf_role_state states[4];
@@ -54,7 +45,7 @@ static void check_expiry(struct look *l, const struct status_opts *o)
 		if (s->expires_s <= now_s)
 			str_list_take(&l->problems, mem_printf("%s has expired at %s", s->role,
 							       expires));
-		else if (s->expires_s - now_s < soon_s(o, s->role))
+		else if (s->expires_s - now_s < role_margin_s(s->role, o->soon_s))
 			str_list_take(&l->problems, mem_printf("%s expires at %s", s->role,
 							       expires));
 	}
@@ -135,19 +126,19 @@ static void print_look(struct cli *cli, const json_t *look)
 /* -- the command ------------------------------------------------------------------------------ */
 
 /* The names given, or all that are fetched from. */
-static int choose(const struct settings_repositories *all, int count, char **operands,
+static int choose(const struct cli *cli, const struct settings_repositories *all,
 		  const struct settings_repository **out, size_t *found, struct err *e)
 {
 	*found = 0;
-	for (int i = 0; i < count; i++) {
-		out[*found] = settings_repositories_find(all, operands[i]);
+	for (int i = 0; i < cli->count; i++) {
+		out[*found] = settings_repositories_find(all, cli->operands[i]);
 		if (!out[(*found)++]) {
-			err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", operands[i],
+			err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", cli->operands[i],
 				all->path ? all->path : "ferry.conf");
 			return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
 		}
 	}
-	for (size_t i = 0; !count && i < all->count; i++)
+	for (size_t i = 0; !cli->count && i < all->count; i++)
 		if (all->at[i].metadata.count)
 			out[(*found)++] = &all->at[i];
 	if (*found)
@@ -182,7 +173,7 @@ static int status_of(struct cli *cli, const struct settings_repository *set,
 	return 0;
 }
 
-static int run_status(struct cli *cli, void *opts, int count, char **operands, struct err *e)
+static int run_status(struct cli *cli, struct err *e)
 {
 	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
 	CLEANUP(mem_free_ptr) const struct settings_repository **chosen = NULL;
@@ -195,12 +186,12 @@ static int run_status(struct cli *cli, void *opts, int count, char **operands, s
 	int rc = session_settings(cli, &all, &fetch, e);
 	if (rc < 0)
 		return rc;
-	chosen = mem_alloc((all.count + (size_t)count + 1) * sizeof *chosen);
-	rc = choose(&all, count, operands, chosen, &n, e);
+	chosen = mem_alloc((all.count + (size_t)cli->count + 1) * sizeof *chosen);
+	rc = choose(cli, &all, chosen, &n, e);
 	if (rc == 0)
 		rc = session_store(cli, &store, e);
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = status_of(cli, chosen[i], &fetch, &store, opts, list, &sum, e);
+		rc = status_of(cli, chosen[i], &fetch, &store, cli->opts, list, &sum, e);
 	if (rc < 0)
 		return rc;
 	*e = sum.first;

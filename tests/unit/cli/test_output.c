@@ -205,6 +205,21 @@ static void a_table_without_rows_is_nothing(void **state)
 	page_is(&p, "");
 }
 
+static void lists_within_lists_become_rows(void **state)
+{
+	(void)state;
+	static const struct cli_column columns[] = { { "WHERE", "{at}", NULL },
+						     { "WHAT", "{a}", NULL } };
+	struct page p;
+	CLEANUP(json_release) json_t *objects = parsed(
+		"[{\"id\":\"x\",\"l\":[{\"a\":1},{\"a\":2}]},{\"id\":\"y\",\"l\":[]},"
+		"{\"id\":\"z\",\"l\":[{\"a\":3}]}]");
+	CLEANUP(json_release) json_t *rows = cli_rows(objects, "l", "id", "at");
+	page_open(&p, false);
+	cli_table(&p.cli, rows, columns, ARRAY_LEN(columns));
+	page_is(&p, "x  1\nx  2\nz  3\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +235,7 @@ int main(void)
 		cmocka_unit_test(a_failure_is_part_of_the_document),
 		cmocka_unit_test(columns_are_aligned_and_cells_escaped),
 		cmocka_unit_test(a_table_without_rows_is_nothing),
+		cmocka_unit_test(lists_within_lists_become_rows),
 	};
 	setlocale(LC_CTYPE, "C.UTF-8");
 	return cmocka_run_group_tests(tests, NULL, NULL);
