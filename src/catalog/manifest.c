@@ -18,6 +18,11 @@ void manifest_release(struct manifest *m)
 	*m = (struct manifest){ 0 };
 }
 
+bool manifest_is_of(const struct manifest *m, uint64_t size, const struct digest *sha256)
+{
+	return m->grid.size == size && digest_equal(&m->sha256, sha256);
+}
+
 static json_t *tensor_json(const struct manifest_tensor *t)
 {
 	json_t *object = json_object(), *shape = json_array();

@@ -68,8 +68,7 @@ static int find_piece(struct check_item *item, struct report *report,
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", item->path, MANIFEST_SUFFIX);
 	struct err ignored = ERR_INIT;
 	if (!file_exists(path) || manifest_load(path, &m, &ignored) < 0 ||
-	    !digest_equal(&m.sha256, &item->listed) ||
-	    m.grid.size != item->verdict.actual_size)
+	    !manifest_is_of(&m, item->verdict.actual_size, &item->listed))
 		return 0;
 	item->pieces = m.grid.count;
 	return manifest_check(&m, item->path, report, cancel, &item->verdict, e);

@@ -43,8 +43,7 @@ static int load_manifest(struct remote *c, struct fetch_plan_file *f, struct err
 		rc = manifest_parse(buf_str(&bytes), bytes.len, path, &f->manifest, e);
 	if (rc < 0)
 		return rc;
-	if (f->manifest.grid.size != f->card->size ||
-	    !digest_equal(&f->manifest.sha256, &f->card->sha256))
+	if (!manifest_is_of(&f->manifest, f->card->size, &f->card->sha256))
 		return disagree(c, path, "manifest", e);
 	return 0;
 }

@@ -46,7 +46,7 @@ static int read_manifest(const char *path, const struct card_file *f, struct man
 	rc = manifest_parse(buf_str(text), text->len, path, m, e);
 	if (rc < 0)
 		return rc;
-	if (m->grid.size == f->size && digest_equal(&m->sha256, &f->sha256))
+	if (manifest_is_of(m, f->size, &f->sha256))
 		return 0;
 	err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file than the card says",
 		path);
@@ -81,10 +81,8 @@ static int sync_file(const char *path, struct err *e)
 	return rc < 0 ? rc : file_sync(fd, path, e);
 }
 
-static int place_object(const struct adding *a, const struct card_file *f, const char *from,
-			const char *to, struct err *e)
+static int place_object(const struct adding *a, const char *from, const char *to, struct err *e)
 {
-	(void)f;
 	int rc = file_mkdirs_for(to, 0755, e);
 	if (rc == 0 && a->copy)
 		return file_copy(from, to, 0644, a->r->cancel, e);
@@ -108,7 +106,7 @@ static int add_file(const struct adding *a, const struct card_file *f, struct er
 		return rc;
 	bool there = file_size(to, &size, &missing) == 0 && size == f->size;
 	if (!there && ((rc = check_file(a, &m, from, e)) < 0 ||
-		       (rc = place_object(a, f, from, to, e)) < 0))
+		       (rc = place_object(a, from, to, e)) < 0))
 		return rc;
 	if ((rc = file_mkdirs_for(manifest, 0755, e)) < 0)
 		return rc;

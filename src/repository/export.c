@@ -236,7 +236,7 @@ static int load_manifest(const struct export *x, const struct repository_file *o
 		rc = manifest_parse(buf_str(&text), text.len, path, out, e);
 	if (rc < 0)
 		return err_hint(e, "run `ferry catalog add` again for this model, then sign");
-	if (out->grid.size != object->size || !digest_equal(&out->sha256, &object->sha256))
+	if (!manifest_is_of(out, object->size, &object->sha256))
 		return err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file", path);
 	return 0;
 }

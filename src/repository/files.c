@@ -144,7 +144,7 @@ static int add_minisig(const char *dir, const struct published *tree, struct rep
 	if (rc < 0 || (rc = file_read_all(plain, &catalog, e)) < 0 ||
 	    (rc = minisig_parse(buf_str(&text), text.len, path, &sig, e)) < 0)
 		return rc;
-	repository_minisig_keys(tree, &keys);
+	repository_minisign_keys_of(tree, &keys);
 	for (size_t i = 0; i < keys.count && !good; i++)
 		good = minisig_verify(&sig, keys.at[i], buf_str(&catalog), catalog.len);
 	if (!good)

@@ -21,7 +21,7 @@ void repository_keys_release(struct repository_keys *k)
 }
 
 /* In the order of the document: the parsed role is sorted. */
-void repository_minisig_keys(const struct published *tree, struct repository_keys *out)
+void repository_minisign_keys_of(const struct published *tree, struct repository_keys *out)
 {
 	const json_t *roles = json_object_get(tree->root->body, "roles");
 	json_t *id;
@@ -41,7 +41,7 @@ static int load_keys(const char *dir, struct repository_keys *out, struct err *e
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	int rc = published_load(metadata, &tree, e);
 	if (rc == 0)
-		repository_minisig_keys(&tree, out);
+		repository_minisign_keys_of(&tree, out);
 	return rc;
 }
 
@@ -53,8 +53,9 @@ static struct signer *open_signer(const struct keyring_signers *s, const struct 
 	return NULL;
 }
 
-int repository_minisig_open(const struct repository_keys *wanted, struct keyring *keys,
-			    struct keyring_signers *opened, struct signer **out, struct err *e)
+/* Opens the first of the wanted keys that the keyring has. */
+static int open_first(const struct repository_keys *wanted, struct keyring *keys,
+		      struct keyring_signers *opened, struct signer **out, struct err *e)
 {
 	static const char *const by_name[] = { NULL };
 	for (size_t i = 0; i < wanted->count; i++) {
@@ -69,7 +70,15 @@ int repository_minisig_open(const struct repository_keys *wanted, struct keyring
 	}
 	err_set(e, ERR_NOT_FOUND, "%s: no Ed25519 key of the role targets is there", keys->dir);
 	return err_hint(e, "minisign knows only Ed25519; `ferry catalog key list` shows what a "
-			"folder has");
+			   "folder has");
+}
+
+int repository_minisign_open(const char *dir, struct keyring *keys, struct keyring_signers *opened,
+			     struct signer **out, struct err *e)
+{
+	CLEANUP(repository_keys_release) struct repository_keys wanted = { 0 };
+	int rc = load_keys(dir, &wanted, e);
+	return rc < 0 ? rc : open_first(&wanted, keys, opened, out, e);
 }
 
 /* ---- files ---- */
@@ -94,8 +103,8 @@ static bool load(const char *path, struct buf *text, struct minisig *out)
 
 /* ---- signing ---- */
 
-char *repository_minisig_comment(const char *name, uint64_t version, const char *file,
-				 int64_t now_s)
+char *repository_minisign_comment(const char *name, uint64_t version, const char *file,
+				  int64_t now_s)
 {
 	char time[TIME_TEXT];
 	format_time(time, now_s);
@@ -104,20 +113,20 @@ char *repository_minisig_comment(const char *name, uint64_t version, const char 
 }
 
 /* Is the comment the one of this version, whenever it was made? */
-static bool is_current(const struct repository_minisig *m, const struct minisig *sig)
+static bool is_current(const struct repository_minisign *m, const struct minisig *sig)
 {
-	CLEANUP(mem_free_ptr) char *want =
-		repository_minisig_comment(m->name, m->version, CATALOG_TARGET, m->now_s);
+	CLEANUP(mem_free_ptr) char *want = repository_minisign_comment(m->name, m->version,
+								       CATALOG_TARGET, m->now_s);
 	size_t len = strlen(want) - strlen("0000-00-00T00:00:00Z");
 	return strncmp(sig->trusted, want, len) == 0;
 }
 
-static int write_new(const struct repository_minisig *m, struct signer *s, const char *path,
+static int write_new(const struct repository_minisign *m, struct signer *s, const char *path,
 		     struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
-	CLEANUP(mem_free_ptr) char *trusted =
-		repository_minisig_comment(m->name, m->version, CATALOG_TARGET, m->now_s);
+	CLEANUP(mem_free_ptr) char *trusted = repository_minisign_comment(m->name, m->version,
+									  CATALOG_TARGET, m->now_s);
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf(UNTRUSTED, m->name, s->key->id);
 	int rc = minisig_sign(s, m->catalog, m->catalog_len, untrusted, trusted, &text, e);
 	if (rc < 0)
@@ -151,14 +160,14 @@ static struct signer *signer_by_id(const struct keyring_signers *s, const char *
 	return NULL;
 }
 
-int repository_minisig_draft(const struct repository_minisig *m, const struct str_list *keyids,
-			     struct err *e)
+int repository_minisign_draft(const struct repository_minisign *m, const struct str_list *keyids,
+			      struct err *e)
 {
 	CLEANUP(minisig_release) struct minisig have = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MINISIG_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = draft_path(m->dir);
 	size_t before = load(path, &text, &have) && is_current(m, &have) ? rank(keyids, &have)
-									  : keyids->count;
+									 : keyids->count;
 	/* One of an earlier key stays; whether it still fits the catalog is seen at the end. */
 	for (size_t i = 0; i < keyids->count && i <= before; i++) {
 		struct signer *s = signer_by_id(m->signers, keyids->at[i]);
@@ -174,7 +183,7 @@ int repository_minisig_draft(const struct repository_minisig *m, const struct st
 struct choice {
 	struct repository_keys keys;
 	struct buf published_text, draft_text;
-	struct minisig published, draft;        /* trusted NULL: none */
+	struct minisig published, draft; /* trusted NULL: none */
 };
 
 static void choice_release(struct choice *c)
@@ -186,13 +195,13 @@ static void choice_release(struct choice *c)
 	minisig_release(&c->draft);
 }
 
-static bool verifies(const struct repository_minisig *m, const struct minisig *sig,
+static bool verifies(const struct repository_minisign *m, const struct minisig *sig,
 		     const struct tuf_key *key)
 {
 	return sig->trusted && minisig_verify(sig, key, m->catalog, m->catalog_len);
 }
 
-static bool verifies_with_any(const struct repository_minisig *m, const struct choice *c,
+static bool verifies_with_any(const struct repository_minisign *m, const struct choice *c,
 			      const struct minisig *sig)
 {
 	for (size_t i = 0; i < c->keys.count; i++)
@@ -202,7 +211,7 @@ static bool verifies_with_any(const struct repository_minisig *m, const struct c
 }
 
 /* The first key that has a signature, or can make one now; *done tells whether one had. */
-static int take_best(const struct repository_minisig *m, const struct choice *c, const char *path,
+static int take_best(const struct repository_minisign *m, const struct choice *c, const char *path,
 		     bool *done, struct err *e)
 {
 	*done = true;
@@ -218,7 +227,7 @@ static int take_best(const struct repository_minisig *m, const struct choice *c,
 	return 0;
 }
 
-static int make_one(const struct repository_minisig *m, const struct choice *c, const char *path,
+static int make_one(const struct repository_minisign *m, const struct choice *c, const char *path,
 		    bool *changed, struct err *e)
 {
 	bool valid = verifies_with_any(m, c, &c->published), done;
@@ -226,7 +235,7 @@ static int make_one(const struct repository_minisig *m, const struct choice *c, 
 	struct signer *s;
 	int rc = take_best(m, c, path, &done, e);
 	if (rc == 0 && !done && !valid &&
-	    repository_minisig_open(&c->keys, m->keys, m->signers, &s, &none) == 0) {
+	    open_first(&c->keys, m->keys, m->signers, &s, &none) == 0) {
 		rc = write_new(m, s, path, e);
 		done = true;
 	} else if (none.class && !err_is(&none, ERR_NOT_FOUND)) {
@@ -242,7 +251,7 @@ static int make_one(const struct repository_minisig *m, const struct choice *c, 
 	return rc;
 }
 
-int repository_minisig_settle(const struct repository_minisig *m, bool *changed, struct err *e)
+int repository_minisign_settle(const struct repository_minisign *m, bool *changed, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = published_path(m->dir);
 	CLEANUP(mem_free_ptr) char *draft = draft_path(m->dir);
@@ -288,8 +297,10 @@ int repository_minisign_keys(const char *dir, struct repository_keys *out, size_
 	if (rc < 0)
 		return rc;
 	if (keys.count == 0) {
-		err_set(e, ERR_NOT_FOUND, "%s: the role targets has no Ed25519 key, and minisign "
-			"knows no other", dir);
+		err_set(e, ERR_NOT_FOUND,
+			"%s: the role targets has no Ed25519 key, and minisign "
+			"knows no other",
+			dir);
 		return err_hint(e, "give targets an Ed25519 key, then sign again");
 	}
 	*present = find_present(dir, &keys);

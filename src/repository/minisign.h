@@ -22,7 +22,7 @@ struct repository_keys {
 	size_t count, cap;
 };
 void repository_keys_release(struct repository_keys *k);
-void repository_minisig_keys(const struct published *tree, struct repository_keys *out);
+void repository_minisign_keys_of(const struct published *tree, struct repository_keys *out);
 
 /* The keys of a tree that readers may meet in catalog.json.minisig; there is at least one.
  * *present is the one that made the signature in the tree, or without one the first.
@@ -30,17 +30,17 @@ void repository_minisig_keys(const struct published *tree, struct repository_key
 WARN_UNUSED int repository_minisign_keys(const char *dir, struct repository_keys *out,
 					 size_t *present, struct err *e);
 
-/* Opens the first of the keys that `keys` has; *out borrows from `opened`. ERR_NOT_FOUND when it
- * has none of them. */
-WARN_UNUSED int repository_minisig_open(const struct repository_keys *wanted,
-					struct keyring *keys, struct keyring_signers *opened,
-					struct signer **out, struct err *e);
+/* Opens the first of these keys that `keys` has; *out is among `opened`. ERR_NOT_FOUND when it has
+ * none of them. */
+WARN_UNUSED int repository_minisign_open(const char *dir, struct keyring *keys,
+					 struct keyring_signers *opened, struct signer **out,
+					 struct err *e);
 
 /* The trusted comment of a file that was signed at now_s; the caller frees. */
-char *repository_minisig_comment(const char *name, uint64_t version, const char *file,
+char *repository_minisign_comment(const char *name, uint64_t version, const char *file,
 				 int64_t now_s);
 
-struct repository_minisig {
+struct repository_minisign {
 	const char *dir;                /* the tree */
 	const char *name;               /* of the repository */
 	uint64_t version;               /* of targets: published, or of the draft */
@@ -53,13 +53,13 @@ struct repository_minisig {
 
 /* While targets waits for signatures: keeps one in drafts/, made by a signer whose key id is
  * in `keyids`, so that whoever completes the rest need not hold a targets key. */
-WARN_UNUSED int repository_minisig_draft(const struct repository_minisig *m,
+WARN_UNUSED int repository_minisign_draft(const struct repository_minisign *m,
 					 const struct str_list *keyids, struct err *e);
 
 /* Once all is published, just before catalog.json is written: leaves the right signature, or
  * none when nobody here can make it. A key is opened only if that is needed. *changed
  * becomes true when there was something to do, and is left alone otherwise. */
-WARN_UNUSED int repository_minisig_settle(const struct repository_minisig *m, bool *changed,
+WARN_UNUSED int repository_minisign_settle(const struct repository_minisign *m, bool *changed,
 					  struct err *e);
 
 #endif

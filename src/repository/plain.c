@@ -36,12 +36,12 @@ static int load(const char *dir, const struct writer *w, struct plain *p, struct
 	return rc < 0 ? rc : catalog_parse(buf_str(&p->text), p->text.len, object, &p->catalog, e);
 }
 
-static struct repository_minisig signature_of(const char *dir, const struct plain *p,
+static struct repository_minisign signature_of(const char *dir, const struct plain *p,
 					      uint64_t version,
 					      const struct repository_signing *how,
 					      struct keyring_signers *signers)
 {
-	return (struct repository_minisig){
+	return (struct repository_minisign){
 		.dir = dir,
 		.name = p->catalog.name,
 		.version = version,
@@ -79,10 +79,10 @@ int repository_plain_settle(const char *dir, const struct writer *w,
 	int rc = load(dir, w, &p, e);
 	if (rc < 0 || !p.catalog.name)
 		return rc;
-	const struct repository_minisig m = signature_of(dir, &p, writer_version(w, TARGETS), how,
+	const struct repository_minisign m = signature_of(dir, &p, writer_version(w, TARGETS), how,
 							 signers);
 	/* The signature first: who sees a new catalog.json finds it. */
-	rc = repository_minisig_settle(&m, changed, e);
+	rc = repository_minisign_settle(&m, changed, e);
 	return rc < 0 ? rc : write_if_new(path, &p.text, changed, e);
 }
 
@@ -97,6 +97,6 @@ int repository_plain_draft(const char *dir, struct writer *w, const struct repos
 	if (rc < 0 || !p.catalog.name)
 		return rc;
 	const struct writer_status *targets = writer_status_of(all, TARGETS);
-	const struct repository_minisig m = signature_of(dir, &p, targets->version, how, signers);
-	return repository_minisig_draft(&m, &targets->keyids, e);
+	const struct repository_minisign m = signature_of(dir, &p, targets->version, how, signers);
+	return repository_minisign_draft(&m, &targets->keyids, e);
 }

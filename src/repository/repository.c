@@ -77,7 +77,7 @@ int repository_manifest_read(const char *dir, const char *model, const struct ca
 	int rc = file_read_all(path, text, e);
 	if (rc == 0)
 		rc = manifest_parse(buf_str(text), text->len, path, &m, e);
-	if (rc == 0 && (m.grid.size != f->size || !digest_equal(&m.sha256, &f->sha256)))
+	if (rc == 0 && !manifest_is_of(&m, f->size, &f->sha256))
 		rc = err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file than the "
 			     "card's", path);
 	return rc < 0 ? err_hint(e, "run `ferry catalog add` again for this model") : 0;

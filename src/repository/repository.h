@@ -4,7 +4,7 @@
  *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json
  *   targets/    <sha256>.catalog.json, models/<model>/<sha256>.<file>[.manifest.json]
  *   catalog.json                    the catalog once more under its plain name
- *   catalog.json.minisig            its signature for minisign (repository_minisig.h)
+ *   catalog.json.minisig            its signature for minisign (minisign.h)
  *   cards/      the editable source of the catalog; not published
  *               <model>.card.json
  *               <model>/<sha256 of the file>.<file>.manifest.json

@@ -26,15 +26,6 @@ static void staging_release(struct staging *s)
 	catalog_release(&s->current);
 }
 
-/* In targets or a bin. */
-static int set_target(struct staging *s, const char *path, uint64_t size,
-		      const struct digest *sha256, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, path);
-	str_list_add(&s->paths, path);
-	return writer_target_set(s->w, owner, path, size, sha256, e);
-}
-
 /* ---- files and manifests ---- */
 
 static int check_object(const struct staging *s, const struct card_file *f, struct err *e)
@@ -54,21 +45,14 @@ static int check_object(const struct staging *s, const struct card_file *f, stru
 
 static int set_file(struct staging *s, const char *model, const struct card_file *f, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
 	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, f->path);
-	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
-	struct digest sha256;
 	int rc = check_object(s, f, e);
 	/* What a delegated role lists, its own people have listed. */
 	if (rc < 0 || writer_delegates_to(s->w, owner))
 		return rc;
-	if ((rc = repository_manifest_read(s->dir, model, f, &text, e)) < 0)
-		return rc;
-	sha256_of(buf_str(&text), text.len, &sha256);
-	if ((rc = repository_put(s->dir, path, text.data, text.len, &sha256, e)) < 0 ||
-	    (rc = set_target(s, f->path, f->size, &f->sha256, e)) < 0)
-		return rc;
-	return set_target(s, path, text.len, &sha256, e);
+	str_list_add(&s->paths, f->path);
+	str_list_take(&s->paths, repository_manifest_target(f));
+	return repository_list_file(s->dir, s->w, NULL, model, f, e);
 }
 
 static int set_files(struct staging *s, const struct card *cards, size_t count,

@@ -145,7 +145,7 @@ static const struct opt sums_opts[] = {
 /* What is signed says what it is a list of: one of a single model must not pass for that of all. */
 static char *sums_comment(const struct export *x, const char *file, const char *reference)
 {
-	CLEANUP(mem_free_ptr) char *comment = repository_minisig_comment(
+	CLEANUP(mem_free_ptr) char *comment = repository_minisign_comment(
 		x->catalog.name, x->version, path_base(file), time(NULL));
 	return mem_printf("%s\tof:%s", comment, reference ? reference : "all");
 }
@@ -154,18 +154,14 @@ static int sign_text(struct desk *d, const char *trusted, const struct buf *text
 		     struct buf *out, char **keyid, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	CLEANUP(repository_keys_release) struct repository_keys wanted = { 0 };
-	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(keyring_signers_release) struct keyring_signers opened = { 0 };
-	CLEANUP(mem_free_ptr) char *metadata = path_join(d->place.dir, "metadata");
 	struct signer *s;
 	int rc = place_keyring(&d->place, &keys, e);
 	keys.passphrases = &d->ask.passphrases;
 	keys.cancel = d->cli->cancel;
-	if (rc < 0 || (rc = published_load(metadata, &tree, e)) < 0)
-		return rc;
-	repository_minisig_keys(&tree, &wanted);
-	if ((rc = repository_minisig_open(&wanted, &keys, &opened, &s, e)) < 0)
+	if (rc == 0)
+		rc = repository_minisign_open(d->place.dir, &keys, &opened, &s, e);
+	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *untrusted = mem_printf("%s of %s, signed with targets key %s",
 							   SUMS_NAME, d->x.catalog.name,
