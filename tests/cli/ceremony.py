@@ -1,11 +1,14 @@
 """Publisher, people with keys and readers, for the tests of ceremonies and refreshes."""
 
+import copy
 import json
 import os
 import shutil
 import subprocess
 
-from conftest import TOOLS
+import pytest
+
+from conftest import TOOLS, Ferry
 from waiting import PATIENCE
 
 PEOPLE = ("alice", "bob", "carol")
@@ -14,7 +17,7 @@ PEOPLE = ("alice", "bob", "carol")
 class Lab:
     """A publisher with a model, three people with a folder of keys each, and readers."""
 
-    def __init__(self, ferry, work, make_gguf, validate, serve):
+    def __init__(self, ferry, work, make_gguf, validate):
         self.ferry, self.work, self.validate = ferry, work, validate
         self.tree = work / "repository"
         self.keys = work / "lab-keys"
@@ -24,10 +27,21 @@ class Lab:
         (self.followers / "ferry.conf").write_text(started["client_configuration"])
         self.first_root = work / "first.root.json"
         shutil.copy(self.tree / "metadata/1.root.json", self.first_root)
-        self.server = serve(self.tree)
         self.visits = 0
         self.make_gguf = make_gguf
         self.add("tiny", 1)
+
+    def again(self, ferry, work, serve):
+        """One that has done the same, in another folder; and what it publishes is served."""
+        other = copy.copy(self)
+        other.ferry, other.work = ferry, work
+        other.tree, other.keys = work / "repository", work / "lab-keys"
+        other.followers, other.first_root = work / "follower", work / "first.root.json"
+        shutil.copytree(self.work, work, dirs_exist_ok=True)
+        conf = other.followers / "ferry.conf"
+        conf.write_text(conf.read_text().replace(str(self.work), str(work)))
+        other.server = serve(other.tree)
+        return other
 
     def __call__(self, *args, **options):
         return self.ferry("catalog", *args, **options)
@@ -75,9 +89,10 @@ class Lab:
         document = self.json("status", **options)
         return {r["role"]: r for r in document["roles"]}, document["needs"]
 
-    def person(self, name, *args):
-        """A key of their own, in a folder of their own, with a passphrase."""
-        self("key", "new", name, "--keys", self.work / name, *args)
+    def person(self, name, *args, passphrase=False):
+        """A key of their own, in a folder of their own."""
+        how = [] if passphrase else ["--unencrypted"]
+        self("key", "new", name, "--keys", self.work / name, *how, *args)
         return self.work / name / f"{name}.pub"
 
     def copy(self, name="stick"):
@@ -102,10 +117,21 @@ class Lab:
             merged = self("merge", stick, check=None)
         return merged
 
-    def three_roots(self):
+    def three_roots(self, **options):
         for name in PEOPLE:
-            self.person(name)
+            self.person(name, **options)
         adds = [a for n in PEOPLE for a in ("--add", self.work / n / f"{n}.pub")]
         self("rotate", "root", *adds, "--remove", "root", "--threshold", 2, check=1)
         assert self.gather("alice", "bob").code == 0
         os.rename(self.keys / "root.pem", self.work / "old-root.pem")
+
+
+@pytest.fixture(scope="session")
+def first_lab(tmp_path_factory, make_gguf, validate):
+    work = tmp_path_factory.mktemp("lab")
+    return Lab(Ferry(work), work, make_gguf, validate)
+
+
+@pytest.fixture
+def lab(first_lab, ferry, work, nginx):
+    return first_lab.again(ferry, work, nginx)

@@ -33,6 +33,13 @@ class Result:
         return json.loads(self.out)
 
 
+def preloaded(*libraries, **settings):
+    """The environment of a command with libraries of tests/simulated preloaded; "sync" is always
+    there, since no test is to wait for the disk."""
+    paths = [str(TOOLS / f"simulated-{name}.so") for name in (*libraries, "sync")]
+    return {"LD_PRELOAD": ":".join(paths), **settings}
+
+
 class Ferry:
     """Runs `ferry ARGS…` with a home, store and configuration of its own. What it prints with
     --json is validated by the schema of its command."""
@@ -50,7 +57,7 @@ class Ferry:
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "FERRY_PASSPHRASE": "correct horse",
-            "LD_PRELOAD": str(TOOLS / "simulated-sync.so"),     # no test waits for the disk
+            **preloaded(),
             # What tests preload comes before the runtime of a sanitizer build, which would mind.
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
         }
@@ -131,6 +138,12 @@ def ferry(work):
     return Ferry(work)
 
 
+@pytest.fixture
+def no_pauses(ferry):
+    """Commands do not sit out the pauses between their attempts."""
+    ferry.env.update(preloaded("clock"))
+
+
 @pytest.fixture(scope="session")
 def validate():
     """validate(document, "output-fetch") checks against schemas/output-fetch.schema.json."""
@@ -138,12 +151,23 @@ def validate():
 
 
 @pytest.fixture(scope="session")
-def make_gguf():
-    """make_gguf(path, "--seed", 3, …) runs scripts/make-test-gguf."""
+def make_gguf(tmp_path_factory):
+    """make_gguf(path, "--seed", 3, …) runs scripts/make-test-gguf; what it made before with the
+    same options is copied."""
+    folder = tmp_path_factory.mktemp("gguf")
+    made = {}
+
     def make(path, *options):
-        subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o", str(path),
-                        *[str(o) for o in options]], check=True, stdout=subprocess.DEVNULL)
-        return pathlib.Path(path)
+        path = pathlib.Path(path)
+        key = (path.name, *map(str, options))
+        if key not in made:
+            made[key] = folder / str(len(made))
+            made[key].mkdir()
+            subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o", made[key] / path.name,
+                            *map(str, options)], check=True, stdout=subprocess.DEVNULL)
+        for file in made[key].iterdir():
+            shutil.copyfile(file, path.with_name(file.name))
+        return path
     return make
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 
-from kills import preloaded
+from conftest import preloaded
 from published import plain_user
 
 

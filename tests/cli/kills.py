@@ -10,13 +10,7 @@ the moments there are; and the Nth change comes on a slow machine as on a fast o
 import random
 import signal
 
-from conftest import TOOLS
-
-
-def preloaded(library, **settings):
-    """The environment of a command with a library of tests/simulated preloaded."""
-    libraries = [TOOLS / f"simulated-{name}.so" for name in (library, "sync")]
-    return {"LD_PRELOAD": ":".join(map(str, libraries)), **settings}
+from conftest import preloaded
 
 
 def at(n, call="change", number=signal.SIGKILL):

@@ -80,8 +80,8 @@ def signed_base(tmp_path_factory):
     """Made once: a repository with one model of 2 pieces, signed."""
     made = Publisher(Ferry(tmp_path_factory.mktemp("published")))
     made.configure()
-    made("catalog", "init")
-    made.add_model("tiny", "12M")
+    made("catalog", "init", "--unencrypted")
+    made.add_model("tiny", "10M")
     return made.dir
 
 

@@ -1,9 +1,19 @@
 """A release engineer for the tests of the client: makes a signed repository in a folder,
 adds models, names mirrors. The tree itself is what the servers of the tests serve."""
 
+import copy
 import hashlib
+import os
 import pathlib
 import shutil
+
+
+def copy_tree(source, to):
+    """A copy in which models, that nobody writes into, are the same files."""
+    def one(a, b):
+        return os.link(a, b) if a.endswith(".gguf") else shutil.copy2(a, b)
+    shutil.copytree(source, to, copy_function=one)
+    return pathlib.Path(to)
 
 
 class Publisher:
@@ -17,6 +27,14 @@ class Publisher:
         self.mirrors = {}
         self.write_conf()
         self.ferry("catalog", "init", "--unencrypted", "-q", name, cwd=self.dir)
+
+    def again(self, ferry, work):
+        """One that has done the same, in another folder: a fixture is made once and copied."""
+        other = copy.copy(self)
+        other.ferry, other.mirrors = ferry, dict(self.mirrors)
+        other.dir = copy_tree(self.dir, pathlib.Path(work) / self.dir.name)
+        other.tree = other.dir / "repository"
+        return other
 
     def write_conf(self):
         lines = [f"[repository.{self.name}]", "path = repository", "keys = keys",
@@ -42,8 +60,7 @@ class Publisher:
 
     def copy(self, to):
         """The tree as it is now, for a mirror of its own."""
-        shutil.copytree(self.tree, to)
-        return pathlib.Path(to)
+        return copy_tree(self.tree, to)
 
     @property
     def root_sha256(self):

@@ -389,6 +389,7 @@ def test_a_name_that_is_not_configured_is_the_same_everywhere(desk):
         assert "there is no [repository.nosuch]" in result.err
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_passwords_in_the_configuration_are_not_told(desk):
     desk.init()
     (desk.work / "ferry.conf").write_text(

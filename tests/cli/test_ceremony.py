@@ -11,15 +11,10 @@ import subprocess
 
 import pytest
 
-from ceremony import PEOPLE, Lab
+from ceremony import PEOPLE, first_lab, lab  # noqa: F401 (fixtures)
 from conftest import BIN, ROOT
 from published import mirror
 from waiting import PATIENCE
-
-
-@pytest.fixture
-def lab(ferry, work, make_gguf, validate, nginx):
-    return Lab(ferry, work, make_gguf, validate, nginx)
 
 
 # -- the ceremony ------------------------------------------------------------------------
@@ -27,7 +22,8 @@ def lab(ferry, work, make_gguf, validate, nginx):
 
 def test_a_full_ceremony(lab):
     lab.verify()
-    pubs = [lab.person("alice"), lab.person("bob", "--type", "ecdsa-p256"), lab.person("carol")]
+    # The first has a passphrase, the others have none: most of the time goes into passphrases.
+    pubs = [lab.person("alice", passphrase=True), lab.person("bob", "--type", "ecdsa-p256"), lab.person("carol")]
 
     # Three people are to hold root, two of them enough.
     adds = [a for pub in pubs for a in ("--add", pub)]
@@ -338,7 +334,7 @@ def test_wrong_keys_are_refused_with_those_that_fit(lab):
     assert "targets.pem" in wrong["message"] and "may not sign root" in wrong["message"]
     assert "it may sign targets" in wrong["message"]
     assert all(name in wrong["hint"] for name in PEOPLE)
-    lab.person("mallory")
+    lab.person("mallory", passphrase=True)
     stranger = lab("sign", "--role", "root", "--key", "mallory/mallory.pem", check=2)
     assert "nothing in this repository" in stranger.err
     # Without its public part a key is known only when it was opened.
@@ -356,7 +352,7 @@ def test_wrong_keys_are_refused_with_those_that_fit(lab):
 
 
 def test_a_wrong_passphrase_adds_no_signature(lab):
-    lab.three_roots()
+    lab.three_roots(passphrase=True)
     lab("renew", "root", check=1)
     stick = lab.copy()
     wrong = lab("sign", "--repository", stick, "--role", "root", "--key", "alice/alice.pem",

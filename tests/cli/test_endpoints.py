@@ -9,8 +9,10 @@ import tempfile
 
 import pytest
 
-from test_fetch import client, faults, prepared, publisher  # noqa: F401 (fixtures)
+from test_fetch import client, faults, prepared, publisher, signed  # noqa: F401 (fixtures)
 from test_mirror_contract import certificate  # noqa: F401 (fixture)
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 GARBAGE = b'{"signed": {"_type": "timestamp", "version": 4000000000}, "signatures": []}'
 

@@ -57,12 +57,18 @@ def prepared(tmp_path_factory, make_gguf):
     return prepare
 
 
-@pytest.fixture
-def publisher(ferry, work, prepared):
-    p = Publisher(ferry, work)
+@pytest.fixture(scope="session")
+def signed(tmp_path_factory, prepared):
+    work = tmp_path_factory.mktemp("signed")
+    p = Publisher(Ferry(work), work)
     p.add(prepared("tiny", "30M"))
     p.sign()
     return p
+
+
+@pytest.fixture
+def publisher(ferry, work, signed):
+    return signed.again(ferry, work)
 
 
 @pytest.fixture
@@ -253,15 +259,16 @@ def test_trust_begins_with_a_pin_only(ferry, work, publisher, client):
 
 # -- mirrors that fail -----------------------------------------------------------------------------
 
-def test_a_gibibyte_from_a_liar_and_a_dropper(ferry, work, publisher, prepared, client,
-                                              fault_server, validate):
-    """One mirror serves a flipped byte, the other drops the connection every 64 MiB."""
-    publisher.add(prepared("big", "1G"))
+@pytest.mark.usefixtures("no_pauses")
+def test_a_large_model_from_a_liar_and_a_dropper(ferry, work, publisher, prepared, client,
+                                                 fault_server, validate):
+    """One mirror serves a flipped byte, the other drops the connection every 5 MiB."""
+    publisher.add(prepared("big", "100M"))
     liar, dropper = fault_server(publisher.tree), fault_server(publisher.tree)
     publisher.sign(liar=liar.url, dropper=dropper.url)
     published = object_path(publisher.tree, "big-q8_0.gguf")
-    liar.add(path="*.gguf", flip_at=100 * MIB + 12345)
-    dropper.add(path="*.gguf", drop_every=64 * MIB)
+    liar.add(path="*.gguf", flip_at=20 * MIB + 12345)
+    dropper.add(path="*.gguf", drop_every=5 * MIB)
     shutil.move(publisher.tree / "targets" / "models", work / "models")
     os.symlink(work / "models", publisher.tree / "targets" / "models")
 
@@ -277,16 +284,16 @@ def test_a_gibibyte_from_a_liar_and_a_dropper(ferry, work, publisher, prepared, 
     found = faults(document)
     assert found["liar"] == {"wrong-bytes": 1}
     assert found["dropper"]["dropped"] >= 14
-    assert "mirror liar: wrong bytes (piece 12, at byte 100663296)" in result.err
+    assert "mirror liar: wrong bytes (piece 2, at byte 16777216)" in result.err
     assert "mirror dropper: connection dropped" in result.err
     by_id = {s["id"]: s for s in document["sources"]}
     assert by_id["liar"]["banned"] and not by_id["dropper"]["banned"]
     assert by_id["liar"]["wasted"] == PIECE
     # Nothing but the bad piece came twice.
     assert liar.sent("*.gguf") + dropper.sent("*.gguf") < model["size"] + 4 * PIECE
-    shutil.rmtree(ferry.store)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_missing_on_one_and_refused_by_another(ferry, publisher, client, fault_server, nginx):
     a, b = fault_server(publisher.tree), fault_server(publisher.tree)
     c = nginx(publisher.tree)
@@ -303,12 +310,18 @@ def test_a_stalled_mirror_is_left(ferry, publisher, client, fault_server):
     slow, good = fault_server(publisher.tree), fault_server(publisher.tree)
     publisher.sign(slow=slow.url, good=good.url)
     slow.add(path="*.gguf", stall_after=PIECE + 1000)
-    client(extra="[fetch]\nstall-time = 1s")
-    document = ferry("fetch", "--json", "tiny").json
-    assert faults(document)["slow"] == {"stalled": 1}
-    assert good.sent("*.gguf") < 30 * MIB - PIECE
+    for seconds in (1, 10, 100):        # on a busy machine, the good one is slow, too
+        client(extra=f"[fetch]\nstall-time = {seconds}s")
+        before = good.sent("*.gguf")
+        found = faults(ferry("fetch", "--json", "tiny").json)
+        if not found["good"]:
+            break
+        ferry("store", "remove", "tiny")
+    assert found["slow"] == {"stalled": 1}
+    assert good.sent("*.gguf") - before < 30 * MIB - PIECE
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_every_mirror_down(ferry, work, publisher, client, fault_server, validate):
     a, b = fault_server(publisher.tree), fault_server(publisher.tree)
     publisher.sign(a=a.url, b=b.url)
@@ -328,6 +341,7 @@ def test_every_mirror_down(ferry, work, publisher, client, fault_server, validat
     assert "127.0.0.1:1" in result.err and "127.0.0.1:2" in result.err
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_only_wrong_bytes_is_a_matter_of_integrity(ferry, work, publisher, client, fault_server):
     bad = fault_server(publisher.tree)
     bad.add(path="*.gguf", flip_at=20 * MIB)
@@ -343,6 +357,7 @@ def test_only_wrong_bytes_is_a_matter_of_integrity(ferry, work, publisher, clien
     assert bad.sent("*.gguf") - before == model["size"] - 2 * PIECE
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_truncated_html_and_shifted_answers(ferry, publisher, client, fault_server):
     servers = {f"m{i}": fault_server(publisher.tree) for i in range(5)}
     publisher.sign(**{id: s.url for id, s in servers.items()})
@@ -451,20 +466,20 @@ def claimed(ferry):
 
 def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
     """Each run goes on where the one before was killed, but for the piece in flight."""
-    publisher.add(prepared("killed", "160M"))
+    publisher.add(prepared("big", "100M"))
     publisher.sign()
     server = fault_server(publisher.tree)
     client(server.url)
-    size = object_path(publisher.tree, "killed-q8_0.gguf").stat().st_size
+    size = object_path(publisher.tree, "big-q8_0.gguf").stat().st_size
     chance = random.Random(20)
 
     for _ in range(20):
         begin, before = claimed(ferry), server.sent("*.gguf")
         # Where it is killed: somewhere in this piece or in the next one.
-        arrived = chance.randrange(1, 2 * PIECE)
+        arrived = chance.randrange(1, 3 * PIECE // 2)
         server.mend()
         server.add(path="*.gguf", hold_after=arrived)
-        process = ferry.start("fetch", "-q", "killed", start_new_session=True)
+        process = ferry.start("fetch", "-q", "big", start_new_session=True)
         until(lambda: server.sent("*.gguf") == before + arrived
               and claimed(ferry) == begin + arrived // PIECE, process)
         kill(process)
@@ -474,7 +489,7 @@ def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
     server.mend()
     before, kept = server.sent("*.gguf"), claimed(ferry)
     assert kept > 3
-    model = ferry("fetch", "--json", "killed").json["models"][0]
+    model = ferry("fetch", "--json", "big").json["models"][0]
     assert sha256(model["path"]) == model["files"][0]["sha256"]
     assert model["resumed"] == kept * PIECE
     assert server.sent("*.gguf") - before == size - kept * PIECE

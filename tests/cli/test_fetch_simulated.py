@@ -7,15 +7,17 @@ import re
 
 import pytest
 
+from conftest import Ferry
 from test_fetch import prepared     # noqa: F401 (fixture)
 from publisher import Publisher
 from tuf_fixtures import tuf_server  # noqa: F401 (fixture)
 
 
-@pytest.fixture
-def files(ferry, work, prepared):
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, prepared):
     """What a publisher has signed: path → bytes."""
-    publisher = Publisher(ferry, work)
+    work = tmp_path_factory.mktemp("files")
+    publisher = Publisher(Ferry(work), work)
     publisher.add(prepared("small", "2M"))
     publisher.sign()
     signed = json.loads((publisher.tree / "metadata" / "2.targets.json").read_text())["signed"]
@@ -39,8 +41,7 @@ def simulated(ferry, work, tuf_server, files, request):
         repo.publish(*([role] if role != "targets" else []), "targets", "snapshot", "timestamp")
         pin = hashlib.sha256(repo.versions["root"][0]).hexdigest()
         (work / "ferry.conf").write_text(
-            f"[repository.demo]\nmetadata = {repo.url}/\nroot-sha256 = {pin}\n"
-            "[fetch]\nstall-time = 5s\n")
+            f"[repository.demo]\nmetadata = {repo.url}/\nroot-sha256 = {pin}\n")
         return repo
     return make
 

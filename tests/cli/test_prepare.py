@@ -345,6 +345,7 @@ def test_without_etags_what_is_there_is_compared(ferry, work, tree, big, nginx, 
     assert any(r.startswith("bytes=") for r in ranges)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_cut_connections_are_mended(ferry, work, tree, big, fault_server):
     server = fault_server(tree)
     server.add(path="*.gguf", drop_every=5 << 20)
@@ -354,6 +355,7 @@ def test_cut_connections_are_mended(ferry, work, tree, big, fault_server):
     assert result.json["received"] == big.stat().st_size
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_urls_are_fallbacks_for_each_other(ferry, work, tree, tiny, fault_server):
     dead, page, good = fault_server(tree), fault_server(tree), fault_server(tree)
     dead.add(status=404)
@@ -367,6 +369,7 @@ def test_urls_are_fallbacks_for_each_other(ferry, work, tree, tiny, fault_server
     assert card["source"]["url"].startswith(good.url)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_fallback_continues_what_another_began(ferry, work, tree, big, fault_server):
     first, second = fault_server(tree), fault_server(tree)
     first.add(path="*.gguf", methods=["GET"], drop_after=10 << 20, times=1)
@@ -388,6 +391,7 @@ def test_a_lying_source_is_left_for_the_next_when_the_digest_is_known(ferry, wor
     assert "not the file wanted" in result.err and nothing_visible(work / "models/n")
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_what_servers_send_instead_of_a_model(ferry, work, tree, fault_server):
     server = fault_server(tree)
     (tree / "a/pointer.gguf").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
@@ -401,6 +405,7 @@ def test_what_servers_send_instead_of_a_model(ferry, work, tree, fault_server):
         assert nothing_visible(work / "models/m")
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_server_out_of_reach_is_a_network_error(ferry, work, tree, fault_server):
     server = fault_server(tree)
     server.add(status=503)
@@ -429,6 +434,7 @@ def test_the_source_can_be_kept_for_another_variant(ferry, work, tree, fault_ser
     assert not (work / "models/m/.ferry-prepare/download").exists()
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_one_shard_by_url_brings_the_others(ferry, work, make_gguf, fault_server):
     root = work / "www"
     root.mkdir()

@@ -345,7 +345,7 @@ def test_a_read_only_folder_is_an_error_of_the_system(publisher):
 
 
 def test_a_full_disk_is_said_and_survived(publisher):
-    disk = SmallDisk(publisher.dir / "small", 10 << 20)
+    disk = SmallDisk(publisher.dir / "small", 9 << 20)
     publisher.ferry.env.update(disk.env)
     try:
         publisher.configure(mirror("a", path="small/a"))

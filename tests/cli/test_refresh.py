@@ -10,14 +10,10 @@ import urllib.parse
 
 import pytest
 
-from ceremony import PEOPLE, Lab
-from kills import at, preloaded
+from ceremony import PEOPLE, first_lab, lab  # noqa: F401 (fixtures)
+from conftest import preloaded
+from kills import at
 from waiting import locked
-
-
-@pytest.fixture
-def lab(ferry, work, make_gguf, validate, nginx):
-    return Lab(ferry, work, make_gguf, validate, nginx)
 
 
 def keys_of(lab, folder, *names):
@@ -261,7 +257,7 @@ def test_status_names_people_and_the_command(lab):
 
 def test_who_signs_targets_sees_what_changes(lab):
     """The second of two has nothing but the copy."""
-    second = lab.person("second", "--unencrypted")
+    second = lab.person("second")
     lab("rotate", "targets", "--add", second, "--threshold", 2, "--key", "root", "--key", "targets",
         "--key", "snapshot", "--key", "timestamp", "--key", lab.work / "second/second.pem")
     for name in ("more", *(f"m{i}" for i in range(5))):
@@ -295,7 +291,7 @@ def test_a_draft_cannot_pass_one_key_off_as_another(lab):
     lab.three_roots()
     lab("renew", "root", check=1)
     stick = lab.copy()
-    lab.person("thief", "--unencrypted")
+    lab.person("thief")
     thief = lab.json("key", "list", "--keys", lab.work / "thief")["keys"][0]["id"]
     spare = lab.copy("spare")
     lab("rotate", "root", "--add", lab.work / "thief/thief.pub", check=1)
@@ -364,7 +360,7 @@ def killed(lab, call, when, *command):
 
 def test_a_rotation_that_was_killed_is_finished(lab):
     """At each rename. Readers may have to wait, but no later than for the next `sign`."""
-    alice = lab.person("alice", "--unencrypted")
+    alice = lab.person("alice")
     start = lab.work / "start"
     shutil.copytree(lab.tree, start)
     command = ["rotate", "targets", "--add", alice, "--remove", "targets"]

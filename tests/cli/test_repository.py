@@ -9,12 +9,12 @@ import subprocess
 
 import pytest
 
-from conftest import Ferry
+from conftest import Ferry, preloaded
 from disks import read_only
 from kills import Moments
 from publisher import Publisher
 from test_endpoints import states
-from test_fetch import client, prepared, publisher  # noqa: F401 (fixtures)
+from test_fetch import client, prepared, publisher, signed  # noqa: F401 (fixtures)
 from waiting import communicate, until
 
 
@@ -31,6 +31,7 @@ def user(ferry, work):
     (work / "here").mkdir()
     made = Ferry(work)
     made.work = work / "here"
+    made.env.update(preloaded("clock"))
     return made
 
 
