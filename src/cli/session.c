@@ -93,13 +93,13 @@ json_t *session_sources_json(const struct session *s)
 void session_put_endpoints(json_t *array, struct remote *c, const char *repository)
 {
 	size_t count;
-	const struct endpoint *p = endpoints_all(&c->transport, &count);
+	const struct endpoint *p = endpoints_all(&c->endpoints, &count);
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(mem_free_ptr) char *url = url_redact(p[i].source->url);
 		json_t *object = json_push_object(array);
 		json_put_string(object, "repository", repository);
 		json_put_string(object, "url", url);
-		json_put_string(object, "state", endpoint_state_name(p[i].state));
+		json_put_string(object, "state", endpoints_state_name(p[i].state));
 		if (p[i].has_version)
 			json_put_u64(object, "version", p[i].version);
 		json_put_string(object, "fault", p[i].fault[0] ? p[i].fault : NULL);

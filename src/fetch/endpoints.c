@@ -1,8 +1,9 @@
 #include "fetch/endpoints.h"
 
-#include "json/json.h"
+#include "tuf/claim.h"
 #include "tuf/name.h"
 #include "util/mem.h"
+#include "util/threads.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,21 @@ typedef unsigned long long ull;
 void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms)
 {
 	*t = (struct endpoints){ .sources = sources, .deadline_ms = deadline_ms };
+}
+
+static const char *const state_names[ENDPOINT_STATES] = {
+	[ENDPOINT_UNKNOWN] = "unknown",
+	[ENDPOINT_OK] = "ok",
+	[ENDPOINT_STALE] = "stale",
+	[ENDPOINT_INCOMPLETE] = "incomplete",
+	[ENDPOINT_SLOW] = "slow",
+	[ENDPOINT_DOWN] = "down",
+	[ENDPOINT_REJECTED] = "rejected",
+};
+
+const char *endpoints_state_name(enum endpoint_state s)
+{
+	return state_names[s];
 }
 
 static void drop_candidates(struct endpoints *t)
@@ -244,28 +260,40 @@ static int get_from_one(struct endpoints *t, const char *name, struct buf *out, 
 
 /* -- one file from all ------------------------------------------------------------------------ */
 
-/* As it claims, before anything is verified: only to choose whom to believe first. */
-static uint64_t claimed_version(const struct buf *bytes)
+/* One endpoint's part in a question to all. */
+struct answer {
+	struct endpoint *from;
+	int rc;                 /* as mirror_get_small() returned it, with why */
+	struct err why;
+	struct buf bytes;
+};
+
+/* Nobody else touches an answer and its source's mirror meanwhile. */
+struct question {
+	struct source_list *sources;
+	struct answer *answers;
+	const char *key;
+	uint64_t deadline_ms;
+};
+
+static void ask(void *ctx, size_t i)
 {
-	const struct json_limits limits = { .max_bytes = bytes->max };
-	CLEANUP(json_release) json_t *json = NULL;
-	struct err ignored = ERR_INIT;
-	json_t *inner;
-	uint64_t version;
-	if (json_parse(buf_str(bytes), bytes->len, &limits, "", &json, &ignored) < 0 ||
-	    !json_is_object(json) || json_get_object(json, "", "signed", &inner, &ignored) < 0 ||
-	    json_get_u64(inner, "", "version", &version, &ignored) < 0)
-		return 0;
-	return version;
+	const struct question *q = ctx;
+	struct answer *a = &q->answers[i];
+	struct mirror *m;
+	a->rc = source_open(q->sources, a->from->source, &m, &a->why);
+	if (a->rc < 0)
+		return;
+	a->rc = mirror_get_small(m, q->key, q->deadline_ms, &a->bytes, &a->why);
 }
 
-static void add_candidate(struct endpoints *t, const char *name, struct endpoint_answer *a)
+static void add_candidate(struct endpoints *t, const char *name, struct answer *a)
 {
 	struct endpoints_candidate c = { .from = a->from, .bytes = a->bytes };
 	a->bytes = (struct buf)BUF_INIT(0);
 	a->from->source->failures = 0;
 	if (strcmp(name, TUF_NAME_TIMESTAMP) == 0) {
-		c.version = claimed_version(&c.bytes);
+		c.version = tuf_claim_version(buf_str(&c.bytes), c.bytes.len);
 		a->from->version = c.version;
 		a->from->has_version = c.version > 0;
 	}
@@ -275,10 +303,10 @@ static void add_candidate(struct endpoints *t, const char *name, struct endpoint
 }
 
 static int take_answers(struct endpoints *t, const char *name,
-			struct endpoint_answer *answers, size_t count, struct err *e)
+			struct answer *answers, size_t count, struct err *e)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct endpoint_answer *a = &answers[i];
+		struct answer *a = &answers[i];
 		if (a->rc == -ERR_CANCELLED) {
 			*e = a->why;
 			return a->rc;
@@ -295,19 +323,20 @@ static int ask_all(struct endpoints *t, const char *name, size_t max, unsigned r
 		   struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
-	struct endpoint_answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
+	struct answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
 	/* A single one has all the time that it needs. */
 	uint64_t deadline = t->endpoint_count > 1 ? t->deadline_ms * (2 * (uint64_t)round + 1) : 0;
 	size_t count = 0;
 	struct endpoint *p;
 	while ((p = next(t, round > 0))) {
 		t->tried[p - t->endpoints] = true;
-		answers[count++].from = p;
+		answers[count++] = (struct answer){ .from = p, .bytes = BUF_INIT(max) };
 	}
-	endpoint_ask_all(t->sources, answers, count, key, max, deadline);
+	struct question q = { t->sources, answers, key, deadline };
+	threads_run(THREADS_MAX, count, ask, &q);
 	int rc = take_answers(t, name, answers, count, e);
 	for (size_t i = 0; i < count; i++)
-		endpoint_answer_release(&answers[i]);
+		buf_release(&answers[i].bytes);
 	free(answers);
 	return rc;
 }
@@ -426,8 +455,10 @@ int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struc
 		if (digest_equal(&got, sha256))
 			return 0;
 		char hex[DIGEST_HEX];
-		err_set(&why, ERR_INTEGRITY, TUF_NAME_FIRST_ROOT " has another SHA-256 than root-sha256 "
-			"says: %s", digest_hex(hex, &got));
+		err_set(&why, ERR_INTEGRITY,
+			TUF_NAME_FIRST_ROOT " has another SHA-256 than root-sha256 "
+					    "says: %s",
+			digest_hex(hex, &got));
 		err_hint(&why, "compare root-sha256 with what the publisher tells");
 		if (transport_rejected(t, TUF_NAME_FIRST_ROOT, &why))
 			continue;

@@ -17,8 +17,29 @@
 #ifndef FERRY_FETCH_ENDPOINTS_H
 #define FERRY_FETCH_ENDPOINTS_H
 
+#include "fetch/source.h"
 #include "tuf/client.h"
-#include "fetch/endpoint.h"
+
+enum endpoint_state {
+	ENDPOINT_UNKNOWN,       /* was not asked, or not as far as its timestamp */
+	ENDPOINT_OK,            /* has the newest timestamp */
+	ENDPOINT_STALE,         /* has an older one */
+	ENDPOINT_INCOMPLETE,    /* lacks a file that should be there */
+	ENDPOINT_SLOW,          /* gave no answer in time */
+	ENDPOINT_DOWN,          /* cannot be reached, fails, or refuses */
+	ENDPOINT_REJECTED,      /* gave something that does not verify */
+	ENDPOINT_STATES,
+};
+/* "ok", "stale", …: stable, part of the JSON output. */
+const char *endpoints_state_name(enum endpoint_state s);
+
+struct endpoint {
+	struct source *source;  /* borrowed */
+	enum endpoint_state state;
+	bool has_version;
+	uint64_t version;       /* of its timestamp, as it claims: verified only when ok */
+	char fault[200];        /* why it is not ok, without escapes; or "" */
+};
 
 /* An answer to a question to all, kept until it is offered. */
 struct endpoints_candidate {

@@ -145,7 +145,9 @@ static int request(struct engine *g, uint32_t first, uint32_t count, struct err 
 	uint64_t offset = grid_offset(grid, first) + g->fill;
 	uint32_t last = first + count - 1;
 	uint64_t end = grid_offset(grid, last) + grid_length(grid, last);
-	struct mirror_range range = { .key = g->job->key, .offset = offset, .length = end - offset };
+	struct mirror_range range = { .key = g->job->key,
+				      .offset = offset,
+				      .length = end - offset };
 	int rc = source_open(g->sources, g->source, &m, &why);
 	if (rc == 0)
 		rc = mirror_get(m, &range, &sink, &why);

@@ -15,11 +15,13 @@ void fetch_result_release(struct fetch_result *r)
 	*r = (struct fetch_result){ 0 };
 }
 
-static struct store_variant stored_form(const struct remote *c, const struct fetch_plan *p)
+static struct store_variant stored_form(const struct remote *remote, const struct fetch_plan *p)
 {
 	struct store_variant v = {
-		.repository = mem_strdup(c->repository), .model = mem_strdup(p->model->id),
-		.variant = mem_strdup(p->variant->id), .fetched_s = clock_wall_s(c->sources.clock),
+		.repository = mem_strdup(remote->repository),
+		.model = mem_strdup(p->model->id),
+		.variant = mem_strdup(p->variant->id),
+		.fetched_s = clock_wall_s(remote->sources.clock),
 	};
 	v.files = mem_alloc((p->count + 1) * sizeof *v.files);
 	for (size_t i = 0; i < p->count; i++) {
@@ -31,29 +33,29 @@ static struct store_variant stored_form(const struct remote *c, const struct fet
 	return v;
 }
 
-static int fetch_one(struct remote *c, const struct fetch_plan_file *f, struct rate *rate,
+static int fetch_one(struct remote *remote, const struct fetch_plan_file *f, struct rate *rate,
 		     struct fetch_file *out, struct err *e)
 {
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
 	struct engine_job job = { .key = f->key, .partial = &p };
-	struct engine_options options = { .rate = rate, .report = c->report };
+	struct engine_options options = { .rate = rate, .report = remote->report };
 	bool done;
-	int rc = partial_open(c->store, f->card->name, &f->card->sha256, &f->manifest.grid,
-			      f->manifest.pieces, c->report, &p, &done, e);
+	int rc = partial_open(remote->store, f->card->name, &f->card->sha256, &f->manifest.grid,
+			      f->manifest.pieces, remote->report, &p, &done, e);
 	if (rc < 0 || done)
 		return rc;
 	out->resumed = p.kept;
 	if (p.kept) {
 		char size[SIZE_TEXT];
-		report_note(c->report, "%s: %s of an earlier run are there and right", p.name,
+		report_note(remote->report, "%s: %s of an earlier run are there and right", p.name,
 			    format_size(size, p.kept));
 	}
-	rc = engine_run(&c->sources, &job, &options, e);
+	rc = engine_run(&remote->sources, &job, &options, e);
 	out->fetched = p.pieces.grid.size - p.kept - partial_missing_bytes(&p);
 	return rc < 0 ? rc : partial_finish(&p, e);
 }
 
-static int fetch_files(struct remote *c, const struct fetch_plan *p, struct rate *rate,
+static int fetch_files(struct remote *remote, const struct fetch_plan *p, struct rate *rate,
 		       struct fetch_result *r, struct err *e)
 {
 	r->files = mem_alloc((p->count + 1) * sizeof *r->files);
@@ -64,9 +66,9 @@ static int fetch_files(struct remote *c, const struct fetch_plan *p, struct rate
 		out->size = f->card->size;
 		out->sha256 = f->card->sha256;
 		if (f->in_store) {
-			partial_tidy(c->store, &f->card->sha256);
+			partial_tidy(remote->store, &f->card->sha256);
 		} else {
-			int rc = fetch_one(c, f, rate, out, e);
+			int rc = fetch_one(remote, f, rate, out, e);
 			if (rc < 0)
 				return rc;
 		}
@@ -78,13 +80,14 @@ static int fetch_files(struct remote *c, const struct fetch_plan *p, struct rate
 }
 
 /* Is it linked already, as it is? Then nothing needs to be written. */
-static bool is_linked(const struct remote *c, const struct store_variant *v)
+static bool is_linked(const struct remote *remote, const struct store_variant *v)
 {
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
 	const struct store_variant *old;
 	struct err ignored = ERR_INIT;
-	if (fetch_from_store(c->store, v->repository, v->model, v->variant, &all, &old,
-			     &ignored) < 0 || !store_variant_equal(old, v))
+	if (fetch_from_store(remote->store, v->repository, v->model, v->variant, &all, &old,
+			     &ignored) < 0 ||
+	    !store_variant_equal(old, v))
 		return false;
 	for (size_t i = 0; i < v->file_count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(old->dir, v->files[i].name);
@@ -94,16 +97,15 @@ static bool is_linked(const struct remote *c, const struct store_variant *v)
 	return true;
 }
 
-static void name_linked(struct remote *c, const struct fetch_plan *p, struct fetch_result *r)
+static void name_linked(struct remote *remote, const struct fetch_plan *p, struct fetch_result *r)
 {
-	CLEANUP(mem_free_ptr) char *dir =
-		store_variant_dir(c->store, c->repository, p->model->id, p->variant->id);
+	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(remote->store, remote->repository,
+							    p->model->id, p->variant->id);
 	for (size_t i = 0; i < r->count; i++)
 		r->files[i].path = path_join(dir, r->files[i].name);
 }
 
-static int place(const struct store *s, const struct card_file *f, const char *path,
-		 struct err *e)
+static int place(const struct store *s, const struct card_file *f, const char *path, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
 	struct stat a, b;
@@ -116,15 +118,15 @@ static int place(const struct store *s, const struct card_file *f, const char *p
 
 /* A hard link, a reflink or a copy of each blob, atomically file by file. One file: `output` is
  * its new path, or a folder that is there. Several: a folder, made if missing. */
-static int place_all(const struct store *s, const struct card_variant *variant,
-		     const char *output, struct str_list *paths, struct err *e)
+static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
+		     struct str_list *paths, struct err *e)
 {
 	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
 	int rc = folder ? file_mkdirs(output, 0755, e) : file_mkdirs_for(output, 0755, e);
 	for (size_t i = 0; rc == 0 && i < variant->file_count; i++) {
 		const struct card_file *f = &variant->files[i];
-		CLEANUP(mem_free_ptr) char *path =
-			folder ? path_join(output, f->name) : mem_strdup(output);
+		CLEANUP(mem_free_ptr) char *path = folder ? path_join(output, f->name)
+							  : mem_strdup(output);
 		rc = place(s, f, path, e);
 		if (rc == 0)
 			str_list_take(paths, path_absolute(path));
@@ -134,11 +136,11 @@ static int place_all(const struct store *s, const struct card_variant *variant,
 	return rc < 0 ? err_context(e, "--output %s", output) : 0;
 }
 
-static int deliver(struct remote *c, const struct fetch_plan *p, const char *output,
+static int deliver(struct remote *remote, const struct fetch_plan *p, const char *output,
 		   struct fetch_result *r, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
-	int rc = place_all(c->store, p->variant, output, &paths, e);
+	int rc = place_all(remote->store, p->variant, output, &paths, e);
 	for (size_t i = 0; rc == 0 && i < r->count; i++) {
 		free(r->files[i].path);
 		r->files[i].path = mem_strdup(paths.at[i]);
@@ -146,34 +148,34 @@ static int deliver(struct remote *c, const struct fetch_plan *p, const char *out
 	return rc;
 }
 
-int fetch_variant(struct remote *c, const struct card *model,
+int fetch_variant(struct remote *remote, const struct card *model,
 		  const struct card_variant *variant, const struct fetch_options *options,
 		  struct fetch_result *out, struct err *e)
 {
 	CLEANUP(fetch_plan_release) struct fetch_plan plan = { 0 };
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct rate rate = { .clock = c->sources.clock,
+	struct rate rate = { .clock = remote->sources.clock,
 			     .bytes_per_s = options->limit_rate ? options->limit_rate
-								: c->limit_rate };
-	int rc = fetch_plan_make(c, model, variant, options->check_blobs, &plan, e);
+								: remote->limit_rate };
+	int rc = fetch_plan_make(remote, model, variant, options->check_blobs, &plan, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(store_variant_release) struct store_variant v = stored_form(c, &plan);
-	bool linked = is_linked(c, &v);
+	CLEANUP(store_variant_release) struct store_variant v = stored_form(remote, &plan);
+	bool linked = is_linked(remote, &v);
 	if (plan.to_fetch)
-		rc = file_need_space(c->store->home, plan.to_fetch, e);
+		rc = file_need_space(remote->store->home, plan.to_fetch, e);
 	if (rc == 0 && !linked)
-		rc = store_pin(c->store, &v, e);
+		rc = store_pin(remote->store, &v, e);
 	if (rc == 0)
-		rc = fetch_files(c, &plan, &rate, &result, e);
+		rc = fetch_files(remote, &plan, &rate, &result, e);
 	if (rc == 0 && !linked)
-		rc = store_link(c->store, &v, e);
+		rc = store_link(remote->store, &v, e);
 	if (rc < 0)
 		return rc;
 	if (linked)
-		store_tidy_variant(c->store, &v);
-	name_linked(c, &plan, &result);
-	if (options->output && (rc = deliver(c, &plan, options->output, &result, e)) < 0)
+		store_tidy_variant(remote->store, &v);
+	name_linked(remote, &plan, &result);
+	if (options->output && (rc = deliver(remote, &plan, options->output, &result, e)) < 0)
 		return rc;
 	*out = result;
 	result = (struct fetch_result){ 0 };
@@ -197,9 +199,11 @@ int fetch_from_store(const struct store *s, const char *repository, const char *
 		    (variant && strcmp(v->variant, variant) != 0))
 			continue;
 		if (found) {
-			err_set(e, ERR_USAGE, "the store has %s/%s:%s and %s/%s:%s", found->repository,
-				found->model, found->variant, v->repository, v->model, v->variant);
-			return err_hint(e, "say which: %s/%s:%s", v->repository, v->model, v->variant);
+			err_set(e, ERR_USAGE, "the store has %s/%s:%s and %s/%s:%s",
+				found->repository, found->model, found->variant, v->repository,
+				v->model, v->variant);
+			return err_hint(e, "say which: %s/%s:%s", v->repository, v->model,
+					v->variant);
 		}
 		found = v;
 	}

@@ -1,6 +1,22 @@
 /*
- * One fetch, from a resolved reference to the paths of the files: plan, pin, engine, commit,
- * link, and, if wanted, a copy somewhere else.
+ * fetch: from a reference to a verified model in the store.
+ *
+ *   remote     a repository that is followed: refreshed trust and the signed catalog
+ *   endpoints  its base URLs, asked for metadata, each a fallback for the others
+ *   plan       variant → files, their pieces, what the store has already
+ *   engine     pieces from sources into partial files, verified one by one
+ *   partial    a file in the making: pieces, journal, whole-file digest, commit
+ *   source     a place to read from, and how it did in this run
+ *
+ * What always holds here:
+ *  - no byte reaches a partial file that was not verified, no file the store that was not
+ *    verified as a whole;
+ *  - every source that fails is named with its fault; one that lies is not asked again;
+ *  - a process that is killed loses what was in flight and nothing else;
+ *  - no configuration is read: settings, cancellation, clock and rate are handed in.
+ *
+ * This file is one fetch, from a resolved reference to the paths of the files: plan, pin, engine,
+ * commit, link, and, if wanted, a copy somewhere else.
  */
 #ifndef FERRY_FETCH_FETCH_H
 #define FERRY_FETCH_FETCH_H
@@ -29,8 +45,8 @@ struct fetch_result {
 };
 void fetch_result_release(struct fetch_result *r);
 
-/* What each source did is in c->sources, also when it fails. */
-WARN_UNUSED int fetch_variant(struct remote *c, const struct card *model,
+/* What each source did is in remote->sources, also when it fails. */
+WARN_UNUSED int fetch_variant(struct remote *remote, const struct card *model,
 			      const struct card_variant *variant,
 			      const struct fetch_options *options, struct fetch_result *out,
 			      struct err *e);

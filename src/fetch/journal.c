@@ -98,8 +98,8 @@ int journal_read(const char *path, const struct grid *grid, const struct digest 
 /* In place: a header that is torn is no header, and is begun anew; nothing stands behind it yet. */
 static int begin(const struct journal *j, struct err *e)
 {
-	CLEANUP(file_close) int fd = open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-					  0644);
+	CLEANUP(file_close) int fd =
+		open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_sys(e, errno, "%s", j->path);
 	return file_write(fd, j->header, sizeof j->header, j->path, e);

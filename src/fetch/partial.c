@@ -229,7 +229,8 @@ int partial_finish(struct partial *p, struct err *e)
 	if (!pieces_are_whole(&p->pieces)) {
 		err_set(e, ERR_INTEGRITY, "%s: every piece is as the manifest says, but the whole "
 			"file's SHA-256 is not", p->name);
-		return err_hint(e, "the publisher's manifest contradicts itself: tell the publisher");
+		return err_hint(e,
+				"the publisher's manifest contradicts itself: tell the publisher");
 	}
 	int rc = file_sync(p->fd, p->path, e);
 	return rc < 0 ? rc : store_commit(p->store, p->pieces.sha256, p->fd, e);

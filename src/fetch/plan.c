@@ -14,46 +14,46 @@ void fetch_plan_release(struct fetch_plan *p)
 	*p = (struct fetch_plan){ 0 };
 }
 
-static int disagree(const struct remote *c, const char *path, const char *what, struct err *e)
+static int disagree(const struct remote *remote, const char *path, const char *what, struct err *e)
 {
 	err_set(e, ERR_INTEGRITY, "%s: %s: the %s does not agree with the signed target",
-		c->repository, path, what);
+		remote->repository, path, what);
 	return err_hint(e, "the publisher's repository contradicts itself: tell the publisher");
 }
 
 /* The card is a signed target like the file itself; both must say the same. */
-static int check_target(struct remote *c, struct fetch_plan_file *f, struct err *e)
+static int check_target(struct remote *remote, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = remote_find(c, f->card->path, &t, e);
+	int rc = remote_find(remote, f->card->path, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length != f->card->size || !digest_equal(&t.sha256, &f->card->sha256))
-		return disagree(c, f->card->path, "catalog", e);
-	f->key = remote_target_key(c, f->card->path, &t);
+		return disagree(remote, f->card->path, "catalog", e);
+	f->key = remote_target_key(remote, f->card->path, &t);
 	return 0;
 }
 
-static int load_manifest(struct remote *c, struct fetch_plan_file *f, struct err *e)
+static int load_manifest(struct remote *remote, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MANIFEST_SUFFIX, f->card->path);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	int rc = remote_target(c, path, MANIFEST_MAX_BYTES, &bytes, e);
+	int rc = remote_target(remote, path, MANIFEST_MAX_BYTES, &bytes, e);
 	if (rc == 0)
 		rc = manifest_parse(buf_str(&bytes), bytes.len, path, &f->manifest, e);
 	if (rc < 0)
 		return rc;
 	if (!manifest_is_of(&f->manifest, f->card->size, &f->card->sha256))
-		return disagree(c, path, "manifest", e);
+		return disagree(remote, path, "manifest", e);
 	return 0;
 }
 
-static int count_missing(struct remote *c, struct fetch_plan_file *f, struct err *e)
+static int count_missing(struct remote *remote, struct fetch_plan_file *f, struct err *e)
 {
 	const struct grid *grid = &f->manifest.grid;
 	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
-	CLEANUP(mem_free_ptr) char *journal = store_journal_path(c->store, &f->card->sha256);
-	CLEANUP(mem_free_ptr) char *part = store_part_path(c->store, &f->card->sha256);
+	CLEANUP(mem_free_ptr) char *journal = store_journal_path(remote->store, &f->card->sha256);
+	CLEANUP(mem_free_ptr) char *part = store_part_path(remote->store, &f->card->sha256);
 	if (file_exists(part)) {
 		int rc = journal_read(journal, grid, &f->card->sha256, claimed, e);
 		if (rc < 0)
@@ -65,53 +65,53 @@ static int count_missing(struct remote *c, struct fetch_plan_file *f, struct err
 	return 0;
 }
 
-static int not_here(const struct remote *c, const struct fetch_plan_file *f, struct err *e)
+static int not_here(const struct remote *remote, const struct fetch_plan_file *f, struct err *e)
 {
-	if (c->store->read_only) {
+	if (remote->store->read_only) {
 		err_set(e, ERR_SYSTEM, "%s is not in the store, and the store %s is read-only",
-			f->card->name, c->store->home);
+			f->card->name, remote->store->home);
 		return err_hint(e, "choose another store with FERRY_HOME, or make it writable");
 	}
 	err_set(e, ERR_NOT_FOUND, "%s is not in the store", f->card->name);
 	return err_hint(e, "run the same command without --offline");
 }
 
-static int plan_one(struct remote *c, struct fetch_plan_file *f, bool check_blobs,
+static int plan_one(struct remote *remote, struct fetch_plan_file *f, bool check_blobs,
 		    struct err *e)
 {
-	int rc = check_target(c, f, e);
+	int rc = check_target(remote, f, e);
 	if (rc < 0)
 		return rc;
-	f->in_store = store_has(c->store, &f->card->sha256, f->card->size);
+	f->in_store = store_has(remote->store, &f->card->sha256, f->card->size);
 	if (f->in_store && check_blobs) {
 		struct err why = ERR_INIT;
-		rc = store_verify(c->store, &f->card->sha256, &why);
+		rc = store_verify(remote->store, &f->card->sha256, &why);
 		if (rc < 0 && rc != -ERR_INTEGRITY) {
 			*e = why;
 			return rc;
 		}
 		if (rc < 0)
-			report_warn(c->report, "%s", why.text);
+			report_warn(remote->report, "%s", why.text);
 		f->in_store = rc == 0;
 	}
 	if (f->in_store)
 		return 0;
-	if (c->offline)
-		return not_here(c, f, e);
-	rc = load_manifest(c, f, e);
-	return rc < 0 ? rc : count_missing(c, f, e);
+	if (remote->offline)
+		return not_here(remote, f, e);
+	rc = load_manifest(remote, f, e);
+	return rc < 0 ? rc : count_missing(remote, f, e);
 }
 
-int fetch_plan_make(struct remote *c, const struct card *model,
-		    const struct card_variant *variant, bool check_blobs,
-		    struct fetch_plan *out, struct err *e)
+int fetch_plan_make(struct remote *remote, const struct card *model,
+		    const struct card_variant *variant, bool check_blobs, struct fetch_plan *out,
+		    struct err *e)
 {
 	CLEANUP(fetch_plan_release) struct fetch_plan p = { .model = model, .variant = variant };
 	p.files = mem_alloc((variant->file_count + 1) * sizeof *p.files);
 	for (size_t i = 0; i < variant->file_count; i++) {
 		struct fetch_plan_file *f = &p.files[p.count++];
 		f->card = &variant->files[i];
-		int rc = plan_one(c, f, check_blobs, e);
+		int rc = plan_one(remote, f, check_blobs, e);
 		if (rc < 0)
 			return rc;
 		p.to_fetch += f->to_fetch;

@@ -32,7 +32,7 @@ void fetch_plan_release(struct fetch_plan *p);
  * ERR_INTEGRITY when card, target and manifest disagree; ERR_NOT_FOUND offline when a
  * file is not in the store.
  */
-WARN_UNUSED int fetch_plan_make(struct remote *c, const struct card *model,
+WARN_UNUSED int fetch_plan_make(struct remote *remote, const struct card *model,
 				const struct card_variant *variant, bool check_blobs,
 				struct fetch_plan *out, struct err *e);
 

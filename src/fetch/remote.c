@@ -69,7 +69,7 @@ static int begin_with_digest(struct remote *r, const char *dir, const char *hex,
 		return err_hint(e, "if the publisher began anew, remove %s; be sure of the new "
 				   "root first", dir);
 	}
-	int rc = endpoints_first_root(&r->transport, &want, &bytes, e);
+	int rc = endpoints_first_root(&r->endpoints, &want, &bytes, e);
 	return rc < 0 ? rc : tuf_client_init(dir, buf_str(&bytes), bytes.len, e);
 }
 
@@ -95,15 +95,17 @@ static int offline_hint(const struct remote *r, struct err *e)
 	if (!r->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
 		return -(int)e->class;
 	return r->store->read_only
-		       ? err_hint(e, "it would be fetched, but the store %s is read-only: make it "
-				     "writable for you, or set FERRY_HOME to another", r->store->home)
+		       ? err_hint(e,
+				  "it would be fetched, but the store %s is read-only: make it "
+				  "writable for you, or set FERRY_HOME to another",
+				  r->store->home)
 		       : err_hint(e, "run the same command once without --offline");
 }
 
 static int open_trust(const struct settings_repository *set, struct remote *r, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(r->store, r->repository);
-	struct tuf_transport transport = endpoints_tuf(&r->transport);
+	struct tuf_transport transport = endpoints_tuf(&r->endpoints);
 	int64_t now_s = clock_wall_s(r->sources.clock);
 	struct tuf_limits limits = tuf_limits_default;
 	struct err why = ERR_INIT;
@@ -129,13 +131,13 @@ static int open_trust(const struct settings_repository *set, struct remote *r, s
 static void tell_endpoints(struct remote *r)
 {
 	size_t count;
-	const struct endpoint *p = endpoints_all(&r->transport, &count);
+	const struct endpoint *p = endpoints_all(&r->endpoints, &count);
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(mem_free_ptr) char *version = p[i].has_version
 			? mem_printf(", timestamp version %llu", (unsigned long long)p[i].version)
 			: mem_strdup("");
 		report_detail(r->report, "%s: endpoint %s: %s%s%s%s", r->repository,
-			      p[i].source->id, endpoint_state_name(p[i].state), version,
+			      p[i].source->id, endpoints_state_name(p[i].state), version,
 			      p[i].fault[0] ? ": " : "", p[i].fault);
 	}
 }
@@ -145,8 +147,8 @@ static int metadata_fault(struct remote *r, struct err *e)
 {
 	if (r->offline || !err_is(e, ERR_INTEGRITY))
 		return offline_hint(r, e);
-	if (r->transport.unnamed)
-		err_context(e, "%s", r->transport.unnamed->source->id);
+	if (r->endpoints.unnamed)
+		err_context(e, "%s", r->endpoints.unnamed->source->id);
 	return err_hint(e, "this is not what the publisher signed: add another mirror's URL to "
 			   "'metadata', or tell the publisher");
 }
@@ -161,7 +163,7 @@ static int refresh(struct remote *r, struct err *e)
 {
 	if (!r->offline) {
 		int rc = tuf_client_refresh(r->tuf, e);
-		endpoints_finish(&r->transport);
+		endpoints_finish(&r->endpoints);
 		tell_endpoints(r);
 		return rc < 0 ? metadata_fault(r, e) : 0;
 	}
@@ -229,8 +231,8 @@ int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct
 	if (rc < 0)
 		return rc;
 	if (t.length > max_bytes)
-		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes are more than the %llu allowed", path,
-			       (unsigned long long)t.length, (unsigned long long)max_bytes);
+		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes are more than the %llu allowed",
+			       path, (unsigned long long)t.length, (unsigned long long)max_bytes);
 	CLEANUP(mem_free_ptr) char *cached = cache_path(r, &t.sha256);
 	return cache_load(cached, &t, out) ? 0 : download(r, path, &t, cached, out, e);
 }
@@ -317,7 +319,7 @@ static int prepare(const struct settings_repository *set, const struct settings_
 	r->sources = (struct source_list){ .kinds = options->kinds, .cancel = options->cancel,
 					   .clock = options->clock, .stall_s = fetch->stall_s,
 					   .max_failures = fetch->retries };
-	endpoints_init(&r->transport, &r->sources, fetch->timestamp_deadline_ms);
+	endpoints_init(&r->endpoints, &r->sources, fetch->timestamp_deadline_ms);
 	if (s->read_only && !options->offline)
 		report_warn(options->report, "the store %s is read-only: using what is in it",
 			    s->home);
@@ -371,7 +373,7 @@ void remote_free(struct remote *r)
 		return;
 	tuf_client_close(r->tuf);
 	catalog_release(&r->catalog);
-	endpoints_release(&r->transport);
+	endpoints_release(&r->endpoints);
 	source_list_release(&r->sources);
 	free(r->repository);
 	free(r);

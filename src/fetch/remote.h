@@ -33,7 +33,7 @@ struct remote {
 					   expired, or NULL */
 	uint64_t limit_rate;            /* [fetch] limit-rate; 0: none */
 	struct source_list sources;     /* the catalog's mirrors by priority, then endpoints */
-	struct endpoints transport;
+	struct endpoints endpoints;
 	struct tuf_client *tuf;
 	struct catalog catalog;
 };

@@ -49,8 +49,9 @@ static int check_url(const char *word, char **out, struct err *e)
 			return err_set(e, ERR_USAGE, "%s: a base URL has no query", shown);
 		if (url.user || url.password) {
 			err_set(e, ERR_USAGE, "%s: no user and password in a URL, please", shown);
-			return err_hint(e, "the configuration is no place for secrets: give the URL "
-					   "without them");
+			return err_hint(e,
+					"the configuration is no place for secrets: give the URL "
+					"without them");
 		}
 	}
 	*out = mem_strdup(word);
@@ -89,7 +90,8 @@ char *remote_add_pin_path(const char *conf_path, const char *name)
 	return mem_printf("%s/%s.root.json", dir, name);
 }
 
-static void write_section(const struct remote_add *what, const struct str_list *urls, struct buf *out)
+static void write_section(const struct remote_add *what, const struct str_list *urls,
+			  struct buf *out)
 {
 	buf_addf(out, "[repository.%s]\nmetadata =", what->name);
 	for (size_t i = 0; i < urls->count; i++)
@@ -217,8 +219,8 @@ static int bootstrap(const struct remote_add *what, const struct buf *text, cons
 }
 
 /* From the scratch folder to where the client looks. */
-static int settle_trust(const struct remote_add *what, const struct store *from, const struct store *to,
-			struct err *e)
+static int settle_trust(const struct remote_add *what, const struct store *from,
+			const struct store *to, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *source = store_trust_dir(from, what->name);
 	CLEANUP(mem_free_ptr) char *target = store_trust_dir(to, what->name);

@@ -282,9 +282,11 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 	err_set(e, class, "%s: every source failed: %s", what,
 		text.len ? buf_str(&text) : "there is none to ask");
 	if (class == ERR_INTEGRITY)
-		return err_hint(e, "none gave what was signed. If a sign-in page or a proxy answers in "
-				   "their place, mend that; else tell the publisher. What was right "
-				   "is kept");
+		return err_hint(e,
+				"none gave what was signed. If a sign-in page or a proxy answers "
+				"in "
+				"their place, mend that; else tell the publisher. What was right "
+				"is kept");
 	if (class == ERR_AUTH)
 		return err_hint(e, "check the mirrors' URLs and whether you may read there; the "
 				   "publisher can give you access, or another mirror");

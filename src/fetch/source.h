@@ -1,17 +1,6 @@
 /*
- * fetch: from a reference to a verified model in the store.
- *
- *   client   repository of ferry.conf → refreshed trust and the signed catalog
- *   plan     variant → files, their pieces, what the store has already
- *   engine   pieces from sources into partial files, verified one by one
- *   partial  a file in the making: pieces, journal, whole-file digest, commit
- *   source   a place to read from, and how it did in this run
- *
- * What always holds in this folder:
- *  - no byte reaches a partial file that was not verified, no file the store that was not
- *    verified as a whole;
- *  - every source that fails is named with its fault; one that lies is not asked again;
- *  - a process that is killed loses what was in flight and nothing else.
+ * A place to read from, with how it did in this run: a mirror of the signed catalog, an endpoint of
+ * the configuration, or both.
  */
 #ifndef FERRY_FETCH_SOURCE_H
 #define FERRY_FETCH_SOURCE_H

@@ -78,7 +78,8 @@ int http_fault_status(const struct transfer *t, struct err *e)
 	long status = t->r->status;
 	if (status == 416) {
 		if (t->r->has_total)
-			return err_set(e, ERR_INTEGRITY, "is only %llu bytes there: nothing at %llu",
+			return err_set(e, ERR_INTEGRITY,
+				       "is only %llu bytes there: nothing at %llu",
 				       (unsigned long long)t->r->total,
 				       (unsigned long long)t->q->offset);
 		return err_set(e, ERR_INTEGRITY, "HTTP 416: the range is past the end");

@@ -259,7 +259,8 @@ bool header_file_name(const char *value, char out[HEADER_NAME])
 		p = take_value(p + len + 1, text, sizeof text);
 		if (!p)
 			break;
-		const char *extended = str_eq_nocase(name, "filename*") ? decode_extended(text) : NULL;
+		const char *extended = str_eq_nocase(name, "filename*") ? decode_extended(text)
+									: NULL;
 		if (extended && accept_name(extended, out))
 			return true;
 		if (str_eq_nocase(name, "filename") && !plain[0] && !accept_name(text, plain))

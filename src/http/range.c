@@ -38,7 +38,8 @@ static int judge_partial(struct transfer *t)
 	const char *text = http_response_header(t->r, "content-range");
 	struct content_range got;
 	if (!asked_range(q))
-		return err_set(t->e, ERR_INTEGRITY, "answered with a part, but the whole was asked");
+		return err_set(t->e, ERR_INTEGRITY,
+			       "answered with a part, but the whole was asked");
 	if (!text || !header_content_range(text, &got) || !got.has_range)
 		return err_set(t->e, ERR_INTEGRITY, "answered with a part without a usable "
 			       "Content-Range (%.64s)", t->r->type[0] ? t->r->type : "no type");

@@ -168,7 +168,8 @@ static struct conf_section *section_named(struct reader *r, const char *full)
 		return NULL;
 	}
 	if (dot && !path_is_id(name)) {
-		section_err(r, "[%s]: a name has a-z, 0-9, '.', '_' and '-' only, at most 64", full);
+		section_err(r, "[%s]: a name has a-z, 0-9, '.', '_' and '-' only, at most 64",
+			    full);
 		return NULL;
 	}
 	if (c->count >= CONF_MAX_SECTIONS) {

@@ -181,7 +181,8 @@ static int public_url(const struct settings_mirror *m, const struct settings_kin
 		      char **out, struct err *e)
 {
 	bool folder = has_key(kind, "path");
-	CLEANUP(mem_free_ptr) char *path = folder ? conf_get_path(m->conf, m->section, "path") : NULL;
+	CLEANUP(mem_free_ptr) char *path = folder ? conf_get_path(m->conf, m->section, "path")
+						  : NULL;
 	if (folder && !path)
 		return conf_err(m->conf, m->section, NULL, e, "a mirror of kind %s needs 'path'",
 				kind->name);

@@ -141,7 +141,9 @@ static int read(const struct conf *c, const struct conf_section *s,
 int settings_repositories_read(const struct conf *c, struct settings_repositories *out,
 			       struct err *e)
 {
-	CLEANUP(settings_repositories_release) struct settings_repositories all = { .path = c->path };
+	CLEANUP(settings_repositories_release) struct settings_repositories all = {
+		.path = c->path
+	};
 	const struct conf_section *s;
 	for (size_t i = 0; (s = conf_nth(c, "repository", i)); i++) {
 		all.at = mem_grow(all.at, all.count, &all.cap, sizeof *all.at);

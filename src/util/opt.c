@@ -24,7 +24,8 @@ static const struct opt *find(const struct parser *p, const char *name, size_t l
 			if (o->type == OPT_GROUP)
 				continue;
 			if (letter ? o->letter == letter
-				   : o->name && strlen(o->name) == len && !memcmp(o->name, name, len)) {
+				   : o->name && strlen(o->name) == len &&
+					     !memcmp(o->name, name, len)) {
 				*values = p->tables[t].values;
 				return o;
 			}
@@ -144,7 +145,8 @@ static int parse_letters(struct parser *p, char **argv, int argc, int *i)
 		if (takes_value(o)) {
 			const char *value = s[1] ? s + 1 : ++*i < argc ? argv[*i] : NULL;
 			if (!value)
-				return err_set(p->e, ERR_USAGE, "-%c needs a value: %s", *s, o->arg);
+				return err_set(p->e, ERR_USAGE, "-%c needs a value: %s", *s,
+					       o->arg);
 			return store(o, values, value, p->e);
 		}
 		int rc = store(o, values, NULL, p->e);

@@ -54,7 +54,7 @@ static void check_expiry(struct look *l, const struct status_opts *o)
 static void check_endpoints(struct look *l)
 {
 	size_t count;
-	const struct endpoint *p = endpoints_all(&l->remote->transport, &count);
+	const struct endpoint *p = endpoints_all(&l->remote->endpoints, &count);
 	for (size_t i = 0; i < count; i++)
 		if (p[i].state == ENDPOINT_REJECTED)
 			str_list_take(&l->problems,

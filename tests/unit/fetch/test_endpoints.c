@@ -10,6 +10,8 @@
 #include <limits.h>
 #include <stdio.h>
 
+#define TIMESTAMP(version) "{\"signed\":{\"version\":" version "}}"
+
 struct fixture {
 	struct mirror_mem *endpoints[3];
 	struct source_list sources;
@@ -21,8 +23,8 @@ struct fixture {
 
 static void set_timestamp(struct fixture *f, size_t endpoint, unsigned version)
 {
-	char text[64];
-	snprintf(text, sizeof text, "{\"signed\":{\"version\":%u}}", version);
+	char text[100];
+	snprintf(text, sizeof text, TIMESTAMP("%u"), version);
 	mirror_mem_set(f->endpoints[endpoint], "metadata/timestamp.json", text, strlen(text));
 }
 
@@ -92,7 +94,7 @@ static void newest_timestamp_wins_and_others_are_stale(void **state)
 	set_timestamp(f, 0, 5);
 	set_timestamp(f, 1, 9);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	assert_string_equal(f->out.data, "{\"signed\":{\"version\":9}}");
+	assert_string_equal(f->out.data, TIMESTAMP("9"));
 	endpoints_finish(&f->transport);
 	assert_int_equal(faults(f, 0, FAULT_STALE), 1);
 	assert_int_equal(faults(f, 1, FAULT_STALE), 0);
@@ -110,10 +112,10 @@ static void liar_with_a_high_version_is_passed_over(void **state)
 	struct err e = ERR_INIT;
 	set_timestamp(f, 2, 1000000);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	assert_string_equal(f->out.data, "{\"signed\":{\"version\":1000000}}");
+	assert_string_equal(f->out.data, TIMESTAMP("1000000"));
 	assert_true(reject(f, "timestamp.json"));
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+	assert_string_equal(f->out.data, TIMESTAMP("7"));
 	endpoints_finish(&f->transport);
 	assert_int_equal(faults(f, 2, FAULT_METADATA), 1);
 	assert_int_equal(faults(f, 0, FAULT_STALE) + faults(f, 1, FAULT_STALE), 0);
@@ -136,7 +138,8 @@ static void rejecting_all_ends_the_offers(void **state)
 	}
 	/* The last word names each, and hints what the first was rejected for. */
 	assert_int_equal(get(f, "timestamp.json", &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "a: metadata that does not verify (timestamp.json: bad sig"));
+	assert_non_null(strstr(e.text,
+			       "a: metadata that does not verify (timestamp.json: bad sig"));
 	assert_non_null(strstr(e.text, "c: metadata that does not verify"));
 	assert_string_equal(e.hint, "look at it");
 }
@@ -200,7 +203,7 @@ static void endpoint_that_recovers_is_heard(void **state)
 		mirror_mem_fault(f->endpoints[i],
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL });
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+	assert_string_equal(f->out.data, TIMESTAMP("7"));
 }
 
 static void too_large_an_answer_is_a_fault(void **state)
@@ -281,7 +284,7 @@ static void slow_endpoint_is_waited_for_until_the_deadline_only(void **state_)
 	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
 	err_clear(&e);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+	assert_string_equal(f->out.data, TIMESTAMP("7"));
 	assert_ok(get(f, "3.snapshot.json", &e), &e);
 	assert_true(clock_now_ms(NULL) - before >= 100);
 	assert_int_equal(state(f, 0), ENDPOINT_SLOW);
@@ -396,7 +399,8 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
 						     .class = ERR_NETWORK, .times = 2 });
 	err_clear(&e);
-	assert_ok(source_get_small(&f->sources, "metadata/3.snapshot.json", 1, &d, &f->out, &e), &e);
+	assert_ok(source_get_small(&f->sources, "metadata/3.snapshot.json", 1, &d, &f->out, &e),
+		  &e);
 	assert_string_equal(f->out.data, "b");
 	assert_true(f->clock.slept_ms > 0);
 }
@@ -415,14 +419,15 @@ static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
 {
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
-	const char other[] = "{\"signed\":{\"version\":7},\"signatures\":[]}";
+	const char other[] = TIMESTAMP("7") " ";
 	mirror_mem_set(f->endpoints[1], "metadata/timestamp.json", other, strlen(other));
 	mirror_mem_set(f->endpoints[2], "metadata/timestamp.json", "<html>", 6);
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
 	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
-	assert_non_null(strstr(fault_text(f, 1), "version 7 is another than the one that verified"));
+	assert_non_null(strstr(fault_text(f, 1),
+			       "version 7 is another than the one that verified"));
 	assert_int_equal(state(f, 2), ENDPOINT_REJECTED);
 	assert_string_equal(fault_text(f, 2), "timestamp.json is no timestamp");
 }
@@ -471,7 +476,7 @@ static void nonsense_timestamps_rank_last(void **state)
 	mirror_mem_set(f->endpoints[0], "metadata/timestamp.json", "<html>", 6);
 	mirror_mem_set(f->endpoints[1], "metadata/timestamp.json", "[[[[", 4);
 	assert_ok(get(f, "timestamp.json", &e), &e);
-	assert_string_equal(f->out.data, "{\"signed\":{\"version\":7}}");
+	assert_string_equal(f->out.data, TIMESTAMP("7"));
 }
 
 static void first_root_must_have_its_digest(void **state)

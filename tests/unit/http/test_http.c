@@ -65,11 +65,17 @@ static void a_get_fills_the_response(void **state)
 {
 	(void)state;
 	EXCHANGE(x);
-	once(&x, &(struct canned){ .want = "User-Agent: model-ferry/" FERRY_VERSION "\r\n", .forbid = "Accept-Encoding",
-		.reply = OK "Content-Type: Application/JSON; charset=utf-8\r\nContent-Length: 5\r\n"
-		"ETag: \"abc\"\r\nLast-Modified: Thu, 01 Jan 1970 00:01:00 GMT\r\n"
-		"X-Odd:  two words \r\nContent-Disposition: attachment; filename=\"m.gguf\"\r\n\r\n"
-		"hello" }, (struct http_request){ 0 });
+	once(&x,
+	     &(struct canned){
+		     .want = "User-Agent: model-ferry/" FERRY_VERSION "\r\n",
+		     .forbid = "Accept-Encoding",
+		     .reply = OK
+		     "Content-Type: Application/JSON; charset=utf-8\r\nContent-Length: 5\r\n"
+		     "ETag: \"abc\"\r\nLast-Modified: Thu, 01 Jan 1970 00:01:00 GMT\r\n"
+		     "X-Odd:  two words \r\nContent-Disposition: attachment; "
+		     "filename=\"m.gguf\"\r\n\r\n"
+		     "hello" },
+	     (struct http_request){ 0 });
 	assert_ok(x.rc, &x.e);
 	assert_string_equal(buf_str(&x.body), "hello");
 	assert_int_equal(x.r.status, 200);
@@ -115,10 +121,11 @@ static void a_range_is_asked_and_checked(void **state)
 static void a_wrong_part_is_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *headers, *text; } cases[] = {
+	static const struct { const char *headers, *text;
+	} cases[] = {
 		{ "Content-Range: bytes 11-15/100\r\n", "answered with bytes 11-15 where 10-14" },
 		{ "Content-Range: bytes 10-13/100\r\n", "answered with bytes 10-13 where 10-14" },
-				{ "Content-Range: bytes 10-14/99\r\n", "is 99 bytes there, not 100" },
+		{ "Content-Range: bytes 10-14/99\r\n", "is 99 bytes there, not 100" },
 		{ "Content-Range: bytes 10-14/x\r\n", "without a usable Content-Range" },
 		{ "Content-Range: bytes */100\r\n", "without a usable Content-Range" },
 		{ "Content-Type: multipart/byteranges; boundary=x\r\n", "(multipart/byteranges)" },
@@ -437,14 +444,17 @@ static void credentials_stay_with_their_origin(void **state)
 	(void)state;
 	struct canned script[] = {
 		{ .want = "Authorization: Bearer secret\r\n" },
-		{ .want = "GET /there ", .forbid = "secret", .reply = OK "Content-Length: 0\r\n\r\n" },
+		{ .want = "GET /there ",
+		  .forbid = "secret",
+		  .reply = OK "Content-Length: 0\r\n\r\n" },
 	};
 	static const char *const headers[] = { "Authorization: Bearer secret", "Cookie: a=secret",
 					       "X-Plain: yes", NULL };
 	struct canned_server *other = canned_start(script + 1, 1);
-	CLEANUP(mem_free_ptr) char *reply = mem_printf(
-		"HTTP/1.1 307 Go\r\nLocation: http://localhost:%u/there\r\nContent-Length: 0\r\n\r\n",
-		canned_port(other));
+	CLEANUP(mem_free_ptr) char *reply =
+		mem_printf("HTTP/1.1 307 Go\r\nLocation: "
+			   "http://localhost:%u/there\r\nContent-Length: 0\r\n\r\n",
+			   canned_port(other));
 	script[0].reply = reply;
 	EXCHANGE(x);
 	struct canned_server *s = canned_start(script, 1);
@@ -512,9 +522,10 @@ static void a_body_is_sent(void **state)
 	assert_ok(x.rc, &x.e);
 	assert_int_equal(x.r.status, 201);
 	assert_int_equal(told, 5);
-	once(&y, &(struct canned){ .want = "\r\n\r\nhello", .reply = OK "Content-Length: 0\r\n\r\n" },
-	     (struct http_request){ .method = "POST", .read_at = read_memory,
-				    .body_ctx = &data, .body_size = 5 });
+	once(&y,
+	     &(struct canned){ .want = "\r\n\r\nhello", .reply = OK "Content-Length: 0\r\n\r\n" },
+	     (struct http_request){
+		     .method = "POST", .read_at = read_memory, .body_ctx = &data, .body_size = 5 });
 	assert_ok(y.rc, &y.e);
 }
 
@@ -523,7 +534,9 @@ static void a_posted_body_is_not_posted_again(void **state)
 	(void)state;
 	static const struct canned script[] = {
 		{ .want = "POST /x", .reply = TO("/done") },
-		{ .want = "GET /done ", .forbid = "hello", .reply = OK "Content-Length: 0\r\n\r\n" },
+		{ .want = "GET /done ",
+		  .forbid = "hello",
+		  .reply = OK "Content-Length: 0\r\n\r\n" },
 	};
 	struct memory data = { "hello", 5 };
 	EXCHANGE(x);
@@ -541,10 +554,13 @@ static void an_html_page_is_recognised(void **state)
 	(void)state;
 	EXCHANGE(x);
 	EXCHANGE(y);
-	once(&x, &(struct canned){ .reply = OK "Content-Type: text/html\r\nContent-Length: 2\r\n\r\nhi" },
+	once(&x,
+	     &(struct canned){ .reply = OK
+			       "Content-Type: text/html\r\nContent-Length: 2\r\n\r\nhi" },
 	     (struct http_request){ 0 });
 	assert_true(x.r.html);
-	once(&y, &(struct canned){ .reply = OK "Content-Length: 23\r\n\r\n\r\n <!DOCTYPE HTML><html>" },
+	once(&y,
+	     &(struct canned){ .reply = OK "Content-Length: 23\r\n\r\n\r\n <!DOCTYPE HTML><html>" },
 	     (struct http_request){ 0 });
 	assert_ok(y.rc, &y.e);
 	assert_true(y.r.html);

@@ -117,7 +117,8 @@ static void secrets_are_hidden(void **state)
 	(void)state;
 	assert_text(url_redact("https://user:pw@host/x"), "https://***@host/x");
 	assert_text(url_redact("https://h/x@y?a=1"), "https://h/x@y?a=1");
-	assert_text(url_redact("https://h/x?X-Amz-Date=1&X-Amz-Signature=abc&X-Amz-Credential=q%2F"),
+	assert_text(url_redact("https://h/"
+			       "x?X-Amz-Date=1&X-Amz-Signature=abc&X-Amz-Credential=q%2F"),
 		    "https://h/x?X-Amz-Date=1&X-Amz-Signature=***&X-Amz-Credential=***");
 	assert_text(url_redact("https://h/x?sig=abc&se=2&access_token=t;key=k#token=z"),
 		    "https://h/x?sig=***&se=2&access_token=***;key=***#token=***");

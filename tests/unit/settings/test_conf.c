@@ -163,7 +163,8 @@ static void sections_are_removed(void **state)
 	edited("[c]\ny = 1\n\n" B, "[c]\ny = 1\n", remove_b);
 	edited("[c]\ny = 1\n" B "# of d\n\n[d]\nz = 1\n", "[c]\ny = 1\n# of d\n\n[d]\nz = 1\n",
 	       remove_b);
-	edited("; mine\n[a.b] ; note\n# inside\n\nx = 1\r\n\n; after", "; mine\n\n; after", remove_b);
+	edited("; mine\n[a.b] ; note\n# inside\n\nx = 1\r\n\n; after", "; mine\n\n; after",
+	       remove_b);
 	edited("[a.bb]\ny = 1\n[a.b]\nx = 1\n[a.b.c]\nz = 1\n", "[a.bb]\ny = 1\n[a.b.c]\nz = 1\n",
 	       remove_b);
 }

@@ -77,9 +77,11 @@ static void every_kind_is_read(void **state)
 static void faults_name_their_line(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message; } bad[] = {
+	static const struct { const char *text, *message;
+	} bad[] = {
 		{ "[mirror.a]\nkind = ftp\n", "ferry.conf:2: unknown kind 'ftp'" },
-		{ "[mirror.a]\nurl = https://x\n", "[mirror.a] needs 'kind': file, http, s3, github or git" },
+		{ "[mirror.a]\nurl = https://x\n",
+		  "[mirror.a] needs 'kind': file, http, s3, github or git" },
 		{ "[mirror.a]\nkind = http\nulr = https://x\n", "ferry.conf:3: unknown key 'ulr'" },
 		{ "[mirror.a]\nkind = http\nbucket = x\n", "ferry.conf:3: unknown key 'bucket'" },
 		{ "[mirror.a]\nkind = http\n", "needs 'url'" },
@@ -95,10 +97,13 @@ static void faults_name_their_line(void **state)
 		{ "[mirror.a]\nkind = github\nurl = https://x\npart-size = 3GiB\n",
 		  "ferry.conf:4: part-size" },
 		{ "[repository.a]\n[mirror.a]\nkind = http\nurl = https://x\nrepository = z\n"
-		  "[repository.a]\npath = a\n", "ferry.conf:5: there is no [repository.z]" },
-		{ "[mirror.a]\nkind = http\nurl = https://x\npriority = high\n", "ferry.conf:4: priority" },
+		  "[repository.a]\npath = a\n",
+		  "ferry.conf:5: there is no [repository.z]" },
+		{ "[mirror.a]\nkind = http\nurl = https://x\npriority = high\n",
+		  "ferry.conf:4: priority" },
 		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n"
-		  "[mirror.a]\nkind = http\nurl = https://x\n", "does not say of which repository" },
+		  "[mirror.a]\nkind = http\nurl = https://x\n",
+		  "does not say of which repository" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
@@ -143,10 +148,11 @@ static void lint_looks_at_mirrors(void **state)
 	struct err e = ERR_INIT;
 	struct lint_findings f = { 0 };
 	json_t *mirrors;
-	struct conf c = parsed("[repository.a]\npath = x\n"
-			       "[mirror.b]\nkind = http\nurl = http://x.org\nholds = objects\n"
-			       "[mirror.c]\nkind = http\nurl = http://x.org\nholds = objects\n"
-			       "[mirror.d]\nkind = http\nurl = http://localhost:80\nholds = objects\n");
+	struct conf c =
+		parsed("[repository.a]\npath = x\n"
+		       "[mirror.b]\nkind = http\nurl = http://x.org\nholds = objects\n"
+		       "[mirror.c]\nkind = http\nurl = http://x.org\nholds = objects\n"
+		       "[mirror.d]\nkind = http\nurl = http://localhost:80\nholds = objects\n");
 	assert_ok(mirrors_of(&c, "a", &mirrors, NULL, &e), &e);
 	lint_mirrors(mirrors, &f);
 	assert_int_equal(f.count, 4);

@@ -36,8 +36,11 @@ static void of_long_output_the_head_and_the_end_are_kept(void **state)
 	struct err e = ERR_INIT;
 	CLEANUP(child_result_release) struct child_result r = { 0 };
 	assert_ok(run_shell("echo first; i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo line $i "
-			    "0123456789012345678901234567890123456789012345678901234567890123456789; "
-			    "done; echo last", 0, &r, &e), &e);
+			    "0123456789012345678901234567890123456789012345678901234567890123456789"
+			    "; "
+			    "done; echo last",
+			    0, &r, &e),
+		  &e);
 	assert_true(child_ok(&r));
 	assert_int_equal(strncmp(buf_str(&r.head), "first\nline 1 ", 13), 0);
 	assert_true(r.output.len >= CHILD_OUTPUT && r.output.len <= 2 * CHILD_OUTPUT);

@@ -49,8 +49,9 @@ static void keys_stay_in_the_repository(void **state)
 	(void)state;
 	static const char *const good[] = { "a", "a/b", "models/phi-2/x.gguf", "...", "a..b",
 					    ".hidden", "\xc3\xa4/\xe2\x82\xac", "a b", "~", "-x" };
-	static const char *const bad[] = { "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../a",
-					   "a/./b", "a\\b", "a\nb", "a\x7f", "\xff", "a/\xc3", "\t" };
+	static const char *const bad[] = { "",      "/",    "/a",     "a/",    "a//b", ".",
+					   "..",    "a/..", "../a",   "a/./b", "a\\b", "a\nb",
+					   "a\x7f", "\xff", "a/\xc3", "\t" };
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(path_is_key(good[i]));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -79,8 +80,8 @@ static void ids_are_small_words(void **state)
 {
 	(void)state;
 	static const char *const good[] = { "a", "0", "phi-2", "q4_k_m", "llama-3.1", "a-" };
-	static const char *const bad[] = { "", "-a", ".a", "_a", "A", "a/b", "a b", "a..b", "\xc3\xa4",
-					   "a:b" };
+	static const char *const bad[] = { "",    "-a",  ".a",   "_a",       "A",
+					   "a/b", "a b", "a..b", "\xc3\xa4", "a:b" };
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(path_is_id(good[i]));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

@@ -112,9 +112,10 @@ static void sizes_have_units(void **state)
 		assert_true(parse_size(good[i].text, &v));
 		assert_int_equal(v, good[i].bytes);
 	}
-	static const char *const bad[] = { "", "K", "-1", "1X", "1KK", "1KiBx", "1.K", ".5K", "1,5K",
-					   "0x10", "99999999P", "99999999999999999999", "1i", "1ib",
-					   "1 ", "1 K " };
+	static const char *const bad[] = { "",     "K",     "-1",        "1X",
+					   "1KK",  "1KiBx", "1.K",       ".5K",
+					   "1,5K", "0x10",  "99999999P", "99999999999999999999",
+					   "1i",   "1ib",   "1 ",        "1 K " };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		uint64_t v = 7;
 		if (parse_size(bad[i], &v))
