@@ -7,11 +7,7 @@
 #include "util/path.h"
 #include "util/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #define CHUNK MIB
 
@@ -45,38 +41,13 @@ static void file_close_mirror(struct mirror *m)
 	m->state = NULL;
 }
 
-static int open_root(struct file_mirror *f, bool make, struct err *e)
-{
-	if (f->root >= 0)
-		return 0;
-	if (make && file_mkdirs(f->path, 0755, e) < 0)
-		return err_class_set(e, ERR_SYSTEM);
-	f->root = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->root >= 0)
-		return 0;
-	int sys = errno;
-	err_sys(e, sys, "the mirror's folder %s", f->path);
-	if (!make && (sys == EACCES || sys == EPERM))
-		return err_class_set(e, ERR_AUTH);
-	return make || sys == ENOENT || sys == ENOTDIR ? -(int)e->class :
-							 err_class_set(e, ERR_NETWORK);
-}
-
-int file_mirror_root(struct mirror *m, bool make, struct err *e)
-{
-	pthread_mutex_lock(&m->lock);
-	int rc = open_root(m->state, make, e);
-	pthread_mutex_unlock(&m->lock);
-	return rc;
-}
-
 static int open_object(struct mirror *m, const char *key, int *fd, struct mirror_stat *st,
 		       struct err *e)
 {
 	const struct file_mirror *f = m->state;
 	if (str_starts(key, FILE_MIRROR_PRIVATE "/"))
 		return err_set(e, ERR_NOT_FOUND, "not found");
-	int rc = file_mirror_root(m, false, e);
+	int rc = mirror_file_root(m, false, e);
 	return rc < 0 ? rc : folder_open_file(f->root, key, fd, st, e);
 }
 
@@ -127,7 +98,7 @@ static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 static int look_for_root(struct mirror *m, bool *there, struct err *e)
 {
 	struct err why = ERR_INIT;
-	int rc = file_mirror_root(m, false, &why);
+	int rc = mirror_file_root(m, false, &why);
 	*there = rc == 0;
 	if (rc == 0 || err_is(&why, ERR_NOT_FOUND))
 		return 0;
@@ -152,7 +123,7 @@ static int file_remove_object(struct mirror_connection *c, const char *key, stru
 	int rc = look_for_root(c->mirror, &there, e);
 	if (rc < 0 || !there)
 		return rc;
-	rc = file_mirror_lock(c->mirror, &lock, e);
+	rc = mirror_file_lock(c->mirror, &lock, e);
 	return rc < 0 ? rc : folder_remove(f->root, key, e);
 }
 
@@ -162,7 +133,7 @@ static bool folder_is_there(struct mirror *m, struct mirror_findings *out)
 {
 	const struct file_mirror *f = m->state;
 	struct err why = ERR_INIT;
-	if (file_mirror_root(m, false, &why) < 0) {
+	if (mirror_file_root(m, false, &why) < 0) {
 		mirror_findings_add(out, "folder", MIRROR_FINDING_LACKS, "%s", why.text);
 		return false;
 	}
@@ -175,7 +146,7 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 	const struct file_mirror *f = m->state;
 	struct err why = ERR_INIT;
 	CLEANUP(file_close) int lock = -1;
-	if (file_mirror_lock(m, &lock, &why) < 0) {
+	if (mirror_file_lock(m, &lock, &why) < 0) {
 		mirror_findings_add(out, "write", MIRROR_FINDING_LACKS, "%s", why.text);
 		return;
 	}
@@ -208,7 +179,7 @@ static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_f
 		mirror_findings_add(out, "folder", MIRROR_FINDING_OK, "%s", f->path);
 		return 0;
 	}
-	int rc = dry_run ? 0 : file_mirror_root(c->mirror, true, e);
+	int rc = dry_run ? 0 : mirror_file_root(c->mirror, true, e);
 	if (rc == 0)
 		mirror_findings_add(out, "folder",
 				    dry_run ? MIRROR_FINDING_WOULD : MIRROR_FINDING_CHANGED,
@@ -225,13 +196,13 @@ const struct mirror_ops mirror_file = {
 	.stat = file_stat,
 	.get = file_get,
 	.list = file_list,
-	.copy = file_upload_copy,
+	.copy = mirror_file_upload_copy,
 	.remove = file_remove_object,
-	.upload_open = file_upload_open,
-	.upload_put = file_upload_put,
-	.upload_commit = file_upload_commit,
-	.upload_close = file_upload_close,
-	.upload_abandon = file_upload_abandon,
+	.upload_open = mirror_file_upload_open,
+	.upload_put = mirror_file_upload_put,
+	.upload_commit = mirror_file_upload_commit,
+	.upload_close = mirror_file_upload_close,
+	.upload_abandon = mirror_file_upload_abandon,
 	.probe = file_probe,
 	.setup = file_setup,
 };

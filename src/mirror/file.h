@@ -1,4 +1,4 @@
-/* Shared by file.c and file_upload.c alone. */
+/* Shared by file.c, file_root.c and file_upload.c alone. */
 #ifndef FERRY_MIRROR_FILE_H
 #define FERRY_MIRROR_FILE_H
 
@@ -13,20 +13,23 @@ struct file_mirror {
 };
 
 /* Opens the mirror's folder, once for all threads; with `make` it is created if missing. */
-WARN_UNUSED int file_mirror_root(struct mirror *m, bool make, struct err *e);
+WARN_UNUSED int mirror_file_root(struct mirror *m, bool make, struct err *e);
 /* Held during every change of a name; *lock is -1 where locks do not work. */
-WARN_UNUSED int file_mirror_lock(struct mirror *m, int *lock, struct err *e);
+WARN_UNUSED int mirror_file_lock(struct mirror *m, int *lock, struct err *e);
+/* Locks an open file until it is closed; also 0 where there are no locks. Without `wait`
+ * ERR_CONFLICT when another process holds it. */
+WARN_UNUSED int mirror_file_take(int fd, bool wait, const struct cancel *cancel, struct err *e);
 
-WARN_UNUSED int file_upload_open(struct mirror_connection *c, struct mirror_upload *u,
-				 struct err *e);
-WARN_UNUSED int file_upload_put(struct mirror_connection *c, struct mirror_upload *u,
-				uint32_t piece, const void *data, struct err *e);
-WARN_UNUSED int file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
-				   struct mirror_stat *out, struct err *e);
-void file_upload_close(struct mirror_upload *u);
-WARN_UNUSED int file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u,
-				    struct err *e);
-WARN_UNUSED int file_upload_copy(struct mirror_connection *c, const char *from, const char *to,
-				 struct err *e);
+WARN_UNUSED int mirror_file_upload_open(struct mirror_connection *c, struct mirror_upload *u,
+					struct err *e);
+WARN_UNUSED int mirror_file_upload_put(struct mirror_connection *c, struct mirror_upload *u,
+				       uint32_t piece, const void *data, struct err *e);
+WARN_UNUSED int mirror_file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
+					  struct mirror_stat *out, struct err *e);
+void mirror_file_upload_close(struct mirror_upload *u);
+WARN_UNUSED int mirror_file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u,
+					   struct err *e);
+WARN_UNUSED int mirror_file_upload_copy(struct mirror_connection *c, const char *from,
+					const char *to, struct err *e);
 
 #endif

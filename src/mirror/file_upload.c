@@ -11,52 +11,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define CHUNK MIB
-
-/* -- locks ----------------------------------------------------------------------- */
-
-/* 0: held, or there are no locks here. */
-static int take_lock(int fd, bool wait, const struct cancel *cancel, struct err *e)
-{
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EWOULDBLOCK)
-			return 0;
-		if (!wait) {
-			err_set(e, ERR_CONFLICT, "is being written by another process");
-			return err_hint(e, "wait until the other process has finished, then run "
-				"the command again");
-		}
-		int rc = cancel_check(cancel, e);
-		if (rc < 0)
-			return rc;
-		usleep(20000);
-	}
-	return 0;
-}
-
-int file_mirror_lock(struct mirror *m, int *lock, struct err *e)
-{
-	const struct file_mirror *f = m->state;
-	CLEANUP(file_close) int dir = -1;
-	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
-	if (rc < 0)
-		return rc;
-	CLEANUP(file_close) int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-					    0644);
-	if (fd < 0)
-		return err_sys(e, errno, "the lock file in %s/" FILE_MIRROR_PRIVATE, f->path);
-	rc = take_lock(fd, true, m->env.cancel, e);
-	if (rc == 0) {
-		*lock = fd;
-		fd = -1;
-	}
-	return rc;
-}
 
 /* -- the partial ----------------------------------------------------------------- */
 
@@ -85,7 +42,7 @@ static int part_try(struct part *p, bool *again, struct err *e)
 		       0644);
 	if (p->fd < 0)
 		return err_sys(e, errno, "cannot write the partial file %s", p->name);
-	int rc = take_lock(p->fd, false, NULL, e);
+	int rc = mirror_file_take(p->fd, false, NULL, e);
 	if (rc < 0)
 		return rc;
 	if (fstat(p->fd, &mine) < 0 || !S_ISREG(mine.st_mode))
@@ -209,7 +166,7 @@ static int commit(struct mirror *m, struct part *p, const char *key,
 	CLEANUP(file_close) int lock = -1;
 	int rc = file_sync(p->fd, p->name, e);
 	if (rc == 0)
-		rc = file_mirror_lock(m, &lock, e);
+		rc = mirror_file_lock(m, &lock, e);
 	if (rc == 0)
 		rc = check_condition(f->root, key, how, e);
 	if (rc == 0)
@@ -244,7 +201,7 @@ static int open_part(struct mirror *m, struct mirror_upload *u, struct part *p, 
 	snprintf(name, sizeof name, "%s.part", digest_hex(hex, &u->how.sha256));
 	int rc = refuse_private(u->key, e);
 	if (rc == 0)
-		rc = file_mirror_root(m, true, e);
+		rc = mirror_file_root(m, true, e);
 	if (rc == 0)    /* before the work, and again when it is done */
 		rc = check_condition(f->root, u->key, &u->how, e);
 	if (rc == 0)
@@ -252,7 +209,7 @@ static int open_part(struct mirror *m, struct mirror_upload *u, struct part *p, 
 	return rc < 0 && err_is(e, ERR_SYSTEM) ? err_context(e, "in %s", f->path) : rc;
 }
 
-int file_upload_open(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
+int mirror_file_upload_open(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
 {
 	const struct file_mirror *f = c->mirror->state;
 	CLEANUP(part_release) struct part p = { .dir = -1, .fd = -1 };
@@ -270,8 +227,8 @@ int file_upload_open(struct mirror_connection *c, struct mirror_upload *u, struc
 	return 0;
 }
 
-int file_upload_put(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
-		    const void *data, struct err *e)
+int mirror_file_upload_put(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+			   const void *data, struct err *e)
 {
 	uint64_t written;
 	(void)c;
@@ -281,8 +238,8 @@ int file_upload_put(struct mirror_connection *c, struct mirror_upload *u, uint32
 	return rc;
 }
 
-int file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
-		       struct mirror_stat *out, struct err *e)
+int mirror_file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
+			      struct mirror_stat *out, struct err *e)
 {
 	struct part *p = u->state;
 	int rc = commit(c->mirror, p, u->key, &u->how, e);
@@ -300,13 +257,13 @@ int file_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
 	return 0;
 }
 
-void file_upload_close(struct mirror_upload *u)
+void mirror_file_upload_close(struct mirror_upload *u)
 {
 	part_release(u->state);
 	mem_free_ptr(&u->state);
 }
 
-int file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
+int mirror_file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
 {
 	struct part *p = u->state;
 	(void)c;
@@ -336,7 +293,8 @@ static int copy_into(int from, struct part *p, uint64_t size, const struct cance
 	return 0;
 }
 
-int file_upload_copy(struct mirror_connection *c, const char *from, const char *to, struct err *e)
+int mirror_file_upload_copy(struct mirror_connection *c, const char *from, const char *to,
+			    struct err *e)
 {
 	static const struct mirror_put plain = { 0 };
 	const struct file_mirror *f = c->mirror->state;
@@ -347,7 +305,7 @@ int file_upload_copy(struct mirror_connection *c, const char *from, const char *
 	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(), (unsigned long)(uintptr_t)c);
 	int rc = refuse_private(to, e);
 	if (rc == 0)
-		rc = file_mirror_root(c->mirror, false, e);
+		rc = mirror_file_root(c->mirror, false, e);
 	if (rc == 0)
 		rc = folder_open_file(f->root, from, &source, &st, e);
 	if (rc == 0)
