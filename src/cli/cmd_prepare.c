@@ -245,7 +245,7 @@ static int split_name(const char *operand, const char *option, char **name, char
 static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err *e)
 {
 	const struct conf *conf;
-	CLEANUP(tools_release) struct tools tools = { 0 };
+	CLEANUP(settings_prepare_release) struct settings_prepare settings = { 0 };
 	CLEANUP(mem_free_ptr) struct digest *digests = NULL;
 	CLEANUP(prepare_result_release) struct prepare_result result = { 0 };
 	CLEANUP(mem_free_ptr) char *name = NULL, *variant = NULL;
@@ -257,7 +257,7 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 	if (rc == 0)
 		rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
-		rc = tools_configure(conf, &tools, e);
+		rc = settings_prepare_read(conf, &settings, e);
 	if (rc == 0)
 		rc = parse_digests(&o->sha256, &digests, e);
 	if (rc < 0)
@@ -269,7 +269,7 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 		.allow_requantize = o->allow_requantize, .keep_source = o->keep_source,
 		.sha256 = digests, .sha256_count = o->sha256.count, .set = o->set.at,
 		.set_count = o->set.count, .card = o->card, .context = o->context,
-		.now_s = (int64_t)time(NULL), .tools = &tools, .report = cli->report,
+		.now_s = (int64_t)time(NULL), .settings = &settings, .report = cli->report,
 		.cancel = cli->cancel,
 	};
 	rc = prepare_run(&p, &result, e);

@@ -1,6 +1,5 @@
 #include "prepare/archive.h"
 
-#include "prepare/workdir.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -198,8 +197,8 @@ static int check_bytes(const struct extraction *x, uint64_t bytes, struct err *e
 				   "[prepare] of ferry.conf");
 	}
 	if (bytes > ARCHIVE_RATIO_FROM && mul_u64(x->packed, l->max_ratio, &most) && bytes > most) {
-		err_set(e, ERR_INTEGRITY, "%s, of %s, unpacks to more than %s: it is a bomb", x->name,
-			format_size(a, x->packed), format_size(b, most));
+		err_set(e, ERR_INTEGRITY, "%s, of %s, unpacks to more than %s: it is a bomb",
+			x->name, format_size(a, x->packed), format_size(b, most));
 		return err_hint(e, "weights do not compress like that: do not trust this archive");
 	}
 	return 0;
@@ -258,8 +257,8 @@ static int write_file(struct extraction *x, struct archive_entry *entry, const c
 	if (file_mkdirs_for(path, 0755, e) < 0)
 		return e->sys == ENOTDIR || e->sys == EEXIST ?
 			err_class_set(e, ERR_INTEGRITY) : -(int)e->class;
-	CLEANUP(file_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-					  0644);
+	CLEANUP(file_close) int fd =
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == EEXIST)
 		return refuse(x, name, "is there twice", e);
 	if (fd < 0)
@@ -320,7 +319,7 @@ static void remove_extracted(const char *dir)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
-		workdir_remove_tree(path);
+		file_remove_tree(path);
 	}
 }
 

@@ -117,15 +117,20 @@ static int no_model(const char *dir, const struct str_list *files, const char *n
 		config = config || strcmp(base, "config.json") == 0;
 	}
 	if (pytorch) {
-		err_set(e, ERR_INTEGRITY, "%s holds PyTorch weights, which are Python pickles and can "
-			"run any code when they are opened", name);
+		err_set(e, ERR_INTEGRITY,
+			"%s holds PyTorch weights, which are Python pickles and can "
+			"run any code when they are opened",
+			name);
 		return err_hint(e, "get the model as safetensors or GGUF");
 	}
 	if (weights || config) {
-		err_set(e, ERR_INTEGRITY, "%s holds %s", name, weights ? "safetensors without their "
-			"config.json" : "a config.json without *.safetensors");
-		return err_hint(e, "get the complete folder: config.json, the tokenizer's files and "
-				   "*.safetensors");
+		err_set(e, ERR_INTEGRITY, "%s holds %s", name,
+			weights ? "safetensors without their "
+				  "config.json"
+				: "a config.json without *.safetensors");
+		return err_hint(e,
+				"get the complete folder: config.json, the tokenizer's files and "
+				"*.safetensors");
 	}
 	if (files->count == 1) {
 		/* One file that is something else: it deserves its own answer. */

@@ -1,6 +1,8 @@
-#include "prepare/model.h"
+#include "prepare/convert.h"
 
 #include "prepare/describe.h"
+#include "prepare/tools.h"
+#include "prepare/wanted.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -64,9 +66,10 @@ int convert_run(const struct prepare *p, const struct obtained *source, const ch
 	};
 	rc = file_need_space(scratch, c.expected_bytes, e);
 	if (rc == 0)
-		rc = tools_run_convert(p->tools, &c, p->report, e);
+		rc = tools_run_convert(p->settings, &c, p->report, e);
 	if (rc == 0 && !file_exists(output)) {
-		err_set(e, ERR_INTEGRITY, "convert_hf_to_gguf.py said that it was done, but wrote no "
+		err_set(e, ERR_INTEGRITY,
+			"convert_hf_to_gguf.py said that it was done, but wrote no "
 			"file");
 		return err_hint(e, "run again with -v to see what it says");
 	}
@@ -145,7 +148,7 @@ static int run_quantize(const struct prepare *p, const struct model *m, const ch
 		.cancel = p->cancel,
 	};
 	rc = file_need_space(scratch, q.expected_bytes, e);
-	return rc < 0 ? rc : tools_run_quantize(p->tools, &q, p->report, &result->tool_build, e);
+	return rc < 0 ? rc : tools_run_quantize(p->settings, &q, p->report, &result->tool_build, e);
 }
 
 int convert_quantize(const struct prepare *p, const char *scratch, struct prepare_result *result,
@@ -161,7 +164,8 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 	if (rc == 0)
 		rc = run_quantize(p, m, scratch, output, result, e);
 	if (rc == 0 && !file_exists(output)) {
-		err_set(e, ERR_INTEGRITY, "llama-quantize said that it was done, but wrote no file");
+		err_set(e, ERR_INTEGRITY,
+			"llama-quantize said that it was done, but wrote no file");
 		return err_hint(e, "run again with -v to see what it says");
 	}
 	if (rc < 0)
@@ -200,16 +204,6 @@ static int stage(const struct prepare *p, struct model_file *f, const char *stag
 	return rc < 0 ? rc : file_copy(f->path, staged, 0644, p->cancel, e);
 }
 
-static int check_digest(const struct model_file *f, const struct manifest *m, struct err *e)
-{
-	char a[DIGEST_HEX], b[DIGEST_HEX];
-	if (!f->sha256 || digest_equal(f->sha256, &m->sha256))
-		return 0;
-	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", f->path,
-		digest_hex(a, &m->sha256), digest_hex(b, f->sha256));
-	return err_hint(e, "check the digest given with --sha256, and the file");
-}
-
 static int stage_all(const struct prepare *p, struct model *m, const struct str_list *staged,
 		     struct manifest *manifests, struct err *e)
 {
@@ -220,7 +214,8 @@ static int stage_all(const struct prepare *p, struct model *m, const struct str_
 			rc = manifest_create(staged->at[i], p->report, p->cancel, &manifests[i],
 					     e);
 		if (rc == 0)
-			rc = check_digest(&m->at[i], &manifests[i], e);
+			rc = wanted_check(m->at[i].path, &manifests[i].sha256, m->at[i].sha256,
+					  "file", e);
 	}
 	return rc;
 }

@@ -49,7 +49,8 @@ static void put_words(json_t *o, const char *key, const struct gguf_kv *kv)
 	json_t *words = json_array();
 	for (size_t i = 0; i < kv->count && seen.count < WORDS_MAX; i++) {
 		CLEANUP(mem_free_ptr) char *word = clean_text(kv->as.strings[i].s, WORD_BYTES);
-		if (!word || strlen(word) != strlen(kv->as.strings[i].s) || str_list_has(&seen, word))
+		if (!word || strlen(word) != strlen(kv->as.strings[i].s) ||
+		    str_list_has(&seen, word))
 			continue;
 		str_list_add(&seen, word);
 		json_push(words, json_string(word));
@@ -70,11 +71,37 @@ static const char *usable_link(const char *url)
 char *describe_license(const char *license)
 {
 	static const char *const spdx[] = {
-		"AFL-3.0", "AGPL-3.0", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
-		"CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0",
-		"CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC0-1.0", "CDLA-Permissive-2.0", "ECL-2.0", "EPL-2.0",
-		"EUPL-1.2", "GPL-2.0", "GPL-3.0", "ISC", "LGPL-3.0", "MIT", "MPL-2.0", "MS-PL", "ODbL-1.0",
-		"OSL-3.0", "PDDL-1.0", "Unlicense", "WTFPL", "Zlib",
+		"AFL-3.0",
+		"AGPL-3.0",
+		"Apache-2.0",
+		"BSD-2-Clause",
+		"BSD-3-Clause",
+		"BSL-1.0",
+		"CC-BY-4.0",
+		"CC-BY-NC-4.0",
+		"CC-BY-NC-ND-4.0",
+		"CC-BY-NC-SA-4.0",
+		"CC-BY-ND-4.0",
+		"CC-BY-SA-3.0",
+		"CC-BY-SA-4.0",
+		"CC0-1.0",
+		"CDLA-Permissive-2.0",
+		"ECL-2.0",
+		"EPL-2.0",
+		"EUPL-1.2",
+		"GPL-2.0",
+		"GPL-3.0",
+		"ISC",
+		"LGPL-3.0",
+		"MIT",
+		"MPL-2.0",
+		"MS-PL",
+		"ODbL-1.0",
+		"OSL-3.0",
+		"PDDL-1.0",
+		"Unlicense",
+		"WTFPL",
+		"Zlib",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(spdx); i++)
 		if (strcasecmp(license, spdx[i]) == 0)

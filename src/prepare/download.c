@@ -4,6 +4,7 @@
 #include "http/url.h"
 #include "prepare/download_part.h"
 #include "prepare/download_probe.h"
+#include "prepare/wanted.h"
 #include "gguf/sniff.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -74,7 +75,8 @@ static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 	if (!f->shown)
 		report_begin(f->d->report, f->task, total, f->part.have);
 	f->shown = true;
-	return download_part_set_source(&f->part, f->url, header_etag_is_strong(r->etag) ? r->etag : "", total, e);
+	return download_part_set_source(&f->part, f->url,
+					header_etag_is_strong(r->etag) ? r->etag : "", total, e);
 }
 
 /* Bytes that are there already must be the same. */
@@ -142,18 +144,8 @@ static int request(struct fetch *f, struct err *e)
 
 /* ---- one URL ------------------------------------------------------------------------ */
 
-static int wrong_digest(const struct fetch *f, const struct digest *got, struct err *e)
-{
-	char a[DIGEST_HEX], b[DIGEST_HEX];
-	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", f->name,
-		digest_hex(a, got), digest_hex(b, f->d->sha256));
-	return err_hint(e, "check the digest given with --sha256, and the address");
-}
-
 static int check_part(struct fetch *f, struct err *e)
 {
-	struct digest got;
-	uint64_t size;
 	if (f->part.have < SNIFF_BYTES) {
 		int rc = file_pread(f->part.fd, f->head, (size_t)f->part.have, 0, f->part.path, e);
 		if (rc == 0)
@@ -161,12 +153,7 @@ static int check_part(struct fetch *f, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	if (!f->d->sha256)
-		return 0;
-	int rc = sha256_of_file(f->part.path, f->d->cancel, &got, &size, e);
-	if (rc < 0 || digest_equal(&got, f->d->sha256))
-		return rc;
-	return wrong_digest(f, &got, e);
+	return wanted_check_file(f->part.path, f->name, f->d->sha256, "address", f->d->cancel, e);
 }
 
 static void tell_drop(struct fetch *f, const struct err *e)
@@ -240,17 +227,13 @@ static int from_http(struct fetch *f, bool last, struct err *e)
 static int from_file(const struct fetch *f, struct download_result *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = NULL;
-	struct digest got;
 	uint64_t size;
 	CLEANUP(file_close) int fd = -1;
 	int rc = url_file_path(f->url, &path, e);
 	if (rc == 0)
 		rc = file_open_regular(path, &fd, &size, e);
-	if (rc == 0 && f->d->sha256) {
-		rc = sha256_of_file(path, f->d->cancel, &got, &size, e);
-		if (rc == 0 && !digest_equal(&got, f->d->sha256))
-			rc = wrong_digest(f, &got, e);
-	}
+	if (rc == 0)
+		rc = wanted_check_file(path, f->name, f->d->sha256, "address", f->d->cancel, e);
 	if (rc < 0)
 		return rc;
 	out->path = STEAL(path);
@@ -328,8 +311,9 @@ static int try_all(struct fetch *f, struct download_result *out, struct err *e)
 	}
 	err_set(e, transient ? ERR_NETWORK : first.class, "no source worked: %.900s",
 		buf_str(&faults));
-	return err_hint(e, "%s", transient ? "what arrived is kept: run the same command again later"
-					   : first.hint);
+	return err_hint(e, "%s",
+			transient ? "what arrived is kept: run the same command again later"
+				  : first.hint);
 }
 
 /* ---- all of it ---------------------------------------------------------------------- */

@@ -132,8 +132,8 @@ int download_part_start_over(struct download_part *p, struct err *e)
 	return 0;
 }
 
-int download_part_set_source(struct download_part *p, const char *url, const char *etag, uint64_t size,
-		    struct err *e)
+int download_part_set_source(struct download_part *p, const char *url, const char *etag,
+			     uint64_t size, struct err *e)
 {
 	url_key(p->url, url);
 	snprintf(p->etag, sizeof p->etag, "%s", etag);
@@ -150,7 +150,8 @@ static int sync_part(struct download_part *p, struct err *e)
 	return save_state(p, e);
 }
 
-int download_part_write(struct download_part *p, const void *data, size_t len, uint64_t offset, struct err *e)
+int download_part_write(struct download_part *p, const void *data, size_t len, uint64_t offset,
+			struct err *e)
 {
 	int rc = file_pwrite(p->fd, data, len, offset, p->path, e);
 	if (rc < 0)

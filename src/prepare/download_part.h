@@ -37,11 +37,11 @@ WARN_UNUSED int download_part_open(struct download_part *p, struct err *e);
 /* Empties it and forgets the state. */
 WARN_UNUSED int download_part_start_over(struct download_part *p, struct err *e);
 /* What is written from now on comes from this URL. */
-WARN_UNUSED int download_part_set_source(struct download_part *p, const char *url, const char *etag, uint64_t size,
-				struct err *e);
+WARN_UNUSED int download_part_set_source(struct download_part *p, const char *url, const char *etag,
+					 uint64_t size, struct err *e);
 /* Writes at `offset`, at most `have`; have grows. Syncs now and then. */
-WARN_UNUSED int download_part_write(struct download_part *p, const void *data, size_t len, uint64_t offset,
-			   struct err *e);
+WARN_UNUSED int download_part_write(struct download_part *p, const void *data, size_t len,
+				    uint64_t offset, struct err *e);
 /* All is there: to the disk, and to its name. */
 WARN_UNUSED int download_part_finish(struct download_part *p, struct err *e);
 

@@ -61,7 +61,8 @@ bool download_probe(const char *const *urls, size_t count, const struct cancel *
 		struct err e = ERR_INIT;
 		CLEANUP(http_response_release) struct http_response r = { 0 };
 		struct http_request q = { .method = "HEAD", .url = urls[i] };
-		if (download_probe_is_file(urls[i]) || http_perform(client, &q, &r, &e) < 0 || r.html)
+		if (download_probe_is_file(urls[i]) || http_perform(client, &q, &r, &e) < 0 ||
+		    r.html)
 			continue;
 		*out = (struct download_probe){ .modified_s = r.modified_s,
 					.size = r.has_total ? r.total : 0 };

@@ -24,9 +24,11 @@ static int data_end(const json_t *header, const char *what, uint64_t *out, struc
 		const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
 		if (strcmp(name, "__metadata__") == 0)
 			continue;
-		if (!json_is_integer(from) || !json_is_integer(to) || json_array_size(offsets) != 2 ||
-		    json_integer_value(from) < 0 || json_integer_value(to) < json_integer_value(from))
-			return err_set(e, ERR_INTEGRITY, "%s: a tensor has no valid data_offsets", what);
+		if (!json_is_integer(from) || !json_is_integer(to) ||
+		    json_array_size(offsets) != 2 || json_integer_value(from) < 0 ||
+		    json_integer_value(to) < json_integer_value(from))
+			return err_set(e, ERR_INTEGRITY, "%s: a tensor has no valid data_offsets",
+				       what);
 		*out = MAX(*out, (uint64_t)json_integer_value(to));
 	}
 	return 0;

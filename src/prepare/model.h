@@ -35,22 +35,6 @@ WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *
 void model_warn(struct report *report, struct prepare_result *result, const char *file,
 		const char *code, const char *text);
 
-/* Converts a Hugging Face folder in `source`, and replaces *m by what llama-quantize makes of
- * it; both write below `scratch`. */
-WARN_UNUSED int convert_run(const struct prepare *p, const struct obtained *source,
-			      const char *scratch, struct prepare_result *result,
-			      struct model *out, struct err *e);
-WARN_UNUSED int convert_quantize(const struct prepare *p, const char *scratch,
-			       struct prepare_result *result, struct model *m, struct err *e);
-
-/* Brings the files to `dir` under their final names, with their manifests: staged in `scratch`,
- * digested, checked, then renamed. `manifests` has room for each file; the caller releases
- * them, after a failure, too. */
-WARN_UNUSED int convert_install(const struct prepare *p, struct model *m, const char *variant,
-			      const char *scratch, const char *dir,
-			      struct prepare_result *result, struct manifest *manifests,
-			      struct err *e);
-
 /* "phi-2-q4_k_m.gguf", "phi-2-q4_k_m-00001-of-00003.gguf" (llama.cpp wants exactly that).
  * The caller frees. */
 char *model_file_name(const char *name, const char *variant, size_t index, size_t count);

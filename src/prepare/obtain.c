@@ -5,6 +5,7 @@
 #include "prepare/archive.h"
 #include "prepare/download.h"
 #include "prepare/shard_urls.h"
+#include "prepare/wanted.h"
 #include "prepare/huggingface.h"
 #include "prepare/choose.h"
 #include "prepare/download_probe.h"
@@ -114,24 +115,11 @@ static int take_archive(const struct obtain_request *r, const struct workdir *w,
 	limits.max_bytes = r->archive_max_bytes ? r->archive_max_bytes : limits.max_bytes;
 	int rc = workdir_scratch(w, &s->scratch, e);
 	if (rc == 0)
-		rc = archive_extract(path, name, s->scratch, &limits, r->report, r->cancel, &files, e);
+		rc = archive_extract(path, name, s->scratch, &limits, r->report, r->cancel, &files,
+				     e);
 	if (rc == 0)
 		rc = choose_model(s->scratch, &files, name, &p, e);
 	return rc < 0 ? rc : take_picked(s, &p, s->scratch, true, e);
-}
-
-static int check_digest(const struct obtain_request *r, const char *path, const char *name,
-			const struct digest *want, struct err *e)
-{
-	struct digest got;
-	uint64_t size;
-	char a[DIGEST_HEX], b[DIGEST_HEX];
-	int rc = want ? sha256_of_file(path, r->cancel, &got, &size, e) : 0;
-	if (rc < 0 || !want || digest_equal(&got, want))
-		return rc;
-	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", name,
-		digest_hex(a, &got), digest_hex(b, want));
-	return err_hint(e, "check the digest given with --sha256, and the file");
 }
 
 /* One file: GGUF, archive, or something that is refused by its name. */
@@ -149,7 +137,7 @@ static int take_file(const struct obtain_request *r, const struct workdir *w, co
 	}
 	if (kind != SNIFF_ARCHIVE)
 		return sniff_refuse_file(kind, path, name, e);
-	rc = check_digest(r, path, name, sha256, e);
+	rc = wanted_check_file(path, name, sha256, "file", r->cancel, e);
 	return rc < 0 ? rc : take_archive(r, w, path, name, s, e);
 }
 
@@ -201,7 +189,8 @@ static int take_local(const struct obtain_request *r, const struct workdir *w, s
 			rc = take_file(r, w, real.at[0], paths.at[i], false,
 				       r->sha256_count ? &r->sha256[i] : NULL, s, e);
 		if (rc == 0 && paths.count > 1 && (s->scratch || s->hf_dir))
-			return err_set(e, ERR_USAGE, "%s is an archive: give it alone", paths.at[i]);
+			return err_set(e, ERR_USAGE, "%s is an archive: give it alone",
+				       paths.at[i]);
 	}
 	return rc;
 }
@@ -209,8 +198,8 @@ static int take_local(const struct obtain_request *r, const struct workdir *w, s
 /* ---- URLs --------------------------------------------------------------------------- */
 
 static int take_group(const struct obtain_request *r, const struct workdir *w,
-		      const struct shard_urls_model *g, const struct digest *sha256, struct obtained *s,
-		      struct err *e)
+		      const struct shard_urls_model *g, const struct digest *sha256,
+		      struct obtained *s, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/download/%s", w->path, g->name);
 	CLEANUP(download_result_release) struct download_result got = { 0 };

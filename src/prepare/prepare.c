@@ -1,9 +1,10 @@
 #include "prepare/prepare.h"
 
 #include "catalog/manifest.h"
+#include "prepare/convert.h"
 #include "prepare/describe.h"
 #include "prepare/stamp.h"
-#include "prepare/model.h"
+#include "prepare/tools.h"
 #include "prepare/obtain.h"
 #include "prepare/workdir.h"
 #include "util/file.h"
@@ -72,7 +73,8 @@ static int check_id(const char *what, const char *id, struct err *e)
 	if (path_is_id(id))
 		return 0;
 	err_set(e, ERR_USAGE, "%s '%s' is not allowed", what, id);
-	return err_hint(e, "lower-case letters, digits, '.', '_' and '-', at most 64, beginning with a "
+	return err_hint(e, "lower-case letters, digits, '.', '_' and '-', at most 64, beginning "
+			   "with a "
 			   "letter or digit: it becomes part of file names and URLs");
 }
 
@@ -92,7 +94,8 @@ static int check_card(const struct prepare *p, struct err *e)
 	CLEANUP(card_release) struct card card = { 0 };
 	int rc = p->card ? card_load(p->card, &card, e) : 0;
 	if (rc == 0 && p->card && strcmp(card.id, p->name) != 0) {
-		err_set(e, ERR_USAGE, "%s is the card of '%s', not of '%s'", p->card, card.id, p->name);
+		err_set(e, ERR_USAGE, "%s is the card of '%s', not of '%s'", p->card, card.id,
+			p->name);
 		rc = err_hint(e, "give the card of this model, or change its id");
 	}
 	return rc;
@@ -109,7 +112,7 @@ static int check_request(const struct job *j, struct err *e)
 	if (rc == 0 && p->outtype)
 		rc = tools_check_outtype(p->outtype, e);
 	if (rc == 0 && p->quantize)
-		rc = tools_need_quantize(p->tools, e);
+		rc = tools_need_quantize(p->settings, e);
 	if (rc == 0 && p->imatrix && !p->quantize)
 		rc = err_set(e, ERR_USAGE, "--imatrix is for --quantize");
 	if (rc == 0 && p->imatrix) {
@@ -171,7 +174,8 @@ static int obtain(struct job *j, struct err *e)
 	if (rc == 0 && j->source.hf_dir)
 		return convert_run(j->p, &j->source, j->scratch, j->out, &j->model, e);
 	if (rc == 0 && j->p->outtype) {
-		err_set(e, ERR_USAGE, "--outtype is for Hugging Face folders, and the source is a GGUF");
+		err_set(e, ERR_USAGE,
+			"--outtype is for Hugging Face folders, and the source is a GGUF");
 		return err_hint(e, "use --quantize TYPE to change a GGUF");
 	}
 	if (rc < 0)
@@ -179,7 +183,8 @@ static int obtain(struct job *j, struct err *e)
 	/* A download that is kept must not be moved away. */
 	for (size_t i = 0; j->p->keep_source && !j->source.scratch && i < j->source.count; i++)
 		j->source.files[i].ours = false;
-	return model_open(j->source.files, j->source.count, NULL, j->p->report, j->out, &j->model, e);
+	return model_open(j->source.files, j->source.count, NULL, j->p->report, j->out, &j->model,
+			  e);
 }
 
 static void remember(struct job *j)
@@ -204,8 +209,8 @@ static int make_files(struct job *j, struct err *e)
 	j->out->variant = j->p->variant ? mem_strdup(j->p->variant) : variant_id(&j->model);
 	j->manifests = mem_alloc(j->model.count * sizeof *j->manifests);
 	j->manifest_count = j->model.count;
-	rc = convert_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir, j->out,
-			   j->manifests, e);
+	rc = convert_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir,
+			     j->out, j->manifests, e);
 	if (rc == 0)
 		remember(j);
 	return rc;
@@ -375,10 +380,11 @@ int prepare_run(const struct prepare *p, struct prepare_result *out, struct err 
 		.p = p, .out = &result, .work = WORKDIR_INIT,
 		.request = { .operands = p->sources, .count = p->source_count, .sha256 = p->sha256,
 			     .sha256_count = p->sha256_count,
-			     .archive_max_bytes = p->tools->archive_max_bytes, .report = p->report,
+			     .archive_max_bytes = p->settings->archive_max, .report = p->report,
 			     .cancel = p->cancel },
 	};
-	result.output_dir = p->output_dir ? mem_strdup(p->output_dir) : mem_printf("models/%s", p->name);
+	result.output_dir = p->output_dir ? mem_strdup(p->output_dir)
+					  : mem_printf("models/%s", p->name);
 	result.card_path = mem_printf("%s/%s" CARD_SUFFIX, result.output_dir, p->name);
 	int rc = check_request(&j, e);
 	if (rc == 0)

@@ -1,12 +1,18 @@
 /*
- * publish: the work of a release engineer: sources become models (prepare), and models reach
- * the mirrors (push) and are checked there (verify).
+ * prepare: from a SOURCE to a GGUF under its final name, its manifest, and the model card.
  *
- * prepare: SOURCE → GGUF under its final name, its manifest, the model card.
+ *   obtain    the source is brought here: downloaded, unpacked, or found (choose)
+ *   convert   llama.cpp's tools are run on it (tools), and the files get their names
+ *   model     the GGUF files on their way, validated
+ *   describe  the card, as far as the model's own metadata can write it
+ *   stamp     what was made from what, so that nothing is made twice
  *
- * What always holds: nothing gets its final name before it was validated and is on disk;
- * the card is written last; a source is never changed; whatever ends the work, the next run
- * of the same command continues, and a run after that does nothing.
+ * What always holds here:
+ *  - nothing gets its final name before it was validated and is on disk; the card is written
+ *    last;
+ *  - a source is never changed;
+ *  - whatever ends the work, the next run of the same command continues, and a run after that
+ *    does nothing.
  */
 #ifndef FERRY_PREPARE_PREPARE_H
 #define FERRY_PREPARE_PREPARE_H
@@ -14,12 +20,12 @@
 #include "catalog/card.h"
 #include "gguf/gguf.h"
 #include "hash/sha256.h"
-#include "prepare/tools.h"
+#include "settings/prepare.h"
 #include "util/report.h"
 
 struct prepare {
 	const char *name;               /* of the model: path_is_id() */
-	const char *const *sources;     /* source.h */
+	const char *const *sources;     /* obtain.h */
 	size_t source_count;
 	const char *output_dir;         /* NULL: "models/NAME" */
 	const char *variant;            /* NULL: the quantization in lower case */
@@ -35,7 +41,7 @@ struct prepare {
 	const char *card;               /* a card to start from, or NULL */
 	uint64_t context;               /* for the RAM estimate; 0: the model's own */
 	int64_t now_s;
-	const struct tools *tools;
+	const struct settings_prepare *settings;
 	struct report *report;
 	const struct cancel *cancel;    /* NULL: nothing stops it */
 };

@@ -26,7 +26,8 @@ static char *sibling_url(const char *url, unsigned number, unsigned shards)
 	snprintf(mark, sizeof mark, "-of-%05u.gguf", shards);
 	const char *at = NULL;
 	size_t end = strcspn(url, "?#");
-	for (const char *p = strstr(url, mark); p && (size_t)(p - url) < end; p = strstr(p + 1, mark))
+	for (const char *p = strstr(url, mark); p && (size_t)(p - url) < end;
+	     p = strstr(p + 1, mark))
 		at = p;
 	if (!at || at - url < 6)
 		return NULL;
@@ -52,7 +53,8 @@ static unsigned shards_of(const char *const *urls, size_t count)
 	return shards;
 }
 
-static void group_shards(const char *const *urls, size_t count, unsigned shards, struct shard_urls *out)
+static void group_shards(const char *const *urls, size_t count, unsigned shards,
+			 struct shard_urls *out)
 {
 	out->at = mem_alloc(shards * sizeof *out->at);
 	out->count = shards;

@@ -1,6 +1,5 @@
 #include "prepare/tools.h"
 
-#include "prepare/archive.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -10,64 +9,18 @@
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #define PROBE_TIMEOUT_S 30
-#define WHERE_QUANTIZE                                                                   \
-	"install llama.cpp's tools (https://github.com/ggml-org/llama.cpp) so that llama-quantize " \
+#define WHERE_QUANTIZE \
+	"install llama.cpp's tools (https://github.com/ggml-org/llama.cpp) so that " \
+	"llama-quantize " \
 	"is on PATH, or set llama-quantize = PATH in [prepare] of ferry.conf"
-#define WHERE_CONVERT                                                                    \
-	"get llama.cpp's source (https://github.com/ggml-org/llama.cpp), which holds "   \
-	"convert_hf_to_gguf.py, and put it on PATH or set convert-hf-to-gguf = PATH in [prepare] "  \
+#define WHERE_CONVERT \
+	"get llama.cpp's source (https://github.com/ggml-org/llama.cpp), which holds " \
+	"convert_hf_to_gguf.py, and put it on PATH or set convert-hf-to-gguf = PATH in [prepare] " \
 	"of ferry.conf"
 
-void tools_release(struct tools *t)
-{
-	free(t->quantize);
-	free(t->convert);
-	free(t->python);
-	*t = (struct tools){ 0 };
-}
-
 /* ---- finding ------------------------------------------------------------------------ */
-
-static int configured(const struct conf *conf, const struct conf_section *s, const char *key,
-		      int access_mode, char **out, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = conf_get_path(conf, s, key);
-	if (!path)
-		return 0;
-	if (access(path, access_mode) < 0 || file_is_dir(path)) {
-		conf_err(conf, s, key, e, "%s: %s is %s", key, path,
-			 !file_exists(path) ? "missing" : "not a program that may be run");
-		return err_hint(e, "correct the path, or remove the line to look on PATH");
-	}
-	*out = path_absolute(path);
-	return 0;
-}
-
-int tools_configure(const struct conf *conf, struct tools *out, struct err *e)
-{
-	static const char *const keys[] = { "llama-quantize", "convert-hf-to-gguf", "python",
-					    "archive-max-size", NULL };
-	static const struct archive_limits limits = ARCHIVE_LIMITS_INIT;
-	CLEANUP(tools_release) struct tools t = { .archive_max_bytes = limits.max_bytes };
-	const struct conf_section *s = conf_find(conf, "prepare", "");
-	int rc = s ? conf_check_keys(conf, s, keys, e) : 0;
-	if (rc == 0)
-		rc = configured(conf, s, "llama-quantize", X_OK, &t.quantize, e);
-	if (rc == 0)
-		rc = configured(conf, s, "convert-hf-to-gguf", R_OK, &t.convert, e);
-	if (rc == 0)
-		rc = configured(conf, s, "python", X_OK, &t.python, e);
-	if (rc == 0)
-		rc = conf_get_size(conf, s, "archive-max-size", &t.archive_max_bytes, e);
-	if (rc < 0)
-		return rc;
-	*out = t;
-	t = (struct tools){ 0 };
-	return 0;
-}
 
 static int find(const char *conf, const char *const *names, const char *hint, char **out,
 		struct err *e)
@@ -141,10 +94,11 @@ static int tool_failed(const struct child_result *r, const char *name, const cha
 
 /* What `llama-quantize --help` lists, less what needs no work of it. */
 static const char *const quantize_types[] = {
-	"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q2_K_S", "Q3_K_S", "Q3_K_M", "Q3_K_L",
-	"Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S",
-	"IQ2_M", "IQ3_XXS", "IQ3_XS", "IQ3_S", "IQ3_M", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
-	"MXFP4_MOE", "F16", "BF16", "F32",
+	"Q4_0",    "Q4_1",      "Q5_0",   "Q5_1",    "Q8_0",   "Q2_K",   "Q2_K_S",
+	"Q3_K_S",  "Q3_K_M",    "Q3_K_L", "Q4_K_S",  "Q4_K_M", "Q5_K_S", "Q5_K_M",
+	"Q6_K",    "IQ1_S",     "IQ1_M",  "IQ2_XXS", "IQ2_XS", "IQ2_S",  "IQ2_M",
+	"IQ3_XXS", "IQ3_XS",    "IQ3_S",  "IQ3_M",   "IQ4_NL", "IQ4_XS", "TQ1_0",
+	"TQ2_0",   "MXFP4_MOE", "F16",    "BF16",    "F32",
 };
 
 int tools_check_type(const char *type, bool has_imatrix, struct err *e)
@@ -157,7 +111,8 @@ int tools_check_type(const char *type, bool has_imatrix, struct err *e)
 	if (!known) {
 		const char *near = text_nearest(type, quantize_types, ARRAY_LEN(quantize_types));
 		err_set(e, ERR_USAGE, "--quantize: unknown type '%s'", type);
-		return err_hint(e, near ? "did you mean %s?" : "for example %s", near ? near : "Q4_K_M");
+		return err_hint(e, near ? "did you mean %s?" : "for example %s",
+				near ? near : "Q4_K_M");
 	}
 	for (size_t i = 0; i < ARRAY_LEN(need_imatrix); i++)
 		if (!has_imatrix && str_eq_nocase(type, need_imatrix[i])) {
@@ -173,21 +128,23 @@ uint64_t tools_quantized_bytes(const char *type, uint64_t elements)
 	const char *digit = type + strcspn(type, "0123456789");
 	unsigned bits = (unsigned)strtoul(digit, NULL, 10);
 	/* Scales, and the tensors that stay larger, take about one and a half bits more. */
-	uint64_t eighths = toupper((unsigned char)type[0]) == 'F' || toupper((unsigned char)type[0]) == 'B' ?
-			   bits * 8 : bits * 8 + 12;
+	uint64_t eighths = toupper((unsigned char)type[0]) == 'F' ||
+					   toupper((unsigned char)type[0]) == 'B'
+				   ? bits * 8
+				   : bits * 8 + 12;
 	return elements / 64 * eighths + 16 * MIB;
 }
 
-static int find_quantize(const struct tools *t, char **path, struct err *e)
+static int find_quantize(const struct settings_prepare *set, char **path, struct err *e)
 {
 	static const char *const names[] = { "llama-quantize", NULL };
-	return find(t->quantize, names, WHERE_QUANTIZE, path, e);
+	return find(set->llama_quantize, names, WHERE_QUANTIZE, path, e);
 }
 
-int tools_need_quantize(const struct tools *t, struct err *e)
+int tools_need_quantize(const struct settings_prepare *set, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = NULL;
-	return find_quantize(t, &path, e);
+	return find_quantize(set, &path, e);
 }
 
 /* `--help` ends with status 1; what it prints tells whether it is the right program. */
@@ -204,8 +161,8 @@ static int probe_quantize(const char *path, const struct tools_quantize *q, stru
 	if (!strcasestr(text, "usage") || !strcasestr(text, "quantiz")) {
 		char how[160];
 		show_output(&r.output, "llama-quantize", report);
-		err_set(e, ERR_USAGE, "%s does not answer --help as llama-quantize does; it %s", path,
-			child_describe(&r, how, sizeof how));
+		err_set(e, ERR_USAGE, "%s does not answer --help as llama-quantize does; it %s",
+			path, child_describe(&r, how, sizeof how));
 		return err_hint(e, "%s", WHERE_QUANTIZE);
 	}
 	if (strcasestr(text, "quantization types") && !strcasestr(text, q->type)) {
@@ -227,18 +184,18 @@ static char *build_of(const struct buf *head)
 	return text_escaped(raw);
 }
 
-int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
+int tools_run_quantize(const struct settings_prepare *set, const struct tools_quantize *q,
 		       struct report *report, char **build, struct err *e)
 {
-	static const char *const marks[] = { "failed to quantize:", "error:", "Please do not", "failed",
-					     NULL };
+	static const char *const marks[] = { "failed to quantize:", "error:", "Please do not",
+					     "failed", NULL };
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	CLEANUP(mem_free_ptr) char *input = path_absolute(q->input);
 	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
 	CLEANUP(mem_free_ptr) char *imatrix = q->imatrix ? path_absolute(q->imatrix) : NULL;
 	CLEANUP(mem_free_ptr) char *task = mem_printf("quantize to %s", q->type);
 	CLEANUP(child_result_release) struct child_result r = { 0 };
-	int rc = find_quantize(t, &path, e);
+	int rc = find_quantize(set, &path, e);
 	if (rc == 0)
 		rc = probe_quantize(path, q, report, e);
 	if (rc < 0)
@@ -271,12 +228,15 @@ int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
 
 int tools_check_outtype(const char *outtype, struct err *e)
 {
-	static const char *const types[] = { "f32", "f16", "bf16", "q8_0", "tq1_0", "tq2_0", "auto" };
+	static const char *const types[] = {
+		"f32", "f16", "bf16", "q8_0", "tq1_0", "tq2_0", "auto"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (strcmp(outtype, types[i]) == 0)
 			return 0;
 	err_set(e, ERR_USAGE, "--outtype: unknown type '%s'", outtype);
-	return err_hint(e, "f32, f16, bf16, q8_0, tq1_0, tq2_0 or auto; for smaller ones add --quantize "
+	return err_hint(e, "f32, f16, bf16, q8_0, tq1_0, tq2_0 or auto; for smaller ones add "
+			   "--quantize "
 			   "TYPE");
 }
 
@@ -292,8 +252,9 @@ static int explain_python(const char *python, const struct buf *output, struct e
 		CLEANUP(mem_free_ptr) char *name = text_escaped(raw);
 		err_set(e, ERR_NOT_FOUND, "%s lacks the module %s that convert_hf_to_gguf.py needs",
 			python, name);
-		return err_hint(e, "install llama.cpp's requirements.txt into a virtual environment "
-				   "and set python = PATH in [prepare] of ferry.conf");
+		return err_hint(e,
+				"install llama.cpp's requirements.txt into a virtual environment "
+				"and set python = PATH in [prepare] of ferry.conf");
 	}
 	const char *model = strstr(text, "is not supported");
 	if (strstr(text, "NotImplementedError") || (model && strstr(text, "Model "))) {
@@ -307,7 +268,7 @@ static int explain_python(const char *python, const struct buf *output, struct e
 	return 0;
 }
 
-int tools_run_convert(const struct tools *t, const struct tools_convert *q,
+int tools_run_convert(const struct settings_prepare *set, const struct tools_convert *q,
 		      struct report *report, struct err *e)
 {
 	static const char *const names[] = { "convert_hf_to_gguf.py", "convert-hf-to-gguf.py",
@@ -319,12 +280,14 @@ int tools_run_convert(const struct tools *t, const struct tools_convert *q,
 	CLEANUP(mem_free_ptr) char *dir = path_absolute(q->dir);
 	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
 	CLEANUP(child_result_release) struct child_result r = { 0 };
-	int rc = find(t->convert, names, WHERE_CONVERT, &script, e);
+	int rc = find(set->convert_hf_to_gguf, names, WHERE_CONVERT, &script, e);
 	/* A wrapper without .py brings its own interpreter. */
-	bool by_python = rc == 0 && (t->python || str_ends(script, ".py"));
+	bool by_python = rc == 0 && (set->python || str_ends(script, ".py"));
 	if (by_python)
-		rc = find(t->python, pythons, "install Python 3, or set python = PATH in [prepare] of "
-					      "ferry.conf", &python, e);
+		rc = find(set->python, pythons,
+			  "install Python 3, or set python = PATH in [prepare] of "
+			  "ferry.conf",
+			  &python, e);
 	if (rc < 0)
 		return rc;
 	const char *argv[9];

@@ -11,24 +11,13 @@
 #define FERRY_PREPARE_TOOLS_H
 
 #include "util/base.h"
-#include "settings/conf.h"
+#include "settings/prepare.h"
 #include "util/cancel.h"
 #include "util/err.h"
 #include "util/report.h"
 
-struct tools {
-	/* Configured paths, or NULL: PATH decides. */
-	char *quantize, *convert, *python;
-	uint64_t archive_max_bytes;     /* of archive.h; not a tool, but of the same section */
-};
-void tools_release(struct tools *t);
-
-/* Reads [prepare]: llama-quantize, convert-hf-to-gguf, python, archive-max-size. ERR_USAGE with
- * the line when a path leads nowhere. */
-WARN_UNUSED int tools_configure(const struct conf *conf, struct tools *out, struct err *e);
-
 /* Is llama-quantize there? ERR_NOT_FOUND says what to install. */
-WARN_UNUSED int tools_need_quantize(const struct tools *t, struct err *e);
+WARN_UNUSED int tools_need_quantize(const struct settings_prepare *set, struct err *e);
 
 struct tools_quantize {
 	const char *input;              /* a GGUF, or the first of its shards */
@@ -49,8 +38,9 @@ uint64_t tools_quantized_bytes(const char *type, uint64_t elements);
 /* ERR_NOT_FOUND when the tool is missing; ERR_USAGE when it does not know the type;
  * ERR_INTEGRITY when it refuses the model; ERR_SYSTEM when the disk is full or it crashed. `build`
  * becomes the tool's own build number, "8123 (1a2b3c4)", or NULL; the caller frees. */
-WARN_UNUSED int tools_run_quantize(const struct tools *t, const struct tools_quantize *q,
-				   struct report *report, char **build, struct err *e);
+WARN_UNUSED int tools_run_quantize(const struct settings_prepare *set,
+				   const struct tools_quantize *q, struct report *report,
+				   char **build, struct err *e);
 
 struct tools_convert {
 	const char *dir;                /* config.json, tokenizer, *.safetensors; its name
@@ -65,7 +55,7 @@ struct tools_convert {
 WARN_UNUSED int tools_check_outtype(const char *outtype, struct err *e);
 
 /* As tools_run_quantize(); missing Python modules are ERR_NOT_FOUND. */
-WARN_UNUSED int tools_run_convert(const struct tools *t, const struct tools_convert *c,
+WARN_UNUSED int tools_run_convert(const struct settings_prepare *set, const struct tools_convert *c,
 				  struct report *report, struct err *e);
 
 #endif

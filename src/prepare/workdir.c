@@ -6,7 +6,6 @@
 #include "util/text.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,22 +15,10 @@
 #define LOCK_NAME "lock"
 #define TEMPORARY_AGE_S 60
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	remove(path);
-	return 0;
-}
-
-void workdir_remove_tree(const char *path)
-{
-	nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS);
-}
-
 void workdir_scratch_release(char **path)
 {
 	if (*path)
-		workdir_remove_tree(*path);
+		file_remove_tree(*path);
 	free(*path);
 	*path = NULL;
 }
@@ -44,8 +31,8 @@ static int remove_temporaries(const char *dir, int64_t now_s, struct err *e)
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		struct stat st;
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
-		if (file_is_temporary(names.at[i]) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mtime < now_s - TEMPORARY_AGE_S)
+		if (file_is_temporary(names.at[i]) && lstat(path, &st) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < now_s - TEMPORARY_AGE_S)
 			unlink(path);
 	}
 	return rc;
@@ -59,7 +46,7 @@ static int remove_leftovers(const struct workdir *w, struct err *e)
 		if (!str_starts(names.at[i], SCRATCH_PREFIX))
 			continue;
 		CLEANUP(mem_free_ptr) char *path = path_join(w->path, names.at[i]);
-		workdir_remove_tree(path);
+		file_remove_tree(path);
 	}
 	return rc;
 }

@@ -31,9 +31,6 @@ void workdir_close(struct workdir *w);
 /* A new, empty, private folder; the caller frees the path and removes the tree. */
 WARN_UNUSED int workdir_scratch(const struct workdir *w, char **path, struct err *e);
 
-/* Removes a folder and all it holds, never following links; missing is fine. */
-void workdir_remove_tree(const char *path);
-
 /* For CLEANUP on a char *: removes the tree and frees the path. */
 void workdir_scratch_release(char **path);
 

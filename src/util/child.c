@@ -1,5 +1,6 @@
 #include "util/child.h"
 
+#include "util/clock.h"
 #include "util/cancel.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_MS 200
@@ -40,13 +40,6 @@ void child_result_release(struct child_result *r)
 	buf_release(&r->head);
 	buf_release(&r->output);
 	buf_release(&r->answer);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* ---- starting ----------------------------------------------------------------------- */
@@ -318,9 +311,9 @@ static void look_for_end(struct running *r)
 
 static void stop(struct running *r)
 {
-	uint64_t until = now_ms() + GRACE_MS;
+	uint64_t until = clock_now_ms(NULL) + GRACE_MS;
 	signal_it(r, SIGTERM);
-	for (look_for_end(r); !r->ended && now_ms() < until; look_for_end(r)) {
+	for (look_for_end(r); !r->ended && clock_now_ms(NULL) < until; look_for_end(r)) {
 		if (is_readable(r) && !r->result->too_long)
 			read_output(r, 50);
 		else
@@ -332,13 +325,13 @@ static void stop(struct running *r)
 
 static int wait_for_end(struct running *r, struct err *e)
 {
-	uint64_t began = now_ms();
+	uint64_t began = clock_now_ms(NULL);
 	for (look_for_end(r); !r->ended; look_for_end(r)) {
 		if (cancel_check(r->child->cancel, e) < 0) {
 			stop(r);
 			return -ERR_CANCELLED;
 		}
-		if (r->child->timeout_s && now_ms() - began > r->child->timeout_s * 1000) {
+		if (r->child->timeout_s && clock_now_ms(NULL) - began > r->child->timeout_s * 1000) {
 			r->result->timed_out = true;
 			stop(r);
 			break;

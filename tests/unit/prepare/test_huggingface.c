@@ -72,7 +72,8 @@ static void offsets_that_make_no_sense_are_refused(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
 		struct err e = ERR_INIT;
-		assert_int_equal(check(*state, headers[i], strlen(headers[i]), 10, &e), -ERR_INTEGRITY);
+		assert_int_equal(check(*state, headers[i], strlen(headers[i]), 10, &e),
+				 -ERR_INTEGRITY);
 	}
 }
 

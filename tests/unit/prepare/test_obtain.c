@@ -30,9 +30,13 @@ static void names_of_urls_can_do_no_harm(void **state)
 
 static void licences_become_spdx(void **state)
 {
-	static const struct { const char *from, *to; } cases[] = {
-		{ "mit", "MIT" }, { "apache-2.0", "Apache-2.0" }, { "cc-by-nc-4.0", "CC-BY-NC-4.0" },
-		{ "llama3.1", "LicenseRef-llama3.1" }, { "my own!", "LicenseRef-my-own-" },
+	static const struct { const char *from, *to;
+	} cases[] = {
+		{ "mit", "MIT" },
+		{ "apache-2.0", "Apache-2.0" },
+		{ "cc-by-nc-4.0", "CC-BY-NC-4.0" },
+		{ "llama3.1", "LicenseRef-llama3.1" },
+		{ "my own!", "LicenseRef-my-own-" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -11,7 +11,7 @@
 
 struct world {
 	char *dir, *input, *output;
-	struct tools tools;
+	struct settings_prepare settings;
 	struct tools_quantize q;
 	struct err e;
 };
@@ -31,7 +31,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 	scratch_free(w->dir);
-	tools_release(&w->tools);
+	settings_prepare_release(&w->settings);
 	free(w->input);
 	free(w->output);
 	free(w);
@@ -56,17 +56,18 @@ static void arguments_reach_the_tool_as_they_are(void **state)
 	CLEANUP(mem_free_ptr) char *build = NULL;
 	CLEANUP(mem_free_ptr) char *args = path_join(w->dir, "args");
 	CLEANUP(mem_free_ptr) char *script =
-		mem_printf(HELP "printf '%%s\\n' \"$@\" > '%s'\necho 'main: build = 8123 (abc)'", args);
-	w->tools.quantize = make_tool(w, "llama-quantize", script);
+		mem_printf(HELP "printf '%%s\\n' \"$@\" > '%s'\necho 'main: build = 8123 (abc)'",
+			   args);
+	w->settings.llama_quantize = make_tool(w, "llama-quantize", script);
 	w->q.imatrix = "/x y/$(touch z).dat";
 	w->q.allow_requantize = true;
-	assert_ok(tools_run_quantize(&w->tools, &w->q, NULL, &build, &w->e), &w->e);
+	assert_ok(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e), &w->e);
 	assert_string_equal(build, "8123 (abc)");
 	struct buf b = BUF_INIT(4096);
 	assert_ok(file_read_all(args, &b, &w->e), &w->e);
 	CLEANUP(mem_free_ptr) char *want =
-		mem_printf("--allow-requantize\n--imatrix\n/x y/$(touch z).dat\n%s\n%s\nQ4_K_M\n", w->input,
-			   w->output);
+		mem_printf("--allow-requantize\n--imatrix\n/x y/$(touch z).dat\n%s\n%s\nQ4_K_M\n",
+			   w->input, w->output);
 	assert_string_equal(buf_str(&b), want);
 	buf_release(&b);
 }
@@ -75,10 +76,11 @@ static void a_failure_tells_the_telling_line(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->tools.quantize = make_tool(w, "llama-quantize", HELP
+	w->settings.llama_quantize = make_tool(w, "llama-quantize", HELP
 		"echo 'llama_model_quantize: failed to quantize: tensor type q4_0 not allowed'\n"
 		"echo 'main: bye'; exit 1");
-	assert_int_equal(tools_run_quantize(&w->tools, &w->q, NULL, &build, &w->e), -ERR_INTEGRITY);
+	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e),
+			 -ERR_INTEGRITY);
 	assert_string_equal(w->e.text, "llama-quantize ended with status 1: llama_model_quantize: "
 				       "failed to quantize: tensor type q4_0 not allowed");
 	assert_null(build);
@@ -88,9 +90,9 @@ static void a_crash_is_explained(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->tools.quantize = make_tool(w, "llama-quantize", HELP
+	w->settings.llama_quantize = make_tool(w, "llama-quantize", HELP
 		"echo 'GGML_ASSERT(n_head > 0) failed'; kill -ABRT $$");
-	assert_int_equal(tools_run_quantize(&w->tools, &w->q, NULL, &build, &w->e), -ERR_SYSTEM);
+	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e), -ERR_SYSTEM);
 	assert_non_null(strstr(w->e.text, "SIGABRT"));
 	assert_non_null(strstr(w->e.text, "GGML_ASSERT(n_head > 0)"));
 }
@@ -99,9 +101,9 @@ static void a_full_disk_is_named(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->tools.quantize = make_tool(w, "llama-quantize", HELP
+	w->settings.llama_quantize = make_tool(w, "llama-quantize", HELP
 		"echo 'write: No space left on device'; exit 1");
-	assert_int_equal(tools_run_quantize(&w->tools, &w->q, NULL, &build, &w->e), -ERR_SYSTEM);
+	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e), -ERR_SYSTEM);
 	assert_non_null(strstr(w->e.text, "the disk is full"));
 }
 
@@ -109,8 +111,8 @@ static void another_program_of_that_name_is_not_run(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->tools.quantize = make_tool(w, "llama-quantize", "echo hello");
-	assert_int_equal(tools_run_quantize(&w->tools, &w->q, NULL, &build, &w->e), -ERR_USAGE);
+	w->settings.llama_quantize = make_tool(w, "llama-quantize", "echo hello");
+	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e), -ERR_USAGE);
 	assert_non_null(strstr(w->e.text, "does not answer --help as llama-quantize does"));
 }
 
@@ -120,7 +122,7 @@ static void a_missing_tool_says_what_to_install(void **state)
 	char *build = NULL;
 	CLEANUP(mem_free_ptr) char *kept = mem_strdup(getenv("PATH"));
 	setenv("PATH", w->dir, 1);
-	int rc = tools_run_quantize(&w->tools, &w->q, NULL, &build, &w->e);
+	int rc = tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e);
 	setenv("PATH", kept, 1);
 	assert_int_equal(rc, -ERR_NOT_FOUND);
 	assert_string_equal(w->e.text, "llama-quantize is not installed");
@@ -153,11 +155,11 @@ static void sizes_are_estimated_not_too_low(void **state)
 static void missing_python_modules_are_named(void **state)
 {
 	struct world *w = *state;
-	w->tools.convert = make_tool(w, "convert_hf_to_gguf.py", "exit 0");
-	w->tools.python = make_tool(w, "python", "echo 'Traceback (most recent call last):'\n"
+	w->settings.convert_hf_to_gguf = make_tool(w, "convert_hf_to_gguf.py", "exit 0");
+	w->settings.python = make_tool(w, "python", "echo 'Traceback (most recent call last):'\n"
 		"echo \"ModuleNotFoundError: No module named 'torch'\"; exit 1");
 	struct tools_convert c = { .dir = w->dir, .output = w->output };
-	assert_int_equal(tools_run_convert(&w->tools, &c, NULL, &w->e), -ERR_NOT_FOUND);
+	assert_int_equal(tools_run_convert(&w->settings, &c, NULL, &w->e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(w->e.text, "lacks the module 'torch'"));
 	assert_non_null(strstr(w->e.hint, "requirements.txt"));
 }
@@ -165,26 +167,12 @@ static void missing_python_modules_are_named(void **state)
 static void an_unknown_architecture_is_named(void **state)
 {
 	struct world *w = *state;
-	w->tools.convert = make_tool(w, "convert_hf_to_gguf.py", "exit 0");
-	w->tools.python = make_tool(w, "python",
+	w->settings.convert_hf_to_gguf = make_tool(w, "convert_hf_to_gguf.py", "exit 0");
+	w->settings.python = make_tool(w, "python",
 		"echo 'ERROR:hf-to-gguf:Model FooForCausalLM is not supported'; exit 1");
 	struct tools_convert c = { .dir = w->dir, .output = w->output };
-	assert_int_equal(tools_run_convert(&w->tools, &c, NULL, &w->e), -ERR_INTEGRITY);
+	assert_int_equal(tools_run_convert(&w->settings, &c, NULL, &w->e), -ERR_INTEGRITY);
 	assert_non_null(strstr(w->e.text, "Model FooForCausalLM is not supported"));
-}
-
-static void a_configured_path_that_leads_nowhere_is_named_with_its_line(void **state)
-{
-	struct world *w = *state;
-	CLEANUP(mem_free_ptr) char *python = path_join(w->dir, "missing/python");
-	CLEANUP(mem_free_ptr) char *text = mem_printf("[prepare]\npython = %s\n", python);
-	CLEANUP(mem_free_ptr) char *message = mem_printf("/etc/ferry.conf:2: python: %s is missing",
-							 python);
-	struct conf conf = { 0 };
-	assert_ok(conf_parse(text, strlen(text), "/etc/ferry.conf", &conf, &w->e), &w->e);
-	assert_int_equal(tools_configure(&conf, &w->tools, &w->e), -ERR_USAGE);
-	assert_string_equal(w->e.text, message);
-	conf_release(&conf);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -202,7 +190,6 @@ int main(void)
 		TEST(sizes_are_estimated_not_too_low),
 		TEST(missing_python_modules_are_named),
 		TEST(an_unknown_architecture_is_named),
-		TEST(a_configured_path_that_leads_nowhere_is_named_with_its_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

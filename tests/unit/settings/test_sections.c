@@ -1,8 +1,10 @@
 #include "settings/fetch.h"
+#include "settings/prepare.h"
 #include "settings/publish.h"
 #include "settings/repository.h"
 
 #include "unit.h"
+#include "util/mem.h"
 
 static struct conf parsed(const char *text)
 {
@@ -164,6 +166,30 @@ static void their_faults_name_the_line(void **state)
 	}
 }
 
+/* ---- [prepare] ---- */
+
+static void a_path_that_leads_nowhere_is_named_with_its_line(void **state)
+{
+	(void)state;
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[prepare]\npython = %s/python\n", dir);
+	CLEANUP(mem_free_ptr) char *missing =
+		mem_printf("/etc/ferry.conf:2: python: %s/python is missing", dir);
+	CLEANUP(mem_free_ptr) char *folder =
+		mem_printf("/etc/ferry.conf:2: python: %s/python is not a program", dir);
+	struct settings_prepare p;
+	struct err e = ERR_INIT;
+	struct conf c = parsed(text);
+	assert_int_equal(settings_prepare_read(&c, &p, &e), -ERR_USAGE);
+	assert_string_equal(e.text, missing);
+	err_clear(&e);
+	scratch_write(dir, "python/x", "", 0);
+	assert_int_equal(settings_prepare_read(&c, &p, &e), -ERR_USAGE);
+	assert_says(&e, folder);
+	conf_release(&c);
+	scratch_free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +200,7 @@ int main(void)
 		cmocka_unit_test(sections_that_are_not_there_are_the_defaults),
 		cmocka_unit_test(their_values_are_read),
 		cmocka_unit_test(their_faults_name_the_line),
+		cmocka_unit_test(a_path_that_leads_nowhere_is_named_with_its_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,18 @@
+/* [prepare]: where llama.cpp's tools are, and how large an archive may be. */
+#ifndef FERRY_SETTINGS_PREPARE_H
+#define FERRY_SETTINGS_PREPARE_H
+
+#include "settings/conf.h"
+
+struct settings_prepare {
+	/* Absolute paths; NULL: PATH decides. */
+	char *llama_quantize, *convert_hf_to_gguf, *python;
+	uint64_t archive_max; /* bytes, unpacked; 0: the default of prepare/archive.h */
+};
+void settings_prepare_release(struct settings_prepare *p);
+
+/* ERR_USAGE with the line also when a path leads nowhere. */
+WARN_UNUSED int settings_prepare_read(const struct conf *c, struct settings_prepare *out,
+				      struct err *e);
+
+#endif
