@@ -48,6 +48,8 @@ OFFER := -D_GNU_SOURCE
 ALL_CFLAGS = -std=c17 $(OFFER) -D_FILE_OFFSET_BITS=64 -DFERRY_VERSION='"$(VERSION)"' \
 	$(if $(PORTABLE),-DFERRY_PORTABLE) -Isrc -Itests/unit/support -pthread -g $(OPTIMISE) \
 	$(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
+# For the linkers of ELF systems, FreeBSD's too. On macOS leave out all of -Wl, which its linker
+# does not know, and -fstack-clash-protection above.
 ALL_LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	$(SANITIZER) $(LDFLAGS)
 
@@ -67,8 +69,9 @@ UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%, \
 	$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 UNIT_HELPERS := $(wildcard tests/unit/support/*.c)
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
-SIMULATED := $(patsubst tests/simulated/%.c,$(BUILD)/tests/simulated-%.so, \
-	$(wildcard tests/simulated/*.c))
+# They take the place of calls of Linux.
+SIMULATED := $(if $(filter Linux,$(shell uname -s)),$(patsubst tests/simulated/%.c, \
+	$(BUILD)/tests/simulated-%.so,$(wildcard tests/simulated/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
