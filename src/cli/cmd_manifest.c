@@ -305,6 +305,5 @@ static const struct command check_command = {
 const struct command cmd_manifest = {
 	.name = "manifest",
 	.summary = "create and check manifests and SHA256SUMS",
-	.synopsis = (const char *const[]){ "COMMAND", NULL },
 	.subs = (const struct command *const[]){ &create_command, &check_command, NULL },
 };

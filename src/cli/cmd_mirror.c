@@ -140,7 +140,6 @@ static int list_run(struct cli *cli, struct err *e)
 static const struct command list_command = {
 	.name = "list",
 	.summary = "list the mirrors of ferry.conf and what they can do",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description =
 		"Shows each mirror's kind, priority, what it holds, its region, whether it is a stage, "
 		"its URL and, with -v, what its kind can do. With --check the exit status is 1 when a mirror "
@@ -242,7 +241,6 @@ static int setup_run(struct cli *cli, struct err *e)
 static const struct command probe_command = {
 	.name = "probe",
 	.summary = "find out what the mirrors can do",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description =
 		"Tries out what each mirror can do (reading, writing, locks, ranges), and says what it "
 		"lacks and what follows from that. Nothing that readers see is changed. The exit status "
@@ -255,7 +253,6 @@ static const struct command probe_command = {
 static const struct command setup_command = {
 	.name = "setup",
 	.summary = "create the places that the mirrors are",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description =
 		"Creates what a mirror needs before the first push, such as its folder. What exists stays as "
 		"it is. The exit status is 1 when something is left for a person to do.",
@@ -267,6 +264,5 @@ static const struct command setup_command = {
 const struct command cmd_mirror = {
 	.name = "mirror",
 	.summary = "list, probe and set up the configured mirrors",
-	.synopsis = (const char *const[]){ "COMMAND", NULL },
 	.subs = (const struct command *const[]){ &list_command, &probe_command, &setup_command, NULL },
 };

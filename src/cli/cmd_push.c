@@ -242,7 +242,6 @@ static int push_run_command(struct cli *cli, struct err *e)
 const struct command cmd_push = {
 	.name = "push",
 	.summary = "bring mirrors to the repository's state",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description =
 		"Sends what is missing or wrong to every mirror, or to those named: objects first, "
 		"then metadata, timestamp.json last, when enough mirrors (the quorum in ferry.conf; "

@@ -343,7 +343,6 @@ static const struct command store_gc_command = {
 const struct command cmd_store = {
 	.name = "store",
 	.summary = "look after the local store",
-	.synopsis = (const char *const[]){ "COMMAND …", NULL },
 	.description = "The store holds verified models. It is at $FERRY_HOME, $XDG_DATA_HOME/ferry "
 		       "or ~/.local/share/ferry.",
 	.subs = (const struct command *const[]){ &store_list_command, &store_path_command,

@@ -331,7 +331,6 @@ static int verify_run_command(struct cli *cli, struct err *e)
 const struct command cmd_verify = {
 	.name = "verify",
 	.summary = "check what the mirrors hold",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description =
 		"Compares every mirror with the repository and gives a verdict for each file: ok (and "
 		"how that was found), unverified (the size is right; more was not asked), missing, "

@@ -25,7 +25,7 @@ static const struct cli_entry entries[] = {
 	{ "catalog", "keep the signed catalog", "Publish models" },
 	{ "push", "bring mirrors to the repository's state", "Publish models" },
 	{ "verify", "check what the mirrors hold", "Publish models" },
-	{ "mirror", "look at the configured mirrors", "Publish models" },
+	{ "mirror", "list, probe and set up the configured mirrors", "Publish models" },
 	{ NULL, NULL, NULL },
 };
 

@@ -29,6 +29,23 @@ def test_help_fits_a_terminal_and_names_the_man_page(ferry, command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_the_dispatcher_and_the_command_say_the_same_of_it(ferry, command):
+    title = ferry(command, "--help").out.splitlines()[0]
+    summary = title.removeprefix(f"ferry {command} - ")
+    assert summary != title
+    assert any(line.split(maxsplit=1) == [command, summary]
+               for line in ferry("help").out.splitlines())
+
+
+@pytest.mark.parametrize("command", ["store list", "fetch", "catalog", "catalog export"])
+def test_help_says_how_the_command_is_used(ferry, command):
+    lines = ferry(*command.split(), "--help").out.splitlines()
+    used = lines[lines.index("Usage:") + 1]
+    assert used.split()[:len(command.split()) + 1] == ["ferry", *command.split()]
+    assert "[OPTION…]" in used
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_version_is_one_line(ferry, command):
     assert ferry(command, "--version").out.startswith(f"ferry {command} ")
 

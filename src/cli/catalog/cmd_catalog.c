@@ -9,9 +9,7 @@ static const struct command *const key_subs[] = {
 static const struct command cmd_catalog_key = {
 	.name = "key",
 	.summary = "make and look at the keys that sign",
-	.synopsis = (const char *const[]){ "COMMAND …", NULL },
 	.subs = key_subs,
-	.max_operands = -1,
 };
 
 static const struct command *const subs[] = {
@@ -25,11 +23,9 @@ extern const struct command cmd_catalog;
 const struct command cmd_catalog = {
 	.name = "catalog",
 	.summary = "keep the signed catalog",
-	.synopsis = (const char *const[]){ "COMMAND [OPTION]… [OPERAND]…", NULL },
 	.description = "The catalog says which models there are, what they are made of and which "
 		       "mirrors serve them. Its commands work on the repository of the ferry.conf "
 		       "in the current folder. Readers see nothing of a change before it is signed "
 		       "and pushed.",
 	.subs = subs,
-	.max_operands = -1,
 };

@@ -180,7 +180,6 @@ static int run_gc(struct cli *cli, struct err *e)
 const struct command cmd_catalog_gc = {
 	.name = "gc",
 	.summary = "remove files from the tree that nothing refers to any more",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description = "Removes objects that neither a card nor the signed versions that are kept "
 		       "refer to, and the metadata of older versions. Mirrors are not touched.",
 	.opts = gc_opts,

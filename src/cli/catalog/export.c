@@ -433,7 +433,5 @@ static const struct command *const subs[] = {
 const struct command cmd_catalog_export = {
 	.name = "export",
 	.summary = "tell what is signed in the formats of other tools",
-	.synopsis = (const char *const[]){ "COMMAND …", NULL },
 	.subs = subs,
-	.max_operands = -1,
 };

@@ -51,7 +51,6 @@ static int run_list(struct cli *cli, struct err *e)
 const struct command cmd_catalog_key_list = {
 	.name = "list",
 	.summary = "list the keys and what they may sign",
-	.synopsis = (const char *const[]){ "", NULL },
 	.opts = list_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.run = run_list,

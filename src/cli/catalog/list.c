@@ -142,7 +142,6 @@ static int run_list(struct cli *cli, struct err *e)
 const struct command cmd_catalog_list = {
 	.name = "list",
 	.summary = "list the cards, and which of them are signed",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description = "STATE is signed; new or changed, to be signed; removed, but in the signed "
 		       "catalog until the next sign; or planned, a variant without files.",
 	.opts = list_opts,

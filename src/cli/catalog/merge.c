@@ -73,7 +73,6 @@ static int run_discard(struct cli *cli, struct err *e)
 const struct command cmd_catalog_discard = {
 	.name = "discard",
 	.summary = "throw away what waits for signatures",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description = "Removes the documents in drafts/, with the signatures they have. What is "
 		       "published, the cards and the keys stay as they are.",
 	.opts = discard_opts,

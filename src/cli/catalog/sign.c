@@ -150,7 +150,6 @@ static int run_refresh(struct cli *cli, struct err *e)
 const struct command cmd_catalog_sign = {
 	.name = "sign",
 	.summary = "make all changes one new signed version",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description = "Builds catalog.json from the cards and the mirrors of ferry.conf and signs "
 		       "it, with everything it names, as a new version. With nothing changed it does "
 		       "nothing and needs no key. Then `ferry push` brings it to the mirrors. With "
@@ -165,7 +164,6 @@ const struct command cmd_catalog_sign = {
 const struct command cmd_catalog_refresh = {
 	.name = "refresh",
 	.summary = "sign snapshot and timestamp again, so that they do not expire",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description = "For cron: needs the keys of snapshot and timestamp only, and no other key "
 		       "signs. What had all its signatures and waited for these goes into force with "
 		       "them. `ferry push` afterwards. Exit code 1 says that nothing is published, "

@@ -203,7 +203,6 @@ static int run_status(struct cli *cli, struct err *e)
 const struct command cmd_catalog_status = {
 	.name = "status",
 	.summary = "show versions, expiries, signatures, and what is due",
-	.synopsis = (const char *const[]){ "", NULL },
 	.description = "Exit code 1 when something needs a person: a document waits for signatures, "
 		       "a role has expired or will soon, or has fewer keys than must sign. Keys are "
 		       "called by their NAME.pub in the folder of keys.",

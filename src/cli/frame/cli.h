@@ -19,7 +19,8 @@
 struct command {
 	const char *name;               /* "fetch" */
 	const char *summary;            /* one line for `ferry --help` */
-	const char *const *synopsis;    /* operand forms, NULL-ended: "MODEL[:VARIANT]" */
+	const char *const *synopsis;    /* operand forms, NULL-ended: "MODEL[:VARIANT]"; NULL: it
+	                                   takes none */
 	const char *description;        /* a paragraph or two for --help; may be NULL */
 	const struct opt *opts;         /* own options; NULL: none */
 	size_t opts_size;               /* of the struct that opts fill; zeroed */

@@ -47,8 +47,8 @@ static void man_name(FILE *out, const char *path)
 static void usage(FILE *out, const struct command *c, const char *path)
 {
 	fprintf(out, "%s - %s\n\nUsage:\n", path, c->summary);
-	if (c->subs)
-		fprintf(out, "  %s COMMAND [OPTION…] …\n", path);
+	if (!c->synopsis)
+		fprintf(out, "  %s%s [OPTION…]%s\n", path, c->subs ? " COMMAND" : "", c->subs ? " …" : "");
 	for (const char *const *s = c->synopsis; s && *s; s++)
 		fprintf(out, "  %s [OPTION…]%s%s\n", path, **s ? " " : "", *s);
 }
@@ -77,15 +77,18 @@ void cli_help(FILE *out, const struct command *c, const char *path)
 	fputc('\n', out);
 }
 
-static void scdoc_sub(struct buf *out, const struct command *c, const char *path)
+static void scdoc_sub(struct buf *out, const struct command *c, const char *group)
 {
-	buf_addf(out, "## %s %s\n\n", path, c->name);
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s %s", group, c->name);
+	buf_addf(out, "## %s\n\n", path);
 	for (const char *const *form = c->synopsis; form && *form; form++)
-		buf_addf(out, "*%s %s* [_OPTION_…] %s\n\n", path, c->name, *form);
+		buf_addf(out, "*%s* [_OPTION_…] %s\n\n", path, *form);
 	if (!c->synopsis)
-		buf_addf(out, "*%s %s* [_OPTION_…]\n\n", path, c->name);
+		buf_addf(out, "*%s*%s [_OPTION_…]\n\n", path, c->subs ? " COMMAND" : "");
 	buf_addf(out, "%s\n\n", c->description ? c->description : c->summary);
 	opt_scdoc(out, c->opts);
+	for (const struct command *const *s = c->subs; s && *s; s++)
+		scdoc_sub(out, *s, path);
 }
 
 void cli_scdoc(FILE *out, const struct command *c)

@@ -5,7 +5,6 @@ extern const struct command cmd_repository;
 const struct command cmd_repository = {
 	.name = "repository",
 	.summary = "look after the repositories that models come from",
-	.synopsis = (const char *const[]){ "COMMAND …", NULL },
 	.description = "A repository is a signed catalog of models with its mirrors. Trust in one "
 		       "begins with its first root, received from the publisher on a way that you "
 		       "trust.",
