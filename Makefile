@@ -136,6 +136,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELPERS:%.c=$(BUILD)/o
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
 
 .SECONDARY:
+# These are made with the objects: make looks for no rule of its own that could remake them.
+$(BUILD)/obj/%.d: ;
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # -- documents -----------------------------------------------------------------------

@@ -14,14 +14,14 @@ struct fetch_opts {
 
 static const struct opt fetch_opts[] = {
 	OPT_HINTED(OPT_STRING, fetch_opts, output, 'o', "output", "PATH", HINT_FILE,
-		   "also place the model here: a file, or a folder for several shards; the path "
-		   "that is printed is this one"),
+		   "also place the model here and print this path: a file, or a folder for several "
+		   "shards"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, offline, 0, "offline", NULL,
-		  "ask nobody: only what the store has"),
+		  "do not use the network: use only the store"),
 	OPT_ENTRY(OPT_SIZE, fetch_opts, limit_rate, 0, "limit-rate", "SIZE",
-		  "at most so many bytes a second: 500K, 10M"),
+		  "maximum bytes per second: 500K, 10M"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, verify, 0, "verify", NULL,
-		  "hash again what the store has already, and replace it if it is damaged"),
+		  "hash files in the store again, and replace damaged ones"),
 	OPT_LAST,
 };
 
@@ -52,10 +52,10 @@ static void put_model(json_t *object, const struct remote *c, const struct card 
 
 static void tell(struct cli *cli, const json_t *model, const struct fetch_result *r)
 {
-	const char *what = !r->fetched && !r->resumed ? REFERENCE " is in the store already"
-		: r->resumed ? REFERENCE ": {fetched:size} fetched and verified, "
-					 "{resumed:size} kept of an earlier run"
-		: REFERENCE ": {fetched:size} fetched and verified";
+	const char *what = !r->fetched && !r->resumed ? REFERENCE " is already in the store"
+			   : r->resumed ? REFERENCE ": {fetched:size} fetched and verified, "
+						    "{resumed:size} kept from an earlier run"
+					: REFERENCE ": {fetched:size} fetched and verified";
 	CLEANUP(mem_free_ptr) char *text = cli_fill(model, what);
 	report_note(cli->report, "%s", text);
 	for (size_t i = 0; i < r->count; i++)
@@ -75,7 +75,8 @@ static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session
 		     const struct reference *r, json_t *models, struct err *e)
 {
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct fetch_options options = { .output = o->output, .limit_rate = o->limit_rate,
+	struct fetch_options options = { .output = o->output,
+					 .limit_rate = o->limit_rate,
 					 .check_blobs = o->verify };
 	struct remote *c;
 	const struct card *model;
@@ -100,7 +101,7 @@ static void release_references(struct reference **r)
 	free(*r);
 }
 
-/* The repository that all of them name, or NULL. */
+/* The repository that all references name, or NULL. */
 static const char *common_repository(const struct reference *r, int count)
 {
 	for (int i = 1; i < count; i++)
@@ -117,14 +118,15 @@ static int run(struct cli *cli, struct err *e)
 	CLEANUP(release_references) struct reference *references =
 		mem_alloc(((size_t)cli->count + 1) * sizeof *references);
 	if (o->output && !o->output[0])
-		return err_set(e, ERR_USAGE, "--output: an empty name");
+		return err_set(e, ERR_USAGE, "--output: the name is empty");
 	if (o->output && cli->count > 1)
 		return err_set(e, ERR_USAGE, "--output takes one model at a time");
 	int rc = 0;
 	for (int i = 0; i < cli->count && rc == 0; i++)
 		rc = reference_parse(cli->operands[i], &references[i], e);
 	if (rc == 0)
-		rc = session_open(cli, common_repository(references, cli->count), o->offline, &s, e);
+		rc = session_open(cli, common_repository(references, cli->count), o->offline, &s,
+				  e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
@@ -142,8 +144,8 @@ const struct command cmd_fetch = {
 	.summary = "download a model into the store, verified",
 	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]…", NULL },
 	.description = "Refreshes the signed catalog, downloads what the store does not have yet, "
-		       "verifies every piece as it arrives, and prints the path of the model. Run it "
-		       "again after any interruption: it continues.",
+		       "verifies every piece as it arrives, and prints the path of the model. Run "
+		       "it again after any interruption: it continues.",
 	.opts = fetch_opts,
 	.opts_size = sizeof(struct fetch_opts),
 	.operand_hint = HINT_MODEL,

@@ -12,7 +12,7 @@ struct list_opts {
 
 static const struct opt list_opts[] = {
 	OPT_ENTRY(OPT_FLAG, list_opts, offline, 0, "offline", NULL,
-		  "show the catalog that was verified last; ask nobody"),
+		  "do not use the network: use the catalog that was verified last"),
 	OPT_LAST,
 };
 
@@ -142,11 +142,12 @@ static int run(struct cli *cli, struct err *e)
 
 const struct command cmd_list = {
 	.name = "list",
-	.summary = "list the models of the catalog",
+	.summary = "list the models in the catalog",
 	.synopsis = (const char *const[]){ "[PATTERN]", NULL },
-	.description = "Refreshes the signed catalog and lists its models: name, variants (a star: in "
-		       "the store), size of the default variant, license, title. PATTERN is a name "
-		       "(with * and ?), a part of name, title or family, or a tag.",
+	.description =
+		"Refreshes the signed catalog and lists its models: name, variants (with a star if "
+		"in the store), size of the default variant, license, title. PATTERN is a name "
+		"with wildcards (* and ?), a part of a name, title or family, or a tag.",
 	.opts = list_opts,
 	.opts_size = sizeof(struct list_opts),
 	.max_operands = 1,

@@ -21,11 +21,11 @@ struct create_opts {
 
 static const struct opt create_options[] = {
 	OPT_HINTED(OPT_STRING, create_opts, output, 'o', "output", "PATH", HINT_FILE,
-		   "write the manifest here (FILE" MANIFEST_SUFFIX "); with one FILE"),
+		   "write the manifest here (FILE" MANIFEST_SUFFIX "); only with one FILE"),
 	OPT_ENTRY(OPT_FLAG, create_opts, to_stdout, 0, "stdout", NULL,
-		  "print the manifest instead; with one FILE"),
+		  "print the manifest instead; only with one FILE"),
 	OPT_HINTED(OPT_STRING, create_opts, sums, 0, "sums", "LIST", HINT_FILE,
-		   "write the digests into this SHA256SUMS, too; entries of other files stay"),
+		   "also write the digests to this SHA256SUMS; entries of other files are kept"),
 	OPT_LAST,
 };
 
@@ -33,7 +33,7 @@ struct create {
 	struct cli *cli;
 	const struct create_opts *opts;
 	struct sums sums;
-	json_t *files;          /* borrowed from the document */
+	json_t *files; /* borrowed from the document */
 };
 
 static int check_create(const struct create_opts *o, const struct cli *cli, struct err *e)
@@ -41,24 +41,24 @@ static int check_create(const struct create_opts *o, const struct cli *cli, stru
 	if (o->to_stdout && o->output)
 		return err_set(e, ERR_USAGE, "--stdout and --output exclude each other");
 	if (o->to_stdout && cli->json)
-		return err_set(e, ERR_USAGE, "--stdout and --json exclude each other: the "
-			       "manifest is JSON");
+		return err_set(e, ERR_USAGE,
+			       "--stdout and --json exclude each other: the manifest is JSON");
 	if ((o->to_stdout || o->output) && cli->count > 1)
 		return err_set(e, ERR_USAGE, "%s takes one FILE only",
 			       o->output ? "--output" : "--stdout");
 	return 0;
 }
 
-/* Before hours of hashing, not after them. */
+/* Check this before hours of hashing. */
 static int check_place(const char *out, const char *file, struct err *e)
 {
 	struct stat a, b;
 	CLEANUP(mem_free_ptr) char *dir = path_dir(out);
 	if (file_is_dir(out))
-		return err_set(e, ERR_USAGE, "%s is a folder, not a place for a file", out);
+		return err_set(e, ERR_USAGE, "%s is a folder; the name of a file is needed", out);
 	if (stat(out, &a) == 0 && stat(file, &b) == 0 && a.st_dev == b.st_dev &&
 	    a.st_ino == b.st_ino)
-		return err_set(e, ERR_USAGE, "%s would replace the file itself", out);
+		return err_set(e, ERR_USAGE, "the manifest %s would replace the file itself", out);
 	if (access(dir, W_OK | X_OK) < 0)
 		return err_sys(e, errno, "cannot write %s", out);
 	return 0;
@@ -69,7 +69,7 @@ static char *manifest_path(const struct create_opts *o, const char *file)
 	return o->output ? mem_strdup(o->output) : mem_printf("%s%s", file, MANIFEST_SUFFIX);
 }
 
-/* All that can be known to go wrong, for all files, before the first is read. */
+/* Checks everything that can be checked for all files before the first is read. */
 static int prepare_create(struct create *c, struct err *e)
 {
 	const char *list = c->opts->sums;
@@ -165,9 +165,9 @@ static const struct command create_command = {
 	.summary = "hash files and write their manifests",
 	.synopsis = (const char *const[]){ "FILE…", NULL },
 	.description =
-		"Reads each file once and writes FILE" MANIFEST_SUFFIX " beside it: size, SHA-256, "
-		"the SHA-256 of each piece, and for a GGUF its metadata and the SHA-256 of each "
-		"tensor. A GGUF that is not valid is refused.",
+		"Reads each file once and writes FILE" MANIFEST_SUFFIX
+		" beside it: size, SHA-256, the SHA-256 of each piece, and for a GGUF its metadata "
+		"and the SHA-256 of each tensor. A GGUF that is not valid is refused.",
 	.opts = create_options,
 	.opts_size = sizeof(struct create_opts),
 	.operand_hint = HINT_FILE,
@@ -184,9 +184,9 @@ struct check_opts {
 
 static const struct opt check_options[] = {
 	OPT_ENTRY(OPT_FLAG, check_opts, quick, 0, "quick", NULL,
-		  "look at sizes only, and call what fits 'unverified'"),
+		  "check only sizes; report matching files as 'unverified'"),
 	OPT_ENTRY(OPT_FLAG, check_opts, ignore_extra, 0, "ignore-extra", NULL,
-		  "in folders, say nothing of files that nothing vouches for"),
+		  "in folders, do not report files that no manifest or list covers"),
 	OPT_LAST,
 };
 
@@ -214,15 +214,15 @@ static const char *line_of(const struct check_item *item)
 {
 	switch (item->status) {
 	case CHECK_UNVERIFIED:
-		return "{path}: {status}: {manifest?the size is right:it is there}";
+		return "{path}: {status}: {manifest?the size is right:it exists}";
 	case CHECK_SIZE:
 		return "{path}: {status}: {actual_size} bytes, not {size}";
 	case CHECK_CONTENT:
-		return item->verdict.has_piece
-			? "{path}: {status}: the first wrong piece is {piece}, at byte {offset}"
-			: "{path}: {status}: its SHA-256 is another";
+		return item->verdict.has_piece ? "{path}: {status}: the first wrong piece is "
+						 "{piece}, at byte {offset}"
+					       : "{path}: {status}: its SHA-256 is wrong";
 	case CHECK_EXTRA:
-		return "{path}: {status}: nothing vouches for it";
+		return "{path}: {status}: not in any manifest or list";
 	default:
 		return item->reason ? "{path}: {status}: {reason}" : "{path}: {status}";
 	}
@@ -272,8 +272,8 @@ static int run_check(struct cli *cli, struct err *e)
 		rc = check_add(&c, cli->operands[i], e);
 	if (rc == 0 && c.count == 0) {
 		err_set(e, ERR_NOT_FOUND, "there is nothing to check");
-		return err_hint(e, "name a manifest, a list, a file with its manifest beside it, "
-				   "or a folder that holds some");
+		return err_hint(e, "give a manifest, a list, a file with its manifest beside it, "
+				   "or a folder with some of these");
 	}
 	if (rc == 0)
 		rc = check_run(&c, cli->report, e);
@@ -289,12 +289,11 @@ static const struct command check_command = {
 	.name = "check",
 	.summary = "compare files with their manifests or SHA256SUMS",
 	.synopsis = (const char *const[]){ "[MANIFEST|FILE|SHA256SUMS|DIR]…", NULL },
-	.description =
-		"Checks the file of each MANIFEST, each FILE against the manifest beside it, each "
-		"file that a SHA256SUMS lists, and all of these in a DIR and below it (the "
-		"current one if nothing is named), where a file that nothing vouches for is "
-		"an extra. Says what is missing, of another size, or where its content first "
-		"differs. The exit status is 1 if anything is wrong.",
+	.description = "Checks the file of each MANIFEST, each FILE against the manifest beside "
+		       "it, each file that is listed in a SHA256SUMS, and all of these in a DIR "
+		       "and its subfolders (by default the current folder), where other files are "
+		       "reported as extra. Reports missing files, wrong sizes, and where the "
+		       "content first differs. The exit status is 1 if anything is wrong.",
 	.opts = check_options,
 	.opts_size = sizeof(struct check_opts),
 	.operand_hint = HINT_FILE,

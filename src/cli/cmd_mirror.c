@@ -10,14 +10,14 @@ struct mirror_opts {
 
 #define MIRROR_OPTS \
 	OPT_HINTED(OPT_LIST, mirror_opts, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR, \
-		   "only this mirror; may be given several times"), \
-	OPT_HINTED(OPT_STRING, mirror_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY, \
-		   "only the mirrors of this repository")
+		   "only this mirror; may be repeated"), \
+		OPT_HINTED(OPT_STRING, mirror_opts, who.name, 0, "name", "NAME", HINT_REPOSITORY, \
+			   "only the mirrors of this repository")
 
 static const struct opt list_options[] = {
 	MIRROR_OPTS,
 	OPT_ENTRY(OPT_FLAG, mirror_opts, check, 0, "check", NULL,
-		  "ask each mirror for its timestamp.json, to see whether it answers"),
+		  "request timestamp.json from each mirror, to check that it answers"),
 	OPT_LAST,
 };
 
@@ -25,13 +25,17 @@ static const struct {
 	unsigned bit;
 	const char *name;
 } capabilities[] = {
-	{ MIRROR_CAN_WRITE, "write" }, { MIRROR_CAN_LIST, "list" },
-	{ MIRROR_CAN_RANGE, "range" }, { MIRROR_CAN_COPY, "copy" },
-	{ MIRROR_CAN_CREATE_ONLY, "create-only" }, { MIRROR_CAN_REPLACE_IF, "replace-if" },
-	{ MIRROR_CAN_SHA256, "sha256" }, { MIRROR_CAN_PIECES_SHA256, "pieces-sha256" },
+	{ MIRROR_CAN_WRITE, "write" },
+	{ MIRROR_CAN_LIST, "list" },
+	{ MIRROR_CAN_RANGE, "range" },
+	{ MIRROR_CAN_COPY, "copy" },
+	{ MIRROR_CAN_CREATE_ONLY, "create-only" },
+	{ MIRROR_CAN_REPLACE_IF, "replace-if" },
+	{ MIRROR_CAN_SHA256, "sha256" },
+	{ MIRROR_CAN_PIECES_SHA256, "pieces-sha256" },
 };
 
-/* A mirror is reachable when it answers, be it that the file is not there. */
+/* A mirror is reachable if it answers, even that there is no such file. */
 static void check_place(struct mirrors_entry *p)
 {
 	struct mirror_stat st;
@@ -40,11 +44,10 @@ static void check_place(struct mirrors_entry *p)
 		err_clear(&p->error);
 }
 
-/* As it may be shown: one in the configuration can hold a password all the same. */
+/* Redacted, because a URL in the configuration may contain a password. */
 static char *url_text(const struct mirrors_entry *p)
 {
-	const char *url = p->mirror && p->mirror->url ? p->mirror->url
-						      : p->settings->url;
+	const char *url = p->mirror && p->mirror->url ? p->mirror->url : p->settings->url;
 	return url ? url_redact(url) : NULL;
 }
 
@@ -78,7 +81,8 @@ static char *state_text(const json_t *mirror)
 {
 	bool asked = json_object_get(mirror, "reachable");
 	return cli_fill(mirror, !json_is_true(json_object_get(mirror, "usable")) ? "unusable"
-				: asked ? "{reachable?reachable:unreachable}" : "-");
+				: asked ? "{reachable?reachable:unreachable}"
+					: "-");
 }
 
 static char *can_text(const json_t *mirror)
@@ -98,14 +102,10 @@ static void print_errors(struct cli *cli, const json_t *mirrors)
 static void print_mirrors(struct cli *cli, const json_t *mirrors)
 {
 	static const struct cli_column columns[] = {
-		{ "MIRROR", "{id}", NULL },
-		{ "KIND", "{kind}", NULL },
-		{ ">PRIORITY", "{priority}", NULL },
-		{ "HOLDS", "{holds}", NULL },
-		{ "REGION", "{region|-}", NULL },
-		{ "STAGE", "{stage?stage:-}", NULL },
-		{ "STATE", NULL, state_text },
-		{ "URL", "{url|-}", NULL },
+		{ "MIRROR", "{id}", NULL },          { "KIND", "{kind}", NULL },
+		{ ">PRIORITY", "{priority}", NULL }, { "HOLDS", "{holds}", NULL },
+		{ "REGION", "{region|-}", NULL },    { "STAGE", "{stage?stage:-}", NULL },
+		{ "STATE", NULL, state_text },       { "URL", "{url|-}", NULL },
 		{ "CAN", NULL, can_text },
 	};
 	cli_table(cli, mirrors, columns, ARRAY_LEN(columns) - !cli->verbose);
@@ -139,11 +139,10 @@ static int list_run(struct cli *cli, struct err *e)
 
 static const struct command list_command = {
 	.name = "list",
-	.summary = "list the mirrors of ferry.conf and what they can do",
-	.description =
-		"Shows each mirror's kind, priority, what it holds, its region, whether it is a stage, "
-		"its URL and, with -v, what its kind can do. With --check the exit status is 1 when a mirror "
-		"does not answer.",
+	.summary = "list the mirrors of ferry.conf and their capabilities",
+	.description = "Shows kind, priority, contents, region and URL of each mirror, whether it "
+		       "is a stage mirror and, with -v, what its kind supports. With --check the "
+		       "exit status is 1 if a mirror does not answer.",
 	.opts = list_options,
 	.opts_size = sizeof(struct mirror_opts),
 	.run = list_run,
@@ -156,7 +155,7 @@ static const struct opt probe_options[] = { MIRROR_OPTS, OPT_LAST };
 static const struct opt setup_options[] = {
 	MIRROR_OPTS,
 	OPT_ENTRY(OPT_FLAG, mirror_opts, dry_run, 'n', "dry-run", NULL,
-		  "print what would be changed, and change nothing"),
+		  "show what would be changed, and change nothing"),
 	OPT_LAST,
 };
 
@@ -171,7 +170,7 @@ static void put_findings(json_t *o, const struct mirror_findings *findings)
 	}
 }
 
-/* Is there anything that the person should look at? */
+/* Is there anything that a person should look at? */
 static bool needs_a_look(const struct mirrors_entry *p, const struct mirror_findings *findings)
 {
 	bool fault = p->error.class != ERR_NONE;
@@ -222,7 +221,8 @@ static int look(struct cli *cli, const struct mirror_opts *o, bool setup, struct
 		json_put_bool(document, "dry_run", o->dry_run);
 	for (size_t i = 0; i < p.places.count; i++)
 		if (p.places.at[i].chosen)
-			fault |= look_at(&p.places.at[i], setup, o->dry_run, json_push_object(mirrors));
+			fault |= look_at(&p.places.at[i], setup, o->dry_run,
+					 json_push_object(mirrors));
 	print_findings(cli, mirrors);
 	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
@@ -242,9 +242,9 @@ static const struct command probe_command = {
 	.name = "probe",
 	.summary = "find out what the mirrors can do",
 	.description =
-		"Tries out what each mirror can do (reading, writing, locks, ranges), and says what it "
-		"lacks and what follows from that. Nothing that readers see is changed. The exit status "
-		"is 1 when a mirror lacks something or cannot be probed.",
+		"Tests the capabilities of each mirror (reading, writing, locks, ranges), and "
+		"reports what is missing and the consequences. Nothing that readers see is "
+		"changed. The exit status is 1 if a mirror lacks something or cannot be probed.",
 	.opts = probe_options,
 	.opts_size = sizeof(struct mirror_opts),
 	.run = probe_run,
@@ -252,10 +252,10 @@ static const struct command probe_command = {
 
 static const struct command setup_command = {
 	.name = "setup",
-	.summary = "create the places that the mirrors are",
+	.summary = "create what the mirrors need",
 	.description =
-		"Creates what a mirror needs before the first push, such as its folder. What exists stays as "
-		"it is. The exit status is 1 when something is left for a person to do.",
+		"Creates what a mirror needs before the first push, such as its folder. Nothing "
+		"that exists is changed. The exit status is 1 if a person has to do something.",
 	.opts = setup_options,
 	.opts_size = sizeof(struct mirror_opts),
 	.run = setup_run,
@@ -264,5 +264,6 @@ static const struct command setup_command = {
 const struct command cmd_mirror = {
 	.name = "mirror",
 	.summary = "list, probe and set up the configured mirrors",
-	.subs = (const struct command *const[]){ &list_command, &probe_command, &setup_command, NULL },
+	.subs = (const struct command *const[]){ &list_command, &probe_command, &setup_command,
+						 NULL },
 };

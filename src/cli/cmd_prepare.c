@@ -1,4 +1,4 @@
-/* ferry prepare: a source becomes a GGUF with manifest and card; --check only looks. */
+/* ferry prepare: makes a GGUF, its manifest and its card from a source; --check only validates. */
 #include "cli/frame/cli.h"
 
 #include "prepare/prepare.h"
@@ -19,32 +19,33 @@ struct prepare_opts {
 static const struct opt opts[] = {
 	OPT_HEADING("What to do"),
 	OPT_HINTED(OPT_STRING, prepare_opts, output, 'o', "output", "DIR", HINT_DIR,
-		   "the folder to write into (models/NAME)"),
+		   "the folder to write to (models/NAME)"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, variant, 0, "variant", "ID",
-		  "the variant's name (the quantization in lower case); NAME:VARIANT says the same"),
+		  "the variant's name (the quantization in lower case); the same as NAME:VARIANT"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, check, 0, "check", NULL,
-		  "only validate the files given; nothing is written"),
+		  "only validate the given files; write nothing"),
 	OPT_HEADING("Source"),
 	OPT_ENTRY(OPT_LIST, prepare_opts, sha256, 0, "sha256", "HEX",
-		  "what the source must be; for several shards once for each, in order"),
+		  "the expected SHA-256 of the source; for several shards, one for each in order"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, keep_source, 0, "keep-source", NULL,
-		  "keep the download, for another variant of the same source"),
+		  "keep the download for another variant of the same source"),
 	OPT_HEADING("Conversion, by llama.cpp's tools"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, outtype, 0, "outtype", "TYPE",
-		  "what a Hugging Face folder is converted to: f32, f16, bf16, q8_0, tq1_0, tq2_0, auto"),
+		  "convert a Hugging Face folder to this type: f32, f16, bf16, q8_0, tq1_0, tq2_0, "
+		  "auto"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, quantize, 0, "quantize", "TYPE",
-		  "quantize with llama-quantize: Q4_K_M, Q5_K_M, Q8_0 and so on"),
+		  "quantize with llama-quantize: Q4_K_M, Q5_K_M, Q8_0, …"),
 	OPT_HINTED(OPT_STRING, prepare_opts, imatrix, 0, "imatrix", "FILE", HINT_FILE,
 		   "the importance matrix for --quantize"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, allow_requantize, 0, "allow-requantize", NULL,
-		  "quantize what is quantized already, for the worse"),
+		  "allow quantizing a quantized source, with loss of quality"),
 	OPT_HEADING("Model card"),
 	OPT_ENTRY(OPT_LIST, prepare_opts, set, 0, "set", "KEY=VALUE",
 		  "set a member of the card: title=…, summary=…, license.id=MIT, tags=chat,small"),
 	OPT_HINTED(OPT_STRING, prepare_opts, card, 0, "card", "FILE", HINT_FILE,
-		   "start from this card; it wins over what the model says of itself"),
+		   "start from this card; it takes precedence over the model's metadata"),
 	OPT_ENTRY(OPT_U64, prepare_opts, context, 0, "context", "N",
-		  "tokens that the memory estimate is for (the model's own context length)"),
+		  "context length in tokens for the memory estimate (the model's own)"),
 	OPT_LAST,
 };
 
@@ -52,10 +53,10 @@ static const struct opt opts[] = {
 
 struct checked {
 	size_t refused, warned, unreadable;
-	struct err unreadable_why;      /* of the first */
+	struct err unreadable_why; /* of the first */
 };
 
-/* The message begins with the path, which stands in front anyway. */
+/* Skip the path at the start of the message, because the line already has it. */
 static const char *without_path(const char *text, const char *path)
 {
 	size_t len = strlen(path);
@@ -90,8 +91,9 @@ static void tell_good(struct cli *cli, json_t *o, const struct gguf_report *r)
 	json_put_string(o, "verdict", gguf_verdict_name(r->verdict));
 	json_put_u64(o, "size", r->file->file_size);
 	json_put(o, "gguf", gguf_json(r->file));
-	cli_say(cli, o, "{path}: {verdict} ({gguf.architecture|unknown architecture}, "
-			"{gguf.quantization|unknown quantization}, {size:size})");
+	cli_say(cli, o,
+		"{path}: {verdict} ({gguf.architecture|unknown architecture}, "
+		"{gguf.quantization|unknown quantization}, {size:size})");
 	tell_findings(cli, o, &r->findings);
 }
 
@@ -120,7 +122,7 @@ static void sum_up(const struct checked *sum, size_t count, struct err *e)
 	if (sum->refused) {
 		err_set(e, ERR_INTEGRITY, "%zu of %zu file%s refused", sum->refused, count,
 			count == 1 ? " is" : "s are");
-		err_hint(e, "such a file must not be published: get it again, or make it again");
+		err_hint(e, "do not publish such files: download them again, or make them again");
 	} else if (sum->unreadable) {
 		*e = sum->unreadable_why;
 	}
@@ -198,30 +200,34 @@ static void print_prepared(struct cli *cli, const json_t *document, bool license
 {
 	const json_t *file;
 	size_t i;
-	cli_say(cli, document, json_is_true(json_object_get(document, "made"))
-		? "{name}:{variant} is prepared"
-		: "{name}:{variant} was prepared before{card_changed?; its card is updated:: nothing to "
-		  "do}");
+	cli_say(cli, document,
+		json_is_true(json_object_get(document, "made"))
+			? "{name}:{variant} is prepared"
+			: "{name}:{variant} was already prepared{card_changed?; its card is "
+			  "updated:: nothing to do}");
 	json_array_foreach (json_object_get(document, "files"), i, file) {
 		cli_say(cli, file, "  file    {path} ({size:size})");
 		cli_say(cli, file, "  sha256  {sha256}");
 	}
-	cli_say(cli, document, json_object_get(json_object_get(document, "ram"), "unknown")
-		? "  memory  unknown: {ram.unknown}"
-		: "  memory  about {ram.bytes:size} for a context of {ram.context}");
+	cli_say(cli, document,
+		json_object_get(json_object_get(document, "ram"), "unknown")
+			? "  memory  unknown: {ram.unknown}"
+			: "  memory  about {ram.bytes:size} for a context of {ram.context}");
 	cli_say(cli, document, "  card    {card}");
 	if (!licensed)
-		cli_line(cli, "The card names no license yet: add --set license.id=…, or edit it.");
+		cli_line(cli,
+			 "The card has no license yet: add --set license.id=…, or edit the card.");
 	cli_say(cli, document, "Next: ferry catalog add {directory}");
 }
 
 static int parse_digests(const struct opt_list *hex, struct digest **out, struct err *e)
 {
-	CLEANUP(mem_free_ptr) struct digest *digests = mem_alloc((hex->count + 1) * sizeof *digests);
+	CLEANUP(mem_free_ptr) struct digest *digests =
+		mem_alloc((hex->count + 1) * sizeof *digests);
 	for (size_t i = 0; i < hex->count; i++)
 		if (!digest_parse(&digests[i], hex->at[i])) {
-			err_set(e, ERR_USAGE, "--sha256: '%s' is no SHA-256", hex->at[i]);
-			return err_hint(e, "64 hex digits are wanted");
+			err_set(e, ERR_USAGE, "--sha256: '%s' is not a SHA-256", hex->at[i]);
+			return err_hint(e, "expected 64 hex digits");
 		}
 	*out = STEAL(digests);
 	return 0;
@@ -233,9 +239,9 @@ static int split_name(const char *operand, const char *option, char **name, char
 {
 	const char *colon = strchr(operand, ':');
 	if (colon && option && strcmp(colon + 1, option) != 0) {
-		err_set(e, ERR_USAGE, "two names for the variant: '%s' and --variant=%s", colon + 1,
-			option);
-		return err_hint(e, "NAME:VARIANT and --variant say the same; give one of them");
+		err_set(e, ERR_USAGE, "the variant is named twice: '%s' and --variant=%s",
+			colon + 1, option);
+		return err_hint(e, "use either NAME:VARIANT or --variant");
 	}
 	*name = colon ? mem_strndup(operand, (size_t)(colon - operand)) : mem_strdup(operand);
 	*variant = colon ? mem_strdup(colon + 1) : option ? mem_strdup(option) : NULL;
@@ -251,7 +257,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 	CLEANUP(mem_free_ptr) char *name = NULL, *variant = NULL;
 	if (cli->count < 2) {
 		err_set(e, ERR_USAGE, "a SOURCE is missing");
-		return err_hint(e, "usage: ferry prepare NAME[:VARIANT] SOURCE…, or ferry prepare --check FILE…");
+		return err_hint(e, "usage: ferry prepare NAME[:VARIANT] SOURCE…, or ferry prepare "
+				   "--check FILE…");
 	}
 	int rc = split_name(cli->operands[0], o->variant, &name, &variant, e);
 	if (rc == 0)
@@ -263,13 +270,25 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 	if (rc < 0)
 		return rc;
 	struct prepare p = {
-		.name = name, .sources = (const char *const *)cli->operands + 1,
-		.source_count = (size_t)cli->count - 1, .output_dir = o->output, .variant = variant,
-		.quantize = o->quantize, .outtype = o->outtype, .imatrix = o->imatrix,
-		.allow_requantize = o->allow_requantize, .keep_source = o->keep_source,
-		.sha256 = digests, .sha256_count = o->sha256.count, .set = o->set.at,
-		.set_count = o->set.count, .card = o->card, .context = o->context,
-		.now_s = (int64_t)time(NULL), .settings = &settings, .report = cli->report,
+		.name = name,
+		.sources = (const char *const *)cli->operands + 1,
+		.source_count = (size_t)cli->count - 1,
+		.output_dir = o->output,
+		.variant = variant,
+		.quantize = o->quantize,
+		.outtype = o->outtype,
+		.imatrix = o->imatrix,
+		.allow_requantize = o->allow_requantize,
+		.keep_source = o->keep_source,
+		.sha256 = digests,
+		.sha256_count = o->sha256.count,
+		.set = o->set.at,
+		.set_count = o->set.count,
+		.card = o->card,
+		.context = o->context,
+		.now_s = (int64_t)time(NULL),
+		.settings = &settings,
+		.report = cli->report,
 		.cancel = cli->cancel,
 	};
 	rc = prepare_run(&p, &result, e);
@@ -291,8 +310,9 @@ static int run(struct cli *cli, struct err *e)
 {
 	const struct prepare_opts *o = cli->opts;
 	if (o->check && makes_something(o)) {
-		err_set(e, ERR_USAGE, "--check only looks: it goes with no option that is about making "
-			"something");
+		err_set(e, ERR_USAGE,
+			"--check only validates files, so it cannot be combined with options for "
+			"making something");
 		return err_hint(e, "usage: ferry prepare --check FILE…");
 	}
 	return o->check ? run_check(cli, e) : run_prepare(cli, o, e);
@@ -302,11 +322,12 @@ static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…", "--check FIL
 
 const struct command cmd_prepare = {
 	.name = "prepare",
-	.summary = "turn a source into a GGUF with manifest and card",
+	.summary = "make a GGUF, its manifest and its card from a source",
 	.synopsis = synopsis,
-	.description = "SOURCE is a GGUF or its shards, a URL (several are fallbacks for each other), an "
-		       "archive, or a Hugging Face folder. What comes out, by default in models/NAME, is "
-		       "the GGUF under its final name, its manifest, and the model card.",
+	.description =
+		"SOURCE is a GGUF or its shards, a URL (several are alternatives for the same "
+		"file), an archive, or a Hugging Face folder. The result, by default in "
+		"models/NAME, is the GGUF under its final name, its manifest, and the model card.",
 	.opts = opts,
 	.opts_size = sizeof(struct prepare_opts),
 	.operand_hint = HINT_FILE,

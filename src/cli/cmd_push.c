@@ -12,12 +12,12 @@ struct push_opts {
 
 static const struct opt options[] = {
 	OPT_ENTRY(OPT_FLAG, push_opts, dry_run, 'n', "dry-run", NULL,
-		  "print what would be done, and write nothing"),
+		  "show what would be done, and write nothing"),
 	PUBLISHER_OPTS(push_opts),
 	OPT_ENTRY(OPT_FLAG, push_opts, stage, 0, "stage", NULL,
-		  "show the release on mirrors marked stage only; objects go to all"),
+		  "show the release only on mirrors marked stage; objects go to all"),
 	OPT_ENTRY(OPT_FLAG, push_opts, recheck, 0, "recheck", NULL,
-		  "read back also what an earlier push has verified, and mend it"),
+		  "also read back what an earlier push has verified, and repair it"),
 	OPT_LAST,
 };
 
@@ -97,18 +97,16 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 static void print_plan(struct cli *cli, const json_t *document)
 {
 	static const struct cli_column columns[] = {
-		{ "MIRROR", "{mirror}", NULL },
-		{ "ACTION", "{action}", NULL },
-		{ ">SIZE", "{size:size}", NULL },
-		{ "FILE", "{key}", NULL },
+		{ "MIRROR", "{mirror}", NULL },   { "ACTION", "{action}", NULL },
+		{ ">SIZE", "{size:size}", NULL }, { "FILE", "{key}", NULL },
 		{ "BECAUSE", "{because}", NULL },
 	};
-	CLEANUP(json_release) json_t *rows =
-		cli_rows(json_object_get(document, "mirrors"), "steps", "id", "mirror");
+	CLEANUP(json_release) json_t *rows = cli_rows(json_object_get(document, "mirrors"), "steps",
+						      "id", "mirror");
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
-/* What was done, or in a dry run would be. */
+/* What was done or, in a dry run, would be done. */
 static char *describe(const struct job *j, const struct push_mirror *m)
 {
 	char size[SIZE_TEXT];
@@ -163,16 +161,17 @@ static void print_pushed(struct cli *cli, const struct job *j, const json_t *doc
 		print_mirrors(cli, j);
 	if (!cli->quiet && !failed)
 		cli_say(cli, document,
-			!was_busy(j) ? "Nothing to do: release {release} is there already."
+			!was_busy(j)   ? "Nothing to do: release {release} is already there."
 			: j->o.dry_run ? "Nothing was written (--dry-run)."
-			: j->o.stage ? "Release {release} is on stage; `ferry push` promotes it."
-			: "Release {release} is published.");
+			: j->o.stage   ? "Release {release} is on the stage mirrors; `ferry push` "
+					 "publishes it everywhere."
+				       : "Release {release} is published.");
 }
 
 /* ---- the command ----------------------------------------------------------------- */
 
-/* Mirrors that were not named still count where the quorum is about all of them: it was set
- * in numbers, or the named ones hold no objects themselves. */
+/* Mirrors that were not named still count if the quorum is configured, or if the named ones hold
+ * no objects. */
 static void add_mirrors(struct job *j)
 {
 	bool objects = false;
@@ -185,9 +184,12 @@ static void add_mirrors(struct job *j)
 		const struct settings_mirror *s = p->settings;
 		bool counts = (j->o.quorum || !objects) && s->holds != MIRROR_HOLDS_METADATA;
 		if (p->chosen || counts)
-			j->mirrors[j->count++] = (struct push_mirror){
-				.id = s->id, .mirror = p->mirror, .holds = s->holds,
-				.stage = s->stage, .count_only = !p->chosen, .error = p->error };
+			j->mirrors[j->count++] = (struct push_mirror){ .id = s->id,
+								       .mirror = p->mirror,
+								       .holds = s->holds,
+								       .stage = s->stage,
+								       .count_only = !p->chosen,
+								       .error = p->error };
 	}
 }
 
@@ -202,13 +204,15 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 			continue;
 		err_set(e, ERR_USAGE, "mirror %s cannot be written: its kind, %s, is read-only",
 			m->id, m->mirror->ops->kind);
-		return err_hint(e, "push to the place behind it, then check it with `ferry verify "
-				   "--mirror %s`", m->id);
+		return err_hint(e,
+				"push to the storage behind it, then check it with `ferry verify "
+				"--mirror %s`",
+				m->id);
 	}
 	if (!o->stage || stage)
 		return 0;
-	err_set(e, ERR_USAGE, "--stage: no mirror here is marked stage");
-	return err_hint(e, "set stage = yes in the [mirror.NAME] that shows releases first");
+	err_set(e, ERR_USAGE, "--stage: no mirror is marked as stage");
+	return err_hint(e, "set stage = yes in the [mirror.NAME] that is to show releases first");
 }
 
 static int push_run_command(struct cli *cli, struct err *e)
@@ -217,10 +221,13 @@ static int push_run_command(struct cli *cli, struct err *e)
 	const struct push_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	struct settings_publish publish;
-	j.o = (struct push_options){
-		.dry_run = o->dry_run, .stage = o->stage, .recheck = o->recheck,
-		.threads = MIRRORS_AT_A_TIME, .retry = &retry, .cancel = cli->cancel,
-		.report = cli->report };
+	j.o = (struct push_options){ .dry_run = o->dry_run,
+				     .stage = o->stage,
+				     .recheck = o->recheck,
+				     .threads = MIRRORS_AT_A_TIME,
+				     .retry = &retry,
+				     .cancel = cli->cancel,
+				     .report = cli->report };
 	retry.cancel = cli->cancel;
 	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
 	if (rc == 0)
@@ -241,12 +248,12 @@ static int push_run_command(struct cli *cli, struct err *e)
 
 const struct command cmd_push = {
 	.name = "push",
-	.summary = "bring mirrors to the repository's state",
+	.summary = "update the mirrors to the current release",
 	.description =
-		"Sends what is missing or wrong to every mirror, or to those named: objects first, "
-		"then metadata, timestamp.json last, when enough mirrors (the quorum in ferry.conf; "
-		"by default all) hold every object, verified. Interrupted at any point it harms "
-		"no reader, and the next push completes it.",
+		"Sends what is missing or wrong to every mirror, or to the given ones: first "
+		"objects, then metadata, and timestamp.json last, once enough mirrors (the quorum "
+		"in ferry.conf; by default all) hold every object, verified. If it is interrupted, "
+		"readers still see a complete release, and the next push continues.",
 	.opts = options,
 	.opts_size = sizeof(struct push_opts),
 	.operand_hint = HINT_NONE,

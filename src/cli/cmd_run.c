@@ -18,13 +18,13 @@ struct run_opts {
 
 static const struct opt run_opts[] = {
 	OPT_ENTRY(OPT_FLAG, run_opts, offline, 0, "offline", NULL,
-		  "ask nobody: only what the store has"),
+		  "do not use the network: use only the store"),
 	OPT_ENTRY(OPT_SIZE, run_opts, limit_rate, 0, "limit-rate", "SIZE",
-		  "fetch at most so many bytes a second: 500K, 10M"),
+		  "maximum bytes per second: 500K, 10M"),
 	OPT_LAST,
 };
 
-/* Before gigabytes are fetched for it. */
+/* Check this before gigabytes are downloaded. */
 static int check_program(const char *program, struct err *e)
 {
 	const char *path = getenv("PATH");
@@ -40,8 +40,8 @@ static int check_program(const char *program, struct err *e)
 		if (access(at, X_OK) == 0 && !file_is_dir(at))
 			return 0;
 	}
-	err_set(e, ERR_NOT_FOUND, "%s: no such program on PATH", program);
-	return err_hint(e, "install it, or name it with its path");
+	err_set(e, ERR_NOT_FOUND, "the program %s is not on PATH", program);
+	return err_hint(e, "install it, or give its path");
 }
 
 static int fetch_path(struct cli *cli, const struct run_opts *o, const struct reference *r,
@@ -78,23 +78,22 @@ static int stored_path(struct cli *cli, const struct reference *r, char **out, s
 	return rc;
 }
 
-/* What was verified when it came can be run although nobody answers; what can no longer be
- * trusted is not run. */
-static int locate(struct cli *cli, const struct run_opts *o, const struct reference *r,
-		  char **out, struct err *e)
+/* A model that was verified when it was stored can be run if no endpoint answers, but not if
+ * trust has failed. */
+static int locate(struct cli *cli, const struct run_opts *o, const struct reference *r, char **out,
+		  struct err *e)
 {
 	struct err ignored = ERR_INIT, why = ERR_INIT;
 	int rc = fetch_path(cli, o, r, out, &why);
 	if (rc == 0)
 		return 0;
-	bool may = rc == -ERR_NETWORK ||
-		   (o->offline && (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE));
+	bool may = rc == -ERR_NETWORK || (o->offline && (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE));
 	if (!may || stored_path(cli, r, out, &ignored) < 0) {
 		*e = why;
 		return rc;
 	}
 	if (!o->offline)
-		report_warn(cli->report, "%s; running what the store has", why.text);
+		report_warn(cli->report, "%s; using the model in the store", why.text);
 	return 0;
 }
 
@@ -117,10 +116,12 @@ static int run(struct cli *cli, struct err *e)
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	int first = cli->count > 1 && strcmp(cli->operands[1], "--") == 0 ? 2 : 1;
 	if (cli->json)
-		return err_set(e, ERR_USAGE, "--json: the output is the program's own");
+		return err_set(e, ERR_USAGE,
+			       "--json cannot be used, because the output is that of the program");
 	if (first >= cli->count) {
 		err_set(e, ERR_USAGE, "the program to run is missing");
-		return err_hint(e, "for example: ferry run %s -- llama-server -m {}", cli->operands[0]);
+		return err_hint(e, "for example: ferry run %s -- llama-server -m {}",
+				cli->operands[0]);
 	}
 	int rc = reference_parse(cli->operands[0], &r, e);
 	if (rc == 0)
@@ -135,7 +136,7 @@ static int run(struct cli *cli, struct err *e)
 		args[i - first] = replace_braces(cli->operands[i], path);
 	rc = cancel_check(cli->cancel, e);
 	if (rc == 0) {
-		/* The program takes this process's place: its exit status, its signals. */
+		/* The program replaces this process, so exit status and signals are its own. */
 		child_default_signals();
 		execvp(args[0], args);
 		rc = err_sys(e, errno, "cannot run %s", args[0]);
@@ -149,12 +150,12 @@ static int run(struct cli *cli, struct err *e)
 const struct command cmd_run = {
 	.name = "run",
 	.summary = "fetch a model if needed and run a program on it",
-	.synopsis = (const char *const[]){
-		"[REPOSITORY/]MODEL[:VARIANT] [--] PROGRAM [ARGUMENT…]", NULL },
-	.description = "Fetches the model unless the store has it, then becomes the program, with "
-		       "every {} in its arguments replaced by the path of the model (of its first "
-		       "shard). No shell is involved. When nobody answers, the model in the store is "
-		       "used.",
+	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT] [--] PROGRAM [ARGUMENT…]",
+					   NULL },
+	.description = "Fetches the model unless it is in the store, then replaces itself with the "
+		       "program. Every {} in the program's arguments is replaced by the path of "
+		       "the model (of its first shard). No shell is involved. If no mirror "
+		       "answers, the model in the store is used.",
 	.opts = run_opts,
 	.opts_size = sizeof(struct run_opts),
 	.stop_at_operand = true,

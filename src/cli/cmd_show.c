@@ -11,7 +11,7 @@ struct show_opts {
 
 static const struct opt show_opts[] = {
 	OPT_ENTRY(OPT_FLAG, show_opts, offline, 0, "offline", NULL,
-		  "show what the catalog that was verified last says; ask nobody"),
+		  "do not use the network: use the catalog that was verified last"),
 	OPT_LAST,
 };
 
@@ -114,13 +114,15 @@ static void print_variant(struct cli *cli, const struct remote *c, const struct 
 			  const struct card_variant *v)
 {
 	char size[SIZE_TEXT], ram[SIZE_TEXT];
-	CLEANUP(mem_free_ptr) char *memory = v->ram_known
-		? mem_printf("  about %s of memory with %llu tokens of context",
-			     format_size(ram, v->ram_bytes), (unsigned long long)v->ram_context)
-		: mem_strdup("");
+	CLEANUP(mem_free_ptr) char *memory =
+		v->ram_known ? mem_printf("  about %s of memory with %llu tokens of context",
+					  format_size(ram, v->ram_bytes),
+					  (unsigned long long)v->ram_context)
+			     : mem_strdup("");
 	cli_raw(cli, "\n");
 	cli_line(cli, "%-12s %s%s  %s%s", "variant", v->id,
-		 v == card_variant(m, NULL) ? " (default)" : "", format_size(size, v->size), memory);
+		 v == card_variant(m, NULL) ? " (default)" : "", format_size(size, v->size),
+		 memory);
 	for (size_t i = 0; i < v->file_count; i++) {
 		const struct card_file *f = &v->files[i];
 		char hex[DIGEST_HEX];
@@ -161,10 +163,11 @@ static int run(struct cli *cli, struct err *e)
 
 const struct command cmd_show = {
 	.name = "show",
-	.summary = "show all about one model",
+	.summary = "show the details of one model",
 	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]", NULL },
-	.description = "Shows the card of a model: what it is, its license and source, its variants "
-		       "with their sizes, memory needs and files, and until when the signatures hold.",
+	.description =
+		"Shows the card of a model: description, license, source, the variants with their "
+		"sizes, memory requirements and files, and when the signatures expire.",
 	.opts = show_opts,
 	.opts_size = sizeof(struct show_opts),
 	.operand_hint = HINT_MODEL,

@@ -14,7 +14,7 @@ extern const struct command cmd_store;
 struct stock {
 	struct store store;
 	struct store_variants all;
-	const struct store_variant **found;     /* of the last stock_find() */
+	const struct store_variant **found; /* of the last stock_find() */
 	size_t count;
 };
 
@@ -34,7 +34,7 @@ static int stock_open(struct cli *cli, struct stock *s, struct err *e)
 	return rc;
 }
 
-/* The names that are there, for whoever mistyped one. */
+/* The existing names, for a mistyped one. */
 static int suggest(const struct store_variants *all, const char *model, struct err *e)
 {
 	const char **names = mem_alloc((all->count + 1) * sizeof *names);
@@ -44,12 +44,12 @@ static int suggest(const struct store_variants *all, const char *model, struct e
 	if (near && strcmp(near, model) != 0)
 		err_hint(e, "did you mean '%s'?", near);
 	else
-		err_hint(e, "see `ferry store list`");
+		err_hint(e, "`ferry store list` lists the models");
 	free(names);
 	return -(int)e->class;
 }
 
-/* The variants that a reference names: by model alone all of them, unless `one`. */
+/* The variants of a reference: without a variant all of the model, unless `one`. */
 static int stock_find(struct stock *s, const char *text, bool one, struct err *e)
 {
 	CLEANUP(reference_release) struct reference r = { 0 };
@@ -68,9 +68,9 @@ static int stock_find(struct stock *s, const char *text, bool one, struct err *e
 	}
 	if (rc == 0 && one && s->count > 1) {
 		const struct store_variant *a = s->found[0], *b = s->found[1];
-		err_set(e, ERR_USAGE, "%s is in the store more than once", text);
-		return err_hint(e, "say which: %s/%s:%s or %s/%s:%s", a->repository, a->model,
-				a->variant, b->repository, b->model, b->variant);
+		err_set(e, ERR_USAGE, "several models in the store match %s", text);
+		return err_hint(e, "use %s/%s:%s or %s/%s:%s", a->repository, a->model, a->variant,
+				b->repository, b->model, b->variant);
 	}
 	return rc;
 }
@@ -141,7 +141,7 @@ static int run_path(struct cli *cli, struct err *e)
 		return rc;
 	const struct store_variant *v = s.found[0];
 	if (!v->complete) {
-		err_set(e, ERR_NOT_FOUND, "%s is not whole in the store", cli->operands[0]);
+		err_set(e, ERR_NOT_FOUND, "%s is not complete in the store", cli->operands[0]);
 		return err_hint(e, "run `ferry fetch %s`", cli->operands[0]);
 	}
 	CLEANUP(json_release) json_t *document = cli_document(cli);
@@ -162,7 +162,7 @@ struct verify {
 	size_t bad;
 };
 
-/* The verdict, or NULL with the error that kept from having one. */
+/* The verdict, or NULL with the error. */
 static const char *verdict(struct verify *x, const struct store_file *f, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -175,12 +175,14 @@ static const char *verdict(struct verify *x, const struct store_file *f, struct 
 		report_warn(report, "%s; %s", why.text, why.hint);
 	else if (rc < 0 && rc != -ERR_NOT_FOUND)
 		*e = why;
-	return rc == 0 ? "ok" : rc == -ERR_INTEGRITY ? "damaged" :
-	       rc == -ERR_NOT_FOUND ? "missing" : NULL;
+	return rc == 0                ? "ok"
+	       : rc == -ERR_INTEGRITY ? "damaged"
+	       : rc == -ERR_NOT_FOUND ? "missing"
+				      : NULL;
 }
 
-static int verify_file(struct verify *x, const struct store_variant *v,
-		       const struct store_file *f, struct err *e)
+static int verify_file(struct verify *x, const struct store_variant *v, const struct store_file *f,
+		       struct err *e)
 {
 	const char *found = verdict(x, f, e);
 	if (!found)
@@ -199,7 +201,7 @@ static int verify_file(struct verify *x, const struct store_variant *v,
 static int verify_variant(struct verify *x, const struct store_variant *v, struct err *e)
 {
 	int rc = 0;
-	/* A record that cannot be read is as bad as a file that cannot. */
+	/* An unreadable record counts like an unreadable file. */
 	x->bad += v->file_count == 0;
 	if (!v->file_count)
 		report_warn(x->cli->report, "%s: its record is damaged; fetch it again", v->dir);
@@ -212,7 +214,8 @@ static int run_verify(struct cli *cli, struct err *e)
 {
 	CLEANUP(stock_release) struct stock s = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	struct verify x = { .cli = cli, .store = &s.store,
+	struct verify x = { .cli = cli,
+			    .store = &s.store,
 			    .files = json_put_array(document, "files") };
 	int rc = stock_open(cli, &s, e);
 	for (size_t i = 0; rc == 0 && cli->count == 0 && i < s.all.count; i++)
@@ -261,10 +264,11 @@ struct gc_opts {
 static const struct gc_opts gc_defaults = { .partials_s = UINT64_MAX };
 
 static const struct opt gc_opts[] = {
-	OPT_ENTRY(OPT_FLAG, gc_opts, dry_run, 'n', "dry-run", NULL, "only say what would go"),
+	OPT_ENTRY(OPT_FLAG, gc_opts, dry_run, 'n', "dry-run", NULL,
+		  "only show what would be removed"),
 	OPT_ENTRY(OPT_DURATION, gc_opts, partials_s, 0, "partials", "AGE",
-		  "also remove unfinished downloads that were not touched for so long (7d); "
-		  "otherwise they are kept for ever"),
+		  "also remove unfinished downloads that were not changed for this time, for "
+		  "example 7d; by default they are kept"),
 	OPT_LAST,
 };
 
@@ -284,9 +288,9 @@ static int run_gc(struct cli *cli, struct err *e)
 	json_put_u64(document, "partials", gc.partials);
 	json_put_u64(document, "temporaries", gc.temporaries);
 	json_put_u64(document, "bytes", gc.bytes);
-	cli_say(cli, document, "{dry_run?would remove:removed} {blobs} files without a model, "
-			       "{partials} unfinished downloads, {temporaries} leftovers: "
-			       "{bytes:size}");
+	cli_say(cli, document,
+		"{dry_run?would remove:removed} {blobs} files without a model, {partials} "
+		"unfinished downloads, {temporaries} leftovers: {bytes:size}");
 	return cli_result(cli, document, e);
 }
 
@@ -302,7 +306,7 @@ static const struct command store_list_command = {
 
 static const struct command store_path_command = {
 	.name = "path",
-	.summary = "print the path of a model, its first shard first; asks nobody",
+	.summary = "print the paths of a model's files, without using the network",
 	.synopsis = (const char *const[]){ REFERENCE, NULL },
 	.operand_hint = HINT_MODEL,
 	.min_operands = 1,
@@ -312,10 +316,10 @@ static const struct command store_path_command = {
 
 static const struct command store_verify_command = {
 	.name = "verify",
-	.summary = "hash the files again, and move damaged ones aside",
+	.summary = "hash the files again, and set damaged ones aside",
 	.synopsis = (const char *const[]){ "[" REFERENCE "…]", NULL },
-	.description = "A verdict for each file. The exit code is 1 when one is damaged or missing; "
-		       "fetching the model again brings a new copy of it.",
+	.description = "Prints a verdict for each file. The exit code is 1 if one is damaged or "
+		       "missing; fetch the model again to repair it.",
 	.operand_hint = HINT_MODEL,
 	.max_operands = -1,
 	.run = run_verify,
@@ -333,7 +337,7 @@ static const struct command store_remove_command = {
 
 static const struct command store_gc_command = {
 	.name = "gc",
-	.summary = "remove files that no model uses, and leftovers",
+	.summary = "remove files that no model uses, and temporary files",
 	.opts = gc_opts,
 	.opts_size = sizeof(struct gc_opts),
 	.defaults = &gc_defaults,
@@ -342,9 +346,9 @@ static const struct command store_gc_command = {
 
 const struct command cmd_store = {
 	.name = "store",
-	.summary = "look after the local store",
-	.description = "The store holds verified models. It is at $FERRY_HOME, $XDG_DATA_HOME/ferry "
-		       "or ~/.local/share/ferry.",
+	.summary = "manage the local store",
+	.description = "The store contains verified models. It is in $FERRY_HOME, "
+		       "$XDG_DATA_HOME/ferry or ~/.local/share/ferry.",
 	.subs = (const struct command *const[]){ &store_list_command, &store_path_command,
 						 &store_verify_command, &store_remove_command,
 						 &store_gc_command, NULL },

@@ -18,26 +18,27 @@ struct verify_opts {
 };
 
 static const struct opt options[] = {
-	OPT_HEADING("How thoroughly"),
+	OPT_HEADING("Mode"),
 	OPT_ENTRY(OPT_FLAG, verify_opts, quick, 0, "quick", NULL,
-		  "read no object, only metadata; compare what the mirror tells (the default)"),
+		  "read only metadata and no objects; compare what the mirror reports (the "
+		  "default)"),
 	OPT_ENTRY(OPT_STRING, verify_opts, samples, 0, "sample", "N",
 		  "read and check N random pieces of each object"),
 	OPT_ENTRY(OPT_FLAG, verify_opts, full, 0, "full", NULL, "read and check every byte"),
 	OPT_ENTRY(OPT_STRING, verify_opts, seed, 0, "seed", "N",
-		  "with --sample: choose the same pieces as a run that told this seed"),
+		  "with --sample: choose the same pieces as an earlier run with this seed"),
 	OPT_HEADING("What"),
 	PUBLISHER_OPTS(verify_opts),
 	OPT_ENTRY(OPT_LIST, verify_opts, urls, 0, "url", "URL",
-		  "verify what readers find at this base URL (file://, http://, https://) instead "
-		  "of the mirrors of ferry.conf; may be given several times"),
+		  "verify what readers get at this base URL (file://, http://, https://) instead "
+		  "of the mirrors of ferry.conf; may be repeated"),
 	OPT_LAST,
 };
 
 struct job {
 	struct publisher p;
 	struct tree tree;
-	struct mirror **opened;         /* of --url */
+	struct mirror **opened; /* of --url */
 	size_t opened_count;
 	struct verify_mirror *mirrors;
 	size_t count;
@@ -112,8 +113,8 @@ static void put_release(json_t *o, const struct verify_mirror *m)
 
 static void put_mirror(json_t *o, const struct verify_mirror *m)
 {
-	CLEANUP(mem_free_ptr) char *url =
-		m->mirror && m->mirror->url ? url_redact(m->mirror->url) : NULL;
+	CLEANUP(mem_free_ptr) char *url = m->mirror && m->mirror->url ? url_redact(m->mirror->url)
+								      : NULL;
 	json_put_string(o, "id", m->id);
 	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
 	json_put_string(o, "url", url);
@@ -141,8 +142,8 @@ static json_t *verified(struct cli *cli, const struct job *j)
 	json_put_u64(o, "release", j->tree.version);
 	json_put_string(o, "mode", modes[j->o.mode]);
 	if (j->o.mode == VERIFY_SAMPLE) {
-		CLEANUP(mem_free_ptr) char *seed =
-			mem_printf("%llu", (unsigned long long)j->o.seed);
+		CLEANUP(mem_free_ptr) char *seed = mem_printf("%llu",
+							      (unsigned long long)j->o.seed);
 		json_put_u64(o, "samples", j->o.samples);
 		json_put_string(o, "seed", seed);
 	}
@@ -165,7 +166,10 @@ static size_t bad_count(const struct verify_mirror *m)
 /* "5 ok, 3 unverified" */
 static char *counts_text(const struct verify_mirror *m)
 {
-	const struct { size_t count; const char *what; } all[] = {
+	const struct {
+		size_t count;
+		const char *what;
+	} all[] = {
 		{ m->verdicts[VERIFY_OK], "ok" },
 		{ m->verdicts[VERIFY_UNVERIFIED], "unverified" },
 		{ bad_count(m), "bad" },
@@ -185,8 +189,9 @@ static char *release_text(const struct job *j, const struct verify_mirror *m)
 		return mem_strdup(m->error.class ? "" : "(objects only)");
 	if (!has_release(m))
 		return mem_strdup("no release");
-	const char *stale = m->release.state == RELEASE_OLDER ? " (older)"
-			    : m->release.state == RELEASE_SAME ? "" : " (another publisher's)";
+	const char *stale = m->release.state == RELEASE_OLDER  ? " (older)"
+			    : m->release.state == RELEASE_SAME ? ""
+							       : " (another publisher's)";
 	int64_t left = m->release.expires_s - j->o.now_s;
 	return mem_printf("release %llu%s, %s %s%s", (unsigned long long)m->release.version, stale,
 			  m->expired ? "expired" : "expires in",
@@ -216,8 +221,7 @@ static void print_table(struct cli *cli, const struct job *j)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
-static void print_file(struct cli *cli, const struct verify_mirror *m,
-		       const struct verify_file *f)
+static void print_file(struct cli *cli, const struct verify_mirror *m, const struct verify_file *f)
 {
 	CLEANUP(buf_release) struct buf details = BUF_INIT(4 * KIB);
 	verify_describe(f, &details);
@@ -229,12 +233,14 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 {
 	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
 	if (m->error.class)
-		/* The line names the mirror already. */
-		cli_line(cli, "%s: unreachable: %s", m->id, m->error.text +
-			 (str_starts(m->error.text, prefix) ? strlen(prefix) : 0));
+		/* The line already has the mirror's name. */
+		cli_line(cli, "%s: unreachable: %s", m->id,
+			 m->error.text + (str_starts(m->error.text, prefix) ? strlen(prefix) : 0));
 	if (m->expired)
-		cli_line(cli, "%s: metadata/timestamp.json: expired: readers refuse it "
-			 "(ferry catalog refresh, then push)", m->id);
+		cli_line(cli,
+			 "%s: metadata/timestamp.json: expired: clients reject it (run ferry "
+			 "catalog refresh, then push)",
+			 m->id);
 	for (size_t k = 0; k < m->count; k++) {
 		enum verify_verdict v = m->files[k].verdict;
 		bool lost = v == VERIFY_UNREACHABLE && !m->error.class;
@@ -250,7 +256,8 @@ static void print_verified(struct cli *cli, const struct job *j, const json_t *d
 	if (!cli->quiet)
 		print_table(cli, j);
 	if (!cli->quiet && j->o.mode == VERIFY_SAMPLE)
-		cli_say(cli, document, "The same pieces again: --sample {samples} --seed {seed}");
+		cli_say(cli, document,
+			"To check the same pieces again: --sample {samples} --seed {seed}");
 }
 
 /* ---- the command ----------------------------------------------------------------- */
@@ -261,11 +268,12 @@ static int choose_mode(const struct verify_opts *o, struct verify_options *out, 
 		return err_set(e, ERR_USAGE, "--quick, --sample and --full exclude each other");
 	if (o->samples && (!parse_u64(o->samples, &out->samples) || out->samples < 1 ||
 			   out->samples > MAX_SAMPLES))
-		return err_set(e, ERR_USAGE, "--sample: a number from 1 to %d is wanted: no file "
-			       "has more pieces", MAX_SAMPLES);
+		return err_set(e, ERR_USAGE,
+			       "--sample: must be 1 to %d, the largest number of pieces of a file",
+			       MAX_SAMPLES);
 	out->mode = o->full ? VERIFY_FULL : o->samples ? VERIFY_SAMPLE : VERIFY_QUICK;
 	if (o->seed && !o->samples)
-		return err_set(e, ERR_USAGE, "--seed goes with --sample N");
+		return err_set(e, ERR_USAGE, "--seed needs --sample N");
 	if (o->seed && !parse_u64(o->seed, &out->seed))
 		return err_set(e, ERR_USAGE, "--seed: '%s' is not a number", o->seed);
 	if (!o->seed && !os_random(&out->seed, sizeof out->seed))
@@ -291,9 +299,11 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 	for (size_t i = 0; i < j->p.places.count; i++) {
 		const struct mirrors_entry *p = &j->p.places.at[i];
 		if (p->chosen)
-			j->mirrors[j->count++] = (struct verify_mirror){
-				.id = p->settings->id, .mirror = p->mirror,
-				.holds = p->settings->holds, .error = p->error };
+			j->mirrors[j->count++] =
+				(struct verify_mirror){ .id = p->settings->id,
+							.mirror = p->mirror,
+							.holds = p->settings->holds,
+							.error = p->error };
 	}
 	return 0;
 }
@@ -303,9 +313,11 @@ static int verify_run_command(struct cli *cli, struct err *e)
 	struct retry retry = RETRY_DEFAULT;
 	const struct verify_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
-	j.o = (struct verify_options){ .now_s = time(NULL), .threads = MIRRORS_AT_A_TIME,
-				       .retry = &retry, .cancel = cli->cancel,
-		.report = cli->report };
+	j.o = (struct verify_options){ .now_s = time(NULL),
+				       .threads = MIRRORS_AT_A_TIME,
+				       .retry = &retry,
+				       .cancel = cli->cancel,
+				       .report = cli->report };
 	retry.cancel = cli->cancel;
 	bool mirrors = !o->urls.count || o->who.mirrors.count;
 	int rc = choose_mode(o, &j.o, e);
@@ -319,7 +331,7 @@ static int verify_run_command(struct cli *cli, struct err *e)
 		return rc;
 	j.tree.cancel = cli->cancel;
 	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, e);
-	/* What was found is told below, and is no failure. */
+	/* Findings are reported below and are not a failure. */
 	if (err_is(e, ERR_FAULT))
 		err_clear(e);
 	CLEANUP(json_release) json_t *document = verified(cli, &j);
@@ -332,11 +344,11 @@ const struct command cmd_verify = {
 	.name = "verify",
 	.summary = "check what the mirrors hold",
 	.description =
-		"Compares every mirror with the repository and gives a verdict for each file: ok (and "
-		"how that was found), unverified (the size is right; more was not asked), missing, "
-		"wrong-size, corrupt (and where), stale, foreign, or unreachable. The exit status is "
-		"1 when anything is bad, even if a mirror could not be reached besides; 4 (or 5, 7) when "
-		"nothing bad was found, but not every mirror could be asked.",
+		"Compares every mirror with the repository and prints a verdict for each file: ok "
+		"(and how it was verified), unverified (only the size was compared), missing, "
+		"wrong-size, corrupt (and where), stale, foreign, or unreachable. The exit status "
+		"is 1 if anything is wrong, even if a mirror could not be reached; it is 4 (or 5, "
+		"7) if nothing wrong was found but a mirror or a file could not be read.",
 	.opts = options,
 	.opts_size = sizeof(struct verify_opts),
 	.run = verify_run_command,

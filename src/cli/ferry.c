@@ -14,16 +14,16 @@
 #include <unistd.h>
 
 static const struct cli_entry entries[] = {
-	{ "repository", "look after the repositories that models come from", "Use models" },
+	{ "repository", "manage the repositories that models come from", "Use models" },
 	{ "fetch", "download a model into the store, verified", "Use models" },
-	{ "list", "list the models of the catalog", "Use models" },
-	{ "show", "show all about one model", "Use models" },
+	{ "list", "list the models in the catalog", "Use models" },
+	{ "show", "show the details of one model", "Use models" },
 	{ "run", "fetch a model if needed and run a program on it", "Use models" },
-	{ "store", "look after the local store", "Use models" },
-	{ "prepare", "turn a source into a GGUF with manifest and card", "Publish models" },
+	{ "store", "manage the local store", "Use models" },
+	{ "prepare", "make a GGUF, its manifest and its card from a source", "Publish models" },
 	{ "manifest", "create and check manifests and SHA256SUMS", "Publish models" },
-	{ "catalog", "keep the signed catalog", "Publish models" },
-	{ "push", "bring mirrors to the repository's state", "Publish models" },
+	{ "catalog", "create, change and sign the catalog", "Publish models" },
+	{ "push", "update the mirrors to the current release", "Publish models" },
 	{ "verify", "check what the mirrors hold", "Publish models" },
 	{ "mirror", "list, probe and set up the configured mirrors", "Publish models" },
 	{ NULL, NULL, NULL },
@@ -46,10 +46,11 @@ static void print_usage(FILE *out)
 		fprintf(out, "  %-12s %s\n", n->name, n->summary);
 	}
 	fputs("\nOther:\n"
-	      "  help         show this, or with a command's name its help\n"
-	      "  completion   print the completion for bash, zsh or fish\n"
+	      "  help         show this help, or that of a command\n"
+	      "  completion   print the shell completion for bash, zsh or fish\n"
 	      "\n"
-	      "Start with `ferry fetch MODEL`, or read ferry(1).\n", out);
+	      "Start with `ferry fetch MODEL`, or read ferry(1).\n",
+	      out);
 }
 
 static int finish(void)
@@ -61,15 +62,15 @@ static int finish(void)
 	return (int)e.class;
 }
 
-/* The folder of this very program. Where the system does not tell it, it is looked for as the
- * shell did. Caller frees. */
+/* The folder of this program. If the system does not report it, it is searched on PATH, as the
+ * shell does. Caller frees. */
 static char *own_dir(const char *argv0)
 {
 	CLEANUP(mem_free_ptr) char *own = os_own_path();
 	if (own)
 		return path_dir(own);
-	CLEANUP(mem_free_ptr) char *found = strchr(argv0, '/') ? mem_strdup(argv0) :
-								child_on_path(argv0);
+	CLEANUP(mem_free_ptr) char *found = strchr(argv0, '/') ? mem_strdup(argv0)
+							       : child_on_path(argv0);
 	own = found ? realpath(found, NULL) : NULL;
 	return path_dir(own ? own : "");
 }
@@ -137,7 +138,7 @@ static int append_output(const char *argv0, const char *name, const char *kind)
 static int completion(const char *argv0, const char *kind)
 {
 	if (!kind || !cli_completion_head(stdout, entries, kind)) {
-		fprintf(stderr, "ferry: completion for which shell?\n"
+		fprintf(stderr, "ferry: the shell is missing\n"
 				"  hint: ferry completion bash|zsh|fish\n");
 		return ERR_USAGE;
 	}
@@ -163,8 +164,8 @@ static int help(int argc, char **argv)
 	return run_program(argv[0], argv[2], args);
 }
 
-/* `ferry -C DIR --json push …`: common options in front of the command go behind it.
- * Returns how many words they are. */
+/* `ferry -C DIR --json push …`: moves common options before the command behind it. Returns their
+ * number of words. */
 static int leading_options(int argc, char **argv)
 {
 	static const char *const with_value[] = { "-C", "--directory", "--config", "--progress" };
@@ -184,7 +185,7 @@ static int dispatch(int argc, char **argv)
 	const char *name = argv[1 + leading];
 	if (!name || !entry_find(name))
 		return unknown(name ? name : argv[1]);
-	/* NAME OPTIONS… REST…: one rotation of the words in front. */
+	/* NAME OPTIONS… REST…: rotates the first words once. */
 	char *kept = argv[1 + leading];
 	memmove(argv + 2, argv + 1, (size_t)leading * sizeof *argv);
 	argv[1] = kept;

@@ -18,7 +18,7 @@ void publisher_release(struct publisher *p)
 static int no_conf(struct err *e)
 {
 	err_set(e, ERR_USAGE, "there is no ferry.conf here, in ~/.config/ferry or in /etc/ferry");
-	return err_hint(e, "run this in the folder of your ferry.conf, name it with --config, or "
+	return err_hint(e, "run this in the folder of your ferry.conf, give it with --config, or "
 			   "write one (man ferry.conf)");
 }
 
@@ -40,22 +40,22 @@ static int find_tree(const struct publisher_opts *o, struct publisher *p, bool w
 	}
 	if (p->dir && want_tree && !file_is_dir(p->dir)) {
 		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", p->dir);
-		return err_hint(e, "`ferry catalog init` makes one");
+		return err_hint(e, "`ferry catalog init` creates one");
 	}
 	if (p->dir || !want_tree)
 		return 0;
 	if (!p->conf->path)
 		return no_conf(e);
-	err_set(e, ERR_USAGE, "%s does not say where the repository's tree is", p->conf->path);
-	return err_hint(e, "set path in [repository.NAME], or give --repository DIR");
+	err_set(e, ERR_USAGE, "%s has no path for the repository's tree", p->conf->path);
+	return err_hint(e, "set path in [repository.NAME], or use --repository DIR");
 }
 
 static int no_mirror(const struct publisher *p, struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s names no mirror%s%s", p->conf->path,
 		p->name ? " of repository " : "", p->name ? p->name : "");
-	return err_hint(e, "add a section like: [mirror.main] kind = file, path = "
-			   "/srv/models (man ferry.conf)");
+	return err_hint(e, "add a section like: [mirror.main] kind = file, path = /srv/models (man "
+			   "ferry.conf)");
 }
 
 static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct publisher *p,
@@ -73,7 +73,8 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 	if (rc < 0)
 		return rc;
 	p->rate.bytes_per_s = fetch.limit_rate;
-	const struct mirror_env env = { .rate = &p->rate, .cancel = cli->cancel,
+	const struct mirror_env env = { .rate = &p->rate,
+					.cancel = cli->cancel,
 					.stall_s = fetch.stall_s };
 	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,
 			    &p->places, e);

@@ -30,7 +30,8 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 		 struct err *e)
 {
 	CLEANUP(session_release) struct session s = { 0 };
-	const struct remote_options options = { .offline = offline, .report = cli->report,
+	const struct remote_options options = { .offline = offline,
+						.report = cli->report,
 						.cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
 	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
@@ -40,7 +41,7 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 		rc = session_store(cli, &s.store, e);
 	if (rc < 0)
 		return rc;
-	/* In its final place first: the sessions keep its address. */
+	/* Put it in its final place first, because the sessions keep its address. */
 	*out = s;
 	s = (struct session){ 0 };
 	rc = remotes_open(&all, &fetch, repository, &out->store, &options, &out->remotes, e);

@@ -1,5 +1,5 @@
-/* What the client's commands share: the store, the sessions with the repositories, and
- * telling how the sources did. */
+/* Shared by the client's commands: the store, the sessions with the repositories, and reports
+ * about the sources. */
 #ifndef FERRY_CLI_SESSION_H
 #define FERRY_CLI_SESSION_H
 
@@ -19,13 +19,13 @@ struct session {
 /* repository NULL: all of the configuration's. */
 WARN_UNUSED int session_open(struct cli *cli, const char *repository, bool offline,
 			     struct session *out, struct err *e);
-void session_release(struct session *s);    /* safe twice; for CLEANUP */
+void session_release(struct session *s); /* safe twice; for CLEANUP */
 
-/* "[{repository, id, url, endpoint, bytes, wasted, banned, faults: [{fault, count,
- * detail}]}]": every source that gave bytes or failed. */
+/* "[{repository, id, url, endpoint, bytes, wasted, banned, faults: [{fault, count, detail}]}]":
+ * every source that sent bytes or failed. */
 json_t *session_sources_json(const struct session *s);
-/* "[{repository, url, state, version, fault}]": what each metadata endpoint turned out to be.
- * No version when it told none, no fault when there is none. */
+/* "[{repository, url, state, version, fault}]": the state of each metadata endpoint. version and
+ * fault are left out if unknown. */
 json_t *session_endpoints_json(const struct session *s);
 /* Those of one repository, appended; without its name if `repository` is NULL. */
 void session_put_endpoints(json_t *array, struct remote *c, const char *repository);

@@ -397,13 +397,16 @@ int conf_check_keys(const struct conf *c, const struct conf_section *s,
 	return 0;
 }
 
-int conf_check_kinds(const struct conf *c, const char *const *allowed, struct err *e)
+int conf_check_kinds(const struct conf *c, struct err *e)
 {
+	static const char *const kinds[] = {
+		"repository", "mirror", "publish", "fetch", "prepare", NULL
+	};
 	for (size_t i = 0; i < c->count; i++) {
 		const struct conf_section *s = &c->sections[i];
-		if (is_one_of(s->kind, allowed))
+		if (is_one_of(s->kind, kinds))
 			continue;
-		const char *near = text_nearest(s->kind, allowed, count_names(allowed));
+		const char *near = text_nearest(s->kind, kinds, count_names(kinds));
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(s->kind);
 		if (near)
 			return conf_err(c, s, NULL, e, "unknown section [%s]; did you mean [%s]?",

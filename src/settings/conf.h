@@ -76,9 +76,8 @@ char *conf_get_path(const struct conf *c, const struct conf_section *s, const ch
  * with NULL. */
 WARN_UNUSED int conf_check_keys(const struct conf *c, const struct conf_section *s,
 				const char *const *allowed, struct err *e);
-/* The same for section kinds. */
-WARN_UNUSED int conf_check_kinds(const struct conf *c, const char *const *allowed,
-				 struct err *e);
+/* The same for the kinds of sections, which are those that the files of this folder read. */
+WARN_UNUSED int conf_check_kinds(const struct conf *c, struct err *e);
 
 /* ERR_USAGE with "file:line: " in front, for checks of the caller. */
 int conf_err(const struct conf *c, const struct conf_section *s, const char *key,

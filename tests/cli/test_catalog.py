@@ -189,7 +189,7 @@ def test_what_users_are_given_works_in_their_shell(desk):
     place = desk.work / "it's a place"
     told = desk.catalog("init", "lab", "--unencrypted", "--repository", place / "tree",
                         "--keys", place / "keys").out
-    command = told.partition("another way than the mirrors:\n\n")[2]
+    command = told.partition("over a channel that they trust:\n\n")[2]
     reader = desk.work / "reader"
     reader.mkdir()
     path = f"{BIN}:{os.environ['PATH']}"
@@ -269,7 +269,7 @@ def test_init_without_a_passphrase_leaves_nothing(desk):
 def test_where_there_is_nothing(desk):
     assert "ferry catalog init" in desk.catalog("list", check=2).err
     assert "needs a name" in desk.catalog("init", check=2).err
-    assert "is no name" in desk.catalog("init", "A B", check=2).err
+    assert "is not a valid name" in desk.catalog("init", "A B", check=2).err
     (desk.work / "repository").mkdir()
     unsigned = desk.catalog("sign", "--repository", "repository", "--keys", "k", check=3)
     assert "no root yet" in unsigned.err and "ferry catalog init" in unsigned.err

@@ -57,14 +57,14 @@ def test_a_full_ceremony(lab):
         "alice": True, "bob": False, "carol": False, "root": True}
     assert [(n["role"], n["what"]) for n in needs] == [("root", "signatures")]
     text = lab("status", check=1).out
-    assert re.search(r"signed +[0-9a-f]{16}  alice, new", text)
-    assert re.search(r"missing +[0-9a-f]{16}  carol, new", text)
+    assert re.search(r"signed +[0-9a-f]{16}  alice, added by this version", text)
+    assert re.search(r"missing +[0-9a-f]{16}  carol, added by this version", text)
     assert "ferry catalog sign --role root --key FILE" in text
     lab.verify()
 
     # The second completes it.
     stick = lab.copy()
-    assert "complete: bring this copy back" in lab.sign_root("bob", stick, check=0).out
+    assert "complete: take this copy back" in lab.sign_root("bob", stick, check=0).out
     merged = lab.json("merge", stick)
     assert merged["published"] and merged["roles"]["root"]["version"] == 2
     assert lab.status() and not (lab.tree / "drafts").exists()
@@ -162,7 +162,7 @@ def test_signing_in_the_tree_itself(lab):
     assert "nothing new to sign" in again.out
     done = lab.json("sign", "--role", "root", "--key", lab.work / "bob/bob.pem")
     assert done["published"] and done["waiting_roles"] == []
-    assert "nothing waits" in lab("sign", "--role", "root", "--key",
+    assert "no draft waits" in lab("sign", "--role", "root", "--key",
                                   lab.work / "bob/bob.pem").out
     lab.verify()
 
@@ -182,7 +182,7 @@ def test_a_change_of_what_waits_drops_its_signatures_and_says_so(lab):
     lab("rotate", "root", "--threshold", 3, check=1)
     lab("sign", "--role", "root", "--key", lab.work / "alice/alice.pem", check=1)
     changed = lab("rotate", "root", "--threshold", 1, check=1)
-    assert "1 signature is lost" in changed.err
+    assert "1 signature was lost" in changed.err
     assert lab.gather("alice", "bob").code == 0
     assert lab.root()["roles"]["root"]["threshold"] == 1
     lab.verify()

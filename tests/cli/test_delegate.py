@@ -236,8 +236,8 @@ def test_a_delegation_that_cannot_be(desk):
     for pattern in ("models/*", "*", "catalog.json", "models/a/b/c", "other/*/*"):
         said = desk.refused(2, "delegate", "x", "--paths", pattern, "--key", desk.public)
         assert "covers no model file" in said
-    assert "needs a name" in desk.refused(2, "delegate", "--paths", "models/a/*")
-    assert "needs a --key" in desk.refused(2, "delegate", "x", "--paths", "models/a/*")
+    assert "give the name of the role" in desk.refused(2, "delegate", "--paths", "models/a/*")
+    assert "at least one --key" in desk.refused(2, "delegate", "x", "--paths", "models/a/*")
     assert "needs --paths" in desk.refused(2, "delegate", "x", "--key", desk.public)
     said = desk.refused(2, "delegate", "x", "--paths", "models/a/*", "--key",
                         desk.theirs / "keys" / "community.pem")

@@ -112,7 +112,7 @@ def test_several_keys_of_targets(publisher, validate, key):
     ids = {k["name"]: k["id"] for k in publisher("catalog", "key", "list", "--json").json["keys"]}
     single = publisher("catalog", "export", "minisign-key")
     assert single.out == key.read_text() and ids["targets"] in single.out
-    assert "2 keys of targets may sign a catalog" in single.err and "--all -o DIR" in single.err
+    assert "2 keys of targets may sign one" in single.err and "--all -o DIR" in single.err
     result = publisher("catalog", "export", "minisign-key", "--all", "-o", "keys-for-readers",
                        "--json")
     validate(result.json, "output-catalog-export")
@@ -533,7 +533,7 @@ def test_all_go_into_a_folder(publisher, mirrors):
     for command in ("metalink", "minisign-key"):
         for output in ("file", ""):
             result = publisher("catalog", "export", command, "--all", "-o", output, check=2)
-            assert f"a folder, which '{output}' is not" in result.err
+            assert f"but '{output}' is not a folder" in result.err
     assert (publisher.dir / "file").read_text() == "kept"
 
 

@@ -220,7 +220,7 @@ def test_typo_in_the_key_that_makes_a_client(ferry, work, client):
 
 
 def test_output_needs_a_name(ferry, client):
-    assert "--output: an empty name" in ferry("fetch", "tiny", "-o", "", check=2).err
+    assert "--output: the name is empty" in ferry("fetch", "tiny", "-o", "", check=2).err
 
 
 def test_configuration_is_needed(ferry, work, publisher, client):
@@ -704,14 +704,14 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     assert ferry("run", "tiny", "--", "sh", "-c", "kill -9 $$", check=-9)
     # Options of the program are its own.
     assert ferry("run", "tiny", "echo", "--json", "-q").out == "--json -q\n"
-    assert "no such program" in ferry("run", "tiny", "--", "no-such-program", check=3).err
+    assert "no-such-program is not on PATH" in ferry("run", "tiny", "--", "no-such-program", check=3).err
     assert "missing" in ferry("run", "tiny", check=2).err
     (work / "no-program").write_text("x")
     ferry("run", "tiny", "--", work / "no-program", check=7)
     # When nobody answers, the store has it.
     shutil.move(publisher.tree, work / "gone")
     result = ferry("run", "tiny", "echo", "{}")
-    assert result.out == f"{path}\n" and "running what the store has" in result.err
+    assert result.out == f"{path}\n" and "using the model in the store" in result.err
     assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
     (work / "ferry.conf").unlink()
     assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"

@@ -95,7 +95,7 @@ def test_the_second_run_does_nothing(ferry, work, tiny):
     assert not result["made"] and not result["card_changed"]
     assert result["files"][0]["sha256"] == sha256(tiny)
     assert files == {p: p.stat().st_mtime_ns for p in (work / "models/m").iterdir() if p.is_file()}
-    assert "prepared before: nothing to do" in ferry("prepare", "m", tiny).out
+    assert "already prepared: nothing to do" in ferry("prepare", "m", tiny).out
     # The card alone can be changed.
     result = ferry("prepare", "m", tiny, "--set", "title=New", "--json").json
     assert not result["made"] and result["card_changed"]
@@ -194,16 +194,16 @@ def test_what_is_no_model_is_named(ferry, work, tiny):
     (["m"], "a SOURCE is missing"),
     (["m", "ftp://host/x.gguf"], "not read"),
     (["m", "x.gguf", "https://host/x.gguf"], "either files or URLs"),
-    (["m", "x.gguf", "--sha256", "12"], "is no SHA-256"),
+    (["m", "x.gguf", "--sha256", "12"], "is not a SHA-256"),
     (["m", "x.gguf", "--quantize", "Q4KM"], "unknown type"),
     (["m", "x.gguf", "--set", "titel=x"], "did you mean 'title'"),
     (["m", "x.gguf", "--set", "license.id"], "key=value"),
     (["m", "x.gguf", "--variant", "Q 4"], "is not allowed"),
     (["m:Q 4", "x.gguf"], "is not allowed"),
-    (["m:a", "x.gguf", "--variant", "b"], "two names for the variant"),
+    (["m:a", "x.gguf", "--variant", "b"], "the variant is named twice"),
     (["m", ""], "a SOURCE is empty"),
     (["m", "s3://user:secret@host/x.gguf"], "s3://***@host"),
-    (["--check", "x.gguf", "--quantize", "Q8_0"], "--check only looks"),
+    (["--check", "x.gguf", "--quantize", "Q8_0"], "--check only validates"),
 ])
 def test_mistakes_are_found_before_anything_is_done(ferry, work, args, words):
     result = ferry("prepare", *args, check=2)

@@ -100,7 +100,7 @@ def test_stage_first_then_promotion(publisher, validate):
 
 
 def test_stage_without_a_stage_is_a_usage_error(publisher):
-    assert "no mirror here is marked stage" in publisher("push", "--stage", check=2).err
+    assert "no mirror is marked as stage" in publisher("push", "--stage", check=2).err
 
 
 # -- mending ----------------------------------------------------------------------------

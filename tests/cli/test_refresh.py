@@ -75,7 +75,7 @@ def test_a_refresh_that_publishes_nothing_says_so(lab, have):
     assert {"snapshot", "timestamp"} - set(have) <= missing
     assert timestamp(lab) == before
     refused = lab("refresh", "--keys", lab.work / "cron", check=1)
-    assert "nothing is published" in refused.err and "waits: 0 of 1" in refused.out
+    assert "nothing was published" in refused.err and "waits: 0 of 1" in refused.out
     assert lab("refresh").code == 0 and timestamp(lab)["version"] == before["version"] + 1
     assert lab.status()[1] == []
 
@@ -187,7 +187,7 @@ def test_a_key_that_is_of_no_use_for_a_renewal_is_refused(lab):
     # Without the key at hand it is a draft, for who has it; not a mistake.
     offline(lab, "targets")
     told = lab("renew", "targets", check=1)
-    assert "`ferry catalog sign --role targets --key FILE` by targets" in told.out
+    assert "`ferry catalog sign --role targets --key FILE` with the key of targets" in told.out
 
 
 def test_a_copy_cannot_be_signed_as_a_whole(lab):
@@ -244,15 +244,16 @@ def test_status_names_people_and_the_command(lab):
     lab.three_roots()
     lab("renew", "root", check=1)
     text = lab("status", check=1).out
-    next_step = re.search(r"`ferry catalog sign --role root --key FILE` by (.*) \(2 of them\),", text)
+    next_step = re.search(r"`ferry catalog sign --role root --key FILE` "
+                          r"with the key of (.*) \(2 of them\),", text)
     assert set(next_step[1].split(", ")) == set(PEOPLE)
     stick = lab.copy()
     signed = lab.sign_root("alice", stick, check=1).out
     assert "signed" in signed and "alice" in signed, "the key has the name of its file"
-    assert f"--repository {stick} --role root --key FILE` by" in signed
-    assert "bring this copy back" in signed
+    assert f"--repository {stick} --role root --key FILE` with the key of" in signed
+    assert "take this copy back" in signed
     soon = lab("status", "--within", "400d", check=1).out
-    assert "run `ferry catalog renew targets`; it wants 1 of the keys of targets" in soon
+    assert "run `ferry catalog renew targets`; it needs 1 of the keys of targets" in soon
 
 
 def test_who_signs_targets_sees_what_changes(lab):
@@ -272,11 +273,11 @@ def test_who_signs_targets_sees_what_changes(lab):
     assert len(files["added"]) == 12 and files["changed"] == ["catalog.json"]
     assert files["removed"] == [] and "delegations_changed" not in told[0]
     text = lab("status", "--repository", stick, check=1).out
-    assert "  adds models/m0/" in text and "  adds 2 more; --json has all" in text
+    assert "  adds models/m0/" in text and "  adds 2 more; --json lists all" in text
     assert "  changes catalog.json" in text
     lab("discard")
     lab("delegate", "community", "--paths", "models/c-*/*", "--key", second)
-    assert "  changes to whom it delegates" in lab("status", check=1).out
+    assert "  changes its delegations" in lab("status", check=1).out
 
 
 def resign(path, change):
@@ -320,7 +321,7 @@ def test_a_copy_of_another_repository_is_refused(lab):
         assert lab(*command, "--root-sha256", pin).code == 0
         error = lab.json(*command, "--root-sha256", pin, "--repository", other / "repository",
                          check=6)["error"]
-        assert "not the first root" in error["message"] and "sign nothing" in error["hint"]
+        assert "not the first root" in error["message"] and "do not sign" in error["hint"]
         assert "64 hex" in lab(*command, "--root-sha256", "12", check=2).err
 
 
@@ -374,7 +375,7 @@ def test_a_rotation_that_was_killed_is_finished(lab):
             break
         (lab.keys / "alice.pub").unlink(missing_ok=True)
         status = lab("status", check=None)
-        midway += "not signed with the keys that are in force" in status.out
+        midway += "not signed with the current keys" in status.out
         if "not signed" in status.out:
             assert status.code == 1 and "run `ferry catalog sign`" in status.out
         again = lab(*command, check=None)

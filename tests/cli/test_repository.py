@@ -119,7 +119,7 @@ def test_bad_usage(user, publisher, root, validate):
     for args, text in [
             (["demo"], "missing"),
             (["demo", url], "--root FILE or --root-sha256 HEX"),
-            (["demo", url, "--root", root, "--root-sha256", "0" * 64], "together"),
+            (["demo", url, "--root", root, "--root-sha256", "0" * 64], "both given"),
             (["De mo", url, "--root", root], "cannot be a repository's name"),
             (["../x", url, "--root", root], "cannot be a repository's name"),
             (["demo", "nowhere", "--root", root], "neither a URL nor a folder"),

@@ -194,10 +194,10 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
 @pytest.mark.parametrize("options, says", [
     (["--quick", "--full"], "exclude each other"),
     (["--sample", "2", "--full"], "exclude each other"),
-    (["--seed", "3"], "goes with --sample"),
+    (["--seed", "3"], "needs --sample"),
     (["--sample", "2", "--seed", "x"], "not a number"),
-    (["--sample", "99999"], "no file has more"),
-    (["--sample", "0"], "from 1 to"),
+    (["--sample", "99999"], "largest number of pieces"),
+    (["--sample", "0"], "must be 1 to"),
     (["--mirror", "aa"], "there is no mirror 'aa'"),
     (["--url", "ftp://x/"], "not a supported URL"),
 ])

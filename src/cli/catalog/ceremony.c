@@ -23,7 +23,7 @@ bool ceremony_is_copy(const struct place *p)
 	return file_is_dir(metadata) && !file_is_dir(objects);
 }
 
-/* Names are a help: a folder of keys that cannot be read is no reason to stop here. */
+/* Names are only an aid: continue if the folder of keys cannot be read. */
 static void load_names(struct ceremony_desk *d)
 {
 	struct err ignored = ERR_INIT;
@@ -34,8 +34,9 @@ static void load_names(struct ceremony_desk *d)
 static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, struct err *e)
 {
 	if (o->signers.count == 0 && !d->place.keys && d->copy) {
-		err_set(e, ERR_USAGE, "it is not said which key is to sign");
-		return err_hint(e, "name it with --key FILE, or its folder with --keys DIR");
+		err_set(e, ERR_USAGE, "no key is given");
+		return err_hint(e,
+				"give a key with --key FILE, or a folder of keys with --keys DIR");
 	}
 	if (o->signers.count == 0)
 		return place_keyring(&d->place, &d->keys, e);
@@ -44,20 +45,22 @@ static int load_signers(struct ceremony_desk *d, const struct ceremony_opts *o, 
 	return rc == -ERR_NOT_FOUND ? err_class_set(e, ERR_USAGE) : rc;
 }
 
-/* Every later root is verified from the first on: a forged copy begins with another one, to hide
- * what the root that waits changes. */
+/* Every later root is verified from the first one, so a forged copy must start with a different
+ * first root to hide what its draft changes. */
 static int check_first_root(const struct place *p, const char *hex, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(p->dir, "metadata/1.root.json");
 	struct digest want, have;
 	uint64_t size;
 	if (!digest_parse(&want, hex))
-		return err_set(e, ERR_USAGE, "--root-sha256: 64 hexadecimal digits are wanted");
+		return err_set(e, ERR_USAGE, "--root-sha256: expected 64 hexadecimal digits");
 	int rc = sha256_of_file(path, NULL, &have, &size, e);
 	if (rc < 0 || digest_equal(&want, &have))
 		return rc;
-	err_set(e, ERR_INTEGRITY, "%s: it is not the first root that has this SHA-256", path);
-	return err_hint(e, "it is of another repository, or forged: sign nothing of it");
+	err_set(e, ERR_INTEGRITY,
+		"%s does not have this SHA-256: it is not the first root that you expect", path);
+	return err_hint(e, "it belongs to another repository or is forged: do not sign anything in "
+			   "this copy");
 }
 
 int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool signs,
@@ -78,14 +81,18 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	d->keys.passphrases = &d->ask.passphrases;
 	d->keys.cancel = cli->cancel;
 	d->how = (struct repository_signing){
-		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
-		.now_s = time(NULL), .keys = &d->keys, .names = &d->names,
+		.name = p->name,
+		.title = p->title,
+		.mirrors = p->mirrors,
+		.expiry = p->expiry,
+		.now_s = time(NULL),
+		.keys = &d->keys,
+		.names = &d->names,
 	};
 	return 0;
 }
 
-int ceremony_status(const struct place *p, struct writer_statuses *out,
-		    struct err *e)
+int ceremony_status(const struct place *p, struct writer_statuses *out, struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_look(p->dir, time(NULL), &w, e);
@@ -95,7 +102,8 @@ int ceremony_status(const struct place *p, struct writer_statuses *out,
 void ceremony_print_complete(struct cli *cli, const struct ceremony_desk *d)
 {
 	if (d->copy)
-		cli_line(cli, "complete: bring this copy back, for `ferry catalog merge`");
+		cli_line(cli, "complete: take this copy back to the publisher, for `ferry catalog "
+			      "merge`");
 	else
 		cli_line(cli, "complete, and published in %s", d->place.dir);
 }

@@ -25,20 +25,21 @@ static const struct opt delegate_opts[] = {
 		  "target paths that the role may list, for example 'models/community-*/*'; may be "
 		  "repeated"),
 	OPT_HINTED(OPT_LIST, delegate_opts, keys, 0, "key", "FILE", HINT_FILE,
-		   "a public key of the role, as `ferry catalog key export` prints it; may be "
+		   "a public key of the role, as printed by `ferry catalog key export`; may be "
 		   "repeated"),
 	OPT_ENTRY(OPT_U64, delegate_opts, threshold, 0, "threshold", "N",
-		  "how many of the keys must sign; 1 unless given"),
+		  "how many of the keys must sign (1)"),
 	OPT_ENTRY(OPT_FLAG, delegate_opts, terminating, 0, "terminating", NULL,
-		  "what the role does not list of its paths, no later role may list"),
+		  "no later role may list files below the paths of this role"),
 	OPT_ENTRY(OPT_U64, delegate_opts, bins, 0, "bins", "N",
-		  "spread all files over N hash bins, a power of two up to 4096, instead; signed "
-		  "with the keys of targets unless --key says otherwise"),
+		  "instead distribute all files over N hash bins, a power of two up to 4096; "
+		  "signed with the keys of targets unless --key is given"),
 	OPT_LAST,
 };
 static const struct delegate_opts delegate_defaults = { .threshold = 1 };
 
-/* So that status can call the keys by their files' names. No folder of keys is no fault here. */
+/* Stores the keys so that status can show their names. A missing folder of keys is not an error
+ * here. */
 static void remember(const struct place *p, const struct opt_list *files)
 {
 	CLEANUP(keyring_release) struct keyring names = { 0 };
@@ -47,8 +48,8 @@ static void remember(const struct place *p, const struct opt_list *files)
 	for (size_t i = 0; rc == 0 && i < files->count; i++) {
 		CLEANUP_PTR(tuf_key_free) struct tuf_key *key = NULL;
 		const char *base = path_base(files->at[i]), *dot = strrchr(base, '.');
-		CLEANUP(mem_free_ptr) char *name =
-			mem_strndup(base, dot ? (size_t)(dot - base) : strlen(base));
+		CLEANUP(mem_free_ptr) char *name = mem_strndup(base, dot ? (size_t)(dot - base)
+									 : strlen(base));
 		rc = keyring_public(&names, files->at[i], &key, &ignored);
 		if (rc == 0)
 			rc = keyring_remember(&names, name, key, &ignored);
@@ -66,26 +67,29 @@ static int tell_delegated(struct cli *cli, const struct repository_delegation *d
 		json_push_string(paths, o->paths.at[i]);
 	json_put_u64(document, "threshold", d->threshold);
 	json_put_bool(document, "terminating", d->bins || d->terminating);
-	cli_say(cli, document, d->bins ? "all files go into {bins} bins, {role}-…"
-				       : "delegated to {role}");
-	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+	cli_say(cli, document,
+		d->bins ? "all files move into {bins} bins, {role}-…" : "delegated to {role}");
+	report_note(cli->report,
+		    "readers see the change after `ferry catalog sign` and `ferry push`");
 	return cli_result(cli, document, e);
 }
 
 static int check(const struct delegate_opts *o, int count, struct err *e)
 {
 	if (count == 0 && !o->bins)
-		return err_set(e, ERR_USAGE, "the role needs a name, or --bins says how many bins");
+		return err_set(e, ERR_USAGE,
+			       "give the name of the role, or the number of bins with --bins");
 	if (o->threshold < 1 || o->threshold > 1024)
-		return err_set(e, ERR_USAGE, "--threshold: 1 to 1024 is wanted");
+		return err_set(e, ERR_USAGE, "--threshold: must be 1 to 1024");
 	if (!o->bins && o->keys.count == 0) {
-		err_set(e, ERR_USAGE, "the role needs a --key: who signs for it?");
-		return err_hint(e, "its people make one with `ferry catalog key new` and give you "
-				"what `ferry catalog key export` prints");
+		err_set(e, ERR_USAGE, "the role needs at least one --key");
+		return err_hint(e, "its people make a key with `ferry catalog key new` and give "
+				   "you the output of `ferry catalog key export`");
 	}
 	if (o->keys.count == 0 && o->threshold != 1)
-		return err_set(e, ERR_USAGE, "--threshold is for the keys that --key names; without "
-			       "them bins have keys and threshold of targets");
+		return err_set(e, ERR_USAGE,
+			       "--threshold needs --key: without it, bins have the keys and "
+			       "threshold of targets");
 	return 0;
 }
 
@@ -95,9 +99,13 @@ static int run_delegate(struct cli *cli, struct err *e)
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	const struct repository_delegation d = {
-		.name = cli->count ? cli->operands[0] : DEFAULT_PREFIX, .paths = o->paths.at,
-		.path_count = o->paths.count, .key_files = o->keys.at, .key_count = o->keys.count,
-		.threshold = (unsigned)o->threshold, .terminating = o->terminating,
+		.name = cli->count ? cli->operands[0] : DEFAULT_PREFIX,
+		.paths = o->paths.at,
+		.path_count = o->paths.count,
+		.key_files = o->keys.at,
+		.key_count = o->keys.count,
+		.threshold = (unsigned)o->threshold,
+		.terminating = o->terminating,
 		.bins = o->bins,
 	};
 	int rc = check(o, cli->count, e);
@@ -114,11 +122,11 @@ const struct command cmd_catalog_delegate = {
 	.summary = "let others list models, or use hash bins",
 	.synopsis = (const char *const[]){ "NAME --paths PATTERN… --key FILE…", "[PREFIX] --bins N",
 					   NULL },
-	.description = "The people of a role add models with `ferry catalog add --role NAME` and sign "
-		       "them with their own key; the catalog shows them after the next `ferry catalog "
-		       "sign` of the publisher. Hash bins keep what a reader downloads small where "
-		       "there are tens of thousands of files. A repository has named roles or bins, "
-		       "not both.",
+	.description =
+		"The people of a role add models with `ferry catalog add --role NAME` and sign "
+		"them with their own key; they appear in the catalog after the publisher's next "
+		"`ferry catalog sign`. Hash bins keep downloads of metadata small if there are "
+		"tens of thousands of files. A repository has named roles or bins, not both.",
 	.opts = delegate_opts,
 	.opts_size = sizeof(struct delegate_opts),
 	.defaults = &delegate_defaults,
@@ -131,7 +139,7 @@ const struct command cmd_catalog_delegate = {
 static const struct opt undelegate_opts[] = {
 	CATALOG_OPT_PLACE,
 	OPT_ENTRY(OPT_FLAG, delegate_opts, adopt, 0, "adopt", NULL,
-		  "keep the role's models in the catalog: the publisher answers for them from now on"),
+		  "keep the role's models in the catalog; the publisher signs them from now on"),
 	OPT_LAST,
 };
 
@@ -145,12 +153,13 @@ static int run_undelegate(struct cli *cli, struct err *e)
 	if (rc < 0 || (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
 	    (rc = repository_undelegate(r, cli->operands[0], o->adopt, &models, e)) < 0)
 		return rc;
-	report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+	report_note(cli->report,
+		    "readers see the change after `ferry catalog sign` and `ferry push`");
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_string(document, "role", cli->operands[0]);
 	json_put_bool(document, "adopted", o->adopt);
 	json_put(document, "models", json_strings(&models));
-	cli_say(cli, document, "took the delegation to {role} back");
+	cli_say(cli, document, "removed the delegation to {role}");
 	for (size_t i = 0; i < models.count; i++)
 		cli_line(cli, "%s %s", o->adopt ? "adopted" : "removed", models.at[i]);
 	return cli_result(cli, document, e);
@@ -158,10 +167,10 @@ static int run_undelegate(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_undelegate = {
 	.name = "undelegate",
-	.summary = "take a delegation or the bins back",
+	.summary = "remove a delegation or the hash bins",
 	.synopsis = (const char *const[]){ "NAME", NULL },
-	.description = "The models of the role leave the catalog, unless --adopt keeps them. Of bins "
-		       "NAME is their prefix: all files go back to targets.",
+	.description = "Removes the models of the role from the catalog, unless --adopt keeps "
+		       "them. For bins, NAME is their prefix: all files move back to targets.",
 	.opts = undelegate_opts,
 	.opts_size = sizeof(struct delegate_opts),
 	.min_operands = 1,

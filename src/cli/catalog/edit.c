@@ -10,13 +10,12 @@ struct edit_opts {
 	const char *role;
 };
 
-#define EDIT_OPT_ROLE(help_) \
-	OPT_ENTRY(OPT_STRING, edit_opts, role, 0, "role", "NAME", help_)
+#define EDIT_OPT_ROLE(help_) OPT_ENTRY(OPT_STRING, edit_opts, role, 0, "role", "NAME", help_)
 
 static const struct opt add_opts[] = {
 	CATALOG_OPT_PLACE,
-	EDIT_OPT_ROLE("the delegated role that the models are for; its own people sign then, "
-		      "with `ferry catalog sign --role NAME`"),
+	EDIT_OPT_ROLE("the delegated role that lists the models; its own people sign with `ferry "
+		      "catalog sign --role NAME`"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
 		  "copy the files instead of linking them"),
 	OPT_LAST,
@@ -32,8 +31,8 @@ static void put_change(json_t *object, const struct repository_change *c)
 	json_put_u64(object, "size", c->size);
 }
 
-static int tell_changes(struct cli *cli, const struct repository_changes *changes,
-			const char *role, struct err *e)
+static int tell_changes(struct cli *cli, const struct repository_changes *changes, const char *role,
+			struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	size_t news = 0;
@@ -46,12 +45,15 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 		news += changes->at[i].what != REPOSITORY_UNCHANGED;
 	}
 	if (changes->count == 0)
-		report_note(cli->report, "no variant with files in it: only the card was merged");
+		report_note(cli->report, "no variant has files: only the card was merged");
 	else if (news && role)
-		report_note(cli->report, "readers see it when the people of %s have signed, with `ferry "
-			    "catalog sign --role %s`, and then the publisher", role, role);
+		report_note(cli->report,
+			    "readers see the change after the people of %s have signed, with "
+			    "`ferry catalog sign --role %s`, and then the publisher",
+			    role, role);
 	else if (news)
-		report_note(cli->report, "readers see it after `ferry catalog sign` and `ferry push`");
+		report_note(cli->report,
+			    "readers see the change after `ferry catalog sign` and `ferry push`");
 	return cli_result(cli, document, e);
 }
 
@@ -66,17 +68,19 @@ static int run_add(struct cli *cli, struct err *e)
 	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &r, e);
 	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = repository_model_add(r, cli->operands[i], edit->role, o->copy, cli->report, &changes, e);
+		rc = repository_model_add(r, cli->operands[i], edit->role, o->copy, cli->report,
+					  &changes, e);
 	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
 }
 
 const struct command cmd_catalog_add = {
 	.name = "add",
-	.summary = "take prepared models into the tree",
+	.summary = "add prepared models",
 	.synopsis = (const char *const[]){ "DIR|CARD…", NULL },
-	.description = "DIR is what `ferry prepare` made, or any folder with a card, its files and "
-		       "their manifests. Every file is verified, then linked into the tree, and the "
-		       "card is merged with the one that is there: what a person wrote in it stays.",
+	.description =
+		"DIR is a folder made by `ferry prepare`, or any folder with a card, its files and "
+		"their manifests. Every file is verified and linked into the tree, and the card is "
+		"merged with an existing one; what a person wrote in that is kept.",
 	.opts = add_opts,
 	.opts_size = sizeof(struct edit_opts),
 	.operand_hint = HINT_DIR,
@@ -89,18 +93,21 @@ const struct command cmd_catalog_add = {
 
 static const struct opt remove_opts[] = {
 	CATALOG_OPT_PLACE,
-	EDIT_OPT_ROLE("take it out of what this delegated role lists, too; its own people sign that"),
+	EDIT_OPT_ROLE("also remove it from the list of this delegated role, which its own people "
+		      "sign"),
 	OPT_LAST,
 };
 
-static int remove_one(struct cli *cli, struct repository *r, const char *operand,
-		      const char *role, json_t *removed, struct err *e)
+static int remove_one(struct cli *cli, struct repository *r, const char *operand, const char *role,
+		      json_t *removed, struct err *e)
 {
 	CLEANUP(reference_release) struct reference ref = { 0 };
 	int rc = reference_parse(operand, &ref, e);
 	if (rc == 0 && ref.repository)
-		rc = err_set(e, ERR_USAGE, "'%s': MODEL or MODEL:VARIANT is wanted; use --name to say "
-			     "of which repository", operand);
+		rc = err_set(e, ERR_USAGE,
+			     "'%s': expected MODEL or MODEL:VARIANT; choose the repository with "
+			     "--name",
+			     operand);
 	if (rc == 0)
 		rc = repository_model_remove(r, ref.model, ref.variant, role, e);
 	if (rc < 0)
@@ -126,14 +133,15 @@ static int run_remove(struct cli *cli, struct err *e)
 		rc = remove_one(cli, r, cli->operands[i], edit->role, removed, e);
 	if (rc < 0)
 		return rc;
-	cli_note(cli, document, "readers see it after `ferry catalog sign` and `ferry push`; the files "
-				"stay until `ferry catalog gc`");
+	cli_note(cli, document,
+		 "readers see the change after `ferry catalog sign` and `ferry push`; the files "
+		 "are kept until `ferry catalog gc`");
 	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_remove = {
 	.name = "remove",
-	.summary = "take models or variants out",
+	.summary = "remove models or variants",
 	.synopsis = (const char *const[]){ "MODEL[:VARIANT]…", NULL },
 	.opts = remove_opts,
 	.opts_size = sizeof(struct edit_opts),
@@ -148,9 +156,9 @@ const struct command cmd_catalog_remove = {
 static const struct opt gc_opts[] = {
 	CATALOG_OPT_PLACE,
 	OPT_ENTRY(OPT_U64, catalog_opts, keep, 0, "keep", "N",
-		  "how many versions before the current one stay complete; 3 unless given"),
+		  "how many versions before the current one to keep complete (3)"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, dry_run, 'n', "dry-run", NULL,
-		  "only say what would be removed"),
+		  "only show what would be removed"),
 	OPT_LAST,
 };
 static const struct catalog_opts gc_defaults = { .keep = 3 };
@@ -163,8 +171,8 @@ static int run_gc(struct cli *cli, struct err *e)
 	struct repository_gc gc;
 	int rc = place_load(cli, o, &p, e);
 	if (rc < 0 || (rc = repository_open(p.dir, cli->cancel, &r, e)) < 0 ||
-	    (rc = repository_gc(r, (unsigned)MIN(o->keep, (uint64_t)1000000), o->dry_run, &gc,
-				e)) < 0)
+	    (rc = repository_gc(r, (unsigned)MIN(o->keep, (uint64_t)1000000), o->dry_run, &gc, e)) <
+		    0)
 		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_bool(document, "dry_run", o->dry_run);
@@ -172,16 +180,17 @@ static int run_gc(struct cli *cli, struct err *e)
 	json_put_u64(document, "metadata", gc.metadata);
 	json_put_u64(document, "others", gc.others);
 	json_put_u64(document, "bytes", gc.bytes);
-	cli_say(cli, document, "{dry_run?would remove:removed} {objects} objects, {metadata} old "
-			       "metadata files, {others} others: {bytes:size}");
+	cli_say(cli, document,
+		"{dry_run?would remove:removed} {objects} objects, {metadata} old metadata files, "
+		"{others} others: {bytes:size}");
 	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_gc = {
 	.name = "gc",
-	.summary = "remove files from the tree that nothing refers to any more",
-	.description = "Removes objects that neither a card nor the signed versions that are kept "
-		       "refer to, and the metadata of older versions. Mirrors are not touched.",
+	.summary = "remove unused files from the tree",
+	.description = "Removes objects to which neither a card nor a kept signed version refers, "
+		       "and the metadata of older versions. Mirrors are not changed.",
 	.opts = gc_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.defaults = &gc_defaults,

@@ -12,23 +12,23 @@
 #include <time.h>
 
 struct export_opts {
-	struct catalog_opts common;     /* first: its options are these */
+	struct catalog_opts common; /* first: its options are these */
 	const char *output, *key;
 	bool sign, all;
 };
 
 #define OPT_OUTPUT \
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE, \
-		   "write it here instead of to standard output")
+		   "write to this file instead of standard output")
 
-/* What an export works on, and what it has made so far. */
+/* The input and the results of an export. */
 struct desk {
 	struct cli *cli;
 	const struct export_opts *o;
 	struct place place;
 	struct export x;
 	struct place_ask ask;
-	json_t *document, *made;        /* made: its "documents" */
+	json_t *document, *made; /* made: its "documents" */
 };
 
 static void desk_release(struct desk *d)
@@ -57,11 +57,12 @@ static int desk_open(struct cli *cli, const struct export_opts *o, struct desk *
 
 /* ---- giving it out ---- */
 
-/* What a document is about. */
+/* What an exported document contains. */
 struct about {
-	const struct card *model;               /* or NULL */
-	const struct card_variant *variant;     /* or NULL */
-	const char *key;                        /* id of the key that signed or is told, or NULL */
+	const struct card *model;           /* or NULL */
+	const struct card_variant *variant; /* or NULL */
+	const char *key;                    /* id of the key that signed or is exported, or
+					       NULL */
 };
 
 static void put_made(json_t *object, const struct about *a, const char *output,
@@ -78,18 +79,18 @@ static void put_made(json_t *object, const struct about *a, const char *output,
 static int write_output(const char *path, const struct buf *text, struct err *e)
 {
 	if (!*path)
-		return err_set(e, ERR_USAGE, "-o: the name of a file is wanted");
+		return err_set(e, ERR_USAGE, "-o: give the name of a file");
 	return file_write_output(path, buf_str(text), text->len, e);
 }
 
-/* The file to write; NULL for standard output, which "-" is, too. */
+/* The file to write; NULL for standard output, also for "-". */
 static const char *output_file(const char *output)
 {
 	bool standard = output && (strcmp(output, "-") == 0 || strcmp(output, "/dev/stdout") == 0);
 	return standard ? NULL : output;
 }
 
-/* The only document of this run: to the file, or to standard output. */
+/* Writes the only document of this run to the file or to standard output. */
 static int give(struct desk *d, const struct about *a, const struct buf *text, struct err *e)
 {
 	const char *output = output_file(d->o->output);
@@ -104,7 +105,7 @@ static int give(struct desk *d, const struct about *a, const struct buf *text, s
 	return cli_result(d->cli, d->document, e);
 }
 
-/* One of several, into the folder of --all. */
+/* Writes one of several documents into the folder of --all. */
 static int add(struct desk *d, const struct about *a, const char *path, const struct buf *text,
 	       struct err *e)
 {
@@ -120,7 +121,7 @@ static int need_folder(const char *dir, struct err *e)
 {
 	if (*dir && (!file_exists(dir) || file_is_dir(dir)))
 		return 0;
-	return err_set(e, ERR_USAGE, "--all writes into a folder, which '%s' is not", dir);
+	return err_set(e, ERR_USAGE, "--all writes into a folder, but '%s' is not a folder", dir);
 }
 
 static int tell_all(struct desk *d, struct err *e)
@@ -142,16 +143,18 @@ static const struct opt sums_opts[] = {
 	OPT_LAST,
 };
 
-/* What is signed says what it is a list of: one of a single model must not pass for that of all. */
+/* The signed comment says what the list contains: the list of one model must not pass for that of
+ * all. */
 static char *sums_comment(const struct export *x, const char *file, const char *reference)
 {
-	CLEANUP(mem_free_ptr) char *comment = repository_minisign_comment(
-		x->catalog.name, x->version, path_base(file), time(NULL));
+	CLEANUP(mem_free_ptr) char *comment =
+		repository_minisign_comment(x->catalog.name, x->version, path_base(file),
+					    time(NULL));
 	return mem_printf("%s\tof:%s", comment, reference ? reference : "all");
 }
 
-static int sign_text(struct desk *d, const char *trusted, const struct buf *text,
-		     struct buf *out, char **keyid, struct err *e)
+static int sign_text(struct desk *d, const char *trusted, const struct buf *text, struct buf *out,
+		     char **keyid, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP(keyring_signers_release) struct keyring_signers opened = { 0 };
@@ -170,9 +173,8 @@ static int sign_text(struct desk *d, const char *trusted, const struct buf *text
 	return minisig_sign(s, text->data, text->len, untrusted, trusted, out, e);
 }
 
-/* The signature first: nothing is written when it cannot be made. */
-static int give_signed(struct desk *d, const char *reference, const struct buf *text,
-		       struct err *e)
+/* Sign first, so that nothing is written if that fails. */
+static int give_signed(struct desk *d, const char *reference, const struct buf *text, struct err *e)
 {
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(MINISIG_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MINISIG_SUFFIX, d->o->output);
@@ -197,7 +199,8 @@ static int run_sums(struct cli *cli, struct err *e)
 	CLEANUP(sums_release) struct sums sums = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
 	if (o->sign && !output_file(o->output))
-		return err_set(e, ERR_USAGE, "--sign needs -o FILE: the signature goes beside it");
+		return err_set(e, ERR_USAGE,
+			       "--sign needs -o FILE, because the signature is written beside it");
 	int rc = desk_open(cli, o, &d, e);
 	if (rc == 0)
 		rc = export_sums(&d.x, reference, &sums, e);
@@ -212,10 +215,11 @@ static int run_sums(struct cli *cli, struct err *e)
 
 static const struct command export_sums_command = {
 	.name = "sums",
-	.summary = "SHA-256 of the model files, for sha256sum -c",
+	.summary = "the SHA-256 of the model files, for sha256sum -c",
 	.synopsis = (const char *const[]){ "[MODEL[:VARIANT]]", NULL },
-	.description = "Files have their target path, models/MODEL/FILE. With an operand only those "
-		       "of that model or variant are listed, without the folder that they share.",
+	.description =
+		"Lists all files by their target path, models/MODEL/FILE. With an operand, lists "
+		"only the files of that model or variant, without the folder that they share.",
 	.opts = sums_opts,
 	.opts_size = sizeof(struct export_opts),
 	.operand_hint = HINT_MODEL,
@@ -228,7 +232,7 @@ static const struct command export_sums_command = {
 static const struct opt metalink_opts[] = {
 	CATALOG_OPT_PLACE,
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,
-		   "write it here instead of to standard output; with --all, a folder"),
+		   "write to this file instead of standard output; with --all, to this folder"),
 	OPT_ENTRY(OPT_FLAG, export_opts, all, 0, "all", NULL,
 		  "all variants of all models: DIR/MODEL/VARIANT" METALINK_SUFFIX),
 	OPT_LAST,
@@ -263,8 +267,8 @@ static int run_metalink(struct cli *cli, struct err *e)
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METALINK_MAX_BYTES);
 	struct about a = { 0 };
 	if (o->all ? cli->count != 0 || !o->output : cli->count != 1) {
-		err_set(e, ERR_USAGE, "wanted is either a MODEL[:VARIANT], or --all with -o DIR");
-		return err_hint(e, "`ferry catalog list` shows what there is");
+		err_set(e, ERR_USAGE, "give either a MODEL[:VARIANT], or --all with -o DIR");
+		return err_hint(e, "`ferry catalog list` lists the models");
 	}
 	int rc = desk_open(cli, o, &d, e);
 	if (rc == 0 && o->all)
@@ -277,12 +281,12 @@ static int run_metalink(struct cli *cli, struct err *e)
 
 static const struct command export_metalink_command = {
 	.name = "metalink",
-	.summary = "addresses and digests of a variant, for download managers",
+	.summary = "the URLs and digests of a variant, for download managers",
 	.synopsis = (const char *const[]){ "MODEL[:VARIANT]", "--all -o DIR", NULL },
-	.description = "A Metalink 4 document (RFC 5854) with the size, SHA-256 and piece digests of "
-		       "each file, and its URL on each mirror of the signed catalog that holds model "
-		       "files and is reached by http or https. `aria2c -M FILE" METALINK_SUFFIX
-		       "` downloads and verifies through it.",
+	.description = "Writes a Metalink 4 document (RFC 5854) with the size, SHA-256 and piece "
+		       "digests of each file, and its URL on each mirror of the signed catalog "
+		       "that has model files and an http or https URL. `aria2c -M "
+		       "FILE" METALINK_SUFFIX "` downloads and verifies with it.",
 	.opts = metalink_opts,
 	.opts_size = sizeof(struct export_opts),
 	.operand_hint = HINT_MODEL,
@@ -293,22 +297,22 @@ static const struct command export_metalink_command = {
 /* ---- minisign-key ---- */
 
 #define PUBLIC_SUFFIX ".pub"
-#define SHORT_ID 16     /* hex digits that minisign tells keys apart by */
+#define SHORT_ID 16 /* hex digits that minisign tells keys apart by */
 
 static const struct opt minisign_opts[] = {
 	CATALOG_OPT_PLACE,
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,
-		   "write it here instead of to standard output; with --all, a folder"),
+		   "write to this file instead of standard output; with --all, to this folder"),
 	OPT_ENTRY(OPT_FLAG, export_opts, all, 0, "all", NULL,
-		  "all keys that may sign the next catalog: DIR/KEYID" PUBLIC_SUFFIX),
+		  "write all keys that may sign the next catalog: DIR/KEYID" PUBLIC_SUFFIX),
 	OPT_LAST,
 };
 
 static int format_key(const struct export *x, const struct tuf_key *key, struct buf *out,
 		      struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *comment = mem_printf("minisign public key of %s, targets key %s",
-							 x->catalog.name, key->id);
+	CLEANUP(mem_free_ptr) char *comment =
+		mem_printf("minisign public key of %s, targets key %s", x->catalog.name, key->id);
 	return minisig_public(key, comment, out, e);
 }
 
@@ -318,8 +322,8 @@ static int write_keys(struct desk *d, const struct repository_keys *keys, struct
 	for (size_t i = 0; rc == 0 && i < keys->count; i++) {
 		CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
 		const struct about a = { .key = keys->at[i]->id };
-		CLEANUP(mem_free_ptr) char *path =
-			mem_printf("%s/%.*s" PUBLIC_SUFFIX, d->o->output, SHORT_ID, a.key);
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%.*s" PUBLIC_SUFFIX, d->o->output,
+							      SHORT_ID, a.key);
 		rc = format_key(&d->x, keys->at[i], &text, e);
 		if (rc == 0)
 			rc = add(d, &a, path, &text, e);
@@ -335,8 +339,9 @@ static int run_minisign(struct cli *cli, struct err *e)
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
 	size_t present;
 	if (o->all && !o->output)
-		return err_set(e, ERR_USAGE, "--all needs -o DIR: minisign wants each key in a file "
-			       "of its own");
+		return err_set(e, ERR_USAGE,
+			       "--all needs -o DIR, because minisign needs each key in a separate "
+			       "file");
 	int rc = desk_open(cli, o, &d, e);
 	if (rc < 0 || (rc = repository_minisign_keys(d.place.dir, &keys, &present, e)) < 0)
 		return rc;
@@ -346,17 +351,19 @@ static int run_minisign(struct cli *cli, struct err *e)
 	if ((rc = format_key(&d.x, keys.at[present], &text, e)) < 0)
 		return rc;
 	if (keys.count > 1)
-		report_note(cli->report, "%zu keys of targets may sign a catalog, and this one signed "
-			    "the present one; give readers all of them: --all -o DIR", keys.count);
+		report_note(cli->report,
+			    "this key signed the current catalog, but %zu keys of targets may sign "
+			    "one: give readers all of them (--all -o DIR)",
+			    keys.count);
 	return give(&d, &a, &text, e);
 }
 
 static const struct command export_minisign_command = {
 	.name = "minisign-key",
-	.summary = "the public key that checks catalog.json.minisig",
+	.summary = "the public key that verifies catalog.json.minisig",
 	.synopsis = (const char *const[]){ "", "--all -o DIR", NULL },
-	.description = "Give it to readers by another way than the mirrors: then `minisign -V -p FILE "
-		       "-m catalog.json` tells them whether the catalog is yours.",
+	.description = "Give the key to readers, not over the mirrors. They can then verify the "
+		       "catalog with `minisign -V -p FILE -m catalog.json`.",
 	.opts = minisign_opts,
 	.opts_size = sizeof(struct export_opts),
 	.run = run_minisign,
@@ -367,17 +374,17 @@ static const struct command export_minisign_command = {
 static const struct opt signature_opts[] = {
 	CATALOG_OPT_PLACE,
 	OPT_HINTED(OPT_STRING, export_opts, key, 0, "key", "KEY", HINT_FILE,
-		   "the ECDSA P-256 key that signs: a private key in PEM form, or the name of one "
-		   "in the folder of keys"),
+		   "the ECDSA P-256 key that signs: a private key in PEM form, or the name of a "
+		   "key in the folder of keys"),
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,
-		   "write it here instead of to standard output; verifiers expect " MODELSIG_NAME
+		   "write to this file instead of standard output; verifiers expect " MODELSIG_NAME
 		   " beside the files"),
 	CATALOG_OPT_KEYS,
 	CATALOG_OPT_PASSPHRASE,
 	OPT_LAST,
 };
 
-/* A key need not be of this repository, so its folder of keys need not be known. */
+/* The key need not belong to this repository, so the folder of keys may be unknown. */
 static int pick_key(const struct place *p, const char *which, struct keyring *out, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
@@ -394,7 +401,7 @@ static int run_signature(struct cli *cli, struct err *e)
 	struct signer *s;
 	struct about a = { 0 };
 	if (!o->key) {
-		err_set(e, ERR_USAGE, "--key KEY is missing: who signs?");
+		err_set(e, ERR_USAGE, "--key KEY is missing");
 		return err_hint(e, "`ferry catalog key new NAME --type ecdsa-p256` makes a key");
 	}
 	int rc = desk_open(cli, o, &d, e);
@@ -412,11 +419,11 @@ static int run_signature(struct cli *cli, struct err *e)
 
 static const struct command export_signature_command = {
 	.name = "model-signature",
-	.summary = "an OpenSSF Model Signing bundle over a variant's folder",
+	.summary = "an OpenSSF Model Signing bundle for a variant's folder",
 	.synopsis = (const char *const[]){ "MODEL[:VARIANT] --key KEY", NULL },
-	.description = "Signs the names and SHA-256 of the variant's files as version 1.0 of OpenSSF "
-		       "Model Signing has it, with a key (not through a transparency log). Verifiers "
-		       "want the public key, which `ferry catalog key export` prints.",
+	.description = "Signs the names and SHA-256 of the variant's files according to OpenSSF "
+		       "Model Signing 1.0, with a key and without a transparency log. Verifiers "
+		       "need the public key, which `ferry catalog key export` prints.",
 	.opts = signature_opts,
 	.opts_size = sizeof(struct export_opts),
 	.operand_hint = HINT_MODEL,
@@ -426,12 +433,15 @@ static const struct command export_signature_command = {
 };
 
 static const struct command *const subs[] = {
-	&export_sums_command, &export_metalink_command, &export_minisign_command,
-	&export_signature_command, NULL,
+	&export_sums_command,
+	&export_metalink_command,
+	&export_minisign_command,
+	&export_signature_command,
+	NULL,
 };
 
 const struct command cmd_catalog_export = {
 	.name = "export",
-	.summary = "tell what is signed in the formats of other tools",
+	.summary = "write the signed catalog in the formats of other tools",
 	.subs = subs,
 };

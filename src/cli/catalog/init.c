@@ -9,12 +9,12 @@
 
 static const struct opt init_opts[] = {
 	OPT_HINTED(OPT_STRING, catalog_opts, dir, 0, "repository", "DIR", HINT_DIR,
-		   "the tree to make; ./repository unless ferry.conf has a path"),
+		   "the tree to create (path in ferry.conf, else ./repository)"),
 	OPT_HINTED(OPT_STRING, catalog_opts, keys, 0, "keys", "DIR", HINT_DIR,
-		   "where the private keys go, never inside the tree; ./NAME-keys unless "
-		   "ferry.conf says where"),
+		   "the folder for the private keys, outside the tree (keys in ferry.conf, else "
+		   "./NAME-keys)"),
 	OPT_ENTRY(OPT_STRING, catalog_opts, title, 0, "title", "TEXT",
-		  "a name of the repository for people"),
+		  "the name of the repository, for people"),
 	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256", "type of the keys"),
 	CATALOG_OPT_PASSPHRASE,
 	CATALOG_OPT_UNENCRYPTED,
@@ -22,7 +22,7 @@ static const struct opt init_opts[] = {
 	OPT_LAST,
 };
 
-/* The base URLs that clients take metadata from; without mirrors the tree itself. */
+/* The base URLs for clients' metadata; without mirrors, the tree itself. */
 static void metadata_urls(const struct place *p, struct str_list *out)
 {
 	json_t *mirror;
@@ -39,7 +39,7 @@ static void metadata_urls(const struct place *p, struct str_list *out)
 	}
 }
 
-/* What a user types once: its arguments. */
+/* The arguments of the command that users run once. */
 static void client_command(const struct place *p, const struct str_list *urls,
 			   const char *root_sha256, struct str_list *out)
 {
@@ -76,10 +76,9 @@ static char *publisher_snippet(const struct place *p)
 	return buf_steal(&b);
 }
 
-/* Before the tree, so that an init that was killed is found by the next. *written: the
- * file, or NULL when there is a ferry.conf, which is the person's. */
-static int write_conf(struct cli *cli, const struct place *p, const char **written,
-		      struct err *e)
+/* Written before the tree, so that init after a kill finds it. *written: the file, or NULL if the
+ * user already has a ferry.conf. */
+static int write_conf(struct cli *cli, const struct place *p, const char **written, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *text = publisher_snippet(p);
 	CLEANUP(mem_free_ptr) char *timestamp = path_join(p->dir, "metadata/timestamp.json");
@@ -87,17 +86,18 @@ static int write_conf(struct cli *cli, const struct place *p, const char **writt
 	if (file_exists(timestamp))
 		return 0;
 	if (cli->conf_path || file_exists("ferry.conf")) {
-		report_note(cli->report, "add this to your ferry.conf, so that the other commands "
-			    "find the repository:\n%s", text);
+		report_note(cli->report,
+			    "add this to your ferry.conf, so that the other commands find the "
+			    "repository:\n%s",
+			    text);
 		return 0;
 	}
 	*written = "ferry.conf";
 	return file_write_atomic(*written, text, strlen(text), 0644, e);
 }
 
-/* No signal stops this: the repository is made, and that must be told. */
-static int root_digest(const struct place *p, char **path, char hex[DIGEST_HEX],
-		       struct err *e)
+/* Not stopped by signals: the repository exists now, and this must be reported. */
+static int root_digest(const struct place *p, char **path, char hex[DIGEST_HEX], struct err *e)
 {
 	struct digest sha256;
 	uint64_t size;
@@ -129,7 +129,8 @@ static json_t *made_json(struct cli *cli, const struct place *p, const struct re
 	return document;
 }
 
-/* Each URL and the SHA-256 on a line of their own: whole lines are too long for a terminal. */
+/* Each URL and the SHA-256 on a separate line, because the whole line would be too long for a
+ * terminal. */
 static void print_command(struct cli *cli, const json_t *argv)
 {
 	size_t i, count = json_array_size(argv);
@@ -145,13 +146,13 @@ static void print_command(struct cli *cli, const json_t *argv)
 
 static void print_made(struct cli *cli, const json_t *document)
 {
-	cli_say(cli, document, "made the repository '{name}' in {repository}");
-	cli_say(cli, document, "private keys: {keys} (keep root.pem offline, and a copy of all of "
-			       "them)");
+	cli_say(cli, document, "created the repository '{name}' in {repository}");
+	cli_say(cli, document,
+		"private keys: {keys} (keep root.pem offline, and keep copies of all of them)");
 	if (json_text(document, "configuration"))
 		cli_say(cli, document, "configuration: {configuration}");
 	cli_say(cli, document, "root that your users trust: {root.path}");
-	cli_raw(cli, "\nGive them this, on another way than the mirrors:\n\n");
+	cli_raw(cli, "\nGive your users this command, over a channel that they trust:\n\n");
 	print_command(cli, json_object_get(document, "client_command"));
 }
 
@@ -168,8 +169,8 @@ static int tell(struct cli *cli, const struct place *p, const struct repository_
 	return cli_result(cli, document, e);
 }
 
-static int make(struct cli *cli, const struct catalog_opts *o, const struct place *p,
-		bool is_new, const char **written, struct repository_signed *done, struct err *e)
+static int make(struct cli *cli, const struct catalog_opts *o, const struct place *p, bool is_new,
+		const char **written, struct repository_signed *done, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
@@ -185,8 +186,12 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 	if (rc < 0)
 		return rc;
 	const struct repository_signing how = {
-		.name = p->name, .title = p->title, .mirrors = p->mirrors, .expiry = p->expiry,
-		.now_s = time(NULL), .keys = &keys,
+		.name = p->name,
+		.title = p->title,
+		.mirrors = p->mirrors,
+		.expiry = p->expiry,
+		.now_s = time(NULL),
+		.keys = &keys,
 	};
 	keys.passphrases = &ask.passphrases;
 	keys.cancel = cli->cancel;
@@ -209,12 +214,12 @@ static int run_init(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_init = {
 	.name = "init",
-	.summary = "make a repository: tree, keys, root and an empty signed catalog",
+	.summary = "create a repository: tree, keys, root and an empty catalog",
 	.synopsis = (const char *const[]){ "[NAME]", NULL },
-	.description = "Makes the keys of the roles root, targets, snapshot and timestamp, the tree "
-		       "and its first signed version, and prints what your users need to trust it. "
-		       "NAME and places come from ferry.conf where it has them; in a folder without "
-		       "one, a ferry.conf is written.",
+	.description =
+		"Creates the keys of the roles root, targets, snapshot and timestamp, the tree and "
+		"its first signed version, and prints what users need to trust it. NAME and "
+		"folders are taken from ferry.conf; if there is none, it is written.",
 	.opts = init_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.operand_hint = HINT_REPOSITORY,

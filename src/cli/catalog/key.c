@@ -9,8 +9,7 @@ void key_desk_release(struct key_desk *d)
 	place_release(&d->place);
 }
 
-int key_desk_open(struct cli *cli, const struct catalog_opts *o, struct key_desk *d,
-		  struct err *e)
+int key_desk_open(struct cli *cli, const struct catalog_opts *o, struct key_desk *d, struct err *e)
 {
 	struct err none = ERR_INIT;
 	bool alone = o->keys && !o->dir && !o->name;
@@ -19,7 +18,8 @@ int key_desk_open(struct cli *cli, const struct catalog_opts *o, struct key_desk
 		rc = place_keyring(&d->place, &d->keys, e);
 	else if (alone)
 		rc = keyring_load(o->keys, NULL, &d->keys, e);
-	d->passphrase_file = d->place.passphrase_file ? d->place.passphrase_file : o->passphrase_file;
+	d->passphrase_file = d->place.passphrase_file ? d->place.passphrase_file
+						      : o->passphrase_file;
 	place_ask_init(&d->ask, cli, d->passphrase_file);
 	d->keys.passphrases = &d->ask.passphrases;
 	d->keys.cancel = cli->cancel;
@@ -37,8 +37,8 @@ int key_find(const struct keyring *k, const char *name, const struct keyring_key
 		names[i] = k->at[i].name;
 	const char *near = text_nearest(name, names, k->count);
 	err_set(e, ERR_NOT_FOUND, "%s: there is no key '%s'", k->dir, name);
-	return near ? err_hint(e, "did you mean '%s'?", near) :
-		      err_hint(e, "`ferry catalog key list` shows what there is");
+	return near ? err_hint(e, "did you mean '%s'?", near)
+		    : err_hint(e, "`ferry catalog key list` lists the keys");
 }
 
 void key_put(json_t *object, const struct keyring_key *key, const char *dir)

@@ -25,10 +25,8 @@ static char *roles_text(const json_t *key)
 static int run_list(struct cli *cli, struct err *e)
 {
 	static const struct cli_column columns[] = {
-		{ "NAME", "{name}", NULL },
-		{ "ROLES", NULL, roles_text },
-		{ "FILE", NULL, file_text },
-		{ "TYPE", "{type|unknown}", NULL },
+		{ "NAME", "{name}", NULL },  { "ROLES", NULL, roles_text },
+		{ "FILE", NULL, file_text }, { "TYPE", "{type|unknown}", NULL },
 		{ "KEY ID", "{id}", NULL },
 	};
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
@@ -68,7 +66,7 @@ static int run_export(struct cli *cli, struct err *e)
 	if (rc < 0 || (rc = key_find(&d.keys, cli->operands[0], &key, e)) < 0)
 		return rc;
 	if (!key->public) {
-		err_set(e, ERR_NOT_FOUND, "%s: its public part, %s.pub, is missing", key->path,
+		err_set(e, ERR_NOT_FOUND, "%s: its public key, %s.pub, is missing", key->path,
 			key->name);
 		return err_hint(e, "the next `ferry catalog sign` with this key writes it again");
 	}
@@ -82,7 +80,7 @@ static int run_export(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_key_export = {
 	.name = "export",
-	.summary = "print the public part of a key",
+	.summary = "print a public key",
 	.synopsis = (const char *const[]){ "NAME", NULL },
 	.opts = list_opts,
 	.opts_size = sizeof(struct catalog_opts),
@@ -94,10 +92,13 @@ const struct command cmd_catalog_key_export = {
 /* ---- check ---- */
 
 static const struct opt check_opts[] = {
-	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, OPT_LAST,
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE,
+	OPT_LAST,
 };
 
-/* The signature is thrown away: it is of no document. */
+/* The signature is discarded; the text is not a document. */
 static int try_key(struct keyring *keys, const struct keyring_key *key, struct err *e)
 {
 	static const char text[] = "Model Ferry: a trial of a key";
@@ -105,9 +106,11 @@ static int try_key(struct keyring *keys, const struct keyring_key *key, struct e
 	struct signer *s;
 	int rc = keyring_signer(keys, key, &s, e);
 	if (rc == 0 && key->public && strcmp(key->public->id, s->key->id) != 0) {
-		err_set(e, ERR_USAGE, "%s: %s.pub beside it is the public part of another key",
+		err_set(e, ERR_USAGE, "%s: %s.pub beside it is the public key of another key",
 			key->path, key->name);
-		return err_hint(e, "move %s.pub away; the next signature writes the right one",
+		return err_hint(e,
+				"move %s.pub to another folder; the next signature writes the "
+				"right one",
 				key->name);
 	}
 	return rc < 0 ? rc : signer_sign(s, text, sizeof text - 1, &sig, e);
@@ -127,17 +130,17 @@ static int run_check(struct cli *cli, struct err *e)
 		if (rc < 0)
 			break;
 		json_push_string(checked, key->name);
-		cli_line(cli, "%s signs, and its public part verifies", key->path);
+		cli_line(cli, "%s signs, and its public key verifies the signature", key->path);
 	}
 	return rc < 0 ? rc : cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_key_check = {
 	.name = "check",
-	.summary = "try whether keys sign",
+	.summary = "check that keys can sign",
 	.synopsis = (const char *const[]){ "NAME…", NULL },
-	.description = "Signs a trial text with each key, and verifies the signature: that the "
-		       "passphrase is right, or that an HSM behind a NAME.command answers.",
+	.description = "Signs a test text with each key and verifies the signature. This checks "
+		       "the passphrase, or that the HSM of a NAME.command answers.",
 	.opts = check_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.min_operands = 1,

@@ -37,15 +37,17 @@ static int run_new(struct cli *cli, struct err *e)
 	if (rc == 0)
 		rc = keyring_new(&d.keys, cli->operands[0], kind_of(o),
 				 o->unencrypted ? NULL : &d.ask.passphrases.known, e);
-	return rc < 0 ? rc : tell(cli, &d, cli->operands[0], NULL, "made {key.path}, key id {key.id}", e);
+	return rc < 0 ? rc
+		      : tell(cli, &d, cli->operands[0], NULL, "created {key.path}, key id {key.id}",
+			     e);
 }
 
 const struct command cmd_catalog_key_new = {
 	.name = "new",
-	.summary = "make a key",
+	.summary = "create a key",
 	.synopsis = (const char *const[]){ "NAME", NULL },
-	.description = "Makes NAME.pem, the private key, and NAME.pub, its public part, which is "
-		       "what others are given. What a key may sign is decided by the root.",
+	.description = "Creates NAME.pem, the private key, and NAME.pub, the public key, which can "
+		       "be given to others. The root decides what a key may sign.",
 	.opts = new_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.min_operands = 1,
@@ -66,8 +68,9 @@ static const struct opt import_opts[] = {
 	CATALOG_OPT_KEYS,
 	CATALOG_OPT_PASSPHRASE,
 	OPT_HINTED(OPT_STRING, import_opts, old_passphrase_file, 0, "old-passphrase-file", "FILE",
-		   HINT_FILE, "read the passphrase that FILE is encrypted with from the first line of "
-		   "this file, where it is another one"),
+		   HINT_FILE,
+		   "read the passphrase of FILE from the first line of this file, if it differs "
+		   "from the new one"),
 	CATALOG_OPT_UNENCRYPTED,
 	OPT_LAST,
 };
@@ -81,7 +84,8 @@ static int run_import(struct cli *cli, struct err *e)
 	int rc = key_desk_open(cli, &o->common, &d, e);
 	if (rc < 0)
 		return rc;
-	place_ask_init(&old, cli, o->old_passphrase_file ? o->old_passphrase_file : d.passphrase_file);
+	place_ask_init(&old, cli,
+		       o->old_passphrase_file ? o->old_passphrase_file : d.passphrase_file);
 	rc = privkey_load(cli->operands[0], &old.passphrases, &private, e);
 	if (rc == 0 && !o->common.unencrypted)
 		rc = place_ask_new(&d.ask, e);
@@ -89,20 +93,21 @@ static int run_import(struct cli *cli, struct err *e)
 		rc = keyring_store(&d.keys, cli->operands[1], STEAL(private),
 				   o->common.unencrypted ? NULL : &d.ask.passphrases.known, e);
 	if (rc == 0)
-		rc = tell(cli, &d, cli->operands[1], d.place.dir, "imported {key.path}, key id {key.id}", e);
+		rc = tell(cli, &d, cli->operands[1], d.place.dir,
+			  "imported {key.path}, key id {key.id}", e);
 	if (rc == 0 && !cli->json)
-		report_note(cli->report, "%s is as it was: remove it when you need it no longer",
+		report_note(cli->report, "%s was not changed; delete it if you no longer need it",
 			    cli->operands[0]);
 	return rc;
 }
 
 const struct command cmd_catalog_key_import = {
 	.name = "import",
-	.summary = "take a key that was made elsewhere",
+	.summary = "import a key that was made elsewhere",
 	.synopsis = (const char *const[]){ "FILE NAME", NULL },
-	.description = "FILE is a private key in PKCS#8 PEM form: Ed25519, ECDSA P-256, or RSA of at "
-		       "least 2048 bits. It is stored as NAME.pem with a passphrase of its own, "
-		       "and its public part as NAME.pub.",
+	.description = "FILE is a private key in PKCS#8 PEM form: Ed25519, ECDSA P-256, or RSA of "
+		       "at least 2048 bits. It is stored as NAME.pem with a new passphrase, and "
+		       "its public key as NAME.pub.",
 	.opts = import_opts,
 	.opts_size = sizeof(struct import_opts),
 	.operand_hint = HINT_FILE,
@@ -123,15 +128,15 @@ static const struct opt passphrase_opts[] = {
 	OPT_LAST,
 };
 
-/* FERRY_PASSPHRASE is the old one; the new one must not be taken from it in silence. */
+/* FERRY_PASSPHRASE is the old passphrase; it must not silently become the new one. */
 static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct place_ask *ask,
 		       struct err *e)
 {
 	place_ask_init(ask, cli, o->new_passphrase_file);
 	if (!o->new_passphrase_file && getenv("FERRY_PASSPHRASE")) {
-		err_set(e, ERR_USAGE, "where does the new passphrase come from?");
-		return err_hint(e, "FERRY_PASSPHRASE is the old one; give the new one with "
-				"--new-passphrase-file FILE");
+		err_set(e, ERR_USAGE, "no new passphrase is given");
+		return err_hint(e, "FERRY_PASSPHRASE is the old passphrase; give the new one with "
+				   "--new-passphrase-file FILE");
 	}
 	return place_ask_new(ask, e);
 }
@@ -151,8 +156,8 @@ static int run_passphrase(struct cli *cli, struct err *e)
 		rc = ask_changed(cli, o, &new, e);
 	for (int i = 0; rc == 0 && i < cli->count; i++) {
 		key = keyring_find(&d.keys, cli->operands[i]);
-		rc = keyring_passphrase(&d.keys, key, o->unencrypted ? NULL : &new.passphrases.known,
-					e);
+		rc = keyring_passphrase(&d.keys, key,
+					o->unencrypted ? NULL : &new.passphrases.known, e);
 		if (rc < 0)
 			break;
 		json_push_string(changed, key->name);

@@ -13,7 +13,7 @@ static bool same_variant(const struct card_variant *a, const struct card_variant
 	return a && b && json_equal(a->json, b->json);
 }
 
-/* How a variant of the cards stands to the signed catalog (NULL: never signed). */
+/* Compares a variant in the cards with the signed catalog (NULL: never signed). */
 static const char *variant_state(const struct catalog *c, const struct card *card,
 				 const struct card_variant *v)
 {
@@ -52,7 +52,7 @@ static json_t *put_model(json_t *models, const struct card *card)
 	return json_put_array(object, "variants");
 }
 
-/* What `old` has and `card` (or NULL) has no more. */
+/* The variants that `old` has but not `card` (or NULL). */
 static void put_removed(json_t *variants, const struct card *old, const struct card *card)
 {
 	for (size_t i = 0; i < old->variant_count; i++)
@@ -101,7 +101,8 @@ static void print_listed(struct cli *cli, const json_t *models)
 		for (size_t k = 0; k < MAX(json_array_size(variants), (size_t)1); k++) {
 			const json_t *variant = json_array_get(variants, k);
 			CLEANUP(mem_free_ptr) char *size =
-				json_number(variant, "files") ? cli_fill(variant, "{size:size}") : NULL;
+				json_number(variant, "files") ? cli_fill(variant, "{size:size}")
+							      : NULL;
 			json_t *row = json_push_object(rows);
 			json_put_string(row, "model", json_text(model, "id"));
 			json_put_string(row, "id", json_text(variant, "id"));
@@ -142,8 +143,8 @@ static int run_list(struct cli *cli, struct err *e)
 const struct command cmd_catalog_list = {
 	.name = "list",
 	.summary = "list the cards, and which of them are signed",
-	.description = "STATE is signed; new or changed, to be signed; removed, but in the signed "
-		       "catalog until the next sign; or planned, a variant without files.",
+	.description = "STATE is signed; new or changed, not yet signed; removed, but still in the "
+		       "signed catalog; or planned, without files.",
 	.opts = list_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.run = run_list,
@@ -153,8 +154,7 @@ const struct command cmd_catalog_list = {
 
 static const struct opt lint_opts[] = {
 	CATALOG_OPT_PLACE,
-	OPT_ENTRY(OPT_FLAG, catalog_opts, strict, 0, "strict", NULL,
-		  "warnings fail, too"),
+	OPT_ENTRY(OPT_FLAG, catalog_opts, strict, 0, "strict", NULL, "treat warnings like errors"),
 	OPT_LAST,
 };
 
@@ -169,7 +169,7 @@ static int lint_files(const struct cli *cli, struct lint_findings *f, struct err
 			*e = bad;
 			return rc;
 		}
-		/* The place is named in front already. */
+		/* The line already starts with the place. */
 		if (rc < 0)
 			lint_add(f, LINT_ERROR, file, "%s", bad.text + bad.inner);
 		else
@@ -225,11 +225,11 @@ static int run_lint(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_lint = {
 	.name = "lint",
-	.summary = "say what is wrong, doubtful or unfinished",
+	.summary = "check cards, files and mirrors",
 	.synopsis = (const char *const[]){ "[CARD…]", NULL },
-	.description = "Looks at the cards, their files in the tree and the mirrors of ferry.conf; "
-		       "with operands only at those card files. Exit code 1 when there are errors, "
-		       "which sign would refuse.",
+	.description = "Checks the cards, their files in the tree and the mirrors of ferry.conf; "
+		       "with operands, only these card files. The exit code is 1 if there are "
+		       "errors, which sign refuses.",
 	.opts = lint_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.operand_hint = HINT_FILE,

@@ -18,7 +18,7 @@ static int tell_merged(struct cli *cli, const struct ceremony_desk *d,
 	waiting_print(cli, d, document);
 	int rc = cli_result(cli, document, e);
 	if (rc == 0 && c->state.published && c->state.changed)
-		report_note(cli->report, "readers see it after `ferry push`");
+		report_note(cli->report, "readers see the change after `ferry push`");
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
 }
 
@@ -35,12 +35,12 @@ static int run_merge(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_merge = {
 	.name = "merge",
-	.summary = "take over signatures that were made on copies",
+	.summary = "merge signatures that were made on copies",
 	.synopsis = (const char *const[]){ "COPY…", NULL },
-	.description = "COPY is a folder with the metadata/ and drafts/ of this tree that somebody "
-		       "signed in, or one document of it. Each signature is verified, and what has "
-		       "all its signatures then is published. No key is needed. Exit code 1 says "
-		       "that signatures are still missing.",
+	.description = "COPY is a copy of the metadata/ and drafts/ of this tree in which somebody "
+		       "signed, or one document of it. Each signature is verified, and drafts that "
+		       "have all their signatures are published. No key is needed. The exit code "
+		       "is 1 if signatures are still missing.",
 	.opts = merge_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.operand_hint = HINT_DIR,
@@ -64,17 +64,17 @@ static int run_discard(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put(document, "discarded", json_strings(&roles));
 	for (size_t i = 0; i < roles.count; i++)
-		cli_line(cli, "discarded what waited of %s", roles.at[i]);
+		cli_line(cli, "discarded the draft of %s", roles.at[i]);
 	if (roles.count == 0)
-		cli_line(cli, "nothing waited");
+		cli_line(cli, "there were no drafts");
 	return cli_result(cli, document, e);
 }
 
 const struct command cmd_catalog_discard = {
 	.name = "discard",
-	.summary = "throw away what waits for signatures",
-	.description = "Removes the documents in drafts/, with the signatures they have. What is "
-		       "published, the cards and the keys stay as they are.",
+	.summary = "delete the drafts that wait for signatures",
+	.description = "Deletes the documents in drafts/ with their signatures. Published "
+		       "metadata, cards and keys are not changed.",
 	.opts = discard_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_discard,

@@ -26,7 +26,10 @@ void place_release(struct place *p)
 
 static uint64_t *expiry_of(struct writer_expiry *x, const char *role, size_t len)
 {
-	const struct { const char *role; uint64_t *at; } roles[] = {
+	const struct {
+		const char *role;
+		uint64_t *at;
+	} roles[] = {
 		{ "root", &x->root_s },
 		{ "targets", &x->targets_s },
 		{ "snapshot", &x->snapshot_s },
@@ -54,11 +57,15 @@ static int set_expiry(const struct catalog_opts *o, const struct settings_reposi
 		const char *text = o->expires.at[i], *equals = strchr(text, '=');
 		uint64_t *at = equals ? expiry_of(out, text, (size_t)(equals - text)) : NULL;
 		if (!at)
-			return err_set(e, ERR_USAGE, "--expires %s: wanted is ROLE=TIME with one of "
-				       "root, targets, snapshot, timestamp", text);
+			return err_set(e, ERR_USAGE,
+				       "--expires %s: expected ROLE=TIME, where ROLE is root, "
+				       "targets, snapshot or timestamp",
+				       text);
 		if (!parse_duration(equals + 1, at) || *at == 0)
-			return err_set(e, ERR_USAGE, "--expires %s: '%s' is not a duration such as "
-				       "36h, 30d or 1y", text, equals + 1);
+			return err_set(e, ERR_USAGE,
+				       "--expires %s: '%s' is not a duration such as 36h, 30d or "
+				       "1y",
+				       text, equals + 1);
 	}
 	return 0;
 }
@@ -86,7 +93,7 @@ static const char *section_of(const struct conf *c, const char *dir)
 	return NULL;
 }
 
-/* Without the "./" that a path of ./ferry.conf begins with. */
+/* Without a leading "./". */
 static char *plain(char *path)
 {
 	char *short_path = path && str_starts(path, "./") && path[2] ? mem_strdup(path + 2) : NULL;
@@ -96,15 +103,14 @@ static char *plain(char *path)
 	return short_path;
 }
 
-static void fill(struct place *p, const struct catalog_opts *o,
-		 struct settings_repository *source)
+static void fill(struct place *p, const struct catalog_opts *o, struct settings_repository *source)
 {
 	p->name = STEAL(source->name);
 	p->title = o->title ? mem_strdup(o->title) : STEAL(source->title);
 	p->dir = o->dir ? mem_strdup(o->dir) : plain(STEAL(source->dir));
 	p->keys = o->keys ? mem_strdup(o->keys) : plain(STEAL(source->keys));
-	p->passphrase_file = o->passphrase_file ? mem_strdup(o->passphrase_file) :
-						  STEAL(source->passphrase_file);
+	p->passphrase_file = o->passphrase_file ? mem_strdup(o->passphrase_file)
+						: STEAL(source->passphrase_file);
 }
 
 static int load_mirrors(const struct conf *c, struct place *p, struct err *e)
@@ -112,11 +118,10 @@ static int load_mirrors(const struct conf *c, struct place *p, struct err *e)
 	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
 	CLEANUP(settings_mirrors_release) struct settings_mirrors mirrors = { 0 };
 	int rc = settings_mirrors_read(c, p->name, kinds, &mirrors, e);
-	return rc < 0 ? rc
-		      : settings_mirrors_catalog(&mirrors, kinds, &p->mirrors, &p->hidden, e);
+	return rc < 0 ? rc : settings_mirrors_catalog(&mirrors, kinds, &p->mirrors, &p->hidden, e);
 }
 
-/* With `name` NULL only the tree is known. */
+/* `name` NULL: only the tree is known. */
 static int load(const struct conf *c, const struct catalog_opts *o, const char *name, bool any,
 		struct place *out, struct err *e)
 {
@@ -131,23 +136,22 @@ static int load(const struct conf *c, const struct catalog_opts *o, const char *
 	if (p.name && (rc = load_mirrors(c, &p, e)) < 0)
 		return rc;
 	if (!p.dir) {
-		err_set(e, ERR_USAGE, "[repository.%s] has no path, so nothing is published from "
-			"here", p.name);
-		return err_hint(e, "add `path = DIR`, or name the tree with --repository");
+		err_set(e, ERR_USAGE,
+			"[repository.%s] has no path, so nothing is published from here", p.name);
+		return err_hint(e, "add `path = DIR`, or give the tree with --repository");
 	}
 	*out = p;
 	p = (struct place){ 0 };
 	return 0;
 }
 
-int place_load(struct cli *cli, const struct catalog_opts *o, struct place *out,
-		       struct err *e)
+int place_load(struct cli *cli, const struct catalog_opts *o, struct place *out, struct err *e)
 {
 	const struct conf *c;
 	int rc = cli_conf(cli, &c, e);
 	if (rc < 0)
 		return rc;
-	/* A tree that is named needs no section; --name is then what it is called. */
+	/* With --repository no section is needed; --name is then the name of the repository. */
 	const char *name = o->name ? o->name : o->dir ? section_of(c, o->dir) : NULL;
 	bool bare = o->dir && (!name || !conf_find(c, "repository", name));
 	rc = load(c, o, bare ? NULL : name, !o->dir, out, e);
@@ -161,19 +165,20 @@ int place_load(struct cli *cli, const struct catalog_opts *o, struct place *out,
 	return rc;
 }
 
-int place_new(struct cli *cli, const struct catalog_opts *o, const char *name,
-		      struct place *out, bool *is_new, struct err *e)
+int place_new(struct cli *cli, const struct catalog_opts *o, const char *name, struct place *out,
+	      bool *is_new, struct err *e)
 {
 	const struct conf *c;
 	int rc = cli_conf(cli, &c, e);
 	if (rc < 0)
 		return rc;
 	if (name && !path_is_id(name)) {
-		err_set(e, ERR_USAGE, "'%s' is no name for a repository", name);
-		return err_hint(e, "a-z, 0-9, '.', '_' and '-', starting with a letter or digit");
+		err_set(e, ERR_USAGE, "'%s' is not a valid name for a repository", name);
+		return err_hint(e,
+				"use a-z, 0-9, '.', '_' and '-', starting with a letter or digit");
 	}
-	bool known = name ? conf_find(c, "repository", name) != NULL :
-			    conf_nth(c, "repository", 0) != NULL;
+	bool known = name ? conf_find(c, "repository", name) != NULL
+			  : conf_nth(c, "repository", 0) != NULL;
 	if (!known && !name) {
 		err_set(e, ERR_USAGE, "the new repository needs a name");
 		return err_hint(e, "ferry catalog init NAME");
@@ -197,7 +202,7 @@ int place_keyring(const struct place *p, struct keyring *out, struct err *e)
 {
 	if (p->keys)
 		return keyring_load(p->keys, p->dir, out, e);
-	err_set(e, ERR_USAGE, "it is not said where the private keys are");
+	err_set(e, ERR_USAGE, "the folder of the private keys is not configured");
 	return err_hint(e, "add `keys = DIR` to [repository.%s] of ferry.conf, or use --keys DIR",
 			p->name ? p->name : "NAME");
 }
@@ -211,11 +216,14 @@ static int ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
 	return cli_passphrase(a->cli, a->file, prompt, false, out, e);
 }
 
-/* On a terminal every key may have its own. */
+/* On a terminal, every key may have its own passphrase. */
 void place_ask_init(struct place_ask *a, struct cli *cli, const char *file)
 {
-	*a = (struct place_ask){ .cli = cli, .file = file, .passphrases = {
-		.ask = ask_key, .ctx = a, .same = file || getenv("FERRY_PASSPHRASE") } };
+	*a = (struct place_ask){ .cli = cli,
+				 .file = file,
+				 .passphrases = { .ask = ask_key,
+						  .ctx = a,
+						  .same = file || getenv("FERRY_PASSPHRASE") } };
 }
 
 void place_ask_release(struct place_ask *a)
@@ -233,7 +241,7 @@ int place_ask_new(struct place_ask *a, struct err *e)
 	if (answer.len)
 		return 0;
 	err_set(e, ERR_USAGE, "the passphrase is empty");
-	return err_hint(e, "give one, or say --unencrypted");
+	return err_hint(e, "give a passphrase, or use --unencrypted");
 }
 
 /* ---- telling ---- */
@@ -257,7 +265,7 @@ static void warn_expiry(struct cli *cli, const struct writer_status *s, int64_t 
 	bool online = repository_is_online(s->role);
 	format_time(expires, s->expires_s);
 	if (s->expires_s <= now_s)
-		report_warn(cli->report, "%s expired at %s: clients refuse it%s", what, expires,
+		report_warn(cli->report, "%s expired at %s: clients reject it%s", what, expires,
 			    online ? "; run `ferry catalog refresh`" : "");
 	else if (!online && s->expires_s - now_s < role_margin_s(s->role, 0))
 		report_warn(cli->report, "%s expires at %s", what, expires);

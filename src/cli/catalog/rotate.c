@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define KEYID_PREFIX_MIN 8
-#define AS_IT_IS UINT64_MAX     /* of --threshold */
+#define AS_IT_IS UINT64_MAX /* of --threshold */
 
 /* ---- what a person names ---- */
 
@@ -25,13 +25,13 @@ static void rotation_release(struct rotation *x)
 	str_list_release(&x->remove);
 }
 
-/* A key from elsewhere is kept by its file's name, so that status can call it so. */
+/* Stores a key from elsewhere under its file name, so that status can show that name. */
 static int remember(struct ceremony_desk *d, const char *which, const struct tuf_key *key,
 		    struct err *e)
 {
 	const char *base = path_base(which), *dot = strrchr(base, '.');
-	CLEANUP(mem_free_ptr) char *name = dot ? mem_strndup(base, (size_t)(dot - base)) :
-						 mem_strdup(base);
+	CLEANUP(mem_free_ptr) char *name = dot ? mem_strndup(base, (size_t)(dot - base))
+					       : mem_strdup(base);
 	return d->names.dir ? keyring_remember(&d->names, name, key, e) : 0;
 }
 
@@ -51,9 +51,8 @@ static int load_added(struct ceremony_desk *d, const struct opt_list *which, str
 	return 0;
 }
 
-/* The key ids that begin so, of all keys that the roles have. */
-static void find_ids(const struct writer_statuses *all, const char *prefix,
-		     struct str_list *out)
+/* The key ids with this prefix, of all keys of the roles. */
+static void find_ids(const struct writer_statuses *all, const char *prefix, struct str_list *out)
 {
 	for (size_t i = 0; i < all->count; i++)
 		for (size_t k = 0; k < all->at[i].keyids.count; k++) {
@@ -79,10 +78,12 @@ static int resolve_id(const struct keyring *names, const struct writer_statuses 
 		return 0;
 	}
 	if (ids.count > 1)
-		return err_set(e, ERR_USAGE, "--remove %s: several key ids begin so", which);
+		return err_set(e, ERR_USAGE, "--remove %s: several key ids start with this", which);
 	err_set(e, ERR_USAGE, "--remove %s: there is no key of this name or key id", which);
-	return err_hint(e, "a key id is given by its first %d or more characters; `ferry catalog "
-			"status` shows them", KEYID_PREFIX_MIN);
+	return err_hint(e,
+			"give at least the first %d characters of a key id; `ferry catalog status` "
+			"shows key ids",
+			KEYID_PREFIX_MIN);
 }
 
 static int load_removed(const struct ceremony_desk *d, const struct opt_list *which,
@@ -99,23 +100,27 @@ static int load_removed(const struct ceremony_desk *d, const struct opt_list *wh
 
 /* ---- telling ---- */
 
-/* What it means for clients, and what is left to do. */
+/* Reports the effect for clients and the next steps. */
 static void explain(struct cli *cli, const struct ceremony_desk *d, bool root,
 		    const struct repository_ceremony *c)
 {
 	for (size_t i = 0; i < c->made.count; i++)
-		report_note(cli->report, "%s/%s.pem is new: make a copy of it, and put it where the "
-			    "old one was used", d->names.dir, c->made.at[i]);
+		report_note(cli->report,
+			    "%s/%s.pem is a new key: make a copy of it, and install it where the "
+			    "old key was used",
+			    d->names.dir, c->made.at[i]);
 	if (c->dropped)
-		report_warn(cli->report, "%zu %s what waits here had: ask for them again", c->dropped,
-			    c->dropped == 1 ? "signature is lost that" : "signatures are lost that");
+		report_warn(cli->report, "%zu %s the draft had: ask for them again", c->dropped,
+			    c->dropped == 1 ? "signature was lost that"
+					    : "signatures were lost that");
 	if (!c->state.published)
-		report_note(cli->report, "nothing changes for clients until all have signed");
+		report_note(cli->report,
+			    "nothing changes for clients until the signatures are complete");
 	else if (root)
-		report_note(cli->report, "after `ferry push` clients follow by themselves, whichever "
-			    "root they started with, and refuse what a removed key signs");
+		report_note(cli->report, "after `ferry push` clients follow, whichever root they "
+					 "started with, and reject what a removed key signs");
 	else
-		report_note(cli->report, "readers see it after `ferry push`");
+		report_note(cli->report, "readers see the change after `ferry push`");
 }
 
 static json_t *changed(struct cli *cli, const struct repository_ceremony *c,
@@ -158,7 +163,7 @@ static int tell(struct cli *cli, const struct ceremony_desk *d, bool root,
 	return rc < 0 ? rc : c->state.published ? 0 : -ERR_FAULT;
 }
 
-/* Are the keys of this role listed in root? Those of delegated roles are listed by targets. */
+/* Are the keys of this role listed in root? Those of delegated roles are listed in targets. */
 static bool in_root(const char *role)
 {
 	return strcmp(role, "root") == 0 || strcmp(role, "targets") == 0 ||
@@ -169,24 +174,27 @@ static bool in_root(const char *role)
 
 static const struct opt rotate_opts[] = {
 	OPT_HINTED(OPT_LIST, ceremony_opts, add, 0, "add", "KEY", HINT_FILE,
-		   "give the role this key: a NAME.pub file, or a NAME in the folder of keys; may be "
-		   "repeated"),
+		   "add this key to the role: a NAME.pub file, or a NAME in the folder of keys; "
+		   "may be repeated"),
 	OPT_ENTRY(OPT_LIST, ceremony_opts, remove, 0, "remove", "KEY",
-		  "take this key from the role: a NAME in the folder of keys, or the first 8 or more "
-		  "characters of a key id; may be repeated"),
+		  "remove this key from the role: a NAME in the folder of keys, or at least the "
+		  "first 8 characters of a key id; may be repeated"),
 	OPT_ENTRY(OPT_U64, ceremony_opts, threshold, 0, "threshold", "N",
 		  "how many of the role's keys must sign"),
 	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256",
-		 "type of the new key, where one is made"),
+		 "type of the new key, if one is created"),
 	CEREMONY_OPT_KEY,
-	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_UNENCRYPTED,
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE,
+	CATALOG_OPT_UNENCRYPTED,
 	CATALOG_OPT_EXPIRES,
 	OPT_LAST,
 };
 
 static const struct ceremony_opts rotate_defaults = { .threshold = AS_IT_IS };
 
-/* Or is the only key to be replaced by a new one? */
+/* Is the only key to be replaced by a new one? */
 static bool says_which(const struct ceremony_opts *o)
 {
 	return o->add.count || o->remove.count || o->threshold != AS_IT_IS;
@@ -196,9 +204,10 @@ static int check_rotate(const struct cli *cli, const struct ceremony_opts *o, st
 {
 	bool threshold = o->threshold != AS_IT_IS;
 	if (threshold && (o->threshold < 1 || o->threshold > TUF_MAX_KEYS))
-		return err_set(e, ERR_USAGE, "--threshold: 1 to %d is wanted", TUF_MAX_KEYS);
+		return err_set(e, ERR_USAGE, "--threshold: must be 1 to %d", TUF_MAX_KEYS);
 	if (cli->count > 1 && says_which(o))
-		return err_set(e, ERR_USAGE, "--add, --remove and --threshold are for one role");
+		return err_set(e, ERR_USAGE,
+			       "--add, --remove and --threshold need exactly one role");
 	for (int i = 0; i < cli->count; i++)
 		for (int k = 0; k < i; k++)
 			if (strcmp(cli->operands[i], cli->operands[k]) == 0)
@@ -206,15 +215,15 @@ static int check_rotate(const struct cli *cli, const struct ceremony_opts *o, st
 	return 0;
 }
 
-/* A rotation of one role's key by a new one needs a place for it, and a passphrase. */
-static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d,
-		       struct rotation *x, struct place_ask *fresh, struct err *e)
+/* A new key needs a folder and a passphrase. */
+static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d, struct rotation *x,
+		       struct place_ask *fresh, struct err *e)
 {
 	if (says_which(o))
 		return 0;
 	x->r.keys = &d->names;
 	x->r.kind = o->common.type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
-	/* In place of names that could not be read: here they are needed. */
+	/* Read again the names that could not be read: here they are needed. */
 	keyring_release(&d->names);
 	int rc = place_keyring(&d->place, &d->names, e);
 	if (rc < 0 || o->common.unencrypted)
@@ -248,15 +257,16 @@ static int run_rotate(struct cli *cli, struct err *e)
 const struct command cmd_catalog_rotate = {
 	.name = "rotate",
 	.summary = "change the keys of roles",
-	.synopsis = (const char *const[]){ "ROLE…", "ROLE [--add KEY]… [--remove KEY]… [--threshold N]",
+	.synopsis = (const char *const[]){ "ROLE…",
+					   "ROLE [--add KEY]… [--remove KEY]… [--threshold N]",
 					   NULL },
-	.description = "Without options, each role's key is replaced by a new one, made here; with "
-		       "them, a role gets the keys and the threshold that are said. That is a new "
-		       "version of root (for a delegated role: of targets), which the keys of "
-		       "root must sign; those that are not at hand sign it later, elsewhere. What "
-		       "the old key had signed is signed anew with the new one at once. Clients "
-		       "follow by themselves; those who pinned the first root need nothing new. Exit "
-		       "code 1 says that signatures are missing.",
+	.description =
+		"Without options, replaces each role's key by a new one; with options, changes the "
+		"keys and the threshold of a role. This is a new version of root (for a delegated "
+		"role, of targets), which the keys of root must sign; keys that are not here can "
+		"sign later, elsewhere. What the old key had signed is signed again with the new "
+		"one. Clients follow, also those that pinned the first root. The exit code is 1 if "
+		"signatures are missing. See ferry-keys(7).",
 	.opts = rotate_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.defaults = &rotate_defaults,
@@ -268,9 +278,8 @@ const struct command cmd_catalog_rotate = {
 /* ---- renew ---- */
 
 static const struct opt renew_opts[] = {
-	CEREMONY_OPT_KEY,
-	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES,
-	OPT_LAST,
+	CEREMONY_OPT_KEY,       CATALOG_OPT_PLACE,   CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
 };
 
 static int run_renew(struct cli *cli, struct err *e)
@@ -278,7 +287,8 @@ static int run_renew(struct cli *cli, struct err *e)
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
 	const struct repository_rotation r = { .roles = (const char *const *)cli->operands,
-					       .role_count = (size_t)cli->count, .renew = true };
+					       .role_count = (size_t)cli->count,
+					       .renew = true };
 	int rc = ceremony_desk_open(cli, cli->opts, true, &d, e);
 	if (rc < 0 || (rc = repository_rotate(d.place.dir, &d.how, &r, &c, e)) < 0)
 		return rc;
@@ -287,13 +297,12 @@ static int run_renew(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_renew = {
 	.name = "renew",
-	.summary = "put off the expiry of roles, with no other change",
+	.summary = "extend the expiry date of roles",
 	.synopsis = (const char *const[]){ "ROLE…", NULL },
-	.description = "A new version of root, targets or a delegated role, with the same contents and "
-		       "a new expiry, signed by its own keys. Root needs this about once a "
-		       "year; `catalog sign` does it for targets when the time comes, and `catalog "
-		       "refresh` for snapshot and timestamp. Exit code 1 says that signatures are "
-		       "missing.",
+	.description = "Signs a new version of root, targets or a delegated role with the same "
+		       "contents and a later expiry date. Root needs this about once a year; "
+		       "`catalog sign` does it for targets when necessary, and `catalog refresh` "
+		       "for snapshot and timestamp. The exit code is 1 if signatures are missing.",
 	.opts = renew_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.min_operands = 1,

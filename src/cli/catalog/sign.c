@@ -2,14 +2,19 @@
 
 static const struct opt sign_opts[] = {
 	OPT_ENTRY(OPT_LIST, ceremony_opts, roles, 0, "role", "ROLE",
-		  "sign only what waits of this role, and build nothing; may be repeated"),
-	CEREMONY_OPT_KEY, CEREMONY_OPT_ROOT,
-	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
+		  "sign only drafts of this role, and build nothing; may be repeated"),
+	CEREMONY_OPT_KEY,
+	CEREMONY_OPT_ROOT,
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE,
+	CATALOG_OPT_EXPIRES,
+	OPT_LAST,
 };
 
 static const struct opt refresh_opts[] = {
-	CEREMONY_OPT_KEY,
-	CATALOG_OPT_PLACE, CATALOG_OPT_KEYS, CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
+	CEREMONY_OPT_KEY,       CATALOG_OPT_PLACE,   CATALOG_OPT_KEYS,
+	CATALOG_OPT_PASSPHRASE, CATALOG_OPT_EXPIRES, OPT_LAST,
 };
 
 typedef int sign_fn(struct repository *r, const struct repository_signing *how,
@@ -47,17 +52,16 @@ static json_t *signed_json(struct cli *cli, const struct ceremony_desk *d,
 
 /* ---- what waits of some roles ---- */
 
-static int tell_roles(struct cli *cli, const struct ceremony_opts *o,
-		      const struct ceremony_desk *d, const struct repository_ceremony *c,
-		      struct err *e)
+static int tell_roles(struct cli *cli, const struct ceremony_opts *o, const struct ceremony_desk *d,
+		      const struct repository_ceremony *c, struct err *e)
 {
 	CLEANUP(json_release) json_t *document = signed_json(cli, d, &c->state, false);
 	if (c->signatures)
 		cli_line(cli, "%zu new %s", c->signatures,
 			 c->signatures == 1 ? "signature" : "signatures");
 	else
-		cli_line(cli, c->state.published ? "nothing waits for signatures" :
-						   "nothing new to sign");
+		cli_line(cli, c->state.published ? "no draft waits for signatures"
+						 : "nothing new to sign");
 	if (c->state.changed && c->state.published)
 		ceremony_print_complete(cli, d);
 	waiting_print(cli, d, document);
@@ -79,30 +83,37 @@ static int run_sign_roles(struct cli *cli, const struct ceremony_opts *o, struct
 
 static void print_signed(struct cli *cli, const json_t *document)
 {
-	cli_say(cli, document, !json_flag(document, "changed")
-		? "nothing changed: version {roles.targets.version} is the current one"
+	cli_say(cli, document,
+		!json_flag(document, "changed")
+			? "nothing changed: version {roles.targets.version} is the current one"
 		: !json_flag(document, "published")
-		? "signed, but version {roles.targets.version} waits for more signatures"
-		: "signed version {roles.targets.version}: {models#model}, {variants#variant}");
+			? "signed, but version {roles.targets.version} waits for more signatures"
+			: "signed version {roles.targets.version}: {models#model}, "
+			  "{variants#variant}");
 	if (json_number(document, "planned"))
-		cli_note(cli, document, "{planned} planned, left out: no files yet");
+		cli_note(cli, document, "left out {planned} planned, without files yet");
 	if (json_number(document, "waiting_models"))
-		cli_note(cli, document, json_number(document, "waiting_models") == 1
-			 ? "1 model waits for signatures of delegated roles"
-			 : "{waiting_models} models wait for signatures of delegated roles");
+		cli_note(cli, document,
+			 json_number(document, "waiting_models") == 1
+				 ? "1 model waits for signatures of delegated roles"
+				 : "{waiting_models} models wait for signatures of delegated "
+				   "roles");
 }
 
-/* Without the cards it would sign that there is nothing any more. */
+/* Without the cards it would sign an empty catalog. */
 static int refuse_copy(struct cli *cli, const struct ceremony_opts *o, struct err *e)
 {
 	CLEANUP(place_release) struct place p = { 0 };
 	int rc = place_load(cli, &o->common, &p, e);
 	if (rc < 0 || !ceremony_is_copy(&p))
 		return rc;
-	err_set(e, ERR_USAGE, "%s is a copy of metadata/ and drafts/ alone, from which no catalog can "
-		"be built", p.dir);
-	return err_hint(e, "to sign what waits there say for which role: `ferry catalog sign "
-			"--repository %s --role ROLE --key FILE`", p.dir);
+	err_set(e, ERR_USAGE,
+		"%s is a copy of only metadata/ and drafts/, from which no catalog can be built",
+		p.dir);
+	return err_hint(e,
+			"to sign a draft, give its role: `ferry catalog sign --repository %s "
+			"--role ROLE --key FILE`",
+			p.dir);
 }
 
 static int run_sign(struct cli *cli, struct err *e)
@@ -135,12 +146,13 @@ static int run_refresh(struct cli *cli, struct err *e)
 		return rc;
 	place_warn_expiry(cli, &s.status, d.how.now_s);
 	if (!s.published)
-		report_warn(cli->report, "nothing is published, and the old timestamp stays: "
-			    "signatures are missing");
+		report_warn(cli->report, "nothing was published, and the old timestamp stays, "
+					 "because signatures are missing");
 	CLEANUP(json_release) json_t *document = signed_json(cli, &d, &s, false);
 	if (s.published)
-		cli_say(cli, document, "signed snapshot {roles.snapshot.version} and timestamp "
-				       "{roles.timestamp.version}, valid until {roles.timestamp.expires}");
+		cli_say(cli, document,
+			"signed snapshot {roles.snapshot.version} and timestamp "
+			"{roles.timestamp.version}, valid until {roles.timestamp.expires}");
 	else
 		waiting_print(cli, &d, document);
 	rc = cli_result(cli, document, e);
@@ -149,13 +161,13 @@ static int run_refresh(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_sign = {
 	.name = "sign",
-	.summary = "make all changes one new signed version",
-	.description = "Builds catalog.json from the cards and the mirrors of ferry.conf and signs "
-		       "it, with everything it names, as a new version. With nothing changed it does "
-		       "nothing and needs no key. Then `ferry push` brings it to the mirrors. With "
-		       "--role it only adds a signature to what waits of that role: also on a copy "
-		       "of metadata/ and drafts/ alone, which is how offline keys sign. Exit code 1 "
-		       "says that signatures of other people are missing.",
+	.summary = "sign all changes as one new version",
+	.description =
+		"Builds catalog.json from the cards and the mirrors of ferry.conf and signs it, "
+		"with everything that it names, as a new version. If nothing changed, it does "
+		"nothing and needs no key. Run `ferry push` afterwards. With --role it only signs "
+		"drafts of that role; this also works on a copy of only metadata/ and drafts/, for "
+		"offline keys. The exit code is 1 if signatures of other people are missing.",
 	.opts = sign_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_sign,
@@ -164,10 +176,10 @@ const struct command cmd_catalog_sign = {
 const struct command cmd_catalog_refresh = {
 	.name = "refresh",
 	.summary = "sign snapshot and timestamp again, so that they do not expire",
-	.description = "For cron: needs the keys of snapshot and timestamp only, and no other key "
-		       "signs. What had all its signatures and waited for these goes into force with "
-		       "them. `ferry push` afterwards. Exit code 1 says that nothing is published, "
-		       "because signatures are missing.",
+	.description =
+		"For cron: uses only the keys of snapshot and timestamp. Drafts that have all "
+		"their other signatures are published with them. Run `ferry push` afterwards. The "
+		"exit code is 1 if nothing was published because signatures are missing.",
 	.opts = refresh_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_refresh,

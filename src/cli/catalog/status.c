@@ -6,19 +6,22 @@
 #include <string.h>
 
 static const struct opt status_opts[] = {
-	CEREMONY_OPT_ROOT, CATALOG_OPT_PLACE, CATALOG_OPT_KEYS,
+	CEREMONY_OPT_ROOT,
+	CATALOG_OPT_PLACE,
+	CATALOG_OPT_KEYS,
 	OPT_ENTRY(OPT_DURATION, ceremony_opts, within_s, 0, "within", "TIME",
-		  "what expires within this time needs a person; otherwise 30 days for root and "
-		  "targets, 2 days for snapshot and 1 day for timestamp"),
+		  "report roles that expire within this time (30 days for root and targets, 2 days "
+		  "for snapshot, 1 day for timestamp)"),
 	OPT_LAST,
 };
 
-/* What a role needs of a person. */
+/* What a person has to do for a role. */
 enum need { NEED_NOTHING, NEED_SIGNATURES, NEED_RENEWAL, NEED_EXPIRED, NEED_REPAIR, NEED_KEYS };
-static const char *const need_names[] = { "", "signatures", "renewal", "expired", "repair",
-					  "keys" };
+static const char *const need_names[] = {
+	"", "signatures", "renewal", "expired", "repair", "keys"
+};
 
-/* What readers have of the role: a change that waits does not keep it from expiring. */
+/* The published version expires, even if there is a draft. */
 static int64_t expiry_of(const struct writer_status *s)
 {
 	return s->published ? s->published_expires_s : s->expires_s;
@@ -36,13 +39,14 @@ static enum need need_of(const struct writer_status *s, const struct ceremony_op
 		return NEED_EXPIRED;
 	if (s->waiting)
 		return NEED_SIGNATURES;
-	return s->expires_s - now_s < role_margin_s(s->role, o->within_s) ? NEED_RENEWAL : NEED_NOTHING;
+	return s->expires_s - now_s < role_margin_s(s->role, o->within_s) ? NEED_RENEWAL
+									  : NEED_NOTHING;
 }
 
 /* ---- the document ---- */
 
-static void put_role(json_t *object, const struct writer_status *s,
-		     const struct keyring *names, int64_t now_s)
+static void put_role(json_t *object, const struct writer_status *s, const struct keyring *names,
+		     int64_t now_s)
 {
 	json_put_string(object, "role", s->role);
 	if (s->bins)
@@ -66,28 +70,28 @@ static char *renewal(const struct writer_status *s, enum need need, const json_t
 	CLEANUP(mem_free_ptr) char *who = waiting_who(json_object_get(role, "keys"));
 	format_time(expires, expiry_of(s));
 	if (s->waiting)
-		return mem_printf("%s %llu %s %s; version %llu waits", s->role,
+		return mem_printf("%s %llu %s %s; version %llu waits for signatures", s->role,
 				  (unsigned long long)s->published, verb, expires,
 				  (unsigned long long)s->version);
 	if (repository_is_online(s->role))
-		return mem_printf("%s %s %s: run `ferry catalog refresh`, and see why cron did not",
+		return mem_printf("%s %s %s: run `ferry catalog refresh`, and check the cron job",
 				  s->role, verb, expires);
 	if (s->bins)
 		return mem_printf("%s %s %s: run `ferry catalog sign`", s->role, verb, expires);
-	return mem_printf("%s %s %s: run `ferry catalog renew %s`; it wants %u of the keys of %s",
+	return mem_printf("%s %s %s: run `ferry catalog renew %s`; it needs %u of the keys of %s",
 			  s->role, verb, expires, s->role, s->threshold, who);
 }
 
 static char *advice(const struct writer_status *s, enum need need, const json_t *role)
 {
 	if (need == NEED_KEYS)
-		return mem_printf("%s has %zu keys for a threshold of %u: give it more with `ferry "
-				  "catalog rotate %s --add KEY`", s->role, s->keyids.count,
-				  s->threshold, s->role);
+		return mem_printf("%s has %zu keys, but its threshold is %u: add keys with `ferry "
+				  "catalog rotate %s --add KEY`",
+				  s->role, s->keyids.count, s->threshold, s->role);
 	if (need == NEED_REPAIR)
-		return mem_printf("%s %llu is not signed with the keys that are in force, as when a "
-				  "command was stopped midway: run `ferry catalog sign`", s->role,
-				  (unsigned long long)s->version);
+		return mem_printf("%s %llu is not signed with the current keys, probably because a "
+				  "command was interrupted: run `ferry catalog sign`",
+				  s->role, (unsigned long long)s->version);
 	if (need == NEED_SIGNATURES)
 		return mem_printf("%s %llu waits for signatures", s->role,
 				  (unsigned long long)s->version);
@@ -103,8 +107,8 @@ static void put_need(json_t *object, const struct writer_status *s, enum need ne
 	json_put_string(object, "text", text);
 }
 
-static json_t *status(struct cli *cli, const struct ceremony_opts *o,
-		      const struct ceremony_desk *d, const struct writer_statuses *all)
+static json_t *status(struct cli *cli, const struct ceremony_opts *o, const struct ceremony_desk *d,
+		      const struct writer_statuses *all)
 {
 	json_t *document = cli_document(cli), *needs = json_array();
 	int64_t now_s = d->how.now_s;
@@ -126,9 +130,9 @@ static json_t *status(struct cli *cli, const struct ceremony_opts *o,
 
 static const char *state_of(const struct writer_status *s, enum need need)
 {
-	static const char *const states[] = { "published", "waiting for signatures",
-					      "expires soon", "expired", "not signed",
-					      "too few keys" };
+	static const char *const states[] = { "published",    "waiting for signatures",
+					      "expires soon", "expired",
+					      "not signed",   "too few keys" };
 	if (!s->waiting || need == NEED_KEYS)
 		return states[need];
 	return waiting_lacks(s) ? states[NEED_SIGNATURES] : "signed, waits for others";
@@ -152,14 +156,14 @@ static void print_roles(struct cli *cli, const struct ceremony_opts *o, int64_t 
 	CLEANUP(json_release) json_t *rows = json_array();
 	for (size_t i = 0; i < all->count; i++) {
 		json_t *row = json_copy(json_array_get(roles, i));
-		json_put_string(row, "state", state_of(&all->at[i],
-						       need_of(&all->at[i], o, now_s)));
+		json_put_string(row, "state",
+				state_of(&all->at[i], need_of(&all->at[i], o, now_s)));
 		json_push(rows, row);
 	}
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
-/* What waits for signatures is told in full below. */
+/* The details of drafts follow below. */
 static void print_needs(struct cli *cli, const json_t *needs)
 {
 	const json_t *need;
@@ -169,12 +173,13 @@ static void print_needs(struct cli *cli, const json_t *needs)
 			cli_say(cli, need, "{text}");
 }
 
-/* Root without a spare key: no fault, but worth a word in time. */
+/* Root without a spare key is not a fault, but deserves a warning in time. */
 static void warn_of_no_spare(struct cli *cli, const struct writer_status *root)
 {
 	if (root->keyids.count == root->threshold)
-		report_note(cli->report, "root has no spare key: if %s lost, root can never be changed "
-			    "again; `ferry catalog rotate root --add KEY` gives it one",
+		report_note(cli->report,
+			    "root has no spare key: if %s lost, root can never be changed again; "
+			    "add one with `ferry catalog rotate root --add KEY`",
 			    root->threshold == 1 ? "its key is" : "one of its keys is");
 }
 
@@ -187,8 +192,8 @@ static int run_status(struct cli *cli, struct err *e)
 	if (rc < 0 || (rc = ceremony_status(&d.place, &all, e)) < 0)
 		return rc;
 	if (all.count == 0) {
-		err_set(e, ERR_NOT_FOUND, "%s: nothing was ever signed", d.place.dir);
-		return err_hint(e, "`ferry catalog init` makes keys and root");
+		err_set(e, ERR_NOT_FOUND, "%s: the repository has not been signed", d.place.dir);
+		return err_hint(e, "run `ferry catalog init` to make its keys and root");
 	}
 	CLEANUP(json_release) json_t *document = status(cli, o, &d, &all);
 	const json_t *needs = json_object_get(document, "needs");
@@ -202,10 +207,10 @@ static int run_status(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_status = {
 	.name = "status",
-	.summary = "show versions, expiries, signatures, and what is due",
-	.description = "Exit code 1 when something needs a person: a document waits for signatures, "
-		       "a role has expired or will soon, or has fewer keys than must sign. Keys are "
-		       "called by their NAME.pub in the folder of keys.",
+	.summary = "show versions, expiry dates, signatures, and what to do",
+	.description = "The exit code is 1 if a person has to act: a draft waits for signatures, a "
+		       "role has expired or will soon, or has fewer keys than its threshold. Keys "
+		       "are shown by the names of their NAME.pub files in the folder of keys.",
 	.opts = status_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_status,

@@ -74,8 +74,7 @@ static void put_changes(json_t *role, const struct writer_changes *changes,
 	}
 }
 
-static void put_waiting(json_t *role, const struct writer_status *s,
-			const struct keyring *names)
+static void put_waiting(json_t *role, const struct writer_status *s, const struct keyring *names)
 {
 	json_put_string(role, "role", s->role);
 	json_put_u64(role, "version", s->version);
@@ -91,14 +90,13 @@ static void put_waiting(json_t *role, const struct writer_status *s,
 		json_put_bool(role, "delegations_changed", true);
 }
 
-void waiting_put(json_t *document, const struct writer_statuses *all,
-		 const struct keyring *names)
+void waiting_put(json_t *document, const struct writer_statuses *all, const struct keyring *names)
 {
 	json_t *roles = json_put_array(document, "waiting_roles");
 	for (size_t i = 0; i < all->count; i++)
 		if (all->at[i].waiting)
 			put_waiting(json_push_object(roles), &all->at[i], names);
-	/* Only a root has changes, and it comes first. */
+	/* Only root has changes, and it comes first. */
 	if (all->changes.count)
 		put_changes(json_array_get(roles, 0), &all->changes, names);
 }
@@ -120,9 +118,11 @@ size_t waiting_lacking(const json_t *document, const struct opt_list *roles)
 
 static void print_count(struct cli *cli, const json_t *role)
 {
-	CLEANUP(mem_free_ptr) char *text = cli_fill(role,
-		json_flag(role, "complete") ? "{role} {version} has its signatures and waits for the others"
-		: "{role} {version} waits: {signatures} of {threshold} signatures");
+	CLEANUP(mem_free_ptr) char *text = cli_fill(
+		role,
+		json_flag(role, "complete")
+			? "{role} {version} has all its signatures and waits for other documents"
+			: "{role} {version} waits: {signatures} of {threshold} signatures");
 	CLEANUP(mem_free_ptr) char *old = cli_fill(role, "{old_signatures} of {old_threshold}");
 	if (json_flag(role, "complete") || !json_number(role, "old_threshold"))
 		cli_line(cli, "%s", text);
@@ -138,7 +138,7 @@ static void add_change(struct buf *out, char *text)
 	free(text);
 }
 
-/* Who signs a root should know what it says. */
+/* Shows the signers what a root changes. */
 static void print_changes(struct cli *cli, const json_t *role)
 {
 	const json_t *changes = json_object_get(role, "changes"), *c;
@@ -150,10 +150,9 @@ static void print_changes(struct cli *cli, const json_t *role)
 		add_change(&text, cli_join(json_object_get(c, "removed"),
 					   "removes {id:short}{name? :}{name}", ", "));
 		if (json_number(c, "threshold") != json_number(c, "old_threshold"))
-			add_change(&text, cli_fill(c, "threshold {threshold} instead of "
-						      "{old_threshold}"));
-		cli_line(cli, "  for %s: %s", json_text(c, "role"),
-			 buf_str(&text));
+			add_change(&text,
+				   cli_fill(c, "threshold {threshold} instead of {old_threshold}"));
+		cli_line(cli, "  for %s: %s", json_text(c, "role"), buf_str(&text));
 	}
 	if (!changes)
 		cli_line(cli, "  changes no keys");
@@ -166,7 +165,7 @@ static void print_paths(struct cli *cli, const char *verb, const json_t *paths)
 	for (size_t i = 0; i < shown; i++)
 		cli_line(cli, "  %s %s", verb, json_string_value(json_array_get(paths, i)));
 	if (shown < count)
-		cli_line(cli, "  %s %zu more; --json has all", verb, count - shown);
+		cli_line(cli, "  %s %zu more; --json lists all", verb, count - shown);
 }
 
 /* The same for targets. */
@@ -177,7 +176,7 @@ static void print_files(struct cli *cli, const json_t *role)
 	print_paths(cli, "removes", json_object_get(files, "removed"));
 	print_paths(cli, "changes", json_object_get(files, "changed"));
 	if (json_flag(role, "delegations_changed"))
-		cli_line(cli, "  changes to whom it delegates");
+		cli_line(cli, "  changes its delegations");
 }
 
 static void print_keys(struct cli *cli, const json_t *role)
@@ -187,10 +186,13 @@ static void print_keys(struct cli *cli, const json_t *role)
 	size_t i;
 	json_array_foreach (json_object_get(role, "keys"), i, key) {
 		CLEANUP(mem_free_ptr) char *text =
-			cli_fill(key, "{signed?signed :missing}  {id:short}  {name|(no name here)}");
+			cli_fill(key,
+				 "{signed?signed :missing}  {id:short}  {name|(no name here)}");
 		cli_line(cli, "  %s%s", text,
-			 !new_root ? "" : !json_flag(key, "new") ? ", goes with this version"
-			 : !json_flag(key, "old") ? ", new" : "");
+			 !new_root                ? ""
+			 : !json_flag(key, "new") ? ", removed by this version"
+			 : !json_flag(key, "old") ? ", added by this version"
+						  : "");
 	}
 }
 
@@ -244,16 +246,22 @@ static void print_next(struct cli *cli, const struct ceremony_desk *d, const jso
 	const char *there = d->named ? " --repository " : "", *dir = d->named ? d->named : "";
 	CLEANUP(mem_free_ptr) char *who = next ? missing_people(next) : NULL;
 	if (next)
-		cli_line(cli, "next: `ferry catalog sign%s%s --role %s --key FILE` by %s%s", there, dir,
-			 json_text(next, "role"), who, d->copy ?
-			 "; then bring this copy back, for `ferry catalog merge`" :
-			 ", here or on a copy of metadata/ and drafts/; `ferry catalog merge COPY` "
-			 "brings the signatures back");
+		cli_line(cli,
+			 "next: run `ferry catalog sign%s%s --role %s --key FILE` with the key of "
+			 "%s%s",
+			 there, dir, json_text(next, "role"), who,
+			 d->copy ? "; then take this copy back to the publisher, for `ferry "
+				   "catalog merge`"
+				 : ", here or on a copy of metadata/ and drafts/; `ferry catalog "
+				   "merge COPY` merges the signatures");
 	else if (d->copy)
-		cli_line(cli, "next: bring this copy back, for `ferry catalog merge`");
+		cli_line(cli,
+			 "next: take this copy back to the publisher, for `ferry catalog merge`");
 	else
-		cli_line(cli, "next: `ferry catalog sign%s%s`, where the keys of snapshot and "
-			 "timestamp are", there, dir);
+		cli_line(cli,
+			 "next: run `ferry catalog sign%s%s` where the keys of snapshot and "
+			 "timestamp are",
+			 there, dir);
 }
 
 void waiting_print(struct cli *cli, const struct ceremony_desk *d, const json_t *document)

@@ -20,7 +20,7 @@ static int print_error(struct run *run, struct err *e)
 	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
 	CLEANUP(mem_free_ptr) char *hint = text_escaped(e->hint);
 	cli_progress_pause(run->cli.report);
-	fflush(stdout);         /* where both go to one place, what was found comes first */
+	fflush(stdout); /* if both go to the same place, the result comes first */
 	fprintf(stderr, "%s: %s\n", run->words.path, text);
 	if (e->hint[0])
 		fprintf(stderr, "  hint: %s\n", hint);
@@ -48,8 +48,8 @@ static int run_command(struct run *run, struct err *e)
 		return err_class_set(e, ERR_USAGE);
 	}
 	cli->cancel = cli_signals();
-	cli->report = cli_progress_new(stderr, (enum cli_progress)w->common.progress,
-				       cli->quiet, cli->verbose, w->path);
+	cli->report = cli_progress_new(stderr, (enum cli_progress)w->common.progress, cli->quiet,
+				       cli->verbose, w->path);
 	return w->command->run(cli, e);
 }
 
@@ -101,7 +101,7 @@ static int answer(struct run *run, const struct command *program, struct err *e)
 	return 0;
 }
 
-/* For a line with a mistake, which was left half read. */
+/* For a command line with a mistake, which was read only in part. */
 static bool asks_for_json(char **argv)
 {
 	for (; *argv; argv++)
@@ -127,7 +127,7 @@ int cli_main(const struct command *command, int argc, char **argv)
 	cli_words_release(&run.words);
 	conf_release(&run.conf);
 	if (code < 0) {
-		/* So that a shell sees a process that was ended by the signal. */
+		/* So that a shell sees that the process was ended by the signal. */
 		signal(e.sys, SIG_DFL);
 		raise(e.sys);
 	}

@@ -2,7 +2,7 @@
  * cli: the commands. One thin file for each: options → one call → its result.
  *
  * What always holds here:
- *  - only this folder prints and decides the exit code;
+ *  - only this room prints and sets the exit code;
  *  - stdout carries the result, or with --json one JSON document; stderr is for people;
  *  - foreign strings are escaped before a terminal sees them;
  *  - a write error on stdout is an error.
@@ -17,16 +17,16 @@
 #include "util/report.h"
 
 struct command {
-	const char *name;               /* "fetch" */
-	const char *summary;            /* one line for `ferry --help` */
-	const char *const *synopsis;    /* operand forms, NULL-ended: "MODEL[:VARIANT]"; NULL: it
-	                                   takes none */
-	const char *description;        /* a paragraph or two for --help; may be NULL */
-	const struct opt *opts;         /* own options; NULL: none */
-	size_t opts_size;               /* of the struct that opts fill; zeroed */
-	const void *defaults;           /* initial value of that struct; NULL: zeroes */
-	const struct command *const *subs;   /* sub-commands, NULL-ended; then no run */
-	bool stop_at_operand;           /* options end at the first operand (`run`) */
+	const char *name;                  /* "fetch" */
+	const char *summary;               /* one line for `ferry --help` */
+	const char *const *synopsis;       /* operand forms, NULL-ended: "MODEL[:VARIANT]"; NULL: it
+					      takes none */
+	const char *description;           /* a paragraph or two for --help; may be NULL */
+	const struct opt *opts;            /* own options; NULL: none */
+	size_t opts_size;                  /* of the struct that opts fill; zeroed */
+	const void *defaults;              /* initial value of that struct; NULL: zeroes */
+	const struct command *const *subs; /* sub-commands, NULL-ended; then no run */
+	bool stop_at_operand;              /* options end at the first operand (`run`) */
 	enum opt_hint operand_hint;
 	int min_operands, max_operands; /* max -1: any number */
 	/* Returns 0, or -ERR_FAULT after having printed its findings with e unset, or the error
@@ -36,18 +36,18 @@ struct command {
 
 /* What every command gets. */
 struct cli {
-	const char *name;       /* "catalog add" */
-	const void *opts;       /* what its options say */
+	const char *name; /* "catalog add" */
+	const void *opts; /* what its options say */
 	char **operands;
-	int count;              /* of operands */
-	FILE *out;              /* stdout; the result */
+	int count; /* of operands */
+	FILE *out; /* stdout; the result */
 	bool json, quiet;
 	int verbose;
-	bool answered;          /* cli_result() has printed the JSON document */
-	struct report *report;  /* progress and warnings, for engines */
-	const struct cancel *cancel;    /* set by SIGINT and SIGTERM, for engines */
-	struct conf *conf;      /* loaded on first use by cli_conf() */
-	const char *conf_path;  /* --config */
+	bool answered;               /* cli_result() has printed the JSON document */
+	struct report *report;       /* progress and warnings, for engines */
+	const struct cancel *cancel; /* set by SIGINT and SIGTERM, for engines */
+	struct conf *conf;           /* loaded on first use by cli_conf() */
+	const char *conf_path;       /* --config */
 };
 
 /* Every command's main(): parses the common options, runs, prints the error, returns
@@ -59,28 +59,28 @@ int cli_main(const struct command *command, int argc, char **argv);
  * borrowed. */
 WARN_UNUSED int cli_conf(struct cli *cli, const struct conf **out, struct err *e);
 
-/* Where that configuration is, or, when there is none yet, where it would be written: --config,
+/* The path of that configuration or, if there is none yet, where it would be written: --config,
  * else the user's. Caller frees. */
 WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
 
 /* A passphrase: from the file `path` (first line), else the environment variable
  * FERRY_PASSPHRASE, else a prompt on the terminal without echo, twice if `confirm`.
  * ERR_USAGE when there is no terminal. Caller wipes out. */
-WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt,
-			       bool confirm, struct buf *out, struct err *e);
+WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool confirm,
+			       struct buf *out, struct err *e);
 
 /* ---- for the dispatcher, which is no command ---- */
 
-/* Opens what of stdin, stdout and stderr is closed, so that no file of ours takes its place
- * and gets what was meant for a person. Writing there still fails. First of all in main(). */
+/* Opens closed ones of stdin, stdout and stderr, so that messages do not end up in the first file
+ * that is opened. Writing to them still fails. Call it first in main(). */
 void cli_standard_streams(void);
 
 /* A program of the family. */
 struct cli_entry {
 	const char *name, *summary, *group;
 };
-/* What stands before and after the parts of all commands in a shell's completion. `entries`
- * ends with a NULL name; false: there is no such shell. */
+/* The start and the end of a shell's completion, around the parts of all commands. `entries` ends
+ * with a NULL name; false if the shell is unknown. */
 bool cli_completion_head(FILE *out, const struct cli_entry *entries, const char *shell);
 void cli_completion_tail(FILE *out, const struct cli_entry *entries, const char *shell);
 

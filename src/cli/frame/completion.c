@@ -1,4 +1,4 @@
-/* Shell completions, made of the same option tables as --help. */
+/* Shell completions, made from the same option tables as --help. */
 #include "cli/frame/internal.h"
 
 #include "util/mem.h"
@@ -18,14 +18,15 @@ static void each_opt(FILE *out, const struct command *c, const char *sub,
 
 static const char *hint_word(enum opt_hint hint)
 {
-	static const char *const words[] = { "none", "file", "dir", "model", "mirror",
-					     "repository" };
+	static const char *const words[] = {
+		"none", "file", "dir", "model", "mirror", "repository"
+	};
 	return words[hint];
 }
 
 /* ---- bash ---- */
 
-/* One associative array from "command sub --option" to what its value is. */
+/* An associative array from "command sub --option" to the kind of its value. */
 static void bash_opt(FILE *out, const char *sub, const struct opt *o)
 {
 	const char *value = o->choices ? o->choices : o->arg ? hint_word(o->hint) : "-";
@@ -56,49 +57,50 @@ static void bash_head(FILE *out, const struct cli_entry *entries)
 {
 	fputs("# bash completion for ferry\n"
 	      "declare -gA _ferry_options=() _ferry_operand=() _ferry_commands=()\n"
-	      "_ferry_commands['.']='", out);
+	      "_ferry_commands['.']='",
+	      out);
 	for (const struct cli_entry *n = entries; n->name; n++)
 		fprintf(out, "%s%s", n == entries ? "" : " ", n->name);
 	fputs("'\n", out);
 }
 
 static const char bash_functions[] =
-"_ferry_values() {\n"
-"    case $1 in\n"
-"    =*) COMPREPLY=($(compgen -W \"${1#=}\" -- \"$2\")) ;;\n"
-"    dir) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$2\")) ;;\n"
-"    model) COMPREPLY=($(compgen -W \"$(ferry list --offline -q 2>/dev/null |"
-" cut -d' ' -f1)\" -- \"$2\")) ;;\n"
-"    *) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$2\")) ;;\n"
-"    esac\n"
-"}\n"
-"_ferry() {\n"
-"    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at='' i key\n"
-"    local start=1\n"
-"    if [[ ${COMP_WORDS[0]##*/} == ferry-* ]]; then at=${COMP_WORDS[0]##*/ferry-}; fi\n"
-"    for ((i = start; i < COMP_CWORD; i++)); do\n"
-"        [[ ${COMP_WORDS[i]} == -* || -z ${_ferry_commands[${at:-.}]-} ]] && continue\n"
-"        [[ \" ${_ferry_commands[${at:-.}]} \" == *\" ${COMP_WORDS[i]} \"* ]] || continue\n"
-"        at=${at:+$at }${COMP_WORDS[i]}\n"
-"    done\n"
-"    if [[ $prev == '=' ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
-"    if [[ $cur == '=' ]]; then cur=''; fi\n"
-"    local value=${_ferry_options[\"$at $prev\"]-}\n"
-"    if [[ -n $value && $value != - ]]; then\n"
-"        _ferry_values \"$value\" \"$cur\"\n"
-"    elif [[ $cur == -* ]]; then\n"
-"        local words=''\n"
-"        for key in \"${!_ferry_options[@]}\"; do\n"
-"            [[ $key == \"$at --\"* ]] && words+=\" ${key##* }\"\n"
-"        done\n"
-"        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-"    elif [[ -n ${_ferry_commands[${at:-.}]-} ]]; then\n"
-"        COMPREPLY=($(compgen -W \"${_ferry_commands[${at:-.}]}\" -- \"$cur\"))\n"
-"    else\n"
-"        _ferry_values \"${_ferry_operand[${at:-.}]-}\" \"$cur\"\n"
-"    fi\n"
-"}\n"
-"complete -F _ferry ferry\n";
+	"_ferry_values() {\n"
+	"    case $1 in\n"
+	"    =*) COMPREPLY=($(compgen -W \"${1#=}\" -- \"$2\")) ;;\n"
+	"    dir) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$2\")) ;;\n"
+	"    model) COMPREPLY=($(compgen -W \"$(ferry list --offline -q 2>/dev/null |"
+	" cut -d' ' -f1)\" -- \"$2\")) ;;\n"
+	"    *) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$2\")) ;;\n"
+	"    esac\n"
+	"}\n"
+	"_ferry() {\n"
+	"    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at='' i key\n"
+	"    local start=1\n"
+	"    if [[ ${COMP_WORDS[0]##*/} == ferry-* ]]; then at=${COMP_WORDS[0]##*/ferry-}; fi\n"
+	"    for ((i = start; i < COMP_CWORD; i++)); do\n"
+	"        [[ ${COMP_WORDS[i]} == -* || -z ${_ferry_commands[${at:-.}]-} ]] && continue\n"
+	"        [[ \" ${_ferry_commands[${at:-.}]} \" == *\" ${COMP_WORDS[i]} \"* ]] || continue\n"
+	"        at=${at:+$at }${COMP_WORDS[i]}\n"
+	"    done\n"
+	"    if [[ $prev == '=' ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+	"    if [[ $cur == '=' ]]; then cur=''; fi\n"
+	"    local value=${_ferry_options[\"$at $prev\"]-}\n"
+	"    if [[ -n $value && $value != - ]]; then\n"
+	"        _ferry_values \"$value\" \"$cur\"\n"
+	"    elif [[ $cur == -* ]]; then\n"
+	"        local words=''\n"
+	"        for key in \"${!_ferry_options[@]}\"; do\n"
+	"            [[ $key == \"$at --\"* ]] && words+=\" ${key##* }\"\n"
+	"        done\n"
+	"        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+	"    elif [[ -n ${_ferry_commands[${at:-.}]-} ]]; then\n"
+	"        COMPREPLY=($(compgen -W \"${_ferry_commands[${at:-.}]}\" -- \"$cur\"))\n"
+	"    else\n"
+	"        _ferry_values \"${_ferry_operand[${at:-.}]-}\" \"$cur\"\n"
+	"    fi\n"
+	"}\n"
+	"complete -F _ferry ferry\n";
 
 static void bash_tail(FILE *out, const struct cli_entry *entries)
 {
@@ -122,8 +124,9 @@ static void quoted(FILE *out, const char *s, const char *special)
 /* An _arguments specification for each option. */
 static void zsh_opt(FILE *out, const char *sub, const struct opt *o)
 {
-	static const char *const actions[] = { " ", "_files", "_files -/", "_ferry_models", " ",
-					       " " };
+	static const char *const actions[] = {
+		" ", "_files", "_files -/", "_ferry_models", " ", " "
+	};
 	char names[2][80] = { "", "" };
 	snprintf(names[0], sizeof names[0], "--%s%s", o->name, o->arg ? "=" : "");
 	if (o->letter)
@@ -142,7 +145,7 @@ static void zsh_opt(FILE *out, const char *sub, const struct opt *o)
 	(void)sub;
 }
 
-/* The function of a command: _ferry_catalog_add; of NULL: that of ferry itself. */
+/* The function of a command, such as _ferry_catalog_add; NULL: that of ferry itself. */
 static void zsh_name(FILE *out, const char *path)
 {
 	fputs(path ? "_ferry_" : "_ferry", out);
@@ -150,7 +153,7 @@ static void zsh_name(FILE *out, const char *path)
 		fputc(*path == ' ' || *path == '-' ? '_' : *path, out);
 }
 
-/* A function that offers commands, and goes on with the one that was chosen. */
+/* A function that offers commands and continues with the chosen one. */
 static void zsh_begin_menu(FILE *out, const char *path)
 {
 	zsh_name(out, path);
@@ -167,7 +170,8 @@ static void zsh_choice(FILE *out, const char *name, const char *summary)
 static void zsh_end_menu(FILE *out, const char *path)
 {
 	fputs("    )\n    _describe command commands\n  else\n    local sub=$words[2]\n"
-	      "    shift words; (( CURRENT-- ))\n    ", out);
+	      "    shift words; (( CURRENT-- ))\n    ",
+	      out);
 	zsh_name(out, path);
 	fputs("_$sub 2>/dev/null\n  fi\n}\n", out);
 }
@@ -199,7 +203,8 @@ static void zsh_head(FILE *out, const struct cli_entry *entries)
 	      "_ferry_models() {\n"
 	      "  local -a models=(${(f)\"$(ferry list --offline -q 2>/dev/null | "
 	      "cut -d' ' -f1)\"})\n"
-	      "  compadd -a models\n}\n", out);
+	      "  compadd -a models\n}\n",
+	      out);
 }
 
 static void zsh_tail(FILE *out, const struct cli_entry *entries)
@@ -209,7 +214,8 @@ static void zsh_tail(FILE *out, const struct cli_entry *entries)
 		zsh_choice(out, n->name, n->summary);
 	zsh_end_menu(out, NULL);
 	fputs("if [[ $funcstack[1] == _ferry ]]; then _ferry \"$@\"; "
-	      "else compdef _ferry ferry; fi\n", out);
+	      "else compdef _ferry ferry; fi\n",
+	      out);
 }
 
 /* ---- fish ---- */
@@ -254,14 +260,16 @@ static void fish(FILE *out, const struct command *c, const char *path)
 	if (!c->subs) {
 		each_opt(out, c, path, fish_opt);
 		if (c->operand_hint == HINT_MODEL)
-			fprintf(out, "complete -c ferry -n '__fish_seen_subcommand_from %s' -f -a "
-				     "'(__ferry_models)'\n", path);
+			fprintf(out,
+				"complete -c ferry -n '__fish_seen_subcommand_from %s' -f -a "
+				"'(__ferry_models)'\n",
+				path);
 		return;
 	}
 	for (const struct command *const *s = c->subs; *s; s++) {
 		CLEANUP(mem_free_ptr) char *sub = mem_printf("%s %s", path, (*s)->name);
-		CLEANUP(mem_free_ptr) char *when =
-			mem_printf("'__fish_seen_subcommand_from %s' -f", path);
+		CLEANUP(mem_free_ptr) char *when = mem_printf("'__fish_seen_subcommand_from %s' -f",
+							      path);
 		fish_choice(out, when, (*s)->name, (*s)->summary);
 		fish(out, *s, sub);
 	}
@@ -273,7 +281,8 @@ static void fish_head(FILE *out, const struct cli_entry *entries)
 	      "function __ferry_models\n"
 	      "    ferry list --offline -q 2>/dev/null | string replace -r ' .*' ''\n"
 	      "end\n"
-	      "complete -c ferry -n __fish_use_subcommand -f\n", out);
+	      "complete -c ferry -n __fish_use_subcommand -f\n",
+	      out);
 	for (const struct cli_entry *n = entries; n->name; n++)
 		fish_choice(out, "__fish_use_subcommand", n->name, n->summary);
 }

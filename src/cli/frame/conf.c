@@ -39,8 +39,6 @@ int cli_conf_path(struct cli *cli, char **out, struct err *e)
 
 int cli_conf(struct cli *cli, const struct conf **out, struct err *e)
 {
-	static const char *const kinds[] = { "repository", "mirror", "publish", "fetch",
-					     "prepare", NULL };
 	int rc = 0;
 	if (!cli->conf->path) {
 		CLEANUP(mem_free_ptr) char *path = NULL;
@@ -52,7 +50,7 @@ int cli_conf(struct cli *cli, const struct conf **out, struct err *e)
 		}
 		rc = conf_load(path, cli->conf, e);
 		if (rc == 0)
-			rc = conf_check_kinds(cli->conf, kinds, e);
+			rc = conf_check_kinds(cli->conf, e);
 	}
 	if (rc == 0)
 		*out = cli->conf;

@@ -1,4 +1,4 @@
-/* What the option tables become: --help, and the option lists of man pages. */
+/* Made from the option tables: --help and the option lists of man pages. */
 #include "cli/frame/internal.h"
 
 #include "util/mem.h"
@@ -48,7 +48,8 @@ static void usage(FILE *out, const struct command *c, const char *path)
 {
 	fprintf(out, "%s - %s\n\nUsage:\n", path, c->summary);
 	if (!c->synopsis)
-		fprintf(out, "  %s%s [OPTION…]%s\n", path, c->subs ? " COMMAND" : "", c->subs ? " …" : "");
+		fprintf(out, "  %s%s [OPTION…]%s\n", path, c->subs ? " COMMAND" : "",
+			c->subs ? " …" : "");
 	for (const char *const *s = c->synopsis; s && *s; s++)
 		fprintf(out, "  %s [OPTION…]%s%s\n", path, **s ? " " : "", *s);
 }
@@ -72,7 +73,7 @@ void cli_help(FILE *out, const struct command *c, const char *path)
 	opt_help(&text, c->opts, width);
 	opt_help(&text, cli_common_opts, width);
 	fputs(buf_str(&text), out);
-	fputs("\nExit codes and the whole story: man ", out);
+	fputs("\nFor exit codes and details see: man ", out);
 	man_name(out, path);
 	fputc('\n', out);
 }

@@ -1,4 +1,4 @@
-/* What the files of the framework share; no command includes this. */
+/* Shared by the files of this folder; not for commands. */
 #ifndef FERRY_CLI_FRAME_INTERNAL_H
 #define FERRY_CLI_FRAME_INTERNAL_H
 
@@ -14,12 +14,12 @@ struct cli_common {
 };
 extern const struct opt cli_common_opts[];
 
-/* A command line, as far as it was understood. */
+/* A command line, as far as it was parsed. */
 struct cli_words {
-	const struct command *command;  /* in: the program; out: the sub-command that is meant */
-	char *path;                     /* in and out, owned: "ferry catalog add" */
+	const struct command *command; /* in: the program; out: the sub-command */
+	char *path;                    /* in and out, owned: "ferry catalog add" */
 	struct cli_common common;
-	void *opts;                     /* values of the command's own options */
+	void *opts; /* values of the command's own options */
 	char **operands;
 	int count;
 };
@@ -30,9 +30,9 @@ WARN_UNUSED int cli_check_operands(const struct cli_words *w, struct err *e);
 
 /* ---- signals.c ---- */
 
-/* From now on SIGINT and SIGTERM set the token that is returned; a second one ends the process
- * at once. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe or a file size limit is an
- * error of write(). */
+/* From now on SIGINT and SIGTERM set the returned token; a second one ends the process at once.
+ * SIGPIPE and SIGXFSZ are ignored, so that a closed pipe or a file size limit is an error of
+ * write(). */
 const struct cancel *cli_signals(void);
 
 /* ---- progress.c ---- */
@@ -49,12 +49,11 @@ void cli_progress_free(struct report *r);
 
 /* ---- help.c, generate.c ---- */
 
-/* `path` is what the person typed: "ferry catalog add". */
+/* `path` is what the user typed: "ferry catalog add". */
 void cli_help(FILE *out, const struct command *c, const char *path);
 /* The commands and options as the list of a man page. */
 void cli_scdoc(FILE *out, const struct command *c);
-/* A command's part of the completion for a shell: "bash", "zsh" or "fish"; false if it is
- * none of them. */
+/* A command's part of the completion for a shell, "bash", "zsh" or "fish"; false for any other. */
 bool cli_completion(FILE *out, const struct command *c, const char *shell);
 
 #endif

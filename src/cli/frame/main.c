@@ -1,4 +1,4 @@
-/* The main() of every command: compiled once for each, with COMMAND=cmd_<name>. */
+/* The main() of every command, compiled once for each, with COMMAND=cmd_<name>. */
 #include "cli/frame/cli.h"
 
 extern const struct command COMMAND;

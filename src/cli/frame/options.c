@@ -7,22 +7,22 @@
 const struct opt cli_common_opts[] = {
 	OPT_HEADING("Common options"),
 	OPT_HINTED(OPT_STRING, cli_common, dir, 'C', "directory", "DIR", HINT_DIR,
-		   "work as if started in this folder; its ferry.conf is used"),
+		   "run as if started in this folder, with its ferry.conf"),
 	OPT_HINTED(OPT_STRING, cli_common, config, 0, "config", "FILE", HINT_FILE,
 		   "read this configuration instead of the first ferry.conf found"),
 	OPT_ENTRY(OPT_FLAG, cli_common, json, 0, "json", NULL,
 		  "print the result as one JSON document"),
 	OPT_ENTRY(OPT_FLAG, cli_common, quiet, 'q', "quiet", NULL,
 		  "no progress and no notes; warnings and errors remain"),
-	OPT_ENTRY(OPT_COUNT, cli_common, verbose, 'v', "verbose", NULL, "say more"),
+	OPT_ENTRY(OPT_COUNT, cli_common, verbose, 'v', "verbose", NULL, "show more details"),
 	OPT_ENUM(cli_common, progress, 0, "progress", "MODE", "auto plain json none",
-		 "how progress is told on standard error"),
+		 "how to show progress on standard error"),
 	OPT_ENTRY(OPT_FLAG, cli_common, help, 'h', "help", NULL, "show this help"),
 	OPT_ENTRY(OPT_FLAG, cli_common, version, 0, "version", NULL, "show the version"),
 	OPT_LAST,
 };
 
-/* Not in any list: for the build, and for `ferry completion`. */
+/* Not in any help: for the build and `ferry completion`. */
 static const struct opt hidden_opts[] = {
 	OPT_ENTRY(OPT_STRING, cli_common, generate, 0, "generate", "KIND", ""),
 	OPT_LAST,
@@ -45,11 +45,11 @@ static int unknown_sub(const struct cli_words *w, const char *name, struct err *
 		names[known] = w->command->subs[known]->name;
 	const char *near = text_nearest(name, names, known);
 	err_set(e, ERR_USAGE, "unknown command '%s'", name);
-	return near ? err_hint(e, "did you mean '%s %s'?", w->path, near) :
-		      err_hint(e, "see '%s --help'", w->path);
+	return near ? err_hint(e, "did you mean '%s %s'?", w->path, near)
+		    : err_hint(e, "see '%s --help'", w->path);
 }
 
-/* Goes on with the sub-command that the first operand names. */
+/* Continues with the sub-command in the first operand. */
 static int descend(struct cli_words *w, const char *name, struct err *e)
 {
 	const struct command *const *sub = w->command->subs;
@@ -74,7 +74,8 @@ static int parse_level(struct cli_words *w, int argc, char **argv, struct err *e
 	if (c->defaults)
 		memcpy(w->opts, c->defaults, c->opts_size);
 	const struct opt_table tables[] = {
-		{ c->opts, w->opts }, { cli_common_opts, &w->common },
+		{ c->opts, w->opts },
+		{ cli_common_opts, &w->common },
 		{ hidden_opts, &w->common },
 	};
 	w->operands = argv + 1;

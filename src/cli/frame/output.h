@@ -1,19 +1,18 @@
 /*
  * One result, two renderings.
  *
- * A command makes one document of what it found or did and gives it with cli_result(): that
- * is what --json prints. What people see is said with the functions below, which take their
- * words and numbers from the same document. With --json they print nothing, so a command says
- * all it has to say and asks nobody.
+ * A command makes one document of its result and passes it to cli_result(); --json prints it. The
+ * text for people is printed with the functions below, which take their words and numbers from
+ * the same document. With --json they print nothing, so a command calls them in any case.
  *
  * A template is text with members of an object between braces:
  *
  *   {name}  {error.message}    a string, or a number in decimal digits; nothing if missing
- *   {files}                    of an array the number of its elements
- *   {}                         the object itself, where it is no object but a string
+ *   {files} of an array the number of its elements {} the value itself, if it is a string and not
+ *   an object
  *   {region|-}                 with a word for a missing or empty one
  *   {size:size}  {id:short}    a number of bytes as "1.4 GiB"; the 16 first characters
- *   {verdict:7}                filled up with blanks to so many bytes
+ *   {verdict:7} padded with blanks to this many bytes
  *   {files#file}               "1 file", "2 files"
  *   {dry_run?would:did}        one of two words: yes if it is true, not 0 and not empty
  *
@@ -30,48 +29,46 @@ struct cli;
 
 /* {"command": "catalog add"}, for a command to go on with. */
 json_t *cli_document(const struct cli *cli);
-/* Gives the document: --json prints it. If e is set already, the command failed and has a
- * result all the same: then the document gets an "error" member. Returns 0, or the error that
- * e then holds. */
+/* Passes the document on: --json prints it. If e is already set, the command failed but has a
+ * result: the document gets an "error" member. Returns 0, or the error in e. */
 WARN_UNUSED int cli_result(struct cli *cli, json_t *document, struct err *e);
-/* Such a member, also for the parts of a result that failed: class, exit, message, hint. */
+/* Such a member, also for failed parts of a result: class, exit, message, hint. */
 json_t *cli_error_json(const struct err *e);
 
-/* A line by a template. It and all below escape what a terminal must not see. */
+/* A line from a template. This and the following functions escape control characters for
+ * terminals. */
 void cli_say(struct cli *cli, const json_t *object, const char *template);
-/* A line by printf()'s format, without its newline. */
+/* A line from a format of printf(), without its newline. */
 void cli_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* A line on standard error by a template, unless --quiet. What is to be told even with --json
- * is a note of the report. */
+/* A line on standard error from a template, unless --quiet. Use a note of the report for what
+ * must be shown even with --json. */
 void cli_note(struct cli *cli, const json_t *object, const char *template);
-/* What is itself a document: as it is, not escaped. */
+/* Prints a complete document unchanged, not escaped. */
 void cli_raw(struct cli *cli, const char *text);
-/* A line that is a path for a program to open: as it is, which a JSON string cannot always be. */
+/* A line with a path for programs, unchanged, which is not always possible in a JSON string. */
 void cli_path(struct cli *cli, const char *path);
 
-/* A cell is made by a template from its row, or by a function whose result is freed. A column
+/* A cell is made from its row by a template, or by a function whose result is freed. A column
  * whose title starts with '>' is right-aligned. */
 struct cli_column {
 	const char *title, *text;
 	char *(*cell)(const json_t *row);
 };
 
-/* Aligned columns. On a terminal they have a header, columns that are empty throughout are
- * left out, and digests and the widest column are shortened until the rest fits; anywhere else
- * all is there. */
-void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns,
-	       size_t count);
+/* Aligned columns. On a terminal they have a header, empty columns are left out, and digests and
+ * the widest column are shortened to fit; elsewhere they are complete. */
+void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns, size_t count);
 
 /* Rows for a table of lists within lists: the elements of each object's `list`, each with the
  * object's `member` as `name`. The caller owns them. */
 json_t *cli_rows(const json_t *objects, const char *list, const char *member, const char *name);
 
-/* The template filled in, not escaped; the caller frees. */
+/* The result of the template, not escaped; the caller frees. */
 char *cli_fill(const json_t *object, const char *template);
-/* That of each element of an array, with the separator between them. */
+/* The results for each element of an array, joined with the separator. */
 char *cli_join(const json_t *array, const char *template, const char *separator);
 
-/* Columns of the terminal behind `out`; 0: it is none. */
+/* Columns of the terminal `out`; 0 if it is not a terminal. */
 size_t cli_terminal_width(FILE *out);
 /* Flushes standard output; ERR_SYSTEM when anything written to it was lost. */
 WARN_UNUSED int cli_flush(struct err *e);

@@ -70,14 +70,15 @@ static int from_terminal(const char *prompt, bool confirm, const struct cancel *
 {
 	CLEANUP(file_close) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (tty < 0) {
-		err_set(e, ERR_USAGE, "a passphrase is needed, and there is no terminal to ask on");
+		err_set(e, ERR_USAGE,
+			"a passphrase is needed, but there is no terminal to prompt on");
 		return err_hint(e, "set FERRY_PASSPHRASE, or use --passphrase-file FILE");
 	}
 	int rc = ask(tty, prompt, cancel, out, e);
 	if (rc < 0 || !confirm)
 		return rc;
 	CLEANUP(buf_wipe) struct buf again = BUF_INIT(PASSPHRASE_MAX);
-	CLEANUP(mem_free_ptr) char *second = mem_printf("%s, once more", prompt);
+	CLEANUP(mem_free_ptr) char *second = mem_printf("%s again", prompt);
 	rc = ask(tty, second, cancel, &again, e);
 	if (rc == 0 && strcmp(buf_str(&again), buf_str(out)) != 0)
 		rc = err_set(e, ERR_USAGE, "the two passphrases differ");

@@ -11,29 +11,29 @@
 #define MAX_TASKS 32
 #define DRAW_EVERY_MS 100
 #define PLAIN_EVERY_MS 10000
-/* The rate is an average over about this long, so that it follows but does not jump. */
+/* The rate is an average over about this time, so that it changes smoothly. */
 #define RATE_WINDOW_MS 4000
 
 struct task {
 	char *name;
-	uint64_t total, done, before;   /* before: done before this run */
+	uint64_t total, done, before; /* before: done before this run */
 	int64_t began_ms, rate_at_ms, told_ms;
-	uint64_t rate_from;             /* done at rate_at_ms */
-	double rate;                    /* bytes a second */
+	uint64_t rate_from; /* done at rate_at_ms */
+	double rate;        /* bytes a second */
 };
 
 struct drawer {
-	struct report report;           /* first: the engines' view */
+	struct report report; /* first: the engines' view */
 	pthread_mutex_t lock;
 	FILE *err;
-	enum cli_progress mode;         /* PLAIN, JSON, NONE, or AUTO: a bar */
+	enum cli_progress mode; /* PLAIN, JSON, NONE, or AUTO: a bar */
 	bool quiet;
 	int verbose;
 	const char *prefix;
 	struct task tasks[MAX_TASKS];
 	size_t count;
 	int64_t drawn_ms;
-	bool line_is_open;              /* a bar stands on the terminal's line */
+	bool line_is_open; /* a bar stands on the terminal's line */
 };
 
 static int64_t now_ms(void)
@@ -62,7 +62,8 @@ static void update_rate(struct task *t, int64_t now)
 	if (span < 500)
 		return;
 	double fresh = t->done > t->rate_from
-		? (double)(t->done - t->rate_from) * 1000 / (double)span : 0;
+			       ? (double)(t->done - t->rate_from) * 1000 / (double)span
+			       : 0;
 	double weight = MIN(1.0, (double)span / RATE_WINDOW_MS);
 	t->rate = t->rate > 0 ? t->rate + (fresh - t->rate) * weight : fresh;
 	t->rate_at_ms = now;
@@ -79,19 +80,22 @@ static void describe(struct buf *out, const struct task *t)
 	if (t->total && unit && str_ends(total, unit))
 		*unit = '\0';
 	if (t->total)
-		buf_addf(out, "%3u %%  %s of %s", (unsigned)(t->done >= t->total ? 100
-			: (double)t->done * 100 / (double)t->total), done, total);
+		buf_addf(out, "%3u %%  %s of %s",
+			 (unsigned)(t->done >= t->total ? 100
+							: (double)t->done * 100 / (double)t->total),
+			 done, total);
 	else
 		buf_addf(out, "%s", done);
 	if (t->rate < 1)
 		return;
 	buf_addf(out, "  %s/s", format_size(rate, (uint64_t)t->rate));
 	if (t->total > t->done)
-		buf_addf(out, "  ETA %s", format_duration(eta,
-			(uint64_t)((double)(t->total - t->done) / t->rate) + 1));
+		buf_addf(out, "  ETA %s",
+			 format_duration(eta,
+					 (uint64_t)((double)(t->total - t->done) / t->rate) + 1));
 }
 
-/* All running tasks as one, when there are several. */
+/* Combines all running tasks. */
 static struct task sum(struct drawer *d, char *name, size_t size)
 {
 	struct task all = d->tasks[0];
@@ -110,7 +114,7 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* UTF-8 characters; names with wide or combining ones only cost some room. */
+/* Counts UTF-8 characters; names with wide or combining characters only waste some space. */
 static size_t characters(const char *s)
 {
 	size_t count = 0;
@@ -142,8 +146,8 @@ static void add_name(struct buf *out, const char *name, size_t room)
 #define BAR_LEAST 10
 #define BAR_MOST 20
 
-/* "NAME  [====      ]  TEXT": the text first of all, then some of the name, then a bar. Never
- * so long that the terminal would wrap it, nor when it echoes ^C behind it. */
+/* "NAME [==== ] TEXT": the text has priority, then some of the name, then a bar. Short enough
+ * that the terminal does not wrap it, even if it echoes ^C after it. */
 static void lay_out(struct buf *out, const char *name, const char *text, const struct task *t,
 		    size_t columns)
 {
@@ -158,10 +162,10 @@ static void lay_out(struct buf *out, const char *name, const char *text, const s
 		buf_adds(out, "  ");
 	}
 	if (bar) {
-		size_t full = (size_t)((double)MIN(t->done, t->total) * (double)bar /
-				       (double)t->total);
-		buf_addf(out, "[%.*s%*s]  ", (int)full, "====================",
-			 (int)(bar - full), "");
+		size_t full =
+			(size_t)((double)MIN(t->done, t->total) * (double)bar / (double)t->total);
+		buf_addf(out, "[%.*s%*s]  ", (int)full, "====================", (int)(bar - full),
+			 "");
 	}
 	buf_add(out, text, MIN(strlen(text), width));
 }
@@ -188,8 +192,9 @@ static void draw(struct drawer *d, int64_t now)
 
 static void emit_json(struct drawer *d, const struct report_event *ev)
 {
-	static const char *const names[] = { "begin", "advance", "end", "note", "warning",
-					     "detail" };
+	static const char *const names[] = {
+		"begin", "advance", "end", "note", "warning", "detail"
+	};
 	struct err ignored = ERR_INIT;
 	CLEANUP(buf_release) struct buf line = BUF_INIT(64 * KIB);
 	CLEANUP(json_release) json_t *o = json_object();
@@ -221,9 +226,14 @@ static void on_begin(struct drawer *d, const struct report_event *ev, int64_t no
 	if (d->count >= MAX_TASKS || task_find(d, ev->task))
 		return;
 	d->tasks[d->count++] = (struct task){
-		.name = mem_strdup(ev->task), .total = ev->total, .done = (uint64_t)ev->bytes,
-		.before = (uint64_t)ev->bytes, .began_ms = now, .told_ms = now,
-		.rate_at_ms = now, .rate_from = (uint64_t)ev->bytes,
+		.name = mem_strdup(ev->task),
+		.total = ev->total,
+		.done = (uint64_t)ev->bytes,
+		.before = (uint64_t)ev->bytes,
+		.began_ms = now,
+		.told_ms = now,
+		.rate_at_ms = now,
+		.rate_from = (uint64_t)ev->bytes,
 	};
 }
 
@@ -249,7 +259,7 @@ static void on_end(struct drawer *d, struct task *t, bool ok, int64_t now)
 	uint64_t moved = t->done - MIN(t->done, t->before);
 	int64_t span = MAX(1, now - t->began_ms);
 	erase_line(d);
-	/* What was over at once is not worth a line. */
+	/* Do not report what finished immediately. */
 	if (ok && !d->quiet && (d->mode == PROGRESS_AUTO || d->mode == PROGRESS_PLAIN) &&
 	    (span > 1000 || d->verbose)) {
 		char size[SIZE_TEXT], rate[SIZE_TEXT], took[DURATION_TEXT];
@@ -273,8 +283,7 @@ static void say(struct drawer *d, const struct report_event *ev)
 	CLEANUP(mem_free_ptr) char *text = text_escaped(ev->text);
 	erase_line(d);
 	fflush(stdout);
-	fprintf(d->err, "%s: %s%s\n", d->prefix, ev->kind == REPORT_WARN ? "warning: " : "",
-		text);
+	fprintf(d->err, "%s: %s%s\n", d->prefix, ev->kind == REPORT_WARN ? "warning: " : "", text);
 	fflush(d->err);
 	d->drawn_ms = 0;
 }
@@ -291,7 +300,7 @@ static void emit(struct report *r, const struct report_event *ev)
 		on_advance(d, t, ev->bytes, now);
 	if (d->mode == PROGRESS_JSON) {
 		t = ev->task ? task_find(d, ev->task) : NULL;
-		/* Every byte count would be a flood; a few a second are enough. */
+		/* A few byte counts per second are enough. */
 		if (ev->kind != REPORT_ADVANCE || (t && now - t->told_ms >= DRAW_EVERY_MS)) {
 			emit_json(d, ev);
 			if (t)
@@ -317,8 +326,7 @@ struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, i
 	d->prefix = prefix;
 	d->mode = mode;
 	const char *term = getenv("TERM");
-	if (mode == PROGRESS_AUTO &&
-	    (!isatty(fileno(err)) || (term && !strcmp(term, "dumb"))))
+	if (mode == PROGRESS_AUTO && (!isatty(fileno(err)) || (term && !strcmp(term, "dumb"))))
 		d->mode = PROGRESS_PLAIN;
 	pthread_mutex_init(&d->lock, NULL);
 	return &d->report;

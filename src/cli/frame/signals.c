@@ -2,7 +2,7 @@
 
 #include <signal.h>
 
-/* The one mutable global of the project: a signal handler can reach nothing else. */
+/* The only mutable global of the project, because a signal handler can access nothing else. */
 static struct cancel stop;
 
 static void on_signal(int number)
@@ -16,7 +16,7 @@ static void on_signal(int number)
 
 const struct cancel *cli_signals(void)
 {
-	/* No SA_RESTART: a blocking call returns, and its caller looks at the token. */
+	/* No SA_RESTART: a blocking call returns, so that its caller can check the token. */
 	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_NODEFER };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);

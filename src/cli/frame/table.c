@@ -20,8 +20,8 @@ json_t *cli_rows(const json_t *objects, const char *list, const char *member, co
 
 struct table {
 	const struct cli_column *columns;
-	size_t width;           /* number of columns */
-	char **cells;           /* rows * width */
+	size_t width; /* number of columns */
+	char **cells; /* rows * width */
 	size_t count;
 };
 
@@ -35,7 +35,8 @@ static void table_init(struct table *t, const json_t *rows, const struct cli_col
 	json_array_foreach (rows, i, row)
 		for (size_t k = 0; k < width; k++) {
 			CLEANUP(mem_free_ptr) char *text = columns[k].cell
-				? columns[k].cell(row) : cli_fill(row, columns[k].text);
+								   ? columns[k].cell(row)
+								   : cli_fill(row, columns[k].text);
 			t->cells[t->count++] = text_escaped(text ? text : "");
 		}
 }
@@ -57,7 +58,7 @@ static const char *title(const struct table *t, size_t column)
 	return t->columns[column].title + is_right(t, column);
 }
 
-/* Columns on a terminal; bytes where the text is not in the locale's encoding. */
+/* Width in columns; in bytes if the text is not in the locale's encoding. */
 static size_t shown_width(const char *s)
 {
 	size_t width = 0, len = strlen(s);
@@ -110,7 +111,7 @@ static size_t last_column(const struct table *t, const size_t *widths)
 
 #define DIGEST_KEPT 12
 
-/* A digest is known by its beginning. */
+/* A digest can be recognised by its start. */
 static void shorten_digests(char *s)
 {
 	static const char dots[] = "…";
@@ -130,7 +131,7 @@ static bool is_inside(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Leaves `width` columns of a cell: its two ends, which tell the most. */
+/* Shortens a cell to `width` columns, keeping its two ends. */
 static void cut_middle(char **cell, size_t width)
 {
 	const char *s = *cell, *head = s, *tail = s;
@@ -147,8 +148,8 @@ static void cut_middle(char **cell, size_t width)
 	*cell = cut;
 }
 
-/* The last column is left to the terminal, which folds it: it holds what a person must
- * be able to read in full, such as the reason of a failure. */
+/* The terminal wraps the last column, because it contains text that must be readable in full,
+ * such as the reason for a failure. */
 static void fit(struct table *t, size_t *widths, size_t room)
 {
 	static const size_t least = 30;
@@ -189,8 +190,7 @@ static void print_row(FILE *out, const struct table *t, char *const *row, const 
 	fputc('\n', out);
 }
 
-void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns,
-	       size_t count)
+void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns, size_t count)
 {
 	size_t room = cli_terminal_width(cli->out);
 	bool terminal = json_array_size(rows) && room;

@@ -77,7 +77,7 @@ static void fill_up(struct buf *out, size_t from, const struct part *format)
 		buf_addf(out, "%*s", (int)(width - (out->len - from)), "");
 }
 
-/* What stands between the braces: s to end. */
+/* Parses the text between the braces, s to end. */
 static void add_member(struct buf *out, const json_t *object, const char *s, const char *end)
 {
 	const struct part path = part_until(&s, end, "?#:|");
@@ -93,8 +93,8 @@ static void add_member(struct buf *out, const json_t *object, const char *s, con
 		return;
 	}
 	if (*s == '#') {
-		buf_addf(out, "%llu %.*s%s", (unsigned long long)number(value),
-			 (int)(end - s - 1), s + 1, number(value) == 1 ? "" : "s");
+		buf_addf(out, "%llu %.*s%s", (unsigned long long)number(value), (int)(end - s - 1),
+			 s + 1, number(value) == 1 ? "" : "s");
 		return;
 	}
 	if (*s == ':') {

@@ -4,12 +4,11 @@ extern const struct command cmd_repository;
 
 const struct command cmd_repository = {
 	.name = "repository",
-	.summary = "look after the repositories that models come from",
-	.description = "A repository is a signed catalog of models with its mirrors. Trust in one "
-		       "begins with its first root, received from the publisher on a way that you "
-		       "trust.",
-	.subs = (const struct command *const[]){ &cmd_repository_add,
-						 &cmd_repository_list,
-						 &cmd_repository_status,
-						 &cmd_repository_remove, NULL },
+	.summary = "manage the repositories that models come from",
+	.description = "A repository is a signed catalog of models and the mirrors that serve "
+		       "them. Trust in it starts with its first root, received from the publisher "
+		       "over a channel that you trust.",
+	.subs = (const struct command *const[]){ &cmd_repository_add, &cmd_repository_list,
+						 &cmd_repository_status, &cmd_repository_remove,
+						 NULL },
 };

@@ -4,7 +4,6 @@
 #include "util/file.h"
 #include "util/mem.h"
 
-
 /* -- what the commands share --------------------------------------------------------------- */
 
 void cmd_repository_put(json_t *object, struct remote *c)
@@ -32,10 +31,10 @@ struct add_opts {
 
 static const struct opt add_opts[] = {
 	OPT_HINTED(OPT_STRING, add_opts, root, 0, "root", "FILE", HINT_FILE,
-		   "the publisher's 1.root.json, received on a way that you trust; a copy is kept "
-		   "beside the configuration"),
+		   "the publisher's 1.root.json, received over a channel that you trust; it is "
+		   "copied beside the configuration"),
 	OPT_ENTRY(OPT_STRING, add_opts, root_sha256, 0, "root-sha256", "HEX",
-		  "or its SHA-256: then the file itself is taken from a mirror and must match"),
+		  "or its SHA-256; the file is then downloaded from a mirror and must match"),
 	OPT_LAST,
 };
 
@@ -71,16 +70,19 @@ static void print_added(struct cli *cli, const json_t *document)
 {
 	const json_t *key;
 	size_t i;
-	cli_say(cli, document, json_object_get(document, "title") ? "{name}: {title}, {models#model}"
-								  : "{name}: {name}, {models#model}");
-	cli_say(cli, document, "root version {root.version}; {root.threshold} of these keys must sign "
-			       "the next one:");
+	cli_say(cli, document,
+		json_object_get(document, "title") ? "{name}: {title}, {models#model}"
+						   : "{name}: {name}, {models#model}");
+	cli_say(cli, document,
+		"root version {root.version}; {root.threshold} of these keys must sign the next "
+		"one:");
 	json_array_foreach (json_object_get(json_object_get(document, "root"), "keys"), i, key)
 		cli_say(cli, key, "  {}");
 	cmd_repository_print_endpoints(cli, document);
-	cli_note(cli, document, json_object_get(document, "root_file")
-		 ? "written: {config} and {root_file}" : "written: {config}");
-	cli_note(cli, document, "next: ferry list");
+	cli_note(cli, document,
+		 json_object_get(document, "root_file") ? "wrote {config} and {root_file}"
+							: "wrote {config}");
+	cli_note(cli, document, "next: run `ferry list`");
 }
 
 static int run_add(struct cli *cli, struct err *e)
@@ -94,19 +96,23 @@ static int run_add(struct cli *cli, struct err *e)
 	CLEANUP(store_close) struct store store = { 0 };
 	CLEANUP_PTR(remote_free) struct remote *remote = NULL;
 	if (!o->root == !o->root_sha256) {
-		err_set(e, ERR_USAGE, o->root ? "--root and --root-sha256 together"
-					      : "no root to begin the trust with");
-		return err_hint(e, "get 1.root.json or its SHA-256 from the publisher on a way that "
-				   "you trust, and give either --root FILE or --root-sha256 HEX");
+		err_set(e, ERR_USAGE,
+			o->root ? "--root and --root-sha256 are both given" : "no root is given");
+		return err_hint(e,
+				"get 1.root.json or its SHA-256 from the publisher over a channel "
+				"that you trust, and use --root FILE or --root-sha256 HEX");
 	}
 	int rc = cli_conf_path(cli, &conf, e);
 	if (rc == 0)
 		rc = session_store(cli, &store, e);
 	if (rc < 0)
 		return rc;
-	const struct remote_add what = { .conf_path = conf, .name = cli->operands[0], .urls = cli->operands + 1,
-				    .url_count = (size_t)cli->count - 1, .root = o->root,
-				    .root_sha256 = o->root_sha256 };
+	const struct remote_add what = { .conf_path = conf,
+					 .name = cli->operands[0],
+					 .urls = cli->operands + 1,
+					 .url_count = (size_t)cli->count - 1,
+					 .root = o->root,
+					 .root_sha256 = o->root_sha256 };
 	rc = remote_add(&what, &store, &options, &remote, &pin, e);
 	if (rc < 0)
 		return rc;
@@ -118,12 +124,12 @@ static int run_add(struct cli *cli, struct err *e)
 const struct command cmd_repository_add = {
 	.name = "add",
 	.summary = "verify a repository and add it to the configuration",
-	.synopsis = (const char *const[]){ "NAME URL… --root FILE",
-					   "NAME URL… --root-sha256 HEX", NULL },
-	.description = "Fetches and verifies everything from the pinned root to the catalog first; a "
-		       "root, hash or URL that is wrong is refused and nothing is written. NAME is "
-		       "what you will call it. Every URL is the base of a mirror; the more, the "
-		       "better.",
+	.synopsis = (const char *const[]){ "NAME URL… --root FILE", "NAME URL… --root-sha256 HEX",
+					   NULL },
+	.description =
+		"First downloads and verifies everything from the pinned root to the catalog; if "
+		"the root, the hash or a URL is wrong, nothing is written. NAME is your name for "
+		"the repository. Every URL is the base of a mirror; the more, the better.",
 	.opts = add_opts,
 	.opts_size = sizeof(struct add_opts),
 	.min_operands = 2,
@@ -185,14 +191,15 @@ static int run_list(struct cli *cli, struct err *e)
 			put_listed(json_push_object(list), &all.at[i], &store);
 	cli_table(cli, list, columns, ARRAY_LEN(columns));
 	if (json_array_size(list) == 0)
-		cli_note(cli, document, "no repository yet: ferry repository add NAME URL "
-					"--root FILE");
+		cli_note(cli, document,
+			 "no repository yet; add one with `ferry repository add NAME URL --root "
+			 "FILE`");
 	return cli_result(cli, document, e);
 }
 
 const struct command cmd_repository_list = {
 	.name = "list",
-	.summary = "list the repositories of the configuration; asks nobody",
+	.summary = "list the configured repositories, without using the network",
 	.run = run_list,
 };
 
@@ -204,8 +211,8 @@ struct remove_opts {
 
 static const struct opt remove_opts[] = {
 	OPT_ENTRY(OPT_FLAG, remove_opts, purge, 0, "purge", NULL,
-		  "also remove what was trusted (the metadata in the store) and NAME.root.json "
-		  "beside the configuration"),
+		  "also delete the trusted metadata in the store and NAME.root.json beside the "
+		  "configuration"),
 	OPT_LAST,
 };
 
@@ -228,7 +235,7 @@ static int run_remove(struct cli *cli, struct err *e)
 		report_note(cli->report, "removed %s", removed.purged.at[i]);
 	for (size_t i = 0; i < removed.kept.count; i++)
 		report_note(cli->report, "kept %s%s", removed.kept.at[i],
-			    o->purge ? ": it cannot be removed" : "; --purge removes it");
+			    o->purge ? ", which cannot be removed" : "; --purge removes it");
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_string(document, "name", cli->operands[0]);
 	json_put_string(document, "config", conf);
@@ -240,11 +247,11 @@ static int run_remove(struct cli *cli, struct err *e)
 
 const struct command cmd_repository_remove = {
 	.name = "remove",
-	.summary = "take a repository out of the configuration",
+	.summary = "remove a repository from the configuration",
 	.synopsis = (const char *const[]){ "NAME", NULL },
-	.description = "Takes [repository.NAME] out, whether `add` or a person wrote it, and leaves "
-		       "everything else as it is. A section that publishes something is refused. "
-		       "Models in the store stay; `ferry store remove` removes them.",
+	.description = "Removes [repository.NAME], whether `add` or a person wrote it, and changes "
+		       "nothing else. A publisher's section is refused. Models in the store are "
+		       "kept; `ferry store remove` removes them.",
 	.opts = remove_opts,
 	.opts_size = sizeof(struct remove_opts),
 	.operand_hint = HINT_REPOSITORY,

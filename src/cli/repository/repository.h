@@ -9,7 +9,7 @@ extern const struct command cmd_repository_list;
 extern const struct command cmd_repository_remove;
 extern const struct command cmd_repository_status;
 
-/* What both add and status tell of a repository: "roles" and "endpoints" (without its name), … */
+/* What add and status report about a repository: "roles" and "endpoints" (without its name), … */
 void cmd_repository_put(json_t *object, struct remote *c);
 /* … and the table of the endpoints. */
 void cmd_repository_print_endpoints(struct cli *cli, const json_t *object);

@@ -11,18 +11,19 @@ struct status_opts {
 
 static const struct opt status_opts[] = {
 	OPT_ENTRY(OPT_DURATION, status_opts, soon_s, 0, "soon", "DURATION",
-		  "what expires within this time is told and makes the exit code 1; 30d for root "
-		  "and targets, 2d for snapshot and 1d for timestamp unless given"),
+		  "report metadata that expires within this time, with exit code 1 (30d for root "
+		  "and targets, 2d for snapshot, 1d for timestamp)"),
 	OPT_LAST,
 };
 
 /* -- one repository -------------------------------------------------------------------------- */
 
-/* What became of looking at it. */
+/* The result for one repository. */
 struct look {
 	struct remote *remote;
-	struct err why;                 /* the refresh failed; it counts unless by expiry */
-	struct str_list problems;       /* what needs a person */
+	struct err why;           /* why the refresh failed; counts unless the cause is
+				     expiry */
+	struct str_list problems; /* what a person has to do */
 };
 
 static void look_release(struct look *l)
@@ -43,11 +44,11 @@ static void check_expiry(struct look *l, const struct status_opts *o)
 		char expires[TIME_TEXT];
 		format_time(expires, s->expires_s);
 		if (s->expires_s <= now_s)
-			str_list_take(&l->problems, mem_printf("%s has expired at %s", s->role,
-							       expires));
+			str_list_take(&l->problems,
+				      mem_printf("%s has expired at %s", s->role, expires));
 		else if (s->expires_s - now_s < role_margin_s(s->role, o->soon_s))
-			str_list_take(&l->problems, mem_printf("%s expires at %s", s->role,
-							       expires));
+			str_list_take(&l->problems,
+				      mem_printf("%s expires at %s", s->role, expires));
 	}
 }
 
@@ -58,11 +59,11 @@ static void check_endpoints(struct look *l)
 	for (size_t i = 0; i < count; i++)
 		if (p[i].state == ENDPOINT_REJECTED)
 			str_list_take(&l->problems,
-				      mem_printf("%s gives what does not verify: %s",
+				      mem_printf("%s sent something that does not verify: %s",
 						 p[i].source->id, p[i].fault));
 }
 
-/* Was it refused only because it has expired? That is what a status is to find. */
+/* Was it rejected only because it has expired? Finding that is the purpose of status. */
 static bool is_expiry(const struct look *l)
 {
 	return err_is(&l->why, ERR_INTEGRITY) && l->remote->expired;
@@ -72,7 +73,8 @@ static int look_at(struct cli *cli, const struct settings_repository *set,
 		   const struct settings_fetch *fetch, const struct store *store,
 		   const struct status_opts *o, struct look *l, struct err *e)
 {
-	const struct remote_options options = { .report = cli->report, .cancel = cli->cancel,
+	const struct remote_options options = { .report = cli->report,
+						.cancel = cli->cancel,
 						.kinds = mirror_kinds_client };
 	int rc = remote_inspect(set, fetch, store, &options, &l->remote, &l->why, e);
 	if (rc < 0)
@@ -115,8 +117,8 @@ static void print_look(struct cli *cli, const json_t *look)
 	};
 	const json_t *problem;
 	size_t i;
-	cli_say(cli, look, json_object_get(look, "title") ? "{name}: {state}, {title}"
-							  : "{name}: {state}");
+	cli_say(cli, look,
+		json_object_get(look, "title") ? "{name}: {state}, {title}" : "{name}: {state}");
 	cli_table(cli, json_object_get(look, "roles"), columns, ARRAY_LEN(columns));
 	cmd_repository_print_endpoints(cli, look);
 	json_array_foreach (json_object_get(look, "problems"), i, problem)
@@ -125,7 +127,7 @@ static void print_look(struct cli *cli, const json_t *look)
 
 /* -- the command ------------------------------------------------------------------------------ */
 
-/* The names given, or all that are fetched from. */
+/* The given names, or all client repositories. */
 static int choose(const struct cli *cli, const struct settings_repositories *all,
 		  const struct settings_repository **out, size_t *found, struct err *e)
 {
@@ -133,8 +135,8 @@ static int choose(const struct cli *cli, const struct settings_repositories *all
 	for (int i = 0; i < cli->count; i++) {
 		out[*found] = settings_repositories_find(all, cli->operands[i]);
 		if (!out[(*found)++]) {
-			err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", cli->operands[i],
-				all->path ? all->path : "ferry.conf");
+			err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s",
+				cli->operands[i], all->path ? all->path : "ferry.conf");
 			return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
 		}
 	}
@@ -147,7 +149,7 @@ static int choose(const struct cli *cli, const struct settings_repositories *all
 	return err_hint(e, "add one: ferry repository add NAME URL --root FILE");
 }
 
-/* All are looked at; the first failure decides, then what needs a person. */
+/* All are looked at; the first failure decides, then what a person has to do. */
 struct sum {
 	struct err first;
 	bool attention;
@@ -155,8 +157,7 @@ struct sum {
 
 static int status_of(struct cli *cli, const struct settings_repository *set,
 		     const struct settings_fetch *fetch, const struct store *store,
-		     const struct status_opts *o, json_t *list,
-		     struct sum *sum, struct err *e)
+		     const struct status_opts *o, json_t *list, struct sum *sum, struct err *e)
 {
 	CLEANUP(look_release) struct look l = { 0 };
 	int rc = look_at(cli, set, fetch, store, o, &l, e);
@@ -201,11 +202,11 @@ static int run_status(struct cli *cli, struct err *e)
 
 const struct command cmd_repository_status = {
 	.name = "status",
-	.summary = "refresh, and show versions, expiry and endpoints",
+	.summary = "refresh, and show versions, expiry dates and endpoints",
 	.synopsis = (const char *const[]){ "[NAME…]", NULL },
-	.description = "Asks every metadata URL. The exit code is 1 when something needs a person: "
-		       "metadata has expired or will soon, or an endpoint gives what does not "
-		       "verify; 4 when no endpoint can be reached.",
+	.description = "Asks every metadata URL. The exit code is 1 if a person has to act: "
+		       "metadata has expired or will soon, or an endpoint sends something that "
+		       "does not verify; it is 4 if no endpoint can be reached.",
 	.opts = status_opts,
 	.opts_size = sizeof(struct status_opts),
 	.operand_hint = HINT_REPOSITORY,

@@ -117,8 +117,17 @@ static void bad_values_name_what_is_wanted(void **state)
 	assert_int_equal(conf_check_keys(&c, s, keys, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "did you mean 'stall-time'?"));
 	err_clear(&e);
-	static const char *const kinds[] = { "mirror", NULL };
-	assert_int_equal(conf_check_kinds(&c, kinds, &e), -ERR_USAGE);
+	assert_ok(conf_check_kinds(&c, &e), &e);
+}
+
+static void a_mistyped_section_is_named(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(conf_release) struct conf c = { 0 };
+	assert_ok(parse("[fetch]\n[mirrr.a]\nkind = file\n", &c, &e), &e);
+	assert_int_equal(conf_check_kinds(&c, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, ":2: unknown section [mirrr]; did you mean [mirror]?"));
 }
 
 static void edited(const char *text, const char *want, int (*edit)(struct buf *, struct err *))
@@ -191,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sections_and_values_are_found),
+		cmocka_unit_test(a_mistyped_section_is_named),
 		cmocka_unit_test(indented_lines_continue_a_value),
 		cmocka_unit_test(long_lines_are_whole),
 		cmocka_unit_test(long_comments_are_comments),
