@@ -15,7 +15,8 @@ struct arena_chunk {
 int arena_take(struct arena *a, size_t size, void **out, struct err *e)
 {
 	if (size > GGUF_MAX_KEPT || a->used > GGUF_MAX_KEPT - size)
-		return err_set(e, ERR_INTEGRITY, "its names and values take more than %llu MiB of memory",
+		return err_set(e, ERR_INTEGRITY,
+			       "its keys, names and values need more than %llu MiB of memory",
 			       (unsigned long long)(GGUF_MAX_KEPT / MIB));
 	size_t rounded = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	struct arena_chunk *chunk = a->chunks;

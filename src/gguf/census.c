@@ -11,8 +11,8 @@ static int more_bytes(const void *pa, const void *pb)
 	return a->type->id < b->type->id ? -1 : a->type->id > b->type->id;
 }
 
-/* Quantizers treat these apart: in a small model with a large vocabulary they are most
- * of the file. */
+/* Quantizers treat these differently. In a small model with a large vocabulary they are most of
+ * the file. */
 static bool is_embedding(const struct gguf_tensor *t)
 {
 	return str_starts(t->name.s, "token_embd") || str_starts(t->name.s, "per_layer_token_embd") ||
@@ -66,8 +66,8 @@ void gguf_census(const struct gguf *const *files, size_t count, struct gguf_cens
 }
 
 /*
- * The types that may be the main one, for each file type. The mixtures (…_XS, …_M of few
- * bits) have several: llama_tensor_get_type of llama.cpp's llama-quant.cpp.
+ * The possible main types of each file type. The mixtures (…_XS, …_M of few bits) have several:
+ * llama_tensor_get_type of llama.cpp's llama-quant.cpp.
  */
 static const struct { const char *quantization; const char *types[4]; } expected[] = {
 	{ "F32", { "f32" } }, { "F16", { "f16" } }, { "BF16", { "bf16" } },
@@ -101,8 +101,8 @@ static bool fits(const struct gguf_type *type, const char *const *types)
 	return false;
 }
 
-/* A matrix whose rows the wanted block does not divide cannot have that type: the
- * quantizer takes another one and says nothing. */
+/* If the block size does not divide the rows of a matrix, the quantizer silently uses another
+ * type for it. */
 static bool fell_back(const struct gguf_tensor *t, const struct gguf_type *wanted)
 {
 	bool matrix = t->dimensions >= 2 && str_ends(t->name.s, ".weight") &&
@@ -127,8 +127,8 @@ static void report_fallback(const struct gguf *const *files, size_t count,
 	for (size_t i = 0; i < GGUF_TYPE_IDS; i++)
 		if (fallen[i])
 			gguf_finding_add(out, "fallback",
-					 "%s, but %llu tensor%s fell back to %s: rows of "
-					 "%llu are no multiple of %u ('%.*s')",
+					 "%s, but %llu tensor%s fell back to %s: rows of %llu "
+					 "elements are not a multiple of %u ('%.*s')",
 					 quantization, (unsigned long long)fallen[i],
 					 fallen[i] == 1 ? "" : "s", first[i]->type->name,
 					 (unsigned long long)first[i]->shape[0], wanted->block,
@@ -149,6 +149,6 @@ void gguf_census_check(const struct gguf *const *files, size_t count, const char
 		return;
 	report_fallback(files, count, quantization, gguf_type_named(types[0]), out);
 	if (!fits(census.main_type, types))
-		gguf_finding_add(out, "file-type", "it says %s, but most of its weights are %s",
+		gguf_finding_add(out, "file-type", "the file type is %s, but most weights are %s",
 				 quantization, census.main_type->name);
 }

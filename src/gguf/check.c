@@ -22,7 +22,7 @@ static void check_templates(const struct gguf *g, struct gguf_findings *out)
 	}
 }
 
-/* "Q4_K_M" in the name and another file type inside. Names may say less ("Q4_K"). */
+/* "Q4_K_M" in the name, but another file type in the file. Names may be less specific ("Q4_K"). */
 static void check_encoding(const struct gguf *g, const struct gguf_name *n,
 			   struct gguf_findings *out)
 {
@@ -42,12 +42,13 @@ static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
 	gguf_get_u64(g, "split.count", &count);
 	if (count > 1 && (n->shard != no + 1 || n->shards != count))
 		gguf_finding_add(out, "name",
-				 "it is shard %llu of %llu: llama.cpp wants a name that ends "
-				 "in -%05llu-of-%05llu.gguf",
-				 (unsigned long long)no + 1, (unsigned long long)count,
-				 (unsigned long long)no + 1, (unsigned long long)count);
+				 "it is shard %llu of %llu: llama.cpp requires a name that ends "
+				 "in -%05llu-of-%05llu.gguf", (unsigned long long)no + 1,
+				 (unsigned long long)count, (unsigned long long)no + 1,
+				 (unsigned long long)count);
 	else if (count <= 1 && n->shards > 1)
-		gguf_finding_add(out, "name", "it is named as shard %u of %u, but is not a shard",
+		gguf_finding_add(out, "name",
+				 "its name is that of shard %u of %u, but it is not a shard",
 				 n->shard, n->shards);
 }
 

@@ -51,7 +51,7 @@ int cursor_need(const struct cursor *c, uint64_t len, struct err *e)
 	err_set(e, ERR_INTEGRITY, "it needs %llu bytes at offset %llu, but the file ends at %llu: "
 		"truncated or damaged", (unsigned long long)len, (unsigned long long)c->pos,
 		(unsigned long long)c->end);
-	return err_hint(e, "get the file again");
+	return err_hint(e, "download the file again");
 }
 
 static size_t in_window(const struct cursor *c)
@@ -69,7 +69,7 @@ static void hash_window(struct cursor *c)
 	c->hashed_to = c->pos;
 }
 
-/* Makes at least `need` bytes of the window valid from pos on. */
+/* Ensures that at least `need` bytes from pos on are in the window. */
 static int refill(struct cursor *c, size_t need, struct err *e)
 {
 	hash_window(c);
@@ -149,7 +149,7 @@ int cursor_u64(struct cursor *c, uint64_t *out, struct err *e)
 	return rc;
 }
 
-/* What was read before stays out of the digest: the window must hold pos. */
+/* Bytes that were read before are not hashed: the window must contain pos. */
 int cursor_hash_begin(struct cursor *c, struct err *e)
 {
 	if (!c->sha)

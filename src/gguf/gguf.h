@@ -7,8 +7,8 @@
  *  - the work is linear in the header (n log n in its keys), and memory stays under
  *    GGUF_MAX_KEPT plus a few MiB, whatever the file says;
  *  - a file that llama.cpp would refuse, or that contradicts the format, is refused:
- *    ERR_INTEGRITY with one message. What an engine may accept but a person should
- *    know of is a finding;
+ *    ERR_INTEGRITY with one message. What engines may accept but a person should know about is a
+ *    finding;
  *  - tensor data is never read, except the padding between tensors when asked.
  *
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; the loader's limits are those
@@ -61,7 +61,7 @@ enum gguf_value {
 };
 const char *gguf_value_name(enum gguf_value type);      /* "u32" */
 
-/* ggml's tensor types. An id without a row (removed, or not known) gives NULL. */
+/* ggml's tensor types. NULL for an id without a row (removed or unknown). */
 struct gguf_type {
 	uint32_t id;
 	const char *name;       /* "q4_K" */
@@ -74,16 +74,16 @@ const struct gguf_type *gguf_type_named(const char *name);      /* any case */
 /* Was the id in use once ("q4_2", "q4_0_4_4")? The name, or NULL. */
 const char *gguf_type_removed(uint32_t id);
 
-/* general.file_type as llama.cpp names it, "Q4_K_M"; NULL if unknown. The flag 1024
- * (guessed) is ignored. */
+/* general.file_type as llama.cpp names it, "Q4_K_M"; NULL if unknown. The flag 1024 ("guessed")
+ * is ignored. */
 const char *gguf_file_type_name(uint64_t file_type);
-/* The other way, any case; -1 if unknown. */
+/* The reverse, in any case; -1 if unknown. */
 int gguf_file_type_named(const char *name);
 
 /* ---- an open file ------------------------------------------------------------------- */
 
-/* A scalar or an array. Texts are NUL-terminated, borrowed from the file, and foreign:
- * escape them before a terminal sees them. */
+/* A scalar or an array. Texts are NUL-terminated, borrowed from the file, and foreign: escape
+ * them before printing. */
 struct gguf_text {
 	const char *s;
 	size_t len;
@@ -119,7 +119,7 @@ struct gguf_tensor {
 struct gguf_finding {
 	const char *code;       /* stable: "trailing-bytes"; part of the JSON output */
 	char *text;             /* for people; may hold foreign bytes */
-	bool note;              /* good to know; does not make a verdict of warnings */
+	bool note;              /* informational; does not change the verdict to warnings */
 };
 struct gguf_findings {
 	struct gguf_finding *at;
@@ -150,9 +150,9 @@ struct gguf {
 };
 
 /*
- * Reads the header and checks all that can be known from it. `what` names the file in
- * messages. A NULL opts is all zeroes. The source is not used after the call.
- * ERR_INTEGRITY for a file that is refused; the source's own errors pass through.
+ * Reads the header and checks everything that can be checked from it. `what` names the file in
+ * messages. A NULL opts is all zeroes. The source is not used after the call. ERR_INTEGRITY for a
+ * file that is refused; the source's own errors pass through.
  */
 WARN_UNUSED int gguf_open(const struct gguf_input *source, const char *what,
 			  const struct gguf_options *opts, struct gguf **out, struct err *e);
@@ -160,14 +160,14 @@ WARN_UNUSED int gguf_open_fd(int fd, const char *what, struct gguf **out, struct
 void gguf_free(struct gguf *g);
 DEFINE_CLEANUP(struct gguf, gguf_free);
 
-/* Do these first bytes of a file carry the magic? */
+/* Do the first bytes of a file have the magic? */
 bool gguf_is_magic(const void *data, size_t len);
 
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key);
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name);
 
-/* Typed access: false or NULL when the key is missing or of another kind. Any integer
- * type that holds a value of the range will do. */
+/* Typed access: false or NULL when the key is missing or of another kind. Any integer type is
+ * accepted if its value is in the range. */
 bool gguf_get_u64(const struct gguf *g, const char *key, uint64_t *out);
 const char *gguf_get_string(const struct gguf *g, const char *key);
 /* The array, kept, with elements of that type; or NULL. */
@@ -181,7 +181,7 @@ bool gguf_get_arch_u64(const struct gguf *g, const char *suffix, uint64_t *out);
 
 /* ---- what it is: metadata ----------------------------------------------------------- */
 
-/* Texts are borrowed from the file; NULL and 0 mean that it does not say. */
+/* Texts are borrowed from the file; NULL and 0 mean that the file does not have the value. */
 struct gguf_metadata {
 	const char *architecture, *type, *name, *basename, *size_label, *finetune, *version;
 	const char *author, *organization, *quantized_by, *description, *url, *source_url;
@@ -224,9 +224,9 @@ struct gguf_census {
 void gguf_census(const struct gguf *const *files, size_t count, struct gguf_census *out);
 
 /*
- * What does not fit the quantization that the file, or the person who asked for it, names
- * ("Q4_K_M"; NULL: that of general.file_type): rows that are no multiple of 256 and fell
- * back to another type silently, or another main type. Codes "fallback", "file-type".
+ * Findings where the tensors differ from the quantization ("Q4_K_M"; NULL: that of
+ * general.file_type): rows that are not a multiple of 256 and silently fell back to another type,
+ * or a different main type. Codes "fallback", "file-type".
  */
 void gguf_census_check(const struct gguf *const *files, size_t count, const char *quantization,
 		       struct gguf_findings *out);
@@ -234,8 +234,8 @@ void gguf_census_check(const struct gguf *const *files, size_t count, const char
 /* ---- chat template ------------------------------------------------------------------ */
 
 /*
- * A template is a Jinja program that engines run. Suspicious is what a template for chats
- * has no use for and exploits need: CVE-2024-34359, CVE-2026-5760.
+ * A template is a Jinja program that engines run. Suspicious is what exploits need and chat
+ * templates do not: CVE-2024-34359, CVE-2026-5760.
  */
 enum {
 	GGUF_TEMPLATE_DUNDER = 1,       /* "__" */
@@ -256,22 +256,22 @@ struct gguf_template {
 	unsigned flags;
 };
 #define GGUF_MAX_TEMPLATES 16
-/* The index-th template of the file; false past the last. Only the first
- * GGUF_MAX_TEMPLATES are looked at. */
+/* The index-th template of the file; false past the last. Only the first GGUF_MAX_TEMPLATES are
+ * checked. */
 bool gguf_template(const struct gguf *g, size_t index, struct gguf_template *out);
 /* For texts from elsewhere, e.g. tokenizer_config.json. */
 unsigned gguf_template_flags(const char *text, size_t len);
-/* "double underscores, import": what the flags mean; into out, cut to fit. */
+/* The flags as text, "double underscores, import"; into out, cut to fit. */
 const char *gguf_template_describe(unsigned flags, char *out, size_t size);
 
 /* ---- how much memory ---------------------------------------------------------------- */
 
 /*
  * Memory of llama.cpp on the CPU, as its tools run it by default: one sequence, f16 cache,
- * batches of 512, flash attention, sliding windows as windows. weights and kv_cache are
- * exact, overhead (compute and output buffers) is an upper bound. Where an
- * architecture keeps something else than keys and values for each token (recurrent, MLA),
- * or is not known, known is false and reason says why; weights is right even then.
+ * batches of 512, flash attention, sliding windows as windows. weights and kv_cache are exact,
+ * overhead (compute and output buffers) is an upper bound. If an architecture keeps anything
+ * other than keys and values for each token (recurrent, MLA), or is unknown, known is false and
+ * reason says why; weights is still correct.
  */
 struct gguf_ram {
 	bool known;
@@ -287,8 +287,7 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
 
 /*
  * [mmproj-|mtp-]Base-Size-FineTune-vX.Y-Encoding-[LoRA|vocab]-00001-of-00003.gguf. Real names
- * often do not fit: whatever is not recognised is part of base or fine_tune. Fields
- * are "" when absent.
+ * often differ: unrecognised parts become part of base or fine_tune. Fields are "" when absent.
  */
 struct gguf_name {
 	char prefix[8];         /* "mmproj", "mtp" */
@@ -322,8 +321,8 @@ struct gguf_report {
 	struct gguf *file;              /* NULL when refused */
 };
 /*
- * Everything above on one file. `name` is its file name or path. A refusal is a verdict
- * and returns 0; an error is only what kept the file from being read.
+ * Everything above on one file. `name` is its file name or path. A refusal is a verdict and
+ * returns 0; an error means that the file could not be read.
  */
 WARN_UNUSED int gguf_check(const struct gguf_input *source, const char *name,
 			   struct gguf_report *out, struct err *e);

@@ -1,4 +1,4 @@
-/* The first bytes: is it a GGUF, of a version that is read here? */
+/* The first bytes: is it a GGUF of a supported version? */
 #include "gguf/internal.h"
 #include "gguf/sniff.h"
 
@@ -23,10 +23,11 @@ static int check_version(uint32_t version, struct err *e)
 		return err_hint(e, "convert it with gguf_convert_endian.py of llama.cpp");
 	}
 	if (version == 1) {
-		err_set(e, ERR_INTEGRITY, "it is GGUF version 1, which no current engine reads");
+		err_set(e, ERR_INTEGRITY,
+			"it is GGUF version 1, which current engines do not support");
 		return err_hint(e, "convert the original model again");
 	}
-	return err_set(e, ERR_INTEGRITY, "it says GGUF version %u; there are versions 2 and 3",
+	return err_set(e, ERR_INTEGRITY, "its GGUF version is %u; supported are 2 and 3",
 		       version);
 }
 
@@ -43,7 +44,7 @@ int gguf_sniff(const uint8_t *head, size_t len, uint64_t file_size, struct err *
 	if (len < HEADER_BYTES) {
 		err_set(e, ERR_INTEGRITY, "the file is truncated: only %zu bytes of a GGUF header",
 			len);
-		return err_hint(e, "get the file again");
+		return err_hint(e, "download the file again");
 	}
 	return check_version(le32(head + 4), e);
 }

@@ -1,6 +1,6 @@
 /*
- * What the files of this folder share: memory for what is kept of a header, and a cursor
- * that reads a source forward and never past its end.
+ * Shared by the files of this folder: memory for the kept parts of a header, and a cursor that
+ * reads a source forwards and never beyond its end.
  */
 #ifndef FERRY_GGUF_INTERNAL_H
 #define FERRY_GGUF_INTERNAL_H
@@ -9,7 +9,7 @@
 
 /* ---- kept memory ---- */
 
-/* Chunks that live and die with the struct gguf; addresses stay valid. */
+/* Chunks that are freed with the struct gguf; addresses stay valid. */
 struct arena {
 	struct arena_chunk *chunks;
 	size_t used;            /* bytes given out, all chunks */
@@ -18,8 +18,8 @@ struct arena {
 WARN_UNUSED int arena_take(struct arena *a, size_t size, void **out, struct err *e);
 void arena_release(struct arena *a);
 
-/* An index by name: sorted hashes, so that equal names are found in n log n whatever a
- * hostile file does to the hash. */
+/* An index by name: sorted hashes, so that finding equal names takes n log n steps even if a
+ * hostile file makes hashes collide. */
 struct name_index {
 	struct name_entry { uint64_t hash; uint32_t at; } *entries;
 	size_t count;
@@ -48,11 +48,11 @@ void cursor_release(struct cursor *c);
 
 /* ERR_INTEGRITY when fewer than len bytes are left. */
 WARN_UNUSED int cursor_need(const struct cursor *c, uint64_t len, struct err *e);
-/* Copies len bytes and moves on. */
+/* Copies len bytes and advances. */
 WARN_UNUSED int cursor_read(struct cursor *c, void *out, size_t len, struct err *e);
 WARN_UNUSED int cursor_u32(struct cursor *c, uint32_t *out, struct err *e);
 WARN_UNUSED int cursor_u64(struct cursor *c, uint64_t *out, struct err *e);
-/* Some of the next len bytes, at least one, in place; moves on past them. len > 0. */
+/* Some of the next len bytes, at least one, in place; advances past them. len > 0. */
 WARN_UNUSED int cursor_span(struct cursor *c, uint64_t len, const uint8_t **data,
 			    size_t *got, struct err *e);
 /* All of the next len bytes in place; only for len <= CURSOR_PEEK. */
@@ -86,14 +86,14 @@ WARN_UNUSED int gguf_read_text(struct gguf *g, struct cursor *c, uint64_t max,
 /* Tensor list, then the layout of the data section. */
 WARN_UNUSED int gguf_read_tensors(struct gguf *g, struct cursor *c, struct err *e);
 WARN_UNUSED int gguf_check_layout(struct gguf *g, struct err *e);
-/* Types and relations of the keys that engines read. */
+/* Checks types and relations of the keys that engines read. */
 WARN_UNUSED int gguf_check_keys(struct gguf *g, struct err *e);
 /* Padding: ERR_* only of the source. */
 WARN_UNUSED int gguf_check_padding(struct gguf *g, const struct gguf_input *source,
 				   bool between_tensors, struct err *e);
 
-/* Builds the index; ERR_INTEGRITY "duplicate <kind> '…'" if a name is there twice. texts are
- * count structs of `stride` bytes that start with a struct gguf_text. */
+/* Builds the index; ERR_INTEGRITY if a name appears twice. texts are count structs of `stride`
+ * bytes that start with a struct gguf_text. */
 WARN_UNUSED int name_index_build(struct name_index *x, const void *texts, size_t stride,
 				 size_t count, const char *kind, struct err *e);
 /* The index of the name or -1. */
@@ -109,7 +109,7 @@ void gguf_finding_note(struct gguf_findings *f, const char *code, const char *fm
 /* Moves all of `from` to the end of `to`. */
 void gguf_findings_move(struct gguf_findings *to, struct gguf_findings *from);
 
-/* Width and text of a foreign name for "%.*s", cut where it is too long to be read. */
+/* Width and text of a foreign name for "%.*s"; long names are cut. */
 #define SHOW(t) (int)MIN((t).len, (size_t)80), (t).s
 
 #endif

@@ -8,9 +8,9 @@
 
 #define BIT(type) (1u << (type))
 
-/* Engines demand these types exactly; where two bits are set, either will do. `array` is
- * the set of element types that may stand for a value of each layer. CVE-2024-8063 was
- * a block_count that was a string. */
+/* Engines require exactly these types; if two bits are set, either is accepted. `array` is the
+ * set of element types of an array with one value for each layer. CVE-2024-8063 was a block_count
+ * that was a string. */
 struct rule {
 	const char *key;        /* "*." stands for the architecture */
 	unsigned scalar, array;
@@ -89,7 +89,7 @@ static int check_types(const struct gguf *g, struct err *e)
 	return 0;
 }
 
-/* Later shards carry nothing but split.* keys; an importance matrix is no model. */
+/* Later shards have only split.* keys; an importance matrix is not a model. */
 static bool needs_architecture(const struct gguf *g)
 {
 	uint64_t no = 0;
@@ -111,8 +111,8 @@ static int check_architecture(const struct gguf *g, struct err *e)
 {
 	const struct gguf_kv *kv = gguf_find(g, "general.architecture");
 	if (!kv && needs_architecture(g))
-		return err_set(e, ERR_INTEGRITY, "key 'general.architecture' is missing: no engine "
-			       "can tell what model this is");
+		return err_set(e, ERR_INTEGRITY, "key 'general.architecture' is missing: engines "
+			       "cannot tell which model this is");
 	if (!kv)
 		return 0;
 	int rc = check_rule(&rules[0], kv, e);
@@ -127,8 +127,7 @@ static int check_architecture(const struct gguf *g, struct err *e)
 	return 0;
 }
 
-/* A zero here becomes a division by zero in engines. Models without attention say 0
- * heads, and rightly. */
+/* Engines divide by these, so 0 is refused. Models without attention correctly have 0 heads. */
 static int check_zeroes(const struct gguf *g, struct err *e)
 {
 	static const char *const keys[] = { "attention.head_count", "context_length",
@@ -162,15 +161,15 @@ static int check_vocabulary(struct gguf *g, struct err *e)
 	if (tokens && tokens->count == 0)
 		return err_set(e, ERR_INTEGRITY, "key 'tokenizer.ggml.tokens' is empty");
 	if (tokens && tokens->count > INT32_MAX / 4)
-		return err_set(e, ERR_INTEGRITY, "%llu tokens are more than token ids can number",
+		return err_set(e, ERR_INTEGRITY,
+			       "%llu tokens are more than token ids can represent",
 			       (unsigned long long)tokens->count);
 	const struct gguf_tensor *embedding = gguf_find_tensor(g, "token_embd.weight");
 	if (tokens && embedding && embedding->dimensions == 2 &&
 	    embedding->shape[1] != tokens->count)
 		gguf_finding_add(&g->findings, "vocabulary",
-				 "token_embd.weight has %llu rows for %llu "
-				 "tokens: llama.cpp refuses that",
-				 (unsigned long long)embedding->shape[1],
+				 "token_embd.weight has %llu rows for %llu tokens: llama.cpp "
+				 "refuses this", (unsigned long long)embedding->shape[1],
 				 (unsigned long long)tokens->count);
 	return 0;
 }
@@ -196,7 +195,7 @@ static void check_token_ids(struct gguf *g)
 	}
 }
 
-/* What llama.cpp cannot do without for a text model; some bindings abort on it. */
+/* Keys that llama.cpp needs for a text model; some bindings abort without them. */
 static void check_missing(struct gguf *g)
 {
 	static const char *const keys[] = { "context_length", "embedding_length", "block_count",
@@ -216,11 +215,11 @@ static void check_missing(struct gguf *g)
 	const char *model = gguf_get_string(g, "tokenizer.ggml.model");
 	if (model && strcmp(model, "gpt2") == 0 && !gguf_find(g, "tokenizer.ggml.pre"))
 		gguf_finding_add(&g->findings, "missing-pre",
-				 "key 'tokenizer.ggml.pre' is missing: "
-				 "engines guess how to split words, and answers get worse");
+				 "key 'tokenizer.ggml.pre' is missing: engines guess how to "
+				 "split words, which makes answers worse");
 }
 
-/* The blocks that are there against the number that is claimed. */
+/* Compares the blocks in the file with block_count. */
 static void check_blocks(struct gguf *g)
 {
 	uint64_t blocks, found = 0, count = 0;
@@ -251,8 +250,7 @@ static void check_file_type(struct gguf *g)
 	uint64_t type, count = 0;
 	if (gguf_get_u64(g, "general.file_type", &type) && !gguf_file_type_name(type))
 		gguf_finding_add(&g->findings, "file-type",
-				 "general.file_type is %llu, which names no "
-				 "quantization",
+				 "general.file_type is %llu, which is not a known quantization",
 				 (unsigned long long)type);
 	gguf_get_u64(g, "split.count", &count);
 	if (g->tensor_count == 0 && count < 2)

@@ -19,7 +19,7 @@ int gguf_read_text(struct gguf *g, struct cursor *c, uint64_t max, struct gguf_t
 	if (rc)
 		return rc;
 	if (len > max)
-		return err_set(e, ERR_INTEGRITY, "a text of %llu bytes, where %llu are the most",
+		return err_set(e, ERR_INTEGRITY, "a text of %llu bytes; the maximum is %llu",
 			       (unsigned long long)len, (unsigned long long)max);
 	rc = cursor_need(c, len, e);
 	void *copy;
@@ -82,7 +82,7 @@ static int read_scalar(struct cursor *c, struct gguf_kv *kv, struct err *e)
 	return 0;
 }
 
-/* Bytes that are only measured and hashed. */
+/* Bytes that are only counted and hashed. */
 static int skip_hashed(struct cursor *c, uint64_t len, struct gguf_kv *kv, struct err *e)
 {
 	int rc = cursor_hash_begin(c, e);
@@ -110,7 +110,7 @@ static int read_string(struct gguf *g, struct cursor *c, struct gguf_kv *kv, str
 	if (rc)
 		return rc;
 	if (len > GGUF_MAX_STRING)
-		return err_set(e, ERR_INTEGRITY, "a string of %llu bytes, where 1 GiB is the most",
+		return err_set(e, ERR_INTEGRITY, "a string of %llu bytes; the maximum is 1 GiB",
 			       (unsigned long long)len);
 	rc = cursor_need(c, len, e);
 	if (rc)
@@ -130,7 +130,7 @@ static int read_string(struct gguf *g, struct cursor *c, struct gguf_kv *kv, str
 		gguf_finding_add(&g->findings, "utf8", "the value of '%.*s' is not valid UTF-8",
 				 SHOW(kv->key));
 	else if (memchr(copy, 0, (size_t)len))
-		gguf_finding_add(&g->findings, "nul", "the value of '%.*s' has a NUL byte in it",
+		gguf_finding_add(&g->findings, "nul", "the value of '%.*s' contains a NUL byte",
 				 SHOW(kv->key));
 	return 0;
 }
@@ -157,7 +157,7 @@ static int read_numbers(struct gguf *g, struct cursor *c, struct gguf_kv *kv, st
 	return 0;
 }
 
-/* Tokens come by the hundred thousand: they are checked in place, never copied. */
+/* There can be hundreds of thousands of tokens: they are checked in place, never copied. */
 static int skip_strings(struct gguf *g, struct cursor *c, struct gguf_kv *kv, struct err *e)
 {
 	uint64_t start = c->pos, invalid = 0;
@@ -170,9 +170,9 @@ static int skip_strings(struct gguf *g, struct cursor *c, struct gguf_kv *kv, st
 		if (rc)
 			break;
 		if (len > GGUF_MAX_STRING)
-			return err_set(e, ERR_INTEGRITY, "element %llu has %llu bytes, where 1 GiB "
-				       "is the most", (unsigned long long)i,
-				       (unsigned long long)len);
+			return err_set(e, ERR_INTEGRITY,
+				       "element %llu has %llu bytes; the maximum is 1 GiB",
+				       (unsigned long long)i, (unsigned long long)len);
 		if (len <= CURSOR_PEEK) {
 			rc = cursor_take(c, (size_t)len, &text, e);
 			if (rc == 0 && !utf8_valid(text, (size_t)len))
@@ -224,12 +224,13 @@ static int read_array(struct gguf *g, struct cursor *c, struct gguf_kv *kv, stru
 	if (rc)
 		return rc;
 	if (element == GGUF_ARRAY)
-		return err_set(e, ERR_INTEGRITY, "an array of arrays, which no engine reads");
+		return err_set(e, ERR_INTEGRITY,
+			       "an array of arrays, which engines do not support");
 	if (element >= GGUF_VALUES)
 		return err_set(e, ERR_INTEGRITY, "an array of type %u, which does not exist", element);
 	kv->element = (enum gguf_value)element;
 	if (kv->count > GGUF_MAX_ELEMENTS)
-		return err_set(e, ERR_INTEGRITY, "an array of %llu elements, where %llu are the most",
+		return err_set(e, ERR_INTEGRITY, "an array of %llu elements; the maximum is %llu",
 			       (unsigned long long)kv->count, (unsigned long long)GGUF_MAX_ELEMENTS);
 	uint64_t least = element == GGUF_STRING ? 8 : value_bytes[element];
 	rc = cursor_need(c, kv->count * least, e);
@@ -238,14 +239,14 @@ static int read_array(struct gguf *g, struct cursor *c, struct gguf_kv *kv, stru
 				   gguf_value_name(kv->element));
 	if (element != GGUF_STRING)
 		return read_numbers(g, c, kv, e);
-	/* A short list of long texts would be kept whole: cap what it may take. */
+	/* A short list of long texts would be kept: limit its memory. */
 	bool tokens = str_starts(kv->key.s, "tokenizer.ggml.");
 	if (kv->count > GGUF_KEEP_STRINGS || tokens)
 		return skip_strings(g, c, kv, e);
 	return keep_strings(g, c, kv, e);
 }
 
-/* The format wants ASCII in lower case with dots; engines compare bytes. */
+/* The format requires lower-case ASCII with dots; engines compare bytes. */
 static int check_key(struct gguf *g, const struct gguf_text *key, struct err *e)
 {
 	bool ascii = true;
@@ -256,7 +257,7 @@ static int check_key(struct gguf *g, const struct gguf_text *key, struct err *e)
 	for (size_t i = 0; i < key->len; i++) {
 		unsigned char ch = (unsigned char)key->s[i];
 		if (ch < 0x20 || ch == 0x7f)
-			return err_set(e, ERR_INTEGRITY, "the key's name has a %s in it",
+			return err_set(e, ERR_INTEGRITY, "the key's name contains a %s",
 				       ch ? "control character" : "NUL byte");
 		ascii = ascii && ch < 0x80;
 	}

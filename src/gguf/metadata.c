@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The value, or the largest where each layer has its own; 0 if it is not there. */
+/* The value, or the largest one if each layer has its own; 0 if missing. */
 static uint64_t largest(const struct gguf *g, const char *suffix)
 {
 	uint64_t v, max = 0;
@@ -109,7 +109,7 @@ static void put_number(json_t *object, const char *key, uint64_t value)
 		json_put_u64(object, key, value);
 }
 
-/* Documents that carry this have limits of their own. */
+/* Documents that contain this have limits of their own. */
 #define TEXT_MAX 4096
 #define LIST_MAX 256
 

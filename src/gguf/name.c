@@ -52,7 +52,7 @@ static bool is_version(const char *s)
 	}
 }
 
-/* A quantization, also in forms that are common in names but are no file type. */
+/* A quantization, including forms that are common in names but are not file types. */
 static bool is_encoding(const char *s)
 {
 	static const char *const others[] = { "FP16", "FP32", "MXFP4", "MXFP8", "Q3_K", "Q4_K",
@@ -87,8 +87,8 @@ static void take_shard(char *stem, struct gguf_name *out)
 	stem[len - SHARD_LEN] = '\0';
 }
 
-/* Cuts the last part off when `is` says so; parts are joined by '-', in some names
- * by '.' before the encoding ("model.Q4_K_M.gguf"). */
+/* Cuts off the last part if `is` accepts it. Parts are joined by '-', in some names by '.' before
+ * the encoding ("model.Q4_K_M.gguf"). */
 static bool take_last(char *stem, bool (*is)(const char *), const char *separators,
 		      char *out, size_t size)
 {

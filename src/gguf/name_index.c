@@ -51,7 +51,7 @@ int name_index_build(struct name_index *x, const void *texts, size_t stride, siz
 		if (compare_entries(&x->entries[i - 1], &x->entries[i], &cc) != 0)
 			continue;
 		const struct gguf_text *t = text_at(texts, stride, x->entries[i].at);
-		return err_set(e, ERR_INTEGRITY, "there are two %ss named '%.*s'", kind, SHOW(*t));
+		return err_set(e, ERR_INTEGRITY, "the %s '%.*s' appears twice", kind, SHOW(*t));
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * How much memory llama.cpp takes. The formulas follow llama-kv-cache.cpp and
- * llama-kv-cache-iswa.cpp; the overhead was fitted to what llama.cpp 0.5.0 reports for models
- * of many shapes, from above (ci/engine-test compares them again).
+ * How much memory llama.cpp needs. The formulas follow llama-kv-cache.cpp and
+ * llama-kv-cache-iswa.cpp; the overhead is an upper bound fitted to what llama.cpp 0.5.0 reports
+ * for models of many shapes (ci/engine-test compares them again).
  */
 #include "gguf/internal.h"
 
@@ -23,12 +23,12 @@ static const char *const plain[] = {
 	"dots1", "bailingmoe", "apertus", "refact", "codeshell", "openelm", "gpt-oss",
 	"mistral3",
 };
-/* Every layer but each n-th sees a window only. */
+/* Every layer except each n-th sees only a window. */
 static const struct { const char *architecture; unsigned period; } windowed[] = {
 	{ "gemma2", 2 }, { "gemma3", 6 }, { "gpt-oss", 2 }, { "cohere2", 4 },
 	{ "olmo2", 4 },
 };
-/* Keys that tell of something else than plain attention. */
+/* Keys that indicate something other than plain attention. */
 static const struct { const char *suffix; const char *reason; } special[] = {
 	{ "attention.kv_lora_rank", "it compresses keys and values (MLA)" },
 	{ "ssm.state_size", "it has recurrent layers" },
@@ -66,7 +66,7 @@ static bool is_plain(const char *architecture)
 	return false;
 }
 
-/* Where llama.cpp has no window for an architecture it ignores the key, as for phi3. */
+/* For some architectures, such as phi3, llama.cpp ignores the key and uses no window. */
 static int read_window(struct shape *s, struct gguf_ram *out)
 {
 	uint64_t period;
@@ -78,11 +78,11 @@ static int read_window(struct shape *s, struct gguf_ram *out)
 	if (!gguf_get_arch_u64(s->g, "attention.sliding_window", &s->window) || !s->window) {
 		s->period = 0;
 		return strcmp(s->architecture, "gemma2") == 0 ?
-			unknown(out, "it does not say its sliding window%s", "") : 0;
+			unknown(out, "the size of its sliding window is not given%s", "") : 0;
 	}
 	const struct gguf_kv *pattern = gguf_find_arch(s->g, "attention.sliding_window_pattern");
 	if (pattern && pattern->type == GGUF_ARRAY)
-		return unknown(out, "it lists its windowed layers one by one%s", "");
+		return unknown(out, "it lists its windowed layers individually%s", "");
 	if (gguf_get_arch_u64(s->g, "attention.sliding_window_pattern", &period)) {
 		if (period == 0 || period > 1024)
 			return unknown(out, "its sliding window pattern is unusual%s", "");
@@ -100,19 +100,19 @@ static int read_shape(const struct gguf *g, struct shape *s, struct gguf_ram *ou
 			     .vocabulary = m.vocabulary_size,
 			     .feed_forward = m.feed_forward_length };
 	if (!m.architecture)
-		return unknown(out, "no architecture is named%s", "");
+		return unknown(out, "the architecture is missing%s", "");
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
 		if (gguf_find_arch(g, special[i].suffix))
 			return unknown(out, "%s", special[i].reason);
 	if (!is_plain(m.architecture))
-		return unknown(out, "how the architecture %s keeps its context is not known here",
-			       m.architecture);
+		return unknown(out, "memory for the context of the architecture %s cannot be "
+			       "estimated", m.architecture);
 	if (!s->layers || !s->embedding || !s->heads || !s->vocabulary)
-		return unknown(out, "the file does not say its layers, heads, embedding length and "
-			       "vocabulary%s", "");
+		return unknown(out, "the number of layers or heads, the embedding length or the "
+			       "vocabulary is not given%s", "");
 	if (s->layers > 65536 || s->embedding > 1 << 24 || s->heads > 65536 ||
 	    s->vocabulary > 1 << 24 || s->feed_forward > 1 << 28)
-		return unknown(out, "its dimensions are out of any range%s", "");
+		return unknown(out, "its dimensions are out of range%s", "");
 	uint64_t expert = 0;
 	if (gguf_get_arch_u64(g, "expert_feed_forward_length", &expert) && expert <= 1 << 20 &&
 	    m.expert_used_count <= 1024)
@@ -121,7 +121,7 @@ static int read_shape(const struct gguf *g, struct shape *s, struct gguf_ram *ou
 	gguf_get_arch_u64(g, "attention.key_length", &s->key);
 	gguf_get_arch_u64(g, "attention.value_length", &s->value);
 	if (s->key > 65536 || s->value > 65536)
-		return unknown(out, "its dimensions are out of any range%s", "");
+		return unknown(out, "its dimensions are out of range%s", "");
 	return read_window(s, out);
 }
 
@@ -149,7 +149,8 @@ static int cache_bytes(const struct shape *s, struct gguf_ram *out)
 	for (uint64_t i = 0; i < s->layers; i++) {
 		uint64_t heads;
 		if (!layer_heads(s, i, &heads))
-			return unknown(out, "it does not say the heads of each layer%s", "");
+			return unknown(out, "the number of heads of each layer is not given%s",
+				       "");
 		bool local = s->period && i % s->period < s->period - 1;
 		out->kv_cache += heads * (s->key + s->value) * CACHE_BYTES *
 				 (local ? small : out->context);
@@ -179,15 +180,15 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
 			first = files[f];
 	}
 	if (!first) {
-		unknown(out, "no architecture is named%s", "");
+		unknown(out, "the architecture is missing%s", "");
 		return;
 	}
 	if (!context && !gguf_get_arch_u64(first, "context_length", &context)) {
-		unknown(out, "it does not say its context length%s", "");
+		unknown(out, "its context length is not given%s", "");
 		return;
 	}
 	if (context == 0 || context > 1 << 28) {
-		unknown(out, "the context is out of any range%s", "");
+		unknown(out, "the context length is out of range%s", "");
 		return;
 	}
 	out->context = padded(context);

@@ -4,7 +4,7 @@
 #include "util/mem.h"
 
 #define SNIFF_BYTES 1024
-/* The least a key (8 + 1 + 4 + 1) and a tensor (8 + 1 + 4 + 4 + 8) can take. */
+/* The minimum size of a key (8 + 1 + 4 + 1) and a tensor (8 + 1 + 4 + 4 + 8). */
 #define LEAST_KV 14
 #define LEAST_TENSOR 25
 
@@ -23,12 +23,11 @@ static int check_count(const struct cursor *c, uint64_t count, uint64_t max, uin
 		       const char *kind, struct err *e)
 {
 	if (count > max)
-		return err_set(e, ERR_INTEGRITY, "it claims %llu %s; %llu are the most that are accepted",
+		return err_set(e, ERR_INTEGRITY, "it claims %llu %s; the maximum is %llu",
 			       (unsigned long long)count, kind, (unsigned long long)max);
 	if (count * least > c->source->size - c->pos)
-		return err_set(e, ERR_INTEGRITY, "it claims %llu %s, more than its %llu bytes can hold: "
-			       "truncated or damaged",
-			       (unsigned long long)count, kind,
+		return err_set(e, ERR_INTEGRITY, "it claims %llu %s, more than fit into its %llu "
+			       "bytes: truncated or damaged", (unsigned long long)count, kind,
 			       (unsigned long long)c->source->size);
 	return 0;
 }
@@ -72,7 +71,7 @@ static int read_kvs(struct gguf *g, struct cursor *c, struct err *e)
 	return name_index_build(&g->private->keys, g->kvs, sizeof *g->kvs, count, "key", e);
 }
 
-/* The format says a multiple of 8; a power of two is what every reader counts on. */
+/* The format requires a multiple of 8; every reader expects a power of two. */
 static int read_alignment(struct gguf *g, struct err *e)
 {
 	const struct gguf_kv *kv = gguf_find(g, "general.alignment");
@@ -88,8 +87,9 @@ static int read_alignment(struct gguf *g, struct err *e)
 			       "from 8 to %llu", (unsigned long long)a,
 			       (unsigned long long)GGUF_MAX_ALIGNMENT);
 	if (a < 8)
-		return err_set(e, ERR_INTEGRITY, "general.alignment is %llu: the format demands a "
-			       "multiple of 8", (unsigned long long)a);
+		return err_set(e, ERR_INTEGRITY,
+			       "general.alignment is %llu: the format requires a multiple of 8",
+			       (unsigned long long)a);
 	g->alignment = (uint32_t)a;
 	return 0;
 }

@@ -26,16 +26,17 @@ static int read_shard(struct shard *s, size_t count, struct err *e)
 			       "split.count", s->name);
 	s->has_tensors = gguf_get_u64(s->file, "split.tensors.count", &s->tensors);
 	if (s->count != count)
-		return err_set(e, ERR_INTEGRITY, "%s is of a model of %llu shards, but %zu %s given",
+		return err_set(e, ERR_INTEGRITY,
+			       "%s belongs to a model with %llu shards, but %zu %s given",
 			       s->name, (unsigned long long)s->count, count,
 			       count == 1 ? "is" : "are");
 	if (s->no >= s->count)
-		return err_set(e, ERR_INTEGRITY, "%s says it is shard %llu of %llu", s->name,
+		return err_set(e, ERR_INTEGRITY, "%s claims to be shard %llu of %llu", s->name,
 			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
 	return 0;
 }
 
-/* llama.cpp makes the other names from the first one: they must be exact. */
+/* llama.cpp derives the other names from the first one: they must be exact. */
 static int check_name(const struct shard *s, const struct shard *first, struct err *e)
 {
 	struct gguf_name n;
@@ -44,12 +45,13 @@ static int check_name(const struct shard *s, const struct shard *first, struct e
 			       "-%05llu-of-%05llu.gguf", s->name, (unsigned long long)s->no + 1,
 			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
 	if (n.shard != s->no + 1 || n.shards != s->count)
-		return err_set(e, ERR_INTEGRITY, "%s is named as shard %u of %u, but it is shard "
-			       "%llu of %llu", s->name, n.shard, n.shards,
+		return err_set(e, ERR_INTEGRITY, "the name of %s is that of shard %u of %u, but "
+			       "it is shard %llu of %llu", s->name, n.shard, n.shards,
 			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
 	size_t stem = strlen(s->name) - strlen("-00001-of-00001.gguf");
 	if (strlen(first->name) != strlen(s->name) || memcmp(s->name, first->name, stem) != 0)
-		return err_set(e, ERR_INTEGRITY, "%s and %s do not share a name", first->name, s->name);
+		return err_set(e, ERR_INTEGRITY, "%s and %s do not have the same base name",
+			       first->name, s->name);
 	return 0;
 }
 
@@ -78,8 +80,8 @@ static int check_tensors(const struct shard *s, size_t count, struct err *e)
 		total += s[i].file->tensor_count;
 	for (size_t i = 0; i < count; i++)
 		if (s[i].has_tensors && s[i].tensors != total)
-			return err_set(e, ERR_INTEGRITY, "%s says that the model has %llu tensors, "
-				       "but its shards have %zu", s[i].name,
+			return err_set(e, ERR_INTEGRITY, "according to %s the model has %llu "
+				       "tensors, but its shards have %zu", s[i].name,
 				       (unsigned long long)s[i].tensors, total);
 	CLEANUP(mem_free_ptr) struct gguf_text *names = mem_alloc(total * sizeof *names);
 	for (size_t i = 0; i < count; i++)
@@ -110,7 +112,7 @@ int gguf_shards_check(const struct gguf *const *files, const char *const *names,
 {
 	uint64_t n = 0;
 	if (count == 0)
-		return err_set(e, ERR_INTEGRITY, "a model of no files");
+		return err_set(e, ERR_INTEGRITY, "the model has no files");
 	if (count == 1 && (!gguf_get_u64(files[0], "split.count", &n) || n <= 1))
 		return 0;
 	CLEANUP(mem_free_ptr) struct shard *shards = mem_alloc(count * sizeof *shards);

@@ -18,10 +18,11 @@ struct magic {
 };
 
 #define MAGIC(kind, offset, bytes, is) BRACES(kind, offset, sizeof(bytes) - 1, bytes, is)
-#define BIG_ENDIAN_GGML "a ggml file of the time before GGUF, in big-endian order"
+#define BIG_ENDIAN_GGML "a big-endian ggml file, older than GGUF"
 static const struct magic magics[] = {
 	MAGIC(SNIFF_GGUF, 0, "GGUF", NULL),
-	MAGIC(SNIFF_ARCHIVE, 0, "PK\3\4", "a zip archive (a PyTorch checkpoint is one, too)"),
+	MAGIC(SNIFF_ARCHIVE, 0, "PK\3\4",
+	      "a zip archive (PyTorch checkpoints are zip archives, too)"),
 	MAGIC(SNIFF_ARCHIVE, 0, "PK\5\6", "an empty zip archive"),
 	MAGIC(SNIFF_ARCHIVE, 0, "7z\xbc\xaf\x27\x1c", "a 7z archive"),
 	MAGIC(SNIFF_ARCHIVE, 0, "\x1f\x8b", "gzip-compressed data"),
@@ -31,11 +32,11 @@ static const struct magic magics[] = {
 	MAGIC(SNIFF_ARCHIVE, 0, "\x04\x22\x4d\x18", "lz4-compressed data"),
 	MAGIC(SNIFF_ARCHIVE, 257, "ustar", "a tar archive"),
 	MAGIC(SNIFF_RAR, 0, "Rar!\x1a\x07", NULL),
-	/* "ggml" and its kin as little-endian numbers, then as big-endian ones. */
-	MAGIC(SNIFF_GGML_OLD, 0, "lmgg", "a ggml file of the time before GGUF (magic 'ggml')"),
-	MAGIC(SNIFF_GGML_OLD, 0, "fmgg", "a ggml file of the time before GGUF (magic 'ggmf')"),
-	MAGIC(SNIFF_GGML_OLD, 0, "tjgg", "a ggml file of the time before GGUF (magic 'ggjt')"),
-	MAGIC(SNIFF_GGML_OLD, 0, "algg", "a LoRA adapter of the time before GGUF (magic 'ggla')"),
+	/* "ggml" and similar magics as little-endian numbers, then as big-endian ones. */
+	MAGIC(SNIFF_GGML_OLD, 0, "lmgg", "a ggml file, older than GGUF (magic 'ggml')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "fmgg", "a ggml file, older than GGUF (magic 'ggmf')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "tjgg", "a ggml file, older than GGUF (magic 'ggjt')"),
+	MAGIC(SNIFF_GGML_OLD, 0, "algg", "a LoRA adapter, older than GGUF (magic 'ggla')"),
 	MAGIC(SNIFF_GGML_OLD, 0, "ggml", BIG_ENDIAN_GGML),
 	MAGIC(SNIFF_GGML_OLD, 0, "ggjt", BIG_ENDIAN_GGML),
 	MAGIC(SNIFF_LFS_POINTER, 0, "version https://git-lfs.github.com/spec/", NULL),
@@ -43,8 +44,8 @@ static const struct magic magics[] = {
 	MAGIC(SNIFF_PICKLE, 0, "\x80\x03", NULL),
 	MAGIC(SNIFF_PICKLE, 0, "\x80\x04", NULL),
 	MAGIC(SNIFF_PICKLE, 0, "\x80\x05", NULL),
-	MAGIC(SNIFF_FOREIGN, 0, "FUGG", "a GGUF with its magic in reverse, as a byte-swapping tool "
-	      "would write it"),
+	MAGIC(SNIFF_FOREIGN, 0, "FUGG",
+	      "a GGUF with reversed magic, as a byte-swapping tool would write it"),
 	MAGIC(SNIFF_FOREIGN, 0, "\x89HDF", "an HDF5 (Keras) file"),
 	MAGIC(SNIFF_FOREIGN, 0, "\x7f\x45LF", "a Linux program"),
 	MAGIC(SNIFF_FOREIGN, 0, "%PDF", "a PDF document"),
@@ -77,7 +78,7 @@ static bool is_safetensors(const unsigned char *data, size_t len)
 	return header >= 2 && header <= 100 * MIB;
 }
 
-/* An old tar has no magic; its header's checksum has to serve. */
+/* Old tar files have no magic: use the checksum of the header. */
 static bool is_old_tar(const unsigned char *data, size_t len)
 {
 	if (len < 512 || !data[0])
@@ -156,35 +157,37 @@ struct refusal {
 	enum sniff kind;
 	const char *is;
 	const char *hint;
-	bool quote;         /* show how its text begins */
+	bool quote;         /* show the start of its text */
 };
 
 static const struct refusal refusals[] = {
-	{ SNIFF_EMPTY, "empty", "get the file again", false },
+	{ SNIFF_EMPTY, "empty", "download the file again", false },
 	{ SNIFF_HTML, "an HTML page, not a model",
-	  "use the address of the file itself (on Hugging Face /resolve/, not /blob/), or log "
-	  "in and download it by hand if the model is gated", false },
+	  "use the URL of the file itself (on Hugging Face /resolve/, not /blob/); if the model "
+	  "is gated, log in and download it by hand", false },
 	{ SNIFF_JSON, "JSON, not a model",
-	  "a server answers like that when it refuses: check the address and its access rights",
+	  "servers often send this when they refuse access: check the URL and the access rights",
 	  true },
 	{ SNIFF_XML, "XML, not a model",
-	  "object stores answer like that when they refuse: check the address and its access "
+	  "object stores often send this when they refuse access: check the URL and the access "
 	  "rights", true },
-	{ SNIFF_TEXT, "text, not a model", "check the address or the file's name", true },
-	{ SNIFF_GGML_OLD, "a ggml file of the time before GGUF",
-	  "no engine reads it any more: get the GGUF of this model, or convert its original weights",
+	{ SNIFF_TEXT, "text, not a model", "check the URL or the file name", true },
+	{ SNIFF_GGML_OLD, "a ggml file, older than GGUF",
+	  "engines no longer support it: get the GGUF of this model, or convert its original "
+	  "weights",
 	  false },
-	{ SNIFF_PICKLE, "a Python pickle, which can run any code when it is opened",
+	{ SNIFF_PICKLE, "a Python pickle, which can run arbitrary code when it is opened",
 	  "get the model as safetensors or GGUF", false },
-	{ SNIFF_RAR, "a RAR archive, which is not read here",
-	  "unpack it and give the file in it", false },
+	{ SNIFF_RAR, "a RAR archive, which is not supported",
+	  "unpack it and use the file in it", false },
 	{ SNIFF_SAFETENSORS, "a safetensors file, not a GGUF",
-	  "give `ferry prepare` the folder that holds config.json, the tokenizer and the "
-	  "*.safetensors files", false },
-	{ SNIFF_GGUF, "a GGUF, which is not wanted here", "give the GGUF itself as the source", false },
+	  "give `ferry prepare` the folder with config.json, the tokenizer and the *.safetensors "
+	  "files", false },
+	{ SNIFF_GGUF, "a GGUF, which is not expected here", "give the GGUF itself as the source",
+	  false },
 	{ SNIFF_ARCHIVE, "a tar archive", "give `ferry prepare` the archive itself, or unpack it",
 	  false },
-	{ SNIFF_FOREIGN, "another kind of file", "check that it is the right file", false },
+	{ SNIFF_FOREIGN, "a different kind of file", "check that it is the right file", false },
 };
 
 /* "starts with: …", one line of at most 120 bytes. */
@@ -224,14 +227,14 @@ static int refuse_unknown(const unsigned char *data, size_t len, const char *wha
 	while (zeros < len && data[zeros] == 0)
 		zeros++;
 	if (zeros && zeros == len) {
-		err_set(e, ERR_INTEGRITY, "%s begins with %zu zero bytes: space was reserved for a "
-			"download that never arrived", what, zeros);
-		return err_hint(e, "get the file again");
+		err_set(e, ERR_INTEGRITY, "%s begins with %zu zero bytes: probably space that "
+			"was reserved for a download that did not complete", what, zeros);
+		return err_hint(e, "download the file again");
 	}
 	err_set(e, ERR_INTEGRITY, "%s is neither a GGUF nor an archive: it begins with %02x %02x %02x "
 		"%02x", what, len ? data[0] : 0, len > 1 ? data[1] : 0, len > 2 ? data[2] : 0,
 		len > 3 ? data[3] : 0);
-	return err_hint(e, "check that it is the right file and that it was downloaded completely");
+	return err_hint(e, "check that it is the right file and complete");
 }
 
 int sniff_refuse(enum sniff kind, const void *data, size_t len, const char *what,

@@ -1,7 +1,6 @@
 /*
- * Chat templates. Only what stands between {{ }} or {% %} runs, so only that is looked at:
- * words, and texts as far as they could name something. Prose is left alone: a prompt
- * may well say "important".
+ * Chat templates. Only code between {{ }} or {% %} runs, so only that is checked: words, and
+ * strings that could be names. Other text is ignored: a prompt may contain "important".
  */
 #include "gguf/gguf.h"
 
@@ -74,7 +73,7 @@ static void flag_word(struct scan *s, const char *text, size_t len, char after, 
 			s->flags |= GGUF_TEMPLATE_IMPORT;
 }
 
-/* Nobody escapes a plain ASCII letter but to hide it. */
+/* Plain ASCII letters are escaped only to hide them. */
 static bool hides_ascii(const char *s, size_t len)
 {
 	for (size_t i = 0; i + 1 < len; i++) {
@@ -105,7 +104,7 @@ static void scan_string(struct scan *s)
 		s->flags |= GGUF_TEMPLATE_DUNDER;
 	if (hides_ascii(start, len))
 		s->flags |= GGUF_TEMPLATE_ESCAPE;
-	/* x['os'] is x.os; a text elsewhere is only a text. */
+	/* x['os'] is x.os; elsewhere a string is only a string. */
 	if (s->before == '[' && s->at < s->end && next_char(s->at + 1, s->end) == ']')
 		flag_word(s, start, len, '\0', true);
 	if (s->at < s->end)
@@ -113,7 +112,7 @@ static void scan_string(struct scan *s)
 	s->before = quote;
 }
 
-/* Seven digits in a row before the closing parenthesis. */
+/* Seven digits before the closing parenthesis. */
 static bool has_long_number(const char *p, const char *end)
 {
 	size_t digits = 0;
@@ -136,7 +135,7 @@ static void scan_word(struct scan *s)
 	s->before = 'a';
 }
 
-/* From behind "{{" or "{%" to behind its end. */
+/* From after "{{" or "{%" to after its end. */
 static void scan_code(struct scan *s, char close)
 {
 	s->before = '\0';
@@ -234,7 +233,7 @@ const char *gguf_template_describe(unsigned flags, char *out, size_t size)
 {
 	static const char *const names[] = { "double underscores", "import",
 		"access to the system", "evaluation of code", "attribute tricks",
-		"hidden characters", "a huge range", "too long to be looked at",
+		"hidden characters", "a huge range", "too long to be checked",
 		"control characters" };
 	size_t len = 0;
 	out[0] = '\0';

@@ -1,4 +1,4 @@
-/* The tensor list, and where the tensors lie. */
+/* The tensor list and the layout of the data. */
 #include "gguf/internal.h"
 
 #include "util/mem.h"
@@ -12,7 +12,7 @@ static int check_name(const struct gguf_text *name, struct err *e)
 	for (size_t i = 0; i < name->len; i++) {
 		unsigned char ch = (unsigned char)name->s[i];
 		if (ch < 0x20 || ch == 0x7f)
-			return err_set(e, ERR_INTEGRITY, "the tensor's name has a %s in it",
+			return err_set(e, ERR_INTEGRITY, "the tensor's name contains a %s",
 				       ch ? "control character" : "NUL byte");
 	}
 	return 0;
@@ -25,13 +25,12 @@ static int read_shape(struct gguf *g, struct cursor *c, struct gguf_tensor *t, s
 	if (rc)
 		return rc;
 	if (n > GGUF_MAX_DIMS)
-		return err_set(e, ERR_INTEGRITY, "%u dimensions, where %d are the most", n,
+		return err_set(e, ERR_INTEGRITY, "%u dimensions; the maximum is %d", n,
 			       GGUF_MAX_DIMS);
 	if (n == 0)
 		gguf_finding_add(&g->findings, "no-dimensions",
-				 "tensor '%.*s' has no dimensions: "
-				 "engines take it as one element",
-				 SHOW(t->name));
+				 "tensor '%.*s' has no dimensions: engines treat it as one "
+				 "element", SHOW(t->name));
 	t->dimensions = n;
 	t->elements = 1;
 	for (unsigned i = 0; i < GGUF_MAX_DIMS; i++) {
@@ -42,7 +41,8 @@ static int read_shape(struct gguf *g, struct cursor *c, struct gguf_tensor *t, s
 			return rc;
 		if (t->shape[i] == 0)
 			return err_set(e, ERR_INTEGRITY, "dimension %u is zero", i);
-		/* Signed in engines: nothing may pass 2^63 - 1, nor a product of some. */
+		/* Engines use signed integers: neither a dimension nor a product may exceed 2^63
+		 * - 1. */
 		if (!mul_u64(t->elements, t->shape[i], &t->elements) ||
 		    t->elements > INT64_MAX)
 			return err_set(e, ERR_INTEGRITY, "the product of its dimensions overflows "
@@ -59,14 +59,14 @@ static int read_type(struct cursor *c, struct gguf_tensor *t, struct err *e)
 		return rc;
 	t->type = gguf_type(id);
 	if (!t->type && gguf_type_removed(id))
-		return err_set(e, ERR_INTEGRITY, "type %u (%s) was removed from ggml; no current "
-			       "engine reads it", id, gguf_type_removed(id));
+		return err_set(e, ERR_INTEGRITY, "type %u (%s) was removed from ggml; current "
+			       "engines do not support it", id, gguf_type_removed(id));
 	if (!t->type)
 		return err_set(e, ERR_INTEGRITY, "type %u is not a ggml type", id);
 	if (t->shape[0] % t->type->block)
-		return err_set(e, ERR_INTEGRITY, "rows of %llu elements are no multiple of the block "
-			       "of %s, %u", (unsigned long long)t->shape[0], t->type->name,
-			       t->type->block);
+		return err_set(e, ERR_INTEGRITY, "rows of %llu elements are not a multiple of "
+			       "the block size of %s, %u", (unsigned long long)t->shape[0],
+			       t->type->name, t->type->block);
 	if (!mul_u64(t->elements / t->type->block, t->type->bytes, &t->size) ||
 	    t->size > INT64_MAX)
 		return err_set(e, ERR_INTEGRITY, "its size in bytes overflows");
@@ -127,8 +127,8 @@ static int place(struct gguf *g, struct gguf_tensor *t, uint64_t *expected, stru
 		return err_set(e, ERR_INTEGRITY, "its offset %llu is not aligned to %u",
 			       (unsigned long long)t->offset, g->alignment);
 	if (t->offset != *expected)
-		return err_set(e, ERR_INTEGRITY, "its data is at offset %llu, but the tensors before "
-			       "it end at %llu: %s", (unsigned long long)t->offset,
+		return err_set(e, ERR_INTEGRITY, "its data is at offset %llu, but the previous "
+			       "tensors end at %llu: %s", (unsigned long long)t->offset,
 			       (unsigned long long)*expected,
 			       t->offset < *expected ? "they overlap" : "there is a gap");
 	if (!pad(t->size, g->alignment, &t->padded) || !add_u64(*expected, t->padded, expected) ||
@@ -148,7 +148,7 @@ static int check_length(struct gguf *g, struct err *e)
 			"%llu of %llu", (unsigned long long)(need - size),
 			format_size(missing, need - size), (unsigned long long)size,
 			(unsigned long long)need);
-		return err_hint(e, "the download or copy was cut off; get the file again");
+		return err_hint(e, "the download or copy is incomplete: download the file again");
 	}
 	if (last && size < g->data_end)
 		gguf_finding_note(&g->findings, "last-padding",

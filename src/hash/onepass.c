@@ -12,10 +12,10 @@
 #define BLOCKS 8
 
 #define MAX_LANES 3
-/* One more than the lanes: reading is a job, too. */
+/* One more than the lanes, because reading is a job, too. */
 #define MAX_WORKERS (MAX_LANES + 1)
 
-/* What is hashed is a row of segments: the whole file is a row of one. */
+/* A list of segments to hash; for the whole file, it has one entry. */
 typedef struct digest *segment_at(struct onepass *p, size_t index, uint64_t *offset,
 				  uint64_t *size);
 
@@ -26,7 +26,7 @@ struct row {
 	struct sha256_chain chain;
 };
 
-/* One row, or two that are hashed together. */
+/* One list, or two that are hashed together. */
 struct lane {
 	struct row rows[2];
 	uint64_t done; /* blocks; guarded by ring.lock */
@@ -83,8 +83,7 @@ static size_t block_length(const struct ring *r, uint64_t block)
 	return (size_t)MIN(BLOCK_SIZE, r->p->grid.size - block * BLOCK_SIZE);
 }
 
-/* Whether `at` lies in a segment; *to is the next place, if it comes before *to, where that
- * changes. */
+/* Is `at` in a segment? Reduces *to to the next offset where that changes. */
 static bool row_takes(const struct row *row, struct onepass *p, uint64_t at, uint64_t *to)
 {
 	uint64_t offset, size;
@@ -129,7 +128,7 @@ static void lane_add(struct lane *l, struct onepass *p, const uint8_t *data, uin
 static int read_changed(const char *what, struct err *e)
 {
 	err_set(e, ERR_INTEGRITY, "%s changed while it was read", what);
-	return err_hint(e, "run the command again when nothing writes to the file");
+	return err_hint(e, "run the command again when no program writes to the file");
 }
 
 /* Up to len bytes; fewer only at the end of the file. */
@@ -191,8 +190,7 @@ static bool ring_may_read(const struct ring *r)
 	return !r->reading && r->filled < r->total && r->filled < least + BLOCKS;
 }
 
-/* A lane has taken the last block that was read: its worker would soon wait for another one that
- * reads. */
+/* A lane has taken the last block that was read, so its worker would soon wait for the reader. */
 static bool ring_should_read(const struct ring *r)
 {
 	uint64_t taken = 0;
@@ -253,7 +251,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* The calling thread works, too: where no other can be started, it does all of it. */
+/* The calling thread works, too: if no other thread can be started, it does everything. */
 static void ring_run(struct ring *r)
 {
 	pthread_t others[MAX_WORKERS];
@@ -274,7 +272,8 @@ static void ring_lane(struct ring *r, struct row first, struct row second)
 	sha256_chain_init(&l->rows[1].chain);
 }
 
-/* The pieces go with the whole file where that costs little, and else have a lane of their own. */
+/* The pieces are hashed with the whole file where that costs little; otherwise they have their
+ * own lane. */
 static void ring_lanes(struct ring *r)
 {
 	static const struct row none;
@@ -311,7 +310,8 @@ static int check_ranges(const struct onepass *p, const char *what, struct err *e
 		const struct hash_range *range = &p->ranges[i];
 		if (range->offset < end || !add_u64(range->offset, range->size, &end) ||
 		    end > p->grid.size)
-			return err_set(e, ERR_BUG, "%s: range %zu to hash is out of place", what,
+			return err_set(e, ERR_BUG,
+				       "%s: range %zu is out of order or outside the file", what,
 				       i);
 	}
 	return 0;
@@ -324,11 +324,11 @@ int onepass_run(struct onepass *p, int fd, const char *what, struct report *repo
 		return rc;
 	struct ring r = { .p = p, .fd = fd, .what = what, .report = report, .e = e };
 	ring_init(&r);
-	/* Advice only: where it fails, reading works all the same. */
+	/* Advice only: reading works without it. */
 	os_will_read_all(fd);
 	report_begin(report, what, p->grid.size, 0);
 	ring_run(&r);
-	/* What is left lies at the end of an empty file. */
+	/* The remaining segments are at the end of an empty file. */
 	for (unsigned i = 0; i < 2 * r.lane_count && r.rc == 0; i++)
 		row_close(&r.lanes[i / 2].rows[i % 2], p, p->grid.size);
 	rc = r.rc < 0 ? r.rc : read_end(&r);

@@ -3,10 +3,10 @@
  * grid, and each of any number of ranges (GGUF tensors).
  *
  * The file is read once into a ring of shared blocks. Two lanes follow the ring: the whole file
- * together with its pieces, and the ranges; a third one has the pieces where hashing two
- * together gains nothing. A few threads, no more than there are cores, always take up the lane
- * that is farthest behind. The whole-file digest cannot be split, so two cores take about as long
- * as that one alone would. Memory is the ring: 8 MiB at any size.
+ * together with its pieces, and the ranges; the pieces have a third lane where hashing both
+ * together gains nothing. A few threads, at most one for each core, always work on the lane that
+ * is farthest behind. The digest of the whole file cannot be split, so with two cores everything
+ * takes about as long as that digest alone. Memory is the ring: 8 MiB for any size.
  */
 #ifndef FERRY_HASH_ONEPASS_H
 #define FERRY_HASH_ONEPASS_H

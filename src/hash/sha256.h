@@ -1,9 +1,9 @@
 /*
  * hash: SHA-256, the grid, and the one pass over a file that makes every digest.
  *
- * What always holds here: a struct digest is 32 raw bytes; hex is made at the edges.
- * OpenSSL does the hashing; only where large files are hashed twice at once (sha256_chain.h),
- * the processor's own instructions are used directly.
+ * What always holds here: a struct digest is 32 raw bytes; hex is only for input and output.
+ * OpenSSL does the hashing; only where large files are hashed twice at once (sha256_chain.h) are
+ * the processor's instructions used directly.
  *
  * Prefixes: sha256_, digest_.
  */
@@ -25,8 +25,8 @@ bool digest_equal(const struct digest *a, const struct digest *b);
 const char *digest_hex(char out[DIGEST_HEX], const struct digest *d);
 bool digest_parse(struct digest *out, const char *hex);     /* any case */
 
-/* A running SHA-256; reusable: sha256_final() leaves it ready for new data.
- * OpenSSL failing here means a broken installation and aborts. */
+/* A running SHA-256; reusable: sha256_final() leaves it ready for new data. A failure of OpenSSL
+ * means a broken installation and aborts. */
 struct sha256;
 struct sha256 *sha256_new(void);
 void sha256_free(struct sha256 *s);

@@ -18,7 +18,7 @@ static void choose(void)
 		chosen = sha256_kernel_openssl();
 }
 
-/* Once: to ask the processor is slow in a virtual machine. */
+/* Only once, because asking the processor is slow in a virtual machine. */
 static const struct sha256_kernel *kernel(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -39,7 +39,7 @@ void sha256_chain_init(struct sha256_chain *c)
 					       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
 }
 
-/* What the block that is not full still takes of `len` bytes; 0 between two blocks. */
+/* How many of `len` bytes still fit into the incomplete block; 0 between two blocks. */
 static size_t to_fill(const struct sha256_chain *c, size_t len)
 {
 	return MIN(len, -c->bytes % SHA256_BLOCK);

@@ -14,11 +14,11 @@
 struct sha256_kernel {
 	const char *name;
 	void (*one)(uint32_t state[8], const uint8_t *data, size_t blocks);
-	/* The same blocks into both. */
+	/* Hashes the same blocks into both states. */
 	void (*two)(uint32_t a[8], uint32_t b[8], const uint8_t *data, size_t blocks);
 };
 
-/* OpenSSL's, which is always there. */
+/* OpenSSL's, which is always available. */
 const struct sha256_kernel *sha256_kernel_openssl(void);
 /* NULL: the program was built for another processor, or this one lacks the instructions. */
 const struct sha256_kernel *sha256_kernel_x86(void);

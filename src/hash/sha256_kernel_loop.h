@@ -18,7 +18,7 @@ VECTOR_INLINE void rounds16(struct chain *a, struct chain *b, words w[4], unsign
 	rounds4(a, b, w, 3, round + 12);
 }
 
-/* Written without a loop over the rounds: `round` and `b` are constants to the compiler. */
+/* Unrolled, so that `round` and `b` are constants for the compiler. */
 VECTOR_INLINE void block(struct chain *a, struct chain *b, const uint8_t *data)
 {
 	words w[4] = { words_load(data), words_load(data + 16), words_load(data + 32),

@@ -1,5 +1,5 @@
-/* OpenSSL's block function has no other door: a hash of the EVP interface keeps its state to
- * itself. */
+/* OpenSSL's block function is not accessible otherwise: the EVP interface does not expose the
+ * state. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "hash/sha256_kernel.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whole blocks only: nothing stays behind in the context but the state. */
+/* Only whole blocks, so the context keeps nothing but the state. */
 static void one(uint32_t state[8], const uint8_t *data, size_t blocks)
 {
 	SHA256_CTX c;

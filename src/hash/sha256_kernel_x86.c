@@ -14,7 +14,7 @@
 #define VECTOR_INLINE VECTOR __attribute__((always_inline)) static inline
 #define words __m128i
 
-/* As SHA256RNDS2 wants the state, the first letter in the highest word. */
+/* In the order that SHA256RNDS2 needs: the first letter is in the highest word. */
 struct chain {
 	__m128i abef, cdgh;
 };
@@ -59,12 +59,12 @@ VECTOR_INLINE void rounds4_one(struct chain *a, words w[4], unsigned q, unsigned
 }
 
 /*
- * The same for two chains, in assembly because the order counts. A processor hands its vector
- * instructions out to its execution units in turn, and some (Zen 5) have two units for SHA256RNDS2
- * that are busy for four cycles each. When every four rounds have a number of vector
- * instructions that four divides (moves between registers are none), each chain finds its unit
- * free each time, and two chains take 1.1 times as long as one; otherwise 1.2 to 1.35 times. The
- * two POR are there for that count alone.
+ * The same for two chains, in assembly because the order matters. A processor assigns vector
+ * instructions to its execution units in turn, and some (Zen 5) have two units for SHA256RNDS2
+ * that are busy for four cycles each. If the number of vector instructions in every four rounds
+ * is a multiple of four (not counting moves between registers), each chain always finds its unit
+ * free, and two chains take 1.1 times as long as one; otherwise 1.2 to 1.35 times. The two PORs
+ * only serve this count.
  */
 #define ROUNDS_FIRST \
 	"movdqa %[w0], %%xmm0\n\t" \

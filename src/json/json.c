@@ -15,7 +15,8 @@ void json_release(json_t **value)
 	*value = NULL;
 }
 
-/* jansson has a fixed depth of 2048 and recurses; count before it sees the text. */
+/* jansson recurses, with a fixed limit of 2048 levels: count the levels before it parses the
+ * text. */
 static int check_depth(const char *s, size_t len, unsigned max, struct err *e)
 {
 	unsigned depth = 0;
@@ -32,7 +33,7 @@ static int check_depth(const char *s, size_t len, unsigned max, struct err *e)
 		} else if (c == '{' || c == '[') {
 			if (++depth > max)
 				return err_set(e, ERR_INTEGRITY,
-					       "nested deeper than %u levels", max);
+					       "nested more than %u levels deep", max);
 		} else if ((c == '}' || c == ']') && depth) {
 			depth--;
 		}
@@ -74,7 +75,7 @@ static int parse(const void *data, size_t len, const struct json_limits *limits,
 	}
 	if (!limits->allow_real && has_real(value)) {
 		json_decref(value);
-		return err_set(e, ERR_INTEGRITY, "holds a number that is not an integer");
+		return err_set(e, ERR_INTEGRITY, "contains a number that is not an integer");
 	}
 	*out = value;
 	return 0;
@@ -222,7 +223,7 @@ static const char *type_name(const json_t *value)
 static int wrong(const char *at, const char *key, const char *wanted, const json_t *value,
 		 struct err *e)
 {
-	return err_set(e, ERR_INTEGRITY, "%s%s%s: %s wanted, but it is %s", at,
+	return err_set(e, ERR_INTEGRITY, "%s%s%s: expected %s, but it is %s", at,
 		       *at ? "." : "", key, wanted, type_name(value));
 }
 
@@ -330,7 +331,7 @@ int json_get_hex(const json_t *object, const char *at, const char *key, void *ou
 	if (rc < 0)
 		return rc;
 	if (!hex_decode(out, len, text, false))
-		return err_set(e, ERR_INTEGRITY, "%s%s%s: %zu lower-case hex digits wanted", at,
+		return err_set(e, ERR_INTEGRITY, "%s%s%s: expected %zu lower-case hex digits", at,
 			       *at ? "." : "", key, 2 * len);
 	return 0;
 }

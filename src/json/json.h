@@ -1,10 +1,10 @@
 /*
- * json: strict loading of foreign JSON, canonical form, and access with messages.
+ * json: strict parsing of foreign JSON, canonical form, and access functions with error messages.
  *
  * What always holds here:
- *  - json_parse() is the only way foreign JSON becomes a json_t: size and depth are
- *    capped, duplicate keys, NUL in strings, invalid UTF-8, integers outside 64-bit
- *    and trailing bytes are refused (RFC 8259, stricter where it leaves a choice);
+ *  - foreign JSON is parsed by json_parse() only: size and depth are limited; duplicate keys, NUL
+ *    in strings, invalid UTF-8, integers beyond 64 bits and trailing bytes are refused (RFC 8259,
+ *    stricter where it leaves a choice);
  *  - errors are ERR_INTEGRITY and name the place ("line 3, column 7", or the path
  *    "models[2].variants[0].size").
  *
@@ -84,21 +84,21 @@ WARN_UNUSED int json_opt_object(const json_t *object, const char *at, const char
 WARN_UNUSED int json_get_hex(const json_t *object, const char *at, const char *key,
 			     void *out, size_t len, struct err *e);
 
-/* Members of a document that was made here, where no message is needed: NULL, 0 and false when
- * they are missing. */
+/* Members of a document made by this program, without error messages: NULL, 0 and false when they
+ * are missing. */
 const char *json_text(const json_t *object, const char *key);
 uint64_t json_number(const json_t *object, const char *key);
 bool json_flag(const json_t *object, const char *key);
 
-/* Setters that take ownership of the value and abort when out of memory. NULL
- * values are skipped, so optional members need no condition. */
+/* Setters take ownership of the value and abort if memory runs out. NULL values are skipped, so
+ * optional members need no condition. */
 void json_put(json_t *object, const char *key, json_t *value);
 void json_put_string(json_t *object, const char *key, const char *value);
 void json_put_u64(json_t *object, const char *key, uint64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_hex(json_t *object, const char *key, const void *data, size_t len);
 void json_put_time(json_t *object, const char *key, int64_t time_s);    /* RFC 3339, UTC */
-/* A new, empty one, to be filled: borrowed from the object. */
+/* A new, empty value to be filled, borrowed from the object. */
 json_t *json_put_object(json_t *object, const char *key);
 json_t *json_put_array(json_t *object, const char *key);
 /* Appends to an array, taking ownership. */

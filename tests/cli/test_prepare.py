@@ -150,7 +150,7 @@ def test_missing_and_foreign_shards_are_refused(ferry, work, make_gguf):
     make_gguf(work / "x.gguf", "--shards", 3)
     shards = sorted(work.glob("x-*.gguf"))
     result = ferry("prepare", "m", shards[0], shards[1], check=6)
-    assert "of a model of 3 shards, but 2 are given" in result.err
+    assert "belongs to a model with 3 shards, but 2 are given" in result.err
     result = ferry("prepare", "m", shards[0], shards[1], shards[1], check=6)
     assert "are both shard 2" in result.err
     shards[1].unlink()
@@ -175,7 +175,7 @@ def test_what_is_no_model_is_named(ferry, work, tiny):
         "denied.gguf": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
                         "is XML, not a model"),
         "empty.gguf": (b"", "is empty"),
-        "old.bin": (b"tjgg\1\0\0\0" + b"x" * 100, "before GGUF"),
+        "old.bin": (b"tjgg\1\0\0\0" + b"x" * 100, "older than GGUF"),
         "model.bin": (b"\x80\x02}q\0", "Python pickle"),
         "cut.gguf": (tiny.read_bytes()[:500000], "the file is truncated"),
     }

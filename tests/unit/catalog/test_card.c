@@ -105,7 +105,7 @@ static void faults_name_their_place(void **state)
 		{ "{\"format\":\"x\",\"version\":1,\"id\":\"a\",\"variants\":[]}", "no model card" },
 		{ "{\"format\":\"model-ferry-card\",\"version\":2,\"id\":\"a\",\"variants\":[]}",
 		  "version: 2 is not known" },
-		{ "{" HEAD "}", "variants: an array wanted" },
+		{ "{" HEAD "}", "variants: expected an array" },
 		{ "{" HEAD ",\"variants\":[],\"title\":7}", "title: a string wanted" },
 		{ "{" HEAD ",\"variants\":[],\"title\":null}", "title: a string wanted" },
 		{ "{" HEAD ",\"variants\":[],\"title\":\"\"}", "title: 1 to 200 bytes" },

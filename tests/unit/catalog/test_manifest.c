@@ -227,9 +227,9 @@ static void every_wrong_member_is_named(void **state)
 	(void)state;
 	static const struct wrong cases[] = {
 		{ "format", "\"model-ferry-card\"", "format: not a manifest" },
-		{ "format", NULL, "format: a string wanted, but it is missing" },
+		{ "format", NULL, "format: expected a string, but it is missing" },
 		{ "version", "2", "version: 2 is not known" },
-		{ "version", "\"1\"", "version: an integer wanted, but it is a string" },
+		{ "version", "\"1\"", "version: expected an integer, but it is a string" },
 		{ "name", "\"../x\"", "name: not a plain file name" },
 		{ "name", "\"\"", "name: not a plain file name" },
 		{ "size", "-1", "size: negative" },
@@ -239,11 +239,11 @@ static void every_wrong_member_is_named(void **state)
 		{ "piece_length", "16777216", "piece_length: a file of this size has" },
 		{ "pieces_sha256", "\"" HEX64 "\"", "pieces_sha256: not the digest" },
 		{ "pieces", "[]", "pieces: 0 entries" },
-		{ "pieces", "{}", "pieces: an array wanted" },
+		{ "pieces", "{}", "pieces: expected an array" },
 		{ "pieces.1", "7", "pieces[1]: 64 lower-case hex digits" },
 		{ "pieces.0", "\"" HEX64 "\"", "pieces_sha256: not the digest" },
-		{ "gguf", "[]", "gguf: an object wanted" },
-		{ "gguf", "{}", "gguf.header: an object wanted" },
+		{ "gguf", "[]", "gguf: expected an object" },
+		{ "gguf", "{}", "gguf.header: expected an object" },
 	};
 	struct fixture f;
 	fixture_zeros(&f, 8 * MIB + 5);
@@ -256,7 +256,7 @@ static void digest_of_a_single_piece_must_be_the_whole(void **state)
 	(void)state;
 	static const struct wrong cases[] = {
 		{ "sha256", "\"" HEX64 "\"", "sha256: not that of the only piece" },
-		{ "sha256", "\"00\"", "sha256: 64 lower-case hex digits" },
+		{ "sha256", "\"00\"", "sha256: expected 64 lower-case hex digits" },
 	};
 	struct fixture f;
 	fixture_zeros(&f, 5);
@@ -271,12 +271,12 @@ static void every_wrong_tensor_is_named(void **state)
 {
 	(void)state;
 	static const struct wrong cases[] = {
-		{ "gguf.header", NULL, "gguf.header: an object wanted" },
+		{ "gguf.header", NULL, "gguf.header: expected an object" },
 		{ "gguf.header.size", "-5", "gguf.header.size: negative" },
 		{ "gguf.header.size", "999999", "gguf.header.size: larger than the file" },
-		{ "gguf.header.sha256", "\"x\"", "gguf.header.sha256: 64" },
-		{ "gguf.tensors", NULL, "gguf.tensors: an array wanted" },
-		{ "gguf.tensors.1", "5", "gguf.tensors[1].name: a string wanted" },
+		{ "gguf.header.sha256", "\"x\"", "gguf.header.sha256: expected 64" },
+		{ "gguf.tensors", NULL, "gguf.tensors: expected an array" },
+		{ "gguf.tensors.1", "5", "gguf.tensors[1].name: expected a string" },
 		{ "gguf.tensors.1.name", "\"\"", "gguf.tensors[1].name: 1 to 63 bytes" },
 		{ "gguf.tensors.1.name", "\"0123456789012345678901234567890123456789"
 					 "012345678901234567890123\"", "[1].name: 1 to 63" },
@@ -291,7 +291,7 @@ static void every_wrong_tensor_is_named(void **state)
 		{ "gguf.tensors.1.size", "40", "gguf.tensors[2].offset: before the end" },
 		{ "gguf.tensors.2.size", "9223372036854775807", "gguf.tensors[2]: past the end" },
 		{ "gguf.tensors.2.offset", "9223372036854775807", "gguf.tensors[2]: past the end" },
-		{ "gguf.tensors.2.sha256", "\"" HEX64 "0\"", "gguf.tensors[2].sha256: 64" },
+		{ "gguf.tensors.2.sha256", "\"" HEX64 "0\"", "gguf.tensors[2].sha256: expected 64" },
 	};
 	struct fixture f;
 	fixture_gguf(&f);

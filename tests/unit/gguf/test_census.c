@@ -57,8 +57,8 @@ static void silent_fallback_is_said(void **state)
 	build_tensor(&b, "blk.0.attn_norm.weight", "f32", 320, 0);
 	struct gguf_findings f = check(NULL);
 	assert_int_equal(f.count, 2);
-	assert_finding(&f, "fallback", "Q4_K_M, but 2 tensors fell back to q5_0: rows of 320 are no "
-		       "multiple of 256 ('blk.0.ffn_down.weight')");
+	assert_finding(&f, "fallback", "Q4_K_M, but 2 tensors fell back to q5_0: rows of 320 "
+		       "elements are not a multiple of 256 ('blk.0.ffn_down.weight')");
 	assert_finding(&f, "fallback", "Q4_K_M, but 1 tensor fell back to q8_0");
 	gguf_findings_release(&f);
 }
@@ -70,7 +70,7 @@ static void another_main_type_is_said(void **state)
 	build_u32(&b, "general.file_type", 7);
 	build_whole_llama(&b, "f16", 256);
 	struct gguf_findings f = check(NULL);
-	assert_finding(&f, "file-type", "it says Q8_0, but most of its weights are f16");
+	assert_finding(&f, "file-type", "the file type is Q8_0, but most weights are f16");
 	gguf_findings_release(&f);
 	build_init_llama(&b);
 	build_u32(&b, "general.file_type", 1);
@@ -80,7 +80,7 @@ static void another_main_type_is_said(void **state)
 	build_init_llama(&b);
 	build_whole_llama(&b, "q4_K", 256);
 	f = check("q5_k_m");
-	assert_finding(&f, "file-type", "it says q5_k_m, but most of its weights are q4_K");
+	assert_finding(&f, "file-type", "the file type is q5_k_m, but most weights are q4_K");
 	gguf_findings_release(&f);
 }
 
@@ -90,7 +90,8 @@ static void unknown_file_type_is_said(void **state)
 	build_init_llama(&b);
 	build_u32(&b, "general.file_type", 999);
 	struct gguf *g = build_open_ok(&b);
-	assert_finding(&g->findings, "file-type", "general.file_type is 999, which names no");
+	assert_finding(&g->findings, "file-type",
+		       "general.file_type is 999, which is not a known quantization");
 	gguf_free(g);
 	build_release(&b);
 }

@@ -92,12 +92,12 @@ static void shard_names_are_checked(void **state)
 	build_raw(&b, "split.no", 8, GGUF_U16, &no, 2);
 	build_raw(&b, "split.count", 11, GGUF_U16, &count, 2);
 	struct gguf_report r = check("m-00001-of-00003.gguf");
-	assert_finding(&r.findings, "name", "it is shard 2 of 3: llama.cpp wants a name that ends in "
-		       "-00002-of-00003.gguf");
+	assert_finding(&r.findings, "name", "it is shard 2 of 3: llama.cpp requires a name that "
+		       "ends in -00002-of-00003.gguf");
 	gguf_report_release(&r);
 	build_init_llama(&b);
 	r = check("m-00001-of-00003.gguf");
-	assert_finding(&r.findings, "name", "named as shard 1 of 3, but is not a shard");
+	assert_finding(&r.findings, "name", "is that of shard 1 of 3, but it is not a shard");
 	gguf_report_release(&r);
 }
 

@@ -46,7 +46,7 @@ static void too_many_dimensions(void **state)
 	(void)state;
 	uint64_t shape[5] = { 1, 1, 1, 1, 1 };
 	one_tensor(5, shape, 0);
-	assert_refused(&b, "tensor 'w': 5 dimensions, where 4 are the most");
+	assert_refused(&b, "tensor 'w': 5 dimensions; the maximum is 4");
 	one_tensor(0, shape, 0);
 	buf_clear(&b.tensors);
 	buf_add(&b.tensors, "\1\0\0\0\0\0\0\0w\xff\xff\xff\xff", 13);
@@ -115,8 +115,8 @@ static void tensor_past_the_end(void **state)
 	build_init_llama(&b);
 	build_tensor(&b, "a", "f32", 8, 0);
 	build_tensor_raw(&b, "w", 1, 1, (uint64_t[]){ 8 }, 0, UINT64_MAX - 31);
-	assert_refused(&b, "tensor 'w': its data is at offset 18446744073709551584, but the tensors "
-			   "before it end at 32: there is a gap");
+	assert_refused(&b, "tensor 'w': its data is at offset 18446744073709551584, but the "
+		       "previous tensors end at 32: there is a gap");
 }
 
 /* GHSA-3p75-pq92-q28f: a first dimension of zero is divided by. */
@@ -133,7 +133,8 @@ static void row_that_is_no_multiple_of_the_block(void **state)
 {
 	(void)state;
 	one_tensor(1, (uint64_t[]){ 33 }, 2);
-	assert_refused(&b, "rows of 33 elements are no multiple of the block of q4_0, 32");
+	assert_refused(&b,
+		       "rows of 33 elements are not a multiple of the block size of q4_0, 32");
 }
 
 static void unknown_and_removed_types(void **state)
@@ -155,7 +156,8 @@ static void lengths_past_the_end(void **state)
 	(void)state;
 	build_init_llama(&b);
 	build_raw(&b, "s", 1, GGUF_STRING, "\0\0\0\0\0\0\0\x80", 8);
-	assert_refused(&b, "key 's': a string of 9223372036854775808 bytes, where 1 GiB is the most");
+	assert_refused(&b,
+		       "key 's': a string of 9223372036854775808 bytes; the maximum is 1 GiB");
 	build_init_llama(&b);
 	build_raw(&b, "s", 1, GGUF_STRING, "\0\0\0\1\0\0\0\0", 8);
 	assert_refused(&b, "key 's': it needs 16777216 bytes at offset");
@@ -198,19 +200,19 @@ static void counts_that_cannot_be(void **state)
 	(void)state;
 	build_init_llama(&b);
 	b.tensor_count = UINT64_MAX;
-	assert_refused(&b, "it claims 18446744073709551615 tensors; 65536 are the most");
+	assert_refused(&b, "it claims 18446744073709551615 tensors; the maximum is 65536");
 	build_init_llama(&b);
 	b.tensor_count = (uint64_t)1 << 63;
-	assert_refused(&b, "tensors; 65536 are the most");
+	assert_refused(&b, "tensors; the maximum is 65536");
 	build_init_llama(&b);
 	b.tensor_count = 60000;
-	assert_refused(&b, "it claims 60000 tensors, more than its 96 bytes can hold");
+	assert_refused(&b, "it claims 60000 tensors, more than fit into its 96 bytes");
 	build_init_llama(&b);
 	b.kv_count = (uint64_t)1 << 40;
-	assert_refused(&b, "it claims 1099511627776 keys; 65536 are the most");
+	assert_refused(&b, "it claims 1099511627776 keys; the maximum is 65536");
 	build_init_llama(&b);
 	b.kv_count = 65536;
-	assert_refused(&b, "it claims 65536 keys, more than its 96 bytes can hold");
+	assert_refused(&b, "it claims 65536 keys, more than fit into its 96 bytes");
 	build_init_llama(&b);
 	b.kv_count = 2;
 	assert_refused(&b, "key 2 of 2: a key without a name");
@@ -224,8 +226,8 @@ static void alignments(void **state)
 		{ 0, "general.alignment is 0: it must be a power of two" },
 		{ 33, "general.alignment is 33: it must be a power of two" },
 		{ 0x80000000u, "general.alignment is 2147483648: it must be" },
-		{ 4, "general.alignment is 4: the format demands a multiple of 8" },
-		{ 1, "general.alignment is 1: the format demands" },
+		{ 4, "general.alignment is 4: the format requires a multiple of 8" },
+		{ 1, "general.alignment is 1: the format requires" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		build_init_llama(&b);
@@ -389,13 +391,13 @@ static void names_of_tensors(void **state)
 	memset(name, 'n', sizeof name);
 	build_init_llama(&b);
 	build_tensor_raw(&b, name, 64, 1, shape, 0, 0);
-	assert_refused(&b, "tensor 1 of 1: name: a text of 64 bytes, where 63 are the most");
+	assert_refused(&b, "tensor 1 of 1: name: a text of 64 bytes; the maximum is 63");
 	build_init_llama(&b);
 	build_tensor_raw(&b, "", 0, 1, shape, 0, 0);
 	assert_refused(&b, "a tensor without a name");
 	build_init_llama(&b);
 	build_tensor_raw(&b, "a\0b", 3, 1, shape, 0, 0);
-	assert_refused(&b, "the tensor's name has a NUL byte in it");
+	assert_refused(&b, "the tensor's name contains a NUL byte");
 	build_init_llama(&b);
 	build_tensor_raw(&b, "a\xff", 2, 1, shape, 0, 0);
 	assert_refused(&b, "the tensor's name is not valid UTF-8");
@@ -403,7 +405,7 @@ static void names_of_tensors(void **state)
 	build_tensor(&b, "same", "f32", 1, 0);
 	build_tensor(&b, "other", "f32", 1, 0);
 	build_tensor(&b, "same", "f32", 1, 0);
-	assert_refused(&b, "there are two tensors named 'same'");
+	assert_refused(&b, "the tensor 'same' appears twice");
 }
 
 static void names_of_keys(void **state)
@@ -413,23 +415,23 @@ static void names_of_keys(void **state)
 	memset(key, 'k', sizeof key);
 	build_init_llama(&b);
 	build_raw(&b, key, 65536, GGUF_U8, "", 1);
-	assert_refused(&b, "name: a text of 65536 bytes, where 65535 are the most");
+	assert_refused(&b, "name: a text of 65536 bytes; the maximum is 65535");
 	build_init_llama(&b);
 	build_raw(&b, "", 0, GGUF_U8, "", 1);
 	assert_refused(&b, "a key without a name");
 	build_init_llama(&b);
 	build_raw(&b, "a\0b", 3, GGUF_U8, "", 1);
-	assert_refused(&b, "the key's name has a NUL byte in it");
+	assert_refused(&b, "the key's name contains a NUL byte");
 	build_init_llama(&b);
 	build_raw(&b, "a\x1b[2J", 5, GGUF_U8, "", 1);
-	assert_refused(&b, "the key's name has a control character in it");
+	assert_refused(&b, "the key's name contains a control character");
 	build_init_llama(&b);
 	build_raw(&b, "\xff\xfe", 2, GGUF_U8, "", 1);
 	assert_refused(&b, "the key's name is not valid UTF-8");
 	build_init_llama(&b);
 	build_u32(&b, "twice", 1);
 	build_u32(&b, "twice", 2);
-	assert_refused(&b, "there are two keys named 'twice'");
+	assert_refused(&b, "the key 'twice' appears twice");
 	build_init_llama(&b);
 	build_u32(&b, "schl\xc3\xbcssel", 1);
 	struct gguf *g = build_open_ok(&b);
@@ -488,8 +490,8 @@ static void tensors_out_of_place(void **state)
 	build_tensor_raw(&b, "a", 1, 1, shape, 0, 0);
 	build_tensor_raw(&b, "b", 1, 1, shape, 0, 0);
 	b.data = 64;
-	assert_refused(&b, "tensor 'b': its data is at offset 0, but the tensors before it end at 32: "
-			   "they overlap");
+	assert_refused(&b, "tensor 'b': its data is at offset 0, but the previous tensors end at "
+			   "32: they overlap");
 	build_init_llama(&b);
 	build_tensor_raw(&b, "a", 1, 1, shape, 0, 0);
 	build_tensor_raw(&b, "b", 1, 1, shape, 0, 64);
@@ -518,7 +520,7 @@ static void oddities_are_findings(void **state)
 	struct gguf *g = build_open_ok(&b);
 	assert_finding(&g->findings, "no-dimensions", "'scalar' has no dimensions");
 	assert_finding(&g->findings, "utf8", "the value of 'odd' is not valid UTF-8");
-	assert_finding(&g->findings, "nul", "the value of 'nul' has a NUL byte in it");
+	assert_finding(&g->findings, "nul", "the value of 'nul' contains a NUL byte");
 	assert_finding(&g->findings, "trailing-bytes", "5 bytes follow the last tensor");
 	assert_finding(&g->findings, "padding", "the padding after the header is not zero");
 	gguf_free(g);
@@ -638,7 +640,7 @@ static double refuse_with_tensors(unsigned count)
 	build_tensor(&b, name, "i8", 1, 0);
 	b.header_only = true;
 	build_file(&b);
-	snprintf(why, sizeof why, "there are two tensors named '%s'", name);
+	snprintf(why, sizeof why, "the tensor '%s' appears twice", name);
 	double start = seconds();
 	assert_refused(&b, why);
 	return seconds() - start;
@@ -666,7 +668,7 @@ static void memory_is_bounded(void **state)
 	build_file(&b);
 	buf_release(&text);
 	long before = peak_kib();
-	assert_refused(&b, "its names and values take more than 32 MiB of memory");
+	assert_refused(&b, "its keys, names and values need more than 32 MiB of memory");
 	assert_true(peak_kib() - before < 64 * 1024);
 }
 

@@ -87,7 +87,7 @@ static void heads_may_differ_by_layer(void **state)
 	build_array(&b, "openelm.attention.head_count_kv", GGUF_U32, 3, heads, sizeof heads);
 	r = estimate(256);
 	assert_false(r.known);
-	assert_string_equal(r.reason, "it does not say the heads of each layer");
+	assert_string_equal(r.reason, "the number of heads of each layer is not given");
 }
 
 /* Gemma 3: five layers of six see a window of 1024; a batch of 512 is kept on top. */
@@ -131,19 +131,21 @@ static void what_is_not_known_is_said(void **state)
 	build_u32(&b, "deepseek2.attention.kv_lora_rank", 512);
 	assert_unknown(0, "it compresses keys and values (MLA)");
 	start("newthing", 2, 256, 4, 2);
-	assert_unknown(0, "how the architecture newthing keeps its context is not known here");
+	assert_unknown(0,
+		       "memory for the context of the architecture newthing cannot be estimated");
 	start("llama", 0, 256, 4, 2);
-	assert_unknown(0, "the file does not say its layers, heads, embedding length and vocabulary");
+	assert_unknown(0, "the number of layers or heads, the embedding length or the vocabulary "
+		       "is not given");
 	start("llama", 2, 256, 4, 2);
-	assert_unknown(UINT64_MAX, "the context is out of any range");
+	assert_unknown(UINT64_MAX, "the context length is out of range");
 	start("llama", 100000, 256, 4, 2);
-	assert_unknown(0, "its dimensions are out of any range");
+	assert_unknown(0, "its dimensions are out of range");
 	start("gemma2", 2, 256, 4, 2);
-	assert_unknown(0, "it does not say its sliding window");
+	assert_unknown(0, "the size of its sliding window is not given");
 	build_init(&b);
 	build_string(&b, "general.type", "imatrix");
 	struct gguf_ram r = estimate(0);
-	assert_string_equal(r.reason, "no architecture is named");
+	assert_string_equal(r.reason, "the architecture is missing");
 }
 
 int main(void)

@@ -64,21 +64,22 @@ static void sets_that_disagree(void **state)
 	struct set s = { .count = 0 };
 	add(&s, "m-00001-of-00003.gguf", 0, 3, 3, "a");
 	add(&s, "m-00003-of-00003.gguf", 2, 3, 3, "c");
-	assert_shards_refused(&s, "m-00001-of-00003.gguf is of a model of 3 shards, but 2 are given");
+	assert_shards_refused(&s, "m-00001-of-00003.gguf belongs to a model with 3 shards, but 2 "
+			      "are given");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	assert_shards_refused(&s, "are both shard 1");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	add(&s, "m-00002-of-00002.gguf", 1, 2, 2, "a");
-	assert_shards_refused(&s, "in different shards: there are two tensors named 'a'");
+	assert_shards_refused(&s, "in different shards: the tensor 'a' appears twice");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 5, "a");
 	add(&s, "m-00002-of-00002.gguf", 1, 2, 5, "b");
-	assert_shards_refused(&s, "says that the model has 5 tensors, but its shards have 2");
+	assert_shards_refused(&s, "the model has 5 tensors, but its shards have 2");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	add(&s, "m-00002-of-00002.gguf", 2, 2, 2, "b");
-	assert_shards_refused(&s, "says it is shard 3 of 2");
+	assert_shards_refused(&s, "claims to be shard 3 of 2");
 	add(&s, "m-00001-of-00001.gguf", 0, 2, 2, "a");
-	assert_shards_refused(&s, "is of a model of 2 shards, but 1 is given");
+	assert_shards_refused(&s, "belongs to a model with 2 shards, but 1 is given");
 }
 
 static void names_that_llama_cpp_would_not_find(void **state)
@@ -87,13 +88,13 @@ static void names_that_llama_cpp_would_not_find(void **state)
 	struct set s = { .count = 0 };
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	add(&s, "n-00002-of-00002.gguf", 1, 2, 2, "b");
-	assert_shards_refused(&s, "do not share a name");
+	assert_shards_refused(&s, "do not have the same base name");
 	add(&s, "m-1.gguf", 0, 2, 2, "a");
 	add(&s, "m-2.gguf", 1, 2, 2, "b");
 	assert_shards_refused(&s, "the name of shard 1 must end in -00001-of-00002.gguf");
 	add(&s, "m-00002-of-00002.gguf", 0, 2, 2, "a");
 	add(&s, "m-00001-of-00002.gguf", 1, 2, 2, "b");
-	assert_shards_refused(&s, "is named as shard 2 of 2, but it is shard 1 of 2");
+	assert_shards_refused(&s, "is that of shard 2 of 2, but it is shard 1 of 2");
 }
 
 static void single_files(void **state)

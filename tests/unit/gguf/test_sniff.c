@@ -47,7 +47,7 @@ static void other_formats_are_named(void **state)
 	assert_is("\x1f\x8b________", 10, "gzip-compressed");
 	assert_is("\x28\xb5\x2f\xfd____", 8, "zstd-compressed");
 	assert_is("\x80\x02}q\0", 5, "a Python pickle");
-	assert_is("tjgg\3\0\0\0", 8, "a ggml file of the time before GGUF (magic 'ggjt')");
+	assert_is("tjgg\3\0\0\0", 8, "a ggml file, older than GGUF (magic 'ggjt')");
 	assert_is("lmgg\0\0\0\0", 8, "(magic 'ggml')");
 	assert_is("fmgg\1\0\0\0", 8, "(magic 'ggmf')");
 	assert_is("algg\1\0\0\0", 8, "a LoRA adapter");
@@ -68,12 +68,12 @@ static void wrong_versions_are_named(void **state)
 	head[4] = 1;
 	assert_is(head, sizeof head, "it is GGUF version 1");
 	head[4] = 4;
-	assert_is(head, sizeof head, "it says GGUF version 4");
+	assert_is(head, sizeof head, "its GGUF version is 4");
 	head[4] = 0;
-	assert_is(head, sizeof head, "it says GGUF version 0");
+	assert_is(head, sizeof head, "its GGUF version is 0");
 	head[7] = 3;
 	assert_is(head, sizeof head, "it is a big-endian GGUF (version 3)");
-	assert_is("FUGG\3\0\0\0", 8, "a GGUF with its magic in reverse");
+	assert_is("FUGG\3\0\0\0", 8, "a GGUF with reversed magic");
 }
 
 static void pieces_of_the_header_are_truncated(void **state)

@@ -85,8 +85,8 @@ static void numbers_must_be_integers_of_64_bits(void **state)
 	refused("[9223372036854775808]", "line 1");
 	refused("[-9223372036854775809]", "line 1");
 	refused("[99999999999999999999999999]", "line 1");
-	refused("[1.5]", "holds a number that is not an integer");
-	refused("{\"a\":[{\"b\":1e3}]}", "holds a number that is not an integer");
+	refused("[1.5]", "contains a number that is not an integer");
+	refused("{\"a\":[{\"b\":1e3}]}", "contains a number that is not an integer");
 	refused("[1.0]", "not an integer");
 	refused("[1e999]", "line 1");
 	const struct json_limits real = { .max_bytes = 100, .allow_real = true };
@@ -100,9 +100,9 @@ static void numbers_must_be_integers_of_64_bits(void **state)
 static void depth_and_size_are_capped(void **state)
 {
 	(void)state;
-	refused("[[[[[[[[[]]]]]]]]]", "nested deeper than 8 levels");
+	refused("[[[[[[[[[]]]]]]]]]", "nested more than 8 levels deep");
 	refused("{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":[]}}}}}}}}",
-		"nested deeper than 8 levels");
+		"nested more than 8 levels deep");
 	/* Brackets in strings are none, also behind escapes. */
 	json_decref(parsed("[\"[[[[[[[[[[[[\\\"[[[[\\\\\",[]]"));
 	struct err e = ERR_INIT;
@@ -111,7 +111,7 @@ static void depth_and_size_are_capped(void **state)
 	memset(large, '[', 2000000);
 	const struct json_limits wide = { .max_bytes = 2000000 };
 	assert_int_equal(json_parse(large, 2000000, &wide, "x", &value, &e), -ERR_INTEGRITY);
-	assert_string_equal(e.text, "x: nested deeper than 64 levels");
+	assert_string_equal(e.text, "x: nested more than 64 levels deep");
 	refused_bytes(large, 10001, "larger than 10000 bytes");
 }
 
@@ -237,33 +237,33 @@ static void members_have_the_type_that_is_asked(void **state)
 	assert_ok(json_get_string(o, "", "s", &s, &e), &e);
 	assert_string_equal(s, "x");
 	expect_error(json_get_string(o, "", "n", &s, &e), &e,
-		     "n: a string wanted, but it is an integer");
+		     "n: expected a string, but it is an integer");
 	expect_error(json_get_string(o, "models[2]", "none", &s, &e), &e,
-		     "models[2].none: a string wanted, but it is missing");
+		     "models[2].none: expected a string, but it is missing");
 	expect_error(json_get_string(o, "", "null", &s, &e), &e,
-		     "null: a string wanted, but it is null");
+		     "null: expected a string, but it is null");
 	assert_string_equal(s, "x");
 	assert_ok(json_get_u64(o, "", "n", &n, &e), &e);
 	assert_int_equal(n, 5);
 	expect_error(json_get_u64(o, "x", "neg", &n, &e), &e, "x.neg: negative");
 	expect_error(json_get_u64(o, "", "s", &n, &e), &e,
-		     "s: an integer wanted, but it is a string");
+		     "s: expected an integer, but it is a string");
 	assert_ok(json_opt_bool(o, "", "b", false, &b, &e), &e);
 	assert_true(b);
 	expect_error(json_opt_bool(o, "", "a", false, &b, &e), &e,
-		     "a: true or false wanted, but it is an array");
+		     "a: expected true or false, but it is an array");
 	assert_ok(json_get_array(o, "", "a", 2, &v, &e), &e);
 	assert_int_equal(json_array_size(v), 2);
 	expect_error(json_get_array(o, "", "a", 1, &v, &e), &e, "a: more than 1 entries");
 	expect_error(json_get_array(o, "", "o", 1, &v, &e), &e,
-		     "o: an array wanted, but it is an object");
+		     "o: expected an array, but it is an object");
 	assert_ok(json_get_object(o, "", "o", &v, &e), &e);
 	expect_error(json_get_object(o, "", "b", &v, &e), &e,
-		     "b: an object wanted, but it is true");
+		     "b: expected an object, but it is true");
 	assert_ok(json_get_hex(o, "", "hex", raw, 2, &e), &e);
 	assert_memory_equal(raw, "\x00\xff", 2);
 	expect_error(json_get_hex(o, "", "s", raw, 2, &e), &e,
-		     "s: 4 lower-case hex digits wanted");
+		     "s: expected 4 lower-case hex digits");
 	json_decref(o);
 }
 

@@ -614,7 +614,7 @@ static void malformed_bytes_are_refused(void **state)
 	CLEANUP(mem_free_ptr) char *deep = mem_alloc(10001);
 	memset(deep, '[', 10000);
 	sim_put_text(s, "timestamp.json", deep);
-	sim_refused(s, "nested deeper");
+	sim_refused(s, "nested more than");
 }
 
 static void damaged_stored_files_heal(void **state)

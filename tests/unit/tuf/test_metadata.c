@@ -58,7 +58,7 @@ static const struct {
 	const char *text, *why;
 } refused[] = {
 	{ TUF_ROOT, ENVELOPE(COMMON("targets") ",\"keys\":{}," ROLES), "not root metadata" },
-	{ TUF_ROOT, ENVELOPE(COMMON("root") "," ROLES), "signed.keys: an object" },
+	{ TUF_ROOT, ENVELOPE(COMMON("root") "," ROLES), "signed.keys: expected an object" },
 	{ TUF_ROOT, ENVELOPE(COMMON("root") ",\"keys\":{},\"roles\":{\"root\":" ROLE "}"),
 	  "signed.roles.timestamp" },
 	{ TUF_ROOT, ENVELOPE(COMMON("root") ",\"keys\":{},\"consistent_snapshot\":1," ROLES),
