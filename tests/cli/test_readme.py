@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from conftest import BIN, ROOT
+from waiting import PATIENCE
 
 README = (ROOT / "README.md").read_text()
 
@@ -51,7 +52,7 @@ def shell(ferry, work, here):
     def run(code, cwd):
         env = ferry.environment({"PATH": f"{BIN}:{tools}:{os.environ['PATH']}"})
         done = subprocess.run(["bash", "-exc", here(code).replace(" && ", "\n")], cwd=cwd, env=env, text=True,
-                              capture_output=True, timeout=300)
+                              capture_output=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
     return run
