@@ -7,20 +7,19 @@
 extern const struct command cmd_fetch;
 
 struct fetch_opts {
-	const char *output;
-	uint64_t limit_rate;
-	bool offline, verify;
+	struct fetch_options fetch;
+	bool offline;
 };
 
 static const struct opt fetch_opts[] = {
-	OPT_HINTED(OPT_STRING, fetch_opts, output, 'o', "output", "PATH", HINT_FILE,
+	OPT_HINTED(OPT_STRING, fetch_opts, fetch.output, 'o', "output", "PATH", HINT_FILE,
 		   "also place the model here and print this path: a file, or a folder for several "
 		   "shards"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, offline, 0, "offline", NULL,
 		  "do not use the network: use only the store"),
-	OPT_ENTRY(OPT_SIZE, fetch_opts, limit_rate, 0, "limit-rate", "SIZE",
+	OPT_ENTRY(OPT_SIZE, fetch_opts, fetch.limit_rate, 0, "limit-rate", "SIZE",
 		  "maximum bytes per second: 500K, 10M"),
-	OPT_ENTRY(OPT_FLAG, fetch_opts, verify, 0, "verify", NULL,
+	OPT_ENTRY(OPT_FLAG, fetch_opts, fetch.check_blobs, 0, "verify", NULL,
 		  "hash files in the store again, and replace damaged ones"),
 	OPT_LAST,
 };
@@ -75,9 +74,6 @@ static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session
 		     const struct reference *r, json_t *models, struct err *e)
 {
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct fetch_options options = { .output = o->output,
-					 .limit_rate = o->limit_rate,
-					 .check_blobs = o->verify };
 	struct remote *c;
 	const struct card *model;
 	const struct card_variant *variant;
@@ -85,7 +81,7 @@ static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session
 	if (rc == 0)
 		warn_of_deprecation(cli, model);
 	if (rc == 0)
-		rc = fetch_variant(c, model, variant, &options, &result, e);
+		rc = fetch_variant(c, model, variant, &o->fetch, &result, e);
 	if (rc < 0)
 		return rc;
 	json_t *object = json_push_object(models);
@@ -117,9 +113,9 @@ static int run(struct cli *cli, struct err *e)
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(release_references) struct reference *references =
 		mem_alloc(((size_t)cli->count + 1) * sizeof *references);
-	if (o->output && !o->output[0])
+	if (o->fetch.output && !o->fetch.output[0])
 		return err_set(e, ERR_USAGE, "--output: the name is empty");
-	if (o->output && cli->count > 1)
+	if (o->fetch.output && cli->count > 1)
 		return err_set(e, ERR_USAGE, "--output takes one model at a time");
 	int rc = 0;
 	for (int i = 0; i < cli->count && rc == 0; i++)

@@ -10,41 +10,40 @@
 extern const struct command cmd_prepare;
 
 struct prepare_opts {
-	bool check, keep_source, allow_requantize;
-	const char *output, *variant, *quantize, *outtype, *imatrix, *card;
+	struct prepare wanted; /* what the options can say of it */
 	struct opt_list sha256, set;
-	uint64_t context;
+	bool check;
 };
 
 static const struct opt opts[] = {
 	OPT_HEADING("What to do"),
-	OPT_HINTED(OPT_STRING, prepare_opts, output, 'o', "output", "DIR", HINT_DIR,
+	OPT_HINTED(OPT_STRING, prepare_opts, wanted.output_dir, 'o', "output", "DIR", HINT_DIR,
 		   "the folder to write to (models/NAME)"),
-	OPT_ENTRY(OPT_STRING, prepare_opts, variant, 0, "variant", "ID",
+	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.variant, 0, "variant", "ID",
 		  "the variant's name (the quantization in lower case); the same as NAME:VARIANT"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, check, 0, "check", NULL,
 		  "only validate the given files; write nothing"),
 	OPT_HEADING("Source"),
 	OPT_ENTRY(OPT_LIST, prepare_opts, sha256, 0, "sha256", "HEX",
 		  "the expected SHA-256 of the source; for several shards, one for each in order"),
-	OPT_ENTRY(OPT_FLAG, prepare_opts, keep_source, 0, "keep-source", NULL,
+	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.keep_source, 0, "keep-source", NULL,
 		  "keep the download for another variant of the same source"),
 	OPT_HEADING("Conversion, by llama.cpp's tools"),
-	OPT_ENTRY(OPT_STRING, prepare_opts, outtype, 0, "outtype", "TYPE",
+	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.outtype, 0, "outtype", "TYPE",
 		  "convert a Hugging Face folder to this type: f32, f16, bf16, q8_0, tq1_0, tq2_0, "
 		  "auto"),
-	OPT_ENTRY(OPT_STRING, prepare_opts, quantize, 0, "quantize", "TYPE",
+	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.quantize, 0, "quantize", "TYPE",
 		  "quantize with llama-quantize: Q4_K_M, Q5_K_M, Q8_0, …"),
-	OPT_HINTED(OPT_STRING, prepare_opts, imatrix, 0, "imatrix", "FILE", HINT_FILE,
+	OPT_HINTED(OPT_STRING, prepare_opts, wanted.imatrix, 0, "imatrix", "FILE", HINT_FILE,
 		   "the importance matrix for --quantize"),
-	OPT_ENTRY(OPT_FLAG, prepare_opts, allow_requantize, 0, "allow-requantize", NULL,
+	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.allow_requantize, 0, "allow-requantize", NULL,
 		  "allow quantizing a quantized source, with loss of quality"),
 	OPT_HEADING("Model card"),
 	OPT_ENTRY(OPT_LIST, prepare_opts, set, 0, "set", "KEY=VALUE",
 		  "set a member of the card: title=…, summary=…, license.id=MIT, tags=chat,small"),
-	OPT_HINTED(OPT_STRING, prepare_opts, card, 0, "card", "FILE", HINT_FILE,
+	OPT_HINTED(OPT_STRING, prepare_opts, wanted.card, 0, "card", "FILE", HINT_FILE,
 		   "start from this card; it takes precedence over the model's metadata"),
-	OPT_ENTRY(OPT_U64, prepare_opts, context, 0, "context", "N",
+	OPT_ENTRY(OPT_U64, prepare_opts, wanted.context, 0, "context", "N",
 		  "context length in tokens for the memory estimate (the model's own)"),
 	OPT_LAST,
 };
@@ -250,6 +249,7 @@ static int split_name(const char *operand, const char *option, char **name, char
 
 static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err *e)
 {
+	struct prepare p = o->wanted;
 	const struct conf *conf;
 	CLEANUP(settings_prepare_release) struct settings_prepare settings = { 0 };
 	CLEANUP(mem_free_ptr) struct digest *digests = NULL;
@@ -260,7 +260,7 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 		return err_hint(e, "usage: ferry prepare NAME[:VARIANT] SOURCE…, or ferry prepare "
 				   "--check FILE…");
 	}
-	int rc = split_name(cli->operands[0], o->variant, &name, &variant, e);
+	int rc = split_name(cli->operands[0], p.variant, &name, &variant, e);
 	if (rc == 0)
 		rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
@@ -269,28 +269,18 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 		rc = parse_digests(&o->sha256, &digests, e);
 	if (rc < 0)
 		return rc;
-	struct prepare p = {
-		.name = name,
-		.sources = (const char *const *)cli->operands + 1,
-		.source_count = (size_t)cli->count - 1,
-		.output_dir = o->output,
-		.variant = variant,
-		.quantize = o->quantize,
-		.outtype = o->outtype,
-		.imatrix = o->imatrix,
-		.allow_requantize = o->allow_requantize,
-		.keep_source = o->keep_source,
-		.sha256 = digests,
-		.sha256_count = o->sha256.count,
-		.set = o->set.at,
-		.set_count = o->set.count,
-		.card = o->card,
-		.context = o->context,
-		.now_s = (int64_t)time(NULL),
-		.settings = &settings,
-		.report = cli->report,
-		.cancel = cli->cancel,
-	};
+	p.name = name;
+	p.variant = variant;
+	p.sources = (const char *const *)cli->operands + 1;
+	p.source_count = (size_t)cli->count - 1;
+	p.sha256 = digests;
+	p.sha256_count = o->sha256.count;
+	p.set = o->set.at;
+	p.set_count = o->set.count;
+	p.now_s = (int64_t)time(NULL);
+	p.settings = &settings;
+	p.report = cli->report;
+	p.cancel = cli->cancel;
 	rc = prepare_run(&p, &result, e);
 	if (rc < 0)
 		return rc;
@@ -301,9 +291,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 
 static bool makes_something(const struct prepare_opts *o)
 {
-	return o->output || o->variant || o->quantize || o->outtype || o->imatrix || o->card ||
-	       o->sha256.count || o->set.count || o->keep_source || o->allow_requantize ||
-	       o->context;
+	static const struct prepare nothing;
+	return o->sha256.count || o->set.count || memcmp(&o->wanted, &nothing, sizeof nothing) != 0;
 }
 
 static int run(struct cli *cli, struct err *e)

@@ -7,16 +7,16 @@
 
 struct push_opts {
 	struct publisher_opts who;
-	bool dry_run, stage, recheck;
+	struct push_options push; /* what the options can say of it */
 };
 
 static const struct opt options[] = {
-	OPT_ENTRY(OPT_FLAG, push_opts, dry_run, 'n', "dry-run", NULL,
+	OPT_ENTRY(OPT_FLAG, push_opts, push.dry_run, 'n', "dry-run", NULL,
 		  "show what would be done, and write nothing"),
 	PUBLISHER_OPTS(push_opts),
-	OPT_ENTRY(OPT_FLAG, push_opts, stage, 0, "stage", NULL,
+	OPT_ENTRY(OPT_FLAG, push_opts, push.stage, 0, "stage", NULL,
 		  "show the release only on mirrors marked stage; objects go to all"),
-	OPT_ENTRY(OPT_FLAG, push_opts, recheck, 0, "recheck", NULL,
+	OPT_ENTRY(OPT_FLAG, push_opts, push.recheck, 0, "recheck", NULL,
 		  "also read back what an earlier push has verified, and repair it"),
 	OPT_LAST,
 };
@@ -209,7 +209,7 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 				"--mirror %s`",
 				m->id);
 	}
-	if (!o->stage || stage)
+	if (!o->push.stage || stage)
 		return 0;
 	err_set(e, ERR_USAGE, "--stage: no mirror is marked as stage");
 	return err_hint(e, "set stage = yes in the [mirror.NAME] that is to show releases first");
@@ -221,13 +221,11 @@ static int push_run_command(struct cli *cli, struct err *e)
 	const struct push_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	struct settings_publish publish;
-	j.o = (struct push_options){ .dry_run = o->dry_run,
-				     .stage = o->stage,
-				     .recheck = o->recheck,
-				     .threads = MIRRORS_AT_A_TIME,
-				     .retry = &retry,
-				     .cancel = cli->cancel,
-				     .report = cli->report };
+	j.o = o->push;
+	j.o.threads = MIRRORS_AT_A_TIME;
+	j.o.retry = &retry;
+	j.o.cancel = cli->cancel;
+	j.o.report = cli->report;
 	retry.cancel = cli->cancel;
 	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
 	if (rc == 0)

@@ -13,13 +13,13 @@ extern const struct command cmd_run;
 
 struct run_opts {
 	bool offline;
-	uint64_t limit_rate;
+	struct fetch_options fetch;
 };
 
 static const struct opt run_opts[] = {
 	OPT_ENTRY(OPT_FLAG, run_opts, offline, 0, "offline", NULL,
 		  "do not use the network: use only the store"),
-	OPT_ENTRY(OPT_SIZE, run_opts, limit_rate, 0, "limit-rate", "SIZE",
+	OPT_ENTRY(OPT_SIZE, run_opts, fetch.limit_rate, 0, "limit-rate", "SIZE",
 		  "maximum bytes per second: 500K, 10M"),
 	OPT_LAST,
 };
@@ -49,7 +49,6 @@ static int fetch_path(struct cli *cli, const struct run_opts *o, const struct re
 {
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct fetch_options options = { .limit_rate = o->limit_rate };
 	struct remote *c;
 	const struct card *model;
 	const struct card_variant *variant;
@@ -58,7 +57,7 @@ static int fetch_path(struct cli *cli, const struct run_opts *o, const struct re
 		return rc;
 	rc = remotes_resolve(&s.remotes, r, &c, &model, &variant, e);
 	if (rc == 0)
-		rc = fetch_variant(c, model, variant, &options, &result, e);
+		rc = fetch_variant(c, model, variant, &o->fetch, &result, e);
 	session_tell_faults(cli, &s);
 	if (rc == 0)
 		*out = STEAL(result.files[0].path);
@@ -109,6 +108,22 @@ static char *replace_braces(const char *arg, const char *path)
 	return buf_steal(&b);
 }
 
+/* Replaces this process by the program, so exit status and signals are its own. */
+static int become(struct cli *cli, int first, const char *path, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list args = { 0 };
+	str_list_add(&args, cli->operands[first]);
+	for (int i = first + 1; i < cli->count; i++)
+		str_list_take(&args, replace_braces(cli->operands[i], path));
+	str_list_take(&args, NULL);
+	int rc = cancel_check(cli->cancel, e);
+	if (rc < 0)
+		return rc;
+	child_default_signals();
+	execvp(args.at[0], args.at);
+	return err_sys(e, errno, "cannot run %s", args.at[0]);
+}
+
 static int run(struct cli *cli, struct err *e)
 {
 	const struct run_opts *o = cli->opts;
@@ -128,23 +143,7 @@ static int run(struct cli *cli, struct err *e)
 		rc = check_program(cli->operands[first], e);
 	if (rc == 0)
 		rc = locate(cli, o, &r, &path, e);
-	if (rc < 0)
-		return rc;
-	char **args = mem_alloc(((size_t)(cli->count - first) + 1) * sizeof *args);
-	args[0] = mem_strdup(cli->operands[first]);
-	for (int i = first + 1; i < cli->count; i++)
-		args[i - first] = replace_braces(cli->operands[i], path);
-	rc = cancel_check(cli->cancel, e);
-	if (rc == 0) {
-		/* The program replaces this process, so exit status and signals are its own. */
-		child_default_signals();
-		execvp(args[0], args);
-		rc = err_sys(e, errno, "cannot run %s", args[0]);
-	}
-	for (int i = first; i < cli->count; i++)
-		free(args[i - first]);
-	free(args);
-	return rc;
+	return rc < 0 ? rc : become(cli, first, path, e);
 }
 
 const struct command cmd_run = {
