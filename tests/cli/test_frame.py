@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -43,6 +44,25 @@ def test_help_says_how_the_command_is_used(ferry, command):
     used = lines[lines.index("Usage:") + 1]
     assert used.split()[:len(command.split()) + 1] == ["ferry", *command.split()]
     assert "[OPTION…]" in used
+
+
+def leaves(ferry, *path):
+    """The commands below a command that have no commands themselves, as lists of words."""
+    out = ferry(*path, "--help").out
+    subs = re.findall(r"^  (\S+) ", out.split("\nCommands:\n")[1].split("\n\n")[0], re.M) \
+        if "\nCommands:\n" in out else []
+    return [leaf for sub in subs for leaf in leaves(ferry, *path, sub)] if subs else [path]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_sub_command_is_in_the_man_page_and_fits_a_terminal(ferry, command):
+    page = subprocess.run([BIN / f"ferry-{command}", "--generate=scdoc"], capture_output=True,
+                          text=True, check=True).stdout
+    for leaf in leaves(ferry, command):
+        title, usage, rest = ferry(*leaf, "--help").out.split("\n\n", 2)
+        assert usage.startswith(f"Usage:\n  ferry {' '.join(leaf)} "), title
+        assert max(len(line) for line in rest.splitlines()) <= 80
+        assert len(leaf) == 1 or f"## ferry {' '.join(leaf)}\n" in page
 
 
 @pytest.mark.parametrize("command", COMMANDS)
