@@ -20,8 +20,8 @@ BUILD ?= build$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)
 FUZZ_SECONDS ?= 60
 # V=1 shows the commands.
 Q := $(if $(V),,@)
-# How many processes build, and run unit tests, at once: those of `make -j`, else one for each
-# processor. Tests from the outside also wait, so there is one more.
+# The number of processes that build and run unit tests at once: that of `make -j`, else one for
+# each processor. End-to-end tests also wait, so there is one more.
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
@@ -42,14 +42,14 @@ HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 
-# What the C library may offer: on Linux everything; with PORTABLE=1 POSIX, and in the programs
-# only the few functions more that ci/portable.h names.
+# What the C library may declare: everything on Linux; with PORTABLE=1, POSIX and the few further
+# functions in ci/portable.h.
 OFFER := -D_GNU_SOURCE
 ALL_CFLAGS = -std=c17 $(OFFER) -D_FILE_OFFSET_BITS=64 -DFERRY_VERSION='"$(VERSION)"' \
 	$(if $(PORTABLE),-DFERRY_PORTABLE) -Isrc -Itests/unit/support -pthread -g $(OPTIMISE) \
 	$(WARNINGS) $(HARDENING) $(SANITIZER) $(PKG_CFLAGS) $(CFLAGS)
-# For the linkers of ELF systems, FreeBSD's too. On macOS leave out all of -Wl, which its linker
-# does not know, and -fstack-clash-protection above.
+# For linkers of ELF systems, including FreeBSD. On macOS leave out all -Wl options, which its
+# linker does not support, and -fstack-clash-protection above.
 ALL_LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	$(SANITIZER) $(LDFLAGS)
 
@@ -85,7 +85,7 @@ all: deps
 
 programs: $(PROGRAMS) $(TOOLS) $(SIMULATED)
 
-# Flags that change rebuild everything.
+# Changed flags rebuild everything.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' | cmp -s - $@ || \
@@ -121,7 +121,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(LIBRARY)
 	@echo '  LD    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
 
-# Preloaded into programs that the tests run: never with a sanitizer of its own.
+# Preloaded into programs that the tests run: always built without sanitizers.
 $(BUILD)/tests/simulated-%.so: tests/simulated/%.c
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
@@ -136,7 +136,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELPERS:%.c=$(BUILD)/o
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
 
 .SECONDARY:
-# These are made with the objects: make looks for no rule of its own that could remake them.
+# The .d files are made together with the objects; do not search implicit rules for them.
 $(BUILD)/obj/%.d: ;
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -146,7 +146,7 @@ COMPLETIONS := $(addprefix $(BUILD)/completions/,ferry.bash _ferry ferry.fish)
 
 docs: $(MAN_PAGES) $(COMPLETIONS)
 
-# A line "@OPTIONS@" in a command's page becomes the list of its own option table.
+# A line "@OPTIONS@" in a command's page is replaced by the list from its option table.
 $(BUILD)/man/%: man/%.scd scripts/make-man $(PROGRAMS)
 	@mkdir -p $(@D)
 	@echo '  MAN   $@'
@@ -171,14 +171,14 @@ test:
 	@scripts/install-deps build test
 	@$(MAKE) --no-print-directory check
 
-# In less than a minute: the unit tests, every command's help and mistakes, and the tours of the
-# README, from a source to a model that runs.
+# In less than a minute: the unit tests, the help and usage errors of every command, and the tours
+# of the README.
 quick:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs unit-programs
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory cli-tests CLI_TESTS='tests/cli/test_frame.py tests/cli/test_readme.py'
 
-# One after the other, and both even if the first fails.
+# Runs both, one after the other, even if the first fails.
 check:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs unit-programs
 	@failed=0; \
@@ -189,7 +189,7 @@ check:
 
 unit-programs: $(UNIT_TESTS)
 
-# The SHA-256 block function for Armv8, as a program of its own under qemu. Needs no OpenSSL there.
+# The SHA-256 block function for Armv8, as a separate program under qemu, without OpenSSL.
 ARM_CC ?= aarch64-linux-gnu-gcc
 ARM_RUN ?= qemu-aarch64
 ARM_SOURCES := tests/arm/kernel.c tests/unit/support/sha256_check.c src/hash/sha256_kernel_arm.c \
@@ -232,7 +232,7 @@ bench:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs
 	@scripts/bench $(BUILD)
 
-# One binary for each tests/fuzz/fuzz_*.c, each run for FUZZ_SECONDS.
+# Runs the binary of each tests/fuzz/fuzz_*.c for FUZZ_SECONDS.
 fuzz:
 	@scripts/install-deps build test
 	@$(MAKE) --no-print-directory $(PARALLEL) BUILD=build/fuzz CC=clang \
@@ -291,16 +291,16 @@ clean:
 
 help:
 	@printf '%s\n' \
-		'make demo       the main job on this machine, with small random models' \
-		'make test       install what is missing, build, run all tests' \
-		'make            build into build/bin' \
-		'make quick      some of the tests, in less than a minute' \
-		'make check      the tests, without installing anything' \
-		'make bench      speed and memory, as a table' \
-		'make fuzz       every fuzz target for FUZZ_SECONDS (60)' \
-		'make lint       warnings of two compilers, layers, scripts, man pages' \
-		'make format     formats the C files as .clang-format says' \
-		'make install    into PREFIX (/usr/local), below DESTDIR' \
-		'make uninstall  takes that back' \
-		'make dist       a source archive in build/' \
+		'make demo       shows the whole path on this machine, with a small random model' \
+		'make test       installs missing packages, builds, runs all tests' \
+		'make            builds into build/bin' \
+		'make quick      runs some of the tests, in less than a minute' \
+		'make check      runs all tests, without installing packages' \
+		'make bench      measures speed and memory' \
+		'make fuzz       runs every fuzz target for FUZZ_SECONDS (60)' \
+		'make lint       checks warnings, layers, scripts, man pages and more' \
+		'make format     formats the C files with clang-format' \
+		'make install    installs into PREFIX (/usr/local), below DESTDIR' \
+		'make uninstall  removes what install has installed' \
+		'make dist       makes a source archive in build/' \
 		'make clean      removes build/'

@@ -1,4 +1,4 @@
-"""The order of the rooms of src/, as the file `rooms` beside this one gives it."""
+"""The order of the rooms of src/, from the file `rooms` beside this one."""
 
 import pathlib
 

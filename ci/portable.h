@@ -1,6 +1,5 @@
-/* For PORTABLE=1. What the programs use beyond POSIX.1-2008 and beyond what macOS, FreeBSD and
- * glibc show to everybody: these stand in the headers of all three, but glibc shows them only with
- * _GNU_SOURCE, which would also show what nobody else has. */
+/* For PORTABLE=1: functions beyond POSIX.1-2008 that macOS, FreeBSD and glibc all have, but that
+ * glibc declares only with _GNU_SOURCE, together with functions that no other system has. */
 #include <stdarg.h>
 #include <stddef.h>
 

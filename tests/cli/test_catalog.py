@@ -90,6 +90,7 @@ def test_from_init_to_a_reader(desk):
     assert signed["roles"]["targets"]["version"] == 2
     assert desk.seen() == {("tiny", "q8_0")}
     assert desk.json("list")["models"][0]["variants"][0]["state"] == "signed"
+    assert desk.catalog("list").out.split()[0] == "tiny:q8_0"
 
     document = desk.published()
     desk.validate(document, "catalog")

@@ -87,7 +87,7 @@ static json_t *listed(struct cli *cli, const struct place *p, const struct repos
 static void print_listed(struct cli *cli, const json_t *models)
 {
 	static const struct cli_column columns[] = {
-		{ "MODEL", "{model}{id?::}{id}", NULL },
+		{ "MODEL", "{reference}", NULL },
 		{ ">SIZE", "{size_text}", NULL },
 		{ "STATE", "{state|planned}", NULL },
 		{ "LICENSE", "{license}", NULL },
@@ -104,8 +104,10 @@ static void print_listed(struct cli *cli, const json_t *models)
 				json_number(variant, "files") ? cli_fill(variant, "{size:size}")
 							      : NULL;
 			json_t *row = json_push_object(rows);
-			json_put_string(row, "model", json_text(model, "id"));
-			json_put_string(row, "id", json_text(variant, "id"));
+			CLEANUP(mem_free_ptr) char *reference =
+				mem_printf("%s%s%s", json_text(model, "id"), variant ? ":" : "",
+					   variant ? json_text(variant, "id") : "");
+			json_put_string(row, "reference", reference);
 			json_put_string(row, "size_text", size);
 			json_put_string(row, "state", json_text(variant, "state"));
 			json_put_string(row, "license", json_text(model, "license"));
