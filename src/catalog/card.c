@@ -34,9 +34,10 @@ static int file_view(const json_t *object, const char *at, struct card_file *out
 		return rc;
 	if (!path_is_key(path) || !str_starts(path, "models/") || !strchr(path + 7, '/'))
 		return err_set(e, ERR_INTEGRITY,
-			       "%s.path: '%s' is no path of the form models/NAME/FILE", at, path);
-	*out = (struct card_file){ .path = path, .name = path_base(path), .size = size,
-				   .sha256 = sha256 };
+			       "%s.path: '%s' is not of the form models/NAME/FILE", at, path);
+	*out = (struct card_file){
+		.path = path, .name = path_base(path), .size = size, .sha256 = sha256
+	};
 	return 0;
 }
 
@@ -46,7 +47,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-/* The files of a variant lie side by side on the reader's disk. */
+/* The files of a variant are in one folder on the reader's disk. */
 static int check_names(const struct card_variant *v, const char *at, struct err *e)
 {
 	const struct card_file *sorted[CARD_MAX_FILES];
@@ -60,8 +61,7 @@ static int check_names(const struct card_variant *v, const char *at, struct err 
 	return 0;
 }
 
-static int view_files(const json_t *object, const char *at, struct card_variant *v,
-		      struct err *e)
+static int view_files(const json_t *object, const char *at, struct card_variant *v, struct err *e)
 {
 	json_t *files;
 	int rc = json_get_array(object, at, "files", CARD_MAX_FILES, &files, e);
@@ -76,15 +76,15 @@ static int view_files(const json_t *object, const char *at, struct card_variant 
 		rc = file_view(json_array_get(files, v->file_count), here, f, e);
 		if (rc < 0)
 			return rc;
-		v->size += f->size;     /* 1,000 times 40 TB fits */
+		v->size += f->size; /* cannot overflow: at most 1,000 times 40 TB */
 	}
 	if (count && (rc = check_names(v, at, e)) < 0)
 		return rc;
 	const json_t *size = json_object_get(object, "size");
 	if (size && (uint64_t)json_integer_value(size) != v->size)
-		return err_set(e, ERR_INTEGRITY, "%s.size: it says %lld, but its files have %llu",
-			       at, (long long)json_integer_value(size),
-			       (unsigned long long)v->size);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s.size: %lld, but the sizes of the files add up to %llu", at,
+			       (long long)json_integer_value(size), (unsigned long long)v->size);
 	return 0;
 }
 
@@ -104,8 +104,9 @@ static int view_ram(const json_t *object, const char *at, struct card_variant *v
 	bool any = json_object_get(ram, "bytes") || json_object_get(ram, "context");
 	bool unknown = json_object_get(ram, "unknown");
 	if (unknown == any || number != any)
-		return err_set(e, ERR_INTEGRITY, "%s: either bytes and context, or unknown with "
-			       "the reason, is wanted", here);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: expected either bytes and context, or unknown with the reason",
+			       here);
 	v->ram_known = number;
 	v->ram_bytes = count_of(ram, "bytes");
 	v->ram_context = count_of(ram, "context");
@@ -117,8 +118,7 @@ static int variant_view(const json_t *object, const char *at, struct card_varian
 {
 	int rc = card_check_members(object, at, card_variant_members, e);
 	if (rc < 0 || (rc = json_get_string(object, at, "id", &out->id, e)) < 0 ||
-	    (rc = view_ram(object, at, out, e)) < 0 ||
-	    (rc = view_files(object, at, out, e)) < 0)
+	    (rc = view_ram(object, at, out, e)) < 0 || (rc = view_files(object, at, out, e)) < 0)
 		return rc;
 	out->quantization = string_of(object, "quantization");
 	out->is_default = json_is_true(json_object_get(object, "default"));
@@ -134,8 +134,9 @@ static int check_variant(const struct card *c, size_t n, const char *at, struct 
 			return err_set(e, ERR_INTEGRITY, "%s.id: there are two variants '%s'", at,
 				       v->id);
 		if (v->is_default && c->variants[i].is_default)
-			return err_set(e, ERR_INTEGRITY, "%s.default: '%s' is the default already",
-				       at, c->variants[i].id);
+			return err_set(e, ERR_INTEGRITY,
+				       "%s.default: '%s' is also marked as default", at,
+				       c->variants[i].id);
 	}
 	return 0;
 }
@@ -169,18 +170,22 @@ static int check_format(const json_t *object, const char *at, struct err *e)
 	if (rc < 0 || (rc = json_get_u64(object, at, "version", &version, e)) < 0)
 		return rc;
 	if (strcmp(format, CARD_FORMAT) != 0)
-		return err_set(e, ERR_INTEGRITY, "%s%sformat: '%s' is no model card ('%s')", at,
-			       dot, format, CARD_FORMAT);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s%sformat: '%s' is not that of a model card, '%s'", at, dot,
+			       format, CARD_FORMAT);
 	if (version == CARD_VERSION)
 		return 0;
-	err_set(e, ERR_INTEGRITY, "%s%sversion: %llu is not known here, only %d", at, dot,
+	err_set(e, ERR_INTEGRITY, "%s%sversion: version %llu is not supported, only %d", at, dot,
 		(unsigned long long)version, CARD_VERSION);
-	return err_hint(e, "a newer Model Ferry may know it");
+	return err_hint(e, "use a newer version of Model Ferry");
 }
 
 static int check_nested(const json_t *object, const char *at, struct err *e)
 {
-	static const struct { const char *key; const struct card_member *table; } nested[] = {
+	static const struct {
+		const char *key;
+		const struct card_member *table;
+	} nested[] = {
 		{ "license", card_license_members },
 		{ "source", card_source_members },
 		{ "deprecated", card_deprecated_members },
@@ -218,8 +223,7 @@ int card_from_json(json_t *object, const char *at, struct card *out, struct err 
 	int rc = card_check_members(object, at, card_members, e);
 	if (rc < 0 || (rc = check_format(object, at, e)) < 0 ||
 	    (rc = json_get_string(object, at, "id", &c.id, e)) < 0 ||
-	    (rc = check_nested(object, at, e)) < 0 ||
-	    (rc = view_variants(object, at, &c, e)) < 0)
+	    (rc = check_nested(object, at, e)) < 0 || (rc = view_variants(object, at, &c, e)) < 0)
 		return rc;
 	view_members(object, &c);
 	c.json = json_incref(object);
@@ -249,8 +253,7 @@ json_t *card_new(const char *id)
 
 int card_parse(const void *data, size_t len, const char *what, struct card *out, struct err *e)
 {
-	static const struct json_limits limits = { .max_bytes = CARD_MAX_BYTES,
-						   .max_depth = 32 };
+	static const struct json_limits limits = { .max_bytes = CARD_MAX_BYTES, .max_depth = 32 };
 	CLEANUP(json_release) json_t *object = NULL;
 	int rc = json_parse(data, len, &limits, what, &object, e);
 	if (rc < 0)

@@ -34,11 +34,11 @@ static bool has_default(const json_t *card, const char *but)
 	return false;
 }
 
-/* What the preparation measured is new; what a person said about the variant stays. */
+/* Measured values are taken from the new variant; what a person wrote about it is kept. */
 static json_t *merged_variant(const json_t *old, const json_t *new)
 {
-	static const char *const written[] = { "title", "summary", "tags", "default", "min_ram",
-					       "recommended_ram" };
+	static const char *const written[] = { "title",   "summary", "tags",
+					       "default", "min_ram", "recommended_ram" };
 	json_t *out = json_deep_copy(new);
 	for (size_t i = 0; i < ARRAY_LEN(written); i++) {
 		json_t *value = json_object_get(old, written[i]);
@@ -83,8 +83,8 @@ int card_merge(json_t *into, const json_t *from, struct err *e)
 	    (rc = json_get_array(from, "", "variants", CARD_MAX_VARIANTS, &variants, e)) < 0)
 		return rc;
 	if (strcmp(a, b) != 0)
-		return err_set(e, ERR_USAGE, "the cards are of different models, '%s' and '%s'",
-			       a, b);
+		return err_set(e, ERR_USAGE, "the cards are for different models, '%s' and '%s'", a,
+			       b);
 	if (!json_object_get(into, "variants"))
 		json_put(into, "variants", json_array());
 	json_array_foreach (variants, i, value)
@@ -161,7 +161,7 @@ static int value_of(const struct card_member *m, const char *key, const char *te
 	case CARD_COUNT:
 		if (!(bytes ? parse_size(text, &count) : parse_count(text, &count)) ||
 		    count > INT64_MAX)
-			return err_set(e, ERR_USAGE, "%s: '%s' is no %s", key, text,
+			return err_set(e, ERR_USAGE, "%s: '%s' is not a %s", key, text,
 				       bytes ? "size (4GiB)" : "number (2048, 2.7B)");
 		value = json_integer((json_int_t)count);
 		break;
@@ -176,7 +176,7 @@ static int value_of(const struct card_member *m, const char *key, const char *te
 	default:
 		value = json_string(text);
 		if (!value)
-			return err_set(e, ERR_USAGE, "%s: the value is no UTF-8", key);
+			return err_set(e, ERR_USAGE, "%s: the value is not UTF-8", key);
 	}
 	int rc = card_check_value(m, value, key, e);
 	if (rc < 0)
@@ -194,14 +194,14 @@ static int unknown_key(const char *key, const char *prefix, const struct card_me
 		if (table->settable)
 			names[count++] = table->key;
 	const char *near = text_nearest(key, names, count);
-	err_set(e, ERR_USAGE, "'%s%s' is no member of a card that can be set", prefix, key);
+	err_set(e, ERR_USAGE, "'%s%s' is not a member of a card that can be set", prefix, key);
 	if (near)
 		return err_hint(e, "did you mean '%s%s'?", prefix, near);
 	char list[256] = "";
 	for (size_t i = 0; i < count; i++)
 		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s%s", i ? ", " : "",
 			 prefix, names[i]);
-	return err_hint(e, "there are: %s", list);
+	return err_hint(e, "possible members: %s", list);
 }
 
 /* Sets or, with an empty text, removes `key` of the object. */
@@ -243,7 +243,9 @@ static int set_variant(json_t *card, const char *key, const char *text, struct e
 {
 	const char *dot = strrchr(key, '.');
 	if (!dot)
-		return err_set(e, ERR_USAGE, "'variants.%s' names no member: variants.ID.title=…",
+		return err_set(e, ERR_USAGE,
+			       "'variants.%s' names no member; write, for example, "
+			       "variants.ID.title=…",
 			       key);
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(key, (size_t)(dot - key));
 	CLEANUP(mem_free_ptr) char *prefix = mem_printf("variants.%s.", id);
@@ -256,7 +258,10 @@ static int set_variant(json_t *card, const char *key, const char *text, struct e
 
 int card_set(json_t *card, const char *assignment, struct err *e)
 {
-	static const struct { const char *name; const struct card_member *table; } nested[] = {
+	static const struct {
+		const char *name;
+		const struct card_member *table;
+	} nested[] = {
 		{ "license", card_license_members },
 		{ "source", card_source_members },
 		{ "deprecated", card_deprecated_members },

@@ -11,77 +11,64 @@
 #define WORD_BYTES 64
 #define COUNT_MAX INT64_MAX
 
-const struct card_member card_members[] = {
-	{ "format", CARD_TEXT, 64, false },
-	{ "version", CARD_COUNT, COUNT_MAX, false },
-	{ "id", CARD_ID, 64, false },
-	{ "title", CARD_TEXT, 200, true },
-	{ "summary", CARD_TEXT, 500, true },
-	{ "description", CARD_PROSE, 20000, true },
-	{ "license", CARD_NESTED, 0, false },
-	{ "family", CARD_TEXT, 64, true },
-	{ "parameters", CARD_COUNT, COUNT_MAX, true },
-	{ "context_length", CARD_COUNT, 1 << 30, true },
-	{ "tags", CARD_WORDS, WORDS_MAX, true },
-	{ "languages", CARD_WORDS, WORDS_MAX, true },
-	{ "source", CARD_NESTED, 0, false },
-	{ "created", CARD_TIME, 0, true },
-	{ "updated", CARD_TIME, 0, true },
-	{ "deprecated", CARD_NESTED, 0, false },
-	{ "variants", CARD_NESTED, 0, false },
-	{ 0 }
-};
+const struct card_member card_members[] = { { "format", CARD_TEXT, 64, false },
+					    { "version", CARD_COUNT, COUNT_MAX, false },
+					    { "id", CARD_ID, 64, false },
+					    { "title", CARD_TEXT, 200, true },
+					    { "summary", CARD_TEXT, 500, true },
+					    { "description", CARD_PROSE, 20000, true },
+					    { "license", CARD_NESTED, 0, false },
+					    { "family", CARD_TEXT, 64, true },
+					    { "parameters", CARD_COUNT, COUNT_MAX, true },
+					    { "context_length", CARD_COUNT, 1 << 30, true },
+					    { "tags", CARD_WORDS, WORDS_MAX, true },
+					    { "languages", CARD_WORDS, WORDS_MAX, true },
+					    { "source", CARD_NESTED, 0, false },
+					    { "created", CARD_TIME, 0, true },
+					    { "updated", CARD_TIME, 0, true },
+					    { "deprecated", CARD_NESTED, 0, false },
+					    { "variants", CARD_NESTED, 0, false },
+					    { 0 } };
 
-const struct card_member card_license_members[] = {
-	{ "id", CARD_TEXT, 200, true },
-	{ "name", CARD_TEXT, 200, true },
-	{ "url", CARD_URL, 0, true },
-	{ 0 }
-};
+const struct card_member card_license_members[] = { { "id", CARD_TEXT, 200, true },
+						    { "name", CARD_TEXT, 200, true },
+						    { "url", CARD_URL, 0, true },
+						    { 0 } };
 
-const struct card_member card_source_members[] = {
-	{ "url", CARD_URL, 0, true },
-	{ "author", CARD_TEXT, 200, true },
-	{ "revision", CARD_TEXT, 200, true },
-	{ "sha256", CARD_HEX, 0, true },
-	{ 0 }
-};
+const struct card_member card_source_members[] = { { "url", CARD_URL, 0, true },
+						   { "author", CARD_TEXT, 200, true },
+						   { "revision", CARD_TEXT, 200, true },
+						   { "sha256", CARD_HEX, 0, true },
+						   { 0 } };
 
-const struct card_member card_deprecated_members[] = {
-	{ "reason", CARD_TEXT, 500, true },
-	{ "replacement", CARD_ID, 64, true },
-	{ "since", CARD_TIME, 0, true },
-	{ 0 }
-};
+const struct card_member card_deprecated_members[] = { { "reason", CARD_TEXT, 500, true },
+						       { "replacement", CARD_ID, 64, true },
+						       { "since", CARD_TIME, 0, true },
+						       { 0 } };
 
-const struct card_member card_variant_members[] = {
-	{ "id", CARD_ID, 64, false },
-	{ "title", CARD_TEXT, 200, true },
-	{ "summary", CARD_TEXT, 500, true },
-	{ "quantization", CARD_TEXT, 64, true },
-	{ "default", CARD_FLAG, 0, true },
-	{ "size", CARD_COUNT, COUNT_MAX, false },
-	{ "ram", CARD_NESTED, 0, false },
-	{ "min_ram", CARD_COUNT, COUNT_MAX, true },
-	{ "recommended_ram", CARD_COUNT, COUNT_MAX, true },
-	{ "tags", CARD_WORDS, WORDS_MAX, true },
-	{ "files", CARD_NESTED, 0, false },
-	{ 0 }
-};
+const struct card_member card_variant_members[] = { { "id", CARD_ID, 64, false },
+						    { "title", CARD_TEXT, 200, true },
+						    { "summary", CARD_TEXT, 500, true },
+						    { "quantization", CARD_TEXT, 64, true },
+						    { "default", CARD_FLAG, 0, true },
+						    { "size", CARD_COUNT, COUNT_MAX, false },
+						    { "ram", CARD_NESTED, 0, false },
+						    { "min_ram", CARD_COUNT, COUNT_MAX, true },
+						    { "recommended_ram", CARD_COUNT, COUNT_MAX,
+						      true },
+						    { "tags", CARD_WORDS, WORDS_MAX, true },
+						    { "files", CARD_NESTED, 0, false },
+						    { 0 } };
 
-const struct card_member card_ram_members[] = {
-	{ "context", CARD_COUNT, 1 << 30, false },
-	{ "bytes", CARD_COUNT, COUNT_MAX, false },
-	{ "unknown", CARD_TEXT, 500, false },
-	{ 0 }
-};
+const struct card_member card_ram_members[] = { { "context", CARD_COUNT, 1 << 30, false },
+						{ "bytes", CARD_COUNT, COUNT_MAX, false },
+						{ "unknown", CARD_TEXT, 500, false },
+						{ 0 } };
 
-const struct card_member card_file_members[] = {
-	{ "path", CARD_TEXT, 1024, false },
-	{ "size", CARD_COUNT, GRID_MAX_SIZE, false },
-	{ "sha256", CARD_HEX, 0, false },
-	{ 0 }
-};
+const struct card_member card_file_members[] = { { "path", CARD_TEXT, 1024, false },
+						 { "size", CARD_COUNT, GRID_MAX_SIZE, false },
+						 { "sha256", CARD_HEX, 0, false },
+						 { 0 } };
 
 const struct card_member *card_member(const struct card_member *table, const char *key)
 {
@@ -96,16 +83,16 @@ static int check_text(const struct card_member *m, const json_t *value, uint64_t
 {
 	const char *text = json_string_value(value);
 	if (!text)
-		return err_set(e, ERR_INTEGRITY, "%s: a string wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected a string", at);
 	size_t len = json_string_length(value);
 	if (len == 0 || len > max)
-		return err_set(e, ERR_INTEGRITY, "%s: 1 to %llu bytes wanted, it has %zu", at,
+		return err_set(e, ERR_INTEGRITY, "%s: must have 1 to %llu bytes, but has %zu", at,
 			       (unsigned long long)max, len);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 		bool line = m->kind == CARD_PROSE && (c == '\n' || c == '\t');
 		if ((c < 0x20 && !line) || c == 0x7f)
-			return err_set(e, ERR_INTEGRITY, "%s: control character in the text", at);
+			return err_set(e, ERR_INTEGRITY, "%s: contains a control character", at);
 	}
 	return 0;
 }
@@ -114,7 +101,7 @@ static int check_words(const struct card_member *m, const json_t *value, const c
 		       struct err *e)
 {
 	if (!json_is_array(value))
-		return err_set(e, ERR_INTEGRITY, "%s: an array of strings wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected an array of strings", at);
 	size_t count = json_array_size(value);
 	if (count > m->max)
 		return err_set(e, ERR_INTEGRITY, "%s: more than %llu entries", at,
@@ -126,8 +113,8 @@ static int check_words(const struct card_member *m, const json_t *value, const c
 			return rc;
 		for (size_t j = 0; j < i; j++)
 			if (json_equal(word, json_array_get(value, j)))
-				return err_set(e, ERR_INTEGRITY, "%s: '%s' stands there twice",
-					       at, json_string_value(word));
+				return err_set(e, ERR_INTEGRITY, "%s: '%s' appears twice", at,
+					       json_string_value(word));
 	}
 	return 0;
 }
@@ -144,16 +131,18 @@ static int check_string(const struct card_member *m, const json_t *value, const 
 	struct digest digest;
 	int64_t time_s;
 	if (m->kind == CARD_ID && !path_is_id(text))
-		return err_set(e, ERR_INTEGRITY, "%s: '%s' is no name (a-z, 0-9, '.', '_', '-', at "
-			       "most 64, starting with a letter or digit)", at, text);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: '%s' is not a valid name (at most 64 of a-z, 0-9, '.', '_', "
+			       "'-', starting with a letter or digit)",
+			       at, text);
 	if (m->kind == CARD_URL && (fault = link_fault(text, false)))
-		return err_set(e, ERR_INTEGRITY, "%s: '%s' is no URL for readers: %s", at, text,
-			       fault);
+		return err_set(e, ERR_INTEGRITY, "%s: '%s' cannot be published as a URL: %s", at,
+			       text, fault);
 	if (m->kind == CARD_TIME && !parse_time(text, &time_s))
 		return err_set(e, ERR_INTEGRITY,
-			       "%s: '%s' is no time of the form 2026-01-02T03:04:05Z", at, text);
+			       "%s: '%s' is not a time of the form 2026-01-02T03:04:05Z", at, text);
 	if (m->kind == CARD_HEX && !hex_decode(&digest, sizeof digest, text, false))
-		return err_set(e, ERR_INTEGRITY, "%s: 64 lower-case hex digits wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected 64 lower-case hex digits", at);
 	return 0;
 }
 
@@ -161,11 +150,11 @@ static int check_count(const struct card_member *m, const json_t *value, const c
 		       struct err *e)
 {
 	if (!json_is_integer(value))
-		return err_set(e, ERR_INTEGRITY, "%s: an integer wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected an integer", at);
 	json_int_t n = json_integer_value(value);
 	if (n < 1 || (uint64_t)n > m->max)
-		return err_set(e, ERR_INTEGRITY, "%s: %lld is not from 1 to %llu", at, (long long)n,
-			       (unsigned long long)m->max);
+		return err_set(e, ERR_INTEGRITY, "%s: %lld is not in the range 1 to %llu", at,
+			       (long long)n, (unsigned long long)m->max);
 	return 0;
 }
 
@@ -177,14 +166,19 @@ int card_check_value(const struct card_member *m, const json_t *value, const cha
 		return check_count(m, value, at, e);
 	case CARD_FLAG:
 		if (!json_is_boolean(value))
-			return err_set(e, ERR_INTEGRITY, "%s: true or false wanted", at);
+			return err_set(e, ERR_INTEGRITY, "%s: expected true or false", at);
 		return 0;
 	case CARD_WORDS:
 		return check_words(m, value, at, e);
-	case CARD_TEXT: case CARD_PROSE: case CARD_ID: case CARD_URL: case CARD_TIME:
+	case CARD_TEXT:
+	case CARD_PROSE:
+	case CARD_ID:
+	case CARD_URL:
+	case CARD_TIME:
 	case CARD_HEX:
 		return check_string(m, value, at, e);
-	case CARD_NESTED: case CARD_END:
+	case CARD_NESTED:
+	case CARD_END:
 		break;
 	}
 	return 0;
@@ -194,7 +188,8 @@ int card_check_members(const json_t *object, const char *at, const struct card_m
 		       struct err *e)
 {
 	if (!json_is_object(object))
-		return err_set(e, ERR_INTEGRITY, "%s: an object wanted", *at ? at : "the document");
+		return err_set(e, ERR_INTEGRITY, "%s: expected an object",
+			       *at ? at : "the document");
 	for (; table->key; table++) {
 		const json_t *value = json_object_get(object, table->key);
 		char path[512];

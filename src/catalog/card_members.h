@@ -1,6 +1,6 @@
 /*
- * The members of a card, in one table for each object: what the parser checks, what
- * `--set` may set and what the linter knows. schemas/card.schema.json says the same.
+ * The members of a card, in one table for each object, for the parser, `--set` and the linter.
+ * schemas/card.schema.json has the same content.
  */
 #ifndef FERRY_CATALOG_CARD_MEMBERS_H
 #define FERRY_CATALOG_CARD_MEMBERS_H
@@ -9,16 +9,16 @@
 
 enum card_kind {
 	CARD_END,
-	CARD_TEXT,      /* one line, 1 to max bytes */
-	CARD_PROSE,     /* may have several lines */
-	CARD_ID,        /* path_is_id() */
-	CARD_URL,       /* link_fault() */
-	CARD_TIME,      /* RFC 3339, UTC, with a Z */
-	CARD_COUNT,     /* an integer from 1 to max */
-	CARD_FLAG,      /* true or false */
-	CARD_WORDS,     /* an array of up to max different CARD_TEXTs of up to 64 bytes */
-	CARD_HEX,       /* lower-case SHA-256 */
-	CARD_NESTED,    /* checked by card.c */
+	CARD_TEXT,   /* one line, 1 to max bytes */
+	CARD_PROSE,  /* may have several lines */
+	CARD_ID,     /* path_is_id() */
+	CARD_URL,    /* link_fault() */
+	CARD_TIME,   /* RFC 3339, UTC, with a Z */
+	CARD_COUNT,  /* an integer from 1 to max */
+	CARD_FLAG,   /* true or false */
+	CARD_WORDS,  /* an array of up to max different CARD_TEXTs of up to 64 bytes */
+	CARD_HEX,    /* lower-case SHA-256 */
+	CARD_NESTED, /* checked by card.c */
 };
 
 struct card_member {
@@ -28,18 +28,17 @@ struct card_member {
 	bool settable;
 };
 
-extern const struct card_member card_members[], card_license_members[],
-	card_source_members[], card_deprecated_members[], card_variant_members[],
-	card_ram_members[], card_file_members[];
+extern const struct card_member card_members[], card_license_members[], card_source_members[],
+	card_deprecated_members[], card_variant_members[], card_ram_members[], card_file_members[];
 
 /* NULL when the table has no such key. */
 const struct card_member *card_member(const struct card_member *table, const char *key);
 
-/* Checks each member that the table knows; a member that it does not know is fine.
- * `at` is the path of the object. ERR_INTEGRITY. */
+/* Checks each member in the table; unknown members are allowed. `at` is the path of the object.
+ * ERR_INTEGRITY. */
 WARN_UNUSED int card_check_members(const json_t *object, const char *at,
 				   const struct card_member *table, struct err *e);
-WARN_UNUSED int card_check_value(const struct card_member *m, const json_t *value,
-				 const char *at, struct err *e);
+WARN_UNUSED int card_check_value(const struct card_member *m, const json_t *value, const char *at,
+				 struct err *e);
 
 #endif

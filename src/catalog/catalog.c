@@ -12,18 +12,18 @@ static int check_header(const json_t *object, struct err *e)
 	const char *format;
 	uint64_t version;
 	if (!json_is_object(object))
-		return err_set(e, ERR_INTEGRITY, "a catalog is an object");
+		return err_set(e, ERR_INTEGRITY, "expected a JSON object");
 	int rc = json_get_string(object, "", "format", &format, e);
 	if (rc < 0 || (rc = json_get_u64(object, "", "version", &version, e)) < 0)
 		return rc;
 	if (strcmp(format, CATALOG_FORMAT) != 0)
-		return err_set(e, ERR_INTEGRITY, "format: '%s' is no catalog ('%s')", format,
-			       CATALOG_FORMAT);
+		return err_set(e, ERR_INTEGRITY, "format: '%s' is not that of a catalog, '%s'",
+			       format, CATALOG_FORMAT);
 	if (version == CATALOG_VERSION)
 		return 0;
-	err_set(e, ERR_INTEGRITY, "version: %llu is not known here, only %d",
+	err_set(e, ERR_INTEGRITY, "version: version %llu is not supported, only %d",
 		(unsigned long long)version, CATALOG_VERSION);
-	return err_hint(e, "a newer Model Ferry may know it");
+	return err_hint(e, "use a newer version of Model Ferry");
 }
 
 /* ---- mirrors ---- */
@@ -32,14 +32,14 @@ static int check_mirror(const struct catalog_mirror *m, const char *at, struct e
 {
 	const char *fault = link_fault(m->url, true);
 	if (!path_is_id(m->id))
-		return err_set(e, ERR_INTEGRITY, "%s.id: '%s' is no name", at, m->id);
+		return err_set(e, ERR_INTEGRITY, "%s.id: '%s' is not a valid name", at, m->id);
 	if (!path_is_id(m->kind))
-		return err_set(e, ERR_INTEGRITY, "%s.kind: '%s' is no name", at, m->kind);
+		return err_set(e, ERR_INTEGRITY, "%s.kind: '%s' is not a valid name", at, m->kind);
 	if (fault)
-		return err_set(e, ERR_INTEGRITY, "%s.url: '%s' is no URL for readers: %s", at,
-			       m->url, fault);
+		return err_set(e, ERR_INTEGRITY, "%s.url: '%s' cannot be published as a URL: %s",
+			       at, m->url, fault);
 	if (m->region && (!*m->region || strlen(m->region) > 64))
-		return err_set(e, ERR_INTEGRITY, "%s.region: 1 to 64 bytes wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s.region: must have 1 to 64 bytes", at);
 	return 0;
 }
 
@@ -49,7 +49,7 @@ static int mirror_view(const json_t *object, const char *at, struct catalog_mirr
 	struct catalog_mirror m = { .json = object };
 	const char *holds;
 	if (!json_is_object(object))
-		return err_set(e, ERR_INTEGRITY, "%s: an object wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected an object", at);
 	int rc = json_get_string(object, at, "id", &m.id, e);
 	if (rc < 0 || (rc = json_get_string(object, at, "kind", &m.kind, e)) < 0 ||
 	    (rc = json_get_string(object, at, "url", &m.url, e)) < 0 ||
@@ -100,8 +100,8 @@ static int view_mirrors(const json_t *object, struct catalog *c, struct err *e)
 			return rc;
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(c->mirrors[j].id, m->id) == 0)
-				return err_set(e, ERR_INTEGRITY, "%s.id: there are two mirrors '%s'",
-					       at, m->id);
+				return err_set(e, ERR_INTEGRITY,
+					       "%s.id: there are two mirrors '%s'", at, m->id);
 		c->mirror_count++;
 	}
 	qsort(c->mirrors, count, sizeof *c->mirrors, compare_mirrors);
@@ -116,7 +116,7 @@ static int compare_cards(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-/* What is signed can be downloaded: nothing that is only planned. */
+/* Everything that is signed can be downloaded, so planned variants are not allowed. */
 static int check_prepared(const struct card *m, const char *at, struct err *e)
 {
 	if (m->variant_count == 0)
@@ -164,12 +164,12 @@ static int view_head(const json_t *object, struct catalog *c, struct err *e)
 	    (rc = json_get_string(object, "", "updated", &c->updated, e)) < 0)
 		return rc;
 	if (!path_is_id(c->name))
-		return err_set(e, ERR_INTEGRITY, "name: '%s' is no name", c->name);
+		return err_set(e, ERR_INTEGRITY, "name: '%s' is not a valid name", c->name);
 	if (c->title && (!*c->title || strlen(c->title) > 200))
-		return err_set(e, ERR_INTEGRITY, "title: 1 to 200 bytes wanted");
+		return err_set(e, ERR_INTEGRITY, "title: must have 1 to 200 bytes");
 	if (!parse_time(c->updated, &time_s))
 		return err_set(e, ERR_INTEGRITY,
-			       "updated: '%s' is no time of the form 2026-01-02T03:04:05Z",
+			       "updated: '%s' is not a time of the form 2026-01-02T03:04:05Z",
 			       c->updated);
 	return 0;
 }
@@ -213,6 +213,6 @@ void catalog_release(struct catalog *c)
 const struct card *catalog_model(const struct catalog *c, const char *id)
 {
 	struct card key = { .id = id };
-	return c->model_count ? bsearch(&key, c->models, c->model_count, sizeof key, compare_cards) :
-				NULL;
+	return c->model_count ? bsearch(&key, c->models, c->model_count, sizeof key, compare_cards)
+			      : NULL;
 }

@@ -26,16 +26,16 @@
 #define CATALOG_FORMAT "model-ferry-catalog"
 #define CATALOG_VERSION 1
 #define CATALOG_TARGET "catalog.json"
-#define CATALOG_PRIORITY 50     /* of a mirror that says none */
+#define CATALOG_PRIORITY 50 /* the default */
 #define CATALOG_MAX_BYTES (64 * MIB)
 #define CATALOG_MAX_MODELS 20000
 #define CATALOG_MAX_MIRRORS 64
 
 struct catalog_mirror {
-	const char *id, *kind, *url, *region;   /* region or NULL */
+	const char *id, *kind, *url, *region; /* region or NULL */
 	enum mirror_holds holds;
 	uint64_t priority;
-	uint64_t part_size;                     /* GitHub: bytes of an asset; 0 */
+	uint64_t part_size; /* GitHub: bytes of an asset; 0 */
 	const json_t *json;
 };
 
@@ -44,36 +44,35 @@ struct catalog_mirror {
 bool catalog_mirror_has_files(const struct catalog_mirror *m);
 
 struct catalog {
-	json_t *json;                   /* owned */
-	const char *name;               /* of the repository: "ai-brother" */
-	const char *title;              /* or NULL */
+	json_t *json;      /* owned */
+	const char *name;  /* of the repository: "ai-brother" */
+	const char *title; /* or NULL */
 	const char *updated;
-	struct card *models;            /* sorted by id */
+	struct card *models; /* sorted by id */
 	size_t model_count;
 	struct catalog_mirror *mirrors; /* sorted by priority, then id */
 	size_t mirror_count;
 };
 void catalog_release(struct catalog *c);
 
-WARN_UNUSED int catalog_parse(const void *data, size_t len, const char *what,
-			      struct catalog *out, struct err *e);
+WARN_UNUSED int catalog_parse(const void *data, size_t len, const char *what, struct catalog *out,
+			      struct err *e);
 WARN_UNUSED int catalog_from_json(json_t *object, struct catalog *out, struct err *e);
 
 const struct card *catalog_model(const struct catalog *c, const char *id);
 
-/* [repository/]model[:variant], in small letters: names that are asked for in capitals are
- * the same names ("Phi-2:Q4_K_M"). */
+/* [repository/]model[:variant], in lower case; "Phi-2:Q4_K_M" is the same reference. */
 struct reference {
-	char *repository;       /* or NULL */
+	char *repository; /* or NULL */
 	char *model;
-	char *variant;          /* or NULL */
+	char *variant; /* or NULL */
 };
 /* ERR_USAGE when it does not parse. */
 WARN_UNUSED int reference_parse(const char *text, struct reference *out, struct err *e);
 void reference_release(struct reference *r);
 
-/* Finds model and variant (the repository part is the caller's). ERR_NOT_FOUND with the
- * nearest names, or the variants there are, in the hint. */
+/* Finds model and variant (the caller handles the repository). ERR_NOT_FOUND, with the nearest
+ * name or the existing variants in the hint. */
 WARN_UNUSED int catalog_resolve(const struct catalog *c, const struct reference *r,
 				const struct card **model, const struct card_variant **variant,
 				struct err *e);

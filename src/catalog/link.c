@@ -9,19 +9,22 @@ const char *link_fault(const char *url, bool file_too)
 	if (strlen(url) > LINK_MAX)
 		return "longer than 2048 bytes";
 	for (const char *p = url; *p; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p))
-			return "a character in it is not legal in a URL";
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f ||
+		    strchr("\"<>\\^`{|}", *p))
+			return "it contains a character that is not allowed in a URL";
 	if (file_too && str_starts(url, "file://"))
-		return str_starts(url, "file:///") || str_starts(url, "file://localhost/") ?
-			NULL : "a file URL is file:// and an absolute path";
-	const char *host = str_starts(url, "https://") ? url + 8 :
-			   str_starts(url, "http://") ? url + 7 : NULL;
+		return str_starts(url, "file:///") || str_starts(url, "file://localhost/")
+			       ? NULL
+			       : "a file URL must be file:// and an absolute path";
+	const char *host = str_starts(url, "https://")  ? url + 8
+			   : str_starts(url, "http://") ? url + 7
+							: NULL;
 	if (!host)
-		return file_too ? "it does not start with https://, http:// or file://" :
-				  "it does not start with https:// or http://";
+		return file_too ? "it does not start with https://, http:// or file://"
+				: "it does not start with https:// or http://";
 	size_t len = strcspn(host, "/?#");
 	if (memchr(host, '@', len))
-		return "it holds a user name or password, which every reader would see";
+		return "it contains a user name or password, which every reader would see";
 	if (len == 0 || host[0] == ':')
 		return "it has no host";
 	return strchr(url, '#') ? "it has a fragment (#…)" : NULL;

@@ -15,8 +15,8 @@ const char *lint_level_name(enum lint_level level)
 	return names[level];
 }
 
-void lint_add(struct lint_findings *f, enum lint_level level, const char *where,
-		  const char *fmt, ...)
+void lint_add(struct lint_findings *f, enum lint_level level, const char *where, const char *fmt,
+	      ...)
 {
 	char text[1024];
 	va_list ap;
@@ -24,8 +24,9 @@ void lint_add(struct lint_findings *f, enum lint_level level, const char *where,
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	f->at = mem_grow(f->at, f->count, &f->cap, sizeof *f->at);
-	f->at[f->count++] = (struct lint_finding){ .level = level, .where = mem_strdup(where),
-					      .text = mem_strdup(text) };
+	f->at[f->count++] = (struct lint_finding){ .level = level,
+						   .where = mem_strdup(where),
+						   .text = mem_strdup(text) };
 	f->levels[level]++;
 }
 
@@ -47,8 +48,8 @@ static const json_t *member(const json_t *object, const char *a, const char *b)
 
 /* ---- one card ---- */
 
-static void lint_unknown(const json_t *object, const struct card_member *table,
-			 const char *where, const char *prefix, struct lint_findings *f)
+static void lint_unknown(const json_t *object, const struct card_member *table, const char *where,
+			 const char *prefix, struct lint_findings *f)
 {
 	const char *key, *names[32];
 	json_t *value;
@@ -59,8 +60,8 @@ static void lint_unknown(const json_t *object, const struct card_member *table,
 		const char *near = text_nearest(key, names, count);
 		if (card_member(table, key) || str_starts(key, "x-"))
 			continue;
-		lint_add(f, LINT_WARNING, where, "%s%s: no member of a card%s%s%s", prefix,
-			     key, near ? "; is '" : "", near ? near : "", near ? "' meant?" : "");
+		lint_add(f, LINT_WARNING, where, "%s%s: not a member of a card%s%s%s", prefix, key,
+			 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	}
 }
 
@@ -69,25 +70,28 @@ static void lint_license(const struct card *c, struct lint_findings *f)
 	enum lint_level level;
 	char unknown[64];
 	if (!c->license) {
-		lint_add(f, LINT_WARNING, c->id, "license.id: missing: readers cannot know "
-			     "what they may do with the model");
+		lint_add(f, LINT_WARNING, c->id,
+			 "license.id: missing: readers do not know what they may do with the "
+			 "model");
 		return;
 	}
 	const char *fault = spdx_license_fault(c->license, &level, unknown);
 	if (fault)
-		lint_add(f, level, c->id, "license.id: '%s': %s",
-			     *unknown ? unknown : c->license, fault);
+		lint_add(f, level, c->id, "license.id: '%s': %s", *unknown ? unknown : c->license,
+			 fault);
 	if (str_starts(c->license, "LicenseRef-") && !member(c->json, "license", "url"))
-		lint_add(f, LINT_WARNING, c->id, "license.url: missing: '%s' is not a "
-			     "licence that everybody knows", c->license);
+		lint_add(f, LINT_WARNING, c->id,
+			 "license.url: missing: '%s' is not a well-known license", c->license);
 }
 
 static void lint_text(const struct card *c, struct lint_findings *f)
 {
-	static const struct { const char *a, *b, *why; } wanted[] = {
+	static const struct {
+		const char *a, *b, *why;
+	} wanted[] = {
 		{ "title", NULL, "missing: the id is shown instead" },
-		{ "summary", NULL, "missing: one sentence that says what the model is good for" },
-		{ "source", "url", "missing: where the model comes from" },
+		{ "summary", NULL, "missing: describe in one sentence what the model is good for" },
+		{ "source", "url", "missing: say where the model comes from" },
 		{ "parameters", NULL, "missing" },
 		{ "context_length", NULL, "missing" },
 		{ "family", NULL, "missing" },
@@ -95,12 +99,12 @@ static void lint_text(const struct card *c, struct lint_findings *f)
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		if (!member(c->json, wanted[i].a, wanted[i].b))
 			lint_add(f, LINT_WARNING, c->id, "%s%s%s: %s", wanted[i].a,
-				     wanted[i].b ? "." : "", wanted[i].b ? wanted[i].b : "",
-				     wanted[i].why);
+				 wanted[i].b ? "." : "", wanted[i].b ? wanted[i].b : "",
+				 wanted[i].why);
 	const char *created = json_string_value(member(c->json, "created", NULL));
 	const char *updated = json_string_value(member(c->json, "updated", NULL));
 	if (created && updated && strcmp(created, updated) > 0)
-		lint_add(f, LINT_WARNING, c->id, "updated: before it was created");
+		lint_add(f, LINT_WARNING, c->id, "updated: earlier than created");
 }
 
 static void lint_deprecation(const struct card *c, struct lint_findings *f)
@@ -111,9 +115,9 @@ static void lint_deprecation(const struct card *c, struct lint_findings *f)
 		lint_add(f, LINT_WARNING, c->id, "deprecated.reason: missing");
 	if (!c->replacement)
 		lint_add(f, LINT_WARNING, c->id,
-			     "deprecated.replacement: missing: what should readers use?");
+			 "deprecated.replacement: missing: say what readers should use instead");
 	else if (strcmp(c->replacement, c->id) == 0)
-		lint_add(f, LINT_ERROR, c->id, "deprecated.replacement: it is itself");
+		lint_add(f, LINT_ERROR, c->id, "deprecated.replacement: is the model itself");
 }
 
 static void lint_ram(const struct card_variant *v, const char *where, struct lint_findings *f)
@@ -124,9 +128,9 @@ static void lint_ram(const struct card_variant *v, const char *where, struct lin
 	if (reason)
 		lint_add(f, LINT_NOTE, where, "ram: unknown: %s", reason);
 	else if (!v->ram_known)
-		lint_add(f, LINT_WARNING, where, "ram: missing: what does it need to run?");
+		lint_add(f, LINT_WARNING, where, "ram: missing: say how much memory it needs");
 	else if (v->ram_bytes < v->size)
-		lint_add(f, LINT_WARNING, where, "ram.bytes: less than the files have");
+		lint_add(f, LINT_WARNING, where, "ram.bytes: less than the size of the files");
 	if (min && more && json_integer_value(min) > json_integer_value(more))
 		lint_add(f, LINT_WARNING, where, "recommended_ram: less than min_ram");
 }
@@ -138,8 +142,7 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 	CLEANUP(mem_free_ptr) char *folder = mem_printf("models/%s/", c->id);
 	lint_unknown(v->json, card_variant_members, where, "", f);
 	if (v->file_count == 0) {
-		lint_add(f, LINT_NOTE, where, "planned: it has no files, so it is left out "
-			     "of the signed catalog");
+		lint_add(f, LINT_NOTE, where, "planned: no files yet; not in the signed catalog");
 		return;
 	}
 	lint_ram(v, where, f);
@@ -148,11 +151,11 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 	for (size_t i = 0; i < v->file_count; i++) {
 		const char *path = v->files[i].path;
 		if (!str_starts(path, folder) || strchr(path + strlen(folder), '/'))
-			lint_add(f, LINT_ERROR, where,
-				     "files: '%s' does not lie directly in %s", path, folder);
+			lint_add(f, LINT_ERROR, where, "files: '%s' is not directly in %s", path,
+				 folder);
 		if (str_ends(path, MANIFEST_SUFFIX))
-			lint_add(f, LINT_ERROR, where,
-				     "files: '%s' has the name of a manifest", path);
+			lint_add(f, LINT_ERROR, where, "files: '%s' has the name of a manifest",
+				 path);
 	}
 }
 
@@ -167,8 +170,8 @@ void lint_card(const struct card *c, struct lint_findings *f)
 	lint_license(c, f);
 	lint_deprecation(c, f);
 	if (c->variant_count == 0)
-		lint_add(f, LINT_NOTE, c->id, "planned: it has no variants, so it is left "
-			     "out of the signed catalog");
+		lint_add(f, LINT_NOTE, c->id,
+			 "planned: no variants yet; not in the signed catalog");
 	for (size_t i = 0; i < c->variant_count; i++)
 		lint_variant(c, &c->variants[i], f);
 }
@@ -186,7 +189,7 @@ static int compare_claims(const void *a, const void *b)
 	return strcmp(x->file->path, y->file->path);
 }
 
-/* Two variants may share a file, but then it is the same file. */
+/* Two variants may share a file if its size and digest are the same in both. */
 static void lint_paths(const struct card *cards, size_t count, struct lint_findings *f)
 {
 	CLEANUP(mem_free_ptr) struct claim *claims = NULL;
@@ -205,8 +208,7 @@ static void lint_paths(const struct card *cards, size_t count, struct lint_findi
 		if (strcmp(a->path, b->path) == 0 &&
 		    (a->size != b->size || !digest_equal(&a->sha256, &b->sha256)))
 			lint_add(f, LINT_ERROR, claims[i].card->id,
-				     "files: '%s' stands there twice with different contents",
-				     b->path);
+				 "files: '%s' appears twice with different contents", b->path);
 	}
 }
 
@@ -220,10 +222,10 @@ void lint_cards(const struct card *cards, size_t count, struct lint_findings *f)
 				found = &cards[j];
 		if (wanted && !found)
 			lint_add(f, LINT_WARNING, cards[i].id,
-				     "deprecated.replacement: there is no model '%s'", wanted);
+				 "deprecated.replacement: there is no model '%s'", wanted);
 		else if (found && found->deprecated && found != &cards[i])
 			lint_add(f, LINT_WARNING, cards[i].id,
-				     "deprecated.replacement: '%s' is deprecated itself", wanted);
+				 "deprecated.replacement: '%s' is deprecated itself", wanted);
 	}
 	lint_paths(cards, count, f);
 }
@@ -243,18 +245,21 @@ void lint_mirrors(const json_t *mirrors, struct lint_findings *f)
 		objects += holds != MIRROR_HOLDS_METADATA;
 		metadata += holds != MIRROR_HOLDS_OBJECTS;
 		if (link_is_plain_http(url))
-			lint_add(f, LINT_WARNING, where, "url: %s is not https: anybody on "
-				     "the way sees what is fetched", url);
+			lint_add(f, LINT_WARNING, where,
+				 "url: %s is not https: others on the network can see what is "
+				 "downloaded",
+				 url);
 		for (j = 0; j < i; j++)
 			if (strcmp(json_string_value(json_object_get(json_array_get(mirrors, j),
-								     "url")), url) == 0)
+								     "url")),
+				   url) == 0)
 				lint_add(f, LINT_WARNING, where,
-					     "url: another mirror has the same, %s", url);
+					 "url: another mirror has the same URL, %s", url);
 	}
 	if (json_array_size(mirrors) == 0)
-		lint_add(f, LINT_WARNING, "mirrors", "there are none that readers can use");
+		lint_add(f, LINT_WARNING, "mirrors", "readers can use none of them");
 	else if (objects == 0)
-		lint_add(f, LINT_WARNING, "mirrors", "none of them holds model files");
+		lint_add(f, LINT_WARNING, "mirrors", "none holds model files");
 	else if (metadata == 0)
-		lint_add(f, LINT_WARNING, "mirrors", "none of them holds the metadata");
+		lint_add(f, LINT_WARNING, "mirrors", "none holds the metadata");
 }

@@ -1,6 +1,6 @@
 /*
- * lint: what is wrong, doubtful or unfinished in cards, mirrors and a repository tree.
- * A finding is for people and never an error of the linter.
+ * lint: finds errors, doubtful values and gaps in cards, mirrors and a repository tree. A finding
+ * is for people and is never an error of the linter.
  *
  * Prefixes: lint_, spdx_.
  */
@@ -10,35 +10,35 @@
 #include "catalog/catalog.h"
 
 enum lint_level {
-	LINT_NOTE,           /* worth knowing */
-	LINT_WARNING,        /* readers would miss it */
-	LINT_ERROR,          /* must not be signed */
+	LINT_NOTE,    /* worth knowing */
+	LINT_WARNING, /* readers would miss it */
+	LINT_ERROR,   /* must not be signed */
 };
-const char *lint_level_name(enum lint_level level);      /* "note", … */
+const char *lint_level_name(enum lint_level level); /* "note", … */
 
 struct lint_finding {
 	enum lint_level level;
-	char *where;            /* "phi-2", "phi-2:q4_k_m", "mirror eu" */
+	char *where; /* "phi-2", "phi-2:q4_k_m", "mirror eu" */
 	char *text;
 };
 struct lint_findings {
-	struct lint_finding *at;     /* in the order found */
+	struct lint_finding *at; /* in the order found */
 	size_t count, cap;
-	size_t levels[3];       /* how many of each level */
+	size_t levels[3]; /* how many of each level */
 };
-void lint_add(struct lint_findings *f, enum lint_level level, const char *where,
-		  const char *fmt, ...) PRINTF_LIKE(4, 5);
+void lint_add(struct lint_findings *f, enum lint_level level, const char *where, const char *fmt,
+	      ...) PRINTF_LIKE(4, 5);
 void lint_release(struct lint_findings *f);
 
 /* One card by itself. */
 void lint_card(const struct card *c, struct lint_findings *f);
-/* Cards together: replacements that exist, paths that two models claim with different
- * content. */
+/* Checks across cards: do replacements exist, do two models claim one path with different
+ * content? */
 void lint_cards(const struct card *cards, size_t count, struct lint_findings *f);
 /* The "mirrors" array of catalog_mirrors(). */
 void lint_mirrors(const json_t *mirrors, struct lint_findings *f);
-/* What is wrong with an SPDX licence expression (SPDX 2.3, annex D), or NULL. *level
- * tells how bad. `unknown` gets the identifier that is not among the common ones. */
+/* The fault of an SPDX license expression (SPDX 2.3, annex D), or NULL. *level is its severity.
+ * `unknown` gets an identifier that is not among the common ones. */
 const char *spdx_license_fault(const char *expression, enum lint_level *level, char unknown[64]);
 
 #endif

@@ -80,9 +80,10 @@ int manifest_save(const struct manifest *m, const char *path, struct err *e)
 	return file_write_atomic(path, text.data, text.len, 0644, e);
 }
 
-/* The first piece that differs; with none, the whole must be right, too. */
-static int compare(const struct manifest *m, const struct onepass *p,
-		   struct manifest_verdict *v, struct err *e)
+/* Finds the first wrong piece; if there is none, the digest of the whole file must be right,
+ * too. */
+static int compare(const struct manifest *m, const struct onepass *p, struct manifest_verdict *v,
+		   struct err *e)
 {
 	for (uint32_t i = 0; i < m->grid.count; i++) {
 		if (digest_equal(&p->pieces[i], &m->pieces[i]))
@@ -95,8 +96,10 @@ static int compare(const struct manifest *m, const struct onepass *p,
 	}
 	if (digest_equal(&p->whole, &m->sha256))
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "the manifest of %s contradicts itself: the pieces are "
-		       "right, but the SHA-256 of the whole file is not", m->name);
+	return err_set(e, ERR_INTEGRITY,
+		       "the manifest of %s contradicts itself: all pieces are right, but the "
+		       "SHA-256 of the whole file is wrong",
+		       m->name);
 }
 
 int manifest_check(const struct manifest *m, const char *path, struct report *report,

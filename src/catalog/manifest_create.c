@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-static int open_gguf(int fd, uint64_t size, const char *path, struct gguf **out,
-		     struct err *e)
+static int open_gguf(int fd, uint64_t size, const char *path, struct gguf **out, struct err *e)
 {
 	uint8_t start[4];
 	size_t len = (size_t)MIN(size, sizeof start);
@@ -66,7 +65,7 @@ int manifest_create(const char *path, struct report *report, const struct cancel
 	uint64_t size;
 	int rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0 && !path_is_name(path_base(path)))
-		return err_set(e, ERR_USAGE, "%s: a mirror cannot hold a file of this name", path);
+		return err_set(e, ERR_USAGE, "%s: this file name is not allowed on mirrors", path);
 	if (rc == 0 && (rc = grid_for(size, &p.grid, e)) < 0)
 		return err_context(e, "%s", path);
 	if (rc == 0)

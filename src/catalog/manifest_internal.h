@@ -1,4 +1,4 @@
-/* What the files of the manifest share. */
+/* Shared by the manifest*.c files. */
 #ifndef FERRY_CATALOG_MANIFEST_INTERNAL_H
 #define FERRY_CATALOG_MANIFEST_INTERNAL_H
 

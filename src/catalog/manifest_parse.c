@@ -22,9 +22,9 @@ static int parse_head(const json_t *object, struct manifest *m, struct err *e)
 	if (rc == 0)
 		rc = json_get_u64(object, "", "version", &version, e);
 	if (rc == 0 && version != MANIFEST_VERSION) {
-		err_set(e, ERR_INTEGRITY, "version: %llu is not known to this program",
+		err_set(e, ERR_INTEGRITY, "version: version %llu is not supported",
 			(unsigned long long)version);
-		return err_hint(e, "a newer Model Ferry may read it");
+		return err_hint(e, "use a newer version of Model Ferry");
 	}
 	if (rc == 0)
 		rc = json_get_string(object, "", "name", &name, e);
@@ -40,8 +40,9 @@ static int parse_head(const json_t *object, struct manifest *m, struct err *e)
 		return rc;
 	m->name = mem_strdup(name);
 	if (length != m->grid.piece_length)
-		return err_set(e, ERR_INTEGRITY, "piece_length: a file of this size has pieces "
-			       "of %llu bytes", (unsigned long long)m->grid.piece_length);
+		return err_set(e, ERR_INTEGRITY,
+			       "piece_length: must be %llu bytes for a file of this size",
+			       (unsigned long long)m->grid.piece_length);
 	return 0;
 }
 
@@ -52,14 +53,15 @@ static int parse_pieces(const json_t *object, struct manifest *m, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (json_array_size(list) != m->grid.count)
-		return err_set(e, ERR_INTEGRITY, "pieces: %zu entries, but a file of this size "
-			       "has %u", json_array_size(list), m->grid.count);
+		return err_set(e, ERR_INTEGRITY,
+			       "pieces: %zu entries, but a file of this size has %u pieces",
+			       json_array_size(list), m->grid.count);
 	m->pieces = mem_alloc(m->grid.count * sizeof *m->pieces);
 	for (uint32_t i = 0; i < m->grid.count; i++) {
 		const char *hex = json_string_value(json_array_get(list, i));
 		if (!hex || !hex_decode(m->pieces[i].bytes, DIGEST_SIZE, hex, false))
-			return err_set(e, ERR_INTEGRITY, "pieces[%u]: 64 lower-case hex digits "
-				       "wanted", i);
+			return err_set(e, ERR_INTEGRITY,
+				       "pieces[%u]: expected 64 lower-case hex digits", i);
 	}
 	return 0;
 }
@@ -69,19 +71,19 @@ static int parse_digests(const json_t *object, struct manifest *m, struct err *e
 	struct digest root, empty;
 	int rc = json_get_hex(object, "", "sha256", m->sha256.bytes, DIGEST_SIZE, e);
 	if (rc == 0)
-		rc = json_get_hex(object, "", "pieces_sha256", m->pieces_sha256.bytes,
-				  DIGEST_SIZE, e);
+		rc = json_get_hex(object, "", "pieces_sha256", m->pieces_sha256.bytes, DIGEST_SIZE,
+				  e);
 	if (rc == 0)
 		rc = parse_pieces(object, m, e);
 	if (rc < 0)
 		return rc;
 	grid_root(m->pieces, m->grid.count, &root);
 	if (!digest_equal(&root, &m->pieces_sha256))
-		return err_set(e, ERR_INTEGRITY, "pieces_sha256: not the digest of the pieces");
+		return err_set(e, ERR_INTEGRITY, "pieces_sha256: is not the digest of the pieces");
 	sha256_of("", 0, &empty);
 	const struct digest *whole = m->grid.count == 0 ? &empty : &m->pieces[0];
 	if (m->grid.count <= 1 && !digest_equal(whole, &m->sha256))
-		return err_set(e, ERR_INTEGRITY, "sha256: not that of the only piece");
+		return err_set(e, ERR_INTEGRITY, "sha256: differs from that of the only piece");
 	return 0;
 }
 
@@ -99,12 +101,13 @@ static int parse_header(const json_t *gguf, struct manifest *m, struct err *e)
 	return rc;
 }
 
-/* A type that only newer programs know is none of our business, but its form is. */
+/* Unknown types are accepted, but the form is checked. */
 static bool type_ok(const char *type)
 {
 	size_t len = strlen(type);
 	return len > 0 && len <= MAX_TYPE &&
-	       strspn(type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == len;
+	       strspn(type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+		       len;
 }
 
 static int parse_shape(const json_t *object, const char *at, struct manifest_tensor *t,
@@ -120,8 +123,8 @@ static int parse_shape(const json_t *object, const char *at, struct manifest_ten
 		t->shape[i] = 1;
 	json_array_foreach (shape, i, item) {
 		if (!json_is_integer(item) || json_integer_value(item) < 1)
-			return err_set(e, ERR_INTEGRITY, "%s.shape[%zu]: a positive integer "
-				       "wanted", at, i);
+			return err_set(e, ERR_INTEGRITY, "%s.shape[%zu]: a positive integer wanted",
+				       at, i);
 		t->shape[i] = (uint64_t)json_integer_value(item);
 	}
 	return 0;
@@ -137,10 +140,10 @@ static int parse_tensor(const json_t *object, const char *at, struct manifest_te
 	if (rc < 0)
 		return rc;
 	if (!*name || strlen(name) > GGUF_MAX_NAME_BYTES)
-		return err_set(e, ERR_INTEGRITY, "%s.name: 1 to %d bytes wanted", at,
+		return err_set(e, ERR_INTEGRITY, "%s.name: must have 1 to %d bytes", at,
 			       GGUF_MAX_NAME_BYTES);
 	if (!type_ok(type))
-		return err_set(e, ERR_INTEGRITY, "%s.type: not the name of a type", at);
+		return err_set(e, ERR_INTEGRITY, "%s.type: not a valid type name", at);
 	t->name = mem_strdup(name);
 	t->type = mem_strdup(type);
 	rc = parse_shape(object, at, t, e);
@@ -161,14 +164,15 @@ static int compare_names(const void *a, const void *b)
 
 static int check_names(const struct manifest *m, struct err *e)
 {
-	CLEANUP(mem_free_ptr) const struct manifest_tensor **sorted =
-		mem_alloc(m->tensor_count * sizeof *sorted);
+	CLEANUP(mem_free_ptr)
+	const struct manifest_tensor **sorted = mem_alloc(m->tensor_count * sizeof *sorted);
 	for (size_t i = 0; i < m->tensor_count; i++)
 		sorted[i] = &m->tensors[i];
 	qsort(sorted, m->tensor_count, sizeof *sorted, compare_names);
 	for (size_t i = 1; i < m->tensor_count; i++)
 		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-			return err_set(e, ERR_INTEGRITY, "gguf.tensors: two have the name '%s'",
+			return err_set(e, ERR_INTEGRITY,
+				       "gguf.tensors: the name '%s' appears twice",
 				       sorted[i]->name);
 	return 0;
 }
@@ -191,10 +195,13 @@ static int parse_tensors(const json_t *gguf, struct manifest *m, struct err *e)
 		if (rc < 0)
 			return rc;
 		if (t->offset < end)
-			return err_set(e, ERR_INTEGRITY, "%s.offset: before the end of what "
-				       "precedes it", at);
+			return err_set(e, ERR_INTEGRITY,
+				       "%s.offset: is before the end of the previous tensor or the "
+				       "header",
+				       at);
 		if (!add_u64(t->offset, t->size, &end) || end > m->grid.size)
-			return err_set(e, ERR_INTEGRITY, "%s: past the end of the file", at);
+			return err_set(e, ERR_INTEGRITY, "%s: extends beyond the end of the file",
+				       at);
 	}
 	return check_names(m, e);
 }

@@ -8,8 +8,8 @@
 
 /* ---- XML ---- */
 
-/* XML 1.0, section 2.2: no control characters but three, and not U+FFFE and U+FFFF. Blanks
- * that a reader would normalise are written as references. */
+/* XML 1.0, section 2.2: no control characters but three, and not U+FFFE and U+FFFF. White space
+ * that parsers would normalise is written as references. */
 static void add_text(struct buf *out, const char *s)
 {
 	for (; *s; s++) {

@@ -9,7 +9,7 @@
 
 static int bad_reference(const char *text, const char *why, struct err *e)
 {
-	err_set(e, ERR_USAGE, "'%s' is no model reference: %s", text, why);
+	err_set(e, ERR_USAGE, "'%s' is not a model reference: %s", text, why);
 	return err_hint(e, "a reference is [REPOSITORY/]MODEL[:VARIANT], for example phi-2:q4_k_m");
 }
 
@@ -35,13 +35,17 @@ int reference_parse(const char *text, struct reference *out, struct err *e)
 	}
 	r.model = mem_strdup(model);
 	if (!path_is_id(r.model))
-		return bad_reference(text, *r.model ? "the model's name is not legal" :
-						      "it names no model", e);
+		return bad_reference(text,
+				     *r.model ? "the model's name is not valid"
+					      : "the model is missing",
+				     e);
 	if (r.repository && !path_is_id(r.repository))
-		return bad_reference(text, "the repository's name is not legal", e);
+		return bad_reference(text, "the repository's name is not valid", e);
 	if (r.variant && !path_is_id(r.variant))
-		return bad_reference(text, *r.variant ? "the variant's name is not legal" :
-							"nothing follows ':'", e);
+		return bad_reference(text,
+				     *r.variant ? "the variant's name is not valid"
+						: "the variant after ':' is missing",
+				     e);
 	*out = r;
 	r = (struct reference){ 0 };
 	return 0;
@@ -70,8 +74,8 @@ static void list_names(char *out, size_t size, const char *const *names, size_t 
 	}
 }
 
-static int hint_names(const char *wanted, const char *what, const char *const *names,
-		      size_t count, struct err *e)
+static int hint_names(const char *wanted, const char *what, const char *const *names, size_t count,
+		      struct err *e)
 {
 	char list[300];
 	const char *near = text_nearest(wanted, names, count);
@@ -80,9 +84,9 @@ static int hint_names(const char *wanted, const char *what, const char *const *n
 			near = names[i];
 	list_names(list, sizeof list, names, count);
 	if (near)
-		return err_hint(e, "did you mean '%s'? (there are: %s)", near, list);
-	return count ? err_hint(e, "there are: %s", list) :
-		       err_hint(e, "there are no %s yet", what);
+		return err_hint(e, "did you mean '%s'? (available: %s)", near, list);
+	return count ? err_hint(e, "available: %s", list)
+		     : err_hint(e, "there are no %s yet", what);
 }
 
 static int no_model(const struct catalog *c, const char *id, struct err *e)

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Identifiers of the SPDX licence list that models and their data come under. An
+/* The identifiers of the SPDX license list that are common for models and their data. An
  * identifier that is not here is only a warning. */
 /* clang-format off */
 static const char *const known[] = {
@@ -43,12 +43,12 @@ static bool is_word(const char *word, size_t len)
 	return len > 0;
 }
 
-/* A licence was expected and this word stands there. */
+/* A license was expected, but there is this word. */
 static const char *check_id(const char *word, size_t len, char unknown[64])
 {
 	if (!is_word(word, len) || word_is(word, len, "AND") || word_is(word, len, "OR") ||
 	    word_is(word, len, "WITH"))
-		return "it is no SPDX licence expression (\"MIT\", \"Apache-2.0 OR MIT\")";
+		return "not an SPDX license expression (\"MIT\", \"Apache-2.0 OR MIT\")";
 	bool reference = strncmp(word, "LicenseRef-", 11) == 0 ||
 			 strncmp(word, "DocumentRef-", 12) == 0;
 	size_t plain = word[len - 1] == '+' ? len - 1 : len;
@@ -61,8 +61,8 @@ static const char *check_id(const char *word, size_t len, char unknown[64])
 
 const char *spdx_license_fault(const char *expression, enum lint_level *level, char unknown[64])
 {
-	static const char broken[] = "it is no SPDX licence expression (\"MIT\", "
-				     "\"Apache-2.0 OR MIT\")";
+	static const char broken[] =
+		"not an SPDX license expression (\"MIT\", \"Apache-2.0 OR MIT\")";
 	unsigned depth = 0;
 	bool want_id = true, exception = false;
 	*level = LINT_ERROR;
@@ -102,5 +102,5 @@ const char *spdx_license_fault(const char *expression, enum lint_level *level, c
 	if (!*unknown)
 		return NULL;
 	*level = LINT_WARNING;
-	return "it is not among the common SPDX identifiers";
+	return "not one of the common SPDX identifiers";
 }

@@ -59,7 +59,7 @@ static bool unescape(char *s)
 	return true;
 }
 
-/* Cuts the line in place: its name, and the text of its digest. */
+/* Splits the line in place into its name and the text of its digest. */
 static bool split_line(char *line, char **name, char **hex)
 {
 	size_t len = strlen(line);
@@ -90,14 +90,15 @@ static int parse_line(char *line, size_t len, struct sums_entry *out, const char
 	if (strlen(line) != len || !split_line(line + escaped, &name, &hex) ||
 	    !digest_parse(&out->sha256, hex) || (escaped && !unescape(name))) {
 		err_set(e, ERR_INTEGRITY, "%s:%zu: not a line of a SHA-256 list", what, number);
-		return err_hint(e, "lines look like '<64 hex digits>  <file name>', as sha256sum "
-				   "writes them");
+		return err_hint(e, "lines must have the form '<64 hex digits>  <file name>', as "
+				   "sha256sum writes them");
 	}
 	while (str_starts(name, "./"))
 		name += 2;
 	if (!sums_name_ok(name)) {
-		err_set(e, ERR_INTEGRITY, "%s:%zu: the name '%s' leads out of the folder", what,
-			number, name);
+		err_set(e, ERR_INTEGRITY,
+			"%s:%zu: the name '%s' leads out of the folder of the list", what, number,
+			name);
 		return err_hint(e, "names in such a list are relative to its folder");
 	}
 	out->name = mem_strdup(name);
@@ -111,11 +112,10 @@ static int by_name(const void *a, const void *b)
 	return order ? order : (*x > *y) - (*x < *y);
 }
 
-/* Drops repeated entries; refuses contradicting ones. */
+/* Drops duplicate entries; refuses contradictory ones. */
 static int make_unique(struct sums *s, const char *what, struct err *e)
 {
-	CLEANUP(mem_free_ptr) struct sums_entry **sorted =
-		mem_alloc(s->count * sizeof *sorted);
+	CLEANUP(mem_free_ptr) struct sums_entry **sorted = mem_alloc(s->count * sizeof *sorted);
 	for (size_t i = 0; i < s->count; i++)
 		sorted[i] = &s->at[i];
 	qsort(sorted, s->count, sizeof *sorted, by_name);
@@ -126,8 +126,8 @@ static int make_unique(struct sums *s, const char *what, struct err *e)
 			continue;
 		}
 		if (!digest_equal(&last->sha256, &sorted[i]->sha256))
-			return err_set(e, ERR_INTEGRITY, "%s: '%s' has two different digests",
-				       what, last->name);
+			return err_set(e, ERR_INTEGRITY, "%s: '%s' has two different digests", what,
+				       last->name);
 		mem_free_ptr(&sorted[i]->name);
 	}
 	size_t kept = 0;
@@ -237,7 +237,8 @@ int sums_save(const struct sums *s, const char *path, struct err *e)
 	return rc < 0 ? rc : file_write_atomic(path, buf_str(&text), text.len, 0644, e);
 }
 
-/* The folder's real path: a link to it does not matter, what the file itself is does. */
+/* The real path of the folder, but not of the file: links are resolved only in the folder's
+ * path. */
 static int real_dir(const char *path, char **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
@@ -259,8 +260,8 @@ int sums_name_for(const char *list, const char *file, char **out, struct err *e)
 		return rc;
 	size_t len = strcmp(base, "/") == 0 ? 0 : strlen(base);
 	if (strncmp(dir, base, len) != 0 || (dir[len] && dir[len] != '/')) {
-		err_set(e, ERR_USAGE, "%s does not lie below the folder of %s", file, list);
-		return err_hint(e, "put the list into a folder above all the files");
+		err_set(e, ERR_USAGE, "%s is not below the folder of %s", file, list);
+		return err_hint(e, "put the list into a folder that is above all the files");
 	}
 	CLEANUP(mem_free_ptr) char *whole = path_join(dir, path_base(file));
 	*out = mem_strdup(whole + len + 1);

@@ -31,7 +31,7 @@ void check_release(struct check *c)
 	c->count = c->cap = 0;
 }
 
-/* A wrong file is a finding; only a signal ends the work. */
+/* A wrong file is a finding; only a signal ends the check. */
 static int judge_error(struct check_item *item, struct err *error, struct err *e)
 {
 	if (err_is(error, ERR_CANCELLED)) {
@@ -56,13 +56,15 @@ static int quick_look(struct check_item *item, bool size_known, struct err *e)
 	}
 	if (rc == 0)
 		item->status = size_known && item->verdict.actual_size != item->size
-				       ? CHECK_SIZE : CHECK_UNVERIFIED;
+				       ? CHECK_SIZE
+				       : CHECK_UNVERIFIED;
 	return rc;
 }
 
-/* A list knows no pieces. A manifest beside the file that agrees with the list does. */
-static int find_piece(struct check_item *item, struct report *report,
-		      const struct cancel *cancel, struct err *e)
+/* A list has no piece digests; use those of the manifest beside the file if it agrees with the
+ * list. */
+static int find_piece(struct check_item *item, struct report *report, const struct cancel *cancel,
+		      struct err *e)
 {
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", item->path, MANIFEST_SUFFIX);
@@ -78,8 +80,10 @@ static int look(const struct check *c, struct check_item *item, struct report *r
 		struct err *e)
 {
 	static const enum check_status statuses[] = {
-		[MANIFEST_OK] = CHECK_OK, [MANIFEST_MISSING] = CHECK_MISSING,
-		[MANIFEST_SIZE] = CHECK_SIZE, [MANIFEST_CONTENT] = CHECK_CONTENT,
+		[MANIFEST_OK] = CHECK_OK,
+		[MANIFEST_MISSING] = CHECK_MISSING,
+		[MANIFEST_SIZE] = CHECK_SIZE,
+		[MANIFEST_CONTENT] = CHECK_CONTENT,
 	};
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	int rc = item->manifest ? manifest_load(item->manifest, &m, e) : 0;
@@ -123,7 +127,7 @@ static void merge(struct check_item *into, struct check_item *from)
 	item_release(from);
 }
 
-/* One item for each path: who vouches for it with it, and no extra if anybody does. */
+/* Merges the items of each path: its manifest and lists; it is an extra only if it has none. */
 static void make_unique(struct check *c)
 {
 	size_t kept = 0;

@@ -30,15 +30,15 @@ static int add_invalid(struct check *c, const char *path, const struct err *why)
 	return 0;
 }
 
-/* "." stays out of paths, so that they read as a person would type them. */
+/* Leaves out "." in paths, as people write them. */
 static char *below(const char *dir, const char *name)
 {
 	return strcmp(dir, ".") == 0 ? mem_strdup(name) : path_join(dir, name);
 }
 
 /*
- * The file that a manifest is of: beside it under the manifest's own name, under the name that
- * the manifest gives, or under that name behind its digest, as it lies in a repository.
+ * The file of a manifest, beside it: named like the manifest without its suffix, or as the
+ * manifest says, or with its digest in front of that name, as in a repository.
  */
 static char *file_of(const char *manifest, const struct manifest *m)
 {
@@ -89,8 +89,7 @@ static bool is_signature(const char *path)
 {
 	if (!str_ends(path, MINISIG_SUFFIX))
 		return false;
-	CLEANUP(mem_free_ptr) char *of =
-		mem_strndup(path, strlen(path) - strlen(MINISIG_SUFFIX));
+	CLEANUP(mem_free_ptr) char *of = mem_strndup(path, strlen(path) - strlen(MINISIG_SUFFIX));
 	return file_exists(of);
 }
 
@@ -138,9 +137,10 @@ static int add_file(struct check *c, const char *path, struct err *e)
 	}
 	if (!file_exists(path))
 		return err_sys(e, ENOENT, "%s", path);
-	err_set(e, ERR_USAGE, "%s has no manifest beside it", path);
-	return err_hint(e, "'ferry manifest create %s' makes one; a list is known by its name, "
-			   "%s or *.sha256", path, SUMS_NAME);
+	err_set(e, ERR_USAGE, "there is no manifest beside %s", path);
+	return err_hint(e,
+			"'ferry manifest create %s' makes one; lists must be named %s or *.sha256",
+			path, SUMS_NAME);
 }
 
 int check_add(struct check *c, const char *path, struct err *e)

@@ -21,15 +21,15 @@ void repository_changes_release(struct repository_changes *c)
 	*c = (struct repository_changes){ 0 };
 }
 
-/* What is being added: one card, and the folder that its files lie in. */
+/* What is being added: a card, and the folder of its files. */
 struct adding {
 	struct repository *r;
 	const struct card *card;
 	const char *from;
 	bool copy;
 	struct report *report;
-	struct writer *w;   /* knows whose the files are */
-	const char *role;       /* that they are added for, or NULL */
+	struct writer *w; /* knows which role owns the files */
+	const char *role; /* the role that they are added for, or NULL */
 };
 
 /* ---- one file ---- */
@@ -41,16 +41,15 @@ static int read_manifest(const char *path, const struct card_file *f, struct man
 	if (rc < 0) {
 		err_context(e, "the manifest");
 		return err_hint(e, "`ferry prepare` writes it beside the file; `ferry manifest "
-				"create` makes one for a file that has none");
+				   "create` makes one for an existing file");
 	}
 	rc = manifest_parse(buf_str(text), text->len, path, m, e);
 	if (rc < 0)
 		return rc;
 	if (manifest_is_of(m, f->size, &f->sha256))
 		return 0;
-	err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file than the card says",
-		path);
-	return err_hint(e, "prepare the model again, so that card, manifest and file agree");
+	err_set(e, ERR_INTEGRITY, "%s is not the manifest of the file in the card", path);
+	return err_hint(e, "prepare the model again");
 }
 
 static int check_file(const struct adding *a, const struct manifest *m, const char *path,
@@ -61,19 +60,21 @@ static int check_file(const struct adding *a, const struct manifest *m, const ch
 	if (rc < 0 || v.fault == MANIFEST_OK)
 		return rc;
 	if (v.fault == MANIFEST_MISSING)
-		return err_set(e, ERR_NOT_FOUND, "%s: the card lists it, but it is not there", path);
+		return err_set(e, ERR_NOT_FOUND, "%s is listed in the card, but missing", path);
 	if (v.fault == MANIFEST_SIZE)
-		err_set(e, ERR_INTEGRITY, "%s: it has %llu bytes, its manifest says %llu", path,
-			(unsigned long long)v.actual_size, (unsigned long long)m->grid.size);
+		err_set(e, ERR_INTEGRITY, "%s has %llu bytes, but %llu according to its manifest",
+			path, (unsigned long long)v.actual_size, (unsigned long long)m->grid.size);
 	else if (v.has_piece)
-		err_set(e, ERR_INTEGRITY, "%s: it differs from its manifest, first in piece %u (at "
-			"byte %llu)", path, v.piece, (unsigned long long)v.piece_offset);
+		err_set(e, ERR_INTEGRITY,
+			"%s does not match its manifest; the first wrong piece is %u (at byte "
+			"%llu)",
+			path, v.piece, (unsigned long long)v.piece_offset);
 	else
-		err_set(e, ERR_INTEGRITY, "%s: it differs from its manifest", path);
-	return err_hint(e, "it changed after it was prepared: prepare it again");
+		err_set(e, ERR_INTEGRITY, "%s does not match its manifest", path);
+	return err_hint(e, "it has changed since it was prepared: prepare it again");
 }
 
-/* The bytes must be on disk before the object's name is. */
+/* Sync the bytes before the object gets its name. */
 static int sync_file(const char *path, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
@@ -105,8 +106,8 @@ static int add_file(const struct adding *a, const struct card_file *f, struct er
 	if (rc < 0)
 		return rc;
 	bool there = file_size(to, &size, &missing) == 0 && size == f->size;
-	if (!there && ((rc = check_file(a, &m, from, e)) < 0 ||
-		       (rc = place_object(a, from, to, e)) < 0))
+	if (!there &&
+	    ((rc = check_file(a, &m, from, e)) < 0 || (rc = place_object(a, from, to, e)) < 0))
 		return rc;
 	if ((rc = file_mkdirs_for(manifest, 0755, e)) < 0)
 		return rc;
@@ -134,8 +135,9 @@ static void note_change(const struct card *before, const struct card *card,
 	out->at[out->count++] = (struct repository_change){
 		.model = mem_strdup(card->id),
 		.variant = mem_strdup(v->id),
-		.what = !old || old->file_count == 0 ? REPOSITORY_ADDED :
-			same_files(old, v) ? REPOSITORY_UNCHANGED : REPOSITORY_REPLACED,
+		.what = !old || old->file_count == 0 ? REPOSITORY_ADDED
+			: same_files(old, v)         ? REPOSITORY_UNCHANGED
+						     : REPOSITORY_REPLACED,
 		.files = v->file_count,
 		.size = v->size,
 	};
@@ -147,7 +149,8 @@ static int refuse_errors(const struct card *card, const char *what, struct err *
 	lint_card(card, &f);
 	for (size_t i = 0; i < f.count; i++)
 		if (f.at[i].level == LINT_ERROR)
-			return err_set(e, ERR_USAGE, "%s: %s: %s", what, f.at[i].where, f.at[i].text);
+			return err_set(e, ERR_USAGE, "%s: %s: %s", what, f.at[i].where,
+				       f.at[i].text);
 	return 0;
 }
 
@@ -199,9 +202,11 @@ static int add_path(struct adding *a, const char *path, struct repository_change
 		    struct err *e)
 {
 	if (file_exists(path) && !file_is_dir(path) && !str_ends(path, ".json")) {
-		err_set(e, ERR_USAGE, "%s is no model card", path);
-		return err_hint(e, "`ferry prepare NAME FILE` makes a folder with a card of a model "
-				"file; name that folder, or the *%s in it", CARD_SUFFIX);
+		err_set(e, ERR_USAGE, "%s is not a model card", path);
+		return err_hint(e,
+				"`ferry prepare NAME FILE` makes a folder with a card from a model "
+				"file; give that folder, or the *%s in it",
+				CARD_SUFFIX);
 	}
 	if (!file_is_dir(path))
 		return add_card(a, path, out, e);
@@ -216,14 +221,14 @@ static int add_path(struct adding *a, const char *path, struct repository_change
 		cards++;
 	}
 	if (rc == 0 && cards == 0) {
-		err_set(e, ERR_NOT_FOUND, "%s: there is no *%s in it", path, CARD_SUFFIX);
-		return err_hint(e, "name the folder that `ferry prepare` made, models/NAME");
+		err_set(e, ERR_NOT_FOUND, "%s contains no *%s", path, CARD_SUFFIX);
+		return err_hint(e, "give the folder that `ferry prepare` made, models/NAME");
 	}
 	return rc;
 }
 
 int repository_model_add(struct repository *r, const char *path, const char *role, bool copy,
-		   struct report *report, struct repository_changes *out, struct err *e)
+			 struct report *report, struct repository_changes *out, struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
@@ -244,9 +249,9 @@ static int no_model(const struct repository_cards *cards, const char *model, str
 	for (size_t i = 0; i < cards->count; i++)
 		names[i] = cards->at[i].id;
 	const char *near = text_nearest(model, names, cards->count);
-	err_set(e, ERR_NOT_FOUND, "there is no card of a model '%s'", model);
-	return near ? err_hint(e, "did you mean '%s'?", near) :
-		      err_hint(e, "`ferry catalog list` shows what there is");
+	err_set(e, ERR_NOT_FOUND, "there is no card for the model '%s'", model);
+	return near ? err_hint(e, "did you mean '%s'?", near)
+		    : err_hint(e, "`ferry catalog list` lists the models");
 }
 
 static int no_variant(const struct card *c, const char *variant, struct err *e)
@@ -256,8 +261,8 @@ static int no_variant(const struct card *c, const char *variant, struct err *e)
 		names[i] = c->variants[i].id;
 	const char *near = text_nearest(variant, names, c->variant_count);
 	err_set(e, ERR_NOT_FOUND, "the model '%s' has no variant '%s'", c->id, variant);
-	return near ? err_hint(e, "did you mean '%s'?", near) :
-		      err_hint(e, "`ferry catalog list` shows what there is");
+	return near ? err_hint(e, "did you mean '%s'?", near)
+		    : err_hint(e, "`ferry catalog list` lists the models");
 }
 
 static int remove_variant(const struct card *c, const char *path, const char *variant,
@@ -273,8 +278,8 @@ static int remove_variant(const struct card *c, const char *path, const char *va
 	return no_variant(c, variant, e);
 }
 
-static int unlist(struct repository *r, const char *role, const struct card *c,
-		  const char *variant, struct err *e)
+static int unlist(struct repository *r, const char *role, const struct card *c, const char *variant,
+		  struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
@@ -286,7 +291,7 @@ static int unlist(struct repository *r, const char *role, const struct card *c,
 }
 
 int repository_model_remove(struct repository *r, const char *model, const char *variant,
-		      const char *role, struct err *e)
+			    const char *role, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);

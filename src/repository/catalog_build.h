@@ -7,15 +7,15 @@
 #include "catalog/catalog.h"
 
 struct repository_catalog_parts {
-	const char *name, *title;       /* title may be NULL */
-	const json_t *mirrors;          /* NULL: none */
-	const struct card *cards;       /* sorted by id */
+	const char *name, *title; /* title may be NULL */
+	const json_t *mirrors;    /* NULL: none */
+	const struct card *cards; /* sorted by id */
 	size_t card_count;
 	int64_t now_s;
 };
 
-/* Without what is only planned. "updated" is now, or that of `before` (may be NULL) when
- * nothing else differs from it: the same parts give the same bytes. The caller owns it. */
+/* Planned variants are left out. "updated" is now, or that of `before` (may be NULL) if nothing
+ * else has changed, so that the same parts give the same bytes. The caller owns it. */
 json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before);
 
 #endif

@@ -22,7 +22,7 @@ int repository_ceremony_begin(struct ceremony *c, const char *dir,
 	if (rc < 0 || writer_has_root(c->w))
 		return rc;
 	err_set(e, ERR_NOT_FOUND, "%s: the repository has no root yet", dir);
-	return err_hint(e, "`ferry catalog init` makes its keys and its root");
+	return err_hint(e, "run `ferry catalog init` to make its keys and root");
 }
 
 void repository_ceremony_end(struct ceremony *c)
@@ -70,12 +70,12 @@ static int no_key(const struct ceremony *c, const char *role, const struct str_l
 		  struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *who = repository_name_keys(c->how, fit);
-	err_set(e, ERR_USAGE, "%s: no key there may sign %s, which wants one of %.300s",
+	err_set(e, ERR_USAGE, "no key in %s may sign %s; it needs one of %.300s",
 		c->how->keys->dir ? c->how->keys->dir : "the keys given", role, who);
-	return err_hint(e, "name the key with --key FILE");
+	return err_hint(e, "give the key with --key FILE");
 }
 
-/* The roles of those that have something to sign; of bins their prefix. */
+/* The roles that have something to sign; for bins, their prefix. */
 static int find_waiting(struct ceremony *c, const char *const *roles, size_t count,
 			struct str_list *waiting, struct err *e)
 {

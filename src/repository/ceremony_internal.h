@@ -17,8 +17,8 @@ WARN_UNUSED int repository_ceremony_begin(struct ceremony *c, const char *dir,
 					  const struct repository_signing *how, struct err *e);
 void repository_ceremony_end(struct ceremony *c);
 
-/* Publishes or keeps drafts, and gives the result. with_keys false: the drafts are kept as they
- * are, unless they are complete. */
+/* Publishes or keeps drafts, and gives the result. with_keys false: the drafts are only published
+ * if they are complete. */
 WARN_UNUSED int repository_ceremony_save(struct ceremony *c, bool with_keys,
 					 struct repository_ceremony *out, struct err *e);
 /* The same when there is nothing to save. */

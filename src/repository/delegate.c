@@ -12,21 +12,20 @@
 #define TARGETS "targets"
 #define KEY_MAX (16 * KIB)
 
-/* A pattern for model files has their three parts, the first of which is "models". */
+/* A pattern for model files has three parts, the first of which matches "models". */
 static int check_pattern(const char *pattern, struct err *e)
 {
 	const char *slash = strchr(pattern, '/'), *second = slash ? strchr(slash + 1, '/') : NULL;
 	bool parts = second && second > slash + 1 && second[1] && !strchr(second + 1, '/');
-	CLEANUP(mem_free_ptr) char *first = mem_strndup(pattern, slash ? (size_t)(slash - pattern) :
-							0);
+	CLEANUP(mem_free_ptr) char *first = mem_strndup(pattern,
+							slash ? (size_t)(slash - pattern) : 0);
 	if (parts && tuf_match_pattern(first, "models"))
 		return 0;
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(pattern);
-	err_set(e, ERR_USAGE, "the pattern '%.200s' covers no model file", shown);
-	return err_hint(e, "files of models are models/MODEL/FILE, and a wildcard matches no slash: "
-			"'models/community-*/*', for example");
+	err_set(e, ERR_USAGE, "the pattern '%.200s' cannot match a model file", shown);
+	return err_hint(e, "model files are models/MODEL/FILE, and a wildcard does not match a "
+			   "slash; for example 'models/community-*/* '");
 }
-
 static bool covered(const struct repository_delegation *d, const char *path)
 {
 	for (size_t i = 0; i < d->path_count; i++)
@@ -34,8 +33,18 @@ static bool covered(const struct repository_delegation *d, const char *path)
 			return true;
 	return false;
 }
-
-/* The publisher's own models must not leave targets unseen. */
+/*
+The
+publisher's
+own
+models
+must
+not
+silently
+move
+to
+the
+role. */
 static int check_free(const struct repository *r, const struct writer *w,
 		      const struct repository_delegation *d, struct err *e)
 {
@@ -53,16 +62,17 @@ static int check_free(const struct repository *r, const struct writer *w,
 		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, paths.at[i]);
 		if (strcmp(owner, TARGETS) != 0 || !covered(d, paths.at[i]))
 			continue;
-		err_set(e, ERR_USAGE, "%s is in the catalog already, and would belong to the role %s",
+		err_set(e, ERR_USAGE,
+			"%s is already in the catalog and would then belong to the role %s",
 			paths.at[i], d->name);
-		return err_hint(e, "use narrower patterns, or remove the model, sign, and let the "
-				"role add it");
+		return err_hint(e, "use narrower patterns; or remove the model, sign, and let the "
+				   "role add it");
 	}
 	return 0;
 }
 
-/* Does the role have every path that the pattern covers? Its pattern that says so, or NULL. A
- * wildcard of the one matches that of the other, as any text. */
+/* The role's pattern that has every path of the given one, or NULL. The other pattern is matched
+ * like a text, so a wildcard matches a wildcard. */
 static const char *shadowing(const struct str_list *paths, const char *pattern)
 {
 	for (size_t i = 0; i < paths->count; i++)
@@ -71,7 +81,7 @@ static const char *shadowing(const struct str_list *paths, const char *pattern)
 	return NULL;
 }
 
-/* Clients ask the roles in the order of their delegation. */
+/* Clients search the roles in the order of their delegation. */
 static int check_not_shadowed(const struct writer *w, const struct repository_delegation *d,
 			      struct err *e)
 {
@@ -84,9 +94,11 @@ static int check_not_shadowed(const struct writer *w, const struct repository_de
 			const char *earlier = shadowing(&paths, d->paths[k]);
 			if (!earlier)
 				continue;
-			err_set(e, ERR_USAGE, "%s: the role %s has all of that with %s", d->paths[k],
-				names.at[i], earlier);
-			return err_hint(e, "choose other paths, or `ferry catalog undelegate %s` first",
+			err_set(e, ERR_USAGE, "%s: the role %s already has all of it, with %s",
+				d->paths[k], names.at[i], earlier);
+			return err_hint(e,
+					"choose other paths, or `ferry catalog undelegate %s` "
+					"first",
 					names.at[i]);
 		}
 	}
@@ -120,11 +132,15 @@ static int delegate_named(const struct repository *r, struct writer *w,
 			  struct err *e)
 {
 	const struct writer_delegation named = {
-		.name = d->name, .paths = d->paths, .path_count = d->path_count,
-		.terminating = d->terminating, .threshold = d->threshold,
-		.keys = (const struct tuf_key *const *)keys, .key_count = d->key_count,
+		.name = d->name,
+		.paths = d->paths,
+		.path_count = d->path_count,
+		.terminating = d->terminating,
+		.threshold = d->threshold,
+		.keys = (const struct tuf_key *const *)keys,
+		.key_count = d->key_count,
 	};
-	int rc = d->path_count ? 0 : err_set(e, ERR_USAGE, "a role needs --paths: what may it list?");
+	int rc = d->path_count ? 0 : err_set(e, ERR_USAGE, "a role needs --paths");
 	for (size_t i = 0; rc == 0 && i < d->path_count; i++)
 		rc = check_pattern(d->paths[i], e);
 	if (rc == 0 && !writer_delegates_to(w, d->name))
@@ -138,23 +154,28 @@ static int delegate_bins(struct writer *w, const struct repository_delegation *d
 			 struct tuf_key **keys, struct err *e)
 {
 	struct writer_bin_delegation bins = {
-		.prefix = d->name, .threshold = d->threshold,
-		.keys = (const struct tuf_key *const *)keys, .key_count = d->key_count,
+		.prefix = d->name,
+		.threshold = d->threshold,
+		.keys = (const struct tuf_key *const *)keys,
+		.key_count = d->key_count,
 	};
 	if (d->bins < 2 || d->bins > REPOSITORY_MAX_BINS || d->bins & (d->bins - 1)) {
-		err_set(e, ERR_USAGE, "%llu hash bins: a power of two from 2 to %d is wanted",
+		err_set(e, ERR_USAGE,
+			"the number of hash bins, %llu, must be a power of two from 2 to %d",
 			(unsigned long long)d->bins, REPOSITORY_MAX_BINS);
-		return err_hint(e, "about one for every hundred files: 256 for 20,000");
+		return err_hint(e,
+				"use about one bin for every hundred files: 256 for 20,000 files");
 	}
 	if (d->path_count || d->terminating)
-		return err_set(e, ERR_USAGE, "hash bins are for all paths, and always terminating");
+		return err_set(e, ERR_USAGE,
+			       "hash bins cover all paths and are always terminating: omit --paths "
+			       "and --terminating");
 	while (UINT64_C(1) << bins.bit_length < d->bins)
 		bins.bit_length++;
 	return writer_delegate_bins(w, &bins, e);
 }
 
-int repository_delegate(struct repository *r, const struct repository_delegation *d,
-			struct err *e)
+int repository_delegate(struct repository *r, const struct repository_delegation *d, struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	CLEANUP(mem_free_ptr) struct tuf_key **keys = mem_alloc((d->key_count + 1) * sizeof *keys);
@@ -205,7 +226,7 @@ int repository_undelegate(struct repository *r, const char *name, bool adopt,
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
-	/* Cards first: killed in between, the next sign must not take them for its own. */
+	/* Cards first: after a kill in between, the next sign must not list these files itself. */
 	if (rc == 0 && writer_delegates_to(w, name))
 		rc = release_models(r, w, name, adopt, models, e);
 	if (rc == 0)

@@ -49,8 +49,8 @@ static int find_object(const struct export *x, const struct card_file *f,
 	CLEANUP(mem_free_ptr) char *key = mem_printf("targets/%s", name);
 	const struct repository_file *file = repository_files_find(&x->files, key);
 	if (!file || file->size != f->size)
-		return err_set(e, ERR_INTEGRITY, "%s: the catalog lists it, but the signed metadata "
-			       "does not", f->path);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: is in the catalog, but not in the signed metadata", f->path);
 	*out = file;
 	return 0;
 }
@@ -77,8 +77,8 @@ int export_find(const struct export *x, const char *text, const struct card **mo
 	if (rc == 0)
 		rc = catalog_resolve(&x->catalog, &r, model, variant, e);
 	if (rc == 0 && (*variant)->file_count == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "%s:%s is planned: it has no files yet", (*model)->id,
-			     (*variant)->id);
+		rc = err_set(e, ERR_NOT_FOUND, "%s:%s is planned: it has no files yet",
+			     (*model)->id, (*variant)->id);
 	return rc;
 }
 
@@ -129,11 +129,11 @@ static int by_path(const void *a, const void *b)
 {
 	const struct card_file *const *x = a, *const *y = b;
 	int order = strcmp((*x)->path, (*y)->path);
-	return order ? order : memcmp(&(*x)->sha256, &(*y)->sha256, sizeof (*x)->sha256);
+	return order ? order : memcmp(&(*x)->sha256, &(*y)->sha256, sizeof(*x)->sha256);
 }
 
-/* The length of the folder, its '/' included, that the first and last of a sorted list share:
- * then all between share it, too. */
+/* The length of the folder, including its '/', that the first and last entry of a sorted list
+ * share; then all entries share it. */
 static size_t shared_folder(const struct listing *l)
 {
 	const char *a = l->at[0]->path, *b = l->at[l->count - 1]->path;
@@ -144,16 +144,15 @@ static size_t shared_folder(const struct listing *l)
 	return length;
 }
 
-static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *out,
-		   struct err *e)
+static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *out, struct err *e)
 {
 	const struct card_file *f = l->at[i], *before = i ? l->at[i - 1] : NULL;
 	const struct repository_file *object;
 	if (before && strcmp(before->path, f->path) == 0) {
 		if (digest_equal(&before->sha256, &f->sha256))
 			return 0;
-		return err_set(e, ERR_INTEGRITY, "%s: the catalog lists two different files of this "
-			       "name", f->path);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: the catalog lists two different files of this name", f->path);
 	}
 	int rc = find_object(l->x, f, &object, e);
 	if (rc < 0)
@@ -198,13 +197,13 @@ static int need_mirrors(const struct export *x, struct err *e)
 	for (size_t i = 0; i < x->catalog.mirror_count; i++)
 		if (serves_files(&x->catalog.mirrors[i]))
 			return 0;
-	err_set(e, ERR_NOT_FOUND, "the signed catalog names no mirror with an http or https URL "
-		"that holds model files");
-	return err_hint(e, "give a [mirror.NAME] of ferry.conf its public url, then run `ferry "
-			"catalog sign`");
+	err_set(e, ERR_NOT_FOUND,
+		"the signed catalog has no mirror with model files and an http or https URL");
+	return err_hint(e, "set the public url of a [mirror.NAME] in ferry.conf, then run `ferry "
+			   "catalog sign`");
 }
 
-/* What one entry of a Metalink borrows from. */
+/* The data that an entry of a Metalink borrows. */
 struct entry {
 	struct manifest manifest;
 	struct metalink_url urls[CATALOG_MAX_MIRRORS];
@@ -225,19 +224,20 @@ static int load_manifest(const struct export *x, const struct repository_file *o
 			 struct manifest *out, struct err *e)
 {
 	const struct repository_file *f =
-		object->manifest_key ? repository_files_find(&x->files, object->manifest_key) : NULL;
+		object->manifest_key ? repository_files_find(&x->files, object->manifest_key)
+				     : NULL;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	if (!f)
-		return err_set(e, ERR_INTEGRITY, "%s: the signed metadata has no manifest of it",
+		return err_set(e, ERR_INTEGRITY, "%s: its manifest is not in the signed metadata",
 			       object->key);
 	CLEANUP(mem_free_ptr) char *path = path_join(x->dir, f->key);
 	int rc = repository_file_read(x->dir, f, &text, e);
 	if (rc == 0)
 		rc = manifest_parse(buf_str(&text), text.len, path, out, e);
 	if (rc < 0)
-		return err_hint(e, "run `ferry catalog add` again for this model, then sign");
+		return err_hint(e, "run `ferry catalog add` for this model again, then sign");
 	if (!manifest_is_of(out, object->size, &object->sha256))
-		return err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file", path);
+		return err_set(e, ERR_INTEGRITY, "%s is the manifest of another file", path);
 	return 0;
 }
 
@@ -251,14 +251,17 @@ static int fill(const struct export *x, const struct card_file *f, struct entry 
 	for (size_t i = 0; i < x->catalog.mirror_count; i++) {
 		const struct catalog_mirror *m = &x->catalog.mirrors[i];
 		if (serves_files(m) && entry->url_count < ARRAY_LEN(entry->urls))
-			entry->urls[entry->url_count++] = (struct metalink_url){
-				.url = url_join(m->url, object->key), .priority = m->priority,
-				.region = m->region };
+			entry->urls[entry->url_count++] =
+				(struct metalink_url){ .url = url_join(m->url, object->key),
+						       .priority = m->priority,
+						       .region = m->region };
 	}
-	*out = (struct metalink_file){
-		.name = f->name, .sha256 = f->sha256, .grid = entry->manifest.grid,
-		.pieces = entry->manifest.pieces, .urls = entry->urls,
-		.url_count = entry->url_count };
+	*out = (struct metalink_file){ .name = f->name,
+				       .sha256 = f->sha256,
+				       .grid = entry->manifest.grid,
+				       .pieces = entry->manifest.pieces,
+				       .urls = entry->urls,
+				       .url_count = entry->url_count };
 	return 0;
 }
 
@@ -272,11 +275,14 @@ int export_metalink(const struct export *x, const struct card *model,
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = fill(x, &variant->files[i], &entries[i], &files[i], e);
 	if (rc == 0) {
-		const struct metalink m = {
-			.published = x->catalog.updated, .identity = model->title,
-			.version = variant->id, .description = model->summary,
-			.publisher = x->catalog.title ? x->catalog.title : x->catalog.name,
-			.files = files, .file_count = count };
+		const struct metalink m = { .published = x->catalog.updated,
+					    .identity = model->title,
+					    .version = variant->id,
+					    .description = model->summary,
+					    .publisher = x->catalog.title ? x->catalog.title
+									  : x->catalog.name,
+					    .files = files,
+					    .file_count = count };
 		rc = metalink_format(&m, out, e);
 	}
 	entries_free(entries, count);

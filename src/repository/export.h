@@ -1,8 +1,8 @@
 /*
- * export: what is signed in a tree, in the formats of other people's tools.
+ * export: the signed catalog in the formats of other tools.
  *
- * What always holds here: only what the signed metadata refers to is exported, verified by it;
- * cards that are not signed do not show, and model files are not read.
+ * What always holds here: only what the signed metadata refers to is exported, and it is
+ * verified; unsigned cards are not exported, and model files are not read.
  */
 #ifndef FERRY_REPOSITORY_EXPORT_H
 #define FERRY_REPOSITORY_EXPORT_H
@@ -11,33 +11,33 @@
 #include "sign/signer.h"
 #include "catalog/sums.h"
 
-struct export {
+struct export
+{
 	char *dir;
 	struct catalog catalog;
 	struct repository_files files;
-	uint64_t version;                       /* of targets */
+	uint64_t version; /* of targets */
 };
 void export_release(struct export *x);
 
 /* Errors as of repository_published(). */
 WARN_UNUSED int export_open(const char *dir, struct export *out, struct err *e);
 
-/* The model and variant that a text names; of a model alone its default variant. ERR_USAGE,
- * or ERR_NOT_FOUND with the nearest names; so is a variant without files. */
+/* The model and variant of a reference; without a variant, the default one. ERR_USAGE;
+ * ERR_NOT_FOUND with the nearest names, also for a variant without files. */
 WARN_UNUSED int export_find(const struct export *x, const char *reference,
 			    const struct card **model, const struct card_variant **variant,
 			    struct err *e);
 
-/* All model files by target path; with a reference those of the variant, or of all variants
- * of the model, without the folder that they share. Sorted by name. */
+/* All model files by target path; with a reference, those of the variant or of all variants of
+ * the model, without the folder that they share. Sorted by name. */
 WARN_UNUSED int export_sums(const struct export *x, const char *reference, struct sums *out,
 			    struct err *e);
 
-/* One Metalink document, appended to out, with the mirrors of the signed catalog that serve
- * model files by http(s) under their target path. ERR_NOT_FOUND when there is none. */
+/* One Metalink document, appended to out, with the mirrors of the signed catalog that serve model
+ * files over http(s) under their target path. ERR_NOT_FOUND when there is none. */
 WARN_UNUSED int export_metalink(const struct export *x, const struct card *model,
-				const struct card_variant *variant, struct buf *out,
-				struct err *e);
+				const struct card_variant *variant, struct buf *out, struct err *e);
 
 /* The bundle of OpenSSF Model Signing over the variant's folder (modelsig.h). */
 WARN_UNUSED int export_model_signature(const struct export *x, const struct card *model,

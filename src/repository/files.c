@@ -45,8 +45,8 @@ static int compare_key_to(const void *key, const void *b)
 const struct repository_file *repository_files_find(const struct repository_files *f,
 						    const char *key)
 {
-	const struct repository_file **found =
-		bsearch(key, f->by_key, f->count, sizeof *f->by_key, compare_key_to);
+	const struct repository_file **found = bsearch(key, f->by_key, f->count, sizeof *f->by_key,
+						       compare_key_to);
 	return found ? *found : NULL;
 }
 
@@ -56,8 +56,9 @@ static struct repository_file *add(struct repository_files *f, char *key,
 {
 	f->at = mem_grow(f->at, f->count, &f->cap, sizeof *f->at);
 	struct repository_file *file = &f->at[f->count++];
-	*file = (struct repository_file){ .key = key, .class = class, .size = size,
-					  .sha256 = *sha256 };
+	*file = (struct repository_file){
+		.key = key, .class = class, .size = size, .sha256 = *sha256
+	};
 	return file;
 }
 
@@ -83,7 +84,7 @@ static int compare_targets(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-/* The same path of several roles: equal contents side by side. */
+/* Entries of several roles for one path: equal contents are adjacent. */
 static int compare_contents(const void *a, const void *b)
 {
 	const struct published_target *x = a, *y = b;
@@ -103,7 +104,7 @@ static char *key_of(const struct published_target *t)
 	return mem_printf("targets/%s", name);
 }
 
-/* Two roles may list one object; it is published once. */
+/* Two roles may list the same object; it is published once. */
 static bool listed_before(const struct targets *t, size_t i)
 {
 	return i > 0 && strcmp(t->at[i - 1].path, t->at[i].path) == 0 &&
@@ -118,7 +119,8 @@ static void add_objects(const struct targets *t, struct repository_files *out)
 			continue;
 		struct repository_file *f = add(out, key_of(target), REPOSITORY_OBJECT,
 						target->length, &target->sha256);
-		CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", target->path, MANIFEST_SUFFIX);
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", target->path,
+							      MANIFEST_SUFFIX);
 		const struct published_target *manifest = find(t, path);
 		if (manifest)
 			f->manifest_key = key_of(manifest);
@@ -127,7 +129,7 @@ static void add_objects(const struct targets *t, struct repository_files *out)
 
 /* ---- the plain catalog ---- */
 
-/* A tree may have no signature for minisign, but not a wrong one. */
+/* A tree may lack the minisign signature, but it must not have a wrong one. */
 static int add_minisig(const char *dir, const struct published *tree, struct repository_files *out,
 		       struct err *e)
 {
@@ -148,8 +150,8 @@ static int add_minisig(const char *dir, const struct published *tree, struct rep
 	for (size_t i = 0; i < keys.count && !good; i++)
 		good = minisig_verify(&sig, keys.at[i], buf_str(&catalog), catalog.len);
 	if (!good)
-		return err_set(e, ERR_INTEGRITY, "%s: it is no signature of catalog.json by a key of "
-			       "targets", path);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s is not a signature of catalog.json by a key of targets", path);
 	struct digest sha256;
 	sha256_of(text.data, text.len, &sha256);
 	add(out, mem_strdup(CATALOG_TARGET MINISIG_SUFFIX), REPOSITORY_POINTER, text.len, &sha256);
@@ -166,9 +168,9 @@ static bool find_catalog(const struct published *tree, struct published_target *
 					  &none) == 0;
 }
 
-/* The signature first: who sees a new catalog.json finds the signature of it. */
-static int add_pointers(const char *dir, const struct published *tree,
-			struct repository_files *out, struct err *e)
+/* The signature first, so that readers of a new catalog.json find its signature. */
+static int add_pointers(const char *dir, const struct published *tree, struct repository_files *out,
+			struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, CATALOG_TARGET);
 	struct published_target catalog;
@@ -178,12 +180,12 @@ static int add_pointers(const char *dir, const struct published *tree,
 		return 0;
 	int rc = sha256_of_file(path, NULL, &have, &size, e);
 	if (rc == 0 && !digest_equal(&have, &catalog.sha256))
-		rc = err_set(e, ERR_INTEGRITY, "%s: it is not the catalog that is signed", path);
+		rc = err_set(e, ERR_INTEGRITY, "%s is not the signed catalog", path);
 	if (rc == 0)
 		rc = add_minisig(dir, tree, out, e);
 	if (rc < 0) {
 		err_class_set(e, ERR_INTEGRITY);
-		return err_hint(e, "a `ferry catalog sign` was interrupted: run it again");
+		return err_hint(e, "`ferry catalog sign` was interrupted: run it again");
 	}
 	add(out, mem_strdup(CATALOG_TARGET), REPOSITORY_POINTER, size, &have);
 	return 0;

@@ -14,7 +14,7 @@
 struct collector {
 	const char *dir;
 	struct published tree;
-	struct str_list kept;   /* sorted before use: "targets/…", "cards/…" */
+	struct str_list kept; /* sorted before use: "targets/…", "cards/…" */
 	unsigned keep;
 	bool dry_run;
 	struct repository_gc *out;
@@ -54,8 +54,9 @@ static int keep_metadata(struct collector *c, const char *path, struct err *e)
 		return rc;
 	json_t *targets = json_object_get(json_object_get(json, "signed"), "targets");
 	json_object_foreach (targets, name, target) {
-		const char *hex = json_string_value(
-			json_object_get(json_object_get(target, "hashes"), "sha256"));
+		const char *hex =
+			json_string_value(json_object_get(json_object_get(target, "hashes"),
+							  "sha256"));
 		struct digest sha256;
 		if (hex && digest_parse(&sha256, hex))
 			keep_target(c, name, &sha256);
@@ -63,8 +64,8 @@ static int keep_metadata(struct collector *c, const char *path, struct err *e)
 	return 0;
 }
 
-/* Is this file of metadata/ old enough to go? Roots, and roles that the tree does not
- * know now, stay. */
+/* Can this file in metadata/ be removed? Roots, and roles that the tree does not have now, are
+ * kept. */
 static bool is_old(const struct collector *c, const char *name)
 {
 	CLEANUP(tuf_name_release) struct tuf_name n = { 0 };
@@ -101,7 +102,7 @@ static int find_kept(struct collector *c, struct err *e)
 	if (published_load(metadata, &c->tree, &unsigned_tree) < 0 &&
 	    !err_is(&unsigned_tree, ERR_NOT_FOUND)) {
 		*e = unsigned_tree;
-		return err_context(e, "nothing is removed from a tree that does not verify");
+		return err_context(e, "nothing was removed, because the tree does not verify");
 	}
 	if ((rc = keep_folder(c, "metadata", e)) < 0 || (rc = keep_folder(c, "drafts", e)) < 0)
 		return rc;
@@ -127,7 +128,7 @@ static int drop(struct collector *c, const char *path, uint64_t *count, struct e
 	return c->dry_run ? 0 : file_remove(path, e);
 }
 
-/* Everything below `key` that is not kept. */
+/* Removes everything below `key` that is not kept. */
 static int sweep(struct collector *c, const char *key, uint64_t *count, unsigned depth,
 		 struct err *e)
 {
@@ -149,7 +150,7 @@ static int sweep(struct collector *c, const char *key, uint64_t *count, unsigned
 	return rc;
 }
 
-/* Of cards/, only the folders of manifests: cards are a person's. */
+/* In cards/, only the folders of manifests: cards are written by people. */
 static int sweep_manifests(struct collector *c, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -188,7 +189,7 @@ int repository_gc(struct repository *r, unsigned keep, bool dry_run, struct repo
 	struct repository_gc done = { 0 };
 	struct collector c = { .dir = r->dir, .keep = keep, .dry_run = dry_run, .out = &done };
 	int rc = find_kept(&c, e);
-	/* Metadata first: whatever is still there refers only to what is there, too. */
+	/* Metadata first, so that remaining metadata never refers to removed files. */
 	if (rc == 0)
 		rc = sweep_metadata(&c, e);
 	if (rc == 0)

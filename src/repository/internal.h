@@ -1,4 +1,4 @@
-/* What the files of this folder share. */
+/* Shared by the files of this folder. */
 #ifndef FERRY_REPOSITORY_INTERNAL_H
 #define FERRY_REPOSITORY_INTERNAL_H
 
@@ -14,15 +14,13 @@ struct repository {
 /* "dir/name" → "dir/<hex>.name", the name of a target's object. Caller frees. */
 char *repository_object_name(const char *target_path, const struct digest *sha256);
 /* TREE/targets/… of it; caller frees. */
-char *repository_object_path(const char *dir, const char *target_path,
-			     const struct digest *sha256);
+char *repository_object_path(const char *dir, const char *target_path, const struct digest *sha256);
 /* TREE/cards/MODEL.card.json; caller frees. */
 char *repository_card_path(const char *dir, const char *model);
 /* TREE/cards/MODEL/<sha256>.<file>.manifest.json; caller frees. */
 char *repository_manifest_path(const char *dir, const char *model, const struct card_file *f);
 
-/* Reads the manifest of a card's file and checks that it is that file's: text has its
- * bytes. */
+/* Reads the manifest of a file in a card and checks that it belongs to it; text gets its bytes. */
 WARN_UNUSED int repository_manifest_read(const char *dir, const char *model,
 					 const struct card_file *f, struct buf *text,
 					 struct err *e);
@@ -31,7 +29,7 @@ WARN_UNUSED int repository_manifest_read(const char *dir, const char *model,
 WARN_UNUSED int repository_catalog_read(const char *dir, const struct digest *sha256,
 					struct catalog *out, struct err *e);
 
-/* Writes an object of the tree unless it is there. */
+/* Writes an object of the tree unless it exists. */
 WARN_UNUSED int repository_put(const char *dir, const char *target_path, const void *data,
 			       size_t len, const struct digest *sha256, struct err *e);
 
@@ -44,27 +42,25 @@ char *repository_manifest_target(const struct card_file *f);
 WARN_UNUSED int repository_list_file(const char *dir, struct writer *w, const char *role,
 				     const char *model, const struct card_file *f, struct err *e);
 /* ERR_USAGE unless targets delegates to a role of this name. */
-WARN_UNUSED int repository_check_role(const struct writer *w, const char *role,
-				      struct err *e);
-/* ERR_USAGE unless all files of the card belong to the role; NULL: to no named role. */
+WARN_UNUSED int repository_check_role(const struct writer *w, const char *role, struct err *e);
+/* ERR_USAGE unless all files of the card belong to the role; role NULL: to no named role. */
 WARN_UNUSED int repository_check_owner(const struct writer *w, const char *role,
 				       const struct card *c, struct err *e);
-/* Makes the role list what the card has of the model's files, and nothing else of it. */
-WARN_UNUSED int repository_list_for_role(const char *dir, struct writer *w,
-					 const char *role, const struct card *c, struct err *e);
-/* Takes a model, or one variant (else NULL), from the role's list. */
-WARN_UNUSED int repository_unlist_for_role(struct writer *w, const char *role,
-					   const struct card *c, const char *variant,
-					   struct err *e);
-/* Saves what was changed as drafts; with no change it does nothing. */
+/* Makes the role list exactly those files of the model that are in the card. */
+WARN_UNUSED int repository_list_for_role(const char *dir, struct writer *w, const char *role,
+					 const struct card *c, struct err *e);
+/* Removes a model, or one variant (else NULL), from the role's list. */
+WARN_UNUSED int repository_unlist_for_role(struct writer *w, const char *role, const struct card *c,
+					   const char *variant, struct err *e);
+/* Saves changes as drafts; does nothing if there are none. */
 WARN_UNUSED int repository_keep_drafts(struct writer *w, struct err *e);
 
 /*
- * The cards that may be in the catalog: those whose files are for the publisher of targets, and
- * those whose files their delegated roles have signed. Of another card what `current`
- * (the signed catalog; json NULL: none) has of the model, if that is signed still, or
- * nothing. Copies that share everything with cards and current; caller frees the array alone.
- * *waiting counts the cards that are not as they are in cards.
+ * The cards for the catalog: those whose files the publisher of targets signs, and those whose
+ * files their delegated roles have signed. For any other card, the model as in `current` (the
+ * signed catalog; json NULL: none) if that is still signed, or nothing. The copies share
+ * everything with cards and current; the caller frees only the array. *waiting counts the cards
+ * that differ from those in cards.
  */
 WARN_UNUSED int repository_vouched_cards(const struct writer *w,
 					 const struct repository_cards *cards,

@@ -72,11 +72,11 @@ static int wrong_key(const char *dir, const struct repository_signing *how,
 	repository_key_roles(dir, key->public->id, &roles);
 	for (size_t i = 0; i < roles.count; i++)
 		buf_addf(&text, "%s%s", i ? " and " : "", roles.at[i]);
-	err_set(e, ERR_USAGE, "the key %s (%.16s) may not sign %s: it may sign %s", key->path,
+	err_set(e, ERR_USAGE, "the key %s (%.16s) may not sign %s; it may sign %s", key->path,
 		key->public->id, role ? role : "anything here",
 		roles.count ? buf_str(&text) : "nothing in this repository");
 	return role ? err_hint(e, "%s may be signed by %.300s", role, who)
-		    : err_hint(e, "`ferry catalog status` shows who may sign what");
+		    : err_hint(e, "`ferry catalog status` shows which keys may sign");
 }
 
 int repository_check_chosen(const char *dir, struct writer *w, const struct repository_signing *how,
@@ -95,7 +95,7 @@ int repository_check_chosen(const char *dir, struct writer *w, const struct repo
 	return 0;
 }
 
-/* The same for keys whose public part was known only when they were opened. */
+/* The same for keys whose public key became known when they were opened. */
 static int check_opened(const char *dir, const struct repository_signing *how,
 			const char *const *roles, size_t count, const struct str_list *wanted,
 			const struct keyring_signers *opened, struct err *e)
@@ -116,7 +116,7 @@ int repository_open_keys(const char *dir, const struct repository_signing *how,
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((count + 1) * sizeof *names);
 	static const char *const none[] = { NULL };
 	int rc = keyring_open(how->keys, wanted, none, out, e);
-	/* Those whose public part is missing may still be called by their role. */
+	/* Keys without a NAME.pub may still be named after their role. */
 	for (size_t i = 0; i < count; i++)
 		names[i] = roles[i];
 	names[count] = NULL;

@@ -4,8 +4,8 @@
 
 #include "repository/sign.h"
 
-/* What a key may sign: "root", "targets", "snapshot", "timestamp", by the tree's root, and
- * delegated roles, of bins their prefix; nothing when there is no root. */
+/* The roles that a key may sign: "root", "targets", "snapshot", "timestamp" in the tree's root,
+ * and delegated roles (for bins, their prefix); none when there is no root. */
 void repository_key_roles(const char *dir, const char *keyid, struct str_list *out);
 
 /* snapshot or timestamp: a role whose key is at hand where the repository is refreshed. */
@@ -15,9 +15,8 @@ bool repository_is_online(const char *role);
  * The caller frees. */
 char *repository_name_keys(const struct repository_signing *how, const struct str_list *ids);
 
-/* ERR_USAGE when a key of how->keys was chosen by a person and is of no use for any of the
- * roles: the message says what it may sign, and who may sign the role. With roles NULL: for
- * anything in the tree. */
+/* ERR_USAGE when a key of how->keys was chosen by the user and may sign none of the roles (NULL:
+ * nothing in the tree); the message says what it may sign and who may sign the role. */
 WARN_UNUSED int repository_check_chosen(const char *dir, struct writer *w,
 					const struct repository_signing *how,
 					const char *const *roles, size_t count, struct err *e);

@@ -28,7 +28,7 @@ int repository_check_role(const struct writer *w, const char *role, struct err *
 	const char *near = text_nearest(role, (const char *const *)names.at, names.count);
 	err_set(e, ERR_USAGE, "targets does not delegate to a role '%.80s'", shown);
 	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog delegate` makes such a role");
+		    : err_hint(e, "`ferry catalog delegate` adds a role");
 }
 
 static int not_covered(const struct writer *w, const char *role, const char *path, struct err *e)
@@ -38,10 +38,8 @@ static int not_covered(const struct writer *w, const char *role, const char *pat
 	writer_delegation_paths(w, role, &paths);
 	for (size_t i = 0; i < paths.count; i++)
 		buf_addf(&text, "%s%s", i ? ", " : "", paths.at[i]);
-	err_set(e, ERR_USAGE, "%s does not lie under a path of the role %s", path, role);
-	return err_hint(e,
-			"its paths are %.500s: give the model a name that fits, or ask for a "
-			"wider delegation",
+	err_set(e, ERR_USAGE, "%s is not below a path of the role %s", path, role);
+	return err_hint(e, "its paths are %.500s: rename the model, or ask for more paths",
 			buf_str(&text));
 }
 
@@ -54,8 +52,8 @@ static int check_path(const struct writer *w, const char *role, const char *path
 		return not_covered(w, role, path, e);
 	if (!writer_delegates_to(w, owner))
 		return 0;
-	err_set(e, ERR_USAGE, "%s belongs to the role %s, which targets delegates to", path, owner);
-	return err_hint(e, "add it with --role %s, or give the model another name", owner);
+	err_set(e, ERR_USAGE, "%s belongs to the delegated role %s", path, owner);
+	return err_hint(e, "add it with --role %s, or rename the model", owner);
 }
 
 static int check_file(const struct writer *w, const char *role, const struct card_file *f,

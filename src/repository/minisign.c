@@ -20,7 +20,7 @@ void repository_keys_release(struct repository_keys *k)
 	*k = (struct repository_keys){ 0 };
 }
 
-/* In the order of the document: the parsed role is sorted. */
+/* In the order of the document, because the parsed role is sorted. */
 void repository_minisign_keys_of(const struct published *tree, struct repository_keys *out)
 {
 	const json_t *roles = json_object_get(tree->root->body, "roles");
@@ -68,9 +68,9 @@ static int open_first(const struct repository_keys *wanted, struct keyring *keys
 		if (*out)
 			return 0;
 	}
-	err_set(e, ERR_NOT_FOUND, "%s: no Ed25519 key of the role targets is there", keys->dir);
-	return err_hint(e, "minisign knows only Ed25519; `ferry catalog key list` shows what a "
-			   "folder has");
+	err_set(e, ERR_NOT_FOUND, "%s contains no Ed25519 key of the role targets", keys->dir);
+	return err_hint(e, "minisign supports only Ed25519; `ferry catalog key list` lists the "
+			   "keys of a folder");
 }
 
 int repository_minisign_open(const char *dir, struct keyring *keys, struct keyring_signers *opened,
@@ -93,7 +93,7 @@ static char *draft_path(const char *dir)
 	return path_join(dir, "drafts/" NAME);
 }
 
-/* One that is missing or broken is none. */
+/* A missing or malformed one counts as none. */
 static bool load(const char *path, struct buf *text, struct minisig *out)
 {
 	struct err none = ERR_INIT;
@@ -112,7 +112,7 @@ char *repository_minisign_comment(const char *name, uint64_t version, const char
 			  (unsigned long long)version, file, time);
 }
 
-/* Is the comment the one of this version, whenever it was made? */
+/* Is it the comment of this version, whatever its time? */
 static bool is_current(const struct repository_minisign *m, const struct minisig *sig)
 {
 	CLEANUP(mem_free_ptr) char *want = repository_minisign_comment(m->name, m->version,
@@ -135,8 +135,8 @@ static int write_new(const struct repository_minisign *m, struct signer *s, cons
 	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, 0644, e);
 }
 
-/* Where in the list the key that made the signature stands; the count when it does not. Key ids
- * of minisign are the beginning of ours. */
+/* The index of the key that made the signature; the count if it is not in the list. minisign's
+ * key ids are the beginning of ours. */
 static size_t rank(const struct str_list *keyids, const struct minisig *sig)
 {
 	uint8_t raw[DIGEST_SIZE];
@@ -168,7 +168,8 @@ int repository_minisign_draft(const struct repository_minisign *m, const struct 
 	CLEANUP(mem_free_ptr) char *path = draft_path(m->dir);
 	size_t before = load(path, &text, &have) && is_current(m, &have) ? rank(keyids, &have)
 									 : keyids->count;
-	/* One of an earlier key stays; whether it still fits the catalog is seen at the end. */
+	/* A signature by an earlier key is kept; the end checks whether it still matches the
+	 * catalog. */
 	for (size_t i = 0; i < keyids->count && i <= before; i++) {
 		struct signer *s = signer_by_id(m->signers, keyids->at[i]);
 		if (s)
@@ -179,7 +180,7 @@ int repository_minisign_draft(const struct repository_minisign *m, const struct 
 
 /* ---- settling ---- */
 
-/* What there is to choose from. */
+/* The candidates. */
 struct choice {
 	struct repository_keys keys;
 	struct buf published_text, draft_text;
@@ -210,7 +211,7 @@ static bool verifies_with_any(const struct repository_minisign *m, const struct 
 	return false;
 }
 
-/* The first key that has a signature, or can make one now; *done tells whether one had. */
+/* The first key that has signed, or can sign now; *done tells whether it has. */
 static int take_best(const struct repository_minisign *m, const struct choice *c, const char *path,
 		     bool *done, struct err *e)
 {
@@ -242,7 +243,7 @@ static int make_one(const struct repository_minisign *m, const struct choice *c,
 		*e = none;
 		return -(int)e->class;
 	}
-	/* A signature of another catalog is worse than none. */
+	/* No signature is better than one of another catalog. */
 	if (rc == 0 && !done && !valid && file_exists(path)) {
 		rc = file_remove(path, e);
 		done = true;
@@ -298,8 +299,8 @@ int repository_minisign_keys(const char *dir, struct repository_keys *out, size_
 		return rc;
 	if (keys.count == 0) {
 		err_set(e, ERR_NOT_FOUND,
-			"%s: the role targets has no Ed25519 key, and minisign "
-			"knows no other",
+			"%s: the role targets has no Ed25519 key, but minisign supports no other "
+			"type",
 			dir);
 		return err_hint(e, "give targets an Ed25519 key, then sign again");
 	}

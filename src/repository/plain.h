@@ -1,19 +1,19 @@
 /*
- * The plain catalog.json and catalog.json.minisig of a tree, for readers without TUF: they follow
- * the targets metadata that is published.
+ * The plain catalog.json and catalog.json.minisig of a tree, for readers without TUF: kept equal
+ * to the published targets metadata.
  */
 #ifndef FERRY_REPOSITORY_PLAIN_H
 #define FERRY_REPOSITORY_PLAIN_H
 
 #include "repository/sign.h"
 
-/* Has the plain catalog.json these bytes? */
+/* Does the plain catalog.json have these bytes? */
 bool repository_plain_is(const char *dir, const struct digest *sha256);
 
-/* Brings both in step with targets as it is published, signed by a key of `signers` or how->keys
- * where there is no signature yet; without such a key one that does not fit goes. A copy without
- * objects is left alone. targets must not wait. *changed becomes true when there was something
- * to do. */
+/* Updates both to the published targets. If there is no signature yet, a key of `signers` or
+ * how->keys signs; without such a key, a signature that does not match is removed. A copy without
+ * objects is not changed. There must be no draft of targets. *changed becomes true when there was
+ * something to do. */
 WARN_UNUSED int repository_plain_settle(const char *dir, const struct writer *w,
 					const struct repository_signing *how,
 					struct keyring_signers *signers, bool *changed,

@@ -20,8 +20,7 @@ char *repository_object_name(const char *target_path, const struct digest *sha25
 			  digest_hex(hex, sha256), name);
 }
 
-char *repository_object_path(const char *dir, const char *target_path,
-			     const struct digest *sha256)
+char *repository_object_path(const char *dir, const char *target_path, const struct digest *sha256)
 {
 	CLEANUP(mem_free_ptr) char *name = repository_object_name(target_path, sha256);
 	return mem_printf("%s/targets/%s", dir, name);
@@ -49,8 +48,9 @@ static int read_signed(const char *path, const struct digest *sha256, struct buf
 	if (rc < 0)
 		return rc;
 	sha256_of(buf_str(out), out->len, &have);
-	return digest_equal(&have, sha256) ? 0 :
-		err_set(e, ERR_INTEGRITY, "%s: not the bytes that were signed", path);
+	return digest_equal(&have, sha256)
+		       ? 0
+		       : err_set(e, ERR_INTEGRITY, "%s does not match the signed metadata", path);
 }
 
 int repository_file_read(const char *dir, const struct repository_file *f, struct buf *out,
@@ -78,9 +78,9 @@ int repository_manifest_read(const char *dir, const char *model, const struct ca
 	if (rc == 0)
 		rc = manifest_parse(buf_str(text), text->len, path, &m, e);
 	if (rc == 0 && !manifest_is_of(&m, f->size, &f->sha256))
-		rc = err_set(e, ERR_INTEGRITY, "%s: it is the manifest of another file than the "
-			     "card's", path);
-	return rc < 0 ? err_hint(e, "run `ferry catalog add` again for this model") : 0;
+		rc = err_set(e, ERR_INTEGRITY, "%s is not the manifest of the file in the card",
+			     path);
+	return rc < 0 ? err_hint(e, "run `ferry catalog add` for this model again") : 0;
 }
 
 int repository_put(const char *dir, const char *target_path, const void *data, size_t len,
@@ -108,7 +108,7 @@ int repository_open(const char *dir, const struct cancel *cancel, struct reposit
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
 		err_clear(e);
 		err_set(e, ERR_CONFLICT, "%s: another process is changing this repository", dir);
-		return err_hint(e, "wait until it has ended, then run the same command again");
+		return err_hint(e, "wait until it has finished, then run the same command again");
 	}
 	if (rc < 0)
 		return rc;
@@ -146,8 +146,9 @@ static int load_card(const char *path, const char *name, struct repository_cards
 		return rc;
 	size_t len = strlen(name) - strlen(CARD_SUFFIX);
 	if (strlen(card.id) != len || strncmp(card.id, name, len) != 0) {
-		rc = err_set(e, ERR_INTEGRITY, "%s: it is the card of '%s': the file must be named "
-			     "%s%s", path, card.id, card.id, CARD_SUFFIX);
+		rc = err_set(e, ERR_INTEGRITY,
+			     "%s is the card of '%s', so the file must be named %s%s", path,
+			     card.id, card.id, CARD_SUFFIX);
 		card_release(&card);
 		return rc;
 	}
@@ -162,7 +163,7 @@ static int compare_cards(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-/* With `f` a card that does not load is a finding. */
+/* With `f`, a card that does not load is a finding. */
 static int load_cards(const char *dir, struct repository_cards *out, struct lint_findings *f,
 		      struct err *e)
 {
@@ -217,12 +218,13 @@ static void lint_object(const char *dir, const struct card_file *f, const char *
 	if (file_size(path, &size, &e) < 0)
 		lint_add(out, LINT_ERROR, where, "the file is not in the tree: %s", e.text);
 	else if (size != f->size)
-		lint_add(out, LINT_ERROR, where, "%s has %llu bytes, the card says %llu", path,
-			     (unsigned long long)size, (unsigned long long)f->size);
+		lint_add(out, LINT_ERROR, where,
+			 "%s has %llu bytes, but %llu according to the card", path,
+			 (unsigned long long)size, (unsigned long long)f->size);
 }
 
-/* The objects in the tree: there, with the size that the card says, and with a manifest
- * that says the same. Contents are not hashed. */
+/* The objects in the tree: do they exist, with the size in the card and a manifest that agrees?
+ * Contents are not hashed. */
 static void lint_objects(const char *dir, const struct card *c, struct lint_findings *f)
 {
 	for (size_t i = 0; i < c->variant_count; i++) {

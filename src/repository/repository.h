@@ -1,5 +1,5 @@
 /*
- * The repository as a publisher has it on disk: a tree that is published as it stands.
+ * The repository on the publisher's disk: a tree that is published unchanged.
  *
  *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json
  *   targets/    <sha256>.catalog.json, models/<model>/<sha256>.<file>[.manifest.json]
@@ -8,14 +8,14 @@
  *   cards/      the editable source of the catalog; not published
  *               <model>.card.json
  *               <model>/<sha256 of the file>.<file>.manifest.json
- *               .lock               held by who changes the tree
+ *               .lock held during changes of the tree
  *
  * What always holds here:
- *  - every change is atomic: objects first, metadata next, timestamp.json last. A process
- *    that is killed leaves the old state or the new one, and the same command completes it;
+ *  - every change is atomic: first objects, then metadata, then timestamp.json. A killed process
+ *    leaves the old state or the new one, and running the same command again completes it;
  *  - an object is verified before it gets its name below targets/, and never changes;
- *  - adding and removing touch only cards/ and objects: readers see it after a sign;
- *  - versions only go up, from what the tree has, whoever wrote it.
+ *  - adding and removing change only cards/ and objects: readers see changes after a sign;
+ *  - versions only increase, from those in the tree, whoever wrote them.
  */
 #ifndef FERRY_REPOSITORY_REPOSITORY_H
 #define FERRY_REPOSITORY_REPOSITORY_H
@@ -26,24 +26,24 @@
 #include "util/report.h"
 
 enum repository_class {
-	REPOSITORY_OBJECT,      /* named by its content: never changes */
-	REPOSITORY_METADATA,    /* versioned: never changes */
-	REPOSITORY_POINTER,     /* catalog.json.minisig, catalog.json: replaced */
-	REPOSITORY_TIMESTAMP,   /* timestamp.json: replaced, always last */
+	REPOSITORY_OBJECT,    /* named by its content: never changes */
+	REPOSITORY_METADATA,  /* versioned: never changes */
+	REPOSITORY_POINTER,   /* catalog.json.minisig, catalog.json: replaced */
+	REPOSITORY_TIMESTAMP, /* timestamp.json: replaced, always last */
 };
 
 struct repository_file {
-	char *key;              /* in the tree and on every mirror */
+	char *key; /* in the tree and on every mirror */
 	enum repository_class class;
 	uint64_t size;
 	struct digest sha256;
-	char *manifest_key;     /* of a model file: where its pieces are listed; or NULL */
+	char *manifest_key; /* of a model file: where its pieces are listed; or NULL */
 };
 
 struct repository_files {
-	struct repository_file *at;     /* in the order in which they must be published */
+	struct repository_file *at; /* in the order in which they must be published */
 	size_t count, cap;
-	const struct repository_file **by_key;  /* the same, sorted by key */
+	const struct repository_file **by_key; /* the same, sorted by key */
 };
 void repository_files_release(struct repository_files *f);
 /* Makes by_key, once the list is complete. */
@@ -55,25 +55,23 @@ const struct repository_file *repository_files_find(const struct repository_file
 WARN_UNUSED int repository_file_read(const char *dir, const struct repository_file *f,
 				     struct buf *out, struct err *e);
 
-/* All that the current signed metadata of the tree refers to. Verifies the metadata
- * (signatures by the tree's own root chain, hashes, versions; not expiry) but does not read the
+/* Everything that the current signed metadata of the tree refers to. Verifies the metadata
+ * (signatures with the tree's own root chain, hashes, versions; not expiry) but does not read the
  * objects. ERR_NOT_FOUND when the tree was never signed; ERR_INTEGRITY when the plain
- * catalog.json is not the signed one, or its minisign signature, where there is one, does not
- * verify (a sign that was killed: run it again). */
-WARN_UNUSED int repository_published(const char *dir, struct repository_files *out,
-				     struct err *e);
+ * catalog.json is not the signed one, or its minisign signature exists and does not verify (a
+ * sign was killed: run it again). */
+WARN_UNUSED int repository_published(const char *dir, struct repository_files *out, struct err *e);
 
 /* ---- the source: cards ---- */
 
 struct repository_cards {
-	struct card *at;        /* sorted by id */
+	struct card *at; /* sorted by id */
 	size_t count, cap;
 };
 void repository_cards_release(struct repository_cards *c);
 
-/* ERR_INTEGRITY for a card that does not parse or whose file is not named after its id. */
-WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *out,
-				      struct err *e);
+/* ERR_INTEGRITY for a card that does not parse, or whose file name is not its id. */
+WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *out, struct err *e);
 
 /* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
 WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
@@ -82,8 +80,8 @@ WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct 
 
 struct repository;
 
-/* Locks the tree, making its folders where they are missing. ERR_CONFLICT when another
- * process has it. cancel stops reading and copying of model files. */
+/* Locks the tree and creates missing folders. ERR_CONFLICT when another process holds the lock.
+ * cancel stops reading and copying of model files. */
 WARN_UNUSED int repository_open(const char *dir, const struct cancel *cancel,
 				struct repository **out, struct err *e);
 void repository_close(struct repository *r);
@@ -102,40 +100,40 @@ struct repository_changes {
 void repository_changes_release(struct repository_changes *c);
 
 /*
- * Adds what `ferry prepare` made: `path` is a folder with *.card.json files, or one of
- * them; model files and their manifests lie beside the card. Each file is hashed against its
- * manifest and the card, then linked into targets/ (or copied, if `copy` or on another
- * file system); what is in the tree already is not read again. At the end the card is
- * merged. Appends to out.
+ * Adds what `ferry prepare` made: `path` is a folder with *.card.json files, or such a file;
+ * model files and their manifests are beside the card. Each file is hashed and compared with its
+ * manifest and the card, then linked into targets/ (or copied, if `copy` or on another file
+ * system); files that are already in the tree are not read again. At the end the card is merged.
+ * Appends to out.
  *
- * role NULL: the files are for the publisher of targets to sign. Else they are for that
- * delegated role: what it lists of the model becomes what the card has, in a draft that
- * its own people sign. Files belong to the role whose patterns cover them, and to no other.
+ * role NULL: the publisher of targets signs the files. Otherwise the delegated role: its list of
+ * the model's files becomes that of the card, in a draft that its own people sign. Files belong
+ * to the role whose patterns match them, and to no other.
  *
- * ERR_NOT_FOUND: a card, file or manifest is missing. ERR_INTEGRITY: one of them is not
- * what the other says. ERR_USAGE: the linter finds errors; a file belongs to another role.
+ * ERR_NOT_FOUND: a card, file or manifest is missing. ERR_INTEGRITY: they do not match.
+ * ERR_USAGE: the linter finds errors; a file belongs to another role.
  */
 WARN_UNUSED int repository_model_add(struct repository *r, const char *path, const char *role,
-			       bool copy, struct report *report,
-			       struct repository_changes *out, struct err *e);
+				     bool copy, struct report *report,
+				     struct repository_changes *out, struct err *e);
 
-/* Takes a model, or one variant, out of the cards; objects stay until gc. With a role, also
- * out of what that delegated role lists, for its own people to sign. ERR_NOT_FOUND with
- * the nearest name. */
+/* Removes a model, or one variant, from the cards; objects stay until gc. With a role, also from
+ * the list of that delegated role, for its own people to sign. ERR_NOT_FOUND with the nearest
+ * name. */
 WARN_UNUSED int repository_model_remove(struct repository *r, const char *model,
-				  const char *variant, const char *role, struct err *e);
+					const char *variant, const char *role, struct err *e);
 
 struct repository_gc {
-	uint64_t objects, metadata, others;     /* files removed (or that would be) */
+	uint64_t objects, metadata, others; /* files removed (or that would be) */
 	uint64_t bytes;
 };
-/* Removes objects that nothing refers to: not the cards, not drafts, and not the targets
- * metadata of the current version or of the `keep` versions before it, so that readers
- * who are a little behind are not cut off. Older metadata goes, too; roots stay. */
+/* Removes objects to which neither cards nor drafts refer, nor the targets metadata of the
+ * current version or the `keep` versions before it, so that slightly outdated readers still find
+ * their files. Older metadata is also removed; roots are kept. */
 WARN_UNUSED int repository_gc(struct repository *r, unsigned keep, bool dry_run,
 			      struct repository_gc *out, struct err *e);
 
-/* Findings on cards, their objects in the tree, and mirrors (NULL: not looked at). */
+/* Findings on cards, their objects in the tree, and mirrors (NULL: not checked). */
 WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct lint_findings *f,
 				struct err *e);
 

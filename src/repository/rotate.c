@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A key that is made now: on disk only when it is sure that nothing stands in the way. */
+/* A new key; written to disk only when nothing else can fail. */
 struct fresh {
 	char *name;
 	struct privkey *key;
@@ -17,7 +17,7 @@ struct rotation {
 	const struct repository_rotation *request;
 	struct fresh *fresh;
 	size_t fresh_count, fresh_cap;
-	bool repairs; /* a publication was stopped midway */
+	bool repairs; /* a publication was interrupted */
 };
 
 static void release(struct rotation *x)
@@ -62,7 +62,7 @@ static int replace_only_key(struct rotation *x, const char *role, struct err *e)
 	if (keys.count != 1) {
 		CLEANUP(mem_free_ptr) char *who = repository_name_keys(x->run.how, &keys);
 		err_set(e, ERR_USAGE, "%s has %zu keys: %.300s", role, keys.count, who);
-		return err_hint(e, "say which goes with --remove, and which comes with --add");
+		return err_hint(e, "choose the keys to replace with --remove and --add");
 	}
 	rc = make_key(x, role, e);
 	return rc < 0 ? rc : remove_key(x, role, keys.at[0], e);
@@ -76,10 +76,10 @@ static int change_keys(struct rotation *x, const char *role, struct err *e)
 		CLEANUP(mem_free_ptr) char *who = repository_name_keys(x->run.how, &keys);
 		if (!str_list_has(&keys, x->request->remove[i])) {
 			err_set(e, ERR_USAGE, "%s has no key %.16s", role, x->request->remove[i]);
-			return x->repairs ? err_hint(e, "a command was stopped midway, after it "
-							"took the key away: "
-							"`ferry catalog sign` finishes what it did")
-					  : err_hint(e, "it has %.300s", who);
+			return x->repairs
+				       ? err_hint(e, "a command was interrupted after it removed "
+						     "the key; run `ferry catalog sign` to finish")
+				       : err_hint(e, "its keys are %.300s", who);
 		}
 		rc = remove_key(x, role, x->request->remove[i], e);
 	}
@@ -133,7 +133,7 @@ static int change_all(struct rotation *x, struct err *e)
 	return writer_check(x->run.w, e);
 }
 
-/* Can this key sign here and now, or has it signed? */
+/* Can this key sign now, or has it already signed? */
 static bool at_hand(const struct rotation *x, const struct writer_status *st, const char *id)
 {
 	const struct keyring_key *known = keyring_by_id(x->run.how->keys, id);
@@ -152,8 +152,8 @@ static bool enough(const struct rotation *x, const struct writer_status *st,
 	return count >= threshold;
 }
 
-/* Whose signatures this save can use. While root waits for other people, the online keys are
- * of no use yet, and nobody is asked for their passphrases. */
+/* The keys whose signatures this save can use. While root waits for other people, the online keys
+ * are not needed yet, so their passphrases are not requested. */
 static int wanted_keys(const struct rotation *x, struct str_list *out, struct err *e)
 {
 	const struct writer_statuses *all;
@@ -178,7 +178,7 @@ static int wanted_keys(const struct rotation *x, struct str_list *out, struct er
 	return rc;
 }
 
-/* A key that somebody named must be of use for the change, if only in the end. */
+/* A key that the user named must be usable for the change, at least at its end. */
 static int check_named(const struct rotation *x, struct err *e)
 {
 	const struct writer_statuses *all;
@@ -220,7 +220,7 @@ static bool any_fits(const struct rotation *x, const char *role)
 	return false;
 }
 
-/* A role that is rotated gets a new version of its own when it is saved. */
+/* A rotated role gets a new version when it is saved. */
 static bool is_named(const struct rotation *x, const char *role)
 {
 	for (size_t i = 0; i < x->request->role_count; i++)
@@ -229,8 +229,8 @@ static bool is_named(const struct rotation *x, const char *role)
 	return false;
 }
 
-/* Is there a signature that one of the signers can make now? Those of snapshot and timestamp come
- * last, and are of no use before the others are there. */
+/* Can one of the signers make a signature now? Those of snapshot and timestamp come last and are
+ * useless before the others exist. */
 static bool any_is_of_use(const struct rotation *x)
 {
 	const struct writer_statuses *all;

@@ -13,7 +13,7 @@
 
 static const char *const role_names[] = { "root", TARGETS, "snapshot", "timestamp", NULL };
 
-/* One run: what is signed with what. */
+/* One run. */
 struct signing {
 	const char *dir;
 	const struct repository_signing *how;
@@ -38,8 +38,8 @@ void repository_signed_release(struct repository_signed *s)
 
 /* ---- signatures ---- */
 
-/* A document that this run may sign. Root only when it waits: its key stays away otherwise;
- * a refresh signs snapshot and timestamp alone. */
+/* May this run sign the document? Root only if there is a draft of it, because its key is not
+ * needed otherwise; a refresh signs only snapshot and timestamp. */
 static bool may_sign(const struct writer_status *st, bool targets)
 {
 	bool online = repository_is_online(st->role);
@@ -53,8 +53,8 @@ static void add_all(struct str_list *out, const struct keyring *keys)
 			str_list_add(out, keys->at[i].public->id);
 }
 
-/* The key ids whose signatures a save may need; all there are for a first version, where
- * the writer has no snapshot and timestamp yet to ask. */
+/* The key ids whose signatures a save may need; all of them for a first version, when the writer
+ * has no snapshot and timestamp yet. */
 static int wanted_keys(const struct signing *s, bool targets, struct str_list *out, struct err *e)
 {
 	const struct writer_statuses *all;
@@ -74,7 +74,7 @@ static int wanted_keys(const struct signing *s, bool targets, struct str_list *o
 static int save(struct signing *s, bool targets, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
-	/* Without the public part a key is known by its name alone. */
+	/* Without NAME.pub, a key is known only by its name. */
 	const char *const *roles = targets ? &role_names[1] : &role_names[2];
 	int rc = repository_check_chosen(s->dir, s->w, s->how, NULL, 0, e);
 	if (rc == 0)
@@ -82,25 +82,24 @@ static int save(struct signing *s, bool targets, struct err *e)
 	if (rc == 0)
 		rc = keyring_open(s->how->keys, &wanted, roles, &s->signers, e);
 	if (rc == 0 && s->signers.count == 0) {
-		err_set(e, ERR_USAGE, "%s: no key there may sign for this repository",
+		err_set(e, ERR_USAGE, "no key in %s may sign for this repository",
 			s->how->keys->dir);
-		return err_hint(e,
-				"name the folder of its keys with `keys` in ferry.conf or --keys; "
-				"`ferry catalog key list` shows what a folder has");
+		return err_hint(e, "set the folder of its keys with `keys` in ferry.conf or "
+				   "--keys; `ferry catalog key list` lists the keys of a folder");
 	}
 	if (rc == 0)
 		rc = writer_save(s->w, s->signers.at, s->signers.count, &s->saved, e);
 	if (rc < 0)
 		return rc;
 	s->result.changed = true;
-	/* A delegated role or a root that waits holds nobody up. */
+	/* A draft of a delegated role or of root does not delay the others. */
 	s->result.published = !writer_waits(s->w, TARGETS) && !writer_waits(s->w, "snapshot") &&
 			      !writer_waits(s->w, "timestamp");
 	return 0;
 }
 
-/* What waits in the delegated roles, with their keys where they are here, too: before the
- * catalog is made, for it shows what they have signed. */
+/* Signs drafts of delegated roles, if their keys are here, before the catalog is built, because
+ * it contains what they have signed. */
 static int sign_delegated(struct signing *s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -150,7 +149,7 @@ static int need_root(const struct signing *s, struct err *e)
 		return 0;
 	err_set(e, ERR_NOT_FOUND, "%s: the repository has no root yet, so nothing can be signed",
 		s->dir);
-	return err_hint(e, "`ferry catalog init` makes its keys and its root");
+	return err_hint(e, "run `ferry catalog init` to make its keys and root");
 }
 
 static int refuse_errors(const struct repository_cards *cards, struct err *e)
@@ -170,7 +169,7 @@ static int refuse_errors(const struct repository_cards *cards, struct err *e)
 	return 0;
 }
 
-/* Does anything wait but delegated roles that their own people have not signed? */
+/* Is anything waiting other than delegated roles that their own people have not signed? */
 static bool concerns_us(const struct signing *s)
 {
 	const struct writer_statuses *all;
@@ -199,7 +198,7 @@ static int stage(struct signing *s, struct err *e)
 	return rc < 0 ? rc : repository_stage(s->dir, s->w, s->how, &cards, &s->result, e);
 }
 
-/* From cards to a published catalog. */
+/* From the cards to a published catalog. */
 static int sign_cards(struct signing *s, struct repository_signed *out, struct err *e)
 {
 	int rc = stage(s, e);
@@ -224,7 +223,7 @@ int repository_sign(struct repository *r, const struct repository_signing *how,
 	return rc < 0 ? rc : sign_cards(&s, out, e);
 }
 
-/* A refresh may have published what had all its signatures, too. */
+/* A refresh may also have published drafts that had all their signatures. */
 static int settle_refreshed(struct signing *s, struct err *e)
 {
 	struct published_target t;
@@ -254,7 +253,7 @@ int repository_refresh(struct repository *r, const struct repository_signing *ho
 	return rc < 0 ? rc : finish(&s, out, e);
 }
 
-/* A root without a timestamp was left by an init that was killed. */
+/* A root without a timestamp was left by a killed init. */
 static bool was_signed(const char *dir)
 {
 	CLEANUP(published_release) struct published tree = { 0 };
@@ -263,7 +262,7 @@ static bool was_signed(const char *dir)
 	return published_load(metadata, &tree, &why) == 0 || !err_is(&why, ERR_NOT_FOUND);
 }
 
-/* A key that is there already was made by an init that was killed. */
+/* An existing key was made by a killed init. */
 static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf *passphrase,
 		     struct err *e)
 {
@@ -276,10 +275,10 @@ static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf
 			return rc;
 		const struct keyring_key *key = keyring_find(keys, role_names[i]);
 		if (!key->public) {
-			err_set(e, ERR_USAGE, "%s: its public part, %s.pub, is missing", key->path,
+			err_set(e, ERR_USAGE, "%s: its public key, %s.pub, is missing", key->path,
 				key->name);
 			return err_hint(e,
-					"remove the key if it was never used, and run init again");
+					"if the key was never used, delete it and run init again");
 		}
 		if ((rc = writer_key_add(s->w, role_names[i], key->public, e)) < 0 ||
 		    (rc = writer_set_threshold(s->w, role_names[i], 1, e)) < 0)
@@ -297,8 +296,8 @@ int repository_init(struct repository *r, const struct repository_signing *how,
 	if (rc < 0)
 		return rc;
 	if (was_signed(r->dir)) {
-		err_set(e, ERR_CONFLICT, "%s: there is a repository already", r->dir);
-		return err_hint(e, "`ferry catalog list` shows it; a new one needs another folder");
+		err_set(e, ERR_CONFLICT, "%s already contains a repository", r->dir);
+		return err_hint(e, "use another folder for a new repository");
 	}
 	rc = make_keys(&s, kind, passphrase, e);
 	return rc < 0 ? rc : sign_cards(&s, out, e);

@@ -11,49 +11,50 @@
 #include "repository/writer/writer.h"
 
 struct repository_signing {
-	const char *name;               /* of the repository; NULL: as it was */
-	const char *title;              /* NULL: as it was */
-	const json_t *mirrors;          /* NULL: as they were */
+	const char *name;      /* of the repository; NULL: unchanged */
+	const char *title;     /* NULL: unchanged */
+	const json_t *mirrors; /* NULL: unchanged */
 	struct writer_expiry expiry;
 	int64_t now_s;
-	struct keyring *keys;           /* opened only when something is to be signed */
-	const struct keyring *names;    /* what keys are called in messages; NULL: keys */
+	struct keyring *keys;        /* opened only if there is something to sign */
+	const struct keyring *names; /* for the names of keys in messages; NULL: keys */
 };
 
 struct repository_signed {
-	bool changed;                   /* false: nothing was to be done */
-	bool published;                 /* false: drafts wait for more signatures */
-	size_t models, variants;        /* in the catalog */
-	size_t planned;                 /* variants left out, models without any included */
-	size_t waiting;                 /* models that are not yet, or not as in their cards, in
-					   the catalog: their delegated role has not signed */
-	struct writer_statuses status;  /* of the roles, afterwards */
+	bool changed;                  /* false: there was nothing to do */
+	bool published;                /* false: drafts wait for more signatures */
+	size_t models, variants;       /* in the catalog */
+	size_t planned;                /* planned variants that were left out, and models
+					  without variants */
+	size_t waiting;                /* models that are missing or outdated in the catalog
+					  because their delegated role has not signed */
+	struct writer_statuses status; /* of the roles, afterwards */
 };
 void repository_signed_release(struct repository_signed *s);
 
 /*
- * Makes the keys that are missing in how->keys (root, targets, snapshot, timestamp), the root
- * metadata, and signs what cards there are. ERR_CONFLICT when the tree has a root already.
- * passphrase NULL: unencrypted. After a kill the same call goes on where it was.
+ * Makes the missing keys in how->keys (root, targets, snapshot, timestamp) and the root metadata,
+ * and signs the existing cards. ERR_CONFLICT when the tree already has a root. passphrase NULL:
+ * unencrypted. After a kill, the same call continues.
  */
 WARN_UNUSED int repository_init(struct repository *r, const struct repository_signing *how,
 				enum privkey_kind kind, const struct buf *passphrase,
 				struct repository_signed *out, struct err *e);
 
 /*
- * Builds the catalog from the cards, puts it and the manifests into targets/, and signs a
- * new version, with files in bins if the tree has them. Of a model that belongs to a delegated role
- * the catalog shows what the role has signed; where its key is among `keys`, it signs now. With
- * nothing changed it does nothing, unless targets or bins expire within a month (or a quarter of their
- * time, if that is less). ERR_NOT_FOUND: no root in the tree.
- * ERR_USAGE: errors that the linter finds, no key that fits, a wrong passphrase.
+ * Builds the catalog from the cards, writes it and the manifests to targets/, and signs a new
+ * version, with files in bins if the tree has them. For a model of a delegated role, the catalog
+ * contains what the role has signed; if its key is in `keys`, it signs now. If nothing changed,
+ * it does nothing unless targets or bins expire within a month (or a quarter of their lifetime,
+ * if that is less). ERR_NOT_FOUND: no root in the tree. ERR_USAGE: errors found by the linter, no
+ * usable key, a wrong passphrase.
  */
 WARN_UNUSED int repository_sign(struct repository *r, const struct repository_signing *how,
 				struct repository_signed *out, struct err *e);
 
-/* New versions of snapshot and timestamp with a new expiry; no other key signs. What waits and has
- * all its signatures goes into force with them, where the keys that it wants of snapshot and
- * timestamp are here. Not published: a key is missing, and the old timestamp stays. */
+/* Signs new versions of snapshot and timestamp with a new expiry date; no other key signs. Drafts
+ * with all their signatures are published with them, if the keys of snapshot and timestamp that
+ * they need are here. If published is false, a key is missing and the old timestamp stays. */
 WARN_UNUSED int repository_refresh(struct repository *r, const struct repository_signing *how,
 				   struct repository_signed *out, struct err *e);
 

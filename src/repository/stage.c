@@ -17,7 +17,7 @@ struct staging {
 	struct writer *w;
 	const struct repository_signing *how;
 	struct str_list paths;  /* of the targets that stay */
-	struct catalog current; /* as signed last; json NULL: none that reads */
+	struct catalog current; /* as signed last; json NULL: none, or not readable */
 };
 
 static void staging_release(struct staging *s)
@@ -35,10 +35,11 @@ static int check_object(const struct staging *s, const struct card_file *f, stru
 	int rc = file_size(path, &size, e);
 	if (rc < 0) {
 		err_context(e, "%s is in the card but not in the tree", f->name);
-		return err_hint(e, "run `ferry catalog add` again for this model");
+		return err_hint(e, "run `ferry catalog add` for this model again");
 	}
 	if (size != f->size)
-		return err_set(e, ERR_INTEGRITY, "%s: it has %llu bytes, the card says %llu", path,
+		return err_set(e, ERR_INTEGRITY,
+			       "%s has %llu bytes, but %llu according to the card", path,
 			       (unsigned long long)size, (unsigned long long)f->size);
 	return 0;
 }
@@ -47,7 +48,7 @@ static int set_file(struct staging *s, const char *model, const struct card_file
 {
 	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, f->path);
 	int rc = check_object(s, f, e);
-	/* What a delegated role lists, its own people have listed. */
+	/* The files of a delegated role were listed by its own people. */
 	if (rc < 0 || writer_delegates_to(s->w, owner))
 		return rc;
 	str_list_add(&s->paths, f->path);
@@ -106,7 +107,7 @@ static int make_catalog(struct staging *s, const struct card *cards, size_t coun
 	};
 	if (!parts.name) {
 		err_set(e, ERR_USAGE, "%s: the repository has no name yet", s->dir);
-		return err_hint(e, "give it one with --name");
+		return err_hint(e, "set one with --name");
 	}
 	json = repository_catalog_build(&parts, s->current.json);
 	int rc = json_pretty(json, text, e);
@@ -127,7 +128,7 @@ static int set_catalog(struct staging *s, const struct card *cards, size_t count
 	return rc;
 }
 
-/* What the role lists and should not: it is in no card, or another bin's. */
+/* Removes what the role should not list: files in no card, or of another bin. */
 static int drop_others_of(struct staging *s, const char *role, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list have = { 0 };
@@ -161,7 +162,7 @@ static int drop_other_targets(struct staging *s, struct err *e)
 	return 0;
 }
 
-/* A version that nothing changed for a year would expire under its readers. */
+/* Without changes for a year, the version would expire. */
 static void renew_targets(struct staging *s)
 {
 	int64_t soon_s = (int64_t)MIN(s->how->expiry.targets_s / 4, (uint64_t)RENEW_S);

@@ -19,7 +19,7 @@
 struct command {
 	char *dir;
 	char *program;
-	struct str_list words;  /* the first is the program as it was written */
+	struct str_list words; /* the first is the program as it was written */
 };
 
 static void command_free(struct command *c)
@@ -35,7 +35,7 @@ DEFINE_CLEANUP(struct command, command_free);
 
 /* -- the file -------------------------------------------------------------------------- */
 
-/* Who may write it decides what runs with the publisher's rights. */
+/* Whoever can write the file decides what runs with the publisher's rights. */
 static int check_mode(const char *path, struct err *e)
 {
 	struct stat st;
@@ -43,7 +43,7 @@ static int check_mode(const char *path, struct err *e)
 		return err_sys(e, errno, "%s", path);
 	if (!(st.st_mode & (S_IWGRP | S_IWOTH)))
 		return 0;
-	err_set(e, ERR_USAGE, "%s: others may change this command", path);
+	err_set(e, ERR_USAGE, "%s: other users can write this file", path);
 	return err_hint(e, "run: chmod 644 %s", path);
 }
 
@@ -55,16 +55,17 @@ static int read_words(const char *path, struct str_list *out, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (strlen(buf_str(&text)) != text.len)
-		return err_set(e, ERR_USAGE, "%s: a NUL byte stands in it", path);
+		return err_set(e, ERR_USAGE, "%s: contains a NUL byte", path);
 	str_list_split(&lines, buf_str(&text), "\r\n");
 	for (size_t i = 0; i < lines.count; i++)
 		if (*lines.at[i] && *lines.at[i] != '#')
 			str_list_add(out, lines.at[i]);
 	if (out->count > 0 && out->count <= WORDS_MAX)
 		return 0;
-	err_set(e, ERR_USAGE, out->count ? "%s: it has more than %d words" :
-					   "%s: it names no program", path, WORDS_MAX);
-	return err_hint(e, "the program stands on the first line, each argument on a line of its own");
+	err_set(e, ERR_USAGE, out->count ? "%s: has more than %d lines" : "%s: names no program",
+		path, WORDS_MAX);
+	return err_hint(e, "write the program on the first line and each argument on a line of its "
+			   "own");
 }
 
 static int find_program(struct command *c, const char *path, struct err *e)
@@ -75,9 +76,9 @@ static int find_program(struct command *c, const char *path, struct err *e)
 	if (c->program && access(c->program, X_OK) == 0 && !file_is_dir(c->program))
 		return 0;
 	if (!joined)
-		return err_set(e, ERR_USAGE, "%s: there is no program '%s' on PATH", path, name);
+		return err_set(e, ERR_USAGE, "%s: the program '%s' is not on PATH", path, name);
 	return err_set(e, ERR_USAGE, "%s: %s is %s", path, c->program,
-		       file_exists(c->program) ? "not a program that may be run" : "missing");
+		       file_exists(c->program) ? "not executable" : "missing");
 }
 
 static int load(const char *path, struct command **out, struct err *e)
@@ -110,7 +111,7 @@ static bool add_der(const uint8_t *raw, struct buf *out)
 	unsigned char *der = NULL;
 	int len = 0;
 	if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1)
-		len = i2d_ECDSA_SIG(sig, &der);         /* sig owns r and s now */
+		len = i2d_ECDSA_SIG(sig, &der); /* sig owns r and s now */
 	else {
 		BN_free(r);
 		BN_free(s);
@@ -132,7 +133,7 @@ static void add_signature(const struct tuf_key *key, const struct buf *answer, c
 	buf_add(out, answer->data, answer->len);
 }
 
-/* Its last words are the reason, as far as it gave one. */
+/* The last line of its output is given as the reason. */
 static int explain(const struct command *c, const struct child_result *r, struct err *e)
 {
 	char how[200];
@@ -144,7 +145,7 @@ static int explain(const struct command *c, const struct child_result *r, struct
 			last = lines.at[i];
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(last);
 	if (r->timed_out)
-		return err_set(e, ERR_USAGE, "%s gave no signature within %d seconds", c->program,
+		return err_set(e, ERR_USAGE, "%s did not sign within %d seconds", c->program,
 			       COMMAND_TIMEOUT_S);
 	return err_set(e, ERR_USAGE, "%s %s%s%.300s", c->program,
 		       child_describe(r, how, sizeof how), *shown ? ": " : "", shown);
@@ -161,8 +162,13 @@ static int sign_by_command(struct signer *s, const void *data, size_t len, struc
 		argv[i] = c->words.at[i];
 	argv[c->words.count] = NULL;
 	const struct child child = {
-		.argv = argv, .dir = c->dir, .timeout_s = COMMAND_TIMEOUT_S,
-		.input = data, .input_len = len, .answer_max = SIGNATURE_MAX, .trusted = true,
+		.argv = argv,
+		.dir = c->dir,
+		.timeout_s = COMMAND_TIMEOUT_S,
+		.input = data,
+		.input_len = len,
+		.answer_max = SIGNATURE_MAX,
+		.trusted = true,
 		.cancel = s->cancel,
 	};
 	int rc = child_run(&child, &r, e);
@@ -171,7 +177,8 @@ static int sign_by_command(struct signer *s, const void *data, size_t len, struc
 	if (!child_ok(&r))
 		return explain(c, &r, e);
 	if (r.answer.len == 0)
-		return err_set(e, ERR_USAGE, "%s wrote no signature to its output", c->program);
+		return err_set(e, ERR_USAGE, "%s wrote no signature to standard output",
+			       c->program);
 	add_signature(s->key, &r.answer, data, len, sig);
 	return 0;
 }

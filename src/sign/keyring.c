@@ -42,19 +42,18 @@ static char *with_suffix(const char *base, const char *suffix)
 	return mem_printf("%s%s", base, suffix);
 }
 
-/* The public part, where there is one. base: the path without suffix. */
+/* The public key, if there is one. base: the path without suffix. */
 static int load_public(const char *base, struct keyring_key *key, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = with_suffix(base, KEYRING_PUBLIC_SUFFIX);
 	int rc = file_exists(path) ? read_public(path, &key->public, e) : 0;
 	if (rc < 0 || key->public || key->kind != KEYRING_COMMAND)
 		return rc;
-	err_set(e, ERR_USAGE, "%s: the public key of this command, %s.pub, is missing", key->path,
-		key->name);
-	return err_hint(e, "write it there, in PEM form: the HSM or KMS exports it");
+	err_set(e, ERR_USAGE, "%s: its public key, %s.pub, is missing", key->path, key->name);
+	return err_hint(e, "export the public key from the HSM or KMS in PEM form to that file");
 }
 
-/* Which of the three it is. False: nothing that is a key. */
+/* Determines which of the three kinds it is. False: not a key. */
 static bool find_kind(const char *base, struct keyring_key *key)
 {
 	static const struct {
@@ -76,8 +75,8 @@ static bool find_kind(const char *base, struct keyring_key *key)
 	return key->path;
 }
 
-/* base: "keys/targets". A public file that is no key for metadata (other programs name theirs
- * so, too) is left out: *out has no name then. */
+/* base: "keys/targets". A .pub file that is not a key for metadata (other programs use the same
+ * suffix) is ignored: *out then has no name. */
 static int load_key(const char *base, struct keyring_key *out, struct err *e)
 {
 	CLEANUP(key_release) struct keyring_key key = { 0 };
@@ -90,7 +89,7 @@ static int load_key(const char *base, struct keyring_key *out, struct err *e)
 			       KEYRING_PRIVATE_SUFFIX);
 	key.name = mem_strdup(path_base(base));
 	if (key.kind == KEYRING_FILE && file_exists(command))
-		return err_set(e, ERR_USAGE, "%s and %s: which of the two is the key?", key.path,
+		return err_set(e, ERR_USAGE, "both %s and %s exist: remove one of them", key.path,
 			       command);
 	if (key.kind == KEYRING_PUBLIC && load_public(base, &key, &foreign) < 0)
 		return 0;
@@ -111,7 +110,7 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* In the place of one that has the name already. */
+/* Replaces an entry with the same name. */
 static void add_key(struct keyring *k, struct keyring_key *key)
 {
 	for (size_t i = 0; i < k->count; i++) {
@@ -136,7 +135,7 @@ int keyring_load_one(struct keyring *k, const char *name, struct err *e)
 	return rc;
 }
 
-/* The name without suffix; NULL: not a file of a key. The caller frees. */
+/* The name without suffix; NULL if it is not a key file. The caller frees. */
 static char *name_of_file(const char *file)
 {
 	static const char *const suffixes[] = { KEYRING_PRIVATE_SUFFIX, COMMAND_SUFFIX,
@@ -147,7 +146,7 @@ static char *name_of_file(const char *file)
 	return NULL;
 }
 
-/* By real paths, as far as they exist: a link must not hide it. */
+/* Compares real paths, as far as they exist, so that a link does not hide it. */
 static int check_outside(const char *dir, const char *tree, struct err *e)
 {
 	char *outer = realpath(tree, NULL), *inner = realpath(dir, NULL);
@@ -158,10 +157,10 @@ static int check_outside(const char *dir, const char *tree, struct err *e)
 		len--;
 	if (strncmp(a, b, len) != 0 || (b[len] != '/' && b[len] != '\0'))
 		return 0;
-	err_set(e, ERR_USAGE, "the keys in %s lie inside the tree %s, which is published", dir,
-		tree);
-	return err_hint(e, "move the folder out of the tree and say where it is with `keys` in "
-			   "ferry.conf or with --keys");
+	err_set(e, ERR_USAGE, "the folder of keys %s is inside the tree %s, which is published",
+		dir, tree);
+	return err_hint(e, "move the folder out of the tree and set `keys` in ferry.conf or use "
+			   "--keys");
 }
 
 int keyring_load(const char *dir, const char *tree, struct keyring *out, struct err *e)
@@ -207,10 +206,10 @@ static int no_such_key(const struct keyring *k, const char *which, struct err *e
 	for (size_t i = 0; i < k->count; i++)
 		names[i] = k->at[i].name;
 	const char *near = text_nearest(which, names, k->count);
-	err_set(e, ERR_NOT_FOUND, "there is no key '%s'%s%s, and no such file", which,
+	err_set(e, ERR_NOT_FOUND, "there is no key '%s'%s%s, and no file of that name", which,
 		k->dir ? " in " : "", k->dir ? k->dir : "");
 	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog key list` shows what there is");
+		    : err_hint(e, "`ferry catalog key list` lists the keys");
 }
 
 static void copy_key(const struct keyring_key *from, struct keyring_key *out)
@@ -233,9 +232,10 @@ static int pick_one(const struct keyring *from, const char *which, struct keyrin
 		return load_key(path, out, e);
 	}
 	if (!known && file_exists(which)) {
-		err_set(e, ERR_USAGE, "%s: a key file is called NAME.pem or NAME.command", which);
-		return err_hint(e,
-				"`ferry catalog key import FILE NAME` takes a key of another name");
+		err_set(e, ERR_USAGE, "%s: the name of a key file must be NAME.pem or NAME.command",
+			which);
+		return err_hint(e, "`ferry catalog key import FILE NAME` imports a key file with "
+				   "another name");
 	}
 	if (!known)
 		return no_such_key(from, which, e);
@@ -256,7 +256,7 @@ int keyring_pick(const struct keyring *from, const char *const *which, size_t co
 			return rc;
 		if (!key.name || key.kind == KEYRING_PUBLIC) {
 			key_release(&key);
-			return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign",
+			return err_set(e, ERR_USAGE, "%s is a public key, which cannot sign",
 				       which[i]);
 		}
 		key.chosen = true;
@@ -274,7 +274,7 @@ int keyring_public(const struct keyring *k, const char *which, struct tuf_key **
 	if (!known)
 		return file_exists(which) ? read_public(which, out, e) : no_such_key(k, which, e);
 	if (!known->public) {
-		err_set(e, ERR_USAGE, "%s: its public part, %s.pub, is missing", known->path,
+		err_set(e, ERR_USAGE, "%s: its public key, %s.pub, is missing", known->path,
 			known->name);
 		return err_hint(e, "`openssl pkey -in %s -pubout` writes it", known->path);
 	}

@@ -3,13 +3,13 @@
  *
  *   NAME.pem       a private key, or
  *   NAME.command   an external program that signs (sign/command.h), or
- *   neither        somebody else's, known by its public part
+ *   neither another person's, known by its public key
  *
- * and beside it NAME.pub, the public part, so that what a key is for can be told without its
- * passphrase, and so that key ids have names.
+ * and NAME.pub beside it, the public key, so that a key can be identified without its passphrase,
+ * and key ids have names.
  *
- * By custom NAME is the role it is made for ("targets", "targets-alice"); what it may
- * sign is decided by the root metadata alone.
+ * By convention NAME is the role that the key was made for ("targets", "targets-alice"); the root
+ * metadata alone decides what it may sign.
  */
 #ifndef FERRY_SIGN_KEYRING_H
 #define FERRY_SIGN_KEYRING_H
@@ -24,21 +24,21 @@ struct keyring_key {
 	char *name;             /* "targets" */
 	char *path;             /* of NAME.pem, NAME.command or NAME.pub */
 	struct tuf_key *public; /* NULL when NAME.pub is missing: of a KEYRING_FILE only */
-	bool chosen;            /* named by a person (keyring_pick), so it must be of use */
-	struct signer *signer;  /* once it was opened; NULL before */
+	bool chosen;            /* named by the user (keyring_pick), so it must be usable */
+	struct signer *signer;  /* after it was opened; NULL before */
 };
 struct keyring {
 	char *dir;
 	struct keyring_key *at; /* sorted by name */
 	size_t count, cap;
 	struct passphrases *passphrases; /* of its key files; borrowed, may be NULL */
-	const struct cancel *cancel;     /* ends its programs that sign; borrowed, may be NULL */
+	const struct cancel *cancel;     /* stops its signing programs; borrowed, may be NULL */
 };
 void keyring_release(struct keyring *k);
 
-/* ERR_USAGE when the folder lies inside `tree` (may be NULL): private keys must not be
- * published. A folder that is missing is an empty keyring. Private keys are not read: whoever has
- * keys of others, too, opens only those that are to sign. */
+/* ERR_USAGE when the folder lies inside `tree` (may be NULL): private keys must not be published.
+ * A missing folder is an empty keyring. Private keys are not read here; only those that sign are
+ * opened later. */
 WARN_UNUSED int keyring_load(const char *dir, const char *tree, struct keyring *out, struct err *e);
 const struct keyring_key *keyring_find(const struct keyring *k, const char *name);
 /* The key with this id, or NULL. */
@@ -57,26 +57,25 @@ WARN_UNUSED int keyring_public(const struct keyring *k, const char *which, struc
  * unencrypted. */
 WARN_UNUSED int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,
 			    const struct buf *passphrase, struct err *e);
-/* The same for a key that exists; takes it, in any case. It is open then. A public part that is
- * there already must be its own. */
+/* The same for an existing key, which it always takes and which is then open. If NAME.pub exists,
+ * it must be this key's. */
 WARN_UNUSED int keyring_store(struct keyring *k, const char *name, struct privkey *key,
 			      const struct buf *passphrase, struct err *e);
-/* Keeps somebody else's public key as NAME.pub, or under a longer name where that is taken,
- * so that it has a name here. Nothing when the key has one. */
+/* Stores another person's public key as NAME.pub, or under a longer name if that is taken. Does
+ * nothing if the key already has a name. */
 WARN_UNUSED int keyring_remember(struct keyring *k, const char *name, const struct tuf_key *key,
 				 struct err *e);
 /* Is it a private key file, and encrypted? ERR_USAGE as privkey_load() has it. */
 WARN_UNUSED int keyring_is_encrypted(const struct keyring_key *key, bool *out, struct err *e);
-/* Names for keys that have none in k: those that the other keyring has. In memory alone. */
+/* Gives keys in k that have no name the names from the other keyring. Only in memory. */
 void keyring_learn(struct keyring *k, const struct keyring *from);
-/* Takes back a public part whose private key was never written: what a killed keyring_new
- * leaves. */
+/* Removes a public key whose private key was never written, as a killed keyring_new leaves it. */
 WARN_UNUSED int keyring_drop_public(struct keyring *k, const char *name, struct err *e);
-/* A name that nothing has: "targets", else "targets-2", "targets-3" …; the caller frees. */
+/* An unused name: "targets", else "targets-2", "targets-3" …; the caller frees. */
 char *keyring_free_name(const struct keyring *k, const char *role);
 
-/* The signer of a key of k, which keeps it: a key is read and decrypted once in a run. ERR_USAGE
- * for a public one. */
+/* The signer of a key in k, which keeps it, so that a key is read and decrypted only once in a
+ * run. ERR_USAGE for a public key. */
 WARN_UNUSED int keyring_signer(struct keyring *k, const struct keyring_key *key,
 			       struct signer **out, struct err *e);
 
@@ -86,17 +85,17 @@ struct keyring_signers {
 	size_t count, cap;
 };
 void keyring_signers_release(struct keyring_signers *s);
-/* Unless one with this key is there already. */
+/* Unless there already is one with this key. */
 void keyring_signers_add(struct keyring_signers *s, struct signer *signer);
 /*
  * Opens the private keys that `wanted` (key ids) names, appending their signers to out; a key
- * without public part is opened when its name starts with one of `roles`, or when it was
- * chosen. Several names for one key are opened once. It is no error to find none.
+ * without NAME.pub is opened when its name starts with one of `roles`, or when it was chosen. A
+ * key with several names is opened once. Finding none is not an error.
  */
 WARN_UNUSED int keyring_open(struct keyring *k, const struct str_list *wanted,
 			     const char *const *roles, struct keyring_signers *out, struct err *e);
 
-/* Encrypts a key file anew, or (passphrase NULL) not at all. */
+/* Encrypts a key file with a new passphrase, or (NULL) stores it unencrypted. */
 WARN_UNUSED int keyring_passphrase(const struct keyring *k, const struct keyring_key *key,
 				   const struct buf *passphrase, struct err *e);
 

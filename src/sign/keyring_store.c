@@ -15,7 +15,7 @@ int keyring_save_public(const char *dir, const char *name, const struct tuf_key 
 	return rc < 0 ? rc : file_write_atomic(path, pem.data, pem.len, 0644, e);
 }
 
-/* What a run that was killed left of this key: never used, and a secret all the same. */
+/* Removes what a killed run left of this key: it was never used, but is still a secret. */
 static void remove_leftovers(const char *dir, const char *name)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -32,19 +32,20 @@ static void remove_leftovers(const char *dir, const char *name)
 	}
 }
 
-/* Neither a private key nor somebody else's public one is ever replaced. */
+/* Never replaces a private key, or another person's public key. */
 static int check_free(const struct keyring *k, const char *name, const struct tuf_key *key,
 		      struct err *e)
 {
 	const struct keyring_key *there = keyring_find(k, name);
 	if (!path_is_id(name))
-		return err_set(e, ERR_USAGE, "'%s' is no name for a key (a-z, 0-9, '.', '_', '-')",
+		return err_set(e, ERR_USAGE,
+			       "'%s' is not a valid name for a key (a-z, 0-9, '.', '_', '-')",
 			       name);
 	if (!there || (there->kind == KEYRING_PUBLIC && strcmp(there->public->id, key->id) == 0))
 		return 0;
 	err_set(e, ERR_CONFLICT, "%s exists already", there->path);
-	return err_hint(e, "keys are never overwritten; choose another name, or move the old one "
-			   "away if it is no longer needed");
+	return err_hint(e, "keys are never overwritten: choose another name, or move the old key "
+			   "away");
 }
 
 int keyring_store(struct keyring *k, const char *name, struct privkey *key,
@@ -59,7 +60,8 @@ int keyring_store(struct keyring *k, const char *name, struct privkey *key,
 		rc = file_mkdirs(k->dir, 0700, e);
 	if (rc == 0)
 		remove_leftovers(k->dir, name);
-	/* The public part first: a key that is there is complete, even after a kill. */
+	/* The public key first, so that a private key that exists is complete, even after a
+	 * kill. */
 	if (rc == 0 && !file_exists(path))
 		rc = keyring_save_public(k->dir, name, public, e);
 	if (rc == 0)
@@ -96,8 +98,8 @@ int keyring_passphrase(const struct keyring *k, const struct keyring_key *key,
 {
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
 	if (key->kind != KEYRING_FILE)
-		return err_set(e, ERR_USAGE, "%s: no private key file, so it has no passphrase",
-			       key->path);
+		return err_set(e, ERR_USAGE,
+			       "%s is not a private key file, so it has no passphrase", key->path);
 	int rc = privkey_load(key->path, k->passphrases, &private, e);
 	return rc < 0 ? rc : privkey_replace(private, key->path, passphrase, e);
 }

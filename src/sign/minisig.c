@@ -24,13 +24,13 @@ static int need_fit(const struct tuf_key *k, struct err *e)
 {
 	if (minisig_fits(k))
 		return 0;
-	err_set(e, ERR_USAGE, "key %s is of type %s, and minisign knows only Ed25519", k->id,
+	err_set(e, ERR_USAGE, "key %s is of type %s; minisign supports only Ed25519", k->id,
 		tuf_key_kind(k));
-	return err_hint(e, "use a key that `ferry catalog key new --type ed25519` makes");
+	return err_hint(e, "use a key made by `ferry catalog key new --type ed25519`");
 }
 
-/* minisign shows the eight bytes as one little-endian number. Metadata may list a key under
- * any id, so the id is computed. */
+/* minisign shows the eight bytes as a little-endian number. Metadata may list a key under any id,
+ * so the id is computed. */
 static int key_id(const struct tuf_key *k, uint8_t out[MINISIG_KEY_ID], struct err *e)
 {
 	CLEANUP_PTR(tuf_key_free) struct tuf_key *own = NULL;
@@ -39,7 +39,7 @@ static int key_id(const struct tuf_key *k, uint8_t out[MINISIG_KEY_ID], struct e
 	if (rc < 0)
 		return rc;
 	if (!hex_decode(raw, sizeof raw, own->id, false))
-		return err_set(e, ERR_BUG, "the key id %s is no hash", own->id);
+		return err_set(e, ERR_BUG, "the key id %s is not a hash", own->id);
 	for (size_t i = 0; i < MINISIG_KEY_ID; i++)
 		out[i] = raw[MINISIG_KEY_ID - 1 - i];
 	return 0;
@@ -75,7 +75,8 @@ static int check_comment(const char *comment, struct err *e)
 {
 	if (strlen(comment) <= MINISIG_COMMENT_MAX && !strpbrk(comment, "\r\n"))
 		return 0;
-	return err_set(e, ERR_USAGE, "a comment of a signature is one line of at most %d bytes",
+	return err_set(e, ERR_USAGE,
+		       "the comment of a signature must be one line of at most %d bytes",
 		       MINISIG_COMMENT_MAX);
 }
 
@@ -134,7 +135,7 @@ void minisig_release(struct minisig *m)
 	mem_free_ptr(&m->trusted);
 }
 
-/* The next line without its end; false when there is none. */
+/* The next line without its newline; false when there is none. */
 static bool next_line(const char **at, const char *end, const char **line, size_t *len)
 {
 	const char *stop = *at < end ? memchr(*at, '\n', (size_t)(end - *at)) : NULL;
@@ -165,7 +166,8 @@ static bool parse(const char *at, const char *end, struct minisig *out)
 	const char *line, *trusted;
 	size_t len, trusted_len;
 	if (!comment_line(&at, end, UNTRUSTED, &line, &len) || !next_line(&at, end, &line, &len) ||
-	    !base64_decode(blob, sizeof blob, line, len) || memcmp(blob, "ED", ALGORITHM_LEN) != 0 ||
+	    !base64_decode(blob, sizeof blob, line, len) ||
+	    memcmp(blob, "ED", ALGORITHM_LEN) != 0 ||
 	    !comment_line(&at, end, TRUSTED, &trusted, &trusted_len) ||
 	    !next_line(&at, end, &line, &len) ||
 	    !base64_decode(out->global, MINISIG_SIG, line, len) || at != end)
@@ -181,8 +183,8 @@ int minisig_parse(const void *text, size_t len, const char *what, struct minisig
 {
 	struct minisig m = { 0 };
 	if (len > MINISIG_MAX_BYTES || len == 0 || !parse(text, (const char *)text + len, &m))
-		return err_set(e, ERR_INTEGRITY, "%s: not a minisign signature of the prehashed form",
-			       what);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: not a minisign signature in the prehashed format", what);
 	*out = m;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * minisign's files (https://jedisct1.github.io/minisign/#signature-format): for people who
- * have nothing but a shell script and minisign.
+ * minisign's files (https://jedisct1.github.io/minisign/#signature-format): for people who have
+ * only a shell script and minisign.
  *
  *   untrusted comment: <text>
  *   base64("ED" key-id signature)             of the BLAKE2b-512 of the file
@@ -11,8 +11,8 @@
  *   base64("Ed" key-id public-key)            a public key
  *
  * What always holds here:
- *  - only the prehashed form "ED" is written or accepted, so a signature of metadata can never
- *    be passed off as one of a file;
+ *  - only the prehashed format "ED" is written and accepted, so a signature of metadata can never
+ *    be used as one of a file;
  *  - minisign's key id is the first eight bytes of the key's TUF id, so that minisign shows
  *    what `ferry catalog key list` shows.
  */
@@ -23,35 +23,34 @@
 
 #define MINISIG_SUFFIX ".minisig"
 #define MINISIG_MAX_BYTES (16 * KIB)
-#define MINISIG_COMMENT_MAX 1024        /* bytes of a comment; minisign's own limit */
+#define MINISIG_COMMENT_MAX 1024 /* bytes of a comment; minisign's own limit */
 #define MINISIG_KEY_ID 8
 #define MINISIG_SIG 64
 
-/* Is it a key that minisign knows: an Ed25519 one? */
+/* Does minisign support the key: is it Ed25519? */
 bool minisig_fits(const struct tuf_key *k);
 
-/* A public key file, appended to out. ERR_USAGE when the key does not fit. */
+/* A public key file, appended to out. ERR_USAGE when the key is not supported. */
 WARN_UNUSED int minisig_public(const struct tuf_key *k, const char *comment, struct buf *out,
 			       struct err *e);
 
-/* A signature file over the data, appended to out; the signer is asked twice. Comments are one
- * line of at most MINISIG_COMMENT_MAX bytes (ERR_USAGE), so is a key that does not fit. */
-WARN_UNUSED int minisig_sign(struct signer *s, const void *data, size_t len,
-			     const char *untrusted, const char *trusted, struct buf *out,
-			     struct err *e);
+/* A signature file over the data, appended to out; the signer signs twice. ERR_USAGE if a comment
+ * is not one line of at most MINISIG_COMMENT_MAX bytes, or the key is not supported. */
+WARN_UNUSED int minisig_sign(struct signer *s, const void *data, size_t len, const char *untrusted,
+			     const char *trusted, struct buf *out, struct err *e);
 
 struct minisig {
 	uint8_t key_id[MINISIG_KEY_ID];
 	uint8_t sig[MINISIG_SIG], global[MINISIG_SIG];
-	char *trusted;                  /* the comment; believe it after minisig_verify() */
+	char *trusted; /* the comment; valid only after minisig_verify() */
 };
 void minisig_release(struct minisig *m);
 
 /* ERR_INTEGRITY for what is no such signature file. */
-WARN_UNUSED int minisig_parse(const void *text, size_t len, const char *what,
-			      struct minisig *out, struct err *e);
-/* Both signatures, data and trusted comment; the key must also be the one that it names. */
-bool minisig_verify(const struct minisig *m, const struct tuf_key *k, const void *data,
-		    size_t len);
+WARN_UNUSED int minisig_parse(const void *text, size_t len, const char *what, struct minisig *out,
+			      struct err *e);
+/* Verifies both signatures, of the data and of the trusted comment; the signature must also name
+ * this key. */
+bool minisig_verify(const struct minisig *m, const struct tuf_key *k, const void *data, size_t len);
 
 #endif

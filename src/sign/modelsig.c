@@ -122,8 +122,8 @@ int modelsig_bundle(struct signer *s, const char *folder, const struct modelsig_
 	CLEANUP(json_release) json_t *bundle = json_object();
 	json_t *material;
 	if (s->key->scheme != TUF_ECDSA_P256) {
-		err_set(e, ERR_USAGE, "%s is of type %s, and model signatures are made with ECDSA "
-			"P-256", s->name, tuf_key_kind(s->key));
+		err_set(e, ERR_USAGE, "%s is of type %s, but model signatures need ECDSA P-256",
+			s->name, tuf_key_kind(s->key));
 		return err_hint(e, "`ferry catalog key new NAME --type ecdsa-p256` makes a key");
 	}
 	int rc = modelsig_statement(folder, files, count, &payload, e);

@@ -18,7 +18,7 @@ int passphrase_ask(struct passphrases *p, const char *path, struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf answer = BUF_INIT(PASSPHRASE_MAX);
 	if (!p || !p->ask)
-		return err_set(e, ERR_USAGE, "%s is encrypted, and there is no passphrase", path);
+		return err_set(e, ERR_USAGE, "%s is encrypted, and no passphrase was given", path);
 	int rc = p->ask(p->ctx, path, &answer, e);
 	if (rc == 0)
 		passphrase_know(p, &answer);

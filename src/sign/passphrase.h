@@ -1,6 +1,6 @@
 /*
- * The passphrases of one run: who is asked for them, and the one that opened a key last. That
- * one is tried on the next key, so that a person types a common passphrase once.
+ * The passphrases of one run: how to ask for them, and the one that last opened a key. It is
+ * tried first on the next key, so that a common passphrase is typed once.
  */
 #ifndef FERRY_SIGN_PASSPHRASE_H
 #define FERRY_SIGN_PASSPHRASE_H
@@ -8,24 +8,24 @@
 #include "util/buf.h"
 #include "util/err.h"
 
-#define PASSPHRASE_MAX 1024     /* bytes */
+#define PASSPHRASE_MAX 1024 /* bytes */
 
 struct passphrases {
-	/* Puts the passphrase of the key file `path` into out, which is empty and is wiped by
-	 * the caller. NULL: there is nobody to ask. */
+	/* Gets the passphrase of the key file `path` into the empty buffer out, which the caller
+	 * wipes. NULL: cannot ask. */
 	int (*ask)(void *ctx, const char *path, struct buf *out, struct err *e);
 	void *ctx;
-	bool same;              /* the answer is the same for every key: asked once */
-	struct buf known;       /* set it with passphrase_know() */
+	bool same;        /* the answer is the same for every key: asked once */
+	struct buf known; /* set it with passphrase_know() */
 	bool has_known;
-	unsigned decryptions;   /* of key files, each an scrypt, that were tried so far */
+	unsigned decryptions; /* number of attempts so far, each one an scrypt */
 };
-/* Wipes what is known. */
+/* Wipes the known passphrase. */
 void passphrase_release(struct passphrases *p);
 
-/* Copies a passphrase to be tried first. */
+/* Copies a passphrase that is tried first. */
 void passphrase_know(struct passphrases *p, const struct buf *passphrase);
-/* Asks, and knows the answer from then on. ERR_USAGE when there is nobody to ask. */
+/* Asks and remembers the answer. ERR_USAGE if it cannot ask. */
 WARN_UNUSED int passphrase_ask(struct passphrases *p, const char *path, struct err *e);
 
 #endif

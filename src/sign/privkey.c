@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define FILE_MAX (16 * KIB)
-/* scrypt with 16 MiB of memory, what OpenSSL allows without being asked. */
+/* scrypt with 16 MiB of memory, the default limit of OpenSSL. */
 #define SCRYPT_N 16384
 #define SCRYPT_R 8
 #define SCRYPT_P 1
@@ -29,7 +29,7 @@ void privkey_free(struct privkey *k)
 {
 	if (!k)
 		return;
-	EVP_PKEY_free(k->pkey);         /* wipes */
+	EVP_PKEY_free(k->pkey); /* wipes */
 	tuf_key_free(k->public);
 	free(k);
 }
@@ -97,11 +97,11 @@ static int write_file(const struct privkey *k, const char *path, const struct bu
 		      bool exclusive, struct err *e)
 {
 	if (passphrase && (passphrase->len == 0 || passphrase->len > PASSPHRASE_MAX))
-		return err_set(e, ERR_USAGE, "a passphrase has 1 to %d bytes", PASSPHRASE_MAX);
+		return err_set(e, ERR_USAGE, "a passphrase must have 1 to %d bytes",
+			       PASSPHRASE_MAX);
 	if (exclusive && file_exists(path)) {
 		err_set(e, ERR_CONFLICT, "%s exists already", path);
-		return err_hint(e, "keys are never overwritten; move the old one away if it is "
-				   "no longer needed");
+		return err_hint(e, "keys are never overwritten: move the old key away");
 	}
 	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
 	int rc = file_mkdirs_for(path, 0700, e);
@@ -109,7 +109,7 @@ static int write_file(const struct privkey *k, const char *path, const struct bu
 		rc = file_new_open(&f, path, 0600, e);
 	if (rc < 0)
 		return rc;
-	BIO *bio = BIO_new(BIO_s_mem());        /* wipes when it is freed */
+	BIO *bio = BIO_new(BIO_s_mem()); /* wipes when it is freed */
 	char *text = NULL;
 	long len = 0;
 	if (bio && write_pem(bio, k->pkey, passphrase))
@@ -136,7 +136,7 @@ int privkey_replace(const struct privkey *k, const char *path, const struct buf 
 
 /* -- reading --------------------------------------------------------------------------- */
 
-/* OpenSSL must not ask at the terminal, whatever a file says of itself. */
+/* OpenSSL must not prompt on the terminal, whatever the file contains. */
 static int no_passphrase(char *text, int size, int writing, void *ctx)
 {
 	(void)text, (void)size, (void)writing, (void)ctx;
@@ -150,14 +150,14 @@ static bool has(const struct buf *text, const char *marker)
 
 static int public_only(const char *path, struct err *e)
 {
-	err_set(e, ERR_USAGE, "%s: this is a public key; the private one is wanted", path);
-	return err_hint(e, "who only needs to call the key of another person by a name puts its file "
-			   "into the folder of keys, as NAME.pub");
+	err_set(e, ERR_USAGE, "%s is a public key; a private key is needed", path);
+	return err_hint(e, "to give another person's key a name, put its file into the folder of "
+			   "keys as NAME.pub");
 }
 
 static int not_a_key(const char *path, struct err *e)
 {
-	err_set(e, ERR_USAGE, "%s: no private key in PKCS#8 PEM form", path);
+	err_set(e, ERR_USAGE, "%s: not a private key in PKCS#8 PEM form", path);
 	return err_hint(e, "`openssl pkcs8 -topk8 -in OLD -out NEW` converts older forms");
 }
 
@@ -167,12 +167,12 @@ static int check_mode(const char *path, const struct stat *st, bool encrypted, s
 	bool others_read = st->st_mode & (S_IRGRP | S_IROTH);
 	if (!others_write && (encrypted || !others_read))
 		return 0;
-	err_set(e, ERR_USAGE, "%s: others may %s this private key", path,
+	err_set(e, ERR_USAGE, "%s: other users can %s this private key", path,
 		others_write ? "change" : "read");
 	return err_hint(e, "run: chmod 600 %s", path);
 }
 
-/* The file's text, with its permissions checked. The caller wipes it. */
+/* Checks the permissions and returns the file's text. The caller wipes it. */
 static int read_file(const char *path, struct buf *text, bool *encrypted, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
@@ -192,16 +192,17 @@ static int read_file(const char *path, struct buf *text, bool *encrypted, struct
 	buf_commit(text, (size_t)size);
 	*encrypted = has(text, "-----BEGIN ENCRYPTED PRIVATE KEY-----");
 	if (!*encrypted && !has(text, "-----BEGIN PRIVATE KEY-----"))
-		return has(text, "-----BEGIN PUBLIC KEY-----") ? public_only(path, e) :
-								 not_a_key(path, e);
+		return has(text, "-----BEGIN PUBLIC KEY-----") ? public_only(path, e)
+							       : not_a_key(path, e);
 	return check_mode(path, &st, *encrypted, e);
 }
 
 static int wrong_passphrase(const char *path, struct err *e)
 {
 	err_set(e, ERR_USAGE, "wrong passphrase for %s", path);
-	return err_hint(e, "it is taken from --passphrase-file or passphrase-file in ferry.conf, else "
-			"from FERRY_PASSPHRASE, else asked for; nothing was changed");
+	return err_hint(e, "the passphrase comes from --passphrase-file or passphrase-file in "
+			   "ferry.conf, else from FERRY_PASSPHRASE, else from a prompt; nothing "
+			   "was changed");
 }
 
 static PKCS8_PRIV_KEY_INFO *try_known(X509_SIG *sig, struct passphrases *p)
@@ -290,7 +291,7 @@ int privkey_sign(const struct privkey *k, const void *data, size_t len, struct b
 	enum tuf_scheme scheme = k->public->scheme;
 	const EVP_MD *md = scheme == TUF_ED25519 ? NULL : EVP_sha256();
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *params = NULL;    /* belongs to ctx */
+	EVP_PKEY_CTX *params = NULL; /* belongs to ctx */
 	uint8_t raw[4096];
 	size_t raw_len = sizeof raw;
 	bool ok = ctx && EVP_DigestSignInit(ctx, &params, md, NULL, k->pkey) == 1 &&
@@ -304,8 +305,7 @@ int privkey_sign(const struct privkey *k, const void *data, size_t len, struct b
 	return buf_ok(sig, "a signature", e);
 }
 
-static int sign_with(struct signer *s, const void *data, size_t len, struct buf *sig,
-		     struct err *e)
+static int sign_with(struct signer *s, const void *data, size_t len, struct buf *sig, struct err *e)
 {
 	return privkey_sign(s->ctx, data, len, sig, e);
 }

@@ -1,7 +1,7 @@
 /*
- * Private key files: PKCS#8 PEM, encrypted with AES-256-CBC under a key that scrypt
- * derives from the passphrase (RFC 5958, RFC 8018, RFC 7914), so that `openssl pkey`
- * reads them too. Ed25519 unless the caller chooses otherwise.
+ * Private key files: PKCS#8 PEM, encrypted with AES-256-CBC under a key derived from the
+ * passphrase with scrypt (RFC 5958, RFC 8018, RFC 7914), so that `openssl pkey` can read them.
+ * Ed25519 unless the caller chooses otherwise.
  */
 #ifndef FERRY_SIGN_PRIVKEY_H
 #define FERRY_SIGN_PRIVKEY_H
@@ -29,23 +29,23 @@ WARN_UNUSED int privkey_replace(const struct privkey *k, const char *path,
 				const struct buf *passphrase, struct err *e);
 
 /*
- * Reads a key file. If it is encrypted, the passphrase is the one that is known, else asked
- * for; with passphrases NULL an encrypted file is ERR_USAGE. A wrong passphrase is ERR_USAGE
- * "wrong passphrase for …". A missing file is ERR_NOT_FOUND, one that holds no private key of
- * a kind that can sign here ERR_USAGE.
+ * Reads a key file. If it is encrypted, the known passphrase is used, else asked for; with
+ * passphrases NULL, an encrypted file is ERR_USAGE. A wrong passphrase is ERR_USAGE "wrong
+ * passphrase for …". A missing file is ERR_NOT_FOUND; a file without a private key of a supported
+ * type is ERR_USAGE.
  *
- * Permissions: a file that others may write, and an unencrypted one that others may
- * read, is refused (ERR_USAGE, with the chmod to run). An encrypted one that others may
- * read is accepted: mounted secrets look so, and the passphrase guards it.
+ * Permissions: a file that others may write, and an unencrypted one that others may read, is
+ * refused (ERR_USAGE, with the chmod to run). An encrypted file that others may read is accepted:
+ * mounted secrets have such modes, and the passphrase protects the key.
  */
 WARN_UNUSED int privkey_load(const char *path, struct passphrases *passphrases,
 			     struct privkey **out, struct err *e);
-/* Is the file encrypted? ERR_USAGE when it is no private key file. */
+/* Is the file encrypted? ERR_USAGE when it is not a private key file. */
 WARN_UNUSED int privkey_is_encrypted(const char *path, bool *out, struct err *e);
 
 /* Appends the raw signature. */
-WARN_UNUSED int privkey_sign(const struct privkey *k, const void *data, size_t len,
-			     struct buf *sig, struct err *e);
+WARN_UNUSED int privkey_sign(const struct privkey *k, const void *data, size_t len, struct buf *sig,
+			     struct err *e);
 
 /* A signer that owns k; name is copied. */
 struct signer *privkey_signer(struct privkey *k, const char *name);

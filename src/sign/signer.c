@@ -22,10 +22,10 @@ int signer_sign(struct signer *s, const void *data, size_t len, struct buf *sig,
 	if (rc < 0)
 		return rc;
 	if (!tuf_key_verify(s->key, data, len, buf_str(sig) + before, sig->len - before)) {
-		err_set(e, ERR_USAGE, "%s made a signature that its public key does not verify",
+		err_set(e, ERR_USAGE, "the signature from %s does not verify with its public key",
 			s->name);
-		return err_hint(e, "it uses another key than the one it is listed with, or writes "
-				   "something else than the raw signature");
+		return err_hint(e,
+				"it uses a different key, or its output is not the raw signature");
 	}
 	return 0;
 }

@@ -12,7 +12,7 @@
  *  - a key file is decrypted once in a run: the keyring keeps its signer;
  *  - a signature is verified with the public key before it is believed;
  *  - secrets are wiped from memory before it is freed;
- *  - nothing of the client links this folder.
+ *  - no client program links this room.
  */
 #ifndef FERRY_SIGN_SIGNER_H
 #define FERRY_SIGN_SIGNER_H
@@ -20,18 +20,17 @@
 #include "tuf/key.h"
 
 struct signer {
-	struct tuf_key *key;    /* the public key; owned */
-	char *name;             /* for messages: "keys/targets.pem"; owned */
+	struct tuf_key *key; /* the public key; owned */
+	char *name;          /* for messages: "keys/targets.pem"; owned */
 	/* Appends the raw signature over data to sig. */
-	int (*sign)(struct signer *s, const void *data, size_t len, struct buf *sig,
-		    struct err *e);
-	void (*destroy)(struct signer *s);      /* frees what is behind it; may be NULL */
+	int (*sign)(struct signer *s, const void *data, size_t len, struct buf *sig, struct err *e);
+	void (*destroy)(struct signer *s); /* frees its state; may be NULL */
 	void *ctx;
-	const struct cancel *cancel;    /* ends an external program that signs; NULL: nothing does */
+	const struct cancel *cancel; /* stops an external signing program; NULL: nothing does */
 };
 
-/* Signs, and checks the signature with the public key before it is believed: ERR_USAGE
- * when it does not fit (an external signer that has another key). */
+/* Signs and verifies the signature with the public key: ERR_USAGE when it does not verify (an
+ * external signer with a different key). */
 WARN_UNUSED int signer_sign(struct signer *s, const void *data, size_t len, struct buf *sig,
 			    struct err *e);
 void signer_free(struct signer *s);

@@ -1,6 +1,6 @@
 /*
- * What metadata claims of itself, before anything about it is verified: for a publisher who
- * compares releases, and for a client who chooses whom to believe first.
+ * What metadata claims, unverified: for a publisher that compares releases, and for a client that
+ * chooses which answer to verify first.
  */
 #ifndef FERRY_TUF_CLAIM_H
 #define FERRY_TUF_CLAIM_H
@@ -12,7 +12,7 @@ struct tuf_claim {
 	int64_t expires_s;
 };
 
-/* ERR_INTEGRITY when the bytes are no metadata; `what` names them in messages. */
+/* ERR_INTEGRITY when the bytes are not metadata; `what` names them in messages. */
 WARN_UNUSED int tuf_claim_parse(const void *data, size_t len, const char *what,
 				struct tuf_claim *out, struct err *e);
 /* The version alone; 0: the bytes claim none. */

@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#define MAX_TRIES 64            /* endpoints that a transport may offer for one file */
-#define MAX_NAME 240            /* bytes of a file name, below what file systems allow */
+#define MAX_TRIES 64 /* endpoints that a transport may offer for one file */
+#define MAX_NAME 240 /* bytes of a file name, below what file systems allow */
 
 const struct tuf_limits tuf_limits_default = {
 	.root = 512000,
@@ -27,7 +27,7 @@ struct tuf_client {
 	struct tuf_transport transport;
 	struct tuf_limits limits;
 	struct tuf_trusted trusted;
-	bool ready;             /* targets can be asked for */
+	bool ready; /* targets can be asked for */
 };
 
 void tuf_target_release(struct tuf_target *t)
@@ -65,11 +65,11 @@ void tuf_client_close(struct tuf_client *c)
 /* One file on its way into the trusted set. */
 struct step {
 	const char *role;
-	const struct tuf_metadata *parent;      /* of targets roles */
-	const struct tuf_metadata *loaded;      /* the same: the result */
-	bool flag;                              /* rotated, same, final: what check tells */
-	int (*check)(struct tuf_client *c, struct step *s, const struct buf *raw,
-		     const char *what, bool local, struct err *e);
+	const struct tuf_metadata *parent; /* of targets roles */
+	const struct tuf_metadata *loaded; /* the same: the result */
+	bool flag;                         /* rotated, same or final, as set by check */
+	int (*check)(struct tuf_client *c, struct step *s, const struct buf *raw, const char *what,
+		     bool local, struct err *e);
 };
 
 static int fetch(struct tuf_client *c, struct step *s, const char *name, struct buf *raw,
@@ -83,7 +83,7 @@ static int fetch(struct tuf_client *c, struct step *s, const char *name, struct 
 		if (rc == 0)
 			rc = buf_ok(raw, name, e);
 		if (rc == 0) {
-			c->trusted.expired = NULL;      /* that was a stored file's */
+			c->trusted.expired = NULL; /* that was of a stored file */
 			rc = s->check(c, s, raw, name, false, e);
 		}
 		if (rc == 0 || !err_is(e, ERR_INTEGRITY))
@@ -100,8 +100,8 @@ static char *remote_name(const struct tuf_client *c, const char *role, uint64_t 
 	return tuf_name_file(role, c->trusted.root->consistent_snapshot ? version : 0);
 }
 
-/* 1 when the stored file is what is wanted; 0 when it is missing or does not verify: then
- * the network has the word. */
+/* 1 when the stored file is the wanted one; 0 when it is missing or does not verify, so that it
+ * must be fetched. */
 static int try_stored(struct tuf_client *c, struct step *s, size_t max, struct err *e)
 {
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(max);
@@ -130,8 +130,8 @@ static int need_stored(struct tuf_client *c, struct step *s, size_t max, struct 
 
 /* -- root ------------------------------------------------------------------------------ */
 
-static int check_root(struct tuf_client *c, struct step *s, const struct buf *raw,
-		      const char *what, bool local, struct err *e)
+static int check_root(struct tuf_client *c, struct step *s, const struct buf *raw, const char *what,
+		      bool local, struct err *e)
 {
 	(void)local;
 	return tuf_trusted_root_next(&c->trusted, buf_str(raw), raw->len, what, &s->flag, e);
@@ -143,15 +143,15 @@ static int refresh_root(struct tuf_client *c, struct err *e)
 	struct step step = { .role = "root", .check = check_root };
 	for (unsigned i = 0; i < c->limits.root_rotations; i++) {
 		struct err why = ERR_INIT;
-		CLEANUP(mem_free_ptr) char *name =
-			tuf_name_file("root", c->trusted.root->version + 1);
+		CLEANUP(mem_free_ptr) char *name = tuf_name_file("root",
+								 c->trusted.root->version + 1);
 		if (fetch(c, &step, name, &raw, &why) < 0) {
 			if (err_is(&why, ERR_NOT_FOUND))
 				break;
 			*e = why;
 			return -(int)e->class;
 		}
-		/* First what the new root takes away, so that no interruption can leave it
+		/* First remove what the new root revokes, so that an interruption cannot leave it
 		 * in force beside the new root (5.3.11). */
 		int rc = step.flag ? tuf_folder_forget(c->dir, "timestamp", e) : 0;
 		if (rc == 0 && step.flag)
@@ -169,8 +169,7 @@ static int refresh_root(struct tuf_client *c, struct err *e)
 static int check_timestamp(struct tuf_client *c, struct step *s, const struct buf *raw,
 			   const char *what, bool local, struct err *e)
 {
-	return tuf_trusted_timestamp(&c->trusted, buf_str(raw), raw->len, what, local, &s->flag,
-				     e);
+	return tuf_trusted_timestamp(&c->trusted, buf_str(raw), raw->len, what, local, &s->flag, e);
 }
 
 static int refresh_timestamp(struct tuf_client *c, struct err *e)
@@ -188,11 +187,10 @@ static int refresh_timestamp(struct tuf_client *c, struct err *e)
 static int check_snapshot(struct tuf_client *c, struct step *s, const struct buf *raw,
 			  const char *what, bool local, struct err *e)
 {
-	return tuf_trusted_snapshot(&c->trusted, buf_str(raw), raw->len, what, local, &s->flag,
-				    e);
+	return tuf_trusted_snapshot(&c->trusted, buf_str(raw), raw->len, what, local, &s->flag, e);
 }
 
-/* The signed length is the ceiling where there is one; never above the configured. */
+/* The limit is the signed length if there is one, but never above the configured limit. */
 static size_t ceiling(const struct tuf_meta *meta, size_t limit)
 {
 	return meta->has_length && meta->length < limit ? (size_t)meta->length : limit;
@@ -223,15 +221,14 @@ static int check_targets(struct tuf_client *c, struct step *s, const struct buf 
 
 static int refuse_size(const struct tuf_client *c, const char *name, uint64_t bytes, struct err *e)
 {
-	err_set(e, ERR_INTEGRITY, "%s: it has %llu bytes, and of such a file %zu are read at most",
-		name, (unsigned long long)bytes, c->limits.targets);
-	return err_hint(e, "when the publisher says that this is right, raise targets-max-size of "
-			   "the repository in ferry.conf");
+	err_set(e, ERR_INTEGRITY, "%s: it has %llu bytes, more than the limit of %zu", name,
+		(unsigned long long)bytes, c->limits.targets);
+	return err_hint(e, "if the publisher confirms this size, raise targets-max-size of the "
+			   "repository in ferry.conf");
 }
 
-static int load_targets(struct tuf_client *c, const char *role,
-			const struct tuf_metadata *parent, const struct tuf_metadata **out,
-			struct err *e)
+static int load_targets(struct tuf_client *c, const char *role, const struct tuf_metadata *parent,
+			const struct tuf_metadata **out, struct err *e)
 {
 	struct step step = { .role = role, .parent = parent, .check = check_targets };
 	struct tuf_meta meta;
@@ -261,7 +258,7 @@ static int load_targets(struct tuf_client *c, const char *role,
 
 int tuf_client_refresh(struct tuf_client *c, struct err *e)
 {
-	/* Two processes that refresh at once must not put older metadata over newer. */
+	/* Two processes that refresh at once must not replace newer metadata with older. */
 	CLEANUP(file_close) int lock = -1;
 	const struct tuf_metadata *targets;
 	c->ready = false;
@@ -298,8 +295,8 @@ int tuf_client_load_offline(struct tuf_client *c, const char **expired, struct e
 	if (rc == 0)
 		rc = need_stored(c, &snapshot, c->limits.snapshot, e);
 	if (rc == 0 && !snapshot.flag)
-		rc = err_set(e, ERR_INTEGRITY, "the stored snapshot is newer than the stored "
-					       "timestamp");
+		rc = err_set(e, ERR_INTEGRITY,
+			     "the stored snapshot is newer than the stored timestamp");
 	if (rc == 0)
 		rc = load_targets(c, "targets", c->trusted.root, &targets, e);
 	if (rc < 0)
@@ -316,22 +313,21 @@ static int load_delegated(void *ctx, const char *name, const struct tuf_metadata
 {
 	struct tuf_client *c = ctx;
 	struct err why = ERR_INIT;
-	/* What another delegator brought in may not be signed for this one; then the stored
-	 * or the published file may be. */
+	/* A file that was loaded for another delegator may not verify for this one; the stored or
+	 * the published file may. */
 	if (tuf_trusted_known(&c->trusted, name, parent, out, &why) == 0 && *out)
 		return 0;
 	return load_targets(c, name, parent, out, e);
 }
 
-static int read_target(const json_t *entry, const char *path, struct tuf_target *out,
-		       struct err *e)
+static int read_target(const json_t *entry, const char *path, struct tuf_target *out, struct err *e)
 {
 	struct tuf_target t = { 0 };
 	int rc = json_get_u64(entry, path, "length", &t.length, e);
 	if (rc < 0)
 		return rc;
-	const char *hex = json_string_value(json_object_get(json_object_get(entry, "hashes"),
-							    "sha256"));
+	const char *hex =
+		json_string_value(json_object_get(json_object_get(entry, "hashes"), "sha256"));
 	if (!hex || !digest_parse(&t.sha256, hex))
 		return err_set(e, ERR_INTEGRITY, "%s: the signed metadata gives no SHA-256", path);
 	const json_t *custom = json_object_get(entry, "custom");
@@ -346,17 +342,15 @@ static int read_target(const json_t *entry, const char *path, struct tuf_target 
 	return 0;
 }
 
-int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry,
-		    struct err *e)
+int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry, struct err *e)
 {
 	if (!c->ready)
-		return err_set(e, ERR_BUG, "the metadata was not loaded before it was asked");
-	return tuf_search(tuf_trusted_top(&c->trusted), path, c->limits.delegations,
-			  load_delegated, c, entry, e);
+		return err_set(e, ERR_BUG, "the metadata was used before it was loaded");
+	return tuf_search(tuf_trusted_top(&c->trusted), path, c->limits.delegations, load_delegated,
+			  c, entry, e);
 }
 
-int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out,
-		      struct err *e)
+int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out, struct err *e)
 {
 	const json_t *entry;
 	int rc = tuf_client_find(c, path, &entry, e);

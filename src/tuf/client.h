@@ -6,10 +6,10 @@
  *
  * What always holds here:
  *  - no private key and no network: the caller's transport gets bytes by their name;
- *  - metadata reaches the trust folder only after all its checks, byte for byte as it
- *    was received, by an atomic rename;
+ *  - metadata is written to the trust folder only after all checks, byte for byte as it was
+ *    received, by an atomic rename;
  *  - "now" is fixed when the client is opened;
- *  - every download has a ceiling.
+ *  - every download has a size limit.
  *
  * Error classes of what the client reports: ERR_INTEGRITY for anything that does not verify
  * (signature, rollback, expiry, malformed), and the transport's own.
@@ -23,43 +23,42 @@
 #include "util/err.h"
 #include "util/text.h"
 
-/* Fetches metadata by its file name ("2.root.json", "timestamp.json", a delegated
- * role's percent-encoded). At most out->max bytes: more is ERR_INTEGRITY. A file that
- * is not there is ERR_NOT_FOUND (for the suite's protocol HTTP 403 counts as that).
+/* Fetches metadata by its file name ("2.root.json", "timestamp.json"; percent-encoded for
+ * delegated roles). At most out->max bytes: more is ERR_INTEGRITY. A missing file is
+ * ERR_NOT_FOUND (in the conformance suite's protocol, HTTP 403 counts as that).
  *
- * rejected() lets a transport with several endpoints fall back: when the bytes that it
- * gave fail the client's checks, the client tells it why; true means "ask me again, I
- * have another endpoint", false ends with that error. NULL: one endpoint only. */
+ * rejected() lets a transport with several endpoints fall back: when bytes fail the client's
+ * checks, the client calls it with the reason; true means "ask again, there is another endpoint",
+ * false ends with that error. NULL: one endpoint only. */
 struct tuf_transport {
 	int (*get)(void *ctx, const char *name, struct buf *out, struct err *e);
 	bool (*rejected)(void *ctx, const char *name, const struct err *why);
 	void *ctx;
-	const struct cancel *cancel;    /* ends the waiting for another process; NULL: nothing does */
+	const struct cancel *cancel; /* stops waiting for another process; NULL: nothing does */
 };
 
 struct tuf_limits {
-	size_t root, timestamp, snapshot, targets;      /* bytes */
+	size_t root, timestamp, snapshot, targets; /* bytes */
 	unsigned root_rotations, delegations;
 };
-extern const struct tuf_limits tuf_limits_default;  /* 512000, 16384, 2000000, 5000000, 256, 32 */
+extern const struct tuf_limits tuf_limits_default; /* 512000, 16384, 2000000, 5000000, 256, 32 */
 
 struct tuf_target {
 	uint64_t length;
 	struct digest sha256;
-	char *custom;           /* canonical JSON of "custom", or NULL; owned */
+	char *custom; /* canonical JSON of "custom", or NULL; owned */
 };
 void tuf_target_release(struct tuf_target *t);
 
 struct tuf_client;
 
-/* Puts the first trusted root into the folder, which is made if missing. The root must
- * verify by itself. An existing trusted root is kept if it is the same or newer in the
- * same chain; ERR_CONFLICT if another repository's root is there. */
-WARN_UNUSED int tuf_client_init(const char *trust_dir, const void *root, size_t len,
-				struct err *e);
+/* Stores the first trusted root in the folder, which is created if missing. The root must verify
+ * with its own keys. An existing trusted root is kept if it is the same or newer in the same
+ * chain; ERR_CONFLICT if another repository's root is there. */
+WARN_UNUSED int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct err *e);
 /* Is there a trusted root in the folder? */
 bool tuf_client_is_initialised(const char *trust_dir);
-/* The SHA-256 of the root that the trust began with; false when that is not known. */
+/* The SHA-256 of the first trusted root; false when it is unknown. */
 bool tuf_client_pinned(const char *trust_dir, struct digest *out);
 
 WARN_UNUSED int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport,
@@ -70,19 +69,18 @@ DEFINE_CLEANUP(struct tuf_client, tuf_client_close);
 
 /* Root chain, timestamp, snapshot, top-level targets. */
 WARN_UNUSED int tuf_client_refresh(struct tuf_client *c, struct err *e);
-/* The same from the trust folder alone, no transport: for --offline. Expiry is not an
- * error then but is told: *expired names the role that has expired, or NULL. What is not
- * stored is ERR_NOT_FOUND, what is damaged ERR_INTEGRITY: a refresh would mend both. */
-WARN_UNUSED int tuf_client_load_offline(struct tuf_client *c, const char **expired,
-					struct err *e);
+/* The same from the trust folder alone, no transport: for --offline. Expiry is then reported
+ * instead of being an error: *expired is the expired role, or NULL. Missing metadata is
+ * ERR_NOT_FOUND, damaged metadata ERR_INTEGRITY; a refresh repairs both. */
+WARN_UNUSED int tuf_client_load_offline(struct tuf_client *c, const char **expired, struct err *e);
 
-/* Where the target path is described: in targets, or by the delegations. ERR_NOT_FOUND
- * when no role that is trusted for it lists it. */
-WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path,
-				  struct tuf_target *out, struct err *e);
+/* Finds the description of a target path, in targets or the roles that it delegates to.
+ * ERR_NOT_FOUND when no role that is trusted for it lists it. */
+WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out,
+				  struct err *e);
 
-/* The same as the signed metadata has it, {length, hashes, custom}, whatever its hash
- * algorithms; borrowed until the client is refreshed or closed. */
+/* The same as signed JSON, {length, hashes, custom}, with any hash algorithms; borrowed until the
+ * client is refreshed or closed. */
 WARN_UNUSED int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry,
 				struct err *e);
 
@@ -94,7 +92,7 @@ char *tuf_client_target_name(const struct tuf_client *c, const char *path,
 /* The same for a hash in hex. */
 char *tuf_client_hashed_name(const struct tuf_client *c, const char *path, const char *hex);
 
-/* Versions and expiry of what is trusted now, for `show`, `status` and reports. */
+/* Versions and expiry of the trusted metadata, for `show`, `status` and reports. */
 struct tuf_role_state {
 	const char *role;
 	uint64_t version;
@@ -106,7 +104,7 @@ size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4]
  * borrowed until the client is refreshed or closed. */
 size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyids,
 			    uint64_t *threshold);
-/* After a refresh that failed: the role that was refused because it has expired, or NULL. */
+/* After a failed refresh: the role that was rejected because it has expired, or NULL. */
 const char *tuf_client_expired(const struct tuf_client *c);
 
 #endif

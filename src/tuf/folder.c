@@ -10,7 +10,7 @@
 
 #define LEFTOVER_AGE_S 3600
 #define LOCK_FILE "lock"
-#define PIN_FILE "pinned"       /* hex SHA-256 of the root that the chain began with */
+#define PIN_FILE "pinned" /* hex SHA-256 of the root that the chain began with */
 
 char *tuf_folder_path(const char *dir, const char *role)
 {
@@ -18,22 +18,23 @@ char *tuf_folder_path(const char *dir, const char *role)
 	return path_join(dir, file);
 }
 
-/* What is no file is damaged: a pipe must not hang, a device not be endless. */
+/* Anything but a regular file counts as damaged: reading a pipe could block, reading a device
+ * could be endless. */
 static int read_file(const char *path, struct buf *out, struct err *e)
 {
 	struct stat st;
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(e, ERR_INTEGRITY, "%s is not a file", path);
 	if (file_read_all(path, out, e) < 0 && err_is(e, ERR_SYSTEM))
-		return err_hint(e, "make it readable for you, or remove it: what is missing is "
-				   "fetched and verified again");
+		return err_hint(e, "make it readable for you, or remove it: missing metadata is "
+				   "downloaded and verified again");
 	return -(int)e->class;
 }
 
 static int cannot_write(struct err *e)
 {
 	if (err_is(e, ERR_SYSTEM))
-		err_hint(e, e->sys == EISDIR ? "remove that folder: a file belongs there"
+		err_hint(e, e->sys == EISDIR ? "remove that folder: it is in the place of a file"
 					     : "the trust folder must be writable for you");
 	return -(int)e->class;
 }
@@ -42,7 +43,7 @@ static int write_file(const char *path, const void *data, size_t len, struct err
 {
 	struct stat st;
 	int rc = 0;
-	/* Nobody else's: the folder is for these files alone. */
+	/* Not for others: the folder is for these files only. */
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		rc = file_remove(path, e);
 	if (rc == 0)
@@ -89,8 +90,10 @@ int tuf_folder_lock(const char *dir, const struct cancel *cancel, int *fd, struc
 
 static int trusted_root_hint(const char *dir, struct err *e)
 {
-	return err_hint(e, "the trust folder %s is damaged; remove it and start again from the "
-			   "root that the publisher gave you", dir);
+	return err_hint(e,
+			"the trust folder %s is damaged; remove it and start again with the root "
+			"that the publisher gave you",
+			dir);
 }
 
 int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t, struct err *e)
@@ -101,8 +104,8 @@ int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t, struct e
 	int rc = read_file(path, &raw, &why);
 	if (rc == -ERR_NOT_FOUND) {
 		err_set(e, ERR_NOT_FOUND, "there is no trusted root in %s", dir);
-		return err_hint(e, "name the root file that the publisher gave you, or its "
-				   "SHA-256, in the configuration");
+		return err_hint(e, "configure the root file that the publisher gave you, or its "
+				   "SHA-256");
 	}
 	if (rc < 0)
 		*e = why;
@@ -115,7 +118,7 @@ int tuf_folder_pin(const char *dir, const struct digest *root, struct err *e)
 {
 	char hex[DIGEST_HEX];
 	digest_hex(hex, root);
-	hex[DIGEST_HEX - 1] = '\n';      /* a text file, not a string */
+	hex[DIGEST_HEX - 1] = '\n'; /* a text file, not a string */
 	CLEANUP(mem_free_ptr) char *pin = path_join(dir, PIN_FILE);
 	return write_file(pin, hex, DIGEST_HEX, e);
 }

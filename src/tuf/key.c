@@ -27,7 +27,7 @@ void tuf_key_free(struct tuf_key *k)
 	free(k);
 }
 
-/* An "encrypted" public key must not make OpenSSL ask at the terminal. */
+/* OpenSSL must not prompt on the terminal for an "encrypted" public key. */
 static int no_passphrase(char *text, int size, int writing, void *ctx)
 {
 	(void)text, (void)size, (void)writing, (void)ctx;
@@ -50,23 +50,22 @@ static bool is_p256(const EVP_PKEY *pkey)
 	char group[32];
 	size_t len;
 	return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC &&
-	       EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group,
-					      sizeof group, &len) == 1 &&
+	       EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group,
+					      &len) == 1 &&
 	       strcmp(group, "prime256v1") == 0;
 }
 
-/* One key has one encoding: a point may also be written compressed, and the curve by its
- * parameters. */
+/* Normalise the encoding: a point can also be compressed, and a curve given by its parameters. */
 static bool use_one_form(EVP_PKEY *pkey)
 {
 	return !is_p256(pkey) ||
 	       (EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
 					       "uncompressed") == 1 &&
-		EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING,
-					       "named_curve") == 1);
+		EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, "named_curve") ==
+			1);
 }
 
-/* What the key can be used for here, whatever a metadata file calls it. */
+/* The use of the key, whatever a metadata file calls it. */
 static enum tuf_scheme scheme_of(const EVP_PKEY *pkey)
 {
 	int bits = EVP_PKEY_get_bits(pkey);
@@ -198,7 +197,7 @@ static int make_object(EVP_PKEY *pkey, json_t **out, struct err *e)
 	size_t len = sizeof raw;
 	enum tuf_scheme scheme = scheme_of(pkey);
 	if (scheme == TUF_SCHEME_UNKNOWN) {
-		err_set(e, ERR_USAGE, "this kind of key cannot sign metadata");
+		err_set(e, ERR_USAGE, "keys of this type cannot sign metadata");
 		return err_hint(e, "use Ed25519, ECDSA P-256, or RSA of at least %d bits",
 				RSA_MIN_BITS);
 	}
@@ -214,9 +213,8 @@ static int make_object(EVP_PKEY *pkey, json_t **out, struct err *e)
 	int rc = add_pem(pkey, &pem, e);
 	if (rc < 0)
 		return rc;
-	*out = scheme == TUF_RSA_PSS
-		       ? key_object("rsa", "rsassa-pss-sha256", pem.data)
-		       : key_object("ecdsa", "ecdsa-sha2-nistp256", pem.data);
+	*out = scheme == TUF_RSA_PSS ? key_object("rsa", "rsassa-pss-sha256", pem.data)
+				     : key_object("ecdsa", "ecdsa-sha2-nistp256", pem.data);
 	return 0;
 }
 
@@ -258,9 +256,10 @@ int tuf_key_from_pem(const void *pem, size_t len, const char *what, struct tuf_k
 		bool is_private = memmem(pem, len, private, sizeof private - 1);
 		err_set(e, ERR_USAGE, "%s: %s", what,
 			is_private ? "this is a private key, not a public one"
-				   : "no public key in PEM form (BEGIN PUBLIC KEY)");
-		return err_hint(e, is_private ? "keep it to yourself; hand over the public key only"
-					      : "`openssl pkey -in KEY -pubout` writes that form");
+				   : "not a public key in PEM form (BEGIN PUBLIC KEY)");
+		return err_hint(e, is_private
+					   ? "keep it secret and give only the public key to others"
+					   : "`openssl pkey -in KEY -pubout` writes this form");
 	}
 	int rc = tuf_key_from_pkey(pkey, out, e);
 	EVP_PKEY_free(pkey);
@@ -270,8 +269,7 @@ int tuf_key_from_pem(const void *pem, size_t len, const char *what, struct tuf_k
 int tuf_key_to_pem(const struct tuf_key *k, struct buf *out, struct err *e)
 {
 	if (!k->pkey)
-		return err_set(e, ERR_INTEGRITY, "key %s is of a kind that is not known here",
-			       k->id);
+		return err_set(e, ERR_INTEGRITY, "key %s is of an unknown type", k->id);
 	return add_pem(k->pkey, out, e);
 }
 
@@ -307,7 +305,7 @@ bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const
 		return false;
 	const EVP_MD *md = k->scheme == TUF_ED25519 ? NULL : EVP_sha256();
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *params = NULL;        /* belongs to ctx */
+	EVP_PKEY_CTX *params = NULL; /* belongs to ctx */
 	/* Without parameters RSA is PKCS #1 v1.5. */
 	bool ok = ctx && EVP_DigestVerifyInit(ctx, &params, md, NULL, k->pkey) == 1 &&
 		  (k->scheme != TUF_RSA_PSS || set_pss(params)) &&

@@ -1,5 +1,5 @@
 /*
- * Public keys of TUF metadata, and checking signatures with them.
+ * Public keys of TUF metadata, and verification of signatures.
  *
  *   keytype                        scheme                 keyval.public
  *   ed25519                        ed25519                64 hex digits
@@ -7,15 +7,15 @@
  *   rsa                            rsassa-pss-sha256      PEM of at least 2048 bits
  *   rsa                            rsa-pkcs1v15-sha256    the same; verified only
  *
- * The last one is not of the specification; hardware tokens that know no PSS sign with it,
- * and other clients read what they sign. Keys that are made here never use it.
+ * The last one is not in the specification. Hardware tokens without PSS use it, and other clients
+ * accept it. Keys that are made here never use it.
  *
  * What always holds here:
- *  - a key that cannot be used (unknown type, broken PEM) is kept and never verifies:
- *    it is "not counted", which is what the specification asks for;
- *  - a key id read from metadata is opaque: it need not be the hash of the key;
- *  - two ids of one public key count as one key, also when its point is compressed in one
- *    of them or its curve is told by parameters.
+ *  - a key that cannot be used (unknown type, malformed PEM) is kept but never verifies anything,
+ *    so it is not counted, as the specification requires;
+ *  - a key id from metadata is opaque: it need not be the hash of the key;
+ *  - two ids of one public key count as one key, even if the encodings differ (compressed point,
+ *    curve given by parameters).
  */
 #ifndef FERRY_TUF_KEY_H
 #define FERRY_TUF_KEY_H
@@ -23,39 +23,35 @@
 #include "hash/sha256.h"
 #include "json/json.h"
 
-#define TUF_KEYID_MAX 256       /* bytes of a key id that is accepted */
+#define TUF_KEYID_MAX 256 /* bytes of a key id that is accepted */
 
 struct evp_pkey_st;
 
-enum tuf_scheme {
-	TUF_SCHEME_UNKNOWN, TUF_ED25519, TUF_ECDSA_P256, TUF_RSA_PSS, TUF_RSA_PKCS1
-};
+enum tuf_scheme { TUF_SCHEME_UNKNOWN, TUF_ED25519, TUF_ECDSA_P256, TUF_RSA_PSS, TUF_RSA_PKCS1 };
 
 struct tuf_key {
 	char *id;
-	json_t *json;                   /* the key object, unknown members included */
+	json_t *json; /* the key object, unknown members included */
 	enum tuf_scheme scheme;
-	struct evp_pkey_st *pkey;       /* NULL: cannot be used */
-	struct digest identity;         /* of the public key itself, whatever its id */
+	struct evp_pkey_st *pkey; /* NULL: cannot be used */
+	struct digest identity;   /* of the public key itself, whatever its id */
 };
 void tuf_key_free(struct tuf_key *k);
 DEFINE_CLEANUP(struct tuf_key, tuf_key_free);
 
-/* From a metadata file's "keys" object. ERR_INTEGRITY when it has not the shape of a
- * key; a well-formed key of an unknown kind is accepted with pkey NULL. */
+/* From a metadata file's "keys" object. ERR_INTEGRITY when it is malformed; a well-formed key of
+ * an unknown type is accepted with pkey NULL. */
 WARN_UNUSED int tuf_key_parse(const char *id, const json_t *object, struct tuf_key **out,
 			      struct err *e);
 
 /* Is the id the hex SHA-256 of the key object's canonical form, as ours are? */
 bool tuf_key_id_fits(const char *id, const json_t *object);
 
-/* For the producing side: the key object is made here and its id is the hex SHA-256 of
- * its canonical form. Takes its own reference to pkey. ERR_USAGE for a kind of key that
- * TUF metadata cannot hold here. */
-WARN_UNUSED int tuf_key_from_pkey(struct evp_pkey_st *pkey, struct tuf_key **out,
-				  struct err *e);
-/* From a "BEGIN PUBLIC KEY" file: how people hand their keys to one another. ERR_USAGE
- * for anything else, a private key in particular. */
+/* For the publisher: makes the key object; its id is the hex SHA-256 of its canonical form. Takes
+ * its own reference to pkey. ERR_USAGE for unsupported types of keys. */
+WARN_UNUSED int tuf_key_from_pkey(struct evp_pkey_st *pkey, struct tuf_key **out, struct err *e);
+/* From a "BEGIN PUBLIC KEY" file, in which people exchange keys. ERR_USAGE for anything else, for
+ * example a private key. */
 WARN_UNUSED int tuf_key_from_pem(const void *pem, size_t len, const char *what,
 				 struct tuf_key **out, struct err *e);
 /* The same form, appended to out. */
@@ -66,8 +62,8 @@ struct tuf_key *tuf_key_copy(const struct tuf_key *k);
 /* "Ed25519", "ECDSA P-256", "RSA-PSS", "RSA PKCS #1", "unknown". */
 const char *tuf_key_kind(const struct tuf_key *k);
 
-/* Does the signature verify? Broken keys and signatures are just false. */
-bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len,
-		    const void *sig, size_t sig_len);
+/* Does the signature verify? False for malformed keys and signatures. */
+bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const void *sig,
+		    size_t sig_len);
 
 #endif

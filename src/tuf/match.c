@@ -22,8 +22,8 @@ static int char_compare(const char *a, size_t a_len, const char *b, size_t b_len
 	return d ? d : (a_len > b_len) - (a_len < b_len);
 }
 
-/* The length of the set that starts at p ("[…]"), 0 if it is not closed: then the
- * bracket stands for itself. */
+/* The length of the set that starts at p ("[…]"); 0 if it is not closed: the bracket is then an
+ * ordinary character. */
 static size_t set_len(const char *p, size_t len)
 {
 	size_t i = 1;
@@ -53,7 +53,7 @@ static bool set_has(const char *p, size_t len, const char *c, size_t c_len)
 	return found != negated;
 }
 
-/* Does the pattern's next element, no star, match at s? *used of the pattern. */
+/* Does the next element of the pattern, which is not a star, match at s? *used is its length. */
 static bool match_one(const char *p, size_t p_len, const char *s, size_t s_len, size_t *used)
 {
 	size_t set = p[0] == '[' ? set_len(p, p_len) : 0;
@@ -71,7 +71,7 @@ static bool match_part(const char *p, size_t p_len, const char *s, size_t s_len)
 			star_i = ++i;
 			star_j = j;
 		} else if (i < p_len && match_one(p + i, p_len - i, s + j, s_len - j, &used)) {
-			/* A set or '?' takes a whole character, a literal one byte. */
+			/* A set or '?' matches a whole character, a literal one byte. */
 			j += used > 1 || p[i] == '?' ? char_len(s + j, s_len - j) : 1;
 			i += used;
 		} else if (star_i != SIZE_MAX) {
@@ -130,8 +130,7 @@ char *tuf_match_bin(const struct tuf_bins *bins, const char *path)
 	sha256_of(path, strlen(path), &d);
 	uint32_t head = (uint32_t)d.bytes[0] << 24 | (uint32_t)d.bytes[1] << 16 |
 			(uint32_t)d.bytes[2] << 8 | d.bytes[3];
-	return tuf_match_bin_name(bins->prefix, bins->bit_length,
-				  head >> (32 - bins->bit_length));
+	return tuf_match_bin_name(bins->prefix, bins->bit_length, head >> (32 - bins->bit_length));
 }
 
 bool tuf_match_is_bin(const char *prefix, unsigned bit_length, const char *role)

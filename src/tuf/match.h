@@ -6,12 +6,12 @@
 
 #include "tuf/metadata.h"
 
-/* A shell-style pattern, case-sensitive: '*', '?', "[a-z]", "[!a]". Pattern and path must
- * have the same number of parts between slashes; each part is matched by itself, so that
- * no wildcard matches a slash. Takes at most pattern × path steps. */
+/* A shell-style pattern, case-sensitive: '*', '?', "[a-z]", "[!a]". Pattern and path must have
+ * the same number of parts between slashes; each part is matched by itself, so a wildcard never
+ * matches a slash. At most pattern × path steps. */
 bool tuf_match_pattern(const char *pattern, const char *path);
 
-/* Is the path within what the delegated role is trusted for? */
+/* Is the delegated role trusted for the path? */
 bool tuf_match_delegated(const struct tuf_delegated *d, const char *path);
 
 /* The name of the bin that is responsible for the path; caller frees. */

@@ -39,7 +39,7 @@ static int parse_signatures(struct tuf_metadata *m, struct err *e)
 		CLEANUP(mem_free_ptr) char *at = mem_printf("signatures[%zu]", i);
 		struct tuf_signature *s = &m->signatures[i];
 		if (!json_is_object(value))
-			return err_set(e, ERR_INTEGRITY, "%s: an object wanted", at);
+			return err_set(e, ERR_INTEGRITY, "%s: expected an object", at);
 		rc = json_get_string(value, at, "keyid", &s->keyid, e);
 		if (rc == 0)
 			rc = json_get_string(value, at, "sig", &s->hex, e);
@@ -51,11 +51,11 @@ static int parse_signatures(struct tuf_metadata *m, struct err *e)
 	if (count)
 		qsort(ids, count, sizeof *ids, str_compare);
 	if (tuf_metadata_repeated(ids, count))
-		return err_set(e, ERR_INTEGRITY, "signatures: one key id signed twice");
+		return err_set(e, ERR_INTEGRITY, "signatures: a key id appears twice");
 	return 0;
 }
 
-/* "1" or "1.x" or "1.x.y": the major version is what must be understood. */
+/* "1" or "1.x" or "1.x.y": only the major version matters. */
 static bool spec_version_known(const char *s)
 {
 	return s[0] == '1' && s[1] == '.' && s[2] && s[strspn(s, "0123456789.")] == '\0';
@@ -88,18 +88,19 @@ static int parse_common(struct tuf_metadata *m, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (strcmp(type, tuf_type_name(m->type)) != 0)
-		return err_set(e, ERR_INTEGRITY, "this is not %s metadata", tuf_type_name(m->type));
+		return err_set(e, ERR_INTEGRITY, "not %s metadata", tuf_type_name(m->type));
 	if (!spec_version_known(spec)) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(spec);
-		err_set(e, ERR_INTEGRITY, "specification version \"%.40s\" is not understood",
+		err_set(e, ERR_INTEGRITY, "specification version \"%.40s\" is not supported",
 			shown);
-		return err_hint(e, "this program understands TUF 1.x; a newer one may be needed");
+		return err_hint(e, "this program supports TUF 1.x; use a newer version of Model "
+				   "Ferry");
 	}
 	if (m->version < 1)
 		return err_set(e, ERR_INTEGRITY, "signed.version: 0");
 	if (!parse_expires(expires, &m->expires_s))
-		return err_set(e, ERR_INTEGRITY, "signed.expires: a time like "
-						 "2030-01-02T03:04:05Z wanted");
+		return err_set(e, ERR_INTEGRITY,
+			       "signed.expires: expected a time such as 2030-01-02T03:04:05Z");
 	return 0;
 }
 

@@ -1,12 +1,12 @@
 /*
- * One metadata file: parsed strictly, kept with all its members, signatures not yet
- * believed (TUF 1.0.34, section 4 "Document formats").
+ * One metadata file: parsed strictly, with all its members, signatures not yet verified (TUF
+ * 1.0.34, section 4 "Document formats").
  *
  * What always holds here:
- *  - parsing checks the shape of everything, so that no later step meets a surprise; it
- *    says nothing about trust. Unknown members are allowed and kept;
+ *  - parsing checks the structure of everything, so that later steps need not; it does not verify
+ *    signatures. Unknown members are allowed and kept;
  *  - signatures are verified over the canonical form of "signed" as it was received;
- *  - counts are capped, and so is the file's size by whoever received it.
+ *  - counts are limited; the size of the file is limited by the caller.
  *
  * Every failure is ERR_INTEGRITY and names the document.
  */
@@ -35,12 +35,11 @@ struct tuf_keys {
 /* NULL when there is none. */
 const struct tuf_key *tuf_keys_find(const struct tuf_keys *keys, const char *id);
 
-/* Who may sign: ids are borrowed and distinct; one that is not among the keys is never
- * counted. */
+/* Who may sign. The ids are borrowed and distinct; ids without a key are never counted. */
 struct tuf_role {
 	const char **keyids;
 	size_t count;
-	uint64_t threshold;     /* at least 1 */
+	uint64_t threshold; /* at least 1 */
 };
 
 /* A role that targets metadata delegates to. */
@@ -48,27 +47,27 @@ struct tuf_delegated {
 	const char *name;
 	struct tuf_role role;
 	bool terminating;
-	const json_t *paths;            /* array of patterns, or NULL */
-	const json_t *hash_prefixes;    /* array of hex prefixes, or NULL: one of the two */
+	const json_t *paths;         /* array of patterns, or NULL */
+	const json_t *hash_prefixes; /* array of hex prefixes, or NULL: one of the two */
 };
 
 /* Hash bins (TAP 15): one role description for 2^bit_length roles. */
 struct tuf_bins {
 	const char *prefix;
 	struct tuf_role role;
-	unsigned bit_length;            /* 1 to TUF_MAX_BIN_BITS; 0: no bins */
+	unsigned bit_length; /* 1 to TUF_MAX_BIN_BITS; 0: no bins */
 };
 
 struct tuf_signature {
 	const char *keyid;
-	const char *hex;                /* as received: nonsense is just not counted */
+	const char *hex; /* as received; malformed ones are not counted */
 };
 
 struct tuf_metadata {
-	json_t *json;                   /* owned; all else is borrowed from it */
-	const json_t *body;             /* "signed" */
+	json_t *json;       /* owned; all else is borrowed from it */
+	const json_t *body; /* "signed" */
 	enum tuf_type type;
-	uint64_t version;               /* at least 1 */
+	uint64_t version; /* at least 1 */
 	int64_t expires_s;
 	struct tuf_signature *signatures;
 	size_t signature_count;
@@ -81,7 +80,7 @@ struct tuf_metadata {
 	const json_t *meta;
 	/* targets: path → {length, hashes, custom} */
 	const json_t *targets;
-	struct tuf_delegated *delegated;        /* in the order of the file */
+	struct tuf_delegated *delegated; /* in the order of the file */
 	size_t delegated_count;
 	struct tuf_bins bins;
 };
@@ -89,7 +88,7 @@ struct tuf_metadata {
 /* `what` names the document in messages. */
 WARN_UNUSED int tuf_metadata_parse(enum tuf_type type, const void *data, size_t len,
 				   const char *what, struct tuf_metadata **out, struct err *e);
-/* The same from a value that is loaded already; takes its own reference. */
+/* The same from a parsed value; takes its own reference. */
 WARN_UNUSED int tuf_metadata_from_json(enum tuf_type type, json_t *value, const char *what,
 				       struct tuf_metadata **out, struct err *e);
 void tuf_metadata_free(struct tuf_metadata *m);
@@ -100,13 +99,13 @@ struct tuf_meta {
 	uint64_t version;
 	bool has_length;
 	uint64_t length;
-	const json_t *hashes;           /* or NULL */
+	const json_t *hashes; /* or NULL */
 };
 /* False when the name ("targets.json") is not listed. */
 bool tuf_metadata_meta(const struct tuf_metadata *m, const char *name, struct tuf_meta *out);
 
-/* ERR_INTEGRITY unless the bytes have the length and every hash of a known algorithm
- * (sha256, sha384, sha512) that is listed; a list of unknown ones only is an error. */
+/* ERR_INTEGRITY unless the bytes have the listed length and every listed hash of a known
+ * algorithm (sha256, sha384, sha512); it is an error if none is known. */
 WARN_UNUSED int tuf_meta_check(const struct tuf_meta *meta, const void *data, size_t len,
 			       const char *what, struct err *e);
 
@@ -117,10 +116,10 @@ const char *tuf_hashes_first(const json_t *hashes);
  * up. */
 WARN_UNUSED int tuf_metadata_count(const struct tuf_metadata *m, const struct tuf_role *role,
 				   const struct tuf_keys *keys, unsigned *out, struct err *e);
-/* ERR_INTEGRITY unless they are at least the threshold. `by` names who set the
- * threshold ("root version 3"). */
+/* ERR_INTEGRITY if they are fewer than the threshold. `by` names who set the threshold ("root
+ * version 3"). */
 WARN_UNUSED int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_role *role,
-				    const struct tuf_keys *keys, const char *what,
-				    const char *by, struct err *e);
+				    const struct tuf_keys *keys, const char *what, const char *by,
+				    struct err *e);
 
 #endif

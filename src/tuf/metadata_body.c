@@ -80,17 +80,17 @@ static int parse_role(const json_t *object, const char *at, struct tuf_role *rol
 	if (rc < 0)
 		return rc;
 	if (role->threshold < 1)
-		return err_set(e, ERR_INTEGRITY, "%s: a threshold of 0", at);
+		return err_set(e, ERR_INTEGRITY, "%s: the threshold is 0", at);
 	role->keyids = mem_alloc((json_array_size(list) + 1) * sizeof *role->keyids);
 	json_array_foreach (list, i, value) {
 		if (!json_is_string(value))
-			return err_set(e, ERR_INTEGRITY, "%s.keyids: strings wanted", at);
+			return err_set(e, ERR_INTEGRITY, "%s.keyids: expected strings", at);
 		role->keyids[role->count++] = json_string_value(value);
 	}
 	if (role->count)
 		qsort(role->keyids, role->count, sizeof *role->keyids, str_compare);
 	if (tuf_metadata_repeated(role->keyids, role->count))
-		return err_set(e, ERR_INTEGRITY, "%s.keyids: a key id twice", at);
+		return err_set(e, ERR_INTEGRITY, "%s.keyids: a key id appears twice", at);
 	return 0;
 }
 
@@ -102,7 +102,7 @@ static int check_hashes(const json_t *hashes, const char *at, struct err *e)
 		return err_set(e, ERR_INTEGRITY, "%s.hashes: empty", at);
 	json_object_foreach ((json_t *)hashes, name, value)
 		if (!json_is_string(value))
-			return err_set(e, ERR_INTEGRITY, "%s.hashes: strings wanted", at);
+			return err_set(e, ERR_INTEGRITY, "%s.hashes: expected strings", at);
 	return 0;
 }
 
@@ -120,13 +120,13 @@ int tuf_metadata_parse_meta(const json_t *object, const char *at, struct tuf_met
 	if (rc < 0)
 		return rc;
 	if (meta->version < 1)
-		return err_set(e, ERR_INTEGRITY, "%s: a version of 0", at);
+		return err_set(e, ERR_INTEGRITY, "%s: the version is 0", at);
 	meta->has_length = json_is_integer(json_object_get(object, "length"));
 	meta->hashes = hashes;
 	return hashes ? check_hashes(hashes, at, e) : 0;
 }
 
-/* Foreign names go into messages: escaped, and not endless. */
+/* Foreign names in messages are escaped and cut. */
 static char *place(const char *list, const char *name)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
@@ -191,7 +191,7 @@ static int check_strings(const json_t *list, const char *at, struct err *e)
 	json_t *value;
 	json_array_foreach (list, i, value)
 		if (!json_is_string(value))
-			return err_set(e, ERR_INTEGRITY, "%s: strings wanted", at);
+			return err_set(e, ERR_INTEGRITY, "%s: expected strings", at);
 	return 0;
 }
 
@@ -211,12 +211,12 @@ static int parse_delegated(const json_t *object, const char *at, struct tuf_dele
 		return rc;
 	const json_t *terminating = json_object_get(object, "terminating");
 	if (!json_is_boolean(terminating))
-		return err_set(e, ERR_INTEGRITY, "%s.terminating: true or false wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s.terminating: expected true or false", at);
 	if (!*d->name || tuf_type_from_name(d->name, &top))
-		return err_set(e, ERR_INTEGRITY, "%s: a role named \"%s\" cannot be delegated to",
-			       at, d->name);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: delegation to a role named \"%s\" is not allowed", at, d->name);
 	if (!paths == !prefixes)
-		return err_set(e, ERR_INTEGRITY, "%s: either paths or path_hash_prefixes wanted",
+		return err_set(e, ERR_INTEGRITY, "%s: expected either paths or path_hash_prefixes",
 			       at);
 	d->terminating = json_is_true(terminating);
 	d->paths = paths;
@@ -246,7 +246,7 @@ static int parse_delegated_list(struct tuf_metadata *m, const json_t *list, stru
 	if (count)
 		qsort(names, count, sizeof *names, delegated_compare);
 	if (tuf_metadata_repeated(names, count))
-		return err_set(e, ERR_INTEGRITY, "signed.delegations.roles: a name twice");
+		return err_set(e, ERR_INTEGRITY, "signed.delegations.roles: a name appears twice");
 	return 0;
 }
 
@@ -262,7 +262,7 @@ static int parse_bins(const json_t *object, struct tuf_bins *bins, struct err *e
 	if (rc < 0)
 		return rc;
 	if (bits < 1 || bits > TUF_MAX_BIN_BITS)
-		return err_set(e, ERR_INTEGRITY, "%s.bit_length: 1 to %d wanted", at,
+		return err_set(e, ERR_INTEGRITY, "%s.bit_length: must be 1 to %d", at,
 			       TUF_MAX_BIN_BITS);
 	bins->bit_length = (unsigned)bits;
 	return 0;
@@ -280,7 +280,7 @@ static int parse_delegations(struct tuf_metadata *m, const json_t *delegations, 
 	if (rc < 0)
 		return rc;
 	if (!list == !succinct)
-		return err_set(e, ERR_INTEGRITY, "%s: either roles or succinct_roles wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected either roles or succinct_roles", at);
 	return list ? parse_delegated_list(m, list, e) : parse_bins(succinct, &m->bins, e);
 }
 
@@ -314,5 +314,5 @@ int tuf_metadata_parse_body(struct tuf_metadata *m, struct err *e)
 	case TUF_TARGETS:
 		return parse_targets(m, e);
 	}
-	return err_set(e, ERR_BUG, "no such kind of metadata");
+	return err_set(e, ERR_BUG, "unknown type of metadata");
 }

@@ -1,4 +1,4 @@
-/* The root that the trust begins with. */
+/* The first trusted root. */
 #include "tuf/client.h"
 
 #include "tuf/folder.h"
@@ -30,7 +30,7 @@ static bool is_pinned(const char *dir, const void *root, size_t len)
 	return tuf_folder_pinned(dir, &pinned) && digest_equal(&pinned, &digest);
 }
 
-/* Do the older root's keys vouch for the newer one? */
+/* Did the older root's keys sign the newer one? */
 static bool vouches(const struct tuf_metadata *older, const struct tuf_metadata *newer)
 {
 	struct err ignored = ERR_INIT;
@@ -38,7 +38,7 @@ static bool vouches(const struct tuf_metadata *older, const struct tuf_metadata 
 				   &ignored) == 0;
 }
 
-/* 1: the given root takes the stored one's place; 0: the stored one stays. */
+/* 1: the given root replaces the stored one; 0: the stored one stays. */
 static int choose_root(const char *dir, const struct tuf_metadata *stored,
 		       const struct tuf_metadata *given, const void *root, size_t len,
 		       struct err *e)
@@ -48,9 +48,10 @@ static int choose_root(const char *dir, const struct tuf_metadata *stored,
 		return 0;
 	if (given->version > stored->version && vouches(stored, given))
 		return 1;
-	err_set(e, ERR_CONFLICT,
-		"%s holds the trusted root of another repository, or of another time", dir);
-	return err_hint(e, "if the publisher began anew, remove %s; be sure of the new root first",
+	err_set(e, ERR_CONFLICT, "%s contains the trusted root of a different repository", dir);
+	return err_hint(e,
+			"if the publisher has started a new repository, verify its root with the "
+			"publisher, then remove %s",
 			dir);
 }
 
@@ -62,7 +63,7 @@ int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct 
 			       tuf_limits_default.root);
 	int rc = tuf_trusted_root_first(&given, root, len, "the pinned root", e);
 	if (rc < 0)
-		return err_hint(e, "ask the publisher for the root file again");
+		return err_hint(e, "get the root file from the publisher again");
 	rc = file_mkdirs(trust_dir, 0755, e);
 	if (rc < 0)
 		return rc;
@@ -71,7 +72,7 @@ int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct 
 		struct digest known;
 		struct err ignored = ERR_INIT;
 		rc = choose_root(trust_dir, stored.root, given.root, root, len, e);
-		/* Later on its keys may no longer vouch for the stored one. */
+		/* Later, its keys may no longer have signed the stored root. */
 		if (rc == 0 && !tuf_folder_pinned(trust_dir, &known) &&
 		    write_pin(trust_dir, root, len, &ignored) < 0)
 			err_clear(&ignored);

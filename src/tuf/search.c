@@ -10,7 +10,7 @@ struct visit {
 };
 
 struct walk {
-	struct visit *stack;            /* the next one is last */
+	struct visit *stack; /* the next one is last */
 	size_t count, cap;
 	struct str_list visited;
 };
@@ -35,7 +35,7 @@ static void push(struct walk *w, char *name, const struct tuf_metadata *parent)
 	w->stack[w->count++] = (struct visit){ name, parent };
 }
 
-/* Puts what m delegates the path to on the stack, the first delegation on top. */
+/* Pushes the roles to which m delegates the path, the first one on top. */
 static void push_children(struct walk *w, const struct tuf_metadata *m, const char *path)
 {
 	if (m->bins.bit_length) {
@@ -77,16 +77,17 @@ int tuf_search(const struct tuf_metadata *top, const char *path, unsigned max_ro
 		do {
 			mem_free_ptr(&name);
 			if (w.count == 0)
-				return err_set(e, ERR_NOT_FOUND,
-					       "no signed metadata lists %.300s", shown);
+				return err_set(e, ERR_NOT_FOUND, "no signed metadata lists %.300s",
+					       shown);
 			struct visit next = w.stack[--w.count];
 			name = next.name;
 			parent = next.parent;
 		} while (str_list_has(&w.visited, name));
 		if (w.visited.count == max_roles)
 			return err_set(e, ERR_INTEGRITY,
-				       "the search for %.300s leads through more than %u "
-				       "delegated roles", shown, max_roles);
+				       "the search for %.300s would visit more than %u delegated "
+				       "roles",
+				       shown, max_roles);
 		str_list_add(&w.visited, name);
 		int rc = load(ctx, name, parent, &m, e);
 		if (rc < 0)

@@ -38,13 +38,12 @@ static char *root_name(const struct tuf_metadata *root)
 	return mem_printf("root version %llu", (ull)root->version);
 }
 
-static int check_signed(const struct tuf_trusted *t, const struct tuf_metadata *m,
-			const char *what, struct err *e)
+static int check_signed(const struct tuf_trusted *t, const struct tuf_metadata *m, const char *what,
+			struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *by = root_name(t->root);
 	if (tuf_metadata_verify(m, &t->root->roles[m->type], &t->root->keys, what, by, e) < 0)
-		return err_hint(e, "these bytes are not what the publisher signed; "
-				   "another mirror may have them");
+		return err_hint(e, "this is not what the publisher signed; try another mirror");
 	return 0;
 }
 
@@ -62,18 +61,20 @@ static int check_fresh(struct tuf_trusted *t, const struct tuf_metadata *m, cons
 	format_time(now, t->now_s);
 	err_set(e, ERR_INTEGRITY, "%s version %llu has expired at %s", what, (ull)m->version,
 		expires);
-	return err_hint(e, "ask the publisher to refresh the repository, unless the clock of "
-			   "this machine is wrong: it says %s", now);
+	return err_hint(e,
+			"ask the publisher to refresh the repository; or correct this machine's "
+			"clock, if it is wrong (it shows %s)",
+			now);
 }
 
-int tuf_trusted_root_first(struct tuf_trusted *t, const void *data, size_t len,
-			   const char *what, struct err *e)
+int tuf_trusted_root_first(struct tuf_trusted *t, const void *data, size_t len, const char *what,
+			   struct err *e)
 {
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *root = NULL;
 	int rc = tuf_metadata_parse(TUF_ROOT, data, len, what, &root, e);
 	if (rc == 0)
-		rc = tuf_metadata_verify(root, &root->roles[TUF_ROOT], &root->keys, what,
-					 "itself", e);
+		rc = tuf_metadata_verify(root, &root->roles[TUF_ROOT], &root->keys, what, "itself",
+					 e);
 	if (rc < 0)
 		return rc;
 	tuf_trusted_release(t);
@@ -92,8 +93,8 @@ static bool key_taken_away(const struct tuf_metadata *old, const struct tuf_meta
 	return false;
 }
 
-int tuf_trusted_root_next(struct tuf_trusted *t, const void *data, size_t len,
-			  const char *what, bool *rotated, struct err *e)
+int tuf_trusted_root_next(struct tuf_trusted *t, const void *data, size_t len, const char *what,
+			  bool *rotated, struct err *e)
 {
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *root = NULL;
 	int rc = tuf_metadata_parse(TUF_ROOT, data, len, what, &root, e);
@@ -103,9 +104,9 @@ int tuf_trusted_root_next(struct tuf_trusted *t, const void *data, size_t len,
 		return rc;
 	if (root->version != t->root->version + 1)
 		return err_set(e, ERR_INTEGRITY,
-			       "%s says that it is root version %llu; only version %llu can "
-			       "follow version %llu", what, (ull)root->version,
-			       (ull)t->root->version + 1, (ull)t->root->version);
+			       "%s is root version %llu; only version %llu can follow version %llu",
+			       what, (ull)root->version, (ull)t->root->version + 1,
+			       (ull)t->root->version);
 	rc = tuf_metadata_verify(root, &root->roles[TUF_ROOT], &root->keys, what, "itself", e);
 	if (rc < 0)
 		return rc;
@@ -131,14 +132,13 @@ static int check_rollback(const char *what, const char *role, uint64_t now, uint
 {
 	if (now >= before)
 		return 0;
-	err_set(e, ERR_INTEGRITY, "%s rolls %s back from version %llu to %llu", what, role,
+	err_set(e, ERR_INTEGRITY, "%s: rollback of %s from version %llu to %llu", what, role,
 		(ull)before, (ull)now);
-	return err_hint(e, "this mirror is out of date, or it hides newer versions; another "
-			   "one may have them");
+	return err_hint(e, "this mirror is outdated or hides newer versions; try another mirror");
 }
 
-int tuf_trusted_timestamp(struct tuf_trusted *t, const void *data, size_t len,
-			  const char *what, bool local, bool *same, struct err *e)
+int tuf_trusted_timestamp(struct tuf_trusted *t, const void *data, size_t len, const char *what,
+			  bool local, bool *same, struct err *e)
 {
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
 	const struct tuf_metadata *old = t->timestamp;
@@ -163,7 +163,7 @@ int tuf_trusted_timestamp(struct tuf_trusted *t, const void *data, size_t len,
 	return 0;
 }
 
-/* Nothing that was listed may be gone or older (5.5.5). */
+/* Nothing that was listed may be missing or older (5.5.5). */
 static int check_snapshot_rollback(const struct tuf_metadata *old, const struct tuf_metadata *new,
 				   const char *what, struct err *e)
 {
@@ -183,19 +183,18 @@ static int check_snapshot_rollback(const struct tuf_metadata *old, const struct 
 	return 0;
 }
 
-/* Is m the version that is wanted? Offline, an older one will do: a refresh that was
- * interrupted leaves it so. */
-static int check_version(const struct tuf_trusted *t, const struct tuf_metadata *m,
-			 uint64_t wanted, const char *what, const char *by, struct err *e)
+/* Is m the wanted version? Offline, an older one is accepted: an interrupted refresh leaves one. */
+static int check_version(const struct tuf_trusted *t, const struct tuf_metadata *m, uint64_t wanted,
+			 const char *what, const char *by, struct err *e)
 {
 	if (m->version == wanted || (t->offline && m->version < wanted))
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "%s is version %llu, but %s says %llu", what,
+	return err_set(e, ERR_INTEGRITY, "%s is version %llu, but %s lists version %llu", what,
 		       (ull)m->version, by, (ull)wanted);
 }
 
-int tuf_trusted_snapshot(struct tuf_trusted *t, const void *data, size_t len,
-			 const char *what, bool local, bool *final, struct err *e)
+int tuf_trusted_snapshot(struct tuf_trusted *t, const void *data, size_t len, const char *what,
+			 bool local, bool *final, struct err *e)
 {
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
 	struct tuf_meta meta;
@@ -238,7 +237,7 @@ int tuf_trusted_listed(const struct tuf_trusted *t, const char *name, struct tuf
 		       (ull)t->snapshot->version, shown);
 }
 
-/* Who may sign `name`, as its delegator says. */
+/* Who may sign `name`, according to its delegator. */
 static const struct tuf_role *delegated_role(const struct tuf_metadata *parent, const char *name)
 {
 	if (parent->type == TUF_ROOT)
@@ -254,13 +253,13 @@ static const struct tuf_role *delegated_role(const struct tuf_metadata *parent, 
 static int check_delegated(const struct tuf_metadata *m, const char *name,
 			   const struct tuf_metadata *parent, const char *what, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *by =
-		parent->type == TUF_ROOT
-			? root_name(parent)
-			: mem_printf("its delegator, version %llu", (ull)parent->version);
+	CLEANUP(mem_free_ptr) char *by = parent->type == TUF_ROOT
+						 ? root_name(parent)
+						 : mem_printf("its delegator, version %llu",
+							      (ull)parent->version);
 	const struct tuf_role *role = delegated_role(parent, name);
 	if (!role)
-		return err_set(e, ERR_BUG, "%s: nobody delegates to it", what);
+		return err_set(e, ERR_BUG, "%s: no role delegates to it", what);
 	return tuf_metadata_verify(m, role, &parent->keys, what, by, e);
 }
 
@@ -295,9 +294,8 @@ int tuf_trusted_targets(struct tuf_trusted *t, const void *data, size_t len, con
 	return 0;
 }
 
-int tuf_trusted_known(struct tuf_trusted *t, const char *name,
-		      const struct tuf_metadata *parent, const struct tuf_metadata **out,
-		      struct err *e)
+int tuf_trusted_known(struct tuf_trusted *t, const char *name, const struct tuf_metadata *parent,
+		      const struct tuf_metadata **out, struct err *e)
 {
 	struct tuf_metadata *known = NULL;
 	for (size_t i = 0; i < t->count; i++) {

@@ -6,7 +6,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define SIGNATURE_MAX 4096      /* bytes: RSA of 16384 bits takes 2048 */
+#define SIGNATURE_MAX 4096 /* bytes: RSA of 16384 bits takes 2048 */
 #define CANONICAL_MAX (256 * MIB)
 
 static bool signature_fits(const struct tuf_signature *s, const struct tuf_key *key,
@@ -20,8 +20,8 @@ static bool signature_fits(const struct tuf_signature *s, const struct tuf_key *
 
 static bool role_has(const struct tuf_role *role, const char *keyid)
 {
-	return role->count && bsearch(&keyid, role->keyids, role->count, sizeof *role->keyids,
-				      str_compare);
+	return role->count &&
+	       bsearch(&keyid, role->keyids, role->count, sizeof *role->keyids, str_compare);
 }
 
 static bool counted(const struct digest *seen, unsigned count, const struct digest *identity)
@@ -44,10 +44,9 @@ int tuf_metadata_count(const struct tuf_metadata *m, const struct tuf_role *role
 	unsigned count = 0;
 	for (size_t i = 0; i < m->signature_count; i++) {
 		const struct tuf_signature *s = &m->signatures[i];
-		const struct tuf_key *key = role_has(role, s->keyid)
-						    ? tuf_keys_find(keys, s->keyid) : NULL;
-		if (key && !counted(seen, count, &key->identity) &&
-		    signature_fits(s, key, &body))
+		const struct tuf_key *key = role_has(role, s->keyid) ? tuf_keys_find(keys, s->keyid)
+								     : NULL;
+		if (key && !counted(seen, count, &key->identity) && signature_fits(s, key, &body))
 			seen[count++] = key->identity;
 	}
 	*out = count;
@@ -65,13 +64,18 @@ int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_role *rol
 	if (valid >= role->threshold)
 		return 0;
 	return err_set(e, ERR_INTEGRITY,
-		       "%s version %llu: %u valid signature%s, %llu wanted by %s", what,
+		       "%s version %llu: %u valid signature%s, %llu required by %s", what,
 		       (unsigned long long)m->version, valid, valid == 1 ? "" : "s",
 		       (unsigned long long)role->threshold, by);
 }
 
-static const struct { const char *name; const EVP_MD *(*md)(void); } kinds[] = {
-	{ "sha256", EVP_sha256 }, { "sha384", EVP_sha384 }, { "sha512", EVP_sha512 },
+static const struct {
+	const char *name;
+	const EVP_MD *(*md)(void);
+} kinds[] = {
+	{ "sha256", EVP_sha256 },
+	{ "sha384", EVP_sha384 },
+	{ "sha512", EVP_sha512 },
 };
 
 const char *tuf_hashes_first(const json_t *hashes)
@@ -97,7 +101,7 @@ static int check_hash(const char *name, const char *wanted, const void *data, si
 		if (EVP_Digest(data, len, have, &size, kinds[i].md(), NULL) != 1)
 			return err_set(e, ERR_BUG, "%s: cannot compute %s", what, name);
 		if (!hex_decode(want, size, wanted, true) || memcmp(have, want, size) != 0)
-			return err_set(e, ERR_INTEGRITY, "%s: its %s is not the signed one",
+			return err_set(e, ERR_INTEGRITY, "%s: its %s differs from the signed one",
 				       what, name);
 	}
 	return 0;
@@ -110,7 +114,7 @@ int tuf_meta_check(const struct tuf_meta *meta, const void *data, size_t len, co
 	json_t *value;
 	bool known = false;
 	if (meta->has_length && len != meta->length)
-		return err_set(e, ERR_INTEGRITY, "%s: %zu bytes long, %llu are signed", what,
+		return err_set(e, ERR_INTEGRITY, "%s: %zu bytes, but the signed size is %llu", what,
 			       len, (unsigned long long)meta->length);
 	if (!meta->hashes)
 		return 0;
@@ -121,6 +125,6 @@ int tuf_meta_check(const struct tuf_meta *meta, const void *data, size_t len, co
 	}
 	if (!known)
 		return err_set(e, ERR_INTEGRITY,
-			       "%s: hashed with no algorithm that is known here", what);
+			       "%s: the signed metadata has no hash of a known algorithm", what);
 	return 0;
 }

@@ -192,7 +192,7 @@ def test_targets_metadata_beyond_its_ceiling(ferry, client):
                                                  "metadata =", 1))
     limit("100")
     result = ferry("list", "--json", check=6)
-    assert "and of such a file 100 are read at most" in result.json["error"]["message"]
+    assert "more than the limit of 100" in result.json["error"]["message"]
     assert "raise targets-max-size" in result.json["error"]["hint"]
     limit("2M")
     assert "tiny" in ferry("list").out

@@ -116,7 +116,7 @@ def test_output_goes_where_it_is_told(ferry, work, model):
     (["--sums", "tiny.gguf", "tiny.gguf"], "tiny.gguf"),
     (["-o", ".", "tiny.gguf"], "is a folder"),
     (["."], "not a regular file"),
-    (["--sums", "home/SUMS", "tiny.gguf"], "does not lie below the folder of"),
+    (["--sums", "home/SUMS", "tiny.gguf"], "is not below the folder of"),
     ([], "operands are missing"),
 ])
 def test_create_usage(ferry, model, arguments, message):
@@ -339,7 +339,7 @@ def test_check_usage(ferry, work, model):
     assert "there is nothing to check" in ferry("manifest", "check", "empty", check=3).err
     assert "No such file" in ferry("manifest", "check", "none.gguf", check=3).err
     assert "No such file" in ferry("manifest", "check", "x.manifest.json", check=3).err
-    assert "has no manifest beside it" in ferry("manifest", "check", model, check=2).err
+    assert "there is no manifest beside" in ferry("manifest", "check", model, check=2).err
     assert "a command is missing" in ferry("manifest", check=2).err
 
 

@@ -169,7 +169,7 @@ def test_keys_that_cannot_sign_models(publisher):
         other)
     other.chmod(0o600)
     for arguments, code, words in [
-            (["--key", "targets"], 2, "model signatures are made with ECDSA P-256"),
+            (["--key", "targets"], 2, "model signatures need ECDSA P-256"),
             (["--key", other], 2, "ECDSA P-256"),
             ([], 2, "--key KEY is missing"),
             (["--key", "no-such"], 3, "no-such")]:

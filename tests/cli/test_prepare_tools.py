@@ -233,7 +233,7 @@ def test_incomplete_folders_are_refused_before_the_conversion(tools, work):
     folder = hf_folder(work / "b")
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    assert "is cut off" in tools("prepare", "m", folder, check=6).err
+    assert "is truncated" in tools("prepare", "m", folder, check=6).err
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     result = tools("prepare", "m", folder, check=6)
     assert "is a Git LFS pointer" in result.err and "git lfs pull" in result.err

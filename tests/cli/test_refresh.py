@@ -182,7 +182,7 @@ def test_only_the_role_that_was_asked_for_is_signed(lab):
 
 def test_a_key_that_is_of_no_use_for_a_renewal_is_refused(lab):
     error = lab.json("renew", "targets", "--key", "root", check=2)["error"]
-    assert "may not sign targets: it may sign root" in error["message"]
+    assert "may not sign targets; it may sign root" in error["message"]
     assert not (lab.tree / "drafts").exists()
     # Without the key at hand it is a draft, for who has it; not a mistake.
     offline(lab, "targets")
@@ -222,7 +222,7 @@ def test_status_of_a_tree_that_cannot_be_written(lab):
     assert len(sorted(lab.tree.rglob("*"))) == len(listing) - 1
     with locked(lab.tree / ".lock"):
         assert lab("status").out == before.out
-        assert "when the other one has ended" in lab("sign", check=8).err
+        assert "when the other one has finished" in lab("sign", check=8).err
 
 
 def test_status_tells_the_expiry_that_readers_see(lab):
@@ -303,11 +303,11 @@ def test_a_draft_cannot_pass_one_key_off_as_another(lab):
     resign(stick / "drafts/root.json", swap)
     for command in (["status"], ["sign", "--role", "root", "--key", lab.work / "alice/alice.pem"]):
         error = lab.json(*command, "--repository", stick, check=6)["error"]
-        assert "is another one" in error["message"] and "sign nothing of it" in error["hint"]
+        assert "is a different key" in error["message"] and "do not sign it" in error["hint"]
     # In place of a key of root itself, too.
     resign(spare / "drafts/root.json",
            lambda signed: signed["keys"].update({signed["roles"]["root"]["keyids"][0]: theirs}))
-    assert "is another one" in lab("status", "--repository", spare, check=6).err
+    assert "is a different key" in lab("status", "--repository", spare, check=6).err
 
 
 def test_a_copy_of_another_repository_is_refused(lab):
@@ -380,7 +380,7 @@ def test_a_rotation_that_was_killed_is_finished(lab):
             assert status.code == 1 and "run `ferry catalog sign`" in status.out
         again = lab(*command, check=None)
         if "not signed" in status.out:
-            assert "`ferry catalog sign` finishes" in again.err
+            assert "run `ferry catalog sign` to finish" in again.err
         if lab.root()["version"] == 2:
             lab("sign", "--key", "snapshot", "--key", "timestamp", "--key",
                 lab.work / "alice/alice.pem")

@@ -101,7 +101,7 @@ def test_wrong_root_or_hash_is_refused_and_nothing_written(user, work, publisher
                 "hello", "{}"):
         root.write_text(bad)
         result = user("repository", "add", "demo", url, "--root", root, check=6)
-        assert "ask the publisher for the root file again" in result.err
+        assert "get the root file from the publisher again" in result.err
         assert str(root) in result.err
         assert nothing_was_written(user)
     # A mirror that gives wrong metadata.
@@ -184,7 +184,7 @@ def test_another_root_of_that_name_is_not_replaced(user, work, publisher, root):
     assert "demo.root.json is there already" in result.err
     (conf(user).parent / "demo.root.json").unlink()
     result = user("repository", "add", "demo", f"file://{other.tree}", "--root", foreign, check=8)
-    assert "trusted root of another repository" in result.err and str(trust(user)) in result.err
+    assert "trusted root of a different repository" in result.err and str(trust(user)) in result.err
     result = user("repository", "add", "demo", f"file://{other.tree}", "--root-sha256",
                   other.root_sha256, check=8)
     assert str(trust(user)) in result.err
@@ -196,7 +196,7 @@ def test_another_root_of_that_name_is_not_replaced(user, work, publisher, root):
     user("repository", "add", "demo", url, "--root", root)
     user("repository", "remove", "demo")
     result = user("repository", "add", "demo", f"file://{old}", "--root", root, check=6)
-    assert "rolls timestamp back" in result.err
+    assert "rollback of timestamp" in result.err
     user("repository", "remove", "--purge", "demo")
     user("repository", "add", "demo", f"file://{old}", "--root", root)
 

@@ -95,7 +95,7 @@ def test_a_bin_must_be_signed(repo, client, signer):
     repo.signers["bin-1"] = [] if signer == "nobody" else [repo.new_key()]
     repo.publish("bin-0", "bin-1", *REST)
     assert client.download("a") == 1
-    assert "0 valid signatures, 1 wanted" in client.error
+    assert "0 valid signatures, 1 required" in client.error
 
 
 def test_a_bin_of_another_number_is_not_taken(repo, client):
@@ -354,7 +354,7 @@ def test_a_delegated_role_with_one_key_under_two_ids(repo, client):
     repo.target("A", "a", b"content")
     repo.publish("A", *REST)
     assert client.download("a") == 1
-    assert "1 valid signature, 2 wanted" in client.error
+    assert "1 valid signature, 2 required" in client.error
 
 
 def test_one_key_as_ecdsa_under_both_names_is_one_key(repo, client):
@@ -367,7 +367,7 @@ def test_one_key_as_ecdsa_under_both_names_is_one_key(repo, client):
     repo.trust("timestamp", twin)
     repo.publish("root", "timestamp")
     assert client.refresh() == 1
-    assert "1 valid signature, 2 wanted" in client.error
+    assert "1 valid signature, 2 required" in client.error
 
 
 FORMS = {
@@ -394,7 +394,7 @@ def test_one_ecdsa_key_in_two_encodings_is_one_key(repo, client, form):
     repo.role("timestamp")["threshold"] = 2
     repo.publish("root", "timestamp")
     assert client.refresh() == 1
-    assert "1 valid signature, 2 wanted" in client.error
+    assert "1 valid signature, 2 required" in client.error
 
 
 def test_a_small_rsa_key_does_not_count(repo, client):
@@ -402,7 +402,7 @@ def test_a_small_rsa_key_does_not_count(repo, client):
     repo.role("timestamp")["threshold"] = 2
     repo.publish("root", "timestamp")
     assert client.refresh() == 1
-    assert "1 valid signature, 2 wanted" in client.error
+    assert "1 valid signature, 2 required" in client.error
 
 
 # -- JSON -------------------------------------------------------------------------------
@@ -431,7 +431,7 @@ HOSTILE = {
     "the same member twice": b'"x":1,"x":1',
     "the same member twice, deep down": b'"x":[{"y":{"z":1,"z":2}}]',
     "the same member, written differently": b'"x":1,"\\u0078":2',
-    "signed twice": b'"signed":{}',
+    "appears twice": b'"signed":{}',
     "signatures twice": b'"signatures":[]',
     "an escaped NUL": b'"x":"a\\u0000b"',
     "an escaped NUL in a name": b'"a\\u0000b":1',

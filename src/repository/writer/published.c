@@ -9,15 +9,15 @@
 
 #include <string.h>
 
-/* Of one file: a publisher's own may be larger than a client's default limits. */
+/* Of one file; a publisher's files may exceed the default limits of clients. */
 #define MAX_BYTES (64 * MIB)
 
 typedef unsigned long long ull;
 
 struct loader {
 	const char *dir;
-	/* A root that was written just before an interruption may not fit what is below
-	 * it any more; then an older one vouches, and the writer signs anew. */
+	/* After an interruption, the newest root may not match the metadata below it; then an
+	 * older root verifies it, and the writer signs it again. */
 	bool partial;
 	struct published_file *roots, *targets;
 	size_t root_count, root_cap, target_count, target_cap;
@@ -52,7 +52,8 @@ void published_release(struct published *t)
 	*t = (struct published){ 0 };
 }
 
-/* Reads and parses. meta NULL: no version in the name, and nothing to compare with. */
+/* Reads and parses a file. meta NULL: the name has no version, and there is nothing to compare
+ * with. */
 static int read_one(const struct loader *l, const char *role, enum tuf_type type,
 		    const struct tuf_meta *meta, struct published_file *out, struct err *e)
 {
@@ -61,7 +62,7 @@ static int read_one(const struct loader *l, const char *role, enum tuf_type type
 	CLEANUP(mem_free_ptr) char *path = path_join(l->dir, name);
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(MAX_BYTES);
 	int rc = file_read_all(path, &raw, e);
-	/* Something that is signed, or the name that was listed a moment ago, says that it is. */
+	/* Signed metadata lists it, or it was in the folder a moment ago. */
 	if (rc == -ERR_NOT_FOUND)
 		return err_class_set(e, ERR_INTEGRITY);
 	if (rc == 0 && meta)
@@ -71,7 +72,7 @@ static int read_one(const struct loader *l, const char *role, enum tuf_type type
 	if (rc < 0)
 		return rc;
 	if (meta && d.m->version != meta->version)
-		return err_set(e, ERR_INTEGRITY, "%s says that it is version %llu", name,
+		return err_set(e, ERR_INTEGRITY, "%s contains version %llu", name,
 			       (ull)d.m->version);
 	d.role = mem_strdup(role);
 	d.size = raw.len;
@@ -203,7 +204,7 @@ static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
 	CLEANUP(mem_free_ptr) char *listed = mem_printf("%s.json", name);
 	const struct tuf_metadata *m = find_targets(l, name);
 	struct tuf_meta meta;
-	/* Delegated to but not published yet. */
+	/* Delegated, but not published yet. */
 	if (!tuf_metadata_meta(l->snapshot.m, listed, &meta))
 		return 0;
 	if (!m) {
@@ -249,7 +250,7 @@ static int load_targets(struct loader *l, struct err *e)
 	if (rc < 0)
 		return rc;
 	add_targets(l, &top);
-	/* The list grows while it is walked. */
+	/* The list grows during the loop. */
 	for (size_t i = 0; rc == 0 && i < l->target_count; i++) {
 		const struct tuf_metadata *m = l->targets[i].m;
 		for (size_t j = 0; rc == 0 && j < m->delegated_count; j++)
@@ -260,8 +261,8 @@ static int load_targets(struct loader *l, struct err *e)
 	return rc;
 }
 
-/* Only a first publication that was killed leaves no timestamp.json; what has later versions
- * lost it, and must not begin to count anew. */
+/* Only a killed first publication leaves no timestamp.json. A tree with later versions has lost
+ * it, and versions must not start again. */
 static int check_never_signed(const struct loader *l, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -287,7 +288,7 @@ static int load_all(struct loader *l, struct err *e)
 			return rc;
 		if (l->partial)
 			return 0;
-		err_set(e, ERR_NOT_FOUND, "this repository was never signed");
+		err_set(e, ERR_NOT_FOUND, "this repository has not been signed");
 		return err_hint(e, "run: ferry catalog %s", l->root_count ? "sign" : "init");
 	}
 	rc = load_top(l, "timestamp", TUF_TIMESTAMP, NULL, &l->timestamp, e);
@@ -313,8 +314,8 @@ static int load(const char *metadata_dir, bool partial, struct published *out, s
 	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir, .partial = partial };
 	if (load_all(&l, e) < 0) {
 		if (err_is(e, ERR_INTEGRITY))
-			err_hint(e, "what is published is the same everywhere: copy the file back "
-				    "from a mirror's metadata/ or a backup");
+			err_hint(e,
+				 "copy the file back from metadata/ on a mirror or from a backup");
 		return err_context(e, "%s", metadata_dir);
 	}
 	struct published t = { 0 };

@@ -1,10 +1,10 @@
 /*
- * The metadata folder of a repository tree, as published: every root, and the
- * timestamp, snapshot and targets metadata that the timestamp leads to.
+ * The published metadata in a repository tree: every root, the timestamp, and the snapshot and
+ * targets metadata that it leads to.
  *
- * Verified by the tree's own root chain: signatures, versions, hashes. Expiry is told,
- * not judged: a publisher must be able to read what has expired. Metadata is capped as
- * for the client.
+ * Verified with the tree's own root chain: signatures, versions, hashes. Expiry is reported but
+ * not an error, because a publisher must be able to read expired metadata. Sizes are limited as
+ * for clients.
  */
 #ifndef FERRY_REPOSITORY_WRITER_PUBLISHED_H
 #define FERRY_REPOSITORY_WRITER_PUBLISHED_H
@@ -19,7 +19,7 @@ struct published_file {
 	struct tuf_metadata *m;
 	uint64_t size;
 	struct digest sha256;
-	/* The newest root, or its delegator, vouches for it. Always so but after
+	/* It verifies with the newest root or its delegator. Always true except after
 	 * published_load_partial. */
 	bool fits;
 };
@@ -35,7 +35,7 @@ struct published {
 /* metadata_dir is TREE/metadata. ERR_NOT_FOUND when there is no root, or no timestamp
  * yet ("never signed"). ERR_INTEGRITY names the file that does not verify. */
 WARN_UNUSED int published_load(const char *metadata_dir, struct published *out, struct err *e);
-/* The same, but a tree without timestamp gives what there is: its roots, or nothing. */
+/* The same, but for a tree without a timestamp returns only its roots, or nothing. */
 WARN_UNUSED int published_load_partial(const char *metadata_dir, struct published *out,
 				       struct err *e);
 void published_release(struct published *t);
@@ -43,8 +43,8 @@ void published_release(struct published *t);
 /* The newest file of a role, or NULL. */
 const struct published_file *published_find(const struct published *t, const char *role);
 
-/* Calls fn for each target of each role, sorted by path within a role; a negative
- * return ends it and is returned. */
+/* Calls fn for each target of each role, sorted by path within a role; a negative return stops
+ * and is returned. */
 struct published_target {
 	const char *role, *path;
 	uint64_t length;

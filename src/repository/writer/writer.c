@@ -42,10 +42,10 @@ static int check_draft(const struct writer_doc *d, const struct tuf_metadata *m,
 {
 	if (m->version == d->version + 1)
 		return 0;
-	err_set(e, ERR_CONFLICT, "%s is version %llu, but version %llu of %s is published", path,
-		(unsigned long long)m->version, (unsigned long long)d->version, d->role);
-	return err_hint(e, "somebody published meanwhile: `ferry catalog discard` throws the draft "
-			   "away; then make the change again");
+	err_set(e, ERR_CONFLICT, "%s is version %llu, but version %llu of %s is already published",
+		path, (unsigned long long)m->version, (unsigned long long)d->version, d->role);
+	return err_hint(e, "somebody has published meanwhile: run `ferry catalog discard`, then "
+			   "make the change again");
 }
 
 static json_t *keys_in(const struct writer_doc *d, const json_t *envelope)
@@ -55,8 +55,8 @@ static json_t *keys_in(const struct writer_doc *d, const json_t *envelope)
 			       "keys");
 }
 
-/* People look at key ids before they sign. So in a draft an id is the hash of its key, or the key
- * is published under it already. For clients ids are opaque. */
+/* People compare key ids before they sign, so in a draft an id must be the hash of its key, or
+ * already be published for it. For clients, ids are opaque. */
 static int check_key_ids(const struct writer_doc *d, const json_t *envelope, const char *path,
 			 struct err *e)
 {
@@ -67,15 +67,15 @@ static int check_key_ids(const struct writer_doc *d, const json_t *envelope, con
 		if (tuf_key_id_fits(id, object) || json_equal(object, json_object_get(known, id)))
 			continue;
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(id);
-		err_set(e, ERR_INTEGRITY, "%s: the key under the id %.16s is another one", path,
-			shown);
-		return err_hint(e, "whoever made this draft passes one key off as another: sign "
-				   "nothing of it, and ask where it comes from");
+		err_set(e, ERR_INTEGRITY, "%s: the key listed with the id %.16s is a different key",
+			path, shown);
+		return err_hint(e, "this draft passes off one key as another: do not sign it, and "
+				   "find out where it comes from");
 	}
 	return 0;
 }
 
-/* What no line of `status` would tell. */
+/* Refuses changes that `status` would not show. */
 static int check_snapshots(const struct writer_doc *d, const json_t *envelope, const char *path,
 			   struct err *e)
 {
@@ -84,8 +84,8 @@ static int check_snapshots(const struct writer_doc *d, const json_t *envelope, c
 	const json_t *is = json_object_get(json_object_get(envelope, "signed"), member);
 	if (d->type != TUF_ROOT || !d->published || json_is_true(was) == json_is_true(is))
 		return 0;
-	err_set(e, ERR_INTEGRITY, "%s: it changes %s, which no command does", path, member);
-	return err_hint(e, "sign nothing of it, and ask where it comes from");
+	err_set(e, ERR_INTEGRITY, "%s changes %s, which no command does", path, member);
+	return err_hint(e, "do not sign it, and find out where it comes from");
 }
 
 static int load_draft(struct writer *w, struct writer_doc *d, struct err *e)
@@ -99,11 +99,10 @@ static int load_draft(struct writer *w, struct writer_doc *d, struct err *e)
 	if (rc == 0)
 		rc = tuf_metadata_parse(d->type, buf_str(&raw), raw.len, path, &m, e);
 	if (rc < 0 && err_is(e, ERR_INTEGRITY))
-		err_hint(e, "`ferry catalog discard` throws away what waits; then make the change "
-			    "again");
+		err_hint(e, "run `ferry catalog discard`, then make the change again");
 	if (rc < 0)
 		return rc;
-	/* Published, but not tidied up any more; perhaps with more signatures elsewhere. */
+	/* A draft that was published but not removed; a copy may have more signatures. */
 	if (m->version == d->version &&
 	    json_equal(m->body, json_object_get(d->published, "signed")))
 		return w->looks ? 0 : file_remove(path, e);
@@ -117,7 +116,7 @@ static int load_draft(struct writer *w, struct writer_doc *d, struct err *e)
 	return rc;
 }
 
-/* The tree is checked by its loader; a draft may have come from anywhere. */
+/* The loader checks the tree; a draft may come from anywhere. */
 static int check_bins(const struct writer_doc *d, struct err *e)
 {
 	if (writer_doc_bins(d, WRITER_CURRENT).bit_length <= PUBLISHED_MAX_BIN_BITS)
@@ -133,7 +132,7 @@ static int load_tree(struct writer *w, struct err *e)
 	if (rc < 0)
 		return rc;
 	take_published(w, &t);
-	/* The list grows while it is walked: drafts may delegate to roles of their own. */
+	/* The list grows during the loop, because drafts may delegate to new roles. */
 	for (size_t i = 0; rc == 0 && i < w->count; i++) {
 		rc = load_draft(w, w->docs[i], e);
 		if (rc == 0)
@@ -150,8 +149,8 @@ static int lock_tree(const char *tree, int *lock, struct err *e)
 	int rc = file_lock(path, false, NULL, lock, e);
 	if (rc != -ERR_CONFLICT)
 		return rc;
-	err_context(e, "%s: another publisher is at work here", tree);
-	return err_hint(e, "run the command again when the other one has ended");
+	err_context(e, "%s: another publisher is changing this tree", tree);
+	return err_hint(e, "run the command again when the other one has finished");
 }
 
 static struct writer *new_writer(const char *tree, const struct writer_expiry *expiry,

@@ -1,28 +1,28 @@
 /*
- * repository/writer: the publisher's side of TUF. The metadata of a repository tree is changed in
- * memory, signed, and saved.
+ * repository/writer: the publisher's side of TUF. Changes the metadata of a repository tree in
+ * memory, signs it, and saves it.
  *
  *   metadata/    what is published
- *   drafts/      changed documents that wait for signatures; never published
+ *   drafts/ changed documents that lack signatures; never published
  *
- * One file for each verb (delegate, edit, merge, publish, save, …) over two that know the rest:
+ * There is one file for each verb (delegate, edit, merge, publish, save, …), on top of
  * writer_doc.h, the documents and their versions, and writer_authority.h, who may sign them and
- * who did. published.h reads what is published, without a writer.
+ * who has. published.h reads published metadata without a writer.
  *
  * What always holds here:
- *  - a save publishes the changed documents that have their threshold of signatures, if
- *    together with what is published they verify; the others wait in drafts/. So
- *    snapshot and timestamp can be refreshed while a change waits for its signatures;
- *  - a save is published in one step: delegated roles, targets, snapshot, new root, and
- *    timestamp.json last, each by an atomic rename. Killed in between, the next save goes on;
- *  - a document gets a new version when it changes, and only then; changing it drops the
- *    signatures that it had;
- *  - a new root carries the threshold of the old root and of its own; every root stays;
- *  - what somebody else published meanwhile is ERR_CONFLICT, never overwritten;
+ *  - a save publishes the changed documents that have their threshold of signatures, if they
+ *    verify together with the published ones; the others stay in drafts/. So snapshot and
+ *    timestamp can be refreshed while a change waits for signatures;
+ *  - the order of publishing is delegated roles, targets, snapshot, new root, timestamp.json,
+ *    each by an atomic rename, so that readers see it in one step. After a kill in between, the
+ *    next save continues;
+ *  - a document gets a new version only when it changes; a change removes its signatures;
+ *  - a new root has the threshold of signatures of the old root and its own; every root is kept;
+ *  - what somebody else has published meanwhile is never overwritten (ERR_CONFLICT);
  *  - consistent_snapshot is true; snapshot and timestamp list lengths and hashes.
  *
- * So one person signs everything with one call, and several people sign one after the other:
- * each opens the tree (by then with its drafts), and saves with their own signers.
+ * One person can sign everything with one call; several people sign one after the other: each
+ * opens the tree with its drafts and saves with their own signers.
  */
 #ifndef FERRY_REPOSITORY_WRITER_WRITER_H
 #define FERRY_REPOSITORY_WRITER_WRITER_H
@@ -39,26 +39,25 @@ extern const struct writer_expiry writer_expiry_default;
 
 struct writer;
 
-/* Opens the tree (the folder that holds metadata/), with what is published and what
- * waits in drafts/. A tree without metadata is fine: everything is new then. Holds a
- * lock on the tree until it is closed: ERR_CONFLICT when another publisher has it.
- * expiry NULL: the default. */
+/* Opens the tree (the folder that contains metadata/), with its published metadata and its
+ * drafts. In a tree without metadata, everything is new. Holds a lock on the tree until it is
+ * closed: ERR_CONFLICT when another publisher has it. expiry NULL: the default. */
 WARN_UNUSED int writer_open(const char *tree, const struct writer_expiry *expiry, int64_t now_s,
 			    struct writer **out, struct err *e);
-/* The same for looking only: writes nothing, so that a read-only medium will do, and does not mind
- * another publisher at work for more than a moment. Not to be saved. */
+/* The same for reading: writes nothing, works on a read-only medium, and waits only briefly for
+ * another publisher. It cannot be saved. */
 WARN_UNUSED int writer_look(const char *tree, int64_t now_s, struct writer **out, struct err *e);
 void writer_close(struct writer *w);
 DEFINE_CLEANUP(struct writer, writer_close);
 
-/* Has the tree a root already, published or draft? */
+/* Does the tree have a root, published or draft? */
 bool writer_has_root(const struct writer *w);
 
 /*
- * Keys and thresholds of "root", "targets", "snapshot", "timestamp", in a new version
- * of root; of a delegated role, in a new version of its delegator. Adding a key that is
- * there and removing one that is not change nothing. ERR_USAGE for an unknown role or a
- * threshold of 0. That a role has enough keys is checked by save.
+ * Keys and thresholds of "root", "targets", "snapshot", "timestamp", in a new version of root; of
+ * a delegated role, in a new version of its delegator. Adding an existing key or removing a
+ * missing one changes nothing. ERR_USAGE for an unknown role or a threshold of 0. Save checks
+ * that a role has enough keys.
  */
 WARN_UNUSED int writer_key_add(struct writer *w, const char *role, const struct tuf_key *key,
 			       struct err *e);
@@ -68,24 +67,23 @@ WARN_UNUSED int writer_set_threshold(struct writer *w, const char *role, unsigne
 				     struct err *e);
 
 /*
- * Targets of the role "targets" or of a delegated one. Setting what is there already
- * changes nothing. A path that is no key (path_is_key) is ERR_USAGE; removing an unknown one
- * is ERR_NOT_FOUND.
+ * Targets of the role "targets" or of a delegated role. Setting an equal value changes nothing.
+ * ERR_USAGE for an invalid path (path_is_key); ERR_NOT_FOUND for removing an unknown one.
  */
 WARN_UNUSED int writer_target_set(struct writer *w, const char *role, const char *path,
 				  uint64_t length, const struct digest *sha256, struct err *e);
 WARN_UNUSED int writer_target_remove(struct writer *w, const char *role, const char *path,
 				     struct err *e);
-/* As it will be after the save; false when it is not there. The path is borrowed until the
- * next change. */
+/* The target as it will be after the save; false when there is none. The path is borrowed until
+ * the next change. */
 bool writer_target_get(const struct writer *w, const char *role, const char *path,
 		       struct published_target *out);
 /* Sorted by path. */
 void writer_target_paths(const struct writer *w, const char *role, struct str_list *out);
 
 /* Delegates from targets: path patterns, in the order of calls. The role's first metadata is
- * empty. ERR_USAGE when the name is taken, or is none that URLs and file systems of all kinds take
- * as it is (path_is_id). */
+ * empty. ERR_USAGE when the name is taken, or is not valid in all URLs and file systems
+ * (path_is_id). */
 struct writer_delegation {
 	const char *name;
 	const char *const *paths;
@@ -98,54 +96,52 @@ struct writer_delegation {
 WARN_UNUSED int writer_delegate(struct writer *w, const struct writer_delegation *d, struct err *e);
 
 /*
- * Hash bins (TAP 15): targets delegates to 2^bit_length roles PREFIX-00, PREFIX-01 …, each
- * for the paths whose SHA-256 begins with its number. Bins and targets are published together
- * or not at all, for files move between them: the caller sets each target in its owner and
- * removes it elsewhere before the save. Called again it changes number, name or keys. ERR_USAGE
- * when targets delegates to named roles: metadata has the one or the other.
+ * Hash bins (TAP 15): targets delegates to 2^bit_length roles PREFIX-00, PREFIX-01 …, each for
+ * the paths whose SHA-256 begins with its number. Bins and targets are published together or not
+ * at all, because files move between them: before the save, the caller sets each target in its
+ * owner and removes it elsewhere. Calling it again changes number, name or keys. ERR_USAGE when
+ * targets delegates to named roles: metadata can have only one of them.
  */
 struct writer_bin_delegation {
 	const char *prefix;
 	unsigned bit_length; /* 1 to PUBLISHED_MAX_BIN_BITS */
 	unsigned threshold;
-	const struct tuf_key *const *keys; /* none: those of the role targets, and its
-						   threshold */
+	const struct tuf_key *const *keys; /* none: keys and threshold of the role targets */
 	size_t key_count;
 };
 WARN_UNUSED int writer_delegate_bins(struct writer *w, const struct writer_bin_delegation *d,
 				     struct err *e);
-/* Have the bins of targets the same keys and threshold as targets itself? Then they follow
- * when those change: call the second one after the change. */
+/* Do the bins of targets have the same keys and threshold as targets? Then they follow changes:
+ * call the second function after the change. */
 bool writer_bins_like_targets(const struct writer *w);
 WARN_UNUSED int writer_bins_follow(struct writer *w, struct err *e);
-/* Takes a delegation of targets back, of bins by their prefix, with what its role changed and did
- * not publish. ERR_NOT_FOUND when there is none. */
+/* Removes a delegation of targets (for bins, by their prefix) and the unpublished changes of its
+ * role. ERR_NOT_FOUND when there is none. */
 WARN_UNUSED int writer_undelegate(struct writer *w, const char *name, struct err *e);
 
-/* Who is to list a target path: the bin; the first delegated role whose patterns cover it; else
- * "targets". Caller frees. */
+/* The role that must list a target path: its bin, or the first delegated role whose patterns
+ * match it, else "targets". Caller frees. */
 char *writer_owner(const struct writer *w, const char *path);
-/* Does targets delegate to a role of this name? Bins have none. */
+/* Does targets delegate to a role with this name? Bins do not count. */
 bool writer_delegates_to(const struct writer *w, const char *role);
-/* Its path patterns, in the order of the file. Nothing when there is no such role. */
+/* Its path patterns, in the order of the file. None if there is no such role. */
 void writer_delegation_paths(const struct writer *w, const char *role, struct str_list *out);
-/* Do they cover the path? */
+/* Do they match the path? */
 bool writer_covers(const struct writer *w, const char *role, const char *path);
-/* Names of such roles, in the order in which clients ask them; and of bins. */
+/* The names of such roles, in the order in which clients search them; and of bins. */
 void writer_delegation_names(const struct writer *w, struct str_list *out);
 void writer_bin_names(const struct writer *w, struct str_list *out);
 
-/* Does the delegated role list the path with this digest, in the version that the next save
- * puts in force: its draft, if that has its threshold of signatures, else what is published? */
+/* Does the delegated role list the path with this digest, in the version that the next save will
+ * put in force (the draft if it has its threshold of signatures, else the published version)? */
 WARN_UNUSED int writer_vouched(const struct writer *w, const char *role, const char *path,
 			       const struct digest *sha256, bool *out, struct err *e);
 
-/* A new version although nothing changed: with "snapshot" and "timestamp" it is the
- * refresh of cron, with "root" or "targets" it puts off their expiry. */
+/* Makes a new version without changes: for "snapshot" and "timestamp" this is a refresh, for
+ * "root" or "targets" it extends the expiry date. */
 WARN_UNUSED int writer_touch(struct writer *w, const char *role, struct err *e);
 
-/* The same for those of targets and its bins that expire before the time and have no
- * change. */
+/* The same for targets and its bins, if they expire before the time and have no change. */
 void writer_touch_expiring(struct writer *w, int64_t before_s);
 
 /* Published version of a role; 0: none. */
@@ -155,17 +151,17 @@ bool writer_changed(const struct writer *w);
 /* Is there a change of this role? */
 bool writer_waits(const struct writer *w, const char *role);
 
-/* What is published and not vouched for by root or its delegator, as a publication that was
- * killed can leave it, gets a new version. False: there was nothing of the kind. */
+/* Makes new versions of published metadata that does not verify with root or its delegator, as a
+ * killed publication can leave it. False: there was none. */
 bool writer_repair(struct writer *w);
 
-/* From now on a save adds signatures to these roles alone (bins by their prefix; with "targets"
- * also bins that have its keys), and to snapshot and timestamp: a key that several roles have
- * does not sign what nobody asked for. The names are copied. */
+/* From now on a save adds signatures only to these roles (bins by their prefix; "targets"
+ * includes bins with its keys) and to snapshot and timestamp, so that a key of several roles
+ * signs only what was requested. The names are copied. */
 void writer_limit(struct writer *w, const char *const *roles, size_t count);
 
 struct writer_saved {
-	bool published;    /* nothing waits: all that was changed is published */
+	bool published;    /* all changes are published */
 	bool timestamp;    /* this call published a new timestamp.json */
 	bool targets;      /* … and a new version of targets */
 	size_t waiting;    /* documents that wait for signatures, see status */
@@ -173,82 +169,81 @@ struct writer_saved {
 };
 
 /*
- * Brings snapshot and timestamp in step with what changed, signs each changed document
- * with every signer whose key its role lists, and publishes or keeps drafts (see
- * above). A timestamp that was touched and cannot be signed for what is complete, because the keys
- * of a new root are elsewhere, goes on with what is in force. With nothing changed and no drafts
- * it does nothing: published is true, signatures 0. No signers at all: the drafts are kept.
+ * Updates snapshot and timestamp for the changes, signs each changed document with every signer
+ * whose key its role lists, and publishes or keeps drafts (see above). If a timestamp that was
+ * renewed cannot be signed for complete drafts, because the keys of a new root are elsewhere, it
+ * is signed for what is in force. Without changes and drafts it does nothing: published is true,
+ * signatures 0. Without signers, the drafts are kept.
  *
- * ERR_USAGE: no root yet; a role has fewer keys than its threshold; the signers are of use for
- * nothing that waits (the message names a role that waits and the key ids that are wanted).
- * ERR_CONFLICT: the tree changed since it was opened. After an error the writer is only good for
- * closing.
+ * ERR_USAGE: no root yet; a role has fewer keys than its threshold; the signers can sign none of
+ * the drafts (the message names one and the required key ids). ERR_CONFLICT: the tree changed
+ * since it was opened. After an error the writer can only be closed.
  */
 WARN_UNUSED int writer_save(struct writer *w, struct signer *const *signers, size_t count,
 			    struct writer_saved *out, struct err *e);
 
-/* Signs the change of one role with the signers that fit, in memory: the next save publishes
- * it or keeps it as a draft. *complete: it has its threshold now, or there is no change. */
+/* Signs the change of one role with the usable signers, in memory: the next save publishes it or
+ * keeps it as a draft. *complete: it now has its threshold, or there is no change. */
 WARN_UNUSED int writer_sign(struct writer *w, const char *role, struct signer *const *signers,
 			    size_t count, bool *complete, struct err *e);
 
-/* Throws the drafts of a tree away, also such as cannot be opened any more (somebody published
- * meanwhile). Appends the roles whose drafts there were to removed. */
+/* Deletes the drafts of a tree, even if they can no longer be opened (somebody published
+ * meanwhile). Appends the roles of the deleted drafts to removed. */
 WARN_UNUSED int writer_discard(const char *tree, struct str_list *removed, struct err *e);
 
-/* Has every role at least as many keys as its threshold? ERR_USAGE names one that has not. */
+/* ERR_USAGE, naming the role, unless every role has at least as many keys as its threshold. */
 WARN_UNUSED int writer_check(const struct writer *w, struct err *e);
 
-/* Appends the ids of the keys that the role is to have. ERR_USAGE for an unknown role. */
+/* Appends the ids of the role's keys after the change. ERR_USAGE for an unknown role. */
 WARN_UNUSED int writer_keys(const struct writer *w, const char *role, struct str_list *out,
 			    struct err *e);
 
-/* Appends the ids of all keys that may sign the role, by what is published and by what waits;
- * of bins by their prefix. None for an unknown role. */
+/* Appends the ids of all keys that may sign the role (bins by their prefix), according to
+ * published metadata and drafts. None for an unknown role. */
 void writer_signers(const struct writer *w, const char *role, struct str_list *out);
 
 /*
- * Takes over the signatures that other people made on copies of the drafts, in memory: the next
- * save publishes or keeps. *signatures were new. `path` is one document, or the folder that
- * holds metadata/ and drafts/ of such a copy. Snapshot and timestamp are left out: the tree
- * makes its own.
+ * Merges the signatures that other people made on copies of the drafts, in memory: the next save
+ * publishes or keeps them. *signatures is the number of new ones. `path` is one document, or the
+ * folder with metadata/ and drafts/ of a copy. Snapshot and timestamp are ignored: the tree makes
+ * its own.
  *
- * ERR_CONFLICT when a document is not the one that waits here (another version, or other
- * contents); ERR_NOT_FOUND when there is none; ERR_INTEGRITY when one does not parse, or a
- * signature of a key that may sign does not verify. Keys that may not sign are left out.
+ * ERR_CONFLICT when a document differs from the draft here (version or contents); ERR_NOT_FOUND
+ * when there is none; ERR_INTEGRITY when one does not parse, or a signature by an authorised key
+ * does not verify. Signatures by other keys are ignored.
  */
 WARN_UNUSED int writer_merge(struct writer *w, const char *path, size_t *signatures, struct err *e);
 
-/* What a waiting root changes: one for each role whose keys or threshold are others than those
- * published. Who signs it wants to know. */
+/* What a draft of root changes, for its signers: an entry for each role whose keys or threshold
+ * differ from the published ones. */
 struct writer_change {
 	const char *role;               /* static */
 	struct str_list added, removed; /* key ids */
 	uint64_t old_threshold, threshold;
 };
 struct writer_changes {
-	struct writer_change at[4]; /* none when no root waits, or when it only renews */
+	struct writer_change at[4]; /* none if there is no draft of root, or it only renews */
 	size_t count;
 };
 
-/* One line of `catalog status`, for each document: published, or waiting. */
+/* A line of `catalog status` for each document, published or draft. */
 struct writer_status {
-	char *role;         /* of bins: their prefix, one line for all of them */
-	size_t bins;        /* how many; 0: it is no line of bins */
-	uint64_t version;   /* of the draft or change, else the published one; of
-					   bins the highest */
-	bool waiting;       /* there is a draft or change: not published yet */
+	char *role;         /* for bins, their prefix: one line for all of them */
+	size_t bins;        /* how many; 0: not a line of bins */
+	uint64_t version;   /* of the draft or change, else the published one; for bins, the
+			       highest */
+	bool waiting;       /* there is an unpublished draft or change */
 	uint64_t published; /* published version, 0: none */
 	int64_t expires_s;
-	int64_t published_expires_s;       /* with `published`; of bins the first that ends */
-	unsigned threshold;                /* of the root in force; new root: the new one */
-	unsigned valid;                    /* distinct keys that signed */
-	unsigned old_threshold, old_valid; /* of a new root: by the old one; else 0 */
+	int64_t published_expires_s;       /* with `published`; for bins, the earliest */
+	unsigned threshold;                /* of the root in force; for a new root, its own */
+	unsigned valid;                    /* number of keys that have signed */
+	unsigned old_threshold, old_valid; /* for a new root: according to the old one; else 0 */
 	struct str_list keyids;            /* that may sign */
-	struct str_list old_keyids;        /* of a new root: that may sign by the old one */
-	struct str_list signed_by;         /* those that did */
-	/* What a targets role that waits changes, not of bins: target paths, sorted; and whether it
-	 * changes to whom it delegates. */
+	struct str_list old_keyids;        /* for a new root: those of the old one */
+	struct str_list signed_by;         /* those that have signed */
+	/* What a draft of a targets role (not of bins) changes: target paths, sorted; and whether
+	 * its delegations change. */
 	struct str_list added, removed, changed;
 	bool delegations;
 };

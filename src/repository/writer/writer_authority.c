@@ -79,7 +79,7 @@ static void add_keyids(const struct writer *w, const struct writer_doc *d, enum 
 			str_list_add(out, a.role->keyids[i]);
 }
 
-/* By the prefix of bins one of them. */
+/* For the prefix of bins, one of them. */
 static const struct writer_doc *find_or_bin(const struct writer *w, const char *role)
 {
 	const struct writer_doc *d = writer_doc_find(w, role);
@@ -131,7 +131,7 @@ int writer_authority_count(const struct writer_authority *a, const struct writer
 	return rc < 0 ? rc : tuf_metadata_count(m, a->role, &a->m->keys, out, e);
 }
 
-/* Does the delegator say in this state what it says as published? */
+/* Is the delegation in this state the same as the published one? */
 static bool same_authority(const struct writer *w, const struct writer_doc *d,
 			   enum writer_state state)
 {
@@ -157,7 +157,7 @@ int writer_authority_verifies(const struct writer *w, const struct writer_doc *d
 {
 	CLEANUP(writer_authority_release) struct writer_authority a = { 0 };
 	unsigned valid = 0;
-	/* Hundreds of bins were verified when the tree was read. */
+	/* Bins were already verified when the tree was read. */
 	*out = d->fits && envelope == d->published && same_authority(w, d, state);
 	if (*out)
 		return 0;
@@ -184,7 +184,7 @@ int writer_authority_consistent(const struct writer *w, bool *out, struct err *e
 
 /* -- signing ----------------------------------------------------------------------------- */
 
-/* May this save sign the document at all? */
+/* May this save sign the document? */
 static bool within_limits(const struct writer *w, const struct writer_doc *d)
 {
 	const struct tuf_bins bins = writer_doc_bins(writer_doc_top(w, TUF_TARGETS),

@@ -19,14 +19,13 @@ static int check_name(const struct writer *w, const char *name, struct err *e)
 	enum tuf_type type;
 	if (!path_is_id(name)) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
-		err_set(e, ERR_USAGE, "\"%.80s\" is no name for a role", shown);
-		return err_hint(e,
-				"up to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or "
-				"digit");
+		err_set(e, ERR_USAGE, "\"%.80s\" is not a valid name for a role", shown);
+		return err_hint(e, "use at most 64 of a-z, 0-9, '.', '_' and '-', starting with a "
+				   "letter or digit");
 	}
 	const struct writer_doc *taken = writer_doc_find(w, name);
 	if ((taken && taken->parent) || tuf_type_from_name(name, &type))
-		return err_set(e, ERR_USAGE, "there is a role \"%s\" already", name);
+		return err_set(e, ERR_USAGE, "the role \"%s\" already exists", name);
 	return 0;
 }
 
@@ -35,8 +34,8 @@ static int check_key_count(const char *name, size_t count, unsigned threshold, s
 	if (threshold >= 1 && count >= threshold)
 		return 0;
 	return err_set(e, ERR_USAGE,
-		       "the role %s needs at least as many keys as its threshold, "
-		       "and a threshold of at least 1",
+		       "the role %s needs at least as many keys as its threshold, and a threshold "
+		       "of at least 1",
 		       name);
 }
 
@@ -62,8 +61,7 @@ int writer_delegate(struct writer *w, const struct writer_delegation *d, struct 
 		return rc;
 	if (writer_doc_bins(targets_of(w), WRITER_CURRENT).bit_length)
 		return err_set(e, ERR_USAGE,
-			       "targets delegates to hash bins and can have no other "
-			       "delegations");
+			       "targets delegates to hash bins and cannot have other delegations");
 	json_t *delegations = edit_delegations(w), *paths = json_array();
 	json_t *entry = writer_role_new(delegations, d->keys, d->key_count, d->threshold);
 	for (size_t i = 0; i < d->path_count; i++)
@@ -89,13 +87,12 @@ static int check_bins(const struct writer *w, const struct writer_bin_delegation
 	if (rc < 0)
 		return rc;
 	if (d->bit_length < 1 || d->bit_length > PUBLISHED_MAX_BIN_BITS)
-		return err_set(e, ERR_USAGE, "2 to %u hash bins are possible, a power of two",
+		return err_set(e, ERR_USAGE,
+			       "the number of hash bins must be a power of two from 2 to %u",
 			       1u << PUBLISHED_MAX_BIN_BITS);
 	if (!writer_doc_delegated(targets_of(w), 0, &named))
 		return 0;
-	return err_set(e, ERR_USAGE,
-		       "targets delegates to roles with names and can have no hash bins "
-		       "besides");
+	return err_set(e, ERR_USAGE, "targets delegates to named roles and cannot have hash bins");
 }
 
 int writer_delegate_bins(struct writer *w, const struct writer_bin_delegation *d, struct err *e)
@@ -127,7 +124,7 @@ int writer_bins_follow(struct writer *w, struct err *e)
 	return writer_delegate_bins(w, &d, e);
 }
 
-/* Neither named roles nor bins: that is no delegations object. */
+/* Without named roles and bins, there is no delegations object. */
 static void remove_named(json_t *body, size_t at)
 {
 	json_t *roles = json_object_get(json_object_get(body, "delegations"), "roles"), *id;

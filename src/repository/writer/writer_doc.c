@@ -28,8 +28,8 @@ int writer_doc_no_role(const char *role, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(role);
 	err_set(e, ERR_USAGE, "there is no role \"%.80s\"", shown);
-	return err_hint(e, "the roles are root, targets, snapshot, timestamp, and those that "
-			   "targets delegates to");
+	return err_hint(e,
+			"the roles are root, targets, snapshot, timestamp and the delegated roles");
 }
 
 int writer_doc_find_targets(const struct writer *w, const char *role, struct writer_doc **out,
@@ -253,8 +253,7 @@ void writer_doc_choose_published(const struct writer *w)
 
 /* -- whom it delegates to ---------------------------------------------------------------- */
 
-/* A role that was delegated to before goes on counting its versions: clients refuse a
- * lower one. */
+/* A role that existed before continues its version numbers, because clients reject a lower one. */
 static uint64_t listed_version(const struct writer *w, const char *role)
 {
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", role);

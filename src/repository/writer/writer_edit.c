@@ -21,7 +21,7 @@ int writer_target_set(struct writer *w, const char *role, const char *path, uint
 		return rc;
 	if (!path_is_key(path)) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
-		return err_set(e, ERR_USAGE, "\"%.200s\" cannot be a target path", shown);
+		return err_set(e, ERR_USAGE, "\"%.200s\" is not a valid target path", shown);
 	}
 	CLEANUP(json_release) json_t *entry = json_object();
 	json_t *hashes = json_object();

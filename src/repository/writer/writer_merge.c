@@ -13,7 +13,7 @@ struct merge {
 	struct writer *w;
 	const char *what; /* the file, for messages */
 	const struct tuf_metadata *m;
-	size_t signatures; /* that were new */
+	size_t signatures; /* new ones */
 };
 
 static bool is_body(json_t *envelope, const struct merge *g)
@@ -36,11 +36,11 @@ static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
 			continue;
 		if (!writer_authority_signed_by(by, g->m, s->keyid)) {
 			err_set(e, ERR_INTEGRITY,
-				"%s: the signature of the key %.16s does not verify", g->what,
+				"%s: the signature by the key %.16s does not verify", g->what,
 				s->keyid);
 			return err_hint(e,
-					"the copy is damaged or forged: have the key's holder sign "
-					"once more, on a fresh copy of metadata/ and drafts/");
+					"the copy is damaged or forged: ask the holder of the key "
+					"to sign again, on a fresh copy of metadata/ and drafts/");
 		}
 		writer_doc_sign(g->w, d, s->keyid, s->hex);
 		g->signatures++;
@@ -48,7 +48,7 @@ static int take_signatures(struct merge *g, struct writer_doc *d, struct err *e)
 	return 0;
 }
 
-/* The document is none that waits here: says why, as far as its role can be told. */
+/* The error for a document that is not a draft here. */
 static int explain(const struct merge *g, struct err *e)
 {
 	CLEANUP(tuf_name_release) struct tuf_name named = { 0 };
@@ -58,14 +58,15 @@ static int explain(const struct merge *g, struct err *e)
 	if (!d || d->type != g->m->type)
 		d = writer_doc_top(g->w, g->m->type);
 	uint64_t here = d->version + (d->draft ? 1 : 0);
-	err_set(e, ERR_CONFLICT, "%s: version %llu of %s is not the one that %s here", g->what,
-		(unsigned long long)g->m->version, d->role, d->draft ? "waits" : "is published");
+	err_set(e, ERR_CONFLICT, "%s: version %llu of %s differs from the one that %s here",
+		g->what, (unsigned long long)g->m->version, d->role,
+		d->draft ? "waits" : "is published");
 	if (g->m->version > here)
-		return err_hint(e, "somebody published meanwhile: bring the newer metadata/ here "
-				   "first, and `ferry catalog discard` what waits");
+		return err_hint(e, "somebody has published meanwhile: copy the newer metadata/ "
+				   "here and run `ferry catalog discard`");
 	return err_hint(e,
-			"it was made from another change: ask for signatures on version %llu, "
-			"with a fresh copy of metadata/ and drafts/",
+			"it belongs to another change: ask for signatures on version %llu, with a "
+			"fresh copy of metadata/ and drafts/",
 			(unsigned long long)here);
 }
 
@@ -96,7 +97,7 @@ static int merge_file(struct merge *g, const char *path, struct err *e)
 	const char *name =
 		json_string_value(json_object_get(json_object_get(json, "signed"), "_type"));
 	if (!name || !tuf_type_from_name(name, &type))
-		return err_set(e, ERR_INTEGRITY, "%s: this is no TUF metadata", path);
+		return err_set(e, ERR_INTEGRITY, "%s is not TUF metadata", path);
 	if ((rc = tuf_metadata_from_json(type, json, path, &m, e)) < 0)
 		return rc;
 	g->what = path;
@@ -108,7 +109,7 @@ static int merge_file(struct merge *g, const char *path, struct err *e)
 
 /* -- a copy of the tree -------------------------------------------------------------------- */
 
-/* What waits here may be published there already: the signature that was the last one. */
+/* A draft here may already be published there, if the copy got the last signature. */
 static int merge_published(struct merge *g, const char *metadata, struct err *e)
 {
 	int rc = 0;
@@ -128,8 +129,8 @@ static int merge_folder(struct merge *g, const char *dir, struct err *e)
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	if (!file_is_dir(drafts) && !file_is_dir(metadata)) {
-		err_set(e, ERR_NOT_FOUND, "%s holds neither drafts/ nor metadata/", dir);
-		return err_hint(e, "name the folder that is a copy of the tree, or one document");
+		err_set(e, ERR_NOT_FOUND, "%s contains neither drafts/ nor metadata/", dir);
+		return err_hint(e, "give the folder of a copy of the tree, or one document");
 	}
 	int rc = file_list_dir(drafts, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {

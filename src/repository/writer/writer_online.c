@@ -6,15 +6,15 @@
 
 /* -- one of the two ------------------------------------------------------------------- */
 
-/* Of very many bins the snapshot tells the version alone, which is all that it must: with
- * hashes it would be most of what a reader downloads. */
+/* For a large number of bins, the snapshot lists only versions, as TUF allows: with hashes it
+ * would be most of a reader's download. */
 static bool in_brief(const struct writer *w, const struct writer_doc *d)
 {
 	const struct tuf_bins bins = writer_doc_bins(writer_doc_top(w, TUF_TARGETS), WRITER_CHOSEN);
 	return bins.bit_length > HASHED_BIN_BITS && writer_doc_is_bin(w, d, WRITER_CHOSEN);
 }
 
-/* {version, length, hashes} of a document as it will be published. */
+/* {version, length, hashes} of a document to be published. */
 static int describe(const struct writer *w, const struct writer_doc *d, json_t **out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOC_MAX);
@@ -46,7 +46,7 @@ static int describe_into(const struct writer *w, json_t *meta, const struct writ
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.json", d->role);
 	const json_t *version = json_object_get(json_object_get(d->chosen, "signed"), "version");
 	json_t *entry;
-	/* What is listed already stays as it is listed, whoever wrote it. */
+	/* Existing entries are kept unchanged. */
 	if (json_equal(json_object_get(json_object_get(meta, name), "version"), version))
 		return 0;
 	int rc = describe(w, d, &entry, e);
@@ -55,7 +55,7 @@ static int describe_into(const struct writer *w, json_t *meta, const struct writ
 	return rc;
 }
 
-/* What snapshot or timestamp must list. Nothing that was listed ever goes. */
+/* What snapshot or timestamp must list. Entries are never removed. */
 static int wanted_meta(const struct writer *w, const struct writer_doc *d, json_t **out,
 		       struct err *e)
 {
@@ -72,8 +72,8 @@ static int wanted_meta(const struct writer *w, const struct writer_doc *d, json_
 	return rc;
 }
 
-/* Makes the document say what it must, in a new version if need be, and signs it.
- * *complete is true when there is nothing to do, too. */
+/* Updates the document, in a new version if necessary, and signs it. *complete is also true if
+ * there is nothing to do. */
 static int bring_in_step(struct writer *w, struct writer_doc *d, struct writer_signing *with,
 			 bool *complete, struct err *e)
 {
@@ -94,7 +94,8 @@ static int bring_in_step(struct writer *w, struct writer_doc *d, struct writer_s
 		json_put(writer_doc_edit(w, d), "meta", json_incref(meta));
 	else if (json_array_size(json_object_get(d->draft, "signatures")) == 0)
 		writer_doc_renew(w, d);
-	/* By what is to be in force: keys of a root that still waits are of no use yet. */
+	/* According to the root that will be in force: keys of a draft of root cannot be used
+	 * yet. */
 	rc = writer_authority_sign(w, d, WRITER_CHOSEN, with, complete, e);
 	if (rc == 0 && *complete)
 		d->chosen = d->draft;
@@ -112,7 +113,7 @@ static int bring_both_in_step(struct writer *w, struct writer_signing *with, boo
 		       : bring_in_step(w, writer_doc_top(w, TUF_TIMESTAMP), with, complete, e);
 }
 
-/* What a try at it changes, to be taken back. */
+/* What an attempt changes, so that it can be undone. */
 struct online {
 	json_t *snapshot, *timestamp;
 	size_t signatures;
@@ -140,8 +141,8 @@ static void online_restore(struct writer *w, struct writer_signing *with, struct
 	with->signatures = o->signatures;
 }
 
-/* A refresh must not wait for the new keys of a root that is complete: it goes on with what is
- * published, and leaves the rest to who has them. */
+/* A refresh must not wait for the new keys of a complete root: it continues with what is
+ * published and leaves the rest to the holders of these keys. */
 int writer_online_bring_in_step(struct writer *w, struct writer_signing *with, bool *complete,
 				struct err *e)
 {

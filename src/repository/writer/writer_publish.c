@@ -5,7 +5,7 @@
 #include "util/mem.h"
 #include "util/path.h"
 
-/* Has somebody else published here, in spite of the lock? */
+/* Has somebody else published here in spite of the lock? */
 static int check_unchanged(const struct writer *w, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *timestamp = path_join(w->metadata, TUF_NAME_TIMESTAMP);
@@ -23,7 +23,7 @@ static int check_unchanged(const struct writer *w, struct err *e)
 	}
 	if (same && !file_exists(root))
 		return 0;
-	err_set(e, ERR_CONFLICT, "%s changed while this change was made", w->metadata);
+	err_set(e, ERR_CONFLICT, "%s has changed since this command started", w->metadata);
 	return err_hint(e, "another publisher was faster; run the command again");
 }
 
@@ -52,8 +52,8 @@ static int write_draft(const struct writer *w, const struct writer_doc *d, struc
 	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, 0644, e);
 }
 
-/* Killed after the last rename, the next run finds drafts of versions that are published: it
- * takes those for leftovers that say the same. */
+/* After a kill following the last rename, the next run finds drafts of published versions with
+ * the same content and removes them. */
 static int renew_drafts(const struct writer *w, struct err *e)
 {
 	int rc = 0;
@@ -83,7 +83,7 @@ int writer_publish_chosen(struct writer *w, struct writer_saved *result, struct 
 		rc = publish_doc(w, targets, e);
 	if (rc == 0)
 		rc = publish_doc(w, writer_doc_top(w, TUF_SNAPSHOT), e);
-	/* Readers see it at once, and with it refuse a timestamp of keys that it takes away. */
+	/* Readers see it at once and then reject a timestamp signed by keys that it removes. */
 	if (rc == 0)
 		rc = publish_doc(w, writer_doc_top(w, TUF_ROOT), e);
 	if (rc == 0)

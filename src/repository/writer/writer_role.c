@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Where a role is described: the document, and in its body the entry and "keys". */
+/* Finds where a role is described: the document, and in its body the entry and "keys". */
 struct place {
 	struct writer_doc *doc;
 	const char *role;
@@ -100,7 +100,7 @@ int writer_set_threshold(struct writer *w, const char *role, unsigned threshold,
 	return 0;
 }
 
-/* -- for those who delegate -------------------------------------------------------------- */
+/* -- for delegators -------------------------------------------------------------- */
 
 json_t *writer_role_new(json_t *delegations, const struct tuf_key *const *keys, size_t count,
 			unsigned threshold)

@@ -47,7 +47,7 @@ int writer_check(const struct writer *w, struct err *e)
 	return 0;
 }
 
-/* What clients refuse to read must not become what they are to read. */
+/* Do not publish metadata that clients would refuse to read. */
 static int check_size(const struct writer *w, const struct writer_doc *d, struct err *e)
 {
 	const struct tuf_limits *l = &tuf_limits_default;
@@ -59,15 +59,16 @@ static int check_size(const struct writer *w, const struct writer_doc *d, struct
 	int rc = writer_doc_serialise(d->draft, &text, e);
 	if (rc < 0 || text.len <= most[d->type])
 		return rc;
-	err_set(e, ERR_USAGE, "the metadata of %s would have %zu bytes; clients read %zu at most",
-		d->role, text.len, most[d->type]);
+	err_set(e, ERR_USAGE,
+		"the metadata of %s would have %zu bytes, but clients read at most %zu", d->role,
+		text.len, most[d->type]);
 	if (d->type != TUF_TARGETS)
 		return -ERR_USAGE;
 	return writer_doc_is_bin(w, d, WRITER_CURRENT)
 		       ? err_hint(e, "`ferry catalog delegate --bins N` with a larger N makes bins "
 				     "smaller")
-		       : err_hint(e, "`ferry catalog delegate --bins 256` spreads the files over "
-				     "bins, of which a client reads one");
+		       : err_hint(e, "`ferry catalog delegate --bins 256` distributes the files "
+				     "over bins, of which a client reads only one");
 }
 
 static int check_sizes(const struct writer *w, struct err *e)
@@ -81,13 +82,13 @@ static int check_sizes(const struct writer *w, struct err *e)
 
 /* -- what is to be in force ------------------------------------------------------------ */
 
-/* New keys for a targets role: what is published must be signed anew. */
+/* A targets role with new keys: its published metadata must be signed again. */
 static int renew_unsigned(struct writer *w, struct err *e)
 {
 	for (size_t i = TUF_TARGETS; i < w->count; i++) {
 		struct writer_doc *d = w->docs[i];
 		bool fits;
-		/* Nobody delegates to it any more: it stays as it is. */
+		/* No role delegates to it any more: keep it. */
 		if (d->draft || !d->published || (i > TUF_TARGETS && !d->parent))
 			continue;
 		int rc = writer_authority_verifies(w, d, d->published, WRITER_CURRENT, &fits, e);
@@ -99,8 +100,8 @@ static int renew_unsigned(struct writer *w, struct err *e)
 	return 0;
 }
 
-/* Targets move between bins, and between bins and who delegates to them: readers get all of
- * such a change, or nothing of it. */
+/* Targets move between bins and their delegator: such a change is published as a whole or not at
+ * all. */
 static void choose_bins_together(const struct writer *w)
 {
 	const struct writer_doc *top = writer_doc_top(w, TUF_TARGETS);
@@ -119,8 +120,7 @@ static void choose_bins_together(const struct writer *w)
 	}
 }
 
-/* Chooses the drafts that are complete, or none of them when they do not fit together
- * without the others. */
+/* Chooses the complete drafts, or none if they do not verify together without the others. */
 static int choose(struct writer *w, struct writer_signing *with, bool *usable, struct err *e)
 {
 	writer_doc_choose_published(w);
@@ -145,7 +145,7 @@ static int choose(struct writer *w, struct writer_signing *with, bool *usable, s
 
 /* -- the whole ------------------------------------------------------------------------- */
 
-/* Is any of the signers of use for anything that waits? */
+/* Can any of the signers sign any of the drafts? */
 static bool any_is_listed(const struct writer *w, const struct writer_signing *with)
 {
 	for (size_t i = 0; i < w->count; i++) {
@@ -159,7 +159,7 @@ static bool any_is_listed(const struct writer *w, const struct writer_signing *w
 	return false;
 }
 
-/* Says whose signature is wanted. */
+/* The error that names a missing signature. */
 static int no_signer_fits(const struct writer *w, struct err *e)
 {
 	for (size_t i = 0; i < w->count; i++) {
@@ -172,15 +172,16 @@ static int no_signer_fits(const struct writer *w, struct err *e)
 		for (size_t k = 0; k < ids.count; k++)
 			buf_addf(&text, "%s%.16s", k ? ", " : "", ids.at[k]);
 		err_set(e, ERR_USAGE,
-			"none of the given keys can sign what is waiting: %s wants "
-			"one of the keys %.300s",
+			"none of the given keys may sign the drafts: %s needs one of the keys "
+			"%.300s",
 			d->role, buf_str(&text));
-		return err_hint(e, "`ferry catalog status` shows who can sign and who did");
+		return err_hint(e,
+				"`ferry catalog status` shows which keys may sign and have signed");
 	}
 	return 0;
 }
 
-/* A first publication has an empty targets document and new bins have empty ones, so that
+/* The first publication has an empty targets document, and new bins have empty ones, so that
  * clients find all roles. */
 static void complete_new_tree(struct writer *w, bool bins)
 {

@@ -41,7 +41,7 @@ static void sort(struct str_list *paths)
 		qsort(paths->at, paths->count, sizeof *paths->at, str_compare);
 }
 
-/* Who signs it wants to know what it lists, and listed before. */
+/* For the signers: what it lists and what it listed before. */
 static void compare_targets(const struct writer_doc *d, struct writer_status *s)
 {
 	const json_t *then = json_object_get(d->published, "signed");
@@ -103,7 +103,7 @@ static int fill_status(const struct writer *w, const struct writer_doc *d,
 {
 	CLEANUP(writer_authority_release) struct writer_authority now = { 0 }, old = { 0 };
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
-	/* What is published stands by the keys that are in force, whatever waits. */
+	/* Published metadata is checked with the keys in force, whatever the drafts. */
 	enum writer_state state = d->draft ? WRITER_CURRENT : WRITER_PUBLISHED;
 	s->role = mem_strdup(d->role);
 	s->published = d->version;
@@ -143,7 +143,7 @@ static struct writer_status *add(struct writer_statuses *all)
 static int add_status(const struct writer *w, const struct writer_doc *d,
 		      struct writer_statuses *all, struct err *e)
 {
-	/* Roles that nobody delegates to any more are of no interest. */
+	/* Skip roles to which no role delegates any more. */
 	bool delegated = d->type == TUF_TARGETS && d != writer_doc_top(w, TUF_TARGETS);
 	if (!writer_doc_body(d) || (delegated && !d->parent))
 		return 0;
@@ -157,7 +157,7 @@ static bool is_bin(const struct writer *w, const struct writer_doc *d)
 	return writer_doc_is_bin(w, d, WRITER_CURRENT);
 }
 
-/* The keys that signed every one. */
+/* The keys that signed all of them. */
 static void list_bin_keys(const struct writer *w, const struct tuf_role *role,
 			  struct writer_status *s)
 {
@@ -174,7 +174,7 @@ static void list_bin_keys(const struct writer *w, const struct tuf_role *role,
 	}
 }
 
-/* What was verified with the tree is not verified again: bins are many. */
+/* Do not verify again what was verified with the tree, because there are many bins. */
 static int count_bin(const struct writer *w, const struct writer_doc *d,
 		     const struct writer_authority *a, unsigned *valid, struct err *e)
 {
@@ -228,7 +228,7 @@ static int add_bins(const struct writer *w, struct writer_statuses *all, struct 
 			s = add(all);
 			s->role = mem_strdup(bins.prefix);
 			s->threshold = (unsigned)a.role->threshold;
-			/* Of bins that are new, as if they were signed now. */
+			/* For new bins, as if they were signed now. */
 			s->expires_s = w->now_s + (int64_t)w->expiry.targets_s;
 			list_bin_keys(w, a.role, s);
 		}

@@ -4,13 +4,13 @@
 
 #include "repository/writer/writer_authority.h"
 
-/* Snapshot and timestamp say what they must for what is chosen, and are signed; *complete. May
- * choose less than it was given (writer_save). */
+/* Updates snapshot and timestamp for the chosen versions and signs them; *complete. May choose
+ * fewer drafts than given (writer_save). */
 WARN_UNUSED int writer_online_bring_in_step(struct writer *w, struct writer_signing *with,
 					    bool *complete, struct err *e);
-/* Writes what is chosen. ERR_CONFLICT when somebody else has published here meanwhile. */
+/* Writes the chosen envelopes. ERR_CONFLICT if somebody else has published meanwhile. */
 WARN_UNUSED int writer_publish_chosen(struct writer *w, struct writer_saved *result, struct err *e);
-/* Writes the drafts that are left, counting them, and removes the files of others. */
+/* Writes and counts the remaining drafts, and removes the files of the others. */
 WARN_UNUSED int writer_publish_drafts(struct writer *w, size_t *waiting, struct err *e);
 
 #endif

@@ -100,36 +100,36 @@ static void faults_name_their_place(void **state)
 {
 	(void)state;
 	static const struct { const char *text, *message; } bad[] = {
-		{ "[]", "an object wanted" },
+		{ "[]", "expected an object" },
 		{ "{}", "format" },
-		{ "{\"format\":\"x\",\"version\":1,\"id\":\"a\",\"variants\":[]}", "no model card" },
+		{ "{\"format\":\"x\",\"version\":1,\"id\":\"a\",\"variants\":[]}", "not that of a model card" },
 		{ "{\"format\":\"model-ferry-card\",\"version\":2,\"id\":\"a\",\"variants\":[]}",
-		  "version: 2 is not known" },
+		  "version: version 2 is not supported" },
 		{ "{" HEAD "}", "variants: expected an array" },
-		{ "{" HEAD ",\"variants\":[],\"title\":7}", "title: a string wanted" },
-		{ "{" HEAD ",\"variants\":[],\"title\":null}", "title: a string wanted" },
-		{ "{" HEAD ",\"variants\":[],\"title\":\"\"}", "title: 1 to 200 bytes" },
+		{ "{" HEAD ",\"variants\":[],\"title\":7}", "title: expected a string" },
+		{ "{" HEAD ",\"variants\":[],\"title\":null}", "title: expected a string" },
+		{ "{" HEAD ",\"variants\":[],\"title\":\"\"}", "title: must have 1 to 200 bytes" },
 		{ "{" HEAD ",\"variants\":[],\"title\":\"a\\u001bb\"}", "control character" },
-		{ "{" HEAD ",\"variants\":[],\"parameters\":0}", "parameters: 0 is not from 1" },
+		{ "{" HEAD ",\"variants\":[],\"parameters\":0}", "parameters: 0 is not in the range 1" },
 		{ "{" HEAD ",\"variants\":[],\"parameters\":1.5}", "not an integer" },
-		{ "{" HEAD ",\"variants\":[],\"tags\":[\"a\",\"a\"]}", "'a' stands there twice" },
+		{ "{" HEAD ",\"variants\":[],\"tags\":[\"a\",\"a\"]}", "'a' appears twice" },
 		{ "{" HEAD ",\"variants\":[],\"updated\":\"2026-02-30T00:00:00Z\"}", "updated: " },
 		{ "{" HEAD ",\"variants\":[],\"source\":{\"url\":\"ftp://x/\"}}", "source.url: " },
 		{ "{" HEAD ",\"variants\":[],\"source\":{\"url\":\"https://u:p@x/\"}}", "password" },
-		{ "{" HEAD ",\"variants\":[],\"license\":\"MIT\"}", "license: an object wanted" },
+		{ "{" HEAD ",\"variants\":[],\"license\":\"MIT\"}", "license: expected an object" },
 		{ "{" HEAD ",\"variants\":[{\"files\":[]}]}", "variants[0].id" },
-		{ "{" HEAD ",\"variants\":[{\"id\":\"../x\",\"files\":[]}]}", "is no name" },
+		{ "{" HEAD ",\"variants\":[{\"id\":\"../x\",\"files\":[]}]}", "is not a valid name" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", "") "," VARIANT("a", "") "]}",
 		  "variants[1].id: there are two variants 'a'" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"default\":true") ","
-		  VARIANT("b", ",\"default\":true") "]}", "'a' is the default already" },
+		  VARIANT("b", ",\"default\":true") "]}", "'a' is also marked as default" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"size\":11") "]}",
-		  "it says 11, but its files have 10" },
+		  "11, but the sizes of the files add up to 10" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"size\":5,\"files\":[]}]}",
-		  "it says 5, but its files have 0" },
+		  "5, but the sizes of the files add up to 0" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"ram\":{\"bytes\":1}") "]}",
-		  "variants[0].ram: either" },
-		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"ram\":{}") "]}", "ram: either" },
+		  "variants[0].ram: expected either" },
+		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"ram\":{}") "]}", "ram: expected either" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[" FILE_OF("../x", "1") "]}]}",
 		  "files[0].path" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[" FILE_OF("x", "0") "]}]}",
@@ -264,12 +264,12 @@ static void set_refuses_with_the_reason(void **state)
 	(void)state;
 	static const struct { const char *assignment, *message, *hint; } bad[] = {
 		{ "title", "key=value", "license.id=MIT" },
-		{ "titel=x", "'titel' is no member", "'title'" },
-		{ "license.idd=x", "'license.idd' is no member", "'license.id'" },
-		{ "id=x", "'id' is no member", "" },
-		{ "parameters=many", "'many' is no number", "" },
-		{ "context_length=0", "0 is not from 1", "" },
-		{ "source.url=phi", "is no URL for readers", "" },
+		{ "titel=x", "'titel' is not a member", "'title'" },
+		{ "license.idd=x", "'license.idd' is not a member", "'license.id'" },
+		{ "id=x", "'id' is not a member", "" },
+		{ "parameters=many", "'many' is not a number", "" },
+		{ "context_length=0", "0 is not in the range 1", "" },
+		{ "source.url=phi", "cannot be published as a URL", "" },
 		{ "variants.q9.title=x", "no variant 'q9'", "" },
 		{ "variants.v.default=perhaps", "neither yes nor no", "" },
 	};
@@ -305,14 +305,14 @@ static void lint_tells_what_is_missing(void **state)
 			"{\"path\":\"models/other/b.gguf\",\"size\":1,\"sha256\":" SHA "}]}]}",
 			&c, &e), &e);
 	lint_card(&c, &f);
-	assert_true(found(&f, LINT_WARNING, "licence: no member of a card; is 'license' meant?"));
+	assert_true(found(&f, LINT_WARNING, "licence: not a member of a card; did you mean 'license'?"));
 	assert_true(found(&f, LINT_WARNING, "title: missing"));
 	assert_true(found(&f, LINT_WARNING, "summary: missing"));
 	assert_true(found(&f, LINT_WARNING, "source.url: missing"));
 	assert_true(found(&f, LINT_WARNING, "deprecated.replacement: missing"));
 	assert_true(found(&f, LINT_WARNING, "ram: missing"));
-	assert_true(found(&f, LINT_ERROR, "no SPDX licence expression"));
-	assert_true(found(&f, LINT_ERROR, "does not lie directly in models/phi-2/"));
+	assert_true(found(&f, LINT_ERROR, "not an SPDX license expression"));
+	assert_true(found(&f, LINT_ERROR, "is not directly in models/phi-2/"));
 	assert_true(found(&f, LINT_NOTE, "planned"));
 	assert_int_equal(f.levels[LINT_ERROR], 2);
 	lint_release(&f);

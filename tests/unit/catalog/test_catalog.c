@@ -61,9 +61,9 @@ static void faults_name_their_place(void **state)
 {
 	(void)state;
 	static const struct { const char *text, *message; } bad[] = {
-		{ "[]", "is an object" },
-		{ "{\"format\":\"model-ferry-card\",\"version\":1}", "is no catalog" },
-		{ "{\"format\":\"model-ferry-catalog\",\"version\":9}", "version: 9" },
+		{ "[]", "expected a JSON object" },
+		{ "{\"format\":\"model-ferry-card\",\"version\":1}", "is not that of a catalog" },
+		{ "{\"format\":\"model-ferry-catalog\",\"version\":9}", "version: version 9" },
 		{ "{" HEAD ",\"mirrors\":[]}", "models: expected an array" },
 		{ "{" HEAD ",\"models\":[]}", "mirrors: expected an array" },
 		{ "{" HEAD ",\"models\":[],\"mirrors\":[" MIRROR("a", "") "," MIRROR("a", "") "]}",
@@ -149,7 +149,7 @@ static void resolving_suggests_what_is_near(void **state)
 	assert_non_null(strstr(e.hint, "did you mean 'phi-2'?"));
 	err_clear(&e);
 	assert_int_equal(resolve(&c, "llama", &variant, &e), -ERR_NOT_FOUND);
-	assert_non_null(strstr(e.hint, "there are: phi-2, tiny"));
+	assert_non_null(strstr(e.hint, "available: phi-2, tiny"));
 	err_clear(&e);
 	assert_int_equal(resolve(&c, "phi-2:q5", &variant, &e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(e.text, "no variant 'q5'"));

@@ -228,20 +228,20 @@ static void every_wrong_member_is_named(void **state)
 	static const struct wrong cases[] = {
 		{ "format", "\"model-ferry-card\"", "format: not a manifest" },
 		{ "format", NULL, "format: expected a string, but it is missing" },
-		{ "version", "2", "version: 2 is not known" },
+		{ "version", "2", "version: version 2 is not supported" },
 		{ "version", "\"1\"", "version: expected an integer, but it is a string" },
 		{ "name", "\"../x\"", "name: not a plain file name" },
 		{ "name", "\"\"", "name: not a plain file name" },
 		{ "size", "-1", "size: negative" },
 		{ "size", "99999999999999999", "too large" },
 		{ "size", "8388608", "pieces: 2 entries, but a file of this size has 1" },
-		{ "piece_length", "4194304", "piece_length: a file of this size has" },
-		{ "piece_length", "16777216", "piece_length: a file of this size has" },
-		{ "pieces_sha256", "\"" HEX64 "\"", "pieces_sha256: not the digest" },
+		{ "piece_length", "4194304", "piece_length: must be" },
+		{ "piece_length", "16777216", "piece_length: must be" },
+		{ "pieces_sha256", "\"" HEX64 "\"", "pieces_sha256: is not the digest" },
 		{ "pieces", "[]", "pieces: 0 entries" },
 		{ "pieces", "{}", "pieces: expected an array" },
-		{ "pieces.1", "7", "pieces[1]: 64 lower-case hex digits" },
-		{ "pieces.0", "\"" HEX64 "\"", "pieces_sha256: not the digest" },
+		{ "pieces.1", "7", "pieces[1]: expected 64 lower-case hex digits" },
+		{ "pieces.0", "\"" HEX64 "\"", "pieces_sha256: is not the digest" },
 		{ "gguf", "[]", "gguf: expected an object" },
 		{ "gguf", "{}", "gguf.header: expected an object" },
 	};
@@ -255,7 +255,7 @@ static void digest_of_a_single_piece_must_be_the_whole(void **state)
 {
 	(void)state;
 	static const struct wrong cases[] = {
-		{ "sha256", "\"" HEX64 "\"", "sha256: not that of the only piece" },
+		{ "sha256", "\"" HEX64 "\"", "sha256: differs from that of the only piece" },
 		{ "sha256", "\"00\"", "sha256: expected 64 lower-case hex digits" },
 	};
 	struct fixture f;
@@ -277,20 +277,20 @@ static void every_wrong_tensor_is_named(void **state)
 		{ "gguf.header.sha256", "\"x\"", "gguf.header.sha256: expected 64" },
 		{ "gguf.tensors", NULL, "gguf.tensors: expected an array" },
 		{ "gguf.tensors.1", "5", "gguf.tensors[1].name: expected a string" },
-		{ "gguf.tensors.1.name", "\"\"", "gguf.tensors[1].name: 1 to 63 bytes" },
+		{ "gguf.tensors.1.name", "\"\"", "gguf.tensors[1].name: must have 1 to 63 bytes" },
 		{ "gguf.tensors.1.name", "\"0123456789012345678901234567890123456789"
-					 "012345678901234567890123\"", "[1].name: 1 to 63" },
-		{ "gguf.tensors.1.name", "\"output.weight\"", "two have the name 'output.weight'" },
+					 "012345678901234567890123\"", "[1].name: must have 1 to 63" },
+		{ "gguf.tensors.1.name", "\"output.weight\"", "the name 'output.weight' appears twice" },
 		{ "gguf.tensors.1.type", "\"q4 K\"", "gguf.tensors[1].type" },
 		{ "gguf.tensors.1.type", "\"\"", "gguf.tensors[1].type" },
 		{ "gguf.tensors.1.shape", "[1,1,1,1,1]", "shape: more than 4 entries" },
 		{ "gguf.tensors.1.shape", "[0]", "gguf.tensors[1].shape[0]: a positive" },
 		{ "gguf.tensors.1.shape", "[2, \"3\"]", "gguf.tensors[1].shape[1]: a positive" },
-		{ "gguf.tensors.1.offset", "0", "gguf.tensors[1].offset: before the end" },
-		{ "gguf.tensors.0.offset", "0", "gguf.tensors[0].offset: before the end" },
-		{ "gguf.tensors.1.size", "40", "gguf.tensors[2].offset: before the end" },
-		{ "gguf.tensors.2.size", "9223372036854775807", "gguf.tensors[2]: past the end" },
-		{ "gguf.tensors.2.offset", "9223372036854775807", "gguf.tensors[2]: past the end" },
+		{ "gguf.tensors.1.offset", "0", "gguf.tensors[1].offset: is before the end" },
+		{ "gguf.tensors.0.offset", "0", "gguf.tensors[0].offset: is before the end" },
+		{ "gguf.tensors.1.size", "40", "gguf.tensors[2].offset: is before the end" },
+		{ "gguf.tensors.2.size", "9223372036854775807", "gguf.tensors[2]: extends beyond the end" },
+		{ "gguf.tensors.2.offset", "9223372036854775807", "gguf.tensors[2]: extends beyond the end" },
 		{ "gguf.tensors.2.sha256", "\"" HEX64 "0\"", "gguf.tensors[2].sha256: expected 64" },
 	};
 	struct fixture f;

@@ -194,7 +194,7 @@ static void names_are_relative_to_the_list(void **state)
 	}
 	assert_int_equal(mkdir("a/bb", 0755), 0);
 	assert_int_equal(sums_name_for("a/b/S", "a/bb/x", &name, &e), -ERR_USAGE);
-	assert_string_equal(e.text, "a/bb/x does not lie below the folder of a/b/S");
+	assert_string_equal(e.text, "a/bb/x is not below the folder of a/b/S");
 	err_clear(&e);
 	assert_int_equal(sums_name_for("a/b/S", "none/x", &name, &e), -ERR_NOT_FOUND);
 	assert_int_equal(chdir("/"), 0);

@@ -213,7 +213,7 @@ static void a_signature_that_is_missing_or_wrong_is_made_again(void **state)
 	sign(d);
 	scratch_write(d->tree, NAME, old.data, old.len);
 	assert_int_equal(try_published(d, &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "no signature of catalog.json by a key of targets"));
+	assert_non_null(strstr(e.text, "is not a signature of catalog.json by a key of targets"));
 	assert_non_null(strstr(e.hint, "run it again"));
 	err_clear(&e);
 	assert_true(sign(d).changed);

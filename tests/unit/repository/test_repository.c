@@ -249,7 +249,7 @@ static void init_again_is_a_conflict(void **state)
 	struct repository_signing h = how(d);
 	assert_int_equal(repository_init(r, &h, PRIVKEY_ED25519, NULL, &s, &e),
 			 -ERR_CONFLICT);
-	assert_non_null(strstr(e.text, "there is a repository already"));
+	assert_non_null(strstr(e.text, "already contains a repository"));
 	repository_close(r);
 	desk_free(d);
 }
@@ -450,7 +450,7 @@ static void refused(struct desk *d, const char *out, int class, const char *text
 	assert_int_equal(try_add(d, out, &c, &e), -class);
 	if (!strstr(e.text, text))
 		fail_msg("\"%s\" does not say \"%s\"", e.text, text);
-	assert_true(e.hint[0] || class == ERR_USAGE || strstr(e.text, "not there"));
+	assert_true(e.hint[0] || class == ERR_USAGE || strstr(e.text, "but missing"));
 	assert_int_equal(c.count, 0);
 	assert_false(in_tree(d, "cards/m.card.json"));
 	assert_false(in_tree(d, "targets/models"));
@@ -463,9 +463,9 @@ static void add_refuses_what_does_not_agree(void **state)
 	init(d);
 	CLEANUP(mem_free_ptr) char *out = prepared(d, "m", "q4", "right bytes");
 	scratch_write(out, "m-q4.bin", "wrong bytes", 11);
-	refused(d, out, ERR_INTEGRITY, "first in piece 0");
+	refused(d, out, ERR_INTEGRITY, "the first wrong piece is 0");
 	scratch_write(out, "m-q4.bin", "short", 5);
-	refused(d, out, ERR_INTEGRITY, "it has 5 bytes, its manifest says 11");
+	refused(d, out, ERR_INTEGRITY, "has 5 bytes, but 11 according to its manifest");
 	remove_from(out, "m-q4.bin");
 	refused(d, out, ERR_NOT_FOUND, "m-q4.bin");
 	remove_from(out, "m-q4.bin.manifest.json");
@@ -477,9 +477,9 @@ static void add_refuses_what_does_not_agree(void **state)
 	CLEANUP(mem_free_ptr) char *foreign = path_join(again, "x-q4.bin.manifest.json");
 	struct err e = ERR_INIT;
 	assert_ok(file_copy(foreign, from, 0644, NULL, &e), &e);
-	refused(d, other, ERR_INTEGRITY, "manifest of another file");
+	refused(d, other, ERR_INTEGRITY, "is not the manifest of the file");
 	remove_from(other, "m.card.json");
-	refused(d, other, ERR_NOT_FOUND, "there is no *.card.json");
+	refused(d, other, ERR_NOT_FOUND, "contains no *.card.json");
 	desk_free(d);
 }
 

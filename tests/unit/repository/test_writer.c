@@ -164,7 +164,7 @@ static void signatures_are_gathered_one_at_a_time(void **state)
 	assert_ok(privkey_new(PRIVKEY_ED25519, &stranger, &e), &e);
 	CLEANUP_PTR(signer_free) struct signer *nobody = privkey_signer(stranger, "nobody.pem");
 	assert_int_equal(writer_save(w, &nobody, 1, &saved, &why), -ERR_USAGE);
-	assert_non_null(strstr(why.text, "root wants one of the keys"));
+	assert_non_null(strstr(why.text, "root needs one of the keys"));
 	writer_close(w);
 
 	/* The second person has one of the keys; the rest follows by itself. */
@@ -307,7 +307,7 @@ static void delegated_roles_are_published(void **state)
 		struct writer_delegation odd = d;
 		odd.name = odd_names[i];
 		assert_int_equal(writer_delegate(w, &odd, &taken), -ERR_USAGE);
-		assert_non_null(strstr(taken.text, "no name for a role"));
+		assert_non_null(strstr(taken.text, "is not a valid name for a role"));
 		err_clear(&taken);
 	}
 	writer_close(w);

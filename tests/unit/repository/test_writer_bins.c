@@ -116,7 +116,7 @@ static void what_clients_do_not_read_is_not_signed(void **state)
 		publisher_set(w, "targets", path, "x");
 	}
 	assert_int_equal(writer_save(w, f->keys, 6, &saved, &e), -ERR_USAGE);
-	assert_non_null(strstr(e.text, "clients read 5000000 at most"));
+	assert_non_null(strstr(e.text, "clients read at most 5000000"));
 	assert_non_null(strstr(e.hint, "--bins 256"));
 	assert_false(has_file(f, "2.targets.json"));
 	assert_ok(delegate(f, w, "bin", 8, BINS, &(struct err)ERR_INIT), &e);

@@ -140,7 +140,7 @@ static void other_documents_are_not_merged(void **state)
 	struct writer *w = open_tree(f->tree);
 	assert_ok(writer_set_threshold(w, "root", 3, &e), &e);
 	assert_int_equal(writer_merge(w, copy, &merged, &e), -ERR_CONFLICT);
-	assert_non_null(strstr(e.text, "version 2 of root is not the one that waits here"));
+	assert_non_null(strstr(e.text, "version 2 of root differs from the one that waits here"));
 	writer_close(w);
 	struct err none = ERR_INIT;
 	w = open_tree(f->tree);

@@ -159,7 +159,7 @@ static void lint_looks_at_mirrors(void **state)
 	assert_string_equal(f.at[0].where, "mirror b");
 	assert_non_null(strstr(f.at[0].text, "not https"));
 	assert_non_null(strstr(f.at[2].text, "another mirror has the same"));
-	assert_non_null(strstr(f.at[3].text, "none of them holds the metadata"));
+	assert_non_null(strstr(f.at[3].text, "none holds the metadata"));
 	lint_release(&f);
 	json_decref(mirrors);
 	conf_release(&c);

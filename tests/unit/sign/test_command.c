@@ -136,17 +136,17 @@ static void descriptions_are_checked(void **state)
 	CLEANUP(buf_release) struct buf sig = BUF_INIT(4096);
 	assert_int_equal(sign(h, &sig, &e), -ERR_NOT_FOUND);
 	write_command(h, "# nothing\n\n");
-	assert_refused(h, "it names no program");
+	assert_refused(h, "names no program");
 	write_command(h, "no-such-program-anywhere\n");
-	assert_refused(h, "no program 'no-such-program-anywhere' on PATH");
+	assert_refused(h, "the program 'no-such-program-anywhere' is not on PATH");
 	write_command(h, "./missing\n");
 	assert_refused(h, "/missing is missing");
 	write_command(h, "./hidden.pem\n");
-	assert_refused(h, "not a program");
+	assert_refused(h, "not executable");
 	write_script(h, "true");
 	assert_int_equal(chmod(h->file, 0666), 0);
 	assert_int_equal(command_check(h->file, &mode), -ERR_USAGE);
-	assert_non_null(strstr(mode.text, "others may change"));
+	assert_non_null(strstr(mode.text, "other users can"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -62,9 +62,9 @@ static void duplicate_signatures(struct sim *s)
 	sim_update_root(s);
 	CLEANUP(json_release) json_t *envelope = sim_envelope(s, s->timestamp, keys, 1);
 	sim_serve(s, "timestamp", envelope);
-	sim_refused(s, "1 valid signature, 2 wanted");
+	sim_refused(s, "1 valid signature, 2 required");
 	repeat_signature(s, "timestamp", envelope, 1);
-	sim_refused(s, "one key id signed twice");
+	sim_refused(s, "a key id appears twice");
 }
 
 static void CVE_2020_6174(void **state)
@@ -89,7 +89,7 @@ static void CVE_2020_15093(void **state)
 	json_put_string(again, "keyid", "another-name");
 	json_push(list, again);
 	sim_serve(s, "timestamp", envelope);
-	sim_refused(s, "1 valid signature, 2 wanted");
+	sim_refused(s, "1 valid signature, 2 required");
 	/* Either id alone does for a threshold of one. */
 	json_put_u64(role, "threshold", 1);
 	sim_update_root(s);
@@ -106,7 +106,7 @@ static void CVE_2026_6966(void **state)
 	json_t *role = json_object_get(json_object_get(s->root, "roles"), "timestamp");
 	json_push(json_object_get(role, "keyids"), json_string(sim_keyid(s, SIM_TIMESTAMP)));
 	sim_update_root(s);
-	sim_refused(s, "a key id twice");
+	sim_refused(s, "a key id appears twice");
 }
 
 static void CVE_2021_41131(void **state)
@@ -140,7 +140,7 @@ static void CVE_2022_29173(void **state)
 	sim_update(s, "targets");
 	sim_refreshed(s);
 	sim_put_text(s, "timestamp.json", timestamp);
-	sim_refused(s, "rolls timestamp back from version 2 to 1");
+	sim_refused(s, "rollback of timestamp from version 2 to 1");
 	assert_int_equal(sim_trusted(s, "timestamp"), 2);
 }
 
@@ -209,12 +209,12 @@ static void CVE_2025_2887(void **state)
 	sim_update(s, "A");
 	sim_put_text(s, "3.A.json", old);
 	assert_int_equal(sim_find(s, "file", &t, &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "3.A.json is version 2, but snapshot says 3"));
+	assert_non_null(strstr(e.text, "3.A.json is version 2, but snapshot lists version 3"));
 	/* Snapshot itself takes it back. */
 	json_put_u64(sim_body(s, "A"), "version", 2);
 	sim_publish(s, "A");
 	sim_update_snapshot(s);
-	sim_refused(s, "rolls A.json back from version 3 to 2");
+	sim_refused(s, "rollback of A.json from version 3 to 2");
 	assert_int_equal(sim_trusted(s, "A"), 2);
 }
 
@@ -227,7 +227,7 @@ static void CVE_2025_2888(void **state)
 	json_put(s->timestamp, "meta", json_pack("{s:{s:i}}", "snapshot.json", "version", 1));
 	json_put_u64(s->timestamp, "version", 9);
 	sim_publish(s, "timestamp");
-	sim_refused(s, "rolls snapshot back");
+	sim_refused(s, "rollback of snapshot");
 	assert_int_equal(sim_trusted(s, "timestamp"), 2);
 	json_put(s->timestamp, "meta", json_pack("{s:{s:i}}", "snapshot.json", "version", 2));
 	json_put_u64(s->timestamp, "version", 3);
@@ -269,7 +269,7 @@ static void CVE_2026_6967(void **state)
 	sim_put_text(s, "3.A.json", longer);
 	err_clear(&e);
 	assert_int_equal(sim_find(s, "file", &t, &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "bytes long"));
+	assert_non_null(strstr(e.text, "but the signed size is"));
 	assert_int_equal(sim_trusted(s, "A"), 0);
 	/* A stored one that has expired since is refused, too. */
 	sim_publish(s, "A");
@@ -365,7 +365,7 @@ static void CVE_2026_23992(void **state)
 						       "roles"), 0);
 	json_put_u64(entry, "threshold", 0);
 	sim_update(s, "targets");
-	sim_refused(s, "a threshold of 0");
+	sim_refused(s, "the threshold is 0");
 }
 
 /* Several signatures of one new root key do not reach the new root's threshold. */
@@ -378,9 +378,9 @@ static void GHSA_77hh_43cm_v8j6(void **state)
 	sim_bump(s, "root");
 	CLEANUP(json_release) json_t *envelope = sim_envelope(s, s->root, signers, 2);
 	repeat_signature(s, "root", envelope, 1);
-	sim_refused(s, "one key id signed twice");
+	sim_refused(s, "a key id appears twice");
 	sim_serve(s, "root", envelope);
-	sim_refused(s, "1 valid signature, 2 wanted by itself");
+	sim_refused(s, "1 valid signature, 2 required by itself");
 	assert_int_equal(sim_trusted(s, "root"), 1);
 }
 

@@ -115,7 +115,7 @@ static void a_wrong_hash_of_targets_is_refused(void **state)
 	struct sim_file *f = sim_file(s, "2.targets.json");
 	char *colon = strchr(f->data, ':');
 	colon[1] = '\t';        /* the same JSON, another byte */
-	sim_refused(s, "sha256 is not the signed one");
+	sim_refused(s, "sha256 differs from the signed one");
 	assert_trusted(s, 1, 2, 2, 0);
 }
 
@@ -201,7 +201,7 @@ static void root_without_the_old_key_is_refused(void **state)
 	int key = SIM_SPARE;
 	sim_role_keys(s, "root", &key, 1, 1);
 	sim_update_root(s);
-	sim_refused(s, "2.root.json version 2: 0 valid signatures, 1 wanted by root version 1");
+	sim_refused(s, "2.root.json version 2: 0 valid signatures, 1 required by root version 1");
 	assert_trusted(s, 1, 0, 0, 0);
 }
 
@@ -212,7 +212,7 @@ static void root_without_the_new_key_is_refused(void **state)
 	sim_role_keys(s, "root", keys, 1, 1);
 	sim_bump(s, "root");
 	sim_publish_with(s, "root", keys + 1, 1);
-	sim_refused(s, "wanted by itself");
+	sim_refused(s, "required by itself");
 	assert_trusted(s, 1, 0, 0, 0);
 }
 
@@ -267,7 +267,7 @@ static void timestamp_rollback_is_refused(void **state)
 	sim_refreshed(s);
 	json_put_u64(s->timestamp, "version", 1);
 	sim_publish(s, "timestamp");
-	sim_refused(s, "rolls timestamp back from version 2 to 1");
+	sim_refused(s, "rollback of timestamp from version 2 to 1");
 	assert_trusted(s, 1, 2, 1, 1);
 }
 
@@ -288,7 +288,7 @@ static void snapshot_rollback_in_timestamp_is_refused(void **state)
 	sim_refreshed(s);
 	json_put_u64(s->snapshot, "version", 1);
 	sim_update_timestamp(s);
-	sim_refused(s, "rolls snapshot back from version 2 to 1");
+	sim_refused(s, "rollback of snapshot from version 2 to 1");
 	assert_trusted(s, 1, 2, 2, 1);
 }
 
@@ -305,7 +305,7 @@ static void targets_rollback_in_snapshot_is_refused(void **state)
 		json_put_u64(s->targets, "version", version - 1);
 		sim_publish(s, "targets");
 		sim_update_snapshot(s);
-		sim_refused(s, "rolls targets.json back");
+		sim_refused(s, "rollback of targets.json");
 		assert_int_equal(sim_trusted(s, "targets"), version);
 		json_put_u64(s->targets, "version", version);
 		sim_update(s, "targets");
@@ -436,12 +436,12 @@ static void mixed_versions_are_refused(void **state)
 	sim_update(s, "targets");
 	CLEANUP(mem_free_ptr) char *old = mem_strdup(sim_file(s, "1.snapshot.json")->data);
 	sim_put_text(s, "2.snapshot.json", old);
-	sim_refused(s, "2.snapshot.json is version 1, but timestamp says 2");
+	sim_refused(s, "2.snapshot.json is version 1, but timestamp lists version 2");
 	assert_trusted(s, 1, 2, 0, 0);
 	sim_publish(s, "snapshot");
 	CLEANUP(mem_free_ptr) char *targets = mem_strdup(sim_file(s, "1.targets.json")->data);
 	sim_put_text(s, "2.targets.json", targets);
-	sim_refused(s, "2.targets.json is version 1, but snapshot says 2");
+	sim_refused(s, "2.targets.json is version 1, but snapshot lists version 2");
 	assert_trusted(s, 1, 2, 2, 0);
 }
 
@@ -472,7 +472,7 @@ static void wrong_signatures_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
 		sim_update(s, "targets");
 		sim_publish_with(s, roles[i], &stranger, 1);
-		sim_refused(s, "0 valid signatures, 1 wanted by root version 1");
+		sim_refused(s, "0 valid signatures, 1 required by root version 1");
 	}
 }
 
@@ -493,7 +493,7 @@ static void thresholds_count_distinct_keys(void **state)
 	sim_bump(s, "snapshot");
 	sim_publish_with(s, "snapshot", keys, 1);
 	sim_update_timestamp(s);
-	sim_refused(s, "2.snapshot.json version 2: 1 valid signature, 2 wanted by root "
+	sim_refused(s, "2.snapshot.json version 2: 1 valid signature, 2 required by root "
 			  "version 2");
 	sim_publish_with(s, "snapshot", keys + 1, 2);
 	sim_refreshed(s);
@@ -509,7 +509,7 @@ static void rotating_timestamp_keys_recovers_from_fast_forward(void **state)
 	sim_refreshed(s);
 	json_put_u64(s->timestamp, "version", 1);
 	sim_publish(s, "timestamp");
-	sim_refused(s, "rolls timestamp back");
+	sim_refused(s, "rollback of timestamp");
 	sim_role_keys(s, "timestamp", &key, 1, 1);
 	sim_update_root(s);
 	sim_publish(s, "timestamp");
@@ -546,7 +546,7 @@ static void adding_a_key_recovers_nothing(void **state)
 	sim_update_root(s);
 	json_put_u64(s->timestamp, "version", 1);
 	sim_publish(s, "timestamp");
-	sim_refused(s, "rolls timestamp back");
+	sim_refused(s, "rollback of timestamp");
 	assert_trusted(s, 2, 2, 1, 1);
 }
 

@@ -66,7 +66,7 @@ static const struct {
 	{ TUF_ROOT, ENVELOPE(COMMON("root") ",\"keys\":{\"\":{}}," ROLES), "key id is empty" },
 	{ TUF_TIMESTAMP, ENVELOPE(COMMON("timestamp") ",\"meta\":{}"), "lists no snapshot.json" },
 	{ TUF_TIMESTAMP, ENVELOPE(COMMON("timestamp") ",\"meta\":{\"snapshot.json\":{\"version\":0}}"),
-	  "a version of 0" },
+	  "the version is 0" },
 	{ TUF_SNAPSHOT, ENVELOPE(COMMON("snapshot") ",\"meta\":{\"a\":{\"version\":1,\"hashes\":{}}}"),
 	  "signed.meta[\"a\"].hashes: empty" },
 	{ TUF_SNAPSHOT, ENVELOPE(COMMON("snapshot") ",\"meta\":{\"a\":{\"version\":1,\"length\":-1}}"),
@@ -78,15 +78,15 @@ static const struct {
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\"")), "either paths or" },
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[],\"path_hash_prefixes\":[]")),
 	  "either paths or" },
-	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"root\",\"paths\":[]")), "cannot be delegated" },
-	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"\",\"paths\":[]")), "cannot be delegated" },
-	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[1]")), "strings wanted" },
+	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"root\",\"paths\":[]")), "is not allowed" },
+	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"\",\"paths\":[]")), "is not allowed" },
+	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[1]")), "expected strings" },
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[]") ","
-				 DELEGATED("\"name\":\"a\",\"paths\":[]")), "a name twice" },
+				 DELEGATED("\"name\":\"a\",\"paths\":[]")), "a name appears twice" },
 	{ TUF_TARGETS, DELEGATES("{\"name\":\"a\",\"keyids\":[],\"threshold\":1,\"paths\":[]}"),
 	  "terminating" },
-	{ TUF_TARGETS, BINS("\"bit_length\":0,\"name_prefix\":\"b\""), "bit_length: 1 to 32" },
-	{ TUF_TARGETS, BINS("\"bit_length\":33,\"name_prefix\":\"b\""), "bit_length: 1 to 32" },
+	{ TUF_TARGETS, BINS("\"bit_length\":0,\"name_prefix\":\"b\""), "bit_length: must be 1 to 32" },
+	{ TUF_TARGETS, BINS("\"bit_length\":33,\"name_prefix\":\"b\""), "bit_length: must be 1 to 32" },
 	{ TUF_TARGETS, BINS("\"bit_length\":8"), "name_prefix" },
 	{ TUF_TARGETS, ENVELOPE(COMMON("targets") ",\"targets\":{},\"delegations\":{\"keys\":{}}"),
 	  "either roles or succinct_roles" },
@@ -149,7 +149,7 @@ static void versions_and_times_are_checked(void **state)
 	}
 	struct err e = ERR_INIT;
 	assert_int_equal(with("2.0.0", "1", time, &e), -ERR_INTEGRITY);
-	assert_string_equal(e.text, "it: specification version \"2.0.0\" is not understood");
+	assert_string_equal(e.text, "it: specification version \"2.0.0\" is not supported");
 	assert_non_null(strstr(e.hint, "newer"));
 }
 
@@ -226,10 +226,10 @@ static void every_known_hash_is_compared(void **state)
 		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 	static const struct { const char *name, *hex, *why; } cases[] = {
 		{ "sha256", sha256, NULL },
-		{ "sha256", "ca978112", "x: its sha256 is not the signed one" },
-		{ "sha512", sha256, "x: its sha512 is not the signed one" },
+		{ "sha256", "ca978112", "x: its sha256 differs from the signed one" },
+		{ "sha512", sha256, "x: its sha512 differs from the signed one" },
 		{ "md5", "0cc175b9c0f1b6a831c399e269772661",
-		  "x: hashed with no algorithm that is known here" },
+		  "x: the signed metadata has no hash of a known algorithm" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(json_release) json_t *hashes = json_pack("{s:s}", cases[i].name,
