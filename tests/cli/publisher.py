@@ -68,7 +68,9 @@ class Publisher:
         return hashlib.sha256(root.read_bytes()).hexdigest()
 
     def client(self, *endpoints, extra="", pin=None):
-        """The text of a client's ferry.conf."""
+        """The text of a client's ferry.conf. No endpoint is too slow, however busy the machine."""
+        if len(endpoints) > 1 and "[fetch]" not in extra:
+            extra += "\n[fetch]\ntimestamp-deadline = 10m"
         urls = "".join(f"\n    {e}" for e in endpoints or [f"file://{self.tree}"])
         pin = pin if pin is not None else f"root-sha256 = {self.root_sha256}"
         return f"[repository.{self.name}]\nmetadata ={urls}\n{pin}\n{extra}\n"
