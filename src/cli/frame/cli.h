@@ -69,7 +69,7 @@ WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
 WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool confirm,
 			       struct buf *out, struct err *e);
 
-/* ---- for the dispatcher, which is no command ---- */
+/* ---- for the dispatcher, which is not a command ---- */
 
 /* Opens closed ones of stdin, stdout and stderr, so that messages do not end up in the first file
  * that is opened. Writing to them still fails. Call it first in main(). */

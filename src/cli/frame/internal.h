@@ -47,7 +47,7 @@ struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, i
 void cli_progress_pause(struct report *r);
 void cli_progress_free(struct report *r);
 
-/* ---- help.c, generate.c ---- */
+/* ---- help.c, completion.c ---- */
 
 /* `path` is what the user typed: "ferry catalog add". */
 void cli_help(FILE *out, const struct command *c, const char *path);

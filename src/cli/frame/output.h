@@ -8,11 +8,11 @@
  * A template is text with members of an object between braces:
  *
  *   {name}  {error.message}    a string, or a number in decimal digits; nothing if missing
- *   {files} of an array the number of its elements {} the value itself, if it is a string and not
- *   an object
+ *   {files}                    of an array: the number of its elements
+ *   {}                         the value itself, if it is a string and not an object
  *   {region|-}                 with a word for a missing or empty one
  *   {size:size}  {id:short}    a number of bytes as "1.4 GiB"; the 16 first characters
- *   {verdict:7} padded with blanks to this many bytes
+ *   {verdict:7}                padded with blanks to this many bytes
  *   {files#file}               "1 file", "2 files"
  *   {dry_run?would:did}        one of two words: yes if it is true, not 0 and not empty
  *
@@ -27,7 +27,7 @@
 
 struct cli;
 
-/* {"command": "catalog add"}, for a command to go on with. */
+/* {"command": "catalog add"}, to which the command adds its members. */
 json_t *cli_document(const struct cli *cli);
 /* Passes the document on: --json prints it. If e is already set, the command failed but has a
  * result: the document gets an "error" member. Returns 0, or the error in e. */
