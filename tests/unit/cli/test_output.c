@@ -184,7 +184,9 @@ static void columns_are_aligned_and_cells_escaped(void **state)
 {
 	(void)state;
 	static const struct cli_column columns[] = {
-		{ "A", "{a}", NULL }, { ">SIZE", "{n:size}", NULL }, { "BOTH", NULL, cell_of_two },
+		{ "A", "{a}", NULL },
+		{ ">SIZE", "{n:size}", NULL },
+		{ "BOTH", NULL, cell_of_two },
 	};
 	struct page p;
 	CLEANUP(json_release) json_t *rows = parsed(
@@ -211,9 +213,9 @@ static void lists_within_lists_become_rows(void **state)
 	static const struct cli_column columns[] = { { "WHERE", "{at}", NULL },
 						     { "WHAT", "{a}", NULL } };
 	struct page p;
-	CLEANUP(json_release) json_t *objects = parsed(
-		"[{\"id\":\"x\",\"l\":[{\"a\":1},{\"a\":2}]},{\"id\":\"y\",\"l\":[]},"
-		"{\"id\":\"z\",\"l\":[{\"a\":3}]}]");
+	CLEANUP(json_release) json_t *objects =
+		parsed("[{\"id\":\"x\",\"l\":[{\"a\":1},{\"a\":2}]},{\"id\":\"y\",\"l\":[]},"
+		       "{\"id\":\"z\",\"l\":[{\"a\":3}]}]");
 	CLEANUP(json_release) json_t *rows = cli_rows(objects, "l", "id", "at");
 	page_open(&p, false);
 	cli_table(&p.cli, rows, columns, ARRAY_LEN(columns));
