@@ -2,9 +2,9 @@
  * SHA256SUMS: lists of digests as sha256sum writes and checks them
  * (https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html).
  *
- *   <64 hex> <name> or " *" before the name (binary mode: the same here)
+ *   <64 hex>  <name>          or " *" before the name (binary mode: the same here)
  *   \<64 hex>  <name>         the name has \\ \n \r escaped
- *   SHA256 (<name>) = <hex> BSD format; only read
+ *   SHA256 (<name>) = <hex>   BSD format; only read
  *
  * Names are relative to the folder of the list; one that leads out of it is refused.
  */

@@ -18,8 +18,8 @@ WARN_UNUSED int repository_plain_settle(const char *dir, const struct writer *w,
 					const struct repository_signing *how,
 					struct keyring_signers *signers, bool *changed,
 					struct err *e);
-/* While signatures of metadata are awaited: keeps the signature of the catalog to come among
- * the drafts, if one of the signers can make it. */
+/* While metadata lacks signatures: keeps a signature of the next catalog in drafts/, if one of the
+ * signers can make it. */
 WARN_UNUSED int repository_plain_draft(const char *dir, struct writer *w,
 				       const struct repository_signing *how,
 				       struct keyring_signers *signers, struct err *e);

@@ -8,7 +8,7 @@
  *   cards/      the editable source of the catalog; not published
  *               <model>.card.json
  *               <model>/<sha256 of the file>.<file>.manifest.json
- *               .lock held during changes of the tree
+ *               .lock           held during changes of the tree
  *
  * What always holds here:
  *  - every change is atomic: first objects, then metadata, then timestamp.json. A killed process

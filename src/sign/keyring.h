@@ -3,7 +3,7 @@
  *
  *   NAME.pem       a private key, or
  *   NAME.command   an external program that signs (sign/command.h), or
- *   neither another person's, known by its public key
+ *   neither        another person's key, known by its public part alone
  *
  * and NAME.pub beside it, the public key, so that a key can be identified without its passphrase,
  * and key ids have names.

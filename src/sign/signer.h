@@ -2,7 +2,7 @@
  * sign: private keys, and signatures for people who have no TUF client.
  *
  * A signer is anything that makes a signature for a public key: a key file (privkey.h), or an
- * external program that stands before an HSM or a KMS (command.h). A keyring (keyring.h) is a
+ * external program for an HSM or a KMS (command.h). A keyring (keyring.h) is a
  * folder of them; passphrase.h knows where passphrases come from. minisig.h and modelsig.h are
  * the formats of other tools.
  *

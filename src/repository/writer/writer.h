@@ -3,7 +3,7 @@
  * memory, signs it, and saves it.
  *
  *   metadata/    what is published
- *   drafts/ changed documents that lack signatures; never published
+ *   drafts/      changed documents that lack signatures; never published
  *
  * There is one file for each verb (delegate, edit, merge, publish, save, …), on top of
  * writer_doc.h, the documents and their versions, and writer_authority.h, who may sign them and
