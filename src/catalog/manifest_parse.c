@@ -123,8 +123,8 @@ static int parse_shape(const json_t *object, const char *at, struct manifest_ten
 		t->shape[i] = 1;
 	json_array_foreach (shape, i, item) {
 		if (!json_is_integer(item) || json_integer_value(item) < 1)
-			return err_set(e, ERR_INTEGRITY, "%s.shape[%zu]: a positive integer wanted",
-				       at, i);
+			return err_set(e, ERR_INTEGRITY,
+				       "%s.shape[%zu]: expected a positive integer", at, i);
 		t->shape[i] = (uint64_t)json_integer_value(item);
 	}
 	return 0;

@@ -35,7 +35,7 @@ enum push_outcome {
 struct push_mirror {
 	/* in */
 	const char *id;                 /* borrowed */
-	struct mirror *mirror;          /* borrowed; NULL: it did not open, error says why */
+	struct mirror *mirror;          /* borrowed; NULL: it could not be opened, error says why */
 	enum mirror_holds holds;
 	bool stage;
 	bool count_only;                /* not written, but counts for the quorum */

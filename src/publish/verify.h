@@ -54,7 +54,7 @@ struct verify_file {
 struct verify_mirror {
 	/* in */
 	const char *id;                 /* borrowed */
-	struct mirror *mirror;          /* borrowed; NULL: it did not open, error says why */
+	struct mirror *mirror;          /* borrowed; NULL: it could not be opened, error says why */
 	enum mirror_holds holds;
 	/* in and out: set when the mirror could not be reached, or not any more */
 	struct err error;

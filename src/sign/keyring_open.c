@@ -12,7 +12,7 @@ static int open_key(const struct keyring *k, const struct keyring_key *key, stru
 	if (key->kind == KEYRING_COMMAND)
 		return command_signer(key->path, key->public, out, e);
 	if (key->kind == KEYRING_PUBLIC)
-		return err_set(e, ERR_USAGE, "%s: only a public key, which cannot sign", key->path);
+		return err_set(e, ERR_USAGE, "%s is a public key, which cannot sign", key->path);
 	int rc = privkey_load(key->path, k->passphrases, &private, e);
 	if (rc == 0)
 		*out = privkey_signer(STEAL(private), key->path);

@@ -51,7 +51,7 @@ int privkey_new(enum privkey_kind kind, struct privkey **out, struct err *e)
 	EVP_PKEY *pkey = kind == PRIVKEY_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
 						 : EVP_EC_gen("P-256");
 	if (!pkey)
-		return err_set(e, ERR_BUG, "OpenSSL cannot make a key");
+		return err_set(e, ERR_BUG, "OpenSSL cannot create a key");
 	return from_pkey(pkey, out, e);
 }
 

@@ -29,7 +29,7 @@ WARN_UNUSED int tuf_folder_lock(const char *dir, const struct cancel *cancel, in
  * there is none. */
 WARN_UNUSED int tuf_folder_root(const char *dir, size_t max, struct tuf_trusted *t, struct err *e);
 
-/* The SHA-256 of the root that the trust began with; false when that is not known. */
+/* The SHA-256 of the first trusted root; false when it is unknown. */
 WARN_UNUSED int tuf_folder_pin(const char *dir, const struct digest *root, struct err *e);
 bool tuf_folder_pinned(const char *dir, struct digest *out);
 

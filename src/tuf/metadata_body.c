@@ -73,7 +73,7 @@ static int parse_role(const json_t *object, const char *at, struct tuf_role *rol
 	json_t *list, *value;
 	size_t i;
 	if (!json_is_object(object))
-		return err_set(e, ERR_INTEGRITY, "%s: an object wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected an object", at);
 	int rc = json_get_u64(object, at, "threshold", &role->threshold, e);
 	if (rc == 0)
 		rc = json_get_array(object, at, "keyids", TUF_MAX_KEYS, &list, e);
@@ -111,7 +111,7 @@ int tuf_metadata_parse_meta(const json_t *object, const char *at, struct tuf_met
 {
 	json_t *hashes;
 	if (!json_is_object(object))
-		return err_set(e, ERR_INTEGRITY, "%s: an object wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected an object", at);
 	int rc = json_get_u64(object, at, "version", &meta->version, e);
 	if (rc == 0)
 		rc = json_opt_u64(object, at, "length", 0, &meta->length, e);
@@ -178,7 +178,7 @@ static int check_target(const json_t *target, const char *at, struct err *e)
 	uint64_t length;
 	json_t *hashes;
 	if (!json_is_object(target))
-		return err_set(e, ERR_INTEGRITY, "%s: an object wanted", at);
+		return err_set(e, ERR_INTEGRITY, "%s: expected an object", at);
 	int rc = json_get_u64(target, at, "length", &length, e);
 	if (rc == 0)
 		rc = json_get_object(target, at, "hashes", &hashes, e);
