@@ -87,10 +87,8 @@ static json_t *listed(struct cli *cli, const struct place *p, const struct repos
 static void print_listed(struct cli *cli, const json_t *models)
 {
 	static const struct cli_column columns[] = {
-		{ "MODEL", "{reference}", NULL },
-		{ ">SIZE", "{size_text}", NULL },
-		{ "STATE", "{state|planned}", NULL },
-		{ "LICENSE", "{license}", NULL },
+		{ "MODEL", "{reference}", NULL },     { ">SIZE", "{size_text}", NULL },
+		{ "STATE", "{state|planned}", NULL }, { "LICENSE", "{license}", NULL },
 		{ "TITLE", "{title}", NULL },
 	};
 	CLEANUP(json_release) json_t *rows = json_array();
