@@ -94,20 +94,20 @@ static void reject(struct endpoint *p, const char *why)
 	p->source->metadata = false;
 }
 
-/* The way out that belongs to the first answer that was rejected. */
+/* The hint for the first rejected answer. */
 static void keep_hint(struct endpoints *t, const struct err *why)
 {
 	if (!t->hint[0])
 		snprintf(t->hint, sizeof t->hint, "%s", why->hint);
 }
 
-/* What a failed request says about the endpoint. */
+/* What a failed request means for the endpoint. */
 static void note_failure(struct endpoints *t, struct endpoint *p, const char *name,
 			 const struct err *why)
 {
 	struct source *s = p->source;
-	/* The end of a chain of roots is no failure. Stores that do not tell strangers what there
-	 * is say 403 instead of 404; a refusal that is one shows at the timestamp. */
+	/* The end of the chain of roots is not a failure. Some stores answer 403 instead of 404
+	 * to hide what exists; a real refusal also refuses the timestamp. */
 	bool absent = why->class == ERR_NOT_FOUND || (why->class == ERR_AUTH && is_next_root(name));
 	t->missing |= absent;
 	if (absent && is_next_root(name))
@@ -127,8 +127,8 @@ static void note_failure(struct endpoints *t, struct endpoint *p, const char *na
 	       "%s", told);
 }
 
-/* The endpoint to ask next: where the timestamp came from, who is as new, the rest; and only
- * then who did not answer before. */
+/* The endpoint to ask next: first the one that the timestamp came from, then those that are as
+ * new, then the rest, and last those that did not answer before. */
 static struct endpoint *next(struct endpoints *t, bool with_silent)
 {
 	struct endpoint *best = NULL;
@@ -165,7 +165,7 @@ static void begin(struct endpoints *t, const char *name)
 	t->hint[0] = '\0';
 }
 
-/* Waits, then everybody may be asked again; 1: often enough. */
+/* Waits, then all may be asked again; 1: no more rounds. */
 static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 {
 	int rc = retry_wait(rounds, 0, e);
@@ -174,7 +174,7 @@ static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 	return rc;
 }
 
-/* Is anybody left who may be asked for metadata at all? */
+/* Is any endpoint left that may be asked for metadata? */
 static bool anybody_left(const struct endpoints *t)
 {
 	for (size_t i = 0; i < t->endpoint_count; i++)
@@ -183,7 +183,8 @@ static bool anybody_left(const struct endpoints *t)
 	return false;
 }
 
-/* Somebody gave what does not verify, and nobody is left who may have it later. */
+/* An endpoint sent something that does not verify, and no other endpoint may have the file
+ * later. */
 static bool is_matter_of_trust(const struct endpoints *t)
 {
 	for (size_t i = 0; i < t->endpoint_count; i++) {
@@ -201,19 +202,20 @@ static int nobody_has(struct endpoints *t, const char *name, struct err *e)
 	source_list_err(t->sources, name, e);
 	if (is_matter_of_trust(t))
 		err_class_set(e, ERR_INTEGRITY);
-	/* What the checks said of the first says more than that all have failed. */
+	/* The first check's error says more than that all have failed. */
 	if (err_is(e, ERR_INTEGRITY))
 		snprintf(e->hint, sizeof e->hint, "%s",
-			 t->hint[0] ? t->hint : "what these endpoints give is not what the "
-						"publisher signed; tell the publisher, or add "
-						"another endpoint");
+			 t->hint[0]
+				 ? t->hint
+				 : "these endpoints serve something other than what the publisher "
+				   "signed: tell the publisher, or add another endpoint");
 	else if (t->missing && !strcmp(name, TUF_NAME_TIMESTAMP))
-		snprintf(e->hint, sizeof e->hint, "is that the address of a mirror? metadata/ and "
-						  "targets/ must be below it");
+		snprintf(e->hint, sizeof e->hint,
+			 "check the URL of the mirror: metadata/ and targets/ must be below it");
 	return -(int)e->class;
 }
 
-/* 1 when no endpoint that was not tried yet gave an answer. */
+/* 1 when no untried endpoint gave an answer. */
 static int round_of_one(struct endpoints *t, const char *name, const char *key, bool with_silent,
 			struct buf *out, struct err *e)
 {
@@ -242,7 +244,7 @@ static int round_of_one(struct endpoints *t, const char *name, const char *key, 
 static int get_from_one(struct endpoints *t, const char *name, struct buf *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
-	bool first = true;      /* else something was rejected: everybody is asked only once */
+	bool first = true; /* otherwise something was rejected: each is asked only once */
 	for (size_t i = 0; i < t->endpoint_count; i++)
 		first &= !t->tried[i];
 	struct retry rounds = source_list_rounds(t->sources);
@@ -263,12 +265,12 @@ static int get_from_one(struct endpoints *t, const char *name, struct buf *out, 
 /* One endpoint's part in a question to all. */
 struct answer {
 	struct endpoint *from;
-	int rc;                 /* as mirror_get_small() returned it, with why */
+	int rc; /* what mirror_get_small() returned, with why */
 	struct err why;
 	struct buf bytes;
 };
 
-/* Nobody else touches an answer and its source's mirror meanwhile. */
+/* Only this thread uses the answer and its source's mirror. */
 struct question {
 	struct source_list *sources;
 	struct answer *answers;
@@ -324,7 +326,7 @@ static int ask_all(struct endpoints *t, const char *name, size_t max, unsigned r
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
 	struct answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
-	/* A single one has all the time that it needs. */
+	/* A single endpoint has no deadline. */
 	uint64_t deadline = t->endpoint_count > 1 ? t->deadline_ms * (2 * (uint64_t)round + 1) : 0;
 	size_t count = 0;
 	struct endpoint *p;
@@ -375,21 +377,21 @@ static int get_from_all(struct endpoints *t, const char *name, struct buf *out, 
 
 /* -- what became of them ------------------------------------------------------------------ */
 
-/* An answer that was not needed, beside the one that verified. */
+/* An answer that was not needed, compared with the one that verified. */
 static void compare(const struct endpoints_candidate *c, const struct endpoints_candidate *best)
 {
 	if (c->version == best->version && c->bytes.len == best->bytes.len &&
 	    memcmp(buf_str(&c->bytes), buf_str(&best->bytes), c->bytes.len) == 0) {
 		settle(c->from, ENDPOINT_OK, "%s", "");
 	} else if (c->version == 0) {
-		reject(c->from, TUF_NAME_TIMESTAMP " is no timestamp");
+		reject(c->from, TUF_NAME_TIMESTAMP " is not a timestamp");
 	} else if (c->version < best->version) {
 		settle(c->from, ENDPOINT_STALE, "timestamp version %llu, the newest is %llu",
 		       (ull)c->version, (ull)best->version);
 		source_note_fault(c->from->source, FAULT_STALE, "%s", c->from->fault);
 	} else {
 		CLEANUP(mem_free_ptr) char *why =
-			mem_printf("timestamp version %llu is another than the one that verified",
+			mem_printf("timestamp version %llu differs from the one that verified",
 				   (ull)c->version);
 		reject(c->from, why);
 	}
@@ -429,7 +431,7 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 	reject(t->gave, why->text);
 	t->rejected = true;
 	keep_hint(t, why);
-	/* A single one's error says it all; of several the last word names each. */
+	/* The error of a single endpoint is enough; for several, the final error names each. */
 	t->again = t->endpoint_count > 1;
 	t->unnamed = t->again ? NULL : t->gave;
 	t->gave = NULL;
@@ -456,10 +458,9 @@ int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struc
 			return 0;
 		char hex[DIGEST_HEX];
 		err_set(&why, ERR_INTEGRITY,
-			TUF_NAME_FIRST_ROOT " has another SHA-256 than root-sha256 "
-					    "says: %s",
+			TUF_NAME_FIRST_ROOT " does not match root-sha256: its SHA-256 is %s",
 			digest_hex(hex, &got));
-		err_hint(&why, "compare root-sha256 with what the publisher tells");
+		err_hint(&why, "compare root-sha256 with the value that the publisher gave you");
 		if (transport_rejected(t, TUF_NAME_FIRST_ROOT, &why))
 			continue;
 		*e = why;

@@ -17,17 +17,17 @@ struct engine {
 	struct pool_piece room;
 	bool flying;
 	struct pieces_check check;
-	uint64_t fill;                  /* bytes of it that are there */
-	struct source *from;            /* who gave them */
-	bool mixed;                     /* more than one did */
-	bool alone;                     /* this piece must come from one source */
+	uint64_t fill;       /* bytes received so far */
+	struct source *from; /* which source sent them */
+	bool mixed;          /* from several sources */
+	bool alone;          /* this piece must come from a single source */
 
 	/* The request under way. */
 	struct source *source;
 	uint64_t received;
 	bool wrong;                     /* it ended because a piece was wrong */
-	bool local;                     /* it ended because we failed, not the source */
-	struct err local_why;           /* as it was, before the mirror put its name in front */
+	bool local;                     /* it ended because of a local failure, not the source's */
+	struct err local_why;           /* before the mirror's name was put in front */
 };
 
 static void drop_flight(struct engine *g)
@@ -63,7 +63,7 @@ static int failed_here(struct engine *g, int rc, const struct err *e)
 	return rc;
 }
 
-/* The piece is complete: it is right, or somebody lied. */
+/* Checks a complete piece. */
 static int land_piece(struct engine *g, struct err *e)
 {
 	uint32_t piece = g->check.index;
@@ -108,7 +108,7 @@ static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
 	return 0;
 }
 
-/* What a failed request means: for the piece in flight, and for the source. */
+/* Handles a failed request, for the piece in flight and for the source. */
 static void judge(struct engine *g, const struct err *why)
 {
 	bool shared = g->mixed;
@@ -116,8 +116,10 @@ static void judge(struct engine *g, const struct err *why)
 		drop_flight(g);
 		g->alone = true;
 		if (shared) {
-			report_detail(g->report, "%s: %s: wrong, from several sources; fetching it "
-				      "again from one", g->p->name, why->text);
+			report_detail(g->report,
+				      "%s: %s: wrong, but it came from several sources; fetching "
+				      "it again from one",
+				      g->p->name, why->text);
 			return;
 		}
 	}
@@ -126,8 +128,8 @@ static void judge(struct engine *g, const struct err *why)
 	else
 		source_failed(g->sources, g->source, why, g->received);
 	if (g->source->banned)
-		report_note(g->report, "%s: %s: %s (%s): not asked again", g->source->id,
-			    g->p->name, g->wrong ? "wrong bytes" : "wrong answer",
+		report_note(g->report, "%s: %s: %s (%s); this source is not used again",
+			    g->source->id, g->p->name, g->wrong ? "wrong bytes" : "wrong answer",
 			    g->source->detail[g->wrong ? FAULT_WRONG_BYTES : FAULT_WRONG_ANSWER]);
 	else
 		report_detail(g->report, "%s", why->text);
@@ -210,5 +212,6 @@ int engine_run(struct source_list *sources, const struct engine_job *job,
 	report_end(g.report, p->name, rc == 0);
 	pool_piece_close(&g.room);
 	return rc == -ERR_CANCELLED
-		? err_hint(e, "run the same command again: finished pieces are kept") : rc;
+		       ? err_hint(e, "run the same command again: verified pieces are kept")
+		       : rc;
 }

@@ -1,11 +1,10 @@
 /*
- * The engine: brings the missing pieces of a partial file from the sources.
+ * The engine: downloads the missing pieces of a partial file from the sources.
  *
- * This one asks one source at a time, on one connection: a run of missing pieces is one
- * ranged request, hashed while it arrives. When the source fails, the next best goes on at
- * the very byte; a piece whose bytes are wrong is fetched again from another source.
- * A piece that came from several sources and is wrong accuses nobody: it is fetched again from
- * one source alone.
+ * It uses one source at a time, on one connection: a run of missing pieces is one ranged request,
+ * hashed while it arrives. If the source fails, the next best continues at the same byte; a wrong
+ * piece is fetched again from another source. If a wrong piece came from several sources, none of
+ * them is blamed: it is fetched again from a single source.
  */
 #ifndef FERRY_FETCH_ENGINE_H
 #define FERRY_FETCH_ENGINE_H
@@ -24,8 +23,8 @@ struct engine_job {
 	struct partial *partial;
 };
 
-/* Until no piece is missing. Good pieces stay whatever happens; what each source did is in
- * the list. ERR_SYSTEM when the disk fails; source_list_err() when no source is left. */
+/* Returns when no piece is missing. Verified pieces are kept in any case; the list records what
+ * each source did. ERR_SYSTEM when the disk fails; source_list_err() when no source is left. */
 WARN_UNUSED int engine_run(struct source_list *sources, const struct engine_job *job,
 			   const struct engine_options *options, struct err *e);
 

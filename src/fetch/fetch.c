@@ -47,7 +47,7 @@ static int fetch_one(struct remote *remote, const struct fetch_plan_file *f, str
 	out->resumed = p.kept;
 	if (p.kept) {
 		char size[SIZE_TEXT];
-		report_note(remote->report, "%s: %s of an earlier run are there and right", p.name,
+		report_note(remote->report, "%s: %s from an earlier run verified", p.name,
 			    format_size(size, p.kept));
 	}
 	rc = engine_run(&remote->sources, &job, &options, e);
@@ -79,7 +79,7 @@ static int fetch_files(struct remote *remote, const struct fetch_plan *p, struct
 	return 0;
 }
 
-/* Is it linked already, as it is? Then nothing needs to be written. */
+/* Is it already linked like this? Then nothing is written. */
 static bool is_linked(const struct remote *remote, const struct store_variant *v)
 {
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
@@ -109,15 +109,15 @@ static int place(const struct store *s, const struct card_file *f, const char *p
 {
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
 	struct stat a, b;
-	/* Given the blob itself, or a link to it that is there already. */
+	/* The output is the blob itself, or an existing link to it. */
 	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
 	    a.st_ino == b.st_ino)
 		return 0;
 	return file_link_or_copy(blob, path, 0444, s->cancel, e);
 }
 
-/* A hard link, a reflink or a copy of each blob, atomically file by file. One file: `output` is
- * its new path, or a folder that is there. Several: a folder, made if missing. */
+/* Makes a hard link, reflink or copy of each blob, atomically for each file. One file: `output`
+ * is its new path, or an existing folder. Several: a folder, created if missing. */
 static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
 		     struct str_list *paths, struct err *e)
 {
@@ -199,11 +199,13 @@ int fetch_from_store(const struct store *s, const char *repository, const char *
 		    (variant && strcmp(v->variant, variant) != 0))
 			continue;
 		if (found) {
-			err_set(e, ERR_USAGE, "the store has %s/%s:%s and %s/%s:%s",
+			err_set(e, ERR_USAGE,
+				"several models in the store match: %s/%s:%s and %s/%s:%s",
 				found->repository, found->model, found->variant, v->repository,
 				v->model, v->variant);
-			return err_hint(e, "say which: %s/%s:%s", v->repository, v->model,
-					v->variant);
+			return err_hint(e,
+					"name the repository and the variant, for example %s/%s:%s",
+					v->repository, v->model, v->variant);
 		}
 		found = v;
 	}

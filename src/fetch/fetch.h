@@ -5,15 +5,16 @@
  *   endpoints  its base URLs, asked for metadata, each a fallback for the others
  *   plan       variant → files, their pieces, what the store has already
  *   engine     pieces from sources into partial files, verified one by one
- *   partial    a file in the making: pieces, journal, whole-file digest, commit
- *   source     a place to read from, and how it did in this run
+ *   partial    an unfinished file: pieces, journal, whole-file digest, commit
+ *   source     a place to read from, and its record in this run
  *
  * What always holds here:
- *  - no byte reaches a partial file that was not verified, no file the store that was not
- *    verified as a whole;
- *  - every source that fails is named with its fault; one that lies is not asked again;
- *  - a process that is killed loses what was in flight and nothing else;
- *  - no configuration is read: settings, cancellation, clock and rate are handed in.
+ *  - only verified bytes are written to a partial file, and only a file verified as a whole is
+ *    stored;
+ *  - every source that fails is reported with its fault; one that sends wrong bytes is not used
+ *    again;
+ *  - a killed process loses only what was in flight;
+ *  - no configuration is read: settings, cancellation, clock and rate are passed in.
  *
  * This file is one fetch, from a resolved reference to the paths of the files: plan, pin, engine,
  * commit, link, and, if wanted, a copy somewhere else.
@@ -30,16 +31,16 @@ struct fetch_options {
 };
 
 struct fetch_file {
-	char *path;             /* absolute: where the caller finds it */
+	char *path;             /* absolute */
 	const char *name;       /* borrowed from the catalog, like the digest */
 	uint64_t size;
 	struct digest sha256;
-	uint64_t fetched;       /* bytes that came in this run */
-	uint64_t resumed;       /* bytes of an earlier run that were still right */
+	uint64_t fetched; /* bytes downloaded in this run */
+	uint64_t resumed; /* bytes from an earlier run that were still correct */
 };
 
 struct fetch_result {
-	struct fetch_file *files;       /* the one to open first */
+	struct fetch_file *files; /* the one to open comes first */
 	size_t count;
 	uint64_t fetched, resumed, size;
 };
@@ -51,9 +52,9 @@ WARN_UNUSED int fetch_variant(struct remote *remote, const struct card *model,
 			      const struct fetch_options *options, struct fetch_result *out,
 			      struct err *e);
 
-/* What a program that needs no network asks first: is the reference's variant in the store
- * whole? Fills out as fetch_variant() does. The variant NULL: the only one that is there.
- * ERR_NOT_FOUND otherwise. The names in *out belong to *keep, which the caller releases. */
+/* Is the reference's variant complete in the store? For programs that try this before the
+ * network. Fills out like fetch_variant(). Variant NULL: the only one in the store. ERR_NOT_FOUND
+ * otherwise. The names in *out belong to *keep, which the caller releases. */
 WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository,
 				 const char *model, const char *variant,
 				 struct store_variants *keep, const struct store_variant **out,

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Room for every piece many times over: two processes may both have claimed them. */
+/* Room for every piece several times, because several processes may record the same ones. */
 #define MAX_BYTES (JOURNAL_HEADER + 64 * GRID_MAX_PIECES * JOURNAL_RECORD)
 
 static void put_le(uint8_t *at, uint64_t value, size_t len)
@@ -67,7 +67,7 @@ bool journal_parse(const void *data, size_t len, const struct grid *grid,
 	return true;
 }
 
-/* The bytes that are there, and whether they begin with our header. */
+/* Reads the journal, and checks whether it begins with the right header. */
 static int load(const char *path, const struct grid *grid, const struct digest *sha256,
 		bool *claimed, size_t *len, bool *ours, struct err *e)
 {
@@ -95,7 +95,7 @@ int journal_read(const char *path, const struct grid *grid, const struct digest 
 	return load(path, grid, sha256, claimed, &len, &ours, e);
 }
 
-/* In place: a header that is torn is no header, and is begun anew; nothing stands behind it yet. */
+/* Written in place: a torn header counts as none and is written again; no records follow it yet. */
 static int begin(const struct journal *j, struct err *e)
 {
 	CLEANUP(file_close) int fd =
@@ -105,8 +105,8 @@ static int begin(const struct journal *j, struct err *e)
 	return file_write(fd, j->header, sizeof j->header, j->path, e);
 }
 
-/* One try. *gone: another process, done with the same file, removed the journal under our
- * hands (where locks do not work). */
+/* One attempt. *gone: another process completed the file and removed the journal meanwhile (where
+ * locks do not work). */
 static int try_open(struct journal *j, const struct grid *grid, const struct digest *sha256,
 		    bool *gone, struct err *e)
 {
@@ -125,7 +125,7 @@ static int try_open(struct journal *j, const struct grid *grid, const struct dig
 		return 0;
 	if (j->fd < 0)
 		return err_sys(e, errno, "%s", j->path);
-	/* After a torn record the next ones must stand at their places again. */
+	/* After a torn record, the next ones must be aligned again. */
 	size_t torn = ours ? len % JOURNAL_RECORD : 0;
 	return torn ? file_write(j->fd, zeros, JOURNAL_RECORD - torn, j->path, e) : 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The journal beside a partial file: which pieces were verified and written. It is a
- * hint, never a proof: whoever resumes hashes again what it claims.
+ * The journal beside a partial file: which pieces were verified and written. It is a hint, never
+ * a proof: on resuming, the pieces that it lists are hashed again.
  *
  * Form (little-endian): a header of 64 bytes
  *   0  8  "ferryjnl"      8  4  version 1     12  4  zero
@@ -10,9 +10,9 @@
  *   0  4  piece index     4  4  zero          8  8  the first 8 bytes of SHA-256 over
  *                                                   the header and the 8 bytes before
  *
- * A record is appended by one write. A torn or damaged record is skipped and takes no other
- * with it; a header that does not fit means that nothing is claimed. So any number of
- * processes may append at once, be killed, or find each other's leftovers.
+ * Each record is appended with one write. A torn or damaged record is skipped without affecting
+ * others; with a wrong header, the journal counts as empty. So any number of processes may append
+ * at once, be killed, or continue each other's work.
  */
 #ifndef FERRY_FETCH_JOURNAL_H
 #define FERRY_FETCH_JOURNAL_H
@@ -29,16 +29,16 @@ struct journal {
 };
 #define JOURNAL_INIT BRACES(.fd = -1)
 
-/* Sets claimed[i] for each piece that the bytes claim of this file; others are left alone.
+/* Sets claimed[i] for each piece that is recorded for this file; the others are not changed.
  * False when the header is not that of this file. */
 bool journal_parse(const void *data, size_t len, const struct grid *grid,
 		   const struct digest *sha256, bool *claimed);
 
-/* What the file at path claims; missing or foreign claims nothing. */
+/* The same for the journal at path; nothing is claimed if it is missing or for another file. */
 WARN_UNUSED int journal_read(const char *path, const struct grid *grid,
 			     const struct digest *sha256, bool *claimed, struct err *e);
 
-/* Opens for appending; a missing or foreign journal is begun anew. */
+/* Opens for appending; a missing journal, or one for another file, is started again. */
 WARN_UNUSED int journal_open(const char *path, const struct grid *grid,
 			     const struct digest *sha256, struct journal *out, struct err *e);
 WARN_UNUSED int journal_add(struct journal *j, uint32_t piece, struct err *e);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A partial that was killed between becoming read-only and becoming the blob. */
+/* The process was killed after the partial became read-only and before it became the blob. */
 static int open_writable(const char *path, int *fd)
 {
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -17,7 +17,7 @@ static int open_writable(const char *path, int *fd)
 	return *fd;
 }
 
-/* Another process may have the file open, so it is only ever extended, never cut. */
+/* Another process may have the file open, so it is only extended, never truncated. */
 static int open_part(struct partial *p, struct err *e)
 {
 	uint64_t size = p->pieces.grid.size;
@@ -84,7 +84,8 @@ static int lock(struct partial *p, struct report *report, struct err *e)
 	struct err why = ERR_INIT;
 	int rc = file_lock(path, false, NULL, &p->lock_fd, &why);
 	if (rc == -ERR_CONFLICT) {
-		report_note(report, "%s: another process is fetching it; waiting", p->name);
+		report_note(report, "%s: another process is fetching this file; waiting for it",
+			    p->name);
 		return file_lock(path, true, p->store->cancel, &p->lock_fd, e);
 	}
 	if (rc < 0)
@@ -113,8 +114,8 @@ void partial_tidy(const struct store *s, const struct digest *sha256)
 		remove_leftovers(s, sha256);
 }
 
-/* A blob that store_verify() found damaged is mostly right: it becomes the partial, with every
- * piece claimed. Not where it has a second name, for then it is somebody's file. */
+/* A blob that store_verify() found damaged is mostly correct: it becomes the partial, with every
+ * piece recorded. Not if it has a second name, because that may be the user's file. */
 static int adopt_damaged(struct partial *p, const char *journal, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *damaged = store_damaged_path(p->store, p->pieces.sha256);
@@ -225,12 +226,13 @@ int partial_put(struct partial *p, const struct pieces_check *check, const void 
 int partial_finish(struct partial *p, struct err *e)
 {
 	if (p->missing)
-		return err_set(e, ERR_BUG, "%s: finished with pieces missing", p->name);
+		return err_set(e, ERR_BUG, "%s: pieces are missing at the end", p->name);
 	if (!pieces_are_whole(&p->pieces)) {
-		err_set(e, ERR_INTEGRITY, "%s: every piece is as the manifest says, but the whole "
-			"file's SHA-256 is not", p->name);
-		return err_hint(e,
-				"the publisher's manifest contradicts itself: tell the publisher");
+		err_set(e, ERR_INTEGRITY,
+			"%s: every piece matches the manifest, but the SHA-256 of the whole file "
+			"does not",
+			p->name);
+		return err_hint(e, "the publisher's manifest is inconsistent: tell the publisher");
 	}
 	int rc = file_sync(p->fd, p->path, e);
 	return rc < 0 ? rc : store_commit(p->store, p->pieces.sha256, p->fd, e);

@@ -1,7 +1,6 @@
 /*
- * A file in the making: <hex>.part and its journal in the store. Knows which pieces are
- * there, takes verified pieces in any order, keeps the whole-file digest up to date from the
- * start of the file on, and commits.
+ * An unfinished file: <hex>.part and its journal in the store. Tracks which pieces exist, accepts
+ * verified pieces in any order, advances the whole-file digest from the start, and commits.
  *
  * Pieces that come in order are hashed for the whole file while they arrive; those that came
  * before their turn are read back once when their turn comes.
@@ -23,15 +22,15 @@ struct partial {
 	struct journal journal;
 	bool *have;                     /* grid.count */
 	uint32_t missing;               /* pieces */
-	uint64_t kept;                  /* bytes of an earlier run that were still right */
+	uint64_t kept;                  /* bytes from an earlier run that were still correct */
 };
 #define PARTIAL_INIT BRACES(.fd = -1, .lock_fd = -1, .journal = JOURNAL_INIT)
 
 /*
- * Opens or makes the partial (of a damaged blob, if there is one), and hashes again what its
- * journal claims. Waits for another
- * process that works on the same file (a note says so); *done: the blob is in the store now,
- * *out was not opened. Wrong claims are no error: those pieces are missing.
+ * Opens or creates the partial (from a damaged blob, if there is one) and hashes the pieces in
+ * its journal again. Waits for another process that works on the same file (with a note); *done:
+ * the blob is now in the store and *out was not opened. Pieces that do not match are simply
+ * missing.
  */
 WARN_UNUSED int partial_open(const struct store *s, const char *name,
 			     const struct digest *sha256, const struct grid *grid,
@@ -39,8 +38,8 @@ WARN_UNUSED int partial_open(const struct store *s, const char *name,
 			     struct partial *out, bool *done, struct err *e);
 void partial_close(struct partial *p);      /* keeps the files; safe twice; for CLEANUP */
 
-/* Removes what a process left that was killed when its file was the blob already. As far as
- * that goes: it is in nobody's way. */
+/* Removes what a process left that was killed after its file had become the blob. Failures are
+ * ignored: the leftovers do no harm. */
 void partial_tidy(const struct store *s, const struct digest *sha256);
 
 uint64_t partial_missing_bytes(const struct partial *p);
@@ -53,7 +52,7 @@ bool partial_next_run(const struct partial *p, uint32_t *first, uint32_t *count)
 WARN_UNUSED int partial_put(struct partial *p, const struct pieces_check *check, const void *data,
 			    bool *right, struct err *e);
 
-/* All pieces are there: checks the whole file's digest and commits. */
+/* When all pieces exist: checks the digest of the whole file and commits. */
 WARN_UNUSED int partial_finish(struct partial *p, struct err *e);
 
 #endif

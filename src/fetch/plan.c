@@ -16,12 +16,12 @@ void fetch_plan_release(struct fetch_plan *p)
 
 static int disagree(const struct remote *remote, const char *path, const char *what, struct err *e)
 {
-	err_set(e, ERR_INTEGRITY, "%s: %s: the %s does not agree with the signed target",
+	err_set(e, ERR_INTEGRITY, "%s: %s: the %s does not match the signed target",
 		remote->repository, path, what);
-	return err_hint(e, "the publisher's repository contradicts itself: tell the publisher");
+	return err_hint(e, "the publisher's repository is inconsistent: tell the publisher");
 }
 
-/* The card is a signed target like the file itself; both must say the same. */
+/* The card is a signed target like the file itself; they must agree. */
 static int check_target(struct remote *remote, struct fetch_plan_file *f, struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };

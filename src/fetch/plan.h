@@ -1,6 +1,6 @@
 /*
- * The plan of a fetch: what a variant is made of, what the store has of it, and so how
- * many bytes are to come. Everything in it is from signed targets.
+ * The plan of a fetch: the files of a variant, what the store already has, and how many bytes are
+ * missing. Everything in it comes from signed targets.
  */
 #ifndef FERRY_FETCH_PLAN_H
 #define FERRY_FETCH_PLAN_H
@@ -11,9 +11,9 @@
 struct fetch_plan_file {
 	const struct card_file *card;   /* borrowed from the catalog */
 	char *key;                      /* on every source */
-	bool in_store;                  /* whole and verified: nothing below is set */
+	bool in_store;                  /* complete and verified: nothing below is set */
 	struct manifest manifest;
-	uint64_t to_fetch;              /* bytes, if the journal of an earlier run is right */
+	uint64_t to_fetch; /* bytes, if the journal of an earlier run is correct */
 };
 
 struct fetch_plan {
@@ -26,8 +26,8 @@ struct fetch_plan {
 void fetch_plan_release(struct fetch_plan *p);
 
 /*
- * Checks the card against the signed targets and their manifests. check_blobs: files that
- * are in the store are hashed again; damaged ones are fetched anew.
+ * Checks the card against the signed targets and their manifests. check_blobs: files in the store
+ * are hashed again, and damaged ones are fetched again.
  *
  * ERR_INTEGRITY when card, target and manifest disagree; ERR_NOT_FOUND offline when a
  * file is not in the store.

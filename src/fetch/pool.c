@@ -11,9 +11,10 @@ static int nameless_file(const char *dir, uint64_t size, int *fd, struct err *e)
 	*fd = os_nameless_file(dir);
 	if (*fd < 0)
 		return err_sys(e, errno, "%s", dir);
-	/* Now rather than by a signal when the mapping is written to. */
+	/* Allocate now: otherwise a full disk would raise a signal when the mapping is written
+	 * to. */
 	int rc = os_reserve(*fd, size);
-	return rc ? err_sys(e, rc, "%s: room for a piece", dir) : 0;
+	return rc ? err_sys(e, rc, "%s: cannot allocate space for a piece", dir) : 0;
 }
 
 int pool_piece_open(struct pool_piece *r, uint64_t size, const char *dir, struct err *e)
@@ -28,7 +29,7 @@ int pool_piece_open(struct pool_piece *r, uint64_t size, const char *dir, struct
 	}
 	void *data = mmap(NULL, MAX(size, 1), PROT_READ | PROT_WRITE, flags, fd, 0);
 	if (data == MAP_FAILED)
-		return err_sys(e, errno, "room for a piece");
+		return err_sys(e, errno, "cannot allocate space for a piece");
 	*r = (struct pool_piece){ .data = data, .size = MAX(size, 1) };
 	return 0;
 }

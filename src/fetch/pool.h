@@ -1,7 +1,7 @@
 /*
- * Room for one piece while it arrives. Up to 64 MiB it is memory; a longer piece (of a
- * file over 640 GB) lies in a nameless file of the store's disk, so that memory stays
- * bounded whatever the piece length.
+ * A buffer for one piece while it arrives. Up to 64 MiB it is in memory; a longer piece (of a
+ * file over 640 GB) is in an unnamed file on the store's disk, so that memory use is bounded for
+ * any piece length.
  */
 #ifndef FERRY_FETCH_POOL_H
 #define FERRY_FETCH_POOL_H
@@ -16,7 +16,7 @@ struct pool_piece {
 	size_t size;
 };
 
-/* dir: where a nameless file may be made. */
+/* dir: for the unnamed file. */
 WARN_UNUSED int pool_piece_open(struct pool_piece *r, uint64_t size, const char *dir,
 				struct err *e);
 void pool_piece_close(struct pool_piece *r);    /* safe twice; for CLEANUP */

@@ -30,10 +30,11 @@ static PRINTF_LIKE(3, 4) int refuse(const struct settings_repository *set, struc
 
 static int refuse_unpinned(const struct settings_repository *set, struct err *e)
 {
-	refuse(set, e, "[repository.%s] names no root to begin the trust with", set->name);
-	return err_hint(e, "get 1.root.json or its SHA-256 from the publisher on a way that you "
-			   "trust, and add root = FILE or root-sha256 = HEX to the section. "
-			   "Without a section yet: `ferry repository add %s URL --root FILE`",
+	refuse(set, e, "[repository.%s] has no root, so nothing can be verified", set->name);
+	return err_hint(e,
+			"get 1.root.json or its SHA-256 from the publisher over a channel that you "
+			"trust, and add root = FILE or root-sha256 = HEX to the section. If there "
+			"is no section yet: `ferry repository add %s URL --root FILE`",
 			set->name);
 }
 
@@ -42,7 +43,7 @@ static int begin_with_file(const char *dir, const char *root, struct err *e)
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(ROOT_MAX);
 	struct err why = ERR_INIT;
 	int rc = file_read_all(root, &bytes, &why);
-	/* Trust that has begun does not need the file any more. */
+	/* Once there is a trusted root, the file is not needed. */
 	if (rc == -ERR_NOT_FOUND && tuf_client_is_initialised(dir))
 		return 0;
 	if (rc < 0) {
@@ -51,7 +52,7 @@ static int begin_with_file(const char *dir, const char *root, struct err *e)
 		return err_context(e, "the pinned root");
 	}
 	rc = tuf_client_init(dir, buf_str(&bytes), bytes.len, e);
-	/* A fault of the trust folder is none of this file's. */
+	/* An error in the trust folder is not an error in this file. */
 	return rc < 0 && !err_is(e, ERR_SYSTEM) ? err_context(e, "%s", root) : rc;
 }
 
@@ -65,15 +66,17 @@ static int begin_with_digest(struct remote *r, const char *dir, const char *hex,
 	if (!anew && tuf_client_is_initialised(dir)) {
 		if (!tuf_client_pinned(dir, &pinned) || digest_equal(&pinned, &want))
 			return 0;
-		err_set(e, ERR_CONFLICT, "%s began with another root than root-sha256 says", dir);
-		return err_hint(e, "if the publisher began anew, remove %s; be sure of the new "
-				   "root first", dir);
+		err_set(e, ERR_CONFLICT, "the first root in %s does not match root-sha256", dir);
+		return err_hint(e,
+				"if the publisher has started a new repository, verify its root "
+				"with the publisher, then remove %s",
+				dir);
 	}
 	int rc = endpoints_first_root(&r->endpoints, &want, &bytes, e);
 	return rc < 0 ? rc : tuf_client_init(dir, buf_str(&bytes), bytes.len, e);
 }
 
-/* anew: what is stored is damaged. */
+/* anew: the stored metadata is damaged. */
 static int begin_trust(const struct settings_repository *set, struct remote *r, const char *dir,
 		       bool anew, struct err *e)
 {
@@ -96,8 +99,8 @@ static int offline_hint(const struct remote *r, struct err *e)
 		return -(int)e->class;
 	return r->store->read_only
 		       ? err_hint(e,
-				  "it would be fetched, but the store %s is read-only: make it "
-				  "writable for you, or set FERRY_HOME to another",
+				  "it cannot be downloaded because the store %s is read-only: make "
+				  "it writable, or set FERRY_HOME to another folder",
 				  r->store->home)
 		       : err_hint(e, "run the same command once without --offline");
 }
@@ -116,8 +119,8 @@ static int open_trust(const struct settings_repository *set, struct remote *r, s
 		return rc;
 	rc = tuf_client_open(dir, &transport, &limits, now_s, &r->tuf, &why);
 	if (rc == -ERR_INTEGRITY && !r->offline && set->root_sha256) {
-		/* Damaged: the digest is still a place to begin. */
-		report_warn(r->report, "%s; beginning again from root-sha256", why.text);
+		/* Damaged: start again from the digest. */
+		report_warn(r->report, "%s; starting again from root-sha256", why.text);
 		rc = begin_trust(set, r, dir, true, e);
 		if (rc == 0)
 			rc = tuf_client_open(dir, &transport, &limits, now_s, &r->tuf, e);
@@ -142,15 +145,15 @@ static void tell_endpoints(struct remote *r)
 	}
 }
 
-/* Completes what the TUF client says: which endpoint it was, and the way out. */
+/* Completes the TUF client's error: adds the endpoint and a hint. */
 static int metadata_fault(struct remote *r, struct err *e)
 {
 	if (r->offline || !err_is(e, ERR_INTEGRITY))
 		return offline_hint(r, e);
 	if (r->endpoints.unnamed)
 		err_context(e, "%s", r->endpoints.unnamed->source->id);
-	return err_hint(e, "this is not what the publisher signed: add another mirror's URL to "
-			   "'metadata', or tell the publisher");
+	return err_hint(e, "this is not what the publisher signed: add the URL of another mirror "
+			   "to 'metadata', or tell the publisher");
 }
 
 int remote_find(struct remote *r, const char *path, struct tuf_target *out, struct err *e)
@@ -171,8 +174,8 @@ static int refresh(struct remote *r, struct err *e)
 	if (rc < 0)
 		return metadata_fault(r, e);
 	if (r->expired)
-		report_warn(r->report, "%s: the %s metadata has expired; what it says may be "
-			    "out of date", r->repository, r->expired);
+		report_warn(r->report, "%s: the %s metadata has expired and may be outdated",
+			    r->repository, r->expired);
 	return rc;
 }
 
@@ -201,7 +204,7 @@ static bool cache_load(const char *path, const struct tuf_target *t, struct buf 
 	sha256_of(buf_str(&got), got.len, &d);
 	if (got.len != t->length || !digest_equal(&d, &t->sha256))
 		return false;
-	/* gc takes what was not used for long. */
+	/* gc removes what was not used for a long time. */
 	utimensat(AT_FDCWD, path, NULL, 0);
 	buf_release(out);
 	*out = got;
@@ -231,8 +234,8 @@ int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct
 	if (rc < 0)
 		return rc;
 	if (t.length > max_bytes)
-		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes are more than the %llu allowed",
-			       path, (unsigned long long)t.length, (unsigned long long)max_bytes);
+		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes; the maximum is %llu", path,
+			       (unsigned long long)t.length, (unsigned long long)max_bytes);
 	CLEANUP(mem_free_ptr) char *cached = cache_path(r, &t.sha256);
 	return cache_load(cached, &t, out) ? 0 : download(r, path, &t, cached, out, e);
 }
@@ -247,7 +250,7 @@ static bool is_readable(const struct catalog_mirror *m)
 		str_starts(m->url, "https://"));
 }
 
-/* The catalog's mirrors in their order, then the endpoints that are none of them. */
+/* The catalog's mirrors in their order, then the endpoints that are not among them. */
 static void rank_sources(struct remote *r)
 {
 	struct source_list *l = &r->sources;
@@ -262,7 +265,7 @@ static void rank_sources(struct remote *r)
 		while (at < l->count && l->at[at] != s)
 			at++;
 		if (at == l->count)
-			continue;       /* the same place under a second id */
+			continue; /* the same URL under a second id */
 		memmove(l->at + placed + 1, l->at + placed, (at - placed) * sizeof *l->at);
 		l->at[placed++] = s;
 	}
@@ -285,8 +288,8 @@ static int add_endpoints(const struct settings_repository *set, struct remote *r
 {
 	if (!set->metadata.count) {
 		refuse(set, e, "[repository.%s] has no 'metadata'", set->name);
-		return err_hint(e, "add: metadata = URL of a mirror (with metadata/ and targets/ "
-				   "below it); or let `ferry repository add` write the section");
+		return err_hint(e, "add metadata = URL of a mirror (with metadata/ and targets/ "
+				   "below it), or use `ferry repository add`");
 	}
 	for (size_t i = 0; i < set->metadata.count; i++) {
 		struct source *source = source_add(&r->sources, NULL, set->metadata.at[i], true);
@@ -321,8 +324,8 @@ static int prepare(const struct settings_repository *set, const struct settings_
 					   .max_failures = fetch->retries };
 	endpoints_init(&r->endpoints, &r->sources, fetch->timestamp_deadline_ms);
 	if (s->read_only && !options->offline)
-		report_warn(options->report, "the store %s is read-only: using what is in it",
-			    s->home);
+		report_warn(options->report,
+			    "the store %s is read-only; using only what it contains", s->home);
 	if (add_endpoints(set, r, e) < 0)
 		return err_context(e, "repository %s", set->name);
 	*out = STEAL(r);
@@ -360,7 +363,7 @@ int remote_inspect(const struct settings_repository *set, const struct settings_
 	}
 	if (rc == -ERR_INTEGRITY && r->tuf)
 		r->expired = tuf_client_expired(r->tuf);
-	/* What was trusted before. */
+	/* The metadata that was trusted before. */
 	if (rc < 0 && r->tuf && tuf_client_load_offline(r->tuf, &unused, &ignored) < 0)
 		err_clear(&ignored);
 	*out = STEAL(r);

@@ -2,8 +2,8 @@
  * A repository that is followed: trust refreshed (or, offline, as it was left), and the signed
  * catalog.
  *
- * Verified small targets (the catalog, manifests) are kept in the trust folder's cache
- * under their SHA-256 and hashed again when they are used.
+ * Verified small targets (the catalog, manifests) are cached in the trust folder under their
+ * SHA-256 and hashed again when they are used.
  */
 #ifndef FERRY_FETCH_REMOTE_H
 #define FERRY_FETCH_REMOTE_H
@@ -39,11 +39,11 @@ struct remote {
 };
 
 /*
- * Begins the trust with the settings' root or its digest the first time. With a read-only store
- * it works as offline, and says so.
+ * The first time, trust starts from the settings' root or its digest. With a read-only store it
+ * works offline, with a warning.
  *
- * ERR_USAGE when the settings have no metadata URL or no pinned root; ERR_INTEGRITY when
- * nothing valid is to be had; ERR_NOT_FOUND offline when there is nothing yet.
+ * ERR_USAGE when the settings have no metadata URL or no pinned root; ERR_INTEGRITY when no
+ * endpoint has valid metadata; ERR_NOT_FOUND offline when nothing is stored yet.
  */
 WARN_UNUSED int remote_open(const struct settings_repository *set,
 			    const struct settings_fetch *fetch, const struct store *s,
@@ -59,7 +59,7 @@ WARN_UNUSED int remote_inspect(const struct settings_repository *set,
 void remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote, remote_free);
 
-/* Sessions with several repositories, and why others could not be opened. */
+/* Sessions with several repositories, and the errors of those that could not be opened. */
 struct remotes_failure {
 	char *repository;
 	struct err why;
@@ -72,29 +72,29 @@ struct remotes {
 };
 void remotes_release(struct remotes *c);
 
-/* The repository `name`, or with NULL every one that has metadata URLs. One that fails is
- * warned about when another works; when none does, the first error is returned. */
+/* Opens the repository `name`, or with NULL every one that has metadata URLs. A failure is a
+ * warning if another one works; if none does, the first error is returned. */
 WARN_UNUSED int remotes_open(const struct settings_repositories *set,
 			     const struct settings_fetch *fetch, const char *name,
 			     const struct store *s, const struct remote_options *options,
 			     struct remotes *out, struct err *e);
 
-/* Finds the model and variant of a reference among the sessions. ERR_NOT_FOUND with
- * suggestions; ERR_USAGE when several repositories have it and none was named. */
+/* Finds the model and variant of a reference in the sessions. ERR_NOT_FOUND with suggestions;
+ * ERR_USAGE when several repositories have it and the reference names none. */
 WARN_UNUSED int remotes_resolve(const struct remotes *all, const struct reference *r,
 				struct remote **remote, const struct card **model,
 				const struct card_variant **variant, struct err *e);
 
-/* A small target's verified bytes: from the cache, else downloaded. Replaces out.
- * ERR_NOT_FOUND offline when it is not in the cache. */
+/* The verified bytes of a small target, from the cache or downloaded. Replaces out. ERR_NOT_FOUND
+ * offline when it is not in the cache. */
 WARN_UNUSED int remote_target(struct remote *r, const char *path, uint64_t max_bytes,
 			      struct buf *out, struct err *e);
 
-/* What the signed metadata says of a target: tuf_client_target(), with a way out in the hint. */
+/* tuf_client_target(), with a hint in the error. */
 WARN_UNUSED int remote_find(struct remote *r, const char *path, struct tuf_target *out,
 			    struct err *e);
 
-/* The key under which mirrors have the target. Caller frees. */
+/* The key of the target on mirrors. Caller frees. */
 char *remote_target_key(const struct remote *r, const char *path, const struct tuf_target *t);
 
 #endif

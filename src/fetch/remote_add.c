@@ -20,11 +20,11 @@ static int check_name(const char *name, struct err *e)
 {
 	if (path_is_id(name))
 		return 0;
-	err_set(e, ERR_USAGE, "'%s' cannot be a repository's name", name);
-	return err_hint(e, "use a-z, 0-9, '.', '_' and '-', at most 64 of them");
+	err_set(e, ERR_USAGE, "'%s' is not a valid name for a repository", name);
+	return err_hint(e, "use at most 64 characters from a-z, 0-9, '.', '_' and '-'");
 }
 
-/* As it shall stand in the configuration. */
+/* As written to the configuration. */
 static int check_url(const char *word, char **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = url_redact(word);
@@ -32,26 +32,26 @@ static int check_url(const char *word, char **out, struct err *e)
 		CLEANUP(mem_free_ptr) char *path = path_absolute(word);
 		if (!file_is_dir(path)) {
 			err_set(e, ERR_USAGE, "%s is neither a URL nor a folder", shown);
-			return err_hint(e, "give the address of a mirror: https://…");
+			return err_hint(e, "give the URL of a mirror: https://…");
 		}
 		*out = path_file_url(path);
 		return 0;
 	}
 	for (const char *c = word; *c; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
-			return err_set(e, ERR_USAGE, "%s: a URL has no blanks", shown);
+			return err_set(e, ERR_USAGE, "%s: a URL must not contain blanks", shown);
 	if (!str_starts(word, "file://")) {
 		CLEANUP(url_release) struct url url = { 0 };
 		int rc = url_parse(word, &url, e);
 		if (rc < 0)
 			return rc;
 		if (url.query)
-			return err_set(e, ERR_USAGE, "%s: a base URL has no query", shown);
+			return err_set(e, ERR_USAGE, "%s: a base URL must not have a query", shown);
 		if (url.user || url.password) {
-			err_set(e, ERR_USAGE, "%s: no user and password in a URL, please", shown);
-			return err_hint(e,
-					"the configuration is no place for secrets: give the URL "
-					"without them");
+			err_set(e, ERR_USAGE,
+				"%s: the URL must not contain a user name or password", shown);
+			return err_hint(e, "the configuration must not contain secrets: give the "
+					   "URL without them");
 		}
 	}
 	*out = mem_strdup(word);
@@ -79,7 +79,7 @@ static int read_root(const char *path, struct buf *root, struct err *e)
 		return 0;
 	err_class_set(e, ERR_USAGE);
 	err_context(e, "the pinned root");
-	return err_hint(e, "--root wants the 1.root.json that the publisher gave you");
+	return err_hint(e, "give the 1.root.json of the publisher with --root");
 }
 
 /* -- the section ----------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ int remote_add_read_conf(const char *path, struct buf *text, struct conf *conf, 
 	return conf_parse(buf_str(text), text->len, path, conf, e);
 }
 
-/* The configuration with the section; refused when the name is taken. */
+/* Adds the section to the configuration; refuses a name that is taken. */
 static int compose(const struct remote_add *what, const char *section, struct buf *text,
 		   struct err *e)
 {
@@ -126,7 +126,7 @@ static int compose(const struct remote_add *what, const char *section, struct bu
 	const struct conf_section *taken = conf_find(&conf, "repository", what->name);
 	if (!taken)
 		return conf_edit_append(text, what->conf_path, section, e);
-	err_set(e, ERR_CONFLICT, "%s:%d: there is a repository %s already", what->conf_path,
+	err_set(e, ERR_CONFLICT, "%s:%d: the repository %s already exists", what->conf_path,
 		taken->line, what->name);
 	return err_hint(e, "choose another name, or `ferry repository remove %s` first",
 			what->name);
@@ -134,7 +134,7 @@ static int compose(const struct remote_add *what, const char *section, struct bu
 
 int remote_add_write_conf(const char *path, const struct buf *text, struct err *e)
 {
-	/* A link stays one, and points to the new text. */
+	/* A symbolic link is kept; the file that it points to is replaced. */
 	char *real = realpath(path, NULL);
 	struct stat st;
 	mode_t mode = real && stat(real, &st) == 0 ? st.st_mode & 0777 : 0644;
@@ -145,7 +145,7 @@ int remote_add_write_conf(const char *path, const struct buf *text, struct err *
 	if (rc == 0)
 		return 0;
 	err_context(e, "the configuration");
-	return err_hint(e, "--config FILE names another one");
+	return err_hint(e, "use another one with --config FILE");
 }
 
 int remote_add_lock(const struct store *s, int *fd, struct err *e)
@@ -183,7 +183,7 @@ static int scratch_open(const struct store *s, struct store *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = mem_printf("%s/" SCRATCH "XXXXXX", s->home);
 	if (!mkdtemp(dir))
-		return err_sys(e, errno, "cannot make a folder in %s", s->home);
+		return err_sys(e, errno, "cannot create a folder in %s", s->home);
 	*out = (struct store){ .home = STEAL(dir), .cancel = s->cancel, .clock = s->clock };
 	return 0;
 }
@@ -218,7 +218,7 @@ static int bootstrap(const struct remote_add *what, const struct buf *text, cons
 			   out, e);
 }
 
-/* From the scratch folder to where the client looks. */
+/* Moves it from the scratch folder to its place. */
 static int settle_trust(const struct remote_add *what, const struct store *from,
 			const struct store *to, struct err *e)
 {
@@ -226,10 +226,10 @@ static int settle_trust(const struct remote_add *what, const struct store *from,
 	CLEANUP(mem_free_ptr) char *target = store_trust_dir(to, what->name);
 	int rc = file_mkdirs_for(target, 0755, e);
 	if (tuf_client_is_initialised(target)) {
-		err_set(e, ERR_CONFLICT, "%s: another process began it meanwhile", target);
-		return err_hint(e, "run the same command again: it goes on from what was begun");
+		err_set(e, ERR_CONFLICT, "%s: another process created it meanwhile", target);
+		return err_hint(e, "run the same command again: it continues from there");
 	}
-	/* Without a root nothing in it can be used. */
+	/* Without a root, nothing in it can be used. */
 	file_remove_tree(target);
 	return rc < 0 ? rc : file_rename(source, target, e);
 }
@@ -243,8 +243,9 @@ static int check_pin(const char *pin, const struct buf *root, struct err *e)
 	if (file_read_all(pin, &there, &why) == 0 && there.len == root->len &&
 	    memcmp(buf_str(&there), buf_str(root), root->len) == 0)
 		return 0;
-	err_set(e, ERR_CONFLICT, "%s is there already, and is another root", pin);
-	return err_hint(e, "if it is of no use any more, remove it; be sure of the new root first");
+	err_set(e, ERR_CONFLICT, "%s already exists and is a different root", pin);
+	return err_hint(e, "verify the new root with the publisher; if the old file is no longer "
+			   "needed, remove it");
 }
 
 static int write_all(const struct remote_add *what, const char *section, const struct buf *root,
@@ -253,7 +254,7 @@ static int write_all(const struct remote_add *what, const char *section, const s
 	CLEANUP(file_close) int lock = -1;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
 	int rc = remote_add_lock(s, &lock, e);
-	/* Again: the file may have changed meanwhile. */
+	/* Check again: the file may have changed meanwhile. */
 	if (rc == 0)
 		rc = compose(what, section, &text, e);
 	if (rc == 0)
@@ -271,7 +272,8 @@ static int add(const struct remote_add *what, const char *section, const struct 
 	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
 	CLEANUP_PTR(remote_free) struct remote *remote = NULL;
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(s, what->name);
-	/* What was trusted before under this name goes on: it knows which versions were seen. */
+	/* Metadata that was trusted under this name before is kept, because it has the versions
+	 * that were seen. */
 	bool known = tuf_client_is_initialised(dir);
 	int rc = compose(what, section, &text, e);
 	if (rc == 0 && !known)
@@ -305,10 +307,10 @@ int remote_add(const struct remote_add *what, const struct store *s,
 		rc = read_root(what->root, &root, e);
 	if (rc == 0 && !what->root && !digest_parse(&d, what->root_sha256)) {
 		err_set(e, ERR_USAGE, "'%s' is not a SHA-256 in hex", what->root_sha256);
-		rc = err_hint(e, "--root-sha256 wants the 64 digits that the publisher gave you");
+		rc = err_hint(e, "give the 64 hex digits of the publisher with --root-sha256");
 	}
 	if (rc == 0 && s->read_only) {
-		err_set(e, ERR_SYSTEM, "the store %s is read-only: no trust can begin in it",
+		err_set(e, ERR_SYSTEM, "the store %s is read-only, so no repository can be added",
 			s->home);
 		rc = err_hint(e, "choose another store with FERRY_HOME, or make it writable");
 	}

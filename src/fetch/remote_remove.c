@@ -15,12 +15,12 @@ void remote_removed_release(struct remote_removed *r)
 static int refuse(const struct conf *c, int line, const char *name, const char *why,
 		  struct err *e)
 {
-	err_set(e, ERR_USAGE, "%s:%d: the repository %s is more than fetched from: %s", c->path,
-		line, name, why);
-	return err_hint(e, "if it shall go all the same, edit the file by hand");
+	err_set(e, ERR_USAGE, "%s:%d: the repository %s belongs to a publisher: %s", c->path, line,
+		name, why);
+	return err_hint(e, "to remove it anyway, edit the file by hand");
 }
 
-/* Only what `add` could have written goes. */
+/* Removes only what `add` could have written. */
 static int check_removable(const struct conf *c, const struct conf_section *s, struct err *e)
 {
 	const struct conf_section *mirror;
@@ -34,8 +34,7 @@ static int check_removable(const struct conf *c, const struct conf_section *s, s
 	}
 	for (size_t i = 0; (mirror = conf_nth(c, "mirror", i)); i++) {
 		const char *of = conf_get(mirror, "repository");
-		CLEANUP(mem_free_ptr) char *why = mem_printf("[mirror.%s] belongs to it",
-							     mirror->name);
+		CLEANUP(mem_free_ptr) char *why = mem_printf("it has a [mirror.%s]", mirror->name);
 		if (of && strcmp(of, s->name) == 0)
 			return refuse(c, mirror->line, s->name, why, e);
 	}
@@ -77,7 +76,7 @@ static int remove_section(const char *conf_path, const char *name, bool optional
 	*pinned = true;
 	for (size_t i = 0; (other = conf_nth(&conf, "repository", i)); i++) {
 		CLEANUP(mem_free_ptr) char *root = conf_get_path(&conf, other, "root");
-		/* Another repository's pin is not ours to remove. */
+		/* Keep another repository's pinned root. */
 		if (other != s && root && strcmp(path_base(root), path_base(own)) == 0)
 			*pinned = false;
 	}
@@ -98,7 +97,7 @@ int remote_remove(const char *conf_path, const char *name, const struct store *s
 	CLEANUP(file_close) int lock = -1;
 	bool pinned;
 	if (!path_is_id(name))
-		return err_set(e, ERR_USAGE, "'%s' cannot be a repository's name", name);
+		return err_set(e, ERR_USAGE, "'%s' is not a valid name for a repository", name);
 	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(s, name);
 	CLEANUP(mem_free_ptr) char *pin = remote_add_pin_path(conf_path, name);
 	bool left = file_exists(trust) || file_exists(pin);

@@ -26,17 +26,19 @@ static int none_configured(const struct settings_repositories *set, const char *
 	if (name) {
 		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
 			set->path ? set->path : "ferry.conf");
-		return err_hint(e, "name a repository of the configuration, or leave it out");
+		return err_hint(e, "use a repository of the configuration, or leave it out");
 	}
 	if (set->path)
 		err_set(e, ERR_USAGE, "%s: no [repository.NAME] with 'metadata' URLs", set->path);
 	else
-		err_set(e, ERR_USAGE, "there is no ferry.conf that says where models come from");
-	return err_hint(e, "get 1.root.json from the publisher on a way that you trust, then: "
-			   "ferry repository add NAME URL --root FILE; see ferry-repository(1)");
+		err_set(e, ERR_USAGE,
+			"no repository is configured, because there is no ferry.conf");
+	return err_hint(e,
+			"get 1.root.json from the publisher over a channel that you trust, then "
+			"run: ferry repository add NAME URL --root FILE; see ferry-repository(1)");
 }
 
-/* Faults that no other repository can make good. */
+/* Errors that another repository cannot make up for. */
 static bool is_fatal(const struct err *e)
 {
 	return err_is(e, ERR_CANCELLED) || err_is(e, ERR_USAGE) || err_is(e, ERR_SYSTEM);
@@ -91,9 +93,9 @@ int remotes_open(const struct settings_repositories *set, const struct settings_
 static int ambiguous(const struct reference *r, const struct remote *a, const struct remote *b,
 		     struct err *e)
 {
-	err_set(e, ERR_USAGE, "%s is in several repositories: %s and %s", r->model,
-		a->repository, b->repository);
-	return err_hint(e, "say which: %s/%s", a->repository, r->model);
+	err_set(e, ERR_USAGE, "several repositories have %s: %s and %s", r->model, a->repository,
+		b->repository);
+	return err_hint(e, "name the repository, for example %s/%s", a->repository, r->model);
 }
 
 static int not_open(const struct remotes *all, const char *repository, struct err *e)
@@ -104,7 +106,7 @@ static int not_open(const struct remotes *all, const char *repository, struct er
 			return -(int)e->class;
 		}
 	err_set(e, ERR_NOT_FOUND, "there is no repository %s in the configuration", repository);
-	return err_hint(e, "name a repository of the configuration, or leave it out");
+	return err_hint(e, "use a repository of the configuration, or leave it out");
 }
 
 int remotes_resolve(const struct remotes *all, const struct reference *r,
@@ -120,7 +122,8 @@ int remotes_resolve(const struct remotes *all, const struct reference *r,
 		if (r->repository && strcmp(r->repository, c->repository) != 0)
 			continue;
 		int rc = catalog_resolve(&c->catalog, r, &m, &v, &why);
-		/* The model is there and the variant is not: a better answer than "unknown". */
+		/* A missing variant of an existing model is a better answer than an unknown
+		 * model. */
 		if (rc < 0) {
 			if (!near || catalog_model(&c->catalog, r->model))
 				near = c;

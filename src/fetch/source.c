@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A server that wants a longer pause is given up for this file. */
+/* If a server asks for a longer pause, it is no longer used for this file. */
 #define LONGEST_WISH_S 60
-/* What a failed request must have brought to count as getting on. */
+/* The least a failed request must have transferred to count as progress. */
 #define USEFUL_BYTES (256 * KIB)
 
 static const struct {
@@ -118,7 +118,7 @@ void source_list_begin_file(struct source_list *l)
 	}
 }
 
-/* What counts against a source when there is another: its line, and being behind. */
+/* Faults that make another source preferable: a bad connection or stale metadata. */
 static unsigned demerits(const struct source *s)
 {
 	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] +
@@ -255,7 +255,7 @@ static enum err_class common_class(const struct source_list *l)
 	return asked && refused == asked ? ERR_AUTH : ERR_NETWORK;
 }
 
-/* Did every answer that came say that there is no such file? */
+/* Did every answer say that there is no such file? */
 static bool only_missing(const struct source_list *l)
 {
 	bool any = false;
@@ -280,21 +280,19 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 	}
 	enum err_class class = common_class(l);
 	err_set(e, class, "%s: every source failed: %s", what,
-		text.len ? buf_str(&text) : "there is none to ask");
+		text.len ? buf_str(&text) : "there are no sources");
 	if (class == ERR_INTEGRITY)
-		return err_hint(e,
-				"none gave what was signed. If a sign-in page or a proxy answers "
-				"in "
-				"their place, mend that; else tell the publisher. What was right "
-				"is kept");
+		return err_hint(e, "no source sent what was signed. If a login page or a proxy "
+				   "answers instead of them, fix that; otherwise tell the "
+				   "publisher. Verified pieces are kept");
 	if (class == ERR_AUTH)
-		return err_hint(e, "check the mirrors' URLs and whether you may read there; the "
-				   "publisher can give you access, or another mirror");
+		return err_hint(e, "check the URLs of the mirrors and your access rights; ask the "
+				   "publisher for access or another mirror");
 	if (only_missing(l))
-		return err_hint(e, "if the URLs are right, the mirrors are not complete: tell the "
+		return err_hint(e, "if the URLs are correct, the mirrors are incomplete: tell the "
 				   "publisher, or try again later");
-	return err_hint(e, "check the network and run the same command again later: "
-			   "finished pieces are kept");
+	return err_hint(e, "check the network and run the same command again later: verified "
+			   "pieces are kept");
 }
 
 static int get_from(struct source_list *l, struct source *s, const char *key, uint64_t length,
@@ -313,11 +311,11 @@ static int get_from(struct source_list *l, struct source *s, const char *key, ui
 		return err_set(e, ERR_INTEGRITY, "%zu bytes instead of %llu", out->len,
 			       (unsigned long long)length);
 	if (*lied)
-		return err_set(e, ERR_INTEGRITY, "its SHA-256 is not the signed one");
+		return err_set(e, ERR_INTEGRITY, "its SHA-256 differs from the signed one");
 	return 0;
 }
 
-/* 1 when none of those who may be asked gave it. */
+/* 1 when no usable source had it. */
 static int ask_each(struct source_list *l, const char *key, uint64_t length,
 		    const struct digest *sha256, struct buf *got, struct err *e)
 {
@@ -350,7 +348,7 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 	return 1;
 }
 
-/* Who was only unlucky may have it in a moment. */
+/* Sources with network errors may have it in a moment. */
 static bool anybody_left(const struct source_list *l)
 {
 	for (size_t i = 0; i < l->count; i++)

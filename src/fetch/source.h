@@ -1,5 +1,5 @@
 /*
- * A place to read from, with how it did in this run: a mirror of the signed catalog, an endpoint of
+ * A place to read from, with its record in this run: a mirror of the signed catalog, an endpoint of
  * the configuration, or both.
  */
 #ifndef FERRY_FETCH_SOURCE_H
@@ -11,17 +11,18 @@
 #include "util/retry.h"
 
 enum source_fault {
-	FAULT_WRONG_BYTES,      /* a digest did not match: banned for the run */
-	FAULT_WRONG_ANSWER,     /* not what was asked for, or from whom: nonsense, another size,
-				   a certificate that does not verify: banned, too */
-	FAULT_METADATA,         /* an endpoint gave metadata that does not verify */
-	FAULT_STALE,            /* an endpoint's timestamp is older than another's */
-	FAULT_DROPPED,          /* the connection ended early */
-	FAULT_STALLED,          /* nothing came for too long */
-	FAULT_UNREACHABLE,      /* no answer, or a server error */
-	FAULT_MISSING,          /* not there */
-	FAULT_REFUSED,          /* permission, payment, credentials */
-	FAULT_UNUSABLE,         /* anything else: bad URL, unknown answer */
+	FAULT_WRONG_BYTES,  /* a digest did not match: banned for the run */
+	FAULT_WRONG_ANSWER, /* not what was requested, or not from the right server:
+			       malformed, wrong size, a certificate that does not verify:
+			       also banned */
+	FAULT_METADATA,     /* an endpoint sent metadata that does not verify */
+	FAULT_STALE,        /* an endpoint's timestamp is older than another's */
+	FAULT_DROPPED,      /* the connection ended early */
+	FAULT_STALLED,      /* no data for too long */
+	FAULT_UNREACHABLE,  /* no answer, or a server error */
+	FAULT_MISSING,      /* not there */
+	FAULT_REFUSED,      /* permission, payment, credentials */
+	FAULT_UNUSABLE,     /* anything else: bad URL, unknown answer */
 	FAULT_KINDS,
 };
 /* "wrong-bytes", …: stable, part of the JSON output. */
@@ -31,18 +32,18 @@ struct source {
 	char *id;               /* the mirror's, or the endpoint's URL without secrets */
 	char *url;
 	bool endpoint;          /* a base URL of ferry.conf */
-	bool metadata;          /* asked for metadata */
-	bool objects;           /* asked for model files */
-	struct mirror *mirror;  /* opened when first asked; owned */
+	bool metadata;          /* used for metadata */
+	bool objects;           /* used for model files */
+	struct mirror *mirror;  /* opened on first use; owned */
 
-	uint64_t bytes;         /* came from here and were verified */
-	uint64_t wasted;        /* came from here and were thrown away */
+	uint64_t bytes;                         /* received and verified */
+	uint64_t wasted;                        /* received and discarded */
 	unsigned faults[FAULT_KINDS];           /* how often */
-	char detail[FAULT_KINDS][200];          /* the first one's text */
+	char detail[FAULT_KINDS][200];          /* text of the first one */
 
-	bool banned;            /* it lied, or talks nonsense */
+	bool banned;            /* it sent wrong bytes or malformed answers */
 	bool given_up;          /* for this file: missing, refused, failed too often */
-	unsigned failures;      /* in a row, without a byte of use in between */
+	unsigned failures;      /* in a row, without a useful byte in between */
 	uint64_t not_before_ms; /* backing off until then */
 };
 
@@ -52,14 +53,14 @@ struct source_list {
 	const struct clock *clock;      /* NULL: the real one */
 	const struct random *random;    /* NULL: the real one */
 	uint64_t stall_s;       /* 0: the mirror's default */
-	unsigned max_failures;  /* in a row, then it is given up; at least 1 */
-	struct source **at;     /* in the order in which they are asked */
+	unsigned max_failures;  /* in a row before it is given up; at least 1 */
+	struct source **at;     /* in the order in which they are used */
 	size_t count, cap;
 };
 void source_list_release(struct source_list *l);
 
-/* Appends a source; one with the same URL (but for a slash at the end) is there only once: it
- * takes the new id unless the new one is an endpoint. Nothing is opened. */
+/* Appends a source. A URL (apart from a trailing slash) is listed only once: the source gets the
+ * new id unless the new one is an endpoint. Nothing is opened. */
 struct source *source_add(struct source_list *l, const char *id, const char *url,
 			  bool endpoint);
 
@@ -67,42 +68,42 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirror **out,
 			    struct err *e);
 
-/* How all sources are asked for the same thing once more when every line was bad: a few times,
- * with pauses. */
+/* Retries of a request to all sources after network errors: a few times, with pauses. */
 struct retry source_list_rounds(const struct source_list *l);
 
-/* Begins another file: who was given up gets one more chance, who lied does not. */
+/* Starts another file: sources that were given up get another chance, banned ones do not. */
 void source_list_begin_file(struct source_list *l);
 
-/* The source for model files that should be asked now: not banned nor given up, fewest
- * faults first, then the list's order. NULL with *wait_ms > 0: all that are left
- * are backing off; NULL with *wait_ms 0: none is left. */
+/* The next source for model files: not banned or given up, with the fewest faults, then in the
+ * order of the list. NULL with *wait_ms > 0: all remaining ones are backing off; NULL with
+ * *wait_ms 0: none is left. */
 struct source *source_choose(struct source_list *l, uint64_t *wait_ms);
 
-/* Did work: what failed before does not count against it any more. */
+/* After a success: earlier failures no longer count. */
 void source_did_well(struct source *s);
-/* Bytes from there have another digest than the signed one: notes it and bans the source. */
+/* The source sent bytes with a wrong digest: records it and bans the source. */
 void source_lied(struct source *s, const struct err *why);
-/* Records why a request failed after `received` bytes of use, and what follows from it:
- * a ban for ERR_INTEGRITY, giving up, or backing off. */
+/* Records why a request failed after `received` useful bytes, and acts on it: a ban for
+ * ERR_INTEGRITY, giving up, or backing off. */
 void source_failed(struct source_list *l, struct source *s, const struct err *why,
 		   uint64_t received);
-/* What an error means for a source that had brought `received` bytes of use. */
+/* The fault that an error means for a source after `received` useful bytes. */
 enum source_fault source_fault_of(const struct err *why, uint64_t received);
 void source_note_fault(struct source *s, enum source_fault f, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
-/* "wrong bytes in piece 3; connection dropped 15 times". Appends; nothing if it did well. */
+/* "wrong bytes in piece 3; connection dropped 15 times". Appends; nothing if there were no
+ * faults. */
 void source_describe(const struct source *s, struct buf *out);
 bool source_has_faults(const struct source *s);
 
-/* The error when none is left: ERR_INTEGRITY or ERR_AUTH when that was the fault of all of
- * them, else ERR_NETWORK; names each with its faults. */
+/* The error when no source is left: ERR_INTEGRITY or ERR_AUTH if all of them failed so, else
+ * ERR_NETWORK; names each with its faults. */
 int source_list_err(const struct source_list *l, const char *what, struct err *e);
 
-/* A whole small object with known length and digest, from the first source that has it
- * right: metadata endpoints first, those with faults last. When nobody gave it, those whose
- * line was bad are asked again, twice and after a pause. Replaces out. */
+/* A whole small object with known length and digest, from the first source that has the right
+ * bytes: metadata endpoints first, sources with faults last. If none had it, sources with network
+ * errors are tried twice more, after a pause. Replaces out. */
 WARN_UNUSED int source_get_small(struct source_list *l, const char *key, uint64_t length,
 				 const struct digest *sha256, struct buf *out, struct err *e);
 

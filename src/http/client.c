@@ -8,7 +8,7 @@
 #define STALL_BYTES_PER_S 1024
 #define BUFFER_BYTES (256 * KIB)
 
-/* Only when a client is made: a program that makes no request starts faster. */
+/* Only when a client is created, so that programs that make no request start faster. */
 static void init_curl(void)
 {
 	curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -28,7 +28,7 @@ int http_client_new(const struct http_options *options, struct http_client **out
 	c->easy = curl_easy_init();
 	if (!c->multi || !c->easy) {
 		http_client_free(c);
-		return err_set(e, ERR_SYSTEM, "libcurl does not start");
+		return err_set(e, ERR_SYSTEM, "libcurl cannot be initialised");
 	}
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 8L);
 	*out = c;
@@ -71,14 +71,14 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	/* A buffer is read at one go: under a limit, not more than a quarter of a second's. */
+	/* A buffer is read at once: with a rate limit, at most a quarter of a second's worth. */
 	uint64_t limit = rate_limit(o->rate);
 	uint64_t buffer = limit ? MIN(BUFFER_BYTES, MAX(limit / 4, KIB)) : BUFFER_BYTES;
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)o->connect_timeout_s);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)o->stall_s);
-	/* A limit that we set ourselves, and share among many connections, is no stall. */
+	/* Slowness from our own limit, which many connections share, is not a stall. */
 	uint64_t stall = limit ? MIN(STALL_BYTES_PER_S, limit / 64 + 1) : STALL_BYTES_PER_S;
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
 	curl_easy_setopt(easy, CURLOPT_NETRC,

@@ -12,21 +12,19 @@ static const struct status_fault {
 	enum err_cause cause;
 	const char *text, *hint;
 } status_faults[] = {
-	{ 401, 401, ERR_AUTH, CAUSE_NONE,
-	  "wants credentials", "give valid credentials for this server" },
+	{ 401, 401, ERR_AUTH, CAUSE_NONE, "needs credentials",
+	  "give valid credentials for this server" },
 	{ 402, 402, ERR_AUTH, CAUSE_NONE, "payment required", NULL },
-	{ 403, 403, ERR_AUTH, CAUSE_NONE,
-	  "forbidden",
-	  "the credentials in use may not do this, or access "
-	  "without any is not allowed" },
+	{ 403, 403, ERR_AUTH, CAUSE_NONE, "forbidden",
+	  "the credentials do not allow this, or credentials are required" },
 	{ 404, 404, ERR_NOT_FOUND, CAUSE_NONE, "not found", NULL },
 	{ 405, 405, ERR_USAGE, CAUSE_NONE, "method not allowed", NULL },
-	{ 407, 407, ERR_AUTH, CAUSE_NONE, "the proxy wants credentials",
-	  "put them into the proxy variable: http://user:password@proxy:port" },
+	{ 407, 407, ERR_AUTH, CAUSE_NONE, "the proxy needs credentials",
+	  "set them in the proxy variable: http://user:password@proxy:port" },
 	{ 408, 408, ERR_NETWORK, CAUSE_SERVER, "request timed out", later },
 	{ 409, 409, ERR_CONFLICT, CAUSE_NONE, "conflict", NULL },
 	{ 410, 410, ERR_NOT_FOUND, CAUSE_NONE, "gone", NULL },
-	{ 412, 412, ERR_CONFLICT, CAUSE_NONE, "the condition does not hold", NULL },
+	{ 412, 412, ERR_CONFLICT, CAUSE_NONE, "the precondition failed", NULL },
 	{ 413, 413, ERR_USAGE, CAUSE_NONE, "too large for this server", NULL },
 	{ 421, 421, ERR_NETWORK, CAUSE_SERVER, "misdirected request", later },
 	{ 423, 423, ERR_CONFLICT, CAUSE_NONE, "locked", NULL },
@@ -37,8 +35,8 @@ static const struct status_fault {
 	{ 501, 501, ERR_USAGE, CAUSE_NONE, "not implemented by this server", NULL },
 	{ 505, 505, ERR_USAGE, CAUSE_NONE, "HTTP version refused", NULL },
 	{ 500, 599, ERR_NETWORK, CAUSE_SERVER, "server error", later },
-	{ 300, 399, ERR_INTEGRITY, CAUSE_NONE, "a redirect that leads nowhere", NULL },
-	{ 0, 999, ERR_INTEGRITY, CAUSE_NONE, "not an answer to this request", NULL },
+	{ 300, 399, ERR_INTEGRITY, CAUSE_NONE, "a redirect without a usable target", NULL },
+	{ 0, 999, ERR_INTEGRITY, CAUSE_NONE, "not a valid answer to this request", NULL },
 };
 
 static const struct curl_fault {
@@ -56,16 +54,16 @@ static const struct curl_fault {
 	{ CURLE_PROXY, ERR_NETWORK, CAUSE_UNREACHABLE, "check http_proxy and https_proxy" },
 	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_USAGE, CAUSE_NONE, NULL },
 	{ CURLE_URL_MALFORMAT, ERR_USAGE, CAUSE_NONE, NULL },
-	/* What curl also says of a header that is larger than it will keep. */
+	/* curl also reports this for headers larger than its limit. */
 	{ CURLE_OUT_OF_MEMORY, ERR_SYSTEM, CAUSE_NONE,
-	  "the server's headers are too large, or memory is out" },
+	  "the server's headers are too large, or memory ran out" },
 	{ CURLE_FAILED_INIT, ERR_SYSTEM, CAUSE_NONE, NULL },
 	{ CURLE_LOGIN_DENIED, ERR_AUTH, CAUSE_NONE, NULL },
 	{ CURLE_WEIRD_SERVER_REPLY, ERR_INTEGRITY, CAUSE_NONE,
 	  "this does not look like an HTTP server" },
 	{ CURLE_PEER_FAILED_VERIFICATION, ERR_INTEGRITY, CAUSE_TLS,
-	  "the server's certificate cannot be trusted; for a certificate authority of your own "
-	  "set SSL_CERT_FILE" },
+	  "the server's certificate cannot be verified; for your own certificate authority, set "
+	  "SSL_CERT_FILE" },
 	{ CURLE_SSL_ISSUER_ERROR, ERR_INTEGRITY, CAUSE_TLS, NULL },
 	{ CURLE_SSL_INVALIDCERTSTATUS, ERR_INTEGRITY, CAUSE_TLS, NULL },
 	{ CURLE_SSL_CACERT_BADFILE, ERR_USAGE, CAUSE_NONE,
@@ -79,10 +77,11 @@ int http_fault_status(const struct transfer *t, struct err *e)
 	if (status == 416) {
 		if (t->r->has_total)
 			return err_set(e, ERR_INTEGRITY,
-				       "is only %llu bytes there: nothing at %llu",
+				       "has only %llu bytes there, nothing at byte %llu",
 				       (unsigned long long)t->r->total,
 				       (unsigned long long)t->q->offset);
-		return err_set(e, ERR_INTEGRITY, "HTTP 416: the range is past the end");
+		return err_set(e, ERR_INTEGRITY,
+			       "HTTP 416: the range is beyond the end of the file");
 	}
 	const struct status_fault *f = status_faults;
 	while (status < f->first || status > f->last)
@@ -91,7 +90,7 @@ int http_fault_status(const struct transfer *t, struct err *e)
 	err_set(e, f->class, "HTTP %ld: %s", status, f->text);
 	err_cause(e, status == 503 && after_s ? CAUSE_THROTTLED : f->cause, after_s);
 	if (after_s)
-		err_hint(e, "the server asks to come back in %llu seconds",
+		err_hint(e, "the server asks for a pause of %llu seconds: try again later",
 			 (unsigned long long)after_s);
 	if (f->hint)
 		err_hint(e, "%s", f->hint);
@@ -108,8 +107,8 @@ static int dropped(const struct transfer *t, const char *why, struct err *e)
 	return err_cause(e, CAUSE_DROPPED, 0);
 }
 
-/* Too slow, or over the deadline; with no connection yet and no deadline it is like any other
- * failure to connect: 0. */
+/* Too slow, or past the deadline. Without a connection and a deadline, it is an ordinary failure
+ * to connect: 0. */
 static int timed_out(const struct transfer *t, struct err *e)
 {
 	curl_off_t ready_us = 0;
@@ -118,8 +117,9 @@ static int timed_out(const struct transfer *t, struct err *e)
 	if (!late && ready_us == 0)
 		return 0;
 	if (late)
-		err_set(e, ERR_NETWORK, ready_us > 0 ? "stalled: no whole answer within %llu ms"
-						     : "no connection within %llu ms",
+		err_set(e, ERR_NETWORK,
+			ready_us > 0 ? "stalled: no complete answer within %llu ms"
+				     : "no connection within %llu ms",
 			(unsigned long long)t->q->deadline_ms);
 	else
 		err_set(e, ERR_NETWORK, "stalled for %llu seconds after %llu bytes",
@@ -134,9 +134,9 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 	long connect_status = 0;
 	curl_easy_getinfo(t->client->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
 	if (connect_status == 407) {
-		err_set(e, ERR_AUTH, "the proxy wants credentials (HTTP 407)");
-		return err_hint(e, "put them into the proxy variable: "
-				   "http://user:password@proxy:port");
+		err_set(e, ERR_AUTH, "the proxy needs credentials (HTTP 407)");
+		return err_hint(e,
+				"set them in the proxy variable: http://user:password@proxy:port");
 	}
 	if (code == CURLE_OPERATION_TIMEDOUT && timed_out(t, e) < 0)
 		return -(int)e->class;

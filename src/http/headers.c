@@ -40,7 +40,7 @@ bool header_split(char *line, char **name, char **value)
 	return true;
 }
 
-/* Digits at *p up to a character that is none; moves *p behind them. */
+/* Digits at *p up to the first other character; moves *p past them. */
 static bool take_u64(const char **p, uint64_t *out)
 {
 	uint64_t v = 0;
@@ -95,8 +95,8 @@ static bool month_number(const char *name, int *out)
 	return false;
 }
 
-/* The shape of a date: D is a digit, A a letter, W any number of letters, _ a digit or a
- * blank; the rest stands for itself. The pieces follow in order of appearance. */
+/* The shape of a date: D is a digit, A a letter, W any number of letters, _ a digit or a blank;
+ * the rest stands for itself. The parts are returned in order of appearance. */
 static bool has_shape(const char *s, const char *shape)
 {
 	for (; *shape; shape++) {
@@ -202,7 +202,7 @@ bool header_media_type(const char *value, char out[HEADER_TYPE])
 	return true;
 }
 
-/* Cuts folders off and checks what is left. */
+/* Removes folders and checks the rest. */
 static bool accept_name(const char *raw, char out[HEADER_NAME])
 {
 	const char *base = raw;

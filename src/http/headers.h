@@ -1,5 +1,5 @@
 /*
- * Values of HTTP headers, read by pure functions: foreign bytes in, checked values out.
+ * Parsers of HTTP header values: pure functions on foreign bytes.
  *
  * What always holds here: a value that does not follow its grammar gives false and
  * leaves *out as it was; no function reads past the NUL or allocates.
@@ -40,11 +40,11 @@ bool header_etag_is_strong(const char *etag);
 /* "Text/HTML; charset=x" → "text/html". */
 bool header_media_type(const char *value, char out[HEADER_TYPE]);
 
-/* RFC 6266: the file name of Content-Disposition, filename* (UTF-8) before filename,
- * folders cut off. Only names that can do no harm (path_is_name, no dot in front). */
+/* RFC 6266: the file name of Content-Disposition, filename* (UTF-8) before filename, folders cut
+ * off. Only safe names (path_is_name, no leading dot). */
 bool header_file_name(const char *value, char out[HEADER_NAME]);
 
-/* Do these first bytes of a body look like an HTML page? */
+/* Do the first bytes of a body look like an HTML page? */
 bool header_body_is_html(const void *data, size_t len);
 
 #endif

@@ -2,23 +2,22 @@
  * http: requests over HTTP(S), the only user of libcurl.
  *
  * What always holds here:
- *  - no request has an overall timeout unless it was given a deadline, for small questions:
- *    connecting has one, and a transfer ends when it stalls (under 1 KiB/s for stall_s
- *    seconds). A cancellation ends it within 200 ms;
+ *  - a request has no overall timeout unless it has a deadline (for small requests). Connecting
+ *    has a timeout, and a transfer ends when it stalls (under 1 KiB/s for stall_s seconds). A
+ *    cancellation ends a request within 200 ms;
  *  - redirects: at most 8, to http and https only, never from https to http; credentials
  *    (Authorization, Cookie, URL user) stay with the origin they were given for;
- *  - what a range request delivers was checked against what was asked; content encodings
- *    are never asked for and refused if they come;
+ *  - the answer to a range request is checked against the request; content encodings are never
+ *    requested, and are refused;
  *  - server certificates are verified, always. http_proxy, https_proxy, all_proxy and no_proxy
- *    are honoured, and so are CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR;
+ *    are used, and so are CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR;
  *  - texts show no credentials: URLs in them are redacted.
  *
- * Error classes, by status: 404, 410 ERR_NOT_FOUND · 401, 402, 403, 407, 451 ERR_AUTH ·
- * 409, 412, 423 ERR_CONFLICT · 408, 421, 425, 429, 5xx ERR_NETWORK, but 501 and 505, like
- * all other 4xx, ERR_USAGE · 416 and nonsense ERR_INTEGRITY. Below HTTP: a name that does not
- * resolve, a connection that fails, drops or stalls is ERR_NETWORK; a certificate that cannot
- * be verified is ERR_INTEGRITY: it is a matter of trust, and asking the same server again
- * does not mend it.
+ * Error classes, by status: 404, 410 ERR_NOT_FOUND · 401, 402, 403, 407, 451 ERR_AUTH · 409, 412,
+ * 423 ERR_CONFLICT · 408, 421, 425, 429, 5xx ERR_NETWORK, but 501 and 505, like all other 4xx,
+ * ERR_USAGE · 416 and malformed answers ERR_INTEGRITY. Below HTTP: a name that does not resolve,
+ * a connection that fails, drops or stalls is ERR_NETWORK; a certificate that cannot be verified
+ * is ERR_INTEGRITY: trying the same server again would not help.
  */
 #ifndef FERRY_HTTP_HTTP_H
 #define FERRY_HTTP_HTTP_H
@@ -71,22 +70,23 @@ struct http_request {
 	uint64_t expect_total;          /* the whole object's size if known, else 0; another
 					   one is ERR_INTEGRITY */
 
-	/* What to send: NULL read_at sends no body. read_at may be asked for the same bytes
-	 * again. body_sent, if set, learns of progress; negative when bytes are sent again. */
+	/* The request body; no body if read_at is NULL. read_at may be called for the same bytes
+	 * again. body_sent, if set, gets progress; negative when bytes are sent again. */
 	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
 	void (*body_sent)(void *ctx, int64_t bytes);
 	void *body_ctx;
 	uint64_t body_size;
 
-	/* Where the body of a successful answer goes: into a buffer (its ceiling holds), or to a
-	 * function whose negative return stops the transfer and is returned, with e as it was
-	 * set. `begin`, if set, sees the response before the first byte (and without any, too). */
+	/* Where the body of a successful answer goes: into a buffer (up to its maximum size), or
+	 * to a function whose negative return stops the transfer and is returned, with e as it
+	 * was set. `begin`, if set, is called with the response before the first byte (also if
+	 * there is none). */
 	struct buf *into;
 	int (*begin)(void *ctx, const struct http_response *r, struct err *e);
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
 
-	/* What an error answer says, cut at the buffer's ceiling; may be NULL. */
+	/* The body of an error answer, cut at the buffer's maximum size; may be NULL. */
 	struct buf *error_body;
 };
 

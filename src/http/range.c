@@ -14,21 +14,22 @@ static int judge_total(struct transfer *t, uint64_t total)
 	t->r->has_total = true;
 	t->r->total = total;
 	if (t->q->expect_total && t->q->expect_total != total)
-		return err_set(t->e, ERR_INTEGRITY, "is %llu bytes there, not %llu", (ull)total,
+		return err_set(t->e, ERR_INTEGRITY, "has %llu bytes there, not %llu", (ull)total,
 			       (ull)t->q->expect_total);
 	return 0;
 }
 
 static int past_end(struct transfer *t, uint64_t total)
 {
-	return err_set(t->e, ERR_INTEGRITY, "is only %llu bytes there: no range %llu-%llu",
-		       (ull)total, (ull)t->q->offset,
+	return err_set(t->e, ERR_INTEGRITY,
+		       "has only %llu bytes there, but bytes %llu-%llu were requested", (ull)total,
+		       (ull)t->q->offset,
 		       (ull)(t->q->length ? t->q->offset + t->q->length - 1 : t->q->offset));
 }
 
 static int changed(struct transfer *t)
 {
-	err_set(t->e, ERR_CONFLICT, "has changed on the server since its first part was read");
+	err_set(t->e, ERR_CONFLICT, "has changed on the server since the first part was read");
 	return err_hint(t->e, "start over");
 }
 
@@ -39,7 +40,7 @@ static int judge_partial(struct transfer *t)
 	struct content_range got;
 	if (!asked_range(q))
 		return err_set(t->e, ERR_INTEGRITY,
-			       "answered with a part, but the whole was asked");
+			       "answered with a part, but the whole file was requested");
 	if (!text || !header_content_range(text, &got) || !got.has_range)
 		return err_set(t->e, ERR_INTEGRITY, "answered with a part without a usable "
 			       "Content-Range (%.64s)", t->r->type[0] ? t->r->type : "no type");
@@ -50,12 +51,12 @@ static int judge_partial(struct transfer *t)
 	if (got.has_total && last >= got.total)
 		return past_end(t, got.total);
 	if (got.first != q->offset || got.last != last)
-		return err_set(t->e, ERR_INTEGRITY, "answered with bytes %llu-%llu where "
-			       "%llu-%llu were asked", (ull)got.first, (ull)got.last,
-			       (ull)q->offset, (ull)last);
+		return err_set(t->e, ERR_INTEGRITY,
+			       "answered with bytes %llu-%llu, but %llu-%llu were requested",
+			       (ull)got.first, (ull)got.last, (ull)q->offset, (ull)last);
 	t->want = got.last - got.first + 1;
 	if (t->r->has_length && t->r->length != t->want)
-		return err_set(t->e, ERR_INTEGRITY, "announces %llu bytes for a range of %llu",
+		return err_set(t->e, ERR_INTEGRITY, "announced %llu bytes for a range of %llu",
 			       (ull)t->r->length, (ull)t->want);
 	if (q->if_range && header_etag_is_strong(t->r->etag) &&
 	    strcmp(q->if_range, t->r->etag) != 0)
@@ -82,7 +83,7 @@ static int judge_whole(struct transfer *t)
 	if (q->if_range && strcmp(q->if_range, r->etag) != 0)
 		return changed(t);
 	if (q->ignored_range == HTTP_IGNORED_REFUSE)
-		return err_set(t->e, ERR_USAGE, "the server does not serve ranges");
+		return err_set(t->e, ERR_USAGE, "the server does not support range requests");
 	if (r->has_length && (q->offset > r->length ||
 			      (q->length && q->length > r->length - q->offset)))
 		return past_end(t, r->length);
@@ -97,9 +98,10 @@ int http_range_judge(struct transfer *t)
 	const char *encoding = http_response_header(t->r, "content-encoding");
 	if (encoding && *encoding && !str_eq_nocase(encoding, "identity") &&
 	    !str_eq_nocase(encoding, "aws-chunked")) {
-		err_set(t->e, ERR_INTEGRITY, "answered with content encoding '%.64s', which was "
-			"not asked for", encoding);
-		return err_hint(t->e, "the server must send these files as they are");
+		err_set(t->e, ERR_INTEGRITY,
+			"answered with content encoding '%.64s', which was not requested",
+			encoding);
+		return err_hint(t->e, "the server must send these files without content encoding");
 	}
 	if (t->r->status == 206)
 		return judge_partial(t);

@@ -23,14 +23,14 @@ static int follow(const char *to, unsigned hop, struct url *url, struct err *e)
 		return refuse_redirect(to, "not an http or https URL", e);
 	if (strcmp(url->scheme, "https") == 0 && strcmp(next.scheme, "https") != 0) {
 		url_release(&next);
-		return refuse_redirect(to, "that would leave the encrypted connection", e);
+		return refuse_redirect(to, "it leads from https to http", e);
 	}
 	url_release(url);
 	*url = next;
 	return 0;
 }
 
-/* RFC 9110 15.4: 303 is fetched with GET, and so is what a POST was moved to. */
+/* RFC 9110 15.4: after a 303, and after a redirected POST, the method is GET. */
 static void change_method(struct transfer *t)
 {
 	bool post = strcmp(t->method, "POST") == 0;

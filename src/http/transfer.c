@@ -83,7 +83,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 		forget_answer(t);
 		return len;
 	}
-	if (t->answered)        /* trailers behind a chunked body */
+	if (t->answered) /* trailers after a chunked body */
 		return len;
 	if (len <= 2 && (data[0] == '\r' || data[0] == '\n')) {
 		t->rc = headers_complete(t);
@@ -105,7 +105,7 @@ static int begin(struct transfer *t)
 	return t->q->begin ? t->q->begin(t->q->ctx, t->r, t->e) : 0;
 }
 
-/* Bytes nobody wants: a little is read, so that the connection can be used again. */
+/* An unwanted body: a little of it is read, so that the connection can be reused. */
 static int discard(struct transfer *t, const char *data, size_t len)
 {
 	struct buf *b = t->q->error_body;
@@ -126,7 +126,7 @@ static int deliver(struct transfer *t, const char *data, size_t len)
 	uint64_t left = t->want == UINT64_MAX ? UINT64_MAX : t->want - r->received;
 	bool more = len > left;
 	if (more && !r->range_ignored)
-		return err_set(t->e, ERR_INTEGRITY, "sent more than the %llu bytes announced",
+		return err_set(t->e, ERR_INTEGRITY, "sent more than the announced %llu bytes",
 			       (unsigned long long)t->want);
 	len = more ? (size_t)left : len;
 	int rc = 0;
@@ -248,7 +248,7 @@ static void setup_deadline(const struct transfer *t)
 		return;
 	curl_easy_setopt(t->client->easy, CURLOPT_TIMEOUT_MS,
 			 (long)(t->end_ms > now ? t->end_ms - now : 1));
-	/* Else the end would wait for a name that does not resolve. */
+	/* Otherwise cleanup would wait for the name resolution. */
 	curl_easy_setopt(t->client->easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
@@ -283,14 +283,14 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 }
 
-/* The multi interface, because curl_easy_perform() sleeps up to a second at a time and
- * does not wake for a signal. */
+/* Uses the multi interface, because curl_easy_perform() sleeps up to a second and does not wake
+ * up for a signal. */
 static int run(struct transfer *t, CURLcode *code)
 {
 	struct http_client *c = t->client;
 	int running = 1, left, rc = 0;
 	if (curl_multi_add_handle(c->multi, c->easy) != CURLM_OK)
-		return err_set(t->e, ERR_SYSTEM, "libcurl does not take the request");
+		return err_set(t->e, ERR_SYSTEM, "libcurl refused the request");
 	while (running && rc == 0) {
 		CURLMcode bad = curl_multi_perform(c->multi, &running);
 		if (bad == CURLM_OK && running)
@@ -303,13 +303,13 @@ static int run(struct transfer *t, CURLcode *code)
 	CURLMsg *message = curl_multi_info_read(c->multi, &left);
 	if (message && message->msg == CURLMSG_DONE)
 		*code = message->data.result;
-	/* Else removing would wait for a name that does not resolve. */
+	/* Otherwise removing the handle would wait for the name resolution. */
 	if (rc < 0)
 		curl_easy_setopt(c->easy, CURLOPT_QUICK_EXIT, 1L);
 	return rc;
 }
 
-/* Everything from the end on was asked: nothing is left, and that is no error. */
+/* A range that starts at the end of the file: nothing is left, which is not an error. */
 static bool is_at_end(const struct transfer *t)
 {
 	return t->r->status == 416 && t->r->has_total && t->q->offset == t->r->total &&

@@ -29,7 +29,7 @@ static int refuse(const char *text, const char *why, struct err *e)
 	return err_set(e, ERR_USAGE, "%.512s: %s", shown, why);
 }
 
-/* A part as our own string; NULL when the URL has none. */
+/* A copy of a part; NULL when the URL does not have it. */
 static char *part(CURLU *h, CURLUPart what, unsigned flags)
 {
 	char *text = NULL;
@@ -72,7 +72,7 @@ static int take_parts(CURLU *h, struct url *u)
 int url_parse(const char *text, struct url *out, struct err *e)
 {
 	if (strlen(text) > URL_MAX)
-		return err_set(e, ERR_USAGE, "a URL of more than %d bytes", URL_MAX);
+		return err_set(e, ERR_USAGE, "the URL is longer than %d bytes", URL_MAX);
 	CURLU *h = curl_url();
 	if (!h)
 		return err_set(e, ERR_SYSTEM, "out of memory for a URL");
@@ -126,14 +126,14 @@ int url_file_path(const char *url, char **out, struct err *e)
 	char *path = mem_strdup(p);
 	if (!path_percent_decode(path)) {
 		free(path);
-		return refuse(url, "broken percent-encoding", e);
+		return refuse(url, "malformed percent-encoding", e);
 	}
 	*out = path;
 	return 0;
 }
 
-/* Parameters whose value lets its holder in: AWS, Google and Azure signatures, the usual
- * names of tokens and keys. */
+/* Parameters whose values grant access: signatures of AWS, Google and Azure, and the usual names
+ * of tokens and keys. */
 static bool is_secret(const char *name, size_t len)
 {
 	static const char *const words[] = { "signature", "credential", "token", "secret",

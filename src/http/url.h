@@ -1,6 +1,6 @@
 /*
- * URLs: taken apart, put together, and made safe to show. Parsing is libcurl's
- * (RFC 3986); what it accepts is what a request would use.
+ * URLs: parsing, joining, and redacting. Parsing is libcurl's (RFC 3986), so that a URL is
+ * accepted exactly if a request would accept it.
  */
 #ifndef FERRY_HTTP_URL_H
 #define FERRY_HTTP_URL_H
@@ -25,7 +25,7 @@ void url_release(struct url *u);
  * URL_MAX. The error text is redacted. */
 WARN_UNUSED int url_parse(const char *text, struct url *out, struct err *e);
 
-/* Same scheme, host and port: may credentials go along? */
+/* Same scheme, host and port, so that credentials may be sent? */
 bool url_same_origin(const struct url *a, const struct url *b);
 
 /* base + "/" + key, the key's parts percent-encoded. Caller frees. */

@@ -31,7 +31,7 @@ struct extraction {
 static int encrypted(const struct extraction *x, struct err *e)
 {
 	err_set(e, ERR_INTEGRITY, "%s is encrypted", x->name);
-	return err_hint(e, "unpack it with its password and give the model in it");
+	return err_hint(e, "unpack it with its password and use the model in it as SOURCE");
 }
 
 static int library_failed(struct extraction *x, struct err *e)
@@ -49,14 +49,14 @@ static int library_failed(struct extraction *x, struct err *e)
 		return err_hint(e, "the archive is incomplete: download it again");
 	}
 	err_set(e, ERR_INTEGRITY, "%s cannot be unpacked: %s", x->name, text);
-	return err_hint(e, "the archive is damaged or of a kind that is not read here; tar, zip "
-			   "and 7z are");
+	return err_hint(e, "the archive is damaged, or its format is not supported; supported are "
+			   "tar, zip and 7z");
 }
 
 static int reader_open(struct extraction *x, int fd, struct err *e)
 {
 	struct archive *a = x->archive;
-	/* Not …_all(): that would start lrzip, grzip and others as programs. */
+	/* Not …_all(): that would run external programs such as lrzip and grzip. */
 	int (*const support[])(struct archive *) = {
 		archive_read_support_filter_gzip, archive_read_support_filter_xz,
 		archive_read_support_filter_lzma, archive_read_support_filter_bzip2,
@@ -65,7 +65,8 @@ static int reader_open(struct extraction *x, int fd, struct err *e)
 		archive_read_support_format_7zip, archive_read_support_format_raw,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(support); i++) {
-		/* ARCHIVE_WARN: built without that library, an external program would do. */
+		/* ARCHIVE_WARN: libarchive was built without that library and would run an
+		 * external program. */
 		int rc = support[i](a);
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 			return library_failed(x, e);
@@ -81,8 +82,8 @@ static int refuse(const struct extraction *x, const char *entry, const char *why
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(entry);
 	err_set(e, ERR_INTEGRITY, "%s: the entry \"%.200s\" %s", x->name, shown, why);
-	return err_hint(e, "an archive of a model needs nothing like that: do not trust this "
-			   "one, or unpack it yourself and give the model in it");
+	return err_hint(e, "archives of models do not need this, so do not trust this one; or "
+			   "unpack it yourself and use the model in it as SOURCE");
 }
 
 static const char *name_fault(const char *name)
@@ -93,12 +94,12 @@ static const char *name_fault(const char *name)
 	for (const char *p = name; *p; ) {
 		size_t part = strcspn(p, "/");
 		if (part == 2 && strncmp(p, "..", 2) == 0)
-			return "leads out of the folder with \"..\"";
+			return "leads out of the archive's folder with \"..\"";
 		depth += p[part] == '/';
 		p += part + (p[part] == '/');
 	}
 	if (depth > ARCHIVE_MAX_DEPTH)
-		return "lies too many folders deep";
+		return "is in too many nested folders";
 	return path_is_key(name) ? NULL : "has a name that is too long or not allowed";
 }
 
@@ -123,7 +124,7 @@ static char *tidy_name(const char *raw)
 	return name;
 }
 
-/* A compressed file has no name inside: it is that of the outside less its ending. */
+/* A compressed file contains no name: use the archive's name without its ending. */
 static char *raw_name(const char *archive)
 {
 	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2", ".lzma", ".lz4" };
@@ -142,12 +143,12 @@ static int entry_name(struct extraction *x, struct archive_entry *entry, char **
 		/* The last filter is always "none". */
 		if (archive_filter_count(x->archive) < 2) {
 			err_set(e, ERR_INTEGRITY, "%s is not an archive", x->name);
-			return err_hint(e, "tar, zip and 7z are read");
+			return err_hint(e, "supported are tar, zip and 7z");
 		}
 		*out = raw_name(x->name);
 		return 0;
 	}
-	/* In the C locale a name beyond ASCII is known as UTF-8 only. */
+	/* In the C locale, names outside ASCII are available only as UTF-8. */
 	const char *raw = archive_entry_pathname_utf8(entry);
 	if (!raw)
 		raw = archive_entry_pathname(entry);
@@ -193,13 +194,13 @@ static int check_bytes(const struct extraction *x, uint64_t bytes, struct err *e
 	if (bytes > l->max_bytes) {
 		err_set(e, ERR_INTEGRITY, "%s unpacks to more than %s", x->name,
 			format_size(a, l->max_bytes));
-		return err_hint(e, "if it is meant to be that large, set archive-max-size in "
-				   "[prepare] of ferry.conf");
+		return err_hint(e, "if this size is intended, raise archive-max-size in [prepare] "
+				   "of ferry.conf");
 	}
 	if (bytes > ARCHIVE_RATIO_FROM && mul_u64(x->packed, l->max_ratio, &most) && bytes > most) {
-		err_set(e, ERR_INTEGRITY, "%s, of %s, unpacks to more than %s: it is a bomb",
+		err_set(e, ERR_INTEGRITY, "%s (%s) unpacks to more than %s: it is an archive bomb",
 			x->name, format_size(a, x->packed), format_size(b, most));
-		return err_hint(e, "weights do not compress like that: do not trust this archive");
+		return err_hint(e, "weights do not compress this well: do not trust this archive");
 	}
 	return 0;
 }
@@ -253,14 +254,14 @@ static int write_file(struct extraction *x, struct archive_entry *entry, const c
 		if (rc < 0)
 			return rc;
 	}
-	/* mkdirs fails where a file stands in the way of a folder: the archive's fault. */
+	/* mkdirs fails if a file has the name of a folder, which is the archive's fault. */
 	if (file_mkdirs_for(path, 0755, e) < 0)
 		return e->sys == ENOTDIR || e->sys == EEXIST ?
 			err_class_set(e, ERR_INTEGRITY) : -(int)e->class;
 	CLEANUP(file_close) int fd =
 		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == EEXIST)
-		return refuse(x, name, "is there twice", e);
+		return refuse(x, name, "appears twice", e);
 	if (fd < 0)
 		return err_sys(e, errno, "%s", path);
 	str_list_add(x->files, name);
@@ -273,13 +274,13 @@ static int extract_entry(struct extraction *x, struct archive_entry *entry, stru
 	if (++x->entries > x->limits->max_entries) {
 		err_set(e, ERR_INTEGRITY, "%s has more than %u entries", x->name,
 			x->limits->max_entries);
-		return err_hint(e, "unpack it yourself and give the model in it");
+		return err_hint(e, "unpack it yourself and use the model in it as SOURCE");
 	}
 	int rc = entry_name(x, entry, &name, e);
 	const char *fault = rc == 0 ? type_fault(entry) : NULL;
 	if (fault)
 		return refuse(x, name, fault, e);
-	/* Folders are made when a file needs them: an empty one is of no use. */
+	/* Folders are created when a file needs them; empty ones are not needed. */
 	if (rc < 0 || archive_entry_filetype(entry) == AE_IFDIR)
 		return rc;
 	if (!*name)
@@ -297,14 +298,14 @@ static int extract_all(struct extraction *x, int fd, struct err *e)
 			break;
 		if (got == ARCHIVE_RETRY)
 			continue;
-		/* A warning is about a name or a date that does not convert; the name is
-		 * checked on its own. */
+		/* A warning means that a name or a date could not be converted; the name is
+		 * checked separately. */
 		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
 			return library_failed(x, e);
 		rc = extract_entry(x, entry, e);
 	}
 	if (rc == 0 && x->files->count == 0) {
-		err_set(e, ERR_INTEGRITY, "%s holds no files", x->name);
+		err_set(e, ERR_INTEGRITY, "%s contains no files", x->name);
 		err_hint(e, "check that it is the right archive");
 		rc = -ERR_INTEGRITY;
 	}

@@ -22,7 +22,7 @@ static bool ends_nocase(const char *s, const char *suffix)
 	return a >= b && str_eq_nocase(s + a - b, suffix);
 }
 
-/* What macOS and editors leave, and what belongs to a model but is none. */
+/* Files from macOS and editors, and files that belong to a model but are not models. */
 static bool is_by_side(const char *path)
 {
 	const char *base = path_base(path);
@@ -30,7 +30,7 @@ static bool is_by_side(const char *path)
 	       strstr(base, "imatrix");
 }
 
-/* Same folder, same name but for the shard's number. */
+/* Same folder and same name except for the number of the shard. */
 static bool same_set(const char *a, const char *b)
 {
 	struct gguf_name x, y;
@@ -53,8 +53,8 @@ static int several(const struct str_list *found, const char *name, struct err *e
 	}
 	if (found->count > 6)
 		buf_addf(&list, " and %zu more", found->count - 6);
-	err_set(e, ERR_USAGE, "%s holds several models: %.600s", name, buf_str(&list));
-	return err_hint(e, "give the one that is meant as SOURCE; unpack an archive for that");
+	err_set(e, ERR_USAGE, "%s contains several models: %.600s", name, buf_str(&list));
+	return err_hint(e, "give one of them as SOURCE; unpack an archive first");
 }
 
 static void find_ggufs(const char *dir, const struct str_list *files, struct str_list *out)
@@ -64,7 +64,7 @@ static void find_ggufs(const char *dir, const struct str_list *files, struct str
 			str_list_add(out, files->at[i]);
 	if (out->count)
 		return;
-	/* Under another name: its magic tells. */
+	/* With another name it is recognised by its magic. */
 	for (size_t i = 0; i < files->count; i++) {
 		struct err ignored = ERR_INIT;
 		enum sniff kind;
@@ -118,30 +118,29 @@ static int no_model(const char *dir, const struct str_list *files, const char *n
 	}
 	if (pytorch) {
 		err_set(e, ERR_INTEGRITY,
-			"%s holds PyTorch weights, which are Python pickles and can "
-			"run any code when they are opened",
+			"%s contains PyTorch weights, which are Python pickles and can run "
+			"arbitrary code when they are opened",
 			name);
 		return err_hint(e, "get the model as safetensors or GGUF");
 	}
 	if (weights || config) {
 		err_set(e, ERR_INTEGRITY, "%s holds %s", name,
-			weights ? "safetensors without their "
-				  "config.json"
+			weights ? "safetensors without config.json"
 				: "a config.json without *.safetensors");
 		return err_hint(e,
 				"get the complete folder: config.json, the tokenizer's files and "
 				"*.safetensors");
 	}
 	if (files->count == 1) {
-		/* One file that is something else: it deserves its own answer. */
+		/* A single file of another kind: say what it is. */
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, files->at[0]);
 		CLEANUP(mem_free_ptr) char *what = mem_printf("%s in %s", files->at[0], name);
 		enum sniff kind;
 		int rc = sniff_file(path, &kind, e);
 		return rc < 0 ? rc : sniff_refuse_file(kind, path, what, e);
 	}
-	err_set(e, ERR_INTEGRITY, "%s holds no model", name);
-	return err_hint(e, "a GGUF is wanted, or a folder with config.json and *.safetensors");
+	err_set(e, ERR_INTEGRITY, "%s contains no model", name);
+	return err_hint(e, "expected a GGUF, or a folder with config.json and *.safetensors");
 }
 
 int choose_model(const char *dir, const struct str_list *files, const char *name,
@@ -174,9 +173,9 @@ int choose_shards(const char *path, struct str_list *out, struct err *e)
 		str_list_take(out, shard);
 		if (file_exists(shard))
 			continue;
-		err_set(e, ERR_NOT_FOUND, "%s: missing; %s is one of %u shards", shard,
+		err_set(e, ERR_NOT_FOUND, "%s is missing; %s is one of %u shards", shard,
 			path_base(path), name.shards);
-		return err_hint(e, "put all shards side by side");
+		return err_hint(e, "put all shards into one folder");
 	}
 	return 0;
 }

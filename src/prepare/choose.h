@@ -1,7 +1,6 @@
 /*
- * Finds the one model in a folder or an unpacked archive: a GGUF, all shards of one, or a
- * Hugging Face folder. Several models are an error that names them: which one is meant is
- * the person's choice.
+ * Finds the model in a folder or an unpacked archive: a GGUF, all shards of one, or a Hugging
+ * Face folder. Several models are an error that lists them, because the user has to choose.
  */
 #ifndef FERRY_PREPARE_CHOOSE_H
 #define FERRY_PREPARE_CHOOSE_H
@@ -16,13 +15,13 @@ struct choose {
 };
 void choose_release(struct choose *p);
 
-/* `files`: paths relative to `dir`. `name` stands for the folder or archive in messages.
+/* `files`: paths relative to `dir`. `name` is the name of the folder or archive for messages.
  * ERR_INTEGRITY when there is no model, ERR_USAGE when there are several. */
 WARN_UNUSED int choose_model(const char *dir, const struct str_list *files, const char *name,
 			   struct choose *out, struct err *e);
 
-/* The file and, when its name is that of a shard, its siblings in order: local paths.
- * ERR_NOT_FOUND names a sibling that is missing. */
+/* The local paths of the file and, if its name is that of a shard, of all shards in order.
+ * ERR_NOT_FOUND names a missing one. */
 WARN_UNUSED int choose_shards(const char *path, struct str_list *out, struct err *e);
 
 #endif

@@ -17,7 +17,7 @@ static uint64_t converted_bytes(const char *outtype, uint64_t weights)
 {
 	if (!outtype)
 		return weights;
-	/* The weights of a folder are nearly always of 16 bits. */
+	/* The weights in a folder nearly always have 16 bits. */
 	if (strcmp(outtype, "f32") == 0)
 		return weights * 2;
 	if (strcmp(outtype, "q8_0") == 0)
@@ -25,14 +25,14 @@ static uint64_t converted_bytes(const char *outtype, uint64_t weights)
 	return outtype[0] == 't' ? weights / 4 : weights;
 }
 
-/* "9a8b…": a snapshot in the cache of Hugging Face's own tools. */
+/* "9a8b…": a snapshot folder in the cache of Hugging Face's tools. */
 static bool is_commit(const char *name)
 {
 	return strlen(name) == 40 && strspn(name, "0123456789abcdef") == 40;
 }
 
-/* The folder under a telling name: where nothing else names the model, the converter takes
- * that of the folder for general.name. */
+/* The folder under a meaningful name: if nothing else names the model, the converter uses the
+ * folder's name as general.name. */
 static int named_folder(const struct prepare *p, const struct obtained *source, const char *scratch,
 			char **out, struct err *e)
 {
@@ -69,9 +69,8 @@ int convert_run(const struct prepare *p, const struct obtained *source, const ch
 		rc = tools_run_convert(p->settings, &c, p->report, e);
 	if (rc == 0 && !file_exists(output)) {
 		err_set(e, ERR_INTEGRITY,
-			"convert_hf_to_gguf.py said that it was done, but wrote no "
-			"file");
-		return err_hint(e, "run again with -v to see what it says");
+			"convert_hf_to_gguf.py reported success, but wrote no file");
+		return err_hint(e, "run again with -v to see its output");
 	}
 	if (rc < 0)
 		return rc;
@@ -93,12 +92,15 @@ static int check_requantize(const struct prepare *p, const char *have, const str
 	if (p->allow_requantize || strcmp(type, "f32") == 0 || strcmp(type, "f16") == 0 ||
 	    strcmp(type, "bf16") == 0)
 		return 0;
-	err_set(e, ERR_USAGE, "the source is quantized already (%s): quantizing it to %s makes it "
-		"worse than quantizing the original", have ? have : type, p->quantize);
-	return err_hint(e, "start from an F16, BF16 or F32 source, or add --allow-requantize");
+	err_set(e, ERR_USAGE,
+		"the source is already quantized (%s): quantizing it again to %s is worse than "
+		"quantizing the original",
+		have ? have : type, p->quantize);
+	return err_hint(e, "use an F16, BF16 or F32 source, or add --allow-requantize");
 }
 
-/* Shards must lie side by side under exact names; theirs may be anywhere under any. */
+/* llama-quantize needs all shards in one folder under exact names; the source files may be
+ * anywhere under any name. */
 static int quantize_input(const struct model *m, const char *scratch, char **out, struct err *e)
 {
 	for (size_t i = 0; m->count > 1 && i < m->count; i++) {
@@ -156,7 +158,7 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 {
 	CLEANUP(mem_free_ptr) char *have = describe_quantization(m->files, m->count);
 	if (have && str_eq_nocase(have, p->quantize)) {
-		report_note(p->report, "the source is %s already: nothing to quantize", have);
+		report_note(p->report, "the source is already %s: nothing to quantize", have);
 		return 0;
 	}
 	CLEANUP(mem_free_ptr) char *output = path_join(scratch, "quantized.gguf");
@@ -164,9 +166,8 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 	if (rc == 0)
 		rc = run_quantize(p, m, scratch, output, result, e);
 	if (rc == 0 && !file_exists(output)) {
-		err_set(e, ERR_INTEGRITY,
-			"llama-quantize said that it was done, but wrote no file");
-		return err_hint(e, "run again with -v to see what it says");
+		err_set(e, ERR_INTEGRITY, "llama-quantize reported success, but wrote no file");
+		return err_hint(e, "run again with -v to see its output");
 	}
 	if (rc < 0)
 		return rc;
@@ -185,17 +186,17 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 
 /* ---- install ------------------------------------------------------------------------ */
 
-/* The same bytes under the final name in the scratch folder. */
+/* Makes the file available under its final name in the scratch folder. */
 static int stage(const struct prepare *p, struct model_file *f, const char *staged,
 		 struct err *e)
 {
 	uint64_t size;
 	bool done = false;
-	/* A person's own file is better not shared: it may be edited in place some day. */
+	/* Do not share the data of the user's own file: it may be edited in place later. */
 	int rc = f->ours ? 0 : file_reflink(f->path, staged, 0644, &done, e);
 	if (rc < 0 || done)
 		return rc;
-	/* A link first: a download then survives whatever ends this run. */
+	/* Link first, so that a download survives whatever ends this run. */
 	if (link(f->path, staged) == 0 || (f->ours && rename(f->path, staged) == 0))
 		return 0;
 	rc = file_size(f->path, &size, e);

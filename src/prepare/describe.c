@@ -13,7 +13,7 @@
 
 /* ---- texts that a card may hold ----------------------------------------------------- */
 
-/* Control characters become blanks, and what is over max bytes is cut between characters.
+/* Replaces control characters by blanks, and cuts between characters after at most max bytes.
  * NULL when nothing is left; the caller frees. */
 static char *clean_text(const char *s, size_t max)
 {
@@ -207,7 +207,7 @@ json_t *describe_card(const struct describe *d)
 {
 	struct gguf_metadata m, shard;
 	json_t *card = card_new(d->id);
-	/* Last: a person reads the rest first. */
+	/* Last, because people want to read the rest first. */
 	json_object_del(card, "variants");
 	uint64_t parameters = 0;
 	gguf_metadata(d->files[0], &m);

@@ -1,5 +1,5 @@
 /*
- * The model card as far as the model's own metadata can write it.
+ * Makes a model card from the model's metadata.
  */
 #ifndef FERRY_PREPARE_DESCRIBE_H
 #define FERRY_PREPARE_DESCRIBE_H
@@ -13,19 +13,19 @@ struct describe {
 	const struct manifest *manifests;       /* of the same files, under their final names */
 	size_t count;
 	const char *source_url;                 /* or NULL */
-	bool source_is_file;                    /* source_url serves exactly the one file */
+	bool source_is_file;                    /* source_url is the URL of this one file */
 	uint64_t context;                       /* for the RAM estimate; 0: the model's own */
 };
 
-/* A card with this one variant, without dates. Texts of the model that a card may not hold
- * (control characters, too long) are cleaned or left out. The caller owns it. */
+/* A card with this one variant, without dates. Texts that are not allowed in a card (control
+ * characters, too long) are cleaned or left out. The caller owns it. */
 json_t *describe_card(const struct describe *d);
 
-/* "Q4_K_M": what the file says, else the type of most weights. The caller frees. */
+/* "Q4_K_M": as given in the file, else the type of most weights. The caller frees. */
 char *describe_quantization(const struct gguf *const *files, size_t count);
 
-/* A licence as models name it ("apache-2.0", "llama3") as an SPDX expression: "Apache-2.0",
- * "LicenseRef-llama3". The caller frees. */
+/* Converts the license in a model's metadata ("apache-2.0", "llama3") to an SPDX expression:
+ * "Apache-2.0", "LicenseRef-llama3". The caller frees. */
 char *describe_license(const char *license);
 
 #endif

@@ -13,10 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Without an ETag this many bytes before the end of the part are asked for again and
- * compared. */
+/* Without an ETag, this many bytes at the end of the part are requested again and compared. */
 #define OVERLAP MIB
-/* Less than this between two drops is no progress. */
+/* Fewer bytes than this between two drops are not progress. */
 #define PROGRESS (64 * KIB)
 
 struct fetch {
@@ -24,14 +23,14 @@ struct fetch {
 	struct http_client *client;
 	struct download_part part;
 	char *task;
-	uint64_t at;                    /* where the next byte of this answer goes */
+	uint64_t at; /* offset of the next byte of this answer */
 	uint64_t received;
 	bool shown;                     /* the task was begun */
-	bool page;                      /* the answer was a web page: the part is still good */
+	bool page;                      /* the answer was a web page: the part is still valid */
 	unsigned drops;
 	char head[SNIFF_BYTES];
 	const char *url;
-	char *name;                     /* of the URL for people */
+	char *name; /* of the URL, for people */
 };
 
 void download_result_release(struct download_result *r)
@@ -79,7 +78,7 @@ static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 					header_etag_is_strong(r->etag) ? r->etag : "", total, e);
 }
 
-/* Bytes that are there already must be the same. */
+/* Compares bytes that were already received. */
 static int compare(struct fetch *f, const char *data, size_t len, struct err *e)
 {
 	char mine[16 * KIB];
@@ -133,7 +132,8 @@ static int request(struct fetch *f, struct err *e)
 	if (f->part.have) {
 		q.offset = same ? f->part.have : f->part.have - MIN(f->part.have, OVERLAP);
 		q.if_range = same ? f->part.etag : NULL;
-		/* A range from 0 to the end is no range: ask for what is compared first. */
+		/* A range from 0 to the end would not be a range request: request the compared
+		 * bytes first. */
 		if (q.offset == 0 && start_over(f, e) < 0)
 			return -(int)e->class;
 	}
@@ -153,7 +153,7 @@ static int check_part(struct fetch *f, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	return wanted_check_file(f->part.path, f->name, f->d->sha256, "address", f->d->cancel, e);
+	return wanted_check_file(f->part.path, f->name, f->d->sha256, "URL", f->d->cancel, e);
 }
 
 static void tell_drop(struct fetch *f, const struct err *e)
@@ -181,7 +181,7 @@ static int transfer(struct fetch *f, bool last, struct err *e)
 			break;
 		if (f->part.have > before + PROGRESS)
 			retry_reset(&retry);
-		/* What is there does not fit what the server has now. */
+		/* The part does not match the file that the server has now. */
 		bool misfit = err_is(e, ERR_CONFLICT) || err_is(e, ERR_INTEGRITY);
 		if (misfit && !f->page && before && f->part.have == before && !restarted) {
 			report_note(f->d->report, "%s; starting over", e->text);
@@ -209,7 +209,7 @@ static int from_http(struct fetch *f, bool last, struct err *e)
 			rc = check_part(f, e);
 		if (rc == 0 || !err_is(e, ERR_INTEGRITY) || f->page)
 			return rc;
-		/* It was put together from several answers: once more in one go. */
+		/* It was assembled from several answers: download it again in one piece. */
 		bool again = f->part.joined && f->d->sha256;
 		report_end(f->d->report, f->task, false);
 		f->shown = false;
@@ -233,7 +233,7 @@ static int from_file(const struct fetch *f, struct download_result *out, struct 
 	if (rc == 0)
 		rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0)
-		rc = wanted_check_file(path, f->name, f->d->sha256, "address", f->d->cancel, e);
+		rc = wanted_check_file(path, f->name, f->d->sha256, "URL", f->d->cancel, e);
 	if (rc < 0)
 		return rc;
 	out->path = STEAL(path);
@@ -309,10 +309,11 @@ static int try_all(struct fetch *f, struct download_result *out, struct err *e)
 		report_warn(d->report, "%s%s", here.text, last ? "" : "; trying the next source");
 		buf_addf(&faults, "%s%.300s", n ? "; " : "", here.text);
 	}
-	err_set(e, transient ? ERR_NETWORK : first.class, "no source worked: %.900s",
+	err_set(e, transient ? ERR_NETWORK : first.class, "all sources failed: %.900s",
 		buf_str(&faults));
 	return err_hint(e, "%s",
-			transient ? "what arrived is kept: run the same command again later"
+			transient ? "the part that was downloaded is kept: run the same command "
+				    "again later"
 				  : first.hint);
 }
 
@@ -322,12 +323,12 @@ static bool is_current(const struct fetch *f)
 {
 	struct download_probe v;
 	if (!download_probe(f->d->urls, f->d->url_count, f->d->cancel, &v))
-		return true;    /* out of reach: what is there is better than nothing */
+		return true; /* unreachable: use the existing file */
 	return (!v.size || v.size == f->part.size) &&
 	       (!v.etag[0] || !f->part.etag[0] || strcmp(v.etag, f->part.etag) == 0);
 }
 
-/* A complete file of an earlier run, if it still is what the source has. */
+/* Uses a complete file from an earlier run if the source still has the same one. */
 static int use_kept(struct fetch *f, struct download_result *out, bool *used, struct err *e)
 {
 	struct err ignored = ERR_INIT;
@@ -348,7 +349,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 	} else if (!url || !is_current(f)) {
 		return 0;
 	}
-	report_note(f->d->report, "%s: downloaded before", path_base(f->d->path));
+	report_note(f->d->report, "%s: already downloaded", path_base(f->d->path));
 	out->path = mem_strdup(f->d->path);
 	out->ours = true;
 	out->url = url && !download_probe_is_file(url) ? download_probe_public_url(url) : NULL;

@@ -47,7 +47,7 @@ static uint64_t number_of(const json_t *o, const char *key)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* A state that cannot be read is none. */
+/* A malformed state counts as none. */
 static void load_state(struct download_part *p)
 {
 	static const struct json_limits limits = { .max_bytes = STATE_MAX };
@@ -107,7 +107,7 @@ void download_part_release(struct download_part *p)
 int download_part_open(struct download_part *p, struct err *e)
 {
 	struct stat st;
-	/* The complete file went where it belongs, or is not wanted any more. */
+	/* The complete file was moved to its place, or is no longer needed. */
 	if (p->complete)
 		clear_state(p);
 	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

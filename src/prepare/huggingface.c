@@ -13,7 +13,7 @@
 #define INDEX_MAX (64 * MIB)
 #define INDEX_NAME "model.safetensors.index.json"
 
-/* The end of the tensor that ends last, from the start of the data. */
+/* The end of the last tensor, from the start of the data. */
 static int data_end(const json_t *header, const char *what, uint64_t *out, struct err *e)
 {
 	const char *name;
@@ -37,7 +37,7 @@ static int data_end(const json_t *header, const char *what, uint64_t *out, struc
 static int cut_off(const char *what, uint64_t have, uint64_t want, struct err *e)
 {
 	err_set(e, ERR_INTEGRITY, "%s is %s: it has %llu bytes and should have %llu", what,
-		have < want ? "cut off" : "too long", (unsigned long long)have,
+		have < want ? "truncated" : "too long", (unsigned long long)have,
 		(unsigned long long)want);
 	return err_hint(e, "download it again");
 }
@@ -65,7 +65,7 @@ int huggingface_check_safetensors(const char *path, const char *what, uint64_t *
 	for (int i = 7; i >= 0; i--)
 		len = len << 8 | prefix[i];
 	if (len > HEADER_MAX)
-		return err_set(e, ERR_INTEGRITY, "%s: a header of %llu bytes is too large", what,
+		return err_set(e, ERR_INTEGRITY, "%s: the header of %llu bytes is too large", what,
 			       (unsigned long long)len);
 	if (len + 8 > total)
 		return cut_off(what, total, len + 8, e);
@@ -85,7 +85,7 @@ int huggingface_check_safetensors(const char *path, const char *what, uint64_t *
 	return 0;
 }
 
-/* The files that the index names, each once; none without an index. */
+/* The files in the index, each once; none without an index. */
 static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 {
 	static const struct json_limits limits = { .max_bytes = INDEX_MAX, .max_depth = 8,
@@ -104,8 +104,8 @@ static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 	json_object_foreach (map, key, value) {
 		const char *file = json_string_value(value);
 		if (!file || !path_is_name(file))
-			return err_set(e, ERR_INTEGRITY, "%s: weight_map holds a name that is not "
-				       "allowed", path);
+			return err_set(e, ERR_INTEGRITY,
+				       "%s: weight_map contains a name that is not allowed", path);
 		if (!json_object_get(seen, file)) {
 			json_put_bool(seen, file, true);
 			str_list_add(out, file);
@@ -137,7 +137,7 @@ int huggingface_check(const char *dir, struct hf_summary *out, struct err *e)
 		rc = indexed_files(dir, &wanted, e);
 	for (size_t i = 0; rc == 0 && i < wanted.count; i++)
 		if (!str_list_has(&names, wanted.at[i])) {
-			err_set(e, ERR_INTEGRITY, "%s: %s is missing, which %s names", dir,
+			err_set(e, ERR_INTEGRITY, "%s: %s is missing, but it is listed in %s", dir,
 				wanted.at[i], INDEX_NAME);
 			return err_hint(e, "download the rest of the folder");
 		}

@@ -1,11 +1,9 @@
 /*
- * A Hugging Face folder, looked at before an hour of conversion: are all weights there and
- * complete?
+ * Checks a Hugging Face folder before the long conversion: are all weights present and complete?
  *
- * A safetensors file is a u64 (little-endian) header length, a JSON header with the
- * data_offsets of each tensor, then the data
- * (https://github.com/huggingface/safetensors#format). A header over 32 MiB is
- * refused: that of a large model has a few hundred KiB.
+ * A safetensors file is a u64 (little-endian) header length, a JSON header with the data_offsets
+ * of each tensor, then the data (https://github.com/huggingface/safetensors#format). A header
+ * over 32 MiB is refused; large models have a few hundred KiB.
  */
 #ifndef FERRY_PREPARE_HUGGINGFACE_H
 #define FERRY_PREPARE_HUGGINGFACE_H
@@ -18,7 +16,7 @@ struct hf_summary {
 	size_t files;
 };
 
-/* ERR_INTEGRITY when a file is missing, cut off, or a Git LFS pointer. */
+/* ERR_INTEGRITY when a file is missing, truncated, or a Git LFS pointer. */
 WARN_UNUSED int huggingface_check(const char *dir, struct hf_summary *out, struct err *e);
 
 /* One safetensors file; `what` names it in messages. */

@@ -29,7 +29,7 @@ static void tell_findings(const struct gguf_findings *f, const char *what, struc
 			  struct prepare_result *result)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		/* The file is about to get another name. */
+		/* The file will get another name. */
 		if (str_starts(f->at[i].code, "name"))
 			continue;
 		if (f->at[i].note)
@@ -69,7 +69,7 @@ static int by_split(const void *pa, const void *pb)
 	return x < y ? -1 : x > y;
 }
 
-/* Counts, numbers and tensors; names do not matter, they are about to be right. */
+/* Checks counts, numbers and tensors, but not names, which will be changed. */
 static int check_shards(const struct model *m, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };

@@ -58,13 +58,14 @@ int obtain_check(const struct obtain_request *r, struct err *e)
 		if (is_url(s) && !str_starts(s, "http://") && !str_starts(s, "https://") &&
 		    !str_starts(s, "file:")) {
 			CLEANUP(mem_free_ptr) char *shown = url_redact(s);
-			err_set(e, ERR_USAGE, "%s: URLs of this kind are not read", shown);
-			return err_hint(e, "http, https and file are");
+			err_set(e, ERR_USAGE, "%s: this kind of URL is not supported", shown);
+			return err_hint(e, "supported are http, https and file");
 		}
 	}
 	if (urls && urls < r->count) {
-		err_set(e, ERR_USAGE, "SOURCE is either files or URLs, not both");
-		return err_hint(e, "write file:///path to name a file as a fallback of a URL");
+		err_set(e, ERR_USAGE, "SOURCE must be either files or URLs, not both");
+		return err_hint(e,
+				"to use a file as a fallback for a URL, write it as file:///path");
 	}
 	return 0;
 }
@@ -122,7 +123,7 @@ static int take_archive(const struct obtain_request *r, const struct workdir *w,
 	return rc < 0 ? rc : take_picked(s, &p, s->scratch, true, e);
 }
 
-/* One file: GGUF, archive, or something that is refused by its name. */
+/* One file: a GGUF, an archive, or something that is refused with its kind. */
 static int take_file(const struct obtain_request *r, const struct workdir *w, const char *path,
 		     const char *name, bool ours, const struct digest *sha256, struct obtained *s,
 		     struct err *e)
@@ -150,7 +151,7 @@ static int wrong_count(size_t files, size_t digests, struct err *e)
 	return err_hint(e, "give one for each file, in the same order, or none");
 }
 
-/* link(2) would link a symbolic link itself: everything after this works on the file. */
+/* Resolve symbolic links, because link(2) would link the symbolic link itself. */
 static int real_path(const char *path, struct str_list *out, struct err *e)
 {
 	char *real = realpath(path, NULL);
@@ -167,7 +168,7 @@ static int take_local(const struct obtain_request *r, const struct workdir *w, s
 	int rc = 0;
 	if (r->count == 1 && file_is_dir(r->operands[0])) {
 		if (r->sha256_count)
-			return err_set(e, ERR_USAGE, "--sha256 is for files, and %s is a folder",
+			return err_set(e, ERR_USAGE, "--sha256 is for files, but %s is a folder",
 				       r->operands[0]);
 		return take_folder(r->operands[0], s, e);
 	}
@@ -183,13 +184,14 @@ static int take_local(const struct obtain_request *r, const struct workdir *w, s
 	for (size_t i = 0; rc == 0 && i < paths.count; i++) {
 		CLEANUP(str_list_release) struct str_list real = { 0 };
 		if (r->count > 1 && file_is_dir(paths.at[i]))
-			return err_set(e, ERR_USAGE, "%s is a folder: give it alone", paths.at[i]);
+			return err_set(e, ERR_USAGE, "%s is a folder: it must be the only SOURCE",
+				       paths.at[i]);
 		rc = real_path(paths.at[i], &real, e);
 		if (rc == 0)
 			rc = take_file(r, w, real.at[0], paths.at[i], false,
 				       r->sha256_count ? &r->sha256[i] : NULL, s, e);
 		if (rc == 0 && paths.count > 1 && (s->scratch || s->hf_dir))
-			return err_set(e, ERR_USAGE, "%s is an archive: give it alone",
+			return err_set(e, ERR_USAGE, "%s is an archive: it must be the only SOURCE",
 				       paths.at[i]);
 	}
 	return rc;
@@ -218,7 +220,7 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 		s->url = STEAL(got.url);
 	CLEANUP(str_list_release) struct str_list real = { 0 };
 	rc = real_path(got.path, &real, e);
-	/* The digest was checked while there were other URLs to try. */
+	/* The digest was already checked while other URLs could still be tried. */
 	return rc < 0 ? rc : take_file(r, w, real.at[0], g->name, got.ours, NULL, s, e);
 }
 
@@ -246,7 +248,7 @@ int obtain_run(const struct obtain_request *r, const struct workdir *w, struct o
 
 /* ---- identity ----------------------------------------------------------------------- */
 
-/* False when it cannot be looked at. */
+/* False when it cannot be accessed. */
 static bool add_stat(json_t *array, const char *path)
 {
 	struct stat st;
@@ -299,7 +301,7 @@ static bool identify_urls(const struct obtain_request *r, json_t *out)
 	CLEANUP(shard_urls_release) struct shard_urls groups = { 0 };
 	json_t *versions = json_array();
 	json_put(out, "versions", versions);
-	/* A digest says it all, whoever serves the bytes. */
+	/* A digest identifies the bytes, whichever URL serves them. */
 	if (r->sha256_count)
 		return true;
 	shard_urls_make(r->operands, r->count, &groups);

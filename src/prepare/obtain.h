@@ -1,13 +1,13 @@
 /*
- * What a model is made from. A SOURCE is one of
- *  - a GGUF file, or all shards of one (the first shard brings its siblings along);
+ * Obtains what a model is made from. A SOURCE is one of
+ *  - a GGUF file, or all shards of one (the others are found from the first);
  *  - a Hugging Face folder, or a folder with one GGUF in it;
- *  - an archive that holds one of these;
- *  - an http, https or file URL of a GGUF or an archive. Several URLs are fallbacks for each
- *    other, but URLs of different shards are the shards of one model.
+ *  - an archive that contains one of these;
+ *  - an http, https or file URL of a GGUF or an archive. Several URLs are alternatives for the
+ *    same file, except that URLs of different shards are the shards of one model.
  *
- * A local source is never changed. Downloads lie in the work folder until the model is
- * done, so that nothing is downloaded twice.
+ * A local source is never changed. Downloads are kept in the work folder until the model is
+ * finished, so that nothing is downloaded twice.
  */
 #ifndef FERRY_PREPARE_OBTAIN_H
 #define FERRY_PREPARE_OBTAIN_H
@@ -21,8 +21,8 @@
 struct obtain_request {
 	const char *const *operands;
 	size_t count;
-	/* What the files must be: none, or one for each file, in the order of the operands (of
-	 * an archive its own). */
+	/* The expected digests: none, or one for each file in the order of the operands (for an
+	 * archive, that of the archive). */
 	const struct digest *sha256;
 	size_t sha256_count;
 	uint64_t archive_max_bytes;
@@ -32,21 +32,21 @@ struct obtain_request {
 
 struct obtain_file {
 	char *path;
-	bool ours;              /* in the work folder: may be moved */
-	const struct digest *sha256;    /* still to be checked; borrowed from the request */
+	bool ours;                   /* in the work folder, so it may be moved */
+	const struct digest *sha256; /* not yet checked; borrowed from the request */
 };
 
 struct obtained {
-	struct obtain_file *files;      /* GGUF files in no certain order */
+	struct obtain_file *files; /* GGUF files in any order */
 	size_t count;
 	char *hf_dir;                   /* or this */
 	uint64_t hf_bytes;              /* of its weights */
-	char *url;                      /* where it came from, for the card; or NULL */
+	char *url;                      /* the source, for the card; or NULL */
 	char *scratch;                  /* of an unpacked archive; removed at release */
 	struct str_list downloads;      /* in the work folder */
-	uint64_t received;              /* bytes over the wire */
+	uint64_t received;              /* bytes transferred */
 };
-/* Removes what was unpacked, not what was downloaded. */
+/* Removes unpacked files, but not downloads. */
 void obtain_release(struct obtained *s);
 /* Removes the downloads. */
 void obtain_forget(const struct obtained *s);
@@ -54,14 +54,13 @@ void obtain_forget(const struct obtained *s);
 /* Checks the operands without opening anything. ERR_USAGE. */
 WARN_UNUSED int obtain_check(const struct obtain_request *r, struct err *e);
 
-/* Brings the source here. On failure *out holds the downloads that were finished, so that
- * obtain_forget() can remove what turned out to be no model. */
+/* Makes the source available locally. On failure *out contains the finished downloads, so that
+ * obtain_forget() can remove what is not a model. */
 WARN_UNUSED int obtain_run(const struct obtain_request *r, const struct workdir *w,
 			      struct obtained *out, struct err *e);
 
-/* What tells this source from another and from a later version of itself: sizes and dates of
- * files, versions of URLs. NULL when it cannot be known (no server answered). The caller
- * owns it. */
+/* Identifies the source and its version: sizes and dates of files, versions of URLs. NULL when it
+ * is unknown (no server answered). The caller owns it. */
 json_t *obtain_identity(const struct obtain_request *r);
 
 #endif

@@ -26,7 +26,7 @@ struct job {
 	struct manifest *manifests;
 	size_t manifest_count;
 	struct stamp made;
-	json_t *recipe;                 /* NULL: cannot be known */
+	json_t *recipe; /* NULL: unknown */
 	char *scratch;
 };
 
@@ -72,13 +72,12 @@ static int check_id(const char *what, const char *id, struct err *e)
 {
 	if (path_is_id(id))
 		return 0;
-	err_set(e, ERR_USAGE, "%s '%s' is not allowed", what, id);
-	return err_hint(e, "lower-case letters, digits, '.', '_' and '-', at most 64, beginning "
-			   "with a "
-			   "letter or digit: it becomes part of file names and URLs");
+	err_set(e, ERR_USAGE, "%s '%s' is not valid", what, id);
+	return err_hint(e, "use at most 64 lower-case letters, digits, '.', '_' and '-', starting "
+			   "with a letter or digit: it becomes part of file names and URLs");
 }
 
-/* A wrong assignment is better found before an hour of downloading. */
+/* Find a wrong assignment before hours of downloading. */
 static int check_set(const struct prepare *p, struct err *e)
 {
 	CLEANUP(json_release) json_t *trial = card_new(p->name);
@@ -96,7 +95,7 @@ static int check_card(const struct prepare *p, struct err *e)
 	if (rc == 0 && p->card && strcmp(card.id, p->name) != 0) {
 		err_set(e, ERR_USAGE, "%s is the card of '%s', not of '%s'", p->card, card.id,
 			p->name);
-		rc = err_hint(e, "give the card of this model, or change its id");
+		rc = err_hint(e, "use the card of this model, or change the id in the card");
 	}
 	return rc;
 }
@@ -114,7 +113,7 @@ static int check_request(const struct job *j, struct err *e)
 	if (rc == 0 && p->quantize)
 		rc = tools_need_quantize(p->settings, e);
 	if (rc == 0 && p->imatrix && !p->quantize)
-		rc = err_set(e, ERR_USAGE, "--imatrix is for --quantize");
+		rc = err_set(e, ERR_USAGE, "--imatrix needs --quantize");
 	if (rc == 0 && p->imatrix) {
 		uint64_t size;
 		rc = file_size(p->imatrix, &size, e);
@@ -126,7 +125,7 @@ static int check_request(const struct job *j, struct err *e)
 	return rc < 0 ? rc : check_card(p, e);
 }
 
-/* All that the files depend on. */
+/* Everything that the files depend on. */
 static json_t *recipe_of(const struct job *j)
 {
 	const struct prepare *p = j->p;
@@ -150,7 +149,7 @@ static json_t *recipe_of(const struct job *j)
 
 /* ---- the files ---------------------------------------------------------------------- */
 
-/* "Q4_K_M" → "q4_k_m"; what may not be in a name becomes '-'. */
+/* "Q4_K_M" → "q4_k_m"; characters that are not allowed become '-'. */
 static char *variant_id(const struct model *m)
 {
 	char *id = describe_quantization(m->files, m->count);
@@ -175,12 +174,12 @@ static int obtain(struct job *j, struct err *e)
 		return convert_run(j->p, &j->source, j->scratch, j->out, &j->model, e);
 	if (rc == 0 && j->p->outtype) {
 		err_set(e, ERR_USAGE,
-			"--outtype is for Hugging Face folders, and the source is a GGUF");
+			"--outtype is for Hugging Face folders, but the source is a GGUF");
 		return err_hint(e, "use --quantize TYPE to change a GGUF");
 	}
 	if (rc < 0)
 		return rc;
-	/* A download that is kept must not be moved away. */
+	/* A download that is to be kept must not be moved. */
 	for (size_t i = 0; j->p->keep_source && !j->source.scratch && i < j->source.count; i++)
 		j->source.files[i].ours = false;
 	return model_open(j->source.files, j->source.count, NULL, j->p->report, j->out, &j->model,
@@ -216,7 +215,7 @@ static int make_files(struct job *j, struct err *e)
 	return rc;
 }
 
-/* The files are there: only what is needed to write the card is read again. */
+/* The files exist: read only what is needed for the card. */
 static int reuse_files(struct job *j, struct err *e)
 {
 	size_t count = j->made.names.count;
@@ -231,7 +230,8 @@ static int reuse_files(struct job *j, struct err *e)
 		files[j->manifest_count].path = path_join(j->out->output_dir, name);
 		rc = manifest_load(manifest, &j->manifests[j->manifest_count], e);
 		if (rc == 0 && strcmp(j->manifests[j->manifest_count].name, name) != 0)
-			rc = err_set(e, ERR_INTEGRITY, "%s is of another file", manifest);
+			rc = err_set(e, ERR_INTEGRITY, "%s is the manifest of another file",
+				     manifest);
 	}
 	if (rc == 0)
 		rc = model_open(files, count, NULL, j->p->report, j->out, &j->model, e);
@@ -261,7 +261,7 @@ static bool try_reuse(struct job *j)
 
 /* ---- the card ----------------------------------------------------------------------- */
 
-/* What a person wrote comes first: the card given, then the one that is there. */
+/* What people wrote takes precedence: the given card, then the existing one. */
 static int base_card(const struct job *j, json_t **out, json_t **existing, struct err *e)
 {
 	CLEANUP(card_release) struct card given = { 0 }, there = { 0 };
@@ -269,7 +269,7 @@ static int base_card(const struct job *j, json_t **out, json_t **existing, struc
 	if (rc == 0 && file_exists(j->out->card_path))
 		rc = card_load(j->out->card_path, &there, e);
 	if (rc < 0)
-		return err_hint(e, "correct the card, or move it away");
+		return err_hint(e, "correct the card, or move it to another folder");
 	CLEANUP(json_release) json_t *base = given.json ? json_deep_copy(given.json) :
 					     there.json ? json_deep_copy(there.json) : NULL;
 	if (given.json && there.json && (rc = card_merge(base, there.json, e)) < 0)
@@ -358,7 +358,7 @@ static int run(struct job *j, struct err *e)
 	bool reused = try_reuse(j);
 	if (!reused)
 		rc = make_files(j, e);
-	/* What turned out to be no model must not be taken for one by the next run. */
+	/* The next run must not use a file that is not a model. */
 	if (rc < 0 && err_is(e, ERR_INTEGRITY))
 		obtain_forget(&j->source);
 	if (rc == 0)

@@ -67,7 +67,7 @@ struct prepare_result {
 	size_t warning_count, warning_cap;
 	struct gguf_ram ram;
 	uint64_t received;              /* bytes over the wire */
-	bool made;                      /* false: the files were there already */
+	bool made;                      /* false: the files existed already */
 	bool converted, quantized;
 	bool card_changed;
 	char *tool_build;               /* of llama-quantize, or NULL */

@@ -19,7 +19,7 @@ void shard_urls_release(struct shard_urls *g)
 	*g = (struct shard_urls){ 0 };
 }
 
-/* The URL of another shard beside this one; NULL when its text does not hold the number. */
+/* The URL of another shard, made from this one; NULL when it does not contain the number. */
 static char *sibling_url(const char *url, unsigned number, unsigned shards)
 {
 	char mark[32];
@@ -34,7 +34,8 @@ static char *sibling_url(const char *url, unsigned number, unsigned shards)
 	return mem_printf("%.*s%05u%s", (int)(at - url - 5), url, number, at);
 }
 
-/* How many shards the URLs' names speak of; 0 when they are not of one such model. */
+/* The number of shards according to the names in the URLs; 0 when they are not the shards of one
+ * model. */
 static unsigned shards_of(const char *const *urls, size_t count)
 {
 	unsigned shards = 0;

@@ -1,5 +1,5 @@
 /*
- * Sorts the URLs of a source: fallbacks of one file, or one group for each shard of a model.
+ * Groups the URLs of a source: alternatives for one file, or one group for each shard of a model.
  */
 #ifndef FERRY_PREPARE_SHARD_URLS_H
 #define FERRY_PREPARE_SHARD_URLS_H
@@ -16,9 +16,9 @@ struct shard_urls {
 };
 void shard_urls_release(struct shard_urls *g);
 
-/* When all names are those of shards of one model ("…-00001-of-00003.gguf"), there is a group
- * for each shard, and URLs of shards that were not given are made from those that were.
- * Otherwise all URLs are one group. */
+/* If all names are those of shards of one model ("…-00001-of-00003.gguf"), there is a group for
+ * each shard, and missing URLs are derived from the given ones. Otherwise all URLs form one
+ * group. */
 void shard_urls_make(const char *const *urls, size_t count, struct shard_urls *out);
 
 #endif

@@ -13,11 +13,10 @@
 #define PROBE_TIMEOUT_S 30
 #define WHERE_QUANTIZE \
 	"install llama.cpp's tools (https://github.com/ggml-org/llama.cpp) so that " \
-	"llama-quantize " \
-	"is on PATH, or set llama-quantize = PATH in [prepare] of ferry.conf"
+	"llama-quantize is on PATH, or set llama-quantize = FILE in [prepare] of ferry.conf"
 #define WHERE_CONVERT \
-	"get llama.cpp's source (https://github.com/ggml-org/llama.cpp), which holds " \
-	"convert_hf_to_gguf.py, and put it on PATH or set convert-hf-to-gguf = PATH in [prepare] " \
+	"get llama.cpp's source (https://github.com/ggml-org/llama.cpp), which contains " \
+	"convert_hf_to_gguf.py, and put it on PATH or set convert-hf-to-gguf = FILE in [prepare] " \
 	"of ferry.conf"
 
 /* ---- finding ------------------------------------------------------------------------ */
@@ -36,8 +35,8 @@ static int find(const char *conf, const char *const *names, const char *hint, ch
 
 /* ---- explaining --------------------------------------------------------------------- */
 
-/* The line that says most: the first with one of these marks from the end, else the last
- * that is not empty. The caller frees. */
+/* The most informative line: the last with one of these marks, else the last that is not empty.
+ * The caller frees. */
 static char *telling_line(const struct buf *output, const char *const *marks)
 {
 	CLEANUP(str_list_release) struct str_list lines = { 0 };
@@ -53,7 +52,7 @@ static char *telling_line(const struct buf *output, const char *const *marks)
 	return text_escaped(found ? found : "(no output)");
 }
 
-/* What a tool printed last, for a report that people read. */
+/* The end of a tool's output, for a message. */
 static void show_output(const struct buf *output, const char *name, struct report *report)
 {
 	CLEANUP(str_list_release) struct str_list lines = { 0 };
@@ -71,7 +70,7 @@ static bool disk_is_full(const struct buf *output, const char *path)
 	return file_space(path, &space, &ignored) == 0 && space < MIB;
 }
 
-/* The failure of a tool that ran. */
+/* The error for a tool that failed. */
 static int tool_failed(const struct child_result *r, const char *name, const char *output_path,
 		       const char *const *marks, struct report *report, struct err *e)
 {
@@ -86,13 +85,13 @@ static int tool_failed(const struct child_result *r, const char *name, const cha
 	}
 	err_set(e, exited ? ERR_INTEGRITY : ERR_SYSTEM, "%s %s: %.300s", name,
 		child_describe(r, how, sizeof how), line);
-	return err_hint(e, "run again with -v to see all that it says; nothing was kept of its "
-			   "output");
+	return err_hint(e, "run again with -v to see all its messages; the file that it wrote was "
+			   "removed");
 }
 
 /* ---- llama-quantize ----------------------------------------------------------------- */
 
-/* What `llama-quantize --help` lists, less what needs no work of it. */
+/* The types that `llama-quantize --help` lists, except those that need no quantization. */
 static const char *const quantize_types[] = {
 	"Q4_0",    "Q4_1",      "Q5_0",   "Q5_1",    "Q8_0",   "Q2_K",   "Q2_K_S",
 	"Q3_K_S",  "Q3_K_M",    "Q3_K_L", "Q4_K_S",  "Q4_K_M", "Q5_K_S", "Q5_K_M",
@@ -127,7 +126,7 @@ uint64_t tools_quantized_bytes(const char *type, uint64_t elements)
 {
 	const char *digit = type + strcspn(type, "0123456789");
 	unsigned bits = (unsigned)strtoul(digit, NULL, 10);
-	/* Scales, and the tensors that stay larger, take about one and a half bits more. */
+	/* Scales and tensors of larger types add about one and a half bits. */
 	uint64_t eighths = toupper((unsigned char)type[0]) == 'F' ||
 					   toupper((unsigned char)type[0]) == 'B'
 				   ? bits * 8
@@ -147,7 +146,7 @@ int tools_need_quantize(const struct settings_prepare *set, struct err *e)
 	return find_quantize(set, &path, e);
 }
 
-/* `--help` ends with status 1; what it prints tells whether it is the right program. */
+/* `--help` exits with status 1; its output shows whether it is the right program. */
 static int probe_quantize(const char *path, const struct tools_quantize *q, struct report *report,
 			  struct err *e)
 {
@@ -161,13 +160,13 @@ static int probe_quantize(const char *path, const struct tools_quantize *q, stru
 	if (!strcasestr(text, "usage") || !strcasestr(text, "quantiz")) {
 		char how[160];
 		show_output(&r.output, "llama-quantize", report);
-		err_set(e, ERR_USAGE, "%s does not answer --help as llama-quantize does; it %s",
+		err_set(e, ERR_USAGE, "%s does not behave like llama-quantize: with --help it %s",
 			path, child_describe(&r, how, sizeof how));
 		return err_hint(e, "%s", WHERE_QUANTIZE);
 	}
 	if (strcasestr(text, "quantization types") && !strcasestr(text, q->type)) {
-		err_set(e, ERR_USAGE, "this llama-quantize does not know %s", q->type);
-		return err_hint(e, "use a newer llama.cpp; this one is %s", path);
+		err_set(e, ERR_USAGE, "this llama-quantize does not support %s", q->type);
+		return err_hint(e, "use a newer llama.cpp than %s", path);
 	}
 	return 0;
 }
@@ -240,7 +239,7 @@ int tools_check_outtype(const char *outtype, struct err *e)
 			   "TYPE");
 }
 
-/* Why a Python program failed, where the traceback says it plainly. */
+/* The reason of a failed Python program, if the traceback shows it. */
 static int explain_python(const char *python, const struct buf *output, struct err *e)
 {
 	const char *text = buf_str(output);
@@ -250,11 +249,10 @@ static int explain_python(const char *python, const struct buf *output, struct e
 		CLEANUP(mem_free_ptr) char *raw = mem_strndup(module, MIN(strcspn(module, "\r\n"),
 									  (size_t)60));
 		CLEANUP(mem_free_ptr) char *name = text_escaped(raw);
-		err_set(e, ERR_NOT_FOUND, "%s lacks the module %s that convert_hf_to_gguf.py needs",
-			python, name);
-		return err_hint(e,
-				"install llama.cpp's requirements.txt into a virtual environment "
-				"and set python = PATH in [prepare] of ferry.conf");
+		err_set(e, ERR_NOT_FOUND,
+			"%s lacks the module %s, which convert_hf_to_gguf.py needs", python, name);
+		return err_hint(e, "install llama.cpp's requirements.txt into a virtual "
+				   "environment and set python = FILE in [prepare] of ferry.conf");
 	}
 	const char *model = strstr(text, "is not supported");
 	if (strstr(text, "NotImplementedError") || (model && strstr(text, "Model "))) {
@@ -263,7 +261,7 @@ static int explain_python(const char *python, const struct buf *output, struct e
 		CLEANUP(mem_free_ptr) char *line = telling_line(output, marks);
 		err_set(e, ERR_INTEGRITY, "convert_hf_to_gguf.py cannot convert this model: %.300s",
 			line);
-		return err_hint(e, "a newer llama.cpp may know this architecture");
+		return err_hint(e, "a newer llama.cpp may support this architecture");
 	}
 	return 0;
 }
@@ -281,7 +279,7 @@ int tools_run_convert(const struct settings_prepare *set, const struct tools_con
 	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
 	CLEANUP(child_result_release) struct child_result r = { 0 };
 	int rc = find(set->convert_hf_to_gguf, names, WHERE_CONVERT, &script, e);
-	/* A wrapper without .py brings its own interpreter. */
+	/* A wrapper without .py has its own interpreter. */
 	bool by_python = rc == 0 && (set->python || str_ends(script, ".py"));
 	if (by_python)
 		rc = find(set->python, pythons,

@@ -1,11 +1,11 @@
 /*
- * llama.cpp's tools, which are never part of this program: llama-quantize and
- * convert_hf_to_gguf.py. Found by [prepare] of ferry.conf or on PATH, probed, and run by
- * util/child.h; what they do wrong is explained.
+ * Runs llama.cpp's tools, which are not part of this program: llama-quantize and
+ * convert_hf_to_gguf.py. They are found by [prepare] of ferry.conf or on PATH, probed, and run by
+ * util/child.h; their failures are explained.
  *
- * They leave partial files when they fail and fall back to other tensor types without
- * a word: the caller gives them a path in a scratch folder, validates what is there afterwards
- * and takes a census (gguf_census_check).
+ * When they fail they leave partial files, and they silently fall back to other tensor types.
+ * Therefore the caller gives them a path in a scratch folder, validates the result and takes a
+ * census (gguf_census_check).
  */
 #ifndef FERRY_PREPARE_TOOLS_H
 #define FERRY_PREPARE_TOOLS_H
@@ -16,7 +16,7 @@
 #include "util/err.h"
 #include "util/report.h"
 
-/* Is llama-quantize there? ERR_NOT_FOUND says what to install. */
+/* Is llama-quantize installed? ERR_NOT_FOUND says what to install. */
 WARN_UNUSED int tools_need_quantize(const struct settings_prepare *set, struct err *e);
 
 struct tools_quantize {
@@ -29,15 +29,15 @@ struct tools_quantize {
 	const struct cancel *cancel;    /* NULL: nothing stops it */
 };
 
-/* Is it a type that llama-quantize makes? ERR_USAGE with the nearest, and when it needs
- * an importance matrix that was not given. */
+/* ERR_USAGE unless llama-quantize can make the type (with the nearest name), or if it needs an
+ * importance matrix and none was given. */
 WARN_UNUSED int tools_check_type(const char *type, bool has_imatrix, struct err *e);
-/* Bytes that `elements` weights take in that type, roughly and not too few. */
+/* An upper estimate of the bytes that `elements` weights need in that type. */
 uint64_t tools_quantized_bytes(const char *type, uint64_t elements);
 
-/* ERR_NOT_FOUND when the tool is missing; ERR_USAGE when it does not know the type;
- * ERR_INTEGRITY when it refuses the model; ERR_SYSTEM when the disk is full or it crashed. `build`
- * becomes the tool's own build number, "8123 (1a2b3c4)", or NULL; the caller frees. */
+/* ERR_NOT_FOUND when the tool is missing; ERR_USAGE when it does not support the type;
+ * ERR_INTEGRITY when it refuses the model; ERR_SYSTEM when the disk is full or it crashed.
+ * `build` becomes the tool's own build number, "8123 (1a2b3c4)", or NULL; the caller frees. */
 WARN_UNUSED int tools_run_quantize(const struct settings_prepare *set,
 				   const struct tools_quantize *q, struct report *report,
 				   char **build, struct err *e);
@@ -51,7 +51,7 @@ struct tools_convert {
 	const struct cancel *cancel;
 };
 
-/* ERR_USAGE for what convert_hf_to_gguf.py does not make. */
+/* ERR_USAGE for a type that convert_hf_to_gguf.py cannot make. */
 WARN_UNUSED int tools_check_outtype(const char *outtype, struct err *e);
 
 /* As tools_run_quantize(); missing Python modules are ERR_NOT_FOUND. */

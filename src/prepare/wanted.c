@@ -6,9 +6,9 @@ int wanted_check(const char *name, const struct digest *got, const struct digest
 	char a[DIGEST_HEX], b[DIGEST_HEX];
 	if (!want || digest_equal(got, want))
 		return 0;
-	err_set(e, ERR_INTEGRITY, "%s is not the file wanted: its SHA-256 is %s, not %s", name,
+	err_set(e, ERR_INTEGRITY, "%s is not the expected file: its SHA-256 is %s, not %s", name,
 		digest_hex(a, got), digest_hex(b, want));
-	return err_hint(e, "check the digest given with --sha256, and the %s", kind);
+	return err_hint(e, "check the %s and the digest given with --sha256", kind);
 }
 
 int wanted_check_file(const char *path, const char *name, const struct digest *want,

@@ -23,7 +23,7 @@ void workdir_scratch_release(char **path)
 	*path = NULL;
 }
 
-/* Temporary files that a killed process left; a young one may be another command's. */
+/* Removes temporary files of killed processes; recent ones may belong to another command. */
 static int remove_temporaries(const char *dir, int64_t now_s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -63,10 +63,10 @@ int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out, str
 	}
 	rc = file_lock(lock, false, NULL, &w.lock, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
-		err_context(e, "another process prepares into %s", output_dir);
-		return err_hint(e, "wait until it is done, or choose another folder with -o");
+		err_context(e, "another process is preparing into %s", output_dir);
+		return err_hint(e, "wait until it has finished, or choose another folder with -o");
 	}
-	/* Without a lock another process may be using its scratch folder. */
+	/* Without a lock, another process may be using its scratch folder. */
 	if (rc == 0 && w.lock >= 0)
 		rc = remove_leftovers(&w, e);
 	if (rc == 0 && w.lock >= 0)
@@ -91,7 +91,7 @@ int workdir_scratch(const struct workdir *w, char **path, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *made = path_join(w->path, SCRATCH_PREFIX "XXXXXX");
 	if (!mkdtemp(made))
-		return err_sys(e, errno, "cannot make a folder in %s", w->path);
+		return err_sys(e, errno, "cannot create a folder in %s", w->path);
 	*path = STEAL(made);
 	return 0;
 }

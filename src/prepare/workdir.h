@@ -1,10 +1,9 @@
 /*
- * Where preparation works: the hidden folder ".ferry-prepare" in the output folder, on its
- * file system, so that what is finished is linked or renamed into place.
+ * The work folder of prepare: the hidden folder ".ferry-prepare" in the output folder, so that
+ * finished files can be linked or renamed on the same file system.
  *
- * It holds resumable downloads, what was made from what (so that nothing is made twice), and,
- * while a process works, folders "scratch.XXXXXX" of mode 0700. Removing it loses no
- * result.
+ * It contains resumable downloads, stamps of finished work, and, while a process works, folders
+ * "scratch.XXXXXX" with mode 0700. It can be removed without losing a result.
  */
 #ifndef FERRY_PREPARE_WORKDIR_H
 #define FERRY_PREPARE_WORKDIR_H
@@ -20,18 +19,18 @@ struct workdir {
 };
 #define WORKDIR_INIT BRACES(.lock = -1)
 
-/* Makes output_dir and the work folder, takes its lock (ERR_CONFLICT when another process
+/* Creates output_dir and the work folder, takes its lock (ERR_CONFLICT when another process
  * prepares into the same folder) and removes scratch folders and old temporary files that a
  * killed process left. */
 WARN_UNUSED int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out,
 			     struct err *e);
-/* Gives the lock back. */
+/* Releases the lock. */
 void workdir_close(struct workdir *w);
 
-/* A new, empty, private folder; the caller frees the path and removes the tree. */
+/* Creates an empty private folder; the caller frees the path and removes the folder. */
 WARN_UNUSED int workdir_scratch(const struct workdir *w, char **path, struct err *e);
 
-/* For CLEANUP on a char *: removes the tree and frees the path. */
+/* For CLEANUP on a char *: removes the folder and frees the path. */
 void workdir_scratch_release(char **path);
 
 #endif

@@ -45,7 +45,7 @@ static PRINTF_LIKE(2, 3) int reader_err(struct reader *r, const char *fmt, ...)
 	return rc;
 }
 
-/* inih tells of a section only with its first key; the mistake stands further up. */
+/* inih reports a section only with its first key, so the mistake is further up. */
 static PRINTF_LIKE(2, 3) int section_err(struct reader *r, const char *fmt, ...)
 {
 	va_list ap;
@@ -55,7 +55,7 @@ static PRINTF_LIKE(2, 3) int section_err(struct reader *r, const char *fmt, ...)
 	return rc;
 }
 
-/* Remembers where a section begins. False: it is no section, although it wants to be. */
+/* Remembers where a section begins. False if the line starts like a section but is not one. */
 static bool note_section(struct reader *r)
 {
 	size_t blanks = 0;
@@ -68,8 +68,8 @@ static bool note_section(struct reader *r)
 	return memchr(r->part, ']', r->rest) != NULL;
 }
 
-/* A place to cut a long line where inih, which trims blanks and knows comments, loses
- * nothing: between two characters that mean nothing to it. */
+/* Finds a place to split a long line so that inih, which trims blanks and strips comments, loses
+ * nothing: between two ordinary characters. */
 static size_t cut_length(const char *line, size_t room)
 {
 	for (size_t n = room; n > room / 2; n--)
@@ -78,8 +78,8 @@ static size_t cut_length(const char *line, size_t room)
 	return 0;
 }
 
-/* As much of the line as fits; a long line becomes a first one and continuations that
- * on_value() glues together again. One byte stays free: of a line that fills its buffer, newer
+/* Copies as much of the line as fits. A long line becomes a first line and continuation lines,
+ * which on_value() joins again. One byte stays free: of a line that fills its buffer, newer
  * releases of inih (59) throw away the rest. */
 static char *hand_over(struct reader *r, char *out, size_t size)
 {
@@ -88,7 +88,8 @@ static char *hand_over(struct reader *r, char *out, size_t size)
 	if (n > room) {
 		n = cut_length(r->part, room);
 		if (n == 0) {
-			reader_err(r, "the line is too long; continue it on indented lines");
+			reader_err(r, "the line is too long; split it into indented continuation "
+				      "lines");
 			return NULL;
 		}
 	}
@@ -100,7 +101,8 @@ static char *hand_over(struct reader *r, char *out, size_t size)
 	return out;
 }
 
-/* The length of the line without a comment: a rest of one must not look like a value. */
+/* The length of the line without a comment: the rest of a split comment must not look like a
+ * value. */
 static size_t without_comment(const char *line, size_t len)
 {
 	size_t first = 0;
@@ -114,7 +116,7 @@ static size_t without_comment(const char *line, size_t len)
 	return len;
 }
 
-/* inih asks for lines; count them, and refuse what it would cut or misread. */
+/* inih's line reader: counts lines, and refuses what inih would truncate or misread. */
 static char *next_line(char *out, int size, void *stream)
 {
 	struct reader *r = stream;
@@ -158,17 +160,19 @@ static struct conf_section *section_named(struct reader *r, const char *full)
 		    !strcmp(s->name, name)) {
 			if (i + 1 == c->count)
 				return s;
-			section_err(r, "section [%s] stands here for the second time (first on "
-				       "line %d)", full, s->line);
+			section_err(r, "section [%s] is given twice (first on line %d)", full,
+				    s->line);
 			return NULL;
 		}
 	}
 	if (kind == 0) {
-		reader_err(r, "a key before the first [section]");
+		reader_err(r, "this key is before the first [section]");
 		return NULL;
 	}
 	if (dot && !path_is_id(name)) {
-		section_err(r, "[%s]: a name has a-z, 0-9, '.', '_' and '-' only, at most 64",
+		section_err(r,
+			    "[%s]: a name consists of at most 64 characters from a-z, 0-9, '.', "
+			    "'_' and '-'",
 			    full);
 		return NULL;
 	}
@@ -194,7 +198,7 @@ static int on_value(void *user, const char *section, const char *key, const char
 		struct conf_value *v = &s->values[i];
 		if (strcmp(v->key, key) != 0)
 			continue;
-		/* inih hands a continuation line over as the same key again. */
+		/* inih passes a continuation line as the same key again. */
 		if ((r->continued || r->glued) && i + 1 == s->count) {
 			char *joined = mem_printf("%s%s%s", v->value, r->glued ? "" : "\n", value);
 			free(v->value);
@@ -224,7 +228,7 @@ int conf_parse(const char *text, size_t len, const char *path, struct conf *out,
 	int line = ini_parse_stream(next_line, &r, on_value, &r);
 	if (line > 0 && e->class == ERR_NONE) {
 		r.line = line;
-		reader_err(&r, "neither a [section] nor a \"key = value\" line");
+		reader_err(&r, "expected a [section] or a \"key = value\" line");
 	} else if (line < 0) {
 		err_set(e, ERR_SYSTEM, "%s: cannot be read", path);
 	}

@@ -1,6 +1,6 @@
 /*
  * settings: what ferry.conf says. This file knows its syntax; the others read a section each,
- * once, into a plain struct with nothing of the file in it.
+ * once, into a plain struct which knows nothing of the file.
  *
  * What always holds here:
  *  - whoever needs settings takes the plain struct: an application fills it in without any file,
@@ -8,7 +8,7 @@
  *  - a fault is ERR_USAGE with file and line; a key or section that is not known is one;
  *  - nothing is opened, and nobody is asked.
  *
- * ferry.conf is INI, read with inih, every value with the line it stands on:
+ * ferry.conf is INI, read with inih; every value knows its line number:
  *
  *   [section] or [kind.NAME], "key = value", '#' or ';' starts a comment. Values may be
  *   continued by indented lines. A key given twice in a section is an error, and so
@@ -84,17 +84,17 @@ int conf_err(const struct conf *c, const struct conf_section *s, const char *key
 	     struct err *e, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /*
- * Changing the text of a configuration: all that is not asked for stays byte for byte. Both
- * parse what they made and refuse (ERR_USAGE, with the hint to edit by hand) if any other
- * section or value would read differently.
+ * Functions that change the text of a configuration. Everything else stays byte for byte. They
+ * parse the result and refuse (ERR_USAGE, with the hint to edit by hand) if any other section or
+ * value would change.
  */
 
 /* Appends the section's text, "[kind.NAME]" and its lines, with an empty line in front.
  * `text` is the whole file, "" when there is none yet; replaced on success. */
 WARN_UNUSED int conf_edit_append(struct buf *text, const char *path, const char *section,
 				 struct err *e);
-/* Takes [kind.NAME] out: from its header to its last line that is neither empty nor a comment, and
- * one empty line in front. */
+/* Removes [kind.NAME], from its header to its last line that is neither empty nor a comment, and
+ * one empty line before it. */
 WARN_UNUSED int conf_edit_remove(struct buf *text, const char *path, const char *kind,
 				 const char *name, struct err *e);
 

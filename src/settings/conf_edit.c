@@ -7,11 +7,11 @@
 
 static int by_hand(const char *path, struct err *e)
 {
-	err_set(e, ERR_USAGE, "%s: cannot be changed without changing what else it says", path);
-	return err_hint(e, "edit it by hand; see ferry.conf(5)");
+	err_set(e, ERR_USAGE, "%s: this change would also change other settings in the file", path);
+	return err_hint(e, "edit the file by hand; see ferry.conf(5)");
 }
 
-/* -- is all the rest as it was? ----------------------------------------------------------- */
+/* -- is everything else unchanged? ----------------------------------------------------------- */
 
 static bool same_section(const struct conf_section *a, const struct conf_section *b)
 {
@@ -96,7 +96,7 @@ static bool is_empty(const char *line, const char *end)
 	return line == end;
 }
 
-/* The section's first line and the end of the last that says something. */
+/* The section's first line, and the end of its last line with content. */
 static bool find_lines(const char *text, const char *end, const char *header, const char **from,
 		       const char **to)
 {

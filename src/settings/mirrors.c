@@ -91,7 +91,7 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 				"holds: '%s' is not all, objects or metadata", holds);
 	if (kind->metadata_only && m->holds != MIRROR_HOLDS_METADATA)
 		return conf_err(m->conf, m->section, "holds", e,
-				"holds: a %s mirror holds no model files, only metadata",
+				"holds: a %s mirror holds only metadata, no model files",
 				kind->name);
 	return 0;
 }
@@ -100,7 +100,7 @@ static int read_rest(struct settings_mirror *m, struct err *e)
 {
 	int rc = 0;
 	if (m->region && (!*m->region || strlen(m->region) > 64))
-		rc = conf_err(m->conf, m->section, "region", e, "region: 1 to 64 bytes wanted");
+		rc = conf_err(m->conf, m->section, "region", e, "region: must have 1 to 64 bytes");
 	if (rc == 0)
 		rc = conf_get_bool(m->conf, m->section, "stage", &m->stage, e);
 	if (rc == 0)
@@ -120,7 +120,7 @@ static void read_mirror(const struct conf *c, const struct conf_section *s,
 		.repository = conf_get(s, "repository"), .region = conf_get(s, "region"),
 		.priority = CATALOG_PRIORITY, .conf = c, .section = s,
 	};
-	int rc = *s->name ? 0 : conf_err(c, s, NULL, e, "the section wants a name: [mirror.NAME]");
+	int rc = *s->name ? 0 : conf_err(c, s, NULL, e, "the section needs a name: [mirror.NAME]");
 	if (rc == 0)
 		rc = read_kind(out, kinds, &kind, e);
 	/* Also of one that cannot be used: whether it counts, and what for. */
@@ -148,8 +148,7 @@ static int belongs(const struct conf *c, const struct conf_section *s, const cha
 		return conf_err(c, s, "repository", e, "there is no [repository.%s]", named);
 	if (!named && several && repository)
 		return conf_err(c, s, NULL, e,
-				"[mirror.%s] does not say of which repository: repository = NAME",
-				s->name);
+				"[mirror.%s] must name its repository: repository = NAME", s->name);
 	return 0;
 }
 
@@ -193,11 +192,11 @@ static int public_url(const struct settings_mirror *m, const struct settings_kin
 		return 0;
 	const char *fault = link_fault(m->url, folder);
 	if (!fault && strchr(m->url, '?'))
-		fault = "it has a query (?…), and paths are appended to it";
+		fault = "it has a query (?…), but paths are appended to it";
 	if (fault) {
 		CLEANUP(mem_free_ptr) char *shown = url_redact(m->url);
-		return conf_err(m->conf, m->section, "url", e,
-				"url: '%s' cannot be shown to readers: %s", shown, fault);
+		return conf_err(m->conf, m->section, "url", e, "url: '%s' cannot be published: %s",
+				shown, fault);
 	}
 	size_t len = strlen(m->url);
 	while (len && m->url[len - 1] == '/')
@@ -217,10 +216,11 @@ static int part_size(const struct settings_mirror *m, const struct settings_kind
 	int rc = conf_get_size(m->conf, m->section, "part-size", &size, e);
 	if (rc < 0)
 		return rc;
-	/* A power of two holds whole pieces of every grid whose pieces are not larger. */
+	/* A power of two is a whole number of pieces of every grid with pieces of at most that
+	 * size. */
 	if (size < 8 * MIB || size > GIB || (size & (size - 1)))
 		return conf_err(m->conf, m->section, "part-size", e,
-				"part-size: a power of two from 8MiB to 1GiB is wanted");
+				"part-size: must be a power of two from 8MiB to 1GiB");
 	*out = size;
 	return 0;
 }

@@ -22,8 +22,8 @@ static int read_path(const struct conf *c, const struct conf_section *s, const c
 		return 0;
 	if (access(path, access_mode) < 0 || file_is_dir(path)) {
 		conf_err(c, s, key, e, "%s: %s is %s", key, path,
-			 !file_exists(path) ? "missing" : "not a program that may be run");
-		return err_hint(e, "correct the path, or remove the line to look on PATH");
+			 !file_exists(path) ? "missing" : "not executable");
+		return err_hint(e, "correct the path, or remove the line to search on PATH");
 	}
 	*out = path_absolute(path);
 	return 0;

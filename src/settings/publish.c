@@ -9,7 +9,7 @@ int settings_publish_read(const struct conf *c, struct settings_publish *out, st
 	if (rc == 0)
 		rc = conf_get_u64(c, s, "quorum", &p.quorum, e);
 	if (rc == 0 && conf_get(s, "quorum") && !p.quorum)
-		rc = conf_err(c, s, "quorum", e, "quorum: at least 1 is wanted");
+		rc = conf_err(c, s, "quorum", e, "quorum: must be at least 1");
 	if (rc == 0)
 		*out = p;
 	return rc;

@@ -39,7 +39,7 @@ static int read_title(const struct conf *c, const struct conf_section *s, char *
 {
 	const char *title = conf_get(s, "title");
 	if (title && (!*title || strlen(title) > 200))
-		return conf_err(c, s, "title", e, "title: 1 to 200 bytes wanted");
+		return conf_err(c, s, "title", e, "title: must have 1 to 200 bytes");
 	*out = title ? mem_strdup(title) : NULL;
 	return 0;
 }
@@ -61,13 +61,13 @@ static int read_expiry(const struct conf *c, const struct conf_section *s,
 		if (rc < 0)
 			return rc;
 		if (conf_get(s, all[i].key) && *all[i].at == 0)
-			return conf_err(c, s, all[i].key, e, "%s: nothing can expire at once",
+			return conf_err(c, s, all[i].key, e, "%s: must be longer than 0",
 					all[i].key);
 	}
 	return 0;
 }
 
-/* A folder may stand for its file:// URL. */
+/* A folder is accepted in place of its file:// URL. */
 static char *endpoint_url(const struct conf *c, const char *word)
 {
 	if (strstr(word, "://"))
@@ -115,7 +115,7 @@ static int read(const struct conf *c, const struct conf_section *s,
 	CLEANUP(settings_repository_release) struct settings_repository r = { 0 };
 	int rc = conf_check_keys(c, s, keys, e);
 	if (rc == 0 && !*s->name)
-		rc = conf_err(c, s, NULL, e, "the section wants a name: [repository.NAME]");
+		rc = conf_err(c, s, NULL, e, "the section needs a name: [repository.NAME]");
 	if (rc == 0)
 		rc = read_title(c, s, &r.title, e);
 	if (rc == 0)
@@ -196,7 +196,7 @@ int settings_repository_published(const struct conf *c, const char *name,
 	}
 	if (several) {
 		err_set(e, ERR_USAGE, "%s has several repositories", c->path);
-		return err_hint(e, "say which one with --name");
+		return err_hint(e, "choose one with --name");
 	}
 	if (!s) {
 		err_set(e, ERR_USAGE, "%s%sno [repository.NAME]", c->path ? c->path : "",

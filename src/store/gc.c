@@ -31,7 +31,7 @@ static int collect(struct gc *g, const char *path, const struct stat *st, uint64
 	if (rc < 0)
 		return rc;
 	++*kind;
-	/* A partial is sparse, and a blob may have been linked elsewhere. */
+	/* Count blocks: a partial is sparse, and a blob may have other links. */
 	if (st->st_nlink == 1)
 		g->out->bytes += (uint64_t)st->st_blocks * 512;
 	return 0;
@@ -59,8 +59,8 @@ static int gc_blobs(struct gc *g, struct err *e)
 	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "blobs/sha256");
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(record_refs_release) struct record_refs refs = { 0 };
-	/* In this order: a fetch pins before it makes a blob, so every blob that is listed
-	 * here and wanted is named by what is read next. */
+	/* List blobs before reading records: a fetch writes its pin before it makes a blob, so
+	 * every needed blob in this list is named by a record. */
 	int rc = file_list_dir(dir, &names, e);
 	if (rc == 0)
 		rc = record_refs_collect(g->store, &refs, e);
@@ -78,7 +78,7 @@ static int gc_blobs(struct gc *g, struct err *e)
 	return rc;
 }
 
-/* Does a process work on it? Where locks do not work, nobody seems to: the age decides. */
+/* Is a process working on it? Where locks do not work, the age decides. */
 static bool is_held(const char *lock)
 {
 	CLEANUP(file_close) int fd = -1;
@@ -94,7 +94,7 @@ static int gc_partial(struct gc *g, const struct digest *d, struct err *e)
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(g->store, d);
 	struct stat st;
 	bool there = lstat(part, &st) == 0;
-	/* What is a blob already need not be resumed. */
+	/* If the blob exists, the partial is not needed. */
 	bool young = there && age_s(g, &st) < g->partial_age_s && !file_exists(blob);
 	if (young || is_held(lock))
 		return 0;

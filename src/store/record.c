@@ -14,10 +14,11 @@ int record_check_names(const struct store_variant *v, struct err *e)
 	const char *const ids[] = { v->repository, v->model, v->variant };
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		if (!path_is_id(ids[i]))
-			return err_set(e, ERR_USAGE, "the store cannot use '%s' as a name", ids[i]);
+			return err_set(e, ERR_USAGE, "'%s' is not a valid name in the store",
+				       ids[i]);
 	for (size_t i = 0; i < v->file_count; i++)
 		if (!path_is_name(v->files[i].name) || v->files[i].name[0] == '.')
-			return err_set(e, ERR_USAGE, "the store cannot use '%s' as a file name",
+			return err_set(e, ERR_USAGE, "'%s' is not a valid file name in the store",
 				       v->files[i].name);
 	return 0;
 }
@@ -59,7 +60,7 @@ static int load_file(const json_t *object, struct store_variant *v, struct err *
 	if (rc < 0)
 		return rc;
 	if (!add_u64(v->size, f.size, &v->size))
-		return err_set(e, ERR_INTEGRITY, "the sizes do not add up");
+		return err_set(e, ERR_INTEGRITY, "the sum of the sizes overflows");
 	f.name = mem_strdup(name);
 	v->files[v->file_count++] = f;
 	return 0;
@@ -71,7 +72,7 @@ static int load_members(const json_t *object, struct store_variant *v, struct er
 	json_t *files;
 	int rc = json_get_string(object, "", "format", &format, e);
 	if (rc == 0 && strcmp(format, FORMAT) != 0)
-		rc = err_set(e, ERR_INTEGRITY, "not a record of a variant");
+		rc = err_set(e, ERR_INTEGRITY, "not the record of a variant");
 	if (rc < 0 || (rc = json_get_string(object, "", "repository", &repository, e)) < 0 ||
 	    (rc = json_get_string(object, "", "model", &model, e)) < 0 ||
 	    (rc = json_get_string(object, "", "variant", &variant, e)) < 0 ||
@@ -111,7 +112,7 @@ int record_load(const char *dir, const char *name, struct store_variant *out, st
 	return 0;
 }
 
-/* The names in `dir` that a store may have made; anything else is not ours. */
+/* The valid names in `dir`; others were not made by the store. */
 static int list_ids(const char *dir, struct str_list *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };

@@ -15,7 +15,7 @@
 #define RECORD_MAX_BYTES (4 * MIB)
 #define RECORD_MAX_FILES 10000
 
-/* May these names become folders and files below models/? ERR_USAGE when not. */
+/* ERR_USAGE unless these names are valid for folders and files below models/. */
 WARN_UNUSED int record_check_names(const struct store_variant *v, struct err *e);
 
 /* Atomic. */
@@ -41,8 +41,7 @@ struct record_refs {
 };
 void record_refs_release(struct record_refs *r);
 bool record_refs_has(const struct record_refs *r, const struct digest *d);
-/* All that records, pins and links name, sorted. A damaged record takes nothing away: its
- * links still count. */
+/* All digests in records, pins and links, sorted. If a record is damaged, its links still count. */
 WARN_UNUSED int record_refs_collect(const struct store *s, struct record_refs *out,
 				    struct err *e);
 

@@ -119,7 +119,8 @@ static bool same_file(const char *path, int fd)
 	       a.st_ino == b.st_ino;
 }
 
-/* The open file gets the name, by way of a second name: rename() replaces, link() does not. */
+/* Gives the open file its name through a second link: rename() would replace an existing file,
+ * link() does not. */
 static int name_open_file(int fd, const char *part, const char *blob, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(blob);
@@ -132,10 +133,10 @@ static int name_open_file(int fd, const char *part, const char *blob, struct err
 		unlink(temporary);
 		return rc;
 	}
-	/* A file system without hard links: the old name must do, if it is still ours. */
+	/* Without hard links, rename the old name if it is still our file. */
 	if (same_file(part, fd))
 		return file_rename(part, blob, e);
-	return err_sys(e, ENOENT, "%s: another process took it away", part);
+	return err_sys(e, ENOENT, "%s: another process removed it", part);
 }
 
 int store_commit(const struct store *s, const struct digest *d, int fd, struct err *e)
@@ -157,7 +158,7 @@ int store_commit(const struct store *s, const struct digest *d, int fd, struct e
 	int rc = same_file(part, fd) ? file_remove(part, e) : 0;
 	if (rc == 0)
 		rc = file_remove(journal, e);
-	/* Last: who waits for the lock finds the blob when it gets it. */
+	/* Last, so that a process that waits for the lock then finds the blob. */
 	if (rc == 0)
 		rc = file_remove(lock, e);
 	return rc;
@@ -177,9 +178,8 @@ int store_verify(const struct store *s, const struct digest *d, struct err *e)
 	CLEANUP(mem_free_ptr) char *aside = store_damaged_path(s, d);
 	struct err why = ERR_INIT;
 	if (file_rename(path, aside, &why) < 0)
-		return err_hint(e, "it could not be moved aside (%.300s); remove it by hand",
-				why.text);
-	return err_hint(e, "it was moved aside; fetch the model again to mend it");
+		return err_hint(e, "it could not be renamed (%.300s): delete it", why.text);
+	return err_hint(e, "it was renamed to *.damaged; fetch the model again to repair it");
 }
 
 void store_variant_release(struct store_variant *v)

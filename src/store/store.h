@@ -2,7 +2,7 @@
  * store: the client's content-addressed folder of verified files.
  *
  *   blobs/sha256/<hex>                              verified, read-only
- *   partial/<hex>.part  <hex>.journal  <hex>.lock   downloads in the making
+ *   partial/<hex>.part <hex>.journal <hex>.lock unfinished downloads
  *   models/<repository>/<model>/<variant>/<file>    links to the blobs, under the names
  *                                                   that engines expect, side by side
  *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, and when
@@ -11,12 +11,12 @@
  *   trust/<repository>/cache/                       verified copies of the catalog and manifests
  *
  * What always holds here:
- *  - a file below blobs/ has the SHA-256 that is its name, was verified before it got
- *    there, and is never changed again. (A process that lost the race for it may still write
- *    the same verified bytes to the same place: see store_commit());
- *  - two processes may use one store at once, with or without working locks: the worst
- *    that can happen is work done twice;
- *  - nothing resumable is removed unless asked (gc).
+ *  - a file below blobs/ has the SHA-256 in its name, was verified before it got that name, and
+ *    is never changed. (A process that lost a race may still write the same verified bytes to the
+ *    same place: see store_commit());
+ *  - several processes may use one store at once, even if locks do not work: at worst, work is
+ *    done twice;
+ *  - nothing that can be resumed is removed, except by gc on request.
  */
 #ifndef FERRY_STORE_STORE_H
 #define FERRY_STORE_STORE_H
@@ -28,16 +28,16 @@
 
 struct store {
 	char *home;
-	bool read_only;         /* nothing can be written: what is there can be used */
-	/* Set by who opened it: what ends reading and waiting (NULL: nothing), and the time
-	 * (NULL: the real one). */
+	bool read_only; /* nothing can be written; existing files can be used */
+	/* Set by the caller: what stops reading and waiting (NULL: nothing), and the clock (NULL:
+	 * the real one). */
 	const struct cancel *cancel;
 	const struct clock *clock;
 };
 
 /* $FERRY_HOME, else $XDG_DATA_HOME/ferry, else ~/.local/share/ferry. Caller frees. */
 WARN_UNUSED int store_home(char **out, struct err *e);
-/* Makes the folders if missing. A read-only store opens, too: reading from it works. */
+/* Creates missing folders. A read-only store can be opened for reading. */
 WARN_UNUSED int store_open(const char *home, struct store *out, struct err *e);
 void store_close(struct store *s);
 
@@ -52,25 +52,25 @@ char *store_trust_dir(const struct store *s, const char *repository);
 char *store_variant_dir(const struct store *s, const char *repository, const char *model,
 			const char *variant);
 
-/* Is the blob there with this size? (Its content was verified when it came.) */
+/* Does the blob exist with this size? (Its content was verified when it was stored.) */
 bool store_has(const struct store *s, const struct digest *d, uint64_t size);
 
 /*
- * Makes the complete, verified, synced partial the blob: read-only, under its final name,
- * folder synced; partial, journal and lock file removed. fd is the partial as the caller
- * verified it. Fine when another process was faster; ERR_CONFLICT when others took away
- * both the partial and the blob.
+ * Turns the complete, verified, synced partial into the blob: read-only, under its final name,
+ * folder synced; removes partial, journal and lock file. fd is the partial that the caller
+ * verified. Succeeds if another process was faster; ERR_CONFLICT if other processes removed both
+ * the partial and the blob.
  *
- * Where locks do not work, another process may have the same partial open, or have made a new
- * one under the same name. So it is the open file that gets the name, whatever its old
- * name stands for by now; and a partial is only ever extended to its one size, never cut, and
- * only verified pieces are written to it: to a blob, the bytes that are there already.
+ * Where locks do not work, another process may have the same partial open, or have created a new
+ * one under the same name. Therefore the open file gets the name, whatever the old name now
+ * refers to. A partial is only extended to its final size, never truncated, and only verified
+ * pieces are written to it; writing to a blob therefore changes no byte.
  */
 WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, int fd,
 			     struct err *e);
 
 struct store_file {
-	char *name;             /* under which engines see it */
+	char *name; /* the name that engines see */
 	struct digest sha256;
 	uint64_t size;
 };
@@ -86,20 +86,19 @@ struct store_variant {
 };
 void store_variant_release(struct store_variant *v);
 
-/* Says that the variant is being fetched (files, names, sizes): its blobs are kept by gc
- * and remove until it is linked. Before the first blob is asked for or made. */
+/* Records that the variant is being fetched (files, names, sizes), so that gc and remove keep its
+ * blobs until it is linked. Call it before looking for or making the first blob. */
 WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, struct err *e);
 
-/* Links the variant's blobs under their names, all of them present. Replaces an older set
- * of the same variant, file by file, the record last; then takes the pin away. dir,
- * complete and size of *v are not read. ERR_CONFLICT when another process removed a blob
- * meanwhile. */
+/* Links the variant's blobs, which must all exist, under their names. Replaces an older set of
+ * the same variant, file by file, the record last; then removes the pin. dir, complete and size
+ * of *v are not read. ERR_CONFLICT when another process removed a blob meanwhile. */
 WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v,
 			   struct err *e);
 /* The same files under the same names? */
 bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
-/* Takes away what a process that was killed near the end of store_link(v) left: the pin, and
- * names of an older version. What cannot be removed (a read-only store) stays. */
+/* Removes what a process killed near the end of store_link(v) left: the pin, and names of an
+ * older version. In a read-only store nothing is removed. */
 void store_tidy_variant(const struct store *s, const struct store_variant *v);
 
 struct store_variants {
@@ -111,8 +110,8 @@ void store_variants_release(struct store_variants *v);
  * without files, as not complete. */
 WARN_UNUSED int store_list(const struct store *s, struct store_variants *out, struct err *e);
 
-/* Unlinks the variant and removes the blobs that no other variant uses. Adds the bytes that
- * became free to *freed. ERR_NOT_FOUND when it is not there. */
+/* Unlinks the variant and removes the blobs that no other variant uses. Adds the freed bytes to
+ * *freed. ERR_NOT_FOUND when there is no such variant. */
 WARN_UNUSED int store_remove(const struct store *s, const char *repository, const char *model,
 			     const char *variant, uint64_t *freed, struct err *e);
 
@@ -120,15 +119,15 @@ struct store_gc {
 	uint64_t blobs, partials, temporaries;  /* files removed (or that would be) */
 	uint64_t bytes;
 };
-/* Removes blobs that no variant links to or is waiting for, damaged blobs, and temporary
- * files older than a day; partials (and what waits for them) not touched for partial_age_s
- * (UINT64_MAX: none) that nobody holds; cached manifests not used for 30 days. dry_run only
- * counts. */
+/* Removes blobs that no variant links to or waits for, damaged blobs, temporary files older than
+ * a day, unlocked partials (and their pins) not changed for partial_age_s (UINT64_MAX: none), and
+ * cached manifests not used for 30 days. dry_run only counts. */
 WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run,
 			 struct store_gc *out, struct err *e);
 
-/* Re-hashes a blob. ERR_INTEGRITY when it is damaged: it is moved to
- * blobs/sha256/<hex>.damaged, so that the next fetch mends it from what is still right. */
+/* Hashes a blob again. ERR_INTEGRITY when it is damaged: it is renamed to
+ * blobs/sha256/<hex>.damaged, so that the next fetch can reuse the pieces that are still
+ * correct. */
 WARN_UNUSED int store_verify(const struct store *s, const struct digest *d, struct err *e);
 
 #endif

@@ -16,7 +16,7 @@ void store_variants_release(struct store_variants *v)
 	*v = (struct store_variants){ 0 };
 }
 
-/* The folder of the variant, made; the caller frees. */
+/* The folder of the variant, created if missing; the caller frees. */
 static int make_dir(const struct store *s, const struct store_variant *v, char **out,
 		    struct err *e)
 {
@@ -48,7 +48,7 @@ static int link_file(const struct store *s, const char *dir, const struct store_
 	struct err why = ERR_INIT;
 	if (file_symlink_atomic(target, path, &why) == 0)
 		return 0;
-	/* FAT and its like have no links of any kind. */
+	/* FAT and similar file systems have no links at all. */
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
 	return file_link_or_copy(blob, path, 0444, s->cancel, e);
 }
@@ -96,7 +96,7 @@ int store_link(const struct store *s, const struct store_variant *v, struct err 
 		rc = record_save(dir, RECORD_NAME, v, e);
 	if (rc == 0)
 		rc = unlink_others(dir, v, e);
-	/* After the links: from here on nobody removes them, so what is there now stays. */
+	/* After the links exist, nobody removes the blobs, so the ones that are here now stay. */
 	if (rc == 0)
 		rc = check_blobs(s, v, e);
 	if (rc < 0)
@@ -124,7 +124,7 @@ void store_tidy_variant(const struct store *s, const struct store_variant *v)
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, RECORD_PENDING);
 	CLEANUP(store_variant_release) struct store_variant pin = { 0 };
 	struct err ignored = ERR_INIT;
-	/* Another process may be about to replace this version: that pin is not ours. */
+	/* Another process may be about to replace this version; its pin is not ours. */
 	if (record_load(dir, RECORD_PENDING, &pin, &ignored) == 0 &&
 	    store_variant_equal(&pin, v) && unlink_others(dir, v, &ignored) == 0)
 		unlink(path);
@@ -156,7 +156,7 @@ static int list_folder(void *ctx, const char *dir, const char *repository, const
 		*e = why;
 		return rc;
 	}
-	/* The folder says where it is; a record that was copied about does not. */
+	/* The folder's path counts; the names in a copied record may be wrong. */
 	free(v.repository);
 	free(v.model);
 	free(v.variant);
@@ -182,7 +182,7 @@ int store_list(const struct store *s, struct store_variants *out, struct err *e)
 	return rc;
 }
 
-/* Every digest that the variant's folder names, taken before it goes. */
+/* All digests that the variant's folder names, before it is removed. */
 static int remove_unused(const struct store *s, const struct record_refs *mine,
 			 uint64_t *freed, struct err *e)
 {
@@ -212,7 +212,7 @@ static int remove_folder(const char *dir, struct err *e)
 		rc = file_remove(record, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);
-		/* A fetch of the same variant that is at work goes on. */
+		/* A running fetch of the same variant continues. */
 		if (strcmp(names.at[i], RECORD_PENDING) != 0)
 			rc = file_remove(path, e);
 	}

@@ -1,13 +1,13 @@
 /*
- * util: what every other folder stands on, and nothing that knows about models.
+ * util: the lowest room. Every other room uses it, and nothing in it knows about models.
  *
  * What always holds here:
- *  - no function prints or exits, except that running out of memory for a small
- *    fixed allocation aborts (mem.h);
+ *  - no function prints or exits; but running out of memory for a small fixed allocation aborts
+ *    (mem.h);
  *  - a fallible function returns 0, or a negative error class and fills the
  *    caller's struct err (err.h);
  *  - output parameters are set only on success;
- *  - T_free(NULL) is safe, T_release() may be called twice.
+ *  - T_free(NULL) is safe, and T_release() may be called twice.
  */
 #ifndef FERRY_UTIL_BASE_H
 #define FERRY_UTIL_BASE_H
@@ -45,11 +45,11 @@
 	struct fn##_needs_semicolon
 #define CLEANUP_PTR(fn) CLEANUP(fn##_cleanup)
 
-/* Takes a value out of a variable that a cleanup would otherwise release. */
+/* Returns the value of a variable and clears the variable, so that its cleanup releases nothing. */
 #define STEAL(p)                                                              \
 	__extension__({ __typeof__(p) stolen_ = (p); (p) = NULL; stolen_; })
 
-/* a * b and a + b that say whether they fit; *out is set only if they do. */
+/* a * b and a + b: false if the result does not fit; *out is set only if it does. */
 static inline bool mul_u64(uint64_t a, uint64_t b, uint64_t *out)
 {
 	uint64_t r;

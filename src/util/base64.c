@@ -12,7 +12,7 @@ static size_t text_size(size_t len)
 
 void base64_add(struct buf *out, const void *data, size_t len)
 {
-	/* OpenSSL writes a NUL behind it, for which a buf always has room. */
+	/* OpenSSL appends a NUL; a buf always has room for one. */
 	unsigned char *room = len > GIB ? NULL : buf_reserve(out, text_size(len));
 	if (!room)
 		out->overflow = true;
@@ -20,7 +20,7 @@ void base64_add(struct buf *out, const void *data, size_t len)
 		buf_commit(out, (size_t)EVP_EncodeBlock(room, data, (int)len));
 }
 
-/* OpenSSL's decoder is lenient with blanks and unused bits, so the bytes are encoded again. */
+/* OpenSSL's decoder accepts blanks and unused bits, so the result is encoded again and compared. */
 bool base64_decode(void *out, size_t len, const char *text, size_t text_len)
 {
 	unsigned char raw[DECODE_MAX + 3], again[(DECODE_MAX + 2) / 3 * 4 + 1];

@@ -4,10 +4,10 @@
 
 #include "util/buf.h"
 
-/* Appends the text of len bytes, at most 1 GiB. */
+/* Appends the encoded form of len bytes, at most 1 GiB. */
 void base64_add(struct buf *out, const void *data, size_t len);
-/* Exactly len bytes (at most 1024) from exactly their text, in the one form that base64_add()
- * gives; false on anything else. */
+/* Decodes exactly len bytes (at most 1024). Accepts only the form that base64_add() writes; false
+ * for anything else. */
 bool base64_decode(void *out, size_t len, const char *text, size_t text_len);
 
 #endif

@@ -48,7 +48,7 @@ void *buf_reserve(struct buf *b, size_t len)
 			cap = b->max + 1;
 		b->data = mem_realloc(b->data, cap);
 		b->cap = cap;
-		/* What is reserved and never committed must not be seen as text. */
+		/* Bytes that are reserved but not committed must not be visible as text. */
 		b->data[b->len] = '\0';
 	}
 	return b->data + b->len;

@@ -1,10 +1,10 @@
 /*
- * A growing buffer with a mandatory ceiling.
+ * A growing buffer with a mandatory maximum size.
  *
- * Appending never fails at the call: over the ceiling the buffer keeps what it
- * had and remembers. Ask buf_ok() once, at the end. There is always a NUL after
- * the last byte, so data works as a C string; data is never NULL after the
- * first append (use buf_str() to be safe on an empty one).
+ * Appending never fails: an append that would exceed the maximum changes nothing but is
+ * remembered. Call buf_ok() once, at the end. There is always a NUL after the last byte, so data
+ * works as a C string; data is never NULL after the first append (use buf_str() to be safe on an
+ * empty one).
  */
 #ifndef FERRY_UTIL_BUF_H
 #define FERRY_UTIL_BUF_H
@@ -32,17 +32,17 @@ void buf_addc(struct buf *b, char c);
 void buf_adds(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Room for len more bytes at the returned address, to be filled by the caller;
- * NULL over the ceiling. Add with buf_commit(). */
+/* Reserves len more bytes; the caller fills them and then calls buf_commit(). NULL above the
+ * maximum. */
 void *buf_reserve(struct buf *b, size_t len);
 void buf_commit(struct buf *b, size_t len);
 
-/* ERR_INTEGRITY "<what> is larger than <max> bytes" if anything was cut. */
+/* ERR_INTEGRITY "<what> is larger than <max> bytes" if an append was refused. */
 WARN_UNUSED int buf_ok(const struct buf *b, const char *what, struct err *e);
 
 const char *buf_str(const struct buf *b);
 
-/* The data as a heap string that the caller frees; b is empty afterwards. */
+/* Returns the data as a heap string, owned by the caller; b is empty afterwards. */
 char *buf_steal(struct buf *b);
 
 #endif

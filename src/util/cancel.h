@@ -1,7 +1,7 @@
 /*
- * Asking a long operation to stop: a token that is handed in. Whoever owns it may set it from a
- * signal handler or from any thread; the operation looks at it between its steps, and ends
- * with ERR_CANCELLED. Every function takes NULL for a token that is never set.
+ * Stopping a long operation: a token that is passed in. Its owner may set it from a signal
+ * handler or any thread; the operation checks it between steps and ends with ERR_CANCELLED. Every
+ * function accepts NULL for a token that is never set.
  */
 #ifndef FERRY_UTIL_CANCEL_H
 #define FERRY_UTIL_CANCEL_H

@@ -105,8 +105,8 @@ static void plumbing_release(struct plumbing *p)
 	close_pair(p->failure);
 }
 
-/* Memory rather than a pipe: nothing has to be fed while the program runs, and one that
- * does not read its input is no trouble. */
+/* A memory file instead of a pipe: nothing has to be written while the program runs, and it does
+ * no harm if the program does not read its input. */
 static int open_input(const struct child *c)
 {
 	struct err e = ERR_INIT;
@@ -202,7 +202,7 @@ static void take_output(struct running *r, const char *data, size_t len)
 {
 	struct buf *b = &r->result->output, *head = &r->result->head;
 	buf_add(head, data, MIN(len, head->max - head->len));
-	/* Twice the room, so that the older half is moved out only now and then. */
+	/* Twice the needed size, so that old output has to be moved out only rarely. */
 	if (b->len + len > 2 * CHILD_OUTPUT) {
 		memmove(b->data, b->data + b->len - CHILD_OUTPUT, CHILD_OUTPUT);
 		b->len = CHILD_OUTPUT;
@@ -224,7 +224,7 @@ static void take_answer(struct running *r, const char *data, size_t len)
 		buf_add(b, data, len);
 }
 
-/* Reads one piece of what is there; at the end the pipe is closed. */
+/* Reads once; closes the pipe at its end. */
 static void read_piece(struct running *r, int *pipe, bool answer)
 {
 	char data[4096];
@@ -292,7 +292,7 @@ static void signal_it(const struct running *r, int number)
 	kill(r->child->trusted ? r->pid : -r->pid, number);
 }
 
-/* Ends what the program left running before its number can be given to another. */
+/* Kills what the program left running, before its process group number can be reused. */
 static void reap(struct running *r)
 {
 	signal_it(r, SIGKILL);
@@ -331,7 +331,8 @@ static int wait_for_end(struct running *r, struct err *e)
 			stop(r);
 			return -ERR_CANCELLED;
 		}
-		if (r->child->timeout_s && clock_now_ms(NULL) - began > r->child->timeout_s * 1000) {
+		if (r->child->timeout_s &&
+		    clock_now_ms(NULL) - began > r->child->timeout_s * 1000) {
 			r->result->timed_out = true;
 			stop(r);
 			break;
@@ -376,20 +377,22 @@ int child_run(const struct child *c, struct child_result *out, struct err *e)
 
 const char *child_describe(const struct child_result *r, char *out, size_t size)
 {
-	static const struct { int signal; const char *text; } signals[] = {
-		{ SIGABRT, "was stopped by SIGABRT: an assertion in it failed, often about a key "
-			   "that the model lacks" },
-		{ SIGKILL, "was killed by SIGKILL: probably by the system, for want of memory" },
+	static const struct { int signal; const char *text;
+	} signals[] = {
+		{ SIGABRT, "aborted (SIGABRT): an assertion failed, often because a key is missing "
+			   "in the model" },
+		{ SIGKILL, "was killed (SIGKILL), probably by the system because memory ran out" },
 		{ SIGSEGV, "crashed (SIGSEGV)" },
-		{ SIGBUS, "crashed (SIGBUS): often a file that shrank, or a full disk" },
-		{ SIGILL, "crashed (SIGILL): it was built for another processor" },
+		{ SIGBUS,
+		  "crashed (SIGBUS), often because a file was truncated or the disk is full" },
+		{ SIGILL, "crashed (SIGILL): it was built for a different processor" },
 	};
 	if (r->timed_out) {
 		snprintf(out, size, "did not end in time");
 		return out;
 	}
 	if (r->too_long) {
-		snprintf(out, size, "answered with more than was asked for");
+		snprintf(out, size, "wrote more output than allowed");
 		return out;
 	}
 	if (WIFEXITED(r->status)) {

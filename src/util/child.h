@@ -1,8 +1,8 @@
 /*
  * Runs an external program: without a shell, with a process group of its own, stdin from
- * /dev/null or from memory, and no credentials in its environment (nothing whose name ends
- * in TOKEN, KEY, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, nor AWS_*), unless it is one
- * that the person trusts with them.
+ * /dev/null or from memory, and without credentials in its environment (variables whose names end
+ * in TOKEN, KEY, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, and AWS_*), unless the user trusts
+ * it with them.
  */
 #ifndef FERRY_UTIL_CHILD_H
 #define FERRY_UTIL_CHILD_H
@@ -27,11 +27,12 @@ struct child {
 	uint64_t expected;              /* bytes; 0: unknown */
 	const void *input;              /* what stdin gives; NULL: nothing */
 	size_t input_len;
-	/* Not 0: stdout is an answer that is kept apart from the output, and a program that
-	 * answers with more bytes is stopped. */
+	/* If not 0, stdout is collected separately as the answer, and a program that writes more
+	 * bytes than this is stopped. */
 	size_t answer_max;
-	/* It keeps its credentials (FERRY_PASSPHRASE apart) and stays in the terminal's
-	 * foreground, so that it can ask for a PIN. What it starts itself is not ended with it. */
+	/* The program keeps its credentials (except FERRY_PASSPHRASE) and stays in the terminal's
+	 * foreground, so that it can ask for a PIN. Programs that it starts are not killed with
+	 * it. */
 	bool trusted;
 };
 

@@ -1,6 +1,6 @@
 /*
- * Time and randomness, handed in: the real ones, or a test's that only pretends to wait. Every
- * function takes NULL for the real one.
+ * Time and randomness, passed in: the real ones, or a test's, which only pretends to wait. Every
+ * function accepts NULL for the real one.
  *
  * Prefixes: clock_, random_.
  */
@@ -14,7 +14,7 @@
 struct clock {
 	uint64_t (*now_us)(void *ctx);  /* monotonic, from any start */
 	int64_t (*wall_s)(void *ctx);   /* since 1970, UTC */
-	/* 0, or ERR_CANCELLED when it ended early: the real one hears that within 100 ms. */
+	/* 0, or ERR_CANCELLED when it ended early; the real one notices that within 100 ms. */
 	int (*sleep_ms)(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e);
 	void *ctx;
 };

@@ -1,6 +1,6 @@
 /*
- * Errors. The class of an error decides about the exit code and whether trying again can
- * help, its cause what else to do; its text is for people, and no code reads it.
+ * Errors. The class decides on the exit code and on retries, the cause on everything else. The
+ * text is for people; no code reads it.
  *
  * A fallible function takes `struct err *` as its last parameter, never NULL.
  * The caller owns it and initialises it with ERR_INIT. The first error wins:
@@ -30,25 +30,25 @@ enum err_class {
 	ERR_BUG = 70,
 };
 
-/* What went wrong on the way to a server, as far as somebody decides by it. */
+/* What went wrong with a server, as far as decisions depend on it. */
 enum err_cause {
 	CAUSE_NONE,
-	CAUSE_UNREACHABLE,  /* no connection: name not resolved, refused, not in time */
-	CAUSE_DROPPED,      /* the connection ended in the middle of an answer */
-	CAUSE_STALLED,      /* nothing came for too long, or not all of it in time */
-	CAUSE_SERVER,       /* the server says that it fails (5xx and kin) */
-	CAUSE_THROTTLED,    /* the server asks for fewer requests */
-	CAUSE_TLS,          /* the server's certificate does not verify */
+	CAUSE_UNREACHABLE, /* no connection: name not resolved, refused, not in time */
+	CAUSE_DROPPED,     /* the connection ended in the middle of an answer */
+	CAUSE_STALLED,     /* no data for too long, or not everything in time */
+	CAUSE_SERVER,      /* the server reports a failure (5xx and similar) */
+	CAUSE_THROTTLED,   /* the server asks for fewer requests */
+	CAUSE_TLS,         /* the server's certificate does not verify */
 };
 
 struct err {
 	enum err_class class;
 	enum err_cause cause;
 	int sys;            /* errno where one was the cause, of ERR_CANCELLED the signal, else 0 */
-	uint64_t retry_after_s; /* the server asked not to come back before; 0: it did not */
-	/* Offsets into text, for reports that name the place themselves: of the message as it
-	 * was set, and of the text without what stands in front of it (the last
-	 * err_context(), or what err_sys() was given). 0 when nothing does. */
+	uint64_t retry_after_s; /* the pause that the server asked for; 0: none */
+	/* Offsets into text, for reports that name the place themselves: of the message as it was
+	 * set, and of the text without its last context (of err_context() or err_sys()). 0 if
+	 * there is none. */
 	size_t core, inner;
 	char text[1024];    /* one line, no newline at the end */
 	char hint[512];     /* what the person can do, or "" */
@@ -64,8 +64,8 @@ int err_set(struct err *e, enum err_class class, const char *fmt, ...) PRINTF_LI
  * ERR_NOT_FOUND, everything else ERR_SYSTEM; a full disk gets a hint. */
 int err_sys(struct err *e, int sys, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "fmt: " in front of the text of an error that is set, but for ERR_CANCELLED: a signal
- * stopped it all, wherever it was at work. */
+/* Puts "fmt: " in front of the text of an error that is set. ERR_CANCELLED stays as it is: where
+ * a signal interrupted the work does not matter. */
 int err_context(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Sets the hint, unless there is one already. */

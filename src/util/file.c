@@ -157,7 +157,7 @@ int file_mkdirs(const char *dir, mode_t mode, struct err *e)
 		*p = '\0';
 		int why = mkdir(path, mode) < 0 ? errno : 0;
 		if (why && why != EEXIST && !file_is_dir(path))
-			return err_sys(e, why, "cannot make the folder %s", path);
+			return err_sys(e, why, "cannot create the folder %s", path);
 		*p = kept;
 		if (!kept)
 			break;
@@ -194,8 +194,8 @@ static int sync_dir_of(const char *path, struct err *e)
 	return file_sync_dir(dir, e);
 }
 
-/* What a file must not take the place of. /dev/stdout and its like are links to a file when the
- * output goes into one. */
+/* What must not be replaced by a file. /dev/stdout and the like are links to a regular file if
+ * the output is redirected to one. */
 static bool is_special(const char *path)
 {
 	struct stat st;
@@ -206,7 +206,8 @@ static bool is_special(const char *path)
 int file_rename(const char *from, const char *to, struct err *e)
 {
 	if (is_special(to))
-		return err_set(e, ERR_USAGE, "%s is no plain file, and is not replaced by one", to);
+		return err_set(e, ERR_USAGE,
+			       "%s exists and is not a regular file; it is not replaced", to);
 	if (rename(from, to) < 0)
 		return err_sys(e, errno, "cannot rename %s to %s", from, to);
 	return sync_dir_of(to, e);
@@ -214,7 +215,7 @@ int file_rename(const char *from, const char *to, struct err *e)
 
 int file_space(const char *path, uint64_t *bytes, struct err *e)
 {
-	/* What is asked about may not exist yet: the nearest folder above answers. */
+	/* The path may not exist yet: use the nearest folder above it that does. */
 	CLEANUP(mem_free_ptr) char *at = path_absolute(path);
 	struct statvfs st;
 	while (statvfs(at, &st) < 0) {
@@ -327,7 +328,7 @@ int file_write_output(const char *path, const void *data, size_t len, struct err
 {
 	struct stat st;
 	if (file_is_dir(path))
-		return err_set(e, ERR_USAGE, "%s is a folder, not a place for a file", path);
+		return err_set(e, ERR_USAGE, "%s is a folder; the name of a file is needed", path);
 	bool there = lstat(path, &st) == 0;
 	if (!there || S_ISREG(st.st_mode))
 		return file_write_atomic(path, data, len, 0644, e);

@@ -12,11 +12,11 @@
 
 #include <sys/stat.h>
 
-/* For CLEANUP(file_close): closes *fd if it is not negative, keeps errno. */
+/* For CLEANUP(file_close): closes *fd if it is not negative; preserves errno. */
 void file_close(int *fd);
 
 WARN_UNUSED int file_open_read(const char *path, int *fd, struct err *e);
-/* Also refuses what is not a regular file; size in bytes. */
+/* Refuses anything but a regular file. size in bytes. */
 WARN_UNUSED int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e);
 
 /* Replaces what is in out. ERR_INTEGRITY when the file is over out->max. */
@@ -37,12 +37,12 @@ WARN_UNUSED int file_size(const char *path, uint64_t *size, struct err *e);
 
 /* mkdir -p; mode as mkdir(2). */
 WARN_UNUSED int file_mkdirs(const char *dir, mode_t mode, struct err *e);
-/* mkdir -p of the folder that path lies in. */
+/* mkdir -p of the folder that contains path. */
 WARN_UNUSED int file_mkdirs_for(const char *path, mode_t mode, struct err *e);
 WARN_UNUSED int file_sync(int fd, const char *what, struct err *e);
 WARN_UNUSED int file_sync_dir(const char *dir, struct err *e);
-/* fsync must have been called on the file; then rename, then fsync of the folder. ERR_USAGE
- * when `to` is a device, a pipe or the like: no file takes the place of one. */
+/* fsync must have been called on the file; then rename, then fsync of the folder. ERR_USAGE when
+ * `to` is a device, a pipe or the like: these are never replaced by a file. */
 WARN_UNUSED int file_rename(const char *from, const char *to, struct err *e);
 
 /* Bytes an unprivileged user may still write where path is (or will be). */
@@ -51,9 +51,9 @@ WARN_UNUSED int file_space(const char *path, uint64_t *bytes, struct err *e);
 WARN_UNUSED int file_need_space(const char *path, uint64_t need, struct err *e);
 
 /*
- * A file in the making: write to fd, then commit or abort. Its temporary name is
- * ".<name>.<random>.tmp" beside the final one; file_is_temporary() knows them, so
- * that leftovers of a killed process can be collected.
+ * A new file that is being written: write to fd, then commit or abort. Its temporary name is
+ * ".<name>.<random>.tmp" beside the final one; file_is_temporary() knows them, so that leftovers
+ * of a killed process can be collected.
  */
 struct file_new {
 	int fd;
@@ -71,18 +71,17 @@ bool file_is_temporary(const char *name);
 
 WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len,
 				  mode_t mode, struct err *e);
-/* Where a person wants a result: a new or plain file is written as above, mode 0644; what is
- * there and is anything else (a link, a pipe, a device) is opened and written into. ERR_USAGE
- * for a folder. */
+/* For a result that the user asked for: a new or regular file is written as above, mode 0644;
+ * anything else that exists (a link, a pipe, a device) is opened and written to. ERR_USAGE for a
+ * folder. */
 WARN_UNUSED int file_write_output(const char *path, const void *data, size_t len, struct err *e);
 
-/* Makes `to` share the bytes of `from` until one of them is written to; *done is false where
- * the file system cannot. Atomic, mode given. */
+/* Makes `to` a reflink of `from`; *done is false where the file system has none. Atomic, mode
+ * given. */
 WARN_UNUSED int file_reflink(const char *from, const char *to, mode_t mode, bool *done,
 			     struct err *e);
 /* Makes `to` the same bytes as `from`: reflink, else a copy; atomic, mode given.
- * file_link_or_copy tries a reflink (the two stay apart when one is written to), then a hard
- * link, then a copy. */
+ * file_link_or_copy tries a reflink, then a hard link, then a copy. */
 WARN_UNUSED int file_copy(const char *from, const char *to, mode_t mode,
 			  const struct cancel *cancel, struct err *e);
 WARN_UNUSED int file_link_or_copy(const char *from, const char *to, mode_t mode,
@@ -97,22 +96,22 @@ WARN_UNUSED int file_list_dir(const char *dir, struct str_list *names, struct er
 
 /* Removes a file; missing is fine. */
 WARN_UNUSED int file_remove(const char *path, struct err *e);
-/* Removes a folder and what is in it, as far as possible; links are not followed. */
+/* Removes a folder and its contents, as far as possible; links are not followed. */
 void file_remove_tree(const char *dir);
 /* Removes an empty folder; missing or not empty is fine. */
 void file_remove_dir_if_empty(const char *dir);
 
 /*
- * Advisory lock (flock) on the file `path`, created if missing, held until the
- * process ends or *fd is closed. A lock that is held elsewhere: with `wait`, waits;
- * else ERR_CONFLICT. Where the file system has no locks, *fd is -1
- * and the call succeeds: nothing may depend on a lock alone.
+ * Advisory lock (flock) on the file `path`, created if missing, held until the process ends or
+ * *fd is closed. If another process holds the lock: with `wait`, waits; else ERR_CONFLICT. If the
+ * file system has no locks, *fd is -1 and the call succeeds, so nothing may depend on a lock
+ * alone.
  */
 WARN_UNUSED int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd,
 			  struct err *e);
 
-/* For who only reads: waits up to this long for a writer to let go of the lock file, which is not
- * created and may be on a read-only medium. -1 when there is none or the time is over. */
+/* For readers: waits up to this long until no writer holds the lock file. The file is not created
+ * and may be on a read-only medium. -1 when there is none, or after the time. */
 int file_lock_shared(const char *path, unsigned wait_ms);
 
 #endif

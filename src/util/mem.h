@@ -1,7 +1,7 @@
 /*
- * Allocation of small, fixed sizes: running out of memory aborts the process.
- * Whatever is sized by foreign input goes through struct buf with its ceiling,
- * or through mem_array(), which refuses a product over the ceiling.
+ * Allocation of small, fixed sizes: running out of memory aborts the process. What is sized by
+ * foreign input uses struct buf with its maximum size, or mem_array(), which refuses a product
+ * above the maximum.
  */
 #ifndef FERRY_UTIL_MEM_H
 #define FERRY_UTIL_MEM_H
@@ -29,10 +29,10 @@ WARN_UNUSED int mem_array(void **out, uint64_t count, size_t size, uint64_t max_
  * bounded elsewhere. */
 void *mem_grow(void *p, size_t count, size_t *cap, size_t size);
 
-/* free() through the address of a pointer, for CLEANUP(mem_free_ptr). */
+/* For CLEANUP(mem_free_ptr): frees *p. */
 void mem_free_ptr(void *pp);
 
-/* Overwrites with zeros in a way the compiler keeps. */
+/* Overwrites with zeros; the compiler does not remove it. */
 void mem_wipe(void *p, size_t len);
 
 #endif

@@ -101,7 +101,7 @@ static int store(const struct opt *o, void *values, const char *value, struct er
 		*(int *)at = choice_index(o->choices, value);
 		if (*(int *)at >= 0)
 			return 0;
-		bad_value(o, value, "one of its values", e);
+		bad_value(o, value, "an allowed value", e);
 		return err_hint(e, "choose one of: %s", o->choices);
 	case OPT_END:
 	case OPT_GROUP:
@@ -249,7 +249,7 @@ void opt_help(struct buf *out, const struct opt *opts, unsigned width)
 	}
 }
 
-/* scdoc gives a meaning to these characters. */
+/* These characters are special in scdoc. */
 static void scdoc_text(struct buf *out, const char *s)
 {
 	for (; *s; s++) {

@@ -11,8 +11,8 @@
 
 /* -- what one system can ---------------------------------------------------------- */
 
-/* A new system is a new branch here. It may say of each call that it cannot, as the last one does.
- * What there is elsewhere: macOS has renameatx_np() with RENAME_EXCL, F_PREALLOCATE,
+/* A new system needs a new branch here. It may leave out any call, as the last branch does. What
+ * other systems have: macOS has renameatx_np() with RENAME_EXCL, F_PREALLOCATE,
  * _NSGetExecutablePath() and kern.bootsessionuuid; FreeBSD has posix_fallocate(), pipe2(),
  * memfd_create(), cpuset_getaffinity(), PROC_PDEATHSIG_CTL and kern.proc.pathname. */
 #if defined __linux__ && !defined FERRY_PORTABLE
@@ -170,7 +170,7 @@ bool os_clone(int to, int from)
 	return native_clone(to, from) == 0;
 }
 
-/* Not every file system has hard links, nor does each say so before it says EEXIST. */
+/* Not every file system has hard links, and some report EEXIST before they report that. */
 static int rename_by_link(int from_dir, const char *from, int to_dir, const char *to)
 {
 	struct stat st;

@@ -1,11 +1,11 @@
 /*
- * What not every system has. No other file uses a call, a flag or a folder (/proc) that only
- * Linux knows; macOS and FreeBSD have all that the rest of the project uses.
+ * Calls that not every system has. No other file uses a call, a flag or a folder (/proc) that
+ * exists only on Linux; macOS and FreeBSD have everything that the rest of the project uses.
  *
- * Each function first asks the system it was built for (the first part of os.c) and falls back on
- * what every system has: the same code that runs on Linux where a file system or an old kernel
- * cannot do what was asked. "Fall-back" says what is lost by it. `make PORTABLE=1` builds
- * as for a system that has none of these calls.
+ * Each function first tries the system that it was built for (the first part of os.c) and falls
+ * back to what every system has. The fall-back also runs on Linux where a file system or an old
+ * kernel lacks the call. "Fall-back" says what is lost. `make PORTABLE=1` builds as for a system
+ * that has none of these calls.
  */
 #ifndef FERRY_UTIL_OS_H
 #define FERRY_UTIL_OS_H
@@ -17,19 +17,17 @@
 
 /* -- files ----------------------------------------------------------------------- */
 
-/* A new empty file in the folder that has no name and is gone when it is closed; mode 0600, for
- * reading and writing. -1 and errno.
- * Fall-back: it has a temporary name (file_is_temporary()) at first. Killed at that moment, the
- * process leaves an empty file. */
+/* Creates an empty file without a name in the folder, which disappears when it is closed; mode
+ * 0600, for reading and writing. -1 and errno. Fall-back: the file has a temporary name
+ * (file_is_temporary()) for a moment; a process killed then leaves an empty file. */
 WARN_UNUSED int os_nameless_file(const char *dir);
 
 /* The same without a folder: in memory where the system can.
  * Fall-back: a nameless file in $TMPDIR, or in /tmp: its bytes may reach a disk. */
 WARN_UNUSED int os_memory_file(void);
 
-/* Takes the space for the bytes [0, size) of a file that is empty, which then reads as zeros. 0, or
- * a value of errno.
- * Fall-back: writes the zeros. */
+/* Allocates the bytes [0, size) of an empty file, which then reads as zeros. 0, or a value of
+ * errno. Fall-back: writes the zeros. */
 WARN_UNUSED int os_reserve(int fd, uint64_t size);
 
 /* Makes the empty file `to` share all bytes of `from` until one of them is written to. False where
@@ -44,12 +42,12 @@ bool os_clone(int to, int from);
  * moment is replaced. */
 WARN_UNUSED int os_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to);
 
-/* Gives an open file one more name, which must be free. 0, or a value of errno.
- * Fall-back: always ENOSYS: the caller renames by the name that it knows. */
+/* Gives an open file another name, which must not exist. 0, or a value of errno. Fall-back:
+ * always ENOSYS: the caller renames by the name that it knows. */
 WARN_UNUSED int os_link_open_file(int fd, const char *path);
 
-/* Is the path one of this process's open files, by a name as /dev/stdout, /dev/fd/3 or
- * /proc/self/fd/3, or a link to one of them? */
+/* Does the path name one of this process's open files (/dev/stdout, /dev/fd/3, /proc/self/fd/3),
+ * or is it a link to such a name? */
 bool os_is_open_file(const char *path);
 
 /* When the content of the file was changed. */
@@ -57,14 +55,14 @@ struct timespec os_modified(const struct stat *st);
 /* The same in nanoseconds. */
 uint64_t os_modified_ns(const struct stat *st);
 
-/* Tells the system that the file will be read once, from its begin to its end.
- * Fall-back: does nothing. */
+/* Advises the system that the file will be read once, from start to end. Fall-back: does
+ * nothing. */
 void os_will_read_all(int fd);
 
 /* -- processes ------------------------------------------------------------------- */
 
-/* The absolute path of the running program, or NULL; the caller frees it.
- * Fall-back: always NULL; argv[0] and $PATH are what is left. */
+/* The absolute path of the running program, or NULL; the caller frees it. Fall-back: always NULL;
+ * the caller uses argv[0] and $PATH. */
 char *os_own_path(void);
 
 /* pipe(), both ends closed by exec.
@@ -83,15 +81,14 @@ unsigned os_processors(void);
 
 #define OS_BOOT_ID 64
 
-/* A text for this start of the machine, to be kept in a file; and whether a text is of it, or of
- * an earlier one ("" is).
- * Fall-back: the time of the start. After the clock was set or the machine slept it may seem to be
- * another one; a machine that ran for less than two seconds seems not to have been restarted. */
+/* A text that identifies this boot of the machine, to be stored in a file; and whether a text is
+ * of this boot or an earlier one ("" is). Fall-back: the time of the boot. It may seem to change
+ * after the clock was set or the machine slept; a reboot within two seconds is not noticed. */
 void os_boot_id(char out[OS_BOOT_ID]);
 bool os_is_this_boot(const char *id);
 
-/* Whether this processor has the SHA-256 instructions of Armv8.
- * Fall-back: false, unless the compiler was told so (on macOS it always is). */
+/* Does this processor have the SHA-256 instructions of Armv8? Fall-back: false, unless the
+ * compiler was told so (always on macOS). */
 bool os_has_arm_sha256(void);
 
 /* Fills data with random bytes of the kernel. False when there are none. */

@@ -13,14 +13,14 @@
 char *path_join(const char *a, const char *b);
 char *path_dir(const char *path);           /* "" never: "." at least; caller frees */
 const char *path_base(const char *path);    /* points into path */
-/* Absolute form, without "//", "." and, where what is in front of it is no symbolic link,
- * "..". It need not exist; links stay as they are. Caller frees. */
+/* Absolute form, without "//" and ".", and without ".." unless it follows a symbolic link. The
+ * path need not exist; links are not resolved. Caller frees. */
 char *path_absolute(const char *path);
 
 /* Relative, no empty part, no "." or "..", no backslash, no control character,
  * valid UTF-8, at most 1024 bytes, no part over 255 bytes. */
 bool path_is_key(const char *key);
-/* One part of such a key: a file name that can do no harm. */
+/* One part of such a key: a safe file name. */
 bool path_is_name(const char *name);
 
 /* A model, variant, repository or mirror name: [a-z0-9][a-z0-9._-]{0,63}, and no
@@ -30,7 +30,7 @@ bool path_is_id(const char *id);
 /* Percent-encodes everything but unreserved characters (RFC 3986) and `keep`.
  * Caller frees. */
 char *path_percent_encode(const char *s, const char *keep);
-/* In place. False for a broken escape and for %00, which no name can hold. */
+/* In place. False for a malformed escape and for %00. */
 bool path_percent_decode(char *s);
 
 /* "file://" and the absolute path, percent-encoded. Caller frees. */

@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-/* A shorter wait costs more in waking up than it keeps the rate. */
+/* Shorter waits cost more than they help. */
 #define SHORTEST_MS 20
 
 int rate_take(struct rate *r, uint64_t bytes, const struct cancel *cancel, struct err *e)

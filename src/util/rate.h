@@ -1,8 +1,8 @@
 /*
- * A limit of bytes per second that any number of connections and threads share.
+ * A limit in bytes per second, shared by any number of connections and threads.
  *
- * Each byte has its place in one queue: who takes some waits until they are due. Time that
- * went by unused is no credit, so there is no burst after a pause.
+ * All bytes are in one queue: a caller waits until its bytes are due. Unused time is not saved
+ * up, so there is no burst after a pause.
  */
 #ifndef FERRY_UTIL_RATE_H
 #define FERRY_UTIL_RATE_H
@@ -12,10 +12,10 @@
 struct rate {
 	uint64_t bytes_per_s;           /* 0: no limit */
 	const struct clock *clock;      /* NULL: the real one */
-	_Atomic uint64_t due_us;        /* when all that was taken so far has passed */
+	_Atomic uint64_t due_us;        /* when everything taken so far is due */
 };
 
-/* Waits until `bytes` more may have passed. r NULL: at once. Any thread may call it. */
+/* Waits until `bytes` more may pass. r NULL: returns at once. Any thread may call it. */
 WARN_UNUSED int rate_take(struct rate *r, uint64_t bytes, const struct cancel *cancel,
 			  struct err *e);
 

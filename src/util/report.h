@@ -1,10 +1,10 @@
 /*
- * What an engine tells about its work while it works. Engines emit events; the
- * command line draws them (cli/frame/progress.c), tests record them.
+ * Progress and messages of long work. Engines emit events; the command line draws them
+ * (cli/frame/progress.c), tests record them.
  *
- * A task is one unit of long work with a known or unknown number of bytes, named
- * for people ("fetch phi-2-q4_k_m.gguf"). Any thread may call these functions; a
- * NULL report swallows everything.
+ * A task is one unit of long work with a known or unknown number of bytes, named for people
+ * ("fetch phi-2-q4_k_m.gguf"). Any thread may call these functions; with a NULL report they do
+ * nothing.
  */
 #ifndef FERRY_UTIL_REPORT_H
 #define FERRY_UTIL_REPORT_H

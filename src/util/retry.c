@@ -32,7 +32,7 @@ bool retry_again(struct retry *r, struct err *e)
 	else if (rc == 0)
 		err_clear(e);
 	else if (r->tries < r->max_tries)
-		err_hint(e, "the server asks to come back in %llu seconds",
+		err_hint(e, "the server asks for a pause of %llu seconds: try again later",
 			 (unsigned long long)e->retry_after_s);
 	return rc == 0;
 }

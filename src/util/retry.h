@@ -1,15 +1,15 @@
 /*
  * Trying again: exponential backoff with full jitter
- * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): the n-th wait
- * is random between 0 and base * 2^n, at most cap. A server's Retry-After is the least
- * wait, up to a cap of its own.
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): the n-th wait is
+ * random between 0 and base * 2^n, at most cap. A server's Retry-After is the minimum wait, up to
+ * a limit of its own.
  *
  *   struct retry r = RETRY_DEFAULT;
  *   do {
  *           rc = http_perform(…, &response, e);
  *   } while (rc < 0 && retry_again(&r, e));
  *
- * Only ERR_NETWORK is tried again.
+ * Only ERR_NETWORK is retried.
  */
 #ifndef FERRY_UTIL_RETRY_H
 #define FERRY_UTIL_RETRY_H
@@ -19,7 +19,7 @@
 struct retry {
 	unsigned max_tries;             /* the first one included */
 	uint64_t base_ms, cap_ms;
-	uint64_t max_retry_after_s;     /* a longer wish ends the trying */
+	uint64_t max_retry_after_s;     /* a longer Retry-After ends the retries */
 	const struct clock *clock;      /* NULL: the real one */
 	const struct random *random;    /* NULL: the real one */
 	const struct cancel *cancel;    /* ends a wait; NULL: nothing does */
@@ -32,14 +32,14 @@ struct retry {
  * (the failure, or ERR_CANCELLED when the wait was interrupted). */
 bool retry_again(struct retry *r, struct err *e);
 
-/* A success in between: the next failure counts as the first. */
+/* After a success: the next failure counts as the first one. */
 void retry_reset(struct retry *r);
 
 /* The same without an error: counts a failed try and waits. 0: try again; 1: no more;
  * ERR_CANCELLED when the wait was interrupted. */
 WARN_UNUSED int retry_wait(struct retry *r, uint64_t retry_after_s, struct err *e);
-/* For who waits in another way: counts a failed try. False: no more; else *pause_ms is the wait
- * before the next. */
+/* For callers that wait differently: counts a failed try. False: no more; else *pause_ms is the
+ * pause before the next one. */
 bool retry_pause(struct retry *r, uint64_t retry_after_s, uint64_t *pause_ms);
 
 #endif

@@ -56,12 +56,12 @@ const char *format_duration(char out[DURATION_TEXT], uint64_t s);  /* "2h 03m" *
  * replaced by \xNN or \u{NNNN}: safe for a terminal. */
 void text_escape(struct buf *out, const char *s, size_t len);
 char *text_escaped(const char *s);                  /* the caller frees */
-/* As one word of a POSIX shell's command line, for a person to copy; the caller frees. Quoted only
- * where it must be. Control characters are the caller's to keep out. */
+/* Quoted as one word of a POSIX shell, if it needs quotes, so that it can be copied from a
+ * message. The caller frees it and keeps control characters out. */
 char *text_shell_quoted(const char *s);
 
-/* The entry of `names` nearest to `s` by edit distance, or NULL if none is near
- * enough to be a likely typo. */
+/* The entry of `names` with the smallest edit distance to `s`, or NULL if none is close enough to
+ * be a typo. */
 const char *text_nearest(const char *s, const char *const *names, size_t count);
 
 #endif

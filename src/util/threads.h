@@ -1,5 +1,5 @@
 /*
- * threads: a few threads that work through a row of independent jobs.
+ * threads: runs independent jobs on a few threads.
  */
 #ifndef FERRY_UTIL_THREADS_H
 #define FERRY_UTIL_THREADS_H

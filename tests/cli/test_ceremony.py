@@ -237,7 +237,7 @@ def test_a_command_that_fails_changes_nothing(lab):
             ("echo 'CKR_PIN_LOCKED' >&2; exit 4", "ended with status 4: CKR_PIN_LOCKED"),
             ("exit 0", "wrote no signature"),
             ("head -c 70 /dev/urandom", "does not verify"),
-            ("cat /dev/zero", "more than was asked for")):
+            ("cat /dev/zero", "wrote more output than allowed")):
         tool.write_text(f"#!/bin/sh\n{script}\n")
         failed = lab.json("sign", check=2)
         assert told in failed["error"]["message"]

@@ -224,7 +224,7 @@ def test_what_is_missing_is_not_asked_for_again(ferry, publisher, client, fault_
     missing = server.add(path="targets/*.catalog.json", status=404)
     result = ferry("list", check=4)
     assert missing.hits == 1
-    assert "the mirrors are not complete" in result.err
+    assert "the mirrors are incomplete" in result.err
 
 
 def test_a_certificate_of_nobody_is_named(ferry, publisher, client, nginx, certificate):

@@ -254,7 +254,7 @@ def test_trust_begins_with_a_pin_only(ferry, work, publisher, client):
     (work / "root.json").unlink()
     ferry("fetch", "tiny")
     client(pin=f"root-sha256 = {'0' * 64}")
-    assert "began with another root" in ferry("fetch", "tiny", check=8).err
+    assert "does not match root-sha256" in ferry("fetch", "tiny", check=8).err
 
 
 # -- mirrors that fail -----------------------------------------------------------------------------
@@ -541,7 +541,7 @@ def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, val
 def waits(ferry, log, *args):
     """A second process, once it waits for the first."""
     process = ferry.start("fetch", *args, "tiny", stderr=log.open())
-    until(lambda: "another process is fetching it" in log.text, process)
+    until(lambda: "another process is fetching this file" in log.text, process)
     return process
 
 
@@ -651,7 +651,7 @@ def test_damaged_blob_is_found_and_replaced(ferry, publisher, client, validate):
     result = ferry("store", "verify", "--json", check=1)
     validate(result.json, "output-store-verify")
     assert result.json["files"][0]["verdict"] == "damaged"
-    assert "moved aside" in result.err
+    assert "renamed to *.damaged" in result.err
     assert "incomplete" in ferry("store", "list").out
     ferry("store", "path", "tiny", check=3)
     # Only the piece that is wrong comes again.

@@ -68,7 +68,7 @@ def test_a_catalog_that_nobody_can_want_is_not_asked_for(ferry, simulated, consi
     repo.publish("targets", "snapshot", "timestamp")
     result = ferry("list", "--json", check=6)
     error = result.json["error"]
-    assert "catalog.json: 1099511627776 bytes are more than" in error["message"]
+    assert "catalog.json: 1099511627776 bytes; the maximum is" in error["message"]
     assert not repo.target_requests()
 
 
@@ -104,7 +104,7 @@ def test_a_delegated_role_on_the_mirror(ferry, simulated, harm):
         repo.body["everything"]["expires"] = "2020-01-01T00:00:00Z"
         repo.publish("everything", "snapshot", "timestamp", bump=False)
     code, words, hint = {
-        "missing": (4, "HTTP 404", "not complete"),
+        "missing": (4, "HTTP 404", "incomplete"),
         "unsigned": (6, "0 valid signatures", "another mirror"),
         "expired": (6, "has expired at 2020-01-01", "ask the publisher to refresh"),
         "another role": (6, "1.everything.json", "another mirror"),

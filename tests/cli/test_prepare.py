@@ -154,13 +154,13 @@ def test_missing_and_foreign_shards_are_refused(ferry, work, make_gguf):
     result = ferry("prepare", "m", shards[0], shards[1], shards[1], check=6)
     assert "are both shard 2" in result.err
     shards[1].unlink()
-    assert "x-00002-of-00003.gguf: missing" in ferry("prepare", "m", shards[0], check=3).err
+    assert "x-00002-of-00003.gguf is missing" in ferry("prepare", "m", shards[0], check=3).err
     assert nothing_visible(work / "models/m")
 
 
 def test_a_wrong_digest_gives_nothing(ferry, work, tiny):
     result = ferry("prepare", "m", tiny, "--sha256", "0" * 64, check=6)
-    assert sha256(tiny) in result.err and "not the file wanted" in result.err
+    assert sha256(tiny) in result.err and "not the expected file" in result.err
     assert nothing_visible(work / "models/m")
     ferry("prepare", "m", tiny, "--sha256", sha256(tiny).upper())
     assert "1 file" in ferry("prepare", "m", tiny, *["--sha256", "0" * 64] * 2, check=2).err
@@ -189,17 +189,17 @@ def test_what_is_no_model_is_named(ferry, work, tiny):
 
 
 @pytest.mark.parametrize("args, words", [
-    (["Phi 2", "x.gguf"], "is not allowed"),
-    (["../m", "x.gguf"], "is not allowed"),
+    (["Phi 2", "x.gguf"], "is not valid"),
+    (["../m", "x.gguf"], "is not valid"),
     (["m"], "a SOURCE is missing"),
-    (["m", "ftp://host/x.gguf"], "not read"),
+    (["m", "ftp://host/x.gguf"], "is not supported"),
     (["m", "x.gguf", "https://host/x.gguf"], "either files or URLs"),
     (["m", "x.gguf", "--sha256", "12"], "is not a SHA-256"),
     (["m", "x.gguf", "--quantize", "Q4KM"], "unknown type"),
     (["m", "x.gguf", "--set", "titel=x"], "did you mean 'title'"),
     (["m", "x.gguf", "--set", "license.id"], "key=value"),
-    (["m", "x.gguf", "--variant", "Q 4"], "is not allowed"),
-    (["m:Q 4", "x.gguf"], "is not allowed"),
+    (["m", "x.gguf", "--variant", "Q 4"], "is not valid"),
+    (["m:Q 4", "x.gguf"], "is not valid"),
     (["m:a", "x.gguf", "--variant", "b"], "the variant is named twice"),
     (["m", ""], "a SOURCE is empty"),
     (["m", "s3://user:secret@host/x.gguf"], "s3://***@host"),
@@ -255,7 +255,7 @@ def test_two_at_once_do_not_meet(ferry, work, tiny):
     ferry("prepare", "m", tiny)
     lock = work / "models/m/.ferry-prepare/lock"
     with locked(lock):
-        assert "another process prepares" in ferry("prepare", "m", tiny, check=8).err
+        assert "another process is preparing" in ferry("prepare", "m", tiny, check=8).err
 
 
 # -- URLs -------------------------------------------------------------------------------
@@ -386,9 +386,9 @@ def test_a_lying_source_is_left_for_the_next_when_the_digest_is_known(ferry, wor
     result = ferry("prepare", "m", liar.url + "/a/tiny.gguf", good.url + "/a/tiny.gguf",
                    "--sha256", sha256(tiny))
     assert sha256(prepared(work)) == sha256(tiny)
-    assert "not the file wanted" in result.err
+    assert "not the expected file" in result.err
     result = ferry("prepare", "n", liar.url + "/a/tiny.gguf", "--sha256", sha256(tiny), check=6)
-    assert "not the file wanted" in result.err and nothing_visible(work / "models/n")
+    assert "not the expected file" in result.err and nothing_visible(work / "models/n")
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -429,7 +429,7 @@ def test_the_source_can_be_kept_for_another_variant(ferry, work, tree, fault_ser
     ferry("prepare", "m", url, "--keep-source")
     sent = server.sent("*.gguf")
     result = ferry("prepare", "m", url, "--variant", "other", "--json")
-    assert "downloaded before" in result.err
+    assert "already downloaded" in result.err
     assert result.json["made"] and result.json["received"] == 0 and server.sent("*.gguf") == sent
     assert not (work / "models/m/.ferry-prepare/download").exists()
 
@@ -566,16 +566,16 @@ def test_archives_of_each_kind(ferry, work, tiny, ending):
 
 
 BAD_ARCHIVES = {
-    "traversal": ([("x/../../evil.gguf", b"GGUF")], "leads out of the folder"),
+    "traversal": ([("x/../../evil.gguf", b"GGUF")], "leads out of the archive's folder"),
     "absolute": ([("{work}/evil.gguf", b"GGUF")], "has an absolute name"),
     "symlink": ([special("m.gguf", tarfile.SYMTYPE, "/etc/passwd")], "is a symbolic link"),
     "hardlink": ([("a", b""), special("m.gguf", tarfile.LNKTYPE, "a")], "is a hard link"),
     "device": ([special("m.gguf", tarfile.CHRTYPE)], "is a device"),
     "fifo": ([special("m.gguf", tarfile.FIFOTYPE)], "is a FIFO"),
-    "twice": ([("m.gguf", b"GGUF"), ("m.gguf", b"GGUF")], "is there twice"),
-    "bomb": ([("m.gguf", bytes(64 << 20))], "it is a bomb"),
+    "twice": ([("m.gguf", b"GGUF"), ("m.gguf", b"GGUF")], "appears twice"),
+    "bomb": ([("m.gguf", bytes(64 << 20))], "it is an archive bomb"),
     "many": ([(f"{i}", b"") for i in range(4097)], "more than 4096 entries"),
-    "nothing": ([("README.md", b"hi"), ("LICENSE", b"hi")], "holds no model"),
+    "nothing": ([("README.md", b"hi"), ("LICENSE", b"hi")], "contains no model"),
     "pickles": ([("x/config.json", b"{}"), ("x/pytorch_model.bin", b"PK")], "Python pickles"),
 }
 
@@ -620,7 +620,7 @@ def test_several_models_in_one_archive_are_listed(ferry, work, tiny):
     data = tiny.read_bytes()
     path = tar_of(work / "a.tar", "w", ("a.gguf", data), ("b.gguf", data))
     result = ferry("prepare", "m", path, check=2)
-    assert "holds several models: a.gguf, b.gguf" in result.err
+    assert "contains several models: a.gguf, b.gguf" in result.err
     # A projector beside it, and what macOS leaves, do not count.
     path = tar_of(work / "b.tar", "w", ("a.gguf", data), ("mmproj-a.gguf", data),
                   ("__MACOSX/._a.gguf", b"x"))

@@ -86,7 +86,7 @@ def test_failures_of_the_tool_leave_nothing(tools, work, f16, mode, code, words)
 
 def test_quantized_sources_need_a_word(tools, work, q8):
     result = tools("prepare", "m", q8, "--quantize", "Q4_K_M", check=2)
-    assert "quantized already (Q8_0)" in result.err and "--allow-requantize" in result.err
+    assert "already quantized (Q8_0)" in result.err and "--allow-requantize" in result.err
     tools("prepare", "m", q8, "--quantize", "Q4_K_M", "--allow-requantize")
     result = tools("prepare", "n", q8, "--quantize", "Q8_0")
     assert "nothing to quantize" in result.err
@@ -99,7 +99,7 @@ def test_an_importance_matrix_is_passed_through(tools, work, f16):
     (work / "i.dat").write_bytes(b"x")
     tools("prepare", "m", f16, "--quantize", "Q4_K_M", "--imatrix", "i.dat")
     assert "importance matrix" in tools("prepare", "m", f16, "--quantize", "IQ2_XS", check=2).err
-    assert "--imatrix is for --quantize" in tools("prepare", "m", f16, "--imatrix", "i.dat",
+    assert "--imatrix needs --quantize" in tools("prepare", "m", f16, "--imatrix", "i.dat",
                                                   check=2).err
 
 
@@ -112,7 +112,7 @@ def test_shards_are_quantized_into_one_file(tools, work, make_gguf):
 
 def test_a_type_that_the_tool_does_not_know(tools, f16):
     result = tools("prepare", "m", f16, "--quantize", "Q6_K", check=2)
-    assert "this llama-quantize does not know Q6_K" in result.err
+    assert "this llama-quantize does not support Q6_K" in result.err
 
 
 def test_absent_tools_say_what_to_install(ferry, work, f16):
@@ -137,7 +137,7 @@ def test_tools_can_be_configured(ferry, work, f16):
     conf.write_text("[prepare]\nllama-quantise = x\n")
     assert "did you mean 'llama-quantize'" in ferry("prepare", "n", f16, check=2).err
     conf.write_text("[prepare]\nllama-quantize = /bin/echo\n")
-    assert "does not answer --help as llama-quantize does" in \
+    assert "does not behave like llama-quantize" in \
         ferry("prepare", "n", f16, "--quantize", "Q4_K_M", check=2).err
 
 

@@ -92,7 +92,7 @@ def test_wrong_root_or_hash_is_refused_and_nothing_written(user, work, publisher
     assert "not enough" in result.err or "sign" in result.err
     assert nothing_was_written(user)
     result = user("repository", "add", "demo", url, "--root-sha256", "0" * 64, check=6)
-    assert "another SHA-256" in result.err and "what the publisher tells" in result.err
+    assert "does not match root-sha256" in result.err and "that the publisher gave you" in result.err
     assert nothing_was_written(user)
     # Cut, changed, no root at all.
     good = root.read_text()
@@ -120,15 +120,15 @@ def test_bad_usage(user, publisher, root, validate):
             (["demo"], "missing"),
             (["demo", url], "--root FILE or --root-sha256 HEX"),
             (["demo", url, "--root", root, "--root-sha256", "0" * 64], "both given"),
-            (["De mo", url, "--root", root], "cannot be a repository's name"),
-            (["../x", url, "--root", root], "cannot be a repository's name"),
+            (["De mo", url, "--root", root], "is not a valid name for a repository"),
+            (["../x", url, "--root", root], "is not a valid name for a repository"),
             (["demo", "nowhere", "--root", root], "neither a URL nor a folder"),
             (["demo", "ftp://example.org/", "--root", root], "http"),
-            (["demo", "https://example.org/?x=1", "--root", root], "no query"),
-            (["demo", "https://example.org/ root = x", "--root", root], "no blanks"),
-            (["demo", "https://u:geheim@example.org/", "--root", root], "no place for secrets"),
-            (["demo", url, "--root", "gone.json"], "--root wants the 1.root.json"),
-            (["demo", url, "--root", publisher.tree], "--root wants the 1.root.json"),
+            (["demo", "https://example.org/?x=1", "--root", root], "must not have a query"),
+            (["demo", "https://example.org/ root = x", "--root", root], "must not contain blanks"),
+            (["demo", "https://u:geheim@example.org/", "--root", root], "must not contain secrets"),
+            (["demo", url, "--root", "gone.json"], "give the 1.root.json of the publisher"),
+            (["demo", url, "--root", publisher.tree], "give the 1.root.json of the publisher"),
             (["demo", url, "--root-sha256", "abc"], "not a SHA-256")]:
         result = user("repository", "add", "--json", *args, check=2)
         assert text in result.err and "geheim" not in result.err
@@ -149,7 +149,7 @@ def test_everything_else_in_the_file_stays(user, publisher, root):
                              "root = demo.root.json\n")
     assert stat.S_IMODE(conf(user).stat().st_mode) == 0o600
     result = user("repository", "add", "demo", publisher.tree, "--root", root, check=8)
-    assert "there is a repository demo already" in result.err
+    assert "the repository demo already exists" in result.err
     assert "`ferry repository remove demo` first" in result.err
     user("repository", "remove", "demo")
     assert conf(user).read_bytes().decode() == before + "\n"
@@ -181,7 +181,7 @@ def test_another_root_of_that_name_is_not_replaced(user, work, publisher, root):
     other = Publisher(Ferry(work), work, "other")
     foreign = other.tree / "metadata" / "1.root.json"
     result = user("repository", "add", "demo", f"file://{other.tree}", "--root", foreign, check=8)
-    assert "demo.root.json is there already" in result.err
+    assert "demo.root.json already exists" in result.err
     (conf(user).parent / "demo.root.json").unlink()
     result = user("repository", "add", "demo", f"file://{other.tree}", "--root", foreign, check=8)
     assert "trusted root of a different repository" in result.err and str(trust(user)) in result.err
@@ -243,7 +243,7 @@ def test_no_trust_begins_in_a_read_only_store(user, publisher, root):
                                  cwd=user.work, text=True, env=user.environment(None),
                                  capture_output=True)
     assert process.returncode == 7, process.stderr
-    assert "no trust can begin in it" in process.stderr and "FERRY_HOME" in process.stderr
+    assert "no repository can be added" in process.stderr and "FERRY_HOME" in process.stderr
     assert nothing_was_written(user)
 
 
@@ -264,11 +264,11 @@ def test_what_came_meanwhile_is_kept(user, work, publisher, root, fault_server, 
     _, err = communicate(first)
     assert first.returncode == 8, err
     if what == "trust":
-        assert "another process began it meanwhile" in err and not conf(user).exists()
+        assert "another process created it meanwhile" in err and not conf(user).exists()
         slow.mend()
         user("repository", "add", "demo", slow.url, "--root", root)     # the way out
     else:
-        assert "there is a repository demo already" in err
+        assert "the repository demo already exists" in err
         assert conf(user).read_text() == "[repository.demo]\nmetadata = https://example.org/\n"
     assert not list(user.store.glob(".adding-*"))
 
@@ -326,7 +326,7 @@ def test_a_publishers_section_is_not_removed(user, publisher):
                        "it has 'title'"),
                       ("[repository.demo]\nmetadata = https://x.example.org/\n"
                        "[mirror.m]\nkind = file\nrepository = demo\npath = p\n",
-                       "[mirror.m] belongs to it")]:
+                       "it has a [mirror.m]")]:
         conf(user).write_text(text)
         result = user("repository", "remove", "demo", check=2)
         assert why in result.err and "by hand" in result.err
@@ -427,19 +427,19 @@ def test_first_fetch_without_a_pin_is_refused(user, publisher):
     conf(user).write_text(f"[repository.demo]\nmetadata = file://{publisher.tree}\n")
     for command in (["fetch", "tiny"], ["list"], ["repository", "status"]):
         result = user(*command, check=2)
-        assert "names no root to begin the trust with" in result.err
+        assert "has no root, so nothing can be verified" in result.err
         assert "ferry repository add demo URL --root FILE" in result.err
         assert not trust(user).exists()
 
 
 @pytest.mark.parametrize("fault, code, words, hint", [
-    ({"status": 403}, 5, "HTTP 403", "whether you may read there"),
-    ({"status": 401}, 5, "HTTP 401", "whether you may read there"),
-    ({"status": 404}, 4, "HTTP 404", "is that the address of a mirror?"),
+    ({"status": 403}, 5, "HTTP 403", "your access rights"),
+    ({"status": 401}, 5, "HTTP 401", "your access rights"),
+    ({"status": 404}, 4, "HTTP 404", "check the URL of the mirror"),
     ({"status": 503}, 4, "HTTP 503", "check the network"),
     ({"html": True}, 6, "HTML page", "open the mirror's URL in a browser"),
     ({"redirect": "file:///etc/passwd"}, 6, "not an http or https URL", "add another endpoint"),
-    ({"body": b"", "status": 200}, 6, "line 1", "add another mirror's URL"),
+    ({"body": b"", "status": 200}, 6, "line 1", "add the URL of another mirror"),
 ])
 def test_what_is_to_be_done_about_a_mirror(user, publisher, root, fault_server, validate, fault,
                                            code, words, hint):

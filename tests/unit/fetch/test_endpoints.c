@@ -392,7 +392,7 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 	struct err e = ERR_INIT;
 	sha256_of("b", 1, &d);
 	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e), -ERR_NETWORK);
-	assert_non_null(strstr(e.hint, "the mirrors are not complete"));
+	assert_non_null(strstr(e.hint, "the mirrors are incomplete"));
 	assert_int_equal(f->clock.slept_ms, 0);
 	for (size_t i = 0; i < 3; i++)
 		mirror_mem_fault(f->endpoints[i],
@@ -427,9 +427,9 @@ static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
 	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
 	assert_non_null(strstr(fault_text(f, 1),
-			       "version 7 is another than the one that verified"));
+			       "version 7 differs from the one that verified"));
 	assert_int_equal(state(f, 2), ENDPOINT_REJECTED);
-	assert_string_equal(fault_text(f, 2), "timestamp.json is no timestamp");
+	assert_string_equal(fault_text(f, 2), "timestamp.json is not a timestamp");
 }
 
 static void refresh_that_fails_settles_nobody_as_ok(void **state_)

@@ -136,7 +136,7 @@ static void names_that_leave_the_folder_are_refused(void **state)
 	struct world *w = *state;
 	tar_file(&w->tar, "good", "x");
 	tar_file(&w->tar, "a/../../outside", "x");
-	refused(w, "\"a/../../outside\" leads out of the folder");
+	refused(w, "\"a/../../outside\" leads out of the archive's folder");
 }
 
 static void absolute_names_are_refused(void **state)
@@ -167,7 +167,7 @@ static void deep_names_are_refused(void **state)
 {
 	struct world *w = *state;
 	tar_file(&w->tar, "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", "x");
-	refused(w, "too many folders deep");
+	refused(w, "in too many nested folders");
 }
 
 static void symbolic_links_are_refused(void **state)
@@ -204,7 +204,7 @@ static void a_name_given_twice_is_refused(void **state)
 	struct world *w = *state;
 	tar_file(&w->tar, "m.gguf", "x");
 	tar_file(&w->tar, "./m.gguf", "y");
-	refused(w, "\"m.gguf\" is there twice");
+	refused(w, "\"m.gguf\" appears twice");
 }
 
 static void a_file_where_a_folder_must_be_is_refused(void **state)
@@ -241,7 +241,7 @@ static void a_declared_size_is_no_licence_to_allocate(void **state)
 {
 	struct world *w = *state;
 	tar_header(&w->tar, "a", '0', "", 077777777777ull);
-	refused(w, "it is a bomb");
+	refused(w, "it is an archive bomb");
 }
 
 static void a_truncated_archive_is_named_as_such(void **state)
@@ -265,7 +265,7 @@ static void an_archive_without_files_is_refused(void **state)
 {
 	struct world *w = *state;
 	tar_add(&w->tar, "m/", '5', "", "", 0);
-	refused(w, "holds no files");
+	refused(w, "contains no files");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

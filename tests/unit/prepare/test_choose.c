@@ -84,7 +84,7 @@ static void siblings_of_a_shard_are_found_or_missed(void **state)
 	CLEANUP(mem_free_ptr) char *first = path_join(*state, "m-00001-of-00002.gguf");
 	scratch_write(*state, "m-00002-of-00002.gguf", "x", 1);
 	assert_int_equal(choose_shards(second, &found, &e), -ERR_NOT_FOUND);
-	assert_non_null(strstr(e.text, "m-00001-of-00002.gguf: missing"));
+	assert_non_null(strstr(e.text, "m-00001-of-00002.gguf is missing"));
 	str_list_release(&found);
 	err_clear(&e);
 	scratch_write(*state, "m-00001-of-00002.gguf", "x", 1);

@@ -51,7 +51,7 @@ static void a_missing_byte_and_one_too_many_are_found(void **state)
 {
 	struct err e = ERR_INIT, f = ERR_INIT;
 	assert_int_equal(check(*state, HEADER, sizeof HEADER - 1, 24, &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "m.safetensors is cut off"));
+	assert_non_null(strstr(e.text, "m.safetensors is truncated"));
 	assert_int_equal(check(*state, HEADER, sizeof HEADER - 1, 26, &f), -ERR_INTEGRITY);
 	assert_non_null(strstr(f.text, "too long"));
 }
@@ -60,7 +60,7 @@ static void a_header_past_the_end_is_found(void **state)
 {
 	struct err e = ERR_INIT;
 	assert_int_equal(check(*state, HEADER, 5000, 25, &e), -ERR_INTEGRITY);
-	assert_non_null(strstr(e.text, "cut off"));
+	assert_non_null(strstr(e.text, "truncated"));
 }
 
 static void offsets_that_make_no_sense_are_refused(void **state)

@@ -90,11 +90,11 @@ static void faults_name_file_and_line(void **state)
 	(void)state;
 	refused("[mirror.a]\nkind = file\nnonsense\n", "some/ferry.conf:3: ");
 	refused("[mirror.a]\nkind = file\nkind = http\n", ":3: 'kind' is given twice");
-	refused("[a]\nx = 1\n[b]\nx = 1\n[a]\ny = 2\n", "second time");
+	refused("[a]\nx = 1\n[b]\nx = 1\n[a]\ny = 2\n", "given twice");
 	refused("[a]\nx = 1\n\n[mirror.A B]\n\nkind = file\n", ":4: [mirror.A B]");
 	refused("[a\nx = 1\n", ":1: the ']'");
 	refused("[a]\nx = 1\n  [continued\n[b\n", ":4: the ']'");
-	refused("kind = file\n", ":1: a key before");
+	refused("kind = file\n", ":1: this key is before");
 	refused("[a]\nx = \xff\n", ":2: the line is not UTF-8");
 	char text[9000] = "[a]\nx = ";
 	memset(text + 8, 'y', sizeof text - 9);

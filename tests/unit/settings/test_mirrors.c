@@ -89,7 +89,7 @@ static void faults_name_their_line(void **state)
 		{ "[mirror.a]\nkind = http\nurl = x\n", "ferry.conf:3: url: 'x'" },
 		{ "[mirror.a]\nkind = http\nurl = https://u:p@h/\n", "user name or password" },
 		{ "[mirror.a]\nkind = s3\nurl = https://h/b?X-Amz-Signature=s\n",
-		  "X-Amz-Signature=***' cannot be shown to readers: it has a query" },
+		  "X-Amz-Signature=***' cannot be published: it has a query" },
 		{ "[mirror.a]\nkind = s3\nurl = file:///x\n", "ferry.conf:3: url: " },
 		{ "[mirror.a]\nkind = http\nurl = https://x\nholds = some\n",
 		  "ferry.conf:4: holds: 'some'" },
@@ -103,7 +103,7 @@ static void faults_name_their_line(void **state)
 		  "ferry.conf:4: priority" },
 		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n"
 		  "[mirror.a]\nkind = http\nurl = https://x\n",
-		  "does not say of which repository" },
+		  "must name its repository" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;

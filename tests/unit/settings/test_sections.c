@@ -53,7 +53,7 @@ static void an_unclear_one_is_not_published(void **state)
 		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n", "several" },
 		{ "[repository.a]\npath=a\nkey=b\n", "ferry.conf:3: unknown key 'key'" },
 		{ "[repository.a]\npath=a\nexpires-root=0\n", "ferry.conf:3: expires-root" },
-		{ "[repository]\npath=a\n", "ferry.conf:1: the section wants a name" },
+		{ "[repository]\npath=a\n", "ferry.conf:1: the section needs a name" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
@@ -150,7 +150,7 @@ static void their_faults_name_the_line(void **state)
 		{ "[fetch]\nretries = 0\n", "ferry.conf:2: retries: from 1 to 1000" },
 		{ "[fetch]\ntimestamp-deadline = 11m\n", ":2: timestamp-deadline: from 1s to 10m" },
 		{ "[fetch]\nretry = 3\n", "ferry.conf:2: unknown key 'retry'" },
-		{ "[publish]\nquorum = 0\n", "ferry.conf:2: quorum: at least 1" },
+		{ "[publish]\nquorum = 0\n", "ferry.conf:2: quorum: must be at least 1" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
@@ -176,7 +176,7 @@ static void a_path_that_leads_nowhere_is_named_with_its_line(void **state)
 	CLEANUP(mem_free_ptr) char *missing =
 		mem_printf("/etc/ferry.conf:2: python: %s/python is missing", dir);
 	CLEANUP(mem_free_ptr) char *folder =
-		mem_printf("/etc/ferry.conf:2: python: %s/python is not a program", dir);
+		mem_printf("/etc/ferry.conf:2: python: %s/python is not executable", dir);
 	struct settings_prepare p;
 	struct err e = ERR_INIT;
 	struct conf c = parsed(text);

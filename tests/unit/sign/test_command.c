@@ -121,7 +121,7 @@ static void what_goes_wrong_is_told(void **state)
 	write_script(h, "cat; echo more");
 	assert_refused(h, "does not verify");
 	write_script(h, "cat /dev/zero");
-	assert_refused(h, "more than was asked for");
+	assert_refused(h, "wrote more output than allowed");
 	write_script(h, "kill -SEGV $$");
 	assert_refused(h, "SIGSEGV");
 	/* Signs, but says that it failed. */

@@ -231,7 +231,7 @@ static void a_file_takes_no_place_of_a_pipe_or_device(void **state)
 	assert_int_equal(mkfifo(s->path, 0600), 0);
 	assert_int_equal(symlink("/dev/full", link), 0);
 	assert_int_equal(file_write_atomic(s->path, "x", 1, 0644, &s->e), -ERR_USAGE);
-	assert_non_null(strstr(s->e.text, "is no plain file"));
+	assert_non_null(strstr(s->e.text, "is not a regular file"));
 	err_clear(&s->e);
 	assert_int_equal(file_write_atomic(link, "x", 1, 0644, &s->e), -ERR_USAGE);
 	err_clear(&s->e);

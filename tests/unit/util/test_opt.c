@@ -88,7 +88,7 @@ static void mistakes_are_named(void **state)
 	refused("--output needs a value", "--output");
 	refused("--force takes no value", "--force=1");
 	refused("'soon' is not a duration", "--age=soon");
-	refused("'loud' is not one of", "--mode=loud");
+	refused("'loud' is not an allowed value", "--mode=loud");
 	refused("\\x1b", "--\033[31m");
 }
 

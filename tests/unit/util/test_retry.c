@@ -67,7 +67,7 @@ static void a_server_s_wish_is_heard_up_to_a_point(void **state)
 	err_set(&e, ERR_NETWORK, "busy");
 	err_cause(&e, CAUSE_THROTTLED, 301);
 	assert_false(retry_again(&r, &e));
-	assert_string_equal(e.hint, "the server asks to come back in 301 seconds");
+	assert_string_equal(e.hint, "the server asks for a pause of 301 seconds: try again later");
 	assert_int_equal(f.sleeps, 1);
 }
 
