@@ -37,9 +37,9 @@ static int load(const char *dir, const struct writer *w, struct plain *p, struct
 }
 
 static struct repository_minisign signature_of(const char *dir, const struct plain *p,
-					      uint64_t version,
-					      const struct repository_signing *how,
-					      struct keyring_signers *signers)
+					       uint64_t version,
+					       const struct repository_signing *how,
+					       struct keyring_signers *signers)
 {
 	return (struct repository_minisign){
 		.dir = dir,
@@ -80,7 +80,7 @@ int repository_plain_settle(const char *dir, const struct writer *w,
 	if (rc < 0 || !p.catalog.name)
 		return rc;
 	const struct repository_minisign m = signature_of(dir, &p, writer_version(w, TARGETS), how,
-							 signers);
+							  signers);
 	/* The signature first: who sees a new catalog.json finds it. */
 	rc = repository_minisign_settle(&m, changed, e);
 	return rc < 0 ? rc : write_if_new(path, &p.text, changed, e);

@@ -11,8 +11,8 @@
 char *tuf_name_file(const char *role, uint64_t version)
 {
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
-	return version ? mem_printf("%llu.%s" SUFFIX, (unsigned long long)version, encoded) :
-			 mem_printf("%s" SUFFIX, encoded);
+	return version ? mem_printf("%llu.%s" SUFFIX, (unsigned long long)version, encoded)
+		       : mem_printf("%s" SUFFIX, encoded);
 }
 
 void tuf_name_release(struct tuf_name *n)
