@@ -14,7 +14,8 @@
  *   {size:size}  {id:short}    a number of bytes as "1.4 GiB"; the 16 first characters
  *   {verdict:7}                padded with blanks to this many bytes
  *   {files#file}               "1 file", "2 files"
- *   {dry_run?would:did}        one of two words: yes if it is true, not 0 and not empty
+ *   {dry_run?would:did}        the first word if it is true, not 0 and not empty, else the second;
+ *                              the first has no colon
  *
  * Numbers are exact in the document, and rounded only here.
  */

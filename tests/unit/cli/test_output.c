@@ -114,6 +114,7 @@ static void one_of_two_words_is_chosen(void **state)
 	filled("{\"a\":0}", template, "no");
 	filled("{\"a\":\"\"}", template, "no");
 	filled("{}", template, "no");
+	filled("{}", "{a?yes:no: it is not}", "no: it is not");
 }
 
 /* ---- lines ---- */
