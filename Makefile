@@ -176,7 +176,8 @@ test:
 quick:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs unit-programs
 	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory cli-tests CLI_TESTS='tests/cli/test_frame.py tests/cli/test_readme.py'
+	@$(MAKE) --no-print-directory cli-tests \
+		CLI_TESTS='tests/cli/test_frame.py tests/cli/test_readme.py'
 
 # Runs both, one after the other, even if the first fails.
 check:
@@ -200,7 +201,8 @@ arm-kernel:
 		$(MAKE) --no-print-directory $(BUILD)/arm-kernel && \
 		$(ARM_RUN) $(BUILD)/arm-kernel; \
 	else \
-		echo 'arm kernel: SKIPPED: $(ARM_CC) or $(ARM_RUN) is missing'; [ "$$CI" != true ]; \
+		echo 'arm kernel: SKIPPED: $(ARM_CC) or $(ARM_RUN) is missing'; \
+		[ "$$CI" != true ]; \
 	fi
 
 $(BUILD)/arm-kernel: $(ARM_SOURCES) $(wildcard src/hash/sha256_kernel*.h) \

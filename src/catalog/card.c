@@ -36,7 +36,10 @@ static int file_view(const json_t *object, const char *at, struct card_file *out
 		return err_set(e, ERR_INTEGRITY,
 			       "%s.path: '%s' is not of the form models/NAME/FILE", at, path);
 	*out = (struct card_file){
-		.path = path, .name = path_base(path), .size = size, .sha256 = sha256
+		.path = path,
+		.name = path_base(path),
+		.size = size,
+		.sha256 = sha256,
 	};
 	return 0;
 }

@@ -190,8 +190,10 @@ int catalog_from_json(json_t *object, struct catalog *out, struct err *e)
 int catalog_parse(const void *data, size_t len, const char *what, struct catalog *out,
 		  struct err *e)
 {
-	static const struct json_limits limits = { .max_bytes = CATALOG_MAX_BYTES,
-						   .max_depth = 32 };
+	static const struct json_limits limits = {
+		.max_bytes = CATALOG_MAX_BYTES,
+		.max_depth = 32,
+	};
 	CLEANUP(json_release) json_t *object = NULL;
 	int rc = json_parse(data, len, &limits, what, &object, e);
 	if (rc < 0)

@@ -24,9 +24,11 @@ void lint_add(struct lint_findings *f, enum lint_level level, const char *where,
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	f->at = mem_grow(f->at, f->count, &f->cap, sizeof *f->at);
-	f->at[f->count++] = (struct lint_finding){ .level = level,
-						   .where = mem_strdup(where),
-						   .text = mem_strdup(text) };
+	f->at[f->count++] = (struct lint_finding){
+		.level = level,
+		.where = mem_strdup(where),
+		.text = mem_strdup(text),
+	};
 	f->levels[level]++;
 }
 

@@ -28,8 +28,10 @@ static struct hash_range *ranges_of(const struct gguf *g, uint64_t size, size_t 
 	struct hash_range *ranges = mem_alloc((g->tensor_count + 1) * sizeof *ranges);
 	ranges[0].size = g->tensor_count ? g->tensors[0].offset : MIN(g->data_offset, size);
 	for (size_t i = 0; i < g->tensor_count; i++)
-		ranges[i + 1] = (struct hash_range){ .offset = g->tensors[i].offset,
-						     .size = g->tensors[i].size };
+		ranges[i + 1] = (struct hash_range){
+			.offset = g->tensors[i].offset,
+			.size = g->tensors[i].size,
+		};
 	*count = g->tensor_count + 1;
 	return ranges;
 }

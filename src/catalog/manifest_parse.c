@@ -226,8 +226,10 @@ static int parse_gguf(const json_t *object, struct manifest *m, struct err *e)
 int manifest_parse(const void *data, size_t len, const char *what, struct manifest *out,
 		   struct err *e)
 {
-	const struct json_limits limits = { .max_bytes = MANIFEST_MAX_BYTES,
-					    .max_depth = MAX_DEPTH };
+	const struct json_limits limits = {
+		.max_bytes = MANIFEST_MAX_BYTES,
+		.max_depth = MAX_DEPTH,
+	};
 	CLEANUP(json_release) json_t *document = NULL;
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	int rc = json_parse(data, len, &limits, what, &document, e);

@@ -264,9 +264,11 @@ static void print_checked(struct cli *cli, const struct check *c, json_t *docume
 static int run_check(struct cli *cli, struct err *e)
 {
 	const struct check_opts *o = cli->opts;
-	CLEANUP(check_release) struct check c = { .quick = o->quick,
-						  .ignore_extra = o->ignore_extra,
-						  .cancel = cli->cancel };
+	CLEANUP(check_release) struct check c = {
+		.quick = o->quick,
+		.ignore_extra = o->ignore_extra,
+		.cancel = cli->cancel,
+	};
 	int rc = cli->count ? 0 : check_add(&c, ".", e);
 	for (int i = 0; rc == 0 && i < cli->count; i++)
 		rc = check_add(&c, cli->operands[i], e);

@@ -184,12 +184,14 @@ static void add_mirrors(struct job *j)
 		const struct settings_mirror *s = p->settings;
 		bool counts = (j->o.quorum || !objects) && s->holds != MIRROR_HOLDS_METADATA;
 		if (p->chosen || counts)
-			j->mirrors[j->count++] = (struct push_mirror){ .id = s->id,
-								       .mirror = p->mirror,
-								       .holds = s->holds,
-								       .stage = s->stage,
-								       .count_only = !p->chosen,
-								       .error = p->error };
+			j->mirrors[j->count++] = (struct push_mirror){
+				.id = s->id,
+				.mirror = p->mirror,
+				.holds = s->holds,
+				.stage = s->stage,
+				.count_only = !p->chosen,
+				.error = p->error,
+			};
 	}
 }
 

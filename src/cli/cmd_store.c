@@ -214,9 +214,11 @@ static int run_verify(struct cli *cli, struct err *e)
 {
 	CLEANUP(stock_release) struct stock s = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	struct verify x = { .cli = cli,
-			    .store = &s.store,
-			    .files = json_put_array(document, "files") };
+	struct verify x = {
+		.cli = cli,
+		.store = &s.store,
+		.files = json_put_array(document, "files"),
+	};
 	int rc = stock_open(cli, &s, e);
 	for (size_t i = 0; rc == 0 && cli->count == 0 && i < s.all.count; i++)
 		rc = verify_variant(&x, &s.all.at[i], e);

@@ -299,11 +299,12 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 	for (size_t i = 0; i < j->p.places.count; i++) {
 		const struct mirrors_entry *p = &j->p.places.at[i];
 		if (p->chosen)
-			j->mirrors[j->count++] =
-				(struct verify_mirror){ .id = p->settings->id,
-							.mirror = p->mirror,
-							.holds = p->settings->holds,
-							.error = p->error };
+			j->mirrors[j->count++] = (struct verify_mirror){
+				.id = p->settings->id,
+				.mirror = p->mirror,
+				.holds = p->settings->holds,
+				.error = p->error,
+			};
 	}
 	return 0;
 }
@@ -313,11 +314,13 @@ static int verify_run_command(struct cli *cli, struct err *e)
 	struct retry retry = RETRY_DEFAULT;
 	const struct verify_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
-	j.o = (struct verify_options){ .now_s = time(NULL),
-				       .threads = MIRRORS_AT_A_TIME,
-				       .retry = &retry,
-				       .cancel = cli->cancel,
-				       .report = cli->report };
+	j.o = (struct verify_options){
+		.now_s = time(NULL),
+		.threads = MIRRORS_AT_A_TIME,
+		.retry = &retry,
+		.cancel = cli->cancel,
+		.report = cli->report,
+	};
 	retry.cancel = cli->cancel;
 	bool mirrors = !o->urls.count || o->who.mirrors.count;
 	int rc = choose_mode(o, &j.o, e);

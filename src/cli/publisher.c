@@ -73,9 +73,11 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 	if (rc < 0)
 		return rc;
 	p->rate.bytes_per_s = fetch.limit_rate;
-	const struct mirror_env env = { .rate = &p->rate,
-					.cancel = cli->cancel,
-					.stall_s = fetch.stall_s };
+	const struct mirror_env env = {
+		.rate = &p->rate,
+		.cancel = cli->cancel,
+		.stall_s = fetch.stall_s,
+	};
 	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,
 			    &p->places, e);
 }

@@ -30,10 +30,12 @@ int session_open(struct cli *cli, const char *repository, bool offline, struct s
 		 struct err *e)
 {
 	CLEANUP(session_release) struct session s = { 0 };
-	const struct remote_options options = { .offline = offline,
-						.report = cli->report,
-						.cancel = cli->cancel,
-						.kinds = mirror_kinds_client };
+	const struct remote_options options = {
+		.offline = offline,
+		.report = cli->report,
+		.cancel = cli->cancel,
+		.kinds = mirror_kinds_client,
+	};
 	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
 	struct settings_fetch fetch;
 	int rc = session_settings(cli, &all, &fetch, e);

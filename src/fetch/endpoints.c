@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 typedef unsigned long long ull;
 
 void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms)
@@ -18,12 +17,8 @@ void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t d
 }
 
 static const char *const state_names[ENDPOINT_STATES] = {
-	[ENDPOINT_UNKNOWN] = "unknown",
-	[ENDPOINT_OK] = "ok",
-	[ENDPOINT_STALE] = "stale",
-	[ENDPOINT_INCOMPLETE] = "incomplete",
-	[ENDPOINT_SLOW] = "slow",
-	[ENDPOINT_DOWN] = "down",
+	[ENDPOINT_UNKNOWN] = "unknown",       [ENDPOINT_OK] = "ok",     [ENDPOINT_STALE] = "stale",
+	[ENDPOINT_INCOMPLETE] = "incomplete", [ENDPOINT_SLOW] = "slow", [ENDPOINT_DOWN] = "down",
 	[ENDPOINT_REJECTED] = "rejected",
 };
 
@@ -67,8 +62,8 @@ const struct endpoint *endpoints_all(struct endpoints *t, size_t *count)
 	return t->endpoints;
 }
 
-static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state state,
-				     const char *fmt, ...)
+static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state state, const char *fmt,
+				     ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -122,8 +117,10 @@ static void note_failure(struct endpoints *t, struct endpoint *p, const char *na
 	enum source_fault fault = source_fault_of(why, 0);
 	s->failures += why->class == ERR_NETWORK;
 	source_note_fault(s, fault, "%s", told);
-	settle(p, absent ? ENDPOINT_INCOMPLETE : fault == FAULT_STALLED ? ENDPOINT_SLOW
-									: ENDPOINT_DOWN,
+	settle(p,
+	       absent                   ? ENDPOINT_INCOMPLETE
+	       : fault == FAULT_STALLED ? ENDPOINT_SLOW
+					: ENDPOINT_DOWN,
 	       "%s", told);
 }
 
@@ -304,8 +301,8 @@ static void add_candidate(struct endpoints *t, const char *name, struct answer *
 	t->candidates[t->candidate_count++] = c;
 }
 
-static int take_answers(struct endpoints *t, const char *name,
-			struct answer *answers, size_t count, struct err *e)
+static int take_answers(struct endpoints *t, const char *name, struct answer *answers, size_t count,
+			struct err *e)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct answer *a = &answers[i];
@@ -321,8 +318,7 @@ static int take_answers(struct endpoints *t, const char *name,
 	return 0;
 }
 
-static int ask_all(struct endpoints *t, const char *name, size_t max, unsigned round,
-		   struct err *e)
+static int ask_all(struct endpoints *t, const char *name, size_t max, unsigned round, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
 	struct answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
@@ -440,8 +436,12 @@ static bool transport_rejected(void *ctx, const char *name, const struct err *wh
 
 struct tuf_transport endpoints_tuf(struct endpoints *t)
 {
-	return (struct tuf_transport){ .get = transport_get, .rejected = transport_rejected,
-				       .ctx = t, .cancel = t->sources->cancel };
+	return (struct tuf_transport){
+		.get = transport_get,
+		.rejected = transport_rejected,
+		.ctx = t,
+		.cancel = t->sources->cancel,
+	};
 }
 
 int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struct buf *out,

@@ -34,7 +34,7 @@ enum endpoint_state {
 const char *endpoints_state_name(enum endpoint_state s);
 
 struct endpoint {
-	struct source *source;  /* borrowed */
+	struct source *source; /* borrowed */
 	enum endpoint_state state;
 	bool has_version;
 	uint64_t version; /* that its timestamp claims; verified only when ok */
@@ -50,21 +50,21 @@ struct endpoints_candidate {
 };
 
 struct endpoints {
-	struct source_list *sources;    /* borrowed; the endpoints are those with `metadata` */
-	uint64_t deadline_ms;           /* for requests to all */
+	struct source_list *sources; /* borrowed; the endpoints are those with `metadata` */
+	uint64_t deadline_ms;        /* for requests to all */
 	struct endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
 
-	char *name;                     /* requested last */
-	bool again;                     /* rejected() promised another answer */
-	struct endpoint *preferred;     /* sent the accepted timestamp */
-	struct endpoint *gave;          /* the last answer */
-	struct endpoint *unnamed;       /* the only one: it sent something that does not verify,
-					   and the error does not name it */
-	bool *tried;                    /* for this name; one for each endpoint */
-	bool asked_all;                 /* for this name */
-	bool missing;                   /* an endpoint said that there is no such file */
-	bool rejected;                  /* an endpoint sent something that does not verify */
+	char *name;                 /* requested last */
+	bool again;                 /* rejected() promised another answer */
+	struct endpoint *preferred; /* sent the accepted timestamp */
+	struct endpoint *gave;      /* the last answer */
+	struct endpoint *unnamed;   /* the only one: it sent something that does not verify,
+				       and the error does not name it */
+	bool *tried;                /* for this name; one for each endpoint */
+	bool asked_all;             /* for this name */
+	bool missing;               /* an endpoint said that there is no such file */
+	bool rejected;              /* an endpoint sent something that does not verify */
 	struct endpoints_candidate *candidates;
 	size_t candidate_count, candidate_cap;
 	char hint[512]; /* of the first rejected answer */

@@ -25,9 +25,9 @@ struct engine {
 	/* The request under way. */
 	struct source *source;
 	uint64_t received;
-	bool wrong;                     /* it ended because a piece was wrong */
-	bool local;                     /* it ended because of a local failure, not the source's */
-	struct err local_why;           /* before the mirror's name was put in front */
+	bool wrong;           /* it ended because a piece was wrong */
+	bool local;           /* it ended because of a local failure, not the source's */
+	struct err local_why; /* before the mirror's name was put in front */
 };
 
 static void drop_flight(struct engine *g)
@@ -147,9 +147,11 @@ static int request(struct engine *g, uint32_t first, uint32_t count, struct err 
 	uint64_t offset = grid_offset(grid, first) + g->fill;
 	uint32_t last = first + count - 1;
 	uint64_t end = grid_offset(grid, last) + grid_length(grid, last);
-	struct mirror_range range = { .key = g->job->key,
-				      .offset = offset,
-				      .length = end - offset };
+	struct mirror_range range = {
+		.key = g->job->key,
+		.offset = offset,
+		.length = end - offset,
+	};
 	int rc = source_open(g->sources, g->source, &m, &why);
 	if (rc == 0)
 		rc = mirror_get(m, &range, &sink, &why);
@@ -200,8 +202,13 @@ int engine_run(struct source_list *sources, const struct engine_job *job,
 	struct partial *p = job->partial;
 	const struct grid *grid = &p->pieces.grid;
 	CLEANUP(mem_free_ptr) char *dir = path_dir(p->path);
-	struct engine g = { .sources = sources, .job = job, .p = p, .report = options->report,
-			    .rate = options->rate };
+	struct engine g = {
+		.sources = sources,
+		.job = job,
+		.p = p,
+		.report = options->report,
+		.rate = options->rate,
+	};
 	if (!p->missing)
 		return 0;
 	source_list_begin_file(sources);

@@ -14,12 +14,12 @@
 #include "util/rate.h"
 
 struct engine_options {
-	struct rate *rate;      /* shared with other files and mirrors; NULL: no limit */
+	struct rate *rate; /* shared with other files and mirrors; NULL: no limit */
 	struct report *report;
 };
 
 struct engine_job {
-	const char *key;        /* on every source */
+	const char *key; /* on every source */
 	struct partial *partial;
 };
 

@@ -26,9 +26,11 @@ static struct store_variant stored_form(const struct remote *remote, const struc
 	v.files = mem_alloc((p->count + 1) * sizeof *v.files);
 	for (size_t i = 0; i < p->count; i++) {
 		const struct card_file *f = p->files[i].card;
-		v.files[v.file_count++] = (struct store_file){ .name = mem_strdup(f->name),
-							       .sha256 = f->sha256,
-							       .size = f->size };
+		v.files[v.file_count++] = (struct store_file){
+			.name = mem_strdup(f->name),
+			.sha256 = f->sha256,
+			.size = f->size,
+		};
 	}
 	return v;
 }
@@ -154,9 +156,10 @@ int fetch_variant(struct remote *remote, const struct card *model,
 {
 	CLEANUP(fetch_plan_release) struct fetch_plan plan = { 0 };
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct rate rate = { .clock = remote->sources.clock,
-			     .bytes_per_s = options->limit_rate ? options->limit_rate
-								: remote->limit_rate };
+	struct rate rate = {
+		.clock = remote->sources.clock,
+		.bytes_per_s = options->limit_rate ? options->limit_rate : remote->limit_rate,
+	};
 	int rc = fetch_plan_make(remote, model, variant, options->check_blobs, &plan, e);
 	if (rc < 0)
 		return rc;

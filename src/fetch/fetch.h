@@ -25,14 +25,14 @@
 #include "fetch/plan.h"
 
 struct fetch_options {
-	const char *output;     /* -o: file or folder, or NULL */
-	bool check_blobs;       /* hash again what the store has */
-	uint64_t limit_rate;    /* bytes per second; 0: the configuration's */
+	const char *output;  /* -o: file or folder, or NULL */
+	bool check_blobs;    /* hash again what the store has */
+	uint64_t limit_rate; /* bytes per second; 0: the configuration's */
 };
 
 struct fetch_file {
-	char *path;             /* absolute */
-	const char *name;       /* borrowed from the catalog, like the digest */
+	char *path;       /* absolute */
+	const char *name; /* borrowed from the catalog, like the digest */
 	uint64_t size;
 	struct digest sha256;
 	uint64_t fetched; /* bytes downloaded in this run */
@@ -55,9 +55,8 @@ WARN_UNUSED int fetch_variant(struct remote *remote, const struct card *model,
 /* Is the reference's variant complete in the store? For programs that try this before the
  * network. Fills out like fetch_variant(). Variant NULL: the only one in the store. ERR_NOT_FOUND
  * otherwise. The names in *out belong to *keep, which the caller releases. */
-WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository,
-				 const char *model, const char *variant,
-				 struct store_variants *keep, const struct store_variant **out,
-				 struct err *e);
+WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository, const char *model,
+				 const char *variant, struct store_variants *keep,
+				 const struct store_variant **out, struct err *e);
 
 #endif

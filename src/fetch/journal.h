@@ -23,7 +23,7 @@
 #define JOURNAL_RECORD 16
 
 struct journal {
-	int fd;                 /* -1: not open */
+	int fd; /* -1: not open */
 	char *path;
 	uint8_t header[JOURNAL_HEADER];
 };
@@ -35,13 +35,13 @@ bool journal_parse(const void *data, size_t len, const struct grid *grid,
 		   const struct digest *sha256, bool *claimed);
 
 /* The same for the journal at path; nothing is claimed if it is missing or for another file. */
-WARN_UNUSED int journal_read(const char *path, const struct grid *grid,
-			     const struct digest *sha256, bool *claimed, struct err *e);
+WARN_UNUSED int journal_read(const char *path, const struct grid *grid, const struct digest *sha256,
+			     bool *claimed, struct err *e);
 
 /* Opens for appending; a missing journal, or one for another file, is started again. */
-WARN_UNUSED int journal_open(const char *path, const struct grid *grid,
-			     const struct digest *sha256, struct journal *out, struct err *e);
+WARN_UNUSED int journal_open(const char *path, const struct grid *grid, const struct digest *sha256,
+			     struct journal *out, struct err *e);
 WARN_UNUSED int journal_add(struct journal *j, uint32_t piece, struct err *e);
-void journal_close(struct journal *j);      /* safe twice; for CLEANUP */
+void journal_close(struct journal *j); /* safe twice; for CLEANUP */
 
 #endif

@@ -23,8 +23,7 @@ static int open_part(struct partial *p, struct err *e)
 	uint64_t size = p->pieces.grid.size;
 	struct stat st;
 	p->path = store_part_path(p->store, p->pieces.sha256);
-	if (lstat(p->path, &st) == 0 &&
-	    (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > size)) {
+	if (lstat(p->path, &st) == 0 && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > size)) {
 		int rc = file_remove(p->path, e);
 		if (rc < 0)
 			return rc;
@@ -204,8 +203,8 @@ bool partial_next_run(const struct partial *p, uint32_t *first, uint32_t *count)
 	return *count > 0;
 }
 
-int partial_put(struct partial *p, const struct pieces_check *check, const void *data,
-		bool *right, struct err *e)
+int partial_put(struct partial *p, const struct pieces_check *check, const void *data, bool *right,
+		struct err *e)
 {
 	const struct grid *grid = &p->pieces.grid;
 	uint32_t index = check->index;

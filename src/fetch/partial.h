@@ -15,14 +15,14 @@
 
 struct partial {
 	const struct store *store;
-	const char *name;               /* for messages; borrowed */
-	struct pieces pieces;           /* its digests are borrowed */
+	const char *name;     /* for messages; borrowed */
+	struct pieces pieces; /* its digests are borrowed */
 	int fd, lock_fd;
 	char *path;
 	struct journal journal;
-	bool *have;                     /* grid.count */
-	uint32_t missing;               /* pieces */
-	uint64_t kept;                  /* bytes from an earlier run that were still correct */
+	bool *have;       /* grid.count */
+	uint32_t missing; /* pieces */
+	uint64_t kept;    /* bytes from an earlier run that were still correct */
 };
 #define PARTIAL_INIT BRACES(.fd = -1, .lock_fd = -1, .journal = JOURNAL_INIT)
 
@@ -32,11 +32,10 @@ struct partial {
  * the blob is now in the store and *out was not opened. Pieces that do not match are simply
  * missing.
  */
-WARN_UNUSED int partial_open(const struct store *s, const char *name,
-			     const struct digest *sha256, const struct grid *grid,
-			     const struct digest *pieces, struct report *report,
-			     struct partial *out, bool *done, struct err *e);
-void partial_close(struct partial *p);      /* keeps the files; safe twice; for CLEANUP */
+WARN_UNUSED int partial_open(const struct store *s, const char *name, const struct digest *sha256,
+			     const struct grid *grid, const struct digest *pieces,
+			     struct report *report, struct partial *out, bool *done, struct err *e);
+void partial_close(struct partial *p); /* keeps the files; safe twice; for CLEANUP */
 
 /* Removes what a process left that was killed after its file had become the blob. Failures are
  * ignored: the leftovers do no harm. */

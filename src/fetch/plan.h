@@ -9,9 +9,9 @@
 #include "fetch/remote.h"
 
 struct fetch_plan_file {
-	const struct card_file *card;   /* borrowed from the catalog */
-	char *key;                      /* on every source */
-	bool in_store;                  /* complete and verified: nothing below is set */
+	const struct card_file *card; /* borrowed from the catalog */
+	char *key;                    /* on every source */
+	bool in_store;                /* complete and verified: nothing below is set */
 	struct manifest manifest;
 	uint64_t to_fetch; /* bytes, if the journal of an earlier run is correct */
 };
@@ -19,7 +19,7 @@ struct fetch_plan_file {
 struct fetch_plan {
 	const struct card *model;
 	const struct card_variant *variant;
-	struct fetch_plan_file *files;        /* shards in order */
+	struct fetch_plan_file *files; /* shards in order */
 	size_t count;
 	uint64_t to_fetch;
 };

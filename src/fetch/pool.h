@@ -19,6 +19,6 @@ struct pool_piece {
 /* dir: for the unnamed file. */
 WARN_UNUSED int pool_piece_open(struct pool_piece *r, uint64_t size, const char *dir,
 				struct err *e);
-void pool_piece_close(struct pool_piece *r);    /* safe twice; for CLEANUP */
+void pool_piece_close(struct pool_piece *r); /* safe twice; for CLEANUP */
 
 #endif

@@ -136,9 +136,10 @@ static void tell_endpoints(struct remote *r)
 	size_t count;
 	const struct endpoint *p = endpoints_all(&r->endpoints, &count);
 	for (size_t i = 0; i < count; i++) {
-		CLEANUP(mem_free_ptr) char *version = p[i].has_version
-			? mem_printf(", timestamp version %llu", (unsigned long long)p[i].version)
-			: mem_strdup("");
+		CLEANUP(mem_free_ptr) char *version =
+			p[i].has_version ? mem_printf(", timestamp version %llu",
+						      (unsigned long long)p[i].version)
+					 : mem_strdup("");
 		report_detail(r->report, "%s: endpoint %s: %s%s%s%s", r->repository,
 			      p[i].source->id, endpoints_state_name(p[i].state), version,
 			      p[i].fault[0] ? ": " : "", p[i].fault);
@@ -310,8 +311,8 @@ static int connect_trust(const struct settings_repository *set, struct remote *r
 
 /* Asks nobody. */
 static int prepare(const struct settings_repository *set, const struct settings_fetch *fetch,
-		   const struct store *s, const struct remote_options *options,
-		   struct remote **out, struct err *e)
+		   const struct store *s, const struct remote_options *options, struct remote **out,
+		   struct err *e)
 {
 	CLEANUP_PTR(remote_free) struct remote *r = NEW(struct remote);
 	r->repository = mem_strdup(set->name);
@@ -319,9 +320,13 @@ static int prepare(const struct settings_repository *set, const struct settings_
 	r->report = options->report;
 	r->offline = options->offline || s->read_only;
 	r->limit_rate = fetch->limit_rate;
-	r->sources = (struct source_list){ .kinds = options->kinds, .cancel = options->cancel,
-					   .clock = options->clock, .stall_s = fetch->stall_s,
-					   .max_failures = fetch->retries };
+	r->sources = (struct source_list){
+		.kinds = options->kinds,
+		.cancel = options->cancel,
+		.clock = options->clock,
+		.stall_s = fetch->stall_s,
+		.max_failures = fetch->retries,
+	};
 	endpoints_init(&r->endpoints, &r->sources, fetch->timestamp_deadline_ms);
 	if (s->read_only && !options->offline)
 		report_warn(options->report,
@@ -333,8 +338,8 @@ static int prepare(const struct settings_repository *set, const struct settings_
 }
 
 int remote_open(const struct settings_repository *set, const struct settings_fetch *fetch,
-		const struct store *s, const struct remote_options *options,
-		struct remote **out, struct err *e)
+		const struct store *s, const struct remote_options *options, struct remote **out,
+		struct err *e)
 {
 	CLEANUP_PTR(remote_free) struct remote *r = NULL;
 	int rc = prepare(set, fetch, s, options, &r, e);
@@ -347,8 +352,8 @@ int remote_open(const struct settings_repository *set, const struct settings_fet
 }
 
 int remote_inspect(const struct settings_repository *set, const struct settings_fetch *fetch,
-		   const struct store *s, const struct remote_options *options,
-		   struct remote **out, struct err *why, struct err *e)
+		   const struct store *s, const struct remote_options *options, struct remote **out,
+		   struct err *why, struct err *e)
 {
 	struct err ignored = ERR_INIT;
 	CLEANUP_PTR(remote_free) struct remote *r = NULL;

@@ -17,22 +17,22 @@
 #include "settings/repository.h"
 
 struct remote_options {
-	bool offline;           /* no request is made */
+	bool offline; /* no request is made */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
-	const struct cancel *cancel;    /* NULL: nothing stops it */
-	const struct clock *clock;      /* NULL: the real one */
+	const struct cancel *cancel; /* NULL: nothing stops it */
+	const struct clock *clock;   /* NULL: the real one */
 };
 
 struct remote {
-	char *repository;               /* NAME of [repository.NAME] */
-	const struct store *store;      /* borrowed */
+	char *repository;          /* NAME of [repository.NAME] */
+	const struct store *store; /* borrowed */
 	struct report *report;
 	bool offline;
-	const char *expired;            /* offline, and by remote_inspect(): the role that has
-					   expired, or NULL */
-	uint64_t limit_rate;            /* [fetch] limit-rate; 0: none */
-	struct source_list sources;     /* the catalog's mirrors by priority, then endpoints */
+	const char *expired;        /* offline, and by remote_inspect(): the role that has
+				       expired, or NULL */
+	uint64_t limit_rate;        /* [fetch] limit-rate; 0: none */
+	struct source_list sources; /* the catalog's mirrors by priority, then endpoints */
 	struct endpoints endpoints;
 	struct tuf_client *tuf;
 	struct catalog catalog;

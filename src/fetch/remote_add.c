@@ -292,8 +292,7 @@ static int add(const struct remote_add *what, const char *section, const struct 
 }
 
 int remote_add(const struct remote_add *what, const struct store *s,
-	      const struct remote_options *options, struct remote **out, char **pin,
-	      struct err *e)
+	       const struct remote_options *options, struct remote **out, char **pin, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
 	CLEANUP(buf_release) struct buf root = BUF_INIT(tuf_limits_default.root);

@@ -18,8 +18,8 @@ struct remote_add {
 	const char *name;
 	char *const *urls; /* a folder is accepted in place of its file:// URL */
 	size_t url_count;
-	const char *root;               /* the pinned root's file; or */
-	const char *root_sha256;        /* its SHA-256 in hex */
+	const char *root;        /* the pinned root's file; or */
+	const char *root_sha256; /* its SHA-256 in hex */
 };
 
 /*
@@ -31,8 +31,8 @@ struct remote_add {
  * configuration or by the trust folder of another repository; else what remote_open() returns.
  */
 WARN_UNUSED int remote_add(const struct remote_add *what, const struct store *s,
-			  const struct remote_options *options, struct remote **out,
-			  char **pin, struct err *e);
+			   const struct remote_options *options, struct remote **out, char **pin,
+			   struct err *e);
 
 struct remote_removed {
 	bool section;           /* it existed */
@@ -50,6 +50,6 @@ void remote_removed_release(struct remote_removed *r);
  * fetching needs: it is a publisher's.
  */
 WARN_UNUSED int remote_remove(const char *conf_path, const char *name, const struct store *s,
-			     bool purge, struct remote_removed *out, struct err *e);
+			      bool purge, struct remote_removed *out, struct err *e);
 
 #endif

@@ -12,8 +12,7 @@ void remote_removed_release(struct remote_removed *r)
 	str_list_release(&r->kept);
 }
 
-static int refuse(const struct conf *c, int line, const char *name, const char *why,
-		  struct err *e)
+static int refuse(const struct conf *c, int line, const char *name, const char *why, struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s:%d: the repository %s belongs to a publisher: %s", c->path, line,
 		name, why);
@@ -92,7 +91,7 @@ static int remove_section(const char *conf_path, const char *name, bool optional
 }
 
 int remote_remove(const char *conf_path, const char *name, const struct store *s, bool with_trust,
-		 struct remote_removed *out, struct err *e)
+		  struct remote_removed *out, struct err *e)
 {
 	CLEANUP(file_close) int lock = -1;
 	bool pinned;

@@ -20,8 +20,7 @@ static bool is_wanted(const struct settings_repository *set, const char *name)
 	return name ? strcmp(set->name, name) == 0 : set->metadata.count > 0;
 }
 
-static int none_configured(const struct settings_repositories *set, const char *name,
-			   struct err *e)
+static int none_configured(const struct settings_repositories *set, const char *name, struct err *e)
 {
 	if (name) {
 		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
@@ -109,9 +108,8 @@ static int not_open(const struct remotes *all, const char *repository, struct er
 	return err_hint(e, "use a repository of the configuration, or leave it out");
 }
 
-int remotes_resolve(const struct remotes *all, const struct reference *r,
-		    struct remote **remote, const struct card **model,
-		    const struct card_variant **variant, struct err *e)
+int remotes_resolve(const struct remotes *all, const struct reference *r, struct remote **remote,
+		    const struct card **model, const struct card_variant **variant, struct err *e)
 {
 	struct remote *found = NULL, *near = NULL;
 	for (size_t i = 0; i < all->count; i++) {

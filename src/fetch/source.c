@@ -66,8 +66,7 @@ static char *endpoint_id(const char *url)
 	return text_escaped(shown);
 }
 
-struct source *source_add(struct source_list *l, const char *id, const char *url,
-			  bool endpoint)
+struct source *source_add(struct source_list *l, const char *id, const char *url, bool endpoint)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		struct source *s = l->at[i];
@@ -92,8 +91,11 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 int source_open(struct source_list *l, struct source *s, struct mirror **out, struct err *e)
 {
 	if (!s->mirror) {
-		struct mirror_env env = { .stall_s = l->stall_s, .cancel = l->cancel,
-					  .clock = l->clock };
+		struct mirror_env env = {
+			.stall_s = l->stall_s,
+			.cancel = l->cancel,
+			.clock = l->clock,
+		};
 		int rc = mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
 		if (rc < 0)
 			return rc;
@@ -104,8 +106,14 @@ int source_open(struct source_list *l, struct source *s, struct mirror **out, st
 
 struct retry source_list_rounds(const struct source_list *l)
 {
-	return (struct retry){ .max_tries = 3, .base_ms = 500, .cap_ms = 1000, .clock = l->clock,
-			       .random = l->random, .cancel = l->cancel };
+	return (struct retry){
+		.max_tries = 3,
+		.base_ms = 500,
+		.cap_ms = 1000,
+		.clock = l->clock,
+		.random = l->random,
+		.cancel = l->cancel,
+	};
 }
 
 void source_list_begin_file(struct source_list *l)
@@ -121,9 +129,8 @@ void source_list_begin_file(struct source_list *l)
 /* Faults that make another source preferable: a bad connection or stale metadata. */
 static unsigned demerits(const struct source *s)
 {
-	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] +
-	       s->faults[FAULT_UNREACHABLE] + s->faults[FAULT_STALE] +
-	       s->faults[FAULT_METADATA];
+	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] + s->faults[FAULT_UNREACHABLE] +
+	       s->faults[FAULT_STALE] + s->faults[FAULT_METADATA];
 }
 
 struct source *source_choose(struct source_list *l, uint64_t *wait_ms)
@@ -171,8 +178,7 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
 	case ERR_NETWORK:
 		if (why->cause == CAUSE_STALLED)
 			return FAULT_STALLED;
-		return received || why->cause == CAUSE_DROPPED ? FAULT_DROPPED
-							       : FAULT_UNREACHABLE;
+		return received || why->cause == CAUSE_DROPPED ? FAULT_DROPPED : FAULT_UNREACHABLE;
 	default:
 		return FAULT_UNUSABLE;
 	}
@@ -186,9 +192,14 @@ void source_lied(struct source *s, const struct err *why)
 
 static void back_off(struct source_list *l, struct source *s, uint64_t retry_after_s, bool useful)
 {
-	struct retry retry = { .max_tries = l->max_failures, .base_ms = 250, .cap_ms = 15000,
-			       .max_retry_after_s = LONGEST_WISH_S, .random = l->random,
-			       .tries = useful ? 0 : s->failures };
+	struct retry retry = {
+		.max_tries = l->max_failures,
+		.base_ms = 250,
+		.cap_ms = 15000,
+		.max_retry_after_s = LONGEST_WISH_S,
+		.random = l->random,
+		.tries = useful ? 0 : s->failures,
+	};
 	uint64_t pause_ms;
 	if (retry_pause(&retry, retry_after_s, &pause_ms))
 		s->not_before_ms = clock_now_ms(l->clock) + pause_ms;

@@ -29,17 +29,17 @@ enum source_fault {
 const char *source_fault_name(enum source_fault f);
 
 struct source {
-	char *id;               /* the mirror's, or the endpoint's URL without secrets */
+	char *id; /* the mirror's, or the endpoint's URL without secrets */
 	char *url;
-	bool endpoint;          /* a base URL of ferry.conf */
-	bool metadata;          /* used for metadata */
-	bool objects;           /* used for model files */
-	struct mirror *mirror;  /* opened on first use; owned */
+	bool endpoint;         /* a base URL of ferry.conf */
+	bool metadata;         /* used for metadata */
+	bool objects;          /* used for model files */
+	struct mirror *mirror; /* opened on first use; owned */
 
-	uint64_t bytes;                         /* received and verified */
-	uint64_t wasted;                        /* received and discarded */
-	unsigned faults[FAULT_KINDS];           /* how often */
-	char detail[FAULT_KINDS][200];          /* text of the first one */
+	uint64_t bytes;                /* received and verified */
+	uint64_t wasted;               /* received and discarded */
+	unsigned faults[FAULT_KINDS];  /* how often */
+	char detail[FAULT_KINDS][200]; /* text of the first one */
 
 	bool banned;            /* it sent wrong bytes or malformed answers */
 	bool given_up;          /* for this file: missing, refused, failed too often */
@@ -49,20 +49,19 @@ struct source {
 
 struct source_list {
 	const struct mirror_ops *const *kinds;
-	const struct cancel *cancel;    /* NULL: nothing stops it */
-	const struct clock *clock;      /* NULL: the real one */
-	const struct random *random;    /* NULL: the real one */
-	uint64_t stall_s;       /* 0: the mirror's default */
-	unsigned max_failures;  /* in a row before it is given up; at least 1 */
-	struct source **at;     /* in the order in which they are used */
+	const struct cancel *cancel; /* NULL: nothing stops it */
+	const struct clock *clock;   /* NULL: the real one */
+	const struct random *random; /* NULL: the real one */
+	uint64_t stall_s;            /* 0: the mirror's default */
+	unsigned max_failures;       /* in a row before it is given up; at least 1 */
+	struct source **at;          /* in the order in which they are used */
 	size_t count, cap;
 };
 void source_list_release(struct source_list *l);
 
 /* Appends a source. A URL (apart from a trailing slash) is listed only once: the source gets the
  * new id unless the new one is an endpoint. Nothing is opened. */
-struct source *source_add(struct source_list *l, const char *id, const char *url,
-			  bool endpoint);
+struct source *source_add(struct source_list *l, const char *id, const char *url, bool endpoint);
 
 /* Opens it if it is not open. */
 WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirror **out,

@@ -15,8 +15,8 @@ static int more_bytes(const void *pa, const void *pb)
  * the file. */
 static bool is_embedding(const struct gguf_tensor *t)
 {
-	return str_starts(t->name.s, "token_embd") || str_starts(t->name.s, "per_layer_token_embd") ||
-	       str_starts(t->name.s, "output.");
+	return str_starts(t->name.s, "token_embd") ||
+	       str_starts(t->name.s, "per_layer_token_embd") || str_starts(t->name.s, "output.");
 }
 
 static const struct gguf_type *main_type(const struct gguf *const *files, size_t count,
@@ -69,19 +69,45 @@ void gguf_census(const struct gguf *const *files, size_t count, struct gguf_cens
  * The possible main types of each file type. The mixtures (…_XS, …_M of few bits) have several:
  * llama_tensor_get_type of llama.cpp's llama-quant.cpp.
  */
-static const struct { const char *quantization; const char *types[4]; } expected[] = {
-	{ "F32", { "f32" } }, { "F16", { "f16" } }, { "BF16", { "bf16" } },
-	{ "Q4_0", { "q4_0" } }, { "Q4_1", { "q4_1" } }, { "Q5_0", { "q5_0" } },
-	{ "Q5_1", { "q5_1" } }, { "Q8_0", { "q8_0" } }, { "Q2_K", { "q2_K", "q3_K" } },
-	{ "Q2_K_S", { "q2_K" } }, { "Q3_K_S", { "q3_K" } }, { "Q3_K_M", { "q3_K" } },
-	{ "Q3_K_L", { "q3_K", "q5_K" } }, { "Q4_K_S", { "q4_K" } }, { "Q4_K_M", { "q4_K" } },
-	{ "Q5_K_S", { "q5_K" } }, { "Q5_K_M", { "q5_K" } }, { "Q6_K", { "q6_K" } },
-	{ "IQ1_S", { "iq1_s" } }, { "IQ1_M", { "iq1_m" } }, { "IQ2_XXS", { "iq2_xxs" } },
-	{ "IQ2_XS", { "iq2_xs" } }, { "IQ2_S", { "iq2_xs", "iq2_s" } }, { "IQ2_M", { "iq2_s" } },
-	{ "IQ3_XXS", { "iq3_xxs" } }, { "IQ3_XS", { "iq3_xxs", "iq3_s" } },
-	{ "IQ3_S", { "iq3_s" } }, { "IQ3_M", { "iq3_s", "q4_K" } }, { "IQ4_NL", { "iq4_nl" } },
-	{ "IQ4_XS", { "iq4_xs" } }, { "TQ1_0", { "tq1_0" } }, { "TQ2_0", { "tq2_0" } },
-	{ "MXFP4_MOE", { "mxfp4" } }, { "NVFP4", { "nvfp4" } }, { "Q1_0", { "q1_0" } },
+static const struct {
+	const char *quantization;
+	const char *types[4];
+} expected[] = {
+	{ "F32", { "f32" } },
+	{ "F16", { "f16" } },
+	{ "BF16", { "bf16" } },
+	{ "Q4_0", { "q4_0" } },
+	{ "Q4_1", { "q4_1" } },
+	{ "Q5_0", { "q5_0" } },
+	{ "Q5_1", { "q5_1" } },
+	{ "Q8_0", { "q8_0" } },
+	{ "Q2_K", { "q2_K", "q3_K" } },
+	{ "Q2_K_S", { "q2_K" } },
+	{ "Q3_K_S", { "q3_K" } },
+	{ "Q3_K_M", { "q3_K" } },
+	{ "Q3_K_L", { "q3_K", "q5_K" } },
+	{ "Q4_K_S", { "q4_K" } },
+	{ "Q4_K_M", { "q4_K" } },
+	{ "Q5_K_S", { "q5_K" } },
+	{ "Q5_K_M", { "q5_K" } },
+	{ "Q6_K", { "q6_K" } },
+	{ "IQ1_S", { "iq1_s" } },
+	{ "IQ1_M", { "iq1_m" } },
+	{ "IQ2_XXS", { "iq2_xxs" } },
+	{ "IQ2_XS", { "iq2_xs" } },
+	{ "IQ2_S", { "iq2_xs", "iq2_s" } },
+	{ "IQ2_M", { "iq2_s" } },
+	{ "IQ3_XXS", { "iq3_xxs" } },
+	{ "IQ3_XS", { "iq3_xxs", "iq3_s" } },
+	{ "IQ3_S", { "iq3_s" } },
+	{ "IQ3_M", { "iq3_s", "q4_K" } },
+	{ "IQ4_NL", { "iq4_nl" } },
+	{ "IQ4_XS", { "iq4_xs" } },
+	{ "TQ1_0", { "tq1_0" } },
+	{ "TQ2_0", { "tq2_0" } },
+	{ "MXFP4_MOE", { "mxfp4" } },
+	{ "NVFP4", { "nvfp4" } },
+	{ "Q1_0", { "q1_0" } },
 	{ "Q2_0", { "q2_0" } },
 };
 
@@ -110,9 +136,8 @@ static bool fell_back(const struct gguf_tensor *t, const struct gguf_type *wante
 	return matrix && t->shape[0] % wanted->block && t->type->block != wanted->block;
 }
 
-static void report_fallback(const struct gguf *const *files, size_t count,
-			    const char *quantization, const struct gguf_type *wanted,
-			    struct gguf_findings *out)
+static void report_fallback(const struct gguf *const *files, size_t count, const char *quantization,
+			    const struct gguf_type *wanted, struct gguf_findings *out)
 {
 	uint64_t fallen[GGUF_TYPE_IDS] = { 0 };
 	const struct gguf_tensor *first[GGUF_TYPE_IDS] = { NULL };

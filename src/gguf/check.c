@@ -42,10 +42,10 @@ static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
 	gguf_get_u64(g, "split.count", &count);
 	if (count > 1 && (n->shard != no + 1 || n->shards != count))
 		gguf_finding_add(out, "name",
-				 "it is shard %llu of %llu: llama.cpp requires a name that ends "
-				 "in -%05llu-of-%05llu.gguf", (unsigned long long)no + 1,
-				 (unsigned long long)count, (unsigned long long)no + 1,
-				 (unsigned long long)count);
+				 "it is shard %llu of %llu: llama.cpp requires a name that ends in "
+				 "-%05llu-of-%05llu.gguf",
+				 (unsigned long long)no + 1, (unsigned long long)count,
+				 (unsigned long long)no + 1, (unsigned long long)count);
 	else if (count <= 1 && n->shards > 1)
 		gguf_finding_add(out, "name",
 				 "its name is that of shard %u of %u, but it is not a shard",

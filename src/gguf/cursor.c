@@ -21,8 +21,11 @@ int gguf_input_fd(struct gguf_input *out, const int *fd, const char *what, struc
 		return err_sys(e, errno, "cannot read %s", what);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_SYSTEM, "%s is not a regular file", what);
-	*out = (struct gguf_input){ .read_at = read_fd, .ctx = (void *)(uintptr_t)fd,
-				     .size = (uint64_t)st.st_size };
+	*out = (struct gguf_input){
+		.read_at = read_fd,
+		.ctx = (void *)(uintptr_t)fd,
+		.size = (uint64_t)st.st_size,
+	};
 	return 0;
 }
 
@@ -48,9 +51,10 @@ int cursor_need(const struct cursor *c, uint64_t len, struct err *e)
 	if (c->end == GGUF_MAX_HEADER)
 		return err_set(e, ERR_INTEGRITY, "the header is larger than %llu MiB",
 			       (unsigned long long)(GGUF_MAX_HEADER / MIB));
-	err_set(e, ERR_INTEGRITY, "it needs %llu bytes at offset %llu, but the file ends at %llu: "
-		"truncated or damaged", (unsigned long long)len, (unsigned long long)c->pos,
-		(unsigned long long)c->end);
+	err_set(e, ERR_INTEGRITY,
+		"it needs %llu bytes at offset %llu, but the file ends at %llu: truncated or "
+		"damaged",
+		(unsigned long long)len, (unsigned long long)c->pos, (unsigned long long)c->end);
 	return err_hint(e, "download the file again");
 }
 
@@ -81,15 +85,14 @@ static int refill(struct cursor *c, size_t need, struct err *e)
 	size_t want = (size_t)MIN((uint64_t)c->window_size, c->end - c->pos);
 	if (want < need)
 		return cursor_need(c, need, e);
-	int rc = c->source->read_at(c->source->ctx, c->pos + keep, c->window + keep,
-				    want - keep, e);
+	int rc = c->source->read_at(c->source->ctx, c->pos + keep, c->window + keep, want - keep,
+				    e);
 	if (rc == 0)
 		c->window_len = want;
 	return rc;
 }
 
-int cursor_span(struct cursor *c, uint64_t len, const uint8_t **data, size_t *got,
-		struct err *e)
+int cursor_span(struct cursor *c, uint64_t len, const uint8_t **data, size_t *got, struct err *e)
 {
 	int rc = cursor_need(c, len, e);
 	if (rc == 0 && in_window(c) == 0)

@@ -23,8 +23,8 @@
 #include "util/err.h"
 #include "util/text.h"
 
-#define GGUF_MAX_HEADER (256 * MIB)     /* everything before the tensor data */
-#define GGUF_MAX_KEPT (32 * MIB)        /* keys, names and values held in memory */
+#define GGUF_MAX_HEADER (256 * MIB) /* everything before the tensor data */
+#define GGUF_MAX_KEPT (32 * MIB)    /* keys, names and values held in memory */
 #define GGUF_MAX_KEYS 65536
 #define GGUF_MAX_TENSORS 65536
 #define GGUF_MAX_KEY_BYTES 65535
@@ -44,33 +44,44 @@ struct gguf_input {
 	/* Exactly len bytes at offset, or an error. Never asked for bytes past the end. */
 	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);
 	void *ctx;
-	uint64_t size;          /* of the whole file */
-	size_t window;          /* bytes for one read; 0: 64 KiB */
+	uint64_t size; /* of the whole file */
+	size_t window; /* bytes for one read; 0: 64 KiB */
 };
 
 /* The open file; ctx is the address of fd, which must live as long as the source. */
 WARN_UNUSED int gguf_input_fd(struct gguf_input *out, const int *fd, const char *what,
-			       struct err *e);
+			      struct err *e);
 
 /* ---- types -------------------------------------------------------------------------- */
 
 enum gguf_value {
-	GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL,
-	GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
+	GGUF_U8,
+	GGUF_I8,
+	GGUF_U16,
+	GGUF_I16,
+	GGUF_U32,
+	GGUF_I32,
+	GGUF_F32,
+	GGUF_BOOL,
+	GGUF_STRING,
+	GGUF_ARRAY,
+	GGUF_U64,
+	GGUF_I64,
+	GGUF_F64,
 	GGUF_VALUES
 };
-const char *gguf_value_name(enum gguf_value type);      /* "u32" */
+const char *gguf_value_name(enum gguf_value type); /* "u32" */
 
 /* ggml's tensor types. NULL for an id without a row (removed or unknown). */
 struct gguf_type {
 	uint32_t id;
-	const char *name;       /* "q4_K" */
-	uint32_t block;         /* elements of a block */
-	uint32_t bytes;         /* bytes of a block */
+	const char *name; /* "q4_K" */
+	uint32_t block;   /* elements of a block */
+	uint32_t bytes;   /* bytes of a block */
 };
-#define GGUF_TYPE_IDS 64        /* ids are below this */
+#define GGUF_TYPE_IDS 64 /* ids are below this */
 const struct gguf_type *gguf_type(uint32_t id);
-const struct gguf_type *gguf_type_named(const char *name);      /* any case */
+const struct gguf_type *gguf_type_named(const char *name); /* any case */
 /* Was the id in use once ("q4_2", "q4_0_4_4")? The name, or NULL. */
 const char *gguf_type_removed(uint32_t id);
 
@@ -90,15 +101,15 @@ struct gguf_text {
 };
 struct gguf_kv {
 	struct gguf_text key;
-	enum gguf_value type;           /* GGUF_ARRAY for arrays */
-	enum gguf_value element;        /* of an array */
-	uint64_t count;                 /* elements of an array; 1 for a scalar */
-	uint64_t bytes;                 /* of the value in the file, elements only */
-	bool kept;                      /* else only sha256 of those bytes is known */
+	enum gguf_value type;    /* GGUF_ARRAY for arrays */
+	enum gguf_value element; /* of an array */
+	uint64_t count;          /* elements of an array; 1 for a scalar */
+	uint64_t bytes;          /* of the value in the file, elements only */
+	bool kept;               /* else only sha256 of those bytes is known */
 	union {
-		uint64_t u;             /* u8 to u64, bool */
-		int64_t i;              /* i8 to i64 */
-		double f;               /* f32, f64 */
+		uint64_t u; /* u8 to u64, bool */
+		int64_t i;  /* i8 to i64 */
+		double f;   /* f32, f64 */
 		struct gguf_text string;
 		const uint8_t *numbers; /* little-endian elements, as in the file */
 		const struct gguf_text *strings;
@@ -109,41 +120,41 @@ struct gguf_kv {
 struct gguf_tensor {
 	struct gguf_text name;
 	const struct gguf_type *type;
-	unsigned dimensions;            /* 0 for a scalar: shape is then all 1 */
-	uint64_t shape[GGUF_MAX_DIMS];  /* shape[0] is the row; unused ones are 1 */
+	unsigned dimensions;           /* 0 for a scalar: shape is then all 1 */
+	uint64_t shape[GGUF_MAX_DIMS]; /* shape[0] is the row; unused ones are 1 */
 	uint64_t elements;
-	uint64_t offset;                /* in the file, not in the data section */
-	uint64_t size, padded;          /* bytes */
+	uint64_t offset;       /* in the file, not in the data section */
+	uint64_t size, padded; /* bytes */
 };
 
 struct gguf_finding {
-	const char *code;       /* stable: "trailing-bytes"; part of the JSON output */
-	char *text;             /* for people; may hold foreign bytes */
-	bool note;              /* informational; does not change the verdict to warnings */
+	const char *code; /* stable: "trailing-bytes"; part of the JSON output */
+	char *text;       /* for people; may hold foreign bytes */
+	bool note;        /* informational; does not change the verdict to warnings */
 };
 struct gguf_findings {
 	struct gguf_finding *at;
 	size_t count, cap;
-	size_t dropped;         /* more than GGUF_MAX_FINDINGS */
+	size_t dropped; /* more than GGUF_MAX_FINDINGS */
 };
 #define GGUF_MAX_FINDINGS 100
 void gguf_findings_release(struct gguf_findings *f);
 
 struct gguf_options {
-	bool padding;           /* read the padding between tensors, too */
+	bool padding; /* read the padding between tensors, too */
 };
 
 struct gguf {
 	uint32_t version;
 	uint32_t alignment;
-	uint64_t header_end;            /* end of the tensor list */
-	uint64_t data_offset;           /* header_end, padded; where tensor data starts */
-	uint64_t data_end;              /* end of the last tensor, padding included */
+	uint64_t header_end;  /* end of the tensor list */
+	uint64_t data_offset; /* header_end, padded; where tensor data starts */
+	uint64_t data_end;    /* end of the last tensor, padding included */
 	uint64_t file_size;
-	struct gguf_kv *kvs;            /* in the file's order */
+	struct gguf_kv *kvs; /* in the file's order */
 	size_t kv_count;
-	struct gguf_tensor *tensors;    /* in the file's order, which is that of offsets:
-	                                   they neither overlap nor leave gaps */
+	struct gguf_tensor *tensors; /* in the file's order, which is that of offsets:
+					they neither overlap nor leave gaps */
 	size_t tensor_count;
 	struct gguf_findings findings;
 	struct gguf_private *private;
@@ -186,17 +197,17 @@ struct gguf_metadata {
 	const char *architecture, *type, *name, *basename, *size_label, *finetune, *version;
 	const char *author, *organization, *quantized_by, *description, *url, *source_url;
 	const char *source_repo, *license, *license_name, *license_link;
-	const struct gguf_kv *tags, *languages;         /* kept string arrays */
-	const char *quantization;       /* "Q4_K_M" */
-	uint64_t parameters;            /* elements of all tensors */
+	const struct gguf_kv *tags, *languages; /* kept string arrays */
+	const char *quantization;               /* "Q4_K_M" */
+	uint64_t parameters;                    /* elements of all tensors */
 	uint64_t context_length, embedding_length, block_count, feed_forward_length;
-	uint64_t head_count, head_count_kv;     /* the largest, where layers differ */
+	uint64_t head_count, head_count_kv; /* the largest, where layers differ */
 	uint64_t expert_count, expert_used_count;
 	uint64_t vocabulary_size;
 	const char *tokenizer_model, *tokenizer_pre;
 	bool has_tokenizer;
 	struct digest tokenizer_sha256; /* over tokens, token types, scores and merges:
-	                                   equal for files that share a tokenizer */
+					   equal for files that share a tokenizer */
 	uint64_t split_no, split_count; /* count 0: not a shard */
 };
 void gguf_metadata(const struct gguf *g, struct gguf_metadata *out);
@@ -213,12 +224,12 @@ struct gguf_census_row {
 	uint64_t tensors, elements, bytes;
 };
 struct gguf_census {
-	struct gguf_census_row rows[GGUF_TYPE_IDS];     /* most bytes first */
+	struct gguf_census_row rows[GGUF_TYPE_IDS]; /* most bytes first */
 	size_t count;
 	uint64_t tensors, elements, bytes;
-	double bits_per_weight;                 /* 0 when there are no tensors */
-	const struct gguf_type *main_type;      /* of most weights, embeddings and output
-	                                           aside; NULL without tensors */
+	double bits_per_weight;            /* 0 when there are no tensors */
+	const struct gguf_type *main_type; /* of most weights, embeddings and output
+					      aside; NULL without tensors */
 };
 /* Over one file, or all shards of a model. */
 void gguf_census(const struct gguf *const *files, size_t count, struct gguf_census *out);
@@ -238,21 +249,21 @@ void gguf_census_check(const struct gguf *const *files, size_t count, const char
  * templates do not: CVE-2024-34359, CVE-2026-5760.
  */
 enum {
-	GGUF_TEMPLATE_DUNDER = 1,       /* "__" */
-	GGUF_TEMPLATE_IMPORT = 2,       /* import, include, from, extends */
-	GGUF_TEMPLATE_SYSTEM = 4,       /* os., sys., subprocess, popen, socket, open( */
-	GGUF_TEMPLATE_EVAL = 8,         /* eval, exec, compile( */
-	GGUF_TEMPLATE_ATTRIBUTE = 16,   /* |attr, getattr, mro, globals, builtins, lipsum */
-	GGUF_TEMPLATE_ESCAPE = 32,      /* "\x5f" and the like inside an expression */
-	GGUF_TEMPLATE_HUGE_RANGE = 64,  /* range() of seven digits or more */
-	GGUF_TEMPLATE_TOO_LONG = 128,   /* longer than GGUF_KEEP_STRING: not looked at */
-	GGUF_TEMPLATE_CONTROL = 256,    /* control characters, invalid UTF-8, bidi overrides */
+	GGUF_TEMPLATE_DUNDER = 1,      /* "__" */
+	GGUF_TEMPLATE_IMPORT = 2,      /* import, include, from, extends */
+	GGUF_TEMPLATE_SYSTEM = 4,      /* os., sys., subprocess, popen, socket, open( */
+	GGUF_TEMPLATE_EVAL = 8,        /* eval, exec, compile( */
+	GGUF_TEMPLATE_ATTRIBUTE = 16,  /* |attr, getattr, mro, globals, builtins, lipsum */
+	GGUF_TEMPLATE_ESCAPE = 32,     /* "\x5f" and the like inside an expression */
+	GGUF_TEMPLATE_HUGE_RANGE = 64, /* range() of seven digits or more */
+	GGUF_TEMPLATE_TOO_LONG = 128,  /* longer than GGUF_KEEP_STRING: not looked at */
+	GGUF_TEMPLATE_CONTROL = 256,   /* control characters, invalid UTF-8, bidi overrides */
 };
 struct gguf_template {
-	const char *key;        /* "tokenizer.chat_template", "….tool_use" */
-	struct gguf_text text;  /* borrowed; NULL when too long */
+	const char *key;       /* "tokenizer.chat_template", "….tool_use" */
+	struct gguf_text text; /* borrowed; NULL when too long */
 	uint64_t bytes;
-	struct digest sha256;   /* of the text's bytes */
+	struct digest sha256; /* of the text's bytes */
 	unsigned flags;
 };
 #define GGUF_MAX_TEMPLATES 16
@@ -275,9 +286,9 @@ const char *gguf_template_describe(unsigned flags, char *out, size_t size);
  */
 struct gguf_ram {
 	bool known;
-	uint64_t context;       /* tokens, after rounding up to 256 */
-	uint64_t weights, kv_cache, overhead, total;    /* bytes; 0 when not known */
-	char reason[160];       /* "" when known */
+	uint64_t context;                            /* tokens, after rounding up to 256 */
+	uint64_t weights, kv_cache, overhead, total; /* bytes; 0 when not known */
+	char reason[160];                            /* "" when known */
 };
 /* context 0: the model's own context length. */
 void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
@@ -290,7 +301,7 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
  * often differ: unrecognised parts become part of base or fine_tune. Fields are "" when absent.
  */
 struct gguf_name {
-	char prefix[8];         /* "mmproj", "mtp" */
+	char prefix[8]; /* "mmproj", "mtp" */
 	char base[128], size[32], fine_tune[128], version[32], encoding[32], kind[8];
 	unsigned shard, shards; /* from 1; 0 of 0: not a shard */
 	bool conforms;          /* base, size, version and encoding are there */
@@ -312,13 +323,13 @@ WARN_UNUSED int gguf_shards_check(const struct gguf *const *files, const char *c
 /* ---- the verdict on one file -------------------------------------------------------- */
 
 enum gguf_verdict { GGUF_OK, GGUF_WARNINGS, GGUF_REFUSED };
-const char *gguf_verdict_name(enum gguf_verdict v);     /* "ok", "warnings", "refused" */
+const char *gguf_verdict_name(enum gguf_verdict v); /* "ok", "warnings", "refused" */
 
 struct gguf_report {
 	enum gguf_verdict verdict;
-	struct err reason;              /* set when refused */
-	struct gguf_findings findings;  /* of the file, its census, template and name */
-	struct gguf *file;              /* NULL when refused */
+	struct err reason;             /* set when refused */
+	struct gguf_findings findings; /* of the file, its census, template and name */
+	struct gguf *file;             /* NULL when refused */
 };
 /*
  * Everything above on one file. `name` is its file name or path. A refusal is a verdict and

@@ -27,8 +27,7 @@ static int check_version(uint32_t version, struct err *e)
 			"it is GGUF version 1, which current engines do not support");
 		return err_hint(e, "convert the original model again");
 	}
-	return err_set(e, ERR_INTEGRITY, "its GGUF version is %u; supported are 2 and 3",
-		       version);
+	return err_set(e, ERR_INTEGRITY, "its GGUF version is %u; supported are 2 and 3", version);
 }
 
 int gguf_sniff(const uint8_t *head, size_t len, uint64_t file_size, struct err *e)
@@ -37,8 +36,9 @@ int gguf_sniff(const uint8_t *head, size_t len, uint64_t file_size, struct err *
 		return sniff_refuse(SNIFF_EMPTY, head, 0, "the file", e);
 	if (!gguf_is_magic(head, len)) {
 		if (file_size < 4 && memcmp(head, "GGUF", len) == 0)
-			return err_set(e, ERR_INTEGRITY, "the file is truncated: only %zu bytes of "
-				       "a GGUF's magic", len);
+			return err_set(e, ERR_INTEGRITY,
+				       "the file is truncated: only %zu bytes of a GGUF's magic",
+				       len);
 		return sniff_refuse(sniff_bytes(head, len), head, len, "it", e);
 	}
 	if (len < HEADER_BYTES) {

@@ -12,7 +12,7 @@
 /* Chunks that are freed with the struct gguf; addresses stay valid. */
 struct arena {
 	struct arena_chunk *chunks;
-	size_t used;            /* bytes given out, all chunks */
+	size_t used; /* bytes given out, all chunks */
 };
 /* Zeroed and aligned for any type; ERR_INTEGRITY when GGUF_MAX_KEPT is passed. */
 WARN_UNUSED int arena_take(struct arena *a, size_t size, void **out, struct err *e);
@@ -21,7 +21,10 @@ void arena_release(struct arena *a);
 /* An index by name: sorted hashes, so that finding equal names takes n log n steps even if a
  * hostile file makes hashes collide. */
 struct name_index {
-	struct name_entry { uint64_t hash; uint32_t at; } *entries;
+	struct name_entry {
+		uint64_t hash;
+		uint32_t at;
+	} * entries;
 	size_t count;
 };
 
@@ -34,12 +37,12 @@ struct gguf_private {
 
 struct cursor {
 	const struct gguf_input *source;
-	uint64_t pos, end;      /* end: of the file or of the header cap, whichever is less */
+	uint64_t pos, end; /* end: of the file or of the header cap, whichever is less */
 	uint8_t *window;
 	size_t window_size;
-	uint64_t window_at;     /* file offset of window[0] */
+	uint64_t window_at; /* file offset of window[0] */
 	size_t window_len;
-	struct sha256 *sha;     /* hashes what is read while `hashing` */
+	struct sha256 *sha; /* hashes what is read while `hashing` */
 	bool hashing;
 	uint64_t hashed_to;
 };
@@ -53,8 +56,8 @@ WARN_UNUSED int cursor_read(struct cursor *c, void *out, size_t len, struct err 
 WARN_UNUSED int cursor_u32(struct cursor *c, uint32_t *out, struct err *e);
 WARN_UNUSED int cursor_u64(struct cursor *c, uint64_t *out, struct err *e);
 /* Some of the next len bytes, at least one, in place; advances past them. len > 0. */
-WARN_UNUSED int cursor_span(struct cursor *c, uint64_t len, const uint8_t **data,
-			    size_t *got, struct err *e);
+WARN_UNUSED int cursor_span(struct cursor *c, uint64_t len, const uint8_t **data, size_t *got,
+			    struct err *e);
 /* All of the next len bytes in place; only for len <= CURSOR_PEEK. */
 #define CURSOR_PEEK 4096
 WARN_UNUSED int cursor_take(struct cursor *c, size_t len, const uint8_t **data, struct err *e);

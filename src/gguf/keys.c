@@ -12,7 +12,7 @@
  * set of element types of an array with one value for each layer. CVE-2024-8063 was a block_count
  * that was a string. */
 struct rule {
-	const char *key;        /* "*." stands for the architecture */
+	const char *key; /* "*." stands for the architecture */
 	unsigned scalar, array;
 };
 #define INTS (BIT(GGUF_U32) | BIT(GGUF_I32))
@@ -111,8 +111,9 @@ static int check_architecture(const struct gguf *g, struct err *e)
 {
 	const struct gguf_kv *kv = gguf_find(g, "general.architecture");
 	if (!kv && needs_architecture(g))
-		return err_set(e, ERR_INTEGRITY, "key 'general.architecture' is missing: engines "
-			       "cannot tell which model this is");
+		return err_set(e, ERR_INTEGRITY,
+			       "key 'general.architecture' is missing: engines cannot tell which "
+			       "model this is");
 	if (!kv)
 		return 0;
 	int rc = check_rule(&rules[0], kv, e);
@@ -149,13 +150,15 @@ static int check_zeroes(const struct gguf *g, struct err *e)
  * (CVE-2025-49847 and its kin). */
 static int check_vocabulary(struct gguf *g, struct err *e)
 {
-	static const char *const arrays[] = { "tokenizer.ggml.scores", "tokenizer.ggml.token_type" };
+	static const char *const arrays[] = { "tokenizer.ggml.scores",
+					      "tokenizer.ggml.token_type" };
 	const struct gguf_kv *tokens = gguf_find(g, "tokenizer.ggml.tokens");
 	for (size_t i = 0; tokens && i < ARRAY_LEN(arrays); i++) {
 		const struct gguf_kv *kv = gguf_find(g, arrays[i]);
 		if (kv && kv->count < tokens->count)
-			return err_set(e, ERR_INTEGRITY, "key '%s' has %llu elements for %llu tokens",
-				       arrays[i], (unsigned long long)kv->count,
+			return err_set(e, ERR_INTEGRITY,
+				       "key '%s' has %llu elements for %llu tokens", arrays[i],
+				       (unsigned long long)kv->count,
 				       (unsigned long long)tokens->count);
 	}
 	if (tokens && tokens->count == 0)
@@ -169,7 +172,8 @@ static int check_vocabulary(struct gguf *g, struct err *e)
 	    embedding->shape[1] != tokens->count)
 		gguf_finding_add(&g->findings, "vocabulary",
 				 "token_embd.weight has %llu rows for %llu tokens: llama.cpp "
-				 "refuses this", (unsigned long long)embedding->shape[1],
+				 "refuses this",
+				 (unsigned long long)embedding->shape[1],
 				 (unsigned long long)tokens->count);
 	return 0;
 }
@@ -188,8 +192,7 @@ static void check_token_ids(struct gguf *g)
 					 gguf_value_name(kv->type));
 		else if (gguf_get_u64(g, kv->key.s, &id) && id >= tokens->count)
 			gguf_finding_add(&g->findings, "token-id",
-					 "key '%.*s' is %llu, but there are "
-					 "only %llu tokens",
+					 "key '%.*s' is %llu, but there are only %llu tokens",
 					 SHOW(kv->key), (unsigned long long)id,
 					 (unsigned long long)tokens->count);
 	}
@@ -207,16 +210,16 @@ static void check_missing(struct gguf *g)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!gguf_find_arch(g, keys[i]))
 			gguf_finding_add(&g->findings, "missing-key",
-					 "key '%s.%s' is missing: "
-					 "llama.cpp will not load the model",
+					 "key '%s.%s' is missing: llama.cpp will not load the "
+					 "model",
 					 arch, keys[i]);
 	if (!gguf_find(g, "tokenizer.ggml.model") || !gguf_find(g, "tokenizer.ggml.tokens"))
 		gguf_finding_add(&g->findings, "missing-key", "there is no tokenizer in the file");
 	const char *model = gguf_get_string(g, "tokenizer.ggml.model");
 	if (model && strcmp(model, "gpt2") == 0 && !gguf_find(g, "tokenizer.ggml.pre"))
 		gguf_finding_add(&g->findings, "missing-pre",
-				 "key 'tokenizer.ggml.pre' is missing: engines guess how to "
-				 "split words, which makes answers worse");
+				 "key 'tokenizer.ggml.pre' is missing: engines guess how to split "
+				 "words, which makes answers worse");
 }
 
 /* Compares the blocks in the file with block_count. */
@@ -235,13 +238,11 @@ static void check_blocks(struct gguf *g)
 	bool split = gguf_get_u64(g, "split.count", &count) && count > 1;
 	if (found && !split && found < blocks)
 		gguf_finding_add(&g->findings, "blocks",
-				 "block_count is %llu, but there are tensors of "
-				 "only %llu blocks",
+				 "block_count is %llu, but there are tensors of only %llu blocks",
 				 (unsigned long long)blocks, (unsigned long long)found);
 	else if (found > blocks)
 		gguf_finding_add(&g->findings, "blocks",
-				 "there are tensors of %llu blocks, but "
-				 "block_count is %llu",
+				 "there are tensors of %llu blocks, but block_count is %llu",
 				 (unsigned long long)found, (unsigned long long)blocks);
 }
 

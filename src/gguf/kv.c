@@ -6,9 +6,9 @@
 #include <string.h>
 
 static const uint8_t value_bytes[GGUF_VALUES] = {
-	[GGUF_U8] = 1, [GGUF_I8] = 1, [GGUF_BOOL] = 1, [GGUF_U16] = 2, [GGUF_I16] = 2,
-	[GGUF_U32] = 4, [GGUF_I32] = 4, [GGUF_F32] = 4, [GGUF_U64] = 8, [GGUF_I64] = 8,
-	[GGUF_F64] = 8,
+	[GGUF_U8] = 1,  [GGUF_I8] = 1,  [GGUF_BOOL] = 1, [GGUF_U16] = 2,
+	[GGUF_I16] = 2, [GGUF_U32] = 4, [GGUF_I32] = 4,  [GGUF_F32] = 4,
+	[GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
 };
 
 int gguf_read_text(struct gguf *g, struct cursor *c, uint64_t max, struct gguf_text *out,
@@ -48,7 +48,10 @@ static void decode(const uint8_t *p, enum gguf_value type, struct gguf_kv *kv)
 	float f32;
 	uint32_t v32 = (uint32_t)v;
 	switch (type) {
-	case GGUF_I8: case GGUF_I16: case GGUF_I32: case GGUF_I64:
+	case GGUF_I8:
+	case GGUF_I16:
+	case GGUF_I32:
+	case GGUF_I64:
 		kv->as.i = sign_extend(v, bytes);
 		break;
 	case GGUF_F32:
@@ -137,7 +140,7 @@ static int read_string(struct gguf *g, struct cursor *c, struct gguf_kv *kv, str
 
 static int read_numbers(struct gguf *g, struct cursor *c, struct gguf_kv *kv, struct err *e)
 {
-	kv->bytes = kv->count * value_bytes[kv->element];       /* count is <= 2^30 */
+	kv->bytes = kv->count * value_bytes[kv->element]; /* count is <= 2^30 */
 	int rc = cursor_need(c, kv->bytes, e);
 	if (rc)
 		return rc;
@@ -200,7 +203,8 @@ static int keep_strings(struct gguf *g, struct cursor *c, struct gguf_kv *kv, st
 {
 	uint64_t start = c->pos;
 	void *room;
-	int rc = arena_take(&g->private->arena, (size_t)kv->count * sizeof *kv->as.strings, &room, e);
+	int rc = arena_take(&g->private->arena, (size_t)kv->count * sizeof *kv->as.strings, &room,
+			    e);
 	if (rc)
 		return rc;
 	struct gguf_text *texts = room;
@@ -227,11 +231,13 @@ static int read_array(struct gguf *g, struct cursor *c, struct gguf_kv *kv, stru
 		return err_set(e, ERR_INTEGRITY,
 			       "an array of arrays, which engines do not support");
 	if (element >= GGUF_VALUES)
-		return err_set(e, ERR_INTEGRITY, "an array of type %u, which does not exist", element);
+		return err_set(e, ERR_INTEGRITY, "an array of type %u, which does not exist",
+			       element);
 	kv->element = (enum gguf_value)element;
 	if (kv->count > GGUF_MAX_ELEMENTS)
 		return err_set(e, ERR_INTEGRITY, "an array of %llu elements; the maximum is %llu",
-			       (unsigned long long)kv->count, (unsigned long long)GGUF_MAX_ELEMENTS);
+			       (unsigned long long)kv->count,
+			       (unsigned long long)GGUF_MAX_ELEMENTS);
 	uint64_t least = element == GGUF_STRING ? 8 : value_bytes[element];
 	rc = cursor_need(c, kv->count * least, e);
 	if (rc)
@@ -300,10 +306,16 @@ const struct gguf_kv *gguf_find(const struct gguf *g, const char *key)
 static bool as_u64(const struct gguf_kv *kv, enum gguf_value type, uint64_t *out)
 {
 	switch (type) {
-	case GGUF_U8: case GGUF_U16: case GGUF_U32: case GGUF_U64:
+	case GGUF_U8:
+	case GGUF_U16:
+	case GGUF_U32:
+	case GGUF_U64:
 		*out = kv->as.u;
 		return true;
-	case GGUF_I8: case GGUF_I16: case GGUF_I32: case GGUF_I64:
+	case GGUF_I8:
+	case GGUF_I16:
+	case GGUF_I32:
+	case GGUF_I64:
 		if (kv->as.i < 0)
 			return false;
 		*out = (uint64_t)kv->as.i;
@@ -325,8 +337,7 @@ const char *gguf_get_string(const struct gguf *g, const char *key)
 	return kv && kv->type == GGUF_STRING && kv->kept ? kv->as.string.s : NULL;
 }
 
-const struct gguf_kv *gguf_get_array(const struct gguf *g, const char *key,
-				     enum gguf_value element)
+const struct gguf_kv *gguf_get_array(const struct gguf *g, const char *key, enum gguf_value element)
 {
 	const struct gguf_kv *kv = gguf_find(g, key);
 	return kv && kv->type == GGUF_ARRAY && kv->kept && kv->element == element ? kv : NULL;

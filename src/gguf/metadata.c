@@ -54,18 +54,27 @@ static void tokenizer(const struct gguf *g, struct gguf_metadata *out)
 
 static void texts(const struct gguf *g, struct gguf_metadata *m)
 {
-	const struct { const char *key; const char **to; } map[] = {
-		{ "general.architecture", &m->architecture }, { "general.type", &m->type },
-		{ "general.name", &m->name }, { "general.basename", &m->basename },
-		{ "general.size_label", &m->size_label }, { "general.finetune", &m->finetune },
-		{ "general.version", &m->version }, { "general.author", &m->author },
+	const struct {
+		const char *key;
+		const char **to;
+	} map[] = {
+		{ "general.architecture", &m->architecture },
+		{ "general.type", &m->type },
+		{ "general.name", &m->name },
+		{ "general.basename", &m->basename },
+		{ "general.size_label", &m->size_label },
+		{ "general.finetune", &m->finetune },
+		{ "general.version", &m->version },
+		{ "general.author", &m->author },
 		{ "general.organization", &m->organization },
 		{ "general.quantized_by", &m->quantized_by },
-		{ "general.description", &m->description }, { "general.url", &m->url },
+		{ "general.description", &m->description },
+		{ "general.url", &m->url },
 		{ "general.source.url", &m->source_url },
 		{ "general.source.repo_url", &m->source_repo },
 		{ "general.source.huggingface.repository", &m->source_repo },
-		{ "general.license", &m->license }, { "general.license.name", &m->license_name },
+		{ "general.license", &m->license },
+		{ "general.license.name", &m->license_name },
 		{ "general.license.link", &m->license_link },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(map); i++) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SUFFIX ".gguf"
-#define SHARD_LEN 15    /* "-00001-of-00003" */
+#define SHARD_LEN 15 /* "-00001-of-00003" */
 
 static bool all_digits(const char *s, size_t len)
 {
@@ -55,9 +55,9 @@ static bool is_version(const char *s)
 /* A quantization, including forms that are common in names but are not file types. */
 static bool is_encoding(const char *s)
 {
-	static const char *const others[] = { "FP16", "FP32", "MXFP4", "MXFP8", "Q3_K", "Q4_K",
-					      "Q5_K", "Q3_K_XL", "Q2_K_L", "Q4_K_L", "Q5_K_L",
-					      "Q6_K_L", "Q2_K_XL", "Q4_K_XL", "Q5_K_XL",
+	static const char *const others[] = { "FP16",    "FP32",   "MXFP4",   "MXFP8",   "Q3_K",
+					      "Q4_K",    "Q5_K",   "Q3_K_XL", "Q2_K_L",  "Q4_K_L",
+					      "Q5_K_L",  "Q6_K_L", "Q2_K_XL", "Q4_K_XL", "Q5_K_XL",
 					      "Q6_K_XL", "Q8_K_XL" };
 	if (gguf_file_type_named(s) >= 0)
 		return true;
@@ -89,8 +89,8 @@ static void take_shard(char *stem, struct gguf_name *out)
 
 /* Cuts off the last part if `is` accepts it. Parts are joined by '-', in some names by '.' before
  * the encoding ("model.Q4_K_M.gguf"). */
-static bool take_last(char *stem, bool (*is)(const char *), const char *separators,
-		      char *out, size_t size)
+static bool take_last(char *stem, bool (*is)(const char *), const char *separators, char *out,
+		      size_t size)
 {
 	for (char *p = stem + strlen(stem); p > stem; p--) {
 		if (!strchr(separators, *p) || !*p)
@@ -137,8 +137,8 @@ bool gguf_name_parse(const char *name, struct gguf_name *out)
 	for (size_t i = 0; i < 2; i++) {
 		static const char *const prefixes[] = { "mmproj-", "mtp-" };
 		if (str_starts(stem, prefixes[i])) {
-			snprintf(n.prefix, sizeof n.prefix, "%.*s",
-				 (int)strlen(prefixes[i]) - 1, prefixes[i]);
+			snprintf(n.prefix, sizeof n.prefix, "%.*s", (int)strlen(prefixes[i]) - 1,
+				 prefixes[i]);
 			stem += strlen(prefixes[i]);
 		}
 	}

@@ -9,27 +9,34 @@
 #include <string.h>
 
 #define CONTEXT_PAD 256
-#define BATCH 512               /* n_ubatch */
-#define CACHE_BYTES 2           /* f16 */
+#define BATCH 512     /* n_ubatch */
+#define CACHE_BYTES 2 /* f16 */
 
 /* Keys and values of every token in every layer, and nothing else. */
 static const char *const plain[] = {
-	"llama", "phi2", "phi3", "gemma", "gemma2", "gemma3", "qwen", "qwen2", "qwen2moe", "qwen2vl",
-	"qwen3", "qwen3moe", "qwen3vl", "qwen3vlmoe", "stablelm", "gptneox", "gpt2", "gptj",
-	"falcon", "mpt", "baichuan", "starcoder", "starcoder2", "bloom", "internlm2",
-	"minicpm", "orion", "xverse", "command-r", "cohere2", "olmo", "olmo2", "olmoe", "deepseek",
-	"glm4", "glm4moe", "chatglm", "nemotron", "exaone", "granite", "granitemoe", "arcee",
-	"smollm3", "hunyuan-dense", "hunyuan-moe", "ernie4_5", "ernie4_5-moe", "seed_oss",
-	"dots1", "bailingmoe", "apertus", "refact", "codeshell", "openelm", "gpt-oss",
-	"mistral3",
+	"llama",     "phi2",          "phi3",        "gemma",     "gemma2",       "gemma3",
+	"qwen",      "qwen2",         "qwen2moe",    "qwen2vl",   "qwen3",        "qwen3moe",
+	"qwen3vl",   "qwen3vlmoe",    "stablelm",    "gptneox",   "gpt2",         "gptj",
+	"falcon",    "mpt",           "baichuan",    "starcoder", "starcoder2",   "bloom",
+	"internlm2", "minicpm",       "orion",       "xverse",    "command-r",    "cohere2",
+	"olmo",      "olmo2",         "olmoe",       "deepseek",  "glm4",         "glm4moe",
+	"chatglm",   "nemotron",      "exaone",      "granite",   "granitemoe",   "arcee",
+	"smollm3",   "hunyuan-dense", "hunyuan-moe", "ernie4_5",  "ernie4_5-moe", "seed_oss",
+	"dots1",     "bailingmoe",    "apertus",     "refact",    "codeshell",    "openelm",
+	"gpt-oss",   "mistral3",
 };
 /* Every layer except each n-th sees only a window. */
-static const struct { const char *architecture; unsigned period; } windowed[] = {
-	{ "gemma2", 2 }, { "gemma3", 6 }, { "gpt-oss", 2 }, { "cohere2", 4 },
-	{ "olmo2", 4 },
+static const struct {
+	const char *architecture;
+	unsigned period;
+} windowed[] = {
+	{ "gemma2", 2 }, { "gemma3", 6 }, { "gpt-oss", 2 }, { "cohere2", 4 }, { "olmo2", 4 },
 };
 /* Keys that indicate something other than plain attention. */
-static const struct { const char *suffix; const char *reason; } special[] = {
+static const struct {
+	const char *suffix;
+	const char *reason;
+} special[] = {
 	{ "attention.kv_lora_rank", "it compresses keys and values (MLA)" },
 	{ "ssm.state_size", "it has recurrent layers" },
 	{ "ssm.conv_kernel", "it has recurrent layers" },
@@ -48,7 +55,7 @@ struct shape {
 	const struct gguf *g;
 	const char *architecture;
 	uint64_t layers, embedding, heads, key, value, vocabulary, feed_forward;
-	uint64_t window;        /* 0: none */
+	uint64_t window; /* 0: none */
 	unsigned period;
 };
 
@@ -77,8 +84,9 @@ static int read_window(struct shape *s, struct gguf_ram *out)
 		return 0;
 	if (!gguf_get_arch_u64(s->g, "attention.sliding_window", &s->window) || !s->window) {
 		s->period = 0;
-		return strcmp(s->architecture, "gemma2") == 0 ?
-			unknown(out, "the size of its sliding window is not given%s", "") : 0;
+		return strcmp(s->architecture, "gemma2") == 0
+			       ? unknown(out, "the size of its sliding window is not given%s", "")
+			       : 0;
 	}
 	const struct gguf_kv *pattern = gguf_find_arch(s->g, "attention.sliding_window_pattern");
 	if (pattern && pattern->type == GGUF_ARRAY)
@@ -95,21 +103,29 @@ static int read_shape(const struct gguf *g, struct shape *s, struct gguf_ram *ou
 {
 	struct gguf_metadata m;
 	gguf_metadata(g, &m);
-	*s = (struct shape){ .g = g, .architecture = m.architecture, .layers = m.block_count,
-			     .embedding = m.embedding_length, .heads = m.head_count,
-			     .vocabulary = m.vocabulary_size,
-			     .feed_forward = m.feed_forward_length };
+	*s = (struct shape){
+		.g = g,
+		.architecture = m.architecture,
+		.layers = m.block_count,
+		.embedding = m.embedding_length,
+		.heads = m.head_count,
+		.vocabulary = m.vocabulary_size,
+		.feed_forward = m.feed_forward_length,
+	};
 	if (!m.architecture)
 		return unknown(out, "the architecture is missing%s", "");
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
 		if (gguf_find_arch(g, special[i].suffix))
 			return unknown(out, "%s", special[i].reason);
 	if (!is_plain(m.architecture))
-		return unknown(out, "memory for the context of the architecture %s cannot be "
-			       "estimated", m.architecture);
+		return unknown(out,
+			       "memory for the context of the architecture %s cannot be estimated",
+			       m.architecture);
 	if (!s->layers || !s->embedding || !s->heads || !s->vocabulary)
-		return unknown(out, "the number of layers or heads, the embedding length or the "
-			       "vocabulary is not given%s", "");
+		return unknown(out,
+			       "the number of layers or heads, the embedding length or the "
+			       "vocabulary is not given%s",
+			       "");
 	if (s->layers > 65536 || s->embedding > 1 << 24 || s->heads > 65536 ||
 	    s->vocabulary > 1 << 24 || s->feed_forward > 1 << 28)
 		return unknown(out, "its dimensions are out of range%s", "");
@@ -145,12 +161,12 @@ static uint64_t padded(uint64_t tokens)
 
 static int cache_bytes(const struct shape *s, struct gguf_ram *out)
 {
-	uint64_t small = s->window ? MIN(out->context, padded(MIN(s->window, out->context) + BATCH)) : out->context;
+	uint64_t small = s->window ? MIN(out->context, padded(MIN(s->window, out->context) + BATCH))
+				   : out->context;
 	for (uint64_t i = 0; i < s->layers; i++) {
 		uint64_t heads;
 		if (!layer_heads(s, i, &heads))
-			return unknown(out, "the number of heads of each layer is not given%s",
-				       "");
+			return unknown(out, "the number of heads of each layer is not given%s", "");
 		bool local = s->period && i % s->period < s->period - 1;
 		out->kv_cache += heads * (s->key + s->value) * CACHE_BYTES *
 				 (local ? small : out->context);
@@ -167,8 +183,7 @@ static uint64_t overhead_bytes(const struct shape *s, uint64_t context)
 	return batch * 4 * row + batch * 2 * context + s->vocabulary * 4;
 }
 
-void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
-	      struct gguf_ram *out)
+void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context, struct gguf_ram *out)
 {
 	struct shape s;
 	*out = (struct gguf_ram){ 0 };

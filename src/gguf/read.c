@@ -26,8 +26,10 @@ static int check_count(const struct cursor *c, uint64_t count, uint64_t max, uin
 		return err_set(e, ERR_INTEGRITY, "it claims %llu %s; the maximum is %llu",
 			       (unsigned long long)count, kind, (unsigned long long)max);
 	if (count * least > c->source->size - c->pos)
-		return err_set(e, ERR_INTEGRITY, "it claims %llu %s, more than fit into its %llu "
-			       "bytes: truncated or damaged", (unsigned long long)count, kind,
+		return err_set(e, ERR_INTEGRITY,
+			       "it claims %llu %s, more than fit into its %llu bytes: truncated or "
+			       "damaged",
+			       (unsigned long long)count, kind,
 			       (unsigned long long)c->source->size);
 	return 0;
 }
@@ -83,9 +85,10 @@ static int read_alignment(struct gguf *g, struct err *e)
 			       gguf_value_name(kv->type));
 	uint64_t a = kv->as.u;
 	if (a == 0 || (a & (a - 1)) || a > GGUF_MAX_ALIGNMENT)
-		return err_set(e, ERR_INTEGRITY, "general.alignment is %llu: it must be a power of two "
-			       "from 8 to %llu", (unsigned long long)a,
-			       (unsigned long long)GGUF_MAX_ALIGNMENT);
+		return err_set(e, ERR_INTEGRITY,
+			       "general.alignment is %llu: it must be a power of two from 8 to "
+			       "%llu",
+			       (unsigned long long)a, (unsigned long long)GGUF_MAX_ALIGNMENT);
 	if (a < 8)
 		return err_set(e, ERR_INTEGRITY,
 			       "general.alignment is %llu: the format requires a multiple of 8",
@@ -110,8 +113,8 @@ static int read_header(struct gguf *g, struct cursor *c, struct err *e)
 	return rc;
 }
 
-int gguf_open(const struct gguf_input *source, const char *what,
-	      const struct gguf_options *opts, struct gguf **out, struct err *e)
+int gguf_open(const struct gguf_input *source, const char *what, const struct gguf_options *opts,
+	      struct gguf **out, struct err *e)
 {
 	static const struct gguf_options defaults;
 	if (!opts)

@@ -9,7 +9,7 @@ struct shard {
 	const struct gguf *file;
 	const char *name;
 	uint64_t no, count, tensors;
-	bool has_tensors;       /* split.tensors.count is there */
+	bool has_tensors; /* split.tensors.count is there */
 };
 
 static int by_number(const void *pa, const void *pb)
@@ -22,14 +22,13 @@ static int read_shard(struct shard *s, size_t count, struct err *e)
 {
 	if (!gguf_get_u64(s->file, "split.count", &s->count) ||
 	    !gguf_get_u64(s->file, "split.no", &s->no))
-		return err_set(e, ERR_INTEGRITY, "%s is not a shard: it has no split.no and "
-			       "split.count", s->name);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s is not a shard: it has no split.no and split.count", s->name);
 	s->has_tensors = gguf_get_u64(s->file, "split.tensors.count", &s->tensors);
 	if (s->count != count)
 		return err_set(e, ERR_INTEGRITY,
-			       "%s belongs to a model with %llu shards, but %zu %s given",
-			       s->name, (unsigned long long)s->count, count,
-			       count == 1 ? "is" : "are");
+			       "%s belongs to a model with %llu shards, but %zu %s given", s->name,
+			       (unsigned long long)s->count, count, count == 1 ? "is" : "are");
 	if (s->no >= s->count)
 		return err_set(e, ERR_INTEGRITY, "%s claims to be shard %llu of %llu", s->name,
 			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
@@ -41,13 +40,16 @@ static int check_name(const struct shard *s, const struct shard *first, struct e
 {
 	struct gguf_name n;
 	if (!gguf_name_parse(s->name, &n) || !n.shards)
-		return err_set(e, ERR_INTEGRITY, "%s: the name of shard %llu must end in "
-			       "-%05llu-of-%05llu.gguf", s->name, (unsigned long long)s->no + 1,
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: the name of shard %llu must end in -%05llu-of-%05llu.gguf",
+			       s->name, (unsigned long long)s->no + 1,
 			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
 	if (n.shard != s->no + 1 || n.shards != s->count)
-		return err_set(e, ERR_INTEGRITY, "the name of %s is that of shard %u of %u, but "
-			       "it is shard %llu of %llu", s->name, n.shard, n.shards,
-			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
+		return err_set(e, ERR_INTEGRITY,
+			       "the name of %s is that of shard %u of %u, but it is shard %llu of "
+			       "%llu",
+			       s->name, n.shard, n.shards, (unsigned long long)s->no + 1,
+			       (unsigned long long)s->count);
 	size_t stem = strlen(s->name) - strlen("-00001-of-00001.gguf");
 	if (strlen(first->name) != strlen(s->name) || memcmp(s->name, first->name, stem) != 0)
 		return err_set(e, ERR_INTEGRITY, "%s and %s do not have the same base name",
@@ -62,7 +64,8 @@ static int check_numbers(const struct shard *s, size_t count, struct err *e)
 			return err_set(e, ERR_INTEGRITY, "%s and %s are both shard %llu",
 				       s[i - 1].name, s[i].name, (unsigned long long)s[i].no + 1);
 		if (s[i].no != i)
-			return err_set(e, ERR_INTEGRITY, "shard %zu of %zu is missing", i + 1, count);
+			return err_set(e, ERR_INTEGRITY, "shard %zu of %zu is missing", i + 1,
+				       count);
 		int rc = check_name(&s[i], &s[0], e);
 		if (rc)
 			return rc;
@@ -80,9 +83,10 @@ static int check_tensors(const struct shard *s, size_t count, struct err *e)
 		total += s[i].file->tensor_count;
 	for (size_t i = 0; i < count; i++)
 		if (s[i].has_tensors && s[i].tensors != total)
-			return err_set(e, ERR_INTEGRITY, "according to %s the model has %llu "
-				       "tensors, but its shards have %zu", s[i].name,
-				       (unsigned long long)s[i].tensors, total);
+			return err_set(e, ERR_INTEGRITY,
+				       "according to %s the model has %llu tensors, but its shards "
+				       "have %zu",
+				       s[i].name, (unsigned long long)s[i].tensors, total);
 	CLEANUP(mem_free_ptr) struct gguf_text *names = mem_alloc(total * sizeof *names);
 	for (size_t i = 0; i < count; i++)
 		for (size_t t = 0; t < s[i].file->tensor_count; t++)

@@ -14,7 +14,7 @@ struct magic {
 	enum sniff kind;
 	size_t offset, len;
 	const char *bytes;
-	const char *is;         /* NULL: what its kind is called */
+	const char *is; /* NULL: what its kind is called */
 };
 
 #define MAGIC(kind, offset, bytes, is) BRACES(kind, offset, sizeof(bytes) - 1, bytes, is)
@@ -55,8 +55,8 @@ static const struct magic *magic_of(const void *data, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(magics); i++)
 		if (len >= magics[i].offset + magics[i].len &&
-		    memcmp((const char *)data + magics[i].offset, magics[i].bytes,
-			   magics[i].len) == 0)
+		    memcmp((const char *)data + magics[i].offset, magics[i].bytes, magics[i].len) ==
+			    0)
 			return &magics[i];
 	return NULL;
 }
@@ -157,20 +157,22 @@ struct refusal {
 	enum sniff kind;
 	const char *is;
 	const char *hint;
-	bool quote;         /* show the start of its text */
+	bool quote; /* show the start of its text */
 };
 
 static const struct refusal refusals[] = {
 	{ SNIFF_EMPTY, "empty", "download the file again", false },
 	{ SNIFF_HTML, "an HTML page, not a model",
-	  "use the URL of the file itself (on Hugging Face /resolve/, not /blob/); if the model "
-	  "is gated, log in and download it by hand", false },
+	  "use the URL of the file itself (on Hugging Face /resolve/, not /blob/); if the model is "
+	  "gated, log in and download it by hand",
+	  false },
 	{ SNIFF_JSON, "JSON, not a model",
 	  "servers often send this when they refuse access: check the URL and the access rights",
 	  true },
 	{ SNIFF_XML, "XML, not a model",
 	  "object stores often send this when they refuse access: check the URL and the access "
-	  "rights", true },
+	  "rights",
+	  true },
 	{ SNIFF_TEXT, "text, not a model", "check the URL or the file name", true },
 	{ SNIFF_GGML_OLD, "a ggml file, older than GGUF",
 	  "engines no longer support it: get the GGUF of this model, or convert its original "
@@ -178,11 +180,12 @@ static const struct refusal refusals[] = {
 	  false },
 	{ SNIFF_PICKLE, "a Python pickle, which can run arbitrary code when it is opened",
 	  "get the model as safetensors or GGUF", false },
-	{ SNIFF_RAR, "a RAR archive, which is not supported",
-	  "unpack it and use the file in it", false },
+	{ SNIFF_RAR, "a RAR archive, which is not supported", "unpack it and use the file in it",
+	  false },
 	{ SNIFF_SAFETENSORS, "a safetensors file, not a GGUF",
 	  "give `ferry prepare` the folder with config.json, the tokenizer and the *.safetensors "
-	  "files", false },
+	  "files",
+	  false },
 	{ SNIFF_GGUF, "a GGUF, which is not expected here", "give the GGUF itself as the source",
 	  false },
 	{ SNIFF_ARCHIVE, "a tar archive", "give `ferry prepare` the archive itself, or unpack it",
@@ -213,32 +216,35 @@ static int refuse_pointer(const char *data, size_t len, const char *what, struct
 	text[n] = '\0';
 	const char *line = strstr(text, "\nsize ");
 	if (line && sscanf(line, "\nsize %20llu", &size) == 1)
-		err_set(e, ERR_INTEGRITY, "%s is a Git LFS pointer to a file of %llu bytes, not the file "
-			"itself", what, size);
+		err_set(e, ERR_INTEGRITY,
+			"%s is a Git LFS pointer to a file of %llu bytes, not the file itself",
+			what, size);
 	else
 		err_set(e, ERR_INTEGRITY, "%s is a Git LFS pointer, not the file itself", what);
-	return err_hint(e, "run `git lfs pull` in that repository, or download the file by its URL");
+	return err_hint(e,
+			"run `git lfs pull` in that repository, or download the file by its URL");
 }
 
-static int refuse_unknown(const unsigned char *data, size_t len, const char *what,
-			  struct err *e)
+static int refuse_unknown(const unsigned char *data, size_t len, const char *what, struct err *e)
 {
 	size_t zeros = 0;
 	while (zeros < len && data[zeros] == 0)
 		zeros++;
 	if (zeros && zeros == len) {
-		err_set(e, ERR_INTEGRITY, "%s begins with %zu zero bytes: probably space that "
-			"was reserved for a download that did not complete", what, zeros);
+		err_set(e, ERR_INTEGRITY,
+			"%s begins with %zu zero bytes: probably space that was reserved for a "
+			"download that did not complete",
+			what, zeros);
 		return err_hint(e, "download the file again");
 	}
-	err_set(e, ERR_INTEGRITY, "%s is neither a GGUF nor an archive: it begins with %02x %02x %02x "
-		"%02x", what, len ? data[0] : 0, len > 1 ? data[1] : 0, len > 2 ? data[2] : 0,
+	err_set(e, ERR_INTEGRITY,
+		"%s is neither a GGUF nor an archive: it begins with %02x %02x %02x %02x", what,
+		len ? data[0] : 0, len > 1 ? data[1] : 0, len > 2 ? data[2] : 0,
 		len > 3 ? data[3] : 0);
 	return err_hint(e, "check that it is the right file and complete");
 }
 
-int sniff_refuse(enum sniff kind, const void *data, size_t len, const char *what,
-		 struct err *e)
+int sniff_refuse(enum sniff kind, const void *data, size_t len, const char *what, struct err *e)
 {
 	const struct magic *magic = magic_of(data, len);
 	const struct refusal *r = NULL;

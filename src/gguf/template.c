@@ -13,26 +13,36 @@
 struct scan {
 	const char *at, *end;
 	unsigned flags;
-	char before;            /* last character that is not blank */
-	bool first;             /* no word yet in this {% %} */
+	char before; /* last character that is not blank */
+	bool first;  /* no word yet in this {% %} */
 };
 
 struct word {
 	const char *text;
 	unsigned flag;
-	bool call;              /* only when '(' follows */
+	bool call; /* only when '(' follows */
 };
 static const struct word words[] = {
-	{ "import", GGUF_TEMPLATE_IMPORT, false }, { "importlib", GGUF_TEMPLATE_IMPORT, false },
-	{ "os", GGUF_TEMPLATE_SYSTEM, false }, { "sys", GGUF_TEMPLATE_SYSTEM, false },
-	{ "subprocess", GGUF_TEMPLATE_SYSTEM, false }, { "popen", GGUF_TEMPLATE_SYSTEM, false },
-	{ "Popen", GGUF_TEMPLATE_SYSTEM, false }, { "socket", GGUF_TEMPLATE_SYSTEM, false },
-	{ "shutil", GGUF_TEMPLATE_SYSTEM, false }, { "pty", GGUF_TEMPLATE_SYSTEM, false },
-	{ "system", GGUF_TEMPLATE_SYSTEM, true }, { "open", GGUF_TEMPLATE_SYSTEM, true },
-	{ "eval", GGUF_TEMPLATE_EVAL, true }, { "exec", GGUF_TEMPLATE_EVAL, true },
-	{ "compile", GGUF_TEMPLATE_EVAL, true }, { "execfile", GGUF_TEMPLATE_EVAL, true },
-	{ "attr", GGUF_TEMPLATE_ATTRIBUTE, true }, { "getattr", GGUF_TEMPLATE_ATTRIBUTE, false },
-	{ "setattr", GGUF_TEMPLATE_ATTRIBUTE, false }, { "mro", GGUF_TEMPLATE_ATTRIBUTE, false },
+	{ "import", GGUF_TEMPLATE_IMPORT, false },
+	{ "importlib", GGUF_TEMPLATE_IMPORT, false },
+	{ "os", GGUF_TEMPLATE_SYSTEM, false },
+	{ "sys", GGUF_TEMPLATE_SYSTEM, false },
+	{ "subprocess", GGUF_TEMPLATE_SYSTEM, false },
+	{ "popen", GGUF_TEMPLATE_SYSTEM, false },
+	{ "Popen", GGUF_TEMPLATE_SYSTEM, false },
+	{ "socket", GGUF_TEMPLATE_SYSTEM, false },
+	{ "shutil", GGUF_TEMPLATE_SYSTEM, false },
+	{ "pty", GGUF_TEMPLATE_SYSTEM, false },
+	{ "system", GGUF_TEMPLATE_SYSTEM, true },
+	{ "open", GGUF_TEMPLATE_SYSTEM, true },
+	{ "eval", GGUF_TEMPLATE_EVAL, true },
+	{ "exec", GGUF_TEMPLATE_EVAL, true },
+	{ "compile", GGUF_TEMPLATE_EVAL, true },
+	{ "execfile", GGUF_TEMPLATE_EVAL, true },
+	{ "attr", GGUF_TEMPLATE_ATTRIBUTE, true },
+	{ "getattr", GGUF_TEMPLATE_ATTRIBUTE, false },
+	{ "setattr", GGUF_TEMPLATE_ATTRIBUTE, false },
+	{ "mro", GGUF_TEMPLATE_ATTRIBUTE, false },
 	{ "subclasses", GGUF_TEMPLATE_ATTRIBUTE, false },
 	{ "globals", GGUF_TEMPLATE_ATTRIBUTE, false },
 	{ "builtins", GGUF_TEMPLATE_ATTRIBUTE, false },
@@ -65,8 +75,7 @@ static void flag_word(struct scan *s, const char *text, size_t len, char after, 
 	if (has_dunder(text, len))
 		s->flags |= GGUF_TEMPLATE_DUNDER;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (is_word(text, len, words[i].text) &&
-		    (quoted || !words[i].call || after == '('))
+		if (is_word(text, len, words[i].text) && (quoted || !words[i].call || after == '('))
 			s->flags |= words[i].flag;
 	for (size_t i = 0; s->first && !quoted && i < ARRAY_LEN(statements); i++)
 		if (is_word(text, len, statements[i]))
@@ -168,7 +177,8 @@ static bool has_control(const char *text, size_t len)
 			return true;
 		/* U+202A to U+202E and U+2066 to U+2069. */
 		if (c == 0xe2 && i + 2 < len) {
-			unsigned char d = (unsigned char)text[i + 1], f = (unsigned char)text[i + 2];
+			unsigned char d = (unsigned char)text[i + 1],
+				      f = (unsigned char)text[i + 2];
 			if ((d == 0x80 && f >= 0xaa && f <= 0xae) ||
 			    (d == 0x81 && f >= 0xa6 && f <= 0xa9))
 				return true;
@@ -201,8 +211,8 @@ unsigned gguf_template_flags(const char *text, size_t len)
 static bool is_template_key(const struct gguf_kv *kv)
 {
 	size_t n = strlen(TEMPLATE_KEY);
-	return kv->type == GGUF_STRING && kv->key.len <= 128 && str_starts(kv->key.s, TEMPLATE_KEY) &&
-	       (kv->key.s[n] == '\0' || kv->key.s[n] == '.');
+	return kv->type == GGUF_STRING && kv->key.len <= 128 &&
+	       str_starts(kv->key.s, TEMPLATE_KEY) && (kv->key.s[n] == '\0' || kv->key.s[n] == '.');
 }
 
 bool gguf_template(const struct gguf *g, size_t index, struct gguf_template *out)
@@ -231,10 +241,11 @@ bool gguf_template(const struct gguf *g, size_t index, struct gguf_template *out
 
 const char *gguf_template_describe(unsigned flags, char *out, size_t size)
 {
-	static const char *const names[] = { "double underscores", "import",
-		"access to the system", "evaluation of code", "attribute tricks",
-		"hidden characters", "a huge range", "too long to be checked",
-		"control characters" };
+	static const char *const names[] = { "double underscores",   "import",
+					     "access to the system", "evaluation of code",
+					     "attribute tricks",     "hidden characters",
+					     "a huge range",         "too long to be checked",
+					     "control characters" };
 	size_t len = 0;
 	out[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

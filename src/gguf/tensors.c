@@ -29,8 +29,8 @@ static int read_shape(struct gguf *g, struct cursor *c, struct gguf_tensor *t, s
 			       GGUF_MAX_DIMS);
 	if (n == 0)
 		gguf_finding_add(&g->findings, "no-dimensions",
-				 "tensor '%.*s' has no dimensions: engines treat it as one "
-				 "element", SHOW(t->name));
+				 "tensor '%.*s' has no dimensions: engines treat it as one element",
+				 SHOW(t->name));
 	t->dimensions = n;
 	t->elements = 1;
 	for (unsigned i = 0; i < GGUF_MAX_DIMS; i++) {
@@ -43,10 +43,11 @@ static int read_shape(struct gguf *g, struct cursor *c, struct gguf_tensor *t, s
 			return err_set(e, ERR_INTEGRITY, "dimension %u is zero", i);
 		/* Engines use signed integers: neither a dimension nor a product may exceed 2^63
 		 * - 1. */
-		if (!mul_u64(t->elements, t->shape[i], &t->elements) ||
-		    t->elements > INT64_MAX)
-			return err_set(e, ERR_INTEGRITY, "the product of its dimensions overflows "
-				       "at dimension %u (%llu)", i, (unsigned long long)t->shape[i]);
+		if (!mul_u64(t->elements, t->shape[i], &t->elements) || t->elements > INT64_MAX)
+			return err_set(e, ERR_INTEGRITY,
+				       "the product of its dimensions overflows at dimension %u "
+				       "(%llu)",
+				       i, (unsigned long long)t->shape[i]);
 	}
 	return 0;
 }
@@ -59,16 +60,18 @@ static int read_type(struct cursor *c, struct gguf_tensor *t, struct err *e)
 		return rc;
 	t->type = gguf_type(id);
 	if (!t->type && gguf_type_removed(id))
-		return err_set(e, ERR_INTEGRITY, "type %u (%s) was removed from ggml; current "
-			       "engines do not support it", id, gguf_type_removed(id));
+		return err_set(e, ERR_INTEGRITY,
+			       "type %u (%s) was removed from ggml; current engines do not support "
+			       "it",
+			       id, gguf_type_removed(id));
 	if (!t->type)
 		return err_set(e, ERR_INTEGRITY, "type %u is not a ggml type", id);
 	if (t->shape[0] % t->type->block)
-		return err_set(e, ERR_INTEGRITY, "rows of %llu elements are not a multiple of "
-			       "the block size of %s, %u", (unsigned long long)t->shape[0],
-			       t->type->name, t->type->block);
-	if (!mul_u64(t->elements / t->type->block, t->type->bytes, &t->size) ||
-	    t->size > INT64_MAX)
+		return err_set(e, ERR_INTEGRITY,
+			       "rows of %llu elements are not a multiple of the block size of %s, "
+			       "%u",
+			       (unsigned long long)t->shape[0], t->type->name, t->type->block);
+	if (!mul_u64(t->elements / t->type->block, t->type->bytes, &t->size) || t->size > INT64_MAX)
 		return err_set(e, ERR_INTEGRITY, "its size in bytes overflows");
 	return 0;
 }
@@ -100,8 +103,8 @@ int gguf_read_tensors(struct gguf *g, struct cursor *c, struct err *e)
 		if (rc)
 			return rc;
 	}
-	return name_index_build(&g->private->names, g->tensors, sizeof *g->tensors, count,
-				"tensor", e);
+	return name_index_build(&g->private->names, g->tensors, sizeof *g->tensors, count, "tensor",
+				e);
 }
 
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name)
@@ -127,9 +130,10 @@ static int place(struct gguf *g, struct gguf_tensor *t, uint64_t *expected, stru
 		return err_set(e, ERR_INTEGRITY, "its offset %llu is not aligned to %u",
 			       (unsigned long long)t->offset, g->alignment);
 	if (t->offset != *expected)
-		return err_set(e, ERR_INTEGRITY, "its data is at offset %llu, but the previous "
-			       "tensors end at %llu: %s", (unsigned long long)t->offset,
-			       (unsigned long long)*expected,
+		return err_set(e, ERR_INTEGRITY,
+			       "its data is at offset %llu, but the previous tensors end at %llu: "
+			       "%s",
+			       (unsigned long long)t->offset, (unsigned long long)*expected,
 			       t->offset < *expected ? "they overlap" : "there is a gap");
 	if (!pad(t->size, g->alignment, &t->padded) || !add_u64(*expected, t->padded, expected) ||
 	    !add_u64(t->offset, g->data_offset, &t->offset) || *expected > INT64_MAX / 2)
@@ -144,16 +148,15 @@ static int check_length(struct gguf *g, struct err *e)
 	uint64_t need = last ? last->offset + last->size : g->header_end;
 	if (size < need) {
 		char missing[SIZE_TEXT];
-		err_set(e, ERR_INTEGRITY, "the file is truncated: %llu bytes (%s) are missing; it has "
-			"%llu of %llu", (unsigned long long)(need - size),
-			format_size(missing, need - size), (unsigned long long)size,
-			(unsigned long long)need);
+		err_set(e, ERR_INTEGRITY,
+			"the file is truncated: %llu bytes (%s) are missing; it has %llu of %llu",
+			(unsigned long long)(need - size), format_size(missing, need - size),
+			(unsigned long long)size, (unsigned long long)need);
 		return err_hint(e, "the download or copy is incomplete: download the file again");
 	}
 	if (last && size < g->data_end)
 		gguf_finding_note(&g->findings, "last-padding",
-				  "the last tensor is not padded: %llu bytes "
-				  "short",
+				  "the last tensor is not padded: %llu bytes short",
 				  (unsigned long long)(g->data_end - size));
 	if (size > g->data_end)
 		gguf_finding_add(&g->findings, "trailing-bytes",
@@ -166,7 +169,7 @@ int gguf_check_layout(struct gguf *g, struct err *e)
 {
 	uint64_t end = 0;
 	if (!pad(g->header_end, g->alignment, &g->data_offset))
-		return err_set(e, ERR_BUG, "header end");       /* capped at 256 MiB */
+		return err_set(e, ERR_BUG, "header end"); /* capped at 256 MiB */
 	for (size_t i = 0; i < g->tensor_count; i++) {
 		int rc = place(g, &g->tensors[i], &end, e);
 		if (rc)
@@ -176,8 +179,8 @@ int gguf_check_layout(struct gguf *g, struct err *e)
 	return check_length(g, e);
 }
 
-static int padding_is_zero(const struct gguf_input *source, uint64_t from, uint64_t to,
-			   bool *zero, struct err *e)
+static int padding_is_zero(const struct gguf_input *source, uint64_t from, uint64_t to, bool *zero,
+			   struct err *e)
 {
 	to = MIN(to, source->size);
 	*zero = true;
@@ -206,8 +209,7 @@ int gguf_check_padding(struct gguf *g, const struct gguf_input *source, bool bet
 				 "the padding after the header is not zero");
 	for (size_t i = 0; between_tensors && i < g->tensor_count; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
-		rc = padding_is_zero(source, t->offset + t->size, t->offset + t->padded,
-				     &zero, e);
+		rc = padding_is_zero(source, t->offset + t->size, t->offset + t->padded, &zero, e);
 		if (rc)
 			return rc;
 		if (zero)

@@ -8,8 +8,11 @@ int grid_for(uint64_t size, struct grid *out, struct err *e)
 	uint64_t length = GRID_MIN_PIECE;
 	while ((size + length - 1) / length > GRID_MAX_PIECES)
 		length *= 2;
-	*out = (struct grid){ .size = size, .piece_length = length,
-			      .count = (uint32_t)((size + length - 1) / length) };
+	*out = (struct grid){
+		.size = size,
+		.piece_length = length,
+		.count = (uint32_t)((size + length - 1) / length),
+	};
 	return 0;
 }
 

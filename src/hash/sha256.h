@@ -23,7 +23,7 @@ struct digest {
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 const char *digest_hex(char out[DIGEST_HEX], const struct digest *d);
-bool digest_parse(struct digest *out, const char *hex);     /* any case */
+bool digest_parse(struct digest *out, const char *hex); /* any case */
 
 /* A running SHA-256; reusable: sha256_final() leaves it ready for new data. A failure of OpenSSL
  * means a broken installation and aborts. */
@@ -38,9 +38,8 @@ DEFINE_CLEANUP(struct sha256, sha256_free);
 /* Of a block of memory. */
 void sha256_of(const void *data, size_t len, struct digest *out);
 /* Of a file from its start to its end. */
-WARN_UNUSED int sha256_of_file(const char *path, const struct cancel *cancel,
-			       struct digest *out, uint64_t *size,
-			       struct err *e);
+WARN_UNUSED int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
+			       uint64_t *size, struct err *e);
 /* Has the file this digest? False also when it cannot be read. */
 bool sha256_file_is(const char *path, const struct digest *want);
 

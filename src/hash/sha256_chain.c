@@ -35,8 +35,10 @@ bool sha256_chain_is_paired(void)
 /* FIPS 180-4, section 5.3.3. */
 void sha256_chain_init(struct sha256_chain *c)
 {
-	*c = (struct sha256_chain){ .state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-					       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
+	*c = (struct sha256_chain){
+		.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+			   0x1f83d9ab, 0x5be0cd19 },
+	};
 }
 
 /* How many of `len` bytes still fit into the incomplete block; 0 between two blocks. */

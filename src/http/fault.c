@@ -140,8 +140,9 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 	}
 	if (code == CURLE_OPERATION_TIMEDOUT && timed_out(t, e) < 0)
 		return -(int)e->class;
-	if (code == CURLE_PARTIAL_FILE || (t->answered && (code == CURLE_RECV_ERROR ||
-	    code == CURLE_HTTP2_STREAM || code == CURLE_HTTP2 || code == CURLE_GOT_NOTHING)))
+	if (code == CURLE_PARTIAL_FILE ||
+	    (t->answered && (code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM ||
+			     code == CURLE_HTTP2 || code == CURLE_GOT_NOTHING)))
 		return dropped(t, code == CURLE_PARTIAL_FILE ? "" : why, e);
 	const struct curl_fault *f = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(curl_faults) && !f; i++)

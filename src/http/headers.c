@@ -105,9 +105,10 @@ static bool has_shape(const char *s, const char *shape)
 				s++;
 			continue;
 		}
-		bool ok = *shape == 'D' ? isdigit((unsigned char)*s) :
-			  *shape == 'A' ? isalpha((unsigned char)*s) :
-			  *shape == '_' ? isdigit((unsigned char)*s) || *s == ' ' : *s == *shape;
+		bool ok = *shape == 'D'   ? isdigit((unsigned char)*s)
+			  : *shape == 'A' ? isalpha((unsigned char)*s)
+			  : *shape == '_' ? isdigit((unsigned char)*s) || *s == ' '
+					  : *s == *shape;
 		if (!ok)
 			return false;
 		s++;
@@ -276,8 +277,8 @@ bool header_file_name(const char *value, char out[HEADER_NAME])
 
 bool header_body_is_html(const void *data, size_t len)
 {
-	static const char *const starts[] = { "<!doctype html", "<html", "<head", "<body",
-					      "<script", "<title" };
+	static const char *const starts[] = { "<!doctype html", "<html",   "<head",
+					      "<body",          "<script", "<title" };
 	const char *p = data;
 	if (len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
 		p += 3, len -= 3;

@@ -19,7 +19,7 @@ bool header_split(char *line, char **name, char **value);
 
 /* RFC 9110 14.4: "bytes 0-9/100", "bytes 0-9/ *", "bytes * /100" (without the blanks). */
 struct content_range {
-	bool has_range;         /* first and last, both inclusive */
+	bool has_range; /* first and last, both inclusive */
 	uint64_t first, last;
 	bool has_total;
 	uint64_t total;

@@ -30,12 +30,12 @@
 #include "util/text.h"
 
 struct http_options {
-	uint64_t connect_timeout_s;     /* 0: 30 */
-	uint64_t stall_s;               /* 0: 30 */
-	struct rate *rate;              /* the limit that it shares with others; NULL: none */
-	bool netrc;                     /* user and password from ~/.netrc */
-	const struct cancel *cancel;    /* ends a transfer; NULL: nothing does */
-	const struct clock *clock;      /* NULL: the real one. libcurl has its own */
+	uint64_t connect_timeout_s;  /* 0: 30 */
+	uint64_t stall_s;            /* 0: 30 */
+	struct rate *rate;           /* the limit that it shares with others; NULL: none */
+	bool netrc;                  /* user and password from ~/.netrc */
+	const struct cancel *cancel; /* ends a transfer; NULL: nothing does */
+	const struct clock *clock;   /* NULL: the real one. libcurl has its own */
 };
 
 /* Connections, kept open for the next request, and settings. One thread at a time. */
@@ -47,28 +47,28 @@ DEFINE_CLEANUP(struct http_client, http_client_free);
 
 /* What to do when a server answers a range request with the whole object. */
 enum http_ignored_range {
-	HTTP_IGNORED_SKIP,      /* drop the bytes in front, stop behind the range */
-	HTTP_IGNORED_REFUSE,    /* ERR_USAGE */
-	HTTP_IGNORED_RESTART,   /* deliver it all, from response.offset 0 */
+	HTTP_IGNORED_SKIP,    /* drop the bytes in front, stop behind the range */
+	HTTP_IGNORED_REFUSE,  /* ERR_USAGE */
+	HTTP_IGNORED_RESTART, /* deliver it all, from response.offset 0 */
 };
 
 struct http_response;
 
 struct http_request {
-	const char *method;             /* NULL: GET */
+	const char *method; /* NULL: GET */
 	const char *url;
-	const char *what;               /* in front of error texts; NULL: the URL; "": nothing */
-	const char *const *headers;     /* "Name: value", NULL-ended; or NULL */
+	const char *what;           /* in front of error texts; NULL: the URL; "": nothing */
+	const char *const *headers; /* "Name: value", NULL-ended; or NULL */
 
 	/* A range: `length` bytes from `offset`, 0: to the end. Both 0: no range. */
 	uint64_t offset, length;
-	const char *if_range;           /* a strong ETag, or NULL: the object must still have it,
-					   else it has changed: ERR_CONFLICT, unless RESTART */
+	const char *if_range; /* a strong ETag, or NULL: the object must still have it,
+				 else it has changed: ERR_CONFLICT, unless RESTART */
 	enum http_ignored_range ignored_range;
-	uint64_t deadline_ms;           /* for the whole exchange, redirects included; 0: none.
-					   Missed is ERR_NETWORK */
-	uint64_t expect_total;          /* the whole object's size if known, else 0; another
-					   one is ERR_INTEGRITY */
+	uint64_t deadline_ms;  /* for the whole exchange, redirects included; 0: none.
+				  Missed is ERR_NETWORK */
+	uint64_t expect_total; /* the whole object's size if known, else 0; another
+				  one is ERR_INTEGRITY */
 
 	/* The request body; no body if read_at is NULL. read_at may be called for the same bytes
 	 * again. body_sent, if set, gets progress; negative when bytes are sent again. */
@@ -91,23 +91,23 @@ struct http_request {
 };
 
 struct http_response {
-	long status;                    /* of the last answer; 0: there was none */
-	char *url;                      /* where it came from, after redirects; without user and
-					   password, but url_redact() it before showing it */
-	struct str_list headers;        /* of the last answer: "name: value", names lower-case */
+	long status;             /* of the last answer; 0: there was none */
+	char *url;               /* where it came from, after redirects; without user and
+				    password, but url_redact() it before showing it */
+	struct str_list headers; /* of the last answer: "name: value", names lower-case */
 	bool has_length;
-	uint64_t length;                /* Content-Length: of this body, not of the object */
+	uint64_t length; /* Content-Length: of this body, not of the object */
 	bool has_total;
-	uint64_t total;                 /* of the whole object: Content-Range, or a 200's length */
-	uint64_t offset;                /* in the object, of the first byte delivered */
-	uint64_t received;              /* bytes delivered */
-	bool range_ignored;             /* asked for a range, got the whole */
-	bool html;                      /* an HTML page, by its type or its first bytes */
-	uint64_t retry_after_s;         /* 0: nothing was asked for */
-	int64_t modified_s;             /* 0: not known */
-	char etag[HEADER_ETAG];         /* as sent, or "" */
-	char type[HEADER_TYPE];         /* "application/json", or "" */
-	char file_name[HEADER_NAME];    /* of Content-Disposition, or "" */
+	uint64_t total;              /* of the whole object: Content-Range, or a 200's length */
+	uint64_t offset;             /* in the object, of the first byte delivered */
+	uint64_t received;           /* bytes delivered */
+	bool range_ignored;          /* asked for a range, got the whole */
+	bool html;                   /* an HTML page, by its type or its first bytes */
+	uint64_t retry_after_s;      /* 0: nothing was asked for */
+	int64_t modified_s;          /* 0: not known */
+	char etag[HEADER_ETAG];      /* as sent, or "" */
+	char type[HEADER_TYPE];      /* "application/json", or "" */
+	char file_name[HEADER_NAME]; /* of Content-Disposition, or "" */
 };
 void http_response_release(struct http_response *r);
 /* The value of a header (name in lower case), or NULL; borrowed. */

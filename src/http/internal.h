@@ -23,18 +23,18 @@ struct transfer {
 	const struct url *url;
 	const char *method;
 	bool with_body, with_secrets;
-	uint64_t end_ms;        /* of the monotonic clock; 0: no deadline */
+	uint64_t end_ms; /* of the monotonic clock; 0: no deadline */
 
 	size_t header_bytes;
-	bool answered;          /* the final answer's headers are complete */
-	bool redirected;        /* and point elsewhere */
-	bool began;             /* begin() was called */
-	bool enough;            /* we ended the transfer: all that was wanted is there */
-	uint64_t skip;          /* bytes still to drop in front of the range */
-	uint64_t want;          /* bytes to deliver; UINT64_MAX: what comes */
-	uint64_t discarded;     /* of a body nobody wants */
+	bool answered;      /* the final answer's headers are complete */
+	bool redirected;    /* and point elsewhere */
+	bool began;         /* begin() was called */
+	bool enough;        /* we ended the transfer: all that was wanted is there */
+	uint64_t skip;      /* bytes still to drop in front of the range */
+	uint64_t want;      /* bytes to deliver; UINT64_MAX: what comes */
+	uint64_t discarded; /* of a body nobody wants */
 	uint64_t sent;
-	int rc;                 /* what a callback failed with */
+	int rc; /* what a callback failed with */
 };
 
 /* Puts the request's fixed settings on the client's handle (client.c). */

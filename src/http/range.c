@@ -42,12 +42,14 @@ static int judge_partial(struct transfer *t)
 		return err_set(t->e, ERR_INTEGRITY,
 			       "answered with a part, but the whole file was requested");
 	if (!text || !header_content_range(text, &got) || !got.has_range)
-		return err_set(t->e, ERR_INTEGRITY, "answered with a part without a usable "
-			       "Content-Range (%.64s)", t->r->type[0] ? t->r->type : "no type");
+		return err_set(t->e, ERR_INTEGRITY,
+			       "answered with a part without a usable Content-Range (%.64s)",
+			       t->r->type[0] ? t->r->type : "no type");
 	if (got.has_total && judge_total(t, got.total) < 0)
 		return -(int)t->e->class;
-	uint64_t last = q->length ? q->offset + q->length - 1 :
-			got.has_total ? got.total - 1 : got.last;
+	uint64_t last = q->length       ? q->offset + q->length - 1
+			: got.has_total ? got.total - 1
+					: got.last;
 	if (got.has_total && last >= got.total)
 		return past_end(t, got.total);
 	if (got.first != q->offset || got.last != last)
@@ -84,8 +86,8 @@ static int judge_whole(struct transfer *t)
 		return changed(t);
 	if (q->ignored_range == HTTP_IGNORED_REFUSE)
 		return err_set(t->e, ERR_USAGE, "the server does not support range requests");
-	if (r->has_length && (q->offset > r->length ||
-			      (q->length && q->length > r->length - q->offset)))
+	if (r->has_length &&
+	    (q->offset > r->length || (q->length && q->length > r->length - q->offset)))
 		return past_end(t, r->length);
 	t->skip = q->offset;
 	t->r->offset = q->offset;

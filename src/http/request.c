@@ -53,8 +53,16 @@ static int perform(struct http_client *c, const struct http_request *q, struct h
 	bool with_body = q->read_at != NULL;
 	uint64_t end_ms = q->deadline_ms ? clock_now_ms(c->options.clock) + q->deadline_ms : 0;
 	for (unsigned hop = 0; rc == 0; hop++) {
-		struct transfer t = { .client = c, .q = q, .r = r, .e = e, .url = &url,
-				      .method = method, .with_body = with_body, .end_ms = end_ms };
+		struct transfer t = {
+			.client = c,
+			.q = q,
+			.r = r,
+			.e = e,
+			.url = &url,
+			.method = method,
+			.with_body = with_body,
+			.end_ms = end_ms,
+		};
 		t.with_secrets = url_same_origin(&first, &url);
 		free(r->url);
 		r->url = mem_strdup(url.text);

@@ -18,7 +18,8 @@ static bool is_success(long status)
 static bool is_redirect(const struct http_response *r)
 {
 	return (r->status == 301 || r->status == 302 || r->status == 303 || r->status == 307 ||
-		r->status == 308) && http_response_header(r, "location");
+		r->status == 308) &&
+	       http_response_header(r, "location");
 }
 
 /* -- headers --------------------------------------------------------------------- */
@@ -329,7 +330,7 @@ static int conclude(struct transfer *t, CURLcode code, char **next)
 			return to ? 0 : http_fault_status(t, t->e);
 		}
 		if (is_at_end(t)) {
-			t->r->html = false;     /* that was the error page */
+			t->r->html = false; /* that was the error page */
 			return begin(t);
 		}
 		if (!is_success(t->r->status))

@@ -120,8 +120,8 @@ int url_file_path(const char *url, char **out, struct err *e)
 	}
 	if (p[0] != '/' || strpbrk(p, "?#")) {
 		refuse(url, "not an absolute file URL", e);
-		return err_hint(e, "write file:///absolute/path, with %%3F for '?' and %%23 "
-				   "for '#'");
+		return err_hint(e,
+				"write file:///absolute/path, with %%3F for '?' and %%23 for '#'");
 	}
 	char *path = mem_strdup(p);
 	if (!path_percent_decode(path)) {
@@ -136,9 +136,9 @@ int url_file_path(const char *url, char **out, struct err *e)
  * of tokens and keys. */
 static bool is_secret(const char *name, size_t len)
 {
-	static const char *const words[] = { "signature", "credential", "token", "secret",
-					     "password", "passwd", "apikey", "api_key",
-					     "api-key", "accesskey", "jwt", "auth" };
+	static const char *const words[] = { "signature", "credential", "token",  "secret",
+					     "password",  "passwd",     "apikey", "api_key",
+					     "api-key",   "accesskey",  "jwt",    "auth" };
 	static const char *const exact[] = { "sig", "key", "code", "policy", "pass", "pwd" };
 	char text[64];
 	if (len >= sizeof text)

@@ -11,13 +11,13 @@
 #define URL_MAX 8192
 
 struct url {
-	char *scheme;           /* lower case */
-	char *user, *password;  /* decoded, or NULL */
-	char *host;             /* lower case; "[::1]" for IPv6 */
-	unsigned port;          /* the scheme's default when none is given */
-	char *path;             /* as given, at least "/" */
-	char *query;            /* without '?', or NULL */
-	char *text;             /* the whole without user, password and fragment */
+	char *scheme;          /* lower case */
+	char *user, *password; /* decoded, or NULL */
+	char *host;            /* lower case; "[::1]" for IPv6 */
+	unsigned port;         /* the scheme's default when none is given */
+	char *path;            /* as given, at least "/" */
+	char *query;           /* without '?', or NULL */
+	char *text;            /* the whole without user, password and fragment */
 };
 void url_release(struct url *u);
 

@@ -32,8 +32,8 @@ static int check_depth(const char *s, size_t len, unsigned max, struct err *e)
 			in_string = true;
 		} else if (c == '{' || c == '[') {
 			if (++depth > max)
-				return err_set(e, ERR_INTEGRITY,
-					       "nested more than %u levels deep", max);
+				return err_set(e, ERR_INTEGRITY, "nested more than %u levels deep",
+					       max);
 		} else if ((c == '}' || c == ']') && depth) {
 			depth--;
 		}
@@ -70,8 +70,8 @@ static int parse(const void *data, size_t len, const struct json_limits *limits,
 	json_t *value = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
 	if (!value) {
 		CLEANUP(mem_free_ptr) char *text = text_escaped(error.text);
-		return err_set(e, ERR_INTEGRITY, "line %d, column %d: %s", error.line,
-			       error.column, text);
+		return err_set(e, ERR_INTEGRITY, "line %d, column %d: %s", error.line, error.column,
+			       text);
 	}
 	if (!limits->allow_real && has_real(value)) {
 		json_decref(value);
@@ -81,15 +81,14 @@ static int parse(const void *data, size_t len, const struct json_limits *limits,
 	return 0;
 }
 
-int json_parse(const void *data, size_t len, const struct json_limits *limits,
-	       const char *what, json_t **out, struct err *e)
+int json_parse(const void *data, size_t len, const struct json_limits *limits, const char *what,
+	       json_t **out, struct err *e)
 {
 	int rc = parse(data, len, limits, out, e);
 	return rc < 0 ? err_context(e, "%s", what) : 0;
 }
 
-int json_parse_file(const char *path, const struct json_limits *limits, json_t **out,
-		    struct err *e)
+int json_parse_file(const char *path, const struct json_limits *limits, json_t **out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(limits->max_bytes);
 	int rc = file_read_all(path, &text, e);
@@ -215,16 +214,16 @@ int json_write_file(const char *path, const json_t *value, mode_t mode, struct e
 
 static const char *type_name(const json_t *value)
 {
-	static const char *const names[] = { "an object", "an array", "a string", "an integer",
-					     "a fraction", "true", "false", "null" };
+	static const char *const names[] = { "an object",  "an array", "a string", "an integer",
+					     "a fraction", "true",     "false",    "null" };
 	return value ? names[json_typeof(value)] : "missing";
 }
 
 static int wrong(const char *at, const char *key, const char *wanted, const json_t *value,
 		 struct err *e)
 {
-	return err_set(e, ERR_INTEGRITY, "%s%s%s: expected %s, but it is %s", at,
-		       *at ? "." : "", key, wanted, type_name(value));
+	return err_set(e, ERR_INTEGRITY, "%s%s%s: expected %s, but it is %s", at, *at ? "." : "",
+		       key, wanted, type_name(value));
 }
 
 static bool absent(const json_t *value)
@@ -263,8 +262,8 @@ int json_get_u64(const json_t *object, const char *at, const char *key, uint64_t
 	return 0;
 }
 
-int json_opt_u64(const json_t *object, const char *at, const char *key, uint64_t def,
-		 uint64_t *out, struct err *e)
+int json_opt_u64(const json_t *object, const char *at, const char *key, uint64_t def, uint64_t *out,
+		 struct err *e)
 {
 	if (!absent(json_object_get(object, key)))
 		return json_get_u64(object, at, key, out, e);

@@ -26,16 +26,16 @@ void json_release(json_t **value);
 
 struct json_limits {
 	size_t max_bytes;
-	unsigned max_depth;     /* nested arrays and objects; 0: the default of 64 */
-	bool allow_real;        /* else any number with a fraction or exponent is refused */
+	unsigned max_depth; /* nested arrays and objects; 0: the default of 64 */
+	bool allow_real;    /* else any number with a fraction or exponent is refused */
 };
 
 /* `what` names the document in messages ("timestamp.json from https://…"). The
  * caller owns *out. */
 WARN_UNUSED int json_parse(const void *data, size_t len, const struct json_limits *limits,
 			   const char *what, json_t **out, struct err *e);
-WARN_UNUSED int json_parse_file(const char *path, const struct json_limits *limits,
-				json_t **out, struct err *e);
+WARN_UNUSED int json_parse_file(const char *path, const struct json_limits *limits, json_t **out,
+				struct err *e);
 
 /*
  * OLPC canonical JSON (wiki.laptop.org/go/Canonical_JSON), as TUF uses it: keys
@@ -53,8 +53,7 @@ WARN_UNUSED int json_rows(const json_t *value, struct buf *out, struct err *e);
 WARN_UNUSED int json_compact(const json_t *value, struct buf *out, struct err *e);
 
 /* Atomic, pretty. */
-WARN_UNUSED int json_write_file(const char *path, const json_t *value, mode_t mode,
-				struct err *e);
+WARN_UNUSED int json_write_file(const char *path, const json_t *value, mode_t mode, struct err *e);
 
 /*
  * Members of an object. `at` is the path of the object for messages ("" at the top).
@@ -64,25 +63,25 @@ WARN_UNUSED int json_write_file(const char *path, const json_t *value, mode_t mo
 WARN_UNUSED int json_get_string(const json_t *object, const char *at, const char *key,
 				const char **out, struct err *e);
 WARN_UNUSED int json_opt_string(const json_t *object, const char *at, const char *key,
-				const char **out, struct err *e);   /* default NULL */
+				const char **out, struct err *e); /* default NULL */
 /* 0 to INT64_MAX; a negative number is an error. */
-WARN_UNUSED int json_get_u64(const json_t *object, const char *at, const char *key,
+WARN_UNUSED int json_get_u64(const json_t *object, const char *at, const char *key, uint64_t *out,
+			     struct err *e);
+WARN_UNUSED int json_opt_u64(const json_t *object, const char *at, const char *key, uint64_t def,
 			     uint64_t *out, struct err *e);
-WARN_UNUSED int json_opt_u64(const json_t *object, const char *at, const char *key,
-			     uint64_t def, uint64_t *out, struct err *e);
-WARN_UNUSED int json_opt_bool(const json_t *object, const char *at, const char *key,
-			      bool def, bool *out, struct err *e);
+WARN_UNUSED int json_opt_bool(const json_t *object, const char *at, const char *key, bool def,
+			      bool *out, struct err *e);
 WARN_UNUSED int json_get_array(const json_t *object, const char *at, const char *key,
 			       size_t max_count, json_t **out, struct err *e);
 WARN_UNUSED int json_opt_array(const json_t *object, const char *at, const char *key,
 			       size_t max_count, json_t **out, struct err *e); /* NULL */
-WARN_UNUSED int json_get_object(const json_t *object, const char *at, const char *key,
-				json_t **out, struct err *e);
-WARN_UNUSED int json_opt_object(const json_t *object, const char *at, const char *key,
-				json_t **out, struct err *e);           /* NULL */
+WARN_UNUSED int json_get_object(const json_t *object, const char *at, const char *key, json_t **out,
+				struct err *e);
+WARN_UNUSED int json_opt_object(const json_t *object, const char *at, const char *key, json_t **out,
+				struct err *e); /* NULL */
 /* Lower-case hex of exactly len bytes. */
-WARN_UNUSED int json_get_hex(const json_t *object, const char *at, const char *key,
-			     void *out, size_t len, struct err *e);
+WARN_UNUSED int json_get_hex(const json_t *object, const char *at, const char *key, void *out,
+			     size_t len, struct err *e);
 
 /* Members of a document made by this program, without error messages: NULL, 0 and false when they
  * are missing. */
@@ -97,14 +96,14 @@ void json_put_string(json_t *object, const char *key, const char *value);
 void json_put_u64(json_t *object, const char *key, uint64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_hex(json_t *object, const char *key, const void *data, size_t len);
-void json_put_time(json_t *object, const char *key, int64_t time_s);    /* RFC 3339, UTC */
+void json_put_time(json_t *object, const char *key, int64_t time_s); /* RFC 3339, UTC */
 /* A new, empty value to be filled, borrowed from the object. */
 json_t *json_put_object(json_t *object, const char *key);
 json_t *json_put_array(json_t *object, const char *key);
 /* Appends to an array, taking ownership. */
 void json_push(json_t *array, json_t *value);
 void json_push_string(json_t *array, const char *value);
-json_t *json_push_object(json_t *array);    /* new, empty, borrowed from the array */
+json_t *json_push_object(json_t *array); /* new, empty, borrowed from the array */
 /* A string from foreign bytes: invalid UTF-8 and NULs are replaced by U+FFFD. */
 json_t *json_string_lossy(const char *s, size_t len);
 /* An array of such strings. */

@@ -10,8 +10,11 @@ struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kind
 		count++;
 	struct settings_kind *list = mem_alloc((count + 1) * sizeof *list);
 	for (size_t i = 0; i < count; i++)
-		list[i] = (struct settings_kind){ .name = kinds[i]->kind, .keys = kinds[i]->keys,
-						  .metadata_only = kinds[i]->metadata_only };
+		list[i] = (struct settings_kind){
+			.name = kinds[i]->kind,
+			.keys = kinds[i]->keys,
+			.metadata_only = kinds[i]->metadata_only,
+		};
 	return list;
 }
 

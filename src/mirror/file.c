@@ -51,7 +51,8 @@ static int open_object(struct mirror *m, const char *key, int *fd, struct mirror
 	return rc < 0 ? rc : folder_open_file(f->root, key, fd, st, e);
 }
 
-static int file_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out, struct err *e)
+static int file_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
+		     struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	return open_object(c->mirror, key, &fd, out, e);
@@ -66,7 +67,7 @@ static int send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
 		int rc = cancel_check(m->env.cancel, e);
 		if (rc == 0 && (rc = file_pread(fd, data, n, offset, "the file", e)) < 0 &&
 		    err_is(e, ERR_SYSTEM))
-			rc = err_class_set(e, ERR_NETWORK);     /* another mirror may succeed */
+			rc = err_class_set(e, ERR_NETWORK); /* another mirror may succeed */
 		if (rc == 0)
 			rc = sink->write(sink->ctx, data, n, e);
 		if (rc < 0)
@@ -87,8 +88,8 @@ static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 	if (rc < 0)
 		return rc;
 	if (r->offset > st.size || (!all && r->length > st.size - r->offset))
-		return err_set(e, ERR_INTEGRITY, "has only %llu bytes there, but bytes %llu-%llu "
-			"were requested",
+		return err_set(e, ERR_INTEGRITY,
+			       "has only %llu bytes there, but bytes %llu-%llu were requested",
 			       (unsigned long long)st.size, (unsigned long long)r->offset,
 			       (unsigned long long)(all ? r->offset : r->offset + r->length - 1));
 	return send(c->mirror, fd, r->offset, all ? st.size - r->offset : r->length, sink, e);
@@ -106,8 +107,8 @@ static int look_for_root(struct mirror *m, bool *there, struct err *e)
 	return rc;
 }
 
-static int file_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn, void *ctx,
-		     struct err *e)
+static int file_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn,
+		     void *ctx, struct err *e)
 {
 	const struct file_mirror *f = c->mirror->state;
 	bool there;
@@ -154,8 +155,9 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 	if (flock(lock, LOCK_EX | LOCK_NB) == 0)
 		mirror_findings_add(out, "locks", MIRROR_FINDING_OK, "yes");
 	else
-		mirror_findings_add(out, "locks", MIRROR_FINDING_LACKS, "this file system has "
-			"none: only one publisher at a time may push here");
+		mirror_findings_add(out, "locks", MIRROR_FINDING_LACKS,
+				    "this file system has none: only one publisher at a time may "
+				    "push here");
 	uint64_t space;
 	char text[SIZE_TEXT];
 	if (file_space(f->path, &space, &why) == 0)

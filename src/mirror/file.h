@@ -9,7 +9,7 @@
 
 struct file_mirror {
 	char *path;
-	int root;       /* -1: not opened yet; guarded by the mirror's lock */
+	int root; /* -1: not opened yet; guarded by the mirror's lock */
 };
 
 /* Opens the mirror's folder, once for all threads; with `make` it is created if missing. */

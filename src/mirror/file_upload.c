@@ -21,8 +21,8 @@
 struct part {
 	int dir, fd;
 	char name[DIGEST_HEX + 8];
-	uint64_t size;          /* of what is there from before */
-	bool drop;              /* the next upload cannot use it */
+	uint64_t size; /* of what is there from before */
+	bool drop;     /* the next upload cannot use it */
 };
 
 static void part_release(struct part *p)
@@ -87,8 +87,8 @@ static int find_pieces(struct part *p, struct mirror_upload *u, struct err *e)
 	for (uint32_t i = 0; i < grid->count && rc == 0; i++) {
 		bool right = false;
 		if (grid_offset(grid, i) + grid_length(grid, i) <= p->size)
-			rc = pieces_read(&pieces, i, p->fd, p->name, u->mirror->env.cancel,
-					 &right, e);
+			rc = pieces_read(&pieces, i, p->fd, p->name, u->mirror->env.cancel, &right,
+					 e);
 		if (right)
 			mirror_upload_found(u, i);
 	}
@@ -114,8 +114,7 @@ static int write_piece(const struct part *p, struct mirror_upload *u, uint32_t p
 
 /* -- the final name -------------------------------------------------------------- */
 
-static int check_condition(int root, const char *key, const struct mirror_put *how,
-			   struct err *e)
+static int check_condition(int root, const char *key, const struct mirror_put *how, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct mirror_stat st;
@@ -159,8 +158,8 @@ static int name_part(struct part *p, int root, const char *key, bool exclusive, 
 	return err_class_set(e, ERR_SYSTEM);
 }
 
-static int commit(struct mirror *m, struct part *p, const char *key,
-		  const struct mirror_put *how, struct err *e)
+static int commit(struct mirror *m, struct part *p, const char *key, const struct mirror_put *how,
+		  struct err *e)
 {
 	const struct file_mirror *f = m->state;
 	CLEANUP(file_close) int lock = -1;
@@ -202,7 +201,7 @@ static int open_part(struct mirror *m, struct mirror_upload *u, struct part *p, 
 	int rc = refuse_private(u->key, e);
 	if (rc == 0)
 		rc = mirror_file_root(m, true, e);
-	if (rc == 0)    /* before the work, and again when it is done */
+	if (rc == 0) /* before the work, and again when it is done */
 		rc = check_condition(f->root, u->key, &u->how, e);
 	if (rc == 0)
 		rc = part_open(p, f->root, name, e);
@@ -302,7 +301,8 @@ int mirror_file_upload_copy(struct mirror_connection *c, const char *from, const
 	CLEANUP(file_close) int source = -1;
 	struct mirror_stat st;
 	char name[DIGEST_HEX];
-	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(), (unsigned long)(uintptr_t)c);
+	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(),
+		 (unsigned long)(uintptr_t)c);
 	int rc = refuse_private(to, e);
 	if (rc == 0)
 		rc = mirror_file_root(c->mirror, false, e);

@@ -15,13 +15,13 @@ enum mirror_finding_state {
 };
 
 struct mirror_finding {
-	char *what;             /* "folder", "conditional writes" */
+	char *what; /* "folder", "conditional writes" */
 	enum mirror_finding_state state;
-	char *text;             /* the value, or what follows */
+	char *text; /* the value, or what follows */
 };
 
 struct mirror_findings {
-	struct mirror_finding *at;      /* in the order found */
+	struct mirror_finding *at; /* in the order found */
 	size_t count, cap;
 };
 void mirror_findings_add(struct mirror_findings *f, const char *what,

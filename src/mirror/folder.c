@@ -104,7 +104,7 @@ int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *out
 
 static void prune(int root, char *path)
 {
-	for (char *slash; (slash = strrchr(path, '/')); ) {
+	for (char *slash; (slash = strrchr(path, '/'));) {
 		struct err ignored = ERR_INIT;
 		CLEANUP(file_close) int dir = -1;
 		*slash = '\0';

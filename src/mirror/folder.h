@@ -15,11 +15,11 @@
 WARN_UNUSED int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *e);
 /* The regular file named key, for reading. */
 WARN_UNUSED int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *st,
-			       struct err *e);
+				 struct err *e);
 /* Unlinks key, then the folders above it that are now empty. A missing file is fine. */
 WARN_UNUSED int folder_remove(int root, const char *key, struct err *e);
 WARN_UNUSED int folder_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx,
-			  struct err *e);
+			    struct err *e);
 
 struct stat;
 void folder_stat(const struct stat *st, struct mirror_stat *out);

@@ -74,8 +74,8 @@ static int refuse_html(const char *key, const struct http_response *r, struct er
 	if (!r->html || str_ends(key, ".html") || str_ends(key, ".htm"))
 		return 0;
 	err_set(e, ERR_INTEGRITY, "answered with an HTML page instead of the file");
-	return err_hint(e, "this is probably a login page, an error page or a network portal: "
-		"open the mirror's URL in a browser");
+	return err_hint(e, "this is probably a login page, an error page or a network portal: open "
+			   "the mirror's URL in a browser");
 }
 
 /* The result that stops a probing GET once its headers have arrived. */
@@ -86,15 +86,20 @@ static int stop(void *ctx, const struct http_response *r, struct err *e)
 }
 
 /* For servers that refuse HEAD or answer it without a length. */
-static int stat_by_get(struct mirror_connection *c, const char *key, struct http_response *r, struct err *e)
+static int stat_by_get(struct mirror_connection *c, const char *key, struct http_response *r,
+		       struct err *e)
 {
 	bool seen = false;
 	struct err local = ERR_INIT;
-	struct http_request q = { .length = 1, .ignored_range = HTTP_IGNORED_RESTART,
-				  .begin = stop, .ctx = &seen };
+	struct http_request q = {
+		.length = 1,
+		.ignored_range = HTTP_IGNORED_RESTART,
+		.begin = stop,
+		.ctx = &seen,
+	};
 	int rc = perform(c, key, &q, r, &local);
 	if (rc < 0 && !seen && r->status == 416 && r->has_total && r->total == 0)
-		return 0;       /* an empty object has no first byte */
+		return 0; /* an empty object has no first byte */
 	if (rc < 0 && !seen) {
 		*e = local;
 		return rc;
@@ -102,14 +107,15 @@ static int stat_by_get(struct mirror_connection *c, const char *key, struct http
 	return 0;
 }
 
-static int http_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out, struct err *e)
+static int http_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
+		     struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	struct http_request q = { .method = "HEAD" };
 	struct err local = ERR_INIT;
 	int rc = perform(c, key, &q, &r, &local);
-	bool refused = rc < 0 && (r.status == 400 || r.status == 403 || r.status == 405 ||
-				  r.status == 501);
+	bool refused = rc < 0 &&
+		       (r.status == 400 || r.status == 403 || r.status == 405 || r.status == 501);
 	if (rc < 0 && !refused) {
 		*e = local;
 		return rc;
@@ -152,10 +158,14 @@ static int http_get(struct mirror_connection *c, const struct mirror_range *rang
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	struct delivery d = { .key = range->key, .sink = sink };
-	struct http_request q = { .offset = range->offset,
-				  .length = range->length == UINT64_MAX ? 0 : range->length,
-				  .deadline_ms = range->deadline_ms,
-				  .begin = on_begin, .write = on_write, .ctx = &d };
+	struct http_request q = {
+		.offset = range->offset,
+		.length = range->length == UINT64_MAX ? 0 : range->length,
+		.deadline_ms = range->deadline_ms,
+		.begin = on_begin,
+		.write = on_write,
+		.ctx = &d,
+	};
 	return perform(c, range->key, &q, &r, e);
 }
 
@@ -181,15 +191,17 @@ static int http_probe(struct mirror_connection *c, struct mirror_findings *out, 
 		return rc;
 	}
 	if (rc < 0) {
-		mirror_findings_add(out, "read", MIRROR_FINDING_LACKS, "%s: %s", PROBE_KEY, why.text);
+		mirror_findings_add(out, "read", MIRROR_FINDING_LACKS, "%s: %s", PROBE_KEY,
+				    why.text);
 		return 0;
 	}
 	mirror_findings_add(out, "read", MIRROR_FINDING_OK, "yes");
 	if (mirror_can(c->mirror, MIRROR_CAN_RANGE))
 		mirror_findings_add(out, "ranges", MIRROR_FINDING_OK, "yes");
 	else
-		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS, "the server sends only "
-			"whole files: interrupted downloads read again what they have");
+		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS,
+				    "the server sends only whole files: interrupted downloads read "
+				    "again what they have");
 	return 0;
 }
 

@@ -119,9 +119,8 @@ static int check(struct mirror *m, const char *key, bool able, const char *verb,
 			       m->ops->kind, verb);
 	if (key && !path_is_key(key)) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(key);
-		return err_set(e, ERR_USAGE, "mirror %s: '%.200s' is not a valid key of an "
-			"object", m->id,
-			       shown);
+		return err_set(e, ERR_USAGE, "mirror %s: '%.200s' is not a valid key of an object",
+			       m->id, shown);
 	}
 	return 0;
 }
@@ -225,8 +224,7 @@ int mirror_copy(struct mirror *m, const char *from, const char *to, struct err *
 	return rc < 0 ? rc : end(c, from, m->ops->copy(c, from, to, e), e);
 }
 
-int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
-		struct err *e)
+int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx, struct err *e)
 {
 	struct mirror_connection *c;
 	bool able = m->ops->list && mirror_can(m, MIRROR_CAN_LIST);
@@ -262,25 +260,24 @@ int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out, st
 
 /* -- uploads --------------------------------------------------------------------- */
 
-static int check_put(struct mirror *m, const char *key, const struct mirror_put *how,
-		     struct err *e)
+static int check_put(struct mirror *m, const char *key, const struct mirror_put *how, struct err *e)
 {
 	bool able = m->ops->upload_open && mirror_can(m, MIRROR_CAN_WRITE);
 	int rc = check(m, key, able, "be written to", e);
 	if (rc == 0 && how->only_if_absent)
-		rc = check(m, key, mirror_can(m, MIRROR_CAN_CREATE_ONLY), "create without "
-			"replacing", e);
+		rc = check(m, key, mirror_can(m, MIRROR_CAN_CREATE_ONLY),
+			   "create without replacing", e);
 	if (rc == 0 && how->only_if_etag)
-		rc = check(m, key, mirror_can(m, MIRROR_CAN_REPLACE_IF), "replace on a "
-			"condition", e);
+		rc = check(m, key, mirror_can(m, MIRROR_CAN_REPLACE_IF), "replace on a condition",
+			   e);
 	if (rc == 0 && m->max_object && how->grid.size > m->max_object)
-		rc = err_set(e, ERR_USAGE, "mirror %s: %s: has %llu bytes, more than the limit "
-			"of %llu there", m->id, key, (unsigned long long)how->grid.size,
+		rc = err_set(e, ERR_USAGE,
+			     "mirror %s: %s: has %llu bytes, more than the limit of %llu there",
+			     m->id, key, (unsigned long long)how->grid.size,
 			     (unsigned long long)m->max_object);
 	if (rc == 0 && !how->pieces && how->grid.count > 1)
-		rc = err_set(e, ERR_BUG, "mirror %s: %s: the digests of its %u pieces are "
-			"missing", m->id, key,
-			     (unsigned)how->grid.count);
+		rc = err_set(e, ERR_BUG, "mirror %s: %s: the digests of its %u pieces are missing",
+			     m->id, key, (unsigned)how->grid.count);
 	return rc;
 }
 
@@ -318,8 +315,12 @@ int mirror_upload_open(struct mirror *m, const char *key, const struct mirror_pu
 	if (rc < 0)
 		return rc;
 	u = NEW(struct mirror_upload);
-	*u = (struct mirror_upload){ .mirror = m, .key = mem_strdup(key), .how = *how,
-				     .missing = how->grid.count };
+	*u = (struct mirror_upload){
+		.mirror = m,
+		.key = mem_strdup(key),
+		.how = *how,
+		.missing = how->grid.count,
+	};
 	u->there = mem_alloc(how->grid.count + 1);
 	pthread_mutex_init(&u->lock, NULL);
 	rc = end(c, key, m->ops->upload_open(c, u, e), e);
@@ -362,8 +363,8 @@ int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 	if (piece >= u->how.grid.count)
 		return err_set(e, ERR_BUG, "%s: there is no piece %u", u->key, (unsigned)piece);
 	if (mirror_can(m, MIRROR_IN_ORDER) && piece && !mirror_upload_has(u, piece - 1))
-		return err_set(e, ERR_BUG, "%s: piece %u is not the next one "
-			"one", u->key, (unsigned)piece);
+		return err_set(e, ERR_BUG, "%s: piece %u is not the next one one", u->key,
+			       (unsigned)piece);
 	int rc = begin(m, u->key, true, "be written to", &c, e);
 	if (rc == 0)
 		rc = end(c, u->key, m->ops->upload_put(c, u, piece, data, e), e);
@@ -404,8 +405,8 @@ int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out, struc
 	struct mirror_connection *c;
 	struct mirror_stat st = { 0 };
 	if (u->missing)
-		return err_set(e, ERR_BUG, "%s: %u pieces are "
-			"missing", u->key, (unsigned)u->missing);
+		return err_set(e, ERR_BUG, "%s: %u pieces are missing", u->key,
+			       (unsigned)u->missing);
 	int rc = begin(u->mirror, u->key, true, "be written to", &c, e);
 	if (rc == 0)
 		rc = end(c, u->key, commit(c, u, &st, e), e);

@@ -46,8 +46,8 @@ enum mirror_can {
 
 struct mirror_stat {
 	uint64_t size;
-	int64_t modified_s;             /* 0: not known */
-	char etag[256];                 /* "" when the kind has none */
+	int64_t modified_s; /* 0: not known */
+	char etag[256];     /* "" when the kind has none */
 	bool has_sha256, has_pieces_sha256;
 	struct digest sha256, pieces_sha256;
 };
@@ -55,9 +55,9 @@ struct mirror_stat {
 /* Which bytes of which object. */
 struct mirror_range {
 	const char *key;
-	uint64_t offset, length;        /* length UINT64_MAX: to the end */
-	uint64_t deadline_ms;           /* for the complete answer, else ERR_NETWORK; 0: none.
-					   Ignored by kinds without a server */
+	uint64_t offset, length; /* length UINT64_MAX: to the end */
+	uint64_t deadline_ms;    /* for the complete answer, else ERR_NETWORK; 0: none.
+				    Ignored by kinds without a server */
 };
 
 /* Receives an object's bytes in order. A sink that waits slows the transfer down. A negative
@@ -76,18 +76,18 @@ typedef int mirror_entry_fn(void *ctx, const struct mirror_entry *entry, struct 
 
 /* What to store under a key, and how. */
 struct mirror_put {
-	struct grid grid;               /* of its size */
-	struct digest sha256;           /* of the whole */
-	const struct digest *pieces;    /* borrowed while the upload is open; grid.count of them.
-					   NULL: one piece at most, sha256 is its digest */
+	struct grid grid;            /* of its size */
+	struct digest sha256;        /* of the whole */
+	const struct digest *pieces; /* borrowed while the upload is open; grid.count of them.
+					NULL: one piece at most, sha256 is its digest */
 	bool only_if_absent;
-	const char *only_if_etag;       /* borrowed; NULL: no condition */
-	const char *content_type;       /* borrowed; NULL: application/octet-stream */
-	bool immutable;                 /* the key contains the hash of the content: cache
-					   forever */
-	struct report *report;          /* its task advances by every byte that is there, those that */
-	const char *task;               /* an earlier upload left included; an upload that is closed
-					   before its commit takes that back. NULL: none */
+	const char *only_if_etag; /* borrowed; NULL: no condition */
+	const char *content_type; /* borrowed; NULL: application/octet-stream */
+	bool immutable;           /* the key contains the hash of the content: cache
+				     forever */
+	struct report *report;    /* its task advances by every byte that is there, those that */
+	const char *task;         /* an earlier upload left included; an upload that is closed
+				     before its commit takes that back. NULL: none */
 };
 
 struct mirror;
@@ -96,10 +96,10 @@ struct mirror_upload;
 
 /* The functions of a kind; NULL if the kind does not support one. */
 struct mirror_ops {
-	const char *kind;               /* "file", "http", … */
-	const char *const *keys;        /* its own keys of [mirror.NAME]; NULL-ended */
-	bool metadata_only;             /* it holds no model files */
-	const char *const *schemes;     /* "https://", …: URLs that it can read; NULL-ended, or NULL */
+	const char *kind;           /* "file", "http", … */
+	const char *const *keys;    /* its own keys of [mirror.NAME]; NULL-ended */
+	bool metadata_only;         /* it holds no model files */
+	const char *const *schemes; /* "https://", …: URLs that it can read; NULL-ended, or NULL */
 
 	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). Asks
 	 * no server. open NULL: this version knows the kind's keys, but cannot use it. */
@@ -139,33 +139,33 @@ struct mirror_ops {
 
 /* Settings of the caller for all connections; zero is a good default. */
 struct mirror_env {
-	uint64_t stall_s;               /* a transfer without data for this long fails; 0: the
-					   default of http/http.h */
-	struct rate *rate;              /* the limit that all connections share; NULL: none */
-	const struct cancel *cancel;    /* ends calls; NULL: nothing does */
-	const struct clock *clock;      /* NULL: the real one */
+	uint64_t stall_s;            /* a transfer without data for this long fails; 0: the
+					default of http/http.h */
+	struct rate *rate;           /* the limit that all connections share; NULL: none */
+	const struct cancel *cancel; /* ends calls; NULL: nothing does */
+	const struct clock *clock;   /* NULL: the real one */
 };
 
 struct mirror {
 	const struct mirror_ops *ops;
 	struct mirror_env env;
-	atomic_uint can;                /* enum mirror_can; set by open, and updated later */
-	uint64_t max_object;            /* bytes; 0: no limit. Set by open */
-	char *id;                       /* NAME of [mirror.NAME], or the catalog's id */
-	char *url;                      /* base URL that readers use, or NULL */
-	char *region;                   /* or NULL */
-	uint64_t priority;              /* lower is used first; default 50 */
+	atomic_uint can;     /* enum mirror_can; set by open, and updated later */
+	uint64_t max_object; /* bytes; 0: no limit. Set by open */
+	char *id;            /* NAME of [mirror.NAME], or the catalog's id */
+	char *url;           /* base URL that readers use, or NULL */
+	char *region;        /* or NULL */
+	uint64_t priority;   /* lower is used first; default 50 */
 	enum mirror_holds holds;
 	bool stage;
-	void *state;                    /* the kind's own, shared by all connections */
+	void *state; /* the kind's own, shared by all connections */
 
-	pthread_mutex_t lock;           /* of what follows */
+	pthread_mutex_t lock; /* of what follows */
 	struct mirror_connection *idle;
 };
 
 struct mirror_connection {
 	struct mirror *mirror;
-	void *state;                    /* the kind's own, of one thread at a time */
+	void *state; /* the kind's own, of one thread at a time */
 	struct mirror_connection *next;
 };
 
@@ -181,9 +181,9 @@ struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kind
 WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *env,
 			    const struct settings_mirror *s, struct mirror **out, struct err *e);
 /* Opens a place by its public URL, for reading. */
-WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds,
-				const struct mirror_env *env, const char *id, const char *url,
-				struct mirror **out, struct err *e);
+WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_env *env,
+				const char *id, const char *url, struct mirror **out,
+				struct err *e);
 /* A mirror of this kind with this id, not opened yet: for mirror_open() and the kinds of tests. */
 struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);
@@ -204,12 +204,11 @@ WARN_UNUSED int mirror_get(struct mirror *m, const struct mirror_range *r,
  * mirror_range. */
 WARN_UNUSED int mirror_get_small(struct mirror *m, const char *key, uint64_t deadline_ms,
 				 struct buf *out, struct err *e);
-WARN_UNUSED int mirror_copy(struct mirror *m, const char *from, const char *to,
-			    struct err *e);
+WARN_UNUSED int mirror_copy(struct mirror *m, const char *from, const char *to, struct err *e);
 /* Every object whose key starts with prefix ("" is all), sorted by key as bytes. If there are
  * none, the list is empty. */
-WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn,
-			    void *ctx, struct err *e);
+WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_fn *fn, void *ctx,
+			    struct err *e);
 /* Removing what is not there succeeds. */
 WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
 /* Both add to *out. Probing is ERR_USAGE when the kind cannot be probed; a kind that needs no
@@ -234,17 +233,16 @@ struct mirror_upload {
 	struct mirror *mirror;
 	char *key;
 	struct mirror_put how;
-	pthread_mutex_t lock;           /* of what follows */
-	bool *there;                    /* how.grid.count; of the pieces that are there */
-	uint32_t missing;               /* pieces */
-	int64_t told;                   /* bytes that were reported */
-	void *state;                    /* the kind's own */
+	pthread_mutex_t lock; /* of what follows */
+	bool *there;          /* how.grid.count; of the pieces that are there */
+	uint32_t missing;     /* pieces */
+	int64_t told;         /* bytes that were reported */
+	void *state;          /* the kind's own */
 };
 
 /* ERR_CONFLICT when a condition is already not met; ERR_USAGE when the kind does not support it. */
-WARN_UNUSED int mirror_upload_open(struct mirror *m, const char *key,
-				   const struct mirror_put *how, struct mirror_upload **out,
-				   struct err *e);
+WARN_UNUSED int mirror_upload_open(struct mirror *m, const char *key, const struct mirror_put *how,
+				   struct mirror_upload **out, struct err *e);
 bool mirror_upload_has(struct mirror_upload *u, uint32_t piece);
 /* data: grid_length() bytes, which the caller has verified against the piece's digest. */
 WARN_UNUSED int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
@@ -265,8 +263,8 @@ void mirror_upload_advance(struct mirror_upload *u, int64_t bytes);
 const struct digest *mirror_upload_digest(const struct mirror_upload *u, uint32_t piece);
 
 /* A complete upload from memory. how: only its conditions, content type and report are used. */
-WARN_UNUSED int mirror_put_small(struct mirror *m, const char *key, const void *data,
-				 size_t len, const struct mirror_put *how,
-				 struct mirror_stat *out, struct err *e);
+WARN_UNUSED int mirror_put_small(struct mirror *m, const char *key, const void *data, size_t len,
+				 const struct mirror_put *how, struct mirror_stat *out,
+				 struct err *e);
 
 #endif

@@ -20,7 +20,7 @@ struct extraction {
 	const struct cancel *cancel;
 	char *task;
 	struct str_list *files;
-	uint64_t packed;                /* bytes of the archive */
+	uint64_t packed; /* bytes of the archive */
 	uint64_t written, shown;
 	uint32_t entries;
 	char *block;
@@ -61,7 +61,7 @@ static int reader_open(struct extraction *x, int fd, struct err *e)
 		archive_read_support_filter_gzip, archive_read_support_filter_xz,
 		archive_read_support_filter_lzma, archive_read_support_filter_bzip2,
 		archive_read_support_filter_zstd, archive_read_support_filter_lz4,
-		archive_read_support_format_tar, archive_read_support_format_zip,
+		archive_read_support_format_tar,  archive_read_support_format_zip,
 		archive_read_support_format_7zip, archive_read_support_format_raw,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(support); i++) {
@@ -91,7 +91,7 @@ static const char *name_fault(const char *name)
 	if (name[0] == '/')
 		return "has an absolute name";
 	unsigned depth = 1;
-	for (const char *p = name; *p; ) {
+	for (const char *p = name; *p;) {
 		size_t part = strcspn(p, "/");
 		if (part == 2 && strncmp(p, "..", 2) == 0)
 			return "leads out of the archive's folder with \"..\"";
@@ -256,8 +256,8 @@ static int write_file(struct extraction *x, struct archive_entry *entry, const c
 	}
 	/* mkdirs fails if a file has the name of a folder, which is the archive's fault. */
 	if (file_mkdirs_for(path, 0755, e) < 0)
-		return e->sys == ENOTDIR || e->sys == EEXIST ?
-			err_class_set(e, ERR_INTEGRITY) : -(int)e->class;
+		return e->sys == ENOTDIR || e->sys == EEXIST ? err_class_set(e, ERR_INTEGRITY)
+							     : -(int)e->class;
 	CLEANUP(file_close) int fd =
 		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == EEXIST)
@@ -330,8 +330,14 @@ int archive_extract(const char *path, const char *name, const char *dir,
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP(str_list_release) struct str_list found = { 0 };
-	struct extraction x = { .name = name, .dir = dir, .limits = limits, .report = report,
-				.cancel = cancel, .files = &found };
+	struct extraction x = {
+		.name = name,
+		.dir = dir,
+		.limits = limits,
+		.report = report,
+		.cancel = cancel,
+		.files = &found,
+	};
 	int rc = file_open_regular(path, &fd, &x.packed, e);
 	if (rc < 0)
 		return rc;

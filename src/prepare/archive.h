@@ -19,9 +19,9 @@
 #include "util/text.h"
 
 struct archive_limits {
-	uint64_t max_bytes;     /* of all files together */
-	uint64_t max_ratio;     /* of all files to the archive; checked above ARCHIVE_RATIO_FROM */
-	uint32_t max_entries;   /* folders included */
+	uint64_t max_bytes;   /* of all files together */
+	uint64_t max_ratio;   /* of all files to the archive; checked above ARCHIVE_RATIO_FROM */
+	uint32_t max_entries; /* folders included */
 };
 #define ARCHIVE_LIMITS_INIT BRACES(.max_bytes = 4096 * GIB, .max_ratio = 100, .max_entries = 4096)
 #define ARCHIVE_RATIO_FROM (16 * MIB)

@@ -127,9 +127,8 @@ static int no_model(const char *dir, const struct str_list *files, const char *n
 		err_set(e, ERR_INTEGRITY, "%s holds %s", name,
 			weights ? "safetensors without config.json"
 				: "a config.json without *.safetensors");
-		return err_hint(e,
-				"get the complete folder: config.json, the tokenizer's files and "
-				"*.safetensors");
+		return err_hint(e, "get the complete folder: config.json, the tokenizer's files "
+				   "and *.safetensors");
 	}
 	if (files->count == 1) {
 		/* A single file of another kind: say what it is. */
@@ -144,7 +143,7 @@ static int no_model(const char *dir, const struct str_list *files, const char *n
 }
 
 int choose_model(const char *dir, const struct str_list *files, const char *name,
-	       struct choose *out, struct err *e)
+		 struct choose *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list found = { 0 };
 	find_ggufs(dir, files, &found);

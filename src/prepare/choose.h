@@ -10,15 +10,15 @@
 #include "util/text.h"
 
 struct choose {
-	struct str_list files;  /* GGUF: paths relative to the folder, shards in order */
-	char *hf_dir;           /* or the Hugging Face folder relative to it ("." for itself) */
+	struct str_list files; /* GGUF: paths relative to the folder, shards in order */
+	char *hf_dir;          /* or the Hugging Face folder relative to it ("." for itself) */
 };
 void choose_release(struct choose *p);
 
 /* `files`: paths relative to `dir`. `name` is the name of the folder or archive for messages.
  * ERR_INTEGRITY when there is no model, ERR_USAGE when there are several. */
 WARN_UNUSED int choose_model(const char *dir, const struct str_list *files, const char *name,
-			   struct choose *out, struct err *e);
+			     struct choose *out, struct err *e);
 
 /* The local paths of the file and, if its name is that of a shard, of all shards in order.
  * ERR_NOT_FOUND names a missing one. */

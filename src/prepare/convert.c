@@ -52,7 +52,7 @@ static int named_folder(const struct prepare *p, const struct obtained *source, 
 }
 
 int convert_run(const struct prepare *p, const struct obtained *source, const char *scratch,
-		  struct prepare_result *result, struct model *out, struct err *e)
+		struct prepare_result *result, struct model *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = NULL;
 	CLEANUP(mem_free_ptr) char *output = path_join(scratch, "converted.gguf");
@@ -60,7 +60,9 @@ int convert_run(const struct prepare *p, const struct obtained *source, const ch
 	if (rc < 0)
 		return rc;
 	struct tools_convert c = {
-		.dir = dir, .output = output, .outtype = p->outtype,
+		.dir = dir,
+		.output = output,
+		.outtype = p->outtype,
 		.expected_bytes = converted_bytes(p->outtype, source->hf_bytes),
 		.cancel = p->cancel,
 	};
@@ -144,7 +146,10 @@ static int run_quantize(const struct prepare *p, const struct model *m, const ch
 	if (rc < 0)
 		return rc;
 	struct tools_quantize q = {
-		.input = input, .output = output, .type = p->quantize, .imatrix = p->imatrix,
+		.input = input,
+		.output = output,
+		.type = p->quantize,
+		.imatrix = p->imatrix,
 		.allow_requantize = p->allow_requantize,
 		.expected_bytes = tools_quantized_bytes(p->quantize, census.elements),
 		.cancel = p->cancel,
@@ -154,7 +159,7 @@ static int run_quantize(const struct prepare *p, const struct model *m, const ch
 }
 
 int convert_quantize(const struct prepare *p, const char *scratch, struct prepare_result *result,
-		   struct model *m, struct err *e)
+		     struct model *m, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *have = describe_quantization(m->files, m->count);
 	if (have && str_eq_nocase(have, p->quantize)) {
@@ -187,8 +192,7 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 /* ---- install ------------------------------------------------------------------------ */
 
 /* Makes the file available under its final name in the scratch folder. */
-static int stage(const struct prepare *p, struct model_file *f, const char *staged,
-		 struct err *e)
+static int stage(const struct prepare *p, struct model_file *f, const char *staged, struct err *e)
 {
 	uint64_t size;
 	bool done = false;
@@ -212,8 +216,7 @@ static int stage_all(const struct prepare *p, struct model *m, const struct str_
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		rc = stage(p, &m->at[i], staged->at[i], e);
 		if (rc == 0)
-			rc = manifest_create(staged->at[i], p->report, p->cancel, &manifests[i],
-					     e);
+			rc = manifest_create(staged->at[i], p->report, p->cancel, &manifests[i], e);
 		if (rc == 0)
 			rc = wanted_check(m->at[i].path, &manifests[i].sha256, m->at[i].sha256,
 					  "file", e);
@@ -231,8 +234,8 @@ static int install_file(const char *staged, const char *path, struct err *e)
 }
 
 int convert_install(const struct prepare *p, struct model *m, const char *variant,
-		  const char *scratch, const char *dir, struct prepare_result *result,
-		  struct manifest *manifests, struct err *e)
+		    const char *scratch, const char *dir, struct prepare_result *result,
+		    struct manifest *manifests, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list staged = { 0 };
 	for (size_t i = 0; i < m->count; i++) {

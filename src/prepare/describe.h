@@ -8,13 +8,13 @@
 #include "gguf/gguf.h"
 
 struct describe {
-	const char *id, *variant;               /* "phi-2", "q4_k_m" */
-	const struct gguf *const *files;        /* shards in order */
-	const struct manifest *manifests;       /* of the same files, under their final names */
+	const char *id, *variant;         /* "phi-2", "q4_k_m" */
+	const struct gguf *const *files;  /* shards in order */
+	const struct manifest *manifests; /* of the same files, under their final names */
 	size_t count;
-	const char *source_url;                 /* or NULL */
-	bool source_is_file;                    /* source_url is the URL of this one file */
-	uint64_t context;                       /* for the RAM estimate; 0: the model's own */
+	const char *source_url; /* or NULL */
+	bool source_is_file;    /* source_url is the URL of this one file */
+	uint64_t context;       /* for the RAM estimate; 0: the model's own */
 };
 
 /* A card with this one variant, without dates. Texts that are not allowed in a card (control

@@ -25,8 +25,8 @@ struct fetch {
 	char *task;
 	uint64_t at; /* offset of the next byte of this answer */
 	uint64_t received;
-	bool shown;                     /* the task was begun */
-	bool page;                      /* the answer was a web page: the part is still valid */
+	bool shown; /* the task was begun */
+	bool page;  /* the answer was a web page: the part is still valid */
 	unsigned drops;
 	char head[SNIFF_BYTES];
 	const char *url;
@@ -88,8 +88,8 @@ static int compare(struct fetch *f, const char *data, size_t len, struct err *e)
 		if (rc < 0)
 			return rc;
 		if (memcmp(mine, data, n) != 0)
-			return err_set(e, ERR_CONFLICT, "is not the file that the first part came "
-				       "from");
+			return err_set(e, ERR_CONFLICT,
+				       "is not the file that the first part came from");
 		f->at += n;
 		data += n;
 		len -= n;
@@ -126,8 +126,12 @@ static int request(struct fetch *f, struct err *e)
 	struct http_response r = { 0 };
 	bool same = f->part.etag[0] && download_part_is_of(&f->part, f->url);
 	struct http_request q = {
-		.url = f->url, .what = f->name, .ignored_range = HTTP_IGNORED_RESTART,
-		.begin = on_begin, .write = on_write, .ctx = f,
+		.url = f->url,
+		.what = f->name,
+		.ignored_range = HTTP_IGNORED_RESTART,
+		.begin = on_begin,
+		.write = on_write,
+		.ctx = f,
 	};
 	if (f->part.have) {
 		q.offset = same ? f->part.have : f->part.have - MIN(f->part.have, OVERLAP);
@@ -335,8 +339,7 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 	const char *url = NULL;
 	uint64_t size;
 	*used = false;
-	if (!f->part.complete || file_size(f->d->path, &size, &ignored) < 0 ||
-	    size != f->part.size)
+	if (!f->part.complete || file_size(f->d->path, &size, &ignored) < 0 || size != f->part.size)
 		return 0;
 	for (size_t i = 0; i < f->d->url_count; i++)
 		if (download_part_is_of(&f->part, f->d->urls[i]))

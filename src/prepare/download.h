@@ -15,26 +15,25 @@
 #include "util/report.h"
 
 struct download {
-	const char *const *urls;        /* http, https, file; in order of preference */
+	const char *const *urls; /* http, https, file; in order of preference */
 	size_t url_count;
-	const char *path;               /* where the complete file goes */
-	const struct digest *sha256;    /* the expected one, or NULL */
+	const char *path;            /* where the complete file goes */
+	const struct digest *sha256; /* the expected one, or NULL */
 	struct report *report;
-	const struct cancel *cancel;    /* NULL: nothing stops it */
+	const struct cancel *cancel; /* NULL: nothing stops it */
 };
 
 struct download_result {
-	char *url;              /* the source, without user, password or signature */
-	char *path;             /* download.path, or the file itself of a file URL */
-	bool ours;              /* path is download.path, so it may be moved */
-	uint64_t received;      /* bytes transferred in this run */
+	char *url;         /* the source, without user, password or signature */
+	char *path;        /* download.path, or the file itself of a file URL */
+	bool ours;         /* path is download.path, so it may be moved */
+	uint64_t received; /* bytes transferred in this run */
 };
 void download_result_release(struct download_result *r);
 
 /* With one URL, its error; with several, one that names them all: ERR_NETWORK if trying later may
  * help, else the class of the first. */
-WARN_UNUSED int download_run(const struct download *d, struct download_result *out,
-			     struct err *e);
+WARN_UNUSED int download_run(const struct download *d, struct download_result *out, struct err *e);
 
 /* Removes the complete file, the part and the state. */
 void download_forget(const char *path);

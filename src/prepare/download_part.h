@@ -12,16 +12,16 @@
 #include "util/os.h"
 
 struct download_part {
-	char *file;                     /* the complete one */
+	char *file; /* the complete one */
 	char *path, *state_path;
 	int fd;
 	uint64_t have; /* valid bytes */
 	bool joined;   /* from several answers or URLs */
 	/* From the state file. The URL is stored as a digest because it may contain a signature. */
-	char url[DIGEST_HEX];           /* "" when there is no state */
-	char etag[HEADER_ETAG];         /* strong, or "" */
-	uint64_t size;                  /* of the complete file; 0: unknown */
-	uint64_t synced;                /* bytes that survive a power cut */
+	char url[DIGEST_HEX];   /* "" when there is no state */
+	char etag[HEADER_ETAG]; /* strong, or "" */
+	uint64_t size;          /* of the complete file; 0: unknown */
+	uint64_t synced;        /* bytes that survive a power cut */
 	char boot[OS_BOOT_ID];
 	bool complete; /* `file` exists */
 };

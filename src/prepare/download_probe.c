@@ -64,8 +64,10 @@ bool download_probe(const char *const *urls, size_t count, const struct cancel *
 		if (download_probe_is_file(urls[i]) || http_perform(client, &q, &r, &e) < 0 ||
 		    r.html)
 			continue;
-		*out = (struct download_probe){ .modified_s = r.modified_s,
-					.size = r.has_total ? r.total : 0 };
+		*out = (struct download_probe){
+			.modified_s = r.modified_s,
+			.size = r.has_total ? r.total : 0,
+		};
 		if (header_etag_is_strong(r.etag))
 			snprintf(out->etag, sizeof out->etag, "%s", r.etag);
 		return true;
@@ -73,8 +75,8 @@ bool download_probe(const char *const *urls, size_t count, const struct cancel *
 	return false;
 }
 
-bool download_probe_version(const char *const *urls, size_t count,
-			    const struct cancel *cancel, char **out)
+bool download_probe_version(const char *const *urls, size_t count, const struct cancel *cancel,
+			    char **out)
 {
 	struct download_probe v;
 	if (!download_probe(urls, count, cancel, &v) || !v.size || (!v.etag[0] && !v.modified_s))

@@ -7,7 +7,7 @@
 
 #include "http/http.h"
 
-bool download_probe_is_file(const char *url);   /* file:… */
+bool download_probe_is_file(const char *url); /* file:… */
 
 /* "https://host/a/b.gguf?x" → "b.gguf", percent-decoded; "download" when there is none or it is
  * unsafe. The caller frees. */
@@ -18,9 +18,9 @@ char *download_probe_name(const char *url);
 char *download_probe_public_url(const char *url);
 
 struct download_probe {
-	char etag[HEADER_ETAG];         /* strong, or "" */
-	int64_t modified_s;             /* 0: unknown */
-	uint64_t size;                  /* 0: unknown */
+	char etag[HEADER_ETAG]; /* strong, or "" */
+	int64_t modified_s;     /* 0: unknown */
+	uint64_t size;          /* 0: unknown */
 };
 /* Asks the URLs in order; true if one answers. */
 bool download_probe(const char *const *urls, size_t count, const struct cancel *cancel,
@@ -30,7 +30,7 @@ bool download_probe(const char *const *urls, size_t count, const struct cancel *
  * Identifies the version of a file, to recognise finished work: ETag or modification time, and
  * size. False when no URL gives enough. The caller frees *out.
  */
-bool download_probe_version(const char *const *urls, size_t count,
-			    const struct cancel *cancel, char **out);
+bool download_probe_version(const char *const *urls, size_t count, const struct cancel *cancel,
+			    char **out);
 
 #endif

@@ -88,8 +88,11 @@ int huggingface_check_safetensors(const char *path, const char *what, uint64_t *
 /* The files in the index, each once; none without an index. */
 static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 {
-	static const struct json_limits limits = { .max_bytes = INDEX_MAX, .max_depth = 8,
-						   .allow_real = true };
+	static const struct json_limits limits = {
+		.max_bytes = INDEX_MAX,
+		.max_depth = 8,
+		.allow_real = true,
+	};
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, INDEX_NAME);
 	CLEANUP(json_release) json_t *index = NULL, *seen = json_object();
 	json_t *map, *value;

@@ -12,7 +12,7 @@
 #include "util/err.h"
 
 struct hf_summary {
-	uint64_t bytes;         /* of all weights */
+	uint64_t bytes; /* of all weights */
 	size_t files;
 };
 
@@ -21,6 +21,6 @@ WARN_UNUSED int huggingface_check(const char *dir, struct hf_summary *out, struc
 
 /* One safetensors file; `what` names it in messages. */
 WARN_UNUSED int huggingface_check_safetensors(const char *path, const char *what, uint64_t *size,
-				     struct err *e);
+					      struct err *e);
 
 #endif

@@ -21,7 +21,10 @@ void model_warn(struct report *report, struct prepare_result *result, const char
 	result->warnings = mem_grow(result->warnings, result->warning_count, &result->warning_cap,
 				    sizeof *result->warnings);
 	result->warnings[result->warning_count++] = (struct prepare_warning){
-		.file = mem_strdup(file), .code = mem_strdup(code), .text = mem_strdup(text) };
+		.file = mem_strdup(file),
+		.code = mem_strdup(code),
+		.text = mem_strdup(text),
+	};
 	report_warn(report, "%s: %s", file, text);
 }
 
@@ -86,10 +89,16 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 	for (; rc == 0 && m.count < count; m.count++) {
 		struct obtain_file *f = &files[m.count];
 		struct model_file *to = &m.at[m.count];
-		*to = (struct model_file){ .path = STEAL(f->path), .ours = f->ours,
-					   .sha256 = f->sha256 };
-		rc = open_file(to, what ? what : f->ours ? path_base(to->path) : to->path, report,
-			       result, e);
+		*to = (struct model_file){
+			.path = STEAL(f->path),
+			.ours = f->ours,
+			.sha256 = f->sha256,
+		};
+		rc = open_file(to,
+			       what      ? what
+			       : f->ours ? path_base(to->path)
+					 : to->path,
+			       report, result, e);
 	}
 	if (rc < 0)
 		return rc;

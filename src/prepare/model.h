@@ -12,8 +12,8 @@
 
 struct model_file {
 	char *path;
-	bool ours;                      /* may be moved */
-	const struct digest *sha256;    /* the expected one, or NULL; borrowed */
+	bool ours;                   /* may be moved */
+	const struct digest *sha256; /* the expected one, or NULL; borrowed */
 	struct gguf_report report;
 };
 
@@ -28,8 +28,8 @@ void model_release(struct model *m);
  * describes the file in messages ("the output of llama-quantize"); NULL: its name. ERR_INTEGRITY
  * for a refusal. Findings become warnings in the result. */
 WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *what,
-			   struct report *report, struct prepare_result *result,
-			   struct model *out, struct err *e);
+			   struct report *report, struct prepare_result *result, struct model *out,
+			   struct err *e);
 
 /* Adds a warning to the result and reports it. */
 void model_warn(struct report *report, struct prepare_result *result, const char *file,

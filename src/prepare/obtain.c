@@ -74,8 +74,8 @@ static void add_file(struct obtained *s, const char *path, bool ours, const stru
 {
 	size_t cap = s->count;
 	s->files = mem_grow(s->files, s->count, &cap, sizeof *s->files);
-	s->files[s->count++] = (struct obtain_file){ .path = mem_strdup(path), .ours = ours,
-						     .sha256 = sha256 };
+	s->files[s->count++] =
+		(struct obtain_file){ .path = mem_strdup(path), .ours = ours, .sha256 = sha256 };
 }
 
 /* ---- folders and archives ----------------------------------------------------------- */
@@ -205,9 +205,14 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/download/%s", w->path, g->name);
 	CLEANUP(download_result_release) struct download_result got = { 0 };
-	struct download d = { .urls = (const char *const *)g->urls.at, .url_count = g->urls.count,
-			      .path = path, .sha256 = sha256, .report = r->report,
-			      .cancel = r->cancel };
+	struct download d = {
+		.urls = (const char *const *)g->urls.at,
+		.url_count = g->urls.count,
+		.path = path,
+		.sha256 = sha256,
+		.report = r->report,
+		.cancel = r->cancel,
+	};
 	int rc = file_mkdirs_for(path, 0755, e);
 	if (rc == 0)
 		rc = download_run(&d, &got, e);
@@ -238,7 +243,7 @@ static int take_urls(const struct obtain_request *r, const struct workdir *w, st
 }
 
 int obtain_run(const struct obtain_request *r, const struct workdir *w, struct obtained *out,
-		  struct err *e)
+	       struct err *e)
 {
 	int rc = obtain_check(r, e);
 	if (rc == 0)
@@ -318,9 +323,8 @@ static bool identify_urls(const struct obtain_request *r, json_t *out)
 				return false;
 			continue;
 		}
-		if (!urls->count ||
-		    !download_probe_version((const char *const *)urls->at, urls->count, r->cancel,
-					    &version))
+		if (!urls->count || !download_probe_version((const char *const *)urls->at,
+							    urls->count, r->cancel, &version))
 			return false;
 		sha256_of(urls->at[0], strlen(urls->at[0]), &key);
 		json_push(versions, json_string(digest_hex(hex, &key)));

@@ -39,12 +39,12 @@ struct obtain_file {
 struct obtained {
 	struct obtain_file *files; /* GGUF files in any order */
 	size_t count;
-	char *hf_dir;                   /* or this */
-	uint64_t hf_bytes;              /* of its weights */
-	char *url;                      /* the source, for the card; or NULL */
-	char *scratch;                  /* of an unpacked archive; removed at release */
-	struct str_list downloads;      /* in the work folder */
-	uint64_t received;              /* bytes transferred */
+	char *hf_dir;              /* or this */
+	uint64_t hf_bytes;         /* of its weights */
+	char *url;                 /* the source, for the card; or NULL */
+	char *scratch;             /* of an unpacked archive; removed at release */
+	struct str_list downloads; /* in the work folder */
+	uint64_t received;         /* bytes transferred */
 };
 /* Removes unpacked files, but not downloads. */
 void obtain_release(struct obtained *s);
@@ -57,7 +57,7 @@ WARN_UNUSED int obtain_check(const struct obtain_request *r, struct err *e);
 /* Makes the source available locally. On failure *out contains the finished downloads, so that
  * obtain_forget() can remove what is not a model. */
 WARN_UNUSED int obtain_run(const struct obtain_request *r, const struct workdir *w,
-			      struct obtained *out, struct err *e);
+			   struct obtained *out, struct err *e);
 
 /* Identifies the source and its version: sizes and dates of files, versions of URLs. NULL when it
  * is unknown (no server answered). The caller owns it. */

@@ -270,8 +270,9 @@ static int base_card(const struct job *j, json_t **out, json_t **existing, struc
 		rc = card_load(j->out->card_path, &there, e);
 	if (rc < 0)
 		return err_hint(e, "correct the card, or move it to another folder");
-	CLEANUP(json_release) json_t *base = given.json ? json_deep_copy(given.json) :
-					     there.json ? json_deep_copy(there.json) : NULL;
+	CLEANUP(json_release) json_t *base = given.json   ? json_deep_copy(given.json)
+					     : there.json ? json_deep_copy(there.json)
+							  : NULL;
 	if (given.json && there.json && (rc = card_merge(base, there.json, e)) < 0)
 		return rc;
 	*existing = there.json ? json_incref(there.json) : NULL;
@@ -282,9 +283,14 @@ static int base_card(const struct job *j, json_t **out, json_t **existing, struc
 static json_t *generated_card(const struct job *j)
 {
 	struct describe d = {
-		.id = j->p->name, .variant = j->out->variant, .files = j->model.files,
-		.manifests = j->manifests, .count = j->model.count, .source_url = j->made.url,
-		.source_is_file = j->made.url_is_file, .context = j->p->context,
+		.id = j->p->name,
+		.variant = j->out->variant,
+		.files = j->model.files,
+		.manifests = j->manifests,
+		.count = j->model.count,
+		.source_url = j->made.url,
+		.source_is_file = j->made.url_is_file,
+		.context = j->p->context,
 	};
 	return describe_card(&d);
 }
@@ -344,7 +350,8 @@ static void fill_result(struct job *j)
 			.path = path_join(r->output_dir, m->name),
 			.manifest = mem_printf("%s/%s" MANIFEST_SUFFIX, r->output_dir, m->name),
 			.target = mem_printf("models/%s/%s", j->p->name, m->name),
-			.size = m->grid.size, .sha256 = m->sha256,
+			.size = m->grid.size,
+			.sha256 = m->sha256,
 		};
 	}
 }
@@ -377,11 +384,16 @@ int prepare_run(const struct prepare *p, struct prepare_result *out, struct err 
 {
 	CLEANUP(prepare_result_release) struct prepare_result result = { 0 };
 	struct job j = {
-		.p = p, .out = &result, .work = WORKDIR_INIT,
-		.request = { .operands = p->sources, .count = p->source_count, .sha256 = p->sha256,
+		.p = p,
+		.out = &result,
+		.work = WORKDIR_INIT,
+		.request = { .operands = p->sources,
+			     .count = p->source_count,
+			     .sha256 = p->sha256,
 			     .sha256_count = p->sha256_count,
-			     .archive_max_bytes = p->settings->archive_max, .report = p->report,
-			     .cancel = p->cancel },
+			     .archive_max_bytes = p->settings->archive_max,
+			     .report = p->report,
+			     .cancel = p->cancel, },
 	};
 	result.output_dir = p->output_dir ? mem_strdup(p->output_dir)
 					  : mem_printf("models/%s", p->name);

@@ -24,31 +24,31 @@
 #include "util/report.h"
 
 struct prepare {
-	const char *name;               /* of the model: path_is_id() */
-	const char *const *sources;     /* obtain.h */
+	const char *name;           /* of the model: path_is_id() */
+	const char *const *sources; /* obtain.h */
 	size_t source_count;
-	const char *output_dir;         /* NULL: "models/NAME" */
-	const char *variant;            /* NULL: the quantization in lower case */
-	const char *quantize;           /* a type for llama-quantize, or NULL */
-	const char *outtype;            /* for convert_hf_to_gguf.py, or NULL */
-	const char *imatrix;            /* or NULL */
+	const char *output_dir; /* NULL: "models/NAME" */
+	const char *variant;    /* NULL: the quantization in lower case */
+	const char *quantize;   /* a type for llama-quantize, or NULL */
+	const char *outtype;    /* for convert_hf_to_gguf.py, or NULL */
+	const char *imatrix;    /* or NULL */
 	bool allow_requantize;
-	bool keep_source;               /* downloads stay in the work folder */
+	bool keep_source; /* downloads stay in the work folder */
 	const struct digest *sha256;
 	size_t sha256_count;
-	const char *const *set;         /* card_set() assignments */
+	const char *const *set; /* card_set() assignments */
 	size_t set_count;
-	const char *card;               /* a card to start from, or NULL */
-	uint64_t context;               /* for the RAM estimate; 0: the model's own */
+	const char *card; /* a card to start from, or NULL */
+	uint64_t context; /* for the RAM estimate; 0: the model's own */
 	int64_t now_s;
 	const struct settings_prepare *settings;
 	struct report *report;
-	const struct cancel *cancel;    /* NULL: nothing stops it */
+	const struct cancel *cancel; /* NULL: nothing stops it */
 };
 
 struct prepare_file {
-	char *path, *manifest;          /* on disk */
-	char *target;                   /* "models/phi-2/phi-2-q4_k_m.gguf" */
+	char *path, *manifest; /* on disk */
+	char *target;          /* "models/phi-2/phi-2-q4_k_m.gguf" */
 	uint64_t size;
 	struct digest sha256;
 };
@@ -58,19 +58,19 @@ struct prepare_warning {
 };
 
 struct prepare_result {
-	char *variant, *quantization;   /* quantization may be NULL */
+	char *variant, *quantization; /* quantization may be NULL */
 	char *output_dir, *card_path;
-	struct prepare_file *files;     /* shards in order */
+	struct prepare_file *files; /* shards in order */
 	size_t file_count;
 	struct card card;
 	struct prepare_warning *warnings;
 	size_t warning_count, warning_cap;
 	struct gguf_ram ram;
-	uint64_t received;              /* bytes over the wire */
-	bool made;                      /* false: the files existed already */
+	uint64_t received; /* bytes over the wire */
+	bool made;         /* false: the files existed already */
 	bool converted, quantized;
 	bool card_changed;
-	char *tool_build;               /* of llama-quantize, or NULL */
+	char *tool_build; /* of llama-quantize, or NULL */
 };
 void prepare_result_release(struct prepare_result *r);
 

@@ -89,4 +89,3 @@ void shard_urls_make(const char *const *urls, size_t count, struct shard_urls *o
 	for (size_t i = 0; i < out->count; i++)
 		out->at[i].name = download_probe_name(out->at[i].urls.at[0]);
 }
-

@@ -7,8 +7,8 @@
 #include "util/text.h"
 
 struct shard_urls_model {
-	struct str_list urls;   /* at least one */
-	char *name;             /* of the file: download_probe_name() */
+	struct str_list urls; /* at least one */
+	char *name;           /* of the file: download_probe_name() */
 };
 struct shard_urls {
 	struct shard_urls_model *at;

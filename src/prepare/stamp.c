@@ -48,7 +48,7 @@ static bool file_fits(const json_t *file, const char *output_dir, struct str_lis
 }
 
 bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
-	       struct stamp *out)
+		struct stamp *out)
 {
 	static const struct json_limits limits = { .max_bytes = RECORD_MAX };
 	struct err ignored = ERR_INIT;
@@ -76,7 +76,7 @@ bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *r
 }
 
 int stamp_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
-	      const struct stamp *m, struct err *e)
+	       const struct stamp *m, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	CLEANUP(json_release) json_t *record = json_object();

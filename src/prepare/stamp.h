@@ -12,16 +12,16 @@
 
 struct stamp {
 	char *variant;
-	char *url;                      /* of the source, or NULL */
-	bool url_is_file;               /* it is the URL of this one file */
-	struct str_list names;          /* file names in the output folder, shards in order */
+	char *url;             /* of the source, or NULL */
+	bool url_is_file;      /* it is the URL of this one file */
+	struct str_list names; /* file names in the output folder, shards in order */
 };
 void stamp_release(struct stamp *m);
 
 /* False if this recipe was never finished, or its files have changed since. */
 bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
-	       struct stamp *out);
+		struct stamp *out);
 WARN_UNUSED int stamp_save(const struct workdir *w, const char *output_dir, const json_t *recipe,
-			  const struct stamp *m, struct err *e);
+			   const struct stamp *m, struct err *e);
 
 #endif

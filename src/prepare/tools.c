@@ -102,8 +102,8 @@ static const char *const quantize_types[] = {
 
 int tools_check_type(const char *type, bool has_imatrix, struct err *e)
 {
-	static const char *const need_imatrix[] = { "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S",
-						    "Q2_K_S" };
+	static const char *const need_imatrix[] = { "IQ1_S",  "IQ1_M", "IQ2_XXS",
+						    "IQ2_XS", "IQ2_S", "Q2_K_S" };
 	bool known = false;
 	for (size_t i = 0; i < ARRAY_LEN(quantize_types); i++)
 		known = known || str_eq_nocase(type, quantize_types[i]);
@@ -212,8 +212,14 @@ int tools_run_quantize(const struct settings_prepare *set, const struct tools_qu
 	argv[n++] = output;
 	argv[n++] = q->type;
 	argv[n] = NULL;
-	struct child c = { .argv = argv, .report = report, .task = task, .watch = output,
-			   .expected = q->expected_bytes, .cancel = q->cancel };
+	struct child c = {
+		.argv = argv,
+		.report = report,
+		.task = task,
+		.watch = output,
+		.expected = q->expected_bytes,
+		.cancel = q->cancel,
+	};
 	rc = child_run(&c, &r, e);
 	if (rc < 0)
 		return rc;
@@ -228,15 +234,14 @@ int tools_run_quantize(const struct settings_prepare *set, const struct tools_qu
 int tools_check_outtype(const char *outtype, struct err *e)
 {
 	static const char *const types[] = {
-		"f32", "f16", "bf16", "q8_0", "tq1_0", "tq2_0", "auto"
+		"f32", "f16", "bf16", "q8_0", "tq1_0", "tq2_0", "auto",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (strcmp(outtype, types[i]) == 0)
 			return 0;
 	err_set(e, ERR_USAGE, "--outtype: unknown type '%s'", outtype);
 	return err_hint(e, "f32, f16, bf16, q8_0, tq1_0, tq2_0 or auto; for smaller ones add "
-			   "--quantize "
-			   "TYPE");
+			   "--quantize TYPE");
 }
 
 /* The reason of a failed Python program, if the traceback shows it. */
@@ -246,8 +251,8 @@ static int explain_python(const char *python, const struct buf *output, struct e
 	const char *module = strstr(text, "No module named ");
 	if (module) {
 		module += strlen("No module named ");
-		CLEANUP(mem_free_ptr) char *raw = mem_strndup(module, MIN(strcspn(module, "\r\n"),
-									  (size_t)60));
+		CLEANUP(mem_free_ptr) char *raw =
+			mem_strndup(module, MIN(strcspn(module, "\r\n"), (size_t)60));
 		CLEANUP(mem_free_ptr) char *name = text_escaped(raw);
 		err_set(e, ERR_NOT_FOUND,
 			"%s lacks the module %s, which convert_hf_to_gguf.py needs", python, name);
@@ -283,8 +288,7 @@ int tools_run_convert(const struct settings_prepare *set, const struct tools_con
 	bool by_python = rc == 0 && (set->python || str_ends(script, ".py"));
 	if (by_python)
 		rc = find(set->python, pythons,
-			  "install Python 3, or set python = PATH in [prepare] of "
-			  "ferry.conf",
+			  "install Python 3, or set python = PATH in [prepare] of ferry.conf",
 			  &python, e);
 	if (rc < 0)
 		return rc;
@@ -301,8 +305,14 @@ int tools_run_convert(const struct settings_prepare *set, const struct tools_con
 		argv[n++] = q->outtype;
 	}
 	argv[n] = NULL;
-	struct child c = { .argv = argv, .report = report, .task = "convert to GGUF",
-			   .watch = output, .expected = q->expected_bytes, .cancel = q->cancel };
+	struct child c = {
+		.argv = argv,
+		.report = report,
+		.task = "convert to GGUF",
+		.watch = output,
+		.expected = q->expected_bytes,
+		.cancel = q->cancel,
+	};
 	rc = child_run(&c, &r, e);
 	if (rc < 0 || child_ok(&r))
 		return rc;

@@ -20,13 +20,13 @@
 WARN_UNUSED int tools_need_quantize(const struct settings_prepare *set, struct err *e);
 
 struct tools_quantize {
-	const char *input;              /* a GGUF, or the first of its shards */
-	const char *output;             /* must not exist */
-	const char *type;               /* "Q4_K_M" */
-	const char *imatrix;            /* or NULL */
+	const char *input;   /* a GGUF, or the first of its shards */
+	const char *output;  /* must not exist */
+	const char *type;    /* "Q4_K_M" */
+	const char *imatrix; /* or NULL */
 	bool allow_requantize;
-	uint64_t expected_bytes;        /* for progress */
-	const struct cancel *cancel;    /* NULL: nothing stops it */
+	uint64_t expected_bytes;     /* for progress */
+	const struct cancel *cancel; /* NULL: nothing stops it */
 };
 
 /* ERR_USAGE unless llama-quantize can make the type (with the nearest name), or if it needs an
@@ -43,10 +43,10 @@ WARN_UNUSED int tools_run_quantize(const struct settings_prepare *set,
 				   char **build, struct err *e);
 
 struct tools_convert {
-	const char *dir;                /* config.json, tokenizer, *.safetensors; its name
-	                                   becomes general.name if nothing else does */
+	const char *dir; /* config.json, tokenizer, *.safetensors; its name
+			    becomes general.name if nothing else does */
 	const char *output;
-	const char *outtype;            /* "f16", … or NULL: the tool decides */
+	const char *outtype; /* "f16", … or NULL: the tool decides */
 	uint64_t expected_bytes;
 	const struct cancel *cancel;
 };

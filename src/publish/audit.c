@@ -25,7 +25,7 @@ void audit_describe(const struct audit *a, struct buf *out)
 /* Takes a stream that starts at a piece, piece after piece. */
 struct reading {
 	struct pieces pieces;
-	struct pieces_check check;      /* of none at the file's end: nothing is left of it */
+	struct pieces_check check; /* of none at the file's end: nothing is left of it */
 	struct audit *a;
 	const struct audit_how *how;
 };
@@ -57,8 +57,8 @@ static void piece_end(struct reading *r)
 	bool right = pieces_end(&r->pieces, &r->check);
 	r->a->pieces += r->check.of_piece;
 	if (!right && r->a->bad_count < AUDIT_MAX_BAD)
-		r->a->bad[r->a->bad_count] =
-			(struct audit_piece){ i, grid_offset(g, i), grid_length(g, i) };
+		r->a->bad[r->a->bad_count] = (struct audit_piece){ i, grid_offset(g, i),
+								   grid_length(g, i) };
 	r->a->bad_count += !right;
 	piece_begin(r, i + 1);
 }
@@ -139,8 +139,8 @@ int audit_full(struct mirror *m, const struct repository_file *f, const struct t
 }
 
 int audit_some(struct mirror *m, const struct repository_file *f, const struct tree_pieces *p,
-	       const uint32_t *which, size_t count, const struct audit_how *how,
-	       struct audit *out, struct err *e)
+	       const uint32_t *which, size_t count, const struct audit_how *how, struct audit *out,
+	       struct err *e)
 {
 	struct reading r;
 	reading_init(&r, f, p, how, out);

@@ -12,16 +12,16 @@
 
 struct audit_piece {
 	uint32_t index;
-	uint64_t offset, length;        /* bytes */
+	uint64_t offset, length; /* bytes */
 };
 
 struct audit {
-	uint64_t bytes;                 /* read */
-	uint32_t pieces;                /* compared */
-	uint32_t bad_count;             /* pieces that differ */
-	struct audit_piece bad[AUDIT_MAX_BAD];  /* the first of them */
-	bool whole_differs;             /* without pieces: the whole file differs */
-	bool cut_short;                 /* fewer bytes were received than the size */
+	uint64_t bytes;                        /* read */
+	uint32_t pieces;                       /* compared */
+	uint32_t bad_count;                    /* pieces that differ */
+	struct audit_piece bad[AUDIT_MAX_BAD]; /* the first of them */
+	bool whole_differs;                    /* without pieces: the whole file differs */
+	bool cut_short;                        /* fewer bytes were received than the size */
 };
 bool audit_is_ok(const struct audit *a);
 /* "piece 3 (bytes 25165824-33554431) and 2 more". */
@@ -29,10 +29,10 @@ void audit_describe(const struct audit *a, struct buf *out);
 
 struct audit_how {
 	struct report *report;
-	const char *task;               /* advances; NULL: none */
+	const char *task; /* advances; NULL: none */
 	const struct cancel *cancel;
-	const struct retry *retry;      /* for retries; reading continues at the piece where it
-					   failed */
+	const struct retry *retry; /* for retries; reading continues at the piece where it
+				      failed */
 };
 
 /* Reads all bytes. Wrong bytes are a finding; an error means that the mirror could not be read. */

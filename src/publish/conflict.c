@@ -130,8 +130,8 @@ static uint64_t newest(const struct tree *ours, const char *role)
 }
 
 /* Reads a version of a role from the mirror; bytes are empty if it is missing. */
-static int look_at(struct mirror *m, const struct tree *ours, const char *role,
-		   uint64_t version, struct buf *bytes, bool *foreign, struct err *e)
+static int look_at(struct mirror *m, const struct tree *ours, const char *role, uint64_t version,
+		   struct buf *bytes, bool *foreign, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = key_of(version, role);
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s", ours->dir, key);
@@ -146,15 +146,16 @@ static int look_at(struct mirror *m, const struct tree *ours, const char *role,
 	}
 	if (rc < 0)
 		return rc;
-	bool past = file_read_all(path, &own, &missing) == 0 ?
-		    own.len == bytes->len && memcmp(buf_str(&own), buf_str(bytes), own.len) == 0 :
-		    version <= newest(ours, role);
+	bool past = file_read_all(path, &own, &missing) == 0
+			    ? own.len == bytes->len &&
+				      memcmp(buf_str(&own), buf_str(bytes), own.len) == 0
+			    : version <= newest(ours, role);
 	*foreign = !past && conflict_is_authentic(ours, key, buf_str(bytes), bytes->len);
 	return 0;
 }
 
 int conflict_is_foreign(struct mirror *m, const struct tree *ours, const void *timestamp,
-		       size_t len, bool *out, struct err *e)
+			size_t len, bool *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf snapshot = BUF_INIT(RELEASE_MAX_METADATA);
 	CLEANUP(buf_release) struct buf targets = BUF_INIT(RELEASE_MAX_METADATA);

@@ -21,7 +21,7 @@ bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t l
  * made with only a leaked timestamp key leads to our own releases and may be overwritten.
  */
 WARN_UNUSED int conflict_is_foreign(struct mirror *m, const struct tree *ours,
-				   const void *timestamp, size_t len, bool *out, struct err *e);
+				    const void *timestamp, size_t len, bool *out, struct err *e);
 
 /*
  * For the bytes found under `key` ("metadata/7.targets.json", "metadata/timestamp.json"). True if

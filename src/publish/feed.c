@@ -11,7 +11,7 @@
 struct slot {
 	struct feed_piece piece;
 	size_t file;
-	unsigned users;         /* threads that use it or wait for it */
+	unsigned users; /* threads that use it or wait for it */
 	enum { LOADING, READY, FAILED } state;
 	struct slot *next;
 };
@@ -19,22 +19,22 @@ struct slot {
 struct feed_file {
 	struct tree_object object;
 	bool open, opening;
-	bool *was_read;         /* of pieces; allocated with the first one */
-	bool *wanted;           /* by each reader */
+	bool *was_read; /* of pieces; allocated with the first one */
+	bool *wanted;   /* by each reader */
 };
 
 struct reader {
 	bool ended, behind;
 	size_t file;
-	uint32_t next;          /* piece; NO_MORE: it has finished the file */
-	struct mirror_upload *upload;   /* of this file; NULL: not known yet */
+	uint32_t next;                /* piece; NO_MORE: it has finished the file */
+	struct mirror_upload *upload; /* of this file; NULL: not known yet */
 };
 
 struct feed {
 	const struct tree *tree;
 	uint64_t memory, patience_ms;
 	size_t reader_count;
-	pthread_mutex_t lock;   /* of all that follows */
+	pthread_mutex_t lock; /* of all that follows */
 	pthread_cond_t changed;
 	struct feed_file *files;
 	struct reader *readers;
@@ -52,7 +52,7 @@ struct feed *feed_new(const struct tree *t, size_t readers, const struct feed_op
 	f->files = mem_alloc((t->files.count + 1) * sizeof *f->files);
 	f->readers = mem_alloc((readers + 1) * sizeof *f->readers);
 	for (size_t i = 0; i < readers; i++)
-		f->readers[i].ended = true;     /* until it needs a piece */
+		f->readers[i].ended = true; /* until it needs a piece */
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
 	return f;
@@ -357,8 +357,8 @@ int feed_begin(struct feed *f, size_t reader, size_t file, const struct tree_pie
 	return rc;
 }
 
-int feed_next(struct feed *f, size_t reader, struct mirror_upload *u,
-	      const struct feed_piece **out, struct err *e)
+int feed_next(struct feed *f, size_t reader, struct mirror_upload *u, const struct feed_piece **out,
+	      struct err *e)
 {
 	struct reader *r = &f->readers[reader];
 	struct slot *s = NULL;

@@ -16,20 +16,20 @@
 #include "publish/tree.h"
 
 struct feed_options {
-	uint64_t memory;        /* size of the pool; 0: FEED_MEMORY. At least two pieces; a
-				   reader that is left behind has one more */
-	uint64_t patience_ms;   /* 0: FEED_PATIENCE_MS */
+	uint64_t memory;      /* size of the pool; 0: FEED_MEMORY. At least two pieces; a
+				 reader that is left behind has one more */
+	uint64_t patience_ms; /* 0: FEED_PATIENCE_MS */
 };
 #define FEED_PATIENCE_MS 15000
 #define FEED_MEMORY (64 * MIB)
 
 struct feed_stats {
-	uint64_t read_bytes;    /* from the tree, in total */
-	uint64_t reread_bytes;  /* of these, read more than once */
+	uint64_t read_bytes;   /* from the tree, in total */
+	uint64_t reread_bytes; /* of these, read more than once */
 };
 
 struct feed_piece {
-	uint8_t *data;          /* verified */
+	uint8_t *data; /* verified */
 	size_t len;
 	uint32_t index;
 };

@@ -12,15 +12,18 @@
 bool inventory_wants(enum mirror_holds holds, enum repository_class class)
 {
 	switch (holds) {
-	case MIRROR_HOLDS_ALL: return true;
-	case MIRROR_HOLDS_OBJECTS: return class == REPOSITORY_OBJECT;
-	case MIRROR_HOLDS_METADATA: return class != REPOSITORY_OBJECT;
+	case MIRROR_HOLDS_ALL:
+		return true;
+	case MIRROR_HOLDS_OBJECTS:
+		return class == REPOSITORY_OBJECT;
+	case MIRROR_HOLDS_METADATA:
+		return class != REPOSITORY_OBJECT;
 	}
 	return false;
 }
 
 enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,
-			       const struct mirror_stat *st)
+				     const struct mirror_stat *st)
 {
 	if (st->size != f->size)
 		return INVENTORY_SIZE;
@@ -31,8 +34,8 @@ enum inventory_state inventory_judge(const struct repository_file *f, const stru
 	return INVENTORY_UNVERIFIED;
 }
 
-static int judge(const struct tree *t, const struct repository_file *f,
-		 struct inventory_item *item, struct err *e)
+static int judge(const struct tree *t, const struct repository_file *f, struct inventory_item *item,
+		 struct err *e)
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	if (item->stat.has_pieces_sha256 && !item->stat.has_sha256 && item->stat.size == f->size) {
@@ -45,7 +48,7 @@ static int judge(const struct tree *t, const struct repository_file *f,
 }
 
 static int take_file(struct mirror *m, const struct tree *t, const struct repository_file *f,
-		struct inventory_item *out, struct err *e)
+		     struct inventory_item *out, struct err *e)
 {
 	struct inventory_item item = { .state = INVENTORY_MISSING };
 	int rc = mirror_stat_key(m, f->key, &item.stat, e);
@@ -103,7 +106,7 @@ static bool stat_helps(const struct mirror *m, const struct repository_file *f,
 }
 
 int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
-		  struct inventory_item *items, struct err *e)
+		     struct inventory_item *items, struct err *e)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < t->files.count; i++) {

@@ -9,15 +9,15 @@
 
 enum inventory_state {
 	INVENTORY_MISSING,
-	INVENTORY_SIZE,            /* the size differs */
-	INVENTORY_CONTENT,         /* the mirror reports another digest */
-	INVENTORY_UNVERIFIED,      /* the size is right; the mirror reports no digest */
-	INVENTORY_OK,              /* the mirror reports the right digest */
+	INVENTORY_SIZE,       /* the size differs */
+	INVENTORY_CONTENT,    /* the mirror reports another digest */
+	INVENTORY_UNVERIFIED, /* the size is right; the mirror reports no digest */
+	INVENTORY_OK,         /* the mirror reports the right digest */
 };
 
 struct inventory_item {
 	enum inventory_state state;
-	struct mirror_stat stat;        /* unless missing */
+	struct mirror_stat stat; /* unless missing */
 };
 
 /* Does a mirror with this `holds` get files of this class? */
@@ -26,9 +26,9 @@ bool inventory_wants(enum mirror_holds holds, enum repository_class class);
 /* Judges one stat. root: pieces_sha256 of the file, or NULL if unknown. A different pieces_sha256
  * proves nothing: the object may have been uploaded in other parts. */
 enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,
-			       const struct mirror_stat *st);
+				     const struct mirror_stat *st);
 
 /* Sets items[i] for each t->files.at[i] with wanted[i]; the others are not changed. */
 WARN_UNUSED int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
-			      struct inventory_item *items, struct err *e);
+				 struct inventory_item *items, struct err *e);
 #endif

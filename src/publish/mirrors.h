@@ -8,13 +8,13 @@
 
 struct mirrors_entry {
 	const struct settings_mirror *settings; /* borrowed */
-	bool chosen;                    /* named, or no names were given */
-	struct mirror *mirror;          /* NULL: it could not be opened */
-	struct err error;               /* then: why */
+	bool chosen;                            /* named, or no names were given */
+	struct mirror *mirror;                  /* NULL: it could not be opened */
+	struct err error;                       /* then: why */
 };
 
 struct mirrors {
-	struct mirrors_entry *at;       /* in the settings' order */
+	struct mirrors_entry *at; /* in the settings' order */
 	size_t count;
 };
 void mirrors_release(struct mirrors *p);

@@ -12,16 +12,16 @@ void push_mirror_release(struct push_mirror *m)
 
 const char *push_outcome_name(enum push_outcome o)
 {
-	static const char *const names[] = { "failed", "up-to-date", "done", "objects-only",
-					     "held-back", "planned", "read-only", "examined" };
+	static const char *const names[] = { "failed",    "up-to-date", "done",      "objects-only",
+					     "held-back", "planned",    "read-only", "examined" };
 	return names[o];
 }
 
 int push_gravity(enum err_class class)
 {
 	static const enum err_class order[] = {
-		ERR_NONE, ERR_FAULT, ERR_NETWORK, ERR_NOT_FOUND, ERR_USAGE, ERR_SYSTEM,
-		ERR_AUTH, ERR_CONFLICT, ERR_INTEGRITY, ERR_BUG, ERR_CANCELLED,
+		ERR_NONE, ERR_FAULT,    ERR_NETWORK,   ERR_NOT_FOUND, ERR_USAGE,     ERR_SYSTEM,
+		ERR_AUTH, ERR_CONFLICT, ERR_INTEGRITY, ERR_BUG,       ERR_CANCELLED,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (order[i] == class)
@@ -31,12 +31,12 @@ int push_gravity(enum err_class class)
 
 struct run {
 	const struct tree *tree;
-	struct feed *feed;              /* of the objects; each mirror is a reader */
+	struct feed *feed; /* of the objects; each mirror is a reader */
 	const struct push_options *o;
 	struct push_mirror *mirrors;
-	struct push_delivery *deliveries;    /* tree == NULL: none for this mirror */
+	struct push_delivery *deliveries; /* tree == NULL: none for this mirror */
 	size_t count;
-	bool stage_turn;                /* showing on stage mirrors, then on the others */
+	bool stage_turn; /* showing on stage mirrors, then on the others */
 };
 
 /* Does this run show the release on this mirror? */
@@ -62,8 +62,7 @@ static uint64_t count_mirrors(const struct run *r, bool stage, bool holding)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < r->count; i++)
-		n += can_count(&r->mirrors[i], stage) &&
-		     (!holding || r->mirrors[i].holds_objects);
+		n += can_count(&r->mirrors[i], stage) && (!holding || r->mirrors[i].holds_objects);
 	return n;
 }
 
@@ -177,8 +176,8 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 		mirrors += !m->count_only;
 		failed += m->outcome == PUSH_FAILED && !m->count_only;
 		held_back += m->outcome == PUSH_HELD_BACK;
-		if (m->error.class && (!worst || push_gravity(m->error.class) >
-							 push_gravity(worst->error.class)))
+		if (m->error.class &&
+		    (!worst || push_gravity(m->error.class) > push_gravity(worst->error.class)))
 			worst = m;
 	}
 	if (cancel_signal(r->o->cancel))
@@ -193,15 +192,17 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 	else
 		err_set(e, worst->error.class, "%s", worst->error.text);
 	if (held_back && result->holding < result->quorum)
-		err_context(e, "readers keep the old release: only %llu of the %llu required "
-			"mirrors hold every object", (unsigned long long)result->holding,
+		err_context(e,
+			    "readers keep the old release: only %llu of the %llu required mirrors "
+			    "hold every object",
+			    (unsigned long long)result->holding,
 			    (unsigned long long)result->quorum);
 	else if (held_back)
 		err_context(e, "readers keep the old release: a stage mirror failed");
 	if (worst->error.hint[0])
 		err_hint(e, "%s", worst->error.hint);
 	return err_hint(e, "fix the cause and run the same command again: finished work is not "
-		"repeated");
+			   "repeated");
 }
 
 static int check_quorum(const struct run *r, struct push_result *result, struct err *e)
@@ -229,7 +230,8 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 	r.deliveries = deliveries;
 	for (size_t i = 0; i < count; i++)
 		if (mirrors[i].mirror && mirror_can(mirrors[i].mirror, MIRROR_CAN_WRITE))
-			push_delivery_init(&deliveries[i], t, o, &mirrors[i], shows(o, &mirrors[i]));
+			push_delivery_init(&deliveries[i], t, o, &mirrors[i],
+					   shows(o, &mirrors[i]));
 	threads_run(o->threads, count, prepare, &r);
 	if (!o->dry_run && !cancel_signal(o->cancel))
 		put_hidden(&r, result);

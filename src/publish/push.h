@@ -22,58 +22,58 @@
 #include "publish/push_plan.h"
 
 enum push_outcome {
-	PUSH_FAILED,            /* error says why */
-	PUSH_UP_TO_DATE,        /* there was nothing to do */
-	PUSH_DONE,              /* updated to the current release */
-	PUSH_OBJECTS_ONLY,      /* --stage: it has the objects; the release is not shown */
-	PUSH_HELD_BACK,         /* it has everything except catalog.json and timestamp.json */
-	PUSH_PLANNED,           /* dry run: there are changes to send */
-	PUSH_READ_ONLY,         /* this kind cannot be written */
-	PUSH_EXAMINED,          /* count_only */
+	PUSH_FAILED,       /* error says why */
+	PUSH_UP_TO_DATE,   /* there was nothing to do */
+	PUSH_DONE,         /* updated to the current release */
+	PUSH_OBJECTS_ONLY, /* --stage: it has the objects; the release is not shown */
+	PUSH_HELD_BACK,    /* it has everything except catalog.json and timestamp.json */
+	PUSH_PLANNED,      /* dry run: there are changes to send */
+	PUSH_READ_ONLY,    /* this kind cannot be written */
+	PUSH_EXAMINED,     /* count_only */
 };
 
 struct push_mirror {
 	/* in */
-	const char *id;                 /* borrowed */
-	struct mirror *mirror;          /* borrowed; NULL: it could not be opened, error says why */
+	const char *id;        /* borrowed */
+	struct mirror *mirror; /* borrowed; NULL: it could not be opened, error says why */
 	enum mirror_holds holds;
 	bool stage;
-	bool count_only;                /* not written, but counts for the quorum */
+	bool count_only; /* not written, but counts for the quorum */
 	/* in and out */
 	struct err error;
 	/* out; push_mirror_release() */
 	enum push_outcome outcome;
-	struct release before;          /* what it showed; only for mirrors with metadata */
-	struct push_plan plan;               /* as it was decided */
-	bool holds_objects;             /* it has every object, verified */
-	size_t puts, reads;             /* files written, and read back */
+	struct release before; /* what it showed; only for mirrors with metadata */
+	struct push_plan plan; /* as it was decided */
+	bool holds_objects;    /* it has every object, verified */
+	size_t puts, reads;    /* files written, and read back */
 	uint64_t put_bytes, read_bytes;
 };
 void push_mirror_release(struct push_mirror *m);
 
 struct push_options {
 	bool dry_run;
-	bool stage;             /* the release is shown only on mirrors marked stage; objects go
-				   to all */
-	bool recheck;           /* also read back what was verified earlier */
-	uint64_t quorum;        /* number of number of mirrors that must hold every object; 0:
-				   all that count */
-	unsigned threads;       /* number of mirrors that are planned, checked and shown the
-				   release at a time */
-	const char *record_dir; /* of the tree; NULL: no record */
-	const struct retry *retry;      /* for each transfer */
-	const struct cancel *cancel;    /* NULL: nothing stops it */
+	bool stage;                /* the release is shown only on mirrors marked stage; objects go
+				      to all */
+	bool recheck;              /* also read back what was verified earlier */
+	uint64_t quorum;           /* number of number of mirrors that must hold every object; 0:
+				      all that count */
+	unsigned threads;          /* number of mirrors that are planned, checked and shown the
+				      release at a time */
+	const char *record_dir;    /* of the tree; NULL: no record */
+	const struct retry *retry; /* for each transfer */
+	const struct cancel *cancel; /* NULL: nothing stops it */
 	struct report *report;
 };
 
 struct push_result {
-	uint64_t quorum;        /* as it applied */
-	uint64_t counted;       /* mirrors that count: they hold objects and can be written.
-				   Production mirrors, or stage mirrors if there are no others */
-	uint64_t holding;       /* how many of these hold every object */
-	bool changed;           /* anything was written */
-	uint64_t source_bytes;  /* of objects, read from the tree for all mirrors */
-	uint64_t reread_bytes;  /* of these, read again for mirrors that could not keep up */
+	uint64_t quorum;       /* as it applied */
+	uint64_t counted;      /* mirrors that count: they hold objects and can be written.
+				  Production mirrors, or stage mirrors if there are no others */
+	uint64_t holding;      /* how many of these hold every object */
+	bool changed;          /* anything was written */
+	uint64_t source_bytes; /* of objects, read from the tree for all mirrors */
+	uint64_t reread_bytes; /* of these, read again for mirrors that could not keep up */
 };
 
 /*
@@ -83,10 +83,9 @@ struct push_result {
  * filled in.
  */
 WARN_UNUSED int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
-			 const struct push_options *o, struct push_result *result,
-			 struct err *e);
+			 const struct push_options *o, struct push_result *result, struct err *e);
 
-const char *push_outcome_name(enum push_outcome o);     /* "up-to-date" */
+const char *push_outcome_name(enum push_outcome o); /* "up-to-date" */
 /* The severity of a class if several mirrors failed; higher is more serious. */
 int push_gravity(enum err_class class);
 

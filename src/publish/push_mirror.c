@@ -8,7 +8,7 @@
 #include <string.h>
 
 void push_delivery_init(struct push_delivery *d, const struct tree *t, const struct push_options *o,
-		   struct push_mirror *m, bool metadata)
+			struct push_mirror *m, bool metadata)
 {
 	*d = (struct push_delivery){ .tree = t, .o = o, .m = m, .metadata = metadata };
 	verified_open(&d->record, o->record_dir, m->id, m->mirror->url);
@@ -68,7 +68,9 @@ static int settle_versioned(struct push_delivery *d, const struct repository_fil
 		if (rc < 0)
 			return rc;
 	}
-	item->state = same ? INVENTORY_OK : item->state == INVENTORY_SIZE ? INVENTORY_SIZE : INVENTORY_CONTENT;
+	item->state = same                            ? INVENTORY_OK
+		      : item->state == INVENTORY_SIZE ? INVENTORY_SIZE
+						      : INVENTORY_CONTENT;
 	if (same) {
 		verified_add(&d->record, f, &item->stat);
 		return 0;
@@ -77,7 +79,7 @@ static int settle_versioned(struct push_delivery *d, const struct repository_fil
 }
 
 static int inventory_all(struct push_delivery *d, const bool *wanted, struct inventory_item *items,
-		      struct err *e)
+			 struct err *e)
 {
 	const struct tree *t = d->tree;
 	int rc = inventory_mirror(d->m->mirror, t, wanted, items, e);
@@ -99,7 +101,8 @@ int push_mirror_plan(struct push_delivery *d, struct err *e)
 	bool objects = m->holds != MIRROR_HOLDS_METADATA;
 	for (size_t i = 0; i < t->files.count; i++) {
 		enum repository_class class = t->files.at[i].class;
-		wanted[i] = inventory_wants(holds, class) && (objects || class != REPOSITORY_OBJECT);
+		wanted[i] = inventory_wants(holds, class) &&
+			    (objects || class != REPOSITORY_OBJECT);
 	}
 	struct retry retry = *d->o->retry;
 	do {
@@ -129,8 +132,9 @@ static int verify_put(struct push_delivery *d, const struct repository_file *f,
 	if (rc < 0)
 		return rc;
 	if (!same)
-		return err_set(e, ERR_INTEGRITY, "mirror %s: %s: what was written reads back "
-			       "differently", d->m->id, f->key);
+		return err_set(e, ERR_INTEGRITY,
+			       "mirror %s: %s: what was written reads back differently", d->m->id,
+			       f->key);
 	/* Some kinds report time and etag only on a stat. */
 	if (!st->etag[0] && !st->modified_s)
 		rc = mirror_stat_key(d->m->mirror, f->key, st, e);
@@ -162,8 +166,8 @@ static int settle_conflict(struct push_delivery *d, const struct repository_file
 	bool same = false;
 	if (compare(d, f, false, &same, &why) < 0 || !same) {
 		err_context(e, "another publisher is writing");
-		return err_hint(e, "wait until the other publisher has finished, update this "
-			"copy of the repository, then push again");
+		return err_hint(e, "wait until the other publisher has finished, update this copy "
+				   "of the repository, then push again");
 	}
 	err_clear(e);
 	return mirror_stat_key(d->m->mirror, f->key, st, e);
@@ -173,7 +177,9 @@ static struct mirror_put how_to_put(struct push_delivery *d, const struct reposi
 {
 	return (struct mirror_put){
 		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
-		.immutable = !is_shown(f) || is_root(f), .task = d->task, .report = d->o->report,
+		.immutable = !is_shown(f) || is_root(f),
+		.task = d->task,
+		.report = d->o->report,
 	};
 }
 
@@ -417,8 +423,9 @@ int push_mirror_shown(struct push_delivery *d, struct err *e)
 		if (!is_shown(s->file))
 			continue;
 		if (s->file->class == REPOSITORY_TIMESTAMP) {
-			s->action = now.state == RELEASE_SAME ? STEP_KEEP
-				    : now.state == RELEASE_NONE ? STEP_PUT : STEP_REPLACE;
+			s->action = now.state == RELEASE_SAME   ? STEP_KEEP
+				    : now.state == RELEASE_NONE ? STEP_PUT
+								: STEP_REPLACE;
 			memcpy(s->stat.etag, now.etag, sizeof now.etag);
 		}
 		rc = do_small(d, s, e);

@@ -12,9 +12,9 @@ struct push_delivery {
 	const struct tree *tree;
 	const struct push_options *o;
 	struct push_mirror *m;
-	bool metadata;          /* this run writes metadata and pointers to this mirror */
+	bool metadata; /* this run writes metadata and pointers to this mirror */
 	struct verified record;
-	char *task;             /* of the report; NULL: not begun */
+	char *task; /* of the report; NULL: not begun */
 };
 void push_delivery_init(struct push_delivery *d, const struct tree *t, const struct push_options *o,
 			struct push_mirror *m, bool metadata);

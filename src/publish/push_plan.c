@@ -18,11 +18,15 @@ static enum push_action action_for(const struct repository_file *f,
 		return release->state == RELEASE_NONE ? STEP_PUT : STEP_REPLACE;
 	}
 	switch (item->state) {
-	case INVENTORY_MISSING: return STEP_PUT;
+	case INVENTORY_MISSING:
+		return STEP_PUT;
 	case INVENTORY_SIZE:
-	case INVENTORY_CONTENT: return STEP_REPLACE;
-	case INVENTORY_OK: return STEP_KEEP;
-	case INVENTORY_UNVERIFIED: return recorded && !recheck ? STEP_KEEP : STEP_CHECK;
+	case INVENTORY_CONTENT:
+		return STEP_REPLACE;
+	case INVENTORY_OK:
+		return STEP_KEEP;
+	case INVENTORY_UNVERIFIED:
+		return recorded && !recheck ? STEP_KEEP : STEP_CHECK;
 	}
 	return STEP_CHECK;
 }
@@ -39,8 +43,8 @@ static void count_step(struct push_plan *p, const struct push_step *s, int sign)
 }
 
 void push_plan_make(const struct tree *t, const bool *wanted, const struct inventory_item *items,
-	       const struct release *release, const struct verified *record, bool recheck,
-	       struct push_plan *out)
+		    const struct release *release, const struct verified *record, bool recheck,
+		    struct push_plan *out)
 {
 	struct push_plan p = { .count = t->files.count };
 	p.steps = mem_alloc((p.count + 1) * sizeof *p.steps);
@@ -84,8 +88,8 @@ const char *push_step_reason(const struct push_step *step)
 {
 	static const char *const reasons[] = { "missing", "wrong size", "wrong content",
 					       "unverified", "verified" };
-	if (step->action == STEP_REPLACE && (step->file->class == REPOSITORY_TIMESTAMP ||
-					     step->file->class == REPOSITORY_POINTER))
+	if (step->action == STEP_REPLACE &&
+	    (step->file->class == REPOSITORY_TIMESTAMP || step->file->class == REPOSITORY_POINTER))
 		return "of another release";
 	if (step->file->class == REPOSITORY_TIMESTAMP)
 		return step->action == STEP_KEEP ? "verified" : "missing";

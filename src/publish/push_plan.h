@@ -9,26 +9,26 @@
 #include "publish/inventory.h"
 
 enum push_action {
-	STEP_NONE,              /* the mirror does not hold this class of file */
-	STEP_KEEP,              /* present and verified */
-	STEP_CHECK,             /* present with the right size: must be read back first */
-	STEP_PUT,               /* missing */
-	STEP_REPLACE,           /* present, but wrong or older */
+	STEP_NONE,    /* the mirror does not hold this class of file */
+	STEP_KEEP,    /* present and verified */
+	STEP_CHECK,   /* present with the right size: must be read back first */
+	STEP_PUT,     /* missing */
+	STEP_REPLACE, /* present, but wrong or older */
 };
 
 struct push_step {
 	const struct repository_file *file;
 	enum push_action action;
 	enum inventory_state found;
-	struct mirror_stat stat;        /* of the existing object */
-	bool recorded;                  /* KEEP: verified by the record */
-	bool done;                      /* written */
+	struct mirror_stat stat; /* of the existing object */
+	bool recorded;           /* KEEP: verified by the record */
+	bool done;               /* written */
 };
 
 struct push_plan {
-	struct push_step *steps;        /* one for each file of the tree, in its order */
+	struct push_step *steps; /* one for each file of the tree, in its order */
 	size_t count;
-	size_t puts, checks;            /* number of steps; replacing counts as a put */
+	size_t puts, checks; /* number of steps; replacing counts as a put */
 	uint64_t put_bytes, check_bytes;
 };
 void push_plan_release(struct push_plan *p);
@@ -36,14 +36,14 @@ void push_plan_release(struct push_plan *p);
 /* wanted and items are those of inventory_mirror(). With recheck, objects in the record are read
  * back, too. */
 void push_plan_make(const struct tree *t, const bool *wanted, const struct inventory_item *items,
-	       const struct release *release, const struct verified *record, bool recheck,
-	       struct push_plan *out);
+		    const struct release *release, const struct verified *record, bool recheck,
+		    struct push_plan *out);
 /* After a check: the step becomes KEEP or REPLACE, and the sums are updated. */
 void push_plan_checked(struct push_plan *p, struct push_step *step, bool ok);
 /* Is there nothing to do? */
 bool push_plan_is_empty(const struct push_plan *p);
 
-const char *push_action_name(enum push_action a);               /* "put" */
-const char *push_step_reason(const struct push_step *step);          /* "missing" */
+const char *push_action_name(enum push_action a);           /* "put" */
+const char *push_step_reason(const struct push_step *step); /* "missing" */
 
 #endif

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-static void compare(const struct tree *ours, const void *data, size_t len,
-		     struct release *out)
+static void compare(const struct tree *ours, const void *data, size_t len, struct release *out)
 {
 	struct err ignored = ERR_INIT;
 	const struct buf *bytes = tree_small(ours, ours->timestamp);
@@ -42,8 +41,9 @@ static int judge(struct mirror *m, const struct tree *ours, const char *key,
 		return rc;
 	err_clear(e);
 	*genuine = false;
-	return strcmp(key, RELEASE_TIMESTAMP) == 0 ?
-	       conflict_is_foreign(m, ours, buf_str(bytes), bytes->len, genuine, e) : 0;
+	return strcmp(key, RELEASE_TIMESTAMP) == 0
+		       ? conflict_is_foreign(m, ours, buf_str(bytes), bytes->len, genuine, e)
+		       : 0;
 }
 
 static int settle(struct mirror *m, const struct tree *ours, const struct buf *bytes,
@@ -89,19 +89,23 @@ int release_check(const struct release *r, const struct tree *ours, struct err *
 	unsigned long long theirs = (unsigned long long)r->version;
 	unsigned long long own = (unsigned long long)ours->version;
 	if (r->state == RELEASE_NEWER)
-		err_set(e, ERR_CONFLICT, "timestamp.json is newer there (version %llu) than "
-			"in this repository (version %llu)", theirs, own);
+		err_set(e, ERR_CONFLICT,
+			"timestamp.json is newer there (version %llu) than in this repository "
+			"(version %llu)",
+			theirs, own);
 	else if (r->state == RELEASE_OTHER && theirs == own)
-		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there, with the "
-			"same version %llu", theirs);
+		err_set(e, ERR_CONFLICT,
+			"another publisher's timestamp.json is there, with the same version %llu",
+			theirs);
 	else if (r->state == RELEASE_OTHER)
-		err_set(e, ERR_CONFLICT, "another publisher's timestamp.json is there, version "
-			"%llu, "
-			"which this repository never had", theirs);
+		err_set(e, ERR_CONFLICT,
+			"another publisher's timestamp.json is there, version %llu, which this "
+			"repository never had",
+			theirs);
 	else
 		return 0;
 	return err_hint(e, "another publisher was faster, or this copy of the repository is "
-		"outdated: update it, sign again, then push");
+			   "outdated: update it, sign again, then push");
 }
 
 int release_check_versioned(struct mirror *m, const struct tree *ours,
@@ -123,12 +127,12 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)
 		return rc;
 	bool root = str_ends(f->key, "/1.root.json");
-	err_set(e, ERR_CONFLICT, "mirror %s: %s differs from the one in "
-		"%s", m->id, f->key, ours->dir);
-	return err_hint(e, root ? "this mirror holds another repository: use a separate place "
-		"for each"
-				: "another publisher has signed the same version: update this "
-					"copy of the repository, sign again, then push");
+	err_set(e, ERR_CONFLICT, "mirror %s: %s differs from the one in %s", m->id, f->key,
+		ours->dir);
+	return err_hint(e,
+			root ? "this mirror holds another repository: use a separate place for each"
+			     : "another publisher has signed the same version: update this copy of "
+			       "the repository, sign again, then push");
 }
 
 const char *release_state_name(enum release_state s)

@@ -13,20 +13,20 @@
 #define RELEASE_MAX_METADATA (64 * MIB)
 
 enum release_state {
-	RELEASE_NONE,           /* no timestamp.json */
-	RELEASE_DAMAGED,        /* not a timestamp, or none of our keys signed it */
+	RELEASE_NONE,    /* no timestamp.json */
+	RELEASE_DAMAGED, /* not a timestamp, or none of our keys signed it */
 	RELEASE_OLDER,
-	RELEASE_SAME,           /* identical to ours */
-	RELEASE_NEWER,          /* written by another publisher */
-	RELEASE_OTHER,          /* the same version with other bytes, or an older one that is
-				   not ours: also another publisher's */
+	RELEASE_SAME,  /* identical to ours */
+	RELEASE_NEWER, /* written by another publisher */
+	RELEASE_OTHER, /* the same version with other bytes, or an older one that is
+			  not ours: also another publisher's */
 };
 
 struct release {
 	enum release_state state;
-	uint64_t version;       /* with OLDER, SAME, NEWER, OTHER */
+	uint64_t version; /* with OLDER, SAME, NEWER, OTHER */
 	int64_t expires_s;
-	char etag[256];         /* of timestamp.json, or "" */
+	char etag[256]; /* of timestamp.json, or "" */
 };
 
 /* Reads the mirror's timestamp.json. */
@@ -41,6 +41,6 @@ WARN_UNUSED int release_check(const struct release *r, const struct tree *ours, 
 WARN_UNUSED int release_check_versioned(struct mirror *m, const struct tree *ours,
 					const struct repository_file *f, struct err *e);
 
-const char *release_state_name(enum release_state s);  /* "older"; stable, part of the JSON */
+const char *release_state_name(enum release_state s); /* "older"; stable, part of the JSON */
 
 #endif

@@ -41,7 +41,7 @@ static int damaged(struct err *e, const char *path)
 	err_set(e, ERR_INTEGRITY, "%s does not match the signed metadata; it was not published",
 		path);
 	return err_hint(e, "the local file is damaged or was changed: restore it (ferry catalog "
-		"add), or sign again (ferry catalog sign)");
+			   "add), or sign again (ferry catalog sign)");
 }
 
 static int small_load(const struct tree *t, const struct repository_file *f, struct buf *out,
@@ -76,8 +76,8 @@ int tree_from_files(const char *dir, struct repository_files *files, struct tree
 			return rc;
 	}
 	if (!t.timestamp)
-		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it has not been "
-			"signed", dir);
+		return err_set(e, ERR_NOT_FOUND, "%s has no timestamp.json: it has not been signed",
+			       dir);
 	repository_files_index(&t.files);
 	const struct buf *bytes = tree_small(&t, t.timestamp);
 	struct tuf_claim claim;
@@ -108,14 +108,14 @@ void tree_pieces_release(struct tree_pieces *p)
 	*p = (struct tree_pieces){ 0 };
 }
 
-static int manifest_of(const struct tree *t, const struct repository_file *f,
-		       struct manifest *out, struct err *e)
+static int manifest_of(const struct tree *t, const struct repository_file *f, struct manifest *out,
+		       struct err *e)
 {
 	const struct repository_file *mf = tree_find(t, f->manifest_key);
 	if (!mf)
-		return err_set(e, ERR_INTEGRITY, "%s: its manifest %s is not in the signed "
-			"metadata",
-			       f->key, f->manifest_key);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: its manifest %s is not in the signed metadata", f->key,
+			       f->manifest_key);
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, mf->key);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
 	int rc = file_read_all(path, &bytes, e);
@@ -135,8 +135,8 @@ static int manifest_of(const struct tree *t, const struct repository_file *f,
 	return 0;
 }
 
-int tree_pieces_load(const struct tree *t, const struct repository_file *f,
-		     struct tree_pieces *out, struct err *e)
+int tree_pieces_load(const struct tree *t, const struct repository_file *f, struct tree_pieces *out,
+		     struct err *e)
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	int rc = grid_for(f->size, &p.grid, e);
@@ -162,8 +162,8 @@ int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 /* ---- reading objects ------------------------------------------------------------ */
 
 /* One pass verifies the whole file and computes the digests of its pieces. */
-static int pieces_make(const struct tree *t, const struct repository_file *f,
-		       struct tree_object *o, struct err *e)
+static int pieces_make(const struct tree *t, const struct repository_file *f, struct tree_object *o,
+		       struct err *e)
 {
 	struct tree_pieces *p = &o->pieces;
 	int rc = mem_array((void **)&p->at, p->grid.count, sizeof *p->at, MIB, f->key, e);
@@ -178,8 +178,8 @@ static int pieces_make(const struct tree *t, const struct repository_file *f,
 	return rc;
 }
 
-static int object_open(const struct tree *t, const struct repository_file *f,
-		       struct tree_object *o, struct err *e)
+static int object_open(const struct tree *t, const struct repository_file *f, struct tree_object *o,
+		       struct err *e)
 {
 	uint64_t size;
 	int rc = file_open_regular(o->path, &o->fd, &size, e);
@@ -194,8 +194,8 @@ static int object_open(const struct tree *t, const struct repository_file *f,
 	return rc == 0 && !o->pieces.at ? pieces_make(t, f, o, e) : rc;
 }
 
-int tree_object_open(const struct tree *t, const struct repository_file *f,
-		     struct tree_object *out, struct err *e)
+int tree_object_open(const struct tree *t, const struct repository_file *f, struct tree_object *out,
+		     struct err *e)
 {
 	*out = (struct tree_object){ .fd = -1, .path = path_join(t->dir, f->key) };
 	int rc = object_open(t, f, out, e);

@@ -18,11 +18,11 @@
 struct tree {
 	char *dir;
 	struct repository_files files;
-	struct buf *small;              /* the bytes of each file; empty for objects */
+	struct buf *small; /* the bytes of each file; empty for objects */
 	const struct repository_file *timestamp;
-	uint64_t version;               /* of timestamp.json */
+	uint64_t version; /* of timestamp.json */
 	int64_t expires_s;
-	const struct cancel *cancel;    /* set by the caller; NULL: nothing stops reading */
+	const struct cancel *cancel; /* set by the caller; NULL: nothing stops reading */
 };
 void tree_release(struct tree *t);
 
@@ -30,19 +30,19 @@ void tree_release(struct tree *t);
  * when a small file is not what the metadata says. */
 WARN_UNUSED int tree_open(const char *dir, struct tree *out, struct err *e);
 /* The same from a given list; always takes *files. */
-WARN_UNUSED int tree_from_files(const char *dir, struct repository_files *files,
-				struct tree *out, struct err *e);
+WARN_UNUSED int tree_from_files(const char *dir, struct repository_files *files, struct tree *out,
+				struct err *e);
 
 size_t tree_index(const struct tree *t, const struct repository_file *f);
-const struct repository_file *tree_find(const struct tree *t, const char *key);  /* or NULL */
+const struct repository_file *tree_find(const struct tree *t, const char *key); /* or NULL */
 /* The bytes of metadata, pointer or timestamp; NULL for an object. */
 const struct buf *tree_small(const struct tree *t, const struct repository_file *f);
 
 /* The piece digests of a file. A file of one piece needs no manifest. */
 struct tree_pieces {
 	struct grid grid;
-	struct digest *at;              /* grid.count; NULL: several pieces, but no manifest */
-	struct digest root;             /* pieces_sha256, if `at` is not NULL */
+	struct digest *at;  /* grid.count; NULL: several pieces, but no manifest */
+	struct digest root; /* pieces_sha256, if `at` is not NULL */
 };
 void tree_pieces_release(struct tree_pieces *p);
 /* Reads the manifest from the tree and checks it. ERR_INTEGRITY if it is damaged or does not
@@ -54,7 +54,7 @@ WARN_UNUSED int tree_pieces_load(const struct tree *t, const struct repository_f
 struct tree_object {
 	char *path;
 	int fd;
-	struct tree_pieces pieces;      /* `at` is there */
+	struct tree_pieces pieces; /* `at` is there */
 };
 /* A larger file without a manifest is read once here to compute its pieces. ERR_INTEGRITY, naming
  * the local file, when it does not match the signed metadata. */

@@ -137,7 +137,7 @@ static bool etag_is(const char *encoded, const char *etag)
 }
 
 bool verified_vouches(const struct verified *r, const struct repository_file *f,
-		    const struct mirror_stat *st)
+		      const struct mirror_stat *st)
 {
 	struct record_entry wanted = { .key = path_percent_encode(f->key, "/") };
 	bool found = false;
@@ -173,15 +173,14 @@ static int writable(struct verified *r)
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (r->fresh ? O_TRUNC : 0);
 	r->fd = open(r->path, flags, 0644);
 	/* Start with a newline, to end a line that a killed process may have left incomplete. */
-	CLEANUP(mem_free_ptr) char *start =
-		r->fresh ? mem_printf("%s\n", r->first_line) : mem_strdup("\n");
+	CLEANUP(mem_free_ptr) char *start = r->fresh ? mem_printf("%s\n", r->first_line)
+						     : mem_strdup("\n");
 	if (r->fd >= 0)
 		(void)!file_write(r->fd, start, strlen(start), r->path, &ignored);
 	return r->fd;
 }
 
-void verified_add(struct verified *r, const struct repository_file *f,
-		const struct mirror_stat *st)
+void verified_add(struct verified *r, const struct repository_file *f, const struct mirror_stat *st)
 {
 	struct err ignored = ERR_INIT;
 	int fd = writable(r);
@@ -191,8 +190,10 @@ void verified_add(struct verified *r, const struct repository_file *f,
 	CLEANUP(mem_free_ptr) char *etag = st->etag[0] ? path_percent_encode(st->etag, "")
 						       : mem_strdup("-");
 	CLEANUP(buf_release) struct buf line = BUF_INIT(8 * KIB);
-	entry_line(&line, &(struct record_entry){
-			.key = key, .etag = etag, .sha256 = f->sha256,
-			.size = st->size, .modified_s = st->modified_s });
+	entry_line(&line, &(struct record_entry){ .key = key,
+						  .etag = etag,
+						  .sha256 = f->sha256,
+						  .size = st->size,
+						  .modified_s = st->modified_s });
 	(void)!file_write(fd, line.data, line.len, r->path, &ignored);
 }

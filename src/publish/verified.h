@@ -14,7 +14,7 @@
 #define VERIFIED_MAX_BYTES (64 * MIB)
 
 struct record_entry {
-	char *key, *etag;       /* percent-encoded, as in the file */
+	char *key, *etag; /* percent-encoded, as in the file */
 	struct digest sha256;
 	uint64_t size;
 	int64_t modified_s;
@@ -22,12 +22,12 @@ struct record_entry {
 };
 
 struct verified {
-	struct record_entry *at;        /* sorted by key; the last line of a key only */
+	struct record_entry *at; /* sorted by key; the last line of a key only */
 	size_t count, cap;
 	char *path;
 	char *first_line;
-	int fd;                         /* -1: nothing is written */
-	bool fresh;                     /* the file is started again with the first entry */
+	int fd;     /* -1: nothing is written */
+	bool fresh; /* the file is started again with the first entry */
 };
 #define VERIFIED_INIT BRACES(.fd = -1)
 
@@ -39,8 +39,8 @@ void verified_close(struct verified *r);
 void verified_parse(struct verified *r, const char *text, size_t len);
 
 bool verified_vouches(const struct verified *r, const struct repository_file *f,
-		    const struct mirror_stat *st);
+		      const struct mirror_stat *st);
 void verified_add(struct verified *r, const struct repository_file *f,
-		const struct mirror_stat *st);
+		  const struct mirror_stat *st);
 
 #endif

@@ -23,7 +23,7 @@ struct checker {
 	const struct verify_options *o;
 	struct verify_mirror *m;
 	const char *task;
-	uint64_t random;        /* state of the generator */
+	uint64_t random; /* state of the generator */
 };
 
 /* splitmix64: small and portable. Each object of each mirror has its own state, so that a seed
@@ -39,9 +39,8 @@ static uint64_t pick_below(struct checker *c, uint64_t below)
 static void random_start(struct checker *c, const struct repository_file *f)
 {
 	struct digest d;
-	CLEANUP(mem_free_ptr) char *name = mem_printf("%llu %s %s",
-						      (unsigned long long)c->o->seed, c->m->id,
-						      f->key);
+	CLEANUP(mem_free_ptr) char *name = mem_printf("%llu %s %s", (unsigned long long)c->o->seed,
+						      c->m->id, f->key);
 	sha256_of(name, strlen(name), &d);
 	memcpy(&c->random, d.bytes, sizeof c->random);
 }
@@ -105,8 +104,8 @@ static void judge_pointer(const struct checker *c, struct verify_file *v)
 static void judge_timestamp(const struct checker *c, struct verify_file *v)
 {
 	static const enum verify_verdict verdicts[] = {
-		[RELEASE_NONE] = VERIFY_MISSING, [RELEASE_DAMAGED] = VERIFY_CORRUPT,
-		[RELEASE_OLDER] = VERIFY_STALE, [RELEASE_SAME] = VERIFY_OK,
+		[RELEASE_NONE] = VERIFY_MISSING,  [RELEASE_DAMAGED] = VERIFY_CORRUPT,
+		[RELEASE_OLDER] = VERIFY_STALE,   [RELEASE_SAME] = VERIFY_OK,
 		[RELEASE_NEWER] = VERIFY_FOREIGN, [RELEASE_OTHER] = VERIFY_FOREIGN,
 	};
 	v->verdict = verdicts[c->m->release.state];
@@ -126,15 +125,22 @@ static int check_file(struct checker *c, struct verify_file *v, const struct inv
 	int rc = 0;
 	bool readable = false;
 	switch (item->state) {
-	case INVENTORY_MISSING: v->verdict = VERIFY_MISSING; break;
-	case INVENTORY_SIZE: v->verdict = VERIFY_WRONG_SIZE; break;
+	case INVENTORY_MISSING:
+		v->verdict = VERIFY_MISSING;
+		break;
+	case INVENTORY_SIZE:
+		v->verdict = VERIFY_WRONG_SIZE;
+		break;
 	case INVENTORY_CONTENT:
 		v->verdict = VERIFY_CORRUPT;
 		v->how = VERIFY_BY_DIGEST;
 		v->audit.whole_differs = true;
 		readable = true;
 		break;
-	case INVENTORY_UNVERIFIED: v->verdict = VERIFY_UNVERIFIED; readable = true; break;
+	case INVENTORY_UNVERIFIED:
+		v->verdict = VERIFY_UNVERIFIED;
+		readable = true;
+		break;
 	case INVENTORY_OK:
 		v->verdict = VERIFY_OK;
 		v->how = VERIFY_BY_DIGEST;
@@ -161,7 +167,7 @@ static int check_file(struct checker *c, struct verify_file *v, const struct inv
 /* ---- one mirror ----------------------------------------------------------------- */
 
 static int take_inventory(struct checker *c, const bool *wanted, struct inventory_item *items,
-		  struct err *e)
+			  struct err *e)
 {
 	struct retry retry = *c->o->retry;
 	do {
@@ -232,8 +238,8 @@ static void check_mirror(void *ctx, size_t index)
 	for (size_t i = 0; i < n; i++)
 		wanted[i] = inventory_wants(m->holds, r->tree->files.at[i].class);
 	if (!m->error.class && take_inventory(&c, wanted, items, &m->error) < 0)
-		err_hint(&m->error, "the mirror could not be reached, so nothing is known about "
-			"it");
+		err_hint(&m->error,
+			 "the mirror could not be reached, so nothing is known about it");
 	CLEANUP(mem_free_ptr) char *task = mem_printf("verify %s", m->id);
 	uint64_t total = m->error.class ? 0 : bytes_to_read(&c, wanted);
 	if (total) {
@@ -265,17 +271,20 @@ bool verify_is_bad(const struct verify_mirror *m)
 	return m->expired;
 }
 
-static int sum_up(const struct verify_mirror *mirrors, size_t count,
-		  const struct cancel *cancel, struct err *e)
+static int sum_up(const struct verify_mirror *mirrors, size_t count, const struct cancel *cancel,
+		  struct err *e)
 {
 	const struct err *worst = NULL;
 	unsigned bad = 0, lost = 0;
-	static const struct err unread = { .class = ERR_NETWORK,
-					   .text = "some files could not be read" };
+	static const struct err unread = {
+		.class = ERR_NETWORK,
+		.text = "some files could not be read",
+	};
 	for (size_t i = 0; i < count; i++) {
 		const struct verify_mirror *m = &mirrors[i];
-		const struct err *why = m->error.class ? &m->error
-					: m->verdicts[VERIFY_UNREACHABLE] ? &unread : NULL;
+		const struct err *why = m->error.class                    ? &m->error
+					: m->verdicts[VERIFY_UNREACHABLE] ? &unread
+									  : NULL;
 		bad += verify_is_bad(m);
 		lost += why != NULL;
 		if (why && (!worst || push_gravity(why->class) > push_gravity(worst->class)))
@@ -285,8 +294,7 @@ static int sum_up(const struct verify_mirror *mirrors, size_t count,
 	if (rc < 0)
 		return rc;
 	if (bad)
-		return err_set(e, ERR_FAULT, "%u of %zu mirrors have faults", bad,
-			       count);
+		return err_set(e, ERR_FAULT, "%u of %zu mirrors have faults", bad, count);
 	if (!worst)
 		return 0;
 	err_set(e, worst->class, "%u of %zu mirrors could not be verified: %s", lost, count,
@@ -310,8 +318,9 @@ int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count
 
 const char *verify_verdict_name(enum verify_verdict v)
 {
-	static const char *const names[] = { "none", "ok", "unverified", "missing", "wrong-size",
-					     "corrupt", "stale", "foreign", "unreachable" };
+	static const char *const names[] = { "none",    "ok",         "unverified",
+					     "missing", "wrong-size", "corrupt",
+					     "stale",   "foreign",    "unreachable" };
 	return names[v];
 }
 
@@ -334,8 +343,12 @@ static void describe_ok(const struct verify_file *f, struct buf *out)
 void verify_describe(const struct verify_file *f, struct buf *out)
 {
 	switch (f->verdict) {
-	case VERIFY_OK: describe_ok(f, out); break;
-	case VERIFY_UNVERIFIED: buf_adds(out, "only the size was compared"); break;
+	case VERIFY_OK:
+		describe_ok(f, out);
+		break;
+	case VERIFY_UNVERIFIED:
+		buf_adds(out, "only the size was compared");
+		break;
 	case VERIFY_WRONG_SIZE:
 		buf_addf(out, "%llu bytes instead of %llu", (unsigned long long)f->actual_size,
 			 (unsigned long long)f->file->size);
@@ -346,9 +359,18 @@ void verify_describe(const struct verify_file *f, struct buf *out)
 		else
 			audit_describe(&f->audit, out);
 		break;
-	case VERIFY_STALE: buf_adds(out, "of an older release"); break;
-	case VERIFY_FOREIGN: buf_adds(out, "of another publisher's release"); break;
-	case VERIFY_UNREACHABLE: buf_adds(out, f->error ? f->error : "not read"); break;
-	case VERIFY_NONE: case VERIFY_MISSING: case VERIFY_VERDICTS: break;
+	case VERIFY_STALE:
+		buf_adds(out, "of an older release");
+		break;
+	case VERIFY_FOREIGN:
+		buf_adds(out, "of another publisher's release");
+		break;
+	case VERIFY_UNREACHABLE:
+		buf_adds(out, f->error ? f->error : "not read");
+		break;
+	case VERIFY_NONE:
+	case VERIFY_MISSING:
+	case VERIFY_VERDICTS:
+		break;
 	}
 }

@@ -158,8 +158,10 @@ static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *
 	if (rc < 0)
 		return rc;
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
-	out->at[out->count++] = (struct sums_entry){ .name = mem_strdup(f->path + skip),
-						     .sha256 = object->sha256 };
+	out->at[out->count++] = (struct sums_entry){
+		.name = mem_strdup(f->path + skip),
+		.sha256 = object->sha256,
+	};
 	return 0;
 }
 
@@ -251,17 +253,20 @@ static int fill(const struct export *x, const struct card_file *f, struct entry 
 	for (size_t i = 0; i < x->catalog.mirror_count; i++) {
 		const struct catalog_mirror *m = &x->catalog.mirrors[i];
 		if (serves_files(m) && entry->url_count < ARRAY_LEN(entry->urls))
-			entry->urls[entry->url_count++] =
-				(struct metalink_url){ .url = url_join(m->url, object->key),
-						       .priority = m->priority,
-						       .region = m->region };
+			entry->urls[entry->url_count++] = (struct metalink_url){
+				.url = url_join(m->url, object->key),
+				.priority = m->priority,
+				.region = m->region,
+			};
 	}
-	*out = (struct metalink_file){ .name = f->name,
-				       .sha256 = f->sha256,
-				       .grid = entry->manifest.grid,
-				       .pieces = entry->manifest.pieces,
-				       .urls = entry->urls,
-				       .url_count = entry->url_count };
+	*out = (struct metalink_file){
+		.name = f->name,
+		.sha256 = f->sha256,
+		.grid = entry->manifest.grid,
+		.pieces = entry->manifest.pieces,
+		.urls = entry->urls,
+		.url_count = entry->url_count,
+	};
 	return 0;
 }
 
@@ -275,14 +280,15 @@ int export_metalink(const struct export *x, const struct card *model,
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = fill(x, &variant->files[i], &entries[i], &files[i], e);
 	if (rc == 0) {
-		const struct metalink m = { .published = x->catalog.updated,
-					    .identity = model->title,
-					    .version = variant->id,
-					    .description = model->summary,
-					    .publisher = x->catalog.title ? x->catalog.title
-									  : x->catalog.name,
-					    .files = files,
-					    .file_count = count };
+		const struct metalink m = {
+			.published = x->catalog.updated,
+			.identity = model->title,
+			.version = variant->id,
+			.description = model->summary,
+			.publisher = x->catalog.title ? x->catalog.title : x->catalog.name,
+			.files = files,
+			.file_count = count,
+		};
 		rc = metalink_format(&m, out, e);
 	}
 	entries_free(entries, count);

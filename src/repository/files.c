@@ -57,7 +57,10 @@ static struct repository_file *add(struct repository_files *f, char *key,
 	f->at = mem_grow(f->at, f->count, &f->cap, sizeof *f->at);
 	struct repository_file *file = &f->at[f->count++];
 	*file = (struct repository_file){
-		.key = key, .class = class, .size = size, .sha256 = *sha256
+		.key = key,
+		.class = class,
+		.size = size,
+		.sha256 = *sha256,
 	};
 	return file;
 }

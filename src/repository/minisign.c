@@ -257,8 +257,10 @@ int repository_minisign_settle(const struct repository_minisign *m, bool *change
 	CLEANUP(mem_free_ptr) char *path = published_path(m->dir);
 	CLEANUP(mem_free_ptr) char *draft = draft_path(m->dir);
 	CLEANUP(mem_free_ptr) char *drafts = path_dir(draft);
-	CLEANUP(choice_release) struct choice c = { .published_text = BUF_INIT(MINISIG_MAX_BYTES),
-						    .draft_text = BUF_INIT(MINISIG_MAX_BYTES) };
+	CLEANUP(choice_release) struct choice c = {
+		.published_text = BUF_INIT(MINISIG_MAX_BYTES),
+		.draft_text = BUF_INIT(MINISIG_MAX_BYTES),
+	};
 	int rc = load_keys(m->dir, &c.keys, e);
 	if (rc < 0)
 		return rc;

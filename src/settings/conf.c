@@ -17,15 +17,15 @@
 struct reader {
 	struct conf *conf;
 	struct err *e;
-	const char *text;       /* what is left to read */
+	const char *text; /* what is left to read */
 	size_t len;
-	int line;               /* of the line that inih is at */
-	bool continued;         /* that line is indented: it continues a value */
-	const char *part;       /* what of that line inih has not got yet: it did not fit */
+	int line;         /* of the line that inih is at */
+	bool continued;   /* that line is indented: it continues a value */
+	const char *part; /* what of that line inih has not got yet: it did not fit */
 	size_t rest;
-	bool glued;             /* what inih has now is such a part */
-	int section_line;       /* of the [section] that it is in */
-	bool in_section;        /* a key was read since */
+	bool glued;       /* what inih has now is such a part */
+	int section_line; /* of the [section] that it is in */
+	bool in_section;  /* a key was read since */
 };
 
 static int err_at(struct reader *r, int line, const char *fmt, va_list ap)
@@ -182,8 +182,11 @@ static struct conf_section *section_named(struct reader *r, const char *full)
 	}
 	c->sections = mem_grow(c->sections, c->count, &c->cap, sizeof *c->sections);
 	struct conf_section *s = &c->sections[c->count++];
-	*s = (struct conf_section){ .kind = mem_strndup(full, kind), .name = mem_strdup(name),
-				    .line = r->section_line };
+	*s = (struct conf_section){
+		.kind = mem_strndup(full, kind),
+		.name = mem_strdup(name),
+		.line = r->section_line,
+	};
 	return s;
 }
 
@@ -214,14 +217,15 @@ static int on_value(void *user, const char *section, const char *key, const char
 		return 0;
 	}
 	s->values = mem_grow(s->values, s->count, &s->cap, sizeof *s->values);
-	s->values[s->count++] = (struct conf_value){ .key = mem_strdup(key),
-						     .value = mem_strdup(value),
-						     .line = r->line };
+	s->values[s->count++] = (struct conf_value){
+		.key = mem_strdup(key),
+		.value = mem_strdup(value),
+		.line = r->line,
+	};
 	return 1;
 }
 
-int conf_parse(const char *text, size_t len, const char *path, struct conf *out,
-	       struct err *e)
+int conf_parse(const char *text, size_t len, const char *path, struct conf *out, struct err *e)
 {
 	struct conf c = { .path = mem_strdup(path), .dir = path_dir(path) };
 	struct reader r = { .conf = &c, .e = e, .text = text, .len = len };
@@ -309,7 +313,10 @@ int conf_err(const struct conf *c, const struct conf_section *s, const char *key
 	va_end(ap);
 	const struct conf_value *v = key ? value_of(s, key) : NULL;
 	return err_set(e, ERR_USAGE, "%s:%d: %s", c->path ? c->path : "ferry.conf",
-		       v ? v->line : s ? s->line : 0, text);
+		       v   ? v->line
+		       : s ? s->line
+			   : 0,
+		       text);
 }
 
 static int bad_value(const struct conf *c, const struct conf_section *s, const char *key,
@@ -326,8 +333,8 @@ int conf_get_bool(const struct conf *c, const struct conf_section *s, const char
 	return !value || parse_bool(value, out) ? 0 : bad_value(c, s, key, "yes or no", e);
 }
 
-int conf_get_u64(const struct conf *c, const struct conf_section *s, const char *key,
-		 uint64_t *out, struct err *e)
+int conf_get_u64(const struct conf *c, const struct conf_section *s, const char *key, uint64_t *out,
+		 struct err *e)
 {
 	const char *value = conf_get(s, key);
 	return !value || parse_u64(value, out) ? 0 : bad_value(c, s, key, "a whole number", e);
@@ -337,16 +344,18 @@ int conf_get_size(const struct conf *c, const struct conf_section *s, const char
 		  uint64_t *out, struct err *e)
 {
 	const char *value = conf_get(s, key);
-	return !value || parse_size(value, out) ? 0
-		: bad_value(c, s, key, "a size such as 512K, 64MiB or 1.5G", e);
+	return !value || parse_size(value, out)
+		       ? 0
+		       : bad_value(c, s, key, "a size such as 512K, 64MiB or 1.5G", e);
 }
 
 int conf_get_duration(const struct conf *c, const struct conf_section *s, const char *key,
 		      uint64_t *out_s, struct err *e)
 {
 	const char *value = conf_get(s, key);
-	return !value || parse_duration(value, out_s) ? 0
-		: bad_value(c, s, key, "a duration such as 90s, 15m, 36h or 30d", e);
+	return !value || parse_duration(value, out_s)
+		       ? 0
+		       : bad_value(c, s, key, "a duration such as 90s, 15m, 36h or 30d", e);
 }
 
 void conf_get_words(const struct conf_section *s, const char *key, struct str_list *out)
@@ -383,8 +392,8 @@ static bool is_one_of(const char *s, const char *const *names)
 	return false;
 }
 
-int conf_check_keys(const struct conf *c, const struct conf_section *s,
-		    const char *const *allowed, struct err *e)
+int conf_check_keys(const struct conf *c, const struct conf_section *s, const char *const *allowed,
+		    struct err *e)
 {
 	for (size_t i = 0; s && i < s->count; i++) {
 		const char *key = s->values[i].key;
@@ -404,7 +413,7 @@ int conf_check_keys(const struct conf *c, const struct conf_section *s,
 int conf_check_kinds(const struct conf *c, struct err *e)
 {
 	static const char *const kinds[] = {
-		"repository", "mirror", "publish", "fetch", "prepare", NULL
+		"repository", "mirror", "publish", "fetch", "prepare", NULL,
 	};
 	for (size_t i = 0; i < c->count; i++) {
 		const struct conf_section *s = &c->sections[i];

@@ -27,29 +27,28 @@ struct conf_value {
 };
 
 struct conf_section {
-	char *kind;             /* "mirror" of [mirror.eu] */
-	char *name;             /* "eu", or "" */
+	char *kind; /* "mirror" of [mirror.eu] */
+	char *name; /* "eu", or "" */
 	int line;
 	struct conf_value *values;
 	size_t count, cap;
 };
 
 struct conf {
-	char *path;             /* where it was read, or NULL: no file, no sections */
-	char *dir;              /* its folder: relative paths in it are relative to this */
+	char *path; /* where it was read, or NULL: no file, no sections */
+	char *dir;  /* its folder: relative paths in it are relative to this */
 	struct conf_section *sections;
 	size_t count, cap;
 };
 
 /* ERR_USAGE "ferry.conf:12: …" for malformed lines; caps of 1 MiB, 1,000 sections. */
-WARN_UNUSED int conf_parse(const char *text, size_t len, const char *path,
-			   struct conf *out, struct err *e);
+WARN_UNUSED int conf_parse(const char *text, size_t len, const char *path, struct conf *out,
+			   struct err *e);
 WARN_UNUSED int conf_load(const char *path, struct conf *out, struct err *e);
 void conf_release(struct conf *c);
 
 /* The section, or NULL. */
-const struct conf_section *conf_find(const struct conf *c, const char *kind,
-				     const char *name);
+const struct conf_section *conf_find(const struct conf *c, const char *kind, const char *name);
 /* The n-th section of a kind, or NULL. */
 const struct conf_section *conf_nth(const struct conf *c, const char *kind, size_t n);
 
@@ -58,12 +57,12 @@ const char *conf_get(const struct conf_section *s, const char *key);
 
 /* Typed; `*out` keeps its value (the default) when the key is absent. ERR_USAGE with
  * file and line when the value does not parse. */
-WARN_UNUSED int conf_get_bool(const struct conf *c, const struct conf_section *s,
-			      const char *key, bool *out, struct err *e);
-WARN_UNUSED int conf_get_u64(const struct conf *c, const struct conf_section *s,
-			     const char *key, uint64_t *out, struct err *e);
-WARN_UNUSED int conf_get_size(const struct conf *c, const struct conf_section *s,
-			      const char *key, uint64_t *out, struct err *e);
+WARN_UNUSED int conf_get_bool(const struct conf *c, const struct conf_section *s, const char *key,
+			      bool *out, struct err *e);
+WARN_UNUSED int conf_get_u64(const struct conf *c, const struct conf_section *s, const char *key,
+			     uint64_t *out, struct err *e);
+WARN_UNUSED int conf_get_size(const struct conf *c, const struct conf_section *s, const char *key,
+			      uint64_t *out, struct err *e);
 WARN_UNUSED int conf_get_duration(const struct conf *c, const struct conf_section *s,
 				  const char *key, uint64_t *out_s, struct err *e);
 /* Blank- or line-separated words, appended to out. */
@@ -80,8 +79,8 @@ WARN_UNUSED int conf_check_keys(const struct conf *c, const struct conf_section 
 WARN_UNUSED int conf_check_kinds(const struct conf *c, struct err *e);
 
 /* ERR_USAGE with "file:line: " in front, for checks of the caller. */
-int conf_err(const struct conf *c, const struct conf_section *s, const char *key,
-	     struct err *e, const char *fmt, ...) PRINTF_LIKE(5, 6);
+int conf_err(const struct conf *c, const struct conf_section *s, const char *key, struct err *e,
+	     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /*
  * Functions that change the text of a configuration. Everything else stays byte for byte. They

@@ -100,7 +100,7 @@ static bool is_empty(const char *line, const char *end)
 static bool find_lines(const char *text, const char *end, const char *header, const char **from,
 		       const char **to)
 {
-	const char *empty = NULL;       /* the line in front, when it is empty */
+	const char *empty = NULL; /* the line in front, when it is empty */
 	bool inside = false;
 	for (const char *line = text, *next; line < end; line = next) {
 		next = line_end(line, end);

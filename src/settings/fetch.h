@@ -11,7 +11,10 @@ struct settings_fetch {
 	unsigned retries;    /* failures of a mirror in a row, then it is given up; at least 1 */
 	uint64_t timestamp_deadline_ms; /* of a question to several endpoints at once */
 };
-#define SETTINGS_FETCH_DEFAULT { .retries = 5, .timestamp_deadline_ms = 5000 }
+#define SETTINGS_FETCH_DEFAULT \
+	{ \
+		.retries = 5, .timestamp_deadline_ms = 5000 \
+	}
 
 /* Without a section *out is the default. */
 WARN_UNUSED int settings_fetch_read(const struct conf *c, struct settings_fetch *out,

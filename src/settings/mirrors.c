@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-static const char *const common_keys[] = { "repository", "kind",     "url",   "region",
-					   "priority",   "holds",    "stage", NULL };
+static const char *const common_keys[] = { "repository", "kind",  "url",   "region",
+					   "priority",   "holds", "stage", NULL };
 
 /* ---- kinds ---- */
 
@@ -52,7 +52,9 @@ static void list_kinds(const struct settings_kind *kinds, struct buf *out)
 {
 	for (; kinds->name; kinds++)
 		buf_addf(out, "%s%s", kinds->name,
-			 !kinds[1].name ? "" : kinds[2].name ? ", " : " or ");
+			 !kinds[1].name  ? ""
+			 : kinds[2].name ? ", "
+					 : " or ");
 }
 
 static int read_kind(struct settings_mirror *m, const struct settings_kind *kinds,
@@ -116,9 +118,14 @@ static void read_mirror(const struct conf *c, const struct conf_section *s,
 	const struct settings_kind *kind = NULL;
 	struct err *e = &out->fault;
 	*out = (struct settings_mirror){
-		.id = s->name, .kind = conf_get(s, "kind"), .url = conf_get(s, "url"),
-		.repository = conf_get(s, "repository"), .region = conf_get(s, "region"),
-		.priority = CATALOG_PRIORITY, .conf = c, .section = s,
+		.id = s->name,
+		.kind = conf_get(s, "kind"),
+		.url = conf_get(s, "url"),
+		.repository = conf_get(s, "repository"),
+		.region = conf_get(s, "region"),
+		.priority = CATALOG_PRIORITY,
+		.conf = c,
+		.section = s,
 	};
 	int rc = *s->name ? 0 : conf_err(c, s, NULL, e, "the section needs a name: [mirror.NAME]");
 	if (rc == 0)
@@ -176,8 +183,8 @@ int settings_mirrors_read(const struct conf *c, const char *repository,
 /* ---- for the catalog ---- */
 
 /* NULL in *out: readers have none. A kind with a folder has the folder's own by default. */
-static int public_url(const struct settings_mirror *m, const struct settings_kind *kind,
-		      char **out, struct err *e)
+static int public_url(const struct settings_mirror *m, const struct settings_kind *kind, char **out,
+		      struct err *e)
 {
 	bool folder = has_key(kind, "path");
 	CLEANUP(mem_free_ptr) char *path = folder ? conf_get_path(m->conf, m->section, "path")
@@ -267,8 +274,8 @@ int settings_mirrors_catalog(const struct settings_mirrors *m, const struct sett
 			     json_t **out, struct str_list *hidden, struct err *e)
 {
 	CLEANUP(json_release) json_t *array = json_array();
-	CLEANUP(mem_free_ptr) const struct settings_mirror **sorted =
-		mem_alloc((m->count + 1) * sizeof *sorted);
+	CLEANUP(mem_free_ptr)
+	const struct settings_mirror **sorted = mem_alloc((m->count + 1) * sizeof *sorted);
 	for (size_t i = 0; i < m->count; i++)
 		sorted[i] = &m->at[i];
 	qsort(sorted, m->count, sizeof *sorted, compare);

@@ -34,8 +34,7 @@ void settings_repositories_release(struct settings_repositories *r)
 
 /* ---- one section ---- */
 
-static int read_title(const struct conf *c, const struct conf_section *s, char **out,
-		      struct err *e)
+static int read_title(const struct conf *c, const struct conf_section *s, char **out, struct err *e)
 {
 	const char *title = conf_get(s, "title");
 	if (title && (!*title || strlen(title) > 200))
@@ -77,8 +76,8 @@ static char *endpoint_url(const struct conf *c, const char *word)
 	return path_file_url(path);
 }
 
-static int read_endpoints(const struct conf *c, const struct conf_section *s,
-			  struct str_list *out, struct err *e)
+static int read_endpoints(const struct conf *c, const struct conf_section *s, struct str_list *out,
+			  struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list words = { 0 };
 	conf_get_words(s, "metadata", &words);
@@ -106,12 +105,19 @@ static int read_trust(const struct conf *c, const struct conf_section *s,
 	return rc;
 }
 
-static int read(const struct conf *c, const struct conf_section *s,
-		struct settings_repository *out, struct err *e)
+static int read(const struct conf *c, const struct conf_section *s, struct settings_repository *out,
+		struct err *e)
 {
-	static const char *const keys[] = { "path", "keys", "title", "passphrase-file",
-					    "expires-root", "expires-targets", "expires-snapshot",
-					    "expires-timestamp", CLIENT_KEYS, NULL };
+	static const char *const keys[] = { "path",
+					    "keys",
+					    "title",
+					    "passphrase-file",
+					    "expires-root",
+					    "expires-targets",
+					    "expires-snapshot",
+					    "expires-timestamp",
+					    CLIENT_KEYS,
+					    NULL };
 	CLEANUP(settings_repository_release) struct settings_repository r = { 0 };
 	int rc = conf_check_keys(c, s, keys, e);
 	if (rc == 0 && !*s->name)
@@ -142,7 +148,7 @@ int settings_repositories_read(const struct conf *c, struct settings_repositorie
 			       struct err *e)
 {
 	CLEANUP(settings_repositories_release) struct settings_repositories all = {
-		.path = c->path
+		.path = c->path,
 	};
 	const struct conf_section *s;
 	for (size_t i = 0; (s = conf_nth(c, "repository", i)); i++) {
@@ -157,8 +163,8 @@ int settings_repositories_read(const struct conf *c, struct settings_repositorie
 	return 0;
 }
 
-const struct settings_repository *
-settings_repositories_find(const struct settings_repositories *r, const char *name)
+const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
+							     const char *name)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (strcmp(r->at[i].name, name) == 0)

@@ -9,10 +9,10 @@ struct settings_repository {
 	char *where; /* "ferry.conf:12", for messages; NULL: it is of no file */
 
 	/* For the publisher. */
-	char *title;           /* or NULL */
-	char *dir;             /* path: its tree; or NULL */
-	char *keys;            /* or NULL */
-	char *passphrase_file; /* or NULL */
+	char *title;                                         /* or NULL */
+	char *dir;                                           /* path: its tree; or NULL */
+	char *keys;                                          /* or NULL */
+	char *passphrase_file;                               /* or NULL */
 	uint64_t root_s, targets_s, snapshot_s, timestamp_s; /* expires-…; 0: not set */
 
 	/* For clients. */
@@ -24,18 +24,18 @@ struct settings_repository {
 void settings_repository_release(struct settings_repository *r);
 
 struct settings_repositories {
-	const char *path; /* of the configuration, borrowed; NULL: there is none */
+	const char *path;               /* of the configuration, borrowed; NULL: there is none */
 	struct settings_repository *at; /* in the order of the file */
 	size_t count, cap;
 };
 void settings_repositories_release(struct settings_repositories *r);
 
 /* All sections. ERR_USAGE with file and line for anything wrong in any of them. */
-WARN_UNUSED int settings_repositories_read(const struct conf *c,
-					   struct settings_repositories *out, struct err *e);
+WARN_UNUSED int settings_repositories_read(const struct conf *c, struct settings_repositories *out,
+					   struct err *e);
 /* Borrowed; or NULL. */
-const struct settings_repository *
-settings_repositories_find(const struct settings_repositories *r, const char *name);
+const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
+							     const char *name);
 
 /* The one to publish: `name`, or with NULL the only one that has a path (or the only one at
  * all). ERR_USAGE when there is none, or NULL is ambiguous. */

@@ -194,8 +194,13 @@ int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run, struct
 	     struct err *e)
 {
 	struct store_gc done = { 0 };
-	struct gc g = { .store = s, .partial_age_s = partial_age_s, .dry_run = dry_run,
-			.now_s = clock_wall_s(s->clock), .out = &done };
+	struct gc g = {
+		.store = s,
+		.partial_age_s = partial_age_s,
+		.dry_run = dry_run,
+		.now_s = clock_wall_s(s->clock),
+		.out = &done,
+	};
 	CLEANUP(mem_free_ptr) char *partial = path_join(s->home, "partial");
 	int rc = record_each_folder(s, gc_folder, &g, e);
 	if (rc == 0)

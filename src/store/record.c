@@ -23,8 +23,7 @@ int record_check_names(const struct store_variant *v, struct err *e)
 	return 0;
 }
 
-int record_save(const char *dir, const char *name, const struct store_variant *v,
-		struct err *e)
+int record_save(const char *dir, const char *name, const struct store_variant *v, struct err *e)
 {
 	CLEANUP(json_release) json_t *object = json_object();
 	json_t *files = json_array();
@@ -201,8 +200,8 @@ static void refs_add_link(struct record_refs *r, const char *dir, const char *na
 		refs_add(r, &d);
 }
 
-static int collect_folder(void *ctx, const char *dir, const char *repository,
-			  const char *model, const char *variant, struct err *e)
+static int collect_folder(void *ctx, const char *dir, const char *repository, const char *model,
+			  const char *variant, struct err *e)
 {
 	(void)repository, (void)model, (void)variant;
 	struct record_refs *refs = ctx;

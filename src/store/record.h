@@ -29,8 +29,8 @@ WARN_UNUSED int record_load(const char *dir, const char *name, struct store_vari
 
 /* Calls fn for every folder models/<repository>/<model>/<variant> in order of name; a
  * negative return stops and is returned. */
-typedef int record_folder_fn(void *ctx, const char *dir, const char *repository,
-			     const char *model, const char *variant, struct err *e);
+typedef int record_folder_fn(void *ctx, const char *dir, const char *repository, const char *model,
+			     const char *variant, struct err *e);
 WARN_UNUSED int record_each_folder(const struct store *s, record_folder_fn *fn, void *ctx,
 				   struct err *e);
 
@@ -42,7 +42,6 @@ struct record_refs {
 void record_refs_release(struct record_refs *r);
 bool record_refs_has(const struct record_refs *r, const struct digest *d);
 /* All digests in records, pins and links, sorted. If a record is damaged, its links still count. */
-WARN_UNUSED int record_refs_collect(const struct store *s, struct record_refs *out,
-				    struct err *e);
+WARN_UNUSED int record_refs_collect(const struct store *s, struct record_refs *out, struct err *e);
 
 #endif

@@ -124,8 +124,8 @@ static bool same_file(const char *path, int fd)
 static int name_open_file(int fd, const char *part, const char *blob, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(blob);
-	CLEANUP(mem_free_ptr) char *temporary =
-		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(blob), (long)getpid() & 0xffffff);
+	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(blob),
+							   (long)getpid() & 0xffffff);
 	unlink(temporary);
 	if (os_link_open_file(fd, temporary) == 0) {
 		int rc = file_rename(temporary, blob, e);

@@ -66,8 +66,7 @@ bool store_has(const struct store *s, const struct digest *d, uint64_t size);
  * refers to. A partial is only extended to its final size, never truncated, and only verified
  * pieces are written to it; writing to a blob therefore changes no byte.
  */
-WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, int fd,
-			     struct err *e);
+WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, int fd, struct err *e);
 
 struct store_file {
 	char *name; /* the name that engines see */
@@ -77,12 +76,12 @@ struct store_file {
 
 struct store_variant {
 	char *repository, *model, *variant;
-	char *dir;                      /* where the links are */
+	char *dir; /* where the links are */
 	struct store_file *files;
 	size_t file_count;
-	uint64_t size;                  /* of all files */
+	uint64_t size; /* of all files */
 	int64_t fetched_s;
-	bool complete;                  /* every blob is there */
+	bool complete; /* every blob is there */
 };
 void store_variant_release(struct store_variant *v);
 
@@ -93,8 +92,7 @@ WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, 
 /* Links the variant's blobs, which must all exist, under their names. Replaces an older set of
  * the same variant, file by file, the record last; then removes the pin. dir, complete and size
  * of *v are not read. ERR_CONFLICT when another process removed a blob meanwhile. */
-WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v,
-			   struct err *e);
+WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v, struct err *e);
 /* The same files under the same names? */
 bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
 /* Removes what a process killed near the end of store_link(v) left: the pin, and names of an
@@ -116,7 +114,7 @@ WARN_UNUSED int store_remove(const struct store *s, const char *repository, cons
 			     const char *variant, uint64_t *freed, struct err *e);
 
 struct store_gc {
-	uint64_t blobs, partials, temporaries;  /* files removed (or that would be) */
+	uint64_t blobs, partials, temporaries; /* files removed (or that would be) */
 	uint64_t bytes;
 };
 /* Removes blobs that no variant links to or waits for, damaged blobs, temporary files older than

@@ -17,14 +17,12 @@ void store_variants_release(struct store_variants *v)
 }
 
 /* The folder of the variant, created if missing; the caller frees. */
-static int make_dir(const struct store *s, const struct store_variant *v, char **out,
-		    struct err *e)
+static int make_dir(const struct store *s, const struct store_variant *v, char **out, struct err *e)
 {
 	int rc = record_check_names(v, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *dir =
-		store_variant_dir(s, v->repository, v->model, v->variant);
+	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(s, v->repository, v->model, v->variant);
 	rc = file_mkdirs(dir, 0755, e);
 	if (rc == 0)
 		*out = STEAL(dir);
@@ -43,8 +41,8 @@ static int link_file(const struct store *s, const char *dir, const struct store_
 {
 	char hex[DIGEST_HEX];
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, f->name);
-	CLEANUP(mem_free_ptr) char *target =
-		mem_printf("../../../../blobs/sha256/%s", digest_hex(hex, &f->sha256));
+	CLEANUP(mem_free_ptr) char *target = mem_printf("../../../../blobs/sha256/%s",
+							digest_hex(hex, &f->sha256));
 	struct err why = ERR_INIT;
 	if (file_symlink_atomic(target, path, &why) == 0)
 		return 0;
@@ -119,14 +117,13 @@ bool store_variant_equal(const struct store_variant *a, const struct store_varia
 
 void store_tidy_variant(const struct store *s, const struct store_variant *v)
 {
-	CLEANUP(mem_free_ptr) char *dir =
-		store_variant_dir(s, v->repository, v->model, v->variant);
+	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(s, v->repository, v->model, v->variant);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, RECORD_PENDING);
 	CLEANUP(store_variant_release) struct store_variant pin = { 0 };
 	struct err ignored = ERR_INIT;
 	/* Another process may be about to replace this version; its pin is not ours. */
-	if (record_load(dir, RECORD_PENDING, &pin, &ignored) == 0 &&
-	    store_variant_equal(&pin, v) && unlink_others(dir, v, &ignored) == 0)
+	if (record_load(dir, RECORD_PENDING, &pin, &ignored) == 0 && store_variant_equal(&pin, v) &&
+	    unlink_others(dir, v, &ignored) == 0)
 		unlink(path);
 }
 
@@ -183,8 +180,8 @@ int store_list(const struct store *s, struct store_variants *out, struct err *e)
 }
 
 /* All digests that the variant's folder names, before it is removed. */
-static int remove_unused(const struct store *s, const struct record_refs *mine,
-			 uint64_t *freed, struct err *e)
+static int remove_unused(const struct store *s, const struct record_refs *mine, uint64_t *freed,
+			 struct err *e)
 {
 	CLEANUP(record_refs_release) struct record_refs others = { 0 };
 	int rc = record_refs_collect(s, &others, e);
@@ -231,8 +228,8 @@ int store_remove(const struct store *s, const char *repository, const char *mode
 	struct err why = ERR_INIT;
 	int rc = record_load(dir, RECORD_NAME, &v, &why);
 	if (rc == -ERR_NOT_FOUND)
-		return err_set(e, ERR_NOT_FOUND, "%s/%s:%s is not in the store", repository,
-			       model, variant);
+		return err_set(e, ERR_NOT_FOUND, "%s/%s:%s is not in the store", repository, model,
+			       variant);
 	/* A damaged record does not keep its variant from being removed; gc takes the blobs. */
 	for (size_t i = 0; rc == 0 && i < v.file_count; i++) {
 		mine.at = mem_grow(mine.at, mine.count, &mine.cap, sizeof *mine.at);

@@ -40,14 +40,22 @@
  * CLEANUP_PTR, which needs `DEFINE_CLEANUP(T, fn)` once, beside fn.
  */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
-#define DEFINE_CLEANUP(type, fn)                                              \
-	static inline void fn##_cleanup(type **p) { if (*p) fn(*p); }         \
+#define DEFINE_CLEANUP(type, fn) \
+	static inline void fn##_cleanup(type **p) \
+	{ \
+		if (*p) \
+			fn(*p); \
+	} \
 	struct fn##_needs_semicolon
 #define CLEANUP_PTR(fn) CLEANUP(fn##_cleanup)
 
 /* Returns the value of a variable and clears the variable, so that its cleanup releases nothing. */
-#define STEAL(p)                                                              \
-	__extension__({ __typeof__(p) stolen_ = (p); (p) = NULL; stolen_; })
+#define STEAL(p) \
+	__extension__({ \
+		__typeof__(p) stolen_ = (p); \
+		(p) = NULL; \
+		stolen_; \
+	})
 
 /* a * b and a + b: false if the result does not fit; *out is set only if it does. */
 static inline bool mul_u64(uint64_t a, uint64_t b, uint64_t *out)

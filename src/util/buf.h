@@ -16,7 +16,7 @@ struct buf {
 	char *data;
 	size_t len;
 	size_t cap;
-	size_t max;       /* ceiling in bytes, without the NUL */
+	size_t max; /* ceiling in bytes, without the NUL */
 	bool overflow;
 };
 
@@ -24,8 +24,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
-void buf_wipe(struct buf *b);      /* for secrets: zeroes, then releases */
-void buf_clear(struct buf *b);     /* keeps the memory */
+void buf_wipe(struct buf *b);  /* for secrets: zeroes, then releases */
+void buf_clear(struct buf *b); /* keeps the memory */
 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_addc(struct buf *b, char c);

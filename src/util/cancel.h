@@ -10,7 +10,7 @@
 #include "util/err.h"
 
 struct cancel {
-	_Atomic int signal;     /* that asked to stop; 0: none did */
+	_Atomic int signal; /* that asked to stop; 0: none did */
 };
 #define CANCEL_INIT BRACES(0)
 

@@ -27,10 +27,10 @@ struct running {
 	const struct child *child;
 	struct child_result *result;
 	pid_t pid;
-	int pipe;                       /* -1 when everything was read */
-	int answer;                     /* the same for stdout, where it is kept apart */
+	int pipe;   /* -1 when everything was read */
+	int answer; /* the same for stdout, where it is kept apart */
 	bool ended;
-	uint64_t shown;                 /* bytes of progress */
+	uint64_t shown; /* bytes of progress */
 	char line[LINE_BYTES + 1];
 	size_t line_len;
 };
@@ -59,8 +59,8 @@ char *child_on_path(const char *name)
 
 static bool is_secret(const char *variable)
 {
-	static const char *const ends[] = { "TOKEN", "KEY", "SECRET", "PASSWORD", "PASSPHRASE",
-					    "CREDENTIALS" };
+	static const char *const ends[] = { "TOKEN",    "KEY",        "SECRET",
+					    "PASSWORD", "PASSPHRASE", "CREDENTIALS" };
 	CLEANUP(mem_free_ptr) char *name = mem_strndup(variable, strcspn(variable, "="));
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		if (str_ends(name, ends[i]))
@@ -124,8 +124,7 @@ static int open_input(const struct child *c)
 static bool open_plumbing(const struct child *c, struct plumbing *p)
 {
 	p->in = open_input(c);
-	return p->in >= 0 && os_pipe(p->output) == 0 &&
-	       os_pipe(p->failure) == 0 &&
+	return p->in >= 0 && os_pipe(p->output) == 0 && os_pipe(p->failure) == 0 &&
 	       (!c->answer_max || os_pipe(p->answer) == 0);
 }
 
@@ -280,8 +279,7 @@ static void show_progress(struct running *r)
 		return;
 	uint64_t now = watched_bytes(r->child->watch);
 	if (now != r->shown)
-		report_advance(r->child->report, r->child->task,
-			       (int64_t)now - (int64_t)r->shown);
+		report_advance(r->child->report, r->child->task, (int64_t)now - (int64_t)r->shown);
 	r->shown = now;
 }
 
@@ -353,9 +351,11 @@ static int wait_for_end(struct running *r, struct err *e)
 
 int child_run(const struct child *c, struct child_result *out, struct err *e)
 {
-	CLEANUP(child_result_release) struct child_result result =
-		{ .head = BUF_INIT(CHILD_HEAD), .output = BUF_INIT(2 * CHILD_OUTPUT),
-		  .answer = BUF_INIT(c->answer_max) };
+	CLEANUP(child_result_release) struct child_result result = {
+		.head = BUF_INIT(CHILD_HEAD),
+		.output = BUF_INIT(2 * CHILD_OUTPUT),
+		.answer = BUF_INIT(c->answer_max),
+	};
 	struct running r = { .child = c, .result = &result, .pipe = -1, .answer = -1 };
 	int rc = start(&r, e);
 	if (rc < 0)
@@ -377,7 +377,9 @@ int child_run(const struct child *c, struct child_result *out, struct err *e)
 
 const char *child_describe(const struct child_result *r, char *out, size_t size)
 {
-	static const struct { int signal; const char *text;
+	static const struct {
+		int signal;
+		const char *text;
 	} signals[] = {
 		{ SIGABRT, "aborted (SIGABRT): an assertion failed, often because a key is missing "
 			   "in the model" },

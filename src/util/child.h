@@ -17,15 +17,15 @@
 #define CHILD_OUTPUT (64 * KIB)
 
 struct child {
-	const char *const *argv;        /* NULL-ended; argv[0] is the program's path */
-	const char *dir;                /* to run in; NULL: this one */
-	uint64_t timeout_s;             /* 0: as long as it takes */
-	const struct cancel *cancel;    /* NULL: nothing stops it */
-	struct report *report;          /* each line of output is a REPORT_DETAIL */
+	const char *const *argv;     /* NULL-ended; argv[0] is the program's path */
+	const char *dir;             /* to run in; NULL: this one */
+	uint64_t timeout_s;          /* 0: as long as it takes */
+	const struct cancel *cancel; /* NULL: nothing stops it */
+	struct report *report;       /* each line of output is a REPORT_DETAIL */
 	/* Progress, unless task is NULL: the growth of a file, or of all files in a folder. */
 	const char *task, *watch;
-	uint64_t expected;              /* bytes; 0: unknown */
-	const void *input;              /* what stdin gives; NULL: nothing */
+	uint64_t expected; /* bytes; 0: unknown */
+	const void *input; /* what stdin gives; NULL: nothing */
 	size_t input_len;
 	/* If not 0, stdout is collected separately as the answer, and a program that writes more
 	 * bytes than this is stopped. */
@@ -37,12 +37,12 @@ struct child {
 };
 
 struct child_result {
-	int status;                     /* as waitpid() gives it */
+	int status; /* as waitpid() gives it */
 	bool timed_out;
-	bool too_long;                  /* the answer had more than answer_max bytes */
-	struct buf answer;              /* stdout, where it is kept apart */
-	struct buf head;                /* stdout and stderr, the first CHILD_HEAD bytes */
-	struct buf output;              /* and at least the last CHILD_OUTPUT */
+	bool too_long;     /* the answer had more than answer_max bytes */
+	struct buf answer; /* stdout, where it is kept apart */
+	struct buf head;   /* stdout and stderr, the first CHILD_HEAD bytes */
+	struct buf output; /* and at least the last CHILD_OUTPUT */
 };
 void child_result_release(struct child_result *r);
 

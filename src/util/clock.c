@@ -48,8 +48,7 @@ int64_t clock_wall_s(const struct clock *c)
 	return c ? c->wall_s(c->ctx) : real_wall_s(NULL);
 }
 
-int clock_sleep_ms(const struct clock *c, uint64_t ms, const struct cancel *cancel,
-		   struct err *e)
+int clock_sleep_ms(const struct clock *c, uint64_t ms, const struct cancel *cancel, struct err *e)
 {
 	return c ? c->sleep_ms(c->ctx, ms, cancel, e) : real_sleep_ms(NULL, ms, cancel, e);
 }

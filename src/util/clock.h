@@ -12,8 +12,8 @@
 #include "util/err.h"
 
 struct clock {
-	uint64_t (*now_us)(void *ctx);  /* monotonic, from any start */
-	int64_t (*wall_s)(void *ctx);   /* since 1970, UTC */
+	uint64_t (*now_us)(void *ctx); /* monotonic, from any start */
+	int64_t (*wall_s)(void *ctx);  /* since 1970, UTC */
 	/* 0, or ERR_CANCELLED when it ended early; the real one notices that within 100 ms. */
 	int (*sleep_ms)(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e);
 	void *ctx;
@@ -26,7 +26,7 @@ WARN_UNUSED int clock_sleep_ms(const struct clock *c, uint64_t ms, const struct 
 			       struct err *e);
 
 struct random {
-	uint64_t (*below)(void *ctx, uint64_t limit);   /* 0 … limit - 1; limit > 0 */
+	uint64_t (*below)(void *ctx, uint64_t limit); /* 0 … limit - 1; limit > 0 */
 	void *ctx;
 };
 

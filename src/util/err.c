@@ -37,8 +37,8 @@ int err_sys(struct err *e, int sys, const char *fmt, ...)
 	e->class = sys == ENOENT || sys == ENOTDIR ? ERR_NOT_FOUND : ERR_SYSTEM;
 	e->sys = sys;
 	if (sys == ENOSPC || sys == EDQUOT)
-		err_hint(e, "free some space or choose another disk, then run the "
-			    "same command again: finished work is kept");
+		err_hint(e, "free some space or choose another disk, then run the same command "
+			    "again: finished work is kept");
 	else if (sys == EROFS)
 		err_hint(e, "the file system is mounted read-only; choose another place");
 	return returned(e);
@@ -96,17 +96,28 @@ void err_clear(struct err *e)
 const char *err_class_name(enum err_class class)
 {
 	switch (class) {
-	case ERR_NONE: return "none";
-	case ERR_FAULT: return "fault";
-	case ERR_USAGE: return "usage";
-	case ERR_NOT_FOUND: return "not-found";
-	case ERR_NETWORK: return "network";
-	case ERR_AUTH: return "auth";
-	case ERR_INTEGRITY: return "integrity";
-	case ERR_SYSTEM: return "system";
-	case ERR_CONFLICT: return "conflict";
-	case ERR_CANCELLED: return "cancelled";
-	case ERR_BUG: return "bug";
+	case ERR_NONE:
+		return "none";
+	case ERR_FAULT:
+		return "fault";
+	case ERR_USAGE:
+		return "usage";
+	case ERR_NOT_FOUND:
+		return "not-found";
+	case ERR_NETWORK:
+		return "network";
+	case ERR_AUTH:
+		return "auth";
+	case ERR_INTEGRITY:
+		return "integrity";
+	case ERR_SYSTEM:
+		return "system";
+	case ERR_CONFLICT:
+		return "conflict";
+	case ERR_CANCELLED:
+		return "cancelled";
+	case ERR_BUG:
+		return "bug";
 	}
 	return "bug";
 }

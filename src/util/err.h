@@ -17,16 +17,16 @@
 /* The values are the exit codes. */
 enum err_class {
 	ERR_NONE = 0,
-	ERR_FAULT = 1,      /* the work was done, and it found a fault */
-	ERR_USAGE = 2,      /* wrong usage or configuration */
+	ERR_FAULT = 1, /* the work was done, and it found a fault */
+	ERR_USAGE = 2, /* wrong usage or configuration */
 	ERR_NOT_FOUND = 3,
-	ERR_NETWORK = 4,    /* transient: every source failed, try later */
-	ERR_AUTH = 5,       /* a server refused authentication or permission */
-	ERR_INTEGRITY = 6,  /* hash, signature, rollback, expiry, malformed */
-	ERR_SYSTEM = 7,     /* disk full, I/O, local permission */
-	ERR_CONFLICT = 8,   /* another publisher, a lock */
-	ERR_CANCELLED = 9,  /* a signal asked to stop; never an exit code: the
-	                       process ends by that signal (cli/frame/cli.c) */
+	ERR_NETWORK = 4,   /* transient: every source failed, try later */
+	ERR_AUTH = 5,      /* a server refused authentication or permission */
+	ERR_INTEGRITY = 6, /* hash, signature, rollback, expiry, malformed */
+	ERR_SYSTEM = 7,    /* disk full, I/O, local permission */
+	ERR_CONFLICT = 8,  /* another publisher, a lock */
+	ERR_CANCELLED = 9, /* a signal asked to stop; never an exit code: the
+			      process ends by that signal (cli/frame/cli.c) */
 	ERR_BUG = 70,
 };
 
@@ -44,14 +44,14 @@ enum err_cause {
 struct err {
 	enum err_class class;
 	enum err_cause cause;
-	int sys;            /* errno where one was the cause, of ERR_CANCELLED the signal, else 0 */
+	int sys; /* errno where one was the cause, of ERR_CANCELLED the signal, else 0 */
 	uint64_t retry_after_s; /* the pause that the server asked for; 0: none */
 	/* Offsets into text, for reports that name the place themselves: of the message as it was
 	 * set, and of the text without its last context (of err_context() or err_sys()). 0 if
 	 * there is none. */
 	size_t core, inner;
-	char text[1024];    /* one line, no newline at the end */
-	char hint[512];     /* what the person can do, or "" */
+	char text[1024]; /* one line, no newline at the end */
+	char hint[512];  /* what the person can do, or "" */
 };
 
 #define ERR_INIT BRACES(0)

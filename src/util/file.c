@@ -70,15 +70,14 @@ int file_read_all(const char *path, struct buf *out, struct err *e)
 		if (n == 0)
 			break;
 		if (!room)
-			return err_set(e, ERR_INTEGRITY, "%s is larger than %zu bytes",
-				       path, out->max);
+			return err_set(e, ERR_INTEGRITY, "%s is larger than %zu bytes", path,
+				       out->max);
 		buf_commit(out, (size_t)n);
 	}
 	return 0;
 }
 
-int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what,
-	       struct err *e)
+int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what, struct err *e)
 {
 	for (char *p = data; len;) {
 		ssize_t n = pread(fd, p, len, (off_t)offset);
@@ -96,8 +95,8 @@ int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what
 	return 0;
 }
 
-int file_pwrite(int fd, const void *data, size_t len, uint64_t offset,
-		const char *what, struct err *e)
+int file_pwrite(int fd, const void *data, size_t len, uint64_t offset, const char *what,
+		struct err *e)
 {
 	for (const char *p = data; len;) {
 		ssize_t n = pwrite(fd, p, len, (off_t)offset);
@@ -239,8 +238,8 @@ int file_need_space(const char *path, uint64_t need, struct err *e)
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 	err_set(e, ERR_SYSTEM, "%s: not enough space: %s needed, %s free", path,
 		format_size(a, need), format_size(b, have));
-	return err_hint(e, "free some space or choose another disk, then run the same "
-			   "command again: finished work is kept");
+	return err_hint(e, "free some space or choose another disk, then run the same command "
+			   "again: finished work is kept");
 }
 
 int file_new_open(struct file_new *f, const char *path, mode_t mode, struct err *e)
@@ -312,8 +311,7 @@ bool file_is_temporary(const char *name)
 	return name[0] == '.' && len > 12 && str_ends(name, ".tmp") && name[len - 11] == '.';
 }
 
-int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
-		      struct err *e)
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
 	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
 	int rc = file_new_open(&f, path, mode, e);
@@ -389,16 +387,16 @@ int file_reflink(const char *from, const char *to, mode_t mode, bool *done, stru
 	return rc;
 }
 
-int file_link_or_copy(const char *from, const char *to, mode_t mode,
-		      const struct cancel *cancel, struct err *e)
+int file_link_or_copy(const char *from, const char *to, mode_t mode, const struct cancel *cancel,
+		      struct err *e)
 {
 	bool done;
 	int rc = file_reflink(from, to, mode, &done, e);
 	if (rc < 0 || done)
 		return rc;
 	CLEANUP(mem_free_ptr) char *dir = path_dir(to);
-	CLEANUP(mem_free_ptr) char *temporary =
-		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to), (long)getpid() & 0xffffff);
+	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to),
+							   (long)getpid() & 0xffffff);
 	if (link(from, temporary) < 0)
 		return file_copy(from, to, mode, cancel, e);
 	rc = file_rename(temporary, to, e);
@@ -410,8 +408,8 @@ int file_link_or_copy(const char *from, const char *to, mode_t mode,
 int file_symlink_atomic(const char *target, const char *path, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
-	CLEANUP(mem_free_ptr) char *temporary =
-		mem_printf("%s/.%s.%06lx.tmp", dir, path_base(path), (long)getpid() & 0xffffff);
+	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(path),
+							   (long)getpid() & 0xffffff);
 	unlink(temporary);
 	if (symlink(target, temporary) < 0)
 		return err_sys(e, errno, "cannot link %s", path);
@@ -464,8 +462,7 @@ void file_remove_dir_if_empty(const char *dir)
 	rmdir(dir);
 }
 
-int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd,
-	      struct err *e)
+int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd, struct err *e)
 {
 	CLEANUP(file_close) int got = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (got < 0)

@@ -24,15 +24,14 @@ WARN_UNUSED int file_read_all(const char *path, struct buf *out, struct err *e);
 
 /* All of len bytes, or an error; a short file is ERR_INTEGRITY "ends early". `what`
  * names the file in messages. */
-WARN_UNUSED int file_pread(int fd, void *data, size_t len, uint64_t offset,
-			   const char *what, struct err *e);
-WARN_UNUSED int file_pwrite(int fd, const void *data, size_t len, uint64_t offset,
-			    const char *what, struct err *e);
-WARN_UNUSED int file_write(int fd, const void *data, size_t len, const char *what,
+WARN_UNUSED int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what,
 			   struct err *e);
+WARN_UNUSED int file_pwrite(int fd, const void *data, size_t len, uint64_t offset, const char *what,
+			    struct err *e);
+WARN_UNUSED int file_write(int fd, const void *data, size_t len, const char *what, struct err *e);
 
-bool file_exists(const char *path);          /* any kind, not following links */
-bool file_is_dir(const char *path);          /* following links */
+bool file_exists(const char *path); /* any kind, not following links */
+bool file_is_dir(const char *path); /* following links */
 WARN_UNUSED int file_size(const char *path, uint64_t *size, struct err *e);
 
 /* mkdir -p; mode as mkdir(2). */
@@ -61,16 +60,15 @@ struct file_new {
 	char *temporary;
 };
 #define FILE_NEW_INIT BRACES(.fd = -1)
-WARN_UNUSED int file_new_open(struct file_new *f, const char *path, mode_t mode,
-			      struct err *e);
+WARN_UNUSED int file_new_open(struct file_new *f, const char *path, mode_t mode, struct err *e);
 WARN_UNUSED int file_new_commit(struct file_new *f, struct err *e);
 /* The same, but ERR_CONFLICT when path exists already (never replaced). */
 WARN_UNUSED int file_new_commit_exclusive(struct file_new *f, struct err *e);
-void file_new_abort(struct file_new *f);     /* safe after commit; for CLEANUP */
+void file_new_abort(struct file_new *f); /* safe after commit; for CLEANUP */
 bool file_is_temporary(const char *name);
 
-WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len,
-				  mode_t mode, struct err *e);
+WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
+				  struct err *e);
 /* For a result that the user asked for: a new or regular file is written as above, mode 0644;
  * anything else that exists (a link, a pipe, a device) is opened and written to. ERR_USAGE for a
  * folder. */

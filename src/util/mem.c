@@ -50,8 +50,8 @@ char *mem_printf(const char *fmt, ...)
 	return text;
 }
 
-int mem_array(void **out, uint64_t count, size_t size, uint64_t max_bytes,
-	      const char *what, struct err *e)
+int mem_array(void **out, uint64_t count, size_t size, uint64_t max_bytes, const char *what,
+	      struct err *e)
 {
 	uint64_t bytes;
 	if (!mul_u64(count, size, &bytes) || bytes > max_bytes)

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-void *mem_alloc(size_t size);                 /* zeroed */
+void *mem_alloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len); /* copies len bytes, adds a NUL */

@@ -15,8 +15,8 @@ static bool takes_value(const struct opt *o)
 	return o->type != OPT_FLAG && o->type != OPT_COUNT;
 }
 
-static const struct opt *find(const struct parser *p, const char *name, size_t len,
-			      char letter, void **values)
+static const struct opt *find(const struct parser *p, const char *name, size_t len, char letter,
+			      void **values)
 {
 	for (size_t t = 0; t < p->table_count; t++) {
 		const struct opt *o = p->tables[t].opts;
@@ -64,8 +64,7 @@ static int choice_index(const char *choices, const char *value)
 	return -1;
 }
 
-static int bad_value(const struct opt *o, const char *value, const char *wanted,
-		     struct err *e)
+static int bad_value(const struct opt *o, const char *value, const char *wanted, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(value);
 	return err_set(e, ERR_USAGE, "--%s: '%s' is not %s", o->name, shown, wanted);
@@ -92,11 +91,13 @@ static int store(const struct opt *o, void *values, const char *value, struct er
 	case OPT_U64:
 		return parse_u64(value, at) ? 0 : bad_value(o, value, "a whole number", e);
 	case OPT_SIZE:
-		return parse_size(value, at) ? 0
-			: bad_value(o, value, "a size such as 512K, 64MiB or 1.5G", e);
+		return parse_size(value, at)
+			       ? 0
+			       : bad_value(o, value, "a size such as 512K, 64MiB or 1.5G", e);
 	case OPT_DURATION:
-		return parse_duration(value, at) ? 0
-			: bad_value(o, value, "a duration such as 90s, 15m, 36h or 30d", e);
+		return parse_duration(value, at)
+			       ? 0
+			       : bad_value(o, value, "a duration such as 90s, 15m, 36h or 30d", e);
 	case OPT_CHOICE:
 		*(int *)at = choice_index(o->choices, value);
 		if (*(int *)at >= 0)

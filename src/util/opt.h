@@ -17,15 +17,15 @@
 
 enum opt_type {
 	OPT_END,
-	OPT_FLAG,       /* bool */
-	OPT_COUNT,      /* int: how often it was given */
-	OPT_STRING,     /* const char * */
-	OPT_LIST,       /* struct opt_list: repeatable */
-	OPT_U64,        /* uint64_t */
-	OPT_SIZE,       /* uint64_t bytes: 64K, 1.5GiB */
-	OPT_DURATION,   /* uint64_t seconds: 90, 15m, 30d */
-	OPT_CHOICE,     /* int: index into the blank-separated `choices` */
-	OPT_GROUP,      /* no option: a heading in --help */
+	OPT_FLAG,     /* bool */
+	OPT_COUNT,    /* int: how often it was given */
+	OPT_STRING,   /* const char * */
+	OPT_LIST,     /* struct opt_list: repeatable */
+	OPT_U64,      /* uint64_t */
+	OPT_SIZE,     /* uint64_t bytes: 64K, 1.5GiB */
+	OPT_DURATION, /* uint64_t seconds: 90, 15m, 30d */
+	OPT_CHOICE,   /* int: index into the blank-separated `choices` */
+	OPT_GROUP,    /* no option: a heading in --help */
 };
 
 /* What a value is, for shell completion. */
@@ -33,10 +33,10 @@ enum opt_hint { HINT_NONE, HINT_FILE, HINT_DIR, HINT_MODEL, HINT_MIRROR, HINT_RE
 
 struct opt {
 	enum opt_type type;
-	char letter;            /* 0: none */
-	const char *name;       /* without the dashes */
-	const char *arg;        /* "FILE"; NULL for flags */
-	const char *help;       /* one sentence or two, lower case, no full stop */
+	char letter;      /* 0: none */
+	const char *name; /* without the dashes */
+	const char *arg;  /* "FILE"; NULL for flags */
+	const char *help; /* one sentence or two, lower case, no full stop */
 	size_t offset;
 	const char *choices;
 	enum opt_hint hint;
@@ -61,7 +61,7 @@ struct opt_list {
 
 struct opt_table {
 	const struct opt *opts;
-	void *values;           /* the struct that the offsets are of */
+	void *values; /* the struct that the offsets are of */
 };
 
 /*
@@ -70,9 +70,8 @@ struct opt_table {
  * option and suggests the nearest one. With stop_at_operand, parsing ends at the first
  * operand (sub-commands; `run MODEL -- …`).
  */
-WARN_UNUSED int opt_parse(const struct opt_table *tables, size_t table_count,
-			  int argc, char **argv, bool stop_at_operand, int *operands,
-			  struct err *e);
+WARN_UNUSED int opt_parse(const struct opt_table *tables, size_t table_count, int argc, char **argv,
+			  bool stop_at_operand, int *operands, struct err *e);
 
 /* Releases the lists among the values. */
 void opt_release(const struct opt *opts, void *values);

@@ -11,8 +11,8 @@
 
 /* "a" + "b" → "a/b"; one slash between, an absolute b wins. Caller frees. */
 char *path_join(const char *a, const char *b);
-char *path_dir(const char *path);           /* "" never: "." at least; caller frees */
-const char *path_base(const char *path);    /* points into path */
+char *path_dir(const char *path);        /* "" never: "." at least; caller frees */
+const char *path_base(const char *path); /* points into path */
 /* Absolute form, without "//" and ".", and without ".." unless it follows a symbolic link. The
  * path need not exist; links are not resolved. Caller frees. */
 char *path_absolute(const char *path);
@@ -38,7 +38,6 @@ char *path_file_url(const char *path);
 
 /* $XDG_DATA_HOME etc. with their defaults below $HOME; caller frees.
  * ERR_USAGE when neither variable is set. */
-WARN_UNUSED int path_xdg(const char *variable, const char *below_home, char **out,
-			 struct err *e);
+WARN_UNUSED int path_xdg(const char *variable, const char *below_home, char **out, struct err *e);
 
 #endif

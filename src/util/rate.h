@@ -10,9 +10,9 @@
 #include "util/clock.h"
 
 struct rate {
-	uint64_t bytes_per_s;           /* 0: no limit */
-	const struct clock *clock;      /* NULL: the real one */
-	_Atomic uint64_t due_us;        /* when everything taken so far is due */
+	uint64_t bytes_per_s;      /* 0: no limit */
+	const struct clock *clock; /* NULL: the real one */
+	_Atomic uint64_t due_us;   /* when everything taken so far is due */
 };
 
 /* Waits until `bytes` more may pass. r NULL: returns at once. Any thread may call it. */

@@ -11,14 +11,14 @@ static void emit(struct report *r, const struct report_event *event)
 
 void report_begin(struct report *r, const char *task, uint64_t total, uint64_t done)
 {
-	emit(r, &(struct report_event){ .kind = REPORT_BEGIN, .task = task,
-					.total = total, .bytes = (int64_t)done });
+	emit(r,
+	     &(struct report_event){
+		     .kind = REPORT_BEGIN, .task = task, .total = total, .bytes = (int64_t)done });
 }
 
 void report_advance(struct report *r, const char *task, int64_t bytes)
 {
-	emit(r, &(struct report_event){ .kind = REPORT_ADVANCE, .task = task,
-					.bytes = bytes });
+	emit(r, &(struct report_event){ .kind = REPORT_ADVANCE, .task = task, .bytes = bytes });
 }
 
 void report_end(struct report *r, const char *task, bool ok)
@@ -38,14 +38,23 @@ static void say(struct report *r, enum report_kind kind, const char *fmt, va_lis
 	emit(r, &(struct report_event){ .kind = kind, .text = text });
 }
 
-#define SAY(r, kind, fmt)                                                     \
-	do {                                                                  \
-		va_list ap;                                                   \
-		va_start(ap, fmt);                                            \
-		say(r, kind, fmt, ap);                                        \
-		va_end(ap);                                                   \
+#define SAY(r, kind, fmt) \
+	do { \
+		va_list ap; \
+		va_start(ap, fmt); \
+		say(r, kind, fmt, ap); \
+		va_end(ap); \
 	} while (0)
 
-void report_note(struct report *r, const char *fmt, ...) { SAY(r, REPORT_NOTE, fmt); }
-void report_warn(struct report *r, const char *fmt, ...) { SAY(r, REPORT_WARN, fmt); }
-void report_detail(struct report *r, const char *fmt, ...) { SAY(r, REPORT_DETAIL, fmt); }
+void report_note(struct report *r, const char *fmt, ...)
+{
+	SAY(r, REPORT_NOTE, fmt);
+}
+void report_warn(struct report *r, const char *fmt, ...)
+{
+	SAY(r, REPORT_WARN, fmt);
+}
+void report_detail(struct report *r, const char *fmt, ...)
+{
+	SAY(r, REPORT_DETAIL, fmt);
+}

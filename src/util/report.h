@@ -12,21 +12,21 @@
 #include "util/base.h"
 
 enum report_kind {
-	REPORT_BEGIN,     /* task, total (0: unknown), bytes: already done before */
-	REPORT_ADVANCE,   /* task, bytes: more than before; negative takes back */
-	REPORT_END,       /* task, ok */
-	REPORT_NOTE,      /* text: worth a line, e.g. "resuming at 40 %" */
-	REPORT_WARN,      /* text: something is wrong, work goes on */
-	REPORT_DETAIL,    /* text: shown with -v */
+	REPORT_BEGIN,   /* task, total (0: unknown), bytes: already done before */
+	REPORT_ADVANCE, /* task, bytes: more than before; negative takes back */
+	REPORT_END,     /* task, ok */
+	REPORT_NOTE,    /* text: worth a line, e.g. "resuming at 40 %" */
+	REPORT_WARN,    /* text: something is wrong, work goes on */
+	REPORT_DETAIL,  /* text: shown with -v */
 };
 
 struct report_event {
 	enum report_kind kind;
-	const char *task;       /* identifies the task: the same text in all its events */
+	const char *task; /* identifies the task: the same text in all its events */
 	int64_t bytes;
 	uint64_t total;
 	bool ok;
-	const char *text;       /* plain, unescaped; may hold foreign bytes */
+	const char *text; /* plain, unescaped; may hold foreign bytes */
 };
 
 struct report {

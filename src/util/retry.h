@@ -17,13 +17,13 @@
 #include "util/clock.h"
 
 struct retry {
-	unsigned max_tries;             /* the first one included */
+	unsigned max_tries; /* the first one included */
 	uint64_t base_ms, cap_ms;
-	uint64_t max_retry_after_s;     /* a longer Retry-After ends the retries */
-	const struct clock *clock;      /* NULL: the real one */
-	const struct random *random;    /* NULL: the real one */
-	const struct cancel *cancel;    /* ends a wait; NULL: nothing does */
-	unsigned tries;                 /* failed so far */
+	uint64_t max_retry_after_s;  /* a longer Retry-After ends the retries */
+	const struct clock *clock;   /* NULL: the real one */
+	const struct random *random; /* NULL: the real one */
+	const struct cancel *cancel; /* ends a wait; NULL: nothing does */
+	unsigned tries;              /* failed so far */
 };
 #define RETRY_DEFAULT \
 	BRACES(.max_tries = 5, .base_ms = 500, .cap_ms = 30000, .max_retry_after_s = 300)

@@ -110,8 +110,10 @@ static size_t utf8_next(const uint8_t *s, size_t len, uint32_t *code)
 		*code = c;
 		return 1;
 	}
-	size_t n = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 :
-		   c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+	size_t n = c >= 0xc2 && c <= 0xdf   ? 2
+		   : (c & 0xf0) == 0xe0     ? 3
+		   : c >= 0xf0 && c <= 0xf4 ? 4
+					    : 0;
 	if (n == 0 || n > len)
 		return 0;
 	uint32_t v = c & (0xffu >> (n + 1));
@@ -205,15 +207,20 @@ bool parse_size(const char *s, uint64_t *out)
 	uint64_t whole;
 	if (!mul_u64(milli / 1000, unit, &whole))
 		return false;
-	return add_u64(whole, milli % 1000 * (unit / 1000 ? unit / 1000 : 0) +
-			      milli % 1000 * (unit % 1000) / 1000, out);
+	return add_u64(whole,
+		       milli % 1000 * (unit / 1000 ? unit / 1000 : 0) +
+			       milli % 1000 * (unit % 1000) / 1000,
+		       out);
 }
 
 bool parse_duration(const char *s, uint64_t *out_s)
 {
-	static const struct { char unit; uint64_t seconds; } units[] = {
-		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
-		{ 'w', 7 * 86400 }, { 'y', 365 * 86400 },
+	static const struct {
+		char unit;
+		uint64_t seconds;
+	} units[] = {
+		{ 's', 1 },     { 'm', 60 },        { 'h', 3600 },
+		{ 'd', 86400 }, { 'w', 7 * 86400 }, { 'y', 365 * 86400 },
 	};
 	uint64_t count, unit = 1, value;
 	CLEANUP(mem_free_ptr) char *digits = mem_strndup(s, strspn(s, "0123456789"));
@@ -260,8 +267,8 @@ static bool digits_at(const char *s, int count, int *out)
 bool parse_time(const char *s, int64_t *out_s)
 {
 	struct tm tm = { 0 };
-	if (strlen(s) != 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' ||
-	    s[13] != ':' || s[16] != ':' || s[19] != 'Z')
+	if (strlen(s) != 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' ||
+	    s[16] != ':' || s[19] != 'Z')
 		return false;
 	if (!digits_at(s, 4, &tm.tm_year) || !digits_at(s + 5, 2, &tm.tm_mon) ||
 	    !digits_at(s + 8, 2, &tm.tm_mday) || !digits_at(s + 11, 2, &tm.tm_hour) ||
@@ -271,8 +278,8 @@ bool parse_time(const char *s, int64_t *out_s)
 	int y = tm.tm_year;
 	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-	    tm.tm_mday > days[tm.tm_mon - 1] + (tm.tm_mon == 2 && leap) ||
-	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	    tm.tm_mday > days[tm.tm_mon - 1] + (tm.tm_mon == 2 && leap) || tm.tm_hour > 23 ||
+	    tm.tm_min > 59 || tm.tm_sec > 60)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
@@ -324,9 +331,8 @@ const char *format_duration(char out[DURATION_TEXT], uint64_t s)
 
 static bool unprintable(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c ||
-	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 void text_escape(struct buf *out, const char *s, size_t len)

@@ -13,8 +13,8 @@
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
-bool str_eq_nocase(const char *a, const char *b);   /* ASCII */
-int str_compare(const void *a, const void *b);      /* qsort of char * */
+bool str_eq_nocase(const char *a, const char *b); /* ASCII */
+int str_compare(const void *a, const void *b);    /* qsort of char * */
 
 /* A growing list of owned strings. */
 struct str_list {
@@ -22,17 +22,17 @@ struct str_list {
 	size_t count, cap;
 };
 void str_list_add(struct str_list *l, const char *s);
-void str_list_take(struct str_list *l, char *s);    /* takes ownership */
+void str_list_take(struct str_list *l, char *s); /* takes ownership */
 bool str_list_has(const struct str_list *l, const char *s);
 void str_list_split(struct str_list *l, const char *s, const char *separators);
 void str_list_release(struct str_list *l);
 
-void hex_encode(char *out, const void *data, size_t len);   /* 2 * len + NUL */
+void hex_encode(char *out, const void *data, size_t len); /* 2 * len + NUL */
 /* Exactly len bytes from exactly 2 * len hex digits; false on anything else.
  * Lower case only unless any_case. */
 bool hex_decode(void *out, size_t len, const char *hex, bool any_case);
 
-bool utf8_valid(const void *data, size_t len);      /* RFC 3629, NUL allowed */
+bool utf8_valid(const void *data, size_t len); /* RFC 3629, NUL allowed */
 
 /* Decimal digits only, no sign, no blank; false on overflow or anything else. */
 bool parse_u64(const char *s, uint64_t *out);
@@ -46,16 +46,16 @@ bool parse_bool(const char *s, bool *out);
 bool parse_time(const char *s, int64_t *out_s);
 
 #define TIME_TEXT 21
-void format_time(char out[TIME_TEXT], int64_t time_s);  /* the same form */
+void format_time(char out[TIME_TEXT], int64_t time_s); /* the same form */
 #define SIZE_TEXT 16
-const char *format_size(char out[SIZE_TEXT], uint64_t bytes);      /* "1.4 GiB" */
+const char *format_size(char out[SIZE_TEXT], uint64_t bytes); /* "1.4 GiB" */
 #define DURATION_TEXT 16
-const char *format_duration(char out[DURATION_TEXT], uint64_t s);  /* "2h 03m" */
+const char *format_duration(char out[DURATION_TEXT], uint64_t s); /* "2h 03m" */
 
 /* Appends s with control characters, invalid UTF-8 and bidirectional overrides
  * replaced by \xNN or \u{NNNN}: safe for a terminal. */
 void text_escape(struct buf *out, const char *s, size_t len);
-char *text_escaped(const char *s);                  /* the caller frees */
+char *text_escaped(const char *s); /* the caller frees */
 /* Quoted as one word of a POSIX shell, if it needs quotes, so that it can be copied from a
  * message. The caller frees it and keeps control characters out. */
 char *text_shell_quoted(const char *s);

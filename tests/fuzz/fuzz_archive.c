@@ -22,8 +22,11 @@ static void must(bool ok)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct archive_limits limits = { .max_bytes = MIB, .max_ratio = 100,
-						      .max_entries = 50 };
+	static const struct archive_limits limits = {
+		.max_bytes = MIB,
+		.max_ratio = 100,
+		.max_entries = 50,
+	};
 	struct err e = ERR_INIT;
 	struct str_list files = { 0 }, left = { 0 };
 	const char *tmp = getenv("TMPDIR");

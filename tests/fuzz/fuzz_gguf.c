@@ -33,8 +33,7 @@ static void use(const struct gguf *g)
 	for (size_t i = 0; i < g->tensor_count; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
 		if (t->offset < g->data_offset || t->padded < t->size ||
-		    t->offset + t->padded > g->data_end ||
-		    gguf_find_tensor(g, t->name.s) != t)
+		    t->offset + t->padded > g->data_end || gguf_find_tensor(g, t->name.s) != t)
 			__builtin_trap();
 		tensors += t->size;
 	}

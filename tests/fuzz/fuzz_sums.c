@@ -14,8 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	struct buf text = BUF_INIT(64 * MIB);
 	sums_format(&s, &text);
-	if (sums_parse(buf_str(&text), text.len, "again", &again, &e) < 0 ||
-	    again.count != s.count)
+	if (sums_parse(buf_str(&text), text.len, "again", &again, &e) < 0 || again.count != s.count)
 		abort();
 	for (size_t i = 0; i < s.count; i++) {
 		if (strcmp(s.at[i].name, again.at[i].name) != 0 ||

@@ -23,9 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
 	struct privkey *key;
-	struct buf parts[PARTS];        /* envelopes: root 1 and 2, timestamp, snapshot, … */
-	char *names[PARTS];             /* under which they were served; NULL: not yet */
-	size_t next;                    /* delegated role */
+	struct buf parts[PARTS]; /* envelopes: root 1 and 2, timestamp, snapshot, … */
+	char *names[PARTS];      /* under which they were served; NULL: not yet */
+	size_t next;             /* delegated role */
 	const char *dir;
 };
 

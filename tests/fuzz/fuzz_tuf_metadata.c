@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	struct tuf_metadata *m;
 	struct tuf_meta meta;
-	if (size < 1 || tuf_metadata_parse(data[0] % TUF_TYPES, data + 1, size - 1, "input", &m,
-					   &e) < 0)
+	if (size < 1 ||
+	    tuf_metadata_parse(data[0] % TUF_TYPES, data + 1, size - 1, "input", &m, &e) < 0)
 		return 0;
 	for (size_t i = 0; i < TUF_TYPES && m->type == TUF_ROOT; i++)
 		count(m, &m->roles[i]);

@@ -19,8 +19,7 @@ static void check_name(const char *encoded, const char *name)
 	static const char fine[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				   "0123456789-._~%";
 	CLEANUP(mem_free_ptr) char *back = mem_strdup(encoded);
-	if (encoded[strspn(encoded, fine)] || !path_percent_decode(back) ||
-	    strcmp(back, name) != 0)
+	if (encoded[strspn(encoded, fine)] || !path_percent_decode(back) || strcmp(back, name) != 0)
 		abort();
 }
 
@@ -75,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len = nul ? (size_t)(nul - data) : size;
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%.*s", (int)len, (const char *)data);
 	size_t rest = nul ? size - len - 1 : 0;
-	CLEANUP(mem_free_ptr) char *pattern =
-		mem_printf("%.*s", (int)rest, rest ? (const char *)nul + 1 : "");
+	CLEANUP(mem_free_ptr) char *pattern = mem_printf("%.*s", (int)rest,
+							 rest ? (const char *)nul + 1 : "");
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, "");
 	check_name(encoded, name);
 	check_folder(name);

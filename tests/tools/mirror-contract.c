@@ -61,7 +61,8 @@ int main(int argc, char **argv)
 			rc = contract_end(&c, &e);
 		}
 	} else {
-		rc = err_set(&e, ERR_USAGE, "usage: mirror-contract CONF SECTION | URL | --tree DIR");
+		rc = err_set(&e, ERR_USAGE,
+			     "usage: mirror-contract CONF SECTION | URL | --tree DIR");
 	}
 	if (rc < 0)
 		fprintf(stderr, "mirror-contract: %s\n", e.text);

@@ -27,12 +27,15 @@ static int add_keys(struct writer *w, struct keyring *keys, struct err *e)
 	return rc;
 }
 
-static int add_bins(struct writer *w, const struct keyring *keys, uint64_t bins,
-		    struct err *e)
+static int add_bins(struct writer *w, const struct keyring *keys, uint64_t bins, struct err *e)
 {
 	const struct tuf_key *key[] = { keyring_find(keys, "targets")->public };
-	struct writer_bin_delegation d = { .prefix = "bin", .threshold = 1, .keys = key,
-					.key_count = 1 };
+	struct writer_bin_delegation d = {
+		.prefix = "bin",
+		.threshold = 1,
+		.keys = key,
+		.key_count = 1,
+	};
 	while (d.bit_length < 16 && UINT64_C(1) << d.bit_length < bins)
 		d.bit_length++;
 	if (UINT64_C(1) << d.bit_length != bins)

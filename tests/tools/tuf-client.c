@@ -18,8 +18,8 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_NAME 240            /* bytes, below what file systems allow */
-#define ARTIFACT_MAX GIB        /* it is held in memory while it is verified */
+#define MAX_NAME 240     /* bytes, below what file systems allow */
+#define ARTIFACT_MAX GIB /* it is held in memory while it is verified */
 
 struct options {
 	const char *metadata_dir, *metadata_url, *target_dir, *target_url;
@@ -37,8 +37,8 @@ static int get(const struct place *place, const char *name, const char *keep, st
 	       struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(name, keep);
-	CLEANUP(mem_free_ptr) char *url =
-		mem_printf("%s%s%s", place->url, str_ends(place->url, "/") ? "" : "/", encoded);
+	CLEANUP(mem_free_ptr) char *url = mem_printf("%s%s%s", place->url,
+						     str_ends(place->url, "/") ? "" : "/", encoded);
 	struct http_request q = { .url = url, .what = name, .into = out };
 	return http_perform(place->http, &q, NULL, e);
 }
@@ -113,8 +113,10 @@ static int download(struct tuf_client *c, const char *path, const struct place *
 	if (rc < 0)
 		return rc;
 	if (meta.length > ARTIFACT_MAX)
-		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes are signed, too many for this "
-						 "client", path, (unsigned long long)meta.length);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: %llu bytes are signed, too many for this "
+			       "client",
+			       path, (unsigned long long)meta.length);
 	return is_cached(file, &meta) ? 0 : fetch_artifact(c, path, &meta, from, file, e);
 }
 
@@ -144,9 +146,10 @@ static int refresh(const struct options *o, bool and_download, struct err *e)
 
 static int usage(struct err *e)
 {
-	return err_set(e, ERR_USAGE, "usage: tuf-client --metadata-dir DIR [--metadata-url URL] "
-				     "[--target-name PATH…] [--target-base-url URL] "
-				     "[--target-dir DIR] init ROOT | refresh | download");
+	return err_set(e, ERR_USAGE,
+		       "usage: tuf-client --metadata-dir DIR [--metadata-url URL] "
+		       "[--target-name PATH…] [--target-base-url URL] "
+		       "[--target-dir DIR] init ROOT | refresh | download");
 }
 
 static int run(const struct options *o, int argc, char **argv, struct err *e)
@@ -180,12 +183,23 @@ int main(int argc, char **argv)
 	int c, rc = 0;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
-		case 'd': o.metadata_dir = optarg; break;
-		case 'u': o.metadata_url = optarg; break;
-		case 'n': str_list_add(&o.targets, optarg); break;
-		case 't': o.target_dir = optarg; break;
-		case 'b': o.target_url = optarg; break;
-		default: rc = usage(&e);
+		case 'd':
+			o.metadata_dir = optarg;
+			break;
+		case 'u':
+			o.metadata_url = optarg;
+			break;
+		case 'n':
+			str_list_add(&o.targets, optarg);
+			break;
+		case 't':
+			o.target_dir = optarg;
+			break;
+		case 'b':
+			o.target_url = optarg;
+			break;
+		default:
+			rc = usage(&e);
 		}
 	}
 	if (rc == 0)

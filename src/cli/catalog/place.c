@@ -223,7 +223,7 @@ void place_ask_init(struct place_ask *a, struct cli *cli, const char *file)
 				 .file = file,
 				 .passphrases = { .ask = ask_key,
 						  .ctx = a,
-						  .same = file || getenv("FERRY_PASSPHRASE") } };
+						  .same = file || getenv("FERRY_PASSPHRASE"), }, };
 }
 
 void place_ask_release(struct place_ask *a)

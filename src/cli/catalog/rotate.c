@@ -286,9 +286,11 @@ static int run_renew(struct cli *cli, struct err *e)
 {
 	CLEANUP(ceremony_desk_release) struct ceremony_desk d = { 0 };
 	CLEANUP(repository_ceremony_release) struct repository_ceremony c = { 0 };
-	const struct repository_rotation r = { .roles = (const char *const *)cli->operands,
-					       .role_count = (size_t)cli->count,
-					       .renew = true };
+	const struct repository_rotation r = {
+		.roles = (const char *const *)cli->operands,
+		.role_count = (size_t)cli->count,
+		.renew = true,
+	};
 	int rc = ceremony_desk_open(cli, cli->opts, true, &d, e);
 	if (rc < 0 || (rc = repository_rotate(d.place.dir, &d.how, &r, &c, e)) < 0)
 		return rc;

@@ -18,7 +18,7 @@ static const struct opt status_opts[] = {
 /* What a person has to do for a role. */
 enum need { NEED_NOTHING, NEED_SIGNATURES, NEED_RENEWAL, NEED_EXPIRED, NEED_REPAIR, NEED_KEYS };
 static const char *const need_names[] = {
-	"", "signatures", "renewal", "expired", "repair", "keys"
+	"", "signatures", "renewal", "expired", "repair", "keys",
 };
 
 /* The published version expires, even if there is a draft. */

@@ -117,7 +117,7 @@ int cli_main(const struct command *command, int argc, char **argv)
 	struct err e = ERR_INIT;
 	struct run run = { .cli = { .out = stdout, .conf = &run.conf },
 			   .words = { .command = command,
-				      .path = mem_printf("ferry %s", command->name) } };
+				      .path = mem_printf("ferry %s", command->name), }, };
 	int rc = cli_parse(&run.words, argc, argv, &e);
 	run.cli.name = run.words.path + strlen("ferry ");
 	run.cli.json = run.words.common.json || (rc < 0 && asks_for_json(argv));

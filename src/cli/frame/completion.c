@@ -19,7 +19,7 @@ static void each_opt(FILE *out, const struct command *c, const char *sub,
 static const char *hint_word(enum opt_hint hint)
 {
 	static const char *const words[] = {
-		"none", "file", "dir", "model", "mirror", "repository"
+		"none", "file", "dir", "model", "mirror", "repository",
 	};
 	return words[hint];
 }
@@ -125,7 +125,7 @@ static void quoted(FILE *out, const char *s, const char *special)
 static void zsh_opt(FILE *out, const char *sub, const struct opt *o)
 {
 	static const char *const actions[] = {
-		" ", "_files", "_files -/", "_ferry_models", " ", " "
+		" ", "_files", "_files -/", "_ferry_models", " ", " ",
 	};
 	char names[2][80] = { "", "" };
 	snprintf(names[0], sizeof names[0], "--%s%s", o->name, o->arg ? "=" : "");

@@ -193,7 +193,7 @@ static void draw(struct drawer *d, int64_t now)
 static void emit_json(struct drawer *d, const struct report_event *ev)
 {
 	static const char *const names[] = {
-		"begin", "advance", "end", "note", "warning", "detail"
+		"begin", "advance", "end", "note", "warning", "detail",
 	};
 	struct err ignored = ERR_INIT;
 	CLEANUP(buf_release) struct buf line = BUF_INIT(64 * KIB);

@@ -88,9 +88,11 @@ static void print_added(struct cli *cli, const json_t *document)
 static int run_add(struct cli *cli, struct err *e)
 {
 	const struct add_opts *o = cli->opts;
-	const struct remote_options options = { .report = cli->report,
-						.cancel = cli->cancel,
-						.kinds = mirror_kinds_client };
+	const struct remote_options options = {
+		.report = cli->report,
+		.cancel = cli->cancel,
+		.kinds = mirror_kinds_client,
+	};
 	CLEANUP(mem_free_ptr) char *conf = NULL;
 	CLEANUP(mem_free_ptr) char *pin = NULL;
 	CLEANUP(store_close) struct store store = { 0 };
@@ -107,12 +109,14 @@ static int run_add(struct cli *cli, struct err *e)
 		rc = session_store(cli, &store, e);
 	if (rc < 0)
 		return rc;
-	const struct remote_add what = { .conf_path = conf,
-					 .name = cli->operands[0],
-					 .urls = cli->operands + 1,
-					 .url_count = (size_t)cli->count - 1,
-					 .root = o->root,
-					 .root_sha256 = o->root_sha256 };
+	const struct remote_add what = {
+		.conf_path = conf,
+		.name = cli->operands[0],
+		.urls = cli->operands + 1,
+		.url_count = (size_t)cli->count - 1,
+		.root = o->root,
+		.root_sha256 = o->root_sha256,
+	};
 	rc = remote_add(&what, &store, &options, &remote, &pin, e);
 	if (rc < 0)
 		return rc;

@@ -73,9 +73,11 @@ static int look_at(struct cli *cli, const struct settings_repository *set,
 		   const struct settings_fetch *fetch, const struct store *store,
 		   const struct status_opts *o, struct look *l, struct err *e)
 {
-	const struct remote_options options = { .report = cli->report,
-						.cancel = cli->cancel,
-						.kinds = mirror_kinds_client };
+	const struct remote_options options = {
+		.report = cli->report,
+		.cancel = cli->cancel,
+		.kinds = mirror_kinds_client,
+	};
 	int rc = remote_inspect(set, fetch, store, &options, &l->remote, &l->why, e);
 	if (rc < 0)
 		return rc;

@@ -88,9 +88,11 @@ static void compare_roots(const struct tuf_metadata *old, const struct tuf_metad
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		const struct tuf_role *was = &old->roles[order[i]], *is = &new->roles[order[i]];
 		struct writer_change *c = &out->at[out->count];
-		*c = (struct writer_change){ .role = tuf_type_name(order[i]),
-					     .old_threshold = was->threshold,
-					     .threshold = is->threshold };
+		*c = (struct writer_change){
+			.role = tuf_type_name(order[i]),
+			.old_threshold = was->threshold,
+			.threshold = is->threshold,
+		};
 		difference(new, old, order[i], &c->added);
 		difference(old, new, order[i], &c->removed);
 		if (c->added.count || c->removed.count || c->threshold != c->old_threshold)

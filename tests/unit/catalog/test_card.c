@@ -84,14 +84,19 @@ static void default_variant_is_marked_or_the_first_prepared(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct card c;
-	assert_ok(parse("{" HEAD ",\"variants\":[{\"id\":\"f16\",\"files\":[]}," VARIANT("q8_0", "")
-			"," VARIANT("q4_0", "") "]}", &c, &e), &e);
+	assert_ok(parse("{" HEAD ",\"variants\":[{\"id\":\"f16\",\"files\":[]}," VARIANT(
+				"q8_0", "") "," VARIANT("q4_0", "") "]}",
+			&c, &e),
+		  &e);
 	assert_string_equal(card_variant(&c, NULL)->id, "q8_0");
 	assert_string_equal(card_variant(&c, "f16")->id, "f16");
 	assert_null(card_variant(&c, "q2_k"));
 	card_release(&c);
-	assert_ok(parse("{" HEAD ",\"variants\":[" VARIANT("q8_0", "") ","
-			VARIANT("q4_0", ",\"default\":true") "]}", &c, &e), &e);
+	assert_ok(parse("{" HEAD
+			",\"variants\":[" VARIANT("q8_0", "") "," VARIANT("q4_0",
+									  ",\"default\":true") "]}",
+			&c, &e),
+		  &e);
 	assert_string_equal(card_variant(&c, NULL)->id, "q4_0");
 	card_release(&c);
 }
@@ -99,10 +104,13 @@ static void default_variant_is_marked_or_the_first_prepared(void **state)
 static void faults_name_their_place(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message; } bad[] = {
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
 		{ "[]", "expected an object" },
 		{ "{}", "format" },
-		{ "{\"format\":\"x\",\"version\":1,\"id\":\"a\",\"variants\":[]}", "not that of a model card" },
+		{ "{\"format\":\"x\",\"version\":1,\"id\":\"a\",\"variants\":[]}",
+		  "not that of a model card" },
 		{ "{\"format\":\"model-ferry-card\",\"version\":2,\"id\":\"a\",\"variants\":[]}",
 		  "version: version 2 is not supported" },
 		{ "{" HEAD "}", "variants: expected an array" },
@@ -110,36 +118,44 @@ static void faults_name_their_place(void **state)
 		{ "{" HEAD ",\"variants\":[],\"title\":null}", "title: expected a string" },
 		{ "{" HEAD ",\"variants\":[],\"title\":\"\"}", "title: must have 1 to 200 bytes" },
 		{ "{" HEAD ",\"variants\":[],\"title\":\"a\\u001bb\"}", "control character" },
-		{ "{" HEAD ",\"variants\":[],\"parameters\":0}", "parameters: 0 is not in the range 1" },
+		{ "{" HEAD ",\"variants\":[],\"parameters\":0}",
+		  "parameters: 0 is not in the range 1" },
 		{ "{" HEAD ",\"variants\":[],\"parameters\":1.5}", "not an integer" },
 		{ "{" HEAD ",\"variants\":[],\"tags\":[\"a\",\"a\"]}", "'a' appears twice" },
 		{ "{" HEAD ",\"variants\":[],\"updated\":\"2026-02-30T00:00:00Z\"}", "updated: " },
 		{ "{" HEAD ",\"variants\":[],\"source\":{\"url\":\"ftp://x/\"}}", "source.url: " },
-		{ "{" HEAD ",\"variants\":[],\"source\":{\"url\":\"https://u:p@x/\"}}", "password" },
+		{ "{" HEAD ",\"variants\":[],\"source\":{\"url\":\"https://u:p@x/\"}}",
+		  "password" },
 		{ "{" HEAD ",\"variants\":[],\"license\":\"MIT\"}", "license: expected an object" },
 		{ "{" HEAD ",\"variants\":[{\"files\":[]}]}", "variants[0].id" },
-		{ "{" HEAD ",\"variants\":[{\"id\":\"../x\",\"files\":[]}]}", "is not a valid name" },
+		{ "{" HEAD ",\"variants\":[{\"id\":\"../x\",\"files\":[]}]}",
+		  "is not a valid name" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", "") "," VARIANT("a", "") "]}",
 		  "variants[1].id: there are two variants 'a'" },
-		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"default\":true") ","
-		  VARIANT("b", ",\"default\":true") "]}", "'a' is also marked as default" },
+		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"default\":true") "," VARIANT(
+			  "b", ",\"default\":true") "]}",
+		  "'a' is also marked as default" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"size\":11") "]}",
 		  "11, but the sizes of the files add up to 10" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"size\":5,\"files\":[]}]}",
 		  "5, but the sizes of the files add up to 0" },
 		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"ram\":{\"bytes\":1}") "]}",
 		  "variants[0].ram: expected either" },
-		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"ram\":{}") "]}", "ram: expected either" },
+		{ "{" HEAD ",\"variants\":[" VARIANT("a", ",\"ram\":{}") "]}",
+		  "ram: expected either" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[" FILE_OF("../x", "1") "]}]}",
 		  "files[0].path" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[" FILE_OF("x", "0") "]}]}",
 		  "files[0].size: 0 is not" },
-		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[" FILE_OF("x", "1") ","
-		  FILE_OF("x", "1") "]}]}", "two files are named 'x'" },
+		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[" FILE_OF("x", "1") "," FILE_OF(
+			  "x", "1") "]}]}",
+		  "two files are named 'x'" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[{\"path\":\"models/a/b\","
-		  "\"size\":1,\"sha256\":\"AA\"}]}]}", "sha256" },
+		  "\"size\":1,\"sha256\":\"AA\"}]}]}",
+		  "sha256" },
 		{ "{" HEAD ",\"variants\":[{\"id\":\"a\",\"files\":[{\"path\":\"etc/b\","
-		  "\"size\":1,\"sha256\":" SHA "}]}]}", "models/NAME/FILE" },
+		  "\"size\":1,\"sha256\":" SHA "}]}]}",
+		  "models/NAME/FILE" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		refused(bad[i].text, bad[i].message);
@@ -178,12 +194,14 @@ static void merge_keeps_what_a_person_wrote(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	json_t *into = object("{" HEAD ",\"title\":\"Mine\",\"updated\":\"2026-01-01T00:00:00Z\","
-		"\"variants\":[" VARIANT("q4_0", ",\"summary\":\"best\",\"default\":true") ","
-		VARIANT("q8_0", "") "]}");
-	json_t *from = object("{" HEAD ",\"title\":\"Theirs\",\"family\":\"phi2\","
+			      "\"variants\":[" VARIANT("q4_0",
+						       ",\"summary\":\"best\",\"default\":"
+						       "true") "," VARIANT("q8_0", "") "]}");
+	json_t *from = object(
+		"{" HEAD ",\"title\":\"Theirs\",\"family\":\"phi2\","
 		"\"updated\":\"2026-03-01T00:00:00Z\",\"variants\":["
-		"{\"id\":\"q4_0\",\"summary\":\"new\",\"quantization\":\"Q4_0\",\"files\":["
-		FILE_OF("q4_0.gguf", "77") "]}," VARIANT("f16", ",\"default\":true") "]}");
+		"{\"id\":\"q4_0\",\"summary\":\"new\",\"quantization\":\"Q4_0\",\"files\":"
+		"[" FILE_OF("q4_0.gguf", "77") "]}," VARIANT("f16", ",\"default\":true") "]}");
 	assert_ok(card_merge(into, from, &e), &e);
 	struct card c;
 	assert_ok(card_from_json(into, "", &c, &e), &e);
@@ -262,7 +280,9 @@ static void set_reaches_every_level(void **state)
 static void set_refuses_with_the_reason(void **state)
 {
 	(void)state;
-	static const struct { const char *assignment, *message, *hint; } bad[] = {
+	static const struct {
+		const char *assignment, *message, *hint;
+	} bad[] = {
 		{ "title", "key=value", "license.id=MIT" },
 		{ "titel=x", "'titel' is not a member", "'title'" },
 		{ "license.idd=x", "'license.idd' is not a member", "'license.id'" },
@@ -300,12 +320,15 @@ static void lint_tells_what_is_missing(void **state)
 	struct err e = ERR_INIT;
 	struct lint_findings f = { 0 };
 	struct card c;
-	assert_ok(parse("{" HEAD ",\"licence\":{},\"deprecated\":{},\"license\":{\"id\":\"MIT OR\"},"
+	assert_ok(parse("{" HEAD
+			",\"licence\":{},\"deprecated\":{},\"license\":{\"id\":\"MIT OR\"},"
 			"\"variants\":[{\"id\":\"a\",\"files\":[]},{\"id\":\"b\",\"files\":["
 			"{\"path\":\"models/other/b.gguf\",\"size\":1,\"sha256\":" SHA "}]}]}",
-			&c, &e), &e);
+			&c, &e),
+		  &e);
 	lint_card(&c, &f);
-	assert_true(found(&f, LINT_WARNING, "licence: not a member of a card; did you mean 'license'?"));
+	assert_true(found(&f, LINT_WARNING,
+			  "licence: not a member of a card; did you mean 'license'?"));
 	assert_true(found(&f, LINT_WARNING, "title: missing"));
 	assert_true(found(&f, LINT_WARNING, "summary: missing"));
 	assert_true(found(&f, LINT_WARNING, "source.url: missing"));
@@ -323,12 +346,16 @@ static void licences_are_spdx(void **state)
 {
 	(void)state;
 	static const char *const good[] = {
-		"MIT", "mit", "Apache-2.0 OR MIT", "(MIT AND Apache-2.0) OR GPL-2.0+",
-		"GPL-2.0-or-later WITH Classpath-exception-2.0", "LicenseRef-Llama-3",
+		"MIT",
+		"mit",
+		"Apache-2.0 OR MIT",
+		"(MIT AND Apache-2.0) OR GPL-2.0+",
+		"GPL-2.0-or-later WITH Classpath-exception-2.0",
+		"LicenseRef-Llama-3",
 	};
 	static const char *const broken[] = {
-		"", "MIT OR", "OR MIT", "MIT MIT", "(MIT", "MIT)", "()", "MIT WITH", "M!T",
-		"MIT WITH (MIT)", "AND",
+		"",   "MIT OR",   "OR MIT", "MIT MIT",        "(MIT", "MIT)",
+		"()", "MIT WITH", "M!T",    "MIT WITH (MIT)", "AND",
 	};
 	enum lint_level level;
 	char unknown[64];
@@ -350,9 +377,13 @@ static void cards_are_linted_together(void **state)
 	struct lint_findings f = { 0 };
 	struct card c[2];
 	assert_ok(parse("{" HEAD ",\"deprecated\":{\"reason\":\"x\",\"replacement\":\"gone\"},"
-			"\"variants\":[" VARIANT("a", "") "]}", &c[0], &e), &e);
+			"\"variants\":[" VARIANT("a", "") "]}",
+			&c[0], &e),
+		  &e);
 	assert_ok(parse("{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"z\",\"variants\":["
-			"{\"id\":\"q\",\"files\":[" FILE_OF("a.gguf", "11") "]}]}", &c[1], &e), &e);
+			"{\"id\":\"q\",\"files\":[" FILE_OF("a.gguf", "11") "]}]}",
+			&c[1], &e),
+		  &e);
 	lint_cards(c, 2, &f);
 	assert_int_equal(f.count, 2);
 	assert_true(found(&f, LINT_WARNING, "there is no model 'gone'"));

@@ -3,13 +3,17 @@
 #include "unit.h"
 
 #define SHA "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
-#define HEAD "\"format\":\"model-ferry-catalog\",\"version\":1,\"name\":\"lab\"," \
-	     "\"updated\":\"2026-01-01T00:00:00Z\""
-#define VARIANT(m, v) "{\"id\":\"" v "\",\"files\":[{\"path\":\"models/" m "/" v ".gguf\"," \
-		      "\"size\":9,\"sha256\":" SHA "}]}"
-#define MODEL(m, ...) "{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"" m "\"," \
-		      "\"variants\":[" __VA_ARGS__ "]}"
-#define MIRROR(id, more) "{\"id\":\"" id "\",\"kind\":\"http\",\"url\":\"https://x/" id "\"" more "}"
+#define HEAD \
+	"\"format\":\"model-ferry-catalog\",\"version\":1,\"name\":\"lab\"," \
+	"\"updated\":\"2026-01-01T00:00:00Z\""
+#define VARIANT(m, v) \
+	"{\"id\":\"" v "\",\"files\":[{\"path\":\"models/" m "/" v ".gguf\"," \
+	"\"size\":9,\"sha256\":" SHA "}]}"
+#define MODEL(m, ...) \
+	"{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"" m "\"," \
+	"\"variants\":[" __VA_ARGS__ "]}"
+#define MIRROR(id, more) \
+	"{\"id\":\"" id "\",\"kind\":\"http\",\"url\":\"https://x/" id "\"" more "}"
 
 /* clang-format off */
 static const char catalog_text[] = "{" HEAD ",\"mirrors\":["
@@ -60,7 +64,9 @@ static void an_empty_catalog_is_one(void **state)
 static void faults_name_their_place(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message; } bad[] = {
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
 		{ "[]", "expected a JSON object" },
 		{ "{\"format\":\"model-ferry-card\",\"version\":1}", "is not that of a catalog" },
 		{ "{\"format\":\"model-ferry-catalog\",\"version\":9}", "version: version 9" },
@@ -73,13 +79,16 @@ static void faults_name_their_place(void **state)
 		{ "{" HEAD ",\"models\":[],\"mirrors\":[" MIRROR("a", ",\"priority\":-1") "]}",
 		  "mirrors[0].priority: negative" },
 		{ "{" HEAD ",\"models\":[],\"mirrors\":[{\"id\":\"a\",\"kind\":\"http\","
-		  "\"url\":\"https://u:p@x\"}]}", "password" },
+		  "\"url\":\"https://u:p@x\"}]}",
+		  "password" },
 		{ "{" HEAD ",\"mirrors\":[],\"models\":[" MODEL("a", "") "]}",
 		  "models[0]: 'a' has no variants" },
-		{ "{" HEAD ",\"mirrors\":[],\"models\":["
-		  MODEL("a", "{\"id\":\"q\",\"files\":[]}") "]}", "models[0].variants[0]: 'q' has no" },
-		{ "{" HEAD ",\"mirrors\":[],\"models\":[" MODEL("a", VARIANT("a", "q")) ","
-		  MODEL("a", VARIANT("a", "q")) "]}", "two models 'a'" },
+		{ "{" HEAD
+		  ",\"mirrors\":[],\"models\":[" MODEL("a", "{\"id\":\"q\",\"files\":[]}") "]}",
+		  "models[0].variants[0]: 'q' has no" },
+		{ "{" HEAD ",\"mirrors\":[],\"models\":[" MODEL("a", VARIANT("a", "q")) "," MODEL(
+			  "a", VARIANT("a", "q")) "]}",
+		  "two models 'a'" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
@@ -110,8 +119,8 @@ static void bad_references_are_refused(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"", ":", "/", "a:", "/a", "a/", "a/b/c", "a:b:c", "a:b/c", "../a", "a b", "a:..",
-		"hf.co/a/b",
+		"",      ":",     "/",    "a:",  "/a",   "a/",        "a/b/c",
+		"a:b:c", "a:b/c", "../a", "a b", "a:..", "hf.co/a/b",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;

@@ -202,7 +202,7 @@ static void refused(json_t *document, const char *text)
 
 struct wrong {
 	const char *path;
-	const char *value;      /* JSON; NULL removes the member */
+	const char *value; /* JSON; NULL removes the member */
 	const char *text;
 };
 
@@ -213,7 +213,8 @@ static void refuse_all(const struct manifest *m, const struct wrong *cases, size
 		CLEANUP(json_release) json_t *document = json_deep_copy(shallow);
 		json_error_t ignored;
 		json_t *value = cases[i].value
-			? json_loads(cases[i].value, JSON_DECODE_ANY, &ignored) : NULL;
+					? json_loads(cases[i].value, JSON_DECODE_ANY, &ignored)
+					: NULL;
 		assert_true(value || !cases[i].value);
 		change(document, cases[i].path, value);
 		refused(document, cases[i].text);
@@ -278,22 +279,28 @@ static void every_wrong_tensor_is_named(void **state)
 		{ "gguf.tensors", NULL, "gguf.tensors: expected an array" },
 		{ "gguf.tensors.1", "5", "gguf.tensors[1].name: expected a string" },
 		{ "gguf.tensors.1.name", "\"\"", "gguf.tensors[1].name: must have 1 to 63 bytes" },
-		{ "gguf.tensors.1.name", "\"0123456789012345678901234567890123456789"
-					 "012345678901234567890123\"", "[1].name: must have 1 to 63" },
-		{ "gguf.tensors.1.name", "\"output.weight\"", "the name 'output.weight' appears twice" },
+		{ "gguf.tensors.1.name",
+		  "\"0123456789012345678901234567890123456789"
+		  "012345678901234567890123\"",
+		  "[1].name: must have 1 to 63" },
+		{ "gguf.tensors.1.name", "\"output.weight\"",
+		  "the name 'output.weight' appears twice" },
 		{ "gguf.tensors.1.type", "\"q4 K\"", "gguf.tensors[1].type" },
 		{ "gguf.tensors.1.type", "\"\"", "gguf.tensors[1].type" },
 		{ "gguf.tensors.1.shape", "[1,1,1,1,1]", "shape: more than 4 entries" },
 		{ "gguf.tensors.1.shape", "[0]",
-			"gguf.tensors[1].shape[0]: expected a positive integer" },
+		  "gguf.tensors[1].shape[0]: expected a positive integer" },
 		{ "gguf.tensors.1.shape", "[2, \"3\"]",
-			"gguf.tensors[1].shape[1]: expected a positive integer" },
+		  "gguf.tensors[1].shape[1]: expected a positive integer" },
 		{ "gguf.tensors.1.offset", "0", "gguf.tensors[1].offset: is before the end" },
 		{ "gguf.tensors.0.offset", "0", "gguf.tensors[0].offset: is before the end" },
 		{ "gguf.tensors.1.size", "40", "gguf.tensors[2].offset: is before the end" },
-		{ "gguf.tensors.2.size", "9223372036854775807", "gguf.tensors[2]: extends beyond the end" },
-		{ "gguf.tensors.2.offset", "9223372036854775807", "gguf.tensors[2]: extends beyond the end" },
-		{ "gguf.tensors.2.sha256", "\"" HEX64 "0\"", "gguf.tensors[2].sha256: expected 64" },
+		{ "gguf.tensors.2.size", "9223372036854775807",
+		  "gguf.tensors[2]: extends beyond the end" },
+		{ "gguf.tensors.2.offset", "9223372036854775807",
+		  "gguf.tensors[2]: extends beyond the end" },
+		{ "gguf.tensors.2.sha256", "\"" HEX64 "0\"",
+		  "gguf.tensors[2].sha256: expected 64" },
 	};
 	struct fixture f;
 	fixture_gguf(&f);

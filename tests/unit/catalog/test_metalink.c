@@ -10,8 +10,11 @@ static const char zeros[] = "000000000000000000000000000000000000000000000000000
 static struct metalink_file file(const char *name)
 {
 	return (struct metalink_file){
-		.name = name, .sha256 = { { 0xab } }, .pieces = pieces,
-		.grid = { .size = 9 * MIB, .piece_length = 8 * MIB, .count = 2 } };
+		.name = name,
+		.sha256 = { { 0xab } },
+		.pieces = pieces,
+		.grid = { .size = 9 * MIB, .piece_length = 8 * MIB, .count = 2 },
+	};
 }
 
 static char *format(const struct metalink *m)
@@ -47,7 +50,8 @@ static void a_file_has_its_size_digests_and_addresses(void **state)
 	assert_int_equal(asprintf(&line, "<hash type=\"sha-256\">ab%s</hash>", zeros), 92);
 	assert_has(text, line);
 	free(line);
-	assert_true(asprintf(&line, "<pieces length=\"8388608\" type=\"sha-256\">\n"
+	assert_true(asprintf(&line,
+			     "<pieces length=\"8388608\" type=\"sha-256\">\n"
 			     "      <hash>01%s</hash>\n      <hash>02%s</hash>\n    </pieces>",
 			     zeros, zeros) > 0);
 	assert_has(text, line);
@@ -66,16 +70,22 @@ static void texts_are_escaped(void **state)
 	struct metalink_file f = file("a&\"'<>b\n.gguf");
 	f.grid.count = 0;
 	struct metalink m = {
-		.identity = "</identity><url>", .version = "\x01\x1f\x7f", .publisher = "A \"B\"",
-		.description = "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80 \xEF\xBF\xBE|\xEF\xBF\xBF|]]>\t",
-		.files = &f, .file_count = 1 };
+		.identity = "</identity><url>",
+		.version = "\x01\x1f\x7f",
+		.publisher = "A \"B\"",
+		.description = "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80 "
+			       "\xEF\xBF\xBE|\xEF\xBF\xBF|]]>\t",
+		.files = &f,
+		.file_count = 1,
+	};
 	char *text = format(&m);
 	assert_has(text, "<file name=\"a&#38;&#34;&#39;&#60;&#62;b&#10;.gguf\">");
 	assert_has(text, "<identity>&#60;/identity&#62;&#60;url&#62;</identity>");
 	assert_has(text, "<version>\xEF\xBF\xBD\xEF\xBF\xBD\x7f</version>");
 	assert_has(text, "<publisher name=\"A &#34;B&#34;\"/>");
-	assert_has(text, "<description>gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80 \xEF\xBF\xBD|\xEF\xBF\xBD|"
-			 "]]&#62;&#9;</description>");
+	assert_has(text,
+		   "<description>gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80 \xEF\xBF\xBD|\xEF\xBF\xBD|"
+		   "]]&#62;&#9;</description>");
 	assert_null(strstr(text, "<pieces"));
 	free(text);
 }

@@ -69,11 +69,25 @@ static void malformed_lines_are_named(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		A, A " ", A "  ", A " x", A "\tx", "x", "<html>", " " A "  x",
-		"9f86  x", A "0  x", "SHA256 (x) = 9f86", "SHA256 () = " A, "SHA256 (x)= " A,
+		A,
+		A " ",
+		A "  ",
+		A " x",
+		A "\tx",
+		"x",
+		"<html>",
+		" " A "  x",
+		"9f86  x",
+		A "0  x",
+		"SHA256 (x) = 9f86",
+		"SHA256 () = " A,
+		"SHA256 (x)= " A,
 		"MD5 (x) = d41d8cd98f00b204e9800998ecf8427e",
-		"\\" A "  a\\tb", "\\" A "  a\\", "\\",
-		"g" "f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  x",
+		"\\" A "  a\\tb",
+		"\\" A "  a\\",
+		"\\",
+		"g"
+		"f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  x",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(mem_free_ptr) char *text = mem_printf(B "  good\n%s\n", cases[i]);
@@ -86,7 +100,7 @@ static void names_that_lead_out_are_refused(void **state)
 {
 	(void)state;
 	static const char *const names[] = { "/etc/passwd", "../x", "a/../../x", "a//b", "..",
-					     "./../x", ".//x", "a/", "./" };
+					     "./../x",      ".//x", "a/",        "./" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		CLEANUP(mem_free_ptr) char *text = mem_printf(A "  %s\n", names[i]);
 		refused(text, strlen(text), "leads out of the folder");
@@ -154,7 +168,7 @@ static void check_compares_the_whole_file(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct manifest_verdict v;
-	struct sums s = parsed(A "  x\n");      /* of "test" */
+	struct sums s = parsed(A "  x\n"); /* of "test" */
 	char *dir = scratch_new();
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, "x");
 	assert_ok(sums_check(&s.at[0], path, NULL, NULL, &v, &e), &e);
@@ -179,7 +193,9 @@ static void names_are_relative_to_the_list(void **state)
 	scratch_write(dir, "a/b/model.gguf", "", 0);
 	assert_int_equal(chdir(dir), 0);
 	assert_int_equal(symlink("a", "link"), 0);
-	static const struct { const char *list, *file, *name; } cases[] = {
+	static const struct {
+		const char *list, *file, *name;
+	} cases[] = {
 		{ "SHA256SUMS", "a/b/model.gguf", "a/b/model.gguf" },
 		{ "a/SHA256SUMS", "a/b/model.gguf", "b/model.gguf" },
 		{ "a/b/SHA256SUMS", "a/b/model.gguf", "model.gguf" },

@@ -32,8 +32,11 @@ static int set_up(void **state)
 {
 	struct fixture *f = NEW(struct fixture);
 	fake_clock_init(&f->clock);
-	f->sources = (struct source_list){ .clock = &f->clock.clock, .random = &random_largest,
-					   .max_failures = 5 };
+	f->sources = (struct source_list){
+		.clock = &f->clock.clock,
+		.random = &random_largest,
+		.max_failures = 5,
+	};
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
 		f->endpoints[i] = mirror_mem_new();
@@ -77,9 +80,10 @@ static bool reject(struct fixture *f, const char *name)
 
 static void down(struct fixture *f, size_t endpoint)
 {
-	mirror_mem_fault(f->endpoints[endpoint],
-			&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
-					     .class = ERR_NETWORK, .times = UINT_MAX });
+	mirror_mem_fault(f->endpoints[endpoint], &(struct mem_fault){ .call = MEM_GET,
+								      .harm = MEM_FAIL,
+								      .class = ERR_NETWORK,
+								      .times = UINT_MAX });
 }
 
 static unsigned faults(struct fixture *f, size_t endpoint, enum source_fault fault)
@@ -201,7 +205,7 @@ static void endpoint_that_recovers_is_heard(void **state)
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < 3; i++)
 		mirror_mem_fault(f->endpoints[i],
-				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL });
+				 &(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL });
 	assert_ok(get(f, "timestamp.json", &e), &e);
 	assert_string_equal(f->out.data, TIMESTAMP("7"));
 }
@@ -232,8 +236,8 @@ static const char *fault_text(struct fixture *f, size_t endpoint)
 static void slow(struct fixture *f, size_t endpoint, unsigned ms)
 {
 	mirror_mem_fault(f->endpoints[endpoint],
-			&(struct mem_fault){ .call = MEM_GET, .harm = MEM_SLOW, .at = ms,
-					     .times = UINT_MAX });
+			 &(struct mem_fault){
+				 .call = MEM_GET, .harm = MEM_SLOW, .at = ms, .times = UINT_MAX });
 }
 
 static void each_endpoint_gets_its_state(void **state_)
@@ -349,9 +353,9 @@ static void forbidden_next_root_is_none(void **state_)
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < 3; i++)
-		mirror_mem_fault(f->endpoints[i],
-				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
-						     .class = ERR_AUTH });
+		mirror_mem_fault(f->endpoints[i], &(struct mem_fault){ .call = MEM_GET,
+								       .harm = MEM_FAIL,
+								       .class = ERR_AUTH });
 	assert_int_equal(get(f, "2.root.json", &e), -ERR_NOT_FOUND);
 	assert_false(source_has_faults(f->sources.at[0]));
 	assert_ok(get(f, "timestamp.json", &(struct err)ERR_INIT), &e);
@@ -360,9 +364,10 @@ static void forbidden_next_root_is_none(void **state_)
 static void fail_all(struct fixture *f, enum err_class class)
 {
 	for (size_t i = 0; i < 3; i++)
-		mirror_mem_fault(f->endpoints[i],
-				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
-						     .class = class, .times = UINT_MAX });
+		mirror_mem_fault(f->endpoints[i], &(struct mem_fault){ .call = MEM_GET,
+								       .harm = MEM_FAIL,
+								       .class = class,
+								       .times = UINT_MAX });
 }
 
 /* Pauses are for those who may do better next time. */
@@ -380,8 +385,7 @@ static void nobody_is_waited_for_in_vain(void **state_)
 		assert_int_equal(f->clock.slept_ms, 0);
 	}
 	struct err e = ERR_INIT;
-	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e),
-			 -ERR_INTEGRITY);
+	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e), -ERR_INTEGRITY);
 	assert_int_equal(f->clock.slept_ms, 0);
 }
 
@@ -395,9 +399,10 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 	assert_non_null(strstr(e.hint, "the mirrors are incomplete"));
 	assert_int_equal(f->clock.slept_ms, 0);
 	for (size_t i = 0; i < 3; i++)
-		mirror_mem_fault(f->endpoints[i],
-				&(struct mem_fault){ .call = MEM_GET, .harm = MEM_FAIL,
-						     .class = ERR_NETWORK, .times = 2 });
+		mirror_mem_fault(f->endpoints[i], &(struct mem_fault){ .call = MEM_GET,
+								       .harm = MEM_FAIL,
+								       .class = ERR_NETWORK,
+								       .times = 2 });
 	err_clear(&e);
 	assert_ok(source_get_small(&f->sources, "metadata/3.snapshot.json", 1, &d, &f->out, &e),
 		  &e);
@@ -426,8 +431,7 @@ static void another_timestamp_of_the_same_version_is_a_lie(void **state_)
 	endpoints_finish(&f->transport);
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
 	assert_int_equal(state(f, 1), ENDPOINT_REJECTED);
-	assert_non_null(strstr(fault_text(f, 1),
-			       "version 7 differs from the one that verified"));
+	assert_non_null(strstr(fault_text(f, 1), "version 7 differs from the one that verified"));
 	assert_int_equal(state(f, 2), ENDPOINT_REJECTED);
 	assert_string_equal(fault_text(f, 2), "timestamp.json is not a timestamp");
 }

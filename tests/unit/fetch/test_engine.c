@@ -59,8 +59,11 @@ static int set_up(void **state)
 		sha256_of(f->bytes + grid_offset(&f->grid, i), grid_length(&f->grid, i),
 			  &f->pieces[i]);
 	fake_clock_init(&f->clock);
-	f->sources = (struct source_list){ .clock = &f->clock.clock, .random = &random_largest,
-					   .max_failures = 4 };
+	f->sources = (struct source_list){
+		.clock = &f->clock.clock,
+		.random = &random_largest,
+		.max_failures = 4,
+	};
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
 		f->mirrors[i] = mirror_mem_new();
@@ -223,8 +226,8 @@ static void error_names_every_source_and_fault(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	fault(f, 0, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_NETWORK,
-					.times = UINT_MAX });
+	fault(f, 0,
+	      (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_NETWORK, .times = UINT_MAX });
 	mirror_mem_remove(f->mirrors[1], KEY);
 	fault(f, 2, (struct mem_fault){ .harm = MEM_FLIP, .at = 0, .times = UINT_MAX });
 	assert_int_equal(fetch(f, &e), -ERR_NETWORK);
@@ -258,8 +261,8 @@ static void refused_everywhere_is_a_matter_of_permission(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	for (size_t i = 0; i < 3; i++)
-		fault(f, i, (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_AUTH,
-						.times = UINT_MAX });
+		fault(f, i,
+		      (struct mem_fault){ .harm = MEM_FAIL, .class = ERR_AUTH, .times = UINT_MAX });
 	assert_int_equal(fetch(f, &e), -ERR_AUTH);
 }
 
@@ -315,7 +318,8 @@ static void leave_partial(struct fixture *f, uint32_t pieces)
 	bool done;
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
 	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &p,
-			       &done, &e), &e);
+			       &done, &e),
+		  &e);
 	for (uint32_t i = 0; i < pieces; i++)
 		put_piece(f, &p, i);
 }
@@ -438,8 +442,9 @@ static void late_writer_cannot_harm_the_blob(void **state)
 	bool done;
 	locks = LOCKS_FAIL;
 	CLEANUP(partial_close) struct partial late = PARTIAL_INIT;
-	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL,
-			       &late, &done, &e), &e);
+	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &late,
+			       &done, &e),
+		  &e);
 	assert_ok(fetch(f, &e), &e);
 	struct engine_job job = { .key = KEY, .partial = &late };
 	fault(f, 0, (struct mem_fault){ .harm = MEM_FLIP, .at = 5500, .times = 1 });
@@ -456,7 +461,8 @@ static void full_disk_is_a_local_failure(void **state)
 	CLEANUP(partial_close) struct partial p = PARTIAL_INIT;
 	bool done;
 	assert_ok(partial_open(&f->store, "phi.gguf", &f->sha256, &f->grid, f->pieces, NULL, &p,
-			       &done, &e), &e);
+			       &done, &e),
+		  &e);
 	int full = open("/dev/full", O_RDWR);
 	assert_true(full >= 0 && dup2(full, p.fd) >= 0);
 	close(full);

@@ -36,7 +36,7 @@ static void rows_are_counted(void **state)
 	assert_int_equal(c.rows[1].tensors, 2);
 	assert_int_equal(c.rows[1].elements, 6144);
 	assert_int_equal(c.elements, 16384 + 6144 + 256);
-	assert_string_equal(c.main_type->name, "q4_K");         /* embeddings aside */
+	assert_string_equal(c.main_type->name, "q4_K"); /* embeddings aside */
 	double want = 8.0 * (double)c.bytes / (double)c.elements;
 	assert_true(c.bits_per_weight > want - 0.001 && c.bits_per_weight < want + 0.001);
 	gguf_free(g);
@@ -57,7 +57,8 @@ static void silent_fallback_is_said(void **state)
 	build_tensor(&b, "blk.0.attn_norm.weight", "f32", 320, 0);
 	struct gguf_findings f = check(NULL);
 	assert_int_equal(f.count, 2);
-	assert_finding(&f, "fallback", "Q4_K_M, but 2 tensors fell back to q5_0: rows of 320 "
+	assert_finding(&f, "fallback",
+		       "Q4_K_M, but 2 tensors fell back to q5_0: rows of 320 "
 		       "elements are not a multiple of 256 ('blk.0.ffn_down.weight')");
 	assert_finding(&f, "fallback", "Q4_K_M, but 1 tensor fell back to q8_0");
 	gguf_findings_release(&f);
@@ -146,7 +147,7 @@ static void json_says_the_same(void **state)
 	assert_non_null(strstr(text.data, "\"context_length\":2048"));
 	assert_non_null(strstr(text.data, "\"suspicious\":\"double underscores\""));
 	assert_non_null(strstr(text.data, "{\"bytes\":39712,\"elements\":37376,"
-				    "\"tensors\":8,\"type\":\"q8_0\"}"));
+					  "\"tensors\":8,\"type\":\"q8_0\"}"));
 	assert_non_null(strstr(text.data, "\"tensor_count\":11"));
 	buf_release(&text);
 	json_decref(json);

@@ -56,7 +56,8 @@ static void findings_make_warnings(void **state)
 	struct gguf_report r = check("tiny-Q4_K_M.gguf");
 	assert_int_equal(r.verdict, GGUF_WARNINGS);
 	assert_finding(&r.findings, "trailing-bytes", "3 bytes");
-	assert_finding(&r.findings, "template", "'tokenizer.chat_template' looks suspicious: import");
+	assert_finding(&r.findings, "template",
+		       "'tokenizer.chat_template' looks suspicious: import");
 	assert_finding(&r.findings, "name", "the file name says Q4_K_M, but the file is Q8_0");
 	gguf_report_release(&r);
 	build_init_llama(&b);
@@ -92,7 +93,8 @@ static void shard_names_are_checked(void **state)
 	build_raw(&b, "split.no", 8, GGUF_U16, &no, 2);
 	build_raw(&b, "split.count", 11, GGUF_U16, &count, 2);
 	struct gguf_report r = check("m-00001-of-00003.gguf");
-	assert_finding(&r.findings, "name", "it is shard 2 of 3: llama.cpp requires a name that "
+	assert_finding(&r.findings, "name",
+		       "it is shard 2 of 3: llama.cpp requires a name that "
 		       "ends in -00002-of-00003.gguf");
 	gguf_report_release(&r);
 	build_init_llama(&b);

@@ -116,7 +116,7 @@ static void tensor_past_the_end(void **state)
 	build_tensor(&b, "a", "f32", 8, 0);
 	build_tensor_raw(&b, "w", 1, 1, (uint64_t[]){ 8 }, 0, UINT64_MAX - 31);
 	assert_refused(&b, "tensor 'w': its data is at offset 18446744073709551584, but the "
-		       "previous tensors end at 32: there is a gap");
+			   "previous tensors end at 32: there is a gap");
 }
 
 /* GHSA-3p75-pq92-q28f: a first dimension of zero is divided by. */
@@ -133,8 +133,7 @@ static void row_that_is_no_multiple_of_the_block(void **state)
 {
 	(void)state;
 	one_tensor(1, (uint64_t[]){ 33 }, 2);
-	assert_refused(&b,
-		       "rows of 33 elements are not a multiple of the block size of q4_0, 32");
+	assert_refused(&b, "rows of 33 elements are not a multiple of the block size of q4_0, 32");
 }
 
 static void unknown_and_removed_types(void **state)
@@ -156,8 +155,7 @@ static void lengths_past_the_end(void **state)
 	(void)state;
 	build_init_llama(&b);
 	build_raw(&b, "s", 1, GGUF_STRING, "\0\0\0\0\0\0\0\x80", 8);
-	assert_refused(&b,
-		       "key 's': a string of 9223372036854775808 bytes; the maximum is 1 GiB");
+	assert_refused(&b, "key 's': a string of 9223372036854775808 bytes; the maximum is 1 GiB");
 	build_init_llama(&b);
 	build_raw(&b, "s", 1, GGUF_STRING, "\0\0\0\1\0\0\0\0", 8);
 	assert_refused(&b, "key 's': it needs 16777216 bytes at offset");
@@ -222,7 +220,10 @@ static void counts_that_cannot_be(void **state)
 static void alignments(void **state)
 {
 	(void)state;
-	static const struct { uint32_t value; const char *text; } cases[] = {
+	static const struct {
+		uint32_t value;
+		const char *text;
+	} cases[] = {
 		{ 0, "general.alignment is 0: it must be a power of two" },
 		{ 33, "general.alignment is 33: it must be a power of two" },
 		{ 0x80000000u, "general.alignment is 2147483648: it must be" },
@@ -329,7 +330,8 @@ static void vocabularies(void **state)
 	build_u32(&b, "tokenizer.ggml.bos_token_id", 2);
 	build_tensor(&b, "token_embd.weight", "f32", 8, 4);
 	struct gguf *g = build_open_ok(&b);
-	assert_finding(&g->findings, "token-id", "'tokenizer.ggml.eos_token_id' is 3, but there are "
+	assert_finding(&g->findings, "token-id",
+		       "'tokenizer.ggml.eos_token_id' is 3, but there are "
 		       "only 3 tokens");
 	assert_finding(&g->findings, "vocabulary", "token_embd.weight has 4 rows for 3 tokens");
 	gguf_free(g);

@@ -12,9 +12,12 @@ static void start(const char *architecture, uint32_t layers, uint32_t embedding,
 	char key[64];
 	build_init(&b);
 	build_string(&b, "general.architecture", architecture);
-	const struct { const char *suffix; uint32_t value; } keys[] = {
-		{ "context_length", 8192 }, { "embedding_length", embedding },
-		{ "block_count", layers }, { "feed_forward_length", 2 * embedding },
+	const struct {
+		const char *suffix;
+		uint32_t value;
+	} keys[] = {
+		{ "context_length", 8192 },        { "embedding_length", embedding },
+		{ "block_count", layers },         { "feed_forward_length", 2 * embedding },
 		{ "attention.head_count", heads }, { "attention.head_count_kv", heads_kv },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -45,7 +48,7 @@ static void plain_cache_is_exact(void **state)
 	assert_true(r.known);
 	assert_string_equal(r.reason, "");
 	assert_int_equal(r.context, 4096);
-	assert_int_equal(r.weights, 416);               /* 400, padded */
+	assert_int_equal(r.weights, 416); /* 400, padded */
 	assert_int_equal(r.kv_cache, 4 * MIB);
 	assert_true(r.overhead >= 8 * MIB + 10486 && r.overhead < 11 * MIB);
 	assert_int_equal(r.total, r.weights + r.kv_cache + r.overhead);
@@ -61,7 +64,7 @@ static void context_of_the_model_is_the_default(void **state)
 	start("qwen2", 2, 256, 4, 0);
 	struct gguf_ram r = estimate(0);
 	assert_int_equal(r.context, 8192);
-	assert_int_equal(r.kv_cache, 16 * MIB);         /* as many heads as queries */
+	assert_int_equal(r.kv_cache, 16 * MIB); /* as many heads as queries */
 }
 
 static void key_and_value_length_count(void **state)
@@ -135,7 +138,7 @@ static void what_is_not_known_is_said(void **state)
 		       "memory for the context of the architecture newthing cannot be estimated");
 	start("llama", 0, 256, 4, 2);
 	assert_unknown(0, "the number of layers or heads, the embedding length or the vocabulary "
-		       "is not given");
+			  "is not given");
 	start("llama", 2, 256, 4, 2);
 	assert_unknown(UINT64_MAX, "the context length is out of range");
 	start("llama", 100000, 256, 4, 2);

@@ -65,7 +65,7 @@ static void sets_that_disagree(void **state)
 	add(&s, "m-00001-of-00003.gguf", 0, 3, 3, "a");
 	add(&s, "m-00003-of-00003.gguf", 2, 3, 3, "c");
 	assert_shards_refused(&s, "m-00001-of-00003.gguf belongs to a model with 3 shards, but 2 "
-			      "are given");
+				  "are given");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	add(&s, "m-00001-of-00002.gguf", 0, 2, 2, "a");
 	assert_shards_refused(&s, "are both shard 1");

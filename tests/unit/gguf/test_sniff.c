@@ -25,7 +25,8 @@ static void texts_are_named(void **state)
 	assert_text_is("<!DOCTYPE html>\n<html><head><title>Sign in</title>", "an HTML page");
 	assert_text_is("\xef\xbb\xbf  \n<HTML lang=\"en\">", "an HTML page");
 	assert_text_is("{\"error\":\"Repository not found\"}",
-		       "it is JSON, not a model; it starts with: {\"error\":\"Repository not found\"}");
+		       "it is JSON, not a model; it starts with: {\"error\":\"Repository not "
+		       "found\"}");
 	assert_text_is("<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>",
 		       "it is XML, not a model");
 	assert_text_is("Invalid username or password.", "it is text, not a model; it starts with: "
@@ -35,9 +36,11 @@ static void texts_are_named(void **state)
 static void lfs_pointer_names_the_size(void **state)
 {
 	(void)state;
-	assert_text_is("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4368439552\n",
+	assert_text_is("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize "
+		       "4368439552\n",
 		       "it is a Git LFS pointer to a file of 4368439552 bytes");
-	assert_text_is("version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer, not");
+	assert_text_is("version https://git-lfs.github.com/spec/v1\n",
+		       "it is a Git LFS pointer, not");
 }
 
 static void other_formats_are_named(void **state)
@@ -57,7 +60,8 @@ static void other_formats_are_named(void **state)
 	assert_is(tar, sizeof tar, "a tar archive");
 	char zeros[4096] = "";
 	assert_is(zeros, sizeof zeros, "it begins with 1024 zero bytes");
-	assert_is("\x01\x02\x03\x04\x05", 5, "it is neither a GGUF nor an archive: it begins with 01 02 03 04");
+	assert_is("\x01\x02\x03\x04\x05", 5,
+		  "it is neither a GGUF nor an archive: it begins with 01 02 03 04");
 	assert_is("\x01", 1, "it is neither a GGUF nor an archive: it begins with 01 00 00 00");
 }
 

@@ -8,7 +8,10 @@ struct sample {
 	size_t len;
 	enum sniff kind;
 };
-#define SAMPLE(bytes, kind) { bytes, sizeof(bytes) - 1, kind }
+#define SAMPLE(bytes, kind) \
+	{ \
+		bytes, sizeof(bytes) - 1, kind \
+	}
 
 static const struct sample samples[] = {
 	SAMPLE("", SNIFF_EMPTY),
@@ -42,7 +45,8 @@ static void a_refusal_names_the_kind_and_quotes_what_it_says(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	const char text[] = "{\"error\":\n\t\"Invalid \033[31mtoken\"}";
-	assert_int_equal(sniff_refuse(SNIFF_JSON, text, strlen(text), "m.gguf", &e), -ERR_INTEGRITY);
+	assert_int_equal(sniff_refuse(SNIFF_JSON, text, strlen(text), "m.gguf", &e),
+			 -ERR_INTEGRITY);
 	assert_string_equal(e.text, "m.gguf is JSON, not a model; it starts with: "
 				    "{\"error\": \"Invalid \\x1b[31mtoken\"}");
 	assert_non_null(strstr(e.hint, "access rights"));
@@ -54,7 +58,8 @@ static void every_kind_can_be_refused_with_a_hint(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
 		struct err e = ERR_INIT;
 		const struct sample *s = &samples[i];
-		assert_int_equal(sniff_refuse(s->kind, s->bytes, s->len, "m.gguf", &e), -ERR_INTEGRITY);
+		assert_int_equal(sniff_refuse(s->kind, s->bytes, s->len, "m.gguf", &e),
+				 -ERR_INTEGRITY);
 		assert_null(strstr(e.text, "(null)"));
 		assert_true(str_starts(e.text, "m.gguf ") && e.hint[0]);
 	}

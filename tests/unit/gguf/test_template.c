@@ -16,7 +16,8 @@ static void honest_templates_pass(void **state)
 		"{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
 		"{%- if messages[0]['role'] == 'system' %}{%- set system_message = "
 		"messages[0]['content'] %}{%- set loop_messages = messages[1:] %}{%- endif %}",
-		"{{- \"Environment: ipython\\n\" }}{%- set date_string = strftime_now(\"%d %b %Y\") %}",
+		"{{- \"Environment: ipython\\n\" }}{%- set date_string = strftime_now(\"%d %b "
+		"%Y\") %}",
 		"{{ raise_exception('Conversation roles must alternate user/assistant/...') }}",
 		"{%- set ns = namespace(is_first=false, system='') -%}{{ ns.system }}",
 		"{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | "
@@ -26,7 +27,8 @@ static void honest_templates_pass(void **state)
 		"{% for i in range(0, messages|length) %}{{ loop.index0 }}{% endfor %}",
 		"{{ content.split('</think>')[-1].lstrip('\\n') }}",
 		"{%- macro render(tools) -%}{{ tools }}{%- endmacro -%}",
-		"\xf0\x9f\x98\x80 <\xef\xbd\x9c""User\xef\xbd\x9c>",
+		"\xf0\x9f\x98\x80 <\xef\xbd\x9c"
+		"User\xef\xbd\x9c>",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(honest); i++)
 		if (flags(honest[i]))
@@ -40,7 +42,7 @@ static void suspicious_constructs_are_flagged(void **state)
 	assert_int_equal(flags("{% for x in ().__class__.__base__.__subclasses__() %}"
 			       "{% if \"warning\" in x.__name__ %}{{x()._module.__builtins__"
 			       "['__import__']('os').popen(\"touch x\")}}{%endif%}{% endfor %}") &
-			 (GGUF_TEMPLATE_DUNDER | GGUF_TEMPLATE_SYSTEM),
+				 (GGUF_TEMPLATE_DUNDER | GGUF_TEMPLATE_SYSTEM),
 			 GGUF_TEMPLATE_DUNDER | GGUF_TEMPLATE_SYSTEM);
 	/* CVE-2026-5760: a template that runs a command in the server. */
 	assert_true(flags("{{ lipsum.__globals__['os'].popen('id').read() }}") &
@@ -77,7 +79,8 @@ static void flags_are_described(void **state)
 	char text[64];
 	assert_string_equal(gguf_template_describe(0, text, sizeof text), "");
 	assert_string_equal(gguf_template_describe(GGUF_TEMPLATE_IMPORT | GGUF_TEMPLATE_EVAL, text,
-						   sizeof text), "import, evaluation of code");
+						   sizeof text),
+			    "import, evaluation of code");
 	assert_int_equal(strlen(gguf_template_describe(511, text, sizeof text)), 63);
 }
 

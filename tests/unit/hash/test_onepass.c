@@ -44,8 +44,7 @@ static void expect_digest(const struct digest *got, const uint8_t *data, size_t 
 	assert_string_equal(digest_hex(a, got), digest_hex(b, &want));
 }
 
-static void check_file(const uint8_t *data, size_t len, struct hash_range *ranges,
-		       size_t count)
+static void check_file(const uint8_t *data, size_t len, struct hash_range *ranges, size_t count)
 {
 	struct err e = ERR_INIT;
 	char *dir = scratch_new();
@@ -84,7 +83,8 @@ static void pieces_may_be_left_out(void **state)
 static void every_size_around_a_border(void **state)
 {
 	(void)state;
-	const size_t sizes[] = { 0, 1, 63, 64, 65, MIB - 1, MIB, MIB + 1, 8 * MIB - 1, 8 * MIB,
+	const size_t sizes[] = { 0,           1,        63,           64,          65,
+				 MIB - 1,     MIB,      MIB + 1,      8 * MIB - 1, 8 * MIB,
 				 8 * MIB + 1, 16 * MIB, 17 * MIB + 3, 33 * MIB + 7 };
 	uint8_t *data = noise(sizes[ARRAY_LEN(sizes) - 1]);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
@@ -98,17 +98,17 @@ static void ranges_of_every_kind(void **state)
 	const size_t len = 20 * MIB + 11;
 	uint8_t *data = noise(len);
 	struct hash_range ranges[] = {
-		{ .offset = 0, .size = 0 },                     /* empty, at the start */
+		{ .offset = 0, .size = 0 }, /* empty, at the start */
 		{ .offset = 0, .size = 1 },
-		{ .offset = 1, .size = MIB - 1 },               /* ends with a block */
-		{ .offset = MIB, .size = 32 },                  /* adjacent, starts with one */
-		{ .offset = MIB + 64, .size = 5 * MIB },        /* over several blocks */
-		{ .offset = 7 * MIB, .size = 0 },               /* empty, in a gap */
-		{ .offset = 8 * MIB - 5, .size = 10 },          /* over a piece border */
-		{ .offset = 8 * MIB + 5, .size = 0 },           /* empty, between neighbours */
-		{ .offset = 8 * MIB + 5, .size = 12 * MIB },    /* most of two pieces */
-		{ .offset = len - 3, .size = 3 },               /* the last bytes */
-		{ .offset = len, .size = 0 },                   /* empty, at the end */
+		{ .offset = 1, .size = MIB - 1 },            /* ends with a block */
+		{ .offset = MIB, .size = 32 },               /* adjacent, starts with one */
+		{ .offset = MIB + 64, .size = 5 * MIB },     /* over several blocks */
+		{ .offset = 7 * MIB, .size = 0 },            /* empty, in a gap */
+		{ .offset = 8 * MIB - 5, .size = 10 },       /* over a piece border */
+		{ .offset = 8 * MIB + 5, .size = 0 },        /* empty, between neighbours */
+		{ .offset = 8 * MIB + 5, .size = 12 * MIB }, /* most of two pieces */
+		{ .offset = len - 3, .size = 3 },            /* the last bytes */
+		{ .offset = len, .size = 0 },                /* empty, at the end */
 	};
 	check_file(data, len, ranges, ARRAY_LEN(ranges));
 	free(data);
@@ -166,9 +166,9 @@ static void ranges_out_of_place_are_a_bug(void **state)
 	char *dir = scratch_new();
 	int fd = scratch_fd(dir, "model", "0123456789", 10);
 	struct hash_range cases[][2] = {
-		{ { .offset = 4, .size = 4 }, { .offset = 2, .size = 1 } },     /* order */
-		{ { .offset = 0, .size = 4 }, { .offset = 3, .size = 1 } },     /* overlap */
-		{ { .offset = 0, .size = 4 }, { .offset = 4, .size = 7 } },     /* past the end */
+		{ { .offset = 4, .size = 4 }, { .offset = 2, .size = 1 } }, /* order */
+		{ { .offset = 0, .size = 4 }, { .offset = 3, .size = 1 } }, /* overlap */
+		{ { .offset = 0, .size = 4 }, { .offset = 4, .size = 7 } }, /* past the end */
 		{ { .offset = 0, .size = 4 }, { .offset = 5, .size = UINT64_MAX } },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -185,9 +185,9 @@ static void ranges_out_of_place_are_a_bug(void **state)
 struct counter {
 	struct report report;
 	atomic_llong begun, bytes, ended, ok;
-	int fd;                 /* to change the file at the first advance; or -1 */
+	int fd; /* to change the file at the first advance; or -1 */
 	off_t new_size;
-	struct cancel *stop;    /* asked to at the first advance; or NULL */
+	struct cancel *stop; /* asked to at the first advance; or NULL */
 };
 
 static void count_event(struct report *r, const struct report_event *event)

@@ -37,10 +37,24 @@ static void content_ranges_are_read(void **state)
 	assert_true(header_content_range("bytes 0-18446744073709551614/18446744073709551615", &r));
 
 	static const char *const bad[] = {
-		"", "bytes", "bytes ", "bytes=0-9/100", "items 0-9/100", "bytes 9-0/100",
-		"bytes 0-9/9", "bytes 0-100/100", "bytes 0-9", "bytes 0-9/", "bytes -9/100",
-		"bytes 0-/100", "bytes */*", "bytes 0-9/100x", "bytes 0-9/100, 20-29/100",
-		"bytes 0 - 9/100", "bytes 0-18446744073709551616/*", "bytes +0-9/100",
+		"",
+		"bytes",
+		"bytes ",
+		"bytes=0-9/100",
+		"items 0-9/100",
+		"bytes 9-0/100",
+		"bytes 0-9/9",
+		"bytes 0-100/100",
+		"bytes 0-9",
+		"bytes 0-9/",
+		"bytes -9/100",
+		"bytes 0-/100",
+		"bytes */*",
+		"bytes 0-9/100x",
+		"bytes 0-9/100, 20-29/100",
+		"bytes 0 - 9/100",
+		"bytes 0-18446744073709551616/*",
+		"bytes +0-9/100",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (header_content_range(bad[i], &r))
@@ -61,10 +75,16 @@ static void the_three_forms_of_a_date_are_read(void **state)
 	assert_true(header_date("Thu, 01-Jan-26 00:00:00 GMT", &s));
 	assert_int_equal(s, 1767225600);
 	static const char *const bad[] = {
-		"", "now", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
-		"Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Xxx 1994 08:49:37 GMT",
-		"Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1894 08:49:37 GMT",
-		"Sun, 6 Nov 1994 08:49:37 GMT", "Sun Nov  6 08:49:37 1994 GMT",
+		"",
+		"now",
+		"Sun, 06 Nov 1994 08:49:37",
+		"Sun, 06 Nov 1994 08:49:37 CET",
+		"Sun, 00 Nov 1994 08:49:37 GMT",
+		"Sun, 06 Xxx 1994 08:49:37 GMT",
+		"Sun, 06 Nov 1994 24:00:00 GMT",
+		"Sun, 06 Nov 1894 08:49:37 GMT",
+		"Sun, 6 Nov 1994 08:49:37 GMT",
+		"Sun Nov  6 08:49:37 1994 GMT",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (header_date(bad[i], &s))
@@ -98,8 +118,8 @@ static void etags_are_checked(void **state)
 	assert_true(header_etag("W/\"x\"", out));
 	assert_false(header_etag_is_strong(out));
 	assert_true(header_etag("\"\"", out));
-	static const char *const bad[] = { "", "abc", "\"abc", "abc\"", "\"a\"b\"", "\"a b\"",
-					   "w/\"x\"", "\"a\"\"" };
+	static const char *const bad[] = { "",         "abc",     "\"abc",   "abc\"",
+					   "\"a\"b\"", "\"a b\"", "w/\"x\"", "\"a\"\"" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (header_etag(bad[i], out))
 			fail_msg("accepted '%s'", bad[i]);
@@ -128,7 +148,9 @@ static void media_types_are_bare_and_lower(void **state)
 static void file_names_do_no_harm(void **state)
 {
 	(void)state;
-	static const struct { const char *value, *name; } cases[] = {
+	static const struct {
+		const char *value, *name;
+	} cases[] = {
 		{ "attachment; filename=\"model.gguf\"", "model.gguf" },
 		{ "attachment; filename=model.gguf", "model.gguf" },
 		{ "attachment;filename=\"a \\\"b\\\".gguf\"; x=y", "a \"b\".gguf" },
@@ -166,8 +188,8 @@ static void pages_are_told_from_models(void **state)
 	(void)state;
 	static const char *const pages[] = { "<!DOCTYPE html>", " \r\n<HTML lang=en>",
 					     "\xef\xbb\xbf<html>", "<head>", "<script>x" };
-	static const char *const others[] = { "", "GGUF\x03", "{\"a\": 1}", "<?xml version", "<htm",
-					      "<Error><Code>" };
+	static const char *const others[] = { "",     "GGUF\x03",     "{\"a\": 1}", "<?xml version",
+					      "<htm", "<Error><Code>" };
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		assert_true(header_body_is_html(pages[i], strlen(pages[i])));
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)

@@ -95,8 +95,9 @@ static void a_head_has_no_body(void **state)
 {
 	(void)state;
 	EXCHANGE(x);
-	once(&x, &(struct canned){ .want = "HEAD /x/model.gguf HTTP/1.1\r\n", 
-		.reply = OK "Content-Length: 123456789012\r\n\r\n" },
+	once(&x,
+	     &(struct canned){ .want = "HEAD /x/model.gguf HTTP/1.1\r\n",
+			       .reply = OK "Content-Length: 123456789012\r\n\r\n" },
 	     (struct http_request){ .method = "HEAD" });
 	assert_ok(x.rc, &x.e);
 	assert_int_equal(x.r.total, 123456789012);
@@ -109,8 +110,10 @@ static void a_range_is_asked_and_checked(void **state)
 {
 	(void)state;
 	EXCHANGE(x);
-	once(&x, &(struct canned){ .want = "Range: bytes=10-14\r\n", 
-		.reply = PART "Content-Range: bytes 10-14/100\r\nContent-Length: 5\r\n\r\nhello" },
+	once(&x,
+	     &(struct canned){ .want = "Range: bytes=10-14\r\n",
+			       .reply = PART
+			       "Content-Range: bytes 10-14/100\r\nContent-Length: 5\r\n\r\nhello" },
 	     (struct http_request){ .offset = 10, .length = 5, .expect_total = 100 });
 	assert_ok(x.rc, &x.e);
 	assert_string_equal(buf_str(&x.body), "hello");
@@ -121,7 +124,8 @@ static void a_range_is_asked_and_checked(void **state)
 static void a_wrong_part_is_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *headers, *text;
+	static const struct {
+		const char *headers, *text;
 	} cases[] = {
 		{ "Content-Range: bytes 11-15/100\r\n", "answered with bytes 11-15, but 10-14" },
 		{ "Content-Range: bytes 10-13/100\r\n", "answered with bytes 10-13, but 10-14" },
@@ -151,8 +155,10 @@ static void a_part_nobody_asked_for_is_refused(void **state)
 {
 	(void)state;
 	EXCHANGE(x);
-	once(&x, &(struct canned){ .forbid = "Range:",
-		.reply = PART "Content-Range: bytes 0-4/5\r\nContent-Length: 5\r\n\r\nhello" },
+	once(&x,
+	     &(struct canned){ .forbid = "Range:",
+			       .reply = PART
+			       "Content-Range: bytes 0-4/5\r\nContent-Length: 5\r\n\r\nhello" },
 	     (struct http_request){ 0 });
 	assert_fails(&x, ERR_INTEGRITY, "the whole file was requested");
 }
@@ -161,14 +167,18 @@ static void more_bytes_than_announced_are_refused(void **state)
 {
 	(void)state;
 	EXCHANGE(x);
-	once(&x, &(struct canned){ .reply = PART "Content-Range: bytes 0-4/100\r\n"
-		"Transfer-Encoding: chunked\r\n\r\n6\r\nhello!\r\n0\r\n\r\n" },
+	once(&x,
+	     &(struct canned){ .reply = PART
+			       "Content-Range: bytes 0-4/100\r\n"
+			       "Transfer-Encoding: chunked\r\n\r\n6\r\nhello!\r\n0\r\n\r\n" },
 	     (struct http_request){ .length = 5 });
 	assert_fails(&x, ERR_INTEGRITY, "sent more than the announced 5 bytes");
 }
 
-static const struct canned whole = { .reply = OK "Content-Length: 12\r\nETag: \"v1\"\r\n\r\n"
-				     "abcdefghijkl" };
+static const struct canned whole = {
+	.reply = OK "Content-Length: 12\r\nETag: \"v1\"\r\n\r\n"
+		    "abcdefghijkl",
+};
 
 static void an_ignored_range_is_skipped_to(void **state)
 {
@@ -194,11 +204,12 @@ static void an_ignored_range_can_be_refused_or_restart(void **state)
 	(void)state;
 	EXCHANGE(x);
 	EXCHANGE(y);
-	once(&x, &whole, (struct http_request){ .offset = 3, .length = 4,
-						.ignored_range = HTTP_IGNORED_REFUSE });
+	once(&x, &whole,
+	     (struct http_request){
+		     .offset = 3, .length = 4, .ignored_range = HTTP_IGNORED_REFUSE });
 	assert_fails(&x, ERR_USAGE, "does not support range requests");
-	once(&y, &whole, (struct http_request){ .offset = 3,
-						.ignored_range = HTTP_IGNORED_RESTART });
+	once(&y, &whole,
+	     (struct http_request){ .offset = 3, .ignored_range = HTTP_IGNORED_RESTART });
 	assert_ok(y.rc, &y.e);
 	assert_int_equal(y.r.offset, 0);
 	assert_string_equal(buf_str(&y.body), "abcdefghijkl");
@@ -223,8 +234,10 @@ static void past_the_end_is_an_error_but_at_the_end_is_not(void **state)
 	(void)state;
 	EXCHANGE(x);
 	EXCHANGE(y);
-	const struct canned past = { .reply = "HTTP/1.1 416 No\r\nContent-Range: bytes */12\r\n"
-				     "Content-Length: 3\r\n\r\nno!" };
+	const struct canned past = {
+		.reply = "HTTP/1.1 416 No\r\nContent-Range: bytes */12\r\n"
+			 "Content-Length: 3\r\n\r\nno!",
+	};
 	once(&x, &past, (struct http_request){ .offset = 13 });
 	assert_fails(&x, ERR_INTEGRITY, "has only 12 bytes there, nothing at byte 13");
 	once(&y, &past, (struct http_request){ .offset = 12 });
@@ -238,24 +251,29 @@ static void past_the_end_is_an_error_but_at_the_end_is_not(void **state)
 static void each_status_has_its_class_and_cause(void **state)
 {
 	(void)state;
-	static const struct { int status; enum err_class class; enum err_cause cause; } cases[] = {
-		{ 400, ERR_USAGE, CAUSE_NONE }, { 401, ERR_AUTH, CAUSE_NONE },
-		{ 403, ERR_AUTH, CAUSE_NONE }, { 404, ERR_NOT_FOUND, CAUSE_NONE },
-		{ 405, ERR_USAGE, CAUSE_NONE }, { 408, ERR_NETWORK, CAUSE_SERVER },
-		{ 409, ERR_CONFLICT, CAUSE_NONE }, { 410, ERR_NOT_FOUND, CAUSE_NONE },
-		{ 412, ERR_CONFLICT, CAUSE_NONE }, { 413, ERR_USAGE, CAUSE_NONE },
-		{ 418, ERR_USAGE, CAUSE_NONE }, { 425, ERR_NETWORK, CAUSE_SERVER },
+	static const struct {
+		int status;
+		enum err_class class;
+		enum err_cause cause;
+	} cases[] = {
+		{ 400, ERR_USAGE, CAUSE_NONE },        { 401, ERR_AUTH, CAUSE_NONE },
+		{ 403, ERR_AUTH, CAUSE_NONE },         { 404, ERR_NOT_FOUND, CAUSE_NONE },
+		{ 405, ERR_USAGE, CAUSE_NONE },        { 408, ERR_NETWORK, CAUSE_SERVER },
+		{ 409, ERR_CONFLICT, CAUSE_NONE },     { 410, ERR_NOT_FOUND, CAUSE_NONE },
+		{ 412, ERR_CONFLICT, CAUSE_NONE },     { 413, ERR_USAGE, CAUSE_NONE },
+		{ 418, ERR_USAGE, CAUSE_NONE },        { 425, ERR_NETWORK, CAUSE_SERVER },
 		{ 429, ERR_NETWORK, CAUSE_THROTTLED }, { 451, ERR_AUTH, CAUSE_NONE },
-		{ 500, ERR_NETWORK, CAUSE_SERVER }, { 501, ERR_USAGE, CAUSE_NONE },
-		{ 502, ERR_NETWORK, CAUSE_SERVER }, { 503, ERR_NETWORK, CAUSE_THROTTLED },
-		{ 504, ERR_NETWORK, CAUSE_SERVER }, { 302, ERR_INTEGRITY, CAUSE_NONE },
+		{ 500, ERR_NETWORK, CAUSE_SERVER },    { 501, ERR_USAGE, CAUSE_NONE },
+		{ 502, ERR_NETWORK, CAUSE_SERVER },    { 503, ERR_NETWORK, CAUSE_THROTTLED },
+		{ 504, ERR_NETWORK, CAUSE_SERVER },    { 302, ERR_INTEGRITY, CAUSE_NONE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		EXCHANGE(x);
 		char number[16];
 		CLEANUP(mem_free_ptr) char *reply = mem_printf(
 			"HTTP/1.1 %d Whatever\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n"
-			"<Error/>\n", cases[i].status);
+			"<Error/>\n",
+			cases[i].status);
 		snprintf(number, sizeof number, "HTTP %d", cases[i].status);
 		once(&x, &(struct canned){ .reply = reply }, (struct http_request){ 0 });
 		assert_fails(&x, cases[i].class, number);
@@ -284,8 +302,10 @@ static void a_dropped_connection_is_named(void **state)
 		assert_string_equal(buf_str(&x.body), "hello");
 	}
 	EXCHANGE(x);
-	once(&x, &(struct canned){ .reply = OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-				   .then = CANNED_CLOSE }, (struct http_request){ 0 });
+	once(&x,
+	     &(struct canned){ .reply = OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+			       .then = CANNED_CLOSE },
+	     (struct http_request){ 0 });
 	assert_fails(&x, ERR_NETWORK, "connection dropped after 5 bytes");
 }
 
@@ -323,8 +343,7 @@ static void a_stall_ends_the_transfer(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		EXCHANGE(x);
 		struct canned_server *s = canned_start(&cases[i], 1);
-		perform(&x, s, (struct http_request){ 0 },
-			&(struct http_options){ .stall_s = 1 });
+		perform(&x, s, (struct http_request){ 0 }, &(struct http_options){ .stall_s = 1 });
 		canned_stop(s);
 		assert_fails(&x, ERR_NETWORK, "stalled for 1 seconds");
 		assert_int_equal(x.e.cause, CAUSE_STALLED);
@@ -342,7 +361,7 @@ static void *stop_it(void *ctx)
 	struct stopper *s = ctx;
 	while (canned_served(s->server) == 0)
 		usleep(1000);
-	usleep(50000);          /* long enough, mostly, for it to wait for the rest */
+	usleep(50000); /* long enough, mostly, for it to wait for the rest */
 	cancel_ask(&s->stop, SIGTERM);
 	return NULL;
 }
@@ -383,8 +402,10 @@ static void a_buffer_s_ceiling_holds(void **state)
 	struct canned_server *s = canned_start(&whole, 1);
 	CLEANUP_PTR(http_client_free) struct http_client *c = NULL;
 	assert_ok(http_client_new(NULL, &c, &x.e), &x.e);
-	x.rc = http_perform(c, &(struct http_request){ .url = canned_url(s), .what = "catalog.json",
-						       .into = &x.body }, NULL, &x.e);
+	x.rc = http_perform(c,
+			    &(struct http_request){
+				    .url = canned_url(s), .what = "catalog.json", .into = &x.body },
+			    NULL, &x.e);
 	canned_stop(s);
 	assert_fails(&x, ERR_INTEGRITY, "catalog.json: the answer is larger than 11 bytes");
 	exchange_release(&x);
@@ -444,9 +465,11 @@ static void credentials_stay_with_their_origin(void **state)
 	(void)state;
 	struct canned script[] = {
 		{ .want = "Authorization: Bearer secret\r\n" },
-		{ .want = "GET /there ",
-		  .forbid = "secret",
-		  .reply = OK "Content-Length: 0\r\n\r\n" },
+		{
+			.want = "GET /there ",
+			.forbid = "secret",
+			.reply = OK "Content-Length: 0\r\n\r\n",
+		},
 	};
 	static const char *const headers[] = { "Authorization: Bearer secret", "Cookie: a=secret",
 					       "X-Plain: yes", NULL };
@@ -515,10 +538,15 @@ static void a_body_is_sent(void **state)
 	EXCHANGE(x);
 	EXCHANGE(y);
 	told = 0;
-	once(&x, &(struct canned){ .want = "Content-Length: 5\r\n", .forbid = "Expect",
-		.reply = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n" },
-	     (struct http_request){ .method = "PUT", .read_at = read_memory,
-				    .body_ctx = &data, .body_size = 5, .body_sent = tell_sent });
+	once(&x,
+	     &(struct canned){ .want = "Content-Length: 5\r\n",
+			       .forbid = "Expect",
+			       .reply = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n" },
+	     (struct http_request){ .method = "PUT",
+				    .read_at = read_memory,
+				    .body_ctx = &data,
+				    .body_size = 5,
+				    .body_sent = tell_sent });
 	assert_ok(x.rc, &x.e);
 	assert_int_equal(x.r.status, 201);
 	assert_int_equal(told, 5);
@@ -534,15 +562,21 @@ static void a_posted_body_is_not_posted_again(void **state)
 	(void)state;
 	static const struct canned script[] = {
 		{ .want = "POST /x", .reply = TO("/done") },
-		{ .want = "GET /done ",
-		  .forbid = "hello",
-		  .reply = OK "Content-Length: 0\r\n\r\n" },
+		{
+			.want = "GET /done ",
+			.forbid = "hello",
+			.reply = OK "Content-Length: 0\r\n\r\n",
+		},
 	};
 	struct memory data = { "hello", 5 };
 	EXCHANGE(x);
 	struct canned_server *s = canned_start(script, 2);
-	perform(&x, s, (struct http_request){ .method = "POST", .read_at = read_memory,
-					      .body_ctx = &data, .body_size = 5 }, NULL);
+	perform(&x, s,
+		(struct http_request){ .method = "POST",
+				       .read_at = read_memory,
+				       .body_ctx = &data,
+				       .body_size = 5 },
+		NULL);
 	canned_stop(s);
 	assert_ok(x.rc, &x.e);
 }
@@ -591,8 +625,9 @@ static void texts_show_no_credentials(void **state)
 	EXCHANGE(x);
 	struct canned c = { .reply = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" };
 	struct canned_server *s = canned_start(&c, 1);
-	CLEANUP(mem_free_ptr) char *url = mem_printf(
-		"http://user:hunter2@127.0.0.1:%u/a?X-Amz-Signature=hunter2", canned_port(s));
+	CLEANUP(mem_free_ptr) char *url =
+		mem_printf("http://user:hunter2@127.0.0.1:%u/a?X-Amz-Signature=hunter2",
+			   canned_port(s));
 	perform(&x, s, (struct http_request){ .url = url }, NULL);
 	canned_stop(s);
 	assert_fails(&x, ERR_AUTH, "/a?X-Amz-Signature=***: HTTP 403");

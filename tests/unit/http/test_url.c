@@ -28,9 +28,16 @@ static void a_url_is_taken_apart(void **state)
 static void what_is_no_web_url_is_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "x", "/a/b", "ftp://host/x", "file:///etc/passwd",
-					   "javascript:alert(1)", "http://", "http://host:99999/",
-					   "http://ho st/", "gopher://user:hunter2@host/x" };
+	static const char *const bad[] = { "",
+					   "x",
+					   "/a/b",
+					   "ftp://host/x",
+					   "file:///etc/passwd",
+					   "javascript:alert(1)",
+					   "http://",
+					   "http://host:99999/",
+					   "http://ho st/",
+					   "gopher://user:hunter2@host/x" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
 		struct url u = { 0 };
@@ -86,7 +93,9 @@ static void keys_are_joined_encoded(void **state)
 static void file_urls_become_paths(void **state)
 {
 	(void)state;
-	static const struct { const char *url, *path; } cases[] = {
+	static const struct {
+		const char *url, *path;
+	} cases[] = {
 		{ "file:///srv/models", "/srv/models" },
 		{ "file://localhost/srv/a%20b", "/srv/a b" },
 		{ "FILE:///srv/%C3%BC", "/srv/\xc3\xbc" },

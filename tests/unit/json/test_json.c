@@ -38,10 +38,17 @@ static void what_rfc_8259_allows_is_read(void **state)
 {
 	(void)state;
 	static const char *const good[] = {
-		"{}", "[]", " \t\r\n{ } \n", "[null,true,false,0,-0,-1]", "[\"\"]",
-		"[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\ud83d\\ude00\"]", "[\"\xc3\xa4\"]",
-		"[9223372036854775807,-9223372036854775808]", "[[[[[[[[]]]]]]]]",
-		"{\"a\":{\"a\":1}}", "[\"\x7f\"]",
+		"{}",
+		"[]",
+		" \t\r\n{ } \n",
+		"[null,true,false,0,-0,-1]",
+		"[\"\"]",
+		"[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\ud83d\\ude00\"]",
+		"[\"\xc3\xa4\"]",
+		"[9223372036854775807,-9223372036854775808]",
+		"[[[[[[[[]]]]]]]]",
+		"{\"a\":{\"a\":1}}",
+		"[\"\x7f\"]",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		json_decref(parsed(good[i]));
@@ -53,11 +60,41 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
 	refused("", "line 1, column 0");
 	refused("{\n  \"a\": 1,\n}", "line 3, column 1");
 	static const char *const bad[] = {
-		" ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{a:1}", "{'a':1}", "[1 2]", "[01]",
-		"[+1]", "[.5]", "[0x10]", "[NaN]", "[Infinity]", "nul", "[tru]", "1", "\"x\"", "null",
-		"[\"\n\"]", "[\"\\x\"]", "[\"\\u12\"]", "[\"\\ud800\"]", "[\"\\udc00\"]",
-		"[\"\xff\"]", "[\"\xc0\x80\"]", "[\"\xed\xa0\x80\"]", "[\"abc]", "[]]", "{}{}", "[] x",
-		"[] // comment", "/* c */ []", "\xef\xbb\xbf{}",
+		" ",
+		"{",
+		"}",
+		"[1,]",
+		"[,1]",
+		"{\"a\"}",
+		"{a:1}",
+		"{'a':1}",
+		"[1 2]",
+		"[01]",
+		"[+1]",
+		"[.5]",
+		"[0x10]",
+		"[NaN]",
+		"[Infinity]",
+		"nul",
+		"[tru]",
+		"1",
+		"\"x\"",
+		"null",
+		"[\"\n\"]",
+		"[\"\\x\"]",
+		"[\"\\u12\"]",
+		"[\"\\ud800\"]",
+		"[\"\\udc00\"]",
+		"[\"\xff\"]",
+		"[\"\xc0\x80\"]",
+		"[\"\xed\xa0\x80\"]",
+		"[\"abc]",
+		"[]]",
+		"{}{}",
+		"[] x",
+		"[] // comment",
+		"/* c */ []",
+		"\xef\xbb\xbf{}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		refused(bad[i], "line ");
@@ -345,9 +382,10 @@ static void foreign_bytes_become_a_string(void **state)
 {
 	(void)state;
 	expect_lossy("plain \xc3\xa4", 8, "plain \xc3\xa4");
-	expect_lossy("a\xff" "b", 3, "a" FFFD "b");
-	expect_lossy("\xf0\x9f\x98\x80\xff\xe2\x82\xac", 8,
-		     "\xf0\x9f\x98\x80" FFFD "\xe2\x82\xac");
+	expect_lossy("a\xff"
+		     "b",
+		     3, "a" FFFD "b");
+	expect_lossy("\xf0\x9f\x98\x80\xff\xe2\x82\xac", 8, "\xf0\x9f\x98\x80" FFFD "\xe2\x82\xac");
 	expect_lossy("\xc3", 1, FFFD);
 	expect_lossy("a\0b", 3, "a" FFFD "b");
 	expect_lossy("\xff\0\0c", 4, FFFD FFFD FFFD "c");

@@ -28,8 +28,8 @@ static void the_kind_in_memory_keeps_it(void **state)
 
 static struct mirror *open_folder(const char *dir)
 {
-	CLEANUP(mem_free_ptr) char *text =
-		mem_printf("[mirror.folder]\nkind = file\npath = %s\n", dir);
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.folder]\nkind = file\npath = %s\n",
+						      dir);
 	return mirror_conf_open(text);
 }
 

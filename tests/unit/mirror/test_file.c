@@ -26,8 +26,8 @@ struct fixture {
 	uint8_t *data;
 	struct digest pieces[3];
 	struct mirror_put body;
-	uint64_t asked;         /* bytes that were handed over */
-	uint32_t die_at;        /* the process is killed before this piece is put; 0: not */
+	uint64_t asked;  /* bytes that were handed over */
+	uint32_t die_at; /* the process is killed before this piece is put; 0: not */
 };
 
 /* An upload of the body, from begin to end. */
@@ -65,8 +65,8 @@ static int setup(void **state)
 	assert_ok(grid_for(SIZE, &f->body.grid, &f->e), &f->e);
 	sha256_of(f->data, SIZE, &f->body.sha256);
 	for (uint32_t i = 0; i < 3; i++)
-		sha256_of(f->data + grid_offset(&f->body.grid, i),
-			  grid_length(&f->body.grid, i), &f->pieces[i]);
+		sha256_of(f->data + grid_offset(&f->body.grid, i), grid_length(&f->body.grid, i),
+			  &f->pieces[i]);
 	open_mirror(f);
 	*state = f;
 	return 0;
@@ -139,8 +139,8 @@ static void a_damaged_partial_is_mended(void **state)
 	put_and_die(f, 2);
 	CLEANUP(file_close) int fd = open(part, O_RDWR);
 	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, "x", 1, 5 * MIB), 1);       /* in the first piece */
-	assert_int_equal(ftruncate(fd, SIZE + 100), 0);         /* and too long */
+	assert_int_equal(pwrite(fd, "x", 1, 5 * MIB), 1); /* in the first piece */
+	assert_int_equal(ftruncate(fd, SIZE + 100), 0);   /* and too long */
 	assert_ok(put(f), &f->e);
 	assert_int_equal(f->asked, 8 * MIB + grid_length(&f->body.grid, 2));
 	assert_stored(f);
@@ -269,10 +269,12 @@ static void links_do_not_lead_out(void **state)
 	assert_int_equal(symlink("../outside/secret", file_link), 0);
 
 	assert_behind_link(f, mirror_stat_key(f->m, "targets/secret", NULL, &f->e));
-	assert_behind_link(f, mirror_get(f->m, &(struct mirror_range){ "targets/secret", 0, UINT64_MAX, 0 },
+	assert_behind_link(f,
+			   mirror_get(f->m,
+				      &(struct mirror_range){ "targets/secret", 0, UINT64_MAX, 0 },
+				      &sink, &f->e));
+	assert_behind_link(f, mirror_get(f->m, &(struct mirror_range){ "link", 0, UINT64_MAX, 0 },
 					 &sink, &f->e));
-	assert_behind_link(f, mirror_get(f->m, &(struct mirror_range){ "link", 0, UINT64_MAX, 0 }, &sink,
-					 &f->e));
 	assert_behind_link(f, mirror_remove(f->m, "targets/secret", &f->e));
 	assert_behind_link(f, mirror_put_small(f->m, "targets/new", "x", 1, NULL, NULL, &f->e));
 	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
@@ -345,7 +347,8 @@ static void what_is_no_object_is_not_shown(void **state)
 	scratch_write(f->folder, "a/.b.123456.tmp", "x", 1);
 	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
 	assert_int_equal(mirror_get(f->m, &(struct mirror_range){ "pipe", 0, UINT64_MAX, 0 }, &sink,
-				    &f->e), -ERR_NOT_FOUND);
+				    &f->e),
+			 -ERR_NOT_FOUND);
 	err_clear(&f->e);
 	assert_int_equal(mirror_stat_key(f->m, ".ferry/partial/x.part", NULL, &f->e),
 			 -ERR_NOT_FOUND);

@@ -41,9 +41,15 @@ static void a_server_s_wish_is_kept_for_the_caller(void **state)
 {
 	(void)state;
 	static const struct canned script[] = {
-		{ .want = "HEAD /base/a ", .reply = "HTTP/1.1 503 Busy\r\nRetry-After: 17\r\n"
-						    "Content-Length: 0\r\n\r\n" },
-		{ .want = "HEAD /base/a ", .reply = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" },
+		{
+			.want = "HEAD /base/a ",
+			.reply = "HTTP/1.1 503 Busy\r\nRetry-After: 17\r\n"
+				 "Content-Length: 0\r\n\r\n",
+		},
+		{
+			.want = "HEAD /base/a ",
+			.reply = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+		},
 	};
 	struct err e = ERR_INIT;
 	struct canned_server *s = canned_start(script, 2);
@@ -63,8 +69,10 @@ static void a_server_without_ranges_is_found_out(void **state)
 {
 	(void)state;
 	static const struct canned script[] = {
-		{ .want = "Range: bytes=2-4\r\n",
-		  .reply = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabcdefgh" },
+		{
+			.want = "Range: bytes=2-4\r\n",
+			.reply = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabcdefgh",
+		},
 	};
 	struct err e = ERR_INIT;
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
@@ -72,7 +80,8 @@ static void a_server_without_ranges_is_found_out(void **state)
 	struct mirror *m = open_url(canned_url(s));
 	assert_true(mirror_can(m, MIRROR_CAN_RANGE));
 	assert_ok(mirror_get(m, &(struct mirror_range){ "a", 2, 3, 0 },
-			     &(struct mirror_sink){ take, &got }, &e), &e);
+			     &(struct mirror_sink){ take, &got }, &e),
+		  &e);
 	assert_string_equal(buf_str(&got), "cde");
 	assert_false(mirror_can(m, MIRROR_CAN_RANGE));
 	mirror_close(m);
@@ -83,7 +92,10 @@ static void a_page_instead_of_a_model_gives_no_bytes(void **state)
 {
 	(void)state;
 	static const struct canned script[] = {
-		{ .reply = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi" },
+		{
+			.reply = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: "
+				 "2\r\n\r\nhi",
+		},
 		{ .reply = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<!DOCTYPE html>" },
 		{ .reply = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<!DOCTYPE html>" },
 	};
@@ -107,7 +119,10 @@ static void settings_reach_the_client(void **state)
 {
 	(void)state;
 	static const struct canned script[] = {
-		{ .reply = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabc", .then = CANNED_STALL },
+		{
+			.reply = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabc",
+			.then = CANNED_STALL,
+		},
 	};
 	struct err e = ERR_INIT;
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
@@ -131,8 +146,11 @@ static void faults_strike_where_they_are_set(void **state)
 	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_mem_open(s, "mem");
 	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
 	mirror_mem_set(s, "a", "hello", 5);
-	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .key = "a", .skip = 1,
-						.harm = MEM_FAIL, .class = ERR_AUTH });
+	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET,
+						 .key = "a",
+						 .skip = 1,
+						 .harm = MEM_FAIL,
+						 .class = ERR_AUTH });
 	assert_ok(mirror_get_small(m, "a", 0, &got, &e), &e);
 	assert_int_equal(mirror_get_small(m, "a", 0, &got, &e), -ERR_AUTH);
 	err_clear(&e);
@@ -144,8 +162,9 @@ static void faults_strike_where_they_are_set(void **state)
 	assert_string_equal(buf_str(&got), "he");
 	err_clear(&e);
 
-	mirror_mem_fault(s, &(struct mem_fault){ .call = MEM_GET, .harm = MEM_FLIP, .at = 4,
-						.times = UINT_MAX });
+	mirror_mem_fault(s,
+			 &(struct mem_fault){
+				 .call = MEM_GET, .harm = MEM_FLIP, .at = 4, .times = UINT_MAX });
 	assert_ok(mirror_get_small(m, "a", 0, &got, &e), &e);
 	assert_string_equal(buf_str(&got), "helln");
 	mirror_mem_mend(s);

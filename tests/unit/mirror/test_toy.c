@@ -69,8 +69,13 @@ static int toy_upload_commit(struct mirror_connection *c, struct mirror_upload *
 }
 
 static const struct mirror_ops mirror_toy = {
-	.kind = "toy", .keys = toy_keys, .open = toy_open, .close = toy_close, .get = toy_get,
-	.upload_open = toy_upload_open, .upload_put = toy_upload_put,
+	.kind = "toy",
+	.keys = toy_keys,
+	.open = toy_open,
+	.close = toy_close,
+	.get = toy_get,
+	.upload_open = toy_upload_open,
+	.upload_put = toy_upload_put,
 	.upload_commit = toy_upload_commit,
 };
 

@@ -23,7 +23,10 @@ static void tar_header(struct buf *b, const char *name, char type, const char *l
 	memcpy(h + 136, "00000000000", 12);
 	h[156] = type;
 	snprintf(h + 157, 100, "%s", link);
-	memcpy(h + 257, "ustar\0" "00", 8);
+	memcpy(h + 257,
+	       "ustar\0"
+	       "00",
+	       8);
 	memset(h + 148, ' ', 8);
 	for (int i = 0; i < 512; i++)
 		sum += (unsigned char)h[i];
@@ -31,8 +34,8 @@ static void tar_header(struct buf *b, const char *name, char type, const char *l
 	buf_add(b, h, 512);
 }
 
-static void tar_add(struct buf *b, const char *name, char type, const char *link,
-		    const char *data, size_t len)
+static void tar_add(struct buf *b, const char *name, char type, const char *link, const char *data,
+		    size_t len)
 {
 	static const char zeroes[512];
 	tar_header(b, name, type, link, len);

@@ -33,9 +33,10 @@ static void shards_come_in_order_and_the_rest_is_left_aside(void **state)
 {
 	struct err e = ERR_INIT;
 	CLEANUP(choose_release) struct choose p = { 0 };
-	const char *const names[] = { "x/m-00002-of-00002.gguf", "README.md", "x/mmproj-m.gguf",
-				      "x/m-00001-of-00002.gguf", "__MACOSX/x/m.gguf", "x/.m.gguf",
-				      "m.imatrix.gguf", NULL };
+	const char *const names[] = { "x/m-00002-of-00002.gguf", "README.md",
+				      "x/mmproj-m.gguf",         "x/m-00001-of-00002.gguf",
+				      "__MACOSX/x/m.gguf",       "x/.m.gguf",
+				      "m.imatrix.gguf",          NULL };
 	assert_ok(pick(*state, names, &p, &e), &e);
 	assert_int_equal(p.files.count, 2);
 	assert_string_equal(p.files.at[0], "x/m-00001-of-00002.gguf");

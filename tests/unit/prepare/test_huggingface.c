@@ -38,8 +38,9 @@ static int check(const char *dir, const char *header, uint64_t header_size, size
 	return rc;
 }
 
-#define HEADER "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"data_offsets\":[0,10]}," \
-	       "\"b\":{\"data_offsets\":[10,25]}}"
+#define HEADER \
+	"{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"data_offsets\":[0,10]}," \
+	"\"b\":{\"data_offsets\":[10,25]}}"
 
 static void a_complete_file_is_fine(void **state)
 {
@@ -66,9 +67,13 @@ static void a_header_past_the_end_is_found(void **state)
 static void offsets_that_make_no_sense_are_refused(void **state)
 {
 	static const char *const headers[] = {
-		"{\"a\":{\"data_offsets\":[10,0]}}", "{\"a\":{\"data_offsets\":[-1,10]}}",
-		"{\"a\":{\"data_offsets\":[0]}}", "{\"a\":{}}", "{\"a\":1}",
-		"{\"a\":{\"data_offsets\":[0,9223372036854775807]}}", "{\"a\":",
+		"{\"a\":{\"data_offsets\":[10,0]}}",
+		"{\"a\":{\"data_offsets\":[-1,10]}}",
+		"{\"a\":{\"data_offsets\":[0]}}",
+		"{\"a\":{}}",
+		"{\"a\":1}",
+		"{\"a\":{\"data_offsets\":[0,9223372036854775807]}}",
+		"{\"a\":",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
 		struct err e = ERR_INIT;

@@ -10,7 +10,9 @@
 
 static void names_of_urls_can_do_no_harm(void **state)
 {
-	static const struct { const char *url, *name; } cases[] = {
+	static const struct {
+		const char *url, *name;
+	} cases[] = {
 		{ "https://host/a/b.gguf", "b.gguf" },
 		{ "https://host/a/b.gguf?download=true#x", "b.gguf" },
 		{ "https://host/a%2Fb/m%20x.gguf", "m x.gguf" },
@@ -30,7 +32,8 @@ static void names_of_urls_can_do_no_harm(void **state)
 
 static void licences_become_spdx(void **state)
 {
-	static const struct { const char *from, *to;
+	static const struct {
+		const char *from, *to;
 	} cases[] = {
 		{ "mit", "MIT" },
 		{ "apache-2.0", "Apache-2.0" },

@@ -76,9 +76,10 @@ static void a_failure_tells_the_telling_line(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->settings.llama_quantize = make_tool(w, "llama-quantize", HELP
-		"echo 'llama_model_quantize: failed to quantize: tensor type q4_0 not allowed'\n"
-		"echo 'main: bye'; exit 1");
+	w->settings.llama_quantize = make_tool(w, "llama-quantize",
+					       HELP "echo 'llama_model_quantize: failed to "
+						    "quantize: tensor type q4_0 not allowed'\n"
+						    "echo 'main: bye'; exit 1");
 	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e),
 			 -ERR_INTEGRITY);
 	assert_string_equal(w->e.text, "llama-quantize ended with status 1: llama_model_quantize: "
@@ -90,8 +91,9 @@ static void a_crash_is_explained(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->settings.llama_quantize = make_tool(w, "llama-quantize", HELP
-		"echo 'GGML_ASSERT(n_head > 0) failed'; kill -ABRT $$");
+	w->settings.llama_quantize =
+		make_tool(w, "llama-quantize",
+			  HELP "echo 'GGML_ASSERT(n_head > 0) failed'; kill -ABRT $$");
 	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e), -ERR_SYSTEM);
 	assert_non_null(strstr(w->e.text, "SIGABRT"));
 	assert_non_null(strstr(w->e.text, "GGML_ASSERT(n_head > 0)"));
@@ -101,8 +103,9 @@ static void a_full_disk_is_named(void **state)
 {
 	struct world *w = *state;
 	char *build = NULL;
-	w->settings.llama_quantize = make_tool(w, "llama-quantize", HELP
-		"echo 'write: No space left on device'; exit 1");
+	w->settings.llama_quantize = make_tool(w, "llama-quantize",
+					       HELP
+					       "echo 'write: No space left on device'; exit 1");
 	assert_int_equal(tools_run_quantize(&w->settings, &w->q, NULL, &build, &w->e), -ERR_SYSTEM);
 	assert_non_null(strstr(w->e.text, "the disk is full"));
 }
@@ -156,8 +159,10 @@ static void missing_python_modules_are_named(void **state)
 {
 	struct world *w = *state;
 	w->settings.convert_hf_to_gguf = make_tool(w, "convert_hf_to_gguf.py", "exit 0");
-	w->settings.python = make_tool(w, "python", "echo 'Traceback (most recent call last):'\n"
-		"echo \"ModuleNotFoundError: No module named 'torch'\"; exit 1");
+	w->settings.python =
+		make_tool(w, "python",
+			  "echo 'Traceback (most recent call last):'\n"
+			  "echo \"ModuleNotFoundError: No module named 'torch'\"; exit 1");
 	struct tools_convert c = { .dir = w->dir, .output = w->output };
 	assert_int_equal(tools_run_convert(&w->settings, &c, NULL, &w->e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(w->e.text, "lacks the module 'torch'"));
@@ -168,8 +173,9 @@ static void an_unknown_architecture_is_named(void **state)
 {
 	struct world *w = *state;
 	w->settings.convert_hf_to_gguf = make_tool(w, "convert_hf_to_gguf.py", "exit 0");
-	w->settings.python = make_tool(w, "python",
-		"echo 'ERROR:hf-to-gguf:Model FooForCausalLM is not supported'; exit 1");
+	w->settings.python =
+		make_tool(w, "python",
+			  "echo 'ERROR:hf-to-gguf:Model FooForCausalLM is not supported'; exit 1");
 	struct tools_convert c = { .dir = w->dir, .output = w->output };
 	assert_int_equal(tools_run_convert(&w->settings, &c, NULL, &w->e), -ERR_INTEGRITY);
 	assert_non_null(strstr(w->e.text, "Model FooForCausalLM is not supported"));

@@ -14,7 +14,7 @@
 struct world {
 	char *dir;
 	struct tree t;
-	size_t big;             /* the object's place in the tree */
+	size_t big; /* the object's place in the tree */
 	struct mirror_mem *store[MIRRORS];
 	struct mirror *mirror[MIRRORS];
 	struct feed *feed;
@@ -31,7 +31,8 @@ static int setup(void **state)
 		w->store[i] = mirror_mem_new();
 		w->mirror[i] = mirror_mem_open(w->store[i], "m");
 	}
-	w->feed = feed_new(&w->t, MIRRORS, &(struct feed_options){ .memory = 1, .patience_ms = 300 });
+	w->feed = feed_new(&w->t, MIRRORS,
+			   &(struct feed_options){ .memory = 1, .patience_ms = 300 });
 	*state = w;
 	return 0;
 }
@@ -60,8 +61,11 @@ static struct mirror_upload *begin(struct world *w, size_t i)
 	const struct tree_pieces *p;
 	struct mirror_upload *u;
 	assert_ok(feed_begin(w->feed, i, w->big, &p, &w->e), &w->e);
-	struct mirror_put how = { .grid = p->grid, .sha256 = w->t.files.at[w->big].sha256,
-				  .pieces = p->at };
+	struct mirror_put how = {
+		.grid = p->grid,
+		.sha256 = w->t.files.at[w->big].sha256,
+		.pieces = p->at,
+	};
 	assert_ok(mirror_upload_open(w->mirror[i], RELEASE_BIG, &how, &u, &w->e), &w->e);
 	return u;
 }
@@ -150,8 +154,11 @@ static void who_holds_the_others_up_is_left_behind(void **state)
 			if (f->class != REPOSITORY_OBJECT)
 				continue;
 			assert_ok(feed_begin(w->feed, r, i, &p, &w->e), &w->e);
-			struct mirror_put how = { .grid = p->grid, .sha256 = f->sha256,
-						  .pieces = p->at };
+			struct mirror_put how = {
+				.grid = p->grid,
+				.sha256 = f->sha256,
+				.pieces = p->at,
+			};
 			assert_ok(mirror_upload_open(w->mirror[r], f->key, &how, &u, &w->e), &w->e);
 			while (step(w, r, u))
 				;

@@ -17,7 +17,7 @@
 /* Two releases and up to three mirrors in memory. */
 struct world {
 	char *dir[3];
-	struct tree release[3];     /* by version: 1 and 2 */
+	struct tree release[3]; /* by version: 1 and 2 */
 	struct mirror_mem *store[MIRRORS];
 	struct mirror *handle[MIRRORS];
 	struct push_mirror m[MIRRORS];
@@ -65,9 +65,13 @@ static int push(struct world *w, unsigned version)
 	for (size_t i = 0; i < w->count; i++) {
 		struct push_mirror *m = &w->m[i];
 		push_mirror_release(m);
-		*m = (struct push_mirror){ .id = ids[i], .mirror = w->handle[i],
-					   .holds = m->holds, .stage = m->stage,
-					   .count_only = m->count_only };
+		*m = (struct push_mirror){
+			.id = ids[i],
+			.mirror = w->handle[i],
+			.holds = m->holds,
+			.stage = m->stage,
+			.count_only = m->count_only,
+		};
 	}
 	err_clear(&w->e);
 	return push_run(&w->release[version], w->m, w->count, &w->o, &w->result, &w->e);
@@ -102,8 +106,10 @@ static void forget(struct world *w)
 
 static int rank(const char *key)
 {
-	return str_starts(key, "targets/") ? 0 : !strcmp(key, "catalog.json") ? 2
-	       : !strcmp(key, RELEASE_TIMESTAMP) ? 3 : 1;
+	return str_starts(key, "targets/")       ? 0
+	       : !strcmp(key, "catalog.json")    ? 2
+	       : !strcmp(key, RELEASE_TIMESTAMP) ? 3
+						 : 1;
 }
 
 /* ---- order and idempotence ------------------------------------------------------ */
@@ -180,8 +186,10 @@ static void interrupt_at_each_put(enum mem_harm harm)
 		struct world *w = world_new(1);
 		assert_ok(push(w, 1), &w->e);
 		forget(w);
-		mirror_mem_fault(w->store[0], &(struct mem_fault){
-			.call = MEM_PUT, .skip = k, .times = UINT_MAX, .harm = harm });
+		mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT,
+								   .skip = k,
+								   .times = UINT_MAX,
+								   .harm = harm });
 		int rc = push(w, 2);
 		if (rc == 0) {
 			assert_int_equal(k, RELEASE_FILES - 2);
@@ -218,8 +226,9 @@ static void lost_answers_are_no_failure(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	mirror_mem_fault(w->store[0], &(struct mem_fault){
-		.call = MEM_PUT, .times = UINT_MAX, .harm = MEM_AFTER });
+	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT,
+							   .times = UINT_MAX,
+							   .harm = MEM_AFTER });
 	assert_ok(push(w, 1), &w->e);
 	assert_int_equal(puts_of(w, 0, NULL), RELEASE_FILES);
 	assert_view(w, 0, VIEW_WHOLE, 1);
@@ -232,8 +241,9 @@ static void first_push_shows_nothing_until_the_end(void **state)
 	(void)state;
 	for (unsigned k = 0; k < RELEASE_FILES; k++) {
 		struct world *w = world_new(1);
-		mirror_mem_fault(w->store[0], &(struct mem_fault){
-			.call = MEM_PUT, .skip = k, .times = UINT_MAX });
+		mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT,
+								   .skip = k,
+								   .times = UINT_MAX });
 		assert_int_equal(push(w, 1), -ERR_NETWORK);
 		assert_view(w, 0, VIEW_NOTHING, 0);
 		world_free(w);
@@ -246,8 +256,11 @@ static void transient_faults_are_tried_again(void **state)
 	struct world *w = world_new(1);
 	w->o.retry = &retry_thrice;
 	for (unsigned k = 0; k < RELEASE_FILES; k++)
-		mirror_mem_fault(w->store[0], &(struct mem_fault){
-			.call = MEM_PUT, .skip = k, .times = 1, .harm = k % 2 ? MEM_FAIL : MEM_AFTER });
+		mirror_mem_fault(w->store[0],
+				 &(struct mem_fault){ .call = MEM_PUT,
+						      .skip = k,
+						      .times = 1,
+						      .harm = k % 2 ? MEM_FAIL : MEM_AFTER });
 	assert_ok(push(w, 1), &w->e);
 	assert_view(w, 0, VIEW_WHOLE, 1);
 	world_free(w);
@@ -275,9 +288,10 @@ static void progress_ends_at_the_total(void **state)
 	struct meter meter = { .report = { measure } };
 	w->o.retry = &retry_thrice;
 	w->o.report = &meter.report;
-	mirror_mem_fault(w->store[0], &(struct mem_fault){
-		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .times = 2,
-		.harm = MEM_AFTER });
+	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT,
+							   .key = "targets/models/m/1.gguf",
+							   .times = 2,
+							   .harm = MEM_AFTER });
 	assert_ok(push(w, 1), &w->e);
 	assert_int_equal(meter.total, w->m[0].put_bytes);
 	assert_int_equal(meter.done, meter.total);
@@ -302,8 +316,9 @@ static void one_bad_mirror_holds_the_release_back(void **state)
 	(void)state;
 	struct world *w = world_new(3);
 	assert_ok(push(w, 1), &w->e);
-	mirror_mem_fault(w->store[1], &(struct mem_fault){
-		.call = MEM_PUT, .key = "targets/models/m/2.gguf", .times = UINT_MAX });
+	mirror_mem_fault(w->store[1], &(struct mem_fault){ .call = MEM_PUT,
+							   .key = "targets/models/m/2.gguf",
+							   .times = UINT_MAX });
 	assert_int_equal(push(w, 2), -ERR_NETWORK);
 	assert_non_null(strstr(w->e.text, "2 of the 3 required mirrors"));
 	assert_int_equal(w->result.quorum, 3);
@@ -330,8 +345,9 @@ static void with_a_quorum_the_others_go_on(void **state)
 	w->o.threads = 3;
 	assert_ok(push(w, 1), &w->e);
 	w->o.quorum = 2;
-	mirror_mem_fault(w->store[1], &(struct mem_fault){
-		.call = MEM_PUT, .times = UINT_MAX, .class = ERR_AUTH });
+	mirror_mem_fault(w->store[1], &(struct mem_fault){ .call = MEM_PUT,
+							   .times = UINT_MAX,
+							   .class = ERR_AUTH });
 	assert_int_equal(push(w, 2), -ERR_AUTH);
 	assert_non_null(strstr(w->e.text, "1 of 3 mirrors failed"));
 	assert_int_equal(w->m[0].outcome, PUSH_DONE);
@@ -430,8 +446,9 @@ static void failing_stage_protects_production(void **state)
 	struct world *w = world_new(2);
 	w->m[1].stage = true;
 	assert_ok(push(w, 1), &w->e);
-	mirror_mem_fault(w->store[1], &(struct mem_fault){
-		.call = MEM_PUT, .key = RELEASE_TIMESTAMP, .times = UINT_MAX });
+	mirror_mem_fault(w->store[1], &(struct mem_fault){ .call = MEM_PUT,
+							   .key = RELEASE_TIMESTAMP,
+							   .times = UINT_MAX });
 	assert_int_equal(push(w, 2), -ERR_NETWORK);
 	assert_view(w, 0, VIEW_WHOLE, 1);
 	assert_int_equal(w->m[0].outcome, PUSH_HELD_BACK);
@@ -457,7 +474,8 @@ static void newer_release_is_a_conflict(void **state)
 static void same_version_with_other_bytes_is_a_conflict(void **state)
 {
 	(void)state;
-	static const char other[] = "{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	static const char other[] =
+		"{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(1);
 	mirror_mem_set(w->store[0], RELEASE_TIMESTAMP, other, strlen(other));
 	assert_int_equal(push(w, 2), -ERR_CONFLICT);
@@ -479,7 +497,8 @@ static void damaged_timestamp_is_replaced(void **state)
 static void other_metadata_of_the_same_version_is_a_conflict(void **state)
 {
 	(void)state;
-	static const char other[] = "{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	static const char other[] =
+		"{\"signed\":{\"version\":2,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(1);
 	assert_ok(push(w, 1), &w->e);
 	mirror_mem_set(w->store[0], "metadata/2.targets.json", other, strlen(other));
@@ -492,7 +511,8 @@ static void other_metadata_of_the_same_version_is_a_conflict(void **state)
 static void another_repository_is_a_conflict(void **state)
 {
 	(void)state;
-	static const char other[] = "{\"signed\":{\"version\":1,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	static const char other[] =
+		"{\"signed\":{\"version\":1,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(1);
 	mirror_mem_set(w->store[0], "metadata/1.root.json", other, strlen(other));
 	assert_int_equal(push(w, 1), -ERR_CONFLICT);
@@ -565,7 +585,8 @@ static void each_piece_is_read_once_for_all_mirrors(void **state)
 	struct world *w = world_new(3);
 	uint64_t objects = 0;
 	w->o.retry = &retry_thrice;
-	mirror_mem_fault(w->store[1], &(struct mem_fault){ .call = MEM_PIECE, .skip = 1, .times = 2 });
+	mirror_mem_fault(w->store[1],
+			 &(struct mem_fault){ .call = MEM_PIECE, .skip = 1, .times = 2 });
 	assert_ok(push(w, 1), &w->e);
 	for (size_t i = 0; i < w->release[1].files.count; i++)
 		if (w->release[1].files.at[i].class == REPOSITORY_OBJECT)
@@ -581,8 +602,10 @@ static void damage_on_the_way_is_noticed(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1);
-	mirror_mem_fault(w->store[0], &(struct mem_fault){
-		.call = MEM_PUT, .key = "targets/models/m/1.gguf", .harm = MEM_FLIP, .at = 3 });
+	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_PUT,
+							   .key = "targets/models/m/1.gguf",
+							   .harm = MEM_FLIP,
+							   .at = 3 });
 	assert_int_equal(push(w, 1), -ERR_INTEGRITY);
 	assert_view(w, 0, VIEW_NOTHING, 0);
 	assert_ok(push(w, 1), &w->e);

@@ -6,7 +6,9 @@
 #include "util/path.h"
 
 static const struct repository_file file = {
-	.key = (char[]){ "targets/models/m/a b.gguf" }, .size = 10, .sha256 = { { 1, 2, 3 } },
+	.key = (char[]){ "targets/models/m/a b.gguf" },
+	.size = 10,
+	.sha256 = { { 1, 2, 3 } },
 };
 static const struct mirror_stat there = { .size = 10, .modified_s = 77, .etag = "\"x y\"" };
 

@@ -7,7 +7,7 @@
 
 #include <limits.h>
 
-#define BEFORE_EXPIRY 1800000000        /* the releases expire in 2030 */
+#define BEFORE_EXPIRY 1800000000 /* the releases expire in 2030 */
 #define AFTER_EXPIRY 1900000000
 
 /* A release on one mirror in memory; `blind` hides the digests that it tells. */
@@ -54,8 +54,13 @@ static struct world *world_new(bool big, bool blind)
 		w->handle->can &= ~(unsigned)(MIRROR_CAN_SHA256 | MIRROR_CAN_PIECES_SHA256 |
 					      MIRROR_CAN_LIST);
 	}
-	w->o = (struct verify_options){ .now_s = BEFORE_EXPIRY, .threads = 1, .retry = &retry_once,
-					.samples = 1, .seed = 1 };
+	w->o = (struct verify_options){
+		.now_s = BEFORE_EXPIRY,
+		.threads = 1,
+		.retry = &retry_once,
+		.samples = 1,
+		.seed = 1,
+	};
 	mirror_mem_forget_calls(w->store);
 	return w;
 }
@@ -233,7 +238,8 @@ static void older_release_is_stale(void **state)
 static void newer_release_is_foreign(void **state)
 {
 	(void)state;
-	static const char other[] = "{\"signed\":{\"version\":9,\"expires\":\"2031-01-01T00:00:00Z\"}}";
+	static const char other[] =
+		"{\"signed\":{\"version\":9,\"expires\":\"2031-01-01T00:00:00Z\"}}";
 	struct world *w = world_new(false, true);
 	mirror_mem_set(w->store, RELEASE_TIMESTAMP, other, strlen(other));
 	assert_int_equal(verify(w, VERIFY_QUICK), -ERR_FAULT);
@@ -298,8 +304,10 @@ static void reading_goes_on_where_it_broke_off(void **state)
 	(void)state;
 	struct world *w = world_new(true, true);
 	w->o.retry = &retry_thrice;
-	mirror_mem_fault(w->store, &(struct mem_fault){
-		.call = MEM_GET, .key = RELEASE_BIG, .harm = MEM_CUT, .at = 8 * MIB + 100 });
+	mirror_mem_fault(w->store, &(struct mem_fault){ .call = MEM_GET,
+							.key = RELEASE_BIG,
+							.harm = MEM_CUT,
+							.at = 8 * MIB + 100 });
 	assert_ok(verify(w, VERIFY_FULL), &w->e);
 	assert_int_equal(file(w, RELEASE_BIG)->verdict, VERIFY_OK);
 	assert_true(str_list_has(mirror_mem_calls(w->store), "get " RELEASE_BIG " 8388608 5000"));
@@ -315,8 +323,10 @@ static void without_a_manifest_the_whole_is_compared(void **state)
 	free(big->manifest_key);
 	big->manifest_key = NULL;
 	w->o.retry = &retry_thrice;
-	mirror_mem_fault(w->store, &(struct mem_fault){
-		.call = MEM_GET, .key = RELEASE_BIG, .harm = MEM_CUT, .at = 8 * MIB + 100 });
+	mirror_mem_fault(w->store, &(struct mem_fault){ .call = MEM_GET,
+							.key = RELEASE_BIG,
+							.harm = MEM_CUT,
+							.at = 8 * MIB + 100 });
 	assert_ok(verify(w, VERIFY_FULL), &w->e);
 	assert_int_equal(file(w, RELEASE_BIG)->verdict, VERIFY_OK);
 	assert_true(str_list_has(mirror_mem_calls(w->store), "get " RELEASE_BIG " 8388608 5000"));
@@ -333,8 +343,8 @@ static void one_unreadable_file_does_not_stop_the_rest(void **state)
 {
 	(void)state;
 	struct world *w = world_new(false, true);
-	mirror_mem_fault(w->store, &(struct mem_fault){ .call = MEM_GET, .key = SAME,
-						       .times = UINT_MAX });
+	mirror_mem_fault(w->store,
+			 &(struct mem_fault){ .call = MEM_GET, .key = SAME, .times = UINT_MAX });
 	assert_int_equal(verify(w, VERIFY_FULL), -ERR_NETWORK);
 	assert_int_equal(w->m.verdicts[VERIFY_UNREACHABLE], 1);
 	assert_int_equal(w->m.verdicts[VERIFY_OK], RELEASE_FILES - 1);

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#define NOW 1767225600  /* 2026-01-01 */
+#define NOW 1767225600 /* 2026-01-01 */
 #define DAY 86400
 #define NAME "catalog.json.minisig"
 
@@ -21,7 +21,7 @@ struct desk {
 	int asked;
 	int64_t now_s;
 	const char *title;
-	struct repository_signed last;  /* of the last run; what is handed out borrows from it */
+	struct repository_signed last; /* of the last run; what is handed out borrows from it */
 };
 
 static int ask(void *ctx, const char *path, struct buf *out, struct err *e)
@@ -50,8 +50,11 @@ static struct repository_signing how(struct desk *d)
 	CLEANUP(mem_free_ptr) char *dir = mem_strdup(d->keys.dir);
 	load_keys(d, dir);
 	return (struct repository_signing){
-		.name = "lab", .title = d->title, .expiry = writer_expiry_default,
-		.now_s = d->now_s, .keys = &d->keys,
+		.name = "lab",
+		.title = d->title,
+		.expiry = writer_expiry_default,
+		.now_s = d->now_s,
+		.keys = &d->keys,
 	};
 }
 
@@ -243,8 +246,7 @@ static void a_key_that_minisign_does_not_know_makes_none(void **state)
 	assert_ok(try_published(d, &e), &e);
 	assert_false(sign(d).changed);
 	assert_int_equal(d->asked, 0);
-	assert_int_equal(repository_minisign_keys(d->tree, &keys, &present, &e),
-			 -ERR_NOT_FOUND);
+	assert_int_equal(repository_minisign_keys(d->tree, &keys, &present, &e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(e.text, "has no Ed25519 key"));
 	desk_free(d);
 }
@@ -286,9 +288,10 @@ static void only(struct desk *d, const char *const *names)
 	char *dir = path_join(d->dir, names[0]);
 	for (; *names; names++)
 		for (size_t i = 0; i < 2; i++) {
-			CLEANUP(mem_free_ptr) char *from =
-				mem_printf("%s/%s.%s", d->keys_dir, *names, ends[i]);
-			CLEANUP(mem_free_ptr) char *to = mem_printf("%s/%s.%s", dir, *names, ends[i]);
+			CLEANUP(mem_free_ptr) char *from = mem_printf("%s/%s.%s", d->keys_dir,
+								      *names, ends[i]);
+			CLEANUP(mem_free_ptr) char *to = mem_printf("%s/%s.%s", dir, *names,
+								    ends[i]);
 			assert_ok(file_mkdirs(dir, 0700, &e), &e);
 			assert_ok(file_copy(from, to, 0600, NULL, &e), &e);
 		}

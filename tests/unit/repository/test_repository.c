@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define NOW 1767225600  /* 2026-01-01 */
+#define NOW 1767225600 /* 2026-01-01 */
 #define DAY 86400
 
 /* A publisher's desk: a tree, keys, and folders of prepared models. */
@@ -25,7 +25,7 @@ struct desk {
 	const char *answer;
 	int64_t now_s;
 	const json_t *mirrors;
-	struct repository_signed last;  /* of the last run; what is handed out borrows from it */
+	struct repository_signed last; /* of the last run; what is handed out borrows from it */
 };
 
 static int answer(void *ctx, const char *path, struct buf *out, struct err *e)
@@ -53,8 +53,12 @@ static struct repository_signing how(struct desk *d)
 {
 	load_keys(d);
 	return (struct repository_signing){
-		.name = "lab", .title = "The Lab", .mirrors = d->mirrors,
-		.expiry = writer_expiry_default, .now_s = d->now_s, .keys = &d->keys,
+		.name = "lab",
+		.title = "The Lab",
+		.mirrors = d->mirrors,
+		.expiry = writer_expiry_default,
+		.now_s = d->now_s,
+		.keys = &d->keys,
 	};
 }
 
@@ -149,8 +153,8 @@ static char *prepared(struct desk *d, const char *model, const char *variant, co
 	CLEANUP(mem_free_ptr) char *card = mem_printf(
 		"{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"%s\",\"variants\":["
 		"{\"id\":\"%s\",\"files\":[{\"path\":\"models/%s/%s\",\"size\":%zu,"
-		"\"sha256\":\"%s\"}]}]}", model, variant, model, name, strlen(bytes),
-		digest_hex(hex, &m.sha256));
+		"\"sha256\":\"%s\"}]}]}",
+		model, variant, model, name, strlen(bytes), digest_hex(hex, &m.sha256));
 	scratch_write(out, card_name, card, strlen(card));
 	manifest_release(&m);
 	return out;
@@ -247,8 +251,7 @@ static void init_again_is_a_conflict(void **state)
 	init(d);
 	struct repository *r = opened(d);
 	struct repository_signing h = how(d);
-	assert_int_equal(repository_init(r, &h, PRIVKEY_ED25519, NULL, &s, &e),
-			 -ERR_CONFLICT);
+	assert_int_equal(repository_init(r, &h, PRIVKEY_ED25519, NULL, &s, &e), -ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "already contains a repository"));
 	repository_close(r);
 	desk_free(d);
@@ -356,13 +359,13 @@ static void signing_nothing_new_needs_no_key(void **state)
 	assert_ok(repository_init(r, &h, PRIVKEY_ED25519, &d->passphrase, &s, &e), &e);
 	keep(d, s);
 	repository_close(r);
-	assert_int_equal(d->asked, 0);          /* who made the keys has them */
+	assert_int_equal(d->asked, 0); /* who made the keys has them */
 	assert_int_equal(d->passphrases.decryptions, 0);
 	buf_wipe(&d->passphrase);
 	add(d, "phi-2", "q4", "four bits");
 	sign(d);
 	assert_int_equal(d->asked, 1);
-	assert_int_equal(d->passphrases.decryptions, 3);        /* not root */
+	assert_int_equal(d->passphrases.decryptions, 3); /* not root */
 	d->now_s += 5 * DAY;
 	s = sign(d);
 	assert_int_equal(d->asked, 1);
@@ -401,7 +404,10 @@ static void a_key_is_decrypted_once_in_a_run(void **state)
 	buf_wipe(&d->passphrase);
 	CLEANUP(mem_free_ptr) char *public = path_join(d->keys_dir, "targets.pub");
 	const struct repository_delegation community = {
-		.name = "community", .threshold = 1, .key_count = 1, .path_count = 1,
+		.name = "community",
+		.threshold = 1,
+		.key_count = 1,
+		.path_count = 1,
 		.paths = (const char *const[]){ "models/community-*/*" },
 		.key_files = (const char *const[]){ public },
 	};
@@ -411,7 +417,7 @@ static void a_key_is_decrypted_once_in_a_run(void **state)
 	assert_true(s.published);
 	assert_int_equal(line(s, "targets")->version, 2);
 	assert_int_equal(d->asked, 1);
-	assert_int_equal(d->passphrases.decryptions, 3);        /* targets, snapshot, timestamp */
+	assert_int_equal(d->passphrases.decryptions, 3); /* targets, snapshot, timestamp */
 	desk_free(d);
 }
 
@@ -421,8 +427,9 @@ static void mirrors_and_plans_of_the_source(void **state)
 	struct desk *d = desk_new();
 	init(d);
 	add(d, "phi-2", "q4", "four bits");
-	static const char planned[] = "{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"next\","
-				      "\"variants\":[{\"id\":\"q4\",\"files\":[]}]}";
+	static const char planned[] =
+		"{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"next\","
+		"\"variants\":[{\"id\":\"q4\",\"files\":[]}]}";
 	CLEANUP(mem_free_ptr) char *cards = path_join(d->tree, "cards");
 	scratch_write(cards, "next.card.json", planned, strlen(planned));
 	json_t *mirrors = json_pack("[{s:s,s:s,s:s,s:i,s:s}]", "id", "a", "kind", "http", "url",
@@ -432,7 +439,7 @@ static void mirrors_and_plans_of_the_source(void **state)
 	assert_int_equal(s.models, 1);
 	assert_int_equal(s.planned, 1);
 	d->mirrors = NULL;
-	assert_false(sign(d).changed);          /* NULL keeps them */
+	assert_false(sign(d).changed); /* NULL keeps them */
 	struct catalog c = catalog_of(d);
 	assert_int_equal(c.mirror_count, 1);
 	assert_null(catalog_model(&c, "next"));
@@ -586,7 +593,7 @@ static void gc_keeps_what_late_readers_need(void **state)
 	assert_int_equal(gc.objects, 1);
 	assert_false(in_tree(d, "metadata/1.targets.json"));
 	assert_ok(repository_gc(r, 0, true, &gc, &e), &e);
-	assert_int_equal(gc.objects, 3);        /* the file, its manifest, the catalog */
+	assert_int_equal(gc.objects, 3); /* the file, its manifest, the catalog */
 	assert_true(in_tree(d, old));
 	assert_ok(repository_gc(r, 0, false, &gc, &e), &e);
 	assert_int_equal(gc.objects, 3);
@@ -594,7 +601,7 @@ static void gc_keeps_what_late_readers_need(void **state)
 	assert_ok(repository_gc(r, 0, false, &gc, &e), &e);
 	assert_int_equal(gc.objects + gc.metadata + gc.others, 0);
 	repository_close(r);
-	assert_int_equal(sign(d).models, 2);    /* what was added only was kept */
+	assert_int_equal(sign(d).models, 2); /* what was added only was kept */
 	f = published(d);
 	repository_files_release(&f);
 	free(old);

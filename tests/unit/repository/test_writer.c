@@ -54,8 +54,8 @@ static void a_client_reads_what_was_published(void **state)
 	assert_null(t.custom);
 	char hex[DIGEST_HEX];
 	CLEANUP(mem_free_ptr) char *name = tuf_client_target_name(c, "models/a/a.gguf", &t);
-	CLEANUP(mem_free_ptr) char *expected =
-		mem_printf("models/a/%s.a.gguf", digest_hex(hex, &want));
+	CLEANUP(mem_free_ptr) char *expected = mem_printf("models/a/%s.a.gguf",
+							  digest_hex(hex, &want));
 	assert_string_equal(name, expected);
 	assert_int_equal(tuf_client_target(c, "models/b/b.gguf", &t, &e), -ERR_NOT_FOUND);
 	tuf_client_close(c);
@@ -288,8 +288,14 @@ static void delegated_roles_are_published(void **state)
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/community/*/*" };
 	const struct tuf_key *keys[] = { f->keys[EXTRA]->key };
-	struct writer_delegation d = { .name = "community-a", .paths = paths, .path_count = 1,
-				    .threshold = 1, .keys = keys, .key_count = 1 };
+	struct writer_delegation d = {
+		.name = "community-a",
+		.paths = paths,
+		.path_count = 1,
+		.threshold = 1,
+		.keys = keys,
+		.key_count = 1,
+	};
 	publish_first(f);
 	struct writer *w = publisher_open(f, NOW);
 	assert_ok(writer_delegate(w, &d, &e), &e);
@@ -300,9 +306,14 @@ static void delegated_roles_are_published(void **state)
 	assert_int_equal(writer_delegate(w, &d, &taken), -ERR_USAGE);
 	assert_non_null(strstr(taken.text, "already"));
 	err_clear(&taken);
-	/* What a URL encodes, a folder or a stick's file system mistakes, or no file can be called. */
-	static const char *const odd_names[] = { "a/b", "", ".", "..", "Targets", "-x", "a%2Fb",
-		"a234567890123456789012345678901234567890123456789012345678901234567890" };
+	/* What a URL encodes, a folder or a stick's file system mistakes, or no file can be called.
+	 */
+	static const char *const odd_names[] = {
+		"a/b",     "",
+		".",       "..",
+		"Targets", "-x",
+		"a%2Fb",   "a234567890123456789012345678901234567890123456789012345678901234567890"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(odd_names); i++) {
 		struct writer_delegation odd = d;
 		odd.name = odd_names[i];
@@ -343,8 +354,8 @@ static void delegated_roles_are_published(void **state)
 static int count_target(void *ctx, const struct published_target *target, struct err *e)
 {
 	struct str_list *seen = ctx;
-	str_list_take(seen, mem_printf("%s:%s:%d", target->role, target->path,
-				       (int)target->length));
+	str_list_take(seen,
+		      mem_printf("%s:%s:%d", target->role, target->path, (int)target->length));
 	(void)e;
 	return 0;
 }

@@ -33,8 +33,13 @@ static int delegate(struct publisher *f, struct writer *w, const char *prefix, u
 		    int key, struct err *e)
 {
 	const struct tuf_key *keys[] = { f->keys[key]->key };
-	const struct writer_bin_delegation d = { .prefix = prefix, .bit_length = bits,
-					      .threshold = 1, .keys = keys, .key_count = 1 };
+	const struct writer_bin_delegation d = {
+		.prefix = prefix,
+		.bit_length = bits,
+		.threshold = 1,
+		.keys = keys,
+		.key_count = 1,
+	};
 	return writer_delegate_bins(w, &d, e);
 }
 
@@ -157,12 +162,16 @@ static void a_path_belongs_to_the_bin_of_its_first_bits(void **state)
 static void bins_are_told_by_their_names(void **state)
 {
 	(void)state;
-	static const struct { unsigned bits; const char *role; bool is; } cases[] = {
-		{ 8, "bin-00", true }, { 8, "bin-ff", true }, { 8, "bin-FF", false },
-		{ 8, "bin-100", false }, { 8, "bin-0ff", false }, { 8, "bin-f", false },
-		{ 8, "bin-", false }, { 8, "bin", false }, { 8, "bin-0x", false },
-		{ 8, "xbin-00", false }, { 8, "bin-00-00", false }, { 7, "bin-7f", true },
-		{ 7, "bin-80", false }, { 1, "bin-1", true }, { 1, "bin-2", false },
+	static const struct {
+		unsigned bits;
+		const char *role;
+		bool is;
+	} cases[] = {
+		{ 8, "bin-00", true },   { 8, "bin-ff", true },        { 8, "bin-FF", false },
+		{ 8, "bin-100", false }, { 8, "bin-0ff", false },      { 8, "bin-f", false },
+		{ 8, "bin-", false },    { 8, "bin", false },          { 8, "bin-0x", false },
+		{ 8, "xbin-00", false }, { 8, "bin-00-00", false },    { 7, "bin-7f", true },
+		{ 7, "bin-80", false },  { 1, "bin-1", true },         { 1, "bin-2", false },
 		{ 12, "bin-fff", true }, { 32, "bin-ffffffff", true }, { 0, "bin-0", false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -414,8 +423,14 @@ static void bins_and_names_exclude_each_other(void **state)
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/community-*/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
-	struct writer_delegation d = { .name = "community", .paths = paths, .path_count = 1,
-				    .threshold = 1, .keys = keys, .key_count = 1 };
+	struct writer_delegation d = {
+		.name = "community",
+		.paths = paths,
+		.path_count = 1,
+		.threshold = 1,
+		.keys = keys,
+		.key_count = 1,
+	};
 	publish_first(f);
 	struct writer *w = publisher_open(f, NOW);
 	assert_ok(writer_delegate(w, &d, &e), &e);
@@ -444,8 +459,14 @@ static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
 	struct err e = ERR_INIT;
 	const char *wide[] = { "models/c-*/*" }, *narrow[] = { "models/c-a/*", "models/x/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
-	struct writer_delegation first = { .name = "first", .paths = narrow, .path_count = 2,
-					.threshold = 1, .keys = keys, .key_count = 1 };
+	struct writer_delegation first = {
+		.name = "first",
+		.paths = narrow,
+		.path_count = 2,
+		.threshold = 1,
+		.keys = keys,
+		.key_count = 1,
+	};
 	struct writer_delegation second = first;
 	second.name = "second";
 	second.paths = wide;
@@ -455,8 +476,8 @@ static void a_path_belongs_to_the_first_role_that_covers_it(void **state)
 	assert_ok(writer_delegate(w, &first, &e), &e);
 	assert_ok(writer_delegate(w, &second, &e), &e);
 	static const char *const cases[][2] = {
-		{ "models/c-a/f", "first" }, { "models/c-b/f", "second" },
-		{ "models/x/f", "first" }, { "models/x/y/f", "targets" },
+		{ "models/c-a/f", "first" },   { "models/c-b/f", "second" },
+		{ "models/x/f", "first" },     { "models/x/y/f", "targets" },
 		{ "catalog.json", "targets" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -474,8 +495,14 @@ static void a_role_vouches_when_it_has_signed(void **state)
 	struct err e = ERR_INIT;
 	const char *paths[] = { "models/c/*" };
 	const struct tuf_key *keys[] = { f->keys[OTHER]->key };
-	struct writer_delegation d = { .name = "c", .paths = paths, .path_count = 1,
-				    .threshold = 1, .keys = keys, .key_count = 1 };
+	struct writer_delegation d = {
+		.name = "c",
+		.paths = paths,
+		.path_count = 1,
+		.threshold = 1,
+		.keys = keys,
+		.key_count = 1,
+	};
 	struct digest sha256, other = { { 0 } };
 	bool yes, complete;
 	sha256_of("x", 1, &sha256);

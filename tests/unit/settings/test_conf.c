@@ -22,7 +22,9 @@ static void sections_and_values_are_found(void **state)
 	struct err e = ERR_INIT;
 	CLEANUP(conf_release) struct conf c = { 0 };
 	assert_ok(parse("# a comment\n[mirror.eu]\nkind = file\npath = data\n"
-			"[mirror.us]\nkind=http\n[publish]\nquorum = 2\n", &c, &e), &e);
+			"[mirror.us]\nkind=http\n[publish]\nquorum = 2\n",
+			&c, &e),
+		  &e);
 	assert_string_equal(conf_get(conf_find(&c, "mirror", "us"), "kind"), "http");
 	assert_string_equal(conf_nth(&c, "mirror", 0)->name, "eu");
 	assert_null(conf_nth(&c, "mirror", 2));
@@ -41,8 +43,9 @@ static void indented_lines_continue_a_value(void **state)
 	struct err e = ERR_INIT;
 	CLEANUP(conf_release) struct conf c = { 0 };
 	CLEANUP(str_list_release) struct str_list words = { 0 };
-	assert_ok(parse("[repository.demo]\nmetadata = https://a/ https://b/\n\thttps://c/\n",
-			&c, &e), &e);
+	assert_ok(parse("[repository.demo]\nmetadata = https://a/ https://b/\n\thttps://c/\n", &c,
+			&e),
+		  &e);
 	conf_get_words(conf_nth(&c, "repository", 0), "metadata", &words);
 	assert_int_equal(words.count, 3);
 	assert_string_equal(words.at[2], "https://c/");

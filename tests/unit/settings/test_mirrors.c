@@ -63,7 +63,8 @@ static void every_kind_is_read(void **state)
 	assert_string_equal(member(mirrors, 1, "url"), "file:///etc/mirrors/a%20b");
 	assert_string_equal(member(mirrors, 2, "id"), "gh");
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(mirrors, 2),
-							    "part_size")), 512 * MIB);
+							    "part_size")),
+			 512 * MIB);
 	assert_string_equal(member(mirrors, 3, "holds"), "metadata");
 	assert_string_equal(member(mirrors, 4, "region"), "eu-west-1");
 	assert_null(json_object_get(json_array_get(mirrors, 4), "bucket"));
@@ -77,7 +78,8 @@ static void every_kind_is_read(void **state)
 static void faults_name_their_line(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message;
+	static const struct {
+		const char *text, *message;
 	} bad[] = {
 		{ "[mirror.a]\nkind = ftp\n", "ferry.conf:2: unknown kind 'ftp'" },
 		{ "[mirror.a]\nurl = https://x\n",

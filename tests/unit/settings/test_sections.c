@@ -48,7 +48,9 @@ static void the_published_one_is_that_with_a_path(void **state)
 static void an_unclear_one_is_not_published(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message; } bad[] = {
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
 		{ "", "no [repository.NAME]" },
 		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n", "several" },
 		{ "[repository.a]\npath=a\nkey=b\n", "ferry.conf:3: unknown key 'key'" },
@@ -91,7 +93,9 @@ static void what_clients_need_is_read_with_the_rest(void **state)
 static void a_fault_in_any_section_is_told(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message; } bad[] = {
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
 		{ "[repository.a]\nmetadata = ftp://h/\n", "ferry.conf:2: 'ftp://h/' is not a" },
 		{ "[repository.a]\nmetdata = https://h/\n", "did you mean 'metadata'?" },
 		{ "[repository.a]\npath = x\n[repository.b]\ntargets-max-size = 2G\n",
@@ -146,7 +150,9 @@ static void their_values_are_read(void **state)
 static void their_faults_name_the_line(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *message; } bad[] = {
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
 		{ "[fetch]\nretries = 0\n", "ferry.conf:2: retries: from 1 to 1000" },
 		{ "[fetch]\ntimestamp-deadline = 11m\n", ":2: timestamp-deadline: from 1s to 10m" },
 		{ "[fetch]\nretry = 3\n", "ferry.conf:2: unknown key 'retry'" },

@@ -103,8 +103,9 @@ static void r_and_s_become_der(void **state)
 static void words_are_handed_over_as_they_are(void **state)
 {
 	struct hsm *h = *state;
-	write_script(h, "test \"$1\" = 'with a blank' && test $# = 1 && test -z \"$FERRY_PASSPHRASE\" "
-			"&& test \"$HSM_PIN\" = 1234 && exec openssl dgst -sha256 -sign hidden.pem");
+	write_script(h,
+		     "test \"$1\" = 'with a blank' && test $# = 1 && test -z \"$FERRY_PASSPHRASE\" "
+		     "&& test \"$HSM_PIN\" = 1234 && exec openssl dgst -sha256 -sign hidden.pem");
 	setenv("FERRY_PASSPHRASE", "hush", 1);
 	setenv("HSM_PIN", "1234", 1);
 	assert_signs(h);

@@ -48,8 +48,7 @@ static void the_statement_lists_files_by_name(void **state)
 	assert_ok(modelsig_statement("m:q4", files, 3, &text, &e), &e);
 	json_t *s = parsed(text.data, text.len);
 	assert_string_equal(string_at(s, "_type"), "https://in-toto.io/Statement/v1");
-	assert_string_equal(string_at(s, "predicateType"),
-			    "https://model_signing/signature/v1.0");
+	assert_string_equal(string_at(s, "predicateType"), "https://model_signing/signature/v1.0");
 	json_t *predicate = json_object_get(s, "predicate");
 	json_t *resources = json_object_get(predicate, "resources");
 	static const char *const names[] = { "M.gguf", "m-00001-of-00002.gguf",
@@ -100,8 +99,8 @@ static void the_bundle_is_signed_over_the_pae(void **state)
 		     (size_t)str_ends(sig64, "==");
 	assert_true(len <= sizeof sig && base64_decode(sig, len, sig64, strlen(sig64)));
 	modelsig_pae(payload.data, payload.len, &pae);
-	CLEANUP(mem_free_ptr) char *head = mem_printf("DSSEv1 28 application/vnd.in-toto+json %zu {",
-						      payload.len);
+	CLEANUP(mem_free_ptr) char *head =
+		mem_printf("DSSEv1 28 application/vnd.in-toto+json %zu {", payload.len);
 	assert_true(str_starts(pae.data, head));
 	assert_true(tuf_key_verify(s->key, pae.data, pae.len, sig, len));
 	pae.data[pae.len - 1] ^= 1;

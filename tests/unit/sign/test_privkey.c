@@ -193,10 +193,15 @@ static void what_is_no_key_is_refused(void **state)
 	struct privkey *k;
 	struct err e = ERR_INIT;
 	static const char *const texts[] = {
-		"", "hello", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-		"-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-		"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-		"-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END PRIVATE KEY-----\n",
+		"",
+		"hello",
+		"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+		"-----BEGIN PRIVATE KEY-----\n",
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE "
+		"KEY-----\n",
+		"-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: "
+		"AES-256-CBC,00\n\nAAAA\n-----END PRIVATE KEY-----\n",
 	};
 	assert_int_equal(try_load(f, NULL, &k, &e), -ERR_NOT_FOUND);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

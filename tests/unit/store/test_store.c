@@ -87,8 +87,12 @@ static struct digest add_blob(struct fixture *f, const char *text)
 /* A variant "r/MODEL:v" of files "0.gguf", "1.gguf", … with these texts; NULL-ended. */
 static struct store_variant variant_of(const char *model, const char *const *texts)
 {
-	struct store_variant v = { .repository = mem_strdup("r"), .model = mem_strdup(model),
-				   .variant = mem_strdup("v"), .fetched_s = 1700000000 };
+	struct store_variant v = {
+		.repository = mem_strdup("r"),
+		.model = mem_strdup(model),
+		.variant = mem_strdup("v"),
+		.fetched_s = 1700000000,
+	};
 	v.files = mem_alloc(8 * sizeof *v.files);
 	for (size_t i = 0; texts[i]; i++) {
 		struct store_file *file = &v.files[v.file_count++];
@@ -313,7 +317,7 @@ static void leftovers_of_a_killed_link_are_tidied_up(void **state)
 	write_file(old, "of an older version");
 	assert_ok(store_pin(&f->store, &next, &e), &e);
 	store_tidy_variant(&f->store, &v);
-	assert_true(file_exists(pin));          /* somebody fetches the next version */
+	assert_true(file_exists(pin)); /* somebody fetches the next version */
 	assert_ok(store_pin(&f->store, &v, &e), &e);
 	store_tidy_variant(&f->store, &v);
 	assert_false(file_exists(pin));
@@ -543,8 +547,7 @@ static int use_as_nobody(const char *home)
 		return 10;
 	if (store_open(home, &s, &e) < 0)
 		return 11;
-	if (!s.read_only || store_list(&s, &all, &e) < 0 || all.count != 1 ||
-	    !all.at[0].complete)
+	if (!s.read_only || store_list(&s, &all, &e) < 0 || all.count != 1 || !all.at[0].complete)
 		return 12;
 	if (store_link(&s, &all.at[0], &e) != -ERR_SYSTEM)
 		return 13;

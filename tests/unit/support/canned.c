@@ -76,13 +76,15 @@ static void trickle(struct canned_server *s, int fd)
 /* False when the connection is over. */
 static bool answer(struct canned_server *s, int fd)
 {
-	static const struct canned extra = { .reply = "HTTP/1.1 599 Unexpected\r\n"
-						      "Content-Length: 0\r\n\r\n" };
+	static const struct canned extra = {
+		.reply = "HTTP/1.1 599 Unexpected\r\n"
+			 "Content-Length: 0\r\n\r\n",
+	};
 	size_t number = s->served++;
 	const struct canned *c = number < s->count ? &s->script[number] : &extra;
 	judge(s, c, number);
 	size_t len = c->len ? c->len : strlen(c->reply);
-	for (size_t at = 0; at < len; ) {
+	for (size_t at = 0; at < len;) {
 		ssize_t n = send(fd, c->reply + at, len - at, MSG_NOSIGNAL);
 		if (n <= 0)
 			return false;

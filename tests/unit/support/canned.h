@@ -8,17 +8,17 @@
 #include "util/base.h"
 
 enum canned_then {
-	CANNED_KEEP,    /* wait for the next request on this connection */
+	CANNED_KEEP, /* wait for the next request on this connection */
 	CANNED_CLOSE,
 	CANNED_STALL,   /* send nothing more until the client gives up */
 	CANNED_TRICKLE, /* a byte every 100 ms from now on */
 };
 
 struct canned {
-	const char *want;       /* the request holds this text (case counts); NULL: anything */
-	const char *forbid;     /* and not this one; NULL: nothing */
+	const char *want;   /* the request holds this text (case counts); NULL: anything */
+	const char *forbid; /* and not this one; NULL: nothing */
 	const char *reply;
-	size_t len;             /* 0: strlen */
+	size_t len; /* 0: strlen */
 	enum canned_then then;
 };
 

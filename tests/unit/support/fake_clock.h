@@ -8,10 +8,10 @@
 struct fake_clock {
 	struct clock clock;
 	uint64_t now_us;
-	uint64_t slept_ms;              /* altogether */
-	uint64_t each_ms[16];           /* the first sleeps */
+	uint64_t slept_ms;    /* altogether */
+	uint64_t each_ms[16]; /* the first sleeps */
 	size_t sleeps;
-	size_t stop_at;                 /* this sleep is interrupted, the first is 1; 0: none */
+	size_t stop_at; /* this sleep is interrupted, the first is 1; 0: none */
 };
 void fake_clock_init(struct fake_clock *f);
 

@@ -7,14 +7,14 @@
 
 struct ggufbuild {
 	struct buf kvs, tensors, out;
-	uint64_t kv_count, tensor_count;        /* what the header will claim */
-	uint64_t data;                          /* bytes of tensor data so far */
+	uint64_t kv_count, tensor_count; /* what the header will claim */
+	uint64_t data;                   /* bytes of tensor data so far */
 	uint32_t version;
-	uint32_t alignment;                     /* that offsets and data are padded to */
-	uint64_t cut;                           /* bytes to leave off at the end */
-	uint64_t trail;                         /* bytes to add at the end */
-	uint8_t fill;                           /* of padding and data */
-	bool header_only;                       /* no data section */
+	uint32_t alignment; /* that offsets and data are padded to */
+	uint64_t cut;       /* bytes to leave off at the end */
+	uint64_t trail;     /* bytes to add at the end */
+	uint8_t fill;       /* of padding and data */
+	bool header_only;   /* no data section */
 };
 
 /* Version 3, alignment 32, nothing in it. */
@@ -39,7 +39,8 @@ void build_tokens(struct ggufbuild *b, const char *key, size_t count);
  * rows of `embedding`. */
 void build_whole_llama(struct ggufbuild *b, const char *type, uint64_t embedding);
 
-void build_tensor(struct ggufbuild *b, const char *name, const char *type, uint64_t d0, uint64_t d1);
+void build_tensor(struct ggufbuild *b, const char *name, const char *type, uint64_t d0,
+		  uint64_t d1);
 /* Nothing derived, nothing checked. */
 void build_tensor_raw(struct ggufbuild *b, const char *name, size_t name_len, uint32_t dimensions,
 		      const uint64_t *shape, uint32_t type, uint64_t offset);

@@ -70,7 +70,8 @@ static void content_of(struct content *c, uint64_t size)
 	hash_range(0, size, &c->how.sha256);
 	c->how.pieces = c->pieces;
 	for (uint32_t i = 0; i < c->how.grid.count; i++)
-		hash_range(grid_offset(&c->how.grid, i), grid_length(&c->how.grid, i), &c->pieces[i]);
+		hash_range(grid_offset(&c->how.grid, i), grid_length(&c->how.grid, i),
+			   &c->pieces[i]);
 }
 
 static int put_piece(struct mirror_upload *u, uint32_t piece, struct err *e)
@@ -97,7 +98,7 @@ static int put(struct mirror *m, const char *key, const struct mirror_put *how,
 struct check {
 	uint64_t offset, got;
 	bool wrong;
-	uint64_t stop_at;       /* fails once so many bytes came; 0: never */
+	uint64_t stop_at; /* fails once so many bytes came; 0: never */
 };
 
 static int check_write(void *ctx, const void *data, size_t len, struct err *e)
@@ -114,27 +115,26 @@ static int check_write(void *ctx, const void *data, size_t len, struct err *e)
 
 /* -- helpers of the tests -------------------------------------------------------- */
 
-#define FAIL(c, ...) (snprintf((c)->failure, sizeof (c)->failure, __VA_ARGS__), -1)
-#define CHECK(c, condition)                                                   \
-	do {                                                                  \
-		if (!(condition))                                             \
-			return FAIL(c, "line %d: %s", __LINE__, #condition);  \
+#define FAIL(c, ...) (snprintf((c)->failure, sizeof(c)->failure, __VA_ARGS__), -1)
+#define CHECK(c, condition) \
+	do { \
+		if (!(condition)) \
+			return FAIL(c, "line %d: %s", __LINE__, #condition); \
 	} while (0)
-#define CHECK_OK(c, call)                                                     \
-	do {                                                                  \
-		struct err e = ERR_INIT;                                      \
-		if ((call) < 0)                                               \
-			return FAIL(c, "line %d: %s: %s", __LINE__,           \
-				    err_class_name(e.class), e.text);         \
+#define CHECK_OK(c, call) \
+	do { \
+		struct err e = ERR_INIT; \
+		if ((call) < 0) \
+			return FAIL(c, "line %d: %s: %s", __LINE__, err_class_name(e.class), \
+				    e.text); \
 	} while (0)
-#define CHECK_ERR(c, class_, call)                                            \
-	do {                                                                  \
-		struct err e = ERR_INIT;                                      \
-		int rc = (call);                                              \
+#define CHECK_ERR(c, class_, call) \
+	do { \
+		struct err e = ERR_INIT; \
+		int rc = (call); \
 		if (rc != -(int)(class_) || e.class != (class_) || !e.text[0]) \
 			return FAIL(c, "line %d: wanted %s, got %d %s: %s", __LINE__, \
-				    err_class_name(class_), rc, err_class_name(e.class), \
-				    e.text);                                  \
+				    err_class_name(class_), rc, err_class_name(e.class), e.text); \
 	} while (0)
 
 static const char *key_of(const struct contract *c, const char *name)
@@ -146,8 +146,8 @@ static const char *key_of(const struct contract *c, const char *name)
 	return key;
 }
 
-static int get(struct contract *c, const char *name, uint64_t offset, uint64_t len,
-	       struct check *k, struct err *e)
+static int get(struct contract *c, const char *name, uint64_t offset, uint64_t len, struct check *k,
+	       struct err *e)
 {
 	struct mirror_sink sink = { .write = check_write, .ctx = k };
 	struct mirror_range r = { .key = key_of(c, name), .offset = offset, .length = len };
@@ -193,10 +193,19 @@ static int get_gives_the_whole(struct contract *c)
 
 static int get_gives_ranges(struct contract *c)
 {
-	static const struct { uint64_t offset, len, got; } ranges[] = {
-		{ 0, 1, 1 }, { 0, 1000, 1000 }, { 1, 1, 1 }, { MIB - 1, 2, 2 },
-		{ MIB, MIB, MIB }, { BIG_SIZE - 1, 1, 1 }, { BIG_SIZE - 10, UINT64_MAX, 10 },
-		{ 0, BIG_SIZE, BIG_SIZE }, { BIG_SIZE, UINT64_MAX, 0 }, { 5, 0, 0 },
+	static const struct {
+		uint64_t offset, len, got;
+	} ranges[] = {
+		{ 0, 1, 1 },
+		{ 0, 1000, 1000 },
+		{ 1, 1, 1 },
+		{ MIB - 1, 2, 2 },
+		{ MIB, MIB, MIB },
+		{ BIG_SIZE - 1, 1, 1 },
+		{ BIG_SIZE - 10, UINT64_MAX, 10 },
+		{ 0, BIG_SIZE, BIG_SIZE },
+		{ BIG_SIZE, UINT64_MAX, 0 },
+		{ 5, 0, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
 		struct check k = { 0 };
@@ -209,14 +218,16 @@ static int get_gives_ranges(struct contract *c)
 
 static int a_range_past_the_end_is_refused(struct contract *c)
 {
-	static const struct { uint64_t offset, len; } ranges[] = {
-		{ 0, 1001 }, { 999, 2 }, { 1000, 1 }, { 1001, UINT64_MAX }, { 5000, 10 },
-		{ UINT64_MAX - 5, 10 },
+	static const struct {
+		uint64_t offset, len;
+	} ranges[] = {
+		{ 0, 1001 },          { 999, 2 },   { 1000, 1 },
+		{ 1001, UINT64_MAX }, { 5000, 10 }, { UINT64_MAX - 5, 10 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
 		struct check k = { 0 };
-		CHECK_ERR(c, ERR_INTEGRITY, get(c, "targets/small.txt", ranges[i].offset,
-						ranges[i].len, &k, &e));
+		CHECK_ERR(c, ERR_INTEGRITY,
+			  get(c, "targets/small.txt", ranges[i].offset, ranges[i].len, &k, &e));
 		CHECK(c, k.got == 0);
 	}
 	return 0;
@@ -239,8 +250,8 @@ static int what_is_missing_is_not_found(struct contract *c)
 
 static int what_is_no_key_is_refused(struct contract *c)
 {
-	static const char *const keys[] = { "", "/etc/passwd", "../x", "a/../b", "a//b", "./a",
-					    "a/", "a\nb", "a\\b", "\xff" };
+	static const char *const keys[] = { "",    "/etc/passwd", "../x", "a/../b", "a//b",
+					    "./a", "a/",          "a\nb", "a\\b",   "\xff" };
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		struct check k = { 0 };
 		struct mirror_sink sink = { .write = check_write, .ctx = &k };
@@ -258,7 +269,7 @@ static int a_sink_can_stop_the_transfer(struct contract *c)
 	CHECK(c, get(c, objects[0].name, 0, UINT64_MAX, &k, &stopped) == -ERR_FAULT);
 	CHECK(c, err_is(&stopped, ERR_FAULT) && strstr(stopped.text, "the sink has had enough"));
 	CHECK(c, k.got < BIG_SIZE);
-	k = (struct check){ 0 };        /* and the mirror is as good as before */
+	k = (struct check){ 0 }; /* and the mirror is as good as before */
 	CHECK_OK(c, get(c, objects[0].name, 100, 100, &k, &e));
 	CHECK(c, k.got == 100 && !k.wrong);
 	return 0;
@@ -285,8 +296,8 @@ static int a_read_only_mirror_says_so(struct contract *c)
 {
 	CHECK_ERR(c, ERR_USAGE, put_plain(c, "targets/new", 10, &e));
 	CHECK_ERR(c, ERR_USAGE, mirror_remove(c->m, key_of(c, "targets/small.txt"), &e));
-	CHECK_ERR(c, ERR_USAGE, mirror_copy(c->m, key_of(c, "targets/small.txt"),
-					    key_of(c, "targets/b"), &e));
+	CHECK_ERR(c, ERR_USAGE,
+		  mirror_copy(c->m, key_of(c, "targets/small.txt"), key_of(c, "targets/b"), &e));
 	if (!mirror_can(c->m, MIRROR_CAN_LIST))
 		CHECK_ERR(c, ERR_USAGE, mirror_list(c->m, "", ignore_entry, NULL, &e));
 	return 0;
@@ -321,7 +332,8 @@ static int put_creates_only_if_absent(struct contract *c)
 {
 	struct mirror_put how = { .only_if_absent = true };
 	if (!mirror_can(c->m, MIRROR_CAN_CREATE_ONLY)) {
-		CHECK_ERR(c, ERR_USAGE, mirror_put_small(c->m, key_of(c, "w/once"), "a", 1, &how, NULL, &e));
+		CHECK_ERR(c, ERR_USAGE,
+			  mirror_put_small(c->m, key_of(c, "w/once"), "a", 1, &how, NULL, &e));
 		return 0;
 	}
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
@@ -581,8 +593,7 @@ static int list_one(void *ctx, const struct mirror_entry *entry, struct err *e)
 	const char *name = strstr(entry->key, "/l/");
 	if (name && strcmp(name, "/l/stop") == 0)
 		return err_set(e, ERR_FAULT, "seen enough");
-	buf_addf(b, "%s=%llu ", name ? name + 3 : entry->key,
-		 (unsigned long long)entry->stat.size);
+	buf_addf(b, "%s=%llu ", name ? name + 3 : entry->key, (unsigned long long)entry->stat.size);
 	return 0;
 }
 
@@ -622,7 +633,10 @@ static int remove_removes(struct contract *c)
 
 /* -- the list -------------------------------------------------------------------- */
 
-#define TEST(needs_, fn) { .name = #fn, .needs = (needs_), .run = (fn) }
+#define TEST(needs_, fn) \
+	{ \
+		.name = #fn, .needs = (needs_), .run = (fn) \
+	}
 const struct contract_test contract_tests[] = {
 	TEST(CONTRACT_READ, stat_tells_the_size),
 	TEST(CONTRACT_READ, get_gives_the_whole),
@@ -652,8 +666,7 @@ const size_t contract_test_count = ARRAY_LEN(contract_tests);
 
 bool contract_applies(const struct contract *c, const struct contract_test *test)
 {
-	return test->needs == CONTRACT_READ ||
-	       (test->needs == CONTRACT_WRITE) == c->writable;
+	return test->needs == CONTRACT_READ || (test->needs == CONTRACT_WRITE) == c->writable;
 }
 
 static int write_object(const char *dir, const struct object *o, struct err *e)

@@ -12,9 +12,9 @@
 
 struct contract {
 	struct mirror *m;
-	char prefix[64];        /* of all keys, ends with '/' */
+	char prefix[64]; /* of all keys, ends with '/' */
 	bool writable;
-	char failure[2048];     /* of the test that failed last */
+	char failure[2048]; /* of the test that failed last */
 };
 
 struct contract_test {

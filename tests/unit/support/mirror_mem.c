@@ -12,7 +12,7 @@
 struct object {
 	char *key;
 	struct buf data;
-	uint64_t version;       /* of the store's clock when it was set */
+	uint64_t version; /* of the store's clock when it was set */
 };
 
 /* What an upload has brought over; survives it. */
@@ -24,8 +24,8 @@ struct left {
 };
 
 struct mirror_mem {
-	pthread_mutex_t lock;           /* held by each call */
-	struct object *objects;         /* sorted by key */
+	pthread_mutex_t lock;   /* held by each call */
+	struct object *objects; /* sorted by key */
 	size_t count, cap;
 	struct left *left;
 	struct mem_fault *faults;
@@ -101,8 +101,7 @@ static struct object *set(struct mirror_mem *s, const char *key, struct buf *dat
 	size_t i = place(s, key, &found);
 	if (!found) {
 		s->objects = mem_grow(s->objects, s->count, &s->cap, sizeof *s->objects);
-		memmove(s->objects + i + 1, s->objects + i,
-			(s->count - i) * sizeof *s->objects);
+		memmove(s->objects + i + 1, s->objects + i, (s->count - i) * sizeof *s->objects);
 		s->objects[i] = (struct object){ .key = mem_strdup(key) };
 		s->count++;
 	}
@@ -216,7 +215,8 @@ static int must_find(struct mirror *m, const char *key, struct object **out, str
 	return *out ? 0 : err_set(e, ERR_NOT_FOUND, "not found");
 }
 
-static int mem_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out, struct err *e)
+static int mem_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
+		    struct err *e)
 {
 	const struct mem_fault *fault;
 	struct object *o;
@@ -244,8 +244,10 @@ static int dawdle(uint64_t deadline_ms, const struct mem_fault *fault, struct er
 	bool late = deadline_ms && ms > deadline_ms;
 	if (late)
 		ms = deadline_ms;
-	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
-			      .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec t = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000) * 1000000,
+	};
 	nanosleep(&t, NULL);
 	if (!late)
 		return 0;
@@ -255,13 +257,13 @@ static int dawdle(uint64_t deadline_ms, const struct mem_fault *fault, struct er
 }
 
 static int send_harmed(const struct object *o, uint64_t offset, uint64_t len,
-		       const struct mem_fault *fault, const struct mirror_sink *sink,
-		       struct err *e)
+		       const struct mem_fault *fault, const struct mirror_sink *sink, struct err *e)
 {
 	if (fault->harm == MEM_CUT) {
 		int rc = send(o->data.data + offset, MIN(len, fault->at), sink, e);
-		return rc < 0 ? rc : err_set(e, fault->class, "injected cut after %llu bytes",
-					     (unsigned long long)fault->at);
+		return rc < 0 ? rc
+			      : err_set(e, fault->class, "injected cut after %llu bytes",
+					(unsigned long long)fault->at);
 	}
 	CLEANUP(mem_free_ptr) char *copy = mem_strndup(buf_str(&o->data), o->data.len);
 	if (fault->harm == MEM_FLIP && fault->at < o->data.len)
@@ -322,7 +324,8 @@ static struct left *left_of(struct mirror_mem *s, const struct mirror_upload *u)
 	struct left *l = NEW(struct left);
 	l->sha256 = u->how.sha256;
 	buf_init(&l->data, MAX_OBJECT);
-	memset(buf_reserve(&l->data, (size_t)u->how.grid.size + 1), 0, (size_t)u->how.grid.size + 1);
+	memset(buf_reserve(&l->data, (size_t)u->how.grid.size + 1), 0,
+	       (size_t)u->how.grid.size + 1);
 	buf_commit(&l->data, (size_t)u->how.grid.size);
 	l->next = s->left;
 	s->left = l;
@@ -362,7 +365,7 @@ static int mem_upload_put(struct mirror_connection *c, struct mirror_upload *u, 
 
 static void forget_left(struct mirror_mem *s, const struct mirror_upload *u)
 {
-	memset(left_of(s, u)->there, 0, sizeof ((struct left *)0)->there);
+	memset(left_of(s, u)->there, 0, sizeof((struct left *)0)->there);
 }
 
 static int mem_upload_commit(struct mirror_connection *c, struct mirror_upload *u,

@@ -9,27 +9,36 @@
 #include "util/text.h"
 
 /* PUT: the commit of an upload; OPEN and PIECE: its beginning and each piece. */
-enum mem_call { MEM_ANY, MEM_STAT, MEM_GET, MEM_PUT, MEM_COPY, MEM_LIST, MEM_REMOVE, MEM_OPEN,
-		MEM_PIECE };
+enum mem_call {
+	MEM_ANY,
+	MEM_STAT,
+	MEM_GET,
+	MEM_PUT,
+	MEM_COPY,
+	MEM_LIST,
+	MEM_REMOVE,
+	MEM_OPEN,
+	MEM_PIECE
+};
 
 enum mem_harm {
-	MEM_FAIL,       /* the call fails with the class, nothing done */
-	MEM_CUT,        /* get: fails with the class after `at` bytes; put: the pieces came over,
-			   but the object is not there */
-	MEM_FLIP,       /* get: the byte at offset `at` of the object arrives changed;
-			   put: it is stored changed */
-	MEM_SLOW,       /* get: takes `at` milliseconds, and fails when the deadline is sooner */
-	MEM_AFTER,      /* the call is done, but fails with the class: its answer was lost */
+	MEM_FAIL,  /* the call fails with the class, nothing done */
+	MEM_CUT,   /* get: fails with the class after `at` bytes; put: the pieces came over,
+		      but the object is not there */
+	MEM_FLIP,  /* get: the byte at offset `at` of the object arrives changed;
+		      put: it is stored changed */
+	MEM_SLOW,  /* get: takes `at` milliseconds, and fails when the deadline is sooner */
+	MEM_AFTER, /* the call is done, but fails with the class: its answer was lost */
 };
 
 struct mem_fault {
 	enum mem_call call;
-	const char *key;        /* borrowed; NULL: any */
-	unsigned skip;          /* this many matching calls pass first */
-	unsigned times;         /* then this many fail; 0: once; UINT_MAX: all */
+	const char *key; /* borrowed; NULL: any */
+	unsigned skip;   /* this many matching calls pass first */
+	unsigned times;  /* then this many fail; 0: once; UINT_MAX: all */
 	enum mem_harm harm;
-	enum err_class class;   /* 0: ERR_NETWORK */
-	uint64_t at;            /* bytes, or milliseconds */
+	enum err_class class; /* 0: ERR_NETWORK */
+	uint64_t at;          /* bytes, or milliseconds */
 };
 
 /* Shared by all handles; outlives them. */
@@ -43,7 +52,7 @@ struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id);
 
 /* Adds a fault; the first that matches a call applies. */
 void mirror_mem_fault(struct mirror_mem *s, const struct mem_fault *fault);
-void mirror_mem_mend(struct mirror_mem *s);       /* no faults any more */
+void mirror_mem_mend(struct mirror_mem *s); /* no faults any more */
 
 /* Direct access to an object. NULL when there is none; borrowed. */
 const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key);

@@ -10,13 +10,13 @@
 #include "repository/writer/writer.h"
 #include "util/text.h"
 
-#define NOW 1800000000      /* 2027-01-15 */
+#define NOW 1800000000 /* 2027-01-15 */
 #define DAY 86400
 
 struct publisher {
 	char *dir, *tree, *metadata, *trust;
-	struct signer *keys[8];         /* the sixth is ECDSA P-256, all others Ed25519 */
-	struct str_list requests;       /* of the reader's last refresh and what came after */
+	struct signer *keys[8];   /* the sixth is ECDSA P-256, all others Ed25519 */
+	struct str_list requests; /* of the reader's last refresh and what came after */
 };
 enum { ROOT, TARGETS, SNAPSHOT, TIMESTAMP, SPARE };
 

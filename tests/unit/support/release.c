@@ -11,9 +11,8 @@
 
 #define EXPIRES "2030-01-01T00:00:00Z"
 
-static struct repository_file *add(struct repository_files *files, const char *dir,
-				   const char *key, enum repository_class class,
-				   const void *data, size_t len)
+static struct repository_file *add(struct repository_files *files, const char *dir, const char *key,
+				   enum repository_class class, const void *data, size_t len)
 {
 	scratch_write(dir, key, data, len);
 	files->at = mem_grow(files->at, files->count, &files->cap, sizeof *files->at);
@@ -84,10 +83,10 @@ void release_make(const char *dir, unsigned version, bool big, struct tree *out)
 		 mem_printf("{\"release\": %u}\n", version));
 	add_text(&files, dir, mem_strdup("metadata/1.root.json"), REPOSITORY_METADATA,
 		 metadata("root", 1, NULL));
-	add_text(&files, dir, mem_printf("metadata/%u.targets.json", version),
-		 REPOSITORY_METADATA, metadata("targets", version, NULL));
-	add_text(&files, dir, mem_printf("metadata/%u.snapshot.json", version),
-		 REPOSITORY_METADATA, metadata("snapshot", version, NULL));
+	add_text(&files, dir, mem_printf("metadata/%u.targets.json", version), REPOSITORY_METADATA,
+		 metadata("targets", version, NULL));
+	add_text(&files, dir, mem_printf("metadata/%u.snapshot.json", version), REPOSITORY_METADATA,
+		 metadata("snapshot", version, NULL));
 	add_text(&files, dir, mem_strdup("catalog.json"), REPOSITORY_POINTER,
 		 mem_printf("{\"release\": %u}\n", version));
 	json_t *meta = json_object();
@@ -124,7 +123,7 @@ enum release_view release_view(const struct mirror_mem *s, unsigned *version)
 	json_t *meta = json_object_get(body, "meta"), *hex;
 	const char *key;
 	*version = (unsigned)json_integer_value(json_object_get(body, "version"));
-	json_object_foreach(meta, key, hex)
+	json_object_foreach (meta, key, hex)
 		if (!has(s, key, hex))
 			return VIEW_BROKEN;
 	return VIEW_WHOLE;

@@ -21,8 +21,8 @@ void release_make(const char *dir, unsigned version, bool big, struct tree *out)
 
 /* What a reader of the mirror finds. */
 enum release_view {
-	VIEW_NOTHING,   /* no timestamp.json */
-	VIEW_WHOLE,     /* all that it lists is there, with the right bytes */
+	VIEW_NOTHING, /* no timestamp.json */
+	VIEW_WHOLE,   /* all that it lists is there, with the right bytes */
 	VIEW_BROKEN,
 };
 enum release_view release_view(const struct mirror_mem *s, unsigned *version);

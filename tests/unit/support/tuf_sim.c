@@ -109,8 +109,10 @@ void sim_serve(struct sim *s, const char *role, const json_t *envelope)
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(role, "");
 	CLEANUP(mem_free_ptr) char *plain = mem_printf("%s.json", encoded);
 	CLEANUP(mem_free_ptr) char *versioned =
-		mem_printf("%lld.%s", (long long)json_integer_value(json_object_get(
-			json_object_get(envelope, "signed"), "version")), plain);
+		mem_printf("%lld.%s",
+			   (long long)json_integer_value(
+				   json_object_get(json_object_get(envelope, "signed"), "version")),
+			   plain);
 	assert_ok(json_pretty(envelope, &text, &e), &e);
 	bool consistent = json_is_true(json_object_get(s->root, "consistent_snapshot"));
 	if (strcmp(role, "timestamp") == 0 || (!consistent && strcmp(role, "root") != 0))
@@ -230,8 +232,8 @@ static json_t *new_body(const char *type)
 	return body;
 }
 
-void sim_delegate(struct sim *s, const char *parent, const char *name, const char *pattern,
-		  int key, bool terminating)
+void sim_delegate(struct sim *s, const char *parent, const char *name, const char *pattern, int key,
+		  bool terminating)
 {
 	json_t *body = sim_body(s, parent), *delegations = json_object_get(body, "delegations");
 	if (!delegations) {
@@ -283,7 +285,8 @@ struct sim *sim_new(void)
 	s->now_s = SIM_NOW;
 	for (int i = 0; i < SIM_KEYS; i++)
 		assert_ok(privkey_new(i % 2 ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519, &s->keys[i],
-				      &e), &e);
+				      &e),
+			  &e);
 	s->root = new_body("root");
 	s->timestamp = new_body("timestamp");
 	s->snapshot = new_body("snapshot");
@@ -407,8 +410,8 @@ uint64_t sim_trusted(const struct sim *s, const char *role)
 	if (!file_exists(path))
 		return 0;
 	assert_ok(json_parse_file(path, &limits, &value, &e), &e);
-	return (uint64_t)json_integer_value(
-		json_object_get(json_object_get(value, "signed"), "version"));
+	return (uint64_t)json_integer_value(json_object_get(json_object_get(value, "signed"),
+							    "version"));
 }
 
 const char *sim_requests(struct sim *s)

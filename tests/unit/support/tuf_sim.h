@@ -12,7 +12,7 @@
 #include "tuf/client.h"
 #include "json/json.h"
 
-#define SIM_NOW 1800000000LL            /* 2027-01-15T08:00:00Z */
+#define SIM_NOW 1800000000LL /* 2027-01-15T08:00:00Z */
 #define SIM_DAY 86400LL
 #define SIM_KEYS 12
 
@@ -26,20 +26,20 @@ struct sim_file {
 
 struct sim {
 	struct privkey *keys[SIM_KEYS];
-	json_t *root, *timestamp, *snapshot, *targets;  /* "signed"; change freely */
-	json_t *signers;                /* role → array of key indexes; change freely */
-	json_t *roles;                  /* delegated role → "signed" */
-	bool hashes;                    /* list lengths and hashes */
-	struct sim_file *files;         /* what the server has */
+	json_t *root, *timestamp, *snapshot, *targets; /* "signed"; change freely */
+	json_t *signers;        /* role → array of key indexes; change freely */
+	json_t *roles;          /* delegated role → "signed" */
+	bool hashes;            /* list lengths and hashes */
+	struct sim_file *files; /* what the server has */
 	size_t count, cap;
 	struct str_list requests;
 	/* A request of this name gives an endless body. */
 	const char *endless;
-	size_t served;                  /* bytes of it that were taken */
+	size_t served; /* bytes of it that were taken */
 	/* Tells of failed bytes; true: asks again. NULL: none. */
 	bool (*rejected)(struct sim *s, const char *name, const struct err *why);
 
-	char *dir, *trust;              /* scratch */
+	char *dir, *trust; /* scratch */
 	int64_t now_s;
 };
 
@@ -50,7 +50,7 @@ void sim_free(struct sim *s);
 /* "signed" of a role, delegated ones included. */
 json_t *sim_body(const struct sim *s, const char *role);
 uint64_t sim_version(const struct sim *s, const char *role);
-void sim_bump(struct sim *s, const char *role);         /* version + 1 */
+void sim_bump(struct sim *s, const char *role); /* version + 1 */
 void sim_expires(struct sim *s, const char *role, int64_t time_s);
 
 /* Signs "signed" as it stands with the role's signers, and serves it under its name. */
@@ -76,8 +76,8 @@ void sim_role_keys(struct sim *s, const char *role, const int *keys, size_t coun
 
 /* Adds a delegation from parent, with key `key`, and an empty role. Publish with
  * sim_update(). paths: one pattern. */
-void sim_delegate(struct sim *s, const char *parent, const char *name, const char *pattern,
-		  int key, bool terminating);
+void sim_delegate(struct sim *s, const char *parent, const char *name, const char *pattern, int key,
+		  bool terminating);
 /* A target whose content is `text`. */
 void sim_target(struct sim *s, const char *role, const char *path, const char *text);
 
@@ -93,8 +93,7 @@ WARN_UNUSED int sim_open(struct sim *s, struct tuf_client **out, struct err *e);
 /* Opens, refreshes, closes. Fills requests anew. */
 WARN_UNUSED int sim_refresh(struct sim *s, struct err *e);
 /* Opens, refreshes, looks up, closes. */
-WARN_UNUSED int sim_find(struct sim *s, const char *path, struct tuf_target *out,
-			 struct err *e);
+WARN_UNUSED int sim_find(struct sim *s, const char *path, struct tuf_target *out, struct err *e);
 /* Version of a role in the trust folder, 0: not there. */
 uint64_t sim_trusted(const struct sim *s, const char *role);
 /* The requests of the last refresh, joined by blanks. */
@@ -103,10 +102,10 @@ const char *sim_requests(struct sim *s);
 /* Fails unless the refresh fails with ERR_INTEGRITY and the message has the text. */
 #define sim_refused(s, text) sim_refused_at((s), (text), __FILE__, __LINE__)
 void sim_refused_at(struct sim *s, const char *text, const char *file, int line);
-#define sim_refreshed(s)                                                   \
-	do {                                                                  \
-		struct err refreshed_ = ERR_INIT;                             \
-		assert_ok(sim_refresh((s), &refreshed_), &refreshed_);        \
+#define sim_refreshed(s) \
+	do { \
+		struct err refreshed_ = ERR_INIT; \
+		assert_ok(sim_refresh((s), &refreshed_), &refreshed_); \
 	} while (0)
 
 #endif

@@ -34,7 +34,7 @@ int fsync(int fd)
 /* No test reads or writes a person's own files: without a home, nobody has any. */
 __attribute__((constructor)) static void leave_home(void)
 {
-	static const char *const own[] = { "FERRY_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+	static const char *const own[] = { "FERRY_HOME",    "XDG_CACHE_HOME",  "XDG_CONFIG_HOME",
 					   "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME" };
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		unsetenv(own[i]);

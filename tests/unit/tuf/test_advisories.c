@@ -117,8 +117,7 @@ static void CVE_2021_41131(void **state)
 	sim_delegate(s, "targets", "../../escaped", "*", SIM_SPARE, false);
 	sim_update(s, "targets");
 	assert_int_equal(sim_find(s, "missing", &t, &e), -ERR_NOT_FOUND);
-	CLEANUP(mem_free_ptr) char *inside =
-		mem_printf("%s/..%%2F..%%2Fescaped.json", s->trust);
+	CLEANUP(mem_free_ptr) char *inside = mem_printf("%s/..%%2F..%%2Fescaped.json", s->trust);
 	assert_true(file_exists(inside));
 }
 
@@ -126,8 +125,10 @@ static void CVE_2021_41149(void **state)
 {
 	(void)state;
 	/* Target names become file names only after this question. */
-	static const char *const names[] = { "../x", "a/../../x", "/etc/passwd", "a//b", "a/./b",
-					     "a\\..\\x", "", ".", "a\nb", "a/" };
+	static const char *const names[] = { "../x", "a/../../x", "/etc/passwd",
+					     "a//b", "a/./b",     "a\\..\\x",
+					     "",     ".",         "a\nb",
+					     "a/" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		assert_false(path_is_key(names[i]));
 }
@@ -298,8 +299,8 @@ static void CVE_2026_6968(void **state)
 /* Each member of each role in turn is something else: refused, and nothing worse. */
 static size_t spoil(struct sim *s, const char *role, const json_t *body, json_t *at, int depth)
 {
-	json_t *const others[] = { json_null(), json_true(), json_integer(-1), json_string("?"),
-				   json_array(), json_object() };
+	json_t *const others[] = { json_null(),      json_true(),  json_integer(-1),
+				   json_string("?"), json_array(), json_object() };
 	const char *key;
 	json_t *value;
 	void *next;
@@ -361,8 +362,9 @@ static void CVE_2026_23992(void **state)
 	sim_remove(s, "2.root.json");
 	sim_publish(s, "timestamp");
 	sim_delegate(s, "targets", "A", "*", SIM_SPARE, false);
-	json_t *entry = json_array_get(json_object_get(json_object_get(s->targets, "delegations"),
-						       "roles"), 0);
+	json_t *entry =
+		json_array_get(json_object_get(json_object_get(s->targets, "delegations"), "roles"),
+			       0);
 	json_put_u64(entry, "threshold", 0);
 	sim_update(s, "targets");
 	sim_refused(s, "the threshold is 0");
@@ -401,7 +403,7 @@ static void python_tuf_2977(void **state)
 	sim_publish(s, "A");
 	sim_bump(s, "B");
 	sim_publish(s, "B");
-	sim_update(s, "C");             /* signed for A alone */
+	sim_update(s, "C"); /* signed for A alone */
 	sim_update(s, "targets");
 	assert_ok(sim_open(s, &c, &e), &e);
 	assert_ok(tuf_client_refresh(c, &e), &e);
@@ -450,24 +452,12 @@ static void GHSA_j8x2_777p_23fc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(CVE_2020_15163),
-		TEST(CVE_2020_6174),
-		TEST(CVE_2020_15093),
-		TEST(CVE_2026_6966),
-		TEST(CVE_2021_41131),
-		TEST(CVE_2021_41149),
-		TEST(CVE_2022_29173),
-		TEST(CVE_2024_47534),
-		TEST(CVE_2025_2885),
-		TEST(CVE_2025_2886),
-		TEST(CVE_2025_2887),
-		TEST(CVE_2025_2888),
-		TEST(CVE_2026_6967),
-		TEST(CVE_2026_6968),
-		TEST(CVE_2026_23991),
-		TEST(CVE_2026_23992),
-		TEST(GHSA_77hh_43cm_v8j6),
-		TEST(python_tuf_2977),
+		TEST(CVE_2020_15163),      TEST(CVE_2020_6174),       TEST(CVE_2020_15093),
+		TEST(CVE_2026_6966),       TEST(CVE_2021_41131),      TEST(CVE_2021_41149),
+		TEST(CVE_2022_29173),      TEST(CVE_2024_47534),      TEST(CVE_2025_2885),
+		TEST(CVE_2025_2886),       TEST(CVE_2025_2887),       TEST(CVE_2025_2888),
+		TEST(CVE_2026_6967),       TEST(CVE_2026_6968),       TEST(CVE_2026_23991),
+		TEST(CVE_2026_23992),      TEST(GHSA_77hh_43cm_v8j6), TEST(python_tuf_2977),
 		TEST(GHSA_j8x2_777p_23fc),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

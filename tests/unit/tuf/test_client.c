@@ -114,7 +114,7 @@ static void a_wrong_hash_of_targets_is_refused(void **state)
 	sim_update(s, "targets");
 	struct sim_file *f = sim_file(s, "2.targets.json");
 	char *colon = strchr(f->data, ':');
-	colon[1] = '\t';        /* the same JSON, another byte */
+	colon[1] = '\t'; /* the same JSON, another byte */
 	sim_refused(s, "sha256 differs from the signed one");
 	assert_trusted(s, 1, 2, 2, 0);
 }
@@ -123,8 +123,8 @@ static void unknown_members_are_kept_and_signed(void **state)
 {
 	struct sim *s = *state;
 	json_put_string(s->root, "custom-field", "v\u00e4lue \\ \"");
-	json_put(json_object_get(json_object_get(s->root, "keys"), sim_keyid(s, SIM_ROOT)),
-		 "extra", json_pack("{s:i, s:[n, b]}", "a", 1, "b", 1));
+	json_put(json_object_get(json_object_get(s->root, "keys"), sim_keyid(s, SIM_ROOT)), "extra",
+		 json_pack("{s:i, s:[n, b]}", "a", 1, "b", 1));
 	sim_update_root(s);
 	sim_refreshed(s);
 	assert_trusted(s, 2, 1, 1, 1);
@@ -494,7 +494,7 @@ static void thresholds_count_distinct_keys(void **state)
 	sim_publish_with(s, "snapshot", keys, 1);
 	sim_update_timestamp(s);
 	sim_refused(s, "2.snapshot.json version 2: 1 valid signature, 2 required by root "
-			  "version 2");
+		       "version 2");
 	sim_publish_with(s, "snapshot", keys + 1, 2);
 	sim_refreshed(s);
 	assert_trusted(s, 2, 2, 2, 1);
@@ -555,7 +555,10 @@ static void adding_a_key_recovers_nothing(void **state)
 static void an_endless_body_is_cut(void **state)
 {
 	struct sim *s = *state;
-	static const struct { const char *name; size_t max; } files[] = {
+	static const struct {
+		const char *name;
+		size_t max;
+	} files[] = {
 		{ "2.root.json", 512000 },
 		{ "timestamp.json", 16384 },
 		{ "1.snapshot.json", 2000000 },
@@ -577,7 +580,9 @@ static void an_endless_body_is_cut(void **state)
 	assert_in_range(s->served, 100, 2000);
 }
 
-static const struct { const char *what, *text; } broken[] = {
+static const struct {
+	const char *what, *text;
+} broken[] = {
 	{ "nothing", "" },
 	{ "a page", "<!doctype html><html></html>" },
 	{ "an array", "[]" },
@@ -761,8 +766,7 @@ static void init_refuses_a_newer_root_of_another_repository(void **state)
 
 /* -- offline --------------------------------------------------------------------------- */
 
-static int load_offline(struct sim *s, struct tuf_client **out, const char **expired,
-			struct err *e)
+static int load_offline(struct sim *s, struct tuf_client **out, const char **expired, struct err *e)
 {
 	struct err opened = ERR_INIT;
 	str_list_release(&s->requests);

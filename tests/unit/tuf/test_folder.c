@@ -26,8 +26,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int load_offline(struct sim *s, struct tuf_client **out, const char **expired,
-			struct err *e)
+static int load_offline(struct sim *s, struct tuf_client **out, const char **expired, struct err *e)
 {
 	struct err opened = ERR_INIT;
 	assert_ok(sim_open(s, out, &opened), &opened);

@@ -17,9 +17,9 @@
 
 static struct tuf_key *parse(const char *type, const char *scheme, const char *public)
 {
-	CLEANUP(json_release) json_t *object =
-		json_pack("{s:s, s:s, s:{s:s}}", "keytype", type, "scheme", scheme, "keyval",
-			  "public", public);
+	CLEANUP(json_release) json_t *object = json_pack("{s:s, s:s, s:{s:s}}", "keytype", type,
+							 "scheme", scheme, "keyval", "public",
+							 public);
 	struct tuf_key *k;
 	struct err e = ERR_INIT;
 	assert_ok(tuf_key_parse("id", object, &k, &e), &e);
@@ -78,7 +78,8 @@ static void every_scheme_signs_and_verifies(void **state)
 		struct privkey *k;
 		struct err e = ERR_INIT;
 		FILE *f = fopen(path, "w");
-		assert_int_equal(PEM_write_PKCS8PrivateKey(f, keys[i], NULL, NULL, 0, NULL, NULL), 1);
+		assert_int_equal(PEM_write_PKCS8PrivateKey(f, keys[i], NULL, NULL, 0, NULL, NULL),
+				 1);
 		fclose(f);
 		chmod(path, 0600);
 		assert_ok(privkey_load(path, NULL, &k, &e), &e);
@@ -124,8 +125,10 @@ static void key_ids_are_the_hash_of_the_canonical_key(void **state)
 static EVP_PKEY *compressed(EVP_PKEY *pkey)
 {
 	EVP_PKEY *copy = EVP_PKEY_dup(pkey);
-	assert_int_equal(EVP_PKEY_set_utf8_string_param(
-		copy, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"), 1);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(copy,
+							OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+							"compressed"),
+			 1);
 	return copy;
 }
 
@@ -135,14 +138,15 @@ static void a_compressed_point_is_the_same_key(void **state)
 	EVP_PKEY *whole = EVP_EC_gen("P-256"), *half = compressed(whole);
 	CLEANUP(mem_free_ptr) char *long_text = pem_of(whole), *short_text = pem_of(half);
 	assert_true(strlen(short_text) < strlen(long_text));
-	CLEANUP_PTR(tuf_key_free) struct tuf_key *a =
-		parse("ecdsa", "ecdsa-sha2-nistp256", long_text);
-	CLEANUP_PTR(tuf_key_free) struct tuf_key *b =
-		parse("ecdsa", "ecdsa-sha2-nistp256", short_text);
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *a = parse("ecdsa", "ecdsa-sha2-nistp256",
+							    long_text);
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *b = parse("ecdsa", "ecdsa-sha2-nistp256",
+							    short_text);
 	assert_true(digest_equal(&a->identity, &b->identity));
 	/* Metadata keep what they say. */
 	assert_string_equal(json_string_value(json_object_get(json_object_get(b->json, "keyval"),
-							      "public")), short_text);
+							      "public")),
+			    short_text);
 	struct tuf_key *made[2];
 	struct err e = ERR_INIT;
 	assert_ok(tuf_key_from_pkey(half, &made[0], &e), &e);
@@ -186,8 +190,9 @@ static void only_known_kinds_are_usable(void **state)
 	assert_false(usable("ed25519", "rsassa-pss-sha256", strong));
 	assert_false(usable("sphincs", "sphincs", "00"));
 	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", ""));
-	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", "-----BEGIN PUBLIC KEY-----\nAAAA\n"
-							    "-----END PUBLIC KEY-----\n"));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256",
+			    "-----BEGIN PUBLIC KEY-----\nAAAA\n"
+			    "-----END PUBLIC KEY-----\n"));
 	assert_false(usable("rsa", "rsassa-pss-sha256",
 			    "-----BEGIN PUBLIC KEY-----\nProc-Type: 4,ENCRYPTED\n"
 			    "DEK-Info: AES-256-CBC,00\n\nAAAA\n-----END PUBLIC KEY-----\n"));
@@ -258,8 +263,14 @@ static char *rsa_of(int bits)
 static void rsa_keys_have_bounds(void **state)
 {
 	(void)state;
-	static const struct { int bits; bool usable; } cases[] = {
-		{ 2047, false }, { 2048, true }, { 16384, true }, { 16385, false },
+	static const struct {
+		int bits;
+		bool usable;
+	} cases[] = {
+		{ 2047, false },
+		{ 2048, true },
+		{ 16384, true },
+		{ 16385, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(mem_free_ptr) char *pem = rsa_of(cases[i].bits);
@@ -271,7 +282,9 @@ static void malformed_keys_are_refused(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"[]", "{}", "{\"keytype\": 1, \"scheme\": \"x\", \"keyval\": {}}",
+		"[]",
+		"{}",
+		"{\"keytype\": 1, \"scheme\": \"x\", \"keyval\": {}}",
 		"{\"keytype\": \"x\", \"scheme\": \"x\"}",
 		"{\"keytype\": \"x\", \"scheme\": \"x\", \"keyval\": []}",
 	};
@@ -288,7 +301,8 @@ static void malformed_keys_are_refused(void **state)
 static void private_keys_are_not_public_ones(void **state)
 {
 	(void)state;
-	static const char private[] = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+	static const char private[] =
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 	struct tuf_key *k;
 	struct err e = ERR_INIT;
 	assert_int_equal(tuf_key_from_pem(private, sizeof private - 1, "me.pem", &k, &e),

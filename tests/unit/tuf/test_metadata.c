@@ -4,16 +4,21 @@
 
 #include <stdio.h>
 
-#define COMMON(type) "\"_type\":\"" type "\",\"spec_version\":\"1.0.34\",\"version\":1," \
-		     "\"expires\":\"2037-01-01T00:00:00Z\""
+#define COMMON(type) \
+	"\"_type\":\"" type "\",\"spec_version\":\"1.0.34\",\"version\":1," \
+	"\"expires\":\"2037-01-01T00:00:00Z\""
 #define ENVELOPE(body) "{\"signatures\":[],\"signed\":{" body "}}"
 #define ROLE "{\"keyids\":[\"k\"],\"threshold\":1}"
-#define ROLES "\"roles\":{\"root\":" ROLE ",\"timestamp\":" ROLE ",\"snapshot\":" ROLE \
-	      ",\"targets\":" ROLE "}"
-#define DELEGATES(list) ENVELOPE(COMMON("targets") ",\"targets\":{},\"delegations\":" \
-				 "{\"keys\":{},\"roles\":[" list "]}")
-#define BINS(members) ENVELOPE(COMMON("targets") ",\"targets\":{},\"delegations\":{\"keys\":{}," \
-			       "\"succinct_roles\":{\"keyids\":[],\"threshold\":1," members "}}")
+#define ROLES \
+	"\"roles\":{\"root\":" ROLE ",\"timestamp\":" ROLE ",\"snapshot\":" ROLE \
+	",\"targets\":" ROLE "}"
+#define DELEGATES(list) \
+	ENVELOPE(COMMON("targets") ",\"targets\":{},\"delegations\":" \
+				   "{\"keys\":{},\"roles\":[" list "]}")
+#define BINS(members) \
+	ENVELOPE(COMMON("targets") ",\"targets\":{},\"delegations\":{\"keys\":{}," \
+				   "\"succinct_roles\":{\"keyids\":[],\"threshold\":1," members \
+				   "}}")
 #define DELEGATED(members) "{\"keyids\":[],\"threshold\":1,\"terminating\":false," members "}"
 
 static int parse(enum tuf_type type, const char *text, struct tuf_metadata **out, struct err *e)
@@ -33,16 +38,22 @@ static void each_kind_is_read(void **state)
 	assert_false(m->consistent_snapshot);
 	assert_int_equal(m->roles[TUF_SNAPSHOT].threshold, 1);
 	tuf_metadata_free(m);
-	assert_ok(parse(TUF_TIMESTAMP, ENVELOPE(COMMON("timestamp") ",\"meta\":{\"snapshot.json\":"
-			"{\"version\":7,\"length\":0}}"), &m, &e), &e);
+	assert_ok(parse(TUF_TIMESTAMP,
+			ENVELOPE(COMMON("timestamp") ",\"meta\":{\"snapshot.json\":"
+						     "{\"version\":7,\"length\":0}}"),
+			&m, &e),
+		  &e);
 	assert_true(tuf_metadata_meta(m, "snapshot.json", &meta));
 	assert_int_equal(meta.version, 7);
 	assert_true(meta.has_length);
 	assert_int_equal(meta.length, 0);
 	assert_false(tuf_metadata_meta(m, "targets.json", &meta));
 	tuf_metadata_free(m);
-	assert_ok(parse(TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"b\",\"paths\":[\"x\"]") ","
-			DELEGATED("\"name\":\"a\",\"path_hash_prefixes\":[\"0\"]")), &m, &e), &e);
+	assert_ok(parse(TUF_TARGETS,
+			DELEGATES(DELEGATED("\"name\":\"b\",\"paths\":[\"x\"]") "," DELEGATED(
+				"\"name\":\"a\",\"path_hash_prefixes\":[\"0\"]")),
+			&m, &e),
+		  &e);
 	assert_int_equal(m->delegated_count, 2);
 	assert_string_equal(m->delegated[0].name, "b");
 	assert_null(m->delegated[0].hash_prefixes);
@@ -65,33 +76,43 @@ static const struct {
 	  "consistent_snapshot" },
 	{ TUF_ROOT, ENVELOPE(COMMON("root") ",\"keys\":{\"\":{}}," ROLES), "key id is empty" },
 	{ TUF_TIMESTAMP, ENVELOPE(COMMON("timestamp") ",\"meta\":{}"), "lists no snapshot.json" },
-	{ TUF_TIMESTAMP, ENVELOPE(COMMON("timestamp") ",\"meta\":{\"snapshot.json\":{\"version\":0}}"),
+	{ TUF_TIMESTAMP,
+	  ENVELOPE(COMMON("timestamp") ",\"meta\":{\"snapshot.json\":{\"version\":0}}"),
 	  "the version is 0" },
-	{ TUF_SNAPSHOT, ENVELOPE(COMMON("snapshot") ",\"meta\":{\"a\":{\"version\":1,\"hashes\":{}}}"),
+	{ TUF_SNAPSHOT,
+	  ENVELOPE(COMMON("snapshot") ",\"meta\":{\"a\":{\"version\":1,\"hashes\":{}}}"),
 	  "signed.meta[\"a\"].hashes: empty" },
-	{ TUF_SNAPSHOT, ENVELOPE(COMMON("snapshot") ",\"meta\":{\"a\":{\"version\":1,\"length\":-1}}"),
+	{ TUF_SNAPSHOT,
+	  ENVELOPE(COMMON("snapshot") ",\"meta\":{\"a\":{\"version\":1,\"length\":-1}}"),
 	  "negative" },
 	{ TUF_TARGETS, ENVELOPE(COMMON("targets") ",\"targets\":{\"a\":{\"length\":1}}"),
 	  "signed.targets[\"a\"].hashes" },
-	{ TUF_TARGETS, ENVELOPE(COMMON("targets") ",\"targets\":{\"a\":{\"hashes\":{\"x\":\"y\"}}}"),
+	{ TUF_TARGETS,
+	  ENVELOPE(COMMON("targets") ",\"targets\":{\"a\":{\"hashes\":{\"x\":\"y\"}}}"),
 	  "signed.targets[\"a\"].length" },
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\"")), "either paths or" },
-	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[],\"path_hash_prefixes\":[]")),
+	{ TUF_TARGETS,
+	  DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[],\"path_hash_prefixes\":[]")),
 	  "either paths or" },
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"root\",\"paths\":[]")), "is not allowed" },
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"\",\"paths\":[]")), "is not allowed" },
 	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[1]")), "expected strings" },
-	{ TUF_TARGETS, DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[]") ","
-				 DELEGATED("\"name\":\"a\",\"paths\":[]")), "a name appears twice" },
+	{ TUF_TARGETS,
+	  DELEGATES(DELEGATED("\"name\":\"a\",\"paths\":[]") "," DELEGATED("\"name\":\"a\","
+									   "\"paths\":[]")),
+	  "a name appears twice" },
 	{ TUF_TARGETS, DELEGATES("{\"name\":\"a\",\"keyids\":[],\"threshold\":1,\"paths\":[]}"),
 	  "terminating" },
-	{ TUF_TARGETS, BINS("\"bit_length\":0,\"name_prefix\":\"b\""), "bit_length: must be 1 to 32" },
-	{ TUF_TARGETS, BINS("\"bit_length\":33,\"name_prefix\":\"b\""), "bit_length: must be 1 to 32" },
+	{ TUF_TARGETS, BINS("\"bit_length\":0,\"name_prefix\":\"b\""),
+	  "bit_length: must be 1 to 32" },
+	{ TUF_TARGETS, BINS("\"bit_length\":33,\"name_prefix\":\"b\""),
+	  "bit_length: must be 1 to 32" },
 	{ TUF_TARGETS, BINS("\"bit_length\":8"), "name_prefix" },
 	{ TUF_TARGETS, ENVELOPE(COMMON("targets") ",\"targets\":{},\"delegations\":{\"keys\":{}}"),
 	  "either roles or succinct_roles" },
-	{ TUF_TARGETS, "{\"signatures\":[{\"keyid\":\"a\"}],\"signed\":{" COMMON("targets")
-		       ",\"targets\":{}}}", "signatures[0].sig" },
+	{ TUF_TARGETS,
+	  "{\"signatures\":[{\"keyid\":\"a\"}],\"signed\":{" COMMON("targets") ",\"targets\":{}}}",
+	  "signatures[0].sig" },
 	{ TUF_TARGETS, "{\"signed\":{" COMMON("targets") ",\"targets\":{}}}", "signatures" },
 };
 
@@ -111,7 +132,8 @@ static int with(const char *spec, const char *version, const char *expires, stru
 {
 	char text[512];
 	struct tuf_metadata *m;
-	snprintf(text, sizeof text, "{\"signatures\":[],\"signed\":{\"_type\":\"targets\","
+	snprintf(text, sizeof text,
+		 "{\"signatures\":[],\"signed\":{\"_type\":\"targets\","
 		 "\"spec_version\":\"%s\",\"version\":%s,\"expires\":\"%s\",\"targets\":{}}}",
 		 spec, version, expires);
 	int rc = parse(TUF_TARGETS, text, &m, e);
@@ -124,12 +146,20 @@ static void versions_and_times_are_checked(void **state)
 {
 	(void)state;
 	static const char time[] = "2037-01-01T00:00:00Z";
-	static const struct { const char *spec, *version, *expires; bool good; } cases[] = {
-		{ "1.0", "1", time, true },		{ "1.1.5", "1", time, true },
-		{ "2.0", "1", time, false },		{ "1", "1", time, false },
-		{ "1.", "1", time, false },		{ "1.x", "1", time, false },
-		{ "10.0", "1", time, false },		{ "", "1", time, false },
-		{ "1.0", "0", time, false },		{ "1.0", "-1", time, false },
+	static const struct {
+		const char *spec, *version, *expires;
+		bool good;
+	} cases[] = {
+		{ "1.0", "1", time, true },
+		{ "1.1.5", "1", time, true },
+		{ "2.0", "1", time, false },
+		{ "1", "1", time, false },
+		{ "1.", "1", time, false },
+		{ "1.x", "1", time, false },
+		{ "10.0", "1", time, false },
+		{ "", "1", time, false },
+		{ "1.0", "0", time, false },
+		{ "1.0", "-1", time, false },
 		{ "1.0", "9223372036854775807", time, true },
 		{ "1.0", "\"1\"", time, false },
 		{ "1.0", "1", "2037-01-01T00:00:00.123Z", true },
@@ -144,8 +174,8 @@ static void versions_and_times_are_checked(void **state)
 		struct err e = ERR_INIT;
 		int rc = with(cases[i].spec, cases[i].version, cases[i].expires, &e);
 		if ((rc == 0) != cases[i].good)
-			fail_msg("%s %s %s: %s", cases[i].spec, cases[i].version,
-				 cases[i].expires, e.text);
+			fail_msg("%s %s %s: %s", cases[i].spec, cases[i].version, cases[i].expires,
+				 e.text);
 	}
 	struct err e = ERR_INIT;
 	assert_int_equal(with("2.0.0", "1", time, &e), -ERR_INTEGRITY);
@@ -158,8 +188,10 @@ static void foreign_names_are_escaped_in_messages(void **state)
 	(void)state;
 	struct tuf_metadata *m;
 	struct err e = ERR_INIT;
-	assert_int_equal(parse(TUF_TARGETS, ENVELOPE(COMMON("targets")
-			       ",\"targets\":{\"\\u001b[31m\":1}"), &m, &e), -ERR_INTEGRITY);
+	assert_int_equal(parse(TUF_TARGETS,
+			       ENVELOPE(COMMON("targets") ",\"targets\":{\"\\u001b[31m\":1}"), &m,
+			       &e),
+			 -ERR_INTEGRITY);
 	assert_null(strchr(e.text, '\033'));
 	assert_non_null(strstr(e.text, "\\x1b[31m"));
 }
@@ -184,8 +216,8 @@ static json_t *some_keys(int count, int id_len)
 	json_t *keys = json_object();
 	for (int i = 0; i < count; i++) {
 		CLEANUP(mem_free_ptr) char *id = mem_printf("%0*d", id_len, i);
-		json_put(keys, id, json_pack("{s:s, s:s, s:{}}", "keytype", "x", "scheme", "x",
-					     "keyval"));
+		json_put(keys, id,
+			 json_pack("{s:s, s:s, s:{}}", "keytype", "x", "scheme", "x", "keyval"));
 	}
 	return keys;
 }
@@ -203,11 +235,15 @@ static json_t *some_signatures(int count)
 static void counts_and_ids_are_capped(void **state)
 {
 	(void)state;
-	static const struct { int keys, id_len, signatures; const char *why; } cases[] = {
+	static const struct {
+		int keys, id_len, signatures;
+		const char *why;
+	} cases[] = {
 		{ TUF_MAX_KEYS, TUF_KEYID_MAX, TUF_MAX_SIGNATURES, NULL },
 		{ TUF_MAX_KEYS + 1, 4, 0, "it: more than 1024 keys" },
-		{ 1, TUF_KEYID_MAX + 1, 0, "it: signed.keys: a key id is empty or longer than 256 "
-					   "bytes" },
+		{ 1, TUF_KEYID_MAX + 1, 0,
+		  "it: signed.keys: a key id is empty or longer than 256 "
+		  "bytes" },
 		{ 0, 1, TUF_MAX_SIGNATURES + 1, "it: signatures: more than 1024 entries" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -224,7 +260,9 @@ static void every_known_hash_is_compared(void **state)
 	(void)state;
 	static const char sha256[] =
 		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
-	static const struct { const char *name, *hex, *why; } cases[] = {
+	static const struct {
+		const char *name, *hex, *why;
+	} cases[] = {
 		{ "sha256", sha256, NULL },
 		{ "sha256", "ca978112", "x: its sha256 differs from the signed one" },
 		{ "sha512", sha256, "x: its sha512 differs from the signed one" },

@@ -37,8 +37,8 @@ static void test_a_version_is_a_number_as_it_is_written(void **state)
 static void test_other_files_are_no_metadata(void **state)
 {
 	(void)state;
-	static const char *const files[] = { "",	".json",   "7..json", "7.root",	 "root.jsonx",
-					     "a%2.json", "a%00.json", "1.%zz.json" };
+	static const char *const files[] = { "",           ".json",    "7..json",   "7.root",
+					     "root.jsonx", "a%2.json", "a%00.json", "1.%zz.json" };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		struct tuf_name n;
 		assert_false(tuf_name_parse(files[i], &n));

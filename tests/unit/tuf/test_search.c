@@ -54,25 +54,45 @@ static void find(struct sim *s, const char *path, int want)
 static void patterns_match_part_by_part(void **state)
 {
 	(void)state;
-	static const struct { const char *pattern, *path; bool match; } cases[] = {
-		{ "*", "a", true },		{ "*", "a/b", false },
-		{ "*/*", "a/b", true },		{ "a/*", "a/b/c", false },
-		{ "a/*/c", "a/b/c", true },	{ "*.tgz", "x.tgz", true },
-		{ "*.tgz", "x.tgz.asc", false },{ "foo-?.tgz", "foo-1.tgz", true },
+	static const struct {
+		const char *pattern, *path;
+		bool match;
+	} cases[] = {
+		{ "*", "a", true },
+		{ "*", "a/b", false },
+		{ "*/*", "a/b", true },
+		{ "a/*", "a/b/c", false },
+		{ "a/*/c", "a/b/c", true },
+		{ "*.tgz", "x.tgz", true },
+		{ "*.tgz", "x.tgz.asc", false },
+		{ "foo-?.tgz", "foo-1.tgz", true },
 		{ "foo-?.tgz", "foo-10.tgz", false },
-		{ "A*", "a1", false },		{ "", "", true },
-		{ "*", "", true },		{ "", "a", false },
-		{ "a", "", false },		{ "a/", "a", false },
-		{ "/a", "a", false },		{ "[a-c]x", "bx", true },
-		{ "[a-c]x", "dx", false },	{ "[!a-c]x", "dx", true },
-		{ "[!a-c]x", "ax", false },	{ "[]]", "]", true },
-		{ "[", "[", true },		{ "[a", "[a", true },
-		{ "[a/b]", "a/b]", false },	{ "[a-]", "-", true },
-		{ "?", "\xc3\xa4", true },	{ "[\xc3\xa4-\xc3\xbc]", "\xc3\xb6", true },
-		{ "??", "\xc3\xa4", false },	{ "\xc3\xa4*", "\xc3\xa4\xc3\xb6", true },
-		{ "*a*b*c", "xaybzc", true },	{ "*a*b*c", "xaybz", false },
-		{ "**", "abc", true },		{ ".*", ".hidden", true },
-		{ "*", ".hidden", true },	{ "a\\*", "a\\b", true },
+		{ "A*", "a1", false },
+		{ "", "", true },
+		{ "*", "", true },
+		{ "", "a", false },
+		{ "a", "", false },
+		{ "a/", "a", false },
+		{ "/a", "a", false },
+		{ "[a-c]x", "bx", true },
+		{ "[a-c]x", "dx", false },
+		{ "[!a-c]x", "dx", true },
+		{ "[!a-c]x", "ax", false },
+		{ "[]]", "]", true },
+		{ "[", "[", true },
+		{ "[a", "[a", true },
+		{ "[a/b]", "a/b]", false },
+		{ "[a-]", "-", true },
+		{ "?", "\xc3\xa4", true },
+		{ "[\xc3\xa4-\xc3\xbc]", "\xc3\xb6", true },
+		{ "??", "\xc3\xa4", false },
+		{ "\xc3\xa4*", "\xc3\xa4\xc3\xb6", true },
+		{ "*a*b*c", "xaybzc", true },
+		{ "*a*b*c", "xaybz", false },
+		{ "**", "abc", true },
+		{ ".*", ".hidden", true },
+		{ "*", ".hidden", true },
+		{ "a\\*", "a\\b", true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		if (tuf_match_pattern(cases[i].pattern, cases[i].path) != cases[i].match)
@@ -94,7 +114,10 @@ static void many_stars_are_no_trap(void **state)
 
 /* -- the walk -------------------------------------------------------------------------- */
 
-struct edge { const char *from, *to, *pattern; bool terminating; };
+struct edge {
+	const char *from, *to, *pattern;
+	bool terminating;
+};
 
 static void build(struct sim *s, const struct edge *edges, size_t count)
 {
@@ -118,22 +141,41 @@ static void the_walk_is_preorder_depth_first(void **state)
 		{ { { "targets", "A", 0, 0 } }, "A" },
 		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "B", "C", 0, 0 } },
 		  "A B C" },
-		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "A", "C", 0, 0 },
-		    { "A", "D", 0, 0 } }, "A C D B" },
-		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "A", "C", 0, 1 },
-		    { "A", "D", 0, 0 } }, "A C" },
-		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "A", "C", 0, 1 },
-		    { "C", "D", 0, 0 } }, "A C D" },
+		{ { { "targets", "A", 0, 0 },
+		    { "targets", "B", 0, 0 },
+		    { "A", "C", 0, 0 },
+		    { "A", "D", 0, 0 } },
+		  "A C D B" },
+		{ { { "targets", "A", 0, 0 },
+		    { "targets", "B", 0, 0 },
+		    { "A", "C", 0, 1 },
+		    { "A", "D", 0, 0 } },
+		  "A C" },
+		{ { { "targets", "A", 0, 0 },
+		    { "targets", "B", 0, 0 },
+		    { "A", "C", 0, 1 },
+		    { "C", "D", 0, 0 } },
+		  "A C D" },
 		/* A terminating delegation that does not cover the path ends nothing. */
 		{ { { "targets", "A", "x*", 1 }, { "targets", "B", 0, 0 } }, "B" },
 		{ { { "targets", "A", "*.py", 0 }, { "targets", "B", 0, 0 }, { "A", "C", 0, 0 } },
 		  "B" },
-		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "B", "C", 0, 0 },
-		    { "C", "D", 0, 0 }, { "D", "B", 0, 0 } }, "A B C D" },
-		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "B", "C", 0, 0 },
-		    { "A", "C", 0, 0 } }, "A C B" },
-		{ { { "targets", "A", 0, 0 }, { "targets", "B", 0, 0 }, { "B", "C", 0, 0 },
-		    { "A", "C", "*.py", 0 } }, "A B C" },
+		{ { { "targets", "A", 0, 0 },
+		    { "targets", "B", 0, 0 },
+		    { "B", "C", 0, 0 },
+		    { "C", "D", 0, 0 },
+		    { "D", "B", 0, 0 } },
+		  "A B C D" },
+		{ { { "targets", "A", 0, 0 },
+		    { "targets", "B", 0, 0 },
+		    { "B", "C", 0, 0 },
+		    { "A", "C", 0, 0 } },
+		  "A C B" },
+		{ { { "targets", "A", 0, 0 },
+		    { "targets", "B", 0, 0 },
+		    { "B", "C", 0, 0 },
+		    { "A", "C", "*.py", 0 } },
+		  "A B C" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(graphs); i++) {
@@ -166,11 +208,15 @@ static void a_role_speaks_only_for_its_paths(void **state)
 	sim_update(s, "A");
 	sim_update(s, "C");
 	sim_update(s, "D");
-	static const struct { const char *path; int rc; const char *visits; } cases[] = {
+	static const struct {
+		const char *path;
+		int rc;
+		const char *visits;
+	} cases[] = {
 		{ "top", 0, "" },
 		{ "README.md", 0, "A" },
 		{ "releases/x/v1", 0, "B C" },
-		{ "releases/y/v1.zip", 0, "D" },	/* B is stored by now */
+		{ "releases/y/v1.zip", 0, "D" }, /* B is stored by now */
 		{ "releases/z/v1.zip", -ERR_NOT_FOUND, "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -257,8 +303,9 @@ static void hash_prefixes_choose_the_role(void **state)
 	digest_hex(hex, &d);
 	hex[4] = '\0';
 	sim_delegate(s, "targets", "A", "*", SIM_SPARE, false);
-	json_t *entry = json_array_get(json_object_get(json_object_get(s->targets, "delegations"),
-						       "roles"), 0);
+	json_t *entry =
+		json_array_get(json_object_get(json_object_get(s->targets, "delegations"), "roles"),
+			       0);
 	json_object_del(entry, "paths");
 	json_put(entry, "path_hash_prefixes", json_pack("[s, s]", "ffffffff", hex));
 	sim_target(s, "A", "file3.txt", "3");
@@ -274,9 +321,12 @@ static void bins_are_computed_from_the_hash(void **state)
 {
 	(void)state;
 	/* SHA-256 of "a/b" = c14cddc0… */
-	static const struct { unsigned bits; const char *name; } cases[] = {
-		{ 1, "bin-1" }, { 4, "bin-c" }, { 5, "bin-18" }, { 8, "bin-c1" },
-		{ 10, "bin-305" }, { 32, "bin-c14cddc0" },
+	static const struct {
+		unsigned bits;
+		const char *name;
+	} cases[] = {
+		{ 1, "bin-1" },  { 4, "bin-c" },    { 5, "bin-18" },
+		{ 8, "bin-c1" }, { 10, "bin-305" }, { 32, "bin-c14cddc0" },
 	};
 	struct digest d;
 	sha256_of("a/b", 3, &d);
@@ -295,8 +345,8 @@ static void succinct_roles_are_followed(void **state)
 	json_put(keys, sim_keyid(s, SIM_SPARE), json_deep_copy(sim_key(s, SIM_SPARE)));
 	json_put(delegations, "keys", keys);
 	json_put(delegations, "succinct_roles",
-		 json_pack("{s:[s], s:i, s:i, s:s}", "keyids", sim_keyid(s, SIM_SPARE),
-			   "threshold", 1, "bit_length", 3, "name_prefix", "bin"));
+		 json_pack("{s:[s], s:i, s:i, s:s}", "keyids", sim_keyid(s, SIM_SPARE), "threshold",
+			   1, "bit_length", 3, "name_prefix", "bin"));
 	/* The simulator makes the roles; the delegation is replaced by the bins. */
 	for (int i = 0; i < 8; i++) {
 		char name[8];
@@ -304,7 +354,7 @@ static void succinct_roles_are_followed(void **state)
 		sim_delegate(s, "targets", name, "*", SIM_SPARE, false);
 	}
 	json_put(s->targets, "delegations", delegations);
-	sim_target(s, "bin-6", "a/b", "x");      /* 0xc1 >> 5 = 6 */
+	sim_target(s, "bin-6", "a/b", "x"); /* 0xc1 >> 5 = 6 */
 	sim_bump(s, "bin-6");
 	sim_publish(s, "bin-6");
 	sim_update(s, "targets");
@@ -317,7 +367,9 @@ static void succinct_roles_are_followed(void **state)
 static void strange_role_names_stay_in_the_folder(void **state)
 {
 	struct sim *s = *state;
-	static const struct { const char *role, *request; } cases[] = {
+	static const struct {
+		const char *role, *request;
+	} cases[] = {
 		{ "?", "1.%3F.json" },
 		{ "#", "1.%23.json" },
 		{ "/delegated", "1.%2Fdelegated.json" },

@@ -65,7 +65,8 @@ static void an_expired_timestamp_vouches_for_no_snapshot(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(local); i++) {
 		err_clear(&e);
 		assert_int_equal(tuf_trusted_snapshot(&t, f->data, f->len, "snapshot", local[i],
-						      &final, &e), -ERR_INTEGRITY);
+						      &final, &e),
+				 -ERR_INTEGRITY);
 		assert_non_null(strstr(e.text, "timestamp version 1 has expired"));
 		assert_null(t.snapshot);
 	}

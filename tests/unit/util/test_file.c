@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct scratch {
-	char *dir, *path;       /* path: "<dir>/x" */
+	char *dir, *path; /* path: "<dir>/x" */
 	struct err e;
 };
 

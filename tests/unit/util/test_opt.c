@@ -31,7 +31,8 @@ static int parse(struct values *v, int argc, char **argv, bool stop, int *count,
 	return opt_parse(&table, 1, argc, argv, stop, count, e);
 }
 
-#define ARGS(...) const char *given[] = { "ferry", __VA_ARGS__, NULL }; \
+#define ARGS(...) \
+	const char *given[] = { "ferry", __VA_ARGS__, NULL }; \
 	char **argv = (char **)given; \
 	int argc = (int)ARRAY_LEN(given) - 1, count = -1
 
@@ -40,8 +41,8 @@ static void all_spellings_work(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct values v = { 0 };
-	ARGS("one", "-fvv", "-oX", "--set", "a=1", "--set=b=2", "--limit-rate=1.5M", "two",
-	     "--age", "2h", "--mode=plain", "--", "--three");
+	ARGS("one", "-fvv", "-oX", "--set", "a=1", "--set=b=2", "--limit-rate=1.5M", "two", "--age",
+	     "2h", "--mode=plain", "--", "--three");
 	assert_ok(parse(&v, argc, argv, false, &count, &e), &e);
 	assert_int_equal(count, 3);
 	assert_string_equal(argv[3], "--three");

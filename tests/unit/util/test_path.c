@@ -47,8 +47,9 @@ static char *repeated(char c, size_t len, const char *tail)
 static void keys_stay_in_the_repository(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "a", "a/b", "models/phi-2/x.gguf", "...", "a..b",
-					    ".hidden", "\xc3\xa4/\xe2\x82\xac", "a b", "~", "-x" };
+	static const char *const good[] = { "a",    "a/b",     "models/phi-2/x.gguf",   "...",
+					    "a..b", ".hidden", "\xc3\xa4/\xe2\x82\xac", "a b",
+					    "~",    "-x" };
 	static const char *const bad[] = { "",      "/",    "/a",     "a/",    "a//b", ".",
 					   "..",    "a/..", "../a",   "a/./b", "a\\b", "a\nb",
 					   "a\x7f", "\xff", "a/\xc3", "\t" };
@@ -63,8 +64,8 @@ static void keys_stay_in_the_repository(void **state)
 	CLEANUP(mem_free_ptr) char *most = mem_printf("%s/%s/%s/%s", part255, part255, part255,
 						      part255);
 	CLEANUP(mem_free_ptr) char *more = mem_printf("%s/b", most);
-	assert_true(path_is_key(most));         /* 1023 bytes */
-	assert_false(path_is_key(more));        /* 1025 */
+	assert_true(path_is_key(most));  /* 1023 bytes */
+	assert_false(path_is_key(more)); /* 1025 */
 }
 
 static void names_are_one_part(void **state)

@@ -41,8 +41,9 @@ static void waits_double_up_to_the_cap(void **state)
 static void only_the_network_is_tried_again(void **state)
 {
 	(void)state;
-	static const enum err_class others[] = { ERR_NOT_FOUND, ERR_AUTH, ERR_INTEGRITY, ERR_SYSTEM,
-						 ERR_CONFLICT, ERR_CANCELLED, ERR_USAGE };
+	static const enum err_class others[] = { ERR_NOT_FOUND, ERR_AUTH,     ERR_INTEGRITY,
+						 ERR_SYSTEM,    ERR_CONFLICT, ERR_CANCELLED,
+						 ERR_USAGE };
 	struct fake_clock f;
 	struct retry r = retry_on(&f);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {

@@ -61,13 +61,35 @@ static void hex_both_ways(void **state)
 static void utf8_is_that_of_rfc_3629(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-		"\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-		"\xf4\x8f\xbf\xbf", "a\xc3\xa4z" };
-	static const char *const bad[] = { "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z",
-		"\xe0\x9f\xbf", "\xe0\xa0", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\xfe",
-		"a\xc3", "\xe2\x82" };
+	static const char *const good[] = { "",
+					    "a",
+					    "\xc2\x80",
+					    "\xdf\xbf",
+					    "\xe0\xa0\x80",
+					    "\xed\x9f\xbf",
+					    "\xee\x80\x80",
+					    "\xef\xbf\xbf",
+					    "\xf0\x90\x80\x80",
+					    "\xf4\x8f\xbf\xbf",
+					    "a\xc3\xa4z" };
+	static const char *const bad[] = { "\x80",
+					   "\xbf",
+					   "\xc0\x80",
+					   "\xc1\xbf",
+					   "\xc2",
+					   "\xc2z",
+					   "\xe0\x9f\xbf",
+					   "\xe0\xa0",
+					   "\xed\xa0\x80",
+					   "\xed\xbf\xbf",
+					   "\xf0\x8f\xbf\xbf",
+					   "\xf4\x90\x80\x80",
+					   "\xf5\x80\x80\x80",
+					   "\xf8\x88\x80\x80\x80",
+					   "\xff",
+					   "\xfe",
+					   "a\xc3",
+					   "\xe2\x82" };
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(utf8_valid(good[i], strlen(good[i])));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -87,8 +109,16 @@ static void numbers_are_digits_and_fit(void **state)
 	assert_int_equal(v, 7);
 	assert_true(parse_u64("18446744073709551615", &v));
 	assert_true(v == UINT64_MAX);
-	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "1.0", "0x1", "1e3",
-					   "18446744073709551616", "99999999999999999999" };
+	static const char *const bad[] = { "",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 ",
+					   "1.0",
+					   "0x1",
+					   "1e3",
+					   "18446744073709551616",
+					   "99999999999999999999" };
 	v = 7;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(parse_u64(bad[i], &v));
@@ -98,13 +128,33 @@ static void numbers_are_digits_and_fit(void **state)
 static void sizes_have_units(void **state)
 {
 	(void)state;
-	static const struct { const char *text; uint64_t bytes; } good[] = {
-		{ "0", 0 }, { "10", 10 }, { "10b", 10 }, { "10B", 10 }, { "64K", 65536 },
-		{ "64k", 65536 }, { "64KiB", 65536 }, { "64kib", 65536 }, { "64kB", 64000 },
-		{ "64KB", 64000 }, { "1 MiB", MIB }, { "1GB", 1000000000 }, { "1G", GIB },
-		{ "1.5G", GIB + GIB / 2 }, { "1.5GiB", GIB + GIB / 2 }, { "1.5GB", 1500000000 },
-		{ "0.5K", 512 }, { "2T", 2048 * GIB }, { "1P", 1048576 * GIB }, { "1.25K", 1280 },
-		{ "1.0005M", MIB }, { "0.001kB", 1 }, { "1.125K", 1152 },
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{ "0", 0 },
+		{ "10", 10 },
+		{ "10b", 10 },
+		{ "10B", 10 },
+		{ "64K", 65536 },
+		{ "64k", 65536 },
+		{ "64KiB", 65536 },
+		{ "64kib", 65536 },
+		{ "64kB", 64000 },
+		{ "64KB", 64000 },
+		{ "1 MiB", MIB },
+		{ "1GB", 1000000000 },
+		{ "1G", GIB },
+		{ "1.5G", GIB + GIB / 2 },
+		{ "1.5GiB", GIB + GIB / 2 },
+		{ "1.5GB", 1500000000 },
+		{ "0.5K", 512 },
+		{ "2T", 2048 * GIB },
+		{ "1P", 1048576 * GIB },
+		{ "1.25K", 1280 },
+		{ "1.0005M", MIB },
+		{ "0.001kB", 1 },
+		{ "1.125K", 1152 },
 		{ "18446744073709551", 18446744073709551u },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -127,17 +177,28 @@ static void sizes_have_units(void **state)
 static void durations_have_units(void **state)
 {
 	(void)state;
-	static const struct { const char *text; uint64_t s; } good[] = {
-		{ "0", 0 }, { "90", 90 }, { "90s", 90 }, { "15m", 900 }, { "36h", 129600 },
-		{ "30d", 2592000 }, { "2w", 1209600 }, { "1y", 31536000 },
+	static const struct {
+		const char *text;
+		uint64_t s;
+	} good[] = {
+		{ "0", 0 },        { "90", 90 },       { "90s", 90 },     { "15m", 900 },
+		{ "36h", 129600 }, { "30d", 2592000 }, { "2w", 1209600 }, { "1y", 31536000 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		uint64_t v;
 		assert_true(parse_duration(good[i].text, &v));
 		assert_int_equal(v, good[i].s);
 	}
-	static const char *const bad[] = { "", "m", "1.5h", "1.0001h", "-1s", "1mo", "1 h", "1H",
-					   "18446744073709551615y", "999999999999y" };
+	static const char *const bad[] = { "",
+					   "m",
+					   "1.5h",
+					   "1.0001h",
+					   "-1s",
+					   "1mo",
+					   "1 h",
+					   "1H",
+					   "18446744073709551615y",
+					   "999999999999y" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		uint64_t v = 7;
 		if (parse_duration(bad[i], &v))
@@ -174,12 +235,24 @@ static void times_are_exact(void **state)
 	assert_true(parse_time("9999-12-31T23:59:59Z", &t));
 	assert_int_equal(t, 253402300799);
 	static const char *const bad[] = {
-		"", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05+00:00",
-		"2026-01-02 03:04:05Z", "2026-13-02T03:04:05Z", "2026-00-02T03:04:05Z",
-		"2026-02-29T03:04:05Z", "1900-02-29T03:04:05Z", "2026-04-31T03:04:05Z",
-		"2026-01-00T03:04:05Z", "2026-01-02T24:04:05Z", "2026-01-02T03:60:05Z",
-		"2026-01-02T03:04:61Z", "2026-01-02T03:04:5Z", "2026-01-02t03:04:05z",
-		"2026-01-02T03:04:05.5Z", "-026-01-02T03:04:05Z",
+		"",
+		"2026-01-02",
+		"2026-01-02T03:04:05",
+		"2026-01-02T03:04:05+00:00",
+		"2026-01-02 03:04:05Z",
+		"2026-13-02T03:04:05Z",
+		"2026-00-02T03:04:05Z",
+		"2026-02-29T03:04:05Z",
+		"1900-02-29T03:04:05Z",
+		"2026-04-31T03:04:05Z",
+		"2026-01-00T03:04:05Z",
+		"2026-01-02T24:04:05Z",
+		"2026-01-02T03:60:05Z",
+		"2026-01-02T03:04:61Z",
+		"2026-01-02T03:04:5Z",
+		"2026-01-02t03:04:05z",
+		"2026-01-02T03:04:05.5Z",
+		"-026-01-02T03:04:05Z",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(parse_time(bad[i], &t));
@@ -230,8 +303,10 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
 		       "plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80");
 	expect_escaped("a\x1b[31mb\n\t\r\x7f", "a\\x1b[31mb\\x0a\\x09\\x0d\\x7f");
 	expect_escaped("\xff\xc3", "\\xff\\xc3");
-	expect_escaped("\xc2\x9b" "1m", "\\u{9b}1m");           /* C1 control: CSI */
-	expect_escaped("\xe2\x80\xae", "\\u{202e}");            /* right-to-left override */
+	expect_escaped("\xc2\x9b"
+		       "1m",
+		       "\\u{9b}1m");                 /* C1 control: CSI */
+	expect_escaped("\xe2\x80\xae", "\\u{202e}"); /* right-to-left override */
 	expect_escaped("\xe2\x81\xa6\xe2\x81\xa9", "\\u{2066}\\u{2069}");
 	expect_escaped("\xe2\x80\x8b\xef\xbb\xbf", "\\u{200b}\\u{feff}");
 	expect_escaped("", "");
@@ -244,7 +319,11 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
 static void typos_find_their_neighbour(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "fetch", "list", "show", "store", "run",
+	static const char *const names[] = { "fetch",
+					     "list",
+					     "show",
+					     "store",
+					     "run",
 					     ("a-name-that-is-far-longer-than-sixty-four-"
 					      "characters-so-that-nobody-compares-it") };
 	size_t n = ARRAY_LEN(names);
