@@ -171,7 +171,7 @@ static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 	return rc;
 }
 
-/* Is any endpoint left that may be asked for metadata? */
+/* Is any endpoint left that may be used for metadata? */
 static bool anybody_left(const struct endpoints *t)
 {
 	for (size_t i = 0; i < t->endpoint_count; i++)

@@ -11,7 +11,7 @@
  *  - everything else is requested from the endpoint that the timestamp came from, then from
  *    others that are as new, then from the rest;
  *  - a file that does not verify is requested from another endpoint; the one that sent it is
- *    reported and not asked for metadata again;
+ *    reported and not used for metadata again;
  *  - an endpoint that did not answer is asked again only if no other can help.
  */
 #ifndef FERRY_FETCH_ENDPOINTS_H

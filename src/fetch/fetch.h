@@ -2,7 +2,7 @@
  * fetch: from a reference to a verified model in the store.
  *
  *   remote     a repository that is followed: refreshed trust and the signed catalog
- *   endpoints  its base URLs, asked for metadata, each a fallback for the others
+ *   endpoints  its base URLs, used for metadata, each a fallback for the others
  *   plan       variant → files, their pieces, what the store has already
  *   engine     pieces from sources into partial files, verified one by one
  *   partial    an unfinished file: pieces, journal, whole-file digest, commit

@@ -66,7 +66,7 @@ struct prepare_result {
 	struct prepare_warning *warnings;
 	size_t warning_count, warning_cap;
 	struct gguf_ram ram;
-	uint64_t received; /* bytes over the wire */
+	uint64_t received; /* bytes transferred */
 	bool made;         /* false: the files existed already */
 	bool converted, quantized;
 	bool card_changed;

@@ -18,7 +18,7 @@ static int64_t real_wall_s(void *ctx)
 	return (int64_t)time(NULL);
 }
 
-/* In slices: a signal may come between the check and the sleep. */
+/* Sleep in slices, because a signal may arrive between the check and the sleep. */
 static int real_sleep_ms(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e)
 {
 	(void)ctx;
