@@ -241,8 +241,11 @@ fuzz:
 		SANITIZE=address,undefined,fuzzer-no-link DEVELOPER=1 fuzzers
 	@scripts/run-fuzzers build/fuzz/fuzz $(FUZZ_SECONDS)
 
-.PHONY: fuzzers
+.PHONY: fuzzers fuzz-objects
 fuzzers: $(FUZZERS)
+
+# For lint: that they compile.
+fuzz-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/fuzz_*.c))
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
 	@mkdir -p $(@D)

@@ -1,7 +1,8 @@
 #include "publish/conflict.h"
 
-#include "tuf/metadata.h"
 #include "publish/release.h"
+#include "tuf/metadata.h"
+#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -10,50 +11,40 @@
 
 /* ---- whose signature ------------------------------------------------------------ */
 
-/* "7.targets.json" is version 7 of "targets"; "timestamp.json" has none. Sets *name to the
- * part after the number. */
-static uint64_t split(const char *key, const char **name)
+/* The newest version of a role that the tree has; *found (may be NULL) is its file. 0: none. */
+static uint64_t newest(const struct tree *ours, const char *role,
+		       const struct repository_file **found)
 {
-	const char *base = path_base(key), *dot = strchr(base, '.');
 	uint64_t version = 0;
-	CLEANUP(mem_free_ptr) char *number = mem_strndup(base, dot ? (size_t)(dot - base) : 0);
-	*name = dot && parse_u64(number, &version) ? dot + 1 : base;
+	for (size_t i = 0; i < ours->files.count; i++) {
+		const struct repository_file *f = &ours->files.at[i];
+		uint64_t v = f->class == REPOSITORY_METADATA
+				     ? tuf_name_version(path_base(f->key), role)
+				     : 0;
+		if (v <= version)
+			continue;
+		version = v;
+		if (found)
+			*found = f;
+	}
 	return version;
 }
 
-static const struct repository_file *newest_root(const struct tree *ours, uint64_t *version)
+static char *key_of(uint64_t version, const char *role)
 {
-	const struct repository_file *found = NULL;
-	*version = 0;
-	for (size_t i = 0; i < ours->files.count; i++) {
-		const struct repository_file *f = &ours->files.at[i];
-		const char *name;
-		uint64_t v = split(f->key, &name);
-		if (f->class == REPOSITORY_METADATA && strcmp(name, "root.json") == 0 &&
-		    v >= *version) {
-			*version = v;
-			found = f;
-		}
-	}
-	return found;
+	CLEANUP(mem_free_ptr) char *name = tuf_name_file(role, version);
+	return mem_printf("metadata/%s", name);
 }
 
 char *conflict_next_root(const struct tree *ours)
 {
-	uint64_t version;
-	(void)newest_root(ours, &version);
-	return mem_printf("metadata/%llu.root.json", (unsigned long long)version + 1);
+	return key_of(newest(ours, "root", NULL) + 1, "root");
 }
 
 static bool type_of(const char *key, enum tuf_type *out)
 {
-	const char *name;
-	split(key, &name);
-	size_t len = strlen(name);
-	if (!str_ends(name, ".json"))
-		return false;
-	CLEANUP(mem_free_ptr) char *role = mem_strndup(name, len - strlen(".json"));
-	return tuf_type_from_name(role, out);
+	CLEANUP(tuf_name_release) struct tuf_name name = { 0 };
+	return tuf_name_parse(path_base(key), &name) && tuf_type_from_name(name.role, out);
 }
 
 static bool is_signed(const struct tuf_metadata *m, const struct tuf_metadata *root)
@@ -70,9 +61,8 @@ bool conflict_is_authentic(const struct tree *ours, const char *key, const void 
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *theirs = NULL;
 	struct err ignored = ERR_INIT;
 	enum tuf_type type;
-	uint64_t version;
-	const struct repository_file *f = newest_root(ours, &version);
-	if (!f || !type_of(key, &type))
+	const struct repository_file *f;
+	if (!newest(ours, "root", &f) || !type_of(key, &type))
 		return true;
 	const struct buf *bytes = tree_small(ours, f);
 	if (tuf_metadata_parse(TUF_ROOT, buf_str(bytes), bytes->len, f->key, &root, &ignored) < 0)
@@ -101,11 +91,6 @@ static uint64_t listed(enum tuf_type type, const void *data, size_t len, const c
 	return meta.version;
 }
 
-static char *key_of(uint64_t version, const char *role)
-{
-	return mem_printf("metadata/%llu.%s.json", (unsigned long long)version, role);
-}
-
 bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t len)
 {
 	struct digest theirs, own;
@@ -115,18 +100,6 @@ bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t l
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s", ours->dir, key);
 	return version && sha256_of_file(path, NULL, &own, &size, &ignored) == 0 &&
 	       !digest_equal(&own, &theirs);
-}
-
-/* Our own current version of the role. */
-static uint64_t newest(const struct tree *ours, const char *role)
-{
-	CLEANUP(mem_free_ptr) char *suffix = mem_printf(".%s.json", role);
-	for (size_t i = 0; i < ours->files.count; i++) {
-		const char *key = ours->files.at[i].key, *dot = strchr(key, '.');
-		if (str_starts(key, "metadata/") && dot && strcmp(dot, suffix) == 0)
-			return strtoull(key + strlen("metadata/"), NULL, 10);
-	}
-	return 0;
 }
 
 /* Reads a version of a role from the mirror; bytes are empty if it is missing. */
@@ -149,7 +122,7 @@ static int look_at(struct mirror *m, const struct tree *ours, const char *role, 
 	bool past = file_read_all(path, &own, &missing) == 0
 			    ? own.len == bytes->len &&
 				      memcmp(buf_str(&own), buf_str(bytes), own.len) == 0
-			    : version <= newest(ours, role);
+			    : version <= newest(ours, role, NULL);
 	*foreign = !past && conflict_is_authentic(ours, key, buf_str(bytes), bytes->len);
 	return 0;
 }

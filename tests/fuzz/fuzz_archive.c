@@ -1,7 +1,6 @@
 /* Any bytes as an archive: nothing is written outside the folder, nothing stays after a
  * failure, and what is listed is there. */
 #include "prepare/archive.h"
-#include "prepare/workdir.h"
 
 #include "util/file.h"
 #include "util/mem.h"
@@ -35,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = memfd_create("archive", MFD_CLOEXEC);
 	must(fd >= 0 && mkdtemp(dir) && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	int rc = archive_extract(path, "x.tar", dir, &limits, NULL, &files, &e);
+	int rc = archive_extract(path, "x.tar", dir, &limits, NULL, NULL, &files, &e);
 	for (size_t i = 0; i < files.count; i++) {
 		CLEANUP(mem_free_ptr) char *file = path_join(dir, files.at[i]);
 		must(path_is_key(files.at[i]) && file_exists(file));
@@ -45,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must((rc == 0) == (left.count > 0) && (rc == 0) == (e.class == ERR_NONE));
 	str_list_release(&files);
 	str_list_release(&left);
-	workdir_remove_tree(dir);
+	file_remove_tree(dir);
 	close(fd);
 	return 0;
 }
