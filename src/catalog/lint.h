@@ -35,7 +35,7 @@ void lint_card(const struct card *c, struct lint_findings *f);
 /* Checks across cards: do replacements exist, do two models claim one path with different
  * content? */
 void lint_cards(const struct card *cards, size_t count, struct lint_findings *f);
-/* The "mirrors" array of catalog_mirrors(). */
+/* The "mirrors" array of a catalog. */
 void lint_mirrors(const json_t *mirrors, struct lint_findings *f);
 /* The fault of an SPDX license expression (SPDX 2.3, annex D), or NULL. *level is its severity.
  * `unknown` gets an identifier that is not among the common ones. */

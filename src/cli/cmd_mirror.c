@@ -90,13 +90,20 @@ static char *can_text(const json_t *mirror)
 	return cli_join(json_object_get(mirror, "can"), "{}", ",");
 }
 
+static void print_error(struct cli *cli, const json_t *mirror)
+{
+	cli_say(cli, mirror, "{id}: {error.message}");
+	if (json_object_get(json_object_get(mirror, "error"), "hint"))
+		cli_say(cli, mirror, "  hint: {error.hint}");
+}
+
 static void print_errors(struct cli *cli, const json_t *mirrors)
 {
 	const json_t *mirror;
 	size_t i;
 	json_array_foreach (mirrors, i, mirror)
 		if (json_object_get(mirror, "error"))
-			cli_say(cli, mirror, "{id}: {error.message}");
+			print_error(cli, mirror);
 }
 
 static void print_mirrors(struct cli *cli, const json_t *mirrors)

@@ -17,7 +17,11 @@ static const char *const schemes[] = { "file:", NULL };
 static int file_open(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		     struct err *e)
 {
-	char *path = s ? conf_get_path(c, s, "path") : NULL;
+	const char *given = s ? conf_get(s, "path") : NULL;
+	/* An empty one would be the folder of ferry.conf itself. */
+	if (given && !*given)
+		return conf_err(c, s, "path", e, "path is empty: name the mirror's own folder");
+	char *path = given ? conf_get_path(c, s, "path") : NULL;
 	if (!path && !m->url)
 		return conf_err(c, s, NULL, e, "a mirror of kind file needs 'path'");
 	if (!path && url_file_path(m->url, &path, e) < 0)
@@ -120,8 +124,10 @@ static int file_remove_object(struct mirror_connection *c, const char *key, stru
 {
 	const struct file_mirror *f = c->mirror->state;
 	CLEANUP(file_close) int lock = -1;
-	bool there;
-	int rc = look_for_root(c->mirror, &there, e);
+	bool there = false;
+	int rc = mirror_file_refuse_private(key, e);
+	if (rc == 0)
+		rc = look_for_root(c->mirror, &there, e);
 	if (rc < 0 || !there)
 		return rc;
 	rc = mirror_file_lock(c->mirror, &lock, e);

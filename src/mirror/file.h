@@ -20,6 +20,9 @@ WARN_UNUSED int mirror_file_lock(struct mirror *m, int *lock, struct err *e);
  * ERR_CONFLICT when another process holds it. */
 WARN_UNUSED int mirror_file_take(int fd, bool wait, const struct cancel *cancel, struct err *e);
 
+/* ERR_USAGE for a key in our private folder. */
+WARN_UNUSED int mirror_file_refuse_private(const char *key, struct err *e);
+
 WARN_UNUSED int mirror_file_upload_open(struct mirror_connection *c, struct mirror_upload *u,
 					struct err *e);
 WARN_UNUSED int mirror_file_upload_put(struct mirror_connection *c, struct mirror_upload *u,

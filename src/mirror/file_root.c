@@ -3,10 +3,12 @@
 
 #include "mirror/folder.h"
 #include "util/file.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <string.h>
 #include <unistd.h>
 
 static int open_root(struct file_mirror *f, bool make, struct err *e)
@@ -71,4 +73,11 @@ int mirror_file_lock(struct mirror *m, int *lock, struct err *e)
 		fd = -1;
 	}
 	return rc;
+}
+
+int mirror_file_refuse_private(const char *key, struct err *e)
+{
+	if (!str_starts(key, FILE_MIRROR_PRIVATE "/") && strcmp(key, FILE_MIRROR_PRIVATE) != 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "keys below " FILE_MIRROR_PRIVATE "/ are reserved");
 }

@@ -175,13 +175,6 @@ static int commit(struct mirror *m, struct part *p, const char *key, const struc
 	return rc;
 }
 
-static int refuse_private(const char *key, struct err *e)
-{
-	if (!str_starts(key, FILE_MIRROR_PRIVATE "/") && strcmp(key, FILE_MIRROR_PRIVATE) != 0)
-		return 0;
-	return err_set(e, ERR_USAGE, "keys below " FILE_MIRROR_PRIVATE "/ are reserved");
-}
-
 static int stat_part(const struct part *p, struct mirror_stat *out, struct err *e)
 {
 	struct stat st;
@@ -198,7 +191,7 @@ static int open_part(struct mirror *m, struct mirror_upload *u, struct part *p, 
 	const struct file_mirror *f = m->state;
 	char hex[DIGEST_HEX], name[DIGEST_HEX + 8];
 	snprintf(name, sizeof name, "%s.part", digest_hex(hex, &u->how.sha256));
-	int rc = refuse_private(u->key, e);
+	int rc = mirror_file_refuse_private(u->key, e);
 	if (rc == 0)
 		rc = mirror_file_root(m, true, e);
 	if (rc == 0) /* before the work, and again when it is done */
@@ -303,7 +296,9 @@ int mirror_file_upload_copy(struct mirror_connection *c, const char *from, const
 	char name[DIGEST_HEX];
 	snprintf(name, sizeof name, "copy-%ld-%lx.part", (long)getpid(),
 		 (unsigned long)(uintptr_t)c);
-	int rc = refuse_private(to, e);
+	int rc = mirror_file_refuse_private(to, e);
+	if (rc == 0)
+		rc = mirror_file_refuse_private(from, e);
 	if (rc == 0)
 		rc = mirror_file_root(c->mirror, false, e);
 	if (rc == 0)

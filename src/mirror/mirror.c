@@ -251,7 +251,7 @@ int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out, st
 {
 	struct mirror_connection *c;
 	if (!m->ops->setup) {
-		mirror_findings_add(out, "set-up", MIRROR_FINDING_OK, "this kind needs none");
+		mirror_findings_add(out, "set-up", MIRROR_FINDING_OK, "there is nothing to set up");
 		return 0;
 	}
 	int rc = begin(m, NULL, true, "be set up", &c, e);
@@ -363,7 +363,7 @@ int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 	if (piece >= u->how.grid.count)
 		return err_set(e, ERR_BUG, "%s: there is no piece %u", u->key, (unsigned)piece);
 	if (mirror_can(m, MIRROR_IN_ORDER) && piece && !mirror_upload_has(u, piece - 1))
-		return err_set(e, ERR_BUG, "%s: piece %u is not the next one one", u->key,
+		return err_set(e, ERR_BUG, "%s: piece %u is not the next one", u->key,
 			       (unsigned)piece);
 	int rc = begin(m, u->key, true, "be written to", &c, e);
 	if (rc == 0)
@@ -438,8 +438,9 @@ static int put_pieces(struct mirror_upload *u, const uint8_t *data, struct err *
 int mirror_put_small(struct mirror *m, const char *key, const void *data, size_t len,
 		     const struct mirror_put *how, struct mirror_stat *out, struct err *e)
 {
-	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
+	/* Declared first, so that it is freed when the upload that borrows it is closed. */
 	CLEANUP(mem_free_ptr) struct digest *pieces = NULL;
+	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
 	struct mirror_put put = how ? *how : (struct mirror_put){ 0 };
 	int rc = grid_for(len, &put.grid, e);
 	if (rc < 0)

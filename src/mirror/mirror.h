@@ -121,7 +121,7 @@ struct mirror_ops {
 
 	/* An upload (below). open sets u->there[] for the pieces that it finds and verifies, and
 	 * u->state; put stores one piece of grid_length() bytes, and may run in several
-	 * threads at once unless MIRROR_IN_ORDER; close and abandon release u->state. */
+	 * threads at once unless MIRROR_IN_ORDER; close releases u->state, also after abandon. */
 	int (*upload_open)(struct mirror_connection *c, struct mirror_upload *u, struct err *e);
 	int (*upload_put)(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
 			  const void *data, struct err *e);

@@ -1,5 +1,6 @@
 #include "publish/feed.h"
 
+#include "util/clock.h"
 #include "util/mem.h"
 
 #include <pthread.h>
@@ -63,7 +64,6 @@ static void file_release(struct feed_file *file)
 	if (file->open)
 		tree_object_close(&file->object);
 	file->open = false;
-	mem_free_ptr(&file->was_read);
 }
 
 void feed_free(struct feed *f)
@@ -77,6 +77,7 @@ void feed_free(struct feed *f)
 	}
 	for (size_t i = 0; i < f->tree->files.count; i++) {
 		file_release(&f->files[i]);
+		free(f->files[i].was_read);
 		free(f->files[i].wanted);
 	}
 	pthread_cond_destroy(&f->changed);
@@ -110,8 +111,9 @@ static int wait_a_while(struct feed *f, uint64_t *waited_ms, struct err *e)
 	t.tv_nsec += SLICE_MS * 1000000;
 	t.tv_sec += t.tv_nsec / 1000000000;
 	t.tv_nsec %= 1000000000;
-	if (pthread_cond_timedwait(&f->changed, &f->lock, &t) != 0)
-		*waited_ms += SLICE_MS;
+	uint64_t from = clock_now_ms(NULL);
+	pthread_cond_timedwait(&f->changed, &f->lock, &t);
+	*waited_ms += clock_now_ms(NULL) - from;
 	return cancel_check(f->tree->cancel, e);
 }
 
@@ -158,16 +160,31 @@ static bool is_hindmost(const struct feed *f, size_t reader)
 	return true;
 }
 
-/* The readers that delay this one. */
+/* Leaves behind the readers that are farthest back, if they hold this one up. */
 static void leave_behind(struct feed *f, size_t reader)
 {
+	const struct reader *last = &f->readers[reader];
+	for (size_t i = 0; i < f->reader_count; i++) {
+		const struct reader *r = &f->readers[i];
+		if (!r->ended && !r->behind && before(r, last))
+			last = r;
+	}
+	if (last == &f->readers[reader])
+		return;
+	/* A copy: what follows must not depend on what it changes. */
+	struct reader place = *last;
 	for (size_t i = 0; i < f->reader_count; i++)
-		if (!f->readers[i].ended && is_hindmost(f, i) &&
-		    before(&f->readers[i], &f->readers[reader]))
+		if (!f->readers[i].ended && !before(&place, &f->readers[i]))
 			f->readers[i].behind = true;
 }
 
 /* ---- the pool ------------------------------------------------------------------- */
+
+/* What a piece counts in the pool: a small one also keeps its file open. */
+static uint64_t cost(uint64_t len)
+{
+	return MAX(len, MIB);
+}
 
 /* Takes it out of the pool; its users may still have it. */
 static void slot_unlink(struct feed *f, struct slot *s)
@@ -176,7 +193,7 @@ static void slot_unlink(struct feed *f, struct slot *s)
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
-	f->used -= s->piece.len;
+	f->used -= cost(s->piece.len);
 }
 
 static void slot_free(struct slot *s)
@@ -206,10 +223,10 @@ static bool drop_unwanted(struct feed *f)
 
 static bool make_room(struct feed *f, size_t reader, uint64_t len)
 {
-	uint64_t limit = MAX(f->memory, 2 * len);
-	while (f->used + len > limit)
+	uint64_t limit = MAX(f->memory, 2 * cost(len));
+	while (f->used + cost(len) > limit)
 		if (!drop_unwanted(f))
-			return f->readers[reader].behind || is_hindmost(f, reader);
+			return is_hindmost(f, reader);
 	return true;
 }
 
@@ -231,7 +248,7 @@ static struct slot *slot_new(struct feed *f, size_t file, uint32_t piece)
 	s->piece.index = piece;
 	s->piece.len = (size_t)grid_length(&f->files[file].object.pieces.grid, piece);
 	f->slots = s;
-	f->used += s->piece.len;
+	f->used += cost(s->piece.len);
 	return s;
 }
 
@@ -284,18 +301,19 @@ static int take(struct feed *f, size_t reader, size_t file, uint32_t piece, stru
 	int rc = 0;
 	while (rc == 0) {
 		struct slot *s = slot_find(f, file, piece);
-		if (s && slot_await(f, s, e)) {
+		bool found = s;
+		if (found && slot_await(f, s, e)) {
 			*out = s;
 			return 0;
 		}
 		if (e->class)
 			return -(int)e->class;
-		if (!s && make_room(f, reader, len)) {
+		if (found)
+			continue;
+		if (make_room(f, reader, len)) {
 			*out = slot_new(f, file, piece);
 			return slot_load(f, *out, e);
 		}
-		if (s)
-			continue;
 		rc = wait_a_while(f, &waited_ms, e);
 		if (waited_ms >= f->patience_ms) {
 			leave_behind(f, reader);
@@ -326,13 +344,15 @@ static int open_file(struct feed *f, size_t file, struct err *e)
 	return rc;
 }
 
-/* Closes the files that no reader will reach any more. */
+/* Closes the files that no reader will come to any more. One that is left behind opens its own
+ * again. */
 static void close_files(struct feed *f, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++) {
 		bool wanted = f->files[i].opening;
 		for (size_t r = 0; r < f->reader_count && !wanted; r++)
-			wanted = wants_file(f, r, i);
+			wanted = wants_file(f, r, i) &&
+				 (!f->readers[r].behind || f->readers[r].file == i);
 		if (!wanted)
 			file_release(&f->files[i]);
 	}
@@ -366,6 +386,7 @@ int feed_next(struct feed *f, size_t reader, struct mirror_upload *u, const stru
 	pthread_mutex_lock(&f->lock);
 	const struct grid *g = &f->files[r->file].object.pieces.grid;
 	r->upload = u;
+	r->behind = r->behind && is_hindmost(f, reader);
 	while (r->next < g->count && mirror_upload_has(u, r->next))
 		r->next++;
 	if (r->next < g->count)

@@ -56,7 +56,7 @@ struct push_options {
 	bool stage;                /* the release is shown only on mirrors marked stage; objects go
 				      to all */
 	bool recheck;              /* also read back what was verified earlier */
-	uint64_t quorum;           /* number of number of mirrors that must hold every object; 0:
+	uint64_t quorum;           /* number of mirrors that must hold every object; 0:
 				      all that count */
 	unsigned threads;          /* number of mirrors that are planned, checked and shown the
 				      release at a time */

@@ -52,6 +52,9 @@ static int compare(struct push_delivery *d, const struct repository_file *f, boo
 	d->m->reads++;
 	d->m->read_bytes += a.bytes;
 	*same = audit_is_ok(&a);
+	/* What is wrong is written again: its bytes count once. */
+	if (planned && !*same && d->task)
+		report_advance(d->o->report, d->task, -(int64_t)a.bytes);
 	return 0;
 }
 
@@ -164,12 +167,20 @@ static int settle_conflict(struct push_delivery *d, const struct repository_file
 {
 	struct err why = ERR_INIT;
 	bool same = false;
-	if (compare(d, f, false, &same, &why) < 0 || !same) {
+	int rc = compare(d, f, false, &same, &why);
+	if (rc == -ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0 || !same) {
 		err_context(e, "another publisher is writing");
 		return err_hint(e, "wait until the other publisher has finished, update this copy "
 				   "of the repository, then push again");
 	}
 	err_clear(e);
+	/* Closing the upload takes back what it has told. */
+	if (d->task)
+		report_advance(d->o->report, d->task, (int64_t)f->size);
 	return mirror_stat_key(d->m->mirror, f->key, st, e);
 }
 

@@ -61,3 +61,16 @@ def test_a_mirror_that_does_not_open_stops_no_other(ferry, work):
     result = ferry("mirror", "probe", "--json", check=1)
     by_id = {m["id"]: m for m in result.json["mirrors"]}
     assert by_id["bucket"]["error"]["class"] == "usage" and by_id["disk"]["findings"]
+
+
+def test_an_empty_path_is_refused(ferry, work):
+    """It would be the folder of ferry.conf, with the keys that lie there."""
+    configure(work, disk={"kind": "file", "path": ""})
+    result = ferry("mirror", "setup", check=1)
+    assert "path is empty" in result.out
+    assert not (work / ".ferry").exists()
+
+
+def test_a_hint_is_shown(ferry, work):
+    configure(work, disk={"kind": "fiel", "path": "disk"})
+    assert "did you mean 'file'?" in ferry("mirror", "list").out

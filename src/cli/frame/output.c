@@ -36,11 +36,12 @@ int cli_result(struct cli *cli, json_t *document, struct err *e)
 		struct err failed = ERR_INIT;
 		if (e->class)
 			json_put(document, "error", cli_error_json(e));
-		if (json_pretty(document, &text, &failed) == 0)
+		if (json_pretty(document, &text, &failed) == 0) {
 			fwrite(text.data, 1, text.len, cli->out);
-		else if (!e->class)
+			cli->answered = true;
+		} else if (!e->class) {
 			*e = failed;
-		cli->answered = true;
+		}
 	}
 	return -(int)e->class;
 }
@@ -62,7 +63,9 @@ void cli_line(struct cli *cli, const char *fmt, ...)
 	CLEANUP(mem_free_ptr) char *text = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	if (!cli->json && vasprintf(&text, fmt, ap) >= 0)
+	if (!cli->json && vasprintf(&text, fmt, ap) < 0)
+		text = NULL; /* some C libraries leave it undefined */
+	if (text)
 		print_line(cli, text);
 	va_end(ap);
 }
