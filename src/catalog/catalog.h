@@ -1,11 +1,11 @@
 /*
  * catalog: the documents of a repository: catalog.json, cards (card.h), manifests of files
- * (manifest.h), lists of digests (sums.h), Metalink (metalink.h), references to models, and
- * what a linter says of them (lint.h).
+ * (manifest.h), lists of digests (sums.h), Metalink (metalink.h), references to models, and the
+ * linter (lint.h).
  *
- * What always holds here: nothing opens a connection; a parser checks every member that it knows
- * and accepts those that it does not know. A document that parses is not trusted yet: what a client
- * uses came through the TUF client (tuf/client.h).
+ * What always holds here: nothing opens a connection; parsers check every known member and accept
+ * unknown ones. A parsed document is not trusted yet: what a client uses was verified by the TUF
+ * client (tuf/client.h).
  *
  * The catalog has all cards of a repository and the mirrors that serve it. Schema:
  * schemas/catalog.schema.json.
@@ -15,7 +15,7 @@
  *     "models": [ cards, as card.h has them, each with at least one variant, and each
  *                 variant with at least one file ] }
  *
- * A mirror of an unknown kind is kept and means nothing.
+ * A mirror of an unknown kind is kept and ignored.
  */
 #ifndef FERRY_CATALOG_CATALOG_H
 #define FERRY_CATALOG_CATALOG_H
@@ -39,8 +39,7 @@ struct catalog_mirror {
 	const json_t *json;
 };
 
-/* Has it model files, each under its key and with an address of its own? GitHub's parts and git's
- * trees have none. */
+/* Does it hold model files with a URL for each key? Parts on GitHub and git trees do not. */
 bool catalog_mirror_has_files(const struct catalog_mirror *m);
 
 struct catalog {

@@ -1,6 +1,6 @@
 /*
- * What a mirror is said to hold: all of a repository, only the model files, or only catalog and
- * metadata. The words are the same in the catalog and in ferry.conf.
+ * What a mirror holds: the whole repository, only the model files, or only catalog and metadata.
+ * The catalog and ferry.conf use the same words.
  */
 #ifndef FERRY_CATALOG_HOLDS_H
 #define FERRY_CATALOG_HOLDS_H

@@ -51,7 +51,7 @@ WARN_UNUSED int manifest_create(const char *path, struct report *report,
 WARN_UNUSED int manifest_parse(const void *data, size_t len, const char *what, struct manifest *out,
 			       struct err *e);
 WARN_UNUSED int manifest_load(const char *path, struct manifest *out, struct err *e);
-/* Is it the manifest of a file with this size and digest? */
+/* Does it belong to a file with this size and digest? */
 bool manifest_is_of(const struct manifest *m, uint64_t size, const struct digest *sha256);
 /* The JSON document; the caller owns it. */
 json_t *manifest_json(const struct manifest *m);

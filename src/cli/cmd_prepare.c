@@ -10,7 +10,7 @@
 extern const struct command cmd_prepare;
 
 struct prepare_opts {
-	struct prepare wanted; /* what the options can say of it */
+	struct prepare wanted; /* the part that options set */
 	struct opt_list sha256, set;
 	bool check;
 };

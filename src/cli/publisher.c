@@ -52,7 +52,7 @@ static int find_tree(const struct publisher_opts *o, struct publisher *p, bool w
 
 static int no_mirror(const struct publisher *p, struct err *e)
 {
-	err_set(e, ERR_USAGE, "%s names no mirror%s%s", p->conf->path,
+	err_set(e, ERR_USAGE, "%s has no mirror%s%s", p->conf->path,
 		p->name ? " of repository " : "", p->name ? p->name : "");
 	return err_hint(e, "add a section like: [mirror.main] kind = file, path = /srv/models (man "
 			   "ferry.conf)");
@@ -85,7 +85,7 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tree,
 		   bool want_mirrors, struct publisher *out, struct err *e)
 {
-	/* In its final place from the start: the mirrors keep the address of the rate. */
+	/* Initialised in its final place, because the mirrors keep the address of the rate. */
 	*out = (struct publisher){ 0 };
 	int rc = cli_conf(cli, &out->conf, e);
 	if (rc == 0 && (want_tree || o->name))

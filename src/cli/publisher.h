@@ -31,8 +31,8 @@ struct publisher {
 };
 void publisher_release(struct publisher *p);
 
-/* Fills *out in its place. ERR_USAGE when there is no ferry.conf but mirrors are wanted, or no tree
- * is known. */
+/* Fills *out, which must not be moved. ERR_USAGE when mirrors are needed but there is no
+ * ferry.conf, or no tree is known. */
 WARN_UNUSED int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tree,
 			       bool want_mirrors, struct publisher *out, struct err *e);
 

@@ -8,7 +8,7 @@
 
 WARN_UNUSED int session_store(const struct cli *cli, struct store *out, struct err *e);
 
-/* What ferry.conf says of repositories and of fetching; the caller releases the first. */
+/* The settings for repositories and fetching in ferry.conf; the caller releases the first. */
 WARN_UNUSED int session_settings(struct cli *cli, struct settings_repositories *repositories,
 				 struct settings_fetch *fetch, struct err *e);
 
@@ -29,7 +29,7 @@ json_t *session_sources_json(const struct session *s);
 json_t *session_endpoints_json(const struct session *s);
 /* Those of one repository, appended; without its name if `repository` is NULL. */
 void session_put_endpoints(json_t *array, struct remote *c, const char *repository);
-/* "[{role, version, expires}]" of what is trusted; [] when no trust has begun. */
+/* "[{role, version, expires}]" of the trusted metadata; [] when there is none. */
 json_t *session_roles_json(const struct remote *c);
 /* A warning for each source that failed, with its faults. */
 void session_tell_faults(struct cli *cli, const struct session *s);

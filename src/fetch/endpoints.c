@@ -259,7 +259,7 @@ static int get_from_one(struct endpoints *t, const char *name, struct buf *out, 
 
 /* -- one file from all ------------------------------------------------------------------------ */
 
-/* One endpoint's part in a question to all. */
+/* One endpoint's part in a request to all. */
 struct answer {
 	struct endpoint *from;
 	int rc; /* what mirror_get_small() returned, with why */

@@ -70,7 +70,7 @@ struct endpoints {
 	char hint[512]; /* of the first rejected answer */
 };
 
-/* deadline_ms: for questions to all of several. */
+/* deadline_ms: for requests to several endpoints. */
 void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms);
 void endpoints_release(struct endpoints *t);
 

@@ -16,8 +16,8 @@
  *  - a killed process loses only what was in flight;
  *  - no configuration is read: settings, cancellation, clock and rate are passed in.
  *
- * This file is one fetch, from a resolved reference to the paths of the files: plan, pin, engine,
- * commit, link, and, if wanted, a copy somewhere else.
+ * This file is one fetch, from a resolved reference to the paths of the files: plan, pin, download,
+ * commit, link, and optionally a copy elsewhere.
  */
 #ifndef FERRY_FETCH_FETCH_H
 #define FERRY_FETCH_FETCH_H
@@ -46,7 +46,7 @@ struct fetch_result {
 };
 void fetch_result_release(struct fetch_result *r);
 
-/* What each source did is in remote->sources, also when it fails. */
+/* remote->sources records what each source did, even on failure. */
 WARN_UNUSED int fetch_variant(struct remote *remote, const struct card *model,
 			      const struct card_variant *variant,
 			      const struct fetch_options *options, struct fetch_result *out,

@@ -35,14 +35,14 @@ static int open_part(struct partial *p, struct err *e)
 	return 0;
 }
 
-/* The piece as it is on the disk. */
+/* Checks the piece on disk. */
 static int look_at(struct partial *p, uint32_t index, bool *right, struct err *e)
 {
 	return pieces_read(&p->pieces, index, p->fd, p->path, p->store->cancel, right, e);
 }
 
-/* The whole file's digest goes on as far as the pieces are there. One that has changed since
- * is missing again. */
+/* Advances the digest of the whole file as far as pieces are present. A piece that has changed
+ * since is missing again. */
 static int catch_up(struct partial *p, struct err *e)
 {
 	const uint32_t *next = &p->pieces.next;

@@ -2,8 +2,8 @@
  * An unfinished file: <hex>.part and its journal in the store. Tracks which pieces exist, accepts
  * verified pieces in any order, advances the whole-file digest from the start, and commits.
  *
- * Pieces that come in order are hashed for the whole file while they arrive; those that came
- * before their turn are read back once when their turn comes.
+ * Pieces that arrive in order are hashed for the whole file at the same time; those that arrived
+ * early are read back once when it is their turn.
  */
 #ifndef FERRY_FETCH_PARTIAL_H
 #define FERRY_FETCH_PARTIAL_H
@@ -46,8 +46,8 @@ uint64_t partial_missing_bytes(const struct partial *p);
 /* The first run of missing pieces; false when none is missing. */
 bool partial_next_run(const struct partial *p, uint32_t *first, uint32_t *count);
 
-/* Ends the check of a piece that began with pieces_begin(&p->pieces), and writes the piece if it is
- * right. After an error the partial can only be closed. */
+/* Ends the check of a piece that started with pieces_begin(&p->pieces), and writes the piece if it
+ * is right. After an error the partial can only be closed. */
 WARN_UNUSED int partial_put(struct partial *p, const struct pieces_check *check, const void *data,
 			    bool *right, struct err *e);
 

@@ -15,7 +15,7 @@
 
 /* -- the first root -------------------------------------------------------------------- */
 
-/* ERR_USAGE with the place in the configuration in front, if it is of one. */
+/* ERR_USAGE, with the place in the configuration in front if there is one. */
 static PRINTF_LIKE(3, 4) int refuse(const struct settings_repository *set, struct err *e,
 				    const char *fmt, ...)
 {

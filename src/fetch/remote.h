@@ -1,5 +1,5 @@
 /*
- * A repository that is followed: trust refreshed (or, offline, as it was left), and the signed
+ * A repository for a client: its refreshed metadata (offline: the stored metadata) and the signed
  * catalog.
  *
  * Verified small targets (the catalog, manifests) are cached in the trust folder under their
@@ -49,9 +49,9 @@ WARN_UNUSED int remote_open(const struct settings_repository *set,
 			    const struct settings_fetch *fetch, const struct store *s,
 			    const struct remote_options *options, struct remote **out,
 			    struct err *e);
-/* The same for looking after a repository: what goes wrong is told in *why (unset: nothing), and
- * the remote is there all the same, with what its endpoints turned out to be and what was
- * trusted before. tuf is NULL then when no trust has begun, and the catalog is empty. */
+/* The same for inspecting a repository: errors are returned in *why (unset: none), and the remote
+ * is opened anyway, with the state of its endpoints and the metadata that was trusted before.
+ * Without any trusted metadata, tuf is NULL and the catalog is empty. */
 WARN_UNUSED int remote_inspect(const struct settings_repository *set,
 			       const struct settings_fetch *fetch, const struct store *s,
 			       const struct remote_options *options, struct remote **out,

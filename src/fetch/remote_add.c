@@ -188,7 +188,7 @@ static int scratch_open(const struct store *s, struct store *out, struct err *e)
 	return 0;
 }
 
-/* What the new configuration says of the new repository, and of fetching. */
+/* The settings in the new configuration for the new repository and for fetching. */
 static int read_settings(const struct remote_add *what, const struct buf *text,
 			 struct settings_repositories *all, struct settings_fetch *fetch,
 			 struct err *e)
@@ -200,7 +200,7 @@ static int read_settings(const struct remote_add *what, const struct buf *text,
 	return rc < 0 ? rc : settings_fetch_read(&conf, fetch, e);
 }
 
-/* Opens the remote as the new configuration will, with the trust in `trust`. */
+/* Opens the remote like the new configuration, with the trust folder `trust`. */
 static int bootstrap(const struct remote_add *what, const struct buf *text, const struct buf *root,
 		     const struct store *trust, const struct remote_options *options,
 		     struct remote **out, struct err *e)

@@ -23,9 +23,9 @@ struct remote_add {
 };
 
 /*
- * Adds [repository.NAME]. *out is the verified remote: its catalog, and what its endpoints
- * turned out to be, to be looked at and freed. *pin is the file that the root was copied to, or
- * NULL; caller frees.
+ * Adds [repository.NAME]. *out is the verified remote with its catalog and the state of its
+ * endpoints; the caller frees it. *pin is the file that the root was copied to, or NULL; caller
+ * frees.
  *
  * ERR_USAGE for a bad name, URL, hash or root file; ERR_CONFLICT when the name is taken, in the
  * configuration or by the trust folder of another repository; else what remote_open() returns.

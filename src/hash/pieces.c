@@ -10,7 +10,7 @@ void pieces_init(struct pieces *p, const struct grid *grid, const struct digest 
 	sha256_chain_init(&p->whole);
 }
 
-/* The check goes on with a copy of the whole file's hash: a wrong piece leaves no trace. */
+/* The check uses a copy of the whole file's hash, so that a wrong piece has no effect on it. */
 void pieces_begin(const struct pieces *p, uint32_t index, struct pieces_check *out)
 {
 	*out = (struct pieces_check){
@@ -47,7 +47,7 @@ bool pieces_end(struct pieces *p, const struct pieces_check *c)
 {
 	if (c->left || (c->of_piece && !chain_is(c->piece, &p->want[c->index])))
 		return false;
-	/* Not where another check of this piece was faster. */
+	/* Unless another check of this piece was faster. */
 	if (c->of_whole && c->index == p->next) {
 		p->whole = c->whole;
 		p->next++;

@@ -1,11 +1,10 @@
 /*
- * The check of a file's bytes as they arrive, from a mirror or a disk: piece by piece, and as a
- * whole. Pieces may come in any order, and several may be under way at once. Each piece that
- * is right and follows the ones before it goes into the whole file's hash; both are hashed in
- * one go (sha256_chain.h).
+ * Checks a file's bytes as they arrive, from a mirror or a disk: piece by piece, and as a whole.
+ * Pieces may arrive in any order, several at the same time. A correct piece that follows the
+ * previous ones is added to the whole file's hash; both are computed together (sha256_chain.h).
  *
- * The usual round is pieces_begin(), pieces_add() until nothing is left, pieces_end(). A check
- * that is given up needs no release.
+ * The usual sequence is pieces_begin(), pieces_add() until nothing is left, pieces_end(). An
+ * abandoned check needs no release.
  */
 #ifndef FERRY_HASH_PIECES_H
 #define FERRY_HASH_PIECES_H
@@ -16,16 +15,16 @@
 
 struct pieces {
 	struct grid grid;
-	const struct digest *want;   /* of each piece, borrowed; NULL: nobody knows them */
-	const struct digest *sha256; /* of the whole file, borrowed; NULL: it is not asked for */
+	const struct digest *want;   /* of each piece, borrowed; NULL: unknown */
+	const struct digest *sha256; /* of the whole file, borrowed; NULL: not needed */
 	uint32_t next;               /* the pieces before this one are in the whole file's hash */
 	struct sha256_chain whole;
 };
 void pieces_init(struct pieces *p, const struct grid *grid, const struct digest *want,
 		 const struct digest *sha256);
 
-/* The check of one piece that is under way. Only pieces_begin() and pieces_end() use the struct
- * pieces: with a lock around them, each thread may have a piece of its own. */
+/* The running check of a piece. Only pieces_begin() and pieces_end() use the struct pieces: with a
+ * lock around them, each thread can check its own piece. */
 struct pieces_check {
 	uint32_t index;
 	uint64_t left; /* bytes that are still to come */
@@ -33,17 +32,17 @@ struct pieces_check {
 	struct sha256_chain piece, whole;
 };
 void pieces_begin(const struct pieces *p, uint32_t index, struct pieces_check *out);
-/* Takes as many of the bytes as the piece has left, and says how many that were. */
+/* Takes as many of the bytes as the piece still needs, and returns how many. */
 size_t pieces_add(struct pieces_check *c, const void *data, size_t len);
-/* Whether the piece, which has nothing left, is right; true where its digest is not known. If the
- * pieces before it are in the whole file's hash, it now is, too. */
+/* Is the complete piece right? True if its digest is unknown. If the pieces before it are in the
+ * whole file's hash, it now is, too. */
 WARN_UNUSED bool pieces_end(struct pieces *p, const struct pieces_check *c);
 
-/* All of that for a piece as it stands in a file. */
+/* All of that for a piece in a file. */
 WARN_UNUSED int pieces_read(struct pieces *p, uint32_t index, int fd, const char *path,
 			    const struct cancel *cancel, bool *right, struct err *e);
 
-/* Whether all pieces are in the whole file's hash, and it is p->sha256. */
+/* Are all pieces in the whole file's hash, and does it equal p->sha256? */
 bool pieces_are_whole(const struct pieces *p);
 
 #endif

@@ -40,7 +40,7 @@ void sha256_of(const void *data, size_t len, struct digest *out);
 /* Of a file from its start to its end. */
 WARN_UNUSED int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
 			       uint64_t *size, struct err *e);
-/* Has the file this digest? False also when it cannot be read. */
+/* Does the file have this digest? Also false when it cannot be read. */
 bool sha256_file_is(const char *path, const struct digest *want);
 
 #endif

@@ -74,7 +74,7 @@ static int part_open(struct part *p, int root, const char *name, struct err *e)
 
 /* -- its pieces ------------------------------------------------------------------ */
 
-/* Those that the partial file has already. */
+/* The pieces that the partial file already has. */
 static int find_pieces(struct part *p, struct mirror_upload *u, struct err *e)
 {
 	const struct grid *grid = &u->how.grid;

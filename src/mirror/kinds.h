@@ -16,7 +16,7 @@ extern const struct mirror_ops mirror_file;
  * works, by skipping the bytes before the range. */
 extern const struct mirror_ops mirror_http;
 
-/* What ferry.conf may name and this version cannot open (listed.c). */
+/* Kinds that ferry.conf may name but this version cannot open (listed.c). */
 extern const struct mirror_ops mirror_s3;
 extern const struct mirror_ops mirror_r2;
 extern const struct mirror_ops mirror_github;

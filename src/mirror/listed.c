@@ -1,4 +1,4 @@
-/* Kinds that this version cannot open: ferry.conf may name them, so that the catalog lists their
+/* Kinds that this version cannot open. ferry.conf may name them, so that the catalog lists their
  * mirrors. */
 #include "mirror/kinds.h"
 

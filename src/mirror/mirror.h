@@ -177,7 +177,7 @@ extern const struct mirror_ops *const mirror_kinds_all[];
 /* The same kinds, for readers of [mirror.NAME]; the caller frees the list. */
 struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kinds);
 
-/* Opens [mirror.NAME], unless it has a fault already. env NULL: the defaults. */
+/* Opens [mirror.NAME], unless its settings are faulty. env NULL: the defaults. */
 WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *env,
 			    const struct settings_mirror *s, struct mirror **out, struct err *e);
 /* Opens a place by its public URL, for reading. */

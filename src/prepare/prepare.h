@@ -8,11 +8,11 @@
  *   stamp     what was made from what, so that nothing is made twice
  *
  * What always holds here:
- *  - nothing gets its final name before it was validated and is on disk; the card is written
+ *  - a file gets its final name only after it was validated and synced; the card is written
  *    last;
  *  - a source is never changed;
- *  - whatever ends the work, the next run of the same command continues, and a run after that
- *    does nothing.
+ *  - after any interruption, the next run of the same command continues, and a run after that does
+ *    nothing.
  */
 #ifndef FERRY_PREPARE_PREPARE_H
 #define FERRY_PREPARE_PREPARE_H

@@ -22,7 +22,7 @@ void audit_describe(const struct audit *a, struct buf *out)
 		buf_addf(out, "%sfewer bytes than its size", out->len ? ", " : "");
 }
 
-/* Takes a stream that starts at a piece, piece after piece. */
+/* Checks a stream that starts at a piece, piece by piece. */
 struct reading {
 	struct pieces pieces;
 	struct pieces_check check; /* of none at the file's end: nothing is left of it */
@@ -80,7 +80,7 @@ static int take(void *ctx, const void *data, size_t len, struct err *e)
 	return cancel_check(r->how->cancel, e);
 }
 
-/* Back to the start of the piece that was being read. */
+/* Goes back to the start of the current piece. */
 static void piece_again(struct reading *r)
 {
 	uint64_t read = piece_length(r) - r->check.left;
@@ -89,7 +89,7 @@ static void piece_again(struct reading *r)
 	piece_begin(r, r->check.index);
 }
 
-/* The bytes from the piece that was begun up to `end`. */
+/* Reads the bytes from the start of the current piece up to `end`. */
 static int run(struct mirror *m, const struct repository_file *f, struct reading *r, uint64_t end,
 	       struct err *e)
 {
@@ -116,7 +116,7 @@ static int run(struct mirror *m, const struct repository_file *f, struct reading
 	return rc;
 }
 
-/* Where the pieces are known, they vouch for the whole. */
+/* If the pieces are known, they are enough. */
 static void reading_init(struct reading *r, const struct repository_file *f,
 			 const struct tree_pieces *p, const struct audit_how *how,
 			 struct audit *out)

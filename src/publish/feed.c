@@ -186,7 +186,7 @@ static uint64_t cost(uint64_t len)
 	return MAX(len, MIB);
 }
 
-/* Takes it out of the pool; its users may still have it. */
+/* Removes it from the pool; readers may still use it. */
 static void slot_unlink(struct feed *f, struct slot *s)
 {
 	struct slot **at = &f->slots;
@@ -252,7 +252,7 @@ static struct slot *slot_new(struct feed *f, size_t file, uint32_t piece)
 	return s;
 }
 
-/* A slot that failed is in the pool no more: its last user frees it. */
+/* A failed slot is no longer in the pool: its last user frees it. */
 static void slot_leave(struct slot *s)
 {
 	s->users--;

@@ -1,5 +1,5 @@
 /*
- * mirrors: those that a command works on.
+ * mirrors: the mirrors that a command uses.
  */
 #ifndef FERRY_PUBLISH_MIRRORS_H
 #define FERRY_PUBLISH_MIRRORS_H
@@ -14,15 +14,15 @@ struct mirrors_entry {
 };
 
 struct mirrors {
-	struct mirrors_entry *at; /* in the settings' order */
+	struct mirrors_entry *at; /* in the order of the settings */
 	size_t count;
 };
 void mirrors_release(struct mirrors *p);
 
 /*
- * Opens them. A mirror that does not open is in the list, with its error: it must not stop the
- * others. names: the ones to choose; none: all. ERR_USAGE for a name that is not there (with the
- * nearest). settings are borrowed.
+ * Opens them. A mirror that cannot be opened is in the list with its error, so that it does not
+ * stop the others. names: the mirrors to choose; none: all. ERR_USAGE for an unknown name (with the
+ * nearest one). settings are borrowed.
  */
 WARN_UNUSED int mirrors_open(const struct settings_mirrors *settings, const char *const *names,
 			     size_t name_count, const struct mirror_ops *const *kinds,

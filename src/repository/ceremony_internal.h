@@ -1,4 +1,4 @@
-/* What rotate.c and ceremony.c share: a run in which several people may have a part. */
+/* Shared by rotate.c and ceremony.c: a run in which several people may take part. */
 #ifndef FERRY_REPOSITORY_CEREMONY_INTERNAL_H
 #define FERRY_REPOSITORY_CEREMONY_INTERNAL_H
 
@@ -21,7 +21,7 @@ void repository_ceremony_end(struct ceremony *c);
  * if they are complete. */
 WARN_UNUSED int repository_ceremony_save(struct ceremony *c, bool with_keys,
 					 struct repository_ceremony *out, struct err *e);
-/* The same when there is nothing to save. */
+/* The same if there is nothing to save. */
 WARN_UNUSED int repository_ceremony_finish(struct ceremony *c, struct repository_ceremony *out,
 					   struct err *e);
 

@@ -186,7 +186,7 @@ int export_sums(const struct export *x, const char *reference, struct sums *out,
 
 /* ---- Metalink ---- */
 
-/* Behind a query no file has an address. */
+/* Paths cannot be appended to a query. */
 static bool serves_files(const struct catalog_mirror *m)
 {
 	bool http = (str_starts(m->url, "https://") || str_starts(m->url, "http://")) &&

@@ -161,7 +161,7 @@ static int add_minisig(const char *dir, const struct published *tree, struct rep
 	return 0;
 }
 
-/* Of the role targets alone. */
+/* Only of the role targets. */
 static bool find_catalog(const struct published *tree, struct published_target *out)
 {
 	const struct published_file *f = published_find(tree, "targets");

@@ -33,12 +33,12 @@ WARN_UNUSED int repository_catalog_read(const char *dir, const struct digest *sh
 WARN_UNUSED int repository_put(const char *dir, const char *target_path, const void *data,
 			       size_t len, const struct digest *sha256, struct err *e);
 
-/* ---- what roles list (listing.c) ---- */
+/* ---- lists of roles (listing.c) ---- */
 
 /* The target path of a file's manifest; caller frees. */
 char *repository_manifest_target(const struct card_file *f);
-/* Lists a file and its manifest, whose object is written: in the role, or (NULL) where each
- * belongs. */
+/* Lists a file and its manifest, and writes the manifest's object: in the role, or (NULL) where
+ * each belongs. */
 WARN_UNUSED int repository_list_file(const char *dir, struct writer *w, const char *role,
 				     const char *model, const struct card_file *f, struct err *e);
 /* ERR_USAGE unless targets delegates to a role of this name. */

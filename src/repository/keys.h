@@ -11,8 +11,8 @@ void repository_key_roles(const char *dir, const char *keyid, struct str_list *o
 /* Is it snapshot or timestamp, whose keys are where the repository is refreshed? */
 bool repository_is_online(const char *role);
 
-/* "alice (1f2e3d4c5b6a7988), 99aabbcc…": with the names that how->names has, else how->keys.
- * The caller frees. */
+/* "alice (1f2e3d4c5b6a7988), 99aabbcc…": with the names in how->names, else how->keys. The caller
+ * frees. */
 char *repository_name_keys(const struct repository_signing *how, const struct str_list *ids);
 
 /* ERR_USAGE when a key of how->keys was chosen by the user and may sign none of the roles (NULL:

@@ -53,7 +53,7 @@ static struct signer *open_signer(const struct keyring_signers *s, const struct 
 	return NULL;
 }
 
-/* Opens the first of the wanted keys that the keyring has. */
+/* Opens the first of the wanted keys that is in the keyring. */
 static int open_first(const struct repository_keys *wanted, struct keyring *keys,
 		      struct keyring_signers *opened, struct signer **out, struct err *e)
 {

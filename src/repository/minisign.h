@@ -30,8 +30,8 @@ void repository_minisign_keys_of(const struct published *tree, struct repository
 WARN_UNUSED int repository_minisign_keys(const char *dir, struct repository_keys *out,
 					 size_t *present, struct err *e);
 
-/* Opens the first of these keys that `keys` has; *out is among `opened`. ERR_NOT_FOUND when it has
- * none of them. */
+/* Opens the first of these keys that is in `keys`; *out is among `opened`. ERR_NOT_FOUND if none
+ * is. */
 WARN_UNUSED int repository_minisign_open(const char *dir, struct keyring *keys,
 					 struct keyring_signers *opened, struct signer **out,
 					 struct err *e);

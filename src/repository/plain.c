@@ -11,7 +11,7 @@
 
 #define TARGETS "targets"
 
-/* catalog.json as targets lists it, published or as a draft. */
+/* catalog.json as listed in targets, published or draft. */
 struct plain {
 	struct buf text; /* its bytes; empty: the tree has no objects, or no catalog */
 	struct catalog catalog;
@@ -81,7 +81,7 @@ int repository_plain_settle(const char *dir, const struct writer *w,
 		return rc;
 	const struct repository_minisign m = signature_of(dir, &p, writer_version(w, TARGETS), how,
 							  signers);
-	/* The signature first: who sees a new catalog.json finds it. */
+	/* The signature first, so that readers of a new catalog.json find it. */
 	rc = repository_minisign_settle(&m, changed, e);
 	return rc < 0 ? rc : write_if_new(path, &p.text, changed, e);
 }

@@ -51,7 +51,8 @@ void repository_files_index(struct repository_files *f);
 /* The file with this key, or NULL. The list has its index. */
 const struct repository_file *repository_files_find(const struct repository_files *f,
 						    const char *key);
-/* Reads one of them, at most out->max bytes. ERR_INTEGRITY when it is not what was signed. */
+/* Reads one of them, at most out->max bytes. ERR_INTEGRITY when it does not match the signed
+ * metadata. */
 WARN_UNUSED int repository_file_read(const char *dir, const struct repository_file *f,
 				     struct buf *out, struct err *e);
 

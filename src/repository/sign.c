@@ -185,7 +185,7 @@ static bool concerns_us(const struct signing *s)
 	return false;
 }
 
-/* From cards to metadata that is to be signed, with the writer open. */
+/* From the cards to metadata for signing, with the open writer. */
 static int stage(struct signing *s, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };

@@ -1,12 +1,12 @@
 /*
- * settings: what ferry.conf says. This file knows its syntax; the others read a section each,
- * once, into a plain struct which knows nothing of the file.
+ * settings: what ferry.conf says. This file knows its syntax; the others read a section each, once,
+ * into a plain struct which knows nothing of the file.
  *
  * What always holds here:
- *  - whoever needs settings takes the plain struct: an application fills it in without any file,
- *    and only the commands read one;
- *  - a fault is ERR_USAGE with file and line; a key or section that is not known is one;
- *  - nothing is opened, and nobody is asked.
+ *  - code that needs settings takes the plain struct, so that an application can fill it in without
+ *    a file; only the commands read one;
+ *  - faults are ERR_USAGE with file and line; unknown keys and sections are faults;
+ *  - nothing is opened, and the network is not used.
  *
  * ferry.conf is INI, read with inih; every value knows its line number:
  *

@@ -90,7 +90,7 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 		m->holds = MIRROR_HOLDS_METADATA;
 	if (holds && !holds_parse(holds, &m->holds))
 		return conf_err(m->conf, m->section, "holds", e,
-				"holds: '%s' is not all, objects or metadata", holds);
+				"holds: must be all, objects or metadata, not '%s'", holds);
 	if (kind->metadata_only && m->holds != MIRROR_HOLDS_METADATA)
 		return conf_err(m->conf, m->section, "holds", e,
 				"holds: a %s mirror holds only metadata, no model files",
@@ -130,7 +130,7 @@ static void read_mirror(const struct conf *c, const struct conf_section *s,
 	int rc = *s->name ? 0 : conf_err(c, s, NULL, e, "the section needs a name: [mirror.NAME]");
 	if (rc == 0)
 		rc = read_kind(out, kinds, &kind, e);
-	/* Also of one that cannot be used: whether it counts, and what for. */
+	/* Even for one that cannot be used: whether it counts, and for what. */
 	struct err ignored = ERR_INIT;
 	static const struct settings_kind any = { 0 };
 	int held = read_holds(out, kind ? kind : &any, rc == 0 ? e : &ignored);
@@ -182,7 +182,7 @@ int settings_mirrors_read(const struct conf *c, const char *repository,
 
 /* ---- for the catalog ---- */
 
-/* NULL in *out: readers have none. A kind with a folder has the folder's own by default. */
+/* *out is NULL if readers have none. For a kind with a folder, the default is the folder's URL. */
 static int public_url(const struct settings_mirror *m, const struct settings_kind *kind, char **out,
 		      struct err *e)
 {
@@ -232,7 +232,7 @@ static int part_size(const struct settings_mirror *m, const struct settings_kind
 	return 0;
 }
 
-/* NULL in *out: readers have no URL of it. */
+/* *out is NULL if readers have no URL for it. */
 static int catalog_entry(const struct settings_mirror *m, const struct settings_kind *kinds,
 			 json_t **out, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * [mirror.NAME]: the places that hold a copy of a repository. Nothing is opened here, so every
- * kind may stand there, whether a program can use it or not.
+ * [mirror.NAME]: the places that hold a copy of a repository. Nothing is opened here, so every kind
+ * is accepted, whether a program can use it or not.
  */
 #ifndef FERRY_SETTINGS_MIRRORS_H
 #define FERRY_SETTINGS_MIRRORS_H
@@ -9,10 +9,10 @@
 #include "json/json.h"
 #include "settings/conf.h"
 
-/* A kind that may stand there. Lists of them end with a NULL name. */
+/* An accepted kind. Lists of kinds end with a NULL name. */
 struct settings_kind {
 	const char *name;        /* "http" */
-	const char *const *keys; /* its own, beside those that every kind has; NULL-ended */
+	const char *const *keys; /* its own keys, in addition to the common ones; NULL-ended */
 	bool metadata_only;      /* it holds no model files */
 };
 
@@ -23,16 +23,16 @@ struct settings_mirror {
 	const char *repository; /* that it is a copy of; or NULL */
 	const char *url;        /* base URL for readers; or NULL */
 	const char *region;     /* or NULL */
-	uint64_t priority;      /* lower is asked first */
+	uint64_t priority;      /* lower is used first */
 	enum mirror_holds holds;
 	bool stage;
 
-	/* The section as it stands, for the kind's own keys. NULL: it is of no file. */
+	/* The raw section, for the kind's own keys. NULL: not from a file. */
 	const struct conf *conf;
 	const struct conf_section *section;
 
-	/* What is wrong with it; then the rest is as far as it could be read. A mirror with a
-	 * fault must not stop work with the others. */
+	/* Its fault; the other members are filled in as far as possible. A faulty mirror must not
+	 * stop work with the others. */
 	struct err fault;
 };
 
@@ -42,16 +42,16 @@ struct settings_mirrors {
 };
 void settings_mirrors_release(struct settings_mirrors *m);
 
-/* The mirrors of the repository, or with NULL all. ERR_USAGE for one that does not say which of
- * several repositories it is of, or that names one that is not there. */
+/* The mirrors of the repository (NULL: all). ERR_USAGE for one that does not name one of several
+ * repositories, or names an unknown one. */
 WARN_UNUSED int settings_mirrors_read(const struct conf *c, const char *repository,
 				      const struct settings_kind *kinds,
 				      struct settings_mirrors *out, struct err *e);
 
 /*
- * The "mirrors" array of the catalog, sorted by priority, then id; the caller owns it. Left out
- * are those marked `stage` (readers do not use them), and those that have no URL for readers,
- * whose names go to *hidden (may be NULL). ERR_USAGE for the first fault.
+ * The "mirrors" array of the catalog, sorted by priority, then id; the caller owns it. Mirrors
+ * marked `stage` and mirrors without a URL for readers are left out; the names of the latter go to
+ * *hidden (may be NULL). ERR_USAGE for the first fault.
  */
 WARN_UNUSED int settings_mirrors_catalog(const struct settings_mirrors *m,
 					 const struct settings_kind *kinds, json_t **out,

@@ -5,13 +5,13 @@
 #include "settings/conf.h"
 
 struct settings_prepare {
-	/* Absolute paths; NULL: PATH decides. */
+	/* Absolute paths; NULL: search on PATH. */
 	char *llama_quantize, *convert_hf_to_gguf, *python;
 	uint64_t archive_max; /* bytes, unpacked; 0: the default of prepare/archive.h */
 };
 void settings_prepare_release(struct settings_prepare *p);
 
-/* ERR_USAGE with the line also when a path leads nowhere. */
+/* ERR_USAGE with the line, also if a path does not exist. */
 WARN_UNUSED int settings_prepare_read(const struct conf *c, struct settings_prepare *out,
 				      struct err *e);
 

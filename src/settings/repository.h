@@ -1,4 +1,4 @@
-/* [repository.NAME]: a repository that is published from here, or followed, or both. */
+/* [repository.NAME]: a repository that is published or fetched from this machine, or both. */
 #ifndef FERRY_SETTINGS_REPOSITORY_H
 #define FERRY_SETTINGS_REPOSITORY_H
 
@@ -6,7 +6,7 @@
 
 struct settings_repository {
 	char *name;
-	char *where; /* "ferry.conf:12", for messages; NULL: it is of no file */
+	char *where; /* "ferry.conf:12", for messages; NULL: not from a file */
 
 	/* For the publisher. */
 	char *title;                                         /* or NULL */
@@ -16,7 +16,8 @@ struct settings_repository {
 	uint64_t root_s, targets_s, snapshot_s, timestamp_s; /* expires-…; 0: not set */
 
 	/* For clients. */
-	struct str_list metadata; /* base URLs of endpoints; none: nobody fetches from it here */
+	struct str_list metadata; /* base URLs of endpoints; none: it is not fetched from this
+				     machine */
 	char *root;               /* the pinned root's file, or NULL */
 	char *root_sha256;        /* or its digest in hex, or NULL */
 	uint64_t targets_max;     /* bytes; 0: the default of tuf/client.h */
@@ -37,13 +38,13 @@ WARN_UNUSED int settings_repositories_read(const struct conf *c, struct settings
 const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
 							     const char *name);
 
-/* The one to publish: `name`, or with NULL the only one that has a path (or the only one at
- * all). ERR_USAGE when there is none, or NULL is ambiguous. */
+/* The one to publish: `name`, or with NULL the only one with a path (or the only one). ERR_USAGE
+ * when there is none, or NULL is ambiguous. */
 WARN_UNUSED int settings_repository_published(const struct conf *c, const char *name,
 					      struct settings_repository *out, struct err *e);
 
-/* The keys that only clients need: a section with no others may be removed as `ferry repository
- * add` wrote it. NULL-ended. */
+/* The keys that only clients need, NULL-ended: a section with no others may be removed, because
+ * `ferry repository add` could have written it. */
 extern const char *const settings_repository_client_keys[];
 
 #endif

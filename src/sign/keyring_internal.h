@@ -1,4 +1,4 @@
-/* What the files of the keyring share. */
+/* Shared by the keyring*.c files. */
 #ifndef FERRY_SIGN_KEYRING_INTERNAL_H
 #define FERRY_SIGN_KEYRING_INTERNAL_H
 
@@ -8,12 +8,12 @@
 #define KEYRING_PUBLIC_SUFFIX ".pub"
 #define KEYRING_PUBLIC_MAX (16 * KIB)
 
-/* Reads the key of this name from k's folder, in the place of one that has the name. */
+/* Reads the key with this name from k's folder, replacing an entry with the same name. */
 WARN_UNUSED int keyring_load_one(struct keyring *k, const char *name, struct err *e);
 /* Writes NAME.pub. */
 WARN_UNUSED int keyring_save_public(const char *dir, const char *name, const struct tuf_key *key,
 				    struct err *e);
-/* The same key of k, to be changed. */
+/* The same key of k, for changes. */
 struct keyring_key *keyring_own(struct keyring *k, const struct keyring_key *key);
 
 #endif

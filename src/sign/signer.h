@@ -1,16 +1,16 @@
 /*
- * sign: private keys, and signatures for people who have no TUF client.
+ * sign: private keys, and signatures for people without a TUF client.
  *
  * A signer is anything that makes a signature for a public key: a key file (privkey.h), or an
- * external program for an HSM or a KMS (command.h). A keyring (keyring.h) is a
- * folder of them; passphrase.h knows where passphrases come from. minisig.h and modelsig.h are
- * the formats of other tools.
+ * external program for an HSM or a KMS (command.h). A keyring (keyring.h) is a folder of them;
+ * passphrase.h knows where passphrases come from. minisig.h and modelsig.h are the formats of other
+ * tools.
  *
  * What always holds here:
- *  - a private key is never written unencrypted unless the caller says so, never with
- *    other than mode 0600, and never over an existing file;
- *  - a key file is decrypted once in a run: the keyring keeps its signer;
- *  - a signature is verified with the public key before it is believed;
+ *  - a private key is never written unencrypted unless the caller says so, never with other than
+ *    mode 0600, and never over an existing file;
+ *  - a key file is decrypted only once in a run, because the keyring keeps its signer;
+ *  - every signature is verified with the public key before it is used;
  *  - secrets are wiped from memory before it is freed;
  *  - no client program links this room.
  */

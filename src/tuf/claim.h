@@ -15,7 +15,7 @@ struct tuf_claim {
 /* ERR_INTEGRITY when the bytes are not metadata; `what` names them in messages. */
 WARN_UNUSED int tuf_claim_parse(const void *data, size_t len, const char *what,
 				struct tuf_claim *out, struct err *e);
-/* The version alone; 0: the bytes claim none. */
+/* Only the version; 0: none. */
 uint64_t tuf_claim_version(const void *data, size_t len);
 
 #endif

@@ -1,17 +1,17 @@
 /*
  * tuf: what an application needs to trust a repository: public keys (key.h), metadata (metadata.h)
- * and the names of its files (name.h), the set that is trusted now (trusted.h), the folder that
- * keeps it (folder.h), delegations (match.h, search.h), and over them the client: from a pinned
+ * and the names of its files (name.h), the trusted set (trusted.h), the folder in which it is
+ * stored (folder.h), delegations (match.h, search.h), and on top of them the client: from a pinned
  * root to verified target descriptions (TUF 1.0.34, section 5, "Detailed client workflow").
  *
  * What always holds here:
- *  - no private key and no network: the caller's transport gets bytes by their name;
+ *  - no private keys and no network: the caller's transport fetches bytes by name;
  *  - metadata is written to the trust folder only after all checks, byte for byte as it was
  *    received, by an atomic rename;
  *  - "now" is fixed when the client is opened;
  *  - every download has a size limit.
  *
- * Error classes of what the client reports: ERR_INTEGRITY for anything that does not verify
+ * Error classes that the client reports: ERR_INTEGRITY for anything that does not verify
  * (signature, rollback, expiry, malformed), and the transport's own.
  */
 #ifndef FERRY_TUF_CLIENT_H

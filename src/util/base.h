@@ -28,8 +28,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 
-/* The braces of an initialiser that is a macro: clang-format takes braces that stand there
- * by themselves for a block. */
+/* The braces of an initialiser in a macro: clang-format would take bare braces for a block. */
 /* clang-format off */
 #define BRACES(...) { __VA_ARGS__ }
 /* clang-format on */

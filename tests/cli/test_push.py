@@ -308,7 +308,7 @@ def test_without_configuration_it_says_what_to_do(ferry):
 def test_without_mirrors_it_says_what_to_add(publisher):
     (publisher.dir / "ferry.conf").write_text("[repository.test]\npath = repository\n")
     result = publisher("push", check=2)
-    assert "names no mirror" in result.err and "[mirror." in result.err
+    assert "has no mirror" in result.err and "[mirror." in result.err
 
 
 @pytest.mark.parametrize("section, says", [

@@ -160,7 +160,7 @@ int place_load(struct cli *cli, const struct catalog_opts *o, struct place *out,
 	if (rc == 0 && !file_is_dir(out->dir)) {
 		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", out->dir);
 		place_release(out);
-		return err_hint(e, "`ferry catalog init` makes one");
+		return err_hint(e, "`ferry catalog init` creates one");
 	}
 	return rc;
 }

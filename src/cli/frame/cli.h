@@ -37,7 +37,7 @@ struct command {
 /* What every command gets. */
 struct cli {
 	const char *name; /* "catalog add" */
-	const void *opts; /* what its options say */
+	const void *opts; /* the values of its options */
 	char **operands;
 	int count; /* of operands */
 	FILE *out; /* stdout; the result */

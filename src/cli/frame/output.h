@@ -60,8 +60,8 @@ struct cli_column {
  * the widest column are shortened to fit; elsewhere they are complete. */
 void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns, size_t count);
 
-/* Rows for a table of lists within lists: the elements of each object's `list`, each with the
- * object's `member` as `name`. The caller owns them. */
+/* Rows for a table of nested lists: the elements of each object's `list`, each with the object's
+ * `member` as `name`. The caller owns them. */
 json_t *cli_rows(const json_t *objects, const char *list, const char *member, const char *name);
 
 /* The result of the template, not escaped; the caller frees. */

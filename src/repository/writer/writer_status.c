@@ -67,7 +67,7 @@ static void compare_targets(const struct writer_doc *d, struct writer_status *s)
 	s->delegations = was != is && !json_equal(was, is);
 }
 
-/* The ids that `a` has for the role, in the order of the document, and `b` has not. */
+/* The ids of the role in `a` that are not in `b`, in the order of the document. */
 static void difference(const struct tuf_metadata *a, const struct tuf_metadata *b,
 		       enum tuf_type type, struct str_list *out)
 {

@@ -94,7 +94,7 @@ static void faults_name_their_line(void **state)
 		  "X-Amz-Signature=***' cannot be published: it has a query" },
 		{ "[mirror.a]\nkind = s3\nurl = file:///x\n", "ferry.conf:3: url: " },
 		{ "[mirror.a]\nkind = http\nurl = https://x\nholds = some\n",
-		  "ferry.conf:4: holds: 'some'" },
+		  "ferry.conf:4: holds: must be all, objects or metadata, not 'some'" },
 		{ "[mirror.a]\nkind = git\nurl = https://x\nholds = all\n", "no model files" },
 		{ "[mirror.a]\nkind = github\nurl = https://x\npart-size = 3GiB\n",
 		  "ferry.conf:4: part-size" },
