@@ -55,12 +55,9 @@ static void this_processor_is_as_fips_180_4_says(void **state)
 	(void)state;
 	const struct sha256_kernel *k = os_has_arm_sha256() ? sha256_kernel_arm()
 							    : sha256_kernel_x86();
-	if (!k) {
-		print_message("no instructions for SHA-256 here (valgrind has none)\n");
-		skip();
-	}
-	check_kernel(k);
-	assert_true(sha256_chain_is_paired());
+	/* A processor without instructions for SHA-256, or valgrind: then OpenSSL hashes. */
+	assert_int_equal(sha256_chain_is_paired(), k != NULL);
+	check_kernel(k ? k : sha256_kernel_openssl());
 }
 
 static void plain_two(uint32_t a[8], uint32_t b[8], const uint8_t *data, size_t blocks)
