@@ -14,7 +14,19 @@ void mirror_findings_add(struct mirror_findings *f, const char *what,
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	f->at = mem_grow(f->at, f->count, &f->cap, sizeof *f->at);
-	f->at[f->count++] = (struct mirror_finding){ mem_strdup(what), state, mem_strdup(text) };
+	f->at[f->count++] = (struct mirror_finding){
+		.what = mem_strdup(what),
+		.state = state,
+		.text = mem_strdup(text),
+	};
+}
+
+void mirror_findings_fault(struct mirror_findings *f, const char *what, const struct err *why)
+{
+	mirror_findings_add(f, what, MIRROR_FINDING_LACKS, "%s", why->text);
+	f->at[f->count - 1].class = why->class;
+	if (why->hint[0])
+		f->at[f->count - 1].hint = mem_strdup(why->hint);
 }
 
 void mirror_findings_release(struct mirror_findings *f)
@@ -22,6 +34,7 @@ void mirror_findings_release(struct mirror_findings *f)
 	for (size_t i = 0; i < f->count; i++) {
 		free(f->at[i].what);
 		free(f->at[i].text);
+		free(f->at[i].hint);
 	}
 	free(f->at);
 	*f = (struct mirror_findings){ 0 };

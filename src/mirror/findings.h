@@ -1,10 +1,10 @@
 /*
- * The findings of probing or setting up a mirror, for people.
+ * The findings of probing, checking or setting up a mirror, for people.
  */
 #ifndef FERRY_MIRROR_FINDINGS_H
 #define FERRY_MIRROR_FINDINGS_H
 
-#include "util/base.h"
+#include "util/err.h"
 
 enum mirror_finding_state {
 	MIRROR_FINDING_OK,      /* in order */
@@ -18,6 +18,9 @@ struct mirror_finding {
 	char *what; /* "folder", "conditional writes" */
 	enum mirror_finding_state state;
 	char *text; /* the value, or what follows */
+	char *hint; /* of a fault: what to do; or NULL */
+	/* Of a fault, which ends the run unless it is mended; ERR_NONE: it is none. */
+	enum err_class class;
 };
 
 struct mirror_findings {
@@ -26,6 +29,8 @@ struct mirror_findings {
 };
 void mirror_findings_add(struct mirror_findings *f, const char *what,
 			 enum mirror_finding_state state, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* A fault: MIRROR_FINDING_LACKS with the class, text and hint of the error. */
+void mirror_findings_fault(struct mirror_findings *f, const char *what, const struct err *why);
 void mirror_findings_release(struct mirror_findings *f);
 /* "ok", "lacks", "changed", "would-change", "by-hand"; stable, part of the JSON. */
 const char *mirror_finding_name(enum mirror_finding_state state);

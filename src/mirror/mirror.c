@@ -258,6 +258,40 @@ int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out, st
 	return rc < 0 ? rc : end(c, NULL, m->ops->setup(c, dry_run, out, e), e);
 }
 
+int mirror_preflight(struct mirror *m, const struct mirror_need *need, struct mirror_findings *out,
+		     struct err *e)
+{
+	struct mirror_connection *c;
+	struct err why = ERR_INIT;
+	if (!m->ops->preflight)
+		return 0;
+	int rc = begin(m, NULL, true, "be checked", &c, &why);
+	if (rc == 0)
+		rc = end(c, NULL, m->ops->preflight(c, need, out, &why), &why);
+	if (rc == -ERR_CANCELLED)
+		*e = why;
+	else if (rc < 0)
+		mirror_findings_fault(out, "connection", &why);
+	return rc == -ERR_CANCELLED ? rc : 0;
+}
+
+int mirror_leftovers(struct mirror *m, mirror_leftover_fn *fn, void *ctx, struct err *e)
+{
+	struct mirror_connection *c;
+	if (!m->ops->leftovers)
+		return 0;
+	int rc = begin(m, NULL, true, "be listed", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->leftovers(c, fn, ctx, e), e);
+}
+
+int mirror_leftover_remove(struct mirror *m, const struct mirror_leftover *left, struct err *e)
+{
+	struct mirror_connection *c;
+	bool able = m->ops->leftover_remove && mirror_can(m, MIRROR_CAN_WRITE);
+	int rc = begin(m, NULL, able, "be written to", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->leftover_remove(c, left, e), e);
+}
+
 /* -- uploads --------------------------------------------------------------------- */
 
 static int check_put(struct mirror *m, const char *key, const struct mirror_put *how, struct err *e)
@@ -368,6 +402,30 @@ int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 	int rc = begin(m, u->key, true, "be written to", &c, e);
 	if (rc == 0)
 		rc = end(c, u->key, m->ops->upload_put(c, u, piece, data, e), e);
+	if (rc == 0)
+		set_there(u, piece);
+	return rc;
+}
+
+bool mirror_copies_from(const struct mirror *m, const struct mirror *from)
+{
+	if (!m->ops->upload_copy || !mirror_can(m, MIRROR_CAN_WRITE))
+		return false;
+	if (m == from)
+		return mirror_can(m, MIRROR_CAN_COPY_PIECES);
+	return m->ops->copies_from && m->ops->copies_from(m, from);
+}
+
+int mirror_upload_copy(struct mirror_upload *u, uint32_t piece, const struct mirror_source *from,
+		       struct err *e)
+{
+	struct mirror *m = u->mirror;
+	struct mirror_connection *c;
+	if (piece >= u->how.grid.count)
+		return err_set(e, ERR_BUG, "%s: there is no piece %u", u->key, (unsigned)piece);
+	int rc = begin(m, from->key, mirror_copies_from(m, from->mirror), "copy pieces", &c, e);
+	if (rc == 0)
+		rc = end(c, u->key, m->ops->upload_copy(c, u, piece, from, e), e);
 	if (rc == 0)
 		set_there(u, piece);
 	return rc;

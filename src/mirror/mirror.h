@@ -42,6 +42,7 @@ enum mirror_can {
 	MIRROR_CAN_SHA256 = 1 << 6,        /* stat reports the SHA-256 of the object */
 	MIRROR_CAN_PIECES_SHA256 = 1 << 7, /* stat reports pieces_sha256 (S3 COMPOSITE) */
 	MIRROR_IN_ORDER = 1 << 8,          /* pieces of an upload must come in order */
+	MIRROR_CAN_COPY_PIECES = 1 << 9,   /* mirror_upload_copy() from its own objects */
 };
 
 struct mirror_stat {
@@ -90,6 +91,38 @@ struct mirror_put {
 				     before its commit takes that back. NULL: none */
 };
 
+/* Bytes that a mirror has already: of an object, from this offset on. */
+struct mirror_source {
+	struct mirror *mirror;
+	const char *key;
+	uint64_t offset;
+	const void *data; /* the same bytes, if the caller has them: the copy is compared with
+			     them as far as the mirror can. Or NULL */
+};
+
+/* Something that uploads left behind, and that no reader sees. */
+struct mirror_leftover {
+	enum mirror_leftover_kind {
+		MIRROR_LEFT_UPLOAD,  /* an upload that was opened and not committed */
+		MIRROR_LEFT_VERSION, /* an old version of an object that was replaced or removed */
+	} kind;
+	const char *key;   /* "" when it is not known */
+	const char *id;    /* what mirror_leftover_remove() needs */
+	int64_t started_s; /* when it was opened, or replaced */
+	bool has_bytes;
+	uint64_t bytes; /* stored, if has_bytes */
+};
+/* A negative return stops the listing. */
+typedef int mirror_leftover_fn(void *ctx, const struct mirror_leftover *left, struct err *e);
+
+/* What a run is going to do on a mirror, for checks before it starts. */
+struct mirror_need {
+	uint64_t bytes;   /* to be stored */
+	uint64_t largest; /* object, in bytes */
+	uint64_t seconds; /* that the run is likely to take; 0: not known */
+	bool write, remove;
+};
+
 struct mirror;
 struct mirror_connection;
 struct mirror_upload;
@@ -129,7 +162,22 @@ struct mirror_ops {
 			     struct mirror_stat *out, struct err *e);
 	void (*upload_close)(struct mirror_upload *u);
 	int (*upload_abandon)(struct mirror_connection *c, struct mirror_upload *u, struct err *e);
+	/* Fills a piece with bytes that this mirror, or one for which copies_from is true, has. May
+	 * run in several threads, as upload_put. */
+	int (*upload_copy)(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+			   const struct mirror_source *from, struct err *e);
+	bool (*copies_from)(const struct mirror *m, const struct mirror *from);
 
+	int (*leftovers)(struct mirror_connection *c, mirror_leftover_fn *fn, void *ctx,
+			 struct err *e);
+	int (*leftover_remove)(struct mirror_connection *c, const struct mirror_leftover *left,
+			       struct err *e);
+
+	/* Checks, without changing what readers see, whether a run can succeed: credentials and
+	 * what they allow, the clock, space and limits. Faults are findings; the return value is
+	 * negative only when it was cancelled. */
+	int (*preflight)(struct mirror_connection *c, const struct mirror_need *need,
+			 struct mirror_findings *out, struct err *e);
 	/* Determines the capabilities, and says what is missing. */
 	int (*probe)(struct mirror_connection *c, struct mirror_findings *out, struct err *e);
 	/* Creates what the mirror needs, or with dry_run says what would be done. */
@@ -144,6 +192,8 @@ struct mirror_env {
 	struct rate *rate;           /* the limit that all connections share; NULL: none */
 	const struct cancel *cancel; /* ends calls; NULL: nothing does */
 	const struct clock *clock;   /* NULL: the real one */
+	const char *state_dir;       /* borrowed; the folder of what probing found out. NULL: it
+					is not kept */
 };
 
 struct mirror {
@@ -216,6 +266,15 @@ WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
 WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);
 WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out,
 			     struct err *e);
+/* Can the run succeed? Adds to *out, faults with their class (findings.h); a kind that checks
+ * nothing adds nothing. Negative only when it was cancelled. */
+WARN_UNUSED int mirror_preflight(struct mirror *m, const struct mirror_need *need,
+				 struct mirror_findings *out, struct err *e);
+/* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds. */
+WARN_UNUSED int mirror_leftovers(struct mirror *m, mirror_leftover_fn *fn, void *ctx,
+				 struct err *e);
+WARN_UNUSED int mirror_leftover_remove(struct mirror *m, const struct mirror_leftover *left,
+				       struct err *e);
 
 /*
  * An upload: a session that transfers one object, piece by piece.
@@ -247,6 +306,15 @@ bool mirror_upload_has(struct mirror_upload *u, uint32_t piece);
 /* data: grid_length() bytes, which the caller has verified against the piece's digest. */
 WARN_UNUSED int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data,
 				  struct err *e);
+/* Can pieces of an upload to m be copied from objects of `from` (perhaps m itself), without the
+ * bytes passing through this process? */
+bool mirror_copies_from(const struct mirror *m, const struct mirror *from);
+/* Stores a piece that is copied from there. from->mirror must be one for which
+ * mirror_copies_from() is true. Without from->data the copied bytes are as right as the source:
+ * only a digest that the mirror reports, or reading them back, shows whether they are.
+ * ERR_INTEGRITY when they are known to differ from the piece; then put it instead. */
+WARN_UNUSED int mirror_upload_copy(struct mirror_upload *u, uint32_t piece,
+				   const struct mirror_source *from, struct err *e);
 /* *out (may be NULL) describes the stored object. ERR_CONFLICT when a condition is not met. If
  * only the answer was lost, and the mirror reports the object's digest, this is not a failure. */
 WARN_UNUSED int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out,
