@@ -32,7 +32,7 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	if (!m->url)
 		m->url = path_file_url(path);
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
-		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF;
+		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_COPY_PIECES;
 	return 0;
 }
 
@@ -45,8 +45,8 @@ static void file_close_mirror(struct mirror *m)
 	m->state = NULL;
 }
 
-static int open_object(struct mirror *m, const char *key, int *fd, struct mirror_stat *st,
-		       struct err *e)
+int mirror_file_open_object(struct mirror *m, const char *key, int *fd, struct mirror_stat *st,
+			    struct err *e)
 {
 	const struct file_mirror *f = m->state;
 	if (str_starts(key, FILE_MIRROR_PRIVATE "/"))
@@ -59,7 +59,7 @@ static int file_stat(struct mirror_connection *c, const char *key, struct mirror
 		     struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
-	return open_object(c->mirror, key, &fd, out, e);
+	return mirror_file_open_object(c->mirror, key, &fd, out, e);
 }
 
 static int send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
@@ -88,7 +88,7 @@ static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 	CLEANUP(file_close) int fd = -1;
 	struct mirror_stat st;
 	bool all = r->length == UINT64_MAX;
-	int rc = open_object(c->mirror, r->key, &fd, &st, e);
+	int rc = mirror_file_open_object(c->mirror, r->key, &fd, &st, e);
 	if (rc < 0)
 		return rc;
 	if (r->offset > st.size || (!all && r->length > st.size - r->offset))
@@ -204,13 +204,15 @@ const struct mirror_ops mirror_file = {
 	.stat = file_stat,
 	.get = file_get,
 	.list = file_list,
-	.copy = mirror_file_upload_copy,
+	.copy = mirror_file_copy,
 	.remove = file_remove_object,
 	.upload_open = mirror_file_upload_open,
 	.upload_put = mirror_file_upload_put,
 	.upload_commit = mirror_file_upload_commit,
 	.upload_close = mirror_file_upload_close,
 	.upload_abandon = mirror_file_upload_abandon,
+	.upload_copy = mirror_file_upload_copy,
+	.copies_from = mirror_file_copies_from,
 	.probe = file_probe,
 	.setup = file_setup,
 };

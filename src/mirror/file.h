@@ -20,6 +20,9 @@ WARN_UNUSED int mirror_file_lock(struct mirror *m, int *lock, struct err *e);
  * ERR_CONFLICT when another process holds it. */
 WARN_UNUSED int mirror_file_take(int fd, bool wait, const struct cancel *cancel, struct err *e);
 
+/* Opens an object for reading; what is in our private folder is not found. */
+WARN_UNUSED int mirror_file_open_object(struct mirror *m, const char *key, int *fd,
+					struct mirror_stat *st, struct err *e);
 /* ERR_USAGE for a key in our private folder. */
 WARN_UNUSED int mirror_file_refuse_private(const char *key, struct err *e);
 
@@ -32,7 +35,11 @@ WARN_UNUSED int mirror_file_upload_commit(struct mirror_connection *c, struct mi
 void mirror_file_upload_close(struct mirror_upload *u);
 WARN_UNUSED int mirror_file_upload_abandon(struct mirror_connection *c, struct mirror_upload *u,
 					   struct err *e);
-WARN_UNUSED int mirror_file_upload_copy(struct mirror_connection *c, const char *from,
-					const char *to, struct err *e);
+WARN_UNUSED int mirror_file_upload_copy(struct mirror_connection *c, struct mirror_upload *u,
+					uint32_t piece, const struct mirror_source *from,
+					struct err *e);
+bool mirror_file_copies_from(const struct mirror *m, const struct mirror *from);
+WARN_UNUSED int mirror_file_copy(struct mirror_connection *c, const char *from, const char *to,
+				 struct err *e);
 
 #endif

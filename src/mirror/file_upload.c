@@ -264,6 +264,66 @@ int mirror_file_upload_abandon(struct mirror_connection *c, struct mirror_upload
 	return 0;
 }
 
+/* -- copied pieces --------------------------------------------------------------- */
+
+bool mirror_file_copies_from(const struct mirror *m, const struct mirror *from)
+{
+	return from->ops == m->ops;
+}
+
+static int copy_range(const struct part *p, uint64_t to, int from, uint64_t offset, uint64_t len,
+		      const struct cancel *cancel, struct err *e)
+{
+	uint64_t at = os_copy_range(p->fd, to, from, offset, len);
+	CLEANUP(mem_free_ptr) char *data = at < len ? mem_alloc(CHUNK) : NULL;
+	int rc = 0;
+	for (size_t n; rc == 0 && at < len; at += n) {
+		n = (size_t)MIN(CHUNK, len - at);
+		rc = cancel_check(cancel, e);
+		if (rc == 0)
+			rc = file_pread(from, data, n, offset + at, "the source", e);
+		if (rc == 0)
+			rc = file_pwrite(p->fd, data, n, to + at, p->name, e);
+	}
+	return rc;
+}
+
+/* commit() promises that each piece was verified, so a copy is verified here. from->data would
+ * prove nothing more. */
+static int verify_copy(const struct part *p, struct mirror_upload *u, uint32_t piece, struct err *e)
+{
+	struct pieces pieces;
+	bool right = false;
+	pieces_init(&pieces, &u->how.grid, mirror_upload_digest(u, 0), NULL);
+	int rc = pieces_read(&pieces, piece, p->fd, p->name, u->mirror->env.cancel, &right, e);
+	if (rc == 0 && !right)
+		rc = err_set(e, ERR_INTEGRITY, "the copy of piece %u is wrong", (unsigned)piece);
+	return rc;
+}
+
+int mirror_file_upload_copy(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+			    const struct mirror_source *from, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	struct mirror_stat st;
+	struct part *p = u->state;
+	uint64_t len = grid_length(&u->how.grid, piece);
+	int rc = mirror_file_open_object(from->mirror, from->key, &fd, &st, e);
+	if (rc < 0)
+		return err_context(e, "%s", from->key);
+	if (from->offset > st.size || len > st.size - from->offset)
+		rc = err_set(e, ERR_INTEGRITY, "%s has only %llu bytes", from->key,
+			     (unsigned long long)st.size);
+	if (rc == 0)
+		rc = copy_range(p, grid_offset(&u->how.grid, piece), fd, from->offset, len,
+				c->mirror->env.cancel, e);
+	if (rc == 0)
+		rc = verify_copy(p, u, piece, e);
+	if (rc == 0)
+		mirror_upload_advance(u, (int64_t)len);
+	return rc;
+}
+
 /* -- copy ------------------------------------------------------------------------ */
 
 static int copy_into(int from, struct part *p, uint64_t size, const struct cancel *cancel,
@@ -285,8 +345,7 @@ static int copy_into(int from, struct part *p, uint64_t size, const struct cance
 	return 0;
 }
 
-int mirror_file_upload_copy(struct mirror_connection *c, const char *from, const char *to,
-			    struct err *e)
+int mirror_file_copy(struct mirror_connection *c, const char *from, const char *to, struct err *e)
 {
 	static const struct mirror_put plain = { 0 };
 	const struct file_mirror *f = c->mirror->state;

@@ -69,7 +69,7 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_e
 	if (ops->open(m, NULL, NULL, e) < 0)
 		return err_context(e, "mirror %s", id);
 	m->can &= ~(unsigned)(MIRROR_CAN_WRITE | MIRROR_CAN_COPY | MIRROR_CAN_CREATE_ONLY |
-			      MIRROR_CAN_REPLACE_IF);
+			      MIRROR_CAN_REPLACE_IF | MIRROR_CAN_COPY_PIECES);
 	*out = STEAL(m);
 	return 0;
 }

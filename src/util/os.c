@@ -45,6 +45,11 @@ static int native_clone(int to, int from)
 	return ioctl(to, FICLONE, from);
 }
 
+static ssize_t native_copy_range(int to, off_t to_offset, int from, off_t from_offset, size_t len)
+{
+	return copy_file_range(from, &from_offset, to, &to_offset, len, 0);
+}
+
 static int native_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to)
 {
 	return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE);
@@ -114,6 +119,7 @@ static int cannot(void)
 #define native_memory_file() cannot()
 #define native_reserve(fd, size) ((void)(fd), (void)(size), ENOSYS)
 #define native_clone(to, from) ((void)(to), (void)(from), cannot())
+#define native_copy_range(to, to_offset, from, from_offset, len) cannot()
 #define native_rename_exclusive(from_dir, from, to_dir, to) cannot()
 #define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
 #define native_will_read_all(fd) ((void)(fd))
@@ -168,6 +174,21 @@ int os_reserve(int fd, uint64_t size)
 bool os_clone(int to, int from)
 {
 	return native_clone(to, from) == 0;
+}
+
+uint64_t os_copy_range(int to, uint64_t to_offset, int from, uint64_t from_offset, uint64_t len)
+{
+	uint64_t done = 0;
+	while (done < len) {
+		ssize_t n = native_copy_range(to, (off_t)(to_offset + done), from,
+					      (off_t)(from_offset + done), (size_t)(len - done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (uint64_t)n;
+	}
+	return done;
 }
 
 /* Not every file system has hard links, and some report EEXIST before they report that. */

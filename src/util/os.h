@@ -35,6 +35,12 @@ WARN_UNUSED int os_reserve(int fd, uint64_t size);
  * Fall-back: always false. */
 bool os_clone(int to, int from);
 
+/* Copies bytes from one file into another, by sharing them where the file system can. Returns how
+ * many, perhaps fewer than len: the caller copies the rest.
+ * Fall-back: always 0. */
+WARN_UNUSED uint64_t os_copy_range(int to, uint64_t to_offset, int from, uint64_t from_offset,
+				   uint64_t len);
+
 /* Renames without ever replacing a file; names are relative to the open folders, or to the
  * current one with AT_FDCWD. 0, or a value of errno: EEXIST when `to` exists.
  * Fall-back: a hard link, then the old name is removed; a process killed in between leaves both

@@ -587,6 +587,117 @@ static int copy_makes_a_second_object(struct contract *c)
 	return 0;
 }
 
+/* Copies a piece of an object of c->m, which the caller knows to hold `data`, or does not know. */
+static int copy_piece(struct contract *c, struct mirror_upload *u, uint32_t piece, const char *from,
+		      uint64_t offset, bool with_data, struct err *e)
+{
+	uint64_t len = grid_length(&u->how.grid, piece);
+	CLEANUP(mem_free_ptr) uint8_t *data = mem_alloc(len + 1);
+	fill(grid_offset(&u->how.grid, piece), data, len);
+	struct mirror_source source = {
+		.mirror = c->m,
+		.key = key_of(c, from),
+		.offset = offset,
+		.data = with_data ? data : NULL,
+	};
+	return mirror_upload_copy(u, piece, &source, e);
+}
+
+/* An object whose bytes from `shift` on are those of w/pieces. */
+static int put_shifted(struct contract *c, const char *name, uint64_t shift, struct err *e)
+{
+	size_t len = (size_t)(shift + PIECES_SIZE);
+	CLEANUP(mem_free_ptr) uint8_t *data = mem_alloc(len);
+	fill(0, data + shift, PIECES_SIZE);
+	return mirror_put_small(c->m, key_of(c, name), data, len, NULL, NULL, e);
+}
+
+static int a_copied_piece_is_right(struct contract *c)
+{
+	struct content content;
+	struct counter counter = { .report = { .emit = count } };
+	struct mirror_upload *u;
+	if (!mirror_copies_from(c->m, c->m))
+		return 0;
+	content_of(&content, PIECES_SIZE);
+	content.how.report = &counter.report;
+	content.how.task = "put";
+	CHECK_OK(c, put_shifted(c, "w/old", 777, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/new"), &content.how, &u, &e));
+	CHECK_OK(c, copy_piece(c, u, 1, "w/old", 777 + 8 * MIB, true, &e));
+	CHECK(c, mirror_upload_has(u, 1) && counter.bytes == (int64_t)(8 * MIB));
+	CHECK_OK(c, copy_piece(c, u, 0, "w/old", 777, false, &e));
+	CHECK_OK(c, put_piece(u, 2, &e));
+	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
+	mirror_upload_close(u);
+	CHECK(c, counter.bytes == (int64_t)PIECES_SIZE);
+	return content_is_there(c, "w/new", PIECES_SIZE);
+}
+
+static int a_wrong_copy_is_refused_if_its_bytes_are_known(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	if (!mirror_copies_from(c->m, c->m))
+		return 0;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, put_shifted(c, "w/old", 777, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/new"), &content.how, &u, &e));
+	CHECK_ERR(c, ERR_INTEGRITY, copy_piece(c, u, 0, "w/old", 776, true, &e));
+	CHECK_ERR(c, ERR_INTEGRITY, copy_piece(c, u, 0, "w/old", 10 * MIB, true, &e));
+	CHECK(c, !mirror_upload_has(u, 0) && u->missing == 3);
+	for (uint32_t i = 0; i < 3; i++)
+		CHECK_OK(c, put_piece(u, i, &e));
+	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
+	mirror_upload_close(u);
+	return content_is_there(c, "w/new", PIECES_SIZE);
+}
+
+static int a_wrong_copy_is_never_reported_as_right(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	struct mirror_stat st = { 0 };
+	struct digest root;
+	struct err refused = ERR_INIT;
+	if (!mirror_copies_from(c->m, c->m))
+		return 0;
+	content_of(&content, PIECES_SIZE);
+	grid_root(content.pieces, PIECES, &root);
+	CHECK_OK(c, put_shifted(c, "w/old", 777, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/bad"), &content.how, &u, &e));
+	int rc = copy_piece(c, u, 0, "w/old", 776, false, &refused);
+	CHECK(c, rc == 0 || err_is(&refused, ERR_INTEGRITY));
+	CHECK_OK(c, put_piece(u, 1, &e));
+	CHECK_OK(c, put_piece(u, 2, &e));
+	if (rc == 0)
+		rc = mirror_upload_commit(u, &st, &refused);
+	CHECK(c, rc == 0 || err_is(&refused, ERR_INTEGRITY));
+	CHECK(c, !st.has_sha256 || !digest_equal(&st.sha256, &content.how.sha256));
+	CHECK(c, !st.has_pieces_sha256 || !digest_equal(&st.pieces_sha256, &root));
+	CHECK_OK(c, mirror_upload_abandon(u, &e));
+	mirror_upload_close(u);
+	return 0;
+}
+
+static int a_copy_of_what_is_missing_can_be_put_instead(struct contract *c)
+{
+	struct content content;
+	struct mirror_upload *u;
+	if (!mirror_copies_from(c->m, c->m))
+		return 0;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/new"), &content.how, &u, &e));
+	CHECK_ERR(c, ERR_NOT_FOUND, copy_piece(c, u, 0, "w/none", 0, true, &e));
+	CHECK_ERR(c, ERR_NOT_FOUND, copy_piece(c, u, 0, "w/none", 0, false, &e));
+	CHECK_ERR(c, ERR_USAGE, copy_piece(c, u, 0, "../none", 0, true, &e));
+	for (uint32_t i = 0; i < 3; i++)
+		CHECK_OK(c, put_piece(u, i, &e));
+	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
+	mirror_upload_close(u);
+	return content_is_there(c, "w/new", PIECES_SIZE);
+}
+
 static int list_one(void *ctx, const struct mirror_entry *entry, struct err *e)
 {
 	struct buf *b = ctx;
@@ -659,6 +770,10 @@ const struct contract_test contract_tests[] = {
 	TEST(CONTRACT_WRITE, two_uploads_of_one_content_at_once),
 	TEST(CONTRACT_WRITE, a_condition_holds_when_it_is_committed),
 	TEST(CONTRACT_WRITE, copy_makes_a_second_object),
+	TEST(CONTRACT_WRITE, a_copied_piece_is_right),
+	TEST(CONTRACT_WRITE, a_wrong_copy_is_refused_if_its_bytes_are_known),
+	TEST(CONTRACT_WRITE, a_wrong_copy_is_never_reported_as_right),
+	TEST(CONTRACT_WRITE, a_copy_of_what_is_missing_can_be_put_instead),
 	TEST(CONTRACT_WRITE, list_is_sorted_and_whole),
 	TEST(CONTRACT_WRITE, remove_removes),
 };

@@ -332,6 +332,14 @@ static struct left *left_of(struct mirror_mem *s, const struct mirror_upload *u)
 	return l;
 }
 
+static bool is_right(const struct mirror_upload *u, const struct left *l, uint32_t piece)
+{
+	struct digest got;
+	sha256_of(l->data.data + grid_offset(&u->how.grid, piece),
+		  (size_t)grid_length(&u->how.grid, piece), &got);
+	return digest_equal(&got, mirror_upload_digest(u, piece));
+}
+
 static int mem_upload_open(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
 {
 	const struct mem_fault *fault;
@@ -341,7 +349,7 @@ static int mem_upload_open(struct mirror_connection *c, struct mirror_upload *u,
 	if (rc == 0) {
 		const struct left *l = left_of(c->mirror->state, u);
 		for (uint32_t i = 0; i < u->how.grid.count; i++)
-			if (l->there[i])
+			if (l->there[i] && is_right(u, l, i))
 				mirror_upload_found(u, i);
 		u->state = c->mirror->state;
 	}
@@ -361,6 +369,53 @@ static int mem_upload_put(struct mirror_connection *c, struct mirror_upload *u, 
 		mirror_upload_advance(u, (int64_t)len);
 	}
 	return leave(c, fault, rc, e);
+}
+
+/* The bytes of the source; the store that they are in is locked only meanwhile. */
+static int read_source(const struct mirror_source *from, uint64_t len, struct buf *out,
+		       struct err *e)
+{
+	struct mirror_mem *s = from->mirror->state;
+	struct object *o;
+	pthread_mutex_lock(&s->lock);
+	int rc = must_find(from->mirror, from->key, &o, e);
+	if (rc == 0 && (from->offset > o->data.len || len > o->data.len - from->offset))
+		rc = err_set(e, ERR_INTEGRITY, "%s has only %zu bytes", from->key, o->data.len);
+	if (rc == 0)
+		buf_add(out, o->data.data + from->offset, (size_t)len);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int mem_upload_copy(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+			   const struct mirror_source *from, struct err *e)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
+	const struct mem_fault *fault = NULL;
+	uint64_t offset = grid_offset(&u->how.grid, piece), len = grid_length(&u->how.grid, piece);
+	int rc = read_source(from, len, &data, e);
+	if (rc < 0)
+		return rc;
+	char *line = mem_printf("copy-piece %s %u %s %llu", u->key, (unsigned)piece, from->key,
+				(unsigned long long)from->offset);
+	rc = enter(c, MEM_COPY_PIECE, u->key, line, &fault, e);
+	if (rc == 0 && fault && fault->harm == MEM_FLIP && fault->at >= offset &&
+	    fault->at - offset < len)
+		data.data[fault->at - offset] ^= 1;
+	if (rc == 0 && from->data && memcmp(from->data, data.data, data.len) != 0)
+		rc = err_set(e, ERR_INTEGRITY, "the copy of piece %u is wrong", (unsigned)piece);
+	if (rc == 0) {
+		struct left *l = left_of(c->mirror->state, u);
+		memcpy(l->data.data + offset, data.data, data.len);
+		l->there[piece] = true;
+		mirror_upload_advance(u, (int64_t)len);
+	}
+	return leave(c, fault, rc, e);
+}
+
+static bool mem_copies_from(const struct mirror *m, const struct mirror *from)
+{
+	return from->ops == m->ops;
 }
 
 static void forget_left(struct mirror_mem *s, const struct mirror_upload *u)
@@ -468,6 +523,8 @@ static const struct mirror_ops mem_ops = {
 	.upload_commit = mem_upload_commit,
 	.upload_close = mem_upload_close,
 	.upload_abandon = mem_upload_abandon,
+	.upload_copy = mem_upload_copy,
+	.copies_from = mem_copies_from,
 };
 
 struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id)
@@ -475,6 +532,7 @@ struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id)
 	struct mirror *m = mirror_new(&mem_ops, id);
 	m->state = s;
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
-		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_SHA256;
+		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_SHA256 |
+		 MIRROR_CAN_COPY_PIECES;
 	return m;
 }

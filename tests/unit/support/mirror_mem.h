@@ -1,6 +1,7 @@
 /*
  * A mirror in memory with all capabilities, for tests: with access to its content, a record of
- * calls, and injected faults. The contract suite tests it like the real kinds.
+ * calls, and injected faults. As on a server, a copied piece is compared only with data that the
+ * caller has. The contract suite tests it like the real kinds.
  */
 #ifndef FERRY_TESTS_MIRROR_MEM_H
 #define FERRY_TESTS_MIRROR_MEM_H
@@ -8,7 +9,8 @@
 #include "mirror/mirror.h"
 #include "util/text.h"
 
-/* PUT: the commit of an upload; OPEN and PIECE: its beginning and each piece. */
+/* PUT: the commit of an upload; OPEN and PIECE: its beginning and each piece; COPY_PIECE: a piece
+ * that is copied, the key is that of the upload. */
 enum mem_call {
 	MEM_ANY,
 	MEM_STAT,
@@ -18,7 +20,8 @@ enum mem_call {
 	MEM_LIST,
 	MEM_REMOVE,
 	MEM_OPEN,
-	MEM_PIECE
+	MEM_PIECE,
+	MEM_COPY_PIECE
 };
 
 enum mem_harm {
@@ -26,7 +29,7 @@ enum mem_harm {
 	MEM_CUT,   /* get: fails with the class after `at` bytes; put: the pieces came over,
 		      but the object is not there */
 	MEM_FLIP,  /* get: the byte at offset `at` of the object arrives changed;
-		      put: it is stored changed */
+		      put, copy of a piece: it is stored changed */
 	MEM_SLOW,  /* get: takes `at` milliseconds, and fails when the deadline is sooner */
 	MEM_AFTER, /* the call is done, but fails with the class: its answer was lost */
 };
@@ -59,8 +62,8 @@ const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key)
 void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len);
 void mirror_mem_remove(struct mirror_mem *s, const char *key);
 
-/* "put targets/a", "get targets/a 0 10", … in the order of the calls; without the beginnings and
- * pieces of uploads. Borrowed. */
+/* "put targets/a", "get targets/a 0 10", "copy-piece targets/a 3 targets/old 25165824", … in the
+ * order of the calls; without the beginnings of uploads, and pieces that are put. Borrowed. */
 const struct str_list *mirror_mem_calls(const struct mirror_mem *s);
 void mirror_mem_forget_calls(struct mirror_mem *s);
 

@@ -124,6 +124,25 @@ static void a_clone_is_whole_or_nothing(void **state)
 	assert_true(NATIVE || !done);
 }
 
+static void a_copied_range_is_the_same_or_shorter(void **state)
+{
+	struct state *s = *state;
+	struct err e = ERR_INIT;
+	char back[8] = "";
+	scratch_write(s->dir, "from", "0123456789", 10);
+	CLEANUP(file_close) int from = openat(s->fd, "from", O_RDONLY | O_CLOEXEC);
+	CLEANUP(file_close) int to = openat(s->fd, "to", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_ok(file_pwrite(to, "abcdef", 6, 0, "to", &e), &e);
+	uint64_t n = os_copy_range(to, 1, from, 7, 2);
+	assert_true(n <= 2);
+	assert_int_equal(pread(to, back, sizeof back, 0), 6);
+	assert_memory_equal(back + 1, n == 2 ? "78" : n == 1 ? "7c" : "bc", 2);
+	assert_true(back[0] == 'a' && memcmp(back + 3, "def", 3) == 0);
+	assert_true(os_copy_range(to, 6, from, 9, 5) <= 1);
+	assert_int_equal(os_copy_range(to, 0, from, 10, 5), 0);
+	assert_true(NATIVE || !n);
+}
+
 static void an_exclusive_rename_never_replaces(void **state)
 {
 	struct state *s = *state;
@@ -297,6 +316,7 @@ int main(int argc, char **argv)
 		OS_TEST(reserved_space_is_there_and_zero),
 		OS_TEST(a_clone_is_whole_or_nothing),
 		OS_TEST(an_exclusive_rename_never_replaces),
+		OS_TEST(a_copied_range_is_the_same_or_shorter),
 		OS_TEST(an_open_file_gets_one_more_name),
 		OS_TEST(names_of_open_files_are_known),
 		OS_TEST(the_time_of_change_has_nanoseconds),
