@@ -45,16 +45,6 @@ static void file_close_mirror(struct mirror *m)
 	m->state = NULL;
 }
 
-int mirror_file_open_object(struct mirror *m, const char *key, int *fd, struct mirror_stat *st,
-			    struct err *e)
-{
-	const struct file_mirror *f = m->state;
-	if (str_starts(key, FILE_MIRROR_PRIVATE "/"))
-		return err_set(e, ERR_NOT_FOUND, "not found");
-	int rc = mirror_file_root(m, false, e);
-	return rc < 0 ? rc : folder_open_file(f->root, key, fd, st, e);
-}
-
 static int file_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
 		     struct err *e)
 {

@@ -81,3 +81,13 @@ int mirror_file_refuse_private(const char *key, struct err *e)
 		return 0;
 	return err_set(e, ERR_USAGE, "keys below " FILE_MIRROR_PRIVATE "/ are reserved");
 }
+
+int mirror_file_open_object(struct mirror *m, const char *key, int *fd, struct mirror_stat *st,
+			    struct err *e)
+{
+	const struct file_mirror *f = m->state;
+	if (str_starts(key, FILE_MIRROR_PRIVATE "/"))
+		return err_set(e, ERR_NOT_FOUND, "not found");
+	int rc = mirror_file_root(m, false, e);
+	return rc < 0 ? rc : folder_open_file(f->root, key, fd, st, e);
+}
