@@ -203,6 +203,8 @@ const struct mirror_ops mirror_file = {
 	.upload_abandon = mirror_file_upload_abandon,
 	.upload_copy = mirror_file_upload_copy,
 	.copies_from = mirror_file_copies_from,
+	.leftovers = mirror_file_leftovers,
+	.leftover_remove = mirror_file_leftover_remove,
 	.probe = file_probe,
 	.setup = file_setup,
 };

@@ -1,4 +1,4 @@
-/* Shared by file.c, file_root.c and file_upload.c alone. */
+/* Shared by the file*.c alone. */
 #ifndef FERRY_MIRROR_FILE_H
 #define FERRY_MIRROR_FILE_H
 
@@ -41,5 +41,11 @@ WARN_UNUSED int mirror_file_upload_copy(struct mirror_connection *c, struct mirr
 bool mirror_file_copies_from(const struct mirror *m, const struct mirror *from);
 WARN_UNUSED int mirror_file_copy(struct mirror_connection *c, const char *from, const char *to,
 				 struct err *e);
+
+WARN_UNUSED int mirror_file_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn,
+				      void *ctx, struct err *e);
+/* ERR_CONFLICT when an upload is writing to it. */
+WARN_UNUSED int mirror_file_leftover_remove(struct mirror_connection *c,
+					    const struct mirror_leftover *left, struct err *e);
 
 #endif

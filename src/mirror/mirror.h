@@ -108,7 +108,8 @@ struct mirror_leftover {
 	} kind;
 	const char *key;   /* "" when it is not known */
 	const char *id;    /* what mirror_leftover_remove() needs */
-	int64_t started_s; /* when it was opened, or replaced */
+	int64_t started_s; /* when it was opened (or written to last, if that is known), or
+			      replaced */
 	bool has_bytes;
 	uint64_t bytes; /* stored, if has_bytes */
 };
@@ -270,7 +271,8 @@ WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findi
  * nothing adds nothing. Negative only when it was cancelled. */
 WARN_UNUSED int mirror_preflight(struct mirror *m, const struct mirror_need *need,
 				 struct mirror_findings *out, struct err *e);
-/* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds. */
+/* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds; ERR_CONFLICT
+ * when it is known that an upload is still using it. */
 WARN_UNUSED int mirror_leftovers(struct mirror *m, mirror_leftover_fn *fn, void *ctx,
 				 struct err *e);
 WARN_UNUSED int mirror_leftover_remove(struct mirror *m, const struct mirror_leftover *left,

@@ -1,6 +1,8 @@
-"""ferry mirror probe and setup: what places can do, and making them."""
+"""ferry mirror probe, setup and cleanup: what places can do, making them, and cleaning them."""
 
+import fcntl
 import os
+import time
 
 
 def configure(work, **kinds):
@@ -74,3 +76,61 @@ def test_an_empty_path_is_refused(ferry, work):
 def test_a_hint_is_shown(ferry, work):
     configure(work, disk={"kind": "fiel", "path": "disk"})
     assert "did you mean 'file'?" in ferry("mirror", "list").out
+
+
+def leave_partial(folder, name, age_s, size=10):
+    partial = folder / ".ferry/partial" / name
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(b"x" * size)
+    then = time.time() - age_s
+    os.utime(partial, (then, then))
+    return partial
+
+
+def left(result):
+    return {(m["id"], x["id"]): x["state"] for m in result.json["mirrors"] for x in m["leftovers"]}
+
+
+def test_cleanup_removes_old_uploads_and_nothing_else(ferry, work, validate):
+    day = 86400
+    configure(work, disk={"kind": "file", "path": "disk"}, web={"kind": "http",
+                                                                "url": "http://127.0.0.1:1/"})
+    old = leave_partial(work / "disk", "old.part", 8 * day, 3000)
+    new = leave_partial(work / "disk", "new.part", 6 * day)
+    other = leave_partial(work / "disk", "notes.txt", 8 * day)
+    (work / "disk/kept").write_text("kept")
+    would = ferry("mirror", "cleanup", "-n", "--json")
+    validate(would.json, "output-mirror-cleanup")
+    assert left(would) == {("disk", "old.part"): "would-remove", ("disk", "new.part"): "kept"}
+    assert would.json["mirrors"][0]["leftovers"][1]["bytes"] == 3000
+    assert old.exists()
+    done = ferry("mirror", "cleanup", "--json")
+    validate(done.json, "output-mirror-cleanup")
+    assert left(done) == {("disk", "old.part"): "removed", ("disk", "new.part"): "kept"}
+    assert not old.exists() and new.exists() and other.exists()
+    text = ferry("mirror", "cleanup", "--older-than", "2d").out
+    assert text.split() == ["disk", "upload", "6d", "00h", "10", "B", "removed", "new.part"]
+    assert not new.exists() and other.exists() and (work / "disk/kept").read_text() == "kept"
+    assert "nothing was left behind" in ferry("mirror", "cleanup").err
+
+
+def test_cleanup_keeps_an_upload_that_runs(ferry, work, validate):
+    configure(work, disk={"kind": "file", "path": "disk"})
+    running = leave_partial(work / "disk", "running.part", 86400)
+    with running.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        result = ferry("mirror", "cleanup", "--older-than", "0", "--json")
+        validate(result.json, "output-mirror-cleanup")
+        assert left(result) == {("disk", "running.part"): "in-use"}
+    assert running.exists()
+    assert left(ferry("mirror", "cleanup", "--older-than", "0", "--json")) == {
+        ("disk", "running.part"): "removed"}
+
+
+def test_cleanup_says_what_it_could_not_do(ferry, work, validate):
+    configure(work, disk={"kind": "file", "path": "disk"}, bad={"kind": "s3", "bukket": "b"})
+    leave_partial(work / "disk", "old.part", 8 * 86400)
+    result = ferry("mirror", "cleanup", "--json", check=1)
+    validate(result.json, "output-mirror-cleanup")
+    assert left(result) == {("disk", "old.part"): "removed"}
+    assert result.json["mirrors"][1]["error"]["class"] == "usage"

@@ -169,6 +169,49 @@ static void two_at_once_do_not_meet(void **state)
 	assert_true(file_exists(part));
 }
 
+static int count_left(void *ctx, const struct mirror_leftover *left, struct err *e)
+{
+	(void)e;
+	assert_int_equal(left->bytes, 8 * MIB);
+	return ++*(int *)ctx > 1 ? -ERR_BUG : 0;
+}
+
+static void a_partial_that_is_written_to_is_not_removed(void **state)
+{
+	struct fixture *f = *state;
+	char hex[DIGEST_HEX];
+	CLEANUP(mem_free_ptr) char *id = mem_printf("%s.part", digest_hex(hex, &f->body.sha256));
+	CLEANUP(mem_free_ptr) char *part = part_path(f);
+	const struct mirror_leftover left = { .key = "", .id = id };
+	int count = 0;
+	put_and_die(f, 1);
+	int fd = open(part, O_RDWR);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_ok(mirror_leftovers(f->m, count_left, &count, &f->e), &f->e);
+	assert_int_equal(count, 1);
+	assert_int_equal(mirror_leftover_remove(f->m, &left, &f->e), -ERR_CONFLICT);
+	assert_true(file_exists(part));
+	close(fd);
+	err_clear(&f->e);
+	assert_ok(mirror_leftover_remove(f->m, &left, &f->e), &f->e);
+	assert_false(file_exists(part));
+}
+
+static void only_partials_are_removed_as_leftovers(void **state)
+{
+	static const char *const names[] = { "../lock", "x", "../../targets/a.part", "" };
+	struct fixture *f = *state;
+	scratch_write(f->folder, ".ferry/partial/x", "x", 1);
+	scratch_write(f->folder, "targets/a.part", "x", 1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct mirror_leftover left = { .key = "", .id = names[i] };
+		err_clear(&f->e);
+		assert_int_equal(mirror_leftover_remove(f->m, &left, &f->e), -ERR_USAGE);
+	}
+	CLEANUP(mem_free_ptr) char *path = in_mirror(f, "targets/a.part");
+	assert_true(file_exists(path));
+}
+
 /* A file with two names is complete: a fall-back for file systems without an exclusive
  * rename makes such a pair, and a kill may leave it. */
 static void a_partial_that_has_its_name_already_is_not_touched(void **state)
@@ -373,6 +416,8 @@ int main(void)
 		TEST(a_damaged_partial_is_mended),
 		TEST(a_complete_partial_costs_no_read),
 		TEST(two_at_once_do_not_meet),
+		TEST(a_partial_that_is_written_to_is_not_removed),
+		TEST(only_partials_are_removed_as_leftovers),
 		TEST(a_partial_that_has_its_name_already_is_not_touched),
 		TEST(a_full_disk_loses_nothing),
 		TEST(one_of_two_publishers_wins),

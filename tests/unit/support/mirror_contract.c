@@ -433,6 +433,94 @@ static int an_abandoned_upload_leaves_nothing(struct contract *c)
 	return 0;
 }
 
+/* The ids of the uploads that were left for keys of this test, or for keys that are not known. */
+struct lefts {
+	const struct contract *c;
+	struct str_list ids;
+	bool wrong; /* a member that cannot be right */
+};
+
+static void lefts_release(struct lefts *l)
+{
+	str_list_release(&l->ids);
+}
+
+static int add_left(void *ctx, const struct mirror_leftover *left, struct err *e)
+{
+	struct lefts *l = ctx;
+	bool ours = !left->key[0] || str_starts(left->key, l->c->prefix);
+	(void)e;
+	l->wrong = l->wrong || !left->id[0] || left->started_s <= 0;
+	if (ours && left->kind == MIRROR_LEFT_UPLOAD)
+		str_list_add(&l->ids, left->id);
+	return 0;
+}
+
+/* Removes the uploads that are in `now`, but not in `before`. */
+static int remove_new(struct contract *c, const struct lefts *before, const struct lefts *now)
+{
+	for (size_t i = 0; i < now->ids.count; i++) {
+		const struct mirror_leftover left = {
+			.key = key_of(c, "w/leftover"),
+			.id = now->ids.at[i],
+		};
+		if (str_list_has(&before->ids, left.id))
+			continue;
+		CHECK_OK(c, mirror_leftover_remove(c->m, &left, &e));
+		CHECK_OK(c, mirror_leftover_remove(c->m, &left, &e)); /* it is not there */
+	}
+	return 0;
+}
+
+static int count_left(struct contract *c, size_t *out)
+{
+	CLEANUP(lefts_release) struct lefts l = { .c = c };
+	CHECK_OK(c, mirror_leftovers(c->m, add_left, &l, &e));
+	*out = l.ids.count;
+	return 0;
+}
+
+static int a_leftover_is_listed_and_removed(struct contract *c)
+{
+	CLEANUP(lefts_release) struct lefts before = { .c = c }, now = { .c = c };
+	struct content content;
+	struct mirror_upload *u;
+	size_t count;
+	if (!c->m->ops->leftovers)
+		return 0;
+	content_of(&content, PIECES_SIZE);
+	CHECK_OK(c, mirror_leftovers(c->m, add_left, &before, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/leftover"), &content.how, &u, &e));
+	CHECK_OK(c, put_piece(u, 0, &e));
+	mirror_upload_close(u);
+	CHECK_OK(c, mirror_leftovers(c->m, add_left, &now, &e));
+	CHECK(c, now.ids.count == before.ids.count + 1 && !now.wrong);
+	if (remove_new(c, &before, &now) < 0 || count_left(c, &count) < 0)
+		return -1;
+	CHECK(c, count == before.ids.count);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/leftover"), &content.how, &u, &e));
+	CHECK(c, u->missing == PIECES);
+	CHECK_OK(c, mirror_upload_abandon(u, &e));
+	mirror_upload_close(u);
+	return count_left(c, &count) < 0 || count != before.ids.count
+		       ? FAIL(c, "an abandoned upload is a leftover")
+		       : 0;
+}
+
+static int a_committed_upload_is_no_leftover(struct contract *c)
+{
+	size_t before, after;
+	struct content content;
+	content_of(&content, PIECES_SIZE);
+	if (count_left(c, &before) < 0)
+		return -1;
+	CHECK_OK(c, put(c->m, key_of(c, "w/done"), &content.how, NULL, &e));
+	if (count_left(c, &after) < 0)
+		return -1;
+	CHECK(c, after == before);
+	return 0;
+}
+
 static int an_upload_with_gaps_is_not_committed(struct contract *c)
 {
 	struct content content;
@@ -763,6 +851,8 @@ const struct contract_test contract_tests[] = {
 	TEST(CONTRACT_WRITE, put_replaces_only_what_it_knows),
 	TEST(CONTRACT_WRITE, a_closed_upload_is_found_again),
 	TEST(CONTRACT_WRITE, an_abandoned_upload_leaves_nothing),
+	TEST(CONTRACT_WRITE, a_leftover_is_listed_and_removed),
+	TEST(CONTRACT_WRITE, a_committed_upload_is_no_leftover),
 	TEST(CONTRACT_WRITE, an_upload_with_gaps_is_not_committed),
 	TEST(CONTRACT_WRITE, pieces_come_in_any_order),
 	TEST(CONTRACT_WRITE, pieces_come_from_several_threads),

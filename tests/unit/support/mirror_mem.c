@@ -18,6 +18,9 @@ struct object {
 /* What an upload has brought over; survives it. */
 struct left {
 	struct digest sha256;
+	char *key;
+	int64_t opened_s;
+	bool open; /* not committed since */
 	struct buf data;
 	bool there[64];
 	struct left *next;
@@ -62,6 +65,7 @@ void mirror_mem_free(struct mirror_mem *s)
 	for (struct left *l = s->left, *next; l; l = next) {
 		next = l->next;
 		buf_release(&l->data);
+		free(l->key);
 		free(l);
 	}
 	pthread_mutex_destroy(&s->lock);
@@ -347,7 +351,11 @@ static int mem_upload_open(struct mirror_connection *c, struct mirror_upload *u,
 	if (rc == 0)
 		rc = check_condition(c->mirror, u->key, &u->how, e);
 	if (rc == 0) {
-		const struct left *l = left_of(c->mirror->state, u);
+		struct left *l = left_of(c->mirror->state, u);
+		free(l->key);
+		l->key = mem_strdup(u->key);
+		l->opened_s = clock_wall_s(c->mirror->env.clock);
+		l->open = true;
 		for (uint32_t i = 0; i < u->how.grid.count; i++)
 			if (l->there[i] && is_right(u, l, i))
 				mirror_upload_found(u, i);
@@ -418,9 +426,11 @@ static bool mem_copies_from(const struct mirror *m, const struct mirror *from)
 	return from->ops == m->ops;
 }
 
-static void forget_left(struct mirror_mem *s, const struct mirror_upload *u)
+/* The bytes stay, for another upload of the same content that is open. */
+static void forget_left(struct left *l)
 {
-	memset(left_of(s, u)->there, 0, sizeof((struct left *)0)->there);
+	memset(l->there, 0, sizeof l->there);
+	l->open = false;
 }
 
 static int mem_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
@@ -439,7 +449,7 @@ static int mem_upload_commit(struct mirror_connection *c, struct mirror_upload *
 		if (fault && fault->harm == MEM_FLIP && fault->at < data.len)
 			data.data[fault->at] ^= 1;
 		tell(set(c->mirror->state, u->key, &data), out);
-		forget_left(c->mirror->state, u);
+		forget_left(left_of(c->mirror->state, u));
 	}
 	return leave(c, fault, rc, e);
 }
@@ -454,7 +464,42 @@ static int mem_upload_abandon(struct mirror_connection *c, struct mirror_upload 
 	struct mirror_mem *s = c->mirror->state;
 	(void)e;
 	pthread_mutex_lock(&s->lock);
-	forget_left(s, u);
+	forget_left(left_of(s, u));
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int mem_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn, void *ctx,
+			 struct err *e)
+{
+	struct mirror_mem *s = c->mirror->state;
+	int rc = 0;
+	pthread_mutex_lock(&s->lock);
+	for (const struct left *l = s->left; l && rc == 0; l = l->next) {
+		char id[DIGEST_HEX];
+		const struct mirror_leftover left = {
+			.key = l->key,
+			.id = digest_hex(id, &l->sha256),
+			.started_s = l->opened_s,
+		};
+		if (l->open)
+			rc = fn(ctx, &left, e);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int mem_leftover_remove(struct mirror_connection *c, const struct mirror_leftover *left,
+			       struct err *e)
+{
+	struct mirror_mem *s = c->mirror->state;
+	(void)e;
+	pthread_mutex_lock(&s->lock);
+	for (struct left *l = s->left; l; l = l->next) {
+		char id[DIGEST_HEX];
+		if (strcmp(digest_hex(id, &l->sha256), left->id) == 0)
+			forget_left(l);
+	}
 	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
@@ -525,6 +570,8 @@ static const struct mirror_ops mem_ops = {
 	.upload_abandon = mem_upload_abandon,
 	.upload_copy = mem_upload_copy,
 	.copies_from = mem_copies_from,
+	.leftovers = mem_leftovers,
+	.leftover_remove = mem_leftover_remove,
 };
 
 struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id)

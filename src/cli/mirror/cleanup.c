@@ -1,0 +1,187 @@
+/* cleanup: what uploads left behind. */
+#include "cli/mirror/mirror.h"
+#include "util/mem.h"
+
+#include <string.h>
+
+#define OLDER_THAN_S (7 * 86400)
+
+struct cleanup_opts {
+	struct publisher_opts who;
+	uint64_t older_than_s;
+	bool old_versions, dry_run;
+};
+
+static const struct cleanup_opts defaults = { .older_than_s = OLDER_THAN_S };
+
+static const struct opt options[] = {
+	OPT_ENTRY(OPT_DURATION, cleanup_opts, older_than_s, 0, "older-than", "AGE",
+		  "remove only what is older than this; by default 7d"),
+	OPT_ENTRY(OPT_FLAG, cleanup_opts, old_versions, 0, "old-versions", NULL,
+		  "also remove old versions of objects that were replaced or removed"),
+	OPT_ENTRY(OPT_FLAG, cleanup_opts, dry_run, 'n', "dry-run", NULL,
+		  "list what would be removed, and remove nothing"),
+	CMD_MIRROR_OPTS(cleanup_opts),
+	OPT_LAST,
+};
+
+/* One run over one mirror. */
+struct sweep {
+	const struct cleanup_opts *o;
+	struct mirrors_entry *place;
+	int64_t now_s;
+	json_t *list; /* of the document */
+	bool fault;
+};
+
+static const char *kind_name(enum mirror_leftover_kind kind)
+{
+	return kind == MIRROR_LEFT_UPLOAD ? "upload" : "old-version";
+}
+
+static int add_leftover(void *ctx, const struct mirror_leftover *left, struct err *e)
+{
+	struct sweep *s = ctx;
+	(void)e;
+	if (left->kind == MIRROR_LEFT_VERSION && !s->o->old_versions)
+		return 0;
+	json_t *o = json_push_object(s->list);
+	json_put_string(o, "kind", kind_name(left->kind));
+	json_put_string(o, "key", left->key[0] ? left->key : NULL);
+	json_put_string(o, "id", left->id);
+	json_put_time(o, "started", left->started_s);
+	json_put_u64(o, "age_s", (uint64_t)MAX(s->now_s - left->started_s, 0));
+	if (left->has_bytes)
+		json_put_u64(o, "bytes", left->bytes);
+	json_put_string(o, "state", "kept");
+	return 0;
+}
+
+static int try_to_remove(struct mirror *m, const json_t *o, struct err *e)
+{
+	const char *key = json_text(o, "key"), *kind = json_text(o, "kind");
+	const struct mirror_leftover left = {
+		.kind = strcmp(kind, kind_name(MIRROR_LEFT_UPLOAD)) == 0 ? MIRROR_LEFT_UPLOAD
+									 : MIRROR_LEFT_VERSION,
+		.key = key ? key : "",
+		.id = json_text(o, "id"),
+	};
+	return mirror_leftover_remove(m, &left, e);
+}
+
+/* Negative only when it was cancelled. */
+static int settle(struct sweep *s, json_t *o, struct err *e)
+{
+	struct err why = ERR_INIT;
+	if (json_number(o, "age_s") < s->o->older_than_s)
+		return 0;
+	int rc = s->o->dry_run ? 0 : try_to_remove(s->place->mirror, o, &why);
+	if (rc == -ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0 && !err_is(&why, ERR_CONFLICT)) {
+		json_put(o, "error", cli_error_json(&why));
+		s->fault = true;
+	}
+	json_put_string(o, "state",
+			s->o->dry_run                 ? "would-remove"
+			: rc == 0                     ? "removed"
+			: json_object_get(o, "error") ? "failed"
+						      : "in-use");
+	return 0;
+}
+
+static int sweep_mirror(struct sweep *s, json_t *o, struct err *e)
+{
+	struct err *why = &s->place->error;
+	int rc = 0;
+	json_put_string(o, "id", s->place->settings->id);
+	json_put_string(o, "kind", publisher_kind(s->place));
+	s->list = json_put_array(o, "leftovers");
+	if (s->place->mirror &&
+	    mirror_leftovers(s->place->mirror, add_leftover, s, why) == -ERR_CANCELLED) {
+		*e = *why;
+		return -ERR_CANCELLED;
+	}
+	for (size_t i = 0; i < json_array_size(s->list) && rc == 0; i++)
+		rc = settle(s, json_array_get(s->list, i), e);
+	if (why->class)
+		json_put(o, "error", cli_error_json(why));
+	s->fault = s->fault || why->class;
+	return rc;
+}
+
+/* ---- for people ---- */
+
+static char *age_text(const json_t *left)
+{
+	char text[DURATION_TEXT];
+	return mem_strdup(format_duration(text, json_number(left, "age_s")));
+}
+
+static char *what_text(const json_t *left)
+{
+	return cli_fill(left, json_text(left, "key") ? "{key}" : "{id}");
+}
+
+static void print_failures(struct cli *cli, const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+	json_array_foreach (rows, i, row)
+		if (json_object_get(row, "error"))
+			cli_say(cli, row, "{error.message}");
+}
+
+static void print(struct cli *cli, const json_t *mirrors)
+{
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{mirror}", NULL }, { "WHAT", "{kind}", NULL },
+		{ ">AGE", NULL, age_text },     { ">SIZE", "{bytes:size|-}", NULL },
+		{ "STATE", "{state}", NULL },   { "NAME", NULL, what_text },
+	};
+	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "leftovers", "id", "mirror");
+	if (json_array_size(rows))
+		cli_table(cli, rows, columns, ARRAY_LEN(columns));
+	else
+		cli_note(cli, rows, "nothing was left behind");
+	print_failures(cli, rows);
+	cmd_mirror_print_errors(cli, mirrors);
+}
+
+static int run(struct cli *cli, struct err *e)
+{
+	const struct cleanup_opts *o = cli->opts;
+	CLEANUP(publisher_release) struct publisher p = { 0 };
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	struct sweep s = { .o = o, .now_s = clock_wall_s(NULL) };
+	int rc = publisher_open(cli, &o->who, false, true, &p, e);
+	if (rc < 0)
+		return rc;
+	json_put_bool(document, "dry_run", o->dry_run);
+	json_put_u64(document, "older_than_s", o->older_than_s);
+	json_t *mirrors = json_put_array(document, "mirrors");
+	for (size_t i = 0; i < p.places.count && rc == 0; i++) {
+		s.place = &p.places.at[i];
+		if (s.place->chosen)
+			rc = sweep_mirror(&s, json_push_object(mirrors), e);
+	}
+	print(cli, mirrors);
+	rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : s.fault ? -ERR_FAULT : 0;
+}
+
+const struct command cmd_mirror_cleanup = {
+	.name = "cleanup",
+	.summary = "remove what interrupted uploads left on the mirrors",
+	.description =
+		"Lists the uploads that were opened and not completed, and removes those that are "
+		"older than --older-than: the next push cannot continue them then. Readers never "
+		"see them, but some providers charge for them. Nothing else is removed. The exit "
+		"status is 1 if a mirror could not be listed or something could not be removed.",
+	.opts = options,
+	.opts_size = sizeof(struct cleanup_opts),
+	.defaults = &defaults,
+	.run = run,
+};

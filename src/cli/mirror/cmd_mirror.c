@@ -1,0 +1,10 @@
+#include "cli/mirror/mirror.h"
+
+extern const struct command cmd_mirror;
+
+const struct command cmd_mirror = {
+	.name = "mirror",
+	.summary = "list, probe, set up and clean the configured mirrors",
+	.subs = (const struct command *const[]){ &cmd_mirror_list, &cmd_mirror_probe,
+						 &cmd_mirror_setup, &cmd_mirror_cleanup, NULL },
+};

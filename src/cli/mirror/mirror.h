@@ -1,0 +1,22 @@
+/* The commands of `ferry mirror`. */
+#ifndef FERRY_CLI_MIRROR_MIRROR_H
+#define FERRY_CLI_MIRROR_MIRROR_H
+
+#include "cli/publisher.h"
+
+extern const struct command cmd_mirror_cleanup;
+extern const struct command cmd_mirror_list;
+extern const struct command cmd_mirror_probe;
+extern const struct command cmd_mirror_setup;
+
+/* The first options of each, whose values are struct publisher_opts who. */
+#define CMD_MIRROR_OPTS(s) \
+	OPT_HINTED(OPT_LIST, s, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR, \
+		   "only this mirror; may be repeated"), \
+		OPT_HINTED(OPT_STRING, s, who.name, 0, "name", "NAME", HINT_REPOSITORY, \
+			   "only the mirrors of this repository")
+
+/* The errors of mirrors, each with its hint. */
+void cmd_mirror_print_errors(struct cli *cli, const json_t *mirrors);
+
+#endif
