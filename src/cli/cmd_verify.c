@@ -333,6 +333,7 @@ static int verify_run_command(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	j.tree.cancel = cli->cancel;
+	j.o.record_dir = j.tree.dir;
 	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, e);
 	/* Findings are reported below and are not a failure. */
 	if (err_is(e, ERR_FAULT))

@@ -187,6 +187,8 @@ static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_f
 
 const struct mirror_ops mirror_file = {
 	.kind = "file",
+	/* A disk is not faster with several writers. */
+	.connections = 1,
 	.keys = keys,
 	.schemes = schemes,
 	.open = file_open,

@@ -14,6 +14,7 @@ struct mirror *mirror_new(const struct mirror_ops *ops, const char *id)
 	m->ops = ops;
 	m->id = mem_strdup(id);
 	m->priority = 50;
+	m->connections = ops->connections ? ops->connections : MIRROR_CONNECTIONS;
 	pthread_mutex_init(&m->lock, NULL);
 	return m;
 }

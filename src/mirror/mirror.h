@@ -128,11 +128,14 @@ struct mirror;
 struct mirror_connection;
 struct mirror_upload;
 
+#define MIRROR_CONNECTIONS 4
+
 /* The functions of a kind; NULL if the kind does not support one. */
 struct mirror_ops {
 	const char *kind;           /* "file", "http", … */
 	const char *const *keys;    /* its own keys of [mirror.NAME]; NULL-ended */
 	bool metadata_only;         /* it holds no model files */
+	unsigned connections;       /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
 	const char *const *schemes; /* "https://", …: URLs that it can read; NULL-ended, or NULL */
 
 	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). Asks
@@ -200,12 +203,13 @@ struct mirror_env {
 struct mirror {
 	const struct mirror_ops *ops;
 	struct mirror_env env;
-	atomic_uint can;     /* enum mirror_can; set by open, and updated later */
-	uint64_t max_object; /* bytes; 0: no limit. Set by open */
-	char *id;            /* NAME of [mirror.NAME], or the catalog's id */
-	char *url;           /* base URL that readers use, or NULL */
-	char *region;        /* or NULL */
-	uint64_t priority;   /* lower is used first; default 50 */
+	atomic_uint can;      /* enum mirror_can; set by open, and updated later */
+	uint64_t max_object;  /* bytes; 0: no limit. Set by open */
+	char *id;             /* NAME of [mirror.NAME], or the catalog's id */
+	char *url;            /* base URL that readers use, or NULL */
+	char *region;         /* or NULL */
+	uint64_t priority;    /* lower is used first; default 50 */
+	unsigned connections; /* how many calls a caller should run at a time */
 	enum mirror_holds holds;
 	bool stage;
 	void *state; /* the kind's own, shared by all connections */

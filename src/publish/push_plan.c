@@ -8,25 +8,24 @@ void push_plan_release(struct push_plan *p)
 	*p = (struct push_plan){ 0 };
 }
 
-static enum push_action action_for(const struct repository_file *f,
-				   const struct inventory_item *item, const struct release *release,
-				   bool recorded, bool recheck)
+static enum push_action action_for(const struct repository_file *f, const struct release *release,
+				   const struct push_step *step, bool recheck)
 {
 	if (f->class == REPOSITORY_TIMESTAMP) {
 		if (release->state == RELEASE_SAME)
 			return STEP_KEEP;
 		return release->state == RELEASE_NONE ? STEP_PUT : STEP_REPLACE;
 	}
-	switch (item->state) {
+	switch (step->found) {
 	case INVENTORY_MISSING:
 		return STEP_PUT;
 	case INVENTORY_SIZE:
 	case INVENTORY_CONTENT:
 		return STEP_REPLACE;
 	case INVENTORY_OK:
-		return STEP_KEEP;
+		return step->wrong ? STEP_CHECK : STEP_KEEP;
 	case INVENTORY_UNVERIFIED:
-		return recorded && !recheck ? STEP_KEEP : STEP_CHECK;
+		return step->recorded && !recheck ? STEP_KEEP : STEP_CHECK;
 	}
 	return STEP_CHECK;
 }
@@ -56,10 +55,11 @@ void push_plan_make(const struct tree *t, const bool *wanted, const struct inven
 			continue;
 		s->found = items[i].state;
 		s->stat = items[i].stat;
-		bool recorded = s->found == INVENTORY_UNVERIFIED &&
-				verified_vouches(record, f, &s->stat);
-		s->action = action_for(f, &items[i], release, recorded, recheck);
-		s->recorded = recorded && s->action == STEP_KEEP;
+		s->wrong = verified_is_wrong(record, f);
+		s->recorded = s->found == INVENTORY_UNVERIFIED &&
+			      verified_vouches(record, f, &s->stat);
+		s->action = action_for(f, release, s, recheck);
+		s->recorded = s->recorded && s->action == STEP_KEEP;
 		count_step(&p, s, 1);
 	}
 	*out = p;
@@ -93,5 +93,7 @@ const char *push_step_reason(const struct push_step *step)
 		return "of another release";
 	if (step->file->class == REPOSITORY_TIMESTAMP)
 		return step->action == STEP_KEEP ? "verified" : "missing";
+	if (step->action == STEP_CHECK && step->wrong)
+		return "recorded as wrong";
 	return step->recorded ? "verified before" : reasons[step->found];
 }

@@ -22,6 +22,7 @@ struct push_step {
 	enum inventory_state found;
 	struct mirror_stat stat; /* of the existing object */
 	bool recorded;           /* KEEP: verified by the record */
+	bool wrong;              /* verify found it wrong, and nobody has looked since */
 	bool done;               /* written */
 };
 

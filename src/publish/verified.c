@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define VERIFIED_FOLDER ".ferry/push"
+/* In place of an etag; in an etag it would be encoded. */
+#define WRONG "!"
 
 static void entries_free(struct verified *r)
 {
@@ -136,30 +138,38 @@ static bool etag_is(const char *encoded, const char *etag)
 	return strcmp(encoded, *want ? want : "-") == 0;
 }
 
-bool verified_vouches(const struct verified *r, const struct repository_file *f,
-		      const struct mirror_stat *st)
+/* The entry of the file's key, of this content; or NULL. */
+static const struct record_entry *find(const struct verified *r, const struct repository_file *f)
 {
-	struct record_entry wanted = { .key = path_percent_encode(f->key, "/") };
-	bool found = false;
-	/* Without a time or an etag, changes cannot be noticed, so nothing is recorded. */
-	bool marked = st->etag[0] || st->modified_s;
-	for (size_t low = 0, high = r->count; marked && low < high;) {
+	CLEANUP(mem_free_ptr) char *key = path_percent_encode(f->key, "/");
+	for (size_t low = 0, high = r->count; low < high;) {
 		size_t middle = low + (high - low) / 2;
 		const struct record_entry *entry = &r->at[middle];
-		int order = strcmp(wanted.key, entry->key);
-		if (order == 0) {
-			found = digest_equal(&entry->sha256, &f->sha256) &&
-				entry->size == st->size && entry->modified_s == st->modified_s &&
-				etag_is(entry->etag, st->etag);
-			break;
-		}
+		int order = strcmp(key, entry->key);
+		if (order == 0)
+			return digest_equal(&entry->sha256, &f->sha256) ? entry : NULL;
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	free(wanted.key);
-	return found;
+	return NULL;
+}
+
+bool verified_vouches(const struct verified *r, const struct repository_file *f,
+		      const struct mirror_stat *st)
+{
+	const struct record_entry *entry = find(r, f);
+	/* Without a time or an etag, changes cannot be noticed, so nothing is recorded. */
+	bool marked = st->etag[0] || st->modified_s;
+	return marked && entry && entry->size == st->size && entry->modified_s == st->modified_s &&
+	       etag_is(entry->etag, st->etag);
+}
+
+bool verified_is_wrong(const struct verified *r, const struct repository_file *f)
+{
+	const struct record_entry *entry = find(r, f);
+	return entry && strcmp(entry->etag, WRONG) == 0;
 }
 
 /* Opened for the first entry, so that a push that does nothing writes nothing. */
@@ -180,20 +190,33 @@ static int writable(struct verified *r)
 	return r->fd;
 }
 
-void verified_add(struct verified *r, const struct repository_file *f, const struct mirror_stat *st)
+/* Takes the entry's etag. */
+static void append(struct verified *r, const struct repository_file *f, struct record_entry entry)
 {
 	struct err ignored = ERR_INIT;
-	int fd = writable(r);
-	if (fd < 0 || (!st->etag[0] && !st->modified_s))
-		return;
-	CLEANUP(mem_free_ptr) char *key = path_percent_encode(f->key, "/");
-	CLEANUP(mem_free_ptr) char *etag = st->etag[0] ? path_percent_encode(st->etag, "")
-						       : mem_strdup("-");
 	CLEANUP(buf_release) struct buf line = BUF_INIT(8 * KIB);
-	entry_line(&line, &(struct record_entry){ .key = key,
-						  .etag = etag,
-						  .sha256 = f->sha256,
-						  .size = st->size,
-						  .modified_s = st->modified_s });
-	(void)!file_write(fd, line.data, line.len, r->path, &ignored);
+	int fd = writable(r);
+	entry.key = path_percent_encode(f->key, "/");
+	entry.sha256 = f->sha256;
+	entry_line(&line, &entry);
+	if (fd >= 0)
+		(void)!file_write(fd, line.data, line.len, r->path, &ignored);
+	free(entry.key);
+	free(entry.etag);
+}
+
+void verified_add(struct verified *r, const struct repository_file *f, const struct mirror_stat *st)
+{
+	struct record_entry entry = { .size = st->size, .modified_s = st->modified_s };
+	/* At least, it is not known to be wrong any more. */
+	bool marked = st->etag[0] || st->modified_s;
+	if (!marked && !verified_is_wrong(r, f))
+		return;
+	entry.etag = marked && st->etag[0] ? path_percent_encode(st->etag, "") : mem_strdup("-");
+	append(r, f, entry);
+}
+
+void verified_withdraw(struct verified *r, const struct repository_file *f)
+{
+	append(r, f, (struct record_entry){ .etag = mem_strdup(WRONG) });
 }

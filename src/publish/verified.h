@@ -1,7 +1,8 @@
 /*
  * verified: records what this publisher has verified on a mirror, so that later pushes need not
  * read it again if the mirror reports no digest. An entry is valid only while the mirror reports
- * the same size, etag and time for the object.
+ * the same size, etag and time for the object. `verify` withdraws the entry of an object that it
+ * finds wrong, and the next push reads it back, whatever the mirror reports about it.
  *
  * The file, <tree>/.ferry/push/<mirror>, has a line for each object and is only appended to. It
  * is only an aid: without it, objects are read back once. Malformed lines are ignored.
@@ -40,7 +41,10 @@ void verified_parse(struct verified *r, const char *text, size_t len);
 
 bool verified_vouches(const struct verified *r, const struct repository_file *f,
 		      const struct mirror_stat *st);
+/* Was it withdrawn, and not verified since? */
+bool verified_is_wrong(const struct verified *r, const struct repository_file *f);
 void verified_add(struct verified *r, const struct repository_file *f,
 		  const struct mirror_stat *st);
+void verified_withdraw(struct verified *r, const struct repository_file *f);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "util/threads.h"
 #include "publish/push.h"
+#include "publish/verified.h"
 #include "util/cancel.h"
 #include "util/mem.h"
 
@@ -227,6 +228,18 @@ struct run {
 	struct verify_mirror *mirrors;
 };
 
+static void record_corrupt(const struct run *r, const struct verify_mirror *m)
+{
+	struct verified record;
+	if (!m->mirror)
+		return;
+	verified_open(&record, r->o->record_dir, m->id, m->mirror->url);
+	for (size_t i = 0; i < m->count; i++)
+		if (m->files[i].verdict == VERIFY_CORRUPT)
+			verified_withdraw(&record, m->files[i].file);
+	verified_close(&record);
+}
+
 static void check_mirror(void *ctx, size_t index)
 {
 	struct run *r = ctx;
@@ -247,6 +260,7 @@ static void check_mirror(void *ctx, size_t index)
 		report_begin(r->o->report, task, total, 0);
 	}
 	check_files(&c, wanted, items);
+	record_corrupt(r, m);
 	for (size_t i = 0; i < n; i++)
 		m->verdicts[m->files[i].verdict]++;
 	bool told = m->release.state != RELEASE_NONE && m->release.state != RELEASE_DAMAGED;

@@ -5,7 +5,7 @@
  * What always holds here:
  *  - "ok" always has the way it was verified; if only the size was compared, the verdict is
  *    "unverified";
- *  - nothing is written;
+ *  - nothing is written to a mirror;
  *  - metadata, catalog.json and timestamp.json are small: they are read and compared in
  *    every mode. The modes differ in what is read of the objects.
  */
@@ -73,7 +73,9 @@ struct verify_options {
 	uint64_t samples; /* pieces of each object, with VERIFY_SAMPLE */
 	uint64_t seed;    /* the same seed reads the same pieces */
 	int64_t now_s;
-	unsigned threads; /* mirrors at a time */
+	unsigned threads;       /* mirrors at a time */
+	const char *record_dir; /* of the tree: corrupt files are recorded for the next push
+				   (verified.h); NULL: they are not */
 	const struct retry *retry;
 	const struct cancel *cancel; /* NULL: nothing stops it */
 	struct report *report;

@@ -5,11 +5,13 @@
 #include "http/url.h"
 #include "util/mem.h"
 #include "util/path.h"
+#include "util/threads.h"
 
 #include <string.h>
 
-static const char *const common_keys[] = { "repository", "kind",  "url",   "region",
-					   "priority",   "holds", "stage", NULL };
+static const char *const common_keys[] = { "repository", "kind",        "url",
+					   "region",     "priority",    "holds",
+					   "stage",      "connections", NULL };
 
 /* ---- kinds ---- */
 
@@ -98,6 +100,19 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 	return 0;
 }
 
+static int read_connections(struct settings_mirror *m, struct err *e)
+{
+	uint64_t n = 1;
+	int rc = conf_get_u64(m->conf, m->section, "connections", &n, e);
+	if (rc < 0 || !conf_get(m->section, "connections"))
+		return rc;
+	if (n < 1 || n > THREADS_MAX)
+		return conf_err(m->conf, m->section, "connections", e,
+				"connections: must be 1 to %d", THREADS_MAX);
+	m->connections = (unsigned)n;
+	return 0;
+}
+
 static int read_rest(struct settings_mirror *m, struct err *e)
 {
 	int rc = 0;
@@ -109,6 +124,8 @@ static int read_rest(struct settings_mirror *m, struct err *e)
 		rc = conf_get_u64(m->conf, m->section, "priority", &m->priority, e);
 	if (rc == 0 && m->priority > INT64_MAX)
 		rc = conf_err(m->conf, m->section, "priority", e, "priority: too large");
+	if (rc == 0)
+		rc = read_connections(m, e);
 	return rc;
 }
 

@@ -26,6 +26,7 @@ struct settings_mirror {
 	uint64_t priority;      /* lower is used first */
 	enum mirror_holds holds;
 	bool stage;
+	unsigned connections; /* at a time; 0: the kind's default */
 
 	/* The raw section, for the kind's own keys. NULL: not from a file. */
 	const struct conf *conf;

@@ -118,6 +118,26 @@ def test_damage_and_loss_are_mended(publisher):
     publisher("verify", "--full")
 
 
+def test_what_verify_found_wrong_is_mended_by_a_plain_push(publisher, validate):
+    """A failing disk changes no times, so that push alone would trust its record."""
+    publisher("push")
+    path = publisher.on("b", "*tiny*.gguf")
+    times = path.stat()
+    flip(path, 5)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert publisher("push", "--json").json["changed"] is False
+    publisher("verify", "--full", check=1)
+    plan = publisher("push", "--dry-run", "--json")
+    validate(plan.json, "output-push")
+    assert [(s["key"].rpartition("/")[2], s["action"], s["because"])
+            for m in plan.json["mirrors"] for s in m["steps"]] == \
+        [(path.name, "check", "recorded as wrong")]
+    result = publisher("push", "--json")
+    assert {m["id"]: m["written"] for m in result.json["mirrors"]} == {"a": 0, "b": 1, "c": 0}
+    publisher("verify", "--full")
+    assert publisher("push", "--json").json["mirrors"][1]["read_back"] == 0
+
+
 def test_damage_that_kept_its_time_is_mended_by_a_recheck(publisher):
     """A failing disk changes no times: without digests only reading everything finds it."""
     publisher("push")

@@ -159,6 +159,47 @@ static void no_folder_no_record(void **state)
 	verified_close(&r);
 }
 
+static bool is_wrong(const struct repository_file *f)
+{
+	struct verified r;
+	verified_open(&r, dir, "eu", "file:///m");
+	bool yes = verified_is_wrong(&r, f);
+	verified_close(&r);
+	return yes;
+}
+
+static void withdraw(void)
+{
+	struct verified r;
+	verified_open(&r, dir, "eu", "file:///m");
+	verified_withdraw(&r, &file);
+	verified_close(&r);
+}
+
+static void what_was_withdrawn_is_wrong_until_it_is_verified(void **state)
+{
+	(void)state;
+	struct repository_file other = file;
+	other.sha256.bytes[31] = 1;
+	add(&there);
+	assert_false(is_wrong(&file));
+	withdraw();
+	assert_true(is_wrong(&file));
+	assert_false(is_wrong(&other));
+	assert_false(vouches("eu", "file:///m", &there));
+	add(&there);
+	assert_false(is_wrong(&file));
+	assert_true(vouches("eu", "file:///m", &there));
+}
+
+static void what_has_neither_time_nor_tag_is_not_wrong_for_ever(void **state)
+{
+	(void)state;
+	withdraw();
+	add(&(struct mirror_stat){ .size = 10 });
+	assert_false(is_wrong(&file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +213,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(foreign_file_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_lines_are_swept_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_folder_no_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_withdrawn_is_wrong_until_it_is_verified,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_neither_time_nor_tag_is_not_wrong_for_ever,
+						setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

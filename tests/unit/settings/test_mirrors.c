@@ -103,6 +103,10 @@ static void faults_name_their_line(void **state)
 		  "ferry.conf:5: there is no [repository.z]" },
 		{ "[mirror.a]\nkind = http\nurl = https://x\npriority = high\n",
 		  "ferry.conf:4: priority" },
+		{ "[mirror.a]\nkind = http\nurl = https://x\nconnections = 17\n",
+		  "ferry.conf:4: connections: must be 1 to 16" },
+		{ "[mirror.a]\nkind = http\nurl = https://x\nconnections = 0\n",
+		  "ferry.conf:4: connections: must be 1 to 16" },
 		{ "[repository.a]\npath=a\n[repository.b]\npath=b\n"
 		  "[mirror.a]\nkind = http\nurl = https://x\n",
 		  "must name its repository" },

@@ -557,6 +557,7 @@ static void mem_close(struct mirror *m)
 
 static const struct mirror_ops mem_ops = {
 	.kind = "mem",
+	.connections = 1,
 	.close = mem_close,
 	.stat = mem_stat,
 	.get = mem_get,
