@@ -42,12 +42,6 @@ void sigv4_path(struct buf *out, const char *key)
 	add_encoded(out, key, true);
 }
 
-static int compare_text(const void *a, const void *b)
-{
-	const char *const *x = a, *const *y = b;
-	return strcmp(*x, *y);
-}
-
 /* The order is that of the encoded names, then of the encoded values: "name=value" would sort "a=1"
  * behind "a-b=1", since '-' is before '='; so a byte that is smaller than both ends the name. */
 void sigv4_query(struct buf *out, const struct sigv4_pair *query, size_t count)
@@ -61,7 +55,7 @@ void sigv4_query(struct buf *out, const struct sigv4_pair *query, size_t count)
 		str_list_add(&all, buf_str(&b));
 	}
 	if (count)
-		qsort(all.at, all.count, sizeof *all.at, compare_text);
+		qsort(all.at, all.count, sizeof *all.at, str_compare);
 	for (size_t i = 0; i < count; i++) {
 		*strchr(all.at[i], '\1') = '=';
 		buf_addf(out, "%s%s", i ? "&" : "", all.at[i]);
@@ -76,7 +70,7 @@ static void add_trimmed(struct buf *out, const char *value)
 {
 	bool blank = false, any = false;
 	for (; *value; value++) {
-		if (*value == ' ' || *value == '\t' || *value == '\n') {
+		if (*value == ' ' || *value == '\t') {
 			blank = any;
 			continue;
 		}
@@ -118,14 +112,24 @@ static void add_headers(struct buf *lines, struct buf *names, const struct sigv4
 	buf_addc(lines, '\n');
 }
 
-static void hash_request(struct digest *out, const struct sigv4_request *r, struct buf *names,
-			 const char *query)
+struct canonical {
+	struct buf headers, names; /* "host:example.com\n…", "host;…" */
+};
+
+static void canonical_release(struct canonical *c)
+{
+	buf_release(&c->headers);
+	buf_release(&c->names);
+}
+
+#define CANONICAL_INIT BRACES(BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT))
+
+static void hash_request(struct digest *out, const struct sigv4_request *r, const char *query,
+			 const struct canonical *c)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_TEXT);
-	CLEANUP(buf_release) struct buf lines = BUF_INIT(MAX_TEXT);
-	add_headers(&lines, names, r);
-	buf_addf(&text, "%s\n%s\n%s\n%s\n%s\n%s", r->method, r->path, query, buf_str(&lines),
-		 buf_str(names), r->payload);
+	buf_addf(&text, "%s\n%s\n%s\n%s\n%s\n%s", r->method, r->path, query, buf_str(&c->headers),
+		 buf_str(&c->names), r->payload);
 	sha256_of(text.data, text.len, out);
 }
 
@@ -145,70 +149,88 @@ static void add_scope(struct buf *out, const struct sigv4_scope *s, const char *
 	buf_addf(out, "%.8s/%s/%s/aws4_request", date, s->region, s->service);
 }
 
+/* The key for one day, region and service. */
+static void signing_key(struct digest *out, const struct sigv4_scope *s, const char *date,
+			const char *secret)
+{
+	CLEANUP(buf_wipe) struct buf first = BUF_INIT(MAX_TEXT);
+	char day[9];
+	snprintf(day, sizeof day, "%.8s", date);
+	buf_addf(&first, "AWS4%s", secret);
+	hmac(first.data, first.len, day, out->bytes);
+	hmac(out->bytes, DIGEST_SIZE, s->region, out->bytes);
+	hmac(out->bytes, DIGEST_SIZE, s->service, out->bytes);
+	hmac(out->bytes, DIGEST_SIZE, "aws4_request", out->bytes);
+}
+
 static void signature(char hex[DIGEST_HEX], const struct digest *request,
 		      const struct sigv4_scope *s, const struct sigv4_keys *keys)
 {
-	char date[SIGV4_DATE], day[9];
-	struct digest key;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_TEXT);
-	CLEANUP(buf_release) struct buf secret = BUF_INIT(MAX_TEXT);
-	sigv4_date(date, s->now_s);
-	snprintf(day, sizeof day, "%.8s", date);
-	buf_addf(&secret, "AWS4%s", keys->secret);
-	hmac(secret.data, secret.len, day, key.bytes);
-	hmac(key.bytes, DIGEST_SIZE, s->region, key.bytes);
-	hmac(key.bytes, DIGEST_SIZE, s->service, key.bytes);
-	hmac(key.bytes, DIGEST_SIZE, "aws4_request", key.bytes);
-	buf_addf(&text, ALGORITHM "\n%s\n", date);
+	char date[SIGV4_DATE];
+	struct digest key, signed_text;
+	buf_addf(&text, ALGORITHM "\n%s\n", sigv4_date(date, s->now_s));
 	add_scope(&text, s, date);
 	buf_addf(&text, "\n%s", digest_hex(hex, request));
-	hmac(key.bytes, DIGEST_SIZE, buf_str(&text), key.bytes);
-	digest_hex(hex, &key);
+	signing_key(&key, s, date, keys->secret);
+	hmac(key.bytes, DIGEST_SIZE, buf_str(&text), signed_text.bytes);
 	mem_wipe(&key, sizeof key);
-	buf_wipe(&secret);
+	digest_hex(hex, &signed_text);
 }
 
 void sigv4_sign(struct buf *out, const struct sigv4_request *r, const struct sigv4_scope *scope,
 		const struct sigv4_keys *keys)
 {
 	CLEANUP(buf_release) struct buf query = BUF_INIT(MAX_TEXT);
-	CLEANUP(buf_release) struct buf names = BUF_INIT(MAX_TEXT);
+	CLEANUP(canonical_release) struct canonical c = CANONICAL_INIT;
 	char hex[DIGEST_HEX], date[SIGV4_DATE];
 	struct digest request;
+	add_headers(&c.headers, &c.names, r);
 	sigv4_query(&query, r->query, r->query_count);
-	hash_request(&request, r, &names, buf_str(&query));
+	hash_request(&request, r, buf_str(&query), &c);
 	signature(hex, &request, scope, keys);
 	buf_addf(out, ALGORITHM " Credential=%s/", keys->id);
 	add_scope(out, scope, sigv4_date(date, scope->now_s));
-	buf_addf(out, ", SignedHeaders=%s, Signature=%s", buf_str(&names), hex);
+	buf_addf(out, ", SignedHeaders=%s, Signature=%s", buf_str(&c.names), hex);
+}
+
+/* The request's own query, and what says by whom, when and for how long it is signed. */
+static void presigned_query(struct buf *out, const struct sigv4_request *r,
+			    const struct sigv4_scope *scope, const struct sigv4_keys *keys,
+			    uint64_t expires_s, const char *names)
+{
+	CLEANUP(buf_release) struct buf credential = BUF_INIT(MAX_TEXT);
+	CLEANUP(mem_free_ptr) struct sigv4_pair *all =
+		mem_alloc((r->query_count + 6) * sizeof *all);
+	char date[SIGV4_DATE], seconds[24];
+	size_t n = 0;
+	buf_addf(&credential, "%s/", keys->id);
+	add_scope(&credential, scope, sigv4_date(date, scope->now_s));
+	snprintf(seconds, sizeof seconds, "%llu", (unsigned long long)expires_s);
+	while (n < r->query_count) {
+		all[n] = r->query[n];
+		n++;
+	}
+	all[n++] = (struct sigv4_pair){ "X-Amz-Algorithm", ALGORITHM };
+	all[n++] = (struct sigv4_pair){ "X-Amz-Credential", buf_str(&credential) };
+	all[n++] = (struct sigv4_pair){ "X-Amz-Date", date };
+	all[n++] = (struct sigv4_pair){ "X-Amz-Expires", seconds };
+	all[n++] = (struct sigv4_pair){ "X-Amz-SignedHeaders", names };
+	if (keys->token)
+		all[n++] = (struct sigv4_pair){ "X-Amz-Security-Token", keys->token };
+	sigv4_query(out, all, n);
 }
 
 void sigv4_presign(struct buf *out, const struct sigv4_request *r, const struct sigv4_scope *scope,
 		   const struct sigv4_keys *keys, uint64_t expires_s)
 {
-	CLEANUP(buf_release) struct buf credential = BUF_INIT(MAX_TEXT);
 	CLEANUP(buf_release) struct buf query = BUF_INIT(MAX_TEXT);
-	CLEANUP(buf_release) struct buf names = BUF_INIT(MAX_TEXT);
-	CLEANUP(mem_free_ptr) struct sigv4_pair *all =
-		mem_alloc((r->query_count + 6) * sizeof *all);
-	char hex[DIGEST_HEX], date[SIGV4_DATE], seconds[24];
+	CLEANUP(canonical_release) struct canonical c = CANONICAL_INIT;
+	char hex[DIGEST_HEX];
 	struct digest request;
-	size_t n = r->query_count;
-	if (n)
-		memcpy(all, r->query, n * sizeof *all);
-	sigv4_date(date, scope->now_s);
-	buf_addf(&credential, "%s/", keys->id);
-	add_scope(&credential, scope, date);
-	snprintf(seconds, sizeof seconds, "%llu", (unsigned long long)expires_s);
-	all[n++] = (struct sigv4_pair){ "X-Amz-Algorithm", ALGORITHM };
-	all[n++] = (struct sigv4_pair){ "X-Amz-Credential", buf_str(&credential) };
-	all[n++] = (struct sigv4_pair){ "X-Amz-Date", date };
-	all[n++] = (struct sigv4_pair){ "X-Amz-Expires", seconds };
-	all[n++] = (struct sigv4_pair){ "X-Amz-SignedHeaders", "host" };
-	if (keys->token)
-		all[n++] = (struct sigv4_pair){ "X-Amz-Security-Token", keys->token };
-	sigv4_query(&query, all, n);
-	hash_request(&request, r, &names, buf_str(&query));
+	add_headers(&c.headers, &c.names, r);
+	presigned_query(&query, r, scope, keys, expires_s, buf_str(&c.names));
+	hash_request(&request, r, buf_str(&query), &c);
 	signature(hex, &request, scope, keys);
 	buf_addf(out, "%s&X-Amz-Signature=%s", buf_str(&query), hex);
 }

@@ -52,7 +52,8 @@ void sigv4_query(struct buf *out, const struct sigv4_pair *query, size_t count);
 void sigv4_sign(struct buf *out, const struct sigv4_request *r, const struct sigv4_scope *scope,
 		const struct sigv4_keys *keys);
 /* Appends the query of a URL that is valid for so many seconds: the request's own, and the
- * signature. Only "host" is signed. */
+ * signature. Whoever uses the URL must send the request's headers: usually "host" alone. The
+ * payload is SIGV4_UNSIGNED, as S3 expects. */
 void sigv4_presign(struct buf *out, const struct sigv4_request *r, const struct sigv4_scope *scope,
 		   const struct sigv4_keys *keys, uint64_t expires_s);
 
