@@ -1,6 +1,5 @@
 #include "publish/tree.h"
 
-#include "catalog/manifest.h"
 #include "hash/onepass.h"
 #include "tuf/claim.h"
 #include "util/file.h"
@@ -108,7 +107,7 @@ void tree_pieces_release(struct tree_pieces *p)
 	*p = (struct tree_pieces){ 0 };
 }
 
-static int manifest_of(const struct tree *t, const struct repository_file *f, struct manifest *out,
+int tree_manifest_load(const struct tree *t, const struct repository_file *f, struct manifest *out,
 		       struct err *e)
 {
 	const struct repository_file *mf = tree_find(t, f->manifest_key);
@@ -147,7 +146,7 @@ int tree_pieces_load(const struct tree *t, const struct repository_file *f, stru
 		p.at[0] = f->sha256;
 	} else if (f->manifest_key) {
 		CLEANUP(manifest_release) struct manifest m = { 0 };
-		rc = manifest_of(t, f, &m, e);
+		rc = tree_manifest_load(t, f, &m, e);
 		if (rc < 0)
 			return rc;
 		p.at = STEAL(m.pieces);

@@ -12,6 +12,7 @@
 #ifndef FERRY_PUBLISH_TREE_H
 #define FERRY_PUBLISH_TREE_H
 
+#include "catalog/manifest.h"
 #include "repository/repository.h"
 #include "mirror/mirror.h"
 
@@ -38,6 +39,11 @@ const struct repository_file *tree_find(const struct tree *t, const char *key); 
 /* The bytes of metadata, pointer or timestamp; NULL for an object. */
 const struct buf *tree_small(const struct tree *t, const struct repository_file *f);
 
+/* Reads the manifest of a file (manifest_key is not NULL) and checks it. ERR_INTEGRITY if it is
+ * damaged or does not match the signed metadata, ERR_NOT_FOUND if it is missing. */
+WARN_UNUSED int tree_manifest_load(const struct tree *t, const struct repository_file *f,
+				   struct manifest *out, struct err *e);
+
 /* The piece digests of a file. A file of one piece needs no manifest. */
 struct tree_pieces {
 	struct grid grid;
@@ -45,8 +51,7 @@ struct tree_pieces {
 	struct digest root; /* pieces_sha256, if `at` is not NULL */
 };
 void tree_pieces_release(struct tree_pieces *p);
-/* Reads the manifest from the tree and checks it. ERR_INTEGRITY if it is damaged or does not
- * match the signed metadata, ERR_NOT_FOUND if it is missing. */
+/* From its manifest; the errors of tree_manifest_load(). */
 WARN_UNUSED int tree_pieces_load(const struct tree *t, const struct repository_file *f,
 				 struct tree_pieces *out, struct err *e);
 
