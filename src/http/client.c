@@ -83,5 +83,7 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
 	curl_easy_setopt(easy, CURLOPT_NETRC,
 			 (long)(o->netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
+	if (o->direct)
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	setup_trust(easy);
 }

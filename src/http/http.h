@@ -34,6 +34,7 @@ struct http_options {
 	uint64_t stall_s;            /* 0: 30 */
 	struct rate *rate;           /* the limit that it shares with others; NULL: none */
 	bool netrc;                  /* user and password from ~/.netrc */
+	bool direct;                 /* never through a proxy: for servers of this machine */
 	const struct cancel *cancel; /* ends a transfer; NULL: nothing does */
 	const struct clock *clock;   /* NULL: the real one. libcurl has its own */
 };

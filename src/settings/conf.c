@@ -17,6 +17,7 @@
 struct reader {
 	struct conf *conf;
 	struct err *e;
+	bool plain;       /* names of sections have no parts */
 	const char *text; /* what is left to read */
 	size_t len;
 	int line;         /* of the line that inih is at */
@@ -150,7 +151,7 @@ static char *next_line(char *out, int size, void *stream)
 
 static struct conf_section *section_named(struct reader *r, const char *full)
 {
-	const char *dot = strchr(full, '.');
+	const char *dot = r->plain ? NULL : strchr(full, '.');
 	size_t kind = dot ? (size_t)(dot - full) : strlen(full);
 	const char *name = dot ? dot + 1 : "";
 	struct conf *c = r->conf;
@@ -204,6 +205,7 @@ static int on_value(void *user, const char *section, const char *key, const char
 		/* inih passes a continuation line as the same key again. */
 		if ((r->continued || r->glued) && i + 1 == s->count) {
 			char *joined = mem_printf("%s%s%s", v->value, r->glued ? "" : "\n", value);
+			mem_wipe(v->value, strlen(v->value));
 			free(v->value);
 			v->value = joined;
 			return 1;
@@ -225,23 +227,36 @@ static int on_value(void *user, const char *section, const char *key, const char
 	return 1;
 }
 
-int conf_parse(const char *text, size_t len, const char *path, struct conf *out, struct err *e)
+static int parse(struct reader *r, const char *path, struct conf *out)
 {
 	struct conf c = { .path = mem_strdup(path), .dir = path_dir(path) };
-	struct reader r = { .conf = &c, .e = e, .text = text, .len = len };
-	int line = ini_parse_stream(next_line, &r, on_value, &r);
+	struct err *e = r->e;
+	r->conf = &c;
+	int line = ini_parse_stream(next_line, r, on_value, r);
 	if (line > 0 && e->class == ERR_NONE) {
-		r.line = line;
-		reader_err(&r, "expected a [section] or a \"key = value\" line");
+		r->line = line;
+		reader_err(r, "expected a [section] or a \"key = value\" line");
 	} else if (line < 0) {
 		err_set(e, ERR_SYSTEM, "%s: cannot be read", path);
 	}
 	if (e->class != ERR_NONE) {
-		conf_release(&c);
+		conf_wipe(&c);
 		return -(int)e->class;
 	}
 	*out = c;
 	return 0;
+}
+
+int conf_parse(const char *text, size_t len, const char *path, struct conf *out, struct err *e)
+{
+	return parse(&(struct reader){ .e = e, .text = text, .len = len }, path, out);
+}
+
+int conf_parse_plain(const char *text, size_t len, const char *path, struct conf *out,
+		     struct err *e)
+{
+	return parse(&(struct reader){ .e = e, .text = text, .len = len, .plain = true }, path,
+		     out);
 }
 
 int conf_load(const char *path, struct conf *out, struct err *e)
@@ -271,6 +286,16 @@ void conf_release(struct conf *c)
 	free(c->path);
 	free(c->dir);
 	*c = (struct conf){ 0 };
+}
+
+void conf_wipe(struct conf *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct conf_section *s = &c->sections[i];
+		for (size_t j = 0; j < s->count; j++)
+			mem_wipe(s->values[j].value, strlen(s->values[j].value));
+	}
+	conf_release(c);
 }
 
 const struct conf_section *conf_find(const struct conf *c, const char *kind, const char *name)

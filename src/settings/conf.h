@@ -44,8 +44,14 @@ struct conf {
 /* ERR_USAGE "ferry.conf:12: …" for malformed lines; caps of 1 MiB, 1,000 sections. */
 WARN_UNUSED int conf_parse(const char *text, size_t len, const char *path, struct conf *out,
 			   struct err *e);
+/* The same for another program's INI file: the kind of a section is all of its name ("profile
+ * my.name"), its own name is "". Values that were joined leave no copies in memory. */
+WARN_UNUSED int conf_parse_plain(const char *text, size_t len, const char *path, struct conf *out,
+				 struct err *e);
 WARN_UNUSED int conf_load(const char *path, struct conf *out, struct err *e);
 void conf_release(struct conf *c);
+/* For files with secrets: zeroes the values, then releases. */
+void conf_wipe(struct conf *c);
 
 /* The section, or NULL. */
 const struct conf_section *conf_find(const struct conf *c, const char *kind, const char *name);
