@@ -1,18 +1,25 @@
+#include "cli/checks.h"
 #include "cli/publisher.h"
 #include "publish/push.h"
 #include "settings/publish.h"
 #include "util/mem.h"
+
+#include <time.h>
 
 #define MIRRORS_AT_A_TIME 4
 
 struct push_opts {
 	struct publisher_opts who;
 	struct push_options push; /* what the options can say of it */
+	bool preflight;
 };
 
 static const struct opt options[] = {
 	OPT_ENTRY(OPT_FLAG, push_opts, push.dry_run, 'n', "dry-run", NULL,
 		  "show what would be done, and write nothing"),
+	OPT_ENTRY(OPT_FLAG, push_opts, preflight, 0, "preflight", NULL,
+		  "only check whether a push can succeed (permissions, space, limits, expiry); "
+		  "show all results, and write nothing"),
 	PUBLISHER_OPTS(push_opts),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.stage, 0, "stage", NULL,
 		  "show the release only on mirrors marked stage; objects go to all"),
@@ -28,12 +35,15 @@ struct job {
 	size_t count;
 	struct push_options o;
 	struct push_result result;
+	struct preflight preflight;
+	bool check_only;
 };
 
 static void job_release(struct job *j)
 {
 	for (size_t i = 0; i < j->count; i++)
 		push_mirror_release(&j->mirrors[i]);
+	preflight_release(&j->preflight);
 	free(j->mirrors);
 	tree_release(&j->tree);
 	publisher_release(&j->p);
@@ -86,6 +96,8 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put_u64(o, "holding", j->result.holding);
 	json_put_u64(o, "source_bytes", j->result.source_bytes);
 	json_put_u64(o, "reread_bytes", j->result.reread_bytes);
+	if (j->o.preflight)
+		json_put(o, "checks", checks_json(&j->preflight, j->mirrors));
 	json_t *mirrors = json_put_array(o, "mirrors");
 	for (size_t i = 0; i < j->count; i++)
 		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose);
@@ -155,6 +167,12 @@ static bool was_busy(const struct job *j)
 
 static void print_pushed(struct cli *cli, const struct job *j, const json_t *document, bool failed)
 {
+	checks_print(cli, json_object_get(document, "checks"), j->check_only);
+	if (j->check_only) {
+		if (!cli->quiet && !failed)
+			cli_say(cli, document, "Release {release} can be pushed.");
+		return;
+	}
 	if (j->o.dry_run)
 		print_plan(cli, document);
 	if (j->result.quorum <= j->result.counted)
@@ -240,6 +258,10 @@ static int push_run_command(struct cli *cli, struct err *e)
 		return rc;
 	j.tree.cancel = cli->cancel;
 	j.o.record_dir = j.tree.dir;
+	j.check_only = j.preflight.every = o->preflight;
+	j.preflight.now_s = time(NULL);
+	j.o.preflight = o->push.dry_run && !o->preflight ? NULL : &j.preflight;
+	j.o.dry_run |= o->preflight;
 	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, e);
 	CLEANUP(json_release) json_t *document = pushed(cli, &j);
 	print_pushed(cli, &j, document, rc < 0);

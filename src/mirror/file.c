@@ -207,6 +207,7 @@ const struct mirror_ops mirror_file = {
 	.copies_from = mirror_file_copies_from,
 	.leftovers = mirror_file_leftovers,
 	.leftover_remove = mirror_file_leftover_remove,
+	.preflight = mirror_file_preflight,
 	.probe = file_probe,
 	.setup = file_setup,
 };

@@ -41,6 +41,9 @@ WARN_UNUSED int mirror_file_upload_copy(struct mirror_connection *c, struct mirr
 bool mirror_file_copies_from(const struct mirror *m, const struct mirror *from);
 WARN_UNUSED int mirror_file_copy(struct mirror_connection *c, const char *from, const char *to,
 				 struct err *e);
+/* In file_preflight.c: can the folder be written, is there room, how large may a file be? */
+WARN_UNUSED int mirror_file_preflight(struct mirror_connection *c, const struct mirror_need *need,
+				      struct mirror_findings *out, struct err *e);
 
 WARN_UNUSED int mirror_file_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn,
 				      void *ctx, struct err *e);

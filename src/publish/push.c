@@ -1,9 +1,11 @@
 #include "publish/push.h"
 
-#include "util/threads.h"
+#include "publish/preflight.h"
 #include "publish/push_mirror.h"
+#include "publish/speed.h"
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/threads.h"
 
 void push_mirror_release(struct push_mirror *m)
 {
@@ -12,21 +14,10 @@ void push_mirror_release(struct push_mirror *m)
 
 const char *push_outcome_name(enum push_outcome o)
 {
-	static const char *const names[] = { "failed",    "up-to-date", "done",      "objects-only",
-					     "held-back", "planned",    "read-only", "examined" };
+	static const char *const names[] = { "failed",       "up-to-date", "done",
+					     "objects-only", "held-back",  "planned",
+					     "read-only",    "examined",   "not-started" };
 	return names[o];
-}
-
-int push_gravity(enum err_class class)
-{
-	static const enum err_class order[] = {
-		ERR_NONE, ERR_FAULT,    ERR_NETWORK,   ERR_NOT_FOUND, ERR_USAGE,     ERR_SYSTEM,
-		ERR_AUTH, ERR_CONFLICT, ERR_INTEGRITY, ERR_BUG,       ERR_CANCELLED,
-	};
-	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		if (order[i] == class)
-			return (int)i;
-	return (int)ARRAY_LEN(order);
 }
 
 struct run {
@@ -36,6 +27,7 @@ struct run {
 	struct push_mirror *mirrors;
 	struct push_delivery *deliveries; /* tree == NULL: none for this mirror */
 	size_t count;
+	bool stopped;    /* before the first byte */
 	bool stage_turn; /* showing on stage mirrors, then on the others */
 };
 
@@ -76,22 +68,47 @@ static void count_quorum(const struct run *r, struct push_result *out)
 
 /* ---- the phases ----------------------------------------------------------------- */
 
-static void prepare(void *ctx, size_t i)
+static void plan(void *ctx, size_t i)
 {
 	struct run *r = ctx;
-	struct push_mirror *m = &r->mirrors[i];
-	if (!works(r, i))
-		return;
-	int rc = push_mirror_plan(&r->deliveries[i], &m->error);
-	if (rc == 0 && !r->o->dry_run)
-		(void)!push_mirror_check(&r->deliveries[i], &m->error);
+	if (works(r, i))
+		(void)!push_mirror_plan(&r->deliveries[i], &r->mirrors[i].error);
+}
+
+/* A mirror with a fault is left out like one that is down; but nothing is written when the faults
+ * leave too few for the quorum. */
+static bool may_start(struct run *r, const struct push_result *result)
+{
+	struct preflight *p = r->o->preflight;
+	bool stage = !count_mirrors(r, false, false), faulty = false;
+	uint64_t able = 0;
+	if (!p || cancel_signal(r->o->cancel))
+		return true;
+	preflight_run(p, r->tree, r->mirrors, r->count, r->o);
+	for (size_t i = 0; i < r->count; i++)
+		if (can_count(&r->mirrors[i], stage)) {
+			able += !r->mirrors[i].error.class;
+			faulty = faulty || p->mirrors[i].faulty;
+		}
+	return !p->error.class && (!faulty || able >= result->quorum);
+}
+
+static void check(void *ctx, size_t i)
+{
+	struct run *r = ctx;
+	if (works(r, i))
+		(void)!push_mirror_check(&r->deliveries[i], &r->mirrors[i].error);
 }
 
 static void hidden(void *ctx, size_t i)
 {
 	struct run *r = ctx;
-	if (works(r, i))
-		(void)!push_mirror_hidden(&r->deliveries[i], r->feed, i, &r->mirrors[i].error);
+	struct push_mirror *m = &r->mirrors[i];
+	uint64_t began_ms = clock_now_ms(NULL);
+	if (!works(r, i))
+		return;
+	(void)!push_mirror_hidden(&r->deliveries[i], r->feed, i, &m->error);
+	speed_note(r->o->record_dir, m->id, m->put_bytes, clock_now_ms(NULL) - began_ms);
 }
 
 /* One thread for each mirror, because all mirrors use each piece at about the same time. */
@@ -159,12 +176,26 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 		return PUSH_EXAMINED;
 	if (r->o->dry_run)
 		return push_plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_PLANNED;
+	if (r->stopped)
+		return push_plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_NOT_STARTED;
 	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
 	if (shows(r->o, m) && !shown_is_done(m))
 		return PUSH_HELD_BACK;
 	if (with_metadata && !shows(r->o, m))
 		return PUSH_OBJECTS_ONLY;
 	return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
+}
+
+/* The gravest fault of the release and of the mirrors. */
+static int sum_up_stopped(const struct run *r, const struct push_mirror *worst, struct err *e)
+{
+	const struct err *why = &r->o->preflight->error;
+	if (worst && push_gravity(worst->error.class) > push_gravity(why->class))
+		why = &worst->error;
+	err_set(e, why->class, "%s", why->text);
+	if (!r->o->dry_run)
+		err_context(e, "nothing was written");
+	return why->hint[0] ? err_hint(e, "%s", why->hint) : -(int)e->class;
 }
 
 static int sum_up(const struct run *r, const struct push_result *result, struct err *e)
@@ -182,6 +213,8 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 	}
 	if (cancel_signal(r->o->cancel))
 		return cancel_check(r->o->cancel, e);
+	if (r->stopped)
+		return sum_up_stopped(r, worst, e);
 	if (!failed && !held_back)
 		return 0;
 	if (!worst)
@@ -232,11 +265,15 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 		if (mirrors[i].mirror && mirror_can(mirrors[i].mirror, MIRROR_CAN_WRITE))
 			push_delivery_init(&deliveries[i], t, o, &mirrors[i],
 					   shows(o, &mirrors[i]));
-	threads_run(o->threads, count, prepare, &r);
-	if (!o->dry_run && !cancel_signal(o->cancel))
+	threads_run(o->threads, count, plan, &r);
+	r.stopped = !may_start(&r, result);
+	bool write = !o->dry_run && !r.stopped;
+	if (write)
+		threads_run(o->threads, count, check, &r);
+	if (write && !cancel_signal(o->cancel))
 		put_hidden(&r, result);
 	count_quorum(&r, result);
-	if (!o->dry_run && !cancel_signal(o->cancel))
+	if (write && !cancel_signal(o->cancel))
 		show_release(&r, result);
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].outcome = outcome(&r, &mirrors[i]);

@@ -30,6 +30,7 @@ enum push_outcome {
 	PUSH_PLANNED,      /* dry run: there are changes to send */
 	PUSH_READ_ONLY,    /* this kind cannot be written */
 	PUSH_EXAMINED,     /* count_only */
+	PUSH_NOT_STARTED,  /* the checks before the first byte stopped the run */
 };
 
 struct push_mirror {
@@ -51,17 +52,20 @@ struct push_mirror {
 };
 void push_mirror_release(struct push_mirror *m);
 
+struct preflight;
+
 struct push_options {
 	bool dry_run;
-	bool stage;                /* the release is shown only on mirrors marked stage; objects go
-				      to all */
-	bool recheck;              /* also read back what was verified earlier */
-	uint64_t quorum;           /* number of mirrors that must hold every object; 0:
-				      all that count */
-	unsigned threads;          /* number of mirrors that are planned, checked and shown the
-				      release at a time */
-	const char *record_dir;    /* of the tree; NULL: no record */
-	const struct retry *retry; /* for each transfer */
+	bool stage;             /* the release is shown only on mirrors marked stage; objects go
+				   to all */
+	bool recheck;           /* also read back what was verified earlier */
+	uint64_t quorum;        /* number of mirrors that must hold every object; 0:
+				   all that count */
+	unsigned threads;       /* number of mirrors that are planned, checked and shown the
+				   release at a time */
+	const char *record_dir; /* of the tree; NULL: no record */
+	struct preflight *preflight; /* what is checked before the first byte; NULL: nothing */
+	const struct retry *retry;   /* for each transfer */
 	const struct cancel *cancel; /* NULL: nothing stops it */
 	struct report *report;
 };

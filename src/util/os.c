@@ -18,12 +18,14 @@
 #if defined __linux__ && !defined FERRY_PORTABLE
 
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/vfs.h>
 
 static int native_nameless_file(const char *dir)
 {
@@ -60,6 +62,13 @@ static int native_link_open_file(int fd, const char *path)
 	char open_file[32];
 	snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", fd);
 	return linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/* FAT32 stores sizes in 32 bits. */
+static uint64_t native_max_file(const char *dir)
+{
+	struct statfs st;
+	return statfs(dir, &st) == 0 && st.f_type == MSDOS_SUPER_MAGIC ? UINT32_MAX : 0;
 }
 
 static void native_will_read_all(int fd)
@@ -122,6 +131,7 @@ static int cannot(void)
 #define native_copy_range(to, to_offset, from, from_offset, len) cannot()
 #define native_rename_exclusive(from_dir, from, to_dir, to) cannot()
 #define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
+#define native_max_file(dir) ((void)(dir), (uint64_t)0)
 #define native_will_read_all(fd) ((void)(fd))
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
@@ -233,6 +243,11 @@ bool os_is_open_file(const char *path)
 	ssize_t n = readlink(path, target, sizeof target - 1);
 	target[n < 0 ? 0 : n] = '\0';
 	return names_open_file(path) || names_open_file(target);
+}
+
+uint64_t os_max_file(const char *dir)
+{
+	return native_max_file(dir);
 }
 
 struct timespec os_modified(const struct stat *st)

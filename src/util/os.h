@@ -56,6 +56,10 @@ WARN_UNUSED int os_link_open_file(int fd, const char *path);
  * or is it a link to such a name? */
 bool os_is_open_file(const char *path);
 
+/* The largest file that the file system of this folder can hold, in bytes; 0: no limit is known.
+ * Fall-back: always 0. */
+uint64_t os_max_file(const char *dir);
+
 /* When the content of the file was changed. */
 struct timespec os_modified(const struct stat *st);
 /* The same in nanoseconds. */

@@ -230,9 +230,11 @@ def test_a_mirror_of_another_repository_is_a_conflict(publisher, tmp_path_factor
 
 
 def broken(publisher, name="b"):
-    """A mirror whose folder cannot exist."""
-    (publisher.dir / "file").write_text("in the way")
-    return mirror(name, path="file/below")
+    """A mirror that looks good until a model is written to it."""
+    folder = publisher.mirror("broken") / "targets"
+    folder.mkdir(parents=True)
+    (folder / "models").write_text("in the way of a folder")
+    return mirror(name, path="mirrors/broken")
 
 
 def test_one_bad_mirror_holds_the_release_back(publisher, validate):
@@ -476,7 +478,7 @@ def test_killed_at_twenty_random_moments(two_releases, moments):
 def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moments, number):
     made = two_releases
     fresh_mirror(made)
-    process = start_push(made, at(moments.changes // 2, number=number))
+    process = start_push(made, at(moments.changes * 2 // 5, number=number))
     _, err = process.communicate()
     assert process.returncode == -number
     assert 2 * PIECE <= large_bytes(made) < 40 << 20
