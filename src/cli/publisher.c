@@ -10,6 +10,7 @@ void publisher_release(struct publisher *p)
 {
 	mirrors_release(&p->places);
 	settings_mirrors_release(&p->settings);
+	free(p->state_dir);
 	free(p->name);
 	free(p->dir);
 	*p = (struct publisher){ 0 };
@@ -58,6 +59,16 @@ static int no_mirror(const struct publisher *p, struct err *e)
 			   "ferry.conf)");
 }
 
+/* NULL when there is no home folder: what probing finds out is then not kept. */
+static char *find_state_dir(void)
+{
+	CLEANUP(mem_free_ptr) char *state = NULL;
+	struct err ignored = ERR_INIT;
+	return path_xdg("XDG_STATE_HOME", ".local/state", &state, &ignored) < 0
+		       ? NULL
+		       : path_join(state, "ferry/mirrors");
+}
+
 static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct publisher *p,
 			struct err *e)
 {
@@ -73,10 +84,12 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 	if (rc < 0)
 		return rc;
 	p->rate.bytes_per_s = fetch.limit_rate;
+	p->state_dir = find_state_dir();
 	const struct mirror_env env = {
 		.rate = &p->rate,
 		.cancel = cli->cancel,
 		.stall_s = fetch.stall_s,
+		.state_dir = p->state_dir,
 	};
 	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,
 			    &p->places, e);

@@ -25,6 +25,7 @@ struct publisher {
 	const struct conf *conf; /* borrowed; may be empty */
 	char *name;              /* of the repository; NULL without configuration */
 	char *dir;               /* its tree; NULL if not wanted */
+	char *state_dir;         /* of what probing the mirrors found out; or NULL */
 	struct settings_mirrors settings;
 	struct rate rate;      /* [fetch] limit-rate, for all mirrors together */
 	struct mirrors places; /* empty if not wanted */

@@ -31,6 +31,7 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	m->state = f;
 	if (!m->url)
 		m->url = path_file_url(path);
+	m->place = path_file_url(path);
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
 		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF | MIRROR_CAN_COPY_PIECES;
 	return 0;

@@ -39,6 +39,7 @@ void mirror_close(struct mirror *m)
 	pthread_mutex_destroy(&m->lock);
 	free(m->id);
 	free(m->url);
+	free(m->place);
 	free(m->region);
 	free(m);
 }

@@ -196,8 +196,8 @@ struct mirror_env {
 	struct rate *rate;           /* the limit that all connections share; NULL: none */
 	const struct cancel *cancel; /* ends calls; NULL: nothing does */
 	const struct clock *clock;   /* NULL: the real one */
-	const char *state_dir;       /* borrowed; the folder of what probing found out. NULL: it
-					is not kept */
+	const char *state_dir;       /* borrowed; the folder of what probing found out (record.h).
+					NULL: it is not kept */
 };
 
 struct mirror {
@@ -207,6 +207,8 @@ struct mirror {
 	uint64_t max_object;  /* bytes; 0: no limit. Set by open */
 	char *id;             /* NAME of [mirror.NAME], or the catalog's id */
 	char *url;            /* base URL that readers use, or NULL */
+	char *place;          /* where it is, for records (record.h), e.g. its endpoint, bucket and
+				 prefix; no secrets. Set by open; NULL: url */
 	char *region;         /* or NULL */
 	uint64_t priority;    /* lower is used first; default 50 */
 	unsigned connections; /* how many calls a caller should run at a time */
