@@ -132,7 +132,7 @@ static bool folder_is_there(struct mirror *m, struct mirror_findings *out)
 	const struct file_mirror *f = m->state;
 	struct err why = ERR_INIT;
 	if (mirror_file_root(m, false, &why) < 0) {
-		mirror_findings_add(out, "folder", MIRROR_FINDING_LACKS, "%s", why.text);
+		mirror_findings_fault(out, "folder", &why);
 		return false;
 	}
 	mirror_findings_add(out, "folder", MIRROR_FINDING_OK, "%s", f->path);
@@ -145,7 +145,7 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 	struct err why = ERR_INIT;
 	CLEANUP(file_close) int lock = -1;
 	if (mirror_file_lock(m, &lock, &why) < 0) {
-		mirror_findings_add(out, "write", MIRROR_FINDING_LACKS, "%s", why.text);
+		mirror_findings_fault(out, "write", &why);
 		return;
 	}
 	mirror_findings_add(out, "write", MIRROR_FINDING_OK, "yes");

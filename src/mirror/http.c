@@ -191,8 +191,8 @@ static int http_probe(struct mirror_connection *c, struct mirror_findings *out, 
 		return rc;
 	}
 	if (rc < 0) {
-		mirror_findings_add(out, "read", MIRROR_FINDING_LACKS, "%s: %s", PROBE_KEY,
-				    why.text);
+		err_context(&why, "%s", PROBE_KEY);
+		mirror_findings_fault(out, "read", &why);
 		return 0;
 	}
 	mirror_findings_add(out, "read", MIRROR_FINDING_OK, "yes");

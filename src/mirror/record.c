@@ -9,6 +9,19 @@
 
 #define FORMAT "model-ferry-mirror-record"
 
+const struct mirror_can_name mirror_can_names[] = {
+	{ MIRROR_CAN_WRITE, "write" },
+	{ MIRROR_CAN_LIST, "list" },
+	{ MIRROR_CAN_RANGE, "range" },
+	{ MIRROR_CAN_COPY, "copy" },
+	{ MIRROR_CAN_COPY_PIECES, "copy-pieces" },
+	{ MIRROR_CAN_CREATE_ONLY, "create-only" },
+	{ MIRROR_CAN_REPLACE_IF, "replace-if" },
+	{ MIRROR_CAN_SHA256, "sha256" },
+	{ MIRROR_CAN_PIECES_SHA256, "pieces-sha256" },
+	{ 0, NULL },
+};
+
 void mirror_record_release(struct mirror_record *r)
 {
 	json_release(&r->can);
@@ -167,6 +180,12 @@ void mirror_record_set_can(struct mirror_record *r, const char *name, bool value
 	if (!r->can)
 		r->can = json_object();
 	json_put_bool(r->can, name, value);
+}
+
+void mirror_record_set_capabilities(struct mirror_record *r, const struct mirror *m)
+{
+	for (const struct mirror_can_name *c = mirror_can_names; c->name; c++)
+		mirror_record_set_can(r, c->name, mirror_can(m, c->bit));
 }
 
 void mirror_record_set_measured(struct mirror_record *r, const char *name, uint64_t value)

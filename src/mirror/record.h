@@ -27,6 +27,13 @@
 #define MIRROR_RECORD_PUBLIC_RANGES "public-ranges"
 #define MIRROR_RECORD_PUBLIC_CORS "public-cors"
 
+/* The capabilities as booleans, under these names, which are also those of `ferry mirror list`. */
+struct mirror_can_name {
+	enum mirror_can bit;
+	const char *name;
+};
+extern const struct mirror_can_name mirror_can_names[]; /* NULL-ended */
+
 /* Kinds may add names of their own: at most 64 of a-z, 0-9, '.', '_' and '-'. */
 struct mirror_record {
 	int64_t probed_s; /* when it was saved; 0: it is empty */
@@ -45,6 +52,8 @@ bool mirror_record_can(const struct mirror_record *r, const char *name, bool *ou
 bool mirror_record_measured(const struct mirror_record *r, const char *name, uint64_t *out);
 void mirror_record_set_can(struct mirror_record *r, const char *name, bool value);
 void mirror_record_set_measured(struct mirror_record *r, const char *name, uint64_t value);
+/* All of mirror_can_names, as they are now. */
+void mirror_record_set_capabilities(struct mirror_record *r, const struct mirror *m);
 void mirror_record_forget(struct mirror_record *r, const char *name);
 
 /* Parses the file's text; place: of the mirror that it must be about. For mirror_record_load() and

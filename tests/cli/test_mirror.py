@@ -1,8 +1,12 @@
 """ferry mirror probe, setup and cleanup: what places can do, making them, and cleaning them."""
 
 import fcntl
+import json
 import os
+import pathlib
 import time
+
+from published import publisher, signed_base     # noqa: F401
 
 
 def configure(work, **kinds):
@@ -36,10 +40,76 @@ def test_probe_tells_what_a_folder_can_do(ferry, work, validate):
     assert states(missing) == {("disk", "folder"): "lacks"}
     (work / "disk").mkdir()
     found = ferry("mirror", "probe", "--json")
-    assert states(found) == {("disk", what): "ok" for what in ("folder", "write", "locks", "space")}
-    assert "free" in ferry("mirror", "probe").out
-    # Only the mirror's own folder was touched.
+    validate(found.json, "output-mirror-probe")
+    assert states(found) == {("disk", what): "ok" for what in (
+        "folder", "write", "locks", "space", "upload", "download", "latency")}
+    assert "free" in ferry("mirror", "probe", "--quick").out
+    # Only the mirror's own folder is left.
     assert os.listdir(work / "disk") == [".ferry"]
+
+
+def records(ferry):
+    folder = pathlib.Path(ferry.env["HOME"]) / ".local/state/ferry/mirrors"
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*"))]
+
+
+def test_probe_keeps_what_it_found_out(ferry, work, validate):
+    configure(work, disk={"kind": "file", "path": "disk"})
+    (work / "disk").mkdir()
+    quick = ferry("mirror", "probe", "--quick", "--json").json["mirrors"][0]
+    assert quick["can"]["write"] and "measured" not in quick
+    found = ferry("mirror", "probe", "--json").json["mirrors"][0]
+    [record] = records(ferry)
+    validate(record, "mirror-record")
+    assert record["can"] == found["can"] and record["measured"] == found["measured"]
+    assert record["place"] == f"file://{work}/disk"
+    assert all(record["measured"][name] > 0 for name in (
+        "upload-bytes-per-s", "download-bytes-per-s", "latency-us"))
+    # What it does not measure again stays.
+    assert ferry("mirror", "probe", "--quick",
+                 "--json").json["mirrors"][0]["measured"] == record["measured"]
+
+
+def test_probe_asks_the_public_url_as_a_reader_does(ferry, work, nginx, validate):
+    (work / "disk").mkdir()
+    server = nginx(work / "disk", extra="""
+        add_header Access-Control-Allow-Origin *; add_header Cache-Control max-age=60;""")
+    configure(work, disk={"kind": "file", "path": "disk", "url": server.url})
+    found = ferry("mirror", "probe", "--json")
+    validate(found.json, "output-mirror-probe")
+    assert {s for s in states(found).values()} == {"ok"}
+    texts = {f["what"]: f["text"] for f in found.json["mirrors"][0]["findings"]}
+    assert [texts["public " + what] for what in ("read", "ranges", "CORS", "cache")] == [
+        "yes", "yes", "yes", "max-age=60"]
+    can = found.json["mirrors"][0]["can"]
+    assert can["public-read"] and can["public-ranges"] and can["public-cors"]
+    # Another folder behind the same URL: what was written is not what readers get.
+    (work / "other").mkdir()
+    configure(work, other={"kind": "file", "path": "other", "url": server.url})
+    wrong = ferry("mirror", "probe", "--json", check=1)
+    assert states(wrong)["other", "public read"] == "lacks"
+    assert wrong.json["mirrors"][0]["can"]["public-read"] is False
+    assert os.listdir(work / "other") == [".ferry"]
+
+
+def test_probe_removes_what_a_killed_probe_left(ferry, work):
+    configure(work, disk={"kind": "file", "path": "disk"})
+    for name, age_s in (("old", 7200), ("new", 60)):
+        path = work / "disk/ferry-probe" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age_s, time.time() - age_s))
+    ferry("mirror", "probe")
+    assert os.listdir(work / "disk/ferry-probe") == ["new"]
+
+
+def test_probe_measures_a_read_only_mirror_with_a_model_of_its_catalog(ferry, work, nginx,
+                                                                       publisher):     # noqa: F811
+    server = nginx(publisher.tree)
+    configure(work, web={"kind": "http", "url": server.url})
+    found = ferry("mirror", "probe", "--json").json["mirrors"][0]
+    assert found["measured"]["download-bytes-per-s"] > 0
+    assert "upload-bytes-per-s" not in found["measured"]
 
 
 def test_probe_asks_a_web_server(ferry, work, nginx):
@@ -49,8 +119,12 @@ def test_probe_asks_a_web_server(ferry, work, nginx):
     configure(work, web={"kind": "http", "url": server.url})
     assert states(ferry("mirror", "probe", "--json", check=1)) == {("web", "read"): "lacks"}
     (site / "metadata/timestamp.json").write_text("{}")
-    assert states(ferry("mirror", "probe", "--json")) == {("web", "read"): "ok",
-                                                          ("web", "ranges"): "ok"}
+    found = ferry("mirror", "probe", "--json")
+    assert states(found) == {("web", what): "ok" for what in (
+        "read", "ranges", "download", "latency", "public read", "public ranges", "public CORS",
+        "public cache")}
+    texts = {f["what"]: f["text"] for f in found.json["mirrors"][0]["findings"]}
+    assert "no catalog.json" in texts["download"] and texts["public CORS"].startswith("no:")
     whole = nginx(site, extra="max_ranges 0;")
     configure(work, web={"kind": "http", "url": whole.url})
     assert states(ferry("mirror", "probe", "--json", check=1))["web", "ranges"] == "lacks"

@@ -1,5 +1,6 @@
 #include "cli/mirror/mirror.h"
 #include "http/url.h"
+#include "mirror/record.h"
 #include "publish/release.h"
 #include "util/mem.h"
 
@@ -13,20 +14,6 @@ static const struct opt list_options[] = {
 	OPT_ENTRY(OPT_FLAG, list_opts, check, 0, "check", NULL,
 		  "request timestamp.json from each mirror, to check that it answers"),
 	OPT_LAST,
-};
-
-static const struct {
-	unsigned bit;
-	const char *name;
-} capabilities[] = {
-	{ MIRROR_CAN_WRITE, "write" },
-	{ MIRROR_CAN_LIST, "list" },
-	{ MIRROR_CAN_RANGE, "range" },
-	{ MIRROR_CAN_COPY, "copy" },
-	{ MIRROR_CAN_CREATE_ONLY, "create-only" },
-	{ MIRROR_CAN_REPLACE_IF, "replace-if" },
-	{ MIRROR_CAN_SHA256, "sha256" },
-	{ MIRROR_CAN_PIECES_SHA256, "pieces-sha256" },
 };
 
 /* A mirror is reachable if it answers, even that there is no such file. */
@@ -57,9 +44,9 @@ static void put_place(json_t *o, const struct mirrors_entry *p, bool checked)
 	json_put_string(o, "holds", holds_name(p->settings->holds));
 	json_put_bool(o, "stage", p->settings->stage);
 	json_t *can = json_put_array(o, "can");
-	for (size_t i = 0; p->mirror && i < ARRAY_LEN(capabilities); i++)
-		if (mirror_can(p->mirror, capabilities[i].bit))
-			json_push_string(can, capabilities[i].name);
+	for (const struct mirror_can_name *c = mirror_can_names; p->mirror && c->name; c++)
+		if (mirror_can(p->mirror, c->bit))
+			json_push_string(can, c->name);
 	if (p->mirror && p->mirror->max_object)
 		json_put_u64(o, "max_object", p->mirror->max_object);
 	json_put_bool(o, "usable", p->mirror != NULL);

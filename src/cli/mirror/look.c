@@ -1,12 +1,18 @@
 /* probe and setup: what a mirror can do, and what it needs. */
 #include "cli/mirror/mirror.h"
+#include "mirror/measure.h"
 
 struct look_opts {
 	struct publisher_opts who;
-	bool dry_run;
+	bool dry_run, quick;
 };
 
-static const struct opt probe_options[] = { CMD_MIRROR_OPTS(look_opts), OPT_LAST };
+static const struct opt probe_options[] = {
+	CMD_MIRROR_OPTS(look_opts),
+	OPT_ENTRY(OPT_FLAG, look_opts, quick, 0, "quick", NULL,
+		  "measure no throughput, and do not ask the public URL"),
+	OPT_LAST,
+};
 
 static const struct opt setup_options[] = {
 	CMD_MIRROR_OPTS(look_opts),
@@ -23,6 +29,7 @@ static void put_findings(json_t *o, const struct mirror_findings *findings)
 		json_put_string(finding, "what", findings->at[i].what);
 		json_put_string(finding, "state", mirror_finding_name(findings->at[i].state));
 		json_put_string(finding, "text", findings->at[i].text);
+		json_put_string(finding, "hint", findings->at[i].hint);
 	}
 }
 
@@ -36,19 +43,64 @@ static bool needs_a_look(const struct mirrors_entry *p, const struct mirror_find
 	return fault;
 }
 
-static bool look_at(struct mirrors_entry *p, bool setup, bool dry_run, json_t *o)
+/* A fault that makes measuring useless. */
+static bool has_fault(const struct mirror_findings *findings)
+{
+	for (size_t i = 0; i < findings->count; i++)
+		if (findings->at[i].class)
+			return true;
+	return false;
+}
+
+static int measure(struct cli *cli, struct mirror *m, bool quick, struct mirror_findings *findings,
+		   json_t *o, struct err *e)
+{
+	CLEANUP(mirror_record_release) struct mirror_record r = { 0 };
+	struct err why = ERR_INIT;
+	int rc = 0;
+	mirror_record_load(m, &r);
+	mirror_record_set_capabilities(&r, m);
+	if (!quick)
+		rc = mirror_measure(m, cli->report, findings, &r, e);
+	if (rc == 0 && mirror_record_save(m, &r, &why) < 0)
+		report_warn(cli->report, "what was found out is not kept: %s", why.text);
+	json_put(o, "can", json_incref(r.can));
+	if (r.measured)
+		json_put(o, "measured", json_incref(r.measured));
+	return rc;
+}
+
+static int probe(struct cli *cli, struct mirror *m, bool quick, struct mirror_findings *findings,
+		 json_t *o, struct err *e)
+{
+	int rc = mirror_probe(m, findings, e);
+	return rc < 0 || has_fault(findings) ? rc : measure(cli, m, quick, findings, o, e);
+}
+
+/* Negative only when it was cancelled. */
+static int look_at(struct cli *cli, struct mirrors_entry *p, bool setup, json_t *o, bool *fault)
 {
 	CLEANUP(mirror_findings_release) struct mirror_findings findings = { 0 };
-	if (p->mirror && setup)
-		(void)!mirror_setup(p->mirror, dry_run, &findings, &p->error);
-	else if (p->mirror)
-		(void)!mirror_probe(p->mirror, &findings, &p->error);
+	const struct look_opts *opts = cli->opts;
 	json_put_string(o, "id", p->settings->id);
 	json_put_string(o, "kind", publisher_kind(p));
+	int rc = !p->mirror ? 0
+		 : setup    ? mirror_setup(p->mirror, opts->dry_run, &findings, &p->error)
+			    : probe(cli, p->mirror, opts->quick, &findings, o, &p->error);
 	put_findings(o, &findings);
 	if (p->error.class)
 		json_put(o, "error", cli_error_json(&p->error));
-	return needs_a_look(p, &findings);
+	*fault = needs_a_look(p, &findings) || *fault;
+	return rc == -ERR_CANCELLED ? rc : 0;
+}
+
+static void print_hints(struct cli *cli, const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+	json_array_foreach (rows, i, row)
+		if (json_text(row, "hint"))
+			cli_say(cli, row, "{mirror}: {what}: {hint}");
 }
 
 static void print_findings(struct cli *cli, const json_t *mirrors)
@@ -61,11 +113,13 @@ static void print_findings(struct cli *cli, const json_t *mirrors)
 	};
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "findings", "id", "mirror");
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
+	print_hints(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);
 }
 
-static int look(struct cli *cli, const struct look_opts *o, bool setup, struct err *e)
+static int look(struct cli *cli, bool setup, struct err *e)
 {
+	const struct look_opts *o = cli->opts;
 	CLEANUP(publisher_release) struct publisher p = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *mirrors = json_put_array(document, "mirrors");
@@ -75,10 +129,12 @@ static int look(struct cli *cli, const struct look_opts *o, bool setup, struct e
 		return rc;
 	if (setup)
 		json_put_bool(document, "dry_run", o->dry_run);
-	for (size_t i = 0; i < p.places.count; i++)
-		if (p.places.at[i].chosen)
-			fault |= look_at(&p.places.at[i], setup, o->dry_run,
-					 json_push_object(mirrors));
+	for (size_t i = 0; i < p.places.count && rc == 0; i++) {
+		struct mirrors_entry *place = &p.places.at[i];
+		if (place->chosen &&
+		    (rc = look_at(cli, place, setup, json_push_object(mirrors), &fault)) < 0)
+			*e = place->error;
+	}
 	print_findings(cli, mirrors);
 	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
@@ -86,21 +142,23 @@ static int look(struct cli *cli, const struct look_opts *o, bool setup, struct e
 
 static int probe_run(struct cli *cli, struct err *e)
 {
-	return look(cli, cli->opts, false, e);
+	return look(cli, false, e);
 }
 
 static int setup_run(struct cli *cli, struct err *e)
 {
-	return look(cli, cli->opts, true, e);
+	return look(cli, true, e);
 }
 
 const struct command cmd_mirror_probe = {
 	.name = "probe",
 	.summary = "find out what the mirrors can do",
 	.description =
-		"Tests the capabilities of each mirror (reading, writing, locks, ranges), and "
-		"reports what is missing and the consequences. Nothing that readers see is "
-		"changed. The exit status is 1 if a mirror lacks something or cannot be probed.",
+		"Tests the capabilities of each mirror (reading, writing, locks, ranges), measures "
+		"how fast it is, asks its public URL as a reader would, and reports what is "
+		"missing and the consequences. The result is kept for later pushes. For a moment "
+		"there are small objects below ferry-probe/. The exit status is 1 if a mirror "
+		"lacks something or cannot be probed.",
 	.opts = probe_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = probe_run,
