@@ -65,6 +65,12 @@ def test_probe_keeps_what_it_found_out(ferry, work, validate):
     assert record["place"] == f"file://{work}/disk"
     assert all(record["measured"][name] > 0 for name in (
         "upload-bytes-per-s", "download-bytes-per-s", "latency-us"))
+    listed = ferry("mirror", "list", "--json")
+    validate(listed.json, "output-mirror-list")
+    assert listed.json["mirrors"][0]["upload_bytes_per_s"] == record["measured"][
+        "upload-bytes-per-s"]
+    assert "public" not in listed.json["mirrors"][0]        # it has no public URL
+    assert "DOWNLOAD" not in ferry("mirror", "list").out
     # What it does not measure again stays.
     assert ferry("mirror", "probe", "--quick",
                  "--json").json["mirrors"][0]["measured"] == record["measured"]

@@ -32,6 +32,23 @@ static char *url_text(const struct mirrors_entry *p)
 	return url ? url_redact(url) : NULL;
 }
 
+/* What `ferry mirror probe` found out. */
+static void put_record(json_t *o, const struct mirror *m)
+{
+	CLEANUP(mirror_record_release) struct mirror_record r = { 0 };
+	uint64_t rate;
+	bool public;
+	mirror_record_load(m, &r);
+	if (r.probed_s)
+		json_put_time(o, "probed", r.probed_s);
+	if (mirror_record_measured(&r, MIRROR_RECORD_UPLOAD, &rate))
+		json_put_u64(o, "upload_bytes_per_s", rate);
+	if (mirror_record_measured(&r, MIRROR_RECORD_DOWNLOAD, &rate))
+		json_put_u64(o, "download_bytes_per_s", rate);
+	if (mirror_record_can(&r, MIRROR_RECORD_PUBLIC, &public))
+		json_put_bool(o, "public", public);
+}
+
 static void put_place(json_t *o, const struct mirrors_entry *p, bool checked)
 {
 	CLEANUP(mem_free_ptr) char *url = url_text(p);
@@ -50,6 +67,8 @@ static void put_place(json_t *o, const struct mirrors_entry *p, bool checked)
 	if (p->mirror && p->mirror->max_object)
 		json_put_u64(o, "max_object", p->mirror->max_object);
 	json_put_bool(o, "usable", p->mirror != NULL);
+	if (p->mirror)
+		put_record(o, p->mirror);
 	if (checked && p->mirror)
 		json_put_bool(o, "reachable", !p->error.class);
 	if (p->error.class)
@@ -74,13 +93,19 @@ static char *can_text(const json_t *mirror)
 static void print_mirrors(struct cli *cli, const json_t *mirrors)
 {
 	static const struct cli_column columns[] = {
-		{ "MIRROR", "{id}", NULL },          { "KIND", "{kind}", NULL },
-		{ ">PRIORITY", "{priority}", NULL }, { "HOLDS", "{holds}", NULL },
-		{ "REGION", "{region|-}", NULL },    { "STAGE", "{stage?stage:-}", NULL },
-		{ "STATE", NULL, state_text },       { "URL", "{url|-}", NULL },
+		{ "MIRROR", "{id}", NULL },
+		{ "KIND", "{kind}", NULL },
+		{ ">PRIORITY", "{priority}", NULL },
+		{ "HOLDS", "{holds}", NULL },
+		{ "REGION", "{region|-}", NULL },
+		{ "STAGE", "{stage?stage:-}", NULL },
+		{ "STATE", NULL, state_text },
+		{ "URL", "{url|-}", NULL },
 		{ "CAN", NULL, can_text },
+		{ ">UPLOAD/s", "{upload_bytes_per_s:size|-}", NULL },
+		{ ">DOWNLOAD/s", "{download_bytes_per_s:size|-}", NULL },
 	};
-	cli_table(cli, mirrors, columns, ARRAY_LEN(columns) - !cli->verbose);
+	cli_table(cli, mirrors, columns, ARRAY_LEN(columns) - (cli->verbose ? 0 : 3));
 	cmd_mirror_print_errors(cli, mirrors);
 }
 
@@ -113,7 +138,8 @@ const struct command cmd_mirror_list = {
 	.name = "list",
 	.summary = "list the mirrors of ferry.conf and their capabilities",
 	.description = "Shows kind, priority, contents, region and URL of each mirror, whether it "
-		       "is a stage mirror and, with -v, what its kind supports. With --check the "
+		       "is a stage mirror and, with -v, what its kind supports and how fast it was "
+		       "when `ferry mirror probe` measured it. With --check the "
 		       "exit status is 1 if a mirror does not answer.",
 	.opts = list_options,
 	.opts_size = sizeof(struct list_opts),
