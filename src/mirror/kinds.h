@@ -16,9 +16,16 @@ extern const struct mirror_ops mirror_file;
  * works, by skipping the bytes before the range. */
 extern const struct mirror_ops mirror_http;
 
-/* Kinds that ferry.conf may name but this version cannot open (listed.c). */
+/*
+ * s3: a bucket of any S3-compatible server; r2: the same at Cloudflare's endpoint of an account.
+ * What a server can do is found out by probing. An object of one piece, and metadata, is one PUT;
+ * a larger one is a multipart upload with the pieces as parts, which the next upload of the
+ * object continues.
+ */
 extern const struct mirror_ops mirror_s3;
 extern const struct mirror_ops mirror_r2;
+
+/* Kinds that ferry.conf may name but this version cannot open (listed.c). */
 extern const struct mirror_ops mirror_github;
 extern const struct mirror_ops mirror_git;
 

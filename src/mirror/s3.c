@@ -1,0 +1,525 @@
+#include "mirror/s3.h"
+
+#include "mirror/kinds.h"
+#include "s3/xml.h"
+#include "util/base64.h"
+#include "util/cancel.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, and the same for R2:
+ * https://developers.cloudflare.com/r2/platform/limits/ */
+#define MAX_OBJECT (5 * 1024 * GIB)
+
+static const char *const s3_keys[] = { "bucket",     "prefix",        "endpoint",   "profile",
+				       "path-style", "storage-class", "max-object", NULL };
+static const char *const r2_keys[] = { "account", "jurisdiction", "bucket",     "prefix",
+				       "profile", "endpoint",     "max-object", NULL };
+
+/* -- opening ---------------------------------------------------------------------- */
+
+bool mirror_s3_has(const struct mirror *m, unsigned traits)
+{
+	const struct mirror_s3 *s = m->state;
+	return (s->traits & traits) == traits;
+}
+
+void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can)
+{
+	struct mirror_s3 *s = m->state;
+	s->traits = traits | S3_PROBED;
+	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | can;
+}
+
+static int read_prefix(struct mirror_s3 *s, const struct conf *c, const struct conf_section *sec,
+		       struct err *e)
+{
+	const char *given = conf_get(sec, "prefix");
+	size_t len = given ? strlen(given) : 0;
+	while (len && given[len - 1] == '/')
+		len--;
+	CLEANUP(mem_free_ptr) char *bare = mem_strndup(given ? given : "", len);
+	if (len && !path_is_key(bare))
+		return conf_err(c, sec, "prefix", e, "'%.100s' is not a valid prefix", given);
+	s->prefix = mem_printf("%s%s", bare, len ? "/" : "");
+	return 0;
+}
+
+static int read_style(const struct conf *c, const struct conf_section *sec, enum s3_style *out,
+		      struct err *e)
+{
+	bool path = false;
+	int rc = conf_get_bool(c, sec, "path-style", &path, e);
+	if (rc == 0 && conf_get(sec, "path-style"))
+		*out = path ? S3_STYLE_PATH : S3_STYLE_HOST;
+	return rc;
+}
+
+static void read_env(struct mirror *m, struct mirror_s3 *s)
+{
+	s->http.stall_s = m->env.stall_s;
+	s->http.rate = m->env.rate;
+	s->http.cancel = m->env.cancel;
+	s->http.clock = m->env.clock;
+}
+
+static int open_place(struct mirror *m, const struct conf *c, const struct conf_section *sec,
+		      struct s3_place_options *o, struct err *e)
+{
+	struct mirror_s3 *s = NEW(struct mirror_s3);
+	m->state = s;
+	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE;
+	m->max_object = MAX_OBJECT;
+	read_env(m, s);
+	s->profile = conf_get(sec, "profile") ? mem_strdup(conf_get(sec, "profile")) : NULL;
+	if (conf_get(sec, "storage-class"))
+		s->storage_class = mem_strdup(conf_get(sec, "storage-class"));
+	o->bucket = conf_get(sec, "bucket");
+	if (!o->bucket)
+		return conf_err(c, sec, NULL, e, "a mirror of kind %s needs 'bucket'",
+				m->ops->kind);
+	o->credentials.profile = s->profile;
+	o->credentials.cancel = m->env.cancel;
+	o->credentials.clock = m->env.clock;
+	int rc = conf_get_size(c, sec, "max-object", &m->max_object, e);
+	if (rc == 0)
+		rc = read_prefix(s, c, sec, e);
+	return rc < 0 ? rc : s3_place_open(&s->place, o, e);
+}
+
+static int s3_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
+		   struct err *e)
+{
+	struct s3_place_options o = { .endpoint = conf_get(sec, "endpoint"), .region = m->region };
+	int rc = read_style(c, sec, &o.style, e);
+	return rc < 0 ? rc : open_place(m, c, sec, &o, e);
+}
+
+/* https://developers.cloudflare.com/r2/api/s3/api/ */
+static int r2_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
+		   struct err *e)
+{
+	const char *account = conf_get(sec, "account"), *where = conf_get(sec, "jurisdiction");
+	CLEANUP(mem_free_ptr) char *endpoint = NULL;
+	struct s3_place_options o = { .region = "auto", .style = S3_STYLE_PATH };
+	if (!account)
+		account = getenv("CLOUDFLARE_ACCOUNT_ID");
+	if (conf_get(sec, "endpoint")) {
+		endpoint = mem_strdup(conf_get(sec, "endpoint"));
+	} else if (!account || !*account) {
+		conf_err(c, sec, NULL, e, "a mirror of kind r2 needs 'account'");
+		return err_hint(e, "it is the account id in Cloudflare's dashboard; or set "
+				   "CLOUDFLARE_ACCOUNT_ID");
+	} else {
+		endpoint = mem_printf("https://%s%s%s.r2.cloudflarestorage.com", account,
+				      where ? "." : "", where ? where : "");
+	}
+	o.endpoint = endpoint;
+	return open_place(m, c, sec, &o, e);
+}
+
+static void s3_close(struct mirror *m)
+{
+	struct mirror_s3 *s = m->state;
+	s3_place_release(&s->place);
+	free(s->prefix);
+	free(s->storage_class);
+	free(s->profile);
+	free(s);
+	m->state = NULL;
+}
+
+static int s3_connect(struct mirror_connection *c, struct err *e)
+{
+	const struct mirror_s3 *s = c->mirror->state;
+	struct http_client *client = NULL;
+	int rc = http_client_new(&s->http, &client, e);
+	c->state = client;
+	return rc;
+}
+
+static void s3_disconnect(struct mirror_connection *c)
+{
+	http_client_free(c->state);
+}
+
+/* -- requests --------------------------------------------------------------------- */
+
+char *mirror_s3_name(const struct mirror *m, const char *key)
+{
+	const struct mirror_s3 *s = m->state;
+	return mem_printf("%s%s", s->prefix, key);
+}
+
+char *mirror_s3_source(const struct mirror *m, const char *name)
+{
+	const struct mirror_s3 *s = m->state;
+	CLEANUP(buf_release) struct buf b = BUF_INIT(8 * KIB);
+	buf_addf(&b, "/%s/", s->place.bucket);
+	sigv4_path(&b, name);
+	return buf_steal(&b);
+}
+
+int mirror_s3_call(struct mirror_connection *c, const struct s3_request *q, struct http_response *r,
+		   struct err *e)
+{
+	struct mirror_s3 *s = c->mirror->state;
+	return s3_call(c->state, &s->place, q, r, e);
+}
+
+void mirror_s3_etag(char out[256], const char *etag)
+{
+	size_t len = strlen(etag);
+	if (len >= 2 && etag[0] == '"' && etag[len - 1] == '"') {
+		etag++;
+		len -= 2;
+	}
+	snprintf(out, 256, "%.*s", (int)len, etag);
+}
+
+int64_t mirror_s3_time(const char *text)
+{
+	int64_t s = 0;
+	char whole[TIME_TEXT];
+	/* "2026-01-02T03:04:05.678Z" */
+	if (strlen(text) > 20 && text[19] == '.') {
+		snprintf(whole, sizeof whole, "%.19sZ", text);
+		text = whole;
+	}
+	return parse_time(text, &s) ? s : 0;
+}
+
+void mirror_s3_xml_text(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '&')
+			buf_adds(out, "&amp;");
+		else if (*text == '<')
+			buf_adds(out, "&lt;");
+		else if (*text == '>')
+			buf_adds(out, "&gt;");
+		else if (*text == '"')
+			buf_adds(out, "&quot;");
+		else
+			buf_addc(out, *text);
+	}
+}
+
+/* -- stat ------------------------------------------------------------------------- */
+
+/* "<base64>" is the SHA-256 of the object, "<base64>-<parts>" that of its parts' digests. */
+static void take_checksum(struct mirror_stat *out, const char *text)
+{
+	uint8_t raw[DIGEST_SIZE];
+	const char *dash = strchr(text, '-');
+	size_t len = dash ? (size_t)(dash - text) : strlen(text);
+	if (!base64_decode(raw, sizeof raw, text, len))
+		return;
+	memcpy(dash ? out->pieces_sha256.bytes : out->sha256.bytes, raw, sizeof raw);
+	if (dash)
+		out->has_pieces_sha256 = true;
+	else
+		out->has_sha256 = true;
+}
+
+static void take_stat(struct mirror_stat *out, const struct http_response *r)
+{
+	const char *sum = http_response_header(r, "x-amz-checksum-sha256");
+	const char *meta = http_response_header(r, "x-amz-meta-sha256");
+	*out = (struct mirror_stat){ .size = r->total, .modified_s = r->modified_s };
+	mirror_s3_etag(out->etag, r->etag);
+	if (meta && digest_parse(&out->sha256, meta))
+		out->has_sha256 = true;
+	if (sum)
+		take_checksum(out, sum);
+}
+
+int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_stat *out,
+		   struct http_response *r, struct err *e)
+{
+	struct sigv4_pair mode = { "x-amz-checksum-mode", "ENABLED" };
+	struct s3_request q = { .method = "HEAD", .key = name, .headers = &mode };
+	q.header_count = mirror_s3_has(c->mirror, S3_CHECKSUMS);
+	int rc = mirror_s3_call(c, &q, r, e);
+	if (rc == 0 && !r->has_total)
+		rc = err_set(e, ERR_USAGE, "the server does not report the size of the object");
+	if (rc == 0)
+		take_stat(out, r);
+	return rc;
+}
+
+static int s3_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
+		   struct err *e)
+{
+	CLEANUP(http_response_release) struct http_response r = { 0 };
+	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, key);
+	return mirror_s3_head(c, name, out, &r, e);
+}
+
+/* -- get -------------------------------------------------------------------------- */
+
+static int on_write(void *ctx, const void *data, size_t len, struct err *e)
+{
+	const struct mirror_sink *sink = ctx;
+	return sink->write(sink->ctx, data, len, e);
+}
+
+static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
+		  const struct mirror_sink *sink, struct err *e)
+{
+	CLEANUP(http_response_release) struct http_response r = { 0 };
+	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, range->key);
+	struct s3_request q = {
+		.method = "GET",
+		.key = name,
+		.offset = range->offset,
+		.length = range->length == UINT64_MAX ? 0 : range->length,
+		.deadline_ms = range->deadline_ms,
+		.write = on_write,
+		.ctx = (void *)sink,
+	};
+	return mirror_s3_call(c, &q, &r, e);
+}
+
+/* -- list ------------------------------------------------------------------------- */
+
+struct found {
+	char *key;
+	struct mirror_stat stat;
+};
+
+struct listing {
+	const struct mirror_s3 *s;
+	mirror_entry_fn *fn; /* NULL: collect, because the order is not known yet */
+	void *ctx;
+	struct found *all;
+	size_t count, cap;
+	struct str_list folders; /* CommonPrefixes still to be listed */
+	/* of the page */
+	struct found entry;
+	bool truncated;
+	char *next;
+};
+
+static void listing_release(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->all[i].key);
+	free(l->all);
+	str_list_release(&l->folders);
+	free(l->entry.key);
+	free(l->next);
+}
+
+/* Keys that are no keys of ours (path_is_key) belong to somebody else. */
+static int entry_complete(struct listing *l, struct err *e)
+{
+	struct found f = l->entry;
+	size_t skip = strlen(l->s->prefix);
+	l->entry = (struct found){ 0 };
+	int rc = 0;
+	bool ours = f.key && strlen(f.key) > skip &&
+		    strncmp(f.key, l->s->prefix, skip) == 0 && path_is_key(f.key + skip);
+	if (ours && l->fn) {
+		struct mirror_entry entry = { f.key + skip, f.stat };
+		rc = l->fn(l->ctx, &entry, e);
+	} else if (ours) {
+		l->all = mem_grow(l->all, l->count, &l->cap, sizeof *l->all);
+		l->all[l->count] = f;
+		memmove(f.key, f.key + skip, strlen(f.key + skip) + 1);
+		l->all[l->count++].key = f.key;
+		return 0;
+	}
+	free(f.key);
+	return rc;
+}
+
+static char *decoded(const char *text)
+{
+	char *copy = mem_strdup(text);
+	if (!path_percent_decode(copy))
+		copy[0] = '\0';
+	return copy;
+}
+
+static int on_list(void *ctx, const char *path, const char *text, struct err *e)
+{
+	struct listing *l = ctx;
+	const char *at = strchr(path, '/');
+	if (!at)
+		return 0;
+	at++;
+	if (strcmp(at, "Contents/Key") == 0) {
+		free(l->entry.key);
+		l->entry.key = decoded(text);
+	} else if (strcmp(at, "Contents/Size") == 0) {
+		if (!parse_u64(text, &l->entry.stat.size))
+			return err_set(e, ERR_INTEGRITY, "the listing has a malformed size");
+	} else if (strcmp(at, "Contents/LastModified") == 0) {
+		l->entry.stat.modified_s = mirror_s3_time(text);
+	} else if (strcmp(at, "Contents/ETag") == 0) {
+		mirror_s3_etag(l->entry.stat.etag, text);
+	} else if (strcmp(at, "Contents") == 0) {
+		return entry_complete(l, e);
+	} else if (strcmp(at, "CommonPrefixes/Prefix") == 0) {
+		str_list_take(&l->folders, decoded(text));
+	} else if (strcmp(at, "IsTruncated") == 0) {
+		l->truncated = strcmp(text, "true") == 0;
+	} else if (strcmp(at, "NextContinuationToken") == 0) {
+		free(l->next);
+		l->next = mem_strdup(text);
+	}
+	return 0;
+}
+
+/* https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+static int list_page(struct mirror_connection *c, struct listing *l, const char *prefix,
+		     const char *token, struct err *e)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	struct sigv4_pair query[5] = {
+		{ "list-type", "2" },
+		{ "encoding-type", "url" },
+		{ "prefix", prefix },
+	};
+	struct s3_request q = { .method = "GET", .query = query, .query_count = 3 };
+	if (!l->fn)
+		query[q.query_count++] = (struct sigv4_pair){ "delimiter", "/" };
+	if (token)
+		query[q.query_count++] = (struct sigv4_pair){ "continuation-token", token };
+	q.root = "ListBucketResult";
+	q.into = &answer;
+	l->truncated = false;
+	mem_free_ptr(&l->next);
+	int rc = mirror_s3_call(c, &q, NULL, e);
+	if (rc == 0)
+		rc = s3_xml_parse(answer.data, answer.len, on_list, l, e);
+	if (rc == 0 && l->truncated && !l->next)
+		rc = err_set(e, ERR_INTEGRITY, "the listing goes on, but does not say where");
+	return rc;
+}
+
+static int list_pages(struct mirror_connection *c, struct listing *l, const char *prefix,
+		      struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *token = NULL;
+	int rc;
+	do {
+		rc = cancel_check(c->mirror->env.cancel, e);
+		if (rc == 0)
+			rc = list_page(c, l, prefix, token, e);
+		free(token);
+		token = STEAL(l->next);
+	} while (rc == 0 && token);
+	return rc;
+}
+
+static int compare_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+	return strcmp(x->key, y->key);
+}
+
+static int list_folders(struct mirror_connection *c, struct listing *l, const char *prefix,
+			struct err *e)
+{
+	int rc = list_pages(c, l, prefix, e);
+	for (size_t i = 0; rc == 0 && i < l->folders.count; i++) {
+		CLEANUP(mem_free_ptr) char *folder = mem_strdup(l->folders.at[i]);
+		rc = list_pages(c, l, folder, e);
+	}
+	if (rc == 0 && l->count)
+		qsort(l->all, l->count, sizeof *l->all, compare_found);
+	return rc;
+}
+
+static int s3_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn, void *ctx,
+		   struct err *e)
+{
+	CLEANUP(listing_release) struct listing l = { .s = c->mirror->state, .ctx = ctx };
+	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, prefix);
+	if (!mirror_s3_has(c->mirror, S3_LISTS_FOLDERS)) {
+		l.fn = fn;
+		return list_pages(c, &l, name, e);
+	}
+	/* Such a server lists whole folders: a prefix that ends within a name is its folder's. */
+	int rc = list_folders(c, &l, name, e);
+	for (size_t i = 0; rc == 0 && i < l.count; i++) {
+		struct mirror_entry entry = { l.all[i].key, l.all[i].stat };
+		rc = fn(ctx, &entry, e);
+	}
+	return rc;
+}
+
+/* -- copy and remove -------------------------------------------------------------- */
+
+static int s3_copy(struct mirror_connection *c, const char *from, const char *to, struct err *e)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	CLEANUP(mem_free_ptr) char *source_name = mirror_s3_name(c->mirror, from);
+	CLEANUP(mem_free_ptr) char *source = mirror_s3_source(c->mirror, source_name);
+	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, to);
+	struct sigv4_pair header = { "x-amz-copy-source", source };
+	struct s3_request q = { .method = "PUT",
+				.key = name,
+				.headers = &header,
+				.header_count = 1,
+				.root = "CopyObjectResult",
+				.into = &answer };
+	return mirror_s3_call(c, &q, NULL, e);
+}
+
+static int s3_remove(struct mirror_connection *c, const char *key, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, key);
+	struct s3_request q = { .method = "DELETE", .key = name };
+	struct err why = ERR_INIT;
+	int rc = mirror_s3_call(c, &q, NULL, &why);
+	if (rc == 0 || rc == -ERR_NOT_FOUND)
+		return 0;
+	*e = why;
+	return rc;
+}
+
+/* -- the kinds -------------------------------------------------------------------- */
+
+/* Do both have the same server, and the same account? */
+static bool s3_copies_from(const struct mirror *m, const struct mirror *from)
+{
+	if (from->ops != &mirror_s3 && from->ops != &mirror_r2)
+		return false;
+	const struct mirror_s3 *a = m->state, *b = from->state;
+	bool same_server = a->place.aws ? b->place.aws
+					: !b->place.aws && strcmp(a->place.endpoint,
+								  b->place.endpoint) == 0;
+	bool same_profile = a->profile && b->profile ? strcmp(a->profile, b->profile) == 0
+						     : !a->profile && !b->profile;
+	return same_server && same_profile && mirror_s3_has(m, S3_COPIES_PARTS);
+}
+
+#define S3_FUNCTIONS \
+	.close = s3_close, .connect = s3_connect, .disconnect = s3_disconnect, .stat = s3_stat, \
+	.get = s3_get, .list = s3_list, .copy = s3_copy, .remove = s3_remove, \
+	.upload_open = mirror_s3_upload_open, .upload_put = mirror_s3_upload_put, \
+	.upload_commit = mirror_s3_upload_commit, .upload_close = mirror_s3_upload_close, \
+	.upload_abandon = mirror_s3_upload_abandon, .upload_copy = mirror_s3_upload_copy, \
+	.copies_from = s3_copies_from, .leftovers = mirror_s3_leftovers, \
+	.leftover_remove = mirror_s3_leftover_remove, .preflight = mirror_s3_preflight, \
+	.probe = mirror_s3_probe
+
+const struct mirror_ops mirror_s3 = {
+	.kind = "s3",
+	.keys = s3_keys,
+	.open = s3_open,
+	S3_FUNCTIONS,
+};
+
+const struct mirror_ops mirror_r2 = {
+	.kind = "r2",
+	.keys = r2_keys,
+	.open = r2_open,
+	S3_FUNCTIONS,
+};

@@ -1,0 +1,106 @@
+/*
+ * Shared by the files of kinds s3 and r2 alone: s3.c reads, s3_upload.c writes, s3_probe.c finds
+ * out what a server can do, s3_setup.c creates the bucket.
+ *
+ * No code asks who made a server. What it can do is a set of traits: unknown until it was probed,
+ * then recorded.
+ */
+#ifndef FERRY_MIRROR_S3_H
+#define FERRY_MIRROR_S3_H
+
+#include "mirror/mirror.h"
+#include "s3/s3.h"
+
+enum mirror_s3_trait {
+	S3_PROBED = 1 << 0,
+	S3_CHECKS_SHA256 = 1 << 1,   /* refuses a body that does not match x-amz-content-sha256 */
+	S3_CHECKSUMS = 1 << 2,       /* compares, keeps and reports x-amz-checksum-sha256 */
+	S3_KEEPS_META = 1 << 3,      /* x-amz-meta- headers */
+	S3_KEEPS_HEADERS = 1 << 4,   /* Cache-Control and Content-Disposition */
+	S3_LISTS_PARTS = 1 << 5,     /* ListMultipartUploads and ListParts */
+	S3_COPIES_PARTS = 1 << 6,    /* UploadPartCopy with a range */
+	S3_PLAIN_ETAG = 1 << 7,      /* If-Match wants the ETag without quotes */
+	S3_LISTS_FOLDERS = 1 << 8,   /* ListObjectsV2 only with delimiter "/" */
+};
+
+struct mirror_s3 {
+	struct s3_place place;
+	struct http_options http;
+	char *prefix;        /* of all keys: "" or ends with '/' */
+	char *storage_class; /* or NULL */
+	char *profile;       /* or NULL */
+	atomic_uint traits;  /* enum mirror_s3_trait */
+};
+
+bool mirror_s3_has(const struct mirror *m, unsigned traits);
+
+/* The name of an object in the bucket. The caller frees it. */
+char *mirror_s3_name(const struct mirror *m, const char *key);
+/* Performs the request on the connection. */
+WARN_UNUSED int mirror_s3_call(struct mirror_connection *c, const struct s3_request *q,
+			       struct http_response *r, struct err *e);
+/* "\"abc\"" → "abc", cut at the size of mirror_stat.etag. */
+void mirror_s3_etag(char out[256], const char *etag);
+/* "2026-01-02T03:04:05.678Z" to seconds; 0 for anything else. */
+int64_t mirror_s3_time(const char *text);
+/* HEAD of the object under this name. */
+WARN_UNUSED int mirror_s3_head(struct mirror_connection *c, const char *name,
+			       struct mirror_stat *out, struct http_response *r, struct err *e);
+/* "bucket/name", encoded: for x-amz-copy-source. The caller frees it. */
+char *mirror_s3_source(const struct mirror *m, const char *name);
+/* Appends the text with XML's own characters replaced. */
+void mirror_s3_xml_text(struct buf *out, const char *text);
+
+WARN_UNUSED int mirror_s3_upload_open(struct mirror_connection *c, struct mirror_upload *u,
+				      struct err *e);
+WARN_UNUSED int mirror_s3_upload_put(struct mirror_connection *c, struct mirror_upload *u,
+				     uint32_t piece, const void *data, struct err *e);
+WARN_UNUSED int mirror_s3_upload_commit(struct mirror_connection *c, struct mirror_upload *u,
+					struct mirror_stat *out, struct err *e);
+void mirror_s3_upload_close(struct mirror_upload *u);
+WARN_UNUSED int mirror_s3_upload_abandon(struct mirror_connection *c, struct mirror_upload *u,
+					 struct err *e);
+WARN_UNUSED int mirror_s3_upload_copy(struct mirror_connection *c, struct mirror_upload *u,
+				      uint32_t piece, const struct mirror_source *from,
+				      struct err *e);
+
+/* Of open uploads (s3_multipart.c). */
+struct mirror_s3_part {
+	uint32_t number; /* from 1 */
+	uint64_t size;
+	char *etag;            /* without quotes */
+	char *checksum_sha256; /* base64, or "" */
+};
+struct mirror_s3_parts {
+	struct mirror_s3_part *at;
+	size_t count, cap;
+};
+void mirror_s3_parts_release(struct mirror_s3_parts *p);
+WARN_UNUSED int mirror_s3_list_parts(struct mirror_connection *c, const char *name,
+				     const char *id, struct mirror_s3_parts *out, struct err *e);
+/* Calls fn for each open upload of a name that starts with prefix. A negative return stops it. */
+struct mirror_s3_open_upload {
+	const char *name, *id, *algorithm; /* algorithm: "SHA256" or "" */
+	int64_t started_s;
+};
+typedef int mirror_s3_open_upload_fn(void *ctx, const struct mirror_s3_open_upload *u,
+				     struct err *e);
+WARN_UNUSED int mirror_s3_list_uploads(struct mirror_connection *c, const char *prefix,
+				       mirror_s3_open_upload_fn *fn, void *ctx, struct err *e);
+/* Until no part is left: one request may leave some. */
+WARN_UNUSED int mirror_s3_abort(struct mirror_connection *c, const char *name, const char *id,
+				struct err *e);
+
+WARN_UNUSED int mirror_s3_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn,
+				    void *ctx, struct err *e);
+WARN_UNUSED int mirror_s3_leftover_remove(struct mirror_connection *c,
+					  const struct mirror_leftover *left, struct err *e);
+
+WARN_UNUSED int mirror_s3_probe(struct mirror_connection *c, struct mirror_findings *out,
+				struct err *e);
+WARN_UNUSED int mirror_s3_preflight(struct mirror_connection *c, const struct mirror_need *need,
+				    struct mirror_findings *out, struct err *e);
+/* Sets the traits, and what the mirror can do by them. */
+void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can);
+
+#endif

@@ -1,0 +1,500 @@
+/* Finds out what a server does, by doing it with objects of our own, which are removed again. */
+#include "mirror/s3.h"
+
+#include "s3/xml.h"
+#include "util/base64.h"
+#include "util/clock.h"
+#include "util/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* S3 copies ranges only from objects of more than 5 MiB. */
+#define SOURCE_BYTES (5 * MIB + 1024)
+#define SKEW_S 300
+
+struct probe {
+	struct mirror_connection *c;
+	struct mirror_findings *out;
+	char *name; /* of the object that is written */
+	char etag[256];
+	unsigned traits, can;
+	struct err *e;
+	bool stopped; /* *e says why */
+};
+
+/* -- requests --------------------------------------------------------------------- */
+
+/* Did it work? A refusal is an answer; only a server that cannot be reached stops the probe. */
+static bool works(struct probe *p, const struct s3_request *q, struct http_response *r)
+{
+	struct err why = ERR_INIT;
+	if (p->stopped)
+		return false;
+	int rc = mirror_s3_call(p->c, q, r, &why);
+	bool answered = rc == 0 || (rc != -ERR_NETWORK && rc != -ERR_CANCELLED &&
+				    rc != -ERR_SYSTEM && rc != -ERR_AUTH);
+	/* 501 is an answer, and so is any refusal of a header that a server does not know. */
+	if (!answered) {
+		p->stopped = true;
+		*p->e = why;
+	}
+	return rc == 0;
+}
+
+static bool put(struct probe *p, const char *body, const struct digest *sha256,
+		const struct sigv4_pair *headers, size_t count)
+{
+	CLEANUP(http_response_release) struct http_response r = { 0 };
+	struct s3_request q = { .method = "PUT",
+				.key = p->name,
+				.headers = headers,
+				.header_count = count,
+				.body = body,
+				.body_len = strlen(body),
+				.sha256 = sha256 };
+	bool ok = works(p, &q, &r);
+	if (ok)
+		mirror_s3_etag(p->etag, r.etag);
+	return ok;
+}
+
+static void finding(struct probe *p, const char *what, bool ok, const char *otherwise)
+{
+	if (!p->stopped)
+		mirror_findings_add(p->out, what,
+				    ok ? MIRROR_FINDING_OK : MIRROR_FINDING_LACKS, "%s",
+				    ok ? "yes" : otherwise);
+}
+
+static char *checksum_of(const char *text)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
+	struct digest d;
+	sha256_of(text, strlen(text), &d);
+	base64_add(&b, d.bytes, sizeof d.bytes);
+	return buf_steal(&b);
+}
+
+/* -- what is compared and kept ----------------------------------------------------- */
+
+static void probe_digest(struct probe *p)
+{
+	struct digest wrong;
+	sha256_of("another text", 12, &wrong);
+	bool refused = !put(p, "a text", &wrong, NULL, 0);
+	finding(p, "digests", refused,
+		"the server does not compare what it gets with its SHA-256: everything is read "
+		"back after it was written");
+	if (refused)
+		p->traits |= S3_CHECKS_SHA256;
+}
+
+static bool reports(struct probe *p, const char *checksum)
+{
+	CLEANUP(http_response_release) struct http_response r = { 0 };
+	struct sigv4_pair mode = { "x-amz-checksum-mode", "ENABLED" };
+	struct s3_request q = { .method = "HEAD",
+				.key = p->name,
+				.headers = &mode,
+				.header_count = 1 };
+	if (!works(p, &q, &r))
+		return false;
+	const char *told = http_response_header(&r, "x-amz-checksum-sha256");
+	return told && strcmp(told, checksum) == 0;
+}
+
+static void probe_checksum(struct probe *p)
+{
+	CLEANUP(mem_free_ptr) char *right = checksum_of("a text");
+	CLEANUP(mem_free_ptr) char *wrong = checksum_of("another text");
+	struct sigv4_pair header = { "x-amz-checksum-sha256", wrong };
+	bool refused = !put(p, "a text", NULL, &header, 1);
+	header.value = right;
+	bool ok = put(p, "a text", NULL, &header, 1) && reports(p, right) && refused;
+	finding(p, "checksums", ok,
+		"the server keeps no SHA-256 of its own: `ferry verify --quick` relies on what "
+		"was written beside the object");
+	if (ok) {
+		p->traits |= S3_CHECKSUMS;
+		p->can |= MIRROR_CAN_PIECES_SHA256;
+	}
+}
+
+static bool is_kept(const struct http_response *r, const struct sigv4_pair *h)
+{
+	const char *told = http_response_header(r, h->name);
+	return told && strcmp(told, h->value) == 0;
+}
+
+static void probe_headers(struct probe *p)
+{
+	CLEANUP(http_response_release) struct http_response r = { 0 };
+	const struct sigv4_pair headers[] = {
+		{ "x-amz-meta-sha256", "a text" },
+		{ "cache-control", "public, max-age=60" },
+		{ "content-disposition", "attachment; filename*=UTF-8''a.txt" },
+	};
+	struct s3_request q = { .method = "HEAD", .key = p->name };
+	bool read = put(p, "a text", NULL, headers, 3) && works(p, &q, &r);
+	bool meta = read && is_kept(&r, &headers[0]);
+	bool cached = read && is_kept(&r, &headers[1]) && is_kept(&r, &headers[2]);
+	finding(p, "metadata", meta,
+		"the server does not keep x-amz-meta- headers: it reports no SHA-256 that was "
+		"written beside an object");
+	finding(p, "headers", cached,
+		"the server does not keep Cache-Control and Content-Disposition: set them where "
+		"readers come in");
+	if (meta) {
+		p->traits |= S3_KEEPS_META;
+		p->can |= MIRROR_CAN_SHA256;
+	}
+	if (cached)
+		p->traits |= S3_KEEPS_HEADERS;
+}
+
+/* -- conditions ------------------------------------------------------------------- */
+
+static bool put_if(struct probe *p, const char *header, const char *value)
+{
+	struct sigv4_pair condition = { header, value };
+	return put(p, "a text", NULL, &condition, 1);
+}
+
+/* The object is there. */
+static void probe_create_only(struct probe *p)
+{
+	bool ok = !put_if(p, "if-none-match", "*");
+	finding(p, "create-only", ok,
+		"two publishers may overwrite each other's new files: push reads back before and "
+		"after it writes");
+	if (ok)
+		p->can |= MIRROR_CAN_CREATE_ONLY;
+}
+
+static void probe_replace_if(struct probe *p)
+{
+	CLEANUP(mem_free_ptr) char *plain = mem_strdup(p->etag);
+	CLEANUP(mem_free_ptr) char *quoted = mem_printf("\"%s\"", p->etag);
+	bool refuses = !put_if(p, "if-match", "\"00000000000000000000000000000000\"");
+	bool with_quotes = refuses && put_if(p, "if-match", quoted);
+	bool without = refuses && !with_quotes && put_if(p, "if-match", plain);
+	bool ok = with_quotes || without;
+	finding(p, "replace-if", ok,
+		"two publishers may overwrite each other's timestamp.json: push reads it back "
+		"before and after it writes");
+	if (ok)
+		p->can |= MIRROR_CAN_REPLACE_IF;
+	if (without)
+		p->traits |= S3_PLAIN_ETAG;
+}
+
+/* -- parts ------------------------------------------------------------------------ */
+
+static int on_id(void *ctx, const char *path, const char *text, struct err *e)
+{
+	char **id = ctx;
+	(void)e;
+	if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0) {
+		free(*id);
+		*id = mem_strdup(text);
+	}
+	return 0;
+}
+
+static char *create(struct probe *p)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	struct sigv4_pair query = { "uploads", NULL };
+	struct err ignored = ERR_INIT;
+	char *id = NULL;
+	struct s3_request q = { .method = "POST",
+				.key = p->name,
+				.query = &query,
+				.query_count = 1,
+				.root = "InitiateMultipartUploadResult",
+				.into = &answer };
+	if (works(p, &q, NULL))
+		(void)!s3_xml_parse(answer.data, answer.len, on_id, &id, &ignored);
+	return id;
+}
+
+static bool put_part(struct probe *p, const char *id)
+{
+	struct sigv4_pair query[] = { { "partNumber", "1" }, { "uploadId", id } };
+	struct s3_request q = { .method = "PUT",
+				.key = p->name,
+				.query = query,
+				.query_count = 2,
+				.body = "a text",
+				.body_len = 6 };
+	return works(p, &q, NULL);
+}
+
+struct seen {
+	const char *id;
+	bool yes;
+};
+
+static int on_seen(void *ctx, const struct mirror_s3_open_upload *u, struct err *e)
+{
+	struct seen *s = ctx;
+	(void)e;
+	s->yes = s->yes || strcmp(u->id, s->id) == 0;
+	return 0;
+}
+
+static bool is_listed(struct probe *p, const char *id)
+{
+	CLEANUP(mirror_s3_parts_release) struct mirror_s3_parts parts = { 0 };
+	struct err ignored = ERR_INIT;
+	struct seen seen = { .id = id };
+	return mirror_s3_list_uploads(p->c, p->name, on_seen, &seen, &ignored) == 0 && seen.yes &&
+	       mirror_s3_list_parts(p->c, p->name, id, &parts, &ignored) == 0 &&
+	       parts.count == 1 && parts.at[0].size == 6;
+}
+
+static bool copy_range(struct probe *p, const char *id)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	CLEANUP(mem_free_ptr) char *source = mirror_s3_source(p->c->mirror, p->name);
+	CLEANUP(mem_free_ptr) char *data = mem_alloc(SOURCE_BYTES);
+	struct sigv4_pair query[] = { { "partNumber", "2" }, { "uploadId", id } };
+	struct sigv4_pair headers[] = { { "x-amz-copy-source", source },
+					{ "x-amz-copy-source-range", "bytes=1024-5243903" } };
+	struct s3_request large = { .method = "PUT",
+				    .key = p->name,
+				    .body = data,
+				    .body_len = SOURCE_BYTES };
+	struct s3_request q = { .method = "PUT",
+				.key = p->name,
+				.query = query,
+				.query_count = 2,
+				.headers = headers,
+				.header_count = 2,
+				.root = "CopyPartResult",
+				.into = &answer };
+	return works(p, &large, NULL) && works(p, &q, NULL);
+}
+
+static void probe_parts(struct probe *p)
+{
+	CLEANUP(mem_free_ptr) char *id = create(p);
+	struct err ignored = ERR_INIT;
+	bool part = id && put_part(p, id);
+	bool listed = part && is_listed(p, id);
+	bool copied = part && copy_range(p, id);
+	finding(p, "uploads in parts", part, "the server stores no objects of more than 8 MiB");
+	finding(p, "list parts", listed,
+		"an interrupted upload starts again: the server does not list what it has");
+	finding(p, "copy parts", copied,
+		"what an older version of a model has is sent again: the server copies no parts");
+	if (listed)
+		p->traits |= S3_LISTS_PARTS;
+	if (copied) {
+		p->traits |= S3_COPIES_PARTS;
+		p->can |= MIRROR_CAN_COPY_PIECES;
+	}
+	if (id)
+		(void)!mirror_s3_abort(p->c, p->name, id, &ignored);
+}
+
+static void probe_copy(struct probe *p)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	CLEANUP(mem_free_ptr) char *source = mirror_s3_source(p->c->mirror, p->name);
+	CLEANUP(mem_free_ptr) char *to = mem_printf("%s-copy", p->name);
+	struct sigv4_pair header = { "x-amz-copy-source", source };
+	struct s3_request q = { .method = "PUT",
+				.key = to,
+				.headers = &header,
+				.header_count = 1,
+				.root = "CopyObjectResult",
+				.into = &answer };
+	struct s3_request remove = { .method = "DELETE", .key = to };
+	bool ok = put(p, "a text", NULL, NULL, 0) && works(p, &q, NULL);
+	finding(p, "copy", ok, "the server copies no objects");
+	if (ok)
+		p->can |= MIRROR_CAN_COPY;
+	(void)works(p, &remove, NULL);
+}
+
+/* -- lists ------------------------------------------------------------------------ */
+
+static bool lists(struct probe *p, bool delimiter)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	struct sigv4_pair query[] = {
+		{ "list-type", "2" },
+		{ "prefix", p->name },
+		{ "delimiter", "/" },
+	};
+	struct s3_request q = { .method = "GET",
+				.query = query,
+				.query_count = delimiter ? 3 : 2,
+				.root = "ListBucketResult",
+				.into = &answer };
+	return works(p, &q, NULL);
+}
+
+static void probe_lists(struct probe *p)
+{
+	if (!lists(p, false) && lists(p, true))
+		p->traits |= S3_LISTS_FOLDERS;
+}
+
+/* -- the probe -------------------------------------------------------------------- */
+
+/* Answers as S3 does, and lets us in? */
+static int reach(struct mirror_connection *c, struct http_response *r, struct err *e)
+{
+	const struct mirror_s3 *s = c->mirror->state;
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	struct sigv4_pair query[] = {
+		{ "list-type", "2" },
+		{ "max-keys", "1" },
+		{ "delimiter", "/" },
+		{ "prefix", s->prefix },
+	};
+	struct s3_request q = { .method = "GET",
+				.query = query,
+				.query_count = 4,
+				.root = "ListBucketResult",
+				.into = &answer };
+	return mirror_s3_call(c, &q, r, e);
+}
+
+static char *scratch_name(struct mirror_connection *c, const char *what)
+{
+	CLEANUP(mem_free_ptr) char *key = mem_printf(".ferry/%s-%016llx", what,
+						     (unsigned long long)random_below(NULL,
+										      UINT64_MAX));
+	return mirror_s3_name(c->mirror, key);
+}
+
+static void remove_scratch(struct mirror_connection *c, const char *name)
+{
+	struct s3_request q = { .method = "DELETE", .key = name };
+	struct err ignored = ERR_INIT;
+	(void)!mirror_s3_call(c, &q, NULL, &ignored);
+}
+
+static int probe_all(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
+{
+	struct probe p = { .c = c, .out = out, .name = scratch_name(c, "probe"), .e = e };
+	probe_digest(&p);
+	probe_checksum(&p);
+	probe_headers(&p);
+	probe_create_only(&p);
+	probe_replace_if(&p);
+	probe_lists(&p);
+	probe_parts(&p);
+	probe_copy(&p);
+	remove_scratch(c, p.name);
+	free(p.name);
+	if (p.stopped)
+		return -(int)e->class;
+	mirror_s3_set_traits(c->mirror, p.traits, p.can);
+	return 0;
+}
+
+int mirror_s3_probe(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = reach(c, NULL, &why);
+	if (rc == 0)
+		rc = probe_all(c, out, &why);
+	if (rc == -ERR_CANCELLED)
+		*e = why;
+	else if (rc < 0)
+		mirror_findings_fault(out, "bucket", &why);
+	return rc == -ERR_CANCELLED ? rc : 0;
+}
+
+/* -- preflight -------------------------------------------------------------------- */
+
+/* May we write and remove? An object that no reader looks for says it. */
+static int try_to_write(struct mirror_connection *c, const struct mirror_need *need, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *name = scratch_name(c, "preflight");
+	struct s3_request q = { .method = "PUT", .key = name };
+	struct err why = ERR_INIT;
+	int rc = mirror_s3_call(c, &q, NULL, e);
+	if (rc < 0)
+		return err_context(e, "writing");
+	struct s3_request remove = { .method = "DELETE", .key = name };
+	rc = mirror_s3_call(c, &remove, NULL, &why);
+	if (rc == 0 || !need->remove)
+		return 0;
+	*e = why;
+	return err_context(e, "removing");
+}
+
+static void check_session(struct mirror_connection *c, const struct mirror_need *need,
+			  struct mirror_findings *out)
+{
+	struct mirror_s3 *s = c->mirror->state;
+	CLEANUP(s3_keys_release) struct s3_keys keys = { 0 };
+	struct err ignored = ERR_INIT;
+	char left[DURATION_TEXT];
+	if (s3_credentials_get(s->place.credentials, &keys, &ignored) < 0 || !keys.expires_s)
+		return;
+	int64_t now_s = clock_wall_s(c->mirror->env.clock);
+	uint64_t rest = keys.expires_s > now_s ? (uint64_t)(keys.expires_s - now_s) : 0;
+	format_duration(left, rest);
+	if (need->seconds && rest < need->seconds)
+		mirror_findings_add(out, "session", MIRROR_FINDING_LACKS,
+				    "the session of the credentials (%s) ends in %s, before the "
+				    "push: it must be possible to renew it",
+				    s3_credentials_source(s->place.credentials), left);
+	else
+		mirror_findings_add(out, "session", MIRROR_FINDING_OK, "%s left", left);
+}
+
+static void check_clock(struct mirror_connection *c, const struct http_response *r,
+			struct mirror_findings *out)
+{
+	const char *date = http_response_header(r, "date");
+	char by[DURATION_TEXT];
+	int64_t theirs;
+	if (!date || !header_date(date, &theirs))
+		return;
+	int64_t off = clock_wall_s(c->mirror->env.clock) - theirs;
+	uint64_t distance = (uint64_t)(off < 0 ? -off : off);
+	format_duration(by, distance);
+	if (distance > SKEW_S)
+		mirror_findings_add(out, "clock", MIRROR_FINDING_LACKS,
+				    "this machine's clock is %s %s the server's; at 15 minutes the "
+				    "server refuses everything",
+				    by, off < 0 ? "behind" : "ahead of");
+	else
+		mirror_findings_add(out, "clock", MIRROR_FINDING_OK, "%s off", by);
+}
+
+int mirror_s3_preflight(struct mirror_connection *c, const struct mirror_need *need,
+			struct mirror_findings *out, struct err *e)
+{
+	CLEANUP(http_response_release) struct http_response r = { 0 };
+	struct mirror_s3 *s = c->mirror->state;
+	struct err why = ERR_INIT;
+	const char *what = "bucket";
+	int rc = reach(c, &r, &why);
+	if (rc == 0) {
+		mirror_findings_add(out, "credentials", MIRROR_FINDING_OK, "from %s",
+				    s3_credentials_source(s->place.credentials));
+		check_clock(c, &r, out);
+		check_session(c, need, out);
+		what = "permission";
+		rc = need->write ? try_to_write(c, need, &why) : 0;
+	}
+	if (rc == 0 && need->write && !mirror_s3_has(c->mirror, S3_PROBED)) {
+		CLEANUP(mirror_findings_release) struct mirror_findings found = { 0 };
+		what = "probe";
+		rc = probe_all(c, &found, &why);
+	}
+	if (rc == -ERR_CANCELLED)
+		*e = why;
+	else if (rc < 0)
+		mirror_findings_fault(out, what, &why);
+	return rc == -ERR_CANCELLED ? rc : 0;
+}
