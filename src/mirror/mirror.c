@@ -388,8 +388,12 @@ static void set_there(struct mirror_upload *u, uint32_t piece)
 
 void mirror_upload_found(struct mirror_upload *u, uint32_t piece)
 {
+	uint64_t len = grid_length(&u->how.grid, piece);
 	set_there(u, piece);
-	mirror_upload_advance(u, (int64_t)grid_length(&u->how.grid, piece));
+	pthread_mutex_lock(&u->lock);
+	u->resumed += len;
+	pthread_mutex_unlock(&u->lock);
+	mirror_upload_advance(u, (int64_t)len);
 }
 
 int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const void *data, struct err *e)

@@ -303,6 +303,9 @@ struct mirror_upload {
 	pthread_mutex_t lock; /* of what follows */
 	bool *there;          /* how.grid.count; of the pieces that are there */
 	uint32_t missing;     /* pieces */
+	uint32_t to_compare;  /* of the missing: the mirror has something in their place, which is
+				 compared when they are put, and kept if it is right */
+	uint64_t resumed;     /* bytes of pieces that an earlier upload left */
 	int64_t told;         /* bytes that were reported */
 	void *state;          /* the kind's own */
 };
@@ -331,7 +334,8 @@ WARN_UNUSED int mirror_upload_abandon(struct mirror_upload *u, struct err *e);
 void mirror_upload_close(struct mirror_upload *u);
 DEFINE_CLEANUP(struct mirror_upload, mirror_upload_close);
 
-/* For kinds, in upload_open: a piece is already there. */
+/* For kinds, in upload_open: a piece is already there; or, in upload_put too, it was compared and
+ * found right. */
 void mirror_upload_found(struct mirror_upload *u, uint32_t piece);
 /* For kinds, in upload_put: the report's task advances; negative takes back. */
 void mirror_upload_advance(struct mirror_upload *u, int64_t bytes);

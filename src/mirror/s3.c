@@ -267,9 +267,12 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 	return sink->write(sink->ctx, data, len, e);
 }
 
+/* A range that starts at the end is empty: not every server tells the size with its refusal. */
 static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 		  const struct mirror_sink *sink, struct err *e)
 {
+	struct err why = ERR_INIT;
+	struct mirror_stat st;
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, range->key);
 	struct s3_request q = {
@@ -281,7 +284,13 @@ static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 		.write = on_write,
 		.ctx = (void *)sink,
 	};
-	return mirror_s3_call(c, &q, &r, e);
+	int rc = mirror_s3_call(c, &q, &r, &why);
+	if (rc == -ERR_INTEGRITY && r.status == 416 && !q.length &&
+	    mirror_s3_head(c, name, &st, &r, e) == 0 && st.size == range->offset)
+		return 0;
+	if (rc < 0 && !e->class)
+		*e = why;
+	return rc;
 }
 
 /* -- list ------------------------------------------------------------------------- */
@@ -321,8 +330,8 @@ static int entry_complete(struct listing *l, struct err *e)
 	size_t skip = strlen(l->s->prefix);
 	l->entry = (struct found){ 0 };
 	int rc = 0;
-	bool ours = f.key && strlen(f.key) > skip &&
-		    strncmp(f.key, l->s->prefix, skip) == 0 && path_is_key(f.key + skip);
+	bool ours = f.key && strlen(f.key) > skip && strncmp(f.key, l->s->prefix, skip) == 0 &&
+		    path_is_key(f.key + skip);
 	if (ours && l->fn) {
 		struct mirror_entry entry = { f.key + skip, f.stat };
 		rc = l->fn(l->ctx, &entry, e);
@@ -493,8 +502,8 @@ static bool s3_copies_from(const struct mirror *m, const struct mirror *from)
 		return false;
 	const struct mirror_s3 *a = m->state, *b = from->state;
 	bool same_server = a->place.aws ? b->place.aws
-					: !b->place.aws && strcmp(a->place.endpoint,
-								  b->place.endpoint) == 0;
+					: !b->place.aws &&
+						  strcmp(a->place.endpoint, b->place.endpoint) == 0;
 	bool same_profile = a->profile && b->profile ? strcmp(a->profile, b->profile) == 0
 						     : !a->profile && !b->profile;
 	return same_server && same_profile && mirror_s3_has(m, S3_COPIES_PARTS);

@@ -13,14 +13,14 @@
 
 enum mirror_s3_trait {
 	S3_PROBED = 1 << 0,
-	S3_CHECKS_SHA256 = 1 << 1,   /* refuses a body that does not match x-amz-content-sha256 */
-	S3_CHECKSUMS = 1 << 2,       /* compares, keeps and reports x-amz-checksum-sha256 */
-	S3_KEEPS_META = 1 << 3,      /* x-amz-meta- headers */
-	S3_KEEPS_HEADERS = 1 << 4,   /* Cache-Control and Content-Disposition */
-	S3_LISTS_PARTS = 1 << 5,     /* ListMultipartUploads and ListParts */
-	S3_COPIES_PARTS = 1 << 6,    /* UploadPartCopy with a range */
-	S3_PLAIN_ETAG = 1 << 7,      /* If-Match wants the ETag without quotes */
-	S3_LISTS_FOLDERS = 1 << 8,   /* ListObjectsV2 only with delimiter "/" */
+	S3_CHECKS_SHA256 = 1 << 1, /* refuses a body that does not match x-amz-content-sha256 */
+	S3_CHECKSUMS = 1 << 2,     /* compares, keeps and reports x-amz-checksum-sha256 */
+	S3_KEEPS_META = 1 << 3,    /* x-amz-meta- headers */
+	S3_KEEPS_HEADERS = 1 << 4, /* Cache-Control and Content-Disposition */
+	S3_LISTS_PARTS = 1 << 5,   /* ListMultipartUploads and ListParts */
+	S3_COPIES_PARTS = 1 << 6,  /* UploadPartCopy with a range */
+	S3_PLAIN_ETAG = 1 << 7,    /* If-Match wants the ETag without quotes */
+	S3_LISTS_FOLDERS = 1 << 8, /* ListObjectsV2 only with delimiter "/" */
 };
 
 struct mirror_s3 {
@@ -76,8 +76,8 @@ struct mirror_s3_parts {
 	size_t count, cap;
 };
 void mirror_s3_parts_release(struct mirror_s3_parts *p);
-WARN_UNUSED int mirror_s3_list_parts(struct mirror_connection *c, const char *name,
-				     const char *id, struct mirror_s3_parts *out, struct err *e);
+WARN_UNUSED int mirror_s3_list_parts(struct mirror_connection *c, const char *name, const char *id,
+				     struct mirror_s3_parts *out, struct err *e);
 /* Calls fn for each open upload of a name that starts with prefix. A negative return stops it. */
 struct mirror_s3_open_upload {
 	const char *name, *id, *algorithm; /* algorithm: "SHA256" or "" */
@@ -91,8 +91,8 @@ WARN_UNUSED int mirror_s3_list_uploads(struct mirror_connection *c, const char *
 WARN_UNUSED int mirror_s3_abort(struct mirror_connection *c, const char *name, const char *id,
 				struct err *e);
 
-WARN_UNUSED int mirror_s3_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn,
-				    void *ctx, struct err *e);
+WARN_UNUSED int mirror_s3_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn, void *ctx,
+				    struct err *e);
 WARN_UNUSED int mirror_s3_leftover_remove(struct mirror_connection *c,
 					  const struct mirror_leftover *left, struct err *e);
 

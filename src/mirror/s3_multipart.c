@@ -1,4 +1,5 @@
-/* Uploads that are open on the server: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html */
+/* Uploads that are open on the server:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html */
 #include "mirror/s3.h"
 
 #include "s3/xml.h"
@@ -204,7 +205,9 @@ static int uploads_page(struct mirror_connection *c, const char *prefix, const c
 	};
 	struct s3_request q = { .method = "GET",
 				.query = query,
-				.query_count = !key_marker ? 3 : id_marker ? 5 : 4,
+				.query_count = !key_marker ? 3
+					       : id_marker ? 5
+							   : 4,
 				.root = "ListMultipartUploadsResult",
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);
@@ -219,7 +222,7 @@ int mirror_s3_list_uploads(struct mirror_connection *c, const char *prefix,
 	bool more = true;
 	int rc = 0;
 	while (rc == 0 && more) {
-		CLEANUP(uploads_page_release) struct uploads_page page = { fn, ctx };
+		CLEANUP(uploads_page_release) struct uploads_page page = { .fn = fn, .ctx = ctx };
 		rc = cancel_check(c->mirror->env.cancel, e);
 		if (rc == 0)
 			rc = uploads_page(c, prefix, key_marker, id_marker, &page, e);
@@ -237,10 +240,9 @@ int mirror_s3_list_uploads(struct mirror_connection *c, const char *prefix,
 static int abort_once(struct mirror_connection *c, const char *name, const char *id, struct err *e)
 {
 	struct sigv4_pair query = { "uploadId", id };
-	struct s3_request q = { .method = "DELETE",
-				.key = name,
-				.query = &query,
-				.query_count = 1 };
+	struct s3_request q = {
+		.method = "DELETE", .key = name, .query = &query, .query_count = 1
+	};
 	return mirror_s3_call(c, &q, NULL, e);
 }
 
@@ -386,7 +388,9 @@ static int versions_page(struct mirror_connection *c, const char *prefix, const 
 	};
 	struct s3_request q = { .method = "GET",
 				.query = query,
-				.query_count = !key_marker ? 3 : id_marker ? 5 : 4,
+				.query_count = !key_marker ? 3
+					       : id_marker ? 5
+							   : 4,
 				.root = "ListVersionsResult",
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);
@@ -438,9 +442,8 @@ int mirror_s3_leftover_remove(struct mirror_connection *c, const struct mirror_l
 	if (left->kind == MIRROR_LEFT_UPLOAD)
 		return mirror_s3_abort(c, name + 1, id, e);
 	struct sigv4_pair query = { "versionId", id };
-	struct s3_request q = { .method = "DELETE",
-				.key = name + 1,
-				.query = &query,
-				.query_count = 1 };
+	struct s3_request q = {
+		.method = "DELETE", .key = name + 1, .query = &query, .query_count = 1
+	};
 	return mirror_s3_call(c, &q, NULL, e);
 }

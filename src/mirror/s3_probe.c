@@ -62,9 +62,8 @@ static bool put(struct probe *p, const char *body, const struct digest *sha256,
 static void finding(struct probe *p, const char *what, bool ok, const char *otherwise)
 {
 	if (!p->stopped)
-		mirror_findings_add(p->out, what,
-				    ok ? MIRROR_FINDING_OK : MIRROR_FINDING_LACKS, "%s",
-				    ok ? "yes" : otherwise);
+		mirror_findings_add(p->out, what, ok ? MIRROR_FINDING_OK : MIRROR_FINDING_LACKS,
+				    "%s", ok ? "yes" : otherwise);
 }
 
 static char *checksum_of(const char *text)
@@ -94,10 +93,9 @@ static bool reports(struct probe *p, const char *checksum)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	struct sigv4_pair mode = { "x-amz-checksum-mode", "ENABLED" };
-	struct s3_request q = { .method = "HEAD",
-				.key = p->name,
-				.headers = &mode,
-				.header_count = 1 };
+	struct s3_request q = {
+		.method = "HEAD", .key = p->name, .headers = &mode, .header_count = 1
+	};
 	if (!works(p, &q, &r))
 		return false;
 	const char *told = http_response_header(&r, "x-amz-checksum-sha256");
@@ -250,8 +248,8 @@ static bool is_listed(struct probe *p, const char *id)
 	struct err ignored = ERR_INIT;
 	struct seen seen = { .id = id };
 	return mirror_s3_list_uploads(p->c, p->name, on_seen, &seen, &ignored) == 0 && seen.yes &&
-	       mirror_s3_list_parts(p->c, p->name, id, &parts, &ignored) == 0 &&
-	       parts.count == 1 && parts.at[0].size == 6;
+	       mirror_s3_list_parts(p->c, p->name, id, &parts, &ignored) == 0 && parts.count == 1 &&
+	       parts.at[0].size == 6;
 }
 
 static bool copy_range(struct probe *p, const char *id)
@@ -262,10 +260,9 @@ static bool copy_range(struct probe *p, const char *id)
 	struct sigv4_pair query[] = { { "partNumber", "2" }, { "uploadId", id } };
 	struct sigv4_pair headers[] = { { "x-amz-copy-source", source },
 					{ "x-amz-copy-source-range", "bytes=1024-5243903" } };
-	struct s3_request large = { .method = "PUT",
-				    .key = p->name,
-				    .body = data,
-				    .body_len = SOURCE_BYTES };
+	struct s3_request large = {
+		.method = "PUT", .key = p->name, .body = data, .body_len = SOURCE_BYTES
+	};
 	struct s3_request q = { .method = "PUT",
 				.key = p->name,
 				.query = query,
@@ -366,9 +363,9 @@ static int reach(struct mirror_connection *c, struct http_response *r, struct er
 
 static char *scratch_name(struct mirror_connection *c, const char *what)
 {
-	CLEANUP(mem_free_ptr) char *key = mem_printf(".ferry/%s-%016llx", what,
-						     (unsigned long long)random_below(NULL,
-										      UINT64_MAX));
+	CLEANUP(mem_free_ptr) char *key =
+		mem_printf(".ferry/%s-%016llx", what,
+			   (unsigned long long)random_below(NULL, UINT64_MAX));
 	return mirror_s3_name(c->mirror, key);
 }
 

@@ -1,7 +1,8 @@
 /*
- * A small object is one PUT at the commit. A large one is a multipart upload: pieces are its
- * parts, and the upload that an earlier run left is found by listing. A part that the server
- * lists without a SHA-256 is compared when its piece comes by, by its MD5.
+ * A small object, and metadata, is one PUT at the commit: there a condition holds on every server
+ * that knows conditions. A large object, whose name has its digest in it, is a multipart upload:
+ * the pieces are its parts, and the upload that an earlier run left is found by listing. A part
+ * that the server lists without a SHA-256 is compared when its piece is put, by its MD5.
  */
 #include "mirror/s3.h"
 
@@ -14,8 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A condition holds atomically for one PUT, not on every server for a multipart upload: so
- * metadata is one PUT up to this size. */
+/* It is kept in memory until the commit. */
 #define MAX_ONE_PUT (64 * MIB)
 #define MAX_CANDIDATES 8
 #define MAX_HEADERS 16
@@ -101,8 +101,8 @@ static void describe(struct headers *h, const struct mirror_upload *u)
 	const struct mirror_put *how = &u->how;
 	h->disposition = how->immutable ? disposition_of(u->key) : NULL;
 	add(h, "content-type", how->content_type ? how->content_type : "application/octet-stream");
-	add(h, "cache-control", how->immutable ? "public, max-age=31536000, immutable"
-					       : "public, max-age=60");
+	add(h, "cache-control",
+	    how->immutable ? "public, max-age=31536000, immutable" : "public, max-age=60");
 	if (h->disposition)
 		add(h, "content-disposition", h->disposition);
 	add(h, "x-amz-meta-sha256", digest_hex(h->hex, &how->sha256));
@@ -276,7 +276,9 @@ static void take_parts(struct mirror_upload *u, struct s3_upload *s, struct mirr
 		free(mine->etag);
 		mine->etag = STEAL(p->etag);
 		mine->doubtful = !p->checksum_sha256[0];
-		if (!mine->doubtful)
+		if (mine->doubtful)
+			u->to_compare++;
+		else
 			mirror_upload_found(u, p->number - 1);
 	}
 }
@@ -324,10 +326,17 @@ static int find_upload(struct mirror_connection *c, struct mirror_upload *u, str
 	return rc;
 }
 
+/* Is the content part of the name? Then every open upload of this name is one of this content. */
+static bool is_named_by_content(const struct mirror_upload *u)
+{
+	char hex[DIGEST_HEX];
+	return strstr(path_base(u->key), digest_hex(hex, &u->how.sha256));
+}
+
 static bool is_one_put(const struct mirror_upload *u)
 {
-	bool conditional = u->how.only_if_absent || u->how.only_if_etag;
-	return u->how.grid.count <= 1 || (conditional && u->how.grid.size <= MAX_ONE_PUT);
+	return u->how.grid.count <= 1 ||
+	       (!is_named_by_content(u) && u->how.grid.size <= MAX_ONE_PUT);
 }
 
 int mirror_s3_upload_open(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
@@ -344,7 +353,7 @@ int mirror_s3_upload_open(struct mirror_connection *c, struct mirror_upload *u, 
 		s->whole = mem_alloc(u->how.grid.size + 1);
 		return 0;
 	}
-	rc = find_upload(c, u, s, e);
+	rc = is_named_by_content(u) ? find_upload(c, u, s, e) : 0;
 	return rc < 0 || s->id ? rc : create(c, u, s, e);
 }
 
@@ -426,7 +435,7 @@ int mirror_s3_upload_put(struct mirror_connection *c, struct mirror_upload *u, u
 		md5_of(data, len, md5);
 		part->doubtful = strcmp(md5, part->etag) != 0;
 		if (!part->doubtful) {
-			mirror_upload_advance(u, (int64_t)len);
+			mirror_upload_found(u, piece);
 			return 0;
 		}
 	}
@@ -565,8 +574,8 @@ static void vouch(const struct mirror_upload *u, struct mirror_stat *out)
 		grid_root(u->how.pieces, u->how.grid.count, &out->pieces_sha256);
 }
 
-static int commit_put(struct mirror_connection *c, struct mirror_upload *u,
-		      struct mirror_stat *out, struct err *e)
+static int commit_put(struct mirror_connection *c, struct mirror_upload *u, struct mirror_stat *out,
+		      struct err *e)
 {
 	struct s3_upload *s = u->state;
 	CLEANUP(http_response_release) struct http_response r = { 0 };
@@ -636,8 +645,7 @@ static int check_composite(const struct mirror_upload *u, const char *checksum, 
 	struct digest root;
 	grid_root(u->how.pieces, u->how.grid.count, &root);
 	CLEANUP(mem_free_ptr) char *base64 = base64_of(&root);
-	CLEANUP(mem_free_ptr) char *want = mem_printf("%s-%u", base64,
-						      (unsigned)u->how.grid.count);
+	CLEANUP(mem_free_ptr) char *want = mem_printf("%s-%u", base64, (unsigned)u->how.grid.count);
 	if (!*checksum || strcmp(checksum, want) == 0)
 		return 0;
 	return err_set(e, ERR_INTEGRITY, "the server put the parts together to other bytes (%s)",

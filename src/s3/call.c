@@ -3,6 +3,7 @@
 #include "http/url.h"
 #include "s3/xml.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -153,8 +154,7 @@ static bool has_body(const struct s3_request *q)
 	return q->method && (strcmp(q->method, "PUT") == 0 || strcmp(q->method, "POST") == 0);
 }
 
-static int perform(struct attempt *a, struct http_client *c, struct http_response *r,
-		   struct err *e)
+static int perform(struct attempt *a, struct http_client *c, struct http_response *r, struct err *e)
 {
 	const struct s3_request *q = a->q;
 	CLEANUP(str_list_release) struct str_list lines = { 0 };

@@ -21,6 +21,7 @@
 #define FERRY_S3_S3_H
 
 #include "http/http.h"
+#include "hash/sha256.h"
 #include "s3/credentials.h"
 #include "s3/sigv4.h"
 

@@ -74,6 +74,17 @@ static void content_of(struct content *c, uint64_t size)
 			   &c->pieces[i]);
 }
 
+/* "w/<SHA-256>.<name>", as objects are named: kinds may continue only uploads of such names. */
+static const char *named(const struct content *c, const char *name)
+{
+	static char out[2][DIGEST_HEX + 40];
+	static unsigned turn;
+	char hex[DIGEST_HEX];
+	turn = !turn;
+	snprintf(out[turn], sizeof out[turn], "w/%s.%s", digest_hex(hex, &c->how.sha256), name);
+	return out[turn];
+}
+
 static int put_piece(struct mirror_upload *u, uint32_t piece, struct err *e)
 {
 	uint64_t len = grid_length(&u->how.grid, piece);
@@ -396,24 +407,29 @@ static int a_closed_upload_is_found_again(struct contract *c)
 	content_of(&content, PIECES_SIZE);
 	content.how.report = &counter.report;
 	content.how.task = "put";
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/pieces"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "pieces")), &content.how, &u,
+				       &e));
 	CHECK(c, u->missing == 3);
 	CHECK_OK(c, put_piece(u, 0, &e));
 	CHECK(c, mirror_upload_has(u, 0) && !mirror_upload_has(u, 1));
 	CHECK(c, counter.bytes == (int64_t)(8 * MIB));
 	mirror_upload_close(u);
-	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/pieces"), NULL, &e));
+	CHECK_ERR(c, ERR_NOT_FOUND,
+		  mirror_stat_key(c->m, key_of(c, named(&content, "pieces")), NULL, &e));
 	counter.bytes = 0;
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/pieces"), &content.how, &u, &e));
-	CHECK(c, u->missing == 2 && mirror_upload_has(u, 0));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "pieces")), &content.how, &u,
+				       &e));
+	CHECK(c, u->missing == 2 + u->to_compare);
+	CHECK_OK(c, put_piece(u, 0, &e));
+	CHECK(c, u->missing == 2 && u->resumed == 8 * MIB);
 	mirror_upload_close(u);
 	counter.bytes = 0;
-	CHECK_OK(c, put(c->m, key_of(c, "w/pieces"), &content.how, &st, &e));
+	CHECK_OK(c, put(c->m, key_of(c, named(&content, "pieces")), &content.how, &st, &e));
 	CHECK(c, st.size == PIECES_SIZE);
 	CHECK(c, counter.bytes == (int64_t)PIECES_SIZE);
 	grid_root(content.pieces, 3, &root);
 	CHECK(c, !st.has_pieces_sha256 || digest_equal(&st.pieces_sha256, &root));
-	return content_is_there(c, "w/pieces", PIECES_SIZE);
+	return content_is_there(c, named(&content, "pieces"), PIECES_SIZE);
 }
 
 static int an_abandoned_upload_leaves_nothing(struct contract *c)
@@ -421,15 +437,18 @@ static int an_abandoned_upload_leaves_nothing(struct contract *c)
 	struct content content;
 	struct mirror_upload *u;
 	content_of(&content, PIECES_SIZE);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/left"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "left")), &content.how, &u,
+				       &e));
 	CHECK_OK(c, put_piece(u, 0, &e));
 	CHECK_OK(c, mirror_upload_abandon(u, &e));
 	mirror_upload_close(u);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/left"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "left")), &content.how, &u,
+				       &e));
 	CHECK(c, u->missing == 3);
 	CHECK_OK(c, mirror_upload_abandon(u, &e));
 	mirror_upload_close(u);
-	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/left"), NULL, &e));
+	CHECK_ERR(c, ERR_NOT_FOUND,
+		  mirror_stat_key(c->m, key_of(c, named(&content, "left")), NULL, &e));
 	return 0;
 }
 
@@ -490,7 +509,8 @@ static int a_leftover_is_listed_and_removed(struct contract *c)
 		return 0;
 	content_of(&content, PIECES_SIZE);
 	CHECK_OK(c, mirror_leftovers(c->m, add_left, &before, &e));
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/leftover"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "leftover")), &content.how,
+				       &u, &e));
 	CHECK_OK(c, put_piece(u, 0, &e));
 	mirror_upload_close(u);
 	CHECK_OK(c, mirror_leftovers(c->m, add_left, &now, &e));
@@ -498,7 +518,8 @@ static int a_leftover_is_listed_and_removed(struct contract *c)
 	if (remove_new(c, &before, &now) < 0 || count_left(c, &count) < 0)
 		return -1;
 	CHECK(c, count == before.ids.count);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/leftover"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "leftover")), &content.how,
+				       &u, &e));
 	CHECK(c, u->missing == PIECES);
 	CHECK_OK(c, mirror_upload_abandon(u, &e));
 	mirror_upload_close(u);
@@ -514,7 +535,7 @@ static int a_committed_upload_is_no_leftover(struct contract *c)
 	content_of(&content, PIECES_SIZE);
 	if (count_left(c, &before) < 0)
 		return -1;
-	CHECK_OK(c, put(c->m, key_of(c, "w/done"), &content.how, NULL, &e));
+	CHECK_OK(c, put(c->m, key_of(c, named(&content, "done")), &content.how, NULL, &e));
 	if (count_left(c, &after) < 0)
 		return -1;
 	CHECK(c, after == before);
@@ -526,13 +547,15 @@ static int an_upload_with_gaps_is_not_committed(struct contract *c)
 	struct content content;
 	struct mirror_upload *u;
 	content_of(&content, PIECES_SIZE);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/gaps"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "gaps")), &content.how, &u,
+				       &e));
 	CHECK_OK(c, put_piece(u, 0, &e));
 	CHECK_ERR(c, ERR_BUG, mirror_upload_commit(u, NULL, &e));
 	CHECK_ERR(c, ERR_BUG, mirror_upload_put(u, 3, "", &e));
 	CHECK_OK(c, mirror_upload_abandon(u, &e));
 	mirror_upload_close(u);
-	CHECK_ERR(c, ERR_NOT_FOUND, mirror_stat_key(c->m, key_of(c, "w/gaps"), NULL, &e));
+	CHECK_ERR(c, ERR_NOT_FOUND,
+		  mirror_stat_key(c->m, key_of(c, named(&content, "gaps")), NULL, &e));
 	return 0;
 }
 
@@ -542,7 +565,8 @@ static int pieces_come_in_any_order(struct contract *c)
 	struct content content;
 	struct mirror_upload *u;
 	content_of(&content, PIECES_SIZE);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/order"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "order")), &content.how, &u,
+				       &e));
 	if (mirror_can(c->m, MIRROR_IN_ORDER)) {
 		CHECK_ERR(c, ERR_BUG, put_piece(u, 2, &e));
 		mirror_upload_close(u);
@@ -552,7 +576,7 @@ static int pieces_come_in_any_order(struct contract *c)
 		CHECK_OK(c, put_piece(u, order[i], &e));
 	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
 	mirror_upload_close(u);
-	return content_is_there(c, "w/order", PIECES_SIZE);
+	return content_is_there(c, named(&content, "order"), PIECES_SIZE);
 }
 
 /* Each thread puts one piece of each upload. */
@@ -578,7 +602,8 @@ static int pieces_come_from_several_threads(struct contract *c)
 	if (mirror_can(c->m, MIRROR_IN_ORDER))
 		return 0;
 	content_of(&content, PIECES_SIZE);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/threads"), &content.how, &u, &e));
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "threads")), &content.how,
+				       &u, &e));
 	for (uint32_t i = 0; i < PIECES; i++) {
 		helpers[i] = (struct helper){ .u = u, .piece = i };
 		CHECK(c, pthread_create(&threads[i], NULL, help, &helpers[i]) == 0);
@@ -589,7 +614,7 @@ static int pieces_come_from_several_threads(struct contract *c)
 		CHECK(c, helpers[i].e.class == ERR_NONE);
 	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
 	mirror_upload_close(u);
-	return content_is_there(c, "w/threads", PIECES_SIZE);
+	return content_is_there(c, named(&content, "threads"), PIECES_SIZE);
 }
 
 static int two_uploads_for_one_key_do_not_mix(struct contract *c)
@@ -621,8 +646,10 @@ static int two_uploads_of_one_content_at_once(struct contract *c)
 	struct mirror_upload *a, *b = NULL;
 	struct err refused = ERR_INIT;
 	content_of(&content, PIECES_SIZE);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/same"), &content.how, &a, &e));
-	int rc = mirror_upload_open(c->m, key_of(c, "w/same"), &content.how, &b, &refused);
+	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, named(&content, "same")), &content.how, &a,
+				       &e));
+	int rc = mirror_upload_open(c->m, key_of(c, named(&content, "same")), &content.how, &b,
+				    &refused);
 	CHECK(c, rc == 0 || err_is(&refused, ERR_CONFLICT));
 	for (uint32_t i = 0; i < 3; i++) {
 		CHECK_OK(c, put_piece(a, i, &e));
@@ -634,7 +661,7 @@ static int two_uploads_of_one_content_at_once(struct contract *c)
 		CHECK_OK(c, mirror_upload_commit(b, NULL, &e));
 	mirror_upload_close(a);
 	mirror_upload_close(b);
-	return content_is_there(c, "w/same", PIECES_SIZE);
+	return content_is_there(c, named(&content, "same"), PIECES_SIZE);
 }
 
 static int a_condition_holds_when_it_is_committed(struct contract *c)
@@ -711,7 +738,8 @@ static int a_copied_piece_is_right(struct contract *c)
 	content.how.report = &counter.report;
 	content.how.task = "put";
 	CHECK_OK(c, put_shifted(c, "w/old", 777, &e));
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/new"), &content.how, &u, &e));
+	CHECK_OK(c,
+		 mirror_upload_open(c->m, key_of(c, named(&content, "new")), &content.how, &u, &e));
 	CHECK_OK(c, copy_piece(c, u, 1, "w/old", 777 + 8 * MIB, true, &e));
 	CHECK(c, mirror_upload_has(u, 1) && counter.bytes == (int64_t)(8 * MIB));
 	CHECK_OK(c, copy_piece(c, u, 0, "w/old", 777, false, &e));
@@ -719,7 +747,7 @@ static int a_copied_piece_is_right(struct contract *c)
 	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
 	mirror_upload_close(u);
 	CHECK(c, counter.bytes == (int64_t)PIECES_SIZE);
-	return content_is_there(c, "w/new", PIECES_SIZE);
+	return content_is_there(c, named(&content, "new"), PIECES_SIZE);
 }
 
 static int a_wrong_copy_is_refused_if_its_bytes_are_known(struct contract *c)
@@ -730,7 +758,8 @@ static int a_wrong_copy_is_refused_if_its_bytes_are_known(struct contract *c)
 		return 0;
 	content_of(&content, PIECES_SIZE);
 	CHECK_OK(c, put_shifted(c, "w/old", 777, &e));
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/new"), &content.how, &u, &e));
+	CHECK_OK(c,
+		 mirror_upload_open(c->m, key_of(c, named(&content, "new")), &content.how, &u, &e));
 	CHECK_ERR(c, ERR_INTEGRITY, copy_piece(c, u, 0, "w/old", 776, true, &e));
 	CHECK_ERR(c, ERR_INTEGRITY, copy_piece(c, u, 0, "w/old", 10 * MIB, true, &e));
 	CHECK(c, !mirror_upload_has(u, 0) && u->missing == 3);
@@ -738,7 +767,7 @@ static int a_wrong_copy_is_refused_if_its_bytes_are_known(struct contract *c)
 		CHECK_OK(c, put_piece(u, i, &e));
 	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
 	mirror_upload_close(u);
-	return content_is_there(c, "w/new", PIECES_SIZE);
+	return content_is_there(c, named(&content, "new"), PIECES_SIZE);
 }
 
 static int a_wrong_copy_is_never_reported_as_right(struct contract *c)
@@ -753,7 +782,8 @@ static int a_wrong_copy_is_never_reported_as_right(struct contract *c)
 	content_of(&content, PIECES_SIZE);
 	grid_root(content.pieces, PIECES, &root);
 	CHECK_OK(c, put_shifted(c, "w/old", 777, &e));
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/bad"), &content.how, &u, &e));
+	CHECK_OK(c,
+		 mirror_upload_open(c->m, key_of(c, named(&content, "bad")), &content.how, &u, &e));
 	int rc = copy_piece(c, u, 0, "w/old", 776, false, &refused);
 	CHECK(c, rc == 0 || err_is(&refused, ERR_INTEGRITY));
 	CHECK_OK(c, put_piece(u, 1, &e));
@@ -775,7 +805,8 @@ static int a_copy_of_what_is_missing_can_be_put_instead(struct contract *c)
 	if (!mirror_copies_from(c->m, c->m))
 		return 0;
 	content_of(&content, PIECES_SIZE);
-	CHECK_OK(c, mirror_upload_open(c->m, key_of(c, "w/new"), &content.how, &u, &e));
+	CHECK_OK(c,
+		 mirror_upload_open(c->m, key_of(c, named(&content, "new")), &content.how, &u, &e));
 	CHECK_ERR(c, ERR_NOT_FOUND, copy_piece(c, u, 0, "w/none", 0, true, &e));
 	CHECK_ERR(c, ERR_NOT_FOUND, copy_piece(c, u, 0, "w/none", 0, false, &e));
 	CHECK_ERR(c, ERR_USAGE, copy_piece(c, u, 0, "../none", 0, true, &e));
@@ -783,7 +814,7 @@ static int a_copy_of_what_is_missing_can_be_put_instead(struct contract *c)
 		CHECK_OK(c, put_piece(u, i, &e));
 	CHECK_OK(c, mirror_upload_commit(u, NULL, &e));
 	mirror_upload_close(u);
-	return content_is_there(c, "w/new", PIECES_SIZE);
+	return content_is_there(c, named(&content, "new"), PIECES_SIZE);
 }
 
 static int list_one(void *ctx, const struct mirror_entry *entry, struct err *e)
@@ -891,6 +922,17 @@ int contract_tree(const char *dir, struct err *e)
 	return rc;
 }
 
+/* A kind that can be probed knows only then what it can do. */
+static int probe(struct mirror *m, struct err *e)
+{
+	CLEANUP(mirror_findings_release) struct mirror_findings found = { 0 };
+	int rc = m->ops->probe ? mirror_probe(m, &found, e) : 0;
+	for (size_t i = 0; rc == 0 && i < found.count; i++)
+		if (found.at[i].class)
+			rc = err_set(e, found.at[i].class, "%s", found.at[i].text);
+	return rc;
+}
+
 int contract_begin(struct contract *c, struct mirror *m, struct err *e)
 {
 	*c = (struct contract){ .m = m, .prefix = FIXED_PREFIX };
@@ -898,7 +940,7 @@ int contract_begin(struct contract *c, struct mirror *m, struct err *e)
 	if (!c->writable)
 		return 0;
 	snprintf(c->prefix, sizeof c->prefix, "contract-%ld/", (long)getpid());
-	int rc = 0;
+	int rc = probe(m, e);
 	for (size_t i = 0; i < ARRAY_LEN(objects) && rc == 0; i++)
 		rc = put_plain(c, objects[i].name, objects[i].size, e);
 	return rc;
