@@ -1,6 +1,7 @@
 /*
- * Shared by the files of kinds s3 and r2 alone: s3.c reads, s3_upload.c writes, s3_probe.c finds
- * out what a server can do, s3_setup.c creates the bucket.
+ * Shared by the files of kinds s3 and r2 alone: s3_request.c is what all of them use,
+ * s3_multipart.c lists and aborts uploads, s3_upload.c writes, s3_probe.c finds out what a server
+ * can do, s3.c reads, and is the kind.
  *
  * No code asks who made a server. What it can do is a set of traits: unknown until it was probed,
  * then recorded.
