@@ -73,7 +73,14 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 	int rc = conf_get_size(c, sec, "max-object", &m->max_object, e);
 	if (rc == 0)
 		rc = read_prefix(s, c, sec, e);
-	return rc < 0 ? rc : s3_place_open(&s->place, o, e);
+	if (rc == 0)
+		rc = s3_place_open(&s->place, o, e);
+	if (rc < 0)
+		return rc;
+	m->place = mem_printf("%s/%s/%s", s->place.endpoint ? s->place.endpoint : "aws",
+			      s->place.bucket, s->prefix);
+	mirror_s3_load_traits(m);
+	return 0;
 }
 
 static int s3_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,

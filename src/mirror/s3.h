@@ -1,7 +1,7 @@
 /*
- * Shared by the files of kinds s3 and r2 alone: s3_request.c is what all of them use,
- * s3_multipart.c lists and aborts uploads, s3_upload.c writes, s3_probe.c finds out what a server
- * can do, s3.c reads, and is the kind.
+ * Shared by the files of kinds s3 and r2 alone: s3_traits.c keeps what a server can do,
+ * s3_request.c is what all files use, s3_multipart.c lists and aborts uploads, s3_upload.c writes,
+ * s3_probe.c finds out what a server can do, s3.c reads, and is the kind.
  *
  * No code asks who made a server. What it can do is a set of traits: unknown until it was probed,
  * then recorded.
@@ -34,6 +34,11 @@ struct mirror_s3 {
 };
 
 bool mirror_s3_has(const struct mirror *m, unsigned traits);
+/* Sets the traits, and what the mirror can do by them. */
+void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can);
+/* From and to the record (record.h), which is only an aid. */
+void mirror_s3_load_traits(struct mirror *m);
+void mirror_s3_save_traits(const struct mirror *m);
 
 /* The name of an object in the bucket. The caller frees it. */
 char *mirror_s3_name(const struct mirror *m, const char *key);
@@ -101,7 +106,5 @@ WARN_UNUSED int mirror_s3_probe(struct mirror_connection *c, struct mirror_findi
 				struct err *e);
 WARN_UNUSED int mirror_s3_preflight(struct mirror_connection *c, const struct mirror_need *need,
 				    struct mirror_findings *out, struct err *e);
-/* Sets the traits, and what the mirror can do by them. */
-void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can);
 
 #endif

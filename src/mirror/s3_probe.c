@@ -392,6 +392,7 @@ static int probe_all(struct mirror_connection *c, struct mirror_findings *out, s
 	if (p.stopped)
 		return -(int)e->class;
 	mirror_s3_set_traits(c->mirror, p.traits, p.can);
+	mirror_s3_save_traits(c->mirror);
 	return 0;
 }
 

@@ -7,19 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool mirror_s3_has(const struct mirror *m, unsigned traits)
-{
-	const struct mirror_s3 *s = m->state;
-	return (s->traits & traits) == traits;
-}
-
-void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can)
-{
-	struct mirror_s3 *s = m->state;
-	s->traits = traits | S3_PROBED;
-	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | can;
-}
-
 char *mirror_s3_name(const struct mirror *m, const char *key)
 {
 	const struct mirror_s3 *s = m->state;
