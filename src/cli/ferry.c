@@ -25,7 +25,7 @@ static const struct cli_entry entries[] = {
 	{ "catalog", "create, change and sign the catalog", "Publish models" },
 	{ "push", "update the mirrors to the current release", "Publish models" },
 	{ "verify", "check what the mirrors hold", "Publish models" },
-	{ "mirror", "list, probe, set up and clean the configured mirrors", "Publish models" },
+	{ "mirror", "add, list, probe, set up and clean mirrors", "Publish models" },
 	{ NULL, NULL, NULL },
 };
 

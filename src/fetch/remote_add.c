@@ -107,20 +107,12 @@ static void write_section(const struct remote_add *what, const struct str_list *
 	}
 }
 
-int remote_add_read_conf(const char *path, struct buf *text, struct conf *conf, struct err *e)
-{
-	int rc = file_exists(path) ? file_read_all(path, text, e) : 0;
-	if (rc < 0)
-		return err_context(e, "cannot read the configuration");
-	return conf_parse(buf_str(text), text->len, path, conf, e);
-}
-
 /* Adds the section to the configuration; refuses a name that is taken. */
 static int compose(const struct remote_add *what, const char *section, struct buf *text,
 		   struct err *e)
 {
 	CLEANUP(conf_release) struct conf conf = { 0 };
-	int rc = remote_add_read_conf(what->conf_path, text, &conf, e);
+	int rc = conf_edit_read(what->conf_path, text, &conf, e);
 	if (rc < 0)
 		return rc;
 	const struct conf_section *taken = conf_find(&conf, "repository", what->name);
@@ -130,22 +122,6 @@ static int compose(const struct remote_add *what, const char *section, struct bu
 		taken->line, what->name);
 	return err_hint(e, "choose another name, or `ferry repository remove %s` first",
 			what->name);
-}
-
-int remote_add_write_conf(const char *path, const struct buf *text, struct err *e)
-{
-	/* A symbolic link is kept; the file that it points to is replaced. */
-	char *real = realpath(path, NULL);
-	struct stat st;
-	mode_t mode = real && stat(real, &st) == 0 ? st.st_mode & 0777 : 0644;
-	int rc = file_mkdirs_for(path, 0755, e);
-	if (rc == 0)
-		rc = file_write_atomic(real ? real : path, text->data, text->len, mode, e);
-	free(real);
-	if (rc == 0)
-		return 0;
-	err_context(e, "the configuration");
-	return err_hint(e, "use another one with --config FILE");
 }
 
 int remote_add_lock(const struct store *s, int *fd, struct err *e)
@@ -252,7 +228,7 @@ static int write_all(const struct remote_add *what, const char *section, const s
 		     const char *pin, const struct store *s, struct err *e)
 {
 	CLEANUP(file_close) int lock = -1;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
 	int rc = remote_add_lock(s, &lock, e);
 	/* Check again: the file may have changed meanwhile. */
 	if (rc == 0)
@@ -261,7 +237,7 @@ static int write_all(const struct remote_add *what, const char *section, const s
 		rc = file_mkdirs_for(what->conf_path, 0755, e);
 	if (rc == 0 && pin && !file_exists(pin))
 		rc = file_write_atomic(pin, root->data, root->len, 0644, e);
-	return rc < 0 ? rc : remote_add_write_conf(what->conf_path, &text, e);
+	return rc < 0 ? rc : conf_edit_write(what->conf_path, &text, e);
 }
 
 static int add(const struct remote_add *what, const char *section, const struct buf *root,
@@ -269,7 +245,7 @@ static int add(const struct remote_add *what, const char *section, const struct 
 	       struct remote **out, struct err *e)
 {
 	CLEANUP(scratch_release) struct store scratch = { 0 };
-	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
 	CLEANUP_PTR(remote_free) struct remote *remote = NULL;
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(s, what->name);
 	/* Metadata that was trusted under this name before is kept, because it has the versions
@@ -296,7 +272,7 @@ int remote_add(const struct remote_add *what, const struct store *s,
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
 	CLEANUP(buf_release) struct buf root = BUF_INIT(tuf_limits_default.root);
-	CLEANUP(buf_release) struct buf section = BUF_INIT(REMOTE_ADD_CONF_MAX);
+	CLEANUP(buf_release) struct buf section = BUF_INIT(CONF_MAX_BYTES);
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	struct digest d;
 	int rc = check_name(what->name, e);

@@ -4,14 +4,8 @@
 
 #include "fetch/remote_add.h"
 
-#define REMOTE_ADD_CONF_MAX MIB
-
 /* Where the pinned root is kept: NAME.root.json beside the configuration. Caller frees. */
 char *remote_add_pin_path(const char *conf_path, const char *name);
-/* The text and the parsed configuration; both empty when there is no file. */
-WARN_UNUSED int remote_add_read_conf(const char *path, struct buf *text, struct conf *conf,
-				     struct err *e);
-WARN_UNUSED int remote_add_write_conf(const char *path, const struct buf *text, struct err *e);
 /* Prevents two processes from losing each other's change, where locks work. */
 WARN_UNUSED int remote_add_lock(const struct store *s, int *fd, struct err *e);
 

@@ -65,10 +65,10 @@ static void purge(const char *path, bool really, struct remote_removed *out)
 static int remove_section(const char *conf_path, const char *name, bool optional, bool *pinned,
 			  struct remote_removed *out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(REMOTE_ADD_CONF_MAX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
 	CLEANUP(conf_release) struct conf conf = { 0 };
 	CLEANUP(mem_free_ptr) char *own = remote_add_pin_path(conf_path, name);
-	int rc = remote_add_read_conf(conf_path, &text, &conf, e);
+	int rc = conf_edit_read(conf_path, &text, &conf, e);
 	if (rc < 0)
 		return rc;
 	const struct conf_section *s = conf_find(&conf, "repository", name), *other;
@@ -85,7 +85,7 @@ static int remove_section(const char *conf_path, const char *name, bool optional
 	if (rc == 0)
 		rc = conf_edit_remove(&text, conf_path, "repository", name, e);
 	if (rc == 0)
-		rc = remote_add_write_conf(conf_path, &text, e);
+		rc = conf_edit_write(conf_path, &text, e);
 	out->section = rc == 0;
 	return rc;
 }

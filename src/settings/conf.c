@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONF_MAX_BYTES MIB
 #define CONF_MAX_SECTIONS 1000
 #define CONF_MAX_VALUES 1000
 #define CONF_MAX_LINE 8192

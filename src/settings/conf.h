@@ -21,6 +21,8 @@
 #include "util/err.h"
 #include "util/text.h"
 
+#define CONF_MAX_BYTES MIB
+
 struct conf_value {
 	char *key, *value;
 	int line;
@@ -41,7 +43,7 @@ struct conf {
 	size_t count, cap;
 };
 
-/* ERR_USAGE "ferry.conf:12: …" for malformed lines; caps of 1 MiB, 1,000 sections. */
+/* ERR_USAGE "ferry.conf:12: …" for malformed lines; caps of CONF_MAX_BYTES, 1,000 sections. */
 WARN_UNUSED int conf_parse(const char *text, size_t len, const char *path, struct conf *out,
 			   struct err *e);
 /* The same for another program's INI file: the kind of a section is all of its name ("profile
@@ -102,5 +104,11 @@ WARN_UNUSED int conf_edit_append(struct buf *text, const char *path, const char 
  * one empty line before it. */
 WARN_UNUSED int conf_edit_remove(struct buf *text, const char *path, const char *kind,
 				 const char *name, struct err *e);
+
+/* The text and the parsed configuration; both empty when there is no file. */
+WARN_UNUSED int conf_edit_read(const char *path, struct buf *text, struct conf *conf,
+			       struct err *e);
+/* Atomic; makes missing folders, and replaces the file that a symbolic link points to. */
+WARN_UNUSED int conf_edit_write(const char *path, const struct buf *text, struct err *e);
 
 #endif

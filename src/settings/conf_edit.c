@@ -1,6 +1,7 @@
 #include "settings/conf.h"
 
 #include "util/buf.h"
+#include "util/file.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -9,6 +10,31 @@ static int by_hand(const char *path, struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s: this change would also change other settings in the file", path);
 	return err_hint(e, "edit the file by hand; see ferry.conf(5)");
+}
+
+/* -- the file -------------------------------------------------------------------------------- */
+
+int conf_edit_read(const char *path, struct buf *text, struct conf *conf, struct err *e)
+{
+	int rc = file_exists(path) ? file_read_all(path, text, e) : 0;
+	if (rc < 0)
+		return err_context(e, "cannot read the configuration");
+	return conf_parse(buf_str(text), text->len, path, conf, e);
+}
+
+int conf_edit_write(const char *path, const struct buf *text, struct err *e)
+{
+	char *real = realpath(path, NULL);
+	struct stat st;
+	mode_t mode = real && stat(real, &st) == 0 ? st.st_mode & 0777 : 0644;
+	int rc = file_mkdirs_for(path, 0755, e);
+	if (rc == 0)
+		rc = file_write_atomic(real ? real : path, text->data, text->len, mode, e);
+	free(real);
+	if (rc == 0)
+		return 0;
+	err_context(e, "the configuration");
+	return err_hint(e, "use another one with --config FILE");
 }
 
 /* -- is everything else unchanged? ----------------------------------------------------------- */

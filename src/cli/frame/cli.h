@@ -69,6 +69,11 @@ WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
 WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool confirm,
 			       struct buf *out, struct err *e);
 
+/* Is there a person who can answer questions? Not with --json. */
+bool cli_can_ask(const struct cli *cli);
+/* Asks for one line on the terminal; initialises out, which the caller releases. */
+WARN_UNUSED int cli_ask(struct cli *cli, const char *question, struct buf *out, struct err *e);
+
 /* ---- for the dispatcher, which is not a command ---- */
 
 /* Opens closed ones of stdin, stdout and stderr, so that messages do not end up in the first file

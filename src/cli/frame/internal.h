@@ -47,6 +47,12 @@ struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, i
 void cli_progress_pause(struct report *r);
 void cli_progress_free(struct report *r);
 
+/* ---- ask.c ---- */
+
+/* Appends what comes up to the end of the line, which is not added. `what` names it in errors. */
+WARN_UNUSED int cli_read_line(int fd, const char *what, const struct cancel *cancel,
+			      struct buf *out, struct err *e);
+
 /* ---- help.c, completion.c ---- */
 
 /* `path` is what the user typed: "ferry catalog add". */

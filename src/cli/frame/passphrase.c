@@ -1,4 +1,4 @@
-#include "cli/frame/cli.h"
+#include "cli/frame/internal.h"
 
 #include "util/file.h"
 #include "util/mem.h"
@@ -24,25 +24,6 @@ static int from_file(const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
-static int read_line(int fd, const struct cancel *cancel, struct buf *out, struct err *e)
-{
-	for (;;) {
-		char c;
-		ssize_t n = read(fd, &c, 1);
-		if (n < 0 && errno == EINTR) {
-			int rc = cancel_check(cancel, e);
-			if (rc < 0)
-				return rc;
-			continue;
-		}
-		if (n < 0)
-			return err_sys(e, errno, "cannot read the passphrase");
-		if (n == 0 || c == '\n')
-			return 0;
-		buf_add(out, &c, 1);
-	}
-}
-
 static int ask(int tty, const char *prompt, const struct cancel *cancel, struct buf *out,
 	       struct err *e)
 {
@@ -57,7 +38,7 @@ static int ask(int tty, const char *prompt, const struct cancel *cancel, struct 
 	hidden = kept;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(tty, TCSAFLUSH, &hidden);
-	rc = read_line(tty, cancel, out, e);
+	rc = cli_read_line(tty, "the passphrase", cancel, out, e);
 	tcsetattr(tty, TCSAFLUSH, &kept);
 	struct err ignored = ERR_INIT;
 	if (file_write(tty, "\n", 1, "the terminal", &ignored) < 0)

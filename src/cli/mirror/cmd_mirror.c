@@ -4,7 +4,8 @@ extern const struct command cmd_mirror;
 
 const struct command cmd_mirror = {
 	.name = "mirror",
-	.summary = "list, probe, set up and clean the configured mirrors",
-	.subs = (const struct command *const[]){ &cmd_mirror_list, &cmd_mirror_probe,
+	.summary = "add, list, probe, set up and clean mirrors",
+	.subs = (const struct command *const[]){ &cmd_mirror_add, &cmd_mirror_remove,
+						 &cmd_mirror_list, &cmd_mirror_probe,
 						 &cmd_mirror_setup, &cmd_mirror_cleanup, NULL },
 };

@@ -77,21 +77,26 @@ static int probe(struct cli *cli, struct mirror *m, bool quick, struct mirror_fi
 	return rc < 0 || has_fault(findings) ? rc : measure(cli, m, quick, findings, o, e);
 }
 
-/* Negative only when it was cancelled. */
-static int look_at(struct cli *cli, struct mirrors_entry *p, bool setup, json_t *o, bool *fault)
+int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_look how, json_t *o,
+		    bool *fault, struct err *e)
 {
 	CLEANUP(mirror_findings_release) struct mirror_findings findings = { 0 };
-	const struct look_opts *opts = cli->opts;
+	bool setup = how == LOOK_SETUP || how == LOOK_SETUP_DRY;
+	int rc = 0;
 	json_put_string(o, "id", p->settings->id);
 	json_put_string(o, "kind", publisher_kind(p));
-	int rc = !p->mirror ? 0
-		 : setup    ? mirror_setup(p->mirror, opts->dry_run, &findings, &p->error)
-			    : probe(cli, p->mirror, opts->quick, &findings, o, &p->error);
+	if (p->mirror && setup)
+		rc = mirror_setup(p->mirror, how == LOOK_SETUP_DRY, &findings, &p->error);
+	else if (p->mirror)
+		rc = probe(cli, p->mirror, how == LOOK_QUICK, &findings, o, &p->error);
 	put_findings(o, &findings);
 	if (p->error.class)
 		json_put(o, "error", cli_error_json(&p->error));
 	*fault = needs_a_look(p, &findings) || *fault;
-	return rc == -ERR_CANCELLED ? rc : 0;
+	if (rc != -ERR_CANCELLED)
+		return 0;
+	*e = p->error;
+	return rc;
 }
 
 static void print_hints(struct cli *cli, const json_t *rows)
@@ -103,7 +108,7 @@ static void print_hints(struct cli *cli, const json_t *rows)
 			cli_say(cli, row, "{mirror}: {what}: {hint}");
 }
 
-static void print_findings(struct cli *cli, const json_t *mirrors)
+void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
 {
 	static const struct cli_column columns[] = {
 		{ "MIRROR", "{mirror}", NULL },
@@ -117,7 +122,7 @@ static void print_findings(struct cli *cli, const json_t *mirrors)
 	cmd_mirror_print_errors(cli, mirrors);
 }
 
-static int look(struct cli *cli, bool setup, struct err *e)
+static int look(struct cli *cli, enum cmd_mirror_look how, struct err *e)
 {
 	const struct look_opts *o = cli->opts;
 	CLEANUP(publisher_release) struct publisher p = { 0 };
@@ -127,27 +132,27 @@ static int look(struct cli *cli, bool setup, struct err *e)
 	int rc = publisher_open(cli, &o->who, false, true, &p, e);
 	if (rc < 0)
 		return rc;
-	if (setup)
+	if (how == LOOK_SETUP || how == LOOK_SETUP_DRY)
 		json_put_bool(document, "dry_run", o->dry_run);
-	for (size_t i = 0; i < p.places.count && rc == 0; i++) {
-		struct mirrors_entry *place = &p.places.at[i];
-		if (place->chosen &&
-		    (rc = look_at(cli, place, setup, json_push_object(mirrors), &fault)) < 0)
-			*e = place->error;
-	}
-	print_findings(cli, mirrors);
+	for (size_t i = 0; i < p.places.count && rc == 0; i++)
+		if (p.places.at[i].chosen)
+			rc = cmd_mirror_look(cli, &p.places.at[i], how, json_push_object(mirrors),
+					     &fault, e);
+	cmd_mirror_print_findings(cli, mirrors);
 	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
 }
 
 static int probe_run(struct cli *cli, struct err *e)
 {
-	return look(cli, false, e);
+	const struct look_opts *o = cli->opts;
+	return look(cli, o->quick ? LOOK_QUICK : LOOK_PROBE, e);
 }
 
 static int setup_run(struct cli *cli, struct err *e)
 {
-	return look(cli, true, e);
+	const struct look_opts *o = cli->opts;
+	return look(cli, o->dry_run ? LOOK_SETUP_DRY : LOOK_SETUP, e);
 }
 
 const struct command cmd_mirror_probe = {
