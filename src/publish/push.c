@@ -34,7 +34,8 @@ struct run {
 /* Does this run show the release on this mirror? */
 static bool shows(const struct push_options *o, const struct push_mirror *m)
 {
-	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && (!o->stage || m->stage);
+	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && !o->share.count &&
+	       (!o->stage || m->stage);
 }
 
 static bool works(const struct run *r, size_t i)

@@ -20,6 +20,7 @@
 
 #include "util/retry.h"
 #include "publish/push_plan.h"
+#include "publish/share.h"
 
 enum push_outcome {
 	PUSH_FAILED,       /* error says why */
@@ -59,6 +60,7 @@ struct push_options {
 	bool stage;             /* the release is shown only on mirrors marked stage; objects go
 				   to all */
 	bool recheck;           /* also read back what was verified earlier */
+	struct share share;     /* only this share of the objects, and no metadata */
 	uint64_t quorum;        /* number of mirrors that must hold every object; 0:
 				   all that count */
 	unsigned threads;       /* number of mirrors that are planned, checked and shown the

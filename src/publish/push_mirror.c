@@ -105,7 +105,8 @@ int push_mirror_plan(struct push_delivery *d, struct err *e)
 	for (size_t i = 0; i < t->files.count; i++) {
 		enum repository_class class = t->files.at[i].class;
 		wanted[i] = inventory_wants(holds, class) &&
-			    (objects || class != REPOSITORY_OBJECT);
+			    (objects || class != REPOSITORY_OBJECT) &&
+			    share_has(&d->o->share, &t->files.at[i]);
 	}
 	struct retry retry = *d->o->retry;
 	do {

@@ -1,6 +1,7 @@
 #include "publish/tree.h"
 
 #include "hash/onepass.h"
+#include "publish/tree_source.h"
 #include "tuf/claim.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -43,19 +44,23 @@ static int damaged(struct err *e, const char *path)
 			   "add), or sign again (ferry catalog sign)");
 }
 
+static int read_signed(const struct repository_file *f, const char *path, struct buf *out,
+		       struct err *e)
+{
+	struct digest got;
+	int rc = file_read_all(path, out, e);
+	if (rc < 0)
+		return rc;
+	sha256_of(buf_str(out), out->len, &got);
+	return out->len == f->size && digest_equal(&got, &f->sha256) ? 0 : damaged(e, path);
+}
+
 static int small_load(const struct tree *t, const struct repository_file *f, struct buf *out,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, f->key);
 	buf_init(out, CATALOG_MAX_BYTES);
-	int rc = file_read_all(path, out, e);
-	if (rc < 0)
-		return rc;
-	struct digest got;
-	sha256_of(buf_str(out), out->len, &got);
-	if (out->len != f->size || !digest_equal(&got, &f->sha256))
-		return damaged(e, path);
-	return 0;
+	return read_signed(f, path, out, e);
 }
 
 int tree_from_files(const char *dir, struct repository_files *files, struct tree *out,
@@ -117,13 +122,12 @@ int tree_manifest_load(const struct tree *t, const struct repository_file *f, st
 			       f->manifest_key);
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, mf->key);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
-	int rc = file_read_all(path, &bytes, e);
+	struct err missing = ERR_INIT;
+	int rc = read_signed(mf, path, &bytes, t->source ? &missing : e);
+	if (rc < 0 && t->source)
+		rc = tree_source_keep(t, mf, &bytes, e);
 	if (rc < 0)
 		return rc;
-	struct digest got;
-	sha256_of(buf_str(&bytes), bytes.len, &got);
-	if (bytes.len != mf->size || !digest_equal(&got, &mf->sha256))
-		return damaged(e, path);
 	rc = manifest_parse(buf_str(&bytes), bytes.len, path, out, e);
 	if (rc < 0)
 		return rc;
@@ -169,8 +173,9 @@ static int pieces_make(const struct tree *t, const struct repository_file *f, st
 	if (rc < 0)
 		return rc;
 	struct onepass pass = { .grid = p->grid, .pieces = p->at, .cancel = t->cancel };
-	rc = onepass_run(&pass, o->fd, o->path, NULL, e);
-	if (rc == 0 && !digest_equal(&pass.whole, &f->sha256))
+	rc = t->source ? tree_source_pieces(t, f, &p->grid, p->at, e)
+		       : onepass_run(&pass, o->fd, o->path, NULL, e);
+	if (rc == 0 && !t->source && !digest_equal(&pass.whole, &f->sha256))
 		rc = damaged(e, o->path);
 	if (rc == 0)
 		grid_root(p->at, p->grid.count, &p->root);
@@ -180,8 +185,8 @@ static int pieces_make(const struct tree *t, const struct repository_file *f, st
 static int object_open(const struct tree *t, const struct repository_file *f, struct tree_object *o,
 		       struct err *e)
 {
-	uint64_t size;
-	int rc = file_open_regular(o->path, &o->fd, &size, e);
+	uint64_t size = f->size;
+	int rc = t->source ? 0 : file_open_regular(o->path, &o->fd, &size, e);
 	if (rc < 0)
 		return rc;
 	if (size != f->size) {
@@ -196,7 +201,12 @@ static int object_open(const struct tree *t, const struct repository_file *f, st
 int tree_object_open(const struct tree *t, const struct repository_file *f, struct tree_object *out,
 		     struct err *e)
 {
-	*out = (struct tree_object){ .fd = -1, .path = path_join(t->dir, f->key) };
+	*out = (struct tree_object){
+		.tree = t,
+		.file = f,
+		.fd = -1,
+		.path = path_join(t->dir, f->key),
+	};
 	int rc = object_open(t, f, out, e);
 	if (rc < 0)
 		tree_object_close(out);
@@ -215,13 +225,17 @@ int tree_object_read(const struct tree_object *o, uint32_t piece, void *data, st
 	const struct grid *g = &o->pieces.grid;
 	uint64_t offset = grid_offset(g, piece), len = grid_length(g, piece);
 	struct digest got;
-	int rc = file_pread(o->fd, data, len, offset, o->path, e);
+	int rc = o->tree->source ? tree_source_read(o->tree, o->file, offset, data, len, e)
+				 : file_pread(o->fd, data, len, offset, o->path, e);
 	if (rc < 0)
 		return rc;
 	sha256_of(data, len, &got);
 	if (digest_equal(&got, &o->pieces.at[piece]))
 		return 0;
-	damaged(e, o->path);
+	if (o->tree->source)
+		tree_source_corrupt(o->tree, o->file, e);
+	else
+		damaged(e, o->path);
 	return err_context(e, "piece %u (bytes %llu to %llu)", (unsigned)piece,
 			   (unsigned long long)offset, (unsigned long long)(offset + len - 1));
 }

@@ -1,6 +1,7 @@
 /*
  * tree: the publisher's copy of the repository for push and verify: the list of files for every
- * mirror, and their bytes, which are verified while they are read.
+ * mirror, and their bytes, which are verified while they are read. For sync it is a folder that has
+ * only the small files; the objects are read from the mirror that it was copied from.
  *
  * What always holds here: a byte of the tree is sent to a mirror only after its digest (of the
  * file, or of its piece) was compared with the signed metadata. Metadata, catalog.json and
@@ -15,6 +16,7 @@
 #include "catalog/manifest.h"
 #include "repository/repository.h"
 #include "mirror/mirror.h"
+#include "util/retry.h"
 
 struct tree {
 	char *dir;
@@ -23,7 +25,10 @@ struct tree {
 	const struct repository_file *timestamp;
 	uint64_t version; /* of timestamp.json */
 	int64_t expires_s;
-	const struct cancel *cancel; /* set by the caller; NULL: nothing stops reading */
+	/* Set by the caller. */
+	const struct cancel *cancel; /* NULL: nothing stops reading */
+	struct mirror *source;       /* the objects are there, not in dir; NULL: all is in dir */
+	const struct retry *retry;   /* of reading from there */
 };
 void tree_release(struct tree *t);
 
@@ -57,12 +62,14 @@ WARN_UNUSED int tree_pieces_load(const struct tree *t, const struct repository_f
 
 /* An object opened for reading, piece by piece. */
 struct tree_object {
+	const struct tree *tree;
+	const struct repository_file *file;
 	char *path;
-	int fd;
+	int fd;                    /* -1: it is on tree->source */
 	struct tree_pieces pieces; /* `at` is there */
 };
 /* A larger file without a manifest is read once here to compute its pieces. ERR_INTEGRITY, naming
- * the local file, when it does not match the signed metadata. */
+ * the local file or the mirror, when it does not match the signed metadata. */
 WARN_UNUSED int tree_object_open(const struct tree *t, const struct repository_file *f,
 				 struct tree_object *out, struct err *e);
 void tree_object_close(struct tree_object *o);

@@ -1,0 +1,349 @@
+#include "cli/publisher.h"
+#include "http/url.h"
+#include "publish/push.h"
+#include "publish/sync.h"
+#include "settings/repository.h"
+#include "tuf/name.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <time.h>
+
+struct sync_opts {
+	const char *name, *root, *share;
+	bool dry_run;
+};
+
+static const struct opt options[] = {
+	OPT_ENTRY(OPT_FLAG, sync_opts, dry_run, 'n', "dry-run", NULL,
+		  "show what would be copied, and write nothing"),
+	OPT_ENTRY(OPT_STRING, sync_opts, share, 0, "shard", "I/N",
+		  "copy only the I-th of N shares of the objects, and show no release"),
+	OPT_HINTED(OPT_STRING, sync_opts, name, 0, "name", "NAME", HINT_REPOSITORY,
+		   "the repository whose root is trusted, if ferry.conf has several"),
+	OPT_HINTED(OPT_STRING, sync_opts, root, 0, "root", "FILE", HINT_FILE,
+		   "trust this root of the repository, 1.root.json, instead of the one in "
+		   "ferry.conf"),
+	OPT_LAST,
+};
+
+struct job {
+	struct publisher p;
+	struct settings_repositories repositories;
+	const struct settings_repository *repository; /* or NULL */
+	struct mirror *opened;                        /* FROM, if it is a URL */
+	struct mirror *from;
+	struct push_mirror to;
+	struct buf root;
+	char *dir; /* of FROM's metadata */
+	struct tree tree;
+	struct push_options o;
+	struct push_result result;
+};
+#define JOB_INIT BRACES(.root = BUF_INIT(SYNC_MAX_ROOT))
+
+static void job_release(struct job *j)
+{
+	push_mirror_release(&j->to);
+	tree_release(&j->tree);
+	mirror_close(j->opened);
+	buf_release(&j->root);
+	free(j->dir);
+	settings_repositories_release(&j->repositories);
+	publisher_release(&j->p);
+}
+
+/* ---- the mirrors ---------------------------------------------------------------- */
+
+static const struct mirrors_entry *entry(const struct job *j, const char *id)
+{
+	for (size_t i = 0; i < j->p.places.count; i++)
+		if (strcmp(j->p.places.at[i].settings->id, id) == 0)
+			return &j->p.places.at[i];
+	return NULL;
+}
+
+static int open_from(struct cli *cli, struct job *j, const char *name, bool is_url, struct err *e)
+{
+	struct mirror_env env = { .rate = &j->p.rate, .cancel = cli->cancel };
+	CLEANUP(mem_free_ptr) char *shown = url_redact(name);
+	if (is_url) {
+		int rc = mirror_open_url(mirror_kinds_all, &env, shown, name, &j->opened, e);
+		j->from = j->opened;
+		return rc;
+	}
+	const struct mirrors_entry *p = entry(j, name);
+	j->from = p->mirror;
+	if (!j->from)
+		*e = p->error;
+	return -(int)e->class;
+}
+
+static int open_to(struct job *j, const char *name, struct err *e)
+{
+	const struct mirrors_entry *p = entry(j, name);
+	if (!p->mirror) {
+		*e = p->error;
+		return -(int)e->class;
+	}
+	j->to = (struct push_mirror){
+		.id = p->settings->id,
+		.mirror = p->mirror,
+		.holds = p->settings->holds,
+		.stage = p->settings->stage,
+	};
+	if (mirror_can(p->mirror, MIRROR_CAN_WRITE))
+		return 0;
+	return err_set(e, ERR_USAGE, "mirror %s cannot be written: its kind, %s, is read-only",
+		       name, p->mirror->ops->kind);
+}
+
+static int open_mirrors(struct cli *cli, struct job *j, struct err *e)
+{
+	const char *from = cli->operands[0], *to = cli->operands[1];
+	bool is_url = strstr(from, "://");
+	const char *names[] = { to, from };
+	struct publisher_opts who = {
+		.mirrors = { .at = names, .count = is_url ? 1 : 2 },
+	};
+	if (strcmp(from, to) == 0)
+		return err_set(e, ERR_USAGE, "FROM and TO are the same mirror, %s", to);
+	int rc = publisher_open(cli, &who, false, true, &j->p, e);
+	if (rc == 0)
+		rc = open_from(cli, j, from, is_url, e);
+	return rc < 0 ? rc : open_to(j, to, e);
+}
+
+/* ---- the trusted root ----------------------------------------------------------- */
+
+/* The repository that TO, or else FROM, is a copy of. */
+static const char *repository_name(const struct job *j, const struct cli *cli)
+{
+	const struct sync_opts *o = cli->opts;
+	const struct mirrors_entry *to = entry(j, cli->operands[1]);
+	const struct mirrors_entry *from = entry(j, cli->operands[0]);
+	if (o->name)
+		return o->name;
+	if (to->settings->repository || !from)
+		return to->settings->repository;
+	return from->settings->repository;
+}
+
+static int find_repository(struct cli *cli, struct job *j, struct err *e)
+{
+	const char *name = repository_name(j, cli);
+	int rc = settings_repositories_read(j->p.conf, &j->repositories, e);
+	if (rc < 0)
+		return rc;
+	if (!name && j->repositories.count == 1)
+		j->repository = &j->repositories.at[0];
+	if (!name)
+		return 0;
+	j->repository = settings_repositories_find(&j->repositories, name);
+	return j->repository ? 0
+			     : err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
+				       j->p.conf->path);
+}
+
+/* The first root of the publisher's tree. ERR_NOT_FOUND: it has none. */
+static int root_of_tree(const char *dir, struct buf *out, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *folder = path_join(dir, "metadata");
+	uint64_t first = 0;
+	int rc = file_list_dir(folder, &names, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < names.count; i++) {
+		uint64_t version = tuf_name_version(names.at[i], "root");
+		if (version && (!first || version < first))
+			first = version;
+	}
+	if (!first)
+		return err_set(e, ERR_NOT_FOUND, "%s has no root", folder);
+	CLEANUP(mem_free_ptr) char *name = tuf_name_file("root", first);
+	CLEANUP(mem_free_ptr) char *path = path_join(folder, name);
+	return file_read_all(path, out, e);
+}
+
+static int no_root(struct err *e)
+{
+	err_set(e, ERR_USAGE, "no root of the repository is known, so nothing can be verified");
+	return err_hint(e, "give 1.root.json with --root FILE, or set path, root or root-sha256 in "
+			   "its [repository.NAME]");
+}
+
+static int read_root(struct cli *cli, struct job *j, struct err *e)
+{
+	const struct sync_opts *o = cli->opts;
+	const struct settings_repository *r = j->repository;
+	struct digest sha256;
+	if (o->root)
+		return file_read_all(o->root, &j->root, e);
+	if (r && r->dir && file_is_dir(r->dir))
+		return root_of_tree(r->dir, &j->root, e);
+	if (r && r->root)
+		return file_read_all(r->root, &j->root, e);
+	if (!r || !r->root_sha256)
+		return no_root(e);
+	if (!digest_parse(&sha256, r->root_sha256))
+		return err_set(e, ERR_USAGE, "%s: root-sha256 is not a SHA-256 in hex", r->where);
+	return sync_first_root(j->from, j->o.retry, &sha256, &j->root, e);
+}
+
+/* ---- the tree ------------------------------------------------------------------- */
+
+/* One folder for each source and repository. */
+static int choose_dir(struct job *j, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *cache = NULL;
+	CLEANUP(buf_release) struct buf what = BUF_INIT(MIB);
+	struct digest sha256;
+	char hex[DIGEST_HEX];
+	int rc = path_xdg("XDG_CACHE_HOME", ".cache", &cache, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&what, "%s %s ", j->from->id, j->from->url ? j->from->url : "");
+	buf_add(&what, j->root.data, j->root.len);
+	sha256_of(what.data, what.len, &sha256);
+	j->dir = mem_printf("%s/ferry/sync/%.16s", cache, digest_hex(hex, &sha256));
+	return 0;
+}
+
+static int open_tree(struct cli *cli, struct job *j, struct err *e)
+{
+	int rc = find_repository(cli, j, e);
+	if (rc == 0)
+		rc = read_root(cli, j, e);
+	if (rc == 0)
+		rc = choose_dir(j, e);
+	if (rc < 0)
+		return rc;
+	const struct sync_from from = {
+		.mirror = j->from,
+		.root = buf_str(&j->root),
+		.root_len = j->root.len,
+		.dir = j->dir,
+		.now_s = time(NULL),
+		.retry = j->o.retry,
+		.cancel = cli->cancel,
+	};
+	return sync_open(&from, &j->tree, e);
+}
+
+/* ---- the result ----------------------------------------------------------------- */
+
+static json_t *synced(struct cli *cli, const struct job *j)
+{
+	const struct sync_opts *o = cli->opts;
+	const struct push_mirror *m = &j->to;
+	json_t *document = cli_document(cli);
+	json_put_string(document, "from", j->from->id);
+	json_put_string(document, "to", m->id);
+	json_put_u64(document, "release", j->tree.version);
+	json_put_bool(document, "dry_run", o->dry_run);
+	json_put_string(document, "shard", o->share);
+	json_put_string(document, "outcome", push_outcome_name(m->outcome));
+	json_put_bool(document, "changed", j->result.changed);
+	json_put_u64(document, "planned", m->plan.puts);
+	json_put_u64(document, "planned_bytes", m->plan.put_bytes);
+	json_put_u64(document, "written", m->puts);
+	json_put_u64(document, "written_bytes", m->put_bytes);
+	json_put_u64(document, "read_bytes", j->result.source_bytes);
+	json_put_u64(document, "read_back", m->reads);
+	json_put_u64(document, "read_back_bytes", m->read_bytes);
+	return document;
+}
+
+static void print_plan(struct cli *cli, const struct push_mirror *m)
+{
+	static const struct cli_column columns[] = {
+		{ "ACTION", "{action}", NULL },
+		{ ">SIZE", "{size:size}", NULL },
+		{ "FILE", "{key}", NULL },
+		{ "BECAUSE", "{because}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
+	for (size_t i = 0; i < m->plan.count; i++) {
+		const struct push_step *s = &m->plan.steps[i];
+		if (s->action == STEP_NONE || s->action == STEP_KEEP)
+			continue;
+		json_t *row = json_push_object(rows);
+		json_put_string(row, "action", push_action_name(s->action));
+		json_put_u64(row, "size", s->file->size);
+		json_put_string(row, "key", s->file->key);
+		json_put_string(row, "because", push_step_reason(s));
+	}
+	cli_table(cli, rows, columns, ARRAY_LEN(columns));
+}
+
+static const char *sentence(const struct job *j, const struct sync_opts *o)
+{
+	switch (j->to.outcome) {
+	case PUSH_PLANNED:
+		return "{to}: {planned} files, {planned_bytes:size}, would be copied from {from}. "
+		       "Nothing was written (--dry-run).";
+	case PUSH_UP_TO_DATE:
+		return "{to} is up to date: it shows release {release}.";
+	case PUSH_OBJECTS_ONLY:
+		return "{to} has share {shard} of the objects ({written} files written, "
+		       "{written_bytes:size}). When it has all shares, run `ferry sync {from} "
+		       "{to}` to show release {release}.";
+	default:
+		return o->dry_run ? NULL
+				  : "{to} shows release {release}: {written} files written, "
+				    "{written_bytes:size}.";
+	}
+}
+
+static int sync_run_command(struct cli *cli, struct err *e)
+{
+	struct retry retry = RETRY_DEFAULT;
+	const struct sync_opts *o = cli->opts;
+	CLEANUP(job_release) struct job j = JOB_INIT;
+	retry.cancel = cli->cancel;
+	j.o = (struct push_options){
+		.dry_run = o->dry_run,
+		.threads = 1,
+		.retry = &retry,
+		.cancel = cli->cancel,
+		.report = cli->report,
+	};
+	int rc = o->share ? share_parse(o->share, &j.o.share, e) : 0;
+	if (rc == 0)
+		rc = open_mirrors(cli, &j, e);
+	if (rc == 0)
+		rc = open_tree(cli, &j, e);
+	if (rc < 0)
+		return rc;
+	j.o.record_dir = j.tree.dir;
+	rc = push_run(&j.tree, &j.to, 1, &j.o, &j.result, e);
+	CLEANUP(json_release) json_t *document = synced(cli, &j);
+	if (rc == 0 && o->dry_run)
+		print_plan(cli, &j.to);
+	const char *text = rc == 0 && !cli->quiet ? sentence(&j, o) : NULL;
+	if (text)
+		cli_say(cli, document, text);
+	return cli_result(cli, document, e);
+}
+
+static const char *const synopsis[] = { "FROM TO", NULL };
+
+const struct command cmd_sync = {
+	.name = "sync",
+	.summary = "copy the release that one mirror shows to another mirror",
+	.synopsis = synopsis,
+	.description =
+		"Brings the mirror TO of ferry.conf to the release that FROM shows: a mirror of "
+		"ferry.conf, or a URL (file://, http://, https://). Needs no keys, and no local "
+		"copy of the models: pieces are read from FROM, verified, and sent to TO, or "
+		"copied by the server where it can. A corrupt piece is named and not copied.",
+	.opts = options,
+	.opts_size = sizeof(struct sync_opts),
+	.operand_hint = HINT_MIRROR,
+	.min_operands = 2,
+	.max_operands = 2,
+	.run = sync_run_command,
+};
