@@ -1,4 +1,5 @@
 #include "cli/checks.h"
+#include "cli/plans.h"
 #include "cli/publisher.h"
 #include "publish/push.h"
 #include "settings/publish.h"
@@ -12,6 +13,7 @@ struct push_opts {
 	struct publisher_opts who;
 	struct push_options push; /* what the options can say of it */
 	bool preflight;
+	const char *plan, *apply;
 };
 
 static const struct opt options[] = {
@@ -20,6 +22,11 @@ static const struct opt options[] = {
 	OPT_ENTRY(OPT_FLAG, push_opts, preflight, 0, "preflight", NULL,
 		  "only check whether a push can succeed (permissions, space, limits, expiry); "
 		  "show all results, and write nothing"),
+	OPT_HINTED(OPT_STRING, push_opts, plan, 0, "plan", "FILE", HINT_FILE,
+		   "write nothing to the mirrors, but what would be done into a file, for a "
+		   "review"),
+	OPT_HINTED(OPT_STRING, push_opts, apply, 0, "apply", "FILE", HINT_FILE,
+		   "do what the plan in this file says, or nothing if anything has moved since"),
 	PUBLISHER_OPTS(push_opts),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.stage, 0, "stage", NULL,
 		  "show the release only on mirrors marked stage; objects go to all"),
@@ -37,6 +44,7 @@ struct job {
 	struct push_result result;
 	struct preflight preflight;
 	bool check_only;
+	struct plans plans;
 };
 
 static void job_release(struct job *j)
@@ -44,6 +52,7 @@ static void job_release(struct job *j)
 	for (size_t i = 0; i < j->count; i++)
 		push_mirror_release(&j->mirrors[i]);
 	preflight_release(&j->preflight);
+	plans_release(&j->plans);
 	free(j->mirrors);
 	tree_release(&j->tree);
 	publisher_release(&j->p);
@@ -98,6 +107,9 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put_u64(o, "reread_bytes", j->result.reread_bytes);
 	if (j->o.preflight)
 		json_put(o, "checks", checks_json(&j->preflight, j->mirrors));
+	json_put_string(o, "plan", j->plans.write);
+	json_put_string(o, "applied", j->plans.apply);
+	json_put(o, "moved", plans_moved_json(&j->plans));
 	json_t *mirrors = json_put_array(o, "mirrors");
 	for (size_t i = 0; i < j->count; i++)
 		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose);
@@ -167,6 +179,7 @@ static bool was_busy(const struct job *j)
 
 static void print_pushed(struct cli *cli, const struct job *j, const json_t *document, bool failed)
 {
+	plans_moved_print(cli, json_object_get(document, "moved"));
 	checks_print(cli, json_object_get(document, "checks"), j->check_only);
 	if (j->check_only) {
 		if (!cli->quiet && !failed)
@@ -179,7 +192,9 @@ static void print_pushed(struct cli *cli, const struct job *j, const json_t *doc
 		print_mirrors(cli, j);
 	if (!cli->quiet && !failed)
 		cli_say(cli, document,
-			!was_busy(j)   ? "Nothing to do: release {release} is already there."
+			j->plans.write ? "The plan is in {plan}. When it has been reviewed, `ferry "
+					 "push --apply {plan}` carries it out."
+			: !was_busy(j) ? "Nothing to do: release {release} is already there."
 			: j->o.dry_run ? "Nothing was written (--dry-run)."
 			: j->o.stage   ? "Release {release} is on the stage mirrors; `ferry push` "
 					 "publishes it everywhere."
@@ -205,6 +220,7 @@ static void add_mirrors(struct job *j)
 			j->mirrors[j->count++] = (struct push_mirror){
 				.id = s->id,
 				.mirror = p->mirror,
+				.settings = s,
 				.holds = s->holds,
 				.stage = s->stage,
 				.count_only = !p->chosen,
@@ -235,19 +251,43 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 	return err_hint(e, "set stage = yes in the [mirror.NAME] that is to show releases first");
 }
 
+/* How the run goes, besides what the options say of it. */
+static void set_course(struct job *j, const struct push_opts *o)
+{
+	j->o.record_dir = j->tree.dir;
+	j->check_only = j->preflight.every = o->preflight;
+	j->preflight.now_s = time(NULL);
+	j->o.preflight = j->o.dry_run && !o->preflight ? NULL : &j->preflight;
+	j->o.dry_run |= o->preflight;
+	j->o.approve = plans_approve;
+	j->o.approve_ctx = &j->plans;
+	j->plans.run = (struct plan_file_run){
+		.tree = &j->tree,
+		.repository = j->p.name,
+		.options = &j->o,
+		.only = o->who.mirrors.at,
+		.only_count = o->who.mirrors.count,
+		.mirrors = j->mirrors,
+		.count = j->count,
+	};
+}
+
 static int push_run_command(struct cli *cli, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
-	const struct push_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = { 0 };
 	struct settings_publish publish;
+	struct push_opts given = *(const struct push_opts *)cli->opts, *o = &given;
+	j.plans = (struct plans){ .write = o->plan, .apply = o->apply };
+	int rc = plans_open(&j.plans, &o->who, &o->push, e);
 	j.o = o->push;
 	j.o.threads = MIRRORS_AT_A_TIME;
 	j.o.retry = &retry;
 	j.o.cancel = cli->cancel;
 	j.o.report = cli->report;
 	retry.cancel = cli->cancel;
-	int rc = publisher_open(cli, &o->who, true, true, &j.p, e);
+	if (rc == 0)
+		rc = publisher_open(cli, &o->who, true, true, &j.p, e);
 	if (rc == 0)
 		rc = settings_publish_read(j.p.conf, &publish, e);
 	if (rc < 0)
@@ -257,12 +297,10 @@ static int push_run_command(struct cli *cli, struct err *e)
 	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;
 	j.tree.cancel = cli->cancel;
-	j.o.record_dir = j.tree.dir;
-	j.check_only = j.preflight.every = o->preflight;
-	j.preflight.now_s = time(NULL);
-	j.o.preflight = o->push.dry_run && !o->preflight ? NULL : &j.preflight;
-	j.o.dry_run |= o->preflight;
+	set_course(&j, o);
 	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, e);
+	if (rc == 0 && o->plan)
+		rc = plans_save(&j.plans, e);
 	CLEANUP(json_release) json_t *document = pushed(cli, &j);
 	print_pushed(cli, &j, document, rc < 0);
 	return cli_result(cli, document, e);

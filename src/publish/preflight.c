@@ -1,5 +1,6 @@
 #include "publish/preflight.h"
 
+#include "mirror/record.h"
 #include "publish/speed.h"
 #include "tuf/claim.h"
 #include "tuf/metadata.h"
@@ -46,12 +47,24 @@ static bool is_put(const struct push_step *s)
 	return s->action == STEP_PUT || s->action == STEP_REPLACE;
 }
 
+/* As it was in an earlier push, else as `ferry mirror probe` has measured it. */
+static uint64_t speed_of(const struct push_mirror *m, const struct push_options *o)
+{
+	CLEANUP(mirror_record_release) struct mirror_record record = { 0 };
+	uint64_t speed = speed_read(o->record_dir, m->id);
+	if (speed)
+		return speed;
+	mirror_record_load(m->mirror, &record);
+	(void)!mirror_record_measured(&record, MIRROR_RECORD_UPLOAD, &speed);
+	return speed;
+}
+
 /* What is read back first may have to be sent as well. */
 static struct mirror_need need_of(const struct push_mirror *m, const struct push_options *o,
 				  bool every)
 {
 	struct mirror_need need = { .bytes = m->plan.put_bytes };
-	uint64_t speed = speed_read(o->record_dir, m->id);
+	uint64_t speed = speed_of(m, o);
 	for (size_t i = 0; i < m->plan.count; i++)
 		if (is_put(&m->plan.steps[i]))
 			need.largest = MAX(need.largest, m->plan.steps[i].file->size);

@@ -28,6 +28,7 @@ struct run {
 	struct push_delivery *deliveries; /* tree == NULL: none for this mirror */
 	size_t count;
 	bool stopped;    /* before the first byte */
+	struct err stop; /* then: why, unless a mirror's fault is graver */
 	bool stage_turn; /* showing on stage mirrors, then on the others */
 };
 
@@ -78,20 +79,29 @@ static void plan(void *ctx, size_t i)
 
 /* A mirror with a fault is left out like one that is down; but nothing is written when the faults
  * leave too few for the quorum. */
-static bool may_start(struct run *r, const struct push_result *result)
+static bool passes_checks(struct run *r, const struct push_result *result)
 {
 	struct preflight *p = r->o->preflight;
 	bool stage = !count_mirrors(r, false, false), faulty = false;
 	uint64_t able = 0;
-	if (!p || cancel_signal(r->o->cancel))
-		return true;
 	preflight_run(p, r->tree, r->mirrors, r->count, r->o);
+	r->stop = p->error;
 	for (size_t i = 0; i < r->count; i++)
 		if (can_count(&r->mirrors[i], stage)) {
 			able += !r->mirrors[i].error.class;
 			faulty = faulty || p->mirrors[i].faulty;
 		}
 	return !p->error.class && (!faulty || able >= result->quorum);
+}
+
+static bool may_start(struct run *r, const struct push_result *result)
+{
+	const struct push_options *o = r->o;
+	if (cancel_signal(o->cancel))
+		return true;
+	if (o->approve && o->approve(o->approve_ctx, r->mirrors, r->count, &r->stop) < 0)
+		return false;
+	return !o->preflight || passes_checks(r, result);
 }
 
 static void check(void *ctx, size_t i)
@@ -190,7 +200,7 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 /* The gravest fault of the release and of the mirrors. */
 static int sum_up_stopped(const struct run *r, const struct push_mirror *worst, struct err *e)
 {
-	const struct err *why = &r->o->preflight->error;
+	const struct err *why = &r->stop;
 	if (worst && push_gravity(worst->error.class) > push_gravity(why->class))
 		why = &worst->error;
 	err_set(e, why->class, "%s", why->text);

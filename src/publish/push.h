@@ -38,6 +38,7 @@ struct push_mirror {
 	/* in */
 	const char *id;        /* borrowed */
 	struct mirror *mirror; /* borrowed; NULL: it could not be opened, error says why */
+	const struct settings_mirror *settings; /* borrowed, or NULL */
 	enum mirror_holds holds;
 	bool stage;
 	bool count_only; /* not written, but counts for the quorum */
@@ -57,15 +58,18 @@ struct preflight;
 
 struct push_options {
 	bool dry_run;
-	bool stage;             /* the release is shown only on mirrors marked stage; objects go
-				   to all */
-	bool recheck;           /* also read back what was verified earlier */
-	struct share share;     /* only this share of the objects, and no metadata */
-	uint64_t quorum;        /* number of mirrors that must hold every object; 0:
-				   all that count */
-	unsigned threads;       /* number of mirrors that are planned, checked and shown the
-				   release at a time */
-	const char *record_dir; /* of the tree; NULL: no record */
+	bool stage;         /* the release is shown only on mirrors marked stage; objects go
+			       to all */
+	bool recheck;       /* also read back what was verified earlier */
+	struct share share; /* only this share of the objects, and no metadata */
+	uint64_t quorum;    /* number of mirrors that must hold every object; 0:
+			       all that count */
+	unsigned threads;   /* number of mirrors that are planned, checked and shown the
+			       release at a time */
+	/* Called when all mirrors are planned, before the first byte; an error stops the run. */
+	int (*approve)(void *ctx, const struct push_mirror *mirrors, size_t count, struct err *e);
+	void *approve_ctx;
+	const char *record_dir;      /* of the tree; NULL: no record */
 	struct preflight *preflight; /* what is checked before the first byte; NULL: nothing */
 	const struct retry *retry;   /* for each transfer */
 	const struct cancel *cancel; /* NULL: nothing stops it */
