@@ -5,6 +5,7 @@
 #include "util/base64.h"
 #include "util/clock.h"
 #include "util/mem.h"
+#include "util/retry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,23 +20,40 @@ struct probe {
 	char *name; /* of the object that is written */
 	char etag[256];
 	unsigned traits, can;
+	bool let_in; /* a request has worked: a later 403 is about what it asked for */
 	struct err *e;
 	bool stopped; /* *e says why */
 };
 
 /* -- requests --------------------------------------------------------------------- */
 
-/* Did it work? A refusal is an answer; only a server that cannot be reached stops the probe. */
+/* A server that fails on a request again and again refuses it; one that does not answer, or lets
+ * nobody in, says nothing of what it can do. */
+static bool is_refusal(const struct probe *p, const struct err *why)
+{
+	if (why->class == ERR_NETWORK)
+		return why->cause == CAUSE_SERVER;
+	if (why->class == ERR_AUTH)
+		return p->let_in;
+	return why->class != ERR_CANCELLED && why->class != ERR_SYSTEM;
+}
+
+/* Did it work? */
 static bool works(struct probe *p, const struct s3_request *q, struct http_response *r)
 {
+	struct retry retry = RETRY_DEFAULT;
 	struct err why = ERR_INIT;
+	int rc;
 	if (p->stopped)
 		return false;
-	int rc = mirror_s3_call(p->c, q, r, &why);
-	bool answered = rc == 0 || (rc != -ERR_NETWORK && rc != -ERR_CANCELLED &&
-				    rc != -ERR_SYSTEM && rc != -ERR_AUTH);
-	/* 501 is an answer, and so is any refusal of a header that a server does not know. */
-	if (!answered) {
+	retry.max_tries = 3;
+	retry.clock = p->c->mirror->env.clock;
+	retry.cancel = p->c->mirror->env.cancel;
+	do {
+		rc = mirror_s3_call(p->c, q, r, &why);
+	} while (rc < 0 && retry_again(&retry, &why));
+	p->let_in = p->let_in || rc == 0;
+	if (rc < 0 && !is_refusal(p, &why)) {
 		p->stopped = true;
 		*p->e = why;
 	}
