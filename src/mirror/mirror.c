@@ -242,6 +242,15 @@ int mirror_remove(struct mirror *m, const char *key, struct err *e)
 	return rc < 0 ? rc : end(c, key, m->ops->remove(c, key, e), e);
 }
 
+int mirror_presign(struct mirror *m, const char *key, uint64_t expires_s, char **out, struct err *e)
+{
+	struct mirror_connection *c;
+	if (!expires_s || expires_s > MIRROR_PRESIGN_MAX_S)
+		return err_set(e, ERR_USAGE, "a signed URL is valid for 1 second to 7 days");
+	int rc = begin(m, key, m->ops->presign, "sign URLs", &c, e);
+	return rc < 0 ? rc : end(c, key, m->ops->presign(c, key, expires_s, out, e), e);
+}
+
 int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e)
 {
 	struct mirror_connection *c;

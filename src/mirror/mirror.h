@@ -156,6 +156,10 @@ struct mirror_ops {
 	int (*copy)(struct mirror_connection *c, const char *from, const char *to, struct err *e);
 	int (*remove)(struct mirror_connection *c, const char *key, struct err *e);
 
+	/* A URL that anyone can read the object with for so long. Asks no server. */
+	int (*presign)(struct mirror_connection *c, const char *key, uint64_t expires_s, char **out,
+		       struct err *e);
+
 	/* An upload (below). open sets u->there[] for the pieces that it finds and verifies, and
 	 * u->state; put stores one piece of grid_length() bytes, and may run in several
 	 * threads at once unless MIRROR_IN_ORDER; close releases u->state, also after abandon. */
@@ -268,6 +272,11 @@ WARN_UNUSED int mirror_list(struct mirror *m, const char *prefix, mirror_entry_f
 			    struct err *e);
 /* Removing what is not there succeeds. */
 WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
+/* A URL with which anyone can read the object for so long, at most MIRROR_PRESIGN_MAX_S. Whether
+ * the object exists is not checked. The caller frees it. */
+#define MIRROR_PRESIGN_MAX_S (7 * 86400)
+WARN_UNUSED int mirror_presign(struct mirror *m, const char *key, uint64_t expires_s, char **out,
+			       struct err *e);
 /* Both add to *out. Probing is ERR_USAGE when the kind cannot be probed; a kind that needs no
  * set-up has nothing to do. */
 WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);

@@ -213,3 +213,17 @@ def test_cleanup_says_what_it_could_not_do(ferry, work, validate):
     validate(result.json, "output-mirror-cleanup")
     assert left(result) == {("disk", "old.part"): "removed"}
     assert result.json["mirrors"][1]["error"]["class"] == "usage"
+
+
+def test_presign_signs_a_url_without_asking_the_server(ferry, work, validate):
+    (work / "ferry.conf").write_text(
+        "[mirror.b]\nkind = s3\nbucket = models\nregion = eu-west-1\nprefix = p\n"
+        "[mirror.f]\nkind = file\npath = f\n")
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
+    result = ferry("mirror", "presign", "targets/a b.gguf", "--json", env=keys)
+    validate(result.json, "output-mirror-presign")
+    url = result.json["url"]
+    assert url.startswith("https://models.s3.eu-west-1.amazonaws.com/p/targets/a%20b.gguf?")
+    assert "X-Amz-Expires=3600&" in url and "very-secret" not in url
+    assert ferry("mirror", "presign", "x", "--expires", "8d", env=keys, check=2).err
+    assert "only kinds s3 and r2" in ferry("mirror", "presign", "x", "-m", "f", check=2).err

@@ -7,5 +7,6 @@ const struct command cmd_mirror = {
 	.summary = "add, list, probe, set up and clean mirrors",
 	.subs = (const struct command *const[]){ &cmd_mirror_add, &cmd_mirror_remove,
 						 &cmd_mirror_list, &cmd_mirror_probe,
-						 &cmd_mirror_setup, &cmd_mirror_cleanup, NULL },
+						 &cmd_mirror_setup, &cmd_mirror_cleanup,
+						 &cmd_mirror_presign, NULL },
 };
