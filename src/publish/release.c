@@ -84,26 +84,37 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	return 0;
 }
 
+static char *ours_name(const struct tree *ours)
+{
+	return ours->source ? mem_printf("on mirror %s", ours->source->id)
+			    : mem_strdup("in this repository");
+}
+
 int release_check(const struct release *r, const struct tree *ours, struct err *e)
 {
 	unsigned long long theirs = (unsigned long long)r->version;
 	unsigned long long own = (unsigned long long)ours->version;
+	CLEANUP(mem_free_ptr) char *here = ours_name(ours);
 	if (r->state == RELEASE_NEWER)
 		err_set(e, ERR_CONFLICT,
-			"timestamp.json is newer there (version %llu) than in this repository "
-			"(version %llu)",
-			theirs, own);
+			"timestamp.json is newer there (version %llu) than %s (version %llu)",
+			theirs, here, own);
 	else if (r->state == RELEASE_OTHER && theirs == own)
 		err_set(e, ERR_CONFLICT,
 			"another publisher's timestamp.json is there, with the same version %llu",
 			theirs);
 	else if (r->state == RELEASE_OTHER)
 		err_set(e, ERR_CONFLICT,
-			"another publisher's timestamp.json is there, version %llu, which this "
-			"repository never had",
-			theirs);
+			"another publisher's timestamp.json is there, version %llu, which was "
+			"never %s",
+			theirs, here);
 	else
 		return 0;
+	if (ours->source)
+		return err_hint(e,
+				"a release is never replaced by an older one: update mirror %s "
+				"first",
+				ours->source->id);
 	return err_hint(e, "another publisher was faster, or this copy of the repository is "
 			   "outdated: update it, sign again, then push");
 }
@@ -127,8 +138,9 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)
 		return rc;
 	bool root = str_ends(f->key, "/1.root.json");
-	err_set(e, ERR_CONFLICT, "mirror %s: %s differs from the one in %s", m->id, f->key,
-		ours->dir);
+	CLEANUP(mem_free_ptr) char *here = ours->source ? ours_name(ours)
+							: mem_printf("in %s", ours->dir);
+	err_set(e, ERR_CONFLICT, "mirror %s: %s differs from the one %s", m->id, f->key, here);
 	return err_hint(e,
 			root ? "this mirror holds another repository: use a separate place for each"
 			     : "another publisher has signed the same version: update this copy of "
