@@ -1,3 +1,4 @@
+#include "cli/checks.h"
 #include "cli/publisher.h"
 #include "http/url.h"
 #include "publish/push.h"
@@ -40,12 +41,14 @@ struct job {
 	char *dir; /* of FROM's metadata */
 	struct tree tree;
 	struct push_options o;
+	struct preflight preflight;
 	struct push_result result;
 };
 #define JOB_INIT BRACES(.root = BUF_INIT(SYNC_MAX_ROOT))
 
 static void job_release(struct job *j)
 {
+	preflight_release(&j->preflight);
 	push_mirror_release(&j->to);
 	tree_release(&j->tree);
 	mirror_close(j->opened);
@@ -246,6 +249,8 @@ static json_t *synced(struct cli *cli, const struct job *j)
 	json_put_bool(document, "dry_run", o->dry_run);
 	json_put_string(document, "shard", o->share);
 	json_put_string(document, "outcome", push_outcome_name(m->outcome));
+	if (j->o.preflight)
+		json_put(document, "checks", checks_json(&j->preflight, m));
 	json_put_bool(document, "changed", j->result.changed);
 	json_put_u64(document, "planned", m->plan.puts);
 	json_put_u64(document, "planned_bytes", m->plan.put_bytes);
@@ -319,8 +324,11 @@ static int sync_run_command(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	j.o.record_dir = j.tree.dir;
+	j.preflight.now_s = time(NULL);
+	j.o.preflight = o->dry_run ? NULL : &j.preflight;
 	rc = push_run(&j.tree, &j.to, 1, &j.o, &j.result, e);
 	CLEANUP(json_release) json_t *document = synced(cli, &j);
+	checks_print(cli, json_object_get(document, "checks"), false);
 	if (rc == 0 && o->dry_run)
 		print_plan(cli, &j.to);
 	const char *text = rc == 0 && !cli->quiet ? sentence(&j, o) : NULL;
