@@ -2,6 +2,7 @@
 
 #include "publish/preflight.h"
 #include "publish/push_mirror.h"
+#include "publish/push_objects.h"
 #include "publish/speed.h"
 #include "util/cancel.h"
 #include "util/mem.h"
@@ -128,12 +129,13 @@ static void put_hidden(struct run *r, struct push_result *result)
 	CLEANUP_PTR(feed_free) struct feed *feed = feed_new(r->tree, r->count, NULL);
 	for (size_t i = 0; i < r->count; i++)
 		if (works(r, i))
-			push_mirror_want(&r->deliveries[i], feed, i);
+			push_objects_want(&r->deliveries[i], feed, i);
 	r->feed = feed;
 	threads_run(THREADS_MAX, r->count, hidden, r);
 	struct feed_stats stats = feed_stats(feed);
 	result->source_bytes = stats.read_bytes;
 	result->reread_bytes = stats.reread_bytes;
+	result->memory_bytes = stats.most_bytes;
 }
 
 static void shown(void *ctx, size_t i)

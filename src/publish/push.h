@@ -51,6 +51,9 @@ struct push_mirror {
 	bool holds_objects;    /* it has every object, verified */
 	size_t puts, reads;    /* files written, and read back */
 	uint64_t put_bytes, read_bytes;
+	uint64_t resumed_bytes; /* found of earlier uploads */
+	uint64_t reread_bytes;  /* read again from the tree, because it could not keep up */
+	size_t retries;         /* calls that were tried again */
 };
 void push_mirror_release(struct push_mirror *m);
 
@@ -84,6 +87,7 @@ struct push_result {
 	bool changed;          /* anything was written */
 	uint64_t source_bytes; /* of objects, read from the tree for all mirrors */
 	uint64_t reread_bytes; /* of these, read again for mirrors that could not keep up */
+	uint64_t memory_bytes; /* of objects in memory, the most at a time */
 };
 
 /*

@@ -56,38 +56,46 @@ static uint64_t size_of_big(const struct world *w)
 	return w->t.files.at[w->big].size;
 }
 
-static struct mirror_upload *begin(struct world *w, size_t i)
+static struct mirror_upload *begin_file(struct world *w, size_t i, size_t file)
 {
+	const struct repository_file *f = &w->t.files.at[file];
 	const struct tree_pieces *p;
 	struct mirror_upload *u;
-	assert_ok(feed_begin(w->feed, i, w->big, &p, &w->e), &w->e);
-	struct mirror_put how = {
-		.grid = p->grid,
-		.sha256 = w->t.files.at[w->big].sha256,
-		.pieces = p->at,
-	};
-	assert_ok(mirror_upload_open(w->mirror[i], RELEASE_BIG, &how, &u, &w->e), &w->e);
+	struct err e = ERR_INIT;
+	assert_ok(feed_begin(w->feed, i, file, &p, &e), &e);
+	struct mirror_put how = { .grid = p->grid, .sha256 = f->sha256, .pieces = p->at };
+	assert_ok(mirror_upload_open(w->mirror[i], f->key, &how, &u, &e), &e);
 	return u;
 }
 
+static struct mirror_upload *begin(struct world *w, size_t i)
+{
+	return begin_file(w, i, w->big);
+}
+
 /* Takes the next piece over; false when there is none. */
-static bool step(struct world *w, size_t i, struct mirror_upload *u)
+static bool step_of(struct world *w, size_t i, size_t file, struct mirror_upload *u)
 {
 	const struct feed_piece *piece;
 	struct err e = ERR_INIT;
-	assert_ok(feed_next(w->feed, i, u, &piece, &e), &e);
+	assert_ok(feed_next(w->feed, i, file, u, &piece, &e), &e);
 	if (!piece)
 		return false;
 	assert_ok(mirror_upload_put(u, piece->index, piece->data, &e), &e);
-	feed_give_back(w->feed, piece);
+	feed_give_back(w->feed, i, piece);
 	return true;
+}
+
+static bool step(struct world *w, size_t i, struct mirror_upload *u)
+{
+	return step_of(w, i, w->big, u);
 }
 
 static void finish(struct world *w, size_t i, struct mirror_upload *u)
 {
 	struct err e = ERR_INIT;
 	assert_ok(mirror_upload_commit(u, NULL, &e), &e);
-	feed_finish(w->feed, i);
+	feed_finish(w->feed, i, w->big);
 	mirror_upload_close(u);
 	feed_end(w->feed, i);
 	assert_non_null(mirror_mem_object(w->store[i], RELEASE_BIG));
@@ -117,7 +125,7 @@ static void what_an_upload_has_is_not_read(void **state)
 	feed_want(w->feed, 0, w->big);
 	struct mirror_upload *u = begin(w, 0);
 	assert_true(step(w, 0, u));
-	feed_finish(w->feed, 0);
+	feed_finish(w->feed, 0, w->big);
 	mirror_upload_close(u);
 	uint64_t first = feed_stats(w->feed).read_bytes;
 	feed_free(w->feed);
@@ -160,10 +168,10 @@ static void who_holds_the_others_up_is_left_behind(void **state)
 				.pieces = p->at,
 			};
 			assert_ok(mirror_upload_open(w->mirror[r], f->key, &how, &u, &w->e), &w->e);
-			while (step(w, r, u))
+			while (step_of(w, r, i, u))
 				;
 			assert_ok(mirror_upload_commit(u, NULL, &w->e), &w->e);
-			feed_finish(w->feed, r);
+			feed_finish(w->feed, r, i);
 			mirror_upload_close(u);
 		}
 		feed_end(w->feed, r);
@@ -209,6 +217,147 @@ static void several_threads_share_a_reader(void **state)
 	assert_int_equal(feed_stats(w->feed).reread_bytes, 0);
 }
 
+/* ---- several threads of each reader, and many files ---- */
+
+#define MANY 40
+#define HANDS 4
+
+/* A tree of many small objects, and some of several pieces in between. */
+static void make_many(struct world *w)
+{
+	struct err e = ERR_INIT;
+	struct repository_files files = { 0 };
+	tree_release(&w->t);
+	for (size_t i = 0; i < MANY; i++) {
+		bool large = i % 13 == 5;
+		CLEANUP(mem_free_ptr) char *name = mem_printf("targets/%02zu.bin", i);
+		size_t len = large ? 8 * MIB + 100 + i : 10 + i;
+		char *data = mem_alloc(len);
+		data[len - 1] = (char)i;
+		scratch_write(w->dir, name, data, len);
+		files.at = mem_grow(files.at, files.count, &files.cap, sizeof *files.at);
+		struct repository_file *f = &files.at[files.count++];
+		*f = (struct repository_file){ .class = REPOSITORY_OBJECT, .size = len };
+		f->key = STEAL(name);
+		sha256_of(data, len, &f->sha256);
+		free(data);
+	}
+	static const char timestamp[] = "{\"signed\":{\"_type\":\"timestamp\",\"version\":1,"
+					"\"expires\":\"2030-01-01T00:00:00Z\"}}";
+	scratch_write(w->dir, "metadata/timestamp.json", timestamp, strlen(timestamp));
+	files.at = mem_grow(files.at, files.count, &files.cap, sizeof *files.at);
+	struct repository_file *f = &files.at[files.count++];
+	*f = (struct repository_file){ .class = REPOSITORY_TIMESTAMP, .size = strlen(timestamp) };
+	f->key = mem_strdup("metadata/timestamp.json");
+	sha256_of(timestamp, strlen(timestamp), &f->sha256);
+	assert_ok(tree_from_files(w->dir, &files, &w->t, &e), &e);
+}
+
+static void put_file(struct world *w, size_t reader, size_t file)
+{
+	struct err e = ERR_INIT;
+	struct mirror_upload *u = begin_file(w, reader, file);
+	while (step_of(w, reader, file, u))
+		;
+	assert_ok(mirror_upload_commit(u, NULL, &e), &e);
+	feed_finish(w->feed, reader, file);
+	mirror_upload_close(u);
+}
+
+/* The next file that a reader's threads begin. */
+struct queue {
+	struct world *w;
+	size_t reader;
+	pthread_mutex_t lock;
+	size_t next;
+};
+
+static bool put_next(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	size_t file = q->next++;
+	pthread_mutex_unlock(&q->lock);
+	if (file < MANY)
+		put_file(q->w, q->reader, file);
+	return file < MANY;
+}
+
+static void *put_all(void *queue)
+{
+	while (put_next(queue))
+		;
+	return NULL;
+}
+
+static void threads_of_all_readers_share_a_small_pool(void **state)
+{
+	struct world *w = *state;
+	struct queue q[MIRRORS];
+	pthread_t threads[MIRRORS][HANDS];
+	uint64_t size = 0;
+	feed_free(w->feed);
+	make_many(w);
+	w->feed = feed_new(&w->t, MIRRORS,
+			   &(struct feed_options){ .memory = 1, .patience_ms = UINT64_MAX });
+	for (size_t i = 0; i < MANY; i++)
+		size += w->t.files.at[i].size;
+	for (size_t r = 0; r < MIRRORS; r++) {
+		q[r] = (struct queue){ .w = w, .reader = r };
+		pthread_mutex_init(&q[r].lock, NULL);
+		for (size_t i = 0; i < MANY; i++)
+			feed_want(w->feed, r, i);
+	}
+	for (size_t r = 0; r < MIRRORS; r++)
+		for (size_t i = 0; i < HANDS; i++)
+			assert_int_equal(pthread_create(&threads[r][i], NULL, put_all, &q[r]), 0);
+	for (size_t r = 0; r < MIRRORS; r++) {
+		for (size_t i = 0; i < HANDS; i++)
+			pthread_join(threads[r][i], NULL);
+		feed_end(w->feed, r);
+		pthread_mutex_destroy(&q[r].lock);
+		for (size_t i = 0; i < MANY; i++)
+			assert_non_null(mirror_mem_object(w->store[r], w->t.files.at[i].key));
+	}
+	struct feed_stats stats = feed_stats(w->feed);
+	assert_int_equal(stats.read_bytes, size);
+	assert_int_equal(stats.reread_bytes, 0);
+	/* One piece, one that is over, and one over that nobody uses yet. */
+	assert_in_range(stats.most_bytes, 8 * MIB, 3 * 8 * MIB);
+}
+
+static void who_keeps_a_piece_for_long_is_left_behind(void **state)
+{
+	struct world *w = *state;
+	const struct feed_piece *kept;
+	struct err e = ERR_INIT;
+	size_t file = 5; /* has two pieces */
+	feed_free(w->feed);
+	make_many(w);
+	w->feed = feed_new(&w->t, 2, &(struct feed_options){ .memory = 1, .patience_ms = 200 });
+	for (size_t i = file; i < MANY; i++) {
+		feed_want(w->feed, 0, i);
+		feed_want(w->feed, 1, i);
+	}
+	struct mirror_upload *u = begin_file(w, 1, file);
+	assert_ok(feed_next(w->feed, 1, file, u, &kept, &e), &e);
+	for (size_t i = file; i < MANY; i++)
+		put_file(w, 0, i);
+	feed_end(w->feed, 0);
+	assert_ok(mirror_upload_put(u, kept->index, kept->data, &e), &e);
+	feed_give_back(w->feed, 1, kept);
+	while (step_of(w, 1, file, u))
+		;
+	assert_ok(mirror_upload_commit(u, NULL, &e), &e);
+	feed_finish(w->feed, 1, file);
+	mirror_upload_close(u);
+	for (size_t i = file + 1; i < MANY; i++)
+		put_file(w, 1, i);
+	feed_end(w->feed, 1);
+	assert_int_equal(feed_reread_bytes(w->feed, 0), 0);
+	assert_true(feed_reread_bytes(w->feed, 1) > 0);
+	assert_int_equal(feed_stats(w->feed).reread_bytes, feed_reread_bytes(w->feed, 1));
+}
+
 static void a_damaged_piece_fails_each_reader(void **state)
 {
 	struct world *w = *state;
@@ -223,10 +372,10 @@ static void a_damaged_piece_fails_each_reader(void **state)
 		const struct feed_piece *piece = NULL;
 		struct err e = ERR_INIT;
 		struct mirror_upload *u = begin(w, i);
-		assert_int_equal(feed_next(w->feed, i, u, &piece, &e), -ERR_INTEGRITY);
+		assert_int_equal(feed_next(w->feed, i, w->big, u, &piece, &e), -ERR_INTEGRITY);
 		assert_null(piece);
 		assert_non_null(strstr(e.text, RELEASE_BIG));
-		feed_finish(w->feed, i);
+		feed_finish(w->feed, i, w->big);
 		mirror_upload_close(u);
 		feed_end(w->feed, i);
 	}
@@ -245,9 +394,9 @@ static void *meet(void *arg)
 	struct failing *f = arg;
 	const struct feed_piece *piece;
 	struct mirror_upload *u = begin(f->w, f->reader);
-	while (feed_next(f->w->feed, f->reader, u, &piece, &f->e) == 0 && piece)
-		feed_give_back(f->w->feed, piece);
-	feed_finish(f->w->feed, f->reader);
+	while (feed_next(f->w->feed, f->reader, f->w->big, u, &piece, &f->e) == 0 && piece)
+		feed_give_back(f->w->feed, f->reader, piece);
+	feed_finish(f->w->feed, f->reader, f->w->big);
 	mirror_upload_close(u);
 	feed_end(f->w->feed, f->reader);
 	return NULL;
@@ -286,6 +435,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_holds_the_others_up_is_left_behind, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(several_threads_share_a_reader, setup, teardown),
+		cmocka_unit_test_setup_teardown(threads_of_all_readers_share_a_small_pool, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_keeps_a_piece_for_long_is_left_behind, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_piece_fails_each_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_readers_that_wait_for_a_damaged_piece_fail,
 						setup, teardown),

@@ -35,6 +35,17 @@ struct mirror_mem {
 	size_t fault_count, fault_cap;
 	struct str_list calls;
 	uint64_t clock;
+	unsigned pieces;
+
+	pthread_mutex_t door; /* of what follows */
+	pthread_cond_t came;
+	unsigned at_once, most_at_once;
+	struct {
+		enum mem_call call;
+		const char *key;
+		unsigned wanted, there;
+		bool given_up;
+	} gather;
 };
 
 /* -- the store ------------------------------------------------------------------- */
@@ -47,6 +58,8 @@ struct mirror_mem *mirror_mem_new(void)
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&s->lock, &recursive);
 	pthread_mutexattr_destroy(&recursive);
+	pthread_mutex_init(&s->door, NULL);
+	pthread_cond_init(&s->came, NULL);
 	return s;
 }
 
@@ -69,6 +82,8 @@ void mirror_mem_free(struct mirror_mem *s)
 		free(l);
 	}
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->door);
+	pthread_cond_destroy(&s->came);
 	free(s->objects);
 	free(s->faults);
 	str_list_release(&s->calls);
@@ -180,12 +195,71 @@ static const struct mem_fault *strike(struct mirror_mem *s, enum mem_call call, 
 	return NULL;
 }
 
+/* -- calls at the same time ------------------------------------------------------ */
+
+void mirror_mem_gather(struct mirror_mem *s, enum mem_call call, const char *key, unsigned n)
+{
+	s->gather.call = call;
+	s->gather.key = key;
+	s->gather.wanted = n;
+	s->gather.there = 0;
+	s->gather.given_up = false;
+}
+
+bool mirror_mem_gathered(struct mirror_mem *s)
+{
+	return s->gather.there == s->gather.wanted && !s->gather.given_up;
+}
+
+unsigned mirror_mem_most_at_once(struct mirror_mem *s)
+{
+	return s->most_at_once;
+}
+
+unsigned mirror_mem_pieces(struct mirror_mem *s)
+{
+	return s->pieces;
+}
+
+static void wait_for_the_others(struct mirror_mem *s)
+{
+	struct timespec end;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 20;
+	s->gather.there++;
+	pthread_cond_broadcast(&s->came);
+	while (s->gather.there < s->gather.wanted && !s->gather.given_up)
+		if (pthread_cond_timedwait(&s->came, &s->door, &end) != 0)
+			s->gather.given_up = true;
+}
+
+static void come(struct mirror_mem *s, enum mem_call call, const char *key)
+{
+	pthread_mutex_lock(&s->door);
+	s->at_once++;
+	if (s->at_once > s->most_at_once)
+		s->most_at_once = s->at_once;
+	if (s->gather.there < s->gather.wanted && s->gather.call == call &&
+	    (str_ends(s->gather.key, "/") ? str_starts(key, s->gather.key)
+					  : strcmp(s->gather.key, key) == 0))
+		wait_for_the_others(s);
+	pthread_mutex_unlock(&s->door);
+}
+
+static void go(struct mirror_mem *s)
+{
+	pthread_mutex_lock(&s->door);
+	s->at_once--;
+	pthread_mutex_unlock(&s->door);
+}
+
 /* Writes the call down, unless line is NULL; *fault is what shall happen to it, or NULL. One call
  * at a time works on the store. */
 static int enter(struct mirror_connection *c, enum mem_call call, const char *key, char *line,
 		 const struct mem_fault **fault, struct err *e)
 {
 	struct mirror_mem *s = c->mirror->state;
+	come(s, call, key);
 	pthread_mutex_lock(&s->lock);
 	if (line)
 		str_list_take(&s->calls, line);
@@ -199,6 +273,7 @@ static int leave(struct mirror_connection *c, const struct mem_fault *fault, int
 {
 	struct mirror_mem *s = c->mirror->state;
 	pthread_mutex_unlock(&s->lock);
+	go(s);
 	if (rc == 0 && fault && fault->harm == MEM_AFTER)
 		return err_set(e, fault->class, "injected failure of the answer");
 	return rc;
@@ -367,12 +442,14 @@ static int mem_upload_open(struct mirror_connection *c, struct mirror_upload *u,
 static int mem_upload_put(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
 			  const void *data, struct err *e)
 {
+	struct mirror_mem *s = c->mirror->state;
 	const struct mem_fault *fault;
 	int rc = enter(c, MEM_PIECE, u->key, NULL, &fault, e);
 	uint64_t len = grid_length(&u->how.grid, piece);
 	if (rc == 0) {
 		struct left *l = left_of(c->mirror->state, u);
 		memcpy(l->data.data + grid_offset(&u->how.grid, piece), data, (size_t)len);
+		s->pieces++;
 		l->there[piece] = true;
 		mirror_upload_advance(u, (int64_t)len);
 	}

@@ -57,6 +57,16 @@ struct mirror *mirror_mem_open(struct mirror_mem *s, const char *id);
 void mirror_mem_fault(struct mirror_mem *s, const struct mem_fault *fault);
 void mirror_mem_mend(struct mirror_mem *s); /* no faults any more */
 
+/* The first n calls of this kind for the key, or below it (targets/), wait for each other: they run
+ * at the same time. If fewer come, they give up after a while. */
+void mirror_mem_gather(struct mirror_mem *s, enum mem_call call, const char *key, unsigned n);
+/* Did they come together? */
+bool mirror_mem_gathered(struct mirror_mem *s);
+/* The largest number of calls that ran at the same time. */
+unsigned mirror_mem_most_at_once(struct mirror_mem *s);
+/* How many pieces were stored, of any object. */
+unsigned mirror_mem_pieces(struct mirror_mem *s);
+
 /* Direct access to an object. NULL when there is none; borrowed. */
 const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key);
 void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len);

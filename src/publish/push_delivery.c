@@ -1,0 +1,205 @@
+#include "publish/push_delivery.h"
+
+#include "publish/audit.h"
+#include "tuf/name.h"
+#include "util/mem.h"
+#include "util/path.h"
+#include "util/threads.h"
+
+void push_delivery_init(struct push_delivery *d, const struct tree *t, const struct push_options *o,
+			struct push_mirror *m, bool metadata)
+{
+	*d = (struct push_delivery){ .tree = t, .o = o, .m = m, .metadata = metadata };
+	pthread_mutex_init(&d->lock, NULL);
+	verified_open(&d->record, o->record_dir, m->id, m->mirror->url);
+}
+
+void push_delivery_release(struct push_delivery *d)
+{
+	if (d->task)
+		report_end(d->o->report, d->task, !d->m->error.class);
+	mem_free_ptr(&d->task);
+	verified_close(&d->record);
+	pthread_mutex_destroy(&d->lock);
+}
+
+/* ---- several threads ------------------------------------------------------------ */
+
+unsigned push_delivery_hands(const struct push_delivery *d)
+{
+	return mirror_can(d->m->mirror, MIRROR_IN_ORDER) ? 1 : d->m->mirror->connections;
+}
+
+struct all {
+	struct push_delivery *d;
+	push_delivery_which *which;
+	push_delivery_step *fn;
+	struct err error; /* under d->lock */
+};
+
+static bool has_failed(struct all *a)
+{
+	pthread_mutex_lock(&a->d->lock);
+	bool failed = a->error.class;
+	pthread_mutex_unlock(&a->d->lock);
+	return failed;
+}
+
+static void one_step(void *ctx, size_t i)
+{
+	struct all *a = ctx;
+	struct push_step *s = &a->d->m->plan.steps[i];
+	struct err e = ERR_INIT;
+	if (!a->which(s) || has_failed(a))
+		return;
+	if (cancel_check(a->d->o->cancel, &e) == 0 && a->fn(a->d, s, &e) == 0)
+		return;
+	pthread_mutex_lock(&a->d->lock);
+	if (!a->error.class)
+		a->error = e;
+	pthread_mutex_unlock(&a->d->lock);
+}
+
+int push_delivery_each(struct push_delivery *d, push_delivery_which *which, push_delivery_step *fn,
+		       struct err *e)
+{
+	struct all a = { .d = d, .which = which, .fn = fn };
+	threads_run(push_delivery_hands(d), d->m->plan.count, one_step, &a);
+	if (a.error.class)
+		*e = a.error;
+	return -(int)e->class;
+}
+
+bool push_delivery_again(struct push_delivery *d, struct retry *retry, struct err *e)
+{
+	if (err_is_transient(e))
+		report_detail(d->o->report, "%s", e->text);
+	if (!retry_again(retry, e))
+		return false;
+	pthread_mutex_lock(&d->lock);
+	d->m->retries++;
+	pthread_mutex_unlock(&d->lock);
+	return true;
+}
+
+/* ---- what is written ------------------------------------------------------------ */
+
+static bool is_root(const struct repository_file *f)
+{
+	return f->class == REPOSITORY_METADATA && tuf_name_version(path_base(f->key), "root") > 0;
+}
+
+bool push_delivery_is_shown(const struct repository_file *f)
+{
+	return f->class == REPOSITORY_POINTER || f->class == REPOSITORY_TIMESTAMP || is_root(f);
+}
+
+bool push_delivery_is_to_be_put(const struct push_step *s)
+{
+	return s->action == STEP_PUT || s->action == STEP_REPLACE;
+}
+
+struct mirror_put push_delivery_how(const struct push_delivery *d, const struct repository_file *f)
+{
+	return (struct mirror_put){
+		.content_type = str_ends(f->key, ".json") ? "application/json" : NULL,
+		.immutable = !push_delivery_is_shown(f) || is_root(f),
+		.task = d->task,
+		.report = d->o->report,
+	};
+}
+
+/* ---- what is there -------------------------------------------------------------- */
+
+int push_delivery_compare(struct push_delivery *d, const struct repository_file *f, bool planned,
+			  bool *same, struct err *e)
+{
+	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
+	struct audit_how how = { d->o->report, planned ? d->task : NULL, d->o->cancel,
+				 d->o->retry };
+	struct audit a;
+	int rc = tree_pieces_load(d->tree, f, &p, e);
+	if (rc == 0)
+		rc = audit_full(d->m->mirror, f, &p, &how, &a, e);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&d->lock);
+	d->m->reads++;
+	d->m->read_bytes += a.bytes;
+	pthread_mutex_unlock(&d->lock);
+	*same = audit_is_ok(&a);
+	/* What is wrong is written again: its bytes count once. */
+	if (planned && !*same && d->task)
+		report_advance(d->o->report, d->task, -(int64_t)a.bytes);
+	return 0;
+}
+
+static int stat_file(struct push_delivery *d, const struct repository_file *f,
+		     struct mirror_stat *st, struct err *e)
+{
+	struct retry retry = *d->o->retry;
+	do {
+		(void)!mirror_stat_key(d->m->mirror, f->key, st, e);
+	} while (e->class && push_delivery_again(d, &retry, e));
+	return -(int)e->class;
+}
+
+void push_delivery_record(struct push_delivery *d, const struct repository_file *f,
+			  const struct mirror_stat *st)
+{
+	pthread_mutex_lock(&d->lock);
+	verified_add(&d->record, f, st);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void count_put(struct push_delivery *d, const struct repository_file *f)
+{
+	pthread_mutex_lock(&d->lock);
+	d->m->puts++;
+	d->m->put_bytes += f->size;
+	pthread_mutex_unlock(&d->lock);
+}
+
+int push_delivery_written(struct push_delivery *d, const struct repository_file *f,
+			  const struct digest *root, struct mirror_stat *st, struct err *e)
+{
+	bool same = inventory_judge(f, root, st) == INVENTORY_OK;
+	int rc = 0;
+	count_put(d, f);
+	if (!same && st->size == f->size && !st->has_sha256)
+		rc = push_delivery_compare(d, f, false, &same, e);
+	if (rc < 0)
+		return rc;
+	if (!same)
+		return err_set(e, ERR_INTEGRITY,
+			       "mirror %s: %s: what was written reads back differently", d->m->id,
+			       f->key);
+	/* Some kinds report time and etag only on a stat. */
+	if (!st->etag[0] && !st->modified_s)
+		rc = stat_file(d, f, st, e);
+	if (rc == 0)
+		push_delivery_record(d, f, st);
+	return rc;
+}
+
+int push_delivery_settle(struct push_delivery *d, const struct repository_file *f,
+			 struct mirror_stat *st, struct err *e)
+{
+	struct err why = ERR_INIT;
+	bool same = false;
+	int rc = push_delivery_compare(d, f, false, &same, &why);
+	if (rc == -ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0 || !same) {
+		err_context(e, "another publisher is writing");
+		return err_hint(e, "wait until the other publisher has finished, update this copy "
+				   "of the repository, then push again");
+	}
+	err_clear(e);
+	/* Closing the upload takes back what it has told. */
+	if (d->task)
+		report_advance(d->o->report, d->task, (int64_t)f->size);
+	return stat_file(d, f, st, e);
+}

@@ -1,0 +1,22 @@
+/*
+ * push_objects: uploads the objects of a plan to one mirror, on several threads: pieces of one
+ * object at a time, and several objects at a time.
+ *
+ * A thread helps with the first object that still has pieces to send, else it begins the next
+ * one. So the pieces are sent about in the order of the tree, and no more objects are begun than
+ * there are threads. The thread that sends the last piece of an object completes and verifies it.
+ */
+#ifndef FERRY_PUBLISH_PUSH_OBJECTS_H
+#define FERRY_PUBLISH_PUSH_OBJECTS_H
+
+#include "publish/feed.h"
+#include "publish/push_delivery.h"
+
+/* Tells the feed which objects the mirror's reader will begin. */
+void push_objects_want(const struct push_delivery *d, struct feed *f, size_t reader);
+/* Returns the first error; then the objects that were begun are left as they are, for the next
+ * push. */
+WARN_UNUSED int push_objects_put(struct push_delivery *d, struct feed *f, size_t reader,
+				 struct err *e);
+
+#endif
