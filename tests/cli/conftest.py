@@ -13,6 +13,7 @@ import pytest
 
 import schemas
 import servers
+import shared
 from waiting import PATIENCE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -183,3 +184,11 @@ def fault_server():
     """fault_server(root) starts a SIMULATED broken mirror; .add(path=…, flip_at=…) breaks it."""
     with contextlib.ExitStack() as stack:
         yield lambda root: stack.enter_context(servers.FaultServer(root))
+
+
+@pytest.fixture
+def radosgw(tmp_path_factory):
+    """A real S3 with two regions, see s3_servers.py: radosgw.region("us-east-1").bucket()."""
+    import s3_servers       # boto3 takes long to load
+    with s3_servers.Regions(shared.server(tmp_path_factory, "s3_servers:Radosgw")) as regions:
+        yield regions

@@ -1,0 +1,346 @@
+"""Servers that speak S3, on loopback, for the end-to-end tests.
+
+Radosgw is the real one (Ceph's gateway, from Debian), with two regions that know nothing of each
+other. It is started once a run (shared.py); each test has buckets of its own:
+
+    us, eu = radosgw.region("us-east-1"), radosgw.region("eu-west-1")
+    bucket = us.bucket()                    # a new one, of the user PUBLISHER
+    us.client().put_object(Bucket=bucket, …)            # boto3
+    us.client(READER), us.client(STRANGER), us.client(WRONG_SECRET)
+"""
+
+import contextlib
+import functools
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+
+import boto3
+import botocore.auth
+import botocore.awsrequest
+import botocore.config
+import botocore.credentials
+
+import shared
+from servers import free_port
+from waiting import PATIENCE, until
+
+
+class Keys:
+    """An access key and its secret."""
+
+    def __init__(self, access, secret):
+        self.access, self.secret = access, secret
+
+    @property
+    def env(self):
+        """What commands read, with nothing of the user's own."""
+        return {"AWS_ACCESS_KEY_ID": self.access, "AWS_SECRET_ACCESS_KEY": self.secret,
+                "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+ADMIN = Keys("FERRYADMIN0000000000", "admin/secret+of=forty-characters-000000")
+PUBLISHER = Keys("FERRYPUBLISHER000000", "publisher/secret+of=forty-chars-0000000")
+READER = Keys("FERRYREADER000000000", "reader/secret+of=forty-characters-00000")     # of PUBLISHER
+STRANGER = Keys("FERRYSTRANGER0000000", "stranger/secret+of=forty-chars-00000000")
+SMALL = Keys("FERRYSMALL0000000000", "small/secret+of=forty-characters-000000")      # has a quota
+WRONG_SECRET = Keys(PUBLISHER.access, "not/the+secret")
+WRONG_KEY = Keys("FERRYNOBODY000000000", "nobody/has+this")
+
+QUOTA_KIB = 4096      # of each bucket of SMALL
+
+
+def client(endpoint, keys=PUBLISHER, region="us-east-1", style="path", **config):
+    """boto3's client of a server, which makes one attempt."""
+    return boto3.session.Session().client(
+        "s3", endpoint_url=endpoint, aws_access_key_id=keys.access,
+        aws_secret_access_key=keys.secret, region_name=region,
+        config=botocore.config.Config(
+            signature_version="s3v4", s3={"addressing_style": style}, retries={"max_attempts": 0},
+            connect_timeout=PATIENCE, read_timeout=PATIENCE, proxies={}, **config))
+
+
+def rclone(region, command, *args, keys=PUBLISHER):
+    """Runs rclone on a server; arguments that name a bucket are paths below it. Returns what it
+    prints."""
+    remote = f":s3,provider=Other,env_auth,region={region.name},endpoint='{region.endpoint}':"
+    buckets = [name for name, _ in region.made]
+    args = [remote + str(a) if str(a).split("/")[0] in buckets else str(a) for a in args]
+    done = subprocess.run(
+        ["rclone", "--config", "/dev/null", "--retries", "1", "--low-level-retries", "1", command,
+         *args], capture_output=True, text=True, timeout=PATIENCE,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **keys.env})
+    if done.returncode != 0:
+        raise RuntimeError(f"rclone {command}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+class Region:
+    """One endpoint of a server; makes and removes buckets."""
+
+    def __init__(self, endpoint, name):
+        self.endpoint, self.name = endpoint, name
+        self.made = []
+
+    @functools.lru_cache(maxsize=None)
+    def client(self, keys=PUBLISHER):
+        return client(self.endpoint, keys, self.name)
+
+    def bucket(self, keys=PUBLISHER):
+        name = f"test-{secrets.token_hex(6)}"
+        location = {"LocationConstraint": self.name} if self.name != "us-east-1" else None
+        more = {"CreateBucketConfiguration": location} if location else {}
+        self.client(keys).create_bucket(Bucket=name, **more)
+        self.made.append((name, keys))
+        return name
+
+    def keys_of(self, bucket, keys=PUBLISHER):
+        """The keys of all objects, in order."""
+        pages = self.client(keys).get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def body(self, bucket, key, keys=PUBLISHER):
+        return self.client(keys).get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def uploads(self, bucket, keys=PUBLISHER):
+        """(key, id) of the multipart uploads that are open."""
+        pages = self.client(keys).get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+        return [(u["Key"], u["UploadId"]) for page in pages for u in page.get("Uploads", [])]
+
+    def publish(self, bucket):
+        """Everybody may read the objects, as of a bucket behind a CDN."""
+        self.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+                "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+
+    def remove_buckets(self):
+        while self.made:
+            name, keys = self.made.pop()
+            with contextlib.suppress(self.client(keys).exceptions.NoSuchBucket):
+                self.empty(name, keys)
+                self.client(keys).delete_bucket(Bucket=name)
+
+    def empty(self, bucket, keys):
+        s3 = self.client(keys)
+        for key, upload in self.uploads(bucket, keys):
+            s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            if found:
+                s3.delete_objects(Bucket=bucket, Delete={"Quiet": True, "Objects": [
+                    {"Key": v["Key"], "VersionId": v["VersionId"]} for v in found]})
+
+
+# -- radosgw --------------------------------------------------------------------------
+
+CEPH = """
+[global]
+fsid = {fsid}
+mon host = v1:127.0.0.1:{mon}
+mon initial members = a
+ms bind msgr2 = false
+public addr = 127.0.0.1
+auth cluster required = none
+auth service required = none
+auth client required = none
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 1
+osd pool default pgp num = 1
+osd crush chooseleaf type = 0
+mon allow pool size one = true
+mon max pg per osd = 1000
+mon data avail crit = 0
+# As quick as a cluster of one can be: a pool is there in 0.1 s, not in one second.
+paxos propose interval = 0.1
+paxos min wait = 0.02
+# What the disk tells at its start could come before it knows the cluster, and end it.
+osd class update on start = false
+osd crush update on start = false
+osd objectstore = memstore
+memstore device bytes = {bytes}
+mon data = {dir}/mon
+osd data = {dir}/osd
+run dir = {dir}
+log file = /dev/null
+mon cluster log file = /dev/null
+crash dir = {dir}
+keyring = /dev/null
+admin socket =
+pid file =
+[client]
+rgw thread pool size = 48
+rgw enable usage log = false
+rgw gc obj min wait = 1
+rgw gc processor period = 5
+rgw gc max objs = 2
+rgw lc max objs = 2
+rgw bucket quota ttl = 0
+rgw dns name = localhost
+"""
+
+
+class Radosgw:
+    """Ceph in memory (one monitor, one disk) and a radosgw for each region, which is a realm of
+    its own. Up in two seconds."""
+
+    REGIONS = ("us-east-1", "eu-west-1")
+    BYTES = 4 << 30
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.running = []
+
+    def start(self):
+        missing = [p for p in ("ceph", "ceph-mon", "ceph-osd", "radosgw", "radosgw-admin",
+                               "monmaptool") if not shutil.which(p)]
+        if missing:
+            raise RuntimeError(f"{', '.join(missing)}: run scripts/install-deps test")
+        for attempt in range(5):
+            try:
+                self.launch(self.folder / f"ceph-{attempt}")
+                return self
+            except (RuntimeError, subprocess.CalledProcessError):
+                # Somebody else may have taken a port meanwhile.
+                self.stop()
+                if attempt == 4:
+                    raise
+
+    def launch(self, at):
+        self.dir = at
+        for name in ("mon", "osd"):
+            (at / name).mkdir(parents=True)
+        mon, fsid = free_port(), uuid.uuid4()
+        (at / "ceph.conf").write_text(CEPH.format(fsid=fsid, mon=mon, dir=at, bytes=self.BYTES))
+        self.run("monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{mon}]", "--fsid",
+                 str(fsid), at / "monmap", configured=False)
+        self.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", at / "monmap")
+        self.spawn("ceph-mon", "-f", "-i", "a")
+        self.run("ceph", "osd", "create")
+        self.run("ceph", "osd", "crush", "add", "osd.0", "1", "root=default")
+        self.run("ceph-osd", "--mkfs", "-i", "0")
+        self.spawn("ceph-osd", "-f", "-i", "0")
+        self.endpoints = {}
+        for region in self.REGIONS:
+            self.region(region)
+        for region in self.REGIONS:
+            self.users(region)
+
+    def region(self, region):
+        self.admin(region, "realm", "create")
+        self.admin(region, "zonegroup", "create", "--api-name", region, "--master")
+        self.admin(region, "zone", "create", "--master")
+        self.admin(region, "period", "update", "--commit")
+        self.admin(region, "user", "create", "--uid=admin", "--display-name=admin",
+                   f"--access-key={ADMIN.access}", f"--secret={ADMIN.secret}", "--caps=users=*")
+        port = free_port()
+        self.endpoints[region] = f"http://127.0.0.1:{port}"
+        self.spawn("radosgw", "-f", "-n", f"client.rgw.{region}", *self.of(region),
+                   f"--rgw-frontends=beast endpoint=127.0.0.1:{port}")
+
+    def users(self, region):
+        until(lambda: self.check() and answers(self.endpoints[region]))
+        self.api(region, "PUT", uid="publisher", **keyed(PUBLISHER))
+        self.api(region, "PUT", uid="publisher", subuser="publisher:reader", access="read",
+                 **keyed(READER))
+        self.api(region, "PUT", uid="stranger", **keyed(STRANGER))
+        self.api(region, "PUT", uid="small", **keyed(SMALL))
+        self.api(region, "PUT", quota="", uid="small", **{
+            "quota-type": "bucket", "enabled": "true", "max-size-kb": QUOTA_KIB})
+
+    def of(self, region):
+        return [f"--rgw-{what}={region}" for what in ("realm", "zonegroup", "zone")]
+
+    def admin(self, region, *args):
+        self.run("radosgw-admin", "-n", "client.rgw", *self.of(region), *args)
+
+    def api(self, region, method, **query):
+        """Ceph's admin API: much faster than its command."""
+        url = f"{self.endpoints[region]}/admin/user?{urllib.parse.urlencode(query)}"
+        signed = botocore.awsrequest.AWSRequest(method, url, data=b"")
+        botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(ADMIN.access, ADMIN.secret),
+                                  "s3", region).add_auth(signed)
+        request = urllib.request.Request(url, data=b"", method=method,
+                                         headers=dict(signed.headers))
+        opener().open(request, timeout=PATIENCE).close()
+
+    def run(self, program, *args, configured=True):
+        conf = ["-c", self.dir / "ceph.conf"] if configured else []
+        process = subprocess.Popen(list(map(str, [program, *conf, *args])), text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, preexec_fn=shared.die_with_parent)
+        try:    # it would wait for ever for a server that has ended
+            until(lambda: process.poll() is not None or not self.check())
+        finally:
+            process.kill()
+        _, said = process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(f"{program} {args}: {said[-2000:]}")
+
+    def spawn(self, program, *args):
+        with open(self.dir / f"{program}.log", "a") as log:
+            self.running.append(subprocess.Popen(
+                list(map(str, [program, "-c", self.dir / "ceph.conf", *args])),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=shared.die_with_parent))
+
+    def check(self):
+        for process in self.running:
+            if process.poll() is not None:
+                log = (self.dir / f"{process.args[0]}.log").read_text()
+                raise RuntimeError(f"{process.args[0]} ended:\n{log[-2000:]}")
+        return True
+
+    def where(self):
+        return self.endpoints
+
+    def stop(self):
+        # Not asked to end: then the disk in memory would be written to a file.
+        for process in self.running:
+            process.kill()
+        for process in self.running:
+            process.wait()
+        self.running = []
+
+
+def keyed(keys):
+    return {"display-name": "user", "access-key": keys.access, "secret-key": keys.secret,
+            "key-type": "s3"}
+
+
+def opener():
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def answers(endpoint):
+    try:
+        opener().open(endpoint, timeout=PATIENCE).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+class Regions:
+    """What a test has of the radosgw of the run."""
+
+    def __init__(self, endpoints):
+        self.regions = {name: Region(url, name) for name, url in endpoints.items()}
+
+    def region(self, name):
+        return self.regions[name]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        for region in self.regions.values():
+            region.remove_buckets()
