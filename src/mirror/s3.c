@@ -1,8 +1,6 @@
 #include "mirror/s3.h"
 
 #include "mirror/kinds.h"
-#include "s3/xml.h"
-#include "util/cancel.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -185,172 +183,91 @@ static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 
 /* -- list ------------------------------------------------------------------------- */
 
-struct found {
-	char *key;
-	struct mirror_stat stat;
-};
-
 struct listing {
-	const struct mirror_s3 *s;
-	mirror_entry_fn *fn; /* NULL: collect, because the order is not known yet */
+	mirror_entry_fn *fn;
 	void *ctx;
-	struct found *all;
-	size_t count, cap;
-	struct str_list folders; /* CommonPrefixes still to be listed */
-	/* of the page */
-	struct found entry;
-	bool truncated;
-	char *next;
+	const struct mirror_s3 *s;
+	struct s3_page all;      /* with delimiters: everything, to be sorted */
+	struct str_list folders; /* still to be listed */
 };
 
 static void listing_release(struct listing *l)
 {
-	for (size_t i = 0; i < l->count; i++)
-		free(l->all[i].key);
-	free(l->all);
+	s3_page_release(&l->all);
 	str_list_release(&l->folders);
-	free(l->entry.key);
-	free(l->next);
 }
 
 /* Keys that are no keys of ours (path_is_key) belong to somebody else. */
-static int entry_complete(struct listing *l, struct err *e)
+static int tell(const struct listing *l, const struct s3_item *i, struct err *e)
 {
-	struct found f = l->entry;
-	size_t skip = strlen(l->s->prefix);
-	l->entry = (struct found){ 0 };
-	int rc = 0;
-	bool ours = f.key && strlen(f.key) > skip && strncmp(f.key, l->s->prefix, skip) == 0 &&
-		    path_is_key(f.key + skip);
-	if (ours && l->fn) {
-		struct mirror_entry entry = { f.key + skip, f.stat };
-		rc = l->fn(l->ctx, &entry, e);
-	} else if (ours) {
-		l->all = mem_grow(l->all, l->count, &l->cap, sizeof *l->all);
-		l->all[l->count] = f;
-		memmove(f.key, f.key + skip, strlen(f.key + skip) + 1);
-		l->all[l->count++].key = f.key;
+	const char *prefix = l->s->prefix;
+	if (!str_starts(i->name, prefix) || !path_is_key(i->name + strlen(prefix)))
 		return 0;
-	}
-	free(f.key);
-	return rc;
+	struct mirror_entry entry = { .key = i->name + strlen(prefix) };
+	entry.stat.size = i->size;
+	entry.stat.modified_s = i->time_s;
+	snprintf(entry.stat.etag, sizeof entry.stat.etag, "%s", i->etag);
+	return l->fn(l->ctx, &entry, e);
 }
 
-static char *decoded(const char *text)
+static int on_item(void *ctx, const struct s3_item *i, struct err *e)
 {
-	char *copy = mem_strdup(text);
-	if (!path_percent_decode(copy))
-		copy[0] = '\0';
-	return copy;
+	const struct listing *l = ctx;
+	return i->kind == S3_ITEM_OBJECT ? tell(l, i, e) : 0;
 }
 
-static int on_list(void *ctx, const char *path, const char *text, struct err *e)
+static int on_item_or_folder(void *ctx, const struct s3_item *i, struct err *e)
 {
 	struct listing *l = ctx;
-	const char *at = strchr(path, '/');
-	if (!at)
-		return 0;
-	at++;
-	if (strcmp(at, "Contents/Key") == 0) {
-		free(l->entry.key);
-		l->entry.key = decoded(text);
-	} else if (strcmp(at, "Contents/Size") == 0) {
-		if (!parse_u64(text, &l->entry.stat.size))
-			return err_set(e, ERR_INTEGRITY, "the listing has a malformed size");
-	} else if (strcmp(at, "Contents/LastModified") == 0) {
-		l->entry.stat.modified_s = mirror_s3_time(text);
-	} else if (strcmp(at, "Contents/ETag") == 0) {
-		mirror_s3_etag(l->entry.stat.etag, text);
-	} else if (strcmp(at, "Contents") == 0) {
-		return entry_complete(l, e);
-	} else if (strcmp(at, "CommonPrefixes/Prefix") == 0) {
-		str_list_take(&l->folders, decoded(text));
-	} else if (strcmp(at, "IsTruncated") == 0) {
-		l->truncated = strcmp(text, "true") == 0;
-	} else if (strcmp(at, "NextContinuationToken") == 0) {
-		free(l->next);
-		l->next = mem_strdup(text);
+	struct s3_page *all = &l->all;
+	(void)e;
+	if (i->kind == S3_ITEM_FOLDER) {
+		str_list_add(&l->folders, i->name);
+	} else if (i->kind == S3_ITEM_OBJECT) {
+		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
+		all->at[all->count++] = (struct s3_item){ .name = mem_strdup(i->name),
+							  .etag = mem_strdup(i->etag),
+							  .size = i->size,
+							  .time_s = i->time_s };
 	}
 	return 0;
 }
 
-/* https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-static int list_page(struct mirror_connection *c, struct listing *l, const char *prefix,
-		     const char *token, struct err *e)
+static int compare_items(const void *a, const void *b)
 {
-	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
-	struct sigv4_pair query[5] = {
-		{ "list-type", "2" },
-		{ "encoding-type", "url" },
-		{ "prefix", prefix },
-	};
-	struct s3_request q = { .method = "GET", .query = query, .query_count = 3 };
-	if (!l->fn)
-		query[q.query_count++] = (struct sigv4_pair){ "delimiter", "/" };
-	if (token)
-		query[q.query_count++] = (struct sigv4_pair){ "continuation-token", token };
-	q.root = "ListBucketResult";
-	q.into = &answer;
-	l->truncated = false;
-	mem_free_ptr(&l->next);
-	int rc = mirror_s3_call(c, &q, NULL, e);
-	if (rc == 0)
-		rc = s3_xml_parse(answer.data, answer.len, on_list, l, e);
-	if (rc == 0 && l->truncated && !l->next)
-		rc = err_set(e, ERR_INTEGRITY, "the listing goes on, but does not say where");
-	return rc;
+	const struct s3_item *x = a, *y = b;
+	return strcmp(x->name, y->name);
 }
 
-static int list_pages(struct mirror_connection *c, struct listing *l, const char *prefix,
-		      struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *token = NULL;
-	int rc;
-	do {
-		rc = cancel_check(c->mirror->env.cancel, e);
-		if (rc == 0)
-			rc = list_page(c, l, prefix, token, e);
-		free(token);
-		token = STEAL(l->next);
-	} while (rc == 0 && token);
-	return rc;
-}
-
-static int compare_found(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-	return strcmp(x->key, y->key);
-}
-
+/* For servers that list only one folder at a time. */
 static int list_folders(struct mirror_connection *c, struct listing *l, const char *prefix,
 			struct err *e)
 {
-	int rc = list_pages(c, l, prefix, e);
+	struct mirror_s3_list how = { .list = MIRROR_S3_OBJECTS,
+				      .prefix = prefix,
+				      .folders = true };
+	int rc = mirror_s3_list(c, &how, on_item_or_folder, l, e);
 	for (size_t i = 0; rc == 0 && i < l->folders.count; i++) {
 		CLEANUP(mem_free_ptr) char *folder = mem_strdup(l->folders.at[i]);
-		rc = list_pages(c, l, folder, e);
+		how.prefix = folder;
+		rc = mirror_s3_list(c, &how, on_item_or_folder, l, e);
 	}
-	if (rc == 0 && l->count)
-		qsort(l->all, l->count, sizeof *l->all, compare_found);
+	if (rc == 0 && l->all.count)
+		qsort(l->all.at, l->all.count, sizeof *l->all.at, compare_items);
+	for (size_t i = 0; rc == 0 && i < l->all.count; i++)
+		rc = tell(l, &l->all.at[i], e);
 	return rc;
 }
 
 static int s3_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn, void *ctx,
 		   struct err *e)
 {
-	CLEANUP(listing_release) struct listing l = { .s = c->mirror->state, .ctx = ctx };
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(c->mirror, prefix);
-	if (!mirror_s3_has(c->mirror, S3_LISTS_FOLDERS)) {
-		l.fn = fn;
-		return list_pages(c, &l, name, e);
-	}
-	/* Such a server lists whole folders: a prefix that ends within a name is its folder's. */
-	int rc = list_folders(c, &l, name, e);
-	for (size_t i = 0; rc == 0 && i < l.count; i++) {
-		struct mirror_entry entry = { l.all[i].key, l.all[i].stat };
-		rc = fn(ctx, &entry, e);
-	}
-	return rc;
+	CLEANUP(listing_release) struct listing l = { .fn = fn, .ctx = ctx, .s = c->mirror->state };
+	struct mirror_s3_list how = { .list = MIRROR_S3_OBJECTS, .prefix = name };
+	if (mirror_s3_has(c->mirror, S3_LISTS_FOLDERS))
+		return list_folders(c, &l, name, e);
+	return mirror_s3_list(c, &how, on_item, &l, e);
 }
 
 /* -- copy and remove -------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
  * Shared by the files of kinds s3 and r2 alone: s3_traits.c keeps what a server can do,
- * s3_request.c is what all files use, s3_multipart.c lists and aborts uploads, s3_upload.c writes,
+ * s3_request.c is what all files use, s3_leftover.c removes what uploads left, s3_upload.c writes,
  * s3_probe.c finds out what a server can do, s3.c reads, and is the kind.
  *
  * No code asks who made a server. What it can do is a set of traits: unknown until it was probed,
@@ -10,6 +10,7 @@
 #define FERRY_MIRROR_S3_H
 
 #include "mirror/mirror.h"
+#include "s3/page.h"
 #include "s3/s3.h"
 
 enum mirror_s3_trait {
@@ -47,11 +48,20 @@ WARN_UNUSED int mirror_s3_call(struct mirror_connection *c, const struct s3_requ
 			       struct http_response *r, struct err *e);
 /* "\"abc\"" → "abc", cut at the size of mirror_stat.etag. */
 void mirror_s3_etag(char out[256], const char *etag);
-/* "2026-01-02T03:04:05.678Z" to seconds; 0 for anything else. */
-int64_t mirror_s3_time(const char *text);
 /* HEAD of the object under this name. */
 WARN_UNUSED int mirror_s3_head(struct mirror_connection *c, const char *name,
 			       struct mirror_stat *out, struct http_response *r, struct err *e);
+/* All pages of a list. A negative return of fn stops it. */
+struct mirror_s3_list {
+	enum { MIRROR_S3_OBJECTS, MIRROR_S3_UPLOADS, MIRROR_S3_PARTS, MIRROR_S3_VERSIONS } list;
+	const char *prefix; /* of names; not for parts */
+	bool folders;       /* only what is in the folder, and the folders in it */
+	const char *name;   /* of the object, for parts */
+	const char *id;     /* of the upload, for parts */
+};
+typedef int mirror_s3_item_fn(void *ctx, const struct s3_item *item, struct err *e);
+WARN_UNUSED int mirror_s3_list(struct mirror_connection *c, const struct mirror_s3_list *l,
+			       mirror_s3_item_fn *fn, void *ctx, struct err *e);
 /* "bucket/name", encoded: for x-amz-copy-source. The caller frees it. */
 char *mirror_s3_source(const struct mirror *m, const char *name);
 /* Appends the text with XML's own characters replaced. */
@@ -70,29 +80,6 @@ WARN_UNUSED int mirror_s3_upload_copy(struct mirror_connection *c, struct mirror
 				      uint32_t piece, const struct mirror_source *from,
 				      struct err *e);
 
-/* Of open uploads (s3_multipart.c). */
-struct mirror_s3_part {
-	uint32_t number; /* from 1 */
-	uint64_t size;
-	char *etag;            /* without quotes */
-	char *checksum_sha256; /* base64, or "" */
-};
-struct mirror_s3_parts {
-	struct mirror_s3_part *at;
-	size_t count, cap;
-};
-void mirror_s3_parts_release(struct mirror_s3_parts *p);
-WARN_UNUSED int mirror_s3_list_parts(struct mirror_connection *c, const char *name, const char *id,
-				     struct mirror_s3_parts *out, struct err *e);
-/* Calls fn for each open upload of a name that starts with prefix. A negative return stops it. */
-struct mirror_s3_open_upload {
-	const char *name, *id, *algorithm; /* algorithm: "SHA256" or "" */
-	int64_t started_s;
-};
-typedef int mirror_s3_open_upload_fn(void *ctx, const struct mirror_s3_open_upload *u,
-				     struct err *e);
-WARN_UNUSED int mirror_s3_list_uploads(struct mirror_connection *c, const char *prefix,
-				       mirror_s3_open_upload_fn *fn, void *ctx, struct err *e);
 /* Until no part is left: one request may leave some. */
 WARN_UNUSED int mirror_s3_abort(struct mirror_connection *c, const char *name, const char *id,
 				struct err *e);

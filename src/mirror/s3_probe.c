@@ -249,25 +249,27 @@ static bool put_part(struct probe *p, const char *id)
 
 struct seen {
 	const char *id;
-	bool yes;
+	bool upload, part;
 };
 
-static int on_seen(void *ctx, const struct mirror_s3_open_upload *u, struct err *e)
+static int on_seen(void *ctx, const struct s3_item *i, struct err *e)
 {
 	struct seen *s = ctx;
 	(void)e;
-	s->yes = s->yes || strcmp(u->id, s->id) == 0;
+	s->upload = s->upload || (i->kind == S3_ITEM_UPLOAD && strcmp(i->id, s->id) == 0);
+	s->part = s->part || (i->kind == S3_ITEM_PART && i->number == 1 && i->size == 6);
 	return 0;
 }
 
 static bool is_listed(struct probe *p, const char *id)
 {
-	CLEANUP(mirror_s3_parts_release) struct mirror_s3_parts parts = { 0 };
+	struct mirror_s3_list uploads = { .list = MIRROR_S3_UPLOADS, .prefix = p->name };
+	struct mirror_s3_list parts = { .list = MIRROR_S3_PARTS, .name = p->name, .id = id };
 	struct err ignored = ERR_INIT;
 	struct seen seen = { .id = id };
-	return mirror_s3_list_uploads(p->c, p->name, on_seen, &seen, &ignored) == 0 && seen.yes &&
-	       mirror_s3_list_parts(p->c, p->name, id, &parts, &ignored) == 0 && parts.count == 1 &&
-	       parts.at[0].size == 6;
+	return mirror_s3_list(p->c, &uploads, on_seen, &seen, &ignored) == 0 &&
+	       mirror_s3_list(p->c, &parts, on_seen, &seen, &ignored) == 0 && seen.upload &&
+	       seen.part;
 }
 
 static bool copy_range(struct probe *p, const char *id)

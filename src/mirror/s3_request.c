@@ -2,6 +2,7 @@
 #include "mirror/s3.h"
 
 #include "util/base64.h"
+#include "util/cancel.h"
 #include "util/mem.h"
 
 #include <stdio.h>
@@ -37,18 +38,6 @@ void mirror_s3_etag(char out[256], const char *etag)
 		len -= 2;
 	}
 	snprintf(out, 256, "%.*s", (int)len, etag);
-}
-
-int64_t mirror_s3_time(const char *text)
-{
-	int64_t s = 0;
-	char whole[TIME_TEXT];
-	/* "2026-01-02T03:04:05.678Z" */
-	if (strlen(text) > 20 && text[19] == '.') {
-		snprintf(whole, sizeof whole, "%.19sZ", text);
-		text = whole;
-	}
-	return parse_time(text, &s) ? s : 0;
 }
 
 void mirror_s3_xml_text(struct buf *out, const char *text)
@@ -105,5 +94,79 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 		rc = err_set(e, ERR_USAGE, "the server does not report the size of the object");
 	if (rc == 0)
 		take_stat(out, r);
+	return rc;
+}
+
+/* -- lists ------------------------------------------------------------------------ */
+
+#define MAX_QUERY 8
+
+static const struct list_kind {
+	const char *query, *value; /* what selects it; NULL: nothing */
+	const char *marker, *id_marker, *root;
+} list_kinds[] = {
+	[MIRROR_S3_OBJECTS] = { "list-type", "2", "continuation-token", NULL, "ListBucketResult" },
+	[MIRROR_S3_UPLOADS] = { "uploads", NULL, "key-marker", "upload-id-marker",
+				"ListMultipartUploadsResult" },
+	[MIRROR_S3_PARTS] = { NULL, NULL, "part-number-marker", NULL, "ListPartsResult" },
+	[MIRROR_S3_VERSIONS] = { "versions", NULL, "key-marker", "version-id-marker",
+				 "ListVersionsResult" },
+};
+
+/* The page that starts where `last` ends. */
+static int list_page(struct mirror_connection *c, const struct mirror_s3_list *l,
+		     const struct s3_page *last, struct s3_page *out, struct err *e)
+{
+	const struct list_kind *k = &list_kinds[l->list];
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	struct sigv4_pair query[MAX_QUERY];
+	struct s3_request q = { .method = "GET", .key = l->name, .query = query };
+	if (k->query)
+		query[q.query_count++] = (struct sigv4_pair){ k->query, k->value };
+	if (l->id)
+		query[q.query_count++] = (struct sigv4_pair){ "uploadId", l->id };
+	if (l->prefix) {
+		query[q.query_count++] = (struct sigv4_pair){ "prefix", l->prefix };
+		query[q.query_count++] = (struct sigv4_pair){ "encoding-type", "url" };
+	}
+	if (l->folders)
+		query[q.query_count++] = (struct sigv4_pair){ "delimiter", "/" };
+	if (last->next)
+		query[q.query_count++] = (struct sigv4_pair){ k->marker, last->next };
+	if (last->next && last->next_id && k->id_marker)
+		query[q.query_count++] = (struct sigv4_pair){ k->id_marker, last->next_id };
+	q.root = k->root;
+	q.into = &answer;
+	int rc = mirror_s3_call(c, &q, NULL, e);
+	return rc < 0 ? rc : s3_page_parse(buf_str(&answer), answer.len, out, e);
+}
+
+static bool goes_on(const struct s3_page *page, const struct s3_page *last)
+{
+	if (!page->more)
+		return false;
+	/* A server that answers the same page for ever. */
+	bool same = last->next && strcmp(last->next, page->next) == 0 &&
+		    (!page->next_id || !last->next_id || strcmp(last->next_id, page->next_id) == 0);
+	return !same;
+}
+
+int mirror_s3_list(struct mirror_connection *c, const struct mirror_s3_list *l,
+		   mirror_s3_item_fn *fn, void *ctx, struct err *e)
+{
+	CLEANUP(s3_page_release) struct s3_page last = { 0 };
+	bool more = true;
+	int rc = 0;
+	while (rc == 0 && more) {
+		struct s3_page page = { 0 };
+		rc = cancel_check(c->mirror->env.cancel, e);
+		if (rc == 0)
+			rc = list_page(c, l, &last, &page, e);
+		for (size_t i = 0; rc == 0 && i < page.count; i++)
+			rc = fn(ctx, &page.at[i], e);
+		more = rc == 0 && goes_on(&page, &last);
+		s3_page_release(&last);
+		last = page;
+	}
 	return rc;
 }

@@ -224,62 +224,79 @@ static void candidates_release(struct candidates *all)
 }
 
 /* The latest ones, if there are many. */
-static int on_candidate(void *ctx, const struct mirror_s3_open_upload *u, struct err *e)
+static int on_candidate(void *ctx, const struct s3_item *u, struct err *e)
 {
 	struct candidates *all = ctx;
 	size_t at = all->count;
 	(void)e;
-	if (strcmp(u->name, all->name) != 0 || (all->checksums && !*u->algorithm))
+	if (u->kind != S3_ITEM_UPLOAD || strcmp(u->name, all->name) != 0 || !u->id[0] ||
+	    (all->checksums && !u->algorithm[0]))
 		return 0;
 	if (at == MAX_CANDIDATES) {
 		for (size_t i = at = 0; i < MAX_CANDIDATES; i++)
 			if (all->at[i].started_s < all->at[at].started_s)
 				at = i;
-		if (all->at[at].started_s >= u->started_s)
+		if (all->at[at].started_s >= u->time_s)
 			return 0;
 		free(all->at[at].id);
 	} else {
 		all->count++;
 	}
 	all->at[at].id = mem_strdup(u->id);
-	all->at[at].started_s = u->started_s;
+	all->at[at].started_s = u->time_s;
 	return 0;
 }
 
 /* Could this part be the piece of its number? */
-static bool may_match(const struct mirror_upload *u, const struct mirror_s3_part *p)
+static bool may_match(const struct mirror_upload *u, const struct s3_item *p)
 {
-	if (p->number > u->how.grid.count || !p->etag[0] ||
-	    p->size != grid_length(&u->how.grid, p->number - 1))
+	if (p->kind != S3_ITEM_PART || !p->number || p->number > u->how.grid.count || !p->etag[0])
+		return false;
+	uint32_t piece = (uint32_t)p->number - 1;
+	if (p->size != grid_length(&u->how.grid, piece))
 		return false;
 	if (!p->checksum_sha256[0])
 		return true;
-	CLEANUP(mem_free_ptr) char *want = base64_of(mirror_upload_digest(u, p->number - 1));
+	CLEANUP(mem_free_ptr) char *want = base64_of(mirror_upload_digest(u, piece));
 	return strcmp(want, p->checksum_sha256) == 0;
 }
 
-static size_t count_matches(const struct mirror_upload *u, const struct mirror_s3_parts *parts)
+/* The parts of one candidate that may be pieces. */
+struct found {
+	const struct mirror_upload *u;
+	struct upload_part *parts; /* u->how.grid.count */
+	uint32_t count;
+};
+
+static int on_part(void *ctx, const struct s3_item *p, struct err *e)
 {
-	size_t n = 0;
-	for (size_t i = 0; i < parts->count; i++)
-		n += may_match(u, &parts->at[i]);
-	return n;
+	struct found *f = ctx;
+	(void)e;
+	if (!may_match(f->u, p))
+		return 0;
+	struct upload_part *part = &f->parts[p->number - 1];
+	f->count += !part->etag;
+	free(part->etag);
+	part->etag = mem_strdup(p->etag);
+	part->doubtful = !p->checksum_sha256[0];
+	return 0;
 }
 
-static void take_parts(struct mirror_upload *u, struct s3_upload *s, struct mirror_s3_parts *parts)
+static void found_release(struct found *f)
 {
-	for (size_t i = 0; i < parts->count; i++) {
-		struct mirror_s3_part *p = &parts->at[i];
-		if (!may_match(u, p))
-			continue;
-		struct upload_part *mine = &s->parts[p->number - 1];
-		free(mine->etag);
-		mine->etag = STEAL(p->etag);
-		mine->doubtful = !p->checksum_sha256[0];
-		if (mine->doubtful)
+	for (uint32_t i = 0; f->parts && i < f->u->how.grid.count; i++)
+		free(f->parts[i].etag);
+	free(f->parts);
+	f->parts = NULL;
+}
+
+static void take_parts(struct mirror_upload *u, struct s3_upload *s)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		if (s->parts[i].etag && s->parts[i].doubtful)
 			u->to_compare++;
-		else
-			mirror_upload_found(u, p->number - 1);
+		else if (s->parts[i].etag)
+			mirror_upload_found(u, i);
 	}
 }
 
@@ -287,24 +304,29 @@ static void take_parts(struct mirror_upload *u, struct s3_upload *s, struct mirr
 static int choose(struct mirror_connection *c, struct mirror_upload *u, struct s3_upload *s,
 		  const struct candidates *all, struct err *e)
 {
-	CLEANUP(mirror_s3_parts_release) struct mirror_s3_parts best = { 0 };
+	uint32_t best = 0;
 	for (size_t i = 0; i < all->count; i++) {
-		CLEANUP(mirror_s3_parts_release) struct mirror_s3_parts parts = { 0 };
+		struct mirror_s3_list parts = { .list = MIRROR_S3_PARTS,
+						.name = s->name,
+						.id = all->at[i].id };
+		CLEANUP(found_release) struct found f = { .u = u };
 		struct err why = ERR_INIT;
-		int rc = mirror_s3_list_parts(c, s->name, all->at[i].id, &parts, &why);
+		f.parts = mem_alloc((s->count + 1) * sizeof *f.parts);
+		int rc = mirror_s3_list(c, &parts, on_part, &f, &why);
 		if (rc < 0 && rc != -ERR_NOT_FOUND && rc != -ERR_USAGE) {
 			*e = why;
 			return rc;
 		}
-		if (rc < 0 || (s->id && count_matches(u, &parts) <= count_matches(u, &best)))
+		if (rc < 0 || (s->id && f.count <= best))
 			continue;
+		best = f.count;
 		free(s->id);
 		s->id = mem_strdup(all->at[i].id);
-		struct mirror_s3_parts worse = best;
-		best = parts;
-		parts = worse;
+		struct upload_part *worse = s->parts;
+		s->parts = f.parts;
+		f.parts = worse;
 	}
-	take_parts(u, s, &best);
+	take_parts(u, s);
 	return 0;
 }
 
@@ -317,7 +339,8 @@ static int find_upload(struct mirror_connection *c, struct mirror_upload *u, str
 	if (probed && !mirror_s3_has(c->mirror, S3_LISTS_PARTS))
 		return 0;
 	all.checksums = mirror_s3_has(c->mirror, S3_CHECKSUMS);
-	int rc = mirror_s3_list_uploads(c, s->name, on_candidate, &all, &why);
+	struct mirror_s3_list uploads = { .list = MIRROR_S3_UPLOADS, .prefix = s->name };
+	int rc = mirror_s3_list(c, &uploads, on_candidate, &all, &why);
 	if (rc == 0)
 		return choose(c, u, s, &all, e);
 	if (!probed && (rc == -ERR_USAGE || rc == -ERR_INTEGRITY))
