@@ -1,7 +1,8 @@
 /*
- * Shared by the files of kinds s3 and r2 alone: s3_traits.c keeps what a server can do,
- * s3_request.c is what all files use, s3_leftover.c removes what uploads left, s3_upload.c writes,
- * s3_probe.c finds out what a server can do, s3.c reads, and is the kind.
+ * Shared by the files of kinds s3 and r2 alone: s3.c is the kind, and reads; s3_open.c,
+ * s3_upload.c and s3_commit.c write; s3_leftover.c removes what uploads left; s3_probe.c finds out
+ * what a server can do, and s3_traits.c keeps it; s3_preflight.c checks a run; s3_request.c is
+ * what all of them use.
  *
  * No code asks who made a server. What it can do is a set of traits: unknown until it was probed,
  * then recorded.
@@ -91,6 +92,14 @@ WARN_UNUSED int mirror_s3_leftover_remove(struct mirror_connection *c,
 
 WARN_UNUSED int mirror_s3_probe(struct mirror_connection *c, struct mirror_findings *out,
 				struct err *e);
+/* Does it answer as S3 does, and let us in? */
+WARN_UNUSED int mirror_s3_reach(struct mirror_connection *c, struct http_response *r,
+				struct err *e);
+/* The name of an object that no reader looks for; the caller frees it. */
+char *mirror_s3_scratch(struct mirror_connection *c, const char *what);
+/* Finds out the traits, sets and records them. */
+WARN_UNUSED int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *out,
+				       struct err *e);
 WARN_UNUSED int mirror_s3_preflight(struct mirror_connection *c, const struct mirror_need *need,
 				    struct mirror_findings *out, struct err *e);
 

@@ -29,7 +29,8 @@ void s3_page_release(struct s3_page *p)
 	*p = (struct s3_page){ 0 };
 }
 
-int64_t s3_page_time(const char *text)
+/* "2026-01-02T03:04:05.678Z" to seconds; 0 for anything else. */
+static int64_t time_of(const char *text)
 {
 	int64_t s = 0;
 	char whole[TIME_TEXT];
@@ -120,7 +121,7 @@ static int item_member(struct s3_item *i, const char *name, const char *text, st
 	else if (strcmp(name, "ChecksumAlgorithm") == 0)
 		set(&i->algorithm, text);
 	else if (strcmp(name, "LastModified") == 0 || strcmp(name, "Initiated") == 0)
-		i->time_s = s3_page_time(text);
+		i->time_s = time_of(text);
 	else if (strcmp(name, "IsLatest") == 0)
 		i->latest = strcmp(text, "true") == 0;
 	else if (strcmp(name, "Size") == 0)

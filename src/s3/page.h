@@ -49,7 +49,4 @@ void s3_page_release(struct s3_page *p);
 
 WARN_UNUSED int s3_page_parse(const char *text, size_t len, struct s3_page *out, struct err *e);
 
-/* "2026-01-02T03:04:05.678Z" to seconds; 0 for anything else. */
-int64_t s3_page_time(const char *text);
-
 #endif
