@@ -67,6 +67,7 @@ static void put_step(json_t *o, const struct push_step *s)
 	json_put_string(o, "because", push_step_reason(s));
 	json_put_u64(o, "size", s->file->size);
 	json_put_bool(o, "written", s->done);
+	json_put_string(o, "error", s->error);
 }
 
 static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
@@ -80,6 +81,7 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
 	json_put_u64(o, "planned_bytes", m->plan.put_bytes);
 	json_put_u64(o, "written", m->puts);
 	json_put_u64(o, "written_bytes", m->put_bytes);
+	json_put_u64(o, "copied_bytes", m->copied_bytes);
 	json_put_u64(o, "read_back", m->reads);
 	json_put_u64(o, "read_back_bytes", m->read_bytes);
 	json_t *steps = json_put_array(o, "steps");

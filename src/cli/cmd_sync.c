@@ -238,6 +238,12 @@ static int open_tree(struct cli *cli, struct job *j, struct err *e)
 
 /* ---- the result ----------------------------------------------------------------- */
 
+static void put_failed(json_t *o, const struct push_step *s)
+{
+	json_put_string(o, "key", s->file->key);
+	json_put_string(o, "message", s->error);
+}
+
 static json_t *synced(struct cli *cli, const struct job *j)
 {
 	const struct sync_opts *o = cli->opts;
@@ -256,9 +262,14 @@ static json_t *synced(struct cli *cli, const struct job *j)
 	json_put_u64(document, "planned_bytes", m->plan.put_bytes);
 	json_put_u64(document, "written", m->puts);
 	json_put_u64(document, "written_bytes", m->put_bytes);
+	json_put_u64(document, "copied_bytes", m->copied_bytes);
 	json_put_u64(document, "read_bytes", j->result.source_bytes);
 	json_put_u64(document, "read_back", m->reads);
 	json_put_u64(document, "read_back_bytes", m->read_bytes);
+	json_t *failed = json_put_array(document, "failed");
+	for (size_t i = 0; i < m->plan.count; i++)
+		if (m->plan.steps[i].error)
+			put_failed(json_push_object(failed), &m->plan.steps[i]);
 	return document;
 }
 
@@ -303,6 +314,36 @@ static const char *sentence(const struct job *j, const struct sync_opts *o)
 	}
 }
 
+static void print_synced(struct cli *cli, const struct job *j, const json_t *document, bool failed)
+{
+	const struct sync_opts *o = cli->opts;
+	const json_t *row;
+	size_t i;
+	checks_print(cli, json_object_get(document, "checks"), false);
+	json_array_foreach (json_object_get(document, "failed"), i, row)
+		cli_say(cli, row, "not copied: {message}");
+	if (!failed && o->dry_run)
+		print_plan(cli, &j->to);
+	const char *text = failed || cli->quiet ? NULL : sentence(j, o);
+	if (text)
+		cli_say(cli, document, text);
+}
+
+/* There is only one mirror to sum up. */
+static int explain(const struct job *j, struct err *e)
+{
+	size_t failed = 0;
+	if (j->to.outcome != PUSH_FAILED || err_is(e, ERR_CANCELLED))
+		return -(int)e->class;
+	*e = j->to.error;
+	for (size_t i = 0; i < j->to.plan.count; i++)
+		failed += j->to.plan.steps[i].error != NULL;
+	if (failed)
+		err_context(e, "%zu object%s not copied, so mirror %s keeps what it shows", failed,
+			    failed == 1 ? " was" : "s were", j->to.id);
+	return err_hint(e, "run the same command again: finished work is not repeated");
+}
+
 static int sync_run_command(struct cli *cli, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
@@ -328,12 +369,9 @@ static int sync_run_command(struct cli *cli, struct err *e)
 	j.o.preflight = o->dry_run ? NULL : &j.preflight;
 	rc = push_run(&j.tree, &j.to, 1, &j.o, &j.result, e);
 	CLEANUP(json_release) json_t *document = synced(cli, &j);
-	checks_print(cli, json_object_get(document, "checks"), false);
-	if (rc == 0 && o->dry_run)
-		print_plan(cli, &j.to);
-	const char *text = rc == 0 && !cli->quiet ? sentence(&j, o) : NULL;
-	if (text)
-		cli_say(cli, document, text);
+	if (rc < 0)
+		rc = explain(&j, e);
+	print_synced(cli, &j, document, rc < 0);
 	return cli_result(cli, document, e);
 }
 

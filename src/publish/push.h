@@ -52,6 +52,7 @@ struct push_mirror {
 	size_t puts, reads;    /* files written, and read back */
 	uint64_t put_bytes, read_bytes;
 	uint64_t resumed_bytes; /* found of earlier uploads */
+	uint64_t copied_bytes;  /* of objects, copied by the mirror itself */
 	uint64_t reread_bytes;  /* read again from the tree, because it could not keep up */
 	size_t retries;         /* calls that were tried again */
 };

@@ -1,5 +1,6 @@
 #include "publish/push_objects.h"
 
+#include "publish/reuse.h"
 #include "util/cancel.h"
 #include "util/mem.h"
 #include "util/threads.h"
@@ -9,9 +10,14 @@ struct object {
 	size_t file; /* its place in the tree */
 	const struct tree_pieces *pieces;
 	struct mirror_upload *upload; /* NULL: it is being opened */
+	struct reuse reuse;           /* pieces that the mirror has in other objects */
+	uint32_t to_copy;             /* pieces from here on may be copied from the source */
+	unsigned copying;             /* such pieces, at the moment */
+	bool copies, no_copies;       /* there are copied pieces; no more shall be */
 	unsigned hands;               /* threads that work on it */
 	bool drained;                 /* there is no piece left to take */
 	bool failed;
+	bool alone;          /* because of its own content; the other objects go on */
 	struct object *next; /* later in the tree */
 };
 
@@ -25,6 +31,7 @@ struct work {
 	size_t next;      /* step of the plan */
 	unsigned opening; /* objects */
 	struct err error; /* the first one; nothing more is begun */
+	struct err alone; /* the first one that concerns only one object */
 };
 
 /* ---- choosing ------------------------------------------------------------------- */
@@ -100,6 +107,15 @@ static void count_found(struct push_delivery *d, const struct grid *g, struct mi
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* An object that is damaged or missing in the tree does not stop the others. */
+static int source_fault(struct work *w, struct object *o, const struct err *e)
+{
+	pthread_mutex_lock(&w->lock);
+	o->alone = err_is(e, ERR_INTEGRITY) || err_is(e, ERR_NOT_FOUND);
+	pthread_mutex_unlock(&w->lock);
+	return -(int)e->class;
+}
+
 static int open_upload(struct work *w, struct object *o, struct mirror_upload **out, struct err *e)
 {
 	const struct repository_file *f = o->step->file;
@@ -107,7 +123,7 @@ static int open_upload(struct work *w, struct object *o, struct mirror_upload **
 	struct mirror_put how = push_delivery_how(w->d, f);
 	int rc = feed_begin(w->feed, w->reader, o->file, &o->pieces, e);
 	if (rc < 0)
-		return rc;
+		return source_fault(w, o, e);
 	how.grid = o->pieces->grid;
 	how.sha256 = f->sha256;
 	how.pieces = o->pieces->at;
@@ -119,10 +135,26 @@ static int open_upload(struct work *w, struct object *o, struct mirror_upload **
 	return -(int)e->class;
 }
 
+/* Which pieces can be copied? Not for an object that is there and wrong: perhaps a copy made it
+ * so. */
+static void plan_copies(struct work *w, struct object *o, const struct mirror_upload *u)
+{
+	const struct push_delivery *d = w->d;
+	const struct tree *t = d->tree;
+	struct mirror *m = d->m->mirror;
+	bool may = u->missing && o->step->action == STEP_PUT;
+	bool from_source = may && t->source && mirror_copies_from(m, t->source);
+	o->to_copy = from_source ? 0 : u->how.grid.count;
+	if (may && !from_source)
+		reuse_find(t, o->step->file, m, &o->reuse);
+}
+
 static int begin(struct work *w, struct object *o, struct err *e)
 {
 	struct mirror_upload *u = NULL;
 	int rc = open_upload(w, o, &u, e);
+	if (rc == 0)
+		plan_copies(w, o, u);
 	pthread_mutex_lock(&w->lock);
 	o->upload = u;
 	w->opening--;
@@ -131,10 +163,103 @@ static int begin(struct work *w, struct object *o, struct err *e)
 	return rc;
 }
 
+/* ---- copied pieces -------------------------------------------------------------- */
+
+static void count_copy(struct work *w, struct object *o, uint32_t piece, const struct err *why)
+{
+	struct push_delivery *d = w->d;
+	pthread_mutex_lock(&w->lock);
+	o->copies = o->copies || !why->class;
+	/* A wrong piece says nothing about the others. */
+	o->no_copies = o->no_copies || (why->class && !err_is(why, ERR_INTEGRITY));
+	pthread_mutex_unlock(&w->lock);
+	if (why->class) {
+		report_detail(d->o->report, "%s", why->text);
+		return;
+	}
+	pthread_mutex_lock(&d->lock);
+	d->m->copied_bytes += grid_length(&o->pieces->grid, piece);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* False: it must be sent. */
+static bool copy_piece(struct work *w, struct object *o, uint32_t piece,
+		       const struct mirror_source *from)
+{
+	struct retry retry = *w->d->o->retry;
+	struct err why = ERR_INIT;
+	do {
+		(void)!mirror_upload_copy(o->upload, piece, from, &why);
+	} while (why.class && push_delivery_again(w->d, &retry, &why));
+	count_copy(w, o, piece, &why);
+	return !why.class;
+}
+
+/* The next piece to copy from the tree's source. False when there is none and no thread is copying
+ * any more: a copy must not overwrite a piece that was sent. */
+static bool next_to_copy(struct work *w, struct object *o, uint32_t *piece)
+{
+	uint32_t count = o->pieces->grid.count;
+	bool found = false;
+	pthread_mutex_lock(&w->lock);
+	while (!found && o->to_copy < count && !o->no_copies && !w->error.class) {
+		*piece = o->to_copy++;
+		found = !mirror_upload_has(o->upload, *piece);
+	}
+	o->copying += found;
+	while (!found && o->copying)
+		pthread_cond_wait(&w->changed, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+static int copy_pieces(struct work *w, struct object *o, struct err *e)
+{
+	uint32_t piece;
+	int rc = 0;
+	while (rc == 0 && next_to_copy(w, o, &piece)) {
+		struct mirror_source from = {
+			.mirror = w->d->tree->source,
+			.key = o->step->file->key,
+			.offset = grid_offset(&o->pieces->grid, piece),
+		};
+		rc = cancel_check(w->d->o->cancel, e);
+		if (rc == 0)
+			copy_piece(w, o, piece, &from);
+		pthread_mutex_lock(&w->lock);
+		o->copying--;
+		pthread_cond_broadcast(&w->changed);
+		pthread_mutex_unlock(&w->lock);
+	}
+	return rc;
+}
+
+/* From another object of the mirror; its bytes are compared with those of the piece. */
+static bool copied_there(struct work *w, struct object *o, const struct feed_piece *piece)
+{
+	const struct reuse_source *s = reuse_source(&o->reuse, piece->index);
+	pthread_mutex_lock(&w->lock);
+	bool may = s && !o->no_copies;
+	pthread_mutex_unlock(&w->lock);
+	if (!may)
+		return false;
+	struct mirror_source from = {
+		.mirror = w->d->m->mirror,
+		.key = s->key,
+		.offset = s->offset,
+		.data = piece->data,
+	};
+	return copy_piece(w, o, piece->index, &from);
+}
+
+/* ---- sent pieces ---------------------------------------------------------------- */
+
 static int put_piece(struct work *w, struct object *o, const struct feed_piece *piece,
 		     struct err *e)
 {
 	struct retry retry = *w->d->o->retry;
+	if (copied_there(w, o, piece))
+		return 0;
 	do {
 		(void)!mirror_upload_put(o->upload, piece->index, piece->data, e);
 	} while (e->class && push_delivery_again(w->d, &retry, e));
@@ -144,21 +269,24 @@ static int put_piece(struct work *w, struct object *o, const struct feed_piece *
 /* Sends pieces until there are no more. */
 static int put_pieces(struct work *w, struct object *o, bool *drained, struct err *e)
 {
-	while (!must_stop(w)) {
+	int copied = copy_pieces(w, o, e);
+	while (copied == 0 && !must_stop(w)) {
 		const struct feed_piece *piece;
 		int rc = cancel_check(w->d->o->cancel, e);
 		if (rc == 0)
 			rc = feed_next(w->feed, w->reader, o->file, o->upload, &piece, e);
-		if (rc == 0 && !piece)
+		if (rc < 0)
+			return source_fault(w, o, e);
+		if (!piece) {
 			*drained = true;
-		if (rc < 0 || !piece)
-			return rc;
+			return 0;
+		}
 		rc = put_piece(w, o, piece, e);
 		feed_give_back(w->feed, w->reader, piece);
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return copied;
 }
 
 static int complete(struct work *w, struct object *o, struct err *e)
@@ -175,6 +303,8 @@ static int complete(struct work *w, struct object *o, struct err *e)
 		return -(int)e->class;
 	int rc = push_delivery_written(w->d, f, &o->pieces->root, &st, e);
 	o->step->done = rc == 0;
+	if (rc == -ERR_INTEGRITY && o->copies)
+		err_hint(e, "run it again: pieces that the mirror copied are then sent instead");
 	return rc;
 }
 
@@ -184,14 +314,18 @@ static void object_free(struct work *w, struct object *o)
 	if (o->pieces)
 		feed_finish(w->feed, w->reader, o->file);
 	mirror_upload_close(o->upload);
+	reuse_release(&o->reuse);
 	free(o);
 }
 
-static void fail(struct work *w, const struct err *e)
+static void fail(struct work *w, struct object *o, const struct err *e)
 {
 	pthread_mutex_lock(&w->lock);
-	if (!w->error.class)
-		w->error = *e;
+	struct err *first = o->alone ? &w->alone : &w->error;
+	if (!first->class)
+		*first = *e;
+	if (!o->step->error)
+		o->step->error = mem_strdup(e->text);
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -221,11 +355,11 @@ static void work_on(struct work *w, struct object *o)
 	if (rc == 0)
 		rc = put_pieces(w, o, &drained, &e);
 	if (rc < 0)
-		fail(w, &e);
+		fail(w, o, &e);
 	if (!leave(w, o, drained, rc < 0))
 		return;
 	if (o->drained && !o->failed && complete(w, o, &e) < 0)
-		fail(w, &e);
+		fail(w, o, &e);
 	object_free(w, o);
 }
 
@@ -258,7 +392,7 @@ int push_objects_put(struct push_delivery *d, struct feed *f, size_t reader, str
 	pthread_mutex_destroy(&w.lock);
 	feed_end(f, reader);
 	d->m->reread_bytes = feed_reread_bytes(f, reader);
-	if (w.error.class)
-		*e = w.error;
+	if (w.error.class || w.alone.class)
+		*e = w.error.class ? w.error : w.alone;
 	return -(int)e->class;
 }

@@ -5,6 +5,9 @@
  * A thread helps with the first object that still has pieces to send, else it begins the next
  * one. So the pieces are sent about in the order of the tree, and no more objects are begun than
  * there are threads. The thread that sends the last piece of an object completes and verifies it.
+ *
+ * A piece that the mirror can copy is not sent: from its other objects (reuse.h), or from the
+ * mirror that the tree is a copy of. If the copy fails or is known to be wrong, the piece is sent.
  */
 #ifndef FERRY_PUBLISH_PUSH_OBJECTS_H
 #define FERRY_PUBLISH_PUSH_OBJECTS_H
@@ -15,7 +18,7 @@
 /* Tells the feed which objects the mirror's reader will begin. */
 void push_objects_want(const struct push_delivery *d, struct feed *f, size_t reader);
 /* Returns the first error; then the objects that were begun are left as they are, for the next
- * push. */
+ * push. An object that is damaged or missing in the tree does not stop the others. */
 WARN_UNUSED int push_objects_put(struct push_delivery *d, struct feed *f, size_t reader,
 				 struct err *e);
 

@@ -4,6 +4,8 @@
 
 void push_plan_release(struct push_plan *p)
 {
+	for (size_t i = 0; i < p->count; i++)
+		free(p->steps[i].error);
 	free(p->steps);
 	*p = (struct push_plan){ 0 };
 }

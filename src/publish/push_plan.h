@@ -24,6 +24,7 @@ struct push_step {
 	bool recorded;           /* KEEP: verified by the record */
 	bool wrong;              /* verify found it wrong, and nobody has looked since */
 	bool done;               /* written */
+	char *error;             /* of an object: why it could not be written; or NULL */
 };
 
 struct push_plan {

@@ -62,10 +62,10 @@ class Publisher:
         path = self.mirror(name) / "metadata" / "timestamp.json"
         return json.loads(path.read_text())["signed"]["version"] if path.exists() else None
 
-    def add_model(self, name, size="4M", seed=1):
+    def add_model(self, name, size="4M", seed=1, options=()):
         gguf = self.dir / f"{name}.gguf"
         subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o", str(gguf),
-                        "--size", size, "--seed", str(seed)],
+                        "--size", size, "--seed", str(seed), *options],
                        check=True, stdout=subprocess.DEVNULL)
         self("prepare", name, gguf, "--set", "license.id=MIT", "--set", "summary=For tests",
              "--set", "source.url=https://example.org/model")

@@ -73,6 +73,18 @@ def test_a_new_release_sends_only_what_is_new(publisher, validate):
     assert publisher.release("a") == result.json["release"]
 
 
+def test_of_a_model_with_changed_metadata_only_the_first_piece_is_sent(publisher, validate):
+    publisher.add_model("second", size="40M", seed=2)
+    publisher("push")
+    publisher.add_model("second", size="40M", seed=2, options=("--name", "longer " * 30))
+    result = publisher("push", "--json")
+    for m in result.json["mirrors"]:
+        assert m["outcome"] == "done"
+        assert m["copied_bytes"] >= 3 * PIECE
+        assert m["written_bytes"] - m["copied_bytes"] < PIECE + (1 << 20)
+    publisher("verify", "--full")
+
+
 def test_parts_go_where_they_are_held(publisher):
     publisher.configure(mirror("a"), mirror("b", holds="objects"), mirror("c", holds="metadata"))
     publisher("push")

@@ -34,6 +34,7 @@ def test_a_mirror_is_brought_to_the_release_of_another(pushed, validate):
     result = pushed("sync", "a", "b", "--json")
     validate(result.json, "output-sync")
     assert result.json["outcome"] == "done"
+    assert result.json["copied_bytes"] > PIECE and result.json["read_bytes"] == 0
     assert result.json["release"] == pushed.release("b") == pushed.release("a")
     assert files(pushed.mirror("b")) == files(pushed.mirror("a"))
     pushed("verify", "--full", "--mirror", "b")
@@ -131,6 +132,26 @@ def test_a_corrupt_piece_is_named_and_not_copied(pushed):
     flip(bad, PIECE + 5)
     pushed("sync", "a", "b")
     pushed("verify", "--full", "--mirror", "b")
+
+
+def test_the_other_objects_are_copied_and_all_that_failed_are_named(pushed, nginx, validate):
+    for seed, name in enumerate(("second", "third"), 2):
+        pushed.add_model(name, seed=seed)
+    pushed("push", "--mirror", "a")
+    for name in ("tiny", "third"):
+        flip(pushed.on("a", f"*{name}*.gguf"), 1000)
+    server = nginx(pushed.mirror("a"))
+    pushed.configure(mirror("a"), mirror("web", kind="http", url=server.url), mirror("b"))
+    result = pushed("sync", "web", "b", "--json", check=6)
+    validate(result.json, "output-sync")
+    failed = {f["key"]: f["message"] for f in result.json["failed"]}
+    assert sorted(k.split("/")[2] for k in failed) == ["third", "tiny"]
+    assert all("mirror web" in m and "piece 0 (bytes 0 to " in m for m in failed.values())
+    assert pushed.on("b", "*second*.gguf").read_bytes() == \
+        pushed.on("a", "*second*.gguf").read_bytes()
+    text = pushed("sync", "web", "b", check=6)
+    assert text.out.count("not copied: ") == 2 and "2 objects were not copied" in text.err
+    assert pushed.release("b") is None
 
 
 def test_an_object_that_is_missing_is_named(pushed):
