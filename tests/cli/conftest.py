@@ -192,3 +192,20 @@ def radosgw(tmp_path_factory):
     import s3_servers       # boto3 takes long to load
     with s3_servers.Regions(shared.server(tmp_path_factory, "s3_servers:Radosgw")) as regions:
         yield regions
+
+
+@pytest.fixture
+def s3_proxy():
+    """s3_proxy(region) starts an S3Proxy in front of a server, see s3_proxy.py; its .region is
+    the server as seen through it."""
+    import s3_proxy
+    with contextlib.ExitStack() as stack:
+        yield lambda region, kind=s3_proxy.S3Proxy, **options: stack.enter_context(
+            kind(region, **options))
+
+
+@pytest.fixture
+def r2_proxy(s3_proxy):
+    """The same with the SIMULATED rules of R2."""
+    import s3_proxy as proxies
+    return lambda region, **options: s3_proxy(region, proxies.R2Proxy, **options)

@@ -8,6 +8,7 @@ import botocore.exceptions
 import pytest
 
 import s3_servers
+import s3_wire
 import shared
 from waiting import PATIENCE, gone, until
 
@@ -93,3 +94,95 @@ def test_radosgw_keeps_what_rclone_writes(radosgw, work):
     assert us.body(bucket, "file.bin") == file.read_bytes()
     listed = s3_servers.rclone(us, "lsf", "--format", "ps", bucket)
     assert listed == f"file.bin;{9 * MIB}\n"
+
+
+# -- the proxies ------------------------------------------------------------------------
+
+def upload(s3, bucket, key, sizes):
+    """A multipart upload of parts of these sizes, up to Complete; returns how to complete it."""
+    which = {"Bucket": bucket, "Key": key}
+    which["UploadId"] = s3.create_multipart_upload(**which)["UploadId"]
+    parts = [{"PartNumber": n, "ETag": s3.upload_part(**which, PartNumber=n,
+                                                      Body=bytes([n]) * size)["ETag"]}
+             for n, size in enumerate(sizes, 1)]
+    return {**which, "MultipartUpload": {"Parts": parts}}
+
+
+def test_a_proxy_hands_on_what_it_gets_and_logs_it(radosgw, s3_proxy):
+    us = radosgw.region("us-east-1")
+    proxy, bucket = s3_proxy(us), us.bucket()
+    s3 = proxy.region.client()
+    s3.complete_multipart_upload(**upload(s3, bucket, "a key/+%.bin", [5 * MIB, 100]))
+    assert us.body(bucket, "a key/+%.bin") == bytes([1]) * 5 * MIB + bytes([2]) * 100
+    assert s3.get_object(Bucket=bucket, Key="a key/+%.bin",
+                         Range="bytes=5242879-5242880")["Body"].read() == bytes([1, 2])
+    assert [(e["operation"], e["status"]) for e in proxy.log] == [
+        ("CreateMultipartUpload", 200), ("UploadPart", 200), ("UploadPart", 200),
+        ("CompleteMultipartUpload", 200), ("GetObject", 206)]
+    assert [e["received"] for e in proxy.of("UploadPart")] == [5 * MIB, 100]
+    assert proxy.of("GetObject")[0]["sent"] == 2
+
+
+def test_what_goes_wrong_at_a_proxy(radosgw, s3_proxy):
+    us = radosgw.region("us-east-1")
+    proxy, bucket = s3_proxy(us), us.bucket()
+    s3 = proxy.region.client()
+
+    def put(key):
+        return s3.put_object(Bucket=bucket, Key=key, Body=bytes(2 * MIB))
+    proxy.add("PutObject", "slow", times=1, slow_down=True)
+    assert refused(put, "slow") == (503, "SlowDown")
+    proxy.add("PutObject", "skewed", skew=3600)
+    assert refused(put, "skewed") == (403, "RequestTimeTooSkewed")
+    proxy.add("PutObject", "flipped", flip=True)
+    assert refused(put, "flipped") == (400, "XAmzContentSHA256Mismatch")
+    for key, what in (("cut", {"cut_after": MIB}), ("lost", {"lost": True})):
+        proxy.add("PutObject", key, **what)
+        with pytest.raises((botocore.exceptions.ConnectionError,
+                            botocore.exceptions.HTTPClientError)):
+            put(key)
+    proxy.settle()
+    assert proxy.of("PutObject", "cut")[0]["received"] == MIB
+    assert us.keys_of(bucket) == ["lost"]
+    completes = upload(s3, bucket, "parts", [5 * MIB])
+    proxy.add("CompleteMultipartUpload", times=1, ok_with_error="InternalError")
+    with pytest.raises(botocore.exceptions.ClientError):
+        s3.complete_multipart_upload(**completes)
+    assert proxy.of("CompleteMultipartUpload", status=200) and us.keys_of(bucket) == ["lost"]
+    put("slow")
+    assert us.keys_of(bucket) == ["lost", "slow"]
+
+
+def test_the_simulated_r2_refuses_what_r2_refuses(radosgw, r2_proxy):
+    us = radosgw.region("us-east-1")
+    proxy, bucket = r2_proxy(us, seconds_between_writes=1000), us.bucket()
+    s3 = proxy.region.client()
+    assert refused(s3.complete_multipart_upload,
+                   **upload(s3, bucket, "unequal", [6 * MIB, 5 * MIB, 1])) == (400, "InvalidPart")
+    s3.complete_multipart_upload(**upload(s3, bucket, "equal", [5 * MIB, 5 * MIB, 1]))
+    copy = {"Bucket": bucket, "Key": "copy"}
+    copy["UploadId"] = s3.create_multipart_upload(**copy)["UploadId"]
+    parts = [{"PartNumber": n, "ETag": s3.upload_part_copy(
+        **copy, PartNumber=n, CopySource={"Bucket": bucket, "Key": "equal"},
+        CopySourceRange=f"bytes=0-{size - 1}")["CopyPartResult"]["ETag"]}
+        for n, size in ((1, 5 * MIB), (2, 6 * MIB))]
+    assert refused(s3.complete_multipart_upload, **copy,
+                   MultipartUpload={"Parts": parts}) == (400, "InvalidPart")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"2") == (429, "TooManyRequests")
+    for call in (s3.get_bucket_policy, s3.get_bucket_versioning, s3.get_bucket_logging,
+                 s3.get_bucket_replication, s3.get_bucket_acl, s3.list_object_versions):
+        assert refused(call, Bucket=bucket) == (501, "NotImplemented")
+    assert refused(s3.get_object_attributes, Bucket=bucket, Key="k",
+                   ObjectAttributes=["Checksum"]) == (501, "NotImplemented")
+    assert refused(s3.put_object, Bucket=bucket, Key="acl", Body=b"", ACL="public-read")[0] == 501
+
+
+def test_a_rate_is_kept_by_all_that_share_it(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(s3_wire.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(s3_wire.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
+    rate = s3_wire.Rate(1000, burst_s=0)
+    for _ in range(50):
+        rate.take(100)
+    assert now[0] == pytest.approx(5.0)
