@@ -1,5 +1,6 @@
 #include "cli/checks.h"
 #include "cli/plans.h"
+#include "cli/pruning.h"
 #include "cli/publisher.h"
 #include "publish/push.h"
 #include "settings/publish.h"
@@ -12,7 +13,7 @@
 struct push_opts {
 	struct publisher_opts who;
 	struct push_options push; /* what the options can say of it */
-	bool preflight;
+	bool preflight, prune;
 	const char *plan, *apply;
 };
 
@@ -22,6 +23,9 @@ static const struct opt options[] = {
 	OPT_ENTRY(OPT_FLAG, push_opts, preflight, 0, "preflight", NULL,
 		  "only check whether a push can succeed (permissions, space, limits, expiry); "
 		  "show all results, and write nothing"),
+	OPT_ENTRY(OPT_FLAG, push_opts, prune, 0, "prune", NULL,
+		  "afterwards, remove from the mirrors what no release names that clients may "
+		  "still use (prune-after in ferry.conf)"),
 	OPT_HINTED(OPT_STRING, push_opts, plan, 0, "plan", "FILE", HINT_FILE,
 		   "write nothing to the mirrors, but what would be done into a file, for a "
 		   "review"),
@@ -45,6 +49,7 @@ struct job {
 	struct preflight preflight;
 	bool check_only;
 	struct plans plans;
+	struct pruning pruning;
 };
 
 static void job_release(struct job *j)
@@ -53,6 +58,7 @@ static void job_release(struct job *j)
 		push_mirror_release(&j->mirrors[i]);
 	preflight_release(&j->preflight);
 	plans_release(&j->plans);
+	pruning_release(&j->pruning);
 	free(j->mirrors);
 	tree_release(&j->tree);
 	publisher_release(&j->p);
@@ -112,6 +118,7 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put_string(o, "plan", j->plans.write);
 	json_put_string(o, "applied", j->plans.apply);
 	json_put(o, "moved", plans_moved_json(&j->plans));
+	json_put(o, "pruned", pruning_json(&j->pruning));
 	json_t *mirrors = json_put_array(o, "mirrors");
 	for (size_t i = 0; i < j->count; i++)
 		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose);
@@ -192,6 +199,7 @@ static void print_pushed(struct cli *cli, const struct job *j, const json_t *doc
 		print_plan(cli, document);
 	if (j->result.quorum <= j->result.counted)
 		print_mirrors(cli, j);
+	pruning_print(cli, json_object_get(document, "pruned"), j->o.dry_run);
 	if (!cli->quiet && !failed)
 		cli_say(cli, document,
 			j->plans.write ? "The plan is in {plan}. When it has been reviewed, `ferry "
@@ -258,6 +266,7 @@ static void set_course(struct job *j, const struct push_opts *o)
 {
 	j->o.record_dir = j->tree.dir;
 	j->check_only = j->preflight.every = o->preflight;
+	j->preflight.remove = o->prune;
 	j->preflight.now_s = time(NULL);
 	j->o.preflight = j->o.dry_run && !o->preflight ? NULL : &j->preflight;
 	j->o.dry_run |= o->preflight;
@@ -274,6 +283,16 @@ static void set_course(struct job *j, const struct push_opts *o)
 	};
 }
 
+/* What was not pushed is not pruned either; its error is the first. */
+static int prune(struct job *j, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = pruning_run(&j->pruning, &j->p, &j->tree, j->mirrors, j->count, &j->o, &why);
+	if (rc < 0 && !e->class)
+		*e = why;
+	return rc;
+}
+
 static int push_run_command(struct cli *cli, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
@@ -281,7 +300,7 @@ static int push_run_command(struct cli *cli, struct err *e)
 	struct settings_publish publish;
 	struct push_opts given = *(const struct push_opts *)cli->opts, *o = &given;
 	j.plans = (struct plans){ .write = o->plan, .apply = o->apply };
-	int rc = plans_open(&j.plans, &o->who, &o->push, e);
+	int rc = plans_open(&j.plans, &o->who, &o->push, o->prune, e);
 	j.o = o->push;
 	j.o.threads = MIRRORS_AT_A_TIME;
 	j.o.retry = &retry;
@@ -295,6 +314,7 @@ static int push_run_command(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	j.o.quorum = publish.quorum;
+	j.pruning.o.time = (struct prune_time){ time(NULL), publish.prune_after_s };
 	add_mirrors(&j);
 	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;
@@ -303,6 +323,8 @@ static int push_run_command(struct cli *cli, struct err *e)
 	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, e);
 	if (rc == 0 && o->plan)
 		rc = plans_save(&j.plans, e);
+	if (o->prune && !o->preflight)
+		(void)!prune(&j, e);
 	CLEANUP(json_release) json_t *document = pushed(cli, &j);
 	print_pushed(cli, &j, document, rc < 0);
 	return cli_result(cli, document, e);

@@ -12,8 +12,11 @@ void plans_release(struct plans *p)
 }
 
 static int check_options(const struct plans *p, const struct publisher_opts *who,
-			 const struct push_options *push, struct err *e)
+			 const struct push_options *push, bool prune, struct err *e)
 {
+	if (prune && (p->apply || p->write))
+		return err_set(e, ERR_USAGE,
+			       "--prune: a plan removes nothing; prune with a push of its own");
 	if (!p->apply)
 		return 0;
 	if (p->write)
@@ -27,10 +30,10 @@ static int check_options(const struct plans *p, const struct publisher_opts *who
 	return 0;
 }
 
-int plans_open(struct plans *p, struct publisher_opts *who, struct push_options *push,
+int plans_open(struct plans *p, struct publisher_opts *who, struct push_options *push, bool prune,
 	       struct err *e)
 {
-	int rc = check_options(p, who, push, e);
+	int rc = check_options(p, who, push, prune, e);
 	if (rc == 0 && p->apply)
 		rc = plan_file_read(p->apply, &p->plan, e);
 	if (rc < 0)

@@ -18,7 +18,7 @@ void plans_release(struct plans *p);
 /* Reads the plan that is to be applied, and sets the options that are in it. ERR_USAGE for
  * options that contradict a plan. */
 WARN_UNUSED int plans_open(struct plans *p, struct publisher_opts *who, struct push_options *push,
-			   struct err *e);
+			   bool prune, struct err *e);
 /* For push_options.approve; ctx is the struct plans, with its run. */
 int plans_approve(void *ctx, const struct push_mirror *mirrors, size_t count, struct err *e);
 /* After a run that made a plan. */

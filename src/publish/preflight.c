@@ -21,7 +21,11 @@ void preflight_release(struct preflight *p)
 		mirror_findings_release(&p->mirrors[i].findings);
 	free(p->mirrors);
 	mirror_findings_release(&p->release);
-	*p = (struct preflight){ .every = p->every, .now_s = p->now_s };
+	*p = (struct preflight){
+		.remove = p->remove,
+		.every = p->every,
+		.now_s = p->now_s,
+	};
 }
 
 /* Sets e to the gravest fault, with its check in front. */
@@ -61,14 +65,14 @@ static uint64_t speed_of(const struct push_mirror *m, const struct push_options 
 
 /* What is read back first may have to be sent as well. */
 static struct mirror_need need_of(const struct push_mirror *m, const struct push_options *o,
-				  bool every)
+				  const struct preflight *p)
 {
-	struct mirror_need need = { .bytes = m->plan.put_bytes };
+	struct mirror_need need = { .bytes = m->plan.put_bytes, .remove = p->remove };
 	uint64_t speed = speed_of(m, o);
 	for (size_t i = 0; i < m->plan.count; i++)
 		if (is_put(&m->plan.steps[i]))
 			need.largest = MAX(need.largest, m->plan.steps[i].file->size);
-	need.write = every || !push_plan_is_empty(&m->plan);
+	need.write = p->every || !push_plan_is_empty(&m->plan);
 	if (speed)
 		need.seconds = need.bytes / speed;
 	return need;
@@ -130,9 +134,9 @@ static void check_mirror(void *ctx, size_t i)
 	}
 	if (m->count_only || !mirror_can(m->mirror, MIRROR_CAN_WRITE))
 		return;
-	out->need = need_of(m, c->o, c->p->every);
+	out->need = need_of(m, c->o, c->p);
 	check_objects(m, &out->findings);
-	if (out->need.write)
+	if (out->need.write || out->need.remove)
 		(void)!mirror_preflight(m->mirror, &out->need, &out->findings, &m->error);
 	if (!m->error.class)
 		out->faulty = gravest(&out->findings, &m->error);

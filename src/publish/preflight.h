@@ -16,7 +16,8 @@ struct preflight_mirror {
 
 struct preflight {
 	/* in */
-	bool every; /* also the kind's checks of mirrors to which nothing has to be sent */
+	bool remove; /* files are going to be removed */
+	bool every;  /* also the kind's checks of mirrors to which nothing has to be sent */
 	int64_t now_s;
 	/* out; preflight_release() */
 	struct mirror_findings release;   /* of the release itself, for all mirrors */

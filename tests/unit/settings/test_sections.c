@@ -127,6 +127,7 @@ static void sections_that_are_not_there_are_the_defaults(void **state)
 	assert_int_equal(f.retries, 5);
 	assert_int_equal(f.timestamp_deadline_ms, 5000);
 	assert_int_equal(p.quorum, 0);
+	assert_int_equal(p.prune_after_s, 30 * 86400);
 }
 
 static void their_values_are_read(void **state)
@@ -135,8 +136,9 @@ static void their_values_are_read(void **state)
 	struct err e = ERR_INIT;
 	struct settings_fetch f;
 	struct settings_publish p;
-	struct conf c = parsed("[fetch]\nlimit-rate = 2M\nstall-time = 1m\nretries = 1\n"
-			       "timestamp-deadline = 2s\n[publish]\nquorum = 3\n");
+	struct conf c =
+		parsed("[fetch]\nlimit-rate = 2M\nstall-time = 1m\nretries = 1\n"
+		       "timestamp-deadline = 2s\n[publish]\nquorum = 3\nprune-after = 2d\n");
 	assert_ok(settings_fetch_read(&c, &f, &e), &e);
 	assert_ok(settings_publish_read(&c, &p, &e), &e);
 	assert_int_equal(f.limit_rate, 2 * MIB);
@@ -144,6 +146,7 @@ static void their_values_are_read(void **state)
 	assert_int_equal(f.retries, 1);
 	assert_int_equal(f.timestamp_deadline_ms, 2000);
 	assert_int_equal(p.quorum, 3);
+	assert_int_equal(p.prune_after_s, 2 * 86400);
 	conf_release(&c);
 }
 
@@ -157,6 +160,7 @@ static void their_faults_name_the_line(void **state)
 		{ "[fetch]\ntimestamp-deadline = 11m\n", ":2: timestamp-deadline: from 1s to 10m" },
 		{ "[fetch]\nretry = 3\n", "ferry.conf:2: unknown key 'retry'" },
 		{ "[publish]\nquorum = 0\n", "ferry.conf:2: quorum: must be at least 1" },
+		{ "[publish]\nprune-after = soon\n", "ferry.conf:2: prune-after" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
