@@ -357,7 +357,7 @@ def test_a_wrong_publish_section_is_a_usage_error(publisher, section, says):
 
 
 def test_a_kind_that_is_not_built_in_fails_alone(publisher):
-    publisher.configure(mirror("a"), mirror("z", kind="s3", bucket="b"),
+    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o", repo="r"),
                         more="[publish]\nquorum = 1\n")
     result = publisher("push", check=2)
     assert "not supported by this program" in result.err
