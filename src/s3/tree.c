@@ -2,6 +2,7 @@
 
 #include "s3/xml.h"
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ void s3_tree_free(struct s3_tree *t)
 
 void s3_tree_take(struct s3_tree *parent, struct s3_tree *child)
 {
+	parent->text[0] = '\0';
 	parent->children = mem_grow(parent->children, parent->count, &parent->cap,
 				    sizeof(struct s3_tree *));
 	parent->children[parent->count++] = child;
@@ -98,8 +100,6 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	for (size_t i = first; i < b->count; i++)
 		s3_tree_take(t, b->at[i].tree);
 	b->count = first;
-	if (t->count)
-		t->text[strspn(t->text, BLANKS)] = '\0';
 	b->at = mem_grow(b->at, b->count, &b->cap, sizeof *b->at);
 	b->at[b->count++] = (struct pending){ t, depth };
 	return 0;
@@ -147,46 +147,35 @@ void s3_tree_write(struct buf *out, const struct s3_tree *t)
 
 /* -- comparing ---------------------------------------------------------------------- */
 
-static bool same_text(const char *a, const char *b)
+static void add_trimmed(struct buf *out, const char *text)
 {
-	a += strspn(a, BLANKS);
-	b += strspn(b, BLANKS);
-	size_t n = strlen(a), m = strlen(b);
-	while (n && strchr(BLANKS, a[n - 1]))
+	text += strspn(text, BLANKS);
+	size_t n = strlen(text);
+	while (n && strchr(BLANKS, text[n - 1]))
 		n--;
-	while (m && strchr(BLANKS, b[m - 1]))
-		m--;
-	return n == m && memcmp(a, b, n) == 0;
+	buf_add(out, text, n);
 }
 
-static bool is_empty(const struct s3_tree *t)
+/* The same for all trees that mean the same, "" for an empty one: the children in the order of
+ * their own forms. The caller frees it. */
+static char *canonical(const struct s3_tree *t)
 {
+	struct buf out = BUF_INIT(4 * S3_XML_MAX);
+	CLEANUP(str_list_release) struct str_list children = { 0 };
 	for (size_t i = 0; i < t->count; i++)
-		if (!is_empty(t->children[i]))
-			return false;
-	return same_text(t->text, "");
-}
-
-/* How often does it stand among the children? */
-static size_t occurrences(const struct s3_tree *parent, const struct s3_tree *child)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < parent->count; i++)
-		n += s3_tree_equal(parent->children[i], child);
-	return n;
-}
-
-static bool has_all(const struct s3_tree *a, const struct s3_tree *b)
-{
-	for (size_t i = 0; i < a->count; i++)
-		if (!is_empty(a->children[i]) &&
-		    occurrences(a, a->children[i]) != occurrences(b, a->children[i]))
-			return false;
-	return true;
+		str_list_take(&children, canonical(t->children[i]));
+	if (children.count)
+		qsort(children.at, children.count, sizeof *children.at, str_compare);
+	add_trimmed(&out, t->text);
+	for (size_t i = 0; i < children.count; i++)
+		buf_adds(&out, children.at[i]);
+	CLEANUP(mem_free_ptr) char *inner = buf_steal(&out);
+	return *inner ? mem_printf("<%s>%s</%s>", t->name, inner, t->name) : mem_strdup("");
 }
 
 bool s3_tree_equal(const struct s3_tree *a, const struct s3_tree *b)
 {
-	return strcmp(a->name, b->name) == 0 && same_text(a->text, b->text) && has_all(a, b) &&
-	       has_all(b, a);
+	CLEANUP(mem_free_ptr) char *x = canonical(a);
+	CLEANUP(mem_free_ptr) char *y = canonical(b);
+	return strcmp(a->name, b->name) == 0 && strcmp(x, y) == 0;
 }

@@ -10,7 +10,7 @@
 
 struct s3_tree {
 	char *name;
-	char *text; /* its own; "" if there is none */
+	char *text; /* "" when it has children */
 	struct s3_tree **children;
 	size_t count, cap;
 };
