@@ -11,10 +11,14 @@
  * https://developers.cloudflare.com/r2/platform/limits/ */
 #define MAX_OBJECT (5 * 1024 * GIB)
 
-static const char *const s3_keys[] = { "bucket",     "prefix",        "endpoint",   "profile",
-				       "path-style", "storage-class", "max-object", NULL };
-static const char *const r2_keys[] = { "account", "jurisdiction", "bucket",     "prefix",
-				       "profile", "endpoint",     "max-object", NULL };
+static const char *const s3_keys[] = {
+	"bucket",        "prefix",     "endpoint",           "profile", "path-style",
+	"storage-class", "max-object", MIRROR_S3_SETUP_KEYS, NULL
+};
+static const char *const r2_keys[] = {
+	"account",    "jurisdiction",       "bucket", "prefix", "profile", "endpoint",
+	"max-object", MIRROR_S3_SETUP_KEYS, NULL
+};
 
 /* -- opening ---------------------------------------------------------------------- */
 
@@ -72,6 +76,8 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 	if (rc == 0)
 		rc = read_prefix(s, c, sec, e);
 	if (rc == 0)
+		rc = mirror_s3_setup_read(c, sec, &s->setup, e);
+	if (rc == 0)
 		rc = s3_place_open(&s->place, o, e);
 	if (rc < 0)
 		return rc;
@@ -116,6 +122,7 @@ static void s3_close(struct mirror *m)
 {
 	struct mirror_s3 *s = m->state;
 	s3_place_release(&s->place);
+	mirror_s3_setup_free(s->setup);
 	free(s->prefix);
 	free(s->storage_class);
 	free(s->profile);
@@ -332,7 +339,7 @@ static bool s3_copies_from(const struct mirror *m, const struct mirror *from)
 	.upload_close = mirror_s3_upload_close, .upload_abandon = mirror_s3_upload_abandon, \
 	.upload_copy = mirror_s3_upload_copy, .copies_from = s3_copies_from, \
 	.leftovers = mirror_s3_leftovers, .leftover_remove = mirror_s3_leftover_remove, \
-	.preflight = mirror_s3_preflight, .probe = mirror_s3_probe
+	.preflight = mirror_s3_preflight, .probe = mirror_s3_probe, .setup = mirror_s3_setup
 
 const struct mirror_ops mirror_s3 = {
 	.kind = "s3",

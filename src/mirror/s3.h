@@ -11,6 +11,7 @@
 #define FERRY_MIRROR_S3_H
 
 #include "mirror/mirror.h"
+#include "mirror/s3_setup.h"
 #include "s3/page.h"
 #include "s3/s3.h"
 
@@ -29,10 +30,11 @@ enum mirror_s3_trait {
 struct mirror_s3 {
 	struct s3_place place;
 	struct http_options http;
-	char *prefix;        /* of all keys: "" or ends with '/' */
-	char *storage_class; /* or NULL */
-	char *profile;       /* or NULL */
-	atomic_uint traits;  /* enum mirror_s3_trait */
+	char *prefix;                  /* of all keys: "" or ends with '/' */
+	char *storage_class;           /* or NULL */
+	char *profile;                 /* or NULL */
+	atomic_uint traits;            /* enum mirror_s3_trait */
+	struct mirror_s3_setup *setup; /* what set-up makes of the bucket */
 };
 
 bool mirror_s3_has(const struct mirror *m, unsigned traits);
