@@ -87,10 +87,20 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 	return 0;
 }
 
+/* FERRY_ENDPOINT_S3_EU, for [mirror.s3-eu], takes precedence over the file. */
+static const char *endpoint_of(const struct mirror *m, const struct conf_section *sec)
+{
+	CLEANUP(mem_free_ptr) char *variable = mem_printf("FERRY_ENDPOINT_%s", m->id);
+	for (char *c = variable; *c; c++)
+		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
+	const char *set = getenv(variable);
+	return set && *set ? set : conf_get(sec, "endpoint");
+}
+
 static int s3_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
 		   struct err *e)
 {
-	struct s3_place_options o = { .endpoint = conf_get(sec, "endpoint"), .region = m->region };
+	struct s3_place_options o = { .endpoint = endpoint_of(m, sec), .region = m->region };
 	int rc = read_style(c, sec, &o.style, e);
 	return rc < 0 ? rc : open_place(m, c, sec, &o, e);
 }
@@ -104,8 +114,8 @@ static int r2_open(struct mirror *m, const struct conf *c, const struct conf_sec
 	struct s3_place_options o = { .region = "auto", .style = S3_STYLE_PATH };
 	if (!account)
 		account = getenv("CLOUDFLARE_ACCOUNT_ID");
-	if (conf_get(sec, "endpoint")) {
-		endpoint = mem_strdup(conf_get(sec, "endpoint"));
+	if (endpoint_of(m, sec)) {
+		endpoint = mem_strdup(endpoint_of(m, sec));
 	} else if (!account || !*account) {
 		conf_err(c, sec, NULL, e, "a mirror of kind r2 needs 'account'");
 		return err_hint(e, "it is the account id in Cloudflare's dashboard; or set "

@@ -1,0 +1,208 @@
+"""ferry mirror setup of buckets, on radosgw: what it makes, what it keeps, what it takes back."""
+
+import urllib.error
+import urllib.request
+
+import botocore.exceptions
+import pytest
+
+from s3_servers import PUBLISHER, STRANGER
+
+ALL = {"cors": "*", "public": "yes", "abort-uploads": "7d", "keep-versions": "30d"}
+
+
+@pytest.fixture
+def us(radosgw, ferry):
+    ferry.env.update(PUBLISHER.env)
+    return radosgw.region("us-east-1")
+
+
+def configure(ferry, region, bucket, name="main", **settings):
+    text = {"kind": "s3", "bucket": bucket, "endpoint": region.endpoint, "region": region.name,
+            **settings}
+    (ferry.work / "ferry.conf").write_text(
+        f"[mirror.{name}]\n" + "".join(f"{k} = {v}\n" for k, v in text.items()))
+
+
+def set_up(ferry, *args, check=0, **options):
+    """What → (state, text), of the one mirror."""
+    result = ferry("mirror", "setup", *args, "--json", check=check, **options)
+    [mirror] = result.json["mirrors"]
+    assert "error" not in mirror, mirror["error"]
+    return {f["what"]: (f["state"], f["text"]) for f in mirror["findings"]}
+
+
+def states(found):
+    return {what: state for what, (state, _) in found.items()}
+
+
+def nothing(call, **named):
+    """The code with which boto3 says that there is none."""
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**named)
+    return caught.value.response["Error"]["Code"]
+
+
+def new_name(region):
+    """Of a bucket that is not there, and is removed after the test."""
+    name = region.bucket()
+    region.client().delete_bucket(Bucket=name)
+    region.made.append((name, PUBLISHER))
+    return name
+
+
+def test_setup_makes_the_bucket_and_all_that_the_configuration_says(ferry, us):
+    bucket = new_name(us)
+    configure(ferry, us, bucket, **ALL)
+    would = set_up(ferry, "--dry-run")
+    whats = {"bucket", "versioning", "public read", "CORS", "lifecycle"}
+    assert states(would) == {what: "would-change" for what in whats}
+    assert nothing(us.client().get_bucket_cors, Bucket=bucket) == "NoSuchBucket"
+    assert states(set_up(ferry)) == {what: "changed" for what in whats}
+    s3 = us.client()
+    [rule] = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    assert rule["AllowedOrigins"] == ["*"] and set(rule["AllowedMethods"]) == {"GET", "HEAD"}
+    assert rule["MaxAgeSeconds"] == 3600 and "Content-Range" in rule["ExposeHeaders"]
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    rules = {r["ID"]: r for r in
+             s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]}
+    assert rules["model-ferry-uploads"]["AbortIncompleteMultipartUpload"] == {
+        "DaysAfterInitiation": 7}
+    assert rules["model-ferry-old-versions"]["NoncurrentVersionExpiration"][
+        "NoncurrentDays"] == 30
+    s3.put_object(Bucket=bucket, Key="a", Body=b"for everybody")
+    with urllib.request.urlopen(f"{us.endpoint}/{bucket}/a") as answer:
+        assert answer.read() == b"for everybody"
+
+
+def test_setup_that_finds_everything_in_order_changes_nothing(ferry, us):
+    configure(ferry, us, us.bucket(), **ALL, prefix="models")
+    set_up(ferry)
+    again = set_up(ferry)
+    assert set(states(again).values()) == {"ok"}, again
+
+
+def test_setup_shows_the_difference_and_changes_only_that(ferry, us):
+    bucket = us.bucket()
+    configure(ferry, us, bucket, **ALL)
+    set_up(ferry)
+    configure(ferry, us, bucket, **{**ALL, "abort-uploads": "3d"})
+    would = set_up(ferry, "-n")
+    assert would["lifecycle"] == (
+        "would-change", "uploads that were not completed are removed after 3 days (now after 7), "
+                        "old versions are removed after 30 days")
+    assert states(set_up(ferry)) == {**{what: "ok" for what in would}, "lifecycle": "changed"}
+    days = {r["ID"]: r for r in us.client().get_bucket_lifecycle_configuration(
+        Bucket=bucket)["Rules"]}["model-ferry-uploads"]["AbortIncompleteMultipartUpload"]
+    assert days == {"DaysAfterInitiation": 3}
+
+
+def test_setup_keeps_what_others_have_set(ferry, us):
+    bucket = us.bucket()
+    s3 = us.client()
+    cors = {"ID": "theirs", "AllowedOrigins": ["https://a.example"], "AllowedMethods": ["PUT"]}
+    rule = {"ID": "theirs", "Filter": {"Prefix": "tmp/"}, "Status": "Enabled",
+            "Expiration": {"Days": 3}}
+    statement = ('{"Version":"2012-10-17","Statement":[{"Sid":"theirs","Effect":"Deny",'
+                 '"Principal":"*","Action":"s3:DeleteBucket",'
+                 f'"Resource":"arn:aws:s3:::{bucket}"}}]}}')
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [cors]})
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket,
+                                          LifecycleConfiguration={"Rules": [rule]})
+    s3.put_bucket_policy(Bucket=bucket, Policy=statement)
+
+    def theirs():
+        return ([r for r in s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+                 if r.get("ID") == "theirs"],
+                [r for r in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+                 if r["ID"] == "theirs"],
+                "theirs" in s3.get_bucket_policy(Bucket=bucket)["Policy"])
+
+    before = theirs()
+    configure(ferry, us, bucket, **ALL)
+    set_up(ferry)
+    assert theirs() == before and before[2]
+    assert len(s3.get_bucket_cors(Bucket=bucket)["CORSRules"]) == 2
+    configure(ferry, us, bucket, **{key: "no" for key in ALL}, versioning="yes")
+    assert states(set_up(ferry))["CORS"] == "changed"
+    assert theirs() == before
+    assert len(s3.get_bucket_cors(Bucket=bucket)["CORSRules"]) == 1
+    s3.delete_bucket_policy(Bucket=bucket)      # it would keep the bucket
+
+
+def test_no_takes_back_what_setup_had_made(ferry, us):
+    bucket = us.bucket()
+    s3 = us.client()
+    configure(ferry, us, bucket, **ALL)
+    set_up(ferry)
+    configure(ferry, us, bucket, **{key: "no" for key in ALL}, versioning="no")
+    assert set(states(set_up(ferry)).values()) == {"ok", "changed"}
+    assert nothing(s3.get_bucket_cors, Bucket=bucket).startswith("NoSuchCORS")
+    assert nothing(s3.get_bucket_policy, Bucket=bucket) == "NoSuchBucketPolicy"
+    assert nothing(s3.get_bucket_lifecycle_configuration,
+                   Bucket=bucket) == "NoSuchLifecycleConfiguration"
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
+    s3.put_object(Bucket=bucket, Key="a", Body=b"for us")
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{us.endpoint}/{bucket}/a")
+    assert set(states(set_up(ferry)).values()) == {"ok"}
+
+
+def test_a_key_that_is_missing_leaves_the_bucket_as_it_is(ferry, us):
+    bucket = us.bucket()
+    configure(ferry, us, bucket, **ALL)
+    set_up(ferry)
+    configure(ferry, us, bucket)
+    assert set_up(ferry) == {"bucket": ("ok", bucket)}
+    assert us.client().get_bucket_cors(Bucket=bucket)["CORSRules"]
+
+
+def test_what_the_server_lacks_is_to_be_done_by_hand(ferry, us):
+    """Radosgw answers some of these with the listing of the bucket, and status 200."""
+    bucket = us.bucket()
+    configure(ferry, us, bucket, **ALL, logging="logs/eu/", metrics="yes",
+              **{"replicate-to": "other", "replication-role": "arn:aws:iam::1:role/r"})
+    with (ferry.work / "ferry.conf").open("a") as conf:
+        conf.write("[mirror.other]\nkind = s3\nbucket = another\n")
+    found = set_up(ferry, "--mirror", "main", check=1)
+    assert {what for what, state in states(found).items() if state == "by-hand"} == {
+        "logging", "metrics", "replication"}
+    assert states(found)["CORS"] == "changed"
+    assert "ferry sync" in found["replication"][1]
+
+
+def test_the_bucket_of_somebody_else_is_refused(ferry, us):
+    bucket = us.bucket(STRANGER)
+    configure(ferry, us, bucket, **ALL)
+    result = ferry("mirror", "setup", "--json", check=1)
+    [finding] = result.json["mirrors"][0]["findings"]
+    assert finding["what"] == "bucket" and finding["state"] == "lacks"
+    assert "is not open to these credentials" in finding["text"] and finding["hint"]
+
+
+def test_without_credentials_nothing_is_made(ferry, us):
+    ferry.env.update(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+    configure(ferry, us, "not-there", **ALL)
+    found = set_up(ferry, check=1)
+    assert states(found) == {"bucket": "lacks"}
+
+
+@pytest.mark.parametrize("settings, text", [
+    ({"cors": "example.org"}, "cors: must be"),
+    ({"public": "maybe"}, "public"),
+    ({"abort-uploads": "90m"}, "abort-uploads: must be whole days"),
+    ({"keep-versions": "30d", "versioning": "no"}, "keep-versions and replicate-to need it"),
+    ({"logging": "/eu"}, "logging: must be BUCKET/PREFIX"),
+    ({"replicate-to": "nowhere"}, "'nowhere' is not another mirror with a bucket"),
+    ({"replicate-to": "main"}, "'main' is not another mirror with a bucket"),
+    ({"replicate-to": "no", "keep-versions": "0"}, None),
+])
+def test_the_settings_are_checked_before_any_request(ferry, settings, text):
+    (ferry.work / "ferry.conf").write_text(
+        "[mirror.main]\nkind = s3\nbucket = abc\nendpoint = http://127.0.0.1:1\n" +
+        "".join(f"{k} = {v}\n" for k, v in settings.items()))
+    [mirror] = ferry("mirror", "list", "--json").json["mirrors"]
+    if text:
+        assert text in mirror["error"]["message"] and "ferry.conf:" in mirror["error"]["message"]
+    else:
+        assert mirror["usable"]
