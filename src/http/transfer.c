@@ -207,7 +207,7 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 
 static bool is_secret_header(const char *line)
 {
-	static const char *const names[] = { "authorization:", "cookie:", "x-amz-" };
+	static const char *const names[] = { "authorization:", "cookie:", "x-amz-", "x-aws-" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strncasecmp(line, names[i], strlen(names[i])) == 0)
 			return true;

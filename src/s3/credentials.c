@@ -53,26 +53,6 @@ void s3_credentials_free(struct s3_credentials *c)
 
 /* -- the sources, in their order --------------------------------------------------- */
 
-static int from_environment(struct credentials_search *s, struct s3_keys *out, struct err *e)
-{
-	const char *id = credentials_env("AWS_ACCESS_KEY_ID");
-	const char *secret = credentials_env("AWS_SECRET_ACCESS_KEY");
-	const char *expires = credentials_env("AWS_CREDENTIAL_EXPIRATION");
-	if (!id && !secret) {
-		credentials_tried(s, "the environment");
-		return 0;
-	}
-	if (!id || !secret)
-		return err_set(e, ERR_USAGE, "%s is set, but %s is not",
-			       id ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
-			       id ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
-	credentials_set(out, id, secret, credentials_env("AWS_SESSION_TOKEN"));
-	if (expires && !credentials_time(expires, &out->expires_s))
-		return err_set(e, ERR_USAGE, "AWS_CREDENTIAL_EXPIRATION is not a time");
-	credentials_came_from(s, "the environment");
-	return 0;
-}
-
 /* A profile that was named must exist. */
 static int from_profile(struct credentials_search *s, const char *named, struct s3_keys *out,
 			struct err *e)
@@ -91,15 +71,30 @@ static int from_profile(struct credentials_search *s, const char *named, struct 
 	return rc;
 }
 
-/* As in AWS's own tools, a profile that was named in the configuration goes before the keys of the
- * environment, one that AWS_PROFILE names does not. */
+/* As in AWS's own tools, a profile that was named in the configuration goes before what the
+ * environment says, one that AWS_PROFILE names does not. */
 static int ask_sources(const struct s3_credentials *c, struct credentials_search *s,
 		       struct s3_keys *out, struct err *e)
 {
-	int rc = c->profile ? 0 : from_environment(s, out, e);
+	int rc = c->profile ? 0 : credentials_environment(s, out, e);
+	if (rc == 0 && !out->id && !c->profile)
+		rc = credentials_environment_role(s, out, e);
 	if (rc == 0 && !out->id)
 		rc = from_profile(s, c->profile, out, e);
+	if (rc == 0 && !out->id)
+		rc = credentials_container(s, out, e);
+	if (rc == 0 && !out->id)
+		rc = credentials_instance(s, out, e);
 	return rc;
+}
+
+/* STS has a server in each region of AWS. Servers by others have regions like "auto". */
+static const char *sts_region(const struct s3_credentials *c)
+{
+	const char *region = c->region;
+	if (!region || !strchr(region, '-'))
+		region = credentials_env("AWS_REGION");
+	return region ? region : credentials_env("AWS_DEFAULT_REGION");
 }
 
 static int not_found(const struct credentials_search *s, struct err *e)
@@ -125,6 +120,7 @@ static int search(const struct s3_credentials *c, struct s3_keys *out, char **so
 	struct credentials_search s = {
 		.cancel = c->options.cancel,
 		.clock = c->options.clock,
+		.region = sts_region(c),
 		.tried = BUF_INIT(CREDENTIALS_TRIED_MAX),
 	};
 	CLEANUP(s3_keys_release) struct s3_keys found = { 0 };

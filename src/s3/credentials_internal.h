@@ -17,7 +17,7 @@
 struct credentials_search {
 	const struct cancel *cancel;
 	const struct clock *clock;
-	const char *region; /* for STS; NULL: its global endpoint */
+	const char *region; /* for STS; NULL: that of the profile, or STS's global endpoint */
 	char *source;       /* of the keys that were found */
 	struct buf tried;   /* "the environment, …" */
 };
@@ -69,10 +69,76 @@ const char *credentials_files_sso(const struct credentials_files *f, const char 
 WARN_UNUSED int credentials_files_keys(const struct credentials_files *f, const char *profile,
 				       bool in_config, struct s3_keys *out, struct err *e);
 
+/* -- requests (credentials_http.c) ------------------------------------------------- */
+
+/* A request to a server that has credentials to give. */
+struct credentials_request {
+	const char *what;           /* the server, in messages */
+	const char *method;         /* NULL: GET */
+	const char *url;            /* http or https */
+	const char *const *headers; /* NULL-ended */
+	const struct buf *body;     /* NULL: none */
+	bool nearby;                /* of this machine or its host: no proxy, short deadlines */
+};
+/* answer is wiped by the caller. In case of an error, *status is that of the answer (0: there was
+ * none) and fault, unless NULL, the beginning of its body. */
+WARN_UNUSED int credentials_ask(const struct credentials_search *s,
+				const struct credentials_request *q, struct buf *answer,
+				long *status, struct buf *fault, struct err *e);
+/* The content of a file that holds a token, without blanks at its ends; ERR_USAGE when it cannot be
+ * read or is not one line. */
+WARN_UNUSED int credentials_token_file(const char *path, struct buf *out, struct err *e);
+
 /* -- sources ------------------------------------------------------------------------ */
+
+/* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION. */
+WARN_UNUSED int credentials_environment(struct credentials_search *s, struct s3_keys *out,
+					struct err *e);
+/* AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME. */
+WARN_UNUSED int credentials_environment_role(struct credentials_search *s, struct s3_keys *out,
+					     struct err *e);
+
+/* Of a container: what AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI names. */
+WARN_UNUSED int credentials_container(struct credentials_search *s, struct s3_keys *out,
+				      struct err *e);
+/* Of an instance: IMDSv2. No answer is no source. */
+WARN_UNUSED int credentials_instance(struct credentials_search *s, struct s3_keys *out,
+				     struct err *e);
+
+/* Runs a command line, which names a program and its arguments (credentials_process.c). */
+WARN_UNUSED int credentials_process(struct credentials_search *s, const char *profile,
+				    const char *command, struct s3_keys *out, struct err *e);
+
+/* A role that STS gives keys for. All but arn may be NULL. */
+struct credentials_role {
+	const char *arn, *session, *external_id, *duration_s;
+};
+/* Signed with `with`. */
+WARN_UNUSED int credentials_assume_role(struct credentials_search *s,
+					const struct credentials_role *role,
+					const struct s3_keys *with, struct s3_keys *out,
+					struct err *e);
+/* With the token of a file that an identity provider has written. */
+WARN_UNUSED int credentials_web_identity(struct credentials_search *s,
+					 const struct credentials_role *role,
+					 const char *token_file, struct s3_keys *out,
+					 struct err *e);
+
+/* A role that IAM Identity Center gives keys for, after `aws sso login`. */
+struct credentials_sso {
+	const char *profile; /* for the hint */
+	const char *cache;   /* what the file in ~/.aws/sso/cache is called after: the session's
+				name, or the start URL */
+	const char *region, *account, *role;
+};
+WARN_UNUSED int credentials_from_sso(struct credentials_search *s, const struct credentials_sso *o,
+				     struct s3_keys *out, struct err *e);
 
 /* Everything that a profile can say (credentials_profile.c). */
 WARN_UNUSED int credentials_profile(struct credentials_search *s, const struct credentials_files *f,
 				    const char *profile, struct s3_keys *out, struct err *e);
+
+/* For tests and fuzzing: splits as credentials_process() does. ERR_USAGE for an open quote. */
+WARN_UNUSED int credentials_process_split(const char *command, struct str_list *out, struct err *e);
 
 #endif

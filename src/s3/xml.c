@@ -98,6 +98,6 @@ int s3_xml_parse(const char *data, size_t len, s3_xml_fn *fn, void *ctx, struct 
 	buf_init(&r.text, S3_XML_TEXT);
 	int rc = parse(&r, data, len);
 	XML_ParserFree(r.parser);
-	buf_release(&r.text);
+	buf_wipe(&r.text); /* STS answers with secrets */
 	return rc;
 }
