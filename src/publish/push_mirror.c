@@ -94,6 +94,63 @@ static void condition(const struct push_delivery *d, const struct push_step *s,
 		how->only_if_etag = s->stat.etag;
 }
 
+/* ---- mirrors without conditions --------------------------------------------------- */
+
+static int overtaken(const struct push_delivery *d, const struct repository_file *f, struct err *e)
+{
+	err_set(e, ERR_CONFLICT, "mirror %s: %s: another publisher wrote at the same time",
+		d->m->id, f->key);
+	return err_hint(e, "wait until the other publisher has finished, update this copy of the "
+			   "repository, then push again");
+}
+
+static bool has_condition(const struct push_delivery *d, const struct push_step *s)
+{
+	unsigned needs = s->action == STEP_PUT ? MIRROR_CAN_CREATE_ONLY : MIRROR_CAN_REPLACE_IF;
+	return s->file->class == REPOSITORY_POINTER || mirror_can(d->m->mirror, needs);
+}
+
+/* Looks for another publisher's file just before ours is written over it. */
+static int look_before(struct push_delivery *d, const struct push_step *s, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct release now;
+	bool same = false;
+	if (has_condition(d, s))
+		return 0;
+	if (s->file->class == REPOSITORY_TIMESTAMP)
+		return look_at_release(d, &now, e);
+	if (s->action != STEP_PUT)
+		return 0;
+	int rc = push_delivery_compare(d, s->file, false, &same, &why);
+	if (rc == -ERR_NOT_FOUND || same)
+		return 0;
+	if (rc == 0)
+		return overtaken(d, s->file, e);
+	*e = why;
+	return rc;
+}
+
+/* And whether what we wrote is still there, once everything is written. */
+static int look_after(struct push_delivery *d, struct err *e)
+{
+	const struct push_plan *p = &d->m->plan;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < p->count; i++) {
+		const struct push_step *s = &p->steps[i];
+		bool same = true;
+		if (s->done && s->file->class != REPOSITORY_OBJECT && !has_condition(d, s))
+			rc = push_delivery_compare(d, s->file, false, &same, e);
+		if (rc == -ERR_NOT_FOUND || (rc == 0 && !same)) {
+			err_clear(e);
+			rc = overtaken(d, s->file, e);
+		}
+	}
+	return rc;
+}
+
+/* ---- writing metadata ------------------------------------------------------------ */
+
 static int put_small(struct push_delivery *d, struct push_step *s, struct err *e)
 {
 	const struct repository_file *f = s->file;
@@ -102,6 +159,9 @@ static int put_small(struct push_delivery *d, struct push_step *s, struct err *e
 	struct mirror_stat st = { 0 };
 	struct retry retry = *d->o->retry;
 	condition(d, s, &how);
+	int rc = look_before(d, s, e);
+	if (rc < 0)
+		return rc;
 	do {
 		st = (struct mirror_stat){ 0 };
 		if (mirror_put_small(d->m->mirror, f->key, buf_str(bytes), bytes->len, &how, &st,
@@ -214,5 +274,5 @@ int push_mirror_shown(struct push_delivery *d, struct err *e)
 		if (rc == 0)
 			rc = do_small(d, s, e);
 	}
-	return rc;
+	return rc < 0 ? rc : look_after(d, e);
 }

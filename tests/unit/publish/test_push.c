@@ -564,6 +564,51 @@ static void lost_race_is_a_conflict(void **state)
 	world_free(w);
 }
 
+/* Without conditions, another publisher's files are found by reading. */
+static struct world *blind_world(void)
+{
+	struct world *w = world_new(1);
+	w->handle[0]->can &= ~(unsigned)(MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF);
+	return w;
+}
+
+static void a_lost_race_is_found_without_conditions(void **state)
+{
+	(void)state;
+	struct world *w = blind_world();
+	struct racer racer = { { race }, w->store[0], &w->release[2] };
+	w->o.report = &racer.report;
+	assert_int_equal(push(w, 1), -ERR_CONFLICT);
+	struct buf const *b = mirror_mem_object(w->store[0], RELEASE_TIMESTAMP);
+	assert_non_null(strstr(b->data, "\"version\": 2"));
+	world_free(w);
+}
+
+static void what_was_overwritten_at_once_is_found_without_conditions(void **state)
+{
+	(void)state;
+	struct world *w = blind_world();
+	/* Before it is written, there is no timestamp.json to be read. */
+	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_GET,
+							   .key = RELEASE_TIMESTAMP,
+							   .times = 1,
+							   .harm = MEM_FLIP,
+							   .at = 5 });
+	assert_int_equal(push(w, 1), -ERR_CONFLICT);
+	assert_non_null(strstr(w->m[0].error.text, "another publisher wrote at the same time"));
+	world_free(w);
+}
+
+static void a_push_without_conditions_succeeds(void **state)
+{
+	(void)state;
+	struct world *w = blind_world();
+	assert_ok(push(w, 1), &w->e);
+	assert_ok(push(w, 2), &w->e);
+	assert_view(w, 0, VIEW_WHOLE, 2);
+	world_free(w);
+}
+
 /* ---- what is wrong on mirrors, and here ------------------------------------------ */
 
 static void wrong_objects_are_replaced(void **state)
@@ -736,6 +781,9 @@ int main(void)
 		cmocka_unit_test(another_repository_is_a_conflict),
 		cmocka_unit_test(damaged_metadata_is_replaced),
 		cmocka_unit_test(lost_race_is_a_conflict),
+		cmocka_unit_test(a_lost_race_is_found_without_conditions),
+		cmocka_unit_test(what_was_overwritten_at_once_is_found_without_conditions),
+		cmocka_unit_test(a_push_without_conditions_succeeds),
 		cmocka_unit_test(wrong_objects_are_replaced),
 		cmocka_unit_test(each_piece_is_read_once_for_all_mirrors),
 		cmocka_unit_test(damage_on_the_way_is_noticed),
