@@ -61,6 +61,8 @@ static const char *result_of(const struct verify_mirror *m)
 {
 	if (verify_is_bad(m))
 		return "fault";
+	if (m->verdicts[VERIFY_NOT_CHECKED])
+		return "interrupted";
 	if (m->error.class || m->verdicts[VERIFY_UNREACHABLE])
 		return "unreachable";
 	return m->verdicts[VERIFY_UNVERIFIED] ? "unverified" : "ok";
@@ -98,7 +100,8 @@ static void put_file(json_t *o, const struct verify_file *f)
 		json_put_u64(o, "pieces_checked", f->audit.pieces);
 	if (f->audit.bad_count)
 		put_bad_pieces(o, &f->audit);
-	json_put_string(o, "message", f->error);
+	json_put_string(o, "message",
+			f->verdict == VERIFY_UNVERIFIED ? verify_unverified_reason(f) : f->error);
 }
 
 static void put_release(json_t *o, const struct verify_mirror *m)
@@ -120,7 +123,7 @@ static void put_mirror(json_t *o, const struct verify_mirror *m)
 	json_put_string(o, "url", url);
 	json_put_string(o, "holds", holds_name(m->holds));
 	json_put_string(o, "result", result_of(m));
-	if (!m->error.class && m->holds != MIRROR_HOLDS_OBJECTS)
+	if (m->showed)
 		put_release(json_put_object(o, "release"), m);
 	json_t *counts = json_put_object(o, "counts");
 	for (int v = VERIFY_OK; v < VERIFY_VERDICTS; v++)
@@ -174,6 +177,7 @@ static char *counts_text(const struct verify_mirror *m)
 		{ m->verdicts[VERIFY_UNVERIFIED], "unverified" },
 		{ bad_count(m), "bad" },
 		{ m->verdicts[VERIFY_UNREACHABLE], "unreachable" },
+		{ m->verdicts[VERIFY_NOT_CHECKED], "not checked" },
 	};
 	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -185,8 +189,8 @@ static char *counts_text(const struct verify_mirror *m)
 static char *release_text(const struct job *j, const struct verify_mirror *m)
 {
 	char when[DURATION_TEXT];
-	if (m->error.class || m->holds == MIRROR_HOLDS_OBJECTS)
-		return mem_strdup(m->error.class ? "" : "(objects only)");
+	if (!m->showed)
+		return mem_strdup(m->holds == MIRROR_HOLDS_OBJECTS ? "(objects only)" : "");
 	if (!has_release(m))
 		return mem_strdup("no release");
 	const char *stale = m->release.state == RELEASE_OLDER  ? " (older)"
@@ -232,7 +236,7 @@ static void print_file(struct cli *cli, const struct verify_mirror *m, const str
 static void print_findings(struct cli *cli, const struct verify_mirror *m)
 {
 	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
-	if (m->error.class)
+	if (m->error.class && !err_is(&m->error, ERR_CANCELLED))
 		/* The line already has the mirror's name. */
 		cli_line(cli, "%s: unreachable: %s", m->id,
 			 m->error.text + (str_starts(m->error.text, prefix) ? strlen(prefix) : 0));
@@ -249,6 +253,26 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 	}
 }
 
+/* The last line says what the verdicts above do not prove. */
+static void print_rest(struct cli *cli, const struct job *j)
+{
+	size_t unverified = 0, left = 0, mirrors = 0;
+	for (size_t i = 0; i < j->count; i++) {
+		const size_t *verdicts = j->mirrors[i].verdicts;
+		unverified += verdicts[VERIFY_UNVERIFIED];
+		mirrors += verdicts[VERIFY_UNVERIFIED] != 0;
+		left += verdicts[VERIFY_NOT_CHECKED];
+	}
+	if (unverified)
+		cli_line(cli,
+			 "The content of %zu files on %zu mirrors was not checked, only their "
+			 "size: "
+			 "use --sample or --full.",
+			 unverified, mirrors);
+	if (left)
+		cli_line(cli, "Interrupted: %zu files were not checked.", left);
+}
+
 static void print_verified(struct cli *cli, const struct job *j, const json_t *document)
 {
 	for (size_t i = 0; i < j->count; i++)
@@ -258,6 +282,8 @@ static void print_verified(struct cli *cli, const struct job *j, const json_t *d
 	if (!cli->quiet && j->o.mode == VERIFY_SAMPLE)
 		cli_say(cli, document,
 			"To check the same pieces again: --sample {samples} --seed {seed}");
+	if (!cli->quiet)
+		print_rest(cli, j);
 }
 
 /* ---- the command ----------------------------------------------------------------- */
@@ -349,10 +375,12 @@ const struct command cmd_verify = {
 	.summary = "check what the mirrors hold",
 	.description =
 		"Compares every mirror with the repository and prints a verdict for each file: ok "
-		"(and how it was verified), unverified (only the size was compared), missing, "
-		"wrong-size, corrupt (and where), stale, foreign, or unreachable. The exit status "
-		"is 1 if anything is wrong, even if a mirror could not be reached; it is 4 (or 5, "
-		"7) if nothing wrong was found but a mirror or a file could not be read.",
+		"(and how it was verified), unverified (the size is right, the content was not "
+		"checked), missing, wrong-size, corrupt (and where), stale, foreign, or "
+		"unreachable. The exit status is 1 if anything is wrong, even if a mirror could "
+		"not be reached; it is 4 (or 5, 7) if nothing wrong was found but a mirror or a "
+		"file could not be read. Unverified files are not a fault: the exit status is 0, "
+		"and the last line says that their content was not checked.",
 	.opts = options,
 	.opts_size = sizeof(struct verify_opts),
 	.run = verify_run_command,

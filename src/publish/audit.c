@@ -138,17 +138,38 @@ int audit_full(struct mirror *m, const struct repository_file *f, const struct t
 	return rc;
 }
 
-int audit_some(struct mirror *m, const struct repository_file *f, const struct tree_pieces *p,
-	       const uint32_t *which, size_t count, const struct audit_how *how, struct audit *out,
+int audit_part(struct mirror *m, const struct repository_file *f, const struct tree_pieces *p,
+	       uint32_t first, uint32_t count, const struct audit_how *how, struct audit *out,
 	       struct err *e)
 {
 	struct reading r;
+	const struct grid *g = &p->grid;
+	uint32_t last = first + count - 1;
 	reading_init(&r, f, p, how, out);
-	for (size_t i = 0; i < count; i++) {
-		piece_begin(&r, which[i]);
-		int rc = run(m, f, &r, grid_offset(&p->grid, which[i]) + r.check.left, e);
-		if (rc < 0)
-			return rc;
+	piece_begin(&r, first);
+	return run(m, f, &r, grid_offset(g, last) + grid_length(g, last), e);
+}
+
+static void add_bad(struct audit *sum, uint32_t listed, const struct audit_piece *piece)
+{
+	uint32_t i = listed;
+	for (; i > 0 && sum->bad[i - 1].index > piece->index; i--)
+		if (i < AUDIT_MAX_BAD)
+			sum->bad[i] = sum->bad[i - 1];
+	if (i < AUDIT_MAX_BAD)
+		sum->bad[i] = *piece;
+}
+
+void audit_add(struct audit *sum, const struct audit *part)
+{
+	uint32_t listed = MIN(sum->bad_count, AUDIT_MAX_BAD);
+	for (uint32_t i = 0; i < MIN(part->bad_count, AUDIT_MAX_BAD); i++) {
+		add_bad(sum, listed, &part->bad[i]);
+		listed = MIN(listed + 1, AUDIT_MAX_BAD);
 	}
-	return 0;
+	sum->bytes += part->bytes;
+	sum->pieces += part->pieces;
+	sum->bad_count += part->bad_count;
+	sum->whole_differs |= part->whole_differs;
+	sum->cut_short |= part->cut_short;
 }

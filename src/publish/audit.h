@@ -19,7 +19,7 @@ struct audit {
 	uint64_t bytes;                        /* read */
 	uint32_t pieces;                       /* compared */
 	uint32_t bad_count;                    /* pieces that differ */
-	struct audit_piece bad[AUDIT_MAX_BAD]; /* the first of them */
+	struct audit_piece bad[AUDIT_MAX_BAD]; /* the first of them, by index */
 	bool whole_differs;                    /* without pieces: the whole file differs */
 	bool cut_short;                        /* fewer bytes were received than the size */
 };
@@ -35,13 +35,17 @@ struct audit_how {
 				      failed */
 };
 
-/* Reads all bytes. Wrong bytes are a finding; an error means that the mirror could not be read. */
+/* Reads all bytes. Wrong bytes are a finding; an error means that the mirror could not be read:
+ * then *out has what was found before it. */
 WARN_UNUSED int audit_full(struct mirror *m, const struct repository_file *f,
 			   const struct tree_pieces *p, const struct audit_how *how,
 			   struct audit *out, struct err *e);
-/* Reads the pieces `which`, in ascending order; p->at must not be NULL. */
-WARN_UNUSED int audit_some(struct mirror *m, const struct repository_file *f,
-			   const struct tree_pieces *p, const uint32_t *which, size_t count,
+/* Reads `count` pieces from `first` on, in one request; p->at must not be NULL. Several threads may
+ * read parts of one object. */
+WARN_UNUSED int audit_part(struct mirror *m, const struct repository_file *f,
+			   const struct tree_pieces *p, uint32_t first, uint32_t count,
 			   const struct audit_how *how, struct audit *out, struct err *e);
+/* Adds the findings on one part to those on others, in any order. */
+void audit_add(struct audit *sum, const struct audit *part);
 
 #endif

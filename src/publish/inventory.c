@@ -2,6 +2,7 @@
 
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/threads.h"
 
 #include <string.h>
 
@@ -44,11 +45,12 @@ static int judge(const struct tree *t, const struct repository_file *f, struct i
 			return rc;
 	}
 	item->state = inventory_judge(f, p.at ? &p.root : NULL, &item->stat);
+	item->other_parts = item->state == INVENTORY_UNVERIFIED && p.at;
 	return 0;
 }
 
-static int take_file(struct mirror *m, const struct tree *t, const struct repository_file *f,
-		     struct inventory_item *out, struct err *e)
+int inventory_stat(struct mirror *m, const struct tree *t, const struct repository_file *f,
+		   struct inventory_item *out, struct err *e)
 {
 	struct inventory_item item = { .state = INVENTORY_MISSING };
 	int rc = mirror_stat_key(m, f->key, &item.stat, e);
@@ -105,24 +107,67 @@ static bool stat_helps(const struct mirror *m, const struct repository_file *f,
 	       (mirror_can(m, MIRROR_CAN_SHA256) || mirror_can(m, MIRROR_CAN_PIECES_SHA256));
 }
 
-int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
-		     struct inventory_item *items, struct err *e)
+int inventory_list(struct mirror *m, const struct tree *t, const bool *wanted,
+		   struct inventory_item *items, bool *known, struct err *e)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < t->files.count; i++) {
 		count += wanted[i];
+		known[i] = false;
 		if (wanted[i])
 			items[i] = (struct inventory_item){ .state = INVENTORY_MISSING };
 	}
 	bool listed = mirror_can(m, MIRROR_CAN_LIST) && count >= LIST_FROM;
 	int rc = listed ? by_listing(m, t, wanted, items, e) : 0;
-	for (size_t i = 0; rc == 0 && i < t->files.count; i++) {
-		const struct repository_file *f = &t->files.at[i];
-		if (!wanted[i] || !stat_helps(m, f, &items[i], listed))
-			continue;
-		rc = cancel_check(m->env.cancel, e);
-		if (rc == 0)
-			rc = take_file(m, t, f, &items[i], e);
-	}
+	for (size_t i = 0; rc == 0 && i < t->files.count; i++)
+		known[i] = wanted[i] && !stat_helps(m, &t->files.at[i], &items[i], listed);
 	return rc;
+}
+
+/* The stats that are left to do; several threads take one after the other. */
+struct stats {
+	struct mirror *m;
+	const struct tree *t;
+	struct inventory_item *items;
+	const size_t *which;
+	pthread_mutex_t lock; /* of what follows */
+	struct err error;     /* the first one, after which none is begun */
+};
+
+static void take_stat(void *ctx, size_t i)
+{
+	struct stats *s = ctx;
+	struct err e = ERR_INIT;
+	size_t file = s->which[i];
+	pthread_mutex_lock(&s->lock);
+	bool failed = s->error.class;
+	pthread_mutex_unlock(&s->lock);
+	if (failed || (cancel_check(s->m->env.cancel, &e) == 0 &&
+		       inventory_stat(s->m, s->t, &s->t->files.at[file], &s->items[file], &e) == 0))
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (!s->error.class)
+		s->error = e;
+	pthread_mutex_unlock(&s->lock);
+}
+
+int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
+		     struct inventory_item *items, struct err *e)
+{
+	size_t n = t->files.count, count = 0;
+	CLEANUP(mem_free_ptr) bool *known = mem_alloc((n + 1) * sizeof *known);
+	CLEANUP(mem_free_ptr) size_t *which = mem_alloc((n + 1) * sizeof *which);
+	int rc = inventory_list(m, t, wanted, items, known, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i] && !known[i])
+			which[count++] = i;
+	struct stats s = { .m = m, .t = t, .items = items, .which = which };
+	pthread_mutex_init(&s.lock, NULL);
+	threads_run(m->connections, count, take_stat, &s);
+	pthread_mutex_destroy(&s.lock);
+	if (s.error.class)
+		*e = s.error;
+	return -(int)s.error.class;
 }

@@ -1,6 +1,7 @@
 /*
  * inventory: which files of the repository are on a mirror, as far as the mirror reports it
- * without sending files. Uses a listing if that is cheaper, else a stat for each key.
+ * without sending files. Uses a listing if that is cheaper, else a stat for each key, several at a
+ * time.
  */
 #ifndef FERRY_PUBLISH_INVENTORY_H
 #define FERRY_PUBLISH_INVENTORY_H
@@ -17,6 +18,7 @@ enum inventory_state {
 
 struct inventory_item {
 	enum inventory_state state;
+	bool other_parts; /* UNVERIFIED: it reports a pieces_sha256, but not that of our pieces */
 	struct mirror_stat stat; /* unless missing */
 };
 
@@ -31,4 +33,13 @@ enum inventory_state inventory_judge(const struct repository_file *f, const stru
 /* Sets items[i] for each t->files.at[i] with wanted[i]; the others are not changed. */
 WARN_UNUSED int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 				 struct inventory_item *items, struct err *e);
+
+/* The two steps of that, for callers that do the second one for each file on their own. The first
+ * sets known[i] where the mirror's listing says as much as a stat would; the wanted items are
+ * MISSING until known. */
+WARN_UNUSED int inventory_list(struct mirror *m, const struct tree *t, const bool *wanted,
+			       struct inventory_item *items, bool *known, struct err *e);
+WARN_UNUSED int inventory_stat(struct mirror *m, const struct tree *t,
+			       const struct repository_file *f, struct inventory_item *out,
+			       struct err *e);
 #endif

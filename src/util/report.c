@@ -16,6 +16,12 @@ void report_begin(struct report *r, const char *task, uint64_t total, uint64_t d
 		     .kind = REPORT_BEGIN, .task = task, .total = total, .bytes = (int64_t)done });
 }
 
+void report_begin_files(struct report *r, const char *task, uint64_t total)
+{
+	emit(r, &(struct report_event){
+			.kind = REPORT_BEGIN, .task = task, .total = total, .files = true });
+}
+
 void report_advance(struct report *r, const char *task, int64_t bytes)
 {
 	emit(r, &(struct report_event){ .kind = REPORT_ADVANCE, .task = task, .bytes = bytes });

@@ -1,9 +1,11 @@
 """ferry verify and ferry mirror list: the truth about what mirrors hold."""
 
 import json
+import signal
 
 import pytest
 
+from waiting import communicate, until
 from published import PIECE, flip, mirror, publisher, rewrite, signed_base  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
@@ -36,6 +38,17 @@ def test_quick_calls_nothing_ok_that_it_did_not_check(pushed, validate):
         assert m["bytes_read"] < 10_000
         assert m["release"]["state"] == "same"
     assert pushed("verify", "--json").json["mode"] == "quick"
+
+
+def test_the_last_line_says_that_the_content_was_not_checked(pushed, validate):
+    out = pushed("verify", "-v").out
+    assert "tiny-q8_0.gguf: unverified: size only: content not checked\n" in out
+    assert out.splitlines()[-1] == ("The content of 9 files on 3 mirrors was not checked, only "
+                                    "their size: use --sample or --full.")
+    assert "not checked" not in pushed("verify", "--full", "-v").out
+    result = pushed("verify", "--json")
+    assert {f["message"] for f in result.json["mirrors"][0]["files"] if "message" in f} == {
+        "size only: content not checked"}
 
 
 def test_full_reads_everything(pushed, validate):
@@ -186,6 +199,59 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
     assert gone["error"]["class"] == "network"
     assert gone["counts"]["unreachable"] == len(gone["files"]) == 9
     assert ("error" in result.json) == (code == 4)
+
+
+def test_a_mirror_that_fails_in_the_middle_does_not_stop_the_others(pushed, fault_server):
+    """SIMULATED: the server fails at every model file."""
+    server = fault_server(pushed.mirror("a"))
+    server.add("targets/models/*", methods=("GET",), status=503)
+    pushed.configure(mirror("w", kind="http", url=server.url), mirror("b"))
+    result = pushed("verify", "--full", "--json", check=4)
+    bad, good = result.json["mirrors"]
+    assert bad["result"] == "unreachable"
+    assert bad["counts"]["unreachable"] == 2 and bad["counts"]["ok"] == 7
+    assert good["result"] == "ok" and good["counts"]["ok"] == 9
+    assert "503" in next(f["message"] for f in bad["files"] if f["verdict"] == "unreachable")
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_an_interruption_prints_what_was_checked(pushed, fault_server, validate, options):
+    """SIMULATED: the server stops in the middle of the model."""
+    server = fault_server(pushed.mirror("a"))
+    held = server.add("*.gguf", methods=("GET",), hold_after=1 << 20)
+    process = pushed.ferry.start("verify", "--url", server.url, "--full", *options)
+    until(lambda: held.hits and server.sent("*snapshot.json") and server.sent("catalog.json"),
+          process)
+    process.send_signal(signal.SIGINT)
+    out, _ = communicate(process)
+    assert process.returncode == -signal.SIGINT
+    if not options:
+        assert out.splitlines()[-1].startswith("Interrupted: ")
+        return
+    document = json.loads(out)
+    validate(document, "output-verify")
+    (m,) = document["mirrors"]
+    verdicts = {f["key"].rsplit("/", 1)[-1].split(".", 1)[-1]: f["verdict"] for f in m["files"]}
+    assert verdicts["tiny-q8_0.gguf"] == "not-checked" and verdicts["snapshot.json"] == "ok"
+    assert m["result"] == "interrupted" and m["counts"]["unreachable"] == 0
+    assert document["error"]["class"] == "cancelled"
+
+
+def test_progress_is_counted_in_files_or_bytes(pushed):
+    def last(*options):
+        events = [json.loads(line) for line in
+                  pushed("verify", "-m", "a", "--progress=json", *options).err.splitlines()]
+        assert events[0]["event"] == "begin" and events[-1]["event"] == "end"
+        return events[-1]
+
+    quick, full = last("--quick"), last("--full")
+    assert quick["files"] == quick["total"] == 9 and "bytes" not in quick
+    assert full["bytes"] == full["total"] > 9_000_000
+    # What is not read because it is missing is done, too.
+    pushed.on("b", "*.gguf").unlink()
+    events = pushed("verify", "-m", "b", "--full", "--progress=json", check=1).err.splitlines()
+    end = json.loads(events[-1])
+    assert end["bytes"] == end["total"] == full["total"]
 
 
 # -- usage ----------------------------------------------------------------------------------

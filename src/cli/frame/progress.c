@@ -16,10 +16,11 @@
 
 struct task {
 	char *name;
+	bool files;                   /* what is counted, else bytes */
 	uint64_t total, done, before; /* before: done before this run */
 	int64_t began_ms, rate_at_ms, told_ms;
 	uint64_t rate_from; /* done at rate_at_ms */
-	double rate;        /* bytes a second */
+	double rate;        /* a second */
 };
 
 struct drawer {
@@ -70,25 +71,47 @@ static void update_rate(struct task *t, int64_t now)
 	t->rate_from = t->done;
 }
 
-/* "45 %  1.2 of 2.6 GiB  310 MiB/s  ETA 5s" */
-static void describe(struct buf *out, const struct task *t)
+static unsigned percent(const struct task *t)
 {
-	char done[SIZE_TEXT], total[SIZE_TEXT], rate[SIZE_TEXT], eta[DURATION_TEXT];
+	return t->done >= t->total ? 100 : (unsigned)((double)t->done * 100 / (double)t->total);
+}
+
+/* "45 %  1.2 of 2.6 GiB" */
+static void describe_bytes(struct buf *out, const struct task *t)
+{
+	char done[SIZE_TEXT], total[SIZE_TEXT];
 	format_size(done, t->done);
 	format_size(total, t->total);
 	char *unit = strchr(done, ' ');
 	if (t->total && unit && str_ends(total, unit))
 		*unit = '\0';
 	if (t->total)
-		buf_addf(out, "%3u %%  %s of %s",
-			 (unsigned)(t->done >= t->total ? 100
-							: (double)t->done * 100 / (double)t->total),
-			 done, total);
+		buf_addf(out, "%3u %%  %s of %s", percent(t), done, total);
 	else
 		buf_addf(out, "%s", done);
+}
+
+/* "45 %  900 of 2000 files" */
+static void describe_files(struct buf *out, const struct task *t)
+{
+	buf_addf(out, "%3u %%  %llu of %llu files", percent(t), (unsigned long long)t->done,
+		 (unsigned long long)t->total);
+}
+
+/* "… 310 MiB/s  ETA 5s" */
+static void describe(struct buf *out, const struct task *t)
+{
+	char rate[SIZE_TEXT], eta[DURATION_TEXT];
+	if (t->files)
+		describe_files(out, t);
+	else
+		describe_bytes(out, t);
 	if (t->rate < 1)
 		return;
-	buf_addf(out, "  %s/s", format_size(rate, (uint64_t)t->rate));
+	if (t->files)
+		buf_addf(out, "  %.0f/s", t->rate);
+	else
+		buf_addf(out, "  %s/s", format_size(rate, (uint64_t)t->rate));
 	if (t->total > t->done)
 		buf_addf(out, "  ETA %s",
 			 format_duration(eta,
@@ -202,7 +225,7 @@ static void emit_json(struct drawer *d, const struct report_event *ev)
 	json_put_string(o, "task", ev->task);
 	for (size_t i = 0; ev->task && i < d->count; i++) {
 		if (!strcmp(d->tasks[i].name, ev->task)) {
-			json_put_u64(o, "bytes", d->tasks[i].done);
+			json_put_u64(o, d->tasks[i].files ? "files" : "bytes", d->tasks[i].done);
 			json_put_u64(o, "total", d->tasks[i].total);
 		}
 	}
@@ -227,6 +250,7 @@ static void on_begin(struct drawer *d, const struct report_event *ev, int64_t no
 		return;
 	d->tasks[d->count++] = (struct task){
 		.name = mem_strdup(ev->task),
+		.files = ev->files,
 		.total = ev->total,
 		.done = (uint64_t)ev->bytes,
 		.before = (uint64_t)ev->bytes,
@@ -254,20 +278,29 @@ static void on_advance(struct drawer *d, struct task *t, int64_t bytes, int64_t 
 	}
 }
 
+/* "1.4 GiB in 5s (310 MiB/s)" */
+static void say_end(const struct drawer *d, const struct task *t, uint64_t span_ms)
+{
+	char size[SIZE_TEXT], rate[SIZE_TEXT], took[DURATION_TEXT];
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(t->name);
+	uint64_t moved = t->done - MIN(t->done, t->before);
+	format_duration(took, span_ms / 1000);
+	if (t->files)
+		fprintf(d->err, "%s: %s: %llu files in %s\n", d->prefix, shown,
+			(unsigned long long)moved, took);
+	else
+		fprintf(d->err, "%s: %s: %s in %s (%s/s)\n", d->prefix, shown,
+			format_size(size, moved), took, format_size(rate, moved * 1000 / span_ms));
+}
+
 static void on_end(struct drawer *d, struct task *t, bool ok, int64_t now)
 {
-	uint64_t moved = t->done - MIN(t->done, t->before);
 	int64_t span = MAX(1, now - t->began_ms);
 	erase_line(d);
 	/* Do not report what finished immediately. */
 	if (ok && !d->quiet && (d->mode == PROGRESS_AUTO || d->mode == PROGRESS_PLAIN) &&
-	    (span > 1000 || d->verbose)) {
-		char size[SIZE_TEXT], rate[SIZE_TEXT], took[DURATION_TEXT];
-		CLEANUP(mem_free_ptr) char *shown = text_escaped(t->name);
-		fprintf(d->err, "%s: %s: %s in %s (%s/s)\n", d->prefix, shown,
-			format_size(size, moved), format_duration(took, (uint64_t)span / 1000),
-			format_size(rate, moved * 1000 / (uint64_t)span));
-	}
+	    (span > 1000 || d->verbose))
+		say_end(d, t, (uint64_t)span);
 	free(t->name);
 	size_t index = (size_t)(t - d->tasks);
 	memmove(t, t + 1, (d->count - index - 1) * sizeof *t);

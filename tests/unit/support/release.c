@@ -30,14 +30,14 @@ static void add_text(struct repository_files *files, const char *dir, char *key,
 	free(text);
 }
 
-static void add_big(struct repository_files *files, const char *dir)
+static void add_big(struct repository_files *files, const char *dir, unsigned pieces)
 {
 	struct err e = ERR_INIT;
 	struct manifest m = { 0 };
-	size_t size = 8 * MIB + 5000;
+	size_t size = (pieces - 1) * 8 * MIB + 5000;
 	char *data = mem_alloc(size);
 	for (size_t i = 0; i < size; i += 7)
-		data[i] = (char)(i / 7);
+		data[i] = (char)(i / 7 + i / (8 * MIB));
 	struct repository_file *f = add(files, dir, RELEASE_BIG, REPOSITORY_OBJECT, data, size);
 	f->manifest_key = mem_strdup(RELEASE_BIG MANIFEST_SUFFIX);
 	char *path = path_join(dir, RELEASE_BIG);
@@ -71,10 +71,15 @@ static char *metadata(const char *type, unsigned version, json_t *meta)
 
 void release_make(const char *dir, unsigned version, bool big, struct tree *out)
 {
+	release_make_pieces(dir, version, big ? 2 : 0, out);
+}
+
+void release_make_pieces(const char *dir, unsigned version, unsigned pieces, struct tree *out)
+{
 	struct err e = ERR_INIT;
 	struct repository_files files = { 0 };
-	if (big)
-		add_big(&files, dir);
+	if (pieces)
+		add_big(&files, dir, pieces);
 	add_text(&files, dir, mem_strdup("targets/models/m/same.gguf"), REPOSITORY_OBJECT,
 		 mem_strdup("the same in every release"));
 	add_text(&files, dir, mem_printf("targets/models/m/%u.gguf", version), REPOSITORY_OBJECT,

@@ -16,6 +16,8 @@
  *   metadata/<v>.snapshot.json, catalog.json, metadata/timestamp.json
  * With big, another object of 2 pieces and a manifest. */
 void release_make(const char *dir, unsigned version, bool big, struct tree *out);
+/* The same with an object of so many pieces, or none. */
+void release_make_pieces(const char *dir, unsigned version, unsigned pieces, struct tree *out);
 #define RELEASE_BIG "targets/models/m/big.bin"
 #define RELEASE_FILES 8
 

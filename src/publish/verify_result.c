@@ -1,0 +1,96 @@
+#include "publish/verify_result.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+
+void verify_mirror_release(struct verify_mirror *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		free(m->files[i].error);
+	mem_free_ptr(&m->files);
+	m->count = 0;
+}
+
+bool verify_verdict_is_bad(enum verify_verdict v)
+{
+	return v == VERIFY_MISSING || v == VERIFY_WRONG_SIZE || v == VERIFY_CORRUPT ||
+	       v == VERIFY_STALE || v == VERIFY_FOREIGN;
+}
+
+bool verify_is_bad(const struct verify_mirror *m)
+{
+	for (int v = 0; v < VERIFY_VERDICTS; v++)
+		if (m->verdicts[v] && verify_verdict_is_bad((enum verify_verdict)v))
+			return true;
+	return m->expired;
+}
+
+const char *verify_verdict_name(enum verify_verdict v)
+{
+	static const char *const names[] = { "none",        "ok",         "unverified", "missing",
+					     "wrong-size",  "corrupt",    "stale",      "foreign",
+					     "unreachable", "not-checked" };
+	return names[v];
+}
+
+const char *verify_how_name(enum verify_how h)
+{
+	static const char *const names[] = { "size", "digest", "composite", "sample", "bytes" };
+	return names[h];
+}
+
+const char *verify_unverified_reason(const struct verify_file *f)
+{
+	return f->other_parts ? "size only: content not checked (the mirror reports a composite "
+				"checksum of other parts)"
+			      : "size only: content not checked";
+}
+
+static void describe_ok(const struct verify_file *f, struct buf *out)
+{
+	if (f->how == VERIFY_BY_DIGEST)
+		buf_adds(out, "digest reported by the mirror");
+	else if (f->how == VERIFY_BY_COMPOSITE)
+		buf_adds(out, "composite checksum reported by the mirror");
+	else if (f->how == VERIFY_BY_SAMPLE)
+		buf_addf(out, "%u pieces sampled", f->audit.pieces);
+	else
+		buf_adds(out, "all bytes");
+}
+
+void verify_describe(const struct verify_file *f, struct buf *out)
+{
+	switch (f->verdict) {
+	case VERIFY_OK:
+		describe_ok(f, out);
+		break;
+	case VERIFY_UNVERIFIED:
+		buf_adds(out, verify_unverified_reason(f));
+		break;
+	case VERIFY_WRONG_SIZE:
+		buf_addf(out, "%llu bytes instead of %llu", (unsigned long long)f->actual_size,
+			 (unsigned long long)f->file->size);
+		break;
+	case VERIFY_CORRUPT:
+		if (f->how == VERIFY_BY_DIGEST)
+			buf_adds(out, "the mirror reports another digest");
+		else
+			audit_describe(&f->audit, out);
+		break;
+	case VERIFY_STALE:
+		buf_adds(out, "of an older release");
+		break;
+	case VERIFY_FOREIGN:
+		buf_adds(out, "of another publisher's release");
+		break;
+	case VERIFY_UNREACHABLE:
+		buf_adds(out, f->error ? f->error : "not read");
+		break;
+	case VERIFY_NONE:
+	case VERIFY_MISSING:
+	case VERIFY_NOT_CHECKED:
+	case VERIFY_VERDICTS:
+		break;
+	}
+}
