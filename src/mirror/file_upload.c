@@ -288,8 +288,7 @@ static int copy_range(const struct part *p, uint64_t to, int from, uint64_t offs
 	return rc;
 }
 
-/* commit() promises that each piece was verified, so a copy is verified here. from->data would
- * prove nothing more. */
+/* from->data would prove nothing more. */
 static int verify_copy(const struct part *p, struct mirror_upload *u, uint32_t piece, struct err *e)
 {
 	struct pieces pieces;

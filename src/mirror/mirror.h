@@ -96,8 +96,8 @@ struct mirror_source {
 	struct mirror *mirror;
 	const char *key;
 	uint64_t offset;
-	const void *data; /* the same bytes, if the caller has them: the copy is compared with
-			     them as far as the mirror can. Or NULL */
+	const void *data; /* the same bytes, if the caller has them: for kinds that could not
+			     compare the copy otherwise. Or NULL */
 };
 
 /* Something that uploads left behind, and that no reader sees. */
@@ -170,8 +170,8 @@ struct mirror_ops {
 			     struct mirror_stat *out, struct err *e);
 	void (*upload_close)(struct mirror_upload *u);
 	int (*upload_abandon)(struct mirror_connection *c, struct mirror_upload *u, struct err *e);
-	/* Fills a piece with bytes that this mirror, or one for which copies_from is true, has. May
-	 * run in several threads, as upload_put. */
+	/* Fills a piece with bytes that this mirror, or one for which copies_from is true, has, and
+	 * compares them. May run in several threads, as upload_put. */
 	int (*upload_copy)(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
 			   const struct mirror_source *from, struct err *e);
 	bool (*copies_from)(const struct mirror *m, const struct mirror *from);
@@ -333,9 +333,10 @@ WARN_UNUSED int mirror_upload_put(struct mirror_upload *u, uint32_t piece, const
  * bytes passing through this process? */
 bool mirror_copies_from(const struct mirror *m, const struct mirror *from);
 /* Stores a piece that is copied from there. from->mirror must be one for which
- * mirror_copies_from() is true. Without from->data the copied bytes are as right as the source:
- * only a digest that the mirror reports, or reading them back, shows whether they are.
- * ERR_INTEGRITY when they are known to differ from the piece; then put it instead. */
+ * mirror_copies_from() is true. The kind compares the copy with the piece: a copied piece is as
+ * right as one that was put. After an error, put it instead: ERR_INTEGRITY when the copy differs,
+ * ERR_NOT_FOUND when the source is missing, ERR_USAGE when the copy cannot be compared (with
+ * from->data perhaps it can) or made. */
 WARN_UNUSED int mirror_upload_copy(struct mirror_upload *u, uint32_t piece,
 				   const struct mirror_source *from, struct err *e);
 /* *out (may be NULL) describes the stored object. ERR_CONFLICT when a condition is not met. If

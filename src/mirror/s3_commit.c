@@ -13,7 +13,7 @@ static void vouch(const struct mirror_upload *u, struct mirror_stat *out)
 	bool compared = mirror_s3_has(u->mirror, S3_CHECKS_SHA256) ||
 			mirror_s3_has(u->mirror, S3_CHECKSUMS);
 	out->has_sha256 = compared && (s->whole || !u->how.pieces);
-	out->has_pieces_sha256 = compared && !out->has_sha256 && !s->unchecked;
+	out->has_pieces_sha256 = compared && !out->has_sha256;
 	if (out->has_sha256)
 		out->sha256 = u->how.sha256;
 	if (out->has_pieces_sha256)

@@ -106,7 +106,7 @@ int mirror_s3_upload_put(struct mirror_connection *c, struct mirror_upload *u, u
 /* -- copies ----------------------------------------------------------------------- */
 
 struct copied {
-	char etag[256];
+	char etag[256], checksum[128];
 };
 
 static int on_copied(void *ctx, const char *path, const char *text, struct err *e)
@@ -115,22 +115,31 @@ static int on_copied(void *ctx, const char *path, const char *text, struct err *
 	(void)e;
 	if (strcmp(path, "CopyPartResult/ETag") == 0)
 		mirror_s3_etag(copied->etag, text);
+	else if (strcmp(path, "CopyPartResult/ChecksumSHA256") == 0)
+		snprintf(copied->checksum, sizeof copied->checksum, "%s", text);
 	return 0;
 }
 
-/* The ETag of a part is its MD5, unless the server encrypts with keys of its own. */
-static int compare_copy(struct mirror_s3_upload *s, const struct mirror_source *from, size_t len,
-			const char *etag, struct err *e)
+/* Of the two digests that a server may report, the ETag of a part is its MD5, unless the server
+ * encrypts with keys of its own. */
+static int compare_copy(const struct mirror_upload *u, uint32_t piece,
+			const struct mirror_source *from, const struct copied *copied,
+			struct err *e)
 {
+	CLEANUP(mem_free_ptr) char *sha256 = mirror_s3_base64(mirror_upload_digest(u, piece));
 	char md5[MD5_HEX];
-	if (!from->data || strlen(etag) != MD5_HEX - 1) {
-		s->unchecked = true;
-		return 0;
+	bool same;
+	if (copied->checksum[0]) {
+		same = strcmp(copied->checksum, sha256) == 0;
+	} else if (from->data && strlen(copied->etag) == MD5_HEX - 1) {
+		md5_of(from->data, (size_t)grid_length(&u->how.grid, piece), md5);
+		same = strcmp(md5, copied->etag) == 0;
+	} else {
+		return err_set(e, ERR_USAGE, "the server does not report what it copied from %s",
+			       from->key);
 	}
-	md5_of(from->data, len, md5);
-	if (strcmp(md5, etag) != 0)
-		return err_set(e, ERR_INTEGRITY, "the copy of a piece from %s differs", from->key);
-	return 0;
+	return same ? 0
+		    : err_set(e, ERR_INTEGRITY, "the copy of a piece from %s differs", from->key);
 }
 
 /* https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html */
@@ -164,7 +173,7 @@ static int copy_part(struct mirror_connection *c, struct mirror_upload *u, uint3
 	if (rc == 0 && !copied.etag[0])
 		rc = err_set(e, ERR_INTEGRITY, "the server copied a part without an ETag");
 	if (rc == 0)
-		rc = compare_copy(s, from, (size_t)len, copied.etag, e);
+		rc = compare_copy(u, piece, from, &copied, e);
 	if (rc == 0)
 		take_etag(s, piece, copied.etag);
 	return rc;

@@ -23,7 +23,6 @@ struct mirror_s3_upload {
 	uint8_t *whole; /* of one PUT */
 	struct mirror_s3_part *parts;
 	uint32_t count;
-	bool unchecked; /* a part was copied, and not compared */
 };
 
 #define MIRROR_S3_HEADERS 16

@@ -13,7 +13,7 @@ struct object {
 	struct reuse reuse;           /* pieces that the mirror has in other objects */
 	uint32_t to_copy;             /* pieces from here on may be copied from the source */
 	unsigned copying;             /* such pieces, at the moment */
-	bool copies, no_copies;       /* there are copied pieces; no more shall be */
+	bool no_copies;               /* the mirror could not */
 	unsigned hands;               /* threads that work on it */
 	bool drained;                 /* there is no piece left to take */
 	bool failed;
@@ -135,18 +135,18 @@ static int open_upload(struct work *w, struct object *o, struct mirror_upload **
 	return -(int)e->class;
 }
 
-/* Which pieces can be copied? Not for an object that is there and wrong: perhaps a copy made it
- * so. */
+static bool copies_from_source(const struct push_delivery *d)
+{
+	return d->tree->source && mirror_copies_from(d->m->mirror, d->tree->source);
+}
+
 static void plan_copies(struct work *w, struct object *o, const struct mirror_upload *u)
 {
 	const struct push_delivery *d = w->d;
-	const struct tree *t = d->tree;
-	struct mirror *m = d->m->mirror;
-	bool may = u->missing && o->step->action == STEP_PUT;
-	bool from_source = may && t->source && mirror_copies_from(m, t->source);
+	bool from_source = copies_from_source(d);
 	o->to_copy = from_source ? 0 : u->how.grid.count;
-	if (may && !from_source)
-		reuse_find(t, o->step->file, m, &o->reuse);
+	if (u->missing && !from_source)
+		reuse_find(d->tree, o->step->file, d->m->mirror, &o->reuse);
 }
 
 static int begin(struct work *w, struct object *o, struct err *e)
@@ -165,14 +165,17 @@ static int begin(struct work *w, struct object *o, struct err *e)
 
 /* ---- copied pieces -------------------------------------------------------------- */
 
-static void count_copy(struct work *w, struct object *o, uint32_t piece, const struct err *why)
+static void count_copy(struct work *w, struct object *o, uint32_t piece, bool blind,
+		       const struct err *why)
 {
 	struct push_delivery *d = w->d;
-	pthread_mutex_lock(&w->lock);
-	o->copies = o->copies || !why->class;
 	/* A wrong piece says nothing about the others. */
-	o->no_copies = o->no_copies || (why->class && !err_is(why, ERR_INTEGRITY));
-	pthread_mutex_unlock(&w->lock);
+	if (why->class && !err_is(why, ERR_INTEGRITY)) {
+		pthread_mutex_lock(&w->lock);
+		o->to_copy = o->pieces->grid.count;
+		o->no_copies = o->no_copies || !blind;
+		pthread_mutex_unlock(&w->lock);
+	}
 	if (why->class) {
 		report_detail(d->o->report, "%s", why->text);
 		return;
@@ -191,7 +194,7 @@ static bool copy_piece(struct work *w, struct object *o, uint32_t piece,
 	do {
 		(void)!mirror_upload_copy(o->upload, piece, from, &why);
 	} while (why.class && push_delivery_again(w->d, &retry, &why));
-	count_copy(w, o, piece, &why);
+	count_copy(w, o, piece, !from->data, &why);
 	return !why.class;
 }
 
@@ -202,7 +205,7 @@ static bool next_to_copy(struct work *w, struct object *o, uint32_t *piece)
 	uint32_t count = o->pieces->grid.count;
 	bool found = false;
 	pthread_mutex_lock(&w->lock);
-	while (!found && o->to_copy < count && !o->no_copies && !w->error.class) {
+	while (!found && o->to_copy < count && !w->error.class) {
 		*piece = o->to_copy++;
 		found = !mirror_upload_has(o->upload, *piece);
 	}
@@ -213,6 +216,7 @@ static bool next_to_copy(struct work *w, struct object *o, uint32_t *piece)
 	return found;
 }
 
+/* Without reading them here, if the mirror can compare them by itself. */
 static int copy_pieces(struct work *w, struct object *o, struct err *e)
 {
 	uint32_t piece;
@@ -234,22 +238,24 @@ static int copy_pieces(struct work *w, struct object *o, struct err *e)
 	return rc;
 }
 
-/* From another object of the mirror; its bytes are compared with those of the piece. */
-static bool copied_there(struct work *w, struct object *o, const struct feed_piece *piece)
+/* Where the mirror finds the piece: in the tree's source, or in another object of its own. */
+static bool find_copy(struct work *w, struct object *o, const struct feed_piece *piece,
+		      struct mirror_source *out)
 {
 	const struct reuse_source *s = reuse_source(&o->reuse, piece->index);
 	pthread_mutex_lock(&w->lock);
-	bool may = s && !o->no_copies;
+	bool may = !o->no_copies;
 	pthread_mutex_unlock(&w->lock);
-	if (!may)
-		return false;
-	struct mirror_source from = {
-		.mirror = w->d->m->mirror,
-		.key = s->key,
-		.offset = s->offset,
-		.data = piece->data,
-	};
-	return copy_piece(w, o, piece->index, &from);
+	*out = (struct mirror_source){ .mirror = w->d->m->mirror, .data = piece->data };
+	if (s) {
+		out->key = s->key;
+		out->offset = s->offset;
+	} else if (copies_from_source(w->d)) {
+		out->mirror = w->d->tree->source;
+		out->key = o->step->file->key;
+		out->offset = grid_offset(&o->pieces->grid, piece->index);
+	}
+	return may && out->key;
 }
 
 /* ---- sent pieces ---------------------------------------------------------------- */
@@ -257,8 +263,9 @@ static bool copied_there(struct work *w, struct object *o, const struct feed_pie
 static int put_piece(struct work *w, struct object *o, const struct feed_piece *piece,
 		     struct err *e)
 {
+	struct mirror_source from;
 	struct retry retry = *w->d->o->retry;
-	if (copied_there(w, o, piece))
+	if (find_copy(w, o, piece, &from) && copy_piece(w, o, piece->index, &from))
 		return 0;
 	do {
 		(void)!mirror_upload_put(o->upload, piece->index, piece->data, e);
@@ -303,8 +310,6 @@ static int complete(struct work *w, struct object *o, struct err *e)
 		return -(int)e->class;
 	int rc = push_delivery_written(w->d, f, &o->pieces->root, &st, e);
 	o->step->done = rc == 0;
-	if (rc == -ERR_INTEGRITY && o->copies)
-		err_hint(e, "run it again: pieces that the mirror copied are then sent instead");
 	return rc;
 }
 

@@ -477,6 +477,7 @@ static int mem_upload_copy(struct mirror_connection *c, struct mirror_upload *u,
 {
 	CLEANUP(buf_release) struct buf data = BUF_INIT(MAX_OBJECT);
 	const struct mem_fault *fault = NULL;
+	struct digest got;
 	uint64_t offset = grid_offset(&u->how.grid, piece), len = grid_length(&u->how.grid, piece);
 	int rc = read_source(from, len, &data, e);
 	if (rc < 0)
@@ -487,7 +488,8 @@ static int mem_upload_copy(struct mirror_connection *c, struct mirror_upload *u,
 	if (rc == 0 && fault && fault->harm == MEM_FLIP && fault->at >= offset &&
 	    fault->at - offset < len)
 		data.data[fault->at - offset] ^= 1;
-	if (rc == 0 && from->data && memcmp(from->data, data.data, data.len) != 0)
+	sha256_of(data.data, data.len, &got);
+	if (rc == 0 && !digest_equal(&got, mirror_upload_digest(u, piece)))
 		rc = err_set(e, ERR_INTEGRITY, "the copy of piece %u is wrong", (unsigned)piece);
 	if (rc == 0) {
 		struct left *l = left_of(c->mirror->state, u);

@@ -1,7 +1,6 @@
 /*
  * A mirror in memory with all capabilities, for tests: with access to its content, a record of
- * calls, and injected faults. As on a server, a copied piece is compared only with data that the
- * caller has. The contract suite tests it like the real kinds.
+ * calls, and injected faults. The contract suite tests it like the real kinds.
  */
 #ifndef FERRY_TESTS_MIRROR_MEM_H
 #define FERRY_TESTS_MIRROR_MEM_H
