@@ -209,3 +209,18 @@ def r2_proxy(s3_proxy):
     """The same with the SIMULATED rules of R2."""
     import s3_proxy as proxies
     return lambda region, **options: s3_proxy(region, proxies.R2Proxy, **options)
+
+
+@pytest.fixture
+def miniflare(tmp_path_factory):
+    """Cloudflare's own simulation of R2, see node_servers.py: an s3_servers.Region."""
+    import s3_servers
+    return s3_servers.Region(shared.server(tmp_path_factory, "node_servers:Miniflare"), "auto")
+
+
+@pytest.fixture
+def s3rver(tmp_path_factory):
+    """A poor S3, see node_servers.py."""
+    import s3_servers
+    return s3_servers.Region(shared.server(tmp_path_factory, "node_servers:S3rver"), "us-east-1",
+                             s3_servers.S3RVER)

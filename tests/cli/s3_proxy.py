@@ -203,7 +203,7 @@ class S3Proxy(Server):
     def __init__(self, region, rate=None):
         super().__init__(_Forward)
         self.upstream, self.rate = region.endpoint, rate
-        self.region = s3_servers.Region(self.endpoint, region.name)
+        self.region = s3_servers.Region(self.endpoint, region.name, region.keys)
         self.log, self.faults = [], []
 
     def add(self, operation, key="*", **how):

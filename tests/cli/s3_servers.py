@@ -26,6 +26,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.config
 import botocore.credentials
+import botocore.handlers
 
 import shared
 from servers import free_port
@@ -50,23 +51,33 @@ PUBLISHER = Keys("FERRYPUBLISHER000000", "publisher/secret+of=forty-chars-000000
 READER = Keys("FERRYREADER000000000", "reader/secret+of=forty-characters-00000")     # of PUBLISHER
 STRANGER = Keys("FERRYSTRANGER0000000", "stranger/secret+of=forty-chars-00000000")
 SMALL = Keys("FERRYSMALL0000000000", "small/secret+of=forty-characters-000000")      # has a quota
+S3RVER = Keys("S3RVER", "S3RVER")       # the only one that s3rver has
 WRONG_SECRET = Keys(PUBLISHER.access, "not/the+secret")
 WRONG_KEY = Keys("FERRYNOBODY000000000", "nobody/has+this")
 
 QUOTA_KIB = 4096      # of each bucket of SMALL
 
 
+@functools.lru_cache(maxsize=None)
+def session():
+    """It reads its description of S3 once, which takes long."""
+    return boto3.session.Session()
+
+
 def client(endpoint, keys=PUBLISHER, region="us-east-1", style="path", **config):
     """boto3's client of a server, which makes one attempt."""
-    return boto3.session.Session().client(
+    made = session().client(
         "s3", endpoint_url=endpoint, aws_access_key_id=keys.access,
         aws_secret_access_key=keys.secret, region_name=region,
         config=botocore.config.Config(
             signature_version="s3v4", s3={"addressing_style": style}, retries={"max_attempts": 0},
             connect_timeout=PATIENCE, read_timeout=PATIENCE, proxies={}, **config))
+    # It would wait a second for the answer to Expect, which some servers do not give.
+    made.meta.events.unregister("before-call.s3", botocore.handlers.add_expect_header)
+    return made
 
 
-def rclone(region, command, *args, keys=PUBLISHER):
+def rclone(region, command, *args, keys=None):
     """Runs rclone on a server; arguments that name a bucket are paths below it. Returns what it
     prints."""
     remote = f":s3,provider=Other,env_auth,region={region.name},endpoint='{region.endpoint}':"
@@ -75,40 +86,41 @@ def rclone(region, command, *args, keys=PUBLISHER):
     done = subprocess.run(
         ["rclone", "--config", "/dev/null", "--retries", "1", "--low-level-retries", "1", command,
          *args], capture_output=True, text=True, timeout=PATIENCE,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **keys.env})
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"],
+             **(keys or region.keys).env})
     if done.returncode != 0:
         raise RuntimeError(f"rclone {command}: {done.stderr[-2000:]}")
     return done.stdout
 
 
 class Region:
-    """One endpoint of a server; makes and removes buckets."""
+    """One endpoint of a server, and the keys of who owns its buckets."""
 
-    def __init__(self, endpoint, name):
-        self.endpoint, self.name = endpoint, name
+    def __init__(self, endpoint, name, keys=PUBLISHER):
+        self.endpoint, self.name, self.keys = endpoint, name, keys
         self.made = []
 
     @functools.lru_cache(maxsize=None)
-    def client(self, keys=PUBLISHER):
-        return client(self.endpoint, keys, self.name)
+    def client(self, keys=None):
+        return client(self.endpoint, keys or self.keys, self.name)
 
-    def bucket(self, keys=PUBLISHER):
+    def bucket(self, keys=None):
         name = f"test-{secrets.token_hex(6)}"
-        location = {"LocationConstraint": self.name} if self.name != "us-east-1" else None
+        location = {"LocationConstraint": self.name} if self.name not in ("us-east-1", "auto") else None
         more = {"CreateBucketConfiguration": location} if location else {}
         self.client(keys).create_bucket(Bucket=name, **more)
         self.made.append((name, keys))
         return name
 
-    def keys_of(self, bucket, keys=PUBLISHER):
+    def keys_of(self, bucket, keys=None):
         """The keys of all objects, in order."""
         pages = self.client(keys).get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
-    def body(self, bucket, key, keys=PUBLISHER):
+    def body(self, bucket, key, keys=None):
         return self.client(keys).get_object(Bucket=bucket, Key=key)["Body"].read()
 
-    def uploads(self, bucket, keys=PUBLISHER):
+    def uploads(self, bucket, keys=None):
         """(key, id) of the multipart uploads that are open."""
         pages = self.client(keys).get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         return [(u["Key"], u["UploadId"]) for page in pages for u in page.get("Uploads", [])]

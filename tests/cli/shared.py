@@ -43,18 +43,22 @@ def server(tmp_path_factory, name):
 def keep(folder, name, run):
     """Starts a keeper, and returns it when its server is ready."""
     log = folder / "keeper.log"
+    own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+    for path in own.values():
+        os.makedirs(path, exist_ok=True)
     keeper = subprocess.Popen(
         [sys.executable, __file__, name, str(folder), str(run)], start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log.open("w"))
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log.open("w"),
+        env={**os.environ, **own})
     until(lambda: (folder / "where.json").exists() or keeper.poll() is not None)
     if not (folder / "where.json").exists():
         raise RuntimeError(f"{name} did not start:\n{log.read_text()[-4000:]}")
     return keeper
 
 
-def die_with_parent():
-    """For preexec_fn: the kernel ends this process when its parent ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
+def die_with_parent(number=signal.SIGKILL):
+    """For preexec_fn: the kernel sends this signal when the parent ends."""
+    ctypes.CDLL(None).prctl(1, number)      # PR_SET_PDEATHSIG
 
 
 def main(name, folder, run):
