@@ -49,6 +49,9 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 	retry.cancel = p->c->mirror->env.cancel;
 	do {
 		rc = mirror_s3_call(p->c, q, r, &why);
+		/* R2 lets an object be written once a second. */
+		if (why.cause == CAUSE_THROTTLED)
+			retry.max_tries = 8;
 	} while (rc < 0 && retry_again(&retry, &why));
 	p->let_in = p->let_in || rc == 0;
 	if (rc < 0 && !is_refusal(p, &why)) {

@@ -87,8 +87,9 @@ struct setup {
 	const struct mirror_s3_setup *w;
 	struct mirror_findings *out;
 	bool dry_run;
-	bool absent;   /* the bucket is not there yet: only with dry_run */
-	struct err *e; /* set when it was cancelled; then nothing more is done */
+	bool absent;      /* the bucket is not there yet: only with dry_run */
+	bool no_versions; /* the server keeps none */
+	struct err *e;    /* set when it was cancelled; then nothing more is done */
 };
 
 /* -- requests ----------------------------------------------------------------------- */
@@ -449,6 +450,7 @@ static void settle_versioning(struct setup *x)
 	bool on = x->w->versioning == WANT_ON;
 	const struct document *d = &versioning_document;
 	CLEANUP_PTR(s3_tree_free) struct s3_tree *t = load(x, d, x->w->versioning);
+	x->no_versions = !t;
 	if (t)
 		settle_tree(x, d, s3_bucket_versioning(t, on), t,
 			    on ? "old versions are kept" : "old versions are not kept");
@@ -469,7 +471,10 @@ static void settle_lifecycle(struct setup *x)
 {
 	const struct mirror_s3_setup *w = x->w;
 	const struct document *d = &lifecycle_document;
-	bool changed = false, on = w->abort == WANT_ON || w->versions == WANT_ON;
+	bool versions = w->versions != WANT_AS_IS && !x->no_versions, changed = false;
+	bool on = w->abort == WANT_ON || w->versions == WANT_ON;
+	if (!versions && w->abort == WANT_AS_IS)
+		return;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
 	CLEANUP_PTR(s3_tree_free) struct s3_tree *t = load(x, d, on ? WANT_ON : WANT_OFF);
 	if (!t)
@@ -479,7 +484,7 @@ static void settle_lifecycle(struct setup *x)
 			 s3_bucket_abort_days(t));
 		changed = s3_bucket_abort_uploads(t, x->s->prefix, w->abort_days);
 	}
-	if (w->versions != WANT_AS_IS) {
+	if (versions) {
 		add_days(&text, "old versions are removed", w->version_days,
 			 s3_bucket_version_days(t));
 		changed = s3_bucket_expire_versions(t, x->s->prefix, w->version_days) || changed;

@@ -76,6 +76,12 @@ def test_add_probes_a_web_server(ferry, work, nginx):
     assert [f["state"] for f in lost.json["mirrors"][0]["findings"]] == ["lacks"]
 
 
+def test_the_account_of_r2_may_come_from_the_environment(ferry, work):
+    ferry.env["CLOUDFLARE_ACCOUNT_ID"] = "0123456789abcdef"
+    ferry("mirror", "add", "cdn", "--kind", "r2", "--bucket", "models", "--no-probe")
+    assert (work / "ferry.conf").read_text() == "[mirror.cdn]\nkind = r2\nbucket = models\n"
+
+
 def test_add_refuses_a_name_that_is_taken(ferry, conf, validate):
     result = ferry("mirror", "add", "first", "--kind", "file", "--path", "x", "--json", check=8)
     validate(result.json, "error")

@@ -6,6 +6,7 @@ import urllib.request
 import botocore.exceptions
 import pytest
 
+from s3_proxy import R2Proxy
 from s3_servers import PUBLISHER, STRANGER
 
 ALL = {"cors": "*", "public": "yes", "abort-uploads": "7d", "keep-versions": "30d"}
@@ -206,3 +207,100 @@ def test_the_settings_are_checked_before_any_request(ferry, settings, text):
         assert text in mirror["error"]["message"] and "ferry.conf:" in mirror["error"]["message"]
     else:
         assert mirror["usable"]
+
+
+# -- add, probe and cleanup of a bucket --------------------------------------------------
+
+
+def test_add_setup_and_probe_make_a_bucket_that_readers_reach(ferry, us, validate):
+    bucket = new_name(us)
+    url = f"{us.endpoint}/{bucket}"
+    added = ferry("mirror", "add", "main", "--kind", "s3", "--bucket", bucket, "--endpoint",
+                  us.endpoint, "--url", url, "--set", "public=yes", "--set", "cors=*", "--json")
+    assert added.json["next"] == "ferry mirror setup --mirror main"
+    assert "does not exist" in added.json["mirrors"][0]["findings"][0]["text"]
+    assert states(set_up(ferry)) == {"bucket": "changed", "public read": "changed",
+                                     "CORS": "changed"}
+    probed = ferry("mirror", "probe", "--json", check=None)
+    validate(probed.json, "output-mirror-probe")
+    [mirror] = probed.json["mirrors"]
+    found = {f["what"]: f["state"] for f in mirror["findings"]}
+    assert all(found[what] == "ok" for what in (
+        "upload", "download", "latency", "public read", "public ranges", "public CORS"))
+    can, measured = mirror["can"], mirror["measured"]
+    assert can["public-read"] and can["public-ranges"] and can["public-cors"] and can["write"]
+    assert all(measured[n] > 0 for n in ("upload-bytes-per-s", "download-bytes-per-s"))
+    assert us.keys_of(bucket) == [] and us.uploads(bucket) == []
+
+
+def test_probe_says_that_readers_do_not_reach_a_private_bucket(ferry, us):
+    bucket = us.bucket()
+    configure(ferry, us, bucket, url=f"{us.endpoint}/{bucket}")
+    [mirror] = ferry("mirror", "probe", "--json", check=1).json["mirrors"]
+    found = {f["what"]: f["state"] for f in mirror["findings"]}
+    assert found["upload"] == "ok" and found["public read"] == "lacks"
+    assert mirror["can"]["public-read"] is False
+
+
+def test_cleanup_removes_old_uploads_and_old_versions_of_a_bucket(ferry, us, validate):
+    bucket = us.bucket()
+    s3 = us.client()
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"one", b"two"):
+        s3.put_object(Bucket=bucket, Key="targets/a", Body=body)
+    s3.create_multipart_upload(Bucket=bucket, Key="targets/b")
+    configure(ferry, us, bucket)
+
+    def left(*args, **options):
+        result = ferry("mirror", "cleanup", *args, "--json", **options)
+        validate(result.json, "output-mirror-cleanup")
+        return {(x["kind"], x["key"]): x["state"]
+                for x in result.json["mirrors"][0]["leftovers"]}
+
+    assert left() == {("upload", "targets/b"): "kept"}
+    assert left("--old-versions", "-n", "--older-than", "0") == {
+        ("upload", "targets/b"): "would-remove", ("old-version", "targets/a"): "would-remove"}
+    assert us.uploads(bucket) != []
+    assert left("--older-than", "0") == {("upload", "targets/b"): "removed"}
+    assert us.uploads(bucket) == []
+    assert left("--old-versions", "--older-than", "0") == {
+        ("old-version", "targets/a"): "removed"}
+    assert left("--old-versions", "--older-than", "0") == {}
+    assert us.body(bucket, "targets/a") == b"two"
+
+
+# -- the example of the catalog -----------------------------------------------------------
+
+
+@pytest.fixture
+def r2(us):
+    with R2Proxy(us, seconds_between_writes=0.1) as proxy:
+        yield proxy
+
+
+def test_what_r2_lacks_is_to_be_done_by_hand_simulated(ferry, us, r2, nginx):
+    """R2 has CORS and lifecycle rules, but no policies and no versions."""
+    bucket = us.bucket()
+    public = nginx(ferry.work, extra=f"location /m/ {{ proxy_pass {us.endpoint}/{bucket}/; }}")
+    (ferry.work / "ferry.conf").write_text(f"""[mirror.main]
+kind = r2
+account = 0123456789abcdef
+bucket = {bucket}
+url = {public.url}/m
+cors = *
+public = yes
+abort-uploads = 7d
+keep-versions = 30d
+""")
+    ferry.env["FERRY_ENDPOINT_MAIN"] = r2.endpoint
+    found = set_up(ferry, check=1)
+    assert states(found) == {"bucket": "ok", "versioning": "by-hand", "public read": "by-hand",
+                             "CORS": "changed", "lifecycle": "changed"}
+    assert "Custom Domains" in found["public read"][1]
+    # Once a person has done that, and probing has seen it, nothing is left to do.
+    us.publish(bucket)
+    text = (ferry.work / "ferry.conf").read_text().replace("keep-versions = 30d\n", "")
+    (ferry.work / "ferry.conf").write_text(text)
+    ferry("mirror", "probe", check=None)
+    assert states(set_up(ferry)) == {"bucket": "ok", "public read": "ok", "CORS": "ok",
+                                     "lifecycle": "ok"}

@@ -145,12 +145,20 @@ static bool is_option(const char *key)
 	return false;
 }
 
+/* Cloudflare's own tools have the account from there. */
+static bool is_given(const struct settings *s, const char *key)
+{
+	const char *account = getenv("CLOUDFLARE_ACCOUNT_ID");
+	return settings_get(s, key) || (strcmp(key, "account") == 0 &&
+					((account && *account) || settings_get(s, "endpoint")));
+}
+
 /* The first needed key that is not there; NULL: none is missing. */
 static const struct question *first_missing(const struct settings *s, const char *kind)
 {
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
 		if (strcmp(questions[i].kind, kind) == 0 && questions[i].needed &&
-		    !settings_get(s, questions[i].key))
+		    !is_given(s, questions[i].key))
 			return &questions[i];
 	return NULL;
 }
@@ -173,7 +181,7 @@ static int complete(struct cli *cli, struct settings *s, struct err *e)
 	}
 	for (size_t i = 0; first && i < ARRAY_LEN(questions) && rc == 0; i++) {
 		const struct question *q = &questions[i];
-		if (strcmp(q->kind, kind) == 0 && !settings_get(s, q->key))
+		if (strcmp(q->kind, kind) == 0 && !is_given(s, q->key))
 			rc = ask(cli, s, q->key, q->text, q->needed, e);
 	}
 	return rc;
@@ -320,8 +328,9 @@ static int probe(struct cli *cli, const char *name, json_t *document, bool *faul
 static char *next_command(const char *name, const struct settings *s, bool fault)
 {
 	const char *kind = settings_get(s, "kind");
+	/* Mirrors that are only read are told to readers by the signed catalog. */
 	if (!can_open(kind) || strcmp(kind, "http") == 0)
-		return mem_strdup("ferry mirror list");
+		return mem_strdup("ferry catalog sign");
 	return mem_printf(fault ? "ferry mirror setup --mirror %s" : "ferry push --mirror %s",
 			  name);
 }
@@ -358,6 +367,9 @@ static int run(struct cli *cli, struct err *e)
 	json_put_string(document, "next", next);
 	if (rc == 0)
 		cli_note(cli, document, "next: run `{next}`");
+	if (rc == 0 && settings_get(&s, "url") && !settings_get(&s, "stage"))
+		cli_note(cli, document,
+			 "readers learn of it by `ferry catalog sign` and `ferry push`");
 	return cli_result(cli, document, e);
 }
 

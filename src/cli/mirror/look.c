@@ -173,8 +173,11 @@ const struct command cmd_mirror_setup = {
 	.name = "setup",
 	.summary = "create what the mirrors need",
 	.description =
-		"Creates what a mirror needs before the first push, such as its folder. Nothing "
-		"that exists is changed. The exit status is 1 if a person has to do something.",
+		"Creates what a mirror needs before the first push: its folder, or its bucket with "
+		"what ferry.conf says of CORS, public reading, old versions and the like. Only "
+		"differences are changed, and what others have set stays. The exit status is 1 if "
+		"a "
+		"person has to do something.",
 	.opts = setup_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = setup_run,
