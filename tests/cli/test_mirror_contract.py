@@ -54,6 +54,7 @@ def test_a_configured_mirror_keeps_it(contract, tree, nginx, work):
     conf = work / "ferry.conf"
     conf.write_text(f"[mirror.web]\nkind = http\nurl = {server.url}/\n\n"
                     f"[mirror.disk]\nkind = file\npath = disk\n")
+    (work / "disk").mkdir()
     passed(contract(conf, "web"))
     assert passed(contract(conf, "disk")) >= 17
     # Nothing is left behind but the mirror's own folder.

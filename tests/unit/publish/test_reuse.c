@@ -80,6 +80,26 @@ static const struct part PARTS[] = {
 	{ "output.weight", 9, 4 },
 };
 
+/* The same model, and with a longer template: made once. */
+static struct model model, longer;
+
+static int make_models(void **state)
+{
+	(void)state;
+	model_make(&model, "m.gguf", "short", PARTS, ARRAY_LEN(PARTS));
+	model_make(&longer, "m.gguf", "a template that is longer by more than the alignment", PARTS,
+		   ARRAY_LEN(PARTS));
+	return 0;
+}
+
+static int release_models(void **state)
+{
+	(void)state;
+	model_release(&model);
+	model_release(&longer);
+	return 0;
+}
+
 struct matched {
 	struct reuse_object older; /* borrows the manifest */
 	struct reuse_source *sources;
@@ -119,42 +139,34 @@ static void assert_right(const struct matched *r, const struct model *wanted,
 static void a_longer_template_leaves_all_pieces_but_the_first(void **state)
 {
 	(void)state;
-	struct model older, wanted;
-	model_make(&older, "m.gguf", "short", PARTS, ARRAY_LEN(PARTS));
-	model_make(&wanted, "m.gguf", "a template that is longer by more than the alignment", PARTS,
-		   ARRAY_LEN(PARTS));
-	assert_true(wanted.bytes.len > older.bytes.len);
-	assert_int_equal(wanted.manifest.grid.count, 6);
-	struct matched r = match(&wanted, &older);
+	assert_true(longer.bytes.len > model.bytes.len);
+	assert_int_equal(longer.manifest.grid.count, 6);
+	struct matched r = match(&longer, &model);
 	assert_int_equal(r.found, 5);
 	assert_null(r.sources[0].key);
-	assert_right(&r, &wanted, &older);
+	assert_right(&r, &longer, &model);
 	free(r.sources);
-	r = match(&older, &wanted); /* and a shorter one */
+	r = match(&model, &longer); /* and a shorter one */
 	assert_int_equal(r.found, 5);
-	assert_right(&r, &older, &wanted);
+	assert_right(&r, &model, &longer);
 	free(r.sources);
-	model_release(&older);
-	model_release(&wanted);
 }
 
 static void only_the_pieces_of_a_changed_tensor_are_sent(void **state)
 {
 	(void)state;
 	struct part changed[ARRAY_LEN(PARTS)];
-	struct model older, wanted;
+	struct model wanted;
 	memcpy(changed, PARTS, sizeof changed);
 	changed[1].seed = 99; /* after 10 MiB: in the second piece */
-	model_make(&older, "m.gguf", "short", PARTS, ARRAY_LEN(PARTS));
 	model_make(&wanted, "m.gguf", "a template that is longer by more than the alignment",
 		   changed, ARRAY_LEN(changed));
-	struct matched r = match(&wanted, &older);
+	struct matched r = match(&wanted, &model);
 	assert_null(r.sources[0].key);
 	assert_null(r.sources[1].key);
 	assert_int_equal(r.found, 4);
-	assert_right(&r, &wanted, &older);
+	assert_right(&r, &wanted, &model);
 	free(r.sources);
-	model_release(&older);
 	model_release(&wanted);
 }
 
@@ -162,18 +174,16 @@ static void tensors_in_another_order_are_found_within_themselves(void **state)
 {
 	(void)state;
 	struct part moved[ARRAY_LEN(PARTS)] = { PARTS[3], PARTS[2], PARTS[1], PARTS[0] };
-	struct model older, wanted;
-	model_make(&older, "m.gguf", "same", PARTS, ARRAY_LEN(PARTS));
-	model_make(&wanted, "m.gguf", "same", moved, ARRAY_LEN(moved));
-	struct matched r = match(&wanted, &older);
+	struct model wanted;
+	model_make(&wanted, "m.gguf", "short", moved, ARRAY_LEN(moved));
+	struct matched r = match(&wanted, &model);
 	/* output 0-9, ffn_up 9-29, attn_norm 29-30, token_embd 30-40 MiB */
 	assert_null(r.sources[1].key);
 	assert_non_null(r.sources[2].key);
 	assert_null(r.sources[3].key);
 	assert_non_null(r.sources[4].key);
-	assert_right(&r, &wanted, &older);
+	assert_right(&r, &wanted, &model);
 	free(r.sources);
-	model_release(&older);
 	model_release(&wanted);
 }
 
@@ -220,15 +230,13 @@ static void pieces_with_the_same_digest_are_found_at_another_place(void **state)
 static void a_file_with_nothing_in_common_has_no_sources(void **state)
 {
 	(void)state;
-	static const struct part others[] = { { "a.weight", 20, 70 }, { "b.weight", 20, 71 } };
-	struct model older, wanted;
+	static const struct part others[] = { { "a.weight", 10, 70 }, { "b.weight", 10, 71 } };
+	struct model older;
 	model_make(&older, "m.gguf", "short", others, ARRAY_LEN(others));
-	model_make(&wanted, "m.gguf", "short", PARTS, ARRAY_LEN(PARTS));
-	struct matched r = match(&wanted, &older);
+	struct matched r = match(&model, &older);
 	assert_int_equal(r.found, 0);
 	free(r.sources);
 	model_release(&older);
-	model_release(&wanted);
 }
 
 /* ---- on a mirror ------------------------------------------------------------------ */
@@ -238,7 +246,6 @@ struct place {
 	struct tree tree;
 	struct mirror_mem *store;
 	struct mirror *mirror;
-	struct model older, wanted;
 	char *older_key, *older_manifest;
 };
 
@@ -274,23 +281,20 @@ static int set_up(void **state)
 	struct buf text;
 	struct digest sha256;
 	p->tree.dir = scratch_new();
-	model_make(&p->older, "m.gguf", "short", PARTS, ARRAY_LEN(PARTS));
-	model_make(&p->wanted, "m.gguf", "a template that is longer by more than the alignment",
-		   PARTS, ARRAY_LEN(PARTS));
-	char *key = manifest_bytes(&p->wanted, &text);
+	char *key = manifest_bytes(&longer, &text);
 	scratch_write(p->tree.dir, key, text.data, text.len);
 	sha256_of(text.data, text.len, &sha256);
 	list(&p->tree.files, key, text.len, &sha256);
 	buf_release(&text);
-	list(&p->tree.files, key_of(&p->wanted.manifest.sha256, "m.gguf"), p->wanted.bytes.len,
-	     &p->wanted.manifest.sha256)
+	list(&p->tree.files, key_of(&longer.manifest.sha256, "m.gguf"), longer.bytes.len,
+	     &longer.manifest.sha256)
 		->manifest_key = mem_strdup(key);
 	repository_files_index(&p->tree.files);
 	p->store = mirror_mem_new();
 	p->mirror = mirror_mem_open(p->store, "mem");
-	p->older_key = key_of(&p->older.manifest.sha256, "m.gguf");
-	p->older_manifest = manifest_bytes(&p->older, &text);
-	mirror_mem_set(p->store, p->older_key, p->older.bytes.data, p->older.bytes.len);
+	p->older_key = key_of(&model.manifest.sha256, "m.gguf");
+	p->older_manifest = manifest_bytes(&model, &text);
+	mirror_mem_set(p->store, p->older_key, model.bytes.data, model.bytes.len);
 	mirror_mem_set(p->store, p->older_manifest, text.data, text.len);
 	buf_release(&text);
 	*state = p;
@@ -302,8 +306,6 @@ static int tear_down(void **state)
 	struct place *p = *state;
 	mirror_close(p->mirror);
 	mirror_mem_free(p->store);
-	model_release(&p->older);
-	model_release(&p->wanted);
 	scratch_free(p->tree.dir);
 	repository_files_release(&p->tree.files);
 	free(p->older_key);
@@ -317,7 +319,7 @@ static uint32_t found(const struct place *p)
 	struct reuse r;
 	uint32_t n = 0;
 	reuse_find(&p->tree, &p->tree.files.at[1], p->mirror, &r);
-	for (uint32_t i = 0; i < p->wanted.manifest.grid.count; i++) {
+	for (uint32_t i = 0; i < longer.manifest.grid.count; i++) {
 		const struct reuse_source *s = reuse_source(&r, i);
 		if (s)
 			assert_string_equal(s->key, p->older_key);
@@ -336,7 +338,7 @@ static void a_manifest_in_the_tree_is_not_read_from_the_mirror(void **state)
 {
 	struct place *p = *state;
 	struct buf text;
-	free(manifest_bytes(&p->older, &text));
+	free(manifest_bytes(&model, &text));
 	scratch_write(p->tree.dir, p->older_manifest, text.data, text.len);
 	buf_release(&text);
 	mirror_mem_fault(p->store, &(struct mem_fault){ .call = MEM_GET, .times = UINT32_MAX });
@@ -346,7 +348,7 @@ static void a_manifest_in_the_tree_is_not_read_from_the_mirror(void **state)
 static void an_older_version_that_is_gone_or_cut_is_not_used(void **state)
 {
 	struct place *p = *state;
-	mirror_mem_set(p->store, p->older_key, p->older.bytes.data, p->older.bytes.len - 1);
+	mirror_mem_set(p->store, p->older_key, model.bytes.data, model.bytes.len - 1);
 	assert_int_equal(found(p), 0);
 	mirror_mem_remove(p->store, p->older_key);
 	assert_int_equal(found(p), 0);
@@ -356,7 +358,7 @@ static void a_damaged_manifest_on_the_mirror_is_not_used(void **state)
 {
 	struct place *p = *state;
 	struct buf text;
-	free(manifest_bytes(&p->older, &text));
+	free(manifest_bytes(&model, &text));
 	buf_adds(&text, " ");
 	mirror_mem_set(p->store, p->older_manifest, text.data, text.len);
 	buf_release(&text);
@@ -387,5 +389,5 @@ int main(void)
 		WITH_MIRROR(a_damaged_manifest_on_the_mirror_is_not_used),
 		WITH_MIRROR(a_mirror_that_cannot_copy_is_not_asked),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_models, release_models);
 }
