@@ -138,7 +138,9 @@ WARN_UNUSED int credentials_from_sso(struct credentials_search *s, const struct 
 WARN_UNUSED int credentials_profile(struct credentials_search *s, const struct credentials_files *f,
 				    const char *profile, struct s3_keys *out, struct err *e);
 
-/* For tests and fuzzing: splits as credentials_process() does. ERR_USAGE for an open quote. */
+/* Steps of the above, for tests: how a command line is split (ERR_USAGE for an open quote), and
+ * what STS has answered. */
 WARN_UNUSED int credentials_process_split(const char *command, struct str_list *out, struct err *e);
+WARN_UNUSED int credentials_sts_answer(const struct buf *text, struct s3_keys *out, struct err *e);
 
 #endif

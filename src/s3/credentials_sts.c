@@ -89,7 +89,7 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	return 0;
 }
 
-static int take_keys(const struct buf *text, struct s3_keys *out, struct err *e)
+int credentials_sts_answer(const struct buf *text, struct s3_keys *out, struct err *e)
 {
 	CLEANUP(answer_release) struct answer a = { 0 };
 	int rc = s3_xml_parse(buf_str(text), text->len, on_element, &a, e);
@@ -131,7 +131,7 @@ static int ask(const struct credentials_search *s, const char *url, const char *
 	long status = 0;
 	int rc = credentials_ask(s, &q, &answer, &status, &fault, e);
 	if (rc == 0)
-		return take_keys(&answer, out, e);
+		return credentials_sts_answer(&answer, out, e);
 	return status >= 400 ? refused(&fault, arn, rc, e) : rc;
 }
 

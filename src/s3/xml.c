@@ -32,7 +32,7 @@ static void on_start(void *ctx, const XML_Char *name, const XML_Char **attribute
 	const char *local = strrchr(name, ':');
 	size_t at = strlen(r->path);
 	(void)attributes;
-	local = local ? local + 1 : name;
+	local = local && local[1] ? local + 1 : name;
 	if (r->depth == S3_XML_DEPTH || at + strlen(local) + 2 > sizeof r->path) {
 		stop(r, err_set(r->e, ERR_INTEGRITY, "the answer's XML is nested too deeply"));
 		return;
