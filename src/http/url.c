@@ -97,6 +97,12 @@ bool url_same_origin(const struct url *a, const struct url *b)
 	       a->port == b->port;
 }
 
+char *url_host_header(const struct url *u)
+{
+	unsigned usual = strcmp(u->scheme, "https") == 0 ? 443 : 80;
+	return u->port == usual ? mem_strdup(u->host) : mem_printf("%s:%u", u->host, u->port);
+}
+
 char *url_join(const char *base, const char *key)
 {
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(key, "/");

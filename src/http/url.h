@@ -28,6 +28,10 @@ WARN_UNUSED int url_parse(const char *text, struct url *out, struct err *e);
 /* Same scheme, host and port, so that credentials may be sent? */
 bool url_same_origin(const struct url *a, const struct url *b);
 
+/* "host", or "host:8080" if the port is not the scheme's: the value of a Host header. Caller frees.
+ */
+char *url_host_header(const struct url *u);
+
 /* base + "/" + key, the key's parts percent-encoded. Caller frees. */
 char *url_join(const char *base, const char *key);
 

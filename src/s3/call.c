@@ -70,13 +70,6 @@ static int make_url(struct attempt *a, const char *key, struct err *e)
 	return rc;
 }
 
-/* As libcurl sends it: without the scheme's default port. */
-static char *host_header(const struct url *u)
-{
-	unsigned usual = strcmp(u->scheme, "https") == 0 ? 443 : 80;
-	return u->port == usual ? mem_strdup(u->host) : mem_printf("%s:%u", u->host, u->port);
-}
-
 static int prepare(struct attempt *a, const char *key, struct err *e)
 {
 	struct s3_place *p = a->place;
@@ -105,7 +98,7 @@ static void sign(const struct attempt *a, struct str_list *lines)
 	const struct s3_request *q = a->q;
 	struct sigv4_pair headers[MAX_HEADERS];
 	char hex[DIGEST_HEX], date[SIGV4_DATE];
-	CLEANUP(mem_free_ptr) char *host = host_header(&a->parts);
+	CLEANUP(mem_free_ptr) char *host = url_host_header(&a->parts);
 	CLEANUP(buf_release) struct buf authorization = BUF_INIT(MAX_URL);
 	size_t n = 0;
 	body_digest(q, hex);
@@ -297,7 +290,7 @@ int s3_presign(struct s3_place *p, const char *key, uint64_t expires_s, char **o
 	int rc = prepare(&a, key, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *host = host_header(&a.parts);
+	CLEANUP(mem_free_ptr) char *host = url_host_header(&a.parts);
 	struct sigv4_pair headers[] = { { "host", host } };
 	struct sigv4_request r = { .method = "GET",
 				   .path = a.parts.path,

@@ -137,17 +137,11 @@ static int ask(const struct credentials_search *s, const char *url, const char *
 
 /* -- the two requests ----------------------------------------------------------------- */
 
-static char *host_of(const struct url *u)
-{
-	unsigned usual = strcmp(u->scheme, "https") == 0 ? 443 : 80;
-	return u->port == usual ? mem_strdup(u->host) : mem_printf("%s:%u", u->host, u->port);
-}
-
 /* The lines of the request's headers, the Authorization last. */
 static void sign(const struct credentials_search *s, const struct url *u, const struct buf *body,
 		 const struct s3_keys *with, struct str_list *lines)
 {
-	CLEANUP(mem_free_ptr) char *host = host_of(u);
+	CLEANUP(mem_free_ptr) char *host = url_host_header(u);
 	CLEANUP(buf_release) struct buf authorization = BUF_INIT(16 * KIB);
 	struct digest digest;
 	char date[SIGV4_DATE], payload[DIGEST_HEX];

@@ -25,6 +25,26 @@ static void a_url_is_taken_apart(void **state)
 	assert_null(u.query);
 }
 
+static void a_host_header_names_only_a_port_that_is_not_the_usual_one(void **state)
+{
+	(void)state;
+	static const char *const cases[][2] = {
+		{ "https://Example.com/a", "example.com" },
+		{ "https://h:443", "h" },
+		{ "http://h:443", "h:443" },
+		{ "http://h:80", "h" },
+		{ "http://u:p@[::1]:8080/", "[::1]:8080" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		CLEANUP(url_release) struct url u = { 0 };
+		assert_ok(url_parse(cases[i][0], &u, &e), &e);
+		char *header = url_host_header(&u);
+		assert_string_equal(header, cases[i][1]);
+		free(header);
+	}
+}
+
 static void what_is_no_web_url_is_refused(void **state)
 {
 	(void)state;
@@ -141,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_url_is_taken_apart),
+		cmocka_unit_test(a_host_header_names_only_a_port_that_is_not_the_usual_one),
 		cmocka_unit_test(what_is_no_web_url_is_refused),
 		cmocka_unit_test(origins_are_compared),
 		cmocka_unit_test(keys_are_joined_encoded),
