@@ -1,6 +1,7 @@
 #include "cli/publisher.h"
 
 #include "settings/fetch.h"
+#include "settings/publish.h"
 #include "settings/repository.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -59,6 +60,25 @@ static int no_mirror(const struct publisher *p, struct err *e)
 			   "ferry.conf)");
 }
 
+/* --limit-rate, else that of [publish], else that of [fetch]. */
+static int set_rate(const struct publisher_opts *o, struct publisher *p, struct err *e)
+{
+	struct settings_fetch fetch;
+	struct settings_publish publish;
+	int rc = settings_fetch_read(p->conf, &fetch, e);
+	if (rc == 0)
+		rc = settings_publish_read(p->conf, &publish, e);
+	if (rc < 0)
+		return rc;
+	p->rate.table = publish.limit_rate.count ? publish.limit_rate : fetch.limit_rate;
+	if (!o->limit_rate || rate_table_parse(o->limit_rate, &p->rate.table))
+		return 0;
+	return err_set(e, ERR_USAGE,
+		       "--limit-rate: '%s' is not a size such as 20MiB, nor a timetable such as "
+		       "'08:00,20MiB 19:00,off'",
+		       o->limit_rate);
+}
+
 /* NULL when there is no home folder: what probing finds out is then not kept. */
 static char *find_state_dir(void)
 {
@@ -83,7 +103,6 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 		rc = no_mirror(p, e);
 	if (rc < 0)
 		return rc;
-	p->rate.bytes_per_s = fetch.limit_rate;
 	p->state_dir = find_state_dir();
 	const struct mirror_env env = {
 		.rate = &p->rate,
@@ -101,6 +120,8 @@ int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tr
 	/* Initialised in its final place, because the mirrors keep the address of the rate. */
 	*out = (struct publisher){ 0 };
 	int rc = cli_conf(cli, &out->conf, e);
+	if (rc == 0)
+		rc = set_rate(o, out, e);
 	if (rc == 0 && (want_tree || o->name))
 		rc = find_tree(o, out, want_tree, e);
 	if (rc == 0 && want_mirrors)

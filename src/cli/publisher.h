@@ -12,6 +12,7 @@ struct publisher_opts {
 	const char *name;        /* --name */
 	const char *dir;         /* --repository */
 	struct opt_list mirrors; /* --mirror */
+	const char *limit_rate;  /* --limit-rate */
 };
 #define PUBLISHER_OPTS(s) \
 	OPT_HINTED(OPT_LIST, s, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR, \
@@ -19,7 +20,10 @@ struct publisher_opts {
 		OPT_HINTED(OPT_STRING, s, who.name, 0, "name", "NAME", HINT_REPOSITORY, \
 			   "the repository, if ferry.conf has several"), \
 		OPT_HINTED(OPT_STRING, s, who.dir, 0, "repository", "DIR", HINT_DIR, \
-			   "the repository's tree (its path in ferry.conf)")
+			   "the repository's tree (its path in ferry.conf)"), \
+		OPT_ENTRY(OPT_STRING, s, who.limit_rate, 0, "limit-rate", "SIZE|TIMETABLE", \
+			  "the maximum rate in bytes per second of all mirrors together: 20MiB, " \
+			  "or by the time of day: '08:00,20MiB 19:00,off'")
 
 struct publisher {
 	const struct conf *conf; /* borrowed; may be empty */
@@ -27,7 +31,7 @@ struct publisher {
 	char *dir;               /* its tree; NULL if not wanted */
 	char *state_dir;         /* of what probing the mirrors found out; or NULL */
 	struct settings_mirrors settings;
-	struct rate rate;      /* [fetch] limit-rate, for all mirrors together */
+	struct rate rate;      /* for all mirrors together */
 	struct mirrors places; /* empty if not wanted */
 };
 void publisher_release(struct publisher *p);

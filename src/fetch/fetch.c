@@ -158,8 +158,10 @@ int fetch_variant(struct remote *remote, const struct card *model,
 	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
 	struct rate rate = {
 		.clock = remote->sources.clock,
-		.bytes_per_s = options->limit_rate ? options->limit_rate : remote->limit_rate,
+		.bytes_per_s = options->limit_rate,
 	};
+	if (!options->limit_rate)
+		rate.table = remote->limit_rate;
 	int rc = fetch_plan_make(remote, model, variant, options->check_blobs, &plan, e);
 	if (rc < 0)
 		return rc;

@@ -29,10 +29,10 @@ struct remote {
 	const struct store *store; /* borrowed */
 	struct report *report;
 	bool offline;
-	const char *expired;        /* offline, and by remote_inspect(): the role that has
-				       expired, or NULL */
-	uint64_t limit_rate;        /* [fetch] limit-rate; 0: none */
-	struct source_list sources; /* the catalog's mirrors by priority, then endpoints */
+	const char *expired;          /* offline, and by remote_inspect(): the role that has
+					 expired, or NULL */
+	struct rate_table limit_rate; /* of [fetch] */
+	struct source_list sources;   /* the catalog's mirrors by priority, then endpoints */
 	struct endpoints endpoints;
 	struct tuf_client *tuf;
 	struct catalog catalog;

@@ -60,6 +60,8 @@ static int send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
 	while (len) {
 		size_t n = (size_t)MIN(len, CHUNK);
 		int rc = cancel_check(m->env.cancel, e);
+		if (rc == 0)
+			rc = rate_take(m->env.rate, n, m->env.cancel, e);
 		if (rc == 0 && (rc = file_pread(fd, data, n, offset, "the file", e)) < 0 &&
 		    err_is(e, ERR_SYSTEM))
 			rc = err_class_set(e, ERR_NETWORK); /* another mirror may succeed */

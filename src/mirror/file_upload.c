@@ -103,6 +103,8 @@ static int write_piece(const struct part *p, struct mirror_upload *u, uint32_t p
 		size_t n = (size_t)MIN(CHUNK, len - *written);
 		int rc = cancel_check(u->mirror->env.cancel, e);
 		if (rc == 0)
+			rc = rate_take(u->mirror->env.rate, n, u->mirror->env.cancel, e);
+		if (rc == 0)
 			rc = file_pwrite(p->fd, data + *written, n, offset + *written, p->name, e);
 		if (rc < 0)
 			return rc;

@@ -12,6 +12,22 @@ void mirrors_release(struct mirrors *p)
 	*p = (struct mirrors){ 0 };
 }
 
+/* With the mirror's own limit, if it has one. */
+static void open_entry(struct mirrors_entry *m, const struct mirror_ops *const *kinds,
+		       const struct mirror_env *env)
+{
+	struct mirror_env own = *env;
+	if (m->settings->limit_rate.count) {
+		m->rate = (struct rate){
+			.table = m->settings->limit_rate,
+			.within = env->rate,
+			.clock = env->clock,
+		};
+		own.rate = &m->rate;
+	}
+	(void)!mirror_open(kinds, &own, m->settings, &m->mirror, &m->error);
+}
+
 static int choose(struct mirrors *p, const char *name, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **known = mem_alloc((p->count + 1) * sizeof *known);
@@ -39,7 +55,7 @@ int mirrors_open(const struct settings_mirrors *settings, const char *const *nam
 	for (size_t i = 0; i < p.count; i++) {
 		struct mirrors_entry *m = &p.at[i];
 		*m = (struct mirrors_entry){ .settings = &settings->at[i], .chosen = !name_count };
-		(void)!mirror_open(kinds, env, m->settings, &m->mirror, &m->error);
+		open_entry(m, kinds, env);
 	}
 	for (size_t i = 0; rc == 0 && i < name_count; i++)
 		rc = choose(&p, names[i], e);

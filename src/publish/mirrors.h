@@ -11,6 +11,7 @@ struct mirrors_entry {
 	bool chosen;                            /* named, or no names were given */
 	struct mirror *mirror;                  /* NULL: it could not be opened */
 	struct err error;                       /* then: why */
+	struct rate rate;                       /* its own limit-rate, within the one of all */
 };
 
 struct mirrors {
@@ -22,7 +23,8 @@ void mirrors_release(struct mirrors *p);
 /*
  * Opens them. A mirror that cannot be opened is in the list with its error, so that it does not
  * stop the others. names: the mirrors to choose; none: all. ERR_USAGE for an unknown name (with the
- * nearest one). settings are borrowed.
+ * nearest one). settings are
+ * borrowed, and so is env->rate.
  */
 WARN_UNUSED int mirrors_open(const struct settings_mirrors *settings, const char *const *names,
 			     size_t name_count, const struct mirror_ops *const *kinds,

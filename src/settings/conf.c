@@ -382,6 +382,18 @@ int conf_get_duration(const struct conf *c, const struct conf_section *s, const 
 		       : bad_value(c, s, key, "a duration such as 90s, 15m, 36h or 30d", e);
 }
 
+int conf_get_rate(const struct conf *c, const struct conf_section *s, const char *key,
+		  struct rate_table *out, struct err *e)
+{
+	const char *value = conf_get(s, key);
+	return !value || rate_table_parse(value, out)
+		       ? 0
+		       : bad_value(c, s, key,
+				   "a size such as 20MiB, or a timetable such as 08:00,20MiB "
+				   "19:00,off",
+				   e);
+}
+
 void conf_get_words(const struct conf_section *s, const char *key, struct str_list *out)
 {
 	const char *value = conf_get(s, key);

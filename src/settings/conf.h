@@ -19,6 +19,7 @@
 
 #include "util/base.h"
 #include "util/err.h"
+#include "util/rate.h"
 #include "util/text.h"
 
 #define CONF_MAX_BYTES MIB
@@ -73,6 +74,9 @@ WARN_UNUSED int conf_get_size(const struct conf *c, const struct conf_section *s
 			      uint64_t *out, struct err *e);
 WARN_UNUSED int conf_get_duration(const struct conf *c, const struct conf_section *s,
 				  const char *key, uint64_t *out_s, struct err *e);
+/* As rate_table_parse(). */
+WARN_UNUSED int conf_get_rate(const struct conf *c, const struct conf_section *s, const char *key,
+			      struct rate_table *out, struct err *e);
 /* Blank- or line-separated words, appended to out. */
 void conf_get_words(const struct conf_section *s, const char *key, struct str_list *out);
 /* A path: "~/" expanded, relative to the file's folder. NULL when absent; the

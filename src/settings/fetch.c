@@ -20,7 +20,7 @@ int settings_fetch_read(const struct conf *c, struct settings_fetch *out, struct
 	uint64_t retries = f.retries, deadline_s = f.timestamp_deadline_ms / 1000;
 	int rc = conf_check_keys(c, s, keys, e);
 	if (rc == 0)
-		rc = conf_get_size(c, s, "limit-rate", &f.limit_rate, e);
+		rc = conf_get_rate(c, s, "limit-rate", &f.limit_rate, e);
 	if (rc == 0)
 		rc = conf_get_duration(c, s, "stall-time", &f.stall_s, e);
 	if (rc == 0)

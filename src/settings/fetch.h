@@ -5,10 +5,10 @@
 #include "settings/conf.h"
 
 struct settings_fetch {
-	uint64_t limit_rate; /* bytes per second; 0: no limit */
-	uint64_t stall_s;    /* a transfer without data for this long fails; 0: the default of
-				http/http.h */
-	unsigned retries;    /* failures of a mirror in a row before it is given up; at least 1 */
+	struct rate_table limit_rate;
+	uint64_t stall_s; /* a transfer without data for this long fails; 0: the default of
+			     http/http.h */
+	unsigned retries; /* failures of a mirror in a row before it is given up; at least 1 */
 	uint64_t timestamp_deadline_ms; /* of a request to several endpoints at once */
 };
 #define SETTINGS_FETCH_DEFAULT \

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-static const char *const common_keys[] = { "repository", "kind",        "url",
-					   "region",     "priority",    "holds",
-					   "stage",      "connections", NULL };
+static const char *const common_keys[] = { "repository", "kind",  "url",   "region",
+					   "priority",   "holds", "stage", "connections",
+					   "limit-rate", NULL };
 
 /* ---- kinds ---- */
 
@@ -126,6 +126,8 @@ static int read_rest(struct settings_mirror *m, struct err *e)
 		rc = conf_err(m->conf, m->section, "priority", e, "priority: too large");
 	if (rc == 0)
 		rc = read_connections(m, e);
+	if (rc == 0)
+		rc = conf_get_rate(m->conf, m->section, "limit-rate", &m->limit_rate, e);
 	return rc;
 }
 

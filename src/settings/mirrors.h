@@ -26,7 +26,8 @@ struct settings_mirror {
 	uint64_t priority;      /* lower is used first */
 	enum mirror_holds holds;
 	bool stage;
-	unsigned connections; /* at a time; 0: the kind's default */
+	unsigned connections;         /* at a time; 0: the kind's default */
+	struct rate_table limit_rate; /* of this mirror alone */
 
 	/* The raw section, for the kind's own keys. NULL: not from a file. */
 	const struct conf *conf;

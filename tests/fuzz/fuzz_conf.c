@@ -31,12 +31,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < c.count; i++) {
 		struct err fault = ERR_INIT;
 		struct str_list words = { 0 };
+		struct rate_table table;
 		uint64_t number = 0;
 		conf_get_words(&c.sections[i], "metadata", &words);
 		str_list_release(&words);
 		free(conf_get_path(&c, &c.sections[i], "path"));
 		if (conf_check_keys(&c, &c.sections[i], keys, &fault) < 0 ||
-		    conf_get_size(&c, &c.sections[i], "limit-rate", &number, &fault) < 0)
+		    conf_get_rate(&c, &c.sections[i], "limit-rate", &table, &fault) < 0 ||
+		    conf_get_size(&c, &c.sections[i], "part-size", &number, &fault) < 0)
 			continue;
 	}
 	edit(data, size, &c);

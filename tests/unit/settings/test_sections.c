@@ -122,7 +122,8 @@ static void sections_that_are_not_there_are_the_defaults(void **state)
 	const struct conf none = { 0 };
 	assert_ok(settings_fetch_read(&none, &f, &e), &e);
 	assert_ok(settings_publish_read(&none, &p, &e), &e);
-	assert_int_equal(f.limit_rate, 0);
+	assert_int_equal(f.limit_rate.count, 0);
+	assert_int_equal(p.limit_rate.count, 0);
 	assert_int_equal(f.stall_s, 0);
 	assert_int_equal(f.retries, 5);
 	assert_int_equal(f.timestamp_deadline_ms, 5000);
@@ -136,12 +137,14 @@ static void their_values_are_read(void **state)
 	struct err e = ERR_INIT;
 	struct settings_fetch f;
 	struct settings_publish p;
-	struct conf c =
-		parsed("[fetch]\nlimit-rate = 2M\nstall-time = 1m\nretries = 1\n"
-		       "timestamp-deadline = 2s\n[publish]\nquorum = 3\nprune-after = 2d\n");
+	struct conf c = parsed("[fetch]\nlimit-rate = 2M\nstall-time = 1m\nretries = 1\n"
+			       "timestamp-deadline = 2s\n[publish]\nquorum = 3\nprune-after = 2d\n"
+			       "limit-rate = 08:00,20MiB 19:00,off\n");
 	assert_ok(settings_fetch_read(&c, &f, &e), &e);
 	assert_ok(settings_publish_read(&c, &p, &e), &e);
-	assert_int_equal(f.limit_rate, 2 * MIB);
+	assert_int_equal(rate_table_at(&f.limit_rate, 0), 2 * MIB);
+	assert_int_equal(rate_table_at(&p.limit_rate, 9 * 60), 20 * MIB);
+	assert_int_equal(rate_table_at(&p.limit_rate, 20 * 60), 0);
 	assert_int_equal(f.stall_s, 60);
 	assert_int_equal(f.retries, 1);
 	assert_int_equal(f.timestamp_deadline_ms, 2000);
@@ -160,6 +163,7 @@ static void their_faults_name_the_line(void **state)
 		{ "[fetch]\ntimestamp-deadline = 11m\n", ":2: timestamp-deadline: from 1s to 10m" },
 		{ "[fetch]\nretry = 3\n", "ferry.conf:2: unknown key 'retry'" },
 		{ "[publish]\nquorum = 0\n", "ferry.conf:2: quorum: must be at least 1" },
+		{ "[publish]\nlimit-rate = 25:00,1M\n", "ferry.conf:2: limit-rate: '25:00,1M' is" },
 		{ "[publish]\nprune-after = soon\n", "ferry.conf:2: prune-after" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
