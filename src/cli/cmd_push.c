@@ -78,6 +78,7 @@ static void put_step(json_t *o, const struct push_step *s)
 
 static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
 {
+	uint64_t behind;
 	json_put_string(o, "id", m->id);
 	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
 	json_put_string(o, "holds", holds_name(m->holds));
@@ -85,11 +86,20 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
 	json_put_string(o, "outcome", push_outcome_name(m->outcome));
 	json_put_u64(o, "planned", m->plan.puts);
 	json_put_u64(o, "planned_bytes", m->plan.put_bytes);
+	if (m->mirror && mirror_has_server(m->mirror))
+		json_put_u64(o, "planned_requests", push_plan_requests(&m->plan));
 	json_put_u64(o, "written", m->puts);
 	json_put_u64(o, "written_bytes", m->put_bytes);
 	json_put_u64(o, "copied_bytes", m->copied_bytes);
+	json_put_u64(o, "resumed_bytes", m->resumed_bytes);
+	json_put_u64(o, "reread_bytes", m->reread_bytes);
 	json_put_u64(o, "read_back", m->reads);
 	json_put_u64(o, "read_back_bytes", m->read_bytes);
+	json_put_u64(o, "retries", m->retries);
+	if (m->mirror && m->mirror->requests)
+		json_put_u64(o, "requests", m->mirror->requests);
+	json_put_u64(o, "behind", push_plan_left(&m->plan, &behind));
+	json_put_u64(o, "behind_bytes", behind);
 	json_t *steps = json_put_array(o, "steps");
 	for (size_t i = 0; i < m->plan.count; i++) {
 		enum push_action a = m->plan.steps[i].action;
@@ -139,19 +149,49 @@ static void print_plan(struct cli *cli, const json_t *document)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
+static void describe_size(struct buf *b, uint64_t bytes, const char *what)
+{
+	char size[SIZE_TEXT];
+	if (bytes)
+		buf_addf(b, "%s%s %s", b->len ? ", " : "", format_size(size, bytes), what);
+}
+
+static void describe_files(struct buf *b, size_t files, uint64_t bytes, const char *what)
+{
+	char size[SIZE_TEXT];
+	if (files)
+		buf_addf(b, "%s%zu file%s%s, %s", b->len ? "; " : "", files, files == 1 ? "" : "s",
+			 what, format_size(size, bytes));
+}
+
+static void describe_done(struct buf *b, const struct push_mirror *m)
+{
+	uint64_t bytes;
+	size_t behind = push_plan_left(&m->plan, &bytes);
+	describe_files(b, m->puts, m->put_bytes, "");
+	describe_size(b, m->copied_bytes, "copied there");
+	describe_size(b, m->resumed_bytes, "found of earlier uploads");
+	describe_files(b, m->reads, m->read_bytes, " read back");
+	if (m->retries)
+		buf_addf(b, "%s%zu retr%s", b->len ? "; " : "", m->retries,
+			 m->retries == 1 ? "y" : "ies");
+	if (!m->count_only)
+		describe_files(b, behind, bytes, " behind");
+}
+
 /* What was done or, in a dry run, would be done. */
 static char *describe(const struct job *j, const struct push_mirror *m)
 {
-	char size[SIZE_TEXT];
 	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB * 4);
-	size_t puts = j->o.dry_run ? m->plan.puts : m->puts;
-	size_t reads = j->o.dry_run ? m->plan.checks : m->reads;
-	if (puts)
-		buf_addf(&b, "%zu file%s, %s", puts, puts == 1 ? "" : "s",
-			 format_size(size, j->o.dry_run ? m->plan.put_bytes : m->put_bytes));
-	if (reads)
-		buf_addf(&b, "%s%zu read back, %s", b.len ? "; " : "", reads,
-			 format_size(size, j->o.dry_run ? m->plan.check_bytes : m->read_bytes));
+	if (j->o.dry_run) {
+		describe_files(&b, m->plan.puts, m->plan.put_bytes, "");
+		describe_files(&b, m->plan.checks, m->plan.check_bytes, " to read back");
+		if (b.len && m->mirror && mirror_has_server(m->mirror))
+			buf_addf(&b, "; about %llu requests",
+				 (unsigned long long)push_plan_requests(&m->plan));
+	} else {
+		describe_done(&b, m);
+	}
 	if (m->error.class)
 		buf_addf(&b, "%s%s", b.len ? "; " : "", m->error.text);
 	return buf_steal(&b);

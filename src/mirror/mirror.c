@@ -76,6 +76,11 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_e
 	return 0;
 }
 
+bool mirror_has_server(const struct mirror *m)
+{
+	return m->ops->connect;
+}
+
 bool mirror_can(const struct mirror *m, unsigned what)
 {
 	return (m->can & what) == what;

@@ -207,10 +207,11 @@ struct mirror_env {
 struct mirror {
 	const struct mirror_ops *ops;
 	struct mirror_env env;
-	atomic_uint can;      /* enum mirror_can; set by open, and updated later */
-	uint64_t max_object;  /* bytes; 0: no limit. Set by open */
-	char *id;             /* NAME of [mirror.NAME], or the catalog's id */
-	char *url;            /* base URL that readers use, or NULL */
+	atomic_uint can;        /* enum mirror_can; set by open, and updated later */
+	atomic_ullong requests; /* that were sent; kinds without a server count none */
+	uint64_t max_object;    /* bytes; 0: no limit. Set by open */
+	char *id;               /* NAME of [mirror.NAME], or the catalog's id */
+	char *url;              /* base URL that readers use, or NULL */
 	char *place;          /* where it is, for records (record.h), e.g. its endpoint, bucket and
 				 prefix; no secrets. Set by open; NULL: url */
 	char *region;         /* or NULL */
@@ -250,6 +251,8 @@ struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);
 DEFINE_CLEANUP(struct mirror, mirror_close);
 
+/* Is it on a server, so that calls are requests? */
+bool mirror_has_server(const struct mirror *m);
 /* Does it support all of these (enum mirror_can)? */
 bool mirror_can(const struct mirror *m, unsigned what);
 

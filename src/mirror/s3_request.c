@@ -27,6 +27,7 @@ int mirror_s3_call(struct mirror_connection *c, const struct s3_request *q, stru
 		   struct err *e)
 {
 	struct mirror_s3 *s = c->mirror->state;
+	c->mirror->requests++;
 	return s3_call(c->state, &s->place, q, r, e);
 }
 

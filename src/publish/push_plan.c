@@ -75,6 +75,40 @@ void push_plan_checked(struct push_plan *p, struct push_step *step, bool ok)
 	count_step(p, step, 1);
 }
 
+size_t push_plan_left(const struct push_plan *p, uint64_t *bytes)
+{
+	size_t files = 0;
+	*bytes = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct push_step *s = &p->steps[i];
+		if (s->done || s->action == STEP_NONE || s->action == STEP_KEEP)
+			continue;
+		files++;
+		*bytes += s->file->size;
+	}
+	return files;
+}
+
+static uint64_t requests_to_put(const struct repository_file *f)
+{
+	struct err ignored = ERR_INIT;
+	struct grid g;
+	return grid_for(f->size, &g, &ignored) < 0 || g.count <= 1 ? 1 : g.count + 3;
+}
+
+uint64_t push_plan_requests(const struct push_plan *p)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct push_step *s = &p->steps[i];
+		if (s->action == STEP_CHECK)
+			n++;
+		else if (s->action == STEP_PUT || s->action == STEP_REPLACE)
+			n += requests_to_put(s->file);
+	}
+	return n;
+}
+
 bool push_plan_is_empty(const struct push_plan *p)
 {
 	return !p->puts && !p->checks;

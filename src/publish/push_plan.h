@@ -42,6 +42,12 @@ void push_plan_make(const struct tree *t, const bool *wanted, const struct inven
 		    struct push_plan *out);
 /* After a check: the step becomes KEEP or REPLACE, and the sums are updated. */
 void push_plan_checked(struct push_plan *p, struct push_step *step, bool ok);
+/* What has not been done yet, in files; *bytes of them. */
+size_t push_plan_left(const struct push_plan *p, uint64_t *bytes);
+/* About how many requests the plan takes on a server: one for a file of one piece; for others, one
+ * for each piece, one to look for an earlier upload, and two to begin and complete it; one to read
+ * a file back. */
+uint64_t push_plan_requests(const struct push_plan *p);
 /* Is there nothing to do? */
 bool push_plan_is_empty(const struct push_plan *p);
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -83,6 +84,36 @@ def test_of_a_model_with_changed_metadata_only_the_first_piece_is_sent(publisher
         assert m["copied_bytes"] >= 3 * PIECE
         assert m["written_bytes"] - m["copied_bytes"] < PIECE + (1 << 20)
     publisher("verify", "--full")
+
+
+@pytest.fixture
+def changed_model(publisher):
+    """A mirror has a model of 5 pieces; the tree has a version with another last block."""
+    publisher.configure(mirror("a"))
+    publisher.add_model("large", "40M", seed=5)
+    publisher("push")
+    publisher.older = publisher.on("a", "*large*.gguf")
+    publisher.add_model("large", "40M", seed=5, options=("--revision", "1"))
+    return publisher
+
+
+def test_pieces_of_an_older_version_are_copied_on_the_mirror(changed_model, validate):
+    result = changed_model("push", "--json")
+    validate(result.json, "output-push")
+    pushed = result.json["mirrors"][0]
+    assert 2 * PIECE <= pushed["copied_bytes"] < pushed["written_bytes"]
+    changed_model("verify", "--full")
+    changed_model.add_model("large", "40M", seed=5, options=("--revision", "2"))
+    assert "copied there" in changed_model("push").out
+
+
+def test_a_damaged_older_version_spoils_nothing(changed_model):
+    whole = changed_model("push", "--dry-run", "--json").json["mirrors"][0]["planned_bytes"]
+    for piece in range(5):
+        flip(changed_model.older, piece * PIECE + 5000)
+    result = changed_model("push", "--json").json["mirrors"][0]
+    assert result["copied_bytes"] == 0 and result["written_bytes"] >= whole
+    changed_model("verify", "--full")
 
 
 def test_parts_go_where_they_are_held(publisher):
@@ -255,6 +286,8 @@ def test_one_bad_mirror_holds_the_release_back(publisher, validate):
     validate(result.json, "output-push")
     assert outcomes(result) == {"a": "held-back", "b": "failed", "c": "held-back"}
     assert result.json["holding"] == 2 and result.json["quorum"] == 3
+    assert {m["id"]: m["behind"] for m in result.json["mirrors"]} == {"a": 4, "b": 8, "c": 4}
+    assert re.search(r"^a +held-back +4 files behind, ", publisher("push", check=7).out)
     publisher.on("a", "*tiny*.gguf")
     assert publisher.release("a") is None
     publisher.configure()

@@ -296,6 +296,26 @@ static void a_folder_goes_on_where_an_upload_was_left(void **state)
 	world_free(w);
 }
 
+/* ---- what it will take ---------------------------------------------------------- */
+
+static void a_plan_tells_what_is_left_and_about_how_many_requests_it_takes(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 1);
+	uint64_t bytes;
+	w->o.dry_run = true;
+	assert_ok(push(w), &w->e);
+	/* 9 small files, and one of 2 pieces. */
+	assert_int_equal(push_plan_requests(&w->m[0].plan), 9 + 2 + 3);
+	assert_int_equal(push_plan_left(&w->m[0].plan, &bytes), 10);
+	assert_int_equal(bytes, w->m[0].plan.put_bytes);
+	w->o.dry_run = false;
+	assert_ok(push(w), &w->e);
+	assert_int_equal(push_plan_left(&w->m[0].plan, &bytes), 0);
+	assert_int_equal(bytes, 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +332,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_local_piece_is_never_sent_by_any_thread),
 		cmocka_unit_test(the_next_push_sends_only_the_pieces_that_are_missing),
 		cmocka_unit_test(a_folder_goes_on_where_an_upload_was_left),
+		cmocka_unit_test(a_plan_tells_what_is_left_and_about_how_many_requests_it_takes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
