@@ -2,6 +2,7 @@
 #include "cli/plans.h"
 #include "cli/pruning.h"
 #include "cli/publisher.h"
+#include "publish/only.h"
 #include "publish/push.h"
 #include "settings/publish.h"
 #include "util/mem.h"
@@ -13,6 +14,7 @@
 struct push_opts {
 	struct publisher_opts who;
 	struct push_options push; /* what the options can say of it */
+	struct opt_list only;
 	bool preflight, prune;
 	const char *plan, *apply;
 };
@@ -34,6 +36,12 @@ static const struct opt options[] = {
 	PUBLISHER_OPTS(push_opts),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.stage, 0, "stage", NULL,
 		  "show the release only on mirrors marked stage; objects go to all"),
+	OPT_ENTRY(OPT_LIST, push_opts, only, 0, "only", "MODEL|GLOB",
+		  "send only the objects of these models, and do not show the release; may be "
+		  "repeated"),
+	OPT_ENTRY(OPT_FLAG, push_opts, push.repair, 0, "repair", NULL,
+		  "only repair what is wrong or missing of the release that a mirror shows; "
+		  "publish nothing new"),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.recheck, 0, "recheck", NULL,
 		  "also read back what an earlier push has verified, and repair it"),
 	OPT_LAST,
@@ -50,6 +58,7 @@ struct job {
 	bool check_only;
 	struct plans plans;
 	struct pruning pruning;
+	bool *only; /* of the tree's files; NULL: all */
 };
 
 static void job_release(struct job *j)
@@ -59,6 +68,7 @@ static void job_release(struct job *j)
 	preflight_release(&j->preflight);
 	plans_release(&j->plans);
 	pruning_release(&j->pruning);
+	free(j->only);
 	free(j->mirrors);
 	tree_release(&j->tree);
 	publisher_release(&j->p);
@@ -76,7 +86,7 @@ static void put_step(json_t *o, const struct push_step *s)
 	json_put_string(o, "error", s->error);
 }
 
-static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
+static void put_mirror(json_t *o, const struct push_mirror *m, bool all, bool repair)
 {
 	uint64_t behind;
 	json_put_string(o, "id", m->id);
@@ -98,6 +108,8 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all)
 	json_put_u64(o, "retries", m->retries);
 	if (m->mirror && m->mirror->requests)
 		json_put_u64(o, "requests", m->mirror->requests);
+	if (repair)
+		json_put_u64(o, "left_out", m->plan.left_out);
 	json_put_u64(o, "behind", push_plan_left(&m->plan, &behind));
 	json_put_u64(o, "behind_bytes", behind);
 	json_t *steps = json_put_array(o, "steps");
@@ -117,6 +129,8 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put_u64(o, "release", j->tree.version);
 	json_put_bool(o, "dry_run", j->o.dry_run);
 	json_put_bool(o, "stage", j->o.stage);
+	json_put_bool(o, "repair", j->o.repair);
+	json_put_bool(o, "partial", j->o.only);
 	json_put_bool(o, "changed", j->result.changed);
 	json_put_u64(o, "quorum", j->result.quorum);
 	json_put_u64(o, "counted", j->result.counted);
@@ -131,7 +145,7 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put(o, "pruned", pruning_json(&j->pruning));
 	json_t *mirrors = json_put_array(o, "mirrors");
 	for (size_t i = 0; i < j->count; i++)
-		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose);
+		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose, j->o.repair);
 	return o;
 }
 
@@ -177,6 +191,9 @@ static void describe_done(struct buf *b, const struct push_mirror *m)
 			 m->retries == 1 ? "y" : "ies");
 	if (!m->count_only)
 		describe_files(b, behind, bytes, " behind");
+	if (m->plan.left_out)
+		buf_addf(b, "%s%zu of a release that it does not show left out", b->len ? "; " : "",
+			 m->plan.left_out);
 }
 
 /* What was done or, in a dry run, would be done. */
@@ -244,11 +261,15 @@ static void print_pushed(struct cli *cli, const struct job *j, const json_t *doc
 		cli_say(cli, document,
 			j->plans.write ? "The plan is in {plan}. When it has been reviewed, `ferry "
 					 "push --apply {plan}` carries it out."
+			: j->o.repair && !was_busy(j) ? "Nothing to repair."
 			: !was_busy(j) ? "Nothing to do: release {release} is already there."
 			: j->o.dry_run ? "Nothing was written (--dry-run)."
-			: j->o.stage   ? "Release {release} is on the stage mirrors; `ferry push` "
-					 "publishes it everywhere."
-				       : "Release {release} is published.");
+			: j->o.only ? "The objects are on the mirrors. Readers see no new release "
+				      "until `ferry push` sends everything."
+			: j->o.repair ? "Repaired. Nothing new was published."
+			: j->o.stage  ? "Release {release} is on the stage mirrors; `ferry push` "
+					"publishes it everywhere."
+				      : "Release {release} is published.");
 }
 
 /* ---- the command ----------------------------------------------------------------- */
@@ -277,6 +298,18 @@ static void add_mirrors(struct job *j)
 				.error = p->error,
 			};
 	}
+}
+
+static int check_together(const struct push_opts *o, struct err *e)
+{
+	bool partly = o->only.count || o->push.repair;
+	if (o->only.count && o->push.repair)
+		return err_set(e, ERR_USAGE, "--only and --repair exclude each other");
+	if (partly && (o->push.stage || o->plan || o->apply || o->prune))
+		return err_set(e, ERR_USAGE,
+			       "%s cannot be combined with --stage, --plan, --apply or --prune",
+			       o->only.count ? "--only" : "--repair");
+	return 0;
 }
 
 static int check_choice(const struct job *j, const struct push_opts *o, struct err *e)
@@ -340,7 +373,9 @@ static int push_run_command(struct cli *cli, struct err *e)
 	struct settings_publish publish;
 	struct push_opts given = *(const struct push_opts *)cli->opts, *o = &given;
 	j.plans = (struct plans){ .write = o->plan, .apply = o->apply };
-	int rc = plans_open(&j.plans, &o->who, &o->push, o->prune, e);
+	int rc = check_together(o, e);
+	if (rc == 0)
+		rc = plans_open(&j.plans, &o->who, &o->push, o->prune, e);
 	j.o = o->push;
 	j.o.threads = MIRRORS_AT_A_TIME;
 	j.o.retry = &retry;
@@ -358,6 +393,10 @@ static int push_run_command(struct cli *cli, struct err *e)
 	add_mirrors(&j);
 	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
 		return rc;
+	if (o->only.count &&
+	    (rc = only_resolve(&j.tree, o->only.at, o->only.count, &j.only, e)) < 0)
+		return rc;
+	j.o.only = j.only;
 	j.tree.cancel = cli->cancel;
 	set_course(&j, o);
 	rc = push_run(&j.tree, j.mirrors, j.count, &j.o, &j.result, e);

@@ -130,9 +130,31 @@ struct stats {
 	const struct tree *t;
 	struct inventory_item *items;
 	const size_t *which;
-	pthread_mutex_t lock; /* of what follows */
+	struct inventory_how *how;
+	pthread_mutex_t lock; /* of how->retries and what follows */
 	struct err error;     /* the first one, after which none is begun */
 };
+
+static bool again(struct stats *s, struct retry *retry, struct err *e)
+{
+	bool yes = retry_again(retry, e);
+	pthread_mutex_lock(&s->lock);
+	s->how->retries += yes;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+static int ask(struct stats *s, size_t file, struct err *e)
+{
+	struct retry retry = *s->how->retry;
+	int rc = cancel_check(s->m->env.cancel, e);
+	if (rc < 0)
+		return rc;
+	do {
+		(void)!inventory_stat(s->m, s->t, &s->t->files.at[file], &s->items[file], e);
+	} while (e->class && again(s, &retry, e));
+	return -(int)e->class;
+}
 
 static void take_stat(void *ctx, size_t i)
 {
@@ -142,8 +164,7 @@ static void take_stat(void *ctx, size_t i)
 	pthread_mutex_lock(&s->lock);
 	bool failed = s->error.class;
 	pthread_mutex_unlock(&s->lock);
-	if (failed || (cancel_check(s->m->env.cancel, &e) == 0 &&
-		       inventory_stat(s->m, s->t, &s->t->files.at[file], &s->items[file], &e) == 0))
+	if (failed || ask(s, file, &e) == 0)
 		return;
 	pthread_mutex_lock(&s->lock);
 	if (!s->error.class)
@@ -151,23 +172,40 @@ static void take_stat(void *ctx, size_t i)
 	pthread_mutex_unlock(&s->lock);
 }
 
-int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
-		     struct inventory_item *items, struct err *e)
+/* Sets `which` to the files that must be asked about, and returns how many there are. */
+static size_t to_ask(const struct tree *t, const bool *wanted, const bool *known,
+		     const struct inventory_how *how, const struct inventory_item *items,
+		     size_t *which)
 {
-	size_t n = t->files.count, count = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < t->files.count; i++) {
+		const struct repository_file *f = &t->files.at[i];
+		bool vouched = how->record && f->class == REPOSITORY_OBJECT &&
+			       items[i].state == INVENTORY_UNVERIFIED &&
+			       verified_vouches(how->record, f, &items[i].stat);
+		if (wanted[i] && !known[i] && !vouched)
+			which[count++] = i;
+	}
+	return count;
+}
+
+int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
+		     struct inventory_how *how, struct inventory_item *items, struct err *e)
+{
+	size_t n = t->files.count;
 	CLEANUP(mem_free_ptr) bool *known = mem_alloc((n + 1) * sizeof *known);
 	CLEANUP(mem_free_ptr) size_t *which = mem_alloc((n + 1) * sizeof *which);
-	int rc = inventory_list(m, t, wanted, items, known, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < n; i++)
-		if (wanted[i] && !known[i])
-			which[count++] = i;
-	struct stats s = { .m = m, .t = t, .items = items, .which = which };
+	struct stats s = { .m = m, .t = t, .how = how, .items = items, .which = which };
+	struct retry retry = *how->retry;
 	pthread_mutex_init(&s.lock, NULL);
-	threads_run(m->connections, count, take_stat, &s);
+	do {
+		(void)!inventory_list(m, t, wanted, items, known, e);
+	} while (e->class && again(&s, &retry, e));
+	if (!e->class)
+		threads_run(m->connections, to_ask(t, wanted, known, how, items, which), take_stat,
+			    &s);
 	pthread_mutex_destroy(&s.lock);
 	if (s.error.class)
 		*e = s.error;
-	return -(int)s.error.class;
+	return -(int)e->class;
 }

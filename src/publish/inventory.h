@@ -6,7 +6,8 @@
 #ifndef FERRY_PUBLISH_INVENTORY_H
 #define FERRY_PUBLISH_INVENTORY_H
 
-#include "publish/tree.h"
+#include "publish/verified.h"
+#include "util/retry.h"
 
 enum inventory_state {
 	INVENTORY_MISSING,
@@ -30,9 +31,17 @@ bool inventory_wants(enum mirror_holds holds, enum repository_class class);
 enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,
 				     const struct mirror_stat *st);
 
+struct inventory_how {
+	const struct retry *retry;     /* for each call */
+	const struct verified *record; /* objects that it vouches for, as they are listed, are not
+					  asked about one by one; NULL: none */
+	size_t retries;                /* out: calls that were tried again */
+};
+
 /* Sets items[i] for each t->files.at[i] with wanted[i]; the others are not changed. */
 WARN_UNUSED int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
-				 struct inventory_item *items, struct err *e);
+				 struct inventory_how *how, struct inventory_item *items,
+				 struct err *e);
 
 /* The two steps of that, for callers that do the second one for each file on their own. The first
  * sets known[i] where the mirror's listing says as much as a stat would; the wanted items are

@@ -3,6 +3,7 @@
 #include "publish/preflight.h"
 #include "publish/push_mirror.h"
 #include "publish/push_objects.h"
+#include "publish/push_repair.h"
 #include "publish/speed.h"
 #include "util/cancel.h"
 #include "util/mem.h"
@@ -36,7 +37,7 @@ struct run {
 /* Does this run show the release on this mirror? */
 static bool shows(const struct push_options *o, const struct push_mirror *m)
 {
-	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && !o->share.count &&
+	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && !o->share.count && !o->only &&
 	       (!o->stage || m->stage);
 }
 
@@ -157,7 +158,8 @@ static bool stage_failed(const struct run *r)
 /* Stage mirrors first; none without the quorum. */
 static void show_release(struct run *r, const struct push_result *result)
 {
-	if (result->holding < result->quorum)
+	/* What is repaired is shown already. */
+	if (result->holding < result->quorum && !r->o->repair)
 		return;
 	for (int turn = 0; turn < 2; turn++) {
 		r->stage_turn = turn == 0;
@@ -192,6 +194,8 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 	if (r->stopped)
 		return push_plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_NOT_STARTED;
 	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
+	if (r->o->repair)
+		return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
 	if (shows(r->o, m) && !shown_is_done(m))
 		return PUSH_HELD_BACK;
 	if (with_metadata && !shows(r->o, m))
@@ -211,6 +215,45 @@ static int sum_up_stopped(const struct run *r, const struct push_mirror *worst, 
 	return why->hint[0] ? err_hint(e, "%s", why->hint) : -(int)e->class;
 }
 
+/* Do all mirrors have the file that shall have it? */
+static bool is_everywhere(const struct run *r, size_t file)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct push_mirror *m = &r->mirrors[i];
+		const struct push_step *s = m->plan.count ? &m->plan.steps[file] : NULL;
+		if (s && !m->count_only && !s->done && s->action != STEP_NONE &&
+		    s->action != STEP_KEEP)
+			return false;
+	}
+	return true;
+}
+
+static bool all_are_planned(const struct run *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->deliveries[i].tree && !r->mirrors[i].plan.count)
+			return false;
+	return true;
+}
+
+static int interrupted(const struct run *r, struct err *e)
+{
+	char done[SIZE_TEXT], all[SIZE_TEXT];
+	size_t files = 0;
+	uint64_t bytes = 0, total = 0;
+	if (!all_are_planned(r))
+		return err_hint(e, "nothing was written yet; `ferry push` starts again");
+	for (size_t i = 0; i < r->tree->files.count; i++) {
+		bool there = is_everywhere(r, i);
+		files += there;
+		bytes += there ? r->tree->files.at[i].size : 0;
+		total += r->tree->files.at[i].size;
+	}
+	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; `ferry push` goes on",
+			files, r->tree->files.count, format_size(done, bytes),
+			format_size(all, total));
+}
+
 static int sum_up(const struct run *r, const struct push_result *result, struct err *e)
 {
 	const struct push_mirror *worst = NULL;
@@ -224,8 +267,8 @@ static int sum_up(const struct run *r, const struct push_result *result, struct 
 		    (!worst || push_gravity(m->error.class) > push_gravity(worst->error.class)))
 			worst = m;
 	}
-	if (cancel_signal(r->o->cancel))
-		return cancel_check(r->o->cancel, e);
+	if (cancel_check(r->o->cancel, e) < 0)
+		return interrupted(r, e);
 	if (r->stopped)
 		return sum_up_stopped(r, worst, e);
 	if (!failed && !held_back)
@@ -279,6 +322,8 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 			push_delivery_init(&deliveries[i], t, o, &mirrors[i],
 					   shows(o, &mirrors[i]));
 	threads_run(o->threads, count, plan, &r);
+	if (o->repair)
+		push_repair_limit(mirrors, count);
 	r.stopped = !may_start(&r, result);
 	bool write = !o->dry_run && !r.stopped;
 	if (write)

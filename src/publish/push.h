@@ -66,10 +66,13 @@ struct push_options {
 			       to all */
 	bool recheck;       /* also read back what was verified earlier */
 	struct share share; /* only this share of the objects, and no metadata */
-	uint64_t quorum;    /* number of mirrors that must hold every object; 0:
-			       all that count */
-	unsigned threads;   /* number of mirrors that are planned, checked and shown the
-			       release at a time */
+	const bool *only; /* of the tree's files: only these objects, and no metadata; NULL: all */
+	bool repair;      /* only what is wrong, of the releases that mirrors show
+			     (push_repair.h) */
+	uint64_t quorum;  /* number of mirrors that must hold every object; 0:
+			     all that count */
+	unsigned threads; /* number of mirrors that are planned, checked and shown the
+			     release at a time */
 	/* Called when all mirrors are planned, before the first byte; an error stops the run. */
 	int (*approve)(void *ctx, const struct push_mirror *mirrors, size_t count, struct err *e);
 	void *approve_ctx;

@@ -40,16 +40,39 @@ static int settle_versioned(struct push_delivery *d, const struct repository_fil
 	return release_check_versioned(d->m->mirror, d->tree, f, e);
 }
 
+static int settle(struct push_delivery *d, const struct repository_file *f,
+		  struct inventory_item *item, struct err *e)
+{
+	struct retry retry = *d->o->retry;
+	do {
+		(void)!settle_versioned(d, f, item, e);
+	} while (e->class && push_delivery_again(d, &retry, e));
+	return -(int)e->class;
+}
+
 static int inventory_all(struct push_delivery *d, const bool *wanted, struct inventory_item *items,
 			 struct err *e)
 {
 	const struct tree *t = d->tree;
-	int rc = inventory_mirror(d->m->mirror, t, wanted, items, e);
+	struct inventory_how how = { .retry = d->o->retry };
+	how.record = d->o->recheck ? NULL : &d->record;
+	int rc = inventory_mirror(d->m->mirror, t, wanted, &how, items, e);
+	d->m->retries += how.retries;
 	for (size_t i = 0; rc == 0 && i < t->files.count; i++)
 		if (wanted[i] && t->files.at[i].class == REPOSITORY_METADATA &&
 		    items[i].state != INVENTORY_MISSING && items[i].state != INVENTORY_OK)
-			rc = settle_versioned(d, &t->files.at[i], &items[i], e);
+			rc = settle(d, &t->files.at[i], &items[i], e);
 	return rc;
+}
+
+static bool is_wanted(const struct push_delivery *d, size_t i)
+{
+	const struct repository_file *f = &d->tree->files.at[i];
+	enum mirror_holds holds = d->metadata ? d->m->holds : MIRROR_HOLDS_OBJECTS;
+	if (f->class == REPOSITORY_OBJECT && d->m->holds == MIRROR_HOLDS_METADATA)
+		return false;
+	return inventory_wants(holds, f->class) && share_has(&d->o->share, f) &&
+	       (!d->o->only || d->o->only[i]);
 }
 
 int push_mirror_plan(struct push_delivery *d, struct err *e)
@@ -59,22 +82,13 @@ int push_mirror_plan(struct push_delivery *d, struct err *e)
 	size_t n = t->files.count + 1;
 	CLEANUP(mem_free_ptr) bool *wanted = mem_alloc(n * sizeof *wanted);
 	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc(n * sizeof *items);
-	enum mirror_holds holds = d->metadata ? m->holds : MIRROR_HOLDS_OBJECTS;
-	bool objects = m->holds != MIRROR_HOLDS_METADATA;
-	for (size_t i = 0; i < t->files.count; i++) {
-		enum repository_class class = t->files.at[i].class;
-		wanted[i] = inventory_wants(holds, class) &&
-			    (objects || class != REPOSITORY_OBJECT) &&
-			    share_has(&d->o->share, &t->files.at[i]);
-	}
+	for (size_t i = 0; i < t->files.count; i++)
+		wanted[i] = is_wanted(d, i);
 	int rc = d->metadata ? look_at_release(d, &m->before, e) : 0;
-	struct retry retry = *d->o->retry;
-	do {
-		if (rc == 0)
-			(void)!inventory_all(d, wanted, items, e);
-	} while (e->class && push_delivery_again(d, &retry, e));
-	if (e->class)
-		return -(int)e->class;
+	if (rc == 0)
+		rc = inventory_all(d, wanted, items, e);
+	if (rc < 0)
+		return rc;
 	push_plan_release(&m->plan);
 	push_plan_make(t, wanted, items, &m->before, &d->record, d->o->recheck, &m->plan);
 	return 0;
@@ -237,7 +251,8 @@ int push_mirror_hidden(struct push_delivery *d, struct feed *f, size_t reader, s
 	int rc = push_objects_put(d, f, reader, e);
 	if (rc == 0)
 		rc = push_delivery_each(d, is_hidden_metadata, do_small, e);
-	d->m->holds_objects = rc == 0 && d->m->holds != MIRROR_HOLDS_METADATA;
+	d->m->holds_objects = rc == 0 && d->m->holds != MIRROR_HOLDS_METADATA &&
+			      !d->m->plan.left_out;
 	return rc;
 }
 

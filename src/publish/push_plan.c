@@ -75,6 +75,14 @@ void push_plan_checked(struct push_plan *p, struct push_step *step, bool ok)
 	count_step(p, step, 1);
 }
 
+void push_plan_leave_out(struct push_plan *p, struct push_step *step)
+{
+	bool something = step->action != STEP_NONE && step->action != STEP_KEEP;
+	count_step(p, step, -1);
+	step->action = STEP_NONE;
+	p->left_out += something;
+}
+
 size_t push_plan_left(const struct push_plan *p, uint64_t *bytes)
 {
 	size_t files = 0;

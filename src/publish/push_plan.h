@@ -32,6 +32,7 @@ struct push_plan {
 	size_t count;
 	size_t puts, checks; /* number of steps; replacing counts as a put */
 	uint64_t put_bytes, check_bytes;
+	size_t left_out; /* steps; then the plan does not lead to the release */
 };
 void push_plan_release(struct push_plan *p);
 
@@ -42,6 +43,8 @@ void push_plan_make(const struct tree *t, const bool *wanted, const struct inven
 		    struct push_plan *out);
 /* After a check: the step becomes KEEP or REPLACE, and the sums are updated. */
 void push_plan_checked(struct push_plan *p, struct push_step *step, bool ok);
+/* The step is not taken. */
+void push_plan_leave_out(struct push_plan *p, struct push_step *step);
 /* What has not been done yet, in files; *bytes of them. */
 size_t push_plan_left(const struct push_plan *p, uint64_t *bytes);
 /* About how many requests the plan takes on a server: one for a file of one piece; for others, one

@@ -211,6 +211,100 @@ def test_a_damaged_targets_file_is_mended_not_a_conflict(publisher):
     publisher("verify", "--full")
 
 
+# -- a part of it ---------------------------------------------------------------------------
+
+
+def names_on(publisher, name):
+    return sorted(p.name.partition(".")[2] for p in publisher.mirror(name).rglob("*")
+                  if p.is_file() and "targets/models" in str(p))
+
+
+@pytest.mark.parametrize("pattern", ["second", "second:q8_0", "sec*", "*/second-q8_0.gguf"])
+def test_only_sends_the_objects_of_a_model_and_shows_nothing(publisher, validate, pattern):
+    publisher.add_model("second", seed=2)
+    result = publisher("push", "--only", pattern, "--json")
+    validate(result.json, "output-push")
+    assert result.json["partial"] is True
+    assert set(outcomes(result).values()) == {"objects-only"}
+    for name in "abc":
+        assert names_on(publisher, name) == ["second-q8_0.gguf", "second-q8_0.gguf.manifest.json"]
+        assert not (publisher.mirror(name) / "metadata").exists()
+    text = publisher("push", "--only", pattern).out
+    assert "no new release until `ferry push` sends everything" in text
+    full = publisher("push", "--json")
+    assert {m["outcome"] for m in full.json["mirrors"]} == {"done"}
+    assert publisher.release("a") == full.json["release"]
+    publisher("verify", "--full")
+
+
+def test_only_names_models_that_exist(publisher):
+    assert "has no model 'tyni'" in publisher("push", "--only", "tyni", check=3).err
+    assert "no file of a model matches 'x*'" in publisher("push", "--only", "x*", check=3).err
+    assert not publisher.mirror().exists()
+
+
+@pytest.mark.parametrize("options", [("--stage",), ("--prune",), ("--plan", "p")])
+def test_only_and_repair_are_alone(publisher, options):
+    for first in (("--only", "tiny"), ("--repair",)):
+        assert "cannot be combined" in publisher("push", *first, *options, check=2).err
+    assert "exclude each other" in publisher("push", "--only", "tiny", "--repair", check=2).err
+
+
+def damage(publisher):
+    """On a, a wrong byte that verify has found; b lacks a file, and c its catalog."""
+    path = publisher.on("a", "*tiny*.gguf")
+    times = path.stat()
+    flip(path, 9_000_000)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    publisher.on("b", "*tiny*.gguf").unlink()
+    (publisher.mirror("c") / "catalog.json").unlink()
+    publisher("verify", "--full", check=1)
+
+
+def test_repair_mends_the_release_that_the_mirrors_show(publisher, validate):
+    publisher("push")
+    damage(publisher)
+    result = publisher("push", "--repair", "--json")
+    validate(result.json, "output-push")
+    assert {m["id"]: (m["written"], m["left_out"]) for m in result.json["mirrors"]} == \
+        {"a": (1, 0), "b": (1, 0), "c": (1, 0)}
+    publisher("verify", "--full")
+    assert "Nothing to repair" in publisher("push", "--repair").out
+
+
+def test_repair_publishes_nothing_new(publisher):
+    publisher("push")
+    old = publisher.release("a")
+    damage(publisher)
+    shutil.copytree(publisher.tree, publisher.dir / "first")
+    publisher.add_model("second", seed=2)
+    result = publisher("push", "--repair", "--json")
+    written = {m["id"]: m["written"] for m in result.json["mirrors"]}
+    # What is missing on b may be new, and catalog.json is.
+    assert written == {"a": 1, "b": 0, "c": 0}
+    assert all(m["left_out"] for m in result.json["mirrors"])
+    for name in "abc":
+        assert publisher.release(name) == old
+        assert not [n for n in names_on(publisher, name) if "second" in n]
+    publisher("verify", "--full", "--mirror", "a", "--repository", "first")
+    assert "of a release that it does not show left out" in publisher("push", "--repair").out
+
+
+def test_repair_of_an_empty_mirror_sends_nothing(publisher):
+    result = publisher("push", "--repair", "--json")
+    assert result.json["changed"] is False
+    assert not publisher.mirror().exists()
+
+
+def test_repair_mends_a_damaged_timestamp_of_a_complete_release(publisher):
+    publisher.configure(mirror("a"), mirror("o", holds="objects"))
+    publisher("push")
+    rewrite(publisher.mirror() / "metadata/timestamp.json", b"{")
+    publisher.on("o", "*tiny*.gguf").unlink()
+    publisher("push", "--repair")
+    publisher("verify", "--full")
+
+
 # -- what must not be published -----------------------------------------------------------
 
 
@@ -528,6 +622,8 @@ def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moment
     assert process.returncode == -number
     assert 2 * PIECE <= large_bytes(made) < 40 << 20
     assert "stopped by signal" in err
+    assert re.search(r"4 of 11 files, 4.0 MiB of 44.0 MiB are on every mirror; "
+                     r"`ferry push` goes on", err)
     assert_reader_sees_one_release(made)
     made("push")
     assert_reader_sees_one_release(made)

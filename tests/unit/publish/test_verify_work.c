@@ -214,20 +214,22 @@ static void inventory_asks_for_several_objects_at_once(void **state)
 {
 	(void)state;
 	size_t n = w->t.files.count;
+	struct inventory_how how = { .retry = &retry_once };
 	CLEANUP(mem_free_ptr) bool *wanted = mem_alloc(n * sizeof *wanted);
 	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc(n * sizeof *items);
 	memset(wanted, true, n * sizeof *wanted);
 	meeting_begin();
 	w->ops.stat = meeting_stat;
 	mirror_mem_remove(w->store[0], SAME);
-	assert_ok(inventory_mirror(w->handle[0], &w->t, wanted, items, &w->e), &w->e);
+	assert_ok(inventory_mirror(w->handle[0], &w->t, wanted, &how, items, &w->e), &w->e);
 	assert_true(meeting.met);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(items[i].state, strcmp(w->t.files.at[i].key, SAME) == 0
 							 ? INVENTORY_MISSING
 							 : INVENTORY_UNVERIFIED);
 	mirror_mem_fault(w->store[0], &(struct mem_fault){ .call = MEM_STAT, .times = UINT_MAX });
-	assert_int_equal(inventory_mirror(w->handle[0], &w->t, wanted, items, &w->e), -ERR_NETWORK);
+	assert_int_equal(inventory_mirror(w->handle[0], &w->t, wanted, &how, items, &w->e),
+			 -ERR_NETWORK);
 }
 
 /* ---- that it does not matter ---------------------------------------------------- */

@@ -1,0 +1,107 @@
+#include "publish/only.h"
+
+#include "catalog/catalog.h"
+#include "util/mem.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MODELS "models/"
+
+/* "targets/models/m/HASH.m.gguf" → "models/m/m.gguf"; NULL if it is not an object. Caller frees. */
+static char *target_path(const struct repository_file *f)
+{
+	char hash[DIGEST_HEX + 2], hex[DIGEST_HEX];
+	snprintf(hash, sizeof hash, "%s.", digest_hex(hex, &f->sha256));
+	const char *at = strstr(f->key, hash);
+	if (f->class != REPOSITORY_OBJECT || !str_starts(f->key, "targets/") || !at)
+		return NULL;
+	const char *dir = f->key + strlen("targets/");
+	return mem_printf("%.*s%s", (int)(at - dir), dir, at + strlen(hash));
+}
+
+struct choice {
+	const struct tree *t;
+	char **paths; /* of each file; NULL: it is not an object */
+	bool *chosen;
+};
+
+static void choose(struct choice *c, size_t i)
+{
+	const char *manifest = c->t->files.at[i].manifest_key;
+	const struct repository_file *f = manifest ? tree_find(c->t, manifest) : NULL;
+	c->chosen[i] = true;
+	if (f)
+		c->chosen[tree_index(c->t, f)] = true;
+}
+
+static bool by_glob(struct choice *c, const char *glob)
+{
+	bool any = false;
+	for (size_t i = 0; i < c->t->files.count; i++) {
+		const char *path = c->paths[i];
+		if (!path || !str_starts(path, MODELS) ||
+		    fnmatch(glob, path + strlen(MODELS), 0) != 0)
+			continue;
+		choose(c, i);
+		any = true;
+	}
+	return any;
+}
+
+static void by_path(struct choice *c, const char *path)
+{
+	for (size_t i = 0; i < c->t->files.count; i++)
+		if (c->paths[i] && strcmp(c->paths[i], path) == 0)
+			choose(c, i);
+}
+
+static int by_reference(struct choice *c, const struct catalog *catalog, const char *text,
+			struct err *e)
+{
+	CLEANUP(reference_release) struct reference r = { 0 };
+	const struct card *model;
+	const struct card_variant *one;
+	int rc = reference_parse(text, &r, e);
+	if (rc == 0)
+		rc = catalog_resolve(catalog, &r, &model, &one, e);
+	if (rc < 0)
+		return rc;
+	for (size_t v = 0; v < model->variant_count; v++)
+		for (size_t i = 0; i < model->variants[v].file_count; i++)
+			if (!r.variant || &model->variants[v] == one)
+				by_path(c, model->variants[v].files[i].path);
+	return 0;
+}
+
+static int choose_all(struct choice *c, const char *const *patterns, size_t count, struct err *e)
+{
+	CLEANUP(catalog_release) struct catalog catalog = { 0 };
+	int rc = repository_catalog(c->t->dir, &catalog, e);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (!strpbrk(patterns[i], "*?["))
+			rc = by_reference(c, &catalog, patterns[i], e);
+		else if (!by_glob(c, patterns[i]))
+			rc = err_set(e, ERR_NOT_FOUND, "no file of a model matches '%s'",
+				     patterns[i]);
+	}
+	return rc;
+}
+
+int only_resolve(const struct tree *t, const char *const *patterns, size_t count, bool **out,
+		 struct err *e)
+{
+	size_t n = t->files.count;
+	CLEANUP(mem_free_ptr) bool *chosen = mem_alloc((n + 1) * sizeof *chosen);
+	CLEANUP(mem_free_ptr) char **paths = mem_alloc((n + 1) * sizeof *paths);
+	struct choice c = { t, paths, chosen };
+	for (size_t i = 0; i < n; i++)
+		paths[i] = target_path(&t->files.at[i]);
+	int rc = choose_all(&c, patterns, count, e);
+	for (size_t i = 0; i < n; i++)
+		free(paths[i]);
+	if (rc == 0)
+		*out = STEAL(chosen);
+	return rc;
+}
