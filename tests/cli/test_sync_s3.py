@@ -4,6 +4,7 @@ import pytest
 
 from published import PIECE, mirror, publisher, signed_base  # noqa: F401
 from s3_servers import PUBLISHER
+from waiting import kill, until
 
 
 def bucket_mirror(name, region, bucket):
@@ -39,6 +40,11 @@ class Buckets:
         self.regions[name].client().put_object(Bucket=self.buckets[name], Key=key,
                                                Body=bytes(body))
         return key
+
+
+def sent(proxy):
+    """The parts of the model `second` that the server has got."""
+    return proxy.of("UploadPart", "*second*", 200)
 
 
 @pytest.fixture
@@ -95,3 +101,23 @@ def test_of_a_model_with_changed_metadata_only_the_first_piece_is_sent(buckets):
     assert us["copied_bytes"] >= 3 * PIECE
     assert us["written_bytes"] - us["copied_bytes"] < PIECE + (1 << 20)
     buckets("verify", "--full", "--mirror", "us")
+
+
+def test_a_killed_sync_is_continued_with_the_parts_that_are_missing(buckets, s3_proxy):
+    buckets.publisher.add_model("second", size="40M", seed=2)
+    buckets("push", "--mirror", "us")
+    proxy = s3_proxy(buckets.regions["eu"])
+    buckets.publisher.configure(bucket_mirror("us", buckets.regions["us"], buckets.buckets["us"]),
+                                bucket_mirror("eu", proxy.region, buckets.buckets["eu"]))
+    size = buckets.publisher.on("repository", "*second*.gguf").stat().st_size
+    held = proxy.add("UploadPart", key="*second*", skip=2, hold=True)
+    process = buckets.publisher.ferry.start("sync", "us", "eu", env=PUBLISHER.env)
+    until(lambda: held.hits and len(sent(proxy)) == 2, process)
+    kill(process)
+    held.release()
+    proxy.settle()
+    result = buckets("sync", "us", "eu", "--json")
+    assert result.json["outcome"] == "done"
+    assert len(sent(proxy)) == -(-size // PIECE)
+    buckets("verify", "--full", "--mirror", "eu")
+    assert buckets.regions["eu"].uploads(buckets.buckets["eu"]) == []
