@@ -224,3 +224,11 @@ def s3rver(tmp_path_factory):
     import s3_servers
     return s3_servers.Region(shared.server(tmp_path_factory, "node_servers:S3rver"), "us-east-1",
                              s3_servers.S3RVER)
+
+
+@pytest.fixture
+def aws():
+    """A SIMULATED AWS of the test's own, see aws_simulated.py."""
+    import aws_simulated
+    with aws_simulated.AwsSimulated() as server:
+        yield server

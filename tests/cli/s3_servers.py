@@ -26,6 +26,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.config
 import botocore.credentials
+import botocore.exceptions
 import botocore.handlers
 
 import shared
@@ -34,16 +35,17 @@ from waiting import PATIENCE, until
 
 
 class Keys:
-    """An access key and its secret."""
+    """An access key and its secret, perhaps with the token of a session."""
 
-    def __init__(self, access, secret):
-        self.access, self.secret = access, secret
+    def __init__(self, access, secret, token=None):
+        self.access, self.secret, self.token = access, secret, token
 
     @property
     def env(self):
         """What commands read, with nothing of the user's own."""
+        token = {"AWS_SESSION_TOKEN": self.token} if self.token else {}
         return {"AWS_ACCESS_KEY_ID": self.access, "AWS_SECRET_ACCESS_KEY": self.secret,
-                "AWS_EC2_METADATA_DISABLED": "true"}
+                "AWS_EC2_METADATA_DISABLED": "true", **token}
 
 
 ADMIN = Keys("FERRYADMIN0000000000", "admin/secret+of=forty-characters-000000")
@@ -68,7 +70,7 @@ def client(endpoint, keys=PUBLISHER, region="us-east-1", style="path", **config)
     """boto3's client of a server, which makes one attempt."""
     made = session().client(
         "s3", endpoint_url=endpoint, aws_access_key_id=keys.access,
-        aws_secret_access_key=keys.secret, region_name=region,
+        aws_secret_access_key=keys.secret, aws_session_token=keys.token, region_name=region,
         config=botocore.config.Config(
             signature_version="s3v4", s3={"addressing_style": style}, retries={"max_attempts": 0},
             connect_timeout=PATIENCE, read_timeout=PATIENCE, proxies={}, **config))
@@ -91,6 +93,15 @@ def rclone(region, command, *args, keys=None):
     if done.returncode != 0:
         raise RuntimeError(f"rclone {command}: {done.stderr[-2000:]}")
     return done.stdout
+
+
+def refused(call, *args, **named):
+    """(status, code) of the error that boto3's call gives."""
+    try:
+        call(*args, **named)
+    except botocore.exceptions.ClientError as e:
+        return e.response["ResponseMetadata"]["HTTPStatusCode"], e.response["Error"]["Code"]
+    raise AssertionError("it was not refused")
 
 
 class Region:

@@ -10,17 +10,10 @@ import pytest
 import s3_servers
 import s3_wire
 import shared
+from s3_servers import refused
 from waiting import PATIENCE, gone, until
 
 MIB = 1 << 20
-
-
-def refused(call, *args, **named):
-    """(status, code) of the error that the call gives."""
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(*args, **named)
-    answer = caught.value.response
-    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
 
 
 def test_a_server_of_the_run_is_shared_and_ends_with_the_run(work):
