@@ -77,7 +77,7 @@ LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: all programs demo test quick check unit unit-programs arm-kernel cli-tests bench fuzz lint \
+.PHONY: all programs demo demo-cloud test quick check unit unit-programs arm-kernel cli-tests bench fuzz lint \
 	format install uninstall clean dist deps docs help
 
 all: deps
@@ -257,6 +257,11 @@ demo:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs
 	@scripts/demo $(BUILD)/bin
 
+demo-cloud:
+	@scripts/install-deps build demo-cloud
+	@$(MAKE) --no-print-directory $(PARALLEL) programs
+	@scripts/demo-cloud $(BUILD)/bin
+
 # -- installing ----------------------------------------------------------------------
 
 install: programs docs
@@ -297,6 +302,7 @@ clean:
 help:
 	@printf '%s\n' \
 		'make demo       shows the whole path on this machine, with a small random model' \
+		'make demo-cloud shows it with two buckets of an S3 server, which it installs' \
 		'make test       installs missing packages, builds, runs all tests' \
 		'make            builds into build/bin' \
 		'make quick      runs some of the tests, in less than a minute' \
