@@ -77,8 +77,8 @@ LIBRARY := $(BUILD)/libferry.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: all programs demo demo-cloud test quick check unit unit-programs arm-kernel cli-tests bench fuzz lint \
-	format install uninstall clean dist deps docs help
+.PHONY: all programs demo demo-cloud test quick check unit unit-programs arm-kernel cli-tests \
+	bench fuzz lint format install uninstall clean dist deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
@@ -233,6 +233,7 @@ bench:
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory $(PARALLEL) programs
 	@scripts/bench $(BUILD)
+	@scripts/bench-buckets $(BUILD)
 
 # Runs the binary of each tests/fuzz/fuzz_*.c for FUZZ_SECONDS.
 fuzz:
