@@ -47,6 +47,12 @@ struct taker {
 	struct taker *next;
 };
 
+struct spare {
+	uint8_t *data;
+	size_t len;
+	struct spare *next;
+};
+
 struct feed {
 	const struct tree *tree;
 	uint64_t memory, patience_ms;
@@ -58,6 +64,10 @@ struct feed {
 	struct taker *takers;
 	struct slot *slots;
 	uint64_t used;
+	/* Buffers of dropped pieces, for others of the same length: given back and allocated each
+	 * time, they would scatter, and the process would grow far beyond the pool. */
+	struct spare *spares;
+	uint64_t spare_bytes;
 	struct feed_stats stats;
 };
 
@@ -76,9 +86,48 @@ struct feed *feed_new(const struct tree *t, size_t readers, const struct feed_op
 	return f;
 }
 
-static void slot_free(struct slot *s)
+static void spare_add(struct feed *f, uint8_t *data, size_t len)
 {
-	free(s->piece.data);
+	struct spare *s = NEW(struct spare);
+	*s = (struct spare){ data, len, f->spares };
+	f->spares = s;
+	f->spare_bytes += len;
+}
+
+/* NULL: there is none. */
+static uint8_t *spare_take(struct feed *f, size_t len)
+{
+	struct spare **at = &f->spares;
+	while (*at && (*at)->len != len)
+		at = &(*at)->next;
+	struct spare *s = *at;
+	if (!s)
+		return NULL;
+	uint8_t *data = s->data;
+	*at = s->next;
+	f->spare_bytes -= len;
+	free(s);
+	return data;
+}
+
+static void spares_free(struct feed *f)
+{
+	for (struct spare *s = f->spares, *next; s; s = next) {
+		next = s->next;
+		free(s->data);
+		free(s);
+	}
+	f->spares = NULL;
+	f->spare_bytes = 0;
+}
+
+static void slot_free(struct feed *f, struct slot *s)
+{
+	/* Small ones are of any length, and scatter little. */
+	if (s->piece.data && s->piece.len >= GRID_MIN_PIECE)
+		spare_add(f, s->piece.data, s->piece.len);
+	else
+		free(s->piece.data);
 	free(s->by);
 	free(s);
 }
@@ -96,8 +145,9 @@ void feed_free(struct feed *f)
 		return;
 	for (struct slot *s = f->slots, *next; s; s = next) {
 		next = s->next;
-		slot_free(s);
+		slot_free(f, s);
 	}
+	spares_free(f);
 	for (size_t i = 0; i < f->tree->files.count; i++) {
 		file_release(&f->files[i]);
 		free(f->files[i].was_read);
@@ -309,7 +359,7 @@ static bool drop_unwanted(struct feed *f)
 	for (struct slot *s = f->slots; s; s = s->next)
 		if (s->state == READY && !s->users && !is_wanted(f, s)) {
 			slot_unlink(f, s);
-			slot_free(s);
+			slot_free(f, s);
 			return true;
 		}
 	return false;
@@ -400,15 +450,20 @@ static void slot_leave(struct feed *f, size_t reader, struct slot *s)
 	s->users--;
 	s->by[reader]--;
 	if (s->state == FAILED && !s->users)
-		slot_free(s);
+		slot_free(f, s);
 }
 
 /* Reads the piece without holding the lock. */
 static int slot_load(struct feed *f, size_t reader, struct slot *s, struct err *e)
 {
 	const struct tree_object *o = &f->files[s->file].object;
+	s->piece.data = spare_take(f, s->piece.len);
+	if (!s->piece.data && f->used + f->spare_bytes > limit(f, s->piece.len))
+		spares_free(f);
 	pthread_mutex_unlock(&f->lock);
-	int rc = mem_array((void **)&s->piece.data, s->piece.len, 1, 5 * GIB, o->path, e);
+	int rc = s->piece.data
+			 ? 0
+			 : mem_array((void **)&s->piece.data, s->piece.len, 1, 5 * GIB, o->path, e);
 	if (rc == 0)
 		rc = tree_object_read(o, s->piece.index, s->piece.data, e);
 	pthread_mutex_lock(&f->lock);

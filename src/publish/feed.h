@@ -22,7 +22,7 @@ struct feed_options {
 	uint64_t patience_ms; /* 0: FEED_PATIENCE_MS */
 };
 #define FEED_PATIENCE_MS 15000
-#define FEED_MEMORY (96 * MIB)
+#define FEED_MEMORY (128 * MIB)
 
 struct feed_stats {
 	uint64_t read_bytes;   /* from the tree, in total */

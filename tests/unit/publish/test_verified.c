@@ -101,6 +101,20 @@ static void without_time_and_tag_there_is_nothing_to_hold_by(void **state)
 	assert_false(vouches("eu", "file:///m", &unmarked));
 }
 
+static void a_tag_is_enough_where_no_time_was_told(void **state)
+{
+	(void)state;
+	struct mirror_stat st = there;
+	st.modified_s = 0;
+	add(&st);
+	assert_true(vouches("eu", "file:///m", &there));
+	strcpy(st.etag, "\"x z\"");
+	assert_false(vouches("eu", "file:///m", &st));
+	st = there;
+	st.etag[0] = '\0';
+	assert_false(vouches("eu", "file:///m", &st));
+}
+
 static void half_a_line_harms_nothing(void **state)
 {
 	(void)state;
@@ -209,6 +223,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(last_line_of_a_key_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_time_and_tag_there_is_nothing_to_hold_by,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_tag_is_enough_where_no_time_was_told, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(half_a_line_harms_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(foreign_file_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_lines_are_swept_away, setup, teardown),
