@@ -2,6 +2,7 @@
 #include "cli/publisher.h"
 #include "http/url.h"
 #include "publish/push.h"
+#include "publish/share.h"
 #include "publish/sync.h"
 #include "settings/repository.h"
 #include "tuf/name.h"
@@ -13,7 +14,7 @@
 #include <time.h>
 
 struct sync_opts {
-	const char *name, *root, *share;
+	const char *name, *root, *share, *limit_rate;
 	bool dry_run;
 };
 
@@ -27,6 +28,9 @@ static const struct opt options[] = {
 	OPT_HINTED(OPT_STRING, sync_opts, root, 0, "root", "FILE", HINT_FILE,
 		   "trust this root of the repository, 1.root.json, instead of the one in "
 		   "ferry.conf"),
+	OPT_ENTRY(OPT_STRING, sync_opts, limit_rate, 0, "limit-rate", "SIZE|TIMETABLE",
+		  "the maximum rate in bytes per second, reading and writing together: 20MiB, or "
+		  "by the time of day: '08:00,20MiB 19:00,off'"),
 	OPT_LAST,
 };
 
@@ -40,6 +44,8 @@ struct job {
 	struct buf root;
 	char *dir; /* of FROM's metadata */
 	struct tree tree;
+	struct share share;
+	bool *only; /* of the tree's files: those of the share; NULL: all */
 	struct push_options o;
 	struct preflight preflight;
 	struct push_result result;
@@ -53,6 +59,7 @@ static void job_release(struct job *j)
 	tree_release(&j->tree);
 	mirror_close(j->opened);
 	buf_release(&j->root);
+	free(j->only);
 	free(j->dir);
 	settings_repositories_release(&j->repositories);
 	publisher_release(&j->p);
@@ -105,11 +112,13 @@ static int open_to(struct job *j, const char *name, struct err *e)
 
 static int open_mirrors(struct cli *cli, struct job *j, struct err *e)
 {
+	const struct sync_opts *o = cli->opts;
 	const char *from = cli->operands[0], *to = cli->operands[1];
 	bool is_url = strstr(from, "://");
 	const char *names[] = { to, from };
 	struct publisher_opts who = {
 		.mirrors = { .at = names, .count = is_url ? 1 : 2 },
+		.limit_rate = o->limit_rate,
 	};
 	if (strcmp(from, to) == 0)
 		return err_set(e, ERR_USAGE, "FROM and TO are the same mirror, %s", to);
@@ -357,13 +366,14 @@ static int sync_run_command(struct cli *cli, struct err *e)
 		.cancel = cli->cancel,
 		.report = cli->report,
 	};
-	int rc = o->share ? share_parse(o->share, &j.o.share, e) : 0;
+	int rc = o->share ? share_parse(o->share, &j.share, e) : 0;
 	if (rc == 0)
 		rc = open_mirrors(cli, &j, e);
 	if (rc == 0)
 		rc = open_tree(cli, &j, e);
 	if (rc < 0)
 		return rc;
+	j.o.only = j.only = share_select(&j.share, &j.tree.files);
 	j.o.record_dir = j.tree.dir;
 	j.preflight.now_s = time(NULL);
 	j.o.preflight = o->dry_run ? NULL : &j.preflight;

@@ -37,7 +37,7 @@ struct run {
 /* Does this run show the release on this mirror? */
 static bool shows(const struct push_options *o, const struct push_mirror *m)
 {
-	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && !o->share.count && !o->only &&
+	return !m->count_only && m->holds != MIRROR_HOLDS_OBJECTS && !o->only &&
 	       (!o->stage || m->stage);
 }
 
@@ -238,20 +238,21 @@ static bool all_are_planned(const struct run *r)
 
 static int interrupted(const struct run *r, struct err *e)
 {
+	const char *command = r->tree->source ? "`ferry sync`" : "`ferry push`";
 	char done[SIZE_TEXT], all[SIZE_TEXT];
 	size_t files = 0;
 	uint64_t bytes = 0, total = 0;
 	if (!all_are_planned(r))
-		return err_hint(e, "nothing was written yet; `ferry push` starts again");
+		return err_hint(e, "nothing was written yet; %s starts again", command);
 	for (size_t i = 0; i < r->tree->files.count; i++) {
 		bool there = is_everywhere(r, i);
 		files += there;
 		bytes += there ? r->tree->files.at[i].size : 0;
 		total += r->tree->files.at[i].size;
 	}
-	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; `ferry push` goes on",
-			files, r->tree->files.count, format_size(done, bytes),
-			format_size(all, total));
+	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; %s goes on", files,
+			r->tree->files.count, format_size(done, bytes), format_size(all, total),
+			command);
 }
 
 static int sum_up(const struct run *r, const struct push_result *result, struct err *e)

@@ -20,7 +20,6 @@
 
 #include "util/retry.h"
 #include "publish/push_plan.h"
-#include "publish/share.h"
 
 enum push_outcome {
 	PUSH_FAILED,       /* error says why */
@@ -62,10 +61,9 @@ struct preflight;
 
 struct push_options {
 	bool dry_run;
-	bool stage;         /* the release is shown only on mirrors marked stage; objects go
-			       to all */
-	bool recheck;       /* also read back what was verified earlier */
-	struct share share; /* only this share of the objects, and no metadata */
+	bool stage;       /* the release is shown only on mirrors marked stage; objects go
+			     to all */
+	bool recheck;     /* also read back what was verified earlier */
 	const bool *only; /* of the tree's files: only these objects, and no metadata; NULL: all */
 	bool repair;      /* only what is wrong, of the releases that mirrors show
 			     (push_repair.h) */

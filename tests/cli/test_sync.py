@@ -2,12 +2,15 @@
 
 import hashlib
 import shutil
+import signal
 
 import pytest
 
-from kills import Moments
+from conftest import preloaded
+from kills import Moments, at
 from published import (PIECE, Publisher, flip, mirror, publisher, rewrite,  # noqa: F401
                        signed_base)
+from waiting import communicate
 
 
 def files(folder):
@@ -115,6 +118,19 @@ def test_metadata_of_delegated_roles_is_copied(pushed):
     pushed("sync", "a", "b")
     assert len(list(pushed.mirror("b").glob("metadata/*bin*.json"))) == 4
     pushed("verify", "--full", "--mirror", "b")
+
+
+def test_a_limit_of_the_rate_is_kept(pushed, nginx):
+    """The clock is simulated: the pauses of the limit pass at once."""
+    pushed.add_model("second", size="20M", seed=2)
+    pushed("push", "--mirror", "a")
+    server = nginx(pushed.mirror("a"))
+    pushed.configure(mirror("web", kind="http", url=server.url), mirror("b"), mirror("c"))
+    pushed("sync", "web", "b", "--limit-rate", "4MiB", env=preloaded("clock"))
+    pushed("sync", "web", "c", "--limit-rate", "off", env=preloaded("clock"))
+    speed = {p.name: int(p.read_text()) for p in cached(pushed) if p.parent.name == "speed"}
+    assert speed["b"] < 4.4 * (1 << 20) < speed["c"]
+    assert "--limit-rate" in pushed("sync", "web", "b", "--limit-rate", "fast", check=2).err
 
 
 # -- what is wrong ----------------------------------------------------------------------
@@ -242,6 +258,21 @@ def test_a_killed_sync_is_continued_and_readers_see_whole_releases(pushed, nginx
             pushed("verify", "--full", "--mirror", "b")
         pushed("sync", "web", "b")
         pushed("verify", "--full", "--mirror", "b")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_says_how_it_goes_on(pushed, nginx, number):
+    server = nginx(pushed.mirror("a"))
+    pushed.configure(mirror("web", kind="http", url=server.url), mirror("b"))
+    moments = Moments(pushed.dir, lambda env: pushed("sync", "web", "b", env=env))
+    shutil.rmtree(pushed.mirror("b"))
+    process = pushed.ferry.start("sync", "web", "b", env=at(moments.changes // 2, number=number))
+    _, err = communicate(process)
+    assert process.returncode == -number
+    assert "stopped by signal" in err and "`ferry sync`" in err
+    assert pushed.release("b") is None
+    pushed("sync", "web", "b")
+    pushed("verify", "--full", "--mirror", "b")
 
 
 def test_what_arrived_before_a_kill_is_not_read_again(pushed, fault_server):
