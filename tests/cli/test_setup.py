@@ -1,11 +1,16 @@
-"""ferry mirror setup of buckets, on radosgw: what it makes, what it keeps, what it takes back."""
+"""ferry mirror setup of buckets: what it makes, what it keeps, what it takes back. On radosgw, and on
+simulated servers for what that lacks."""
 
+import json
+import shutil
 import urllib.error
 import urllib.request
 
 import botocore.exceptions
 import pytest
 
+import s3_servers
+from conftest import ROOT
 from s3_proxy import R2Proxy
 from s3_servers import PUBLISHER, STRANGER
 
@@ -304,3 +309,112 @@ keep-versions = 30d
     ferry("mirror", "probe", check=None)
     assert states(set_up(ferry)) == {"bucket": "ok", "public read": "ok", "CORS": "ok",
                                      "lifecycle": "ok"}
+
+
+def test_the_example_of_the_catalog_is_set_up_and_pushed_to_simulated(ferry, us, r2, aws,
+                                                                      make_gguf):
+    """AI Brother's own ferry.conf: R2 with CORS, S3 with a policy, S3 with replication. Only the
+    servers are others."""
+    shutil.copytree(ROOT / "catalog", ferry.work / "example")
+    ferry.env.update(FERRY_ENDPOINT_CDN=r2.endpoint, FERRY_ENDPOINT_S3_US=aws.endpoint,
+                     FERRY_ENDPOINT_S3_EU=aws.endpoint, CLOUDFLARE_ACCOUNT_ID="0123456789abcdef")
+    us.made.append(("aibrother-models", PUBLISHER))
+    aws.region.client().create_bucket(Bucket="aibrother-logs")
+    names = [word for name in ("cdn", "s3-us", "s3-eu") for word in ("--mirror", name)]
+
+    def ferry_there(*args, **options):
+        return ferry("-C", "example", *args, **options)
+
+    def set_up_all():
+        result = ferry_there("mirror", "setup", *names, "--json", check=1)
+        return {m["id"]: {f["what"]: f["state"] for f in m["findings"]}
+                for m in result.json["mirrors"]}
+
+    common = ["bucket", "versioning", "public access block", "public read", "CORS", "lifecycle"]
+    assert set_up_all() == {
+        "cdn": {"bucket": "changed", "public read": "by-hand", "CORS": "changed",
+                "lifecycle": "changed"},
+        "s3-us": dict.fromkeys([*common, "logging", "metrics"], "changed"),
+        "s3-eu": dict.fromkeys([*common, "replication"], "changed")}
+    again = set_up_all()
+    assert {state for found in again.values() for state in found.values()} == {"ok", "by-hand"}
+    # As AWS's own client sees it.
+    s3 = aws.region.client()
+    [statement] = json.loads(s3.get_bucket_policy(Bucket="aibrother-models")["Policy"])["Statement"]
+    assert statement["Resource"] == "arn:aws:s3:::aibrother-models/*"
+    assert s3.get_bucket_metrics_configuration(Bucket="aibrother-models", Id="EntireBucket")[
+        "MetricsConfiguration"]["Id"] == "EntireBucket"
+    assert s3.get_bucket_logging(Bucket="aibrother-models")["LoggingEnabled"] == {
+        "TargetBucket": "aibrother-logs", "TargetPrefix": "s3-us/"}
+    eu = s3_servers.client(aws.endpoint, region="eu-west-1")
+    replication = eu.get_bucket_replication(Bucket="aibrother-models-eu")[
+        "ReplicationConfiguration"]
+    assert replication["Role"].startswith("arn:aws:iam::")
+    assert replication["Rules"][0]["Destination"] == {"Bucket": "arn:aws:s3:::aibrother-models"}
+    assert aws.buckets["aibrother-models-eu"].region == "eu-west-1"
+    assert us.client().get_bucket_cors(Bucket="aibrother-models")["CORSRules"][0][
+        "AllowedOrigins"] == ["*"]
+    # And the release reaches all of them.
+    ferry_there("catalog", "init", "--unencrypted")
+    gguf = make_gguf(ferry.work / "phi-2.gguf", "--size", "10M")
+    ferry_there("prepare", "phi-2-mobile", gguf)
+    ferry_there("catalog", "add", "models/phi-2-mobile")
+    ferry_there("catalog", "sign")
+    pushed = ferry_there("push", *names, "--json")
+    assert {m["id"]: m["outcome"] for m in pushed.json["mirrors"] if m["id"] in names} == {
+        name: "done" for name in names if not name.startswith("--")}
+    keys = us.keys_of("aibrother-models")
+    assert "metadata/timestamp.json" in keys and any(k.endswith(".gguf") for k in keys)
+    assert sorted(aws.buckets["aibrother-models"].objects) == keys
+    assert sorted(aws.buckets["aibrother-models-eu"].objects) == keys
+    assert aws.buckets["aibrother-models"].is_public("metadata/timestamp.json")
+
+
+def test_a_policy_that_was_blocked_is_allowed_without_touching_the_rest_simulated(ferry, aws):
+    """AWS blocks public policies of new buckets."""
+    ferry.env.update(PUBLISHER.env)
+    aws.region.client().create_bucket(Bucket="models")
+    configure(ferry, aws.region, "models", public="yes")
+    assert states(set_up(ferry, "-n")) == {"bucket": "ok", "public access block": "would-change",
+                                           "public read": "would-change"}
+    assert not aws.buckets["models"].is_public("a")
+    assert states(set_up(ferry)) == {"bucket": "ok", "public access block": "changed",
+                                     "public read": "changed"}
+    assert aws.buckets["models"].is_public("a")
+    block = aws.region.client().get_public_access_block(Bucket="models")[
+        "PublicAccessBlockConfiguration"]
+    assert block == {"BlockPublicAcls": True, "IgnorePublicAcls": True,
+                     "BlockPublicPolicy": False, "RestrictPublicBuckets": False}
+
+
+def test_the_name_of_a_bucket_that_is_taken_is_a_conflict_simulated(ferry, aws):
+    ferry.env.update(PUBLISHER.env)
+    aws.region.client(STRANGER).create_bucket(Bucket="models")
+    configure(ferry, aws.region, "models", cors="*")
+    found = set_up(ferry, check=1)
+    assert states(found) == {"bucket": "lacks"}
+
+
+def test_a_bucket_is_made_in_its_region_simulated(ferry, aws):
+    ferry.env.update(PUBLISHER.env)
+    configure(ferry, s3_servers.Region(aws.endpoint, "eu-west-1"), "models-eu", cors="*")
+    assert states(set_up(ferry)) == {"bucket": "changed", "CORS": "changed"}
+    assert aws.buckets["models-eu"].region == "eu-west-1"
+    configure(ferry, aws.region, "models-us")
+    assert states(set_up(ferry)) == {"bucket": "changed"}
+    assert aws.buckets["models-us"].region == "us-east-1"
+
+
+def test_what_the_server_refuses_is_a_fault_and_stops_nothing_else_simulated(ferry, aws):
+    """The bucket for the logs is not there."""
+    ferry.env.update(PUBLISHER.env)
+    configure(ferry, aws.region, "models", cors="*", logging="nowhere/x", metrics="yes")
+    found = set_up(ferry, check=1)
+    assert states(found) == {"bucket": "changed", "CORS": "changed", "logging": "lacks",
+                             "metrics": "changed"}
+    assert "target bucket" in found["logging"][1]
+    configure(ferry, aws.region, "models", cors="no", logging="no", metrics="no")
+    assert states(set_up(ferry)) == {"bucket": "ok", "CORS": "changed", "logging": "ok",
+                                     "metrics": "changed"}
+    assert states(set_up(ferry)) == {"bucket": "ok", "CORS": "ok", "logging": "ok",
+                                     "metrics": "ok"}
