@@ -3,6 +3,7 @@
 #include "catalog/catalog.h"
 #include "util/mem.h"
 #include "util/os.h"
+#include "util/retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,12 +108,25 @@ static int get_all(struct measuring *x, uint64_t us[ROUNDS], struct err *e)
 	return rc;
 }
 
+/* Some servers let an object be written or removed once a second. */
+static int remove_one(struct mirror *m, const char *key, struct err *e)
+{
+	struct retry retry = RETRY_DEFAULT;
+	int rc;
+	retry.clock = m->env.clock;
+	retry.cancel = m->env.cancel;
+	do {
+		rc = mirror_remove(m, key, e);
+	} while (rc < 0 && retry_again(&retry, e));
+	return rc < 0 ? -(int)e->class : 0;
+}
+
 static int remove_all(struct measuring *x, struct err *e)
 {
 	int rc = 0;
 	for (size_t i = 0; i < x->put; i++) {
 		struct err why = ERR_INIT;
-		if (mirror_remove(x->m, x->keys[i], &why) < 0 && rc == 0)
+		if (remove_one(x->m, x->keys[i], &why) < 0 && rc == 0)
 			rc = failed(x, "remove", "", &why, e);
 	}
 	return rc;

@@ -99,6 +99,8 @@ WARN_UNUSED int mirror_s3_reach(struct mirror_connection *c, struct http_respons
 				struct err *e);
 /* The name of an object that no reader looks for; the caller frees it. */
 char *mirror_s3_scratch(struct mirror_connection *c, const char *what);
+WARN_UNUSED int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name,
+					 struct err *e);
 /* Finds out the traits, sets and records them. */
 WARN_UNUSED int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *out,
 				       struct err *e);

@@ -14,8 +14,7 @@ static int try_to_write(struct mirror_connection *c, const struct mirror_need *n
 	int rc = mirror_s3_call(c, &q, NULL, e);
 	if (rc < 0)
 		return err_context(e, "writing");
-	struct s3_request remove = { .method = "DELETE", .key = name };
-	rc = mirror_s3_call(c, &remove, NULL, &why);
+	rc = mirror_s3_remove_scratch(c, name, &why);
 	if (rc == 0 || !need->remove)
 		return 0;
 	*e = why;

@@ -389,16 +389,24 @@ char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
 	return mirror_s3_name(c->mirror, key);
 }
 
-static void remove_scratch(struct mirror_connection *c, const char *name)
+/* Some servers let an object be written or removed once a second. */
+int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name, struct err *e)
 {
 	struct s3_request q = { .method = "DELETE", .key = name };
-	struct err ignored = ERR_INIT;
-	(void)!mirror_s3_call(c, &q, NULL, &ignored);
+	struct retry retry = RETRY_DEFAULT;
+	int rc;
+	retry.clock = c->mirror->env.clock;
+	retry.cancel = c->mirror->env.cancel;
+	do {
+		rc = mirror_s3_call(c, &q, NULL, e);
+	} while (rc < 0 && retry_again(&retry, e));
+	return rc < 0 ? -(int)e->class : 0;
 }
 
 int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
 {
 	struct probe p = { .c = c, .out = out, .name = mirror_s3_scratch(c, "probe"), .e = e };
+	struct err ignored = ERR_INIT;
 	probe_digest(&p);
 	probe_checksum(&p);
 	probe_headers(&p);
@@ -407,7 +415,7 @@ int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *
 	probe_lists(&p);
 	probe_parts(&p);
 	probe_copy(&p);
-	remove_scratch(c, p.name);
+	(void)!mirror_s3_remove_scratch(c, p.name, &ignored);
 	free(p.name);
 	if (p.stopped)
 		return -(int)e->class;

@@ -159,20 +159,28 @@ bool s3_bucket_versioning(struct s3_tree *versioning, bool on)
 	return is_on != on && set_text(versioning, "Status", on ? "Enabled" : "Suspended");
 }
 
+static bool is_text(const char *text, const char *wanted)
+{
+	return text && strcmp(text, wanted) == 0;
+}
+
 bool s3_bucket_logging(struct s3_tree *logging, const char *bucket, const char *prefix)
 {
-	struct s3_tree *enabled = s3_tree_child(logging, "LoggingEnabled");
+	const struct s3_tree *enabled = s3_tree_child(logging, "LoggingEnabled");
 	if (!bucket && !enabled)
 		return false;
-	if (!bucket) {
-		while (logging->count)
-			s3_tree_remove(logging, 0);
-		return true;
+	if (bucket && is_text(s3_tree_text(enabled, "TargetBucket"), bucket) &&
+	    is_text(s3_tree_text(enabled, "TargetPrefix"), prefix))
+		return false;
+	/* Anew: grants have attributes, which a tree does not keep. */
+	while (logging->count)
+		s3_tree_remove(logging, 0);
+	if (bucket) {
+		struct s3_tree *fresh = s3_tree_add(logging, "LoggingEnabled", NULL);
+		s3_tree_add(fresh, "TargetBucket", bucket);
+		s3_tree_add(fresh, "TargetPrefix", prefix);
 	}
-	if (!enabled)
-		enabled = s3_tree_add(logging, "LoggingEnabled", NULL);
-	bool changed = set_text(enabled, "TargetBucket", bucket);
-	return set_text(enabled, "TargetPrefix", prefix) || changed;
+	return true;
 }
 
 const char *s3_bucket_metrics_id(const char *prefix)

@@ -32,7 +32,8 @@ uint64_t s3_bucket_version_days(const struct s3_tree *lifecycle);
 
 bool s3_bucket_versioning(struct s3_tree *versioning, bool on);
 
-/* Requests are logged to objects of `bucket` that begin with prefix. NULL: they are not logged. */
+/* Requests are logged to objects of `bucket` that begin with prefix, instead of what was set. NULL:
+ * they are not logged. */
 bool s3_bucket_logging(struct s3_tree *logging, const char *bucket, const char *prefix);
 
 /* Request metrics of the keys that start with prefix, under the id "EntireBucket" if it is "". */

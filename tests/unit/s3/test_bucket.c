@@ -103,6 +103,8 @@ static void logging_goes_to_one_place(void **state)
 	assert_false(s3_bucket_logging(t, NULL, NULL));
 	assert_true(s3_bucket_logging(t, "logs", "eu/"));
 	assert_false(s3_bucket_logging(t, "logs", "eu/"));
+	s3_tree_add(s3_tree_child(t, "LoggingEnabled"), "TargetGrants", "x");
+	assert_false(s3_bucket_logging(t, "logs", "eu/"));
 	assert_true(s3_bucket_logging(t, "logs", "us/"));
 	assert_written(t,
 		       "<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket>"
