@@ -59,7 +59,9 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 {
 	struct mirror_s3 *s = NEW(struct mirror_s3);
 	m->state = s;
-	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE;
+	/* Until it was probed: that it may report digests, and nothing that a write relies on. */
+	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_SHA256 |
+		 MIRROR_CAN_PIECES_SHA256;
 	m->max_object = MAX_OBJECT;
 	read_env(m, s);
 	s->profile = conf_get(sec, "profile") ? mem_strdup(conf_get(sec, "profile")) : NULL;

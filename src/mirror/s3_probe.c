@@ -363,24 +363,6 @@ static void probe_lists(struct probe *p)
 
 /* -- the probe -------------------------------------------------------------------- */
 
-int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct err *e)
-{
-	const struct mirror_s3 *s = c->mirror->state;
-	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
-	struct sigv4_pair query[] = {
-		{ "list-type", "2" },
-		{ "max-keys", "1" },
-		{ "delimiter", "/" },
-		{ "prefix", s->prefix },
-	};
-	struct s3_request q = { .method = "GET",
-				.query = query,
-				.query_count = 4,
-				.root = "ListBucketResult",
-				.into = &answer };
-	return mirror_s3_call(c, &q, r, e);
-}
-
 char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
 {
 	CLEANUP(mem_free_ptr) char *key =

@@ -84,13 +84,60 @@ static void take_stat(struct mirror_stat *out, const struct http_response *r)
 		take_checksum(out, sum);
 }
 
+/* Does it answer as S3 does, and let us in? */
+int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct err *e)
+{
+	const struct mirror_s3 *s = c->mirror->state;
+	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
+	struct err why = ERR_INIT;
+	char code[S3_CODE] = "";
+	struct sigv4_pair query[] = {
+		{ "list-type", "2" },
+		{ "max-keys", "1" },
+		{ "delimiter", "/" },
+		{ "prefix", s->prefix },
+	};
+	struct s3_request q = { .method = "GET",
+				.query = query,
+				.query_count = 4,
+				.root = "ListBucketResult",
+				.into = &answer,
+				.code = code };
+	int rc = mirror_s3_call(c, &q, r, &why);
+	bool foreign = rc < 0 && !code[0] &&
+		       (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE || rc == -ERR_INTEGRITY);
+	if (foreign && why.cause != CAUSE_TLS) {
+		err_set(e, ERR_USAGE, "the endpoint does not answer as an S3 server does: %s",
+			why.text);
+		return err_hint(e, "check the endpoint in ferry.conf");
+	}
+	if (rc < 0)
+		*e = why;
+	return rc;
+}
+
+/* A refused HEAD has no document that says why: a list has. */
+static int refused(struct mirror_connection *c, const struct err *why, struct err *e)
+{
+	struct err reason = ERR_INIT;
+	int rc = mirror_s3_reach(c, NULL, &reason);
+	*e = rc < 0 && err_is(&reason, why->class) ? reason : *why;
+	return -(int)e->class;
+}
+
 int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_stat *out,
 		   struct http_response *r, struct err *e)
 {
 	struct sigv4_pair mode = { "x-amz-checksum-mode", "ENABLED" };
 	struct s3_request q = { .method = "HEAD", .key = name, .headers = &mode };
-	q.header_count = mirror_s3_has(c->mirror, S3_CHECKSUMS);
-	int rc = mirror_s3_call(c, &q, r, e);
+	struct err why = ERR_INIT;
+	q.header_count = !mirror_s3_has(c->mirror, S3_PROBED) ||
+			 mirror_s3_has(c->mirror, S3_CHECKSUMS);
+	int rc = mirror_s3_call(c, &q, r, &why);
+	if (rc == -ERR_AUTH)
+		return refused(c, &why, e);
+	if (rc < 0)
+		*e = why;
 	if (rc == 0 && !r->has_total)
 		rc = err_set(e, ERR_USAGE, "the server does not report the size of the object");
 	if (rc == 0)
