@@ -173,10 +173,11 @@ static int list_page(struct mirror_connection *c, const struct mirror_s3_list *l
 		query[q.query_count++] = (struct sigv4_pair){ k->query, k->value };
 	if (l->id)
 		query[q.query_count++] = (struct sigv4_pair){ "uploadId", l->id };
-	if (l->prefix) {
+	if (l->prefix)
 		query[q.query_count++] = (struct sigv4_pair){ "prefix", l->prefix };
+	/* radosgw encodes the names of uploads without saying so. */
+	if (l->prefix && l->list != MIRROR_S3_UPLOADS)
 		query[q.query_count++] = (struct sigv4_pair){ "encoding-type", "url" };
-	}
 	if (l->folders)
 		query[q.query_count++] = (struct sigv4_pair){ "delimiter", "/" };
 	if (last->next)

@@ -582,7 +582,8 @@ class _Answers(Handler):
             EncodingType=q.get("encoding-type"),
             NextKeyMarker=self.shown(asked, key) if key else None, NextUploadIdMarker=id,
             Upload=Many([{"Key": self.shown(asked, k), "UploadId": i,
-                          "Initiated": stamp(self.bucket.uploads[i].begun)}
+                          "Initiated": stamp(self.bucket.uploads[i].begun),
+                          "ChecksumAlgorithm": self.bucket.uploads[i].algorithm}
                          for k, i in page.entries]))
 
     # -- multipart uploads ------------------------------------------------------------

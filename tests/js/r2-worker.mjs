@@ -99,6 +99,9 @@ async function get(r2, key, request) {
 			status: request.headers.has("If-None-Match") ? 304 : 412, headers });
 	if (!request.headers.has("Range"))
 		return new Response(object.body, { headers });
+	const asked = /^bytes=(\d+)-/.exec(request.headers.get("Range"));
+	if (asked && Number(asked[1]) >= object.size)
+		throw new Refused("InvalidRange", 416);
 	const first = object.range.offset ?? object.size - object.range.suffix;
 	const length = object.range.length ?? object.size - first;
 	headers.set("Content-Range", `bytes ${first}-${first + length - 1}/${object.size}`);
