@@ -28,18 +28,20 @@ int share_parse(const char *text, struct share *out, struct err *e)
 	return err_hint(e, "write I/N, from 1/N to N/N: 3/16 is the third of sixteen shares");
 }
 
-static bool has(const struct share *s, const struct repository_file *f)
+bool share_has(const struct share *s, const struct repository_file *f)
 {
 	uint64_t hash = 0;
+	if (!s->count || f->class != REPOSITORY_OBJECT)
+		return true;
 	for (size_t i = 0; i < 8; i++)
 		hash = hash << 8 | f->sha256.bytes[i];
-	return f->class == REPOSITORY_OBJECT && hash % s->count == s->index - 1;
+	return hash % s->count == s->index - 1;
 }
 
 bool *share_select(const struct share *s, const struct repository_files *files)
 {
 	bool *chosen = s->count ? mem_alloc(files->count + 1) : NULL;
 	for (size_t i = 0; chosen && i < files->count; i++)
-		chosen[i] = has(s, &files->at[i]);
+		chosen[i] = files->at[i].class == REPOSITORY_OBJECT && share_has(s, &files->at[i]);
 	return chosen;
 }

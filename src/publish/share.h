@@ -16,6 +16,8 @@ struct share {
 
 /* "3/16": the third of sixteen. ERR_USAGE. */
 WARN_UNUSED int share_parse(const char *text, struct share *out, struct err *e);
+/* Files that are not objects belong to every share. */
+bool share_has(const struct share *s, const struct repository_file *f);
 /* Which of the files are objects of this share; the caller frees the list. NULL: it is no share. */
 bool *share_select(const struct share *s, const struct repository_files *files);
 
