@@ -150,7 +150,7 @@ static bool has_body(const struct s3_request *q)
 static int perform(struct attempt *a, struct http_client *c, struct http_response *r, struct err *e)
 {
 	const struct s3_request *q = a->q;
-	CLEANUP(str_list_release) struct str_list lines = { 0 };
+	CLEANUP(str_list_wipe) struct str_list lines = { 0 };
 	CLEANUP(buf_release) struct buf url = BUF_INIT(2 * MAX_URL);
 	sign(a, &lines);
 	buf_adds(&url, a->url);

@@ -8,8 +8,9 @@
  *    from memory when they are no longer needed.
  *
  * The order of the sources: the environment · web identity (AWS_WEB_IDENTITY_TOKEN_FILE) · the
- * profile of the AWS files (keys, source_profile with role_arn, web identity, SSO,
- * credential_process) · container (ECS, EKS) · instance (IMDSv2).
+ * profile of the AWS files (role_arn with source_profile, web identity, SSO, keys,
+ * credential_process) · container (ECS, EKS) · instance (IMDSv2). With a profile in the options,
+ * the first two are left out.
  * https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
  */
 #ifndef FERRY_S3_CREDENTIALS_H
@@ -29,7 +30,7 @@ void s3_keys_release(struct s3_keys *k);
 
 struct s3_credentials_options {
 	const char *profile;         /* borrowed; NULL: AWS_PROFILE, or "default" */
-	const char *region;          /* for STS and SSO; NULL: that of the profile */
+	const char *region;          /* for STS; NULL: AWS_REGION, or that of the profile */
 	const struct cancel *cancel; /* borrowed */
 	const struct clock *clock;   /* borrowed; NULL: the real one */
 };
@@ -41,8 +42,9 @@ void s3_credentials_free(struct s3_credentials *c);
 DEFINE_CLEANUP(struct s3_credentials, s3_credentials_free);
 
 /* Copies the keys that are valid now; the caller releases them. ERR_AUTH when there are none,
- * with a hint that names what was tried; ERR_USAGE for a profile that does not exist, or a
- * malformed file; ERR_NETWORK when their server does not answer. */
+ * with a hint that names what was tried, and when a source refuses; ERR_USAGE for a profile that
+ * does not exist, or a malformed file; ERR_NETWORK when a server of keys does not answer. Nothing
+ * is tried again: the caller does that. */
 WARN_UNUSED int s3_credentials_get(struct s3_credentials *c, struct s3_keys *out, struct err *e);
 /* A server said that these keys have expired or are unknown: the next get asks their source again,
  * unless another thread has done so since. */
@@ -50,7 +52,8 @@ void s3_credentials_refuse(struct s3_credentials *c, const struct s3_keys *refus
 /* Where the keys come from, for people: "the environment", "profile eu of ~/.aws/credentials". ""
  * before the first get. Borrowed, valid as long as c. */
 const char *s3_credentials_source(struct s3_credentials *c);
-/* The region of the profile or of AWS_REGION, AWS_DEFAULT_REGION, or NULL. The caller frees it. */
+/* AWS_REGION, AWS_DEFAULT_REGION, or the region of the profile; NULL if none is set. The caller
+ * frees it. */
 WARN_UNUSED int s3_credentials_region(struct s3_credentials *c, char **out, struct err *e);
 
 #endif

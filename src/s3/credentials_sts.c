@@ -137,7 +137,7 @@ static int ask(const struct credentials_search *s, const char *url, const char *
 
 /* -- the two requests ----------------------------------------------------------------- */
 
-/* The lines of the request's headers, the Authorization last. */
+/* The lines of the request's headers, ended by NULL. */
 static void sign(const struct credentials_search *s, const struct url *u, const struct buf *body,
 		 const struct s3_keys *with, struct str_list *lines)
 {
@@ -164,13 +164,7 @@ static void sign(const struct credentials_search *s, const struct url *u, const 
 	for (size_t i = 0; i < r.header_count; i++)
 		str_list_take(lines, mem_printf("%s: %s", headers[i].name, headers[i].value));
 	str_list_take(lines, mem_printf("Authorization: %s", buf_str(&authorization)));
-}
-
-static void wipe_lines(struct str_list *lines)
-{
-	for (size_t i = 0; i < lines->count; i++)
-		mem_wipe(lines->at[i], strlen(lines->at[i]));
-	str_list_release(lines);
+	str_list_take(lines, NULL);
 }
 
 int credentials_assume_role(struct credentials_search *s, const struct credentials_role *role,
@@ -179,7 +173,7 @@ int credentials_assume_role(struct credentials_search *s, const struct credentia
 	CLEANUP(buf_release) struct buf body = BUF_INIT(MAX_BODY);
 	CLEANUP(mem_free_ptr) char *url = endpoint(s->region);
 	CLEANUP(url_release) struct url u = { 0 };
-	CLEANUP(wipe_lines) struct str_list lines = { 0 };
+	CLEANUP(str_list_wipe) struct str_list lines = { 0 };
 	add_role(&body, "AssumeRole", s, role);
 	int rc = url_parse(url, &u, e);
 	if (rc == 0)
@@ -187,10 +181,7 @@ int credentials_assume_role(struct credentials_search *s, const struct credentia
 	if (rc < 0)
 		return err_class_set(e, ERR_USAGE);
 	sign(s, &u, &body, with, &lines);
-	CLEANUP(mem_free_ptr) const char **headers = mem_alloc((lines.count + 1) * sizeof *headers);
-	for (size_t i = 0; i < lines.count; i++)
-		headers[i] = lines.at[i];
-	rc = ask(s, url, headers, &body, role->arn, out, e);
+	rc = ask(s, url, (const char *const *)lines.at, &body, role->arn, out, e);
 	if (rc == 0)
 		credentials_came_from(s, "the role %s", role->arn);
 	return rc;

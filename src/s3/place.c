@@ -24,10 +24,11 @@ static int take_endpoint(struct s3_place *p, const char *text, struct err *e)
 		return err_hint(e, "write only https://HOST, and credentials where AWS's tools "
 				   "find them (man ferry-s3)");
 	}
-	size_t len = strlen(url.text);
-	while (len && url.text[len - 1] == '/')
+	CLEANUP(mem_free_ptr) char *host = url_host_header(&url); /* as it is signed */
+	size_t len = strlen(url.path);
+	while (len && url.path[len - 1] == '/')
 		len--;
-	p->endpoint = mem_strndup(url.text, len);
+	p->endpoint = mem_printf("%s://%s%.*s", url.scheme, host, (int)len, url.path);
 	p->aws = str_ends(url.host, ".amazonaws.com") || str_ends(url.host, ".amazonaws.com.cn");
 	/* A special endpoint of AWS (dual-stack, accelerate, private link) stays as it is. */
 	if (p->aws)

@@ -66,6 +66,14 @@ void str_list_release(struct str_list *l)
 	*l = (struct str_list){ 0 };
 }
 
+void str_list_wipe(struct str_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->at[i])
+			mem_wipe(l->at[i], strlen(l->at[i]));
+	str_list_release(l);
+}
+
 void hex_encode(char *out, const void *data, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -26,6 +26,7 @@ void str_list_take(struct str_list *l, char *s); /* takes ownership */
 bool str_list_has(const struct str_list *l, const char *s);
 void str_list_split(struct str_list *l, const char *s, const char *separators);
 void str_list_release(struct str_list *l);
+void str_list_wipe(struct str_list *l); /* for secrets: zeroes, then releases */
 
 void hex_encode(char *out, const void *data, size_t len); /* 2 * len + NUL */
 /* Exactly len bytes from exactly 2 * len hex digits; false on anything else.

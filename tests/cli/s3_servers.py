@@ -262,10 +262,11 @@ class Radosgw:
         self.admin(region, "zone", "create", "--master")
         self.admin(region, "period", "update", "--commit")
         self.admin(region, "user", "create", "--uid=admin", "--display-name=admin",
-                   f"--access-key={ADMIN.access}", f"--secret={ADMIN.secret}", "--caps=users=*")
+                   f"--access-key={ADMIN.access}", f"--secret={ADMIN.secret}",
+                   "--caps=users=*;roles=*")
         port = free_port()
         self.endpoints[region] = f"http://127.0.0.1:{port}"
-        self.spawn("radosgw", "-f", "-n", f"client.rgw.{region}", *self.of(region),
+        self.spawn("radosgw", "-f", "-n", f"client.rgw.{region}", *of_region(region),
                    f"--rgw-frontends=beast endpoint=127.0.0.1:{port}")
 
     def users(self, region):
@@ -278,11 +279,8 @@ class Radosgw:
         self.api(region, "PUT", quota="", uid="small", **{
             "quota-type": "bucket", "enabled": "true", "max-size-kb": QUOTA_KIB})
 
-    def of(self, region):
-        return [f"--rgw-{what}={region}" for what in ("realm", "zonegroup", "zone")]
-
     def admin(self, region, *args):
-        self.run("radosgw-admin", "-n", "client.rgw", *self.of(region), *args)
+        self.run("radosgw-admin", "-n", "client.rgw", *of_region(region), *args)
 
     def api(self, region, method, **query):
         """Ceph's admin API: much faster than its command."""
@@ -322,7 +320,7 @@ class Radosgw:
         return True
 
     def where(self):
-        return self.endpoints
+        return {"conf": str(self.dir / "ceph.conf"), "endpoints": self.endpoints}
 
     def stop(self):
         # Not asked to end: then the disk in memory would be written to a file.
@@ -331,6 +329,10 @@ class Radosgw:
         for process in self.running:
             process.wait()
         self.running = []
+
+
+def of_region(name):
+    return [f"--rgw-{what}={name}" for what in ("realm", "zonegroup", "zone")]
 
 
 def keyed(keys):
@@ -355,11 +357,30 @@ def answers(endpoint):
 class Regions:
     """What a test has of the radosgw of the run."""
 
-    def __init__(self, endpoints):
-        self.regions = {name: Region(url, name) for name, url in endpoints.items()}
+    def __init__(self, where):
+        self.conf = where["conf"]
+        self.regions = {name: Region(url, name) for name, url in where["endpoints"].items()}
 
     def region(self, name):
         return self.regions[name]
+
+    @contextlib.contextmanager
+    def with_sts(self, name):
+        """A region as seen through one more radosgw, which is an STS, too. (It takes a wrong
+        secret for a denied access, so the usual one is not.)"""
+        port = free_port()
+        process = subprocess.Popen(
+            ["radosgw", "-c", self.conf, "-f", "-n", f"client.rgw.{name}", *of_region(name),
+             f"--rgw-frontends=beast endpoint=127.0.0.1:{port}", "--rgw-s3-auth-use-sts=true",
+             "--rgw-sts-key=sixteen-letters-"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=shared.die_with_parent)
+        try:
+            until(lambda: answers(f"http://127.0.0.1:{port}"), process)
+            yield Region(f"http://127.0.0.1:{port}", name)
+        finally:
+            process.kill()
+            process.wait()
 
     def __enter__(self):
         return self

@@ -1,5 +1,6 @@
 """Access keys for S3: the same as botocore (Debian's package) finds in the same files, variables
-and servers. The servers of AWS are SIMULATED; the one of STS checks signatures with botocore."""
+and servers. The servers of AWS are SIMULATED, and that of STS checks signatures with botocore; the
+last test has a real STS, that of radosgw."""
 
 import contextlib
 import datetime
@@ -7,12 +8,15 @@ import hashlib
 import http.server
 import json
 import os
+import secrets
 import subprocess
 import threading
 import urllib.parse
 
+import boto3
 import botocore.auth
 import botocore.awsrequest
+import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import botocore.session
@@ -20,6 +24,8 @@ import botocore.utils
 import pytest
 
 from conftest import TOOLS
+from published import mirror, publisher, signed_base  # noqa: F401
+from s3_servers import ADMIN, STRANGER
 from waiting import PATIENCE
 
 LATER = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)).strftime(
@@ -326,3 +332,56 @@ def test_simulated_sso_gives_keys_for_a_token_that_botocore_has_saved(home, monk
             assert f"aws sso login --profile {profile}" in before.stderr
             loader.save_token(start, {"accessToken": token, "expiresAt": LATER}, session)
             assert ours(profile)["id"] == f"PUSHER {token}"
+
+
+# -- a real STS --------------------------------------------------------------------------
+
+def make_role(region, bucket):
+    """A role of radosgw that STRANGER may take, and that may do everything with the bucket."""
+    def policy(**statement):        # radosgw takes no blanks
+        return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]},
+                          separators=(",", ":"))
+
+    iam = boto3.client("iam", endpoint_url=region.endpoint, region_name=region.name,
+                       aws_access_key_id=ADMIN.access, aws_secret_access_key=ADMIN.secret,
+                       config=botocore.config.Config(proxies={}))
+    name = f"role-{secrets.token_hex(6)}"
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(
+        Principal={"AWS": ["arn:aws:iam:::user/stranger"]}, Action=["sts:AssumeRole"]))["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="push", PolicyDocument=policy(
+        Action=["s3:*"], Resource=[f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]))
+    return role["Arn"]
+
+
+@pytest.fixture
+def region(radosgw):
+    """A radosgw that is an STS, too."""
+    with radosgw.with_sts("us-east-1") as region:
+        yield region
+        region.remove_buckets()
+
+
+def test_a_push_with_the_keys_of_a_role_that_a_real_sts_gives(publisher, region):  # noqa: F811
+    bucket = region.bucket()
+    folder = publisher.ferry.home / ".aws"
+    folder.mkdir()
+    (folder / "credentials").write_text(
+        f"[base]\naws_access_key_id = {STRANGER.access}\n"
+        f"aws_secret_access_key = {STRANGER.secret}\n")
+    (folder / "config").write_text(
+        f"[profile pusher]\nrole_arn = {make_role(region, bucket)}\nsource_profile = base\n")
+    env = {"AWS_ENDPOINT_URL_STS": region.endpoint}
+
+    def configure(profile):
+        publisher.configure(mirror("us", kind="s3", endpoint=region.endpoint, region=region.name,
+                                   bucket=bucket, profile=profile))
+
+    configure("base")
+    assert "HTTP 403" in publisher("push", env=env, check=5).out
+    configure("pusher")
+    checks = publisher("push", "--preflight", "--json", env=env).json["checks"]
+    assert [c["text"] for c in checks if c["check"] == "credentials"][0].startswith(
+        "from the role arn:aws:iam:::role/role-")
+    publisher("push", env=env)
+    publisher("verify", "--full", env=env)
+    assert any(key.endswith(".gguf") for key in region.keys_of(bucket))

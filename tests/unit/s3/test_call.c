@@ -200,6 +200,9 @@ static void a_bucket_has_its_place(void **state)
 		  "http://127.0.0.1:7480/models/a%20b/c%2Bd?" },
 		{ { .bucket = "models", .endpoint = "https://s3.hf.co/name" },
 		  "https://s3.hf.co/name/models/" },
+		/* The host is sent as it is signed: in lower case. */
+		{ { .bucket = "models", .endpoint = "https://S3.Example/Name/" },
+		  "https://s3.example/Name/models/" },
 		{ { .bucket = "models",
 		    .endpoint = "https://s.example:8443",
 		    .style = S3_STYLE_HOST },
