@@ -275,6 +275,9 @@ install: programs docs
 	done
 	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/schemas
 	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/model-ferry/schemas
+	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet
+	install -m 644 examples/verify-fleet/* \
+		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet
 	install -D -m 644 $(BUILD)/completions/ferry.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry
 	install -D -m 644 $(BUILD)/completions/_ferry \

@@ -1,19 +1,20 @@
 #include "cli/publisher.h"
 #include "http/url.h"
-#include "publish/verify.h"
+#include "publish/verify_report.h"
 #include "util/mem.h"
 #include "util/os.h"
 
 #include <string.h>
 #include <time.h>
 
-#define MIRRORS_AT_A_TIME 4
+#define MIRRORS_AT_A_TIME 8
 #define MAX_SAMPLES 10000
 
 struct verify_opts {
 	struct publisher_opts who;
 	bool quick, full;
-	const char *samples, *seed;
+	bool merge;
+	const char *samples, *seed, *shard;
 	struct opt_list urls;
 };
 
@@ -32,6 +33,12 @@ static const struct opt options[] = {
 	OPT_ENTRY(OPT_LIST, verify_opts, urls, 0, "url", "URL",
 		  "verify what readers get at this base URL (file://, http://, https://) instead "
 		  "of the mirrors of ferry.conf; may be repeated"),
+	OPT_HEADING("Several machines"),
+	OPT_ENTRY(OPT_STRING, verify_opts, shard, 0, "shard", "I/N",
+		  "only the I-th of N shares of the objects; the first share also has everything "
+		  "else. With --sample it needs --seed"),
+	OPT_ENTRY(OPT_FLAG, verify_opts, merge, 0, "merge", NULL,
+		  "join the reports (--json) of all shards into that of one run"),
 	OPT_LAST,
 };
 
@@ -43,6 +50,7 @@ struct job {
 	struct verify_mirror *mirrors;
 	size_t count;
 	struct verify_options o;
+	struct verify_joined joined; /* of --merge */
 };
 
 static void job_release(struct job *j)
@@ -53,107 +61,9 @@ static void job_release(struct job *j)
 		mirror_close(j->opened[i]);
 	free(j->mirrors);
 	free(j->opened);
+	verify_joined_release(&j->joined);
 	tree_release(&j->tree);
 	publisher_release(&j->p);
-}
-
-static const char *result_of(const struct verify_mirror *m)
-{
-	if (verify_is_bad(m))
-		return "fault";
-	if (m->verdicts[VERIFY_NOT_CHECKED])
-		return "interrupted";
-	if (m->error.class || m->verdicts[VERIFY_UNREACHABLE])
-		return "unreachable";
-	return m->verdicts[VERIFY_UNVERIFIED] ? "unverified" : "ok";
-}
-
-static bool has_release(const struct verify_mirror *m)
-{
-	return m->release.state != RELEASE_NONE && m->release.state != RELEASE_DAMAGED;
-}
-
-/* ---- the document ---------------------------------------------------------------- */
-
-static void put_bad_pieces(json_t *o, const struct audit *a)
-{
-	json_put_u64(o, "bad_count", a->bad_count);
-	json_t *bad = json_put_array(o, "bad_pieces");
-	for (uint32_t i = 0; i < MIN(a->bad_count, AUDIT_MAX_BAD); i++) {
-		json_t *piece = json_push_object(bad);
-		json_put_u64(piece, "index", a->bad[i].index);
-		json_put_u64(piece, "offset", a->bad[i].offset);
-		json_put_u64(piece, "length", a->bad[i].length);
-	}
-}
-
-static void put_file(json_t *o, const struct verify_file *f)
-{
-	json_put_string(o, "key", f->file->key);
-	json_put_string(o, "verdict", verify_verdict_name(f->verdict));
-	if (f->verdict == VERIFY_OK || f->verdict == VERIFY_CORRUPT)
-		json_put_string(o, "how", verify_how_name(f->how));
-	json_put_u64(o, "size", f->file->size);
-	if (f->verdict == VERIFY_WRONG_SIZE)
-		json_put_u64(o, "actual_size", f->actual_size);
-	if (f->audit.pieces)
-		json_put_u64(o, "pieces_checked", f->audit.pieces);
-	if (f->audit.bad_count)
-		put_bad_pieces(o, &f->audit);
-	json_put_string(o, "message",
-			f->verdict == VERIFY_UNVERIFIED ? verify_unverified_reason(f) : f->error);
-}
-
-static void put_release(json_t *o, const struct verify_mirror *m)
-{
-	json_put_string(o, "state", release_state_name(m->release.state));
-	if (!has_release(m))
-		return;
-	json_put_u64(o, "version", m->release.version);
-	json_put_time(o, "expires", m->release.expires_s);
-	json_put_bool(o, "expired", m->expired);
-}
-
-static void put_mirror(json_t *o, const struct verify_mirror *m)
-{
-	CLEANUP(mem_free_ptr) char *url = m->mirror && m->mirror->url ? url_redact(m->mirror->url)
-								      : NULL;
-	json_put_string(o, "id", m->id);
-	json_put_string(o, "kind", m->mirror ? m->mirror->ops->kind : NULL);
-	json_put_string(o, "url", url);
-	json_put_string(o, "holds", holds_name(m->holds));
-	json_put_string(o, "result", result_of(m));
-	if (m->showed)
-		put_release(json_put_object(o, "release"), m);
-	json_t *counts = json_put_object(o, "counts");
-	for (int v = VERIFY_OK; v < VERIFY_VERDICTS; v++)
-		json_put_u64(counts, verify_verdict_name((enum verify_verdict)v), m->verdicts[v]);
-	json_put_u64(o, "bytes_read", m->bytes_read);
-	json_t *files = json_put_array(o, "files");
-	for (size_t i = 0; i < m->count; i++)
-		if (m->files[i].verdict != VERIFY_NONE)
-			put_file(json_push_object(files), &m->files[i]);
-	if (m->error.class)
-		json_put(o, "error", cli_error_json(&m->error));
-}
-
-static json_t *verified(struct cli *cli, const struct job *j)
-{
-	static const char *const modes[] = { "quick", "sample", "full" };
-	json_t *o = cli_document(cli);
-	json_put_string(o, "repository", j->p.name);
-	json_put_u64(o, "release", j->tree.version);
-	json_put_string(o, "mode", modes[j->o.mode]);
-	if (j->o.mode == VERIFY_SAMPLE) {
-		CLEANUP(mem_free_ptr) char *seed = mem_printf("%llu",
-							      (unsigned long long)j->o.seed);
-		json_put_u64(o, "samples", j->o.samples);
-		json_put_string(o, "seed", seed);
-	}
-	json_t *mirrors = json_put_array(o, "mirrors");
-	for (size_t i = 0; i < j->count; i++)
-		put_mirror(json_push_object(mirrors), &j->mirrors[i]);
-	return o;
 }
 
 /* ---- what a person sees ---------------------------------------------------------- */
@@ -186,24 +96,24 @@ static char *counts_text(const struct verify_mirror *m)
 	return mem_strdup(buf_str(&b));
 }
 
-static char *release_text(const struct job *j, const struct verify_mirror *m)
+static char *release_text(const struct verify_mirror *m)
 {
 	char when[DURATION_TEXT];
 	if (!m->showed)
 		return mem_strdup(m->holds == MIRROR_HOLDS_OBJECTS ? "(objects only)" : "");
-	if (!has_release(m))
+	if (!release_has_version(&m->release))
 		return mem_strdup("no release");
 	const char *stale = m->release.state == RELEASE_OLDER  ? " (older)"
 			    : m->release.state == RELEASE_SAME ? ""
 							       : " (another publisher's)";
-	int64_t left = m->release.expires_s - j->o.now_s;
+	int64_t left = m->release.expires_s - time(NULL);
 	return mem_printf("release %llu%s, %s %s%s", (unsigned long long)m->release.version, stale,
 			  m->expired ? "expired" : "expires in",
 			  format_duration(when, (uint64_t)(left < 0 ? -left : left)),
 			  m->expired ? " ago" : "");
 }
 
-static void print_table(struct cli *cli, const struct job *j)
+static void print_table(struct cli *cli, const struct verify_report *r)
 {
 	static const struct cli_column columns[] = {
 		{ "MIRROR", "{id}", NULL },
@@ -212,13 +122,13 @@ static void print_table(struct cli *cli, const struct job *j)
 		{ "SHOWS", "{shows}", NULL },
 	};
 	CLEANUP(json_release) json_t *rows = json_array();
-	for (size_t i = 0; i < j->count; i++) {
-		const struct verify_mirror *m = &j->mirrors[i];
-		CLEANUP(mem_free_ptr) char *release = release_text(j, m);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct verify_mirror *m = &r->mirrors[i];
+		CLEANUP(mem_free_ptr) char *release = release_text(m);
 		CLEANUP(mem_free_ptr) char *counts = counts_text(m);
 		json_t *row = json_push_object(rows);
 		json_put_string(row, "id", m->id);
-		json_put_string(row, "result", result_of(m));
+		json_put_string(row, "result", verify_mirror_result(m));
 		json_put_string(row, "files", counts);
 		json_put_string(row, "shows", release);
 	}
@@ -254,11 +164,11 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 }
 
 /* The last line says what the verdicts above do not prove. */
-static void print_rest(struct cli *cli, const struct job *j)
+static void print_rest(struct cli *cli, const struct verify_report *r)
 {
 	size_t unverified = 0, left = 0, mirrors = 0;
-	for (size_t i = 0; i < j->count; i++) {
-		const size_t *verdicts = j->mirrors[i].verdicts;
+	for (size_t i = 0; i < r->count; i++) {
+		const size_t *verdicts = r->mirrors[i].verdicts;
 		unverified += verdicts[VERIFY_UNVERIFIED];
 		mirrors += verdicts[VERIFY_UNVERIFIED] != 0;
 		left += verdicts[VERIFY_NOT_CHECKED];
@@ -266,24 +176,26 @@ static void print_rest(struct cli *cli, const struct job *j)
 	if (unverified)
 		cli_line(cli,
 			 "The content of %zu files on %zu mirrors was not checked, only their "
-			 "size: "
-			 "use --sample or --full.",
+			 "size: use --sample or --full.",
 			 unverified, mirrors);
 	if (left)
 		cli_line(cli, "Interrupted: %zu files were not checked.", left);
 }
 
-static void print_verified(struct cli *cli, const struct job *j, const json_t *document)
+static void print_verified(struct cli *cli, const struct verify_report *r, const json_t *document)
 {
-	for (size_t i = 0; i < j->count; i++)
-		print_findings(cli, &j->mirrors[i]);
-	if (!cli->quiet)
-		print_table(cli, j);
-	if (!cli->quiet && j->o.mode == VERIFY_SAMPLE)
+	for (size_t i = 0; i < r->count; i++)
+		print_findings(cli, &r->mirrors[i]);
+	if (cli->quiet)
+		return;
+	print_table(cli, r);
+	if (r->mode == VERIFY_SAMPLE)
 		cli_say(cli, document,
 			"To check the same pieces again: --sample {samples} --seed {seed}");
-	if (!cli->quiet)
-		print_rest(cli, j);
+	if (r->share.count)
+		cli_line(cli, "Shard %u of %u: join the reports (--json) of all with --merge.",
+			 r->share.index, r->share.count);
+	print_rest(cli, r);
 }
 
 /* ---- the command ----------------------------------------------------------------- */
@@ -307,10 +219,29 @@ static int choose_mode(const struct verify_opts *o, struct verify_options *out, 
 	return 0;
 }
 
+static int choose_share(const struct verify_opts *o, struct verify_options *out, struct err *e)
+{
+	if (!o->shard)
+		return 0;
+	int rc = share_parse(o->shard, &out->share, e);
+	if (rc < 0)
+		return err_context(e, "--shard");
+	if (o->samples && !o->seed) {
+		err_set(e, ERR_USAGE, "--shard with --sample needs --seed");
+		return err_hint(e, "give all shards the same one, so that their reports can be "
+				   "merged");
+	}
+	return 0;
+}
+
+static char *shown_url(const struct mirror *m)
+{
+	return m && m->url ? url_redact(m->url) : NULL;
+}
+
 static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 {
 	j->opened = mem_alloc((o->urls.count + 1) * sizeof(struct mirror *));
-	j->mirrors = mem_alloc((o->urls.count + j->p.places.count + 1) * sizeof *j->mirrors);
 	struct mirror_env env = { .rate = &j->p.rate, .cancel = j->o.cancel };
 	for (size_t i = 0; i < o->urls.count; i++) {
 		struct mirror **m = &j->opened[j->opened_count];
@@ -320,18 +251,120 @@ static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 		if (rc < 0)
 			return rc;
 		j->opened_count++;
-		j->mirrors[j->count++] = (struct verify_mirror){ .id = (*m)->id, .mirror = *m };
+		j->mirrors[j->count++] = (struct verify_mirror){
+			.id = (*m)->id,
+			.kind = (*m)->ops->kind,
+			.url = shown_url(*m),
+			.mirror = *m,
+		};
 	}
+	return 0;
+}
+
+static void add_places(struct job *j)
+{
 	for (size_t i = 0; i < j->p.places.count; i++) {
 		const struct mirrors_entry *p = &j->p.places.at[i];
+		const char *kind = publisher_kind(p);
 		if (p->chosen)
 			j->mirrors[j->count++] = (struct verify_mirror){
 				.id = p->settings->id,
+				.kind = *kind ? kind : NULL,
+				.url = shown_url(p->mirror),
 				.mirror = p->mirror,
 				.holds = p->settings->holds,
 				.error = p->error,
 			};
 	}
+}
+
+static int open_all(struct cli *cli, struct job *j, struct err *e)
+{
+	const struct verify_opts *o = cli->opts;
+	bool mirrors = !o->urls.count || o->who.mirrors.count;
+	int rc = publisher_open(cli, &o->who, true, mirrors, &j->p, e);
+	if (rc < 0)
+		return rc;
+	j->mirrors = mem_alloc((o->urls.count + j->p.places.count + 1) * sizeof *j->mirrors);
+	rc = add_urls(j, o, e);
+	add_places(j);
+	if (rc == 0)
+		rc = tree_open(j->p.dir, &j->tree, e);
+	j->tree.cancel = cli->cancel;
+	j->o.record_dir = j->tree.dir;
+	return rc;
+}
+
+/* Findings are printed and are not a failure. */
+static int print_report(struct cli *cli, const struct verify_report *r, int found, struct err *e)
+{
+	if (err_is(e, ERR_FAULT))
+		err_clear(e);
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	verify_report_json(r, document);
+	print_verified(cli, r, document);
+	int rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : found;
+}
+
+static int verify_mirrors(struct cli *cli, struct job *j, struct err *e)
+{
+	const struct verify_opts *o = cli->opts;
+	int rc = choose_mode(o, &j->o, e);
+	if (rc == 0)
+		rc = choose_share(o, &j->o, e);
+	if (rc == 0)
+		rc = open_all(cli, j, e);
+	if (rc < 0)
+		return rc;
+	int found = verify_run(&j->tree, j->mirrors, j->count, &j->o, e);
+	bool sample = j->o.mode == VERIFY_SAMPLE;
+	struct verify_report report = {
+		.repository = j->p.name,
+		.release = j->tree.version,
+		.timestamp = j->tree.timestamp->sha256,
+		.mode = j->o.mode,
+		.samples = sample ? j->o.samples : 0,
+		.seed = sample ? j->o.seed : 0,
+		.share = j->o.share,
+		.tree_files = j->tree.files.count,
+		.mirrors = j->mirrors,
+		.count = j->count,
+	};
+	return print_report(cli, &report, found, e);
+}
+
+static int merge_reports(struct cli *cli, struct verify_joined *all, struct err *e)
+{
+	const struct json_limits limits = { .max_bytes = VERIFY_REPORT_MAX_BYTES };
+	int rc = 0;
+	for (int i = 0; rc == 0 && i < cli->count; i++) {
+		CLEANUP(json_release) json_t *document = NULL;
+		rc = json_parse_file(cli->operands[i], &limits, &document, e);
+		if (rc == 0)
+			rc = verify_report_add(all, document, cli->operands[i], e);
+		if (rc == 0)
+			rc = cancel_check(cli->cancel, e);
+	}
+	if (rc == 0)
+		rc = verify_report_join(all, e);
+	if (rc < 0)
+		return rc;
+	int found = verify_sum_up(all->report.mirrors, all->report.count, e);
+	return print_report(cli, &all->report, found, e);
+}
+
+static int check_operands(const struct cli *cli, struct err *e)
+{
+	const struct verify_opts *o = cli->opts;
+	bool others = o->quick || o->full || o->samples || o->seed || o->shard || o->urls.count ||
+		      o->who.mirrors.count || o->who.name || o->who.dir;
+	if (o->merge && others)
+		return err_set(e, ERR_USAGE, "--merge takes reports and no other option");
+	if (o->merge && !cli->count)
+		return err_set(e, ERR_USAGE, "--merge needs the reports of all shards");
+	if (!o->merge && cli->count)
+		return err_set(e, ERR_USAGE, "too many operands");
 	return 0;
 }
 
@@ -348,31 +381,18 @@ static int verify_run_command(struct cli *cli, struct err *e)
 		.report = cli->report,
 	};
 	retry.cancel = cli->cancel;
-	bool mirrors = !o->urls.count || o->who.mirrors.count;
-	int rc = choose_mode(o, &j.o, e);
-	if (rc == 0)
-		rc = publisher_open(cli, &o->who, true, mirrors, &j.p, e);
-	if (rc == 0)
-		rc = add_urls(&j, o, e);
-	if (rc == 0)
-		rc = tree_open(j.p.dir, &j.tree, e);
+	int rc = check_operands(cli, e);
 	if (rc < 0)
 		return rc;
-	j.tree.cancel = cli->cancel;
-	j.o.record_dir = j.tree.dir;
-	int found = verify_run(&j.tree, j.mirrors, j.count, &j.o, e);
-	/* Findings are reported below and are not a failure. */
-	if (err_is(e, ERR_FAULT))
-		err_clear(e);
-	CLEANUP(json_release) json_t *document = verified(cli, &j);
-	print_verified(cli, &j, document);
-	rc = cli_result(cli, document, e);
-	return rc < 0 ? rc : found;
+	return o->merge ? merge_reports(cli, &j.joined, e) : verify_mirrors(cli, &j, e);
 }
 
 const struct command cmd_verify = {
 	.name = "verify",
 	.summary = "check what the mirrors hold",
+	.synopsis = (const char *const[]){ "", "--merge REPORT…", NULL },
+	.operand_hint = HINT_FILE,
+	.max_operands = -1,
 	.description =
 		"Compares every mirror with the repository and prints a verdict for each file: ok "
 		"(and how it was verified), unverified (the size is right, the content was not "

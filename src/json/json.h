@@ -83,6 +83,12 @@ WARN_UNUSED int json_opt_object(const json_t *object, const char *at, const char
 WARN_UNUSED int json_get_hex(const json_t *object, const char *at, const char *key, void *out,
 			     size_t len, struct err *e);
 
+/* An error in a document: {"class": …, "exit": …, "message": …, "hint": …}; and back. *out is what
+ * the member says, ERR_NONE if there is none. */
+json_t *json_error(const struct err *e);
+WARN_UNUSED int json_opt_error(const json_t *object, const char *at, const char *key,
+			       struct err *out, struct err *e);
+
 /* Members of a document made by this program, without error messages: NULL, 0 and false when they
  * are missing. */
 const char *json_text(const json_t *object, const char *key);

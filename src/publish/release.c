@@ -147,6 +147,11 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 			       "the repository, sign again, then push");
 }
 
+bool release_has_version(const struct release *r)
+{
+	return r->state != RELEASE_NONE && r->state != RELEASE_DAMAGED;
+}
+
 const char *release_state_name(enum release_state s)
 {
 	static const char *const names[] = { "none", "damaged", "older", "same", "newer", "other" };

@@ -41,6 +41,8 @@ WARN_UNUSED int release_check(const struct release *r, const struct tree *ours, 
 WARN_UNUSED int release_check_versioned(struct mirror *m, const struct tree *ours,
 					const struct repository_file *f, struct err *e);
 
+/* Are version and expiry known? */
+bool release_has_version(const struct release *r);
 const char *release_state_name(enum release_state s); /* "older"; stable, part of the JSON */
 
 #endif

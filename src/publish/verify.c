@@ -15,6 +15,7 @@ struct run {
 	const struct tree *tree;
 	const struct verify_options *o;
 	struct verify_mirror *mirrors;
+	const bool *share; /* the objects of this share; NULL: all */
 	pthread_mutex_t loading;
 };
 
@@ -32,6 +33,13 @@ static int look(const struct run *r, struct verify_mirror *m, const bool *wanted
 	} while (e->class && retry_again(&retry, e));
 	m->showed = shows && !e->class;
 	return -(int)e->class;
+}
+
+/* What is small is read by the first share only: so no file is in two reports. */
+static bool is_ours(const struct run *r, size_t i)
+{
+	bool object = r->tree->files.at[i].class == REPOSITORY_OBJECT;
+	return !r->share || (object ? r->share[i] : r->o->share.index == 1);
 }
 
 static void record_corrupt(const struct run *r, const struct verify_mirror *m)
@@ -55,14 +63,15 @@ static void check_mirror(void *ctx, size_t index)
 	CLEANUP(mem_free_ptr) bool *known = mem_alloc((n + 1) * sizeof *known);
 	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc((n + 1) * sizeof *items);
 	for (size_t i = 0; i < n; i++) {
-		wanted[i] = inventory_wants(m->holds, r->tree->files.at[i].class);
+		bool held = inventory_wants(m->holds, r->tree->files.at[i].class);
+		wanted[i] = held && is_ours(r, i);
+		m->held += held;
 		m->verdicts[VERIFY_NONE] += !wanted[i];
 	}
 	if (!m->error.class && look(r, m, wanted, items, known, &m->error) < 0)
 		err_hint(&m->error,
 			 "the mirror could not be reached, so nothing is known about it");
-	bool told = m->release.state != RELEASE_NONE && m->release.state != RELEASE_DAMAGED;
-	m->expired = told && m->release.expires_s <= r->o->now_s;
+	m->expired = release_has_version(&m->release) && m->release.expires_s <= r->o->now_s;
 	struct verify_work work = { r->tree, r->o, m, wanted, items, known, &r->loading };
 	verify_work_run(&work);
 	record_corrupt(r, m);
@@ -70,41 +79,11 @@ static void check_mirror(void *ctx, size_t index)
 
 /* ---- all ------------------------------------------------------------------------ */
 
-static int sum_up(const struct verify_mirror *mirrors, size_t count, const struct cancel *cancel,
-		  struct err *e)
-{
-	const struct err *worst = NULL;
-	unsigned bad = 0, lost = 0;
-	static const struct err unread = {
-		.class = ERR_NETWORK,
-		.text = "some files could not be read",
-	};
-	for (size_t i = 0; i < count; i++) {
-		const struct verify_mirror *m = &mirrors[i];
-		const struct err *why = m->error.class                    ? &m->error
-					: m->verdicts[VERIFY_UNREACHABLE] ? &unread
-									  : NULL;
-		bad += verify_is_bad(m);
-		lost += why != NULL;
-		if (why && (!worst || push_gravity(why->class) > push_gravity(worst->class)))
-			worst = why;
-	}
-	int rc = cancel_check(cancel, e);
-	if (rc < 0)
-		return rc;
-	if (bad)
-		return err_set(e, ERR_FAULT, "%u of %zu mirrors have faults", bad, count);
-	if (!worst)
-		return 0;
-	err_set(e, worst->class, "%u of %zu mirrors could not be verified: %s", lost, count,
-		worst->text);
-	return err_hint(e, "no faults were found on the others; try again later");
-}
-
 int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
 	       const struct verify_options *o, struct err *e)
 {
-	struct run r = { .tree = t, .o = o, .mirrors = mirrors };
+	CLEANUP(mem_free_ptr) bool *share = share_select(&o->share, &t->files);
+	struct run r = { .tree = t, .o = o, .mirrors = mirrors, .share = share };
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].count = t->files.count;
 		mirrors[i].files = mem_alloc((t->files.count + 1) * sizeof *mirrors[i].files);
@@ -114,5 +93,5 @@ int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count
 	pthread_mutex_init(&r.loading, NULL);
 	threads_run(o->threads, count, check_mirror, &r);
 	pthread_mutex_destroy(&r.loading);
-	return sum_up(mirrors, count, o->cancel, e);
+	return cancel_check(o->cancel, e) < 0 ? -ERR_CANCELLED : verify_sum_up(mirrors, count, e);
 }

@@ -14,6 +14,7 @@
 #ifndef FERRY_PUBLISH_VERIFY_H
 #define FERRY_PUBLISH_VERIFY_H
 
+#include "publish/share.h"
 #include "publish/verify_result.h"
 #include "util/retry.h"
 
@@ -25,8 +26,9 @@ enum verify_mode {
 
 struct verify_options {
 	enum verify_mode mode;
-	uint64_t samples; /* pieces of each object, with VERIFY_SAMPLE */
-	uint64_t seed;    /* the same seed reads the same pieces */
+	uint64_t samples;   /* pieces of each object, with VERIFY_SAMPLE */
+	uint64_t seed;      /* the same seed reads the same pieces */
+	struct share share; /* only these objects; the first share has all that is small, too */
 	int64_t now_s;
 	unsigned threads;       /* mirrors at a time */
 	const char *record_dir; /* of the tree: corrupt files are recorded for the next push

@@ -1,5 +1,6 @@
 #include "publish/verify_result.h"
 
+#include "publish/push.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@ void verify_mirror_release(struct verify_mirror *m)
 	for (size_t i = 0; i < m->count; i++)
 		free(m->files[i].error);
 	mem_free_ptr(&m->files);
+	mem_free_ptr(&m->url);
 	m->count = 0;
 }
 
@@ -93,4 +95,43 @@ void verify_describe(const struct verify_file *f, struct buf *out)
 	case VERIFY_VERDICTS:
 		break;
 	}
+}
+
+const char *verify_mirror_result(const struct verify_mirror *m)
+{
+	if (verify_is_bad(m))
+		return "fault";
+	if (m->verdicts[VERIFY_NOT_CHECKED])
+		return "interrupted";
+	if (m->error.class || m->verdicts[VERIFY_UNREACHABLE])
+		return "unreachable";
+	return m->verdicts[VERIFY_UNVERIFIED] ? "unverified" : "ok";
+}
+
+static const struct err unread = {
+	.class = ERR_NETWORK,
+	.text = "some files could not be read",
+};
+
+int verify_sum_up(const struct verify_mirror *mirrors, size_t count, struct err *e)
+{
+	const struct err *worst = NULL;
+	unsigned bad = 0, lost = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct verify_mirror *m = &mirrors[i];
+		const struct err *why = m->error.class                    ? &m->error
+					: m->verdicts[VERIFY_UNREACHABLE] ? &unread
+									  : NULL;
+		bad += verify_is_bad(m);
+		lost += why != NULL;
+		if (why && (!worst || push_gravity(why->class) > push_gravity(worst->class)))
+			worst = why;
+	}
+	if (bad)
+		return err_set(e, ERR_FAULT, "%u of %zu mirrors have faults", bad, count);
+	if (!worst)
+		return 0;
+	err_set(e, worst->class, "%u of %zu mirrors could not be verified: %s", lost, count,
+		worst->text);
+	return err_hint(e, "no faults were found on the others; try again later");
 }

@@ -10,7 +10,7 @@
 #include "publish/release.h"
 
 enum verify_verdict {
-	VERIFY_NONE, /* the mirror does not hold this class of file */
+	VERIFY_NONE, /* the mirror does not hold this class of file, or another share has it */
 	VERIFY_OK,
 	VERIFY_UNVERIFIED,
 	VERIFY_MISSING,
@@ -45,6 +45,8 @@ struct verify_file {
 struct verify_mirror {
 	/* in */
 	const char *id;        /* borrowed */
+	const char *kind;      /* for the report; borrowed, may be NULL */
+	char *url;             /* for the report, without secrets; owned, may be NULL */
 	struct mirror *mirror; /* borrowed; NULL: it could not be opened, error says why */
 	enum mirror_holds holds;
 	/* in and out: set when the mirror could not be reached, or not any more */
@@ -52,6 +54,7 @@ struct verify_mirror {
 	/* out; verify_mirror_release() */
 	struct verify_file *files; /* one for each of the tree's, in its order */
 	size_t count;
+	size_t held;                      /* files of the tree that it should hold, in all shares */
 	size_t verdicts[VERIFY_VERDICTS]; /* how many files have each */
 	bool showed;                      /* the release was read */
 	struct release release;           /* then */
@@ -60,6 +63,7 @@ struct verify_mirror {
 };
 void verify_mirror_release(struct verify_mirror *m);
 
+const char *verify_mirror_result(const struct verify_mirror *m); /* "ok", "fault", … */
 /* Does the mirror have a proven fault? */
 bool verify_is_bad(const struct verify_mirror *m);
 bool verify_verdict_is_bad(enum verify_verdict v);
@@ -69,5 +73,8 @@ const char *verify_verdict_name(enum verify_verdict v); /* "wrong-size" */
 const char *verify_how_name(enum verify_how h);         /* "sample"; of NOTHING, "size" */
 /* Appends, for people, what is wrong or how it was verified. */
 void verify_describe(const struct verify_file *f, struct buf *out);
+
+/* The outcome of the run, as of verify_run(). */
+WARN_UNUSED int verify_sum_up(const struct verify_mirror *mirrors, size_t count, struct err *e);
 
 #endif

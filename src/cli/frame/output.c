@@ -20,13 +20,7 @@ json_t *cli_document(const struct cli *cli)
 
 json_t *cli_error_json(const struct err *e)
 {
-	json_t *object = json_object();
-	json_put_string(object, "class", err_class_name(e->class));
-	json_put_u64(object, "exit",
-		     e->class == ERR_CANCELLED ? 128u + (unsigned)e->sys : (unsigned)e->class);
-	json_put_string(object, "message", e->text);
-	json_put_string(object, "hint", e->hint[0] ? e->hint : NULL);
-	return object;
+	return json_error(e);
 }
 
 int cli_result(struct cli *cli, json_t *document, struct err *e)
