@@ -4,10 +4,12 @@ addresses are others, and the engine is a script."""
 import os
 import re
 import subprocess
+import urllib.request
 
 import pytest
 
 from conftest import BIN, ROOT
+from s3_servers import PUBLISHER
 from waiting import PATIENCE
 
 README = (ROOT / "README.md").read_text()
@@ -75,7 +77,25 @@ def test_the_three_tours(work, make_gguf, here, shell):
     assert "phi-2" in shell("ferry list", user)
 
 
+def test_the_bucket(work, make_gguf, here, shell, radosgw, ferry):
+    section, region = "Five minutes as a release engineer", radosgw.region("eu-west-1")
+    folder, bucket = work / "publisher", region.bucket()
+    folder.mkdir()
+    make_gguf(folder / "phi-2.Q4_K_M.gguf")
+    tours = code(section, "ini")
+    text = here(tours[0]) + "\n" + tours[1].replace(
+        "example-models\n", f"{bucket}\nendpoint = {region.endpoint}\n").replace(
+        "https://example-models.s3.eu-west-1.amazonaws.com/", f"{region.endpoint}/{bucket}")
+    (folder / "ferry.conf").write_text(text)
+    commands = code(section)
+    shell(commands[0].split("ferry push", 1)[0], folder)
+    shell("".join(f"export {k}={v!r}\n" for k, v in PUBLISHER.env.items()) + commands[1], folder)
+    assert "metadata/timestamp.json" in region.keys_of(bucket)
+    url = f"{region.endpoint}/{bucket}/metadata/timestamp.json"
+    assert urllib.request.urlopen(url, timeout=PATIENCE).status == 200
+
+
 def test_the_readme_is_short_and_its_links_lead_somewhere():
-    assert len(README.splitlines()) < 160
+    assert len(README.splitlines()) < 180
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link).exists(), link
