@@ -110,8 +110,10 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all, bool re
 		json_put_u64(o, "requests", m->mirror->requests);
 	if (repair)
 		json_put_u64(o, "left_out", m->plan.left_out);
-	json_put_u64(o, "behind", push_plan_left(&m->plan, &behind));
-	json_put_u64(o, "behind_bytes", behind);
+	if (m->plan.count) {
+		json_put_u64(o, "behind", push_plan_left(&m->plan, &behind));
+		json_put_u64(o, "behind_bytes", behind);
+	}
 	json_t *steps = json_put_array(o, "steps");
 	for (size_t i = 0; i < m->plan.count; i++) {
 		enum push_action a = m->plan.steps[i].action;

@@ -222,37 +222,6 @@ static void several_threads_share_a_reader(void **state)
 #define MANY 40
 #define HANDS 4
 
-/* A tree of many small objects, and some of several pieces in between. */
-static void make_many(struct world *w)
-{
-	struct err e = ERR_INIT;
-	struct repository_files files = { 0 };
-	tree_release(&w->t);
-	for (size_t i = 0; i < MANY; i++) {
-		bool large = i % 13 == 5;
-		CLEANUP(mem_free_ptr) char *name = mem_printf("targets/%02zu.bin", i);
-		size_t len = large ? 8 * MIB + 100 + i : 10 + i;
-		char *data = mem_alloc(len);
-		data[len - 1] = (char)i;
-		scratch_write(w->dir, name, data, len);
-		files.at = mem_grow(files.at, files.count, &files.cap, sizeof *files.at);
-		struct repository_file *f = &files.at[files.count++];
-		*f = (struct repository_file){ .class = REPOSITORY_OBJECT, .size = len };
-		f->key = STEAL(name);
-		sha256_of(data, len, &f->sha256);
-		free(data);
-	}
-	static const char timestamp[] = "{\"signed\":{\"_type\":\"timestamp\",\"version\":1,"
-					"\"expires\":\"2030-01-01T00:00:00Z\"}}";
-	scratch_write(w->dir, "metadata/timestamp.json", timestamp, strlen(timestamp));
-	files.at = mem_grow(files.at, files.count, &files.cap, sizeof *files.at);
-	struct repository_file *f = &files.at[files.count++];
-	*f = (struct repository_file){ .class = REPOSITORY_TIMESTAMP, .size = strlen(timestamp) };
-	f->key = mem_strdup("metadata/timestamp.json");
-	sha256_of(timestamp, strlen(timestamp), &f->sha256);
-	assert_ok(tree_from_files(w->dir, &files, &w->t, &e), &e);
-}
-
 static void put_file(struct world *w, size_t reader, size_t file)
 {
 	struct err e = ERR_INIT;
@@ -296,7 +265,8 @@ static void threads_of_all_readers_share_a_small_pool(void **state)
 	pthread_t threads[MIRRORS][HANDS];
 	uint64_t size = 0;
 	feed_free(w->feed);
-	make_many(w);
+	tree_release(&w->t);
+	release_make_many(w->dir, MANY, &w->t);
 	w->feed = feed_new(&w->t, MIRRORS,
 			   &(struct feed_options){ .memory = 1, .patience_ms = UINT64_MAX });
 	for (size_t i = 0; i < MANY; i++)
@@ -332,7 +302,8 @@ static void who_keeps_a_piece_for_long_is_left_behind(void **state)
 	struct err e = ERR_INIT;
 	size_t file = 5; /* has two pieces */
 	feed_free(w->feed);
-	make_many(w);
+	tree_release(&w->t);
+	release_make_many(w->dir, MANY, &w->t);
 	w->feed = feed_new(&w->t, 2, &(struct feed_options){ .memory = 1, .patience_ms = 200 });
 	for (size_t i = file; i < MANY; i++) {
 		feed_want(w->feed, 0, i);

@@ -228,6 +228,69 @@ static void a_damaged_local_piece_is_never_sent_by_any_thread(void **state)
 	world_free(w);
 }
 
+/* ---- what is asked -------------------------------------------------------------- */
+
+static const struct mirror_ops *seeing;
+
+struct listing {
+	mirror_entry_fn *fn;
+	void *ctx;
+};
+
+static int without_digest(void *ctx, const struct mirror_entry *entry, struct err *e)
+{
+	const struct listing *l = ctx;
+	struct mirror_entry less = *entry;
+	less.stat.has_sha256 = false;
+	return l->fn(l->ctx, &less, e);
+}
+
+/* As that of S3. */
+static int list_without_digests(struct mirror_connection *c, const char *prefix,
+				mirror_entry_fn *fn, void *ctx, struct err *e)
+{
+	struct listing l = { fn, ctx };
+	return seeing->list(c, prefix, without_digest, &l, e);
+}
+
+static size_t stats_of_objects(const struct world *w)
+{
+	const struct str_list *calls = mirror_mem_calls(w->store[0]);
+	size_t n = 0;
+	for (size_t i = 0; i < calls->count; i++)
+		n += str_starts(calls->at[i], "stat targets/");
+	return n;
+}
+
+static void what_the_record_vouches_for_is_not_asked_about(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 4);
+	struct mirror_ops ops = *w->handle[0]->ops;
+	tree_release(&w->t);
+	release_make_many(w->dir, 40, &w->t);
+	seeing = w->handle[0]->ops;
+	ops.list = list_without_digests;
+	w->handle[0]->ops = &ops;
+	w->o.record_dir = w->dir;
+	assert_ok(push(w), &w->e);
+	mirror_mem_forget_calls(w->store[0]);
+	assert_ok(push(w), &w->e);
+	assert_int_equal(w->m[0].outcome, PUSH_UP_TO_DATE);
+	assert_int_equal(stats_of_objects(w), 0);
+	/* One that is not what it was is asked about, and all with recheck. */
+	mirror_mem_set(w->store[0], "targets/07.bin", "has 17 bytes too", 17);
+	assert_ok(push(w), &w->e);
+	assert_int_equal(w->m[0].puts, 1);
+	assert_in_range(stats_of_objects(w), 1, 2);
+	mirror_mem_forget_calls(w->store[0]);
+	w->o.recheck = true;
+	assert_ok(push(w), &w->e);
+	assert_int_equal(stats_of_objects(w), 40);
+	w->handle[0]->ops = seeing;
+	world_free(w);
+}
+
 /* ---- going on ------------------------------------------------------------------- */
 
 static void the_next_push_sends_only_the_pieces_that_are_missing(void **state)
@@ -330,6 +393,7 @@ int main(void)
 		cmocka_unit_test(
 			a_failure_at_any_piece_or_commit_leaves_work_for_the_next_push_only),
 		cmocka_unit_test(a_damaged_local_piece_is_never_sent_by_any_thread),
+		cmocka_unit_test(what_the_record_vouches_for_is_not_asked_about),
 		cmocka_unit_test(the_next_push_sends_only_the_pieces_that_are_missing),
 		cmocka_unit_test(a_folder_goes_on_where_an_upload_was_left),
 		cmocka_unit_test(a_plan_tells_what_is_left_and_about_how_many_requests_it_takes),

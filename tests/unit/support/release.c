@@ -103,6 +103,24 @@ void release_make_pieces(const char *dir, unsigned version, unsigned pieces, str
 	assert_ok(tree_from_files(dir, &files, out, &e), &e);
 }
 
+void release_make_many(const char *dir, size_t count, struct tree *out)
+{
+	static const char timestamp[] = "{\"signed\":{\"_type\":\"timestamp\",\"version\":1,"
+					"\"expires\":\"2030-01-01T00:00:00Z\"}}";
+	struct err e = ERR_INIT;
+	struct repository_files files = { 0 };
+	for (size_t i = 0; i < count; i++) {
+		size_t len = i % 13 == 5 ? 8 * MIB + 100 + i : 10 + i;
+		CLEANUP(mem_free_ptr) char *key = mem_printf("targets/%02zu.bin", i);
+		CLEANUP(mem_free_ptr) char *data = mem_alloc(len);
+		data[len - 1] = (char)i;
+		add(&files, dir, key, REPOSITORY_OBJECT, data, len);
+	}
+	add(&files, dir, "metadata/timestamp.json", REPOSITORY_TIMESTAMP, timestamp,
+	    strlen(timestamp));
+	assert_ok(tree_from_files(dir, &files, out, &e), &e);
+}
+
 static bool has(const struct mirror_mem *s, const char *key, const json_t *hex)
 {
 	const struct buf *b = mirror_mem_object(s, key);

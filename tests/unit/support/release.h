@@ -18,6 +18,9 @@
 void release_make(const char *dir, unsigned version, bool big, struct tree *out);
 /* The same with an object of so many pieces, or none. */
 void release_make_pieces(const char *dir, unsigned version, unsigned pieces, struct tree *out);
+/* Another tree: targets/00.bin, 01.bin, …, and a timestamp. The objects are small; one in 13, the
+ * first of them 05, has two pieces and no manifest. */
+void release_make_many(const char *dir, size_t count, struct tree *out);
 #define RELEASE_BIG "targets/models/m/big.bin"
 #define RELEASE_FILES 8
 
