@@ -382,8 +382,9 @@ static bool load_policy(struct setup *x, json_t **out)
 	CLEANUP(buf_release) struct buf answer = BUF_INIT(MAX_POLICY);
 	struct err why = ERR_INIT;
 	enum outcome o = fetch(x, &policy_document, &answer);
-	if (o == GOT_LACK || (o == GOT_IT && json_parse(buf_str(&answer), answer.len, &limits,
-							"the policy", out, &why) < 0)) {
+	bool parsed = o == GOT_IT && json_parse(buf_str(&answer), answer.len, &limits, "the policy",
+						out, &why) == 0;
+	if (o == GOT_LACK || (o == GOT_IT && !(parsed && json_is_object(*out)))) {
 		policy_lacks(x);
 		return false;
 	}

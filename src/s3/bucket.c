@@ -11,31 +11,40 @@
 
 /* -- rules --------------------------------------------------------------------------- */
 
-static struct s3_tree *rule_of(const struct s3_tree *document, const char *id, size_t *place)
+static bool has_id(const struct s3_tree *rule, const char *id)
 {
-	for (size_t i = 0; i < document->count; i++) {
-		const char *theirs = s3_tree_text(document->children[i], "ID");
-		if (!theirs || strcmp(theirs, id) != 0)
-			continue;
-		if (place)
-			*place = i;
-		return document->children[i];
-	}
+	const char *theirs = s3_tree_text(rule, "ID");
+	return theirs && strcmp(theirs, id) == 0;
+}
+
+static struct s3_tree *rule_of(const struct s3_tree *document, const char *id)
+{
+	for (size_t i = 0; i < document->count; i++)
+		if (has_id(document->children[i], id))
+			return document->children[i];
 	return NULL;
+}
+
+/* How many have this id? A server should see to it that it is one. */
+static size_t count_rules(const struct s3_tree *document, const char *id)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < document->count; i++)
+		n += has_id(document->children[i], id);
+	return n;
 }
 
 /* Takes `wanted`; NULL: the rule with this id is removed. */
 static bool settle(struct s3_tree *document, const char *id, struct s3_tree *wanted)
 {
-	size_t place;
-	const struct s3_tree *present = rule_of(document, id, &place);
-	bool same = present && wanted ? s3_tree_equal(present, wanted) : !present && !wanted;
-	if (same) {
+	size_t present = count_rules(document, id);
+	if (wanted ? present == 1 && s3_tree_equal(rule_of(document, id), wanted) : !present) {
 		s3_tree_free(wanted);
 		return false;
 	}
-	if (present)
-		s3_tree_remove(document, place);
+	for (size_t i = document->count; i-- > 0;)
+		if (has_id(document->children[i], id))
+			s3_tree_remove(document, i);
 	if (wanted)
 		s3_tree_take(document, wanted);
 	return true;
@@ -135,7 +144,7 @@ bool s3_bucket_expire_versions(struct s3_tree *lifecycle, const char *prefix, ui
 static uint64_t days_of(const struct s3_tree *lifecycle, const char *id, const char *action,
 			const char *element)
 {
-	const struct s3_tree *rule = rule_of(lifecycle, id, NULL);
+	const struct s3_tree *rule = rule_of(lifecycle, id);
 	const char *text = s3_tree_text(s3_tree_child(rule, action), element);
 	uint64_t days = 0;
 	return text && parse_u64(text, &days) ? days : 0;
@@ -218,7 +227,7 @@ static void add_priority(const struct s3_tree *document, struct s3_tree *rule)
 {
 	uint64_t largest = 0, n;
 	char text[24];
-	const char *mine = s3_tree_text(rule_of(document, S3_BUCKET_ID, NULL), "Priority");
+	const char *mine = s3_tree_text(rule_of(document, S3_BUCKET_ID), "Priority");
 	for (size_t i = 0; i < document->count; i++) {
 		const char *theirs = s3_tree_text(document->children[i], "Priority");
 		if (theirs && parse_u64(theirs, &n) && n > largest && n < INT32_MAX)
@@ -234,7 +243,7 @@ bool s3_bucket_role_conflict(const struct s3_tree *replication, const char *role
 	size_t rules = 0;
 	for (size_t i = 0; i < replication->count; i++)
 		rules += strcmp(replication->children[i]->name, "Rule") == 0;
-	rules -= rule_of(replication, S3_BUCKET_ID, NULL) != NULL;
+	rules -= count_rules(replication, S3_BUCKET_ID);
 	return rules && theirs && strcmp(theirs, role) != 0;
 }
 

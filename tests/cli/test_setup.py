@@ -13,6 +13,7 @@ import s3_servers
 from conftest import ROOT
 from s3_proxy import R2Proxy
 from s3_servers import PUBLISHER, STRANGER
+from test_frame import terminal
 
 ALL = {"cors": "*", "public": "yes", "abort-uploads": "7d", "keep-versions": "30d"}
 
@@ -175,6 +176,25 @@ def test_what_the_server_lacks_is_to_be_done_by_hand(ferry, us):
         "logging", "metrics", "replication"}
     assert states(found)["CORS"] == "changed"
     assert "ferry sync" in found["replication"][1]
+
+
+def test_a_poor_server_says_what_it_lacks(ferry, s3rver):
+    ferry.env.update(s3rver.keys.env)
+    bucket = new_name(s3rver)
+    configure(ferry, s3rver, bucket, **ALL, logging="logs/eu/", metrics="yes")
+    found = set_up(ferry, check=1)
+    assert states(found) == {"bucket": "changed", "CORS": "changed", **dict.fromkeys(
+        ["versioning", "public read", "lifecycle", "logging", "metrics"], "by-hand")}
+
+
+def test_what_is_to_be_done_by_hand_is_shown_whole_on_a_narrow_terminal(ferry, us):
+    configure(ferry, us, us.bucket(), metrics="yes", logging="logs/eu/")
+    command = ["env", *(f"{k}={v}" for k, v in ferry.env.items()), *ferry.command("mirror", "setup")]
+    code, text = terminal(command, ferry.work, 40)
+    assert code == 1
+    assert ("main: logging: this server does not log to buckets: use what its provider offers "
+            "instead (Cloudflare: Logpush)\n") in text
+    assert "main: bucket:" not in text      # nothing is to be done there
 
 
 def test_the_bucket_of_somebody_else_is_refused(ferry, us):

@@ -48,6 +48,19 @@ static void a_rule_is_added_once_and_those_of_others_stay(void **state)
 	assert_false(s3_bucket_cors(t, &none));
 }
 
+static void two_rules_of_ours_become_one(void **state)
+{
+	(void)state;
+	CLEANUP(str_list_release) struct str_list all = { 0 };
+	str_list_add(&all, "*");
+	CLEANUP_PTR(s3_tree_free) struct s3_tree *t =
+		parse("<C><CORSRule><ID>model-ferry</ID></CORSRule><CORSRule><ID>x</ID></CORSRule>"
+		      "<CORSRule><ID>model-ferry</ID></CORSRule></C>");
+	assert_true(s3_bucket_cors(t, &all));
+	assert_int_equal(t->count, 2);
+	assert_false(s3_bucket_cors(t, &all));
+}
+
 static void other_origins_replace_the_rule(void **state)
 {
 	(void)state;
@@ -251,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_is_added_once_and_those_of_others_stay),
+		cmocka_unit_test(two_rules_of_ours_become_one),
 		cmocka_unit_test(other_origins_replace_the_rule),
 		cmocka_unit_test(lifecycle_rules_have_their_days),
 		cmocka_unit_test(versioning_that_was_never_on_is_off),
