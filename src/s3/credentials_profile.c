@@ -3,16 +3,13 @@
 #include "util/mem.h"
 #include "util/text.h"
 
-#include <string.h>
-
 #define MAX_CHAIN 10
 
-/* Profiles that need each other's keys, the first of them first. */
+/* Profiles whose roles need each other's keys. */
 struct chain {
 	struct credentials_search *s;
 	const struct credentials_files *f;
-	const char *profiles[MAX_CHAIN];
-	size_t count;
+	unsigned roles; /* that were followed so far */
 };
 
 static int from_profile(struct chain *c, const char *profile, struct s3_keys *out, struct err *e);
@@ -161,24 +158,16 @@ static bool has_role(const struct chain *c, const char *profile)
 	return get(c, profile, "role_arn") && !get(c, profile, "web_identity_token_file");
 }
 
-static bool was_asked(const struct chain *c, const char *profile)
-{
-	for (size_t i = 0; i < c->count; i++)
-		if (strcmp(c->profiles[i], profile) == 0)
-			return true;
-	return false;
-}
-
 /* The first profile's role goes before its keys; a source profile's keys before its role. */
 static int from_profile(struct chain *c, const char *profile, struct s3_keys *out, struct err *e)
 {
 	bool with_role = has_role(c, profile) &&
-			 (!c->count || !get(c, profile, "aws_access_key_id"));
+			 (!c->roles || !get(c, profile, "aws_access_key_id"));
 	if (!with_role)
 		return own_keys(c, profile, out, e);
-	if (was_asked(c, profile) || c->count == MAX_CHAIN)
+	/* No server is asked before the last profile of the chain is reached. */
+	if (c->roles++ == MAX_CHAIN)
 		return fault(profile, e, "the source_profiles form a circle, or are too many");
-	c->profiles[c->count++] = profile;
 	return from_role(c, profile, out, e);
 }
 

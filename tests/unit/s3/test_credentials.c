@@ -273,7 +273,8 @@ static void a_failure_is_that_of_all_waiting_threads(void **state)
 	assert_int_equal(get_in_threads(r), THREADS);
 }
 
-/* Opening a pipe waits for the other end: the process says that it runs, and waits to go on. */
+/* Opening a pipe waits for the other end: the process says that it runs, and waits to go on. Should
+ * this thread wait for the other one, an alarm ends the test. */
 static void others_use_the_old_keys_while_one_thread_refreshes(void **state)
 {
 	struct aws_room *r = *state;
@@ -287,6 +288,7 @@ static void others_use_the_old_keys_while_one_thread_refreshes(void **state)
 	aws_write(r, "give", "echo >%s/runs; cat %s/go >/dev/null; cat %s/answer\n");
 	pass(r, 3400);
 	answer_with(r, "B", 3600);
+	alarm(600);
 	assert_int_equal(pthread_create(&thread, NULL, get_in_a_thread, r), 0);
 	char byte;
 	int fd = open(runs, O_RDONLY | O_CLOEXEC);
@@ -297,6 +299,7 @@ static void others_use_the_old_keys_while_one_thread_refreshes(void **state)
 	close(fd);
 	pthread_join(thread, &failed);
 	assert_null(failed);
+	alarm(0);
 	aws_expect(r, NULL, "B", "p", "t");
 	free(runs);
 	free(go);
