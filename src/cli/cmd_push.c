@@ -362,6 +362,8 @@ static void set_course(struct job *j, const struct push_opts *o)
 static int prune(struct job *j, struct err *e)
 {
 	struct err why = ERR_INIT;
+	if (j->preflight.error.class || cancel_signal(j->o.cancel))
+		return 0;
 	int rc = pruning_run(&j->pruning, &j->p, &j->tree, j->mirrors, j->count, &j->o, &why);
 	if (rc < 0 && !e->class)
 		*e = why;

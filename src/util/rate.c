@@ -24,7 +24,7 @@ static bool read_limit(const char *text, uint64_t *out)
 static int skip_weekday(const char **text)
 {
 	static const char *const names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
-	CLEANUP(mem_free_ptr) char *start = mem_strndup(*text, 3);
+	CLEANUP(mem_free_ptr) char *start = mem_strndup(*text, MIN(strlen(*text), 3));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_eq_nocase(start, names[i]) && (*text)[3] == '-') {
 			*text += 4;

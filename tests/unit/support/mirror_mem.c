@@ -13,6 +13,7 @@ struct object {
 	char *key;
 	struct buf data;
 	uint64_t version; /* of the store's clock when it was set */
+	int64_t modified_s;
 };
 
 /* What an upload has brought over; survives it. */
@@ -127,6 +128,7 @@ static struct object *set(struct mirror_mem *s, const char *key, struct buf *dat
 	buf_release(&s->objects[i].data);
 	s->objects[i].data = *data;
 	s->objects[i].version = ++s->clock;
+	s->objects[i].modified_s = 0;
 	buf_init(data, data->max);
 	return &s->objects[i];
 }
@@ -136,6 +138,11 @@ void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, siz
 	struct buf b = BUF_INIT(MAX_OBJECT);
 	buf_add(&b, data, len);
 	set(s, key, &b);
+}
+
+void mirror_mem_set_modified(struct mirror_mem *s, const char *key, int64_t modified_s)
+{
+	find(s, key)->modified_s = modified_s;
 }
 
 void mirror_mem_remove(struct mirror_mem *s, const char *key)
@@ -283,7 +290,11 @@ static int leave(struct mirror_connection *c, const struct mem_fault *fault, int
 
 static void tell(const struct object *o, struct mirror_stat *out)
 {
-	*out = (struct mirror_stat){ .size = o->data.len, .has_sha256 = true };
+	*out = (struct mirror_stat){
+		.size = o->data.len,
+		.modified_s = o->modified_s,
+		.has_sha256 = true,
+	};
 	snprintf(out->etag, sizeof out->etag, "\"%llu\"", (unsigned long long)o->version);
 	sha256_of(buf_str(&o->data), o->data.len, &out->sha256);
 }

@@ -69,6 +69,8 @@ unsigned mirror_mem_pieces(struct mirror_mem *s);
 /* Direct access to an object. NULL when there is none; borrowed. */
 const struct buf *mirror_mem_object(const struct mirror_mem *s, const char *key);
 void mirror_mem_set(struct mirror_mem *s, const char *key, const void *data, size_t len);
+/* The time that is reported of an object, which must be there; by default none. */
+void mirror_mem_set_modified(struct mirror_mem *s, const char *key, int64_t modified_s);
 void mirror_mem_remove(struct mirror_mem *s, const char *key);
 
 /* "put targets/a", "get targets/a 0 10", "copy-piece targets/a 3 targets/old 25165824", … in the
