@@ -210,6 +210,12 @@ static void check_expiry(struct preflight *p, const struct tree *t, const struct
 		expires(p, f->key, name.role, claim.expires_s - p->now_s, push_s);
 }
 
+/* Objects may be sent, and old releases repaired, whatever the newest metadata says. */
+static bool shows_release(const struct push_options *o)
+{
+	return !o->only && !o->repair;
+}
+
 void preflight_run(struct preflight *p, const struct tree *t, struct push_mirror *mirrors,
 		   size_t count, const struct push_options *o)
 {
@@ -221,7 +227,7 @@ void preflight_run(struct preflight *p, const struct tree *t, struct push_mirror
 	threads_run(o->threads, count, check_mirror, &c);
 	for (size_t i = 0; i < count; i++)
 		longest_s = MAX(longest_s, p->mirrors[i].need.seconds);
-	for (size_t i = 0; i < t->files.count; i++)
+	for (size_t i = 0; shows_release(o) && i < t->files.count; i++)
 		check_expiry(p, t, &t->files.at[i], longest_s);
 	(void)gravest(&p->release, &p->error);
 }

@@ -132,6 +132,16 @@ def test_an_expired_release_is_not_pushed(publisher):
     assert not written(publisher)
 
 
+def test_a_repair_and_single_models_do_not_need_a_release_that_is_valid(publisher):
+    publisher("push")
+    publisher.on("a", "*tiny*.gguf").unlink()
+    publisher("push", check=6, at="+15 days")
+    publisher("push", "--repair", at="+15 days")
+    publisher.on("a", "*tiny*.gguf").unlink()
+    publisher("push", "--only", "tiny", at="+15 days")
+    publisher.on("a", "*tiny*.gguf")
+
+
 def test_a_release_that_expires_soon_is_a_warning(publisher):
     publisher("catalog", "refresh", "--expires", "timestamp=2h")
     result = publisher("push", "--json")

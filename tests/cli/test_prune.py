@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from conftest import preloaded
 from kills import Moments
 from published import mirror, publisher, signed_base  # noqa: F401
 
@@ -205,6 +206,23 @@ def test_a_mirror_that_cannot_be_read_stops_the_pruning(replaced):
     assert not any(removed(result).values())
     result = replaced("push", "--prune", "-m", "a", at="+61 days", check=2)
     assert "nothing was removed, because mirror z cannot be read" in result.err
+
+
+def test_what_a_web_server_shows_is_needed_too(replaced, nginx):
+    """A mirror that can only be read has an old release; when it is down, nobody knows."""
+    public = replaced.dir / "public"
+    shutil.copytree(replaced.old.folder / "metadata", public / "metadata")
+    web = nginx(public)
+    replaced.configure(mirror("a"), mirror("w", kind="http", url=web.url))
+    assert not any("tiny" in key for key in removed(push(replaced, 61))["a"])
+    (public / "metadata").rename(public / "moved")
+    replaced.configure(mirror("a"), mirror("w", kind="http", url="http://127.0.0.1:1/"))
+    replaced.ferry.env.update(preloaded("clock"))
+    before = objects(replaced)
+    push(replaced, 62, check=4)
+    assert objects(replaced) == before
+    replaced.configure(mirror("a"), mirror("w", kind="http", url=web.url))
+    assert any("tiny" in key for key in removed(push(replaced, 62))["a"])
 
 
 def test_metadata_that_cannot_be_read_keeps_all_objects(replaced):
