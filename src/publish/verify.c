@@ -15,7 +15,6 @@ struct run {
 	const struct tree *tree;
 	const struct verify_options *o;
 	struct verify_mirror *mirrors;
-	const bool *share; /* the objects of this share; NULL: all */
 	pthread_mutex_t loading;
 };
 
@@ -36,10 +35,9 @@ static int look(const struct run *r, struct verify_mirror *m, const bool *wanted
 }
 
 /* What is small is read by the first share only: so no file is in two reports. */
-static bool is_ours(const struct run *r, size_t i)
+static bool is_ours(const struct share *s, const struct repository_file *f)
 {
-	bool object = r->tree->files.at[i].class == REPOSITORY_OBJECT;
-	return !r->share || (object ? r->share[i] : r->o->share.index == 1);
+	return share_has(s, f) && (f->class == REPOSITORY_OBJECT || s->index <= 1);
 }
 
 static void record_corrupt(const struct run *r, const struct verify_mirror *m)
@@ -63,8 +61,9 @@ static void check_mirror(void *ctx, size_t index)
 	CLEANUP(mem_free_ptr) bool *known = mem_alloc((n + 1) * sizeof *known);
 	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc((n + 1) * sizeof *items);
 	for (size_t i = 0; i < n; i++) {
-		bool held = inventory_wants(m->holds, r->tree->files.at[i].class);
-		wanted[i] = held && is_ours(r, i);
+		const struct repository_file *f = &r->tree->files.at[i];
+		bool held = inventory_wants(m->holds, f->class);
+		wanted[i] = held && is_ours(&r->o->share, f);
 		m->held += held;
 		m->verdicts[VERIFY_NONE] += !wanted[i];
 	}
@@ -82,8 +81,7 @@ static void check_mirror(void *ctx, size_t index)
 int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
 	       const struct verify_options *o, struct err *e)
 {
-	CLEANUP(mem_free_ptr) bool *share = share_select(&o->share, &t->files);
-	struct run r = { .tree = t, .o = o, .mirrors = mirrors, .share = share };
+	struct run r = { .tree = t, .o = o, .mirrors = mirrors };
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].count = t->files.count;
 		mirrors[i].files = mem_alloc((t->files.count + 1) * sizeof *mirrors[i].files);

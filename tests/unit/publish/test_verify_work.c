@@ -49,7 +49,8 @@ static int blind_stat(struct mirror_connection *c, const char *key, struct mirro
 	return rc;
 }
 
-static int set_up(void **state)
+/* The release is made and pushed once for all tests. */
+static int make_world(void **state)
 {
 	static const char *const ids[MIRRORS] = { "a", "b" };
 	(void)state;
@@ -60,13 +61,23 @@ static int set_up(void **state)
 		w->store[i] = mirror_mem_new();
 		w->handle[i] = mirror_mem_open(w->store[i], ids[i]);
 		push_to(w->handle[i]);
+		w->real = w->handle[i]->ops;
+		w->handle[i]->ops = &w->ops;
+	}
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	w->ops = *w->real;
+	w->ops.stat = blind_stat;
+	w->cancel = (struct cancel)CANCEL_INIT;
+	for (size_t i = 0; i < MIRRORS; i++) {
 		mirror_mem_forget_calls(w->store[i]);
 		w->handle[i]->connections = 4;
+		w->handle[i]->can |= MIRROR_CAN_RANGE;
 		w->handle[i]->can &= ~(unsigned)(MIRROR_CAN_SHA256 | MIRROR_CAN_LIST);
-		w->real = w->handle[i]->ops;
-		w->ops = *w->real;
-		w->ops.stat = blind_stat;
-		w->handle[i]->ops = &w->ops;
 	}
 	w->o = (struct verify_options){
 		.now_s = NOW,
@@ -80,7 +91,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int free_world(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < MIRRORS; i++) {
@@ -111,12 +122,19 @@ static struct verify_file *file(size_t mirror, const char *key)
 	return &w->m[mirror].files[tree_index(&w->t, f)];
 }
 
-static void damage(size_t mirror, const char *key, size_t at)
+/* Turns a byte of the large object; the same once more mends it. */
+static void turn(size_t mirror, size_t at)
 {
-	const struct buf *b = mirror_mem_object(w->store[mirror], key);
-	CLEANUP(mem_free_ptr) char *copy = mem_strndup(b->data, b->len);
-	copy[at] = (char)~copy[at];
-	mirror_mem_set(w->store[mirror], key, copy, b->len);
+	const struct buf *b = mirror_mem_object(w->store[mirror], RELEASE_BIG);
+	b->data[at] = (char)~b->data[at];
+}
+
+static int mend(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MIRRORS; i++)
+		mirror_mem_mend(w->store[i]);
+	return 0;
 }
 
 /* ---- what runs at once ---------------------------------------------------------- */
@@ -220,8 +238,13 @@ static void inventory_asks_for_several_objects_at_once(void **state)
 	memset(wanted, true, n * sizeof *wanted);
 	meeting_begin();
 	w->ops.stat = meeting_stat;
+	const struct buf *same = mirror_mem_object(w->store[0], SAME);
+	size_t len = same->len;
+	CLEANUP(mem_free_ptr) char *copy = mem_strndup(same->data, len);
 	mirror_mem_remove(w->store[0], SAME);
-	assert_ok(inventory_mirror(w->handle[0], &w->t, wanted, &how, items, &w->e), &w->e);
+	int rc = inventory_mirror(w->handle[0], &w->t, wanted, &how, items, &w->e);
+	mirror_mem_set(w->store[0], SAME, copy, len);
+	assert_ok(rc, &w->e);
 	assert_true(meeting.met);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(items[i].state, strcmp(w->t.files.at[i].key, SAME) == 0
@@ -238,9 +261,9 @@ static void threads_change_nothing_in_the_result(void **state)
 {
 	(void)state;
 	struct audit found[2];
-	damage(0, RELEASE_BIG, 1);
-	damage(0, RELEASE_BIG, 4 * 8 * MIB + 1);
-	for (w->o.seed = 0; w->o.seed < 8; w->o.seed++) {
+	turn(0, 1);
+	turn(0, 4 * 8 * MIB + 1);
+	for (w->o.seed = 0; w->o.seed < 6; w->o.seed++) {
 		for (unsigned many = 0; many < 2; many++) {
 			w->o.mode = w->o.seed ? VERIFY_SAMPLE : VERIFY_FULL;
 			w->handle[0]->connections = many ? 16 : 1;
@@ -254,6 +277,8 @@ static void threads_change_nothing_in_the_result(void **state)
 			assert_int_equal(found[0].bad[1].index, 4);
 		}
 	}
+	turn(0, 1);
+	turn(0, 4 * 8 * MIB + 1);
 }
 
 static void the_first_bad_pieces_are_listed_in_any_order(void **state)
@@ -364,10 +389,12 @@ static void wrong_bytes_outweigh_a_part_that_cannot_be_read(void **state)
 {
 	(void)state;
 	w->handle[0]->connections = 1;
-	damage(0, RELEASE_BIG, 5);
+	turn(0, 5);
 	mirror_mem_fault(w->store[0],
 			 &(struct mem_fault){ .call = MEM_GET, .key = RELEASE_BIG, .skip = 1 });
-	assert_int_equal(verify(1), -ERR_FAULT);
+	int rc = verify(1);
+	turn(0, 5);
+	assert_int_equal(rc, -ERR_FAULT);
 	assert_int_equal(file(0, RELEASE_BIG)->verdict, VERIFY_CORRUPT);
 	assert_int_equal(file(0, RELEASE_BIG)->audit.bad[0].index, 0);
 }
@@ -410,7 +437,7 @@ static void an_interruption_keeps_what_was_checked(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, mend)
 	const struct CMUnitTest tests[] = {
 		TEST(parts_of_one_object_are_read_at_once),
 		TEST(sampled_pieces_are_read_at_once),
@@ -428,5 +455,5 @@ int main(void)
 		TEST(a_stat_that_fails_once_repeats_no_other),
 		TEST(an_interruption_keeps_what_was_checked),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_world, free_world);
 }
