@@ -169,16 +169,19 @@ static void add_name(struct buf *out, const char *name, size_t room)
 #define BAR_LEAST 10
 #define BAR_MOST 20
 
-/* "NAME [==== ] TEXT": the text has priority, then some of the name, then a bar. Short enough
- * that the terminal does not wrap it, even if it echoes ^C after it. */
+/* "NAME [==== ] TEXT": the text has priority, then some of the name, a short bar, the rest of the
+ * name, and a longer bar. Short enough that the terminal does not wrap it, even if it echoes ^C
+ * after it. */
 static void lay_out(struct buf *out, const char *name, const char *text, const struct task *t,
 		    size_t columns)
 {
 	size_t width = columns > 3 ? columns - 3 : 0, used = strlen(text) + 2;
 	size_t room = width > used ? width - used : 0;
-	size_t least = MIN(characters(name), NAME_LEAST), bar = 0;
-	if (t->total && room >= least + BAR_LEAST + 4)
-		bar = MIN(BAR_MOST, room - least - 4);
+	size_t whole = characters(name), least = MIN(whole, NAME_LEAST), bar = 0;
+	if (t->total && room >= whole + BAR_LEAST + 4)
+		bar = MIN(BAR_MOST, room - whole - 4);
+	else if (t->total && room >= least + BAR_LEAST + 4)
+		bar = BAR_LEAST;
 	room -= bar ? bar + 4 : 0;
 	if (room >= 6) {
 		add_name(out, name, room);
