@@ -18,6 +18,7 @@ struct object {
 	bool drained;                 /* there is no piece left to take */
 	bool failed;
 	bool alone;          /* because of its own content; the other objects go on */
+	struct err conflict; /* the upload is gone: another run has completed or removed it */
 	struct object *next; /* later in the tree */
 };
 
@@ -297,21 +298,35 @@ static int put_pieces(struct work *w, struct object *o, bool *drained, struct er
 	return copied;
 }
 
-static int complete(struct work *w, struct object *o, struct err *e)
+/* A conflict is settled if the right bytes are there. */
+static int after_commit(struct work *w, struct object *o, struct mirror_stat *st, struct err *e)
 {
 	const struct repository_file *f = o->step->file;
+	if (err_is(e, ERR_CONFLICT))
+		(void)!push_delivery_settle(w->d, f, st, e);
+	if (e->class)
+		return -(int)e->class;
+	int rc = push_delivery_written(w->d, f, &o->pieces->root, st, e);
+	o->step->done = rc == 0;
+	return rc;
+}
+
+static int complete(struct work *w, struct object *o, struct err *e)
+{
 	struct retry retry = *w->d->o->retry;
 	struct mirror_stat st = { 0 };
 	do {
 		(void)!mirror_upload_commit(o->upload, &st, e);
 	} while (e->class && push_delivery_again(w->d, &retry, e));
-	if (err_is(e, ERR_CONFLICT))
-		(void)!push_delivery_settle(w->d, f, &st, e);
-	if (e->class)
-		return -(int)e->class;
-	int rc = push_delivery_written(w->d, f, &o->pieces->root, &st, e);
-	o->step->done = rc == 0;
-	return rc;
+	return after_commit(w, o, &st, e);
+}
+
+/* Another run may have completed the same upload. */
+static int settle(struct work *w, struct object *o, struct err *e)
+{
+	struct mirror_stat st = { 0 };
+	*e = o->conflict;
+	return after_commit(w, o, &st, e);
 }
 
 static void object_free(struct work *w, struct object *o)
@@ -334,6 +349,17 @@ static void fail(struct work *w, struct object *o, const struct err *e)
 		o->step->error = mem_strdup(e->text);
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* No thread sends anything more of it. */
+static int give_up(struct work *w, struct object *o, struct err *e)
+{
+	pthread_mutex_lock(&w->lock);
+	o->drained = true;
+	o->conflict = *e;
+	pthread_mutex_unlock(&w->lock);
+	err_clear(e);
+	return 0;
 }
 
 /* This thread stops working on the object; true if it was the last one. */
@@ -360,11 +386,19 @@ static void work_on(struct work *w, struct object *o)
 	int rc = o->upload ? 0 : begin(w, o, &e);
 	if (rc == 0)
 		rc = put_pieces(w, o, &drained, &e);
+	if (rc == -ERR_CONFLICT && o->upload)
+		rc = give_up(w, o, &e);
 	if (rc < 0)
 		fail(w, o, &e);
 	if (!leave(w, o, drained, rc < 0))
 		return;
-	if (o->drained && !o->failed && complete(w, o, &e) < 0)
+	if (!o->failed && o->conflict.class)
+		rc = settle(w, o, &e);
+	else if (!o->failed && o->drained)
+		rc = complete(w, o, &e);
+	else
+		rc = 0;
+	if (rc < 0)
 		fail(w, o, &e);
 	object_free(w, o);
 }

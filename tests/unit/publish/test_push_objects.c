@@ -4,6 +4,7 @@
 #include "release.h"
 #include "unit.h"
 #include "util/mem.h"
+#include "util/file.h"
 #include "util/path.h"
 
 #include <limits.h>
@@ -211,6 +212,49 @@ static void a_failure_at_any_piece_or_commit_leaves_work_for_the_next_push_only(
 		}
 }
 
+/* Puts the large object there while this run uploads it. */
+struct other_run {
+	struct report report;
+	struct world *w;
+};
+
+static void complete_it(struct report *r, const struct report_event *event)
+{
+	struct world *w = ((struct other_run *)r)->w;
+	struct buf bytes = BUF_INIT(GIB);
+	struct err e = ERR_INIT;
+	if (event->kind != REPORT_BEGIN)
+		return;
+	CLEANUP(mem_free_ptr) char *path = path_join(w->dir, RELEASE_BIG);
+	assert_ok(file_read_all(path, &bytes, &e), &e);
+	mirror_mem_set(w->store[0], RELEASE_BIG, bytes.data, bytes.len);
+	buf_release(&bytes);
+}
+
+static void an_upload_that_another_run_has_completed_is_no_failure(void **state)
+{
+	(void)state;
+	for (unsigned skip = 0; skip < 2; skip++) {
+		struct world *w = world_new(1, 3);
+		struct other_run other = { { complete_it }, w };
+		struct mem_fault gone = {
+			.call = MEM_PIECE,
+			.key = RELEASE_BIG,
+			.skip = skip,
+			.times = UINT_MAX,
+			.class = ERR_CONFLICT,
+		};
+		mirror_mem_fault(w->store[0], &gone);
+		assert_int_equal(push(w), -ERR_CONFLICT);
+		assert_null(mirror_mem_object(w->store[0], RELEASE_BIG));
+		w->o.report = &other.report;
+		assert_ok(push(w), &w->e);
+		assert_int_equal(w->m[0].read_bytes, 0);
+		assert_whole(w, 0);
+		world_free(w);
+	}
+}
+
 static void a_damaged_local_piece_is_never_sent_by_any_thread(void **state)
 {
 	(void)state;
@@ -392,6 +436,7 @@ int main(void)
 		cmocka_unit_test(retries_are_counted),
 		cmocka_unit_test(
 			a_failure_at_any_piece_or_commit_leaves_work_for_the_next_push_only),
+		cmocka_unit_test(an_upload_that_another_run_has_completed_is_no_failure),
 		cmocka_unit_test(a_damaged_local_piece_is_never_sent_by_any_thread),
 		cmocka_unit_test(what_the_record_vouches_for_is_not_asked_about),
 		cmocka_unit_test(the_next_push_sends_only_the_pieces_that_are_missing),
