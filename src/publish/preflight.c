@@ -78,6 +78,15 @@ static struct mirror_need need_of(const struct push_mirror *m, const struct push
 	return need;
 }
 
+static void tell_time(const struct mirror_need *need, struct mirror_findings *out)
+{
+	char length[DURATION_TEXT], size[SIZE_TEXT];
+	if (need->seconds)
+		mirror_findings_add(out, "time", MIRROR_FINDING_OK, "about %s for %s",
+				    format_duration(length, need->seconds),
+				    format_size(size, need->bytes));
+}
+
 static void check_object(const struct push_mirror *m, const struct repository_file *f,
 			 struct mirror_findings *out)
 {
@@ -135,6 +144,7 @@ static void check_mirror(void *ctx, size_t i)
 	if (m->count_only || !mirror_can(m->mirror, MIRROR_CAN_WRITE))
 		return;
 	out->need = need_of(m, c->o, c->p);
+	tell_time(&out->need, &out->findings);
 	check_objects(m, &out->findings);
 	if (out->need.write || out->need.remove)
 		(void)!mirror_preflight(m->mirror, &out->need, &out->findings, &m->error);

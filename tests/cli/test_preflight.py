@@ -156,6 +156,7 @@ def test_a_release_that_expires_before_the_push_ends_is_not_pushed(publisher):
     (speeds / "b").write_text("8\n")        # bytes per second
     result = publisher("push", "--json", check=6)
     assert "the push is likely to take" in result.json["error"]["message"]
+    assert checks(result)["b", "time"]["text"].startswith("about ")
     assert not written(publisher)
     (speeds / "b").write_text("80000000\n")
     publisher("push")
