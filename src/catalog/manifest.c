@@ -102,6 +102,22 @@ static int compare(const struct manifest *m, const struct onepass *p, struct man
 		       m->name);
 }
 
+int manifest_check_open(const struct manifest *m, int fd, const char *what, const int *copy_to,
+			struct report *report, const struct cancel *cancel,
+			struct manifest_verdict *out, struct err *e)
+{
+	struct manifest_verdict v = { .fault = MANIFEST_OK, .actual_size = m->grid.size };
+	struct onepass p = { .cancel = cancel, .grid = m->grid, .copy_to = copy_to };
+	CLEANUP(mem_free_ptr) struct digest *pieces = mem_alloc(m->grid.count * sizeof *pieces);
+	p.pieces = pieces;
+	int rc = onepass_run(&p, fd, what, report, e);
+	if (rc == 0)
+		rc = compare(m, &p, &v, e);
+	if (rc == 0)
+		*out = v;
+	return rc;
+}
+
 int manifest_check(const struct manifest *m, const char *path, struct report *report,
 		   const struct cancel *cancel, struct manifest_verdict *out, struct err *e)
 {
@@ -118,13 +134,5 @@ int manifest_check(const struct manifest *m, const char *path, struct report *re
 		*out = v;
 		return 0;
 	}
-	struct onepass p = { .cancel = cancel, .grid = m->grid };
-	CLEANUP(mem_free_ptr) struct digest *pieces = mem_alloc(m->grid.count * sizeof *pieces);
-	p.pieces = pieces;
-	rc = onepass_run(&p, fd, path, report, e);
-	if (rc == 0)
-		rc = compare(m, &p, &v, e);
-	if (rc == 0)
-		*out = v;
-	return rc;
+	return manifest_check_open(m, fd, path, NULL, report, cancel, out, e);
 }

@@ -11,6 +11,8 @@
 #include "util/cancel.h"
 #include "util/report.h"
 
+#include <sys/types.h>
+
 #define MANIFEST_SUFFIX ".manifest.json"
 #define MANIFEST_MAX_BYTES (16 * MIB)
 #define MANIFEST_MAX_TENSORS 65536
@@ -43,6 +45,12 @@ void manifest_release(struct manifest *m);
 WARN_UNUSED int manifest_create(const char *path, struct report *report,
 				const struct cancel *cancel, struct manifest *out, struct err *e);
 
+/* The same for a copy: the file `to` gets the bytes as they are read and hashed; atomic, mode
+ * given. ERR_INTEGRITY when `from` is written to meanwhile. The caller checks the space. */
+WARN_UNUSED int manifest_create_copy(const char *from, const char *to, mode_t mode,
+				     struct report *report, const struct cancel *cancel,
+				     struct manifest *out, struct err *e);
+
 /*
  * Checks everything: the grid must be that of the size, the pieces must have the digest
  * pieces_sha256, and the tensors must be in order after the header and within the file. Unknown
@@ -71,5 +79,11 @@ struct manifest_verdict {
 WARN_UNUSED int manifest_check(const struct manifest *m, const char *path, struct report *report,
 			       const struct cancel *cancel, struct manifest_verdict *out,
 			       struct err *e);
+/* The same for an open file of the right size, named `what` in messages. copy_to (or NULL) is an
+ * empty file that gets the bytes as they are read. */
+WARN_UNUSED int manifest_check_open(const struct manifest *m, int fd, const char *what,
+				    const int *copy_to, struct report *report,
+				    const struct cancel *cancel, struct manifest_verdict *out,
+				    struct err *e);
 
 #endif

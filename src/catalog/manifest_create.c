@@ -56,29 +56,30 @@ static void take_gguf(struct manifest *m, const struct gguf *g, const struct has
 	}
 }
 
-int manifest_create(const char *path, struct report *report, const struct cancel *cancel,
-		    struct manifest *out, struct err *e)
+/* Of the file `from`; `path` gives the name, and copy_to, unless NULL, gets the bytes. */
+static int create(const char *from, const char *path, const int *copy_to, struct report *report,
+		  const struct cancel *cancel, struct manifest *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP_PTR(gguf_free) struct gguf *g = NULL;
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) struct hash_range *ranges = NULL;
-	struct onepass p = { .cancel = cancel };
+	struct onepass p = { .cancel = cancel, .copy_to = copy_to };
 	uint64_t size;
-	int rc = file_open_regular(path, &fd, &size, e);
+	int rc = file_open_regular(from, &fd, &size, e);
 	if (rc == 0 && !path_is_name(path_base(path)))
 		return err_set(e, ERR_USAGE, "%s: this file name is not allowed on mirrors", path);
 	if (rc == 0 && (rc = grid_for(size, &p.grid, e)) < 0)
 		return err_context(e, "%s", path);
 	if (rc == 0)
-		rc = open_gguf(fd, size, path, &g, e);
+		rc = open_gguf(fd, size, from, &g, e);
 	if (rc < 0)
 		return rc;
 	if (g)
 		p.ranges = ranges = ranges_of(g, size, &p.range_count);
 	m.grid = p.grid;
 	m.pieces = p.pieces = mem_alloc(p.grid.count * sizeof *m.pieces);
-	rc = onepass_run(&p, fd, path, report, e);
+	rc = onepass_run(&p, fd, from, report, e);
 	if (rc < 0)
 		return rc;
 	m.name = mem_strdup(path_base(path));
@@ -89,4 +90,27 @@ int manifest_create(const char *path, struct report *report, const struct cancel
 	*out = m;
 	m = (struct manifest){ 0 };
 	return 0;
+}
+
+int manifest_create(const char *path, struct report *report, const struct cancel *cancel,
+		    struct manifest *out, struct err *e)
+{
+	return create(path, path, NULL, report, cancel, out, e);
+}
+
+int manifest_create_copy(const char *from, const char *to, mode_t mode, struct report *report,
+			 const struct cancel *cancel, struct manifest *out, struct err *e)
+{
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
+	struct manifest m = { 0 };
+	int rc = file_new_open(&f, to, mode, e);
+	if (rc == 0)
+		rc = create(from, to, &f.fd, report, cancel, &m, e);
+	if (rc == 0)
+		rc = file_new_commit(&f, e);
+	if (rc < 0)
+		manifest_release(&m);
+	else
+		*out = m;
+	return rc;
 }

@@ -28,6 +28,9 @@ static const struct opt opts[] = {
 		  "the expected SHA-256 of the source; for several shards, one for each in order"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.keep_source, 0, "keep-source", NULL,
 		  "keep the download for another variant of the same source"),
+	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.link, 0, "link", NULL,
+		  "hard-link a local source instead of copying it: whoever changes it then changes "
+		  "what was prepared"),
 	OPT_HEADING("Conversion, by llama.cpp's tools"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.outtype, 0, "outtype", "TYPE",
 		  "convert a Hugging Face folder to this type: f32, f16, bf16, q8_0, tq1_0, tq2_0, "

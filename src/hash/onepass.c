@@ -1,6 +1,7 @@
 #include "hash/onepass.h"
 
 #include "hash/sha256_chain.h"
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
 
@@ -159,6 +160,9 @@ static int read_block(struct ring *r, uint64_t block)
 		return (int)n;
 	if ((size_t)n < len)
 		return read_changed(r->what, r->e);
+	if (r->p->copy_to && (rc = file_pwrite(*r->p->copy_to, block_data(r, block), len,
+					       block * BLOCK_SIZE, r->what, r->e)) < 0)
+		return rc;
 	report_advance(r->report, r->what, (int64_t)len);
 	return 0;
 }
@@ -170,6 +174,15 @@ static int read_end(struct ring *r)
 	if (n < 0)
 		return (int)n;
 	return n > 0 ? read_changed(r->what, r->e) : 0;
+}
+
+/* Its header was read before: bytes that were written since belong to another version. */
+static int check_unchanged(struct ring *r, const struct stat *before)
+{
+	struct stat now;
+	if (fstat(r->fd, &now) < 0)
+		return err_sys(r->e, errno, "%s", r->what);
+	return os_modified_ns(&now) == os_modified_ns(before) ? 0 : read_changed(r->what, r->e);
 }
 
 /* The lane farthest behind that has something to hash and no worker, or NULL. */
@@ -323,6 +336,9 @@ int onepass_run(struct onepass *p, int fd, const char *what, struct report *repo
 	if (rc < 0)
 		return rc;
 	struct ring r = { .p = p, .fd = fd, .what = what, .report = report, .e = e };
+	struct stat before;
+	if (fstat(fd, &before) < 0)
+		return err_sys(e, errno, "%s", what);
 	ring_init(&r);
 	/* Advice only: reading works without it. */
 	os_will_read_all(fd);
@@ -332,6 +348,8 @@ int onepass_run(struct onepass *p, int fd, const char *what, struct report *repo
 	for (unsigned i = 0; i < 2 * r.lane_count && r.rc == 0; i++)
 		row_close(&r.lanes[i / 2].rows[i % 2], p, p->grid.size);
 	rc = r.rc < 0 ? r.rc : read_end(&r);
+	if (rc == 0 && p->copy_to)
+		rc = check_unchanged(&r, &before);
 	ring_release(&r);
 	report_end(report, what, rc == 0);
 	return rc;

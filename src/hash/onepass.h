@@ -26,13 +26,15 @@ struct onepass {
 	struct digest *pieces;     /* in: room for grid.count, filled; or NULL */
 	struct hash_range *ranges; /* in: may be NULL; digests filled */
 	size_t range_count;
+	const int *copy_to; /* in: a file that gets the bytes that were hashed; NULL: none */
 	const struct cancel *cancel; /* in: NULL: nothing stops it */
 	struct digest whole;         /* out */
 };
 
 /* Reads fd from offset 0 with pread. `what` names the file in messages and the task in the
  * report, which is called from any of the threads. A file that is shorter or longer than
- * grid.size is ERR_INTEGRITY ("changed while it was read"). */
+ * grid.size is ERR_INTEGRITY ("changed while it was read"); so is one that is copied and was
+ * written to meanwhile. */
 WARN_UNUSED int onepass_run(struct onepass *p, int fd, const char *what, struct report *report,
 			    struct err *e);
 

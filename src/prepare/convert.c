@@ -76,7 +76,7 @@ int convert_run(const struct prepare *p, const struct obtained *source, const ch
 	}
 	if (rc < 0)
 		return rc;
-	struct obtain_file file = { .path = STEAL(output), .ours = true };
+	struct obtain_file file = { .path = STEAL(output), .ours = true, .in_work = true };
 	rc = model_open(&file, 1, "the output of convert_hf_to_gguf.py", p->report, result, out, e);
 	free(file.path);
 	result->converted = rc == 0;
@@ -176,7 +176,7 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 	}
 	if (rc < 0)
 		return rc;
-	struct obtain_file file = { .path = STEAL(output), .ours = true };
+	struct obtain_file file = { .path = STEAL(output), .ours = true, .in_work = true };
 	struct model made = { 0 };
 	rc = model_open(&file, 1, "the output of llama-quantize", p->report, result, &made, e);
 	free(file.path);
@@ -191,35 +191,86 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 
 /* ---- install ------------------------------------------------------------------------ */
 
-/* Makes the file available under its final name in the scratch folder. */
-static int stage(const struct prepare *p, struct model_file *f, const char *staged, struct err *e)
+#define MODE 0444 /* so that the tree may share the file */
+
+struct staging {
+	const struct prepare *p;
+	const struct model *m;
+	const char *dir;        /* where the files will be */
+	struct str_list staged; /* in the scratch folder, under their final names */
+	bool said;              /* that the source is copied */
+};
+
+static void staging_release(struct staging *s)
 {
-	uint64_t size;
-	bool done = false;
-	/* Do not share the data of the user's own file: it may be edited in place later. */
-	int rc = f->ours ? 0 : file_reflink(f->path, staged, 0644, &done, e);
-	if (rc < 0 || done)
-		return rc;
-	/* Link first, so that a download survives whatever ends this run. */
-	if (link(f->path, staged) == 0 || (f->ours && rename(f->path, staged) == 0))
-		return 0;
-	rc = file_size(f->path, &size, e);
-	if (rc == 0)
-		rc = file_need_space(staged, size, e);
-	return rc < 0 ? rc : file_copy(f->path, staged, 0644, p->cancel, e);
+	str_list_release(&s->staged);
 }
 
-static int stage_all(const struct prepare *p, struct model *m, const struct str_list *staged,
-		     struct manifest *manifests, struct err *e)
+/* The person's file, given under the name of the result. */
+static bool is_in_place(const struct staging *s, size_t i)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(s->dir, path_base(s->staged.at[i]));
+	struct stat a, b;
+	return stat(s->m->at[i].path, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* Shares the file itself: a download, so that it survives whatever ends this run, or the person's
+ * own file on request. */
+static int stage_link(const struct model_file *f, const char *staged, bool *done, struct err *e)
+{
+	int rc = file_link(f->path, staged, done, e);
+	if (rc == 0 && !*done && f->ours)
+		*done = rename(f->path, staged) == 0;
+	if (rc == 0 && *done && f->in_work && chmod(staged, MODE) < 0)
+		rc = err_sys(e, errno, "%s", staged);
+	return rc;
+}
+
+/* Checks the space once for all shards, before the first is copied. */
+static int need_copies(struct staging *s, size_t first, struct err *e)
+{
+	char size[SIZE_TEXT];
+	uint64_t bytes = 0;
+	if (s->said)
+		return 0;
+	s->said = true;
+	for (size_t i = first; i < s->m->count; i++)
+		bytes += s->m->files[i]->file_size;
+	report_note(s->p->report,
+		    "the source is copied, which takes %s; --link shares it with the result "
+		    "instead",
+		    format_size(size, bytes));
+	return file_need_space(s->dir, bytes, e);
+}
+
+/* Makes the file available under its final name in the scratch folder, and hashes it. The person's
+ * own file may be edited in place later, so its data is shared only by a reflink. */
+static int stage(struct staging *s, size_t i, struct manifest *manifest, struct err *e)
+{
+	const struct model_file *f = &s->m->at[i];
+	const char *to = s->staged.at[i];
+	bool done = false;
+	int rc = f->in_work || s->p->link || is_in_place(s, i)
+			 ? stage_link(f, to, &done, e)
+			 : file_reflink(f->path, to, MODE, &done, e);
+	if (rc == 0 && done)
+		return manifest_create(to, s->p->report, s->p->cancel, manifest, e);
+	if (rc == 0)
+		rc = need_copies(s, i, e);
+	return rc < 0 ? rc
+		      : manifest_create_copy(f->path, to, MODE, s->p->report, s->p->cancel,
+					     manifest, e);
+}
+
+static int stage_all(struct staging *s, struct manifest *manifests, struct err *e)
 {
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < m->count; i++) {
-		rc = stage(p, &m->at[i], staged->at[i], e);
+	for (size_t i = 0; rc == 0 && i < s->m->count; i++) {
+		const struct model_file *f = &s->m->at[i];
+		rc = stage(s, i, &manifests[i], e);
 		if (rc == 0)
-			rc = manifest_create(staged->at[i], p->report, p->cancel, &manifests[i], e);
-		if (rc == 0)
-			rc = wanted_check(m->at[i].path, &manifests[i].sha256, m->at[i].sha256,
-					  "file", e);
+			rc = wanted_check(f->path, &manifests[i].sha256, f->sha256, "file", e);
 	}
 	return rc;
 }
@@ -237,15 +288,15 @@ int convert_install(const struct prepare *p, struct model *m, const char *varian
 		    const char *scratch, const char *dir, struct prepare_result *result,
 		    struct manifest *manifests, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list staged = { 0 };
+	CLEANUP(staging_release) struct staging s = { .p = p, .m = m, .dir = dir };
 	for (size_t i = 0; i < m->count; i++) {
 		CLEANUP(mem_free_ptr) char *name = model_file_name(p->name, variant, i, m->count);
-		str_list_take(&staged, path_join(scratch, name));
+		str_list_take(&s.staged, path_join(scratch, name));
 	}
-	int rc = stage_all(p, m, &staged, manifests, e);
+	int rc = stage_all(&s, manifests, e);
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, manifests[i].name);
-		rc = install_file(staged.at[i], path, e);
+		rc = install_file(s.staged.at[i], path, e);
 	}
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s" MANIFEST_SUFFIX, dir,

@@ -91,6 +91,7 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 		struct model_file *to = &m.at[m.count];
 		*to = (struct model_file){
 			.path = STEAL(f->path),
+			.in_work = f->in_work,
 			.ours = f->ours,
 			.sha256 = f->sha256,
 		};

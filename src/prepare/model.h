@@ -12,7 +12,7 @@
 
 struct model_file {
 	char *path;
-	bool ours;                   /* may be moved */
+	bool in_work, ours;          /* as in obtain.h */
 	const struct digest *sha256; /* the expected one, or NULL; borrowed */
 	struct gguf_report report;
 };

@@ -74,8 +74,19 @@ static void add_file(struct obtained *s, const char *path, bool ours, const stru
 {
 	size_t cap = s->count;
 	s->files = mem_grow(s->files, s->count, &cap, sizeof *s->files);
-	s->files[s->count++] =
-		(struct obtain_file){ .path = mem_strdup(path), .ours = ours, .sha256 = sha256 };
+	s->files[s->count++] = (struct obtain_file){
+		.path = mem_strdup(path), .in_work = ours, .ours = ours, .sha256 = sha256
+	};
+}
+
+/* Resolve symbolic links: the cache of Hugging Face's tools consists of them. */
+static int real_path(const char *path, struct str_list *out, struct err *e)
+{
+	char *real = realpath(path, NULL);
+	if (!real)
+		return err_sys(e, errno, "%s", path);
+	str_list_take(out, real);
+	return 0;
 }
 
 /* ---- folders and archives ----------------------------------------------------------- */
@@ -85,7 +96,11 @@ static int take_picked(struct obtained *s, const struct choose *p, const char *d
 {
 	for (size_t i = 0; i < p->files.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, p->files.at[i]);
-		add_file(s, path, ours, NULL);
+		CLEANUP(str_list_release) struct str_list real = { 0 };
+		int rc = real_path(path, &real, e);
+		if (rc < 0)
+			return rc;
+		add_file(s, real.at[0], ours, NULL);
 	}
 	if (!p->hf_dir)
 		return 0;
@@ -149,16 +164,6 @@ static int wrong_count(size_t files, size_t digests, struct err *e)
 	err_set(e, ERR_USAGE, "--sha256 was given %zu time%s for %zu file%s", digests,
 		digests == 1 ? "" : "s", files, files == 1 ? "" : "s");
 	return err_hint(e, "give one for each file, in the same order, or none");
-}
-
-/* Resolve symbolic links, because link(2) would link the symbolic link itself. */
-static int real_path(const char *path, struct str_list *out, struct err *e)
-{
-	char *real = realpath(path, NULL);
-	if (!real)
-		return err_sys(e, errno, "%s", path);
-	str_list_take(out, real);
-	return 0;
 }
 
 static int take_local(const struct obtain_request *r, const struct workdir *w, struct obtained *s,

@@ -32,7 +32,8 @@ struct obtain_request {
 
 struct obtain_file {
 	char *path;
-	bool ours;                   /* in the work folder, so it may be moved */
+	bool in_work;                /* in the work folder: its data may be shared */
+	bool ours;                   /* it may also be moved */
 	const struct digest *sha256; /* not yet checked; borrowed from the request */
 };
 

@@ -33,6 +33,7 @@ struct prepare {
 	const char *outtype;    /* for convert_hf_to_gguf.py, or NULL */
 	const char *imatrix;    /* or NULL */
 	bool allow_requantize;
+	bool link;        /* the result may be the source itself, under a second name */
 	bool keep_source; /* downloads stay in the work folder */
 	const struct digest *sha256;
 	size_t sha256_count;

@@ -339,8 +339,6 @@ int file_write_output(const char *path, const void *data, size_t len, struct err
 static int copy_bytes(int from, int to, const char *what, const struct cancel *cancel,
 		      struct err *e)
 {
-	if (os_clone(to, from))
-		return 0;
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
 	for (;;) {
 		int rc = cancel_check(cancel, e);
@@ -364,10 +362,11 @@ int file_copy(const char *from, const char *to, mode_t mode, const struct cancel
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
-	int rc = file_open_read(from, &fd, e);
+	uint64_t size;
+	int rc = file_open_regular(from, &fd, &size, e);
 	if (rc == 0)
 		rc = file_new_open(&f, to, mode, e);
-	if (rc == 0)
+	if (rc == 0 && !os_clone(f.fd, fd) && (rc = file_need_space(to, size, e)) == 0)
 		rc = copy_bytes(fd, f.fd, to, cancel, e);
 	if (rc == 0)
 		rc = file_new_commit(&f, e);
@@ -387,6 +386,21 @@ int file_reflink(const char *from, const char *to, mode_t mode, bool *done, stru
 	return rc;
 }
 
+int file_link(const char *from, const char *to, bool *done, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(to);
+	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to),
+							   (long)getpid() & 0xffffff);
+	unlink(temporary);
+	*done = linkat(AT_FDCWD, from, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0;
+	if (!*done)
+		return 0;
+	int rc = file_rename(temporary, to, e);
+	/* rename() of two names of one file does nothing and keeps both. */
+	unlink(temporary);
+	return rc;
+}
+
 int file_link_or_copy(const char *from, const char *to, mode_t mode, const struct cancel *cancel,
 		      struct err *e)
 {
@@ -394,15 +408,8 @@ int file_link_or_copy(const char *from, const char *to, mode_t mode, const struc
 	int rc = file_reflink(from, to, mode, &done, e);
 	if (rc < 0 || done)
 		return rc;
-	CLEANUP(mem_free_ptr) char *dir = path_dir(to);
-	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to),
-							   (long)getpid() & 0xffffff);
-	if (link(from, temporary) < 0)
-		return file_copy(from, to, mode, cancel, e);
-	rc = file_rename(temporary, to, e);
-	/* rename() of two names of one file does nothing and keeps both. */
-	unlink(temporary);
-	return rc;
+	rc = file_link(from, to, &done, e);
+	return rc < 0 || done ? rc : file_copy(from, to, mode, cancel, e);
 }
 
 int file_symlink_atomic(const char *target, const char *path, struct err *e)

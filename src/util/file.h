@@ -78,7 +78,11 @@ WARN_UNUSED int file_write_output(const char *path, const void *data, size_t len
  * given. */
 WARN_UNUSED int file_reflink(const char *from, const char *to, mode_t mode, bool *done,
 			     struct err *e);
-/* Makes `to` the same bytes as `from`: reflink, else a copy; atomic, mode given.
+/* Makes `to` a hard link to the file `from`, or to the file that a symbolic link `from` leads to;
+ * *done is false where that cannot be done. Atomic. */
+WARN_UNUSED int file_link(const char *from, const char *to, bool *done, struct err *e);
+/* Makes `to` the same bytes as `from`: reflink, else a copy, after a check of the space that it
+ * needs; atomic, mode given.
  * file_link_or_copy tries a reflink, then a hard link, then a copy. */
 WARN_UNUSED int file_copy(const char *from, const char *to, mode_t mode,
 			  const struct cancel *cancel, struct err *e);

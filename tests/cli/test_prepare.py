@@ -72,11 +72,12 @@ def test_a_local_file_gets_its_name_manifest_and_card(ferry, work, tiny, validat
     assert card["title"] == "Ferry Test" and card["context_length"] == 2048
     variant = card["variants"][0]
     assert variant["ram"]["context"] == 2048 and variant["ram"]["bytes"] > variant["size"]
-    # The source is as it was, and takes no second place on the disk.
+    # The source is as it was, and another file.
     after = source.stat()
     assert (after.st_mtime_ns, after.st_mode, after.st_size) == \
         (before.st_mtime_ns, before.st_mode, before.st_size)
-    assert after.st_ino == prepared(work).stat().st_ino
+    assert after.st_ino != prepared(work).stat().st_ino
+    assert prepared(work).stat().st_mode & 0o777 == 0o444
     assert ferry("prepare", "m", source).out.splitlines()[-1] == "Next: ferry catalog add models/m"
 
 
@@ -450,7 +451,7 @@ def test_a_file_url_is_a_source_and_a_fallback(ferry, work, tiny, tree, fault_se
     server = fault_server(tree)
     server.add(status=404)
     ferry("prepare", "m", server.url + "/a/tiny.gguf", f"file://{tiny}")
-    assert prepared(work).stat().st_ino == tiny.stat().st_ino
+    assert sha256(prepared(work)) == sha256(tiny)
     assert "url" not in json.loads((work / "models/m/m.card.json").read_text()).get("source", {})
     assert "No such file" in ferry("prepare", "n", "file:///no/such.gguf", check=3).err
 

@@ -90,7 +90,7 @@ def test_quantized_sources_need_a_word(tools, work, q8):
     tools("prepare", "m", q8, "--quantize", "Q4_K_M", "--allow-requantize")
     result = tools("prepare", "n", q8, "--quantize", "Q8_0")
     assert "nothing to quantize" in result.err
-    assert (work / "models/n/n-q8_0.gguf").stat().st_ino == q8.stat().st_ino
+    assert (work / "models/n/n-q8_0.gguf").read_bytes() == q8.read_bytes()
 
 
 def test_an_importance_matrix_is_passed_through(tools, work, f16):
