@@ -320,6 +320,12 @@ bool gguf_name_parse(const char *name, struct gguf_name *out);
 WARN_UNUSED int gguf_shards_check(const struct gguf *const *files, const char *const *names,
 				  size_t count, struct err *e);
 
+/*
+ * Findings where blocks (layers) that block_count promises have no tensors, in the middle or at
+ * the end, or where there are more. Over one file, or all shards of a model. Code "blocks".
+ */
+void gguf_blocks_check(const struct gguf *const *files, size_t count, struct gguf_findings *out);
+
 /* ---- the verdict on one file -------------------------------------------------------- */
 
 enum gguf_verdict { GGUF_OK, GGUF_WARNINGS, GGUF_REFUSED };

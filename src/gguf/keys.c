@@ -3,7 +3,6 @@
 
 #include "util/mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define BIT(type) (1u << (type))
@@ -222,30 +221,6 @@ static void check_missing(struct gguf *g)
 				 "words, which makes answers worse");
 }
 
-/* Compares the blocks in the file with block_count. */
-static void check_blocks(struct gguf *g)
-{
-	uint64_t blocks, found = 0, count = 0;
-	if (!gguf_get_arch_u64(g, "block_count", &blocks))
-		return;
-	for (size_t i = 0; i < g->tensor_count; i++) {
-		const char *name = g->tensors[i].name.s;
-		unsigned long long index;
-		char after;
-		if (sscanf(name, "blk.%9llu%c", &index, &after) == 2 && after == '.')
-			found = MAX(found, index + 1);
-	}
-	bool split = gguf_get_u64(g, "split.count", &count) && count > 1;
-	if (found && !split && found < blocks)
-		gguf_finding_add(&g->findings, "blocks",
-				 "block_count is %llu, but there are tensors of only %llu blocks",
-				 (unsigned long long)blocks, (unsigned long long)found);
-	else if (found > blocks)
-		gguf_finding_add(&g->findings, "blocks",
-				 "there are tensors of %llu blocks, but block_count is %llu",
-				 (unsigned long long)found, (unsigned long long)blocks);
-}
-
 static void check_file_type(struct gguf *g)
 {
 	uint64_t type, count = 0;
@@ -260,6 +235,7 @@ static void check_file_type(struct gguf *g)
 
 int gguf_check_keys(struct gguf *g, struct err *e)
 {
+	uint64_t shards;
 	int rc = check_architecture(g, e);
 	if (rc == 0)
 		rc = check_types(g, e);
@@ -271,7 +247,9 @@ int gguf_check_keys(struct gguf *g, struct err *e)
 		return rc;
 	check_token_ids(g);
 	check_missing(g);
-	check_blocks(g);
+	/* Of shards, gguf_blocks_check() needs all. */
+	if (!gguf_get_u64(g, "split.count", &shards) || shards < 2)
+		gguf_blocks_check((const struct gguf *const *)&g, 1, &g->findings);
 	check_file_type(g);
 	return 0;
 }

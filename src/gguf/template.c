@@ -13,8 +13,10 @@
 struct scan {
 	const char *at, *end;
 	unsigned flags;
-	char before; /* last character that is not blank */
-	bool first;  /* no word yet in this {% %} */
+	bool operand;   /* the last token is a value, so that '[' after it is a subscript */
+	bool subscript; /* the last token is such a '[' */
+	bool member;    /* the last token is '.' */
+	bool first;     /* no word yet in this {% %} */
 };
 
 struct word {
@@ -49,10 +51,20 @@ static const struct word words[] = {
 	{ "lipsum", GGUF_TEMPLATE_ATTRIBUTE, false },
 };
 static const char *const statements[] = { "import", "from", "include", "extends" };
+/* '[' after one of these starts a list: `role in ['system']`. */
+static const char *const operators[] = { "in", "not", "and", "or", "is", "if", "elif", "else" };
 
 static bool is_word(const char *text, size_t len, const char *word)
 {
 	return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+static bool is_any(const char *text, size_t len, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_word(text, len, list[i]))
+			return true;
+	return false;
 }
 
 static char next_char(const char *p, const char *end)
@@ -70,16 +82,11 @@ static bool has_dunder(const char *s, size_t len)
 	return false;
 }
 
-static void flag_word(struct scan *s, const char *text, size_t len, char after, bool quoted)
+static void flag_word(struct scan *s, const char *text, size_t len, char after)
 {
-	if (has_dunder(text, len))
-		s->flags |= GGUF_TEMPLATE_DUNDER;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (is_word(text, len, words[i].text) && (quoted || !words[i].call || after == '('))
+		if (is_word(text, len, words[i].text) && (!words[i].call || after == '('))
 			s->flags |= words[i].flag;
-	for (size_t i = 0; s->first && !quoted && i < ARRAY_LEN(statements); i++)
-		if (is_word(text, len, statements[i]))
-			s->flags |= GGUF_TEMPLATE_IMPORT;
 }
 
 /* Plain ASCII letters are escaped only to hide them. */
@@ -102,23 +109,45 @@ static bool hides_ascii(const char *s, size_t len)
 	return false;
 }
 
+/* Is "__" in a string that can be a name or a part of one ("__cla" ~ "ss__"), or a format
+ * ("{0.__class__}")? A text such as "<|__unused__|>" is neither, unless something is cut from it.
+ */
+static bool names_dunder(const char *text, size_t len, char after)
+{
+	if (!has_dunder(text, len))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("_.", text[i]))
+			return after == '.' || after == '[' || after == '|' || after == '%' ||
+			       memchr(text, '{', len) || memchr(text, '\\', len);
+	return true;
+}
+
+/* The character after the ']' that follows, blanks aside. */
+static char after_subscript(const char *p, const char *end)
+{
+	const char *close = memchr(p, ']', (size_t)(end - p));
+	return next_char(close + 1, end);
+}
+
 static void scan_string(struct scan *s)
 {
 	char quote = *s->at++;
 	const char *start = s->at;
 	while (s->at < s->end && *s->at != quote)
 		s->at += *s->at == '\\' && s->at + 1 < s->end ? 2 : 1;
-	size_t len = (size_t)(s->at - start);
-	if (has_dunder(start, len))
+	size_t len = (size_t)(MIN(s->at, s->end) - start);
+	s->at = MIN(s->at + 1, s->end);
+	char after = next_char(s->at, s->end);
+	if (names_dunder(start, len, after))
 		s->flags |= GGUF_TEMPLATE_DUNDER;
 	if (hides_ascii(start, len))
 		s->flags |= GGUF_TEMPLATE_ESCAPE;
 	/* x['os'] is x.os; elsewhere a string is only a string. */
-	if (s->before == '[' && s->at < s->end && next_char(s->at + 1, s->end) == ']')
-		flag_word(s, start, len, '\0', true);
-	if (s->at < s->end)
-		s->at++;
-	s->before = quote;
+	if (s->subscript && after == ']')
+		flag_word(s, start, len, after_subscript(s->at, s->end));
+	s->operand = true;
+	s->member = s->subscript = false;
 }
 
 /* Seven digits before the closing parenthesis. */
@@ -137,17 +166,32 @@ static void scan_word(struct scan *s)
 		s->at++;
 	size_t len = (size_t)(s->at - start);
 	char after = next_char(s->at, s->end);
-	flag_word(s, start, len, after, false);
+	if (has_dunder(start, len))
+		s->flags |= GGUF_TEMPLATE_DUNDER;
+	flag_word(s, start, len, after);
+	if (s->first && is_any(start, len, statements, ARRAY_LEN(statements)))
+		s->flags |= GGUF_TEMPLATE_IMPORT;
 	if (is_word(start, len, "range") && after == '(' && has_long_number(s->at, s->end))
 		s->flags |= GGUF_TEMPLATE_HUGE_RANGE;
-	s->first = false;
-	s->before = 'a';
+	bool operator= s->first || is_any(start, len, operators, ARRAY_LEN(operators));
+	s->operand = s->member || !operator;
+	s->first = s->member = s->subscript = false;
+}
+
+static void scan_mark(struct scan *s)
+{
+	char c = *s->at++;
+	if (isspace((unsigned char)c))
+		return;
+	s->member = c == '.';
+	s->subscript = c == '[' && s->operand;
+	s->operand = c == ')' || c == ']' || c == '}';
 }
 
 /* From after "{{" or "{%" to after its end. */
 static void scan_code(struct scan *s, char close)
 {
-	s->before = '\0';
+	s->operand = s->member = s->subscript = false;
 	s->first = close == '%';
 	while (s->at < s->end) {
 		char c = *s->at;
@@ -160,9 +204,7 @@ static void scan_code(struct scan *s, char close)
 		} else if (isalnum((unsigned char)c) || c == '_') {
 			scan_word(s);
 		} else {
-			if (!isspace((unsigned char)c))
-				s->before = c;
-			s->at++;
+			scan_mark(s);
 		}
 	}
 }

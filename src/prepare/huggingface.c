@@ -7,6 +7,7 @@
 #include "util/path.h"
 #include "util/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define HEADER_MAX (32 * MIB)
@@ -117,6 +118,52 @@ static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 	return 0;
 }
 
+#define PART_TAIL "-%05u-of-%05u.safetensors"
+
+/* "model-00002-of-00003.safetensors": the length of "model" and the number of parts. */
+static bool part_of(const char *name, int *stem, unsigned *count)
+{
+	char again[sizeof "-00001-of-00001.safetensors"];
+	size_t len = strlen(name), tail = sizeof again - 1;
+	unsigned no;
+	if (len <= tail || sscanf(name + len - tail, "-%5u-of-%5u", &no, count) != 2)
+		return false;
+	snprintf(again, sizeof again, PART_TAIL, no % 100000, *count % 100000);
+	*stem = (int)(len - tail);
+	return strcmp(again, name + len - tail) == 0;
+}
+
+static int missing_part(const char *dir, const char *name, const char *of, struct err *e)
+{
+	err_set(e, ERR_INTEGRITY, "%s: %s is missing: the name of %s says that there is one", dir,
+		name, of);
+	return err_hint(e, "download the rest of the folder");
+}
+
+/* Without an index only the names say how many parts there are. */
+static int check_parts(const char *dir, const struct str_list *names, struct err *e)
+{
+	CLEANUP(json_release) json_t *there = json_object(), *done = json_object();
+	unsigned count;
+	int stem;
+	for (size_t i = 0; i < names->count; i++)
+		json_put_bool(there, names->at[i], true);
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = names->at[i];
+		if (!part_of(name, &stem, &count))
+			continue;
+		CLEANUP(mem_free_ptr) char *set = mem_printf("%.*s of %u", stem, name, count);
+		for (unsigned n = 1; !json_object_get(done, set) && n <= count; n++) {
+			CLEANUP(mem_free_ptr) char *part = mem_printf("%.*s" PART_TAIL, stem, name,
+								      n, count);
+			if (!json_object_get(there, part))
+				return missing_part(dir, part, name, e);
+		}
+		json_put_bool(done, set, true);
+	}
+	return 0;
+}
+
 static int check_config(const char *dir, struct err *e)
 {
 	static const struct json_limits limits = { .max_bytes = MIB, .allow_real = true };
@@ -144,6 +191,8 @@ int huggingface_check(const char *dir, struct hf_summary *out, struct err *e)
 				wanted.at[i], INDEX_NAME);
 			return err_hint(e, "download the rest of the folder");
 		}
+	if (rc == 0 && wanted.count == 0)
+		rc = check_parts(dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		uint64_t size;
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, names.at[i]);

@@ -81,6 +81,17 @@ static int check_shards(const struct model *m, struct err *e)
 	return gguf_shards_check(m->files, (const char *const *)names.at, m->count, e);
 }
 
+/* What is seen only over all shards. */
+static void check_blocks(const struct model *m, struct report *report,
+			 struct prepare_result *result)
+{
+	struct gguf_findings findings = { 0 };
+	if (m->count > 1)
+		gguf_blocks_check(m->files, m->count, &findings);
+	tell_findings(&findings, path_base(m->at[0].path), report, result);
+	gguf_findings_release(&findings);
+}
+
 int model_open(struct obtain_file *files, size_t count, const char *what, struct report *report,
 	       struct prepare_result *result, struct model *out, struct err *e)
 {
@@ -110,6 +121,7 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 	rc = check_shards(&m, e);
 	if (rc < 0)
 		return rc;
+	check_blocks(&m, report, result);
 	*out = m;
 	m = (struct model){ 0 };
 	return 0;

@@ -85,6 +85,87 @@ static void missing_keys_are_found(void **state)
 	gguf_report_release(&r);
 }
 
+static struct gguf *with_blocks(uint32_t block_count, const char *const *names, size_t count)
+{
+	build_init_llama(&b);
+	if (block_count)
+		build_u32(&b, "llama.block_count", block_count);
+	build_tensor(&b, "token_embd.weight", "f32", 32, 8);
+	for (size_t i = 0; i < count; i++)
+		build_tensor(&b, names[i], "f32", 32, 8);
+	struct gguf *g = build_open_ok(&b);
+	build_release(&b);
+	return g;
+}
+
+static void blocks_without_tensors_are_named(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "blk.0.attn_q.weight", "blk.2.attn_q.weight" };
+	static const struct {
+		uint32_t claimed;
+		size_t from, count;
+		const char *said;
+	} cases[] = {
+		{ 3, 0, 2, "block_count is 3, but there are no tensors of block 1:" },
+		{ 6, 0, 2, "there are no tensors of blocks 1, 3 to 5:" },
+		{ 3, 1, 1, "there are no tensors of blocks 0 to 1:" },
+		{ 2, 0, 0, "there are no tensors of blocks 0 to 1:" },
+		{ 70, 0, 1, "there are no tensors of blocks 1 to 69:" },
+		{ 4000000, 0, 1, "there are no tensors of blocks 1 to 65535:" },
+		{ 2, 0, 2, "tensors of 3 blocks, but block_count is 2" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct gguf *g = with_blocks(cases[i].claimed, names + cases[i].from,
+					     cases[i].count);
+		assert_finding(&g->findings, "blocks", cases[i].said);
+		gguf_free(g);
+	}
+}
+
+static void an_adapter_and_a_skipped_block_need_no_tensors(void **state)
+{
+	(void)state;
+	static const uint32_t heads[] = { 4, 0, 4 };
+	for (int i = 0; i < 2; i++) {
+		build_init_llama(&b);
+		build_u32(&b, "llama.block_count", 3);
+		if (i == 0)
+			build_string(&b, "general.type", "adapter");
+		for (int key = 0; i == 1 && key < 2; key++)
+			build_array(&b,
+				    key ? "llama.feed_forward_length"
+					: "llama.attention.head_count",
+				    4, 3, heads, sizeof heads);
+		build_tensor(&b, "blk.0.ffn_up.weight", "f32", 32, 8);
+		build_tensor(&b, "blk.2.ffn_up.weight", "f32", 32, 8);
+		struct gguf *g = build_open_ok(&b);
+		build_release(&b);
+		assert_null(finding_text(&g->findings, "blocks"));
+		gguf_free(g);
+	}
+}
+
+static void holes_are_seen_over_all_shards(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "blk.0.attn_q.weight", "blk.2.attn_q.weight",
+					     "blk.1.attn_q.weight" };
+	struct gguf *first = with_blocks(3, names, 1), *last = with_blocks(0, names + 1, 1),
+		    *whole = with_blocks(0, names + 1, 2);
+	const struct gguf *hole[] = { first, last }, *full[] = { first, whole };
+	struct gguf_findings found = { 0 };
+	gguf_blocks_check(full, 2, &found);
+	assert_int_equal(found.count, 0);
+	gguf_blocks_check(hole, 2, &found);
+	assert_int_equal(found.count, 1);
+	assert_finding(&found, "blocks", "no tensors of block 1");
+	gguf_findings_release(&found);
+	gguf_free(first);
+	gguf_free(last);
+	gguf_free(whole);
+}
+
 static void shard_names_are_checked(void **state)
 {
 	(void)state;
@@ -158,6 +239,9 @@ int main(void)
 		cmocka_unit_test(unconventional_name_is_only_a_note),
 		cmocka_unit_test(findings_make_warnings),
 		cmocka_unit_test(missing_keys_are_found),
+		cmocka_unit_test(blocks_without_tensors_are_named),
+		cmocka_unit_test(an_adapter_and_a_skipped_block_need_no_tensors),
+		cmocka_unit_test(holes_are_seen_over_all_shards),
 		cmocka_unit_test(shard_names_are_checked),
 		cmocka_unit_test(padding_between_tensors_is_checked),
 		cmocka_unit_test(refusal_is_a_verdict),

@@ -73,6 +73,45 @@ static void suspicious_constructs_are_flagged(void **state)
 	assert_int_equal(flags("{"), 0);
 }
 
+static void a_role_in_a_list_or_a_key_is_not_the_system(void **state)
+{
+	(void)state;
+	/* The first is in the chat template of a current model. */
+	static const char *const honest[] = {
+		"{%- if tools or messages[0]['role'] in ['system'] -%}x{%- endif -%}",
+		"{{ roles['system'] + message['content'] }}",
+		"{{ roles [ 'system' ] }}",
+		"{% if message['role'] not in ['os'] and ['eval'] %}{% endif %}",
+		"{% set names = ['os'] %}{{ ['sys'] }}{{ f(['pty']) }}{{ [['open']] }}",
+		"{{ modes['open'] or labels['exec'] }}",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(honest); i++)
+		if (flags(honest[i]))
+			fail_msg("%x: %s", flags(honest[i]), honest[i]);
+	assert_int_equal(flags("{{ x['system']('id') }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ x['open'] ('/etc/passwd') }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ x['os'] }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ x.set['os'] }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ x.in['os'] }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ f()['os'] }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ x[0]['os'] }}"), GGUF_TEMPLATE_SYSTEM);
+	assert_int_equal(flags("{{ 'a'['popen'] }}"), GGUF_TEMPLATE_SYSTEM);
+}
+
+static void double_underscores_in_a_text_are_no_name(void **state)
+{
+	(void)state;
+	assert_int_equal(flags("{{ '<|__unused__|>' }}"), 0);
+	assert_int_equal(flags("{{ '<__media__>' + \"[__x__]\" }}"), 0);
+	assert_int_equal(flags("{{ x['__class__'] }}"), GGUF_TEMPLATE_DUNDER);
+	assert_int_equal(flags("{{ '__cla' ~ 'ss__' }}"), GGUF_TEMPLATE_DUNDER);
+	assert_int_equal(flags("{{ x | map(attribute='a.__class__') }}"), GGUF_TEMPLATE_DUNDER);
+	assert_int_equal(flags("{{ '<__class__>'[1:-1] }}"), GGUF_TEMPLATE_DUNDER);
+	assert_int_equal(flags("{{ '<__class__>'.strip('<>') }}"), GGUF_TEMPLATE_DUNDER);
+	assert_int_equal(flags("{{ '<__class__>' | trim('<>') }}"), GGUF_TEMPLATE_DUNDER);
+	assert_int_equal(flags("{{ '{0.__class__}' }}"), GGUF_TEMPLATE_DUNDER);
+}
+
 static void flags_are_described(void **state)
 {
 	(void)state;
@@ -139,6 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(honest_templates_pass),
 		cmocka_unit_test(suspicious_constructs_are_flagged),
+		cmocka_unit_test(a_role_in_a_list_or_a_key_is_not_the_system),
+		cmocka_unit_test(double_underscores_in_a_text_are_no_name),
 		cmocka_unit_test(flags_are_described),
 		cmocka_unit_test(templates_are_found_and_hashed),
 		cmocka_unit_test(huge_template_is_hashed_and_flagged),

@@ -89,6 +89,29 @@ static void a_huge_header_is_not_read(void **state)
 	assert_non_null(strstr(e.text, "too large"));
 }
 
+static void put_part(const char *dir, const char *name)
+{
+	static const char part[] = "\x20\0\0\0\0\0\0\0{\"a\":{\"data_offsets\":[0,4]}}    xxxx";
+	scratch_write(dir, name, part, sizeof part - 1);
+}
+
+static void a_part_that_the_names_of_the_others_count_is_missed(void **state)
+{
+	const char *dir = *state;
+	struct hf_summary sum;
+	struct err e = ERR_INIT, f = ERR_INIT;
+	scratch_write(dir, "config.json", "{}", 2);
+	put_part(dir, "model-00001-of-00003.safetensors");
+	put_part(dir, "model-00003-of-00003.safetensors");
+	assert_int_equal(huggingface_check(dir, &sum, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "model-00002-of-00003.safetensors is missing"));
+	put_part(dir, "model-00002-of-00003.safetensors");
+	put_part(dir, "vision.safetensors");
+	put_part(dir, "model- 0002-of-00009.safetensors");
+	assert_ok(huggingface_check(dir, &sum, &f), &f);
+	assert_int_equal(sum.files, 5);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -99,6 +122,7 @@ int main(void)
 		TEST(a_header_past_the_end_is_found),
 		TEST(offsets_that_make_no_sense_are_refused),
 		TEST(a_huge_header_is_not_read),
+		TEST(a_part_that_the_names_of_the_others_count_is_missed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
