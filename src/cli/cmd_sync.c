@@ -193,7 +193,7 @@ static int read_root(struct cli *cli, struct job *j, struct err *e)
 	const struct settings_repository *r = j->repository;
 	struct digest sha256;
 	if (o->root)
-		return file_read_all(o->root, &j->root, e);
+		return file_read_named(o->root, &j->root, e);
 	if (r && r->dir && file_is_dir(r->dir))
 		return root_of_tree(r->dir, &j->root, e);
 	if (r && r->root)

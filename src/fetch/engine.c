@@ -92,6 +92,7 @@ static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
 		rc = rate_take(g->rate, len, g->sources->cancel, e);
 	if (rc < 0)
 		return failed_here(g, rc, e);
+	partial_alive(g->p);
 	while (len) {
 		if (!g->flying)
 			begin_flight(g, g->check.index + 1);

@@ -38,6 +38,7 @@ static int open_part(struct partial *p, struct err *e)
 /* Checks the piece on disk. */
 static int look_at(struct partial *p, uint32_t index, bool *right, struct err *e)
 {
+	partial_alive(p);
 	return pieces_read(&p->pieces, index, p->fd, p->path, p->store->cancel, right, e);
 }
 
@@ -77,21 +78,6 @@ static int check_claims(struct partial *p, const char *journal, struct err *e)
 	return rc;
 }
 
-static int lock(struct partial *p, struct report *report, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, p->pieces.sha256);
-	struct err why = ERR_INIT;
-	int rc = file_lock(path, false, NULL, &p->lock_fd, &why);
-	if (rc == -ERR_CONFLICT) {
-		report_note(report, "%s: another process is fetching this file; waiting for it",
-			    p->name);
-		return file_lock(path, true, p->store->cancel, &p->lock_fd, e);
-	}
-	if (rc < 0)
-		*e = why;
-	return rc;
-}
-
 static void remove_leftovers(const struct store *s, const struct digest *sha256)
 {
 	char *const paths[] = { store_part_path(s, sha256), store_journal_path(s, sha256),
@@ -109,7 +95,7 @@ void partial_tidy(const struct store *s, const struct digest *sha256)
 	CLEANUP(file_close) int fd = -1;
 	struct err ignored = ERR_INIT;
 	if (!s->read_only && (file_exists(part) || file_exists(lock_path)) &&
-	    file_lock(lock_path, false, NULL, &fd, &ignored) == 0)
+	    file_lock(lock_path, 0, NULL, &fd, &ignored) == 0)
 		remove_leftovers(s, sha256);
 }
 
@@ -134,7 +120,7 @@ static int adopt_damaged(struct partial *p, const char *journal, struct err *e)
 
 static int fill(struct partial *p, struct report *report, bool *done, struct err *e)
 {
-	int rc = lock(p, report, e);
+	int rc = partial_lock(p, report, e);
 	if (rc < 0)
 		return rc;
 	*done = store_has(p->store, p->pieces.sha256, p->pieces.grid.size);

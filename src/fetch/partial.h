@@ -18,6 +18,7 @@ struct partial {
 	const char *name;     /* for messages; borrowed */
 	struct pieces pieces; /* its digests are borrowed */
 	int fd, lock_fd;
+	uint64_t alive_ms; /* when that was shown last */
 	char *path;
 	struct journal journal;
 	bool *have;       /* grid.count */
@@ -28,14 +29,23 @@ struct partial {
 
 /*
  * Opens or creates the partial (from a damaged blob, if there is one) and hashes the pieces in
- * its journal again. Waits for another process that works on the same file (with a note); *done:
- * the blob is now in the store and *out was not opened. Pieces that do not match are simply
- * missing.
+ * its journal again. Waits for another process that works on the same file, with a note that names
+ * it, but only while that process gets on; *done: the blob is now in the store and *out was not
+ * opened. Pieces that do not match are simply missing.
  */
 WARN_UNUSED int partial_open(const struct store *s, const char *name, const struct digest *sha256,
 			     const struct grid *grid, const struct digest *pieces,
 			     struct report *report, struct partial *out, bool *done, struct err *e);
 void partial_close(struct partial *p); /* keeps the files; safe twice; for CLEANUP */
+
+/* Shows processes that wait that this one gets on. Cheap: call it whenever bytes arrive. */
+void partial_alive(struct partial *p);
+
+/* For partial_open(): takes the lock. A process that holds it without getting on for
+ * PARTIAL_PATIENCE_MS is no longer waited for: a warning names it, and the work is done beside it,
+ * as where locks do not work. */
+#define PARTIAL_PATIENCE_MS 60000
+WARN_UNUSED int partial_lock(struct partial *p, struct report *report, struct err *e);
 
 /* Removes what a process left that was killed after its file had become the blob. Failures are
  * ignored: the leftovers do no harm. */

@@ -13,6 +13,7 @@
 
 #define SCRATCH ".adding-"
 #define SCRATCH_AGE_S 3600
+#define LOCK_WAIT_MS 10000 /* it is held only while files are written */
 
 /* -- checking what was given --------------------------------------------------------------- */
 
@@ -75,7 +76,7 @@ static int check_urls(const struct remote_add *what, struct str_list *urls, stru
 
 static int read_root(const char *path, struct buf *root, struct err *e)
 {
-	if (file_read_all(path, root, e) == 0)
+	if (file_read_named(path, root, e) == 0)
 		return 0;
 	err_class_set(e, ERR_USAGE);
 	err_context(e, "the pinned root");
@@ -127,7 +128,7 @@ static int compose(const struct remote_add *what, const char *section, struct bu
 int remote_add_lock(const struct store *s, int *fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(s->home, ".configuring");
-	return s->read_only ? 0 : file_lock(path, true, s->cancel, fd, e);
+	return s->read_only ? 0 : file_lock(path, LOCK_WAIT_MS, s->cancel, fd, e);
 }
 
 /* -- the trust --------------------------------------------------------------------------------- */

@@ -61,7 +61,7 @@ int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out, str
 		err_class_set(e, ERR_SYSTEM);
 		return err_hint(e, "choose another folder with -o");
 	}
-	rc = file_lock(lock, false, NULL, &w.lock, e);
+	rc = file_lock(lock, 0, NULL, &w.lock, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
 		err_context(e, "another process is preparing into %s", output_dir);
 		return err_hint(e, "wait until it has finished, or choose another folder with -o");

@@ -262,6 +262,6 @@ int plan_file_parse(const void *data, size_t len, const char *what, struct plan_
 int plan_file_read(const char *path, struct plan_file *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(PLAN_FILE_MAX_BYTES);
-	int rc = file_read_all(path, &text, e);
+	int rc = file_read_named(path, &text, e);
 	return rc < 0 ? rc : plan_file_parse(buf_str(&text), text.len, path, out, e);
 }

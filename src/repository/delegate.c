@@ -108,7 +108,7 @@ static int check_not_shadowed(const struct writer *w, const struct repository_de
 static int load_key(const char *path, struct tuf_key **out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(KEY_MAX);
-	int rc = file_read_all(path, &pem, e);
+	int rc = file_read_named(path, &pem, e);
 	if (rc < 0)
 		return err_hint(e, "`ferry catalog key export NAME` prints a public key");
 	return tuf_key_from_pem(buf_str(&pem), pem.len, path, out, e);

@@ -104,7 +104,7 @@ int repository_open(const char *dir, const struct cancel *cancel, struct reposit
 	int fd = -1, rc = file_mkdirs(cards, 0755, e);
 	if (rc < 0 || (rc = file_mkdirs(targets, 0755, e)) < 0)
 		return rc;
-	rc = file_lock(lock, false, NULL, &fd, e);
+	rc = file_lock(lock, 0, NULL, &fd, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {
 		err_clear(e);
 		err_set(e, ERR_CONFLICT, "%s: another process is changing this repository", dir);

@@ -26,7 +26,7 @@ static char *path_of(const char *variable, const char *name)
 static int load(const char *path, struct conf *out, struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(MAX_FILE);
-	int rc = path && file_exists(path) ? file_read_all(path, &text, e) : 0;
+	int rc = path && file_exists(path) ? file_read_named(path, &text, e) : 0;
 	if (rc < 0)
 		return err_class_set(e, ERR_USAGE);
 	return text.len ? conf_parse_plain(text.data, text.len, path, out, e) : 0;

@@ -51,7 +51,7 @@ int credentials_ask(const struct credentials_search *s, const struct credentials
 int credentials_token_file(const char *path, struct buf *out, struct err *e)
 {
 	out->max = MAX_TOKEN;
-	int rc = file_read_all(path, out, e);
+	int rc = file_read_named(path, out, e);
 	if (rc < 0)
 		return err_class_set(e, ERR_USAGE);
 	while (out->len && strchr(" \t\r\n", out->data[out->len - 1]))

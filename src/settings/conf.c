@@ -258,10 +258,10 @@ int conf_parse_plain(const char *text, size_t len, const char *path, struct conf
 		     out);
 }
 
-int conf_load(const char *path, struct conf *out, struct err *e)
+int conf_load(const char *path, bool named, struct conf *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
-	int rc = file_read_all(path, &text, e);
+	int rc = named ? file_read_named(path, &text, e) : file_read_all(path, &text, e);
 	if (rc < 0) {
 		err_context(e, "cannot read the configuration");
 		return err_class_set(e, ERR_USAGE);

@@ -51,7 +51,8 @@ WARN_UNUSED int conf_parse(const char *text, size_t len, const char *path, struc
  * my.name"), its own name is "". Values that were joined leave no copies in memory. */
 WARN_UNUSED int conf_parse_plain(const char *text, size_t len, const char *path, struct conf *out,
 				 struct err *e);
-WARN_UNUSED int conf_load(const char *path, struct conf *out, struct err *e);
+/* The file `path`. `named`: by a person, so that it may be a pipe. */
+WARN_UNUSED int conf_load(const char *path, bool named, struct conf *out, struct err *e);
 void conf_release(struct conf *c);
 /* For files with secrets: zeroes the values, then releases. */
 void conf_wipe(struct conf *c);

@@ -83,7 +83,7 @@ static bool is_held(const char *lock)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct err why = ERR_INIT;
-	return file_exists(lock) && file_lock(lock, false, NULL, &fd, &why) == -ERR_CONFLICT;
+	return file_exists(lock) && file_lock(lock, 0, NULL, &fd, &why) == -ERR_CONFLICT;
 }
 
 static int gc_partial(struct gc *g, const struct digest *d, struct err *e)

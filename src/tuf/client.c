@@ -95,6 +95,57 @@ static int fetch(struct tuf_client *c, struct step *s, const char *name, struct 
 	}
 }
 
+/* -- storing ------------------------------------------------------------------------------- */
+
+/* Has another process stored a newer root? What it revokes must not be stored beside it. */
+static bool root_is_outdated(const struct tuf_client *c, uint64_t version)
+{
+	CLEANUP(tuf_trusted_release) struct tuf_trusted stored = { 0 };
+	struct err ignored = ERR_INIT;
+	return tuf_folder_root(c->dir, c->limits.root, &stored, &ignored) == 0 &&
+	       stored.root->version > version;
+}
+
+/* Has another process stored a newer timestamp? Then it also stores what belongs to it. */
+static int is_outdated(const struct tuf_client *c, struct err *e)
+{
+	CLEANUP(buf_release) struct buf stored = BUF_INIT(c->limits.timestamp);
+	if (root_is_outdated(c, c->trusted.root->version))
+		return 1;
+	int rc = tuf_folder_read(c->dir, "timestamp", &stored, e);
+	if (rc <= 0)
+		return rc;
+	return tuf_trusted_is_outdated(&c->trusted, buf_str(&stored), stored.len);
+}
+
+/* The lock is held only here: what another process stored while this one fetched is kept if it is
+ * newer. */
+static int store(struct tuf_client *c, const char *role, const struct buf *raw, struct err *e)
+{
+	CLEANUP(file_close) int lock = -1;
+	int rc = tuf_folder_lock(c->dir, c->transport.cancel, &lock, e);
+	if (rc == 0)
+		rc = is_outdated(c, e);
+	if (rc != 0)
+		return MIN(rc, 0);
+	return tuf_folder_write(c->dir, role, raw->data, raw->len, e);
+}
+
+/* First removes what the new root revokes, so that an interruption cannot leave it in force
+ * beside the new root (5.3.11). */
+static int store_root(struct tuf_client *c, bool rotated, const struct buf *raw, struct err *e)
+{
+	CLEANUP(file_close) int lock = -1;
+	int rc = tuf_folder_lock(c->dir, c->transport.cancel, &lock, e);
+	if (rc < 0 || root_is_outdated(c, c->trusted.root->version - 1))
+		return rc;
+	if (rotated)
+		rc = tuf_folder_forget(c->dir, "timestamp", e);
+	if (rc == 0 && rotated)
+		rc = tuf_folder_forget(c->dir, "snapshot", e);
+	return rc < 0 ? rc : tuf_folder_write(c->dir, "root", raw->data, raw->len, e);
+}
+
 static char *remote_name(const struct tuf_client *c, const char *role, uint64_t version)
 {
 	return tuf_name_file(role, c->trusted.root->consistent_snapshot ? version : 0);
@@ -151,13 +202,7 @@ static int refresh_root(struct tuf_client *c, struct err *e)
 			*e = why;
 			return -(int)e->class;
 		}
-		/* First remove what the new root revokes, so that an interruption cannot leave it
-		 * in force beside the new root (5.3.11). */
-		int rc = step.flag ? tuf_folder_forget(c->dir, "timestamp", e) : 0;
-		if (rc == 0 && step.flag)
-			rc = tuf_folder_forget(c->dir, "snapshot", e);
-		if (rc == 0)
-			rc = tuf_folder_write(c->dir, "root", raw.data, raw.len, e);
+		int rc = store_root(c, step.flag, &raw, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -181,7 +226,7 @@ static int refresh_timestamp(struct tuf_client *c, struct err *e)
 		rc = fetch(c, &step, TUF_NAME_TIMESTAMP, &raw, e);
 	if (rc < 0 || step.flag)
 		return rc;
-	return tuf_folder_write(c->dir, "timestamp", raw.data, raw.len, e);
+	return store(c, "timestamp", &raw, e);
 }
 
 static int check_snapshot(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -208,7 +253,7 @@ static int refresh_snapshot(struct tuf_client *c, struct err *e)
 	CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.snapshot));
 	CLEANUP(mem_free_ptr) char *name = remote_name(c, "snapshot", meta.version);
 	rc = fetch(c, &step, name, &raw, e);
-	return rc < 0 ? rc : tuf_folder_write(c->dir, "snapshot", raw.data, raw.len, e);
+	return rc < 0 ? rc : store(c, "snapshot", &raw, e);
 }
 
 static int check_targets(struct tuf_client *c, struct step *s, const struct buf *raw,
@@ -248,7 +293,7 @@ static int load_targets(struct tuf_client *c, const char *role, const struct tuf
 		CLEANUP(buf_release) struct buf raw = BUF_INIT(ceiling(&meta, c->limits.targets));
 		rc = fetch(c, &step, name, &raw, e);
 		if (rc == 0)
-			rc = tuf_folder_write(c->dir, role, raw.data, raw.len, e);
+			rc = store(c, role, &raw, e);
 	}
 	if (rc < 0)
 		return rc;
@@ -256,26 +301,36 @@ static int load_targets(struct tuf_client *c, const char *role, const struct tuf
 	return 0;
 }
 
-int tuf_client_refresh(struct tuf_client *c, struct err *e)
+/* 1: another process stored a newer timestamp meanwhile. What it stored beside it would be compared
+ * with the older one. */
+static int refresh(struct tuf_client *c, struct err *e)
 {
-	/* Two processes that refresh at once must not replace newer metadata with older. */
-	CLEANUP(file_close) int lock = -1;
 	const struct tuf_metadata *targets;
-	c->ready = false;
-	c->trusted.offline = false;
-	int rc = tuf_folder_lock(c->dir, c->transport.cancel, &lock, e);
-	if (rc == 0)
-		rc = tuf_folder_tidy(c->dir, e);
-	if (rc == 0)
-		rc = tuf_folder_root(c->dir, c->limits.root, &c->trusted, e);
+	int rc = tuf_folder_root(c->dir, c->limits.root, &c->trusted, e);
 	if (rc == 0)
 		rc = refresh_root(c, e);
 	if (rc == 0)
 		rc = refresh_timestamp(c, e);
 	if (rc == 0)
+		rc = is_outdated(c, e);
+	if (rc == 0)
 		rc = refresh_snapshot(c, e);
 	if (rc == 0)
 		rc = load_targets(c, "targets", c->trusted.root, &targets, e);
+	return rc;
+}
+
+int tuf_client_refresh(struct tuf_client *c, struct err *e)
+{
+	c->ready = false;
+	c->trusted.offline = false;
+	int rc = tuf_folder_tidy(c->dir, e);
+	if (rc < 0)
+		return rc;
+	for (int tries = 0; (rc = refresh(c, e)) == 1; tries++)
+		if (tries == MAX_TRIES)
+			return err_set(e, ERR_CONFLICT, "%s: other processes keep changing it",
+				       c->dir);
 	c->ready = rc == 0;
 	return rc;
 }

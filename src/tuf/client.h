@@ -8,6 +8,9 @@
  *  - no private keys and no network: the caller's transport fetches bytes by name;
  *  - metadata is written to the trust folder only after all checks, byte for byte as it was
  *    received, by an atomic rename;
+ *  - the folder is locked only while files are compared and written, never during a request:
+ *    several processes may refresh at once, and newer metadata is never replaced by older. A lock
+ *    that is held for longer than that is ERR_CONFLICT, which names the holder;
  *  - "now" is fixed when the client is opened;
  *  - every download has a size limit.
  *

@@ -10,7 +10,8 @@
 
 #define LEFTOVER_AGE_S 3600
 #define LOCK_FILE "lock"
-#define PIN_FILE "pinned" /* hex SHA-256 of the root that the chain began with */
+#define LOCK_WAIT_MS 10000 /* it is held only while files are written */
+#define PIN_FILE "pinned"  /* hex SHA-256 of the root that the chain began with */
 
 char *tuf_folder_path(const char *dir, const char *role)
 {
@@ -84,7 +85,7 @@ int tuf_folder_forget(const char *dir, const char *role, struct err *e)
 int tuf_folder_lock(const char *dir, const struct cancel *cancel, int *fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, LOCK_FILE);
-	int rc = file_lock(path, true, cancel, fd, e);
+	int rc = file_lock(path, LOCK_WAIT_MS, cancel, fd, e);
 	return rc < 0 ? cannot_write(e) : 0;
 }
 

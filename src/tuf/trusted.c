@@ -317,6 +317,15 @@ int tuf_trusted_known(struct tuf_trusted *t, const char *name, const struct tuf_
 	return 0;
 }
 
+bool tuf_trusted_is_outdated(const struct tuf_trusted *t, const void *timestamp, size_t len)
+{
+	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
+	struct err ignored = ERR_INIT;
+	return t->timestamp &&
+	       tuf_metadata_parse(TUF_TIMESTAMP, timestamp, len, "", &m, &ignored) == 0 &&
+	       m->version > t->timestamp->version && check_signed(t, m, "", &ignored) == 0;
+}
+
 const struct tuf_metadata *tuf_trusted_top(const struct tuf_trusted *t)
 {
 	return t->count ? t->roles[0].m : NULL;

@@ -66,6 +66,10 @@ WARN_UNUSED int tuf_trusted_known(struct tuf_trusted *t, const char *name,
 				  const struct tuf_metadata *parent,
 				  const struct tuf_metadata **out, struct err *e);
 
+/* Are these bytes a timestamp that verifies and is newer than the one in the set? Then another
+ * process stored it meanwhile. */
+bool tuf_trusted_is_outdated(const struct tuf_trusted *t, const void *timestamp, size_t len);
+
 /* "targets", once it is trusted; else NULL. */
 const struct tuf_metadata *tuf_trusted_top(const struct tuf_trusted *t);
 

@@ -12,7 +12,6 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,12 +50,24 @@ int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
 	return 0;
 }
 
-int file_read_all(const char *path, struct buf *out, struct err *e)
+/* Reading a pipe could wait for ever, reading a device could be endless. */
+static int open_found(const char *path, int *fd, struct err *e)
 {
-	CLEANUP(file_close) int fd = -1;
-	int rc = file_open_read(path, &fd, e);
-	if (rc < 0)
-		return rc;
+	CLEANUP(file_close) int got = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	if (got < 0 || fstat(got, &st) < 0)
+		return err_sys(e, errno, "%s", path);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+		err_set(e, ERR_USAGE, "%s is not a regular file", path);
+		return err_hint(e, "remove it, or put a file in its place");
+	}
+	*fd = got;
+	got = -1;
+	return 0;
+}
+
+static int read_to_end(int fd, const char *path, struct buf *out, struct err *e)
+{
 	buf_clear(out);
 	for (;;) {
 		size_t room = MIN((size_t)(64 * KIB), out->max - out->len);
@@ -75,6 +86,20 @@ int file_read_all(const char *path, struct buf *out, struct err *e)
 		buf_commit(out, (size_t)n);
 	}
 	return 0;
+}
+
+int file_read_all(const char *path, struct buf *out, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = open_found(path, &fd, e);
+	return rc < 0 ? rc : read_to_end(fd, path, out, e);
+}
+
+int file_read_named(const char *path, struct buf *out, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_read(path, &fd, e);
+	return rc < 0 ? rc : read_to_end(fd, path, out, e);
 }
 
 int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what, struct err *e)
@@ -467,41 +492,4 @@ void file_remove_tree(const char *dir)
 void file_remove_dir_if_empty(const char *dir)
 {
 	rmdir(dir);
-}
-
-int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd, struct err *e)
-{
-	CLEANUP(file_close) int got = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (got < 0)
-		return err_sys(e, errno, "cannot open the lock file %s", path);
-	while (flock(got, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EINTR) {
-			int rc = cancel_check(cancel, e);
-			if (rc < 0)
-				return rc;
-			continue;
-		}
-		if (errno == EWOULDBLOCK)
-			return err_set(e, ERR_CONFLICT, "%s is locked by another process", path);
-		if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
-			return err_sys(e, errno, "%s: lock", path);
-		file_close(&got);
-		break;
-	}
-	*fd = got;
-	got = -1;
-	return 0;
-}
-
-int file_lock_shared(const char *path, unsigned wait_ms)
-{
-	static const struct timespec step = { .tv_nsec = 20 * 1000 * 1000 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0; waited += 20) {
-		if (waited >= wait_ms || errno != EWOULDBLOCK)
-			file_close(&fd);
-		else
-			nanosleep(&step, NULL);
-	}
-	return fd;
 }

@@ -19,8 +19,11 @@ WARN_UNUSED int file_open_read(const char *path, int *fd, struct err *e);
 /* Refuses anything but a regular file. size in bytes. */
 WARN_UNUSED int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e);
 
-/* Replaces what is in out. ERR_INTEGRITY when the file is over out->max. */
+/* Replaces what is in out. ERR_INTEGRITY when the file is over out->max; ERR_USAGE for a pipe or
+ * a device, which could be waited for in vain. */
 WARN_UNUSED int file_read_all(const char *path, struct buf *out, struct err *e);
+/* The same for a file that a person named: it may be a pipe, as in --root <(program). */
+WARN_UNUSED int file_read_named(const char *path, struct buf *out, struct err *e);
 
 /* All of len bytes, or an error; a short file is ERR_INTEGRITY "ends early". `what`
  * names the file in messages. */
@@ -105,12 +108,18 @@ void file_remove_dir_if_empty(const char *dir);
 
 /*
  * Advisory lock (flock) on the file `path`, created if missing, held until the process ends or
- * *fd is closed. If another process holds the lock: with `wait`, waits; else ERR_CONFLICT. If the
- * file system has no locks, *fd is -1 and the call succeeds, so nothing may depend on a lock
- * alone.
+ * *fd is closed. Another process that holds it is waited for at most wait_ms, then ERR_CONFLICT
+ * names it. If the file system has no locks, *fd is -1 and the call succeeds, so nothing may
+ * depend on a lock alone.
+ *
+ * The file is for its owner only, because whoever can open it can lock it; in a folder for a
+ * group (set-group-id and writable for the group) it is for the group, too. It contains the id of
+ * the process that took the lock last.
  */
-WARN_UNUSED int file_lock(const char *path, bool wait, const struct cancel *cancel, int *fd,
+WARN_UNUSED int file_lock(const char *path, uint64_t wait_ms, const struct cancel *cancel, int *fd,
 			  struct err *e);
+/* Who holds the lock file, for messages: "process 4711", or "another process". Caller frees. */
+char *file_lock_holder(const char *path);
 
 /* For readers: waits up to this long until no writer holds the lock file. The file is not created
  * and may be on a read-only medium. -1 when there is none, or after the time. */

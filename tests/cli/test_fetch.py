@@ -14,11 +14,11 @@ import time
 
 import pytest
 
-from conftest import BIN, Ferry
+from conftest import BIN, Ferry, preloaded
 from disks import SmallDisk, read_only
 from kills import Moments
 from publisher import Publisher, object_path
-from waiting import Log, communicate, kill, until
+from waiting import Log, communicate, kill, stopped, until
 
 MIB = 1 << 20
 PIECE = 8 * MIB
@@ -512,6 +512,7 @@ def test_kill_around_the_commit(ferry, work, publisher, client, validate):
             ferry("store", "gc")
         if result.code == 0:
             ferry("store", "remove", "tiny")
+            shutil.rmtree(ferry.store / "trust")
     assert killed > 10
     assert ferry("fetch", "tiny").out
     assert parts(ferry) == []
@@ -541,7 +542,7 @@ def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, val
 def waits(ferry, log, *args):
     """A second process, once it waits for the first."""
     process = ferry.start("fetch", *args, "tiny", stderr=log.open())
-    until(lambda: "another process is fetching this file" in log.text, process)
+    until(lambda: "is fetching this file" in log.text, process)
     return process
 
 
@@ -573,6 +574,31 @@ def test_waiting_process_takes_over_from_a_killed_one(ferry, work, publisher, cl
     assert second.returncode == 0
     assert json.loads(out)["models"][0]["resumed"] == PIECE
     assert held.hits == 1
+
+
+def test_a_stopped_process_is_named_and_not_waited_for_for_ever(ferry, work, publisher, client,
+                                                                fault_server):
+    server = fault_server(publisher.tree)
+    held = server.add(path="*.gguf", hold_after=12 * MIB)
+    client(server.url)
+    first = ferry.start("fetch", "tiny", start_new_session=True)
+    until(lambda: claimed(ferry) == 1, first)
+    lock = next((ferry.store / "partial").glob("*.lock"))
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+    first.send_signal(signal.SIGSTOP)
+    stopped(first)
+    server.mend()
+    result = ferry("fetch", "tiny", env=preloaded("clock"))
+    assert f"process {first.pid} is fetching this file; waiting for it" in result.err
+    assert f"warning: {TINY}: process {first.pid} has received nothing" in result.err
+    path = pathlib.Path(result.out.removesuffix("\n"))
+    assert sha256(path) == object_path(publisher.tree, TINY).name.split(".")[0]
+    # Whoever goes on later finds the file, and does no harm to it.
+    first.send_signal(signal.SIGCONT)
+    held.release()
+    communicate(first)
+    assert sha256(path) == object_path(publisher.tree, TINY).name.split(".")[0]
+    assert ferry("store", "verify").code == 0
 
 
 # -- the disk ------------------------------------------------------------------------------------------

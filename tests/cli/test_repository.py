@@ -224,7 +224,8 @@ def test_killed_at_any_time(user, work, publisher, root):
 
 def test_two_at_once_lose_nothing(user, publisher, root):
     url = f"file://{publisher.tree}"
-    running = [user.start("repository", "add", f"r{i}", url, "--root", root) for i in range(6)]
+    running = [user.start("repository", "add", f"r{i}", url, "--root", root, env=preloaded())
+               for i in range(6)]
     for process in running:
         out, err = process.communicate()
         assert process.returncode == 0, err

@@ -17,7 +17,7 @@ static int open_mirror(int argc, char **argv, struct mirror **out, struct err *e
 	if (argc == 2)
 		return mirror_open_url(mirror_kinds_all, NULL, "url", argv[1], out, e);
 	CLEANUP(conf_release) struct conf c = { 0 };
-	int rc = conf_load(argv[1], &c, e);
+	int rc = conf_load(argv[1], true, &c, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);

@@ -48,7 +48,7 @@ int cli_conf(struct cli *cli, const struct conf **out, struct err *e)
 			*out = cli->conf;
 			return 0;
 		}
-		rc = conf_load(path, cli->conf, e);
+		rc = conf_load(path, cli->conf_path != NULL, cli->conf, e);
 		if (rc == 0)
 			rc = conf_check_kinds(cli->conf, e);
 	}

@@ -14,7 +14,7 @@
 static int from_file(const char *path, struct buf *out, struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(64 * KIB);
-	int rc = file_read_all(path, &text, e);
+	int rc = file_read_named(path, &text, e);
 	if (rc < 0) {
 		err_context(e, "passphrase file");
 		return err_class_set(e, ERR_USAGE);

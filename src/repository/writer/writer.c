@@ -146,7 +146,7 @@ static int load_tree(struct writer *w, struct err *e)
 static int lock_tree(const char *tree, int *lock, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(tree, ".lock");
-	int rc = file_lock(path, false, NULL, lock, e);
+	int rc = file_lock(path, 0, NULL, lock, e);
 	if (rc != -ERR_CONFLICT)
 		return rc;
 	err_context(e, "%s: another publisher is changing this tree", tree);

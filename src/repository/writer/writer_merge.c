@@ -91,7 +91,7 @@ static int merge_file(struct merge *g, const char *path, struct err *e)
 	CLEANUP_PTR(tuf_metadata_free) struct tuf_metadata *m = NULL;
 	static const struct json_limits limits = { .max_bytes = WRITER_DOC_MAX };
 	enum tuf_type type;
-	int rc = file_read_all(path, &raw, e);
+	int rc = file_read_named(path, &raw, e);
 	if (rc < 0 || (rc = json_parse(buf_str(&raw), raw.len, &limits, path, &json, e)) < 0)
 		return rc;
 	const char *name =

@@ -468,7 +468,7 @@ static void gc_takes_old_partials_that_nobody_holds(void **state)
 	age(old_part, 100000);
 	age(held_part, 100000);
 	CLEANUP(file_close) int fd = -1;
-	assert_ok(file_lock(lock, false, NULL, &fd, &e), &e);
+	assert_ok(file_lock(lock, 0, NULL, &fd, &e), &e);
 	assert_ok(store_gc(&f->store, UINT64_MAX, false, &gc, &e), &e);
 	assert_int_equal(gc.partials, 0);
 	assert_true(file_exists(old_part));

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -364,15 +365,75 @@ static void lock_is_held_by_one(void **state)
 {
 	struct scratch *s = *state;
 	int first = -1, second = -1;
-	assert_ok(file_lock(s->path, false, NULL, &first, &s->e), &s->e);
+	assert_ok(file_lock(s->path, 0, NULL, &first, &s->e), &s->e);
 	assert_true(first >= 0);
-	assert_int_equal(file_lock(s->path, false, NULL, &second, &s->e), -ERR_CONFLICT);
-	assert_non_null(strstr(s->e.text, "locked by another process"));
+	assert_int_equal(file_lock(s->path, 0, NULL, &second, &s->e), -ERR_CONFLICT);
 	assert_int_equal(second, -1);
 	err_clear(&s->e);
 	file_close(&first);
-	assert_ok(file_lock(s->path, true, NULL, &second, &s->e), &s->e);
+	assert_ok(file_lock(s->path, 1000, NULL, &second, &s->e), &s->e);
 	file_close(&second);
+}
+
+static void a_lock_is_waited_for_so_long_and_its_holder_is_named(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(file_close) int first = -1;
+	int second = -1;
+	char holder[40];
+	snprintf(holder, sizeof holder, "locked by process %ld", (long)getpid());
+	assert_ok(file_lock(s->path, 0, NULL, &first, &s->e), &s->e);
+	assert_int_equal(file_lock(s->path, 60, NULL, &second, &s->e), -ERR_CONFLICT);
+	assert_non_null(strstr(s->e.text, holder));
+	assert_int_equal(second, -1);
+	/* Somebody else's text is no name. */
+	err_clear(&s->e);
+	assert_int_equal(pwrite(first, "\x1b[2J\n", 5, 0), 5);
+	assert_int_equal(file_lock(s->path, 0, NULL, &second, &s->e), -ERR_CONFLICT);
+	assert_non_null(strstr(s->e.text, "locked by another process"));
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 0777;
+}
+
+/* Whoever can open a lock file can lock it, and block everybody. */
+static void a_lock_file_is_for_its_owner_or_its_group(void **state)
+{
+	struct scratch *s = *state;
+	int fd = -1;
+	/* As an earlier version left it. */
+	assert_ok(file_write_atomic(s->path, "", 0, 0644, &s->e), &s->e);
+	assert_ok(file_lock(s->path, 0, NULL, &fd, &s->e), &s->e);
+	file_close(&fd);
+	assert_int_equal(mode_of(s->path), 0600);
+	assert_int_equal(chmod(s->dir, 02775), 0);
+	assert_ok(file_lock(s->path, 0, NULL, &fd, &s->e), &s->e);
+	file_close(&fd);
+	assert_int_equal(mode_of(s->path), 0660);
+}
+
+static void a_pipe_is_read_only_where_a_person_named_it(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
+	assert_int_equal(mkfifo(s->path, 0600), 0);
+	assert_int_equal(file_read_all(s->path, &text, &s->e), -ERR_USAGE);
+	assert_non_null(strstr(s->e.text, "is not a regular file"));
+	err_clear(&s->e);
+	pid_t child = fork();
+	if (child == 0) {
+		int fd = open(s->path, O_WRONLY);
+		_exit(write(fd, "text", 4) == 4 ? 0 : 1);
+	}
+	int status;
+	assert_ok(file_read_named(s->path, &text, &s->e), &s->e);
+	assert_string_equal(buf_str(&text), "text");
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 #define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -383,6 +444,9 @@ int main(void)
 		FILE_TEST(whole_files_are_read_up_to_the_ceiling),
 		FILE_TEST(empty_file_is_an_empty_string),
 		FILE_TEST(only_regular_files_where_asked),
+		FILE_TEST(a_pipe_is_read_only_where_a_person_named_it),
+		FILE_TEST(a_lock_is_waited_for_so_long_and_its_holder_is_named),
+		FILE_TEST(a_lock_file_is_for_its_owner_or_its_group),
 		FILE_TEST(reading_and_writing_at_a_place),
 		FILE_TEST(folders_are_made_to_the_last),
 		FILE_TEST(nothing_has_its_name_before_the_commit),
