@@ -128,7 +128,10 @@ static int compose(const struct remote_add *what, const char *section, struct bu
 int remote_add_lock(const struct store *s, int *fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(s->home, ".configuring");
-	return s->read_only ? 0 : file_lock(path, LOCK_WAIT_MS, s->cancel, fd, e);
+	int rc = s->read_only ? 0 : file_lock(path, LOCK_WAIT_MS, s->cancel, fd, e);
+	return rc == -ERR_CONFLICT
+		       ? err_hint(e, "wait until it has finished, or end it if it hangs")
+		       : rc;
 }
 
 /* -- the trust --------------------------------------------------------------------------------- */

@@ -86,6 +86,8 @@ int tuf_folder_lock(const char *dir, const struct cancel *cancel, int *fd, struc
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, LOCK_FILE);
 	int rc = file_lock(path, LOCK_WAIT_MS, cancel, fd, e);
+	if (rc == -ERR_CONFLICT)
+		return err_hint(e, "wait until it has finished, or end it if it hangs");
 	return rc < 0 ? cannot_write(e) : 0;
 }
 

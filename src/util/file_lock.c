@@ -69,8 +69,7 @@ char *file_lock_holder(const char *path)
 static int is_held(const char *path, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *holder = file_lock_holder(path);
-	err_set(e, ERR_CONFLICT, "%s is locked by %s", path, holder);
-	return err_hint(e, "wait until it has finished, or end it if it hangs");
+	return err_set(e, ERR_CONFLICT, "%s is locked by %s", path, holder);
 }
 
 /* -- taking it ----------------------------------------------------------------------------- */
