@@ -6,6 +6,7 @@
 #ifndef FERRY_CATALOG_MANIFEST_H
 #define FERRY_CATALOG_MANIFEST_H
 
+#include "gguf/gguf.h"
 #include "hash/grid.h"
 #include "json/json.h"
 #include "util/cancel.h"
@@ -45,11 +46,17 @@ void manifest_release(struct manifest *m);
 WARN_UNUSED int manifest_create(const char *path, struct report *report,
 				const struct cancel *cancel, struct manifest *out, struct err *e);
 
+/* The same; what is wrong with the data of a GGUF (gguf_data_new) is added to findings. */
+WARN_UNUSED int manifest_create_findings(const char *path, struct report *report,
+					 const struct cancel *cancel, struct manifest *out,
+					 struct gguf_findings *findings, struct err *e);
+
 /* The same for a copy: the file `to` gets the bytes as they are read and hashed; atomic, mode
  * given. ERR_INTEGRITY when `from` is written to meanwhile. The caller checks the space. */
 WARN_UNUSED int manifest_create_copy(const char *from, const char *to, mode_t mode,
 				     struct report *report, const struct cancel *cancel,
-				     struct manifest *out, struct err *e);
+				     struct manifest *out, struct gguf_findings *findings,
+				     struct err *e);
 
 /*
  * Checks everything: the grid must be that of the size, the pieces must have the digest

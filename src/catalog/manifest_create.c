@@ -1,6 +1,5 @@
 #include "catalog/manifest.h"
 
-#include "gguf/gguf.h"
 #include "hash/onepass.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -56,14 +55,21 @@ static void take_gguf(struct manifest *m, const struct gguf *g, const struct has
 	}
 }
 
+static void look(void *ctx, const void *data, size_t len)
+{
+	gguf_data_add(ctx, data, len);
+}
+
 /* Of the file `from`; `path` gives the name, and copy_to, unless NULL, gets the bytes. */
 static int create(const char *from, const char *path, const int *copy_to, struct report *report,
-		  const struct cancel *cancel, struct manifest *out, struct err *e)
+		  const struct cancel *cancel, struct manifest *out, struct gguf_findings *findings,
+		  struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP_PTR(gguf_free) struct gguf *g = NULL;
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) struct hash_range *ranges = NULL;
+	CLEANUP_PTR(gguf_data_free) struct gguf_data *data = NULL;
 	struct onepass p = { .cancel = cancel, .copy_to = copy_to };
 	uint64_t size;
 	int rc = file_open_regular(from, &fd, &size, e);
@@ -77,6 +83,10 @@ static int create(const char *from, const char *path, const int *copy_to, struct
 		return rc;
 	if (g)
 		p.ranges = ranges = ranges_of(g, size, &p.range_count);
+	if (g && findings) {
+		p.look = look;
+		p.look_ctx = data = gguf_data_new(g);
+	}
 	m.grid = p.grid;
 	m.pieces = p.pieces = mem_alloc(p.grid.count * sizeof *m.pieces);
 	rc = onepass_run(&p, fd, from, report, e);
@@ -87,6 +97,8 @@ static int create(const char *from, const char *path, const int *copy_to, struct
 	grid_root(p.pieces, p.grid.count, &m.pieces_sha256);
 	if (g)
 		take_gguf(&m, g, ranges);
+	if (data)
+		gguf_data_findings(data, findings);
 	*out = m;
 	m = (struct manifest){ 0 };
 	return 0;
@@ -95,17 +107,24 @@ static int create(const char *from, const char *path, const int *copy_to, struct
 int manifest_create(const char *path, struct report *report, const struct cancel *cancel,
 		    struct manifest *out, struct err *e)
 {
-	return create(path, path, NULL, report, cancel, out, e);
+	return create(path, path, NULL, report, cancel, out, NULL, e);
+}
+
+int manifest_create_findings(const char *path, struct report *report, const struct cancel *cancel,
+			     struct manifest *out, struct gguf_findings *findings, struct err *e)
+{
+	return create(path, path, NULL, report, cancel, out, findings, e);
 }
 
 int manifest_create_copy(const char *from, const char *to, mode_t mode, struct report *report,
-			 const struct cancel *cancel, struct manifest *out, struct err *e)
+			 const struct cancel *cancel, struct manifest *out,
+			 struct gguf_findings *findings, struct err *e)
 {
 	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
 	struct manifest m = { 0 };
 	int rc = file_new_open(&f, to, mode, e);
 	if (rc == 0)
-		rc = create(from, to, &f.fd, report, cancel, &m, e);
+		rc = create(from, to, &f.fd, report, cancel, &m, findings, e);
 	if (rc == 0)
 		rc = file_new_commit(&f, e);
 	if (rc < 0)

@@ -11,9 +11,7 @@ static int more_bytes(const void *pa, const void *pb)
 	return a->type->id < b->type->id ? -1 : a->type->id > b->type->id;
 }
 
-/* Quantizers treat these differently. In a small model with a large vocabulary they are most of
- * the file. */
-static bool is_embedding(const struct gguf_tensor *t)
+bool gguf_is_embedding(const struct gguf_tensor *t)
 {
 	return str_starts(t->name.s, "token_embd") ||
 	       str_starts(t->name.s, "per_layer_token_embd") || str_starts(t->name.s, "output.");
@@ -27,7 +25,7 @@ static const struct gguf_type *main_type(const struct gguf *const *files, size_t
 	for (size_t f = 0; f < count; f++)
 		for (size_t i = 0; i < files[f]->tensor_count; i++) {
 			const struct gguf_tensor *t = &files[f]->tensors[i];
-			if (!embeddings && (t->dimensions < 2 || is_embedding(t)))
+			if (!embeddings && (t->dimensions < 2 || gguf_is_embedding(t)))
 				continue;
 			elements[t->type->id] += t->elements;
 			if (!best || elements[t->type->id] > elements[best->id])

@@ -9,7 +9,8 @@
  *  - a file that llama.cpp would refuse, or that contradicts the format, is refused:
  *    ERR_INTEGRITY with one message. What engines may accept but a person should know about is a
  *    finding;
- *  - tensor data is never read, except the padding between tensors when asked.
+ *  - tensor data is never read, except the padding between tensors when asked; who reads the file
+ *    for another reason can show it (gguf_data_add).
  *
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; the loader's limits are those
  * of ggml/src/gguf.cpp in llama.cpp.
@@ -241,6 +242,21 @@ void gguf_census(const struct gguf *const *files, size_t count, struct gguf_cens
  */
 void gguf_census_check(const struct gguf *const *files, size_t count, const char *quantization,
 		       struct gguf_findings *out);
+
+/* ---- what is in the tensors: data --------------------------------------------------- */
+
+/*
+ * Looks at the bytes of a file on their way to something else, such as its digest: numbers
+ * (F64, F32, F16, BF16, the scales of blocks) that are NaN or infinite, and long runs of zeros in a
+ * matrix. Codes "not-finite", "zeros". g must live as long.
+ */
+struct gguf_data *gguf_data_new(const struct gguf *g);
+void gguf_data_free(struct gguf_data *d);
+DEFINE_CLEANUP(struct gguf_data, gguf_data_free);
+/* The next bytes of the file, from its start; the length of all but the last a multiple of 8. */
+void gguf_data_add(struct gguf_data *d, const void *data, size_t len);
+/* After all bytes. */
+void gguf_data_findings(const struct gguf_data *d, struct gguf_findings *out);
 
 /* ---- chat template ------------------------------------------------------------------ */
 

@@ -91,6 +91,9 @@ WARN_UNUSED int gguf_read_tensors(struct gguf *g, struct cursor *c, struct err *
 WARN_UNUSED int gguf_check_layout(struct gguf *g, struct err *e);
 /* Checks types and relations of the keys that engines read. */
 WARN_UNUSED int gguf_check_keys(struct gguf *g, struct err *e);
+/* Does it have a row for each token? Quantizers treat these tensors differently, and in a small
+ * model with a large vocabulary they are most of the file. */
+bool gguf_is_embedding(const struct gguf_tensor *t);
 /* Padding: ERR_* only of the source. */
 WARN_UNUSED int gguf_check_padding(struct gguf *g, const struct gguf_input *source,
 				   bool between_tensors, struct err *e);

@@ -4,9 +4,10 @@
  *
  * The file is read once into a ring of shared blocks. Two lanes follow the ring: the whole file
  * together with its pieces, and the ranges; the pieces have a third lane where hashing both
- * together gains nothing. A few threads, at most one for each core, always work on the lane that
- * is farthest behind. The digest of the whole file cannot be split, so with two cores everything
- * takes about as long as that digest alone. Memory is the ring: 8 MiB for any size.
+ * together gains nothing. Who wants to look at the bytes has a lane, too. A few threads, at most
+ * one for each core, always work on the lane that is farthest behind. The digest of the whole file
+ * cannot be split, so with two cores everything takes about as long as that digest alone. Memory is
+ * the ring: 8 MiB for any size.
  */
 #ifndef FERRY_HASH_ONEPASS_H
 #define FERRY_HASH_ONEPASS_H
@@ -27,6 +28,10 @@ struct onepass {
 	struct hash_range *ranges; /* in: may be NULL; digests filled */
 	size_t range_count;
 	const int *copy_to; /* in: a file that gets the bytes that were hashed; NULL: none */
+	/* in: NULL, or gets all bytes in order, a MiB at a time, from any of the threads but never
+	 * from two at once. */
+	void (*look)(void *ctx, const void *data, size_t len);
+	void *look_ctx;
 	const struct cancel *cancel; /* in: NULL: nothing stops it */
 	struct digest whole;         /* out */
 };

@@ -246,7 +246,8 @@ static int need_copies(struct staging *s, size_t first, struct err *e)
 
 /* Makes the file available under its final name in the scratch folder, and hashes it. The person's
  * own file may be edited in place later, so its data is shared only by a reflink. */
-static int stage(struct staging *s, size_t i, struct manifest *manifest, struct err *e)
+static int stage(struct staging *s, size_t i, struct manifest *manifest,
+		 struct gguf_findings *found, struct err *e)
 {
 	const struct model_file *f = &s->m->at[i];
 	const char *to = s->staged.at[i];
@@ -255,20 +256,24 @@ static int stage(struct staging *s, size_t i, struct manifest *manifest, struct 
 			 ? stage_link(f, to, &done, e)
 			 : file_reflink(f->path, to, MODE, &done, e);
 	if (rc == 0 && done)
-		return manifest_create(to, s->p->report, s->p->cancel, manifest, e);
+		return manifest_create_findings(to, s->p->report, s->p->cancel, manifest, found, e);
 	if (rc == 0)
 		rc = need_copies(s, i, e);
 	return rc < 0 ? rc
 		      : manifest_create_copy(f->path, to, MODE, s->p->report, s->p->cancel,
-					     manifest, e);
+					     manifest, found, e);
 }
 
-static int stage_all(struct staging *s, struct manifest *manifests, struct err *e)
+static int stage_all(struct staging *s, struct prepare_result *result, struct manifest *manifests,
+		     struct err *e)
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < s->m->count; i++) {
 		const struct model_file *f = &s->m->at[i];
-		rc = stage(s, i, &manifests[i], e);
+		struct gguf_findings found = { 0 };
+		rc = stage(s, i, &manifests[i], &found, e);
+		model_tell(&found, path_base(s->staged.at[i]), s->p->report, result);
+		gguf_findings_release(&found);
 		if (rc == 0)
 			rc = wanted_check(f->path, &manifests[i].sha256, f->sha256, "file", e);
 	}
@@ -293,7 +298,7 @@ int convert_install(const struct prepare *p, struct model *m, const char *varian
 		CLEANUP(mem_free_ptr) char *name = model_file_name(p->name, variant, i, m->count);
 		str_list_take(&s.staged, path_join(scratch, name));
 	}
-	int rc = stage_all(&s, manifests, e);
+	int rc = stage_all(&s, result, manifests, e);
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, manifests[i].name);
 		rc = install_file(s.staged.at[i], path, e);

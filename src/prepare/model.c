@@ -28,8 +28,8 @@ void model_warn(struct report *report, struct prepare_result *result, const char
 	report_warn(report, "%s: %s", file, text);
 }
 
-static void tell_findings(const struct gguf_findings *f, const char *what, struct report *report,
-			  struct prepare_result *result)
+void model_tell(const struct gguf_findings *f, const char *what, struct report *report,
+		struct prepare_result *result)
 {
 	for (size_t i = 0; i < f->count; i++) {
 		/* The file will get another name. */
@@ -59,7 +59,7 @@ static int open_file(struct model_file *f, const char *what, struct report *repo
 		*e = f->report.reason;
 		return -(int)e->class;
 	}
-	tell_findings(&f->report.findings, what, report, result);
+	model_tell(&f->report.findings, what, report, result);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static void check_blocks(const struct model *m, struct report *report,
 	struct gguf_findings findings = { 0 };
 	if (m->count > 1)
 		gguf_blocks_check(m->files, m->count, &findings);
-	tell_findings(&findings, path_base(m->at[0].path), report, result);
+	model_tell(&findings, path_base(m->at[0].path), report, result);
 	gguf_findings_release(&findings);
 }
 

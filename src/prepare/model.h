@@ -35,6 +35,11 @@ WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *
 void model_warn(struct report *report, struct prepare_result *result, const char *file,
 		const char *code, const char *text);
 
+/* Findings of a file become warnings, notes become details; those about its name are left out,
+ * because it will get another. */
+void model_tell(const struct gguf_findings *f, const char *what, struct report *report,
+		struct prepare_result *result);
+
 /* "phi-2-q4_k_m.gguf", "phi-2-q4_k_m-00001-of-00003.gguf" (llama.cpp requires exactly this form).
  * The caller frees. */
 char *model_file_name(const char *name, const char *variant, size_t index, size_t count);

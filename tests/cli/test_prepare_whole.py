@@ -47,6 +47,38 @@ def test_a_safetensors_part_that_the_names_count_is_missed_without_an_index(ferr
     assert not (work / "models" / "m" / "m.card.json").exists()
 
 
+# -- the data ---------------------------------------------------------------------------
+
+FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7}
+BAD_DATA = {
+    "one NaN": ("f32", b"\1\0\xc0\x7f" + b"\1" * (256 * 1024 - 4), "not-finite",
+                "tensor 'blk.0.attn_q.weight' (f32) has 1 number that is NaN or infinite"),
+    "infinite at the end": ("f16", b"\1" * (128 * 1024 - 4) + b"\0\x7c\0\xfc", "not-finite",
+                            "has 2 numbers that are NaN or infinite"),
+    "block scales": ("q8_0", b"\xff" * (256 * 8 * 34), "not-finite",
+                     "has 2048 numbers that are NaN or infinite"),
+    "a hole": ("f32", bytes(100 * 1024) + b"\1" * (156 * 1024), "zeros",
+               "has 100 KiB of zeros in a row"),
+    "nothing written": ("q8_0", bytes(256 * 8 * 34), "zeros",
+                        "has 68.0 KiB of zeros in a row, all of it"),
+}
+
+
+def with_data(path, kind, data):
+    tensors = llama_tensors(kind=kind)
+    tensors[1] = ("blk.0.attn_q.weight", [256, 256], kind, data)
+    return write(path, llama_keys(file_type=FILE_TYPES[kind]), tensors)
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_numbers_that_are_none_and_zeros_are_found_while_it_is_hashed(ferry, work, case):
+    kind, data, code, said = BAD_DATA[case]
+    with_data(work / "m.gguf", kind, data)
+    result = ferry("prepare", "m", "m.gguf", "--json")
+    assert [w["code"] for w in result.json["warnings"]] == [code]
+    assert said in result.json["warnings"][0]["text"] and said in result.err
+
+
 # -- chat templates ---------------------------------------------------------------------
 
 @pytest.mark.parametrize("template, suspicious", [

@@ -23,6 +23,7 @@ static void use(const struct gguf *g)
 	struct err e = ERR_INIT;
 	struct gguf_census census;
 	struct gguf_ram ram;
+	struct gguf_findings findings = { 0 };
 	uint64_t tensors = 0;
 	json_decref(gguf_json(g));
 	gguf_census(files, 2, &census);
@@ -30,6 +31,8 @@ static void use(const struct gguf *g)
 	gguf_ram(files, 2, 4096, &ram);
 	if (gguf_shards_check(files, names, 1, &e) || gguf_shards_check(files, names, 2, &e))
 		err_clear(&e);
+	gguf_blocks_check(files, 2, &findings);
+	gguf_findings_release(&findings);
 	for (size_t i = 0; i < g->tensor_count; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
 		if (t->offset < g->data_offset || t->padded < t->size ||
@@ -39,6 +42,19 @@ static void use(const struct gguf *g)
 	}
 	if (tensors != census.bytes / 2)
 		__builtin_trap();
+}
+
+/* In steps, as a file is read. */
+static void use_data(const struct gguf *g, const uint8_t *data, size_t size)
+{
+	struct gguf_findings findings = { 0 };
+	size_t step = 8 * (1 + size % 7);
+	struct gguf_data *d = gguf_data_new(g);
+	for (size_t i = 0; i < size; i += step)
+		gguf_data_add(d, data + i, size - i < step ? size - i : step);
+	gguf_data_findings(d, &findings);
+	gguf_findings_release(&findings);
+	gguf_data_free(d);
 }
 
 struct input {
@@ -67,8 +83,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		gguf_report_release(&report);
 	err_clear(&e);
 	source.window = 8192;
-	if (gguf_open(&source, "fuzz", NULL, &g, &e) == 0)
+	if (gguf_open(&source, "fuzz", NULL, &g, &e) == 0) {
 		use(g);
+		use_data(g, data, size);
+	}
 	gguf_free(g);
 	return 0;
 }

@@ -74,12 +74,12 @@ def size_of(shape, kind):
 
 
 def write(path, pairs, tensors, stop_after=None):
-    """Tensor data is zeroes; with stop_after only so many bytes are written."""
+    """All bytes of the data are 1; with stop_after only so many bytes are written."""
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs))
     head += b"".join(raw for _, raw in pairs)
     offset = 0
     for name, shape, kind in tensors:
         head += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
         offset += (size_of(shape, kind) + 31) // 32 * 32
-    data = head + bytes(-len(head) % 32 + offset)
+    data = head + bytes(-len(head) % 32) + b"\1" * offset
     path.write_bytes(data if stop_after is None else data[:stop_after])

@@ -306,6 +306,45 @@ static void cancelling_stops_it(void **state)
 	scratch_free(dir);
 }
 
+struct seen {
+	struct sha256 *sha;
+	uint64_t size;
+	bool aligned;
+};
+
+static void see(void *ctx, const void *data, size_t len)
+{
+	struct seen *s = ctx;
+	sha256_add(s->sha, data, len);
+	s->aligned = s->aligned && s->size % 8 == 0;
+	s->size += len;
+}
+
+static void who_looks_gets_all_bytes_in_order(void **state)
+{
+	(void)state;
+	size_t len = 20 * MIB + 5;
+	struct err e = ERR_INIT;
+	struct seen s = { .sha = sha256_new(), .aligned = true };
+	struct digest got;
+	uint8_t *data = noise(len);
+	char *dir = scratch_new();
+	int fd = scratch_fd(dir, "model", data, len);
+	struct onepass p = { .look = see, .look_ctx = &s };
+	assert_ok(grid_for(len, &p.grid, &e), &e);
+	p.pieces = mem_alloc(p.grid.count * sizeof *p.pieces);
+	assert_ok(onepass_run(&p, fd, "model", NULL, &e), &e);
+	assert_int_equal(s.size, len);
+	assert_true(s.aligned);
+	sha256_final(s.sha, &got);
+	expect_digest(&got, data, len);
+	sha256_free(s.sha);
+	close(fd);
+	free(p.pieces);
+	free(data);
+	scratch_free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +354,7 @@ int main(void)
 		cmocka_unit_test(whole_file_as_a_range),
 		cmocka_unit_test(empty_file_with_an_empty_range),
 		cmocka_unit_test(many_small_ranges),
+		cmocka_unit_test(who_looks_gets_all_bytes_in_order),
 		cmocka_unit_test(one_core_is_enough),
 		cmocka_unit_test(ranges_out_of_place_are_a_bug),
 		cmocka_unit_test(progress_adds_up_to_the_size),
