@@ -40,8 +40,9 @@ static int damaged(struct err *e, const char *path)
 {
 	err_set(e, ERR_INTEGRITY, "%s does not match the signed metadata; it was not published",
 		path);
-	return err_hint(e, "the local file is damaged or was changed: restore it (ferry catalog "
-			   "add), or sign again (ferry catalog sign)");
+	return err_hint(e, "the file in the tree is damaged: `ferry catalog add` of the prepared "
+			   "model puts the right one there; other files are written by `ferry "
+			   "catalog sign`");
 }
 
 static int read_signed(const struct repository_file *f, const char *path, struct buf *out,

@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "repository/internal.h"
+#include "repository/take.h"
 #include "repository/writer/writer.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -16,6 +17,7 @@ void repository_changes_release(struct repository_changes *c)
 	for (size_t i = 0; i < c->count; i++) {
 		free(c->at[i].model);
 		free(c->at[i].variant);
+		free(c->at[i].members);
 	}
 	free(c->at);
 	*c = (struct repository_changes){ 0 };
@@ -26,10 +28,9 @@ struct adding {
 	struct repository *r;
 	const struct card *card;
 	const char *from;
-	bool copy;
-	struct report *report;
+	struct take take;
+	bool *repaired;   /* for each variant of the card: an object was wrong */
 	struct writer *w; /* knows which role owns the files */
-	const char *role; /* the role that they are added for, or NULL */
 };
 
 /* ---- one file ---- */
@@ -52,47 +53,7 @@ static int read_manifest(const char *path, const struct card_file *f, struct man
 	return err_hint(e, "prepare the model again");
 }
 
-static int check_file(const struct adding *a, const struct manifest *m, const char *path,
-		      struct err *e)
-{
-	struct manifest_verdict v;
-	int rc = manifest_check(m, path, a->report, a->r->cancel, &v, e);
-	if (rc < 0 || v.fault == MANIFEST_OK)
-		return rc;
-	if (v.fault == MANIFEST_MISSING)
-		return err_set(e, ERR_NOT_FOUND, "%s is listed in the card, but missing", path);
-	if (v.fault == MANIFEST_SIZE)
-		err_set(e, ERR_INTEGRITY, "%s has %llu bytes, but %llu according to its manifest",
-			path, (unsigned long long)v.actual_size, (unsigned long long)m->grid.size);
-	else if (v.has_piece)
-		err_set(e, ERR_INTEGRITY,
-			"%s does not match its manifest; the first wrong piece is %u (at byte "
-			"%llu)",
-			path, v.piece, (unsigned long long)v.piece_offset);
-	else
-		err_set(e, ERR_INTEGRITY, "%s does not match its manifest", path);
-	return err_hint(e, "it has changed since it was prepared: prepare it again");
-}
-
-/* Sync the bytes before the object gets its name. */
-static int sync_file(const char *path, struct err *e)
-{
-	CLEANUP(file_close) int fd = -1;
-	int rc = file_open_read(path, &fd, e);
-	return rc < 0 ? rc : file_sync(fd, path, e);
-}
-
-static int place_object(const struct adding *a, const char *from, const char *to, struct err *e)
-{
-	int rc = file_mkdirs_for(to, 0755, e);
-	if (rc == 0 && a->copy)
-		return file_copy(from, to, 0644, a->r->cancel, e);
-	if (rc == 0)
-		rc = sync_file(from, e);
-	return rc < 0 ? rc : file_link_or_copy(from, to, 0644, a->r->cancel, e);
-}
-
-static int add_file(const struct adding *a, const struct card_file *f, struct err *e)
+static int add_file(struct adding *a, const struct card_file *f, bool *repaired, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *from = path_join(a->from, f->name);
 	CLEANUP(mem_free_ptr) char *beside = mem_printf("%s%s", from, MANIFEST_SUFFIX);
@@ -100,18 +61,12 @@ static int add_file(const struct adding *a, const struct card_file *f, struct er
 	CLEANUP(mem_free_ptr) char *manifest = repository_manifest_path(a->r->dir, a->card->id, f);
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
-	struct err missing = ERR_INIT;
-	uint64_t size;
 	int rc = read_manifest(beside, f, &m, &text, e);
-	if (rc < 0)
-		return rc;
-	bool there = file_size(to, &size, &missing) == 0 && size == f->size;
-	if (!there &&
-	    ((rc = check_file(a, &m, from, e)) < 0 || (rc = place_object(a, from, to, e)) < 0))
-		return rc;
-	if ((rc = file_mkdirs_for(manifest, 0755, e)) < 0)
-		return rc;
-	return file_write_atomic(manifest, text.data, text.len, 0644, e);
+	if (rc == 0)
+		rc = take_file(&a->take, &m, from, to, repaired, e);
+	if (rc == 0)
+		rc = file_mkdirs_for(manifest, 0755, e);
+	return rc < 0 ? rc : file_write_atomic(manifest, text.data, text.len, 0644, e);
 }
 
 /* ---- one card ---- */
@@ -127,20 +82,85 @@ static bool same_files(const struct card_variant *a, const struct card_variant *
 	return true;
 }
 
-static void note_change(const struct card *before, const struct card *card,
-			const struct card_variant *v, struct repository_changes *out)
+/* Appends the names of the members that differ, "title, license"; not those in `but`. */
+static void differences(const json_t *was, const json_t *is, const char *const *but,
+			struct buf *out)
 {
+	const char *key;
+	json_t *value;
+	CLEANUP(json_release) json_t *all = json_deep_copy(was);
+	json_object_foreach ((json_t *)is, key, value)
+		if (!json_object_get(all, key))
+			json_put(all, key, json_null());
+	json_object_foreach (all, key, value) {
+		const json_t *a = json_object_get(was, key), *b = json_object_get(is, key);
+		bool skip = a && b && json_equal(a, b);
+		for (size_t i = 0; but[i] && !skip; i++)
+			skip = strcmp(but[i], key) == 0;
+		if (!skip)
+			buf_addf(out, "%s%s", out->len ? ", " : "", key);
+	}
+}
+
+static const json_t *variant_json(const struct card *c, const struct card_variant *v)
+{
+	return json_array_get(json_object_get(c->json, "variants"), (size_t)(v - c->variants));
+}
+
+/* The members of the card and of the variant that changed, or NULL. */
+static char *changed_members(const struct card *before, const struct card *after,
+			     const char *variant)
+{
+	static const char *const dates[] = { "variants", "updated", NULL }, *const none[] = {
+		NULL
+	};
+	CLEANUP(buf_release) struct buf out = BUF_INIT(64 * KIB);
+	const struct card_variant *was = card_variant(before, variant);
+	const struct card_variant *is = card_variant(after, variant);
+	differences(before->json, after->json, dates, &out);
+	if (was && is)
+		differences(variant_json(before, was), variant_json(after, is), none, &out);
+	return out.len ? mem_strdup(buf_str(&out)) : NULL;
+}
+
+static void note_change(const struct adding *a, const struct card *before, const struct card *after,
+			size_t index, struct repository_changes *out)
+{
+	const struct card_variant *v = &a->card->variants[index];
 	const struct card_variant *old = before ? card_variant(before, v->id) : NULL;
+	char *members = before ? changed_members(before, after, v->id) : NULL;
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
 	out->at[out->count++] = (struct repository_change){
-		.model = mem_strdup(card->id),
+		.model = mem_strdup(a->card->id),
 		.variant = mem_strdup(v->id),
 		.what = !old || old->file_count == 0 ? REPOSITORY_ADDED
-			: same_files(old, v)         ? REPOSITORY_UNCHANGED
-						     : REPOSITORY_REPLACED,
+			: !same_files(old, v)        ? REPOSITORY_REPLACED
+			: a->repaired[index]         ? REPOSITORY_REPAIRED
+			: members                    ? REPOSITORY_UPDATED
+						     : REPOSITORY_UNCHANGED,
+		.members = members,
 		.files = v->file_count,
 		.size = v->size,
 	};
+}
+
+/* What a person wrote in the tree's card wins, also over what is new in the other. */
+static void tell_kept(const struct adding *a, const char *path, const json_t *merged)
+{
+	static const char *const own[] = { "variants", "updated", "created", NULL };
+	CLEANUP(buf_release) struct buf out = BUF_INIT(64 * KIB);
+	CLEANUP(json_release) json_t *same = json_object();
+	const char *key;
+	json_t *value;
+	/* Members that only the tree's card has are no contradiction. */
+	json_object_foreach ((json_t *)a->card->json, key, value)
+		json_put(same, key, json_deep_copy(json_object_get(merged, key)));
+	differences(a->card->json, same, own, &out);
+	if (out.len)
+		report_note(a->take.look.report,
+			    "%s keeps its own %s, which the added card has otherwise: edit it "
+			    "there",
+			    path, buf_str(&out));
 }
 
 static int refuse_errors(const struct card *card, const char *what, struct err *e)
@@ -172,11 +192,38 @@ static int merge_card(const struct adding *a, struct repository_changes *out, st
 		return rc;
 	if (!had || !json_equal(before.json, merged))
 		rc = card_save(&after, path, e);
-	if (rc == 0 && a->role)
-		rc = repository_list_for_role(a->r->dir, a->w, a->role, &after, e);
+	tell_kept(a, path, merged);
+	if (rc == 0 && a->take.how->role)
+		rc = repository_list_for_role(a->r->dir, a->w, a->take.how->role, &after, e);
 	for (size_t i = 0; rc == 0 && i < a->card->variant_count; i++)
 		if (a->card->variants[i].file_count)
-			note_change(had ? &before : NULL, a->card, &a->card->variants[i], out);
+			note_change(a, had ? &before : NULL, &after, i, out);
+	return rc;
+}
+
+/* How many bytes a card takes if its files must be copied. */
+static uint64_t bytes_to_copy(const struct adding *a, const struct card *c)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < c->variant_count; i++)
+		for (size_t k = 0; k < c->variants[i].file_count; k++) {
+			const struct card_file *f = &c->variants[i].files[k];
+			CLEANUP(mem_free_ptr) char *from = path_join(a->from, f->name);
+			CLEANUP(mem_free_ptr) char *to = repository_object_path(a->r->dir, f->path,
+										&f->sha256);
+			if (!file_exists(to) && !take_shares(&a->take, from))
+				sum += f->size;
+		}
+	return sum;
+}
+
+static int add_files(struct adding *a, struct err *e)
+{
+	const struct card *c = a->card;
+	int rc = 0;
+	for (size_t i = 0; i < c->variant_count; i++)
+		for (size_t k = 0; rc == 0 && k < c->variants[i].file_count; k++)
+			rc = add_file(a, &c->variants[i].files[k], &a->repaired[i], e);
 	return rc;
 }
 
@@ -187,15 +234,16 @@ static int add_card(struct adding *a, const char *path, struct repository_change
 	CLEANUP(mem_free_ptr) char *from = path_dir(path);
 	int rc = card_load(path, &card, e);
 	if (rc < 0 || (rc = refuse_errors(&card, path, e)) < 0 ||
-	    (rc = repository_check_owner(a->w, a->role, &card, e)) < 0)
+	    (rc = repository_check_owner(a->w, a->take.how->role, &card, e)) < 0)
 		return rc;
+	CLEANUP(mem_free_ptr) bool *repaired = mem_alloc(card.variant_count + 1);
 	a->card = &card;
 	a->from = from;
-	for (size_t i = 0; i < card.variant_count; i++)
-		for (size_t k = 0; k < card.variants[i].file_count; k++)
-			if ((rc = add_file(a, &card.variants[i].files[k], e)) < 0)
-				return rc;
-	return merge_card(a, out, e);
+	a->repaired = repaired;
+	a->take.to_copy = bytes_to_copy(a, &card);
+	a->take.said = false;
+	rc = add_files(a, e);
+	return rc < 0 ? rc : merge_card(a, out, e);
 }
 
 static int add_path(struct adding *a, const char *path, struct repository_changes *out,
@@ -227,90 +275,24 @@ static int add_path(struct adding *a, const char *path, struct repository_change
 	return rc;
 }
 
-int repository_model_add(struct repository *r, const char *path, const char *role, bool copy,
-			 struct report *report, struct repository_changes *out, struct err *e)
+int repository_model_add(struct repository *r, const char *path,
+			 const struct repository_adding *how, struct repository_changes *out,
+			 struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
-	if (rc == 0 && role)
-		rc = repository_check_role(w, role, e);
+	if (rc == 0 && how->role)
+		rc = repository_check_role(w, how->role, e);
 	if (rc < 0)
 		return rc;
-	struct adding a = { .r = r, .copy = copy, .report = report, .w = w, .role = role };
+	struct adding a = { .r = r, .take = { .how = how }, .w = w };
+	a.take.look = (struct object_look){
+		.remember = true,
+		.report = how->report,
+		.cancel = r->cancel,
+	};
+	seen_open(&a.take.look.seen, r->dir);
 	rc = add_path(&a, path, out, e);
+	seen_close(&a.take.look.seen);
 	return rc < 0 ? rc : repository_keep_drafts(w, e);
-}
-
-/* ---- remove ---- */
-
-static int no_model(const struct repository_cards *cards, const char *model, struct err *e)
-{
-	CLEANUP(mem_free_ptr) const char **names = mem_alloc((cards->count + 1) * sizeof *names);
-	for (size_t i = 0; i < cards->count; i++)
-		names[i] = cards->at[i].id;
-	const char *near = text_nearest(model, names, cards->count);
-	err_set(e, ERR_NOT_FOUND, "there is no card for the model '%s'", model);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog list` lists the models");
-}
-
-static int no_variant(const struct card *c, const char *variant, struct err *e)
-{
-	const char *names[CARD_MAX_VARIANTS];
-	for (size_t i = 0; i < c->variant_count; i++)
-		names[i] = c->variants[i].id;
-	const char *near = text_nearest(variant, names, c->variant_count);
-	err_set(e, ERR_NOT_FOUND, "the model '%s' has no variant '%s'", c->id, variant);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog list` lists the models");
-}
-
-static int remove_variant(const struct card *c, const char *path, const char *variant,
-			  struct err *e)
-{
-	for (size_t i = 0; i < c->variant_count; i++) {
-		if (strcmp(c->variants[i].id, variant) != 0)
-			continue;
-		CLEANUP(json_release) json_t *left = json_deep_copy(c->json);
-		json_array_remove(json_object_get(left, "variants"), i);
-		return json_write_file(path, left, 0644, e);
-	}
-	return no_variant(c, variant, e);
-}
-
-static int unlist(struct repository *r, const char *role, const struct card *c, const char *variant,
-		  struct err *e)
-{
-	CLEANUP_PTR(writer_close) struct writer *w = NULL;
-	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
-	if (rc == 0)
-		rc = repository_check_role(w, role, e);
-	if (rc == 0)
-		rc = repository_unlist_for_role(w, role, c, variant, e);
-	return rc < 0 ? rc : repository_keep_drafts(w, e);
-}
-
-int repository_model_remove(struct repository *r, const char *model, const char *variant,
-			    const char *role, struct err *e)
-{
-	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
-	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
-	CLEANUP(mem_free_ptr) char *folder = path_dir(path);
-	const struct card *found = NULL;
-	int rc = repository_cards_load(r->dir, &cards, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < cards.count; i++)
-		if (strcmp(cards.at[i].id, model) == 0)
-			found = &cards.at[i];
-	if (!found)
-		return no_model(&cards, model, e);
-	if (variant && !card_variant(found, variant))
-		return no_variant(found, variant, e);
-	if (role && (rc = unlist(r, role, found, variant, e)) < 0)
-		return rc;
-	if (variant)
-		return remove_variant(found, path, variant, e);
-	rc = file_remove(path, e);
-	return rc < 0 ? rc : file_sync_dir(folder, e);
 }

@@ -90,7 +90,15 @@ DEFINE_CLEANUP(struct repository, repository_close);
 
 struct repository_change {
 	char *model, *variant;
-	enum { REPOSITORY_ADDED, REPOSITORY_REPLACED, REPOSITORY_UNCHANGED } what;
+	enum {
+		REPOSITORY_ADDED,
+		REPOSITORY_REPLACED,  /* other files */
+		REPOSITORY_REPAIRED,  /* the same files, but one in the tree was wrong */
+		REPOSITORY_UPDATED,   /* only the card: see members */
+		REPOSITORY_UNCHANGED, /* all of it was checked */
+	} what;
+	char *members; /* of the card and of the variant in it that changed, "title, tags"; NULL:
+			  none, or the model is new */
 	size_t files;
 	uint64_t size;
 };
@@ -100,22 +108,29 @@ struct repository_changes {
 };
 void repository_changes_release(struct repository_changes *c);
 
+struct repository_adding {
+	/* NULL: the publisher of targets signs the files. Otherwise the delegated role: its list of
+	 * the model's files becomes that of the card, in a draft that its own people sign. Files
+	 * belong to the role whose patterns match them, and to no other. */
+	const char *role;
+	bool copy; /* never share an inode with the added file */
+	bool link; /* share it even if others may write to it */
+	struct report *report;
+};
+
 /*
  * Adds what `ferry prepare` made: `path` is a folder with *.card.json files, or such a file;
  * model files and their manifests are beside the card. Each file is hashed and compared with its
- * manifest and the card, then linked into targets/ (or copied, if `copy` or on another file
- * system); files that are already in the tree are not read again. At the end the card is merged.
- * Appends to out.
- *
- * role NULL: the publisher of targets signs the files. Otherwise the delegated role: its list of
- * the model's files becomes that of the card, in a draft that its own people sign. Files belong
- * to the role whose patterns match them, and to no other.
+ * manifest and the card, unless its mark (seen.h) is that of an earlier time; so is an object that
+ * is in the tree. One that is missing or wrong is put there: a reflink; else a hard link to a file
+ * that nobody may write to (mode 0444); else a copy, hashed as it is written. Objects have the
+ * mode 0444. At the end the card is merged. Appends to out.
  *
  * ERR_NOT_FOUND: a card, file or manifest is missing. ERR_INTEGRITY: they do not match.
  * ERR_USAGE: the linter finds errors; a file belongs to another role.
  */
-WARN_UNUSED int repository_model_add(struct repository *r, const char *path, const char *role,
-				     bool copy, struct report *report,
+WARN_UNUSED int repository_model_add(struct repository *r, const char *path,
+				     const struct repository_adding *how,
 				     struct repository_changes *out, struct err *e);
 
 /* Removes a model, or one variant, from the cards; objects stay until gc. With a role, also from
@@ -134,8 +149,10 @@ struct repository_gc {
 WARN_UNUSED int repository_gc(struct repository *r, unsigned keep, bool dry_run,
 			      struct repository_gc *out, struct err *e);
 
-/* Findings on cards, their objects in the tree, and mirrors (NULL: not checked). */
-WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct lint_findings *f,
+/* Findings on cards, their objects in the tree, and mirrors (NULL: not checked). An object whose
+ * size, time or inode moved since it was verified is hashed. Writes nothing. */
+WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct report *report,
+				const struct cancel *cancel, struct lint_findings *f,
 				struct err *e);
 
 #endif

@@ -18,6 +18,8 @@ struct repository_signing {
 	int64_t now_s;
 	struct keyring *keys;        /* opened only if there is something to sign */
 	const struct keyring *names; /* for the names of keys in messages; NULL: keys */
+	struct report *report;       /* of objects that are hashed again; NULL: none */
+	const struct cancel *cancel; /* NULL: nothing stops it */
 };
 
 struct repository_signed {
@@ -43,10 +45,12 @@ WARN_UNUSED int repository_init(struct repository *r, const struct repository_si
 
 /*
  * Builds the catalog from the cards, writes it and the manifests to targets/, and signs a new
- * version, with files in bins if the tree has them. For a model of a delegated role, the catalog
+ * version, with files in bins if the tree has them. Objects whose mark moved since they were
+ * verified (seen.h) are hashed first. For a model of a delegated role, the catalog
  * contains what the role has signed; if its key is in `keys`, it signs now. If nothing changed,
  * it does nothing unless targets or bins expire within a month (or a quarter of their lifetime,
- * if that is less). ERR_NOT_FOUND: no root in the tree. ERR_USAGE: errors found by the linter, no
+ * if that is less). ERR_NOT_FOUND: no root in the tree, or an object is
+ * missing. ERR_INTEGRITY: an object is wrong. ERR_USAGE: errors found by the linter, no
  * usable key, a wrong passphrase.
  */
 WARN_UNUSED int repository_sign(struct repository *r, const struct repository_signing *how,

@@ -3,6 +3,7 @@
 #include "catalog/manifest.h"
 #include "repository/catalog_build.h"
 #include "repository/internal.h"
+#include "repository/object.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -18,36 +19,22 @@ struct staging {
 	const struct repository_signing *how;
 	struct str_list paths;  /* of the targets that stay */
 	struct catalog current; /* as signed last; json NULL: none, or not readable */
+	struct object_look look;
 };
 
 static void staging_release(struct staging *s)
 {
 	str_list_release(&s->paths);
 	catalog_release(&s->current);
+	seen_close(&s->look.seen);
 }
 
 /* ---- files and manifests ---- */
 
-static int check_object(const struct staging *s, const struct card_file *f, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->dir, f->path, &f->sha256);
-	uint64_t size;
-	int rc = file_size(path, &size, e);
-	if (rc < 0) {
-		err_context(e, "%s is in the card but not in the tree", f->name);
-		return err_hint(e, "run `ferry catalog add` for this model again");
-	}
-	if (size != f->size)
-		return err_set(e, ERR_INTEGRITY,
-			       "%s has %llu bytes, but %llu according to the card", path,
-			       (unsigned long long)size, (unsigned long long)f->size);
-	return 0;
-}
-
 static int set_file(struct staging *s, const char *model, const struct card_file *f, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, f->path);
-	int rc = check_object(s, f, e);
+	int rc = object_check(&s->look, s->dir, f, e);
 	/* The files of a delegated role were listed by its own people. */
 	if (rc < 0 || writer_delegates_to(s->w, owner))
 		return rc;
@@ -176,6 +163,12 @@ int repository_stage(const char *dir, struct writer *w, const struct repository_
 	CLEANUP(staging_release) struct staging s = { .dir = dir, .w = w, .how = how };
 	CLEANUP(mem_free_ptr) struct card *vouched = NULL;
 	size_t count;
+	s.look = (struct object_look){
+		.remember = true,
+		.report = how->report,
+		.cancel = how->cancel,
+	};
+	seen_open(&s.look.seen, dir);
 	load_current(&s);
 	int rc = repository_vouched_cards(w, cards, &s.current, &vouched, &count, &out->waiting, e);
 	if (rc == 0)

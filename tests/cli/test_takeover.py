@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
 
+from disks import SmallDisk
 from test_catalog import Desk
 from test_prepare import prepared, sha256
 
@@ -54,16 +56,20 @@ def test_what_was_prepared_survives_a_rewrite_of_the_source(ferry, work, source)
     ferry("manifest", "check", "models/m")
 
 
+def has_reflinks(source):
+    clone = source.with_name("clone")
+    return subprocess.run(["cp", "--reflink=always", source, clone],
+                          capture_output=True).returncode == 0
+
+
 def test_prepare_says_what_a_copy_takes_and_link_takes_none(ferry, work, source):
-    """On a file system without reflinks; on another there is no copy to speak of."""
     said = ferry("prepare", "m", source).err
+    assert ("the source is copied, which takes" in said) != has_reflinks(source)
     mode = source.stat().st_mode
     linked = ferry("prepare", "n", source, "--link").err
     assert "copied" not in linked
     assert prepared(work, "n").stat().st_ino == source.stat().st_ino
     assert source.stat().st_mode == mode
-    shares = prepared(work).stat().st_blocks and "copied, which takes" not in said
-    assert shares or "--link" in said
 
 
 def test_a_source_that_is_a_link_is_linked_itself_with_link(ferry, work, source):
@@ -71,3 +77,183 @@ def test_a_source_that_is_a_link_is_linked_itself_with_link(ferry, work, source)
     ferry("prepare", "m", work / "alias.gguf", "--link")
     assert not prepared(work).is_symlink()
     assert prepared(work).stat().st_ino == source.stat().st_ino
+
+
+# -- catalog add -------------------------------------------------------------------------
+
+
+def objects(desk, model="tiny"):
+    return sorted((desk.tree / "targets/models" / model).glob("*.gguf"))
+
+
+def changes(desk, *args):
+    return [(c["change"], c.get("card_members")) for c in desk.json("add", *args)["changes"]]
+
+
+@pytest.fixture
+def tiny(desk):
+    """The folder of a model that is added and signed."""
+    desk.init()
+    folder = desk.prepare("tiny")
+    desk.catalog("add", folder)
+    desk.catalog("sign")
+    return folder
+
+
+def test_add_refuses_a_prepared_file_that_was_damaged_or_is_gone(desk, tiny):
+    file = tiny / "tiny-q8_0.gguf"
+    assert changes(desk, tiny) == [("unchanged", None)]
+    copy = desk.work / "copy"
+    shutil.copy(file, copy)
+    file.unlink()
+    copy.rename(file)
+    rewrite(file)
+    assert "does not match its manifest" in desk.catalog("add", tiny, check=6).err
+    file.unlink()
+    assert "listed in the card, but missing" in desk.catalog("add", tiny, check=3).err
+
+
+def test_add_repairs_an_object_that_is_wrong(desk, tiny):
+    """Whatever was wrong with it: its bytes, its length, or that it was a link."""
+    right = tiny / "tiny-q8_0.gguf"
+    [target] = objects(desk)
+
+    def replace_by(make):
+        target.unlink()
+        make()
+        desk.catalog("sign", check=6)
+        assert desk.json("lint", check=1)["errors"] == 1
+        assert changes(desk, tiny) == [("repaired", None)]
+        assert sha256(target) == sha256(right) and not target.is_symlink()
+        desk.catalog("sign")
+        assert desk.json("lint")["errors"] == 0
+
+    def damaged():
+        shutil.copy(right, target)
+        rewrite(target)
+    replace_by(damaged)
+    replace_by(lambda: target.write_bytes(b"short"))
+    replace_by(lambda: target.symlink_to(right))
+
+
+def test_sign_and_lint_find_an_object_that_was_damaged(desk, tiny):
+    [target] = objects(desk)
+    rewrite(target)
+    result = desk.catalog("sign", check=6)
+    assert target.name in result.err and "ferry catalog add" in result.err
+    findings = desk.json("lint", check=1)["findings"]
+    assert [f["where"] for f in findings if f["level"] == "error"] == ["tiny:q8_0"]
+
+
+def test_an_object_that_only_moved_is_hashed_and_accepted(desk, tiny):
+    [target] = objects(desk)
+    os.utime(target, (1, 1))
+    assert desk.json("lint")["errors"] == 0
+    assert not desk.json("sign")["changed"]
+    copy = target.with_name("copy")
+    shutil.copy(target, copy)
+    copy.rename(target)
+    assert desk.json("lint")["errors"] == 0
+    assert changes(desk, tiny) == [("unchanged", None)]
+
+
+def test_a_damaged_record_of_what_was_seen_only_costs_a_second_look(desk, tiny):
+    seen = desk.tree / ".ferry/seen"
+    text = seen.read_text()
+    for broken in ["", "x", text[:-5], text + "00 1\n", text.replace(" ", "  "), "\0" * 100]:
+        seen.write_text(broken)
+        assert desk.json("lint")["errors"] == 0
+        assert changes(desk, tiny) == [("unchanged", None)]
+    [target] = objects(desk)
+    rewrite(target)
+    desk.catalog("lint", check=1)
+
+
+def test_add_says_what_changed_in_the_card_and_what_the_tree_keeps(desk, tiny):
+    path = tiny / "tiny.card.json"
+    card = json.loads(path.read_text())
+    card["summary"] = "A small one."
+    card["variants"][0]["title"] = "Eight bits"
+    path.write_text(json.dumps(card))
+    assert changes(desk, tiny) == [("updated", "summary, title")]
+    card["summary"] = "Another summary."
+    path.write_text(json.dumps(card))
+    result = desk.catalog("add", tiny)
+    assert result.out.startswith("unchanged tiny:q8_0")
+    assert "keeps its own summary" in result.err
+
+
+def test_a_link_in_place_of_a_prepared_file_becomes_a_file_in_the_tree(desk):
+    desk.init()
+    folder = desk.prepare("tiny")
+    elsewhere = desk.work / "larger-disk.gguf"
+    (folder / "tiny-q8_0.gguf").rename(elsewhere)
+    (folder / "tiny-q8_0.gguf").symlink_to(elsewhere)
+    desk.catalog("add", folder)
+    [target] = objects(desk)
+    assert not target.is_symlink() and target.stat().st_ino != elsewhere.stat().st_ino
+    before = sha256(target)
+    rewrite(elsewhere)
+    assert sha256(target) == before
+
+
+@pytest.mark.parametrize("option", [None, "--copy", "--link"])
+def test_a_file_that_others_may_write_to_is_shared_with_the_tree_only_on_request(desk, option):
+    desk.init()
+    folder = desk.prepare("tiny")
+    file = folder / "tiny-q8_0.gguf"
+    file.chmod(0o644)
+    desk.catalog("add", folder, *([option] if option else []))
+    [target] = objects(desk)
+    assert sha256(target) == sha256(file)
+    if option != "--link":
+        assert target.stat().st_ino != file.stat().st_ino
+        assert target.stat().st_mode & 0o777 == 0o444 and file.stat().st_mode & 0o777 == 0o644
+    assert "exclude each other" in desk.catalog("add", folder, "--copy", "--link", check=2).err
+
+
+def test_all_objects_are_read_only(desk, tiny):
+    files = [p for p in (desk.tree / "targets").rglob("*") if p.is_file()]
+    assert len(files) >= 3 and {p.stat().st_mode & 0o777 for p in files} == {0o444}
+
+
+def test_a_signed_release_survives_a_rewrite_of_the_source(desk, tiny):
+    [target] = objects(desk)
+    before = sha256(target)
+    rewrite(next(desk.work.glob("tiny-q8_0-*.gguf")))
+    assert sha256(target) == before
+    assert changes(desk, tiny) == [("unchanged", None)]
+
+
+def test_push_refuses_a_damaged_object_and_add_is_the_way_out(desk, tiny):
+    conf = desk.work / "ferry.conf"
+    conf.write_text(conf.read_text() + "\n[mirror.web]\nkind = file\npath = web\n")
+    (desk.work / "web").mkdir()
+    [target] = objects(desk)
+    right = desk.work / "right"
+    shutil.copy(target, right)
+    target.unlink()
+    shutil.copy(right, target)
+    rewrite(target)
+    assert "ferry catalog add" in desk.ferry("push", check=6).err
+    result = desk.catalog("add", tiny)
+    assert result.out.startswith("repaired") and "ferry push" in result.err
+    desk.ferry("push")
+    desk.ferry("verify", "--full")
+
+
+def test_the_space_for_copies_is_checked_before_the_first(desk, ferry, work, make_gguf):
+    disk = SmallDisk(work / "small", 12 << 20)
+    try:
+        desk.init()
+        ferry.env.update(disk.env)
+        source = make_gguf(work / "big.gguf", "--size", "24M")
+        ferry("prepare", "big", source, "-o", work / "models/big", "--set", "license.id=MIT")
+        next((work / "models/big").glob("*.gguf")).chmod(0o644)
+        shutil.move(desk.tree, disk.path / "repository")
+        result = desk.catalog("add", work / "models/big", "--repository",
+                              disk.path / "repository", check=7)
+        assert "not enough space" in result.err
+        assert not [p for p in (disk.path / "repository/targets").rglob("*") if "gguf" in p.name]
+    finally:
+        disk.close()

@@ -88,6 +88,8 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 		.now_s = time(NULL),
 		.keys = &d->keys,
 		.names = &d->names,
+		.report = cli->report,
+		.cancel = cli->cancel,
 	};
 	return 0;
 }

@@ -8,6 +8,7 @@
 struct edit_opts {
 	struct catalog_opts common;
 	const char *role;
+	bool link;
 };
 
 #define EDIT_OPT_ROLE(help_) OPT_ENTRY(OPT_STRING, edit_opts, role, 0, "role", "NAME", help_)
@@ -17,32 +18,49 @@ static const struct opt add_opts[] = {
 	EDIT_OPT_ROLE("the delegated role that lists the models; its own people sign with `ferry "
 		      "catalog sign --role NAME`"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
-		  "copy the files instead of linking them"),
+		  "always copy the files, even those that nobody may write to"),
+	OPT_ENTRY(OPT_FLAG, edit_opts, link, 0, "link", NULL,
+		  "never copy: hard-link even a file that others may write to; whoever changes it "
+		  "then changes the signed object"),
 	OPT_LAST,
 };
 
 static void put_change(json_t *object, const struct repository_change *c)
 {
-	static const char *const names[] = { "added", "replaced", "unchanged" };
+	static const char *const names[] = { "added", "replaced", "repaired", "updated",
+					     "unchanged" };
 	json_put_string(object, "model", c->model);
 	json_put_string(object, "variant", c->variant);
 	json_put_string(object, "change", names[c->what]);
 	json_put_u64(object, "files", c->files);
 	json_put_u64(object, "size", c->size);
+	json_put_string(object, "card_members", c->members);
+}
+
+static const char *template_of(const struct repository_change *c)
+{
+	return c->what == REPOSITORY_UNCHANGED
+		       ? "unchanged {model}:{variant} ({files#file}, {size:size}, verified)"
+	       : c->members && c->what != REPOSITORY_REPLACED
+		       ? "{change} {model}:{variant} ({files#file}, {size:size}); changed in its "
+			 "card: {card_members}"
+		       : "{change} {model}:{variant} ({files#file}, {size:size})";
 }
 
 static int tell_changes(struct cli *cli, const struct repository_changes *changes, const char *role,
 			struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	size_t news = 0;
+	size_t news = 0, repaired = 0;
 	json_put_string(document, "role", role);
 	json_t *array = json_put_array(document, "changes");
 	for (size_t i = 0; i < changes->count; i++) {
 		json_t *change = json_push_object(array);
 		put_change(change, &changes->at[i]);
-		cli_say(cli, change, "{change} {model}:{variant} ({files#file}, {size:size})");
-		news += changes->at[i].what != REPOSITORY_UNCHANGED;
+		cli_say(cli, change, template_of(&changes->at[i]));
+		repaired += changes->at[i].what == REPOSITORY_REPAIRED;
+		news += changes->at[i].what != REPOSITORY_REPAIRED &&
+			changes->at[i].what != REPOSITORY_UNCHANGED;
 	}
 	if (changes->count == 0)
 		report_note(cli->report, "no variant has files: only the card was merged");
@@ -54,6 +72,8 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 	else if (news)
 		report_note(cli->report,
 			    "readers see the change after `ferry catalog sign` and `ferry push`");
+	else if (repaired)
+		report_note(cli->report, "the tree is right again: `ferry push` can publish it");
 	return cli_result(cli, document, e);
 }
 
@@ -64,12 +84,19 @@ static int run_add(struct cli *cli, struct err *e)
 	CLEANUP(place_release) struct place p = { 0 };
 	CLEANUP(repository_changes_release) struct repository_changes changes = { 0 };
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
+	const struct repository_adding how = {
+		.role = edit->role,
+		.copy = o->copy,
+		.link = edit->link,
+		.report = cli->report,
+	};
+	if (how.copy && how.link)
+		return err_set(e, ERR_USAGE, "--copy and --link exclude each other");
 	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &r, e);
 	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = repository_model_add(r, cli->operands[i], edit->role, o->copy, cli->report,
-					  &changes, e);
+		rc = repository_model_add(r, cli->operands[i], &how, &changes, e);
 	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
 }
 
@@ -79,8 +106,9 @@ const struct command cmd_catalog_add = {
 	.synopsis = (const char *const[]){ "DIR|CARD…", NULL },
 	.description =
 		"DIR is a folder made by `ferry prepare`, or any folder with a card, its files and "
-		"their manifests. Every file is verified and linked into the tree, and the card is "
-		"merged with an existing one; what a person wrote in that is kept.",
+		"their manifests. Every file is verified and put into the tree, where a missing or "
+		"damaged one is replaced, and the card is merged with an existing one; what a "
+		"person wrote in that is kept.",
 	.opts = add_opts,
 	.opts_size = sizeof(struct edit_opts),
 	.operand_hint = HINT_DIR,

@@ -192,6 +192,8 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 		.expiry = p->expiry,
 		.now_s = time(NULL),
 		.keys = &keys,
+		.report = cli->report,
+		.cancel = cli->cancel,
 	};
 	keys.passphrases = &ask.passphrases;
 	keys.cancel = cli->cancel;

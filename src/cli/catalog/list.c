@@ -184,7 +184,7 @@ static int lint_place(struct cli *cli, const struct catalog_opts *o, struct lint
 	CLEANUP(place_release) struct place p = { 0 };
 	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
-		rc = repository_lint(p.dir, p.mirrors, f, e);
+		rc = repository_lint(p.dir, p.mirrors, cli->report, cli->cancel, f, e);
 	for (size_t i = 0; i < p.hidden.count; i++) {
 		CLEANUP(mem_free_ptr) char *where = mem_printf("mirror %s", p.hidden.at[i]);
 		lint_add(f, LINT_NOTE, where, "no url, so readers do not see it");

@@ -163,7 +163,8 @@ static char *prepared(struct desk *d, const char *model, const char *variant, co
 static int try_add(struct desk *d, const char *path, struct repository_changes *c, struct err *e)
 {
 	struct repository *r = opened(d);
-	int rc = repository_model_add(r, path, NULL, false, NULL, c, e);
+	const struct repository_adding how = { 0 };
+	int rc = repository_model_add(r, path, &how, c, e);
 	repository_close(r);
 	return rc;
 }
@@ -738,7 +739,7 @@ static void lint_looks_into_the_tree(void **state)
 	struct desk *d = desk_new();
 	init(d);
 	add(d, "m", "q4", "four bits");
-	assert_ok(repository_lint(d->tree, NULL, &f, &e), &e);
+	assert_ok(repository_lint(d->tree, NULL, NULL, NULL, &f, &e), &e);
 	assert_int_equal(f.levels[LINT_ERROR], 0);
 	lint_release(&f);
 	CLEANUP(mem_free_ptr) char *cards = path_join(d->tree, "cards");
@@ -747,7 +748,7 @@ static void lint_looks_into_the_tree(void **state)
 	assert_ok(file_list_dir(folder, &manifests, &e), &e);
 	remove_from(folder, manifests.at[0]);
 	scratch_write(cards, "bad.card.json", "{", 1);
-	assert_ok(repository_lint(d->tree, NULL, &f, &e), &e);
+	assert_ok(repository_lint(d->tree, NULL, NULL, NULL, &f, &e), &e);
 	assert_int_equal(f.levels[LINT_ERROR], 2);
 	assert_string_equal(f.at[0].where, "bad.card.json");
 	lint_release(&f);

@@ -1,0 +1,104 @@
+#include "repository/seen.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define FIRST_LINE "ferry-seen 1"
+#define MAX_BYTES (32 * MIB)
+
+static int compare(const void *a, const void *b)
+{
+	const struct seen_entry *x = a, *y = b;
+	int order = memcmp(&x->sha256, &y->sha256, sizeof x->sha256);
+	return order ? order : memcmp(&x->mark, &y->mark, sizeof x->mark);
+}
+
+static struct seen_entry entry_of(const struct digest *sha256, const struct mark *m)
+{
+	return (struct seen_entry){ .sha256 = *sha256, .mark = *m };
+}
+
+/* "<sha256> <size> <modified_ns> <inode>" */
+static void parse_line(struct seen *s, char *line)
+{
+	struct digest sha256;
+	struct mark m;
+	char *space = strchr(line, ' ');
+	if (!space)
+		return;
+	*space = '\0';
+	if (!digest_parse(&sha256, line) || !mark_parse(space + 1, &m))
+		return;
+	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
+	s->at[s->count++] = entry_of(&sha256, &m);
+}
+
+static void parse(struct seen *s, const char *text)
+{
+	struct str_list lines = { 0 };
+	str_list_split(&lines, text, "\n");
+	bool ours = lines.count && strcmp(lines.at[0], FIRST_LINE) == 0;
+	for (size_t i = 1; ours && i < lines.count; i++)
+		parse_line(s, lines.at[i]);
+	str_list_release(&lines);
+	s->fresh = !ours;
+	if (s->count)
+		qsort(s->at, s->count, sizeof *s->at, compare);
+}
+
+void seen_open(struct seen *s, const char *dir)
+{
+	struct err unread = ERR_INIT;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_BYTES);
+	*s = (struct seen){ .path = mem_printf("%s/.ferry/seen", dir), .fresh = true };
+	if (file_read_all(s->path, &text, &unread) == 0)
+		parse(s, buf_str(&text));
+}
+
+void seen_close(struct seen *s)
+{
+	free(s->path);
+	free(s->at);
+	*s = (struct seen){ 0 };
+}
+
+bool seen_knows(const struct seen *s, const struct digest *sha256, const struct mark *m)
+{
+	struct seen_entry wanted = entry_of(sha256, m);
+	return s->count && bsearch(&wanted, s->at, s->count, sizeof *s->at, compare);
+}
+
+static void append(struct seen *s, const struct seen_entry *entry)
+{
+	struct err ignored = ERR_INIT;
+	char hex[DIGEST_HEX], mark[MARK_TEXT];
+	if (file_mkdirs_for(s->path, 0755, &ignored) < 0)
+		return;
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (s->fresh ? O_TRUNC : 0);
+	CLEANUP(file_close) int fd = open(s->path, flags, 0644);
+	/* A newline first, to end a line that a killed process may have left incomplete. */
+	CLEANUP(mem_free_ptr) char *line = mem_printf("%s\n%s %s\n", s->fresh ? FIRST_LINE : "",
+						      digest_hex(hex, &entry->sha256),
+						      mark_text(mark, &entry->mark));
+	if (fd >= 0 && file_write(fd, line, strlen(line), s->path, &ignored) == 0)
+		s->fresh = false;
+}
+
+void seen_add(struct seen *s, const struct digest *sha256, const struct mark *m)
+{
+	struct seen_entry entry = entry_of(sha256, m);
+	size_t at = 0;
+	if (seen_knows(s, sha256, m))
+		return;
+	while (at < s->count && compare(&s->at[at], &entry) < 0)
+		at++;
+	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
+	memmove(&s->at[at + 1], &s->at[at], (s->count - at) * sizeof *s->at);
+	s->at[at] = entry;
+	s->count++;
+	append(s, &entry);
+}

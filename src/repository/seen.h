@@ -1,0 +1,35 @@
+/*
+ * seen: which files were hashed, with which result: a digest, and the mark that the file had.
+ * A file with the same mark need not be hashed again; one whose mark moved is hashed before it is
+ * called right.
+ *
+ * The file, <tree>/.ferry/seen, has a line for each verified file and is only appended to. It is
+ * only an aid: without it, files are hashed once. Malformed lines are ignored.
+ */
+#ifndef FERRY_REPOSITORY_SEEN_H
+#define FERRY_REPOSITORY_SEEN_H
+
+#include "hash/sha256.h"
+#include "util/mark.h"
+
+struct seen_entry {
+	struct digest sha256;
+	struct mark mark;
+};
+
+struct seen {
+	char *path;
+	struct seen_entry *at; /* sorted */
+	size_t count, cap;
+	bool fresh; /* the file is started again with the next entry */
+};
+
+/* A record that cannot be read counts as empty. */
+void seen_open(struct seen *s, const char *dir);
+void seen_close(struct seen *s);
+
+bool seen_knows(const struct seen *s, const struct digest *sha256, const struct mark *m);
+/* Failures to write are ignored. */
+void seen_add(struct seen *s, const struct digest *sha256, const struct mark *m);
+
+#endif
