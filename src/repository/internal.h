@@ -29,6 +29,10 @@ WARN_UNUSED int repository_manifest_read(const char *dir, const char *model,
 WARN_UNUSED int repository_catalog_read(const char *dir, const struct digest *sha256,
 					struct catalog *out, struct err *e);
 
+/* As repository_cards_load(), but with `f`, a card that does not load is a finding. */
+WARN_UNUSED int repository_cards_load_lint(const char *dir, struct repository_cards *out,
+					   struct lint_findings *f, struct err *e);
+
 /* Writes an object of the tree unless it exists. */
 WARN_UNUSED int repository_put(const char *dir, const char *target_path, const void *data,
 			       size_t len, const struct digest *sha256, struct err *e);

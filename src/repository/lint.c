@@ -1,0 +1,78 @@
+#include "catalog/lint.h"
+
+#include "catalog/manifest.h"
+#include "repository/internal.h"
+#include "repository/object.h"
+#include "repository/repository.h"
+#include "util/mem.h"
+
+static void lint_manifest(const char *dir, const char *model, const struct card_file *f,
+			  const char *where, struct lint_findings *out)
+{
+	struct err e = ERR_INIT;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	if (repository_manifest_read(dir, model, f, &text, &e) < 0)
+		lint_add(out, LINT_ERROR, where, "%s", e.text);
+}
+
+static int lint_object(struct object_look *l, const char *dir, const struct card_file *f,
+		       const char *where, struct lint_findings *out, struct err *e)
+{
+	struct err found = ERR_INIT;
+	int rc = object_check(l, dir, f, &found);
+	if (rc < 0 && err_is(&found, ERR_CANCELLED)) {
+		*e = found;
+		return rc;
+	}
+	if (rc < 0)
+		lint_add(out, LINT_ERROR, where, "%s%s%s", found.text, found.hint[0] ? "; " : "",
+			 found.hint);
+	return 0;
+}
+
+/* The objects in the tree: are they right, with a manifest that agrees? */
+static int lint_objects(struct object_look *l, const char *dir, const struct card *c,
+			struct lint_findings *f, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < c->variant_count; i++) {
+		const struct card_variant *v = &c->variants[i];
+		CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
+		for (size_t k = 0; rc == 0 && k < v->file_count; k++) {
+			rc = lint_object(l, dir, &v->files[k], where, f, e);
+			lint_manifest(dir, c->id, &v->files[k], where, f);
+		}
+	}
+	return rc;
+}
+
+static int lint_tree(const char *dir, const struct repository_cards *cards, struct report *report,
+		     const struct cancel *cancel, struct lint_findings *f, struct err *e)
+{
+	struct object_look look = { .report = report, .cancel = cancel };
+	int rc = 0;
+	seen_open(&look.seen, dir);
+	for (size_t i = 0; rc == 0 && i < cards->count; i++) {
+		lint_card(&cards->at[i], f);
+		rc = lint_objects(&look, dir, &cards->at[i], f, e);
+	}
+	seen_close(&look.seen);
+	return rc;
+}
+
+int repository_lint(const char *dir, const json_t *mirrors, struct report *report,
+		    const struct cancel *cancel, struct lint_findings *f, struct err *e)
+{
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	int rc = repository_cards_load_lint(dir, &cards, f, e);
+	if (rc == 0)
+		rc = lint_tree(dir, &cards, report, cancel, f, e);
+	if (rc < 0)
+		return rc;
+	lint_cards(cards.at, cards.count, f);
+	if (cards.count == 0 && f->count == 0)
+		lint_add(f, LINT_NOTE, "cards", "there are none yet in %s/cards", dir);
+	if (mirrors)
+		lint_mirrors(mirrors, f);
+	return 0;
+}
