@@ -3,6 +3,7 @@
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
+#include "util/path.h"
 #include "util/text.h"
 
 #include <sys/stat.h>
@@ -99,6 +100,15 @@ static int copy_checked(struct take *t, const struct manifest *m, const char *fr
 	return rc < 0 ? rc : file_new_commit(&new, e);
 }
 
+/* After a refusal, the tree is as it was: the folders of the model and of all models. */
+static void remove_empty_folders(const char *object)
+{
+	CLEANUP(mem_free_ptr) char *model = path_dir(object);
+	CLEANUP(mem_free_ptr) char *models = path_dir(model);
+	file_remove_dir_if_empty(model);
+	file_remove_dir_if_empty(models);
+}
+
 int take_file(struct take *t, const struct manifest *m, const char *from, const char *to,
 	      bool *repaired, struct err *e)
 {
@@ -118,8 +128,10 @@ int take_file(struct take *t, const struct manifest *m, const char *from, const 
 		rc = file_mkdirs_for(to, 0755, e);
 	if (rc == 0 && state != OBJECT_RIGHT)
 		rc = copies ? copy_checked(t, m, from, to, e) : share(t, from, to, e);
-	if (rc < 0)
+	if (rc < 0) {
+		remove_empty_folders(to);
 		return rc;
+	}
 	seen_add(&t->look.seen, &m->sha256, &mark);
 	if (mark_of(to, false, &mark))
 		seen_add(&t->look.seen, &m->sha256, &mark);
