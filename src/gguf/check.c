@@ -47,7 +47,7 @@ static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
 				 (unsigned long long)no + 1, (unsigned long long)count,
 				 (unsigned long long)no + 1, (unsigned long long)count);
 	else if (count <= 1 && n->shards > 1)
-		gguf_finding_add(out, "name",
+		gguf_finding_add(out, "shard-name",
 				 "its name is that of shard %u of %u, but it is not a shard",
 				 n->shard, n->shards);
 }
@@ -68,10 +68,19 @@ static void check_file_name(const struct gguf *g, const char *name, struct gguf_
 				  "Base-Size-FineTune-Version-Encoding.gguf");
 }
 
+static void check_kind(const struct gguf *g, struct gguf_findings *out)
+{
+	enum gguf_kind kind = gguf_kind(g);
+	if (kind != GGUF_KIND_MODEL)
+		gguf_finding_add(out, "kind", "it is %s, not a model: %s", gguf_kind_is(kind),
+				 gguf_kind_use(kind));
+}
+
 static void judge(const char *name, struct gguf_report *out)
 {
 	const struct gguf *g = out->file;
 	gguf_findings_move(&out->findings, &out->file->findings);
+	check_kind(g, &out->findings);
 	gguf_census_check(&g, 1, NULL, &out->findings);
 	check_templates(g, &out->findings);
 	check_file_name(g, path_base(name), &out->findings);

@@ -218,6 +218,22 @@ void gguf_metadata(const struct gguf *g, struct gguf_metadata *out);
  * caller owns it. */
 json_t *gguf_json(const struct gguf *g);
 
+/* ---- what it is for: kind ------------------------------------------------------------ */
+
+enum gguf_kind {
+	GGUF_KIND_MODEL, /* also a shard of one */
+	GGUF_KIND_ADAPTER,
+	GGUF_KIND_CONTROL_VECTOR,
+	GGUF_KIND_PROJECTOR,
+	GGUF_KIND_IMATRIX,
+	GGUF_KIND_VOCABULARY,
+};
+/* From general.type and the content; file names do not matter. */
+enum gguf_kind gguf_kind(const struct gguf *g);
+const char *gguf_kind_name(enum gguf_kind kind); /* "adapter", as in cards */
+const char *gguf_kind_is(enum gguf_kind kind);   /* "a LoRA adapter" */
+const char *gguf_kind_use(enum gguf_kind kind);  /* what it is used for; "" for a model */
+
 /* ---- what it is made of: census ----------------------------------------------------- */
 
 struct gguf_census_row {
@@ -328,10 +344,9 @@ bool gguf_name_parse(const char *name, struct gguf_name *out);
 /* ---- shards ------------------------------------------------------------------------- */
 
 /*
- * Do these files make one model? files[i] has the file name names[i] (without folders);
- * any order. ERR_INTEGRITY when they do not: a shard missing, given twice or wrongly
- * numbered or named, counts that disagree, a tensor in two shards. One file that is
- * not a shard is fine.
+ * Do these files make one model? files[i] is called names[i] in messages; any order. ERR_INTEGRITY
+ * when they do not: a shard missing, given twice or wrongly numbered, counts that disagree, a
+ * tensor in two shards. One file that is not a shard is fine.
  */
 WARN_UNUSED int gguf_shards_check(const struct gguf *const *files, const char *const *names,
 				  size_t count, struct err *e);

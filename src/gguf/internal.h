@@ -94,6 +94,9 @@ WARN_UNUSED int gguf_check_keys(struct gguf *g, struct err *e);
 /* Does it have a row for each token? Quantizers treat these tensors differently, and in a small
  * model with a large vocabulary they are most of the file. */
 bool gguf_is_embedding(const struct gguf_tensor *t);
+/* ERR_INTEGRITY when a shard is followed by another one in the same file. */
+WARN_UNUSED int gguf_check_end(const struct gguf *g, const struct gguf_input *source,
+			       struct err *e);
 /* Padding: ERR_* only of the source. */
 WARN_UNUSED int gguf_check_padding(struct gguf *g, const struct gguf_input *source,
 				   bool between_tensors, struct err *e);

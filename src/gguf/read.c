@@ -130,6 +130,8 @@ int gguf_open(const struct gguf_input *source, const char *what, const struct gg
 	if (rc == 0)
 		rc = gguf_check_keys(g, e);
 	if (rc == 0)
+		rc = gguf_check_end(g, source, e);
+	if (rc == 0)
 		rc = gguf_check_padding(g, source, opts->padding, e);
 	if (rc)
 		return err_context(e, "%s", what);

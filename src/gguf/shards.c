@@ -25,35 +25,15 @@ static int read_shard(struct shard *s, size_t count, struct err *e)
 		return err_set(e, ERR_INTEGRITY,
 			       "%s is not a shard: it has no split.no and split.count", s->name);
 	s->has_tensors = gguf_get_u64(s->file, "split.tensors.count", &s->tensors);
-	if (s->count != count)
-		return err_set(e, ERR_INTEGRITY,
-			       "%s belongs to a model with %llu shards, but %zu %s given", s->name,
-			       (unsigned long long)s->count, count, count == 1 ? "is" : "are");
+	if (s->count != count) {
+		err_set(e, ERR_INTEGRITY,
+			"%s belongs to a model with %llu shards, but %zu %s given", s->name,
+			(unsigned long long)s->count, count, count == 1 ? "is" : "are");
+		return err_hint(e, "give all shards of the model, and nothing else");
+	}
 	if (s->no >= s->count)
 		return err_set(e, ERR_INTEGRITY, "%s claims to be shard %llu of %llu", s->name,
 			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
-	return 0;
-}
-
-/* llama.cpp derives the other names from the first one: they must be exact. */
-static int check_name(const struct shard *s, const struct shard *first, struct err *e)
-{
-	struct gguf_name n;
-	if (!gguf_name_parse(s->name, &n) || !n.shards)
-		return err_set(e, ERR_INTEGRITY,
-			       "%s: the name of shard %llu must end in -%05llu-of-%05llu.gguf",
-			       s->name, (unsigned long long)s->no + 1,
-			       (unsigned long long)s->no + 1, (unsigned long long)s->count);
-	if (n.shard != s->no + 1 || n.shards != s->count)
-		return err_set(e, ERR_INTEGRITY,
-			       "the name of %s is that of shard %u of %u, but it is shard %llu of "
-			       "%llu",
-			       s->name, n.shard, n.shards, (unsigned long long)s->no + 1,
-			       (unsigned long long)s->count);
-	size_t stem = strlen(s->name) - strlen("-00001-of-00001.gguf");
-	if (strlen(first->name) != strlen(s->name) || memcmp(s->name, first->name, stem) != 0)
-		return err_set(e, ERR_INTEGRITY, "%s and %s do not have the same base name",
-			       first->name, s->name);
 	return 0;
 }
 
@@ -66,9 +46,6 @@ static int check_numbers(const struct shard *s, size_t count, struct err *e)
 		if (s[i].no != i)
 			return err_set(e, ERR_INTEGRITY, "shard %zu of %zu is missing", i + 1,
 				       count);
-		int rc = check_name(&s[i], &s[0], e);
-		if (rc)
-			return rc;
 	}
 	if (!gguf_get_string(s[0].file, "general.architecture"))
 		return err_set(e, ERR_INTEGRITY, "%s, the first shard, has no general.architecture",

@@ -197,6 +197,36 @@ static int padding_is_zero(const struct gguf_input *source, uint64_t from, uint6
 	return 0;
 }
 
+static int has_magic(const struct gguf_input *source, uint64_t at, bool *magic, struct err *e)
+{
+	uint8_t head[4];
+	*magic = false;
+	if (source->size < at + sizeof head)
+		return 0;
+	int rc = source->read_at(source->ctx, at, head, sizeof head, e);
+	*magic = rc == 0 && gguf_is_magic(head, sizeof head);
+	return rc;
+}
+
+int gguf_check_end(const struct gguf *g, const struct gguf_input *source, struct err *e)
+{
+	uint64_t shards;
+	bool padded, bare = false;
+	if (!gguf_get_u64(g, "split.count", &shards) || shards < 2 || !g->tensor_count)
+		return 0;
+	const struct gguf_tensor *last = &g->tensors[g->tensor_count - 1];
+	int rc = has_magic(source, g->data_end, &padded, e);
+	if (rc == 0)
+		rc = has_magic(source, last->offset + last->size, &bare, e);
+	if (rc || (!padded && !bare))
+		return rc;
+	err_set(e, ERR_INTEGRITY,
+		"it is a shard, and another GGUF follows its last tensor: the shards of a model "
+		"were joined with cat");
+	return err_hint(e, "give the shards themselves, or join them with `llama-gguf-split "
+			   "--merge`");
+}
+
 int gguf_check_padding(struct gguf *g, const struct gguf_input *source, bool between_tensors,
 		       struct err *e)
 {

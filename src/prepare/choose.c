@@ -22,12 +22,39 @@ static bool ends_nocase(const char *s, const char *suffix)
 	return a >= b && str_eq_nocase(s + a - b, suffix);
 }
 
-/* Files from macOS and editors, and files that belong to a model but are not models. */
-static bool is_by_side(const char *path)
+/* Files from macOS and editors. */
+static bool is_hidden(const char *path)
 {
-	const char *base = path_base(path);
-	return base[0] == '.' || str_starts(path, "__MACOSX/") || str_starts(base, "mmproj") ||
-	       strstr(base, "imatrix");
+	return path_base(path)[0] == '.' || str_starts(path, "__MACOSX/");
+}
+
+/* NULL when it is damaged. */
+static struct gguf *open_header(const char *path)
+{
+	struct err ignored = ERR_INIT;
+	CLEANUP(file_close) int fd = -1;
+	struct gguf *g = NULL;
+	uint64_t size;
+	if (file_open_regular(path, &fd, &size, &ignored) < 0 ||
+	    gguf_open_fd(fd, path, &g, &ignored) < 0)
+		return NULL;
+	return g;
+}
+
+/* Only the first rank that a folder has is taken. */
+enum rank { RANK_MODEL, RANK_DOUBTFUL, RANK_BY_SIDE, RANKS };
+
+/* An adapter, a projector, an importance matrix, a vocabulary: they belong to a model but are not
+ * models, whatever their names are. A name counts only where the content does not tell. */
+static enum rank rank_of(const char *dir, const char *name)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
+	CLEANUP_PTR(gguf_free) struct gguf *g = open_header(path);
+	if (g && gguf_kind(g) != GGUF_KIND_MODEL)
+		return RANK_BY_SIDE;
+	if (str_starts(path_base(name), "mmproj") || (!g && strstr(path_base(name), "imatrix")))
+		return RANK_DOUBTFUL;
+	return RANK_MODEL;
 }
 
 /* Same folder and same name except for the number of the shard. */
@@ -57,29 +84,67 @@ static int several(const struct str_list *found, const char *name, struct err *e
 	return err_hint(e, "give one of them as SOURCE; unpack an archive first");
 }
 
-static void find_ggufs(const char *dir, const struct str_list *files, struct str_list *out)
+/* By their endings; if no name has it, by their magic. */
+static void list_ggufs(const char *dir, const struct str_list *files, struct str_list *out)
 {
 	for (size_t i = 0; i < files->count; i++)
-		if (ends_nocase(files->at[i], ".gguf") && !is_by_side(files->at[i]))
+		if (ends_nocase(files->at[i], ".gguf") && !is_hidden(files->at[i]))
 			str_list_add(out, files->at[i]);
 	if (out->count)
 		return;
-	/* With another name it is recognised by its magic. */
 	for (size_t i = 0; i < files->count; i++) {
 		struct err ignored = ERR_INIT;
 		enum sniff kind;
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, files->at[i]);
-		if (!is_by_side(files->at[i]) && sniff_file(path, &kind, &ignored) == 0 &&
+		if (!is_hidden(files->at[i]) && sniff_file(path, &kind, &ignored) == 0 &&
 		    kind == SNIFF_GGUF)
 			str_list_add(out, files->at[i]);
 	}
 }
 
-static int pick_ggufs(struct str_list *found, const char *name, struct choose *out, struct err *e)
+/* Models; if there are none, what else is a GGUF. */
+static void find_ggufs(const char *dir, const struct str_list *files, struct str_list *out)
 {
-	for (size_t i = 1; i < found->count; i++)
-		if (!same_set(found->at[0], found->at[i]))
-			return several(found, name, e);
+	CLEANUP(str_list_release) struct str_list all = { 0 };
+	list_ggufs(dir, files, &all);
+	CLEANUP(mem_free_ptr) enum rank *ranks = mem_alloc((all.count + 1) * sizeof *ranks);
+	for (size_t i = 0; i < all.count; i++)
+		ranks[i] = rank_of(dir, all.at[i]);
+	for (enum rank rank = RANK_MODEL; !out->count && rank < RANKS; rank++)
+		for (size_t i = 0; i < all.count; i++)
+			if (ranks[i] == rank)
+				str_list_add(out, all.at[i]);
+}
+
+/* The number of shards that the file itself says its model has; 1: it is whole. 0: damaged. */
+static uint64_t shards_inside(const char *path)
+{
+	CLEANUP_PTR(gguf_free) struct gguf *g = open_header(path);
+	uint64_t count;
+	if (!g)
+		return 0;
+	return gguf_get_u64(g, "split.count", &count) && count ? count : 1;
+}
+
+/* Shards under any names: there are as many as each of them says. */
+static bool is_one_model(const char *dir, const struct str_list *found)
+{
+	bool one = true;
+	for (size_t i = 1; one && i < found->count; i++)
+		one = same_set(found->at[0], found->at[i]);
+	for (size_t i = 0; !one && i < found->count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, found->at[i]);
+		if (shards_inside(path) != found->count)
+			return false;
+	}
+	return true;
+}
+
+static int pick_ggufs(const char *dir, struct str_list *found, const char *name, struct choose *out,
+		      struct err *e)
+{
+	if (!is_one_model(dir, found))
+		return several(found, name, e);
 	qsort(found->at, found->count, sizeof *found->at, str_compare);
 	out->files = *found;
 	*found = (struct str_list){ 0 };
@@ -145,34 +210,50 @@ static int no_model(const char *dir, const struct str_list *files, const char *n
 int choose_model(const char *dir, const struct str_list *files, const char *name,
 		 struct choose *out, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list found = { 0 };
-	find_ggufs(dir, files, &found);
-	if (found.count)
-		return pick_ggufs(&found, name, out, e);
-	find_hf_dirs(files, &found);
-	if (found.count > 1)
-		return several(&found, name, e);
-	if (found.count == 1) {
-		out->hf_dir = mem_strdup(found.at[0]);
+	CLEANUP(str_list_release) struct str_list ggufs = { 0 }, folders = { 0 };
+	find_ggufs(dir, files, &ggufs);
+	find_hf_dirs(files, &folders);
+	/* What is beside it or above is the original; sub-folders often hold what was made of it.
+	 */
+	if (str_list_has(&folders, ".") && !has_in(&ggufs, ".", "")) {
+		out->hf_dir = mem_strdup(".");
+		return 0;
+	}
+	if (ggufs.count)
+		return pick_ggufs(dir, &ggufs, name, out, e);
+	if (folders.count > 1)
+		return several(&folders, name, e);
+	if (folders.count == 1) {
+		out->hf_dir = mem_strdup(folders.at[0]);
 		return 0;
 	}
 	return no_model(dir, files, name, e);
 }
 
+/* Beside the file, with the same ending ("….GGUF"). */
+static void add_siblings(const char *path, unsigned shards, struct str_list *out)
+{
+	const char *end = path + strlen(path) - strlen(".gguf");
+	size_t stem = (size_t)(end - path) - strlen("-00001-of-00001");
+	for (unsigned i = 1; i <= shards; i++)
+		str_list_take(out,
+			      mem_printf("%.*s-%05u-of-%05u%s", (int)stem, path, i, shards, end));
+}
+
 int choose_shards(const char *path, struct str_list *out, struct err *e)
 {
 	struct gguf_name name;
-	if (!gguf_name_parse(path_base(path), &name) || name.shards < 2) {
+	bool named = gguf_name_parse(path_base(path), &name) && name.shards > 1;
+	/* Not a shard, whatever its name is: merged, or renamed. */
+	if (!named || shards_inside(path) == 1) {
 		str_list_add(out, path);
 		return 0;
 	}
-	size_t stem = strlen(path) - strlen("-00001-of-00001.gguf");
-	for (unsigned i = 1; i <= name.shards; i++) {
-		char *shard = mem_printf("%.*s-%05u-of-%05u.gguf", (int)stem, path, i, name.shards);
-		str_list_take(out, shard);
-		if (file_exists(shard))
+	add_siblings(path, name.shards, out);
+	for (size_t i = 0; i < out->count; i++) {
+		if (file_exists(out->at[i]))
 			continue;
-		err_set(e, ERR_NOT_FOUND, "%s is missing; %s is one of %u shards", shard,
+		err_set(e, ERR_NOT_FOUND, "%s is missing; %s is one of %u shards", out->at[i],
 			path_base(path), name.shards);
 		return err_hint(e, "put all shards into one folder");
 	}

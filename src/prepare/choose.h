@@ -1,6 +1,7 @@
 /*
- * Finds the model in a folder or an unpacked archive: a GGUF, all shards of one, or a Hugging
- * Face folder. Several models are an error that lists them, because the user has to choose.
+ * Finds the model in a folder or an unpacked archive, in any sub-folder: a GGUF, all shards of one,
+ * or a Hugging Face folder. What a GGUF is, its content says, not its name. Several models are an
+ * error that lists them, because the user has to choose.
  */
 #ifndef FERRY_PREPARE_CHOOSE_H
 #define FERRY_PREPARE_CHOOSE_H
@@ -20,7 +21,7 @@ void choose_release(struct choose *p);
 WARN_UNUSED int choose_model(const char *dir, const struct str_list *files, const char *name,
 			     struct choose *out, struct err *e);
 
-/* The local paths of the file and, if its name is that of a shard, of all shards in order.
+/* The local paths of the file and, if it is a shard with the name of one, of all shards in order.
  * ERR_NOT_FOUND names a missing one. */
 WARN_UNUSED int choose_shards(const char *path, struct str_list *out, struct err *e);
 

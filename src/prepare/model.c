@@ -72,12 +72,11 @@ static int by_split(const void *pa, const void *pb)
 	return x < y ? -1 : x > y;
 }
 
-/* Checks counts, numbers and tensors, but not names, which will be changed. */
 static int check_shards(const struct model *m, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	for (size_t i = 0; i < m->count; i++)
-		str_list_take(&names, model_file_name("model", "shard", i, m->count));
+		str_list_add(&names, path_base(m->at[i].path));
 	return gguf_shards_check(m->files, (const char *const *)names.at, m->count, e);
 }
 

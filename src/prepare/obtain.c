@@ -5,6 +5,7 @@
 #include "prepare/archive.h"
 #include "prepare/download.h"
 #include "prepare/shard_urls.h"
+#include "prepare/walk.h"
 #include "prepare/wanted.h"
 #include "prepare/huggingface.h"
 #include "prepare/choose.h"
@@ -116,7 +117,7 @@ static int take_folder(const char *dir, struct obtained *s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(choose_release) struct choose p = { 0 };
-	int rc = file_list_dir(dir, &names, e);
+	int rc = walk_files(dir, &names, e);
 	if (rc == 0)
 		rc = choose_model(dir, &names, dir, &p, e);
 	return rc < 0 ? rc : take_picked(s, &p, dir, false, e);
@@ -280,11 +281,11 @@ static bool add_local(json_t *array, const char *path)
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	if (!file_is_dir(path))
 		return add_stat(array, path);
-	if (file_list_dir(path, &names, &ignored) < 0)
+	if (walk_files(path, &names, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *file = path_join(path, names.at[i]);
-		if (!file_is_dir(file) && !add_stat(array, file))
+		if (!add_stat(array, file))
 			return false;
 	}
 	return true;

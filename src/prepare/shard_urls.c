@@ -26,8 +26,8 @@ static char *sibling_url(const char *url, unsigned number, unsigned shards)
 	snprintf(mark, sizeof mark, "-of-%05u.gguf", shards);
 	const char *at = NULL;
 	size_t end = strcspn(url, "?#");
-	for (const char *p = strstr(url, mark); p && (size_t)(p - url) < end;
-	     p = strstr(p + 1, mark))
+	for (const char *p = strcasestr(url, mark); p && (size_t)(p - url) < end;
+	     p = strcasestr(p + 1, mark))
 		at = p;
 	if (!at || at - url < 6)
 		return NULL;

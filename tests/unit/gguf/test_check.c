@@ -180,7 +180,7 @@ static void shard_names_are_checked(void **state)
 	gguf_report_release(&r);
 	build_init_llama(&b);
 	r = check("m-00001-of-00003.gguf");
-	assert_finding(&r.findings, "name", "is that of shard 1 of 3, but it is not a shard");
+	assert_finding(&r.findings, "shard-name", "is that of shard 1 of 3, but it is not a shard");
 	gguf_report_release(&r);
 }
 
