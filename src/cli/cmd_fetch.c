@@ -1,5 +1,4 @@
-#include "cli/session.h"
-#include "fetch/fetch.h"
+#include "cli/retrieve.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -24,12 +23,13 @@ static const struct opt fetch_opts[] = {
 	OPT_LAST,
 };
 
-static void put_model(json_t *object, const struct remote *c, const struct card *model,
-		      const struct card_variant *variant, const struct fetch_result *r)
+static void put_model(json_t *object, const struct retrieved *m)
 {
-	json_put_string(object, "repository", c->repository);
-	json_put_string(object, "model", model->id);
-	json_put_string(object, "variant", variant->id);
+	const struct fetch_result *r = &m->files;
+	json_put_string(object, "repository", m->repository);
+	json_put_string(object, "model", m->model);
+	json_put_string(object, "variant", m->variant);
+	json_put_string(object, "fallback", m->fallback);
 	json_put_string(object, "path", r->files[0].path);
 	json_put_u64(object, "size", r->size);
 	json_put_u64(object, "fetched", r->fetched);
@@ -61,32 +61,16 @@ static void tell(struct cli *cli, const json_t *model, const struct fetch_result
 		cli_path(cli, r->files[i].path);
 }
 
-static void warn_of_deprecation(struct cli *cli, const struct card *m)
+static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct retrieval *r,
+		     const struct reference *reference, json_t *models, struct err *e)
 {
-	if (m->deprecated)
-		report_warn(cli->report, "%s is deprecated%s%s%s%s", m->id,
-			    m->deprecation_reason ? ": " : "",
-			    m->deprecation_reason ? m->deprecation_reason : "",
-			    m->replacement ? "; use " : "", m->replacement ? m->replacement : "");
-}
-
-static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct session *s,
-		     const struct reference *r, json_t *models, struct err *e)
-{
-	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct remote *c;
-	const struct card *model;
-	const struct card_variant *variant;
-	int rc = remotes_resolve(&s->remotes, r, &c, &model, &variant, e);
-	if (rc == 0)
-		warn_of_deprecation(cli, model);
-	if (rc == 0)
-		rc = fetch_variant(c, model, variant, &o->fetch, &result, e);
+	CLEANUP(retrieve_release) struct retrieved m = { 0 };
+	int rc = retrieve_model(r, reference, &o->fetch, &m, e);
 	if (rc < 0)
 		return rc;
 	json_t *object = json_push_object(models);
-	put_model(object, c, model, variant, &result);
-	tell(cli, object, &result);
+	put_model(object, &m);
+	tell(cli, object, &m.files);
 	return 0;
 }
 
@@ -97,20 +81,10 @@ static void release_references(struct reference **r)
 	free(*r);
 }
 
-/* The repository that all references name, or NULL. */
-static const char *common_repository(const struct reference *r, int count)
-{
-	for (int i = 1; i < count; i++)
-		if (!r[i].repository || !r[0].repository ||
-		    strcmp(r[i].repository, r[0].repository) != 0)
-			return NULL;
-	return r[0].repository;
-}
-
 static int run(struct cli *cli, struct err *e)
 {
 	const struct fetch_opts *o = cli->opts;
-	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(retrieve_close) struct retrieval r = { 0 };
 	CLEANUP(release_references) struct reference *references =
 		mem_alloc(((size_t)cli->count + 1) * sizeof *references);
 	if (o->fetch.output && !o->fetch.output[0])
@@ -121,17 +95,16 @@ static int run(struct cli *cli, struct err *e)
 	for (int i = 0; i < cli->count && rc == 0; i++)
 		rc = reference_parse(cli->operands[i], &references[i], e);
 	if (rc == 0)
-		rc = session_open(cli, common_repository(references, cli->count), o->offline, &s,
-				  e);
+		rc = retrieve_open(cli, references, (size_t)cli->count, o->offline, &r, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *models = json_put_array(document, "models");
 	for (int i = 0; i < cli->count && rc == 0; i++)
-		rc = fetch_one(cli, o, &s, &references[i], models, e);
-	session_tell_faults(cli, &s);
-	json_put(document, "sources", session_sources_json(&s));
-	json_put(document, "endpoints", session_endpoints_json(&s));
+		rc = fetch_one(cli, o, &r, &references[i], models, e);
+	session_tell_faults(cli, &r.session);
+	json_put(document, "sources", session_sources_json(&r.session));
+	json_put(document, "endpoints", session_endpoints_json(&r.session));
 	return cli_result(cli, document, e);
 }
 
@@ -141,7 +114,10 @@ const struct command cmd_fetch = {
 	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]…", NULL },
 	.description = "Refreshes the signed catalog, downloads what the store does not have yet, "
 		       "verifies every piece as it arrives, and prints the path of the model. Run "
-		       "it again after any interruption: it continues.",
+		       "it again after any interruption: it continues. If the catalog cannot be "
+		       "refreshed, "
+		       "or no mirror has the model, a verified model in the store is used, with a "
+		       "warning.",
 	.opts = fetch_opts,
 	.opts_size = sizeof(struct fetch_opts),
 	.operand_hint = HINT_MODEL,

@@ -82,6 +82,7 @@ static void put_repository(json_t *object, const struct remote *c)
 	json_put_string(object, "updated", c->catalog.updated);
 	json_put_bool(object, "offline", c->offline);
 	json_put_string(object, "expired", c->expired);
+	json_put_string(object, "unrefreshed", c->unrefreshed);
 }
 
 static json_t *list(struct cli *cli, const struct session *s, const char *pattern)
@@ -121,7 +122,7 @@ static int run(struct cli *cli, struct err *e)
 	const struct list_opts *o = cli->opts;
 	const char *pattern = cli->count ? cli->operands[0] : NULL;
 	CLEANUP(session_release) struct session s = { 0 };
-	int rc = session_open(cli, NULL, o->offline, &s, e);
+	int rc = session_open(cli, NULL, o->offline ? SESSION_OFFLINE : SESSION_ONLINE, &s, e);
 	if (rc < 0)
 		return rc;
 	const struct cli_column columns[] = {

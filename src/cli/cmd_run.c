@@ -1,5 +1,4 @@
-#include "cli/session.h"
-#include "fetch/fetch.h"
+#include "cli/retrieve.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -44,56 +43,19 @@ static int check_program(const char *program, struct err *e)
 	return err_hint(e, "install it, or give its path");
 }
 
-static int fetch_path(struct cli *cli, const struct run_opts *o, const struct reference *r,
-		      char **out, struct err *e)
+static int locate(struct cli *cli, const struct run_opts *o, const struct reference *reference,
+		  char **out, struct err *e)
 {
-	CLEANUP(session_release) struct session s = { 0 };
-	CLEANUP(fetch_result_release) struct fetch_result result = { 0 };
-	struct remote *c;
-	const struct card *model;
-	const struct card_variant *variant;
-	int rc = session_open(cli, r->repository, o->offline, &s, e);
+	CLEANUP(retrieve_close) struct retrieval r = { 0 };
+	CLEANUP(retrieve_release) struct retrieved model = { 0 };
+	int rc = retrieve_open(cli, reference, 1, o->offline, &r, e);
 	if (rc < 0)
 		return rc;
-	rc = remotes_resolve(&s.remotes, r, &c, &model, &variant, e);
+	rc = retrieve_model(&r, reference, &o->fetch, &model, e);
+	session_tell_faults(cli, &r.session);
 	if (rc == 0)
-		rc = fetch_variant(c, model, variant, &o->fetch, &result, e);
-	session_tell_faults(cli, &s);
-	if (rc == 0)
-		*out = STEAL(result.files[0].path);
+		*out = STEAL(model.files.files[0].path);
 	return rc;
-}
-
-static int stored_path(struct cli *cli, const struct reference *r, char **out, struct err *e)
-{
-	CLEANUP(store_close) struct store s = { 0 };
-	CLEANUP(store_variants_release) struct store_variants all = { 0 };
-	const struct store_variant *v;
-	int rc = session_store(cli, &s, e);
-	if (rc == 0)
-		rc = fetch_from_store(&s, r->repository, r->model, r->variant, &all, &v, e);
-	if (rc == 0)
-		*out = path_join(v->dir, v->files[0].name);
-	return rc;
-}
-
-/* A model that was verified when it was stored can be run if no endpoint answers, but not if
- * trust has failed. */
-static int locate(struct cli *cli, const struct run_opts *o, const struct reference *r, char **out,
-		  struct err *e)
-{
-	struct err ignored = ERR_INIT, why = ERR_INIT;
-	int rc = fetch_path(cli, o, r, out, &why);
-	if (rc == 0)
-		return 0;
-	bool may = rc == -ERR_NETWORK || (o->offline && (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE));
-	if (!may || stored_path(cli, r, out, &ignored) < 0) {
-		*e = why;
-		return rc;
-	}
-	if (!o->offline)
-		report_warn(cli->report, "%s; using the model in the store", why.text);
-	return 0;
 }
 
 static char *replace_braces(const char *arg, const char *path)
@@ -151,10 +113,12 @@ const struct command cmd_run = {
 	.summary = "fetch a model if needed and run a program on it",
 	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT] [--] PROGRAM [ARGUMENT…]",
 					   NULL },
-	.description = "Fetches the model unless it is in the store, then replaces itself with the "
-		       "program. Every {} in the program's arguments is replaced by the path of "
-		       "the model (of its first shard). No shell is involved. If no mirror "
-		       "answers, the model in the store is used.",
+	.description =
+		"Fetches the model unless it is in the store, then replaces itself with the "
+		"program. Every {} in the program's arguments is replaced by the path of "
+		"the model (of its first shard). No shell is involved. If the "
+		"catalog cannot be refreshed, or no mirror has the model, the verified model "
+		"in the store is used, with a warning.",
 	.opts = run_opts,
 	.opts_size = sizeof(struct run_opts),
 	.stop_at_operand = true,

@@ -142,7 +142,8 @@ static int run(struct cli *cli, struct err *e)
 	const struct card_variant *v;
 	int rc = reference_parse(cli->operands[0], &r, e);
 	if (rc == 0)
-		rc = session_open(cli, r.repository, o->offline, &s, e);
+		rc = session_open(cli, r.repository, o->offline ? SESSION_OFFLINE : SESSION_ONLINE,
+				  &s, e);
 	if (rc == 0)
 		rc = remotes_resolve(&s.remotes, &r, &c, &m, &v, e);
 	if (rc < 0)

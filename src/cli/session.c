@@ -26,12 +26,13 @@ int session_settings(struct cli *cli, struct settings_repositories *repositories
 	return rc < 0 ? rc : settings_repositories_read(conf, repositories, e);
 }
 
-int session_open(struct cli *cli, const char *repository, bool offline, struct session *out,
-		 struct err *e)
+int session_open(struct cli *cli, const char *repository, enum session_mode mode,
+		 struct session *out, struct err *e)
 {
 	CLEANUP(session_release) struct session s = { 0 };
 	const struct remote_options options = {
-		.offline = offline,
+		.offline = mode == SESSION_OFFLINE,
+		.hurry = mode == SESSION_HURRY,
 		.report = cli->report,
 		.cancel = cli->cancel,
 		.kinds = mirror_kinds_client,

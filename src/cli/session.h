@@ -16,8 +16,9 @@ struct session {
 	struct store store;
 	struct remotes remotes;
 };
+enum session_mode { SESSION_ONLINE, SESSION_OFFLINE, SESSION_HURRY /* remote_options.hurry */ };
 /* repository NULL: all of the configuration's. */
-WARN_UNUSED int session_open(struct cli *cli, const char *repository, bool offline,
+WARN_UNUSED int session_open(struct cli *cli, const char *repository, enum session_mode mode,
 			     struct session *out, struct err *e);
 void session_release(struct session *s); /* safe twice; for CLEANUP */
 

@@ -11,9 +11,9 @@
 
 typedef unsigned long long ull;
 
-void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms)
+void endpoints_init(struct endpoints *t, struct source_list *sources)
 {
-	*t = (struct endpoints){ .sources = sources, .deadline_ms = deadline_ms };
+	*t = (struct endpoints){ .sources = sources };
 }
 
 static const char *const state_names[ENDPOINT_STATES] = {
@@ -46,18 +46,39 @@ void endpoints_release(struct endpoints *t)
 
 /* -- the endpoints ------------------------------------------------------------------------ */
 
-const struct endpoint *endpoints_all(struct endpoints *t, size_t *count)
+static bool is_endpoint(const struct endpoints *t, const struct source *s)
 {
-	for (size_t i = 0; !t->tried && i < t->sources->count; i++) {
+	for (size_t i = 0; i < t->endpoint_count; i++)
+		if (t->endpoints[i].source == s)
+			return true;
+	return false;
+}
+
+size_t endpoints_extend(struct endpoints *t)
+{
+	size_t before = t->endpoint_count;
+	for (size_t i = 0; i < t->sources->count; i++) {
 		struct source *s = t->sources->at[i];
-		if (!s->metadata)
+		if (!s->metadata || is_endpoint(t, s))
 			continue;
 		t->endpoints = mem_grow(t->endpoints, t->endpoint_count, &t->endpoint_cap,
 					sizeof *t->endpoints);
 		t->endpoints[t->endpoint_count++] = (struct endpoint){ .source = s };
 	}
+	/* What pointed to endpoints of the last request. */
+	drop_candidates(t);
+	mem_free_ptr(&t->name);
+	t->preferred = t->gave = t->unnamed = NULL;
+	t->again = false;
+	free(t->tried);
+	t->tried = mem_alloc(t->endpoint_count + 1);
+	return t->endpoint_count - before;
+}
+
+const struct endpoint *endpoints_all(struct endpoints *t, size_t *count)
+{
 	if (!t->tried)
-		t->tried = mem_alloc(t->endpoint_count + 1);
+		endpoints_extend(t);
 	*count = t->endpoint_count;
 	return t->endpoints;
 }
@@ -116,6 +137,7 @@ static void note_failure(struct endpoints *t, struct endpoint *p, const char *na
 	}
 	enum source_fault fault = source_fault_of(why, 0);
 	s->failures += why->class == ERR_NETWORK;
+	source_note_pause(t->sources, s, why);
 	source_note_fault(s, fault, "%s", told);
 	settle(p,
 	       absent                   ? ENDPOINT_INCOMPLETE
@@ -131,7 +153,8 @@ static struct endpoint *next(struct endpoints *t, bool with_silent)
 	struct endpoint *best = NULL;
 	for (size_t i = 0; i < t->endpoint_count; i++) {
 		struct endpoint *p = &t->endpoints[i];
-		if (!p->source->metadata || t->tried[i] || (!with_silent && p->source->failures))
+		if (!p->source->metadata || t->tried[i] || (!with_silent && p->source->failures) ||
+		    source_is_pausing(t->sources, p->source))
 			continue;
 		if (p == t->preferred)
 			return p;
@@ -162,10 +185,18 @@ static void begin(struct endpoints *t, const char *name)
 	t->hint[0] = '\0';
 }
 
+static bool has_metadata(const struct source *s)
+{
+	return s->metadata;
+}
+
 /* Waits, then all may be asked again; 1: no more rounds. */
 static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 {
-	int rc = retry_wait(rounds, 0, e);
+	uint64_t pause_s = source_list_pause_s(t->sources, has_metadata);
+	if (source_list_is_late(t->sources))
+		return 1;
+	int rc = retry_wait(rounds, pause_s, e);
 	if (rc == 0)
 		memset(t->tried, 0, t->endpoint_count * sizeof *t->tried);
 	return rc;
@@ -214,16 +245,20 @@ static int nobody_has(struct endpoints *t, const char *name, struct err *e)
 
 /* 1 when no untried endpoint gave an answer. */
 static int round_of_one(struct endpoints *t, const char *name, const char *key, bool with_silent,
-			struct buf *out, struct err *e)
+			unsigned round, struct buf *out, struct err *e)
 {
 	struct endpoint *p;
-	while ((p = next(t, with_silent))) {
+	while (!source_list_is_late(t->sources) && (p = next(t, with_silent))) {
 		struct err why = ERR_INIT;
 		struct mirror *m;
 		t->tried[p - t->endpoints] = true;
 		int rc = source_open(t->sources, p->source, &m, &why);
 		if (rc == 0)
-			rc = mirror_get_small(m, key, 0, out, &why);
+			rc = mirror_get_small(m, key,
+					      source_list_deadline(t->sources,
+								   t->endpoint_count > 1, out->max,
+								   round),
+					      out, &why);
 		if (rc == 0) {
 			p->source->failures = 0;
 			t->gave = p;
@@ -245,14 +280,14 @@ static int get_from_one(struct endpoints *t, const char *name, struct buf *out, 
 	for (size_t i = 0; i < t->endpoint_count; i++)
 		first &= !t->tried[i];
 	struct retry rounds = source_list_rounds(t->sources);
-	int rc = round_of_one(t, name, key, false, out, e);
+	int rc = round_of_one(t, name, key, false, 0, out, e);
 	if (rc == 1)
-		rc = round_of_one(t, name, key, true, out, e);
+		rc = round_of_one(t, name, key, true, 0, out, e);
 	while (rc == 1 && first && !t->missing && anybody_left(t)) {
 		rc = next_round(t, &rounds, e);
 		if (rc != 0)
 			break;
-		rc = round_of_one(t, name, key, true, out, e);
+		rc = round_of_one(t, name, key, true, rounds.tries, out, e);
 	}
 	return rc == 1 ? nobody_has(t, name, e) : rc;
 }
@@ -322,8 +357,8 @@ static int ask_all(struct endpoints *t, const char *name, size_t max, unsigned r
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf("metadata/%s", name);
 	struct answer *answers = mem_alloc((t->endpoint_count + 1) * sizeof *answers);
-	/* A single endpoint has no deadline. */
-	uint64_t deadline = t->endpoint_count > 1 ? t->deadline_ms * (2 * (uint64_t)round + 1) : 0;
+	/* A single endpoint has none but that of the whole refresh. */
+	uint64_t deadline = source_list_deadline(t->sources, t->endpoint_count > 1, 0, round);
 	size_t count = 0;
 	struct endpoint *p;
 	while ((p = next(t, round > 0))) {
@@ -415,6 +450,8 @@ static int transport_get(void *ctx, const char *name, struct buf *out, struct er
 {
 	struct endpoints *t = ctx;
 	begin(t, name);
+	if (!is_for_all(name) && !t->keep_end)
+		t->sources->end_ms = 0;
 	return is_for_all(name) ? get_from_all(t, name, out, e) : get_from_one(t, name, out, e);
 }
 

@@ -12,7 +12,10 @@
  *    others that are as new, then from the rest;
  *  - a file that does not verify is requested from another endpoint; the one that sent it is
  *    reported and not used for metadata again;
- *  - an endpoint that did not answer is asked again only if no other can help.
+ *  - an endpoint that did not answer is asked again only if no other can help; one that asked for a
+ *    pause, not before its end.
+ *
+ * While another endpoint is there, each request has a deadline (source_list_deadline()).
  */
 #ifndef FERRY_FETCH_ENDPOINTS_H
 #define FERRY_FETCH_ENDPOINTS_H
@@ -51,7 +54,8 @@ struct endpoints_candidate {
 
 struct endpoints {
 	struct source_list *sources; /* borrowed; the endpoints are those with `metadata` */
-	uint64_t deadline_ms;        /* for requests to all */
+	bool keep_end;               /* sources->end_ms holds for all files: otherwise, only
+					until a timestamp has been found */
 	struct endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
 
@@ -70,9 +74,12 @@ struct endpoints {
 	char hint[512]; /* of the first rejected answer */
 };
 
-/* deadline_ms: for requests to several endpoints. */
-void endpoints_init(struct endpoints *t, struct source_list *sources, uint64_t deadline_ms);
+void endpoints_init(struct endpoints *t, struct source_list *sources);
 void endpoints_release(struct endpoints *t);
+
+/* After a refresh: sources that are used for metadata since then become endpoints, too. Returns how
+ * many. */
+size_t endpoints_extend(struct endpoints *t);
 
 /* For tuf_client_open(); ctx is t. */
 struct tuf_transport endpoints_tuf(struct endpoints *t);

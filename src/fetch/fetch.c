@@ -221,3 +221,54 @@ int fetch_from_store(const struct store *s, const char *repository, const char *
 	*out = found;
 	return 0;
 }
+
+static int check_stored(const struct store *s, const struct store_variant *v, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < v->file_count; i++)
+		rc = store_verify(s, &v->files[i].sha256, e);
+	return rc;
+}
+
+static int deliver_stored(const struct store *s, const struct store_variant *v, const char *output,
+			  struct fetch_result *r, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	CLEANUP(mem_free_ptr) struct card_file *files =
+		mem_alloc((v->file_count + 1) * sizeof *files);
+	for (size_t i = 0; i < v->file_count; i++)
+		files[i] = (struct card_file){ .name = v->files[i].name,
+					       .size = v->files[i].size,
+					       .sha256 = v->files[i].sha256 };
+	const struct card_variant as_card = { .files = files, .file_count = v->file_count };
+	int rc = place_all(s, &as_card, output, &paths, e);
+	for (size_t i = 0; rc == 0 && i < r->count; i++) {
+		free(r->files[i].path);
+		r->files[i].path = mem_strdup(paths.at[i]);
+	}
+	return rc;
+}
+
+int fetch_stored(const struct store *s, const struct store_variant *v,
+		 const struct fetch_options *options, struct fetch_result *out, struct err *e)
+{
+	CLEANUP(fetch_result_release) struct fetch_result r = { 0 };
+	int rc = options->check_blobs ? check_stored(s, v, e) : 0;
+	if (rc < 0)
+		return rc;
+	r.files = mem_alloc((v->file_count + 1) * sizeof *r.files);
+	for (size_t i = 0; i < v->file_count; i++) {
+		r.files[r.count++] = (struct fetch_file){
+			.path = path_join(v->dir, v->files[i].name),
+			.name = v->files[i].name,
+			.size = v->files[i].size,
+			.sha256 = v->files[i].sha256,
+		};
+		r.size += v->files[i].size;
+	}
+	if (options->output && (rc = deliver_stored(s, v, options->output, &r, e)) < 0)
+		return rc;
+	*out = r;
+	r = (struct fetch_result){ 0 };
+	return 0;
+}

@@ -59,4 +59,10 @@ WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository, 
 				 const char *variant, struct store_variants *keep,
 				 const struct store_variant **out, struct err *e);
 
+/* The same as fetch_variant() for what fetch_from_store() found, which is neither looked up in a
+ * catalog nor downloaded. The names in *out are borrowed from v. */
+WARN_UNUSED int fetch_stored(const struct store *s, const struct store_variant *v,
+			     const struct fetch_options *options, struct fetch_result *out,
+			     struct err *e);
+
 #endif

@@ -1,5 +1,6 @@
 #include "fetch/remote.h"
 
+#include "fetch/remote_internal.h"
 #include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 
 #define ROOT_MAX 512000
+#define REFRESH_DEADLINES 2 /* of one request: for all that is asked until there is a timestamp */
 
 /* -- the first root -------------------------------------------------------------------- */
 
@@ -163,14 +165,28 @@ int remote_find(struct remote *r, const char *path, struct tuf_target *out, stru
 	return rc < 0 ? metadata_fault(r, e) : 0;
 }
 
+static int refresh_online(struct remote *r, struct err *e)
+{
+	if (tuf_client_has_timestamp(r->tuf))
+		r->sources.end_ms = clock_now_ms(r->sources.clock) +
+				    REFRESH_DEADLINES * r->sources.deadline_ms;
+	if (r->ask_mirrors)
+		remote_add_mirrors(r);
+	int rc = tuf_client_refresh(r->tuf, e);
+	endpoints_finish(&r->endpoints);
+	if (rc < 0 && !r->ask_mirrors && remote_is_no_answer(e) && remote_add_mirrors(r)) {
+		err_clear(e);
+		rc = tuf_client_refresh(r->tuf, e);
+		endpoints_finish(&r->endpoints);
+	}
+	tell_endpoints(r);
+	return rc < 0 ? metadata_fault(r, e) : 0;
+}
+
 static int refresh(struct remote *r, struct err *e)
 {
-	if (!r->offline) {
-		int rc = tuf_client_refresh(r->tuf, e);
-		endpoints_finish(&r->endpoints);
-		tell_endpoints(r);
-		return rc < 0 ? metadata_fault(r, e) : 0;
-	}
+	if (!r->offline)
+		return refresh_online(r, e);
 	int rc = tuf_client_load_offline(r->tuf, &r->expired, e);
 	if (rc < 0)
 		return metadata_fault(r, e);
@@ -243,12 +259,10 @@ int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct
 
 /* -- the catalog --------------------------------------------------------------------------- */
 
-/* Mirrors that this program can read. */
+/* Mirrors whose model files this program can read. */
 static bool is_readable(const struct catalog_mirror *m)
 {
-	return catalog_mirror_has_files(m) &&
-	       (str_starts(m->url, "file:") || str_starts(m->url, "http://") ||
-		str_starts(m->url, "https://"));
+	return catalog_mirror_has_files(m) && remote_reads(m->url);
 }
 
 /* The catalog's mirrors in their order, then the endpoints that are not among them. */
@@ -299,13 +313,18 @@ static int add_endpoints(const struct settings_repository *set, struct remote *r
 	return 0;
 }
 
-static int connect_trust(const struct settings_repository *set, struct remote *r, struct err *e)
+static int connect_trust(const struct settings_repository *set, struct remote *r, bool strict,
+			 struct err *e)
 {
 	int rc = open_trust(set, r, e);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = refresh(r, e);
+		if (rc < 0 && !strict && !r->offline && remote_goes_on(r, e))
+			rc = 0;
+	}
 	if (rc == 0)
 		rc = load_catalog(r, e);
+	r->sources.end_ms = 0;
 	return rc < 0 ? err_context(e, "repository %s", r->repository) : 0;
 }
 
@@ -327,7 +346,9 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		.stall_s = fetch->stall_s,
 		.max_failures = fetch->retries,
 	};
-	endpoints_init(&r->endpoints, &r->sources, fetch->timestamp_deadline_ms);
+	r->sources.deadline_ms = fetch->timestamp_deadline_ms;
+	endpoints_init(&r->endpoints, &r->sources);
+	r->endpoints.keep_end = options->hurry;
 	if (s->read_only && !options->offline)
 		report_warn(options->report,
 			    "the store %s is read-only; using only what it contains", s->home);
@@ -344,7 +365,7 @@ int remote_open(const struct settings_repository *set, const struct settings_fet
 	CLEANUP_PTR(remote_free) struct remote *r = NULL;
 	int rc = prepare(set, fetch, s, options, &r, e);
 	if (rc == 0)
-		rc = connect_trust(set, r, e);
+		rc = connect_trust(set, r, options->strict, e);
 	if (rc < 0)
 		return rc;
 	*out = STEAL(r);
@@ -361,7 +382,9 @@ int remote_inspect(const struct settings_repository *set, const struct settings_
 	int rc = prepare(set, fetch, s, options, &r, e);
 	if (rc < 0)
 		return rc;
-	rc = connect_trust(set, r, why);
+	/* The mirrors of the catalog are asked in any case: their state is of interest, too. */
+	r->ask_mirrors = true;
+	rc = connect_trust(set, r, true, why);
 	if (rc == -ERR_CANCELLED) {
 		*e = *why;
 		return rc;
@@ -384,5 +407,6 @@ void remote_free(struct remote *r)
 	endpoints_release(&r->endpoints);
 	source_list_release(&r->sources);
 	free(r->repository);
+	free(r->unrefreshed);
 	free(r);
 }

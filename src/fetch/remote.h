@@ -18,6 +18,8 @@
 
 struct remote_options {
 	bool offline; /* no request is made */
+	bool hurry;  /* what is wanted is probably in the store: the whole refresh has a deadline */
+	bool strict; /* metadata that cannot be refreshed is an error */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
 	const struct cancel *cancel; /* NULL: nothing stops it */
@@ -31,6 +33,9 @@ struct remote {
 	bool offline;
 	const char *expired;          /* offline, and by remote_inspect(): the role that has
 					 expired, or NULL */
+	char *unrefreshed;            /* why the metadata that was verified before is used although
+					 it was to be refreshed, or NULL */
+	bool ask_mirrors;             /* the mirrors of the known catalog are asked at once */
 	struct rate_table limit_rate; /* of [fetch] */
 	struct source_list sources;   /* the catalog's mirrors by priority, then endpoints */
 	struct endpoints endpoints;
@@ -41,6 +46,10 @@ struct remote {
 /*
  * The first time, trust starts from the settings' root or its digest. With a read-only store it
  * works offline, with a warning.
+ *
+ * If no configured endpoint has valid metadata, the mirrors of the catalog that was verified last
+ * are asked as well. If none of them has newer metadata either, that which was verified before is
+ * used while it has not expired, with a warning.
  *
  * ERR_USAGE when the settings have no metadata URL or no pinned root; ERR_INTEGRITY when no
  * endpoint has valid metadata; ERR_NOT_FOUND offline when nothing is stored yet.

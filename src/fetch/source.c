@@ -11,6 +11,7 @@
 
 /* If a server asks for a longer pause, it is no longer used for this file. */
 #define LONGEST_WISH_S 60
+#define SLOWEST_BYTES_PER_MS 64 /* that another source is not preferred to */
 /* The least a failed request must have transferred to count as progress. */
 #define USEFUL_BYTES (256 * KIB)
 
@@ -104,12 +105,42 @@ int source_open(struct source_list *l, struct source *s, struct mirror **out, st
 	return 0;
 }
 
+bool source_list_is_late(const struct source_list *l)
+{
+	return l->end_ms && clock_now_ms(l->clock) >= l->end_ms;
+}
+
+uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t bytes,
+			      unsigned round)
+{
+	uint64_t deadline_ms = 0, now_ms = clock_now_ms(l->clock);
+	if (others && l->deadline_ms)
+		deadline_ms = (l->deadline_ms + bytes / SLOWEST_BYTES_PER_MS) *
+			      (2 * (uint64_t)round + 1);
+	if (!l->end_ms)
+		return deadline_ms;
+	uint64_t left_ms = l->end_ms > now_ms ? l->end_ms - now_ms : 1;
+	return deadline_ms ? MIN(deadline_ms, left_ms) : left_ms;
+}
+
+void source_note_pause(const struct source_list *l, struct source *s, const struct err *why)
+{
+	if (why->retry_after_s)
+		s->pause_ends_ms = clock_now_ms(l->clock) + why->retry_after_s * 1000;
+}
+
+bool source_is_pausing(const struct source_list *l, const struct source *s)
+{
+	return s->pause_ends_ms > clock_now_ms(l->clock);
+}
+
 struct retry source_list_rounds(const struct source_list *l)
 {
 	return (struct retry){
 		.max_tries = 3,
 		.base_ms = 500,
 		.cap_ms = 1000,
+		.max_retry_after_s = LONGEST_WISH_S,
 		.clock = l->clock,
 		.random = l->random,
 		.cancel = l->cancel,
@@ -213,6 +244,7 @@ void source_failed(struct source_list *l, struct source *s, const struct err *wh
 {
 	enum source_fault f = source_fault_of(why, received);
 	source_note_fault(s, f, "%s", why->text + why->core);
+	source_note_pause(l, s, why);
 	switch (f) {
 	case FAULT_WRONG_ANSWER:
 		s->banned = true;
@@ -280,6 +312,16 @@ static bool only_missing(const struct source_list *l)
 	return any;
 }
 
+/* The end of the longest pause that a server asks for, in seconds from now; 0: none does. */
+static uint64_t longest_pause_s(const struct source_list *l)
+{
+	uint64_t now_ms = clock_now_ms(l->clock), longest_ms = 0;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->at[i]->pause_ends_ms > now_ms)
+			longest_ms = MAX(longest_ms, l->at[i]->pause_ends_ms - now_ms);
+	return (longest_ms + 999) / 1000;
+}
+
 int source_list_err(const struct source_list *l, const char *what, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(8 * KIB);
@@ -299,6 +341,10 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 	if (class == ERR_AUTH)
 		return err_hint(e, "check the URLs of the mirrors and your access rights; ask the "
 				   "publisher for access or another mirror");
+	uint64_t pause_s = longest_pause_s(l);
+	if (pause_s)
+		return err_hint(e, "a server asks for a pause of %llu seconds: try again later",
+				(unsigned long long)pause_s);
 	if (only_missing(l))
 		return err_hint(e, "if the URLs are correct, the mirrors are incomplete: tell the "
 				   "publisher, or try again later");
@@ -307,13 +353,14 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 }
 
 static int get_from(struct source_list *l, struct source *s, const char *key, uint64_t length,
-		    const struct digest *sha256, struct buf *out, bool *lied, struct err *e)
+		    const struct digest *sha256, uint64_t deadline_ms, struct buf *out, bool *lied,
+		    struct err *e)
 {
 	struct mirror *m;
 	struct digest got;
 	int rc = source_open(l, s, &m, e);
 	if (rc == 0)
-		rc = mirror_get_small(m, key, 0, out, e);
+		rc = mirror_get_small(m, key, deadline_ms, out, e);
 	if (rc < 0)
 		return rc;
 	sha256_of(buf_str(out), out->len, &got);
@@ -326,9 +373,17 @@ static int get_from(struct source_list *l, struct source *s, const char *key, ui
 	return 0;
 }
 
+static bool has_others(const struct source_list *l)
+{
+	size_t usable = 0;
+	for (size_t i = 0; i < l->count; i++)
+		usable += !l->at[i]->banned && !l->at[i]->given_up;
+	return usable > 1;
+}
+
 /* 1 when no usable source had it. */
 static int ask_each(struct source_list *l, const char *key, uint64_t length,
-		    const struct digest *sha256, struct buf *got, struct err *e)
+		    const struct digest *sha256, unsigned round, struct buf *got, struct err *e)
 {
 	CLEANUP(mem_free_ptr) bool *tried = mem_alloc(l->count + 1);
 	for (int pass = 0; pass < 3; pass++) {
@@ -336,11 +391,13 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 			struct source *s = l->at[i];
 			struct err why = ERR_INIT;
 			int turn = demerits(s) ? 2 : s->endpoint ? 0 : 1;
-			if (s->banned || s->given_up || tried[i] || turn != pass)
+			if (s->banned || s->given_up || tried[i] || turn != pass ||
+			    source_is_pausing(l, s) || source_list_is_late(l))
 				continue;
 			bool lied = false;
+			uint64_t limit_ms = source_list_deadline(l, has_others(l), length, round);
 			tried[i] = true;
-			int rc = get_from(l, s, key, length, sha256, got, &lied, &why);
+			int rc = get_from(l, s, key, length, sha256, limit_ms, got, &lied, &why);
 			if (rc == 0) {
 				s->bytes += got->len;
 				source_did_well(s);
@@ -362,10 +419,26 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 /* Sources with network errors may have it in a moment. */
 static bool anybody_left(const struct source_list *l)
 {
-	for (size_t i = 0; i < l->count; i++)
+	for (size_t i = 0; i < l->count && !source_list_is_late(l); i++)
 		if (!l->at[i]->banned && !l->at[i]->given_up)
 			return true;
 	return false;
+}
+
+uint64_t source_list_pause_s(const struct source_list *l, bool (*usable)(const struct source *s))
+{
+	uint64_t now_ms = clock_now_ms(l->clock), earliest_ms = UINT64_MAX;
+	for (size_t i = 0; i < l->count; i++)
+		if (usable(l->at[i]))
+			earliest_ms = MIN(earliest_ms, l->at[i]->pause_ends_ms);
+	if (earliest_ms == UINT64_MAX || earliest_ms <= now_ms)
+		return 0;
+	return (earliest_ms - now_ms + 999) / 1000;
+}
+
+static bool is_usable(const struct source *s)
+{
+	return !s->banned && !s->given_up;
 }
 
 int source_get_small(struct source_list *l, const char *key, uint64_t length,
@@ -376,8 +449,9 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 	int rc;
 	source_list_begin_file(l);
 	do
-		rc = ask_each(l, key, length, sha256, &got, e);
-	while (rc == 1 && anybody_left(l) && (rc = retry_wait(&rounds, 0, e)) == 0);
+		rc = ask_each(l, key, length, sha256, rounds.tries, &got, e);
+	while (rc == 1 && anybody_left(l) &&
+	       (rc = retry_wait(&rounds, source_list_pause_s(l, is_usable), e)) == 0);
 	if (rc == 1)
 		return source_list_err(l, key, e);
 	if (rc < 0)

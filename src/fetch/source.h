@@ -45,6 +45,7 @@ struct source {
 	bool given_up;          /* for this file: missing, refused, failed too often */
 	unsigned failures;      /* in a row, without a useful byte in between */
 	uint64_t not_before_ms; /* backing off until then */
+	uint64_t pause_ends_ms; /* the server asked not to be asked before */
 };
 
 struct source_list {
@@ -54,6 +55,9 @@ struct source_list {
 	const struct random *random; /* NULL: the real one */
 	uint64_t stall_s;            /* 0: the mirror's default */
 	unsigned max_failures;       /* in a row before it is given up; at least 1 */
+	uint64_t deadline_ms;        /* for a small object while another source is there, beside
+					the time for its bytes; 0: none */
+	uint64_t end_ms;             /* of the clock: when small objects must be there; 0: never */
 	struct source **at;          /* in the order in which they are used */
 	size_t count, cap;
 };
@@ -66,6 +70,18 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 /* Opens it if it is not open. */
 WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirror **out,
 			    struct err *e);
+
+/* How long a request for a small object of at most this size may take in this round (0 is the
+ * first); 0: for ever. `others`: another source is there. */
+uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t bytes,
+			      unsigned round);
+/* Has l->end_ms passed? */
+bool source_list_is_late(const struct source_list *l);
+/* The server asks for a pause: the source is not asked for small objects before its end. */
+void source_note_pause(const struct source_list *l, struct source *s, const struct err *why);
+bool source_is_pausing(const struct source_list *l, const struct source *s);
+/* Seconds until the first of the usable sources may be asked again; 0: one may be asked now. */
+uint64_t source_list_pause_s(const struct source_list *l, bool (*usable)(const struct source *s));
 
 /* Retries of a request to all sources after network errors: a few times, with pauses. */
 struct retry source_list_rounds(const struct source_list *l);

@@ -361,6 +361,23 @@ int tuf_client_load_offline(struct tuf_client *c, const char **expired, struct e
 	return 0;
 }
 
+bool tuf_client_has_timestamp(const struct tuf_client *c)
+{
+	CLEANUP(mem_free_ptr) char *path = tuf_folder_path(c->dir, "timestamp");
+	return file_exists(path);
+}
+
+bool tuf_client_is_complete(const struct tuf_client *c)
+{
+	const struct tuf_trusted *t = &c->trusted;
+	const struct tuf_metadata *targets = tuf_trusted_top(t);
+	struct tuf_meta snapshot, listed;
+	return c->ready && targets && tuf_metadata_meta(t->timestamp, "snapshot.json", &snapshot) &&
+	       t->snapshot->version == snapshot.version &&
+	       tuf_metadata_meta(t->snapshot, "targets.json", &listed) &&
+	       targets->version == listed.version;
+}
+
 /* -- targets --------------------------------------------------------------------------- */
 
 static int load_delegated(void *ctx, const char *name, const struct tuf_metadata *parent,

@@ -77,6 +77,12 @@ WARN_UNUSED int tuf_client_refresh(struct tuf_client *c, struct err *e);
  * ERR_NOT_FOUND, damaged metadata ERR_INTEGRITY; a refresh repairs both. */
 WARN_UNUSED int tuf_client_load_offline(struct tuf_client *c, const char **expired, struct err *e);
 
+/* Is there stored metadata, verified or not, beside the root? */
+bool tuf_client_has_timestamp(const struct tuf_client *c);
+/* Of what tuf_client_load_offline() loaded: is it what its timestamp names, so that no newer
+ * snapshot or targets metadata is known? An interrupted refresh may leave an older one. */
+bool tuf_client_is_complete(const struct tuf_client *c);
+
 /* Finds the description of a target path, in targets or the roles that it delegates to.
  * ERR_NOT_FOUND when no role that is trusted for it lists it. */
 WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out,

@@ -58,7 +58,7 @@ static int open_found(const char *path, int *fd, struct err *e)
 	if (got < 0 || fstat(got, &st) < 0)
 		return err_sys(e, errno, "%s", path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		err_set(e, ERR_USAGE, "%s is not a regular file", path);
+		err_set(e, ERR_INTEGRITY, "%s is not a regular file", path);
 		return err_hint(e, "remove it, or put a file in its place");
 	}
 	*fd = got;

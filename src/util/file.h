@@ -19,8 +19,8 @@ WARN_UNUSED int file_open_read(const char *path, int *fd, struct err *e);
 /* Refuses anything but a regular file. size in bytes. */
 WARN_UNUSED int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e);
 
-/* Replaces what is in out. ERR_INTEGRITY when the file is over out->max; ERR_USAGE for a pipe or
- * a device, which could be waited for in vain. */
+/* Replaces what is in out. ERR_INTEGRITY when the file is over out->max, and for a pipe or a
+ * device, which could be waited for in vain. */
 WARN_UNUSED int file_read_all(const char *path, struct buf *out, struct err *e);
 /* The same for a file that a person named: it may be a pipe, as in --root <(program). */
 WARN_UNUSED int file_read_named(const char *path, struct buf *out, struct err *e);

@@ -405,21 +405,24 @@ def test_stale_lying_and_dead_endpoints_are_named(ferry, work, publisher, prepar
 
 def test_rollback_is_refused(ferry, work, publisher, prepared, client):
     old = publisher.copy(work / "old")
+    publisher.add(prepared("other", "4M"))
     publisher.sign()
-    ferry("catalog", "refresh", "-q", cwd=publisher.dir)
     ferry("list")
     client(f"file://{old}")
-    ferry("list", check=6)
+    result = ferry("list")
+    assert "rollback of timestamp from version 3 to 2" in result.err and "other" in result.out
+    ferry("repository", "status", check=6)
 
 
-def test_expired_metadata_is_refused_but_told_offline(ferry, work, prepared):
+def test_expired_metadata_is_refused_and_listed_offline(ferry, work, prepared):
     p = Publisher(ferry, work, expires={"timestamp": "2d"})
     p.add(prepared("tiny", "30M"))
     p.sign()
     (work / "ferry.conf").write_text(p.client())
     ferry("fetch", "tiny")
-    result = ferry("fetch", "tiny", check=6, at="+3 days")
-    assert "expired" in result.err
+    result = ferry("list", check=6, at="+3 days")
+    assert "expired" in result.err and "--offline uses what was verified before" in result.err
+    ferry("fetch", "other", check=6, at="+3 days")
     result = ferry("fetch", "--offline", "tiny", at="+3 days")
     assert result.out and "expired" in result.err
     document = ferry("list", "--offline", "--json", at="+3 days").json
@@ -436,6 +439,8 @@ def test_offline(ferry, work, publisher, client):
     shutil.move(publisher.tree, work / "gone")
     assert ferry("fetch", "--offline", "tiny").out == path
     assert ferry("show", "--offline", "tiny").out
+    assert ferry("fetch", "tiny").out == path
+    ferry("store", "remove", "tiny")
     ferry("fetch", "tiny", check=4)
 
 
@@ -737,10 +742,11 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     # When nobody answers, the store has it.
     shutil.move(publisher.tree, work / "gone")
     result = ferry("run", "tiny", "echo", "{}")
-    assert result.out == f"{path}\n" and "using the model in the store" in result.err
+    assert result.out == f"{path}\n" and "could not be refreshed" in result.err
     assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
     (work / "ferry.conf").unlink()
     assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
+    assert "use it with --offline" in ferry("run", "tiny", "echo", check=2).err
 
 
 def test_run_passes_signals(ferry, client):
@@ -769,8 +775,8 @@ def test_model_in_two_repositories_must_be_told_apart(ferry, work, publisher, pr
     shutil.move(publisher.tree, work / "gone")
     result = ferry("fetch", "other")
     assert "warning" in result.err and "demo" in result.err
-    ferry("fetch", "demo/tiny", check=4)
-    assert len(ferry("store", "list").out.splitlines()) == 2
+    assert "could not be refreshed" in ferry("fetch", "demo/tiny").err
+    assert len(ferry("store", "list").out.splitlines()) == 3
 
 
 def test_programs_link_no_publisher_libraries():

@@ -447,6 +447,12 @@ def test_what_is_to_be_done_about_a_mirror(user, publisher, root, fault_server, 
     mirror = fault_server(publisher.tree)
     user("repository", "add", "demo", mirror.url, "--root", root)
     broken = mirror.add(path="metadata/timestamp.json", **fault)
+    # What was verified before is used, and what to do is said.
+    result = user("list")
+    assert "tiny" in result.out and "could not be refreshed: timestamp.json" in result.err
+    assert mirror.url in result.err and words in result.err and hint in result.err
+    shutil.rmtree(trust(user))
+    broken.hits = 0
     result = user("list", "--json", check=code)
     error = result.json["error"]
     assert mirror.url in error["message"] and words in error["message"]

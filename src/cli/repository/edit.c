@@ -89,6 +89,7 @@ static int run_add(struct cli *cli, struct err *e)
 {
 	const struct add_opts *o = cli->opts;
 	const struct remote_options options = {
+		.strict = true,
 		.report = cli->report,
 		.cancel = cli->cancel,
 		.kinds = mirror_kinds_client,

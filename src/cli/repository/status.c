@@ -206,7 +206,8 @@ const struct command cmd_repository_status = {
 	.name = "status",
 	.summary = "refresh, and show versions, expiry dates and endpoints",
 	.synopsis = (const char *const[]){ "[NAME…]", NULL },
-	.description = "Asks every metadata URL. The exit code is 1 if a person has to act: "
+	.description = "Asks every metadata URL, and the mirrors of the catalog. The exit code is "
+		       "1 if a person has to act: "
 		       "metadata has expired or will soon, or an endpoint sends something that "
 		       "does not verify; it is 4 if no endpoint can be reached.",
 	.opts = status_opts,

@@ -36,6 +36,7 @@ static int set_up(void **state)
 		.clock = &f->clock.clock,
 		.random = &random_largest,
 		.max_failures = 5,
+		.deadline_ms = 5000,
 	};
 	for (size_t i = 0; i < 3; i++) {
 		char id[2] = { (char)('a' + i), 0 };
@@ -46,7 +47,7 @@ static int set_up(void **state)
 		set_timestamp(f, i, 7);
 		mirror_mem_set(f->endpoints[i], "metadata/3.snapshot.json", id, 1);
 	}
-	endpoints_init(&f->transport, &f->sources, 5000);
+	endpoints_init(&f->transport, &f->sources);
 	f->tuf = endpoints_tuf(&f->transport);
 	buf_init(&f->out, 1000);
 	*state = f;
@@ -281,7 +282,7 @@ static void slow_endpoint_is_waited_for_until_the_deadline_only(void **state_)
 {
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
-	f->transport.deadline_ms = 100;
+	f->sources.deadline_ms = 100;
 	set_timestamp(f, 0, 8);
 	slow(f, 0, 60000);
 	uint64_t before = clock_now_ms(NULL);
@@ -302,7 +303,7 @@ static void slow_endpoints_get_more_time_when_there_is_no_other(void **state_)
 {
 	struct fixture *f = *state_;
 	struct err e = ERR_INIT;
-	f->transport.deadline_ms = 100;
+	f->sources.deadline_ms = 100;
 	slow(f, 0, 200);
 	down(f, 1);
 	down(f, 2);

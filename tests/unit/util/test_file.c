@@ -421,7 +421,7 @@ static void a_pipe_is_read_only_where_a_person_named_it(void **state)
 	struct scratch *s = *state;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(100);
 	assert_int_equal(mkfifo(s->path, 0600), 0);
-	assert_int_equal(file_read_all(s->path, &text, &s->e), -ERR_USAGE);
+	assert_int_equal(file_read_all(s->path, &text, &s->e), -ERR_INTEGRITY);
 	assert_non_null(strstr(s->e.text, "is not a regular file"));
 	err_clear(&s->e);
 	pid_t child = fork();

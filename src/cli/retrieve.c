@@ -1,0 +1,209 @@
+#include "cli/retrieve.h"
+
+#include "util/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void retrieve_close(struct retrieval *r)
+{
+	session_release(&r->session);
+}
+
+void retrieve_release(struct retrieved *r)
+{
+	fetch_result_release(&r->files);
+	store_variants_release(&r->kept);
+	mem_free_ptr(&r->fallback);
+}
+
+/* -- opening --------------------------------------------------------------------------------- */
+
+/* The repository that all references name, or NULL. */
+static const char *common_repository(const struct reference *r, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (!r[i].repository || !r[0].repository ||
+		    strcmp(r[i].repository, r[0].repository) != 0)
+			return NULL;
+	return r[0].repository;
+}
+
+static int find_stored(const struct store *s, const struct reference *r, const char *variant,
+		       struct store_variants *kept, const struct store_variant **out, struct err *e)
+{
+	store_variants_release(kept);
+	return fetch_from_store(s, r->repository, r->model, r->variant ? r->variant : variant, kept,
+				out, e);
+}
+
+static bool all_stored(const struct store *s, const struct reference *r, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(store_variants_release) struct store_variants kept = { 0 };
+		const struct store_variant *v;
+		struct err ignored = ERR_INIT;
+		/* Several variants of it are fine, too. */
+		if (find_stored(s, &r[i], NULL, &kept, &v, &ignored) == -ERR_NOT_FOUND)
+			return false;
+	}
+	return true;
+}
+
+/* Is the failure no reason against a model in the store? */
+static bool is_no_proof(const struct retrieval *r, const struct err *why)
+{
+	return err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_INTEGRITY) ||
+	       err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_SYSTEM) ||
+	       (r->offline && err_is(why, ERR_USAGE));
+}
+
+/* The policy is hard, but the person can overrule it. */
+static int refuse(const struct retrieval *r, const struct reference *reference,
+		  const struct err *why, struct err *e)
+{
+	*e = *why;
+	size_t len = strlen(e->hint);
+	if (!err_is(e, ERR_CANCELLED) && all_stored(&r->session.store, reference, 1))
+		snprintf(e->hint + len, sizeof e->hint - len,
+			 "%sthe store has this model: use it with --offline, or with the path that "
+			 "`ferry store path` prints",
+			 len ? "; " : "");
+	return -(int)e->class;
+}
+
+int retrieve_open(struct cli *cli, const struct reference *references, size_t count, bool offline,
+		  struct retrieval *out, struct err *e)
+{
+	CLEANUP(store_close) struct store store = { 0 };
+	*out = (struct retrieval){ .cli = cli, .offline = offline };
+	int rc = session_store(cli, &store, e);
+	if (rc < 0)
+		return rc;
+	enum session_mode mode = offline                                 ? SESSION_OFFLINE
+				 : all_stored(&store, references, count) ? SESSION_HURRY
+									 : SESSION_ONLINE;
+	rc = session_open(cli, common_repository(references, count), mode, &out->session,
+			  &out->why);
+	out->open = rc == 0;
+	if (rc == 0)
+		return 0;
+	out->session.store = store;
+	store = (struct store){ 0 };
+	if (is_no_proof(out, &out->why))
+		return 0;
+	refuse(out, references, &out->why, e);
+	retrieve_close(out);
+	return rc;
+}
+
+/* -- one model ----------------------------------------------------------------------------- */
+
+static void warn_of_deprecation(struct retrieval *r, const struct card *m)
+{
+	if (m->deprecated)
+		report_warn(r->cli->report, "%s is deprecated%s%s%s%s", m->id,
+			    m->deprecation_reason ? ": " : "",
+			    m->deprecation_reason ? m->deprecation_reason : "",
+			    m->replacement ? "; use " : "", m->replacement ? m->replacement : "");
+}
+
+static int from_mirrors(struct retrieval *r, const struct reference *reference,
+			const struct fetch_options *options, struct retrieved *out,
+			const char **variant, struct err *e)
+{
+	struct remote *remote;
+	const struct card *model;
+	const struct card_variant *v;
+	int rc = remotes_resolve(&r->session.remotes, reference, &remote, &model, &v, e);
+	if (rc < 0)
+		return rc;
+	*variant = v->id;
+	warn_of_deprecation(r, model);
+	rc = fetch_variant(remote, model, v, options, &out->files, e);
+	if (rc < 0)
+		return rc;
+	out->repository = remote->repository;
+	out->model = model->id;
+	out->variant = v->id;
+	return 0;
+}
+
+/* Which variant is meant, by the catalog that was verified last, even if that has expired. */
+static int ask_old_catalog(struct retrieval *r, const struct reference *reference, char **variant)
+{
+	CLEANUP(session_release) struct session old = { 0 };
+	struct cli silent = *r->cli;
+	struct remote *remote;
+	const struct card *model;
+	const struct card_variant *v;
+	struct err ignored = ERR_INIT;
+	silent.report = NULL;
+	int rc = session_open(&silent, reference->repository, SESSION_OFFLINE, &old, &ignored);
+	if (rc == 0)
+		rc = remotes_resolve(&old.remotes, reference, &remote, &model, &v, &ignored);
+	if (rc == 0)
+		*variant = mem_strdup(v->id);
+	return rc;
+}
+
+static int choose_stored(struct retrieval *r, const struct reference *reference,
+			 const char *variant, struct retrieved *out,
+			 const struct store_variant **found, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *old = NULL;
+	struct err why = ERR_INIT;
+	const struct store *s = &r->session.store;
+	int rc = find_stored(s, reference, variant, &out->kept, found, &why);
+	if (rc == -ERR_USAGE && ask_old_catalog(r, reference, &old) == 0) {
+		err_clear(&why);
+		rc = find_stored(s, reference, old, &out->kept, found, &why);
+	}
+	if (rc < 0)
+		*e = why;
+	return rc;
+}
+
+static void tell(struct retrieval *r, const struct store_variant *v, const char *why)
+{
+	char when[TIME_TEXT];
+	format_time(when, v->fetched_s);
+	report_warn(r->cli->report, "%s; using the model in the store: %s/%s:%s, fetched at %s",
+		    why, v->repository, v->model, v->variant, when);
+}
+
+static int from_store(struct retrieval *r, const struct reference *reference, const char *variant,
+		      const struct fetch_options *options, const struct err *why,
+		      struct retrieved *out, struct err *e)
+{
+	const struct store_variant *v;
+	int rc = choose_stored(r, reference, variant, out, &v, e);
+	if (rc == 0)
+		rc = fetch_stored(&r->session.store, v, options, &out->files, e);
+	if (rc < 0)
+		return rc;
+	out->repository = v->repository;
+	out->model = v->model;
+	out->variant = v->variant;
+	out->fallback = mem_strdup(why->text);
+	tell(r, v, why->text);
+	return 0;
+}
+
+int retrieve_model(struct retrieval *r, const struct reference *reference,
+		   const struct fetch_options *options, struct retrieved *out, struct err *e)
+{
+	struct err why = r->why, stored = ERR_INIT;
+	const char *variant = NULL;
+	int rc = r->open ? from_mirrors(r, reference, options, out, &variant, &why)
+			 : -(int)why.class;
+	if (rc == 0)
+		return 0;
+	if (!is_no_proof(r, &why))
+		return refuse(r, reference, &why, e);
+	if (from_store(r, reference, variant, options, &why, out, &stored) == 0)
+		return 0;
+	/* Several variants, and no catalog that tells which. */
+	*e = err_is(&stored, ERR_USAGE) ? stored : why;
+	return -(int)e->class;
+}

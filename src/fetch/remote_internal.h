@@ -1,0 +1,23 @@
+/* Between remote.c and remote_known.c: what is known from earlier runs. */
+#ifndef FERRY_FETCH_REMOTE_INTERNAL_H
+#define FERRY_FETCH_REMOTE_INTERNAL_H
+
+#include "fetch/remote.h"
+
+/* Can this program read from such a URL? */
+bool remote_reads(const char *url);
+
+/* Did the refresh fail because of what endpoints answered or did not answer, so that another could
+ * do better? */
+bool remote_is_no_answer(const struct err *why);
+
+/* The mirrors of the catalog that was verified last, expired or not, become endpoints after the
+ * others. False when there is none that is not one already. */
+bool remote_add_mirrors(struct remote *r);
+
+/* After a failed refresh: can the metadata that was verified before be used? It must not have
+ * expired, and nothing newer may be known. Then warns, and clears *e; otherwise the hint of *e says
+ * what else there is. */
+bool remote_goes_on(struct remote *r, struct err *e);
+
+#endif
