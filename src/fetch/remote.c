@@ -1,16 +1,12 @@
 #include "fetch/remote.h"
 
 #include "fetch/remote_internal.h"
-#include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"
-#include "util/path.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define ROOT_MAX 512000
 #define REFRESH_DEADLINES 2 /* of one request: for all that is asked until there is a timestamp */
@@ -95,18 +91,6 @@ static int begin_trust(const struct settings_repository *set, struct remote *r, 
 
 /* -- trust ------------------------------------------------------------------------------- */
 
-static int offline_hint(const struct remote *r, struct err *e)
-{
-	if (!r->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
-		return -(int)e->class;
-	return r->store->read_only
-		       ? err_hint(e,
-				  "it cannot be downloaded because the store %s is read-only: make "
-				  "it writable, or set FERRY_HOME to another folder",
-				  r->store->home)
-		       : err_hint(e, "run the same command once without --offline");
-}
-
 static int open_trust(const struct settings_repository *set, struct remote *r, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(r->store, r->repository);
@@ -148,23 +132,6 @@ static void tell_endpoints(struct remote *r)
 	}
 }
 
-/* Completes the TUF client's error: adds the endpoint and a hint. */
-static int metadata_fault(struct remote *r, struct err *e)
-{
-	if (r->offline || !err_is(e, ERR_INTEGRITY))
-		return offline_hint(r, e);
-	if (r->endpoints.unnamed)
-		err_context(e, "%s", r->endpoints.unnamed->source->id);
-	return err_hint(e, "this is not what the publisher signed: add the URL of another mirror "
-			   "to 'metadata', or tell the publisher");
-}
-
-int remote_find(struct remote *r, const char *path, struct tuf_target *out, struct err *e)
-{
-	int rc = tuf_client_target(r->tuf, path, out, e);
-	return rc < 0 ? metadata_fault(r, e) : 0;
-}
-
 static int refresh_online(struct remote *r, struct err *e)
 {
 	if (tuf_client_has_timestamp(r->tuf))
@@ -180,7 +147,7 @@ static int refresh_online(struct remote *r, struct err *e)
 		endpoints_finish(&r->endpoints);
 	}
 	tell_endpoints(r);
-	return rc < 0 ? metadata_fault(r, e) : 0;
+	return rc < 0 ? remote_fault(r, e) : 0;
 }
 
 static int refresh(struct remote *r, struct err *e)
@@ -189,72 +156,11 @@ static int refresh(struct remote *r, struct err *e)
 		return refresh_online(r, e);
 	int rc = tuf_client_load_offline(r->tuf, &r->expired, e);
 	if (rc < 0)
-		return metadata_fault(r, e);
+		return remote_fault(r, e);
 	if (r->expired)
 		report_warn(r->report, "%s: the %s metadata has expired and may be outdated",
 			    r->repository, r->expired);
 	return rc;
-}
-
-/* -- small targets ----------------------------------------------------------------------- */
-
-char *remote_target_key(const struct remote *r, const char *path, const struct tuf_target *t)
-{
-	CLEANUP(mem_free_ptr) char *name = tuf_client_target_name(r->tuf, path, t);
-	return mem_printf("targets/%s", name);
-}
-
-static char *cache_path(const struct remote *r, const struct digest *d)
-{
-	char hex[DIGEST_HEX];
-	CLEANUP(mem_free_ptr) char *dir = store_cache_dir(r->store, r->repository);
-	return path_join(dir, digest_hex(hex, d));
-}
-
-static bool cache_load(const char *path, const struct tuf_target *t, struct buf *out)
-{
-	CLEANUP(buf_release) struct buf got = BUF_INIT(t->length);
-	struct err ignored = ERR_INIT;
-	struct digest d;
-	if (file_read_all(path, &got, &ignored) < 0)
-		return false;
-	sha256_of(buf_str(&got), got.len, &d);
-	if (got.len != t->length || !digest_equal(&d, &t->sha256))
-		return false;
-	/* gc removes what was not used for a long time. */
-	utimensat(AT_FDCWD, path, NULL, 0);
-	buf_release(out);
-	*out = got;
-	got = (struct buf)BUF_INIT(0);
-	return true;
-}
-
-static int download(struct remote *r, const char *path, const struct tuf_target *t,
-		    const char *cached, struct buf *out, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *key = remote_target_key(r, path, t);
-	if (r->offline) {
-		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", r->repository, path);
-		return offline_hint(r, e);
-	}
-	int rc = source_get_small(&r->sources, key, t->length, &t->sha256, out, e);
-	if (rc == 0)
-		rc = file_mkdirs_for(cached, 0755, e);
-	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, 0644, e);
-}
-
-int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct buf *out,
-		  struct err *e)
-{
-	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = remote_find(r, path, &t, e);
-	if (rc < 0)
-		return rc;
-	if (t.length > max_bytes)
-		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes; the maximum is %llu", path,
-			       (unsigned long long)t.length, (unsigned long long)max_bytes);
-	CLEANUP(mem_free_ptr) char *cached = cache_path(r, &t.sha256);
-	return cache_load(cached, &t, out) ? 0 : download(r, path, &t, cached, out, e);
 }
 
 /* -- the catalog --------------------------------------------------------------------------- */

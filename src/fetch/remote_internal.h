@@ -1,8 +1,12 @@
-/* Between remote.c and remote_known.c: what is known from earlier runs. */
+/* Between remote.c, remote_target.c and remote_known.c, which has what is known from earlier runs.
+ */
 #ifndef FERRY_FETCH_REMOTE_INTERNAL_H
 #define FERRY_FETCH_REMOTE_INTERNAL_H
 
 #include "fetch/remote.h"
+
+/* Completes an error of the TUF client: adds the endpoint and a hint. */
+int remote_fault(struct remote *r, struct err *e);
 
 /* Can this program read from such a URL? */
 bool remote_reads(const char *url);
