@@ -163,16 +163,34 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 	}
 }
 
+/* What a plain push puts right: verify has noted what is corrupt, so it is not trusted again. A
+ * mirror of the kind http cannot be pushed to. */
+static size_t mendable(const struct verify_report *r)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		const size_t *verdicts = r->mirrors[i].verdicts;
+		const char *kind = r->mirrors[i].kind;
+		if (!kind || strcmp(kind, "http") != 0)
+			count += verdicts[VERIFY_MISSING] + verdicts[VERIFY_WRONG_SIZE] +
+				 verdicts[VERIFY_CORRUPT] + verdicts[VERIFY_STALE];
+	}
+	return count;
+}
+
 /* The last line says what the verdicts above do not prove. */
 static void print_rest(struct cli *cli, const struct verify_report *r)
 {
-	size_t unverified = 0, left = 0, mirrors = 0;
+	size_t unverified = 0, left = 0, mirrors = 0, wrong = mendable(r);
 	for (size_t i = 0; i < r->count; i++) {
 		const size_t *verdicts = r->mirrors[i].verdicts;
 		unverified += verdicts[VERIFY_UNVERIFIED];
 		mirrors += verdicts[VERIFY_UNVERIFIED] != 0;
 		left += verdicts[VERIFY_NOT_CHECKED];
 	}
+	if (wrong)
+		cli_line(cli, "`ferry push` replaces what is wrong: %zu file%s.", wrong,
+			 wrong == 1 ? "" : "s");
 	if (unverified)
 		cli_line(cli,
 			 "The content of %zu files on %zu mirrors was not checked, only their "

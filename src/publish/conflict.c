@@ -72,6 +72,23 @@ bool conflict_is_authentic(const struct tree *ours, const char *key, const void 
 	return is_signed(theirs, type == TUF_ROOT ? theirs : root);
 }
 
+static json_t *signed_part(const struct buf *bytes)
+{
+	static const struct json_limits limits = { .max_bytes = RELEASE_MAX_METADATA };
+	CLEANUP(json_release) json_t *document = NULL;
+	struct err ignored = ERR_INIT;
+	if (json_parse(buf_str(bytes), bytes->len, &limits, "", &document, &ignored) < 0)
+		return NULL;
+	json_t *part = json_object_get(document, "signed");
+	return part ? json_incref(part) : NULL;
+}
+
+bool conflict_says_the_same(const struct buf *a, const struct buf *b)
+{
+	CLEANUP(json_release) json_t *x = signed_part(a), *y = signed_part(b);
+	return x && y && json_equal(x, y);
+}
+
 /* ---- whose past ----------------------------------------------------------------- */
 
 /* Version and digest that a timestamp or snapshot lists; version 0 if malformed. */
@@ -119,10 +136,8 @@ static int look_at(struct mirror *m, const struct tree *ours, const char *role, 
 	}
 	if (rc < 0)
 		return rc;
-	bool past = file_read_all(path, &own, &missing) == 0
-			    ? own.len == bytes->len &&
-				      memcmp(buf_str(&own), buf_str(bytes), own.len) == 0
-			    : version <= newest(ours, role, NULL);
+	bool past = file_read_all(path, &own, &missing) == 0 ? conflict_says_the_same(&own, bytes)
+							     : version <= newest(ours, role, NULL);
 	*foreign = !past && conflict_is_authentic(ours, key, buf_str(bytes), bytes->len);
 	return 0;
 }

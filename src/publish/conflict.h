@@ -11,6 +11,10 @@
 #include "mirror/mirror.h"
 #include "publish/tree.h"
 
+/* Are the signed parts of two metadata files equal? Then neither is another publisher's: at most
+ * the bytes around it were changed, for example the ends of the lines. */
+bool conflict_says_the_same(const struct buf *a, const struct buf *b);
+
 /* Does the snapshot that the timestamp names differ from the tree's snapshot of that version? */
 bool conflict_is_forked(const struct tree *ours, const void *timestamp, size_t len);
 

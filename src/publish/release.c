@@ -6,10 +6,12 @@
 
 #include <string.h>
 
-static void compare(const struct tree *ours, const void *data, size_t len, struct release *out)
+static void compare(const struct tree *ours, const struct buf *theirs, struct release *out)
 {
 	struct err ignored = ERR_INIT;
 	const struct buf *bytes = tree_small(ours, ours->timestamp);
+	const char *data = buf_str(theirs);
+	size_t len = theirs->len;
 	struct tuf_claim claim = { 0 };
 	if (tuf_claim_parse(data, len, RELEASE_TIMESTAMP, &claim, &ignored) < 0) {
 		out->state = RELEASE_DAMAGED;
@@ -24,7 +26,8 @@ static void compare(const struct tree *ours, const void *data, size_t len, struc
 	else if (len == bytes->len && memcmp(data, bytes->data, len) == 0)
 		out->state = RELEASE_SAME;
 	else
-		out->state = RELEASE_OTHER;
+		out->state = conflict_says_the_same(bytes, theirs) ? RELEASE_DAMAGED
+								   : RELEASE_OTHER;
 }
 
 /* Is it another publisher's, or damaged? If the mirror has a root that we do not have, damage and
@@ -74,7 +77,7 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	} else if (rc < 0) {
 		return rc;
 	} else {
-		compare(ours, buf_str(&bytes), bytes.len, &r);
+		compare(ours, &bytes, &r);
 		if ((rc = settle(m, ours, &bytes, &r, e)) < 0)
 			return rc;
 	}
@@ -132,7 +135,8 @@ int release_check_versioned(struct mirror *m, const struct tree *ours,
 	}
 	if (rc < 0)
 		return rc;
-	if (tuf_claim_parse(buf_str(&theirs), theirs.len, f->key, &claim, &why) < 0)
+	if (tuf_claim_parse(buf_str(&theirs), theirs.len, f->key, &claim, &why) < 0 ||
+	    conflict_says_the_same(tree_small(ours, f), &theirs))
 		return 0;
 	bool genuine;
 	if ((rc = judge(m, ours, f->key, &theirs, &genuine, e)) < 0 || !genuine)

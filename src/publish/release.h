@@ -14,7 +14,8 @@
 
 enum release_state {
 	RELEASE_NONE,    /* no timestamp.json */
-	RELEASE_DAMAGED, /* not a timestamp, or none of our keys signed it */
+	RELEASE_DAMAGED, /* not a timestamp, signed by none of our keys, or ours with other bytes
+			    around the signed part */
 	RELEASE_OLDER,
 	RELEASE_SAME,  /* identical to ours */
 	RELEASE_NEWER, /* written by another publisher */
