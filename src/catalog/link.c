@@ -12,13 +12,14 @@ const char *link_fault(const char *url, bool file_too)
 		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f ||
 		    strchr("\"<>\\^`{|}", *p))
 			return "it contains a character that is not allowed in a URL";
-	if (file_too && str_starts(url, "file://"))
-		return str_starts(url, "file:///") || str_starts(url, "file://localhost/")
+	if (file_too && str_starts_nocase(url, "file://"))
+		return str_starts_nocase(url, "file:///") ||
+				       str_starts_nocase(url, "file://localhost/")
 			       ? NULL
 			       : "a file URL must be file:// and an absolute path";
-	const char *host = str_starts(url, "https://")  ? url + 8
-			   : str_starts(url, "http://") ? url + 7
-							: NULL;
+	const char *host = str_starts_nocase(url, "https://")  ? url + 8
+			   : str_starts_nocase(url, "http://") ? url + 7
+							       : NULL;
 	if (!host)
 		return file_too ? "it does not start with https://, http:// or file://"
 				: "it does not start with https:// or http://";
@@ -33,7 +34,7 @@ const char *link_fault(const char *url, bool file_too)
 bool link_is_plain_http(const char *url)
 {
 	static const char *const here[] = { "localhost", "127.0.0.1", "[::1]" };
-	if (!str_starts(url, "http://"))
+	if (!str_starts_nocase(url, "http://"))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(here); i++) {
 		size_t len = strlen(here[i]);

@@ -5,6 +5,7 @@
 #include "util/path.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -81,6 +82,8 @@ static int become(struct cli *cli, int first, const char *path, struct err *e)
 	int rc = cancel_check(cli->cancel, e);
 	if (rc < 0)
 		return rc;
+	/* It protects private keys, which the program has no business with. */
+	unsetenv("FERRY_PASSPHRASE");
 	child_default_signals();
 	execvp(args.at[0], args.at);
 	return err_sys(e, errno, "cannot run %s", args.at[0]);

@@ -80,7 +80,8 @@ static int open_from(struct cli *cli, struct job *j, const char *name, bool is_u
 	struct mirror_env env = { .rate = &j->p.rate, .cancel = cli->cancel };
 	CLEANUP(mem_free_ptr) char *shown = url_redact(name);
 	if (is_url) {
-		int rc = mirror_open_url(mirror_kinds_all, &env, shown, name, &j->opened, e);
+		CLEANUP(mem_free_ptr) char *url = url_tidy(name);
+		int rc = mirror_open_url(mirror_kinds_all, &env, shown, url, &j->opened, e);
 		j->from = j->opened;
 		return rc;
 	}

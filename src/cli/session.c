@@ -1,19 +1,52 @@
 #include "cli/session.h"
 
 #include "http/url.h"
+#include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 
-int session_store(const struct cli *cli, struct store *out, struct err *e)
+/* What others can change is no longer what was verified, or no longer what is trusted. */
+static bool warn_of_others(struct cli *cli, const char *dir)
+{
+	struct err why = ERR_INIT;
+	if (owner_check_dir(dir, cli_trust(cli), &why) == 0)
+		return false;
+	report_warn(cli->report,
+		    "%s: what was verified can be replaced; if this is intended, "
+		    "see safe-directory in ferry.conf(5)",
+		    why.text);
+	return true;
+}
+
+static void check_store(struct cli *cli, const struct store *s)
+{
+	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(s, "");
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	struct err ignored = ERR_INIT;
+	bool told = cli->store_checked || warn_of_others(cli, s->home) ||
+		    warn_of_others(cli, trust);
+	cli->store_checked = true;
+	if (told || file_list_dir(trust, &names, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *dir = path_join(trust, names.at[i]);
+		warn_of_others(cli, dir);
+	}
+}
+
+int session_store(struct cli *cli, struct store *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *home = NULL;
 	int rc = store_home(&home, e);
 	if (rc == 0)
 		rc = store_open(home, out, e);
-	if (rc == 0)
-		out->cancel = cli->cancel;
-	return rc;
+	if (rc < 0)
+		return rc;
+	out->cancel = cli->cancel;
+	check_store(cli, out);
+	return 0;
 }
 
 int session_settings(struct cli *cli, struct settings_repositories *repositories,

@@ -6,7 +6,7 @@
 #include "cli/frame/cli.h"
 #include "fetch/remote.h"
 
-WARN_UNUSED int session_store(const struct cli *cli, struct store *out, struct err *e);
+WARN_UNUSED int session_store(struct cli *cli, struct store *out, struct err *e);
 
 /* The settings for repositories and fetching in ferry.conf; the caller releases the first. */
 WARN_UNUSED int session_settings(struct cli *cli, struct settings_repositories *repositories,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Room for every piece several times, because several processes may record the same ones. */
 #define MAX_BYTES (JOURNAL_HEADER + 64 * GRID_MAX_PIECES * JOURNAL_RECORD)
@@ -67,14 +68,30 @@ bool journal_parse(const void *data, size_t len, const struct grid *grid,
 	return true;
 }
 
+/* A file that has another name is somebody's, and not for us to write to. Without any name, another
+ * process has just finished with it. */
+static bool is_own(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink <= 1;
+}
+
+static int remove_foreign(const char *path, struct err *e)
+{
+	struct stat st;
+	return lstat(path, &st) < 0 || is_own(&st) ? 0 : file_remove(path, e);
+}
+
 /* Reads the journal, and checks whether it begins with the right header. */
 static int load(const char *path, const struct grid *grid, const struct digest *sha256,
 		bool *claimed, size_t *len, bool *ours, struct err *e)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(MAX_BYTES);
 	struct err why = ERR_INIT;
+	struct stat st;
 	*ours = false;
 	*len = 0;
+	if (lstat(path, &st) == 0 && !is_own(&st))
+		return 0;
 	int rc = file_read_all(path, &b, &why);
 	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY)
 		return 0;
@@ -99,8 +116,13 @@ int journal_read(const char *path, const struct grid *grid, const struct digest 
 static int begin(const struct journal *j, struct err *e)
 {
 	CLEANUP(file_close) int fd =
-		open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
+		open(j->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "%s", j->path);
+	if (!is_own(&st))
+		return err_set(e, ERR_SYSTEM, "%s was replaced meanwhile", j->path);
+	if (ftruncate(fd, 0) < 0)
 		return err_sys(e, errno, "%s", j->path);
 	return file_write(fd, j->header, sizeof j->header, j->path, e);
 }
@@ -114,12 +136,14 @@ static int try_open(struct journal *j, const struct grid *grid, const struct dig
 	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
 	size_t len;
 	bool ours;
-	int rc = load(j->path, grid, sha256, claimed, &len, &ours, e);
+	int rc = remove_foreign(j->path, e);
+	if (rc == 0)
+		rc = load(j->path, grid, sha256, claimed, &len, &ours, e);
 	if (rc == 0 && !ours)
 		rc = begin(j, e);
 	if (rc < 0)
 		return rc;
-	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	j->fd = open(j->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	*gone = j->fd < 0 && errno == ENOENT;
 	if (*gone)
 		return 0;

@@ -8,13 +8,51 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define TRIES 10
+
+/* A file that has another name may be anything that its owner can write: it is left alone. Without
+ * any name, another process has just finished it. */
+static bool is_own(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink <= 1;
+}
+
 /* The process was killed after the partial became read-only and before it became the blob. */
+static void make_writable(const char *path)
+{
+	CLEANUP(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	if (fd >= 0 && fstat(fd, &st) == 0 && is_own(&st) && fchmod(fd, 0644) < 0)
+		file_close(&fd);
+}
+
 static int open_writable(const char *path, int *fd)
 {
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (*fd < 0 && errno == EACCES && chmod(path, 0644) == 0)
-		*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	static const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	*fd = open(path, flags, 0644);
+	if (*fd < 0 && errno == EACCES) {
+		make_writable(path);
+		*fd = open(path, flags, 0644);
+	}
 	return *fd;
+}
+
+/* One attempt; *own is false if the file got another name meanwhile: a neighbour's doing, or
+ * another process is just giving it that of the blob. */
+static int try_open(struct partial *p, struct stat *st, bool *own, struct err *e)
+{
+	if (lstat(p->path, st) == 0 &&
+	    (!is_own(st) || (uint64_t)st->st_size > p->pieces.grid.size)) {
+		int rc = file_remove(p->path, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (open_writable(p->path, &p->fd) < 0 || fstat(p->fd, st) < 0)
+		return err_sys(e, errno, "cannot write %s", p->path);
+	*own = is_own(st);
+	if (!*own)
+		file_close(&p->fd);
+	return 0;
 }
 
 /* Another process may have the file open, so it is only extended, never truncated. */
@@ -22,14 +60,15 @@ static int open_part(struct partial *p, struct err *e)
 {
 	uint64_t size = p->pieces.grid.size;
 	struct stat st;
+	bool own = false;
 	p->path = store_part_path(p->store, p->pieces.sha256);
-	if (lstat(p->path, &st) == 0 && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > size)) {
-		int rc = file_remove(p->path, e);
+	for (int tries = 0; !own; tries++) {
+		int rc = tries < TRIES
+				 ? try_open(p, &st, &own, e)
+				 : err_set(e, ERR_SYSTEM, "%s: somebody else replaces it", p->path);
 		if (rc < 0)
 			return rc;
 	}
-	if (open_writable(p->path, &p->fd) < 0 || fstat(p->fd, &st) < 0)
-		return err_sys(e, errno, "cannot write %s", p->path);
 	if ((uint64_t)st.st_size < size && ftruncate(p->fd, (off_t)size) < 0)
 		return err_sys(e, errno, "cannot write %s", p->path);
 	return 0;
@@ -118,9 +157,18 @@ static int adopt_damaged(struct partial *p, const char *journal, struct err *e)
 	return rc;
 }
 
+static int drop_foreign_lock(const struct partial *p, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = store_lock_path(p->store, p->pieces.sha256);
+	struct stat st;
+	return lstat(path, &st) < 0 || is_own(&st) ? 0 : file_remove(path, e);
+}
+
 static int fill(struct partial *p, struct report *report, bool *done, struct err *e)
 {
-	int rc = partial_lock(p, report, e);
+	int rc = drop_foreign_lock(p, e);
+	if (rc == 0)
+		rc = partial_lock(p, report, e);
 	if (rc < 0)
 		return rc;
 	*done = store_has(p->store, p->pieces.sha256, p->pieces.grid.size);

@@ -28,8 +28,9 @@ static int check_name(const char *name, struct err *e)
 /* As written to the configuration. */
 static int check_url(const char *word, char **out, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *shown = url_redact(word);
-	if (!strstr(word, "://")) {
+	CLEANUP(mem_free_ptr) char *tidy = url_tidy(word);
+	CLEANUP(mem_free_ptr) char *shown = url_redact(tidy);
+	if (!strstr(tidy, "://")) {
 		CLEANUP(mem_free_ptr) char *path = path_absolute(word);
 		if (!file_is_dir(path)) {
 			err_set(e, ERR_USAGE, "%s is neither a URL nor a folder", shown);
@@ -38,10 +39,11 @@ static int check_url(const char *word, char **out, struct err *e)
 		*out = path_file_url(path);
 		return 0;
 	}
+	word = tidy;
 	for (const char *c = word; *c; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
 			return err_set(e, ERR_USAGE, "%s: a URL must not contain blanks", shown);
-	if (!str_starts(word, "file://")) {
+	if (!str_starts_nocase(word, "file://")) {
 		CLEANUP(url_release) struct url url = { 0 };
 		int rc = url_parse(word, &url, e);
 		if (rc < 0)

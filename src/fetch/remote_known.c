@@ -7,8 +7,8 @@
 
 bool remote_reads(const char *url)
 {
-	return str_starts(url, "file:") || str_starts(url, "http://") ||
-	       str_starts(url, "https://");
+	return str_starts_nocase(url, "file:") || str_starts_nocase(url, "http://") ||
+	       str_starts_nocase(url, "https://");
 }
 
 bool remote_is_no_answer(const struct err *why)

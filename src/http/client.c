@@ -81,8 +81,6 @@ void http_client_setup(struct http_client *c)
 	/* Slowness from our own limit, which many connections share, is not a stall. */
 	uint64_t stall = limit ? MIN(STALL_BYTES_PER_S, limit / 64 + 1) : STALL_BYTES_PER_S;
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
-	curl_easy_setopt(easy, CURLOPT_NETRC,
-			 (long)(o->netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
 	if (o->direct)
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	setup_trust(easy);

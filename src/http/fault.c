@@ -3,6 +3,8 @@
 #include "util/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const char later[] = "try again later; another mirror may answer";
 
@@ -128,9 +130,26 @@ static int timed_out(const struct transfer *t, struct err *e)
 	return err_cause(e, ready_us > 0 ? CAUSE_STALLED : CAUSE_UNREACHABLE, 0);
 }
 
+/* libcurl shows a proxy's URL as it is in the variable, which need not be a valid one. */
+static char *without_proxy_secrets(const char *why)
+{
+	static const char *const variables[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
+						 "all_proxy", "ALL_PROXY" };
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		const char *value = getenv(variables[i]);
+		const char *secret = value ? strrchr(value, '@') : NULL;
+		const char *at = secret ? strstr(why, value) : NULL;
+		if (at)
+			return mem_printf("%.*s***%s", (int)(at - why), why, at + (secret - value));
+	}
+	return url_redact_text(why);
+}
+
 int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 {
-	const char *why = t->client->message[0] ? t->client->message : curl_easy_strerror(code);
+	CLEANUP(mem_free_ptr) char *why = without_proxy_secrets(t->client->message[0]
+									? t->client->message
+									: curl_easy_strerror(code));
 	long connect_status = 0;
 	curl_easy_getinfo(t->client->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
 	if (connect_status == 407) {

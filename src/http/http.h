@@ -6,7 +6,7 @@
  *    has a timeout, and a transfer ends when it stalls (under 1 KiB/s for stall_s seconds). A
  *    cancellation ends a request within 200 ms;
  *  - redirects: at most 8, to http and https only, never from https to http; credentials
- *    (Authorization, Cookie, URL user) stay with the origin they were given for;
+ *    (Authorization, Cookie, URL user, ~/.netrc) stay with the origin they were given for;
  *  - the answer to a range request is checked against the request; content encodings are never
  *    requested, and are refused;
  *  - server certificates are verified, always. http_proxy, https_proxy, all_proxy and no_proxy
@@ -33,7 +33,7 @@ struct http_options {
 	uint64_t connect_timeout_s;  /* 0: 30 */
 	uint64_t stall_s;            /* 0: 30 */
 	struct rate *rate;           /* the limit that it shares with others; NULL: none */
-	bool netrc;                  /* user and password from ~/.netrc */
+	bool netrc;                  /* user and password from ~/.netrc, for the origin */
 	bool direct;                 /* never through a proxy: for servers of this machine */
 	const struct cancel *cancel; /* ends a transfer; NULL: nothing does */
 	const struct clock *clock;   /* NULL: the real one. libcurl has its own */

@@ -47,6 +47,11 @@ WARN_UNUSED int http_range_judge(struct transfer *t);
 int http_fault_status(const struct transfer *t, struct err *e);
 int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e);
 
+/* The '@' that ends user and password at the start of what follows "://", or NULL. It may come
+ * later than a URL's grammar has it: in a password that should have been encoded
+ * (url_redact.c). */
+const char *url_userinfo_end(const char *authority);
+
 /* Performs the hop; *next is set to the URL of a redirect (transfer.c). */
 WARN_UNUSED int http_transfer(struct transfer *t, char **next);
 

@@ -41,14 +41,11 @@ static void change_method(struct transfer *t)
 	}
 }
 
-static int perform(struct http_client *c, const struct http_request *q, struct http_response *r,
-		   struct err *e)
+static int perform(struct http_client *c, const struct http_request *q, const struct url *first,
+		   struct http_response *r, struct err *e)
 {
-	CLEANUP(url_release) struct url first = { 0 };
 	CLEANUP(url_release) struct url url = { 0 };
-	int rc = url_parse(q->url, &first, e);
-	if (rc == 0)
-		rc = url_parse(q->url, &url, e);
+	int rc = url_parse(q->url, &url, e);
 	const char *method = q->method ? q->method : "GET";
 	bool with_body = q->read_at != NULL;
 	uint64_t end_ms = q->deadline_ms ? clock_now_ms(c->options.clock) + q->deadline_ms : 0;
@@ -63,7 +60,7 @@ static int perform(struct http_client *c, const struct http_request *q, struct h
 			.with_body = with_body,
 			.end_ms = end_ms,
 		};
-		t.with_secrets = url_same_origin(&first, &url);
+		t.with_secrets = url_same_origin(first, &url);
 		free(r->url);
 		r->url = mem_strdup(url.text);
 		CLEANUP(mem_free_ptr) char *next = NULL;
@@ -82,9 +79,13 @@ int http_perform(struct http_client *c, const struct http_request *q, struct htt
 		 struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response own = { 0 };
+	CLEANUP(url_release) struct url first = { 0 };
 	struct http_response *r = out ? out : &own;
 	http_response_release(r);
-	int rc = perform(c, q, r, e);
+	int rc = url_parse(q->url, &first, e);
+	if (rc < 0)
+		return rc; /* the text names the URL already */
+	rc = perform(c, q, &first, r, e);
 	if (rc < 0 && !q->what) {
 		CLEANUP(mem_free_ptr) char *shown = url_redact(q->url);
 		err_context(e, "%.512s", shown);

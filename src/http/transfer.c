@@ -272,6 +272,10 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 	} else if (strcmp(t->method, "GET") != 0) {
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, t->method);
 	}
+	/* ~/.netrc may name the host that a redirect leads to. */
+	bool netrc = t->with_secrets && t->client->options.netrc;
+	curl_easy_setopt(easy, CURLOPT_NETRC,
+			 (long)(netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
 	if (t->with_secrets && t->url->user) {
 		curl_easy_setopt(easy, CURLOPT_USERNAME, t->url->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");

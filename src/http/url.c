@@ -1,10 +1,11 @@
 #include "http/url.h"
 
-#include "util/buf.h"
+#include "http/internal.h"
 #include "util/mem.h"
 #include "util/path.h"
 #include "util/text.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
@@ -69,6 +70,36 @@ static int take_parts(CURLU *h, struct url *u)
 	return u->text ? 0 : -1;
 }
 
+char *url_tidy(const char *text)
+{
+	static const char blanks[] = " \t\r\n\v\f";
+	text += strspn(text, blanks);
+	size_t len = strlen(text);
+	while (len && strchr(blanks, text[len - 1]))
+		len--;
+	char *out = mem_strndup(text, len);
+	size_t scheme = strcspn(out, ":/?#");
+	for (size_t i = 0; out[scheme] == ':' && i < scheme; i++)
+		out[i] = (char)tolower((unsigned char)out[i]);
+	return out;
+}
+
+/* What the person should have written, if that is clear. */
+static void hint_for(const char *text, struct err *e)
+{
+	const char *host = strstr(text, "://");
+	host = host ? host + 3 : text;
+	const char *end = host + strcspn(host, "/?#");
+	const char *at = memchr(host, '@', (size_t)(end - host));
+	if (at && memchr(at + 1, '@', (size_t)(end - at - 1)))
+		err_hint(e, "write an '@' in a user name or password as %%40");
+	else if (url_userinfo_end(host) > end)
+		err_hint(e, "write '/' in a user name or password as %%2F, '?' as %%3F, '#' as "
+			    "%%23");
+	else if (strchr(text, ' '))
+		err_hint(e, "write a blank in a URL as %%20");
+}
+
 int url_parse(const char *text, struct url *out, struct err *e)
 {
 	if (strlen(text) > URL_MAX)
@@ -86,8 +117,11 @@ int url_parse(const char *text, struct url *out, struct err *e)
 		return 0;
 	}
 	url_release(&u);
-	if (rc != CURLUE_OK && rc != CURLUE_UNSUPPORTED_SCHEME)
-		return refuse(text, curl_url_strerror(rc), e);
+	if (rc != CURLUE_OK && rc != CURLUE_UNSUPPORTED_SCHEME) {
+		refuse(text, curl_url_strerror(rc), e);
+		hint_for(text, e);
+		return -ERR_USAGE;
+	}
 	return refuse(text, "only http and https URLs can be used here", e);
 }
 
@@ -136,74 +170,4 @@ int url_file_path(const char *url, char **out, struct err *e)
 	}
 	*out = path;
 	return 0;
-}
-
-/* Parameters whose values grant access: signatures of AWS, Google and Azure, and the usual names
- * of tokens and keys. */
-static bool is_secret(const char *name, size_t len)
-{
-	static const char *const words[] = { "signature", "credential", "token",  "secret",
-					     "password",  "passwd",     "apikey", "api_key",
-					     "api-key",   "accesskey",  "jwt",    "auth" };
-	static const char *const exact[] = { "sig", "key", "code", "policy", "pass", "pwd" };
-	char text[64];
-	if (len >= sizeof text)
-		return true;
-	memcpy(text, name, len);
-	text[len] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(exact); i++)
-		if (str_eq_nocase(text, exact[i]))
-			return true;
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcasestr(text, words[i]))
-			return true;
-	return false;
-}
-
-static void redact_query(struct buf *out, const char *query)
-{
-	while (*query) {
-		size_t len = strcspn(query, "&;#");
-		size_t name = strcspn(query, "=&;#");
-		if (name < len && is_secret(query, name)) {
-			buf_add(out, query, name + 1);
-			buf_adds(out, "***");
-		} else {
-			buf_add(out, query, len);
-		}
-		query += len;
-		if (*query)
-			buf_addc(out, *query++);
-	}
-}
-
-char *url_redact(const char *url)
-{
-	struct buf out = BUF_INIT(2 * URL_MAX);
-	const char *host = strstr(url, "://");
-	if (host) {
-		host += 3;
-		size_t authority = strcspn(host, "/?#");
-		const char *at = NULL;
-		for (size_t i = 0; i < authority; i++)
-			if (host[i] == '@')
-				at = host + i;
-		buf_add(&out, url, (size_t)(host - url));
-		if (at) {
-			buf_adds(&out, "***");
-			host = at;
-		}
-		url = host;
-	}
-	size_t path = strcspn(url, "?");
-	buf_add(&out, url, path);
-	if (url[path]) {
-		buf_addc(&out, '?');
-		redact_query(&out, url + path + 1);
-	}
-	if (out.overflow) {
-		buf_release(&out);
-		return mem_strdup("(a very long URL)");
-	}
-	return buf_steal(&out);
 }

@@ -21,8 +21,13 @@ struct url {
 };
 void url_release(struct url *u);
 
+/* What a person wrote, without the blanks around it and with the scheme in lower case (RFC 3986
+ * 3.1), so that "https://" can be looked for. Caller frees. */
+char *url_tidy(const char *text);
+
 /* ERR_USAGE for what is no URL, has another scheme than http and https, or is longer than
- * URL_MAX. The error text is redacted. */
+ * URL_MAX. The error text is redacted,
+ * and has a hint where the cause is known. */
 WARN_UNUSED int url_parse(const char *text, struct url *out, struct err *e);
 
 /* Same scheme, host and port, so that credentials may be sent? */
@@ -39,8 +44,11 @@ char *url_join(const char *base, const char *key);
  * percent-decoded; ERR_USAGE otherwise. Caller frees. */
 WARN_UNUSED int url_file_path(const char *url, char **out, struct err *e);
 
-/* For messages and logs: user, password and query parameters that carry a signature, a
- * token or a key become "***". Works on any text. Caller frees. */
+/* For messages and logs: user and password, the values of query parameters that carry a
+ * signature, a token or a key, and the fragment become "***". Works on any text that should be
+ * a URL: a password with an unencoded '/', '?', '#' or '@' is redacted, too. Caller frees. */
 char *url_redact(const char *url);
+/* The same for each URL in a sentence. Caller frees. */
+char *url_redact_text(const char *text);
 
 #endif

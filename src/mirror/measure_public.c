@@ -86,7 +86,7 @@ int mirror_measure_public(const struct mirror *m, const char *key, const void *d
 	struct err why = ERR_INIT;
 	/* A stage mirror is not for readers. */
 	if (!m->url || m->stage ||
-	    (!str_starts(m->url, "http://") && !str_starts(m->url, "https://")))
+	    (!str_starts_nocase(m->url, "http://") && !str_starts_nocase(m->url, "https://")))
 		return 0;
 	int rc = ask(m, key, &c, &answer, &why);
 	if (rc == -ERR_CANCELLED) {

@@ -48,7 +48,7 @@ static const struct mirror_ops *kind_for(const struct mirror_ops *const *kinds, 
 {
 	for (; *kinds; kinds++)
 		for (const char *const *s = (*kinds)->schemes; s && *s; s++)
-			if (str_starts(url, *s))
+			if (str_starts_nocase(url, *s))
 				return *kinds;
 	return NULL;
 }

@@ -25,8 +25,9 @@ struct fetch {
 	char *task;
 	uint64_t at; /* offset of the next byte of this answer */
 	uint64_t received;
-	bool shown; /* the task was begun */
-	bool page;  /* the answer was a web page: the part is still valid */
+	bool shown;    /* the task was begun */
+	uint64_t most; /* bytes of the file, which has no known length; 0: it has */
+	bool page;     /* the answer was a web page: the part is still valid */
 	unsigned drops;
 	char head[SNIFF_BYTES];
 	const char *url;
@@ -58,6 +59,29 @@ static int refuse_head(struct fetch *f, struct err *e)
 	return sniff_refuse(kind, f->head, len, f->name, e);
 }
 
+/* A body without a length may have no end. */
+static int set_ceiling(struct fetch *f, struct err *e)
+{
+	uint64_t space;
+	f->most = f->d->unsized_max;
+	if (f->most)
+		return 0;
+	int rc = file_space(f->part.path, &space, e);
+	if (rc == 0)
+		f->most = MIN(DOWNLOAD_UNSIZED_MAX, f->part.have + space / 10 * 9 + 1);
+	return rc;
+}
+
+static int check_ceiling(const struct fetch *f, size_t more, struct err *e)
+{
+	char most[SIZE_TEXT];
+	if (!f->most || f->at + more <= f->most)
+		return 0;
+	err_set(e, ERR_INTEGRITY, "gives no length, and sends more than %s",
+		format_size(most, f->most));
+	return err_hint(e, "if this size is intended, raise download-max-size in [prepare]");
+}
+
 static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 {
 	struct fetch *f = ctx;
@@ -70,6 +94,9 @@ static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 	f->at = r->offset;
 	uint64_t total = r->has_total ? r->total : 0;
 	if (total && (rc = file_need_space(f->part.path, total - MIN(total, f->part.have), e)) < 0)
+		return rc;
+	f->most = 0;
+	if (!total && (rc = set_ceiling(f, e)) < 0)
 		return rc;
 	if (!f->shown)
 		report_begin(f->d->report, f->task, total, f->part.have);
@@ -111,7 +138,9 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 		len -= known;
 	}
 	bool first = f->part.have < SNIFF_BYTES;
-	int rc = download_part_write(&f->part, bytes, len, f->at, e);
+	int rc = check_ceiling(f, len, e);
+	if (rc == 0)
+		rc = download_part_write(&f->part, bytes, len, f->at, e);
 	if (rc < 0)
 		return rc;
 	if (f->at < SNIFF_BYTES)

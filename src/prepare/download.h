@@ -14,11 +14,16 @@
 #include "util/cancel.h"
 #include "util/report.h"
 
+#define DOWNLOAD_UNSIZED_MAX (4096 * GIB)
+
 struct download {
 	const char *const *urls; /* http, https, file; in order of preference */
 	size_t url_count;
 	const char *path;            /* where the complete file goes */
 	const struct digest *sha256; /* the expected one, or NULL */
+	/* Bytes of a file whose length the server does not tell, else ERR_INTEGRITY; 0:
+	 * DOWNLOAD_UNSIZED_MAX, and at most nine tenths of the free space. */
+	uint64_t unsized_max;
 	struct report *report;
 	const struct cancel *cancel; /* NULL: nothing stops it */
 };

@@ -9,7 +9,7 @@
 
 bool download_probe_is_file(const char *url)
 {
-	return str_starts(url, "file:");
+	return str_starts_nocase(url, "file:");
 }
 
 char *download_probe_name(const char *url)

@@ -45,7 +45,34 @@ void obtain_forget(const struct obtained *s)
 
 static bool is_url(const char *operand)
 {
-	return strstr(operand, "://") || str_starts(operand, "file:");
+	return strstr(operand, "://") || str_starts_nocase(operand, "file:");
+}
+
+char *obtain_operand(const char *operand)
+{
+	CLEANUP(mem_free_ptr) char *tidy = url_tidy(operand);
+	return is_url(tidy) ? STEAL(tidy) : mem_strdup(operand);
+}
+
+/* "example.org/x.gguf", "localhost:8080/x.gguf": more likely a URL than a folder that is missing.
+ */
+static bool is_like_url(const char *operand)
+{
+	size_t first = strcspn(operand, "/");
+	return operand[first] == '/' && operand[0] != '.' &&
+	       (memchr(operand, '.', first) || memchr(operand, ':', first));
+}
+
+static int check_url(const char *s, struct err *e)
+{
+	CLEANUP(url_release) struct url url = { 0 };
+	if (str_starts_nocase(s, "file:"))
+		return 0;
+	if (str_starts_nocase(s, "http://") || str_starts_nocase(s, "https://"))
+		return url_parse(s, &url, e);
+	CLEANUP(mem_free_ptr) char *shown = url_redact(s);
+	err_set(e, ERR_USAGE, "%s: this kind of URL is not supported", shown);
+	return err_hint(e, "supported are http, https and file");
 }
 
 int obtain_check(const struct obtain_request *r, struct err *e)
@@ -56,12 +83,9 @@ int obtain_check(const struct obtain_request *r, struct err *e)
 		if (!*s)
 			return err_set(e, ERR_USAGE, "a SOURCE is empty");
 		urls += is_url(s);
-		if (is_url(s) && !str_starts(s, "http://") && !str_starts(s, "https://") &&
-		    !str_starts(s, "file:")) {
-			CLEANUP(mem_free_ptr) char *shown = url_redact(s);
-			err_set(e, ERR_USAGE, "%s: this kind of URL is not supported", shown);
-			return err_hint(e, "supported are http, https and file");
-		}
+		int rc = is_url(s) ? check_url(s, e) : 0;
+		if (rc < 0)
+			return rc;
 	}
 	if (urls && urls < r->count) {
 		err_set(e, ERR_USAGE, "SOURCE must be either files or URLs, not both");
@@ -84,8 +108,12 @@ static void add_file(struct obtained *s, const char *path, bool ours, const stru
 static int real_path(const char *path, struct str_list *out, struct err *e)
 {
 	char *real = realpath(path, NULL);
-	if (!real)
-		return err_sys(e, errno, "%s", path);
+	if (!real) {
+		int rc = err_sys(e, errno, "%s", path);
+		return e->sys == ENOENT && is_like_url(path)
+			       ? err_hint(e, "if this is a URL, write https:// in front of it")
+			       : rc;
+	}
 	str_list_take(out, real);
 	return 0;
 }
@@ -216,6 +244,7 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 		.url_count = g->urls.count,
 		.path = path,
 		.sha256 = sha256,
+		.unsized_max = r->download_max_bytes,
 		.report = r->report,
 		.cancel = r->cancel,
 	};

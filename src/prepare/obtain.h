@@ -26,6 +26,7 @@ struct obtain_request {
 	const struct digest *sha256;
 	size_t sha256_count;
 	uint64_t archive_max_bytes;
+	uint64_t download_max_bytes; /* as struct download's unsized_max */
 	struct report *report;
 	const struct cancel *cancel;
 };
@@ -47,6 +48,10 @@ struct obtained {
 	struct str_list downloads; /* in the work folder */
 	uint64_t received;         /* bytes transferred */
 };
+/* A SOURCE as a person wrote it: a URL without the blanks around it and with its scheme in lower
+ * case, anything else unchanged. The operands of a request must be like that. Caller frees. */
+char *obtain_operand(const char *operand);
+
 /* Removes unpacked files, but not downloads. */
 void obtain_release(struct obtained *s);
 /* Removes the downloads. */

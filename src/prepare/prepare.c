@@ -28,10 +28,12 @@ struct job {
 	struct stamp made;
 	json_t *recipe; /* NULL: unknown */
 	char *scratch;
+	struct str_list operands; /* of the request */
 };
 
 static void job_release(struct job *j)
 {
+	str_list_release(&j->operands);
 	model_release(&j->model);
 	obtain_release(&j->source);
 	for (size_t i = 0; i < j->manifest_count; i++)
@@ -387,17 +389,20 @@ int prepare_run(const struct prepare *p, struct prepare_result *out, struct err 
 		.p = p,
 		.out = &result,
 		.work = WORKDIR_INIT,
-		.request = { .operands = p->sources,
-			     .count = p->source_count,
+		.request = { .count = p->source_count,
 			     .sha256 = p->sha256,
 			     .sha256_count = p->sha256_count,
 			     .archive_max_bytes = p->settings->archive_max,
+			     .download_max_bytes = p->settings->download_max,
 			     .report = p->report,
 			     .cancel = p->cancel, },
 	};
 	result.output_dir = p->output_dir ? mem_strdup(p->output_dir)
 					  : mem_printf("models/%s", p->name);
 	result.card_path = mem_printf("%s/%s" CARD_SUFFIX, result.output_dir, p->name);
+	for (size_t i = 0; i < p->source_count; i++)
+		str_list_take(&j.operands, obtain_operand(p->sources[i]));
+	j.request.operands = (const char *const *)j.operands.at;
 	int rc = check_request(&j, e);
 	if (rc == 0)
 		rc = run(&j, e);

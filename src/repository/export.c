@@ -189,7 +189,8 @@ int export_sums(const struct export *x, const char *reference, struct sums *out,
 /* Paths cannot be appended to a query. */
 static bool serves_files(const struct catalog_mirror *m)
 {
-	bool http = (str_starts(m->url, "https://") || str_starts(m->url, "http://")) &&
+	bool http = (str_starts_nocase(m->url, "https://") ||
+		     str_starts_nocase(m->url, "http://")) &&
 		    !strchr(m->url, '?');
 	return http && catalog_mirror_has_files(m);
 }

@@ -31,8 +31,8 @@ static int read_path(const struct conf *c, const struct conf_section *s, const c
 
 int settings_prepare_read(const struct conf *c, struct settings_prepare *out, struct err *e)
 {
-	static const char *const keys[] = { "llama-quantize", "convert-hf-to-gguf", "python",
-					    "archive-max-size", NULL };
+	static const char *const keys[] = { "llama-quantize",   "convert-hf-to-gguf", "python",
+					    "archive-max-size", "download-max-size",  NULL };
 	CLEANUP(settings_prepare_release) struct settings_prepare p = { 0 };
 	const struct conf_section *s = conf_find(c, "prepare", "");
 	int rc = conf_check_keys(c, s, keys, e);
@@ -44,6 +44,8 @@ int settings_prepare_read(const struct conf *c, struct settings_prepare *out, st
 		rc = read_path(c, s, "python", X_OK, &p.python, e);
 	if (rc == 0)
 		rc = conf_get_size(c, s, "archive-max-size", &p.archive_max, e);
+	if (rc == 0)
+		rc = conf_get_size(c, s, "download-max-size", &p.download_max, e);
 	if (rc < 0)
 		return rc;
 	*out = p;

@@ -83,8 +83,8 @@ static int read_endpoints(const struct conf *c, const struct conf_section *s, st
 	conf_get_words(s, "metadata", &words);
 	for (size_t i = 0; i < words.count; i++) {
 		CLEANUP(mem_free_ptr) char *url = endpoint_url(c, words.at[i]);
-		if (!str_starts(url, "file:") && !str_starts(url, "http://") &&
-		    !str_starts(url, "https://"))
+		if (!str_starts_nocase(url, "file:") && !str_starts_nocase(url, "http://") &&
+		    !str_starts_nocase(url, "https://"))
 			return conf_err(c, s, "metadata", e,
 					"'%s' is not a file://, http:// or https:// URL",
 					words.at[i]);

@@ -36,27 +36,24 @@ DEFINE_CLEANUP(struct command, command_free);
 /* -- the file -------------------------------------------------------------------------- */
 
 /* Whoever can write the file decides what runs with the publisher's rights. */
-static int check_mode(const char *path, struct err *e)
+static int read_own(const char *path, const struct owner_trust *trust, struct buf *text,
+		    struct err *e)
 {
-	struct stat st;
-	if (stat(path, &st) < 0)
-		return err_sys(e, errno, "%s", path);
-	if (!(st.st_mode & (S_IWGRP | S_IWOTH)))
-		return 0;
-	err_set(e, ERR_USAGE, "%s: other users can write this file", path);
-	return err_hint(e, "run: chmod 644 %s", path);
+	int rc = owner_read(path, trust, text, e);
+	if (!err_is(e, ERR_USAGE))
+		return rc;
+	return err_hint(e,
+			"make it your own, and run: chmod 644 %s; or, if you trust these users, "
+			"add its folder to safe-directory, see ferry.conf(5)",
+			path);
 }
 
-static int read_words(const char *path, struct str_list *out, struct err *e)
+static int read_words(const char *path, const struct buf *text, struct str_list *out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(FILE_MAX);
 	CLEANUP(str_list_release) struct str_list lines = { 0 };
-	int rc = file_read_all(path, &text, e);
-	if (rc < 0)
-		return rc;
-	if (strlen(buf_str(&text)) != text.len)
+	if (strlen(buf_str(text)) != text->len)
 		return err_set(e, ERR_USAGE, "%s: contains a NUL byte", path);
-	str_list_split(&lines, buf_str(&text), "\r\n");
+	str_list_split(&lines, buf_str(text), "\r\n");
 	for (size_t i = 0; i < lines.count; i++)
 		if (*lines.at[i] && *lines.at[i] != '#')
 			str_list_add(out, lines.at[i]);
@@ -81,14 +78,12 @@ static int find_program(struct command *c, const char *path, struct err *e)
 		       file_exists(c->program) ? "not executable" : "missing");
 }
 
-static int load(const char *path, struct command **out, struct err *e)
+static int load(const char *path, const struct buf *text, struct command **out, struct err *e)
 {
 	CLEANUP_PTR(command_free) struct command *c = NEW(struct command);
 	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
 	c->dir = path_absolute(dir);
-	int rc = check_mode(path, e);
-	if (rc == 0)
-		rc = read_words(path, &c->words, e);
+	int rc = read_words(path, text, &c->words, e);
 	if (rc < 0)
 		return rc;
 	*out = STEAL(c);
@@ -97,8 +92,10 @@ static int load(const char *path, struct command **out, struct err *e)
 
 int command_check(const char *path, struct err *e)
 {
+	CLEANUP(buf_release) struct buf text = BUF_INIT(FILE_MAX);
 	CLEANUP_PTR(command_free) struct command *c = NULL;
-	return load(path, &c, e);
+	int rc = file_read_all(path, &text, e);
+	return rc < 0 ? rc : load(path, &text, &c, e);
 }
 
 /* -- signing --------------------------------------------------------------------------- */
@@ -188,12 +185,17 @@ static void destroy(struct signer *s)
 	command_free(s->ctx);
 }
 
-int command_signer(const char *path, const struct tuf_key *public, struct signer **out,
-		   struct err *e)
+int command_signer(const char *path, const struct tuf_key *public, const struct owner_trust *trust,
+		   struct signer **out, struct err *e)
 {
+	CLEANUP(buf_release) struct buf text = BUF_INIT(FILE_MAX);
 	CLEANUP_PTR(command_free) struct command *c = NULL;
-	int rc = load(path, &c, e);
-	if (rc < 0 || (rc = find_program(c, path, e)) < 0)
+	int rc = read_own(path, trust, &text, e);
+	if (rc == 0)
+		rc = load(path, &text, &c, e);
+	if (rc == 0)
+		rc = find_program(c, path, e);
+	if (rc < 0)
 		return rc;
 	struct signer *s = NEW(struct signer);
 	s->key = tuf_key_copy(public);

@@ -20,14 +20,16 @@
 #define FERRY_SIGN_COMMAND_H
 
 #include "sign/signer.h"
+#include "util/owner.h"
 
 #define COMMAND_TIMEOUT_S 120
 
 /* A signer from the file `path` for the public key (copied). Runs nothing yet. ERR_NOT_FOUND if
- * the file is missing; ERR_USAGE if it names no program, others can write it, or the program does
- * not exist. If signing fails later, that is ERR_USAGE, too. */
-WARN_UNUSED int command_signer(const char *path, const struct tuf_key *public, struct signer **out,
-			       struct err *e);
+ * the file is missing; ERR_USAGE if it names no program, it is another user's or others can write
+ * it (util/owner.h), or the program does not exist. If signing fails later, that is ERR_USAGE,
+ * too. */
+WARN_UNUSED int command_signer(const char *path, const struct tuf_key *public,
+			       const struct owner_trust *trust, struct signer **out, struct err *e);
 /* Is the file such a description? */
 WARN_UNUSED int command_check(const char *path, struct err *e);
 

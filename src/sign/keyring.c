@@ -249,6 +249,7 @@ int keyring_pick(const struct keyring *from, const char *const *which, size_t co
 	CLEANUP(keyring_release) struct keyring picked = { 0 };
 	picked.dir = from->dir ? mem_strdup(from->dir) : NULL;
 	picked.passphrases = from->passphrases;
+	picked.trust = from->trust;
 	for (size_t i = 0; i < count; i++) {
 		struct keyring_key key = { 0 };
 		int rc = pick_one(from, which[i], &key, e);

@@ -32,6 +32,7 @@ struct keyring {
 	struct keyring_key *at; /* sorted by name */
 	size_t count, cap;
 	struct passphrases *passphrases; /* of its key files; borrowed, may be NULL */
+	const struct owner_trust *trust; /* whose NAME.command may run; borrowed, may be NULL */
 	const struct cancel *cancel;     /* stops its signing programs; borrowed, may be NULL */
 };
 void keyring_release(struct keyring *k);

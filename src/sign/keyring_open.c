@@ -10,7 +10,7 @@ static int open_key(const struct keyring *k, const struct keyring_key *key, stru
 {
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
 	if (key->kind == KEYRING_COMMAND)
-		return command_signer(key->path, key->public, out, e);
+		return command_signer(key->path, key->public, k->trust, out, e);
 	if (key->kind == KEYRING_PUBLIC)
 		return err_set(e, ERR_USAGE, "%s is a public key, which cannot sign", key->path);
 	int rc = privkey_load(key->path, k->passphrases, &private, e);

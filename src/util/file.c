@@ -66,7 +66,7 @@ static int open_found(const char *path, int *fd, struct err *e)
 	return 0;
 }
 
-static int read_to_end(int fd, const char *path, struct buf *out, struct err *e)
+int file_read_rest(int fd, const char *what, struct buf *out, struct err *e)
 {
 	buf_clear(out);
 	for (;;) {
@@ -77,11 +77,11 @@ static int read_to_end(int fd, const char *path, struct buf *out, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, errno, "%s", path);
+			return err_sys(e, errno, "%s", what);
 		if (n == 0)
 			break;
 		if (!room)
-			return err_set(e, ERR_INTEGRITY, "%s is larger than %zu bytes", path,
+			return err_set(e, ERR_INTEGRITY, "%s is larger than %zu bytes", what,
 				       out->max);
 		buf_commit(out, (size_t)n);
 	}
@@ -92,14 +92,14 @@ int file_read_all(const char *path, struct buf *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	int rc = open_found(path, &fd, e);
-	return rc < 0 ? rc : read_to_end(fd, path, out, e);
+	return rc < 0 ? rc : file_read_rest(fd, path, out, e);
 }
 
 int file_read_named(const char *path, struct buf *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	int rc = file_open_read(path, &fd, e);
-	return rc < 0 ? rc : read_to_end(fd, path, out, e);
+	return rc < 0 ? rc : file_read_rest(fd, path, out, e);
 }
 
 int file_pread(int fd, void *data, size_t len, uint64_t offset, const char *what, struct err *e)

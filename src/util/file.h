@@ -24,6 +24,8 @@ WARN_UNUSED int file_open_regular(const char *path, int *fd, uint64_t *size, str
 WARN_UNUSED int file_read_all(const char *path, struct buf *out, struct err *e);
 /* The same for a file that a person named: it may be a pipe, as in --root <(program). */
 WARN_UNUSED int file_read_named(const char *path, struct buf *out, struct err *e);
+/* The same from where fd is. */
+WARN_UNUSED int file_read_rest(int fd, const char *what, struct buf *out, struct err *e);
 
 /* All of len bytes, or an error; a short file is ERR_INTEGRITY "ends early". `what`
  * names the file in messages. */

@@ -64,11 +64,11 @@ char *path_absolute(const char *path)
 
 static bool part_ok(const char *s, size_t len)
 {
-	if (len == 0 || len > 255 || (len == 1 && s[0] == '.') ||
+	if (!text_is_name(s, len) || len == 0 || len > 255 || (len == 1 && s[0] == '.') ||
 	    (len == 2 && s[0] == '.' && s[1] == '.'))
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f || s[i] == '\\' || s[i] == '/')
+		if (s[i] == '\\' || s[i] == '/')
 			return false;
 	return true;
 }
@@ -76,7 +76,7 @@ static bool part_ok(const char *s, size_t len)
 bool path_is_key(const char *key)
 {
 	size_t len = strlen(key);
-	if (len == 0 || len > 1024 || !utf8_valid(key, len))
+	if (len == 0 || len > 1024)
 		return false;
 	for (;;) {
 		size_t part = strcspn(key, "/");
@@ -90,7 +90,7 @@ bool path_is_key(const char *key)
 
 bool path_is_name(const char *name)
 {
-	return part_ok(name, strlen(name)) && utf8_valid(name, strlen(name));
+	return part_ok(name, strlen(name));
 }
 
 bool path_is_id(const char *id)

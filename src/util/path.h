@@ -17,8 +17,9 @@ const char *path_base(const char *path); /* points into path */
  * path need not exist; links are not resolved. Caller frees. */
 char *path_absolute(const char *path);
 
-/* Relative, no empty part, no "." or "..", no backslash, no control character,
- * valid UTF-8, at most 1024 bytes, no part over 255 bytes. */
+/* Relative, no empty part, no "." or "..", no backslash, nothing that could deceive on a
+ * terminal (control characters, also those above U+0080, and marks that change the direction of
+ * text), valid UTF-8, at most 1024 bytes, no part over 255 bytes. */
 bool path_is_key(const char *key);
 /* One part of such a key: a safe file name. */
 bool path_is_name(const char *name);

@@ -14,6 +14,11 @@ bool str_starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+bool str_starts_nocase(const char *s, const char *prefix)
+{
+	return strncasecmp(s, prefix, strlen(prefix)) == 0;
+}
+
 bool str_ends(const char *s, const char *suffix)
 {
 	size_t len = strlen(s), tail = strlen(suffix);
@@ -341,6 +346,19 @@ static bool unprintable(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+bool text_is_name(const char *s, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	for (size_t n; len; p += n, len -= n) {
+		uint32_t code = 0;
+		n = utf8_next(p, len, &code);
+		bool joiner = code == 0x200c || code == 0x200d;
+		if (n == 0 || (unprintable(code) && !joiner))
+			return false;
+	}
+	return true;
 }
 
 void text_escape(struct buf *out, const char *s, size_t len)

@@ -12,6 +12,7 @@
 #include "util/err.h"
 
 bool str_starts(const char *s, const char *prefix);
+bool str_starts_nocase(const char *s, const char *prefix); /* ASCII */
 bool str_ends(const char *s, const char *suffix);
 bool str_eq_nocase(const char *a, const char *b); /* ASCII */
 int str_compare(const void *a, const void *b);    /* qsort of char * */
@@ -57,6 +58,9 @@ const char *format_duration(char out[DURATION_TEXT], uint64_t s); /* "2h 03m" */
  * replaced by \xNN or \u{NNNN}: safe for a terminal. */
 void text_escape(struct buf *out, const char *s, size_t len);
 char *text_escaped(const char *s); /* the caller frees */
+/* Does it contain nothing that text_escape() would replace? Marks that join or separate letters,
+ * which names in some scripts need, are allowed. */
+bool text_is_name(const char *s, size_t len);
 /* Quoted as one word of a POSIX shell, if it needs quotes, so that it can be copied from a
  * message. The caller frees it and keeps control characters out. */
 char *text_shell_quoted(const char *s);

@@ -749,6 +749,39 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     assert "use it with --offline" in ferry("run", "tiny", "echo", check=2).err
 
 
+def test_run_does_not_pass_the_passphrase_on(ferry, client):
+    assert ferry.env["FERRY_PASSPHRASE"]
+    ferry.env["LLAMA_API_KEY"] = "kept"
+    out = ferry("run", "tiny", "--", "env").out
+    assert "FERRY_PASSPHRASE" not in out and "LLAMA_API_KEY=kept" in out
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard"])
+@pytest.mark.parametrize("suffix", [".part", ".journal", ".lock"])
+def test_a_link_in_the_store_is_not_written_through(ferry, work, publisher, client, kind, suffix):
+    ferry("store", "list")
+    victim = work / "victim"
+    victim.write_bytes(b"mine")
+    digest = object_path(publisher.tree, TINY).name.split(".")[0]
+    name = ferry.store / "partial" / (digest + suffix)
+    victim.chmod(0o444)
+    name.symlink_to(victim) if kind == "symbolic" else os.link(victim, name)
+    ferry("fetch", "tiny")
+    assert victim.read_bytes() == b"mine" and stat.S_IMODE(victim.stat().st_mode) == 0o444
+
+
+def test_a_path_is_escaped_for_a_terminal_alone(ferry, work, client):
+    name = "x\u202efugg.\u009b31m"
+    assert ferry("fetch", "tiny", "-o", work / name).out == f"{work / name}\n"
+    master, slave = os.openpty()
+    process = ferry.start("fetch", "-q", "tiny", "-o", work / name, stdout=slave)
+    os.close(slave)
+    communicate(process)
+    shown = os.read(master, 65536).decode()
+    os.close(master)
+    assert "x\\u{202e}fugg.\\u{9b}31m" in shown and "\u202e" not in shown
+
+
 def test_run_passes_signals(ferry, client):
     process = ferry.start("run", "-q", "tiny", "--", "sh", "-c",
                           "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done")

@@ -1,8 +1,10 @@
 """ferry prepare, except for what external tools do (test_prepare_tools.py)."""
 
 import bz2
+import contextlib
 import gzip
 import hashlib
+import http.server
 import io
 import json
 import lzma
@@ -12,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import threading
 import zipfile
 
 import pytest
@@ -644,6 +647,65 @@ def test_the_size_limit_of_archives_is_configured(ferry, work, tiny):
     path = tar_of(work / "a.tar", "w", ("a.gguf", tiny.read_bytes()))
     (work / "ferry.conf").write_text("[prepare]\narchive-max-size = 1M\n")
     assert "unpacks to more than 1.0 MiB" in ferry("prepare", "m", path, check=6).err
+
+
+def test_a_download_without_a_length_has_a_ceiling(ferry, work):
+    """A server that never ends is simulated."""
+    class Endless(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"GGUF\3\0\0\0")
+                while True:
+                    self.wfile.write(bytes(1 << 16))
+
+        do_HEAD = do_GET
+
+        def log_message(self, *ignored):
+            pass
+
+    (work / "ferry.conf").write_text("[prepare]\ndownload-max-size = 3M\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/m.gguf"
+        result = ferry("prepare", "m", url, check=6)
+        server.shutdown()
+    assert "gives no length, and sends more than 3.0 MiB" in result.err
+    assert "download-max-size" in result.err
+    kept = [p.stat().st_size for p in (work / "models/m").rglob("*.part")]
+    assert sum(kept) == 0
+
+
+def test_urls_as_people_paste_them(ferry, work, tiny, fault_server):
+    root = work / "www"
+    root.mkdir()
+    shutil.copy(tiny, root / "m.gguf")
+    url = fault_server(root).url
+    ferry("prepare", "m", "  " + url.replace("http:", "HTTP:") + "/m.gguf\n")
+    card = json.loads((work / "models/m/m.card.json").read_text())
+    assert card["source"]["url"] == url + "/m.gguf"
+    ferry("prepare", "n", f"File://{tiny}")
+
+
+@pytest.mark.parametrize("url, shown, hint", [
+    ("http://h/my model.gguf", "http://h/my model.gguf: ", "%20"),
+    ("http://u:p@ss@h/a.gguf", "http://***@h/a.gguf: ", "%40"),
+    ("http://u:p/ss@h/a.gguf", "http://***@h/a.gguf: ", "%2F"),
+    ("http://u:p#ss@h/a.gguf", "http://***@h/a.gguf: ", "%23"),
+])
+def test_a_malformed_url_is_said_once_with_a_hint(ferry, work, url, shown, hint):
+    result = ferry("prepare", "m", url, check=2)
+    assert result.err.count(shown) == 1 and result.err.count("://") == 1
+    assert f"as {hint}" in result.err or f"{hint}\n" in result.err
+    assert "ss@" not in result.err and not (work / "models").exists()
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1:1/a.gguf", "example.org/a.gguf", "localhost:80/a"])
+def test_a_url_without_its_scheme_gets_a_hint(ferry, source):
+    result = ferry("prepare", "m", source, check=3)
+    assert "write https:// in front" in result.err
+    assert "https://" not in ferry("prepare", "m", "./a.gguf", check=3).err
 
 
 # -- --check ----------------------------------------------------------------------------

@@ -33,6 +33,8 @@ static void try_url(const char *text)
 	struct url u = { 0 };
 	char *path;
 	free(url_redact(text));
+	free(url_redact_text(text));
+	free(url_tidy(text));
 	if (url_parse(text, &u, &e) == 0) {
 		if (!u.host[0] || u.path[0] != '/')
 			abort();

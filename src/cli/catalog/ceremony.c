@@ -79,6 +79,7 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 	const struct place *p = &d->place;
 	place_ask_init(&d->ask, cli, p->passphrase_file);
 	d->keys.passphrases = &d->ask.passphrases;
+	d->keys.trust = cli_trust(cli);
 	d->keys.cancel = cli->cancel;
 	d->how = (struct repository_signing){
 		.name = p->name,

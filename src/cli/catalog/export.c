@@ -161,6 +161,7 @@ static int sign_text(struct desk *d, const char *trusted, const struct buf *text
 	struct signer *s;
 	int rc = place_keyring(&d->place, &keys, e);
 	keys.passphrases = &d->ask.passphrases;
+	keys.trust = cli_trust(d->cli);
 	keys.cancel = d->cli->cancel;
 	if (rc == 0)
 		rc = repository_minisign_open(d->place.dir, &keys, &opened, &s, e);
@@ -409,6 +410,7 @@ static int run_signature(struct cli *cli, struct err *e)
 	    (rc = pick_key(&d.place, o->key, &keys, e)) < 0)
 		return rc;
 	keys.passphrases = &d.ask.passphrases;
+	keys.trust = cli_trust(cli);
 	keys.cancel = cli->cancel;
 	if ((rc = keyring_signer(&keys, &keys.at[0], &s, e)) < 0 ||
 	    (rc = export_model_signature(&d.x, a.model, a.variant, s, &text, e)) < 0)

@@ -196,6 +196,7 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 		.cancel = cli->cancel,
 	};
 	keys.passphrases = &ask.passphrases;
+	keys.trust = cli_trust(cli);
 	keys.cancel = cli->cancel;
 	return repository_init(r, &how, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
 			       o->unencrypted ? NULL : &ask.passphrases.known, done, e);

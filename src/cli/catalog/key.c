@@ -22,6 +22,7 @@ int key_desk_open(struct cli *cli, const struct catalog_opts *o, struct key_desk
 						      : o->passphrase_file;
 	place_ask_init(&d->ask, cli, d->passphrase_file);
 	d->keys.passphrases = &d->ask.passphrases;
+	d->keys.trust = cli_trust(cli);
 	d->keys.cancel = cli->cancel;
 	return rc;
 }

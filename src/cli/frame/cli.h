@@ -14,6 +14,7 @@
 #include "settings/conf.h"
 #include "util/cancel.h"
 #include "util/opt.h"
+#include "util/owner.h"
 #include "util/report.h"
 
 struct command {
@@ -48,6 +49,9 @@ struct cli {
 	const struct cancel *cancel; /* set by SIGINT and SIGTERM, for engines */
 	struct conf *conf;           /* loaded on first use by cli_conf() */
 	const char *conf_path;       /* --config */
+	struct owner_trust *trust;   /* read on first use by cli_trust() */
+	bool trust_read;
+	bool store_checked; /* whether others can change the store was said */
 };
 
 /* Every command's main(): parses the common options, runs, prints the error, returns
@@ -56,12 +60,17 @@ int cli_main(const struct command *command, int argc, char **argv);
 
 /* The configuration: --config FILE, else ferry.conf in the current folder (after -C),
  * $XDG_CONFIG_HOME/ferry, /etc/ferry. An empty one when there is none. Kept in cli;
- * borrowed. */
+ * borrowed. ERR_USAGE for one in the current folder that is another user's (util/owner.h). */
 WARN_UNUSED int cli_conf(struct cli *cli, const struct conf **out, struct err *e);
 
 /* The path of that configuration or, if there is none yet, where it would be written: --config,
  * else the user's. Caller frees. */
 WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
+
+/* Whose files are obeyed besides this user's own: those in `safe-directory` of the person's own
+ * configuration and the system's, and those of the owner of --config FILE. Kept in cli;
+ * borrowed. */
+const struct owner_trust *cli_trust(struct cli *cli);
 
 /* A passphrase: from the file `path` (first line), else the environment variable
  * FERRY_PASSPHRASE, else a prompt on the terminal without echo, twice if `confirm`.

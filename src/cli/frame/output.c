@@ -82,7 +82,9 @@ void cli_note(struct cli *cli, const json_t *object, const char *template)
 
 void cli_path(struct cli *cli, const char *path)
 {
-	cli_raw(cli, path);
+	bool person = isatty(fileno(cli->out));
+	CLEANUP(mem_free_ptr) char *shown = person ? text_escaped(path) : NULL;
+	cli_raw(cli, shown ? shown : path);
 	cli_raw(cli, "\n");
 }
 

@@ -46,7 +46,8 @@ void cli_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_note(struct cli *cli, const json_t *object, const char *template);
 /* Prints a complete document unchanged, not escaped. */
 void cli_raw(struct cli *cli, const char *text);
-/* A line with a path for programs, unchanged, which is not always possible in a JSON string. */
+/* A line with a path for programs, unchanged, which is not always possible in a JSON string; on a
+ * terminal it is escaped. */
 void cli_path(struct cli *cli, const char *path);
 
 /* A cell is made from its row by a template, or by a function whose result is freed. A column

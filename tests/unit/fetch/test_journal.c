@@ -73,6 +73,24 @@ static void pieces_are_remembered_across_opens(void **state)
 	assert_claims(f, "100101");
 }
 
+static void a_link_is_replaced_and_never_written_through(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *victim = path_join(f->dir, "victim");
+	for (int hard = 0; hard < 2; hard++) {
+		CLEANUP(buf_release) struct buf kept = BUF_INIT(100);
+		assert_ok(file_write_atomic(victim, "mine", 4, 0644, &e), &e);
+		unlink(f->path);
+		assert_int_equal(hard ? link(victim, f->path) : symlink(victim, f->path), 0);
+		assert_claims(f, "000000");
+		add(f, 1);
+		assert_claims(f, "010000");
+		assert_ok(file_read_all(victim, &kept, &e), &e);
+		assert_string_equal(buf_str(&kept), "mine");
+	}
+}
+
 static void torn_tail_loses_only_its_own_record(void **state)
 {
 	struct fixture *f = *state;
@@ -148,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(pieces_are_remembered_across_opens),
+		TEST(a_link_is_replaced_and_never_written_through),
 		TEST(torn_tail_loses_only_its_own_record),
 		TEST(damaged_records_claim_nothing),
 		TEST(journal_of_another_file_is_begun_anew),

@@ -3,6 +3,7 @@
 #include "canned.h"
 #include "fake_clock.h"
 #include "unit.h"
+#include "util/file.h"
 #include "util/mem.h"
 
 #include <pthread.h>
@@ -487,6 +488,63 @@ static void credentials_stay_with_their_origin(void **state)
 	assert_ok(x.rc, &x.e);
 }
 
+static void netrc_is_for_the_origin_alone(void **state)
+{
+	(void)state;
+	char home[] = "/tmp/ferry-netrc-XXXXXX";
+	static const char machines[] = "machine 127.0.0.1 login reader password first\n"
+				       "machine localhost login reader password second\n";
+	struct canned script[] = {
+		{ .want = "Authorization: Basic cmVhZGVyOmZpcnN0\r\n" },
+		{
+			.want = "GET /there ",
+			.forbid = "Authorization",
+			.reply = OK "Content-Length: 0\r\n\r\n",
+		},
+	};
+	struct err e = ERR_INIT;
+	assert_non_null(mkdtemp(home));
+	CLEANUP(mem_free_ptr) char *netrc = mem_printf("%s/.netrc", home);
+	assert_ok(file_write_atomic(netrc, machines, strlen(machines), 0600, &e), &e);
+	CLEANUP(mem_free_ptr) char *before = mem_strdup(getenv("HOME") ? getenv("HOME") : "/");
+	setenv("HOME", home, 1);
+	struct canned_server *other = canned_start(script + 1, 1);
+	CLEANUP(mem_free_ptr) char *reply =
+		mem_printf("HTTP/1.1 307 Go\r\nLocation: "
+			   "http://localhost:%u/there\r\nContent-Length: 0\r\n\r\n",
+			   canned_port(other));
+	script[0].reply = reply;
+	EXCHANGE(x);
+	struct canned_server *s = canned_start(script, 1);
+	perform(&x, s, (struct http_request){ 0 }, &(struct http_options){ .netrc = true });
+	canned_stop(s);
+	canned_stop(other);
+	setenv("HOME", before, 1);
+	file_remove_tree(home);
+	assert_ok(x.rc, &x.e);
+}
+
+static void the_url_of_a_proxy_is_redacted(void **state)
+{
+	(void)state;
+	static const char *const urls[] = { "http://user:se cret@127.0.0.1:port",
+					    "http://user:se/cret@127.0.0.1",
+					    "secret://user:secret@127.0.0.1:9",
+					    "user:secret@127.0.0.1:port" };
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		EXCHANGE(x);
+		CLEANUP_PTR(http_client_free) struct http_client *c = NULL;
+		setenv("http_proxy", urls[i], 1);
+		assert_ok(http_client_new(NULL, &c, &x.e), &x.e);
+		x.rc = http_perform(c, &(struct http_request){ .url = "http://h.invalid/" }, NULL,
+				    &x.e);
+		unsetenv("http_proxy");
+		assert_int_not_equal(x.rc, 0);
+		if (strstr(x.e.text, "cret@") || strstr(x.e.text, "user:"))
+			fail_msg("shows the password: %s", x.e.text);
+	}
+}
+
 static void redirects_end_somewhere(void **state)
 {
 	(void)state;
@@ -660,6 +718,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_http_is_named),
 		cmocka_unit_test(redirects_are_followed),
 		cmocka_unit_test(credentials_stay_with_their_origin),
+		cmocka_unit_test(netrc_is_for_the_origin_alone),
+		cmocka_unit_test(the_url_of_a_proxy_is_redacted),
 		cmocka_unit_test(redirects_end_somewhere),
 		cmocka_unit_test(a_body_is_sent),
 		cmocka_unit_test(a_posted_body_is_not_posted_again),

@@ -157,6 +157,47 @@ static void secrets_are_hidden(void **state)
 	assert_text(url_redact("http://a@b@h/"), "http://***@h/");
 }
 
+static void a_password_with_an_unencoded_delimiter_is_hidden(void **state)
+{
+	(void)state;
+	assert_text(url_redact("http://user:pa/ss@host/x"), "http://***@host/x");
+	assert_text(url_redact("http://user:pa?ss@host/x"), "http://***@host/x");
+	assert_text(url_redact("http://user:pa#ss@host:81/x"), "http://***@host:81/x");
+	assert_text(url_redact("http://user:12/34@host/x"), "http://***@host/x");
+	assert_text(url_redact("http://me@example.org:pa/ss@host/x"), "http://***@host/x");
+	assert_text(url_redact("http://user:p@mirror:8080/x"), "http://***@mirror:8080/x");
+	assert_text(url_redact("http://127.0.0.1:80/a@b"), "http://127.0.0.1:80/a@b");
+	assert_text(url_redact("http://localhost:80/a@b"), "http://localhost:80/a@b");
+	assert_text(url_redact("http://[::1]:80/a@b"), "http://[::1]:80/a@b");
+}
+
+static void a_fragment_keeps_only_names(void **state)
+{
+	(void)state;
+	assert_text(url_redact("https://h/x#token=z"), "https://h/x#token=***");
+	assert_text(url_redact("https://h/x#a=1&secret"), "https://h/x#a=***&***");
+	assert_text(url_redact("https://h/x?a=1#z"), "https://h/x?a=1#***");
+	assert_text(url_redact("a#b.gguf"), "a#b.gguf");
+}
+
+static void the_name_of_a_parameter_may_be_percent_encoded(void **state)
+{
+	(void)state;
+	assert_text(url_redact("https://h/x?%74oken=z&a%62=1"), "https://h/x?%74oken=***&a%62=1");
+	assert_text(url_redact("https://h/x?%zz=1"), "https://h/x?%zz=***");
+}
+
+static void each_url_in_a_sentence_is_redacted(void **state)
+{
+	(void)state;
+	assert_text(url_redact_text("Unsupported proxy syntax in 'http://u:p@h:x': Port number"),
+		    "Unsupported proxy syntax in 'http://***@h:x': Port number");
+	assert_text(url_redact_text("see (https://h/?sig=a), https://h/b."),
+		    "see (https://h/?sig=***), https://h/b.");
+	assert_text(url_redact_text("://"), "://");
+	assert_text(url_redact_text("no URL: here"), "no URL: here");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +208,10 @@ int main(void)
 		cmocka_unit_test(keys_are_joined_encoded),
 		cmocka_unit_test(file_urls_become_paths),
 		cmocka_unit_test(secrets_are_hidden),
+		cmocka_unit_test(a_password_with_an_unencoded_delimiter_is_hidden),
+		cmocka_unit_test(a_fragment_keeps_only_names),
+		cmocka_unit_test(the_name_of_a_parameter_may_be_percent_encoded),
+		cmocka_unit_test(each_url_in_a_sentence_is_redacted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

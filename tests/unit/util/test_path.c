@@ -47,12 +47,30 @@ static char *repeated(char c, size_t len, const char *tail)
 static void keys_stay_in_the_repository(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "a",    "a/b",     "models/phi-2/x.gguf",   "...",
-					    "a..b", ".hidden", "\xc3\xa4/\xe2\x82\xac", "a b",
-					    "~",    "-x" };
-	static const char *const bad[] = { "",      "/",    "/a",     "a/",    "a//b", ".",
-					   "..",    "a/..", "../a",   "a/./b", "a\\b", "a\nb",
-					   "a\x7f", "\xff", "a/\xc3", "\t" };
+	static const char *const good[] = { "a",    "a/b",     "models/phi-2/x.gguf",         "...",
+					    "a..b", ".hidden", "\xc3\xa4/\xe2\x82\xac",       "a b",
+					    "~",    "-x",      "\xd9\x85\xe2\x80\x8c\xd9\x86" };
+	static const char *const bad[] = { "",
+					   "/",
+					   "/a",
+					   "a/",
+					   "a//b",
+					   ".",
+					   "..",
+					   "a/..",
+					   "../a",
+					   "a/./b",
+					   "a\\b",
+					   "a\nb",
+					   "a\x7f",
+					   "\xff",
+					   "a/\xc3",
+					   "\t",
+					   "a\xc2\x9b",
+					   "a\xe2\x80\xae",
+					   "\xe2\x81\xa6/b",
+					   "\xef\xbb\xbf"
+					   "a" };
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(path_is_key(good[i]));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -72,7 +90,8 @@ static void names_are_one_part(void **state)
 {
 	(void)state;
 	assert_true(path_is_name("phi-2.gguf"));
-	static const char *const bad[] = { "", "a/b", ".", "..", "a\nb", "a\\b", "\xff" };
+	static const char *const bad[] = { "",     "a/b",  ".",    "..",
+					   "a\nb", "a\\b", "\xff", "\xe2\x80\xae" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(path_is_name(bad[i]));
 }
