@@ -1,5 +1,6 @@
 /* ferry prepare: makes a GGUF, its manifest and its card from a source; --check only validates. */
 #include "cli/frame/cli.h"
+#include "cli/inspect.h"
 
 #include "prepare/prepare.h"
 #include "util/mem.h"
@@ -12,7 +13,7 @@ extern const struct command cmd_prepare;
 struct prepare_opts {
 	struct prepare wanted; /* the part that options set */
 	struct opt_list sha256, set;
-	bool check;
+	bool check, data;
 };
 
 static const struct opt opts[] = {
@@ -23,6 +24,8 @@ static const struct opt opts[] = {
 		  "the variant's name (the quantization in lower case); the same as NAME:VARIANT"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, check, 0, "check", NULL,
 		  "only validate the given files; write nothing"),
+	OPT_ENTRY(OPT_FLAG, prepare_opts, data, 0, "data", NULL,
+		  "with --check: read the data, too, and look for NaN, infinite numbers and zeros"),
 	OPT_HEADING("Source"),
 	OPT_ENTRY(OPT_LIST, prepare_opts, sha256, 0, "sha256", "HEX",
 		  "the expected SHA-256 of the source; for several shards, one for each in order"),
@@ -50,99 +53,6 @@ static const struct opt opts[] = {
 		  "context length in tokens for the memory estimate (the model's own)"),
 	OPT_LAST,
 };
-
-/* ---- --check ------------------------------------------------------------------------ */
-
-struct checked {
-	size_t refused, warned, unreadable;
-	struct err unreadable_why; /* of the first */
-};
-
-/* Skip the path at the start of the message, because the line already has it. */
-static const char *without_path(const char *text, const char *path)
-{
-	size_t len = strlen(path);
-	bool named = strncmp(text, path, len) == 0 && str_starts(text + len, ": ");
-	return named ? text + len + 2 : text;
-}
-
-static void tell_bad(struct cli *cli, json_t *o, const char *path, const char *verdict,
-		     const struct err *why)
-{
-	json_put_string(o, "verdict", verdict);
-	json_put_string(o, "reason", why->text);
-	json_put_string(o, "hint", why->hint[0] ? why->hint : NULL);
-	cli_line(cli, "%s: %s: %s", path, verdict, without_path(why->text, path));
-}
-
-static void tell_findings(struct cli *cli, json_t *o, const struct gguf_findings *f)
-{
-	json_t *findings = json_put_array(o, "findings");
-	for (size_t i = 0; i < f->count; i++) {
-		json_t *finding = json_push_object(findings);
-		json_put_string(finding, "code", f->at[i].code);
-		json_put_string(finding, "level", f->at[i].note ? "note" : "warning");
-		json_put_string(finding, "text", f->at[i].text);
-		if (!f->at[i].note || cli->verbose)
-			cli_say(cli, finding, "  {level}: {text}");
-	}
-}
-
-static void tell_good(struct cli *cli, json_t *o, const struct gguf_report *r)
-{
-	json_put_string(o, "verdict", gguf_verdict_name(r->verdict));
-	json_put_u64(o, "size", r->file->file_size);
-	json_put(o, "gguf", gguf_json(r->file));
-	cli_say(cli, o,
-		"{path}: {verdict} ({gguf.architecture|unknown architecture}, "
-		"{gguf.quantization|unknown quantization}, {size:size})");
-	tell_findings(cli, o, &r->findings);
-}
-
-static void check_one(struct cli *cli, const char *path, json_t *o, struct checked *sum)
-{
-	struct err why = ERR_INIT;
-	CLEANUP(gguf_report_release) struct gguf_report r = { 0 };
-	json_put_string(o, "path", path);
-	if (gguf_check_path(path, &r, &why) < 0) {
-		sum->unreadable++;
-		if (sum->unreadable_why.class == ERR_NONE)
-			sum->unreadable_why = why;
-		tell_bad(cli, o, path, "unreadable", &why);
-		return;
-	}
-	sum->refused += r.verdict == GGUF_REFUSED;
-	sum->warned += r.verdict == GGUF_WARNINGS;
-	if (r.verdict == GGUF_REFUSED)
-		tell_bad(cli, o, path, gguf_verdict_name(r.verdict), &r.reason);
-	else
-		tell_good(cli, o, &r);
-}
-
-static void sum_up(const struct checked *sum, size_t count, struct err *e)
-{
-	if (sum->refused) {
-		err_set(e, ERR_INTEGRITY, "%zu of %zu file%s refused", sum->refused, count,
-			count == 1 ? " is" : "s are");
-		err_hint(e, "do not publish such files: download them again, or make them again");
-	} else if (sum->unreadable) {
-		*e = sum->unreadable_why;
-	}
-}
-
-static int run_check(struct cli *cli, struct err *e)
-{
-	struct checked sum = { .unreadable_why = ERR_INIT };
-	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_t *files = json_put_array(document, "files");
-	for (int i = 0; i < cli->count; i++)
-		check_one(cli, cli->operands[i], json_push_object(files), &sum);
-	json_put_u64(document, "refused", sum.refused);
-	json_put_u64(document, "warnings", sum.warned);
-	json_put_u64(document, "unreadable", sum.unreadable);
-	sum_up(&sum, (size_t)cli->count, e);
-	return cli_result(cli, document, e);
-}
 
 /* ---- prepare ------------------------------------------------------------------------ */
 
@@ -307,10 +217,14 @@ static int run(struct cli *cli, struct err *e)
 			"making something");
 		return err_hint(e, "usage: ferry prepare --check FILE…");
 	}
-	return o->check ? run_check(cli, e) : run_prepare(cli, o, e);
+	if (o->data && !o->check) {
+		err_set(e, ERR_USAGE, "--data belongs to --check");
+		return err_hint(e, "ferry prepare looks at the data in any case");
+	}
+	return o->check ? inspect_run(cli, o->data, e) : run_prepare(cli, o, e);
 }
 
-static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…", "--check FILE…", NULL };
+static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…", "--check [--data] FILE…", NULL };
 
 const struct command cmd_prepare = {
 	.name = "prepare",

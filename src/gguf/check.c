@@ -30,7 +30,7 @@ static void check_encoding(const struct gguf *g, const struct gguf_name *n,
 	gguf_metadata(g, &m);
 	int named = gguf_file_type_named(n->encoding);
 	if (named >= 0 && m.quantization && gguf_file_type_named(m.quantization) != named)
-		gguf_finding_add(out, "name", "the file name says %s, but the file is %s",
+		gguf_finding_add(out, "quantization", "the file name says %s, but the file is %s",
 				 n->encoding, m.quantization);
 }
 

@@ -212,6 +212,9 @@ struct gguf_metadata {
 	uint64_t split_no, split_count; /* count 0: not a shard */
 };
 void gguf_metadata(const struct gguf *g, struct gguf_metadata *out);
+/* "Q4_K_M": that of general.file_type, else the type of most weights in capitals, over all shards
+ * of a model; NULL without tensors. The caller frees. */
+char *gguf_quantization(const struct gguf *const *files, size_t count);
 
 /* The member "gguf" of a manifest, and of `--json` output: metadata, census, chat template
  * (without its text), tensor count. Texts over 4 KiB are cut, lists after 256 entries. The

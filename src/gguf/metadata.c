@@ -164,7 +164,8 @@ static void put_metadata(json_t *object, const struct gguf_metadata *m)
 	put_text(object, "license_link", m->license_link);
 	put_texts(object, "tags", m->tags);
 	put_texts(object, "languages", m->languages);
-	put_text(object, "quantization", m->quantization);
+	if (m->parameters || m->split_count)
+		put_text(object, "quantization", m->quantization);
 	put_number(object, "parameters", m->parameters);
 	put_number(object, "context_length", m->context_length);
 	put_number(object, "embedding_length", m->embedding_length);

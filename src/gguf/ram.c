@@ -188,14 +188,16 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context, s
 	struct shape s;
 	*out = (struct gguf_ram){ 0 };
 	const struct gguf *first = NULL;
+	size_t tensors = 0;
 	for (size_t f = 0; f < count; f++) {
 		for (size_t i = 0; i < files[f]->tensor_count; i++)
 			out->weights += files[f]->tensors[i].padded;
+		tensors += files[f]->tensor_count;
 		if (!first && gguf_get_string(files[f], "general.architecture"))
 			first = files[f];
 	}
-	if (!first) {
-		unknown(out, "the architecture is missing%s", "");
+	if (!first || !tensors) {
+		unknown(out, first ? "it has no tensors%s" : "the architecture is missing%s", "");
 		return;
 	}
 	if (!context && !gguf_get_arch_u64(first, "context_length", &context)) {

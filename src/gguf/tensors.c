@@ -156,7 +156,8 @@ static int check_length(struct gguf *g, struct err *e)
 	}
 	if (last && size < g->data_end)
 		gguf_finding_note(&g->findings, "last-padding",
-				  "the last tensor is not padded: %llu bytes short",
+				  "%llu bytes of padding are missing after the last tensor: all "
+				  "weights are there, and engines load the file",
 				  (unsigned long long)(g->data_end - size));
 	if (size > g->data_end)
 		gguf_finding_add(&g->findings, "trailing-bytes",

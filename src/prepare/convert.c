@@ -161,7 +161,7 @@ static int run_quantize(const struct prepare *p, const struct model *m, const ch
 int convert_quantize(const struct prepare *p, const char *scratch, struct prepare_result *result,
 		     struct model *m, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *have = describe_quantization(m->files, m->count);
+	CLEANUP(mem_free_ptr) char *have = gguf_quantization(m->files, m->count);
 	if (have && str_eq_nocase(have, p->quantize)) {
 		report_note(p->report, "the source is already %s: nothing to quantize", have);
 		return 0;

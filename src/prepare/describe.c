@@ -131,22 +131,6 @@ static json_t *license_of(const struct gguf_metadata *m)
 
 /* ---- the variant -------------------------------------------------------------------- */
 
-char *describe_quantization(const struct gguf *const *files, size_t count)
-{
-	struct gguf_metadata m;
-	struct gguf_census census;
-	gguf_metadata(files[0], &m);
-	if (m.quantization)
-		return mem_strdup(m.quantization);
-	gguf_census(files, count, &census);
-	if (!census.main_type)
-		return NULL;
-	char *name = mem_strdup(census.main_type->name);
-	for (char *p = name; *p; p++)
-		*p = (char)toupper((unsigned char)*p);
-	return name;
-}
-
 static json_t *ram_of(const struct describe *d)
 {
 	struct gguf_ram ram;
@@ -164,7 +148,7 @@ static json_t *ram_of(const struct describe *d)
 static json_t *variant_of(const struct describe *d)
 {
 	json_t *o = json_object(), *files = json_array();
-	CLEANUP(mem_free_ptr) char *quantization = describe_quantization(d->files, d->count);
+	CLEANUP(mem_free_ptr) char *quantization = gguf_quantization(d->files, d->count);
 	uint64_t size = 0;
 	for (size_t i = 0; i < d->count; i++) {
 		const struct manifest *m = &d->manifests[i];

@@ -21,9 +21,6 @@ struct describe {
  * characters, too long) are cleaned or left out. The caller owns it. */
 json_t *describe_card(const struct describe *d);
 
-/* "Q4_K_M": as given in the file, else the type of most weights. The caller frees. */
-char *describe_quantization(const struct gguf *const *files, size_t count);
-
 /* Converts the license in a model's metadata ("apache-2.0", "llama3") to an SPDX expression:
  * "Apache-2.0", "LicenseRef-llama3". The caller frees. */
 char *describe_license(const char *license);

@@ -35,10 +35,14 @@ void model_tell(const struct gguf_findings *f, const char *what, struct report *
 		/* The file will get another name. */
 		if (str_starts(f->at[i].code, "name"))
 			continue;
-		if (f->at[i].note)
+		if (f->at[i].note && !str_list_has(&result->told, f->at[i].code)) {
+			str_list_add(&result->told, f->at[i].code);
+			report_note(report, "%s: %s", what, f->at[i].text);
+		} else if (f->at[i].note) {
 			report_detail(report, "%s: %s", what, f->at[i].text);
-		else
+		} else {
 			model_warn(report, result, what, f->at[i].code, f->at[i].text);
+		}
 	}
 }
 

@@ -35,8 +35,8 @@ WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *
 void model_warn(struct report *report, struct prepare_result *result, const char *file,
 		const char *code, const char *text);
 
-/* Findings of a file become warnings, notes become details; those about its name are left out,
- * because it will get another. */
+/* Findings of a file become warnings; a note of each kind is said once; those about its name are
+ * left out, because it will get another. */
 void model_tell(const struct gguf_findings *f, const char *what, struct report *report,
 		struct prepare_result *result);
 

@@ -1,6 +1,7 @@
 #include "prepare/prepare.h"
 
 #include "catalog/manifest.h"
+#include "prepare/contradict.h"
 #include "prepare/convert.h"
 #include "prepare/describe.h"
 #include "prepare/stamp.h"
@@ -59,6 +60,7 @@ void prepare_result_release(struct prepare_result *r)
 	}
 	free(r->files);
 	free(r->warnings);
+	str_list_release(&r->told);
 	free(r->variant);
 	free(r->quantization);
 	free(r->output_dir);
@@ -154,7 +156,7 @@ static json_t *recipe_of(const struct job *j)
 /* "Q4_K_M" → "q4_k_m"; characters that are not allowed become '-'. */
 static char *variant_id(const struct model *m)
 {
-	char *id = describe_quantization(m->files, m->count);
+	char *id = gguf_quantization(m->files, m->count);
 	for (char *p = id; p && *p; p++) {
 		*p = (char)tolower((unsigned char)*p);
 		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
@@ -208,6 +210,7 @@ static int make_files(struct job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	j->out->variant = j->p->variant ? mem_strdup(j->p->variant) : variant_id(&j->model);
+	contradict_variant(&j->model, j->p->report, j->out);
 	j->manifests = mem_alloc(j->model.count * sizeof *j->manifests);
 	j->manifest_count = j->model.count;
 	rc = convert_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir,
@@ -320,6 +323,8 @@ static int write_card(struct job *j, struct err *e)
 	CLEANUP(json_release) json_t *card = NULL, *existing = NULL;
 	CLEANUP(json_release) json_t *generated = generated_card(j);
 	int rc = base_card(j, &card, &existing, e);
+	if (rc == 0 && card)
+		contradict_card(&j->model, card, generated, j->p->report, j->out);
 	if (rc == 0 && !card)
 		card = json_incref(generated);
 	else if (rc == 0)
@@ -342,7 +347,7 @@ static int write_card(struct job *j, struct err *e)
 static void fill_result(struct job *j)
 {
 	struct prepare_result *r = j->out;
-	r->quantization = describe_quantization(j->model.files, j->model.count);
+	r->quantization = gguf_quantization(j->model.files, j->model.count);
 	gguf_ram(j->model.files, j->model.count, j->p->context, &r->ram);
 	r->files = mem_alloc(j->manifest_count * sizeof *r->files);
 	r->file_count = j->manifest_count;

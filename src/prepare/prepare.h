@@ -66,6 +66,7 @@ struct prepare_result {
 	struct card card;
 	struct prepare_warning *warnings;
 	size_t warning_count, warning_cap;
+	struct str_list told; /* codes of the notes that were said */
 	struct gguf_ram ram;
 	uint64_t received; /* bytes transferred */
 	bool made;         /* false: the files existed already */

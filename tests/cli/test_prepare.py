@@ -718,7 +718,8 @@ def test_check_gives_a_line_for_each_file(ferry, work, tiny, validate):
     lines = result.out.splitlines()
     assert lines[0] == "good.gguf: ok (llama, Q8_0, 1.4 MiB)"
     assert lines[1].startswith("page.gguf: refused: ") and "HTML" in lines[1]
-    assert lines[2].startswith("long.gguf: warnings (") and lines[3].startswith("  warning: ")
+    assert lines[2].startswith("  hint: ")
+    assert lines[3].startswith("long.gguf: warnings (") and lines[4].startswith("  warning: ")
     assert "1 of 3 files are refused" in result.err
     document = ferry("prepare", "--check", "--json", "good.gguf", "page.gguf", "long.gguf",
                      check=6).json

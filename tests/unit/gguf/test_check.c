@@ -58,7 +58,8 @@ static void findings_make_warnings(void **state)
 	assert_finding(&r.findings, "trailing-bytes", "3 bytes");
 	assert_finding(&r.findings, "template",
 		       "'tokenizer.chat_template' looks suspicious: import");
-	assert_finding(&r.findings, "name", "the file name says Q4_K_M, but the file is Q8_0");
+	assert_finding(&r.findings, "quantization",
+		       "the file name says Q4_K_M, but the file is Q8_0");
 	gguf_report_release(&r);
 	build_init_llama(&b);
 	build_whole_llama(&b, "q8_0", 256);

@@ -149,6 +149,10 @@ static void what_is_not_known_is_said(void **state)
 	build_string(&b, "general.type", "imatrix");
 	struct gguf_ram r = estimate(0);
 	assert_string_equal(r.reason, "the architecture is missing");
+	build_init_llama(&b);
+	build_u32(&b, "llama.context_length", 512);
+	r = estimate(0);
+	assert_string_equal(r.reason, "it has no tensors");
 }
 
 int main(void)

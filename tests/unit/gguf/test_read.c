@@ -187,7 +187,7 @@ static void missing_padding_at_the_end_is_a_note(void **state)
 	build_tensor(&b, "a", "f32", 1, 0);
 	b.cut = 28;
 	struct gguf *g = build_open_ok(&b);
-	assert_finding(&g->findings, "last-padding", "28 bytes short");
+	assert_finding(&g->findings, "last-padding", "28 bytes of padding are missing");
 	assert_true(g->findings.at[0].note);
 	gguf_free(g);
 	build_release(&b);
