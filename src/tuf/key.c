@@ -45,20 +45,20 @@ static EVP_PKEY *read_public_pem(const void *pem, size_t len)
 	return pkey;
 }
 
-static bool is_p256(const EVP_PKEY *pkey)
+static bool is_on(const EVP_PKEY *pkey, const char *curve)
 {
 	char group[32];
 	size_t len;
 	return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC &&
 	       EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group,
 					      &len) == 1 &&
-	       strcmp(group, "prime256v1") == 0;
+	       strcmp(group, curve) == 0;
 }
 
 /* Normalise the encoding: a point can also be compressed, and a curve given by its parameters. */
 static bool use_one_form(EVP_PKEY *pkey)
 {
-	return !is_p256(pkey) ||
+	return EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC ||
 	       (EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
 					       "uncompressed") == 1 &&
 		EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, "named_curve") ==
@@ -73,7 +73,9 @@ static enum tuf_scheme scheme_of(const EVP_PKEY *pkey)
 	case EVP_PKEY_ED25519:
 		return TUF_ED25519;
 	case EVP_PKEY_EC:
-		return is_p256(pkey) ? TUF_ECDSA_P256 : TUF_SCHEME_UNKNOWN;
+		return is_on(pkey, "prime256v1")  ? TUF_ECDSA_P256
+		       : is_on(pkey, "secp384r1") ? TUF_ECDSA_P384
+						  : TUF_SCHEME_UNKNOWN;
 	case EVP_PKEY_RSA:
 		return bits >= RSA_MIN_BITS && bits <= RSA_MAX_BITS ? TUF_RSA_PSS
 								    : TUF_SCHEME_UNKNOWN;
@@ -84,15 +86,21 @@ static enum tuf_scheme scheme_of(const EVP_PKEY *pkey)
 
 static enum tuf_scheme scheme_named(const char *type, const char *scheme)
 {
-	if (strcmp(type, "ed25519") == 0 && strcmp(scheme, "ed25519") == 0)
-		return TUF_ED25519;
-	if ((strcmp(type, "ecdsa") == 0 || strcmp(type, "ecdsa-sha2-nistp256") == 0) &&
-	    strcmp(scheme, "ecdsa-sha2-nistp256") == 0)
-		return TUF_ECDSA_P256;
-	if (strcmp(type, "rsa") == 0 && strcmp(scheme, "rsassa-pss-sha256") == 0)
-		return TUF_RSA_PSS;
-	if (strcmp(type, "rsa") == 0 && strcmp(scheme, "rsa-pkcs1v15-sha256") == 0)
-		return TUF_RSA_PKCS1;
+	static const struct {
+		const char *type, *scheme;
+		enum tuf_scheme is;
+	} known[] = {
+		{ "ed25519", "ed25519", TUF_ED25519 },
+		{ "ecdsa", "ecdsa-sha2-nistp256", TUF_ECDSA_P256 },
+		{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", TUF_ECDSA_P256 },
+		{ "ecdsa", "ecdsa-sha2-nistp384", TUF_ECDSA_P384 },
+		{ "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", TUF_ECDSA_P384 },
+		{ "rsa", "rsassa-pss-sha256", TUF_RSA_PSS },
+		{ "rsa", "rsa-pkcs1v15-sha256", TUF_RSA_PKCS1 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(type, known[i].type) == 0 && strcmp(scheme, known[i].scheme) == 0)
+			return known[i].is;
 	return TUF_SCHEME_UNKNOWN;
 }
 
@@ -196,7 +204,7 @@ static int make_object(EVP_PKEY *pkey, json_t **out, struct err *e)
 	char hex[2 * ED25519_LEN + 1];
 	size_t len = sizeof raw;
 	enum tuf_scheme scheme = scheme_of(pkey);
-	if (scheme == TUF_SCHEME_UNKNOWN) {
+	if (scheme == TUF_SCHEME_UNKNOWN || scheme == TUF_ECDSA_P384) {
 		err_set(e, ERR_USAGE, "keys of this type cannot sign metadata");
 		return err_hint(e, "use Ed25519, ECDSA P-256, or RSA of at least %d bits",
 				RSA_MIN_BITS);
@@ -286,9 +294,23 @@ struct tuf_key *tuf_key_copy(const struct tuf_key *k)
 
 const char *tuf_key_kind(const struct tuf_key *k)
 {
-	static const char *const names[] = { "unknown", "Ed25519", "ECDSA P-256", "RSA-PSS",
-					     "RSA PKCS #1" };
+	static const char *const names[] = { "unknown",     "Ed25519", "ECDSA P-256",
+					     "ECDSA P-384", "RSA-PSS", "RSA PKCS #1" };
 	return names[k->scheme];
+}
+
+const char *tuf_key_unknown_scheme(const struct tuf_key *k)
+{
+	const char *type = json_string_value(json_object_get(k->json, "keytype"));
+	const char *scheme = json_string_value(json_object_get(k->json, "scheme"));
+	return scheme_named(type, scheme) == TUF_SCHEME_UNKNOWN ? scheme : NULL;
+}
+
+static const EVP_MD *digest_of(enum tuf_scheme scheme)
+{
+	return scheme == TUF_ED25519      ? NULL
+	       : scheme == TUF_ECDSA_P384 ? EVP_sha384()
+					  : EVP_sha256();
 }
 
 static bool set_pss(EVP_PKEY_CTX *ctx)
@@ -303,7 +325,7 @@ bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const
 {
 	if (!k->pkey)
 		return false;
-	const EVP_MD *md = k->scheme == TUF_ED25519 ? NULL : EVP_sha256();
+	const EVP_MD *md = digest_of(k->scheme);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *params = NULL; /* belongs to ctx */
 	/* Without parameters RSA is PKCS #1 v1.5. */

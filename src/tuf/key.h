@@ -4,11 +4,12 @@
  *   keytype                        scheme                 keyval.public
  *   ed25519                        ed25519                64 hex digits
  *   ecdsa, ecdsa-sha2-nistp256     ecdsa-sha2-nistp256    PEM (P-256); DER signatures
+ *   ecdsa, ecdsa-sha2-nistp384     ecdsa-sha2-nistp384    PEM (P-384), SHA-384; verified only
  *   rsa                            rsassa-pss-sha256      PEM of at least 2048 bits
  *   rsa                            rsa-pkcs1v15-sha256    the same; verified only
  *
- * The last one is not in the specification. Hardware tokens without PSS use it, and other clients
- * accept it. Keys that are made here never use it.
+ * P-384 and the last one are not in the specification. Services for keys and hardware tokens
+ * without PSS use them, and other clients accept them. Keys that are made here never use them.
  *
  * What always holds here:
  *  - a key that cannot be used (unknown type, malformed PEM) is kept but never verifies anything,
@@ -27,7 +28,14 @@
 
 struct evp_pkey_st;
 
-enum tuf_scheme { TUF_SCHEME_UNKNOWN, TUF_ED25519, TUF_ECDSA_P256, TUF_RSA_PSS, TUF_RSA_PKCS1 };
+enum tuf_scheme {
+	TUF_SCHEME_UNKNOWN,
+	TUF_ED25519,
+	TUF_ECDSA_P256,
+	TUF_ECDSA_P384,
+	TUF_RSA_PSS,
+	TUF_RSA_PKCS1,
+};
 
 struct tuf_key {
 	char *id;
@@ -59,8 +67,12 @@ WARN_UNUSED int tuf_key_to_pem(const struct tuf_key *k, struct buf *out, struct 
 /* Another owned copy. */
 struct tuf_key *tuf_key_copy(const struct tuf_key *k);
 
-/* "Ed25519", "ECDSA P-256", "RSA-PSS", "RSA PKCS #1", "unknown". */
+/* "Ed25519", "ECDSA P-256", "ECDSA P-384", "RSA-PSS", "RSA PKCS #1", "unknown". */
 const char *tuf_key_kind(const struct tuf_key *k);
+/* The scheme ("ml-dsa-65") of a key that cannot be used because this version does not know the
+ * scheme; NULL: it knows it, so if the key cannot be used, the key is malformed. Borrowed; foreign
+ * text. */
+const char *tuf_key_unknown_scheme(const struct tuf_key *k);
 
 /* Does the signature verify? False for malformed keys and signatures. */
 bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const void *sig,

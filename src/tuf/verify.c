@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define SIGNATURE_MAX 4096 /* bytes: RSA of 16384 bits takes 2048 */
+#define SCHEMES_SHOWN 4
+#define SCHEME_SHOWN 40
 #define CANONICAL_MAX (256 * MIB)
 
 static bool signature_fits(const struct tuf_signature *s, const struct tuf_key *key,
@@ -53,6 +55,49 @@ int tuf_metadata_count(const struct tuf_metadata *m, const struct tuf_role *role
 	return 0;
 }
 
+/* "ml-dsa-65, Fulcio": the schemes of the role's keys that this version does not know, each once.
+ * Is it their signatures that are missing? */
+static bool unknown_schemes(const struct tuf_metadata *m, const struct tuf_role *role,
+			    const struct tuf_keys *keys, uint64_t missing, struct buf *out)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	uint64_t unknown = 0;
+	for (size_t i = 0; i < m->signature_count; i++) {
+		const char *id = m->signatures[i].keyid;
+		const struct tuf_key *key = role_has(role, id) ? tuf_keys_find(keys, id) : NULL;
+		const char *scheme = key ? tuf_key_unknown_scheme(key) : NULL;
+		if (!scheme)
+			continue;
+		unknown++;
+		if (!str_list_has(&names, scheme) && names.count < SCHEMES_SHOWN)
+			str_list_add(&names, scheme);
+	}
+	for (size_t i = 0; i < names.count; i++) {
+		buf_adds(out, i ? ", " : "");
+		text_escape(out, names.at[i], strnlen(names.at[i], SCHEME_SHOWN));
+	}
+	return unknown > 0 && unknown >= missing;
+}
+
+static int too_few(const struct tuf_metadata *m, const struct tuf_role *role,
+		   const struct tuf_keys *keys, unsigned valid, const char *what, const char *by,
+		   struct err *e)
+{
+	CLEANUP(buf_release) struct buf schemes = BUF_INIT(4 * KIB);
+	bool theirs = unknown_schemes(m, role, keys, role->threshold - valid, &schemes);
+	err_set(e, ERR_INTEGRITY, "%s version %llu: %u valid signature%s, %llu required by %s%s%s",
+		what, (unsigned long long)m->version, valid, valid == 1 ? "" : "s",
+		(unsigned long long)role->threshold, by,
+		schemes.len ? "; this version of ferry cannot verify signatures of the scheme "
+			    : "",
+		buf_str(&schemes));
+	return theirs ? err_hint(e,
+				 "ask the publisher for keys of a scheme that this version knows "
+				 "(ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, "
+				 "rsassa-pss-sha256), or use a newer version")
+		      : -(int)e->class;
+}
+
 int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_role *role,
 			const struct tuf_keys *keys, const char *what, const char *by,
 			struct err *e)
@@ -63,10 +108,7 @@ int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_role *rol
 		return err_context(e, "%s", what);
 	if (valid >= role->threshold)
 		return 0;
-	return err_set(e, ERR_INTEGRITY,
-		       "%s version %llu: %u valid signature%s, %llu required by %s", what,
-		       (unsigned long long)m->version, valid, valid == 1 ? "" : "s",
-		       (unsigned long long)role->threshold, by);
+	return too_few(m, role, keys, valid, what, by, e);
 }
 
 static const struct {

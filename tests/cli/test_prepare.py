@@ -122,6 +122,20 @@ def test_a_second_variant_joins_the_card_that_a_person_edited(ferry, work, tiny,
     assert card["summary"] == "written by hand" and card["variants"][0]["title"] == "Eight bits"
 
 
+def test_a_card_that_an_editor_saved_with_a_byte_order_mark(ferry, work, tiny):
+    ferry("prepare", "m", tiny)
+    path = work / "models/m/m.card.json"
+    text = path.read_text().replace("\n", "\r\n")
+    path.write_bytes(text.encode("utf-8-sig"))
+    ferry("prepare", "m", tiny, "--set", "title=New")
+    assert json.loads(path.read_text(encoding="utf-8"))["title"] == "New"
+    (work / "given.json").write_bytes(text.encode("utf-8-sig"))
+    ferry("prepare", "m", tiny, "--card", "given.json")
+    (work / "given.json").write_bytes(text.encode("utf-16"))
+    assert "is UTF-16: save it as UTF-8" in ferry("prepare", "m", tiny, "--card", "given.json",
+                                                  check=6).err
+
+
 def test_a_given_card_wins(ferry, work, tiny):
     (work / "my.json").write_text(json.dumps({
         "format": "model-ferry-card", "version": 1, "id": "m", "title": "Mine",

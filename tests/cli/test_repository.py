@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import tuf_simulator
 from conftest import Ferry, preloaded
 from disks import read_only
 from kills import Moments
@@ -49,6 +50,24 @@ def nothing_was_written(user):
 
 
 # -- add ---------------------------------------------------------------------------------------------
+
+def test_a_root_of_a_scheme_that_is_not_known_is_not_asked_for_again(ferry, work):
+    repository = tuf_simulator.Repository()
+    key = tuf_simulator.Key()
+    key.object |= {"keytype": "ml-dsa", "scheme": "ml-dsa-65"}
+    repository.role("root")["keyids"].clear()
+    repository.signers["root"].clear()
+    repository.trust("root", key)
+    repository.publish("root")
+    root = max((n for n in repository.files if n.endswith(".root.json")),
+               key=lambda n: int(n.split("/")[1].split(".")[0]))
+    (work / "root.json").write_bytes(repository.files[root])
+    (work / "mirror").mkdir()
+    result = ferry("repository", "add", "theirs", work / "mirror", "--root", "root.json", check=6)
+    assert "cannot verify signatures of the scheme ml-dsa-65" in result.err
+    assert "a scheme that this version knows" in result.err
+    assert "again" not in result.err and "another" not in result.err
+
 
 def test_add_with_a_root_file(user, publisher, root, nginx, validate):
     a, b = nginx(publisher.tree), nginx(publisher.tree)

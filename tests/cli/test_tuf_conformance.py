@@ -615,7 +615,8 @@ def test_key_ids_are_opaque(repo, client, id):
 
 @pytest.mark.parametrize("kind, keytype", [
     ("rsa", "rsa"), ("rsa-pkcs1v15", "rsa"), ("ecdsa", "ecdsa"),
-    ("ecdsa", "ecdsa-sha2-nistp256"), ("ed25519", "ed25519")])
+    ("ecdsa", "ecdsa-sha2-nistp256"), ("ecdsa-p384", "ecdsa"),
+    ("ecdsa-p384", "ecdsa-sha2-nistp384"), ("ed25519", "ed25519")])
 def test_key_types(repo, client, kind, keytype):
     """The new key is needed; with a signature that only looks right, the root is refused."""
     key = Key(kind)
@@ -635,8 +636,21 @@ def test_key_types(repo, client, kind, keytype):
     assert client.trusted()["root"] == 2
 
 
+@pytest.mark.parametrize("keytype, scheme", [("ml-dsa", "ml-dsa-65"), ("sigstore-oidc", "Fulcio")])
+def test_a_scheme_that_is_not_known_is_named(repo, client, keytype, scheme):
+    key = Key()
+    key.object |= {"keytype": keytype, "scheme": scheme}
+    repo.trust("root", key)
+    repo.role("root")["threshold"] = 2
+    repo.publish("root")
+    assert client.refresh() == 1
+    assert "1 valid signature, 2 required" in client.error
+    assert f"cannot verify signatures of the scheme {scheme}" in client.error
+    assert client.trusted()["root"] == 1
+
+
 @pytest.mark.parametrize("role", TOP)
-@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ecdsa-p384", "ed25519"])
 def test_every_kind_of_key_signs_every_role(repo, client, role, kind):
     old = list(repo.signers[role])
     repo.role(role)["keyids"].clear()

@@ -63,7 +63,7 @@ def canonical(value):
 # -- keys -------------------------------------------------------------------------------
 
 class Key:
-    """One key pair. `kind` is ed25519, ecdsa, rsa (PSS) or rsa-pkcs1v15; `members` are put into
+    """One key pair. `kind` is ed25519, ecdsa, ecdsa-p384, rsa (PSS) or rsa-pkcs1v15; `members` are put into
     the key object."""
 
     def __init__(self, kind="ed25519", id=None, **members):
@@ -76,6 +76,9 @@ class Key:
             if kind == "ecdsa":
                 self.private = ec.generate_private_key(ec.SECP256R1())
                 scheme = "ecdsa-sha2-nistp256"
+            elif kind == "ecdsa-p384":
+                self.private = ec.generate_private_key(ec.SECP384R1())
+                scheme = "ecdsa-sha2-nistp384"
             else:
                 self.private = rsa.generate_private_key(65537, members.pop("bits", 2048))
                 scheme = "rsassa-pss-sha256" if kind == "rsa" else "rsa-pkcs1v15-sha256"
@@ -97,6 +100,8 @@ class Key:
             return self.private.sign(data).hex()
         if self.kind == "ecdsa":
             return self.private.sign(data, ec.ECDSA(hashes.SHA256())).hex()
+        if self.kind == "ecdsa-p384":
+            return self.private.sign(data, ec.ECDSA(hashes.SHA384())).hex()
         if self.kind == "rsa-pkcs1v15":
             return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256()).hex()
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt)

@@ -101,6 +101,23 @@ static void every_scheme_signs_and_verifies(void **state)
 	scratch_free(dir);
 }
 
+static void assert_unknown(const char *type, const char *scheme, const char *want)
+{
+	CLEANUP_PTR(tuf_key_free) struct tuf_key *k = parse(type, scheme, "00");
+	const char *got = tuf_key_unknown_scheme(k);
+	assert_null(k->pkey);
+	assert_string_equal(got ? got : "(known)", want);
+}
+
+static void a_scheme_that_is_not_known_has_a_name(void **state)
+{
+	(void)state;
+	assert_unknown("ml-dsa", "ml-dsa-65", "ml-dsa-65");
+	assert_unknown("sigstore-oidc", "Fulcio", "Fulcio");
+	assert_unknown("ecdsa", "ecdsa-sha2-nistp384", "(known)");
+	assert_unknown("ed25519", "ed25519", "(known)");
+}
+
 static void key_ids_are_the_hash_of_the_canonical_key(void **state)
 {
 	(void)state;
@@ -178,7 +195,10 @@ static void only_known_kinds_are_usable(void **state)
 	assert_true(usable("ed25519", "ed25519", hex));
 	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", ec384));
 	assert_false(usable("ecdsa", "ecdsa-sha2-nistp256", strong));
-	assert_false(usable("ecdsa", "ecdsa-sha2-nistp384", ec384));
+	assert_true(usable("ecdsa", "ecdsa-sha2-nistp384", ec384));
+	assert_true(usable("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", ec384));
+	assert_false(usable("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", ec384));
+	assert_false(usable("ecdsa", "ecdsa-sha2-nistp384", ec));
 	assert_false(usable("rsa", "rsassa-pss-sha256", weak));
 	assert_false(usable("rsa", "rsassa-pss-sha256", ec));
 	assert_true(usable("rsa", "rsa-pkcs1v15-sha256", strong));
@@ -317,6 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ed25519_verifies_the_published_vector),
 		cmocka_unit_test(every_scheme_signs_and_verifies),
+		cmocka_unit_test(a_scheme_that_is_not_known_has_a_name),
 		cmocka_unit_test(key_ids_are_the_hash_of_the_canonical_key),
 		cmocka_unit_test(a_compressed_point_is_the_same_key),
 		cmocka_unit_test(only_known_kinds_are_usable),
