@@ -123,6 +123,9 @@ static int variant_view(const json_t *object, const char *at, struct card_varian
 	if (rc < 0 || (rc = json_get_string(object, at, "id", &out->id, e)) < 0 ||
 	    (rc = view_ram(object, at, out, e)) < 0 || (rc = view_files(object, at, out, e)) < 0)
 		return rc;
+	out->kind = string_of(object, "kind");
+	if (out->kind && strcmp(out->kind, "model") == 0)
+		out->kind = NULL;
 	out->quantization = string_of(object, "quantization");
 	out->is_default = json_is_true(json_object_get(object, "default"));
 	out->json = object;
@@ -283,6 +286,11 @@ int card_save(const struct card *c, const char *path, struct err *e)
 	return json_write_file(path, c->json, 0644, e);
 }
 
+static int rank_of(const struct card_variant *v)
+{
+	return v->file_count == 0 ? 0 : v->kind ? 1 : 2;
+}
+
 const struct card_variant *card_variant(const struct card *c, const char *id)
 {
 	const struct card_variant *best = NULL;
@@ -290,7 +298,7 @@ const struct card_variant *card_variant(const struct card *c, const char *id)
 		const struct card_variant *v = &c->variants[i];
 		if (id ? strcmp(v->id, id) == 0 : v->is_default)
 			return v;
-		if (!best || (best->file_count == 0 && v->file_count > 0))
+		if (!best || rank_of(v) > rank_of(best))
 			best = v;
 	}
 	return id ? NULL : best;

@@ -9,7 +9,7 @@
  *     "source": { "url", "author", "revision", "sha256" },
  *     "tags": [], "languages": [], "created", "updated",
  *     "deprecated": { "reason", "replacement", "since" },
- *     "variants": [ { "id", "title", "summary", "quantization", "default", "size", "tags",
+ *     "variants": [ { "id", "title", "summary", "kind", "quantization", "default", "size", "tags",
  *                     "ram": { "context", "bytes" } or { "unknown": reason },
  *                     "min_ram", "recommended_ram" (bytes),
  *                     "files": [ { "path", "size", "sha256" } ] } ] }
@@ -41,6 +41,7 @@ struct card_file {
 
 struct card_variant {
 	const char *id;           /* "q4_k_m" */
+	const char *kind;         /* "adapter", "projector", …; NULL: a model */
 	const char *quantization; /* "Q4_K_M", or NULL */
 	bool is_default;          /* at most one of a card */
 	uint64_t size;            /* bytes of all files; 0: planned */
@@ -75,8 +76,8 @@ WARN_UNUSED int card_parse(const void *data, size_t len, const char *what, struc
 WARN_UNUSED int card_load(const char *path, struct card *out, struct err *e);
 WARN_UNUSED int card_save(const struct card *c, const char *path, struct err *e);
 
-/* The variant by id; with NULL the default one: marked so, or the first that is not
- * planned, or the first. NULL when there is none. */
+/* The variant by id; with NULL the default one: marked so, or the first model that is not planned,
+ * or the first that is not planned, or the first. NULL when there is none. */
 const struct card_variant *card_variant(const struct card *c, const char *id);
 
 /* Adds the variants of `from` to `into` or replaces them there, and adds members that `into`

@@ -29,6 +29,7 @@ static void put_model(json_t *object, const struct retrieved *m)
 	json_put_string(object, "repository", m->repository);
 	json_put_string(object, "model", m->model);
 	json_put_string(object, "variant", m->variant);
+	json_put_string(object, "kind", m->kind);
 	json_put_string(object, "fallback", m->fallback);
 	json_put_string(object, "path", r->files[0].path);
 	json_put_u64(object, "size", r->size);

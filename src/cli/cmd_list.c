@@ -68,6 +68,7 @@ static void put_model(json_t *object, const struct session *s, const struct remo
 		const struct card_variant *v = &m->variants[i];
 		json_t *variant = json_push_object(variants);
 		json_put_string(variant, "id", v->id);
+		json_put_string(variant, "kind", v->kind);
 		json_put_string(variant, "quantization", v->quantization);
 		json_put_u64(variant, "size", v->size);
 		json_put_bool(variant, "default", v == card_variant(m, NULL));
@@ -104,7 +105,8 @@ static json_t *list(struct cli *cli, const struct session *s, const char *patter
 
 static char *variants_text(const json_t *model)
 {
-	return cli_join(json_object_get(model, "variants"), "{id}{in_store?*:}", " ");
+	return cli_join(json_object_get(model, "variants"),
+			"{id}{kind? (:}{kind|}{kind?):}{in_store?*:}", " ");
 }
 
 static char *size_text(const json_t *model)

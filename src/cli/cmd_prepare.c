@@ -87,6 +87,7 @@ static json_t *prepared(struct cli *cli, const struct prepare *p, const struct p
 	json_t *o = cli_document(cli);
 	json_put_string(o, "name", p->name);
 	json_put_string(o, "variant", r->variant);
+	json_put_string(o, "kind", gguf_kind_name(r->kind));
 	json_put_string(o, "quantization", r->quantization);
 	json_put_string(o, "directory", r->output_dir);
 	json_put_string(o, "card", r->card_path);

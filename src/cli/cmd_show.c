@@ -123,6 +123,8 @@ static void print_variant(struct cli *cli, const struct remote *c, const struct 
 	cli_line(cli, "%-12s %s%s  %s%s", "variant", v->id,
 		 v == card_variant(m, NULL) ? " (default)" : "", format_size(size, v->size),
 		 memory);
+	if (v->kind)
+		cli_line(cli, "  %s: it is used together with a model", v->kind);
 	for (size_t i = 0; i < v->file_count; i++) {
 		const struct card_file *f = &v->files[i];
 		char hex[DIGEST_HEX];

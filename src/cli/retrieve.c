@@ -108,6 +108,14 @@ static void warn_of_deprecation(struct retrieval *r, const struct card *m)
 			    m->replacement ? "; use " : "", m->replacement ? m->replacement : "");
 }
 
+static void warn_of_kind(struct retrieval *r, const struct card *m, const struct card_variant *v)
+{
+	if (v->kind)
+		report_warn(r->cli->report,
+			    "%s:%s is of the kind '%s', not a model: it is used together with one",
+			    m->id, v->id, v->kind);
+}
+
 static int from_mirrors(struct retrieval *r, const struct reference *reference,
 			const struct fetch_options *options, struct retrieved *out,
 			const char **variant, struct err *e)
@@ -120,12 +128,14 @@ static int from_mirrors(struct retrieval *r, const struct reference *reference,
 		return rc;
 	*variant = v->id;
 	warn_of_deprecation(r, model);
+	warn_of_kind(r, model, v);
 	rc = fetch_variant(remote, model, v, options, &out->files, e);
 	if (rc < 0)
 		return rc;
 	out->repository = remote->repository;
 	out->model = model->id;
 	out->variant = v->id;
+	out->kind = v->kind;
 	return 0;
 }
 

@@ -338,6 +338,7 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
 struct gguf_name {
 	char prefix[8]; /* "mmproj", "mtp" */
 	char base[128], size[32], fine_tune[128], version[32], encoding[32], kind[8];
+	char flavor[8];         /* before the encoding: "UD" (Unsloth's mixtures), "i1" */
 	unsigned shard, shards; /* from 1; 0 of 0: not a shard */
 	bool conforms;          /* base, size, version and encoding are there */
 };

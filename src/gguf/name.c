@@ -52,19 +52,44 @@ static bool is_version(const char *s)
 	}
 }
 
-/* A quantization, including forms that are common in names but are not file types. */
-static bool is_encoding(const char *s)
+/* "Q4", "IQ2", "TQ1" */
+static size_t bits_length(const char *s)
 {
-	static const char *const others[] = { "FP16",    "FP32",   "MXFP4",   "MXFP8",   "Q3_K",
-					      "Q4_K",    "Q5_K",   "Q3_K_XL", "Q2_K_L",  "Q4_K_L",
-					      "Q5_K_L",  "Q6_K_L", "Q2_K_XL", "Q4_K_XL", "Q5_K_XL",
-					      "Q6_K_XL", "Q8_K_XL" };
-	if (gguf_file_type_named(s) >= 0)
-		return true;
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		if (str_eq_nocase(others[i], s))
+	size_t n = strchr("iItT", s[0]) && s[0] ? 1 : 0;
+	return (s[n] == 'Q' || s[n] == 'q') && isdigit((unsigned char)s[n + 1]) ? n + 2 : 0;
+}
+
+static bool is_any(const char *s, size_t len, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(list[i]) == len && strncasecmp(list[i], s, len) == 0)
 			return true;
 	return false;
+}
+
+/* A quantization, including forms that are common in names but are not file types: "Q4_K_XL",
+ * "IQ4_KS_R4". */
+static bool is_encoding(const char *s)
+{
+	static const char *const others[] = { "FP16", "FP32", "MXFP4", "MXFP8", "I2_S" };
+	static const char *const parts[] = { "0",  "1",  "K",  "KS", "KSS", "KL", "KT",
+					     "KV", "NL", "BN", "S",  "M",   "L",  "XXS",
+					     "XS", "XL", "R4", "R8", "4",   "8",  "XXL" };
+	size_t n = bits_length(s);
+	if (gguf_file_type_named(s) >= 0 || is_any(s, strlen(s), others, ARRAY_LEN(others)))
+		return true;
+	while (n && s[n] == '_') {
+		size_t len = strcspn(s + n + 1, "_");
+		if (!is_any(s + n + 1, len, parts, ARRAY_LEN(parts)))
+			return false;
+		n += 1 + len;
+	}
+	return n > 2 && !s[n] && strchr(s, '_');
+}
+
+static bool is_flavor(const char *s)
+{
+	return str_eq_nocase(s, "UD") || str_eq_nocase(s, "i1");
 }
 
 static void put(char *out, size_t size, const char *s)
@@ -143,7 +168,8 @@ bool gguf_name_parse(const char *name, struct gguf_name *out)
 		}
 	}
 	take_last(stem, is_kind, "-", n.kind, sizeof n.kind);
-	take_last(stem, is_encoding, "-.", n.encoding, sizeof n.encoding);
+	if (take_last(stem, is_encoding, "-.", n.encoding, sizeof n.encoding))
+		take_last(stem, is_flavor, "-.", n.flavor, sizeof n.flavor);
 	take_last(stem, is_version, "-", n.version, sizeof n.version);
 	take_base(stem, &n);
 	n.conforms = n.base[0] && n.size[0] && n.version[0] && (n.encoding[0] || n.kind[0]);

@@ -200,6 +200,10 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context, s
 		unknown(out, first ? "it has no tensors%s" : "the architecture is missing%s", "");
 		return;
 	}
+	if (gguf_kind(first) != GGUF_KIND_MODEL) {
+		unknown(out, "it is used together with a model%s", "");
+		return;
+	}
 	if (!context && !gguf_get_arch_u64(first, "context_length", &context)) {
 		unknown(out, "its context length is not given%s", "");
 		return;

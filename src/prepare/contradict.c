@@ -93,10 +93,9 @@ void contradict_card(const struct model *m, const json_t *card, const json_t *ge
 		     struct report *report, struct prepare_result *result)
 {
 	const char *id = json_string_value(json_object_get(generated, "id"));
-	const char *type = gguf_get_string(m->files[0], "general.type");
 	check_files(card, generated, report, result);
 	/* A projector or an adapter differs from its model by its nature. */
-	if (type && strcmp(type, "model") != 0)
+	if (gguf_kind(m->files[0]) != GGUF_KIND_MODEL)
 		return;
 	check_family(id, card, generated, report, result);
 	check_parameters(id, card, generated, report, result);

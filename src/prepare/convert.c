@@ -1,6 +1,6 @@
 #include "prepare/convert.h"
 
-#include "prepare/describe.h"
+#include "prepare/replaced.h"
 #include "prepare/tools.h"
 #include "prepare/wanted.h"
 #include "util/file.h"
@@ -299,6 +299,8 @@ int convert_install(const struct prepare *p, struct model *m, const char *varian
 		str_list_take(&s.staged, path_join(scratch, name));
 	}
 	int rc = stage_all(&s, result, manifests, e);
+	if (rc == 0)
+		replaced_tell(p, variant, manifests, m->count, result);
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, manifests[i].name);
 		rc = install_file(s.staged.at[i], path, e);

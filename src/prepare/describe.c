@@ -131,6 +131,11 @@ static json_t *license_of(const struct gguf_metadata *m)
 
 /* ---- the variant -------------------------------------------------------------------- */
 
+static bool is_model(const struct describe *d)
+{
+	return d->kind == GGUF_KIND_MODEL;
+}
+
 static json_t *ram_of(const struct describe *d)
 {
 	struct gguf_ram ram;
@@ -148,7 +153,6 @@ static json_t *ram_of(const struct describe *d)
 static json_t *variant_of(const struct describe *d)
 {
 	json_t *o = json_object(), *files = json_array();
-	CLEANUP(mem_free_ptr) char *quantization = gguf_quantization(d->files, d->count);
 	uint64_t size = 0;
 	for (size_t i = 0; i < d->count; i++) {
 		const struct manifest *m = &d->manifests[i];
@@ -161,7 +165,8 @@ static json_t *variant_of(const struct describe *d)
 		size += m->grid.size;
 	}
 	json_put_string(o, "id", d->variant);
-	json_put_string(o, "quantization", quantization);
+	json_put_string(o, "kind", is_model(d) ? NULL : gguf_kind_name(d->kind));
+	json_put_string(o, "quantization", d->quantization);
 	json_put_u64(o, "size", size);
 	json_put(o, "ram", ram_of(d));
 	json_put(o, "files", files);
@@ -202,10 +207,12 @@ json_t *describe_card(const struct describe *d)
 	CLEANUP(mem_free_ptr) char *title = clean_text(m.name, 200);
 	json_put_string(card, "title", title ? title : d->id);
 	put_text(card, "description", m.description, 20000);
-	put_text(card, "family", m.architecture, 64);
-	if (parameters && parameters <= INT64_MAX)
+	/* A projector has an architecture and weights of its own, an adapter says whose it is. */
+	if (is_model(d) || d->kind == GGUF_KIND_ADAPTER)
+		put_text(card, "family", m.architecture, 64);
+	if (is_model(d) && parameters && parameters <= INT64_MAX)
 		json_put_u64(card, "parameters", parameters);
-	if (m.context_length && m.context_length <= 1 << 30)
+	if (is_model(d) && m.context_length && m.context_length <= 1 << 30)
 		json_put_u64(card, "context_length", m.context_length);
 	json_put(card, "license", license_of(&m));
 	json_put(card, "source", source_of(d, &m));

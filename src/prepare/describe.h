@@ -8,7 +8,9 @@
 #include "gguf/gguf.h"
 
 struct describe {
-	const char *id, *variant;         /* "phi-2", "q4_k_m" */
+	const char *id, *variant; /* "phi-2", "q4_k_m" */
+	const char *quantization; /* "Q4_K_M", or NULL */
+	enum gguf_kind kind;
 	const struct gguf *const *files;  /* shards in order */
 	const struct manifest *manifests; /* of the same files, under their final names */
 	size_t count;

@@ -8,6 +8,7 @@ void model_release(struct model *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		free(m->at[i].path);
+		free(m->at[i].name);
 		gguf_report_release(&m->at[i].report);
 	}
 	free(m->at);
@@ -80,7 +81,7 @@ static int check_shards(const struct model *m, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	for (size_t i = 0; i < m->count; i++)
-		str_list_add(&names, path_base(m->at[i].path));
+		str_list_add(&names, m->at[i].name ? m->at[i].name : path_base(m->at[i].path));
 	return gguf_shards_check(m->files, (const char *const *)names.at, m->count, e);
 }
 
@@ -105,6 +106,7 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 		struct model_file *to = &m.at[m.count];
 		*to = (struct model_file){
 			.path = STEAL(f->path),
+			.name = STEAL(f->name),
 			.in_work = f->in_work,
 			.ours = f->ours,
 			.sha256 = f->sha256,

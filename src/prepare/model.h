@@ -12,6 +12,7 @@
 
 struct model_file {
 	char *path;
+	char *name;                  /* of the source, as it was given; NULL: made here */
 	bool in_work, ours;          /* as in obtain.h */
 	const struct digest *sha256; /* the expected one, or NULL; borrowed */
 	struct gguf_report report;

@@ -24,8 +24,10 @@
 
 void obtain_release(struct obtained *s)
 {
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = 0; i < s->count; i++) {
 		free(s->files[i].path);
+		free(s->files[i].name);
+	}
 	free(s->files);
 	free(s->hf_dir);
 	free(s->url);
@@ -95,12 +97,17 @@ int obtain_check(const struct obtain_request *r, struct err *e)
 	return 0;
 }
 
-static void add_file(struct obtained *s, const char *path, bool ours, const struct digest *sha256)
+static void add_file(struct obtained *s, const char *path, const char *name, bool ours,
+		     const struct digest *sha256)
 {
 	size_t cap = s->count;
 	s->files = mem_grow(s->files, s->count, &cap, sizeof *s->files);
 	s->files[s->count++] = (struct obtain_file){
-		.path = mem_strdup(path), .in_work = ours, .ours = ours, .sha256 = sha256
+		.path = mem_strdup(path),
+		.name = mem_strdup(path_base(name)),
+		.in_work = ours,
+		.ours = ours,
+		.sha256 = sha256,
 	};
 }
 
@@ -129,7 +136,7 @@ static int take_picked(struct obtained *s, const struct choose *p, const char *d
 		int rc = real_path(path, &real, e);
 		if (rc < 0)
 			return rc;
-		add_file(s, real.at[0], ours, NULL);
+		add_file(s, real.at[0], p->files.at[i], ours, NULL);
 	}
 	if (!p->hf_dir)
 		return 0;
@@ -177,7 +184,7 @@ static int take_file(const struct obtain_request *r, const struct workdir *w, co
 	if (rc < 0)
 		return rc;
 	if (kind == SNIFF_GGUF) {
-		add_file(s, path, ours, sha256);
+		add_file(s, path, name, ours, sha256);
 		return 0;
 	}
 	if (kind != SNIFF_ARCHIVE)

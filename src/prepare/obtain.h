@@ -33,6 +33,7 @@ struct obtain_request {
 
 struct obtain_file {
 	char *path;
+	char *name;                  /* of the source, as it was given */
 	bool in_work;                /* in the work folder: its data may be shared */
 	bool ours;                   /* it may also be moved */
 	const struct digest *sha256; /* not yet checked; borrowed from the request */

@@ -4,6 +4,7 @@
 #include "prepare/contradict.h"
 #include "prepare/convert.h"
 #include "prepare/describe.h"
+#include "prepare/label.h"
 #include "prepare/stamp.h"
 #include "prepare/tools.h"
 #include "prepare/obtain.h"
@@ -12,7 +13,6 @@
 #include "util/mem.h"
 #include "util/path.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -153,21 +153,6 @@ static json_t *recipe_of(const struct job *j)
 
 /* ---- the files ---------------------------------------------------------------------- */
 
-/* "Q4_K_M" → "q4_k_m"; characters that are not allowed become '-'. */
-static char *variant_id(const struct model *m)
-{
-	char *id = gguf_quantization(m->files, m->count);
-	for (char *p = id; p && *p; p++) {
-		*p = (char)tolower((unsigned char)*p);
-		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
-			*p = '-';
-	}
-	if (id && path_is_id(id))
-		return id;
-	free(id);
-	return mem_strdup("default");
-}
-
 static int obtain(struct job *j, struct err *e)
 {
 	int rc = obtain_run(&j->request, &j->work, &j->source, e);
@@ -193,6 +178,7 @@ static int obtain(struct job *j, struct err *e)
 static void remember(struct job *j)
 {
 	j->made.variant = mem_strdup(j->out->variant);
+	j->made.quantization = j->out->quantization ? mem_strdup(j->out->quantization) : NULL;
 	j->made.url = j->source.url ? mem_strdup(j->source.url) : NULL;
 	j->made.url_is_file = j->source.url && !j->source.scratch && !j->source.hf_dir &&
 			      !j->out->quantized && j->model.count == 1;
@@ -200,16 +186,37 @@ static void remember(struct job *j)
 		str_list_add(&j->made.names, j->manifests[i].name);
 }
 
+static void label(struct job *j)
+{
+	const struct model *m = &j->model;
+	j->out->quantization = label_quantization(m->files, m->count, m->at[0].name);
+	j->out->variant = j->p->variant ? mem_strdup(j->p->variant)
+					: label_variant(j->out->kind, j->out->quantization);
+}
+
+/* It is of no use to who fetches a model. */
+static int check_kind(struct job *j, struct err *e)
+{
+	j->out->kind = gguf_kind(j->model.files[0]);
+	if (j->out->kind != GGUF_KIND_IMATRIX)
+		return 0;
+	err_set(e, ERR_INTEGRITY, "%s is an importance matrix, not a model",
+		j->model.at[0].name ? j->model.at[0].name : j->model.at[0].path);
+	return err_hint(e, "quantize a model with it: --quantize TYPE --imatrix FILE");
+}
+
 static int make_files(struct job *j, struct err *e)
 {
 	int rc = obtain(j, e);
+	if (rc == 0)
+		rc = check_kind(j, e);
 	if (rc == 0 && j->p->quantize)
 		rc = convert_quantize(j->p, j->scratch, j->out, &j->model, e);
 	if (rc == 0)
 		rc = cancel_check(j->p->cancel, e);
 	if (rc < 0)
 		return rc;
-	j->out->variant = j->p->variant ? mem_strdup(j->p->variant) : variant_id(&j->model);
+	label(j);
 	contradict_variant(&j->model, j->p->report, j->out);
 	j->manifests = mem_alloc(j->model.count * sizeof *j->manifests);
 	j->manifest_count = j->model.count;
@@ -240,6 +247,13 @@ static int reuse_files(struct job *j, struct err *e)
 	}
 	if (rc == 0)
 		rc = model_open(files, count, NULL, j->p->report, j->out, &j->model, e);
+	if (rc == 0)
+		rc = check_kind(j, e);
+	if (rc == 0)
+		j->out->quantization = j->made.quantization
+					       ? mem_strdup(j->made.quantization)
+					       : label_quantization(j->model.files, j->model.count,
+								    NULL);
 	for (size_t i = 0; i < count; i++)
 		free(files[i].path);
 	free(files);
@@ -260,6 +274,7 @@ static bool try_reuse(struct job *j)
 		manifest_release(&j->manifests[i]);
 	mem_free_ptr(&j->manifests);
 	mem_free_ptr(&j->out->variant);
+	mem_free_ptr(&j->out->quantization);
 	j->manifest_count = 0;
 	return false;
 }
@@ -290,6 +305,8 @@ static json_t *generated_card(const struct job *j)
 	struct describe d = {
 		.id = j->p->name,
 		.variant = j->out->variant,
+		.quantization = j->out->quantization,
+		.kind = j->out->kind,
 		.files = j->model.files,
 		.manifests = j->manifests,
 		.count = j->model.count,
@@ -347,7 +364,6 @@ static int write_card(struct job *j, struct err *e)
 static void fill_result(struct job *j)
 {
 	struct prepare_result *r = j->out;
-	r->quantization = gguf_quantization(j->model.files, j->model.count);
 	gguf_ram(j->model.files, j->model.count, j->p->context, &r->ram);
 	r->files = mem_alloc(j->manifest_count * sizeof *r->files);
 	r->file_count = j->manifest_count;

@@ -60,6 +60,7 @@ struct prepare_warning {
 
 struct prepare_result {
 	char *variant, *quantization; /* quantization may be NULL */
+	enum gguf_kind kind;
 	char *output_dir, *card_path;
 	struct prepare_file *files; /* shards in order */
 	size_t file_count;

@@ -15,6 +15,7 @@ void stamp_release(struct stamp *m)
 {
 	free(m->variant);
 	free(m->url);
+	free(m->quantization);
 	str_list_release(&m->names);
 	*m = (struct stamp){ 0 };
 }
@@ -56,11 +57,12 @@ bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *r
 	CLEANUP(json_release) json_t *record = NULL;
 	CLEANUP(stamp_release) struct stamp m = { 0 };
 	json_t *files;
-	const char *variant, *url;
+	const char *variant, *url, *quantization;
 	if (record_path(w, recipe, &path, &ignored) < 0 ||
 	    json_parse_file(path, &limits, &record, &ignored) < 0 ||
 	    json_get_string(record, "", "variant", &variant, &ignored) < 0 ||
 	    json_opt_string(record, "", "url", &url, &ignored) < 0 ||
+	    json_opt_string(record, "", "quantization", &quantization, &ignored) < 0 ||
 	    json_opt_bool(record, "", "url_is_file", false, &m.url_is_file, &ignored) < 0 ||
 	    json_get_array(record, "", "files", NAMES_MAX, &files, &ignored) < 0 ||
 	    json_array_size(files) == 0)
@@ -70,6 +72,7 @@ bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *r
 			return false;
 	m.variant = mem_strdup(variant);
 	m.url = url ? mem_strdup(url) : NULL;
+	m.quantization = quantization ? mem_strdup(quantization) : NULL;
 	*out = m;
 	m = (struct stamp){ 0 };
 	return true;
@@ -83,6 +86,7 @@ int stamp_save(const struct workdir *w, const char *output_dir, const json_t *re
 	json_t *files = json_array();
 	json_put_string(record, "variant", m->variant);
 	json_put_string(record, "url", m->url);
+	json_put_string(record, "quantization", m->quantization);
 	json_put_bool(record, "url_is_file", m->url_is_file);
 	json_put(record, "files", files);
 	for (size_t i = 0; i < m->names.count; i++) {

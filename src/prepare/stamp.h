@@ -12,6 +12,7 @@
 
 struct stamp {
 	char *variant;
+	char *quantization;    /* or NULL */
 	char *url;             /* of the source, or NULL */
 	bool url_is_file;      /* it is the URL of this one file */
 	struct str_list names; /* file names in the output folder, shards in order */

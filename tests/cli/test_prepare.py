@@ -518,6 +518,7 @@ def test_killed_at_any_moment_it_is_never_half_visible(ferry, work, big, fault_s
             shutil.rmtree(folder)
     assert killed > 6
     leftover = folder / ".m.card.json.abcdef.tmp"
+    folder.mkdir(parents=True, exist_ok=True)
     leftover.write_text("{")
     os.utime(leftover, (1, 1))
     ferry("prepare", "m", url)

@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from publisher import Publisher
 from small_gguf import llama_keys, llama_tensors, shards, write
 
 TWO = llama_keys(blocks=2), llama_tensors((0, 1))
@@ -138,3 +139,119 @@ def test_shards_that_were_joined_with_cat_are_called_so(ferry, work, command):
     said = result.out + result.err
     assert "joined with cat" in said
     assert "--check" in command or "llama-gguf-split --merge" in said
+
+
+# -- what it is -------------------------------------------------------------------------
+
+KINDS = {"adapter": (adapter, "a LoRA adapter"), "projector": (projector, "a projector"),
+         "control-vector": (control_vector, "a control vector")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_model_is_named_and_its_card_says_so(ferry, work, validate, kind):
+    make, said = KINDS[kind]
+    make(work / "x.gguf")
+    assert f"it is {said}" in ferry("prepare", "--check", "x.gguf").out
+    result = ferry("prepare", "m", "x.gguf", "--json")
+    validate(result.json, "output-prepare")
+    assert f"it is {said}" in result.err and result.json["kind"] == kind
+    card = json.loads((work / "models/m/m.card.json").read_text())
+    validate(card, "card")
+    variant, = card["variants"]
+    assert variant["kind"] == kind and variant["id"].startswith(kind)
+    assert "unknown" in variant["ram"] and "parameters" not in card
+
+
+def test_a_projector_does_not_replace_the_model_of_its_type(ferry, work):
+    projector(work / "mmproj-f16.gguf")
+    write(work / "m.gguf", llama_keys(file_type=1), llama_tensors(kind="f16"))
+    ferry("prepare", "m", "mmproj-f16.gguf")
+    ferry("prepare", "m", "m.gguf")
+    card = json.loads((work / "models/m/m.card.json").read_text())
+    assert [(v["id"], v.get("kind")) for v in card["variants"]] == [
+        ("projector-f16", "projector"), ("f16", None)]
+    assert card["family"] == "llama"
+
+
+def test_an_importance_matrix_is_refused(ferry, work):
+    imatrix(work / "x.gguf")
+    assert "it is an importance matrix" in ferry("prepare", "--check", "x.gguf").out
+    result = ferry("prepare", "m", "x.gguf", check=6)
+    assert "x.gguf is an importance matrix, not a model" in result.err and "--imatrix" in result.err
+    assert not (work / "models/m/m.card.json").exists()
+
+
+def test_readers_are_told_what_is_no_model(ferry, work, validate):
+    adapter(work / "lora.gguf")
+    model(work / "m.gguf")
+    for source in ("lora.gguf", "m.gguf"):
+        ferry("prepare", "m", source, "--set", "license.id=MIT")
+    p = Publisher(ferry, work)
+    p.add(work / "models" / "m")
+    p.sign()
+    (work / "ferry.conf").write_text(p.client())
+    assert "adapter-f32 (adapter)" in ferry("list").out
+    listed = ferry("list", "--json").json
+    validate(listed, "output-list")
+    assert [(v["id"], v.get("kind"), v["default"]) for v in listed["models"][0]["variants"]] == [
+        ("adapter-f32", "adapter", False), ("f32", None, True)]
+    assert "adapter: it is used together with a model" in ferry("show", "m").out
+    assert "not a model" not in ferry("fetch", "m").err
+    fetched = ferry("fetch", "m:adapter-f32", "--json")
+    validate(fetched.json, "output-fetch")
+    assert "not a model" in fetched.err and fetched.json["models"][0]["kind"] == "adapter"
+    assert "not a model" in ferry("run", "m:adapter-f32", "--", "test", "-s", "{}").err
+
+
+# -- the label --------------------------------------------------------------------------
+
+def quantized(path, seed=0, kind="q4_K", file_type=15):
+    return write(path, llama_keys(file_type=file_type, name=f"Tiny {seed}"),
+                 llama_tensors(kind=kind))
+
+
+def test_three_labels_of_one_file_type_are_three_variants(ferry, work):
+    for i, label in enumerate(["Q4_K_M", "UD-Q4_K_XL", "Q4_K_L"]):
+        quantized(work / f"m-{label}.gguf", i)
+        result = ferry("prepare", "m", f"m-{label}.gguf", "--json").json
+        assert result["quantization"] == label and result["warnings"] == []
+        # The second run knows the label as well.
+        again = ferry("prepare", "m", f"m-{label}.gguf", "--json").json
+        assert not again["made"] and again["quantization"] == label
+    card = json.loads((work / "models/m/m.card.json").read_text())
+    assert [(v["id"], v["quantization"]) for v in card["variants"]] == [
+        ("q4_k_m", "Q4_K_M"), ("ud-q4_k_xl", "UD-Q4_K_XL"), ("q4_k_l", "Q4_K_L")]
+
+
+@pytest.mark.parametrize("name, label", [
+    ("m-Q8_0.gguf", "Q4_K_M"), ("m-Q4_K.gguf", "Q4_K_M"), ("m-Q5_K_L.gguf", "Q4_K_M"),
+    ("m.i1-Q4_K_M.gguf", "i1-Q4_K_M"), ("m.gguf", "Q4_K_M"),
+])
+def test_a_label_counts_only_where_it_says_more_than_the_content(ferry, work, name, label):
+    quantized(work / name)
+    result = ferry("prepare", "m", name, "--json").json
+    assert (result["quantization"], result["variant"]) == (label, label.lower())
+
+
+def test_the_label_of_a_link_is_that_of_the_link(ferry, work):
+    (work / "blobs").mkdir()
+    quantized(work / "blobs" / "0123")
+    (work / "m-UD-Q4_K_XL.gguf").symlink_to("blobs/0123")
+    assert ferry("prepare", "m", "m-UD-Q4_K_XL.gguf", "--json").json["variant"] == "ud-q4_k_xl"
+
+
+def test_other_bytes_under_the_same_name_are_told(ferry, work, validate):
+    quantized(work / "a.gguf", 1)
+    quantized(work / "b.gguf", 2)
+    before, = digests(ferry("prepare", "m", "a.gguf", "--json"))
+    result = ferry("prepare", "m", "b.gguf", "--json")
+    validate(result.json, "output-prepare")
+    warning, = result.json["warnings"]
+    assert warning["code"] == "replaced" and before in warning["text"]
+    assert f"replaces other bytes of m:q4_k_m, with the SHA-256 {before}" in result.err
+    # The file may be gone, but the card still has it.
+    (work / "models/m/m-q4_k_m.gguf").unlink()
+    assert "replaces other bytes" in ferry("prepare", "m", "a.gguf").err
+    assert "replaces" not in ferry("prepare", "m", "a.gguf").err
+    (work / "models/m/m-q4_k_m.gguf").unlink()
+    assert "replaces" not in ferry("prepare", "m", "a.gguf").err

@@ -59,6 +59,24 @@ static void prefixes_kinds_and_versions(void **state)
 	assert_string_equal(n.version, "v2");
 }
 
+static void labels_that_are_no_file_types(void **state)
+{
+	(void)state;
+	struct gguf_name n = parse("Foo-7B-UD-Q4_K_XL.gguf");
+	assert_string_equal(n.encoding, "Q4_K_XL");
+	assert_string_equal(n.flavor, "UD");
+	assert_string_equal(n.size, "7B");
+	assert_string_equal(n.fine_tune, "");
+	n = parse("Foo.i1-IQ2_M.gguf");
+	assert_string_equal(n.encoding, "IQ2_M");
+	assert_string_equal(n.flavor, "i1");
+	assert_string_equal(parse("m-IQ4_KS_R4.gguf").encoding, "IQ4_KS_R4");
+	assert_string_equal(parse("m-i2_s.gguf").encoding, "i2_s");
+	assert_string_equal(parse("m-Q4_report.gguf").encoding, "");
+	assert_string_equal(parse("m-Q4.gguf").encoding, "");
+	assert_string_equal(parse("m-q.gguf").encoding, "");
+}
+
 static void hostile_names_are_harmless(void **state)
 {
 	(void)state;
@@ -85,6 +103,7 @@ int main(void)
 		cmocka_unit_test(a_whole_name_is_parsed),
 		cmocka_unit_test(parts_may_be_missing),
 		cmocka_unit_test(prefixes_kinds_and_versions),
+		cmocka_unit_test(labels_that_are_no_file_types),
 		cmocka_unit_test(hostile_names_are_harmless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
