@@ -25,9 +25,11 @@ static void stock_release(struct stock *s)
 	store_close(&s->store);
 }
 
-static int stock_open(struct cli *cli, struct stock *s, struct err *e)
+/* by_size: for commands that hash all files, or none. */
+static int stock_open(struct cli *cli, struct stock *s, bool by_size, struct err *e)
 {
 	int rc = session_store(cli, &s->store, e);
+	s->store.by_size = by_size;
 	if (rc == 0)
 		rc = store_list(&s->store, &s->all, e);
 	s->found = mem_alloc((s->all.count + 1) * sizeof *s->found);
@@ -116,7 +118,7 @@ static int run_list(struct cli *cli, struct err *e)
 		{ "STATE", "{complete?ok:incomplete: fetch it again}", NULL },
 	};
 	CLEANUP(stock_release) struct stock s = { 0 };
-	int rc = stock_open(cli, &s, e);
+	int rc = stock_open(cli, &s, false, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
@@ -134,7 +136,7 @@ static int run_list(struct cli *cli, struct err *e)
 static int run_path(struct cli *cli, struct err *e)
 {
 	CLEANUP(stock_release) struct stock s = { 0 };
-	int rc = stock_open(cli, &s, e);
+	int rc = stock_open(cli, &s, false, e);
 	if (rc == 0)
 		rc = stock_find(&s, cli->operands[0], true, e);
 	if (rc < 0)
@@ -219,7 +221,7 @@ static int run_verify(struct cli *cli, struct err *e)
 		.store = &s.store,
 		.files = json_put_array(document, "files"),
 	};
-	int rc = stock_open(cli, &s, e);
+	int rc = stock_open(cli, &s, true, e);
 	for (size_t i = 0; rc == 0 && cli->count == 0 && i < s.all.count; i++)
 		rc = verify_variant(&x, &s.all.at[i], e);
 	for (int i = 0; rc == 0 && i < cli->count; i++) {
@@ -240,7 +242,7 @@ static int run_remove(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *removed = json_put_array(document, "removed");
 	uint64_t freed = 0;
-	int rc = stock_open(cli, &s, e);
+	int rc = stock_open(cli, &s, true, e);
 	for (int i = 0; rc == 0 && i < cli->count; i++) {
 		rc = stock_find(&s, cli->operands[i], true, e);
 		const struct store_variant *v = s.found[0];

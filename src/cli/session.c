@@ -46,6 +46,7 @@ int session_store(struct cli *cli, struct store *out, struct err *e)
 		return rc;
 	out->cancel = cli->cancel;
 	check_store(cli, out);
+	out->report = cli->report;
 	return 0;
 }
 

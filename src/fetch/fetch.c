@@ -5,7 +5,9 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 void fetch_result_release(struct fetch_result *r)
 {
@@ -115,10 +117,14 @@ static int place(const struct store *s, const struct card_file *f, const char *p
 	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
 	    a.st_ino == b.st_ino)
 		return 0;
+	/* Root, above all in a container, can write to a read-only file: not to that of the store.
+	 */
+	if (faccessat(AT_FDCWD, blob, W_OK, AT_EACCESS) == 0)
+		return file_copy(blob, path, 0444, s->cancel, e);
 	return file_link_or_copy(blob, path, 0444, s->cancel, e);
 }
 
-/* Makes a hard link, reflink or copy of each blob, atomically for each file. One file: `output`
+/* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
  * is its new path, or an existing folder. Several: a folder, created if missing. */
 static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
 		     struct str_list *paths, struct err *e)

@@ -1,3 +1,4 @@
+#include "store/blob.h"
 #include "store/record.h"
 #include "store/store.h"
 
@@ -209,6 +210,8 @@ int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run, struct
 		rc = gc_temporaries(&g, partial, DAY_S, e);
 	if (rc == 0)
 		rc = gc_blobs(&g, e);
+	if (rc == 0 && !dry_run)
+		blob_forget_gone(s);
 	if (rc == 0)
 		rc = gc_trust(&g, e);
 	if (rc == 0)

@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "store/blob.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -105,11 +106,29 @@ char *store_variant_dir(const struct store *s, const char *repository, const cha
 	return mem_printf("%s/models/%s/%s/%s", s->home, repository, model, variant);
 }
 
+/* It has changed since it was verified: perhaps only its time. */
+static bool hash_again(const struct store *s, const struct digest *d, const char *path,
+		       uint64_t size)
+{
+	struct err why = ERR_INIT;
+	report_note(s->report, "%s has changed since it was verified, or was moved: hashing it",
+		    path);
+	report_begin(s->report, path, size, 0);
+	int rc = store_verify(s, d, &why);
+	report_advance(s->report, path, (int64_t)size);
+	report_end(s->report, path, rc == 0);
+	if (rc == -ERR_INTEGRITY)
+		report_warn(s->report, "%s; %s", why.text, why.hint);
+	return rc == 0;
+}
+
 bool store_has(const struct store *s, const struct digest *d, uint64_t size)
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
 	struct stat st;
-	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+		return false;
+	return s->by_size || blob_is_as_verified(s, d) || hash_again(s, d, path, size);
 }
 
 static bool same_file(const char *path, int fd)
@@ -155,6 +174,8 @@ int store_commit(const struct store *s, const struct digest *d, int fd, struct e
 		err_class_set(e, ERR_CONFLICT);
 		return err_hint(e, "run the same command again");
 	}
+	if (same_file(blob, fd))
+		blob_vouch(s, d);
 	int rc = same_file(part, fd) ? file_remove(part, e) : 0;
 	if (rc == 0)
 		rc = file_remove(journal, e);
@@ -170,6 +191,8 @@ int store_verify(const struct store *s, const struct digest *d, struct err *e)
 	struct digest actual;
 	uint64_t size;
 	int rc = sha256_of_file(path, s->cancel, &actual, &size, e);
+	if (rc == 0 && digest_equal(&actual, d))
+		blob_vouch(s, d);
 	if (rc < 0 || digest_equal(&actual, d))
 		return rc;
 	char hex[DIGEST_HEX];
@@ -177,6 +200,7 @@ int store_verify(const struct store *s, const struct digest *d, struct err *e)
 		digest_hex(hex, &actual));
 	CLEANUP(mem_free_ptr) char *aside = store_damaged_path(s, d);
 	struct err why = ERR_INIT;
+	blob_forget(s, d);
 	if (file_rename(path, aside, &why) < 0)
 		return err_hint(e, "it could not be renamed (%.300s): delete it", why.text);
 	return err_hint(e, "it was renamed to *.damaged; fetch the model again to repair it");

@@ -7,6 +7,7 @@
  *                                                   that engines expect, side by side
  *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, and when
  *   models/<repository>/<model>/<variant>/.pending.json   what is being fetched
+ *   marks/<hex>                                     size, time and inode of the verified blob
  *   trust/<repository>/                             TUF metadata as received
  *   trust/<repository>/cache/                       verified copies of the catalog and manifests
  *
@@ -24,6 +25,7 @@
 #include "hash/sha256.h"
 #include "json/json.h"
 #include "util/clock.h"
+#include "util/report.h"
 #include "util/text.h"
 
 struct store {
@@ -33,6 +35,8 @@ struct store {
 	 * the real one). */
 	const struct cancel *cancel;
 	const struct clock *clock;
+	struct report *report; /* NULL: none */
+	bool by_size;          /* store_has() looks at sizes only */
 };
 
 /* $FERRY_HOME, else $XDG_DATA_HOME/ferry, else ~/.local/share/ferry. Caller frees. */
@@ -52,7 +56,9 @@ char *store_trust_dir(const struct store *s, const char *repository);
 char *store_variant_dir(const struct store *s, const char *repository, const char *model,
 			const char *variant);
 
-/* Does the blob exist with this size? (Its content was verified when it was stored.) */
+/* Does the blob exist with this size? Its content was verified when it was stored; if its size,
+ * time or inode moved since, it is hashed now, and a damaged one is set aside as by
+ * store_verify(). */
 bool store_has(const struct store *s, const struct digest *d, uint64_t size);
 
 /*

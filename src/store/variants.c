@@ -1,3 +1,4 @@
+#include "store/blob.h"
 #include "store/record.h"
 #include "store/store.h"
 
@@ -191,6 +192,8 @@ static int remove_unused(const struct store *s, const struct record_refs *mine, 
 		if (record_refs_has(&others, &mine->at[i]) || lstat(blob, &st) < 0)
 			continue;
 		rc = file_remove(blob, e);
+		if (rc == 0)
+			blob_forget(s, &mine->at[i]);
 		/* With another hard link the bytes stay on the disk. */
 		if (rc == 0 && st.st_nlink == 1)
 			*freed += (uint64_t)st.st_size;

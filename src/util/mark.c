@@ -23,11 +23,6 @@ bool mark_of(const char *path, bool follow, struct mark *out)
 	return true;
 }
 
-bool mark_equal(const struct mark *a, const struct mark *b)
-{
-	return a->size == b->size && a->modified_ns == b->modified_ns && a->inode == b->inode;
-}
-
 const char *mark_text(char text[MARK_TEXT], const struct mark *m)
 {
 	snprintf(text, MARK_TEXT, "%llu %llu %llu", (unsigned long long)m->size,

@@ -16,7 +16,6 @@ struct mark {
 struct mark mark_of_stat(const struct stat *st);
 /* False unless the path is a regular file, or with `follow` leads to one. */
 bool mark_of(const char *path, bool follow, struct mark *out);
-bool mark_equal(const struct mark *a, const struct mark *b);
 
 /* "<size> <modified_ns> <inode>", and back; parsing is strict. */
 #define MARK_TEXT 64

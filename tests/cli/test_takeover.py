@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -257,3 +258,100 @@ def test_the_space_for_copies_is_checked_before_the_first(desk, ferry, work, mak
         assert not [p for p in (disk.path / "repository/targets").rglob("*") if "gguf" in p.name]
     finally:
         disk.close()
+
+
+# -- the store ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(desk, tiny):
+    """reader(…) runs ferry as a reader of the model tiny, which is fetched."""
+    def run(*args, **options):
+        return desk.ferry(*args, cwd=desk.work / "reader",
+                          env={"FERRY_HOME": desk.work / "reader-store"}, **options)
+    run.fetched = Path(run("fetch", "tiny").out.strip())
+    run.blob = run.fetched.resolve()
+    return run
+
+
+def state(reader):
+    [variant] = reader("store", "list", "--json").json["variants"]
+    return variant["complete"]
+
+
+def test_an_edited_second_name_of_a_blob_is_found_before_it_is_called_ok(desk, reader):
+    before = sha256(reader.blob)
+    mine = desk.work / "mine.gguf"
+    os.link(reader.blob, mine)
+    assert state(reader)
+    rewrite(mine)
+    edited = sha256(mine)
+    listed = reader("store", "list")
+    assert "incomplete" in listed.out and "is damaged" in listed.err
+    assert reader("store", "path", "tiny", check=3).out == ""
+    reader("fetch", "tiny")
+    assert sha256(reader.fetched) == before and state(reader)
+    assert sha256(mine) == edited
+
+
+def test_run_and_fetch_do_not_give_out_an_edited_blob(desk, reader):
+    before = sha256(reader.blob)
+    rewrite(reader.blob)
+    out = reader("run", "tiny", "--", "sha256sum", "{}").out
+    assert out.split()[0] == before
+    rewrite(reader.fetched.resolve())
+    assert sha256(Path(reader("fetch", "tiny").out.strip())) == before
+
+
+def test_a_blob_of_which_only_the_time_changed_is_hashed_once_and_kept(reader):
+    os.utime(reader.blob, (1, 1))
+    assert "hashing it" in reader("store", "list").err
+    assert "hashing it" not in reader("store", "list").err
+    assert state(reader)
+
+
+def test_a_store_that_was_copied_is_used_as_it_is(desk, reader):
+    """By a tool that keeps only whole seconds; the second look finds it recorded."""
+    copy = desk.work / "copied-store"
+    shutil.copytree(desk.work / "reader-store", copy, symlinks=True)
+    for path in (copy / "blobs/sha256").iterdir():
+        os.utime(path, (int(path.stat().st_mtime),) * 2)
+    home = {"FERRY_HOME": copy}
+    where = desk.work / "reader"
+    for _ in range(2):
+        listed = desk.ferry("store", "list", "--json", cwd=where, env=home)
+        assert listed.json["variants"][0]["complete"]
+    assert "hashing" not in listed.err
+
+
+def test_links_that_fetch_made_are_no_change(desk, reader):
+    reader("fetch", "tiny", "-o", desk.work / "out.gguf")
+    result = reader("store", "list")
+    assert "hashing" not in result.err and "ok" in result.out
+    assert (desk.work / "out.gguf").stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write to a read-only file")
+def test_output_for_root_is_a_file_of_its_own(desk, reader):
+    out = desk.work / "out.gguf"
+    reader("fetch", "tiny", "-o", out)
+    assert out.stat().st_ino != reader.blob.stat().st_ino
+    rewrite(out)
+    assert state(reader) and "hashing" not in reader("store", "list").err
+
+
+def test_gc_and_remove_leave_no_records_behind(desk, reader):
+    marks = desk.work / "reader-store/marks"
+    assert [p.name for p in marks.iterdir()] == [reader.blob.name]
+    (marks / ("0" * 64)).write_text("1 2 3")
+    reader("store", "gc")
+    assert [p.name for p in marks.iterdir()] == [reader.blob.name]
+    reader("store", "remove", "tiny")
+    assert not list(marks.iterdir())
+
+
+def test_a_damaged_record_of_a_blob_only_costs_a_second_look(desk, reader):
+    [mark] = (desk.work / "reader-store/marks").iterdir()
+    for broken in ["", "x y z", "1 2", "\0" * 200, "9" * 30 + " 1 1"]:
+        mark.write_text(broken)
+        assert state(reader)
