@@ -50,6 +50,38 @@ int session_store(struct cli *cli, struct store *out, struct err *e)
 	return 0;
 }
 
+static bool is_for_publishing(const struct settings_repositories *all)
+{
+	bool any = false;
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->at[i].dir)
+			return true;
+		any |= all->at[i].metadata.count > 0;
+	}
+	return !any;
+}
+
+static int add_own(struct cli *cli, struct settings_repositories *repositories,
+		   struct settings_fetch *fetch, struct err *e)
+{
+	CLEANUP(settings_repositories_release) struct settings_repositories more = { 0 };
+	const struct conf *near, *own;
+	int rc = cli_conf_own(cli, &own, e);
+	if (rc < 0 || !own)
+		return rc;
+	rc = cli_conf(cli, &near, e);
+	if (rc == 0 && !conf_find(near, "fetch", ""))
+		rc = settings_fetch_read(own, fetch, e);
+	if (rc == 0)
+		rc = settings_repositories_read(own, &more, e);
+	if (rc < 0)
+		return rc;
+	report_detail(cli->report, "%s is for publishing, so %s is read, too", near->path,
+		      own->path);
+	settings_repositories_add(repositories, &more);
+	return 0;
+}
+
 int session_settings(struct cli *cli, struct settings_repositories *repositories,
 		     struct settings_fetch *fetch, struct err *e)
 {
@@ -57,7 +89,11 @@ int session_settings(struct cli *cli, struct settings_repositories *repositories
 	int rc = cli_conf(cli, &conf, e);
 	if (rc == 0)
 		rc = settings_fetch_read(conf, fetch, e);
-	return rc < 0 ? rc : settings_repositories_read(conf, repositories, e);
+	if (rc == 0)
+		rc = settings_repositories_read(conf, repositories, e);
+	if (rc == 0 && is_for_publishing(repositories))
+		rc = add_own(cli, repositories, fetch, e);
+	return rc;
 }
 
 int session_open(struct cli *cli, const char *repository, enum session_mode mode,

@@ -8,7 +8,8 @@
 
 WARN_UNUSED int session_store(struct cli *cli, struct store *out, struct err *e);
 
-/* The settings for repositories and fetching in ferry.conf; the caller releases the first. */
+/* The settings for repositories and fetching in ferry.conf; the caller releases the first. One for
+ * publishing in the current folder does not hide the person's own: then both are read. */
 WARN_UNUSED int session_settings(struct cli *cli, struct settings_repositories *repositories,
 				 struct settings_fetch *fetch, struct err *e);
 

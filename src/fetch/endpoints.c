@@ -194,7 +194,7 @@ static bool has_metadata(const struct source *s)
 static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 {
 	uint64_t pause_s = source_list_pause_s(t->sources, has_metadata);
-	if (source_list_is_late(t->sources))
+	if (!source_list_has_time(t->sources))
 		return 1;
 	int rc = retry_wait(rounds, pause_s, e);
 	if (rc == 0)

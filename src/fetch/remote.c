@@ -132,19 +132,25 @@ static void tell_endpoints(struct remote *r)
 	}
 }
 
-static int refresh_online(struct remote *r, struct err *e)
+/* With metadata that was verified before, nobody is waited for long. */
+static int refresh_once(struct remote *r, struct err *e)
 {
 	if (tuf_client_has_timestamp(r->tuf))
 		r->sources.end_ms = clock_now_ms(r->sources.clock) +
 				    REFRESH_DEADLINES * r->sources.deadline_ms;
-	if (r->ask_mirrors)
-		remote_add_mirrors(r);
 	int rc = tuf_client_refresh(r->tuf, e);
 	endpoints_finish(&r->endpoints);
+	return rc;
+}
+
+static int refresh_online(struct remote *r, struct err *e)
+{
+	if (r->ask_mirrors)
+		remote_add_mirrors(r);
+	int rc = refresh_once(r, e);
 	if (rc < 0 && !r->ask_mirrors && remote_is_no_answer(e) && remote_add_mirrors(r)) {
 		err_clear(e);
-		rc = tuf_client_refresh(r->tuf, e);
-		endpoints_finish(&r->endpoints);
+		rc = refresh_once(r, e);
 	}
 	tell_endpoints(r);
 	return rc < 0 ? remote_fault(r, e) : 0;

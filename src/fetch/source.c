@@ -110,11 +110,16 @@ bool source_list_is_late(const struct source_list *l)
 	return l->end_ms && clock_now_ms(l->clock) >= l->end_ms;
 }
 
+bool source_list_has_time(const struct source_list *l)
+{
+	return !l->end_ms || clock_now_ms(l->clock) + l->deadline_ms < l->end_ms;
+}
+
 uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t bytes,
 			      unsigned round)
 {
 	uint64_t deadline_ms = 0, now_ms = clock_now_ms(l->clock);
-	if (others && l->deadline_ms)
+	if ((others || l->end_ms) && l->deadline_ms)
 		deadline_ms = (l->deadline_ms + bytes / SLOWEST_BYTES_PER_MS) *
 			      (2 * (uint64_t)round + 1);
 	if (!l->end_ms)
@@ -419,7 +424,7 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 /* Sources with network errors may have it in a moment. */
 static bool anybody_left(const struct source_list *l)
 {
-	for (size_t i = 0; i < l->count && !source_list_is_late(l); i++)
+	for (size_t i = 0; i < l->count && source_list_has_time(l); i++)
 		if (!l->at[i]->banned && !l->at[i]->given_up)
 			return true;
 	return false;

@@ -72,11 +72,14 @@ WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirr
 			    struct err *e);
 
 /* How long a request for a small object of at most this size may take in this round (0 is the
- * first); 0: for ever. `others`: another source is there. */
+ * first); 0: for ever. `others`: another source is there. What is to be there by l->end_ms can be
+ * done without: then, too, no request may take all of the time. */
 uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t bytes,
 			      unsigned round);
 /* Has l->end_ms passed? */
 bool source_list_is_late(const struct source_list *l);
+/* Is there time for another round of requests before it? */
+bool source_list_has_time(const struct source_list *l);
 /* The server asks for a pause: the source is not asked for small objects before its end. */
 void source_note_pause(const struct source_list *l, struct source *s, const struct err *why);
 bool source_is_pausing(const struct source_list *l, const struct source *s);

@@ -82,7 +82,9 @@ int sha256_of_file(const char *path, const struct cancel *cancel, struct digest 
 	CLEANUP_PTR(sha256_free) struct sha256 *s = sha256_new();
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
 	uint64_t total = 0;
-	int rc = file_open_read(path, &fd, e);
+	int rc = file_open_regular(path, &fd, size, e);
+	if (rc == -ERR_USAGE)
+		rc = err_class_set(e, ERR_INTEGRITY);
 	while (rc == 0 && (rc = cancel_check(cancel, e)) == 0) {
 		ssize_t n = read(fd, data, MIB);
 		if (n < 0 && errno == EINTR)

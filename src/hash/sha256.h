@@ -37,7 +37,7 @@ DEFINE_CLEANUP(struct sha256, sha256_free);
 
 /* Of a block of memory. */
 void sha256_of(const void *data, size_t len, struct digest *out);
-/* Of a file from its start to its end. */
+/* Of a regular file from its start to its end; ERR_INTEGRITY for anything else. */
 WARN_UNUSED int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
 			       uint64_t *size, struct err *e);
 /* Does the file have this digest? Also false when it cannot be read. */

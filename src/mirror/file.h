@@ -16,9 +16,9 @@ struct file_mirror {
 WARN_UNUSED int mirror_file_root(struct mirror *m, bool make, struct err *e);
 /* Held during every change of a name; *lock is -1 where locks do not work. */
 WARN_UNUSED int mirror_file_lock(struct mirror *m, int *lock, struct err *e);
-/* Locks an open file until it is closed; also 0 where there are no locks. Without `wait`
- * ERR_CONFLICT when another process holds it. */
-WARN_UNUSED int mirror_file_take(int fd, bool wait, const struct cancel *cancel, struct err *e);
+/* Locks an open file until it is closed; also 0 where there are no locks. ERR_CONFLICT when another
+ * process holds it. */
+WARN_UNUSED int mirror_file_take(int fd, struct err *e);
 
 /* Opens an object for reading; what is in our private folder is not found. */
 WARN_UNUSED int mirror_file_open_object(struct mirror *m, const char *key, int *fd,

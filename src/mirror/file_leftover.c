@@ -93,7 +93,7 @@ static int remove_part(int dir, const char *name, struct err *e)
 		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open the partial file %s", name);
-	int rc = mirror_file_take(fd, false, NULL, e);
+	int rc = mirror_file_take(fd, e);
 	if (rc < 0)
 		return rc;
 	if (fstat(fd, &mine) < 0 || fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LOCK_WAIT_MS 60000 /* it is held only while a name is changed */
+
 static int open_root(struct file_mirror *f, bool make, struct err *e)
 {
 	if (f->root >= 0)
@@ -36,24 +38,15 @@ int mirror_file_root(struct mirror *m, bool make, struct err *e)
 	return rc;
 }
 
-int mirror_file_take(int fd, bool wait, const struct cancel *cancel, struct err *e)
+int mirror_file_take(int fd, struct err *e)
 {
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EWOULDBLOCK)
-			return 0;
-		if (!wait) {
-			err_set(e, ERR_CONFLICT, "is being written by another process");
-			return err_hint(e, "wait until the other process has finished, then run "
-					   "the command again");
-		}
-		int rc = cancel_check(cancel, e);
-		if (rc < 0)
-			return rc;
-		usleep(20000);
-	}
-	return 0;
+	int rc;
+	while ((rc = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EINTR)
+		continue;
+	if (rc == 0 || errno != EWOULDBLOCK)
+		return 0;
+	err_set(e, ERR_CONFLICT, "is being written by another process");
+	return err_hint(e, "wait until the other process has finished, then run the command again");
 }
 
 int mirror_file_lock(struct mirror *m, int *lock, struct err *e)
@@ -63,16 +56,10 @@ int mirror_file_lock(struct mirror *m, int *lock, struct err *e)
 	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(file_close) int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-					    0644);
-	if (fd < 0)
-		return err_sys(e, errno, "the lock file in %s/" FILE_MIRROR_PRIVATE, f->path);
-	rc = mirror_file_take(fd, true, m->env.cancel, e);
-	if (rc == 0) {
-		*lock = fd;
-		fd = -1;
-	}
-	return rc;
+	rc = file_lock_at(dir, "lock", LOCK_WAIT_MS, m->env.cancel, lock, e);
+	if (rc == -ERR_CONFLICT)
+		err_hint(e, "wait until it has finished, or end it if it hangs");
+	return rc < 0 ? err_context(e, "%s/" FILE_MIRROR_PRIVATE, f->path) : 0;
 }
 
 int mirror_file_refuse_private(const char *key, struct err *e)

@@ -42,7 +42,7 @@ static int part_try(struct part *p, bool *again, struct err *e)
 		       0644);
 	if (p->fd < 0)
 		return err_sys(e, errno, "cannot write the partial file %s", p->name);
-	int rc = mirror_file_take(p->fd, false, NULL, e);
+	int rc = mirror_file_take(p->fd, e);
 	if (rc < 0)
 		return rc;
 	if (fstat(p->fd, &mine) < 0 || !S_ISREG(mine.st_mode))

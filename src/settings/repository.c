@@ -163,6 +163,32 @@ int settings_repositories_read(const struct conf *c, struct settings_repositorie
 	return 0;
 }
 
+static struct settings_repository *place_of(struct settings_repositories *all, const char *name)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->at[i].name, name) == 0)
+			return &all->at[i];
+	all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
+	all->at[all->count] = (struct settings_repository){ 0 };
+	return &all->at[all->count++];
+}
+
+void settings_repositories_add(struct settings_repositories *all,
+			       struct settings_repositories *more)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		struct settings_repository *r = &more->at[i];
+		if (!r->metadata.count)
+			continue;
+		struct settings_repository *place = place_of(all, r->name);
+		if (place->metadata.count)
+			continue;
+		settings_repository_release(place);
+		*place = *r;
+		*r = (struct settings_repository){ 0 };
+	}
+}
+
 const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
 							     const char *name)
 {

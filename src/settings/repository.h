@@ -34,6 +34,9 @@ void settings_repositories_release(struct settings_repositories *r);
 /* All sections. ERR_USAGE with file and line for anything wrong in any of them. */
 WARN_UNUSED int settings_repositories_read(const struct conf *c, struct settings_repositories *out,
 					   struct err *e);
+/* Moves what clients can use of `more` to `all`, unless `all` has that name for clients. */
+void settings_repositories_add(struct settings_repositories *all,
+			       struct settings_repositories *more);
 /* Borrowed; or NULL. */
 const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
 							     const char *name);

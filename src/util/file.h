@@ -120,6 +120,9 @@ void file_remove_dir_if_empty(const char *dir);
  */
 WARN_UNUSED int file_lock(const char *path, uint64_t wait_ms, const struct cancel *cancel, int *fd,
 			  struct err *e);
+/* The same for a name in the open folder `dir`. */
+WARN_UNUSED int file_lock_at(int dir, const char *path, uint64_t wait_ms,
+			     const struct cancel *cancel, int *fd, struct err *e);
 /* Who holds the lock file, for messages: "process 4711", or "another process". Caller frees. */
 char *file_lock_holder(const char *path);
 

@@ -14,11 +14,12 @@
 
 /* -- the file ------------------------------------------------------------------------------ */
 
-static mode_t lock_mode(const char *path)
+static mode_t lock_mode(int dir, const char *path)
 {
-	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	CLEANUP(mem_free_ptr) char *folder = path_dir(path);
 	struct stat st;
-	bool group = stat(dir, &st) == 0 && (st.st_mode & S_ISGID) && (st.st_mode & S_IWGRP);
+	bool group = fstatat(dir, folder, &st, 0) == 0 && (st.st_mode & S_ISGID) &&
+		     (st.st_mode & S_IWGRP);
 	return group ? 0660 : 0600;
 }
 
@@ -29,10 +30,11 @@ static void set_mode(int fd, const struct stat *st, mode_t mode)
 	(void)ignored;
 }
 
-static int open_lock(const char *path, int *fd, struct err *e)
+static int open_lock(int dir, const char *path, int *fd, struct err *e)
 {
-	mode_t mode = lock_mode(path);
-	CLEANUP(file_close) int got = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+	mode_t mode = lock_mode(dir, path);
+	CLEANUP(file_close) int got = openat(dir, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+					     mode);
 	struct stat st;
 	if (got < 0 || fstat(got, &st) < 0)
 		return err_sys(e, errno, "cannot open the lock file %s", path);
@@ -54,21 +56,25 @@ static void sign(int fd)
 		return; /* then it has no name in messages */
 }
 
-char *file_lock_holder(const char *path)
+static char *holder_of(int fd)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(32);
-	struct err ignored = ERR_INIT;
-	char *end;
-	if (file_read_all(path, &text, &ignored) < 0 || !text.len)
-		return mem_strdup("another process");
-	long pid = strtol(buf_str(&text), &end, 10);
+	char text[32], *end;
+	ssize_t len = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+	text[MAX(len, 0)] = '\0';
+	long pid = strtol(text, &end, 10);
 	return pid > 0 && *end == '\n' ? mem_printf("process %ld", pid)
 				       : mem_strdup("another process");
 }
 
-static int is_held(const char *path, struct err *e)
+char *file_lock_holder(const char *path)
 {
-	CLEANUP(mem_free_ptr) char *holder = file_lock_holder(path);
+	CLEANUP(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return holder_of(fd);
+}
+
+static int is_held(int fd, const char *path, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *holder = holder_of(fd);
 	return err_set(e, ERR_CONFLICT, "%s is locked by %s", path, holder);
 }
 
@@ -90,13 +96,19 @@ static int try_lock(int *fd, const char *path, struct err *e)
 int file_lock(const char *path, uint64_t wait_ms, const struct cancel *cancel, int *fd,
 	      struct err *e)
 {
+	return file_lock_at(AT_FDCWD, path, wait_ms, cancel, fd, e);
+}
+
+int file_lock_at(int dir, const char *path, uint64_t wait_ms, const struct cancel *cancel, int *fd,
+		 struct err *e)
+{
 	CLEANUP(file_close) int got = -1;
-	int rc = open_lock(path, &got, e);
+	int rc = open_lock(dir, path, &got, e);
 	if (rc < 0)
 		return rc;
 	for (uint64_t waited = 0; (rc = try_lock(&got, path, e)) == 1; waited += STEP_MS) {
 		if (waited >= wait_ms)
-			return is_held(path, e);
+			return is_held(got, path, e);
 		if ((rc = clock_sleep_ms(NULL, STEP_MS, cancel, e)) < 0)
 			return rc;
 	}

@@ -217,6 +217,30 @@ def test_an_older_version_is_given_offline_by_every_command(ferry, work, publish
     assert sha256(path.rstrip("\n")) != before
 
 
+# -- two configurations ------------------------------------------------------------------------------
+
+def test_a_configuration_for_publishing_does_not_hide_the_persons_own(ferry, publisher, client):
+    client()
+    own = ferry.home / ".config" / "ferry" / "ferry.conf"
+    own.parent.mkdir(parents=True)
+    (ferry.work / "ferry.conf").rename(own)
+    here = {"cwd": publisher.dir}
+    assert (publisher.dir / "ferry.conf").exists()
+    assert "tiny" in ferry("list", **here).out
+    assert ferry("fetch", "tiny", **here).out
+    assert "is for publishing, so" in ferry("list", "-v", **here).err
+    # Both of one name: the client's part is taken from where it is.
+    [listed] = ferry("repository", "list", "--json", **here).json["repositories"]
+    assert listed["name"] == "demo"
+    # A configuration for a client is the only one, and so is that of --config.
+    (ferry.work / "ferry.conf").write_text(publisher.client(DOWN).replace(".demo", ".there"))
+    assert "tiny" not in ferry("list", check=4).out
+    ferry("list", "--config", publisher.dir / "ferry.conf", check=2, **here)
+    # It must be right, as any other.
+    own.write_text("[repository.demo]\nmetadat = x\n")
+    assert "ferry.conf:2" in ferry("list", check=2, **here).err
+
+
 # -- locks and slow peers --------------------------------------------------------------------------
 
 def test_whoever_holds_the_trust_lock_is_named_and_holds_nobody_up(ferry, publisher, prepared,
@@ -275,4 +299,4 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_where_nobody_named_it(ferry, w
     ferry("store", "list")
     (work / "ferry.conf").unlink()
     os.mkfifo(work / "ferry.conf")
-    assert "ferry.conf is not a regular file" in ferry("list", check=2).err
+    assert "not a regular file" in ferry("list", check=2).err

@@ -12,7 +12,7 @@
 struct run {
 	struct cli cli;
 	struct cli_words words;
-	struct conf conf;
+	struct conf conf, own;
 	struct owner_trust trust;
 };
 
@@ -116,7 +116,7 @@ int cli_main(const struct command *command, int argc, char **argv)
 	cli_standard_streams();
 	setlocale(LC_CTYPE, "C.UTF-8");
 	struct err e = ERR_INIT;
-	struct run run = { .cli = { .out = stdout, .conf = &run.conf, .trust = &run.trust },
+	struct run run = { .cli = { .out = stdout, .conf = &run.conf, .own = &run.own, .trust = &run.trust },
 			   .words = { .command = command,
 				      .path = mem_printf("ferry %s", command->name), }, };
 	int rc = cli_parse(&run.words, argc, argv, &e);
@@ -127,6 +127,7 @@ int cli_main(const struct command *command, int argc, char **argv)
 	int code = finish(&run, rc, &e);
 	cli_words_release(&run.words);
 	conf_release(&run.conf);
+	conf_release(&run.own);
 	owner_trust_release(&run.trust);
 	if (code < 0) {
 		/* So that a shell sees that the process was ended by the signal. */

@@ -48,6 +48,7 @@ struct cli {
 	struct report *report;       /* progress and warnings, for engines */
 	const struct cancel *cancel; /* set by SIGINT and SIGTERM, for engines */
 	struct conf *conf;           /* loaded on first use by cli_conf() */
+	struct conf *own;            /* loaded on first use by cli_conf_own() */
 	const char *conf_path;       /* --config */
 	struct owner_trust *trust;   /* read on first use by cli_trust() */
 	bool trust_read;
@@ -62,6 +63,10 @@ int cli_main(const struct command *command, int argc, char **argv);
  * $XDG_CONFIG_HOME/ferry, /etc/ferry. An empty one when there is none. Kept in cli;
  * borrowed. ERR_USAGE for one in the current folder that is another user's (util/owner.h). */
 WARN_UNUSED int cli_conf(struct cli *cli, const struct conf **out, struct err *e);
+
+/* The person's own configuration, else the system's, if cli_conf() is that of the current folder
+ * instead; otherwise NULL. Kept in cli; borrowed. */
+WARN_UNUSED int cli_conf_own(struct cli *cli, const struct conf **out, struct err *e);
 
 /* The path of that configuration or, if there is none yet, where it would be written: --config,
  * else the user's. Caller frees. */

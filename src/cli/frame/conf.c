@@ -138,3 +138,41 @@ int cli_conf(struct cli *cli, const struct conf **out, struct err *e)
 		*out = cli->conf;
 	return rc;
 }
+
+/* ---- the one that it hides ---- */
+
+/* NULL when there is none. */
+static char *own_path(void)
+{
+	CLEANUP(mem_free_ptr) char *own = NULL;
+	struct err ignored = ERR_INIT;
+	if (own_conf(&own, &ignored) == 0 && file_exists(own))
+		return STEAL(own);
+	const char *shared = system_conf();
+	return shared ? mem_strdup(shared) : NULL;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int cli_conf_own(struct cli *cli, const struct conf **out, struct err *e)
+{
+	const struct conf *near;
+	int rc = cli_conf(cli, &near, e);
+	*out = NULL;
+	if (rc < 0 || !near->path || !is_found_here(cli, near->path))
+		return rc;
+	CLEANUP(mem_free_ptr) char *path = own_path();
+	if (!path || same_file(path, near->path))
+		return 0;
+	if (!cli->own->path)
+		rc = conf_load(path, false, cli->own, e);
+	if (rc == 0)
+		rc = conf_check_kinds(cli->own, e);
+	if (rc == 0)
+		*out = cli->own;
+	return rc;
+}

@@ -312,6 +312,41 @@ static void slow_endpoints_get_more_time_when_there_is_no_other(void **state_)
 	assert_int_equal(state(f, 0), ENDPOINT_OK);
 }
 
+static void what_can_be_done_without_is_not_asked_for_again_and_again(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 3; i++)
+		down(f, i);
+	f->sources.end_ms = clock_now_ms(&f->clock.clock) + 5400;
+	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
+	/* After a pause of 500 ms there is no time for a whole round. */
+	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, 2);
+}
+
+static void a_source_that_is_found_later_is_asked_after_the_others(void **state_)
+{
+	struct fixture *f = *state_;
+	struct err e = ERR_INIT;
+	size_t count;
+	f->sources.at[2]->metadata = false;
+	down(f, 0);
+	down(f, 1);
+	assert_int_equal(get(f, "timestamp.json", &e), -ERR_NETWORK);
+	endpoints_finish(&f->transport);
+	size_t before = mirror_mem_calls(f->endpoints[0])->count;
+	f->sources.at[2]->metadata = true;
+	assert_int_equal(endpoints_extend(&f->transport), 1);
+	assert_int_equal(endpoints_extend(&f->transport), 0);
+	err_clear(&e);
+	assert_ok(get(f, "timestamp.json", &e), &e);
+	endpoints_finish(&f->transport);
+	assert_int_equal(mirror_mem_calls(f->endpoints[0])->count, before);
+	endpoints_all(&f->transport, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(state(f, 2), ENDPOINT_OK);
+}
+
 static void stale_endpoint_cannot_hide_the_next_root(void **state_)
 {
 	struct fixture *f = *state_;
@@ -518,6 +553,8 @@ int main(void)
 		TEST(all_are_asked_at_once),
 		TEST(slow_endpoint_is_waited_for_until_the_deadline_only),
 		TEST(slow_endpoints_get_more_time_when_there_is_no_other),
+		TEST(what_can_be_done_without_is_not_asked_for_again_and_again),
+		TEST(a_source_that_is_found_later_is_asked_after_the_others),
 		TEST(stale_endpoint_cannot_hide_the_next_root),
 		TEST(false_next_root_is_passed_over),
 		TEST(forbidden_next_root_is_none),
