@@ -182,7 +182,8 @@ static int writable(struct verified *r)
 		return r->fd;
 	if (file_mkdirs_for(r->path, 0755, &ignored) < 0)
 		return -1;
-	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (r->fresh ? O_TRUNC : 0);
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC |
+		    (r->fresh ? O_TRUNC : 0);
 	r->fd = open(r->path, flags, 0644);
 	/* Start with a newline, to end a line that a killed process may have left incomplete. */
 	CLEANUP(mem_free_ptr) char *start = r->fresh ? mem_printf("%s\n", r->first_line)

@@ -300,3 +300,12 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_where_nobody_named_it(ferry, w
     (work / "ferry.conf").unlink()
     os.mkfifo(work / "ferry.conf")
     assert "not a regular file" in ferry("list", check=2).err
+
+
+def test_a_pipe_in_the_place_of_a_draft_is_refused(ferry, publisher, client):
+    drafts = publisher.tree / "drafts"
+    drafts.mkdir()
+    os.mkfifo(drafts / "targets.json")
+    for command in ("status", "sign"):
+        result = ferry("catalog", command, cwd=publisher.dir, check=None)
+        assert result.code > 0 and "targets.json is not a regular file" in result.err

@@ -10,12 +10,12 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, TOOLS, Ferry
+from conftest import BIN, TOOLS, Ferry, preloaded
 from disks import SmallDisk
 from kills import Moments, at
 from published import (PIECE, Publisher, flip, mirror, plain_user, publisher,  # noqa: F401
                        rewrite, signed_base)
-from waiting import communicate
+from waiting import communicate, locked
 
 
 def outcomes(result):
@@ -638,3 +638,28 @@ def test_two_pushes_at_once_do_no_harm(two_releases):
     assert_reader_sees_one_release(made)
     made("push")
     assert made("verify", "--full", "--json").json["mirrors"][0]["result"] == "ok"
+
+
+def test_whoever_holds_the_lock_of_a_mirror_is_named_and_not_waited_for_for_ever(publisher):
+    publisher.configure(mirror("a"))
+    publisher("push")
+    lock = publisher.mirror("a") / ".ferry" / "lock"
+    publisher("catalog", "refresh")
+    with locked(lock):
+        lock.write_text("4711\n")
+        result = publisher("push", check=8, env=preloaded("clock"))
+    assert "locked by process 4711" in result.err and "end it if it hangs" in result.err
+    assert lock.stat().st_mode & 0o777 == 0o600
+    publisher("push")
+
+
+def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(publisher):
+    publisher.configure(mirror("a"))
+    publisher("push")
+    records = [p for p in (publisher.tree / ".ferry/push").rglob("*") if p.is_file()]
+    assert records
+    for record in records:
+        record.unlink()
+        os.mkfifo(record)
+    publisher("verify", "--full")
+    publisher("push")

@@ -116,7 +116,10 @@ int cli_main(const struct command *command, int argc, char **argv)
 	cli_standard_streams();
 	setlocale(LC_CTYPE, "C.UTF-8");
 	struct err e = ERR_INIT;
-	struct run run = { .cli = { .out = stdout, .conf = &run.conf, .own = &run.own, .trust = &run.trust },
+	struct run run = { .cli = { .out = stdout,
+				    .conf = &run.conf,
+				    .own = &run.own,
+				    .trust = &run.trust },
 			   .words = { .command = command,
 				      .path = mem_printf("ferry %s", command->name), }, };
 	int rc = cli_parse(&run.words, argc, argv, &e);
