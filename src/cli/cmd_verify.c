@@ -175,11 +175,12 @@ static void print_rest(struct cli *cli, const struct verify_report *r)
 	}
 	if (unverified)
 		cli_line(cli,
-			 "The content of %zu files on %zu mirrors was not checked, only their "
+			 "The content of %zu file%s on %zu mirror%s was not checked, only the "
 			 "size: use --sample or --full.",
-			 unverified, mirrors);
+			 unverified, unverified == 1 ? "" : "s", mirrors, mirrors == 1 ? "" : "s");
 	if (left)
-		cli_line(cli, "Interrupted: %zu files were not checked.", left);
+		cli_line(cli, "Interrupted: %zu file%s not checked.", left,
+			 left == 1 ? " was" : "s were");
 }
 
 static void print_verified(struct cli *cli, const struct verify_report *r, const json_t *document)

@@ -44,7 +44,7 @@ def test_the_last_line_says_that_the_content_was_not_checked(pushed, validate):
     out = pushed("verify", "-v").out
     assert "tiny-q8_0.gguf: unverified: size only: content not checked\n" in out
     assert out.splitlines()[-1] == ("The content of 9 files on 3 mirrors was not checked, only "
-                                    "their size: use --sample or --full.")
+                                    "the size: use --sample or --full.")
     assert "not checked" not in pushed("verify", "--full", "-v").out
     result = pushed("verify", "--json")
     assert {f["message"] for f in result.json["mirrors"][0]["files"] if "message" in f} == {
