@@ -20,6 +20,8 @@ What can go wrong, with add(operation, key="*", skip=0, times=None, …):
     flip            the first byte of the body arrives changed
     skew            403 RequestTimeTooSkewed, as for a clock that is wrong by so many seconds
     hold            waits for release() before it is performed
+    drop            waits for release(); not performed, and the connection ends
+    hold_answer     performed; the answer waits for release()
 """
 
 import email.utils
@@ -39,7 +41,8 @@ CHUNK = 256 << 10
 
 
 class Fault:
-    KNOWN = {"slow_down", "error", "ok_with_error", "cut_after", "lost", "flip", "skew", "hold"}
+    KNOWN = {"slow_down", "error", "ok_with_error", "cut_after", "lost", "flip", "skew", "hold",
+             "hold_answer", "drop"}
 
     def __init__(self, operation, key="*", skip=0, times=None, **what):
         if set(what) - self.KNOWN or not what:
@@ -47,6 +50,7 @@ class Fault:
         self.operation, self.key, self.skip, self.times = operation, key, skip, times
         self.what = what
         self.hits = 0
+        self.reached = threading.Event()        # a request is held
         self.released = threading.Event()
 
     def applies(self, asked):
@@ -85,13 +89,12 @@ class _Forward(Handler):
         self.left = int(self.headers.get("Content-Length", 0))
         with self.server.guard:
             self.server.log.append(entry)
-            self.what, held = {}, []
+            self.what, self.hit = {}, []
             for fault in self.server.faults:
                 if fault.applies(asked):
                     self.what.update(fault.what)
-                    held += [fault] if "hold" in fault.what else []
-        for fault in held:
-            fault.released.wait(PATIENCE)
+                    self.hit.append(fault)
+        self.wait_for(self.held("hold") + self.held("drop"))
         try:
             self.refuse_by_fault()
             self.server.rules(asked)
@@ -106,12 +109,22 @@ class _Forward(Handler):
             if self.close_connection and self.upstream:
                 self.upstream.close()
 
+    def held(self, how):
+        return [fault for fault in self.hit if how in fault.what]
+
+    def wait_for(self, faults):
+        for fault in faults:
+            fault.reached.set()
+            fault.released.wait(PATIENCE)
+
     def answer(self, status, body, headers=()):
         self.entry["status"], self.entry["sent"] = status, len(body)
         self.reply(status, body, headers)
 
     def refuse_by_fault(self):
         what = self.what
+        if "drop" in what:
+            raise _Ended
         if "slow_down" in what:
             raise Refused("SlowDown", "Please reduce your request rate.")
         if "error" in what:
@@ -179,6 +192,7 @@ class _Forward(Handler):
 
     def hand_back(self, answer):
         self.entry["status"] = answer.status
+        self.wait_for(self.held("hold_answer"))
         if "lost" in self.what:
             answer.read()
             raise _Ended
