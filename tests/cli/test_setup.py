@@ -258,6 +258,16 @@ def test_add_setup_and_probe_make_a_bucket_that_readers_reach(ferry, us, validat
     assert us.keys_of(bucket) == [] and us.uploads(bucket) == []
 
 
+def test_add_leads_to_setup_when_there_is_something_to_set_up(ferry, us):
+    """Probing does not see that CORS is missing."""
+    add = ["mirror", "add", "--kind", "s3", "--endpoint", us.endpoint, "--bucket", us.bucket(),
+           "--json"]
+    added = ferry(*add, "cors", "--set", "cors=*")
+    assert added.json["next"] == "ferry mirror setup --mirror cors"
+    ready = {f["what"]: f["state"] for f in added.json["mirrors"][0]["findings"]}
+    assert ready["upload"] == "ok"
+
+
 def test_probe_says_that_readers_do_not_reach_a_private_bucket(ferry, us):
     bucket = us.bucket()
     configure(ferry, us, bucket, url=f"{us.endpoint}/{bucket}")

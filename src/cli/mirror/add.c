@@ -1,6 +1,7 @@
 /* add: a section of ferry.conf, from options or answers. */
 #include "catalog/link.h"
 #include "cli/mirror/mirror.h"
+#include "mirror/s3_setup.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -325,13 +326,24 @@ static int probe(struct cli *cli, const char *name, json_t *document, bool *faul
 	return rc;
 }
 
+/* Does set-up have anything to do that probing does not see? */
+static bool wants_setup(const struct settings *s)
+{
+	static const char *const keys[] = { MIRROR_S3_SETUP_KEYS };
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (settings_get(s, keys[i]))
+			return true;
+	return false;
+}
+
 static char *next_command(const char *name, const struct settings *s, bool fault)
 {
 	const char *kind = settings_get(s, "kind");
 	/* Mirrors that are only read are told to readers by the signed catalog. */
 	if (!can_open(kind) || strcmp(kind, "http") == 0)
 		return mem_strdup("ferry catalog sign");
-	return mem_printf(fault ? "ferry mirror setup --mirror %s" : "ferry push --mirror %s",
+	return mem_printf(fault || wants_setup(s) ? "ferry mirror setup --mirror %s"
+						  : "ferry push --mirror %s",
 			  name);
 }
 
