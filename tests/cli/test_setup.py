@@ -418,12 +418,14 @@ def test_a_policy_that_was_blocked_is_allowed_without_touching_the_rest_simulate
                      "BlockPublicPolicy": False, "RestrictPublicBuckets": False}
 
 
-def test_the_name_of_a_bucket_that_is_taken_is_a_conflict_simulated(ferry, aws):
+def test_the_bucket_of_another_account_is_not_taken_for_ours_simulated(ferry, aws):
     ferry.env.update(PUBLISHER.env)
     aws.region.client(STRANGER).create_bucket(Bucket="models")
     configure(ferry, aws.region, "models", cors="*")
     found = set_up(ferry, check=1)
     assert states(found) == {"bucket": "lacks"}
+    assert "the bucket models exists, but is not open to these credentials" in found["bucket"][1]
+    assert aws.of("PutBucketCors") == aws.of("CreateBucket")[1:] == []
 
 
 def test_a_bucket_is_made_in_its_region_simulated(ferry, aws):
