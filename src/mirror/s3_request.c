@@ -121,7 +121,7 @@ static int refused(struct mirror_connection *c, const struct err *why, struct er
 {
 	struct err reason = ERR_INIT;
 	int rc = mirror_s3_reach(c, NULL, &reason);
-	*e = rc < 0 && err_is(&reason, why->class) ? reason : *why;
+	*e = rc < 0 && err_is(&reason, ERR_AUTH) ? reason : *why;
 	return -(int)e->class;
 }
 
@@ -134,7 +134,8 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 	q.header_count = !mirror_s3_has(c->mirror, S3_PROBED) ||
 			 mirror_s3_has(c->mirror, S3_CHECKSUMS);
 	int rc = mirror_s3_call(c, &q, r, &why);
-	if (rc == -ERR_AUTH)
+	/* 400 is also how AWS refuses a token that has expired. */
+	if (rc == -ERR_AUTH || (rc == -ERR_USAGE && r->status == 400))
 		return refused(c, &why, e);
 	if (rc < 0)
 		*e = why;

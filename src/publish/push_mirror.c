@@ -164,6 +164,21 @@ static int look_after(struct push_delivery *d, struct err *e)
 
 /* ---- writing metadata ------------------------------------------------------------ */
 
+/* Other bytes than ours may be those of another publisher, who came just after us. */
+static int written(struct push_delivery *d, const struct push_step *s, struct mirror_stat *st,
+		   struct err *e)
+{
+	struct err why = ERR_INIT, theirs = ERR_INIT;
+	struct release now;
+	int rc = push_delivery_written(d, s->file, NULL, st, &why);
+	if (rc == -ERR_INTEGRITY && s->file->class == REPOSITORY_TIMESTAMP &&
+	    !has_condition(d, s) && look_at_release(d, &now, &theirs) == -ERR_CONFLICT)
+		why = theirs;
+	if (why.class)
+		*e = why;
+	return -(int)why.class;
+}
+
 static int put_small(struct push_delivery *d, struct push_step *s, struct err *e)
 {
 	const struct repository_file *f = s->file;
@@ -183,7 +198,7 @@ static int put_small(struct push_delivery *d, struct push_step *s, struct err *e
 	} while (e->class && push_delivery_again(d, &retry, e));
 	if (e->class)
 		return -(int)e->class;
-	return push_delivery_written(d, f, NULL, &st, e);
+	return written(d, s, &st, e);
 }
 
 static int check_step(struct push_delivery *d, struct push_step *s, struct err *e)
