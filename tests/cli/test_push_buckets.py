@@ -73,6 +73,19 @@ def test_a_part_that_arrives_changed_is_sent_again(us):
     us.push("verify", "--full")
 
 
+@pytest.mark.parametrize("what", [{"ok_with_error": "InternalError"}, {"lost": True},
+                                  {"slow_down": True}])
+def test_a_copied_part_is_right_whatever_the_server_answers(us, what):
+    us.push.add_model("large", "40M", seed=5)
+    us.push("push")
+    us.push.add_model("large", "40M", seed=5, options=("--revision", "1"))
+    fault = us.proxy.add("UploadPartCopy", times=1, **what)
+    result = us.push("push", "--json").json["mirrors"][0]
+    assert fault.hits == 1 and result["outcome"] == "done" and result["copied_bytes"] > 0
+    assert us.region.uploads(us.bucket) == []
+    us.push("verify", "--full")
+
+
 def test_a_server_that_fails_for_good_shows_nothing(us):
     us.proxy.add("UploadPart", slow_down=True)
     result = us.push("push", "--json", check=4)
