@@ -167,14 +167,23 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	return 0;
 }
 
+/* As a form is encoded: AWS and others write a blank as '+', and a '+' as "%2B". */
+static bool decode_name(char *name)
+{
+	for (char *c = name; *c; c++)
+		if (*c == '+')
+			*c = ' ';
+	return path_percent_decode(name);
+}
+
 /* A token is no name, and never encoded; a marker is. */
 static int decode(struct s3_page *p, struct err *e)
 {
 	bool ok = true;
 	for (size_t i = 0; i < p->count && ok; i++)
-		ok = path_percent_decode(p->at[i].name);
+		ok = decode_name(p->at[i].name);
 	if (ok && p->next && p->next_id)
-		ok = path_percent_decode(p->next);
+		ok = decode_name(p->next);
 	return ok ? 0 : err_set(e, ERR_INTEGRITY, "the list has a malformed name");
 }
 
