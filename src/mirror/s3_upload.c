@@ -180,13 +180,14 @@ static int copy_part(struct mirror_connection *c, struct mirror_upload *u, uint3
 }
 
 struct into {
-	uint8_t *at;
+	uint8_t *at, *end;
 };
 
 static int on_read(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct into *into = ctx;
-	(void)e;
+	if (len > (size_t)(into->end - into->at))
+		return err_set(e, ERR_INTEGRITY, "the server sent more than was requested");
 	memcpy(into->at, data, len);
 	into->at += len;
 	return 0;
@@ -198,9 +199,9 @@ static int copy_small(struct mirror_connection *c, struct mirror_upload *u, uint
 {
 	struct mirror_s3_upload *s = u->state;
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(from->mirror, from->key);
-	struct into into = { s->whole + grid_offset(&u->how.grid, piece) };
-	uint8_t *start = into.at;
+	uint8_t *start = s->whole + grid_offset(&u->how.grid, piece);
 	uint64_t len = grid_length(&u->how.grid, piece);
+	struct into into = { start, start + len };
 	struct digest d;
 	struct mirror_s3 *other = from->mirror->state;
 	struct s3_request q = { .method = "GET",
@@ -210,6 +211,7 @@ static int copy_small(struct mirror_connection *c, struct mirror_upload *u, uint
 				.write = on_read,
 				.ctx = &into };
 	int rc = s3_call(c->state, &other->place, &q, NULL, e);
+	c->mirror->requests++;
 	if (rc < 0)
 		return rc;
 	sha256_of(start, (size_t)len, &d);

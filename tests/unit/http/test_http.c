@@ -199,6 +199,20 @@ static void an_ignored_range_is_skipped_to(void **state)
 	assert_fails(&z, ERR_INTEGRITY, "has only 12 bytes there");
 }
 
+/* Never more bytes than were asked for, whatever the status of the success. */
+static void another_success_than_200_is_no_way_around_a_range(void **state)
+{
+	(void)state;
+	struct exchange x;
+	const struct canned other = { .reply = "HTTP/1.1 203 Non-Authoritative "
+					       "Information\r\n\r\n0123456789",
+				      .then = CANNED_CLOSE };
+	once(&x, &other, (struct http_request){ .offset = 3, .length = 4 });
+	assert_ok(x.rc, &x.e);
+	assert_true(x.r.range_ignored);
+	assert_string_equal(buf_str(&x.body), "3456");
+}
+
 static void an_ignored_range_can_be_refused_or_restart(void **state)
 {
 	(void)state;
@@ -645,6 +659,7 @@ int main(void)
 		cmocka_unit_test(a_part_nobody_asked_for_is_refused),
 		cmocka_unit_test(more_bytes_than_announced_are_refused),
 		cmocka_unit_test(an_ignored_range_is_skipped_to),
+		cmocka_unit_test(another_success_than_200_is_no_way_around_a_range),
 		cmocka_unit_test(an_ignored_range_can_be_refused_or_restart),
 		cmocka_unit_test(a_changed_object_is_noticed),
 		cmocka_unit_test(past_the_end_is_an_error_but_at_the_end_is_not),
