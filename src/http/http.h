@@ -87,6 +87,10 @@ struct http_request {
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
 
+	/* A redirect that has this header is not followed: it is an error answer. NULL: all are
+	 * followed. */
+	const char *answer_header;
+
 	/* The body of an error answer, cut at the buffer's maximum size; may be NULL. */
 	struct buf *error_body;
 };

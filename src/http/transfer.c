@@ -65,7 +65,8 @@ static int headers_complete(struct transfer *t)
 		return 0;
 	t->answered = true;
 	read_fields(t->r, t->client->options.clock);
-	t->redirected = is_redirect(t->r);
+	const char *ends = t->q->answer_header;
+	t->redirected = is_redirect(t->r) && !(ends && http_response_header(t->r, ends));
 	return is_success(t->r->status) ? http_range_judge(t) : 0;
 }
 

@@ -23,6 +23,7 @@ struct attempt {
 	struct url parts;
 	int64_t now_s;
 	struct buf error; /* body of a failed answer */
+	int64_t sent;     /* bytes of the body that were reported */
 };
 
 static void attempt_release(struct attempt *a)
@@ -92,6 +93,26 @@ static void body_digest(const struct s3_request *q, char hex[DIGEST_HEX])
 	digest_hex(hex, q->sha256 ? q->sha256 : &d);
 }
 
+/* A value with a line break would be a header of its own. It is not shown: it may be secret. */
+static int check_line(const char *line, struct err *e)
+{
+	for (const char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return err_set(e, ERR_USAGE,
+				       "the header %.*s would have a control character: check the "
+				       "access keys and the settings of the mirror",
+				       (int)strcspn(line, ":"), line);
+	return 0;
+}
+
+static int check_lines(const struct str_list *lines, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < lines->count && rc == 0; i++)
+		rc = check_line(lines->at[i], e);
+	return rc;
+}
+
 /* The header lines to send, the signature among them. */
 static void sign(const struct attempt *a, struct str_list *lines)
 {
@@ -128,17 +149,18 @@ static void sign(const struct attempt *a, struct str_list *lines)
 
 static int body_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
 {
-	const struct s3_request *q = ctx;
+	const struct attempt *a = ctx;
 	(void)e;
-	memcpy(data, (const char *)q->body + offset, len);
+	memcpy(data, (const char *)a->q->body + offset, len);
 	return 0;
 }
 
 static void body_sent(void *ctx, int64_t bytes)
 {
-	const struct s3_request *q = ctx;
-	if (q->body_sent)
-		q->body_sent(q->body_ctx, bytes);
+	struct attempt *a = ctx;
+	a->sent += bytes;
+	if (a->q->body_sent)
+		a->q->body_sent(a->q->body_ctx, bytes);
 }
 
 /* PUT and POST have a body, if an empty one: some servers want its length. */
@@ -153,6 +175,9 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 	CLEANUP(str_list_wipe) struct str_list lines = { 0 };
 	CLEANUP(buf_release) struct buf url = BUF_INIT(2 * MAX_URL);
 	sign(a, &lines);
+	int rc = check_lines(&lines, e);
+	if (rc < 0)
+		return rc;
 	buf_adds(&url, a->url);
 	buf_adds(&url, q->query_count ? "?" : "");
 	sigv4_query(&url, q->query, q->query_count);
@@ -167,12 +192,13 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 		.deadline_ms = q->deadline_ms,
 		.read_at = has_body(q) ? body_at : NULL,
 		.body_sent = body_sent,
-		.body_ctx = (void *)q,
+		.body_ctx = a,
 		.body_size = q->body_len,
 		.into = q->into,
 		.begin = q->begin,
 		.write = q->write,
 		.ctx = q->ctx,
+		.answer_header = S3_REGION_HEADER, /* the new host wants another signature */
 		.error_body = &a->error,
 	};
 	if (q->into)
@@ -275,6 +301,8 @@ int s3_call(struct http_client *c, struct s3_place *p, const struct s3_request *
 		bool again = rc < 0 && tries == 0 && a.url && (moved(&a, r) || expired(&a, code));
 		if (rc < 0 && !again)
 			*e = why;
+		if (again)
+			body_sent(&a, -a.sent); /* it is sent anew */
 		if (!again)
 			break;
 	}

@@ -103,7 +103,7 @@ static void listen(const struct s3_failure *f, struct said *s)
 void s3_fault_region(const struct s3_failure *f, char region[S3_REGION])
 {
 	struct said s;
-	const char *header = http_response_header(f->answer, "x-amz-bucket-region");
+	const char *header = http_response_header(f->answer, S3_REGION_HEADER);
 	listen(f, &s);
 	snprintf(region, S3_REGION, "%s", header ? header : s.region);
 }

@@ -103,6 +103,7 @@ struct s3_failure {
 };
 int s3_fault(const struct s3_failure *f, char code[S3_CODE], struct err *e);
 /* The region that the answer says the bucket is in, or "". */
+#define S3_REGION_HEADER "x-amz-bucket-region"
 #define S3_REGION 64
 void s3_fault_region(const struct s3_failure *f, char region[S3_REGION]);
 
