@@ -206,8 +206,9 @@ struct listing {
 	mirror_entry_fn *fn;
 	void *ctx;
 	const struct mirror_s3 *s;
-	struct s3_page all;      /* with delimiters: everything, to be sorted */
-	struct str_list folders; /* still to be listed */
+	const char *folder;      /* with delimiters: the one that is being listed, */
+	struct s3_page all;      /* everything, to be sorted, */
+	struct str_list folders; /* and what is still to be listed */
 };
 
 static void listing_release(struct listing *l)
@@ -240,7 +241,10 @@ static int on_item_or_folder(void *ctx, const struct s3_item *i, struct err *e)
 	struct listing *l = ctx;
 	struct s3_page *all = &l->all;
 	(void)e;
-	if (i->kind == S3_ITEM_FOLDER) {
+	/* One that is not inside the folder would be listed for ever. */
+	if (!str_starts(i->name, l->folder))
+		return 0;
+	if (i->kind == S3_ITEM_FOLDER && strlen(i->name) > strlen(l->folder)) {
 		str_list_add(&l->folders, i->name);
 	} else if (i->kind == S3_ITEM_OBJECT) {
 		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
@@ -265,10 +269,11 @@ static int list_folders(struct mirror_connection *c, struct listing *l, const ch
 	struct mirror_s3_list how = { .list = MIRROR_S3_OBJECTS,
 				      .prefix = prefix,
 				      .folders = true };
+	l->folder = prefix;
 	int rc = mirror_s3_list(c, &how, on_item_or_folder, l, e);
 	for (size_t i = 0; rc == 0 && i < l->folders.count; i++) {
 		CLEANUP(mem_free_ptr) char *folder = mem_strdup(l->folders.at[i]);
-		how.prefix = folder;
+		how.prefix = l->folder = folder;
 		rc = mirror_s3_list(c, &how, on_item_or_folder, l, e);
 	}
 	if (rc == 0 && l->all.count)

@@ -18,7 +18,8 @@ struct probe {
 	char *name; /* of the object that is written */
 	char etag[256];
 	unsigned traits, can;
-	bool let_in; /* a request has worked: a later 403 is about what it asked for */
+	bool let_in;   /* a request has worked: a later 403 is about what it asked for */
+	bool conflict; /* the last request failed because a condition does not hold */
 	struct err *e;
 	bool stopped; /* *e says why */
 };
@@ -41,6 +42,7 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 {
 	struct retry retry = RETRY_DEFAULT;
 	struct err why = ERR_INIT;
+	p->conflict = false;
 	int rc;
 	if (p->stopped)
 		return false;
@@ -54,6 +56,7 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 			retry.max_tries = 8;
 	} while (rc < 0 && retry_again(&retry, &why));
 	p->let_in = p->let_in || rc == 0;
+	p->conflict = rc == -ERR_CONFLICT;
 	if (rc < 0 && !is_refusal(p, &why)) {
 		p->stopped = true;
 		*p->e = why;
@@ -178,10 +181,11 @@ static bool put_if(struct probe *p, const char *header, const char *value)
 	return put(p, "a text", NULL, &condition, 1);
 }
 
-/* The object is there. */
+/* The object is there. A server that refuses the condition itself, as not implemented, would refuse
+ * every new file. */
 static void probe_create_only(struct probe *p)
 {
-	bool ok = !put_if(p, "if-none-match", "*");
+	bool ok = !put_if(p, "if-none-match", "*") && p->conflict;
 	finding(p, "create-only", ok,
 		"two publishers may overwrite each other's new files: push reads back before and "
 		"after it writes");
@@ -193,7 +197,8 @@ static void probe_replace_if(struct probe *p)
 {
 	CLEANUP(mem_free_ptr) char *plain = mem_strdup(p->etag);
 	CLEANUP(mem_free_ptr) char *quoted = mem_printf("\"%s\"", p->etag);
-	bool refuses = !put_if(p, "if-match", "\"00000000000000000000000000000000\"");
+	bool refuses = !put_if(p, "if-match", "\"00000000000000000000000000000000\"") &&
+		       p->conflict;
 	bool with_quotes = refuses && put_if(p, "if-match", quoted);
 	bool without = refuses && !with_quotes && put_if(p, "if-match", plain);
 	bool ok = with_quotes || without;

@@ -116,13 +116,24 @@ int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct
 	return rc;
 }
 
-/* A refused HEAD has no document that says why: a list has. */
-static int refused(struct mirror_connection *c, const struct err *why, struct err *e)
+/* A refused HEAD has no document that says why: a list has. When the list works, with keys that it
+ * has renewed perhaps, the HEAD is worth one more try. */
+static int refused(struct mirror_connection *c, const struct s3_request *q, struct http_response *r,
+		   struct err *why)
 {
 	struct err reason = ERR_INIT;
 	int rc = mirror_s3_reach(c, NULL, &reason);
-	*e = rc < 0 && err_is(&reason, ERR_AUTH) ? reason : *why;
-	return -(int)e->class;
+	if (rc == 0)
+		return mirror_s3_call(c, q, r, why);
+	if (err_is(&reason, ERR_AUTH))
+		*why = reason;
+	return -(int)why->class;
+}
+
+/* Status 400 is how AWS answers an expired session. */
+static bool is_refused(int rc, const struct http_response *r)
+{
+	return rc == -ERR_AUTH || (rc == -ERR_USAGE && r->status == 400);
 }
 
 int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_stat *out,
@@ -134,9 +145,8 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 	q.header_count = !mirror_s3_has(c->mirror, S3_PROBED) ||
 			 mirror_s3_has(c->mirror, S3_CHECKSUMS);
 	int rc = mirror_s3_call(c, &q, r, &why);
-	/* 400 is also how AWS refuses a token that has expired. */
-	if (rc == -ERR_AUTH || (rc == -ERR_USAGE && r->status == 400))
-		return refused(c, &why, e);
+	if (is_refused(rc, r))
+		rc = refused(c, &q, r, &why);
 	if (rc < 0)
 		*e = why;
 	if (rc == 0 && !r->has_total)
@@ -191,14 +201,14 @@ static int list_page(struct mirror_connection *c, const struct mirror_s3_list *l
 	return rc < 0 ? rc : s3_page_parse(buf_str(&answer), answer.len, out, e);
 }
 
-static bool goes_on(const struct s3_page *page, const struct s3_page *last)
+/* Does the page say that it is followed by itself? Then the server does not know markers, and the
+ * list would never end. */
+static int check_progress(const struct s3_page *page, const struct s3_page *last, struct err *e)
 {
-	if (!page->more)
-		return false;
-	/* A server that answers the same page for ever. */
-	bool same = last->next && strcmp(last->next, page->next) == 0 &&
+	bool same = page->more && last->next && strcmp(last->next, page->next) == 0 &&
 		    (!page->next_id || !last->next_id || strcmp(last->next_id, page->next_id) == 0);
-	return !same;
+	return same ? err_set(e, ERR_INTEGRITY, "the server sends the same page of the list again")
+		    : 0;
 }
 
 int mirror_s3_list(struct mirror_connection *c, const struct mirror_s3_list *l,
@@ -212,9 +222,11 @@ int mirror_s3_list(struct mirror_connection *c, const struct mirror_s3_list *l,
 		rc = cancel_check(c->mirror->env.cancel, e);
 		if (rc == 0)
 			rc = list_page(c, l, &last, &page, e);
+		if (rc == 0)
+			rc = check_progress(&page, &last, e);
 		for (size_t i = 0; rc == 0 && i < page.count; i++)
 			rc = fn(ctx, &page.at[i], e);
-		more = rc == 0 && goes_on(&page, &last);
+		more = rc == 0 && page.more;
 		s3_page_release(&last);
 		last = page;
 	}
