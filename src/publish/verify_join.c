@@ -117,10 +117,23 @@ static int get_audit(const json_t *o, const char *at, struct audit *a, struct er
 	return get_bad_pieces(o, at, a, e);
 }
 
+/* Why the file could not be read. */
+static int get_error(const json_t *o, const char *at, struct verify_file *v, struct err *e)
+{
+	const char *class = NULL, *message = NULL;
+	int rc = json_get_string(o, at, "class", &class, e);
+	if (rc == 0)
+		rc = json_get_string(o, at, "message", &message, e);
+	if (rc == 0 && !err_class_parse(class, &v->class))
+		rc = err_set(e, ERR_INTEGRITY, "%s.class: unknown word", at);
+	if (rc == 0)
+		v->error = mem_strdup(message);
+	return rc;
+}
+
 static int get_verdict(const json_t *o, const char *at, struct verify_file *v, struct err *e)
 {
 	int verdict = 0, how = VERIFY_BY_NOTHING;
-	const char *message = NULL;
 	int rc = get_word(o, at, "verdict", verdict_name, VERIFY_OK, VERIFY_VERDICTS - 1, &verdict,
 			  e);
 	if (rc == 0 && (verdict == VERIFY_OK || verdict == VERIFY_CORRUPT))
@@ -129,16 +142,14 @@ static int get_verdict(const json_t *o, const char *at, struct verify_file *v, s
 		rc = json_opt_u64(o, at, "actual_size", 0, &v->actual_size, e);
 	if (rc == 0)
 		rc = json_opt_bool(o, at, "other_parts", false, &v->other_parts, e);
-	if (rc == 0)
-		rc = json_opt_string(o, at, "message", &message, e);
+	if (rc == 0 && verdict == VERIFY_UNREACHABLE)
+		rc = get_error(o, at, v, e);
 	if (rc == 0)
 		rc = get_audit(o, at, &v->audit, e);
 	if (rc < 0)
 		return rc;
 	v->verdict = (enum verify_verdict)verdict;
 	v->how = (enum verify_how)how;
-	if (v->verdict == VERIFY_UNREACHABLE && message)
-		v->error = mem_strdup(message);
 	return 0;
 }
 

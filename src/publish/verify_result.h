@@ -40,6 +40,7 @@ struct verify_file {
 	uint64_t actual_size; /* unless missing or unreachable */
 	struct audit audit;   /* with CORRUPT: where */
 	char *error;          /* with UNREACHABLE: why; else NULL */
+	enum err_class class; /* and the class of that */
 };
 
 struct verify_mirror {

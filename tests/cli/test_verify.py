@@ -214,6 +214,17 @@ def test_a_mirror_that_fails_in_the_middle_does_not_stop_the_others(pushed, faul
     assert "503" in next(f["message"] for f in bad["files"] if f["verdict"] == "unreachable")
 
 
+def test_a_file_that_is_refused_is_not_a_network_error(pushed, fault_server):
+    """SIMULATED: the server asks for credentials for one file, and fails at another."""
+    server = fault_server(pushed.mirror("a"))
+    server.add("*.gguf", status=403)
+    server.add("*snapshot.json", methods=("GET",), status=503)
+    result = pushed("verify", "--url", server.url, "--json", check=5)
+    (m,) = result.json["mirrors"]
+    assert {f["class"] for f in m["files"] if f["verdict"] == "unreachable"} == {"auth", "network"}
+    assert result.json["error"]["class"] == "auth"
+
+
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_an_interruption_prints_what_was_checked(pushed, fault_server, validate, options):
     """SIMULATED: the server stops in the middle of the model."""
