@@ -71,6 +71,10 @@ struct http_request {
 	uint64_t expect_total; /* the whole object's size if known, else 0; another
 				  one is ERR_INTEGRITY */
 
+	/* Sent on a new connection: if a kept one turns out to be closed, a request may be sent
+	 * again although it was performed. */
+	bool once;
+
 	/* The request body; no body if read_at is NULL. read_at may be called for the same bytes
 	 * again. body_sent, if set, gets progress; negative when bytes are sent again. */
 	int (*read_at)(void *ctx, uint64_t offset, void *data, size_t len, struct err *e);

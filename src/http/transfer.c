@@ -277,6 +277,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 		curl_easy_setopt(easy, CURLOPT_USERNAME, t->url->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");
 	}
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, t->q->once ? 1L : 0L);
 	setup_range(t);
 	setup_deadline(t);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

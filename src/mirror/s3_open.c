@@ -60,6 +60,7 @@ static int create(struct mirror_connection *c, struct mirror_upload *u, struct m
 				.query_count = 1,
 				.headers = h.at,
 				.header_count = h.count,
+				.once = true, /* an upload that nobody knows would stay */
 				.root = "InitiateMultipartUploadResult",
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);

@@ -190,6 +190,7 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 		.offset = q->offset,
 		.length = q->length,
 		.deadline_ms = q->deadline_ms,
+		.once = q->once,
 		.read_at = has_body(q) ? body_at : NULL,
 		.body_sent = body_sent,
 		.body_ctx = a,

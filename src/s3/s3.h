@@ -63,6 +63,8 @@ struct s3_request {
 	const struct sigv4_pair *headers; /* further ones, in lower case: signed */
 	size_t header_count;
 
+	bool once; /* as in struct http_request */
+
 	/* The body, in memory; NULL: none. sha256 is that of the body; NULL: it is computed. */
 	const void *body;
 	size_t body_len;
