@@ -385,6 +385,7 @@ static int push_run_command(struct cli *cli, struct err *e)
 	j.o.retry = &retry;
 	j.o.cancel = cli->cancel;
 	j.o.report = cli->report;
+	j.o.again = cli->line;
 	retry.cancel = cli->cancel;
 	if (rc == 0)
 		rc = publisher_open(cli, &o->who, true, true, &j.p, e);

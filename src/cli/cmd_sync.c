@@ -365,6 +365,7 @@ static int sync_run_command(struct cli *cli, struct err *e)
 		.retry = &retry,
 		.cancel = cli->cancel,
 		.report = cli->report,
+		.again = cli->line,
 	};
 	int rc = o->share ? share_parse(o->share, &j.share, e) : 0;
 	if (rc == 0)

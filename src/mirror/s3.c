@@ -195,6 +195,8 @@ static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 	if (rc == -ERR_INTEGRITY && r.status == 416 && !q.length &&
 	    mirror_s3_head(c, name, &st, &r, e) == 0 && st.size == range->offset)
 		return 0;
+	if (rc == -ERR_NOT_FOUND)
+		return mirror_s3_absent(c, &why, e);
 	if (rc < 0 && !e->class)
 		*e = why;
 	return rc;

@@ -34,6 +34,7 @@ struct mirror_s3 {
 	char *storage_class;           /* or NULL */
 	char *profile;                 /* or NULL */
 	atomic_uint traits;            /* enum mirror_s3_trait */
+	atomic_bool reached;           /* the bucket is known to be there */
 	struct mirror_s3_setup *setup; /* what set-up makes of the bucket */
 };
 
@@ -51,6 +52,9 @@ WARN_UNUSED int mirror_s3_call(struct mirror_connection *c, const struct s3_requ
 			       struct http_response *r, struct err *e);
 /* "\"abc\"" → "abc", cut at the size of mirror_stat.etag. */
 void mirror_s3_etag(char out[256], const char *etag);
+/* What a 404 means: `why`, or that the bucket is not there or the endpoint is no S3 server. Asked
+ * once. */
+WARN_UNUSED int mirror_s3_absent(struct mirror_connection *c, const struct err *why, struct err *e);
 /* HEAD of the object under this name. */
 WARN_UNUSED int mirror_s3_head(struct mirror_connection *c, const char *name,
 			       struct mirror_stat *out, struct http_response *r, struct err *e);
@@ -97,6 +101,8 @@ WARN_UNUSED int mirror_s3_probe(struct mirror_connection *c, struct mirror_findi
 /* Does it answer as S3 does, and let us in? */
 WARN_UNUSED int mirror_s3_reach(struct mirror_connection *c, struct http_response *r,
 				struct err *e);
+/* The error of a list: without S3's code, something else than S3 has answered. */
+void mirror_s3_foreign(const char *code, struct err *why);
 /* The name of an object that no reader looks for; the caller frees it. */
 char *mirror_s3_scratch(struct mirror_connection *c, const char *what);
 WARN_UNUSED int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name,

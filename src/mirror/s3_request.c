@@ -84,6 +84,20 @@ static void take_stat(struct mirror_stat *out, const struct http_response *r)
 		take_checksum(out, sum);
 }
 
+void mirror_s3_foreign(const char *code, struct err *why)
+{
+	struct err foreign = ERR_INIT;
+	bool is_foreign = !code[0] && why->cause != CAUSE_TLS &&
+			  (err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_USAGE) ||
+			   err_is(why, ERR_INTEGRITY));
+	if (!is_foreign)
+		return;
+	err_set(&foreign, ERR_USAGE, "the endpoint does not answer as an S3 server does: %s",
+		why->text);
+	err_hint(&foreign, "check the endpoint in ferry.conf");
+	*why = foreign;
+}
+
 /* Does it answer as S3 does, and let us in? */
 int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct err *e)
 {
@@ -104,16 +118,11 @@ int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct
 				.into = &answer,
 				.code = code };
 	int rc = mirror_s3_call(c, &q, r, &why);
-	bool foreign = rc < 0 && !code[0] &&
-		       (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE || rc == -ERR_INTEGRITY);
-	if (foreign && why.cause != CAUSE_TLS) {
-		err_set(e, ERR_USAGE, "the endpoint does not answer as an S3 server does: %s",
-			why.text);
-		return err_hint(e, "check the endpoint in ferry.conf");
-	}
-	if (rc < 0)
-		*e = why;
-	return rc;
+	if (rc == 0)
+		return 0;
+	mirror_s3_foreign(code, &why);
+	*e = why;
+	return -(int)e->class;
 }
 
 /* A refused HEAD has no document that says why: a list has. When the list works, with keys that it
@@ -136,6 +145,17 @@ static bool is_refused(int rc, const struct http_response *r)
 	return rc == -ERR_AUTH || (rc == -ERR_USAGE && r->status == 400);
 }
 
+int mirror_s3_absent(struct mirror_connection *c, const struct err *why, struct err *e)
+{
+	struct mirror_s3 *s = c->mirror->state;
+	struct err reason = ERR_INIT;
+	int rc = s->reached ? 0 : mirror_s3_reach(c, NULL, &reason);
+	if (rc != -ERR_USAGE && rc != -ERR_NETWORK)
+		s->reached = true;
+	*e = rc == -ERR_USAGE ? reason : *why;
+	return -(int)e->class;
+}
+
 int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_stat *out,
 		   struct http_response *r, struct err *e)
 {
@@ -147,6 +167,8 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 	int rc = mirror_s3_call(c, &q, r, &why);
 	if (is_refused(rc, r))
 		rc = refused(c, &q, r, &why);
+	if (rc == -ERR_NOT_FOUND)
+		return mirror_s3_absent(c, &why, e);
 	if (rc < 0)
 		*e = why;
 	if (rc == 0 && !r->has_total)

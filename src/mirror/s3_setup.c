@@ -131,8 +131,10 @@ static bool settle_bucket(struct mirror_s3_run *x)
 	if (rc == -ERR_AUTH && strcmp(code, "AccessDenied") == 0)
 		err_context(&why, "the bucket %s exists, but is not open to these credentials",
 			    x->s->place.bucket);
-	if (rc < 0)
+	if (rc < 0) {
+		mirror_s3_foreign(code, &why);
 		return give_up(x, &why);
+	}
 	mirror_findings_add(x->out, "bucket", MIRROR_FINDING_OK, "%s", x->s->place.bucket);
 	return true;
 }

@@ -263,5 +263,7 @@ int plan_file_read(const char *path, struct plan_file *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(PLAN_FILE_MAX_BYTES);
 	int rc = file_read_all(path, &text, e);
-	return rc < 0 ? rc : plan_file_parse(buf_str(&text), text.len, path, out, e);
+	if (rc == 0)
+		rc = plan_file_parse(buf_str(&text), text.len, path, out, e);
+	return rc == -ERR_INTEGRITY ? err_hint(e, "plans are written by `ferry push --plan`") : rc;
 }

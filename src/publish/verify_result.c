@@ -128,7 +128,7 @@ static bool unread(const struct verify_mirror *m, enum err_class *class, const c
 int verify_sum_up(const struct verify_mirror *mirrors, size_t count, struct err *e)
 {
 	enum err_class worst = ERR_NONE, class;
-	const char *worst_why = NULL, *why;
+	const char *worst_why = NULL, *worst_hint = NULL, *why;
 	unsigned bad = 0, lost = 0;
 	for (size_t i = 0; i < count; i++) {
 		bad += verify_is_bad(&mirrors[i]);
@@ -138,6 +138,7 @@ int verify_sum_up(const struct verify_mirror *mirrors, size_t count, struct err 
 		if (is_graver(class, worst)) {
 			worst = class;
 			worst_why = why;
+			worst_hint = mirrors[i].error.hint;
 		}
 	}
 	if (bad)
@@ -145,5 +146,7 @@ int verify_sum_up(const struct verify_mirror *mirrors, size_t count, struct err 
 	if (!lost)
 		return 0;
 	err_set(e, worst, "%u of %zu mirrors could not be verified: %s", lost, count, worst_why);
-	return err_hint(e, "no faults were found on the others; try again later");
+	if (worst_hint && worst_hint[0])
+		return err_hint(e, "%s", worst_hint);
+	return err_hint(e, "nothing wrong was found in what could be read; try again later");
 }

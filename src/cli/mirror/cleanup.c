@@ -134,6 +134,17 @@ static void print_failures(struct cli *cli, const json_t *rows)
 			cli_say(cli, row, "{error.message}");
 }
 
+/* Of a mirror that could not be listed, nothing is known. */
+static bool all_listed(const json_t *mirrors)
+{
+	const json_t *mirror;
+	size_t i;
+	json_array_foreach (mirrors, i, mirror)
+		if (json_object_get(mirror, "error"))
+			return false;
+	return true;
+}
+
 static void print(struct cli *cli, const json_t *mirrors)
 {
 	static const struct cli_column columns[] = {
@@ -144,7 +155,7 @@ static void print(struct cli *cli, const json_t *mirrors)
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "leftovers", "id", "mirror");
 	if (json_array_size(rows))
 		cli_table(cli, rows, columns, ARRAY_LEN(columns));
-	else
+	else if (all_listed(mirrors))
 		cli_note(cli, rows, "nothing was left behind");
 	print_failures(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);

@@ -2,8 +2,6 @@
 #include "cli/mirror/mirror.h"
 #include "mirror/measure.h"
 
-#include <string.h>
-
 struct look_opts {
 	struct publisher_opts who;
 	bool dry_run, quick;
@@ -101,24 +99,13 @@ int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_lo
 	return rc;
 }
 
-static bool is_state(const json_t *row, enum mirror_finding_state state)
+static void print_hints(struct cli *cli, const json_t *rows)
 {
-	return strcmp(json_text(row, "state"), mirror_finding_name(state)) == 0;
-}
-
-/* What a person has to know, whole: on a terminal the table shortens it. */
-static void print_whole(struct cli *cli, const json_t *rows)
-{
-	bool shortened = cli_terminal_width(cli->out) > 0;
 	const json_t *row;
 	size_t i;
-	json_array_foreach (rows, i, row) {
-		if (shortened &&
-		    (is_state(row, MIRROR_FINDING_LACKS) || is_state(row, MIRROR_FINDING_BY_HAND)))
-			cli_say(cli, row, "{mirror}: {what}: {text}");
+	json_array_foreach (rows, i, row)
 		if (json_text(row, "hint"))
 			cli_say(cli, row, "{mirror}: {what}: {hint}");
-	}
 }
 
 void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
@@ -131,7 +118,7 @@ void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
 	};
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "findings", "id", "mirror");
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
-	print_whole(cli, rows);
+	print_hints(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);
 }
 
