@@ -78,10 +78,11 @@ static void take_stat(struct mirror_stat *out, const struct http_response *r)
 	const char *meta = http_response_header(r, "x-amz-meta-sha256");
 	*out = (struct mirror_stat){ .size = r->total, .modified_s = r->modified_s };
 	mirror_s3_etag(out->etag, r->etag);
-	if (meta && digest_parse(&out->sha256, meta))
-		out->has_sha256 = true;
 	if (sum)
 		take_checksum(out, sum);
+	/* What the server has computed outweighs what was written beside the object. */
+	if (!out->has_sha256 && !out->has_pieces_sha256 && meta)
+		out->has_sha256 = digest_parse(&out->sha256, meta);
 }
 
 void mirror_s3_foreign(const char *code, struct err *why)
