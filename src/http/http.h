@@ -68,6 +68,7 @@ struct http_request {
 	enum http_ignored_range ignored_range;
 	uint64_t deadline_ms;  /* for the whole exchange, redirects included; 0: none.
 				  Missed is ERR_NETWORK */
+	uint64_t stall_s;      /* instead of the client's, if it is longer */
 	uint64_t expect_total; /* the whole object's size if known, else 0; another
 				  one is ERR_INTEGRITY */
 

@@ -258,6 +258,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 {
 	CURL *easy = t->client->easy;
 	http_client_setup(t->client);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)t->stall_s);
 	curl_easy_setopt(easy, CURLOPT_URL, t->url->text);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	if (strcmp(t->method, "HEAD") == 0) {

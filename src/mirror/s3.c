@@ -310,6 +310,7 @@ static int s3_copy(struct mirror_connection *c, const char *from, const char *to
 				.headers = &header,
 				.header_count = 1,
 				.root = "CopyObjectResult",
+				.works = true,
 				.into = &answer };
 	return mirror_s3_call(c, &q, NULL, e);
 }

@@ -132,6 +132,7 @@ static int complete(struct mirror_connection *c, struct mirror_upload *u, struct
 				.header_count = h.count,
 				.body = body.data,
 				.body_len = body.len,
+				.works = true,
 				.root = "CompleteMultipartUploadResult",
 				.into = &answer };
 	int rc = buf_ok(&body, "the list of parts", e);

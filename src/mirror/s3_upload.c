@@ -166,6 +166,7 @@ static int copy_part(struct mirror_connection *c, struct mirror_upload *u, uint3
 				.headers = headers,
 				.header_count = 2,
 				.root = "CopyPartResult",
+				.works = true,
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);
 	if (rc == 0)

@@ -54,6 +54,7 @@ WARN_UNUSED int s3_place_open(struct s3_place *p, const struct s3_place_options 
 void s3_place_release(struct s3_place *p);
 
 #define S3_CODE 64
+#define S3_WORK_S 600
 
 struct s3_request {
 	const char *method;
@@ -81,6 +82,9 @@ struct s3_request {
 	const char *root;
 	struct buf *into;
 	uint64_t offset, length, deadline_ms;
+	/* The server works for long before it answers, or sends blanks meanwhile: it may be silent
+	 * for S3_WORK_S. */
+	bool works;
 	int (*begin)(void *ctx, const struct http_response *r, struct err *e);
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;

@@ -364,6 +364,21 @@ static void a_stall_ends_the_transfer(void **state)
 	}
 }
 
+/* As S3 does it while it puts the parts of an object together. */
+static void a_request_may_have_more_patience_than_its_client(void **state)
+{
+	(void)state;
+	static const struct canned slow = { .reply = OK "Content-Length: 20\r\n\r\n",
+					    .then = CANNED_TRICKLE };
+	EXCHANGE(x);
+	struct canned_server *s = canned_start(&slow, 1);
+	perform(&x, s, (struct http_request){ .stall_s = 600 },
+		&(struct http_options){ .stall_s = 1 });
+	canned_stop(s);
+	assert_ok(x.rc, &x.e);
+	assert_int_equal(x.r.received, 20);
+}
+
 /* Asks to stop once the server has sent all it has. */
 struct stopper {
 	struct canned_server *server;
@@ -668,6 +683,7 @@ int main(void)
 		cmocka_unit_test(an_empty_answer_is_the_network),
 		cmocka_unit_test(a_refused_connection_is_the_network),
 		cmocka_unit_test(a_stall_ends_the_transfer),
+		cmocka_unit_test(a_request_may_have_more_patience_than_its_client),
 		cmocka_unit_test(cancelling_ends_the_transfer),
 		cmocka_unit_test(a_sink_s_error_comes_back),
 		cmocka_unit_test(a_buffer_s_ceiling_holds),
