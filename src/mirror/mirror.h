@@ -83,6 +83,8 @@ struct mirror_put {
 					NULL: one piece at most, sha256 is its digest */
 	bool only_if_absent;
 	const char *only_if_etag; /* borrowed; NULL: no condition */
+	bool was_wrong; /* what is under the key is known to be wrong, whatever digest the mirror
+			   reports of it: after a lost answer, that proves nothing */
 	const char *content_type; /* borrowed; NULL: application/octet-stream */
 	bool immutable;           /* the key contains the hash of the content: cache
 				     forever */
@@ -340,7 +342,8 @@ bool mirror_copies_from(const struct mirror *m, const struct mirror *from);
 WARN_UNUSED int mirror_upload_copy(struct mirror_upload *u, uint32_t piece,
 				   const struct mirror_source *from, struct err *e);
 /* *out (may be NULL) describes the stored object. ERR_CONFLICT when a condition is not met. If
- * only the answer was lost, and the mirror reports the object's digest, this is not a failure. */
+ * only the answer was lost, and the mirror reports the object's digest, this is not a failure,
+ * unless how.was_wrong. */
 WARN_UNUSED int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out,
 				     struct err *e);
 WARN_UNUSED int mirror_upload_abandon(struct mirror_upload *u, struct err *e);

@@ -159,8 +159,8 @@ static int commit_parts(struct mirror_connection *c, struct mirror_upload *u,
 	if (rc < 0)
 		return rc;
 	rc = complete(c, u, out, &why);
-	if (rc == -ERR_NOT_FOUND && stat_completed(c, u, out, &ignored) == 0 && out->has_sha256 &&
-	    digest_equal(&out->sha256, &u->how.sha256))
+	if (rc == -ERR_NOT_FOUND && !u->how.was_wrong && stat_completed(c, u, out, &ignored) == 0 &&
+	    out->has_sha256 && digest_equal(&out->sha256, &u->how.sha256))
 		return 0;
 	if (rc < 0) {
 		*e = why;

@@ -182,9 +182,9 @@ int push_delivery_written(struct push_delivery *d, const struct repository_file 
 	return rc;
 }
 
-/* By the digest that the mirror reports, else by reading it back. */
-static int is_there(struct push_delivery *d, const struct repository_file *f, bool *same,
-		    struct err *e)
+/* By the digest that the mirror reports, if it can be believed, else by reading it back. */
+static int is_there(struct push_delivery *d, const struct repository_file *f, bool was_wrong,
+		    bool *same, struct err *e)
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	struct mirror_stat st = { 0 };
@@ -194,16 +194,18 @@ static int is_there(struct push_delivery *d, const struct repository_file *f, bo
 	if (rc < 0)
 		return rc;
 	enum inventory_state found = inventory_judge(f, p.at ? &p.root : NULL, &st);
+	if (was_wrong && found == INVENTORY_OK)
+		found = INVENTORY_UNVERIFIED;
 	*same = found == INVENTORY_OK;
 	return found == INVENTORY_UNVERIFIED ? push_delivery_compare(d, f, false, same, e) : 0;
 }
 
-int push_delivery_settle(struct push_delivery *d, const struct repository_file *f,
+int push_delivery_settle(struct push_delivery *d, const struct repository_file *f, bool was_wrong,
 			 struct mirror_stat *st, struct err *e)
 {
 	struct err why = ERR_INIT;
 	bool same = false;
-	int rc = is_there(d, f, &same, &why);
+	int rc = is_there(d, f, was_wrong, &same, &why);
 	if (rc == -ERR_CANCELLED) {
 		*e = why;
 		return rc;

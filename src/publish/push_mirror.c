@@ -186,6 +186,7 @@ static int put_small(struct push_delivery *d, struct push_step *s, struct err *e
 	struct mirror_put how = push_delivery_how(d, f);
 	struct mirror_stat st = { 0 };
 	struct retry retry = *d->o->retry;
+	how.was_wrong = s->action == STEP_REPLACE;
 	condition(d, s, &how);
 	int rc = look_before(d, s, e);
 	if (rc < 0)
@@ -194,7 +195,7 @@ static int put_small(struct push_delivery *d, struct push_step *s, struct err *e
 		st = (struct mirror_stat){ 0 };
 		if (mirror_put_small(d->m->mirror, f->key, buf_str(bytes), bytes->len, &how, &st,
 				     e) == -ERR_CONFLICT)
-			(void)!push_delivery_settle(d, f, &st, e);
+			(void)!push_delivery_settle(d, f, how.was_wrong, &st, e);
 	} while (e->class && push_delivery_again(d, &retry, e));
 	if (e->class)
 		return -(int)e->class;

@@ -83,6 +83,23 @@ def test_a_copied_part_is_right_whatever_the_server_answers(us, what):
     us.push("verify", "--full")
 
 
+@pytest.mark.parametrize("what", [{"slow_down": True}, {"lost": True}])
+def test_a_damaged_object_that_reports_the_right_digest_is_replaced(us, what):
+    us.push.add_model("second", "26M", seed=2)
+    us.push("push")
+    [model] = [k for k in us.region.keys_of(us.bucket) if k.endswith("second-q8_0.gguf")]
+    body = bytearray(us.read(model))
+    body[9 << 20] ^= 1
+    said = us.client.head_object(Bucket=us.bucket, Key=model)["Metadata"]
+    assert said["sha256"]
+    us.client.put_object(Bucket=us.bucket, Key=model, Body=bytes(body), Metadata=said)
+    us.push("verify", "--full", check=1)
+    fault = us.proxy.add("CompleteMultipartUpload", times=1, **what)
+    us.push("push")
+    assert fault.hits == 1
+    us.push("verify", "--full")
+
+
 def test_a_server_that_fails_for_good_shows_nothing(us):
     us.proxy.add("UploadPart", slow_down=True)
     result = us.push("push", "--json", check=4)

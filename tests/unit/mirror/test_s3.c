@@ -88,6 +88,30 @@ static void a_head_is_sent_again_after_an_expired_session_was_renewed(void **sta
 	close_world(&w);
 }
 
+/* Of a damaged object, the server may still report what was once written beside it. */
+static void a_lost_answer_proves_nothing_where_wrong_bytes_were(void **state)
+{
+	(void)state;
+	CLEANUP(mem_free_ptr) char *lost = answer("500 Internal Server Error",
+						  "<Error><Code>InternalError</Code></Error>");
+	const char *there =
+		"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nx-amz-meta-sha256: "
+		"734194ede5b063e654d63cb95a682ca1551b45e3cc86e88f1a85c1286eedd4ac\r\n\r\n";
+	const struct canned script[] = {
+		{ .want = "PUT /models/a ", .reply = lost },
+		{ .want = "HEAD /models/a ", .reply = there },
+		{ .want = "PUT /models/a ", .reply = lost },
+	};
+	struct mirror_put how = { 0 };
+	struct world w;
+	struct err e = ERR_INIT;
+	open_world(&w, script, ARRAY_LEN(script));
+	assert_ok(mirror_put_small(w.m, "a", "a text", 6, &how, NULL, &e), &e);
+	how.was_wrong = true;
+	assert_int_equal(mirror_put_small(w.m, "a", "a text", 6, &how, NULL, &e), -ERR_NETWORK);
+	close_world(&w);
+}
+
 /* -- a poor server ---------------------------------------------------------------- */
 
 #define LACKS \
@@ -162,6 +186,7 @@ static void a_folder_that_holds_itself_is_listed_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lost_answer_proves_nothing_where_wrong_bytes_were),
 		cmocka_unit_test(a_server_that_refuses_conditions_has_none),
 		cmocka_unit_test(a_folder_that_holds_itself_is_listed_once),
 		cmocka_unit_test(a_list_that_starts_again_for_ever_is_an_error),
