@@ -358,6 +358,7 @@ static int sync_run_command(struct cli *cli, struct err *e)
 	struct retry retry = RETRY_DEFAULT;
 	const struct sync_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = JOB_INIT;
+	CLEANUP(mem_free_ptr) char *again = url_redact(cli->line); /* FROM may be a URL */
 	retry.cancel = cli->cancel;
 	j.o = (struct push_options){
 		.dry_run = o->dry_run,
@@ -365,7 +366,7 @@ static int sync_run_command(struct cli *cli, struct err *e)
 		.retry = &retry,
 		.cancel = cli->cancel,
 		.report = cli->report,
-		.again = cli->line,
+		.again = again,
 	};
 	int rc = o->share ? share_parse(o->share, &j.share, e) : 0;
 	if (rc == 0)

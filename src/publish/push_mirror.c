@@ -248,7 +248,7 @@ int push_mirror_check(struct push_delivery *d, struct err *e)
 {
 	struct push_plan *p = &d->m->plan;
 	if (!push_plan_is_empty(p)) {
-		d->task = mem_printf("push %s", d->m->id);
+		d->task = mem_printf("%s %s", d->tree->source ? "sync" : "push", d->m->id);
 		report_begin(d->o->report, d->task, p->put_bytes + p->check_bytes, 0);
 	}
 	return push_delivery_each(d, is_hidden, check_hidden, e);
