@@ -108,26 +108,37 @@ static int s3_open(struct mirror *m, const struct conf *c, const struct conf_sec
 }
 
 /* https://developers.cloudflare.com/r2/api/s3/api/ */
-static int r2_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
-		   struct err *e)
+static int r2_endpoint(const struct conf *c, const struct conf_section *sec, char **out,
+		       struct err *e)
 {
 	const char *account = conf_get(sec, "account"), *where = conf_get(sec, "jurisdiction");
-	CLEANUP(mem_free_ptr) char *endpoint = NULL;
-	struct s3_place_options o = { .region = "auto", .style = S3_STYLE_PATH };
 	if (!account)
 		account = getenv("CLOUDFLARE_ACCOUNT_ID");
-	if (endpoint_of(m, sec)) {
-		endpoint = mem_strdup(endpoint_of(m, sec));
-	} else if (!account || !*account) {
+	if (!account || !*account) {
 		conf_err(c, sec, NULL, e, "a mirror of kind r2 needs 'account'");
 		return err_hint(e, "it is the account id in Cloudflare's dashboard; or set "
 				   "CLOUDFLARE_ACCOUNT_ID");
-	} else {
-		endpoint = mem_printf("https://%s%s%s.r2.cloudflarestorage.com", account,
-				      where ? "." : "", where ? where : "");
 	}
-	o.endpoint = endpoint;
-	return open_place(m, c, sec, &o, e);
+	/* Parts of a host name: a '/' would lead to another host. */
+	if (!path_is_id(account))
+		return conf_err(c, sec, NULL, e, "'%.100s' is not a valid account", account);
+	if (where && !path_is_id(where))
+		return conf_err(c, sec, NULL, e, "'%.100s' is not a valid jurisdiction", where);
+	*out = mem_printf("https://%s%s%s.r2.cloudflarestorage.com", account, where ? "." : "",
+			  where ? where : "");
+	return 0;
+}
+
+static int r2_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
+		   struct err *e)
+{
+	const char *given = endpoint_of(m, sec);
+	CLEANUP(mem_free_ptr) char *endpoint = given ? mem_strdup(given) : NULL;
+	int rc = endpoint ? 0 : r2_endpoint(c, sec, &endpoint, e);
+	struct s3_place_options o = { .endpoint = endpoint,
+				      .region = "auto",
+				      .style = S3_STYLE_PATH };
+	return rc < 0 ? rc : open_place(m, c, sec, &o, e);
 }
 
 static void s3_close(struct mirror *m)

@@ -49,7 +49,8 @@ struct s3_place_options {
 	enum s3_style { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_HOST } style;
 	struct s3_credentials_options credentials;
 };
-/* ERR_USAGE for an endpoint that is no URL, or a bucket that is no name. Asks no server. */
+/* ERR_USAGE for an endpoint that is no URL, or a bucket or region that is no name. Asks no server.
+ */
 WARN_UNUSED int s3_place_open(struct s3_place *p, const struct s3_place_options *o, struct err *e);
 void s3_place_release(struct s3_place *p);
 
