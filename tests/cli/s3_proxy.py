@@ -22,6 +22,7 @@ What can go wrong, with add(operation, key="*", skip=0, times=None, …):
     hold            waits for release() before it is performed
     drop            waits for release(); not performed, and the connection ends
     hold_answer     performed; the answer waits for release()
+    gate            closes this Gate
 """
 
 import email.utils
@@ -40,9 +41,17 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "te", "upgrade
 CHUNK = 256 << 10
 
 
+class Gate:
+    """Shared by proxies: a fault with gate=… closes it when it hits a request, and from then on
+    every other request is dropped, too."""
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+
 class Fault:
     KNOWN = {"slow_down", "error", "ok_with_error", "cut_after", "lost", "flip", "skew", "hold",
-             "hold_answer", "drop"}
+             "hold_answer", "drop", "gate"}
 
     def __init__(self, operation, key="*", skip=0, times=None, **what):
         if set(what) - self.KNOWN or not what:
@@ -89,11 +98,7 @@ class _Forward(Handler):
         self.left = int(self.headers.get("Content-Length", 0))
         with self.server.guard:
             self.server.log.append(entry)
-            self.what, self.hit = {}, []
-            for fault in self.server.faults:
-                if fault.applies(asked):
-                    self.what.update(fault.what)
-                    self.hit.append(fault)
+            self.what, self.hit = self.find_faults(asked)
         self.wait_for(self.held("hold") + self.held("drop"))
         try:
             self.refuse_by_fault()
@@ -108,6 +113,18 @@ class _Forward(Handler):
             entry["ended"] = True
             if self.close_connection and self.upstream:
                 self.upstream.close()
+
+    def find_faults(self, asked):
+        """What is to go wrong, and the faults that say so."""
+        server, what = self.server, {}
+        if server.gate and server.gate.closed.is_set():
+            return server.closed.what, [server.closed]
+        hit = [fault for fault in server.faults if fault.applies(asked)]
+        for fault in hit:
+            what.update(fault.what)
+            if "gate" in what:
+                what["gate"].closed.set()
+        return what, hit
 
     def held(self, how):
         return [fault for fault in self.hit if how in fault.what]
@@ -219,6 +236,7 @@ class S3Proxy(Server):
         self.upstream, self.rate = region.endpoint, rate
         self.region = s3_servers.Region(self.endpoint, region.name, region.keys)
         self.log, self.faults = [], []
+        self.gate, self.closed = None, Fault("*", drop=True)
 
     def add(self, operation, key="*", **how):
         fault = Fault(operation, key, **how)
@@ -231,6 +249,8 @@ class S3Proxy(Server):
             for fault in self.faults:
                 fault.release()
             self.faults = []
+            self.closed.release()
+            self.gate, self.closed = None, Fault("*", drop=True)
 
     def of(self, operation, key="*", status=None):
         """The requests of an operation (a pattern), in the order in which they came."""

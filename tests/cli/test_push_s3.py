@@ -11,6 +11,7 @@ import pytest
 from bucket_mirrors import Bucket
 from conftest import ROOT
 from published import mirror, publisher, signed_base  # noqa: F401
+from s3_proxy import Gate
 from s3_servers import PUBLISHER
 from waiting import kill, until
 
@@ -109,12 +110,14 @@ def cloud(publisher, radosgw, s3_proxy, r2_proxy):
 def kill_at(cloud, operation, key, how, look):
     """Starts a push, and kills it at a request. look() is called while that is held, and all that
     come after it."""
-    faults = [b.proxy.add(operation, key, times=1, **{how: True}) for b in cloud.buckets]
+    gate = Gate()
+    for bucket in cloud.buckets:
+        bucket.proxy.gate = gate
+    faults = [b.proxy.add(operation, key, times=1, gate=gate, **{how: True})
+              for b in cloud.buckets]
     with open(cloud.dir / "log", "w") as log:
         process = cloud.ferry.start("push", stdout=log, stderr=log)
         until(lambda: any(f.reached.is_set() for f in faults) or process.poll() is not None)
-        for bucket in cloud.buckets:
-            bucket.proxy.add("*", drop=True)
         assert any(f.reached.is_set() for f in faults), (cloud.dir / "log").read_text()
         look()
         kill(process)
