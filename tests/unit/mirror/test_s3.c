@@ -112,6 +112,45 @@ static void a_lost_answer_proves_nothing_where_wrong_bytes_were(void **state)
 	close_world(&w);
 }
 
+static int take(void *ctx, const void *data, size_t len, struct err *e)
+{
+	(void)e;
+	buf_add(ctx, data, len);
+	return 0;
+}
+
+/* As buckets of Hugging Face send readers to a CDN. */
+static void another_host_that_reads_lead_to_gets_no_signature(void **state)
+{
+	(void)state;
+	const struct canned far[] = {
+		{ .want = "Range: bytes=1-3",
+		  .forbid = "AWS4",
+		  .reply = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 1-3/6\r\n"
+			   "Content-Length: 3\r\n\r\nbcd" },
+		{ .want = "GET /far ",
+		  .forbid = "x-amz-",
+		  .reply = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef" },
+	};
+	struct canned_server *cdn = canned_start(far, ARRAY_LEN(far));
+	CLEANUP(mem_free_ptr) char *found =
+		mem_printf("HTTP/1.1 302 Found\r\nLocation: %s/far\r\nContent-Length: 0\r\n\r\n",
+			   canned_url(cdn));
+	const struct canned script[] = { { .want = "AWS4", .reply = found }, { .reply = found } };
+	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
+	const struct mirror_sink sink = { .write = take, .ctx = &got };
+	struct world w;
+	struct err e = ERR_INIT;
+	open_world(&w, script, ARRAY_LEN(script));
+	struct mirror_range r = { .key = "a", .offset = 1, .length = 3 };
+	assert_ok(mirror_get(w.m, &r, &sink, &e), &e);
+	r = (struct mirror_range){ .key = "a", .length = UINT64_MAX };
+	assert_ok(mirror_get(w.m, &r, &sink, &e), &e);
+	assert_string_equal(buf_str(&got), "bcdabcdef");
+	close_world(&w);
+	canned_stop(cdn);
+}
+
 /* -- a poor server ---------------------------------------------------------------- */
 
 #define LACKS \
@@ -186,6 +225,7 @@ static void a_folder_that_holds_itself_is_listed_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(another_host_that_reads_lead_to_gets_no_signature),
 		cmocka_unit_test(a_lost_answer_proves_nothing_where_wrong_bytes_were),
 		cmocka_unit_test(a_server_that_refuses_conditions_has_none),
 		cmocka_unit_test(a_folder_that_holds_itself_is_listed_once),
