@@ -107,6 +107,7 @@ struct mirror_leftover {
 	enum mirror_leftover_kind {
 		MIRROR_LEFT_UPLOAD,  /* an upload that was opened and not committed */
 		MIRROR_LEFT_VERSION, /* an old version of an object that was replaced or removed */
+		MIRROR_LEFT_SCRATCH, /* an object of a probe or a check that was killed */
 	} kind;
 	const char *key;   /* "" when it is not known */
 	const char *id;    /* what mirror_leftover_remove() needs */

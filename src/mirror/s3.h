@@ -103,7 +103,8 @@ WARN_UNUSED int mirror_s3_reach(struct mirror_connection *c, struct http_respons
 				struct err *e);
 /* The error of a list: without S3's code, something else than S3 has answered. */
 void mirror_s3_foreign(const char *code, struct err *why);
-/* The name of an object that no reader looks for; the caller frees it. */
+/* The name of an object that no reader looks for, below MIRROR_S3_SCRATCH; the caller frees it. */
+#define MIRROR_S3_SCRATCH ".ferry/"
 char *mirror_s3_scratch(struct mirror_connection *c, const char *what);
 WARN_UNUSED int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name,
 					 struct err *e);

@@ -368,28 +368,6 @@ static void probe_lists(struct probe *p)
 
 /* -- the probe -------------------------------------------------------------------- */
 
-char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
-{
-	CLEANUP(mem_free_ptr) char *key =
-		mem_printf(".ferry/%s-%016llx", what,
-			   (unsigned long long)random_below(NULL, UINT64_MAX));
-	return mirror_s3_name(c->mirror, key);
-}
-
-/* Some servers let an object be written or removed once a second. */
-int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name, struct err *e)
-{
-	struct s3_request q = { .method = "DELETE", .key = name };
-	struct retry retry = RETRY_DEFAULT;
-	int rc;
-	retry.clock = c->mirror->env.clock;
-	retry.cancel = c->mirror->env.cancel;
-	do {
-		rc = mirror_s3_call(c, &q, NULL, e);
-	} while (rc < 0 && retry_again(&retry, e));
-	return rc < 0 ? -(int)e->class : 0;
-}
-
 int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
 {
 	struct probe p = { .c = c, .out = out, .name = mirror_s3_scratch(c, "probe"), .e = e };

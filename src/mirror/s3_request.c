@@ -4,6 +4,8 @@
 #include "util/base64.h"
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/clock.h"
+#include "util/retry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -177,6 +179,30 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 	if (rc == 0)
 		take_stat(out, r);
 	return rc;
+}
+
+/* -- objects that no reader looks for ----------------------------------------------- */
+
+char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
+{
+	CLEANUP(mem_free_ptr) char *key =
+		mem_printf(MIRROR_S3_SCRATCH "%s-%016llx", what,
+			   (unsigned long long)random_below(NULL, UINT64_MAX));
+	return mirror_s3_name(c->mirror, key);
+}
+
+/* Some servers let an object be written or removed once a second. */
+int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name, struct err *e)
+{
+	struct s3_request q = { .method = "DELETE", .key = name };
+	struct retry retry = RETRY_DEFAULT;
+	int rc;
+	retry.clock = c->mirror->env.clock;
+	retry.cancel = c->mirror->env.cancel;
+	do {
+		rc = mirror_s3_call(c, &q, NULL, e);
+	} while (rc < 0 && retry_again(&retry, e));
+	return rc < 0 ? -(int)e->class : 0;
 }
 
 /* -- lists ------------------------------------------------------------------------ */

@@ -25,9 +25,9 @@ def us(radosgw, publisher):  # noqa: F811
     return radosgw.region("us-east-1")
 
 
-def bucket(region, name, id="bucket", endpoint=None):
+def bucket(region, name, id="bucket", endpoint=None, **options):
     return mirror(id, kind="s3", endpoint=endpoint or region.endpoint, region=region.name,
-                  bucket=name)
+                  bucket=name, **options)
 
 
 def on_terminal(publisher, *args, columns=80):  # noqa: F811
@@ -141,6 +141,21 @@ def test_cleanup_does_not_call_clean_what_it_could_not_list(us, publisher):  # n
     result = publisher("mirror", "cleanup", check=1)
     assert "nothing was left behind" not in result.out + result.err
     assert "the signature does not match" in result.out + result.err
+
+
+def test_cleanup_removes_what_a_killed_probe_left_in_a_bucket(us, publisher):  # noqa: F811
+    name = us.bucket()
+    publisher.configure(bucket(us, name, prefix="models"))
+    left = ["models/.ferry/probe-0950e12140cc28fc", "models/ferry-probe/1"]
+    for key in [*left, "models/targets/x", "other/.ferry/probe-1"]:
+        us.client().put_object(Bucket=name, Key=key, Body=b"scratch")
+    publisher("mirror", "cleanup")
+    assert len(us.keys_of(name)) == 4      # they may be in use
+    result = publisher("mirror", "cleanup", "--older-than", "0s", "--json")
+    assert {(v["kind"], v["key"], v["bytes"], v["state"])
+            for v in result.json["mirrors"][0]["leftovers"]} == {
+        ("scratch", key.removeprefix("models/"), 7, "removed") for key in left}
+    assert us.keys_of(name) == ["models/targets/x", "other/.ferry/probe-1"]
 
 
 def test_capabilities_are_shown_whole_on_a_narrow_terminal(us, publisher):  # noqa: F811

@@ -36,7 +36,17 @@ struct sweep {
 
 static const char *kind_name(enum mirror_leftover_kind kind)
 {
-	return kind == MIRROR_LEFT_UPLOAD ? "upload" : "old-version";
+	return kind == MIRROR_LEFT_UPLOAD    ? "upload"
+	       : kind == MIRROR_LEFT_VERSION ? "old-version"
+					     : "scratch";
+}
+
+static enum mirror_leftover_kind kind_of(const char *name)
+{
+	enum mirror_leftover_kind kind = MIRROR_LEFT_UPLOAD;
+	while (kind < MIRROR_LEFT_SCRATCH && strcmp(name, kind_name(kind)) != 0)
+		kind++;
+	return kind;
 }
 
 static int add_leftover(void *ctx, const struct mirror_leftover *left, struct err *e)
@@ -59,10 +69,9 @@ static int add_leftover(void *ctx, const struct mirror_leftover *left, struct er
 
 static int try_to_remove(struct mirror *m, const json_t *o, struct err *e)
 {
-	const char *key = json_text(o, "key"), *kind = json_text(o, "kind");
+	const char *key = json_text(o, "key");
 	const struct mirror_leftover left = {
-		.kind = strcmp(kind, kind_name(MIRROR_LEFT_UPLOAD)) == 0 ? MIRROR_LEFT_UPLOAD
-									 : MIRROR_LEFT_VERSION,
+		.kind = kind_of(json_text(o, "kind")),
 		.key = key ? key : "",
 		.id = json_text(o, "id"),
 	};
@@ -189,7 +198,8 @@ const struct command cmd_mirror_cleanup = {
 	.description =
 		"Lists the uploads that were opened and not completed, and removes those that are "
 		"older than --older-than: the next push cannot continue them then. Readers never "
-		"see them, but some providers charge for them. Nothing else is removed. The exit "
+		"see them, but some providers charge for them. So are objects of a probe that was "
+		"killed. Nothing else is removed. The exit "
 		"status is 1 if a mirror could not be listed or something could not be removed.",
 	.opts = options,
 	.opts_size = sizeof(struct cleanup_opts),
