@@ -100,6 +100,21 @@ def test_a_damaged_object_that_reports_the_right_digest_is_replaced(us, what):
     us.push("verify", "--full")
 
 
+def test_an_object_that_was_replaced_since_it_was_verified_is_read_back(us):
+    us.push("push")
+    [model] = [k for k in us.region.keys_of(us.bucket) if k.endswith(".gguf")]
+    body = bytearray(us.read(model))
+    body[len(body) // 2] ^= 1
+    said = us.client.head_object(Bucket=us.bucket, Key=model)["Metadata"]
+    us.client.put_object(Bucket=us.bucket, Key=model, Body=bytes(body), Metadata=said)
+    [mirror] = us.push("push", "--dry-run", "--json").json["mirrors"]
+    assert [(s["action"], s["because"]) for s in mirror["steps"]] == \
+        [("check", "changed since it was verified")]
+    us.push("push")
+    us.push("verify", "--full")
+    assert us.push("push", "--json").json["changed"] is False
+
+
 def test_a_server_that_fails_for_good_shows_nothing(us):
     us.proxy.add("UploadPart", slow_down=True)
     result = us.push("push", "--json", check=4)

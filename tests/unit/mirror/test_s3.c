@@ -173,7 +173,9 @@ static void another_host_that_reads_lead_to_gets_no_signature(void **state)
 		{ .want = "GET /models/?delimiter=", .reply = LIST }, \
 		{ .want = "?uploads=", .reply = LACKS }, { .want = "PUT ", .reply = STORED }, \
 		{ .want = "x-amz-copy-source", .reply = LACKS }, \
-		{ .want = "DELETE ", .reply = GONE }, \
+		{ .want = "DELETE ", .reply = GONE }, { .want = "DELETE ", .reply = GONE }, \
+		{ .want = "DELETE ", .reply = GONE }, { .want = "DELETE ", .reply = GONE }, \
+		{ .want = "DELETE ", .reply = GONE }, { .want = "DELETE ", .reply = GONE }, \
 	{ \
 		.want = "DELETE ", .reply = GONE \
 	}
