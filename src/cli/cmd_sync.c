@@ -184,7 +184,7 @@ static int no_root(struct err *e)
 {
 	err_set(e, ERR_USAGE, "no root of the repository is known, so nothing can be verified");
 	return err_hint(e, "give 1.root.json with --root FILE, or set path, root or root-sha256 in "
-			   "its [repository.NAME]");
+			   "[repository.NAME]");
 }
 
 static int read_root(struct cli *cli, struct job *j, struct err *e)

@@ -17,7 +17,7 @@ static int check_options(const struct plans *p, const struct publisher_opts *who
 {
 	if (prune && (p->apply || p->write))
 		return err_set(e, ERR_USAGE,
-			       "--prune: a plan removes nothing; prune with a push of its own");
+			       "--prune: a plan removes nothing; prune with another push");
 	if (!p->apply)
 		return 0;
 	if (p->write)
@@ -40,7 +40,7 @@ static int check_target(const char *path, struct err *e)
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
 	    plan_file_read(path, &old, &why) == 0)
 		return 0;
-	err_set(e, ERR_USAGE, "--plan: %s exists, and is not a plan: it is not replaced", path);
+	err_set(e, ERR_USAGE, "--plan: %s exists and is not a plan, so it is not replaced", path);
 	return err_hint(e, "remove it, or choose another name");
 }
 

@@ -95,7 +95,7 @@ static int check_composite(const struct mirror_upload *u, const char *checksum, 
 	CLEANUP(mem_free_ptr) char *want = mem_printf("%s-%u", base64, (unsigned)u->how.grid.count);
 	if (!*checksum || strcmp(checksum, want) == 0)
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "the server put the parts together to other bytes (%s)",
+	return err_set(e, ERR_INTEGRITY, "the server assembled the parts to other bytes (%s)",
 		       checksum);
 }
 
@@ -107,7 +107,7 @@ static int stat_completed(struct mirror_connection *c, const struct mirror_uploa
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	int rc = mirror_s3_head(c, s->name, out, &r, e);
 	if (rc == 0 && out->size != u->how.grid.size)
-		rc = err_set(e, ERR_INTEGRITY, "the server put together %llu bytes, not %llu",
+		rc = err_set(e, ERR_INTEGRITY, "the server assembled %llu bytes, not %llu",
 			     (unsigned long long)out->size, (unsigned long long)u->how.grid.size);
 	return rc;
 }

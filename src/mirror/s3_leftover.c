@@ -163,7 +163,7 @@ int mirror_s3_leftover_remove(struct mirror_connection *c, const struct mirror_l
 {
 	const char *name = strchr(left->id, ' ');
 	if (!name)
-		return err_set(e, ERR_BUG, "'%.100s' is no id of a leftover", left->id);
+		return err_set(e, ERR_BUG, "'%.100s' is not the id of a leftover", left->id);
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(left->id, (size_t)(name - left->id));
 	if (left->kind == MIRROR_LEFT_UPLOAD)
 		return mirror_s3_abort(c, name + 1, id, e);

@@ -60,8 +60,9 @@ static void check_session(struct mirror_connection *c, const struct mirror_need 
 	format_duration(left, rest);
 	if (need->seconds && rest < need->seconds)
 		mirror_findings_add(out, "session", MIRROR_FINDING_LACKS,
-				    "the session of the credentials (%s) ends in %s, before the "
-				    "push: it must be possible to renew it",
+				    "the credentials (%s) expire in %s, before the push is likely "
+				    "to "
+				    "end: make sure that they can be renewed",
 				    s3_credentials_source(s->place.credentials), left);
 	else
 		mirror_findings_add(out, "session", MIRROR_FINDING_OK, "%s left", left);
@@ -80,8 +81,9 @@ static void check_clock(struct mirror_connection *c, const struct http_response 
 	format_duration(by, distance);
 	if (distance > SKEW_S)
 		mirror_findings_add(out, "clock", MIRROR_FINDING_LACKS,
-				    "this machine's clock is %s %s the server's; at 15 minutes the "
-				    "server refuses everything",
+				    "this machine's clock is %s %s the server's; from 15 minutes "
+				    "on, "
+				    "the server refuses all requests",
 				    by, off < 0 ? "behind" : "ahead of");
 	else
 		mirror_findings_add(out, "clock", MIRROR_FINDING_OK, "%s off", by);

@@ -114,7 +114,7 @@ static void probe_digest(struct probe *p)
 	another_object(p);
 	bool refused = !put(p, "a text", &wrong, NULL, 0);
 	finding(p, "digests", refused,
-		"the server does not compare what it gets with its SHA-256: everything is read "
+		"the server does not check the SHA-256 of what it receives: everything is read "
 		"back after it was written");
 	if (refused)
 		p->traits |= S3_CHECKS_SHA256;
@@ -144,8 +144,8 @@ static void probe_checksum(struct probe *p)
 	another_object(p);
 	bool ok = put(p, "a text", NULL, &header, 1) && reports(p, right) && refused;
 	finding(p, "checksums", ok,
-		"the server keeps no SHA-256 of its own: `ferry verify --quick` relies on what "
-		"was written beside the object");
+		"the server keeps no checksums: `ferry verify --quick` relies on the SHA-256 "
+		"that was uploaded with the object");
 	if (ok) {
 		p->traits |= S3_CHECKSUMS;
 		p->can |= MIRROR_CAN_PIECES_SHA256;
@@ -172,11 +172,11 @@ static void probe_headers(struct probe *p)
 	bool meta = read && is_kept(&r, &headers[0]);
 	bool cached = read && is_kept(&r, &headers[1]) && is_kept(&r, &headers[2]);
 	finding(p, "metadata", meta,
-		"the server does not keep x-amz-meta- headers: it reports no SHA-256 that was "
-		"written beside an object");
+		"the server does not keep x-amz-meta- headers, so it does not report the SHA-256 "
+		"that was uploaded with an object");
 	finding(p, "headers", cached,
-		"the server does not keep Cache-Control and Content-Disposition: set them where "
-		"readers come in");
+		"the server does not keep Cache-Control and Content-Disposition: set them on "
+		"the web server or CDN in front of it");
 	if (meta) {
 		p->traits |= S3_KEEPS_META;
 		p->can |= MIRROR_CAN_SHA256;
@@ -320,11 +320,12 @@ static void probe_parts(struct probe *p)
 	bool part = id && put_part(p, id);
 	bool listed = part && is_listed(p, id);
 	bool copied = part && copy_range(p, id);
-	finding(p, "uploads in parts", part, "the server stores no objects of more than 8 MiB");
+	finding(p, "uploads in parts", part, "objects of more than 8 MiB cannot be stored");
 	finding(p, "list parts", listed,
-		"an interrupted upload starts again: the server does not list what it has");
+		"interrupted uploads start from the beginning: the server does not list parts");
 	finding(p, "copy parts", copied,
-		"what an older version of a model has is sent again: the server copies no parts");
+		"pieces that an older version has, too, are sent again: the server copies no "
+		"parts");
 	if (listed)
 		p->traits |= S3_LISTS_PARTS;
 	if (copied) {

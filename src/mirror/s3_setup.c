@@ -11,7 +11,8 @@ static const struct mirror_s3_document cors_document = {
 	.what = "CORS",
 	.query = "cors",
 	.root = "CORSConfiguration",
-	.by_hand = "this server keeps no CORS rules: set the headers where the bucket is served",
+	.by_hand = "this server has no CORS rules: set the headers on the web server or CDN in "
+		   "front of it",
 	.deleted = true,
 };
 
@@ -159,7 +160,7 @@ static void settle_cors(struct mirror_s3_run *x)
 	CLEANUP(mem_free_ptr) char *text = mem_printf("web pages of %s may read", origins);
 	bool changed = s3_bucket_cors(t, &x->w->origins);
 	mirror_s3_run_settle_tree(x, &cors_document, changed, t,
-				  x->w->cors == WANT_ON ? text : "no rule of ours");
+				  x->w->cors == WANT_ON ? text : "no rule of ferry");
 }
 
 static void settle_versioning(struct mirror_s3_run *x)
@@ -249,8 +250,9 @@ static void settle_replication(struct mirror_s3_run *x)
 		return;
 	if (w->role && s3_bucket_role_conflict(t, w->role)) {
 		mirror_findings_add(x->out, d->what, MIRROR_FINDING_BY_HAND,
-				    "the bucket has rules with the role %s, and may have only one "
-				    "role: use it as replication-role",
+				    "the bucket has rules with the role %s, and a bucket can have "
+				    "only "
+				    "one role: use it as replication-role",
 				    s3_tree_text(t, "Role"));
 		return;
 	}
@@ -262,7 +264,7 @@ static void settle_replication(struct mirror_s3_run *x)
 	CLEANUP(mem_free_ptr) char *text = mem_printf("objects are copied to %s (mirror %s)",
 						      w->replica_bucket, w->replica);
 	bool changed = s3_bucket_replicate(t, &r);
-	mirror_s3_run_settle_tree(x, d, changed, t, to ? text : "no rule of ours");
+	mirror_s3_run_settle_tree(x, d, changed, t, to ? text : "no rule of ferry");
 }
 
 int mirror_s3_setup(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,

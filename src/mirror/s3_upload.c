@@ -34,8 +34,8 @@ int mirror_s3_gone(struct err *e)
 	if (!err_is(e, ERR_NOT_FOUND))
 		return -(int)e->class;
 	err_class_set(e, ERR_CONFLICT);
-	return err_hint(e, "another run completed or removed it, or the server did after some "
-			   "days: push again");
+	return err_hint(e, "another run has completed or removed it, or a lifecycle rule has "
+			   "removed it: push again");
 }
 
 static void take_etag(struct mirror_s3_upload *s, uint32_t piece, const char *etag)

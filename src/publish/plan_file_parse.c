@@ -75,7 +75,7 @@ static int read_step(const json_t *o, const char *at, struct plan_file_step *out
 	int action = STEP_CHECK;
 	int rc = read_text(o, at, "key", &out->key, e);
 	if (rc == 0 && !path_is_key(out->key))
-		rc = err_set(e, ERR_INTEGRITY, "%s.key: not a key", at);
+		rc = err_set(e, ERR_INTEGRITY, "%s.key: not a valid key", at);
 	if (rc == 0)
 		rc = read_word(o, at, "action", STEP_CHECK, STEP_REPLACE, action_name, &action, e);
 	if (rc == 0)

@@ -250,7 +250,7 @@ static int interrupted(const struct run *r, struct err *e)
 	size_t files = 0, count = 0;
 	uint64_t bytes = 0, total = 0;
 	if (!all_are_planned(r))
-		return err_hint(e, "nothing was written yet; `%s` starts again", again);
+		return err_hint(e, "nothing was written yet; run `%s` again", again);
 	for (size_t i = 0; i < r->tree->files.count; i++) {
 		if (r->o->only && !r->o->only[i])
 			continue;
@@ -261,7 +261,7 @@ static int interrupted(const struct run *r, struct err *e)
 		count++;
 		total += size;
 	}
-	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; `%s` goes on", files,
+	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; `%s` continues", files,
 			count, format_size(done, bytes), format_size(all, total), again);
 }
 

@@ -172,8 +172,8 @@ int push_delivery_written(struct push_delivery *d, const struct repository_file 
 		return rc;
 	if (!same)
 		return err_set(e, ERR_INTEGRITY,
-			       "mirror %s: %s: what was written reads back differently", d->m->id,
-			       f->key);
+			       "mirror %s: %s: reading it back gave other bytes than were written",
+			       d->m->id, f->key);
 	/* Some kinds report time and etag only on a stat. */
 	if (!st->etag[0] && !st->modified_s)
 		rc = stat_file(d, f, st, e);

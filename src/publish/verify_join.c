@@ -94,7 +94,7 @@ static int get_bad_pieces(const json_t *o, const char *at, struct audit *a, stru
 		a->bad[i].index = (uint32_t)index;
 	}
 	if (rc == 0 && json_array_size(list) != MIN(a->bad_count, AUDIT_MAX_BAD))
-		rc = err_set(e, ERR_INTEGRITY, "%s.bad_pieces: not as many as bad_count says", at);
+		rc = err_set(e, ERR_INTEGRITY, "%s.bad_pieces: does not match bad_count", at);
 	return rc;
 }
 
@@ -475,7 +475,7 @@ static int add(struct verify_joined *j, const json_t *document, const char *name
 		return rc;
 	j->from[r.share.index - 1] = mem_strdup(name);
 	if (json_array_size(mirrors) != j->report.count)
-		return err_set(e, ERR_USAGE, "has not the same mirrors as the other reports");
+		return err_set(e, ERR_USAGE, "does not have the same mirrors as the other reports");
 	json_array_foreach (mirrors, i, mirror) {
 		rc = add_mirror(j, i, mirror, first, e);
 		if (rc < 0)
@@ -523,7 +523,7 @@ int verify_report_join(struct verify_joined *j, struct err *e)
 		m->verdicts[VERIFY_NONE] = m->count - found;
 		if (found != m->held)
 			rc = err_set(e, ERR_INTEGRITY,
-				     "the reports have %zu files of mirror %s, which are %zu",
+				     "the reports have %zu files of mirror %s, but it has %zu",
 				     found, m->id, m->held);
 	}
 	for (uint32_t i = 0; rc == 0 && i < j->report.share.count; i++)

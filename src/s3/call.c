@@ -242,7 +242,7 @@ static int judge(const struct attempt *a, struct http_response *r, char *code, s
 		struct s3_failure f = { r, b->data, b->len, a->now_s, &http };
 		return s3_fault(&f, code, e);
 	}
-	err_set(e, ERR_INTEGRITY, "the answer is no <%s> document of S3 (%s)", a->q->root,
+	err_set(e, ERR_INTEGRITY, "the answer is not a <%s> document of S3 (%s)", a->q->root,
 		rc < 0 ? bad.text : "it has another root element");
 	return err_hint(e, "check that the endpoint is that of an S3-compatible server");
 }

@@ -111,7 +111,7 @@ static int expired(const struct credentials_search *s, const struct s3_keys *k, 
 {
 	char when[TIME_TEXT];
 	format_time(when, k->expires_s);
-	return err_set(e, ERR_AUTH, "the access keys of %s have expired at %s", s->source, when);
+	return err_set(e, ERR_AUTH, "the access keys from %s expired at %s", s->source, when);
 }
 
 /* Asks the sources. *source is owned by the caller. */

@@ -194,7 +194,8 @@ int s3_page_parse(const char *text, size_t len, struct s3_page *out, struct err 
 	if (rc == 0 && r.encoded)
 		rc = decode(&r.page, e);
 	if (rc == 0 && r.page.more && !r.page.next)
-		rc = err_set(e, ERR_INTEGRITY, "the list goes on, but does not say where");
+		rc = err_set(e, ERR_INTEGRITY,
+			     "the list is incomplete, but does not say where it continues");
 	item_release(&r.item);
 	if (rc < 0)
 		s3_page_release(&r.page);

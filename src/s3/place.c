@@ -22,8 +22,8 @@ static int take_endpoint(struct s3_place *p, const char *text, struct err *e)
 		return err_context(e, "endpoint");
 	if (url.user || url.query) {
 		err_set(e, ERR_USAGE, "the endpoint has a user name or a query");
-		return err_hint(e, "write only https://HOST, and credentials where AWS's tools "
-				   "find them (man ferry-s3)");
+		return err_hint(e, "write only https://HOST; credentials are read from where AWS's "
+				   "tools look for them (man ferry-s3)");
 	}
 	CLEANUP(mem_free_ptr) char *host = url_host_header(&url); /* as it is signed */
 	size_t len = strlen(url.path);
@@ -47,7 +47,7 @@ static int check_bucket(const char *name, struct err *e)
 	size_t len = name ? strlen(name) : 0;
 	if (len < 3 || len > 255 || strspn(name, name_bytes) != len || name[0] == '.' ||
 	    strstr(name, ".."))
-		return err_set(e, ERR_USAGE, "'%.100s' is not a valid name of a bucket",
+		return err_set(e, ERR_USAGE, "'%.100s' is not a valid bucket name",
 			       name ? name : "");
 	return 0;
 }
@@ -59,7 +59,7 @@ static int check_region(const char *name, struct err *e)
 	if (len && len < S3_REGION && strspn(name, name_bytes) == len)
 		return 0;
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
-	return err_set(e, ERR_USAGE, "'%.100s' is not a valid name of a region", shown);
+	return err_set(e, ERR_USAGE, "'%.100s' is not a valid region name", shown);
 }
 
 /* A host name with the bucket in it needs a name without dots, or TLS does not verify. */

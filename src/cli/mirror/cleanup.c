@@ -196,11 +196,11 @@ const struct command cmd_mirror_cleanup = {
 	.name = "cleanup",
 	.summary = "remove what interrupted uploads left on the mirrors",
 	.description =
-		"Lists the uploads that were opened and not completed, and removes those that are "
-		"older than --older-than: the next push cannot continue them then. Readers never "
-		"see them, but some providers charge for them. So are objects of a probe that was "
-		"killed. Nothing else is removed. The exit "
-		"status is 1 if a mirror could not be listed or something could not be removed.",
+		"Lists uploads that were not completed and objects that a killed probe left, and "
+		"removes those that are older than --older-than. A push cannot continue an upload "
+		"that was removed. Readers never see any of this, but some providers charge for "
+		"it. The exit status is 1 if a mirror could not be listed or something could not "
+		"be removed.",
 	.opts = options,
 	.opts_size = sizeof(struct cleanup_opts),
 	.defaults = &defaults,

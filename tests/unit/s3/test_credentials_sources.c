@@ -113,7 +113,7 @@ static void a_process_that_fails_is_quoted_but_never_its_output(void **state)
 	aws_expect_failure(r, NULL, ERR_AUTH, "is not a valid JSON object");
 	assert_null(strstr(r->e.text, "secret-output"));
 	aws_write(r, "give", "echo '{\"AccessKeyId\": \"a\", \"SecretAccessKey\": \"b\"}'\n");
-	aws_expect_failure(r, NULL, ERR_AUTH, "has not \"Version\": 1");
+	aws_expect_failure(r, NULL, ERR_AUTH, "does not have \"Version\": 1");
 	aws_write(r, "give", "head -c 70000 /dev/zero\n");
 	aws_expect_failure(r, NULL, ERR_AUTH, "credential_process");
 }
@@ -299,7 +299,7 @@ static void simulated_sts_says_why_it_refuses(void **state)
 		       "gives no keys for the role arn:x: AccessDenied: what it says");
 	assert_null(strstr(r->e.text, "secret-text"));
 	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &busy, NULL, ERR_NETWORK, "Throttling");
-	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &down, NULL, ERR_NETWORK, "the server of STS");
+	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &down, NULL, ERR_NETWORK, "the STS server");
 	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &odd, NULL, ERR_AUTH, "an answer without keys");
 }
 
