@@ -31,7 +31,7 @@ static int check_options(const struct plans *p, const struct publisher_opts *who
 	return 0;
 }
 
-/* A name that was mistyped must not cost another file, such as ferry.conf. */
+/* A mistyped name must not overwrite another file, such as ferry.conf. */
 static int check_target(const char *path, struct err *e)
 {
 	CLEANUP(plan_file_release) struct plan_file old = { 0 };

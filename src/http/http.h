@@ -72,8 +72,8 @@ struct http_request {
 	uint64_t expect_total; /* the whole object's size if known, else 0; another
 				  one is ERR_INTEGRITY */
 
-	/* Sent on a new connection: if a kept one turns out to be closed, a request may be sent
-	 * again although it was performed. */
+	/* Sent on a new connection: on a kept one that turns out to be closed, libcurl may send
+	 * the request twice. */
 	bool once;
 
 	/* The request body; no body if read_at is NULL. read_at may be called for the same bytes

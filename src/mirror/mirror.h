@@ -83,8 +83,8 @@ struct mirror_put {
 					NULL: one piece at most, sha256 is its digest */
 	bool only_if_absent;
 	const char *only_if_etag; /* borrowed; NULL: no condition */
-	bool was_wrong; /* what is under the key is known to be wrong, whatever digest the mirror
-			   reports of it: after a lost answer, that proves nothing */
+	bool was_wrong; /* the present object is known to be wrong, whatever digest the mirror
+			   reports: after a lost answer, that digest proves nothing */
 	const char *content_type; /* borrowed; NULL: application/octet-stream */
 	bool immutable;           /* the key contains the hash of the content: cache
 				     forever */
@@ -107,7 +107,7 @@ struct mirror_leftover {
 	enum mirror_leftover_kind {
 		MIRROR_LEFT_UPLOAD,  /* an upload that was opened and not committed */
 		MIRROR_LEFT_VERSION, /* an old version of an object that was replaced or removed */
-		MIRROR_LEFT_SCRATCH, /* an object of a probe or a check that was killed */
+		MIRROR_LEFT_SCRATCH, /* a test object of a probe or a check that was killed */
 	} kind;
 	const char *key;   /* "" when it is not known */
 	const char *id;    /* what mirror_leftover_remove() needs */
@@ -288,8 +288,8 @@ WARN_UNUSED int mirror_presign(struct mirror *m, const char *key, uint64_t expir
 WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);
 WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out,
 			     struct err *e);
-/* Can the run succeed? Adds to *out, faults with their class (findings.h); a kind that checks
- * nothing adds nothing. Negative only when it was cancelled. */
+/* Can the run succeed? Adds findings to *out, faults with their class (findings.h); kinds without
+ * checks add nothing. Negative only when it was cancelled. */
 WARN_UNUSED int mirror_preflight(struct mirror *m, const struct mirror_need *need,
 				 struct mirror_findings *out, struct err *e);
 /* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds; ERR_CONFLICT

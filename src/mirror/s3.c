@@ -59,7 +59,7 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 {
 	struct mirror_s3 *s = NEW(struct mirror_s3);
 	m->state = s;
-	/* Until it was probed: that it may report digests, and nothing that a write relies on. */
+	/* Until it was probed: it may report digests, and has nothing that a write relies on. */
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_SHA256 |
 		 MIRROR_CAN_PIECES_SHA256;
 	m->max_object = MAX_OBJECT;
@@ -185,7 +185,7 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 	return sink->write(sink->ctx, data, len, e);
 }
 
-/* A range that starts at the end is empty: not every server tells the size with its refusal. */
+/* A range that starts at the end is empty: not every server reports the size when it refuses it. */
 static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 		  const struct mirror_sink *sink, struct err *e)
 {
@@ -230,7 +230,7 @@ static void listing_release(struct listing *l)
 	str_list_release(&l->folders);
 }
 
-/* Keys that are no keys of ours (path_is_key) belong to somebody else. */
+/* Names that are not valid keys (path_is_key) are not ours. */
 static int tell(const struct listing *l, const struct s3_item *i, struct err *e)
 {
 	const char *prefix = l->s->prefix;

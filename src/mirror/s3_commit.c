@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of bytes that the server compared with their digests when they came. */
+/* The server has compared the bytes with their digests when it received them. */
 static void vouch(const struct mirror_upload *u, struct mirror_stat *out)
 {
 	const struct mirror_s3_upload *s = u->state;

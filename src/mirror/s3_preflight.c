@@ -6,7 +6,7 @@
 
 #define SKEW_S 300
 
-/* What the caller gets are findings, which it does not try again. */
+/* Callers do not retry findings, so requests are retried here. */
 static struct retry patience(const struct mirror_connection *c)
 {
 	struct retry retry = RETRY_DEFAULT;
@@ -26,7 +26,7 @@ static int reach(struct mirror_connection *c, struct http_response *r, struct er
 	return rc < 0 ? -(int)e->class : 0;
 }
 
-/* May we write and remove? An object that no reader looks for says it. */
+/* Are writing and removing allowed? Tries it with a test object. */
 static int try_to_write(struct mirror_connection *c, const struct mirror_need *need, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_scratch(c, "preflight");

@@ -1,4 +1,4 @@
-/* Finds out what a server does, by doing it with objects of our own, which are removed again. */
+/* Tests what a server supports, with test objects that are removed again. */
 #include "mirror/s3.h"
 
 #include "s3/xml.h"
@@ -19,7 +19,7 @@ struct probe {
 	const char *name;      /* of the last one */
 	char etag[256];
 	unsigned traits, can;
-	bool let_in;   /* a request has worked: a later 403 is about what it asked for */
+	bool let_in;   /* a request has worked, so a later 403 is about the request itself */
 	bool conflict; /* the last request failed because a condition does not hold */
 	struct err *e;
 	bool stopped; /* *e says why */
@@ -27,8 +27,8 @@ struct probe {
 
 /* -- requests --------------------------------------------------------------------- */
 
-/* A server that fails on a request again and again refuses it; one that does not answer, or lets
- * nobody in, says nothing of what it can do. */
+/* A server that answers a request with failures again and again does not support it. From one that
+ * does not answer, or refuses the credentials, nothing can be concluded. */
 static bool is_refusal(const struct probe *p, const struct err *why)
 {
 	if (why->class == ERR_NETWORK)
@@ -52,7 +52,7 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 	retry.cancel = p->c->mirror->env.cancel;
 	do {
 		rc = mirror_s3_call(p->c, q, r, &why);
-		/* R2 lets an object be written once a second. */
+		/* R2 allows one write per second to an object. */
 		if (why.cause == CAUSE_THROTTLED)
 			retry.max_tries = 8;
 	} while (rc < 0 && retry_again(&retry, &why));

@@ -1,4 +1,4 @@
-/* What all files of the kind use: names, requests, and what one HEAD tells. */
+/* Used by all files of the kind: names, requests, HEAD and listings. */
 #include "mirror/s3.h"
 
 #include "util/base64.h"
@@ -82,7 +82,7 @@ static void take_stat(struct mirror_stat *out, const struct http_response *r)
 	mirror_s3_etag(out->etag, r->etag);
 	if (sum)
 		take_checksum(out, sum);
-	/* What the server has computed outweighs what was written beside the object. */
+	/* A checksum of the server takes precedence over what was uploaded with the object. */
 	if (!out->has_sha256 && !out->has_pieces_sha256 && meta)
 		out->has_sha256 = digest_parse(&out->sha256, meta);
 }
@@ -101,7 +101,6 @@ void mirror_s3_foreign(const char *code, struct err *why)
 	*why = foreign;
 }
 
-/* Does it answer as S3 does, and let us in? */
 int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct err *e)
 {
 	const struct mirror_s3 *s = c->mirror->state;
@@ -128,8 +127,8 @@ int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct
 	return -(int)e->class;
 }
 
-/* A refused HEAD has no document that says why: a list has. When the list works, with keys that it
- * has renewed perhaps, the HEAD is worth one more try. */
+/* The answer to HEAD has no body, so it does not say why it was refused; that to a listing does. If
+ * the listing works (it may have renewed the keys), the HEAD is tried once more. */
 static int refused(struct mirror_connection *c, const struct s3_request *q, struct http_response *r,
 		   struct err *why)
 {
@@ -191,7 +190,7 @@ char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
 	return mirror_s3_name(c->mirror, key);
 }
 
-/* Some servers let an object be written or removed once a second. */
+/* Some servers allow one write or removal per second of an object. */
 int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name, struct err *e)
 {
 	struct s3_request q = { .method = "DELETE", .key = name };
@@ -250,8 +249,8 @@ static int list_page(struct mirror_connection *c, const struct mirror_s3_list *l
 	return rc < 0 ? rc : s3_page_parse(buf_str(&answer), answer.len, out, e);
 }
 
-/* Does the page say that it is followed by itself? Then the server does not know markers, and the
- * list would never end. */
+/* Does the page name itself as the next one? Then the server does not support markers, and the list
+ * would never end. */
 static int check_progress(const struct s3_page *page, const struct s3_page *last, struct err *e)
 {
 	bool same = page->more && last->next && strcmp(last->next, page->next) == 0 &&

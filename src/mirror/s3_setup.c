@@ -69,7 +69,7 @@ static int create(struct mirror_s3_run *x, bool with_region, char code[S3_CODE],
 	pthread_mutex_lock(&p->lock);
 	CLEANUP(mem_free_ptr) char *region = mem_strdup(p->region);
 	pthread_mutex_unlock(&p->lock);
-	/* us-east-1 is the place that is not named; R2 chooses by itself. */
+	/* us-east-1 must not be named; R2 chooses a location itself. */
 	if (with_region && strcmp(region, "us-east-1") != 0 && strcmp(region, "auto") != 0) {
 		CLEANUP_PTR(s3_tree_free) struct s3_tree *t = s3_bucket_location(region);
 		s3_tree_write(&body, t);
@@ -109,7 +109,7 @@ static bool make_bucket(struct mirror_s3_run *x)
 	return true;
 }
 
-/* False: it is not there, and cannot be made. */
+/* False: it does not exist and cannot be created. */
 static bool settle_bucket(struct mirror_s3_run *x)
 {
 	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);

@@ -38,7 +38,7 @@ static void settle_block(struct mirror_s3_run *x)
 					  "allow policies that make the bucket public");
 }
 
-/* What a person did by hand is seen by probing. */
+/* Has the last probe shown that the bucket is public already? */
 static bool known_as_public(const struct mirror *m)
 {
 	CLEANUP(mirror_record_release) struct mirror_record r = { 0 };

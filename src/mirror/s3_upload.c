@@ -120,8 +120,8 @@ static int on_copied(void *ctx, const char *path, const char *text, struct err *
 	return 0;
 }
 
-/* Of the two digests that a server may report, the ETag of a part is its MD5, unless the server
- * encrypts with keys of its own. */
+/* A server may report a SHA-256 of the part. Its ETag is the MD5, unless the server encrypts
+ * objects. */
 static int compare_copy(const struct mirror_upload *u, uint32_t piece,
 			const struct mirror_source *from, const struct copied *copied,
 			struct err *e)

@@ -28,7 +28,7 @@ void preflight_release(struct preflight *p)
 	};
 }
 
-/* Sets e to the gravest fault, with its check in front. */
+/* Sets e to the most serious fault, with the name of its check in front. */
 static bool gravest(const struct mirror_findings *f, struct err *e)
 {
 	const struct mirror_finding *worst = NULL;

@@ -79,7 +79,7 @@ static void plan(void *ctx, size_t i)
 		(void)!push_mirror_plan(&r->deliveries[i], &r->mirrors[i].error);
 }
 
-/* A fault that passes by itself, such as a server that is down, is none. */
+/* A transient fault, such as a server that is down, does not count. */
 static bool needs_mending(const struct err *e)
 {
 	return err_is(e, ERR_USAGE) || err_is(e, ERR_AUTH);
@@ -165,7 +165,7 @@ static bool stage_failed(const struct run *r)
 /* Stage mirrors first; none without the quorum. */
 static void show_release(struct run *r, const struct push_result *result)
 {
-	/* What is repaired is shown already. */
+	/* A repaired release is already shown. */
 	if (result->holding < result->quorum && !r->o->repair)
 		return;
 	for (int turn = 0; turn < 2; turn++) {
@@ -210,7 +210,7 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 	return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
 }
 
-/* The gravest fault of the release and of the mirrors. */
+/* The most serious fault of the release and of the mirrors. */
 static int sum_up_stopped(const struct run *r, const struct push_mirror *worst, struct err *e)
 {
 	const struct err *why = &r->stop;

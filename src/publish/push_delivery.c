@@ -128,7 +128,7 @@ int push_delivery_compare(struct push_delivery *d, const struct repository_file 
 	d->m->read_bytes += a.bytes;
 	pthread_mutex_unlock(&d->lock);
 	*same = audit_is_ok(&a);
-	/* What is wrong is written again: its bytes count once. */
+	/* A wrong file is written again: its bytes count only once. */
 	if (planned && !*same && d->task)
 		report_advance(d->o->report, d->task, -(int64_t)a.bytes);
 	return 0;
@@ -216,7 +216,7 @@ int push_delivery_settle(struct push_delivery *d, const struct repository_file *
 				   "of the repository, then push again");
 	}
 	err_clear(e);
-	/* Closing the upload takes back what it has told. */
+	/* Closing the upload subtracts the progress that it has reported. */
 	if (d->task)
 		report_advance(d->o->report, d->task, (int64_t)f->size);
 	return stat_file(d, f, st, e);

@@ -176,8 +176,8 @@ static void count_copy(struct work *w, struct object *o, uint32_t piece, bool bl
 		       const struct err *why)
 {
 	struct push_delivery *d = w->d;
-	/* A wrong piece says nothing about the others. What could not be compared may be copied
-	 * again, with its bytes. */
+	/* One wrong piece says nothing about the others. A piece that could not be compared may be
+	 * copied again together with its bytes. */
 	if (why->class && !err_is(why, ERR_INTEGRITY)) {
 		pthread_mutex_lock(&w->lock);
 		o->to_copy = o->pieces->grid.count;

@@ -93,7 +93,7 @@ static void body_digest(const struct s3_request *q, char hex[DIGEST_HEX])
 	digest_hex(hex, q->sha256 ? q->sha256 : &d);
 }
 
-/* A value with a line break would be a header of its own. It is not shown: it may be secret. */
+/* A line break in a value would start another header. The value may be secret: it is not shown. */
 static int check_line(const char *line, struct err *e)
 {
 	for (const char *c = line; *c; c++)
@@ -163,7 +163,7 @@ static void body_sent(void *ctx, int64_t bytes)
 		a->q->body_sent(a->q->body_ctx, bytes);
 }
 
-/* PUT and POST have a body, if an empty one: some servers want its length. */
+/* PUT and POST have a body, even if it is empty: some servers require its length. */
 static bool has_body(const struct s3_request *q)
 {
 	return q->method && (strcmp(q->method, "PUT") == 0 || strcmp(q->method, "POST") == 0);
@@ -225,7 +225,7 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	return 0;
 }
 
-/* Looks at the document of an answer that HTTP calls a success. */
+/* Checks the document of an answer with a success status. */
 static int judge(const struct attempt *a, struct http_response *r, char *code, struct err *e)
 {
 	struct err bad = ERR_INIT;
@@ -236,7 +236,7 @@ static int judge(const struct attempt *a, struct http_response *r, char *code, s
 	if (rc == 0 && root.right)
 		return 0;
 	if (rc == 0 && root.is_error) {
-		/* Whatever it is that failed behind the answer, it may succeed later. */
+		/* The server failed after it had begun to answer: it may succeed later. */
 		err_set(&http, ERR_NETWORK, "the server failed");
 		err_cause(&http, CAUSE_SERVER, 0);
 		struct s3_failure f = { r, b->data, b->len, a->now_s, &http };

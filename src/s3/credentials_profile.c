@@ -159,7 +159,7 @@ static bool has_role(const struct chain *c, const char *profile)
 	return get(c, profile, "role_arn") && !get(c, profile, "web_identity_token_file");
 }
 
-/* The first profile's role goes before its keys; a source profile's keys before its role. */
+/* In the first profile, the role takes precedence over keys; in a source profile, the keys do. */
 static int from_profile(struct chain *c, const char *profile, struct s3_keys *out, struct err *e)
 {
 	bool with_role = has_role(c, profile) &&

@@ -103,7 +103,7 @@ int credentials_sts_answer(const struct buf *text, struct s3_keys *out, struct e
 	return 0;
 }
 
-/* STS refuses with status 400 or 403 and says why. What may pass keeps its class. */
+/* STS refuses with status 400 or 403 and says why. Transient failures keep their class. */
 static int refused(const struct buf *text, const char *arn, int rc, struct err *e)
 {
 	CLEANUP(answer_release) struct answer a = { 0 };

@@ -176,7 +176,7 @@ static bool decode_name(char *name)
 	return path_percent_decode(name);
 }
 
-/* A token is no name, and never encoded; a marker is. */
+/* Markers are encoded as names are; tokens never are. */
 static int decode(struct s3_page *p, struct err *e)
 {
 	bool ok = true;

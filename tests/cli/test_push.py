@@ -623,7 +623,7 @@ def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moment
     assert 2 * PIECE <= large_bytes(made) < 40 << 20
     assert "stopped by signal" in err
     assert re.search(r"[1-9] of 11 files, [0-9.]+ [KM]iB of 44.0 MiB are on every mirror; "
-                     r"`ferry push --progress=none` goes on", err)
+                     r"`ferry push --progress=none` continues", err)
     assert_reader_sees_one_release(made)
     made("push")
     assert_reader_sees_one_release(made)

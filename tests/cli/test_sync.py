@@ -269,7 +269,7 @@ def test_a_signal_ends_it_and_says_how_it_goes_on(pushed, nginx, number):
     process = pushed.ferry.start("sync", "web", "b", env=at(moments.changes // 2, number=number))
     _, err = communicate(process)
     assert process.returncode == -number
-    assert "stopped by signal" in err and "`ferry sync web b` goes on" in err
+    assert "stopped by signal" in err and "`ferry sync web b` continues" in err
     assert pushed.release("b") is None
     pushed("sync", "web", "b")
     pushed("verify", "--full", "--mirror", "b")

@@ -169,7 +169,7 @@ def test_a_plan_does_not_replace_another_file(publisher):  # noqa: F811
     conf = publisher.dir / "ferry.conf"
     before = conf.read_bytes()
     result = publisher("push", "--plan", "ferry.conf", check=2)
-    assert "ferry.conf exists, and is not a plan" in result.err and conf.read_bytes() == before
+    assert "ferry.conf exists and is not a plan" in result.err and conf.read_bytes() == before
     (publisher.dir / "plan.json").write_text("")
     for _ in range(2):      # an empty file, then a plan
         publisher("push", "--plan", "plan.json")
@@ -190,4 +190,4 @@ def test_an_interrupted_push_names_the_command_that_continues_it(publisher, args
     line = " ".join(f"'{a}'" if set(a) & {" ", "*"} else a for a in args)
     result = publisher("push", *args, env=at(12, number=signal.SIGINT), check=-signal.SIGINT)
     assert re.search(rf"of {files} files, .* are on every mirror; "
-                     rf"`ferry push {re.escape(line)}` goes on", result.err), result.err
+                     rf"`ferry push {re.escape(line)}` continues", result.err), result.err

@@ -145,7 +145,7 @@ static bool is_option(const char *key)
 	return false;
 }
 
-/* Cloudflare's own tools have the account from there. */
+/* Cloudflare's own tools read the account from this variable. */
 static bool is_given(const struct settings *s, const char *key)
 {
 	const char *account = getenv("CLOUDFLARE_ACCOUNT_ID");
@@ -163,7 +163,7 @@ static const struct question *first_missing(const struct settings *s, const char
 	return NULL;
 }
 
-/* Somebody who left out a needed key is asked for the others as well. */
+/* If a required key is missing, the optional ones are asked for as well. */
 static int complete(struct cli *cli, struct settings *s, struct err *e)
 {
 	int rc = 0;
@@ -325,7 +325,7 @@ static int probe(struct cli *cli, const char *name, json_t *document, bool *faul
 	return rc;
 }
 
-/* Does set-up have anything to do that probing does not see? */
+/* Does set-up have anything to do that the probe does not check? */
 static bool wants_setup(const struct settings *s)
 {
 	static const char *const keys[] = { MIRROR_S3_SETUP_KEYS };
@@ -338,7 +338,7 @@ static bool wants_setup(const struct settings *s)
 static char *next_command(const char *name, const struct settings *s, bool fault)
 {
 	const char *kind = settings_get(s, "kind");
-	/* Mirrors that are only read are told to readers by the signed catalog. */
+	/* A read-only mirror needs no push: readers learn of it from the signed catalog. */
 	if (!can_open(kind) || strcmp(kind, "http") == 0)
 		return mem_strdup("ferry catalog sign");
 	return mem_printf(fault || wants_setup(s) ? "ferry mirror setup --mirror %s"

@@ -1,4 +1,4 @@
-/* probe and setup: what a mirror can do, and what it needs. */
+/* probe and setup: what a mirror supports, and what it needs. */
 #include "cli/mirror/mirror.h"
 #include "mirror/measure.h"
 
@@ -33,7 +33,7 @@ static void put_findings(json_t *o, const struct mirror_findings *findings)
 	}
 }
 
-/* Is there anything that a person should look at? */
+/* Does anything need attention? */
 static bool needs_a_look(const struct mirrors_entry *p, const struct mirror_findings *findings)
 {
 	bool fault = p->error.class != ERR_NONE;

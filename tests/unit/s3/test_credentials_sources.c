@@ -309,7 +309,7 @@ static void source_profiles_in_a_circle_are_refused(void **state)
 	aws_write(r, ".aws/config",
 		  "[profile a]\nrole_arn = arn:a\nsource_profile = b\n"
 		  "[profile b]\nrole_arn = arn:b\nsource_profile = a\n");
-	aws_expect_failure(r, "a", ERR_USAGE, "form a circle");
+	aws_expect_failure(r, "a", ERR_USAGE, "form a cycle");
 }
 
 static void a_role_needs_one_source(void **state)
@@ -327,7 +327,7 @@ static void a_role_needs_one_source(void **state)
 	aws_write(r, ".aws/config",
 		  "[profile a]\nrole_arn = arn:a\nsource_profile = a\n"
 		  "mfa_serial = arn:mfa\n");
-	aws_expect_failure(r, "a", ERR_USAGE, "needs a code of mfa_serial");
+	aws_expect_failure(r, "a", ERR_USAGE, "needs an MFA code");
 }
 
 /* -- single sign-on ---------------------------------------------------------------------------- */
