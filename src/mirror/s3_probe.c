@@ -65,7 +65,7 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 	return rc == 0;
 }
 
-/* The next object: R2 lets each one be written once a second, so tests take one of their own. */
+/* A new object for the next test, because R2 allows one write per second to an object. */
 static void another_object(struct probe *p)
 {
 	str_list_take(&p->names, mirror_s3_scratch(p->c, "probe"));

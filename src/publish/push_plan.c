@@ -25,7 +25,7 @@ static enum push_action action_for(const struct repository_file *f, const struct
 	case INVENTORY_CONTENT:
 		return STEP_REPLACE;
 	case INVENTORY_OK:
-		/* A digest may be what somebody wrote beside the object. */
+		/* The digest may be what another client uploaded with the object. */
 		return step->wrong || step->changed ? STEP_CHECK : STEP_KEEP;
 	case INVENTORY_UNVERIFIED:
 		return step->recorded && !recheck ? STEP_KEEP : STEP_CHECK;

@@ -43,7 +43,7 @@ bool verified_vouches(const struct verified *r, const struct repository_file *f,
 		      const struct mirror_stat *st);
 /* Was it withdrawn, and not verified since? */
 bool verified_is_wrong(const struct verified *r, const struct repository_file *f);
-/* Was another object verified, by its etag, than the one that is there now? */
+/* Does the etag show that the object was replaced since it was verified? */
 bool verified_is_changed(const struct verified *r, const struct repository_file *f,
 			 const struct mirror_stat *st);
 void verified_add(struct verified *r, const struct repository_file *f,

@@ -122,7 +122,7 @@ static void a_program_that_does_not_exist_is_a_fault_of_the_configuration(void *
 {
 	struct aws_room *r = *state;
 	aws_write(r, ".aws/config", "[default]\ncredential_process = no-such-program-here x\n");
-	aws_expect_failure(r, NULL, ERR_USAGE, "no program 'no-such-program-here' on PATH");
+	aws_expect_failure(r, NULL, ERR_USAGE, "no program 'no-such-program-here' in PATH");
 }
 
 /* -- containers -------------------------------------------------------------------------- */
@@ -300,7 +300,7 @@ static void simulated_sts_says_why_it_refuses(void **state)
 	assert_null(strstr(r->e.text, "secret-text"));
 	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &busy, NULL, ERR_NETWORK, "Throttling");
 	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &down, NULL, ERR_NETWORK, "the STS server");
-	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &odd, NULL, ERR_AUTH, "an answer without keys");
+	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &odd, NULL, ERR_AUTH, "answered without keys");
 }
 
 static void source_profiles_in_a_circle_are_refused(void **state)
