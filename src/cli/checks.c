@@ -33,9 +33,10 @@ json_t *checks_json(const struct preflight *p, const struct push_mirror *mirrors
 void checks_print(struct cli *cli, const json_t *rows, bool all)
 {
 	static const struct cli_column columns[] = {
-		{ "MIRROR", "{mirror|-}", NULL }, { "CHECK", "{check}", NULL },
-		{ "STATE", "{state}", NULL },     { "DETAILS", "{text}", NULL },
-		{ "HINT", "{hint}", NULL },
+		{ "MIRROR", "{mirror|-}", NULL },
+		{ "CHECK", "{check}", NULL },
+		{ "STATE", "{state}", NULL },
+		{ "DETAILS", "{text}", NULL },
 	};
 	CLEANUP(json_release) json_t *shown = json_array();
 	json_t *row;
@@ -45,4 +46,9 @@ void checks_print(struct cli *cli, const json_t *rows, bool all)
 			json_push(shown, json_incref(row));
 	if (json_array_size(shown))
 		cli_table(cli, shown, columns, ARRAY_LEN(columns));
+	json_array_foreach (shown, i, row)
+		if (json_text(row, "hint"))
+			cli_say(cli, row,
+				json_text(row, "mirror") ? "{mirror}: {check}: {hint}"
+							 : "{check}: {hint}");
 }

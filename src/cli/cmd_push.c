@@ -26,13 +26,13 @@ static const struct opt options[] = {
 		  "only check whether a push can succeed (permissions, space, limits, expiry); "
 		  "show all results, and write nothing"),
 	OPT_ENTRY(OPT_FLAG, push_opts, prune, 0, "prune", NULL,
-		  "afterwards, remove from the mirrors what no release names that clients may "
-		  "still use (prune-after in ferry.conf)"),
+		  "after the push, remove files of old releases that clients no longer need "
+		  "(prune-after in ferry.conf)"),
 	OPT_HINTED(OPT_STRING, push_opts, plan, 0, "plan", "FILE", HINT_FILE,
-		   "write nothing to the mirrors, but what would be done into a file, for a "
+		   "write what would be done to this file, and nothing to the mirrors, for a "
 		   "review"),
 	OPT_HINTED(OPT_STRING, push_opts, apply, 0, "apply", "FILE", HINT_FILE,
-		   "do what the plan in this file says, or nothing if anything has moved since"),
+		   "do what the plan in this file says, or nothing if anything has changed since"),
 	PUBLISHER_OPTS(push_opts),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.stage, 0, "stage", NULL,
 		  "show the release only on mirrors marked stage; objects go to all"),
@@ -40,7 +40,7 @@ static const struct opt options[] = {
 		  "send only the objects of these models, and do not show the release; may be "
 		  "repeated"),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.repair, 0, "repair", NULL,
-		  "only repair what is wrong or missing of the release that a mirror shows; "
+		  "only repair what is wrong or missing in the release that a mirror shows; "
 		  "publish nothing new"),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.recheck, 0, "recheck", NULL,
 		  "also read back what an earlier push has verified, and repair it"),
@@ -186,7 +186,7 @@ static void describe_done(struct buf *b, const struct push_mirror *m)
 	size_t behind = push_plan_left(&m->plan, &bytes);
 	describe_files(b, m->puts, m->put_bytes, "");
 	describe_size(b, m->copied_bytes, "copied there");
-	describe_size(b, m->resumed_bytes, "found of earlier uploads");
+	describe_size(b, m->resumed_bytes, "kept from earlier uploads");
 	describe_files(b, m->reads, m->read_bytes, " read back");
 	if (m->retries)
 		buf_addf(b, "%s%zu retr%s", b->len ? "; " : "", m->retries,
@@ -385,6 +385,7 @@ static int push_run_command(struct cli *cli, struct err *e)
 	j.o.retry = &retry;
 	j.o.cancel = cli->cancel;
 	j.o.report = cli->report;
+	j.o.again = cli->line;
 	retry.cancel = cli->cancel;
 	if (rc == 0)
 		rc = publisher_open(cli, &o->who, true, true, &j.p, e);

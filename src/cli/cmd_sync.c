@@ -185,7 +185,7 @@ static int no_root(struct err *e)
 {
 	err_set(e, ERR_USAGE, "no root of the repository is known, so nothing can be verified");
 	return err_hint(e, "give 1.root.json with --root FILE, or set path, root or root-sha256 in "
-			   "its [repository.NAME]");
+			   "[repository.NAME]");
 }
 
 static int read_root(struct cli *cli, struct job *j, struct err *e)
@@ -359,6 +359,7 @@ static int sync_run_command(struct cli *cli, struct err *e)
 	struct retry retry = RETRY_DEFAULT;
 	const struct sync_opts *o = cli->opts;
 	CLEANUP(job_release) struct job j = JOB_INIT;
+	CLEANUP(mem_free_ptr) char *again = url_redact(cli->line); /* FROM may be a URL */
 	retry.cancel = cli->cancel;
 	j.o = (struct push_options){
 		.dry_run = o->dry_run,
@@ -366,6 +367,7 @@ static int sync_run_command(struct cli *cli, struct err *e)
 		.retry = &retry,
 		.cancel = cli->cancel,
 		.report = cli->report,
+		.again = again,
 	};
 	int rc = o->share ? share_parse(o->share, &j.share, e) : 0;
 	if (rc == 0)

@@ -13,7 +13,7 @@
 struct verify_opts {
 	struct publisher_opts who;
 	bool quick, full;
-	bool merge;
+	bool merge, record;
 	const char *samples, *seed, *shard;
 	struct opt_list urls;
 };
@@ -39,6 +39,9 @@ static const struct opt options[] = {
 		  "else. With --sample it needs --seed"),
 	OPT_ENTRY(OPT_FLAG, verify_opts, merge, 0, "merge", NULL,
 		  "join the reports (--json) of all shards into that of one run"),
+	OPT_ENTRY(OPT_FLAG, verify_opts, record, 0, "record", NULL,
+		  "with --merge: the next push from this repository repairs what the reports found "
+		  "corrupt"),
 	OPT_LAST,
 };
 
@@ -193,11 +196,12 @@ static void print_rest(struct cli *cli, const struct verify_report *r)
 			 wrong == 1 ? "" : "s");
 	if (unverified)
 		cli_line(cli,
-			 "The content of %zu files on %zu mirrors was not checked, only their "
+			 "The content of %zu file%s on %zu mirror%s was not checked, only the "
 			 "size: use --sample or --full.",
-			 unverified, mirrors);
+			 unverified, unverified == 1 ? "" : "s", mirrors, mirrors == 1 ? "" : "s");
 	if (left)
-		cli_line(cli, "Interrupted: %zu files were not checked.", left);
+		cli_line(cli, "Interrupted: %zu file%s not checked.", left,
+			 left == 1 ? " was" : "s were");
 }
 
 static void print_verified(struct cli *cli, const struct verify_report *r, const json_t *document)
@@ -352,8 +356,37 @@ static int verify_mirrors(struct cli *cli, struct job *j, struct err *e)
 	return print_report(cli, &report, found, e);
 }
 
-static int merge_reports(struct cli *cli, struct verify_joined *all, struct err *e)
+/* For the mirrors of ferry.conf that the report has, too. */
+static void record_mirror(struct job *j, struct verify_mirror *m)
 {
+	for (size_t i = 0; i < j->p.places.count; i++)
+		if (strcmp(j->p.places.at[i].settings->id, m->id) == 0)
+			m->mirror = j->p.places.at[i].mirror;
+	verify_record(&j->tree, m, j->tree.dir);
+	m->mirror = NULL;
+}
+
+static int record_all(struct cli *cli, struct job *j, struct err *e)
+{
+	const struct verify_opts *o = cli->opts;
+	struct verify_report *r = &j->joined.report;
+	int rc = publisher_open(cli, &o->who, true, true, &j->p, e);
+	if (rc == 0)
+		rc = tree_open(j->p.dir, &j->tree, e);
+	if (rc < 0)
+		return rc;
+	if (!digest_equal(&j->tree.timestamp->sha256, &r->timestamp))
+		return err_set(e, ERR_USAGE, "%s: is of another release than the reports",
+			       j->tree.dir);
+	for (size_t i = 0; i < r->count; i++)
+		record_mirror(j, &r->mirrors[i]);
+	return 0;
+}
+
+static int merge_reports(struct cli *cli, struct job *j, struct err *e)
+{
+	const struct verify_opts *o = cli->opts;
+	struct verify_joined *all = &j->joined;
 	const struct json_limits limits = { .max_bytes = VERIFY_REPORT_MAX_BYTES };
 	int rc = 0;
 	for (int i = 0; rc == 0 && i < cli->count; i++) {
@@ -366,6 +399,8 @@ static int merge_reports(struct cli *cli, struct verify_joined *all, struct err 
 	}
 	if (rc == 0)
 		rc = verify_report_join(all, e);
+	if (rc == 0 && o->record)
+		rc = record_all(cli, j, e);
 	if (rc < 0)
 		return rc;
 	int found = verify_sum_up(all->report.mirrors, all->report.count, e);
@@ -375,10 +410,13 @@ static int merge_reports(struct cli *cli, struct verify_joined *all, struct err 
 static int check_operands(const struct cli *cli, struct err *e)
 {
 	const struct verify_opts *o = cli->opts;
-	bool others = o->quick || o->full || o->samples || o->seed || o->shard || o->urls.count ||
-		      o->who.mirrors.count || o->who.name || o->who.dir;
-	if (o->merge && others)
-		return err_set(e, ERR_USAGE, "--merge takes reports and no other option");
+	bool modes = o->quick || o->full || o->samples || o->seed || o->shard || o->urls.count ||
+		     o->who.mirrors.count;
+	bool where = o->who.name || o->who.dir;
+	if (o->merge && (modes || (where && !o->record)))
+		return err_set(e, ERR_USAGE, "--merge takes only reports, and --record");
+	if (o->record && !o->merge)
+		return err_set(e, ERR_USAGE, "--record needs --merge");
 	if (o->merge && !cli->count)
 		return err_set(e, ERR_USAGE, "--merge needs the reports of all shards");
 	if (!o->merge && cli->count)
@@ -402,7 +440,7 @@ static int verify_run_command(struct cli *cli, struct err *e)
 	int rc = check_operands(cli, e);
 	if (rc < 0)
 		return rc;
-	return o->merge ? merge_reports(cli, &j.joined, e) : verify_mirrors(cli, &j, e);
+	return o->merge ? merge_reports(cli, &j, e) : verify_mirrors(cli, &j, e);
 }
 
 const struct command cmd_verify = {

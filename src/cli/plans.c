@@ -3,6 +3,7 @@
 #include "util/file.h"
 #include "util/mem.h"
 
+#include <sys/stat.h>
 #include <time.h>
 
 void plans_release(struct plans *p)
@@ -16,7 +17,7 @@ static int check_options(const struct plans *p, const struct publisher_opts *who
 {
 	if (prune && (p->apply || p->write))
 		return err_set(e, ERR_USAGE,
-			       "--prune: a plan removes nothing; prune with a push of its own");
+			       "--prune: a plan removes nothing; prune with another push");
 	if (!p->apply)
 		return 0;
 	if (p->write)
@@ -30,10 +31,25 @@ static int check_options(const struct plans *p, const struct publisher_opts *who
 	return 0;
 }
 
+/* A mistyped name must not overwrite another file, such as ferry.conf. */
+static int check_target(const char *path, struct err *e)
+{
+	CLEANUP(plan_file_release) struct plan_file old = { 0 };
+	struct err why = ERR_INIT;
+	struct stat st;
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
+	    plan_file_read(path, &old, &why) == 0)
+		return 0;
+	err_set(e, ERR_USAGE, "--plan: %s exists and is not a plan, so it is not replaced", path);
+	return err_hint(e, "remove it, or choose another name");
+}
+
 int plans_open(struct plans *p, struct publisher_opts *who, struct push_options *push, bool prune,
 	       struct err *e)
 {
 	int rc = check_options(p, who, push, prune, e);
+	if (rc == 0 && p->write)
+		rc = check_target(p->write, e);
 	if (rc == 0 && p->apply)
 		rc = plan_file_read(p->apply, &p->plan, e);
 	if (rc < 0)

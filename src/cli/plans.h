@@ -24,7 +24,7 @@ int plans_approve(void *ctx, const struct push_mirror *mirrors, size_t count, st
 /* After a run that made a plan. */
 WARN_UNUSED int plans_save(const struct plans *p, struct err *e);
 
-/* What has moved since the plan was made, as an array; NULL: nothing. */
+/* What has changed since the plan was made, as an array; NULL: nothing. */
 json_t *plans_moved_json(const struct plans *p);
 void plans_moved_print(struct cli *cli, const json_t *moved);
 

@@ -56,8 +56,7 @@ static int no_mirror(const struct publisher *p, struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s has no mirror%s%s", p->conf->path,
 		p->name ? " of repository " : "", p->name ? p->name : "");
-	return err_hint(e, "add a section like: [mirror.main] kind = file, path = /srv/models (man "
-			   "ferry.conf)");
+	return err_hint(e, "`ferry mirror add NAME` adds a section [mirror.NAME] (man ferry.conf)");
 }
 
 /* --limit-rate, else that of [publish], else that of [fetch]. */

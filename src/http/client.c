@@ -77,7 +77,6 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)o->connect_timeout_s);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)o->stall_s);
 	/* Slowness from our own limit, which many connections share, is not a stall. */
 	uint64_t stall = limit ? MIN(STALL_BYTES_PER_S, limit / 64 + 1) : STALL_BYTES_PER_S;
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);

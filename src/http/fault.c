@@ -125,7 +125,7 @@ static int timed_out(const struct transfer *t, struct err *e)
 			(unsigned long long)t->q->deadline_ms);
 	else
 		err_set(e, ERR_NETWORK, "stalled for %llu seconds after %llu bytes",
-			(unsigned long long)t->client->options.stall_s,
+			(unsigned long long)t->stall_s,
 			(unsigned long long)(t->r->received ? t->r->received : t->sent));
 	return err_cause(e, ready_us > 0 ? CAUSE_STALLED : CAUSE_UNREACHABLE, 0);
 }

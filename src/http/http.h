@@ -68,8 +68,13 @@ struct http_request {
 	enum http_ignored_range ignored_range;
 	uint64_t deadline_ms;  /* for the whole exchange, redirects included; 0: none.
 				  Missed is ERR_NETWORK */
+	uint64_t stall_s;      /* instead of the client's, if it is longer */
 	uint64_t expect_total; /* the whole object's size if known, else 0; another
 				  one is ERR_INTEGRITY */
+
+	/* Sent on a new connection: on a kept one that turns out to be closed, libcurl may send
+	 * the request twice. */
+	bool once;
 
 	/* The request body; no body if read_at is NULL. read_at may be called for the same bytes
 	 * again. body_sent, if set, gets progress; negative when bytes are sent again. */
@@ -86,6 +91,10 @@ struct http_request {
 	int (*begin)(void *ctx, const struct http_response *r, struct err *e);
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
+
+	/* A redirect that has this header is not followed: it is an error answer. NULL: all are
+	 * followed. */
+	const char *answer_header;
 
 	/* The body of an error answer, cut at the buffer's maximum size; may be NULL. */
 	struct buf *error_body;

@@ -23,7 +23,8 @@ struct transfer {
 	const struct url *url;
 	const char *method;
 	bool with_body, with_secrets;
-	uint64_t end_ms; /* of the monotonic clock; 0: no deadline */
+	uint64_t end_ms;  /* of the monotonic clock; 0: no deadline */
+	uint64_t stall_s; /* without data */
 
 	size_t header_bytes;
 	bool answered;      /* the final answer's headers are complete */

@@ -107,7 +107,5 @@ int http_range_judge(struct transfer *t)
 	}
 	if (t->r->status == 206)
 		return judge_partial(t);
-	if (t->r->status == 200)
-		return judge_whole(t);
-	return 0;
+	return t->r->status == 304 ? 0 : judge_whole(t);
 }

@@ -59,6 +59,7 @@ static int perform(struct http_client *c, const struct http_request *q, const st
 			.method = method,
 			.with_body = with_body,
 			.end_ms = end_ms,
+			.stall_s = MAX(q->stall_s, c->options.stall_s),
 		};
 		t.with_secrets = url_same_origin(first, &url);
 		free(r->url);

@@ -65,7 +65,8 @@ static int headers_complete(struct transfer *t)
 		return 0;
 	t->answered = true;
 	read_fields(t->r, t->client->options.clock);
-	t->redirected = is_redirect(t->r);
+	const char *ends = t->q->answer_header;
+	t->redirected = is_redirect(t->r) && !(ends && http_response_header(t->r, ends));
 	return is_success(t->r->status) ? http_range_judge(t) : 0;
 }
 
@@ -257,6 +258,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 {
 	CURL *easy = t->client->easy;
 	http_client_setup(t->client);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)t->stall_s);
 	curl_easy_setopt(easy, CURLOPT_URL, t->url->text);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	if (strcmp(t->method, "HEAD") == 0) {
@@ -280,6 +282,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 		curl_easy_setopt(easy, CURLOPT_USERNAME, t->url->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");
 	}
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, t->q->once ? 1L : 0L);
 	setup_range(t);
 	setup_deadline(t);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

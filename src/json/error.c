@@ -1,8 +1,5 @@
 #include "json/json.h"
 
-#include <stdio.h>
-#include <string.h>
-
 json_t *json_error(const struct err *e)
 {
 	json_t *object = json_object();
@@ -12,18 +9,6 @@ json_t *json_error(const struct err *e)
 	json_put_string(object, "message", e->text);
 	json_put_string(object, "hint", e->hint[0] ? e->hint : NULL);
 	return object;
-}
-
-static bool class_of(const char *name, enum err_class *out)
-{
-	for (int c = ERR_FAULT; c <= ERR_BUG; c++) {
-		const char *known = err_class_name((enum err_class)c);
-		if (!known || strcmp(known, name) != 0)
-			continue;
-		*out = (enum err_class)c;
-		return true;
-	}
-	return false;
 }
 
 int json_opt_error(const json_t *object, const char *at, const char *key, struct err *out,
@@ -43,7 +28,7 @@ int json_opt_error(const json_t *object, const char *at, const char *key, struct
 		rc = json_opt_string(member, key, "hint", &hint, e);
 	if (rc < 0)
 		return rc;
-	if (!class_of(class, &c))
+	if (!err_class_parse(class, &c))
 		return err_set(e, ERR_INTEGRITY, "%s.class: unknown", key);
 	err_set(out, c, "%s", message);
 	if (hint)

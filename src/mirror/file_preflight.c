@@ -116,7 +116,7 @@ static void check_largest(const struct file_mirror *f, const struct mirror_need 
 	uint64_t limit = file_limit(f, &whose);
 	if (limit && need->largest > limit) {
 		err_set(&why, ERR_SYSTEM,
-			"the largest file has %s, but %s allows %s at most (%llu bytes)",
+			"the largest file has %s, but %s allows at most %s (%llu bytes)",
 			format_size(a, need->largest), whose, format_size(b, limit),
 			(unsigned long long)limit);
 		err_hint(&why, "choose another disk, or raise the limit");

@@ -298,7 +298,8 @@ static int verify_copy(const struct part *p, struct mirror_upload *u, uint32_t p
 	pieces_init(&pieces, &u->how.grid, mirror_upload_digest(u, 0), NULL);
 	int rc = pieces_read(&pieces, piece, p->fd, p->name, u->mirror->env.cancel, &right, e);
 	if (rc == 0 && !right)
-		rc = err_set(e, ERR_INTEGRITY, "the copy of piece %u is wrong", (unsigned)piece);
+		rc = err_set(e, ERR_INTEGRITY, "the copy of piece %u has wrong bytes",
+			     (unsigned)piece);
 	return rc;
 }
 

@@ -8,7 +8,7 @@
 
 enum mirror_finding_state {
 	MIRROR_FINDING_OK,      /* in order */
-	MIRROR_FINDING_LACKS,   /* missing or impossible: `text` says what follows from that */
+	MIRROR_FINDING_LACKS,   /* missing or impossible: `text` says the consequence */
 	MIRROR_FINDING_CHANGED, /* set up now */
 	MIRROR_FINDING_WOULD,   /* dry run: would be set up */
 	MIRROR_FINDING_BY_HAND, /* a person has to do this: `text` says what */
@@ -17,9 +17,9 @@ enum mirror_finding_state {
 struct mirror_finding {
 	char *what; /* "folder", "conditional writes" */
 	enum mirror_finding_state state;
-	char *text; /* the value, or what follows */
+	char *text; /* the value, or the consequence */
 	char *hint; /* of a fault: what to do; or NULL */
-	/* Of a fault, which ends the run unless it is mended; ERR_NONE: it is none. */
+	/* Of a fault: the run cannot succeed until it is corrected. ERR_NONE: it is not a fault. */
 	enum err_class class;
 };
 

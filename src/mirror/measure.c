@@ -108,7 +108,7 @@ static int get_all(struct measuring *x, uint64_t us[ROUNDS], struct err *e)
 	return rc;
 }
 
-/* Some servers let an object be written or removed once a second. */
+/* Some servers allow one write or removal per second of an object. */
 static int remove_one(struct mirror *m, const char *key, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
@@ -159,7 +159,7 @@ static void remove_old(struct mirror *m)
 	str_list_release(&old.keys);
 }
 
-/* Keys and content that nobody else has: an answer cannot come from a cache. */
+/* Random keys and content, so that an answer cannot come from a cache. */
 static int make_content(struct measuring *x, struct err *e)
 {
 	uint64_t id;

@@ -1,8 +1,8 @@
 /*
  * measure: how fast a mirror is, and what readers without credentials get from its `url`.
  *
- * A mirror that can be written is given three objects of MEASURE_BYTES below MEASURE_PREFIX, which
- * are removed again; those of a killed run are removed by the next one, an hour later. From others,
+ * To a mirror that can be written, three objects of MEASURE_BYTES are written below MEASURE_PREFIX,
+ * and removed again; a later run removes those of a killed one, after an hour. From other mirrors,
  * a part of a model file of the catalog is read.
  */
 #ifndef FERRY_MIRROR_MEASURE_H

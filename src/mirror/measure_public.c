@@ -49,7 +49,7 @@ static int ask(const struct mirror *m, const char *key, struct compared *c, stru
 	if (rc == 0)
 		rc = http_perform(client, &q, r, e);
 	if (rc == 0 && c->differs)
-		rc = err_set(e, ERR_INTEGRITY, "%s does not show what was uploaded", m->url);
+		rc = err_set(e, ERR_INTEGRITY, "%s does not serve what was uploaded", m->url);
 	return rc;
 }
 
@@ -68,14 +68,15 @@ static void tell(const struct http_response *r, struct mirror_findings *out,
 	mirror_record_set_can(record, MIRROR_RECORD_PUBLIC_CORS, cors);
 	if (r->range_ignored)
 		mirror_findings_add(out, "public ranges", MIRROR_FINDING_LACKS,
-				    "only whole files are sent: readers cannot resume a download");
+				    "range requests are not supported: readers cannot resume "
+				    "downloads");
 	else
 		mirror_findings_add(out, "public ranges", MIRROR_FINDING_OK, "yes");
 	mirror_findings_add(out, "public CORS", MIRROR_FINDING_OK, "%s",
 			    cors ? "yes"
-				 : "no: browsers refuse it to the pages of other web sites");
+				 : "no: browsers do not let pages of other web sites read it");
 	mirror_findings_add(out, "public cache", MIRROR_FINDING_OK, "%.200s",
-			    cache ? cache : "no Cache-Control: caches decide on their own");
+			    cache ? cache : "no Cache-Control: caches choose the time themselves");
 }
 
 int mirror_measure_public(const struct mirror *m, const char *key, const void *data, size_t len,

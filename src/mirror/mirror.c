@@ -472,7 +472,7 @@ static int commit(struct mirror_connection *c, struct mirror_upload *u, struct m
 		  struct err *e)
 {
 	int rc = c->mirror->ops->upload_commit(c, u, st, e);
-	if (rc == 0 || !err_is_transient(e) || !is_there(c, u, st))
+	if (rc == 0 || u->how.was_wrong || !err_is_transient(e) || !is_there(c, u, st))
 		return rc;
 	err_clear(e);
 	return 0;

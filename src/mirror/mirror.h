@@ -83,6 +83,8 @@ struct mirror_put {
 					NULL: one piece at most, sha256 is its digest */
 	bool only_if_absent;
 	const char *only_if_etag; /* borrowed; NULL: no condition */
+	bool was_wrong; /* the present object is known to be wrong, whatever digest the mirror
+			   reports: after a lost answer, that digest proves nothing */
 	const char *content_type; /* borrowed; NULL: application/octet-stream */
 	bool immutable;           /* the key contains the hash of the content: cache
 				     forever */
@@ -105,6 +107,7 @@ struct mirror_leftover {
 	enum mirror_leftover_kind {
 		MIRROR_LEFT_UPLOAD,  /* an upload that was opened and not committed */
 		MIRROR_LEFT_VERSION, /* an old version of an object that was replaced or removed */
+		MIRROR_LEFT_SCRATCH, /* a test object of a probe or a check that was killed */
 	} kind;
 	const char *key;   /* "" when it is not known */
 	const char *id;    /* what mirror_leftover_remove() needs */
@@ -285,8 +288,8 @@ WARN_UNUSED int mirror_presign(struct mirror *m, const char *key, uint64_t expir
 WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);
 WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out,
 			     struct err *e);
-/* Can the run succeed? Adds to *out, faults with their class (findings.h); a kind that checks
- * nothing adds nothing. Negative only when it was cancelled. */
+/* Can the run succeed? Adds findings to *out, faults with their class (findings.h); kinds without
+ * checks add nothing. Negative only when it was cancelled. */
 WARN_UNUSED int mirror_preflight(struct mirror *m, const struct mirror_need *need,
 				 struct mirror_findings *out, struct err *e);
 /* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds; ERR_CONFLICT
@@ -340,7 +343,8 @@ bool mirror_copies_from(const struct mirror *m, const struct mirror *from);
 WARN_UNUSED int mirror_upload_copy(struct mirror_upload *u, uint32_t piece,
 				   const struct mirror_source *from, struct err *e);
 /* *out (may be NULL) describes the stored object. ERR_CONFLICT when a condition is not met. If
- * only the answer was lost, and the mirror reports the object's digest, this is not a failure. */
+ * only the answer was lost, and the mirror reports the object's digest, this is not a failure,
+ * unless how.was_wrong. */
 WARN_UNUSED int mirror_upload_commit(struct mirror_upload *u, struct mirror_stat *out,
 				     struct err *e);
 WARN_UNUSED int mirror_upload_abandon(struct mirror_upload *u, struct err *e);

@@ -79,7 +79,7 @@ static int check_head(const json_t *object, const char *place, int64_t *probed_s
 	if (rc == 0)
 		rc = json_get_string(object, "", "place", &recorded, e);
 	if (rc == 0 && strcmp(recorded, place) != 0)
-		rc = err_set(e, ERR_INTEGRITY, "the record is about another place");
+		rc = err_set(e, ERR_INTEGRITY, "the record is about another location");
 	if (rc == 0)
 		rc = json_get_string(object, "", "probed", &time, e);
 	if (rc == 0 && (!parse_time(time, probed_s) || *probed_s <= 0))

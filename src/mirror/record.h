@@ -1,5 +1,5 @@
 /*
- * record: what probing has found out about a mirror, kept for later runs:
+ * record: the results of probing a mirror, kept for later runs:
  *
  *   <state_dir>/<id>-<8 hex digits of the hash of its place>.json
  *
@@ -7,7 +7,7 @@
  *    "probed": "2026-01-02T03:04:05Z", "can": {"replace-if": true},
  *    "measured": {"upload-bytes-per-s": 41000000}}
  *
- * It is only an aid: one that is missing, malformed or of another place is an empty one.
+ * It is only an aid: if it is missing, malformed or of another place, it counts as empty.
  */
 #ifndef FERRY_MIRROR_RECORD_H
 #define FERRY_MIRROR_RECORD_H

@@ -59,7 +59,7 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 {
 	struct mirror_s3 *s = NEW(struct mirror_s3);
 	m->state = s;
-	/* Until it was probed: that it may report digests, and nothing that a write relies on. */
+	/* Until it was probed: it may report digests, and has nothing that a write relies on. */
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_SHA256 |
 		 MIRROR_CAN_PIECES_SHA256;
 	m->max_object = MAX_OBJECT;
@@ -108,26 +108,37 @@ static int s3_open(struct mirror *m, const struct conf *c, const struct conf_sec
 }
 
 /* https://developers.cloudflare.com/r2/api/s3/api/ */
-static int r2_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
-		   struct err *e)
+static int r2_endpoint(const struct conf *c, const struct conf_section *sec, char **out,
+		       struct err *e)
 {
 	const char *account = conf_get(sec, "account"), *where = conf_get(sec, "jurisdiction");
-	CLEANUP(mem_free_ptr) char *endpoint = NULL;
-	struct s3_place_options o = { .region = "auto", .style = S3_STYLE_PATH };
 	if (!account)
 		account = getenv("CLOUDFLARE_ACCOUNT_ID");
-	if (endpoint_of(m, sec)) {
-		endpoint = mem_strdup(endpoint_of(m, sec));
-	} else if (!account || !*account) {
+	if (!account || !*account) {
 		conf_err(c, sec, NULL, e, "a mirror of kind r2 needs 'account'");
 		return err_hint(e, "it is the account id in Cloudflare's dashboard; or set "
 				   "CLOUDFLARE_ACCOUNT_ID");
-	} else {
-		endpoint = mem_printf("https://%s%s%s.r2.cloudflarestorage.com", account,
-				      where ? "." : "", where ? where : "");
 	}
-	o.endpoint = endpoint;
-	return open_place(m, c, sec, &o, e);
+	/* Parts of a host name: a '/' would lead to another host. */
+	if (!path_is_id(account))
+		return conf_err(c, sec, NULL, e, "'%.100s' is not a valid account", account);
+	if (where && !path_is_id(where))
+		return conf_err(c, sec, NULL, e, "'%.100s' is not a valid jurisdiction", where);
+	*out = mem_printf("https://%s%s%s.r2.cloudflarestorage.com", account, where ? "." : "",
+			  where ? where : "");
+	return 0;
+}
+
+static int r2_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,
+		   struct err *e)
+{
+	const char *given = endpoint_of(m, sec);
+	CLEANUP(mem_free_ptr) char *endpoint = given ? mem_strdup(given) : NULL;
+	int rc = endpoint ? 0 : r2_endpoint(c, sec, &endpoint, e);
+	struct s3_place_options o = { .endpoint = endpoint,
+				      .region = "auto",
+				      .style = S3_STYLE_PATH };
+	return rc < 0 ? rc : open_place(m, c, sec, &o, e);
 }
 
 static void s3_close(struct mirror *m)
@@ -174,7 +185,7 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 	return sink->write(sink->ctx, data, len, e);
 }
 
-/* A range that starts at the end is empty: not every server tells the size with its refusal. */
+/* A range that starts at the end is empty: not every server reports the size when it refuses it. */
 static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 		  const struct mirror_sink *sink, struct err *e)
 {
@@ -195,6 +206,8 @@ static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 	if (rc == -ERR_INTEGRITY && r.status == 416 && !q.length &&
 	    mirror_s3_head(c, name, &st, &r, e) == 0 && st.size == range->offset)
 		return 0;
+	if (rc == -ERR_NOT_FOUND)
+		return mirror_s3_absent(c, &why, e);
 	if (rc < 0 && !e->class)
 		*e = why;
 	return rc;
@@ -206,8 +219,9 @@ struct listing {
 	mirror_entry_fn *fn;
 	void *ctx;
 	const struct mirror_s3 *s;
-	struct s3_page all;      /* with delimiters: everything, to be sorted */
-	struct str_list folders; /* still to be listed */
+	const char *folder;      /* with delimiters: the one that is being listed, */
+	struct s3_page all;      /* everything, to be sorted, */
+	struct str_list folders; /* and what is still to be listed */
 };
 
 static void listing_release(struct listing *l)
@@ -216,7 +230,7 @@ static void listing_release(struct listing *l)
 	str_list_release(&l->folders);
 }
 
-/* Keys that are no keys of ours (path_is_key) belong to somebody else. */
+/* Names that are not valid keys (path_is_key) are not ours. */
 static int tell(const struct listing *l, const struct s3_item *i, struct err *e)
 {
 	const char *prefix = l->s->prefix;
@@ -240,7 +254,10 @@ static int on_item_or_folder(void *ctx, const struct s3_item *i, struct err *e)
 	struct listing *l = ctx;
 	struct s3_page *all = &l->all;
 	(void)e;
-	if (i->kind == S3_ITEM_FOLDER) {
+	/* One that is not inside the folder would be listed for ever. */
+	if (!str_starts(i->name, l->folder))
+		return 0;
+	if (i->kind == S3_ITEM_FOLDER && strlen(i->name) > strlen(l->folder)) {
 		str_list_add(&l->folders, i->name);
 	} else if (i->kind == S3_ITEM_OBJECT) {
 		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
@@ -265,10 +282,11 @@ static int list_folders(struct mirror_connection *c, struct listing *l, const ch
 	struct mirror_s3_list how = { .list = MIRROR_S3_OBJECTS,
 				      .prefix = prefix,
 				      .folders = true };
+	l->folder = prefix;
 	int rc = mirror_s3_list(c, &how, on_item_or_folder, l, e);
 	for (size_t i = 0; rc == 0 && i < l->folders.count; i++) {
 		CLEANUP(mem_free_ptr) char *folder = mem_strdup(l->folders.at[i]);
-		how.prefix = folder;
+		how.prefix = l->folder = folder;
 		rc = mirror_s3_list(c, &how, on_item_or_folder, l, e);
 	}
 	if (rc == 0 && l->all.count)
@@ -303,6 +321,7 @@ static int s3_copy(struct mirror_connection *c, const char *from, const char *to
 				.headers = &header,
 				.header_count = 1,
 				.root = "CopyObjectResult",
+				.works = true,
 				.into = &answer };
 	return mirror_s3_call(c, &q, NULL, e);
 }

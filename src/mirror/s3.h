@@ -1,11 +1,11 @@
 /*
- * Shared by the files of kinds s3 and r2 alone: s3.c is the kind, and reads; s3_open.c,
- * s3_upload.c and s3_commit.c write; s3_leftover.c removes what uploads left; s3_probe.c finds out
- * what a server can do, and s3_traits.c keeps it; s3_preflight.c checks a run; s3_request.c is
- * what all of them use.
+ * Shared by the files of kinds s3 and r2 alone: s3.c has the settings and reads; s3_open.c,
+ * s3_upload.c, s3_commit.c and s3_headers.c write (s3_upload.h); s3_leftover.c removes what uploads
+ * left; s3_probe.c tests what a server supports, and s3_traits.c records it; s3_preflight.c checks
+ * a run before it starts; s3_setup*.c configure the bucket; all use s3_request.c.
  *
- * No code asks who made a server. What it can do is a set of traits: unknown until it was probed,
- * then recorded.
+ * Nothing depends on who made a server. What it supports is a set of traits, which are unknown
+ * until the server was probed, and then recorded.
  */
 #ifndef FERRY_MIRROR_S3_H
 #define FERRY_MIRROR_S3_H
@@ -34,13 +34,14 @@ struct mirror_s3 {
 	char *storage_class;           /* or NULL */
 	char *profile;                 /* or NULL */
 	atomic_uint traits;            /* enum mirror_s3_trait */
-	struct mirror_s3_setup *setup; /* what set-up makes of the bucket */
+	atomic_bool reached;           /* the bucket is known to be there */
+	struct mirror_s3_setup *setup; /* how set-up configures the bucket */
 };
 
 bool mirror_s3_has(const struct mirror *m, unsigned traits);
 /* Sets the traits, and what the mirror can do by them. */
 void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can);
-/* From and to the record (record.h), which is only an aid. */
+/* Read from the record (record.h), and written to it. */
 void mirror_s3_load_traits(struct mirror *m);
 void mirror_s3_save_traits(const struct mirror *m);
 
@@ -51,6 +52,9 @@ WARN_UNUSED int mirror_s3_call(struct mirror_connection *c, const struct s3_requ
 			       struct http_response *r, struct err *e);
 /* "\"abc\"" → "abc", cut at the size of mirror_stat.etag. */
 void mirror_s3_etag(char out[256], const char *etag);
+/* After a 404, `why`: sets e to it, or to "no such bucket" or "not an S3 server" if that is the
+ * cause. The server is asked only once. */
+WARN_UNUSED int mirror_s3_absent(struct mirror_connection *c, const struct err *why, struct err *e);
 /* HEAD of the object under this name. */
 WARN_UNUSED int mirror_s3_head(struct mirror_connection *c, const char *name,
 			       struct mirror_stat *out, struct http_response *r, struct err *e);
@@ -83,7 +87,7 @@ WARN_UNUSED int mirror_s3_upload_copy(struct mirror_connection *c, struct mirror
 				      uint32_t piece, const struct mirror_source *from,
 				      struct err *e);
 
-/* Until no part is left: one request may leave some. */
+/* Aborts the upload. Repeats the request until no part is left: one request may leave some. */
 WARN_UNUSED int mirror_s3_abort(struct mirror_connection *c, const char *name, const char *id,
 				struct err *e);
 
@@ -94,14 +98,19 @@ WARN_UNUSED int mirror_s3_leftover_remove(struct mirror_connection *c,
 
 WARN_UNUSED int mirror_s3_probe(struct mirror_connection *c, struct mirror_findings *out,
 				struct err *e);
-/* Does it answer as S3 does, and let us in? */
+/* Does the server answer as S3 does, and accept the credentials? */
 WARN_UNUSED int mirror_s3_reach(struct mirror_connection *c, struct http_response *r,
 				struct err *e);
-/* The name of an object that no reader looks for; the caller frees it. */
+/* Adjusts the error of a listing: without an S3 error code, it was not an S3 server. */
+void mirror_s3_foreign(const char *code, struct err *why);
+/* The name for a test object below MIRROR_S3_SCRATCH, where readers never look; the caller frees
+ * it.
+ */
+#define MIRROR_S3_SCRATCH ".ferry/"
 char *mirror_s3_scratch(struct mirror_connection *c, const char *what);
 WARN_UNUSED int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name,
 					 struct err *e);
-/* Finds out the traits, sets and records them. */
+/* Tests the traits, sets and records them. */
 WARN_UNUSED int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *out,
 				       struct err *e);
 WARN_UNUSED int mirror_s3_preflight(struct mirror_connection *c, const struct mirror_need *need,

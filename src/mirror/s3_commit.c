@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of bytes that the server compared with their digests when they came. */
+/* The server has compared the bytes with their digests when it received them. */
 static void vouch(const struct mirror_upload *u, struct mirror_stat *out)
 {
 	const struct mirror_s3_upload *s = u->state;
@@ -95,7 +95,7 @@ static int check_composite(const struct mirror_upload *u, const char *checksum, 
 	CLEANUP(mem_free_ptr) char *want = mem_printf("%s-%u", base64, (unsigned)u->how.grid.count);
 	if (!*checksum || strcmp(checksum, want) == 0)
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "the server put the parts together to other bytes (%s)",
+	return err_set(e, ERR_INTEGRITY, "the server assembled the parts to other bytes (%s)",
 		       checksum);
 }
 
@@ -107,7 +107,7 @@ static int stat_completed(struct mirror_connection *c, const struct mirror_uploa
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	int rc = mirror_s3_head(c, s->name, out, &r, e);
 	if (rc == 0 && out->size != u->how.grid.size)
-		rc = err_set(e, ERR_INTEGRITY, "the server put together %llu bytes, not %llu",
+		rc = err_set(e, ERR_INTEGRITY, "the server assembled %llu bytes, not %llu",
 			     (unsigned long long)out->size, (unsigned long long)u->how.grid.size);
 	return rc;
 }
@@ -132,6 +132,7 @@ static int complete(struct mirror_connection *c, struct mirror_upload *u, struct
 				.header_count = h.count,
 				.body = body.data,
 				.body_len = body.len,
+				.works = true,
 				.root = "CompleteMultipartUploadResult",
 				.into = &answer };
 	int rc = buf_ok(&body, "the list of parts", e);
@@ -158,8 +159,8 @@ static int commit_parts(struct mirror_connection *c, struct mirror_upload *u,
 	if (rc < 0)
 		return rc;
 	rc = complete(c, u, out, &why);
-	if (rc == -ERR_NOT_FOUND && stat_completed(c, u, out, &ignored) == 0 && out->has_sha256 &&
-	    digest_equal(&out->sha256, &u->how.sha256))
+	if (rc == -ERR_NOT_FOUND && !u->how.was_wrong && stat_completed(c, u, out, &ignored) == 0 &&
+	    out->has_sha256 && digest_equal(&out->sha256, &u->how.sha256))
 		return 0;
 	if (rc < 0) {
 		*e = why;

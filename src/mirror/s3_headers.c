@@ -82,7 +82,8 @@ int mirror_s3_check_echo(const struct mirror_s3_headers *h, const struct http_re
 {
 	const char *echo = http_response_header(r, "x-amz-checksum-sha256");
 	if (h->checksum && echo && strcmp(echo, h->checksum) != 0)
-		return err_set(e, ERR_INTEGRITY, "the server stored other bytes than were sent");
+		return err_set(e, ERR_INTEGRITY,
+			       "the server stored other bytes than those that were sent");
 	return 0;
 }
 

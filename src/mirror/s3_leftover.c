@@ -1,4 +1,5 @@
-/* What uploads left behind: open uploads, and old versions. */
+/* What is left behind: open uploads, old versions, and objects of a probe that was killed. */
+#include "mirror/measure.h"
 #include "mirror/s3.h"
 
 #include "util/mem.h"
@@ -104,6 +105,33 @@ static int on_version(void *ctx, const struct s3_item *i, struct err *e)
 	return i->kind == S3_ITEM_VERSION && !i->latest ? tell(l, i, &left, e) : 0;
 }
 
+static int on_scratch(void *ctx, const struct s3_item *i, struct err *e)
+{
+	const struct leftovers *l = ctx;
+	const struct mirror_s3 *s = l->c->mirror->state;
+	CLEANUP(mem_free_ptr) char *id = mem_printf("object %s", i->name);
+	struct mirror_leftover left = { .kind = MIRROR_LEFT_SCRATCH,
+					.id = id,
+					.started_s = i->time_s,
+					.has_bytes = true,
+					.bytes = i->size };
+	if (i->kind != S3_ITEM_OBJECT || !str_starts(i->name, s->prefix))
+		return 0;
+	left.key = i->name + strlen(s->prefix);
+	return l->fn(l->ctx, &left, e);
+}
+
+static int list_scratch(struct leftovers *l, const char *folder, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *prefix = mirror_s3_name(l->c->mirror, folder);
+	struct mirror_s3_list objects = {
+		.list = MIRROR_S3_OBJECTS,
+		.prefix = prefix,
+		.folders = mirror_s3_has(l->c->mirror, S3_LISTS_FOLDERS),
+	};
+	return mirror_s3_list(l->c, &objects, on_scratch, l, e);
+}
+
 /* A server without versions has none that are old. */
 static int list_versions(struct leftovers *l, const char *prefix, struct err *e)
 {
@@ -123,6 +151,10 @@ int mirror_s3_leftovers(struct mirror_connection *c, mirror_leftover_fn *fn, voi
 	struct mirror_s3_list uploads = { .list = MIRROR_S3_UPLOADS, .prefix = s->prefix };
 	struct leftovers l = { c, fn, ctx };
 	int rc = mirror_s3_list(c, &uploads, on_upload, &l, e);
+	if (rc == 0)
+		rc = list_scratch(&l, MIRROR_S3_SCRATCH, e);
+	if (rc == 0)
+		rc = list_scratch(&l, MEASURE_PREFIX, e);
 	return rc < 0 ? rc : list_versions(&l, s->prefix, e);
 }
 
@@ -131,9 +163,11 @@ int mirror_s3_leftover_remove(struct mirror_connection *c, const struct mirror_l
 {
 	const char *name = strchr(left->id, ' ');
 	if (!name)
-		return err_set(e, ERR_BUG, "'%.100s' is no id of a leftover", left->id);
+		return err_set(e, ERR_BUG, "'%.100s' is not the id of a leftover", left->id);
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(left->id, (size_t)(name - left->id));
 	if (left->kind == MIRROR_LEFT_UPLOAD)
 		return mirror_s3_abort(c, name + 1, id, e);
+	if (left->kind == MIRROR_LEFT_SCRATCH)
+		return mirror_s3_remove_scratch(c, name + 1, e);
 	return delete_with(c, name + 1, "versionId", id, e);
 }

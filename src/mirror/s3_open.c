@@ -11,7 +11,7 @@
 #define MAX_ONE_PUT (64 * MIB)
 #define MAX_CANDIDATES 8
 
-/* Before the work starts; the server decides when it is done. */
+/* An early check, before anything is sent; at the commit the server checks it again. */
 int mirror_s3_check_condition(struct mirror_connection *c, const struct mirror_upload *u,
 			      const char *name, struct err *e)
 {
@@ -60,6 +60,7 @@ static int create(struct mirror_connection *c, struct mirror_upload *u, struct m
 				.query_count = 1,
 				.headers = h.at,
 				.header_count = h.count,
+				.once = true, /* sent twice, an unknown upload would remain */
 				.root = "InitiateMultipartUploadResult",
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);
@@ -165,7 +166,7 @@ static void take_parts(struct mirror_upload *u, struct mirror_s3_upload *s)
 	}
 }
 
-/* Chooses the candidate that has most of the pieces. */
+/* Chooses the candidate that has the most pieces. */
 static int choose(struct mirror_connection *c, struct mirror_upload *u, struct mirror_s3_upload *s,
 		  const struct candidates *all, struct err *e)
 {

@@ -2,16 +2,41 @@
 
 #include "util/clock.h"
 #include "util/mem.h"
+#include "util/retry.h"
 
 #define SKEW_S 300
 
-/* May we write and remove? An object that no reader looks for says it. */
+/* Callers do not retry findings, so requests are retried here. */
+static struct retry patience(const struct mirror_connection *c)
+{
+	struct retry retry = RETRY_DEFAULT;
+	retry.max_tries = 3;
+	retry.clock = c->mirror->env.clock;
+	retry.cancel = c->mirror->env.cancel;
+	return retry;
+}
+
+static int reach(struct mirror_connection *c, struct http_response *r, struct err *e)
+{
+	struct retry retry = patience(c);
+	int rc;
+	do {
+		rc = mirror_s3_reach(c, r, e);
+	} while (rc < 0 && retry_again(&retry, e));
+	return rc < 0 ? -(int)e->class : 0;
+}
+
+/* Are writing and removing allowed? Tries it with a test object. */
 static int try_to_write(struct mirror_connection *c, const struct mirror_need *need, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_scratch(c, "preflight");
 	struct s3_request q = { .method = "PUT", .key = name };
+	struct retry retry = patience(c);
 	struct err why = ERR_INIT;
-	int rc = mirror_s3_call(c, &q, NULL, e);
+	int rc;
+	do {
+		rc = mirror_s3_call(c, &q, NULL, e);
+	} while (rc < 0 && retry_again(&retry, e));
 	if (rc < 0)
 		return err_context(e, "writing");
 	rc = mirror_s3_remove_scratch(c, name, &why);
@@ -35,8 +60,9 @@ static void check_session(struct mirror_connection *c, const struct mirror_need 
 	format_duration(left, rest);
 	if (need->seconds && rest < need->seconds)
 		mirror_findings_add(out, "session", MIRROR_FINDING_LACKS,
-				    "the session of the credentials (%s) ends in %s, before the "
-				    "push: it must be possible to renew it",
+				    "the credentials (%s) expire in %s, before the push is likely "
+				    "to "
+				    "end: make sure that they can be renewed",
 				    s3_credentials_source(s->place.credentials), left);
 	else
 		mirror_findings_add(out, "session", MIRROR_FINDING_OK, "%s left", left);
@@ -55,8 +81,9 @@ static void check_clock(struct mirror_connection *c, const struct http_response 
 	format_duration(by, distance);
 	if (distance > SKEW_S)
 		mirror_findings_add(out, "clock", MIRROR_FINDING_LACKS,
-				    "this machine's clock is %s %s the server's; at 15 minutes the "
-				    "server refuses everything",
+				    "this machine's clock is %s %s the server's; from 15 minutes "
+				    "on, "
+				    "the server refuses all requests",
 				    by, off < 0 ? "behind" : "ahead of");
 	else
 		mirror_findings_add(out, "clock", MIRROR_FINDING_OK, "%s off", by);
@@ -69,7 +96,7 @@ int mirror_s3_preflight(struct mirror_connection *c, const struct mirror_need *n
 	struct mirror_s3 *s = c->mirror->state;
 	struct err why = ERR_INIT;
 	const char *what = "bucket";
-	int rc = mirror_s3_reach(c, &r, &why);
+	int rc = reach(c, &r, &why);
 	if (rc == 0) {
 		mirror_findings_add(out, "credentials", MIRROR_FINDING_OK, "from %s",
 				    s3_credentials_source(s->place.credentials));

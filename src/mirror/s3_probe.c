@@ -1,4 +1,4 @@
-/* Finds out what a server does, by doing it with objects of our own, which are removed again. */
+/* Tests what a server supports, with test objects that are removed again. */
 #include "mirror/s3.h"
 
 #include "s3/xml.h"
@@ -15,18 +15,20 @@
 struct probe {
 	struct mirror_connection *c;
 	struct mirror_findings *out;
-	char *name; /* of the object that is written */
+	struct str_list names; /* of the objects that were written */
+	const char *name;      /* of the last one */
 	char etag[256];
 	unsigned traits, can;
-	bool let_in; /* a request has worked: a later 403 is about what it asked for */
+	bool let_in;   /* a request has worked, so a later 403 is about the request itself */
+	bool conflict; /* the last request failed because a condition does not hold */
 	struct err *e;
 	bool stopped; /* *e says why */
 };
 
 /* -- requests --------------------------------------------------------------------- */
 
-/* A server that fails on a request again and again refuses it; one that does not answer, or lets
- * nobody in, says nothing of what it can do. */
+/* A server that answers a request with failures again and again does not support it. From one that
+ * does not answer, or refuses the credentials, nothing can be concluded. */
 static bool is_refusal(const struct probe *p, const struct err *why)
 {
 	if (why->class == ERR_NETWORK)
@@ -41,6 +43,7 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 {
 	struct retry retry = RETRY_DEFAULT;
 	struct err why = ERR_INIT;
+	p->conflict = false;
 	int rc;
 	if (p->stopped)
 		return false;
@@ -49,16 +52,24 @@ static bool works(struct probe *p, const struct s3_request *q, struct http_respo
 	retry.cancel = p->c->mirror->env.cancel;
 	do {
 		rc = mirror_s3_call(p->c, q, r, &why);
-		/* R2 lets an object be written once a second. */
+		/* R2 allows one write per second to an object. */
 		if (why.cause == CAUSE_THROTTLED)
 			retry.max_tries = 8;
 	} while (rc < 0 && retry_again(&retry, &why));
 	p->let_in = p->let_in || rc == 0;
+	p->conflict = rc == -ERR_CONFLICT;
 	if (rc < 0 && !is_refusal(p, &why)) {
 		p->stopped = true;
 		*p->e = why;
 	}
 	return rc == 0;
+}
+
+/* A new object for the next test, because R2 allows one write per second to an object. */
+static void another_object(struct probe *p)
+{
+	str_list_take(&p->names, mirror_s3_scratch(p->c, "probe"));
+	p->name = p->names.at[p->names.count - 1];
 }
 
 static bool put(struct probe *p, const char *body, const struct digest *sha256,
@@ -100,9 +111,10 @@ static void probe_digest(struct probe *p)
 {
 	struct digest wrong;
 	sha256_of("another text", 12, &wrong);
+	another_object(p);
 	bool refused = !put(p, "a text", &wrong, NULL, 0);
 	finding(p, "digests", refused,
-		"the server does not compare what it gets with its SHA-256: everything is read "
+		"the server does not check the SHA-256 of what it receives: everything is read "
 		"back after it was written");
 	if (refused)
 		p->traits |= S3_CHECKS_SHA256;
@@ -126,12 +138,14 @@ static void probe_checksum(struct probe *p)
 	CLEANUP(mem_free_ptr) char *right = checksum_of("a text");
 	CLEANUP(mem_free_ptr) char *wrong = checksum_of("another text");
 	struct sigv4_pair header = { "x-amz-checksum-sha256", wrong };
+	another_object(p);
 	bool refused = !put(p, "a text", NULL, &header, 1);
 	header.value = right;
+	another_object(p);
 	bool ok = put(p, "a text", NULL, &header, 1) && reports(p, right) && refused;
 	finding(p, "checksums", ok,
-		"the server keeps no SHA-256 of its own: `ferry verify --quick` relies on what "
-		"was written beside the object");
+		"the server keeps no checksums: `ferry verify --quick` relies on the SHA-256 "
+		"that was uploaded with the object");
 	if (ok) {
 		p->traits |= S3_CHECKSUMS;
 		p->can |= MIRROR_CAN_PIECES_SHA256;
@@ -152,16 +166,17 @@ static void probe_headers(struct probe *p)
 		{ "cache-control", "public, max-age=60" },
 		{ "content-disposition", "attachment; filename*=UTF-8''a.txt" },
 	};
+	another_object(p);
 	struct s3_request q = { .method = "HEAD", .key = p->name };
 	bool read = put(p, "a text", NULL, headers, 3) && works(p, &q, &r);
 	bool meta = read && is_kept(&r, &headers[0]);
 	bool cached = read && is_kept(&r, &headers[1]) && is_kept(&r, &headers[2]);
 	finding(p, "metadata", meta,
-		"the server does not keep x-amz-meta- headers: it reports no SHA-256 that was "
-		"written beside an object");
+		"the server does not keep x-amz-meta- headers, so it does not report the SHA-256 "
+		"that was uploaded with an object");
 	finding(p, "headers", cached,
-		"the server does not keep Cache-Control and Content-Disposition: set them where "
-		"readers come in");
+		"the server does not keep Cache-Control and Content-Disposition: set them on "
+		"the web server or CDN in front of it");
 	if (meta) {
 		p->traits |= S3_KEEPS_META;
 		p->can |= MIRROR_CAN_SHA256;
@@ -178,10 +193,11 @@ static bool put_if(struct probe *p, const char *header, const char *value)
 	return put(p, "a text", NULL, &condition, 1);
 }
 
-/* The object is there. */
+/* The object is there. A server that refuses the condition itself, as not implemented, would refuse
+ * every new file. */
 static void probe_create_only(struct probe *p)
 {
-	bool ok = !put_if(p, "if-none-match", "*");
+	bool ok = !put_if(p, "if-none-match", "*") && p->conflict;
 	finding(p, "create-only", ok,
 		"two publishers may overwrite each other's new files: push reads back before and "
 		"after it writes");
@@ -193,7 +209,8 @@ static void probe_replace_if(struct probe *p)
 {
 	CLEANUP(mem_free_ptr) char *plain = mem_strdup(p->etag);
 	CLEANUP(mem_free_ptr) char *quoted = mem_printf("\"%s\"", p->etag);
-	bool refuses = !put_if(p, "if-match", "\"00000000000000000000000000000000\"");
+	bool refuses = !put_if(p, "if-match", "\"00000000000000000000000000000000\"") &&
+		       p->conflict;
 	bool with_quotes = refuses && put_if(p, "if-match", quoted);
 	bool without = refuses && !with_quotes && put_if(p, "if-match", plain);
 	bool ok = with_quotes || without;
@@ -297,16 +314,18 @@ static bool copy_range(struct probe *p, const char *id)
 
 static void probe_parts(struct probe *p)
 {
+	another_object(p);
 	CLEANUP(mem_free_ptr) char *id = create(p);
 	struct err ignored = ERR_INIT;
 	bool part = id && put_part(p, id);
 	bool listed = part && is_listed(p, id);
 	bool copied = part && copy_range(p, id);
-	finding(p, "uploads in parts", part, "the server stores no objects of more than 8 MiB");
+	finding(p, "uploads in parts", part, "objects of more than 8 MiB cannot be stored");
 	finding(p, "list parts", listed,
-		"an interrupted upload starts again: the server does not list what it has");
+		"interrupted uploads start from the beginning: the server does not list parts");
 	finding(p, "copy parts", copied,
-		"what an older version of a model has is sent again: the server copies no parts");
+		"pieces that an older version has, too, are sent again: the server copies no "
+		"parts");
 	if (listed)
 		p->traits |= S3_LISTS_PARTS;
 	if (copied) {
@@ -319,22 +338,22 @@ static void probe_parts(struct probe *p)
 
 static void probe_copy(struct probe *p)
 {
+	another_object(p);
 	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
 	CLEANUP(mem_free_ptr) char *source = mirror_s3_source(p->c->mirror, p->name);
-	CLEANUP(mem_free_ptr) char *to = mem_printf("%s-copy", p->name);
+	bool ok = put(p, "a text", NULL, NULL, 0);
+	another_object(p);
 	struct sigv4_pair header = { "x-amz-copy-source", source };
 	struct s3_request q = { .method = "PUT",
-				.key = to,
+				.key = p->name,
 				.headers = &header,
 				.header_count = 1,
 				.root = "CopyObjectResult",
 				.into = &answer };
-	struct s3_request remove = { .method = "DELETE", .key = to };
-	bool ok = put(p, "a text", NULL, NULL, 0) && works(p, &q, NULL);
+	ok = ok && works(p, &q, NULL);
 	finding(p, "copy", ok, "the server copies no objects");
 	if (ok)
 		p->can |= MIRROR_CAN_COPY;
-	(void)works(p, &remove, NULL);
 }
 
 /* -- lists ------------------------------------------------------------------------ */
@@ -363,31 +382,9 @@ static void probe_lists(struct probe *p)
 
 /* -- the probe -------------------------------------------------------------------- */
 
-char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
-{
-	CLEANUP(mem_free_ptr) char *key =
-		mem_printf(".ferry/%s-%016llx", what,
-			   (unsigned long long)random_below(NULL, UINT64_MAX));
-	return mirror_s3_name(c->mirror, key);
-}
-
-/* Some servers let an object be written or removed once a second. */
-int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name, struct err *e)
-{
-	struct s3_request q = { .method = "DELETE", .key = name };
-	struct retry retry = RETRY_DEFAULT;
-	int rc;
-	retry.clock = c->mirror->env.clock;
-	retry.cancel = c->mirror->env.cancel;
-	do {
-		rc = mirror_s3_call(c, &q, NULL, e);
-	} while (rc < 0 && retry_again(&retry, e));
-	return rc < 0 ? -(int)e->class : 0;
-}
-
 int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
 {
-	struct probe p = { .c = c, .out = out, .name = mirror_s3_scratch(c, "probe"), .e = e };
+	struct probe p = { .c = c, .out = out, .e = e };
 	struct err ignored = ERR_INIT;
 	probe_digest(&p);
 	probe_checksum(&p);
@@ -397,8 +394,9 @@ int mirror_s3_probe_traits(struct mirror_connection *c, struct mirror_findings *
 	probe_lists(&p);
 	probe_parts(&p);
 	probe_copy(&p);
-	(void)!mirror_s3_remove_scratch(c, p.name, &ignored);
-	free(p.name);
+	for (size_t i = 0; i < p.names.count; i++)
+		(void)!mirror_s3_remove_scratch(c, p.names.at[i], &ignored);
+	str_list_release(&p.names);
 	if (p.stopped)
 		return -(int)e->class;
 	mirror_s3_set_traits(c->mirror, p.traits, p.can);

@@ -1,9 +1,11 @@
-/* What all files of the kind use: names, requests, and what one HEAD tells. */
+/* Used by all files of the kind: names, requests, HEAD and listings. */
 #include "mirror/s3.h"
 
 #include "util/base64.h"
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/clock.h"
+#include "util/retry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,13 +80,27 @@ static void take_stat(struct mirror_stat *out, const struct http_response *r)
 	const char *meta = http_response_header(r, "x-amz-meta-sha256");
 	*out = (struct mirror_stat){ .size = r->total, .modified_s = r->modified_s };
 	mirror_s3_etag(out->etag, r->etag);
-	if (meta && digest_parse(&out->sha256, meta))
-		out->has_sha256 = true;
 	if (sum)
 		take_checksum(out, sum);
+	/* A checksum of the server takes precedence over what was uploaded with the object. */
+	if (!out->has_sha256 && !out->has_pieces_sha256 && meta)
+		out->has_sha256 = digest_parse(&out->sha256, meta);
 }
 
-/* Does it answer as S3 does, and let us in? */
+void mirror_s3_foreign(const char *code, struct err *why)
+{
+	struct err foreign = ERR_INIT;
+	bool is_foreign = !code[0] && why->cause != CAUSE_TLS &&
+			  (err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_USAGE) ||
+			   err_is(why, ERR_INTEGRITY));
+	if (!is_foreign)
+		return;
+	err_set(&foreign, ERR_USAGE, "the endpoint does not answer as an S3 server does: %s",
+		why->text);
+	err_hint(&foreign, "check the endpoint in ferry.conf");
+	*why = foreign;
+}
+
 int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct err *e)
 {
 	const struct mirror_s3 *s = c->mirror->state;
@@ -104,24 +120,41 @@ int mirror_s3_reach(struct mirror_connection *c, struct http_response *r, struct
 				.into = &answer,
 				.code = code };
 	int rc = mirror_s3_call(c, &q, r, &why);
-	bool foreign = rc < 0 && !code[0] &&
-		       (rc == -ERR_NOT_FOUND || rc == -ERR_USAGE || rc == -ERR_INTEGRITY);
-	if (foreign && why.cause != CAUSE_TLS) {
-		err_set(e, ERR_USAGE, "the endpoint does not answer as an S3 server does: %s",
-			why.text);
-		return err_hint(e, "check the endpoint in ferry.conf");
-	}
-	if (rc < 0)
-		*e = why;
-	return rc;
+	if (rc == 0)
+		return 0;
+	mirror_s3_foreign(code, &why);
+	*e = why;
+	return -(int)e->class;
 }
 
-/* A refused HEAD has no document that says why: a list has. */
-static int refused(struct mirror_connection *c, const struct err *why, struct err *e)
+/* The answer to HEAD has no body, so it does not say why it was refused; that to a listing does. If
+ * the listing works (it may have renewed the keys), the HEAD is tried once more. */
+static int refused(struct mirror_connection *c, const struct s3_request *q, struct http_response *r,
+		   struct err *why)
 {
 	struct err reason = ERR_INIT;
 	int rc = mirror_s3_reach(c, NULL, &reason);
-	*e = rc < 0 && err_is(&reason, why->class) ? reason : *why;
+	if (rc == 0)
+		return mirror_s3_call(c, q, r, why);
+	if (err_is(&reason, ERR_AUTH))
+		*why = reason;
+	return -(int)why->class;
+}
+
+/* Status 400 is how AWS answers an expired session. */
+static bool is_refused(int rc, const struct http_response *r)
+{
+	return rc == -ERR_AUTH || (rc == -ERR_USAGE && r->status == 400);
+}
+
+int mirror_s3_absent(struct mirror_connection *c, const struct err *why, struct err *e)
+{
+	struct mirror_s3 *s = c->mirror->state;
+	struct err reason = ERR_INIT;
+	int rc = s->reached ? 0 : mirror_s3_reach(c, NULL, &reason);
+	if (rc != -ERR_USAGE && rc != -ERR_NETWORK)
+		s->reached = true;
+	*e = rc == -ERR_USAGE ? reason : *why;
 	return -(int)e->class;
 }
 
@@ -134,8 +167,10 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 	q.header_count = !mirror_s3_has(c->mirror, S3_PROBED) ||
 			 mirror_s3_has(c->mirror, S3_CHECKSUMS);
 	int rc = mirror_s3_call(c, &q, r, &why);
-	if (rc == -ERR_AUTH)
-		return refused(c, &why, e);
+	if (is_refused(rc, r))
+		rc = refused(c, &q, r, &why);
+	if (rc == -ERR_NOT_FOUND)
+		return mirror_s3_absent(c, &why, e);
 	if (rc < 0)
 		*e = why;
 	if (rc == 0 && !r->has_total)
@@ -143,6 +178,30 @@ int mirror_s3_head(struct mirror_connection *c, const char *name, struct mirror_
 	if (rc == 0)
 		take_stat(out, r);
 	return rc;
+}
+
+/* -- objects that no reader looks for ----------------------------------------------- */
+
+char *mirror_s3_scratch(struct mirror_connection *c, const char *what)
+{
+	CLEANUP(mem_free_ptr) char *key =
+		mem_printf(MIRROR_S3_SCRATCH "%s-%016llx", what,
+			   (unsigned long long)random_below(NULL, UINT64_MAX));
+	return mirror_s3_name(c->mirror, key);
+}
+
+/* Some servers allow one write or removal per second of an object. */
+int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name, struct err *e)
+{
+	struct s3_request q = { .method = "DELETE", .key = name };
+	struct retry retry = RETRY_DEFAULT;
+	int rc;
+	retry.clock = c->mirror->env.clock;
+	retry.cancel = c->mirror->env.cancel;
+	do {
+		rc = mirror_s3_call(c, &q, NULL, e);
+	} while (rc < 0 && retry_again(&retry, e));
+	return rc < 0 ? -(int)e->class : 0;
 }
 
 /* -- lists ------------------------------------------------------------------------ */
@@ -190,14 +249,14 @@ static int list_page(struct mirror_connection *c, const struct mirror_s3_list *l
 	return rc < 0 ? rc : s3_page_parse(buf_str(&answer), answer.len, out, e);
 }
 
-static bool goes_on(const struct s3_page *page, const struct s3_page *last)
+/* Does the page name itself as the next one? Then the server does not support markers, and the list
+ * would never end. */
+static int check_progress(const struct s3_page *page, const struct s3_page *last, struct err *e)
 {
-	if (!page->more)
-		return false;
-	/* A server that answers the same page for ever. */
-	bool same = last->next && strcmp(last->next, page->next) == 0 &&
+	bool same = page->more && last->next && strcmp(last->next, page->next) == 0 &&
 		    (!page->next_id || !last->next_id || strcmp(last->next_id, page->next_id) == 0);
-	return !same;
+	return same ? err_set(e, ERR_INTEGRITY, "the server sends the same page of the list again")
+		    : 0;
 }
 
 int mirror_s3_list(struct mirror_connection *c, const struct mirror_s3_list *l,
@@ -211,9 +270,11 @@ int mirror_s3_list(struct mirror_connection *c, const struct mirror_s3_list *l,
 		rc = cancel_check(c->mirror->env.cancel, e);
 		if (rc == 0)
 			rc = list_page(c, l, &last, &page, e);
+		if (rc == 0)
+			rc = check_progress(&page, &last, e);
 		for (size_t i = 0; rc == 0 && i < page.count; i++)
 			rc = fn(ctx, &page.at[i], e);
-		more = rc == 0 && goes_on(&page, &last);
+		more = rc == 0 && page.more;
 		s3_page_release(&last);
 		last = page;
 	}

@@ -11,7 +11,8 @@ static const struct mirror_s3_document cors_document = {
 	.what = "CORS",
 	.query = "cors",
 	.root = "CORSConfiguration",
-	.by_hand = "this server keeps no CORS rules: set the headers where the bucket is served",
+	.by_hand = "this server has no CORS rules: set the headers on the web server or CDN in "
+		   "front of it",
 	.deleted = true,
 };
 
@@ -68,7 +69,7 @@ static int create(struct mirror_s3_run *x, bool with_region, char code[S3_CODE],
 	pthread_mutex_lock(&p->lock);
 	CLEANUP(mem_free_ptr) char *region = mem_strdup(p->region);
 	pthread_mutex_unlock(&p->lock);
-	/* us-east-1 is the place that is not named; R2 chooses by itself. */
+	/* us-east-1 must not be named; R2 chooses a location itself. */
 	if (with_region && strcmp(region, "us-east-1") != 0 && strcmp(region, "auto") != 0) {
 		CLEANUP_PTR(s3_tree_free) struct s3_tree *t = s3_bucket_location(region);
 		s3_tree_write(&body, t);
@@ -108,7 +109,7 @@ static bool make_bucket(struct mirror_s3_run *x)
 	return true;
 }
 
-/* False: it is not there, and cannot be made. */
+/* False: it does not exist and cannot be created. */
 static bool settle_bucket(struct mirror_s3_run *x)
 {
 	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
@@ -131,8 +132,10 @@ static bool settle_bucket(struct mirror_s3_run *x)
 	if (rc == -ERR_AUTH && strcmp(code, "AccessDenied") == 0)
 		err_context(&why, "the bucket %s exists, but is not open to these credentials",
 			    x->s->place.bucket);
-	if (rc < 0)
+	if (rc < 0) {
+		mirror_s3_foreign(code, &why);
 		return give_up(x, &why);
+	}
 	mirror_findings_add(x->out, "bucket", MIRROR_FINDING_OK, "%s", x->s->place.bucket);
 	return true;
 }
@@ -157,7 +160,7 @@ static void settle_cors(struct mirror_s3_run *x)
 	CLEANUP(mem_free_ptr) char *text = mem_printf("web pages of %s may read", origins);
 	bool changed = s3_bucket_cors(t, &x->w->origins);
 	mirror_s3_run_settle_tree(x, &cors_document, changed, t,
-				  x->w->cors == WANT_ON ? text : "no rule of ours");
+				  x->w->cors == WANT_ON ? text : "no rule of ferry");
 }
 
 static void settle_versioning(struct mirror_s3_run *x)
@@ -247,8 +250,9 @@ static void settle_replication(struct mirror_s3_run *x)
 		return;
 	if (w->role && s3_bucket_role_conflict(t, w->role)) {
 		mirror_findings_add(x->out, d->what, MIRROR_FINDING_BY_HAND,
-				    "the bucket has rules with the role %s, and may have only one "
-				    "role: use it as replication-role",
+				    "the bucket has rules with the role %s, and a bucket can have "
+				    "only "
+				    "one role: use it as replication-role",
 				    s3_tree_text(t, "Role"));
 		return;
 	}
@@ -260,7 +264,7 @@ static void settle_replication(struct mirror_s3_run *x)
 	CLEANUP(mem_free_ptr) char *text = mem_printf("objects are copied to %s (mirror %s)",
 						      w->replica_bucket, w->replica);
 	bool changed = s3_bucket_replicate(t, &r);
-	mirror_s3_run_settle_tree(x, d, changed, t, to ? text : "no rule of ours");
+	mirror_s3_run_settle_tree(x, d, changed, t, to ? text : "no rule of ferry");
 }
 
 int mirror_s3_setup(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,

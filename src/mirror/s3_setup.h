@@ -1,7 +1,7 @@
 /*
- * What `ferry mirror setup` makes of a bucket, from the keys of [mirror.NAME]: cors, public,
+ * How `ferry mirror setup` configures a bucket, by the keys of [mirror.NAME]: cors, public,
  * abort-uploads, versioning, keep-versions, logging, metrics, replicate-to and replication-role. A
- * key that is missing leaves the bucket as it is; `no` takes back what set-up had made.
+ * missing key leaves that setting of the bucket as it is; `no` removes what set-up has added.
  */
 #ifndef FERRY_MIRROR_S3_SETUP_H
 #define FERRY_MIRROR_S3_SETUP_H

@@ -38,7 +38,7 @@ static void settle_block(struct mirror_s3_run *x)
 					  "allow policies that make the bucket public");
 }
 
-/* What a person did by hand is seen by probing. */
+/* Has the last probe shown that the bucket is public already? */
 static bool known_as_public(const struct mirror *m)
 {
 	CLEANUP(mirror_record_release) struct mirror_record r = { 0 };
@@ -51,7 +51,7 @@ static void policy_lacks(struct mirror_s3_run *x)
 {
 	if (x->w->public == WANT_ON && known_as_public(x->c->mirror))
 		mirror_findings_add(x->out, "public read", MIRROR_FINDING_OK,
-				    "through the url, as the last probe found");
+				    "through the url, as the last probe has shown");
 	else
 		mirror_s3_run_lacks(x, &policy_document, x->w->public);
 }
@@ -96,7 +96,7 @@ static void settle_policy(struct mirror_s3_run *x)
 				     "everybody may read all objects");
 	else
 		mirror_s3_run_settle(x, &policy_document, changed, &body,
-				     "not by a policy of ours");
+				     "no statement of ferry in the policy");
 }
 
 void mirror_s3_run_public(struct mirror_s3_run *x)

@@ -15,7 +15,7 @@ struct mirror_s3_document {
 	const char *root;    /* element; NULL: it is JSON */
 	const char *by_hand; /* what to do where the server does not have it */
 	bool deleted;        /* an empty one is deleted, not put */
-	bool named;          /* the query has the id of its metrics as well */
+	bool named;          /* the query also has the id of the metrics */
 };
 
 /* A run over one bucket. */
@@ -33,35 +33,35 @@ struct mirror_s3_run {
 enum mirror_s3_outcome {
 	GOT_IT,
 	GOT_NOTHING, /* there is none */
-	GOT_LACK,    /* the server does not know such a document */
+	GOT_LACK,    /* the server does not support such a document */
 	GOT_FAULT,   /* it has become a finding, or the run was cancelled */
 };
 
 /* Was it cancelled? */
 bool mirror_s3_run_stopped(const struct mirror_s3_run *x);
-/* Performs the request, several times if the server asks for it. */
+/* Performs the request, with retries. */
 WARN_UNUSED int mirror_s3_run_call(struct mirror_s3_run *x, struct s3_request *q,
 				   char code[S3_CODE], long *status, struct err *e);
-/* A failed request: it becomes a finding, or the end of the run if it was cancelled. */
+/* Adds a finding about a failed request; if it was cancelled, ends the run instead. */
 void mirror_s3_run_failed(struct mirror_s3_run *x, const char *what, const struct err *why);
 
-/* The present document as it comes. */
+/* Gets the present document, not parsed. */
 enum mirror_s3_outcome mirror_s3_run_fetch(struct mirror_s3_run *x,
 					   const struct mirror_s3_document *d, struct buf *answer);
-/* As a tree, an empty one if there is none; NULL: a finding says why not. */
+/* The present document as a tree, an empty one if there is none; NULL: a finding says why. */
 struct s3_tree *mirror_s3_run_load(struct mirror_s3_run *x, const struct mirror_s3_document *d,
 				   enum mirror_s3_want want);
-/* Sends the body if it changed (an empty one deletes), and adds the finding; text: what is then the
- * case. */
+/* Sends the document if it changed (deletes it if body is empty), and adds the finding. text: the
+ * resulting state, for people. */
 void mirror_s3_run_settle(struct mirror_s3_run *x, const struct mirror_s3_document *d, bool changed,
 			  const struct buf *body, const char *text);
 void mirror_s3_run_settle_tree(struct mirror_s3_run *x, const struct mirror_s3_document *d,
 			       bool changed, const struct s3_tree *t, const char *text);
-/* The finding about a document that the server does not have. */
+/* Adds the finding about a kind of document that the server does not support. */
 void mirror_s3_run_lacks(struct mirror_s3_run *x, const struct mirror_s3_document *d,
 			 enum mirror_s3_want want);
 
-/* Public reading: the policy, and the block of policies (s3_setup_public.c). */
+/* Public access: the bucket policy, and the block of such policies (s3_setup_public.c). */
 void mirror_s3_run_public(struct mirror_s3_run *x);
 
 #endif

@@ -34,8 +34,8 @@ int mirror_s3_gone(struct err *e)
 	if (!err_is(e, ERR_NOT_FOUND))
 		return -(int)e->class;
 	err_class_set(e, ERR_CONFLICT);
-	return err_hint(e, "another run completed or removed it, or the server did after some "
-			   "days: push again");
+	return err_hint(e, "another run has completed or removed it, or a lifecycle rule has "
+			   "removed it: push again");
 }
 
 static void take_etag(struct mirror_s3_upload *s, uint32_t piece, const char *etag)
@@ -120,8 +120,8 @@ static int on_copied(void *ctx, const char *path, const char *text, struct err *
 	return 0;
 }
 
-/* Of the two digests that a server may report, the ETag of a part is its MD5, unless the server
- * encrypts with keys of its own. */
+/* A server may report a SHA-256 of the part. Its ETag is the MD5, unless the server encrypts
+ * objects. */
 static int compare_copy(const struct mirror_upload *u, uint32_t piece,
 			const struct mirror_source *from, const struct copied *copied,
 			struct err *e)
@@ -166,6 +166,7 @@ static int copy_part(struct mirror_connection *c, struct mirror_upload *u, uint3
 				.headers = headers,
 				.header_count = 2,
 				.root = "CopyPartResult",
+				.works = true,
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);
 	if (rc == 0)
@@ -180,13 +181,14 @@ static int copy_part(struct mirror_connection *c, struct mirror_upload *u, uint3
 }
 
 struct into {
-	uint8_t *at;
+	uint8_t *at, *end;
 };
 
 static int on_read(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct into *into = ctx;
-	(void)e;
+	if (len > (size_t)(into->end - into->at))
+		return err_set(e, ERR_INTEGRITY, "the server sent more than was requested");
 	memcpy(into->at, data, len);
 	into->at += len;
 	return 0;
@@ -198,9 +200,9 @@ static int copy_small(struct mirror_connection *c, struct mirror_upload *u, uint
 {
 	struct mirror_s3_upload *s = u->state;
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_name(from->mirror, from->key);
-	struct into into = { s->whole + grid_offset(&u->how.grid, piece) };
-	uint8_t *start = into.at;
+	uint8_t *start = s->whole + grid_offset(&u->how.grid, piece);
 	uint64_t len = grid_length(&u->how.grid, piece);
+	struct into into = { start, start + len };
 	struct digest d;
 	struct mirror_s3 *other = from->mirror->state;
 	struct s3_request q = { .method = "GET",
@@ -210,6 +212,7 @@ static int copy_small(struct mirror_connection *c, struct mirror_upload *u, uint
 				.write = on_read,
 				.ctx = &into };
 	int rc = s3_call(c->state, &other->place, &q, NULL, e);
+	c->mirror->requests++;
 	if (rc < 0)
 		return rc;
 	sha256_of(start, (size_t)len, &d);

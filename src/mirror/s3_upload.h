@@ -1,11 +1,11 @@
 /*
  * Shared by the files of an upload to S3 alone: s3_open.c opens it, s3_upload.c puts pieces,
- * s3_commit.c makes the object, s3_headers.c says what is to be stored with it.
+ * s3_commit.c completes the object, s3_headers.c makes the headers that are stored with it.
  *
- * A small object, and metadata, is one PUT at the commit: there a condition holds on every server
- * that knows conditions. A large object, whose name has its digest in it, is a multipart upload:
- * the pieces are its parts, and the upload that an earlier run left is found by listing. A part
- * that the server lists without a SHA-256 is compared when its piece is put, by its MD5.
+ * A small object, or metadata, is one PUT request at the commit, because every server that supports
+ * conditions supports them there. A large object, whose name contains its digest, is a multipart
+ * upload whose parts are the pieces; an upload that an earlier run left is found by listing. A part
+ * that the server lists without a SHA-256 is compared by its MD5 when its piece is put.
  */
 #ifndef FERRY_MIRROR_S3_UPLOAD_H
 #define FERRY_MIRROR_S3_UPLOAD_H
@@ -49,7 +49,7 @@ WARN_UNUSED int mirror_s3_check_echo(const struct mirror_s3_headers *h,
 /* The caller frees it. */
 char *mirror_s3_base64(const struct digest *d);
 
-/* Counts a body that is sent, so that it can be taken back. */
+/* Counts the bytes of a body as they are sent, so that they can be subtracted after a failure. */
 struct mirror_s3_progress {
 	struct mirror_upload *u;
 	int64_t sent;
@@ -60,7 +60,7 @@ void mirror_s3_on_sent(void *ctx, int64_t bytes);
 WARN_UNUSED int mirror_s3_check_condition(struct mirror_connection *c,
 					  const struct mirror_upload *u, const char *name,
 					  struct err *e);
-/* What ERR_NOT_FOUND means while an upload is open: ERR_CONFLICT, with a hint. */
+/* ERR_NOT_FOUND while an upload is open becomes ERR_CONFLICT, with a hint. */
 int mirror_s3_gone(struct err *e);
 
 #endif

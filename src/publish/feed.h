@@ -2,12 +2,12 @@
  * feed: reads the tree's objects for several mirrors; each piece is read and hashed once for all
  * of them.
  *
- * Each mirror has a reader, which begins its files in the order of the tree, several of them at a
- * time if it likes, and takes the pieces of each. The first reader that needs a piece reads it from
+ * Each mirror has a reader, which begins its files in the order of the tree (several may be open at
+ * a time) and takes the pieces of each. The first reader that needs a piece reads it from
  * the tree; the others find it in a bounded pool, where it stays until all readers that need it
- * have taken it. So the readers are never further apart than the size of the pool. A reader that
- * delays the others for longer than `patience_ms` is left behind: nothing is kept for it any more,
- * and it reads the pieces again by itself (reread_bytes).
+ * have taken it. So the size of the pool limits how far the readers can be apart. A reader that
+ * delays the others for longer than `patience_ms` is left behind: the pool keeps nothing for it any
+ * more, and it reads the pieces again by itself (reread_bytes).
  *
  * Readers run on threads of their own, and each may have several.
  */

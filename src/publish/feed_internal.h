@@ -70,8 +70,8 @@ struct feed {
 	struct feed_taker *takers;
 	struct feed_slot *slots;
 	uint64_t used;
-	/* Buffers of dropped pieces, for others of the same length: given back and allocated each
-	 * time, they would scatter, and the process would grow far beyond the pool. */
+	/* Buffers of dropped pieces, to be used again for others of the same length: freeing and
+	 * allocating them each time would fragment the heap, far beyond the size of the pool. */
 	struct feed_spare *spares;
 	uint64_t spare_bytes;
 	struct feed_stats stats;
@@ -84,7 +84,7 @@ struct feed_demand *feed_demand(const struct feed *f, size_t reader, size_t file
 bool feed_is_wanted(const struct feed *f, const struct feed_slot *s);
 /* Is the reader neither done nor left behind? */
 bool feed_takes_part(const struct feed *f, size_t reader);
-/* Has no such reader yet to get a piece before this one? */
+/* Is there no such reader that still needs a piece before this one? */
 bool feed_is_first(struct feed *f, struct feed_place at);
 /* Has a reader that was left behind caught up? */
 void feed_catch_up(struct feed *f, size_t reader);

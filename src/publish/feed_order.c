@@ -73,7 +73,7 @@ static struct feed_place place_to_get(struct feed *f, size_t reader)
 	return p;
 }
 
-/* The first piece that the reader has not done with. */
+/* The first piece that the reader has not finished. */
 static struct feed_place place_to_do(struct feed *f, size_t reader)
 {
 	struct feed_place p = place_to_get(f, reader);

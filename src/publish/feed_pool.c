@@ -61,7 +61,7 @@ static void spares_free(struct feed *f)
 
 static void slot_free(struct feed *f, struct feed_slot *s)
 {
-	/* Small ones are of any length, and scatter little. */
+	/* Small buffers differ in length, and hardly fragment the heap. */
 	if (s->piece.data && s->piece.len >= GRID_MIN_PIECE)
 		spare_add(f, s->piece.data, s->piece.len);
 	else
@@ -134,8 +134,8 @@ static bool is_used_in_step(const struct feed *f, const struct feed_slot *s)
 	return false;
 }
 
-/* The pool may be full of later pieces, which stay until the readers have come there. So the first
- * piece of all may be one too many; the next one, only when that has been given back. */
+/* The pool may be full of later pieces, which stay until the readers reach them. So the first piece
+ * of all may exceed the limit; no other may until that one was given back. */
 static bool may_exceed(struct feed *f, const struct feed_taker *t)
 {
 	for (const struct feed_slot *s = f->slots; s; s = s->next)

@@ -279,9 +279,9 @@ static int refuse(const struct plan_file_moves *moves, struct err *e)
 		first->mirror ? first->mirror : "", first->mirror ? ": " : "", first->what,
 		first->now, first->planned);
 	if (moves->count > 1)
-		err_context(e, "%zu things have moved since the plan was made, first",
+		err_context(e, "%zu things have changed since the plan was made; the first",
 			    moves->count);
-	return err_hint(e, "make a new plan (ferry push --plan FILE), and have it reviewed");
+	return err_hint(e, "make a new plan with ferry push --plan FILE, and have it reviewed");
 }
 
 int plan_file_compare(const struct plan_file *p, const struct plan_file_run *run,

@@ -1,6 +1,6 @@
 /*
  * plan_file: what a push is going to do, as a document (schemas/push-plan.schema.json) that another
- * person reviews, and that `ferry push --apply` carries out if nothing has moved since.
+ * person reviews, and that `ferry push --apply` carries out if nothing has changed since.
  */
 #ifndef FERRY_PUBLISH_PLAN_FILE_H
 #define FERRY_PUBLISH_PLAN_FILE_H
@@ -77,8 +77,8 @@ void plan_file_moves_release(struct plan_file_moves *m);
 
 /*
  * Compares a run that is planned, but has not begun, with the plan. Steps that are done already,
- * by an apply that was interrupted, are no difference; nor are mirrors that cannot be reached, of
- * which nothing is known. Appends to out; ERR_CONFLICT if there are differences.
+ * by an apply that was interrupted, do not count as differences, nor do mirrors that cannot be
+ * reached. Appends to out; ERR_CONFLICT if there are differences.
  */
 WARN_UNUSED int plan_file_compare(const struct plan_file *p, const struct plan_file_run *run,
 				  struct plan_file_moves *out, struct err *e);

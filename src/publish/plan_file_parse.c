@@ -75,7 +75,7 @@ static int read_step(const json_t *o, const char *at, struct plan_file_step *out
 	int action = STEP_CHECK;
 	int rc = read_text(o, at, "key", &out->key, e);
 	if (rc == 0 && !path_is_key(out->key))
-		rc = err_set(e, ERR_INTEGRITY, "%s.key: not a key", at);
+		rc = err_set(e, ERR_INTEGRITY, "%s.key: not a valid key", at);
 	if (rc == 0)
 		rc = read_word(o, at, "action", STEP_CHECK, STEP_REPLACE, action_name, &action, e);
 	if (rc == 0)
@@ -263,5 +263,7 @@ int plan_file_read(const char *path, struct plan_file *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(PLAN_FILE_MAX_BYTES);
 	int rc = file_read_named(path, &text, e);
-	return rc < 0 ? rc : plan_file_parse(buf_str(&text), text.len, path, out, e);
+	if (rc == 0)
+		rc = plan_file_parse(buf_str(&text), text.len, path, out, e);
+	return rc == -ERR_INTEGRITY ? err_hint(e, "plans are written by `ferry push --plan`") : rc;
 }

@@ -28,7 +28,7 @@ void preflight_release(struct preflight *p)
 	};
 }
 
-/* Sets e to the gravest fault, with its check in front. */
+/* Sets e to the most serious fault, with the name of its check in front. */
 static bool gravest(const struct mirror_findings *f, struct err *e)
 {
 	const struct mirror_finding *worst = NULL;
@@ -95,10 +95,11 @@ static void check_object(const struct push_mirror *m, const struct repository_fi
 	uint64_t limit = m->mirror->max_object;
 	if (f->size <= limit)
 		return;
-	err_set(&why, ERR_USAGE, "%s has %s (%llu bytes), more than the limit of %s there", f->key,
-		format_size(a, f->size), (unsigned long long)f->size, format_size(b, limit));
-	err_hint(&why, "publish a smaller variant or one of several shards, or leave the model "
-		       "files out: holds = metadata");
+	err_set(&why, ERR_USAGE, "%s has %s (%llu bytes), more than the mirror's limit of %s",
+		f->key, format_size(a, f->size), (unsigned long long)f->size,
+		format_size(b, limit));
+	err_hint(&why, "publish a smaller variant or split the file into shards, or let the mirror "
+		       "hold no model files (holds = metadata)");
 	mirror_findings_fault(out, "object size", &why);
 }
 

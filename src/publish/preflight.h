@@ -11,7 +11,7 @@
 struct preflight_mirror {
 	struct mirror_need need;
 	struct mirror_findings findings;
-	bool faulty; /* there are faults, and the mirror's error is the gravest */
+	bool faulty; /* there are faults, and the mirror's error is the most serious */
 };
 
 struct preflight {
@@ -21,16 +21,15 @@ struct preflight {
 	int64_t now_s;
 	/* out; preflight_release() */
 	struct mirror_findings release;   /* of the release itself, for all mirrors */
-	struct err error;                 /* then: its gravest fault */
+	struct err error;                 /* the most serious of its faults */
 	struct preflight_mirror *mirrors; /* one for each of the run's */
 	size_t count;
 };
 void preflight_release(struct preflight *p);
 
 /*
- * The plans of the mirrors are made. A mirror with a fault gets it as its error. Mirrors that
- * failed before only have their error among their findings; mirrors that are not written have
- * none.
+ * Call it when the mirrors are planned. A fault of a mirror becomes its error. The findings of a
+ * mirror that failed before are only its error; a mirror that is not written has no findings.
  */
 void preflight_run(struct preflight *p, const struct tree *t, struct push_mirror *mirrors,
 		   size_t count, const struct push_options *o);

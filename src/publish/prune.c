@@ -134,7 +134,7 @@ static int check_shown(const struct run *r, struct prune_mirror *m, struct err *
 		return -(int)e->class;
 	int rc = release_check(&now, r->t, e);
 	if (rc == 0 && now.state != RELEASE_SAME && !r->o->dry_run)
-		rc = err_set(e, ERR_CONFLICT, "it does not show release %llu any more",
+		rc = err_set(e, ERR_CONFLICT, "it no longer shows release %llu",
 			     (unsigned long long)r->t->version);
 	return rc;
 }
@@ -178,8 +178,8 @@ static int check_able(const struct prune_mirror *m, struct err *e)
 	if (mirror_can(m->mirror, MIRROR_CAN_LIST | MIRROR_CAN_WRITE))
 		return 0;
 	return err_set(e, ERR_USAGE,
-		       "a mirror of kind %s cannot be listed, so that nothing can be "
-		       "pruned there",
+		       "mirrors of kind %s cannot be listed, so nothing can be pruned "
+		       "there",
 		       m->mirror->ops->kind);
 }
 
@@ -216,7 +216,7 @@ static int find_keep(struct run *r, size_t count, struct err *e)
 				    m->id);
 			return err_hint(e,
 					"clients take metadata from one mirror and objects from "
-					"another: mend the mirror, or remove it from ferry.conf");
+					"another: repair the mirror, or remove it from ferry.conf");
 		}
 		readers[n++] = m->mirror;
 	}

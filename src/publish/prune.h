@@ -2,13 +2,13 @@
  * prune: removes from mirrors what no release names that clients may still use (prune_keep.h).
  *
  * What always holds here:
- *  - only mirrors that show the tree's release are pruned, and this is looked at just before the
+ *  - only mirrors that show the tree's release are pruned; this is checked again just before the
  *    first file is removed;
- *  - only files of our own naming are removed: "targets/…/<sha256>.<name>" and versioned
- *    metadata; never a root, never one that is younger than the grace time, never one whose age
- *    the mirror does not report;
- *  - objects go first, then targets metadata, then snapshots: what is left after a kill is found
- *    again;
+ *  - only files with names like ours are removed: "targets/…/<sha256>.<name>" and versioned
+ *    metadata; never a root, a file younger than the grace period, or one whose age the mirror
+ *    does not report;
+ *  - objects are removed first, then targets metadata, then snapshots, so that after a kill the
+ *    next run finds the rest;
  *  - a mirror that cannot be read stops the pruning of all, because clients take metadata from
  *    one mirror and objects from another.
  */

@@ -183,9 +183,10 @@ static int read(struct finder *f, enum tuf_type type, const char *key, struct tu
 			why = theirs;
 	}
 	err_set(e, why.class, "%s", why.text);
-	err_context(e, "what readers of %s may still need is not known", key);
-	return err_hint(e, "nothing was removed; objects can be removed when this metadata can be "
-			   "read, or is gone from all mirrors");
+	err_context(e, "cannot determine what readers of %s still need", key);
+	return err_hint(e,
+			"nothing was removed; run it again when this metadata can be read, or is "
+			"gone from all mirrors");
 }
 
 /* The object's name has one of the hashes in front; readers choose which. */

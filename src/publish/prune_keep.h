@@ -6,7 +6,7 @@
  * the objects that these name are kept while
  *
  *  - it is the current one, or the one that a mirror shows, or the newest on a mirror; or
- *  - the grace time has not passed since it expired and since every mirror that has it got the
+ *  - the grace period has not passed since it expired, or since every mirror that has it got the
  *    next one.
  *
  * Which snapshots there were is taken from the mirrors themselves and from the tree. All roots,
@@ -33,7 +33,7 @@ struct prune_time {
 /*
  * mirrors: all that hold metadata, whether they are pruned or not: clients may take metadata from
  * one and objects from another. ERR_CONFLICT if one has a newer snapshot than the tree; the error
- * of a mirror or a file that cannot be read: what is needed is then not known.
+ * of a mirror or a file that cannot be read, because what is needed is then not known.
  */
 WARN_UNUSED int prune_keep_find(const struct tree *t, struct mirror *const *mirrors, size_t count,
 				const struct prune_time *time, const struct retry *retry,

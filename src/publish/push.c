@@ -79,6 +79,12 @@ static void plan(void *ctx, size_t i)
 		(void)!push_mirror_plan(&r->deliveries[i], &r->mirrors[i].error);
 }
 
+/* A transient fault, such as a server that is down, does not count. */
+static bool needs_mending(const struct err *e)
+{
+	return err_is(e, ERR_USAGE) || err_is(e, ERR_AUTH);
+}
+
 /* A mirror with a fault is left out like one that is down; but nothing is written when the faults
  * leave too few for the quorum. */
 static bool passes_checks(struct run *r, const struct push_result *result)
@@ -91,7 +97,8 @@ static bool passes_checks(struct run *r, const struct push_result *result)
 	for (size_t i = 0; i < r->count; i++)
 		if (can_count(&r->mirrors[i], stage)) {
 			able += !r->mirrors[i].error.class;
-			faulty = faulty || p->mirrors[i].faulty;
+			faulty = faulty || p->mirrors[i].faulty ||
+				 needs_mending(&r->mirrors[i].error);
 		}
 	return !p->error.class && (!faulty || able >= result->quorum);
 }
@@ -158,7 +165,7 @@ static bool stage_failed(const struct run *r)
 /* Stage mirrors first; none without the quorum. */
 static void show_release(struct run *r, const struct push_result *result)
 {
-	/* What is repaired is shown already. */
+	/* A repaired release is already shown. */
 	if (result->holding < result->quorum && !r->o->repair)
 		return;
 	for (int turn = 0; turn < 2; turn++) {
@@ -203,7 +210,7 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 	return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
 }
 
-/* The gravest fault of the release and of the mirrors. */
+/* The most serious fault of the release and of the mirrors. */
 static int sum_up_stopped(const struct run *r, const struct push_mirror *worst, struct err *e)
 {
 	const struct err *why = &r->stop;
@@ -238,21 +245,24 @@ static bool all_are_planned(const struct run *r)
 
 static int interrupted(const struct run *r, struct err *e)
 {
-	const char *command = r->tree->source ? "`ferry sync`" : "`ferry push`";
+	const char *again = r->o->again ? r->o->again : "ferry push";
 	char done[SIZE_TEXT], all[SIZE_TEXT];
-	size_t files = 0;
+	size_t files = 0, count = 0;
 	uint64_t bytes = 0, total = 0;
 	if (!all_are_planned(r))
-		return err_hint(e, "nothing was written yet; %s starts again", command);
+		return err_hint(e, "nothing was written yet; run `%s` again", again);
 	for (size_t i = 0; i < r->tree->files.count; i++) {
+		if (r->o->only && !r->o->only[i])
+			continue;
+		uint64_t size = r->tree->files.at[i].size;
 		bool there = is_everywhere(r, i);
 		files += there;
-		bytes += there ? r->tree->files.at[i].size : 0;
-		total += r->tree->files.at[i].size;
+		bytes += there ? size : 0;
+		count++;
+		total += size;
 	}
-	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; %s goes on", files,
-			r->tree->files.count, format_size(done, bytes), format_size(all, total),
-			command);
+	return err_hint(e, "%zu of %zu files, %s of %s are on every mirror; `%s` continues", files,
+			count, format_size(done, bytes), format_size(all, total), again);
 }
 
 static int sum_up(const struct run *r, const struct push_result *result, struct err *e)

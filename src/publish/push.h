@@ -74,6 +74,8 @@ struct push_options {
 	/* Called when all mirrors are planned, before the first byte; an error stops the run. */
 	int (*approve)(void *ctx, const struct push_mirror *mirrors, size_t count, struct err *e);
 	void *approve_ctx;
+	const char *again;           /* the command that continues the run, for a hint; NULL: "ferry
+					push" */
 	const char *record_dir;      /* of the tree; NULL: no record */
 	struct preflight *preflight; /* what is checked before the first byte; NULL: nothing */
 	const struct retry *retry;   /* for each transfer */

@@ -128,7 +128,7 @@ int push_delivery_compare(struct push_delivery *d, const struct repository_file 
 	d->m->read_bytes += a.bytes;
 	pthread_mutex_unlock(&d->lock);
 	*same = audit_is_ok(&a);
-	/* What is wrong is written again: its bytes count once. */
+	/* A wrong file is written again: its bytes count only once. */
 	if (planned && !*same && d->task)
 		report_advance(d->o->report, d->task, -(int64_t)a.bytes);
 	return 0;
@@ -172,8 +172,8 @@ int push_delivery_written(struct push_delivery *d, const struct repository_file 
 		return rc;
 	if (!same)
 		return err_set(e, ERR_INTEGRITY,
-			       "mirror %s: %s: what was written reads back differently", d->m->id,
-			       f->key);
+			       "mirror %s: %s: reading it back gave other bytes than were written",
+			       d->m->id, f->key);
 	/* Some kinds report time and etag only on a stat. */
 	if (!st->etag[0] && !st->modified_s)
 		rc = stat_file(d, f, st, e);
@@ -182,9 +182,9 @@ int push_delivery_written(struct push_delivery *d, const struct repository_file 
 	return rc;
 }
 
-/* By the digest that the mirror reports, else by reading it back. */
-static int is_there(struct push_delivery *d, const struct repository_file *f, bool *same,
-		    struct err *e)
+/* By the digest that the mirror reports, if it can be believed, else by reading it back. */
+static int is_there(struct push_delivery *d, const struct repository_file *f, bool was_wrong,
+		    bool *same, struct err *e)
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
 	struct mirror_stat st = { 0 };
@@ -194,16 +194,18 @@ static int is_there(struct push_delivery *d, const struct repository_file *f, bo
 	if (rc < 0)
 		return rc;
 	enum inventory_state found = inventory_judge(f, p.at ? &p.root : NULL, &st);
+	if (was_wrong && found == INVENTORY_OK)
+		found = INVENTORY_UNVERIFIED;
 	*same = found == INVENTORY_OK;
 	return found == INVENTORY_UNVERIFIED ? push_delivery_compare(d, f, false, same, e) : 0;
 }
 
-int push_delivery_settle(struct push_delivery *d, const struct repository_file *f,
+int push_delivery_settle(struct push_delivery *d, const struct repository_file *f, bool was_wrong,
 			 struct mirror_stat *st, struct err *e)
 {
 	struct err why = ERR_INIT;
 	bool same = false;
-	int rc = is_there(d, f, &same, &why);
+	int rc = is_there(d, f, was_wrong, &same, &why);
 	if (rc == -ERR_CANCELLED) {
 		*e = why;
 		return rc;
@@ -214,7 +216,7 @@ int push_delivery_settle(struct push_delivery *d, const struct repository_file *
 				   "of the repository, then push again");
 	}
 	err_clear(e);
-	/* Closing the upload takes back what it has told. */
+	/* Closing the upload subtracts the progress that it has reported. */
 	if (d->task)
 		report_advance(d->o->report, d->task, (int64_t)f->size);
 	return stat_file(d, f, st, e);

@@ -48,9 +48,9 @@ WARN_UNUSED int push_delivery_written(struct push_delivery *d, const struct repo
 				      const struct digest *root, struct mirror_stat *st,
 				      struct err *e);
 /* After ERR_CONFLICT: it is fine if the same bytes are there, because an earlier attempt succeeded,
- * or the same push ran elsewhere. */
+ * or the same push ran elsewhere. was_wrong as in struct mirror_put: then they are read. */
 WARN_UNUSED int push_delivery_settle(struct push_delivery *d, const struct repository_file *f,
-				     struct mirror_stat *st, struct err *e);
+				     bool was_wrong, struct mirror_stat *st, struct err *e);
 void push_delivery_record(struct push_delivery *d, const struct repository_file *f,
 			  const struct mirror_stat *st);
 

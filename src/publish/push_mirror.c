@@ -164,6 +164,21 @@ static int look_after(struct push_delivery *d, struct err *e)
 
 /* ---- writing metadata ------------------------------------------------------------ */
 
+/* Other bytes than ours may be those of another publisher, who came just after us. */
+static int written(struct push_delivery *d, const struct push_step *s, struct mirror_stat *st,
+		   struct err *e)
+{
+	struct err why = ERR_INIT, theirs = ERR_INIT;
+	struct release now;
+	int rc = push_delivery_written(d, s->file, NULL, st, &why);
+	if (rc == -ERR_INTEGRITY && s->file->class == REPOSITORY_TIMESTAMP &&
+	    !has_condition(d, s) && look_at_release(d, &now, &theirs) == -ERR_CONFLICT)
+		why = theirs;
+	if (why.class)
+		*e = why;
+	return -(int)why.class;
+}
+
 static int put_small(struct push_delivery *d, struct push_step *s, struct err *e)
 {
 	const struct repository_file *f = s->file;
@@ -171,6 +186,7 @@ static int put_small(struct push_delivery *d, struct push_step *s, struct err *e
 	struct mirror_put how = push_delivery_how(d, f);
 	struct mirror_stat st = { 0 };
 	struct retry retry = *d->o->retry;
+	how.was_wrong = s->action == STEP_REPLACE;
 	condition(d, s, &how);
 	int rc = look_before(d, s, e);
 	if (rc < 0)
@@ -179,11 +195,11 @@ static int put_small(struct push_delivery *d, struct push_step *s, struct err *e
 		st = (struct mirror_stat){ 0 };
 		if (mirror_put_small(d->m->mirror, f->key, buf_str(bytes), bytes->len, &how, &st,
 				     e) == -ERR_CONFLICT)
-			(void)!push_delivery_settle(d, f, &st, e);
+			(void)!push_delivery_settle(d, f, how.was_wrong, &st, e);
 	} while (e->class && push_delivery_again(d, &retry, e));
 	if (e->class)
 		return -(int)e->class;
-	return push_delivery_written(d, f, NULL, &st, e);
+	return written(d, s, &st, e);
 }
 
 static int check_step(struct push_delivery *d, struct push_step *s, struct err *e)
@@ -232,7 +248,7 @@ int push_mirror_check(struct push_delivery *d, struct err *e)
 {
 	struct push_plan *p = &d->m->plan;
 	if (!push_plan_is_empty(p)) {
-		d->task = mem_printf("push %s", d->m->id);
+		d->task = mem_printf("%s %s", d->tree->source ? "sync" : "push", d->m->id);
 		report_begin(d->o->report, d->task, p->put_bytes + p->check_bytes, 0);
 	}
 	return push_delivery_each(d, is_hidden, check_hidden, e);

@@ -108,6 +108,11 @@ static void count_found(struct push_delivery *d, const struct grid *g, struct mi
 	pthread_mutex_unlock(&d->lock);
 }
 
+static bool was_wrong(const struct object *o)
+{
+	return o->step->action == STEP_REPLACE;
+}
+
 /* An object that is damaged or missing in the tree does not stop the others. */
 static int source_fault(struct work *w, struct object *o, const struct err *e)
 {
@@ -122,6 +127,7 @@ static int open_upload(struct work *w, struct object *o, struct mirror_upload **
 	const struct repository_file *f = o->step->file;
 	struct retry retry = *w->d->o->retry;
 	struct mirror_put how = push_delivery_how(w->d, f);
+	how.was_wrong = was_wrong(o);
 	int rc = feed_begin(w->feed, w->reader, o->file, &o->pieces, e);
 	if (rc < 0)
 		return source_fault(w, o, e);
@@ -170,8 +176,8 @@ static void count_copy(struct work *w, struct object *o, uint32_t piece, bool bl
 		       const struct err *why)
 {
 	struct push_delivery *d = w->d;
-	/* A wrong piece says nothing about the others. What could not be compared may be copied
-	 * again, with its bytes. */
+	/* One wrong piece says nothing about the others. A piece that could not be compared may be
+	 * copied again together with its bytes. */
 	if (why->class && !err_is(why, ERR_INTEGRITY)) {
 		pthread_mutex_lock(&w->lock);
 		o->to_copy = o->pieces->grid.count;
@@ -303,7 +309,7 @@ static int after_commit(struct work *w, struct object *o, struct mirror_stat *st
 {
 	const struct repository_file *f = o->step->file;
 	if (err_is(e, ERR_CONFLICT))
-		(void)!push_delivery_settle(w->d, f, st, e);
+		(void)!push_delivery_settle(w->d, f, was_wrong(o), st, e);
 	if (e->class)
 		return -(int)e->class;
 	int rc = push_delivery_written(w->d, f, &o->pieces->root, st, e);

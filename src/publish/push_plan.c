@@ -25,7 +25,8 @@ static enum push_action action_for(const struct repository_file *f, const struct
 	case INVENTORY_CONTENT:
 		return STEP_REPLACE;
 	case INVENTORY_OK:
-		return step->wrong ? STEP_CHECK : STEP_KEEP;
+		/* The digest may be what another client uploaded with the object. */
+		return step->wrong || step->changed ? STEP_CHECK : STEP_KEEP;
 	case INVENTORY_UNVERIFIED:
 		return step->recorded && !recheck ? STEP_KEEP : STEP_CHECK;
 	}
@@ -58,6 +59,7 @@ void push_plan_make(const struct tree *t, const bool *wanted, const struct inven
 		s->found = items[i].state;
 		s->stat = items[i].stat;
 		s->wrong = verified_is_wrong(record, f);
+		s->changed = verified_is_changed(record, f, &s->stat);
 		s->recorded = s->found == INVENTORY_UNVERIFIED &&
 			      verified_vouches(record, f, &s->stat);
 		s->action = action_for(f, release, s, recheck);
@@ -139,5 +141,7 @@ const char *push_step_reason(const struct push_step *step)
 		return step->action == STEP_KEEP ? "verified" : "missing";
 	if (step->action == STEP_CHECK && step->wrong)
 		return "recorded as wrong";
+	if (step->action == STEP_CHECK && step->changed && step->found == INVENTORY_OK)
+		return "changed since it was verified";
 	return step->recorded ? "verified before" : reasons[step->found];
 }

@@ -23,6 +23,7 @@ struct push_step {
 	struct mirror_stat stat; /* of the existing object */
 	bool recorded;           /* KEEP: verified by the record */
 	bool wrong;              /* verify found it wrong, and nobody has looked since */
+	bool changed;            /* replaced by another client since it was verified */
 	bool done;               /* written */
 	char *error;             /* of an object: why it could not be written; or NULL */
 };

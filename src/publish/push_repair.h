@@ -1,5 +1,5 @@
 /*
- * push_repair: `push --repair` mends the releases that the mirrors show, and publishes nothing new.
+ * push_repair: `push --repair` repairs the releases that mirrors show, and publishes nothing new.
  */
 #ifndef FERRY_PUBLISH_PUSH_REPAIR_H
 #define FERRY_PUBLISH_PUSH_REPAIR_H

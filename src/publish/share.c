@@ -25,7 +25,7 @@ int share_parse(const char *text, struct share *out, struct err *e)
 		return 0;
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
 	err_set(e, ERR_USAGE, "'%.40s' is not a share of the objects", shown);
-	return err_hint(e, "write I/N, from 1/N to N/N: 3/16 is the third of sixteen shares");
+	return err_hint(e, "give I/N, from 1/N to N/N: 3/16 is the third of sixteen shares");
 }
 
 bool share_has(const struct share *s, const struct repository_file *f)

@@ -5,7 +5,7 @@
  * What always holds here:
  *  - the metadata is verified as by a client: from a trusted root, by version, hash and signature;
  *    expired metadata, and metadata older than what was seen before, is refused;
- *  - a byte of an object goes on only after its digest was compared with the signed metadata
+ *  - a piece of an object is sent only after its digest was compared with the signed metadata
  *    (tree.h);
  *  - only metadata and manifests are written to the local disk.
  */

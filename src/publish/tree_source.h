@@ -7,7 +7,7 @@
 
 #include "publish/tree.h"
 
-/* Reads `len` bytes of an object, unverified. What fails is tried again, from where it failed. */
+/* Reads `len` bytes of an object, unverified. After a failure, the rest is read again. */
 WARN_UNUSED int tree_source_read(const struct tree *t, const struct repository_file *f,
 				 uint64_t offset, void *data, uint64_t len, struct err *e);
 /* Reads a small object, verifies it, and keeps it in the folder. */

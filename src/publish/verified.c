@@ -174,6 +174,15 @@ bool verified_is_wrong(const struct verified *r, const struct repository_file *f
 	return entry && strcmp(entry->etag, WRONG) == 0;
 }
 
+bool verified_is_changed(const struct verified *r, const struct repository_file *f,
+			 const struct mirror_stat *st)
+{
+	const struct record_entry *entry = find(r, f);
+	bool marked = entry && st->etag[0] && strcmp(entry->etag, WRONG) != 0 &&
+		      strcmp(entry->etag, "-") != 0;
+	return marked && !etag_is(entry->etag, st->etag);
+}
+
 /* Opened for the first entry, so that a push that does nothing writes nothing. */
 static int writable(struct verified *r)
 {

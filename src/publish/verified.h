@@ -43,6 +43,9 @@ bool verified_vouches(const struct verified *r, const struct repository_file *f,
 		      const struct mirror_stat *st);
 /* Was it withdrawn, and not verified since? */
 bool verified_is_wrong(const struct verified *r, const struct repository_file *f);
+/* Does the etag show that the object was replaced since it was verified? */
+bool verified_is_changed(const struct verified *r, const struct repository_file *f,
+			 const struct mirror_stat *st);
 void verified_add(struct verified *r, const struct repository_file *f,
 		  const struct mirror_stat *st);
 void verified_withdraw(struct verified *r, const struct repository_file *f);

@@ -40,15 +40,15 @@ static bool is_ours(const struct share *s, const struct repository_file *f)
 	return share_has(s, f) && (f->class == REPOSITORY_OBJECT || s->index <= 1);
 }
 
-static void record_corrupt(const struct run *r, const struct verify_mirror *m)
+void verify_record(const struct tree *t, const struct verify_mirror *m, const char *record_dir)
 {
 	struct verified record;
 	if (!m->mirror)
 		return;
-	verified_open(&record, r->o->record_dir, m->id, m->mirror->url);
+	verified_open(&record, record_dir, m->id, m->mirror->url);
 	for (size_t i = 0; i < m->count; i++)
 		if (m->files[i].verdict == VERIFY_CORRUPT)
-			verified_withdraw(&record, m->files[i].file);
+			verified_withdraw(&record, &t->files.at[i]);
 	verified_close(&record);
 }
 
@@ -73,7 +73,7 @@ static void check_mirror(void *ctx, size_t index)
 	m->expired = release_has_version(&m->release) && m->release.expires_s <= r->o->now_s;
 	struct verify_work work = { r->tree, r->o, m, wanted, items, known, &r->loading };
 	verify_work_run(&work);
-	record_corrupt(r, m);
+	verify_record(r->tree, m, r->o->record_dir);
 }
 
 /* ---- all ------------------------------------------------------------------------ */

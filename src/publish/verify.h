@@ -48,4 +48,8 @@ struct verify_options {
 WARN_UNUSED int verify_run(const struct tree *t, struct verify_mirror *mirrors, size_t count,
 			   const struct verify_options *o, struct err *e);
 
+/* Records the corrupt files of a mirror for the next push (verified.h). verify_run() does that;
+ * this is for results of other machines, of the release of this tree. record_dir: as above. */
+void verify_record(const struct tree *t, const struct verify_mirror *m, const char *record_dir);
+
 #endif

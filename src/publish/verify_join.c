@@ -94,7 +94,7 @@ static int get_bad_pieces(const json_t *o, const char *at, struct audit *a, stru
 		a->bad[i].index = (uint32_t)index;
 	}
 	if (rc == 0 && json_array_size(list) != MIN(a->bad_count, AUDIT_MAX_BAD))
-		rc = err_set(e, ERR_INTEGRITY, "%s.bad_pieces: not as many as bad_count says", at);
+		rc = err_set(e, ERR_INTEGRITY, "%s.bad_pieces: does not match bad_count", at);
 	return rc;
 }
 
@@ -117,10 +117,23 @@ static int get_audit(const json_t *o, const char *at, struct audit *a, struct er
 	return get_bad_pieces(o, at, a, e);
 }
 
+/* Why the file could not be read. */
+static int get_error(const json_t *o, const char *at, struct verify_file *v, struct err *e)
+{
+	const char *class = NULL, *message = NULL;
+	int rc = json_get_string(o, at, "class", &class, e);
+	if (rc == 0)
+		rc = json_get_string(o, at, "message", &message, e);
+	if (rc == 0 && !err_class_parse(class, &v->class))
+		rc = err_set(e, ERR_INTEGRITY, "%s.class: unknown word", at);
+	if (rc == 0)
+		v->error = mem_strdup(message);
+	return rc;
+}
+
 static int get_verdict(const json_t *o, const char *at, struct verify_file *v, struct err *e)
 {
 	int verdict = 0, how = VERIFY_BY_NOTHING;
-	const char *message = NULL;
 	int rc = get_word(o, at, "verdict", verdict_name, VERIFY_OK, VERIFY_VERDICTS - 1, &verdict,
 			  e);
 	if (rc == 0 && (verdict == VERIFY_OK || verdict == VERIFY_CORRUPT))
@@ -129,16 +142,14 @@ static int get_verdict(const json_t *o, const char *at, struct verify_file *v, s
 		rc = json_opt_u64(o, at, "actual_size", 0, &v->actual_size, e);
 	if (rc == 0)
 		rc = json_opt_bool(o, at, "other_parts", false, &v->other_parts, e);
-	if (rc == 0)
-		rc = json_opt_string(o, at, "message", &message, e);
+	if (rc == 0 && verdict == VERIFY_UNREACHABLE)
+		rc = get_error(o, at, v, e);
 	if (rc == 0)
 		rc = get_audit(o, at, &v->audit, e);
 	if (rc < 0)
 		return rc;
 	v->verdict = (enum verify_verdict)verdict;
 	v->how = (enum verify_how)how;
-	if (v->verdict == VERIFY_UNREACHABLE && message)
-		v->error = mem_strdup(message);
 	return 0;
 }
 
@@ -464,7 +475,7 @@ static int add(struct verify_joined *j, const json_t *document, const char *name
 		return rc;
 	j->from[r.share.index - 1] = mem_strdup(name);
 	if (json_array_size(mirrors) != j->report.count)
-		return err_set(e, ERR_USAGE, "has not the same mirrors as the other reports");
+		return err_set(e, ERR_USAGE, "does not have the same mirrors as the other reports");
 	json_array_foreach (mirrors, i, mirror) {
 		rc = add_mirror(j, i, mirror, first, e);
 		if (rc < 0)
@@ -512,7 +523,7 @@ int verify_report_join(struct verify_joined *j, struct err *e)
 		m->verdicts[VERIFY_NONE] = m->count - found;
 		if (found != m->held)
 			rc = err_set(e, ERR_INTEGRITY,
-				     "the reports have %zu files of mirror %s, which are %zu",
+				     "the reports have %zu files of mirror %s, but it has %zu",
 				     found, m->id, m->held);
 	}
 	for (uint32_t i = 0; rc == 0 && i < j->report.share.count; i++)

@@ -40,6 +40,8 @@ static void put_file(json_t *o, const struct verify_file *f)
 		json_put_bool(o, "cut_short", true);
 	if (unverified && f->other_parts)
 		json_put_bool(o, "other_parts", true);
+	if (f->verdict == VERIFY_UNREACHABLE)
+		json_put_string(o, "class", err_class_name(f->class));
 	json_put_string(o, "message", unverified ? verify_unverified_reason(f) : f->error);
 }
 

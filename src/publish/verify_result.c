@@ -108,30 +108,45 @@ const char *verify_mirror_result(const struct verify_mirror *m)
 	return m->verdicts[VERIFY_UNVERIFIED] ? "unverified" : "ok";
 }
 
-static const struct err unread = {
-	.class = ERR_NETWORK,
-	.text = "some files could not be read",
-};
+static bool is_graver(enum err_class class, enum err_class than)
+{
+	return !than || push_gravity(class) > push_gravity(than);
+}
+
+/* Why the mirror could not be read, or some of its files could not; false if all could. */
+static bool unread(const struct verify_mirror *m, enum err_class *class, const char **why)
+{
+	*class = m->error.class;
+	*why = m->error.class ? m->error.text : "some files could not be read";
+	for (size_t i = 0; !m->error.class && i < m->count; i++)
+		if (m->files[i].verdict == VERIFY_UNREACHABLE &&
+		    is_graver(m->files[i].class, *class))
+			*class = m->files[i].class;
+	return *class != ERR_NONE;
+}
 
 int verify_sum_up(const struct verify_mirror *mirrors, size_t count, struct err *e)
 {
-	const struct err *worst = NULL;
+	enum err_class worst = ERR_NONE, class;
+	const char *worst_why = NULL, *worst_hint = NULL, *why;
 	unsigned bad = 0, lost = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct verify_mirror *m = &mirrors[i];
-		const struct err *why = m->error.class                    ? &m->error
-					: m->verdicts[VERIFY_UNREACHABLE] ? &unread
-									  : NULL;
-		bad += verify_is_bad(m);
-		lost += why != NULL;
-		if (why && (!worst || push_gravity(why->class) > push_gravity(worst->class)))
-			worst = why;
+		bad += verify_is_bad(&mirrors[i]);
+		if (!unread(&mirrors[i], &class, &why))
+			continue;
+		lost++;
+		if (is_graver(class, worst)) {
+			worst = class;
+			worst_why = why;
+			worst_hint = mirrors[i].error.hint;
+		}
 	}
 	if (bad)
 		return err_set(e, ERR_FAULT, "%u of %zu mirrors have faults", bad, count);
-	if (!worst)
+	if (!lost)
 		return 0;
-	err_set(e, worst->class, "%u of %zu mirrors could not be verified: %s", lost, count,
-		worst->text);
-	return err_hint(e, "no faults were found on the others; try again later");
+	err_set(e, worst, "%u of %zu mirrors could not be verified: %s", lost, count, worst_why);
+	if (worst_hint && worst_hint[0])
+		return err_hint(e, "%s", worst_hint);
+	return err_hint(e, "nothing wrong was found in what could be read; try again later");
 }

@@ -19,7 +19,7 @@ enum verify_verdict {
 	VERIFY_STALE,       /* timestamp.json, catalog.json: of an older release */
 	VERIFY_FOREIGN,     /* of a newer release, or of another publisher's */
 	VERIFY_UNREACHABLE, /* could not be read; nothing is known about it */
-	VERIFY_NOT_CHECKED, /* the run was interrupted before */
+	VERIFY_NOT_CHECKED, /* the run was interrupted first */
 	VERIFY_VERDICTS
 };
 
@@ -40,6 +40,7 @@ struct verify_file {
 	uint64_t actual_size; /* unless missing or unreachable */
 	struct audit audit;   /* with CORRUPT: where */
 	char *error;          /* with UNREACHABLE: why; else NULL */
+	enum err_class class; /* and the class of that */
 };
 
 struct verify_mirror {

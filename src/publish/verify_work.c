@@ -155,8 +155,10 @@ static void settle(struct work *k, struct verify_file *v, const struct err *erro
 		v->verdict = VERIFY_NOT_CHECKED;
 	else if (!judged)
 		v->verdict = VERIFY_UNREACHABLE;
-	if (v->verdict == VERIFY_UNREACHABLE)
+	if (v->verdict == VERIFY_UNREACHABLE) {
 		v->error = mem_strdup(error->text);
+		v->class = error->class;
+	}
 	if (v->file->class == REPOSITORY_POINTER)
 		judge_pointer(m, v);
 	m->verdicts[v->verdict]++;

@@ -25,7 +25,7 @@ static struct s3_tree *rule_of(const struct s3_tree *document, const char *id)
 	return NULL;
 }
 
-/* How many have this id? A server should see to it that it is one. */
+/* How many have this id? More than one should not be possible. */
 static size_t count_rules(const struct s3_tree *document, const char *id)
 {
 	size_t n = 0;
@@ -181,7 +181,7 @@ bool s3_bucket_logging(struct s3_tree *logging, const char *bucket, const char *
 	if (bucket && is_text(s3_tree_text(enabled, "TargetBucket"), bucket) &&
 	    is_text(s3_tree_text(enabled, "TargetPrefix"), prefix))
 		return false;
-	/* Anew: grants have attributes, which a tree does not keep. */
+	/* Written anew: grants have attributes, which a tree does not keep. */
 	while (logging->count)
 		s3_tree_remove(logging, 0);
 	if (bucket) {
@@ -222,7 +222,7 @@ bool s3_bucket_allow_public_policy(struct s3_tree *block)
 
 /* -- replication --------------------------------------------------------------------- */
 
-/* Priorities of one document differ: ours is kept, or behind all others. */
+/* Priorities must differ: ours is kept, or made the highest number. */
 static void add_priority(const struct s3_tree *document, struct s3_tree *rule)
 {
 	uint64_t largest = 0, n;

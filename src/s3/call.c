@@ -23,6 +23,7 @@ struct attempt {
 	struct url parts;
 	int64_t now_s;
 	struct buf error; /* body of a failed answer */
+	int64_t sent;     /* bytes of the body that were reported */
 };
 
 static void attempt_release(struct attempt *a)
@@ -92,6 +93,26 @@ static void body_digest(const struct s3_request *q, char hex[DIGEST_HEX])
 	digest_hex(hex, q->sha256 ? q->sha256 : &d);
 }
 
+/* A line break in a value would start another header. The value may be secret: it is not shown. */
+static int check_line(const char *line, struct err *e)
+{
+	for (const char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return err_set(e, ERR_USAGE,
+				       "the header %.*s would have a control character: check the "
+				       "access keys and the settings of the mirror",
+				       (int)strcspn(line, ":"), line);
+	return 0;
+}
+
+static int check_lines(const struct str_list *lines, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < lines->count && rc == 0; i++)
+		rc = check_line(lines->at[i], e);
+	return rc;
+}
+
 /* The header lines to send, the signature among them. */
 static void sign(const struct attempt *a, struct str_list *lines)
 {
@@ -128,20 +149,21 @@ static void sign(const struct attempt *a, struct str_list *lines)
 
 static int body_at(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
 {
-	const struct s3_request *q = ctx;
+	const struct attempt *a = ctx;
 	(void)e;
-	memcpy(data, (const char *)q->body + offset, len);
+	memcpy(data, (const char *)a->q->body + offset, len);
 	return 0;
 }
 
 static void body_sent(void *ctx, int64_t bytes)
 {
-	const struct s3_request *q = ctx;
-	if (q->body_sent)
-		q->body_sent(q->body_ctx, bytes);
+	struct attempt *a = ctx;
+	a->sent += bytes;
+	if (a->q->body_sent)
+		a->q->body_sent(a->q->body_ctx, bytes);
 }
 
-/* PUT and POST have a body, if an empty one: some servers want its length. */
+/* PUT and POST have a body, even if it is empty: some servers require its length. */
 static bool has_body(const struct s3_request *q)
 {
 	return q->method && (strcmp(q->method, "PUT") == 0 || strcmp(q->method, "POST") == 0);
@@ -153,6 +175,9 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 	CLEANUP(str_list_wipe) struct str_list lines = { 0 };
 	CLEANUP(buf_release) struct buf url = BUF_INIT(2 * MAX_URL);
 	sign(a, &lines);
+	int rc = check_lines(&lines, e);
+	if (rc < 0)
+		return rc;
 	buf_adds(&url, a->url);
 	buf_adds(&url, q->query_count ? "?" : "");
 	sigv4_query(&url, q->query, q->query_count);
@@ -165,14 +190,17 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 		.offset = q->offset,
 		.length = q->length,
 		.deadline_ms = q->deadline_ms,
+		.once = q->once,
+		.stall_s = q->works ? S3_WORK_S : 0,
 		.read_at = has_body(q) ? body_at : NULL,
 		.body_sent = body_sent,
-		.body_ctx = (void *)q,
+		.body_ctx = a,
 		.body_size = q->body_len,
 		.into = q->into,
 		.begin = q->begin,
 		.write = q->write,
 		.ctx = q->ctx,
+		.answer_header = S3_REGION_HEADER, /* the new host wants another signature */
 		.error_body = &a->error,
 	};
 	if (q->into)
@@ -197,7 +225,7 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	return 0;
 }
 
-/* Looks at the document of an answer that HTTP calls a success. */
+/* Checks the document of an answer with a success status. */
 static int judge(const struct attempt *a, struct http_response *r, char *code, struct err *e)
 {
 	struct err bad = ERR_INIT;
@@ -208,13 +236,13 @@ static int judge(const struct attempt *a, struct http_response *r, char *code, s
 	if (rc == 0 && root.right)
 		return 0;
 	if (rc == 0 && root.is_error) {
-		/* Whatever it is that failed behind the answer, it may succeed later. */
+		/* The server failed after it had begun to answer: it may succeed later. */
 		err_set(&http, ERR_NETWORK, "the server failed");
 		err_cause(&http, CAUSE_SERVER, 0);
 		struct s3_failure f = { r, b->data, b->len, a->now_s, &http };
 		return s3_fault(&f, code, e);
 	}
-	err_set(e, ERR_INTEGRITY, "the answer is no <%s> document of S3 (%s)", a->q->root,
+	err_set(e, ERR_INTEGRITY, "the answer is not a <%s> document of S3 (%s)", a->q->root,
 		rc < 0 ? bad.text : "it has another root element");
 	return err_hint(e, "check that the endpoint is that of an S3-compatible server");
 }
@@ -275,6 +303,8 @@ int s3_call(struct http_client *c, struct s3_place *p, const struct s3_request *
 		bool again = rc < 0 && tries == 0 && a.url && (moved(&a, r) || expired(&a, code));
 		if (rc < 0 && !again)
 			*e = why;
+		if (again)
+			body_sent(&a, -a.sent); /* it is sent anew */
 		if (!again)
 			break;
 	}

@@ -71,8 +71,8 @@ static int from_profile(struct credentials_search *s, const char *named, struct 
 	return rc;
 }
 
-/* As in AWS's own tools, a profile that was named in the configuration goes before what the
- * environment says, one that AWS_PROFILE names does not. */
+/* As in AWS's own tools, a profile named in the configuration takes precedence over keys in the
+ * environment; one named by AWS_PROFILE does not. */
 static int ask_sources(const struct s3_credentials *c, struct credentials_search *s,
 		       struct s3_keys *out, struct err *e)
 {
@@ -111,7 +111,7 @@ static int expired(const struct credentials_search *s, const struct s3_keys *k, 
 {
 	char when[TIME_TEXT];
 	format_time(when, k->expires_s);
-	return err_set(e, ERR_AUTH, "the access keys of %s have expired at %s", s->source, when);
+	return err_set(e, ERR_AUTH, "the access keys from %s expired at %s", s->source, when);
 }
 
 /* Asks the sources. *source is owned by the caller. */
@@ -151,7 +151,7 @@ static bool is_fresh(const struct s3_credentials *c, int64_t now_s)
 	return is_valid(c, now_s) && (!c->refresh_s || now_s < c->refresh_s);
 }
 
-/* When a shorter life than twice the margin is half over. */
+/* A margin before the expiry; half of the lifetime if that is shorter than two margins. */
 static int64_t refresh_time(int64_t now_s, int64_t expires_s)
 {
 	return expires_s ? expires_s - MIN(MARGIN_S, (expires_s - now_s) / 2) : 0;
@@ -169,7 +169,8 @@ static void take_keys(struct s3_credentials *c, struct s3_keys *found, char *sou
 		free(source);
 }
 
-/* This thread asks, for all. Without the lock, so that others go on with valid keys. */
+/* This thread asks for all of them, without the lock, so that others can use valid keys meanwhile.
+ */
 static int refresh(struct s3_credentials *c, struct err *e)
 {
 	struct s3_keys found = { 0 };
@@ -189,7 +190,7 @@ static int refresh(struct s3_credentials *c, struct err *e)
 	return rc;
 }
 
-/* Until another thread's round has ended; its failure is also this thread's. */
+/* Waits until another thread has asked; its failure is also this thread's. */
 static int wait_for_round(struct s3_credentials *c, struct err *e)
 {
 	uint64_t round = c->rounds;

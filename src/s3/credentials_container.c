@@ -11,8 +11,7 @@
 #define WHAT "the container's credentials server"
 #define ECS_HOST "169.254.170.2"
 
-/* Over plain HTTP only servers of the machine itself are asked: the address of ECS, those of EKS,
- * and loopback. */
+/* Plain HTTP is used only for the addresses of ECS and EKS, and loopback. */
 static bool may_be_plain(const char *host)
 {
 	static const char *const known[] = { ECS_HOST, "169.254.170.23", "[fd00:ec2::23]",
@@ -38,7 +37,7 @@ static int check_url(const char *text, bool *nearby, struct err *e)
 	return 0;
 }
 
-/* The file is read each time: it is renewed. */
+/* The file is read each time, because the token in it changes. */
 static int authorization(struct buf *line, struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf content = { 0 };

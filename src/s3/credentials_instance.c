@@ -38,7 +38,7 @@ static int ask(const struct credentials_search *s, const char *method, const cha
 	return credentials_ask(s, &q, answer, &status, NULL, e);
 }
 
-/* No server, one that speaks something else, and an instance without a role are no source. */
+/* Not configured: no server, one that is not IMDS, or an instance without a role. */
 static int none(struct credentials_search *s, int rc, struct err *e)
 {
 	if (err_is(e, ERR_CANCELLED) || err_is(e, ERR_SYSTEM))

@@ -1,9 +1,9 @@
 /*
- * Shared by the files of the credentials alone: one file for each kind of source.
+ * Shared by credentials*.c alone: one file for each kind of source.
  *
- * A source is a function that sets *out to its keys. When it is not configured, it leaves out->id
- * NULL, adds to s->tried what it has looked at, and returns 0; what is configured and does not
- * work is an error. Error texts never hold what a source answered, which may be a secret.
+ * A source is a function that sets *out to its keys. If it is not configured, it leaves out->id
+ * NULL, adds to s->tried what it has looked at, and returns 0. If it is configured but does not
+ * work, that is an error. Error texts never contain the answer of a source, which may be secret.
  */
 #ifndef FERRY_S3_CREDENTIALS_INTERNAL_H
 #define FERRY_S3_CREDENTIALS_INTERNAL_H
@@ -58,20 +58,20 @@ WARN_UNUSED int credentials_files_load(struct credentials_files *f, struct err *
 void credentials_files_wipe(struct credentials_files *f);
 
 bool credentials_files_have(const struct credentials_files *f, const char *profile);
-/* Of a profile, from the file of the credentials before that of the configuration. NULL when it
- * is not there, or empty. */
+/* A value of a profile, from the credentials file, else from the config file. NULL if it is missing
+ * or empty. */
 const char *credentials_files_get(const struct credentials_files *f, const char *profile,
 				  const char *key);
 /* Of [sso-session NAME]. */
 const char *credentials_files_sso(const struct credentials_files *f, const char *session,
 				  const char *key);
-/* The keys that stand in one file themselves; ERR_USAGE if one of the two is missing. */
+/* The access keys in one of the files; ERR_USAGE if there is only one of the two. */
 WARN_UNUSED int credentials_files_keys(const struct credentials_files *f, const char *profile,
 				       bool in_config, struct s3_keys *out, struct err *e);
 
 /* -- requests (credentials_http.c) ------------------------------------------------- */
 
-/* A request to a server that has credentials to give. */
+/* A request to a server that issues credentials. */
 struct credentials_request {
 	const char *what;           /* the server, in messages */
 	const char *method;         /* NULL: GET */
@@ -98,10 +98,10 @@ WARN_UNUSED int credentials_environment(struct credentials_search *s, struct s3_
 WARN_UNUSED int credentials_environment_role(struct credentials_search *s, struct s3_keys *out,
 					     struct err *e);
 
-/* Of a container: what AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI names. */
+/* Keys of a container: from what AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI names. */
 WARN_UNUSED int credentials_container(struct credentials_search *s, struct s3_keys *out,
 				      struct err *e);
-/* Of an instance: IMDSv2. No answer is no source. */
+/* Keys of an instance, by IMDSv2. If there is no answer, it is not configured. */
 WARN_UNUSED int credentials_instance(struct credentials_search *s, struct s3_keys *out,
 				     struct err *e);
 
@@ -109,32 +109,32 @@ WARN_UNUSED int credentials_instance(struct credentials_search *s, struct s3_key
 WARN_UNUSED int credentials_process(struct credentials_search *s, const char *profile,
 				    const char *command, struct s3_keys *out, struct err *e);
 
-/* A role that STS gives keys for. All but arn may be NULL. */
+/* A role that STS issues keys for. All but arn may be NULL. */
 struct credentials_role {
 	const char *arn, *session, *external_id, *duration_s;
 };
-/* Signed with `with`. */
+/* The request is signed with the keys `with`. */
 WARN_UNUSED int credentials_assume_role(struct credentials_search *s,
 					const struct credentials_role *role,
 					const struct s3_keys *with, struct s3_keys *out,
 					struct err *e);
-/* With the token of a file that an identity provider has written. */
+/* With a token of an identity provider, in a file. */
 WARN_UNUSED int credentials_web_identity(struct credentials_search *s,
 					 const struct credentials_role *role,
 					 const char *token_file, struct s3_keys *out,
 					 struct err *e);
 
-/* A role that IAM Identity Center gives keys for, after `aws sso login`. */
+/* A role that IAM Identity Center issues keys for, after `aws sso login`. */
 struct credentials_sso {
 	const char *profile; /* for the hint */
-	const char *cache;   /* what the file in ~/.aws/sso/cache is called after: the session's
+	const char *cache;   /* determines the name of the file in ~/.aws/sso/cache: the session's
 				name, or the start URL */
 	const char *region, *account, *role;
 };
 WARN_UNUSED int credentials_from_sso(struct credentials_search *s, const struct credentials_sso *o,
 				     struct s3_keys *out, struct err *e);
 
-/* Everything that a profile can say (credentials_profile.c). */
+/* Keys of a profile, in any of the ways that it can give them (credentials_profile.c). */
 WARN_UNUSED int credentials_profile(struct credentials_search *s, const struct credentials_files *f,
 				    const char *profile, struct s3_keys *out, struct err *e);
 

@@ -54,7 +54,7 @@ static int find_program(struct str_list *words, struct err *e)
 	char *found = strchr(words->at[0], '/') ? mem_strdup(words->at[0])
 						: child_on_path(words->at[0]);
 	if (!found)
-		return err_set(e, ERR_USAGE, "credential_process: there is no program '%s' on PATH",
+		return err_set(e, ERR_USAGE, "credential_process: there is no program '%s' in PATH",
 			       words->at[0]);
 	free(words->at[0]);
 	words->at[0] = found;
@@ -93,11 +93,11 @@ static int run(const struct credentials_search *s, const struct str_list *words,
 
 static int read_answer(const struct buf *text, struct s3_keys *out, struct err *e)
 {
-	static const char what[] = "what credential_process prints";
+	static const char what[] = "the output of credential_process";
 	CLEANUP(credentials_json_wipe) json_t *json = NULL;
 	int rc = credentials_json(text, what, &json, e);
 	if (rc == 0 && json_number(json, "Version") != 1)
-		rc = err_set(e, ERR_AUTH, "%s has not \"Version\": 1", what);
+		rc = err_set(e, ERR_AUTH, "%s does not have \"Version\": 1", what);
 	return rc < 0 ? rc : credentials_from_json(json, "SessionToken", what, out, e);
 }
 

@@ -91,7 +91,8 @@ static int from_role(struct chain *c, const char *profile, struct s3_keys *out, 
 			     "role_arn needs one of source_profile, credential_source and "
 			     "web_identity_token_file");
 	if (get(c, profile, "mfa_serial")) {
-		fault(profile, e, "its role needs a code of mfa_serial, which cannot be asked for");
+		fault(profile, e,
+		      "its role needs an MFA code (mfa_serial), which is not supported");
 		return err_hint(e, "let `aws configure export-credentials` be a "
 				   "credential_process, or set the keys in the environment");
 	}
@@ -158,7 +159,7 @@ static bool has_role(const struct chain *c, const char *profile)
 	return get(c, profile, "role_arn") && !get(c, profile, "web_identity_token_file");
 }
 
-/* The first profile's role goes before its keys; a source profile's keys before its role. */
+/* In the first profile, the role takes precedence over keys; in a source profile, the keys do. */
 static int from_profile(struct chain *c, const char *profile, struct s3_keys *out, struct err *e)
 {
 	bool with_role = has_role(c, profile) &&
@@ -167,7 +168,7 @@ static int from_profile(struct chain *c, const char *profile, struct s3_keys *ou
 		return own_keys(c, profile, out, e);
 	/* No server is asked before the last profile of the chain is reached. */
 	if (c->roles++ == MAX_CHAIN)
-		return fault(profile, e, "the source_profiles form a circle, or are too many");
+		return fault(profile, e, "the source_profiles form a cycle, or there are too many");
 	return from_role(c, profile, out, e);
 }
 

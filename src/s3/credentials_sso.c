@@ -52,7 +52,7 @@ static int read_token(const struct credentials_search *s, const struct credentia
 	const char *token = json_text(json, "accessToken"), *expires = json_text(json, "expiresAt");
 	if (!token || !*token || strpbrk(token, "\r\n") || !expires ||
 	    !credentials_time(expires, &expires_s))
-		return err_set(e, ERR_AUTH, "%s holds no token with a time", path);
+		return err_set(e, ERR_AUTH, "%s has no token with an expiry", path);
 	if (expires_s <= clock_wall_s(s->clock))
 		return must_log_in(o, "the login to IAM Identity Center has expired", e);
 	buf_addf(header, "x-amz-sso_bearer_token: %s", token);
@@ -88,7 +88,7 @@ static int take_keys(const struct buf *text, struct s3_keys *out, struct err *e)
 	const char *id = json_text(k, "accessKeyId"), *secret = json_text(k, "secretAccessKey");
 	const char *token = json_text(k, "sessionToken");
 	if (!id || !secret || !token)
-		return err_set(e, ERR_AUTH, "%s holds no keys", what);
+		return err_set(e, ERR_AUTH, "%s has no keys", what);
 	credentials_set(out, id, secret, token);
 	out->expires_s = (int64_t)(json_number(k, "expiration") / 1000);
 	return 0;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHAT "the server of STS"
+#define WHAT "the STS server"
 #define FORM "application/x-www-form-urlencoded; charset=utf-8"
 #define MAX_BODY (64 * KIB)
 
@@ -97,13 +97,13 @@ int credentials_sts_answer(const struct buf *text, struct s3_keys *out, struct e
 		return err_context(e, WHAT);
 	if (!a.keys.id || !a.keys.secret || !a.keys.token || !a.expires ||
 	    !credentials_time(a.expires, &a.keys.expires_s))
-		return err_set(e, ERR_AUTH, WHAT " gave an answer without keys");
+		return err_set(e, ERR_AUTH, WHAT " answered without keys");
 	*out = a.keys;
 	a.keys = (struct s3_keys){ 0 };
 	return 0;
 }
 
-/* STS refuses with status 400 or 403 and says why. What may pass keeps its class. */
+/* STS refuses with status 400 or 403 and says why. Transient failures keep their class. */
 static int refused(const struct buf *text, const char *arn, int rc, struct err *e)
 {
 	CLEANUP(answer_release) struct answer a = { 0 };

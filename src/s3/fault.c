@@ -37,8 +37,7 @@ static const struct known {
 	  "cleanup" },
 	{ "NoSuchBucket", ERR_USAGE, CAUSE_NONE, "the bucket does not exist",
 	  "check bucket, endpoint and region in ferry.conf; `ferry mirror setup` creates it" },
-	{ "InvalidBucketName", ERR_USAGE, CAUSE_NONE, "this is not a valid name of a bucket",
-	  NULL },
+	{ "InvalidBucketName", ERR_USAGE, CAUSE_NONE, "this is not a valid bucket name", NULL },
 	{ "BucketAlreadyExists", ERR_CONFLICT, CAUSE_NONE, "the bucket belongs to somebody else",
 	  "choose another name" },
 	{ "BucketAlreadyOwnedByYou", ERR_CONFLICT, CAUSE_NONE, "the bucket exists", NULL },
@@ -47,7 +46,7 @@ static const struct known {
 	{ "NoSuchUpload", ERR_NOT_FOUND, CAUSE_NONE, "the upload is gone", NULL },
 	{ "PreconditionFailed", ERR_CONFLICT, CAUSE_NONE, "the precondition failed", NULL },
 	{ "ConditionalRequestConflict", ERR_CONFLICT, CAUSE_NONE,
-	  "somebody else writes this object", NULL },
+	  "another client is writing this object", NULL },
 	{ "OperationAborted", ERR_NETWORK, CAUSE_SERVER,
 	  "another operation on this bucket is in progress", NULL },
 	{ "BadDigest", ERR_INTEGRITY, CAUSE_NONE, "the bytes arrived damaged", NULL },
@@ -103,7 +102,7 @@ static void listen(const struct s3_failure *f, struct said *s)
 void s3_fault_region(const struct s3_failure *f, char region[S3_REGION])
 {
 	struct said s;
-	const char *header = http_response_header(f->answer, "x-amz-bucket-region");
+	const char *header = http_response_header(f->answer, S3_REGION_HEADER);
 	listen(f, &s);
 	snprintf(region, S3_REGION, "%s", header ? header : s.region);
 }

@@ -167,14 +167,23 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	return 0;
 }
 
-/* A token is no name, and never encoded; a marker is. */
+/* As a form is encoded: AWS and others write a blank as '+', and a '+' as "%2B". */
+static bool decode_name(char *name)
+{
+	for (char *c = name; *c; c++)
+		if (*c == '+')
+			*c = ' ';
+	return path_percent_decode(name);
+}
+
+/* Markers are encoded as names are; tokens never are. */
 static int decode(struct s3_page *p, struct err *e)
 {
 	bool ok = true;
 	for (size_t i = 0; i < p->count && ok; i++)
-		ok = path_percent_decode(p->at[i].name);
+		ok = decode_name(p->at[i].name);
 	if (ok && p->next && p->next_id)
-		ok = path_percent_decode(p->next);
+		ok = decode_name(p->next);
 	return ok ? 0 : err_set(e, ERR_INTEGRITY, "the list has a malformed name");
 }
 
@@ -185,7 +194,8 @@ int s3_page_parse(const char *text, size_t len, struct s3_page *out, struct err 
 	if (rc == 0 && r.encoded)
 		rc = decode(&r.page, e);
 	if (rc == 0 && r.page.more && !r.page.next)
-		rc = err_set(e, ERR_INTEGRITY, "the list goes on, but does not say where");
+		rc = err_set(e, ERR_INTEGRITY,
+			     "the list is incomplete, but does not say where it continues");
 	item_release(&r.item);
 	if (rc < 0)
 		s3_page_release(&r.page);

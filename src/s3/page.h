@@ -1,13 +1,13 @@
 /*
- * page: one page of a list of S3: of objects, of uploads, of parts or of versions. All four have
- * the same shape, so that one parser reads them:
+ * page: one page of a listing of S3: objects, uploads, parts or versions. All four have the same
+ * shape, so one parser reads them:
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
  *
- * A member that the document does not have is "" or 0. Names are decoded when the document says
- * that it encodes them; an item with a malformed name or number is ERR_INTEGRITY.
+ * A missing element is "" or 0. Names are decoded if the document says that they are encoded; a
+ * malformed name or number is ERR_INTEGRITY.
  */
 #ifndef FERRY_S3_PAGE_H
 #define FERRY_S3_PAGE_H

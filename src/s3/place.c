@@ -2,6 +2,7 @@
 
 #include "http/url.h"
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <string.h>
 
@@ -21,8 +22,8 @@ static int take_endpoint(struct s3_place *p, const char *text, struct err *e)
 		return err_context(e, "endpoint");
 	if (url.user || url.query) {
 		err_set(e, ERR_USAGE, "the endpoint has a user name or a query");
-		return err_hint(e, "write only https://HOST, and credentials where AWS's tools "
-				   "find them (man ferry-s3)");
+		return err_hint(e, "write only https://HOST; credentials are read from where AWS's "
+				   "tools look for them (man ferry-s3)");
 	}
 	CLEANUP(mem_free_ptr) char *host = url_host_header(&url); /* as it is signed */
 	size_t len = strlen(url.path);
@@ -37,17 +38,28 @@ static int take_endpoint(struct s3_place *p, const char *text, struct err *e)
 	return 0;
 }
 
+static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789.-_";
+
 /* Letters, digits, '.', '-' and, in old names, '_' and capitals. */
 static int check_bucket(const char *name, struct err *e)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789.-_";
 	size_t len = name ? strlen(name) : 0;
-	if (len < 3 || len > 255 || strspn(name, allowed) != len || name[0] == '.' ||
+	if (len < 3 || len > 255 || strspn(name, name_bytes) != len || name[0] == '.' ||
 	    strstr(name, ".."))
-		return err_set(e, ERR_USAGE, "'%.100s' is not a valid name of a bucket",
+		return err_set(e, ERR_USAGE, "'%.100s' is not a valid bucket name",
 			       name ? name : "");
 	return 0;
+}
+
+/* It is part of AWS's host names: a '/' in it would lead to another host. */
+static int check_region(const char *name, struct err *e)
+{
+	size_t len = strlen(name);
+	if (len && len < S3_REGION && strspn(name, name_bytes) == len)
+		return 0;
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
+	return err_set(e, ERR_USAGE, "'%.100s' is not a valid region name", shown);
 }
 
 /* A host name with the bucket in it needs a name without dots, or TLS does not verify. */
@@ -74,13 +86,16 @@ int s3_place_open(struct s3_place *out, const struct s3_place_options *o, struct
 	p.credentials = s3_credentials_new(&who);
 	if (!o->region)
 		rc = s3_credentials_region(p.credentials, &found, e);
+	const char *region = o->region ? o->region : found ? found : "us-east-1";
+	if (rc == 0)
+		rc = check_region(region, e);
 	if (rc < 0) {
 		s3_credentials_free(p.credentials);
 		free(p.endpoint);
 		return rc;
 	}
 	p.bucket = mem_strdup(o->bucket);
-	p.region = mem_strdup(o->region ? o->region : found ? found : "us-east-1");
+	p.region = mem_strdup(region);
 	p.path_style = wants_path(&p, o->style);
 	*out = p;
 	pthread_mutex_init(&out->lock, NULL);

@@ -2,13 +2,13 @@
  * s3: requests to S3-compatible servers. Nothing here knows of mirrors or models.
  *
  * What always holds here:
- *  - every request is signed (sigv4.h), with keys from credentials.h; keys that a server calls
- *    expired are fetched anew, and the request is sent once more;
- *  - a bucket in another region is found there: one redirect is followed, and the region kept for
+ *  - every request is signed (sigv4.h), with keys from credentials.h; if a server says that they
+ *    have expired, new ones are fetched, and the request is sent once more;
+ *  - a bucket in another region is found: one redirect is followed, and the region is kept for
  *    later requests;
- *  - an answer with status 200 whose body is an <Error>, or no document of the expected kind, is
- *    a failure;
- *  - nothing is retried otherwise: callers do.
+ *  - an answer with status 200 is a failure if its body is an <Error> or not the expected
+ *    document;
+ *  - nothing else is retried: callers do that.
  *
  * Error classes, by the <Code> of the answer, else by its status (http/http.h): wrong or missing
  * keys, a clock that differs, a full quota and whatever is not allowed ERR_AUTH · a missing bucket
@@ -49,11 +49,12 @@ struct s3_place_options {
 	enum s3_style { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_HOST } style;
 	struct s3_credentials_options credentials;
 };
-/* ERR_USAGE for an endpoint that is no URL, or a bucket that is no name. Asks no server. */
+/* ERR_USAGE for an invalid endpoint, bucket or region. Sends no request. */
 WARN_UNUSED int s3_place_open(struct s3_place *p, const struct s3_place_options *o, struct err *e);
 void s3_place_release(struct s3_place *p);
 
 #define S3_CODE 64
+#define S3_WORK_S 600
 
 struct s3_request {
 	const char *method;
@@ -63,6 +64,8 @@ struct s3_request {
 	const struct sigv4_pair *headers; /* further ones, in lower case: signed */
 	size_t header_count;
 
+	bool once; /* as in struct http_request */
+
 	/* The body, in memory; NULL: none. sha256 is that of the body; NULL: it is computed. */
 	const void *body;
 	size_t body_len;
@@ -70,8 +73,8 @@ struct s3_request {
 	void (*body_sent)(void *ctx, int64_t bytes);
 	void *body_ctx;
 
-	/* The <Code> of a failure, or "": for decisions that the class does not carry. S3_CODE
-	 * bytes; may be NULL. */
+	/* out: the <Code> of a failure, or "": for decisions that need more than the error class.
+	 * S3_CODE bytes; may be NULL. */
 	char *code;
 
 	/* The answer: an XML document with this root, into `into`; or NULL, and as in struct
@@ -79,6 +82,8 @@ struct s3_request {
 	const char *root;
 	struct buf *into;
 	uint64_t offset, length, deadline_ms;
+	/* The server may need long before it answers: it may be silent for S3_WORK_S. */
+	bool works;
 	int (*begin)(void *ctx, const struct http_response *r, struct err *e);
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
@@ -88,7 +93,7 @@ struct s3_request {
 WARN_UNUSED int s3_call(struct http_client *c, struct s3_place *p, const struct s3_request *q,
 			struct http_response *out, struct err *e);
 
-/* A URL of the object that works without credentials for so long. The caller frees it. */
+/* A URL with which anyone can read the object for this time. The caller frees it. */
 WARN_UNUSED int s3_presign(struct s3_place *p, const char *key, uint64_t expires_s, char **out,
 			   struct err *e);
 
@@ -103,6 +108,7 @@ struct s3_failure {
 };
 int s3_fault(const struct s3_failure *f, char code[S3_CODE], struct err *e);
 /* The region that the answer says the bucket is in, or "". */
+#define S3_REGION_HEADER "x-amz-bucket-region"
 #define S3_REGION 64
 void s3_fault_region(const struct s3_failure *f, char region[S3_REGION]);
 

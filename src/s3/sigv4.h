@@ -1,5 +1,5 @@
 /*
- * sigv4: AWS Signature Version 4, as S3 wants it: the path is encoded once and not normalised
+ * sigv4: AWS Signature Version 4, as S3 uses it: the path is encoded once and not normalised
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html and
  * …/sigv4-query-string-auth.html).
  */
@@ -8,7 +8,7 @@
 
 #include "util/buf.h"
 
-/* Of no body at all, and of one that is not signed (over TLS, or presigned). */
+/* Payloads: of a request without a body, and of one whose body is not signed. */
 #define SIGV4_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SIGV4_UNSIGNED "UNSIGNED-PAYLOAD"
 
@@ -51,9 +51,9 @@ void sigv4_query(struct buf *out, const struct sigv4_pair *query, size_t count);
  * x-amz-security-token, where there is one) already. */
 void sigv4_sign(struct buf *out, const struct sigv4_request *r, const struct sigv4_scope *scope,
 		const struct sigv4_keys *keys);
-/* Appends the query of a URL that is valid for so many seconds: the request's own, and the
- * signature. Whoever uses the URL must send the request's headers: usually "host" alone. The
- * payload is SIGV4_UNSIGNED, as S3 expects. */
+/* Appends the query of a URL that is valid for expires_s: the request's own query and the
+ * signature. The URL works only with the signed headers, usually "host" alone. The payload is
+ * SIGV4_UNSIGNED, as S3 expects. */
 void sigv4_presign(struct buf *out, const struct sigv4_request *r, const struct sigv4_scope *scope,
 		   const struct sigv4_keys *keys, uint64_t expires_s);
 

@@ -91,7 +91,7 @@ static int on_element(void *ctx, const char *path, const char *text, struct err 
 	struct builder *b = ctx;
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	size_t depth = depth_of(path), first = b->count;
-	/* What stands behind a namespace's colon may be no name of its own. */
+	/* After a namespace's colon, the name may be missing or invalid. */
 	if (!((*name >= 'A' && *name <= 'Z') || (*name >= 'a' && *name <= 'z')))
 		return err_set(e, ERR_INTEGRITY, "the answer has an element without a name");
 	struct s3_tree *t = s3_tree_new(name, text);

@@ -1,7 +1,7 @@
 /*
- * tree: an XML document of S3 as a tree of elements, to be changed in places and sent back with
- * everything else as it was. Attributes are not kept: the documents that are sent back have none
- * but the namespace.
+ * tree: an XML document of S3 as a tree of elements. Parts of it can be changed, and the rest is
+ * sent back unchanged. Attributes are not kept: the documents that are sent back have none but the
+ * namespace.
  */
 #ifndef FERRY_S3_TREE_H
 #define FERRY_S3_TREE_H
@@ -25,7 +25,7 @@ WARN_UNUSED int s3_tree_parse(const char *data, size_t len, struct s3_tree **out
 /* Appends the document, escaped, with the namespace of S3. */
 void s3_tree_write(struct buf *out, const struct s3_tree *t);
 
-/* Appends a child: a new one, returned; or one that is taken. */
+/* Appends a new child, and returns it; or appends one that the tree then owns. */
 struct s3_tree *s3_tree_add(struct s3_tree *parent, const char *name, const char *text);
 void s3_tree_take(struct s3_tree *parent, struct s3_tree *child);
 /* Removes and frees the n-th child. */
@@ -35,8 +35,8 @@ void s3_tree_remove(struct s3_tree *parent, size_t n);
 struct s3_tree *s3_tree_child(const struct s3_tree *t, const char *name);
 const char *s3_tree_text(const struct s3_tree *t, const char *name);
 
-/* The same names, texts and children; in any order, because S3 does not keep it. Empty elements
- * without children count as missing, white space around texts does not count. */
+/* Do both have the same names, texts and children, in any order (S3 does not keep the order)? Empty
+ * elements count as missing; white space around texts is ignored. */
 bool s3_tree_equal(const struct s3_tree *a, const struct s3_tree *b);
 
 #endif

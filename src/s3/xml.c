@@ -47,16 +47,21 @@ static void on_start(void *ctx, const XML_Char *name, const XML_Char **attribute
 static void on_text(void *ctx, const XML_Char *text, int len)
 {
 	struct reader *r = ctx;
+	if (r->rc < 0)
+		return;
 	buf_add(&r->text, text, (size_t)len);
 	int rc = buf_ok(&r->text, "an element of the answer", r->e);
 	if (rc < 0)
 		stop(r, rc);
 }
 
+/* Expat also reports the end of an empty element at whose start it was stopped. */
 static void on_end(void *ctx, const XML_Char *name)
 {
 	struct reader *r = ctx;
 	(void)name;
+	if (r->rc < 0)
+		return;
 	int rc = r->fn(r->ctx, r->path, buf_str(&r->text), r->e);
 	r->path[r->ends[--r->depth]] = '\0';
 	buf_clear(&r->text);

@@ -6,7 +6,7 @@
 
 struct settings_publish {
 	uint64_t quorum;              /* mirrors that must hold every object; 0: all */
-	uint64_t prune_after_s;       /* grace time of `ferry push --prune` */
+	uint64_t prune_after_s;       /* grace period of `ferry push --prune` */
 	struct rate_table limit_rate; /* of all mirrors together; empty: that of [fetch] */
 };
 

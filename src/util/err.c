@@ -122,6 +122,21 @@ const char *err_class_name(enum err_class class)
 	return "bug";
 }
 
+bool err_class_parse(const char *name, enum err_class *out)
+{
+	static const enum err_class all[] = {
+		ERR_FAULT,     ERR_USAGE,  ERR_NOT_FOUND, ERR_NETWORK,   ERR_AUTH,
+		ERR_INTEGRITY, ERR_SYSTEM, ERR_CONFLICT,  ERR_CANCELLED, ERR_BUG,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (strcmp(err_class_name(all[i]), name) != 0)
+			continue;
+		*out = all[i];
+		return true;
+	}
+	return false;
+}
+
 bool err_is_transient(const struct err *e)
 {
 	return e->class == ERR_NETWORK;

@@ -86,6 +86,8 @@ static inline bool err_is(const struct err *e, enum err_class class)
 
 /* "integrity", "not-found", …; stable: part of the JSON output. */
 const char *err_class_name(enum err_class class);
+/* The class with this name; false if there is none. */
+bool err_class_parse(const char *name, enum err_class *out);
 
 /* May the same request to the same place succeed later? */
 bool err_is_transient(const struct err *e);

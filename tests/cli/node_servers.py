@@ -41,7 +41,7 @@ def install(folder=ROOT / "build" / "npm"):
 
 
 class NodeServer:
-    NAME = None
+    NAME, OPTIONS = None, []
 
     def __init__(self, folder):
         self.folder = folder / "data"
@@ -51,7 +51,7 @@ class NodeServer:
         self.folder.mkdir()
         env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         self.process = subprocess.Popen(
-            ["node", str(JS / "server.cjs"), str(install()), self.NAME, str(self.folder)],
+            ["node", *self.OPTIONS, str(JS / "server.cjs"), str(install()), self.NAME, str(self.folder)],
             env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             preexec_fn=lambda: shared.die_with_parent(signal.SIGTERM))
         self.endpoint = self.process.stdout.readline().strip()
@@ -76,3 +76,5 @@ class Miniflare(NodeServer):
 
 class S3rver(NodeServer):
     NAME = "s3rver"
+    # Where a list goes on is told with the help of DES.
+    OPTIONS = ["--openssl-legacy-provider"]

@@ -20,6 +20,9 @@ What can go wrong, with add(operation, key="*", skip=0, times=None, …):
     flip            the first byte of the body arrives changed
     skew            403 RequestTimeTooSkewed, as for a clock that is wrong by so many seconds
     hold            waits for release() before it is performed
+    drop            waits for release(); not performed, and the connection ends
+    hold_answer     performed; the answer waits for release()
+    gate            closes this Gate
 """
 
 import email.utils
@@ -38,8 +41,17 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "te", "upgrade
 CHUNK = 256 << 10
 
 
+class Gate:
+    """Shared by proxies: a fault with gate=… closes it when it hits a request, and from then on
+    every other request is dropped, too."""
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+
 class Fault:
-    KNOWN = {"slow_down", "error", "ok_with_error", "cut_after", "lost", "flip", "skew", "hold"}
+    KNOWN = {"slow_down", "error", "ok_with_error", "cut_after", "lost", "flip", "skew", "hold",
+             "hold_answer", "drop", "gate"}
 
     def __init__(self, operation, key="*", skip=0, times=None, **what):
         if set(what) - self.KNOWN or not what:
@@ -47,6 +59,7 @@ class Fault:
         self.operation, self.key, self.skip, self.times = operation, key, skip, times
         self.what = what
         self.hits = 0
+        self.reached = threading.Event()        # a request is held
         self.released = threading.Event()
 
     def applies(self, asked):
@@ -85,13 +98,8 @@ class _Forward(Handler):
         self.left = int(self.headers.get("Content-Length", 0))
         with self.server.guard:
             self.server.log.append(entry)
-            self.what, held = {}, []
-            for fault in self.server.faults:
-                if fault.applies(asked):
-                    self.what.update(fault.what)
-                    held += [fault] if "hold" in fault.what else []
-        for fault in held:
-            fault.released.wait(PATIENCE)
+            self.what, self.hit = self.find_faults(asked)
+        self.wait_for(self.held("hold") + self.held("drop"))
         try:
             self.refuse_by_fault()
             self.server.rules(asked)
@@ -106,12 +114,34 @@ class _Forward(Handler):
             if self.close_connection and self.upstream:
                 self.upstream.close()
 
+    def find_faults(self, asked):
+        """What is to go wrong, and the faults that say so."""
+        server, what = self.server, {}
+        if server.gate and server.gate.closed.is_set():
+            return server.closed.what, [server.closed]
+        hit = [fault for fault in server.faults if fault.applies(asked)]
+        for fault in hit:
+            what.update(fault.what)
+            if "gate" in what:
+                what["gate"].closed.set()
+        return what, hit
+
+    def held(self, how):
+        return [fault for fault in self.hit if how in fault.what]
+
+    def wait_for(self, faults):
+        for fault in faults:
+            fault.reached.set()
+            fault.released.wait(PATIENCE)
+
     def answer(self, status, body, headers=()):
         self.entry["status"], self.entry["sent"] = status, len(body)
         self.reply(status, body, headers)
 
     def refuse_by_fault(self):
         what = self.what
+        if "drop" in what:
+            raise _Ended
         if "slow_down" in what:
             raise Refused("SlowDown", "Please reduce your request rate.")
         if "error" in what:
@@ -179,6 +209,7 @@ class _Forward(Handler):
 
     def hand_back(self, answer):
         self.entry["status"] = answer.status
+        self.wait_for(self.held("hold_answer"))
         if "lost" in self.what:
             answer.read()
             raise _Ended
@@ -205,6 +236,7 @@ class S3Proxy(Server):
         self.upstream, self.rate = region.endpoint, rate
         self.region = s3_servers.Region(self.endpoint, region.name, region.keys)
         self.log, self.faults = [], []
+        self.gate, self.closed = None, Fault("*", drop=True)
 
     def add(self, operation, key="*", **how):
         fault = Fault(operation, key, **how)
@@ -217,6 +249,8 @@ class S3Proxy(Server):
             for fault in self.faults:
                 fault.release()
             self.faults = []
+            self.closed.release()
+            self.gate, self.closed = None, Fault("*", drop=True)
 
     def of(self, operation, key="*", status=None):
         """The requests of an operation (a pattern), in the order in which they came."""

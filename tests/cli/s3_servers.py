@@ -267,7 +267,7 @@ class Radosgw:
         port = free_port()
         self.endpoints[region] = f"http://127.0.0.1:{port}"
         self.spawn("radosgw", "-f", "-n", f"client.rgw.{region}", *of_region(region),
-                   f"--rgw-frontends=beast endpoint=127.0.0.1:{port}")
+                   f"--rgw-frontends=beast endpoint=127.0.0.1:{port} tcp_nodelay=1")
 
     def users(self, region):
         until(lambda: self.check() and answers(self.endpoints[region]))

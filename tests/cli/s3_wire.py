@@ -184,7 +184,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status, body=b"", headers=(), kind="application/xml"):
         headers = {"Content-Type": kind, **dict(headers)} if body else dict(headers)
-        self.send_response(status)
+        self.send_response_only(status)
+        headers.setdefault("Date", self.date_time_string())
         for name, value in headers.items():
             self.send_header(name, value)
         if status not in (204, 304) and "Content-Length" not in headers:

@@ -98,7 +98,7 @@ def test_add_refuses_a_name_that_is_taken(ferry, conf, validate):
     (["x", "--kind", "fiel", "--path", "b"], "unknown kind 'fiel'"),
     (["x", "--kind", "file", "--path", "b", "--set", "pfad=c"], "unknown key 'pfad'"),
     (["x", "--kind", "file", "--path", "b", "--set", "path=c"], "path is given twice"),
-    (["x", "--kind", "file", "--path", "b", "--set", "=c"], "KEY=VALUE is wanted"),
+    (["x", "--kind", "file", "--path", "b", "--set", "=c"], "must be KEY=VALUE"),
     (["x", "--kind", "file", "--path", "b", "--priority", "high"], "priority"),
     (["x", "--kind", "file", "--path", "b", "--region", "a ; b"], "cannot be written"),
     (["x", "--kind", "file", "--path", "b\n[fetch]"], "a control character"),

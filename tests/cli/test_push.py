@@ -469,7 +469,7 @@ def test_without_configuration_it_says_what_to_do(ferry):
 def test_without_mirrors_it_says_what_to_add(publisher):
     (publisher.dir / "ferry.conf").write_text("[repository.test]\npath = repository\n")
     result = publisher("push", check=2)
-    assert "has no mirror" in result.err and "[mirror." in result.err
+    assert "has no mirror" in result.err and "ferry mirror add" in result.err
 
 
 @pytest.mark.parametrize("section, says", [
@@ -622,8 +622,8 @@ def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moment
     assert process.returncode == -number
     assert 2 * PIECE <= large_bytes(made) < 40 << 20
     assert "stopped by signal" in err
-    assert re.search(r"4 of 11 files, 4.0 MiB of 44.0 MiB are on every mirror; "
-                     r"`ferry push` goes on", err)
+    assert re.search(r"[1-9] of 11 files, [0-9.]+ [KM]iB of 44.0 MiB are on every mirror; "
+                     r"`ferry push --progress=none` continues", err)
     assert_reader_sees_one_release(made)
     made("push")
     assert_reader_sees_one_release(made)

@@ -192,9 +192,8 @@ def test_what_is_to_be_done_by_hand_is_shown_whole_on_a_narrow_terminal(ferry, u
     command = ["env", *(f"{k}={v}" for k, v in ferry.env.items()), *ferry.command("mirror", "setup")]
     code, text = terminal(command, ferry.work, 40)
     assert code == 1
-    assert ("main: logging: this server does not log to buckets: use what its provider offers "
-            "instead (Cloudflare: Logpush)\n") in text
-    assert "main: bucket:" not in text      # nothing is to be done there
+    assert text.count("this server does not log to buckets: use what its provider offers instead "
+                      "(Cloudflare: Logpush)\n") == 1
 
 
 def test_the_bucket_of_somebody_else_is_refused(ferry, us):
@@ -256,6 +255,16 @@ def test_add_setup_and_probe_make_a_bucket_that_readers_reach(ferry, us, validat
     assert can["public-read"] and can["public-ranges"] and can["public-cors"] and can["write"]
     assert all(measured[n] > 0 for n in ("upload-bytes-per-s", "download-bytes-per-s"))
     assert us.keys_of(bucket) == [] and us.uploads(bucket) == []
+
+
+def test_add_leads_to_setup_when_there_is_something_to_set_up(ferry, us):
+    """Probing does not see that CORS is missing."""
+    add = ["mirror", "add", "--kind", "s3", "--endpoint", us.endpoint, "--bucket", us.bucket(),
+           "--json"]
+    added = ferry(*add, "cors", "--set", "cors=*")
+    assert added.json["next"] == "ferry mirror setup --mirror cors"
+    ready = {f["what"]: f["state"] for f in added.json["mirrors"][0]["findings"]}
+    assert ready["upload"] == "ok"
 
 
 def test_probe_says_that_readers_do_not_reach_a_private_bucket(ferry, us):
@@ -408,12 +417,14 @@ def test_a_policy_that_was_blocked_is_allowed_without_touching_the_rest_simulate
                      "BlockPublicPolicy": False, "RestrictPublicBuckets": False}
 
 
-def test_the_name_of_a_bucket_that_is_taken_is_a_conflict_simulated(ferry, aws):
+def test_the_bucket_of_another_account_is_not_taken_for_ours_simulated(ferry, aws):
     ferry.env.update(PUBLISHER.env)
     aws.region.client(STRANGER).create_bucket(Bucket="models")
     configure(ferry, aws.region, "models", cors="*")
     found = set_up(ferry, check=1)
     assert states(found) == {"bucket": "lacks"}
+    assert "the bucket models exists, but is not open to these credentials" in found["bucket"][1]
+    assert aws.of("PutBucketCors") == aws.of("CreateBucket")[1:] == []
 
 
 def test_a_bucket_is_made_in_its_region_simulated(ferry, aws):

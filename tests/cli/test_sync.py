@@ -269,10 +269,22 @@ def test_a_signal_ends_it_and_says_how_it_goes_on(pushed, nginx, number):
     process = pushed.ferry.start("sync", "web", "b", env=at(moments.changes // 2, number=number))
     _, err = communicate(process)
     assert process.returncode == -number
-    assert "stopped by signal" in err and "`ferry sync`" in err
+    assert "stopped by signal" in err and "`ferry sync web b` continues" in err
     assert pushed.release("b") is None
     pushed("sync", "web", "b")
     pushed("verify", "--full", "--mirror", "b")
+
+
+def test_the_command_that_continues_it_shows_no_password(pushed, nginx):
+    url = nginx(pushed.mirror("a")).url.replace("://", "://user:hunter2@")
+    pushed.configure(mirror("b"))
+    moments = Moments(pushed.dir, lambda env: pushed("sync", url, "b", env=env))
+    shutil.rmtree(pushed.mirror("b"))
+    process = pushed.ferry.start("sync", url, "b",
+                                 env=at(moments.changes // 2, number=signal.SIGINT))
+    out, err = communicate(process)
+    assert process.returncode == -signal.SIGINT
+    assert "`ferry sync http://***@" in err and "hunter2" not in out + err
 
 
 def test_what_arrived_before_a_kill_is_not_read_again(pushed, fault_server):

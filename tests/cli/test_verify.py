@@ -44,7 +44,7 @@ def test_the_last_line_says_that_the_content_was_not_checked(pushed, validate):
     out = pushed("verify", "-v").out
     assert "tiny-q8_0.gguf: unverified: size only: content not checked\n" in out
     assert out.splitlines()[-1] == ("The content of 9 files on 3 mirrors was not checked, only "
-                                    "their size: use --sample or --full.")
+                                    "the size: use --sample or --full.")
     assert "not checked" not in pushed("verify", "--full", "-v").out
     result = pushed("verify", "--json")
     assert {f["message"] for f in result.json["mirrors"][0]["files"] if "message" in f} == {
@@ -212,6 +212,17 @@ def test_a_mirror_that_fails_in_the_middle_does_not_stop_the_others(pushed, faul
     assert bad["counts"]["unreachable"] == 2 and bad["counts"]["ok"] == 7
     assert good["result"] == "ok" and good["counts"]["ok"] == 9
     assert "503" in next(f["message"] for f in bad["files"] if f["verdict"] == "unreachable")
+
+
+def test_a_file_that_is_refused_is_not_a_network_error(pushed, fault_server):
+    """SIMULATED: the server asks for credentials for one file, and fails at another."""
+    server = fault_server(pushed.mirror("a"))
+    server.add("*.gguf", status=403)
+    server.add("*snapshot.json", methods=("GET",), status=503)
+    result = pushed("verify", "--url", server.url, "--json", check=5)
+    (m,) = result.json["mirrors"]
+    assert {f["class"] for f in m["files"] if f["verdict"] == "unreachable"} == {"auth", "network"}
+    assert result.json["error"]["class"] == "auth"
 
 
 @pytest.mark.parametrize("options", [["--json"], []])

@@ -1,6 +1,7 @@
 """ferry verify --shard and --merge: a fleet verifies, and its reports are one."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -44,8 +45,9 @@ def test_merged_shards_are_the_report_of_one_run(pushed, validate, options):
     validate(merged.json, "output-verify")
     assert merged.json == whole
     assert pushed("verify", "--json", *options).json == whole, "the same seed, the same result"
-    text = pushed("verify", "--merge", *paths).out
-    assert text == pushed("verify", *options).out
+    texts = [pushed("verify", *o).out for o in (["--merge", *paths], options)]
+    merged, one = [re.sub("expires in .*", "", text) for text in texts]
+    assert merged == one
 
 
 def test_the_merged_exit_code_and_findings_are_those_of_one_run(pushed):
@@ -70,6 +72,28 @@ def test_a_mirror_out_of_reach_is_that_in_the_merged_report(pushed):
     merged = pushed("verify", "--merge", "--json", *reports(pushed, "--full"), check=4)
     assert [m["result"] for m in merged.json["mirrors"]] == ["ok", "unreachable"]
     assert merged.json["error"]["class"] == "network"
+
+
+def test_a_push_repairs_what_other_machines_found(pushed):
+    """They have a copy of the tree, so that nothing of what they find is recorded in it."""
+    shutil.copytree(pushed.tree, pushed.dir / "copy")
+    model = pushed.on("a", "*tiny*.gguf")
+    before = model.stat().st_mtime_ns
+    flip(model, PIECE + 99)
+    os.utime(model, ns=(before, before))
+    paths = reports(pushed, "--full", "--repository", "copy")
+    pushed("verify", "--merge", *paths, check=1)
+    pushed("push")
+    pushed("verify", "--full", "--repository", "copy", check=1)
+    pushed("verify", "--merge", "--record", *paths, check=1)
+    pushed("push")
+    pushed("verify", "--full")
+
+
+def test_findings_of_another_release_are_not_recorded(pushed):
+    paths = reports(pushed)
+    pushed("catalog", "refresh")
+    assert "another release" in pushed("verify", "--merge", "--record", *paths, check=2).err
 
 
 # -- what is refused ------------------------------------------------------------------------
@@ -140,7 +164,9 @@ def test_the_report_of_a_whole_run_is_refused(pushed):
     (["--shard", "x"], "not a share"),
     (["--shard", "1/4", "--sample", "2"], "needs --seed"),
     (["--merge"], "needs the reports"),
-    (["--merge", "--full", "x"], "no other option"),
+    (["--merge", "--full", "x"], "takes only reports"),
+    (["--merge", "--repository", "repository", "x"], "takes only reports"),
+    (["--record"], "needs --merge"),
     (["--merge", "missing"], "missing"),
     (["operand"], "too many operands"),
 ])

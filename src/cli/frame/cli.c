@@ -111,6 +111,18 @@ static bool asks_for_json(char **argv)
 	return false;
 }
 
+/* As it can be typed into a shell. */
+static char *command_line(const struct command *c, char **argv)
+{
+	struct buf line = BUF_INIT(MIB);
+	buf_addf(&line, "ferry %s", c->name);
+	for (size_t i = 1; argv[0] && argv[i]; i++) {
+		CLEANUP(mem_free_ptr) char *word = text_shell_quoted(argv[i]);
+		buf_addf(&line, " %s", word);
+	}
+	return buf_steal(&line);
+}
+
 int cli_main(const struct command *command, int argc, char **argv)
 {
 	cli_standard_streams();
@@ -122,7 +134,9 @@ int cli_main(const struct command *command, int argc, char **argv)
 				    .trust = &run.trust },
 			   .words = { .command = command,
 				      .path = mem_printf("ferry %s", command->name), }, };
+	CLEANUP(mem_free_ptr) char *line = command_line(command, argv);
 	int rc = cli_parse(&run.words, argc, argv, &e);
+	run.cli.line = line;
 	run.cli.name = run.words.path + strlen("ferry ");
 	run.cli.json = run.words.common.json || (rc < 0 && asks_for_json(argv));
 	if (rc == 0)

@@ -38,6 +38,7 @@ struct command {
 /* What every command gets. */
 struct cli {
 	const char *name; /* "catalog add" */
+	const char *line; /* "ferry catalog add models/phi-2"; URLs in it are not redacted */
 	const void *opts; /* the values of its options */
 	char **operands;
 	int count; /* of operands */

@@ -1,6 +1,7 @@
 /* add: a section of ferry.conf, from options or answers. */
 #include "catalog/link.h"
 #include "cli/mirror/mirror.h"
+#include "mirror/s3_setup.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -20,7 +21,7 @@ static const struct opt options[] = {
 	SETTING(kind, "kind", "KIND", "file, http, s3 or r2"),
 	OPT_HINTED(OPT_STRING, add_opts, path, 0, "path", "DIR", HINT_DIR, "file: the folder"),
 	SETTING(bucket, "bucket", "NAME", "s3, r2: the bucket"),
-	SETTING(prefix, "prefix", "TEXT", "s3, r2: what its keys begin with"),
+	SETTING(prefix, "prefix", "TEXT", "s3, r2: the folder in the bucket"),
 	SETTING(endpoint, "endpoint", "URL", "s3: the server; by default Amazon's"),
 	SETTING(account, "account", "ID", "r2: the id of the Cloudflare account"),
 	SETTING(profile, "profile", "NAME", "s3, r2: the profile of the AWS files"),
@@ -28,13 +29,13 @@ static const struct opt options[] = {
 	SETTING(region, "region", "NAME", "where it is; s3: the region of the bucket"),
 	SETTING(priority, "priority", "NUMBER", "mirrors with lower numbers are used first"),
 	SETTING(holds, "holds", "WHAT", "all, objects or metadata"),
-	OPT_ENTRY(OPT_FLAG, add_opts, stage, 0, "stage", NULL, "make it a staging mirror"),
+	OPT_ENTRY(OPT_FLAG, add_opts, stage, 0, "stage", NULL, "make it a stage mirror"),
 	OPT_ENTRY(OPT_LIST, add_opts, set, 0, "set", "KEY=VALUE",
 		  "any other key of ferry.conf(5); may be repeated"),
 	OPT_HINTED(OPT_STRING, add_opts, repository, 0, "name", "NAME", HINT_REPOSITORY,
 		   "the repository, if ferry.conf has several"),
 	OPT_ENTRY(OPT_FLAG, add_opts, no_probe, 0, "no-probe", NULL,
-		  "only write the section; ask no server"),
+		  "only write the section, and do not probe the mirror"),
 	OPT_LAST,
 };
 
@@ -64,7 +65,7 @@ static int settings_add(struct settings *s, const char *key, const char *value, 
 		return err_set(e, ERR_USAGE, "%s is given twice", key);
 	for (const char *c = value; *c; c++)
 		if ((unsigned char)*c < ' ')
-			return err_set(e, ERR_USAGE, "%s: a control character", key);
+			return err_set(e, ERR_USAGE, "%s: the value has a control character", key);
 	str_list_add(&s->keys, key);
 	str_list_add(&s->values, value);
 	return 0;
@@ -86,8 +87,7 @@ static int from_options(const struct add_opts *o, struct settings *s, struct err
 	for (size_t i = 0; i < o->set.count && rc == 0; i++) {
 		const char *equals = strchr(o->set.at[i], '=');
 		if (!equals || equals == o->set.at[i])
-			return err_set(e, ERR_USAGE, "--set '%s': KEY=VALUE is wanted",
-				       o->set.at[i]);
+			return err_set(e, ERR_USAGE, "--set '%s': must be KEY=VALUE", o->set.at[i]);
 		CLEANUP(mem_free_ptr) char *key = mem_strndup(o->set.at[i],
 							      (size_t)(equals - o->set.at[i]));
 		rc = settings_add(s, key, equals + 1, e);
@@ -134,7 +134,7 @@ static int ask(struct cli *cli, struct settings *s, const char *key, const char 
 static int missing(const char *what, const char *key, bool option, struct err *e)
 {
 	err_set(e, ERR_USAGE, "%s needs %s%s", what, option ? "--" : "--set ", key);
-	return err_hint(e, "give it, or run this on a terminal, where it is asked for");
+	return err_hint(e, "give it, or run the command on a terminal, where it asks for it");
 }
 
 static bool is_option(const char *key)
@@ -145,7 +145,7 @@ static bool is_option(const char *key)
 	return false;
 }
 
-/* Cloudflare's own tools have the account from there. */
+/* Cloudflare's own tools read the account from this variable. */
 static bool is_given(const struct settings *s, const char *key)
 {
 	const char *account = getenv("CLOUDFLARE_ACCOUNT_ID");
@@ -163,7 +163,7 @@ static const struct question *first_missing(const struct settings *s, const char
 	return NULL;
 }
 
-/* Somebody who left out a needed key is asked for the others as well. */
+/* If a required key is missing, the optional ones are asked for as well. */
 static int complete(struct cli *cli, struct settings *s, struct err *e)
 {
 	int rc = 0;
@@ -325,13 +325,24 @@ static int probe(struct cli *cli, const char *name, json_t *document, bool *faul
 	return rc;
 }
 
+/* Does set-up have anything to do that the probe does not check? */
+static bool wants_setup(const struct settings *s)
+{
+	static const char *const keys[] = { MIRROR_S3_SETUP_KEYS };
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (settings_get(s, keys[i]))
+			return true;
+	return false;
+}
+
 static char *next_command(const char *name, const struct settings *s, bool fault)
 {
 	const char *kind = settings_get(s, "kind");
-	/* Mirrors that are only read are told to readers by the signed catalog. */
+	/* A read-only mirror needs no push: readers learn of it from the signed catalog. */
 	if (!can_open(kind) || strcmp(kind, "http") == 0)
 		return mem_strdup("ferry catalog sign");
-	return mem_printf(fault ? "ferry mirror setup --mirror %s" : "ferry push --mirror %s",
+	return mem_printf(fault || wants_setup(s) ? "ferry mirror setup --mirror %s"
+						  : "ferry push --mirror %s",
 			  name);
 }
 
@@ -369,7 +380,7 @@ static int run(struct cli *cli, struct err *e)
 		cli_note(cli, document, "next: run `{next}`");
 	if (rc == 0 && settings_get(&s, "url") && !settings_get(&s, "stage"))
 		cli_note(cli, document,
-			 "readers learn of it by `ferry catalog sign` and `ferry push`");
+			 "`ferry catalog sign` and `ferry push` make it known to readers");
 	return cli_result(cli, document, e);
 }
 
@@ -382,7 +393,7 @@ const struct command cmd_mirror_add = {
 		"missing. "
 		"On a terminal it asks for what the options do not give. Nothing is written if the "
 		"settings are faulty. Access keys are never asked for and never written: they come "
-		"from the environment and from the files of the vendors' own tools.",
+		"from the environment or the files of AWS's tools.",
 	.opts = options,
 	.opts_size = sizeof(struct add_opts),
 	.min_operands = 1,

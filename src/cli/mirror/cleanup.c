@@ -36,7 +36,17 @@ struct sweep {
 
 static const char *kind_name(enum mirror_leftover_kind kind)
 {
-	return kind == MIRROR_LEFT_UPLOAD ? "upload" : "old-version";
+	return kind == MIRROR_LEFT_UPLOAD    ? "upload"
+	       : kind == MIRROR_LEFT_VERSION ? "old-version"
+					     : "scratch";
+}
+
+static enum mirror_leftover_kind kind_of(const char *name)
+{
+	enum mirror_leftover_kind kind = MIRROR_LEFT_UPLOAD;
+	while (kind < MIRROR_LEFT_SCRATCH && strcmp(name, kind_name(kind)) != 0)
+		kind++;
+	return kind;
 }
 
 static int add_leftover(void *ctx, const struct mirror_leftover *left, struct err *e)
@@ -59,10 +69,9 @@ static int add_leftover(void *ctx, const struct mirror_leftover *left, struct er
 
 static int try_to_remove(struct mirror *m, const json_t *o, struct err *e)
 {
-	const char *key = json_text(o, "key"), *kind = json_text(o, "kind");
+	const char *key = json_text(o, "key");
 	const struct mirror_leftover left = {
-		.kind = strcmp(kind, kind_name(MIRROR_LEFT_UPLOAD)) == 0 ? MIRROR_LEFT_UPLOAD
-									 : MIRROR_LEFT_VERSION,
+		.kind = kind_of(json_text(o, "kind")),
 		.key = key ? key : "",
 		.id = json_text(o, "id"),
 	};
@@ -134,6 +143,17 @@ static void print_failures(struct cli *cli, const json_t *rows)
 			cli_say(cli, row, "{error.message}");
 }
 
+/* Of a mirror that could not be listed, nothing is known. */
+static bool all_listed(const json_t *mirrors)
+{
+	const json_t *mirror;
+	size_t i;
+	json_array_foreach (mirrors, i, mirror)
+		if (json_object_get(mirror, "error"))
+			return false;
+	return true;
+}
+
 static void print(struct cli *cli, const json_t *mirrors)
 {
 	static const struct cli_column columns[] = {
@@ -144,7 +164,7 @@ static void print(struct cli *cli, const json_t *mirrors)
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "leftovers", "id", "mirror");
 	if (json_array_size(rows))
 		cli_table(cli, rows, columns, ARRAY_LEN(columns));
-	else
+	else if (all_listed(mirrors))
 		cli_note(cli, rows, "nothing was left behind");
 	print_failures(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);
@@ -176,10 +196,11 @@ const struct command cmd_mirror_cleanup = {
 	.name = "cleanup",
 	.summary = "remove what interrupted uploads left on the mirrors",
 	.description =
-		"Lists the uploads that were opened and not completed, and removes those that are "
-		"older than --older-than: the next push cannot continue them then. Readers never "
-		"see them, but some providers charge for them. Nothing else is removed. The exit "
-		"status is 1 if a mirror could not be listed or something could not be removed.",
+		"Lists uploads that were not completed and objects that a killed probe left, and "
+		"removes those that are older than --older-than. A push cannot continue an upload "
+		"that was removed. Readers never see any of this, but some providers charge for "
+		"it. The exit status is 1 if a mirror could not be listed or something could not "
+		"be removed.",
 	.opts = options,
 	.opts_size = sizeof(struct cleanup_opts),
 	.defaults = &defaults,

@@ -101,9 +101,9 @@ static void print_mirrors(struct cli *cli, const json_t *mirrors)
 		{ "STAGE", "{stage?stage:-}", NULL },
 		{ "STATE", NULL, state_text },
 		{ "URL", "{url|-}", NULL },
-		{ "CAN", NULL, can_text },
 		{ ">UPLOAD/s", "{upload_bytes_per_s:size|-}", NULL },
 		{ ">DOWNLOAD/s", "{download_bytes_per_s:size|-}", NULL },
+		{ "CAN", NULL, can_text }, /* the last one: a terminal shows it whole */
 	};
 	cli_table(cli, mirrors, columns, ARRAY_LEN(columns) - (cli->verbose ? 0 : 3));
 	cmd_mirror_print_errors(cli, mirrors);

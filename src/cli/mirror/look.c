@@ -1,8 +1,6 @@
-/* probe and setup: what a mirror can do, and what it needs. */
+/* probe and setup: what a mirror supports, and what it needs. */
 #include "cli/mirror/mirror.h"
 #include "mirror/measure.h"
-
-#include <string.h>
 
 struct look_opts {
 	struct publisher_opts who;
@@ -12,7 +10,7 @@ struct look_opts {
 static const struct opt probe_options[] = {
 	CMD_MIRROR_OPTS(look_opts),
 	OPT_ENTRY(OPT_FLAG, look_opts, quick, 0, "quick", NULL,
-		  "measure no throughput, and do not ask the public URL"),
+		  "leave out the measurements and the public URL"),
 	OPT_LAST,
 };
 
@@ -35,7 +33,7 @@ static void put_findings(json_t *o, const struct mirror_findings *findings)
 	}
 }
 
-/* Is there anything that a person should look at? */
+/* Does anything need attention? */
 static bool needs_a_look(const struct mirrors_entry *p, const struct mirror_findings *findings)
 {
 	bool fault = p->error.class != ERR_NONE;
@@ -65,7 +63,7 @@ static int measure(struct cli *cli, struct mirror *m, bool quick, struct mirror_
 	if (!quick)
 		rc = mirror_measure(m, cli->report, findings, &r, e);
 	if (rc == 0 && mirror_record_save(m, &r, &why) < 0)
-		report_warn(cli->report, "what was found out is not kept: %s", why.text);
+		report_warn(cli->report, "the results cannot be saved: %s", why.text);
 	json_put(o, "can", json_incref(r.can));
 	if (r.measured)
 		json_put(o, "measured", json_incref(r.measured));
@@ -101,24 +99,13 @@ int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_lo
 	return rc;
 }
 
-static bool is_state(const json_t *row, enum mirror_finding_state state)
+static void print_hints(struct cli *cli, const json_t *rows)
 {
-	return strcmp(json_text(row, "state"), mirror_finding_name(state)) == 0;
-}
-
-/* What a person has to know, whole: on a terminal the table shortens it. */
-static void print_whole(struct cli *cli, const json_t *rows)
-{
-	bool shortened = cli_terminal_width(cli->out) > 0;
 	const json_t *row;
 	size_t i;
-	json_array_foreach (rows, i, row) {
-		if (shortened &&
-		    (is_state(row, MIRROR_FINDING_LACKS) || is_state(row, MIRROR_FINDING_BY_HAND)))
-			cli_say(cli, row, "{mirror}: {what}: {text}");
+	json_array_foreach (rows, i, row)
 		if (json_text(row, "hint"))
 			cli_say(cli, row, "{mirror}: {what}: {hint}");
-	}
 }
 
 void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
@@ -131,7 +118,7 @@ void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
 	};
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "findings", "id", "mirror");
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
-	print_whole(cli, rows);
+	print_hints(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);
 }
 
@@ -170,13 +157,14 @@ static int setup_run(struct cli *cli, struct err *e)
 
 const struct command cmd_mirror_probe = {
 	.name = "probe",
-	.summary = "find out what the mirrors can do",
+	.summary = "test and measure the mirrors",
 	.description =
 		"Tests the capabilities of each mirror (reading, writing, locks, ranges), measures "
-		"how fast it is, asks its public URL as a reader would, and reports what is "
-		"missing and the consequences. The result is kept for later pushes. For a moment "
-		"there are small objects below ferry-probe/. The exit status is 1 if a mirror "
-		"lacks something or cannot be probed.",
+		"its speed, reads from its public URL as a reader does, and reports what is "
+		"missing "
+		"and the consequences. The results are kept for later commands. Test objects below "
+		"ferry-probe/ are removed again. The exit status is 1 if a mirror lacks something "
+		"or cannot be probed.",
 	.opts = probe_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = probe_run,
@@ -186,11 +174,10 @@ const struct command cmd_mirror_setup = {
 	.name = "setup",
 	.summary = "create what the mirrors need",
 	.description =
-		"Creates what a mirror needs before the first push: its folder, or its bucket with "
-		"what ferry.conf says of CORS, public reading, old versions and the like. Only "
-		"differences are changed, and what others have set stays. The exit status is 1 if "
-		"a "
-		"person has to do something.",
+		"Creates what a mirror needs before the first push: its folder, or its bucket, "
+		"with CORS rules, public access, versioning and so on as ferry.conf says. Only "
+		"differences are changed, and rules that others have set stay. The exit status is "
+		"1 if something has to be done by hand.",
 	.opts = setup_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = setup_run,

@@ -25,8 +25,8 @@ enum cmd_mirror_look {
 	LOOK_SETUP,
 	LOOK_SETUP_DRY,
 };
-/* Probes a mirror or sets it up, and puts what came of it into o; *fault becomes true when a person
- * should look at it. Negative only when it was cancelled. */
+/* Probes a mirror or sets it up, and puts the findings into o; *fault becomes true if something
+ * needs attention. Negative only when it was cancelled. */
 WARN_UNUSED int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_look how,
 				json_t *o, bool *fault, struct err *e);
 void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors);

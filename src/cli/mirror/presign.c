@@ -68,7 +68,7 @@ static int presign_run(struct cli *cli, struct err *e)
 
 const struct command cmd_mirror_presign = {
 	.name = "presign",
-	.summary = "print a URL that works without credentials for a while",
+	.summary = "print a URL that gives access to one object until it expires",
 	.synopsis = (const char *const[]){ "KEY", NULL },
 	.description =
 		"Signs a URL for one object of a bucket, whose KEY is its path in the repository, "

@@ -200,6 +200,20 @@ static void an_ignored_range_is_skipped_to(void **state)
 	assert_fails(&z, ERR_INTEGRITY, "has only 12 bytes there");
 }
 
+/* Never more bytes than were asked for, whatever the status of the success. */
+static void another_success_than_200_is_no_way_around_a_range(void **state)
+{
+	(void)state;
+	struct exchange x;
+	const struct canned other = { .reply = "HTTP/1.1 203 Non-Authoritative "
+					       "Information\r\n\r\n0123456789",
+				      .then = CANNED_CLOSE };
+	once(&x, &other, (struct http_request){ .offset = 3, .length = 4 });
+	assert_ok(x.rc, &x.e);
+	assert_true(x.r.range_ignored);
+	assert_string_equal(buf_str(&x.body), "3456");
+}
+
 static void an_ignored_range_can_be_refused_or_restart(void **state)
 {
 	(void)state;
@@ -349,6 +363,21 @@ static void a_stall_ends_the_transfer(void **state)
 		assert_fails(&x, ERR_NETWORK, "stalled for 1 seconds");
 		assert_int_equal(x.e.cause, CAUSE_STALLED);
 	}
+}
+
+/* As S3 does it while it puts the parts of an object together. */
+static void a_request_may_have_more_patience_than_its_client(void **state)
+{
+	(void)state;
+	static const struct canned slow = { .reply = OK "Content-Length: 20\r\n\r\n",
+					    .then = CANNED_TRICKLE };
+	EXCHANGE(x);
+	struct canned_server *s = canned_start(&slow, 1);
+	perform(&x, s, (struct http_request){ .stall_s = 600 },
+		&(struct http_options){ .stall_s = 1 });
+	canned_stop(s);
+	assert_ok(x.rc, &x.e);
+	assert_int_equal(x.r.received, 20);
 }
 
 /* Asks to stop once the server has sent all it has. */
@@ -703,6 +732,7 @@ int main(void)
 		cmocka_unit_test(a_part_nobody_asked_for_is_refused),
 		cmocka_unit_test(more_bytes_than_announced_are_refused),
 		cmocka_unit_test(an_ignored_range_is_skipped_to),
+		cmocka_unit_test(another_success_than_200_is_no_way_around_a_range),
 		cmocka_unit_test(an_ignored_range_can_be_refused_or_restart),
 		cmocka_unit_test(a_changed_object_is_noticed),
 		cmocka_unit_test(past_the_end_is_an_error_but_at_the_end_is_not),
@@ -711,6 +741,7 @@ int main(void)
 		cmocka_unit_test(an_empty_answer_is_the_network),
 		cmocka_unit_test(a_refused_connection_is_the_network),
 		cmocka_unit_test(a_stall_ends_the_transfer),
+		cmocka_unit_test(a_request_may_have_more_patience_than_its_client),
 		cmocka_unit_test(cancelling_ends_the_transfer),
 		cmocka_unit_test(a_sink_s_error_comes_back),
 		cmocka_unit_test(a_buffer_s_ceiling_holds),

@@ -252,7 +252,7 @@ static void a_file_that_is_lacking_is_noticed(void **state)
 	(void)state;
 	run_all();
 	json_array_remove(files_in(0), 0);
-	assert_refused(ERR_INTEGRITY, "files of mirror a, which are");
+	assert_refused(ERR_INTEGRITY, "files of mirror a, but it has");
 }
 
 static void two_files_at_one_place_are_refused(void **state)
@@ -322,7 +322,7 @@ static void other_mirrors_are_refused(void **state)
 	verify_joined_release(&w->joined);
 	err_clear(&w->e);
 	json_array_remove(json_object_get(w->reports[0], "mirrors"), 1);
-	assert_refused(ERR_USAGE, "has not the same mirrors");
+	assert_refused(ERR_USAGE, "does not have the same mirrors");
 }
 
 static void an_interrupted_run_is_refused(void **state)

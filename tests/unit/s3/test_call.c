@@ -122,6 +122,84 @@ static void a_bucket_in_another_region_is_followed_once(void **state)
 	canned_stop(server);
 }
 
+/* A host in another region wants another signature: the request is signed anew, and not sent to
+ * whatever Location names. */
+static void a_redirect_to_another_region_is_signed_anew(void **state)
+{
+	(void)state;
+	CLEANUP(mem_free_ptr) char *moved = answer("307 Temporary Redirect",
+						   "x-amz-bucket-region: eu-west-1\r\n"
+						   "Location: /elsewhere\r\n",
+						   "<Error><Code>TemporaryRedirect</Code></Error>");
+	CLEANUP(mem_free_ptr) char *ok = answer("200 OK", "", "<ListBucketResult/>");
+	const struct canned script[] = {
+		{ .want = "/us-east-1/s3/aws4_request", .reply = moved },
+		{ .want = "/eu-west-1/s3/aws4_request", .forbid = "elsewhere", .reply = ok },
+	};
+	struct canned_server *server = canned_start(script, ARRAY_LEN(script));
+	struct world w;
+	struct err e = ERR_INIT;
+	open_world(&w, canned_url(server));
+	assert_ok(list(&w, NULL, &e), &e);
+	close_world(&w);
+	canned_stop(server);
+}
+
+static void count_sent(void *ctx, int64_t bytes)
+{
+	*(int64_t *)ctx += bytes;
+}
+
+static void a_body_that_is_sent_to_another_region_again_counts_once(void **state)
+{
+	(void)state;
+	CLEANUP(mem_free_ptr) char *moved = answer("301 Moved Permanently",
+						   "x-amz-bucket-region: eu-west-1\r\n",
+						   "<Error><Code>PermanentRedirect</Code></Error>");
+	CLEANUP(mem_free_ptr) char *ok = answer("200 OK", "ETag: \"abc\"\r\n", "");
+	const struct canned script[] = { { .reply = moved }, { .reply = ok } };
+	struct canned_server *server = canned_start(script, ARRAY_LEN(script));
+	struct world w;
+	struct err e = ERR_INIT;
+	int64_t sent = 0;
+	struct s3_request q = { .method = "PUT",
+				.key = "a",
+				.body = "hello",
+				.body_len = 5,
+				.body_sent = count_sent,
+				.body_ctx = &sent };
+	open_world(&w, canned_url(server));
+	assert_ok(s3_call(w.client, &w.place, &q, NULL, &e), &e);
+	assert_int_equal(sent, 5);
+	close_world(&w);
+	canned_stop(server);
+}
+
+/* As a Kubernetes secret that was made with `echo` has one. */
+static void a_line_break_in_a_key_or_a_header_is_refused(void **state)
+{
+	(void)state;
+	struct canned_server *server = canned_start(NULL, 0);
+	struct sigv4_pair header = { "if-match", "\"a\"\r\nx-amz-acl: public-read" };
+	struct s3_request q = {
+		.method = "PUT", .key = "a", .headers = &header, .header_count = 1
+	};
+	struct world w;
+	struct err e = ERR_INIT, other = ERR_INIT;
+	open_world(&w, canned_url(server));
+	assert_int_equal(s3_call(w.client, &w.place, &q, NULL, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "if-match"));
+	close_world(&w);
+	open_world(&w, canned_url(server));
+	setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n", 1);
+	assert_int_equal(list(&w, NULL, &other), -ERR_USAGE);
+	assert_non_null(strstr(other.text, "check the access keys"));
+	assert_null(strstr(other.text, "AKID"));
+	close_world(&w);
+	assert_int_equal(canned_served(server), 0);
+	canned_stop(server);
+}
+
 static void an_expired_session_is_renewed_once(void **state)
 {
 	(void)state;
@@ -234,6 +312,9 @@ static void a_place_that_is_none_is_refused(void **state)
 		{ .bucket = "ab" },
 		{ .bucket = "a/b" },
 		{ .bucket = "a..b" },
+		{ .bucket = "models", .region = "" },
+		{ .bucket = "models", .region = "other.example/" },
+		{ .bucket = "models", .region = "eu-west-1\n" },
 		{ .bucket = "models", .endpoint = "ftp://h" },
 		{ .bucket = "models", .endpoint = "https://u:p@h" },
 		{ .bucket = "models", .endpoint = "https://h/?x" },
@@ -252,6 +333,9 @@ int main(void)
 		cmocka_unit_test(a_request_is_signed_and_sorted),
 		cmocka_unit_test(an_error_in_a_success_is_a_failure),
 		cmocka_unit_test(a_bucket_in_another_region_is_followed_once),
+		cmocka_unit_test(a_redirect_to_another_region_is_signed_anew),
+		cmocka_unit_test(a_body_that_is_sent_to_another_region_again_counts_once),
+		cmocka_unit_test(a_line_break_in_a_key_or_a_header_is_refused),
 		cmocka_unit_test(an_expired_session_is_renewed_once),
 		cmocka_unit_test(a_put_has_its_digest_and_length),
 		cmocka_unit_test(a_bucket_has_its_place),

@@ -125,7 +125,7 @@ static void expired_keys_of_the_environment_are_refused(void **state)
 	assert_int_equal(r->keys.expires_s, 1767312000);
 	r->clock.now_us += 100000 * 1000000ULL;
 	aws_expect_failure(r, NULL, ERR_AUTH,
-			   "the access keys of the environment have expired at "
+			   "the access keys from the environment expired at "
 			   "2026-01-02T00:00:00Z");
 }
 

@@ -113,7 +113,7 @@ static void a_process_that_fails_is_quoted_but_never_its_output(void **state)
 	aws_expect_failure(r, NULL, ERR_AUTH, "is not a valid JSON object");
 	assert_null(strstr(r->e.text, "secret-output"));
 	aws_write(r, "give", "echo '{\"AccessKeyId\": \"a\", \"SecretAccessKey\": \"b\"}'\n");
-	aws_expect_failure(r, NULL, ERR_AUTH, "has not \"Version\": 1");
+	aws_expect_failure(r, NULL, ERR_AUTH, "does not have \"Version\": 1");
 	aws_write(r, "give", "head -c 70000 /dev/zero\n");
 	aws_expect_failure(r, NULL, ERR_AUTH, "credential_process");
 }
@@ -122,7 +122,7 @@ static void a_program_that_does_not_exist_is_a_fault_of_the_configuration(void *
 {
 	struct aws_room *r = *state;
 	aws_write(r, ".aws/config", "[default]\ncredential_process = no-such-program-here x\n");
-	aws_expect_failure(r, NULL, ERR_USAGE, "no program 'no-such-program-here' on PATH");
+	aws_expect_failure(r, NULL, ERR_USAGE, "no program 'no-such-program-here' in PATH");
 }
 
 /* -- containers -------------------------------------------------------------------------- */
@@ -299,8 +299,8 @@ static void simulated_sts_says_why_it_refuses(void **state)
 		       "gives no keys for the role arn:x: AccessDenied: what it says");
 	assert_null(strstr(r->e.text, "secret-text"));
 	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &busy, NULL, ERR_NETWORK, "Throttling");
-	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &down, NULL, ERR_NETWORK, "the server of STS");
-	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &odd, NULL, ERR_AUTH, "an answer without keys");
+	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &down, NULL, ERR_NETWORK, "the STS server");
+	expect_refusal(r, "AWS_ENDPOINT_URL_STS", &odd, NULL, ERR_AUTH, "answered without keys");
 }
 
 static void source_profiles_in_a_circle_are_refused(void **state)
@@ -309,7 +309,7 @@ static void source_profiles_in_a_circle_are_refused(void **state)
 	aws_write(r, ".aws/config",
 		  "[profile a]\nrole_arn = arn:a\nsource_profile = b\n"
 		  "[profile b]\nrole_arn = arn:b\nsource_profile = a\n");
-	aws_expect_failure(r, "a", ERR_USAGE, "form a circle");
+	aws_expect_failure(r, "a", ERR_USAGE, "form a cycle");
 }
 
 static void a_role_needs_one_source(void **state)
@@ -327,7 +327,7 @@ static void a_role_needs_one_source(void **state)
 	aws_write(r, ".aws/config",
 		  "[profile a]\nrole_arn = arn:a\nsource_profile = a\n"
 		  "mfa_serial = arn:mfa\n");
-	aws_expect_failure(r, "a", ERR_USAGE, "needs a code of mfa_serial");
+	aws_expect_failure(r, "a", ERR_USAGE, "needs an MFA code");
 }
 
 /* -- single sign-on ---------------------------------------------------------------------------- */

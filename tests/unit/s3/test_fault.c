@@ -161,6 +161,21 @@ static void a_document_that_is_too_deep_is_refused(void **state)
 	assert_non_null(strstr(e.text, "too deeply"));
 }
 
+/* Its end is reported even though its start was refused. */
+static void an_empty_element_with_a_name_that_is_too_long_is_refused(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(4000), out = BUF_INIT(1000);
+	buf_addc(&text, '<');
+	for (int i = 0; i < 2000; i++)
+		buf_addc(&text, 'a');
+	buf_adds(&text, "/>");
+	assert_int_equal(s3_xml_parse(text.data, text.len, collect, &out, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "too deeply"));
+	assert_int_equal(out.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +187,7 @@ int main(void)
 		cmocka_unit_test(elements_come_with_their_path_and_text),
 		cmocka_unit_test(what_is_no_plain_document_is_refused),
 		cmocka_unit_test(a_document_that_is_too_deep_is_refused),
+		cmocka_unit_test(an_empty_element_with_a_name_that_is_too_long_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

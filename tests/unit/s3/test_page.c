@@ -42,15 +42,15 @@ static void encoded_names_are_decoded_wherever_the_page_says_so(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct s3_page p = { 0 };
-	assert_ok(parse("<R><Upload><Key>a%20b</Key><UploadId>1%20</UploadId><Initiated>x</"
+	assert_ok(parse("<R><Upload><Key>a+b%20c%2Bd</Key><UploadId>1%20</UploadId><Initiated>x</"
 			"Initiated>"
 			"<ChecksumAlgorithm>SHA256</ChecksumAlgorithm></Upload>"
-			"<NextKeyMarker>a%20b</NextKeyMarker><NextUploadIdMarker>1%20"
+			"<NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>1%20"
 			"</NextUploadIdMarker><IsTruncated>true</IsTruncated>"
 			"<EncodingType>url</EncodingType></R>",
 			&p, &e),
 		  &e);
-	assert_string_equal(p.at[0].name, "a b");
+	assert_string_equal(p.at[0].name, "a b c+d");
 	assert_string_equal(p.at[0].id, "1%20");
 	assert_string_equal(p.at[0].algorithm, "SHA256");
 	assert_int_equal(p.at[0].time_s, 0);
