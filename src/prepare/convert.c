@@ -237,10 +237,10 @@ static int need_copies(struct staging *s, size_t first, struct err *e)
 	s->said = true;
 	for (size_t i = first; i < s->m->count; i++)
 		bytes += s->m->files[i]->file_size;
-	report_note(s->p->report,
-		    "the source is copied, which takes %s; --link shares it with the result "
-		    "instead",
-		    format_size(size, bytes));
+	report_note(s->p->report, "the source is copied, which takes %s%s",
+		    format_size(size, bytes),
+		    s->p->link ? ": it cannot be linked here"
+			       : "; --link shares it with the result instead");
 	return file_need_space(s->dir, bytes, e);
 }
 

@@ -276,6 +276,61 @@ static void file_that_grows_is_refused(void **state)
 	size_change_while_reading(40 * MIB + 1);
 }
 
+/* The bytes that were hashed go into another file in the same pass. */
+static void a_copy_has_the_bytes_that_were_hashed(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	const size_t len = 9 * MIB + 77;
+	char *dir = scratch_new();
+	uint8_t *data = noise(len), *copied = mem_alloc(len);
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "copy");
+	int fd = scratch_fd(dir, "model", data, len);
+	int to = open(path, O_RDWR | O_CREAT, 0644);
+	struct onepass p = { .copy_to = &to };
+	assert_ok(grid_for(len, &p.grid, &e), &e);
+	assert_ok(onepass_run(&p, fd, "model", NULL, &e), &e);
+	expect_digest(&p.whole, data, len);
+	assert_int_equal(pread(to, copied, len, 0), len);
+	assert_memory_equal(copied, data, len);
+	assert_int_equal(lseek(to, 0, SEEK_END), len);
+	close(fd);
+	close(to);
+	free(data);
+	free(copied);
+	scratch_free(dir);
+}
+
+/* Touches the source while it is copied. */
+struct toucher {
+	struct report report;
+	int fd;
+};
+
+static void touch_event(struct report *r, const struct report_event *event)
+{
+	static const struct timespec long_ago[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	if (event->kind == REPORT_ADVANCE)
+		futimens(((struct toucher *)r)->fd, long_ago);
+}
+
+static void a_file_that_is_written_to_while_it_is_copied_is_refused(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "copy");
+	int fd = scratch_fd(dir, "model", "hello", 5), to = open(path, O_RDWR | O_CREAT, 0644);
+	struct toucher t = { .report.emit = touch_event, .fd = fd };
+	struct onepass p = { .copy_to = &to };
+	assert_ok(grid_for(5, &p.grid, &e), &e);
+	assert_int_equal(onepass_run(&p, fd, "model", &t.report, &e), -ERR_INTEGRITY);
+	assert_string_equal(e.text, "model changed while it was read");
+	close(fd);
+	close(to);
+	scratch_free(dir);
+}
+
 static void unreadable_file_is_an_error_of_the_system(void **state)
 {
 	(void)state;
@@ -360,6 +415,8 @@ int main(void)
 		cmocka_unit_test(progress_adds_up_to_the_size),
 		cmocka_unit_test(file_that_shrinks_is_refused),
 		cmocka_unit_test(file_that_grows_is_refused),
+		cmocka_unit_test(a_copy_has_the_bytes_that_were_hashed),
+		cmocka_unit_test(a_file_that_is_written_to_while_it_is_copied_is_refused),
 		cmocka_unit_test(unreadable_file_is_an_error_of_the_system),
 		cmocka_unit_test(cancelling_stops_it),
 	};

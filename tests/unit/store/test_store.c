@@ -3,6 +3,7 @@
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <errno.h>
@@ -388,6 +389,51 @@ static void damaged_record_is_listed_and_keeps_its_blobs(void **state)
 	assert_ok(store_remove(&f->store, "r", "phi", "v", &freed, &e), &e);
 }
 
+/* Another file with the same bytes, size and time. */
+static void move_inode(const char *path, const char *text)
+{
+	struct stat st;
+	assert_int_equal(lstat(path, &st), 0);
+	CLEANUP(mem_free_ptr) char *other = mem_printf("%s.other", path);
+	write_file(other, text);
+	struct timespec t[2] = { os_modified(&st), os_modified(&st) };
+	assert_int_equal(utimensat(AT_FDCWD, other, t, 0), 0);
+	assert_int_equal(rename(other, path), 0);
+}
+
+static void a_blob_whose_mark_moved_is_hashed(void **state)
+{
+	struct fixture *f = *state;
+	struct digest d = add_blob(f, "hello");
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &d);
+	CLEANUP(mem_free_ptr) char *aside = mem_printf("%s.damaged", blob);
+	assert_true(has(f, "hello"));
+	age(blob, 5);
+	assert_true(has(f, "hello"));
+	move_inode(blob, "hello");
+	assert_true(has(f, "hello"));
+	move_inode(blob, "hellO");
+	f->store.by_size = true;
+	assert_true(has(f, "hello"));
+	f->store.by_size = false;
+	assert_false(has(f, "hello"));
+	assert_true(file_exists(aside));
+}
+
+/* It may be a copy on another medium, and nothing could be recorded. */
+static void in_a_read_only_store_the_inode_does_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct digest d = add_blob(f, "hello");
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &d);
+	move_inode(blob, "hellO");
+	f->store.read_only = true;
+	assert_true(has(f, "hello"));
+	age(blob, 5);
+	assert_false(has(f, "hello"));
+	f->store.read_only = false;
+}
+
 static void verify_moves_a_damaged_blob_aside(void **state)
 {
 	struct fixture *f = *state;
@@ -609,6 +655,8 @@ int main(void)
 		TEST(link_without_its_blob_is_a_conflict),
 		TEST(remove_frees_what_nobody_else_uses),
 		TEST(damaged_record_is_listed_and_keeps_its_blobs),
+		TEST(a_blob_whose_mark_moved_is_hashed),
+		TEST(in_a_read_only_store_the_inode_does_not_count),
 		TEST(verify_moves_a_damaged_blob_aside),
 		TEST(gc_takes_blobs_without_a_variant),
 		TEST(gc_keeps_what_a_fetch_waits_for),
