@@ -126,6 +126,7 @@ static int variant_view(const json_t *object, const char *at, struct card_varian
 	out->kind = string_of(object, "kind");
 	if (out->kind && strcmp(out->kind, "model") == 0)
 		out->kind = NULL;
+	out->engine = string_of(object, "engine");
 	out->quantization = string_of(object, "quantization");
 	out->is_default = json_is_true(json_object_get(object, "default"));
 	out->json = object;

@@ -9,10 +9,9 @@
  *     "source": { "url", "author", "revision", "sha256" },
  *     "tags": [], "languages": [], "created", "updated",
  *     "deprecated": { "reason", "replacement", "since" },
- *     "variants": [ { "id", "title", "summary", "kind", "quantization", "default", "size", "tags",
- *                     "ram": { "context", "bytes" } or { "unknown": reason },
- *                     "min_ram", "recommended_ram" (bytes),
- *                     "files": [ { "path", "size", "sha256" } ] } ] }
+ *     "variants": [ { "id", "title", "summary", "kind", "engine", "quantization", "default",
+ * "size", "tags", "ram": { "context", "bytes" } or { "unknown": reason }, "min_ram",
+ * "recommended_ram" (bytes), "files": [ { "path", "size", "sha256" } ] } ] }
  *
  * Required are format, version, id and variants, and in a variant id and files. A variant without
  * files is planned: it is in the card but not in the signed catalog. The JSON object is kept
@@ -42,6 +41,7 @@ struct card_file {
 struct card_variant {
 	const char *id;           /* "q4_k_m" */
 	const char *kind;         /* "adapter", "projector", …; NULL: a model */
+	const char *engine;       /* the only program that can load it, or NULL */
 	const char *quantization; /* "Q4_K_M", or NULL */
 	bool is_default;          /* at most one of a card */
 	uint64_t size;            /* bytes of all files; 0: planned */

@@ -50,6 +50,7 @@ const struct card_member card_variant_members[] = { { "id", CARD_ID, 64, false }
 						    { "title", CARD_TEXT, 200, true },
 						    { "summary", CARD_TEXT, 500, true },
 						    { "kind", CARD_ID, 64, true },
+						    { "engine", CARD_TEXT, 64, true },
 						    { "quantization", CARD_TEXT, 64, true },
 						    { "default", CARD_FLAG, 0, true },
 						    { "size", CARD_COUNT, COUNT_MAX, false },

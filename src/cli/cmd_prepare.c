@@ -34,6 +34,10 @@ static const struct opt opts[] = {
 	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.link, 0, "link", NULL,
 		  "hard-link a local source instead of copying it: whoever changes it then changes "
 		  "what was prepared"),
+	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.allow_foreign_types, 0, "allow-foreign-types",
+		  NULL,
+		  "accept tensor types that only a fork of llama.cpp can load; the card says "
+		  "which"),
 	OPT_HEADING("Conversion, by llama.cpp's tools"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.outtype, 0, "outtype", "TYPE",
 		  "convert a Hugging Face folder to this type: f32, f16, bf16, q8_0, tq1_0, tq2_0, "

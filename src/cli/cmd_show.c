@@ -125,6 +125,8 @@ static void print_variant(struct cli *cli, const struct remote *c, const struct 
 		 memory);
 	if (v->kind)
 		cli_line(cli, "  %s: it is used together with a model", v->kind);
+	if (v->engine)
+		cli_line(cli, "  of all engines, only %s can load it", v->engine);
 	for (size_t i = 0; i < v->file_count; i++) {
 		const struct card_file *f = &v->files[i];
 		char hex[DIGEST_HEX];

@@ -114,6 +114,9 @@ static void warn_of_kind(struct retrieval *r, const struct card *m, const struct
 		report_warn(r->cli->report,
 			    "%s:%s is of the kind '%s', not a model: it is used together with one",
 			    m->id, v->id, v->kind);
+	if (v->engine)
+		report_warn(r->cli->report, "%s:%s: of all engines, only %s can load it", m->id,
+			    v->id, v->engine);
 }
 
 static int from_mirrors(struct retrieval *r, const struct reference *reference,

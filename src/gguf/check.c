@@ -91,18 +91,41 @@ static void judge(const char *name, struct gguf_report *out)
 			out->verdict = GGUF_WARNINGS;
 }
 
-int gguf_check(const struct gguf_input *source, const char *name, struct gguf_report *out,
-	       struct err *e)
+/* ERR_INTEGRITY, or a finding. */
+static int check_foreign(struct gguf *g, const char *name, bool allowed, struct err *e)
+{
+	const struct gguf_type *t = gguf_foreign(g);
+	if (!t)
+		return 0;
+	if (allowed) {
+		gguf_finding_add(&g->findings, "foreign-types",
+				 "it has tensors of the type %s: of all engines, only %s can load "
+				 "it",
+				 t->name, t->fork);
+		return 0;
+	}
+	err_set(e, ERR_INTEGRITY,
+		"%s: it has tensors of the type %s, which only %s has, a fork of llama.cpp: other "
+		"engines cannot load it",
+		name, t->name, t->fork);
+	return err_hint(e, "to publish it for that program, add --allow-foreign-types");
+}
+
+int gguf_check(const struct gguf_input *source, const char *name, bool foreign,
+	       struct gguf_report *out, struct err *e)
 {
 	struct gguf_options opts = { .padding = true };
 	struct err reason = ERR_INIT;
 	struct gguf_report report = { 0 };
 	int rc = gguf_open(source, name, &opts, &report.file, &reason);
+	if (rc == 0)
+		rc = check_foreign(report.file, name, foreign, &reason);
 	if (rc && !err_is(&reason, ERR_INTEGRITY)) {
 		*e = reason;
 		return rc;
 	}
 	if (rc) {
+		gguf_free(STEAL(report.file));
 		report.verdict = GGUF_REFUSED;
 		report.reason = reason;
 	} else {
@@ -120,7 +143,7 @@ int gguf_check_path(const char *path, struct gguf_report *out, struct err *e)
 	int rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0)
 		rc = gguf_input_fd(&source, &fd, path, e);
-	return rc ? rc : gguf_check(&source, path, out, e);
+	return rc ? rc : gguf_check(&source, path, false, out, e);
 }
 
 void gguf_report_release(struct gguf_report *r)

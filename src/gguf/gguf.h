@@ -79,12 +79,16 @@ struct gguf_type {
 	const char *name; /* "q4_K" */
 	uint32_t block;   /* elements of a block */
 	uint32_t bytes;   /* bytes of a block */
+	const char *fork; /* the program that has it; NULL: ggml, and so all engines */
 };
-#define GGUF_TYPE_IDS 64 /* ids are below this */
+#define GGUF_TYPE_IDS 400 /* ids are below this */
 const struct gguf_type *gguf_type(uint32_t id);
 const struct gguf_type *gguf_type_named(const char *name); /* any case */
 /* Was the id in use once ("q4_2", "q4_0_4_4")? The name, or NULL. */
 const char *gguf_type_removed(uint32_t id);
+
+/* A type that only a fork of llama.cpp has ("iq4_k" of ik_llama.cpp); bytes is the least. */
+const struct gguf_type *gguf_type_foreign(uint32_t id);
 
 /* general.file_type as llama.cpp names it, "Q4_K_M"; NULL if unknown. The flag 1024 ("guessed")
  * is ignored. */
@@ -125,7 +129,7 @@ struct gguf_tensor {
 	uint64_t shape[GGUF_MAX_DIMS]; /* shape[0] is the row; unused ones are 1 */
 	uint64_t elements;
 	uint64_t offset;       /* in the file, not in the data section */
-	uint64_t size, padded; /* bytes */
+	uint64_t size, padded; /* bytes; of a foreign type all up to the next tensor */
 };
 
 struct gguf_finding {
@@ -220,6 +224,9 @@ char *gguf_quantization(const struct gguf *const *files, size_t count);
  * (without its text), tensor count. Texts over 4 KiB are cut, lists after 256 entries. The
  * caller owns it. */
 json_t *gguf_json(const struct gguf *g);
+
+/* The first of its types that only a fork of llama.cpp has, or NULL. */
+const struct gguf_type *gguf_foreign(const struct gguf *g);
 
 /* ---- what it is for: kind ------------------------------------------------------------ */
 
@@ -374,9 +381,10 @@ struct gguf_report {
 };
 /*
  * Everything above on one file. `name` is its file name or path. A refusal is a verdict and
- * returns 0; an error means that the file could not be read.
+ * returns 0; an error means that the file could not be read. Tensor types of forks are refused
+ * unless `foreign`, and then a finding, code "foreign-types".
  */
-WARN_UNUSED int gguf_check(const struct gguf_input *source, const char *name,
+WARN_UNUSED int gguf_check(const struct gguf_input *source, const char *name, bool foreign,
 			   struct gguf_report *out, struct err *e);
 WARN_UNUSED int gguf_check_path(const char *path, struct gguf_report *out, struct err *e);
 void gguf_report_release(struct gguf_report *r);

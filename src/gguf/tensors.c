@@ -58,14 +58,17 @@ static int read_type(struct cursor *c, struct gguf_tensor *t, struct err *e)
 	int rc = cursor_u32(c, &id, e);
 	if (rc)
 		return rc;
-	t->type = gguf_type(id);
+	t->type = gguf_type(id) ? gguf_type(id) : gguf_type_foreign(id);
 	if (!t->type && gguf_type_removed(id))
 		return err_set(e, ERR_INTEGRITY,
 			       "type %u (%s) was removed from ggml; current engines do not support "
 			       "it",
 			       id, gguf_type_removed(id));
 	if (!t->type)
-		return err_set(e, ERR_INTEGRITY, "type %u is not a ggml type", id);
+		return err_set(e, ERR_INTEGRITY,
+			       "type %u is not a ggml type, nor one of a fork that this version "
+			       "knows",
+			       id);
 	if (t->shape[0] % t->type->block)
 		return err_set(e, ERR_INTEGRITY,
 			       "rows of %llu elements are not a multiple of the block size of %s, "
@@ -123,6 +126,19 @@ static bool pad(uint64_t v, uint32_t alignment, uint64_t *out)
 	return true;
 }
 
+/* What a type of a fork takes is not known exactly: it has all up to the next tensor. */
+static int measure_foreign(const struct gguf *g, struct gguf_tensor *t, struct err *e)
+{
+	bool last = t == &g->tensors[g->tensor_count - 1];
+	uint64_t data = g->file_size > g->data_offset ? g->file_size - g->data_offset : 0;
+	uint64_t end = last ? data : t[1].offset;
+	if (!last && (end < t->offset || end - t->offset < t->size))
+		return err_set(e, ERR_INTEGRITY, "the next tensor begins before its end");
+	if (end > t->offset && end - t->offset > t->size)
+		t->size = end - t->offset;
+	return 0;
+}
+
 /* Offsets become absolute here. */
 static int place(struct gguf *g, struct gguf_tensor *t, uint64_t *expected, struct err *e)
 {
@@ -135,6 +151,9 @@ static int place(struct gguf *g, struct gguf_tensor *t, uint64_t *expected, stru
 			       "%s",
 			       (unsigned long long)t->offset, (unsigned long long)*expected,
 			       t->offset < *expected ? "they overlap" : "there is a gap");
+	int rc = t->type->fork ? measure_foreign(g, t, e) : 0;
+	if (rc)
+		return rc;
 	if (!pad(t->size, g->alignment, &t->padded) || !add_u64(*expected, t->padded, expected) ||
 	    !add_u64(t->offset, g->data_offset, &t->offset) || *expected > INT64_MAX / 2)
 		return err_set(e, ERR_INTEGRITY, "the sum of the tensors' sizes overflows");

@@ -77,7 +77,7 @@ int convert_run(const struct prepare *p, const struct obtained *source, const ch
 	if (rc < 0)
 		return rc;
 	struct obtain_file file = { .path = STEAL(output), .ours = true, .in_work = true };
-	rc = model_open(&file, 1, "the output of convert_hf_to_gguf.py", p->report, result, out, e);
+	rc = model_open(&file, 1, "the output of convert_hf_to_gguf.py", p, result, out, e);
 	free(file.path);
 	result->converted = rc == 0;
 	return rc;
@@ -178,7 +178,7 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 		return rc;
 	struct obtain_file file = { .path = STEAL(output), .ours = true, .in_work = true };
 	struct model made = { 0 };
-	rc = model_open(&file, 1, "the output of llama-quantize", p->report, result, &made, e);
+	rc = model_open(&file, 1, "the output of llama-quantize", p, result, &made, e);
 	free(file.path);
 	if (rc < 0)
 		return rc;

@@ -153,7 +153,10 @@ static json_t *ram_of(const struct describe *d)
 static json_t *variant_of(const struct describe *d)
 {
 	json_t *o = json_object(), *files = json_array();
+	const struct gguf_type *foreign = NULL;
 	uint64_t size = 0;
+	for (size_t i = 0; i < d->count && !foreign; i++)
+		foreign = gguf_foreign(d->files[i]);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct manifest *m = &d->manifests[i];
 		CLEANUP(mem_free_ptr) char *path = mem_printf("models/%s/%s", d->id, m->name);
@@ -166,6 +169,7 @@ static json_t *variant_of(const struct describe *d)
 	}
 	json_put_string(o, "id", d->variant);
 	json_put_string(o, "kind", is_model(d) ? NULL : gguf_kind_name(d->kind));
+	json_put_string(o, "engine", foreign ? foreign->fork : NULL);
 	json_put_string(o, "quantization", d->quantization);
 	json_put_u64(o, "size", size);
 	json_put(o, "ram", ram_of(d));

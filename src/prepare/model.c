@@ -47,7 +47,7 @@ void model_tell(const struct gguf_findings *f, const char *what, struct report *
 	}
 }
 
-static int open_file(struct model_file *f, const char *what, struct report *report,
+static int open_file(struct model_file *f, const char *what, const struct prepare *p,
 		     struct prepare_result *result, struct err *e)
 {
 	struct gguf_input source;
@@ -57,14 +57,14 @@ static int open_file(struct model_file *f, const char *what, struct report *repo
 	if (rc == 0)
 		rc = gguf_input_fd(&source, &fd, what, e);
 	if (rc == 0)
-		rc = gguf_check(&source, what, &f->report, e);
+		rc = gguf_check(&source, what, p->allow_foreign_types, &f->report, e);
 	if (rc < 0)
 		return rc;
 	if (f->report.verdict == GGUF_REFUSED) {
 		*e = f->report.reason;
 		return -(int)e->class;
 	}
-	model_tell(&f->report.findings, what, report, result);
+	model_tell(&f->report.findings, what, p->report, result);
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static void check_blocks(const struct model *m, struct report *report,
 	gguf_findings_release(&findings);
 }
 
-int model_open(struct obtain_file *files, size_t count, const char *what, struct report *report,
+int model_open(struct obtain_file *files, size_t count, const char *what, const struct prepare *p,
 	       struct prepare_result *result, struct model *out, struct err *e)
 {
 	CLEANUP(model_release) struct model m = { .at = mem_alloc(count * sizeof *m.at) };
@@ -115,7 +115,7 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 			       what      ? what
 			       : f->ours ? path_base(to->path)
 					 : to->path,
-			       report, result, e);
+			       p, result, e);
 	}
 	if (rc < 0)
 		return rc;
@@ -126,7 +126,7 @@ int model_open(struct obtain_file *files, size_t count, const char *what, struct
 	rc = check_shards(&m, e);
 	if (rc < 0)
 		return rc;
-	check_blocks(&m, report, result);
+	check_blocks(&m, p->report, result);
 	*out = m;
 	m = (struct model){ 0 };
 	return 0;

@@ -29,8 +29,8 @@ void model_release(struct model *m);
  * describes the file in messages ("the output of llama-quantize"); NULL: its name. ERR_INTEGRITY
  * for a refusal. Findings become warnings in the result. */
 WARN_UNUSED int model_open(struct obtain_file *files, size_t count, const char *what,
-			   struct report *report, struct prepare_result *result, struct model *out,
-			   struct err *e);
+			   const struct prepare *p, struct prepare_result *result,
+			   struct model *out, struct err *e);
 
 /* Adds a warning to the result and reports it. */
 void model_warn(struct report *report, struct prepare_result *result, const char *file,

@@ -171,8 +171,7 @@ static int obtain(struct job *j, struct err *e)
 	/* A download that is to be kept must not be moved. */
 	for (size_t i = 0; j->p->keep_source && !j->source.scratch && i < j->source.count; i++)
 		j->source.files[i].ours = false;
-	return model_open(j->source.files, j->source.count, NULL, j->p->report, j->out, &j->model,
-			  e);
+	return model_open(j->source.files, j->source.count, NULL, j->p, j->out, &j->model, e);
 }
 
 static void remember(struct job *j)
@@ -246,7 +245,7 @@ static int reuse_files(struct job *j, struct err *e)
 				     manifest);
 	}
 	if (rc == 0)
-		rc = model_open(files, count, NULL, j->p->report, j->out, &j->model, e);
+		rc = model_open(files, count, NULL, j->p, j->out, &j->model, e);
 	if (rc == 0)
 		rc = check_kind(j, e);
 	if (rc == 0)

@@ -33,8 +33,9 @@ struct prepare {
 	const char *outtype;    /* for convert_hf_to_gguf.py, or NULL */
 	const char *imatrix;    /* or NULL */
 	bool allow_requantize;
-	bool link;        /* the result may be the source itself, under a second name */
-	bool keep_source; /* downloads stay in the work folder */
+	bool allow_foreign_types; /* tensor types that only a fork of llama.cpp has */
+	bool link;                /* the result may be the source itself, under a second name */
+	bool keep_source;         /* downloads stay in the work folder */
 	const struct digest *sha256;
 	size_t sha256_count;
 	const char *const *set; /* card_set() assignments */

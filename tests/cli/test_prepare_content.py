@@ -6,6 +6,7 @@ import tarfile
 import pytest
 
 from publisher import Publisher
+import small_gguf
 from small_gguf import llama_keys, llama_tensors, shards, write
 
 TWO = llama_keys(blocks=2), llama_tensors((0, 1))
@@ -255,3 +256,61 @@ def test_other_bytes_under_the_same_name_are_told(ferry, work, validate):
     assert "replaces" not in ferry("prepare", "m", "a.gguf").err
     (work / "models/m/m-q4_k_m.gguf").unlink()
     assert "replaces" not in ferry("prepare", "m", "a.gguf").err
+
+
+# -- tensor types of forks --------------------------------------------------------------
+
+@pytest.fixture
+def forks(monkeypatch):
+    """The types of forks that tests write; rows of iq4_ks have 4 bytes more than their blocks."""
+    for name, row in {"iq4_k": (139, 256, 144), "iq4_ks": (144, 256, 140), "i2_s": (36, 4, 1),
+                      "unknown": (90, 1, 1)}.items():
+        monkeypatch.setitem(small_gguf.BLOCKS, name, row)
+
+
+FORKS = [("iq4_k", "ik_llama.cpp"), ("iq4_ks", "ik_llama.cpp"), ("i2_s", "bitnet.cpp")]
+
+
+@pytest.mark.parametrize("kind, fork", FORKS)
+def test_types_of_a_fork_are_refused_by_its_name(ferry, work, forks, kind, fork):
+    write(work / "m.gguf", llama_keys(), llama_tensors(kind=kind))
+    assert f"of the type {kind}, which only {fork} has" in \
+        ferry("prepare", "--check", "m.gguf", check=6).out
+    result = ferry("prepare", "m", "m.gguf", check=6)
+    assert f"of the type {kind}, which only {fork} has" in result.err
+    assert "--allow-foreign-types" in result.err
+
+
+@pytest.mark.parametrize("kind, fork", FORKS)
+def test_types_of_a_fork_can_be_accepted_and_the_card_says_so(ferry, work, validate, forks, kind,
+                                                              fork):
+    keys = llama_keys()
+    del keys["general.file_type"]
+    write(work / "m.gguf", keys, llama_tensors(kind=kind))
+    result = ferry("prepare", "m", "m.gguf", "--allow-foreign-types", "--json")
+    validate(result.json, "output-prepare")
+    assert result.json["variant"] == kind
+    assert "foreign-types" in [w["code"] for w in result.json["warnings"]]
+    card = json.loads((work / "models/m/m.card.json").read_text())
+    validate(card, "card")
+    assert card["variants"][0]["engine"] == fork
+    assert not ferry("prepare", "m", "m.gguf", "--allow-foreign-types", "--json").json["made"]
+    p = Publisher(ferry, work)
+    p.add(work / "models" / "m")
+    p.sign()
+    (work / "ferry.conf").write_text(p.client())
+    said = f"of all engines, only {fork} can load it"
+    assert said in ferry("show", "m").out and said in ferry("fetch", "m").err
+
+
+def test_a_foreign_tensor_that_is_cut_off_is_refused(ferry, work, forks):
+    path = write(work / "m.gguf", llama_keys(), [("token_embd.weight", [256, 32], "iq4_k")])
+    path.write_bytes(path.read_bytes()[:-600])
+    result = ferry("prepare", "m", "m.gguf", "--allow-foreign-types", check=6)
+    assert "the file is truncated" in result.err
+
+
+def test_a_type_that_nobody_knows_is_refused_even_so(ferry, work, forks):
+    write(work / "m.gguf", llama_keys(), llama_tensors(kind="unknown"))
+    result = ferry("prepare", "m", "m.gguf", "--allow-foreign-types", check=6)
+    assert "type 90 is not a ggml type" in result.err

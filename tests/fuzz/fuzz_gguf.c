@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	struct gguf *g = NULL;
 	use_texts(data, size);
-	if (gguf_check(&source, "a-1B-v1-Q8_0.gguf", &report, &e) == 0)
+	if (gguf_check(&source, "a-1B-v1-Q8_0.gguf", true, &report, &e) == 0)
 		gguf_report_release(&report);
 	err_clear(&e);
 	source.window = 8192;

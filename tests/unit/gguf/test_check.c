@@ -14,7 +14,7 @@ static struct gguf_report check(const char *name)
 	struct gguf_report r;
 	struct err e = ERR_INIT;
 	memory_input_init(&source, &memory);
-	assert_ok(gguf_check(&source, name, &r, &e), &e);
+	assert_ok(gguf_check(&source, name, false, &r, &e), &e);
 	build_release(&b);
 	return r;
 }
@@ -198,7 +198,7 @@ static void padding_between_tensors_is_checked(void **state)
 	struct err e = ERR_INIT;
 	memory_input_init(&source, &memory);
 	file->data[file->len - 40] = 1;
-	assert_ok(gguf_check(&source, "m.gguf", &r, &e), &e);
+	assert_ok(gguf_check(&source, "m.gguf", false, &r, &e), &e);
 	assert_finding(&r.findings, "padding", "the padding after tensor 'a' is not zero");
 	gguf_report_release(&r);
 	build_release(&b);

@@ -141,8 +141,8 @@ static void unknown_and_removed_types(void **state)
 	(void)state;
 	one_tensor(1, (uint64_t[]){ 32 }, 4);
 	assert_refused(&b, "type 4 (q4_2) was removed from ggml");
-	one_tensor(1, (uint64_t[]){ 32 }, 36);
-	assert_refused(&b, "type 36 (iq4_nl_4_4) was removed");
+	one_tensor(1, (uint64_t[]){ 32 }, 38);
+	assert_refused(&b, "type 38 (iq4_nl_8_8) was removed");
 	one_tensor(1, (uint64_t[]){ 32 }, 43);
 	assert_refused(&b, "type 43 is not a ggml type");
 	one_tensor(1, (uint64_t[]){ 32 }, UINT32_MAX);
@@ -595,7 +595,7 @@ static double check_with_templates(unsigned count)
 	struct err e = ERR_INIT;
 	memory_input_init(&source, &memory);
 	double start = seconds();
-	assert_ok(gguf_check(&source, "m.gguf", &r, &e), &e);
+	assert_ok(gguf_check(&source, "m.gguf", false, &r, &e), &e);
 	json_t *json = gguf_json(r.file);
 	double took = seconds() - start;
 	assert_int_equal(json_array_size(json_object_get(json, "chat_templates")),
