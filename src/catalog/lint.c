@@ -176,6 +176,7 @@ void lint_card(const struct card *c, struct lint_findings *f)
 			 "planned: no variants yet; not in the signed catalog");
 	for (size_t i = 0; i < c->variant_count; i++)
 		lint_variant(c, &c->variants[i], f);
+	lint_variants(c, f);
 }
 
 /* ---- several cards ---- */

@@ -32,6 +32,20 @@ void lint_release(struct lint_findings *f);
 
 /* One card by itself. */
 void lint_card(const struct card *c, struct lint_findings *f);
+/* Variants whose id names another quantization than they have, and variants with the same bytes;
+ * lint_card() includes it. */
+void lint_variants(const struct card *c, struct lint_findings *f);
+/* What the manifests of a variant say about the model. */
+struct lint_shape {
+	char *architecture;  /* NULL: no model is known */
+	uint64_t parameters; /* of all shards */
+	uint64_t embeddings; /* parameters of them */
+};
+void lint_shape_release(struct lint_shape *s);
+/* The member "gguf" of the manifest of the variant's next file. */
+void lint_shape_add(struct lint_shape *s, const json_t *gguf);
+/* Are the variants of a card forms of one model? One shape for each variant. */
+void lint_shapes(const struct card *c, const struct lint_shape *shapes, struct lint_findings *f);
 /* Checks across cards: do replacements exist, do two models claim one path with different
  * content? */
 void lint_cards(const struct card *cards, size_t count, struct lint_findings *f);

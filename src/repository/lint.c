@@ -7,12 +7,18 @@
 #include "util/mem.h"
 
 static void lint_manifest(const char *dir, const char *model, const struct card_file *f,
-			  const char *where, struct lint_findings *out)
+			  const char *where, struct lint_shape *shape, struct lint_findings *out)
 {
 	struct err e = ERR_INIT;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
-	if (repository_manifest_read(dir, model, f, &text, &e) < 0)
+	CLEANUP(manifest_release) struct manifest m = { 0 };
+	int rc = repository_manifest_read(dir, model, f, &text, &e);
+	if (rc == 0)
+		rc = manifest_parse(text.data, text.len, f->name, &m, &e);
+	if (rc < 0)
 		lint_add(out, LINT_ERROR, where, "%s", e.text);
+	else if (m.gguf)
+		lint_shape_add(shape, m.gguf);
 }
 
 static int lint_object(struct object_look *l, const char *dir, const struct card_file *f,
@@ -34,15 +40,21 @@ static int lint_object(struct object_look *l, const char *dir, const struct card
 static int lint_objects(struct object_look *l, const char *dir, const struct card *c,
 			struct lint_findings *f, struct err *e)
 {
+	struct lint_shape *shapes = mem_alloc((c->variant_count + 1) * sizeof *shapes);
 	int rc = 0;
 	for (size_t i = 0; i < c->variant_count; i++) {
 		const struct card_variant *v = &c->variants[i];
 		CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
 		for (size_t k = 0; rc == 0 && k < v->file_count; k++) {
 			rc = lint_object(l, dir, &v->files[k], where, f, e);
-			lint_manifest(dir, c->id, &v->files[k], where, f);
+			lint_manifest(dir, c->id, &v->files[k], where, &shapes[i], f);
 		}
 	}
+	if (rc == 0)
+		lint_shapes(c, shapes, f);
+	for (size_t i = 0; i < c->variant_count; i++)
+		lint_shape_release(&shapes[i]);
+	free(shapes);
 	return rc;
 }
 
