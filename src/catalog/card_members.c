@@ -139,7 +139,7 @@ static int check_string(const struct card_member *m, const json_t *value, const 
 			       at, text);
 	if (m->kind == CARD_URL && (fault = link_fault(text, false)))
 		return err_set(e, ERR_INTEGRITY, "%s: '%s' cannot be published as a URL: %s", at,
-			       text, fault);
+			       link_shown(text), fault);
 	if (m->kind == CARD_TIME && !parse_time(text, &time_s))
 		return err_set(e, ERR_INTEGRITY,
 			       "%s: '%s' is not a time of the form 2026-01-02T03:04:05Z", at, text);

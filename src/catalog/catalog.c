@@ -37,7 +37,7 @@ static int check_mirror(const struct catalog_mirror *m, const char *at, struct e
 		return err_set(e, ERR_INTEGRITY, "%s.kind: '%s' is not a valid name", at, m->kind);
 	if (fault)
 		return err_set(e, ERR_INTEGRITY, "%s.url: '%s' cannot be published as a URL: %s",
-			       at, m->url, fault);
+			       at, link_shown(m->url), fault);
 	if (m->region && (!*m->region || strlen(m->region) > 64))
 		return err_set(e, ERR_INTEGRITY, "%s.region: must have 1 to 64 bytes", at);
 	return 0;

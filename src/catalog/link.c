@@ -4,6 +4,21 @@
 
 #include <string.h>
 
+static bool has_bad_port(const char *host, size_t len)
+{
+	const char *bracket = memchr(host, ']', len), *from = bracket ? bracket : host;
+	const char *colon = memchr(from, ':', len - (size_t)(from - host));
+	if (!colon)
+		return false;
+	size_t digits = strspn(colon + 1, "0123456789");
+	return digits > 5 || colon + 1 + digits != host + len;
+}
+
+const char *link_shown(const char *url)
+{
+	return strchr(url, '@') ? "(a URL with '@')" : url;
+}
+
 const char *link_fault(const char *url, bool file_too)
 {
 	if (strlen(url) > LINK_MAX)
@@ -28,6 +43,8 @@ const char *link_fault(const char *url, bool file_too)
 		return "it contains a user name or password, which every reader would see";
 	if (len == 0 || host[0] == ':')
 		return "it has no host";
+	if (has_bad_port(host, len))
+		return "its port is not a number";
 	return strchr(url, '#') ? "it has a fragment (#…)" : NULL;
 }
 

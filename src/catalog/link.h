@@ -14,6 +14,9 @@
  * non-ASCII byte, no fragment, at most LINK_MAX bytes (RFC 3986). */
 const char *link_fault(const char *url, bool file_too);
 
+/* The URL for a message: not one that may contain a password, however it is written. */
+const char *link_shown(const char *url);
+
 /* Is it "http:" to a host other than this machine? */
 bool link_is_plain_http(const char *url);
 

@@ -1,5 +1,6 @@
 #include "settings/repository.h"
 
+#include "http/url.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -76,6 +77,14 @@ static char *endpoint_url(const struct conf *c, const char *word)
 	return path_file_url(path);
 }
 
+static int bad_url(const struct conf *c, const struct conf_section *s, const char *word,
+		   struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = url_redact(word);
+	return conf_err(c, s, "metadata", e, "'%s' is not a file://, http:// or https:// URL",
+			shown);
+}
+
 static int read_endpoints(const struct conf *c, const struct conf_section *s, struct str_list *out,
 			  struct err *e)
 {
@@ -85,9 +94,7 @@ static int read_endpoints(const struct conf *c, const struct conf_section *s, st
 		CLEANUP(mem_free_ptr) char *url = endpoint_url(c, words.at[i]);
 		if (!str_starts_nocase(url, "file:") && !str_starts_nocase(url, "http://") &&
 		    !str_starts_nocase(url, "https://"))
-			return conf_err(c, s, "metadata", e,
-					"'%s' is not a file://, http:// or https:// URL",
-					words.at[i]);
+			return bad_url(c, s, words.at[i], e);
 		str_list_add(out, url);
 	}
 	return 0;

@@ -380,6 +380,23 @@ void text_escape(struct buf *out, const char *s, size_t len)
 	}
 }
 
+void text_escape_json(struct buf *out, const char *json, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)json, *plain = p;
+	for (const uint8_t *end = p + len; p < end;) {
+		uint32_t code = 0;
+		size_t n = utf8_next(p, (size_t)(end - p), &code);
+		/* Those below are not in strings of JSON, and blanks between its words. */
+		if (n && code >= 0x7f && unprintable(code)) {
+			buf_add(out, plain, (size_t)(p - plain));
+			buf_addf(out, "\\u%04x", code);
+			plain = p + n;
+		}
+		p += n ? n : 1;
+	}
+	buf_add(out, plain, (size_t)(p - plain));
+}
+
 char *text_escaped(const char *s)
 {
 	struct buf b = BUF_INIT(16 * MIB);

@@ -58,6 +58,8 @@ const char *format_duration(char out[DURATION_TEXT], uint64_t s); /* "2h 03m" */
  * replaced by \xNN or \u{NNNN}: safe for a terminal. */
 void text_escape(struct buf *out, const char *s, size_t len);
 char *text_escaped(const char *s); /* the caller frees */
+/* The same for a JSON text: as \uNNNN, which in JSON means the same. */
+void text_escape_json(struct buf *out, const char *json, size_t len);
 /* Does it contain nothing that text_escape() would replace? Marks that join or separate letters,
  * which names in some scripts need, are allowed. */
 bool text_is_name(const char *s, size_t len);

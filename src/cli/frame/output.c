@@ -31,7 +31,9 @@ int cli_result(struct cli *cli, json_t *document, struct err *e)
 		if (e->class)
 			json_put(document, "error", cli_error_json(e));
 		if (json_pretty(document, &text, &failed) == 0) {
-			fwrite(text.data, 1, text.len, cli->out);
+			CLEANUP(buf_release) struct buf shown = BUF_INIT(2 * DOCUMENT_MAX);
+			text_escape_json(&shown, buf_str(&text), text.len);
+			fwrite(buf_str(&shown), 1, shown.len, cli->out);
 			cli->answered = true;
 		} else if (!e->class) {
 			*e = failed;

@@ -290,6 +290,8 @@ static void set_refuses_with_the_reason(void **state)
 		{ "parameters=many", "'many' is not a number", "" },
 		{ "context_length=0", "0 is not in the range 1", "" },
 		{ "source.url=phi", "cannot be published as a URL", "" },
+		{ "source.url=https://me:pass@h/x", "(a URL with '@')' cannot be published", "" },
+		{ "source.url=https://me:pa/ss@h/x", "its port is not a number", "" },
 		{ "variants.q9.title=x", "no variant 'q9'", "" },
 		{ "variants.v.default=perhaps", "neither yes nor no", "" },
 	};

@@ -296,6 +296,15 @@ static void expect_escaped(const char *in, const char *want)
 	assert_string_equal(got, want);
 }
 
+static void json_says_the_same_without_what_a_terminal_would_obey(void **state)
+{
+	(void)state;
+	static const char json[] = "{\n  \"a\": \"\xc3\xa4\xe2\x80\xae\xc2\x9b\x7f\"\n}\n";
+	CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+	text_escape_json(&out, json, strlen(json));
+	assert_string_equal(buf_str(&out), "{\n  \"a\": \"\xc3\xa4\\u202e\\u009b\\u007f\"\n}\n");
+}
+
 static void what_a_terminal_would_obey_is_escaped(void **state)
 {
 	(void)state;
@@ -371,6 +380,7 @@ int main(void)
 		cmocka_unit_test(times_are_exact),
 		cmocka_unit_test(sizes_for_people),
 		cmocka_unit_test(durations_for_people),
+		cmocka_unit_test(json_says_the_same_without_what_a_terminal_would_obey),
 		cmocka_unit_test(what_a_terminal_would_obey_is_escaped),
 		cmocka_unit_test(a_shell_reads_one_word),
 		cmocka_unit_test(typos_find_their_neighbour),
