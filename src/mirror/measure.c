@@ -146,7 +146,7 @@ static int add_old(void *ctx, const struct mirror_entry *entry, struct err *e)
 	return 0;
 }
 
-/* What a killed run left. It is not worth a fault. */
+/* Removes what a killed run left. A failure is not reported. */
 static void remove_old(struct mirror *m)
 {
 	struct old old = { .before_s = clock_wall_s(m->env.clock) - OLD_S };

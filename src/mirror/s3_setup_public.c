@@ -1,4 +1,4 @@
-/* Public reading: the policy of the bucket, and AWS's block of such policies. */
+/* Public access: the bucket policy, and AWS's block of such policies. */
 #include "mirror/s3_setup_step.h"
 
 #include "mirror/record.h"

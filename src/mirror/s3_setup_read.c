@@ -29,7 +29,7 @@ struct reading {
 	struct mirror_s3_setup *w;
 };
 
-/* The value, or NULL: then *want says it all. */
+/* The value; NULL if *want alone has the meaning (missing, yes or no). */
 static const char *value_of(const struct reading *r, const char *key, enum mirror_s3_want *want)
 {
 	const char *value = conf_get(r->s, key);

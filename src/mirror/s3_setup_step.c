@@ -91,7 +91,7 @@ enum mirror_s3_outcome mirror_s3_run_fetch(struct mirror_s3_run *x,
 	return judge(x, d->what, rc, status, code, &why);
 }
 
-/* AWS wants a checksum of such a body. */
+/* AWS requires a checksum of such a body. */
 static enum mirror_s3_outcome send(struct mirror_s3_run *x, const struct mirror_s3_document *d,
 				   const char *what, const struct buf *body)
 {
@@ -116,7 +116,7 @@ static enum mirror_s3_outcome send(struct mirror_s3_run *x, const struct mirror_
 	};
 	int rc = mirror_s3_run_call(x, &q, code, &status, &why);
 	enum mirror_s3_outcome o = judge(x, what, rc, status, code, &why);
-	/* What is not there is removed. */
+	/* What is missing counts as removed. */
 	return o == GOT_NOTHING && !body->len ? GOT_IT : o;
 }
 
@@ -136,7 +136,7 @@ void mirror_s3_run_lacks(struct mirror_s3_run *x, const struct mirror_s3_documen
 		mirror_findings_add(x->out, d->what, MIRROR_FINDING_OK, "none");
 }
 
-/* Sends the document if it changed. text: what is then the case. */
+/* Sends the document if it changed. text: the resulting state. */
 void mirror_s3_run_settle(struct mirror_s3_run *x, const struct mirror_s3_document *d, bool changed,
 			  const struct buf *body, const char *text)
 {
@@ -167,7 +167,6 @@ void mirror_s3_run_settle_tree(struct mirror_s3_run *x, const struct mirror_s3_d
 		mirror_s3_run_settle(x, d, changed, &body, text);
 }
 
-/* The present document, an empty one if there is none; NULL: a finding says why not. */
 struct s3_tree *mirror_s3_run_load(struct mirror_s3_run *x, const struct mirror_s3_document *d,
 				   enum mirror_s3_want want)
 {

@@ -30,7 +30,7 @@ struct feed_file {
 	struct tree_object object;
 	bool open, opening;
 	bool *was_read;         /* of pieces; allocated with the first one */
-	struct feed_demand *by; /* each reader; NULL: nobody wants it */
+	struct feed_demand *by; /* each reader; NULL: no reader wants it */
 };
 
 struct feed_reader {

@@ -21,8 +21,8 @@ void push_delivery_release(struct push_delivery *d);
 
 /* Threads that work on this mirror at a time. */
 unsigned push_delivery_hands(const struct push_delivery *d);
-/* Runs fn for each step of the plan for which `which` is true, on so many threads. After an error
- * no other step is begun; the first one is returned. */
+/* Runs fn for each step of the plan for which `which` is true, on push_delivery_hands() threads.
+ * After an error no other step is begun; the first one is returned. */
 typedef bool push_delivery_which(const struct push_step *s);
 typedef int push_delivery_step(struct push_delivery *d, struct push_step *s, struct err *e);
 WARN_UNUSED int push_delivery_each(struct push_delivery *d, push_delivery_which *which,

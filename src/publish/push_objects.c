@@ -224,7 +224,7 @@ static bool next_to_copy(struct work *w, struct object *o, uint32_t *piece)
 	return found;
 }
 
-/* Without reading them here, if the mirror can compare them by itself. */
+/* Without reading the bytes here, if the mirror can compare the copy itself. */
 static int copy_pieces(struct work *w, struct object *o, struct err *e)
 {
 	uint32_t piece;
@@ -337,7 +337,7 @@ static int settle(struct work *w, struct object *o, struct err *e)
 
 static void object_free(struct work *w, struct object *o)
 {
-	/* Not begun: the feed has finished it by itself. */
+	/* Not begun: the feed counts it as finished already. */
 	if (o->pieces)
 		feed_finish(w->feed, w->reader, o->file);
 	mirror_upload_close(o->upload);

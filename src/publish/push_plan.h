@@ -22,7 +22,7 @@ struct push_step {
 	enum inventory_state found;
 	struct mirror_stat stat; /* of the existing object */
 	bool recorded;           /* KEEP: verified by the record */
-	bool wrong;              /* verify found it wrong, and nobody has looked since */
+	bool wrong;              /* verify found it wrong, and it was not verified since */
 	bool changed;            /* replaced by another client since it was verified */
 	bool done;               /* written */
 	char *error;             /* of an object: why it could not be written; or NULL */

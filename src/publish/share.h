@@ -10,7 +10,7 @@
 
 struct share {
 	uint32_t index; /* 1 to count */
-	uint32_t count; /* 0: everything, it is no share */
+	uint32_t count; /* 0: no share, but everything */
 };
 #define SHARE_MAX 100000
 
@@ -18,7 +18,7 @@ struct share {
 WARN_UNUSED int share_parse(const char *text, struct share *out, struct err *e);
 /* Files that are not objects belong to every share. */
 bool share_has(const struct share *s, const struct repository_file *f);
-/* Which of the files are objects of this share; the caller frees the list. NULL: it is no share. */
+/* Which of the files are objects of this share; the caller frees the list. NULL: everything. */
 bool *share_select(const struct share *s, const struct repository_files *files);
 
 #endif

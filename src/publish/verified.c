@@ -162,7 +162,7 @@ bool verified_vouches(const struct verified *r, const struct repository_file *f,
 	const struct record_entry *entry = find(r, f);
 	/* Without a time or an etag, changes cannot be noticed, so nothing is recorded. */
 	bool marked = st->etag[0] || st->modified_s;
-	/* Some kinds tell no time after an upload; then the etag is enough. */
+	/* Some kinds report no time after an upload; then the etag is enough. */
 	bool timely = entry &&
 		      (entry->modified_s == st->modified_s || (!entry->modified_s && st->etag[0]));
 	return marked && timely && entry->size == st->size && etag_is(entry->etag, st->etag);

@@ -25,7 +25,7 @@ const char *verify_mode_name(enum verify_mode mode);
 
 /*
  * Joining: one verify_report_add() for each report, in any order, then verify_report_join().
- * The result is in `report`, which is no share any more.
+ * The result is in `report`, as that of a run without shares.
  */
 #define VERIFY_REPORT_MAX_BYTES (256 * MIB) /* of one document */
 #define VERIFY_REPORT_MAX_MIRRORS 1000

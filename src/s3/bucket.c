@@ -57,7 +57,7 @@ static struct s3_tree *new_rule(const char *element, const char *id)
 	return rule;
 }
 
-/* Sets the text of a child, which is made if it is missing. */
+/* Sets the text of a child, and adds the child if it is missing. */
 static bool set_text(struct s3_tree *t, const char *name, const char *text)
 {
 	struct s3_tree *child = s3_tree_child(t, name);
@@ -269,7 +269,7 @@ char *s3_bucket_arn(const char *region, const char *bucket, const char *prefix)
 	return mem_printf("arn:%s:s3:::%s/%s*", partition, bucket, prefix);
 }
 
-/* Does a pattern with '*' cover all that `wanted`, which may end with '*', stands for? */
+/* Does a pattern with '*' match everything that `wanted`, which may end with '*', matches? */
 static bool covers(const char *pattern, const char *wanted)
 {
 	const char *star = NULL, *from = NULL;

@@ -11,8 +11,8 @@
 #define MAX_COMMAND 8192
 #define TIMEOUT_S 120 /* it may ask for a code */
 
-/* One word, in the quotes of a POSIX shell; nothing else of a shell is known. Returns what follows
- * it, or NULL if a quote is open. */
+/* One word, which may be quoted as in a POSIX shell; no other shell syntax is supported. Returns
+ * what follows it, or NULL if a quote is not closed. */
 static const char *take_word(const char *at, struct buf *word)
 {
 	char quote = '\0';
@@ -61,7 +61,7 @@ static int find_program(struct str_list *words, struct err *e)
 	return 0;
 }
 
-/* What a program says on stderr is meant for people; its stdout is secret. */
+/* The stderr of a program is meant for people; its stdout is secret. */
 static int failed(const struct child_result *r, struct err *e)
 {
 	char how[128];

@@ -66,7 +66,7 @@ static int from_named_source(struct chain *c, const char *profile, const char *s
 	return rc < 0 ? err_context(e, "profile %s", profile) : 0;
 }
 
-/* A profile may name itself: its own keys are those that assume its role. */
+/* A profile may name itself: then its own keys are used to assume its role. */
 static int from_source_profile(struct chain *c, const char *profile, const char *source,
 			       struct s3_keys *out, struct err *e)
 {

@@ -62,7 +62,7 @@ static int check_region(const char *name, struct err *e)
 	return err_set(e, ERR_USAGE, "'%.100s' is not a valid region name", shown);
 }
 
-/* A host name with the bucket in it needs a name without dots, or TLS does not verify. */
+/* Dots in the name of a bucket make the certificate invalid for its host name. */
 static bool wants_path(const struct s3_place *p, enum s3_style style)
 {
 	if (style != S3_STYLE_AUTO)

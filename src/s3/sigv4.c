@@ -65,7 +65,7 @@ void sigv4_query(struct buf *out, const struct sigv4_pair *query, size_t count)
 
 /* -- the canonical request -------------------------------------------------------- */
 
-/* Blanks around the value go, and runs of them within it become one. */
+/* Removes blanks around the value, and reduces runs of blanks within it to one. */
 static void add_trimmed(struct buf *out, const char *value)
 {
 	bool blank = false, any = false;
@@ -86,7 +86,7 @@ static int compare_names(const void *a, const void *b)
 {
 	const struct sigv4_pair *const *x = a, *const *y = b;
 	int by_name = strcmp((*x)->name, (*y)->name);
-	/* The order of those of one name is theirs: they stand in one array. */
+	/* Headers of one name keep their order: they are in one array. */
 	return by_name ? by_name : *x < *y ? -1 : *x > *y;
 }
 
@@ -194,7 +194,7 @@ void sigv4_sign(struct buf *out, const struct sigv4_request *r, const struct sig
 	buf_addf(out, ", SignedHeaders=%s, Signature=%s", buf_str(&c.names), hex);
 }
 
-/* The request's own query, and what says by whom, when and for how long it is signed. */
+/* The request's own query, and who signed it, when, and for how long. */
 static void presigned_query(struct buf *out, const struct sigv4_request *r,
 			    const struct sigv4_scope *scope, const struct sigv4_keys *keys,
 			    uint64_t expires_s, const char *names)

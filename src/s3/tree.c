@@ -156,8 +156,8 @@ static void add_trimmed(struct buf *out, const char *text)
 	buf_add(out, text, n);
 }
 
-/* The same for all trees that mean the same, "" for an empty one: the children in the order of
- * their own forms. The caller frees it. */
+/* A canonical form, equal for trees that mean the same: children are sorted by their own forms. ""
+ * for an empty tree. The caller frees it. */
 static char *canonical(const struct s3_tree *t)
 {
 	struct buf out = BUF_INIT(4 * S3_XML_MAX);

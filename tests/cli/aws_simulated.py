@@ -1,8 +1,8 @@
 """SIMULATED: an S3 like AWS's own, in memory, for what no server here has: SHA-256 COMPOSITE
 checksums, GetObjectAttributes, the set-up of buckets (replication, logging, metrics, the block of
-public access), regions that send a client elsewhere, all of AWS's errors of signatures.
+public access), redirects between regions, all of AWS's errors about signatures.
 
-What it says is what AWS's documentation says (docs.aws.amazon.com/AmazonS3/latest/API), and
+It answers as AWS's documentation says (docs.aws.amazon.com/AmazonS3/latest/API), and
 test_s3_servers.py drives it with AWS's own boto3.
 
     with AwsSimulated() as aws:
@@ -131,7 +131,7 @@ SETTINGS = {
     "PublicAccessBlock": ("PublicAccessBlockConfiguration",
                           "NoSuchPublicAccessBlockConfiguration"),
 }
-# Where AWS wants a digest of the body beside its signature.
+# Where AWS requires a digest of the body besides the signature.
 NEEDS_MD5 = {"PutBucketCors", "PutBucketLifecycleConfiguration", "PutBucketReplication",
              "DeleteObjects"}
 
@@ -351,7 +351,7 @@ class _Answers(Handler):
     # -- objects ----------------------------------------------------------------------
 
     def conditions(self, asked):
-        """412, unless what a write is bound to holds."""
+        """412, unless the condition of a write holds."""
         current = self.bucket.current(asked.key)
         if asked.headers.get("If-None-Match") == "*" and current:
             raise Refused("PreconditionFailed", "At least one of the pre-conditions you "

@@ -6,7 +6,7 @@ from published import mirror
 
 
 class Bucket:
-    """A mirror in a bucket. proxy: what stands before its server, or None."""
+    """A mirror in a bucket. proxy: in front of its server, or None."""
 
     def __init__(self, name, region, proxy=None, kind="s3", bucket=None):
         self.name, self.region, self.proxy, self.kind = name, region, proxy, kind

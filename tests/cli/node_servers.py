@@ -1,7 +1,7 @@
 """Servers that speak S3 and run on Node, pinned by tests/js/package-lock.json:
 
 Miniflare  Cloudflare's own simulation of R2, behind a small Worker (tests/js/r2-worker.mjs)
-S3rver     a poor S3: no ListParts, no copies of parts, checksums are not looked at
+S3rver     an incomplete S3: no ListParts, no copies of parts, ignores checksums
 
 Both are started once a run (shared.py).
 """
@@ -76,5 +76,5 @@ class Miniflare(NodeServer):
 
 class S3rver(NodeServer):
     NAME = "s3rver"
-    # Where a list goes on is told with the help of DES.
+    # The markers of its lists are encrypted with DES.
     OPTIONS = ["--openssl-legacy-provider"]

@@ -1,6 +1,6 @@
-"""Proxies in front of a real S3 server that see every request, and let things go wrong.
+"""Proxies in front of a real S3 server that log every request, and can make requests fail.
 
-S3Proxy hands on what it gets, unchanged: a signature is for the proxy's name, which the server
+S3Proxy forwards what it gets, unchanged: a signature is for the proxy's name, which the server
 sees. R2Proxy is SIMULATED: it also refuses what the documentation of Cloudflare's R2 says that R2
 refuses.
 
@@ -77,7 +77,7 @@ class Fault:
         return True
 
     def release(self):
-        """Lets go on what was held, and holds nothing more."""
+        """Lets held requests continue, and holds no more."""
         self.times = 0
         self.released.set()
 
@@ -182,7 +182,7 @@ class _Forward(Handler):
 
     def forward(self):
         up = self.connect()
-        # Complete's body is small, and tells what rules are about.
+        # The body of CompleteMultipartUpload is small, and rules need it.
         small = self.receive(self.left) if self.command == "POST" else None
         if small is not None:
             self.server.rules_of_body(self.asked, small)

@@ -42,7 +42,7 @@ class Keys:
 
     @property
     def env(self):
-        """What commands read, with nothing of the user's own."""
+        """The environment for commands, with nothing of the user's own."""
         token = {"AWS_SESSION_TOKEN": self.token} if self.token else {}
         return {"AWS_ACCESS_KEY_ID": self.access, "AWS_SECRET_ACCESS_KEY": self.secret,
                 "AWS_EC2_METADATA_DISABLED": "true", **token}
@@ -231,7 +231,7 @@ class Radosgw:
                 self.launch(self.folder / f"ceph-{attempt}")
                 return self
             except (RuntimeError, subprocess.CalledProcessError):
-                # Somebody else may have taken a port meanwhile.
+                # Another process may have taken a port meanwhile.
                 self.stop()
                 if attempt == 4:
                     raise

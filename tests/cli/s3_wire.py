@@ -246,7 +246,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Rate:
-    """So many bytes a second, for all that share it."""
+    """A limit of bytes per second, for all that share it."""
 
     def __init__(self, bytes_per_s, burst_s=0.1):
         self.speed, self.burst = bytes_per_s, burst_s
@@ -254,7 +254,7 @@ class Rate:
         self.free_at = time.monotonic()
 
     def take(self, count):
-        """Waits until so many bytes may pass."""
+        """Waits until this number of bytes may pass."""
         with self.lock:
             now = time.monotonic()
             self.free_at = max(self.free_at, now - self.burst) + count / self.speed

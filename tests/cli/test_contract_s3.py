@@ -64,9 +64,11 @@ def place(request):
 def test_buckets_keep_the_contract(ferry, work, place, name):
     at = place(name)
     (work / "ferry.conf").write_text(at.section(prefix="a folder/in it"))
-    done = subprocess.run([str(TOOLS / "mirror-contract"), work / "ferry.conf", "m"],
-                          env=ferry.environment(at.region.keys.env), capture_output=True,
-                          text=True, timeout=PATIENCE)
+    env = ferry.environment(at.region.keys.env)
+    if LACKS[name]:     # a test that ends early frees nothing
+        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    done = subprocess.run([str(TOOLS / "mirror-contract"), work / "ferry.conf", "m"], env=env,
+                          capture_output=True, text=True, timeout=PATIENCE)
     said = dict(line.split(" ", 1)[1].partition(": ")[::2] for line in done.stdout.splitlines()
                 if line.startswith("FAILED "))
     assert set(said) == set(LACKS[name]), done.stdout + done.stderr

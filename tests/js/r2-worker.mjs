@@ -1,6 +1,6 @@
 // A Worker that speaks the part of S3 that Model Ferry uses, and asks Cloudflare's own R2 (the
 // binding of miniflare) to do it. What the binding lacks is NotImplemented: lists of parts and of
-// uploads, copies, the set-up of buckets. Signatures are not looked at.
+// uploads, copies, the set-up of buckets. Signatures are not checked.
 //
 // All buckets are folders of one R2 bucket; ".buckets/NAME" is there if NAME was created.
 

@@ -16,7 +16,7 @@ static const struct opt list_options[] = {
 	OPT_LAST,
 };
 
-/* A mirror is reachable if it answers, even that there is no such file. */
+/* A mirror is reachable if it answers, even with "not found". */
 static void check_place(struct mirrors_entry *p)
 {
 	struct mirror_stat st;

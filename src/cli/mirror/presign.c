@@ -1,4 +1,4 @@
-/* presign: a URL for somebody without credentials. */
+/* presign: a URL that gives access without credentials. */
 #include "cli/mirror/mirror.h"
 #include "util/mem.h"
 

@@ -204,7 +204,7 @@ static void an_ignored_range_is_skipped_to(void **state)
 static void another_success_than_200_is_no_way_around_a_range(void **state)
 {
 	(void)state;
-	struct exchange x;
+	EXCHANGE(x);
 	const struct canned other = { .reply = "HTTP/1.1 203 Non-Authoritative "
 					       "Information\r\n\r\n0123456789",
 				      .then = CANNED_CLOSE };
