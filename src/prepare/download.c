@@ -27,6 +27,7 @@ struct fetch {
 	uint64_t received;
 	bool shown;    /* the task was begun */
 	uint64_t most; /* bytes of the file, which has no known length; 0: it has */
+	bool by_space; /* most is what the disk has room for */
 	bool page;     /* the answer was a web page: the part is still valid */
 	unsigned drops;
 	char head[SNIFF_BYTES];
@@ -67,9 +68,12 @@ static int set_ceiling(struct fetch *f, struct err *e)
 	if (f->most)
 		return 0;
 	int rc = file_space(f->part.path, &space, e);
-	if (rc == 0)
-		f->most = MIN(DOWNLOAD_UNSIZED_MAX, f->part.have + space / 10 * 9 + 1);
-	return rc;
+	if (rc < 0)
+		return rc;
+	uint64_t room = f->part.have + space / 10 * 9 + 1;
+	f->by_space = room < DOWNLOAD_UNSIZED_MAX;
+	f->most = MIN(DOWNLOAD_UNSIZED_MAX, room);
+	return 0;
 }
 
 static int check_ceiling(const struct fetch *f, size_t more, struct err *e)
@@ -77,8 +81,13 @@ static int check_ceiling(const struct fetch *f, size_t more, struct err *e)
 	char most[SIZE_TEXT];
 	if (!f->most || f->at + more <= f->most)
 		return 0;
-	err_set(e, ERR_INTEGRITY, "gives no length, and sends more than %s",
-		format_size(most, f->most));
+	format_size(most, f->most);
+	if (f->by_space) {
+		err_set(e, ERR_SYSTEM, "not enough space: gives no length, and sends more than %s",
+			most);
+		return err_hint(e, "free some space, or use another folder (-o)");
+	}
+	err_set(e, ERR_INTEGRITY, "gives no length, and sends more than %s", most);
 	return err_hint(e, "if this size is intended, raise download-max-size in [prepare]");
 }
 

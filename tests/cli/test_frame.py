@@ -235,7 +235,8 @@ def test_findings_come_before_the_verdict_when_both_go_to_one_place(ferry, work)
     process = subprocess.run([str(BIN / "ferry-prepare"), "--check", "bad.gguf"], cwd=work,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = process.stdout.splitlines()
-    assert lines[0].startswith("bad.gguf: refused") and "1 of 1 file is refused" in lines[1]
+    assert lines[0].startswith("bad.gguf: refused") and lines[1].startswith("  hint: ")
+    assert "1 of 1 file is refused" in lines[2]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
