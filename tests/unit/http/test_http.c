@@ -520,7 +520,7 @@ static void credentials_stay_with_their_origin(void **state)
 static void netrc_is_for_the_origin_alone(void **state)
 {
 	(void)state;
-	char home[] = "/tmp/ferry-netrc-XXXXXX";
+	char *home = scratch_new();
 	static const char machines[] = "machine 127.0.0.1 login reader password first\n"
 				       "machine localhost login reader password second\n";
 	struct canned script[] = {
@@ -532,7 +532,6 @@ static void netrc_is_for_the_origin_alone(void **state)
 		},
 	};
 	struct err e = ERR_INIT;
-	assert_non_null(mkdtemp(home));
 	CLEANUP(mem_free_ptr) char *netrc = mem_printf("%s/.netrc", home);
 	assert_ok(file_write_atomic(netrc, machines, strlen(machines), 0600, &e), &e);
 	CLEANUP(mem_free_ptr) char *before = mem_strdup(getenv("HOME") ? getenv("HOME") : "/");
@@ -549,7 +548,7 @@ static void netrc_is_for_the_origin_alone(void **state)
 	canned_stop(s);
 	canned_stop(other);
 	setenv("HOME", before, 1);
-	file_remove_tree(home);
+	scratch_free(home);
 	assert_ok(x.rc, &x.e);
 }
 
