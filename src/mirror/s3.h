@@ -71,8 +71,8 @@ WARN_UNUSED int mirror_s3_list(struct mirror_connection *c, const struct mirror_
 			       mirror_s3_item_fn *fn, void *ctx, struct err *e);
 /* "bucket/name", encoded: for x-amz-copy-source. The caller frees it. */
 char *mirror_s3_source(const struct mirror *m, const char *name);
-/* Appends the text with XML's own characters replaced. */
-void mirror_s3_xml_text(struct buf *out, const char *text);
+/* For s3_xml_parse(): *(char **)ctx becomes the id of an upload that was opened. */
+int mirror_s3_on_upload_id(void *ctx, const char *path, const char *text, struct err *e);
 
 WARN_UNUSED int mirror_s3_upload_open(struct mirror_connection *c, struct mirror_upload *u,
 				      struct err *e);

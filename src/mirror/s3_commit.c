@@ -1,5 +1,6 @@
 #include "mirror/s3_upload.h"
 
+#include "s3/tree.h"
 #include "s3/xml.h"
 #include "util/mem.h"
 
@@ -52,23 +53,26 @@ static int commit_put(struct mirror_connection *c, struct mirror_upload *u, stru
 	return 0;
 }
 
-static void list_of_parts(struct buf *out, const struct mirror_upload *u)
+static void add_part(struct s3_tree *list, const struct mirror_upload *u, uint32_t piece)
 {
 	const struct mirror_s3_upload *s = u->state;
-	buf_adds(out, "<CompleteMultipartUpload "
-		      "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
-	for (uint32_t i = 0; i < s->count; i++) {
-		buf_addf(out, "<Part><PartNumber>%u</PartNumber><ETag>&quot;", (unsigned)i + 1);
-		mirror_s3_xml_text(out, s->parts[i].etag);
-		buf_adds(out, "&quot;</ETag>");
-		if (mirror_s3_has(u->mirror, S3_CHECKSUMS)) {
-			CLEANUP(mem_free_ptr) char *sum =
-				mirror_s3_base64(mirror_upload_digest(u, i));
-			buf_addf(out, "<ChecksumSHA256>%s</ChecksumSHA256>", sum);
-		}
-		buf_adds(out, "</Part>");
-	}
-	buf_adds(out, "</CompleteMultipartUpload>");
+	CLEANUP(mem_free_ptr) char *number = mem_printf("%u", (unsigned)piece + 1);
+	CLEANUP(mem_free_ptr) char *etag = mem_printf("\"%s\"", s->parts[piece].etag);
+	CLEANUP(mem_free_ptr) char *sum = mirror_s3_base64(mirror_upload_digest(u, piece));
+	struct s3_tree *part = s3_tree_add(list, "Part", NULL);
+	s3_tree_add(part, "PartNumber", number);
+	s3_tree_add(part, "ETag", etag);
+	if (mirror_s3_has(u->mirror, S3_CHECKSUMS))
+		s3_tree_add(part, "ChecksumSHA256", sum);
+}
+
+static void list_of_parts(struct buf *out, const struct mirror_upload *u)
+{
+	CLEANUP_PTR(s3_tree_free) struct s3_tree *list = s3_tree_new("CompleteMultipartUpload",
+								     NULL);
+	for (uint32_t i = 0; i < u->how.grid.count; i++)
+		add_part(list, u, i);
+	s3_tree_write(out, list);
 }
 
 struct completed {

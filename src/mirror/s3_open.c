@@ -32,17 +32,6 @@ int mirror_s3_check_condition(struct mirror_connection *c, const struct mirror_u
 	return 0;
 }
 
-static int on_created(void *ctx, const char *path, const char *text, struct err *e)
-{
-	char **id = ctx;
-	(void)e;
-	if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0) {
-		free(*id);
-		*id = mem_strdup(text);
-	}
-	return 0;
-}
-
 static int create(struct mirror_connection *c, struct mirror_upload *u, struct mirror_s3_upload *s,
 		  struct err *e)
 {
@@ -65,7 +54,7 @@ static int create(struct mirror_connection *c, struct mirror_upload *u, struct m
 				.into = &answer };
 	int rc = mirror_s3_call(c, &q, NULL, e);
 	if (rc == 0)
-		rc = s3_xml_parse(answer.data, answer.len, on_created, &s->id, e);
+		rc = s3_xml_parse(answer.data, answer.len, mirror_s3_on_upload_id, &s->id, e);
 	if (rc == 0 && (!s->id || !*s->id))
 		rc = err_set(e, ERR_INTEGRITY, "the server opened an upload without an id");
 	return rc;

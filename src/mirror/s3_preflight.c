@@ -61,8 +61,7 @@ static void check_session(struct mirror_connection *c, const struct mirror_need 
 	if (need->seconds && rest < need->seconds)
 		mirror_findings_add(out, "session", MIRROR_FINDING_LACKS,
 				    "the credentials (%s) expire in %s, before the push is likely "
-				    "to "
-				    "end: make sure that they can be renewed",
+				    "to end: make sure that they can be renewed",
 				    s3_credentials_source(s->place.credentials), left);
 	else
 		mirror_findings_add(out, "session", MIRROR_FINDING_OK, "%s left", left);
@@ -82,8 +81,7 @@ static void check_clock(struct mirror_connection *c, const struct http_response 
 	if (distance > SKEW_S)
 		mirror_findings_add(out, "clock", MIRROR_FINDING_LACKS,
 				    "this machine's clock is %s %s the server's; from 15 minutes "
-				    "on, "
-				    "the server refuses all requests",
+				    "on, the server refuses all requests",
 				    by, off < 0 ? "behind" : "ahead of");
 	else
 		mirror_findings_add(out, "clock", MIRROR_FINDING_OK, "%s off", by);

@@ -225,17 +225,6 @@ static void probe_replace_if(struct probe *p)
 
 /* -- parts ------------------------------------------------------------------------ */
 
-static int on_id(void *ctx, const char *path, const char *text, struct err *e)
-{
-	char **id = ctx;
-	(void)e;
-	if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0) {
-		free(*id);
-		*id = mem_strdup(text);
-	}
-	return 0;
-}
-
 static char *create(struct probe *p)
 {
 	CLEANUP(buf_release) struct buf answer = BUF_INIT(S3_MAX_ANSWER);
@@ -246,10 +235,11 @@ static char *create(struct probe *p)
 				.key = p->name,
 				.query = &query,
 				.query_count = 1,
+				.once = true, /* as in s3_open.c */
 				.root = "InitiateMultipartUploadResult",
 				.into = &answer };
 	if (works(p, &q, NULL))
-		(void)!s3_xml_parse(answer.data, answer.len, on_id, &id, &ignored);
+		(void)!s3_xml_parse(answer.data, answer.len, mirror_s3_on_upload_id, &id, &ignored);
 	return id;
 }
 

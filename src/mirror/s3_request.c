@@ -43,20 +43,15 @@ void mirror_s3_etag(char out[256], const char *etag)
 	snprintf(out, 256, "%.*s", (int)len, etag);
 }
 
-void mirror_s3_xml_text(struct buf *out, const char *text)
+int mirror_s3_on_upload_id(void *ctx, const char *path, const char *text, struct err *e)
 {
-	for (; *text; text++) {
-		if (*text == '&')
-			buf_adds(out, "&amp;");
-		else if (*text == '<')
-			buf_adds(out, "&lt;");
-		else if (*text == '>')
-			buf_adds(out, "&gt;");
-		else if (*text == '"')
-			buf_adds(out, "&quot;");
-		else
-			buf_addc(out, *text);
+	char **id = ctx;
+	(void)e;
+	if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0) {
+		free(*id);
+		*id = mem_strdup(text);
 	}
+	return 0;
 }
 
 /* "<base64>" is the SHA-256 of the object, "<base64>-<parts>" that of its parts' digests. */

@@ -251,8 +251,7 @@ static void settle_replication(struct mirror_s3_run *x)
 	if (w->role && s3_bucket_role_conflict(t, w->role)) {
 		mirror_findings_add(x->out, d->what, MIRROR_FINDING_BY_HAND,
 				    "the bucket has rules with the role %s, and a bucket can have "
-				    "only "
-				    "one role: use it as replication-role",
+				    "only one role: use it as replication-role",
 				    s3_tree_text(t, "Role"));
 		return;
 	}

@@ -35,6 +35,7 @@ import urllib.parse
 import s3_servers
 import s3_wire
 from s3_wire import Asked, Handler, Refused, Server
+from servers import Turns
 from waiting import PATIENCE, until
 
 HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "te", "upgrade"}
@@ -49,16 +50,15 @@ class Gate:
         self.closed = threading.Event()
 
 
-class Fault:
+class Fault(Turns):
     KNOWN = {"slow_down", "error", "ok_with_error", "cut_after", "lost", "flip", "skew", "hold",
              "hold_answer", "drop", "gate"}
 
     def __init__(self, operation, key="*", skip=0, times=None, **what):
         if set(what) - self.KNOWN or not what:
             raise TypeError(f"unknown faults {set(what) - self.KNOWN}")
-        self.operation, self.key, self.skip, self.times = operation, key, skip, times
-        self.what = what
-        self.hits = 0
+        super().__init__(skip, times)
+        self.operation, self.key, self.what = operation, key, what
         self.reached = threading.Event()        # a request is held
         self.released = threading.Event()
 
@@ -66,15 +66,7 @@ class Fault:
         if not (fnmatch.fnmatchcase(asked.operation, self.operation) and
                 fnmatch.fnmatchcase(asked.key, self.key)):
             return False
-        if self.skip > 0:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            if self.times <= 0:
-                return False
-            self.times -= 1
-        self.hits += 1
-        return True
+        return self.takes_a_turn()
 
     def release(self):
         """Lets held requests continue, and holds no more."""

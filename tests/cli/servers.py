@@ -176,7 +176,26 @@ class Nginx:
 
 # -- simulated faults -----------------------------------------------------------------
 
-class Fault:
+class Turns:
+    """Of the requests that a fault matches, the first `skip` pass, and the next `times` are hit
+    (None: all)."""
+
+    def __init__(self, skip, times):
+        self.skip, self.times, self.hits = skip, times, 0
+
+    def takes_a_turn(self):
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times is not None:
+            if self.times <= 0:
+                return False
+            self.times -= 1
+        self.hits += 1
+        return True
+
+
+class Fault(Turns):
     """What goes wrong on requests whose path matches. All of the given things at once.
 
     path           glob on the decoded path without its first slash ("*" crosses slashes)
@@ -204,9 +223,8 @@ class Fault:
                  "redirect", "headers", "no_length", "rate"}
         if set(what) - known:
             raise TypeError(f"unknown faults {set(what) - known}")
-        self.path, self.methods, self.skip, self.times = path, methods, skip, times
-        self.what = what
-        self.hits = 0
+        super().__init__(skip, times)
+        self.path, self.methods, self.what = path, methods, what
         self.released = threading.Event()
         if "hold_after" in what:
             what["released"] = self.released
@@ -220,15 +238,7 @@ class Fault:
             return False
         if self.methods and method not in self.methods:
             return False
-        if self.skip > 0:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            if self.times <= 0:
-                return False
-            self.times -= 1
-        self.hits += 1
-        return True
+        return self.takes_a_turn()
 
 
 class _Dropped(Exception):

@@ -390,8 +390,8 @@ const struct command cmd_mirror_add = {
 	.synopsis = (const char *const[]){ "NAME [OPTION…]", NULL },
 	.description =
 		"Writes the section [mirror.NAME], then probes the mirror and says what is "
-		"missing. "
-		"On a terminal it asks for what the options do not give. Nothing is written if the "
+		"missing. On a terminal it asks for what the options do not give. Nothing is "
+		"written if the "
 		"settings are faulty. Access keys are never asked for and never written: they come "
 		"from the environment or the files of AWS's tools.",
 	.opts = options,

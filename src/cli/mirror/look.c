@@ -161,8 +161,8 @@ const struct command cmd_mirror_probe = {
 	.description =
 		"Tests the capabilities of each mirror (reading, writing, locks, ranges), measures "
 		"its speed, reads from its public URL as a reader does, and reports what is "
-		"missing "
-		"and the consequences. The results are kept for later commands. Test objects below "
+		"missing and the consequences. The results are kept for later commands. Test "
+		"objects below "
 		"ferry-probe/ are removed again. The exit status is 1 if a mirror lacks something "
 		"or cannot be probed.",
 	.opts = probe_options,

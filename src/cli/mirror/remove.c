@@ -44,8 +44,7 @@ const struct command cmd_mirror_remove = {
 	.synopsis = (const char *const[]){ "NAME", NULL },
 	.description =
 		"Removes the section [mirror.NAME] and changes nothing else in the file. Nothing "
-		"on "
-		"the mirror is deleted, and the signed catalog names it until the next one is "
+		"on the mirror is deleted, and the signed catalog names it until the next one is "
 		"signed.",
 	.operand_hint = HINT_MIRROR,
 	.min_operands = 1,

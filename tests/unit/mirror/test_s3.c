@@ -169,8 +169,10 @@ static void another_host_that_reads_lead_to_gets_no_signature(void **state)
 		{ .want = "HEAD ", .reply = STORED }, \
 		{ .want = "if-none-match: *", .reply = LACKS }, \
 		{ .want = "if-match: ", .reply = LACKS }, \
-		{ .want = "GET /models/?", .forbid = "delimiter", .reply = LACKS }, \
-		{ .want = "GET /models/?delimiter=", .reply = LIST }, \
+		{ .want = "GET /models/?", \
+		  .forbid = "delimiter", \
+		  .reply = LACKS }, /* an upload is opened on a new connection */ \
+		{ .want = "GET /models/?delimiter=", .reply = LIST, .then = CANNED_CLOSE }, \
 		{ .want = "?uploads=", .reply = LACKS }, { .want = "PUT ", .reply = STORED }, \
 		{ .want = "x-amz-copy-source", .reply = LACKS }, \
 		{ .want = "DELETE ", .reply = GONE }, { .want = "DELETE ", .reply = GONE }, \
