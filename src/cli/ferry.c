@@ -91,20 +91,33 @@ static const struct cli_entry *entry_find(const char *name)
 	return NULL;
 }
 
-static int unknown(const char *name)
+/* Prints the error, and with --json anywhere in argv also as a document. */
+static int fail(char **argv, struct err *e)
 {
+	struct cli cli = { .name = "", .out = stdout };
+	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
+	CLEANUP(mem_free_ptr) char *hint = text_escaped(e->hint);
+	fprintf(stderr, "ferry: %s\n  hint: %s\n", text, hint);
+	for (; *argv; argv++)
+		cli.json |= !strcmp(*argv, "--json");
+	CLEANUP(json_release) json_t *document = cli_document(&cli);
+	return -cli_result(&cli, document, e);
+}
+
+static int unknown(char **argv, const char *name)
+{
+	struct err e = ERR_INIT;
 	const char *names[32];
 	size_t count = 0;
 	for (const struct cli_entry *n = entries; n->name && count < ARRAY_LEN(names); n++)
 		names[count++] = n->name;
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
 	const char *near = text_nearest(name, names, count);
-	fprintf(stderr, "ferry: unknown command '%s'\n", shown);
+	err_set(&e, ERR_USAGE, "unknown command '%s'", name);
 	if (near)
-		fprintf(stderr, "  hint: did you mean 'ferry %s'?\n", near);
+		err_hint(&e, "did you mean 'ferry %s'?", near);
 	else
-		fprintf(stderr, "  hint: 'ferry help' lists the commands\n");
-	return ERR_USAGE;
+		err_hint(&e, "'ferry help' lists the commands");
+	return fail(argv, &e);
 }
 
 static int run_program(const char *argv0, const char *name, char **argv)
@@ -136,13 +149,83 @@ static int append_output(const char *argv0, const char *name, const char *kind)
 	return 0;
 }
 
+/* ---- the command line: `ferry LEADING… NAME REST…` ---- */
+
+struct words {
+	int count; /* of argv */
+	char **argv;
+	const char *name; /* NULL: there is none */
+	char **rest;      /* behind NAME; NULL-ended */
+	int leading;      /* words; options of NAME */
+};
+
+static struct words words_of(int argc, char **argv)
+{
+	struct words w = { argc, argv, NULL, argv + argc, cli_leading_options(argc, argv) };
+	int at = 1 + w.leading;
+	if (at < argc) {
+		w.name = argv[at];
+		w.rest = argv + at + 1;
+	}
+	return w;
+}
+
+static bool leads_with(const struct words *w, const char *option)
+{
+	for (int i = 1; i <= w->leading; i++)
+		if (!strcmp(w->argv[i], option))
+			return true;
+	return false;
+}
+
+static bool asks_for_help(const struct words *w)
+{
+	return leads_with(w, "--help") || leads_with(w, "-h");
+}
+
+/* ---- help ---- */
+
+static const char help_usage[] = "ferry help - show the help of ferry or of a command\n"
+				 "\n"
+				 "Usage:\n"
+				 "  ferry help [COMMAND…]\n"
+				 "\n"
+				 "For example: ferry help catalog add\n";
+
+static const char completion_usage[] =
+	"ferry completion - print the shell completion for bash, zsh or fish\n"
+	"\n"
+	"Usage:\n"
+	"  ferry completion bash|zsh|fish\n"
+	"\n"
+	"For bash: source <(ferry completion bash)\n";
+
+/* `ferry help catalog add` is `ferry-catalog --help add`. */
+static int help(const struct words *w)
+{
+	char option[] = "--help", **rest = w->rest;
+	while (*rest && **rest == '-')
+		rest++;
+	const char *name = *rest;
+	if (!name)
+		print_usage(stdout);
+	else if (!strcmp(name, "help") || !strcmp(name, "completion"))
+		fputs(*name == 'h' ? help_usage : completion_usage, stdout);
+	else if (!entry_find(name))
+		return unknown(w->argv, name);
+	else {
+		*rest = option;
+		return run_program(w->argv[0], name, rest - 1);
+	}
+	return finish();
+}
+
+/* ---- completion ---- */
+
 static int completion(const char *argv0, const char *kind)
 {
-	if (!kind || !cli_completion_head(stdout, entries, kind)) {
-		fprintf(stderr, "ferry: the shell is missing\n"
-				"  hint: ferry completion bash|zsh|fish\n");
-		return ERR_USAGE;
-	}
+	if (!cli_completion_head(stdout, entries, kind))
+		return -ERR_USAGE;
 	for (const struct cli_entry *n = entries; n->name; n++) {
 		int rc = append_output(argv0, n->name, kind);
 		if (rc)
@@ -152,62 +235,66 @@ static int completion(const char *argv0, const char *kind)
 	return finish();
 }
 
-static int help(int argc, char **argv)
+static int run_completion(const struct words *w)
 {
-	if (argc < 3) {
+	const char *kind = w->rest[0];
+	struct err e = ERR_INIT;
+	if (asks_for_help(w) || (kind && (!strcmp(kind, "--help") || !strcmp(kind, "-h")))) {
+		fputs(completion_usage, stdout);
+		return finish();
+	}
+	int rc = kind ? completion(w->argv[0], kind) : -ERR_USAGE;
+	if (rc >= 0)
+		return rc;
+	err_set(&e, ERR_USAGE, kind ? "unknown shell '%s'" : "the shell is missing", kind);
+	err_hint(&e, "usage: ferry completion bash|zsh|fish");
+	return fail(w->argv, &e);
+}
+
+/* ---- programs ---- */
+
+/* `ferry -C DIR --json push …` is `ferry-push -C DIR --json …`. */
+static int dispatch(const struct words *w)
+{
+	char *name = w->argv[1 + w->leading];
+	if (!entry_find(name))
+		return unknown(w->argv, name);
+	/* NAME OPTIONS… REST…: rotates the first words once. */
+	memmove(w->argv + 2, w->argv + 1, (size_t)w->leading * sizeof *w->argv);
+	w->argv[1] = name;
+	return run_program(w->argv[0], name, w->argv + 1);
+}
+
+/* Only options. */
+static int without_command(const struct words *w)
+{
+	if (leads_with(w, "--version")) {
+		printf("ferry %s\n", FERRY_VERSION);
+		return finish();
+	}
+	if (asks_for_help(w)) {
 		print_usage(stdout);
 		return finish();
 	}
-	if (!entry_find(argv[2]))
-		return unknown(argv[2]);
-	char option[] = "--help";
-	char *args[] = { NULL, option, NULL };
-	return run_program(argv[0], argv[2], args);
-}
-
-/* `ferry -C DIR --json push …`: moves common options before the command behind it. Returns their
- * number of words. */
-static int leading_options(int argc, char **argv)
-{
-	static const char *const with_value[] = { "-C", "--directory", "--config", "--progress" };
-	int i = 1;
-	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++)
-		for (size_t w = 0; w < ARRAY_LEN(with_value); w++)
-			if (!strcmp(argv[i], with_value[w]) && i + 1 < argc) {
-				i++;
-				break;
-			}
-	return i - 1;
-}
-
-static int dispatch(int argc, char **argv)
-{
-	int leading = leading_options(argc, argv);
-	const char *name = argv[1 + leading];
-	if (!name || !entry_find(name))
-		return unknown(name ? name : argv[1]);
-	/* NAME OPTIONS… REST…: rotates the first words once. */
-	char *kept = argv[1 + leading];
-	memmove(argv + 2, argv + 1, (size_t)leading * sizeof *argv);
-	argv[1] = kept;
-	return run_program(argv[0], name, argv + 1);
+	struct err e = ERR_INIT;
+	if (w->count > 1) {
+		err_set(&e, ERR_USAGE, "a command is missing");
+		err_hint(&e, "'ferry help' lists the commands");
+		return fail(w->argv, &e);
+	}
+	print_usage(stderr);
+	return ERR_USAGE;
 }
 
 int main(int argc, char **argv)
 {
 	cli_standard_streams();
-	const char *name = argc > 1 ? argv[1] : NULL;
-	if (!name) {
-		print_usage(stderr);
-		return ERR_USAGE;
-	}
-	if (!strcmp(name, "--version")) {
-		printf("ferry %s\n", FERRY_VERSION);
-		return finish();
-	}
-	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
-		return help(argc, argv);
-	if (!strcmp(name, "completion"))
-		return completion(argv[0], argc > 2 ? argv[2] : NULL);
-	return dispatch(argc, argv);
+	const struct words w = words_of(argc, argv);
+	if (!w.name)
+		return without_command(&w);
+	if (!strcmp(w.name, "help"))
+		return help(&w);
+	if (!strcmp(w.name, "completion"))
+		return run_completion(&w);
+	return dispatch(&w);
 }

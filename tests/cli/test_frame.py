@@ -104,6 +104,50 @@ def test_common_options_may_stand_before_the_command(ferry, work):
     assert "did you mean [mirror]?" in result.err
 
 
+@pytest.mark.parametrize("words", ["catalog add", "catalog key new", "fetch", "store"])
+def test_help_of_a_sub_command_is_found_by_each_way_to_ask(ferry, words):
+    path = words.split()
+    out = ferry(*path, "--help").out
+    assert out.startswith(f"ferry {words} - ")
+    assert ferry("help", *path).out == out
+    assert ferry("-q", "help", *path).out == out
+    assert ferry("--help", *path).out == out
+    for at in range(1, len(path)):
+        assert ferry(*path[:at], "help", *path[at:]).out == out
+    assert "unknown command 'x'" in ferry("help", "catalog", "key", "x", check=2).err
+
+
+def test_help_explains_the_commands_of_the_dispatcher_too(ferry):
+    for name in ("help", "completion"):
+        out = ferry("help", name).out
+        assert out.startswith(f"ferry {name} - ") and f"Usage:\n  ferry {name} " in out
+    assert ferry("completion", "--help").out == ferry("help", "completion").out
+    assert "unknown shell 'sh'" in ferry("completion", "sh", check=2).err
+    assert "bash|zsh|fish" in ferry("completion", check=2).err
+
+
+@pytest.mark.parametrize("leading", [
+    ["-C", "sub"], ["-Csub"], ["-qC", "sub"], ["-q", "-C", "sub"], ["--directory", "sub"],
+    ["--directory=sub", "--json"], ["--config", "sub/ferry.conf"], ["--config=sub/ferry.conf"],
+    ["--progress", "none", "-vvC", "sub"]], ids=" ".join)
+def test_every_common_option_is_taken_before_the_command(ferry, work, leading):
+    (work / "sub").mkdir()
+    (work / "sub" / "ferry.conf").write_text("[mirror.main]\nkind = file\npath = m\n")
+    result = ferry(*leading, "mirror", "list")
+    assert "main" in result.out
+    assert ferry("mirror", *leading, "list").out == result.out
+    assert ("--json" in leading) == result.out.startswith("{")
+
+
+def test_options_without_a_command_are_a_usage_error(ferry, validate):
+    result = ferry("-q", "--json", check=2)
+    assert "a command is missing" in result.err
+    validate(result.json, "error")
+    result = ferry("--json", "fetsh", check=2)
+    assert "did you mean 'ferry fetch'?" in result.json["error"]["hint"]
+    assert ferry("-q", "--version").out == ferry("--version").out
+
+
 def test_a_broken_configuration_names_file_and_line(ferry, work):
     (work / "ferry.conf").write_text("[mirror.a]\nkind = file\nnonsense\n")
     result = ferry("mirror", "list", check=2)

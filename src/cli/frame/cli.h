@@ -95,6 +95,10 @@ WARN_UNUSED int cli_ask(struct cli *cli, const char *question, struct buf *out, 
  * that is opened. Writing to them still fails. Call it first in main(). */
 void cli_standard_streams(void);
 
+/* How many words behind argv[0] are options, with their values, in front of the command. Those
+ * that are no common options are taken for flags. */
+int cli_leading_options(int argc, char **argv);
+
 /* A program of the family. */
 struct cli_entry {
 	const char *name, *summary, *group;

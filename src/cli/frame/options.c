@@ -28,6 +28,41 @@ static const struct opt hidden_opts[] = {
 	OPT_LAST,
 };
 
+/* ---- in front of the command ---- */
+
+/* A common option that takes a value; `len` of its name, or else its letter. */
+static bool takes_value(const char *name, size_t len, char letter)
+{
+	for (const struct opt *o = cli_common_opts; o->type != OPT_END; o++)
+		if (o->arg && (letter ? o->letter == letter
+				      : strlen(o->name) == len && !strncmp(o->name, name, len)))
+			return true;
+	return false;
+}
+
+/* Is the value of the option the next word? */
+static bool wants_next(const char *word)
+{
+	if (word[1] == '-') {
+		size_t len = strcspn(word + 2, "=");
+		return !word[2 + len] && takes_value(word + 2, len, 0);
+	}
+	while (*++word)
+		if (takes_value(NULL, 0, *word))
+			return !word[1];
+	return false;
+}
+
+int cli_leading_options(int argc, char **argv)
+{
+	int i = 1;
+	while (i < argc && argv[i][0] == '-' && argv[i][1])
+		i += wants_next(argv[i]) ? 2 : 1;
+	return MIN(i, argc) - 1;
+}
+
+/* ---- sub-commands ---- */
+
 #define MAX_SUBS 64
 
 void cli_words_release(struct cli_words *w)
@@ -47,6 +82,12 @@ static int unknown_sub(const struct cli_words *w, const char *name, struct err *
 	err_set(e, ERR_USAGE, "unknown command '%s'", name);
 	return near ? err_hint(e, "did you mean '%s %s'?", w->path, near)
 		    : err_hint(e, "see '%s --help'", w->path);
+}
+
+/* `ferry catalog help add` is `ferry catalog --help add`. */
+static bool is_help(const struct cli_words *w, const char *name)
+{
+	return strcmp(name, "help") == 0 && w->command->subs;
 }
 
 /* Continues with the sub-command in the first operand. */
@@ -87,7 +128,10 @@ int cli_parse(struct cli_words *w, int argc, char **argv, struct err *e)
 {
 	int rc = parse_level(w, argc, argv, e);
 	while (rc == 0 && w->command->subs && w->count > 0) {
-		rc = descend(w, w->operands[0], e);
+		if (is_help(w, w->operands[0]))
+			w->common.help = true;
+		else
+			rc = descend(w, w->operands[0], e);
 		if (rc == 0)
 			rc = parse_level(w, w->count, w->operands, e);
 	}
