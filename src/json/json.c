@@ -1,4 +1,4 @@
-#include "json/json.h"
+#include "json/internal.h"
 
 #include "util/file.h"
 #include "util/mem.h"
@@ -57,22 +57,48 @@ static bool has_real(const json_t *value)
 	return false;
 }
 
-static int parse(const void *data, size_t len, const struct json_limits *limits, json_t **out,
-		 struct err *e)
+/* jansson skips NULs behind a number. */
+static int check_nul(const char *text, size_t len, struct err *e)
 {
-	if (len > limits->max_bytes)
-		return err_set(e, ERR_INTEGRITY, "larger than %zu bytes", limits->max_bytes);
-	unsigned depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH;
-	int rc = check_depth(data, len, depth, e);
+	const char *nul = memchr(text, '\0', len);
+	int line = 1;
+	if (!nul)
+		return 0;
+	for (const char *c = text; c < nul; c++)
+		line += *c == '\n';
+	return err_set(e, ERR_INTEGRITY, "line %d: a NUL byte", line);
+}
+
+int json_parse_text(const char *text, size_t len, unsigned max_depth, size_t flags, json_t **out,
+		    struct err *e)
+{
+	int rc = check_depth(text, len, max_depth, e);
+	if (rc < 0)
+		return rc;
+	rc = check_nul(text, len, e);
 	if (rc < 0)
 		return rc;
 	json_error_t error;
-	json_t *value = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *value = json_loadb(text, len, flags, &error);
 	if (!value) {
-		CLEANUP(mem_free_ptr) char *text = text_escaped(error.text);
+		CLEANUP(mem_free_ptr) char *why = text_escaped(error.text);
 		return err_set(e, ERR_INTEGRITY, "line %d, column %d: %s", error.line, error.column,
-			       text);
+			       why);
 	}
+	*out = value;
+	return 0;
+}
+
+static int parse(const void *data, size_t len, const struct json_limits *limits, json_t **out,
+		 struct err *e)
+{
+	json_t *value;
+	if (len > limits->max_bytes)
+		return err_set(e, ERR_INTEGRITY, "larger than %zu bytes", limits->max_bytes);
+	unsigned depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH;
+	int rc = json_parse_text(data, len, depth, JSON_REJECT_DUPLICATES, &value, e);
+	if (rc < 0)
+		return rc;
 	if (!limits->allow_real && has_real(value)) {
 		json_decref(value);
 		return err_set(e, ERR_INTEGRITY, "contains a number that is not an integer");

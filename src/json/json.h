@@ -1,10 +1,11 @@
 /*
- * json: strict parsing of foreign JSON, canonical form, and access functions with error messages.
+ * json: parsing, canonical form, and access functions with error messages.
  *
  * What always holds here:
- *  - foreign JSON is parsed by json_parse() only: size and depth are limited; duplicate keys, NUL
- *    in strings, invalid UTF-8, integers beyond 64 bits and trailing bytes are refused (RFC 8259,
- *    stricter where it leaves a choice);
+ *  - our own documents, and all that is signed, are parsed by json_parse() only: size and depth are
+ *    limited; duplicate keys, NUL in strings, invalid UTF-8, integers beyond 64 bits and trailing
+ *    bytes are refused (RFC 8259, stricter where it leaves a choice);
+ *  - files of other programs, from which little is taken, are parsed by json_lenient();
  *  - errors are ERR_INTEGRITY and name the place ("line 3, column 7", or the path
  *    "models[2].variants[0].size").
  *
@@ -36,6 +37,17 @@ WARN_UNUSED int json_parse(const void *data, size_t len, const struct json_limit
 			   const char *what, json_t **out, struct err *e);
 WARN_UNUSED int json_parse_file(const char *path, const struct json_limits *limits, json_t **out,
 				struct err *e);
+
+/*
+ * JSON of other programs (config.json, an index of weights, AWS's caches): what Python's json
+ * module reads, and what editors make of it: a byte order mark, UTF-16, invalid UTF-8. NaN,
+ * Infinity and numbers that fit neither 64-bit integers nor doubles become null; of a key that
+ * stands twice the last counts; a NUL or an unpaired surrogate in a string becomes U+FFFD. Depth is
+ * limited to 1000. ERR_INTEGRITY for anything else, such as a truncated text.
+ */
+WARN_UNUSED int json_lenient(const void *data, size_t len, size_t max_bytes, const char *what,
+			     json_t **out, struct err *e);
+WARN_UNUSED int json_lenient_file(const char *path, size_t max_bytes, json_t **out, struct err *e);
 
 /*
  * OLPC canonical JSON (wiki.laptop.org/go/Canonical_JSON), as TUF uses it: keys

@@ -45,7 +45,6 @@ static int cut_off(const char *what, uint64_t have, uint64_t want, struct err *e
 
 int huggingface_check_safetensors(const char *path, const char *what, uint64_t *size, struct err *e)
 {
-	static const struct json_limits limits = { .max_bytes = HEADER_MAX, .max_depth = 8 };
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP(json_release) json_t *header = NULL;
 	uint64_t total = 0, end = 0, want = UINT64_MAX, len = 0;
@@ -75,7 +74,7 @@ int huggingface_check_safetensors(const char *path, const char *what, uint64_t *
 	if (rc == 0)
 		rc = file_pread(fd, text, len, 8, what, e);
 	if (rc == 0)
-		rc = json_parse(text, len, &limits, what, &header, e);
+		rc = json_lenient(text, len, HEADER_MAX, what, &header, e);
 	if (rc == 0)
 		rc = data_end(header, what, &end, e);
 	if (rc < 0)
@@ -89,18 +88,13 @@ int huggingface_check_safetensors(const char *path, const char *what, uint64_t *
 /* The files in the index, each once; none without an index. */
 static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 {
-	static const struct json_limits limits = {
-		.max_bytes = INDEX_MAX,
-		.max_depth = 8,
-		.allow_real = true,
-	};
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, INDEX_NAME);
 	CLEANUP(json_release) json_t *index = NULL, *seen = json_object();
 	json_t *map, *value;
 	const char *key;
 	if (!file_exists(path))
 		return 0;
-	int rc = json_parse_file(path, &limits, &index, e);
+	int rc = json_lenient_file(path, INDEX_MAX, &index, e);
 	if (rc == 0)
 		rc = json_get_object(index, "", "weight_map", &map, e);
 	if (rc < 0)
@@ -164,16 +158,16 @@ static int check_parts(const char *dir, const struct str_list *names, struct err
 	return 0;
 }
 
+/* Nothing is taken from it: it must only be JSON, as the converter will read it. */
 static int check_config(const char *dir, struct err *e)
 {
-	static const struct json_limits limits = { .max_bytes = MIB, .allow_real = true };
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, "config.json");
 	CLEANUP(json_release) json_t *config = NULL;
 	enum sniff kind;
 	int rc = sniff_file(path, &kind, e);
-	if (rc == 0 && kind == SNIFF_LFS_POINTER)
+	if (rc == 0 && (kind == SNIFF_LFS_POINTER || kind == SNIFF_HTML))
 		return sniff_refuse_file(kind, path, path, e);
-	return rc < 0 ? rc : json_parse_file(path, &limits, &config, e);
+	return rc < 0 ? rc : json_lenient_file(path, INDEX_MAX, &config, e);
 }
 
 int huggingface_check(const char *dir, struct hf_summary *out, struct err *e)

@@ -205,6 +205,37 @@ def test_a_hugging_face_folder_is_converted(tools, work, validate):
     assert no_leftovers(work)
 
 
+@pytest.mark.parametrize("members", [
+    '"time_step_limit": [0.0, Infinity]',
+    '"x": NaN, "y": -Infinity, "z": 1e999',
+    '"model_max_length": 1000000000000000019884624838656',
+    '"torch_dtype": "float16", "torch_dtype": "bfloat16"',
+    '"name": "\\ud83d\\u0000"\r\n\t\r\n',
+], ids=["infinity", "nan", "large", "twice", "strings"])
+def test_what_python_reads_in_a_config_json_stops_no_conversion(tools, work, members):
+    folder = hf_folder(work / "x", parts=2)
+    (folder / "config.json").write_text(
+        '{"architectures": ["LlamaForCausalLM"], "hidden_size": 256, ' + members + "}\r\n\r\n")
+    index = folder / "model.safetensors.index.json"
+    document = json.loads(index.read_text())
+    document["metadata"] = {"total_parameters": float("inf"), "total_size": 10**30}
+    index.write_text("\ufeff" + json.dumps(document), encoding="utf-8")
+    assert tools("prepare", "m", folder, "--json").json["converted"]
+
+
+@pytest.mark.parametrize("text, message", [
+    (b'{"architectures": ["Llama', "line 1, column"),
+    (b"<!DOCTYPE html><html>Sign in</html>", "HTML"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "LFS"),
+    (b"", "line 1, column 0"),
+])
+def test_a_config_json_that_is_none_is_found_before_the_conversion(tools, work, text, message):
+    folder = hf_folder(work / "x")
+    (folder / "config.json").write_bytes(text)
+    result = tools("prepare", "m", folder, check=6)
+    assert "config.json" in result.err and message in result.err
+
+
 def test_a_folder_in_an_archive_takes_the_name_of_the_model(tools, work):
     folder = hf_folder(work / "x")
     with tarfile.open(work / "x.tar.gz", "w:gz") as tar:

@@ -114,6 +114,7 @@ static void nul_in_strings_is_refused(void **state)
 	refused("{\"a\\u0000b\":1}", "line 1");
 	refused_bytes("[\"a\0b\"]", 7, "line 1");
 	refused_bytes("[]\0", 3, "line 1");
+	refused_bytes("[12\0]", 5, "line 1: a NUL byte");
 }
 
 static void numbers_must_be_integers_of_64_bits(void **state)

@@ -112,6 +112,42 @@ static void a_part_that_the_names_of_the_others_count_is_missed(void **state)
 	assert_int_equal(sum.files, 5);
 }
 
+static void what_editors_make_of_config_json_is_read(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} configs[] = {
+#define CONFIG(text) { text, sizeof(text) - 1 }
+		CONFIG("\xef\xbb\xbf{\"a\": 1}\r\n"),
+		CONFIG("\xff\xfe{\0}\0\r\0\n\0"),
+		CONFIG("\xfe\xff\0{\0}"),
+		CONFIG("{\"a\": \"\xe4\\u0000\"} \n\n"),
+		CONFIG("{\"a\": NaN, \"a\": 1e999}"),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+		struct hf_summary sum;
+		struct err e = ERR_INIT;
+		scratch_write(*state, "config.json", configs[i].text, configs[i].len);
+		assert_ok(huggingface_check(*state, &sum, &e), &e);
+	}
+}
+
+static void an_index_is_read_as_leniently(void **state)
+{
+	static const char index[] = "\xef\xbb\xbf{\"metadata\": {\"total_size\": Infinity},\r\n"
+				    "\"weight_map\": {\"a\": \"x.safetensors\", \"a\": "
+				    "\"y.safetensors\"}}\r\n";
+	struct hf_summary sum;
+	struct err e = ERR_INIT, f = ERR_INIT;
+	scratch_write(*state, "config.json", "{}", 2);
+	scratch_write(*state, "model.safetensors.index.json", index, sizeof index - 1);
+	assert_int_equal(huggingface_check(*state, &sum, &e), -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "y.safetensors is missing"));
+	put_part(*state, "y.safetensors");
+	assert_ok(huggingface_check(*state, &sum, &f), &f);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -123,6 +159,8 @@ int main(void)
 		TEST(offsets_that_make_no_sense_are_refused),
 		TEST(a_huge_header_is_not_read),
 		TEST(a_part_that_the_names_of_the_others_count_is_missed),
+		TEST(what_editors_make_of_config_json_is_read),
+		TEST(an_index_is_read_as_leniently),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
