@@ -284,7 +284,7 @@ int card_load(const char *path, struct card *out, struct err *e)
 
 int card_save(const struct card *c, const char *path, struct err *e)
 {
-	return json_write_file(path, c->json, 0644, e);
+	return json_write_file(path, c->json, FILE_MODE, e);
 }
 
 static int rank_of(const struct card_variant *v)

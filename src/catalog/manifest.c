@@ -77,7 +77,7 @@ int manifest_save(const struct manifest *m, const char *path, struct err *e)
 	int rc = json_rows(document, &text, e);
 	if (rc < 0)
 		return err_context(e, "%s", path);
-	return file_write_atomic(path, text.data, text.len, 0644, e);
+	return file_write_atomic(path, text.data, text.len, FILE_MODE, e);
 }
 
 /* Finds the first wrong piece; if there is none, the digest of the whole file must be right,

@@ -234,7 +234,7 @@ int sums_save(const struct sums *s, const char *path, struct err *e)
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
 	sums_format(s, &text);
 	int rc = buf_ok(&text, path, e);
-	return rc < 0 ? rc : file_write_atomic(path, buf_str(&text), text.len, 0644, e);
+	return rc < 0 ? rc : file_write_atomic(path, buf_str(&text), text.len, FILE_MODE, e);
 }
 
 /* The real path of the folder, but not of the file: links are resolved only in the folder's

@@ -120,8 +120,8 @@ static int place(const struct store *s, const struct card_file *f, const char *p
 	/* Root, above all in a container, can write to a read-only file: not to that of the store.
 	 */
 	if (faccessat(AT_FDCWD, blob, W_OK, AT_EACCESS) == 0)
-		return file_copy(blob, path, 0444, s->cancel, e);
-	return file_link_or_copy(blob, path, 0444, s->cancel, e);
+		return file_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
+	return file_link_or_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
 }
 
 /* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
@@ -130,7 +130,8 @@ static int place_all(const struct store *s, const struct card_variant *variant, 
 		     struct str_list *paths, struct err *e)
 {
 	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
-	int rc = folder ? file_mkdirs(output, 0755, e) : file_mkdirs_for(output, 0755, e);
+	int rc = folder ? file_mkdirs(output, FILE_DIR_MODE, e)
+			: file_mkdirs_for(output, FILE_DIR_MODE, e);
 	for (size_t i = 0; rc == 0 && i < variant->file_count; i++) {
 		const struct card_file *f = &variant->files[i];
 		CLEANUP(mem_free_ptr) char *path = folder ? path_join(output, f->name)

@@ -116,7 +116,7 @@ int journal_read(const char *path, const struct grid *grid, const struct digest 
 static int begin(const struct journal *j, struct err *e)
 {
 	CLEANUP(file_close) int fd =
-		open(j->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+		open(j->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "%s", j->path);

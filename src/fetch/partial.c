@@ -22,17 +22,18 @@ static void make_writable(const char *path)
 {
 	CLEANUP(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
-	if (fd >= 0 && fstat(fd, &st) == 0 && is_own(&st) && fchmod(fd, 0644) < 0)
+	if (fd >= 0 && fstat(fd, &st) == 0 && is_own(&st) &&
+	    fchmod(fd, (st.st_mode & 0777) | S_IWUSR) < 0)
 		file_close(&fd);
 }
 
 static int open_writable(const char *path, int *fd)
 {
 	static const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	*fd = open(path, flags, 0644);
+	*fd = open(path, flags, FILE_MODE);
 	if (*fd < 0 && errno == EACCES) {
 		make_writable(path);
-		*fd = open(path, flags, 0644);
+		*fd = open(path, flags, FILE_MODE);
 	}
 	return *fd;
 }
@@ -149,7 +150,8 @@ static int adopt_damaged(struct partial *p, const char *journal, struct err *e)
 	if (file_exists(part) || lstat(damaged, &st) < 0 || !S_ISREG(st.st_mode) ||
 	    st.st_nlink != 1 || (uint64_t)st.st_size != p->pieces.grid.size)
 		return 0;
-	if (chmod(damaged, 0644) < 0 || rename(damaged, part) < 0)
+	make_writable(damaged);
+	if (rename(damaged, part) < 0)
 		return 0;
 	int rc = journal_open(journal, &p->pieces.grid, p->pieces.sha256, &j, e);
 	for (uint32_t i = 0; rc == 0 && i < p->pieces.grid.count; i++)

@@ -206,7 +206,7 @@ static int settle_trust(const struct remote_add *what, const struct store *from,
 {
 	CLEANUP(mem_free_ptr) char *source = store_trust_dir(from, what->name);
 	CLEANUP(mem_free_ptr) char *target = store_trust_dir(to, what->name);
-	int rc = file_mkdirs_for(target, 0755, e);
+	int rc = file_mkdirs_for(target, FILE_DIR_MODE, e);
 	if (tuf_client_is_initialised(target)) {
 		err_set(e, ERR_CONFLICT, "%s: another process created it meanwhile", target);
 		return err_hint(e, "run the same command again: it continues from there");
@@ -240,7 +240,7 @@ static int write_all(const struct remote_add *what, const char *section, const s
 	if (rc == 0)
 		rc = compose(what, section, &text, e);
 	if (rc == 0)
-		rc = file_mkdirs_for(what->conf_path, 0755, e);
+		rc = file_mkdirs_for(what->conf_path, FILE_DIR_MODE, e);
 	if (rc == 0 && pin && !file_exists(pin))
 		rc = file_write_atomic(pin, root->data, root->len, 0644, e);
 	return rc < 0 ? rc : conf_edit_write(what->conf_path, &text, e);

@@ -79,8 +79,8 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 	}
 	int rc = source_get_small(&r->sources, key, t->length, &t->sha256, out, e);
 	if (rc == 0)
-		rc = file_mkdirs_for(cached, 0755, e);
-	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, 0644, e);
+		rc = file_mkdirs_for(cached, FILE_DIR_MODE, e);
+	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, FILE_MODE, e);
 }
 
 int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct buf *out,

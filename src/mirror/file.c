@@ -7,12 +7,24 @@
 #include "util/path.h"
 #include "util/text.h"
 
+#include <string.h>
 #include <sys/file.h>
 
 #define CHUNK MIB
 
-static const char *const keys[] = { "path", NULL };
+static const char *const keys[] = { "path", "mode", NULL };
 static const char *const schemes[] = { "file:", NULL };
+
+static int read_mode(const struct conf *c, const struct conf_section *s, bool *closed,
+		     struct err *e)
+{
+	const char *mode = s ? conf_get(s, "mode") : NULL;
+	*closed = mode && strcmp(mode, "private") == 0;
+	return !mode || *closed || strcmp(mode, "public") == 0
+		       ? 0
+		       : conf_err(c, s, "mode", e, "mode: must be public or private, not '%s'",
+				  mode);
+}
 
 static int file_open(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		     struct err *e)
@@ -21,13 +33,17 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	/* An empty one would be the folder of ferry.conf itself. */
 	if (given && !*given)
 		return conf_err(c, s, "path", e, "path is empty: name the mirror's own folder");
+	bool closed;
+	int rc = read_mode(c, s, &closed, e);
+	if (rc < 0)
+		return rc;
 	char *path = given ? conf_get_path(c, s, "path") : NULL;
 	if (!path && !m->url)
 		return conf_err(c, s, NULL, e, "a mirror of kind file needs 'path'");
 	if (!path && url_file_path(m->url, &path, e) < 0)
 		return -(int)e->class;
 	struct file_mirror *f = NEW(struct file_mirror);
-	*f = (struct file_mirror){ .path = path, .root = -1 };
+	*f = (struct file_mirror){ .path = path, .closed = closed, .root = -1 };
 	m->state = f;
 	if (!m->url)
 		m->url = path_file_url(path);
@@ -166,10 +182,10 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 
 static int file_probe(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
 {
-	(void)e;
-	if (folder_is_there(c->mirror, out))
-		probe_writing(c->mirror, out);
-	return 0;
+	if (!folder_is_there(c->mirror, out))
+		return 0;
+	probe_writing(c->mirror, out);
+	return mirror_file_readers(c, out, e);
 }
 
 static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_findings *out,
@@ -211,6 +227,7 @@ const struct mirror_ops mirror_file = {
 	.leftovers = mirror_file_leftovers,
 	.leftover_remove = mirror_file_leftover_remove,
 	.preflight = mirror_file_preflight,
+	.readers = mirror_file_readers,
 	.probe = file_probe,
 	.setup = file_setup,
 };

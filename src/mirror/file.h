@@ -9,7 +9,8 @@
 
 struct file_mirror {
 	char *path;
-	int root; /* -1: not opened yet; guarded by the mirror's lock */
+	bool closed; /* mode = private */
+	int root;    /* -1: not opened yet; guarded by the mirror's lock */
 };
 
 /* Opens the mirror's folder, once for all threads; with `make` it is created if missing. */
@@ -41,6 +42,9 @@ WARN_UNUSED int mirror_file_upload_copy(struct mirror_connection *c, struct mirr
 bool mirror_file_copies_from(const struct mirror *m, const struct mirror *from);
 WARN_UNUSED int mirror_file_copy(struct mirror_connection *c, const char *from, const char *to,
 				 struct err *e);
+/* In file_readers.c: what other users cannot read, unless that is intended. */
+WARN_UNUSED int mirror_file_readers(struct mirror_connection *c, struct mirror_findings *out,
+				    struct err *e);
 /* In file_preflight.c: can the folder be written, is there room, how large may a file be? */
 WARN_UNUSED int mirror_file_preflight(struct mirror_connection *c, const struct mirror_need *need,
 				      struct mirror_findings *out, struct err *e);

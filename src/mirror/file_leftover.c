@@ -23,7 +23,7 @@ static int open_partials(struct mirror *m, int *dir, struct err *e)
 	struct err why = ERR_INIT;
 	int rc = mirror_file_root(m, false, &why);
 	if (rc == 0)
-		rc = folder_open_dir(f->root, PARTIAL "x", false, dir, &why);
+		rc = folder_open_dir(f->root, PARTIAL "x", FOLDER_FIND, dir, &why);
 	if (rc == 0 || err_is(&why, ERR_NOT_FOUND))
 		return 0;
 	*e = why;

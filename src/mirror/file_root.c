@@ -17,7 +17,8 @@ static int open_root(struct file_mirror *f, bool make, struct err *e)
 {
 	if (f->root >= 0)
 		return 0;
-	if (make && file_mkdirs(f->path, 0755, e) < 0)
+	mode_t mode = f->closed ? FILE_DIR_MODE & 0770 : FILE_PUBLIC_DIR_MODE;
+	if (make && file_mkdirs(f->path, mode, e) < 0)
 		return err_class_set(e, ERR_SYSTEM);
 	f->root = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->root >= 0)
@@ -53,7 +54,7 @@ int mirror_file_lock(struct mirror *m, int *lock, struct err *e)
 {
 	const struct file_mirror *f = m->state;
 	CLEANUP(file_close) int dir = -1;
-	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", true, &dir, e);
+	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", FOLDER_MAKE, &dir, e);
 	if (rc < 0)
 		return rc;
 	rc = file_lock_at(dir, "lock", LOCK_WAIT_MS, m->env.cancel, lock, e);

@@ -39,7 +39,7 @@ static int part_try(struct part *p, bool *again, struct err *e)
 	struct stat mine, named;
 	*again = false;
 	p->fd = openat(p->dir, p->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-		       0644);
+		       FILE_MODE);
 	if (p->fd < 0)
 		return err_sys(e, errno, "cannot write the partial file %s", p->name);
 	int rc = mirror_file_take(p->fd, e);
@@ -63,7 +63,7 @@ static int part_open(struct part *p, int root, const char *name, struct err *e)
 {
 	*p = (struct part){ .dir = -1, .fd = -1 };
 	snprintf(p->name, sizeof p->name, "%s", name);
-	int rc = folder_open_dir(root, FILE_MIRROR_PRIVATE "/partial/x", true, &p->dir, e);
+	int rc = folder_open_dir(root, FILE_MIRROR_PRIVATE "/partial/x", FOLDER_MAKE, &p->dir, e);
 	bool again = true;
 	while (rc == 0 && again) {
 		file_close(&p->fd);
@@ -135,14 +135,26 @@ static int check_condition(int root, const char *key, const struct mirror_put *h
 	return 0;
 }
 
-static int name_part(struct part *p, int root, const char *key, bool exclusive, struct err *e)
+/* Readers are other users: above all a web server's. */
+static enum folder_make admit_readers(const struct file_mirror *f, int fd)
 {
+	if (f->closed)
+		file_close_to_others(fd);
+	else
+		file_make_public(fd);
+	return f->closed ? FOLDER_MAKE_CLOSED : FOLDER_MAKE_PUBLIC;
+}
+
+static int name_part(struct part *p, const struct file_mirror *f, const char *key, bool exclusive,
+		     struct err *e)
+{
+	enum folder_make make = admit_readers(f, p->fd);
 	int sys = 0;
 	/* Another process's remove() may delete the folder between the two steps. */
 	for (int tries = 0; tries < 3; tries++) {
 		CLEANUP(file_close) int dir = -1;
 		const char *name = path_base(key);
-		int rc = folder_open_dir(root, key, true, &dir, e);
+		int rc = folder_open_dir(f->root, key, make, &dir, e);
 		if (rc < 0)
 			return rc;
 		if (exclusive)
@@ -171,7 +183,7 @@ static int commit(struct mirror *m, struct part *p, const char *key, const struc
 	if (rc == 0)
 		rc = check_condition(f->root, key, how, e);
 	if (rc == 0)
-		rc = name_part(p, f->root, key, how->only_if_absent, e);
+		rc = name_part(p, f, key, how->only_if_absent, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT))
 		p->drop = true;
 	return rc;

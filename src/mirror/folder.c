@@ -33,9 +33,10 @@ static bool names_link(int dir, const char *name)
 }
 
 /* One step down; *dir is replaced. */
-static int step(int *dir, const char *name, bool make, struct err *e)
+static int step(int *dir, const char *name, enum folder_make make, struct err *e)
 {
-	bool made = make && mkdirat(*dir, name, 0755) == 0;
+	mode_t mode = make == FOLDER_MAKE_CLOSED ? FILE_DIR_MODE & 0770 : FILE_DIR_MODE;
+	bool made = make && mkdirat(*dir, name, mode) == 0;
 	int refused = make && !made ? errno : 0;
 	int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* Report why it could not be created, not that it is missing. */
@@ -48,13 +49,15 @@ static int step(int *dir, const char *name, bool make, struct err *e)
 	}
 	if (next < 0)
 		return read_failed(sys, e);
+	if (made && make == FOLDER_MAKE_PUBLIC)
+		file_make_public(next);
 	int rc = made ? file_sync(*dir, name, e) : 0;
 	file_close(dir);
 	*dir = next;
 	return rc;
 }
 
-int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *e)
+int folder_open_dir(int root, const char *key, enum folder_make make, int *dir, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_strdup(key);
 	CLEANUP(file_close) int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
@@ -85,7 +88,7 @@ int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *out
 {
 	CLEANUP(file_close) int dir = -1;
 	struct stat st;
-	int rc = folder_open_dir(root, key, false, &dir, e);
+	int rc = folder_open_dir(root, key, FOLDER_FIND, &dir, e);
 	if (rc < 0)
 		return rc;
 	/* O_NONBLOCK: opening a pipe must not block before it is refused. */
@@ -108,7 +111,7 @@ static void prune(int root, char *path)
 		struct err ignored = ERR_INIT;
 		CLEANUP(file_close) int dir = -1;
 		*slash = '\0';
-		if (folder_open_dir(root, path, false, &dir, &ignored) < 0 ||
+		if (folder_open_dir(root, path, FOLDER_FIND, &dir, &ignored) < 0 ||
 		    unlinkat(dir, path_base(path), AT_REMOVEDIR) < 0)
 			return;
 	}
@@ -119,7 +122,7 @@ int folder_remove(int root, const char *key, struct err *e)
 	CLEANUP(file_close) int dir = -1;
 	CLEANUP(mem_free_ptr) char *path = mem_strdup(key);
 	struct err local = ERR_INIT;
-	int rc = folder_open_dir(root, key, false, &dir, &local);
+	int rc = folder_open_dir(root, key, FOLDER_FIND, &dir, &local);
 	if (rc < 0 && err_is(&local, ERR_NOT_FOUND))
 		return 0;
 	if (rc < 0) {
@@ -190,7 +193,7 @@ static int tell(int root, const char *key, mirror_entry_fn *fn, void *ctx, struc
 	struct mirror_entry entry = { .key = key };
 	struct stat st;
 	/* Skip what was removed meanwhile. */
-	if (folder_open_dir(root, key, false, &dir, &local) < 0 ||
+	if (folder_open_dir(root, key, FOLDER_FIND, &dir, &local) < 0 ||
 	    fstatat(dir, path_base(key), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	folder_stat(&st, &entry.stat);

@@ -11,8 +11,16 @@
 
 #include "mirror/mirror.h"
 
-/* The folder that contains key; with `make`, missing ones are created and synced. */
-WARN_UNUSED int folder_open_dir(int root, const char *key, bool make, int *dir, struct err *e);
+/* What happens to missing folders. */
+enum folder_make {
+	FOLDER_FIND,        /* they are an error */
+	FOLDER_MAKE,        /* they are created and synced; the umask gives the mode */
+	FOLDER_MAKE_PUBLIC, /* the same, but everybody can read them */
+	FOLDER_MAKE_CLOSED, /* the same, but nobody outside of the group can */
+};
+/* The folder that contains key. */
+WARN_UNUSED int folder_open_dir(int root, const char *key, enum folder_make make, int *dir,
+				struct err *e);
 /* The regular file named key, for reading. */
 WARN_UNUSED int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *st,
 				 struct err *e);

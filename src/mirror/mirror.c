@@ -274,6 +274,15 @@ int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findings *out, st
 	return rc < 0 ? rc : end(c, NULL, m->ops->setup(c, dry_run, out, e), e);
 }
 
+int mirror_readers(struct mirror *m, struct mirror_findings *out, struct err *e)
+{
+	struct mirror_connection *c;
+	if (!m->ops->readers)
+		return 0;
+	int rc = begin(m, NULL, true, "be checked", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->readers(c, out, e), e);
+}
+
 int mirror_preflight(struct mirror *m, const struct mirror_need *need, struct mirror_findings *out,
 		     struct err *e)
 {

@@ -189,6 +189,8 @@ struct mirror_ops {
 	 * negative only when it was cancelled. */
 	int (*preflight)(struct mirror_connection *c, const struct mirror_need *need,
 			 struct mirror_findings *out, struct err *e);
+	/* Adds a finding when readers cannot read what is there because of its modes. */
+	int (*readers)(struct mirror_connection *c, struct mirror_findings *out, struct err *e);
 	/* Determines the capabilities, and says what is missing. */
 	int (*probe)(struct mirror_connection *c, struct mirror_findings *out, struct err *e);
 	/* Creates what the mirror needs, or with dry_run says what would be done. */
@@ -292,6 +294,9 @@ WARN_UNUSED int mirror_setup(struct mirror *m, bool dry_run, struct mirror_findi
  * checks add nothing. Negative only when it was cancelled. */
 WARN_UNUSED int mirror_preflight(struct mirror *m, const struct mirror_need *need,
 				 struct mirror_findings *out, struct err *e);
+/* Can those read what is there for whom it is? Adds a finding to *out if not; nothing for kinds
+ * without modes. Negative only when it was cancelled. */
+WARN_UNUSED int mirror_readers(struct mirror *m, struct mirror_findings *out, struct err *e);
 /* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds; ERR_CONFLICT
  * when it is known that an upload is still using it. */
 WARN_UNUSED int mirror_leftovers(struct mirror *m, mirror_leftover_fn *fn, void *ctx,

@@ -151,8 +151,8 @@ int mirror_record_save(const struct mirror *m, struct mirror_record *r, struct e
 	json_put_time(object, "probed", r->probed_s);
 	json_put(object, "can", copy_of(r->can));
 	json_put(object, "measured", copy_of(r->measured));
-	int rc = file_mkdirs(m->env.state_dir, 0755, e);
-	return rc < 0 ? rc : json_write_file(path, object, 0644, e);
+	int rc = file_mkdirs(m->env.state_dir, FILE_DIR_MODE, e);
+	return rc < 0 ? rc : json_write_file(path, object, FILE_MODE, e);
 }
 
 /* -- its values ------------------------------------------------------------------ */

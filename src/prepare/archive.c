@@ -255,11 +255,11 @@ static int write_file(struct extraction *x, struct archive_entry *entry, const c
 			return rc;
 	}
 	/* mkdirs fails if a file has the name of a folder, which is the archive's fault. */
-	if (file_mkdirs_for(path, 0755, e) < 0)
+	if (file_mkdirs_for(path, FILE_DIR_MODE, e) < 0)
 		return e->sys == ENOTDIR || e->sys == EEXIST ? err_class_set(e, ERR_INTEGRITY)
 							     : -(int)e->class;
 	CLEANUP(file_close) int fd =
-		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 	if (fd < 0 && errno == EEXIST)
 		return refuse(x, name, "appears twice", e);
 	if (fd < 0)

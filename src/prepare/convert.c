@@ -191,7 +191,7 @@ int convert_quantize(const struct prepare *p, const char *scratch, struct prepar
 
 /* ---- install ------------------------------------------------------------------------ */
 
-#define MODE 0444 /* so that the tree may share the file */
+#define MODE FILE_READ_ONLY /* so that the tree may share the file */
 
 struct staging {
 	const struct prepare *p;
@@ -215,6 +215,15 @@ static bool is_in_place(const struct staging *s, size_t i)
 	       a.st_ino == b.st_ino;
 }
 
+static int make_read_only(const char *path, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_read(path, &fd, e);
+	if (rc == 0)
+		file_make_read_only(fd);
+	return rc;
+}
+
 /* Shares the file itself: a download, so that it survives whatever ends this run, or the person's
  * own file on request. */
 static int stage_link(const struct model_file *f, const char *staged, bool *done, struct err *e)
@@ -222,9 +231,7 @@ static int stage_link(const struct model_file *f, const char *staged, bool *done
 	int rc = file_link(f->path, staged, done, e);
 	if (rc == 0 && !*done && f->ours)
 		*done = rename(f->path, staged) == 0;
-	if (rc == 0 && *done && f->in_work && chmod(staged, MODE) < 0)
-		rc = err_sys(e, errno, "%s", staged);
-	return rc;
+	return rc == 0 && *done && f->in_work ? make_read_only(staged, e) : rc;
 }
 
 /* Checks the space once for all shards, before the first is copied. */

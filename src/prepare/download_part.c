@@ -74,7 +74,7 @@ static int save_state(struct download_part *p, struct err *e)
 	json_put_u64(o, "synced", p->synced);
 	json_put_string(o, "boot", p->boot);
 	json_put_bool(o, "complete", p->complete);
-	return json_write_file(p->state_path, o, 0600, e);
+	return json_write_file(p->state_path, o, FILE_MODE, e);
 }
 
 static void clear_state(struct download_part *p)
@@ -110,7 +110,7 @@ int download_part_open(struct download_part *p, struct err *e)
 	/* The complete file was moved to its place, or is no longer needed. */
 	if (p->complete)
 		clear_state(p);
-	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0)
 		return err_sys(e, errno, "%s", p->path);
 	p->have = (uint64_t)st.st_size;

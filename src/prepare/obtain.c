@@ -255,7 +255,7 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 		.report = r->report,
 		.cancel = r->cancel,
 	};
-	int rc = file_mkdirs_for(path, 0755, e);
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
 	if (rc == 0)
 		rc = download_run(&d, &got, e);
 	if (rc < 0)

@@ -1,6 +1,7 @@
 #include "prepare/stamp.h"
 
 #include "hash/sha256.h"
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
 #include "util/path.h"
@@ -101,5 +102,5 @@ int stamp_save(const struct workdir *w, const char *output_dir, const json_t *re
 		json_push(files, o);
 	}
 	int rc = record_path(w, recipe, &path, e);
-	return rc < 0 ? rc : json_write_file(path, record, 0644, e);
+	return rc < 0 ? rc : json_write_file(path, record, FILE_MODE, e);
 }

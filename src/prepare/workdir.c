@@ -56,7 +56,7 @@ int workdir_open(const char *output_dir, int64_t now_s, struct workdir *out, str
 	CLEANUP(workdir_close) struct workdir w = WORKDIR_INIT;
 	w.path = path_join(output_dir, WORKDIR_NAME);
 	CLEANUP(mem_free_ptr) char *lock = path_join(w.path, LOCK_NAME);
-	int rc = file_mkdirs(w.path, 0755, e);
+	int rc = file_mkdirs(w.path, FILE_DIR_MODE, e);
 	if (rc < 0) {
 		err_class_set(e, ERR_SYSTEM);
 		return err_hint(e, "choose another folder with -o");

@@ -55,8 +55,8 @@ static int transport_get(void *ctx, const char *name, struct buf *out, struct er
 static int keep(const struct copy *c, const char *key, const struct buf *bytes, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(c->from->dir, key);
-	int rc = file_mkdirs_for(path, 0755, e);
-	return rc < 0 ? rc : file_write_atomic(path, buf_str(bytes), bytes->len, 0644, e);
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
+	return rc < 0 ? rc : file_write_atomic(path, buf_str(bytes), bytes->len, FILE_MODE, e);
 }
 
 static int fetch(const struct copy *c, const char *key, struct buf *out, struct err *e)

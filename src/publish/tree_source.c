@@ -75,8 +75,8 @@ int tree_source_keep(const struct tree *t, const struct repository_file *f, stru
 	sha256_of(buf_str(out), out->len, &got);
 	if (out->len != f->size || !digest_equal(&got, &f->sha256))
 		return tree_source_corrupt(t, f, e);
-	rc = file_mkdirs_for(path, 0755, e);
-	return rc < 0 ? rc : file_write_atomic(path, buf_str(out), out->len, 0644, e);
+	rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
+	return rc < 0 ? rc : file_write_atomic(path, buf_str(out), out->len, FILE_MODE, e);
 }
 
 /* ---- objects without a manifest ------------------------------------------------- */

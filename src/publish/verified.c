@@ -101,7 +101,7 @@ static void compact(struct verified *r, size_t bytes)
 	for (size_t i = 0; i < r->count; i++)
 		entry_line(&text, &r->at[i]);
 	if (bytes > 64 * KIB && text.len < bytes / 2)
-		(void)!file_write_atomic(r->path, text.data, text.len, 0644, &ignored);
+		(void)!file_write_atomic(r->path, text.data, text.len, FILE_MODE, &ignored);
 }
 
 void verified_open(struct verified *r, const char *dir, const char *id, const char *place)
@@ -189,11 +189,11 @@ static int writable(struct verified *r)
 	struct err ignored = ERR_INIT;
 	if (r->fd >= 0 || !r->path)
 		return r->fd;
-	if (file_mkdirs_for(r->path, 0755, &ignored) < 0)
+	if (file_mkdirs_for(r->path, FILE_DIR_MODE, &ignored) < 0)
 		return -1;
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC |
 		    (r->fresh ? O_TRUNC : 0);
-	r->fd = open(r->path, flags, 0644);
+	r->fd = open(r->path, flags, FILE_MODE);
 	/* Start with a newline, to end a line that a killed process may have left incomplete. */
 	CLEANUP(mem_free_ptr) char *start = r->fresh ? mem_printf("%s\n", r->first_line)
 						     : mem_strdup("\n");

@@ -52,6 +52,18 @@ void verify_record(const struct tree *t, const struct verify_mirror *m, const ch
 	verified_close(&record);
 }
 
+/* Bytes that are right are of no use to readers who may not read them. */
+static void check_readers(const struct verify_options *o, struct verify_mirror *m)
+{
+	struct err ignored = ERR_INIT;
+	if (m->error.class || o->share.index > 1 ||
+	    mirror_readers(m->mirror, &m->readers, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < m->readers.count; i++)
+		report_warn(o->report, "mirror %s: %s; %s", m->id, m->readers.at[i].text,
+			    m->readers.at[i].hint);
+}
+
 static void check_mirror(void *ctx, size_t index)
 {
 	struct run *r = ctx;
@@ -73,6 +85,7 @@ static void check_mirror(void *ctx, size_t index)
 	m->expired = release_has_version(&m->release) && m->release.expires_s <= r->o->now_s;
 	struct verify_work work = { r->tree, r->o, m, wanted, items, known, &r->loading };
 	verify_work_run(&work);
+	check_readers(r->o, m);
 	verify_record(r->tree, m, r->o->record_dir);
 }
 

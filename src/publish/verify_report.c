@@ -84,6 +84,8 @@ static void put_mirror(json_t *o, const struct verify_mirror *m, bool of_share)
 	if (of_share)
 		json_put_u64(o, "held", m->held);
 	put_files(o, m, of_share);
+	if (m->readers.count)
+		json_put_string(o, "warning", m->readers.at[0].text);
 	if (m->error.class)
 		json_put(o, "error", json_error(&m->error));
 }

@@ -11,6 +11,7 @@ void verify_mirror_release(struct verify_mirror *m)
 		free(m->files[i].error);
 	mem_free_ptr(&m->files);
 	mem_free_ptr(&m->url);
+	mirror_findings_release(&m->readers);
 	m->count = 0;
 }
 

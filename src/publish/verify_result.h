@@ -8,6 +8,7 @@
 
 #include "publish/audit.h"
 #include "publish/release.h"
+#include "mirror/findings.h"
 
 enum verify_verdict {
 	VERIFY_NONE, /* the mirror does not hold this class of file, or another share has it */
@@ -61,6 +62,7 @@ struct verify_mirror {
 	struct release release;           /* then */
 	bool expired;                     /* its timestamp.json has expired: clients reject it */
 	uint64_t bytes_read;              /* of objects and metadata */
+	struct mirror_findings readers;   /* what they cannot read because of its mode */
 };
 void verify_mirror_release(struct verify_mirror *m);
 

@@ -65,8 +65,8 @@ static int add_file(struct adding *a, const struct card_file *f, bool *repaired,
 	if (rc == 0)
 		rc = take_file(&a->take, &m, from, to, repaired, e);
 	if (rc == 0)
-		rc = file_mkdirs_for(manifest, 0755, e);
-	return rc < 0 ? rc : file_write_atomic(manifest, text.data, text.len, 0644, e);
+		rc = file_mkdirs_for(manifest, FILE_DIR_MODE, e);
+	return rc < 0 ? rc : file_write_atomic(manifest, text.data, text.len, FILE_MODE, e);
 }
 
 /* ---- one card ---- */

@@ -131,8 +131,8 @@ static int write_new(const struct repository_minisign *m, struct signer *s, cons
 	int rc = minisig_sign(s, m->catalog, m->catalog_len, untrusted, trusted, &text, e);
 	if (rc < 0)
 		return err_context(e, "signing %s", path);
-	rc = file_mkdirs_for(path, 0755, e);
-	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, 0644, e);
+	rc = file_mkdirs_for(path, FILE_PUBLIC_DIR_MODE, e);
+	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, FILE_PUBLIC_MODE, e);
 }
 
 /* The index of the key that made the signature; the count if it is not in the list. minisign's
@@ -219,8 +219,8 @@ static int take_best(const struct repository_minisign *m, const struct choice *c
 	for (size_t i = 0; i < c->keys.count; i++) {
 		struct signer *s = open_signer(m->signers, c->keys.at[i]);
 		if (verifies(m, &c->draft, c->keys.at[i]) && is_current(m, &c->draft))
-			return file_write_atomic(path, c->draft_text.data, c->draft_text.len, 0644,
-						 e);
+			return file_write_atomic(path, c->draft_text.data, c->draft_text.len,
+						 FILE_PUBLIC_MODE, e);
 		if (s)
 			return write_new(m, s, path, e);
 	}

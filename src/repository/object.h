@@ -8,7 +8,7 @@
 #include "repository/seen.h"
 #include "util/report.h"
 
-#define OBJECT_MODE 0444
+#define OBJECT_MODE (FILE_FOR_ALL | FILE_READ_ONLY)
 
 enum object_state {
 	OBJECT_RIGHT,

@@ -61,7 +61,7 @@ static int write_if_new(const char *path, const struct buf *text, bool *changed,
 	    memcmp(buf_str(&have), buf_str(text), have.len) == 0)
 		return 0;
 	*changed = true;
-	return file_write_atomic(path, text->data, text->len, 0644, e);
+	return file_write_atomic(path, text->data, text->len, FILE_PUBLIC_MODE, e);
 }
 
 bool repository_plain_is(const char *dir, const struct digest *sha256)

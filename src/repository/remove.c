@@ -38,7 +38,7 @@ static int remove_variant(const struct card *c, const char *path, const char *va
 			continue;
 		CLEANUP(json_release) json_t *left = json_deep_copy(c->json);
 		json_array_remove(json_object_get(left, "variants"), i);
-		return json_write_file(path, left, 0644, e);
+		return json_write_file(path, left, FILE_MODE, e);
 	}
 	return no_variant(c, variant, e);
 }

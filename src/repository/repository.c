@@ -90,7 +90,7 @@ int repository_put(const char *dir, const char *target_path, const void *data, s
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target_path, sha256);
 	if (sha256_file_is(path, sha256))
 		return 0;
-	int rc = file_mkdirs_for(path, 0755, e);
+	int rc = file_mkdirs_for(path, FILE_PUBLIC_DIR_MODE, e);
 	return rc < 0 ? rc : file_write_atomic(path, data, len, OBJECT_MODE, e);
 }
 
@@ -102,8 +102,8 @@ int repository_open(const char *dir, const struct cancel *cancel, struct reposit
 	CLEANUP(mem_free_ptr) char *cards = path_join(dir, "cards");
 	CLEANUP(mem_free_ptr) char *targets = path_join(dir, "targets");
 	CLEANUP(mem_free_ptr) char *lock = path_join(cards, ".lock");
-	int fd = -1, rc = file_mkdirs(cards, 0755, e);
-	if (rc < 0 || (rc = file_mkdirs(targets, 0755, e)) < 0)
+	int fd = -1, rc = file_mkdirs(targets, FILE_PUBLIC_DIR_MODE, e);
+	if (rc < 0 || (rc = file_mkdirs(cards, FILE_DIR_MODE, e)) < 0)
 		return rc;
 	rc = file_lock(lock, 0, NULL, &fd, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT)) {

@@ -76,10 +76,10 @@ static void append(struct seen *s, const struct seen_entry *entry)
 {
 	struct err ignored = ERR_INIT;
 	char hex[DIGEST_HEX], mark[MARK_TEXT];
-	if (file_mkdirs_for(s->path, 0755, &ignored) < 0)
+	if (file_mkdirs_for(s->path, FILE_DIR_MODE, &ignored) < 0)
 		return;
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (s->fresh ? O_TRUNC : 0);
-	CLEANUP(file_close) int fd = open(s->path, flags, 0644);
+	CLEANUP(file_close) int fd = open(s->path, flags, FILE_MODE);
 	/* A newline first, to end a line that a killed process may have left incomplete. */
 	CLEANUP(mem_free_ptr) char *line = mem_printf("%s\n%s %s\n", s->fresh ? FIRST_LINE : "",
 						      digest_hex(hex, &entry->sha256),

@@ -51,13 +51,25 @@ bool take_shares(const struct take *t, const char *from)
 	struct stat st;
 	if (t->how->copy || t->how->link)
 		return t->how->link;
-	return lstat(from, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0777) == OBJECT_MODE;
+	return lstat(from, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 0222);
+}
+
+/* A linked file has the mode that its own maker's umask gave it. */
+static int publish_object(const char *path, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_read(path, &fd, e);
+	if (rc == 0)
+		file_make_public(fd);
+	return rc;
 }
 
 static int share(struct take *t, const char *from, const char *to, struct err *e)
 {
 	int rc = sync_file(from, e);
-	return rc < 0 ? rc : file_link_or_copy(from, to, OBJECT_MODE, t->look.cancel, e);
+	if (rc == 0)
+		rc = file_link_or_copy(from, to, OBJECT_MODE, t->look.cancel, e);
+	return rc < 0 ? rc : publish_object(to, e);
 }
 
 /* Before the first copy: the space for all. A wrong object stays until the copy replaces it. */
@@ -125,7 +137,7 @@ int take_file(struct take *t, const struct manifest *m, const char *from, const 
 	if (!known && !copies)
 		rc = check_file(t, m, from, e);
 	if (rc == 0 && state != OBJECT_RIGHT)
-		rc = file_mkdirs_for(to, 0755, e);
+		rc = file_mkdirs_for(to, FILE_PUBLIC_DIR_MODE, e);
 	if (rc == 0 && state != OBJECT_RIGHT)
 		rc = copies ? copy_checked(t, m, from, to, e) : share(t, from, to, e);
 	if (rc < 0) {

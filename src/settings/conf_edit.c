@@ -27,7 +27,7 @@ int conf_edit_write(const char *path, const struct buf *text, struct err *e)
 	char *real = realpath(path, NULL);
 	struct stat st;
 	mode_t mode = real && stat(real, &st) == 0 ? st.st_mode & 0777 : 0644;
-	int rc = file_mkdirs_for(path, 0755, e);
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
 	if (rc == 0)
 		rc = file_write_atomic(real ? real : path, text->data, text->len, mode, e);
 	free(real);

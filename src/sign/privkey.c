@@ -107,6 +107,9 @@ static int write_file(const struct privkey *k, const char *path, const struct bu
 	int rc = file_mkdirs_for(path, 0700, e);
 	if (rc == 0)
 		rc = file_new_open(&f, path, 0600, e);
+	if (rc == 0 && file_make_private(f.fd, path, e) < 0)
+		rc = err_hint(e, "put the keys into a folder on a disk of this machine: `keys` in "
+				 "ferry.conf, or --keys DIR");
 	if (rc < 0)
 		return rc;
 	BIO *bio = BIO_new(BIO_s_mem()); /* wipes when it is freed */

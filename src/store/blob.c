@@ -23,10 +23,11 @@ void blob_vouch(const struct store *s, const struct digest *d)
 	struct err ignored = ERR_INIT;
 	char text[MARK_TEXT];
 	struct mark m;
-	if (s->read_only || !mark_of(blob, false, &m) || file_mkdirs_for(path, 0755, &ignored) < 0)
+	if (s->read_only || !mark_of(blob, false, &m) ||
+	    file_mkdirs_for(path, FILE_DIR_MODE, &ignored) < 0)
 		return;
 	mark_text(text, &m);
-	(void)!file_write_atomic(path, text, strlen(text), 0644, &ignored);
+	(void)!file_write_atomic(path, text, strlen(text), FILE_MODE, &ignored);
 }
 
 void blob_forget(const struct store *s, const struct digest *d)

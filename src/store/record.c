@@ -44,7 +44,7 @@ int record_save(const char *dir, const char *name, const struct store_variant *v
 	}
 	json_put(object, "files", files);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
-	return json_write_file(path, object, 0644, e);
+	return json_write_file(path, object, FILE_MODE, e);
 }
 
 static int load_file(const json_t *object, struct store_variant *v, struct err *e)

@@ -35,7 +35,7 @@ int store_open(const char *home, struct store *out, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(folders) && !s.read_only; i++) {
 		CLEANUP(mem_free_ptr) char *dir = path_join(s.home, folders[i]);
 		struct err why = ERR_INIT;
-		if (file_mkdirs(dir, 0755, &why) == 0)
+		if (file_mkdirs(dir, FILE_DIR_MODE, &why) == 0)
 			continue;
 		if (!means_read_only(&why) || !file_is_dir(s.home)) {
 			store_close(&s);
@@ -116,8 +116,7 @@ int store_commit(const struct store *s, const struct digest *d, int fd, struct e
 	CLEANUP(mem_free_ptr) char *journal = store_journal_path(s, d);
 	CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, d);
 	struct err why = ERR_INIT;
-	if (fchmod(fd, 0444) < 0)
-		return err_sys(e, errno, "%s", part);
+	file_make_read_only(fd);
 	if (name_open_file(fd, part, blob, &why) < 0 && !(why.sys == ENOENT && file_exists(blob))) {
 		*e = why;
 		if (why.sys != ENOENT)

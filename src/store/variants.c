@@ -24,7 +24,7 @@ static int make_dir(const struct store *s, const struct store_variant *v, char *
 	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(s, v->repository, v->model, v->variant);
-	rc = file_mkdirs(dir, 0755, e);
+	rc = file_mkdirs(dir, FILE_DIR_MODE, e);
 	if (rc == 0)
 		*out = STEAL(dir);
 	return rc;
@@ -49,7 +49,7 @@ static int link_file(const struct store *s, const char *dir, const struct store_
 		return 0;
 	/* FAT and similar file systems have no links at all. */
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
-	return file_link_or_copy(blob, path, 0444, s->cancel, e);
+	return file_link_or_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
 }
 
 static bool has_file(const struct store_variant *v, const char *name)

@@ -48,7 +48,7 @@ static int write_file(const char *path, const void *data, size_t len, struct err
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		rc = file_remove(path, e);
 	if (rc == 0)
-		rc = file_write_atomic(path, data, len, 0644, e);
+		rc = file_write_atomic(path, data, len, FILE_MODE, e);
 	return rc < 0 ? cannot_write(e) : 0;
 }
 

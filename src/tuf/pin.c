@@ -64,7 +64,7 @@ int tuf_client_init(const char *trust_dir, const void *root, size_t len, struct 
 	int rc = tuf_trusted_root_first(&given, root, len, "the pinned root", e);
 	if (rc < 0)
 		return err_hint(e, "get the root file from the publisher again");
-	rc = file_mkdirs(trust_dir, 0755, e);
+	rc = file_mkdirs(trust_dir, FILE_DIR_MODE, e);
 	if (rc < 0)
 		return rc;
 	struct err why = ERR_INIT;

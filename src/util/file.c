@@ -171,26 +171,6 @@ int file_size(const char *path, uint64_t *size, struct err *e)
 	return 0;
 }
 
-int file_mkdirs(const char *dir, mode_t mode, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = mem_strdup(dir);
-	for (char *p = path + 1; *path; p++) {
-		if (*p != '/' && *p != '\0')
-			continue;
-		char kept = *p;
-		*p = '\0';
-		int why = mkdir(path, mode) < 0 ? errno : 0;
-		if (why && why != EEXIST && !file_is_dir(path))
-			return err_sys(e, why, "cannot create the folder %s", path);
-		*p = kept;
-		if (!kept)
-			break;
-	}
-	if (!file_is_dir(dir))
-		return err_sys(e, ENOTDIR, "%s", dir), err_class_set(e, ERR_SYSTEM);
-	return 0;
-}
-
 int file_mkdirs_for(const char *path, mode_t mode, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
@@ -199,7 +179,7 @@ int file_mkdirs_for(const char *path, mode_t mode, struct err *e)
 
 int file_sync(int fd, const char *what, struct err *e)
 {
-	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+	if (fsync(fd) < 0 && !os_lacks(errno) && errno != EROFS && errno != EBADF)
 		return err_sys(e, errno, "%s: fsync", what);
 	return 0;
 }
@@ -207,6 +187,9 @@ int file_sync(int fd, const char *what, struct err *e)
 int file_sync_dir(const char *dir, struct err *e)
 {
 	CLEANUP(file_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A folder may be for writing alone. */
+	if (fd < 0 && os_lacks(errno))
+		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "%s", dir);
 	return file_sync(fd, dir, e);
@@ -267,21 +250,38 @@ int file_need_space(const char *path, uint64_t need, struct err *e)
 			   "again: finished work is kept");
 }
 
+static char *temporary_name(const char *dir, const char *base)
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned char random[6];
+	char text[sizeof random + 1] = "";
+	if (!os_random(random, sizeof random))
+		memset(random, getpid() & 0xff, sizeof random);
+	for (size_t i = 0; i < sizeof random; i++)
+		text[i] = digits[random[i] % 32];
+	return mem_printf("%s/.%s.%s.tmp", dir, base, text);
+}
+
 int file_new_open(struct file_new *f, const char *path, mode_t mode, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
-	char *temporary = mem_printf("%s/.%s.XXXXXX.tmp", dir, path_base(path));
-	int fd = mkostemps(temporary, 4, O_CLOEXEC);
-	if (fd < 0 || fchmod(fd, mode) < 0) {
-		err_sys(e, errno, "cannot write %s", path);
-		if (fd >= 0) {
-			unlink(temporary);
-			close(fd);
-		}
-		free(temporary);
-		return -(int)e->class;
+	CLEANUP(mem_free_ptr) char *temporary = NULL;
+	int fd = -1;
+	for (int tries = 0; fd < 0 && (tries == 0 || (errno == EEXIST && tries < 100)); tries++) {
+		mem_free_ptr(&temporary);
+		temporary = temporary_name(dir, path_base(path));
+		/* Some file systems need two steps for a new file, and the second one would fail if
+		 * it could not be written. */
+		fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			  (mode & 0777) | S_IWUSR);
 	}
-	*f = (struct file_new){ .fd = fd, .path = mem_strdup(path), .temporary = temporary };
+	if (fd < 0)
+		return err_sys(e, errno, "cannot write %s", path);
+	if (!(mode & S_IWUSR))
+		file_make_read_only(fd);
+	if (mode & FILE_FOR_ALL)
+		file_make_public(fd);
+	*f = (struct file_new){ .fd = fd, .path = mem_strdup(path), .temporary = STEAL(temporary) };
 	return 0;
 }
 
@@ -354,8 +354,9 @@ int file_write_output(const char *path, const void *data, size_t len, struct err
 		return err_set(e, ERR_USAGE, "%s is a folder; the name of a file is needed", path);
 	bool there = lstat(path, &st) == 0;
 	if (!there || S_ISREG(st.st_mode))
-		return file_write_atomic(path, data, len, 0644, e);
-	CLEANUP(file_close) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		return file_write_atomic(path, data, len, FILE_MODE, e);
+	CLEANUP(file_close) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+					  FILE_MODE);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot write %s", path);
 	return file_write(fd, data, len, path, e);

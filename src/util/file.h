@@ -39,10 +39,35 @@ bool file_exists(const char *path); /* any kind, not following links */
 bool file_is_dir(const char *path); /* following links */
 WARN_UNUSED int file_size(const char *path, uint64_t *size, struct err *e);
 
-/* mkdir -p; mode as mkdir(2). */
+/*
+ * Modes are those of open(2): the umask takes from them, and what is not read-only is made with
+ * FILE_MODE, a folder with FILE_DIR_MODE. With FILE_FOR_ALL, everybody may read it (and search the
+ * folder) whatever the umask says: what is published has to be served by programs of other users.
+ *
+ * A mode that the file system does not have, or refuses to set (FAT, exFAT, CIFS, 9p), is no error:
+ * only file_make_private() insists.
+ */
+#define FILE_MODE 0666
+#define FILE_READ_ONLY 0444
+#define FILE_DIR_MODE 0777
+#define FILE_FOR_ALL 0100000
+#define FILE_PUBLIC_MODE (FILE_FOR_ALL | FILE_MODE)
+#define FILE_PUBLIC_DIR_MODE (FILE_FOR_ALL | FILE_DIR_MODE)
+
+/* Takes the right to write from everybody. */
+void file_make_read_only(int fd);
+/* As FILE_FOR_ALL, for an open file or folder. */
+void file_make_public(int fd);
+/* Nobody outside of the owner and the group can use it. */
+void file_close_to_others(int fd);
+/* Nobody but the owner can read or write the file; ERR_SYSTEM where that cannot be had. */
+WARN_UNUSED int file_make_private(int fd, const char *what, struct err *e);
+
+/* mkdir -p; all folders that it makes have the mode. */
 WARN_UNUSED int file_mkdirs(const char *dir, mode_t mode, struct err *e);
 /* mkdir -p of the folder that contains path. */
 WARN_UNUSED int file_mkdirs_for(const char *path, mode_t mode, struct err *e);
+/* Succeeds where the file system cannot sync such a file or folder. */
 WARN_UNUSED int file_sync(int fd, const char *what, struct err *e);
 WARN_UNUSED int file_sync_dir(const char *dir, struct err *e);
 /* fsync must have been called on the file; then rename, then fsync of the folder. ERR_USAGE when
@@ -74,9 +99,9 @@ bool file_is_temporary(const char *name);
 
 WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 				  struct err *e);
-/* For a result that the user asked for: a new or regular file is written as above, mode 0644;
- * anything else that exists (a link, a pipe, a device) is opened and written to. ERR_USAGE for a
- * folder. */
+/* For a result that the user asked for: a new or regular file is written as above, with
+ * FILE_MODE; anything else that exists (a link, a pipe, a device) is opened and written to.
+ * ERR_USAGE for a folder. */
 WARN_UNUSED int file_write_output(const char *path, const void *data, size_t len, struct err *e);
 
 /* Makes `to` a reflink of `from`; *done is false where the file system has none. Atomic, mode

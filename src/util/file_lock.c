@@ -1,6 +1,7 @@
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <errno.h>
@@ -87,7 +88,7 @@ static int try_lock(int *fd, const char *path, struct err *e)
 		return 0;
 	if (errno == EWOULDBLOCK || errno == EINTR)
 		return 1;
-	if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+	if (errno != ENOLCK && errno != EBADF && !os_lacks(errno))
 		return err_sys(e, errno, "%s: lock", path);
 	file_close(fd);
 	return 0;

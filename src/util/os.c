@@ -145,6 +145,13 @@ static int cannot(void)
 
 /* -- files ----------------------------------------------------------------------- */
 
+/* ENOTSUP is another value on some systems. */
+bool os_lacks(int sys)
+{
+	return sys == EPERM || sys == EACCES || sys == EINVAL || sys == ENOSYS ||
+	       sys == EOPNOTSUPP || sys == ENOTSUP;
+}
+
 int os_nameless_file(const char *dir)
 {
 	int fd = native_nameless_file(dir);
@@ -179,7 +186,7 @@ static int write_zeros(int fd, uint64_t size)
 int os_reserve(int fd, uint64_t size)
 {
 	int why = native_reserve(fd, size);
-	return why == ENOSYS || why == EINVAL || why == EOPNOTSUPP ? write_zeros(fd, size) : why;
+	return os_lacks(why) ? write_zeros(fd, size) : why;
 }
 
 bool os_clone(int to, int from)
@@ -208,7 +215,7 @@ static int rename_by_link(int from_dir, const char *from, int to_dir, const char
 	struct stat st;
 	if (linkat(from_dir, from, to_dir, to, 0) == 0)
 		return unlinkat(from_dir, from, 0) < 0 ? errno : 0;
-	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+	if (!os_lacks(errno) && errno != EMLINK && errno != EXDEV)
 		return errno;
 	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return EEXIST;
@@ -219,7 +226,7 @@ int os_rename_exclusive(int from_dir, const char *from, int to_dir, const char *
 {
 	if (native_rename_exclusive(from_dir, from, to_dir, to) == 0)
 		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
+	if (!os_lacks(errno))
 		return errno;
 	return rename_by_link(from_dir, from, to_dir, to);
 }

@@ -17,6 +17,9 @@
 
 /* -- files ----------------------------------------------------------------------- */
 
+/* Can this value of errno mean that the file system has no such thing (modes, links, locks)? */
+bool os_lacks(int sys);
+
 /* Creates an empty file without a name in the folder, which disappears when it is closed; mode
  * 0600, for reading and writing. -1 and errno. Fall-back: the file has a temporary name
  * (file_is_temporary()) for a moment; a process killed then leaves an empty file. */

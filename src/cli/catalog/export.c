@@ -109,7 +109,7 @@ static int give(struct desk *d, const struct about *a, const struct buf *text, s
 static int add(struct desk *d, const struct about *a, const char *path, const struct buf *text,
 	       struct err *e)
 {
-	int rc = file_mkdirs_for(path, 0755, e);
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
 	if (rc == 0)
 		rc = write_output(path, text, e);
 	if (rc == 0)

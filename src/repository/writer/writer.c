@@ -171,7 +171,7 @@ int writer_open(const char *tree, const struct writer_expiry *expiry, int64_t no
 		struct writer **out, struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = new_writer(tree, expiry, now_s);
-	int rc = file_mkdirs(tree, 0755, e);
+	int rc = file_mkdirs(tree, FILE_PUBLIC_DIR_MODE, e);
 	if (rc == 0)
 		rc = lock_tree(tree, &w->lock, e);
 	if (rc == 0)

@@ -37,7 +37,7 @@ static int publish_doc(struct writer *w, struct writer_doc *d, struct err *e)
 		return 0;
 	int rc = writer_doc_serialise(d->chosen, &text, e);
 	if (rc == 0)
-		rc = file_write_atomic(path, text.data, text.len, 0644, e);
+		rc = file_write_atomic(path, text.data, text.len, FILE_PUBLIC_MODE, e);
 	if (rc < 0)
 		return rc;
 	writer_doc_set_published(w, d, &text);
@@ -49,7 +49,7 @@ static int write_draft(const struct writer *w, const struct writer_doc *d, struc
 	CLEANUP(mem_free_ptr) char *path = writer_doc_draft_path(w, d->role);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOC_MAX);
 	int rc = writer_doc_serialise(d->draft, &text, e);
-	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, 0644, e);
+	return rc < 0 ? rc : file_write_atomic(path, text.data, text.len, FILE_MODE, e);
 }
 
 /* After a kill following the last rename, the next run finds drafts of published versions with
@@ -76,7 +76,7 @@ int writer_publish_chosen(struct writer *w, struct writer_saved *result, struct 
 	if (rc == 0)
 		rc = renew_drafts(w, e);
 	if (rc == 0)
-		rc = file_mkdirs(w->metadata, 0755, e);
+		rc = file_mkdirs(w->metadata, FILE_PUBLIC_DIR_MODE, e);
 	for (size_t i = TUF_TYPES; rc == 0 && i < w->count; i++)
 		rc = publish_doc(w, w->docs[i], e);
 	if (rc == 0)
@@ -106,7 +106,7 @@ int writer_publish_drafts(struct writer *w, size_t *waiting, struct err *e)
 			continue;
 		}
 		++*waiting;
-		rc = file_mkdirs(w->drafts, 0755, e);
+		rc = file_mkdirs(w->drafts, FILE_DIR_MODE, e);
 		if (rc == 0)
 			rc = write_draft(w, d, e);
 	}
