@@ -1,4 +1,5 @@
 #include "cli/retrieve.h"
+#include "cli/several.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -62,51 +63,82 @@ static void tell(struct cli *cli, const json_t *model, const struct fetch_result
 		cli_path(cli, r->files[i].path);
 }
 
-static int fetch_one(struct cli *cli, const struct fetch_opts *o, struct retrieval *r,
-		     const struct reference *reference, json_t *models, struct err *e)
+struct fetching {
+	struct cli *cli;
+	const struct fetch_opts *opts;
+	struct retrieval retrieval;
+	struct reference *references; /* of each operand; one that is wrong: empty */
+	json_t *models;               /* borrowed */
+};
+
+static void fetching_release(struct fetching *f)
 {
+	for (int i = 0; f->references && i < f->cli->count; i++)
+		reference_release(&f->references[i]);
+	free(f->references);
+	retrieve_close(&f->retrieval);
+}
+
+static int parse_one(void *ctx, int i, struct err *e)
+{
+	struct fetching *f = ctx;
+	return reference_parse(f->cli->operands[i], &f->references[i], e);
+}
+
+static int fetch_one(void *ctx, int i, struct err *e)
+{
+	struct fetching *f = ctx;
 	CLEANUP(retrieve_release) struct retrieved m = { 0 };
-	int rc = retrieve_model(r, reference, &o->fetch, &m, e);
+	int rc = retrieve_model(&f->retrieval, &f->references[i], &f->opts->fetch, &m, e);
 	if (rc < 0)
 		return rc;
-	json_t *object = json_push_object(models);
+	json_t *object = json_push_object(f->models);
 	put_model(object, &m);
-	tell(cli, object, &m.files);
+	tell(f->cli, object, &m.files);
 	return 0;
 }
 
-static void release_references(struct reference **r)
+/* For the references that could be parsed, of which there is one at least. */
+static int open_for(struct fetching *f, const struct several *all, struct err *e)
 {
-	for (struct reference *at = *r; at && at->model; at++)
-		reference_release(at);
-	free(*r);
+	size_t good = 0, count = (size_t)f->cli->count;
+	CLEANUP(mem_free_ptr) struct reference *r = mem_alloc(count * sizeof *r);
+	for (size_t i = 0; i < count; i++)
+		if (!all->bad[i])
+			r[good++] = f->references[i];
+	return retrieve_open(f->cli, r, good, f->opts->offline, &f->retrieval, e);
+}
+
+static int fetch_all(struct fetching *f, struct several *all, json_t *document, struct err *e)
+{
+	int rc = several_each(all, fetch_one, f, e);
+	session_tell_faults(f->cli, &f->retrieval.session);
+	json_put(document, "sources", session_sources_json(&f->retrieval.session));
+	json_put(document, "endpoints", session_endpoints_json(&f->retrieval.session));
+	if (rc == 0)
+		several_end(all, document, e);
+	return cli_result(f->cli, document, e);
 }
 
 static int run(struct cli *cli, struct err *e)
 {
 	const struct fetch_opts *o = cli->opts;
-	CLEANUP(retrieve_close) struct retrieval r = { 0 };
-	CLEANUP(release_references) struct reference *references =
-		mem_alloc(((size_t)cli->count + 1) * sizeof *references);
 	if (o->fetch.output && !o->fetch.output[0])
 		return err_set(e, ERR_USAGE, "--output: the name is empty");
 	if (o->fetch.output && cli->count > 1)
 		return err_set(e, ERR_USAGE, "--output takes one model at a time");
-	int rc = 0;
-	for (int i = 0; i < cli->count && rc == 0; i++)
-		rc = reference_parse(cli->operands[i], &references[i], e);
-	if (rc == 0)
-		rc = retrieve_open(cli, references, (size_t)cli->count, o->offline, &r, e);
-	if (rc < 0)
-		return rc;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_t *models = json_put_array(document, "models");
-	for (int i = 0; i < cli->count && rc == 0; i++)
-		rc = fetch_one(cli, o, &r, &references[i], models, e);
-	session_tell_faults(cli, &r.session);
-	json_put(document, "sources", session_sources_json(&r.session));
-	json_put(document, "endpoints", session_endpoints_json(&r.session));
-	return cli_result(cli, document, e);
+	CLEANUP(fetching_release) struct fetching f = { .cli = cli, .opts = o };
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
+	f.references = mem_alloc((size_t)cli->count * sizeof *f.references);
+	f.models = json_put_array(document, "models");
+	int rc = several_each(&all, parse_one, &f, e);
+	if (rc == 0 && all.failed == (size_t)cli->count)
+		several_end(&all, document, e);
+	else if (rc == 0)
+		rc = open_for(&f, &all, e);
+	return rc < 0 || e->class ? -(int)e->class : fetch_all(&f, &all, document, e);
 }
 
 const struct command cmd_fetch = {

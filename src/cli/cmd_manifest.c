@@ -1,5 +1,5 @@
 /* ferry manifest: create manifests, and check files against them and against SHA256SUMS. */
-#include "cli/frame/cli.h"
+#include "cli/several.h"
 
 #include "check/check.h"
 #include "util/file.h"
@@ -69,24 +69,27 @@ static char *manifest_path(const struct create_opts *o, const char *file)
 	return o->output ? mem_strdup(o->output) : mem_printf("%s%s", file, MANIFEST_SUFFIX);
 }
 
-/* Checks everything that can be checked for all files before the first is read. */
-static int prepare_create(struct create *c, struct err *e)
+static int open_list(struct create *c, struct err *e)
 {
 	const char *list = c->opts->sums;
-	int rc = list && file_exists(list) ? sums_load(list, &c->sums, e) : 0;
-	for (int i = 0; rc == 0 && i < c->cli->count; i++) {
-		const char *file = c->cli->operands[i];
-		CLEANUP(mem_free_ptr) char *out = manifest_path(c->opts, file);
-		CLEANUP(mem_free_ptr) char *name = NULL;
-		if (!file_exists(file))
-			return err_sys(e, ENOENT, "%s", file);
-		if (!c->opts->to_stdout)
-			rc = check_place(out, file, e);
-		if (rc == 0 && list)
-			rc = check_place(list, file, e);
-		if (rc == 0 && list)
-			rc = sums_name_for(list, file, &name, e);
-	}
+	int rc = list ? check_place(list, "", e) : 0;
+	return rc == 0 && list && file_exists(list) ? sums_load(list, &c->sums, e) : rc;
+}
+
+/* What can be checked before the first file is read. */
+static int check_one(void *ctx, int i, struct err *e)
+{
+	const struct create *c = ctx;
+	const char *file = c->cli->operands[i], *list = c->opts->sums;
+	CLEANUP(mem_free_ptr) char *out = manifest_path(c->opts, file);
+	CLEANUP(mem_free_ptr) char *name = NULL;
+	int rc = file_exists(file) ? 0 : err_sys(e, ENOENT, "%s", file);
+	if (rc == 0 && !c->opts->to_stdout)
+		rc = check_place(out, file, e);
+	if (rc == 0 && list)
+		rc = check_place(list, file, e);
+	if (rc == 0 && list)
+		rc = sums_name_for(list, file, &name, e);
 	return rc;
 }
 
@@ -114,8 +117,10 @@ static int print_manifest(struct cli *cli, const struct manifest *m, struct err 
 	return rc;
 }
 
-static int create_one(struct create *c, const char *file, struct err *e)
+static int create_one(void *ctx, int i, struct err *e)
 {
+	struct create *c = ctx;
+	const char *file = c->cli->operands[i];
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *path = manifest_path(c->opts, file);
 	CLEANUP(mem_free_ptr) char *name = NULL;
@@ -146,18 +151,22 @@ static int run_create(struct cli *cli, struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	CLEANUP(create_release) struct create c = { .cli = cli, .opts = cli->opts };
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
 	c.files = json_put_array(document, "files");
 	int rc = check_create(c.opts, cli, e);
 	if (rc == 0)
-		rc = prepare_create(&c, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = create_one(&c, cli->operands[i], e);
-	if (rc == 0 && c.opts->sums)
+		rc = open_list(&c, e);
+	if (rc == 0)
+		rc = several_each(&all, check_one, &c, e);
+	if (rc == 0)
+		rc = several_each(&all, create_one, &c, e);
+	if (rc == 0 && c.opts->sums && json_array_size(c.files))
 		rc = sums_save(&c.sums, c.opts->sums, e);
 	if (rc < 0)
 		return rc;
-	json_put_string(document, "sums", c.opts->sums);
-	return cli_result(cli, document, e);
+	json_put_string(document, "sums", json_array_size(c.files) ? c.opts->sums : NULL);
+	return several_result(&all, document, e);
 }
 
 static const struct command create_command = {
@@ -237,7 +246,6 @@ static json_t *checked(struct cli *cli, const struct check *c)
 	for (int s = 0; s < CHECK_STATUSES; s++)
 		json_put_u64(summary, check_status_name((enum check_status)s),
 			     check_count(c, (enum check_status)s));
-	json_put_bool(document, "ok", !check_found_fault(c));
 	return document;
 }
 
@@ -261,29 +269,48 @@ static void print_checked(struct cli *cli, const struct check *c, json_t *docume
 		report_note(cli->report, "%s%s", text, buf_str(&counts));
 }
 
+struct operands {
+	struct cli *cli;
+	struct check *check;
+};
+
+static int add_operand(void *ctx, int i, struct err *e)
+{
+	struct operands *o = ctx;
+	return check_add(o->check, o->cli->operands[i], e);
+}
+
+static int add_operands(struct several *all, struct check *c, struct err *e)
+{
+	struct operands o = { all->cli, c };
+	int rc = all->cli->count ? several_each(all, add_operand, &o, e) : check_add(c, ".", e);
+	if (rc < 0 || c->count || all->failed)
+		return rc;
+	err_set(e, ERR_NOT_FOUND, "there is nothing to check");
+	return err_hint(e, "give a manifest, a list, a file with its manifest beside it, or a "
+			   "folder with some of these");
+}
+
 static int run_check(struct cli *cli, struct err *e)
 {
 	const struct check_opts *o = cli->opts;
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
 	CLEANUP(check_release) struct check c = {
 		.quick = o->quick,
 		.ignore_extra = o->ignore_extra,
 		.cancel = cli->cancel,
 	};
-	int rc = cli->count ? 0 : check_add(&c, ".", e);
-	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = check_add(&c, cli->operands[i], e);
-	if (rc == 0 && c.count == 0) {
-		err_set(e, ERR_NOT_FOUND, "there is nothing to check");
-		return err_hint(e, "give a manifest, a list, a file with its manifest beside it, "
-				   "or a folder with some of these");
-	}
+	int rc = add_operands(&all, &c, e);
 	if (rc == 0)
 		rc = check_run(&c, cli->report, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = checked(cli, &c);
-	print_checked(cli, &c, document);
-	rc = cli_result(cli, document, e);
+	json_put_bool(document, "ok", !check_found_fault(&c) && !all.failed);
+	if (c.count)
+		print_checked(cli, &c, document);
+	rc = several_result(&all, document, e);
 	return rc == 0 && check_found_fault(&c) ? -ERR_FAULT : rc;
 }
 

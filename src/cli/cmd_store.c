@@ -1,4 +1,5 @@
 #include "cli/session.h"
+#include "cli/several.h"
 #include "fetch/fetch.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -159,7 +160,7 @@ static int run_path(struct cli *cli, struct err *e)
 
 struct verify {
 	struct cli *cli;
-	const struct store *store;
+	struct stock stock;
 	json_t *files;
 	size_t bad;
 };
@@ -170,7 +171,7 @@ static const char *verdict(struct verify *x, const struct store_file *f, struct 
 	struct err why = ERR_INIT;
 	struct report *report = x->cli->report;
 	report_begin(report, f->name, f->size, 0);
-	int rc = store_verify(x->store, &f->sha256, &why);
+	int rc = store_verify(&x->stock.store, &f->sha256, &why);
 	report_advance(report, f->name, (int64_t)f->size);
 	report_end(report, f->name, rc == 0);
 	if (rc == -ERR_INTEGRITY)
@@ -212,50 +213,86 @@ static int verify_variant(struct verify *x, const struct store_variant *v, struc
 	return rc;
 }
 
+static int verify_operand(void *ctx, int i, struct err *e)
+{
+	struct verify *x = ctx;
+	struct stock *s = &x->stock;
+	int rc = stock_find(s, x->cli->operands[i], false, e);
+	for (size_t j = 0; rc == 0 && j < s->count; j++)
+		rc = verify_variant(x, s->found[j], e);
+	return rc;
+}
+
+static void verify_release(struct verify *x)
+{
+	stock_release(&x->stock);
+}
+
 static int run_verify(struct cli *cli, struct err *e)
 {
-	CLEANUP(stock_release) struct stock s = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	struct verify x = {
+	CLEANUP(verify_release) struct verify x = {
 		.cli = cli,
-		.store = &s.store,
 		.files = json_put_array(document, "files"),
 	};
-	int rc = stock_open(cli, &s, true, e);
-	for (size_t i = 0; rc == 0 && cli->count == 0 && i < s.all.count; i++)
-		rc = verify_variant(&x, &s.all.at[i], e);
-	for (int i = 0; rc == 0 && i < cli->count; i++) {
-		rc = stock_find(&s, cli->operands[i], false, e);
-		for (size_t j = 0; rc == 0 && j < s.count; j++)
-			rc = verify_variant(&x, s.found[j], e);
-	}
+	CLEANUP(several_release) struct several operands;
+	several_init(&operands, cli);
+	int rc = stock_open(cli, &x.stock, true, e);
+	for (size_t i = 0; rc == 0 && cli->count == 0 && i < x.stock.all.count; i++)
+		rc = verify_variant(&x, &x.stock.all.at[i], e);
 	if (rc == 0)
-		rc = cli_result(cli, document, e);
+		rc = several_each(&operands, verify_operand, &x, e);
+	if (rc == 0)
+		rc = several_result(&operands, document, e);
 	return rc < 0 ? rc : x.bad ? -ERR_FAULT : 0;
 }
 
 /* -- remove ------------------------------------------------------------------------------------ */
 
-static int run_remove(struct cli *cli, struct err *e)
+struct removal {
+	struct cli *cli;
+	struct stock stock;
+	json_t *removed;
+	uint64_t freed;
+};
+
+static void removal_release(struct removal *r)
 {
-	CLEANUP(stock_release) struct stock s = { 0 };
-	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_t *removed = json_put_array(document, "removed");
-	uint64_t freed = 0;
-	int rc = stock_open(cli, &s, true, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++) {
-		rc = stock_find(&s, cli->operands[i], true, e);
-		const struct store_variant *v = s.found[0];
-		if (rc == 0)
-			rc = store_remove(&s.store, v->repository, v->model, v->variant, &freed, e);
-		if (rc == 0)
-			json_push(removed, reference_json(v));
-	}
+	stock_release(&r->stock);
+}
+
+static int remove_operand(void *ctx, int i, struct err *e)
+{
+	struct removal *r = ctx;
+	struct stock *s = &r->stock;
+	int rc = stock_find(s, r->cli->operands[i], true, e);
 	if (rc < 0)
 		return rc;
-	json_put_u64(document, "freed", freed);
-	cli_note(cli, document, "{freed:size} freed");
-	return cli_result(cli, document, e);
+	const struct store_variant *v = s->found[0];
+	rc = store_remove(&s->store, v->repository, v->model, v->variant, &r->freed, e);
+	if (rc == 0)
+		json_push(r->removed, reference_json(v));
+	return rc;
+}
+
+static int run_remove(struct cli *cli, struct err *e)
+{
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	CLEANUP(removal_release) struct removal r = {
+		.cli = cli,
+		.removed = json_put_array(document, "removed"),
+	};
+	CLEANUP(several_release) struct several operands;
+	several_init(&operands, cli);
+	int rc = stock_open(cli, &r.stock, true, e);
+	if (rc == 0)
+		rc = several_each(&operands, remove_operand, &r, e);
+	if (rc < 0)
+		return rc;
+	json_put_u64(document, "freed", r.freed);
+	if (json_array_size(r.removed))
+		cli_note(cli, document, "{freed:size} freed");
+	return several_result(&operands, document, e);
 }
 
 /* -- gc ---------------------------------------------------------------------------------------- */

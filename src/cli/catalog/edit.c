@@ -1,4 +1,5 @@
 #include "cli/catalog/place.h"
+#include "cli/several.h"
 
 #include "util/mem.h"
 
@@ -48,7 +49,7 @@ static const char *template_of(const struct repository_change *c)
 }
 
 static int tell_changes(struct cli *cli, const struct repository_changes *changes, const char *role,
-			struct err *e)
+			const struct several *all, struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	size_t news = 0, repaired = 0;
@@ -62,7 +63,7 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 		news += changes->at[i].what != REPOSITORY_REPAIRED &&
 			changes->at[i].what != REPOSITORY_UNCHANGED;
 	}
-	if (changes->count == 0)
+	if (changes->count == 0 && !all->failed)
 		report_note(cli->report, "no variant has files: only the card was merged");
 	else if (news && role)
 		report_note(cli->report,
@@ -74,7 +75,26 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 			    "readers see the change after `ferry catalog sign` and `ferry push`");
 	else if (repaired)
 		report_note(cli->report, "the tree is right again: `ferry push` can publish it");
-	return cli_result(cli, document, e);
+	return several_result(all, document, e);
+}
+
+struct adding {
+	struct cli *cli;
+	struct repository *repository;
+	struct repository_adding how;
+	struct repository_changes changes;
+};
+
+static void adding_release(struct adding *a)
+{
+	repository_changes_release(&a->changes);
+	repository_close(a->repository);
+}
+
+static int add_one(void *ctx, int i, struct err *e)
+{
+	struct adding *a = ctx;
+	return repository_model_add(a->repository, a->cli->operands[i], &a->how, &a->changes, e);
 }
 
 static int run_add(struct cli *cli, struct err *e)
@@ -82,22 +102,23 @@ static int run_add(struct cli *cli, struct err *e)
 	const struct edit_opts *edit = cli->opts;
 	const struct catalog_opts *o = &edit->common;
 	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP(repository_changes_release) struct repository_changes changes = { 0 };
-	CLEANUP_PTR(repository_close) struct repository *r = NULL;
-	const struct repository_adding how = {
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
+	CLEANUP(adding_release) struct adding a = { .cli = cli };
+	a.how = (struct repository_adding){
 		.role = edit->role,
 		.copy = o->copy,
 		.link = edit->link,
 		.report = cli->report,
 	};
-	if (how.copy && how.link)
+	if (o->copy && edit->link)
 		return err_set(e, ERR_USAGE, "--copy and --link exclude each other");
 	int rc = place_load(cli, o, &p, e);
 	if (rc == 0)
-		rc = repository_open(p.dir, cli->cancel, &r, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = repository_model_add(r, cli->operands[i], &how, &changes, e);
-	return rc < 0 ? rc : tell_changes(cli, &changes, edit->role, e);
+		rc = repository_open(p.dir, cli->cancel, &a.repository, e);
+	if (rc == 0)
+		rc = several_each(&all, add_one, &a, e);
+	return rc < 0 ? rc : tell_changes(cli, &a.changes, edit->role, &all, e);
 }
 
 const struct command cmd_catalog_add = {
@@ -126,9 +147,22 @@ static const struct opt remove_opts[] = {
 	OPT_LAST,
 };
 
-static int remove_one(struct cli *cli, struct repository *r, const char *operand, const char *role,
-		      json_t *removed, struct err *e)
+struct removing {
+	struct cli *cli;
+	struct repository *repository;
+	const char *role;
+	json_t *removed;
+};
+
+static void removing_release(struct removing *r)
 {
+	repository_close(r->repository);
+}
+
+static int remove_one(void *ctx, int i, struct err *e)
+{
+	struct removing *r = ctx;
+	const char *operand = r->cli->operands[i];
 	CLEANUP(reference_release) struct reference ref = { 0 };
 	int rc = reference_parse(operand, &ref, e);
 	if (rc == 0 && ref.repository)
@@ -137,13 +171,13 @@ static int remove_one(struct cli *cli, struct repository *r, const char *operand
 			     "--name",
 			     operand);
 	if (rc == 0)
-		rc = repository_model_remove(r, ref.model, ref.variant, role, e);
+		rc = repository_model_remove(r->repository, ref.model, ref.variant, r->role, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model, ref.variant ? ":" : "",
 						      ref.variant ? ref.variant : "");
-	json_push_string(removed, name);
-	cli_line(cli, "removed %s", name);
+	json_push_string(r->removed, name);
+	cli_line(r->cli, "removed %s", name);
 	return 0;
 }
 
@@ -151,20 +185,26 @@ static int run_remove(struct cli *cli, struct err *e)
 {
 	const struct edit_opts *edit = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
-	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_t *removed = json_put_array(document, "removed");
+	CLEANUP(removing_release) struct removing r = {
+		.cli = cli,
+		.role = edit->role,
+		.removed = json_put_array(document, "removed"),
+	};
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
 	int rc = place_load(cli, &edit->common, &p, e);
 	if (rc == 0)
-		rc = repository_open(p.dir, cli->cancel, &r, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = remove_one(cli, r, cli->operands[i], edit->role, removed, e);
+		rc = repository_open(p.dir, cli->cancel, &r.repository, e);
+	if (rc == 0)
+		rc = several_each(&all, remove_one, &r, e);
 	if (rc < 0)
 		return rc;
-	cli_note(cli, document,
-		 "readers see the change after `ferry catalog sign` and `ferry push`; the files "
-		 "are kept until `ferry catalog gc`");
-	return cli_result(cli, document, e);
+	if (json_array_size(r.removed))
+		cli_note(cli, document,
+			 "readers see the change after `ferry catalog sign` and `ferry push`; the "
+			 "files are kept until `ferry catalog gc`");
+	return several_result(&all, document, e);
 }
 
 const struct command cmd_catalog_remove = {

@@ -1,4 +1,5 @@
 #include "cli/catalog/key.h"
+#include "cli/several.h"
 
 #include "util/mem.h"
 
@@ -116,23 +117,44 @@ static int try_key(struct keyring *keys, const struct keyring_key *key, struct e
 	return rc < 0 ? rc : signer_sign(s, text, sizeof text - 1, &sig, e);
 }
 
+struct checking {
+	struct cli *cli;
+	struct key_desk desk;
+	json_t *checked;
+};
+
+static void checking_release(struct checking *c)
+{
+	key_desk_release(&c->desk);
+}
+
+static int check_one(void *ctx, int i, struct err *e)
+{
+	struct checking *c = ctx;
+	const struct keyring_key *key;
+	int rc = key_find(&c->desk.keys, c->cli->operands[i], &key, e);
+	if (rc == 0)
+		rc = try_key(&c->desk.keys, key, e);
+	if (rc < 0)
+		return rc;
+	json_push_string(c->checked, key->name);
+	cli_line(c->cli, "%s signs, and its public key verifies the signature", key->path);
+	return 0;
+}
+
 static int run_check(struct cli *cli, struct err *e)
 {
-	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_t *checked = json_put_array(document, "checked");
-	int rc = key_desk_open(cli, cli->opts, &d, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++) {
-		const struct keyring_key *key;
-		rc = key_find(&d.keys, cli->operands[i], &key, e);
-		if (rc == 0)
-			rc = try_key(&d.keys, key, e);
-		if (rc < 0)
-			break;
-		json_push_string(checked, key->name);
-		cli_line(cli, "%s signs, and its public key verifies the signature", key->path);
-	}
-	return rc < 0 ? rc : cli_result(cli, document, e);
+	CLEANUP(checking_release) struct checking c = {
+		.cli = cli,
+		.checked = json_put_array(document, "checked"),
+	};
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
+	int rc = key_desk_open(cli, cli->opts, &c.desk, e);
+	if (rc == 0)
+		rc = several_each(&all, check_one, &c, e);
+	return rc < 0 ? rc : several_result(&all, document, e);
 }
 
 const struct command cmd_catalog_key_check = {

@@ -1,4 +1,5 @@
 #include "cli/catalog/key.h"
+#include "cli/several.h"
 
 #include "util/mem.h"
 
@@ -141,29 +142,58 @@ static int ask_changed(struct cli *cli, const struct catalog_opts *o, struct pla
 	return place_ask_new(ask, e);
 }
 
+struct change {
+	struct cli *cli;
+	struct key_desk desk;
+	struct place_ask new;
+	json_t *changed;
+};
+
+static void change_release(struct change *c)
+{
+	key_desk_release(&c->desk);
+	place_ask_release(&c->new);
+}
+
+static int find_one(void *ctx, int i, struct err *e)
+{
+	struct change *c = ctx;
+	const struct keyring_key *key;
+	return key_find(&c->desk.keys, c->cli->operands[i], &key, e);
+}
+
+static int change_one(void *ctx, int i, struct err *e)
+{
+	struct change *c = ctx;
+	const struct keyring_key *key = keyring_find(&c->desk.keys, c->cli->operands[i]);
+	int rc = keyring_passphrase(&c->desk.keys, key,
+				    c->new.passphrases.has_known ? &c->new.passphrases.known : NULL,
+				    e);
+	if (rc < 0)
+		return rc;
+	json_push_string(c->changed, key->name);
+	cli_line(c->cli, "changed the passphrase of %s", key->path);
+	return 0;
+}
+
 static int run_passphrase(struct cli *cli, struct err *e)
 {
 	const struct catalog_opts *o = cli->opts;
-	CLEANUP(key_desk_release) struct key_desk d = { 0 };
-	CLEANUP(place_ask_release) struct place_ask new = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_t *changed = json_put_array(document, "changed");
-	const struct keyring_key *key;
-	int rc = key_desk_open(cli, o, &d, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++)
-		rc = key_find(&d.keys, cli->operands[i], &key, e);
-	if (rc == 0 && !o->unencrypted)
-		rc = ask_changed(cli, o, &new, e);
-	for (int i = 0; rc == 0 && i < cli->count; i++) {
-		key = keyring_find(&d.keys, cli->operands[i]);
-		rc = keyring_passphrase(&d.keys, key,
-					o->unencrypted ? NULL : &new.passphrases.known, e);
-		if (rc < 0)
-			break;
-		json_push_string(changed, key->name);
-		cli_line(cli, "changed the passphrase of %s", key->path);
-	}
-	return rc < 0 ? rc : cli_result(cli, document, e);
+	CLEANUP(change_release) struct change c = {
+		.cli = cli,
+		.changed = json_put_array(document, "changed"),
+	};
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
+	int rc = key_desk_open(cli, o, &c.desk, e);
+	if (rc == 0)
+		rc = several_each(&all, find_one, &c, e);
+	if (rc == 0 && !o->unencrypted && all.failed < (size_t)cli->count)
+		rc = ask_changed(cli, o, &c.new, e);
+	if (rc == 0)
+		rc = several_each(&all, change_one, &c, e);
+	return rc < 0 ? rc : several_result(&all, document, e);
 }
 
 const struct command cmd_catalog_key_passphrase = {

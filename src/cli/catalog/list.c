@@ -1,3 +1,4 @@
+#include "cli/several.h"
 #include "cli/catalog/place.h"
 
 #include "util/mem.h"
@@ -158,23 +159,32 @@ static const struct opt lint_opts[] = {
 	OPT_LAST,
 };
 
-static int lint_files(const struct cli *cli, struct lint_findings *f, struct err *e)
+struct linting {
+	struct cli *cli;
+	struct lint_findings findings;
+};
+
+static void linting_release(struct linting *l)
 {
-	for (int i = 0; i < cli->count; i++) {
-		const char *file = cli->operands[i];
-		CLEANUP(card_release) struct card card = { 0 };
-		struct err bad = ERR_INIT;
-		int rc = card_load(file, &card, &bad);
-		if (rc == -ERR_NOT_FOUND || rc == -ERR_SYSTEM) {
-			*e = bad;
-			return rc;
-		}
-		/* The line already starts with the place. */
-		if (rc < 0)
-			lint_add(f, LINT_ERROR, file, "%s", bad.text + bad.inner);
-		else
-			lint_card(&card, f);
+	lint_release(&l->findings);
+}
+
+static int lint_file(void *ctx, int i, struct err *e)
+{
+	struct linting *l = ctx;
+	const char *file = l->cli->operands[i];
+	CLEANUP(card_release) struct card card = { 0 };
+	struct err bad = ERR_INIT;
+	int rc = card_load(file, &card, &bad);
+	if (rc == -ERR_NOT_FOUND || rc == -ERR_SYSTEM) {
+		*e = bad;
+		return rc;
 	}
+	/* The line already starts with the place. */
+	if (rc < 0)
+		lint_add(&l->findings, LINT_ERROR, file, "%s", bad.text + bad.inner);
+	else
+		lint_card(&card, &l->findings);
 	return 0;
 }
 
@@ -192,7 +202,8 @@ static int lint_place(struct cli *cli, const struct catalog_opts *o, struct lint
 	return rc;
 }
 
-static int tell_findings(struct cli *cli, const struct lint_findings *f, struct err *e)
+static int tell_findings(struct cli *cli, const struct lint_findings *f, const struct several *all,
+			 struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_put_u64(document, "errors", f->levels[LINT_ERROR]);
@@ -209,17 +220,20 @@ static int tell_findings(struct cli *cli, const struct lint_findings *f, struct 
 			cli_say(cli, object, "{level}: {where}: {text}");
 	}
 	cli_note(cli, document, "{errors#error}, {warnings#warning}, {notes#note}");
-	return cli_result(cli, document, e);
+	return several_result(all, document, e);
 }
 
 static int run_lint(struct cli *cli, struct err *e)
 {
 	const struct catalog_opts *o = cli->opts;
-	CLEANUP(lint_release) struct lint_findings f = { 0 };
-	int rc = cli->count ? lint_files(cli, &f, e) : lint_place(cli, o, &f, e);
-	if (rc < 0 || (rc = tell_findings(cli, &f, e)) < 0)
+	CLEANUP(linting_release) struct linting l = { .cli = cli };
+	CLEANUP(several_release) struct several all;
+	several_init(&all, cli);
+	struct lint_findings *f = &l.findings;
+	int rc = cli->count ? several_each(&all, lint_file, &l, e) : lint_place(cli, o, f, e);
+	if (rc < 0 || (rc = tell_findings(cli, f, &all, e)) < 0)
 		return rc;
-	bool failed = f.levels[LINT_ERROR] || (o->strict && f.levels[LINT_WARNING]);
+	bool failed = f->levels[LINT_ERROR] || (o->strict && f->levels[LINT_WARNING]);
 	return failed ? -ERR_FAULT : 0;
 }
 

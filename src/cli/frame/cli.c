@@ -16,17 +16,22 @@ struct run {
 	struct owner_trust trust;
 };
 
-static int print_error(struct run *run, struct err *e)
+void cli_tell(const struct cli *cli, const struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
 	CLEANUP(mem_free_ptr) char *hint = text_escaped(e->hint);
-	cli_progress_pause(run->cli.report);
+	cli_progress_pause(cli->report);
 	fflush(stdout); /* if both go to the same place, the result comes first */
-	fprintf(stderr, "%s: %s\n", run->words.path, text);
+	fprintf(stderr, "ferry %s: %s\n", cli->name, text);
 	if (e->hint[0])
 		fprintf(stderr, "  hint: %s\n", hint);
 	else if (e->class == ERR_BUG)
 		fprintf(stderr, "  hint: this is a bug in Model Ferry; please report it\n");
+}
+
+static int print_error(struct run *run, struct err *e)
+{
+	cli_tell(&run->cli, e);
 	CLEANUP(json_release) json_t *document = cli_document(&run->cli);
 	return run->cli.answered ? -(int)e->class : cli_result(&run->cli, document, e);
 }

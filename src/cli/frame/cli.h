@@ -84,6 +84,10 @@ const struct owner_trust *cli_trust(struct cli *cli);
 WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool confirm,
 			       struct buf *out, struct err *e);
 
+/* Prints an error on standard error, as the one that the command returns is printed. For those
+ * after which it goes on. */
+void cli_tell(const struct cli *cli, const struct err *e);
+
 /* Is there a person who can answer questions? Not with --json. */
 bool cli_can_ask(const struct cli *cli);
 /* Asks for one line on the terminal; initialises out, which the caller releases. */

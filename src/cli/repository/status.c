@@ -1,5 +1,6 @@
 #include "cli/repository/repository.h"
 #include "cli/role.h"
+#include "cli/several.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -129,23 +130,45 @@ static void print_look(struct cli *cli, const json_t *look)
 
 /* -- the command ------------------------------------------------------------------------------ */
 
-/* The given names, or all client repositories. */
-static int choose(const struct cli *cli, const struct settings_repositories *all,
-		  const struct settings_repository **out, size_t *found, struct err *e)
+struct choice {
+	struct several named;
+	struct settings_repositories all;
+	const struct settings_repository **at;
+	size_t count;
+};
+
+static void choice_release(struct choice *c)
 {
-	*found = 0;
-	for (int i = 0; i < cli->count; i++) {
-		out[*found] = settings_repositories_find(all, cli->operands[i]);
-		if (!out[(*found)++]) {
-			err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s",
-				cli->operands[i], all->path ? all->path : "ferry.conf");
-			return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
-		}
+	several_release(&c->named);
+	settings_repositories_release(&c->all);
+	free(c->at);
+}
+
+static int choose_named(void *ctx, int i, struct err *e)
+{
+	struct choice *c = ctx;
+	const char *name = c->named.cli->operands[i];
+	c->at[c->count] = settings_repositories_find(&c->all, name);
+	if (c->at[c->count]) {
+		c->count++;
+		return 0;
 	}
-	for (size_t i = 0; !cli->count && i < all->count; i++)
-		if (all->at[i].metadata.count)
-			out[(*found)++] = &all->at[i];
-	if (*found)
+	err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
+		c->all.path ? c->all.path : "ferry.conf");
+	return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
+}
+
+/* The given names, or all client repositories. */
+static int choose(struct choice *c, struct err *e)
+{
+	size_t named = (size_t)c->named.cli->count;
+	c->at = mem_alloc((c->all.count + named + 1) * sizeof *c->at);
+	if (named)
+		return several_each(&c->named, choose_named, c, e);
+	for (size_t i = 0; i < c->all.count; i++)
+		if (c->all.at[i].metadata.count)
+			c->at[c->count++] = &c->all.at[i];
+	if (c->count)
 		return 0;
 	err_set(e, ERR_NOT_FOUND, "no repository is configured");
 	return err_hint(e, "add one: ferry repository add NAME URL --root FILE");
@@ -178,27 +201,25 @@ static int status_of(struct cli *cli, const struct settings_repository *set,
 
 static int run_status(struct cli *cli, struct err *e)
 {
-	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
-	CLEANUP(mem_free_ptr) const struct settings_repository **chosen = NULL;
+	CLEANUP(choice_release) struct choice chosen = { 0 };
 	CLEANUP(store_close) struct store store = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *list = json_put_array(document, "repositories");
 	struct sum sum = { .first = ERR_INIT };
 	struct settings_fetch fetch;
-	size_t n = 0;
-	int rc = session_settings(cli, &all, &fetch, e);
-	if (rc < 0)
-		return rc;
-	chosen = mem_alloc((all.count + (size_t)cli->count + 1) * sizeof *chosen);
-	rc = choose(cli, &all, chosen, &n, e);
+	several_init(&chosen.named, cli);
+	int rc = session_settings(cli, &chosen.all, &fetch, e);
 	if (rc == 0)
+		rc = choose(&chosen, e);
+	if (rc == 0 && chosen.count)
 		rc = session_store(cli, &store, e);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = status_of(cli, chosen[i], &fetch, &store, cli->opts, list, &sum, e);
+	for (size_t i = 0; rc == 0 && i < chosen.count; i++)
+		rc = status_of(cli, chosen.at[i], &fetch, &store, cli->opts, list, &sum, e);
 	if (rc < 0)
 		return rc;
-	*e = sum.first;
-	rc = cli_result(cli, document, e);
+	if (!chosen.named.failed)
+		*e = sum.first;
+	rc = several_result(&chosen.named, document, e);
 	return rc < 0 ? rc : sum.attention ? -ERR_FAULT : 0;
 }
 
