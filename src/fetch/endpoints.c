@@ -129,7 +129,8 @@ static void note_failure(struct endpoints *t, struct endpoint *p, const char *na
 	if (absent && is_next_root(name))
 		return;
 	CLEANUP(mem_free_ptr) char *told = mem_printf("%s: %s", name, why->text + why->core);
-	if (why->class == ERR_INTEGRITY) {
+	source_note_cause(s, why);
+	if (why->class == ERR_INTEGRITY && why->cause == CAUSE_NONE) {
 		t->rejected = true;
 		keep_hint(t, why);
 		reject(p, told);
@@ -137,6 +138,9 @@ static void note_failure(struct endpoints *t, struct endpoint *p, const char *na
 	}
 	enum source_fault fault = source_fault_of(why, 0);
 	s->failures += why->class == ERR_NETWORK;
+	/* Neither a certificate nor what a proxy or this machine does changes in a moment. */
+	if (!absent && !err_is_transient(why) && why->cause)
+		s->metadata = false;
 	source_note_pause(t->sources, s, why);
 	source_note_fault(s, fault, "%s", told);
 	settle(p,
@@ -231,7 +235,7 @@ static int nobody_has(struct endpoints *t, const char *name, struct err *e)
 	if (is_matter_of_trust(t))
 		err_class_set(e, ERR_INTEGRITY);
 	/* The first check's error says more than that all have failed. */
-	if (err_is(e, ERR_INTEGRITY))
+	if (err_is(e, ERR_INTEGRITY) && (t->rejected || !e->hint[0]))
 		snprintf(e->hint, sizeof e->hint, "%s",
 			 t->hint[0]
 				 ? t->hint

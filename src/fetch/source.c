@@ -27,6 +27,10 @@ static const struct {
 	[FAULT_UNREACHABLE] = { "unreachable", "unreachable" },
 	[FAULT_MISSING] = { "missing", "missing" },
 	[FAULT_REFUSED] = { "refused", "refused" },
+	[FAULT_TLS] = { "tls", "not trusted" },
+	[FAULT_PROXY] = { "proxy", "not reached because of a proxy" },
+	[FAULT_PORTAL] = { "portal", "not reached because of a login page" },
+	[FAULT_LOCAL] = { "local", "not asked" },
 	[FAULT_UNUSABLE] = { "unusable", "unusable" },
 };
 
@@ -166,7 +170,8 @@ void source_list_begin_file(struct source_list *l)
 static unsigned demerits(const struct source *s)
 {
 	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] + s->faults[FAULT_UNREACHABLE] +
-	       s->faults[FAULT_STALE] + s->faults[FAULT_METADATA];
+	       s->faults[FAULT_STALE] + s->faults[FAULT_METADATA] + s->faults[FAULT_PROXY] +
+	       s->faults[FAULT_PORTAL];
 }
 
 struct source *source_choose(struct source_list *l, uint64_t *wait_ms)
@@ -202,8 +207,24 @@ void source_note_fault(struct source *s, enum source_fault f, const char *fmt, .
 	va_end(ap);
 }
 
+void source_note_cause(struct source *s, const struct err *why)
+{
+	bool others = why->cause == CAUSE_PROXY || why->cause == CAUSE_PORTAL ||
+		      why->cause == CAUSE_TLS || err_is(why, ERR_SYSTEM);
+	if (why->cause == CAUSE_PROXY && !s->proxy_class)
+		s->proxy_class = why->class;
+	if (others && !s->hint[0])
+		snprintf(s->hint, sizeof s->hint, "%s", why->hint);
+}
+
 enum source_fault source_fault_of(const struct err *why, uint64_t received)
 {
+	if (why->cause == CAUSE_PROXY)
+		return FAULT_PROXY;
+	if (why->cause == CAUSE_PORTAL)
+		return FAULT_PORTAL;
+	if (why->cause == CAUSE_TLS)
+		return FAULT_TLS;
 	switch (why->class) {
 	case ERR_INTEGRITY:
 		return FAULT_WRONG_ANSWER;
@@ -215,6 +236,8 @@ enum source_fault source_fault_of(const struct err *why, uint64_t received)
 		if (why->cause == CAUSE_STALLED)
 			return FAULT_STALLED;
 		return received || why->cause == CAUSE_DROPPED ? FAULT_DROPPED : FAULT_UNREACHABLE;
+	case ERR_SYSTEM:
+		return FAULT_LOCAL;
 	default:
 		return FAULT_UNUSABLE;
 	}
@@ -249,15 +272,26 @@ void source_failed(struct source_list *l, struct source *s, const struct err *wh
 {
 	enum source_fault f = source_fault_of(why, received);
 	source_note_fault(s, f, "%s", why->text + why->core);
+	source_note_cause(s, why);
 	source_note_pause(l, s, why);
 	switch (f) {
 	case FAULT_WRONG_ANSWER:
+	case FAULT_TLS:
 		s->banned = true;
 		break;
 	case FAULT_MISSING:
 	case FAULT_REFUSED:
+	case FAULT_PORTAL:
+	case FAULT_LOCAL:
 	case FAULT_UNUSABLE:
 		s->given_up = true;
+		break;
+	case FAULT_PROXY:
+		if (!err_is_transient(why)) {
+			s->given_up = true;
+			break;
+		}
+		back_off(l, s, why->retry_after_s, received >= USEFUL_BYTES);
 		break;
 	default:
 		back_off(l, s, why->retry_after_s, received >= USEFUL_BYTES);
@@ -289,18 +323,39 @@ void source_describe(const struct source *s, struct buf *out)
 
 static enum err_class common_class(const struct source_list *l)
 {
-	size_t asked = 0, lied = 0, refused = 0;
+	size_t asked = 0, lied = 0, refused = 0, local = 0, wrongly_set = 0;
 	for (size_t i = 0; i < l->count; i++) {
 		const struct source *s = l->at[i];
 		if (!source_has_faults(s))
 			continue;
 		asked++;
-		lied += s->banned || s->faults[FAULT_METADATA];
-		refused += s->faults[FAULT_REFUSED] > 0;
+		lied += s->banned || s->faults[FAULT_METADATA] || s->faults[FAULT_TLS];
+		refused += s->faults[FAULT_REFUSED] || s->proxy_class == ERR_AUTH;
+		wrongly_set += s->proxy_class == ERR_USAGE;
+		local += s->faults[FAULT_LOCAL] > 0;
 	}
+	if (asked && local == asked)
+		return ERR_SYSTEM;
+	if (asked && wrongly_set == asked)
+		return ERR_USAGE;
 	if (asked && lied == asked)
 		return ERR_INTEGRITY;
 	return asked && refused == asked ? ERR_AUTH : ERR_NETWORK;
+}
+
+/* If what kept every source from being asked is none of their own: its hint, else NULL. */
+static const char *common_hint(const struct source_list *l)
+{
+	const char *hint = NULL;
+	for (size_t i = 0; i < l->count; i++) {
+		const struct source *s = l->at[i];
+		if (!source_has_faults(s))
+			continue;
+		if (!s->hint[0])
+			return NULL;
+		hint = hint ? hint : s->hint;
+	}
+	return hint;
 }
 
 /* Did every answer say that there is no such file? */
@@ -339,6 +394,9 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 	enum err_class class = common_class(l);
 	err_set(e, class, "%s: every source failed: %s", what,
 		text.len ? buf_str(&text) : "there are no sources");
+	const char *hint = common_hint(l);
+	if (hint)
+		return err_hint(e, "%s", hint);
 	if (class == ERR_INTEGRITY)
 		return err_hint(e, "no source sent what was signed. If a login page or a proxy "
 				   "answers instead of them, fix that; otherwise tell the "

@@ -12,9 +12,7 @@
 
 enum source_fault {
 	FAULT_WRONG_BYTES,  /* a digest did not match: banned for the run */
-	FAULT_WRONG_ANSWER, /* not what was requested, or not from the right server:
-			       malformed, wrong size, a certificate that does not verify:
-			       also banned */
+	FAULT_WRONG_ANSWER, /* not what was requested: malformed, wrong size: also banned */
 	FAULT_METADATA,     /* an endpoint sent metadata that does not verify */
 	FAULT_STALE,        /* an endpoint's timestamp is older than another's */
 	FAULT_DROPPED,      /* the connection ended early */
@@ -22,6 +20,10 @@ enum source_fault {
 	FAULT_UNREACHABLE,  /* no answer, or a server error */
 	FAULT_MISSING,      /* not there */
 	FAULT_REFUSED,      /* permission, payment, credentials */
+	FAULT_TLS,          /* its certificate does not verify: banned */
+	FAULT_PROXY,        /* a proxy failed or refused: nothing is known about the source */
+	FAULT_PORTAL,       /* a network that wants a login answered in its place */
+	FAULT_LOCAL,        /* this machine failed: no descriptors, memory, ports, or disk */
 	FAULT_UNUSABLE,     /* anything else: bad URL, unknown answer */
 	FAULT_KINDS,
 };
@@ -40,6 +42,8 @@ struct source {
 	uint64_t wasted;               /* received and discarded */
 	unsigned faults[FAULT_KINDS];  /* how often */
 	char detail[FAULT_KINDS][200]; /* text of the first one */
+	enum err_class proxy_class;    /* of the first FAULT_PROXY */
+	char hint[300];                /* of the first fault that is none of the source's own */
 
 	bool banned;            /* it sent wrong bytes or malformed answers */
 	bool given_up;          /* for this file: missing, refused, failed too often */
@@ -109,14 +113,17 @@ void source_failed(struct source_list *l, struct source *s, const struct err *wh
 enum source_fault source_fault_of(const struct err *why, uint64_t received);
 void source_note_fault(struct source *s, enum source_fault f, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
+/* Keeps of a fault what source_list_err() needs beside the texts. */
+void source_note_cause(struct source *s, const struct err *why);
 
 /* "wrong bytes in piece 3; connection dropped 15 times". Appends; nothing if there were no
  * faults. */
 void source_describe(const struct source *s, struct buf *out);
 bool source_has_faults(const struct source *s);
 
-/* The error when no source is left: ERR_INTEGRITY or ERR_AUTH if all of them failed so, else
- * ERR_NETWORK; names each with its faults. */
+/* The error when no source is left: ERR_INTEGRITY, ERR_AUTH, ERR_SYSTEM or (by a proxy's settings)
+ * ERR_USAGE if all of them failed so, else ERR_NETWORK; names each with its faults. If a proxy, a
+ * portal or this machine kept all of them from being asked, the hint is about that. */
 int source_list_err(const struct source_list *l, const char *what, struct err *e);
 
 /* A whole small object with known length and digest, from the first source that has the right

@@ -21,8 +21,6 @@ static const struct status_fault {
 	  "the credentials do not allow this, or credentials are required" },
 	{ 404, 404, ERR_NOT_FOUND, CAUSE_NONE, "not found", NULL },
 	{ 405, 405, ERR_USAGE, CAUSE_NONE, "method not allowed", NULL },
-	{ 407, 407, ERR_AUTH, CAUSE_NONE, "the proxy needs credentials",
-	  "set them in the proxy variable: http://user:password@proxy:port" },
 	{ 408, 408, ERR_NETWORK, CAUSE_SERVER, "request timed out", later },
 	{ 409, 409, ERR_CONFLICT, CAUSE_NONE, "conflict", NULL },
 	{ 410, 410, ERR_NOT_FOUND, CAUSE_NONE, "gone", NULL },
@@ -35,6 +33,8 @@ static const struct status_fault {
 	{ 451, 451, ERR_AUTH, CAUSE_NONE, "refused for legal reasons", NULL },
 	{ 400, 499, ERR_USAGE, CAUSE_NONE, "refused", NULL },
 	{ 501, 501, ERR_USAGE, CAUSE_NONE, "not implemented by this server", NULL },
+	{ 511, 511, ERR_NETWORK, CAUSE_PORTAL, "this network wants a login first",
+	  "open any web page in a browser, log in to the network, then run the command again" },
 	{ 505, 505, ERR_USAGE, CAUSE_NONE, "HTTP version refused", NULL },
 	{ 500, 599, ERR_NETWORK, CAUSE_SERVER, "server error", later },
 	{ 300, 399, ERR_INTEGRITY, CAUSE_NONE, "a redirect without a usable target", NULL },
@@ -47,13 +47,13 @@ static const struct curl_fault {
 	enum err_cause cause;
 	const char *hint;
 } curl_faults[] = {
-	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_NETWORK, CAUSE_UNREACHABLE,
+	{ CURLE_COULDNT_RESOLVE_PROXY, ERR_NETWORK, CAUSE_PROXY,
 	  "check http_proxy and https_proxy" },
 	{ CURLE_COULDNT_RESOLVE_HOST, ERR_NETWORK, CAUSE_UNREACHABLE,
 	  "check the name and the network connection" },
 	{ CURLE_COULDNT_CONNECT, ERR_NETWORK, CAUSE_UNREACHABLE,
 	  "check that the server runs and can be reached" },
-	{ CURLE_PROXY, ERR_NETWORK, CAUSE_UNREACHABLE, "check http_proxy and https_proxy" },
+	{ CURLE_PROXY, ERR_NETWORK, CAUSE_PROXY, "check http_proxy and https_proxy" },
 	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_USAGE, CAUSE_NONE, NULL },
 	{ CURLE_URL_MALFORMAT, ERR_USAGE, CAUSE_NONE, NULL },
 	/* curl also reports this for headers larger than its limit. */
@@ -63,9 +63,6 @@ static const struct curl_fault {
 	{ CURLE_LOGIN_DENIED, ERR_AUTH, CAUSE_NONE, NULL },
 	{ CURLE_WEIRD_SERVER_REPLY, ERR_INTEGRITY, CAUSE_NONE,
 	  "this does not look like an HTTP server" },
-	{ CURLE_PEER_FAILED_VERIFICATION, ERR_INTEGRITY, CAUSE_TLS,
-	  "the server's certificate cannot be verified; for your own certificate authority, set "
-	  "SSL_CERT_FILE" },
 	{ CURLE_SSL_ISSUER_ERROR, ERR_INTEGRITY, CAUSE_TLS, NULL },
 	{ CURLE_SSL_INVALIDCERTSTATUS, ERR_INTEGRITY, CAUSE_TLS, NULL },
 	{ CURLE_SSL_CACERT_BADFILE, ERR_USAGE, CAUSE_NONE,
@@ -85,15 +82,26 @@ int http_fault_status(const struct transfer *t, struct err *e)
 		return err_set(e, ERR_INTEGRITY,
 			       "HTTP 416: the range is beyond the end of the file");
 	}
+	bool by_proxy = t->proxy && strcmp(t->url->scheme, "http") == 0;
+	if (status == 407)
+		return http_fault_needs_login(t, e);
+	if (by_proxy && status != 511 && status >= 400 && status != 404 && http_proxy_signed(t->r))
+		return http_fault_of_proxy(t, status, e);
 	const struct status_fault *f = status_faults;
 	while (status < f->first || status > f->last)
 		f++;
 	uint64_t after_s = f->class == ERR_NETWORK ? t->r->retry_after_s : 0;
-	err_set(e, f->class, "HTTP %ld: %s", status, f->text);
+	/* An HTML page is more likely to be the proxy's than the answer of a mirror. */
+	CLEANUP(mem_free_ptr) char *proxy = by_proxy && t->r->html ? http_proxy_name(t->proxy)
+								   : NULL;
+	err_set(e, f->class, "HTTP %ld: %s%s%s", status, f->text, proxy ? ", through " : "",
+		proxy ? proxy : "");
 	err_cause(e, status == 503 && after_s ? CAUSE_THROTTLED : f->cause, after_s);
 	if (after_s)
 		err_hint(e, "the server asks for a pause of %llu seconds: try again later",
 			 (unsigned long long)after_s);
+	if (proxy)
+		err_hint(e, "the proxy may have answered in place of the server: ask who runs it");
 	if (f->hint)
 		err_hint(e, "%s", f->hint);
 	return -(int)e->class;
@@ -130,33 +138,23 @@ static int timed_out(const struct transfer *t, struct err *e)
 	return err_cause(e, ready_us > 0 ? CAUSE_STALLED : CAUSE_UNREACHABLE, 0);
 }
 
-/* libcurl shows a proxy's URL as it is in the variable, which need not be a valid one. */
-static char *without_proxy_secrets(const char *why)
+/* A trap of libcurl's: of the variables, this one is not read in upper case. */
+static const char *trap(const struct transfer *t, CURLcode code)
 {
-	static const char *const variables[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
-						 "all_proxy", "ALL_PROXY" };
-	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
-		const char *value = getenv(variables[i]);
-		const char *secret = value ? strrchr(value, '@') : NULL;
-		const char *at = secret ? strstr(why, value) : NULL;
-		if (at)
-			return mem_printf("%.*s***%s", (int)(at - why), why, at + (secret - value));
-	}
-	return url_redact_text(why);
+	bool plain = strcmp(t->url->scheme, "http") == 0;
+	return code == CURLE_COULDNT_RESOLVE_HOST && plain && !t->proxy && getenv("HTTP_PROXY")
+		       ? " (for http:// URLs, only http_proxy is read, not HTTP_PROXY)"
+		       : "";
 }
 
 int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *why = without_proxy_secrets(t->client->message[0]
-									? t->client->message
-									: curl_easy_strerror(code));
-	long connect_status = 0;
-	curl_easy_getinfo(t->client->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
-	if (connect_status == 407) {
-		err_set(e, ERR_AUTH, "the proxy needs credentials (HTTP 407)");
-		return err_hint(e,
-				"set them in the proxy variable: http://user:password@proxy:port");
-	}
+	CLEANUP(mem_free_ptr) char *why = http_proxy_redact(t->client->message[0]
+								    ? t->client->message
+								    : curl_easy_strerror(code));
+	if (http_fault_local(t, code, e) < 0 || http_fault_proxy(t, code, why, e) < 0 ||
+	    http_fault_tls(t, code, why, e) < 0)
+		return -(int)e->class;
 	if (code == CURLE_OPERATION_TIMEDOUT && timed_out(t, e) < 0)
 		return -(int)e->class;
 	if (code == CURLE_PARTIAL_FILE ||
@@ -167,9 +165,25 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(curl_faults) && !f; i++)
 		if (curl_faults[i].code == code)
 			f = &curl_faults[i];
-	err_set(e, f ? f->class : ERR_NETWORK, "%s", why);
+	err_set(e, f ? f->class : ERR_NETWORK, "%s%s", why, trap(t, code));
 	err_cause(e, f ? f->cause : CAUSE_UNREACHABLE, 0);
-	if (f && f->hint)
-		err_hint(e, "%s", f->hint);
-	return -(int)e->class;
+	return f && f->hint ? err_hint(e, "%s", f->hint) : -(int)e->class;
+}
+
+/* ---- web pages in the place of files --------------------------------------------- */
+
+int http_fault_page(const struct http_response *r, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = r->url ? url_redact(r->url) : mem_strdup("");
+	if (r->redirects) {
+		err_set(e, ERR_NETWORK, "redirected to a web page: %.300s", shown);
+		err_cause(e, CAUSE_PORTAL, 0);
+		return err_hint(e, "this is probably a login page, of the network or of the "
+				   "server: open the page in a browser, then run the command "
+				   "again");
+	}
+	err_set(e, ERR_INTEGRITY, "answered with an HTML page instead of the file%s%s",
+		r->proxy ? ", through " : "", r->proxy ? r->proxy : "");
+	return err_hint(e, "this is probably a login page, an error page or a network portal: open "
+			   "the mirror's URL in a browser");
 }

@@ -17,7 +17,11 @@
  * 423 ERR_CONFLICT · 408, 421, 425, 429, 5xx ERR_NETWORK, but 501 and 505, like all other 4xx,
  * ERR_USAGE · 416 and malformed answers ERR_INTEGRITY. Below HTTP: a name that does not resolve,
  * a connection that fails, drops or stalls is ERR_NETWORK; a certificate that cannot be verified
- * is ERR_INTEGRITY: trying the same server again would not help.
+ * is ERR_INTEGRITY: trying the same server again would not help. What this machine lacks for a
+ * connection (file descriptors, memory, ports) is ERR_SYSTEM.
+ *
+ * What a proxy fails at or refuses has CAUSE_PROXY, and the text names the proxy and the variable
+ * that it came from; a network that wants a login has CAUSE_PORTAL.
  */
 #ifndef FERRY_HTTP_HTTP_H
 #define FERRY_HTTP_HTTP_H
@@ -113,6 +117,9 @@ struct http_response {
 	uint64_t received;           /* bytes delivered */
 	bool range_ignored;          /* asked for a range, got the whole */
 	bool html;                   /* an HTML page, by its type or its first bytes */
+	unsigned redirects;          /* that were followed */
+	char *proxy;                 /* that may have answered itself: "the proxy … (http_proxy)";
+					or NULL */
 	uint64_t retry_after_s;      /* 0: nothing was asked for */
 	int64_t modified_s;          /* 0: not known */
 	char etag[HEADER_ETAG];      /* as sent, or "" */
@@ -122,6 +129,10 @@ struct http_response {
 void http_response_release(struct http_response *r);
 /* The value of a header (name in lower case), or NULL; borrowed. */
 const char *http_response_header(const struct http_response *r, const char *name);
+
+/* For callers to whom a web page (response.html) is no answer: ERR_INTEGRITY; after a redirect, as
+ * a login page does it, ERR_NETWORK with CAUSE_PORTAL. */
+int http_fault_page(const struct http_response *r, struct err *e);
 
 /* Performs one request. *out is filled as far as it got in case of an error, too; the caller
  * initialises it with { 0 } and releases it. out may be NULL. 2xx and 304 are a success. */

@@ -23,8 +23,10 @@ struct transfer {
 	const struct url *url;
 	const char *method;
 	bool with_body, with_secrets;
-	uint64_t end_ms;  /* of the monotonic clock; 0: no deadline */
-	uint64_t stall_s; /* without data */
+	const char *proxy; /* the variable that it is taken from; NULL: there is none */
+	int family, sys;   /* of the last address; what kept this machine from connecting to it */
+	uint64_t end_ms;   /* of the monotonic clock; 0: no deadline */
+	uint64_t stall_s;  /* without data */
 
 	size_t header_bytes;
 	bool answered;      /* the final answer's headers are complete */
@@ -47,6 +49,28 @@ WARN_UNUSED int http_range_judge(struct transfer *t);
 /* Fills e from an HTTP status of 300 or more, or from libcurl's code (fault.c). */
 int http_fault_status(const struct transfer *t, struct err *e);
 int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e);
+/* The same for failures of this machine, of a proxy and of a certificate; 0 when it is none. */
+int http_fault_local(const struct transfer *t, CURLcode code, struct err *e);
+int http_fault_proxy(const struct transfer *t, CURLcode code, const char *why, struct err *e);
+int http_fault_tls(const struct transfer *t, CURLcode code, const char *why, struct err *e);
+/* From the status with which the proxy answered. */
+int http_fault_of_proxy(const struct transfer *t, long status, struct err *e);
+int http_fault_needs_login(const struct transfer *t, struct err *e);
+/* libcurl's callback; ctx: the struct transfer. */
+curl_socket_t http_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to);
+
+/* The variable that names the proxy for this URL, by libcurl's rules (CURLOPT_PROXY,
+ * CURLOPT_NOPROXY); NULL: none does (proxy.c). */
+const char *http_proxy_variable(const struct url *url, bool direct);
+bool http_proxy_is_socks(const char *variable);
+/* Is its value a URL that libcurl can use? */
+bool http_proxy_is_valid(const char *variable);
+/* "the proxy http://host:3128 (https_proxy)", without user and password. Caller frees. */
+char *http_proxy_name(const char *variable);
+/* The text without the passwords of proxies and of URLs. Caller frees. */
+char *http_proxy_redact(const char *text);
+/* Does the answer say that a proxy wrote it? */
+bool http_proxy_signed(const struct http_response *r);
 
 /* The '@' that ends user and password at the start of what follows "://", or NULL. It may come
  * later than a URL's grammar has it: in a password that should have been encoded

@@ -41,6 +41,18 @@ static void change_method(struct transfer *t)
 	}
 }
 
+/* Only a plain request is a proxy's to answer. */
+static void note_hop(struct http_response *r, const struct url *url, unsigned hop,
+		     const char *proxy)
+{
+	bool answers = proxy && strcmp(url->scheme, "http") == 0 && !http_proxy_is_socks(proxy);
+	free(r->url);
+	free(r->proxy);
+	r->url = mem_strdup(url->text);
+	r->proxy = answers ? http_proxy_name(proxy) : NULL;
+	r->redirects = hop;
+}
+
 static int perform(struct http_client *c, const struct http_request *q, const struct url *first,
 		   struct http_response *r, struct err *e)
 {
@@ -62,8 +74,8 @@ static int perform(struct http_client *c, const struct http_request *q, const st
 			.stall_s = MAX(q->stall_s, c->options.stall_s),
 		};
 		t.with_secrets = url_same_origin(first, &url);
-		free(r->url);
-		r->url = mem_strdup(url.text);
+		t.proxy = http_proxy_variable(&url, c->options.direct);
+		note_hop(r, &url, hop, t.proxy);
 		CLEANUP(mem_free_ptr) char *next = NULL;
 		rc = http_transfer(&t, &next);
 		if (rc < 0 || !next)

@@ -6,6 +6,7 @@
 void http_response_release(struct http_response *r)
 {
 	free(r->url);
+	free(r->proxy);
 	str_list_release(&r->headers);
 	*r = (struct http_response){ 0 };
 }

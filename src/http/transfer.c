@@ -28,8 +28,11 @@ static void forget_answer(struct transfer *t)
 {
 	struct http_response *r = t->r;
 	str_list_release(&r->headers);
-	char *url = r->url;
-	*r = (struct http_response){ .url = url };
+	*r = (struct http_response){
+		.url = r->url,
+		.redirects = r->redirects,
+		.proxy = r->proxy,
+	};
 	t->answered = false;
 }
 
@@ -282,6 +285,8 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 		curl_easy_setopt(easy, CURLOPT_USERNAME, t->url->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");
 	}
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, t->q->once ? 1L : 0L);
 	setup_range(t);
 	setup_deadline(t);

@@ -73,9 +73,7 @@ static int refuse_html(const char *key, const struct http_response *r, struct er
 {
 	if (!r->html || str_ends(key, ".html") || str_ends(key, ".htm"))
 		return 0;
-	err_set(e, ERR_INTEGRITY, "answered with an HTML page instead of the file");
-	return err_hint(e, "this is probably a login page, an error page or a network portal: open "
-			   "the mirror's URL in a browser");
+	return http_fault_page(r, e);
 }
 
 /* The result that stops a probing GET once its headers have arrived. */

@@ -139,5 +139,6 @@ bool err_class_parse(const char *name, enum err_class *out)
 
 bool err_is_transient(const struct err *e)
 {
-	return e->class == ERR_NETWORK;
+	/* A portal answers the same until somebody logs in. */
+	return e->class == ERR_NETWORK && e->cause != CAUSE_PORTAL;
 }

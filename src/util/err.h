@@ -39,6 +39,8 @@ enum err_cause {
 	CAUSE_SERVER,      /* the server reports a failure (5xx and similar) */
 	CAUSE_THROTTLED,   /* the server asks for fewer requests */
 	CAUSE_TLS,         /* the server's certificate does not verify */
+	CAUSE_PROXY,       /* a proxy failed or refused: nothing is known about the server */
+	CAUSE_PORTAL,      /* a network that wants a login answers in place of the server */
 };
 
 struct err {

@@ -6,9 +6,11 @@
 #include "util/file.h"
 #include "util/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -573,6 +575,36 @@ static void the_url_of_a_proxy_is_redacted(void **state)
 	}
 }
 
+/* Leaves no descriptor for a socket, and gives back the limit as it was. */
+static struct rlimit no_more_files(void)
+{
+	struct rlimit before, now;
+	int lowest = dup(0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	now.rlim_cur = (rlim_t)lowest;
+	close(lowest);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return before;
+}
+
+static void too_many_open_files_are_no_fault_of_the_network(void **state)
+{
+	(void)state;
+	static const char *const urls[] = { "http://127.0.0.1:9/", "http://models.invalid/" };
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		EXCHANGE(x);
+		CLEANUP_PTR(http_client_free) struct http_client *c = NULL;
+		assert_ok(http_client_new(NULL, &c, &x.e), &x.e);
+		struct rlimit before = no_more_files();
+		x.rc = http_perform(c, &(struct http_request){ .url = urls[i] }, NULL, &x.e);
+		setrlimit(RLIMIT_NOFILE, &before);
+		assert_fails(&x, ERR_SYSTEM, "cannot open a connection: Too many open files");
+		assert_int_equal(x.e.sys, EMFILE);
+		assert_non_null(strstr(x.e.hint, "ulimit -n"));
+	}
+}
+
 static void redirects_end_somewhere(void **state)
 {
 	(void)state;
@@ -750,6 +782,7 @@ int main(void)
 		cmocka_unit_test(credentials_stay_with_their_origin),
 		cmocka_unit_test(netrc_is_for_the_origin_alone),
 		cmocka_unit_test(the_url_of_a_proxy_is_redacted),
+		cmocka_unit_test(too_many_open_files_are_no_fault_of_the_network),
 		cmocka_unit_test(redirects_end_somewhere),
 		cmocka_unit_test(a_body_is_sent),
 		cmocka_unit_test(a_posted_body_is_not_posted_again),

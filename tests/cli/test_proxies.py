@@ -1,0 +1,234 @@
+"""Who is blamed when a request fails: the proxy, the network's login page, this machine, the
+certificate, or the mirror."""
+
+import contextlib
+import subprocess
+
+import pytest
+
+import servers
+from proxies import SimulatedProxy, Tinyproxy
+from test_fetch import (client, faults, prepared, publisher,  # noqa: F401 (fixtures)
+                        signed)
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+MIRROR = "http://models.invalid/"
+SECURE = "https://models.invalid/"
+PAGE = b"<!DOCTYPE html><html><title>Access denied</title></html>"
+
+
+@pytest.fixture
+def tinyproxy(work):
+    with contextlib.ExitStack() as stack:
+        yield lambda extra="": stack.enter_context(Tinyproxy(work, extra))
+
+
+@pytest.fixture
+def simulated_proxy():
+    with contextlib.ExitStack() as stack:
+        yield lambda *answer: stack.enter_context(SimulatedProxy(*answer))
+
+
+@pytest.fixture
+def refused():
+    """A port that refuses connections."""
+    port = servers.free_port()
+    with servers.hold_port(port):
+        yield f"127.0.0.1:{port}"
+
+
+def blames(ferry, mirror, env, code, *words):
+    """`ferry list` of this mirror fails: the one source has the fault "proxy"."""
+    result = ferry("list", env=env, check=code)
+    for word in words:
+        assert word in result.err, result.err
+    assert "unreachable" not in result.err and "secret" not in result.err
+    return result
+
+
+# -- real proxies ------------------------------------------------------------------------------
+
+def test_a_proxy_carries_the_requests(ferry, publisher, client, nginx, tinyproxy):
+    server, proxy = nginx(publisher.tree), tinyproxy()
+    client(server.url)
+    ferry("list", env={"http_proxy": proxy.url})
+    assert "metadata/timestamp.json" in proxy.log
+
+
+@pytest.mark.parametrize("variable, mirror", [
+    ("http_proxy", MIRROR), ("all_proxy", MIRROR), ("ALL_PROXY", SECURE),
+    ("https_proxy", SECURE), ("HTTPS_PROXY", SECURE)])
+def test_a_proxy_that_refuses_connections_is_named_with_its_variable(
+        ferry, client, refused, variable, mirror):
+    client(mirror)
+    result = blames(ferry, mirror, {variable: f"http://user:secret@{refused}"}, 4,
+                    f"the proxy http://***@{refused} ({variable}) cannot be used",
+                    f"check {variable} and whether the proxy runs")
+    assert "no_proxy=models.invalid" in result.err
+
+
+def test_a_real_proxy_that_wants_a_password_is_named(ferry, client, tinyproxy):
+    proxy = tinyproxy("BasicAuth somebody something")
+    for mirror, variable in ((MIRROR, "http_proxy"), (SECURE, "https_proxy")):
+        client(mirror)
+        blames(ferry, mirror, {variable: proxy.url}, 5,
+               f"the proxy {proxy.url} ({variable}) needs credentials (HTTP 407)",
+               f"set them in {variable}")
+
+
+def test_a_real_proxy_whose_policy_forbids_the_mirror_is_named(ferry, work, client, tinyproxy):
+    (work / "filter").write_text("^models\\.invalid$\n")
+    proxy = tinyproxy(f'Filter "{work}/filter"\n')
+    for mirror, variable in ((MIRROR, "http_proxy"), (SECURE, "https_proxy")):
+        client(mirror)
+        blames(ferry, mirror, {variable: proxy.url}, 5,
+               f"the proxy {proxy.url} ({variable}) does not allow models.invalid (HTTP 403)")
+
+
+def test_a_real_proxy_that_cannot_reach_the_mirror_is_named(ferry, client, tinyproxy):
+    proxy = tinyproxy()
+    for mirror, variable in ((MIRROR, "http_proxy"), (SECURE, "https_proxy")):
+        client(mirror)
+        blames(ferry, mirror, {variable: proxy.url}, 4,
+               f"the proxy {proxy.url} ({variable}) could not reach models.invalid (HTTP 50")
+
+
+# -- simulated proxies -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("status, code, words", [
+    (407, 5, "needs credentials"), (403, 5, "does not allow models.invalid (HTTP 403)"),
+    (502, 4, "could not reach models.invalid (HTTP 502)"),
+    (None, 4, "cannot be used")])
+def test_a_simulated_proxy_that_refuses_the_tunnel_is_named(
+        ferry, client, simulated_proxy, status, code, words):
+    proxy = simulated_proxy(status)
+    client(SECURE)
+    blames(ferry, SECURE, {"https_proxy": proxy.url}, code,
+           f"the proxy {proxy.url} (https_proxy) {words}")
+    assert all(line.startswith("CONNECT models.invalid:443") for line in proxy.asked)
+
+
+@pytest.mark.parametrize("status, headers", [
+    (403, {"X-Squid-Error": "ERR_ACCESS_DENIED 0"}), (403, {"Server": "squid/5.7"}),
+    (503, {"Proxy-Status": "gw; error=connection_refused"})])
+def test_an_answer_that_a_simulated_proxy_signs_is_not_the_mirrors(
+        ferry, client, simulated_proxy, status, headers):
+    proxy = simulated_proxy(status, {"Content-Type": "text/html", **headers}, PAGE)
+    client(MIRROR)
+    blames(ferry, MIRROR, {"http_proxy": proxy.url}, 5 if status == 403 else 4,
+           f"the proxy {proxy.url} (http_proxy) ")
+
+
+@pytest.mark.parametrize("status, code", [(403, 5), (200, 6)])
+def test_a_page_that_comes_through_a_simulated_proxy_says_so(
+        ferry, client, simulated_proxy, status, code):
+    proxy = simulated_proxy(status, {"Content-Type": "text/html"}, PAGE)
+    client(MIRROR)
+    result = ferry("list", env={"http_proxy": proxy.url}, check=code)
+    assert f"through the proxy {proxy.url} (http_proxy)" in result.err
+
+
+def test_what_is_no_url_of_a_proxy_is_a_matter_of_configuration(ferry, client):
+    client(MIRROR)
+    result = ferry("list", env={"http_proxy": "gopher://somewhere"}, check=2)
+    assert "the proxy gopher://somewhere (http_proxy): this is not the URL of a proxy" \
+        in result.err
+    assert "write http_proxy=http://host:port" in result.err
+
+
+def test_hosts_in_no_proxy_are_not_blamed_on_the_proxy(ferry, client, refused):
+    for exempt in ("*", "invalid", ".invalid", "other.example, models.invalid"):
+        client(MIRROR)
+        result = ferry("list", env={"http_proxy": f"http://{refused}", "no_proxy": exempt},
+                       check=4)
+        assert "proxy" not in result.err and "Could not resolve host" in result.err
+
+
+def test_addresses_in_no_proxy_are_not_blamed_on_the_proxy(ferry, client, refused):
+    env = {"http_proxy": "http://127.0.0.1:9"}
+    for mirror, exempt, proxied in (
+            (refused, "127.0.0.0/8", False), (refused, "127.0.0.1", False),
+            (refused, "127.0.1.0/24", True), ("[::1]:9", "::/8", False),
+            ("[::1]:9", "127.0.0.1", True)):
+        client(f"http://{mirror}/")
+        result = ferry("list", env={**env, "no_proxy": exempt}, check=4)
+        assert ("the proxy" in result.err) == proxied, (exempt, result.err)
+
+
+def test_a_name_that_only_ends_like_one_in_no_proxy_goes_through_the_proxy(
+        ferry, client, refused):
+    client(MIRROR)
+    blames(ferry, MIRROR, {"http_proxy": f"http://{refused}", "no_proxy": "dels.invalid"}, 4,
+           "(http_proxy) cannot be used")
+
+
+def test_of_a_proxy_in_HTTP_PROXY_it_is_said_that_it_is_not_read(ferry, client, refused):
+    client(MIRROR)
+    result = ferry("list", env={"HTTP_PROXY": f"http://{refused}"}, check=4)
+    assert "only http_proxy is read, not HTTP_PROXY" in result.err
+
+
+def test_another_mirror_is_used_when_the_proxy_forbids_one(
+        ferry, publisher, client, simulated_proxy):
+    proxy = simulated_proxy(403, {"Server": "squid"})
+    client(MIRROR, f"file://{publisher.tree}")
+    document = ferry("fetch", "--json", "tiny", env={"http_proxy": proxy.url}).json
+    assert faults(document)[MIRROR] == {"proxy": 1}
+
+
+# -- login pages of networks -----------------------------------------------------------------------
+
+def test_a_simulated_portal_with_status_511_is_called_one(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(status=511)
+    client(server.url)
+    result = ferry("list", check=4)
+    assert "login page" in result.err and "log in to the network" in result.err
+
+
+def test_a_redirect_to_a_simulated_login_page_is_a_portal(
+        ferry, publisher, client, fault_server, work):
+    portal, server = fault_server(work), fault_server(publisher.tree)
+    portal.add(html=True)
+    server.add(redirect=f"{portal.url}/login?next={{path}}&token=secret")
+    client(server.url)
+    result = ferry("list", check=4)
+    assert f"redirected to a web page: {portal.url}/login" in result.err
+    assert "open the page in a browser" in result.err and "secret" not in result.err
+    document = ferry("repository", "status", "--json", check=4).json
+    assert [e["state"] for e in document["repositories"][0]["endpoints"]] == ["down"]
+
+
+# -- certificates ------------------------------------------------------------------------------
+
+def certificate(folder, name, *options):
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run([*options, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=test", "-addext", f"subjectAltName={name}",
+                    "-keyout", str(key), "-out", str(cert)],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return cert, key
+
+
+@pytest.mark.parametrize("name, made, trusted, words", [
+    ("IP:127.0.0.1", (), False, ("from an authority that this machine does not know",
+                                 "set SSL_CERT_FILE")),
+    ("DNS:other.example", (), True, ("the server's certificate is for another name",
+                                     "another server may be answering for 127.0.0.1")),
+    ("IP:127.0.0.1", ("faketime", "-30 days"), True, ("certificate has expired",
+                                                  "the clock of this machine says 20")),
+    ("IP:127.0.0.1", ("faketime", "+30 days"), True, ("certificate is not valid yet",
+                                                  "the clock of this machine says 20")),
+])
+def test_a_certificate_that_does_not_verify_is_explained(
+        ferry, publisher, client, nginx, work, name, made, trusted, words):
+    cert, key = certificate(work, name, *made)
+    server = nginx(publisher.tree, tls=(cert, key))
+    client(server.url)
+    env = {"SSL_CERT_FILE": cert} if trusted else {}
+    result = ferry("list", env=env, check=6)
+    for word in words:
+        assert word in result.err, result.err
+    assert "not trusted" in result.err and "metadata that does not verify" not in result.err
