@@ -108,6 +108,7 @@ static char *release_text(const struct verify_mirror *m)
 		return mem_strdup("no release");
 	const char *stale = m->release.state == RELEASE_OLDER  ? " (older)"
 			    : m->release.state == RELEASE_SAME ? ""
+			    : m->elsewhere                     ? " (another repository)"
 							       : " (another publisher's)";
 	int64_t left = m->release.expires_s - time(NULL);
 	return mem_printf("release %llu%s, %s %s%s", (unsigned long long)m->release.version, stale,
@@ -151,9 +152,15 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
 	if (m->error.class && !err_is(&m->error, ERR_CANCELLED))
 		/* The line already has the mirror's name. */
-		cli_line(cli, "%s: unreachable: %s", m->id,
+		cli_line(cli, "%s: %s: %s", m->id,
+			 verify_is_no_mirror(m) ? "not a mirror" : "unreachable",
 			 m->error.text + (str_starts(m->error.text, prefix) ? strlen(prefix) : 0));
-	if (m->expired)
+	if (m->elsewhere)
+		cli_line(cli,
+			 "%s: holds another repository: check its path, bucket and prefix in "
+			 "ferry.conf, or the URL; push refuses to write there",
+			 m->id);
+	if (m->expired && !m->elsewhere)
 		cli_line(cli,
 			 "%s: metadata/timestamp.json: expired: clients reject it (run ferry "
 			 "catalog refresh, then push)",
@@ -161,7 +168,9 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 	for (size_t k = 0; k < m->count; k++) {
 		enum verify_verdict v = m->files[k].verdict;
 		bool lost = v == VERIFY_UNREACHABLE && !m->error.class;
-		if (verify_verdict_is_bad(v) || lost || (cli->verbose && v != VERIFY_NONE))
+		bool page = verify_is_no_mirror(m) && v == VERIFY_FOREIGN;
+		if ((verify_verdict_is_bad(v) && !page) || lost ||
+		    (cli->verbose && v != VERIFY_NONE))
 			print_file(cli, m, &m->files[k]);
 	}
 }
@@ -174,7 +183,7 @@ static size_t mendable(const struct verify_report *r)
 	for (size_t i = 0; i < r->count; i++) {
 		const size_t *verdicts = r->mirrors[i].verdicts;
 		const char *kind = r->mirrors[i].kind;
-		if (!kind || strcmp(kind, "http") != 0)
+		if (!r->mirrors[i].elsewhere && (!kind || strcmp(kind, "http") != 0))
 			count += verdicts[VERIFY_MISSING] + verdicts[VERIFY_WRONG_SIZE] +
 				 verdicts[VERIFY_CORRUPT] + verdicts[VERIFY_STALE];
 	}

@@ -128,15 +128,15 @@ static void note_failure(struct endpoints *t, struct endpoint *p, const char *na
 	t->missing |= absent;
 	if (absent && is_next_root(name))
 		return;
+	enum source_fault fault = source_fault_of(why, 0);
 	CLEANUP(mem_free_ptr) char *told = mem_printf("%s: %s", name, why->text + why->core);
 	source_note_cause(s, why);
-	if (why->class == ERR_INTEGRITY && why->cause == CAUSE_NONE) {
+	if (why->class == ERR_INTEGRITY && fault == FAULT_WRONG_ANSWER) {
 		t->rejected = true;
 		keep_hint(t, why);
 		reject(p, told);
 		return;
 	}
-	enum source_fault fault = source_fault_of(why, 0);
 	s->failures += why->class == ERR_NETWORK;
 	/* Neither a certificate nor what a proxy or this machine does changes in a moment. */
 	if (!absent && !err_is_transient(why) && why->cause)

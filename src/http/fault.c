@@ -184,6 +184,7 @@ int http_fault_page(const struct http_response *r, struct err *e)
 	}
 	err_set(e, ERR_INTEGRITY, "answered with an HTML page instead of the file%s%s",
 		r->proxy ? ", through " : "", r->proxy ? r->proxy : "");
+	err_cause(e, CAUSE_PAGE, 0);
 	return err_hint(e, "this is probably a login page, an error page or a network portal: open "
 			   "the mirror's URL in a browser");
 }

@@ -130,8 +130,8 @@ void http_response_release(struct http_response *r);
 /* The value of a header (name in lower case), or NULL; borrowed. */
 const char *http_response_header(const struct http_response *r, const char *name);
 
-/* For callers to whom a web page (response.html) is no answer: ERR_INTEGRITY; after a redirect, as
- * a login page does it, ERR_NETWORK with CAUSE_PORTAL. */
+/* For callers to whom a web page (response.html) is no answer: ERR_INTEGRITY with CAUSE_PAGE; after
+ * a redirect, as to a login page, ERR_NETWORK with CAUSE_PORTAL. */
 int http_fault_page(const struct http_response *r, struct err *e);
 
 /* Performs one request. *out is filled as far as it got in case of an error, too; the caller

@@ -71,7 +71,8 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	int rc = mirror_stat_key(m, RELEASE_TIMESTAMP, &st, e);
 	if (rc == 0)
 		rc = mirror_get_small(m, RELEASE_TIMESTAMP, 0, &bytes, e);
-	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY) {
+	/* An answer that is no mirror's, or not from the right server, is not its release. */
+	if (rc == -ERR_NOT_FOUND || (rc == -ERR_INTEGRITY && !e->cause)) {
 		err_clear(e);
 		r.state = rc == -ERR_NOT_FOUND ? RELEASE_NONE : RELEASE_DAMAGED;
 	} else if (rc < 0) {
@@ -84,6 +85,23 @@ int release_of(struct mirror *m, const struct tree *ours, struct release *out, s
 	if (r.state != RELEASE_NONE)
 		memcpy(r.etag, st.etag, sizeof r.etag);
 	*out = r;
+	return 0;
+}
+
+int release_is_elsewhere(struct mirror *m, const struct tree *ours, bool *out, struct err *e)
+{
+	static const char key[] = "metadata/1.root.json";
+	CLEANUP(buf_release) struct buf theirs = BUF_INIT(RELEASE_MAX_METADATA);
+	const struct repository_file *f = tree_find(ours, key);
+	*out = false;
+	int rc = f ? mirror_get_small(m, key, 0, &theirs, e) : 0;
+	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc < 0 || !f || conflict_says_the_same(tree_small(ours, f), &theirs))
+		return rc;
+	*out = conflict_is_authentic(ours, key, buf_str(&theirs), theirs.len);
 	return 0;
 }
 

@@ -34,6 +34,10 @@ struct release {
 WARN_UNUSED int release_of(struct mirror *m, const struct tree *ours, struct release *out,
 			   struct err *e);
 
+/* Does the mirror hold another repository, with a first root of its own? */
+WARN_UNUSED int release_is_elsewhere(struct mirror *m, const struct tree *ours, bool *out,
+				     struct err *e);
+
 /* For NEWER and OTHER: ERR_CONFLICT, with a hint. */
 WARN_UNUSED int release_check(const struct release *r, const struct tree *ours, struct err *e);
 

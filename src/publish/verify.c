@@ -27,10 +27,15 @@ static int look(const struct run *r, struct verify_mirror *m, const bool *wanted
 	do {
 		if (shows)
 			(void)!release_of(m->mirror, r->tree, &m->release, e);
+		if (!e->class && shows && m->release.state != RELEASE_SAME &&
+		    m->release.state != RELEASE_NONE)
+			(void)!release_is_elsewhere(m->mirror, r->tree, &m->elsewhere, e);
 		if (!e->class)
 			(void)!inventory_list(m->mirror, r->tree, wanted, items, known, e);
 	} while (e->class && retry_again(&retry, e));
 	m->showed = shows && !e->class;
+	if (m->elsewhere)
+		m->release.state = RELEASE_OTHER;
 	return -(int)e->class;
 }
 
@@ -79,7 +84,8 @@ static void check_mirror(void *ctx, size_t index)
 		m->held += held;
 		m->verdicts[VERIFY_NONE] += !wanted[i];
 	}
-	if (!m->error.class && look(r, m, wanted, items, known, &m->error) < 0)
+	if (!m->error.class && look(r, m, wanted, items, known, &m->error) < 0 &&
+	    m->error.cause != CAUSE_PAGE)
 		err_hint(&m->error,
 			 "the mirror could not be reached, so nothing is known about it");
 	m->expired = release_has_version(&m->release) && m->release.expires_s <= r->o->now_s;

@@ -131,6 +131,16 @@ static int get_error(const json_t *o, const char *at, struct verify_file *v, str
 	return rc;
 }
 
+/* What a foreign file is. */
+static int get_origin(const json_t *o, const char *at, struct verify_file *v, struct err *e)
+{
+	const char *message = NULL;
+	int rc = json_opt_string(o, at, "message", &message, e);
+	if (rc == 0 && message)
+		v->error = mem_strdup(message);
+	return rc;
+}
+
 static int get_verdict(const json_t *o, const char *at, struct verify_file *v, struct err *e)
 {
 	int verdict = 0, how = VERIFY_BY_NOTHING;
@@ -144,6 +154,8 @@ static int get_verdict(const json_t *o, const char *at, struct verify_file *v, s
 		rc = json_opt_bool(o, at, "other_parts", false, &v->other_parts, e);
 	if (rc == 0 && verdict == VERIFY_UNREACHABLE)
 		rc = get_error(o, at, v, e);
+	if (rc == 0 && verdict == VERIFY_FOREIGN)
+		rc = get_origin(o, at, v, e);
 	if (rc == 0)
 		rc = get_audit(o, at, &v->audit, e);
 	if (rc < 0)

@@ -21,6 +21,12 @@ bool verify_verdict_is_bad(enum verify_verdict v)
 	       v == VERIFY_STALE || v == VERIFY_FOREIGN;
 }
 
+bool verify_is_no_mirror(const struct verify_mirror *m)
+{
+	return err_is(&m->error, ERR_INTEGRITY) && m->verdicts[VERIFY_FOREIGN] &&
+	       !m->verdicts[VERIFY_UNREACHABLE];
+}
+
 bool verify_is_bad(const struct verify_mirror *m)
 {
 	for (int v = 0; v < VERIFY_VERDICTS; v++)
@@ -85,7 +91,7 @@ void verify_describe(const struct verify_file *f, struct buf *out)
 		buf_adds(out, "of an older release");
 		break;
 	case VERIFY_FOREIGN:
-		buf_adds(out, "of another publisher's release");
+		buf_adds(out, f->error ? f->error : "of another publisher's release");
 		break;
 	case VERIFY_UNREACHABLE:
 		buf_adds(out, f->error ? f->error : "not read");

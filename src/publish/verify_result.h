@@ -18,7 +18,8 @@ enum verify_verdict {
 	VERIFY_WRONG_SIZE,
 	VERIFY_CORRUPT,
 	VERIFY_STALE,       /* timestamp.json, catalog.json: of an older release */
-	VERIFY_FOREIGN,     /* of a newer release, or of another publisher's */
+	VERIFY_FOREIGN,     /* of a newer release, of another publisher's or of another repository,
+			       or a web page */
 	VERIFY_UNREACHABLE, /* could not be read; nothing is known about it */
 	VERIFY_NOT_CHECKED, /* the run was interrupted first */
 	VERIFY_VERDICTS
@@ -40,7 +41,7 @@ struct verify_file {
 				 proves nothing */
 	uint64_t actual_size; /* unless missing or unreachable */
 	struct audit audit;   /* with CORRUPT: where */
-	char *error;          /* with UNREACHABLE: why; else NULL */
+	char *error; /* with UNREACHABLE: why; with FOREIGN perhaps what it is; else NULL */
 	enum err_class class; /* and the class of that */
 };
 
@@ -60,6 +61,7 @@ struct verify_mirror {
 	size_t verdicts[VERIFY_VERDICTS]; /* how many files have each */
 	bool showed;                      /* the release was read */
 	struct release release;           /* then */
+	bool elsewhere;                   /* it holds another repository */
 	bool expired;                     /* its timestamp.json has expired: clients reject it */
 	uint64_t bytes_read;              /* of objects and metadata */
 	struct mirror_findings readers;   /* what they cannot read because of its mode */
@@ -69,6 +71,8 @@ void verify_mirror_release(struct verify_mirror *m);
 const char *verify_mirror_result(const struct verify_mirror *m); /* "ok", "fault", … */
 /* Does the mirror have a proven fault? */
 bool verify_is_bad(const struct verify_mirror *m);
+/* Does the mirror answer with web pages instead of files? */
+bool verify_is_no_mirror(const struct verify_mirror *m);
 bool verify_verdict_is_bad(enum verify_verdict v);
 /* "size only: content not checked": for a file that is unverified. */
 const char *verify_unverified_reason(const struct verify_file *f);

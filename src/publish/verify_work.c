@@ -87,6 +87,17 @@ static void advance(struct work *k, const struct verify_file *v)
 
 /* ---- verdicts ------------------------------------------------------------------- */
 
+/* What differs because the mirror holds another repository is not damaged. */
+static void judge_elsewhere(struct verify_file *v)
+{
+	if (v->verdict != VERIFY_CORRUPT && v->verdict != VERIFY_WRONG_SIZE &&
+	    v->verdict != VERIFY_FOREIGN)
+		return;
+	v->verdict = VERIFY_FOREIGN;
+	v->audit = (struct audit){ .bytes = v->audit.bytes };
+	v->error = mem_strdup("of another repository");
+}
+
 /* A plain catalog.json that differs belongs to another release. */
 static void judge_pointer(const struct verify_mirror *m, struct verify_file *v)
 {
@@ -154,13 +165,15 @@ static void settle(struct work *k, struct verify_file *v, const struct err *erro
 	else if (!judged && err_is(error, ERR_CANCELLED))
 		v->verdict = VERIFY_NOT_CHECKED;
 	else if (!judged)
-		v->verdict = VERIFY_UNREACHABLE;
-	if (v->verdict == VERIFY_UNREACHABLE) {
+		v->verdict = error->cause == CAUSE_PAGE ? VERIFY_FOREIGN : VERIFY_UNREACHABLE;
+	if (!judged && (v->verdict == VERIFY_UNREACHABLE || v->verdict == VERIFY_FOREIGN)) {
 		v->error = mem_strdup(error->text);
 		v->class = error->class;
 	}
 	if (v->file->class == REPOSITORY_POINTER)
 		judge_pointer(m, v);
+	if (m->elsewhere && v->file->class != REPOSITORY_OBJECT)
+		judge_elsewhere(v);
 	m->verdicts[v->verdict]++;
 	k->lost = v->verdict == VERIFY_UNREACHABLE ? k->lost + 1 : 0;
 	if (k->lost >= GIVE_UP_AFTER && !m->error.class)

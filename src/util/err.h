@@ -40,6 +40,7 @@ enum err_cause {
 	CAUSE_THROTTLED,   /* the server asks for fewer requests */
 	CAUSE_TLS,         /* the server's certificate does not verify */
 	CAUSE_PROXY,       /* a proxy failed or refused: nothing is known about the server */
+	CAUSE_PAGE,        /* a web page came in place of a file */
 	CAUSE_PORTAL,      /* a network that wants a login answers in place of the server */
 };
 

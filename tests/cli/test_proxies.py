@@ -8,6 +8,7 @@ import pytest
 
 import servers
 from proxies import SimulatedProxy, Tinyproxy
+from publisher import Publisher
 from test_fetch import (client, faults, prepared, publisher,  # noqa: F401 (fixtures)
                         signed)
 
@@ -232,3 +233,61 @@ def test_a_certificate_that_does_not_verify_is_explained(
     for word in words:
         assert word in result.err, result.err
     assert "not trusted" in result.err and "metadata that does not verify" not in result.err
+
+
+# -- what verify says ----------------------------------------------------------------------------
+
+def test_verify_says_that_a_site_of_web_pages_is_no_mirror(publisher, fault_server, ferry):
+    server = fault_server(publisher.tree)
+    server.add(html=True)
+    result = ferry("verify", "--url", server.url, cwd=publisher.dir, check=1)
+    assert f"{server.url}: not a mirror: metadata/timestamp.json: answered with an HTML page" \
+        in result.out
+    assert "unreachable" not in result.out and "fault" in result.out
+    document = ferry("verify", "--json", "--url", server.url, cwd=publisher.dir, check=1).json
+    assert {f["verdict"] for f in document["mirrors"][0]["files"]} == {"foreign"}
+    assert document["mirrors"][0]["result"] == "fault"
+
+
+def test_verify_says_which_file_is_a_web_page(publisher, fault_server, ferry):
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", html=True)
+    result = ferry("verify", "--url", server.url, cwd=publisher.dir, check=1)
+    assert ".gguf: foreign: " in result.out
+    assert "answered with an HTML page instead of the file" in result.out
+
+
+def test_verify_behind_a_simulated_portal_says_nothing_about_the_mirror(
+        publisher, fault_server, ferry, work):
+    portal, server = fault_server(work), fault_server(publisher.tree)
+    portal.add(html=True)
+    server.add(redirect=portal.url + "/login")
+    result = ferry("verify", "--url", server.url, cwd=publisher.dir, check=4)
+    assert f"unreachable: metadata/timestamp.json: redirected to a web page: {portal.url}/login" \
+        in result.out
+
+
+def test_verify_does_not_call_a_mirror_corrupt_because_of_its_certificate(
+        publisher, nginx, ferry, work):
+    server = nginx(publisher.tree, tls=certificate(work, "IP:127.0.0.1"))
+    result = ferry("verify", "--url", server.url, cwd=publisher.dir, check=6)
+    assert "corrupt" not in result.out and "authority that this machine does not know" in result.out
+
+
+@pytest.mark.parametrize("ours, theirs", [(1, 1), (1, 3), (3, 1)])
+def test_verify_says_that_a_mirror_holds_another_repository(ferry, work, ours, theirs):
+    def published(name, times):
+        p = Publisher(ferry, work, name)
+        for _ in range(times):
+            p.sign()
+            ferry("catalog", "refresh", "-q", cwd=p.dir)
+        return p
+    mine, other = published("mine", ours), published("other", theirs)
+    mine.sign(place=f"file://{other.tree}")
+    result = ferry("verify", cwd=mine.dir, check=1)
+    assert "place: holds another repository: check its path" in result.out
+    assert "corrupt" not in result.out and "replaces what is wrong" not in result.out
+    assert "(another repository)" in result.out
+    document = ferry("verify", "--json", cwd=mine.dir, check=1).json
+    [mirror] = document["mirrors"]
+    assert mirror["release"]["state"] == "other" and mirror["counts"]["corrupt"] == 0
