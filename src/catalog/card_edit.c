@@ -1,6 +1,7 @@
 #include "catalog/card.h"
 
 #include "catalog/card_members.h"
+#include "catalog/license.h"
 #include "util/mem.h"
 
 #include <stdio.h>
@@ -150,12 +151,24 @@ static json_t *words_of(const char *text)
 	return array;
 }
 
+/* A card is read with any text, but what a person sets now can be put right now. */
+static int license_of(const char *key, const char *text, json_t **out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *spelled = NULL;
+	int rc = license_spell(text, &spelled, e);
+	if (rc < 0)
+		return err_context(e, "%s", key);
+	*out = json_string(spelled);
+	return 0;
+}
+
 static int value_of(const struct card_member *m, const char *key, const char *text, json_t **out,
 		    struct err *e)
 {
 	CLEANUP(json_release) json_t *value = NULL;
 	uint64_t count;
 	bool flag;
+	int rc = 0;
 	bool bytes = str_ends(m->key, "_ram");
 	switch (m->kind) {
 	case CARD_COUNT:
@@ -173,12 +186,16 @@ static int value_of(const struct card_member *m, const char *key, const char *te
 	case CARD_WORDS:
 		value = words_of(text);
 		break;
+	case CARD_LICENSE:
+		rc = license_of(key, text, &value, e);
+		break;
 	default:
 		value = json_string(text);
 		if (!value)
 			return err_set(e, ERR_USAGE, "%s: the value is not UTF-8", key);
 	}
-	int rc = card_check_value(m, value, key, e);
+	if (rc == 0)
+		rc = card_check_value(m, value, key, e);
 	if (rc < 0)
 		return err_class_set(e, ERR_USAGE);
 	*out = STEAL(value);

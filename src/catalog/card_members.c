@@ -1,6 +1,7 @@
 #include "catalog/card_members.h"
 
 #include "catalog/link.h"
+#include "catalog/spdx.h"
 #include "hash/grid.h"
 #include "util/path.h"
 #include "util/text.h"
@@ -30,7 +31,7 @@ const struct card_member card_members[] = { { "format", CARD_TEXT, 64, false },
 					    { "variants", CARD_NESTED, 0, false },
 					    { 0 } };
 
-const struct card_member card_license_members[] = { { "id", CARD_TEXT, 200, true },
+const struct card_member card_license_members[] = { { "id", CARD_LICENSE, SPDX_MAX_BYTES, true },
 						    { "name", CARD_TEXT, 200, true },
 						    { "url", CARD_URL, 0, true },
 						    { 0 } };
@@ -125,7 +126,7 @@ static int check_string(const struct card_member *m, const json_t *value, const 
 			struct err *e)
 {
 	static const uint64_t longest = LINK_MAX;
-	bool free_text = m->kind == CARD_TEXT || m->kind == CARD_PROSE;
+	bool free_text = m->kind == CARD_TEXT || m->kind == CARD_PROSE || m->kind == CARD_LICENSE;
 	int rc = check_text(m, value, free_text ? m->max : longest, at, e);
 	if (rc < 0 || free_text)
 		return rc;
@@ -174,6 +175,7 @@ int card_check_value(const struct card_member *m, const json_t *value, const cha
 		return check_words(m, value, at, e);
 	case CARD_TEXT:
 	case CARD_PROSE:
+	case CARD_LICENSE:
 	case CARD_ID:
 	case CARD_URL:
 	case CARD_TIME:

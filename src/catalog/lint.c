@@ -32,25 +32,6 @@ static void lint_unknown(const json_t *object, const struct card_member *table, 
 	}
 }
 
-static void lint_license(const struct card *c, struct lint_findings *f)
-{
-	enum lint_level level;
-	char unknown[64];
-	if (!c->license) {
-		lint_add(f, LINT_WARNING, c->id,
-			 "license.id: missing: readers do not know what they may do with the "
-			 "model");
-		return;
-	}
-	const char *fault = spdx_license_fault(c->license, &level, unknown);
-	if (fault)
-		lint_add(f, level, c->id, "license.id: '%s': %s", *unknown ? unknown : c->license,
-			 fault);
-	if (str_starts(c->license, "LicenseRef-") && !member(c->json, "license", "url"))
-		lint_add(f, LINT_WARNING, c->id,
-			 "license.url: missing: '%s' is not a well-known license", c->license);
-}
-
 static void lint_text(const struct card *c, struct lint_findings *f)
 {
 	static const struct {

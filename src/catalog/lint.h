@@ -2,7 +2,7 @@
  * lint: finds errors, doubtful values and gaps in cards, mirrors and a repository tree. A finding
  * is for people and is never an error of the linter.
  *
- * Prefixes: lint_, spdx_.
+ * Prefixes: lint_.
  */
 #ifndef FERRY_CATALOG_LINT_H
 #define FERRY_CATALOG_LINT_H
@@ -32,6 +32,8 @@ void lint_release(struct lint_findings *f);
 
 /* One card by itself. */
 void lint_card(const struct card *c, struct lint_findings *f);
+/* The license of a card; lint_card() includes it. */
+void lint_license(const struct card *c, struct lint_findings *f);
 /* Variants whose id names another quantization than they have, and variants with the same bytes;
  * lint_card() includes it. */
 void lint_variants(const struct card *c, struct lint_findings *f);
@@ -51,8 +53,5 @@ void lint_shapes(const struct card *c, const struct lint_shape *shapes, struct l
 void lint_cards(const struct card *cards, size_t count, struct lint_findings *f);
 /* The "mirrors" array of a catalog. */
 void lint_mirrors(const json_t *mirrors, struct lint_findings *f);
-/* The fault of an SPDX license expression (SPDX 2.3, annex D), or NULL. *level is its severity.
- * `unknown` gets an identifier that is not among the common ones. */
-const char *spdx_license_fault(const char *expression, enum lint_level *level, char unknown[64]);
 
 #endif

@@ -1,106 +1,252 @@
-#include "catalog/lint.h"
+#include "catalog/spdx.h"
+
+#include "util/mem.h"
+#include "util/text.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-/* The identifiers of the SPDX license list that are common for models and their data. An
- * identifier that is not here is only a warning. */
-/* clang-format off */
-static const char *const known[] = {
-	"0BSD", "AFL-3.0", "AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0",
-	"Artistic-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-Clear", "BSL-1.0",
-	"CC-BY-2.0", "CC-BY-2.5", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-NC-2.0", "CC-BY-NC-3.0",
-	"CC-BY-NC-4.0", "CC-BY-NC-ND-3.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-3.0",
-	"CC-BY-NC-SA-4.0", "CC-BY-ND-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC0-1.0",
-	"CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "CDLA-Sharing-1.0", "ECL-2.0", "EPL-1.0",
-	"EPL-2.0", "EUPL-1.1", "EUPL-1.2", "GFDL-1.3", "GPL-2.0", "GPL-2.0-only",
-	"GPL-2.0-or-later", "GPL-3.0", "GPL-3.0-only", "GPL-3.0-or-later", "ISC",
-	"LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "LLaMA-2",
-	"MIT", "MIT-0", "MPL-2.0", "MS-PL", "NCSA", "ODbL-1.0", "OFL-1.1", "OSL-3.0",
-	"PDDL-1.0", "PostgreSQL", "Unlicense", "WTFPL", "Zlib",
-};
-/* clang-format on */
+#define REFERENCE "LicenseRef-"
+#define ADDITION "AdditionRef-"
+#define DOCUMENT "DocumentRef-"
 
-static bool is_known(const char *id, size_t len)
+/* ---- the list ---- */
+
+const struct spdx_entry *spdx_find(const char *id, size_t len)
 {
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strlen(known[i]) == len && strncasecmp(known[i], id, len) == 0)
-			return true;
-	return false;
-}
-
-static bool word_is(const char *word, size_t len, const char *what)
-{
-	return strlen(what) == len && memcmp(word, what, len) == 0;
-}
-
-static bool is_word(const char *word, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)word[i]) && !strchr("-.:", word[i]) &&
-		    !(word[i] == '+' && i + 1 == len))
-			return false;
-	return len > 0;
-}
-
-/* A license was expected, but there is this word. */
-static const char *check_id(const char *word, size_t len, char unknown[64])
-{
-	if (!is_word(word, len) || word_is(word, len, "AND") || word_is(word, len, "OR") ||
-	    word_is(word, len, "WITH"))
-		return "not an SPDX license expression (\"MIT\", \"Apache-2.0 OR MIT\")";
-	bool reference = strncmp(word, "LicenseRef-", 11) == 0 ||
-			 strncmp(word, "DocumentRef-", 12) == 0;
-	size_t plain = word[len - 1] == '+' ? len - 1 : len;
-	if (!reference && !is_known(word, plain) && !*unknown && len < 64) {
-		memcpy(unknown, word, len);
-		unknown[len] = '\0';
+	size_t from = 0, to = spdx_list_count;
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+		const struct spdx_entry *entry = &spdx_list[middle];
+		int order = strncasecmp(id, entry->id, len);
+		if (order == 0 && !entry->id[len])
+			return entry;
+		if (order > 0)
+			from = middle + 1;
+		else
+			to = middle;
 	}
 	return NULL;
 }
 
-const char *spdx_license_fault(const char *expression, enum lint_level *level, char unknown[64])
+/* "GPL-2.0-or-later" of "GPL-2.0". */
+static const struct spdx_entry *or_later(const struct spdx_entry *entry)
 {
-	static const char broken[] =
-		"not an SPDX license expression (\"MIT\", \"Apache-2.0 OR MIT\")";
-	unsigned depth = 0;
-	bool want_id = true, exception = false;
-	*level = LINT_ERROR;
-	unknown[0] = '\0';
-	for (const char *p = expression; *p;) {
-		size_t len = *p == '(' || *p == ')' ? 1 : strcspn(p, " ()");
-		if (*p == ' ') {
-			p++;
-			continue;
-		}
-		if (*p == '(') {
-			if (!want_id || exception)
-				return broken;
-			depth++;
-		} else if (*p == ')') {
-			if (want_id || depth-- == 0)
-				return broken;
-		} else if (exception) {
-			if (!is_word(p, len))
-				return broken;
-			exception = want_id = false;
-		} else if (want_id) {
-			const char *fault = check_id(p, len, unknown);
-			if (fault)
-				return fault;
-			want_id = false;
-		} else {
-			exception = word_is(p, len, "WITH");
-			if (!exception && !word_is(p, len, "AND") && !word_is(p, len, "OR"))
-				return broken;
-			want_id = true;
-		}
-		p += len;
-	}
-	if (want_id || depth)
-		return broken;
-	if (!*unknown)
+	char id[64];
+	if (!(entry->flags & SPDX_DEPRECATED))
 		return NULL;
-	*level = LINT_WARNING;
-	return "not one of the common SPDX identifiers";
+	snprintf(id, sizeof id, "%s-or-later", entry->id);
+	return spdx_find(id, strlen(id));
+}
+
+const char *spdx_instead(const char *deprecated, char *out, size_t size)
+{
+	const struct spdx_entry *entry = spdx_find(deprecated, strlen(deprecated));
+	out[0] = '\0';
+	if (entry && or_later(entry))
+		snprintf(out, size, "%s-only or %s-or-later", entry->id, entry->id);
+	return out;
+}
+
+/* ---- words ---- */
+
+enum expect {
+	LICENSE,
+	EXCEPTION,
+	OPERATOR,        /* after parentheses, or an exception */
+	OPERATOR_OR_WITH /* after a license */
+};
+
+struct reader {
+	const char *at;
+	enum expect expect;
+	unsigned depth;
+	char *(*other)(const char *id, bool exception);
+	struct buf *out;
+	struct spdx *found;
+};
+
+static bool is_idstring(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.')
+			return false;
+	return len > 0;
+}
+
+static bool starts(const char *s, size_t len, const char *prefix)
+{
+	return len > strlen(prefix) && strncasecmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* "LicenseRef-x", "DocumentRef-y:LicenseRef-x": in canonical spelling, or NULL for another word. */
+static char *reference_of(const char *word, size_t len, const char *prefix)
+{
+	CLEANUP(mem_free_ptr) char *document = NULL;
+	const char *colon = memchr(word, ':', len);
+	if (colon && starts(word, (size_t)(colon - word), DOCUMENT)) {
+		const char *name = word + strlen(DOCUMENT);
+		if (!is_idstring(name, (size_t)(colon - name)))
+			return NULL;
+		document = mem_printf(DOCUMENT "%.*s:", (int)(colon - name), name);
+		len -= (size_t)(colon + 1 - word);
+		word = colon + 1;
+	}
+	size_t skip = strlen(prefix);
+	if (!starts(word, len, prefix) || !is_idstring(word + skip, len - skip))
+		return NULL;
+	return mem_printf("%s%s%.*s", document ? document : "", prefix, (int)(len - skip),
+			  word + skip);
+}
+
+static void note(char **first, const char *id)
+{
+	if (!*first)
+		*first = mem_strdup(id);
+}
+
+/* An identifier of the list, with its plus. */
+static char *listed(struct reader *r, const char *word, size_t len, unsigned kind)
+{
+	size_t plain = kind == 0 && word[len - 1] == '+' ? len - 1 : len;
+	const struct spdx_entry *entry = spdx_find(word, plain);
+	if (!entry || (entry->flags & SPDX_EXCEPTION) != kind)
+		return NULL;
+	if (plain < len && or_later(entry))
+		return mem_strdup(or_later(entry)->id);
+	if (entry->flags & SPDX_DEPRECATED)
+		note(&r->found->deprecated, entry->id);
+	return mem_printf("%s%s", entry->id, plain < len ? "+" : "");
+}
+
+/* What has a meaning of its own where it is right. */
+static bool is_reserved(const char *id)
+{
+	return str_eq_nocase(id, "NONE") || str_eq_nocase(id, "NOASSERTION") ||
+	       str_starts_nocase(id, REFERENCE) || str_starts_nocase(id, ADDITION) ||
+	       str_starts_nocase(id, DOCUMENT);
+}
+
+/* An identifier that is not in the list; NULL if it cannot be one. */
+static char *unlisted(struct reader *r, const char *id, unsigned kind)
+{
+	char *other = r->other ? r->other(id, kind == SPDX_EXCEPTION) : NULL;
+	if (other) {
+		r->found->reference = r->found->reference || str_starts(other, REFERENCE);
+		return other;
+	}
+	size_t len = strlen(id);
+	size_t plain = kind == 0 && id[len - 1] == '+' ? len - 1 : len;
+	if (!isalnum((unsigned char)id[0]) || !is_idstring(id, plain) || is_reserved(id))
+		return NULL;
+	char *plainly = mem_strndup(id, plain);
+	note(&r->found->unknown, plainly);
+	free(plainly);
+	return mem_strdup(id);
+}
+
+static char *spell(struct reader *r, const char *word, size_t len, unsigned kind)
+{
+	char *spelled = reference_of(word, len, kind ? ADDITION : REFERENCE);
+	if (spelled) {
+		r->found->reference = r->found->reference || kind == 0;
+		return spelled;
+	}
+	spelled = listed(r, word, len, kind);
+	if (spelled)
+		return spelled;
+	CLEANUP(mem_free_ptr) char *id = mem_strndup(word, len);
+	return unlisted(r, id, kind);
+}
+
+static const char *operator_of(const char *word, size_t len)
+{
+	static const char *const operators[] = { "AND", "OR", "WITH" };
+	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
+		if (strlen(operators[i]) == len && strncasecmp(word, operators[i], len) == 0)
+			return operators[i];
+	return NULL;
+}
+
+/* ---- the expression ---- */
+
+static void put(struct reader *r, const char *word)
+{
+	if (r->out->len && *word != ')' && r->out->data[r->out->len - 1] != '(')
+		buf_addc(r->out, ' ');
+	buf_adds(r->out, word);
+}
+
+/* The functions below return false for a word that cannot stand here. */
+
+static bool read_operator(struct reader *r, const char *operator)
+{
+	bool with = operator&& * operator== 'W';
+	if (!operator|| r->expect<OPERATOR ||(with && r->expect != OPERATOR_OR_WITH))
+		return false;
+	put(r, operator);
+	r->expect = with ? EXCEPTION : LICENSE;
+	return true;
+}
+
+static bool read_parenthesis(struct reader *r, char c)
+{
+	if (c == '(' ? r->expect != LICENSE || r->depth == SPDX_MAX_DEPTH
+		     : r->expect < OPERATOR || r->depth == 0)
+		return false;
+	r->depth = c == '(' ? r->depth + 1 : r->depth - 1;
+	put(r, c == '(' ? "(" : ")");
+	r->expect = c == '(' ? LICENSE : OPERATOR;
+	return true;
+}
+
+static bool read_word(struct reader *r, const char *word, size_t len)
+{
+	const char *operator= operator_of(word, len);
+	if (operator|| r->expect >= OPERATOR)
+		return read_operator(r, operator);
+	CLEANUP(mem_free_ptr) char *id = spell(r, word, len, r->expect == EXCEPTION);
+	if (!id)
+		return false;
+	put(r, id);
+	r->expect = r->expect == LICENSE ? OPERATOR_OR_WITH : OPERATOR;
+	return true;
+}
+
+static bool read_all(struct reader *r)
+{
+	for (;;) {
+		r->at += strspn(r->at, " \t");
+		if (!*r->at)
+			return r->expect >= OPERATOR && r->depth == 0;
+		size_t len = strcspn(r->at, " \t()");
+		if (len ? !read_word(r, r->at, len) : !read_parenthesis(r, *r->at))
+			return false;
+		r->at += len ? len : 1;
+	}
+}
+
+int spdx_parse(const char *text, char *(*other)(const char *id, bool exception), struct spdx *out,
+	       struct err *e)
+{
+	CLEANUP(spdx_release) struct spdx found = { 0 };
+	CLEANUP(buf_release) struct buf spelled = BUF_INIT(SPDX_MAX_BYTES);
+	struct reader r = { .at = text, .other = other, .out = &spelled, .found = &found };
+	bool valid = strlen(text) <= SPDX_MAX_BYTES && read_all(&r);
+	if (!valid || spelled.overflow)
+		return err_set(e, ERR_USAGE, "'%.60s' is not an SPDX license expression", text);
+	found.text = buf_steal(&spelled);
+	*out = found;
+	found = (struct spdx){ 0 };
+	return 0;
+}
+
+void spdx_release(struct spdx *s)
+{
+	free(s->text);
+	free(s->unknown);
+	free(s->deprecated);
+	*s = (struct spdx){ 0 };
 }

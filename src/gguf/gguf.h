@@ -203,6 +203,7 @@ struct gguf_metadata {
 	const char *author, *organization, *quantized_by, *description, *url, *source_url;
 	const char *source_repo, *license, *license_name, *license_link;
 	const struct gguf_kv *tags, *languages; /* kept string arrays */
+	const struct gguf_kv *licenses;         /* general.license, where it is such an array */
 	const char *quantization;               /* "Q4_K_M" */
 	uint64_t parameters;                    /* elements of all tensors */
 	uint64_t context_length, embedding_length, block_count, feed_forward_length;

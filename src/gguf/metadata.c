@@ -82,6 +82,7 @@ static void texts(const struct gguf *g, struct gguf_metadata *m)
 		if (value && *value && !*map[i].to)
 			*map[i].to = value;
 	}
+	m->licenses = gguf_get_array(g, "general.license", GGUF_STRING);
 	m->tags = gguf_get_array(g, "general.tags", GGUF_STRING);
 	m->languages = gguf_get_array(g, "general.languages", GGUF_STRING);
 }
@@ -143,6 +144,19 @@ static void put_texts(json_t *object, const char *key, const struct gguf_kv *kv)
 	json_put(object, key, list);
 }
 
+/* As one text, "mit, apache-2.0". */
+static void put_joined(json_t *object, const char *key, const struct gguf_kv *kv)
+{
+	struct buf joined = BUF_INIT(TEXT_MAX);
+	for (size_t i = 0; i < kv->count && i < LIST_MAX; i++) {
+		buf_adds(&joined, i ? ", " : "");
+		buf_add(&joined, kv->as.strings[i].s, kv->as.strings[i].len);
+	}
+	if (joined.len)
+		json_put(object, key, text(joined.data, joined.len));
+	buf_release(&joined);
+}
+
 static void put_metadata(json_t *object, const struct gguf_metadata *m)
 {
 	put_text(object, "architecture", m->architecture);
@@ -160,6 +174,8 @@ static void put_metadata(json_t *object, const struct gguf_metadata *m)
 	put_text(object, "source_url", m->source_url);
 	put_text(object, "source_repository", m->source_repo);
 	put_text(object, "license", m->license);
+	if (m->licenses)
+		put_joined(object, "license", m->licenses);
 	put_text(object, "license_name", m->license_name);
 	put_text(object, "license_link", m->license_link);
 	put_texts(object, "tags", m->tags);

@@ -1,5 +1,7 @@
 #include "prepare/contradict.h"
 
+#include "catalog/lint.h"
+#include "prepare/describe.h"
 #include "util/mem.h"
 
 #include <ctype.h>
@@ -99,4 +101,33 @@ void contradict_card(const struct model *m, const json_t *card, const json_t *ge
 		return;
 	check_family(id, card, generated, report, result);
 	check_parameters(id, card, generated, report, result);
+}
+
+static void warn_list(const struct model *m, const struct card *card, struct report *report,
+		      struct prepare_result *result)
+{
+	struct gguf_metadata metadata;
+	CLEANUP(license_release) struct license said = { 0 };
+	gguf_metadata(m->files[0], &metadata);
+	describe_license(&metadata, &said);
+	if (!said.list || !said.id || strcmp(said.id, card->license) != 0)
+		return;
+	CLEANUP(mem_free_ptr) char *text =
+		mem_printf("license.id: the model lists several licenses and does not say whether "
+			   "all of them apply, so '%s' asks for all: if readers may choose, set "
+			   "license.id to an expression with OR",
+			   said.id);
+	model_warn(report, result, card->id, "license", text);
+}
+
+void contradict_license(const struct model *m, const struct card *card, struct report *report,
+			struct prepare_result *result)
+{
+	CLEANUP(lint_release) struct lint_findings findings = { 0 };
+	if (!card->license)
+		return;
+	warn_list(m, card, report, result);
+	lint_license(card, &findings);
+	for (size_t i = 0; i < findings.count; i++)
+		model_warn(report, result, card->id, "license", findings.at[i].text);
 }

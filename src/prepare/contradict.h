@@ -16,4 +16,9 @@ void contradict_variant(const struct model *m, struct report *report,
 void contradict_card(const struct model *m, const json_t *card, const json_t *generated,
 		     struct report *report, struct prepare_result *result);
 
+/* What is open about the license in the card, as the linter says it, and that the model lists
+ * several. A card without a license is not warned of. */
+void contradict_license(const struct model *m, const struct card *card, struct report *report,
+			struct prepare_result *result);
+
 #endif

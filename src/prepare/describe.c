@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #define WORDS_MAX 64
 #define WORD_BYTES 64
@@ -68,61 +67,24 @@ static const char *usable_link(const char *url)
 
 /* ---- licence ------------------------------------------------------------------------ */
 
-char *describe_license(const char *license)
+void describe_license(const struct gguf_metadata *m, struct license *out)
 {
-	static const char *const spdx[] = {
-		"AFL-3.0",
-		"AGPL-3.0",
-		"Apache-2.0",
-		"BSD-2-Clause",
-		"BSD-3-Clause",
-		"BSL-1.0",
-		"CC-BY-4.0",
-		"CC-BY-NC-4.0",
-		"CC-BY-NC-ND-4.0",
-		"CC-BY-NC-SA-4.0",
-		"CC-BY-ND-4.0",
-		"CC-BY-SA-3.0",
-		"CC-BY-SA-4.0",
-		"CC0-1.0",
-		"CDLA-Permissive-2.0",
-		"ECL-2.0",
-		"EPL-2.0",
-		"EUPL-1.2",
-		"GPL-2.0",
-		"GPL-3.0",
-		"ISC",
-		"LGPL-3.0",
-		"MIT",
-		"MPL-2.0",
-		"MS-PL",
-		"ODbL-1.0",
-		"OSL-3.0",
-		"PDDL-1.0",
-		"Unlicense",
-		"WTFPL",
-		"Zlib",
-	};
-	for (size_t i = 0; i < ARRAY_LEN(spdx); i++)
-		if (strcasecmp(license, spdx[i]) == 0)
-			return mem_strdup(spdx[i]);
-	/* SPDX 2.3, annex D: letters, digits, '-' and '.'. */
-	char *out = mem_printf("LicenseRef-%.100s", license);
-	for (char *p = out; *p; p++)
-		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
-			*p = '-';
-	return out;
+	const char *texts[LICENSE_MAX] = { m->license };
+	size_t count = m->license ? 1 : 0;
+	for (size_t i = 0; m->licenses && i < m->licenses->count && count < LICENSE_MAX; i++)
+		texts[count++] = m->licenses->as.strings[i].s;
+	license_read(texts, count, m->license_name, out);
 }
 
 static json_t *license_of(const struct gguf_metadata *m)
 {
 	json_t *o = json_object();
-	if (m->license && *m->license && strcmp(m->license, "other") != 0) {
-		CLEANUP(mem_free_ptr) char *id = describe_license(m->license);
-		json_put_string(o, "id", id);
-	}
-	put_text(o, "name", m->license_name, 200);
-	json_put_string(o, "url", usable_link(m->license_link));
+	CLEANUP(license_release) struct license said = { 0 };
+	describe_license(m, &said);
+	const char *link = usable_link(m->license_link);
+	json_put_string(o, "id", said.id);
+	put_text(o, "name", m->license_name ? m->license_name : said.name, 200);
+	json_put_string(o, "url", link ? link : usable_link(m->license));
 	if (json_object_size(o))
 		return o;
 	json_decref(o);

@@ -4,6 +4,7 @@
 #ifndef FERRY_PREPARE_DESCRIBE_H
 #define FERRY_PREPARE_DESCRIBE_H
 
+#include "catalog/license.h"
 #include "catalog/manifest.h"
 #include "gguf/gguf.h"
 
@@ -23,8 +24,7 @@ struct describe {
  * characters, too long) are cleaned or left out. The caller owns it. */
 json_t *describe_card(const struct describe *d);
 
-/* Converts the license in a model's metadata ("apache-2.0", "llama3") to an SPDX expression:
- * "Apache-2.0", "LicenseRef-llama3". The caller frees. */
-char *describe_license(const char *license);
+/* The license that the model's metadata name. */
+void describe_license(const struct gguf_metadata *m, struct license *out);
 
 #endif

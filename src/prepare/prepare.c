@@ -355,6 +355,7 @@ static int write_card(struct job *j, struct err *e)
 	rc = card_from_json(card, "", &j->out->card, e);
 	if (rc < 0)
 		return err_context(e, "the card of %s", j->p->name);
+	contradict_license(&j->model, &j->out->card, j->p->report, j->out);
 	return j->out->card_changed ? card_save(&j->out->card, j->out->card_path, e) : 0;
 }
 

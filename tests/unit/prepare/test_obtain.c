@@ -1,4 +1,3 @@
-#include "prepare/describe.h"
 #include "prepare/shard_urls.h"
 #include "prepare/download_probe.h"
 #include "prepare/obtain.h"
@@ -27,24 +26,6 @@ static void names_of_urls_can_do_no_harm(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(mem_free_ptr) char *name = download_probe_name(cases[i].url);
 		assert_string_equal(name, cases[i].name);
-	}
-}
-
-static void licences_become_spdx(void **state)
-{
-	static const struct {
-		const char *from, *to;
-	} cases[] = {
-		{ "mit", "MIT" },
-		{ "apache-2.0", "Apache-2.0" },
-		{ "cc-by-nc-4.0", "CC-BY-NC-4.0" },
-		{ "llama3.1", "LicenseRef-llama3.1" },
-		{ "my own!", "LicenseRef-my-own-" },
-	};
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP(mem_free_ptr) char *id = describe_license(cases[i].from);
-		assert_string_equal(id, cases[i].to);
 	}
 }
 
@@ -105,7 +86,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_urls_can_do_no_harm),
-		cmocka_unit_test(licences_become_spdx),
 		cmocka_unit_test(urls_of_shards_are_grouped_and_completed),
 		cmocka_unit_test(other_urls_are_fallbacks_for_each_other),
 		cmocka_unit_test(sources_of_both_kinds_are_not_mixed),
