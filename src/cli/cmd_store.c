@@ -89,7 +89,8 @@ static json_t *reference_json(const struct store_variant *v)
 
 /* -- list -------------------------------------------------------------------------------------- */
 
-static json_t *variant_json(const struct store_variant *v)
+/* paths NULL: the names in the variant's folder. */
+static json_t *variant_json(const struct store_variant *v, const struct str_list *paths)
 {
 	json_t *object = reference_json(v);
 	json_put_string(object, "dir", v->dir);
@@ -102,7 +103,7 @@ static json_t *variant_json(const struct store_variant *v)
 		CLEANUP(mem_free_ptr) char *path = path_join(v->dir, v->files[i].name);
 		json_t *file = json_push_object(files);
 		json_put_string(file, "name", v->files[i].name);
-		json_put_string(file, "path", path);
+		json_put_string(file, "path", paths ? paths->at[i] : path);
 		json_put_u64(file, "size", v->files[i].size);
 		json_put_hex(file, "sha256", &v->files[i].sha256, DIGEST_SIZE);
 	}
@@ -125,7 +126,7 @@ static int run_list(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *variants = json_put_array(document, "variants");
 	for (size_t i = 0; i < s.all.count; i++)
-		json_push(variants, variant_json(&s.all.at[i]));
+		json_push(variants, variant_json(&s.all.at[i], NULL));
 	if (!s.all.count && !cli->json)
 		report_note(cli->report, "the store %s is empty", s.store.home);
 	cli_table(cli, variants, columns, ARRAY_LEN(columns));
@@ -148,11 +149,11 @@ static int run_path(struct cli *cli, struct err *e)
 		return err_hint(e, "run `ferry fetch %s`", cli->operands[0]);
 	}
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	json_put(document, "variant", variant_json(v));
-	for (size_t i = 0; i < v->file_count; i++) {
-		CLEANUP(mem_free_ptr) char *path = path_join(v->dir, v->files[i].name);
-		cli_path(cli, path);
-	}
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	store_paths(&s.store, v, &paths);
+	json_put(document, "variant", variant_json(v, &paths));
+	for (size_t i = 0; i < paths.count; i++)
+		cli_path(cli, paths.at[i]);
 	return cli_result(cli, document, e);
 }
 

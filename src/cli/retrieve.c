@@ -108,15 +108,16 @@ static void warn_of_deprecation(struct retrieval *r, const struct card *m)
 			    m->replacement ? "; use " : "", m->replacement ? m->replacement : "");
 }
 
-static void warn_of_kind(struct retrieval *r, const struct card *m, const struct card_variant *v)
+static void warn_of_kind(struct retrieval *r, const char *model, const char *variant,
+			 const char *kind, const char *engine)
 {
-	if (v->kind)
+	if (kind)
 		report_warn(r->cli->report,
 			    "%s:%s is of the kind '%s', not a model: it is used together with one",
-			    m->id, v->id, v->kind);
-	if (v->engine)
-		report_warn(r->cli->report, "%s:%s: of all engines, only %s can load it", m->id,
-			    v->id, v->engine);
+			    model, variant, kind);
+	if (engine)
+		report_warn(r->cli->report, "%s:%s: of all engines, only %s can load it", model,
+			    variant, engine);
 }
 
 static int from_mirrors(struct retrieval *r, const struct reference *reference,
@@ -131,7 +132,7 @@ static int from_mirrors(struct retrieval *r, const struct reference *reference,
 		return rc;
 	*variant = v->id;
 	warn_of_deprecation(r, model);
-	warn_of_kind(r, model, v);
+	warn_of_kind(r, model->id, v->id, v->kind, v->engine);
 	rc = fetch_variant(remote, model, v, options, &out->files, e);
 	if (rc < 0)
 		return rc;
@@ -198,8 +199,10 @@ static int from_store(struct retrieval *r, const struct reference *reference, co
 	out->repository = v->repository;
 	out->model = v->model;
 	out->variant = v->variant;
+	out->kind = v->kind;
 	out->fallback = mem_strdup(why->text);
 	tell(r, v, why->text);
+	warn_of_kind(r, v->model, v->variant, v->kind, v->engine);
 	return 0;
 }
 

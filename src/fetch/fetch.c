@@ -23,6 +23,8 @@ static struct store_variant stored_form(const struct remote *remote, const struc
 		.repository = mem_strdup(remote->repository),
 		.model = mem_strdup(p->model->id),
 		.variant = mem_strdup(p->variant->id),
+		.kind = p->variant->kind ? mem_strdup(p->variant->kind) : NULL,
+		.engine = p->variant->engine ? mem_strdup(p->variant->engine) : NULL,
 		.fetched_s = clock_wall_s(remote->sources.clock),
 	};
 	v.files = mem_alloc((p->count + 1) * sizeof *v.files);
@@ -93,12 +95,7 @@ static bool is_linked(const struct remote *remote, const struct store_variant *v
 			     &ignored) < 0 ||
 	    !store_variant_equal(old, v))
 		return false;
-	for (size_t i = 0; i < v->file_count; i++) {
-		CLEANUP(mem_free_ptr) char *path = path_join(old->dir, v->files[i].name);
-		if (!file_exists(path))
-			return false;
-	}
-	return true;
+	return store_is_linked(remote->store, old);
 }
 
 static void name_linked(struct remote *remote, const struct fetch_plan *p, struct fetch_result *r)
@@ -109,19 +106,47 @@ static void name_linked(struct remote *remote, const struct fetch_plan *p, struc
 		r->files[i].path = path_join(dir, r->files[i].name);
 }
 
-static int place(const struct store *s, const struct card_file *f, const char *path, struct err *e)
+/* Where the files of a variant go that the store has. */
+struct placing {
+	const struct store *store;
+	const struct card_variant *variant;
+	bool checked; /* that there is space for the copies */
+};
+
+static bool is_same_file(const char *a, const char *b)
 {
-	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
-	struct stat a, b;
-	/* The output is the blob itself, or an existing link to it. */
-	if (stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	    a.st_ino == b.st_ino)
+	struct stat x, y;
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Before the first copy: the space for all. */
+static int need_copies(struct placing *p, size_t first, const char *path, struct err *e)
+{
+	uint64_t bytes = 0;
+	if (p->checked)
 		return 0;
+	p->checked = true;
+	for (size_t i = first; i < p->variant->file_count; i++)
+		bytes += p->variant->files[i].size;
+	return file_need_space(path, bytes, e);
+}
+
+static int place(struct placing *p, size_t i, const char *path, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(p->store, &p->variant->files[i].sha256);
 	/* Root, above all in a container, can write to a read-only file: not to that of the store.
 	 */
-	if (faccessat(AT_FDCWD, blob, W_OK, AT_EACCESS) == 0)
-		return file_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
-	return file_link_or_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
+	bool own = faccessat(AT_FDCWD, blob, W_OK, AT_EACCESS) == 0, done = false;
+	/* The output is the blob itself, or an existing link to it. */
+	if (is_same_file(blob, path))
+		return 0;
+	int rc = file_reflink(blob, path, FILE_READ_ONLY, &done, e);
+	if (rc == 0 && !done && !own)
+		rc = file_link(blob, path, &done, e);
+	if (rc < 0 || done)
+		return rc;
+	rc = need_copies(p, i, path, e);
+	return rc < 0 ? rc : file_copy(blob, path, FILE_READ_ONLY, p->store->cancel, e);
 }
 
 /* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
@@ -129,6 +154,7 @@ static int place(const struct store *s, const struct card_file *f, const char *p
 static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
 		     struct str_list *paths, struct err *e)
 {
+	struct placing p = { .store = s, .variant = variant };
 	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
 	int rc = folder ? file_mkdirs(output, FILE_DIR_MODE, e)
 			: file_mkdirs_for(output, FILE_DIR_MODE, e);
@@ -136,7 +162,7 @@ static int place_all(const struct store *s, const struct card_variant *variant, 
 		const struct card_file *f = &variant->files[i];
 		CLEANUP(mem_free_ptr) char *path = folder ? path_join(output, f->name)
 							  : mem_strdup(output);
-		rc = place(s, f, path, e);
+		rc = place(&p, i, path, e);
 		if (rc == 0)
 			str_list_take(paths, path_absolute(path));
 	}
@@ -260,13 +286,15 @@ int fetch_stored(const struct store *s, const struct store_variant *v,
 		 const struct fetch_options *options, struct fetch_result *out, struct err *e)
 {
 	CLEANUP(fetch_result_release) struct fetch_result r = { 0 };
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
 	int rc = options->check_blobs ? check_stored(s, v, e) : 0;
 	if (rc < 0)
 		return rc;
+	store_paths(s, v, &paths);
 	r.files = mem_alloc((v->file_count + 1) * sizeof *r.files);
 	for (size_t i = 0; i < v->file_count; i++) {
 		r.files[r.count++] = (struct fetch_file){
-			.path = path_join(v->dir, v->files[i].name),
+			.path = mem_strdup(paths.at[i]),
 			.name = v->files[i].name,
 			.size = v->files[i].size,
 			.sha256 = v->files[i].sha256,

@@ -2,6 +2,7 @@
 
 #include "hash/onepass.h"
 #include "publish/tree_source.h"
+#include "repository/seen.h"
 #include "tuf/claim.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -43,6 +44,13 @@ static int damaged(struct err *e, const char *path)
 	return err_hint(e, "the file in the tree is damaged: `ferry catalog add` of the prepared "
 			   "model puts the right one there; other files are written by `ferry "
 			   "catalog sign`");
+}
+
+/* Whoever puts the right one there must not trust its mark. */
+static int damaged_object(const struct tree_object *o, struct err *e)
+{
+	seen_forget(o->tree->dir, &o->file->sha256);
+	return damaged(e, o->path);
 }
 
 static int read_signed(const struct repository_file *f, const char *path, struct buf *out,
@@ -177,7 +185,7 @@ static int pieces_make(const struct tree *t, const struct repository_file *f, st
 	rc = t->source ? tree_source_pieces(t, f, &p->grid, p->at, e)
 		       : onepass_run(&pass, o->fd, o->path, NULL, e);
 	if (rc == 0 && !t->source && !digest_equal(&pass.whole, &f->sha256))
-		rc = damaged(e, o->path);
+		rc = damaged_object(o, e);
 	if (rc == 0)
 		grid_root(p->at, p->grid.count, &p->root);
 	return rc;
@@ -191,7 +199,7 @@ static int object_open(const struct tree *t, const struct repository_file *f, st
 	if (rc < 0)
 		return rc;
 	if (size != f->size) {
-		damaged(e, o->path);
+		damaged_object(o, e);
 		return err_context(e, "%llu bytes instead of %llu", (unsigned long long)size,
 				   (unsigned long long)f->size);
 	}
@@ -236,7 +244,7 @@ int tree_object_read(const struct tree_object *o, uint32_t piece, void *data, st
 	if (o->tree->source)
 		tree_source_corrupt(o->tree, o->file, e);
 	else
-		damaged(e, o->path);
+		damaged_object(o, e);
 	return err_context(e, "piece %u (bytes %llu to %llu)", (unsigned)piece,
 			   (unsigned long long)offset, (unsigned long long)(offset + len - 1));
 }

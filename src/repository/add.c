@@ -29,7 +29,7 @@ struct adding {
 	const struct card *card;
 	const char *from;
 	struct take take;
-	bool *repaired;   /* for each variant of the card: an object was wrong */
+	bool *repaired;   /* for each variant of the card: an object was wrong or missing */
 	struct writer *w; /* knows which role owns the files */
 };
 

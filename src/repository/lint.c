@@ -5,6 +5,7 @@
 #include "repository/object.h"
 #include "repository/repository.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 static void lint_manifest(const char *dir, const char *model, const struct card_file *f,
 			  const char *where, struct lint_shape *shape, struct lint_findings *out)
@@ -72,6 +73,26 @@ static int lint_tree(const char *dir, const struct repository_cards *cards, stru
 	return rc;
 }
 
+/* The signed files that are no models: metadata, catalog, manifests. */
+static void lint_signed(const char *dir, struct lint_findings *f)
+{
+	CLEANUP(repository_files_release) struct repository_files files = { 0 };
+	struct err why = ERR_INIT;
+	int rc = repository_published(dir, &files, &why);
+	if (rc < 0 && rc != -ERR_NOT_FOUND)
+		lint_add(f, LINT_ERROR, "signed files", "%s%s%s", why.text, why.hint[0] ? "; " : "",
+			 why.hint);
+	for (size_t i = 0; rc == 0 && i < files.count; i++) {
+		const struct repository_file *file = &files.at[i];
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, file->key);
+		if (!file->manifest_key && file->size <= CATALOG_MAX_BYTES &&
+		    !sha256_file_is(path, &file->sha256))
+			lint_add(f, LINT_ERROR, "signed files",
+				 "%s is missing or damaged; `ferry catalog sign` writes it again",
+				 path);
+	}
+}
+
 int repository_lint(const char *dir, const json_t *mirrors, struct report *report,
 		    const struct cancel *cancel, struct lint_findings *f, struct err *e)
 {
@@ -82,6 +103,7 @@ int repository_lint(const char *dir, const json_t *mirrors, struct report *repor
 	if (rc < 0)
 		return rc;
 	lint_cards(cards.at, cards.count, f);
+	lint_signed(dir, f);
 	if (cards.count == 0 && f->count == 0)
 		lint_add(f, LINT_NOTE, "cards", "there are none yet in %s/cards", dir);
 	if (mirrors)

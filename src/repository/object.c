@@ -58,3 +58,31 @@ int object_check(struct object_look *l, const char *dir, const struct card_file 
 	return err_hint(e, "run `ferry catalog add` for this model again: it puts the right file "
 			   "there");
 }
+
+/* One that was verified here, and is not as it was then. */
+static bool has_moved(const struct seen *seen, const char *path, const struct card_file *f)
+{
+	struct mark m;
+	return seen_any(seen, &f->sha256) &&
+	       !(mark_of(path, false, &m) && seen_knows(seen, &f->sha256, &m));
+}
+
+int repository_moved(const char *dir, struct str_list *out, struct err *e)
+{
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	CLEANUP(seen_close) struct seen seen = { 0 };
+	int rc = repository_cards_load(dir, &cards, e);
+	seen_open(&seen, dir);
+	for (size_t i = 0; rc == 0 && i < cards.count; i++)
+		for (size_t k = 0; k < cards.at[i].variant_count; k++) {
+			const struct card_variant *v = &cards.at[i].variants[k];
+			for (size_t n = 0; n < v->file_count; n++) {
+				CLEANUP(mem_free_ptr) char *path =
+					repository_object_path(dir, v->files[n].path,
+							       &v->files[n].sha256);
+				if (has_moved(&seen, path, &v->files[n]))
+					str_list_take(out, STEAL(path));
+			}
+		}
+	return rc;
+}

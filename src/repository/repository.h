@@ -74,6 +74,10 @@ void repository_cards_release(struct repository_cards *c);
 /* ERR_INTEGRITY for a card that does not parse, or whose file name is not its id. */
 WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *out, struct err *e);
 
+/* Appends the paths of the objects whose size, time or inode is not the one with which they were
+ * verified in this tree, or that are gone. Nothing is hashed. */
+WARN_UNUSED int repository_moved(const char *dir, struct str_list *out, struct err *e);
+
 /* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
 WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
 
@@ -149,8 +153,9 @@ struct repository_gc {
 WARN_UNUSED int repository_gc(struct repository *r, unsigned keep, bool dry_run,
 			      struct repository_gc *out, struct err *e);
 
-/* Findings on cards, their objects in the tree, and mirrors (NULL: not checked). An object whose
- * size, time or inode moved since it was verified is hashed. Writes nothing. */
+/* Findings on cards, their objects in the tree, other signed files, and mirrors (NULL: not
+ * checked). An object whose size, time or inode moved since it was verified is hashed. Writes
+ * nothing. */
 WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct report *report,
 				const struct cancel *cancel, struct lint_findings *f,
 				struct err *e);

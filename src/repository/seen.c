@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define FIRST_LINE "ferry-seen 1"
+#define DAMAGED "damaged"
 #define MAX_BYTES (32 * MIB)
 
 static int compare(const void *a, const void *b)
@@ -22,7 +23,16 @@ static struct seen_entry entry_of(const struct digest *sha256, const struct mark
 	return (struct seen_entry){ .sha256 = *sha256, .mark = *m };
 }
 
-/* "<sha256> <size> <modified_ns> <inode>" */
+static void forget(struct seen *s, const struct digest *sha256)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < s->count; i++)
+		if (!digest_equal(&s->at[i].sha256, sha256))
+			s->at[kept++] = s->at[i];
+	s->count = kept;
+}
+
+/* "<sha256> <size> <modified_ns> <inode>", or "<sha256> damaged" */
 static void parse_line(struct seen *s, char *line)
 {
 	struct digest sha256;
@@ -31,7 +41,11 @@ static void parse_line(struct seen *s, char *line)
 	if (!space)
 		return;
 	*space = '\0';
-	if (!digest_parse(&sha256, line) || !mark_parse(space + 1, &m))
+	if (!digest_parse(&sha256, line))
+		return;
+	if (strcmp(space + 1, DAMAGED) == 0)
+		forget(s, &sha256);
+	if (!mark_parse(space + 1, &m))
 		return;
 	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
 	s->at[s->count++] = entry_of(&sha256, &m);
@@ -64,6 +78,26 @@ void seen_close(struct seen *s)
 	free(s->path);
 	free(s->at);
 	*s = (struct seen){ 0 };
+}
+
+bool seen_any(const struct seen *s, const struct digest *sha256)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (digest_equal(&s->at[i].sha256, sha256))
+			return true;
+	return false;
+}
+
+void seen_forget(const char *dir, const struct digest *sha256)
+{
+	struct err ignored = ERR_INIT;
+	char hex[DIGEST_HEX];
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/.ferry/seen", dir);
+	CLEANUP(mem_free_ptr) char *line = mem_printf("\n%s %s\n", digest_hex(hex, sha256),
+						      DAMAGED);
+	CLEANUP(file_close) int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!file_write(fd, line, strlen(line), path, &ignored);
 }
 
 bool seen_knows(const struct seen *s, const struct digest *sha256, const struct mark *m)

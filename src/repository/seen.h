@@ -3,8 +3,9 @@
  * A file with the same mark need not be hashed again; one whose mark moved is hashed before it is
  * called right.
  *
- * The file, <tree>/.ferry/seen, has a line for each verified file and is only appended to. It is
- * only an aid: without it, files are hashed once. Malformed lines are ignored.
+ * The file, <tree>/.ferry/seen, has a line for each verified file and is only appended to; a later
+ * line takes those of a digest back. It is only an aid: without it, files are hashed once.
+ * Malformed lines are ignored.
  */
 #ifndef FERRY_REPOSITORY_SEEN_H
 #define FERRY_REPOSITORY_SEEN_H
@@ -29,7 +30,11 @@ void seen_open(struct seen *s, const char *dir);
 void seen_close(struct seen *s);
 
 bool seen_knows(const struct seen *s, const struct digest *sha256, const struct mark *m);
-/* Failures to write are ignored. */
+/* Was a file with this digest hashed here at all? */
+bool seen_any(const struct seen *s, const struct digest *sha256);
+/* In the record of the tree: a file with this digest was found damaged although its mark is the
+ * same, so that it is hashed at the next look. Failures to write are ignored here and below. */
+void seen_forget(const char *dir, const struct digest *sha256);
 void seen_add(struct seen *s, const struct digest *sha256, const struct mark *m);
 
 #endif

@@ -6,6 +6,8 @@
 #include "util/path.h"
 #include "util/text.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static int judge(const struct manifest *m, const char *path, const struct manifest_verdict *v,
@@ -27,7 +29,7 @@ static int judge(const struct manifest *m, const char *path, const struct manife
 			path, v->piece, (unsigned long long)v->piece_offset);
 	else
 		err_set(e, ERR_INTEGRITY, "%s does not match its manifest", path);
-	return err_hint(e, "it has changed since it was prepared: prepare it again");
+	return err_hint(e, "it has changed since it was prepared: remove it and prepare it again");
 }
 
 static int check_file(struct take *t, const struct manifest *m, const char *path, struct err *e)
@@ -45,13 +47,15 @@ static int sync_file(const char *path, struct err *e)
 	return rc < 0 ? rc : file_sync(fd, path, e);
 }
 
-/* `ferry prepare` makes its files read-only. A symbolic link leads to somebody else's file. */
+/* `ferry prepare` makes its files read-only. A link, symbolic or hard, leads to somebody else's
+ * file. */
 bool take_shares(const struct take *t, const char *from)
 {
 	struct stat st;
 	if (t->how->copy || t->how->link)
 		return t->how->link;
-	return lstat(from, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 0222);
+	return lstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	       !(st.st_mode & 0222);
 }
 
 /* A linked file has the mode that its own maker's umask gave it. */
@@ -82,8 +86,8 @@ static int need_copies(struct take *t, uint64_t size_bytes, const char *to, stru
 	t->said = true;
 	if (!t->how->copy)
 		report_note(t->look.report,
-			    "files that others may write to are copied, which takes %s; --link "
-			    "shares them with the tree instead",
+			    "files that others may write to, or that have other names, are copied, "
+			    "which takes %s; --link shares them with the tree instead",
 			    format_size(size, bytes));
 	return file_need_space(to, bytes, e);
 }
@@ -121,6 +125,16 @@ static void remove_empty_folders(const char *object)
 	file_remove_dir_if_empty(models);
 }
 
+/* What is no file is in the way: a pipe, a link, a folder. */
+static int clear_place(const char *to, struct err *e)
+{
+	struct stat st;
+	if (lstat(to, &st) < 0 || S_ISREG(st.st_mode) || remove(to) == 0)
+		return 0;
+	err_sys(e, errno, "%s is not a file and cannot be removed", to);
+	return err_hint(e, "move it out of the tree");
+}
+
 int take_file(struct take *t, const struct manifest *m, const char *from, const char *to,
 	      bool *repaired, struct err *e)
 {
@@ -133,11 +147,13 @@ int take_file(struct take *t, const struct manifest *m, const char *from, const 
 		return check_file(t, m, from, e);
 	bool known = seen_knows(&t->look.seen, &m->sha256, &mark);
 	bool copies = state != OBJECT_RIGHT && !take_shares(t, from);
-	*repaired = *repaired || state == OBJECT_WRONG;
+	*repaired = *repaired || state != OBJECT_RIGHT;
 	if (!known && !copies)
 		rc = check_file(t, m, from, e);
 	if (rc == 0 && state != OBJECT_RIGHT)
 		rc = file_mkdirs_for(to, FILE_PUBLIC_DIR_MODE, e);
+	if (rc == 0 && state == OBJECT_WRONG)
+		rc = clear_place(to, e);
 	if (rc == 0 && state != OBJECT_RIGHT)
 		rc = copies ? copy_checked(t, m, from, to, e) : share(t, from, to, e);
 	if (rc < 0) {

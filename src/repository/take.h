@@ -19,7 +19,7 @@ struct take {
 bool take_shares(const struct take *t, const char *from);
 
 /* Checks the file `from` by its manifest, and makes it the object `to` unless that is right.
- * *repaired becomes true when the object was there, but wrong. Errors as repository_model_add(). */
+ * *repaired becomes true when the object was wrong or missing. Errors as repository_model_add(). */
 WARN_UNUSED int take_file(struct take *t, const struct manifest *m, const char *from,
 			  const char *to, bool *repaired, struct err *e);
 

@@ -34,6 +34,8 @@ int record_save(const char *dir, const char *name, const struct store_variant *v
 	json_put_string(object, "repository", v->repository);
 	json_put_string(object, "model", v->model);
 	json_put_string(object, "variant", v->variant);
+	json_put_string(object, "kind", v->kind);
+	json_put_string(object, "engine", v->engine);
 	json_put_string(object, "fetched", time);
 	for (size_t i = 0; i < v->file_count; i++) {
 		json_t *file = json_object();
@@ -67,7 +69,7 @@ static int load_file(const json_t *object, struct store_variant *v, struct err *
 
 static int load_members(const json_t *object, struct store_variant *v, struct err *e)
 {
-	const char *format, *repository, *model, *variant, *time;
+	const char *format, *repository, *model, *variant, *kind, *engine, *time;
 	json_t *files;
 	int rc = json_get_string(object, "", "format", &format, e);
 	if (rc == 0 && strcmp(format, FORMAT) != 0)
@@ -75,12 +77,16 @@ static int load_members(const json_t *object, struct store_variant *v, struct er
 	if (rc < 0 || (rc = json_get_string(object, "", "repository", &repository, e)) < 0 ||
 	    (rc = json_get_string(object, "", "model", &model, e)) < 0 ||
 	    (rc = json_get_string(object, "", "variant", &variant, e)) < 0 ||
+	    (rc = json_opt_string(object, "", "kind", &kind, e)) < 0 ||
+	    (rc = json_opt_string(object, "", "engine", &engine, e)) < 0 ||
 	    (rc = json_get_string(object, "", "fetched", &time, e)) < 0 ||
 	    (rc = json_get_array(object, "", "files", RECORD_MAX_FILES, &files, e)) < 0)
 		return rc;
 	v->repository = mem_strdup(repository);
 	v->model = mem_strdup(model);
 	v->variant = mem_strdup(variant);
+	v->kind = kind ? mem_strdup(kind) : NULL;
+	v->engine = engine ? mem_strdup(engine) : NULL;
 	if (!parse_time(time, &v->fetched_s))
 		return err_set(e, ERR_INTEGRITY, "'fetched' is not a time");
 	v->files = mem_alloc((json_array_size(files) + 1) * sizeof *v->files);

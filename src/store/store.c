@@ -164,6 +164,8 @@ void store_variant_release(struct store_variant *v)
 	free(v->repository);
 	free(v->model);
 	free(v->variant);
+	free(v->kind);
+	free(v->engine);
 	free(v->dir);
 	*v = (struct store_variant){ 0 };
 }

@@ -82,7 +82,8 @@ struct store_file {
 
 struct store_variant {
 	char *repository, *model, *variant;
-	char *dir; /* where the links are */
+	char *kind, *engine; /* as in the card: what is no model, and the only engine; or NULL */
+	char *dir;           /* where the links are */
 	struct store_file *files;
 	size_t file_count;
 	uint64_t size; /* of all files */
@@ -99,6 +100,11 @@ WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, 
  * the same variant, file by file, the record last; then removes the pin. dir, complete and size
  * of *v are not read. ERR_CONFLICT when another process removed a blob meanwhile. */
 WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v, struct err *e);
+/* Does each name in v->dir lead to its blob? A copy is hashed. */
+bool store_is_linked(const struct store *s, const struct store_variant *v);
+/* Appends the path of each file of a complete variant: its name in v->dir, which is linked again
+ * if it does not lead to the blob; where that cannot be done, the blob. */
+void store_paths(const struct store *s, const struct store_variant *v, struct str_list *out);
 /* The same files under the same names? */
 bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
 /* Removes what a process killed near the end of store_link(v) left: the pin, and names of an

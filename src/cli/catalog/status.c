@@ -107,6 +107,30 @@ static void put_need(json_t *object, const struct writer_status *s, enum need ne
 	json_put_string(object, "text", text);
 }
 
+/* Objects that are not as they were when they were verified: no fault, because a tree that was
+ * copied has other inodes. Cards that cannot be read are a matter of `lint`. */
+static void put_moved(json_t *document, const char *dir)
+{
+	CLEANUP(str_list_release) struct str_list moved = { 0 };
+	struct err ignored = ERR_INIT;
+	json_t *paths = json_put_array(document, "moved");
+	if (repository_moved(dir, &moved, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < moved.count; i++)
+		json_push(paths, json_string_lossy(moved.at[i], strlen(moved.at[i])));
+}
+
+static void tell_moved(struct cli *cli, const json_t *paths)
+{
+	size_t count = json_array_size(paths);
+	if (count)
+		report_note(cli->report,
+			    "%s%s: the size, time or inode has changed since it was verified; "
+			    "`ferry catalog lint` hashes such files",
+			    json_string_value(json_array_get(paths, 0)),
+			    count == 1 ? "" : ", and others");
+}
+
 static json_t *status(struct cli *cli, const struct ceremony_opts *o, const struct ceremony_desk *d,
 		      const struct writer_statuses *all)
 {
@@ -123,6 +147,7 @@ static json_t *status(struct cli *cli, const struct ceremony_opts *o, const stru
 	}
 	waiting_put(document, all, &d->names);
 	json_put(document, "needs", needs);
+	put_moved(document, d->place.dir);
 	return document;
 }
 
@@ -202,15 +227,18 @@ static int run_status(struct cli *cli, struct err *e)
 	waiting_print(cli, &d, document);
 	rc = cli_result(cli, document, e);
 	warn_of_no_spare(cli, &all.at[0]);
+	tell_moved(cli, json_object_get(document, "moved"));
 	return rc < 0 ? rc : json_array_size(needs) ? -ERR_FAULT : 0;
 }
 
 const struct command cmd_catalog_status = {
 	.name = "status",
 	.summary = "show versions, expiry dates, signatures, and what to do",
-	.description = "The exit code is 1 if a person has to act: a draft waits for signatures, a "
-		       "role has expired or will soon, or has fewer keys than its threshold. Keys "
-		       "are shown by the names of their NAME.pub files in the folder of keys.",
+	.description =
+		"The exit code is 1 if a person has to act: a draft waits for signatures, a "
+		"role has expired or will soon, or has fewer keys than its threshold, or a model "
+		"file in the tree is not as it was when it was verified. Keys "
+		"are shown by the names of their NAME.pub files in the folder of keys.",
 	.opts = status_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_status,
