@@ -91,5 +91,7 @@ WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
  * "parameters=2.7B", "variants.q4_k_m.summary=…". An empty value removes the member. ERR_USAGE
  * when the key cannot be set, or the value is not valid for it. */
 WARN_UNUSED int card_set(json_t *card, const char *assignment, struct err *e);
+/* Would it be possible in a card that has the variant? */
+WARN_UNUSED int card_set_check(const char *assignment, struct err *e);
 
 #endif

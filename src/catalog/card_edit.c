@@ -202,23 +202,83 @@ static int value_of(const struct card_member *m, const char *key, const char *te
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	const struct card_member *table;
+} nested[] = {
+	{ "license", card_license_members },
+	{ "source", card_source_members },
+	{ "deprecated", card_deprecated_members },
+};
+
+static const struct card_member *nested_table(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(nested); i++)
+		if (strcmp(nested[i].name, name) == 0)
+			return nested[i].table;
+	return NULL;
+}
+
+/* "title", "license.id", …; with a prefix only those of the table, "variants.q8_0.title". */
+static void settable(const struct card_member *table, const char *prefix, struct str_list *out)
+{
+	for (; table->key; table++) {
+		const struct card_member *inner = *prefix ? NULL : nested_table(table->key);
+		CLEANUP(mem_free_ptr) char *deeper = mem_printf("%s.", table->key);
+		if (table->settable)
+			str_list_take(out, mem_printf("%s%s", prefix, table->key));
+		else if (inner)
+			settable(inner, deeper, out);
+	}
+}
+
+/* Of a name in two parts one may be right, or almost: "licence", "author". */
+static const char *nearest_part(const char *key, const struct str_list *names)
+{
+	static const char *const words[][2] = {
+		{ "name", "title" },
+		{ "url", "source.url" },
+		{ "homepage", "source.url" },
+	};
+	CLEANUP(str_list_release) struct str_list parts = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(words[i][0], key) == 0)
+			return words[i][1];
+	CLEANUP(mem_free_ptr) size_t *whole = mem_alloc((2 * names->count + 1) * sizeof *whole);
+	for (size_t i = 0; i < names->count; i++) {
+		const char *dot = strchr(names->at[i], '.');
+		if (!dot)
+			continue;
+		whole[parts.count] = i;
+		str_list_take(&parts, mem_strndup(names->at[i], (size_t)(dot - names->at[i])));
+		whole[parts.count] = i;
+		str_list_add(&parts, dot + 1);
+	}
+	const char *near = text_nearest(key, (const char *const *)parts.at, parts.count);
+	for (size_t i = 0; near && i < parts.count; i++)
+		if (parts.at[i] == near)
+			return names->at[whole[i]];
+	return NULL;
+}
+
 static int unknown_key(const char *key, const char *prefix, const struct card_member *table,
 		       struct err *e)
 {
-	const char *names[32] = { 0 };
-	size_t count = 0;
-	for (; table->key && count < ARRAY_LEN(names); table++)
-		if (table->settable)
-			names[count++] = table->key;
-	const char *near = text_nearest(key, names, count);
-	err_set(e, ERR_USAGE, "'%s%s' is not a member of a card that can be set", prefix, key);
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *given = mem_printf("%s%s", prefix, key);
+	bool inside = table != card_members && table != card_variant_members;
+	settable(inside ? card_members : table, inside ? "" : prefix, &names);
+	const char *near = text_nearest(given, (const char *const *)names.at, names.count);
+	if (!near)
+		near = nearest_part(given, &names);
+	err_set(e, ERR_USAGE, "'%s' is not a member of a card that can be set", given);
 	if (near)
-		return err_hint(e, "did you mean '%s%s'?", prefix, near);
-	char list[256] = "";
-	for (size_t i = 0; i < count; i++)
-		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s%s", i ? ", " : "",
-			 prefix, names[i]);
-	return err_hint(e, "possible members: %s", list);
+		return err_hint(e, "did you mean '%s'?", near);
+	CLEANUP(buf_release) struct buf list = BUF_INIT(4 * KIB);
+	for (size_t i = 0; i < names.count; i++)
+		buf_addf(&list, "%s%s", i ? ", " : "", names.at[i]);
+	return err_hint(e, "possible members: %s%s", buf_str(&list),
+			*prefix ? "" : ", and variants.ID.title and others of a variant");
 }
 
 /* Sets or, with an empty text, removes `key` of the object. */
@@ -255,8 +315,20 @@ static int set_nested(json_t *card, const char *name, const char *key, const cha
 	return rc;
 }
 
-/* key: "ID.MEMBER"; an id may hold dots. */
-static int set_variant(json_t *card, const char *key, const char *text, struct err *e)
+static int no_variant(const json_t *card, const char *id, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	const json_t *variant;
+	size_t i;
+	json_array_foreach (json_object_get(card, "variants"), i, variant)
+		str_list_add(&ids, json_text(variant, "id") ? json_text(variant, "id") : "");
+	const char *near = text_nearest(id, (const char *const *)ids.at, ids.count);
+	err_set(e, ERR_USAGE, "the card has no variant '%s'", id);
+	return near ? err_hint(e, "did you mean '%s'?", near) : -ERR_USAGE;
+}
+
+/* Of "ID.MEMBER"; an id may hold dots. */
+static int split_variant(const char *key, char **id, const char **member, struct err *e)
 {
 	const char *dot = strrchr(key, '.');
 	if (!dot)
@@ -264,25 +336,42 @@ static int set_variant(json_t *card, const char *key, const char *text, struct e
 			       "'variants.%s' names no member; write, for example, "
 			       "variants.ID.title=…",
 			       key);
-	CLEANUP(mem_free_ptr) char *id = mem_strndup(key, (size_t)(dot - key));
-	CLEANUP(mem_free_ptr) char *prefix = mem_printf("variants.%s.", id);
+	*id = mem_strndup(key, (size_t)(dot - key));
+	*member = dot + 1;
+	return 0;
+}
+
+static int set_variant(json_t *card, const char *key, const char *text, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *id = NULL;
+	const char *member = NULL;
 	size_t index;
+	int rc = split_variant(key, &id, &member, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("variants.%s.", id);
 	json_t *variant = variant_of(card, id, &index);
-	if (!variant)
-		return err_set(e, ERR_USAGE, "the card has no variant '%s'", id);
-	return set_member(variant, prefix, dot + 1, text, card_variant_members, e);
+	return variant ? set_member(variant, prefix, member, text, card_variant_members, e)
+		       : no_variant(card, id, e);
+}
+
+int card_set_check(const char *assignment, struct err *e)
+{
+	CLEANUP(json_release) json_t *trial = json_object();
+	CLEANUP(mem_free_ptr) char *key = mem_strndup(assignment, strcspn(assignment, "="));
+	CLEANUP(mem_free_ptr) char *id = NULL;
+	const char *member = NULL;
+	if (str_starts(key, "variants.")) {
+		int rc = split_variant(key + strlen("variants."), &id, &member, e);
+		if (rc < 0)
+			return rc;
+		json_put_string(json_push_object(json_put_array(trial, "variants")), "id", id);
+	}
+	return card_set(trial, assignment, e);
 }
 
 int card_set(json_t *card, const char *assignment, struct err *e)
 {
-	static const struct {
-		const char *name;
-		const struct card_member *table;
-	} nested[] = {
-		{ "license", card_license_members },
-		{ "source", card_source_members },
-		{ "deprecated", card_deprecated_members },
-	};
 	const char *equals = strchr(assignment, '=');
 	if (!equals || equals == assignment) {
 		err_set(e, ERR_USAGE, "'%s' is not of the form key=value", assignment);

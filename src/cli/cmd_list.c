@@ -119,6 +119,20 @@ static char *size_text(const json_t *model)
 	return NULL;
 }
 
+static void tell_none(struct cli *cli, const struct session *s, const char *pattern)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	for (size_t i = 0; i < s->remotes.count; i++)
+		for (size_t j = 0; j < s->remotes.at[i]->catalog.model_count; j++)
+			str_list_add(&names, s->remotes.at[i]->catalog.models[j].id);
+	const char *near =
+		pattern ? text_nearest(pattern, (const char *const *)names.at, names.count) : NULL;
+	if (near)
+		report_note(cli->report, "no model matches; did you mean '%s'?", near);
+	else
+		report_note(cli->report, pattern ? "no model matches" : "the catalog is empty");
+}
+
 static int run(struct cli *cli, struct err *e)
 {
 	const struct list_opts *o = cli->opts;
@@ -138,7 +152,7 @@ static int run(struct cli *cli, struct err *e)
 	const json_t *models = json_object_get(document, "models");
 	session_tell_faults(cli, &s);
 	if (json_array_size(models) == 0)
-		report_note(cli->report, pattern ? "no model matches" : "the catalog is empty");
+		tell_none(cli, &s, pattern);
 	cli_table(cli, models, columns, ARRAY_LEN(columns));
 	return cli_result(cli, document, e);
 }

@@ -38,18 +38,24 @@ static int stock_open(struct cli *cli, struct stock *s, bool by_size, struct err
 }
 
 /* The existing names, for a mistyped one. */
-static int suggest(const struct store_variants *all, const char *model, struct err *e)
+static int suggest(const struct store_variants *all, const struct reference *r, struct err *e)
 {
-	const char **names = mem_alloc((all->count + 1) * sizeof *names);
-	for (size_t i = 0; i < all->count; i++)
+	CLEANUP(mem_free_ptr) const char **names = mem_alloc((all->count + 1) * sizeof *names);
+	CLEANUP(str_list_release) struct str_list variants = { 0 };
+	for (size_t i = 0; i < all->count; i++) {
 		names[i] = all->at[i].model;
-	const char *near = text_nearest(model, names, all->count);
-	if (near && strcmp(near, model) != 0)
-		err_hint(e, "did you mean '%s'?", near);
-	else
-		err_hint(e, "`ferry store list` lists the models");
-	free(names);
-	return -(int)e->class;
+		if (strcmp(names[i], r->model) == 0)
+			str_list_add(&variants, all->at[i].variant);
+	}
+	const char *near = variants.count ? r->model : text_nearest(r->model, names, all->count);
+	const char *variant = r->variant
+				      ? text_nearest(r->variant, (const char *const *)variants.at,
+						     variants.count)
+				      : NULL;
+	if (near && variant)
+		return err_hint(e, "did you mean '%s:%s'?", near, variant);
+	return near && !variants.count ? err_hint(e, "did you mean '%s'?", near)
+				       : err_hint(e, "`ferry store list` lists the models");
 }
 
 /* The variants of a reference: without a variant all of the model, unless `one`. */
@@ -67,7 +73,7 @@ static int stock_find(struct stock *s, const char *text, bool one, struct err *e
 	}
 	if (rc == 0 && s->count == 0) {
 		err_set(e, ERR_NOT_FOUND, "%s is not in the store", text);
-		return suggest(&s->all, r.model, e);
+		return suggest(&s->all, &r, e);
 	}
 	if (rc == 0 && one && s->count > 1) {
 		const struct store_variant *a = s->found[0], *b = s->found[1];

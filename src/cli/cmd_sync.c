@@ -155,9 +155,9 @@ static int find_repository(struct cli *cli, struct job *j, struct err *e)
 	if (!name)
 		return 0;
 	j->repository = settings_repositories_find(&j->repositories, name);
-	return j->repository ? 0
-			     : err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
-				       j->p.conf->path);
+	return j->repository
+		       ? 0
+		       : settings_repositories_unknown(&j->repositories, name, ERR_NOT_FOUND, e);
 }
 
 /* The first root of the publisher's tree. ERR_NOT_FOUND: it has none. */

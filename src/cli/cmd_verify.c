@@ -428,8 +428,10 @@ static int check_operands(const struct cli *cli, struct err *e)
 		return err_set(e, ERR_USAGE, "--record needs --merge");
 	if (o->merge && !cli->count)
 		return err_set(e, ERR_USAGE, "--merge needs the reports of all shards");
-	if (!o->merge && cli->count)
-		return err_set(e, ERR_USAGE, "too many operands");
+	if (!o->merge && cli->count) {
+		err_set(e, ERR_USAGE, "too many operands");
+		return err_hint(e, "--mirror chooses a mirror");
+	}
 	return 0;
 }
 

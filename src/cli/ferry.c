@@ -111,12 +111,9 @@ static int unknown(char **argv, const char *name)
 	size_t count = 0;
 	for (const struct cli_entry *n = entries; n->name && count < ARRAY_LEN(names); n++)
 		names[count++] = n->name;
-	const char *near = text_nearest(name, names, count);
 	err_set(&e, ERR_USAGE, "unknown command '%s'", name);
-	if (near)
-		err_hint(&e, "did you mean 'ferry %s'?", near);
-	else
-		err_hint(&e, "'ferry help' lists the commands");
+	cli_meant("ferry", name, names, count, &e);
+	err_hint(&e, "'ferry help' lists the commands");
 	return fail(argv, &e);
 }
 

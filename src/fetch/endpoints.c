@@ -497,11 +497,13 @@ int endpoints_first_root(struct endpoints *t, const struct digest *sha256, struc
 		sha256_of(buf_str(out), out->len, &got);
 		if (digest_equal(&got, sha256))
 			return 0;
-		char hex[DIGEST_HEX];
+		char there[DIGEST_HEX], pinned[DIGEST_HEX];
 		err_set(&why, ERR_INTEGRITY,
-			TUF_NAME_FIRST_ROOT " does not match root-sha256: its SHA-256 is %s",
-			digest_hex(hex, &got));
-		err_hint(&why, "compare root-sha256 with the value that the publisher gave you");
+			"the " TUF_NAME_FIRST_ROOT " of the mirror has the SHA-256 %s, but the "
+			"pinned root-sha256 is %s",
+			digest_hex(there, &got), digest_hex(pinned, sha256));
+		err_hint(&why, "compare both with what the publisher announces: the pin may be "
+			       "mistyped, or the mirror holds another repository");
 		if (transport_rejected(t, TUF_NAME_FIRST_ROOT, &why))
 			continue;
 		*e = why;

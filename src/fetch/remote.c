@@ -64,7 +64,11 @@ static int begin_with_digest(struct remote *r, const char *dir, const char *hex,
 	if (!anew && tuf_client_is_initialised(dir)) {
 		if (!tuf_client_pinned(dir, &pinned) || digest_equal(&pinned, &want))
 			return 0;
-		err_set(e, ERR_CONFLICT, "the first root in %s does not match root-sha256", dir);
+		char known[DIGEST_HEX], given[DIGEST_HEX];
+		err_set(e, ERR_CONFLICT,
+			"%s was created with a root whose SHA-256 is %s, but root-sha256 is now "
+			"%s",
+			dir, digest_hex(known, &pinned), digest_hex(given, &want));
 		return err_hint(e,
 				"if the publisher has started a new repository, verify its root "
 				"with the publisher, then remove %s",

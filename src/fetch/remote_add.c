@@ -307,6 +307,8 @@ int remote_add(const struct remote_add *what, const struct store *s,
 		rc = buf_ok(&section, "the section", e);
 	if (rc == 0)
 		rc = add(what, buf_str(&section), &root, path, s, options, out, e);
+	if (rc < 0)
+		rc = remote_add_explain(what, &urls, &root, options, e);
 	if (rc == 0)
 		*pin = STEAL(path);
 	return rc;

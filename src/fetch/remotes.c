@@ -23,8 +23,7 @@ static bool is_wanted(const struct settings_repository *set, const char *name)
 static int none_configured(const struct settings_repositories *set, const char *name, struct err *e)
 {
 	if (name) {
-		err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
-			set->path ? set->path : "ferry.conf");
+		settings_repositories_unknown(set, name, ERR_NOT_FOUND, e);
 		return err_hint(e, "use a repository of the configuration, or leave it out");
 	}
 	if (set->path)

@@ -84,11 +84,9 @@ static int check_id(const char *what, const char *id, struct err *e)
 /* Find a wrong assignment before hours of downloading. */
 static int check_set(const struct prepare *p, struct err *e)
 {
-	CLEANUP(json_release) json_t *trial = card_new(p->name);
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < p->set_count; i++)
-		if (!str_starts(p->set[i], "variants."))
-			rc = card_set(trial, p->set[i], e);
+		rc = card_set_check(p->set[i], e);
 	return rc;
 }
 

@@ -290,7 +290,10 @@ int sync_first_root(struct mirror *m, const struct retry *retry, const struct di
 	sha256_of(buf_str(out), out->len, &got);
 	if (digest_equal(&got, sha256))
 		return 0;
-	err_set(e, ERR_INTEGRITY, "mirror %s: %s does not match root-sha256", m->id, key);
+	char there[DIGEST_HEX], pinned[DIGEST_HEX];
+	err_set(e, ERR_INTEGRITY,
+		"mirror %s: its %s has the SHA-256 %s, but the pinned root-sha256 is %s", m->id,
+		key, digest_hex(there, &got), digest_hex(pinned, sha256));
 	return err_hint(e, "the mirror holds another repository, or the digest is of a later root: "
 			   "then give that root with --root FILE");
 }

@@ -196,6 +196,18 @@ void settings_repositories_add(struct settings_repositories *all,
 	}
 }
 
+int settings_repositories_unknown(const struct settings_repositories *all, const char *name,
+				  enum err_class class, struct err *e)
+{
+	CLEANUP(mem_free_ptr) const char **names = mem_alloc((all->count + 1) * sizeof *names);
+	for (size_t i = 0; i < all->count; i++)
+		names[i] = all->at[i].name;
+	const char *near = text_nearest(name, names, all->count);
+	err_set(e, class, "there is no [repository.%s] in %s", name,
+		all->path ? all->path : "ferry.conf");
+	return near ? err_hint(e, "did you mean '%s'?", near) : -(int)class;
+}
+
 const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
 							     const char *name)
 {
@@ -222,17 +234,27 @@ static const struct conf_section *only_one(const struct conf *c, bool *several)
 	return found ? found : n == 1 ? any : NULL;
 }
 
+static int no_section(const struct conf *c, const char *name, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	const struct conf_section *s;
+	for (size_t i = 0; (s = conf_nth(c, "repository", i)); i++)
+		str_list_add(&names, s->name);
+	const char *near = text_nearest(name, (const char *const *)names.at, names.count);
+	err_set(e, ERR_USAGE, "there is no [repository.%s] in %s", name,
+		c->path ? c->path : "ferry.conf");
+	return near ? err_hint(e, "did you mean '%s'?", near)
+		    : err_hint(e, "`ferry catalog init %s` makes a new repository", name);
+}
+
 int settings_repository_published(const struct conf *c, const char *name,
 				  struct settings_repository *out, struct err *e)
 {
 	bool several = false;
 	const struct conf_section *s = name ? conf_find(c, "repository", name)
 					    : only_one(c, &several);
-	if (name && !s) {
-		err_set(e, ERR_USAGE, "there is no [repository.%s] in %s", name,
-			c->path ? c->path : "ferry.conf");
-		return err_hint(e, "`ferry catalog init %s` makes a new repository", name);
-	}
+	if (name && !s)
+		return no_section(c, name, e);
 	if (several) {
 		err_set(e, ERR_USAGE, "%s has several repositories", c->path);
 		return err_hint(e, "choose one with --name");

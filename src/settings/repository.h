@@ -37,6 +37,10 @@ WARN_UNUSED int settings_repositories_read(const struct conf *c, struct settings
 /* Moves what clients can use of `more` to `all`, unless `all` has that name for clients. */
 void settings_repositories_add(struct settings_repositories *all,
 			       struct settings_repositories *more);
+/* There is no repository of this name: sets an error of this class, which says where, and a hint
+ * with the nearest name. */
+int settings_repositories_unknown(const struct settings_repositories *all, const char *name,
+				  enum err_class class, struct err *e);
 /* Borrowed; or NULL. */
 const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
 							     const char *name);

@@ -15,13 +15,18 @@ static bool takes_value(const struct opt *o)
 	return o->type != OPT_FLAG && o->type != OPT_COUNT;
 }
 
+static bool is_option(const struct opt *o)
+{
+	return o->type != OPT_GROUP && o->type != OPT_MEANT;
+}
+
 static const struct opt *find(const struct parser *p, const char *name, size_t len, char letter,
-			      void **values)
+			      bool meant, void **values)
 {
 	for (size_t t = 0; t < p->table_count; t++) {
 		const struct opt *o = p->tables[t].opts;
 		for (; o && o->type != OPT_END; o++) {
-			if (o->type == OPT_GROUP)
+			if (meant ? o->type != OPT_MEANT : !is_option(o))
 				continue;
 			if (letter ? o->letter == letter
 				   : o->name && strlen(o->name) == len &&
@@ -34,21 +39,50 @@ static const struct opt *find(const struct parser *p, const char *name, size_t l
 	return NULL;
 }
 
-static int unknown(const struct parser *p, const char *name, size_t len)
+static const char *nearest(const struct parser *p, const char *name)
 {
 	const char *names[256];
 	size_t count = 0;
 	for (size_t t = 0; t < p->table_count; t++)
 		for (const struct opt *o = p->tables[t].opts; o && o->type != OPT_END; o++)
-			if (o->name && count < ARRAY_LEN(names))
+			if (o->name && is_option(o) && count < ARRAY_LEN(names))
 				names[count++] = o->name;
+	return text_nearest(name, names, count);
+}
+
+/* What is called otherwise in other tools. */
+static int meant(const struct parser *p, const struct opt *word)
+{
+	void *values;
+	for (const char *at = word->choices ? word->choices : ""; *at; at += strspn(at, " ")) {
+		size_t len = strcspn(at, " ");
+		if (find(p, at, len, 0, false, &values))
+			return err_hint(p->e, "did you mean --%.*s?", (int)len, at);
+		at += len;
+	}
+	return word->help ? err_hint(p->e, "%s", word->help) : -ERR_USAGE;
+}
+
+static int unknown(const struct parser *p, const char *name, size_t len)
+{
+	void *values;
 	CLEANUP(mem_free_ptr) char *given = mem_strndup(name, len);
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(given);
-	const char *near = text_nearest(given, names, count);
-	if (near)
-		return err_set(p->e, ERR_USAGE, "unknown option --%s; did you mean --%s?", shown,
-			       near);
-	return err_set(p->e, ERR_USAGE, "unknown option --%s", shown);
+	err_set(p->e, ERR_USAGE, "unknown option --%s", shown);
+	const struct opt *word = find(p, name, len, 0, true, &values);
+	const char *near = word ? NULL : nearest(p, given);
+	if (word)
+		return meant(p, word);
+	return near ? err_hint(p->e, "did you mean --%s?", near) : -ERR_USAGE;
+}
+
+static int unknown_letter(const struct parser *p, const char *arg, char letter)
+{
+	void *values;
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(arg);
+	err_set(p->e, ERR_USAGE, "unknown option %s", shown);
+	const struct opt *word = find(p, NULL, 0, letter, true, &values);
+	return word ? meant(p, word) : -ERR_USAGE;
 }
 
 static int choice_index(const char *choices, const char *value)
@@ -106,6 +140,7 @@ static int store(const struct opt *o, void *values, const char *value, struct er
 		return err_hint(e, "choose one of: %s", o->choices);
 	case OPT_END:
 	case OPT_GROUP:
+	case OPT_MEANT:
 		break;
 	}
 	return err_set(e, ERR_BUG, "option --%s has no type", o->name);
@@ -118,7 +153,7 @@ static int parse_long(struct parser *p, char **argv, int argc, int *i)
 	size_t len = strcspn(name, "=");
 	const char *value = name[len] ? name + len + 1 : NULL;
 	void *values;
-	const struct opt *o = find(p, name, len, 0, &values);
+	const struct opt *o = find(p, name, len, 0, false, &values);
 	if (!o)
 		return unknown(p, name, len);
 	if (!takes_value(o)) {
@@ -138,11 +173,9 @@ static int parse_letters(struct parser *p, char **argv, int argc, int *i)
 {
 	for (const char *s = argv[*i] + 1; *s; s++) {
 		void *values;
-		const struct opt *o = find(p, NULL, 0, *s, &values);
-		if (!o) {
-			CLEANUP(mem_free_ptr) char *shown = text_escaped(argv[*i]);
-			return err_set(p->e, ERR_USAGE, "unknown option %s", shown);
-		}
+		const struct opt *o = find(p, NULL, 0, *s, false, &values);
+		if (!o)
+			return unknown_letter(p, argv[*i], *s);
 		if (takes_value(o)) {
 			const char *value = s[1] ? s + 1 : ++*i < argc ? argv[*i] : NULL;
 			if (!value)

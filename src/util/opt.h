@@ -26,6 +26,9 @@ enum opt_type {
 	OPT_DURATION, /* uint64_t seconds: 90, 15m, 30d */
 	OPT_CHOICE,   /* int: index into the blank-separated `choices` */
 	OPT_GROUP,    /* no option: a heading in --help */
+	OPT_MEANT,    /* no option: what other tools call one. Whoever gives it is told the first of
+			 the blank-separated `choices` that a table has, else `help`; if that is
+			 NULL, nothing, and no option that merely looks similar */
 };
 
 /* What a value is, for shell completion. */
@@ -67,8 +70,8 @@ struct opt_table {
 /*
  * Parses argv[1..argc-1] against all the tables (the first match wins) and moves the
  * operands to the front of argv + 1; *operands is their number. ERR_USAGE names the
- * option and suggests the nearest one. With stop_at_operand, parsing ends at the first
- * operand (sub-commands; `run MODEL -- …`).
+ * option; the hint suggests the one that was meant, or the nearest one. With stop_at_operand,
+ * parsing ends at the first operand (sub-commands; `run MODEL -- …`).
  */
 WARN_UNUSED int opt_parse(const struct opt_table *tables, size_t table_count, int argc, char **argv,
 			  bool stop_at_operand, int *operands, struct err *e);

@@ -444,6 +444,40 @@ static size_t edit_distance(const char *a, const char *b)
 	return last[lb];
 }
 
+/* Without what people leave out of names or write otherwise: "Q4KM" is q4_k_m. */
+static void squeeze(char *out, const char *s)
+{
+	for (; *s; s++)
+		if (!strchr("-_. ", *s))
+			*out++ = *s >= 'A' && *s <= 'Z' ? (char)(*s - 'A' + 'a') : *s;
+	*out = '\0';
+}
+
+static bool same_letters(const char *a, const char *b)
+{
+	int counts[256] = { 0 };
+	for (; *a; a++)
+		counts[(unsigned char)*a]++;
+	for (; *b; b++)
+		counts[(unsigned char)*b]--;
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		if (counts[i])
+			return false;
+	return true;
+}
+
+static size_t distance(const char *s, const char *name)
+{
+	char a[NEAREST_MAX + 1], b[NEAREST_MAX + 1];
+	size_t d = edit_distance(s, name);
+	squeeze(a, s);
+	squeeze(b, name);
+	d = MIN(d, edit_distance(a, b));
+	if ((strlen(a) >= 2 && str_starts(b, a)) || same_letters(a, b))
+		d = MIN(d, 1);
+	return d;
+}
+
 const char *text_nearest(const char *s, const char *const *names, size_t count)
 {
 	size_t len = strlen(s), best = SIZE_MAX;
@@ -453,13 +487,13 @@ const char *text_nearest(const char *s, const char *const *names, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (strlen(names[i]) > NEAREST_MAX)
 			continue;
-		size_t d = edit_distance(s, names[i]);
-		if (len >= 2 && str_starts(names[i], s))
-			d = MIN(d, 1);
+		size_t d = distance(s, names[i]);
 		if (d < best) {
 			best = d;
 			nearest = names[i];
 		}
 	}
-	return nearest && best <= 1 + len / 4 ? nearest : NULL;
+	/* Two letters of four would make another word of it. */
+	size_t typos = len < 6 ? 1 : len < 12 ? 2 : 3;
+	return nearest && best <= typos ? nearest : NULL;
 }

@@ -196,7 +196,7 @@ def test_another_pinned_root_is_a_reason_against_a_stored_model(ferry, work, cli
     client(pin=f"root-sha256 = {other.root_sha256}")
     for command in (["fetch", "tiny"], ["run", "tiny", "echo", "{}"]):
         result = ferry(*command, check=8)
-        assert "does not match root-sha256" in result.err
+        assert "but root-sha256 is now" in result.err
         assert "use it with --offline" in result.err and "ferry store path" in result.err
 
 

@@ -89,7 +89,8 @@ def test_the_root_may_be_known_by_its_digest(pushed):
     pushed("sync", "a", "b")
     assert pushed.release("b") == pushed.release("a")
     (pushed.dir / "ferry.conf").write_text(conf.format("0" * 64, mirror("a"), mirror("b")))
-    assert "does not match root-sha256" in pushed("sync", "a", "b", check=6).err
+    err = pushed("sync", "a", "b", check=6).err
+    assert f"has the SHA-256 {digest}, but the pinned root-sha256 is {'0' * 64}" in err
 
 
 def test_a_dry_run_tells_and_writes_nothing(pushed, validate):

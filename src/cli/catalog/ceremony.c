@@ -57,8 +57,11 @@ static int check_first_root(const struct place *p, const char *hex, struct err *
 	int rc = sha256_of_file(path, NULL, &have, &size, e);
 	if (rc < 0 || digest_equal(&want, &have))
 		return rc;
+	char here[DIGEST_HEX], given[DIGEST_HEX];
 	err_set(e, ERR_INTEGRITY,
-		"%s does not have this SHA-256: it is not the first root that you expect", path);
+		"%s has the SHA-256 %s, but --root-sha256 is %s: it is not the first root that you "
+		"expect",
+		path, digest_hex(here, &have), digest_hex(given, &want));
 	return err_hint(e, "it belongs to another repository or is forged: do not sign anything in "
 			   "this copy");
 }

@@ -103,6 +103,11 @@ void cli_standard_streams(void);
  * that are no common options are taken for flags. */
 int cli_leading_options(int argc, char **argv);
 
+/* Adds to e, if it is set, the hint for a word behind `path` ("ferry store") that is no command:
+ * what does the same as the word of another tool, else the nearest of the names. */
+void cli_meant(const char *path, const char *word, const char *const *names, size_t count,
+	       struct err *e);
+
 /* A program of the family. */
 struct cli_entry {
 	const char *name, *summary, *group;

@@ -28,6 +28,13 @@ WARN_UNUSED int cli_parse(struct cli_words *w, int argc, char **argv, struct err
 /* Are there as many operands as the command takes? */
 WARN_UNUSED int cli_check_operands(const struct cli_words *w, struct err *e);
 
+/* ---- meant.c ---- */
+
+/* After the options of commands: those that people bring from other tools (OPT_MEANT), for this
+ * command and for every command. */
+struct opt_table cli_meant_reader(const char *path);
+struct opt_table cli_meant_every(void);
+
 /* ---- signals.c ---- */
 
 /* From now on SIGINT and SIGTERM set the returned token; a second one ends the process at once.

@@ -78,10 +78,9 @@ static int unknown_sub(const struct cli_words *w, const char *name, struct err *
 	size_t known = 0;
 	for (; w->command->subs[known] && known < MAX_SUBS; known++)
 		names[known] = w->command->subs[known]->name;
-	const char *near = text_nearest(name, names, known);
 	err_set(e, ERR_USAGE, "unknown command '%s'", name);
-	return near ? err_hint(e, "did you mean '%s %s'?", w->path, near)
-		    : err_hint(e, "see '%s --help'", w->path);
+	cli_meant(w->path, name, names, known, e);
+	return err_hint(e, "see '%s --help'", w->path);
 }
 
 /* `ferry catalog help add` is `ferry catalog --help add`. */
@@ -115,13 +114,14 @@ static int parse_level(struct cli_words *w, int argc, char **argv, struct err *e
 	if (c->defaults)
 		memcpy(w->opts, c->defaults, c->opts_size);
 	const struct opt_table tables[] = {
-		{ c->opts, w->opts },
-		{ cli_common_opts, &w->common },
-		{ hidden_opts, &w->common },
+		{ c->opts, w->opts },        { cli_common_opts, &w->common },
+		{ hidden_opts, &w->common }, cli_meant_reader(w->path),
+		cli_meant_every(),
 	};
 	w->operands = argv + 1;
-	return opt_parse(tables, ARRAY_LEN(tables), argc, argv, c->subs || c->stop_at_operand,
+	(void)!opt_parse(tables, ARRAY_LEN(tables), argc, argv, c->subs || c->stop_at_operand,
 			 &w->count, e);
+	return err_hint(e, "see '%s --help'", w->path);
 }
 
 int cli_parse(struct cli_words *w, int argc, char **argv, struct err *e)
@@ -138,6 +138,26 @@ int cli_parse(struct cli_words *w, int argc, char **argv, struct err *e)
 	return rc;
 }
 
+static bool has_option(const struct command *c, const char *name)
+{
+	for (const struct opt *o = c->opts; o && o->type != OPT_END; o++)
+		if (o->name && strcmp(o->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Elsewhere, what is to be worked on is an operand. */
+static void too_many(const struct cli_words *w, struct err *e)
+{
+	const struct command *c = w->command;
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(w->operands[c->max_operands]);
+	err_set(e, ERR_USAGE, "too many operands: %s", shown);
+	if (c->max_operands == 0 && has_option(c, "mirror") && has_option(c, "only"))
+		err_hint(e, "--mirror chooses a mirror, --only a model");
+	else if (c->max_operands == 0 && has_option(c, "mirror"))
+		err_hint(e, "--mirror chooses a mirror");
+}
+
 int cli_check_operands(const struct cli_words *w, struct err *e)
 {
 	const struct command *c = w->command;
@@ -149,6 +169,6 @@ int cli_check_operands(const struct cli_words *w, struct err *e)
 	if (w->count < c->min_operands)
 		err_set(e, ERR_USAGE, w->count ? "an operand is missing" : "operands are missing");
 	else if (c->max_operands >= 0 && w->count > c->max_operands)
-		err_set(e, ERR_USAGE, "too many operands");
+		too_many(w, e);
 	return err_hint(e, "usage: %s [OPTION…]%s%s", w->path, *form ? " " : "", form);
 }

@@ -153,8 +153,7 @@ static int choose_named(void *ctx, int i, struct err *e)
 		c->count++;
 		return 0;
 	}
-	err_set(e, ERR_NOT_FOUND, "there is no [repository.%s] in %s", name,
-		c->all.path ? c->all.path : "ferry.conf");
+	settings_repositories_unknown(&c->all, name, ERR_NOT_FOUND, e);
 	return err_hint(e, "see ferry.conf(5), or `ferry repository list`");
 }
 

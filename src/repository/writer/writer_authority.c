@@ -104,7 +104,7 @@ int writer_keys(const struct writer *w, const char *role, struct str_list *out, 
 {
 	const struct writer_doc *d = find_or_bin(w, role);
 	if (!d || !delegator(w, d))
-		return writer_doc_no_role(role, e);
+		return writer_doc_no_role(w, role, e);
 	add_keyids(w, d, WRITER_CURRENT, out);
 	return 0;
 }

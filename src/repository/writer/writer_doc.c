@@ -24,10 +24,17 @@ struct writer_doc *writer_doc_top(const struct writer *w, enum tuf_type type)
 	return w->docs[type];
 }
 
-int writer_doc_no_role(const char *role, struct err *e)
+int writer_doc_no_role(const struct writer *w, const char *role, struct err *e)
 {
+	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(role);
+	for (enum tuf_type t = 0; t < TUF_TYPES; t++)
+		str_list_add(&names, tuf_type_name(t));
+	writer_delegation_names(w, &names);
+	const char *near = text_nearest(role, (const char *const *)names.at, names.count);
 	err_set(e, ERR_USAGE, "there is no role \"%.80s\"", shown);
+	if (near)
+		return err_hint(e, "did you mean '%s'?", near);
 	return err_hint(e,
 			"the roles are root, targets, snapshot, timestamp and the delegated roles");
 }
@@ -36,7 +43,7 @@ int writer_doc_find_targets(const struct writer *w, const char *role, struct wri
 			    struct err *e)
 {
 	*out = writer_doc_find(w, role);
-	return *out && (*out)->type == TUF_TARGETS ? 0 : writer_doc_no_role(role, e);
+	return *out && (*out)->type == TUF_TARGETS ? 0 : writer_doc_no_role(w, role, e);
 }
 
 char *writer_doc_draft_path(const struct writer *w, const char *role)

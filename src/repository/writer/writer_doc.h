@@ -50,7 +50,7 @@ struct writer_doc *writer_doc_top(const struct writer *w, enum tuf_type type);
 /* ERR_USAGE when there is no such role, or it is not a targets role. */
 WARN_UNUSED int writer_doc_find_targets(const struct writer *w, const char *role,
 					struct writer_doc **out, struct err *e);
-int writer_doc_no_role(const char *role, struct err *e);
+int writer_doc_no_role(const struct writer *w, const char *role, struct err *e);
 /* Path of the role's file among the drafts; caller frees. */
 char *writer_doc_draft_path(const struct writer *w, const char *role);
 

@@ -78,7 +78,7 @@ int writer_touch(struct writer *w, const char *role, struct err *e)
 {
 	struct writer_doc *d = writer_doc_find(w, role);
 	if (!d)
-		return writer_doc_no_role(role, e);
+		return writer_doc_no_role(w, role, e);
 	writer_doc_edit(w, d);
 	return 0;
 }

@@ -25,7 +25,7 @@ static int find_place(struct writer *w, const char *role, struct place *out, str
 		out->doc = writer_doc_find(w, d->parent);
 	else if (writer_doc_bins_named(w, role))
 		out->doc = writer_doc_top(w, TUF_TARGETS);
-	return out->doc ? 0 : writer_doc_no_role(role, e);
+	return out->doc ? 0 : writer_doc_no_role(w, role, e);
 }
 
 static json_t *entry_of(const struct place *p, const json_t *body)

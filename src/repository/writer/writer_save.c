@@ -209,7 +209,7 @@ int writer_sign(struct writer *w, const char *role, struct signer *const *signer
 	struct writer_signing with = { .signers = signers, .count = count };
 	struct writer_doc *d = writer_doc_find(w, role);
 	if (!d)
-		return writer_doc_no_role(role, e);
+		return writer_doc_no_role(w, role, e);
 	*complete = true;
 	return d->draft ? writer_authority_sign(w, d, WRITER_CURRENT, &with, complete, e) : 0;
 }

@@ -76,14 +76,15 @@ static void refused(const char *message, const char *arg)
 	struct values v = { 0 };
 	int count;
 	assert_int_equal(parse(&v, 2, (char **)argv, false, &count, &e), -ERR_USAGE);
-	if (!strstr(e.text, message))
-		fail_msg("'%s' lacks '%s'", e.text, message);
+	if (!strstr(e.text, message) && !strstr(e.hint, message))
+		fail_msg("'%s' and '%s' lack '%s'", e.text, e.hint, message);
 	opt_release(opts, &v);
 }
 
 static void mistakes_are_named(void **state)
 {
 	(void)state;
+	refused("unknown option --outptu", "--outptu=x");
 	refused("did you mean --output?", "--outptu=x");
 	refused("unknown option -x", "-x");
 	refused("--output needs a value", "--output");
@@ -91,6 +92,39 @@ static void mistakes_are_named(void **state)
 	refused("'soon' is not a duration", "--age=soon");
 	refused("'loud' is not an allowed value", "--mode=loud");
 	refused("\\x1b", "--\033[31m");
+}
+
+static const char *hint_of(const char *arg)
+{
+	static const struct opt words[] = {
+		{ .type = OPT_MEANT, .name = "dest", .choices = "target output" },
+		{ .type = OPT_MEANT, .name = "out", .choices = "target" },
+		{ .type = OPT_MEANT, .name = "ago", .help = "ask the clock" },
+		{ .type = OPT_MEANT, .letter = 'F', .choices = "force", .help = "no" },
+		OPT_LAST,
+	};
+	static struct err e;
+	struct values v = { 0 };
+	const struct opt_table tables[] = { { opts, &v }, { words, NULL } };
+	const char *argv[] = { "ferry", arg, NULL };
+	int count;
+	e = (struct err){ 0 };
+	assert_int_equal(opt_parse(tables, 2, 2, (char **)argv, false, &count, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "unknown option"));
+	return e.hint;
+}
+
+static void the_options_of_other_tools_are_translated(void **state)
+{
+	(void)state;
+	assert_string_equal(hint_of("--dest=x"), "did you mean --output?");
+	assert_string_equal(hint_of("-F"), "did you mean --force?");
+	assert_string_equal(hint_of("--ago"), "ask the clock");
+	/* Its meaning is known, and not there: --output would only look similar. */
+	assert_string_equal(hint_of("--out"), "");
+	/* Without that, the nearest is taken. */
+	assert_string_equal(hint_of("--outpu"), "did you mean --output?");
+	assert_string_equal(hint_of("--desk"), "");
 }
 
 static void help_wraps_and_lists_everything(void **state)
@@ -113,6 +147,7 @@ int main(void)
 		cmocka_unit_test(all_spellings_work),
 		cmocka_unit_test(options_end_at_the_first_operand_if_asked),
 		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(the_options_of_other_tools_are_translated),
 		cmocka_unit_test(help_wraps_and_lists_everything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,12 +340,29 @@ static void typos_find_their_neighbour(void **state)
 	assert_string_equal(text_nearest("fetc", names, n), "fetch");
 	assert_string_equal(text_nearest("shwo", names, n), "show");
 	assert_string_equal(text_nearest("stores", names, n), "store");
+	assert_string_equal(text_nearest("soter", names, n), "store");
 	assert_string_equal(text_nearest("st", names, n), "store");
 	assert_null(text_nearest("prepare", names, n));
 	assert_null(text_nearest("x", names, 0));
+	static const char *const models[] = { "phi-2", "q4_k_m", "llama-3.2-1b", "dry-run" };
+	n = ARRAY_LEN(models);
+	assert_string_equal(text_nearest("ph2", models, n), "phi-2");
+	assert_string_equal(text_nearest("Q4KM", models, n), "q4_k_m");
+	assert_string_equal(text_nearest("llama3", models, n), "llama-3.2-1b");
+	assert_string_equal(text_nearest("dryrun", models, n), "dry-run");
+	n = ARRAY_LEN(names);
 	CLEANUP(mem_free_ptr) char *large = mem_alloc(1001);
 	memset(large, 'f', 1000);
 	assert_null(text_nearest(large, names, n));
+}
+
+static void another_short_word_is_no_typo(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "init", "push", "help", "quiet", "list", "role" };
+	static const char *const words[] = { "edit", "pull", "keep", "quant", "tsit", "file" };
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		assert_null(text_nearest(words[i], names, ARRAY_LEN(names)));
 }
 
 static void a_shell_reads_one_word(void **state)
@@ -384,6 +401,7 @@ int main(void)
 		cmocka_unit_test(what_a_terminal_would_obey_is_escaped),
 		cmocka_unit_test(a_shell_reads_one_word),
 		cmocka_unit_test(typos_find_their_neighbour),
+		cmocka_unit_test(another_short_word_is_no_typo),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
