@@ -28,9 +28,11 @@ int writer_doc_no_role(const struct writer *w, const char *role, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(role);
+	struct tuf_delegated named;
 	for (enum tuf_type t = 0; t < TUF_TYPES; t++)
 		str_list_add(&names, tuf_type_name(t));
-	writer_delegation_names(w, &names);
+	for (size_t i = 0; writer_doc_delegated(w->docs[TUF_TARGETS], i, &named); i++)
+		str_list_add(&names, named.name);
 	const char *near = text_nearest(role, (const char *const *)names.at, names.count);
 	err_set(e, ERR_USAGE, "there is no role \"%.80s\"", shown);
 	if (near)
