@@ -9,15 +9,21 @@
 #include <errno.h>
 #include <string.h>
 
-#define HEX_LEN (DIGEST_HEX - 1)
-
 void sums_release(struct sums *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		free(s->at[i].name);
+	for (size_t i = 0; i < s->fault_count; i++) {
+		free(s->faults[i].name);
+		free(s->faults[i].why);
+	}
 	free(s->at);
+	free(s->faults);
+	free(s->skipped);
 	*s = (struct sums){ 0 };
 }
+
+/* ---- names ---- */
 
 bool sums_name_ok(const char *name)
 {
@@ -31,161 +37,55 @@ bool sums_name_ok(const char *name)
 	}
 }
 
+/* Where in `name` the last word begins, if it is one of these, in front of ".txt" and behind one of
+ * ".-_" or nothing; else NULL. */
+static const char *last_word(const char *name, const char *const *words, size_t count)
+{
+	size_t len = strlen(name);
+	if (len > 4 && str_eq_nocase(name + len - 4, ".txt"))
+		len -= 4;
+	for (size_t i = 0; i < count; i++) {
+		size_t word = strlen(words[i]);
+		if (len < word || !str_starts_nocase(name + len - word, words[i]))
+			continue;
+		if (len == word || strchr(".-_", name[len - word - 1]))
+			return name + len - word;
+	}
+	return NULL;
+}
+
+static const char *list_word(const char *name)
+{
+	static const char *const words[] = {
+		"sha256",    "sha256sum",  "sha256sums", "checksum",
+		"checksums", "shasums256", "sha2-256",
+	};
+	return last_word(name, words, ARRAY_LEN(words));
+}
+
 bool sums_is_list(const char *name)
 {
-	static const char *const ends[] = { ".sha256", ".sha256sum", ".sha256sums" };
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-		if (str_ends(name, ends[i]))
-			return true;
-	return strcmp(name, SUMS_NAME) == 0 || strcmp(name, SUMS_NAME ".txt") == 0;
+	return list_word(name) != NULL;
 }
 
-/* ---- reading ---- */
-
-static bool unescape(char *s)
+bool sums_is_other_list(const char *name)
 {
-	char *to = s;
-	for (; *s; s++) {
-		if (*s != '\\') {
-			*to++ = *s;
-			continue;
-		}
-		s++;
-		if (*s != 'n' && *s != 'r' && *s != '\\')
-			return false;
-		*to++ = *s == 'n' ? '\n' : *s == 'r' ? '\r' : '\\';
-	}
-	*to = '\0';
-	return true;
+	static const char *const words[] = {
+		"md5",    "md5sum",    "md5sums",    "sha1",       "sha1sum",   "sha1sums",
+		"sha224", "sha224sum", "sha224sums", "sha384",     "sha384sum", "sha384sums",
+		"sha512", "sha512sum", "sha512sums", "shasums512", "b2",        "b2sum",
+		"b2sums", "b3",        "b3sum",      "b3sums",     "blake2b",   "blake3",
+		"crc32",  "sfv",
+	};
+	return last_word(name, words, ARRAY_LEN(words)) != NULL;
 }
 
-/* Splits the line in place into its name and the text of its digest. */
-static bool split_line(char *line, char **name, char **hex)
+char *sums_file_of(const char *name)
 {
-	size_t len = strlen(line);
-	static const char bsd[] = "SHA256 (", middle[] = ") = ";
-	size_t tail = strlen(middle) + HEX_LEN;
-	if (str_starts(line, bsd)) {
-		if (len <= strlen(bsd) + tail || !str_starts(line + len - tail, middle))
-			return false;
-		*name = line + strlen(bsd);
-		*hex = line + len - HEX_LEN;
-		line[len - tail] = '\0';
-		return true;
-	}
-	if (len < HEX_LEN + 3 || line[HEX_LEN] != ' ' ||
-	    (line[HEX_LEN + 1] != ' ' && line[HEX_LEN + 1] != '*'))
-		return false;
-	*hex = line;
-	*name = line + HEX_LEN + 2;
-	line[HEX_LEN] = '\0';
-	return true;
-}
-
-static int parse_line(char *line, size_t len, struct sums_entry *out, const char *what,
-		      size_t number, struct err *e)
-{
-	char *name, *hex;
-	bool escaped = line[0] == '\\';
-	if (strlen(line) != len || !split_line(line + escaped, &name, &hex) ||
-	    !digest_parse(&out->sha256, hex) || (escaped && !unescape(name))) {
-		err_set(e, ERR_INTEGRITY, "%s:%zu: not a line of a SHA-256 list", what, number);
-		return err_hint(e, "lines must have the form '<64 hex digits>  <file name>', as "
-				   "sha256sum writes them");
-	}
-	while (str_starts(name, "./"))
-		name += 2;
-	if (!sums_name_ok(name)) {
-		err_set(e, ERR_INTEGRITY,
-			"%s:%zu: the name '%s' leads out of the folder of the list", what, number,
-			name);
-		return err_hint(e, "names in such a list are relative to its folder");
-	}
-	out->name = mem_strdup(name);
-	return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct sums_entry *const *x = a, *const *y = b;
-	int order = strcmp((*x)->name, (*y)->name);
-	return order ? order : (*x > *y) - (*x < *y);
-}
-
-/* Drops duplicate entries; refuses contradictory ones. */
-static int make_unique(struct sums *s, const char *what, struct err *e)
-{
-	CLEANUP(mem_free_ptr) struct sums_entry **sorted = mem_alloc(s->count * sizeof *sorted);
-	for (size_t i = 0; i < s->count; i++)
-		sorted[i] = &s->at[i];
-	qsort(sorted, s->count, sizeof *sorted, by_name);
-	struct sums_entry *last = NULL;
-	for (size_t i = 0; i < s->count; i++) {
-		if (!last || strcmp(last->name, sorted[i]->name) != 0) {
-			last = sorted[i];
-			continue;
-		}
-		if (!digest_equal(&last->sha256, &sorted[i]->sha256))
-			return err_set(e, ERR_INTEGRITY, "%s: '%s' has two different digests", what,
-				       last->name);
-		mem_free_ptr(&sorted[i]->name);
-	}
-	size_t kept = 0;
-	for (size_t i = 0; i < s->count; i++)
-		if (s->at[i].name)
-			s->at[kept++] = s->at[i];
-	s->count = kept;
-	return 0;
-}
-
-static int parse_lines(char *text, size_t len, const char *what, struct sums *s, struct err *e)
-{
-	size_t number = 0;
-	for (char *line = text, *end = text + len, *next; line < end; line = next) {
-		char *stop = memchr(line, '\n', (size_t)(end - line));
-		size_t line_len = (size_t)((stop ? stop : end) - line);
-		next = line + line_len + 1;
-		number++;
-		if (line_len && line[line_len - 1] == '\r')
-			line_len--;
-		line[line_len] = '\0';
-		if (line_len == 0 || line[0] == '#')
-			continue;
-		if (s->count == SUMS_MAX_ENTRIES)
-			return err_set(e, ERR_INTEGRITY, "%s: more than %d entries", what,
-				       SUMS_MAX_ENTRIES);
-		struct sums_entry entry = { 0 };
-		int rc = parse_line(line, line_len, &entry, what, number, e);
-		if (rc < 0)
-			return rc;
-		s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
-		s->at[s->count++] = entry;
-	}
-	return make_unique(s, what, e);
-}
-
-int sums_parse(const void *data, size_t len, const char *what, struct sums *out, struct err *e)
-{
-	if (len > SUMS_MAX_BYTES)
-		return err_set(e, ERR_INTEGRITY, "%s: larger than %llu bytes", what,
-			       (unsigned long long)SUMS_MAX_BYTES);
-	CLEANUP(sums_release) struct sums s = { 0 };
-	CLEANUP(mem_free_ptr) char *text = len ? mem_strndup(data, len) : mem_strdup("");
-	int rc = parse_lines(text, len, what, &s, e);
-	if (rc < 0)
-		return rc;
-	*out = s;
-	s = (struct sums){ 0 };
-	return 0;
-}
-
-int sums_load(const char *path, struct sums *out, struct err *e)
-{
-	CLEANUP(buf_release) struct buf text = BUF_INIT(SUMS_MAX_BYTES);
-	int rc = file_read_all(path, &text, e);
-	if (rc < 0)
-		return rc;
-	return sums_parse(buf_str(&text), text.len, path, out, e);
+	const char *word = list_word(name);
+	return word && word > name + 1 && word[-1] == '.'
+		       ? mem_strndup(name, (size_t)(word - name) - 1)
+		       : NULL;
 }
 
 /* ---- writing ---- */

@@ -27,6 +27,7 @@ void check_release(struct check *c)
 	for (size_t i = 0; i < c->count; i++)
 		item_release(&c->at[i]);
 	free(c->at);
+	str_list_release(&c->notes);
 	c->at = NULL;
 	c->count = c->cap = 0;
 }
@@ -112,6 +113,12 @@ static int compare_items(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+/* What is wrong with a list or a manifest stays so, whatever else covers the file. */
+static bool is_settled(enum check_status s)
+{
+	return s == CHECK_INVALID || s == CHECK_UNREADABLE;
+}
+
 static void merge(struct check_item *into, struct check_item *from)
 {
 	if (!into->manifest)
@@ -120,7 +127,7 @@ static void merge(struct check_item *into, struct check_item *from)
 		into->list = STEAL(from->list);
 		into->listed = from->listed;
 	}
-	if (into->status == CHECK_EXTRA)
+	if (!is_settled(into->status) && (into->status == CHECK_EXTRA || is_settled(from->status)))
 		into->status = from->status;
 	if (!into->reason)
 		into->reason = STEAL(from->reason);
@@ -148,7 +155,7 @@ int check_run(struct check *c, struct report *report, struct err *e)
 	for (size_t i = 0; i < c->count; i++) {
 		struct check_item *item = &c->at[i];
 		struct err fault = ERR_INIT;
-		if (item->status == CHECK_EXTRA || item->status == CHECK_INVALID)
+		if (item->status == CHECK_EXTRA || is_settled(item->status))
 			continue;
 		int rc = cancel_check(c->cancel, e);
 		if (rc == 0 && look(c, item, report, &fault) < 0)

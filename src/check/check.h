@@ -2,8 +2,9 @@
  * check: files on disk are compared with manifests and SHA256SUMS.
  *
  * A folder is checked with its subfolders: every manifest and list in it is used, and a file that
- * none of them covers is an extra. Hidden files, cards, manifests, lists, and minisign signatures
- * beside their file are not extras. Links to files are followed, links to folders are not.
+ * none of them covers is an extra. Hidden files, cards, manifests, lists, lists by other
+ * algorithms, and signatures beside their file (.asc, .sig, .minisig, …) are not extras. Links to
+ * files are followed, links to folders are not.
  */
 #ifndef FERRY_CHECK_CHECK_H
 #define FERRY_CHECK_CHECK_H
@@ -41,12 +42,14 @@ struct check {
 	const struct cancel *cancel; /* in: NULL: nothing stops it */
 	struct check_item *at;       /* out: sorted by path, each path once */
 	size_t count, cap;
+	struct str_list notes; /* out: what of the lists was passed over */
 };
 void check_release(struct check *c);
 
 /*
- * Adds items for an operand: a manifest, a list, a file with its manifest beside it, or a folder.
- * ERR_NOT_FOUND when it does not exist, ERR_USAGE for a file without a manifest.
+ * Adds items for an operand: a manifest, a file with its manifest beside it, a list of whatever
+ * name, or a folder. ERR_NOT_FOUND when it does not exist, ERR_USAGE for a file without a manifest
+ * that is no list.
  */
 WARN_UNUSED int check_add(struct check *c, const char *path, struct err *e);
 /* Checks all files and sets their status. Faults are in the status; the only error is

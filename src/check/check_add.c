@@ -1,4 +1,4 @@
-#include "check/check.h"
+#include "check/internal.h"
 
 #include "catalog/card.h"
 #include "sign/minisig.h"
@@ -12,8 +12,7 @@
 #define MAX_DEPTH 32
 #define MAX_ITEMS 1000000
 
-/* Takes ownership of path. */
-static struct check_item *add(struct check *c, char *path, enum check_status status)
+struct check_item *check_add_item(struct check *c, char *path, enum check_status status)
 {
 	c->at = mem_grow(c->at, c->count, &c->cap, sizeof *c->at);
 	struct check_item *item = &c->at[c->count++];
@@ -21,17 +20,16 @@ static struct check_item *add(struct check *c, char *path, enum check_status sta
 	return item;
 }
 
-static int add_invalid(struct check *c, const char *path, const struct err *why)
+int check_add_invalid(struct check *c, const char *path, const struct err *why)
 {
-	struct check_item *item = add(c, mem_strdup(path), CHECK_INVALID);
+	struct check_item *item = check_add_item(c, mem_strdup(path), CHECK_INVALID);
 	if (err_is(why, ERR_SYSTEM))
 		item->status = CHECK_UNREADABLE;
 	item->reason = mem_strdup(why->text);
 	return 0;
 }
 
-/* Leaves out "." in paths, as people write them. */
-static char *below(const char *dir, const char *name)
+char *check_below(const char *dir, const char *name)
 {
 	return strcmp(dir, ".") == 0 ? mem_strdup(name) : path_join(dir, name);
 }
@@ -50,11 +48,11 @@ static char *file_of(const char *manifest, const struct manifest *m)
 	free(beside);
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.%s", digest_hex(hex, &m->sha256),
 						      m->name);
-	char *hashed = below(dir, name);
+	char *hashed = check_below(dir, name);
 	if (file_exists(hashed))
 		return hashed;
 	free(hashed);
-	return below(dir, m->name);
+	return check_below(dir, m->name);
 }
 
 static int add_manifest(struct check *c, const char *path)
@@ -62,23 +60,8 @@ static int add_manifest(struct check *c, const char *path)
 	CLEANUP(manifest_release) struct manifest m = { 0 };
 	struct err why = ERR_INIT;
 	if (manifest_load(path, &m, &why) < 0)
-		return add_invalid(c, path, &why);
-	add(c, file_of(path, &m), CHECK_OK)->manifest = mem_strdup(path);
-	return 0;
-}
-
-static int add_list(struct check *c, const char *path)
-{
-	CLEANUP(sums_release) struct sums s = { 0 };
-	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
-	struct err why = ERR_INIT;
-	if (sums_load(path, &s, &why) < 0)
-		return add_invalid(c, path, &why);
-	for (size_t i = 0; i < s.count; i++) {
-		struct check_item *item = add(c, below(dir, s.at[i].name), CHECK_OK);
-		item->list = mem_strdup(path);
-		item->listed = s.at[i].sha256;
-	}
+		return check_add_invalid(c, path, &why);
+	check_add_item(c, file_of(path, &m), CHECK_OK)->manifest = mem_strdup(path);
 	return 0;
 }
 
@@ -87,10 +70,18 @@ static int add_dir(struct check *c, const char *dir, unsigned depth, struct err 
 /* Of a file that lies beside it. */
 static bool is_signature(const char *path)
 {
-	if (!str_ends(path, MINISIG_SUFFIX))
-		return false;
-	CLEANUP(mem_free_ptr) char *of = mem_strndup(path, strlen(path) - strlen(MINISIG_SUFFIX));
-	return file_exists(of);
+	static const char *const ends[] = { MINISIG_SUFFIX, ".asc",      ".sig",          ".gpg",
+					    ".sign",        ".sigstore", ".sigstore.json" };
+	size_t len = strlen(path);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		size_t end = strlen(ends[i]);
+		if (len <= end || !str_eq_nocase(path + len - end, ends[i]))
+			continue;
+		CLEANUP(mem_free_ptr) char *of = mem_strndup(path, len - end);
+		if (file_exists(of))
+			return true;
+	}
+	return false;
 }
 
 static int add_entry(struct check *c, const char *path, unsigned depth, struct err *e)
@@ -102,10 +93,16 @@ static int add_entry(struct check *c, const char *path, unsigned depth, struct e
 	if (str_ends(name, MANIFEST_SUFFIX))
 		return add_manifest(c, path);
 	if (sums_is_list(name))
-		return add_list(c, path);
+		return check_add_list(c, path);
+	if (sums_is_other_list(name)) {
+		str_list_take(&c->notes, mem_printf("%s: a list by another algorithm than SHA-256, "
+						    "which is not checked",
+						    path));
+		return 0;
+	}
 	if (!c->ignore_extra && !str_ends(name, CARD_SUFFIX) && !is_signature(path) &&
 	    !file_is_dir(path))
-		add(c, mem_strdup(path), CHECK_EXTRA);
+		check_add_item(c, mem_strdup(path), CHECK_EXTRA);
 	return 0;
 }
 
@@ -119,9 +116,9 @@ static int add_dir(struct check *c, const char *dir, unsigned depth, struct err 
 	if (depth > MAX_DEPTH || c->count > MAX_ITEMS)
 		return err_set(e, ERR_USAGE, "%s: too many folders or files to check", dir);
 	if (file_list_dir(dir, &names, &why) < 0)
-		return add_invalid(c, dir, &why);
+		return check_add_invalid(c, dir, &why);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		CLEANUP(mem_free_ptr) char *path = below(dir, names.at[i]);
+		CLEANUP(mem_free_ptr) char *path = check_below(dir, names.at[i]);
 		if (names.at[i][0] != '.')
 			rc = add_entry(c, path, depth, e);
 	}
@@ -131,16 +128,18 @@ static int add_dir(struct check *c, const char *dir, unsigned depth, struct err 
 static int add_file(struct check *c, const char *path, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s%s", path, MANIFEST_SUFFIX);
+	struct err why = ERR_INIT;
 	if (file_exists(manifest)) {
-		add(c, mem_strdup(path), CHECK_OK)->manifest = STEAL(manifest);
+		check_add_item(c, mem_strdup(path), CHECK_OK)->manifest = STEAL(manifest);
 		return 0;
 	}
 	if (!file_exists(path))
 		return err_sys(e, ENOENT, "%s", path);
-	err_set(e, ERR_USAGE, "there is no manifest beside %s", path);
-	return err_hint(e,
-			"'ferry manifest create %s' makes one; lists must be named %s or *.sha256",
-			path, SUMS_NAME);
+	if (check_is_list(path, &why))
+		return check_add_list(c, path);
+	err_set(e, ERR_USAGE, "there is no manifest beside %s%s%s", path,
+		why.text[0] ? ", and " : "", why.text);
+	return err_hint(e, "'ferry manifest create %s' makes one", path);
 }
 
 int check_add(struct check *c, const char *path, struct err *e)
@@ -157,5 +156,5 @@ int check_add(struct check *c, const char *path, struct err *e)
 		return add_file(c, path, e);
 	if (!file_exists(path))
 		return err_sys(e, ENOENT, "%s", path);
-	return manifest ? add_manifest(c, path) : add_list(c, path);
+	return manifest ? add_manifest(c, path) : check_add_list(c, path);
 }

@@ -73,7 +73,7 @@ static int open_list(struct create *c, struct err *e)
 {
 	const char *list = c->opts->sums;
 	int rc = list ? check_place(list, "", e) : 0;
-	return rc == 0 && list && file_exists(list) ? sums_load(list, &c->sums, e) : rc;
+	return rc == 0 && list && file_exists(list) ? sums_load_to_change(list, &c->sums, e) : rc;
 }
 
 /* What can be checked before the first file is read. */
@@ -246,6 +246,8 @@ static json_t *checked(struct cli *cli, const struct check *c)
 	for (int s = 0; s < CHECK_STATUSES; s++)
 		json_put_u64(summary, check_status_name((enum check_status)s),
 			     check_count(c, (enum check_status)s));
+	if (c->notes.count)
+		json_put(document, "notes", json_strings(&c->notes));
 	return document;
 }
 
@@ -265,8 +267,11 @@ static void print_checked(struct cli *cli, const struct check *c, json_t *docume
 			buf_addf(&counts, ", %lld %s", (long long)json_integer_value(count),
 				 status);
 	CLEANUP(mem_free_ptr) char *text = cli_fill(document, "{files#file}");
-	if (!cli->json)
-		report_note(cli->report, "%s%s", text, buf_str(&counts));
+	if (cli->json)
+		return;
+	for (size_t i = 0; i < c->notes.count; i++)
+		report_note(cli->report, "%s", c->notes.at[i]);
+	report_note(cli->report, "%s%s", text, buf_str(&counts));
 }
 
 struct operands {
@@ -287,8 +292,8 @@ static int add_operands(struct several *all, struct check *c, struct err *e)
 	if (rc < 0 || c->count || all->failed)
 		return rc;
 	err_set(e, ERR_NOT_FOUND, "there is nothing to check");
-	return err_hint(e, "give a manifest, a list, a file with its manifest beside it, or a "
-			   "folder with some of these");
+	return err_hint(e, "give a manifest, a digest list, a file with its manifest beside it, "
+			   "or a folder with some of these");
 }
 
 static int run_check(struct cli *cli, struct err *e)
@@ -321,8 +326,9 @@ static const struct command check_command = {
 	.description = "Checks the file of each MANIFEST, each FILE against the manifest beside "
 		       "it, each file that is listed in a SHA256SUMS, and all of these in a DIR "
 		       "and its subfolders (by default the current folder), where other files are "
-		       "reported as extra. Reports missing files, wrong sizes, and where the "
-		       "content first differs. The exit status is 1 if anything is wrong.",
+		       "reported as extra. Digest lists of other tools and of Windows are read, "
+		       "too. Reports missing files, wrong sizes, and where the content first "
+		       "differs. The exit status is 1 if anything is wrong.",
 	.opts = check_options,
 	.opts_size = sizeof(struct check_opts),
 	.operand_hint = HINT_FILE,

@@ -192,7 +192,7 @@ def test_entries_of_other_files_stay_in_the_list(ferry, work):
 def test_a_list_that_is_none_is_left_alone(ferry, work, model):
     (work / "SHA256SUMS").write_text("do not touch\n")
     result = ferry("manifest", "create", "--sums", "SHA256SUMS", model, check=6)
-    assert "SHA256SUMS:1: not a line of a SHA-256 list" in result.err
+    assert "SHA256SUMS has no SHA-256 of a file: line 1 is 'do not touch'" in result.err
     assert (work / "SHA256SUMS").read_text() == "do not touch\n"
     assert not (work / "tiny.gguf.manifest.json").exists()
 
