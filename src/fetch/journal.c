@@ -137,6 +137,9 @@ static int try_open(struct journal *j, const struct grid *grid, const struct dig
 	size_t len;
 	bool ours;
 	int rc = remove_foreign(j->path, e);
+	/* Another user's, in a store for a group. */
+	if (rc == 0 && access(j->path, W_OK) < 0 && errno == EACCES)
+		rc = file_copy(j->path, j->path, FILE_MODE, NULL, e);
 	if (rc == 0)
 		rc = load(j->path, grid, sha256, claimed, &len, &ours, e);
 	if (rc == 0 && !ours)

@@ -27,7 +27,7 @@ static void make_writable(const char *path)
 		file_close(&fd);
 }
 
-static int open_writable(const char *path, int *fd)
+static int open_writable(const char *path, int *fd, struct err *e)
 {
 	static const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	*fd = open(path, flags, FILE_MODE);
@@ -35,7 +35,14 @@ static int open_writable(const char *path, int *fd)
 		make_writable(path);
 		*fd = open(path, flags, FILE_MODE);
 	}
-	return *fd;
+	if (*fd < 0 && errno == EACCES) {
+		/* Another user's, in a store for a group: a copy can go on. */
+		int rc = file_copy(path, path, FILE_MODE, NULL, e);
+		if (rc < 0)
+			return rc;
+		*fd = open(path, flags, FILE_MODE);
+	}
+	return *fd < 0 ? err_sys(e, errno, "cannot write %s", path) : 0;
 }
 
 /* One attempt; *own is false if the file got another name meanwhile: a neighbour's doing, or
@@ -44,11 +51,14 @@ static int try_open(struct partial *p, struct stat *st, bool *own, struct err *e
 {
 	if (lstat(p->path, st) == 0 &&
 	    (!is_own(st) || (uint64_t)st->st_size > p->pieces.grid.size)) {
-		int rc = file_remove(p->path, e);
-		if (rc < 0)
-			return rc;
+		int removed = file_remove(p->path, e);
+		if (removed < 0)
+			return removed;
 	}
-	if (open_writable(p->path, &p->fd) < 0 || fstat(p->fd, st) < 0)
+	int rc = open_writable(p->path, &p->fd, e);
+	if (rc < 0)
+		return rc;
+	if (fstat(p->fd, st) < 0)
 		return err_sys(e, errno, "cannot write %s", p->path);
 	*own = is_own(st);
 	if (!*own)

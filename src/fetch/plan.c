@@ -67,7 +67,7 @@ static int count_missing(struct remote *remote, struct fetch_plan_file *f, struc
 
 static int not_here(const struct remote *remote, const struct fetch_plan_file *f, struct err *e)
 {
-	if (remote->store->read_only) {
+	if (remote->read_only) {
 		err_set(e, ERR_SYSTEM, "%s is not in the store, and the store %s is read-only",
 			f->card->name, remote->store->home);
 		return err_hint(e, "choose another store with FERRY_HOME, or make it writable");

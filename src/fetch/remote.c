@@ -250,10 +250,12 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		   struct err *e)
 {
 	CLEANUP_PTR(remote_free) struct remote *r = NEW(struct remote);
+	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(s, set->name);
 	r->repository = mem_strdup(set->name);
 	r->store = s;
 	r->report = options->report;
-	r->offline = options->offline || s->read_only;
+	r->read_only = s->read_only || !file_can_write_in(trust);
+	r->offline = options->offline || r->read_only;
 	r->limit_rate = fetch->limit_rate;
 	r->sources = (struct source_list){
 		.kinds = options->kinds,
@@ -265,9 +267,10 @@ static int prepare(const struct settings_repository *set, const struct settings_
 	r->sources.deadline_ms = fetch->timestamp_deadline_ms;
 	endpoints_init(&r->endpoints, &r->sources);
 	r->endpoints.keep_end = options->hurry;
-	if (s->read_only && !options->offline)
+	if (r->read_only && !options->offline)
 		report_warn(options->report,
-			    "the store %s is read-only; using only what it contains", s->home);
+			    "the store %s is read-only; using only what it contains",
+			    s->read_only ? s->home : trust);
 	if (add_endpoints(set, r, e) < 0)
 		return err_context(e, "repository %s", set->name);
 	*out = STEAL(r);

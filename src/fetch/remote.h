@@ -31,6 +31,7 @@ struct remote {
 	const struct store *store; /* borrowed */
 	struct report *report;
 	bool offline;
+	bool read_only;               /* what would be downloaded cannot be kept: offline, too */
 	const char *expired;          /* offline, and by remote_inspect(): the role that has
 					 expired, or NULL */
 	char *unrefreshed;            /* why the metadata that was verified before is used although

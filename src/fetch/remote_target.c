@@ -12,7 +12,7 @@ static int offline_hint(const struct remote *r, struct err *e)
 {
 	if (!r->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
 		return -(int)e->class;
-	return r->store->read_only
+	return r->read_only
 		       ? err_hint(e,
 				  "it cannot be downloaded because the store %s is read-only: make "
 				  "it writable, or set FERRY_HOME to another folder",

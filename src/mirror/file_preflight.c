@@ -4,28 +4,15 @@
 #include "mirror/folder.h"
 #include "util/file.h"
 #include "util/mem.h"
-#include "util/os.h"
 #include "util/path.h"
 #include "util/text.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- writing --------------------------------------------------------------------- */
-
-/* The folder, or what is above it as far as it exists. Caller frees. */
-static char *nearest(const char *path)
-{
-	char *at = path_absolute(path);
-	while (!file_exists(at) && at[1]) {
-		char *slash = strrchr(at, '/');
-		slash[slash == at] = '\0';
-	}
-	return at;
-}
 
 static int check_folder(const char *path, struct err *e)
 {
@@ -40,7 +27,7 @@ static int check_folder(const char *path, struct err *e)
 static void check_write(const struct file_mirror *f, struct mirror_findings *out)
 {
 	static const char *const below[] = { "targets", "metadata", FILE_MIRROR_PRIVATE };
-	CLEANUP(mem_free_ptr) char *top = nearest(f->path);
+	CLEANUP(mem_free_ptr) char *top = file_nearest(f->path);
 	struct err why = ERR_INIT;
 	int rc = check_folder(top, &why);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(below); i++) {
@@ -93,37 +80,18 @@ static void check_space(const struct file_mirror *f, const struct mirror_need *n
 
 /* ---- the largest file ------------------------------------------------------------ */
 
-static uint64_t file_limit(const struct file_mirror *f, const char **whose)
-{
-	CLEANUP(mem_free_ptr) char *top = nearest(f->path);
-	struct rlimit limit;
-	uint64_t most = os_max_file(top);
-	*whose = "this file system";
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	    (!most || limit.rlim_cur < most)) {
-		most = limit.rlim_cur;
-		*whose = "the shell's limit (ulimit -f)";
-	}
-	return most;
-}
-
 static void check_largest(const struct file_mirror *f, const struct mirror_need *need,
 			  struct mirror_findings *out)
 {
 	struct err why = ERR_INIT;
-	char a[SIZE_TEXT], b[SIZE_TEXT];
+	char text[SIZE_TEXT];
 	const char *whose;
-	uint64_t limit = file_limit(f, &whose);
-	if (limit && need->largest > limit) {
-		err_set(&why, ERR_SYSTEM,
-			"the largest file has %s, but %s allows at most %s (%llu bytes)",
-			format_size(a, need->largest), whose, format_size(b, limit),
-			(unsigned long long)limit);
-		err_hint(&why, "choose another disk, or raise the limit");
+	uint64_t limit = file_max_size(f->path, &whose);
+	if (file_need_size(f->path, need->largest, &why) < 0) {
 		mirror_findings_fault(out, "file size", &why);
 	} else if (limit) {
 		mirror_findings_add(out, "file size", MIRROR_FINDING_OK, "at most %s",
-				    format_size(b, limit));
+				    format_size(text, limit));
 	}
 }
 

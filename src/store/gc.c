@@ -79,12 +79,13 @@ static int gc_blobs(struct gc *g, struct err *e)
 	return rc;
 }
 
-/* Is a process working on it? Where locks do not work, the age decides. */
+/* Is a process working on it? Where locks do not work, the age decides. One that is not for this
+ * user may be locked. */
 static bool is_held(const char *lock)
 {
 	CLEANUP(file_close) int fd = -1;
 	struct err why = ERR_INIT;
-	return file_exists(lock) && file_lock(lock, 0, NULL, &fd, &why) == -ERR_CONFLICT;
+	return file_exists(lock) && file_lock(lock, 0, NULL, &fd, &why) < 0;
 }
 
 static int gc_partial(struct gc *g, const struct digest *d, struct err *e)

@@ -35,8 +35,11 @@ int store_open(const char *home, struct store *out, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(folders) && !s.read_only; i++) {
 		CLEANUP(mem_free_ptr) char *dir = path_join(s.home, folders[i]);
 		struct err why = ERR_INIT;
-		if (file_mkdirs(dir, FILE_DIR_MODE, &why) == 0)
+		if (file_mkdirs(dir, FILE_DIR_MODE, &why) == 0) {
+			/* Another user's, or one that an earlier version made for its owner. */
+			s.read_only = !file_can_write_in(dir);
 			continue;
+		}
 		if (!means_read_only(&why) || !file_is_dir(s.home)) {
 			store_close(&s);
 			*e = why;
@@ -46,8 +49,6 @@ int store_open(const char *home, struct store *out, struct err *e)
 		}
 		s.read_only = true;
 	}
-	if (access(s.home, W_OK) < 0)
-		s.read_only = true;
 	*out = s;
 	return 0;
 }

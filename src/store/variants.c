@@ -6,6 +6,7 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,7 +35,9 @@ int store_pin(const struct store *s, const struct store_variant *v, struct err *
 {
 	CLEANUP(mem_free_ptr) char *dir = NULL;
 	int rc = make_dir(s, v, &dir, e);
-	return rc < 0 ? rc : record_save(dir, RECORD_PENDING, v, e);
+	if (rc == 0)
+		rc = record_save(dir, RECORD_PENDING, v, e);
+	return rc < 0 && e->sys == EACCES ? err_hint(e, FILE_GROUP_HINT) : rc;
 }
 
 static int link_file(const struct store *s, const char *dir, const struct store_file *f,

@@ -39,6 +39,8 @@ int err_sys(struct err *e, int sys, const char *fmt, ...)
 	if (sys == ENOSPC || sys == EDQUOT)
 		err_hint(e, "free some space or choose another disk, then run the same command "
 			    "again: finished work is kept");
+	else if (sys == EFBIG)
+		err_hint(e, ERR_HINT_FILE_SIZE);
 	else if (sys == EROFS)
 		err_hint(e, "the file system is mounted read-only; choose another place");
 	return returned(e);

@@ -64,7 +64,11 @@ struct err {
 int err_set(struct err *e, enum err_class class, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* The message, then ": " and strerror(sys). ENOENT and ENOTDIR become
- * ERR_NOT_FOUND, everything else ERR_SYSTEM; a full disk gets a hint. */
+ * ERR_NOT_FOUND, everything else ERR_SYSTEM; a full disk and a file that is too large for the file
+ * system get a hint. */
+#define ERR_HINT_FILE_SIZE \
+	"choose a folder on another disk, or a model in several files (llama-gguf-split makes " \
+	"them); exFAT, unlike FAT32, has no such limit"
 int err_sys(struct err *e, int sys, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "fmt: " in front of the text of an error that is set. ERR_CANCELLED stays as it is: where

@@ -79,6 +79,21 @@ WARN_UNUSED int file_space(const char *path, uint64_t *bytes, struct err *e);
 /* ERR_SYSTEM with a helpful text when fewer than need bytes are free there. */
 WARN_UNUSED int file_need_space(const char *path, uint64_t need, struct err *e);
 
+/* For what another member of a group made. */
+#define FILE_GROUP_HINT \
+	"it is another user's: the folders that a group shares must be writable for the group " \
+	"and set-group-ID (chmod g+rwxs), and its members need umask 002"
+
+/* The path, or what is above it as far as it exists. Caller frees. */
+char *file_nearest(const char *path);
+/* May this process make files in the folder, which need not exist yet? */
+bool file_can_write_in(const char *dir);
+/* The largest file that can be written there, in bytes; 0: no limit is known. *whose limit it is,
+ * for messages. FAT32 has one of 4 GiB. */
+uint64_t file_max_size(const char *path, const char **whose);
+/* ERR_SYSTEM with what helps when a file of this size cannot be written there. */
+WARN_UNUSED int file_need_size(const char *path, uint64_t size, struct err *e);
+
 /*
  * A new file that is being written: write to fd, then commit or abort. Its temporary name is
  * ".<name>.<random>.tmp" beside the final one; file_is_temporary() knows them, so that leftovers

@@ -37,8 +37,11 @@ static int open_lock(int dir, const char *path, int *fd, struct err *e)
 	CLEANUP(file_close) int got = openat(dir, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 					     mode);
 	struct stat st;
-	if (got < 0 || fstat(got, &st) < 0)
-		return err_sys(e, errno, "cannot open the lock file %s", path);
+	if (got < 0 || fstat(got, &st) < 0) {
+		int sys = errno;
+		err_sys(e, sys, "cannot open the lock file %s", path);
+		return sys == EACCES ? err_hint(e, FILE_GROUP_HINT) : -(int)e->class;
+	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_SYSTEM, "the lock file %s is not a regular file", path);
 	set_mode(got, &st, mode);
