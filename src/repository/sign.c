@@ -287,6 +287,14 @@ static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf
 	return 0;
 }
 
+int repository_check_new(const char *dir, struct err *e)
+{
+	if (!was_signed(dir))
+		return 0;
+	err_set(e, ERR_CONFLICT, "%s already contains a repository", dir);
+	return err_hint(e, "use another folder for a new repository");
+}
+
 int repository_init(struct repository *r, const struct repository_signing *how,
 		    enum privkey_kind kind, const struct buf *passphrase,
 		    struct repository_signed *out, struct err *e)
@@ -295,10 +303,9 @@ int repository_init(struct repository *r, const struct repository_signing *how,
 	int rc = open_signing(&s, r, how, e);
 	if (rc < 0)
 		return rc;
-	if (was_signed(r->dir)) {
-		err_set(e, ERR_CONFLICT, "%s already contains a repository", r->dir);
-		return err_hint(e, "use another folder for a new repository");
-	}
+	rc = repository_check_new(r->dir, e);
+	if (rc < 0)
+		return rc;
 	rc = make_keys(&s, kind, passphrase, e);
 	return rc < 0 ? rc : sign_cards(&s, out, e);
 }

@@ -336,11 +336,10 @@ int conf_err(const struct conf *c, const struct conf_section *s, const char *key
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	const struct conf_value *v = key ? value_of(s, key) : NULL;
-	return err_set(e, ERR_USAGE, "%s:%d: %s", c->path ? c->path : "ferry.conf",
-		       v   ? v->line
-		       : s ? s->line
-			   : 0,
-		       text);
+	int line = v ? v->line : s ? s->line : 0;
+	if (s && c->unwritten && line >= c->unwritten)
+		return err_set(e, ERR_USAGE, "[%s.%s]: %s", s->kind, s->name, text);
+	return err_set(e, ERR_USAGE, "%s:%d: %s", c->path ? c->path : "ferry.conf", line, text);
 }
 
 static int bad_value(const struct conf *c, const struct conf_section *s, const char *key,

@@ -42,6 +42,8 @@ struct conf {
 	char *dir;  /* its folder: relative paths in it are relative to this */
 	struct conf_section *sections;
 	size_t count, cap;
+	int unwritten; /* the first line that is not in the file yet: errors name its section
+			  instead of the line. 0: all are */
 };
 
 /* ERR_USAGE "ferry.conf:12: …" for malformed lines; caps of CONF_MAX_BYTES, 1,000 sections. */
@@ -91,7 +93,7 @@ WARN_UNUSED int conf_check_keys(const struct conf *c, const struct conf_section 
 /* The same for the kinds of sections, which are those that the files of this folder read. */
 WARN_UNUSED int conf_check_kinds(const struct conf *c, struct err *e);
 
-/* ERR_USAGE with "file:line: " in front, for checks of the caller. */
+/* ERR_USAGE with "file:line: " in front, or "[kind.NAME]: ", for checks of the caller. */
 int conf_err(const struct conf *c, const struct conf_section *s, const char *key, struct err *e,
 	     const char *fmt, ...) PRINTF_LIKE(5, 6);
 

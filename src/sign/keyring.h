@@ -54,6 +54,9 @@ WARN_UNUSED int keyring_pick(const struct keyring *from, const char *const *whic
 WARN_UNUSED int keyring_public(const struct keyring *k, const char *which, struct tuf_key **out,
 			       struct err *e);
 
+/* ERR_CONFLICT when there is a key of that name that a private key cannot join, ERR_USAGE when it
+ * is no name: for before a person is asked for anything. */
+WARN_UNUSED int keyring_check_new(const struct keyring *k, const char *name, struct err *e);
 /* Makes NAME.pem and NAME.pub. ERR_CONFLICT when there is a key of that name; passphrase NULL:
  * unencrypted. */
 WARN_UNUSED int keyring_new(struct keyring *k, const char *name, enum privkey_kind kind,

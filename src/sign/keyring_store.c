@@ -32,7 +32,7 @@ static void remove_leftovers(const char *dir, const char *name)
 	}
 }
 
-/* Never replaces a private key, or another person's public key. */
+/* Never replaces a private key, or another person's public key. key NULL: not known yet. */
 static int check_free(const struct keyring *k, const char *name, const struct tuf_key *key,
 		      struct err *e)
 {
@@ -41,11 +41,17 @@ static int check_free(const struct keyring *k, const char *name, const struct tu
 		return err_set(e, ERR_USAGE,
 			       "'%s' is not a valid name for a key (a-z, 0-9, '.', '_', '-')",
 			       name);
-	if (!there || (there->kind == KEYRING_PUBLIC && strcmp(there->public->id, key->id) == 0))
+	if (!there ||
+	    (there->kind == KEYRING_PUBLIC && (!key || strcmp(there->public->id, key->id) == 0)))
 		return 0;
 	err_set(e, ERR_CONFLICT, "%s exists already", there->path);
 	return err_hint(e, "keys are never overwritten: choose another name, or move the old key "
 			   "away");
+}
+
+int keyring_check_new(const struct keyring *k, const char *name, struct err *e)
+{
+	return check_free(k, name, NULL, e);
 }
 
 int keyring_store(struct keyring *k, const char *name, struct privkey *key,

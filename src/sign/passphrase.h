@@ -28,4 +28,8 @@ void passphrase_know(struct passphrases *p, const struct buf *passphrase);
 /* Asks and remembers the answer. ERR_USAGE if it cannot ask. */
 WARN_UNUSED int passphrase_ask(struct passphrases *p, const char *path, struct err *e);
 
+/* Why it would be guessed soon: "it is short (6 characters)"; NULL: no reason was found. The
+ * caller frees. */
+char *passphrase_weakness(const struct buf *passphrase);
+
 #endif

@@ -15,6 +15,7 @@
 
 #define FILE_MAX (16 * KIB)
 /* scrypt with 16 MiB of memory, the default limit of OpenSSL. */
+#define ATTEMPTS 3 /* to type a passphrase */
 #define SCRYPT_N 16384
 #define SCRYPT_R 8
 #define SCRYPT_P 1
@@ -225,10 +226,13 @@ static int decrypt(const char *path, X509_SIG *sig, struct passphrases *p,
 			return *out ? 0 : wrong_passphrase(path, e);
 	}
 	int rc = passphrase_ask(p, path, e);
-	if (rc < 0)
-		return rc;
-	*out = try_known(sig, p);
-	return *out ? 0 : wrong_passphrase(path, e);
+	for (int left = ATTEMPTS - 1; rc == 0; left--) {
+		*out = try_known(sig, p);
+		if (*out || p->same || !left)
+			return *out ? 0 : wrong_passphrase(path, e);
+		rc = passphrase_ask(p, path, e);
+	}
+	return rc;
 }
 
 static int read_info(const char *path, const struct buf *text, bool encrypted,

@@ -1,12 +1,10 @@
 """ferry mirror add and remove: sections of ferry.conf, from options or answers."""
 
-import fcntl
 import os
-import pty
-import subprocess
-import termios
 
 import pytest
+
+from typed import END, answered
 
 KEPT = """# Ours.
 [repository.test]   ; the only one
@@ -130,35 +128,14 @@ def test_a_path_is_relative_to_where_the_command_runs(ferry, conf, work):
     assert f"path = {work}/sub/b\n" in conf.read_text()
 
 
-def answered(ferry, args, answers):
-    """Runs a command whose terminal gives these answers, each to the question that it is for."""
-    screen, own = pty.openpty()
-
-    def take_terminal():
-        os.setsid()
-        fcntl.ioctl(own, termios.TIOCSCTTY)
-
-    process = subprocess.Popen(ferry.command(*args), cwd=ferry.work, env=ferry.environment(None),
-                               stdin=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               preexec_fn=take_terminal)
-    os.close(own)
-    shown = ""
-    for question, answer in answers:
-        while not shown.endswith(question + ": "):
-            shown += os.read(screen, 1000).decode()
-        os.write(screen, answer.encode() + b"\n")
-    process.communicate()
-    os.close(screen)
-    return process.returncode
-
-
 def test_on_a_terminal_add_asks_for_what_is_missing(ferry, work):
-    code = answered(ferry, ["mirror", "add", "disk", "--priority", "5", "--no-probe"], [
+    result = answered(ferry, ["mirror", "add", "disk", "--priority", "5", "--no-probe"], [
+        ("Kind (file, http, s3, r2)", "ftp"),       # there is none: it is asked for again
         ("Kind (file, http, s3, r2)", "file"),
         ("Folder of the mirror", ""),       # needed: it is asked for again
         ("Folder of the mirror", "disk"),
         ("Public URL of that folder (none: empty)", "https://example.org/models")])
-    assert code == 0
+    assert result.code == 0
     assert (work / "ferry.conf").read_text() == """[mirror.disk]
 priority = 5
 kind = file
@@ -169,8 +146,38 @@ url = https://example.org/models
 
 def test_on_a_terminal_add_asks_nothing_when_nothing_is_missing(ferry, work):
     assert answered(ferry, ["mirror", "add", "disk", "--kind", "file", "--path", "disk",
-                            "--no-probe"], []) == 0
+                            "--no-probe"], []).code == 0
     assert (work / "ferry.conf").read_text() == "[mirror.disk]\nkind = file\npath = disk\n"
+
+
+@pytest.mark.parametrize("answers", [
+    [("Kind (file, http, s3, r2)", END)],
+    [("Kind (file, http, s3, r2)", "file"), ("Folder of the mirror", END)],
+    [("Kind (file, http, s3, r2)", "file"), ("Folder of the mirror", "disk"),
+     ("Public URL of that folder (none: empty)", END)]], ids=len)
+def test_the_end_of_the_input_ends_the_questions_and_writes_nothing(ferry, work, answers):
+    result = answered(ferry, ["mirror", "add", "disk"], answers)
+    assert result.code == 2
+    assert "the input ended before the answer" in result.err
+    assert not (work / "ferry.conf").exists()
+
+
+def test_a_name_that_is_taken_is_told_before_a_question(ferry, conf):
+    result = answered(ferry, ["mirror", "add", "first"], [])
+    assert result.code == 8 and "the mirror first already exists" in result.err
+
+
+@pytest.mark.parametrize("args", [["--kind", "ftp"], ["--kind", "file", "--priority", "high"],
+                                  ["--kind", "file", "--holds", "some"],
+                                  ["--kind", "file", "--set", "pfad=c"]], ids=" ".join)
+def test_a_fault_of_a_section_that_is_not_written_names_no_line(ferry, conf, args):
+    result = ferry("mirror", "add", "x", *args, "--path", "b", "--no-probe", check=2)
+    assert result.err.startswith("ferry mirror add: [mirror.x]: ")
+    assert "ferry.conf:" not in result.err
+    # What is wrong in the file itself has its line.
+    conf.write_text(KEPT + "priority = high\n")
+    result = ferry("mirror", "add", "x", "--kind", "file", "--path", "b", check=None)
+    assert result.code == 0 or "ferry.conf:8:" in result.err
 
 
 def test_remove_takes_out_one_section_and_nothing_on_the_mirror(ferry, conf, work, validate):

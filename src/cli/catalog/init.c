@@ -176,7 +176,9 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 	CLEANUP_PTR(repository_close) struct repository *r = NULL;
 	CLEANUP(place_ask_release) struct place_ask ask;
 	place_ask_init(&ask, cli, p->passphrase_file);
-	int rc = place_keyring(p, &keys, e);
+	int rc = repository_check_new(p->dir, e);
+	if (rc == 0)
+		rc = place_keyring(p, &keys, e);
 	if (rc == 0 && !o->unencrypted)
 		rc = place_ask_new(&ask, e);
 	if (rc == 0 && is_new)

@@ -33,6 +33,8 @@ static int run_new(struct cli *cli, struct err *e)
 	const struct catalog_opts *o = cli->opts;
 	CLEANUP(key_desk_release) struct key_desk d = { 0 };
 	int rc = key_desk_open(cli, o, &d, e);
+	if (rc == 0)
+		rc = keyring_check_new(&d.keys, cli->operands[0], e);
 	if (rc == 0 && !o->unencrypted)
 		rc = place_ask_new(&d.ask, e);
 	if (rc == 0)
@@ -83,6 +85,8 @@ static int run_import(struct cli *cli, struct err *e)
 	CLEANUP(place_ask_release) struct place_ask old = { 0 };
 	CLEANUP_PTR(privkey_free) struct privkey *private = NULL;
 	int rc = key_desk_open(cli, &o->common, &d, e);
+	if (rc == 0)
+		rc = keyring_check_new(&d.keys, cli->operands[1], e);
 	if (rc < 0)
 		return rc;
 	place_ask_init(&old, cli,

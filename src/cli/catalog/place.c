@@ -211,8 +211,12 @@ int place_keyring(const struct place *p, struct keyring *out, struct err *e)
 
 static int ask_key(void *ctx, const char *path, struct buf *out, struct err *e)
 {
-	const struct place_ask *a = ctx;
-	CLEANUP(mem_free_ptr) char *prompt = mem_printf("passphrase of %s", path);
+	struct place_ask *a = ctx;
+	bool again = a->asked && strcmp(a->asked, path) == 0;
+	CLEANUP(mem_free_ptr) char *prompt = mem_printf("%spassphrase of %s",
+							again ? "wrong; " : "", path);
+	free(a->asked);
+	a->asked = mem_strdup(path);
 	return cli_passphrase(a->cli, a->file, prompt, false, out, e);
 }
 
@@ -229,6 +233,7 @@ void place_ask_init(struct place_ask *a, struct cli *cli, const char *file)
 void place_ask_release(struct place_ask *a)
 {
 	passphrase_release(&a->passphrases);
+	mem_free_ptr(&a->asked);
 }
 
 int place_ask_new(struct place_ask *a, struct err *e)
@@ -238,6 +243,13 @@ int place_ask_new(struct place_ask *a, struct err *e)
 	if (rc < 0)
 		return rc;
 	passphrase_know(&a->passphrases, &answer);
+	CLEANUP(mem_free_ptr) char *weakness = answer.len ? passphrase_weakness(&answer) : NULL;
+	if (weakness)
+		report_warn(a->cli->report,
+			    "the passphrase is weak: %s; whoever gets a copy of the keys can guess "
+			    "it. Several random words are better: `ferry catalog key passphrase` "
+			    "changes it",
+			    weakness);
 	if (answer.len)
 		return 0;
 	err_set(e, ERR_USAGE, "the passphrase is empty");

@@ -60,12 +60,14 @@ WARN_UNUSED int place_keyring(const struct place *p, struct keyring *out, struct
 struct place_ask {
 	struct cli *cli;
 	const char *file; /* --passphrase-file or NULL */
+	char *asked;      /* the key that was last asked for: a second time means a wrong answer */
 	struct passphrases passphrases;
 };
 /* `a` must not be moved: keyrings borrow a->passphrases. */
 void place_ask_init(struct place_ask *a, struct cli *cli, const char *file);
 void place_ask_release(struct place_ask *a);
-/* The passphrase for new keys, a->passphrases.known; a terminal prompt asks twice. */
+/* The passphrase for new keys, a->passphrases.known; a terminal prompt asks twice. Warns of a weak
+ * one. */
 WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
 
 /* "roles": {"root": {"version", "expires"}, …} */

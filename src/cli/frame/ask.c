@@ -25,6 +25,8 @@ int cli_read_line(int fd, const char *what, const struct cancel *cancel, struct 
 		}
 		if (n < 0)
 			return err_sys(e, errno, "cannot read %s", what);
+		if (n == 0 && !out->len)
+			return err_set(e, ERR_USAGE, "the input ended before %s", what);
 		if (n == 0 || c == '\n')
 			return 0;
 		buf_add(out, &c, 1);
@@ -46,5 +48,9 @@ int cli_ask(struct cli *cli, const char *question, struct buf *out, struct err *
 	int rc = file_write(tty, prompt, strlen(prompt), "the terminal", e);
 	if (rc == 0)
 		rc = cli_read_line(tty, "the answer", cli->cancel, out, e);
+	struct err ignored = ERR_INIT;
+	/* What follows starts on a line of its own. */
+	if (rc < 0 && file_write(tty, "\n", 1, "the terminal", &ignored) < 0)
+		return rc;
 	return rc < 0 ? rc : buf_ok(out, "the answer", e);
 }

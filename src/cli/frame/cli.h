@@ -79,8 +79,9 @@ WARN_UNUSED int cli_conf_path(struct cli *cli, char **out, struct err *e);
 const struct owner_trust *cli_trust(struct cli *cli);
 
 /* A passphrase: from the file `path` (first line), else the environment variable
- * FERRY_PASSPHRASE, else a prompt on the terminal without echo, twice if `confirm`.
- * ERR_USAGE when there is no terminal. Caller wipes out. */
+ * FERRY_PASSPHRASE, else a prompt on the terminal without echo. If `confirm`, the prompt comes
+ * twice; when the answers differ or are empty, it starts again, three times in all. ERR_USAGE when
+ * there is no terminal. Caller wipes out. */
 WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *prompt, bool confirm,
 			       struct buf *out, struct err *e);
 
@@ -90,7 +91,8 @@ void cli_tell(const struct cli *cli, const struct err *e);
 
 /* Is there a person who can answer questions? Not with --json. */
 bool cli_can_ask(const struct cli *cli);
-/* Asks for one line on the terminal; initialises out, which the caller releases. */
+/* Asks for one line on the terminal; initialises out, which the caller releases. ERR_USAGE when
+ * the input ends (Ctrl-D). */
 WARN_UNUSED int cli_ask(struct cli *cli, const char *question, struct buf *out, struct err *e);
 
 /* ---- for the dispatcher, which is not a command ---- */

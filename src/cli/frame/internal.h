@@ -56,7 +56,8 @@ void cli_progress_free(struct report *r);
 
 /* ---- ask.c ---- */
 
-/* Appends what comes up to the end of the line, which is not added. `what` names it in errors. */
+/* Appends what comes up to the end of the line, which is not added. ERR_USAGE when the input ends
+ * before anything comes (Ctrl-D on a terminal). `what` names it in errors. */
 WARN_UNUSED int cli_read_line(int fd, const char *what, const struct cancel *cancel,
 			      struct buf *out, struct err *e);
 

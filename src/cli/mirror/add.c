@@ -117,6 +117,15 @@ static const struct question {
 	{ "git", "remote", "URL of the remote", true },
 };
 
+static bool is_kind(const char *text)
+{
+	for (const struct mirror_ops *const *k = mirror_kinds_all; *k; k++)
+		if (strcmp((*k)->kind, text) == 0)
+			return true;
+	return false;
+}
+
+/* Asks until there is a usable answer; the end of the input is an error. */
 static int ask(struct cli *cli, struct settings *s, const char *key, const char *text, bool needed,
 	       struct err *e)
 {
@@ -124,7 +133,10 @@ static int ask(struct cli *cli, struct settings *s, const char *key, const char 
 	for (bool again = true; again && rc == 0;) {
 		CLEANUP(buf_release) struct buf answer = BUF_INIT(0);
 		rc = cli_ask(cli, text, &answer, e);
-		again = needed && rc == 0 && !answer.len;
+		again = rc == 0 && (strcmp(key, "kind") == 0 ? !is_kind(buf_str(&answer))
+							     : needed && !answer.len);
+		if (again)
+			continue;
 		if (rc == 0 && answer.len)
 			rc = settings_add(s, key, buf_str(&answer), e);
 	}
@@ -272,6 +284,24 @@ static int taken(const char *path, const struct conf_section *s, struct err *e)
 	return err_hint(e, "choose another name, or `ferry mirror remove %s` first", s->name);
 }
 
+/* Before a person is asked for anything. */
+static int check_free(const char *path, const char *name, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
+	CLEANUP(conf_release) struct conf c = { 0 };
+	int rc = conf_edit_read(path, &text, &c, e);
+	const struct conf_section *s = rc == 0 ? conf_find(&c, "mirror", name) : NULL;
+	return s ? taken(path, s, e) : rc;
+}
+
+static int count_lines(const struct buf *text)
+{
+	int count = 1;
+	for (const char *s = buf_str(text); (s = strchr(s, '\n')); s++)
+		count++;
+	return count;
+}
+
 static int write_section(const char *path, const char *name, const struct settings *s,
 			 struct err *e)
 {
@@ -280,12 +310,14 @@ static int write_section(const char *path, const char *name, const struct settin
 	CLEANUP(conf_release) struct conf before = { 0 };
 	CLEANUP(conf_release) struct conf after = { 0 };
 	int rc = conf_edit_read(path, &text, &before, e);
+	int lines = count_lines(&text);
 	if (rc == 0 && conf_find(&before, "mirror", name))
 		rc = taken(path, conf_find(&before, "mirror", name), e);
 	if (rc == 0)
 		rc = conf_edit_append(&text, path, section, e);
 	if (rc == 0)
 		rc = conf_parse(buf_str(&text), text.len, path, &after, e);
+	after.unwritten = lines;
 	if (rc == 0)
 		rc = check_values(&after, name, s, e);
 	if (rc == 0)
@@ -359,11 +391,13 @@ static int run(struct cli *cli, struct err *e)
 	}
 	int rc = from_options(o, &s, e);
 	if (rc == 0)
+		rc = find_conf(cli, &conf, e);
+	if (rc == 0)
+		rc = check_free(conf, name, e);
+	if (rc == 0)
 		rc = complete(cli, &s, e);
 	if (rc == 0)
 		rc = check_url(&s, e);
-	if (rc == 0)
-		rc = find_conf(cli, &conf, e);
 	if (rc == 0)
 		rc = write_section(conf, name, &s, e);
 	if (rc < 0)
