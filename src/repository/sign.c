@@ -254,14 +254,6 @@ int repository_refresh(struct repository *r, const struct repository_signing *ho
 }
 
 /* A root without a timestamp was left by a killed init. */
-static bool was_signed(const char *dir)
-{
-	CLEANUP(published_release) struct published tree = { 0 };
-	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	struct err why = ERR_INIT;
-	return published_load(metadata, &tree, &why) == 0 || !err_is(&why, ERR_NOT_FOUND);
-}
-
 /* An existing key was made by a killed init. */
 static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf *passphrase,
 		     struct err *e)
@@ -289,8 +281,15 @@ static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf
 
 int repository_check_new(const char *dir, struct err *e)
 {
-	if (!was_signed(dir))
-		return 0;
+	CLEANUP(published_release) struct published tree = { 0 };
+	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
+	struct err why = ERR_INIT;
+	int rc = published_load(metadata, &tree, &why);
+	if (rc < 0) {
+		if (!err_is(&why, ERR_NOT_FOUND))
+			*e = why;
+		return -(int)e->class;
+	}
 	err_set(e, ERR_CONFLICT, "%s already contains a repository", dir);
 	return err_hint(e, "use another folder for a new repository");
 }

@@ -34,8 +34,8 @@ struct repository_signed {
 };
 void repository_signed_release(struct repository_signed *s);
 
-/* ERR_CONFLICT if there is a signed repository in the folder, as repository_init() has it: for
- * before a person is asked for anything. */
+/* ERR_CONFLICT if there is a signed repository in the folder, another error if it is damaged, as
+ * repository_init() has it: for before a person is asked for anything. */
 WARN_UNUSED int repository_check_new(const char *dir, struct err *e);
 /*
  * Makes the missing keys in how->keys (root, targets, snapshot, timestamp) and the root metadata,
