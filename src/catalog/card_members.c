@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define WORDS_MAX 64
-#define WORD_BYTES 64
 #define COUNT_MAX INT64_MAX
 
 const struct card_member card_members[] = { { "format", CARD_TEXT, 64, false },
@@ -22,8 +20,8 @@ const struct card_member card_members[] = { { "format", CARD_TEXT, 64, false },
 					    { "family", CARD_TEXT, 64, true },
 					    { "parameters", CARD_COUNT, COUNT_MAX, true },
 					    { "context_length", CARD_COUNT, 1 << 30, true },
-					    { "tags", CARD_WORDS, WORDS_MAX, true },
-					    { "languages", CARD_WORDS, WORDS_MAX, true },
+					    { "tags", CARD_WORDS, CARD_MAX_WORDS, true },
+					    { "languages", CARD_WORDS, CARD_MAX_WORDS, true },
 					    { "source", CARD_NESTED, 0, false },
 					    { "created", CARD_TIME, 0, true },
 					    { "updated", CARD_TIME, 0, true },
@@ -59,7 +57,7 @@ const struct card_member card_variant_members[] = { { "id", CARD_ID, 64, false }
 						    { "min_ram", CARD_COUNT, COUNT_MAX, true },
 						    { "recommended_ram", CARD_COUNT, COUNT_MAX,
 						      true },
-						    { "tags", CARD_WORDS, WORDS_MAX, true },
+						    { "tags", CARD_WORDS, CARD_MAX_WORDS, true },
 						    { "files", CARD_NESTED, 0, false },
 						    { 0 } };
 
@@ -111,7 +109,7 @@ static int check_words(const struct card_member *m, const json_t *value, const c
 			       (unsigned long long)m->max);
 	for (size_t i = 0; i < count; i++) {
 		const json_t *word = json_array_get(value, i);
-		int rc = check_text(m, word, WORD_BYTES, at, e);
+		int rc = check_text(m, word, CARD_MAX_WORD_BYTES, at, e);
 		if (rc < 0)
 			return rc;
 		for (size_t j = 0; j < i; j++)

@@ -17,10 +17,13 @@ enum card_kind {
 	CARD_TIME,    /* RFC 3339, UTC, with a Z */
 	CARD_COUNT,   /* an integer from 1 to max */
 	CARD_FLAG,    /* true or false */
-	CARD_WORDS,   /* an array of up to max different CARD_TEXTs of up to 64 bytes */
+	CARD_WORDS,   /* an array of up to max different CARD_TEXTs of CARD_MAX_WORD_BYTES */
 	CARD_HEX,     /* lower-case SHA-256 */
 	CARD_NESTED,  /* checked by card.c */
 };
+
+#define CARD_MAX_WORDS 64
+#define CARD_MAX_WORD_BYTES 64
 
 struct card_member {
 	const char *key;

@@ -39,8 +39,9 @@ struct catalog_mirror {
 	const json_t *json;
 };
 
-/* Does it hold model files with a URL for each key? Parts on GitHub and git trees do not. */
-bool catalog_mirror_has_files(const struct catalog_mirror *m);
+/* Does it hold what is asked for, OBJECTS or METADATA, with a URL for each key? Parts on GitHub and
+ * git trees do not. */
+bool catalog_mirror_has(const struct catalog_mirror *m, enum mirror_holds what);
 
 struct catalog {
 	json_t *json;      /* owned */

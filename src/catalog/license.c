@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define REFERENCE "LicenseRef-"
-#define ADDITION "AdditionRef-"
 #define REFERENCE_BYTES 100
 #define NORMAL_BYTES 128
 #define SEPARATORS ",;/|" /* of lists that are one text */
@@ -49,7 +47,7 @@ static const struct word {
 	{ "odc-by", "ODC-By-1.0", NULL },
 	{ "openmdw-1.1", NULL, "Open Model, Data & Weights License 1.1" },
 	{ "openrail", NULL, "OpenRAIL license family" },
-	{ "openrail++", REFERENCE "openrail-plus-plus", "Open Rail++-M License" },
+	{ "openrail++", SPDX_REFERENCE "openrail-plus-plus", "Open Rail++-M License" },
 	{ "pddl", "PDDL-1.0", NULL },
 };
 
@@ -89,7 +87,7 @@ static char *reference_of(const char *text, const char *prefix)
 
 static char *id_of(const struct word *w)
 {
-	return w->id ? mem_strdup(w->id) : mem_printf(REFERENCE "%s", w->word);
+	return w->id ? mem_strdup(w->id) : mem_printf(SPDX_REFERENCE "%s", w->word);
 }
 
 static char *word_of(const char *text)
@@ -197,11 +195,11 @@ static char *known_word(const char *id, bool exception)
 static char *word_or_reference(const char *id, bool exception)
 {
 	if (exception)
-		return reference_of(id, ADDITION);
+		return reference_of(id, SPDX_ADDITION);
 	char *known = word_of(id);
 	if (!known)
 		known = guess(id);
-	return known ? known : reference_of(id, REFERENCE);
+	return known ? known : reference_of(id, SPDX_REFERENCE);
 }
 
 /* The expression, if it is one, with words of Hugging Face. */
@@ -282,7 +280,7 @@ static char *read_one(const char *said, bool *list)
 		id = expression_of(text, word_or_reference, false);
 	if (!id)
 		id = guess(text);
-	return id ? id : reference_of(text, REFERENCE);
+	return id ? id : reference_of(text, SPDX_REFERENCE);
 }
 
 /* ---- all of it ---- */
@@ -294,7 +292,7 @@ void license_read(const char *const *texts, size_t count, const char *name, stru
 	for (size_t i = 0; i < count && i < LICENSE_MAX; i++) {
 		CLEANUP(mem_free_ptr) char *id = read_one(texts[i], &list);
 		if (!id && count > 1)
-			id = mem_strdup(REFERENCE "other");
+			id = mem_strdup(SPDX_REFERENCE "other");
 		if (id)
 			add_once(&ids, id);
 	}

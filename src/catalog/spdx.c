@@ -8,8 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define REFERENCE "LicenseRef-"
-#define ADDITION "AdditionRef-"
 #define DOCUMENT "DocumentRef-"
 
 /* ---- the list ---- */
@@ -125,7 +123,7 @@ static char *listed(struct reader *r, const char *word, size_t len, unsigned kin
 static bool is_reserved(const char *id)
 {
 	return str_eq_nocase(id, "NONE") || str_eq_nocase(id, "NOASSERTION") ||
-	       str_starts_nocase(id, REFERENCE) || str_starts_nocase(id, ADDITION) ||
+	       str_starts_nocase(id, SPDX_REFERENCE) || str_starts_nocase(id, SPDX_ADDITION) ||
 	       str_starts_nocase(id, DOCUMENT);
 }
 
@@ -134,7 +132,7 @@ static char *unlisted(struct reader *r, const char *id, unsigned kind)
 {
 	char *other = r->other ? r->other(id, kind == SPDX_EXCEPTION) : NULL;
 	if (other) {
-		r->found->reference = r->found->reference || str_starts(other, REFERENCE);
+		r->found->reference = r->found->reference || str_starts(other, SPDX_REFERENCE);
 		return other;
 	}
 	size_t len = strlen(id);
@@ -149,7 +147,7 @@ static char *unlisted(struct reader *r, const char *id, unsigned kind)
 
 static char *spell(struct reader *r, const char *word, size_t len, unsigned kind)
 {
-	char *spelled = reference_of(word, len, kind ? ADDITION : REFERENCE);
+	char *spelled = reference_of(word, len, kind ? SPDX_ADDITION : SPDX_REFERENCE);
 	if (spelled) {
 		r->found->reference = r->found->reference || kind == 0;
 		return spelled;

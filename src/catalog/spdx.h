@@ -27,6 +27,9 @@ const struct spdx_entry *spdx_find(const char *id, size_t len);
 
 /* ---- expressions ---- */
 
+#define SPDX_REFERENCE "LicenseRef-" /* in front of a license that is not in the list */
+#define SPDX_ADDITION "AdditionRef-" /* and of an exception */
+
 #define SPDX_MAX_BYTES 500 /* of an expression */
 #define SPDX_MAX_DEPTH 16  /* of parentheses */
 

@@ -178,7 +178,7 @@ static int refresh(struct remote *r, struct err *e)
 /* Mirrors whose model files this program can read. */
 static bool is_readable(const struct catalog_mirror *m)
 {
-	return catalog_mirror_has_files(m) && remote_reads(m->url);
+	return catalog_mirror_has(m, MIRROR_HOLDS_OBJECTS) && remote_reads(m->url);
 }
 
 /* The catalog's mirrors in their order, then the endpoints that are not among them. */

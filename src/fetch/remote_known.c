@@ -35,11 +35,7 @@ static int load_known(struct remote *r, struct catalog *out, struct err *e)
 
 static bool has_metadata(const struct catalog_mirror *m)
 {
-	static const char *const kinds[] = { "file", "http", "s3", "r2" };
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strcmp(m->kind, kinds[i]) == 0)
-			return m->holds != MIRROR_HOLDS_OBJECTS && remote_reads(m->url);
-	return false;
+	return catalog_mirror_has(m, MIRROR_HOLDS_METADATA) && remote_reads(m->url);
 }
 
 bool remote_add_mirrors(struct remote *r)
@@ -58,7 +54,7 @@ bool remote_add_mirrors(struct remote *r)
 		struct source *s = source_add(&r->sources, m->id, m->url, false);
 		if (r->sources.count > before) {
 			s->metadata = true;
-			s->objects = catalog_mirror_has_files(m);
+			s->objects = catalog_mirror_has(m, MIRROR_HOLDS_OBJECTS);
 		}
 	}
 	return endpoints_extend(&r->endpoints) > 0;

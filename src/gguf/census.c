@@ -63,63 +63,9 @@ void gguf_census(const struct gguf *const *files, size_t count, struct gguf_cens
 		out->main_type = main_type(files, count, true);
 }
 
-/*
- * The possible main types of each file type. The mixtures (…_XS, …_M of few bits) have several:
- * llama_tensor_get_type of llama.cpp's llama-quant.cpp.
- */
-static const struct {
-	const char *quantization;
-	const char *types[4];
-} expected[] = {
-	{ "F32", { "f32" } },
-	{ "F16", { "f16" } },
-	{ "BF16", { "bf16" } },
-	{ "Q4_0", { "q4_0" } },
-	{ "Q4_1", { "q4_1" } },
-	{ "Q5_0", { "q5_0" } },
-	{ "Q5_1", { "q5_1" } },
-	{ "Q8_0", { "q8_0" } },
-	{ "Q2_K", { "q2_K", "q3_K" } },
-	{ "Q2_K_S", { "q2_K" } },
-	{ "Q3_K_S", { "q3_K" } },
-	{ "Q3_K_M", { "q3_K" } },
-	{ "Q3_K_L", { "q3_K", "q5_K" } },
-	{ "Q4_K_S", { "q4_K" } },
-	{ "Q4_K_M", { "q4_K" } },
-	{ "Q5_K_S", { "q5_K" } },
-	{ "Q5_K_M", { "q5_K" } },
-	{ "Q6_K", { "q6_K" } },
-	{ "IQ1_S", { "iq1_s" } },
-	{ "IQ1_M", { "iq1_m" } },
-	{ "IQ2_XXS", { "iq2_xxs" } },
-	{ "IQ2_XS", { "iq2_xs" } },
-	{ "IQ2_S", { "iq2_xs", "iq2_s" } },
-	{ "IQ2_M", { "iq2_s" } },
-	{ "IQ3_XXS", { "iq3_xxs" } },
-	{ "IQ3_XS", { "iq3_xxs", "iq3_s" } },
-	{ "IQ3_S", { "iq3_s" } },
-	{ "IQ3_M", { "iq3_s", "q4_K" } },
-	{ "IQ4_NL", { "iq4_nl" } },
-	{ "IQ4_XS", { "iq4_xs" } },
-	{ "TQ1_0", { "tq1_0" } },
-	{ "TQ2_0", { "tq2_0" } },
-	{ "MXFP4_MOE", { "mxfp4" } },
-	{ "NVFP4", { "nvfp4" } },
-	{ "Q1_0", { "q1_0" } },
-	{ "Q2_0", { "q2_0" } },
-};
-
-static const char *const *expected_types(const char *quantization)
-{
-	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
-		if (str_eq_nocase(expected[i].quantization, quantization))
-			return expected[i].types;
-	return NULL;
-}
-
 static bool fits(const struct gguf_type *type, const char *const *types)
 {
-	for (size_t i = 0; i < 4 && types[i]; i++)
+	for (size_t i = 0; i < GGUF_MAIN_TYPES && types[i]; i++)
 		if (strcmp(type->name, types[i]) == 0)
 			return true;
 	return false;
@@ -166,10 +112,11 @@ void gguf_census_check(const struct gguf *const *files, size_t count, const char
 	for (size_t f = 0; f < count && !quantization; f++)
 		if (gguf_get_u64(files[f], "general.file_type", &type))
 			quantization = gguf_file_type_name(type);
-	const char *const *types = quantization ? expected_types(quantization) : NULL;
+	int known = quantization ? gguf_file_type_named(quantization) : -1;
 	gguf_census(files, count, &census);
-	if (!types || !census.main_type)
+	if (known < 0 || !census.main_type)
 		return;
+	const char *const *types = gguf_file_type_at((size_t)known)->types;
 	report_fallback(files, count, quantization, gguf_type_named(types[0]), out);
 	if (!fits(census.main_type, types))
 		gguf_finding_add(out, "file-type", "the file type is %s, but most weights are %s",

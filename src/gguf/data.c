@@ -15,27 +15,6 @@
 /* Zeros that belong to the next or previous row by chance. */
 #define ROW_SLACK 64
 
-enum number { NONE, F16, BF16, F32, F64, E8M0, SPLIT };
-
-/* Where the block of a type has numbers that must be finite; ggml_validate_row_data() of llama.cpp.
- */
-static const struct layout {
-	const char *type;
-	enum number number;
-	unsigned count, at[2]; /* of scales; count 0: the values themselves */
-} layouts[] = {
-	{ "f32", F32, 0, { 0 } },      { "f16", F16, 0, { 0 } },       { "bf16", BF16, 0, { 0 } },
-	{ "f64", F64, 0, { 0 } },      { "q4_0", F16, 1, { 0 } },      { "q4_1", F16, 2, { 0, 2 } },
-	{ "q5_0", F16, 1, { 0 } },     { "q5_1", F16, 2, { 0, 2 } },   { "q8_0", F16, 1, { 0 } },
-	{ "q8_1", F16, 2, { 0, 2 } },  { "q2_K", F16, 2, { 80, 82 } }, { "q3_K", F16, 1, { 108 } },
-	{ "q4_K", F16, 2, { 0, 2 } },  { "q5_K", F16, 2, { 0, 2 } },   { "q6_K", F16, 1, { 208 } },
-	{ "q8_K", F32, 1, { 0 } },     { "iq2_xxs", F16, 1, { 0 } },   { "iq2_xs", F16, 1, { 0 } },
-	{ "iq3_xxs", F16, 1, { 0 } },  { "iq1_s", F16, 1, { 0 } },     { "iq4_nl", F16, 1, { 0 } },
-	{ "iq3_s", F16, 1, { 0 } },    { "iq2_s", F16, 1, { 0 } },     { "iq4_xs", F16, 1, { 0 } },
-	{ "iq1_m", SPLIT, 1, { 48 } }, { "tq1_0", F16, 1, { 52 } },    { "tq2_0", F16, 1, { 64 } },
-	{ "mxfp4", E8M0, 1, { 0 } },   { "q1_0", F16, 1, { 0 } },      { "q2_0", F16, 1, { 0 } },
-};
-
 struct fault {
 	const struct gguf_tensor *tensor; /* the first */
 	uint64_t amount;                  /* there: numbers, or bytes in a row */
@@ -44,9 +23,8 @@ struct fault {
 
 struct gguf_data {
 	const struct gguf *g;
-	uint64_t pos; /* in the file */
-	size_t index; /* of the tensor at pos, or of the next one */
-	struct layout layout;
+	uint64_t pos;               /* in the file */
+	size_t index;               /* of the tensor at pos, or of the next one */
 	uint64_t bad;               /* numbers of this tensor that are not finite */
 	uint64_t zero_from;         /* in the tensor: after the last byte that is not zero */
 	uint64_t run_from, run_len; /* the longest run of zeros */
@@ -62,14 +40,14 @@ struct exponent {
 	unsigned bytes;
 };
 
-static struct exponent exponent_of(enum number n)
+static struct exponent exponent_of(enum gguf_number n)
 {
 	switch (n) {
-	case F16:
+	case GGUF_NUMBER_F16:
 		return (struct exponent){ 0x7c007c007c007c00, 0x0400040004000400, 2 };
-	case BF16:
+	case GGUF_NUMBER_BF16:
 		return (struct exponent){ 0x7f807f807f807f80, 0x0080008000800080, 2 };
-	case F64:
+	case GGUF_NUMBER_F64:
 		return (struct exponent){ 0x7ff0000000000000, 0x0010000000000000, 8 };
 	default:
 		return (struct exponent){ 0x7f8000007f800000, 0x0080000000800000, 4 };
@@ -97,7 +75,7 @@ static bool has_not_finite(const uint8_t *p, size_t words, struct exponent x)
 	return sum & ~x.mask & (x.mask << 1);
 }
 
-static uint64_t count_values(const uint8_t *p, size_t len, enum number n)
+static uint64_t count_values(const uint8_t *p, size_t len, enum gguf_number n)
 {
 	struct exponent x = exponent_of(n);
 	uint64_t count = 0;
@@ -109,20 +87,20 @@ static uint64_t count_values(const uint8_t *p, size_t len, enum number n)
 	       (uint64_t)__builtin_popcountll(not_finite(last_word(p + 8 * words, len % 8), &x));
 }
 
-static unsigned scale_bytes(enum number n)
+static unsigned scale_bytes(enum gguf_number n)
 {
-	return n == E8M0 ? 1 : n == SPLIT ? 8 : exponent_of(n).bytes;
+	return n == GGUF_NUMBER_E8M0 ? 1 : n == GGUF_NUMBER_SPLIT ? 8 : exponent_of(n).bytes;
 }
 
-static bool is_bad_scale(const uint8_t *p, enum number n)
+static bool is_bad_scale(const uint8_t *p, enum gguf_number n)
 {
 	switch (n) {
-	case E8M0:
+	case GGUF_NUMBER_E8M0:
 		return *p == 0xff;
-	case F32:
+	case GGUF_NUMBER_F32:
 		return (p[3] & 0x7f) == 0x7f && p[2] & 0x80;
 	/* iq1_m: four bits at the top of each of four words. */
-	case SPLIT:
+	case GGUF_NUMBER_SPLIT:
 		return (p[7] & 0x70) == 0x70 && (p[5] & 0xc0) == 0xc0;
 	default:
 		return (p[1] & 0x7c) == 0x7c;
@@ -131,7 +109,7 @@ static bool is_bad_scale(const uint8_t *p, enum number n)
 
 /* Scales at `at` of each block; `from` is where p is in the tensor. */
 static uint64_t count_scales(const uint8_t *p, size_t len, uint64_t from, size_t block, size_t at,
-			     enum number n)
+			     enum gguf_number n)
 {
 	uint64_t count = 0;
 	size_t bytes = scale_bytes(n);
@@ -141,12 +119,11 @@ static uint64_t count_scales(const uint8_t *p, size_t len, uint64_t from, size_t
 	return count;
 }
 
-static uint64_t count_bad(const struct gguf_data *d, const struct gguf_tensor *t, const uint8_t *p,
-			  size_t len, uint64_t from)
+static uint64_t count_bad(const struct gguf_tensor *t, const uint8_t *p, size_t len, uint64_t from)
 {
-	const struct layout *l = &d->layout;
+	const struct gguf_numbers *l = &t->type->numbers;
 	uint64_t count = 0;
-	if (l->number == NONE)
+	if (l->number == GGUF_NUMBER_NONE)
 		return 0;
 	for (unsigned i = 0; i < l->count; i++)
 		count += count_scales(p, len, from, t->type->bytes, l->at[i], l->number);
@@ -198,12 +175,7 @@ static bool is_suspicious(const struct gguf_tensor *t, uint64_t from, uint64_t l
 
 static void begin_tensor(struct gguf_data *d)
 {
-	const char *name = d->g->tensors[d->index].type->name;
 	d->bad = d->zero_from = d->run_from = d->run_len = 0;
-	d->layout = (struct layout){ .number = NONE };
-	for (size_t i = 0; i < ARRAY_LEN(layouts); i++)
-		if (strcmp(layouts[i].type, name) == 0)
-			d->layout = layouts[i];
 }
 
 static void add_fault(struct fault *f, const struct gguf_tensor *t, uint64_t amount)
@@ -228,7 +200,7 @@ static void add_bytes(struct gguf_data *d, const uint8_t *p, size_t len, uint64_
 	for (size_t at = 0; at < len; at += PIECE) {
 		size_t n = MIN(len - at, (size_t)PIECE);
 		look_for_zeros(d, p + at, n, from + at);
-		d->bad += count_bad(d, t, p + at, n, from + at);
+		d->bad += count_bad(t, p + at, n, from + at);
 	}
 }
 

@@ -73,6 +73,21 @@ enum gguf_value {
 };
 const char *gguf_value_name(enum gguf_value type); /* "u32" */
 
+/* Numbers in the blocks of a tensor type that must be finite. */
+enum gguf_number {
+	GGUF_NUMBER_NONE,
+	GGUF_NUMBER_F16,
+	GGUF_NUMBER_BF16,
+	GGUF_NUMBER_F32,
+	GGUF_NUMBER_F64,
+	GGUF_NUMBER_E8M0,
+	GGUF_NUMBER_SPLIT, /* an F16 in four parts, in the scales of iq1_m */
+};
+struct gguf_numbers {
+	enum gguf_number number;
+	unsigned count, at[2]; /* of scales: bytes into the block; count 0: the values themselves */
+};
+
 /* ggml's tensor types. NULL for an id without a row (removed or unknown). */
 struct gguf_type {
 	uint32_t id;
@@ -80,6 +95,7 @@ struct gguf_type {
 	uint32_t block;   /* elements of a block */
 	uint32_t bytes;   /* bytes of a block */
 	const char *fork; /* the program that has it; NULL: ggml, and so all engines */
+	struct gguf_numbers numbers;
 };
 #define GGUF_TYPE_IDS 400 /* ids are below this */
 const struct gguf_type *gguf_type(uint32_t id);
@@ -95,6 +111,17 @@ const struct gguf_type *gguf_type_foreign(uint32_t id);
 const char *gguf_file_type_name(uint64_t file_type);
 /* The reverse, in any case; -1 if unknown. */
 int gguf_file_type_named(const char *name);
+
+#define GGUF_FILE_TYPE_MADE 1    /* `llama-quantize --help` lists it */
+#define GGUF_FILE_TYPE_IMATRIX 2 /* only with an importance matrix */
+#define GGUF_MAIN_TYPES 4
+struct gguf_file_type {
+	const char *name;                   /* NULL in a gap */
+	const char *types[GGUF_MAIN_TYPES]; /* that most weights may have */
+	unsigned flags;
+};
+/* By general.file_type, from 0 on; NULL after the last one. */
+const struct gguf_file_type *gguf_file_type_at(size_t index);
 
 /* ---- an open file ------------------------------------------------------------------- */
 

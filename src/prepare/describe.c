@@ -1,14 +1,12 @@
 #include "prepare/describe.h"
 
 #include "catalog/card.h"
+#include "catalog/card_members.h"
 #include "catalog/link.h"
 #include "util/mem.h"
 
 #include <ctype.h>
 #include <string.h>
-
-#define WORDS_MAX 64
-#define WORD_BYTES 64
 
 /* ---- texts that a card may hold ----------------------------------------------------- */
 
@@ -34,9 +32,15 @@ static char *clean_text(const char *s, size_t max)
 	return NULL;
 }
 
-static void put_text(json_t *o, const char *key, const char *s, size_t max)
+/* `table` is that of the object. */
+static char *fitting(const struct card_member *table, const char *key, const char *s)
 {
-	CLEANUP(mem_free_ptr) char *text = clean_text(s, max);
+	return clean_text(s, (size_t)card_member(table, key)->max);
+}
+
+static void put_text(json_t *o, const struct card_member *table, const char *key, const char *s)
+{
+	CLEANUP(mem_free_ptr) char *text = fitting(table, key, s);
 	json_put_string(o, key, text);
 }
 
@@ -46,8 +50,9 @@ static void put_words(json_t *o, const char *key, const struct gguf_kv *kv)
 		return;
 	CLEANUP(str_list_release) struct str_list seen = { 0 };
 	json_t *words = json_array();
-	for (size_t i = 0; i < kv->count && seen.count < WORDS_MAX; i++) {
-		CLEANUP(mem_free_ptr) char *word = clean_text(kv->as.strings[i].s, WORD_BYTES);
+	for (size_t i = 0; i < kv->count && seen.count < CARD_MAX_WORDS; i++) {
+		CLEANUP(mem_free_ptr) char *word = clean_text(kv->as.strings[i].s,
+							      CARD_MAX_WORD_BYTES);
 		if (!word || strlen(word) != strlen(kv->as.strings[i].s) ||
 		    str_list_has(&seen, word))
 			continue;
@@ -83,7 +88,7 @@ static json_t *license_of(const struct gguf_metadata *m)
 	describe_license(m, &said);
 	const char *link = usable_link(m->license_link);
 	json_put_string(o, "id", said.id);
-	put_text(o, "name", m->license_name ? m->license_name : said.name, 200);
+	put_text(o, card_license_members, "name", m->license_name ? m->license_name : said.name);
 	json_put_string(o, "url", link ? link : usable_link(m->license));
 	if (json_object_size(o))
 		return o;
@@ -107,7 +112,7 @@ static json_t *ram_of(const struct describe *d)
 		json_put_u64(o, "context", ram.context);
 		json_put_u64(o, "bytes", ram.total);
 	} else {
-		put_text(o, "unknown", *ram.reason ? ram.reason : "not known", 500);
+		put_text(o, card_ram_members, "unknown", *ram.reason ? ram.reason : "not known");
 	}
 	return o;
 }
@@ -151,7 +156,7 @@ static json_t *source_of(const struct describe *d, const struct gguf_metadata *m
 	for (size_t i = 0; i < ARRAY_LEN(says) && !url; i++)
 		url = usable_link(says[i]);
 	json_put_string(o, "url", url);
-	put_text(o, "author", m->author ? m->author : m->organization, 200);
+	put_text(o, card_source_members, "author", m->author ? m->author : m->organization);
 	if (json_object_size(o))
 		return o;
 	json_decref(o);
@@ -170,15 +175,16 @@ json_t *describe_card(const struct describe *d)
 		gguf_metadata(d->files[i], &shard);
 		parameters += shard.parameters;
 	}
-	CLEANUP(mem_free_ptr) char *title = clean_text(m.name, 200);
+	CLEANUP(mem_free_ptr) char *title = fitting(card_members, "title", m.name);
 	json_put_string(card, "title", title ? title : d->id);
-	put_text(card, "description", m.description, 20000);
+	put_text(card, card_members, "description", m.description);
 	/* A projector has an architecture and weights of its own, an adapter says whose it is. */
 	if (is_model(d) || d->kind == GGUF_KIND_ADAPTER)
-		put_text(card, "family", m.architecture, 64);
-	if (is_model(d) && parameters && parameters <= INT64_MAX)
+		put_text(card, card_members, "family", m.architecture);
+	if (is_model(d) && parameters && parameters <= card_member(card_members, "parameters")->max)
 		json_put_u64(card, "parameters", parameters);
-	if (is_model(d) && m.context_length && m.context_length <= 1 << 30)
+	if (is_model(d) && m.context_length &&
+	    m.context_length <= card_member(card_members, "context_length")->max)
 		json_put_u64(card, "context_length", m.context_length);
 	json_put(card, "license", license_of(&m));
 	json_put(card, "source", source_of(d, &m));

@@ -1,5 +1,6 @@
 #include "prepare/tools.h"
 
+#include "gguf/gguf.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -91,35 +92,40 @@ static int tool_failed(const struct child_result *r, const char *name, const cha
 
 /* ---- llama-quantize ----------------------------------------------------------------- */
 
-/* The types that `llama-quantize --help` lists, except those that need no quantization. */
-static const char *const quantize_types[] = {
-	"Q4_0",    "Q4_1",      "Q5_0",   "Q5_1",    "Q8_0",   "Q2_K",   "Q2_K_S",
-	"Q3_K_S",  "Q3_K_M",    "Q3_K_L", "Q4_K_S",  "Q4_K_M", "Q5_K_S", "Q5_K_M",
-	"Q6_K",    "IQ1_S",     "IQ1_M",  "IQ2_XXS", "IQ2_XS", "IQ2_S",  "IQ2_M",
-	"IQ3_XXS", "IQ3_XS",    "IQ3_S",  "IQ3_M",   "IQ4_NL", "IQ4_XS", "TQ1_0",
-	"TQ2_0",   "MXFP4_MOE", "F16",    "BF16",    "F32",
-};
-
-int tools_check_type(const char *type, bool has_imatrix, struct err *e)
+/* The names of the types that llama-quantize makes; the caller frees the array. */
+static const char **quantize_types(size_t *count)
 {
-	static const char *const need_imatrix[] = { "IQ1_S",  "IQ1_M", "IQ2_XXS",
-						    "IQ2_XS", "IQ2_S", "Q2_K_S" };
-	bool known = false;
-	for (size_t i = 0; i < ARRAY_LEN(quantize_types); i++)
-		known = known || str_eq_nocase(type, quantize_types[i]);
-	if (!known) {
-		const char *near = text_nearest(type, quantize_types, ARRAY_LEN(quantize_types));
-		err_set(e, ERR_USAGE, "--quantize: unknown type '%s'", type);
-		return err_hint(e, near ? "did you mean %s?" : "for example %s",
-				near ? near : "Q4_K_M");
-	}
-	for (size_t i = 0; i < ARRAY_LEN(need_imatrix); i++)
-		if (!has_imatrix && str_eq_nocase(type, need_imatrix[i])) {
-			err_set(e, ERR_USAGE, "--quantize %s needs an importance matrix", type);
-			return err_hint(e, "make one with llama-imatrix and give it with --imatrix "
-					   "FILE");
+	const struct gguf_file_type *type;
+	size_t cap = 0;
+	const char **names = NULL;
+	*count = 0;
+	for (size_t i = 0; (type = gguf_file_type_at(i)); i++)
+		if (type->name && type->flags & GGUF_FILE_TYPE_MADE) {
+			names = mem_grow(names, *count, &cap, sizeof *names);
+			names[(*count)++] = type->name;
 		}
-	return 0;
+	return names;
+}
+
+static int unknown_type(const char *type, struct err *e)
+{
+	size_t count;
+	CLEANUP(mem_free_ptr) const char **names = quantize_types(&count);
+	const char *near = text_nearest(type, names, count);
+	err_set(e, ERR_USAGE, "--quantize: unknown type '%s'", type);
+	return err_hint(e, near ? "did you mean %s?" : "for example %s", near ? near : "Q4_K_M");
+}
+
+int tools_check_type(const char *name, bool has_imatrix, struct err *e)
+{
+	int index = gguf_file_type_named(name);
+	unsigned flags = index < 0 ? 0 : gguf_file_type_at((size_t)index)->flags;
+	if (!(flags & GGUF_FILE_TYPE_MADE))
+		return unknown_type(name, e);
+	if (has_imatrix || !(flags & GGUF_FILE_TYPE_IMATRIX))
+		return 0;
+	err_set(e, ERR_USAGE, "--quantize %s needs an importance matrix", name);
+	return err_hint(e, "make one with llama-imatrix and give it with --imatrix FILE");
 }
 
 uint64_t tools_quantized_bytes(const char *type, uint64_t elements)
@@ -239,9 +245,15 @@ int tools_check_outtype(const char *outtype, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (strcmp(outtype, types[i]) == 0)
 			return 0;
+	CLEANUP(buf_release) struct buf list = BUF_INIT(KIB);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		buf_addf(&list, "%s%s",
+			 i == 0                     ? ""
+			 : i + 1 < ARRAY_LEN(types) ? ", "
+						    : " or ",
+			 types[i]);
 	err_set(e, ERR_USAGE, "--outtype: unknown type '%s'", outtype);
-	return err_hint(e, "f32, f16, bf16, q8_0, tq1_0, tq2_0 or auto; for smaller ones add "
-			   "--quantize TYPE");
+	return err_hint(e, "%s; for smaller ones add --quantize TYPE", buf_str(&list));
 }
 
 /* The reason of a failed Python program, if the traceback shows it. */

@@ -192,7 +192,7 @@ static bool serves_files(const struct catalog_mirror *m)
 	bool http = (str_starts_nocase(m->url, "https://") ||
 		     str_starts_nocase(m->url, "http://")) &&
 		    !strchr(m->url, '?');
-	return http && catalog_mirror_has_files(m);
+	return http && catalog_mirror_has(m, MIRROR_HOLDS_OBJECTS);
 }
 
 static int need_mirrors(const struct export *x, struct err *e)

@@ -18,12 +18,12 @@ void repository_key_roles(const char *dir, const char *keyid, struct str_list *o
 {
 	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	static const enum tuf_type tops[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
 	struct err unread = ERR_INIT;
 	if (published_load_partial(metadata, &tree, &unread) < 0 || !tree.root)
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(tops); i++)
-		add_if_listed(&tree.root->roles[tops[i]], tuf_type_name(tops[i]), keyid, out);
+	for (size_t i = 0; i < TUF_TYPES; i++)
+		add_if_listed(&tree.root->roles[tuf_type_order[i]],
+			      tuf_type_name(tuf_type_order[i]), keyid, out);
 	for (size_t i = 0; i < tree.count; i++) {
 		const struct tuf_metadata *m = tree.files[i].m;
 		for (size_t k = 0; k < m->delegated_count; k++)

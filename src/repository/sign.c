@@ -11,7 +11,8 @@
 
 #define TARGETS "targets"
 
-static const char *const role_names[] = { "root", TARGETS, "snapshot", "timestamp", NULL };
+/* The roles of signing at once, targets first. */
+static const char *const signed_roles[] = { TARGETS, "snapshot", "timestamp", NULL };
 
 /* One run. */
 struct signing {
@@ -75,7 +76,7 @@ static int save(struct signing *s, bool targets, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list wanted = { 0 };
 	/* Without NAME.pub, a key is known only by its name. */
-	const char *const *roles = targets ? &role_names[1] : &role_names[2];
+	const char *const *roles = targets ? signed_roles : signed_roles + 1;
 	int rc = repository_check_chosen(s->dir, s->w, s->how, NULL, 0, e);
 	if (rc == 0)
 		rc = wanted_keys(s, targets, &wanted, e);
@@ -93,8 +94,9 @@ static int save(struct signing *s, bool targets, struct err *e)
 		return rc;
 	s->result.changed = true;
 	/* A draft of a delegated role or of root does not delay the others. */
-	s->result.published = !writer_waits(s->w, TARGETS) && !writer_waits(s->w, "snapshot") &&
-			      !writer_waits(s->w, "timestamp");
+	s->result.published = true;
+	for (size_t i = 0; signed_roles[i]; i++)
+		s->result.published &= !writer_waits(s->w, signed_roles[i]);
 	return 0;
 }
 
@@ -259,21 +261,22 @@ static int make_keys(struct signing *s, enum privkey_kind kind, const struct buf
 		     struct err *e)
 {
 	struct keyring *keys = s->how->keys;
-	for (size_t i = 0; role_names[i]; i++) {
-		int rc = keyring_drop_public(keys, role_names[i], e);
-		if (rc == 0 && !keyring_find(keys, role_names[i]))
-			rc = keyring_new(keys, role_names[i], kind, passphrase, e);
+	for (size_t i = 0; i < TUF_TYPES; i++) {
+		const char *role = tuf_type_name(tuf_type_order[i]);
+		int rc = keyring_drop_public(keys, role, e);
+		if (rc == 0 && !keyring_find(keys, role))
+			rc = keyring_new(keys, role, kind, passphrase, e);
 		if (rc < 0)
 			return rc;
-		const struct keyring_key *key = keyring_find(keys, role_names[i]);
+		const struct keyring_key *key = keyring_find(keys, role);
 		if (!key->public) {
 			err_set(e, ERR_USAGE, "%s: its public key, %s.pub, is missing", key->path,
 				key->name);
 			return err_hint(e,
 					"if the key was never used, delete it and run init again");
 		}
-		if ((rc = writer_key_add(s->w, role_names[i], key->public, e)) < 0 ||
-		    (rc = writer_set_threshold(s->w, role_names[i], 1, e)) < 0)
+		if ((rc = writer_key_add(s->w, role, key->public, e)) < 0 ||
+		    (rc = writer_set_threshold(s->w, role, 1, e)) < 0)
 			return rc;
 	}
 	return 0;

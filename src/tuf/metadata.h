@@ -26,6 +26,8 @@ enum tuf_type { TUF_ROOT, TUF_TIMESTAMP, TUF_SNAPSHOT, TUF_TARGETS };
 /* "root", "timestamp", "snapshot", "targets". */
 const char *tuf_type_name(enum tuf_type type);
 bool tuf_type_from_name(const char *name, enum tuf_type *out);
+/* In the order that people read: root, targets, snapshot, timestamp. */
+extern const enum tuf_type tuf_type_order[TUF_TYPES];
 
 /* Sorted by id. */
 struct tuf_keys {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char *const type_names[] = { "root", "timestamp", "snapshot", "targets" };
+const enum tuf_type tuf_type_order[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
 
 const char *tuf_type_name(enum tuf_type type)
 {

@@ -260,11 +260,11 @@ int place_ask_new(struct place_ask *a, struct err *e)
 
 void place_put_roles(json_t *document, const struct writer_statuses *all)
 {
-	static const char *const names[] = { "root", "targets", "snapshot", "timestamp" };
 	json_t *roles = json_put_object(document, "roles");
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const struct writer_status *s = writer_status_of(all, names[i]);
-		json_t *role = json_put_object(roles, names[i]);
+	for (size_t i = 0; i < TUF_TYPES; i++) {
+		const char *name = tuf_type_name(tuf_type_order[i]);
+		const struct writer_status *s = writer_status_of(all, name);
+		json_t *role = json_put_object(roles, name);
 		json_put_u64(role, "version", s ? s->version : 0);
 		json_put_time(role, "expires", s ? s->expires_s : 0);
 	}

@@ -166,8 +166,8 @@ static int tell(struct cli *cli, const struct ceremony_desk *d, bool root,
 /* Are the keys of this role listed in root? Those of delegated roles are listed in targets. */
 static bool in_root(const char *role)
 {
-	return strcmp(role, "root") == 0 || strcmp(role, "targets") == 0 ||
-	       strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
+	enum tuf_type type;
+	return tuf_type_from_name(role, &type);
 }
 
 /* ---- rotate ---- */

@@ -84,17 +84,17 @@ static void difference(const struct tuf_metadata *a, const struct tuf_metadata *
 static void compare_roots(const struct tuf_metadata *old, const struct tuf_metadata *new,
 			  struct writer_changes *out)
 {
-	static const enum tuf_type order[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
-	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-		const struct tuf_role *was = &old->roles[order[i]], *is = &new->roles[order[i]];
+	for (size_t i = 0; i < TUF_TYPES; i++) {
+		enum tuf_type type = tuf_type_order[i];
+		const struct tuf_role *was = &old->roles[type], *is = &new->roles[type];
 		struct writer_change *c = &out->at[out->count];
 		*c = (struct writer_change){
-			.role = tuf_type_name(order[i]),
+			.role = tuf_type_name(type),
 			.old_threshold = was->threshold,
 			.threshold = is->threshold,
 		};
-		difference(new, old, order[i], &c->added);
-		difference(old, new, order[i], &c->removed);
+		difference(new, old, type, &c->added);
+		difference(old, new, type, &c->removed);
 		if (c->added.count || c->removed.count || c->threshold != c->old_threshold)
 			out->count++;
 	}

@@ -237,9 +237,37 @@ static void types_are_known_by_id_and_name(void **state)
 	assert_string_equal(gguf_value_name(GGUF_F64), "f64");
 }
 
+static void the_tables_of_types_agree(void **state)
+{
+	(void)state;
+	const struct gguf_file_type *file_type;
+	const struct gguf_type *type;
+	size_t names = 0;
+	for (uint32_t id = 0; id < GGUF_TYPE_IDS; id++) {
+		if (!(type = gguf_type(id)))
+			continue;
+		assert_null(gguf_type_removed(id));
+		assert_ptr_equal(gguf_type_named(type->name), type);
+		assert_true(type->numbers.count == 0 || type->block > 1);
+		for (unsigned i = 0; i < type->numbers.count; i++)
+			assert_true(type->numbers.at[i] < type->bytes);
+	}
+	for (size_t i = 0; (file_type = gguf_file_type_at(i)); i++) {
+		if (!file_type->name)
+			continue;
+		names++;
+		assert_int_equal(gguf_file_type_named(file_type->name), i);
+		assert_non_null(file_type->types[0]);
+		for (size_t k = 0; k < GGUF_MAIN_TYPES && file_type->types[k]; k++)
+			assert_non_null(gguf_type_named(file_type->types[k]));
+	}
+	assert_int_equal(names, 36);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_tables_of_types_agree),
 		cmocka_unit_test(whole_model_is_read),
 		cmocka_unit_test(tensors_have_absolute_offsets),
 		cmocka_unit_test(every_scalar_type_is_read),
