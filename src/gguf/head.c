@@ -8,7 +8,7 @@
 
 bool gguf_is_magic(const void *data, size_t len)
 {
-	return len >= 4 && memcmp(data, "GGUF", 4) == 0;
+	return len >= 4 && memcmp(data, GGUF_MAGIC, 4) == 0;
 }
 
 static int check_version(uint32_t version, struct err *e)
@@ -35,7 +35,7 @@ int gguf_sniff(const uint8_t *head, size_t len, uint64_t file_size, struct err *
 	if (len == 0)
 		return sniff_refuse(SNIFF_EMPTY, head, 0, "the file", e);
 	if (!gguf_is_magic(head, len)) {
-		if (file_size < 4 && memcmp(head, "GGUF", len) == 0)
+		if (file_size < 4 && memcmp(head, GGUF_MAGIC, len) == 0)
 			return err_set(e, ERR_INTEGRITY,
 				       "the file is truncated: only %zu bytes of a GGUF's magic",
 				       len);

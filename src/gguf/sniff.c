@@ -20,7 +20,7 @@ struct magic {
 #define MAGIC(kind, offset, bytes, is) BRACES(kind, offset, sizeof(bytes) - 1, bytes, is)
 #define BIG_ENDIAN_GGML "a big-endian ggml file, older than GGUF"
 static const struct magic magics[] = {
-	MAGIC(SNIFF_GGUF, 0, "GGUF", NULL),
+	MAGIC(SNIFF_GGUF, 0, GGUF_MAGIC, NULL),
 	MAGIC(SNIFF_ARCHIVE, 0, "PK\3\4",
 	      "a zip archive (PyTorch checkpoints are zip archives, too)"),
 	MAGIC(SNIFF_ARCHIVE, 0, "PK\5\6", "an empty zip archive"),

@@ -10,6 +10,8 @@
 
 #define SNIFF_BYTES 4096
 
+#define GGUF_MAGIC "GGUF"
+
 enum sniff {
 	SNIFF_UNKNOWN,
 	SNIFF_EMPTY,

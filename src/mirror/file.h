@@ -2,10 +2,10 @@
 #ifndef FERRY_MIRROR_FILE_H
 #define FERRY_MIRROR_FILE_H
 
-#include "mirror/mirror.h"
+#include "mirror/folder.h"
 
-/* Our private folder at the top of the mirror: partial files and the lock. */
-#define FILE_MIRROR_PRIVATE ".ferry"
+/* Has partial files and the lock. */
+#define FILE_MIRROR_PRIVATE FOLDER_PRIVATE
 
 struct file_mirror {
 	char *path;

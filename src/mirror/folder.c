@@ -151,7 +151,7 @@ static int collect_entry(struct listing *l, int dir, const char *below, const ch
 	struct stat st;
 	CLEANUP(mem_free_ptr) char *key = path_join(below, name);
 	size_t common = MIN(strlen(key), strlen(l->prefix));
-	bool ours = below[0] == '\0' && strcmp(name, ".ferry") == 0;
+	bool ours = below[0] == '\0' && strcmp(name, FOLDER_PRIVATE) == 0;
 	if (ours || strncmp(key, l->prefix, common) != 0 || !path_is_key(key) ||
 	    file_is_temporary(name) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;

@@ -11,6 +11,9 @@
 
 #include "mirror/mirror.h"
 
+/* Our private folder at the top: work in progress, which no reader needs. */
+#define FOLDER_PRIVATE ".ferry"
+
 /* What happens to missing folders. */
 enum folder_make {
 	FOLDER_FIND,        /* they are an error */

@@ -10,6 +10,7 @@
 #ifndef FERRY_MIRROR_S3_H
 #define FERRY_MIRROR_S3_H
 
+#include "mirror/folder.h"
 #include "mirror/mirror.h"
 #include "mirror/s3_setup.h"
 #include "s3/page.h"
@@ -103,10 +104,10 @@ WARN_UNUSED int mirror_s3_reach(struct mirror_connection *c, struct http_respons
 				struct err *e);
 /* Adjusts the error of a listing: without an S3 error code, it was not an S3 server. */
 void mirror_s3_foreign(const char *code, struct err *why);
+#define MIRROR_S3_META_SHA256 "x-amz-meta-sha256" /* of an object, in hex */
 /* The name for a test object below MIRROR_S3_SCRATCH, where readers never look; the caller frees
- * it.
- */
-#define MIRROR_S3_SCRATCH ".ferry/"
+ * it. */
+#define MIRROR_S3_SCRATCH FOLDER_PRIVATE "/"
 char *mirror_s3_scratch(struct mirror_connection *c, const char *what);
 WARN_UNUSED int mirror_s3_remove_scratch(struct mirror_connection *c, const char *name,
 					 struct err *e);

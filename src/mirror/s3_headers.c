@@ -51,7 +51,7 @@ void mirror_s3_describe(struct mirror_s3_headers *h, const struct mirror_upload 
 				     : "public, max-age=60");
 	if (h->disposition)
 		mirror_s3_add(h, "content-disposition", h->disposition);
-	mirror_s3_add(h, "x-amz-meta-sha256", digest_hex(h->hex, &how->sha256));
+	mirror_s3_add(h, MIRROR_S3_META_SHA256, digest_hex(h->hex, &how->sha256));
 	if (s->storage_class)
 		mirror_s3_add(h, "x-amz-storage-class", s->storage_class);
 }

@@ -162,7 +162,7 @@ static void probe_headers(struct probe *p)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	const struct sigv4_pair headers[] = {
-		{ "x-amz-meta-sha256", "a text" },
+		{ MIRROR_S3_META_SHA256, "a text" },
 		{ "cache-control", "public, max-age=60" },
 		{ "content-disposition", "attachment; filename*=UTF-8''a.txt" },
 	};

@@ -72,7 +72,7 @@ static void take_checksum(struct mirror_stat *out, const char *text)
 static void take_stat(struct mirror_stat *out, const struct http_response *r)
 {
 	const char *sum = http_response_header(r, "x-amz-checksum-sha256");
-	const char *meta = http_response_header(r, "x-amz-meta-sha256");
+	const char *meta = http_response_header(r, MIRROR_S3_META_SHA256);
 	*out = (struct mirror_stat){ .size = r->total, .modified_s = r->modified_s };
 	mirror_s3_etag(out->etag, r->etag);
 	if (sum)

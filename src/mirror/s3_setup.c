@@ -2,6 +2,7 @@
 #include "mirror/s3_setup.h"
 
 #include "mirror/s3_setup_step.h"
+#include "s3/region.h"
 #include "s3/bucket.h"
 #include "util/mem.h"
 
@@ -70,7 +71,7 @@ static int create(struct mirror_s3_run *x, bool with_region, char code[S3_CODE],
 	CLEANUP(mem_free_ptr) char *region = mem_strdup(p->region);
 	pthread_mutex_unlock(&p->lock);
 	/* us-east-1 must not be named; R2 chooses a location itself. */
-	if (with_region && strcmp(region, "us-east-1") != 0 && strcmp(region, "auto") != 0) {
+	if (with_region && strcmp(region, REGION_DEFAULT) != 0 && strcmp(region, "auto") != 0) {
 		CLEANUP_PTR(s3_tree_free) struct s3_tree *t = s3_bucket_location(region);
 		s3_tree_write(&body, t);
 	}

@@ -1,12 +1,13 @@
 #include "publish/speed.h"
 
+#include "mirror/folder.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/text.h"
 
 #include <string.h>
 
-#define SPEED_FOLDER ".ferry/speed"
+#define SPEED_FOLDER FOLDER_PRIVATE "/speed"
 #define ENOUGH_BYTES (16 * MIB)
 
 uint64_t speed_read(const char *dir, const char *id)

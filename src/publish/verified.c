@@ -1,5 +1,6 @@
 #include "publish/verified.h"
 
+#include "mirror/folder.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define VERIFIED_FOLDER ".ferry/push"
+#define VERIFIED_FOLDER FOLDER_PRIVATE "/push"
 /* In place of an etag; in an etag it would be encoded. */
 #define WRONG "!"
 

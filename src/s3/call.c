@@ -2,6 +2,7 @@
 
 #include "http/url.h"
 #include "s3/xml.h"
+#include "s3/region.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -36,19 +37,14 @@ static void attempt_release(struct attempt *a)
 
 /* -- the URL ---------------------------------------------------------------------- */
 
-static const char *aws_suffix(const char *region)
-{
-	return str_starts(region, "cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-}
-
 /* Where the bucket is, without a '/' at the end. */
 static void add_base(struct buf *out, const struct s3_place *p, const char *region)
 {
 	const char *rest = p->endpoint ? strstr(p->endpoint, "://") + 3 : NULL;
 	if (p->aws && p->path_style)
-		buf_addf(out, "https://s3.%s.%s/%s", region, aws_suffix(region), p->bucket);
+		buf_addf(out, "https://s3.%s.%s/%s", region, region_domain(region), p->bucket);
 	else if (p->aws)
-		buf_addf(out, "https://%s.s3.%s.%s", p->bucket, region, aws_suffix(region));
+		buf_addf(out, "https://%s.s3.%s.%s", p->bucket, region, region_domain(region));
 	else if (p->path_style)
 		buf_addf(out, "%s/%s", p->endpoint, p->bucket);
 	else
@@ -280,8 +276,7 @@ static bool moved(const struct attempt *a, const struct http_response *r)
 
 static bool expired(const struct attempt *a, const char *code)
 {
-	bool gone = strcmp(code, "ExpiredToken") == 0 || strcmp(code, "InvalidToken") == 0 ||
-		    strcmp(code, "TokenRefreshRequired") == 0;
+	bool gone = s3_fault_renews(code);
 	if (gone)
 		s3_credentials_refuse(a->place->credentials, &a->keys);
 	return gone;

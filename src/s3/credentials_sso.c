@@ -1,6 +1,7 @@
 /* https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html and
  * https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html */
 #include "s3/credentials_internal.h"
+#include "s3/region.h"
 
 #include "util/file.h"
 #include "util/mem.h"
@@ -63,9 +64,8 @@ static char *url_of(const struct credentials_sso *o)
 {
 	CLEANUP(mem_free_ptr) char *account = path_percent_encode(o->account, "");
 	CLEANUP(mem_free_ptr) char *role = path_percent_encode(o->role, "");
-	CLEANUP(mem_free_ptr) char *usual = mem_printf("https://portal.sso.%s.amazonaws.com%s",
-						       o->region,
-						       str_starts(o->region, "cn-") ? ".cn" : "");
+	CLEANUP(mem_free_ptr) char *usual = mem_printf("https://portal.sso.%s.%s", o->region,
+						       region_domain(o->region));
 	const char *base = credentials_env("AWS_ENDPOINT_URL_SSO");
 	if (!base)
 		base = credentials_env("AWS_ENDPOINT_URL");

@@ -6,6 +6,7 @@
 #include "http/url.h"
 #include "s3/sigv4.h"
 #include "s3/xml.h"
+#include "s3/region.h"
 #include "util/mem.h"
 #include "util/path.h"
 #include "util/text.h"
@@ -26,8 +27,7 @@ static char *endpoint(const char *region)
 		return mem_strdup(given);
 	if (!region)
 		return mem_strdup("https://sts.amazonaws.com/");
-	return mem_printf("https://sts.%s.amazonaws.com%s/", region,
-			  str_starts(region, "cn-") ? ".cn" : "");
+	return mem_printf("https://sts.%s.%s/", region, region_domain(region));
 }
 
 static void add(struct buf *body, const char *name, const char *value)
@@ -157,7 +157,7 @@ static void sign(const struct credentials_search *s, const struct url *u, const 
 					 .headers = headers,
 					 .header_count = with->token ? 4 : 3,
 					 .payload = digest_hex(payload, &digest) };
-	const struct sigv4_scope scope = { s->region ? s->region : "us-east-1", "sts",
+	const struct sigv4_scope scope = { s->region ? s->region : REGION_DEFAULT, "sts",
 					   clock_wall_s(s->clock) };
 	sigv4_sign(&authorization, &r, &scope,
 		   &(struct sigv4_keys){ with->id, with->secret, with->token });

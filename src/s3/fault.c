@@ -13,6 +13,8 @@ struct said {
 	char code[S3_CODE], message[MESSAGE], region[S3_REGION];
 };
 
+static const char renew[] = "sign in again, or renew the credentials";
+
 static const struct known {
 	const char *code;
 	enum err_class class;
@@ -27,11 +29,10 @@ static const struct known {
 	{ "SignatureDoesNotMatch", ERR_AUTH, CAUSE_NONE, "the signature does not match",
 	  "the secret key is wrong, or a proxy changes the requests" },
 	{ "ExpiredToken", ERR_AUTH, CAUSE_NONE, "the session of the credentials has expired",
-	  "sign in again, or renew the credentials" },
-	{ "InvalidToken", ERR_AUTH, CAUSE_NONE, "the session token is not valid",
-	  "sign in again, or renew the credentials" },
+	  renew },
+	{ "InvalidToken", ERR_AUTH, CAUSE_NONE, "the session token is not valid", renew },
 	{ "TokenRefreshRequired", ERR_AUTH, CAUSE_NONE, "the session token must be renewed",
-	  "sign in again, or renew the credentials" },
+	  renew },
 	{ "QuotaExceeded", ERR_AUTH, CAUSE_NONE, "the quota is used up",
 	  "raise the quota, or remove what no reader needs: ferry push --prune, ferry mirror "
 	  "cleanup" },
@@ -136,6 +137,14 @@ static int as_known(const struct s3_failure *f, const struct known *k, struct er
 	err_set(e, k->class, "%s (%s)", k->text, k->code);
 	err_cause(e, k->cause, f->http->retry_after_s);
 	return k->hint ? err_hint(e, "%s", k->hint) : -(int)e->class;
+}
+
+bool s3_fault_renews(const char *code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(known[i].code, code) == 0)
+			return known[i].hint == renew;
+	return false;
 }
 
 int s3_fault(const struct s3_failure *f, char code[S3_CODE], struct err *e)

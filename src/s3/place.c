@@ -1,4 +1,5 @@
 #include "s3/s3.h"
+#include "s3/region.h"
 
 #include "http/url.h"
 #include "util/mem.h"
@@ -86,7 +87,7 @@ int s3_place_open(struct s3_place *out, const struct s3_place_options *o, struct
 	p.credentials = s3_credentials_new(&who);
 	if (!o->region)
 		rc = s3_credentials_region(p.credentials, &found, e);
-	const char *region = o->region ? o->region : found ? found : "us-east-1";
+	const char *region = o->region ? o->region : found ? found : REGION_DEFAULT;
 	if (rc == 0)
 		rc = check_region(region, e);
 	if (rc < 0) {

@@ -107,6 +107,8 @@ struct s3_failure {
 	const struct err *http;
 };
 int s3_fault(const struct s3_failure *f, char code[S3_CODE], struct err *e);
+/* Does the <Code> say that the keys were valid once, and new ones are needed? */
+bool s3_fault_renews(const char *code);
 /* The region that the answer says the bucket is in, or "". */
 #define S3_REGION_HEADER "x-amz-bucket-region"
 #define S3_REGION 64

@@ -17,6 +17,8 @@
 #include "sign/privkey.h"
 #include "util/text.h"
 
+#define KEYRING_PUBLIC_SUFFIX ".pub"
+
 enum keyring_kind { KEYRING_FILE, KEYRING_COMMAND, KEYRING_PUBLIC };
 
 struct keyring_key {

@@ -5,7 +5,6 @@
 #include "sign/keyring.h"
 
 #define KEYRING_PRIVATE_SUFFIX ".pem"
-#define KEYRING_PUBLIC_SUFFIX ".pub"
 #define KEYRING_PUBLIC_MAX (16 * KIB)
 
 /* Reads the key with this name from k's folder, replacing an entry with the same name. */

@@ -297,7 +297,6 @@ static const struct command export_metalink_command = {
 
 /* ---- minisign-key ---- */
 
-#define PUBLIC_SUFFIX ".pub"
 #define SHORT_ID 16 /* hex digits that minisign tells keys apart by */
 
 static const struct opt minisign_opts[] = {
@@ -305,7 +304,7 @@ static const struct opt minisign_opts[] = {
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,
 		   "write to this file instead of standard output; with --all, to this folder"),
 	OPT_ENTRY(OPT_FLAG, export_opts, all, 0, "all", NULL,
-		  "write all keys that may sign the next catalog: DIR/KEYID" PUBLIC_SUFFIX),
+		  "write all keys that may sign the next catalog: DIR/KEYID" KEYRING_PUBLIC_SUFFIX),
 	OPT_LAST,
 };
 
@@ -323,8 +322,8 @@ static int write_keys(struct desk *d, const struct repository_keys *keys, struct
 	for (size_t i = 0; rc == 0 && i < keys->count; i++) {
 		CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
 		const struct about a = { .key = keys->at[i]->id };
-		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%.*s" PUBLIC_SUFFIX, d->o->output,
-							      SHORT_ID, a.key);
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%.*s" KEYRING_PUBLIC_SUFFIX,
+							      d->o->output, SHORT_ID, a.key);
 		rc = format_key(&d->x, keys->at[i], &text, e);
 		if (rc == 0)
 			rc = add(d, &a, path, &text, e);

@@ -15,7 +15,7 @@ static const struct opt init_opts[] = {
 		   "./NAME-keys)"),
 	OPT_ENTRY(OPT_STRING, catalog_opts, title, 0, "title", "TEXT",
 		  "the name of the repository, for people"),
-	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256", "type of the keys"),
+	CATALOG_OPT_TYPE("type of the keys"),
 	CATALOG_OPT_PASSPHRASE,
 	CATALOG_OPT_UNENCRYPTED,
 	CATALOG_OPT_EXPIRES,
@@ -200,7 +200,7 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 	keys.passphrases = &ask.passphrases;
 	keys.trust = cli_trust(cli);
 	keys.cancel = cli->cancel;
-	return repository_init(r, &how, o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519,
+	return repository_init(r, &how, place_key_type(o),
 			       o->unencrypted ? NULL : &ask.passphrases.known, done, e);
 }
 

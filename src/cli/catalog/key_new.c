@@ -3,11 +3,6 @@
 
 #include "util/mem.h"
 
-static enum privkey_kind kind_of(const struct catalog_opts *o)
-{
-	return o->type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
-}
-
 static int tell(struct cli *cli, const struct key_desk *d, const char *name, const char *dir,
 		const char *template, struct err *e)
 {
@@ -20,12 +15,8 @@ static int tell(struct cli *cli, const struct key_desk *d, const char *name, con
 /* ---- new ---- */
 
 static const struct opt new_opts[] = {
-	CATALOG_OPT_PLACE,
-	CATALOG_OPT_KEYS,
-	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256", "type of the key"),
-	CATALOG_OPT_PASSPHRASE,
-	CATALOG_OPT_UNENCRYPTED,
-	OPT_LAST,
+	CATALOG_OPT_PLACE,      CATALOG_OPT_KEYS,        CATALOG_OPT_TYPE("type of the key"),
+	CATALOG_OPT_PASSPHRASE, CATALOG_OPT_UNENCRYPTED, OPT_LAST,
 };
 
 static int run_new(struct cli *cli, struct err *e)
@@ -38,7 +29,7 @@ static int run_new(struct cli *cli, struct err *e)
 	if (rc == 0 && !o->unencrypted)
 		rc = place_ask_new(&d.ask, e);
 	if (rc == 0)
-		rc = keyring_new(&d.keys, cli->operands[0], kind_of(o),
+		rc = keyring_new(&d.keys, cli->operands[0], place_key_type(o),
 				 o->unencrypted ? NULL : &d.ask.passphrases.known, e);
 	return rc < 0 ? rc
 		      : tell(cli, &d, cli->operands[0], NULL, "created {key.path}, key id {key.id}",

@@ -256,6 +256,12 @@ int place_ask_new(struct place_ask *a, struct err *e)
 	return err_hint(e, "give a passphrase, or use --unencrypted");
 }
 
+enum privkey_kind place_key_type(const struct catalog_opts *o)
+{
+	static const enum privkey_kind kinds[] = { PRIVKEY_ED25519, PRIVKEY_ECDSA_P256 };
+	return kinds[o->type];
+}
+
 /* ---- telling ---- */
 
 void place_put_roles(json_t *document, const struct writer_statuses *all)

@@ -29,6 +29,8 @@ struct catalog_opts {
 		   HINT_FILE, \
 		   "read the passphrase of the keys from the first line of this file " \
 		   "(FERRY_PASSPHRASE, else a prompt)")
+#define CATALOG_OPT_TYPE(help) \
+	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256", help)
 #define CATALOG_OPT_EXPIRES \
 	OPT_ENTRY(OPT_LIST, catalog_opts, expires, 0, "expires", "ROLE=TIME", \
 		  "how long new signatures are valid, for example timestamp=7d; may be repeated")
@@ -69,6 +71,9 @@ void place_ask_release(struct place_ask *a);
 /* The passphrase for new keys, a->passphrases.known; a terminal prompt asks twice. Warns of a weak
  * one. */
 WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
+
+/* That of --type. */
+enum privkey_kind place_key_type(const struct catalog_opts *o);
 
 /* "roles": {"root": {"version", "expires"}, …} */
 void place_put_roles(json_t *document, const struct writer_statuses *all);

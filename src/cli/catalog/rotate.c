@@ -181,8 +181,7 @@ static const struct opt rotate_opts[] = {
 		  "first 8 characters of a key id; may be repeated"),
 	OPT_ENTRY(OPT_U64, ceremony_opts, threshold, 0, "threshold", "N",
 		  "how many of the role's keys must sign"),
-	OPT_ENUM(catalog_opts, type, 0, "type", "TYPE", "ed25519 ecdsa-p256",
-		 "type of the new key, if one is created"),
+	CATALOG_OPT_TYPE("type of the new key, if one is created"),
 	CEREMONY_OPT_KEY,
 	CATALOG_OPT_PLACE,
 	CATALOG_OPT_KEYS,
@@ -222,7 +221,7 @@ static int prepare_new(const struct ceremony_opts *o, struct ceremony_desk *d, s
 	if (says_which(o))
 		return 0;
 	x->r.keys = &d->names;
-	x->r.kind = o->common.type ? PRIVKEY_ECDSA_P256 : PRIVKEY_ED25519;
+	x->r.kind = place_key_type(&o->common);
 	/* Read again the names that could not be read: here they are needed. */
 	keyring_release(&d->names);
 	int rc = place_keyring(&d->place, &d->names, e);
