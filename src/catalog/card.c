@@ -1,6 +1,7 @@
 #include "catalog/card.h"
 
 #include "catalog/card_members.h"
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -271,15 +272,12 @@ int card_parse(const void *data, size_t len, const char *what, struct card *out,
 
 int card_load(const char *path, struct card *out, struct err *e)
 {
-	static const char mark[] = "\xef\xbb\xbf"; /* some editors put it in front */
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
 	int rc = file_read_all(path, &text, e);
 	if (rc < 0)
 		return rc;
-	size_t skip = str_starts(buf_str(&text), mark) ? strlen(mark) : 0;
-	if (str_starts(buf_str(&text), "\xff\xfe") || str_starts(buf_str(&text), "\xfe\xff"))
-		return err_set(e, ERR_INTEGRITY, "%s is UTF-16: save it as UTF-8", path);
-	return card_parse(buf_str(&text) + skip, text.len - skip, path, out, e);
+	encoding_to_utf8(&text);
+	return card_parse(buf_str(&text), text.len, path, out, e);
 }
 
 int card_save(const struct card *c, const char *path, struct err *e)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNREAD_NETRC ", and ~/.netrc is not read: it has a byte order mark or is UTF-16"
 static const char later[] = "try again later; another mirror may answer";
 
 static const struct status_fault {
@@ -94,8 +95,9 @@ int http_fault_status(const struct transfer *t, struct err *e)
 	/* An HTML page is more likely to be the proxy's than the answer of a mirror. */
 	CLEANUP(mem_free_ptr) char *proxy = by_proxy && t->r->html ? http_proxy_name(t->proxy)
 								   : NULL;
-	err_set(e, f->class, "HTTP %ld: %s%s%s", status, f->text, proxy ? ", through " : "",
-		proxy ? proxy : "");
+	bool netrc = status == 401 && t->with_secrets && t->client->options.netrc;
+	err_set(e, f->class, "HTTP %ld: %s%s%s%s", status, f->text, proxy ? ", through " : "",
+		proxy ? proxy : "", netrc && !http_netrc_is_plain() ? UNREAD_NETRC : "");
 	err_cause(e, status == 503 && after_s ? CAUSE_THROTTLED : f->cause, after_s);
 	if (after_s)
 		err_hint(e, "the server asks for a pause of %llu seconds: try again later",

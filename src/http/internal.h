@@ -59,6 +59,10 @@ int http_fault_needs_login(const struct transfer *t, struct err *e);
 /* libcurl's callback; ctx: the struct transfer. */
 curl_socket_t http_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to);
 
+/* False: an editor put a byte order mark in front of ~/.netrc or saved it as UTF-16, so libcurl
+ * cannot read its first entry (netrc.c). */
+bool http_netrc_is_plain(void);
+
 /* The variable that names the proxy for this URL, by libcurl's rules (CURLOPT_PROXY,
  * CURLOPT_NOPROXY); NULL: none does (proxy.c). */
 const char *http_proxy_variable(const struct url *url, bool direct);

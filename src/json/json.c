@@ -69,13 +69,30 @@ static int check_nul(const char *text, size_t len, struct err *e)
 	return err_set(e, ERR_INTEGRITY, "line %d: a NUL byte", line);
 }
 
+/* RFC 8259 forbids the mark; editors write it. */
+static int check_mark(const char *text, size_t len, struct err *e)
+{
+	static const char *const marks[] = { "\xef\xbb\xbf", "\xff\xfe", "\xfe\xff" };
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		if (len < strlen(marks[i]) || memcmp(text, marks[i], strlen(marks[i])) != 0)
+			continue;
+		err_set(e, ERR_INTEGRITY, "line 1: %s",
+			i ? "the text is UTF-16" : "a byte order mark in front");
+		return err_hint(e, "get the file again as it was published, or save it as UTF-8 "
+				   "without a byte order mark");
+	}
+	return 0;
+}
+
 int json_parse_text(const char *text, size_t len, unsigned max_depth, size_t flags, json_t **out,
 		    struct err *e)
 {
 	int rc = check_depth(text, len, max_depth, e);
 	if (rc < 0)
 		return rc;
-	rc = check_nul(text, len, e);
+	rc = check_mark(text, len, e);
+	if (rc == 0)
+		rc = check_nul(text, len, e);
 	if (rc < 0)
 		return rc;
 	json_error_t error;

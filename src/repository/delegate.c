@@ -2,6 +2,7 @@
 
 #include "repository/internal.h"
 #include "tuf/match.h"
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -111,6 +112,7 @@ static int load_key(const char *path, struct tuf_key **out, struct err *e)
 	int rc = file_read_named(path, &pem, e);
 	if (rc < 0)
 		return err_hint(e, "`ferry catalog key export NAME` prints a public key");
+	encoding_to_utf8(&pem);
 	return tuf_key_from_pem(buf_str(&pem), pem.len, path, out, e);
 }
 

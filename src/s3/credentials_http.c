@@ -1,6 +1,7 @@
 #include "s3/credentials_internal.h"
 
 #include "http/http.h"
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/text.h"
 
@@ -54,6 +55,7 @@ int credentials_token_file(const char *path, struct buf *out, struct err *e)
 	int rc = file_read_named(path, out, e);
 	if (rc < 0)
 		return err_class_set(e, ERR_USAGE);
+	encoding_to_utf8(out);
 	while (out->len && strchr(" \t\r\n", out->data[out->len - 1]))
 		out->data[--out->len] = '\0';
 	size_t blanks = strspn(buf_str(out), " \t\r\n");

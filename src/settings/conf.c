@@ -1,5 +1,6 @@
 #include "settings/conf.h"
 
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -246,16 +247,26 @@ static int parse(struct reader *r, const char *path, struct conf *out)
 	return 0;
 }
 
+static int parse_any(const char *text, size_t len, bool plain, const char *path, struct conf *out,
+		     struct err *e)
+{
+	CLEANUP(buf_wipe) struct buf own = BUF_INIT(len / 2 * 3 + 3);
+	/* Growing would leave copies of secrets behind. */
+	(void)!buf_reserve(&own, own.max);
+	encoding_add_utf8(&own, text, len);
+	struct reader r = { .e = e, .text = own.data, .len = own.len, .plain = plain };
+	return parse(&r, path, out);
+}
+
 int conf_parse(const char *text, size_t len, const char *path, struct conf *out, struct err *e)
 {
-	return parse(&(struct reader){ .e = e, .text = text, .len = len }, path, out);
+	return parse_any(text, len, false, path, out, e);
 }
 
 int conf_parse_plain(const char *text, size_t len, const char *path, struct conf *out,
 		     struct err *e)
 {
-	return parse(&(struct reader){ .e = e, .text = text, .len = len, .plain = true }, path,
-		     out);
+	return parse_any(text, len, true, path, out, e);
 }
 
 int conf_load(const char *path, bool named, struct conf *out, struct err *e)

@@ -1,6 +1,7 @@
 #include "settings/conf.h"
 
 #include "util/buf.h"
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -19,6 +20,7 @@ int conf_edit_read(const char *path, struct buf *text, struct conf *conf, struct
 	int rc = file_exists(path) ? file_read_all(path, text, e) : 0;
 	if (rc < 0)
 		return err_context(e, "cannot read the configuration");
+	encoding_to_utf8(text);
 	return conf_parse(buf_str(text), text->len, path, conf, e);
 }
 

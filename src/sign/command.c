@@ -1,6 +1,7 @@
 #include "sign/command.h"
 
 #include "util/child.h"
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -51,9 +52,11 @@ static int read_own(const char *path, const struct owner_trust *trust, struct bu
 static int read_words(const char *path, const struct buf *text, struct str_list *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list lines = { 0 };
-	if (strlen(buf_str(text)) != text->len)
+	CLEANUP(buf_release) struct buf plain = BUF_INIT(text->len / 2 * 3 + 3);
+	encoding_add_utf8(&plain, text->data, text->len);
+	if (strlen(buf_str(&plain)) != plain.len)
 		return err_set(e, ERR_USAGE, "%s: contains a NUL byte", path);
-	str_list_split(&lines, buf_str(text), "\r\n");
+	str_list_split(&lines, buf_str(&plain), "\r\n");
 	for (size_t i = 0; i < lines.count; i++)
 		if (*lines.at[i] && *lines.at[i] != '#')
 			str_list_add(out, lines.at[i]);

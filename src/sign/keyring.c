@@ -1,6 +1,7 @@
 #include "sign/keyring_internal.h"
 
 #include "sign/command.h"
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -34,6 +35,7 @@ static int read_public(const char *path, struct tuf_key **out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf pem = BUF_INIT(KEYRING_PUBLIC_MAX);
 	int rc = file_read_all(path, &pem, e);
+	encoding_to_utf8(&pem);
 	return rc < 0 ? rc : tuf_key_from_pem(buf_str(&pem), pem.len, path, out, e);
 }
 

@@ -1,5 +1,6 @@
 #include "sign/privkey.h"
 
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -194,6 +195,7 @@ static int read_file(const char *path, struct buf *text, bool *encrypted, struct
 	if (rc < 0)
 		return rc;
 	buf_commit(text, (size_t)size);
+	encoding_to_utf8(text);
 	*encrypted = has(text, "-----BEGIN ENCRYPTED PRIVATE KEY-----");
 	if (!*encrypted && !has(text, "-----BEGIN PRIVATE KEY-----"))
 		return has(text, "-----BEGIN PUBLIC KEY-----") ? public_only(path, e)

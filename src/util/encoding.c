@@ -71,7 +71,9 @@ void encoding_to_utf8(struct buf *text)
 	char wide;
 	if (text->len == 0 || (look((const uint8_t *)text->data, text->len, &wide) == 0 && !wide))
 		return;
-	struct buf made = BUF_INIT(MAX(text->max, text->len / 2 * 3 + 3));
+	size_t most = text->len / 2 * 3 + 3;
+	struct buf made = BUF_INIT(MAX(text->max, most));
+	(void)!buf_reserve(&made, most); /* growing would leave copies behind */
 	encoding_add_utf8(&made, text->data, text->len);
 	buf_wipe(text);
 	*text = made;

@@ -136,6 +136,19 @@ def test_the_same_files_and_variables_give_the_same_keys_as_botocore(home, monke
     expect_same(case.get("profile"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_and_answers_that_windows_saved_are_read(home, encoding):
+    (home / "answer").write_bytes(json.dumps({
+        "Version": 1, "AccessKeyId": "P", "SecretAccessKey": "p", "Expiration": LATER,
+        "Extra": float("inf")}).encode(encoding))
+    (home / ".aws" / "credentials").write_bytes(
+        f"[default]\n{keys_of('d')}".replace("\n", "\r\n").encode(encoding))
+    (home / ".aws" / "config").write_bytes(
+        f"[profile p]\r\ncredential_process = cat {home}/answer\r\n".encode(encoding))
+    assert ours()["id"] == "ID-d"
+    assert ours("p")["id"] == "P"
+
+
 def test_other_places_of_the_files_are_those_of_botocore(home, monkeypatch):
     (home / "c").write_text(f"[profile eu]\n{keys_of('c')}")
     (home / "k").write_text(f"[us]\n{keys_of('k')}")

@@ -1,5 +1,6 @@
 #include "cli/frame/internal.h"
 
+#include "util/encoding.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -20,6 +21,7 @@ static int from_file(const char *path, struct buf *out, struct err *e)
 		err_context(e, "passphrase file");
 		return err_class_set(e, ERR_USAGE);
 	}
+	encoding_to_utf8(&text);
 	size_t len = strcspn(buf_str(&text), "\r\n");
 	buf_add(out, buf_str(&text), len);
 	return 0;

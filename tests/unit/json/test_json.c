@@ -54,6 +54,14 @@ static void what_rfc_8259_allows_is_read(void **state)
 		json_decref(parsed(good[i]));
 }
 
+static void another_encoding_is_refused_by_its_name(void **state)
+{
+	(void)state;
+	refused("\xef\xbb\xbf{}", "line 1: a byte order mark in front");
+	refused_bytes("\xff\xfe{\0}\0", 6, "line 1: the text is UTF-16");
+	refused_bytes("\xfe\xff\0{\0}", 6, "line 1: the text is UTF-16");
+}
+
 static void what_is_not_json_is_refused_with_its_place(void **state)
 {
 	(void)state;
@@ -402,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_rfc_8259_allows_is_read),
+		cmocka_unit_test(another_encoding_is_refused_by_its_name),
 		cmocka_unit_test(what_is_not_json_is_refused_with_its_place),
 		cmocka_unit_test(duplicate_keys_are_refused),
 		cmocka_unit_test(nul_in_strings_is_refused),

@@ -40,10 +40,15 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void write_command(struct hsm *h, const char *text)
+static void write_bytes(struct hsm *h, const char *data, size_t len)
 {
 	struct err e = ERR_INIT;
-	assert_ok(file_write_atomic(h->file, text, strlen(text), 0644, &e), &e);
+	assert_ok(file_write_atomic(h->file, data, len, 0644, &e), &e);
+}
+
+static void write_command(struct hsm *h, const char *text)
+{
+	write_bytes(h, text, strlen(text));
 }
 
 /* A command whose program is a shell script with this text. */
@@ -86,6 +91,19 @@ static void a_program_signs(void **state)
 	write_script(h, "exec openssl dgst -sha256 -sign hidden.pem");
 	assert_signs(h);
 	write_command(h, "openssl\ndgst\n-sha256\n-sign\nhidden.pem\n");
+	assert_signs(h);
+}
+
+static void a_command_that_windows_saved_is_read(void **state)
+{
+	static const char text[] = "\xff\xfe"
+				   "o\0p\0e\0n\0s\0s\0l\0\r\0\n\0d\0g\0s\0t\0\r\0\n\0"
+				   "-\0s\0h\0a\0002\0005\0006\0\r\0\n\0-\0s\0i\0g\0n\0\r\0\n\0"
+				   "h\0i\0d\0d\0e\0n\0.\0p\0e\0m\0\r\0\n";
+	struct hsm *h = *state;
+	write_command(h, "\xef\xbb\xbfopenssl\r\ndgst\r\n-sha256\r\n-sign\r\nhidden.pem\r\n");
+	assert_signs(h);
+	write_bytes(h, text, sizeof text); /* the last NUL belongs to it */
 	assert_signs(h);
 }
 
@@ -155,11 +173,9 @@ static void descriptions_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_program_signs),
-		TEST(r_and_s_become_der),
-		TEST(words_are_handed_over_as_they_are),
-		TEST(what_goes_wrong_is_told),
-		TEST(descriptions_are_checked),
+		TEST(a_program_signs),         TEST(a_command_that_windows_saved_is_read),
+		TEST(r_and_s_become_der),      TEST(words_are_handed_over_as_they_are),
+		TEST(what_goes_wrong_is_told), TEST(descriptions_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
