@@ -44,6 +44,7 @@ static const struct opt options[] = {
 		  "publish nothing new"),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.recheck, 0, "recheck", NULL,
 		  "also read back what an earlier push has verified, and repair it"),
+	PUBLISHER_NEW_MIRROR(push_opts, who.new_mirror),
 	OPT_LAST,
 };
 

@@ -15,6 +15,7 @@
 
 struct sync_opts {
 	const char *name, *root, *share, *limit_rate;
+	bool new_mirror;
 	bool dry_run;
 };
 
@@ -31,6 +32,7 @@ static const struct opt options[] = {
 	OPT_ENTRY(OPT_STRING, sync_opts, limit_rate, 0, "limit-rate", "SIZE|TIMETABLE",
 		  "the maximum rate in bytes per second, reading and writing together: 20MiB, or "
 		  "by the time of day: '08:00,20MiB 19:00,off'"),
+	PUBLISHER_NEW_MIRROR(sync_opts, new_mirror),
 	OPT_LAST,
 };
 
@@ -120,6 +122,7 @@ static int open_mirrors(struct cli *cli, struct job *j, struct err *e)
 	struct publisher_opts who = {
 		.mirrors = { .at = names, .count = is_url ? 1 : 2 },
 		.limit_rate = o->limit_rate,
+		.new_mirror = o->new_mirror,
 	};
 	if (strcmp(from, to) == 0)
 		return err_set(e, ERR_USAGE, "FROM and TO are the same mirror, %s", to);

@@ -107,6 +107,7 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 		.rate = &p->rate,
 		.cancel = cli->cancel,
 		.stall_s = fetch.stall_s,
+		.new_mirror = o->new_mirror,
 		.state_dir = p->state_dir,
 	};
 	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,

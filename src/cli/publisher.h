@@ -13,7 +13,12 @@ struct publisher_opts {
 	const char *dir;         /* --repository */
 	struct opt_list mirrors; /* --mirror */
 	const char *limit_rate;  /* --limit-rate */
+	bool new_mirror;         /* --new-mirror */
 };
+#define PUBLISHER_NEW_MIRROR(s, member) \
+	OPT_ENTRY(OPT_FLAG, s, member, 0, "new-mirror", NULL, \
+		  "the folder of a mirror may be gone or empty although it held a release: begin " \
+		  "anew there")
 #define PUBLISHER_OPTS(s) \
 	OPT_HINTED(OPT_LIST, s, who.mirrors, 'm', "mirror", "NAME", HINT_MIRROR, \
 		   "only this mirror of ferry.conf; may be repeated"), \

@@ -43,7 +43,7 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	if (!path && url_file_path(m->url, &path, e) < 0)
 		return -(int)e->class;
 	struct file_mirror *f = NEW(struct file_mirror);
-	*f = (struct file_mirror){ .path = path, .closed = closed, .root = -1 };
+	*f = (struct file_mirror){ .path = path, .closed = closed, .configured = s, .root = -1 };
 	m->state = f;
 	if (!m->url)
 		m->url = path_file_url(path);
@@ -192,7 +192,11 @@ static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_f
 		      struct err *e)
 {
 	const struct file_mirror *f = c->mirror->state;
+	bool anew = !dry_run && mirror_file_begin_anew(c->mirror);
 	if (file_is_dir(f->path)) {
+		if (anew)
+			mirror_findings_add(out, "record", MIRROR_FINDING_CHANGED,
+					    "the mirror begins anew");
 		mirror_findings_add(out, "folder", MIRROR_FINDING_OK, "%s", f->path);
 		return 0;
 	}

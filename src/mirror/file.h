@@ -9,9 +9,19 @@
 
 struct file_mirror {
 	char *path;
-	bool closed; /* mode = private */
-	int root;    /* -1: not opened yet; guarded by the mirror's lock */
+	bool closed;     /* mode = private */
+	bool configured; /* by [mirror.NAME], not just a URL */
+	int root;        /* -1: not opened yet; guarded by the mirror's lock, as is: */
+	bool noted;      /* it is recorded that the folder holds a release */
 };
+
+/* In file_present.c. ERR_SYSTEM if the folder is gone or empty although a release was there, or its
+ * disk is not mounted. Not if the mirror is new (struct mirror_env). */
+WARN_UNUSED int mirror_file_check_present(struct mirror *m, struct err *e);
+/* Records that a release is there, if it is. Under the mirror's lock. */
+void mirror_file_note_held(struct mirror *m);
+/* Forgets that a release was in a folder that is gone or empty; true if one was. */
+bool mirror_file_begin_anew(struct mirror *m);
 
 /* Opens the mirror's folder, once for all threads; with `make` it is created if missing. */
 WARN_UNUSED int mirror_file_root(struct mirror *m, bool make, struct err *e);

@@ -13,16 +13,21 @@
 
 #define LOCK_WAIT_MS 60000 /* it is held only while a name is changed */
 
-static int open_root(struct file_mirror *f, bool make, struct err *e)
+static int open_root(struct mirror *m, bool make, struct err *e)
 {
+	struct file_mirror *f = m->state;
 	if (f->root >= 0)
 		return 0;
+	if (mirror_file_check_present(m, e) < 0)
+		return -(int)e->class;
 	mode_t mode = f->closed ? FILE_DIR_MODE & 0770 : FILE_PUBLIC_DIR_MODE;
 	if (make && file_mkdirs(f->path, mode, e) < 0)
 		return err_class_set(e, ERR_SYSTEM);
 	f->root = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->root >= 0)
+	if (f->root >= 0) {
+		mirror_file_note_held(m);
 		return 0;
+	}
 	int sys = errno;
 	err_sys(e, sys, "the mirror's folder %s", f->path);
 	if (!make && (sys == EACCES || sys == EPERM))
@@ -34,7 +39,7 @@ static int open_root(struct file_mirror *f, bool make, struct err *e)
 int mirror_file_root(struct mirror *m, bool make, struct err *e)
 {
 	pthread_mutex_lock(&m->lock);
-	int rc = open_root(m->state, make, e);
+	int rc = open_root(m, make, e);
 	pthread_mutex_unlock(&m->lock);
 	return rc;
 }

@@ -253,6 +253,9 @@ int mirror_file_upload_commit(struct mirror_connection *c, struct mirror_upload 
 		rc = stat_part(p, out, e);
 	if (rc < 0)
 		return rc;
+	pthread_mutex_lock(&c->mirror->lock);
+	mirror_file_note_held(c->mirror);
+	pthread_mutex_unlock(&c->mirror->lock);
 	/* Each piece was verified in memory and written completely. */
 	out->has_sha256 = !u->how.pieces || u->how.grid.count == 0;
 	out->has_pieces_sha256 = !out->has_sha256;

@@ -38,14 +38,14 @@ static char *place_of(const struct mirror *m)
 }
 
 /* NULL where nothing is kept. */
-static char *file_of(const struct mirror *m, const char *place)
+static char *file_of(const struct mirror *m, const char *place, const char *suffix)
 {
 	struct digest d;
 	char hex[DIGEST_HEX];
 	if (!m->env.state_dir || !path_is_id(m->id) || !*place)
 		return NULL;
 	sha256_of(place, strlen(place), &d);
-	return mem_printf("%s/%s-%.8s.json", m->env.state_dir, m->id, digest_hex(hex, &d));
+	return mem_printf("%s/%s-%.8s.%s", m->env.state_dir, m->id, digest_hex(hex, &d), suffix);
 }
 
 /* -- reading --------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ int mirror_record_parse(const char *text, size_t len, const char *place, struct 
 void mirror_record_load(const struct mirror *m, struct mirror_record *out)
 {
 	CLEANUP(mem_free_ptr) char *place = place_of(m);
-	CLEANUP(mem_free_ptr) char *path = file_of(m, place);
+	CLEANUP(mem_free_ptr) char *path = file_of(m, place, "json");
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MIRROR_RECORD_MAX_BYTES);
 	struct err ignored = ERR_INIT;
 	*out = (struct mirror_record){ 0 };
@@ -139,7 +139,7 @@ static json_t *copy_of(const json_t *values)
 int mirror_record_save(const struct mirror *m, struct mirror_record *r, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *place = place_of(m);
-	CLEANUP(mem_free_ptr) char *path = file_of(m, place);
+	CLEANUP(mem_free_ptr) char *path = file_of(m, place, "json");
 	CLEANUP(json_release) json_t *object = json_object();
 	if (!path)
 		return 0;
@@ -153,6 +153,30 @@ int mirror_record_save(const struct mirror *m, struct mirror_record *r, struct e
 	json_put(object, "measured", copy_of(r->measured));
 	int rc = file_mkdirs(m->env.state_dir, FILE_DIR_MODE, e);
 	return rc < 0 ? rc : json_write_file(path, object, FILE_MODE, e);
+}
+
+/* -- did it hold a release? -------------------------------------------------------- */
+
+static char *held_file(const struct mirror *m)
+{
+	CLEANUP(mem_free_ptr) char *place = place_of(m);
+	return file_of(m, place, "held");
+}
+
+bool mirror_record_is_held(const struct mirror *m)
+{
+	CLEANUP(mem_free_ptr) char *path = held_file(m);
+	return path && file_exists(path);
+}
+
+void mirror_record_set_held(const struct mirror *m, bool held)
+{
+	CLEANUP(mem_free_ptr) char *path = held_file(m);
+	struct err ignored = ERR_INIT;
+	if (path && !held)
+		(void)!file_remove(path, &ignored);
+	else if (path && file_mkdirs(m->env.state_dir, FILE_DIR_MODE, &ignored) == 0)
+		(void)!file_write_atomic(path, "", 0, FILE_MODE, &ignored);
 }
 
 /* -- its values ------------------------------------------------------------------ */

@@ -56,6 +56,11 @@ void mirror_record_set_measured(struct mirror_record *r, const char *name, uint6
 void mirror_record_set_capabilities(struct mirror_record *r, const struct mirror *m);
 void mirror_record_forget(struct mirror_record *r, const char *name);
 
+/* Is it known that the mirror held a release? A mirror that does not show it any more is not
+ * mounted, or was emptied. Kept as an empty file beside the record, <id>-<8 hex digits>.held. */
+bool mirror_record_is_held(const struct mirror *m);
+void mirror_record_set_held(const struct mirror *m, bool held);
+
 /* Parses the file's text; place: of the mirror that it must be about. For mirror_record_load() and
  * tests. ERR_INTEGRITY when it is malformed or about another place. */
 WARN_UNUSED int mirror_record_parse(const char *text, size_t len, const char *place,

@@ -50,6 +50,11 @@ class Publisher:
     def mirror(self, name="a"):
         return self.dir / "mirrors" / name
 
+    def forget(self, name):
+        """The mirror, and that it ever held a release."""
+        shutil.rmtree(self.mirror(name), ignore_errors=True)
+        shutil.rmtree(self.ferry.home / ".local/state/ferry", ignore_errors=True)
+
     def on(self, name, pattern):
         """The one file below targets/ of a mirror (or "repository") that matches."""
         base = self.tree if name == "repository" else self.mirror(name)

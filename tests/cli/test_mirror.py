@@ -139,7 +139,7 @@ def test_probe_asks_a_web_server(ferry, work, nginx):
 def test_a_mirror_that_does_not_open_stops_no_other(ferry, work):
     configure(work, disk={"kind": "file", "path": "disk"}, bucket={"kind": "s3", "bucket": "b"})
     (work / "disk").mkdir()
-    result = ferry("mirror", "probe", "--json", check=1)
+    result = ferry("mirror", "probe", "--json", check=2)
     by_id = {m["id"]: m for m in result.json["mirrors"]}
     assert by_id["bucket"]["error"]["class"] == "usage" and by_id["disk"]["findings"]
 
@@ -147,7 +147,7 @@ def test_a_mirror_that_does_not_open_stops_no_other(ferry, work):
 def test_an_empty_path_is_refused(ferry, work):
     """It would be the folder of ferry.conf, with the keys that lie there."""
     configure(work, disk={"kind": "file", "path": ""})
-    result = ferry("mirror", "setup", check=1)
+    result = ferry("mirror", "setup", check=2)
     assert "path is empty" in result.out
     assert not (work / ".ferry").exists()
 
@@ -209,7 +209,7 @@ def test_cleanup_keeps_an_upload_that_runs(ferry, work, validate):
 def test_cleanup_says_what_it_could_not_do(ferry, work, validate):
     configure(work, disk={"kind": "file", "path": "disk"}, bad={"kind": "s3", "bukket": "b"})
     leave_partial(work / "disk", "old.part", 8 * 86400)
-    result = ferry("mirror", "cleanup", "--json", check=1)
+    result = ferry("mirror", "cleanup", "--json", check=2)
     validate(result.json, "output-mirror-cleanup")
     assert left(result) == {("disk", "old.part"): "removed"}
     assert result.json["mirrors"][1]["error"]["class"] == "usage"

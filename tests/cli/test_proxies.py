@@ -291,3 +291,16 @@ def test_verify_says_that_a_mirror_holds_another_repository(ferry, work, ours, t
     document = ferry("verify", "--json", cwd=mine.dir, check=1).json
     [mirror] = document["mirrors"]
     assert mirror["release"]["state"] == "other" and mirror["counts"]["corrupt"] == 0
+
+
+# -- mirror probe ------------------------------------------------------------------------------
+
+def test_mirror_probe_fails_with_the_status_that_push_would_have(
+        ferry, work, refused, simulated_proxy):
+    (work / "ferry.conf").write_text(f"[mirror.web]\nkind = http\nurl = http://{refused}/m\n")
+    assert "mirror web could not be probed" in ferry("mirror", "probe", check=4).err
+    proxy = simulated_proxy(403, {"Server": "squid"})
+    result = ferry("mirror", "probe", "--json", env={"http_proxy": proxy.url}, check=5)
+    [mirror] = result.json["mirrors"]
+    assert f"the proxy {proxy.url} (http_proxy) does not allow" in mirror["findings"][0]["text"]
+    assert result.json["error"]["exit"] == 5

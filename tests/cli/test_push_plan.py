@@ -184,7 +184,8 @@ def test_an_apply_that_was_killed_can_be_applied_again(publisher):
     plan(publisher)
 
     def fresh():
-        shutil.rmtree(publisher.dir / "mirrors", ignore_errors=True)
+        publisher.forget("a")
+        publisher.forget("b")
         shutil.rmtree(publisher.tree / ".ferry", ignore_errors=True)
     moments = Moments(publisher.dir, lambda env: publisher("push", "--apply", "plan.json", env=env))
     killed = 0

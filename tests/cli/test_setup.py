@@ -199,7 +199,7 @@ def test_what_is_to_be_done_by_hand_is_shown_whole_on_a_narrow_terminal(ferry, u
 def test_the_bucket_of_somebody_else_is_refused(ferry, us):
     bucket = us.bucket(STRANGER)
     configure(ferry, us, bucket, **ALL)
-    result = ferry("mirror", "setup", "--json", check=1)
+    result = ferry("mirror", "setup", "--json", check=5)
     [finding] = result.json["mirrors"][0]["findings"]
     assert finding["what"] == "bucket" and finding["state"] == "lacks"
     assert "is not open to these credentials" in finding["text"] and finding["hint"]
@@ -208,7 +208,7 @@ def test_the_bucket_of_somebody_else_is_refused(ferry, us):
 def test_without_credentials_nothing_is_made(ferry, us):
     ferry.env.update(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
     configure(ferry, us, "not-there", **ALL)
-    found = set_up(ferry, check=1)
+    found = set_up(ferry, check=5)
     assert states(found) == {"bucket": "lacks"}
 
 
@@ -421,7 +421,7 @@ def test_the_bucket_of_another_account_is_not_taken_for_ours_simulated(ferry, aw
     ferry.env.update(PUBLISHER.env)
     aws.region.client(STRANGER).create_bucket(Bucket="models")
     configure(ferry, aws.region, "models", cors="*")
-    found = set_up(ferry, check=1)
+    found = set_up(ferry, check=5)
     assert states(found) == {"bucket": "lacks"}
     assert "the bucket models exists, but is not open to these credentials" in found["bucket"][1]
     assert aws.of("PutBucketCors") == aws.of("CreateBucket")[1:] == []
@@ -441,7 +441,7 @@ def test_what_the_server_refuses_is_a_fault_and_stops_nothing_else_simulated(fer
     """The bucket for the logs is not there."""
     ferry.env.update(PUBLISHER.env)
     configure(ferry, aws.region, "models", cors="*", logging="nowhere/x", metrics="yes")
-    found = set_up(ferry, check=1)
+    found = set_up(ferry, check=2)
     assert states(found) == {"bucket": "changed", "CORS": "changed", "logging": "lacks",
                              "metrics": "changed"}
     assert "target bucket" in found["logging"][1]

@@ -250,7 +250,7 @@ def test_a_killed_sync_is_continued_and_readers_see_whole_releases(pushed, nginx
     pushed.configure(mirror("web", kind="http", url=server.url), mirror("b"))
 
     def run(env):
-        shutil.rmtree(pushed.mirror("b"), ignore_errors=True)
+        pushed.forget("b")
         pushed("sync", "web", "b", env=env, check=None)
 
     for env in Moments(pushed.dir, run).some(12):
@@ -266,7 +266,7 @@ def test_a_signal_ends_it_and_says_how_it_goes_on(pushed, nginx, number):
     server = nginx(pushed.mirror("a"))
     pushed.configure(mirror("web", kind="http", url=server.url), mirror("b"))
     moments = Moments(pushed.dir, lambda env: pushed("sync", "web", "b", env=env))
-    shutil.rmtree(pushed.mirror("b"))
+    pushed.forget("b")
     process = pushed.ferry.start("sync", "web", "b", env=at(moments.changes // 2, number=number))
     _, err = communicate(process)
     assert process.returncode == -number
@@ -280,7 +280,7 @@ def test_the_command_that_continues_it_shows_no_password(pushed, nginx):
     url = nginx(pushed.mirror("a")).url.replace("://", "://user:hunter2@")
     pushed.configure(mirror("b"))
     moments = Moments(pushed.dir, lambda env: pushed("sync", url, "b", env=env))
-    shutil.rmtree(pushed.mirror("b"))
+    pushed.forget("b")
     process = pushed.ferry.start("sync", url, "b",
                                  env=at(moments.changes // 2, number=signal.SIGINT))
     out, err = communicate(process)

@@ -340,7 +340,8 @@ static int find_conf(struct cli *cli, char **out, struct err *e)
 	return 0;
 }
 
-static int probe(struct cli *cli, const char *name, json_t *document, bool *fault, struct err *e)
+static int probe(struct cli *cli, const char *name, json_t *document,
+		 struct cmd_mirror_worst *worst, struct err *e)
 {
 	CLEANUP(publisher_release) struct publisher p = { 0 };
 	struct publisher_opts who = { 0 };
@@ -351,7 +352,7 @@ static int probe(struct cli *cli, const char *name, json_t *document, bool *faul
 	for (size_t i = 0; i < p.places.count && rc == 0; i++)
 		if (p.places.at[i].chosen)
 			rc = cmd_mirror_look(cli, &p.places.at[i], LOOK_PROBE,
-					     json_push_object(mirrors), fault, e);
+					     json_push_object(mirrors), worst, e);
 	if (rc == 0)
 		cmd_mirror_print_findings(cli, mirrors);
 	return rc;
@@ -384,7 +385,7 @@ static int run(struct cli *cli, struct err *e)
 	const char *name = cli->operands[0];
 	CLEANUP(settings_release) struct settings s = { 0 };
 	CLEANUP(mem_free_ptr) char *conf = NULL;
-	bool fault = false;
+	struct cmd_mirror_worst worst = { 0 };
 	if (!path_is_id(name)) {
 		err_set(e, ERR_USAGE, "'%s' is not a name for a mirror", name);
 		return err_hint(e, "use at most 64 of a-z, 0-9, '.', '_' and '-'");
@@ -407,8 +408,8 @@ static int run(struct cli *cli, struct err *e)
 	json_put_string(document, "config", conf);
 	cli_note(cli, document, "wrote [mirror.{name}] to {config}");
 	if (!o->no_probe)
-		rc = probe(cli, name, document, &fault, e);
-	CLEANUP(mem_free_ptr) char *next = next_command(name, &s, fault);
+		rc = probe(cli, name, document, &worst, e);
+	CLEANUP(mem_free_ptr) char *next = next_command(name, &s, worst.class != ERR_NONE);
 	json_put_string(document, "next", next);
 	if (rc == 0)
 		cli_note(cli, document, "next: run `{next}`");

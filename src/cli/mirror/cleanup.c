@@ -31,7 +31,7 @@ struct sweep {
 	struct mirrors_entry *place;
 	int64_t now_s;
 	json_t *list; /* of the document */
-	bool fault;
+	struct cmd_mirror_worst worst;
 };
 
 static const char *kind_name(enum mirror_leftover_kind kind)
@@ -91,7 +91,7 @@ static int settle(struct sweep *s, json_t *o, struct err *e)
 	}
 	if (rc < 0 && !err_is(&why, ERR_CONFLICT)) {
 		json_put(o, "error", cli_error_json(&why));
-		s->fault = true;
+		cmd_mirror_add_failure(&s->worst, s->place, why.class);
 	}
 	json_put_string(o, "state",
 			s->o->dry_run                 ? "would-remove"
@@ -117,7 +117,7 @@ static int sweep_mirror(struct sweep *s, json_t *o, struct err *e)
 		rc = settle(s, json_array_get(s->list, i), e);
 	if (why->class)
 		json_put(o, "error", cli_error_json(why));
-	s->fault = s->fault || why->class;
+	cmd_mirror_add_failure(&s->worst, s->place, why->class);
 	return rc;
 }
 
@@ -188,8 +188,9 @@ static int run(struct cli *cli, struct err *e)
 			rc = sweep_mirror(&s, json_push_object(mirrors), e);
 	}
 	print(cli, mirrors);
+	int failed = rc < 0 ? rc : cmd_mirror_outcome(&s.worst, "cleaned", e);
 	rc = cli_result(cli, document, e);
-	return rc < 0 ? rc : s.fault ? -ERR_FAULT : 0;
+	return rc < 0 ? rc : failed;
 }
 
 const struct command cmd_mirror_cleanup = {
@@ -199,8 +200,8 @@ const struct command cmd_mirror_cleanup = {
 		"Lists uploads that were not completed and objects that a killed probe left, and "
 		"removes those that are older than --older-than. A push cannot continue an upload "
 		"that was removed. Readers never see any of this, but some providers charge for "
-		"it. The exit status is 1 if a mirror could not be listed or something could not "
-		"be removed.",
+		"it. If a mirror could not be listed or something could not be removed, "
+		"the exit status is that of the most serious failure.",
 	.opts = options,
 	.opts_size = sizeof(struct cleanup_opts),
 	.defaults = &defaults,

@@ -33,14 +33,21 @@ static void put_findings(json_t *o, const struct mirror_findings *findings)
 	}
 }
 
-/* Does anything need attention? */
-static bool needs_a_look(const struct mirrors_entry *p, const struct mirror_findings *findings)
+/* What is missing before the first push, and what only measuring found, is no failure. */
+static enum err_class class_of(const struct mirror_finding *f, bool measured)
 {
-	bool fault = p->error.class != ERR_NONE;
+	if (f->state != MIRROR_FINDING_LACKS && f->state != MIRROR_FINDING_BY_HAND)
+		return ERR_NONE;
+	return !f->class || f->class == ERR_NOT_FOUND || measured ? ERR_FAULT : f->class;
+}
+
+/* The findings from `measured` on are of measuring. */
+static void add_failures(struct cmd_mirror_worst *w, const struct mirrors_entry *p,
+			 const struct mirror_findings *findings, size_t measured)
+{
+	cmd_mirror_add_failure(w, p, p->error.class);
 	for (size_t i = 0; i < findings->count; i++)
-		fault = fault || findings->at[i].state == MIRROR_FINDING_LACKS ||
-			findings->at[i].state == MIRROR_FINDING_BY_HAND;
-	return fault;
+		cmd_mirror_add_failure(w, p, class_of(&findings->at[i], i >= measured));
 }
 
 /* A fault that makes measuring useless. */
@@ -70,29 +77,32 @@ static int measure(struct cli *cli, struct mirror *m, bool quick, struct mirror_
 	return rc;
 }
 
+/* *measured: how many findings there were before measuring. */
 static int probe(struct cli *cli, struct mirror *m, bool quick, struct mirror_findings *findings,
-		 json_t *o, struct err *e)
+		 size_t *measured, json_t *o, struct err *e)
 {
 	int rc = mirror_probe(m, findings, e);
+	*measured = findings->count;
 	return rc < 0 || has_fault(findings) ? rc : measure(cli, m, quick, findings, o, e);
 }
 
 int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_look how, json_t *o,
-		    bool *fault, struct err *e)
+		    struct cmd_mirror_worst *worst, struct err *e)
 {
 	CLEANUP(mirror_findings_release) struct mirror_findings findings = { 0 };
 	bool setup = how == LOOK_SETUP || how == LOOK_SETUP_DRY;
+	size_t measured = SIZE_MAX;
 	int rc = 0;
 	json_put_string(o, "id", p->settings->id);
 	json_put_string(o, "kind", publisher_kind(p));
 	if (p->mirror && setup)
 		rc = mirror_setup(p->mirror, how == LOOK_SETUP_DRY, &findings, &p->error);
 	else if (p->mirror)
-		rc = probe(cli, p->mirror, how == LOOK_QUICK, &findings, o, &p->error);
+		rc = probe(cli, p->mirror, how == LOOK_QUICK, &findings, &measured, o, &p->error);
 	put_findings(o, &findings);
 	if (p->error.class)
 		json_put(o, "error", cli_error_json(&p->error));
-	*fault = needs_a_look(p, &findings) || *fault;
+	add_failures(worst, p, &findings, measured);
 	if (rc != -ERR_CANCELLED)
 		return 0;
 	*e = p->error;
@@ -128,19 +138,21 @@ static int look(struct cli *cli, enum cmd_mirror_look how, struct err *e)
 	CLEANUP(publisher_release) struct publisher p = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *mirrors = json_put_array(document, "mirrors");
-	bool fault = false;
+	struct cmd_mirror_worst worst = { 0 };
 	int rc = publisher_open(cli, &o->who, false, true, &p, e);
 	if (rc < 0)
 		return rc;
-	if (how == LOOK_SETUP || how == LOOK_SETUP_DRY)
+	bool setup = how == LOOK_SETUP || how == LOOK_SETUP_DRY;
+	if (setup)
 		json_put_bool(document, "dry_run", o->dry_run);
 	for (size_t i = 0; i < p.places.count && rc == 0; i++)
 		if (p.places.at[i].chosen)
 			rc = cmd_mirror_look(cli, &p.places.at[i], how, json_push_object(mirrors),
-					     &fault, e);
+					     &worst, e);
 	cmd_mirror_print_findings(cli, mirrors);
+	int failed = rc < 0 ? rc : cmd_mirror_outcome(&worst, setup ? "set up" : "probed", e);
 	rc = cli_result(cli, document, e);
-	return rc < 0 ? rc : fault ? -ERR_FAULT : 0;
+	return rc < 0 ? rc : failed;
 }
 
 static int probe_run(struct cli *cli, struct err *e)
@@ -163,8 +175,8 @@ const struct command cmd_mirror_probe = {
 		"its speed, reads from its public URL as a reader does, and reports what is "
 		"missing and the consequences. The results are kept for later commands. Test "
 		"objects below "
-		"ferry-probe/ are removed again. The exit status is 1 if a mirror lacks something "
-		"or cannot be probed.",
+		"ferry-probe/ are removed again. The exit status is 1 if a mirror lacks something; "
+		"if one cannot be reached or used, it is that of the most serious failure.",
 	.opts = probe_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = probe_run,
@@ -177,7 +189,9 @@ const struct command cmd_mirror_setup = {
 		"Creates what a mirror needs before the first push: its folder, or its bucket, "
 		"with CORS rules, public access, versioning and so on as ferry.conf says. Only "
 		"differences are changed, and rules that others have set stay. The exit status is "
-		"1 if something has to be done by hand.",
+		"1 if something has to be done by hand; if a mirror cannot be reached or set up, "
+		"it "
+		"is that of the most serious failure.",
 	.opts = setup_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = setup_run,

@@ -25,10 +25,21 @@ enum cmd_mirror_look {
 	LOOK_SETUP,
 	LOOK_SETUP_DRY,
 };
-/* Probes a mirror or sets it up, and puts the findings into o; *fault becomes true if something
- * needs attention. Negative only when it was cancelled. */
+/* The most serious failure of several mirrors. ERR_FAULT: nothing failed, but something needs
+ * attention. */
+struct cmd_mirror_worst {
+	enum err_class class;
+	const char *id; /* of the mirror; borrowed */
+};
+void cmd_mirror_add_failure(struct cmd_mirror_worst *w, const struct mirrors_entry *p,
+			    enum err_class class);
+/* Sets the error, unless it is ERR_FAULT: "mirror eu could not be <done>". Returns -class. */
+int cmd_mirror_outcome(const struct cmd_mirror_worst *w, const char *done, struct err *e);
+
+/* Probes a mirror or sets it up, and puts the findings into o. Negative only when it was
+ * cancelled. */
 WARN_UNUSED int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_look how,
-				json_t *o, bool *fault, struct err *e);
+				json_t *o, struct cmd_mirror_worst *worst, struct err *e);
 void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors);
 
 /* The errors of mirrors, each with its hint. */
