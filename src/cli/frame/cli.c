@@ -88,6 +88,8 @@ static int generate(const struct command *c, const char *kind, struct err *e)
 {
 	if (strcmp(kind, "scdoc") == 0)
 		cli_scdoc(stdout, c);
+	else if (strcmp(kind, "synopsis") == 0)
+		cli_synopsis(stdout, c);
 	else if (!cli_completion(stdout, c, kind))
 		return err_set(e, ERR_USAGE, "--generate: unknown kind");
 	return 0;

@@ -78,14 +78,77 @@ void cli_help(FILE *out, const struct command *c, const char *path)
 	fputc('\n', out);
 }
 
+/* ---- scdoc ---- */
+
+static bool is_placeholder(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* "--root FILE": options in bold, what a person puts in in italics. */
+static void scdoc_form(struct buf *out, const char *form)
+{
+	while (*form) {
+		size_t len = strspn(form, "-abcdefghijklmnopqrstuvwxyz0123456789");
+		bool option = str_starts(form, "--");
+		if (option) {
+			buf_adds(out, "*");
+			buf_add(out, form, len);
+			buf_adds(out, "*");
+		} else if (*form >= 'A' && *form <= 'Z') {
+			for (len = 0; is_placeholder(form[len]);)
+				len++;
+			buf_adds(out, "_");
+			buf_add(out, form, len);
+			buf_adds(out, "_");
+		} else {
+			buf_addc(out, *form);
+			len = 1;
+		}
+		form += len;
+	}
+}
+
+static void scdoc_usage(struct buf *out, const struct command *c, const char *path, const char *end)
+{
+	if (!c->synopsis)
+		buf_addf(out, "*%s* [_OPTION_…]%s", path, end);
+	for (const char *const *s = c->synopsis; s && *s; s++) {
+		buf_addf(out, "*%s* [_OPTION_…]%s", path, **s ? " " : "");
+		scdoc_form(out, *s);
+		buf_adds(out, end);
+	}
+}
+
+/* Lines that are not filled, which end with "++". */
+static void synopsis(struct buf *out, const struct command *c, const char *path)
+{
+	for (const struct command *const *s = c->subs; s && *s; s++) {
+		CLEANUP(mem_free_ptr) char *sub = mem_printf("%s %s", path, (*s)->name);
+		synopsis(out, *s, sub);
+	}
+	if (!c->subs)
+		scdoc_usage(out, c, path, "++\n");
+}
+
+void cli_synopsis(FILE *out, const struct command *c)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MIB);
+	CLEANUP(mem_free_ptr) char *path = mem_printf("ferry %s", c->name);
+	synopsis(&text, c, path);
+	/* Not after the last line. */
+	fwrite(buf_str(&text), 1, text.len - strlen("++\n"), out);
+	fputc('\n', out);
+}
+
 static void scdoc_sub(struct buf *out, const struct command *c, const char *group)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s %s", group, c->name);
 	buf_addf(out, "## %s\n\n", path);
-	for (const char *const *form = c->synopsis; form && *form; form++)
-		buf_addf(out, "*%s* [_OPTION_…] %s\n\n", path, *form);
-	if (!c->synopsis)
-		buf_addf(out, "*%s*%s [_OPTION_…]\n\n", path, c->subs ? " COMMAND" : "");
+	if (c->subs)
+		buf_addf(out, "*%s* _COMMAND_ [_OPTION_…] …\n\n", path);
+	else
+		scdoc_usage(out, c, path, "\n\n");
 	buf_addf(out, "%s\n\n", c->description ? c->description : c->summary);
 	opt_scdoc(out, c->opts);
 	for (const struct command *const *s = c->subs; s && *s; s++)

@@ -67,6 +67,8 @@ WARN_UNUSED int cli_read_line(int fd, const char *what, const struct cancel *can
 void cli_help(FILE *out, const struct command *c, const char *path);
 /* The commands and options as the list of a man page. */
 void cli_scdoc(FILE *out, const struct command *c);
+/* Each way to call it, as the synopsis of a man page. */
+void cli_synopsis(FILE *out, const struct command *c);
 /* A command's part of the completion for a shell, "bash", "zsh" or "fish"; false for any other. */
 bool cli_completion(FILE *out, const struct command *c, const char *shell);
 
