@@ -96,7 +96,8 @@ static json_t *reference_json(const struct store_variant *v)
 /* -- list -------------------------------------------------------------------------------------- */
 
 /* paths NULL: the names in the variant's folder. */
-static json_t *variant_json(const struct store_variant *v, const struct str_list *paths)
+static json_t *variant_json(const struct store *s, const struct store_variant *v,
+			    const struct str_list *paths)
 {
 	json_t *object = reference_json(v);
 	json_put_string(object, "dir", v->dir);
@@ -106,7 +107,7 @@ static json_t *variant_json(const struct store_variant *v, const struct str_list
 		json_put_time(object, "fetched", v->fetched_s);
 	json_t *files = json_put_array(object, "files");
 	for (size_t i = 0; i < v->file_count; i++) {
-		CLEANUP(mem_free_ptr) char *path = path_join(v->dir, v->files[i].name);
+		CLEANUP(mem_free_ptr) char *path = store_file_path(s, v->dir, &v->files[i]);
 		json_t *file = json_push_object(files);
 		json_put_string(file, "name", v->files[i].name);
 		json_put_string(file, "path", paths ? paths->at[i] : path);
@@ -132,7 +133,7 @@ static int run_list(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *variants = json_put_array(document, "variants");
 	for (size_t i = 0; i < s.all.count; i++)
-		json_push(variants, variant_json(&s.all.at[i], NULL));
+		json_push(variants, variant_json(&s.store, &s.all.at[i], NULL));
 	if (!s.all.count && !cli->json)
 		report_note(cli->report, "the store %s is empty", s.store.home);
 	cli_table(cli, variants, columns, ARRAY_LEN(columns));
@@ -157,7 +158,7 @@ static int run_path(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
 	store_paths(&s.store, v, &paths);
-	json_put(document, "variant", variant_json(v, &paths));
+	json_put(document, "variant", variant_json(&s.store, v, &paths));
 	for (size_t i = 0; i < paths.count; i++)
 		cli_path(cli, paths.at[i]);
 	return cli_result(cli, document, e);

@@ -1,6 +1,7 @@
 #include "fetch/fetch.h"
 
 #include "fetch/engine.h"
+#include "fetch/room.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -98,18 +99,19 @@ static bool is_linked(const struct remote *remote, const struct store_variant *v
 	return store_is_linked(remote->store, old);
 }
 
-static void name_linked(struct remote *remote, const struct fetch_plan *p, struct fetch_result *r)
+static void name_linked(const struct store *s, const struct store_variant *v,
+			struct fetch_result *r)
 {
-	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(remote->store, remote->repository,
-							    p->model->id, p->variant->id);
+	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(s, v->repository, v->model, v->variant);
 	for (size_t i = 0; i < r->count; i++)
-		r->files[i].path = path_join(dir, r->files[i].name);
+		r->files[i].path = store_file_path(s, dir, &v->files[i]);
 }
 
 /* Where the files of a variant go that the store has. */
 struct placing {
 	const struct store *store;
 	const struct card_variant *variant;
+	bool moves;   /* out of the store */
 	bool checked; /* that there is space for the copies */
 };
 
@@ -138,8 +140,10 @@ static int place(struct placing *p, size_t i, const char *path, struct err *e)
 	 */
 	bool own = faccessat(AT_FDCWD, blob, W_OK, AT_EACCESS) == 0, done = false;
 	/* The output is the blob itself, or an existing link to it. */
-	if (is_same_file(blob, path))
+	if (is_same_file(blob, path) && !p->moves)
 		return 0;
+	if (p->moves)
+		return file_rename(blob, path, e);
 	int rc = file_reflink(blob, path, FILE_READ_ONLY, &done, e);
 	if (rc == 0 && !done && !own)
 		rc = file_link(blob, path, &done, e);
@@ -152,9 +156,9 @@ static int place(struct placing *p, size_t i, const char *path, struct err *e)
 /* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
  * is its new path, or an existing folder. Several: a folder, created if missing. */
 static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
-		     struct str_list *paths, struct err *e)
+		     bool moves, struct str_list *paths, struct err *e)
 {
-	struct placing p = { .store = s, .variant = variant };
+	struct placing p = { .store = s, .variant = variant, .moves = moves };
 	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
 	int rc = folder ? file_mkdirs(output, FILE_DIR_MODE, e)
 			: file_mkdirs_for(output, FILE_DIR_MODE, e);
@@ -172,10 +176,10 @@ static int place_all(const struct store *s, const struct card_variant *variant, 
 }
 
 static int deliver(struct remote *remote, const struct fetch_plan *p, const char *output,
-		   struct fetch_result *r, struct err *e)
+		   bool moves, struct fetch_result *r, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
-	int rc = place_all(remote->store, p->variant, output, &paths, e);
+	int rc = place_all(remote->store, p->variant, output, moves, &paths, e);
 	for (size_t i = 0; rc == 0 && i < r->count; i++) {
 		free(r->files[i].path);
 		r->files[i].path = mem_strdup(paths.at[i]);
@@ -199,21 +203,26 @@ int fetch_variant(struct remote *remote, const struct card *model,
 	if (rc < 0)
 		return rc;
 	CLEANUP(store_variant_release) struct store_variant v = stored_form(remote, &plan);
-	bool linked = is_linked(remote, &v);
-	if (plan.to_fetch)
-		rc = file_need_space(remote->store->home, plan.to_fetch, e);
+	bool linked = is_linked(remote, &v), moves;
+	const struct fetch_room room = { remote->store, &v, plan.to_fetch, linked, options->output,
+					 remote->report };
+	rc = fetch_room_check(&room, &moves, e);
 	if (rc == 0 && !linked)
 		rc = store_pin(remote->store, &v, e);
 	if (rc == 0)
 		rc = fetch_files(remote, &plan, &rate, &result, e);
-	if (rc == 0 && !linked)
+	if (rc == 0 && !linked && !moves)
 		rc = store_link(remote->store, &v, e);
 	if (rc < 0)
 		return rc;
 	if (linked)
 		store_tidy_variant(remote->store, &v);
-	name_linked(remote, &plan, &result);
-	if (options->output && (rc = deliver(remote, &plan, options->output, &result, e)) < 0)
+	name_linked(remote->store, &v, &result);
+	if (options->output)
+		rc = deliver(remote, &plan, options->output, moves, &result, e);
+	if (rc == 0 && moves)
+		rc = store_forget(remote->store, &v, e);
+	if (rc < 0)
 		return rc;
 	*out = result;
 	result = (struct fetch_result){ 0 };
@@ -266,6 +275,11 @@ static int check_stored(const struct store *s, const struct store_variant *v, st
 static int deliver_stored(const struct store *s, const struct store_variant *v, const char *output,
 			  struct fetch_result *r, struct err *e)
 {
+	const struct fetch_room room = { s, v, 0, true, output, s->report };
+	bool moves;
+	int rc = fetch_room_check(&room, &moves, e);
+	if (rc < 0)
+		return rc;
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
 	CLEANUP(mem_free_ptr) struct card_file *files =
 		mem_alloc((v->file_count + 1) * sizeof *files);
@@ -274,11 +288,13 @@ static int deliver_stored(const struct store *s, const struct store_variant *v, 
 					       .size = v->files[i].size,
 					       .sha256 = v->files[i].sha256 };
 	const struct card_variant as_card = { .files = files, .file_count = v->file_count };
-	int rc = place_all(s, &as_card, output, &paths, e);
+	rc = place_all(s, &as_card, output, moves, &paths, e);
 	for (size_t i = 0; rc == 0 && i < r->count; i++) {
 		free(r->files[i].path);
 		r->files[i].path = mem_strdup(paths.at[i]);
 	}
+	if (rc == 0 && moves)
+		rc = store_forget(s, v, e);
 	return rc;
 }
 

@@ -250,6 +250,8 @@ static int write_file(struct extraction *x, struct archive_entry *entry, const c
 			total = UINT64_MAX;
 		int rc = check_bytes(x, total, e);
 		if (rc == 0)
+			rc = file_need_size(x->dir, size, e);
+		if (rc == 0)
 			rc = file_need_space(x->dir, size, e);
 		if (rc < 0)
 			return rc;

@@ -102,6 +102,8 @@ static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 		return rc;
 	f->at = r->offset;
 	uint64_t total = r->has_total ? r->total : 0;
+	if (total && (rc = file_need_size(f->part.path, total, e)) < 0)
+		return rc;
 	if (total && (rc = file_need_space(f->part.path, total - MIN(total, f->part.have), e)) < 0)
 		return rc;
 	f->most = 0;

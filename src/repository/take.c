@@ -89,7 +89,8 @@ static int need_copies(struct take *t, uint64_t size_bytes, const char *to, stru
 			    "files that others may write to, or that have other names, are copied, "
 			    "which takes %s; --link shares them with the tree instead",
 			    format_size(size, bytes));
-	return file_need_space(to, bytes, e);
+	int rc = file_need_size(to, size_bytes, e);
+	return rc < 0 ? rc : file_need_space(to, bytes, e);
 }
 
 /* What is checked is the copy: a clone is hashed, other bytes as they are written. */

@@ -72,9 +72,8 @@ bool blob_is_as_verified(const struct store *s, const struct digest *d)
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
 	struct mark was, is;
 	struct stat st;
-	if (lstat(blob, &st) < 0)
+	if (lstat(blob, &st) < 0 || !mark_of(blob, false, &is))
 		return false;
-	is = mark_of_stat(&st);
 	if (load(s, d, &was))
 		return was.size == is.size && same_time(was.modified_ns, is.modified_ns) &&
 		       (s->read_only || was.inode == is.inode);

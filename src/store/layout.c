@@ -1,6 +1,7 @@
 /* The names under which engines find the files of a variant: do they lead to the blobs? */
 #include "store/store.h"
 
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -27,9 +28,24 @@ static bool leads_to_blob(const struct store *s, const struct store_file *f, con
 	return (a.st_dev == b.st_dev && a.st_ino == b.st_ino) || is_copy(s, f, path);
 }
 
+/* Where there are no links, engines open the blob of a single file itself. */
+static bool is_without_name(const struct store *s, const struct store_variant *v)
+{
+	CLEANUP(mem_free_ptr) char *path = v->file_count == 1 ? path_join(v->dir, v->files[0].name)
+							      : NULL;
+	struct store_traits t = { 0 };
+	if (!path || file_exists(path))
+		return false;
+	if (!s->read_only)
+		store_traits(s, &t);
+	return !t.symlinks && !t.links && !t.clones;
+}
+
 bool store_is_linked(const struct store *s, const struct store_variant *v)
 {
 	bool linked = true;
+	if (is_without_name(s, v))
+		return true;
 	for (size_t i = 0; linked && i < v->file_count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(v->dir, v->files[i].name);
 		linked = leads_to_blob(s, &v->files[i], path);
@@ -54,6 +70,6 @@ void store_paths(const struct store *s, const struct store_variant *v, struct st
 {
 	bool linked = store_is_linked(s, v) || link_again(s, v);
 	for (size_t i = 0; i < v->file_count; i++)
-		str_list_take(out, linked ? path_join(v->dir, v->files[i].name)
+		str_list_take(out, linked ? store_file_path(s, v->dir, &v->files[i])
 					  : store_blob_path(s, &v->files[i].sha256));
 }

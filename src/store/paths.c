@@ -1,6 +1,8 @@
 #include "store/store.h"
 
+#include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 char *store_blob_path(const struct store *s, const struct digest *d)
 {
@@ -49,4 +51,10 @@ char *store_variant_dir(const struct store *s, const char *repository, const cha
 			const char *variant)
 {
 	return mem_printf("%s/models/%s/%s/%s", s->home, repository, model, variant);
+}
+
+char *store_file_path(const struct store *s, const char *dir, const struct store_file *f)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, f->name);
+	return file_exists(path) ? STEAL(path) : store_blob_path(s, &f->sha256);
 }

@@ -4,7 +4,9 @@
  *   blobs/sha256/<hex>                              verified, read-only
  *   partial/<hex>.part <hex>.journal <hex>.lock unfinished downloads
  *   models/<repository>/<model>/<variant>/<file>    links to the blobs, under the names
- *                                                   that engines expect, side by side
+ *                                                   that engines expect, side by side;
+ *                                                   copies, or none for a single file, where
+ *                                                   the file system has no links
  *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, and when
  *   models/<repository>/<model>/<variant>/.pending.json   what is being fetched
  *   marks/<hex>                                     size, time and inode of the verified blob
@@ -56,6 +58,14 @@ char *store_trust_dir(const struct store *s, const char *repository);
 char *store_variant_dir(const struct store *s, const char *repository, const char *model,
 			const char *variant);
 
+/* What the file system of the store has. Where nothing can be tried, everything. */
+struct store_traits {
+	bool symlinks, links, clones, locks, modes;
+};
+void store_traits(const struct store *s, struct store_traits *out);
+/* Appends what it does not have: "hard links, modes". */
+void store_traits_describe(const struct store_traits *t, struct buf *out);
+
 /* Does the blob exist with this size? Its content was verified when it was stored; if its size,
  * time or inode moved since, it is hashed now, and a damaged one is set aside as by
  * store_verify(). */
@@ -100,11 +110,19 @@ WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, 
  * the same variant, file by file, the record last; then removes the pin. dir, complete and size
  * of *v are not read. ERR_CONFLICT when another process removed a blob meanwhile. */
 WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v, struct err *e);
-/* Does each name in v->dir lead to its blob? A copy is hashed. */
+/* Does each name in v->dir lead to its blob? A copy is hashed. A single file without a name is as
+ * it should be where there are no links, and in a read-only store. */
 bool store_is_linked(const struct store *s, const struct store_variant *v);
 /* Appends the path of each file of a complete variant: its name in v->dir, which is linked again
  * if it does not lead to the blob; where that cannot be done, the blob. */
 void store_paths(const struct store *s, const struct store_variant *v, struct str_list *out);
+/* The file that engines open: under its name in the folder of its variant, or the blob itself where
+ * there is no link. The caller frees. */
+char *store_file_path(const struct store *s, const char *dir, const struct store_file *f);
+/* The files were moved out of the store: forgets the variant, and what is waiting for it. */
+WARN_UNUSED int store_forget(const struct store *s, const struct store_variant *v, struct err *e);
+/* Do they share a file? */
+bool store_variant_has_any(const struct store_variant *v, const struct store_variant *of);
 /* The same files under the same names? */
 bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
 /* Removes what a process killed near the end of store_link(v) left: the pin, and names of an

@@ -40,7 +40,23 @@ int store_pin(const struct store *s, const struct store_variant *v, struct err *
 	return rc < 0 && e->sys == EACCES ? err_hint(e, FILE_GROUP_HINT) : rc;
 }
 
-static int link_file(const struct store *s, const char *dir, const struct store_file *f,
+/* FAT and similar file systems have no links at all. */
+static int link_otherwise(const struct store *s, const char *path, const struct store_file *f,
+			  bool alone, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
+	bool done;
+	int rc = file_link(blob, path, &done, e);
+	if (rc == 0 && !done)
+		rc = file_reflink(blob, path, FILE_READ_ONLY, &done, e);
+	if (rc < 0 || done)
+		return rc;
+	/* A file of an older version must not be taken for this one. */
+	return alone ? file_remove(path, e) : file_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
+}
+
+/* alone: engines need no name to find other files, and can use the blob itself. */
+static int link_file(const struct store *s, const char *dir, const struct store_file *f, bool alone,
 		     struct err *e)
 {
 	char hex[DIGEST_HEX];
@@ -48,11 +64,8 @@ static int link_file(const struct store *s, const char *dir, const struct store_
 	CLEANUP(mem_free_ptr) char *target = mem_printf("../../../../blobs/sha256/%s",
 							digest_hex(hex, &f->sha256));
 	struct err why = ERR_INIT;
-	if (file_symlink_atomic(target, path, &why) == 0)
-		return 0;
-	/* FAT and similar file systems have no links at all. */
-	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &f->sha256);
-	return file_link_or_copy(blob, path, FILE_READ_ONLY, s->cancel, e);
+	return file_symlink_atomic(target, path, &why) == 0 ? 0
+							    : link_otherwise(s, path, f, alone, e);
 }
 
 static bool has_file(const struct store_variant *v, const char *name)
@@ -93,7 +106,7 @@ int store_link(const struct store *s, const struct store_variant *v, struct err 
 	CLEANUP(mem_free_ptr) char *dir = NULL;
 	int rc = make_dir(s, v, &dir, e);
 	for (size_t i = 0; rc == 0 && i < v->file_count; i++)
-		rc = link_file(s, dir, &v->files[i], e);
+		rc = link_file(s, dir, &v->files[i], v->file_count == 1, e);
 	if (rc == 0)
 		rc = record_save(dir, RECORD_NAME, v, e);
 	if (rc == 0)
@@ -117,6 +130,15 @@ bool store_variant_equal(const struct store_variant *a, const struct store_varia
 		    !digest_equal(&a->files[i].sha256, &b->files[i].sha256))
 			return false;
 	return true;
+}
+
+bool store_variant_has_any(const struct store_variant *v, const struct store_variant *of)
+{
+	for (size_t i = 0; i < v->file_count; i++)
+		for (size_t k = 0; k < of->file_count; k++)
+			if (digest_equal(&v->files[i].sha256, &of->files[k].sha256))
+				return true;
+	return false;
 }
 
 void store_tidy_variant(const struct store *s, const struct store_variant *v)
@@ -243,4 +265,14 @@ int store_remove(const struct store *s, const char *repository, const char *mode
 	}
 	rc = remove_folder(dir, e);
 	return rc < 0 ? rc : remove_unused(s, &mine, freed, e);
+}
+
+int store_forget(const struct store *s, const struct store_variant *v, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *dir = store_variant_dir(s, v->repository, v->model, v->variant);
+	CLEANUP(mem_free_ptr) char *pin = path_join(dir, RECORD_PENDING);
+	int rc = file_remove(pin, e);
+	for (size_t i = 0; i < v->file_count; i++)
+		blob_forget(s, &v->files[i].sha256);
+	return rc < 0 ? rc : remove_folder(dir, e);
 }

@@ -428,6 +428,8 @@ int file_copy(const char *from, const char *to, mode_t mode, const struct cancel
 	uint64_t size;
 	int rc = file_open_regular(from, &fd, &size, e);
 	if (rc == 0)
+		rc = file_need_size(to, size, e);
+	if (rc == 0)
 		rc = file_new_open(&f, to, mode, e);
 	if (rc == 0 && !os_clone(f.fd, fd) && (rc = file_need_space(to, size, e)) == 0)
 		rc = copy_bytes(fd, f.fd, to, cancel, e);

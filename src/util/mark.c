@@ -5,21 +5,16 @@
 
 #include <stdio.h>
 
-struct mark mark_of_stat(const struct stat *st)
-{
-	return (struct mark){
-		.size = (uint64_t)st->st_size,
-		.modified_ns = os_modified_ns(st),
-		.inode = (uint64_t)st->st_ino,
-	};
-}
-
 bool mark_of(const char *path, bool follow, struct mark *out)
 {
 	struct stat st;
 	if ((follow ? stat(path, &st) : lstat(path, &st)) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	*out = mark_of_stat(&st);
+	*out = (struct mark){
+		.size = (uint64_t)st.st_size,
+		.modified_ns = os_modified_ns(&st),
+		.inode = os_keeps_inodes(path) ? (uint64_t)st.st_ino : 0,
+	};
 	return true;
 }
 

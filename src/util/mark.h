@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 
 struct mark {
-	uint64_t size, modified_ns, inode;
+	uint64_t size, modified_ns;
+	uint64_t inode; /* 0 where a file does not keep its number (FAT, exFAT, FUSE, 9p) */
 };
 
-struct mark mark_of_stat(const struct stat *st);
 /* False unless the path is a regular file, or with `follow` leads to one. */
 bool mark_of(const char *path, bool follow, struct mark *out);
 

@@ -71,6 +71,22 @@ static uint64_t native_max_file(const char *dir)
 	return statfs(dir, &st) == 0 && st.f_type == MSDOS_SUPER_MAGIC ? UINT32_MAX : 0;
 }
 
+#define EXFAT_MAGIC 0x2011BAB0 /* not yet in the headers of all distributions */
+#define FUSE_MAGIC 0x65735546
+
+static bool native_keeps_inodes(const char *path)
+{
+	static const uint32_t made_up[] = { MSDOS_SUPER_MAGIC, EXFAT_MAGIC, FUSE_MAGIC,
+					    V9FS_MAGIC };
+	struct statfs st;
+	if (statfs(path, &st) < 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(made_up); i++)
+		if ((uint32_t)st.f_type == made_up[i])
+			return false;
+	return true;
+}
+
 static void native_will_read_all(int fd)
 {
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -133,6 +149,7 @@ static int cannot(void)
 #define native_rename_exclusive(from_dir, from, to_dir, to) cannot()
 #define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
 #define native_max_file(dir) ((void)(dir), (uint64_t)0)
+#define native_keeps_inodes(path) ((void)(path), true)
 #define native_will_read_all(fd) ((void)(fd))
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
@@ -256,6 +273,11 @@ bool os_is_open_file(const char *path)
 uint64_t os_max_file(const char *dir)
 {
 	return native_max_file(dir);
+}
+
+bool os_keeps_inodes(const char *path)
+{
+	return native_keeps_inodes(path);
 }
 
 struct timespec os_modified(const struct stat *st)

@@ -63,6 +63,10 @@ bool os_is_open_file(const char *path);
  * Fall-back: always 0. */
 uint64_t os_max_file(const char *dir);
 
+/* Does a file here have the same inode number after the file system was mounted again? FAT, exFAT
+ * and some others make numbers up. Fall-back: always true. */
+bool os_keeps_inodes(const char *path);
+
 /* When the content of the file was changed. */
 struct timespec os_modified(const struct stat *st);
 /* The same in nanoseconds. */

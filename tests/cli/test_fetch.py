@@ -643,7 +643,8 @@ def test_file_size_limit_is_an_error(ferry, publisher, client):
         capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10 * MIB, 10 * MIB)))
     assert process.returncode == 7
-    assert "File too large" in process.stderr
+    assert "allows at most 10.0 MiB" in process.stderr and "llama-gguf-split" in process.stderr
+    assert not list((ferry.store / "partial").iterdir())
     assert ferry("fetch", "tiny").out
 
 

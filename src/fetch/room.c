@@ -1,0 +1,163 @@
+#include "fetch/room.h"
+
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+#include <unistd.h>
+
+char *fetch_room_path(const struct store_variant *v, const char *output, const char *name)
+{
+	bool folder = v->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
+	return folder ? path_join(output, name) : mem_strdup(output);
+}
+
+static uint64_t size_of(const struct store_variant *v)
+{
+	uint64_t size = 0;
+	for (size_t i = 0; i < v->file_count; i++)
+		size += v->files[i].size;
+	return size;
+}
+
+/* ---- where ------------------------------------------------------------------------ */
+
+static bool same_device(const char *a, const char *b)
+{
+	CLEANUP(mem_free_ptr) char *x = file_nearest(a);
+	CLEANUP(mem_free_ptr) char *y = file_nearest(b);
+	struct stat p, q;
+	return stat(x, &p) == 0 && stat(y, &q) == 0 && p.st_dev == q.st_dev;
+}
+
+/* The file there is the blob itself. */
+static bool is_placed(const struct fetch_room *r, const struct store_file *f)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(r->store, &f->sha256);
+	CLEANUP(mem_free_ptr) char *path = fetch_room_path(r->variant, r->output, f->name);
+	struct stat a, b;
+	return stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+static bool has_links(const struct store_traits *t)
+{
+	return t->symlinks || t->links || t->clones;
+}
+
+/* Bytes of the copies for the names that engines need. One file is used as it is. */
+static uint64_t for_names(const struct fetch_room *r, const struct store_traits *t)
+{
+	bool copies = !r->linked && r->variant->file_count > 1 && !has_links(t);
+	return copies ? size_of(r->variant) : 0;
+}
+
+/* Bytes of the copies for -o. Root, who can write to a read-only file, gets no link to a blob. */
+static uint64_t for_output(const struct fetch_room *r, const struct store_traits *t, bool same)
+{
+	uint64_t size = 0;
+	bool shares = same && (t->clones || (t->links && geteuid() != 0));
+	for (size_t i = 0; r->output && !shares && i < r->variant->file_count; i++)
+		if (!is_placed(r, &r->variant->files[i]))
+			size += r->variant->files[i].size;
+	return size;
+}
+
+/* ---- checks ----------------------------------------------------------------------- */
+
+static int check_sizes(const struct fetch_room *r, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < r->variant->file_count; i++) {
+		uint64_t size = r->variant->files[i].size;
+		CLEANUP(mem_free_ptr) char *path = path_join(r->store->home,
+							     r->variant->files[i].name);
+		if (r->to_fetch)
+			rc = file_need_size(path, size, e);
+		if (rc == 0 && r->output)
+			rc = file_need_size(r->output, size, e);
+	}
+	return rc;
+}
+
+/* Does another model need a blob of this one? */
+static bool is_shared(const struct fetch_room *r)
+{
+	struct store by_size = *r->store;
+	CLEANUP(store_variants_release) struct store_variants all = { 0 };
+	struct err ignored = ERR_INIT;
+	bool shared = false;
+	by_size.by_size = true;
+	(void)!store_list(&by_size, &all, &ignored);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct store_variant *v = &all.at[i];
+		bool own = strcmp(v->repository, r->variant->repository) == 0 &&
+			   strcmp(v->model, r->variant->model) == 0 &&
+			   strcmp(v->variant, r->variant->variant) == 0;
+		shared = shared || (!own && store_variant_has_any(v, r->variant));
+	}
+	return shared;
+}
+
+/* On one disk. If the files do not fit there twice, they can be moved to the output. */
+static int check_together(const struct fetch_room *r, uint64_t names, uint64_t output, bool *moves,
+			  struct err *e)
+{
+	uint64_t have, all = r->to_fetch + names + output;
+	char size[SIZE_TEXT];
+	int rc = file_space(r->store->home, &have, e);
+	if (rc < 0)
+		return rc;
+	*moves = output && have < all && have >= r->to_fetch && !r->store->read_only &&
+		 !is_shared(r);
+	if (!*moves)
+		return file_need_space(r->store->home, all, e);
+	report_note(r->report,
+		    "there is no room for a second copy (%s): the model is moved out of the store "
+		    "to %s",
+		    format_size(size, output), r->output);
+	return 0;
+}
+
+static int check_space(const struct fetch_room *r, uint64_t names, uint64_t output, bool same,
+		       bool *moves, struct err *e)
+{
+	uint64_t need = r->to_fetch + names;
+	int rc = 0;
+	if (same && (need || output))
+		return check_together(r, names, output, moves, e);
+	if (need)
+		rc = file_need_space(r->store->home, need, e);
+	return rc == 0 && output ? file_need_space(r->output, output, e) : rc;
+}
+
+int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e)
+{
+	CLEANUP(buf_release) struct buf lacks = BUF_INIT(KIB);
+	struct store_traits t;
+	char size[SIZE_TEXT];
+	bool same = r->output && same_device(r->store->home, r->output);
+	*moves = false;
+	int rc = check_sizes(r, e);
+	if (rc < 0 || (!r->to_fetch && r->linked && !r->output))
+		return rc;
+	store_traits(r->store, &t);
+	store_traits_describe(&t, &lacks);
+	uint64_t names = for_names(r, &t), output = for_output(r, &t, same);
+	if (lacks.len)
+		report_detail(r->report, "the file system of %s has no %s", r->store->home,
+			      buf_str(&lacks));
+	rc = check_space(r, names, output, same, moves, e);
+	if (rc < 0 || *moves)
+		return rc;
+	if (names)
+		report_note(r->report,
+			    "%s has no links: the files are copied to have their names, which "
+			    "takes another %s",
+			    r->store->home, format_size(size, names));
+	if (same && output && !t.links)
+		report_note(r->report, "%s has no links: the output is a copy, which takes %s",
+			    r->store->home, format_size(size, output));
+	return 0;
+}
