@@ -1,0 +1,267 @@
+"""What a schema or a man page repeats agrees with the table in the sources."""
+
+import json
+import pathlib
+import re
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/cli"))
+
+import schemas  # noqa: E402
+from test_schemas import parts  # noqa: E402
+
+STRING = r'"((?:\\.|[^"\\])*)"'
+
+
+def source(name):
+    return re.sub(r"/\*.*?\*/", "", (ROOT / "src" / name).read_text(), flags=re.S)
+
+
+def block(name, symbol):
+    """The body of a function or the rows of a table."""
+    text = source(name)
+    match = (re.search(rf"^[^\n;#]*\b{symbol}\((?:[^;{{]*)\)\n\{{\n(.*?)^\}}", text, re.M | re.S)
+             or re.search(rf"\b{symbol}(?:\[\w*\])? = \{{(.*?)\}};", text, re.S))
+    assert match, f"{name} has no {symbol}"
+    return match.group(1)
+
+
+def words(name, symbol):
+    return {word for word in re.findall(STRING, block(name, symbol)) if word and "%" not in word}
+
+
+def first_words(name, symbol):
+    """The first text of each row."""
+    return set(re.findall(r"\{\s*" + STRING, block(name, symbol)))
+
+
+# -- schemas ---------------------------------------------------------------------------------
+
+ERRORS = words("util/err.c", "err_class_name") - {"none", "fault"}
+OUTCOMES = words("publish/push.c", "push_outcome_name")
+VERDICTS = words("publish/verify_result.c", "verify_verdict_name") - {"none"}
+
+# Each list of words in a schema, and the same one in the sources.
+LISTS = {
+    "common/$defs/holds": words("catalog/holds.c", "names"),
+    "common/$defs/release_state": words("publish/release.c", "release_state_name"),
+    "common/$defs/error/properties/class": ERRORS,
+    "common/$defs/fault/properties/fault": first_words("fetch/source.c", "fault_names"),
+    "common/$defs/endpoint/properties/state": words("fetch/endpoints.c", "state_names"),
+    "common/$defs/trusted_role/properties/role": words("tuf/metadata_body.c", "type_names"),
+    "common/$defs/key/properties/kind": words("cli/catalog/key.c", "kinds"),
+    "common/$defs/key/properties/type": words("tuf/key.c", "tuf_key_kind"),
+    "common/$defs/probe_finding/properties/state": words("mirror/findings.c",
+                                                         "mirror_finding_name"),
+    "output-catalog-add/properties/changes/items/properties/change":
+        words("cli/catalog/edit.c", "names"),
+    "output-catalog-export/properties/command": None,       # test_schemas.py
+    "output-catalog-lint/properties/findings/items/properties/level":
+        words("catalog/lint_findings.c", "lint_level_name"),
+    "output-catalog-list/properties/models/items/properties/variants/items/properties/state":
+        words("cli/catalog/list.c", "variant_state") | {"removed"},
+    "output-catalog-status/properties/needs/items/properties/what":
+        words("cli/catalog/status.c", "need_names"),
+    "output-manifest-check/properties/files/items/properties/status":
+        words("check/check.c", "check_status_name"),
+    "output-mirror-cleanup/$defs/leftover/properties/kind":
+        words("cli/mirror/cleanup.c", "kind_name"),
+    "output-mirror-cleanup/$defs/leftover/properties/state": None,
+    "output-mirror-list/$defs/mirror/properties/can/items":
+        first_words("mirror/record.c", "mirror_can_names"),
+    "output-prepare-check/properties/files/items/properties/verdict":
+        words("gguf/check.c", "gguf_verdict_name") | {"unreadable"},
+    "output-prepare-check/properties/models/items/properties/verdict":
+        words("gguf/check.c", "gguf_verdict_name"),
+    "output-prepare-check/$defs/findings/items/properties/level":
+        words("catalog/lint_findings.c", "lint_level_name") - {"error"},
+    # An importance matrix is refused.
+    "output-prepare/properties/kind": first_words("gguf/kind.c", "kinds") - {"imatrix"},
+    "output-push/$defs/check/properties/state": words("cli/checks.c", "state_of"),
+    # A signal ends all of it.
+    "output-push/$defs/check/properties/class": ERRORS - {"cancelled"},
+    "output-push/$defs/mirror/properties/outcome": OUTCOMES,
+    "output-push/$defs/step/properties/action": words("publish/push_plan.c",
+                                                      "push_action_name") - {"none"},
+    "output-push/$defs/step/properties/because": words("publish/push_plan.c",
+                                                       "push_step_reason"),
+    "output-repository-status/$defs/repository/properties/state":
+        words("cli/repository/status.c", "overall"),
+    "output-store-verify/properties/files/items/properties/verdict":
+        words("cli/cmd_store.c", "verdict"),
+    "output-sync/properties/outcome": OUTCOMES - {"read-only", "examined"},
+    "output-verify/properties/mode": words("publish/verify_report.c", "verify_mode_name"),
+    "output-verify/$defs/mirror/properties/result": words("publish/verify_result.c",
+                                                          "verify_mirror_result"),
+    "output-verify/$defs/file/properties/how": words("publish/verify_result.c",
+                                                     "verify_how_name") - {"size"},
+    "output-verify/$defs/verdict": VERDICTS,
+    "push-plan/$defs/step/properties/action": words("publish/push_plan.c", "push_action_name")
+                                              - {"none", "keep"},
+}
+
+
+def listed():
+    """Place → words, of all lists of words in the schemas but those of conditions."""
+    return {name + path: set(part["enum"]) for name, schema in schemas.load().items()
+            for path, part in parts(schema) if "/if/" not in path
+            and isinstance(part.get("enum"), list) and isinstance(part["enum"][0], str)}
+
+
+def test_every_list_of_words_in_a_schema_is_compared():
+    assert set(LISTS) - set(listed()) == set(listed()) - set(LISTS) == set()
+
+
+@pytest.mark.parametrize("place", [place for place, wanted in LISTS.items() if wanted])
+def test_a_schema_has_the_words_of_the_sources(place):
+    assert listed()[place] == LISTS[place]
+
+
+def member_rows(table):
+    """(key, kind, maximum) of card_members.c."""
+    limits = {"COUNT_MAX": 2**63 - 1, "1 << 30": 2**30, "GRID_MAX_SIZE": None,
+              "CARD_MAX_WORDS": int(macro("catalog/card_members.h", "CARD_MAX_WORDS")),
+              "SPDX_MAX_BYTES": int(macro("catalog/spdx.h", "SPDX_MAX_BYTES"))}
+    rows = re.findall(r'\{ "(\w+)", CARD_(\w+),\s*([^,]+),', block("catalog/card_members.c", table))
+    return [(key, kind, limits[most] if most in limits else int(most)) for key, kind, most in rows]
+
+
+def macro(name, symbol):
+    return re.search(rf"#define {symbol} (\S+)", source(name)).group(1)
+
+
+def resolved(schema):
+    """The schema with what it refers to."""
+    if "$ref" not in schema:
+        return schema
+    name, path = schema["$ref"].removeprefix("urn:model-ferry:").split("#/$defs/")
+    return {**resolved(schemas.load()[name]["$defs"][path]), **schema}
+
+
+CARD = schemas.load()["card"]
+VARIANT = resolved(CARD["properties"]["variants"]["items"])
+OBJECTS = {"card_members": CARD, "card_license_members": CARD["properties"]["license"],
+           "card_source_members": CARD["properties"]["source"],
+           "card_deprecated_members": CARD["properties"]["deprecated"],
+           "card_variant_members": VARIANT}
+
+
+@pytest.mark.parametrize("table", sorted(OBJECTS))
+def test_the_schema_of_a_card_has_the_members_and_limits_of_the_parser(table):
+    properties = OBJECTS[table]["properties"]
+    assert set(properties) == {key for key, _, _ in member_rows(table)}
+    for key, kind, most in member_rows(table):
+        schema = resolved(properties[key])
+        if kind in ("TEXT", "PROSE", "LICENSE") and "const" not in schema:
+            assert schema["maxLength"] == most, key
+        elif kind == "WORDS":
+            assert schema["maxItems"] == most, key
+            assert resolved(schema["items"])["maxLength"] == int(
+                macro("catalog/card_members.h", "CARD_MAX_WORD_BYTES"))
+        elif kind == "COUNT" and most and "const" not in schema:
+            assert schema.get("maximum", 2**63 - 1) == most, key
+
+
+# -- man pages -------------------------------------------------------------------------------
+
+def man(name):
+    return (ROOT / "man" / f"{name}.scd").read_text()
+
+
+def test_the_man_pages_have_the_exit_codes_of_the_program():
+    codes = set(re.findall(r"ERR_\w+ = (\d+)", source("util/err.h")))
+    said = re.findall(r"^(?:\[\[|\|) +\*(\d+)\*$", (ROOT / "scripts/make-man").read_text(), re.M)
+    cancelled = re.search(r"ERR_CANCELLED = (\d+)", source("util/err.h")).group(1)
+    assert set(said) == codes - {cancelled} and len(said) == len(set(said))
+
+
+# Section of ferry.conf(5) → the tables of its keys.
+KEYS = {
+    "repository.NAME": [("settings/repository.c", "keys"), ("settings/repository.c", None)],
+    "mirror.NAME": [("settings/mirrors.c", "common_keys"), ("mirror/file.c", "keys"),
+                    ("mirror/http.c", "keys"), ("mirror/s3.c", "s3_keys"),
+                    ("mirror/s3.c", "r2_keys"), ("mirror/s3_setup.h", None),
+                    ("mirror/listed.c", "github_keys"), ("mirror/listed.c", "git_keys")],
+    "publish": [("settings/publish.c", "keys")],
+    "fetch": [("settings/fetch.c", "keys")],
+    "prepare": [("settings/prepare.c", "keys")],
+    "security": [("settings/security.c", "keys")],
+}
+
+
+def keys_of(name, symbol):
+    """Of a table, or of the macros *_KEYS that a table includes."""
+    if symbol:
+        return words(name, symbol)
+    return set(re.findall(STRING, " ".join(re.findall(r"#define \w*_KEYS (?:.*\\\n)*.*",
+                                                      source(name)))))
+
+
+def sections():
+    """Section → its text in ferry.conf(5)."""
+    split = re.split(r"^# (.*)$", man("ferry.conf.5"), flags=re.M)
+    return {head[1:-1]: text for head, text in zip(split[1::2], split[2::2])
+            if head.startswith("[")}
+
+
+def test_the_configuration_has_the_sections_of_its_man_page():
+    assert set(sections()) == set(KEYS)
+    assert {name.split(".")[0] for name in KEYS} == words("settings/conf.c", "conf_check_kinds")
+
+
+@pytest.mark.parametrize("section", sorted(KEYS))
+def test_the_man_page_of_the_configuration_has_every_key(section):
+    wanted = set().union(*(keys_of(*table) for table in KEYS[section]))
+    text = sections()[section]
+    # "*a*, *b* = _VALUE_", and in running text "*a*".
+    heads = " ".join(re.findall(r"^\*.*\* = .*$", text, re.M))
+    said = set(re.findall(r"\*([a-z0-9-]+)\*(?=[^=]*=)", " ".join(
+        line.split(" = ")[0] + " =" for line in heads.split("\n"))))
+    assert {key for key in wanted if f"*{key}*" not in text} == set()
+    assert said <= wanted
+
+
+def test_the_man_page_has_the_kinds_of_mirrors():
+    kinds = set(re.findall(r'\.kind = "(\w+)"', " ".join(
+        path.read_text() for path in (ROOT / "src/mirror").glob("*.c"))))
+    said = re.search(r"^\*kind\* = (.*)$", man("ferry.conf.5"), re.M).group(1)
+    assert set(re.findall(r"\*(\w+)\*", said)) == kinds
+
+
+def test_the_man_page_has_every_variable_of_the_environment_that_is_ours():
+    used = {name for path in (ROOT / "src").glob("**/*.c")
+            for name in re.findall(r'"(FERRY_[A-Z_]+)"', path.read_text())}
+    assert {name for name in used if f"*{name}*" not in man("ferry.1")} == set()
+
+
+def test_the_man_page_lists_every_command():
+    entries = re.findall(r'\{ "(\w+)", "(.*?)", "(.*?)" \}', block("cli/ferry.c", "entries"))
+    said = [(name, text[0].lower() + text[1:], name) for name, text, also in re.findall(
+        r"^\*(\w+)\*\n\t(.*)\. See \*ferry-(\w+)\*\(1\)\.$", man("ferry.1"), re.M)]
+    assert said == [(name, text, name) for name, text, _ in entries]
+
+
+# -- what stands in one room and depends on another -------------------------------------------
+
+def test_mirrors_of_the_catalog_are_used_if_this_program_can_open_their_kind():
+    opened = set()
+    for path in (ROOT / "src/mirror").glob("*.c"):
+        for ops in re.findall(r"const struct mirror_ops \w+ = \{(.*?)\};", path.read_text(), re.S):
+            if ".open" in ops:
+                opened.add(re.search(r'\.kind = "(\w+)"', ops).group(1))
+    assert words("catalog/catalog.c", "kinds") == opened
+
+
+def test_the_list_of_licenses_is_that_of_its_script():
+    script = (ROOT / "scripts/make-spdx-list").read_text()
+    head = (ROOT / "src/catalog/spdx_list.c").read_text().split("*/")[0]
+    packages = json.loads("{" + re.search(r"PACKAGES = \{(.*?)\}", script, re.S).group(1) + "}")
+    assert all(f"{name} {version}" in head for name, version in packages.items())
+    assert macro_text("catalog/spdx_list.c", "spdx_list_version") in head
+
+
+def macro_text(name, symbol):
+    return re.search(rf'{symbol}\[\] = "([^"]+)"', source(name)).group(1)
