@@ -23,6 +23,11 @@ static uint64_t count_of(const json_t *object, const char *key)
 
 /* ---- files ---- */
 
+char *card_target(const char *id, const char *name)
+{
+	return mem_printf(CARD_TARGETS "%s/%s", id, name);
+}
+
 static int file_view(const json_t *object, const char *at, struct card_file *out, struct err *e)
 {
 	uint64_t size;
@@ -33,7 +38,8 @@ static int file_view(const json_t *object, const char *at, struct card_file *out
 	    (rc = json_get_u64(object, at, "size", &size, e)) < 0 ||
 	    (rc = json_get_hex(object, at, "sha256", &sha256, sizeof sha256, e)) < 0)
 		return rc;
-	if (!path_is_key(path) || !str_starts(path, "models/") || !strchr(path + 7, '/'))
+	if (!path_is_key(path) || !str_starts(path, CARD_TARGETS) ||
+	    !strchr(path + strlen(CARD_TARGETS), '/'))
 		return err_set(e, ERR_INTEGRITY,
 			       "%s.path: '%s' is not of the form models/NAME/FILE", at, path);
 	*out = (struct card_file){

@@ -31,6 +31,10 @@
 #define CARD_MAX_VARIANTS 256
 #define CARD_MAX_FILES 1000 /* of a variant */
 
+/* Target paths are "models/ID/NAME". */
+#define CARD_TARGETS "models/"
+char *card_target(const char *id, const char *name); /* the caller frees */
+
 struct card_file {
 	const char *path; /* target path: "models/phi-2/phi-2-q4_k_m.gguf" */
 	const char *name; /* its last part; unique within a variant */

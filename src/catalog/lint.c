@@ -87,7 +87,7 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 			 struct lint_findings *f)
 {
 	CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
-	CLEANUP(mem_free_ptr) char *folder = mem_printf("models/%s/", c->id);
+	CLEANUP(mem_free_ptr) char *folder = card_target(c->id, "");
 	lint_unknown(v->json, card_variant_members, where, "", f);
 	if (v->file_count == 0) {
 		lint_add(f, LINT_NOTE, where, "planned: no files yet; not in the signed catalog");

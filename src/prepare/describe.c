@@ -126,7 +126,7 @@ static json_t *variant_of(const struct describe *d)
 		foreign = gguf_foreign(d->files[i]);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct manifest *m = &d->manifests[i];
-		CLEANUP(mem_free_ptr) char *path = mem_printf("models/%s/%s", d->id, m->name);
+		CLEANUP(mem_free_ptr) char *path = card_target(d->id, m->name);
 		json_t *file = json_object();
 		json_put_string(file, "path", path);
 		json_put_u64(file, "size", m->grid.size);

@@ -370,7 +370,7 @@ static void fill_result(struct job *j)
 		r->files[i] = (struct prepare_file){
 			.path = path_join(r->output_dir, m->name),
 			.manifest = mem_printf("%s/%s" MANIFEST_SUFFIX, r->output_dir, m->name),
-			.target = mem_printf("models/%s/%s", j->p->name, m->name),
+			.target = card_target(j->p->name, m->name),
 			.size = m->grid.size,
 			.sha256 = m->sha256,
 		};

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MODELS "models/"
-
 /* "targets/models/m/HASH.m.gguf" → "models/m/m.gguf"; NULL if it is not an object. Caller frees. */
 static char *target_path(const struct repository_file *f)
 {
@@ -41,8 +39,8 @@ static bool by_glob(struct choice *c, const char *glob)
 	bool any = false;
 	for (size_t i = 0; i < c->t->files.count; i++) {
 		const char *path = c->paths[i];
-		if (!path || !str_starts(path, MODELS) ||
-		    fnmatch(glob, path + strlen(MODELS), 0) != 0)
+		if (!path || !str_starts(path, CARD_TARGETS) ||
+		    fnmatch(glob, path + strlen(CARD_TARGETS), 0) != 0)
 			continue;
 		choose(c, i);
 		any = true;

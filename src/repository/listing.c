@@ -78,7 +78,7 @@ int repository_check_owner(const struct writer *w, const char *role, const struc
 
 static bool below_model(const char *path, const char *model)
 {
-	CLEANUP(mem_free_ptr) char *folder = mem_printf("models/%s/", model);
+	CLEANUP(mem_free_ptr) char *folder = card_target(model, "");
 	return str_starts(path, folder);
 }
 

@@ -1,5 +1,6 @@
 """What a schema or a man page repeats agrees with the table in the sources."""
 
+import ast
 import json
 import pathlib
 import re
@@ -265,3 +266,90 @@ def test_the_list_of_licenses_is_that_of_its_script():
 
 def macro_text(name, symbol):
     return re.search(rf'{symbol}\[\] = "([^"]+)"', source(name)).group(1)
+
+
+# -- defaults ----------------------------------------------------------------------------------
+
+UNITS = {"s": 1, "d": 86400, "y": 365 * 86400, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "": 1}
+CONSTANTS = {"DAY": 86400, "MIB": 2**20, "GIB": 2**30}
+
+# Key of ferry.conf(5) → the default there, and in the sources with its unit.
+DEFAULTS = {
+    "expires-root": (r"by default (1y), ", "repository/writer/writer.c", r"\.root_s = (.*),", 1),
+    "expires-targets": (r"by default 1y, (\w+), ", "repository/writer/writer.c",
+                        r"\.targets_s = (.*),", 1),
+    "expires-snapshot": (r"by default 1y, 1y, (\w+) and", "repository/writer/writer.c",
+                         r"\.snapshot_s = (.*),", 1),
+    "expires-timestamp": (r"and (14d)\. ", "repository/writer/writer.c",
+                          r"\.timestamp_s = (.*),", 1),
+    "targets-max-size": (r"([\d,]+) bytes", "tuf/client.c", r"\.targets = (.*),", 1),
+    "priority": (r"by default (\d+)", "catalog/catalog.h", r"CATALOG_PRIORITY (\d+)", 1),
+    "connections": (r"by default (\d+),", "mirror/mirror.h", r"MIRROR_CONNECTIONS (\d+)", 1),
+    "prune-after": (r"by default\s+(\w+)", "settings/publish.c", r"\.prune_after_s = (.*?) \}", 1),
+    "stall-time": (r"by default (\w+)", "http/client.c", r"stall_s = (\d+);", 1),
+    "retries": (r"by\s+default (\d+)", "settings/fetch.h", r"\.retries = (\d+)", 1),
+    "timestamp-deadline": (r"by default (\w+)", "settings/fetch.h",
+                           r"\.timestamp_deadline_ms = (\d+)", 1000),
+    "download-max-size": (r"by default (\w+)", "prepare/download.h",
+                          r"DOWNLOAD_UNSIZED_MAX \((.*)\)", 1),
+    "part-size": (r"to 1GiB, by default (\w+)", "settings/mirrors.h",
+                  r"SETTINGS_PART_SIZE \((.*)\)", 1),
+}
+
+
+def amount(text):
+    number, unit = re.fullmatch(r"([\d,]+)(\w*)", text).groups()
+    return int(number.replace(",", "")) * UNITS[unit]
+
+
+def product(text):
+    value = 1
+    for factor in text.split(" * "):
+        value *= CONSTANTS.get(factor) or int(factor)
+    return value
+
+
+@pytest.mark.parametrize("key", sorted(DEFAULTS))
+def test_the_man_page_has_the_default_of_the_program(key):
+    in_page, file, in_source, unit = DEFAULTS[key]
+    text = man("ferry.conf.5")
+    text = text[text.index(f"*{key}*"):]
+    assert amount(re.search(in_page, text).group(1)) * unit == product(
+        re.search(in_source, source(file)).group(1))
+
+
+# -- the writers of GGUF in the tests and scripts -------------------------------------------------
+
+def tensor_types():
+    """Name → (id, elements and bytes of a block)."""
+    rows = re.findall(r'\{ (\d+), "(\w+)", (\d+), (\d+), NULL,', block("gguf/types.c", "types"))
+    return {name: (int(number), int(elements), int(size))
+            for number, name, elements, size in rows}
+
+
+def file_types():
+    return {name: int(number) for number, name in re.findall(
+        r'\[(\d+)\] = \{ "(\w+)"', block("gguf/types.c", "file_types"))}
+
+
+def assigned(path, name):
+    """The value of a constant of a Python script, without running it."""
+    for statement in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
+            return ast.literal_eval(statement.value)
+    raise AssertionError(f"{path} has no {name}")
+
+
+def test_the_writers_of_gguf_have_the_types_of_the_reader():
+    types, ids = tensor_types(), {number: row for number, *row in tensor_types().values()}
+    assert len(types) == 35
+    for name, row in assigned("tests/cli/small_gguf.py", "BLOCKS").items():
+        assert row == types[name]
+    for name, row in assigned("scripts/make-test-gguf", "TYPES").items():
+        assert row == (*types[name], file_types()[name.upper()])
+    for number, row in assigned("tests/simulated/gguf_file.py", "BLOCK").items():
+        assert list(row) == ids[number]
+    for name, number in assigned("tests/cli/llama_quantize.py", "TYPES").items():
+        assert number == file_types()[name]
+    for name, row in assigned("tests/simulated/llama-quantize", "TYPES").items():
+        assert row[0] == file_types()[name] and set(row[1:]) <= set(ids)
