@@ -120,6 +120,29 @@ static void warn_of_kind(struct retrieval *r, const char *model, const char *var
 			    variant, engine);
 }
 
+/* What an unreachable repository has must not be replaced by what another one calls the same. */
+static int check_unreachable(const struct retrieval *r, const struct reference *reference,
+			     const struct remote *found, struct err *e)
+{
+	const struct remotes *all = &r->session.remotes;
+	for (size_t i = 0; !reference->repository && i < all->failed_count; i++) {
+		CLEANUP(store_variants_release) struct store_variants kept = { 0 };
+		const char *name = all->failed[i].repository;
+		const struct store_variant *v;
+		struct err ignored = ERR_INIT;
+		if (fetch_from_store(&r->session.store, name, reference->model, reference->variant,
+				     &kept, &v, &ignored) == -ERR_NOT_FOUND)
+			continue;
+		err_set(e, ERR_USAGE,
+			"several repositories have %s: %s, and %s, whose catalog cannot be used "
+			"now, but whose model is in the store",
+			reference->model, found->repository, name);
+		return err_hint(e, "name the repository, for example %s/%s", name,
+				reference->model);
+	}
+	return 0;
+}
+
 static int from_mirrors(struct retrieval *r, const struct reference *reference,
 			const struct fetch_options *options, struct retrieved *out,
 			const char **variant, struct err *e)
@@ -128,6 +151,8 @@ static int from_mirrors(struct retrieval *r, const struct reference *reference,
 	const struct card *model;
 	const struct card_variant *v;
 	int rc = remotes_resolve(&r->session.remotes, reference, &remote, &model, &v, e);
+	if (rc == 0)
+		rc = check_unreachable(r, reference, remote, e);
 	if (rc < 0)
 		return rc;
 	*variant = v->id;

@@ -197,22 +197,10 @@ static bool has_metadata(const struct source *s)
 /* Waits, then all may be asked again; 1: no more rounds. */
 static int next_round(struct endpoints *t, struct retry *rounds, struct err *e)
 {
-	uint64_t pause_s = source_list_pause_s(t->sources, has_metadata);
-	if (!source_list_has_time(t->sources))
-		return 1;
-	int rc = retry_wait(rounds, pause_s, e);
+	int rc = source_list_next_round(t->sources, has_metadata, rounds, e);
 	if (rc == 0)
 		memset(t->tried, 0, t->endpoint_count * sizeof *t->tried);
 	return rc;
-}
-
-/* Is any endpoint left that may be used for metadata? */
-static bool anybody_left(const struct endpoints *t)
-{
-	for (size_t i = 0; i < t->endpoint_count; i++)
-		if (t->endpoints[i].source->metadata)
-			return true;
-	return false;
 }
 
 /* An endpoint sent something that does not verify, and no other endpoint may have the file
@@ -287,7 +275,7 @@ static int get_from_one(struct endpoints *t, const char *name, struct buf *out, 
 	int rc = round_of_one(t, name, key, false, 0, out, e);
 	if (rc == 1)
 		rc = round_of_one(t, name, key, true, 0, out, e);
-	while (rc == 1 && first && !t->missing && anybody_left(t)) {
+	while (rc == 1 && first && !t->missing) {
 		rc = next_round(t, &rounds, e);
 		if (rc != 0)
 			break;
@@ -384,7 +372,7 @@ static int gather(struct endpoints *t, const char *name, size_t max, struct err 
 	int rc;
 	do
 		rc = ask_all(t, name, max, rounds.tries, e);
-	while (rc == 0 && !t->candidate_count && !t->missing && anybody_left(t) &&
+	while (rc == 0 && !t->candidate_count && !t->missing &&
 	       (rc = next_round(t, &rounds, e)) == 0);
 	return MIN(rc, 0);
 }

@@ -9,7 +9,13 @@
 #include <string.h>
 
 #define ROOT_MAX 512000
-#define REFRESH_DEADLINES 2 /* of one request: for all that is asked until there is a timestamp */
+#define REFRESH_DEADLINES 2 /* of one request: for all that is asked until an end */
+
+void remote_set_end(struct remote *r)
+{
+	r->sources.end_ms = clock_now_ms(r->sources.clock) +
+			    REFRESH_DEADLINES * r->sources.deadline_ms;
+}
 
 /* -- the first root -------------------------------------------------------------------- */
 
@@ -139,9 +145,8 @@ static void tell_endpoints(struct remote *r)
 /* With metadata that was verified before, nobody is waited for long. */
 static int refresh_once(struct remote *r, struct err *e)
 {
-	if (tuf_client_has_timestamp(r->tuf))
-		r->sources.end_ms = clock_now_ms(r->sources.clock) +
-				    REFRESH_DEADLINES * r->sources.deadline_ms;
+	if (r->hurry || tuf_client_has_timestamp(r->tuf))
+		remote_set_end(r);
 	int rc = tuf_client_refresh(r->tuf, e);
 	endpoints_finish(&r->endpoints);
 	return rc;
@@ -232,6 +237,8 @@ static int add_endpoints(const struct settings_repository *set, struct remote *r
 static int connect_trust(const struct settings_repository *set, struct remote *r, bool strict,
 			 struct err *e)
 {
+	if (r->hurry)
+		remote_set_end(r);
 	int rc = open_trust(set, r, e);
 	if (rc == 0) {
 		rc = refresh(r, e);
@@ -261,12 +268,13 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		.kinds = options->kinds,
 		.cancel = options->cancel,
 		.clock = options->clock,
+		.report = options->report,
 		.stall_s = fetch->stall_s,
 		.max_failures = fetch->retries,
 	};
 	r->sources.deadline_ms = fetch->timestamp_deadline_ms;
 	endpoints_init(&r->endpoints, &r->sources);
-	r->endpoints.keep_end = options->hurry;
+	r->hurry = r->endpoints.keep_end = options->hurry;
 	if (r->read_only && !options->offline)
 		report_warn(options->report,
 			    "the store %s is read-only; using only what it contains",

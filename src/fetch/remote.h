@@ -18,8 +18,9 @@
 
 struct remote_options {
 	bool offline; /* no request is made */
-	bool hurry;  /* what is wanted is probably in the store: the whole refresh has a deadline */
-	bool strict; /* metadata that cannot be refreshed is an error */
+	bool hurry;   /* what is wanted is probably in the store: the whole refresh, and
+			 each small object after it, has a deadline */
+	bool strict;  /* metadata that cannot be refreshed is an error */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
 	const struct cancel *cancel; /* NULL: nothing stops it */
@@ -30,7 +31,7 @@ struct remote {
 	char *repository;          /* NAME of [repository.NAME] */
 	const struct store *store; /* borrowed */
 	struct report *report;
-	bool offline;
+	bool offline, hurry;
 	bool read_only;               /* what would be downloaded cannot be kept: offline, too */
 	const char *expired;          /* offline, and by remote_inspect(): the role that has
 					 expired, or NULL */

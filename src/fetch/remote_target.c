@@ -77,7 +77,11 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", r->repository, path);
 		return offline_hint(r, e);
 	}
+	uint64_t end_ms = r->sources.end_ms;
+	if (r->hurry && !end_ms)
+		remote_set_end(r);
 	int rc = source_get_small(&r->sources, key, t->length, &t->sha256, out, e);
+	r->sources.end_ms = end_ms;
 	if (rc == 0)
 		rc = file_mkdirs_for(cached, FILE_DIR_MODE, e);
 	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, FILE_MODE, e);

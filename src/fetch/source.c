@@ -114,11 +114,6 @@ bool source_list_is_late(const struct source_list *l)
 	return l->end_ms && clock_now_ms(l->clock) >= l->end_ms;
 }
 
-bool source_list_has_time(const struct source_list *l)
-{
-	return !l->end_ms || clock_now_ms(l->clock) + l->deadline_ms < l->end_ms;
-}
-
 uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t bytes,
 			      unsigned round)
 {
@@ -479,26 +474,34 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 	return 1;
 }
 
-/* Sources with network errors may have it in a moment. */
-static bool anybody_left(const struct source_list *l)
+/* Which of the usable sources may be asked again first; NULL: there is none. */
+static const struct source *first_to_ask(const struct source_list *l,
+					 bool (*usable)(const struct source *s))
 {
-	for (size_t i = 0; i < l->count && source_list_has_time(l); i++)
-		if (!l->at[i]->banned && !l->at[i]->given_up)
-			return true;
-	return false;
-}
-
-uint64_t source_list_pause_s(const struct source_list *l, bool (*usable)(const struct source *s))
-{
-	uint64_t now_ms = clock_now_ms(l->clock), earliest_ms = UINT64_MAX;
+	const struct source *first = NULL;
 	for (size_t i = 0; i < l->count; i++)
-		if (usable(l->at[i]))
-			earliest_ms = MIN(earliest_ms, l->at[i]->pause_ends_ms);
-	if (earliest_ms == UINT64_MAX || earliest_ms <= now_ms)
-		return 0;
-	return (earliest_ms - now_ms + 999) / 1000;
+		if (usable(l->at[i]) && (!first || l->at[i]->pause_ends_ms < first->pause_ends_ms))
+			first = l->at[i];
+	return first;
 }
 
+int source_list_next_round(const struct source_list *l, bool (*usable)(const struct source *s),
+			   struct retry *rounds, struct err *e)
+{
+	const struct source *first = first_to_ask(l, usable);
+	uint64_t now_ms = clock_now_ms(l->clock), pause_s = 0, pause_ms;
+	if (first && first->pause_ends_ms > now_ms)
+		pause_s = (first->pause_ends_ms - now_ms + 999) / 1000;
+	if (!first || !retry_pause(rounds, pause_s, &pause_ms) ||
+	    (l->end_ms && now_ms + pause_ms + l->deadline_ms >= l->end_ms))
+		return 1;
+	if (pause_ms >= SOURCE_LONG_WAIT_MS)
+		report_note(l->report, "%s asks for a pause of %llu seconds: waiting", first->id,
+			    (unsigned long long)pause_s);
+	return clock_sleep_ms(l->clock, pause_ms, l->cancel, e);
+}
+
+/* Sources with network errors may have it in a moment. */
 static bool is_usable(const struct source *s)
 {
 	return !s->banned && !s->given_up;
@@ -513,8 +516,7 @@ int source_get_small(struct source_list *l, const char *key, uint64_t length,
 	source_list_begin_file(l);
 	do
 		rc = ask_each(l, key, length, sha256, rounds.tries, &got, e);
-	while (rc == 1 && anybody_left(l) &&
-	       (rc = retry_wait(&rounds, source_list_pause_s(l, is_usable), e)) == 0);
+	while (rc == 1 && (rc = source_list_next_round(l, is_usable, &rounds, e)) == 0);
 	if (rc == 1)
 		return source_list_err(l, key, e);
 	if (rc < 0)

@@ -52,11 +52,14 @@ struct source {
 	uint64_t pause_ends_ms; /* the server asked not to be asked before */
 };
 
+#define SOURCE_LONG_WAIT_MS 3000 /* a wait that is worth a message */
+
 struct source_list {
 	const struct mirror_ops *const *kinds;
 	const struct cancel *cancel; /* NULL: nothing stops it */
 	const struct clock *clock;   /* NULL: the real one */
 	const struct random *random; /* NULL: the real one */
+	struct report *report;       /* of long waits; NULL: they are silent */
 	uint64_t stall_s;            /* 0: the mirror's default */
 	unsigned max_failures;       /* in a row before it is given up; at least 1 */
 	uint64_t deadline_ms;        /* for a small object while another source is there, beside
@@ -82,16 +85,17 @@ uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t
 			      unsigned round);
 /* Has l->end_ms passed? */
 bool source_list_is_late(const struct source_list *l);
-/* Is there time for another round of requests before it? */
-bool source_list_has_time(const struct source_list *l);
 /* The server asks for a pause: the source is not asked for small objects before its end. */
 void source_note_pause(const struct source_list *l, struct source *s, const struct err *why);
 bool source_is_pausing(const struct source_list *l, const struct source *s);
-/* Seconds until the first of the usable sources may be asked again; 0: one may be asked now. */
-uint64_t source_list_pause_s(const struct source_list *l, bool (*usable)(const struct source *s));
 
 /* Retries of a request to all sources after network errors: a few times, with pauses. */
 struct retry source_list_rounds(const struct source_list *l);
+/* Waits until the first of the usable sources may be asked in another round, and says so if that
+ * takes long. 1: no more rounds, or they would end after l->end_ms. */
+WARN_UNUSED int source_list_next_round(const struct source_list *l,
+				       bool (*usable)(const struct source *s), struct retry *rounds,
+				       struct err *e);
 
 /* Starts another file: sources that were given up get another chance, banned ones do not. */
 void source_list_begin_file(struct source_list *l);
