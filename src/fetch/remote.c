@@ -9,13 +9,6 @@
 #include <string.h>
 
 #define ROOT_MAX 512000
-#define REFRESH_DEADLINES 2 /* of one request: for all that is asked until an end */
-
-void remote_set_end(struct remote *r)
-{
-	r->sources.end_ms = clock_now_ms(r->sources.clock) +
-			    REFRESH_DEADLINES * r->sources.deadline_ms;
-}
 
 /* -- the first root -------------------------------------------------------------------- */
 
@@ -146,7 +139,7 @@ static void tell_endpoints(struct remote *r)
 static int refresh_once(struct remote *r, struct err *e)
 {
 	if (r->hurry || tuf_client_has_timestamp(r->tuf))
-		remote_set_end(r);
+		source_list_set_end(&r->sources);
 	int rc = tuf_client_refresh(r->tuf, e);
 	endpoints_finish(&r->endpoints);
 	return rc;
@@ -238,7 +231,7 @@ static int connect_trust(const struct settings_repository *set, struct remote *r
 			 struct err *e)
 {
 	if (r->hurry)
-		remote_set_end(r);
+		source_list_set_end(&r->sources);
 	int rc = open_trust(set, r, e);
 	if (rc == 0) {
 		rc = refresh(r, e);

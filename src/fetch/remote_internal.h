@@ -8,9 +8,6 @@
 /* Completes an error of the TUF client: adds the endpoint and a hint. */
 int remote_fault(struct remote *r, struct err *e);
 
-/* From now on, small objects must be there by a deadline. */
-void remote_set_end(struct remote *r);
-
 /* Can this program read from such a URL? */
 bool remote_reads(const char *url);
 

@@ -79,7 +79,7 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 	}
 	uint64_t end_ms = r->sources.end_ms;
 	if (r->hurry && !end_ms)
-		remote_set_end(r);
+		source_list_set_end(&r->sources);
 	int rc = source_get_small(&r->sources, key, t->length, &t->sha256, out, e);
 	r->sources.end_ms = end_ms;
 	if (rc == 0)

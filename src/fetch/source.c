@@ -109,6 +109,11 @@ int source_open(struct source_list *l, struct source *s, struct mirror **out, st
 	return 0;
 }
 
+void source_list_set_end(struct source_list *l)
+{
+	l->end_ms = clock_now_ms(l->clock) + 2 * l->deadline_ms;
+}
+
 bool source_list_is_late(const struct source_list *l)
 {
 	return l->end_ms && clock_now_ms(l->clock) >= l->end_ms;

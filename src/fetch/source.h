@@ -83,6 +83,8 @@ WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirr
  * done without: then, too, no request may take all of the time. */
 uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t bytes,
 			      unsigned round);
+/* From now on, small objects must be there within the deadlines of two requests. */
+void source_list_set_end(struct source_list *l);
 /* Has l->end_ms passed? */
 bool source_list_is_late(const struct source_list *l);
 /* The server asks for a pause: the source is not asked for small objects before its end. */
