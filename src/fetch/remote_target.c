@@ -84,7 +84,7 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 	r->sources.end_ms = end_ms;
 	if (rc == 0)
 		rc = file_mkdirs_for(cached, FILE_DIR_MODE, e);
-	return rc < 0 ? rc : file_write_atomic(cached, buf_str(out), out->len, FILE_MODE, e);
+	return rc < 0 ? rc : file_write_own(cached, buf_str(out), out->len, FILE_MODE, e);
 }
 
 int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct buf *out,

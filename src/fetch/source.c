@@ -498,9 +498,9 @@ int source_list_next_round(const struct source_list *l, bool (*usable)(const str
 	if (first && first->pause_ends_ms > now_ms)
 		pause_s = (first->pause_ends_ms - now_ms + 999) / 1000;
 	if (!first || !retry_pause(rounds, pause_s, &pause_ms) ||
-	    (l->end_ms && now_ms + pause_ms + l->deadline_ms >= l->end_ms))
+	    (l->end_ms && now_ms + pause_s * 1000 + l->deadline_ms >= l->end_ms))
 		return 1;
-	if (pause_ms >= SOURCE_LONG_WAIT_MS)
+	if (pause_s * 1000 >= SOURCE_LONG_WAIT_MS)
 		report_note(l->report, "%s asks for a pause of %llu seconds: waiting", first->id,
 			    (unsigned long long)pause_s);
 	return clock_sleep_ms(l->clock, pause_ms, l->cancel, e);

@@ -35,5 +35,5 @@ void speed_note(const char *dir, const char *id, uint64_t bytes, uint64_t ms)
 	CLEANUP(mem_free_ptr) char *line = mem_printf("%llu\n",
 						      (unsigned long long)(scaled / MAX(ms, 1)));
 	if (file_mkdirs_for(path, FILE_DIR_MODE, &ignored) == 0)
-		(void)!file_write_atomic(path, line, strlen(line), FILE_MODE, &ignored);
+		(void)!file_write_own(path, line, strlen(line), FILE_MODE, &ignored);
 }

@@ -102,7 +102,7 @@ static void compact(struct verified *r, size_t bytes)
 	for (size_t i = 0; i < r->count; i++)
 		entry_line(&text, &r->at[i]);
 	if (bytes > 64 * KIB && text.len < bytes / 2)
-		(void)!file_write_atomic(r->path, text.data, text.len, FILE_MODE, &ignored);
+		(void)!file_write_own(r->path, text.data, text.len, FILE_MODE, &ignored);
 }
 
 void verified_open(struct verified *r, const char *dir, const char *id, const char *place)

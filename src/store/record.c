@@ -46,7 +46,8 @@ int record_save(const char *dir, const char *name, const struct store_variant *v
 	}
 	json_put(object, "files", files);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
-	return json_write_file(path, object, FILE_MODE, e);
+	int rc = file_make_way(path, e);
+	return rc < 0 ? rc : json_write_file(path, object, FILE_MODE, e);
 }
 
 static int load_file(const json_t *object, struct store_variant *v, struct err *e)

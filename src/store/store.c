@@ -118,6 +118,9 @@ int store_commit(const struct store *s, const struct digest *d, int fd, struct e
 	CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, d);
 	struct err why = ERR_INIT;
 	file_make_read_only(fd);
+	int rc = file_make_way(blob, e);
+	if (rc < 0)
+		return rc;
 	if (name_open_file(fd, part, blob, &why) < 0 && !(why.sys == ENOENT && file_exists(blob))) {
 		*e = why;
 		if (why.sys != ENOENT)
@@ -127,7 +130,7 @@ int store_commit(const struct store *s, const struct digest *d, int fd, struct e
 	}
 	if (same_file(blob, fd))
 		blob_vouch(s, d);
-	int rc = same_file(part, fd) ? file_remove(part, e) : 0;
+	rc = same_file(part, fd) ? file_remove(part, e) : 0;
 	if (rc == 0)
 		rc = file_remove(journal, e);
 	/* Last, so that a process that waits for the lock then finds the blob. */

@@ -175,7 +175,10 @@ static int list_folder(void *ctx, const char *dir, const char *repository, const
 	int rc = record_load(dir, RECORD_NAME, &v, &why);
 	if (rc == -ERR_NOT_FOUND)
 		return 0;
-	if (rc < 0 && rc != -ERR_INTEGRITY) {
+	/* One that cannot be read must not hide the others. */
+	if (rc == -ERR_SYSTEM)
+		report_warn(l->store->report, "%s", why.text);
+	else if (rc < 0 && rc != -ERR_INTEGRITY) {
 		*e = why;
 		return rc;
 	}

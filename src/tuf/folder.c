@@ -42,13 +42,7 @@ static int cannot_write(struct err *e)
 
 static int write_file(const char *path, const void *data, size_t len, struct err *e)
 {
-	struct stat st;
-	int rc = 0;
-	/* Not for others: the folder is for these files only. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		rc = file_remove(path, e);
-	if (rc == 0)
-		rc = file_write_atomic(path, data, len, FILE_MODE, e);
+	int rc = file_write_own(path, data, len, FILE_MODE, e);
 	return rc < 0 ? cannot_write(e) : 0;
 }
 

@@ -35,13 +35,24 @@ int file_open_read(const char *path, int *fd, struct err *e)
 	return 0;
 }
 
-int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
+/* Opens anything without waiting; *fd stays -1 for a socket, which only connect() opens. */
+static int open_at_once(const char *path, int *fd, struct stat *st, struct err *e)
 {
 	/* O_NONBLOCK: opening a FIFO must not hang before it can be refused. */
-	CLEANUP(file_close) int got = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	if (got < 0 || fstat(got, &st) < 0)
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool socket = *fd < 0 && errno == ENXIO;
+	if (socket ? stat(path, st) < 0 : *fd < 0 || fstat(*fd, st) < 0)
 		return err_sys(e, errno, "%s", path);
+	return 0;
+}
+
+int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
+{
+	CLEANUP(file_close) int got = -1;
+	struct stat st;
+	int rc = open_at_once(path, &got, &st, e);
+	if (rc < 0)
+		return rc;
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_USAGE, "not a regular file"), err_context(e, "%s", path);
 	*size = (uint64_t)st.st_size;
@@ -53,10 +64,11 @@ int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
 /* Reading a pipe could wait for ever, reading a device could be endless. */
 static int open_found(const char *path, int *fd, struct err *e)
 {
-	CLEANUP(file_close) int got = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	CLEANUP(file_close) int got = -1;
 	struct stat st;
-	if (got < 0 || fstat(got, &st) < 0)
-		return err_sys(e, errno, "%s", path);
+	int rc = open_at_once(path, &got, &st, e);
+	if (rc < 0)
+		return rc;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
 		err_set(e, ERR_INTEGRITY, "%s is not a regular file", path);
 		return err_hint(e, "remove it, or put a file in its place");
@@ -382,6 +394,17 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	if (rc == 0)
 		rc = file_new_commit(&f, e);
 	return rc;
+}
+
+int file_make_way(const char *path, struct err *e)
+{
+	return is_special(path) ? file_remove(path, e) : 0;
+}
+
+int file_write_own(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	int rc = file_make_way(path, e);
+	return rc < 0 ? rc : file_write_atomic(path, data, len, mode, e);
 }
 
 int file_write_output(const char *path, const void *data, size_t len, struct err *e)

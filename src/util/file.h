@@ -114,6 +114,12 @@ bool file_is_temporary(const char *name);
 
 WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 				  struct err *e);
+/* The same in a folder that only we write, where a pipe, a device or a link to one is in the
+ * place of our file: it is removed. */
+WARN_UNUSED int file_write_own(const char *path, const void *data, size_t len, mode_t mode,
+			       struct err *e);
+/* Only removes it. */
+WARN_UNUSED int file_make_way(const char *path, struct err *e);
 /* For a result that the user asked for: a new or regular file is written as above, with
  * FILE_MODE; anything else that exists (a link, a pipe, a device) is opened and written to.
  * ERR_USAGE for a folder. */
