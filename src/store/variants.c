@@ -101,10 +101,22 @@ static int check_blobs(const struct store *s, const struct store_variant *v, str
 	return 0;
 }
 
+static int make_way(const char *dir, const struct store_variant *v, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < v->file_count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(dir, v->files[i].name);
+		rc = file_make_way(path, e);
+	}
+	return rc;
+}
+
 int store_link(const struct store *s, const struct store_variant *v, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = NULL;
 	int rc = make_dir(s, v, &dir, e);
+	if (rc == 0)
+		rc = make_way(dir, v, e);
 	for (size_t i = 0; rc == 0 && i < v->file_count; i++)
 		rc = link_file(s, dir, &v->files[i], v->file_count == 1, e);
 	if (rc == 0)
