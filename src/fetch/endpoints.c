@@ -46,6 +46,16 @@ void endpoints_release(struct endpoints *t)
 
 /* -- the endpoints ------------------------------------------------------------------------ */
 
+static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state state, const char *fmt,
+				     ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(p->fault, sizeof p->fault, fmt, ap);
+	va_end(ap);
+	p->state = state;
+}
+
 static bool is_endpoint(const struct endpoints *t, const struct source *s)
 {
 	for (size_t i = 0; i < t->endpoint_count; i++)
@@ -63,7 +73,10 @@ size_t endpoints_extend(struct endpoints *t)
 			continue;
 		t->endpoints = mem_grow(t->endpoints, t->endpoint_count, &t->endpoint_cap,
 					sizeof *t->endpoints);
-		t->endpoints[t->endpoint_count++] = (struct endpoint){ .source = s };
+		struct endpoint *p = &t->endpoints[t->endpoint_count++];
+		*p = (struct endpoint){ .source = s };
+		if (source_is_pausing(t->sources, s))
+			settle(p, ENDPOINT_DOWN, "%s", s->detail[FAULT_UNREACHABLE]);
 	}
 	/* What pointed to endpoints of the last request. */
 	drop_candidates(t);
@@ -81,16 +94,6 @@ const struct endpoint *endpoints_all(struct endpoints *t, size_t *count)
 		endpoints_extend(t);
 	*count = t->endpoint_count;
 	return t->endpoints;
-}
-
-static PRINTF_LIKE(3, 4) void settle(struct endpoint *p, enum endpoint_state state, const char *fmt,
-				     ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(p->fault, sizeof p->fault, fmt, ap);
-	va_end(ap);
-	p->state = state;
 }
 
 static bool is_next_root(const char *name)

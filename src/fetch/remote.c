@@ -1,5 +1,6 @@
 #include "fetch/remote.h"
 
+#include "fetch/pauses.h"
 #include "fetch/remote_internal.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -265,6 +266,7 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		.stall_s = fetch->stall_s,
 		.max_failures = fetch->retries,
 	};
+	r->sources.pauses = options->offline ? NULL : pauses_dir();
 	r->sources.deadline_ms = fetch->timestamp_deadline_ms;
 	endpoints_init(&r->endpoints, &r->sources);
 	r->hurry = r->endpoints.keep_end = options->hurry;

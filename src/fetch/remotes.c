@@ -1,6 +1,7 @@
 #include "fetch/remote.h"
 
 #include "util/mem.h"
+#include "util/threads.h"
 
 #include <string.h>
 
@@ -42,26 +43,55 @@ static bool is_fatal(const struct err *e)
 	return err_is(e, ERR_CANCELLED) || err_is(e, ERR_USAGE) || err_is(e, ERR_SYSTEM);
 }
 
-static int open_one(const struct settings_repository *set, const struct settings_fetch *fetch,
-		    const struct store *s, const struct remote_options *options,
-		    struct remotes *all, struct err *e)
-{
+/* What became of one repository; each has a thread of its own, so that those that do not answer are
+ * waited for at the same time. */
+struct opening {
+	const struct settings_repository *set;
 	struct remote *remote;
-	struct err why = ERR_INIT;
-	if (remote_open(set, fetch, s, options, &remote, &why) == 0) {
+	struct err why;
+};
+
+struct opener {
+	struct opening *at;
+	const struct settings_fetch *fetch;
+	const struct store *store;
+	const struct remote_options *options;
+};
+
+static void open_one(void *ctx, size_t i)
+{
+	const struct opener *o = ctx;
+	struct opening *x = &o->at[i];
+	(void)!remote_open(x->set, o->fetch, o->store, o->options, &x->remote, &x->why);
+}
+
+static void add_one(struct remotes *all, struct opening *x)
+{
+	if (x->remote) {
 		all->at = mem_grow(all->at, all->count, &all->cap, sizeof *all->at);
-		all->at[all->count++] = remote;
-		return 0;
-	}
-	if (is_fatal(&why)) {
-		*e = why;
-		return -(int)e->class;
+		all->at[all->count++] = x->remote;
+		return;
 	}
 	all->failed = mem_grow(all->failed, all->failed_count, &all->failed_cap,
 			       sizeof *all->failed);
-	all->failed[all->failed_count++] =
-		(struct remotes_failure){ .repository = mem_strdup(set->name), .why = why };
-	return 0;
+	all->failed[all->failed_count++] = (struct remotes_failure){
+		.repository = mem_strdup(x->set->name),
+		.why = x->why,
+	};
+}
+
+static int open_all(const struct opener *o, size_t count, struct remotes *all, struct err *e)
+{
+	int rc = 0;
+	threads_run(THREADS_MAX, count, open_one, (void *)o);
+	for (size_t i = 0; i < count; i++) {
+		if (rc == 0 && is_fatal(&o->at[i].why)) {
+			*e = o->at[i].why;
+			rc = -(int)e->class;
+		}
+		add_one(all, &o->at[i]);
+	}
+	return rc;
 }
 
 int remotes_open(const struct settings_repositories *set, const struct settings_fetch *fetch,
@@ -69,10 +99,13 @@ int remotes_open(const struct settings_repositories *set, const struct settings_
 		 struct remotes *out, struct err *e)
 {
 	CLEANUP(remotes_release) struct remotes all = { 0 };
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < set->count; i++)
+	CLEANUP(mem_free_ptr) struct opening *at = mem_alloc((set->count + 1) * sizeof *at);
+	const struct opener o = { at, fetch, s, options };
+	size_t count = 0;
+	for (size_t i = 0; i < set->count; i++)
 		if (is_wanted(&set->at[i], name))
-			rc = open_one(&set->at[i], fetch, s, options, &all, e);
+			at[count++] = (struct opening){ .set = &set->at[i] };
+	int rc = open_all(&o, count, &all, e);
 	if (rc < 0)
 		return rc;
 	if (!all.count && !all.failed_count)

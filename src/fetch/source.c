@@ -1,5 +1,6 @@
 #include "fetch/source.h"
 
+#include "fetch/pauses.h"
 #include "http/url.h"
 #include "mirror/kinds.h"
 #include "util/mem.h"
@@ -52,6 +53,7 @@ void source_list_release(struct source_list *l)
 	for (size_t i = 0; i < l->count; i++)
 		source_free(l->at[i]);
 	free(l->at);
+	free(l->pauses);
 	*l = (struct source_list){ 0 };
 }
 
@@ -69,6 +71,23 @@ static char *endpoint_id(const char *url)
 {
 	CLEANUP(mem_free_ptr) char *shown = url_redact(url);
 	return text_escaped(shown);
+}
+
+/* A pause that the server asked for in an earlier run. */
+static void recall_pause(const struct source_list *l, struct source *s)
+{
+	CLEANUP(mem_free_ptr) char *path = NULL;
+	char until[TIME_TEXT];
+	int64_t now_s = clock_wall_s(l->clock);
+	uint64_t left_s = l->pauses ? pauses_left_s(l->pauses, s->url, now_s, &path) : 0;
+	if (!left_s)
+		return;
+	format_time(until, now_s + (int64_t)left_s);
+	s->pause_ends_ms = clock_now_ms(l->clock) + left_s * 1000;
+	source_note_fault(s, FAULT_UNREACHABLE,
+			  "in an earlier run it asked not to be asked before %s", until);
+	snprintf(s->hint, sizeof s->hint,
+		 "try again at %s; to ask now, remove %s and run the command again", until, path);
 }
 
 struct source *source_add(struct source_list *l, const char *id, const char *url, bool endpoint)
@@ -90,6 +109,7 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 	s->endpoint = endpoint;
 	l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
 	l->at[l->count++] = s;
+	recall_pause(l, s);
 	return s;
 }
 
@@ -134,8 +154,10 @@ uint64_t source_list_deadline(const struct source_list *l, bool others, uint64_t
 
 void source_note_pause(const struct source_list *l, struct source *s, const struct err *why)
 {
+	if (why->retry_after_s && l->pauses)
+		pauses_note(l->pauses, s->url, clock_wall_s(l->clock), why->retry_after_s);
 	if (why->retry_after_s)
-		s->pause_ends_ms = clock_now_ms(l->clock) + why->retry_after_s * 1000;
+		s->pause_ends_ms = clock_now_ms(l->clock) + MIN(why->retry_after_s, 86400) * 1000;
 }
 
 bool source_is_pausing(const struct source_list *l, const struct source *s)
@@ -180,7 +202,8 @@ struct source *source_choose(struct source_list *l, uint64_t *wait_ms)
 	struct source *best = NULL;
 	for (size_t i = 0; i < l->count; i++) {
 		struct source *s = l->at[i];
-		if (s->banned || s->given_up || !s->objects)
+		bool pausing = s->pause_ends_ms > now + (uint64_t)LONGEST_WISH_S * 1000;
+		if (s->banned || s->given_up || pausing || !s->objects)
 			continue;
 		if (s->not_before_ms > now)
 			earliest = MIN(earliest, s->not_before_ms);

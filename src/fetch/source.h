@@ -56,6 +56,7 @@ struct source {
 
 struct source_list {
 	const struct mirror_ops *const *kinds;
+	char *pauses;                /* of earlier runs (pauses.h); owned; NULL: not kept */
 	const struct cancel *cancel; /* NULL: nothing stops it */
 	const struct clock *clock;   /* NULL: the real one */
 	const struct random *random; /* NULL: the real one */

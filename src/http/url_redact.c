@@ -70,7 +70,13 @@ const char *url_userinfo_end(const char *authority)
 		if (authority[i] == '@')
 			host = (at = authority + i) + 1;
 	bool plain = is_host_port(host, len - (size_t)(host - authority));
-	return plain ? at : strrchr(authority, '@');
+	if (!plain)
+		return strrchr(authority, '@');
+	/* After "user:a@b:12/x@host", too: what looks like the host may be of the password. */
+	const char *path_end = authority + len + strcspn(authority + len, "?#");
+	const char *later = at ? memrchr(authority + len, '@', (size_t)(path_end - authority) - len)
+			       : NULL;
+	return later ? later : at;
 }
 
 /* A fragment is never sent, and some servers put tokens there: only names stay. */

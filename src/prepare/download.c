@@ -203,12 +203,13 @@ static int check_part(struct fetch *f, struct err *e)
 static void tell_drop(struct fetch *f, const struct err *e)
 {
 	char have[SIZE_TEXT];
+	CLEANUP(mem_free_ptr) char *next =
+		f->part.have ? mem_printf("continuing at %s", format_size(have, f->part.have))
+			     : mem_strdup("trying again");
 	if (f->drops++ == 0)
-		report_warn(f->d->report, "%s; continuing at %s", e->text,
-			    format_size(have, f->part.have));
+		report_warn(f->d->report, "%s; %s", e->text, next);
 	else
-		report_detail(f->d->report, "%s; continuing at %s", e->text,
-			      format_size(have, f->part.have));
+		report_detail(f->d->report, "%s; %s", e->text, next);
 }
 
 static int transfer(struct fetch *f, bool last, struct err *e)

@@ -1,6 +1,7 @@
 """What is verified and stored is used when the network fails; no mirror, lock or slow peer holds
 everything up."""
 
+import json
 import os
 import shutil
 
@@ -10,7 +11,7 @@ from publisher import Publisher
 from test_endpoints import silent, states  # noqa: F401 (fixture)
 from test_fetch import (client, faults, prepared, publisher, sha256,  # noqa: F401 (fixtures)
                         signed)
-from waiting import locked
+from waiting import communicate, locked, until
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -283,6 +284,7 @@ def test_a_server_that_asks_for_a_long_pause_is_not_asked_again(ferry, publisher
     # A short pause is waited for.
     server.mend()
     shutil.rmtree(ferry.store / "trust", ignore_errors=True)
+    shutil.rmtree(ferry.home / ".local/state/ferry/pauses")
     short = server.add(path=path, status=429, retry_after=2, times=1)
     assert "tiny" in ferry("list").out
     assert short.hits == 1
@@ -309,3 +311,74 @@ def test_a_pipe_in_the_place_of_a_draft_is_refused(ferry, publisher, client):
     for command in ("status", "sign"):
         result = ferry("catalog", command, cwd=publisher.dir, check=None)
         assert result.code > 0 and "targets.json is not a regular file" in result.err
+
+
+# -- servers that ask for a pause ----------------------------------------------------------------
+
+def test_a_pause_that_a_server_asked_for_holds_for_the_next_run(
+        ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(status=429, retry_after=3000)
+    client(server.url)
+    ferry("list", check=4)
+    server.mend()
+    asked = len(server.log)
+    result = ferry("list", check=4)
+    assert len(server.log) == asked
+    assert "in an earlier run it asked not to be asked before 20" in result.err
+    [pause] = (ferry.home / ".local/state/ferry/pauses").iterdir()
+    assert f"to ask now, remove {pause}" in result.err
+    pause.unlink()
+    ferry("list")
+
+
+def test_a_pause_ends_and_is_never_longer_than_an_hour(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(status=503, retry_after=10**9)
+    client(server.url)
+    ferry("list", check=4)
+    server.mend()
+    ferry("list", check=4, at="+50 minutes")
+    ferry("list", at="+61 minutes")
+    assert list((ferry.home / ".local/state/ferry/pauses").iterdir()) == []
+
+
+def test_a_pause_of_one_server_is_not_another_ones(ferry, publisher, client, fault_server):
+    server, other = fault_server(publisher.tree), fault_server(publisher.tree)
+    server.add(status=429, retry_after=3000)
+    client(server.url, other.url)
+    ferry("list")
+    asked = len(server.log)
+    document = ferry("fetch", "--json", "tiny").json
+    assert len(server.log) == asked
+    assert states(document) == {server.url: "down", other.url: "ok"}
+
+
+def test_a_damaged_note_of_a_pause_is_no_pause(ferry, publisher, client, fault_server):
+    server = fault_server(publisher.tree)
+    server.add(status=429, retry_after=3000)
+    client(server.url)
+    ferry("list", check=4)
+    server.mend()
+    [pause] = (ferry.home / ".local/state/ferry/pauses").iterdir()
+    for text in ("", "soon", "9" * 40, "-1", "99999999999999"):
+        pause.write_text(text)
+        ferry("list")
+
+
+# -- several repositories --------------------------------------------------------------------------
+
+def test_repositories_are_asked_at_the_same_time(ferry, work, publisher, fault_server):
+    other = Publisher(ferry, work, "other")
+    other.sign()
+    servers = [fault_server(publisher.tree), fault_server(other.tree)]
+    held = [s.add(path="metadata/*", hold_after=0) for s in servers]
+    (work / "ferry.conf").write_text(publisher.client(servers[0].url) +
+                                     other.client(servers[1].url))
+    process = ferry.start("list", "--json")
+    until(lambda: all(s.log for s in servers), process)
+    for fault in held:
+        fault.release()
+    out, err = communicate(process)
+    assert process.returncode == 0, err
+    assert [r["name"] for r in json.loads(out)["repositories"]] == ["demo", "other"]

@@ -217,3 +217,10 @@ def test_trusted_metadata_that_others_can_write_are_warned_of(ferry):
     trust.mkdir()
     trust.chmod(0o777)
     assert f"{trust}: other users can write this folder" in ferry("store", "list").err
+
+
+def test_a_pipe_in_the_place_of_ferry_conf_is_no_matter_of_trust(ferry, work):
+    os.mkfifo(work / "ferry.conf")
+    result = ferry("list", check=2)
+    assert "not a regular file" in result.err and "move it away" in result.err
+    assert "trust" not in result.err

@@ -752,3 +752,8 @@ def test_check_of_good_files_is_zero_and_of_missing_ones_three(ferry, work, tiny
     validate(ferry("prepare", "--check", "--json", tiny, "no-such.gguf", check=3).json,
              "output-prepare-check")
     ferry("prepare", "--check", check=2)
+
+
+def test_a_refused_connection_is_not_said_to_be_continued_at_nothing(ferry, no_pauses):
+    result = ferry("prepare", "tiny", "http://127.0.0.1:9/tiny.gguf", "-v", check=4)
+    assert "trying again" in result.err and "continuing at" not in result.err

@@ -66,12 +66,21 @@ static int hint_trust(struct err *e)
 			dir);
 }
 
+static bool is_regular(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int load_own(const char *path, struct cli *cli, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
 	int rc = owner_read(path, cli_trust(cli), &text, e);
 	if (rc == 0)
 		return conf_parse(buf_str(&text), text.len, path, cli->conf, e);
+	if (err_is(e, ERR_USAGE) && !is_regular(path))
+		return err_hint(e, "it would be read as the configuration: move it away, or name "
+				   "the right file with --config");
 	if (err_is(e, ERR_USAGE))
 		return hint_trust(e);
 	err_context(e, "cannot read the configuration");

@@ -165,6 +165,12 @@ static void a_password_with_an_unencoded_delimiter_is_hidden(void **state)
 	assert_text(url_redact("http://user:pa#ss@host:81/x"), "http://***@host:81/x");
 	assert_text(url_redact("http://user:12/34@host/x"), "http://***@host/x");
 	assert_text(url_redact("http://me@example.org:pa/ss@host/x"), "http://***@host/x");
+	assert_text(url_redact("https://user:a.b:12/x@host/y"), "https://***@host/y");
+	assert_text(url_redact("https://user:a@b.c:12/x@host/y"), "https://***@host/y");
+	assert_text(url_redact("https://user:a@b.c:12/y?q=@"), "https://***@b.c:12/y?q=@");
+	assert_text(url_redact("https://user.name:12:34/x@host/y"), "https://***@host/y");
+	assert_text(url_redact_text("at https://user:a.b:12/x@host/y: gone"),
+		    "at https://***@host/y: gone");
 	assert_text(url_redact("http://user:p@mirror:8080/x"), "http://***@mirror:8080/x");
 	assert_text(url_redact("http://127.0.0.1:80/a@b"), "http://127.0.0.1:80/a@b");
 	assert_text(url_redact("http://localhost:80/a@b"), "http://localhost:80/a@b");
