@@ -26,6 +26,13 @@ int http_fault_of_proxy(const struct transfer *t, long status, struct err *e)
 	CLEANUP(mem_free_ptr) char *name = http_proxy_name(t->proxy);
 	if (status == 407)
 		return http_fault_needs_login(t, e);
+	if (status == 511) {
+		err_set(e, ERR_NETWORK, "%s wants a login first (HTTP 511)", name);
+		err_cause(e, CAUSE_PORTAL, 0);
+		return err_hint(e,
+				"open any web page in a browser, log in to the network, then run "
+				"the command again");
+	}
 	if (status >= 500) {
 		err_set(e, ERR_NETWORK, "%s could not reach %s (HTTP %ld)", name, t->url->host,
 			status);
@@ -71,7 +78,7 @@ int http_fault_proxy(const struct transfer *t, CURLcode code, const char *why, s
 	curl_easy_getinfo(t->client->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
 	if (!t->proxy)
 		return 0;
-	if (tunnel >= 300 && tunnel != 511)
+	if (tunnel >= 300)
 		return http_fault_of_proxy(t, tunnel, e);
 	if (got_through(t, code, tunnel))
 		return 0;

@@ -73,10 +73,11 @@ const char *url_userinfo_end(const char *authority)
 	if (!plain)
 		return strrchr(authority, '@');
 	/* After "user:a@b:12/x@host", too: what looks like the host may be of the password. */
-	const char *path_end = authority + len + strcspn(authority + len, "?#");
-	const char *later = at ? memrchr(authority + len, '@', (size_t)(path_end - authority) - len)
-			       : NULL;
-	return later ? later : at;
+	size_t path = at ? len + strcspn(authority + len, "?#") : len;
+	for (size_t i = len; i < path; i++)
+		if (authority[i] == '@')
+			at = authority + i;
+	return at;
 }
 
 /* A fragment is never sent, and some servers put tokens there: only names stay. */

@@ -85,7 +85,7 @@ static void take_stat(struct mirror_stat *out, const struct http_response *r)
 void mirror_s3_foreign(const char *code, struct err *why)
 {
 	struct err foreign = ERR_INIT;
-	bool is_foreign = !code[0] && why->cause != CAUSE_TLS &&
+	bool is_foreign = !code[0] && why->cause != CAUSE_TLS && why->cause != CAUSE_PROXY &&
 			  (err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_USAGE) ||
 			   err_is(why, ERR_INTEGRITY));
 	if (!is_foreign)
