@@ -14,7 +14,7 @@ struct fetch_opts {
 static const struct opt fetch_opts[] = {
 	OPT_HINTED(OPT_STRING, fetch_opts, fetch.output, 'o', "output", "PATH", HINT_FILE,
 		   "also place the model here and print this path: a file, or a folder for several "
-		   "shards"),
+		   "shards; missing folders are made"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, offline, 0, "offline", NULL,
 		  "do not use the network: use only the store"),
 	OPT_ENTRY(OPT_SIZE, fetch_opts, fetch.limit_rate, 0, "limit-rate", "SIZE",
@@ -143,6 +143,7 @@ static int run(struct cli *cli, struct err *e)
 
 const struct command cmd_fetch = {
 	.name = "fetch",
+	.asked = true,
 	.summary = "download a model into the store, verified",
 	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]…", NULL },
 	.description = "Refreshes the signed catalog, downloads what the store does not have yet, "

@@ -159,6 +159,7 @@ static int run(struct cli *cli, struct err *e)
 
 const struct command cmd_list = {
 	.name = "list",
+	.asked = true,
 	.summary = "list the models in the catalog",
 	.synopsis = (const char *const[]){ "[PATTERN]", NULL },
 	.description =

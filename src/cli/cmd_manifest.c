@@ -112,8 +112,10 @@ static int print_manifest(struct cli *cli, const struct manifest *m, struct err 
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	CLEANUP(json_release) json_t *document = manifest_json(m);
 	int rc = json_rows(document, &text, e);
+	cli_aloud(cli, true);
 	if (rc == 0)
 		cli_raw(cli, buf_str(&text));
+	cli_aloud(cli, false);
 	return rc;
 }
 
@@ -321,6 +323,7 @@ static int run_check(struct cli *cli, struct err *e)
 
 static const struct command check_command = {
 	.name = "check",
+	.asked = true,
 	.summary = "compare files with their manifests or SHA256SUMS",
 	.synopsis = (const char *const[]){ "[MANIFEST|FILE|SHA256SUMS|DIR]…", NULL },
 	.description = "Checks the file of each MANIFEST, each FILE against the manifest beside "

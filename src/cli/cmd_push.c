@@ -236,6 +236,14 @@ static void print_mirrors(struct cli *cli, const struct job *j)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
+static bool is_well(const struct job *j)
+{
+	for (size_t i = 0; i < j->count; i++)
+		if (j->mirrors[i].error.class)
+			return false;
+	return true;
+}
+
 static bool was_busy(const struct job *j)
 {
 	bool busy = false;
@@ -248,19 +256,25 @@ static bool was_busy(const struct job *j)
 
 static void print_pushed(struct cli *cli, const struct job *j, const json_t *document, bool failed)
 {
+	cli_aloud(cli, true);
 	plans_moved_print(cli, json_object_get(document, "moved"));
-	checks_print(cli, json_object_get(document, "checks"), j->check_only);
+	checks_print(cli, json_object_get(document, "checks"), j->check_only && !cli->quiet);
+	cli_aloud(cli, failed || (j->o.dry_run && !j->plans.write));
 	if (j->check_only) {
-		if (!cli->quiet && !failed)
+		cli_aloud(cli, false);
+		if (!failed)
 			cli_say(cli, document, "Release {release} can be pushed.");
 		return;
 	}
 	if (j->o.dry_run)
 		print_plan(cli, document);
+	cli_aloud(cli, failed || !is_well(j));
 	if (j->result.quorum <= j->result.counted)
 		print_mirrors(cli, j);
+	cli_aloud(cli, failed || j->o.dry_run);
 	pruning_print(cli, json_object_get(document, "pruned"), j->o.dry_run);
-	if (!cli->quiet && !failed)
+	cli_aloud(cli, false);
+	if (!failed)
 		cli_say(cli, document,
 			j->plans.write ? "The plan is in {plan}. When it has been reviewed, `ferry "
 					 "push --apply {plan}` carries it out."

@@ -12,19 +12,52 @@
 extern const struct command cmd_run;
 
 struct run_opts {
-	bool offline;
+	bool offline, without_path;
 	struct fetch_options fetch;
 };
 
 static const struct opt run_opts[] = {
 	OPT_ENTRY(OPT_FLAG, run_opts, offline, 0, "offline", NULL,
 		  "do not use the network: use only the store"),
+	OPT_ENTRY(OPT_FLAG, run_opts, without_path, 0, "without-path", NULL,
+		  "run a program that finds the model by itself: its arguments need no {}"),
 	OPT_ENTRY(OPT_SIZE, run_opts, fetch.limit_rate, 0, "limit-rate", "SIZE",
 		  "maximum bytes per second: 500K, 10M"),
 	OPT_LAST,
 };
 
-/* Check this before gigabytes are downloaded. */
+static bool has_braces(const struct cli *cli, int first)
+{
+	for (int i = first + 1; i < cli->count; i++)
+		if (strstr(cli->operands[i], "{}"))
+			return true;
+	return false;
+}
+
+/* What cannot be meant, before gigabytes are downloaded. */
+static int check_words(const struct cli *cli, int first, struct err *e)
+{
+	const struct run_opts *o = cli->opts;
+	const char *model = cli->operands[0];
+	if (first >= cli->count) {
+		err_set(e, ERR_USAGE, "the program to run is missing");
+		return err_hint(e, "for example: ferry run %s -- llama-server -m {}", model);
+	}
+	const char *program = cli->operands[first];
+	if (program[0] == '-') {
+		err_set(e, ERR_USAGE, "%s stands where the program is expected", program);
+		return err_hint(e, "options of ferry run stand before the model");
+	}
+	if (has_braces(cli, first) || o->without_path)
+		return 0;
+	err_set(e, ERR_USAGE, "no argument of %s has {}, so it would not get the model", program);
+	return err_hint(e,
+			"write {} where the path of the model belongs: ferry run %s -- %s -m {}; "
+			"for a program that needs no path, use --without-path before %s",
+			model, program, model);
+}
+
+/* Check this, too, before that. */
 static int check_program(const char *program, struct err *e)
 {
 	const char *path = getenv("PATH");
@@ -98,12 +131,9 @@ static int run(struct cli *cli, struct err *e)
 	if (cli->json)
 		return err_set(e, ERR_USAGE,
 			       "--json cannot be used, because the output is that of the program");
-	if (first >= cli->count) {
-		err_set(e, ERR_USAGE, "the program to run is missing");
-		return err_hint(e, "for example: ferry run %s -- llama-server -m {}",
-				cli->operands[0]);
-	}
-	int rc = reference_parse(cli->operands[0], &r, e);
+	int rc = check_words(cli, first, e);
+	if (rc == 0)
+		rc = reference_parse(cli->operands[0], &r, e);
 	if (rc == 0)
 		rc = check_program(cli->operands[first], e);
 	if (rc == 0)
@@ -119,7 +149,8 @@ const struct command cmd_run = {
 	.description =
 		"Fetches the model unless it is in the store, then replaces itself with the "
 		"program. Every {} in the program's arguments is replaced by the path of "
-		"the model (of its first shard). No shell is involved. If the "
+		"the model (of its first shard); without any {}, nothing is run unless "
+		"--without-path is given. No shell is involved. If the "
 		"catalog cannot be refreshed, or no mirror has the model, the verified model "
 		"in the store is used, with a warning.",
 	.opts = run_opts,

@@ -168,6 +168,7 @@ static int run(struct cli *cli, struct err *e)
 
 const struct command cmd_show = {
 	.name = "show",
+	.asked = true,
 	.summary = "show the details of one model",
 	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]", NULL },
 	.description =

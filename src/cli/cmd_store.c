@@ -205,6 +205,7 @@ static int verify_file(struct verify *x, const struct store_variant *v, const st
 	json_put_u64(file, "size", f->size);
 	json_put_string(file, "verdict", found);
 	json_push(x->files, file);
+	cli_aloud(x->cli, strcmp(found, "ok") != 0);
 	cli_say(x->cli, file, "{verdict:7}  {repository}/{model}:{variant}  {name}");
 	return 0;
 }
@@ -337,6 +338,7 @@ static int run_gc(struct cli *cli, struct err *e)
 	json_put_u64(document, "partials", gc.partials);
 	json_put_u64(document, "temporaries", gc.temporaries);
 	json_put_u64(document, "bytes", gc.bytes);
+	cli_aloud(cli, o->dry_run && (gc.blobs || gc.partials || gc.temporaries));
 	cli_say(cli, document,
 		"{dry_run?would remove:removed} {blobs} files without a model, {partials} "
 		"unfinished downloads, {temporaries} leftovers: {bytes:size}");
@@ -349,12 +351,14 @@ static int run_gc(struct cli *cli, struct err *e)
 
 static const struct command store_list_command = {
 	.name = "list",
+	.asked = true,
 	.summary = "list what is in the store",
 	.run = run_list,
 };
 
 static const struct command store_path_command = {
 	.name = "path",
+	.asked = true,
 	.summary = "print the paths of a model's files, without using the network",
 	.synopsis = (const char *const[]){ REFERENCE, NULL },
 	.operand_hint = HINT_MODEL,

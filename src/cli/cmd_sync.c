@@ -276,6 +276,7 @@ static json_t *synced(struct cli *cli, const struct job *j)
 	json_put_u64(document, "written", m->puts);
 	json_put_u64(document, "written_bytes", m->put_bytes);
 	json_put_u64(document, "copied_bytes", m->copied_bytes);
+	json_put_u64(document, "resumed_bytes", m->resumed_bytes);
 	json_put_u64(document, "read_bytes", j->result.source_bytes);
 	json_put_u64(document, "read_back", m->reads);
 	json_put_u64(document, "read_back_bytes", m->read_bytes);
@@ -308,6 +309,19 @@ static void print_plan(struct cli *cli, const struct push_mirror *m)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
+/* What did not have to be sent: ", of which 3 MiB copied there". */
+static char *how_text(const struct push_mirror *m)
+{
+	char copied[SIZE_TEXT], kept[SIZE_TEXT];
+	bool both = m->copied_bytes && m->resumed_bytes;
+	format_size(copied, m->copied_bytes);
+	format_size(kept, m->resumed_bytes);
+	return mem_printf("%s%s%s%s%s%s", m->copied_bytes || m->resumed_bytes ? ", of which " : "",
+			  m->copied_bytes ? copied : "", m->copied_bytes ? " copied there" : "",
+			  both ? " and " : "", m->resumed_bytes ? kept : "",
+			  m->resumed_bytes ? " kept from earlier uploads" : "");
+}
+
 static const char *sentence(const struct job *j, const struct sync_opts *o)
 {
 	switch (j->to.outcome) {
@@ -318,12 +332,12 @@ static const char *sentence(const struct job *j, const struct sync_opts *o)
 		return "{to} is up to date: it shows release {release}.";
 	case PUSH_OBJECTS_ONLY:
 		return "{to} has share {shard} of the objects ({written} files written, "
-		       "{written_bytes:size}). When it has all shares, run `ferry sync {from} "
+		       "{written_bytes:size}{how}). When it has all shares, run `ferry sync {from} "
 		       "{to}` to show release {release}.";
 	default:
 		return o->dry_run ? NULL
 				  : "{to} shows release {release}: {written} files written, "
-				    "{written_bytes:size}.";
+				    "{written_bytes:size}{how}.";
 	}
 }
 
@@ -338,8 +352,11 @@ static void print_synced(struct cli *cli, const struct job *j, const json_t *doc
 	if (!failed && o->dry_run)
 		print_plan(cli, &j->to);
 	const char *text = failed || cli->quiet ? NULL : sentence(j, o);
+	CLEANUP(json_release) json_t *said = json_copy((json_t *)document);
+	CLEANUP(mem_free_ptr) char *how = how_text(&j->to);
+	json_put_string(said, "how", how);
 	if (text)
-		cli_say(cli, document, text);
+		cli_say(cli, said, text);
 }
 
 /* There is only one mirror to sum up. */
@@ -395,6 +412,7 @@ static const char *const synopsis[] = { "FROM TO", NULL };
 
 const struct command cmd_sync = {
 	.name = "sync",
+	.asked = true,
 	.summary = "copy the release that one mirror shows to another mirror",
 	.synopsis = synopsis,
 	.description =

@@ -139,12 +139,34 @@ static void print_table(struct cli *cli, const struct verify_report *r)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
+#define COLUMNS 80
+#define KEY_LEAST 24
+
+/* In lines of 80 columns: the digest in the key is shortened, and details that do not fit are on a
+ * line of their own. */
+static void print_short(struct cli *cli, const char *mirror, const char *key, const char *verdict,
+			const char *details)
+{
+	size_t used = strlen(mirror) + strlen(verdict) + strlen(": : ");
+	size_t room = used + KEY_LEAST < COLUMNS ? COLUMNS - used : KEY_LEAST;
+	CLEANUP(mem_free_ptr) char *shown = cli_shortened(key, room);
+	bool one = used + cli_width(shown) + strlen(": ") + cli_width(details) <= COLUMNS;
+	cli_line(cli, "%s: %s: %s%s%s", mirror, shown, verdict, one && *details ? ": " : "",
+		 one ? details : "");
+	if (!one && *details)
+		cli_line(cli, "  %s", details);
+}
+
 static void print_file(struct cli *cli, const struct verify_mirror *m, const struct verify_file *f)
 {
 	CLEANUP(buf_release) struct buf details = BUF_INIT(4 * KIB);
+	const char *verdict = verify_verdict_name(f->verdict);
 	verify_describe(f, &details);
-	cli_line(cli, "%s: %s: %s%s%s", m->id, f->file->key, verify_verdict_name(f->verdict),
-		 details.len ? ": " : "", buf_str(&details));
+	if (cli->verbose)
+		cli_line(cli, "%s: %s: %s%s%s", m->id, f->file->key, verdict,
+			 details.len ? ": " : "", buf_str(&details));
+	else
+		print_short(cli, m->id, f->file->key, verdict, buf_str(&details));
 }
 
 static void print_findings(struct cli *cli, const struct verify_mirror *m)
@@ -456,6 +478,7 @@ static int verify_run_command(struct cli *cli, struct err *e)
 
 const struct command cmd_verify = {
 	.name = "verify",
+	.asked = true,
 	.summary = "check what the mirrors hold",
 	.synopsis = (const char *const[]){ "", "--merge REPORT…", NULL },
 	.operand_hint = HINT_FILE,

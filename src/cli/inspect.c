@@ -51,9 +51,11 @@ static void tell_bad(struct cli *cli, json_t *o, const char *what, const char *v
 	json_put_string(o, "verdict", verdict);
 	json_put_string(o, "reason", why->text);
 	json_put_string(o, "hint", why->hint[0] ? why->hint : NULL);
+	cli_aloud(cli, true);
 	cli_line(cli, "%s: %s: %s", what, verdict, without_path(why->text, what));
 	if (why->hint[0])
 		cli_line(cli, "  hint: %s", why->hint);
+	cli_aloud(cli, false);
 }
 
 /* That a name does not follow the convention is true of most files. */
@@ -83,12 +85,14 @@ static void tell_good(struct cli *cli, json_t *o, const struct gguf_report *r)
 	json_put_u64(o, "size", g->file_size);
 	json_put_string(o, "quantization", quantization);
 	json_put(o, "gguf", gguf_json(g));
+	cli_aloud(cli, r->verdict != GGUF_OK);
 	cli_say(cli, o,
 		g->tensor_count ? "{path}: {verdict} ({gguf.architecture|unknown architecture}, "
 				  "{quantization|unknown quantization}, {size:size})"
 				: "{path}: {verdict} ({gguf.architecture|unknown architecture}, "
 				  "no tensors, {size:size})");
 	tell_findings(cli, o, &r->findings);
+	cli_aloud(cli, false);
 }
 
 /* ---- one file ----------------------------------------------------------------------- */
@@ -204,8 +208,10 @@ static void judge_model(struct inspection *in, json_t *o, const struct gguf *con
 	enum gguf_verdict verdict = found.count ? GGUF_WARNINGS : GGUF_OK;
 	count_verdict(in, verdict);
 	json_put_string(o, "verdict", gguf_verdict_name(verdict));
+	cli_aloud(in->cli, verdict != GGUF_OK);
 	cli_line(in->cli, "%s: %s", what, gguf_verdict_name(verdict));
 	tell_findings(in->cli, o, &found);
+	cli_aloud(in->cli, false);
 	gguf_findings_release(&found);
 }
 

@@ -155,13 +155,24 @@ static int place(struct placing *p, size_t i, const char *path, struct err *e)
 
 /* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
  * is its new path, or an existing folder. Several: a folder, created if missing. */
+/* A typing error must not go unnoticed. */
+static int make_folder(const struct store *s, const char *dir, struct err *e)
+{
+	if (file_is_dir(dir))
+		return 0;
+	int rc = file_mkdirs(dir, FILE_DIR_MODE, e);
+	if (rc == 0)
+		report_note(s->report, "made the folder %s", dir);
+	return rc;
+}
+
 static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
 		     bool moves, struct str_list *paths, struct err *e)
 {
 	struct placing p = { .store = s, .variant = variant, .moves = moves };
 	bool folder = variant->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
-	int rc = folder ? file_mkdirs(output, FILE_DIR_MODE, e)
-			: file_mkdirs_for(output, FILE_DIR_MODE, e);
+	CLEANUP(mem_free_ptr) char *dir = folder ? mem_strdup(output) : path_dir(output);
+	int rc = make_folder(s, dir, e);
 	for (size_t i = 0; rc == 0 && i < variant->file_count; i++) {
 		const struct card_file *f = &variant->files[i];
 		CLEANUP(mem_free_ptr) char *path = folder ? path_join(output, f->name)

@@ -14,11 +14,22 @@ void push_delivery_init(struct push_delivery *d, const struct tree *t, const str
 	verified_open(&d->record, o->record_dir, m->id, m->mirror->url);
 }
 
-void push_delivery_release(struct push_delivery *d)
+void push_delivery_begin_task(struct push_delivery *d, const char *verb, uint64_t bytes)
+{
+	d->task = mem_printf("%s %s", verb, d->m->id);
+	report_begin(d->o->report, d->task, bytes, 0);
+}
+
+void push_delivery_end_task(struct push_delivery *d, bool ok)
 {
 	if (d->task)
-		report_end(d->o->report, d->task, !d->m->error.class);
+		report_end(d->o->report, d->task, ok);
 	mem_free_ptr(&d->task);
+}
+
+void push_delivery_release(struct push_delivery *d)
+{
+	push_delivery_end_task(d, !d->m->error.class);
 	verified_close(&d->record);
 	pthread_mutex_destroy(&d->lock);
 }
@@ -128,8 +139,8 @@ int push_delivery_compare(struct push_delivery *d, const struct repository_file 
 	d->m->read_bytes += a.bytes;
 	pthread_mutex_unlock(&d->lock);
 	*same = audit_is_ok(&a);
-	/* A wrong file is written again: its bytes count only once. */
-	if (planned && !*same && d->task)
+	/* In the task that writes, the bytes of a file count once. */
+	if (planned && !*same && d->task && !d->checking)
 		report_advance(d->o->report, d->task, -(int64_t)a.bytes);
 	return 0;
 }

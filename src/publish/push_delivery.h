@@ -12,6 +12,7 @@ struct push_delivery {
 	struct push_mirror *m;
 	bool metadata;        /* this run writes metadata and pointers to this mirror */
 	char *task;           /* of the report; NULL: not begun */
+	bool checking;        /* the task only reads back */
 	pthread_mutex_t lock; /* of m's plan and counts, and of what follows */
 	struct verified record;
 };
@@ -38,6 +39,10 @@ bool push_delivery_is_shown(const struct repository_file *f);
 bool push_delivery_is_to_be_put(const struct push_step *s);
 /* How to write the file, without conditions and content. */
 struct mirror_put push_delivery_how(const struct push_delivery *d, const struct repository_file *f);
+
+/* Begins the task "VERB MIRROR"; ending one that was not begun does nothing. */
+void push_delivery_begin_task(struct push_delivery *d, const char *verb, uint64_t bytes);
+void push_delivery_end_task(struct push_delivery *d, bool ok);
 
 /* Reads the file back and compares it; the task advances only by what was planned. */
 WARN_UNUSED int push_delivery_compare(struct push_delivery *d, const struct repository_file *f,

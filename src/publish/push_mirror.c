@@ -244,14 +244,30 @@ static int check_hidden(struct push_delivery *d, struct push_step *s, struct err
 	return rc;
 }
 
+static uint64_t hidden_check_bytes(const struct push_plan *p)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < p->count; i++)
+		if (is_hidden(&p->steps[i]) && p->steps[i].action == STEP_CHECK)
+			bytes += p->steps[i].file->size;
+	return bytes;
+}
+
 int push_mirror_check(struct push_delivery *d, struct err *e)
 {
 	struct push_plan *p = &d->m->plan;
-	if (!push_plan_is_empty(p)) {
-		d->task = mem_printf("%s %s", d->tree->source ? "sync" : "push", d->m->id);
-		report_begin(d->o->report, d->task, p->put_bytes + p->check_bytes, 0);
-	}
-	return push_delivery_each(d, is_hidden, check_hidden, e);
+	uint64_t bytes = hidden_check_bytes(p);
+	d->checking = true;
+	if (bytes)
+		push_delivery_begin_task(d, "check", bytes);
+	int rc = push_delivery_each(d, is_hidden, check_hidden, e);
+	push_delivery_end_task(d, rc == 0);
+	d->checking = false;
+	/* Only now it is known what has to be put. */
+	if (!push_plan_is_empty(p) && !d->m->count_only)
+		push_delivery_begin_task(d, d->tree->source ? "sync" : "push",
+					 p->put_bytes + p->check_bytes);
+	return rc;
 }
 
 /* ---- writing -------------------------------------------------------------------- */

@@ -732,14 +732,15 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     assert digest == object_path(publisher.tree, TINY).name.split(".")[0]
     assert ferry("run", "tiny", "echo", "a{}b{}", "$HOME; ls").out == \
         f"a{path}b{path} $HOME; ls\n"
-    assert ferry("run", "tiny", "--", "sh", "-c", "exit 7", check=7).out == ""
-    assert ferry("run", "tiny", "--", "sh", "-c", "kill -9 $$", check=-9)
+    assert ferry("run", "tiny", "--", "sh", "-c", "exit 7", "sh", "{}", check=7).out == ""
+    assert ferry("run", "tiny", "--", "sh", "-c", "kill -9 $$", "sh", "{}", check=-9)
     # Options of the program are its own.
-    assert ferry("run", "tiny", "echo", "--json", "-q").out == "--json -q\n"
-    assert "no-such-program is not on PATH" in ferry("run", "tiny", "--", "no-such-program", check=3).err
+    assert ferry("run", "tiny", "echo", "--json", "-q", "{}").out == f"--json -q {path}\n"
+    assert "no-such-program is not on PATH" in ferry("run", "tiny", "--", "no-such-program", "{}",
+                                                     check=3).err
     assert "missing" in ferry("run", "tiny", check=2).err
     (work / "no-program").write_text("x")
-    ferry("run", "tiny", "--", work / "no-program", check=7)
+    ferry("run", "tiny", "--", work / "no-program", "{}", check=7)
     # When nobody answers, the store has it.
     shutil.move(publisher.tree, work / "gone")
     result = ferry("run", "tiny", "echo", "{}")
@@ -747,13 +748,28 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
     (work / "ferry.conf").unlink()
     assert ferry("run", "--offline", "tiny", "echo", "{}").out == f"{path}\n"
-    assert "use it with --offline" in ferry("run", "tiny", "echo", check=2).err
+    assert "use it with --offline" in ferry("run", "tiny", "echo", "{}", check=2).err
+
+
+def test_run_refuses_a_program_that_would_not_get_the_model(ferry, client):
+    """Before anything is fetched."""
+    result = ferry("run", "tiny", "--", "llama-server", "--port", "8080", check=2)
+    assert "no argument of llama-server has {}, so it would not get the model" in result.err
+    assert "ferry run tiny -- llama-server -m {}" in result.err and "--without-path" in result.err
+    # The program's own name is no argument.
+    assert "has {}" in ferry("run", "tiny", "--", "{}", check=2).err
+    assert ferry("store", "list").out == ""
+    result = ferry("run", "tiny", "--offline", "--", "echo", "{}", check=2)
+    assert "options of ferry run stand before the model" in result.err
+    assert ferry("run", "--without-path", "tiny", "--", "echo", "x").out == "x\n"
+    path = ferry("store", "path", "tiny").out
+    assert ferry("run", "tiny", "--", "sh", "-c", 'echo "$1"', "sh", "{}").out == path
 
 
 def test_run_does_not_pass_the_passphrase_on(ferry, client):
     assert ferry.env["FERRY_PASSPHRASE"]
     ferry.env["LLAMA_API_KEY"] = "kept"
-    out = ferry("run", "tiny", "--", "env").out
+    out = ferry("run", "--without-path", "tiny", "--", "env").out
     assert "FERRY_PASSPHRASE" not in out and "LLAMA_API_KEY=kept" in out
 
 
@@ -784,7 +800,7 @@ def test_a_path_is_escaped_for_a_terminal_alone(ferry, work, client):
 
 
 def test_run_passes_signals(ferry, client):
-    process = ferry.start("run", "-q", "tiny", "--", "sh", "-c",
+    process = ferry.start("run", "-q", "--without-path", "tiny", "--", "sh", "-c",
                           "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)

@@ -76,7 +76,7 @@ def test_full_names_piece_and_range(pushed, validate):
     short = next(f for f in result.json["mirrors"][2]["files"] if f["verdict"] == "wrong-size")
     assert short["actual_size"] == 5
     text = pushed("verify", "--full", check=1).out
-    assert f"tiny-q8_0.gguf: corrupt: piece 1 (bytes {PIECE}-" in text
+    assert f"tiny-q8_0.gguf: corrupt\n  piece 1 (bytes {PIECE}-" in text
     assert "5 bytes instead of" in text
     # Quick sees what is missing or short, and says nothing about the flipped byte.
     quick = pushed("verify", "--quick", "--json", check=1)

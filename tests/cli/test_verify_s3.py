@@ -91,7 +91,7 @@ def test_a_damaged_object_of_the_right_size_is_found_by_reading(bucket):
     told = bucket.verify("--full", check=1)
     assert told["verdict"] == "corrupt" and told["bad_pieces"][0]["index"] == 1
     text = bucket("verify", "--full", check=1).out
-    assert f"corrupt: piece 1 (bytes {PIECE}-" in text
+    assert f"corrupt\n  piece 1 (bytes {PIECE}-" in text
 
 
 def test_shards_of_a_bucket_are_merged(bucket, work):

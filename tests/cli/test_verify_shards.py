@@ -58,7 +58,7 @@ def test_the_merged_exit_code_and_findings_are_those_of_one_run(pushed):
     merged = pushed("verify", "--merge", "--json", *paths, check=1)
     assert merged.json == whole.json
     text = pushed("verify", "--merge", *paths, check=1).out
-    assert f"tiny-q8_0.gguf: corrupt: piece 1 (bytes {PIECE}-" in text
+    assert f"tiny-q8_0.gguf: corrupt\n  piece 1 (bytes {PIECE}-" in text
 
 
 def test_a_shard_needs_no_model_files(pushed):

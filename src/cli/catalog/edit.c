@@ -248,6 +248,7 @@ static int run_gc(struct cli *cli, struct err *e)
 	json_put_u64(document, "metadata", gc.metadata);
 	json_put_u64(document, "others", gc.others);
 	json_put_u64(document, "bytes", gc.bytes);
+	cli_aloud(cli, o->dry_run && (gc.objects || gc.metadata || gc.others));
 	cli_say(cli, document,
 		"{dry_run?would remove:removed} {objects} objects, {metadata} old metadata files, "
 		"{others} others: {bytes:size}");

@@ -98,6 +98,7 @@ static int give(struct desk *d, const struct about *a, const struct buf *text, s
 	if (rc < 0)
 		return rc;
 	put_made(json_push_object(d->made), a, output, text);
+	cli_aloud(d->cli, !output);
 	if (output)
 		cli_line(d->cli, "wrote %s", output);
 	else

@@ -49,6 +49,7 @@ static int run_list(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_key_list = {
 	.name = "list",
+	.asked = true,
 	.summary = "list the keys and what they may sign",
 	.opts = list_opts,
 	.opts_size = sizeof(struct catalog_opts),
@@ -81,6 +82,7 @@ static int run_export(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_key_export = {
 	.name = "export",
+	.asked = true,
 	.summary = "print a public key",
 	.synopsis = (const char *const[]){ "NAME", NULL },
 	.opts = list_opts,

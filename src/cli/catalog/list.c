@@ -143,6 +143,7 @@ static int run_list(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_list = {
 	.name = "list",
+	.asked = true,
 	.summary = "list the cards, and which of them are signed",
 	.description = "STATE is signed; new or changed, not yet signed; removed, but still in the "
 		       "signed catalog; or planned, without files.",
@@ -239,6 +240,7 @@ static int run_lint(struct cli *cli, struct err *e)
 
 const struct command cmd_catalog_lint = {
 	.name = "lint",
+	.asked = true,
 	.summary = "check cards, files and mirrors",
 	.synopsis = (const char *const[]){ "[CARD…]", NULL },
 	.description = "Checks the cards, their files in the tree and the mirrors of ferry.conf; "

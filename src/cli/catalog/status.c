@@ -223,6 +223,7 @@ static int run_status(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = status(cli, o, &d, &all);
 	const json_t *needs = json_object_get(document, "needs");
 	print_roles(cli, o, d.how.now_s, &all, json_object_get(document, "roles"));
+	cli_aloud(cli, json_array_size(needs));
 	print_needs(cli, needs);
 	waiting_print(cli, &d, document);
 	rc = cli_result(cli, document, e);

@@ -47,6 +47,8 @@ static int run_command(struct run *run, struct err *e)
 	cli->operands = w->operands;
 	cli->count = w->count;
 	cli->quiet = w->common.quiet;
+	cli->asked = w->command->asked;
+	cli_aloud(cli, false);
 	cli->verbose = w->common.verbose;
 	cli->conf_path = w->common.config;
 	if (w->common.dir && chdir(w->common.dir) < 0) {
@@ -61,6 +63,7 @@ static int run_command(struct run *run, struct err *e)
 
 void cli_standard_streams(void)
 {
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(), see cli_flush() */
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
 		    open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)

@@ -30,6 +30,7 @@ struct command {
 	bool stop_at_operand;              /* options end at the first operand (`run`) */
 	enum opt_hint operand_hint;
 	int min_operands, max_operands; /* max -1: any number */
+	bool asked; /* what it prints is what it was asked for, as a list: even with --quiet */
 	/* Returns 0, or -ERR_FAULT after having printed its findings with e unset, or the error
 	 * that it set. */
 	int (*run)(struct cli *cli, struct err *e);
@@ -44,6 +45,8 @@ struct cli {
 	int count; /* of operands */
 	FILE *out; /* stdout; the result */
 	bool json, quiet;
+	bool asked;  /* as that of the command */
+	bool silent; /* the functions that print for people print nothing: see cli_aloud() */
 	int verbose;
 	bool answered;               /* cli_result() has printed the JSON document */
 	struct report *report;       /* progress and warnings, for engines */
@@ -98,7 +101,7 @@ WARN_UNUSED int cli_ask(struct cli *cli, const char *question, struct buf *out, 
 /* ---- for the dispatcher, which is not a command ---- */
 
 /* Opens closed ones of stdin, stdout and stderr, so that messages do not end up in the first file
- * that is opened. Writing to them still fails. Call it first in main(). */
+ * that is opened. Writing to them still fails, without a signal. Call it first in main(). */
 void cli_standard_streams(void);
 
 /* How many words behind argv[0] are options, with their values, in front of the command. Those

@@ -4,6 +4,7 @@
 #include "util/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -42,9 +43,19 @@ int cli_result(struct cli *cli, json_t *document, struct err *e)
 	return -(int)e->class;
 }
 
+void cli_aloud(struct cli *cli, bool aloud)
+{
+	cli->silent = cli->quiet && !aloud && !cli->asked;
+}
+
+static bool prints(const struct cli *cli)
+{
+	return !cli->json && !cli->silent;
+}
+
 void cli_raw(struct cli *cli, const char *text)
 {
-	if (!cli->json)
+	if (prints(cli))
 		fputs(text, cli->out);
 }
 
@@ -59,7 +70,7 @@ void cli_line(struct cli *cli, const char *fmt, ...)
 	CLEANUP(mem_free_ptr) char *text = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	if (!cli->json && vasprintf(&text, fmt, ap) < 0)
+	if (prints(cli) && vasprintf(&text, fmt, ap) < 0)
 		text = NULL; /* some C libraries leave it undefined */
 	if (text)
 		print_line(cli, text);
@@ -68,7 +79,7 @@ void cli_line(struct cli *cli, const char *fmt, ...)
 
 void cli_say(struct cli *cli, const json_t *object, const char *template)
 {
-	if (cli->json)
+	if (!prints(cli))
 		return;
 	CLEANUP(mem_free_ptr) char *text = cli_fill(object, template);
 	print_line(cli, text);
@@ -99,9 +110,18 @@ size_t cli_terminal_width(FILE *out)
 	return known ? size.ws_col : 80;
 }
 
+/* Nobody reads it any more: `ferry list | head -1` has all that it wanted. */
+static bool is_closed_pipe(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	return poll(&out, 1, 0) == 1 && out.revents & POLLERR;
+}
+
 int cli_flush(struct err *e)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	if (errno == EPIPE || is_closed_pipe())
 		return 0;
 	err_sys(e, errno, "cannot write to standard output");
 	return err_class_set(e, ERR_SYSTEM);

@@ -36,6 +36,11 @@ WARN_UNUSED int cli_result(struct cli *cli, json_t *document, struct err *e);
 /* Such a member, also for failed parts of a result: class, exit, message, hint. */
 json_t *cli_error_json(const struct err *e);
 
+/* With --quiet a command that succeeds prints nothing, unless it was asked for it (`asked` of
+ * struct command). Faults, and what was asked for with an option, are printed between
+ * cli_aloud(cli, true) and cli_aloud(cli, false). */
+void cli_aloud(struct cli *cli, bool aloud);
+
 /* A line from a template. This and the following functions escape control characters for
  * terminals. */
 void cli_say(struct cli *cli, const json_t *object, const char *template);
@@ -61,6 +66,10 @@ struct cli_column {
  * the widest column are shortened to fit; elsewhere they are complete. */
 void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *columns, size_t count);
 
+/* The text with its digests shortened to 12 digits, as git does; if it is still wider than `width`
+ * columns, the middle is left out. The caller frees. */
+char *cli_shortened(const char *text, size_t width);
+
 /* Rows for a table of nested lists: the elements of each object's `list`, each with the object's
  * `member` as `name`. The caller owns them. */
 json_t *cli_rows(const json_t *objects, const char *list, const char *member, const char *name);
@@ -70,9 +79,12 @@ char *cli_fill(const json_t *object, const char *template);
 /* The results for each element of an array, joined with the separator. */
 char *cli_join(const json_t *array, const char *template, const char *separator);
 
+/* The columns that a text takes on a terminal. */
+size_t cli_width(const char *text);
 /* Columns of the terminal `out`; 0 if it is not a terminal. */
 size_t cli_terminal_width(FILE *out);
-/* Flushes standard output; ERR_SYSTEM when anything written to it was lost. */
+/* Flushes standard output; ERR_SYSTEM when anything written to it was lost, unless nobody reads it:
+ * a closed pipe is no error. */
 WARN_UNUSED int cli_flush(struct err *e);
 
 #endif

@@ -1,3 +1,4 @@
+#include "cli/frame/count.h"
 #include "cli/frame/internal.h"
 
 #include "json/json.h"
@@ -16,8 +17,9 @@
 
 struct task {
 	char *name;
-	bool files;                   /* what is counted, else bytes */
-	uint64_t total, done, before; /* before: done before this run */
+	bool files; /* what is counted, else bytes */
+	struct cli_count count;
+	uint64_t before; /* done before this run */
 	int64_t began_ms, rate_at_ms, told_ms;
 	uint64_t rate_from; /* done at rate_at_ms */
 	double rate;        /* a second */
@@ -33,6 +35,7 @@ struct drawer {
 	const char *prefix;
 	struct task tasks[MAX_TASKS];
 	size_t count;
+	struct cli_count ended; /* of the tasks that ended while others ran */
 	int64_t drawn_ms;
 	bool line_is_open; /* a bar stands on the terminal's line */
 };
@@ -62,31 +65,27 @@ static void update_rate(struct task *t, int64_t now)
 	int64_t span = now - t->rate_at_ms;
 	if (span < 500)
 		return;
-	double fresh = t->done > t->rate_from
-			       ? (double)(t->done - t->rate_from) * 1000 / (double)span
-			       : 0;
+	uint64_t done = t->count.done;
+	double fresh = done > t->rate_from ? (double)(done - t->rate_from) * 1000 / (double)span
+					   : 0;
 	double weight = MIN(1.0, (double)span / RATE_WINDOW_MS);
 	t->rate = t->rate > 0 ? t->rate + (fresh - t->rate) * weight : fresh;
 	t->rate_at_ms = now;
-	t->rate_from = t->done;
-}
-
-static unsigned percent(const struct task *t)
-{
-	return t->done >= t->total ? 100 : (unsigned)((double)t->done * 100 / (double)t->total);
+	t->rate_from = done;
 }
 
 /* "45 %  1.2 of 2.6 GiB" */
 static void describe_bytes(struct buf *out, const struct task *t)
 {
 	char done[SIZE_TEXT], total[SIZE_TEXT];
-	format_size(done, t->done);
-	format_size(total, t->total);
+	const struct cli_count *c = &t->count;
+	format_size(done, c->shown);
+	format_size(total, c->total);
 	char *unit = strchr(done, ' ');
-	if (t->total && unit && str_ends(total, unit))
+	if (c->total && unit && str_ends(total, unit))
 		*unit = '\0';
-	if (t->total)
-		buf_addf(out, "%3u %%  %s of %s", percent(t), done, total);
+	if (c->total)
+		buf_addf(out, "%3u %%  %s of %s", cli_count_percent(c), done, total);
 	else
 		buf_addf(out, "%s", done);
 }
@@ -94,8 +93,9 @@ static void describe_bytes(struct buf *out, const struct task *t)
 /* "45 %  900 of 2000 files" */
 static void describe_files(struct buf *out, const struct task *t)
 {
-	buf_addf(out, "%3u %%  %llu of %llu files", percent(t), (unsigned long long)t->done,
-		 (unsigned long long)t->total);
+	const struct cli_count *c = &t->count;
+	buf_addf(out, "%3u %%  %llu of %llu files", cli_count_percent(c),
+		 (unsigned long long)c->shown, (unsigned long long)c->total);
 }
 
 /* "… 310 MiB/s  ETA 5s" */
@@ -112,21 +112,24 @@ static void describe(struct buf *out, const struct task *t)
 		buf_addf(out, "  %.0f/s", t->rate);
 	else
 		buf_addf(out, "  %s/s", format_size(rate, (uint64_t)t->rate));
-	if (t->total > t->done)
+	if (t->count.total > t->count.done)
 		buf_addf(out, "  ETA %s",
-			 format_duration(eta,
-					 (uint64_t)((double)(t->total - t->done) / t->rate) + 1));
+			 format_duration(eta, (uint64_t)((double)(t->count.total - t->count.done) /
+							 t->rate) +
+						      1));
 }
 
-/* Combines all running tasks. */
+/* Combines all running tasks, and those that ran beside them: the sum does not go back when one
+ * ends. */
 static struct task sum(struct drawer *d, char *name, size_t size)
 {
 	struct task all = d->tasks[0];
 	for (size_t i = 1; i < d->count; i++) {
-		all.total = all.total && d->tasks[i].total ? all.total + d->tasks[i].total : 0;
-		all.done += d->tasks[i].done;
+		cli_count_add(&all.count, &d->tasks[i].count);
 		all.rate += d->tasks[i].rate;
 	}
+	if (d->ended.total)
+		cli_count_add(&all.count, &d->ended);
 	snprintf(name, size, d->count > 1 ? "%s and %zu more" : "%s", d->tasks[0].name,
 		 d->count - 1);
 	return all;
@@ -178,9 +181,10 @@ static void lay_out(struct buf *out, const char *name, const char *text, const s
 	size_t width = columns > 3 ? columns - 3 : 0, used = strlen(text) + 2;
 	size_t room = width > used ? width - used : 0;
 	size_t whole = characters(name), least = MIN(whole, NAME_LEAST), bar = 0;
-	if (t->total && room >= whole + BAR_LEAST + 4)
+	const struct cli_count *c = &t->count;
+	if (c->total && room >= whole + BAR_LEAST + 4)
 		bar = MIN(BAR_MOST, room - whole - 4);
-	else if (t->total && room >= least + BAR_LEAST + 4)
+	else if (c->total && room >= least + BAR_LEAST + 4)
 		bar = BAR_LEAST;
 	room -= bar ? bar + 4 : 0;
 	if (room >= 6) {
@@ -188,8 +192,7 @@ static void lay_out(struct buf *out, const char *name, const char *text, const s
 		buf_adds(out, "  ");
 	}
 	if (bar) {
-		size_t full =
-			(size_t)((double)MIN(t->done, t->total) * (double)bar / (double)t->total);
+		size_t full = (size_t)((double)c->shown * (double)bar / (double)c->total);
 		buf_addf(out, "[%.*s%*s]  ", (int)full, "====================", (int)(bar - full),
 			 "");
 	}
@@ -228,8 +231,9 @@ static void emit_json(struct drawer *d, const struct report_event *ev)
 	json_put_string(o, "task", ev->task);
 	for (size_t i = 0; ev->task && i < d->count; i++) {
 		if (!strcmp(d->tasks[i].name, ev->task)) {
-			json_put_u64(o, d->tasks[i].files ? "files" : "bytes", d->tasks[i].done);
-			json_put_u64(o, "total", d->tasks[i].total);
+			json_put_u64(o, d->tasks[i].files ? "files" : "bytes",
+				     d->tasks[i].count.shown);
+			json_put_u64(o, "total", d->tasks[i].count.total);
 		}
 	}
 	if (ev->kind == REPORT_END)
@@ -254,23 +258,19 @@ static void on_begin(struct drawer *d, const struct report_event *ev, int64_t no
 	d->tasks[d->count++] = (struct task){
 		.name = mem_strdup(ev->task),
 		.files = ev->files,
-		.total = ev->total,
-		.done = (uint64_t)ev->bytes,
 		.before = (uint64_t)ev->bytes,
 		.began_ms = now,
 		.told_ms = now,
 		.rate_at_ms = now,
 		.rate_from = (uint64_t)ev->bytes,
 	};
+	cli_count_begin(&d->tasks[d->count - 1].count, ev->total, (uint64_t)ev->bytes);
 }
 
 static void on_advance(struct drawer *d, struct task *t, int64_t bytes, int64_t now)
 {
-	if (bytes >= 0)
-		t->done += (uint64_t)bytes;
-	else
-		t->done -= MIN(t->done, (uint64_t)-bytes);
-	t->rate_from = MIN(t->rate_from, t->done);
+	cli_count_advance(&t->count, bytes);
+	t->rate_from = MIN(t->rate_from, t->count.done);
 	if (d->mode == PROGRESS_PLAIN && !d->quiet && now - t->told_ms >= PLAIN_EVERY_MS) {
 		CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(t->name);
@@ -286,7 +286,7 @@ static void say_end(const struct drawer *d, const struct task *t, uint64_t span_
 {
 	char size[SIZE_TEXT], rate[SIZE_TEXT], took[DURATION_TEXT];
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(t->name);
-	uint64_t moved = t->done - MIN(t->done, t->before);
+	uint64_t moved = t->count.shown - MIN(t->count.shown, t->before);
 	format_duration(took, span_ms / 1000);
 	if (t->files)
 		fprintf(d->err, "%s: %s: %llu files in %s\n", d->prefix, shown,
@@ -305,6 +305,12 @@ static void on_end(struct drawer *d, struct task *t, bool ok, int64_t now)
 	    (span > 1000 || d->verbose))
 		say_end(d, t, (uint64_t)span);
 	free(t->name);
+	if (d->count == 1)
+		d->ended = (struct cli_count){ 0 };
+	else if (d->ended.total)
+		cli_count_add(&d->ended, &t->count);
+	else
+		d->ended = t->count;
 	size_t index = (size_t)(t - d->tasks);
 	memmove(t, t + 1, (d->count - index - 1) * sizeof *t);
 	d->count--;

@@ -58,8 +58,8 @@ static const char *title(const struct table *t, size_t column)
 	return t->columns[column].title + is_right(t, column);
 }
 
-/* Width in columns; in bytes if the text is not in the locale's encoding. */
-static size_t shown_width(const char *s)
+/* In bytes if the text is not in the locale's encoding. */
+size_t cli_width(const char *s)
 {
 	size_t width = 0, len = strlen(s);
 	mbstate_t state = { 0 };
@@ -89,10 +89,10 @@ static void measure(const struct table *t, bool terminal, size_t *widths)
 {
 	for (size_t i = 0; i < t->width; i++) {
 		bool empty = terminal;
-		widths[i] = terminal ? shown_width(title(t, i)) : 0;
+		widths[i] = terminal ? cli_width(title(t, i)) : 0;
 		for (size_t k = i; k < t->count; k += t->width) {
 			empty = empty && (!*t->cells[k] || strcmp(t->cells[k], "-") == 0);
-			widths[i] = MAX(widths[i], shown_width(t->cells[k]));
+			widths[i] = MAX(widths[i], cli_width(t->cells[k]));
 		}
 		if (empty)
 			widths[i] = 0;
@@ -136,16 +136,24 @@ static void cut_middle(char **cell, size_t width)
 {
 	const char *s = *cell, *head = s, *tail = s;
 	size_t front = (width - 1) / 2;
-	if (shown_width(s) <= width)
+	if (cli_width(s) <= width)
 		return;
 	for (size_t n = 1; n <= front; n++)
 		while (is_inside(*++head))
 			continue;
-	while (is_inside(*tail) || shown_width(tail) > width - 1 - front)
+	while (is_inside(*tail) || cli_width(tail) > width - 1 - front)
 		tail++;
 	char *cut = mem_printf("%.*s…%s", (int)(head - s), s, tail);
 	free(*cell);
 	*cell = cut;
+}
+
+char *cli_shortened(const char *text, size_t width)
+{
+	char *s = text_escaped(text);
+	shorten_digests(s);
+	cut_middle(&s, width);
+	return s;
 }
 
 /* The terminal wraps the last column, because it contains text that must be readable in full,
@@ -179,7 +187,7 @@ static void print_row(FILE *out, const struct table *t, char *const *row, const 
 	size_t last = last_column(t, widths);
 	for (size_t i = 0; i <= last; i++) {
 		const char *cell = row ? row[i] : title(t, i);
-		int pad = (int)(widths[i] - MIN(widths[i], shown_width(cell)));
+		int pad = (int)(widths[i] - MIN(widths[i], cli_width(cell)));
 		if (!widths[i] && terminal)
 			continue;
 		if (is_right(t, i))
@@ -194,7 +202,7 @@ void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *col
 {
 	size_t room = cli_terminal_width(cli->out);
 	bool terminal = json_array_size(rows) && room;
-	if (cli->json)
+	if (cli->json || cli->silent)
 		return;
 	CLEANUP(table_release) struct table t = { 0 };
 	CLEANUP(mem_free_ptr) size_t *widths = mem_alloc(count * sizeof *widths);

@@ -354,7 +354,7 @@ static int probe(struct cli *cli, const char *name, json_t *document,
 			rc = cmd_mirror_look(cli, &p.places.at[i], LOOK_PROBE,
 					     json_push_object(mirrors), worst, e);
 	if (rc == 0)
-		cmd_mirror_print_findings(cli, mirrors);
+		cmd_mirror_print_findings(cli, mirrors, false);
 	return rc;
 }
 

@@ -154,7 +154,7 @@ static bool all_listed(const json_t *mirrors)
 	return true;
 }
 
-static void print(struct cli *cli, const json_t *mirrors)
+static void print(struct cli *cli, const json_t *mirrors, bool dry_run)
 {
 	static const struct cli_column columns[] = {
 		{ "MIRROR", "{mirror}", NULL }, { "WHAT", "{kind}", NULL },
@@ -162,12 +162,15 @@ static void print(struct cli *cli, const json_t *mirrors)
 		{ "STATE", "{state}", NULL },   { "NAME", NULL, what_text },
 	};
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "leftovers", "id", "mirror");
+	cli_aloud(cli, dry_run);
 	if (json_array_size(rows))
 		cli_table(cli, rows, columns, ARRAY_LEN(columns));
 	else if (all_listed(mirrors))
 		cli_note(cli, rows, "nothing was left behind");
+	cli_aloud(cli, true);
 	print_failures(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);
+	cli_aloud(cli, false);
 }
 
 static int run(struct cli *cli, struct err *e)
@@ -187,7 +190,7 @@ static int run(struct cli *cli, struct err *e)
 		if (s.place->chosen)
 			rc = sweep_mirror(&s, json_push_object(mirrors), e);
 	}
-	print(cli, mirrors);
+	print(cli, mirrors, o->dry_run);
 	int failed = rc < 0 ? rc : cmd_mirror_outcome(&s.worst, "cleaned", e);
 	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : failed;

@@ -136,6 +136,7 @@ static int list_run(struct cli *cli, struct err *e)
 
 const struct command cmd_mirror_list = {
 	.name = "list",
+	.asked = true,
 	.summary = "list the mirrors of ferry.conf and their capabilities",
 	.description = "Shows kind, priority, contents, region and URL of each mirror, whether it "
 		       "is a stage mirror and, with -v, what its kind supports and how fast it was "

@@ -2,6 +2,8 @@
 #include "cli/mirror/mirror.h"
 #include "mirror/measure.h"
 
+#include <string.h>
+
 struct look_opts {
 	struct publisher_opts who;
 	bool dry_run, quick;
@@ -118,7 +120,20 @@ static void print_hints(struct cli *cli, const json_t *rows)
 			cli_say(cli, row, "{mirror}: {what}: {hint}");
 }
 
-void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
+/* And what a dry run was asked for. */
+static void leave_faults(json_t *rows, bool dry_run)
+{
+	for (size_t i = json_array_size(rows); i-- > 0;) {
+		const char *state = json_text(json_array_get(rows, i), "state");
+		bool would = strcmp(state, mirror_finding_name(MIRROR_FINDING_WOULD)) == 0;
+		if (strcmp(state, mirror_finding_name(MIRROR_FINDING_OK)) == 0 ||
+		    strcmp(state, mirror_finding_name(MIRROR_FINDING_CHANGED)) == 0 ||
+		    (would && !dry_run))
+			json_array_remove(rows, i);
+	}
+}
+
+void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors, bool dry_run)
 {
 	static const struct cli_column columns[] = {
 		{ "MIRROR", "{mirror}", NULL },
@@ -127,9 +142,13 @@ void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors)
 		{ "DETAILS", "{text}", NULL },
 	};
 	CLEANUP(json_release) json_t *rows = cli_rows(mirrors, "findings", "id", "mirror");
+	if (cli->quiet)
+		leave_faults(rows, dry_run);
+	cli_aloud(cli, true);
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 	print_hints(cli, rows);
 	cmd_mirror_print_errors(cli, mirrors);
+	cli_aloud(cli, false);
 }
 
 static int look(struct cli *cli, enum cmd_mirror_look how, struct err *e)
@@ -149,7 +168,7 @@ static int look(struct cli *cli, enum cmd_mirror_look how, struct err *e)
 		if (p.places.at[i].chosen)
 			rc = cmd_mirror_look(cli, &p.places.at[i], how, json_push_object(mirrors),
 					     &worst, e);
-	cmd_mirror_print_findings(cli, mirrors);
+	cmd_mirror_print_findings(cli, mirrors, how == LOOK_SETUP_DRY);
 	int failed = rc < 0 ? rc : cmd_mirror_outcome(&worst, setup ? "set up" : "probed", e);
 	rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : failed;

@@ -40,7 +40,7 @@ int cmd_mirror_outcome(const struct cmd_mirror_worst *w, const char *done, struc
  * cancelled. */
 WARN_UNUSED int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_look how,
 				json_t *o, struct cmd_mirror_worst *worst, struct err *e);
-void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors);
+void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors, bool dry_run);
 
 /* The errors of mirrors, each with its hint. */
 void cmd_mirror_print_errors(struct cli *cli, const json_t *mirrors);

@@ -68,6 +68,7 @@ static int presign_run(struct cli *cli, struct err *e)
 
 const struct command cmd_mirror_presign = {
 	.name = "presign",
+	.asked = true,
 	.summary = "print a URL that gives access to one object until it expires",
 	.synopsis = (const char *const[]){ "KEY", NULL },
 	.description =

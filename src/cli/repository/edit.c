@@ -204,6 +204,7 @@ static int run_list(struct cli *cli, struct err *e)
 
 const struct command cmd_repository_list = {
 	.name = "list",
+	.asked = true,
 	.summary = "list the configured repositories, without using the network",
 	.run = run_list,
 };

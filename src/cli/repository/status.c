@@ -120,12 +120,14 @@ static void print_look(struct cli *cli, const json_t *look)
 	};
 	const json_t *problem;
 	size_t i;
+	cli_aloud(cli, strcmp(json_text(look, "state"), "ok") != 0);
 	cli_say(cli, look,
 		json_object_get(look, "title") ? "{name}: {state}, {title}" : "{name}: {state}");
 	cli_table(cli, json_object_get(look, "roles"), columns, ARRAY_LEN(columns));
 	cmd_repository_print_endpoints(cli, look);
 	json_array_foreach (json_object_get(look, "problems"), i, problem)
 		cli_say(cli, problem, "attention: {}");
+	cli_aloud(cli, false);
 }
 
 /* -- the command ------------------------------------------------------------------------------ */

@@ -70,10 +70,29 @@ static void several_tasks_share_a_line_and_are_named(void **state)
 	terminal_close(&t);
 }
 
+static void the_line_does_not_go_back_when_one_of_several_tasks_ends(void **state)
+{
+	(void)state;
+	struct terminal t;
+	terminal_open(&t);
+	report_begin(t.report, "push a", GIB, 0);
+	report_begin(t.report, "push b", 3 * GIB, 0);
+	report_advance(t.report, "push a", GIB);
+	report_advance(t.report, "push b", GIB);
+	report_advance(t.report, "push b", -(int64_t)GIB / 2);
+	report_end(t.report, "push a", true);
+	const char *line = line_after_a_note(&t);
+	assert_non_null(strstr(line, "push b  [=="));
+	assert_non_null(strstr(line, " 50 %  2.0 of 4.0 GiB"));
+	report_end(t.report, "push b", true);
+	terminal_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(several_tasks_share_a_line_and_are_named),
+		cmocka_unit_test(the_line_does_not_go_back_when_one_of_several_tasks_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
