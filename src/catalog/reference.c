@@ -10,6 +10,12 @@
 static int bad_reference(const char *text, const char *why, struct err *e)
 {
 	err_set(e, ERR_USAGE, "'%s' is not a model reference: %s", text, why);
+	if (strstr(text, "://"))
+		return err_hint(e, "models are named as in the catalog, MODEL[:VARIANT]; `ferry "
+				   "repository add NAME URL --root FILE` adds a repository, `ferry "
+				   "prepare NAME URL` takes a file over for publishing");
+	if (strpbrk(text, "*?["))
+		return err_hint(e, "`ferry list '%s'` lists the models that match", text);
 	return err_hint(e, "a reference is [REPOSITORY/]MODEL[:VARIANT], for example phi-2:q4_k_m");
 }
 
@@ -89,12 +95,60 @@ static int hint_names(const char *wanted, const char *what, const char *const *n
 		     : err_hint(e, "there are no %s yet", what);
 }
 
+/* "phi-2-q8_0", and with the suffix, when a file has that name. */
+static bool names_variant(const struct card *m, const struct card_variant *v, const char *wanted)
+{
+	size_t len = strlen(m->id);
+	if (strncmp(wanted, m->id, len) == 0 && wanted[len] && strchr("-._", wanted[len]) &&
+	    strcmp(wanted + len + 1, v->id) == 0)
+		return true;
+	for (size_t i = 0; i < v->file_count; i++) {
+		const char *name = v->files[i].name;
+		size_t stem = strlen(name) - (str_ends(name, ".gguf") ? strlen(".gguf") : 0);
+		CLEANUP(mem_free_ptr) char *shorter = mem_strndup(name, stem);
+		if (str_eq_nocase(name, wanted) || str_eq_nocase(shorter, wanted))
+			return true;
+	}
+	return false;
+}
+
+/* The only variant that is meant; NULL: none, or several. */
+static const struct card_variant *find_variant(const struct catalog *c, const char *wanted,
+					       bool by_id, const struct card **of)
+{
+	const struct card_variant *found = NULL;
+	size_t count = 0;
+	for (size_t i = 0; i < c->model_count; i++)
+		for (size_t k = 0; k < c->models[i].variant_count; k++) {
+			const struct card *m = &c->models[i];
+			const struct card_variant *v = &m->variants[k];
+			if (by_id ? strcmp(v->id, wanted) != 0 : !names_variant(m, v, wanted))
+				continue;
+			count++;
+			found = v;
+			*of = m;
+		}
+	return count == 1 ? found : NULL;
+}
+
+/* A variant, where a model is expected. */
+static void hint_variant(const struct catalog *c, const char *wanted, struct err *e)
+{
+	const struct card *of = NULL;
+	const struct card_variant *v = find_variant(c, wanted, false, &of);
+	if (!v)
+		v = find_variant(c, wanted, true, &of);
+	if (v)
+		err_hint(e, "did you mean '%s:%s'?", of->id, v->id);
+}
+
 static int no_model(const struct catalog *c, const char *id, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((c->model_count + 1) * sizeof *names);
 	for (size_t i = 0; i < c->model_count; i++)
 		names[i] = c->models[i].id;
 	err_set(e, ERR_NOT_FOUND, "the catalog '%s' has no model '%s'", c->name, id);
+	hint_variant(c, id, e);
 	return hint_names(id, "models in it", names, c->model_count, e);
 }
 
@@ -104,6 +158,9 @@ static int no_variant(const struct card *m, const char *id, struct err *e)
 	for (size_t i = 0; i < m->variant_count; i++)
 		names[i] = m->variants[i].id;
 	err_set(e, ERR_NOT_FOUND, "the model '%s' has no variant '%s'", m->id, id);
+	if (strcmp(id, "latest") == 0)
+		return err_hint(e, "'%s' alone is its default variant, in the newest version",
+				m->id);
 	return hint_names(id, "variants of it", names, m->variant_count, e);
 }
 

@@ -25,7 +25,9 @@ static int none_configured(const struct settings_repositories *set, const char *
 {
 	if (name) {
 		settings_repositories_unknown(set, name, ERR_NOT_FOUND, e);
-		return err_hint(e, "use a repository of the configuration, or leave it out");
+		return err_hint(e,
+				"use a repository of the configuration, or leave it out; a variant "
+				"stands behind ':', as in MODEL:VARIANT");
 	}
 	if (set->path)
 		err_set(e, ERR_USAGE, "%s: no [repository.NAME] with 'metadata' URLs", set->path);
@@ -137,7 +139,8 @@ static int not_open(const struct remotes *all, const char *repository, struct er
 			return -(int)e->class;
 		}
 	err_set(e, ERR_NOT_FOUND, "there is no repository %s in the configuration", repository);
-	return err_hint(e, "use a repository of the configuration, or leave it out");
+	return err_hint(e, "use a repository of the configuration, or leave it out; a variant "
+			   "stands behind ':', as in MODEL:VARIANT");
 }
 
 int remotes_resolve(const struct remotes *all, const struct reference *r, struct remote **remote,

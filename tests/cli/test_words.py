@@ -170,12 +170,21 @@ def test_names_with_a_typo_are_recognised(reader):
         "repository status lba": "'lab'", "repository remove lba": "'lab'",
     }.items():
         assert f"did you mean {hint}?" in said(line, 3, **there), line
+    for reference, hint in {
+        "tiny-q8_0": "'tiny:q8_0'", "tiny-q8_0.gguf": "'tiny:q8_0'", "q8_0": "'tiny:q8_0'",
+    }.items():
+        assert f"did you mean {hint}?" in said(f"fetch {reference}", 3, **there)
+    assert "'tiny' alone is its default variant" in said("fetch tiny:latest", 3, **there)
+    assert "a variant stands behind ':'" in said("fetch tiny/q8_0", 3, **there)
+    assert "ferry prepare NAME URL" in said("fetch https://h.example/x.gguf", 2, **there)
+    assert "`ferry list 'ti*'` lists" in said("fetch ti*", 2, **there)
     assert "no model matches; did you mean 'tiny'?" in said("list tiyn", 0, **there)
     for line, hint in {
         "push --mirror aa": "'a'", "verify --mirror aa": "'a'", "sync aa b": "'a'",
         "mirror probe --mirror aa": "'a'", "push --name tst": "'test'",
         "catalog list --name tst": "'test'", "catalog sign --role tagets": "'targets'",
-        "catalog rotate tagets --threshold 1": "'targets'", "catalog add x --name tset": "'test'",
+        "catalog rotate tagets --threshold 1": "'targets'",
+        "catalog rotate targets --remove snapshto": "'snapshot'", "catalog add x --name tset": "'test'",
         "prepare m x.gguf --quantize Q4KM": "Q4_K_M",
     }.items():
         assert f"did you mean {hint}?" in said(line, 2), line
