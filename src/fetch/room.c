@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-char *fetch_room_path(const struct store_variant *v, const char *output, const char *name)
+/* Where -o puts a file of the variant. */
+static char *path_of(const struct store_variant *v, const char *output, const char *name)
 {
 	bool folder = v->file_count > 1 || file_is_dir(output) || str_ends(output, "/");
 	return folder ? path_join(output, name) : mem_strdup(output);
@@ -35,7 +36,7 @@ static bool same_device(const char *a, const char *b)
 static bool is_placed(const struct fetch_room *r, const struct store_file *f)
 {
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(r->store, &f->sha256);
-	CLEANUP(mem_free_ptr) char *path = fetch_room_path(r->variant, r->output, f->name);
+	CLEANUP(mem_free_ptr) char *path = path_of(r->variant, r->output, f->name);
 	struct stat a, b;
 	return stat(blob, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
 	       a.st_ino == b.st_ino;

@@ -16,9 +16,6 @@ struct fetch_room {
 	struct report *report;
 };
 
-/* Where -o puts a file of the variant; the caller frees. */
-char *fetch_room_path(const struct store_variant *v, const char *output, const char *name);
-
 /*
  * Checks the space, and that no file is too large for a file system. Says what is copied because
  * there are no links. *moves: there is no room for a copy beside the blob, so that -o is to move

@@ -33,6 +33,18 @@ static void part_release(struct part *p)
 	file_close(&p->dir);
 }
 
+/* Another publisher of a group left it, for himself alone. Unless he is writing it now, it makes
+ * room for a new one. */
+static int part_replace(struct part *p, struct err *e)
+{
+	CLEANUP(file_close) int fd = openat(p->dir, p->name,
+					    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int rc = fd < 0 ? 0 : mirror_file_take(fd, e);
+	if (rc == 0 && unlinkat(p->dir, p->name, 0) < 0 && errno != ENOENT)
+		rc = err_sys(e, errno, "cannot write the partial file %s", p->name);
+	return rc;
+}
+
 /* Opens and locks; *again is set when the name meanwhile belongs to another file. */
 static int part_try(struct part *p, bool *again, struct err *e)
 {
@@ -40,6 +52,10 @@ static int part_try(struct part *p, bool *again, struct err *e)
 	*again = false;
 	p->fd = openat(p->dir, p->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 		       FILE_MODE);
+	if (p->fd < 0 && errno == EACCES) {
+		*again = true;
+		return part_replace(p, e);
+	}
 	if (p->fd < 0)
 		return err_sys(e, errno, "cannot write the partial file %s", p->name);
 	int rc = mirror_file_take(p->fd, e);

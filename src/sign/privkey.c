@@ -174,7 +174,10 @@ static int check_mode(const char *path, const struct stat *st, bool encrypted, s
 		return 0;
 	err_set(e, ERR_USAGE, "%s: other users can %s this private key", path,
 		others_write ? "change" : "read");
-	return err_hint(e, "run: chmod 600 %s", path);
+	return err_hint(e,
+			"run: chmod 600 %s; if that changes nothing, this file system cannot keep "
+			"it private: move the keys to another disk",
+			path);
 }
 
 /* Checks the permissions and returns the file's text. The caller wipes it. */

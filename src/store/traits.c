@@ -5,6 +5,7 @@
 #include "util/mem.h"
 #include "util/os.h"
 
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -33,7 +34,9 @@ void store_traits(const struct store *s, struct store_traits *out)
 	if (s->read_only || file_new_open(&f, path, FILE_MODE, &ignored) < 0 ||
 	    file_write(f.fd, block, sizeof block, path, &ignored) < 0)
 		return;
-	CLEANUP(mem_free_ptr) char *other = mem_printf("%s.probe.tmp", f.temporary);
+	/* Also a name of a temporary file, but one that is never chosen at random. */
+	CLEANUP(mem_free_ptr) char *other = mem_strdup(f.temporary);
+	other[strlen(other) - strlen("x.tmp")] = '0';
 	clone = os_nameless_file(dir);
 	try(out, &f, other, clone);
 }

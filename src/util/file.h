@@ -41,15 +41,16 @@ WARN_UNUSED int file_size(const char *path, uint64_t *size, struct err *e);
 
 /*
  * Modes are those of open(2): the umask takes from them, and what is not read-only is made with
- * FILE_MODE, a folder with FILE_DIR_MODE. With FILE_FOR_ALL, everybody may read it (and search the
- * folder) whatever the umask says: what is published has to be served by programs of other users.
+ * FILE_MODE, a folder with FILE_DIR_MODE: whatever the umask, others cannot write it. With
+ * FILE_FOR_ALL, everybody may read it (and search the folder) whatever the umask says: what is
+ * published has to be served by programs of other users.
  *
  * A mode that the file system does not have, or refuses to set (FAT, exFAT, CIFS, 9p), is no error:
  * only file_make_private() insists.
  */
-#define FILE_MODE 0666
+#define FILE_MODE 0664
 #define FILE_READ_ONLY 0444
-#define FILE_DIR_MODE 0777
+#define FILE_DIR_MODE 0775
 #define FILE_FOR_ALL 0100000
 #define FILE_PUBLIC_MODE (FILE_FOR_ALL | FILE_MODE)
 #define FILE_PUBLIC_DIR_MODE (FILE_FOR_ALL | FILE_DIR_MODE)

@@ -1,11 +1,14 @@
 """A store that several users share: a group that may write it, and anybody who may read it."""
 
+import fcntl
 import os
 import pathlib
 import stat
 
 import pytest
 
+from published import mirror, signed_base  # noqa: F401
+from published import publisher as pushing  # noqa: F401
 from test_fetch import PIECE, client, prepared, publisher, signed  # noqa: F401
 from users import GROUP, User, group_folder
 
@@ -160,3 +163,34 @@ def test_gc_leaves_a_download_whose_lock_another_user_holds(ferry, people, publi
     lock.chmod(0o660)
     bob("store", "gc", "--partials", "0")
     assert not part.exists()
+
+
+# -- a mirror of several publishers --------------------------------------------------------
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_an_upload_that_another_publisher_left_for_himself_does_not_stop_a_push(
+        ferry, pushing, busy):  # noqa: F811
+    bob = User(ferry, BOB, 0o002)
+    pushing.configure(mirror("a"))
+    for path in (ferry.work, *ferry.work.rglob("*")):
+        os.chown(path, BOB, BOB, follow_symlinks=False)
+    pushing.mirror().parent.mkdir()
+    left = pushing.mirror() / ".ferry/partial"
+    for folder in (pushing.mirror(), left.parent, left):
+        group_folder(folder)
+    digest = pushing.on("repository", "*.tiny-q8_0.gguf").name.split(".")[0]
+    part = left / f"{digest}.part"
+    part.write_bytes(b"left")
+    os.chown(part, ALICE, GROUP)
+    part.chmod(0o644)
+    with part.open() as held:
+        if busy:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            refused = bob("-C", pushing.dir, "push", check=8)
+            assert "is being written by another process" in refused.err and part.exists()
+            return
+    bob("-C", pushing.dir, "push")
+    assert not part.exists()
+    assert pushing.on("a", "*.tiny-q8_0.gguf").stat().st_uid == BOB
+    bob("-C", pushing.dir, "verify", "--full")

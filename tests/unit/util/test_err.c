@@ -38,6 +38,9 @@ static void system_errors_have_a_cause_and_a_class(void **state)
 	assert_int_equal(err_sys(&e, ENOSPC, "x"), -ERR_SYSTEM);
 	assert_non_null(strstr(e.hint, "free some space"));
 	err_clear(&e);
+	err_sys(&e, EFBIG, "x");
+	assert_non_null(strstr(e.hint, "llama-gguf-split"));
+	err_clear(&e);
 	err_sys(&e, EROFS, "x");
 	assert_non_null(strstr(e.hint, "read-only"));
 }
