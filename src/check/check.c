@@ -119,8 +119,19 @@ static bool is_settled(enum check_status s)
 	return s == CHECK_INVALID || s == CHECK_UNREADABLE;
 }
 
+static void compare_lists(struct check_item *into, const struct check_item *from)
+{
+	if (!into->list || !from->list || is_settled(into->status) ||
+	    digest_equal(&into->listed, &from->listed))
+		return;
+	into->status = CHECK_INVALID;
+	free(into->reason);
+	into->reason = mem_printf("%s and %s give it different digests", into->list, from->list);
+}
+
 static void merge(struct check_item *into, struct check_item *from)
 {
+	compare_lists(into, from);
 	if (!into->manifest)
 		into->manifest = STEAL(from->manifest);
 	if (!into->list && from->list) {

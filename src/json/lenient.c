@@ -171,9 +171,9 @@ int json_lenient(const void *data, size_t len, size_t max_bytes, const char *wha
 	if (len > max_bytes)
 		return err_set(e, ERR_INTEGRITY, "%s: larger than %zu bytes", what, max_bytes);
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(len / 2 * 3 + 3);
-	CLEANUP(buf_wipe) struct buf strict = BUF_INIT(3 * text.max);
 	make_room(&text);
 	encoding_add_utf8(&text, data, len);
+	CLEANUP(buf_wipe) struct buf strict = BUF_INIT(3 * text.len);
 	make_room(&strict);
 	make_strict(text.data, text.len, &strict);
 	int rc = json_parse_text(buf_str(&strict), strict.len, LENIENT_DEPTH, JSON_DECODE_ANY, out,

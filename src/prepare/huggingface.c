@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define HEADER_MAX (32 * MIB)
-#define INDEX_MAX (64 * MIB)
+#define JSON_MAX (64 * MIB)
 #define INDEX_NAME "model.safetensors.index.json"
 
 /* The end of the last tensor, from the start of the data. */
@@ -85,6 +85,16 @@ int huggingface_check_safetensors(const char *path, const char *what, uint64_t *
 	return 0;
 }
 
+/* A JSON file of the folder, which is often something else: a pointer, or a login page. */
+static int load_json(const char *path, json_t **out, struct err *e)
+{
+	enum sniff kind;
+	int rc = sniff_file(path, &kind, e);
+	if (rc == 0 && (kind == SNIFF_LFS_POINTER || kind == SNIFF_HTML))
+		return sniff_refuse_file(kind, path, path, e);
+	return rc < 0 ? rc : json_lenient_file(path, JSON_MAX, out, e);
+}
+
 /* The files in the index, each once; none without an index. */
 static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 {
@@ -94,7 +104,7 @@ static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 	const char *key;
 	if (!file_exists(path))
 		return 0;
-	int rc = json_lenient_file(path, INDEX_MAX, &index, e);
+	int rc = load_json(path, &index, e);
 	if (rc == 0)
 		rc = json_get_object(index, "", "weight_map", &map, e);
 	if (rc < 0)
@@ -163,11 +173,7 @@ static int check_config(const char *dir, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, "config.json");
 	CLEANUP(json_release) json_t *config = NULL;
-	enum sniff kind;
-	int rc = sniff_file(path, &kind, e);
-	if (rc == 0 && (kind == SNIFF_LFS_POINTER || kind == SNIFF_HTML))
-		return sniff_refuse_file(kind, path, path, e);
-	return rc < 0 ? rc : json_lenient_file(path, INDEX_MAX, &config, e);
+	return load_json(path, &config, e);
 }
 
 int huggingface_check(const char *dir, struct hf_summary *out, struct err *e)

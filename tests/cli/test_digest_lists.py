@@ -145,6 +145,16 @@ def test_a_manifest_does_not_hide_that_a_list_gives_two_digests(ferry, work):
     assert statuses(result) == {"a.bin": "invalid"}
 
 
+def test_two_lists_that_disagree_are_both_named(ferry, folder):
+    (folder / "SHA256SUMS").write_text(f"{A}  a.gguf\n")
+    (folder / "a.gguf.sha256").write_text(B)
+    (folder / "checksums.txt").write_text(f"{A} *a.gguf\n")
+    result = ferry("manifest", "check", "--json", "--ignore-extra", cwd=folder, check=1)
+    [item] = result.json["files"]
+    assert item["status"] == "invalid"
+    assert "SHA256SUMS and a.gguf.sha256 give it different digests" == item["reason"]
+
+
 SIGNED = (f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{A}  a.gguf\n- {B}  sub/b.gguf\n"
           "-----BEGIN PGP SIGNATURE-----\n\niQ\n-----END PGP SIGNATURE-----\n")
 
