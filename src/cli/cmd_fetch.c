@@ -1,5 +1,6 @@
 #include "cli/retrieve.h"
 #include "cli/several.h"
+#include "cli/values.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -158,4 +159,5 @@ const struct command cmd_fetch = {
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run,
+	.values = values_client,
 };

@@ -1,4 +1,5 @@
 #include "cli/session.h"
+#include "cli/values.h"
 #include "util/mem.h"
 
 #include <fnmatch.h>
@@ -169,5 +170,7 @@ const struct command cmd_list = {
 	.opts = list_opts,
 	.opts_size = sizeof(struct list_opts),
 	.max_operands = 1,
+	.operand_hint = HINT_MODEL,
 	.run = run,
+	.values = values_client,
 };

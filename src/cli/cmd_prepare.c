@@ -39,9 +39,11 @@ static const struct opt opts[] = {
 		  "accept tensor types that only a fork of llama.cpp can load; the card says "
 		  "which"),
 	OPT_HEADING("Conversion, by llama.cpp's tools"),
-	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.outtype, 0, "outtype", "TYPE",
-		  "convert a Hugging Face folder to this type: f32, f16, bf16, q8_0, tq1_0, tq2_0, "
-		  "auto"),
+	OPT_OFFERED(OPT_STRING, prepare_opts, wanted.outtype, 0, "outtype", "TYPE",
+		    "f32 f16 bf16 q8_0 tq1_0 tq2_0 auto",
+		    "convert a Hugging Face folder to this type: f32, f16, bf16, q8_0, tq1_0, "
+		    "tq2_0, "
+		    "auto"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.quantize, 0, "quantize", "TYPE",
 		  "quantize with llama-quantize: Q4_K_M, Q5_K_M, Q8_0, …"),
 	OPT_HINTED(OPT_STRING, prepare_opts, wanted.imatrix, 0, "imatrix", "FILE", HINT_FILE,

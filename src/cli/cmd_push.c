@@ -2,6 +2,7 @@
 #include "cli/plans.h"
 #include "cli/pruning.h"
 #include "cli/publisher.h"
+#include "cli/values.h"
 #include "publish/only.h"
 #include "publish/push.h"
 #include "settings/publish.h"
@@ -36,9 +37,9 @@ static const struct opt options[] = {
 	PUBLISHER_OPTS(push_opts),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.stage, 0, "stage", NULL,
 		  "show the release only on mirrors marked stage; objects go to all"),
-	OPT_ENTRY(OPT_LIST, push_opts, only, 0, "only", "MODEL|GLOB",
-		  "send only the objects of these models, and do not show the release; may be "
-		  "repeated"),
+	OPT_HINTED(OPT_LIST, push_opts, only, 0, "only", "MODEL|GLOB", HINT_MODEL,
+		   "send only the objects of these models, and do not show the release; may be "
+		   "repeated"),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.repair, 0, "repair", NULL,
 		  "only repair what is wrong or missing in the release that a mirror shows; "
 		  "publish nothing new"),
@@ -441,4 +442,5 @@ const struct command cmd_push = {
 	.opts_size = sizeof(struct push_opts),
 	.operand_hint = HINT_NONE,
 	.run = push_run_command,
+	.values = values_publisher,
 };

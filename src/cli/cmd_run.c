@@ -1,4 +1,5 @@
 #include "cli/retrieve.h"
+#include "cli/values.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -156,8 +157,9 @@ const struct command cmd_run = {
 	.opts = run_opts,
 	.opts_size = sizeof(struct run_opts),
 	.stop_at_operand = true,
-	.operand_hint = HINT_MODEL,
+	.operand_hint = HINT_STORED,
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run,
+	.values = values_client,
 };

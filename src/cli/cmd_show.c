@@ -1,4 +1,5 @@
 #include "cli/session.h"
+#include "cli/values.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -180,4 +181,5 @@ const struct command cmd_show = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run,
+	.values = values_client,
 };

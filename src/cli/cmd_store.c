@@ -1,5 +1,6 @@
 #include "cli/session.h"
 #include "cli/several.h"
+#include "cli/values.h"
 #include "fetch/fetch.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -361,7 +362,7 @@ static const struct command store_path_command = {
 	.asked = true,
 	.summary = "print the paths of a model's files, without using the network",
 	.synopsis = (const char *const[]){ REFERENCE, NULL },
-	.operand_hint = HINT_MODEL,
+	.operand_hint = HINT_STORED,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_path,
@@ -373,7 +374,7 @@ static const struct command store_verify_command = {
 	.synopsis = (const char *const[]){ "[" REFERENCE "…]", NULL },
 	.description = "Prints a verdict for each file. The exit code is 1 if one is damaged or "
 		       "missing; fetch the model again to repair it.",
-	.operand_hint = HINT_MODEL,
+	.operand_hint = HINT_STORED,
 	.max_operands = -1,
 	.run = run_verify,
 };
@@ -382,7 +383,7 @@ static const struct command store_remove_command = {
 	.name = "remove",
 	.summary = "remove models from the store",
 	.synopsis = (const char *const[]){ REFERENCE "…", NULL },
-	.operand_hint = HINT_MODEL,
+	.operand_hint = HINT_STORED,
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run_remove,
@@ -405,4 +406,5 @@ const struct command cmd_store = {
 	.subs = (const struct command *const[]){ &store_list_command, &store_path_command,
 						 &store_verify_command, &store_remove_command,
 						 &store_gc_command, NULL },
+	.values = values_client,
 };

@@ -1,5 +1,6 @@
 #include "cli/checks.h"
 #include "cli/publisher.h"
+#include "cli/values.h"
 #include "http/url.h"
 #include "publish/push.h"
 #include "publish/share.h"
@@ -426,4 +427,5 @@ const struct command cmd_sync = {
 	.min_operands = 2,
 	.max_operands = 2,
 	.run = sync_run_command,
+	.values = values_publisher,
 };

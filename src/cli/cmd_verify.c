@@ -1,4 +1,5 @@
 #include "cli/publisher.h"
+#include "cli/values.h"
 #include "http/url.h"
 #include "publish/verify_report.h"
 #include "util/mem.h"
@@ -494,4 +495,5 @@ const struct command cmd_verify = {
 	.opts = options,
 	.opts_size = sizeof(struct verify_opts),
 	.run = verify_run_command,
+	.values = values_publisher,
 };

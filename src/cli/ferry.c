@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct cli_entry entries[] = {
@@ -127,25 +126,6 @@ static int run_program(const char *argv0, const char *name, char **argv)
 	return ERR_SYSTEM;
 }
 
-/* Prints what `ferry-NAME --generate=KIND` prints. */
-static int append_output(const char *argv0, const char *name, const char *kind)
-{
-	CLEANUP(mem_free_ptr) char *path = program_path(argv0, name);
-	CLEANUP(mem_free_ptr) char *option = mem_printf("--generate=%s", kind);
-	fflush(stdout);
-	pid_t child = fork();
-	if (child == 0) {
-		execl(path, path, option, (char *)NULL);
-		_exit(ERR_SYSTEM);
-	}
-	int status = 0;
-	if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) {
-		fprintf(stderr, "ferry: cannot run %s\n", path);
-		return ERR_SYSTEM;
-	}
-	return 0;
-}
-
 /* ---- the command line: `ferry LEADING… NAME REST…` ---- */
 
 struct words {
@@ -219,17 +199,46 @@ static int help(const struct words *w)
 
 /* ---- completion ---- */
 
-static int completion(const char *argv0, const char *kind)
+static void offer(const char *word, const char *name, const char *summary)
 {
-	if (!cli_completion_head(stdout, entries, kind))
-		return -ERR_USAGE;
-	for (const struct cli_entry *n = entries; n->name; n++) {
-		int rc = append_output(argv0, n->name, kind);
-		if (rc)
-			return rc;
-	}
-	cli_completion_tail(stdout, entries, kind);
+	if (str_starts(name, word))
+		printf("%s\t%s\n", name, summary);
+}
+
+static int complete_command(int count, char **words)
+{
+	const char *word = count ? words[count - 1] : "";
+	if (cli_complete_common(stdout, count, words))
+		return finish();
+	for (const struct cli_entry *n = entries; n->name; n++)
+		offer(word, n->name, n->summary);
+	offer(word, "help", "show the help of ferry or of a command");
+	offer(word, "completion", "print the shell completion for bash, zsh or fish");
 	return finish();
+}
+
+/* `ferry --complete WORD…`: see cli/frame/complete.c. */
+static int complete(int argc, char **argv)
+{
+	static char option[] = "--generate=complete";
+	/* Without the word that is being typed. */
+	struct words w = words_of(argc - 2, argv + 1);
+	const char *word = argc > 2 ? argv[argc - 1] : "";
+	if (w.name && !strcmp(w.name, "help"))
+		w = words_of(argc - 2 - (int)(w.rest - (argv + 2)), w.rest - 1);
+	if (!w.name)
+		return complete_command(argc - 2, argv + 2);
+	if (!strcmp(w.name, "completion")) {
+		offer(word, "bash", ""), offer(word, "zsh", ""), offer(word, "fish", "");
+		return finish();
+	}
+	if (!entry_find(w.name))
+		return 0;
+	/* NAME LEADING… REST… */
+	char *name = w.argv[1 + w.leading];
+	memmove(w.argv + 2, w.argv + 1, (size_t)w.leading * sizeof *w.argv);
+	w.argv[1] = option;
+	return run_program(argv[0], name, w.argv);
 }
 
 static int run_completion(const struct words *w)
@@ -240,9 +249,8 @@ static int run_completion(const struct words *w)
 		fputs(completion_usage, stdout);
 		return finish();
 	}
-	int rc = kind ? completion(w->argv[0], kind) : -ERR_USAGE;
-	if (rc >= 0)
-		return rc;
+	if (kind && cli_completion(stdout, kind))
+		return finish();
 	err_set(&e, ERR_USAGE, kind ? "unknown shell '%s'" : "the shell is missing", kind);
 	err_hint(&e, "usage: ferry completion bash|zsh|fish");
 	return fail(w->argv, &e);
@@ -286,6 +294,8 @@ static int without_command(const struct words *w)
 int main(int argc, char **argv)
 {
 	cli_standard_streams();
+	if (argc > 1 && !strcmp(argv[1], "--complete"))
+		return complete(argc, argv);
 	const struct words w = words_of(argc, argv);
 	if (!w.name)
 		return without_command(&w);

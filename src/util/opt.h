@@ -32,7 +32,18 @@ enum opt_type {
 };
 
 /* What a value is, for shell completion. */
-enum opt_hint { HINT_NONE, HINT_FILE, HINT_DIR, HINT_MODEL, HINT_MIRROR, HINT_REPOSITORY };
+enum opt_hint {
+	HINT_NONE,
+	HINT_FILE,
+	HINT_DIR,
+	HINT_MODEL,  /* in the catalog */
+	HINT_STORED, /* a model in the store */
+	HINT_MIRROR,
+	HINT_REPOSITORY,
+	HINT_ROLE,   /* of the metadata */
+	HINT_KEY,    /* in the folder of keys */
+	HINT_OBJECT, /* the key of a file on a mirror */
+};
 
 struct opt {
 	enum opt_type type;
@@ -41,7 +52,7 @@ struct opt {
 	const char *arg;  /* "FILE"; NULL for flags */
 	const char *help; /* one sentence or two, lower case, no full stop */
 	size_t offset;
-	const char *choices;
+	const char *choices; /* of OPT_CHOICE; of OPT_STRING and OPT_LIST: what completion offers */
 	enum opt_hint hint;
 };
 
@@ -56,6 +67,9 @@ struct opt_list {
 #define OPT_HINTED(t, s, member, l, n, a, hint_, h) \
 	BRACES(.type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \
 	       .offset = offsetof(struct s, member), .hint = (hint_))
+#define OPT_OFFERED(t, s, member, l, n, a, choices_, h) \
+	BRACES(.type = (t), .letter = (l), .name = (n), .arg = (a), .help = (h), \
+	       .offset = offsetof(struct s, member), .choices = (choices_))
 #define OPT_ENUM(s, member, l, n, a, choices_, h) \
 	BRACES(.type = OPT_CHOICE, .letter = (l), .name = (n), .arg = (a), .help = (h), \
 	       .offset = offsetof(struct s, member), .choices = (choices_))

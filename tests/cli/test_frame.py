@@ -281,32 +281,3 @@ def test_findings_come_before_the_verdict_when_both_go_to_one_place(ferry, work)
     lines = process.stdout.splitlines()
     assert lines[0].startswith("bad.gguf: refused") and lines[1].startswith("  hint: ")
     assert "1 of 1 file is refused" in lines[2]
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completions_name_every_command(ferry, shell):
-    out = ferry("completion", shell).out
-    for command in COMMANDS:
-        assert command in out
-    assert "limit-rate" in out
-
-
-def complete(words):
-    """What bash offers for the last word."""
-    script = f"""
-source <({BIN}/ferry completion bash)
-COMP_WORDS=({' '.join(json.dumps(w) for w in words)})
-COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-compopt() {{ :; }}
-_ferry
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
-    out = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    return out.stdout.split()
-
-
-def test_bash_completes_commands_options_and_choices():
-    assert complete(["ferry", "fet"]) == ["fetch"]
-    assert "--offline" in complete(["ferry", "fetch", "--off"])
-    assert "sign" in complete(["ferry", "catalog", "si"])
-    assert complete(["ferry", "fetch", "--progress", "pl"]) == ["plain"]

@@ -14,7 +14,7 @@ struct ceremony_opts {
 };
 
 #define CEREMONY_OPT_KEY \
-	OPT_HINTED(OPT_LIST, ceremony_opts, signers, 0, "key", "FILE", HINT_FILE, \
+	OPT_HINTED(OPT_LIST, ceremony_opts, signers, 0, "key", "FILE", HINT_KEY, \
 		   "sign only with this key: a NAME.pem, a NAME.command, or a NAME in the folder " \
 		   "of keys; may be repeated")
 

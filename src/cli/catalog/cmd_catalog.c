@@ -1,5 +1,6 @@
 #include "cli/catalog/ceremony.h"
 #include "cli/catalog/key.h"
+#include "cli/values.h"
 
 static const struct command *const key_subs[] = {
 	&cmd_catalog_key_new,
@@ -34,4 +35,5 @@ const struct command cmd_catalog = {
 		       "them. The commands work on the repository in the ferry.conf of the current "
 		       "folder. Readers see a change only after it is signed and pushed.",
 	.subs = subs,
+	.values = values_publisher,
 };

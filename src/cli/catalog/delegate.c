@@ -173,6 +173,7 @@ const struct command cmd_catalog_undelegate = {
 		       "them. For bins, NAME is their prefix: all files move back to targets.",
 	.opts = undelegate_opts,
 	.opts_size = sizeof(struct delegate_opts),
+	.operand_hint = HINT_ROLE,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_undelegate,

@@ -12,7 +12,8 @@ struct edit_opts {
 	bool link;
 };
 
-#define EDIT_OPT_ROLE(help_) OPT_ENTRY(OPT_STRING, edit_opts, role, 0, "role", "NAME", help_)
+#define EDIT_OPT_ROLE(help_) \
+	OPT_HINTED(OPT_STRING, edit_opts, role, 0, "role", "NAME", HINT_ROLE, help_)
 
 static const struct opt add_opts[] = {
 	CATALOG_OPT_PLACE,

@@ -374,7 +374,7 @@ static const struct command export_minisign_command = {
 
 static const struct opt signature_opts[] = {
 	CATALOG_OPT_PLACE,
-	OPT_HINTED(OPT_STRING, export_opts, key, 0, "key", "KEY", HINT_FILE,
+	OPT_HINTED(OPT_STRING, export_opts, key, 0, "key", "KEY", HINT_KEY,
 		   "the ECDSA P-256 key that signs: a private key in PEM form, or the name of a "
 		   "key in the folder of keys"),
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,

@@ -197,6 +197,7 @@ const struct command cmd_catalog_key_passphrase = {
 	.synopsis = (const char *const[]){ "NAME…", NULL },
 	.opts = passphrase_opts,
 	.opts_size = sizeof(struct catalog_opts),
+	.operand_hint = HINT_KEY,
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run_passphrase,

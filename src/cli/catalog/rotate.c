@@ -179,12 +179,12 @@ static bool in_root(const char *role)
 /* ---- rotate ---- */
 
 static const struct opt rotate_opts[] = {
-	OPT_HINTED(OPT_LIST, ceremony_opts, add, 0, "add", "KEY", HINT_FILE,
+	OPT_HINTED(OPT_LIST, ceremony_opts, add, 0, "add", "KEY", HINT_KEY,
 		   "add this key to the role: a NAME.pub file, or a NAME in the folder of keys; "
 		   "may be repeated"),
-	OPT_ENTRY(OPT_LIST, ceremony_opts, remove, 0, "remove", "KEY",
-		  "remove this key from the role: a NAME in the folder of keys, or at least the "
-		  "first 8 characters of a key id; may be repeated"),
+	OPT_HINTED(OPT_LIST, ceremony_opts, remove, 0, "remove", "KEY", HINT_KEY,
+		   "remove this key from the role: a NAME in the folder of keys, or at least the "
+		   "first 8 characters of a key id; may be repeated"),
 	OPT_ENTRY(OPT_U64, ceremony_opts, threshold, 0, "threshold", "N",
 		  "how many of the role's keys must sign"),
 	CATALOG_OPT_TYPE("type of the new key, if one is created"),
@@ -275,6 +275,7 @@ const struct command cmd_catalog_rotate = {
 	.opts = rotate_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.defaults = &rotate_defaults,
+	.operand_hint = HINT_ROLE,
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run_rotate,
@@ -312,6 +313,7 @@ const struct command cmd_catalog_renew = {
 		       "for snapshot and timestamp. The exit code is 1 if signatures are missing.",
 	.opts = renew_opts,
 	.opts_size = sizeof(struct ceremony_opts),
+	.operand_hint = HINT_ROLE,
 	.min_operands = 1,
 	.max_operands = -1,
 	.run = run_renew,

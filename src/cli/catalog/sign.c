@@ -1,8 +1,8 @@
 #include "cli/catalog/waiting.h"
 
 static const struct opt sign_opts[] = {
-	OPT_ENTRY(OPT_LIST, ceremony_opts, roles, 0, "role", "ROLE",
-		  "sign only drafts of this role, and build nothing; may be repeated"),
+	OPT_HINTED(OPT_LIST, ceremony_opts, roles, 0, "role", "ROLE", HINT_ROLE,
+		   "sign only drafts of this role, and build nothing; may be repeated"),
 	CEREMONY_OPT_KEY,
 	CEREMONY_OPT_ROOT,
 	CATALOG_OPT_PLACE,

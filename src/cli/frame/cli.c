@@ -93,7 +93,7 @@ static int generate(const struct command *c, const char *kind, struct err *e)
 		cli_scdoc(stdout, c);
 	else if (strcmp(kind, "synopsis") == 0)
 		cli_synopsis(stdout, c);
-	else if (!cli_completion(stdout, c, kind))
+	else
 		return err_set(e, ERR_USAGE, "--generate: unknown kind");
 	return 0;
 }
@@ -133,6 +133,19 @@ static char *command_line(const struct command *c, char **argv)
 	return buf_steal(&line);
 }
 
+/* `ferry-NAME --generate=complete WORD…`: the words are no command line yet. */
+static int complete(struct run *run, const struct command *program, int count, char **words)
+{
+	run->cli.quiet = true;
+	run->cli.name = program->name;
+	cli_complete(&run->cli, program, count, words);
+	free(run->words.path);
+	conf_release(&run->conf);
+	conf_release(&run->own);
+	owner_trust_release(&run->trust);
+	return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
+}
+
 int cli_main(const struct command *command, int argc, char **argv)
 {
 	cli_standard_streams();
@@ -144,6 +157,8 @@ int cli_main(const struct command *command, int argc, char **argv)
 				    .trust = &run.trust },
 			   .words = { .command = command,
 				      .path = mem_printf("ferry %s", command->name), }, };
+	if (argc > 1 && !strcmp(argv[1], "--generate=complete"))
+		return complete(&run, command, argc - 2, argv + 2);
 	CLEANUP(mem_free_ptr) char *line = command_line(command, argv);
 	int rc = cli_parse(&run.words, argc, argv, &e);
 	run.cli.line = line;

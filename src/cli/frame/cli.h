@@ -17,6 +17,13 @@
 #include "util/owner.h"
 #include "util/report.h"
 
+/* What completion looks for. */
+struct cli_sought {
+	enum opt_hint hint;
+	const char *word;              /* as far as it was typed */
+	const char *repository, *keys; /* the values of these options; or NULL */
+};
+
 struct command {
 	const char *name;                  /* "fetch" */
 	const char *summary;               /* one line for `ferry --help` */
@@ -34,6 +41,9 @@ struct command {
 	/* Returns 0, or -ERR_FAULT after having printed its findings with e unset, or the error
 	 * that it set. */
 	int (*run)(struct cli *cli, struct err *e);
+	/* Of a program: appends what there is of a kind, for completion; it says nothing. NULL:
+	 * only files and what the tables know. */
+	void (*values)(struct cli *cli, const struct cli_sought *what, struct str_list *out);
 };
 
 /* What every command gets. */
@@ -117,9 +127,10 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 struct cli_entry {
 	const char *name, *summary, *group;
 };
-/* The start and the end of a shell's completion, around the parts of all commands. `entries` ends
- * with a NULL name; false if the shell is unknown. */
-bool cli_completion_head(FILE *out, const struct cli_entry *entries, const char *shell);
-void cli_completion_tail(FILE *out, const struct cli_entry *entries, const char *shell);
+/* Prints the script that a shell ("bash", "zsh", "fish") reads; false if it is another. */
+bool cli_completion(FILE *out, const char *shell);
+/* In front of the command: offers the common options, or the values of one of them, for the last
+ * of the words. False if it is neither, so that it begins a command. */
+bool cli_complete_common(FILE *out, int count, char **words);
 
 #endif

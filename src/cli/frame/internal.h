@@ -61,7 +61,7 @@ void cli_progress_free(struct report *r);
 WARN_UNUSED int cli_read_line(int fd, const char *what, const struct cancel *cancel,
 			      struct buf *out, struct err *e);
 
-/* ---- help.c, completion.c ---- */
+/* ---- help.c, complete.c ---- */
 
 /* `path` is what the user typed: "ferry catalog add". */
 void cli_help(FILE *out, const struct command *c, const char *path);
@@ -69,7 +69,7 @@ void cli_help(FILE *out, const struct command *c, const char *path);
 void cli_scdoc(FILE *out, const struct command *c);
 /* Each way to call it, as the synopsis of a man page. */
 void cli_synopsis(FILE *out, const struct command *c);
-/* A command's part of the completion for a shell, "bash", "zsh" or "fish"; false for any other. */
-bool cli_completion(FILE *out, const struct command *c, const char *shell);
+/* Prints what may stand in the place of the last of the words. */
+void cli_complete(struct cli *cli, const struct command *program, int count, char **words);
 
 #endif

@@ -18,7 +18,8 @@ struct add_opts {
 #define SETTING(member, n, arg, help) OPT_ENTRY(OPT_STRING, add_opts, member, 0, n, arg, help)
 
 static const struct opt options[] = {
-	SETTING(kind, "kind", "KIND", "file, http, s3 or r2"),
+	OPT_OFFERED(OPT_STRING, add_opts, kind, 0, "kind", "KIND", "file http s3 r2",
+		    "file, http, s3 or r2"),
 	OPT_HINTED(OPT_STRING, add_opts, path, 0, "path", "DIR", HINT_DIR, "file: the folder"),
 	SETTING(bucket, "bucket", "NAME", "s3, r2: the bucket"),
 	SETTING(prefix, "prefix", "TEXT", "s3, r2: the folder in the bucket"),
@@ -28,7 +29,8 @@ static const struct opt options[] = {
 	SETTING(url, "url", "URL", "the public base URL for readers"),
 	SETTING(region, "region", "NAME", "where it is; s3: the region of the bucket"),
 	SETTING(priority, "priority", "NUMBER", "mirrors with lower numbers are used first"),
-	SETTING(holds, "holds", "WHAT", "all, objects or metadata"),
+	OPT_OFFERED(OPT_STRING, add_opts, holds, 0, "holds", "WHAT", "all objects metadata",
+		    "all, objects or metadata"),
 	OPT_ENTRY(OPT_FLAG, add_opts, stage, 0, "stage", NULL, "make it a stage mirror"),
 	OPT_ENTRY(OPT_LIST, add_opts, set, 0, "set", "KEY=VALUE",
 		  "any other key of ferry.conf(5); may be repeated"),

@@ -1,4 +1,5 @@
 #include "cli/mirror/mirror.h"
+#include "cli/values.h"
 
 extern const struct command cmd_mirror;
 
@@ -9,4 +10,5 @@ const struct command cmd_mirror = {
 						 &cmd_mirror_list, &cmd_mirror_probe,
 						 &cmd_mirror_setup, &cmd_mirror_cleanup,
 						 &cmd_mirror_presign, NULL },
+	.values = values_publisher,
 };

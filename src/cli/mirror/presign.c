@@ -78,6 +78,7 @@ const struct command cmd_mirror_presign = {
 	.opts = options,
 	.opts_size = sizeof(struct presign_opts),
 	.defaults = &defaults,
+	.operand_hint = HINT_OBJECT,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = presign_run,

@@ -1,4 +1,5 @@
 #include "cli/repository/repository.h"
+#include "cli/values.h"
 
 extern const struct command cmd_repository;
 
@@ -11,4 +12,5 @@ const struct command cmd_repository = {
 	.subs = (const struct command *const[]){ &cmd_repository_add, &cmd_repository_list,
 						 &cmd_repository_status, &cmd_repository_remove,
 						 NULL },
+	.values = values_client,
 };
