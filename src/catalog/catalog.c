@@ -165,8 +165,9 @@ static int view_head(const json_t *object, struct catalog *c, struct err *e)
 		return rc;
 	if (!path_is_id(c->name))
 		return err_set(e, ERR_INTEGRITY, "name: '%s' is not a valid name", c->name);
-	if (c->title && (!*c->title || strlen(c->title) > 200))
-		return err_set(e, ERR_INTEGRITY, "title: must have 1 to 200 bytes");
+	if (c->title && (!*c->title || strlen(c->title) > CATALOG_MAX_TITLE))
+		return err_set(e, ERR_INTEGRITY, "title: must have 1 to %d bytes",
+			       CATALOG_MAX_TITLE);
 	if (!parse_time(c->updated, &time_s))
 		return err_set(e, ERR_INTEGRITY,
 			       "updated: '%s' is not a time of the form 2026-01-02T03:04:05Z",

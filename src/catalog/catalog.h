@@ -30,6 +30,7 @@
 #define CATALOG_MAX_BYTES (64 * MIB)
 #define CATALOG_MAX_MODELS 20000
 #define CATALOG_MAX_MIRRORS 64
+#define CATALOG_MAX_TITLE 200
 
 struct catalog_mirror {
 	const char *id, *kind, *url, *region; /* region or NULL */

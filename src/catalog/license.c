@@ -312,6 +312,11 @@ void license_release(struct license *l)
 int license_spell(const char *text, char **out, struct err *e)
 {
 	CLEANUP(spdx_release) struct spdx s = { 0 };
+	if (says_nothing(text)) {
+		err_set(e, ERR_USAGE, "'%s' names no license", text);
+		return err_hint(e, "write LicenseRef-NAME for a license that is not in the SPDX "
+				   "list, and where its text is, in license.url");
+	}
 	int rc = spdx_parse(text, known_word, &s, e);
 	if (rc == 0) {
 		*out = STEAL(s.text);

@@ -1,6 +1,7 @@
 #include "catalog/license.h"
 #include "catalog/lint.h"
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <string.h>
 
@@ -27,6 +28,23 @@ static void deprecated_id(const char *where, const char *id, struct lint_finding
 			 "license.id: '%s' is deprecated in the SPDX license list", id);
 }
 
+/* "LicenseRef-MIT": readers do not find it among the licenses that they know. */
+static void listed_reference(const char *where, const char *expression, struct lint_findings *f)
+{
+	CLEANUP(str_list_release) struct str_list words = { 0 };
+	str_list_split(&words, expression, " ()");
+	for (size_t i = 0; i < words.count; i++) {
+		if (!str_starts(words.at[i], SPDX_REFERENCE))
+			continue;
+		const char *name = words.at[i] + strlen(SPDX_REFERENCE);
+		const struct spdx_entry *entry = spdx_find(name, strlen(name));
+		if (entry && !(entry->flags & SPDX_EXCEPTION))
+			lint_add(f, LINT_WARNING, where,
+				 "license.id: '%s' is in the SPDX license list: write '%s'",
+				 words.at[i], entry->id);
+	}
+}
+
 void lint_license(const struct card *c, struct lint_findings *f)
 {
 	CLEANUP(spdx_release) struct spdx s = { 0 };
@@ -41,6 +59,7 @@ void lint_license(const struct card *c, struct lint_findings *f)
 		lint_add(f, LINT_ERROR, c->id, "license.id: %s", e.text);
 		return;
 	}
+	listed_reference(c->id, s.text, f);
 	if (s.unknown)
 		unknown_id(c->id, s.unknown, f);
 	if (s.deprecated)

@@ -1,5 +1,6 @@
 #include "settings/repository.h"
 
+#include "catalog/catalog.h"
 #include "http/url.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -38,8 +39,9 @@ void settings_repositories_release(struct settings_repositories *r)
 static int read_title(const struct conf *c, const struct conf_section *s, char **out, struct err *e)
 {
 	const char *title = conf_get(s, "title");
-	if (title && (!*title || strlen(title) > 200))
-		return conf_err(c, s, "title", e, "title: must have 1 to 200 bytes");
+	if (title && (!*title || strlen(title) > CATALOG_MAX_TITLE))
+		return conf_err(c, s, "title", e, "title: must have 1 to %d bytes",
+				CATALOG_MAX_TITLE);
 	*out = title ? mem_strdup(title) : NULL;
 	return 0;
 }

@@ -166,6 +166,37 @@ def test_the_schema_of_a_card_has_the_members_and_limits_of_the_parser(table):
             assert schema.get("maximum", 2**63 - 1) == most, key
 
 
+# Place in a schema → the limit in the sources.
+LIMITS = {
+    "card/properties/variants/maxItems": ("catalog/card.h", "CARD_MAX_VARIANTS"),
+    "card/$defs/variant/properties/files/maxItems": ("catalog/card.h", "CARD_MAX_FILES"),
+    "card/$defs/url/maxLength": ("catalog/link.h", "LINK_MAX"),
+    "catalog/properties/models/maxItems": ("catalog/catalog.h", "CATALOG_MAX_MODELS"),
+    "catalog/properties/mirrors/maxItems": ("catalog/catalog.h", "CATALOG_MAX_MIRRORS"),
+    "catalog/properties/title/maxLength": ("catalog/catalog.h", "CATALOG_MAX_TITLE"),
+    "manifest/properties/pieces/maxItems": ("hash/grid.h", "GRID_MAX_PIECES"),
+    "push-plan/properties/mirrors/maxItems": ("publish/plan_file.h", "PLAN_FILE_MAX_MIRRORS"),
+    "push-plan/$defs/mirror/properties/steps/maxItems": ("publish/plan_file.h",
+                                                         "PLAN_FILE_MAX_STEPS"),
+}
+
+
+@pytest.mark.parametrize("place", sorted(LIMITS))
+def test_a_schema_has_the_limit_of_the_parser(place):
+    name, *path = place.split("/")
+    value = schemas.load()[name]
+    for step in path:
+        value = value[step]
+    assert value == int(macro(*LIMITS[place]))
+
+
+def test_the_largest_file_of_the_schemas_is_that_of_the_grid():
+    most = 4 * 2**30 * int(macro("hash/grid.h", "GRID_MAX_PIECES"))
+    assert macro("hash/grid.h", "GRID_MAX_SIZE") == "(GRID_MAX_PIECES"
+    assert {schemas.load()["manifest"]["$defs"]["bytes"]["maximum"],
+            schemas.load()["card"]["$defs"]["file"]["properties"]["size"]["maximum"]} == {most}
+
+
 # -- man pages -------------------------------------------------------------------------------
 
 def man(name):

@@ -290,6 +290,7 @@ static void set_refuses_with_the_reason(void **state)
 		{ "title", "key=value", "license.id=MIT" },
 		{ "titel=x", "'titel' is not a member", "'title'" },
 		{ "license.id=MIT OR", "license.id: 'MIT OR' is not an SPDX", "LicenseRef-NAME" },
+		{ "license.id=other", "license.id: 'other' names no license", "LicenseRef-NAME" },
 		{ "license.id=Apache License 2.0", "SPDX", "did you mean 'Apache-2.0'" },
 		{ "license.idd=x", "'license.idd' is not a member", "'license.id'" },
 		{ "id=x", "'id' is not a member", "" },

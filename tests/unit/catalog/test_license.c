@@ -427,6 +427,8 @@ static void the_linter_says_what_is_open(void **state)
 	check_lint("LicenseRef-x", "https://example.org/x", NULL);
 	check_lint("LicenseRef-x", NULL, "license.url: missing");
 	check_lint("MIT OR LicenseRef-x", NULL, "license.url: missing");
+	check_lint("MIT OR LicenseRef-apache-2.0", "https://example.org/x",
+		   "'LicenseRef-apache-2.0' is in the SPDX license list: write 'Apache-2.0'");
 	check_lint(NULL, NULL, "license.id: missing");
 	check_lint("MIT OR", NULL, "'MIT OR' is not an SPDX license expression");
 	check_lint("mit", NULL, "'mit' is written 'MIT'");
