@@ -296,6 +296,8 @@ void license_read(const char *const *texts, size_t count, const char *name, stru
 		if (id)
 			add_once(&ids, id);
 	}
+	if (count > LICENSE_MAX)
+		add_once(&ids, SPDX_REFERENCE "other");
 	CLEANUP(mem_free_ptr) char *named = ids.count || !name ? NULL : read_one(name, &list);
 	if (named)
 		str_list_add(&ids, named);

@@ -16,9 +16,10 @@ struct license {
 };
 
 /*
- * Reads the license in a model's metadata: one text, or a list of up to LICENSE_MAX (what follows
- * is left out). `name` is that of a license which the text calls "other", or NULL. Never fails: a
- * license that is not in the SPDX list becomes "LicenseRef-" and its name.
+ * Reads the license in a model's metadata: one text, or a list (of more than LICENSE_MAX,
+ * LicenseRef-other stands for what follows). `name` is that of a license which the text calls
+ * "other", or NULL. Never fails: a license that is not in the SPDX list becomes "LicenseRef-" and
+ * its name.
  */
 #define LICENSE_MAX 16
 void license_read(const char *const *texts, size_t count, const char *name, struct license *out);

@@ -30,8 +30,8 @@ const struct spdx_entry *spdx_find(const char *id, size_t len);
 #define SPDX_REFERENCE "LicenseRef-" /* in front of a license that is not in the list */
 #define SPDX_ADDITION "AdditionRef-" /* and of an exception */
 
-#define SPDX_MAX_BYTES 500 /* of an expression */
-#define SPDX_MAX_DEPTH 16  /* of parentheses */
+#define SPDX_MAX_BYTES 2000 /* of an expression */
+#define SPDX_MAX_DEPTH 16   /* of parentheses */
 
 struct spdx {
 	char *text;       /* in canonical spelling */

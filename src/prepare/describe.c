@@ -74,9 +74,9 @@ static const char *usable_link(const char *url)
 
 void describe_license(const struct gguf_metadata *m, struct license *out)
 {
-	const char *texts[LICENSE_MAX] = { m->license };
+	const char *texts[LICENSE_MAX + 1] = { m->license };
 	size_t count = m->license ? 1 : 0;
-	for (size_t i = 0; m->licenses && i < m->licenses->count && count < LICENSE_MAX; i++)
+	for (size_t i = 0; m->licenses && i < m->licenses->count && count <= LICENSE_MAX; i++)
 		texts[count++] = m->licenses->as.strings[i].s;
 	license_read(texts, count, m->license_name, out);
 }
