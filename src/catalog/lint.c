@@ -94,7 +94,7 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 		return;
 	}
 	lint_ram(v, where, f);
-	if (!v->quantization)
+	if (!v->quantization && !(v->kind && strcmp(v->kind, "vocabulary") == 0))
 		lint_add(f, LINT_WARNING, where, "quantization: missing");
 	for (size_t i = 0; i < v->file_count; i++) {
 		const char *path = v->files[i].path;

@@ -4,24 +4,26 @@
 #include "gguf/gguf.h"
 #include "util/mem.h"
 
+#include <ctype.h>
 #include <string.h>
 
-/* "q4_k_m", or a longer id that ends in it; -1 when it names none. */
-static int named_quantization(const char *id)
+/* "q4_k_m" of "chat-q4_k_m" or "UD-Q4_K_M". */
+static bool encoding_of(const char *label, struct gguf_name *out)
 {
-	CLEANUP(mem_free_ptr) char *file = mem_printf("m-%s.gguf", id);
-	struct gguf_name name;
-	return gguf_name_parse(file, &name) ? gguf_file_type_named(name.encoding) : -1;
+	CLEANUP(mem_free_ptr) char *file = mem_printf("m-%s.gguf", label);
+	return gguf_name_parse(file, out) && out->encoding[0];
 }
 
 static void lint_label(const struct card_variant *v, const char *where, struct lint_findings *f)
 {
-	int named = named_quantization(v->id);
-	int is = v->quantization ? gguf_file_type_named(v->quantization) : -1;
-	if (named >= 0 && is >= 0 && named != is)
-		lint_add(f, LINT_WARNING, where,
-			 "quantization: the id says %s, but the variant is %s",
-			 gguf_file_type_name((uint64_t)named), v->quantization);
+	struct gguf_name named, is;
+	if (!v->quantization || v->engine || !encoding_of(v->id, &named) ||
+	    !encoding_of(v->quantization, &is) || !gguf_contradicts(named.encoding, is.encoding))
+		return;
+	for (char *p = named.encoding; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	lint_add(f, LINT_WARNING, where, "quantization: the id says %s, but the variant is %s",
+		 named.encoding, v->quantization);
 }
 
 static bool has_same_files(const struct card_variant *a, const struct card_variant *b)

@@ -211,7 +211,7 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 
 static bool makes_something(const struct prepare_opts *o)
 {
-	static const struct prepare nothing;
+	const struct prepare nothing = { .allow_foreign_types = o->wanted.allow_foreign_types };
 	return o->sha256.count || o->set.count || memcmp(&o->wanted, &nothing, sizeof nothing) != 0;
 }
 
@@ -228,10 +228,12 @@ static int run(struct cli *cli, struct err *e)
 		err_set(e, ERR_USAGE, "--data belongs to --check");
 		return err_hint(e, "ferry prepare looks at the data in any case");
 	}
-	return o->check ? inspect_run(cli, o->data, e) : run_prepare(cli, o, e);
+	return o->check ? inspect_run(cli, o->data, o->wanted.allow_foreign_types, e)
+			: run_prepare(cli, o, e);
 }
 
-static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…", "--check [--data] FILE…", NULL };
+static const char *const synopsis[] = { "NAME[:VARIANT] SOURCE…",
+					"--check [--data] [--allow-foreign-types] FILE…", NULL };
 
 const struct command cmd_prepare = {
 	.name = "prepare",

@@ -19,7 +19,7 @@ struct shard {
 
 struct inspection {
 	struct cli *cli;
-	bool data;
+	bool data, foreign;
 	json_t *files, *models;
 	size_t refused, warned, unreadable;
 	size_t broken;             /* models whose shards do not belong together */
@@ -127,7 +127,7 @@ static int read_data(const struct inspection *in, const char *path, struct gguf_
 static int read_file(const struct inspection *in, const char *path, struct gguf_report *r,
 		     json_t *o, struct err *e)
 {
-	int rc = gguf_check_path(path, r, e);
+	int rc = gguf_check_path(path, in->foreign, r, e);
 	if (rc == 0 && in->data && r->verdict != GGUF_REFUSED)
 		rc = read_data(in, path, r, o, e);
 	return rc;
@@ -262,12 +262,13 @@ static void sum_up(const struct inspection *in, size_t count, struct err *e)
 	}
 }
 
-int inspect_run(struct cli *cli, bool data, struct err *e)
+int inspect_run(struct cli *cli, bool data, bool foreign, struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	CLEANUP(inspection_release) struct inspection in = {
 		.cli = cli,
 		.data = data,
+		.foreign = foreign,
 		.files = json_put_array(document, "files"),
 		.models = json_put_array(document, "models"),
 		.unreadable_why = ERR_INIT,

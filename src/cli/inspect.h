@@ -7,8 +7,8 @@
 
 #include "cli/frame/cli.h"
 
-/* The operands are the files. With `data` their bytes are read, too. ERR_INTEGRITY when one is
- * refused. */
-WARN_UNUSED int inspect_run(struct cli *cli, bool data, struct err *e);
+/* The operands are the files. With `data` their bytes are read, too; with `foreign` tensor types of
+ * forks are accepted. ERR_INTEGRITY when one is refused. */
+WARN_UNUSED int inspect_run(struct cli *cli, bool data, bool foreign, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 #include "gguf/internal.h"
 
 #include "util/file.h"
+#include "util/mem.h"
 #include "util/path.h"
 
 const char *gguf_verdict_name(enum gguf_verdict v)
@@ -22,16 +23,38 @@ static void check_templates(const struct gguf *g, struct gguf_findings *out)
 	}
 }
 
-/* "Q4_K_M" in the name, but another file type in the file. Names may be less specific ("Q4_K"). */
+/* "Q4_K_M" in the name, but something else in the file. Names may be less specific ("Q4_K"). A
+ * shard other than the first says nothing of the model. */
 static void check_encoding(const struct gguf *g, const struct gguf_name *n,
 			   struct gguf_findings *out)
 {
 	struct gguf_metadata m;
 	gguf_metadata(g, &m);
-	int named = gguf_file_type_named(n->encoding);
-	if (named >= 0 && m.quantization && gguf_file_type_named(m.quantization) != named)
+	CLEANUP(mem_free_ptr) char *inferred = m.split_count > 1 ? NULL : gguf_quantization(&g, 1);
+	const char *is = m.quantization ? m.quantization : inferred;
+	if (is && n->encoding[0] && g->tensor_count && !gguf_foreign(g) &&
+	    gguf_contradicts(n->encoding, is))
 		gguf_finding_add(out, "quantization", "the file name says %s, but the file is %s",
-				 n->encoding, m.quantization);
+				 n->encoding, is);
+}
+
+/* Names that browsers and download programs give to what is not complete, and the file in which
+ * aria2 keeps what is missing. */
+static void check_unfinished(const char *path, struct gguf_findings *out)
+{
+	static const char *const endings[] = { ".part",     ".partial",    ".crdownload",
+					       ".download", ".incomplete", ".opdownload",
+					       ".tmp" };
+	CLEANUP(mem_free_ptr) char *control = mem_printf("%s.aria2", path);
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+		if (str_ends(path, endings[i]))
+			gguf_finding_add(out, "unfinished",
+					 "its name is that of an unfinished download: is it "
+					 "complete?");
+	if (file_exists(control))
+		gguf_finding_add(out, "unfinished",
+				 "%s is beside it: aria2 has not finished this download",
+				 path_base(control));
 }
 
 static void check_shard_name(const struct gguf *g, const struct gguf_name *n,
@@ -71,6 +94,12 @@ static void check_file_name(const struct gguf *g, const char *name, struct gguf_
 static void check_kind(const struct gguf *g, struct gguf_findings *out)
 {
 	enum gguf_kind kind = gguf_kind(g);
+	const char *type = gguf_get_string(g, "general.type");
+	if (type && kind == GGUF_KIND_MODEL && !gguf_kind_knows(type))
+		gguf_finding_add(out, "type",
+				 "general.type is '%s', which this version does not know: is it a "
+				 "model?",
+				 type);
 	if (kind != GGUF_KIND_MODEL)
 		gguf_finding_add(out, "kind", "it is %s, not a model: %s", gguf_kind_is(kind),
 				 gguf_kind_use(kind));
@@ -84,6 +113,7 @@ static void judge(const char *name, struct gguf_report *out)
 	gguf_census_check(&g, 1, NULL, &out->findings);
 	check_templates(g, &out->findings);
 	check_file_name(g, path_base(name), &out->findings);
+	check_unfinished(name, &out->findings);
 	if (out->findings.dropped)
 		out->verdict = GGUF_WARNINGS;
 	for (size_t i = 0; i < out->findings.count; i++)
@@ -135,7 +165,7 @@ int gguf_check(const struct gguf_input *source, const char *name, bool foreign,
 	return 0;
 }
 
-int gguf_check_path(const char *path, struct gguf_report *out, struct err *e)
+int gguf_check_path(const char *path, bool foreign, struct gguf_report *out, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	uint64_t size;
@@ -143,7 +173,7 @@ int gguf_check_path(const char *path, struct gguf_report *out, struct err *e)
 	int rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0)
 		rc = gguf_input_fd(&source, &fd, path, e);
-	return rc ? rc : gguf_check(&source, path, false, out, e);
+	return rc ? rc : gguf_check(&source, path, foreign, out, e);
 }
 
 void gguf_report_release(struct gguf_report *r)

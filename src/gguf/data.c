@@ -168,7 +168,7 @@ static bool is_suspicious(const struct gguf_tensor *t, uint64_t from, uint64_t l
 		return len >= VECTOR_RUN_MIN;
 	if (gguf_is_embedding(t) && len < t->size / 4 && is_whole_rows(t, from, len))
 		return false;
-	return len >= RUN_MIN || (len >= PIECE && len == t->size);
+	return len >= RUN_MIN || (len >= PIECE && len >= t->size / 4);
 }
 
 /* ---- tensors ------------------------------------------------------------------------ */

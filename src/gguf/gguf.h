@@ -268,6 +268,7 @@ enum gguf_kind {
 };
 /* From general.type and the content; file names do not matter. */
 enum gguf_kind gguf_kind(const struct gguf *g);
+bool gguf_kind_knows(const char *type);          /* a value of general.type */
 const char *gguf_kind_name(enum gguf_kind kind); /* "adapter", as in cards */
 const char *gguf_kind_is(enum gguf_kind kind);   /* "a LoRA adapter" */
 const char *gguf_kind_use(enum gguf_kind kind);  /* what it is used for; "" for a model */
@@ -373,12 +374,18 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context,
 struct gguf_name {
 	char prefix[8]; /* "mmproj", "mtp" */
 	char base[128], size[32], fine_tune[128], version[32], encoding[32], kind[8];
-	char flavor[8];         /* before the encoding: "UD" (Unsloth's mixtures), "i1" */
+	char flavor[8];         /* of the encoding: "UD" (Unsloth's mixtures), "i1", "imat" */
 	unsigned shard, shards; /* from 1; 0 of 0: not a shard */
 	bool conforms;          /* base, size, version and encoding are there */
 };
 /* `name` without folders. False when it does not end in ".gguf". */
 bool gguf_name_parse(const char *name, struct gguf_name *out);
+/* "_K_M" of "Q4_K_M": what follows the class, the kind of number and its bits. */
+const char *gguf_after_class(const char *label);
+/* Have the labels the same class, as "Q4_K_M" and "Q4_0", "FP16" and "F16"? */
+bool gguf_same_class(const char *a, const char *b);
+/* Is the label of a name ("Q6_K_L") not one that a file of this quantization may have? */
+bool gguf_contradicts(const char *label, const char *quantization);
 
 /* ---- shards ------------------------------------------------------------------------- */
 
@@ -392,7 +399,9 @@ WARN_UNUSED int gguf_shards_check(const struct gguf *const *files, const char *c
 
 /*
  * Findings where blocks (layers) that block_count promises have no tensors, in the middle or at
- * the end, or where there are more. Over one file, or all shards of a model. Code "blocks".
+ * the end, or only some of those that all others have, or where there are more; and where the
+ * embeddings or the last normalisation are missing. Over one file, or all shards of a model. Codes
+ * "blocks", "missing-tensor".
  */
 void gguf_blocks_check(const struct gguf *const *files, size_t count, struct gguf_findings *out);
 
@@ -414,7 +423,8 @@ struct gguf_report {
  */
 WARN_UNUSED int gguf_check(const struct gguf_input *source, const char *name, bool foreign,
 			   struct gguf_report *out, struct err *e);
-WARN_UNUSED int gguf_check_path(const char *path, struct gguf_report *out, struct err *e);
+WARN_UNUSED int gguf_check_path(const char *path, bool foreign, struct gguf_report *out,
+				struct err *e);
 void gguf_report_release(struct gguf_report *r);
 
 #endif

@@ -92,10 +92,9 @@ static int check_types(const struct gguf *g, struct err *e)
 static bool needs_architecture(const struct gguf *g)
 {
 	uint64_t no = 0;
-	const char *type = gguf_get_string(g, "general.type");
 	if (gguf_get_u64(g, "split.no", &no) && no > 0)
 		return false;
-	return !type || strcmp(type, "imatrix") != 0;
+	return gguf_kind(g) != GGUF_KIND_IMATRIX;
 }
 
 static bool is_plain_name(const struct gguf_text *t)

@@ -50,6 +50,14 @@ const char *gguf_kind_use(enum gguf_kind kind)
 	return kinds[kind].use;
 }
 
+bool gguf_kind_knows(const char *type)
+{
+	bool known = false;
+	for (size_t i = 0; i < ARRAY_LEN(types) && !known; i++)
+		known = str_eq_nocase(types[i].type, type);
+	return known;
+}
+
 /* How many of the tensors have such a name? */
 static size_t count_tensors(const struct gguf *g, const char *start, const char *end)
 {
@@ -58,6 +66,14 @@ static size_t count_tensors(const struct gguf *g, const char *start, const char 
 		count += str_starts(g->tensors[i].name.s, start) &&
 			 str_ends(g->tensors[i].name.s, end);
 	return count;
+}
+
+static bool has_key(const struct gguf *g, const char *start)
+{
+	bool has = false;
+	for (size_t i = 0; i < g->kv_count && !has; i++)
+		has = str_starts(g->kvs[i].key.s, start);
+	return has;
 }
 
 static bool is_shard(const struct gguf *g)
@@ -74,14 +90,16 @@ static enum gguf_kind kind_of_content(const struct gguf *g)
 	if (n == 0)
 		return !is_shard(g) && gguf_find(g, "tokenizer.ggml.tokens") ? GGUF_KIND_VOCABULARY
 									     : GGUF_KIND_MODEL;
+	/* Beside its pairs, an adapter may have whole tensors, such as new embeddings. */
 	if (gguf_find(g, "adapter.type") ||
-	    count_tensors(g, "", ".lora_a") + count_tensors(g, "", ".lora_b") == n)
+	    (count_tensors(g, "", ".lora_a") && count_tensors(g, "", ".lora_b")))
 		return GGUF_KIND_ADAPTER;
 	if (strcmp(arch, "controlvector") == 0 || count_tensors(g, "direction.", "") == n)
 		return GGUF_KIND_CONTROL_VECTOR;
-	if (strcmp(arch, "clip") == 0)
+	if (strcmp(arch, "clip") == 0 ||
+	    (has_key(g, "clip.has_") && !gguf_find_tensor(g, "token_embd.weight")))
 		return GGUF_KIND_PROJECTOR;
-	if (count_tensors(g, "", ".in_sum2") + count_tensors(g, "", ".counts") == n)
+	if (count_tensors(g, "", ".in_sum2") && count_tensors(g, "", ".counts"))
 		return GGUF_KIND_IMATRIX;
 	return GGUF_KIND_MODEL;
 }

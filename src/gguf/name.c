@@ -87,9 +87,11 @@ static bool is_encoding(const char *s)
 	return n > 2 && !s[n] && strchr(s, '_');
 }
 
+/* How it was quantized: Unsloth's mixtures, an importance matrix. */
 static bool is_flavor(const char *s)
 {
-	return str_eq_nocase(s, "UD") || str_eq_nocase(s, "i1");
+	static const char *const flavors[] = { "UD", "i1", "imat", "imatrix" };
+	return is_any(s, strlen(s), flavors, ARRAY_LEN(flavors));
 }
 
 static void put(char *out, size_t size, const char *s)
@@ -127,6 +129,37 @@ static bool take_last(char *stem, bool (*is)(const char *), const char *separato
 		return true;
 	}
 	return false;
+}
+
+/* The encoding is the last part, or the whole name; in some names '_' or a blank comes before it.
+ */
+static bool take_encoding(char *stem, struct gguf_name *out)
+{
+	char *at = is_encoding(stem) ? stem : NULL;
+	if (!at && take_last(stem, is_encoding, "-.", out->encoding, sizeof out->encoding))
+		return true;
+	for (char *p = stem; !at && *p; p++)
+		if (strchr("_ ", *p) && is_encoding(p + 1))
+			at = p;
+	if (!at)
+		return false;
+	snprintf(out->encoding, sizeof out->encoding, "%s", at == stem ? at : at + 1);
+	*at = '\0';
+	return true;
+}
+
+/* "UD-Q4_K_XL", and with the flavor at the end, "Q4_K_M-imat". */
+static void take_quantization(char *stem, struct gguf_name *out)
+{
+	CLEANUP(mem_free_ptr) char *before = mem_strdup(stem);
+	if (take_last(stem, is_flavor, "-.", out->flavor, sizeof out->flavor)) {
+		if (take_encoding(stem, out))
+			return;
+		memcpy(stem, before, strlen(before) + 1);
+		out->flavor[0] = '\0';
+	}
+	if (take_encoding(stem, out))
+		take_last(stem, is_flavor, "-.", out->flavor, sizeof out->flavor);
 }
 
 static bool is_kind(const char *s)
@@ -168,11 +201,39 @@ bool gguf_name_parse(const char *name, struct gguf_name *out)
 		}
 	}
 	take_last(stem, is_kind, "-", n.kind, sizeof n.kind);
-	if (take_last(stem, is_encoding, "-.", n.encoding, sizeof n.encoding))
-		take_last(stem, is_flavor, "-.", n.flavor, sizeof n.flavor);
+	take_quantization(stem, &n);
 	take_last(stem, is_version, "-", n.version, sizeof n.version);
 	take_base(stem, &n);
 	n.conforms = n.base[0] && n.size[0] && n.version[0] && (n.encoding[0] || n.kind[0]);
 	*out = n;
 	return true;
+}
+
+const char *gguf_after_class(const char *label)
+{
+	while (isalpha((unsigned char)*label))
+		label++;
+	return label + strspn(label, "0123456789");
+}
+
+/* "FP16" is F16. */
+static const char *skip_p(const char *s, char *first)
+{
+	*first = (char)toupper((unsigned char)*s);
+	return strncasecmp(s, "FP", 2) == 0 ? s + 2 : *s ? s + 1 : s;
+}
+
+bool gguf_same_class(const char *a, const char *b)
+{
+	char x, y;
+	a = skip_p(a, &x);
+	b = skip_p(b, &y);
+	size_t len = (size_t)(gguf_after_class(a) - a);
+	return x == y && len == (size_t)(gguf_after_class(b) - b) && strncasecmp(a, b, len) == 0;
+}
+
+bool gguf_contradicts(const char *label, const char *quantization)
+{
+	int a = gguf_file_type_named(label), b = gguf_file_type_named(quantization);
+	return a >= 0 && b >= 0 ? a != b : !gguf_same_class(label, quantization);
 }

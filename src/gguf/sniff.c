@@ -1,5 +1,6 @@
 #include "gguf/sniff.h"
 
+#include "gguf/internal.h"
 #include "util/buf.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -78,6 +79,16 @@ static bool is_safetensors(const unsigned char *data, size_t len)
 	return header >= 2 && header <= 100 * MIB;
 }
 
+/* A number of entries, then for each the length of a tensor's name, and the name. */
+static bool is_old_imatrix(const unsigned char *data, size_t len)
+{
+	static const char end[] = ".weight";
+	uint32_t entries = len < 8 ? 0 : le32(data), name = len < 8 ? 0 : le32(data + 4);
+	return entries && entries <= GGUF_MAX_TENSORS && name >= sizeof end &&
+	       name <= GGUF_MAX_NAME_BYTES && len >= 8 + name &&
+	       memcmp(data + 8 + name - strlen(end), end, strlen(end)) == 0;
+}
+
 /* Old tar files have no magic: use the checksum of the header. */
 static bool is_old_tar(const unsigned char *data, size_t len)
 {
@@ -127,6 +138,8 @@ enum sniff sniff_bytes(const void *data, size_t len)
 		return magic->kind;
 	if (is_safetensors(data, len))
 		return SNIFF_SAFETENSORS;
+	if (is_old_imatrix(data, len))
+		return SNIFF_IMATRIX_OLD;
 	if (is_old_tar(data, len))
 		return SNIFF_ARCHIVE;
 	return is_text(data, MIN(len, (size_t)512)) ? sniff_text(data, len) : SNIFF_UNKNOWN;
@@ -178,6 +191,8 @@ static const struct refusal refusals[] = {
 	  "engines no longer support it: get the GGUF of this model, or convert its original "
 	  "weights",
 	  false },
+	{ SNIFF_IMATRIX_OLD, "an importance matrix in the format before GGUF, not a model",
+	  "quantize a model with it: --quantize TYPE --imatrix FILE", false },
 	{ SNIFF_PICKLE, "a Python pickle, which can run arbitrary code when it is opened",
 	  "get the model as safetensors or GGUF", false },
 	{ SNIFF_RAR, "a RAR archive, which is not supported", "unpack it and use the file in it",

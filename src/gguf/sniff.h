@@ -18,8 +18,9 @@ enum sniff {
 	SNIFF_GGUF,
 	SNIFF_ARCHIVE, /* tar, zip, 7z, or something compressed */
 	SNIFF_SAFETENSORS,
-	SNIFF_GGML_OLD, /* the formats before GGUF */
-	SNIFF_PICKLE,   /* a bare Python pickle */
+	SNIFF_GGML_OLD,    /* the formats before GGUF */
+	SNIFF_IMATRIX_OLD, /* an importance matrix, likewise */
+	SNIFF_PICKLE,      /* a bare Python pickle */
 	SNIFF_RAR,
 	SNIFF_FOREIGN, /* another known kind: a program, a PDF */
 	SNIFF_HTML,

@@ -71,7 +71,7 @@ static bool same_set(const char *a, const char *b)
 	return memcmp(a, b, at) == 0 && strcmp(a + at + 5, b + at + 5) == 0;
 }
 
-static int several(const struct str_list *found, const char *name, struct err *e)
+static int several(const struct str_list *found, const char *name, bool models, struct err *e)
 {
 	CLEANUP(buf_release) struct buf list = BUF_INIT(4 * KIB);
 	for (size_t i = 0; i < found->count && i < 6; i++) {
@@ -80,7 +80,9 @@ static int several(const struct str_list *found, const char *name, struct err *e
 	}
 	if (found->count > 6)
 		buf_addf(&list, " and %zu more", found->count - 6);
-	err_set(e, ERR_USAGE, "%s contains several models: %.600s", name, buf_str(&list));
+	err_set(e, ERR_USAGE, "%s contains %s: %.600s", name,
+		models ? "several models" : "no model, but several files that belong to one",
+		buf_str(&list));
 	return err_hint(e, "give one of them as SOURCE; unpack an archive first");
 }
 
@@ -144,7 +146,7 @@ static int pick_ggufs(const char *dir, struct str_list *found, const char *name,
 		      struct err *e)
 {
 	if (!is_one_model(dir, found))
-		return several(found, name, e);
+		return several(found, name, rank_of(dir, found->at[0]) != RANK_BY_SIDE, e);
 	qsort(found->at, found->count, sizeof *found->at, str_compare);
 	out->files = *found;
 	*found = (struct str_list){ 0 };
@@ -222,7 +224,7 @@ int choose_model(const char *dir, const struct str_list *files, const char *name
 	if (ggufs.count)
 		return pick_ggufs(dir, &ggufs, name, out, e);
 	if (folders.count > 1)
-		return several(&folders, name, e);
+		return several(&folders, name, true, e);
 	if (folders.count == 1) {
 		out->hf_dir = mem_strdup(folders.at[0]);
 		return 0;

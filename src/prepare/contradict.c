@@ -13,8 +13,11 @@
 void contradict_variant(const struct model *m, struct report *report, struct prepare_result *result)
 {
 	CLEANUP(mem_free_ptr) char *is = gguf_quantization(m->files, m->count);
-	int named = gguf_file_type_named(result->variant);
-	if (!is || named < 0 || gguf_file_type_named(is) < 0 || gguf_file_type_named(is) == named)
+	CLEANUP(mem_free_ptr) char *file = mem_printf("%s.gguf", result->variant);
+	struct gguf_name name = { 0 };
+	/* Its label may say more than the content, and was accepted. */
+	if (!is || gguf_foreign(m->files[0]) || !gguf_name_parse(file, &name) ||
+	    !name.encoding[0] || !gguf_contradicts(name.encoding, is))
 		return;
 	CLEANUP(mem_free_ptr) char *text =
 		mem_printf("the variant has the name of another quantization: the model is %s", is);

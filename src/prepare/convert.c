@@ -206,13 +206,16 @@ static void staging_release(struct staging *s)
 	str_list_release(&s->staged);
 }
 
-/* The person's file, given under the name of the result. */
+/* The person's file, given under the name of the result. Another name of the same inode is the
+ * person's, too, but one that must not be shared. */
 static bool is_in_place(const struct staging *s, size_t i)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(s->dir, path_base(s->staged.at[i]));
-	struct stat a, b;
-	return stat(s->m->at[i].path, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	CLEANUP(mem_free_ptr) char *source = realpath(s->m->at[i].path, NULL);
+	CLEANUP(mem_free_ptr) char *result = realpath(path, NULL);
+	struct stat st;
+	return source && result && strcmp(source, result) == 0 && lstat(path, &st) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static int make_read_only(const char *path, struct err *e)

@@ -14,35 +14,20 @@ static char *upper(char *s)
 	return s;
 }
 
-/* "Q4", "IQ2", "BF16": letters, then the bits. */
-static size_t class_length(const char *s)
-{
-	size_t letters = 0;
-	while (isalpha((unsigned char)s[letters]))
-		letters++;
-	return letters + strspn(s + letters, "0123456789");
-}
-
-static bool same_class(const char *a, const char *b)
-{
-	size_t len = class_length(a);
-	return len == class_length(b) && strncasecmp(a, b, len) == 0;
-}
-
 /* "K" of "Q4_K_M" in both; mixtures called "…_XL" are made from any type. */
 static bool same_family(const char *label, const char *content)
 {
-	const char *a = label + class_length(label), *b = content + class_length(content);
+	const char *a = gguf_after_class(label), *b = gguf_after_class(content);
 	size_t len = strcspn(b + (*b == '_'), "_") + 1;
 	return str_ends(label, "XL") ||
 	       (strncasecmp(a, b, len) == 0 && !isalpha((unsigned char)a[len]));
 }
 
-/* Another file type is a contradiction, "Q4_K" of a Q4_K_M says less. */
+/* Another file type is a contradiction, "Q4_K" of a Q4_K_M says less, "FP16" of an F16 the same. */
 static bool says_more(const char *label, const char *content)
 {
-	return same_class(label, content) && same_family(label, content) &&
-	       strlen(label) >= strlen(content) &&
+	return *gguf_after_class(label) && gguf_same_class(label, content) &&
+	       same_family(label, content) && strlen(label) >= strlen(content) &&
 	       (gguf_file_type_named(label) < 0 || gguf_file_type_named(content) < 0);
 }
 

@@ -141,6 +141,8 @@ static json_t *recipe_of(const struct job *j)
 	json_put_string(o, "quantize", p->quantize);
 	json_put_string(o, "outtype", p->outtype);
 	json_put_bool(o, "allow_requantize", p->allow_requantize);
+	if (p->link)
+		json_put_bool(o, "link", true);
 	struct stat st;
 	if (p->imatrix && stat(p->imatrix, &st) == 0) {
 		json_put_u64(o, "imatrix_size", (uint64_t)st.st_size);
@@ -181,6 +183,7 @@ static void remember(struct job *j)
 			      !j->out->quantized && j->model.count == 1;
 	for (size_t i = 0; i < j->manifest_count; i++)
 		str_list_add(&j->made.names, j->manifests[i].name);
+	j->made.warnings = stamp_warnings(j->out);
 }
 
 static void label(struct job *j)
@@ -224,6 +227,60 @@ static int make_files(struct job *j, struct err *e)
 	return rc;
 }
 
+/* A file that was written to or copied since: are its bytes those of the manifest? */
+static int check_moved(struct job *j, const struct manifest *m, const char *path, struct err *e)
+{
+	struct manifest_verdict v;
+	int rc = 0;
+	if (!j->made.moved)
+		return 0;
+	rc = manifest_check(m, path, j->p->report, j->p->cancel, &v, e);
+	if (rc == 0 && v.fault != MANIFEST_OK)
+		rc = err_set(e, ERR_INTEGRITY, "%s does not match its manifest", path);
+	return rc;
+}
+
+static int reuse_file(struct job *j, const char *name, struct obtain_file *out, struct err *e)
+{
+	struct manifest *m = &j->manifests[j->manifest_count];
+	CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s/%s" MANIFEST_SUFFIX,
+							  j->out->output_dir, name);
+	out->path = path_join(j->out->output_dir, name);
+	int rc = manifest_load(manifest, m, e);
+	if (rc < 0)
+		return rc;
+	j->manifest_count++;
+	if (strcmp(m->name, name) != 0)
+		return err_set(e, ERR_INTEGRITY, "%s is the manifest of another file", manifest);
+	return check_moved(j, m, out->path, e);
+}
+
+/* What was said when the files were made is said again: their data is not read now. */
+static void tell_again(struct job *j)
+{
+	size_t i;
+	json_t *w;
+	json_array_foreach (j->made.warnings, i, w) {
+		const char *file = json_string_value(json_object_get(w, "file"));
+		const char *code = json_string_value(json_object_get(w, "code"));
+		const char *text = json_string_value(json_object_get(w, "text"));
+		if (file && code && text)
+			model_warn(j->p->report, j->out, file, code, text);
+	}
+}
+
+static int reuse_model(struct job *j, struct obtain_file *files, struct err *e)
+{
+	struct prepare silent = *j->p;
+	CLEANUP(prepare_result_release) struct prepare_result unused = { 0 };
+	silent.report = NULL;
+	int rc = model_open(files, j->manifest_count, NULL, j->made.warnings ? &silent : j->p,
+			    j->made.warnings ? &unused : j->out, &j->model, e);
+	if (rc == 0)
+		tell_again(j);
+	return rc;
+}
+
 /* The files exist: read only what is needed for the card. */
 static int reuse_files(struct job *j, struct err *e)
 {
@@ -232,18 +289,10 @@ static int reuse_files(struct job *j, struct err *e)
 	int rc = 0;
 	j->out->variant = mem_strdup(j->made.variant);
 	j->manifests = mem_alloc(count * sizeof *j->manifests);
-	for (; rc == 0 && j->manifest_count < count; j->manifest_count++) {
-		const char *name = j->made.names.at[j->manifest_count];
-		CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s/%s" MANIFEST_SUFFIX,
-								  j->out->output_dir, name);
-		files[j->manifest_count].path = path_join(j->out->output_dir, name);
-		rc = manifest_load(manifest, &j->manifests[j->manifest_count], e);
-		if (rc == 0 && strcmp(j->manifests[j->manifest_count].name, name) != 0)
-			rc = err_set(e, ERR_INTEGRITY, "%s is the manifest of another file",
-				     manifest);
-	}
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = reuse_file(j, j->made.names.at[i], &files[i], e);
 	if (rc == 0)
-		rc = model_open(files, count, NULL, j->p, j->out, &j->model, e);
+		rc = reuse_model(j, files, e);
 	if (rc == 0)
 		rc = check_kind(j, e);
 	if (rc == 0)
@@ -394,7 +443,7 @@ static int run(struct job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	fill_result(j);
-	if (!reused && j->recipe)
+	if ((!reused || j->made.moved) && j->recipe)
 		rc = stamp_save(&j->work, j->out->output_dir, j->recipe, &j->made, e);
 	if (rc == 0 && !j->p->keep_source)
 		obtain_forget(&j->source);

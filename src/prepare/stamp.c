@@ -3,11 +3,11 @@
 #include "hash/sha256.h"
 #include "util/file.h"
 #include "util/mem.h"
-#include "util/os.h"
+#include "util/mark.h"
 #include "util/path.h"
 
 #include <errno.h>
-#include <sys/stat.h>
+#include <string.h>
 
 #define RECORD_MAX MIB
 #define NAMES_MAX 1000
@@ -18,6 +18,7 @@ void stamp_release(struct stamp *m)
 	free(m->url);
 	free(m->quantization);
 	str_list_release(&m->names);
+	json_release(&m->warnings);
 	*m = (struct stamp){ 0 };
 }
 
@@ -34,19 +35,40 @@ static int record_path(const struct workdir *w, const json_t *recipe, char **out
 	return 0;
 }
 
-static bool file_fits(const json_t *file, const char *output_dir, struct str_list *names)
+static uint64_t number_of(const json_t *file, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(file, key));
+}
+
+static bool file_fits(const json_t *file, const char *output_dir, struct stamp *out)
 {
 	const char *name = json_string_value(json_object_get(file, "name"));
-	struct stat st;
+	struct mark m;
 	if (!name || !path_is_name(name))
 		return false;
 	CLEANUP(mem_free_ptr) char *path = path_join(output_dir, name);
-	str_list_add(names, name);
-	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size ==
-		       (uint64_t)json_integer_value(json_object_get(file, "size")) &&
-	       os_modified_ns(&st) ==
-		       (uint64_t)json_integer_value(json_object_get(file, "modified_ns"));
+	str_list_add(&out->names, name);
+	if (!mark_of(path, false, &m) || m.size != number_of(file, "size"))
+		return false;
+	out->moved = out->moved || m.modified_ns != number_of(file, "modified_ns") ||
+		     (m.inode & INT64_MAX) != number_of(file, "inode");
+	return true;
+}
+
+/* Replacing other bytes was a matter of that run. */
+json_t *stamp_warnings(const struct prepare_result *r)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < r->warning_count; i++) {
+		const struct prepare_warning *w = &r->warnings[i];
+		if (strcmp(w->code, "replaced") == 0)
+			continue;
+		json_t *o = json_push_object(list);
+		json_put(o, "file", json_string_lossy(w->file, strlen(w->file)));
+		json_put_string(o, "code", w->code);
+		json_put(o, "text", json_string_lossy(w->text, strlen(w->text)));
+	}
+	return list;
 }
 
 bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *recipe,
@@ -69,8 +91,9 @@ bool stamp_find(const struct workdir *w, const char *output_dir, const json_t *r
 	    json_array_size(files) == 0)
 		return false;
 	for (size_t i = 0; i < json_array_size(files); i++)
-		if (!file_fits(json_array_get(files, i), output_dir, &m.names))
+		if (!file_fits(json_array_get(files, i), output_dir, &m))
 			return false;
+	m.warnings = json_incref(json_object_get(record, "warnings"));
 	m.variant = mem_strdup(variant);
 	m.url = url ? mem_strdup(url) : NULL;
 	m.quantization = quantization ? mem_strdup(quantization) : NULL;
@@ -89,17 +112,19 @@ int stamp_save(const struct workdir *w, const char *output_dir, const json_t *re
 	json_put_string(record, "url", m->url);
 	json_put_string(record, "quantization", m->quantization);
 	json_put_bool(record, "url_is_file", m->url_is_file);
+	if (m->warnings)
+		json_put(record, "warnings", json_incref(m->warnings));
 	json_put(record, "files", files);
 	for (size_t i = 0; i < m->names.count; i++) {
-		struct stat st;
+		struct mark mark;
 		CLEANUP(mem_free_ptr) char *file = path_join(output_dir, m->names.at[i]);
-		if (lstat(file, &st) < 0)
+		if (!mark_of(file, false, &mark))
 			return err_sys(e, errno, "%s", file);
-		json_t *o = json_object();
+		json_t *o = json_push_object(files);
 		json_put_string(o, "name", m->names.at[i]);
-		json_put_u64(o, "size", (uint64_t)st.st_size);
-		json_put_u64(o, "modified_ns", os_modified_ns(&st));
-		json_push(files, o);
+		json_put_u64(o, "size", mark.size);
+		json_put_u64(o, "modified_ns", mark.modified_ns);
+		json_put_u64(o, "inode", mark.inode & INT64_MAX);
 	}
 	int rc = record_path(w, recipe, &path, e);
 	return rc < 0 ? rc : json_write_file(path, record, FILE_MODE, e);

@@ -10,8 +10,9 @@
 #define WALK_MAX_DEPTH 16
 #define WALK_MAX_FILES 4096
 
-/* Appends the paths relative to `dir`, sorted within each folder. Hidden files and folders, links
- * to folders, and in sub-folders what `ferry prepare` made are left out. ERR_USAGE when there are
+/* Appends the paths relative to `dir`, sorted within each folder. Links to folders elsewhere are
+ * followed. Hidden files and folders, pipes and devices, and in sub-folders what `ferry prepare`
+ * made are left out. ERR_USAGE when there are
  * more than the limits. */
 WARN_UNUSED int walk_files(const char *dir, struct str_list *out, struct err *e);
 

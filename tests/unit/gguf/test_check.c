@@ -225,10 +225,10 @@ static void unreadable_file_is_an_error(void **state)
 	char *dir = scratch_new();
 	struct gguf_report r;
 	struct err e = ERR_INIT;
-	assert_int_equal(gguf_check_path(dir, &r, &e), -ERR_USAGE);
+	assert_int_equal(gguf_check_path(dir, false, &r, &e), -ERR_USAGE);
 	char *none = path_join(dir, "none.gguf");
 	struct err e2 = ERR_INIT;
-	assert_int_equal(gguf_check_path(none, &r, &e2), -ERR_NOT_FOUND);
+	assert_int_equal(gguf_check_path(none, false, &r, &e2), -ERR_NOT_FOUND);
 	free(none);
 	scratch_free(dir);
 }

@@ -77,6 +77,44 @@ static void labels_that_are_no_file_types(void **state)
 	assert_string_equal(parse("m-q.gguf").encoding, "");
 }
 
+static void an_encoding_is_found_wherever_people_write_it(void **state)
+{
+	(void)state;
+	static const char *const names[][3] = {
+		{ "Q4_K_M.gguf", "Q4_K_M", "" },
+		{ "foo_7b_Q4_K_M.gguf", "Q4_K_M", "" },
+		{ "foo Q8_0.gguf", "Q8_0", "" },
+		{ "Foo-Q4_K_M-imat.gguf", "Q4_K_M", "imat" },
+		{ "Foo-imat-IQ3_XXS.gguf", "IQ3_XXS", "imat" },
+		{ "Foo.imatrix.Q4_K_M.gguf", "Q4_K_M", "imatrix" },
+		{ "Foo-imat.gguf", "", "" },
+		{ "Foo-UD.gguf", "", "" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct gguf_name n = parse(names[i][0]);
+		assert_string_equal(n.encoding, names[i][1]);
+		assert_string_equal(n.flavor, names[i][2]);
+	}
+	assert_string_equal(parse("Foo-imat.gguf").base, "Foo-imat");
+}
+
+static void labels_contradict_by_file_type_or_by_class(void **state)
+{
+	(void)state;
+	static const char *const right[][2] = {
+		{ "Q4_K_M", "Q4_K_M" }, { "Q4_K_XL", "Q4_K_M" },  { "FP16", "F16" },
+		{ "fp32", "F32" },      { "MXFP4", "MXFP4_MOE" }, { "Q4_0_4_4", "Q4_0" },
+	};
+	static const char *const wrong[][2] = {
+		{ "Q4_K_S", "Q4_K_M" }, { "Q6_K_L", "Q4_K_M" }, { "IQ4_KSS", "Q4_K_M" },
+		{ "FP16", "BF16" },     { "FP16", "F32" },      { "MXFP4", "NVFP4" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(right); i++)
+		assert_false(gguf_contradicts(right[i][0], right[i][1]));
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_true(gguf_contradicts(wrong[i][0], wrong[i][1]));
+}
+
 static void hostile_names_are_harmless(void **state)
 {
 	(void)state;
@@ -104,6 +142,8 @@ int main(void)
 		cmocka_unit_test(parts_may_be_missing),
 		cmocka_unit_test(prefixes_kinds_and_versions),
 		cmocka_unit_test(labels_that_are_no_file_types),
+		cmocka_unit_test(an_encoding_is_found_wherever_people_write_it),
+		cmocka_unit_test(labels_contradict_by_file_type_or_by_class),
 		cmocka_unit_test(hostile_names_are_harmless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
