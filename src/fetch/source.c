@@ -31,7 +31,7 @@ static const struct {
 	[FAULT_TLS] = { "tls", "not trusted" },
 	[FAULT_PROXY] = { "proxy", "not reached because of a proxy" },
 	[FAULT_PORTAL] = { "portal", "not reached because of a login page" },
-	[FAULT_LOCAL] = { "local", "not asked" },
+	[FAULT_LOCAL] = { "local", "failed on this machine" },
 	[FAULT_UNUSABLE] = { "unusable", "unusable" },
 };
 

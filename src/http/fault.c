@@ -149,11 +149,21 @@ static const char *trap(const struct transfer *t, CURLcode code)
 		       : "";
 }
 
+/* libcurl leaves out why the system refused a connection. */
+static char *explained(const struct transfer *t, CURLcode code, const char *why)
+{
+	long sys = 0;
+	if (code == CURLE_COULDNT_CONNECT)
+		curl_easy_getinfo(t->client->easy, CURLINFO_OS_ERRNO, &sys);
+	CLEANUP(mem_free_ptr) char *shown = http_proxy_redact(why);
+	return sys ? mem_printf("%s (%s)", shown, strerror((int)sys)) : STEAL(shown);
+}
+
 int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *why = http_proxy_redact(t->client->message[0]
-								    ? t->client->message
-								    : curl_easy_strerror(code));
+	CLEANUP(mem_free_ptr) char *why =
+		explained(t, code,
+			  t->client->message[0] ? t->client->message : curl_easy_strerror(code));
 	if (http_fault_local(t, code, e) < 0 || http_fault_proxy(t, code, why, e) < 0 ||
 	    http_fault_tls(t, code, why, e) < 0)
 		return -(int)e->class;

@@ -49,8 +49,9 @@ int mirror_file_check_present(struct mirror *m, struct err *e)
 		return 0;
 	if (mirror_record_is_held(m))
 		return refuse(m,
-			      there ? "is empty, but held a release before"
-				    : "is gone, but held a release before",
+			      there ? "held a release before, and has no metadata/ and "
+				      "targets/ any more"
+				    : "held a release before, and is gone",
 			      e);
 	return there || !awaits_mount(f->path)
 		       ? 0

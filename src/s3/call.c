@@ -248,6 +248,9 @@ static int attempt(struct attempt *a, struct http_client *c, struct http_respons
 {
 	struct err http = ERR_INIT;
 	int rc = perform(a, c, r, &http);
+	/* No bucket redirects to a web page; a network that wants a login does. */
+	if (rc == 0 && r->html && r->redirects)
+		return http_fault_page(r, e);
 	if (rc == 0)
 		return a->q->root ? judge(a, r, code, e) : 0;
 	struct s3_failure f = { r, buf_str(&a->error), a->error.len, a->now_s, &http };

@@ -2,6 +2,7 @@
 certificate, or the mirror."""
 
 import contextlib
+import resource
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from proxies import SimulatedProxy, Tinyproxy
 from publisher import Publisher
 from test_fetch import (client, faults, prepared, publisher,  # noqa: F401 (fixtures)
                         signed)
+from waiting import communicate
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -233,6 +235,30 @@ def test_a_certificate_that_does_not_verify_is_explained(
     for word in words:
         assert word in result.err, result.err
     assert "not trusted" in result.err and "metadata that does not verify" not in result.err
+
+
+# -- this machine ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mirror", ["http://127.0.0.1:9/", MIRROR])
+def test_too_many_open_files_are_not_called_a_failure_of_the_network(ferry, client, mirror):
+    client(mirror)
+
+    def run(files):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+        process = ferry.start("list", preexec_fn=limit)
+        _, err = communicate(process)
+        return process.returncode, err
+    found = [run(files) for files in range(4, 14)]
+    local = [err for code, err in found if code == 7]
+    assert any("cannot open a connection: Too many open files" in err and
+               "raise the limit of open files" in err for err in local), found
+    assert found[-1][0] == 4
+
+
+def test_a_connection_that_fails_says_why(ferry, client, refused):
+    client(f"http://{refused}/")
+    assert "(Connection refused)" in ferry("list", check=4).err
 
 
 # -- what verify says ----------------------------------------------------------------------------
