@@ -165,6 +165,14 @@ def test_with_q_faults_are_still_told(shop):
     (shop.dir / "bad.gguf").write_bytes(b"GGUF")
     assert "bad.gguf: refused" in shop("prepare --check m.gguf bad.gguf -q", check=6).out
     assert shop("catalog status --within 900d -q", check=1).out != ""
+    # A signature is missing: exit 1 with a reason.
+    shop("catalog key new alice --unencrypted")
+    shop("catalog rotate targets --add alice --threshold 2")
+    shop("prepare m m.gguf --set license.id=MIT")
+    shop("catalog add models/m")
+    (shop.dir / "keys" / "alice.pem").unlink()
+    told = shop("catalog sign -q", check=1).out
+    assert "waits: 1 of 2 signatures" in told and "with the key of alice" in told
 
 
 def closed_pipe(shop, line, **options):

@@ -40,6 +40,7 @@ WORDS = {
     "repository ls": "ferry repository list", "repository test": "ferry repository status",
     "repository update": "ferry repository status", "repository set": "[repository.NAME]",
     "manifest verify": "ferry manifest check", "manifest new": "ferry manifest create",
+    "RM": "ferry store remove", "Pull": "ferry fetch", "PUSH": "ferry push",
     # typos have near neighbours
     "fetsh": "ferry fetch", "lst": "ferry list", "catlog": "ferry catalog", "stroe": "ferry store",
     "catalog sing": "ferry catalog sign", "mirror lsit": "ferry mirror list",

@@ -268,6 +268,7 @@ void waiting_print(struct cli *cli, const struct ceremony_desk *d, const json_t 
 {
 	const json_t *roles = json_object_get(document, "waiting_roles"), *role, *next = NULL;
 	size_t i;
+	cli_aloud(cli, true); /* a person has to act: not a success */
 	json_array_foreach (roles, i, role) {
 		print_count(cli, role);
 		if (json_number(role, "old_threshold"))
@@ -281,4 +282,5 @@ void waiting_print(struct cli *cli, const struct ceremony_desk *d, const json_t 
 	}
 	if (json_array_size(roles))
 		print_next(cli, d, next);
+	cli_aloud(cli, false);
 }

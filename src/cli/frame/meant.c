@@ -2,6 +2,9 @@
  * none, and that of "pull" would be "push". */
 #include "cli/frame/internal.h"
 
+#include "util/mem.h"
+
+#include <ctype.h>
 #include <string.h>
 
 /* ---- commands ---- */
@@ -159,12 +162,21 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
+static char *lower(const char *word)
+{
+	char *s = mem_strdup(word);
+	for (char *c = s; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return s;
+}
+
 void cli_meant(const char *path, const char *word, const char *const *names, size_t count,
 	       struct err *e)
 {
+	CLEANUP(mem_free_ptr) char *plain = lower(word);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		const struct meant *m = &commands[i];
-		if (strcmp(m->at, path) != 0 || !has_word(m->words, word))
+		if (strcmp(m->at, path) != 0 || !has_word(m->words, plain))
 			continue;
 		if (m->text)
 			err_hint(e, "%s", m->text);
