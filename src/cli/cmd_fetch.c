@@ -54,7 +54,8 @@ static void put_model(json_t *object, const struct retrieved *m)
 
 static void tell(struct cli *cli, const json_t *model, const struct fetch_result *r)
 {
-	const char *what = !r->fetched && !r->resumed ? REFERENCE " is already in the store"
+	const char *what = r->delivered                 ? REFERENCE " is already there"
+			   : !r->fetched && !r->resumed ? REFERENCE " is already in the store"
 			   : r->resumed ? REFERENCE ": {fetched:size} fetched and verified, "
 						    "{resumed:size} kept from an earlier run"
 					: REFERENCE ": {fetched:size} fetched and verified";

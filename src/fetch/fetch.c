@@ -198,6 +198,49 @@ static int deliver(struct remote *remote, const struct fetch_plan *p, const char
 	return rc;
 }
 
+/* What the store does not have, because it was moved there by an earlier run. */
+static bool is_delivered(const struct fetch_plan *p, const struct fetch_room *room,
+			 struct fetch_result *r)
+{
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	if (!fetch_room_is_delivered(room, &paths))
+		return false;
+	r->delivered = true;
+	r->files = mem_alloc((p->count + 1) * sizeof *r->files);
+	for (size_t i = 0; i < p->count; i++) {
+		r->files[r->count++] = (struct fetch_file){
+			.path = mem_strdup(paths.at[i]),
+			.name = p->files[i].card->name,
+			.size = p->files[i].card->size,
+			.sha256 = p->files[i].card->sha256,
+		};
+		r->size += p->files[i].card->size;
+	}
+	return true;
+}
+
+/* Fetches, links and delivers what the room is for. */
+static int carry_out(struct remote *remote, const struct fetch_plan *plan,
+		     const struct fetch_room *room, bool moves, struct rate *rate,
+		     struct fetch_result *result, struct err *e)
+{
+	const struct store *s = remote->store;
+	const struct store_variant *v = room->variant;
+	int rc = room->linked ? 0 : store_pin(s, v, e);
+	if (rc == 0)
+		rc = fetch_files(remote, plan, rate, result, e);
+	if (rc == 0 && !room->linked && !moves)
+		rc = store_link(s, v, e);
+	if (rc < 0)
+		return rc;
+	if (room->linked)
+		store_tidy_variant(s, v);
+	name_linked(s, v, result);
+	if (room->output)
+		rc = deliver(remote, plan, room->output, moves, result, e);
+	return rc == 0 && moves ? store_forget(s, v, e) : rc;
+}
+
 int fetch_variant(struct remote *remote, const struct card *model,
 		  const struct card_variant *variant, const struct fetch_options *options,
 		  struct fetch_result *out, struct err *e)
@@ -214,26 +257,18 @@ int fetch_variant(struct remote *remote, const struct card *model,
 	if (rc < 0)
 		return rc;
 	CLEANUP(store_variant_release) struct store_variant v = stored_form(remote, &plan);
-	bool linked = is_linked(remote, &v), moves;
-	const struct fetch_room room = { remote->store, &v, plan.to_fetch, linked, options->output,
-					 remote->report };
-	rc = fetch_room_check(&room, &moves, e);
-	if (rc == 0 && !linked)
-		rc = store_pin(remote->store, &v, e);
-	if (rc == 0)
-		rc = fetch_files(remote, &plan, &rate, &result, e);
-	if (rc == 0 && !linked && !moves)
-		rc = store_link(remote->store, &v, e);
-	if (rc < 0)
-		return rc;
-	if (linked)
-		store_tidy_variant(remote->store, &v);
-	name_linked(remote->store, &v, &result);
-	if (options->output)
-		rc = deliver(remote, &plan, options->output, moves, &result, e);
-	if (rc == 0 && moves)
-		rc = store_forget(remote->store, &v, e);
-	if (rc < 0)
+	const struct fetch_room room = { remote->store,   &v,
+					 plan.to_fetch,   is_linked(remote, &v),
+					 options->output, remote->report };
+	struct err why = ERR_INIT;
+	bool moves;
+	rc = fetch_room_check(&room, &moves, &why);
+	bool there = (rc < 0 || moves) && is_delivered(&plan, &room, &result);
+	if (rc < 0 && !there)
+		*e = why;
+	else if (!there)
+		rc = carry_out(remote, &plan, &room, moves, &rate, &result, e);
+	if (rc < 0 && !there)
 		return rc;
 	*out = result;
 	result = (struct fetch_result){ 0 };

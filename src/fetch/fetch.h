@@ -43,6 +43,7 @@ struct fetch_result {
 	struct fetch_file *files; /* the one to open comes first */
 	size_t count;
 	uint64_t fetched, resumed, size;
+	bool delivered; /* the files were at the output already, and are not in the store */
 };
 void fetch_result_release(struct fetch_result *r);
 

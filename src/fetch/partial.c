@@ -2,6 +2,7 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +81,8 @@ static int open_part(struct partial *p, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	if ((uint64_t)st.st_size < size && ftruncate(p->fd, (off_t)size) < 0)
+	if ((uint64_t)st.st_size < size && os_has_holes(p->path) &&
+	    ftruncate(p->fd, (off_t)size) < 0)
 		return err_sys(e, errno, "cannot write %s", p->path);
 	return 0;
 }

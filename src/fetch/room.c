@@ -162,3 +162,32 @@ int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e)
 			    r->store->home, format_size(size, output));
 	return 0;
 }
+
+/* ---- what is there ---------------------------------------------------------------- */
+
+static bool is_right(const struct fetch_room *r, const struct store_file *f, const char *path)
+{
+	struct err why = ERR_INIT;
+	struct digest have;
+	struct stat st;
+	uint64_t size;
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != f->size)
+		return false;
+	report_begin(r->report, path, f->size, 0);
+	int rc = sha256_of_file(path, r->store->cancel, &have, &size, &why);
+	report_advance(r->report, path, (int64_t)f->size);
+	report_end(r->report, path, rc == 0);
+	return rc == 0 && digest_equal(&have, &f->sha256);
+}
+
+bool fetch_room_is_delivered(const struct fetch_room *r, struct str_list *paths)
+{
+	bool right = r->output && r->to_fetch;
+	for (size_t i = 0; right && i < r->variant->file_count; i++) {
+		const struct store_file *f = &r->variant->files[i];
+		CLEANUP(mem_free_ptr) char *path = path_of(r->variant, r->output, f->name);
+		right = is_right(r, f, path);
+		str_list_take(paths, path_absolute(path));
+	}
+	return right;
+}

@@ -23,4 +23,8 @@ struct fetch_room {
  */
 WARN_UNUSED int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e);
 
+/* Where there is no room for more: are the right files at the output already, as after they were
+ * moved there? Hashes them, and appends their paths. */
+bool fetch_room_is_delivered(const struct fetch_room *r, struct str_list *paths);
+
 #endif

@@ -74,17 +74,27 @@ static uint64_t native_max_file(const char *dir)
 #define EXFAT_MAGIC 0x2011BAB0 /* not yet in the headers of all distributions */
 #define FUSE_MAGIC 0x65735546
 
-static bool native_keeps_inodes(const char *path)
+static bool is_of_type(const char *path, const uint32_t *types, size_t count)
 {
-	static const uint32_t made_up[] = { MSDOS_SUPER_MAGIC, EXFAT_MAGIC, FUSE_MAGIC,
-					    V9FS_MAGIC };
 	struct statfs st;
 	if (statfs(path, &st) < 0)
-		return true;
-	for (size_t i = 0; i < ARRAY_LEN(made_up); i++)
-		if ((uint32_t)st.f_type == made_up[i])
-			return false;
-	return true;
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if ((uint32_t)st.f_type == types[i])
+			return true;
+	return false;
+}
+
+static bool native_keeps_inodes(const char *path)
+{
+	static const uint32_t types[] = { MSDOS_SUPER_MAGIC, EXFAT_MAGIC, FUSE_MAGIC, V9FS_MAGIC };
+	return !is_of_type(path, types, ARRAY_LEN(types));
+}
+
+static bool native_has_holes(const char *path)
+{
+	static const uint32_t types[] = { MSDOS_SUPER_MAGIC, EXFAT_MAGIC, FUSE_MAGIC };
+	return !is_of_type(path, types, ARRAY_LEN(types));
 }
 
 static void native_will_read_all(int fd)
@@ -150,6 +160,7 @@ static int cannot(void)
 #define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
 #define native_max_file(dir) ((void)(dir), (uint64_t)0)
 #define native_keeps_inodes(path) ((void)(path), true)
+#define native_has_holes(path) ((void)(path), true)
 #define native_will_read_all(fd) ((void)(fd))
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
@@ -278,6 +289,11 @@ uint64_t os_max_file(const char *dir)
 bool os_keeps_inodes(const char *path)
 {
 	return native_keeps_inodes(path);
+}
+
+bool os_has_holes(const char *path)
+{
+	return native_has_holes(path);
 }
 
 struct timespec os_modified(const struct stat *st)

@@ -67,6 +67,10 @@ uint64_t os_max_file(const char *dir);
  * and some others make numbers up. Fall-back: always true. */
 bool os_keeps_inodes(const char *path);
 
+/* Can files here have holes? Where they cannot, making a file longer writes zeros.
+ * Fall-back: always true. */
+bool os_has_holes(const char *path);
+
 /* When the content of the file was changed. */
 struct timespec os_modified(const struct stat *st);
 /* The same in nanoseconds. */

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import preloaded
 from disks import SmallDisk
-from test_fetch import MIB, TINY, client, prepared, publisher, sha256, signed  # noqa: F401
+from test_fetch import MIB, PIECE, TINY, client, prepared, publisher, sha256, signed  # noqa: F401
 
 ERRORS = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL]
 EVERYTHING = "chmod times links locks exclusive sync"
@@ -138,6 +138,12 @@ def test_output_with_room_for_one_and_a_half_is_moved_out_of_the_store(
         assert not list((store / "blobs/sha256").iterdir())
         assert ferry("store", "list", "--json").json["variants"] == []
         assert not list(store.rglob(".pending.json"))
+        # Once more, as in a start script: there is no room, and nothing to do.
+        again = ferry("fetch", "tiny", "-o", output, "--json").json["models"][0]
+        assert again["path"] == str(output) and again["fetched"] == 0
+        output.chmod(0o644)
+        output.write_bytes(bytes(size))
+        assert "not enough space" in ferry("fetch", "tiny", "-o", output, check=7).err
     finally:
         disk.close()
 
@@ -169,6 +175,22 @@ def test_a_download_that_is_too_large_for_simulated_fat_is_refused_before_it_sta
     assert "the file has 5.0 GiB, but this file system allows at most 4.0 GiB" in refused.err
     assert "llama-gguf-split" in refused.err and "exFAT" in refused.err
     assert not [p for p in work.rglob("*.part") if p.stat().st_size]
+
+
+def test_an_unfinished_file_is_not_filled_with_zeros_on_simulated_fat(
+        ferry, publisher, client, fault_server):  # noqa: F811
+    server = fault_server(publisher.tree)
+    server.add(path="*.gguf", flip_at=PIECE + 1)
+    client(server.url)
+    for words, whole in (("fat", False), ("sync", True)):
+        ferry("fetch", "tiny", env=lacking(words), check=6)
+        part, = (ferry.store / "partial").glob("*.part")
+        size = next(publisher.tree.glob(f"targets/models/*/*.{TINY}")).stat().st_size
+        assert (part.stat().st_size == size) == whole
+    server.mend()
+    model, = ferry("fetch", "tiny", "--json", env=lacking("fat")).json["models"]
+    assert model["resumed"] >= PIECE
+    ferry("store", "verify")
 
 
 # -- time and inodes -----------------------------------------------------------------------
