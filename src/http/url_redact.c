@@ -9,14 +9,19 @@
 #include <string.h>
 #include <strings.h>
 
-/* Parameters whose values grant access: signatures of AWS, Google and Azure, and the usual names
- * of tokens and keys. */
+/* What is as long as this may be a token, whatever its name. */
+#define TOKEN_BYTES 20
+
+/* Parameters whose values grant access: signatures of AWS, Google, Azure and Akamai, and the usual
+ * names of tokens and keys. */
 static bool is_secret(const char *name, size_t len)
 {
 	static const char *const words[] = { "signature", "credential", "token",  "secret",
 					     "password",  "passwd",     "apikey", "api_key",
-					     "api-key",   "accesskey",  "jwt",    "auth" };
-	static const char *const exact[] = { "sig", "key", "code", "policy", "pass", "pwd" };
+					     "api-key",   "accesskey",  "jwt",    "auth",
+					     "session",   "ticket",     "hmac",   "hdnts" };
+	static const char *const exact[] = { "sig", "key", "code", "policy", "pass",
+					     "pwd", "sid", "otp",  "md5" };
 	char text[200];
 	if (len >= sizeof text)
 		return true;
@@ -38,12 +43,11 @@ static void redact_query(struct buf *out, const char *query)
 	while (*query) {
 		size_t len = strcspn(query, "&;");
 		size_t name = strcspn(query, "=&;");
-		if (name < len && is_secret(query, name)) {
-			buf_add(out, query, name + 1);
+		size_t value = name < len ? name + 1 : 0;
+		bool hidden = len - value >= TOKEN_BYTES || (value && is_secret(query, name));
+		buf_add(out, query, hidden ? value : len);
+		if (hidden)
 			buf_adds(out, "***");
-		} else {
-			buf_add(out, query, len);
-		}
 		query += len;
 		if (*query)
 			buf_addc(out, *query++);
@@ -95,6 +99,20 @@ static void redact_fragment(struct buf *out, const char *fragment)
 	}
 }
 
+/* The path may have another URL in it, as those of caching proxies have. */
+static void redact_path(struct buf *out, const char *path)
+{
+	const char *mark;
+	while ((mark = strstr(path, "://"))) {
+		const char *host = mark + 3, *at = url_userinfo_end(host);
+		buf_add(out, path, (size_t)(host - path));
+		if (at)
+			buf_adds(out, "***");
+		path = at ? at : host;
+	}
+	buf_adds(out, path);
+}
+
 char *url_redact(const char *url)
 {
 	struct buf out = BUF_INIT(2 * URL_MAX);
@@ -109,9 +127,10 @@ char *url_redact(const char *url)
 		}
 		url = host;
 	}
-	size_t path = strcspn(url, host ? "?#" : "?"), end = path + strcspn(url + path, "#");
-	CLEANUP(mem_free_ptr) char *query = mem_strndup(url + path, end - path);
-	buf_add(&out, url, path);
+	size_t length = strcspn(url, host ? "?#" : "?"), end = length + strcspn(url + length, "#");
+	CLEANUP(mem_free_ptr) char *path = mem_strndup(url, length);
+	CLEANUP(mem_free_ptr) char *query = mem_strndup(url + length, end - length);
+	redact_path(&out, path);
 	if (query[0])
 		buf_addc(&out, '?');
 	redact_query(&out, query[0] ? query + 1 : query);

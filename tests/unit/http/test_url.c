@@ -177,6 +177,27 @@ static void a_password_with_an_unencoded_delimiter_is_hidden(void **state)
 	assert_text(url_redact("http://[::1]:80/a@b"), "http://[::1]:80/a@b");
 }
 
+static void what_is_as_long_as_a_token_is_hidden_whatever_its_name(void **state)
+{
+	(void)state;
+	assert_text(url_redact("https://h/x?st=0123456789abcdefghij&e=1"),
+		    "https://h/x?st=***&e=1");
+	assert_text(url_redact("https://h/x?0123456789abcdefghij"), "https://h/x?***");
+	assert_text(url_redact("https://h/x?st=0123456789abcdefghi&e=1"),
+		    "https://h/x?st=0123456789abcdefghi&e=1");
+	assert_text(url_redact("https://h/x?hmac=1&SID=2&session_id=3&otp=4&ticket=5"),
+		    "https://h/x?hmac=***&SID=***&session_id=***&otp=***&ticket=***");
+}
+
+static void a_url_in_the_path_is_redacted_too(void **state)
+{
+	(void)state;
+	assert_text(url_redact("https://proxy/https://user:pw@host/x?a=1"),
+		    "https://proxy/https://***@host/x?a=1");
+	assert_text(url_redact("https://u:p@proxy/https://host/x"),
+		    "https://***@proxy/https://host/x");
+}
+
 static void a_fragment_keeps_only_names(void **state)
 {
 	(void)state;
@@ -215,6 +236,8 @@ int main(void)
 		cmocka_unit_test(file_urls_become_paths),
 		cmocka_unit_test(secrets_are_hidden),
 		cmocka_unit_test(a_password_with_an_unencoded_delimiter_is_hidden),
+		cmocka_unit_test(what_is_as_long_as_a_token_is_hidden_whatever_its_name),
+		cmocka_unit_test(a_url_in_the_path_is_redacted_too),
 		cmocka_unit_test(a_fragment_keeps_only_names),
 		cmocka_unit_test(the_name_of_a_parameter_may_be_percent_encoded),
 		cmocka_unit_test(each_url_in_a_sentence_is_redacted),
