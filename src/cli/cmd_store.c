@@ -172,9 +172,10 @@ struct verify {
 	struct stock stock;
 	json_t *files;
 	size_t bad;
+	struct err unreadable; /* why the first one could not be read */
 };
 
-/* The verdict, or NULL with the error. */
+/* The verdict, or NULL when it was cancelled. */
 static const char *verdict(struct verify *x, const struct store_file *f, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -185,12 +186,17 @@ static const char *verdict(struct verify *x, const struct store_file *f, struct 
 	report_end(report, f->name, rc == 0);
 	if (rc == -ERR_INTEGRITY)
 		report_warn(report, "%s; %s", why.text, why.hint);
-	else if (rc < 0 && rc != -ERR_NOT_FOUND)
+	else if (rc == -ERR_CANCELLED)
 		*e = why;
+	else if (rc < 0 && rc != -ERR_NOT_FOUND)
+		report_warn(report, "%s", why.text);
+	if (rc < 0 && rc != -ERR_INTEGRITY && rc != -ERR_NOT_FOUND && !x->unreadable.class)
+		x->unreadable = why;
 	return rc == 0                ? "ok"
 	       : rc == -ERR_INTEGRITY ? "damaged"
 	       : rc == -ERR_NOT_FOUND ? "missing"
-				      : NULL;
+	       : rc == -ERR_CANCELLED ? NULL
+				      : "unreadable";
 }
 
 static int verify_file(struct verify *x, const struct store_variant *v, const struct store_file *f,
@@ -252,8 +258,11 @@ static int run_verify(struct cli *cli, struct err *e)
 		rc = verify_variant(&x, &x.stock.all.at[i], e);
 	if (rc == 0)
 		rc = several_each(&operands, verify_operand, &x, e);
-	if (rc == 0)
-		rc = several_result(&operands, document, e);
+	if (rc < 0)
+		return rc;
+	if (!operands.failed)
+		*e = x.unreadable;
+	rc = several_result(&operands, document, e);
 	return rc < 0 ? rc : x.bad ? -ERR_FAULT : 0;
 }
 
@@ -373,7 +382,8 @@ static const struct command store_verify_command = {
 	.summary = "hash the files again, and set damaged ones aside",
 	.synopsis = (const char *const[]){ "[" REFERENCE "…]", NULL },
 	.description = "Prints a verdict for each file. The exit code is 1 if one is damaged or "
-		       "missing; fetch the model again to repair it.",
+		       "missing; fetch the model again to repair it. A file that cannot be read is "
+		       "said, and the others are still hashed.",
 	.operand_hint = HINT_STORED,
 	.max_operands = -1,
 	.run = run_verify,

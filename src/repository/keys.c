@@ -5,6 +5,7 @@
 #include "util/path.h"
 
 #include <string.h>
+#include <time.h>
 
 static void add_if_listed(const struct tuf_role *role, const char *name, const char *keyid,
 			  struct str_list *out)
@@ -30,6 +31,19 @@ void repository_key_roles(const char *dir, const char *keyid, struct str_list *o
 			add_if_listed(&m->delegated[k].role, m->delegated[k].name, keyid, out);
 		add_if_listed(&m->bins.role, m->bins.prefix, keyid, out);
 	}
+}
+
+int repository_check_roles(const char *dir, const char *const *roles, size_t count, struct err *e)
+{
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
+	CLEANUP(str_list_release) struct str_list ids = { 0 };
+	struct err unread = ERR_INIT;
+	if (writer_look(dir, (int64_t)time(NULL), &w, &unread) < 0)
+		return 0;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = writer_keys(w, roles[i], &ids, e);
+	return rc;
 }
 
 bool repository_is_online(const char *role)

@@ -8,6 +8,11 @@
  * and delegated roles (for bins, their prefix); none when there is no root. */
 void repository_key_roles(const char *dir, const char *keyid, struct str_list *out);
 
+/* ERR_USAGE with the nearest name when one of these roles is not in the tree: for before a person
+ * is asked for anything. A tree that cannot be read is not judged here. */
+WARN_UNUSED int repository_check_roles(const char *dir, const char *const *roles, size_t count,
+				       struct err *e);
+
 /* Is it snapshot or timestamp, whose keys are where the repository is refreshed? */
 bool repository_is_online(const char *role);
 

@@ -82,4 +82,6 @@ def test_what_exists_is_seen_before_a_passphrase_is_asked_for(ferry, work):
             (["key", "import", "own.pem", "root"], "root.pem exists already")]:
         result = ferry("catalog", *words, env=ASKED, check=8)
         assert text in result.err
+    assert 'there is no role "tragets"' in ferry("catalog", "rotate", "tragets", env=ASKED,
+                                                 check=2).err
     assert "not a valid name" in ferry("catalog", "key", "new", "No!", env=ASKED, check=2).err

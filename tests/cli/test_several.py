@@ -149,3 +149,16 @@ def test_repositories_are_looked_at_although_one_is_unknown(open_shop):
     result = open_shop.read("repository", "status", "gone", "lab", "--json", check=3)
     failed(result, "gone")
     assert [r["name"] for r in result.json["repositories"]] == ["lab"]
+
+
+def test_what_cannot_be_read_in_the_store_is_told_and_the_rest_is_hashed(open_shop):
+    """A loop of links in the place of the first blob cannot be read."""
+    open_shop.read("fetch", *MODELS)
+    found = open_shop.read("store", "verify", "--json").json["files"]
+    blob = open_shop.ferry.store / "blobs/sha256" / found[0]["sha256"]
+    blob.unlink()
+    blob.symlink_to(blob.name)
+    for operands in ([], MODELS):
+        result = open_shop.read("store", "verify", *operands, "--json", check=7)
+        assert [f["verdict"] for f in result.json["files"]] == ["unreadable", "ok"]
+        assert result.json["error"]["exit"] == 7

@@ -253,6 +253,7 @@ static int run_rotate(struct cli *cli, struct err *e)
 	if (rc < 0 || (rc = ceremony_desk_open(cli, o, true, &d, e)) < 0 ||
 	    (rc = load_added(&d, &o->add, &x, e)) < 0 ||
 	    (rc = load_removed(&d, &o->remove, &x, e)) < 0 ||
+	    (rc = repository_check_roles(d.place.dir, x.r.roles, x.r.role_count, e)) < 0 ||
 	    (rc = prepare_new(o, &d, &x, &fresh, e)) < 0 ||
 	    (rc = repository_rotate(d.place.dir, &d.how, &x.r, &c, e)) < 0)
 		return rc;
