@@ -70,6 +70,24 @@ static bool is_sha256(const char *algorithm)
 	return false;
 }
 
+/* Of another digest; anything else in its place may be a file name. */
+static bool is_other_algorithm(const char *name)
+{
+	static const char *const families[] = {
+		"MD2",  "MD4",      "MD5",    "SHA",      "RIPEMD",       "RMD",   "BLAKE",
+		"B2",   "B3",       "SM3",    "CRC",      "HMAC",         "TIGER", "WHIRLPOOL",
+		"GOST", "STREEBOG", "KECCAK", "SKEIN",    "SHAKE",        "XXH",   "TTH",
+		"ED2K", "AICH",     "BTIH",   "KANGAROO", "MACTripleDES",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const char *rest = name + strlen(families[i]);
+		if (str_starts_nocase(name, families[i]))
+			return strchr("-/0123456789", *rest) && !is_sha256(name) &&
+			       !strchr(rest, '.');
+	}
+	return false;
+}
+
 /* By the number of digits of a digest without a tag; NULL: no algorithm that lists have. */
 static const char *algorithm_of(size_t digits)
 {
@@ -148,12 +166,14 @@ static bool read_tag(char *s, struct sums_line *out)
 	if (!close)
 		return false;
 	trim_end(value);
-	if (!is_sha256(algorithm)) {
+	if (is_other_algorithm(algorithm)) {
 		if (strlen(value) < 8 || strpbrk(value, BLANKS))
 			return false;
 		is_other(out, algorithm);
 		return true;
 	}
+	if (!is_sha256(algorithm))
+		return false;
 	*close = '\0';
 	if (close == open + 1 || !digest_at(value, strlen(value), &out->sha256))
 		is_wrong(out, "it is not 'SHA256 (<file name>) = <64 hex digits>'");
@@ -219,10 +239,11 @@ static bool read_row(char *s, struct sums_line *out)
 	size_t len = algorithm_at(s, algorithm);
 	char *hex = skip_blanks(s + len);
 	size_t digits = hex_run(hex);
-	if (!len || hex == s + len || digits < 16)
+	bool other = len && is_other_algorithm(algorithm);
+	if (!len || hex == s + len || digits < 16 || (!other && !is_sha256(algorithm)))
 		return false;
 	char *path = skip_blanks(hex + digits);
-	if (!is_sha256(algorithm))
+	if (other)
 		is_other(out, algorithm);
 	else if (!digest_at(hex, strcspn(hex, BLANKS), &out->sha256))
 		is_wrong(out, "its digest is cut off, or has not 64 hex digits");
@@ -250,8 +271,10 @@ static bool read_csv(char *s, struct sums_line *out)
 	hex += strlen(separator);
 	if (header)
 		set_kind(out, SUMS_LINE_EMPTY);
-	else if (!is_sha256(algorithm))
+	else if (is_other_algorithm(algorithm))
 		is_other(out, algorithm);
+	else if (!is_sha256(algorithm))
+		is_wrong(out, "it does not say that its digest is a SHA-256");
 	else if (!digest_at(hex, digits, &out->sha256))
 		is_wrong(out, "its digest has not 64 hex digits");
 	else
@@ -301,10 +324,12 @@ static bool read_heading(char *s, struct sums_line *out)
 	len = strlen(name);
 	if (len < 2 || name[len - 1] != ':')
 		return false;
-	if (!is_sha256(algorithm)) {
+	if (is_other_algorithm(algorithm)) {
 		set_kind(out, SUMS_LINE_EMPTY);
 		return true;
 	}
+	if (!is_sha256(algorithm))
+		return false;
 	name[len - 1] = '\0';
 	out->tool = true;
 	out->name = name + (str_starts(name, file) ? strlen(file) : 0);

@@ -252,12 +252,13 @@ static int read_lines(struct parser *p, char *text, size_t len, struct err *e)
 {
 	int rc = 0;
 	for (char *line = text, *end = text + len, *next; rc == 0 && line < end; line = next) {
-		char *stop = memchr(line, '\n', (size_t)(end - line));
-		size_t line_len = (size_t)((stop ? stop : end) - line);
+		size_t line_len = 0;
+		while (line + line_len < end && line[line_len] != '\n' && line[line_len] != '\r')
+			line_len++;
 		next = line + line_len + 1;
+		if (next < end && line[line_len] == '\r' && *next == '\n')
+			next++;
 		p->number++;
-		if (line_len && line[line_len - 1] == '\r')
-			line_len--;
 		line[line_len] = '\0';
 		size_t dash = p->part == SIGNED && str_starts(line, "- ") ? 2 : 0;
 		if (!is_armor(p, line))
@@ -376,7 +377,7 @@ static bool has_line(const char *text, size_t len, const char *start)
 {
 	const char *end = text + len, *at = text;
 	while ((at = memmem(at, (size_t)(end - at), start, strlen(start))) != NULL) {
-		if (at == text || at[-1] == '\n')
+		if (at == text || at[-1] == '\n' || at[-1] == '\r')
 			return true;
 		at++;
 	}

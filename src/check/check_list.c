@@ -25,10 +25,15 @@ static char *end_there(const char *dir, const char *name)
 	return found;
 }
 
-/* As sha256sum of Windows and people who align columns write names. */
+/* As sha256sum of Windows and people who align columns write names, and with the size in front, as
+ * in the lists of Debian. */
 static char *variant_there(const char *dir, const char *name)
 {
-	CLEANUP(mem_free_ptr) char *bare = mem_strdup(name + strspn(name, " \t*"));
+	name += strspn(name, " \t*");
+	size_t size = strspn(name, "0123456789");
+	if (size && strchr(" \t", name[size]))
+		name += size + strspn(name + size, " \t");
+	CLEANUP(mem_free_ptr) char *bare = mem_strdup(name);
 	for (size_t len = strlen(bare); len && strchr(" \t", bare[len - 1]); len--)
 		bare[len - 1] = '\0';
 	char *found = there(dir, bare);

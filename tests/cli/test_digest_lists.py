@@ -52,6 +52,7 @@ CSV = ('"Algorithm","Hash","Path"\r\n' + "".join(
 FORMS = {
     "one blank": f"{A} a.gguf\n{B} sub/b.gguf\n",
     "aligned": f"{A}    a.gguf  \n{B}\tsub/b.gguf\n",
+    "sizes, as Debian has them": f"Checksums-Sha256:\n {A} 1 a.gguf\n {B}        1 sub/b.gguf\n",
     "dotted": f"{A}  ./a.gguf\n{B} *./sub/b.gguf\n",
     "old openssl": f"SHA256(a.gguf)= {A}\nSHA256(sub/b.gguf)= {B}\n",
     "openssl": f"SHA2-256(a.gguf)= {A}\nSHA2-256(sub/b.gguf)= {B}\n",

@@ -82,6 +82,7 @@ static void every_form_is_read(void **state)
 	expect(A " *model.gguf\n", "model.gguf", A);
 	expect(A "  model.gguf", "model.gguf", A);
 	expect(A "  model.gguf\r\n", "model.gguf", A);
+	expect("\r# of a Mac\r" A "  model.gguf\r", "model.gguf", A);
 	expect(A "   two blanks before\n", " two blanks before", A);
 	expect(A "  a b  c\n", "a b  c", A);
 	expect(A "  ./sub/model.gguf\n", "sub/model.gguf", A);
@@ -201,6 +202,12 @@ static void half_right_lines_are_named_and_the_others_are_taken(void **state)
 		A,
 		A " ",
 		"x: " A,
+		"model.gguf " A,
+		"model (x) = " A,
+		"sha.gguf " A,
+		"shard1 " A,
+		"sha1.gguf " A,
+		"\"model\",\"" A "\",\"x\"",
 		"| x | `" A "` |",
 		A "0  x",
 		"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a0  x",
