@@ -13,7 +13,8 @@ const struct opt cli_common_opts[] = {
 	OPT_ENTRY(OPT_FLAG, cli_common, json, 0, "json", NULL,
 		  "print the result as one JSON document"),
 	OPT_ENTRY(OPT_FLAG, cli_common, quiet, 'q', "quiet", NULL,
-		  "no progress and no notes; warnings and errors remain"),
+		  "no progress, no notes, and on success only what was asked for, such as a list "
+		  "or a path; warnings and errors remain"),
 	OPT_ENTRY(OPT_COUNT, cli_common, verbose, 'v', "verbose", NULL, "show more details"),
 	OPT_ENUM(cli_common, progress, 0, "progress", "MODE", "auto plain json none",
 		 "how to show progress on standard error"),
