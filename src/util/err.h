@@ -42,6 +42,7 @@ enum err_cause {
 	CAUSE_PROXY,       /* a proxy failed or refused: nothing is known about the server */
 	CAUSE_PAGE,        /* a web page came in place of a file */
 	CAUSE_PORTAL,      /* a network that wants a login answers in place of the server */
+	CAUSE_LOCKED,      /* another process holds a lock */
 };
 
 struct err {

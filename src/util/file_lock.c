@@ -79,7 +79,8 @@ char *file_lock_holder(const char *path)
 static int is_held(int fd, const char *path, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *holder = holder_of(fd);
-	return err_set(e, ERR_CONFLICT, "%s is locked by %s", path, holder);
+	err_set(e, ERR_CONFLICT, "%s is locked by %s", path, holder);
+	return err_cause(e, CAUSE_LOCKED, 0);
 }
 
 /* -- taking it ----------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@ import pytest
 from publisher import Publisher
 from test_endpoints import silent  # noqa: F401 (fixture)
 from test_fetch import client, prepared, publisher, signed  # noqa: F401 (fixtures)
+from waiting import locked
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -59,6 +60,17 @@ def test_a_stored_model_does_not_wait_for_a_manifest(ferry, publisher, prepared,
     server.add(path="targets/*.manifest.json", stall_after=10)
     result = ferry("run", "tiny", "echo", "{}")
     assert result.out == path and "using the model in the store" in result.err
+
+
+def test_a_stored_model_is_used_when_another_process_holds_the_lock_of_its_lost_metadata(
+        ferry, client):
+    path = ferry("fetch", "tiny").out
+    for file in (ferry.store / "trust" / "demo").glob("*.json"):
+        file.unlink()
+    with locked(ferry.store / "trust" / "demo" / "lock"):
+        result = ferry("run", "tiny", "echo", "{}")
+        ferry("list", check=8)
+    assert result.out == path and "is locked by" in result.err
 
 
 # -- several repositories ------------------------------------------------------------------------
