@@ -42,9 +42,13 @@ static int file_view(const json_t *object, const char *at, struct card_file *out
 	    !strchr(path + strlen(CARD_TARGETS), '/'))
 		return err_set(e, ERR_INTEGRITY,
 			       "%s.path: '%s' is not of the form models/NAME/FILE", at, path);
+	const char *name = string_of(object, "name");
+	if (name && (strchr(name, '/') || !path_is_key(name)))
+		return err_set(e, ERR_INTEGRITY, "%s.name: '%s' is not the name of a file", at,
+			       name);
 	*out = (struct card_file){
 		.path = path,
-		.name = path_base(path),
+		.name = name ? name : path_base(path),
 		.size = size,
 		.sha256 = sha256,
 	};
@@ -123,21 +127,84 @@ static int view_ram(const json_t *object, const char *at, struct card_variant *v
 	return 0;
 }
 
-static int variant_view(const json_t *object, const char *at, struct card_variant *out,
+static int view_withdrawal(const json_t *object, const char *at, struct card_withdrawal *out,
+			   struct err *e)
+{
+	const json_t *withdrawn = json_object_get(object, "withdrawn");
+	char here[AT];
+	snprintf(here, sizeof here, "%s%swithdrawn", at, *at ? "." : "");
+	if (!withdrawn)
+		return 0;
+	int rc = card_check_members(withdrawn, here, card_withdrawn_members, e);
+	if (rc < 0 || (rc = json_get_string(withdrawn, here, "reason", &out->reason, e)) < 0)
+		return rc;
+	out->replacement = string_of(withdrawn, "replacement");
+	return 0;
+}
+
+/* Of the current version and of superseded ones. */
+static int version_view(const json_t *object, const char *at, struct card_variant *out,
 			struct err *e)
 {
 	int rc = card_check_members(object, at, card_variant_members, e);
-	if (rc < 0 || (rc = json_get_string(object, at, "id", &out->id, e)) < 0 ||
-	    (rc = view_ram(object, at, out, e)) < 0 || (rc = view_files(object, at, out, e)) < 0)
+	if (rc < 0 || (rc = view_ram(object, at, out, e)) < 0 ||
+	    (rc = view_files(object, at, out, e)) < 0 ||
+	    (rc = view_withdrawal(object, at, &out->withdrawn, e)) < 0)
 		return rc;
 	out->kind = string_of(object, "kind");
 	if (out->kind && strcmp(out->kind, "model") == 0)
 		out->kind = NULL;
 	out->engine = string_of(object, "engine");
 	out->quantization = string_of(object, "quantization");
-	out->is_default = json_is_true(json_object_get(object, "default"));
+	out->version = json_object_get(object, "version") ? count_of(object, "version") : 1;
+	out->label = string_of(object, "label");
+	out->released = string_of(object, "released");
 	out->json = object;
 	return 0;
+}
+
+static int check_older(const struct card_variant *newer, const struct card_variant *v,
+		       const char *at, struct err *e)
+{
+	if (v->version >= newer->version)
+		return err_set(e, ERR_INTEGRITY,
+			       "%s.version: %llu is not lower than %llu, that of the version after "
+			       "it",
+			       at, (unsigned long long)v->version,
+			       (unsigned long long)newer->version);
+	if (v->file_count == 0)
+		return err_set(e, ERR_INTEGRITY, "%s.files: there are none", at);
+	return 0;
+}
+
+static int view_superseded(const json_t *object, const char *at, struct card_variant *v,
+			   struct err *e)
+{
+	json_t *entries;
+	int rc = json_opt_array(object, at, "superseded", CARD_MAX_SUPERSEDED, &entries, e);
+	size_t count = rc == 0 ? json_array_size(entries) : 0;
+	v->superseded = count ? mem_alloc(count * sizeof *v->superseded) : NULL;
+	while (rc == 0 && v->superseded_count < count) {
+		size_t n = v->superseded_count++;
+		struct card_variant *old = &v->superseded[n];
+		char here[AT];
+		snprintf(here, sizeof here, "%s.superseded[%zu]", at, n);
+		rc = version_view(json_array_get(entries, n), here, old, e);
+		if (rc == 0)
+			rc = check_older(n ? &v->superseded[n - 1] : v, old, here, e);
+		old->id = v->id;
+	}
+	return rc;
+}
+
+static int variant_view(const json_t *object, const char *at, struct card_variant *out,
+			struct err *e)
+{
+	int rc = version_view(object, at, out, e);
+	if (rc < 0 || (rc = json_get_string(object, at, "id", &out->id, e)) < 0)
+		return rc;
+	out->is_default = json_is_true(json_object_get(object, "default"));
+	return view_superseded(object, at, out, e);
 }
 
 static int check_variant(const struct card *c, size_t n, const char *at, struct err *e)
@@ -237,7 +304,9 @@ int card_from_json(json_t *object, const char *at, struct card *out, struct err 
 	int rc = card_check_members(object, at, card_members, e);
 	if (rc < 0 || (rc = check_format(object, at, e)) < 0 ||
 	    (rc = json_get_string(object, at, "id", &c.id, e)) < 0 ||
-	    (rc = check_nested(object, at, e)) < 0 || (rc = view_variants(object, at, &c, e)) < 0)
+	    (rc = check_nested(object, at, e)) < 0 ||
+	    (rc = view_withdrawal(object, at, &c.withdrawn, e)) < 0 ||
+	    (rc = view_variants(object, at, &c, e)) < 0)
 		return rc;
 	view_members(object, &c);
 	c.json = json_incref(object);
@@ -246,10 +315,18 @@ int card_from_json(json_t *object, const char *at, struct card *out, struct err 
 	return 0;
 }
 
+static void variant_release(struct card_variant *v)
+{
+	for (size_t i = 0; i < v->superseded_count; i++)
+		free(v->superseded[i].files);
+	free(v->superseded);
+	free(v->files);
+}
+
 void card_release(struct card *c)
 {
 	for (size_t i = 0; i < c->variant_count; i++)
-		free(c->variants[i].files);
+		variant_release(&c->variants[i]);
 	free(c->variants);
 	json_decref(c->json);
 	*c = (struct card){ 0 };

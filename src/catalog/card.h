@@ -9,13 +9,20 @@
  *     "source": { "url", "author", "revision", "sha256" },
  *     "tags": [], "languages": [], "created", "updated",
  *     "deprecated": { "reason", "replacement", "since" },
+ *     "withdrawn": { "reason", "replacement", "since" },
  *     "variants": [ { "id", "title", "summary", "kind", "engine", "quantization", "default",
  * "size", "tags", "ram": { "context", "bytes" } or { "unknown": reason }, "min_ram",
- * "recommended_ram" (bytes), "files": [ { "path", "size", "sha256" } ] } ] }
+ * "recommended_ram" (bytes), "version", "label", "released", "changes": [], "withdrawn",
+ * "files": [ { "path", "name", "size", "sha256" } ],
+ * "superseded": [ earlier versions, the newest first, each with the members of a variant ] } ] }
  *
  * Required are format, version, id and variants, and in a variant id and files. A variant without
  * files is planned: it is in the card but not in the signed catalog. The JSON object is kept
  * unchanged, unknown members included; the structs below are views of it.
+ *
+ * The version of a variant counts up from 1 with each change of its files. A file of a later
+ * version has a path of its own, and keeps its name on the reader's disk ("name"; without it, the
+ * last part of the path), so that earlier versions stay targets beside it.
  */
 #ifndef FERRY_CATALOG_CARD_H
 #define FERRY_CATALOG_CARD_H
@@ -30,6 +37,7 @@
 #define CARD_MAX_BYTES (1 * MIB)
 #define CARD_MAX_VARIANTS 256
 #define CARD_MAX_FILES 1000 /* of a variant */
+#define CARD_MAX_SUPERSEDED 64
 
 /* Target paths are "models/ID/NAME". */
 #define CARD_TARGETS "models/"
@@ -37,9 +45,15 @@ char *card_target(const char *id, const char *name); /* the caller frees */
 
 struct card_file {
 	const char *path; /* target path: "models/phi-2/phi-2-q4_k_m.gguf" */
-	const char *name; /* its last part; unique within a variant */
+	const char *name; /* on the reader's disk; unique within a variant */
 	uint64_t size;    /* at least 1 */
 	struct digest sha256;
+};
+
+/* Called back by its publisher. */
+struct card_withdrawal {
+	const char *reason;      /* NULL: it is not withdrawn */
+	const char *replacement; /* "model[:variant[@version]]", or NULL */
 };
 
 struct card_variant {
@@ -53,6 +67,12 @@ struct card_variant {
 	uint64_t ram_bytes, ram_context;
 	struct card_file *files; /* shards in order; the first is the one to open */
 	size_t file_count;
+	uint64_t version;                 /* from 1 */
+	const char *label;                /* the publisher's own name of the version, or NULL */
+	const char *released;             /* or NULL */
+	struct card_withdrawal withdrawn; /* this version */
+	struct card_variant *superseded;  /* earlier versions, the newest first; they have none */
+	size_t superseded_count;
 	const json_t *json;
 };
 
@@ -64,6 +84,7 @@ struct card {
 	uint64_t parameters, context_length; /* 0: unknown */
 	bool deprecated;
 	const char *deprecation_reason, *replacement; /* or NULL */
+	struct card_withdrawal withdrawn;             /* all variants and versions */
 	struct card_variant *variants;                /* ids differ */
 	size_t variant_count;
 };
@@ -84,12 +105,53 @@ WARN_UNUSED int card_save(const struct card *c, const char *path, struct err *e)
  * or the first that is not planned, or the first. NULL when there is none. */
 const struct card_variant *card_variant(const struct card *c, const char *id);
 
+/* The version of a variant: a number, a label, or "sha256:" with 12 or more digits of the digest
+ * of one of its files; NULL: the current one. NULL when there is none. */
+const struct card_variant *card_version(const struct card_variant *v, const char *version);
+
+/* Why the version must not be used: that it, or all of the model, was withdrawn. reason NULL: it
+ * may be used. */
+struct card_withdrawal card_withdrawn(const struct card *c, const struct card_variant *v);
+
+/* A card that is a target of its own may only speak of its own model: its id is `id`, its files
+ * are directly in models/ID/, and it names no mirrors and roles. ERR_INTEGRITY. */
+WARN_UNUSED int card_check_own(const struct card *c, const char *id, struct err *e);
+/* "models/ID/ID.card.json"; caller frees. */
+char *card_document(const char *id);
+
+/* Calls fn for each file of all variants and versions; a negative return ends it and is
+ * returned. */
+typedef int card_file_fn(void *ctx, const struct card_variant *v, const struct card_file *f,
+			 struct err *e);
+WARN_UNUSED int card_each_file(const struct card *c, card_file_fn *fn, void *ctx, struct err *e);
+
+/* A member that no card may have, "mirrors", or NULL. */
+const char *card_foreign_member(const json_t *card);
+
+/* Have they the same names and contents, in the same order? */
+bool card_same_files(const struct card_variant *a, const struct card_variant *b);
+
 /* Adds the variants of `from` to `into` or replaces them there, and adds members that `into`
  * lacks. What a person wrote in `into` is kept; of a replaced variant these are title, summary,
  * tags, default, min_ram and recommended_ram. A planned variant never replaces another. `updated`
  * becomes the later date. Both are card objects. ERR_USAGE when they are cards of different
  * models. */
 WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
+
+/*
+ * Versions for what card_merge() made: a variant of `added` with other files than `before` has
+ * (NULL: there was no card) becomes a new version, and the one before is kept among the
+ * superseded; one with the same files stays the version that it is. ERR_USAGE for a label that
+ * cannot be one, or that another version has.
+ */
+struct card_versioning {
+	int64_t now_s;
+	size_t keep;       /* how many superseded versions, at most CARD_MAX_SUPERSEDED */
+	const char *label; /* NULL: that of the added card, if any */
+};
+WARN_UNUSED int card_set_versions(json_t *merged, const struct card *before,
+				  const struct card *added, const struct card_versioning *how,
+				  struct err *e);
 
 /* "key=value" with dotted keys: "title=Phi 2", "license.id=MIT", "tags=chat,small",
  * "parameters=2.7B", "variants.q4_k_m.summary=…". An empty value removes the member. ERR_USAGE

@@ -26,6 +26,7 @@ const struct card_member card_members[] = { { "format", CARD_TEXT, 64, false },
 					    { "created", CARD_TIME, 0, true },
 					    { "updated", CARD_TIME, 0, true },
 					    { "deprecated", CARD_NESTED, 0, false },
+					    { "withdrawn", CARD_NESTED, 0, false },
 					    { "variants", CARD_NESTED, 0, false },
 					    { 0 } };
 
@@ -45,6 +46,11 @@ const struct card_member card_deprecated_members[] = { { "reason", CARD_TEXT, 50
 						       { "since", CARD_TIME, 0, true },
 						       { 0 } };
 
+const struct card_member card_withdrawn_members[] = { { "reason", CARD_TEXT, 500, false },
+						      { "replacement", CARD_TEXT, 256, false },
+						      { "since", CARD_TIME, 0, false },
+						      { 0 } };
+
 const struct card_member card_variant_members[] = { { "id", CARD_ID, 64, false },
 						    { "title", CARD_TEXT, 200, true },
 						    { "summary", CARD_TEXT, 500, true },
@@ -59,6 +65,12 @@ const struct card_member card_variant_members[] = { { "id", CARD_ID, 64, false }
 						      true },
 						    { "tags", CARD_WORDS, CARD_MAX_WORDS, true },
 						    { "files", CARD_NESTED, 0, false },
+						    { "version", CARD_COUNT, COUNT_MAX, false },
+						    { "label", CARD_ID, 64, true },
+						    { "released", CARD_TIME, 0, false },
+						    { "changes", CARD_NESTED, 0, false },
+						    { "withdrawn", CARD_NESTED, 0, false },
+						    { "superseded", CARD_NESTED, 0, false },
 						    { 0 } };
 
 const struct card_member card_ram_members[] = { { "context", CARD_COUNT, 1 << 30, false },
@@ -67,9 +79,34 @@ const struct card_member card_ram_members[] = { { "context", CARD_COUNT, 1 << 30
 						{ 0 } };
 
 const struct card_member card_file_members[] = { { "path", CARD_TEXT, 1024, false },
+						 { "name", CARD_TEXT, 255, false },
 						 { "size", CARD_COUNT, GRID_MAX_SIZE, false },
 						 { "sha256", CARD_HEX, 0, false },
 						 { 0 } };
+
+const struct card_member card_index_members[] = { { "id", CARD_ID, 64, false },
+						  { "title", CARD_TEXT, 200, false },
+						  { "family", CARD_TEXT, 64, false },
+						  { "license", CARD_TEXT, 200, false },
+						  { "parameters", CARD_COUNT, COUNT_MAX, false },
+						  { "context_length", CARD_COUNT, 1 << 30, false },
+						  { "tags", CARD_WORDS, CARD_MAX_WORDS, false },
+						  { "deprecated", CARD_FLAG, 0, false },
+						  { "withdrawn", CARD_FLAG, 0, false },
+						  { "replacement", CARD_TEXT, 256, false },
+						  { "variants", CARD_NESTED, 0, false },
+						  { 0 } };
+
+const struct card_member card_index_variant_members[] = { { "id", CARD_ID, 64, false },
+							  { "kind", CARD_ID, 64, false },
+							  { "quantization", CARD_TEXT, 64, false },
+							  { "size", CARD_COUNT, COUNT_MAX, false },
+							  { "default", CARD_FLAG, 0, false },
+							  { "version", CARD_COUNT, COUNT_MAX,
+							    false },
+							  { "ram", CARD_COUNT, COUNT_MAX, false },
+							  { "withdrawn", CARD_FLAG, 0, false },
+							  { 0 } };
 
 const struct card_member *card_member(const struct card_member *table, const char *key)
 {

@@ -33,7 +33,9 @@ struct card_member {
 };
 
 extern const struct card_member card_members[], card_license_members[], card_source_members[],
-	card_deprecated_members[], card_variant_members[], card_ram_members[], card_file_members[];
+	card_deprecated_members[], card_withdrawn_members[], card_variant_members[],
+	card_ram_members[], card_file_members[], card_index_members[],
+	card_index_variant_members[]; /* index.h */
 
 /* NULL when the table has no such key. */
 const struct card_member *card_member(const struct card_member *table, const char *key);

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int check_header(const json_t *object, struct err *e)
+/* *head: it is repository.json, without models. */
+static int check_header(const json_t *object, bool *head, struct err *e)
 {
 	const char *format;
 	uint64_t version;
@@ -16,7 +17,8 @@ static int check_header(const json_t *object, struct err *e)
 	int rc = json_get_string(object, "", "format", &format, e);
 	if (rc < 0 || (rc = json_get_u64(object, "", "version", &version, e)) < 0)
 		return rc;
-	if (strcmp(format, CATALOG_FORMAT) != 0)
+	*head = strcmp(format, CATALOG_HEAD_FORMAT) == 0;
+	if (!*head && strcmp(format, CATALOG_FORMAT) != 0)
 		return err_set(e, ERR_INTEGRITY, "format: '%s' is not that of a catalog, '%s'",
 			       format, CATALOG_FORMAT);
 	if (version == CATALOG_VERSION)
@@ -128,10 +130,16 @@ static int check_prepared(const struct card *m, const char *at, struct err *e)
 	return 0;
 }
 
+void catalog_sort(struct catalog *c)
+{
+	if (c->model_count)
+		qsort(c->models, c->model_count, sizeof *c->models, compare_cards);
+}
+
 static int view_models(const json_t *object, struct catalog *c, struct err *e)
 {
 	json_t *models;
-	int rc = json_get_array(object, "", "models", CATALOG_MAX_MODELS, &models, e);
+	int rc = json_get_array(object, "", "models", SIZE_MAX, &models, e);
 	if (rc < 0)
 		return rc;
 	size_t count = json_array_size(models);
@@ -146,7 +154,7 @@ static int view_models(const json_t *object, struct catalog *c, struct err *e)
 		if ((rc = check_prepared(&c->models[i], at, e)) < 0)
 			return rc;
 	}
-	qsort(c->models, count, sizeof *c->models, compare_cards);
+	catalog_sort(c);
 	for (size_t i = 1; i < count; i++)
 		if (strcmp(c->models[i - 1].id, c->models[i].id) == 0)
 			return err_set(e, ERR_INTEGRITY, "models: there are two models '%s'",
@@ -178,9 +186,11 @@ static int view_head(const json_t *object, struct catalog *c, struct err *e)
 int catalog_from_json(json_t *object, struct catalog *out, struct err *e)
 {
 	CLEANUP(catalog_release) struct catalog c = { 0 };
-	int rc = check_header(object, e);
+	bool head = false;
+	int rc = check_header(object, &head, e);
 	if (rc < 0 || (rc = view_head(object, &c, e)) < 0 ||
-	    (rc = view_mirrors(object, &c, e)) < 0 || (rc = view_models(object, &c, e)) < 0)
+	    (rc = view_mirrors(object, &c, e)) < 0 ||
+	    (!head && (rc = view_models(object, &c, e)) < 0))
 		return rc;
 	c.json = json_incref(object);
 	*out = c;

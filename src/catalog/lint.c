@@ -24,9 +24,9 @@ static void lint_unknown(const json_t *object, const struct card_member *table, 
 	for (const struct card_member *m = table; m->key && count < ARRAY_LEN(names); m++)
 		names[count++] = m->key;
 	json_object_foreach ((json_t *)object, key, value) {
-		const char *near = text_nearest(key, names, count);
 		if (card_member(table, key) || str_starts(key, "x-"))
 			continue;
+		const char *near = text_nearest(key, names, count);
 		lint_add(f, LINT_WARNING, where, "%s%s: not a member of a card%s%s%s", prefix, key,
 			 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	}
@@ -83,6 +83,20 @@ static void lint_ram(const struct card_variant *v, const char *where, struct lin
 		lint_add(f, LINT_WARNING, where, "recommended_ram: less than min_ram");
 }
 
+static void lint_files(const struct card_variant *v, const char *where, const char *folder,
+		       struct lint_findings *f)
+{
+	for (size_t i = 0; i < v->file_count; i++) {
+		const char *path = v->files[i].path;
+		if (!str_starts(path, folder) || strchr(path + strlen(folder), '/'))
+			lint_add(f, LINT_ERROR, where, "files: '%s' is not directly in %s", path,
+				 folder);
+		if (str_ends(path, MANIFEST_SUFFIX) || str_ends(path, CARD_SUFFIX))
+			lint_add(f, LINT_ERROR, where,
+				 "files: '%s' has the name of a manifest or a card", path);
+	}
+}
+
 static void lint_variant(const struct card *c, const struct card_variant *v,
 			 struct lint_findings *f)
 {
@@ -96,15 +110,9 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 	lint_ram(v, where, f);
 	if (!v->quantization && !(v->kind && strcmp(v->kind, "vocabulary") == 0))
 		lint_add(f, LINT_WARNING, where, "quantization: missing");
-	for (size_t i = 0; i < v->file_count; i++) {
-		const char *path = v->files[i].path;
-		if (!str_starts(path, folder) || strchr(path + strlen(folder), '/'))
-			lint_add(f, LINT_ERROR, where, "files: '%s' is not directly in %s", path,
-				 folder);
-		if (str_ends(path, MANIFEST_SUFFIX))
-			lint_add(f, LINT_ERROR, where, "files: '%s' has the name of a manifest",
-				 path);
-	}
+	lint_files(v, where, folder, f);
+	for (size_t i = 0; i < v->superseded_count; i++)
+		lint_files(&v->superseded[i], where, folder, f);
 }
 
 void lint_card(const struct card *c, struct lint_findings *f)
@@ -114,6 +122,12 @@ void lint_card(const struct card *c, struct lint_findings *f)
 	lint_unknown(member(c->json, "source", NULL), card_source_members, c->id, "source.", f);
 	lint_unknown(member(c->json, "deprecated", NULL), card_deprecated_members, c->id,
 		     "deprecated.", f);
+	const char *foreign = card_foreign_member(c->json);
+	if (foreign)
+		lint_add(f, LINT_ERROR, c->id,
+			 "%s: a card cannot have them: only the repository itself names mirrors "
+			 "and roles",
+			 foreign);
 	lint_text(c, f);
 	lint_license(c, f);
 	lint_deprecation(c, f);

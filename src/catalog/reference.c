@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VERSION_MAX 80 /* "sha256:" and 64 digits */
+
 static int bad_reference(const char *text, const char *why, struct err *e)
 {
 	err_set(e, ERR_USAGE, "'%s' is not a model reference: %s", text, why);
@@ -16,17 +18,37 @@ static int bad_reference(const char *text, const char *why, struct err *e)
 				   "prepare NAME URL` takes a file over for publishing");
 	if (strpbrk(text, "*?["))
 		return err_hint(e, "`ferry list '%s'` lists the models that match", text);
-	return err_hint(e, "a reference is [REPOSITORY/]MODEL[:VARIANT], for example phi-2:q4_k_m");
+	return err_hint(e, "a reference is [REPOSITORY/]MODEL[:VARIANT][@VERSION], for example "
+			   "phi-2:q4_k_m");
+}
+
+static bool is_version(const char *s)
+{
+	static const char digest[] = "sha256:";
+	if (!str_starts(s, digest))
+		return path_is_id(s);
+	s += strlen(digest);
+	return strlen(s) >= 12 && strlen(s) <= 64 && strspn(s, "0123456789abcdef") == strlen(s);
 }
 
 int reference_parse(const char *text, struct reference *out, struct err *e)
 {
 	CLEANUP(reference_release) struct reference r = { 0 };
-	if (strlen(text) > 3 * 64 + 2)
+	if (strlen(text) > 3 * 64 + 2 + 1 + VERSION_MAX)
 		return bad_reference(text, "too long", e);
 	CLEANUP(mem_free_ptr) char *lower = mem_strdup(text);
 	for (char *p = lower; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
+	char *version = strchr(lower, '@');
+	if (version) {
+		*version++ = '\0';
+		if (!is_version(version))
+			return bad_reference(text,
+					     "after '@' there must be a version: its number, its "
+					     "label, or sha256: and at least 12 digits",
+					     e);
+		r.version = mem_strdup(version);
+	}
 	char *colon = strchr(lower, ':'), *slash = strchr(lower, '/'), *model = lower;
 	if (colon && slash && slash > colon)
 		return bad_reference(text, "'/' after ':'", e);
@@ -62,6 +84,7 @@ void reference_release(struct reference *r)
 	free(r->repository);
 	free(r->model);
 	free(r->variant);
+	free(r->version);
 	*r = (struct reference){ 0 };
 }
 
@@ -95,12 +118,20 @@ static int hint_names(const char *wanted, const char *what, const char *const *n
 		     : err_hint(e, "there are no %s yet", what);
 }
 
+bool reference_names_variant(const char *wanted, const char *model, const char *variant)
+{
+	static const char suffix[] = ".gguf";
+	size_t len = strlen(model);
+	size_t end = strlen(wanted) - (str_ends(wanted, suffix) ? strlen(suffix) : 0);
+	CLEANUP(mem_free_ptr) char *stem = mem_strndup(wanted, end);
+	return strncmp(stem, model, len) == 0 && stem[len] && strchr("-._", stem[len]) &&
+	       strcmp(stem + len + 1, variant) == 0;
+}
+
 /* "phi-2-q8_0", and with the suffix, when a file has that name. */
 static bool names_variant(const struct card *m, const struct card_variant *v, const char *wanted)
 {
-	size_t len = strlen(m->id);
-	if (strncmp(wanted, m->id, len) == 0 && wanted[len] && strchr("-._", wanted[len]) &&
-	    strcmp(wanted + len + 1, v->id) == 0)
+	if (reference_names_variant(wanted, m->id, v->id))
 		return true;
 	for (size_t i = 0; i < v->file_count; i++) {
 		const char *name = v->files[i].name;
@@ -142,12 +173,20 @@ static void hint_variant(const struct catalog *c, const char *wanted, struct err
 		err_hint(e, "did you mean '%s:%s'?", of->id, v->id);
 }
 
+int reference_no_model(const char *where, const char *id, const char *const *names, size_t count,
+		       struct err *e)
+{
+	err_set(e, ERR_NOT_FOUND, "%s has no model '%s'", where, id);
+	return hint_names(id, "models in it", names, count, e);
+}
+
 static int no_model(const struct catalog *c, const char *id, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((c->model_count + 1) * sizeof *names);
+	CLEANUP(mem_free_ptr) char *where = mem_printf("the catalog '%s'", c->name);
 	for (size_t i = 0; i < c->model_count; i++)
 		names[i] = c->models[i].id;
-	err_set(e, ERR_NOT_FOUND, "the catalog '%s' has no model '%s'", c->name, id);
+	err_set(e, ERR_NOT_FOUND, "%s has no model '%s'", where, id);
 	hint_variant(c, id, e);
 	return hint_names(id, "models in it", names, c->model_count, e);
 }
@@ -164,16 +203,34 @@ static int no_variant(const struct card *m, const char *id, struct err *e)
 	return hint_names(id, "variants of it", names, m->variant_count, e);
 }
 
+static int no_version(const struct card *m, const struct card_variant *v, const char *version,
+		      struct err *e)
+{
+	CLEANUP(buf_release) struct buf have = BUF_INIT(300);
+	for (size_t i = 0; i <= v->superseded_count; i++) {
+		const struct card_variant *one = i ? &v->superseded[i - 1] : v;
+		buf_addf(&have, "%s%llu%s%s%s", i ? ", " : "", (unsigned long long)one->version,
+			 one->label ? " (" : "", one->label ? one->label : "",
+			 one->label ? ")" : "");
+	}
+	err_set(e, ERR_NOT_FOUND, "%s:%s has no version '%s'", m->id, v->id, version);
+	return err_hint(e, "available: %s; the publisher may have removed older ones",
+			buf_str(&have));
+}
+
+int reference_resolve(const struct reference *r, const struct card *model,
+		      const struct card_variant **variant, struct err *e)
+{
+	const struct card_variant *v = card_variant(model, r->variant);
+	if (!v)
+		return no_variant(model, r->variant ? r->variant : "(default)", e);
+	*variant = card_version(v, r->version);
+	return *variant ? 0 : no_version(model, v, r->version, e);
+}
+
 int catalog_resolve(const struct catalog *c, const struct reference *r, const struct card **model,
 		    const struct card_variant **variant, struct err *e)
 {
-	const struct card *m = catalog_model(c, r->model);
-	if (!m)
-		return no_model(c, r->model, e);
-	const struct card_variant *v = card_variant(m, r->variant);
-	if (!v)
-		return no_variant(m, r->variant ? r->variant : "(default)", e);
-	*model = m;
-	*variant = v;
-	return 0;
+	*model = catalog_model(c, r->model);
+	return *model ? reference_resolve(r, *model, variant, e) : no_model(c, r->model, e);
 }

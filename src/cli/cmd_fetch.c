@@ -22,6 +22,8 @@ static const struct opt fetch_opts[] = {
 		  "maximum bytes per second: 500K, 10M"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, fetch.check_blobs, 0, "verify", NULL,
 		  "hash files in the store again, and replace damaged ones"),
+	OPT_ENTRY(OPT_FLAG, fetch_opts, fetch.withdrawn, 0, "withdrawn", NULL,
+		  "also a version that the publisher has withdrawn"),
 	OPT_LAST,
 };
 
@@ -31,6 +33,7 @@ static void put_model(json_t *object, const struct retrieved *m)
 	json_put_string(object, "repository", m->repository);
 	json_put_string(object, "model", m->model);
 	json_put_string(object, "variant", m->variant);
+	json_put_u64(object, "version", m->version);
 	json_put_string(object, "kind", m->kind);
 	json_put_string(object, "fallback", m->fallback);
 	json_put_string(object, "path", r->files[0].path);
@@ -147,7 +150,7 @@ const struct command cmd_fetch = {
 	.name = "fetch",
 	.asked = true,
 	.summary = "download a model into the store, verified",
-	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]…", NULL },
+	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT][@VERSION]…", NULL },
 	.description = "Refreshes the signed catalog, downloads what the store does not have yet, "
 		       "verifies every piece as it arrives, and prints the path of the model. Run "
 		       "it again after any interruption: it continues. If the catalog cannot be "

@@ -22,59 +22,83 @@ static bool contains_nocase(const char *text, const char *part)
 	return text && strcasestr(text, part);
 }
 
-static bool tags_match(const struct card *m, const char *pattern)
+static bool tags_match(const struct index_model *m, const char *pattern)
 {
-	const json_t *tags = json_object_get(m->json, "tags"), *tag;
+	const json_t *tag;
 	size_t i;
-	json_array_foreach (tags, i, tag)
+	json_array_foreach ((json_t *)m->tags, i, tag)
 		if (json_is_string(tag) && str_eq_nocase(json_string_value(tag), pattern))
 			return true;
 	return false;
 }
 
 /* A name pattern ("phi-*"), a part of name, title or family, or a tag. */
-static bool matches(const struct card *m, const char *pattern)
+static bool matches(const struct index_model *m, const char *pattern)
 {
 	return !pattern || fnmatch(pattern, m->id, 0) == 0 || contains_nocase(m->id, pattern) ||
 	       contains_nocase(m->title, pattern) || contains_nocase(m->family, pattern) ||
 	       tags_match(m, pattern);
 }
 
-static bool in_store(const struct store *s, const struct card_variant *v)
-{
-	for (size_t i = 0; i < v->file_count; i++)
-		if (!store_has(s, &v->files[i].sha256, v->files[i].size))
-			return false;
-	return v->file_count > 0;
-}
-
 /* -- the document -------------------------------------------------------------------------- */
 
-static void put_model(json_t *object, const struct session *s, const struct remote *c,
-		      const struct card *m)
+struct listing {
+	struct store_variants stored;
+	const struct remote *remote;
+	const char *pattern;
+	json_t *models;
+	struct str_list names; /* of all models */
+};
+
+static bool in_store(const struct listing *l, const char *model, const struct index_variant *v)
 {
-	json_put_string(object, "repository", c->repository);
+	for (size_t i = 0; i < l->stored.count; i++) {
+		const struct store_variant *have = &l->stored.at[i];
+		if (have->complete && strcmp(have->repository, l->remote->repository) == 0 &&
+		    strcmp(have->model, model) == 0 && strcmp(have->variant, v->id) == 0 &&
+		    have->version == v->version)
+			return true;
+	}
+	return false;
+}
+
+static void put_variant(const struct listing *l, json_t *object, const struct index_model *m,
+			const struct index_variant *v)
+{
+	json_put_string(object, "id", v->id);
+	json_put_string(object, "kind", v->kind);
+	json_put_string(object, "quantization", v->quantization);
+	json_put_u64(object, "size", v->size);
+	json_put_u64(object, "version", v->version);
+	json_put_bool(object, "default", v->is_default);
+	json_put_bool(object, "withdrawn", m->withdrawn || v->withdrawn);
+	json_put_bool(object, "in_store", in_store(l, m->id, v));
+}
+
+static int put_model(void *ctx, const struct index_model *m, struct err *e)
+{
+	struct listing *l = ctx;
+	(void)e;
+	str_list_add(&l->names, m->id);
+	if (!matches(m, l->pattern))
+		return 0;
+	json_t *object = json_push_object(l->models);
+	json_put_string(object, "repository", l->remote->repository);
 	json_put_string(object, "id", m->id);
 	json_put_string(object, "title", m->title);
-	json_put_string(object, "summary", m->summary[0] ? m->summary : NULL);
-	json_put_string(object, "family", m->family[0] ? m->family : NULL);
+	json_put_string(object, "family", m->family);
 	json_put_string(object, "license", m->license);
 	if (m->parameters)
 		json_put_u64(object, "parameters", m->parameters);
 	if (m->context_length)
 		json_put_u64(object, "context_length", m->context_length);
 	json_put_bool(object, "deprecated", m->deprecated);
+	json_put_bool(object, "withdrawn", m->withdrawn);
+	json_put_string(object, "replacement", m->replacement);
 	json_t *variants = json_put_array(object, "variants");
-	for (size_t i = 0; i < m->variant_count; i++) {
-		const struct card_variant *v = &m->variants[i];
-		json_t *variant = json_push_object(variants);
-		json_put_string(variant, "id", v->id);
-		json_put_string(variant, "kind", v->kind);
-		json_put_string(variant, "quantization", v->quantization);
-		json_put_u64(variant, "size", v->size);
-		json_put_bool(variant, "default", v == card_variant(m, NULL));
-		json_put_bool(variant, "in_store", in_store(&s->store, v));
-	}
+	for (size_t i = 0; i < m->variant_count; i++)
+		put_variant(l, json_push_object(variants), m, &m->variants[i]);
+	return 0;
 }
 
 static void put_repository(json_t *object, const struct remote *c)
@@ -87,19 +111,23 @@ static void put_repository(json_t *object, const struct remote *c)
 	json_put_string(object, "unrefreshed", c->unrefreshed);
 }
 
-static json_t *list(struct cli *cli, const struct session *s, const char *pattern)
+static int list(const struct session *s, struct listing *l, json_t *document, struct err *e)
 {
-	json_t *document = cli_document(cli);
 	json_t *repositories = json_put_array(document, "repositories");
-	json_t *models = json_put_array(document, "models");
-	for (size_t i = 0; i < s->remotes.count; i++) {
-		const struct remote *c = s->remotes.at[i];
-		put_repository(json_push_object(repositories), c);
-		for (size_t j = 0; j < c->catalog.model_count; j++)
-			if (matches(&c->catalog.models[j], pattern))
-				put_model(json_push_object(models), s, c, &c->catalog.models[j]);
+	l->models = json_put_array(document, "models");
+	int rc = store_list(&s->store, &l->stored, e);
+	for (size_t i = 0; rc == 0 && i < s->remotes.count; i++) {
+		l->remote = s->remotes.at[i];
+		put_repository(json_push_object(repositories), l->remote);
+		rc = remote_each_model(s->remotes.at[i], put_model, l, e);
 	}
-	return document;
+	return rc;
+}
+
+static void listing_release(struct listing *l)
+{
+	store_variants_release(&l->stored);
+	str_list_release(&l->names);
 }
 
 /* -- for people ---------------------------------------------------------------------------- */
@@ -108,6 +136,13 @@ static char *variants_text(const json_t *model)
 {
 	return cli_join(json_object_get(model, "variants"),
 			"{id}{kind? (:}{kind|}{kind?):}{in_store?*:}", " ");
+}
+
+static char *title_text(const json_t *model)
+{
+	return cli_fill(model, json_flag(model, "withdrawn")
+				       ? "{title} (withdrawn)"
+				       : "{title}{deprecated? (deprecated):}");
 }
 
 static char *size_text(const json_t *model)
@@ -120,14 +155,11 @@ static char *size_text(const json_t *model)
 	return NULL;
 }
 
-static void tell_none(struct cli *cli, const struct session *s, const char *pattern)
+static void tell_none(struct cli *cli, const struct str_list *names, const char *pattern)
 {
-	CLEANUP(str_list_release) struct str_list names = { 0 };
-	for (size_t i = 0; i < s->remotes.count; i++)
-		for (size_t j = 0; j < s->remotes.at[i]->catalog.model_count; j++)
-			str_list_add(&names, s->remotes.at[i]->catalog.models[j].id);
-	const char *near =
-		pattern ? text_nearest(pattern, (const char *const *)names.at, names.count) : NULL;
+	const char *near = pattern ? text_nearest(pattern, (const char *const *)names->at,
+						  names->count)
+				   : NULL;
 	if (near)
 		report_note(cli->report, "no model matches; did you mean '%s'?", near);
 	else
@@ -147,13 +179,17 @@ static int run(struct cli *cli, struct err *e)
 		{ "VARIANTS", NULL, variants_text },
 		{ ">SIZE", NULL, size_text },
 		{ "LICENSE", "{license|-}", NULL },
-		{ "TITLE", "{title}{deprecated? (deprecated):}", NULL },
+		{ "TITLE", NULL, title_text },
 	};
-	CLEANUP(json_release) json_t *document = list(cli, &s, pattern);
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	CLEANUP(listing_release) struct listing l = { .pattern = pattern };
+	rc = list(&s, &l, document, e);
+	if (rc < 0)
+		return rc;
 	const json_t *models = json_object_get(document, "models");
 	session_tell_faults(cli, &s);
 	if (json_array_size(models) == 0)
-		tell_none(cli, &s, pattern);
+		tell_none(cli, &l.names, pattern);
 	cli_table(cli, models, columns, ARRAY_LEN(columns));
 	return cli_result(cli, document, e);
 }

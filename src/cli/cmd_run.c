@@ -24,6 +24,8 @@ static const struct opt run_opts[] = {
 		  "run a program that finds the model by itself: its arguments need no {}"),
 	OPT_ENTRY(OPT_SIZE, run_opts, fetch.limit_rate, 0, "limit-rate", "SIZE",
 		  "maximum bytes per second: 500K, 10M"),
+	OPT_ENTRY(OPT_FLAG, run_opts, fetch.withdrawn, 0, "withdrawn", NULL,
+		  "also a version that the publisher has withdrawn"),
 	OPT_LAST,
 };
 
@@ -145,7 +147,7 @@ static int run(struct cli *cli, struct err *e)
 const struct command cmd_run = {
 	.name = "run",
 	.summary = "fetch a model if needed and run a program on it",
-	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT] [--] PROGRAM [ARGUMENT…]",
+	.synopsis = (const char *const[]){ "MODEL[:VARIANT][@VERSION] [--] PROGRAM [ARGUMENT…]",
 					   NULL },
 	.description =
 		"Fetches the model unless it is in the store, then replaces itself with the "

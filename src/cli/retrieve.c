@@ -32,9 +32,13 @@ static const char *common_repository(const struct reference *r, size_t count)
 static int find_stored(const struct store *s, const struct reference *r, const char *variant,
 		       struct store_variants *kept, const struct store_variant **out, struct err *e)
 {
+	const char *id = r->variant ? r->variant : variant;
+	CLEANUP(mem_free_ptr) char *versioned = r->version && id
+							? mem_printf("%s@%s", id, r->version)
+							: NULL;
 	store_variants_release(kept);
-	return fetch_from_store(s, r->repository, r->model, r->variant ? r->variant : variant, kept,
-				out, e);
+	return fetch_from_store(s, r->repository, r->model, versioned ? versioned : id, kept, out,
+				e);
 }
 
 static bool all_stored(const struct store *s, const struct reference *r, size_t count)
@@ -53,9 +57,10 @@ static bool all_stored(const struct store *s, const struct reference *r, size_t 
 /* Is the failure no reason against a model in the store? */
 static bool is_no_proof(const struct retrieval *r, const struct err *why)
 {
-	return err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_INTEGRITY) ||
-	       err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_SYSTEM) ||
-	       why->cause == CAUSE_LOCKED || (r->offline && err_is(why, ERR_USAGE));
+	return why->cause != CAUSE_WITHDRAWN &&
+	       (err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_INTEGRITY) ||
+		err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_SYSTEM) || why->cause == CAUSE_LOCKED ||
+		(r->offline && err_is(why, ERR_USAGE)));
 }
 
 /* The policy is hard, but the person can overrule it. */
@@ -64,7 +69,8 @@ static int refuse(const struct retrieval *r, const struct reference *reference,
 {
 	*e = *why;
 	size_t len = strlen(e->hint);
-	if (!err_is(e, ERR_CANCELLED) && all_stored(&r->session.store, reference, 1))
+	if (!err_is(e, ERR_CANCELLED) && e->cause != CAUSE_WITHDRAWN &&
+	    all_stored(&r->session.store, reference, 1))
 		snprintf(e->hint + len, sizeof e->hint - len,
 			 "%sthe store has this model: use it with --offline, or with the path that "
 			 "`ferry store path` prints",
@@ -158,45 +164,71 @@ static int from_mirrors(struct retrieval *r, const struct reference *reference,
 	*variant = v->id;
 	warn_of_deprecation(r, model);
 	warn_of_kind(r, model->id, v->id, v->kind, v->engine);
-	rc = fetch_variant(remote, model, v, options, &out->files, e);
+	struct fetch_options how = *options;
+	how.versioned = reference->version != NULL;
+	rc = fetch_variant(remote, model, v, &how, &out->files, e);
 	if (rc < 0)
 		return rc;
 	out->repository = remote->repository;
 	out->model = model->id;
 	out->variant = v->id;
+	out->version = v->version;
 	out->kind = v->kind;
 	return 0;
 }
 
-/* Which variant is meant, by the catalog that was verified last, even if that has expired. */
-static int ask_old_catalog(struct retrieval *r, const struct reference *reference, char **variant)
+/* What was verified last about the model, even if it has expired. */
+struct old_card {
+	struct session session;
+	const struct card *model;
+	const struct card_variant *variant;
+};
+
+static void old_card_release(struct old_card *o)
 {
-	CLEANUP(session_release) struct session old = { 0 };
+	session_release(&o->session);
+}
+
+static int old_card_find(struct retrieval *r, const struct reference *reference,
+			 struct old_card *out)
+{
 	struct cli silent = *r->cli;
 	struct remote *remote;
-	const struct card *model;
-	const struct card_variant *v;
 	struct err ignored = ERR_INIT;
 	silent.report = NULL;
-	int rc = session_open(&silent, reference->repository, SESSION_OFFLINE, &old, &ignored);
-	if (rc == 0)
-		rc = remotes_resolve(&old.remotes, reference, &remote, &model, &v, &ignored);
-	if (rc == 0)
-		*variant = mem_strdup(v->id);
-	return rc;
+	int rc = session_open(&silent, reference->repository, SESSION_OFFLINE, &out->session,
+			      &ignored);
+	return rc < 0 ? rc
+		      : remotes_resolve(&out->session.remotes, reference, &remote, &out->model,
+					&out->variant, &ignored);
+}
+
+/* No failure of the network makes a withdrawn version usable. */
+static int refuse_withdrawn(struct retrieval *r, const struct reference *reference,
+			    const struct store_variant *v, struct err *e)
+{
+	CLEANUP(old_card_release) struct old_card old = { 0 };
+	CLEANUP(mem_free_ptr) char *id = mem_strndup(v->variant, strcspn(v->variant, "@"));
+	char number[24];
+	struct reference stored = { reference->repository, reference->model, id, number };
+	snprintf(number, sizeof number, "%llu", (unsigned long long)v->version);
+	return old_card_find(r, &stored, &old) < 0
+		       ? 0
+		       : fetch_refuse_withdrawn(old.model, old.variant, e);
 }
 
 static int choose_stored(struct retrieval *r, const struct reference *reference,
 			 const char *variant, struct retrieved *out,
 			 const struct store_variant **found, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *old = NULL;
+	CLEANUP(old_card_release) struct old_card old = { 0 };
 	struct err why = ERR_INIT;
 	const struct store *s = &r->session.store;
 	int rc = find_stored(s, reference, variant, &out->kept, found, &why);
-	if (rc == -ERR_USAGE && ask_old_catalog(r, reference, &old) == 0) {
+	/* The card says which of several is the default. */
+	if (rc == -ERR_USAGE && old_card_find(r, reference, &old) == 0) {
 		err_clear(&why);
-		rc = find_stored(s, reference, old, &out->kept, found, &why);
+		rc = find_stored(s, reference, old.variant->id, &out->kept, found, &why);
 	}
 	if (rc < 0)
 		*e = why;
@@ -217,6 +249,8 @@ static int from_store(struct retrieval *r, const struct reference *reference, co
 {
 	const struct store_variant *v;
 	int rc = choose_stored(r, reference, variant, out, &v, e);
+	if (rc == 0 && !options->withdrawn)
+		rc = refuse_withdrawn(r, reference, v, e);
 	if (rc == 0)
 		rc = fetch_stored(&r->session.store, v, options, &out->files, e);
 	if (rc < 0)
@@ -225,6 +259,7 @@ static int from_store(struct retrieval *r, const struct reference *reference, co
 	out->model = v->model;
 	out->variant = v->variant;
 	out->kind = v->kind;
+	out->version = v->version;
 	out->fallback = mem_strdup(why->text);
 	tell(r, v, why->text);
 	warn_of_kind(r, v->model, v->variant, v->kind, v->engine);
@@ -244,7 +279,7 @@ int retrieve_model(struct retrieval *r, const struct reference *reference,
 		return refuse(r, reference, &why, e);
 	if (from_store(r, reference, variant, options, &why, out, &stored) == 0)
 		return 0;
-	/* Several variants, and no catalog that tells which. */
-	*e = err_is(&stored, ERR_USAGE) ? stored : why;
+	/* Several variants, and no catalog that tells which; or it was withdrawn. */
+	*e = err_is(&stored, ERR_USAGE) || stored.cause == CAUSE_WITHDRAWN ? stored : why;
 	return -(int)e->class;
 }

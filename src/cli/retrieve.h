@@ -26,6 +26,7 @@ void retrieve_close(struct retrieval *r); /* safe twice; for CLEANUP */
 
 struct retrieved {
 	const char *repository, *model, *variant; /* borrowed from the retrieval, or from kept */
+	uint64_t version;
 	const char *kind; /* borrowed; if the card says that it is no model; or NULL */
 	char *fallback;   /* why the store's model is used, without the catalog; or NULL */
 	struct fetch_result files;

@@ -18,12 +18,16 @@ void fetch_result_release(struct fetch_result *r)
 	*r = (struct fetch_result){ 0 };
 }
 
-static struct store_variant stored_form(const struct remote *remote, const struct fetch_plan *p)
+static struct store_variant stored_form(const struct remote *remote, const struct fetch_plan *p,
+					bool versioned)
 {
+	unsigned long long version = p->variant->version;
 	struct store_variant v = {
 		.repository = mem_strdup(remote->repository),
 		.model = mem_strdup(p->model->id),
-		.variant = mem_strdup(p->variant->id),
+		.variant = versioned ? mem_printf("%s@%llu", p->variant->id, version)
+				     : mem_strdup(p->variant->id),
+		.version = version,
 		.kind = p->variant->kind ? mem_strdup(p->variant->kind) : NULL,
 		.engine = p->variant->engine ? mem_strdup(p->variant->engine) : NULL,
 		.fetched_s = clock_wall_s(remote->sources.clock),
@@ -86,17 +90,28 @@ static int fetch_files(struct remote *remote, const struct fetch_plan *p, struct
 	return 0;
 }
 
-/* Is it already linked like this? Then nothing is written. */
-static bool is_linked(const struct remote *remote, const struct store_variant *v)
+/* Is it already linked like this? Then nothing is written. ERR_INTEGRITY when the store has a later
+ * version of it. */
+static int compare_stored(const struct remote *remote, const struct store_variant *v, bool *linked,
+			  struct err *e)
 {
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
 	const struct store_variant *old;
 	struct err ignored = ERR_INIT;
+	*linked = false;
 	if (fetch_from_store(remote->store, v->repository, v->model, v->variant, &all, &old,
-			     &ignored) < 0 ||
-	    !store_variant_equal(old, v))
-		return false;
-	return store_is_linked(remote->store, old);
+			     &ignored) < 0)
+		return 0;
+	*linked = store_variant_equal(old, v) && store_is_linked(remote->store, old);
+	if (old->version <= v->version || *linked)
+		return 0;
+	err_set(e, ERR_INTEGRITY,
+		"%s/%s:%s is version %llu in the catalog, but version %llu is in the store: "
+		"versions never go back",
+		v->repository, v->model, v->variant, (unsigned long long)v->version,
+		(unsigned long long)old->version);
+	return err_hint(e, "tell the publisher; %s:%s@%llu takes this version nevertheless",
+			v->model, v->variant, (unsigned long long)v->version);
 }
 
 static void name_linked(const struct store *s, const struct store_variant *v,
@@ -241,6 +256,19 @@ static int carry_out(struct remote *remote, const struct fetch_plan *plan,
 	return rc == 0 && moves ? store_forget(s, v, e) : rc;
 }
 
+int fetch_refuse_withdrawn(const struct card *model, const struct card_variant *v, struct err *e)
+{
+	const struct card_withdrawal w = card_withdrawn(model, v);
+	if (!w.reason)
+		return 0;
+	err_set(e, ERR_INTEGRITY, "the publisher has withdrawn %s:%s@%llu: %s", model->id, v->id,
+		(unsigned long long)v->version, w.reason);
+	e->cause = CAUSE_WITHDRAWN;
+	return w.replacement ? err_hint(e, "use %s instead; --withdrawn takes it nevertheless",
+					w.replacement)
+			     : err_hint(e, "--withdrawn takes it nevertheless");
+}
+
 int fetch_variant(struct remote *remote, const struct card *model,
 		  const struct card_variant *variant, const struct fetch_options *options,
 		  struct fetch_result *out, struct err *e)
@@ -253,15 +281,20 @@ int fetch_variant(struct remote *remote, const struct card *model,
 	};
 	if (!options->limit_rate)
 		rate.table = remote->limit_rate;
-	int rc = fetch_plan_make(remote, model, variant, options->check_blobs, &plan, e);
+	int rc = options->withdrawn ? 0 : fetch_refuse_withdrawn(model, variant, e);
+	if (rc == 0)
+		rc = fetch_plan_make(remote, model, variant, options->check_blobs, &plan, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(store_variant_release) struct store_variant v = stored_form(remote, &plan);
-	const struct fetch_room room = { remote->store,   &v,
-					 plan.to_fetch,   is_linked(remote, &v),
-					 options->output, remote->report };
+	bool linked, moves;
+	CLEANUP(store_variant_release) struct store_variant v = stored_form(remote, &plan,
+									    options->versioned);
+	rc = compare_stored(remote, &v, &linked, e);
+	if (rc < 0)
+		return rc;
+	const struct fetch_room room = { remote->store, &v, plan.to_fetch, linked, options->output,
+					 remote->report };
 	struct err why = ERR_INIT;
-	bool moves;
 	rc = fetch_room_check(&room, &moves, &why);
 	bool there = (rc < 0 || moves) && is_delivered(&plan, &room, &result);
 	if (rc < 0 && !there)
@@ -289,7 +322,7 @@ int fetch_from_store(const struct store *s, const char *repository, const char *
 		const struct store_variant *v = &keep->at[i];
 		if (!v->complete || strcmp(v->model, model) != 0 ||
 		    (repository && strcmp(v->repository, repository) != 0) ||
-		    (variant && strcmp(v->variant, variant) != 0))
+		    (variant ? strcmp(v->variant, variant) != 0 : strchr(v->variant, '@') != NULL))
 			continue;
 		if (found) {
 			err_set(e, ERR_USAGE,

@@ -27,6 +27,8 @@
 struct fetch_options {
 	const char *output;  /* -o: file or folder, or NULL */
 	bool check_blobs;    /* hash again what the store has */
+	bool versioned;      /* this version was asked for: it is kept beside the current one */
+	bool withdrawn;      /* also if it was withdrawn */
 	uint64_t limit_rate; /* bytes per second; 0: the configuration's */
 };
 
@@ -47,15 +49,20 @@ struct fetch_result {
 };
 void fetch_result_release(struct fetch_result *r);
 
-/* remote->sources records what each source did, even on failure. */
+/* ERR_INTEGRITY, with the publisher's reason, when the version was withdrawn. */
+WARN_UNUSED int fetch_refuse_withdrawn(const struct card *model, const struct card_variant *v,
+				       struct err *e);
+
+/* remote->sources records what each source did, even on failure. ERR_INTEGRITY when the version
+ * was withdrawn, or is lower than that of the same variant in the store. */
 WARN_UNUSED int fetch_variant(struct remote *remote, const struct card *model,
 			      const struct card_variant *variant,
 			      const struct fetch_options *options, struct fetch_result *out,
 			      struct err *e);
 
-/* Is the reference's variant complete in the store? For programs that try this before the
- * network. Fills out like fetch_variant(). Variant NULL: the only one in the store. ERR_NOT_FOUND
- * otherwise. The names in *out belong to *keep, which the caller releases. */
+/* Is the reference's variant ("q4_k_m", or "q4_k_m@2") complete in the store? For programs that try
+ * this before the network. Variant NULL: the only one in the store. ERR_NOT_FOUND otherwise. The
+ * names in *out belong to *keep, which the caller releases. */
 WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository, const char *model,
 				 const char *variant, struct store_variants *keep,
 				 const struct store_variant **out, struct err *e);

@@ -22,23 +22,25 @@ static int disagree(const struct remote *remote, const char *path, const char *w
 }
 
 /* The card is a signed target like the file itself; they must agree. */
-static int check_target(struct remote *remote, struct fetch_plan_file *f, struct err *e)
+static int check_target(struct remote *remote, const char *signer, struct fetch_plan_file *f,
+			struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = remote_find(remote, f->card->path, &t, e);
+	int rc = remote_find(remote, f->card->path, signer, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length != f->card->size || !digest_equal(&t.sha256, &f->card->sha256))
-		return disagree(remote, f->card->path, "catalog", e);
+		return disagree(remote, f->card->path, remote->has_cards ? "card" : "catalog", e);
 	f->key = remote_target_key(remote, f->card->path, &t);
 	return 0;
 }
 
-static int load_manifest(struct remote *remote, struct fetch_plan_file *f, struct err *e)
+static int load_manifest(struct remote *remote, const char *signer, struct fetch_plan_file *f,
+			 struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MANIFEST_SUFFIX, f->card->path);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	int rc = remote_target(remote, path, MANIFEST_MAX_BYTES, &bytes, e);
+	int rc = remote_target(remote, path, signer, MANIFEST_MAX_BYTES, &bytes, e);
 	if (rc == 0)
 		rc = manifest_parse(buf_str(&bytes), bytes.len, path, &f->manifest, e);
 	if (rc < 0)
@@ -76,10 +78,10 @@ static int not_here(const struct remote *remote, const struct fetch_plan_file *f
 	return err_hint(e, "run the same command without --offline");
 }
 
-static int plan_one(struct remote *remote, struct fetch_plan_file *f, bool check_blobs,
-		    struct err *e)
+static int plan_one(struct remote *remote, const char *signer, struct fetch_plan_file *f,
+		    bool check_blobs, struct err *e)
 {
-	int rc = check_target(remote, f, e);
+	int rc = check_target(remote, signer, f, e);
 	if (rc < 0)
 		return rc;
 	f->in_store = store_has(remote->store, &f->card->sha256, f->card->size);
@@ -98,7 +100,7 @@ static int plan_one(struct remote *remote, struct fetch_plan_file *f, bool check
 		return 0;
 	if (remote->offline)
 		return not_here(remote, f, e);
-	rc = load_manifest(remote, f, e);
+	rc = load_manifest(remote, signer, f, e);
 	return rc < 0 ? rc : count_missing(remote, f, e);
 }
 
@@ -111,7 +113,7 @@ int fetch_plan_make(struct remote *remote, const struct card *model,
 	for (size_t i = 0; i < variant->file_count; i++) {
 		struct fetch_plan_file *f = &p.files[p.count++];
 		f->card = &variant->files[i];
-		int rc = plan_one(remote, f, check_blobs, e);
+		int rc = plan_one(remote, remote_signer(remote, model), f, check_blobs, e);
 		if (rc < 0)
 			return rc;
 		p.to_fetch += f->to_fetch;

@@ -203,10 +203,7 @@ static void rank_sources(struct remote *r)
 
 static int load_catalog(struct remote *r, struct err *e)
 {
-	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	int rc = remote_target(r, CATALOG_TARGET, CATALOG_MAX_BYTES, &bytes, e);
-	if (rc == 0)
-		rc = catalog_parse(buf_str(&bytes), bytes.len, CATALOG_TARGET, &r->catalog, e);
+	int rc = remote_load_head(r, &r->catalog, e);
 	if (rc == 0)
 		rank_sources(r);
 	return rc;
@@ -324,6 +321,12 @@ void remote_free(struct remote *r)
 {
 	if (!r)
 		return;
+	for (size_t i = 0; i < r->card_count; i++) {
+		card_release(r->cards[i].card);
+		free(r->cards[i].card);
+		free(r->cards[i].signer);
+	}
+	free(r->cards);
 	tuf_client_close(r->tuf);
 	catalog_release(&r->catalog);
 	endpoints_release(&r->endpoints);

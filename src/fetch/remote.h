@@ -1,14 +1,16 @@
 /*
- * A repository for a client: its refreshed metadata (offline: the stored metadata) and the signed
- * catalog.
+ * A repository for a client: its refreshed metadata (offline: the stored metadata), the signed
+ * repository.json, and from then on what is asked for: one model's card, or the index of all.
+ * Repositories of version 0.1 have a catalog of all cards instead.
  *
- * Verified small targets (the catalog, manifests) are cached in the trust folder under their
+ * Verified small targets (cards, the index, manifests) are cached in the trust folder under their
  * SHA-256 and hashed again when they are used.
  */
 #ifndef FERRY_FETCH_REMOTE_H
 #define FERRY_FETCH_REMOTE_H
 
 #include "catalog/catalog.h"
+#include "catalog/index.h"
 #include "tuf/client.h"
 #include "fetch/source.h"
 #include "fetch/endpoints.h"
@@ -42,7 +44,15 @@ struct remote {
 	struct source_list sources;   /* the catalog's mirrors by priority, then endpoints */
 	struct endpoints endpoints;
 	struct tuf_client *tuf;
-	struct catalog catalog;
+	struct catalog catalog;    /* repository.json: without models; of 0.1: the whole */
+	bool has_cards;            /* the models have cards and an index */
+	struct remote_card *cards; /* that were asked for */
+	size_t card_count, card_cap;
+};
+
+struct remote_card {
+	struct card *card;
+	char *signer; /* the role that signed it; NULL: it is in the catalog */
 };
 
 /*
@@ -70,6 +80,15 @@ WARN_UNUSED int remote_inspect(const struct settings_repository *set,
 void remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote, remote_free);
 
+/* The card of a model, borrowed from r. ERR_NOT_FOUND; ERR_INTEGRITY when it speaks of what is not
+ * its own, or the index lists a model for which no role has signed a card. */
+WARN_UNUSED int remote_model(struct remote *r, const char *id, const struct card **out,
+			     struct err *e);
+/* Calls fn for each model of the index. */
+WARN_UNUSED int remote_each_model(struct remote *r, index_model_fn *fn, void *ctx, struct err *e);
+/* The role that signed a card of remote_model(), and must have signed its files; NULL: any. */
+const char *remote_signer(const struct remote *r, const struct card *model);
+
 /* Sessions with several repositories, and the errors of those that could not be opened. */
 struct remotes_failure {
 	char *repository;
@@ -90,20 +109,22 @@ WARN_UNUSED int remotes_open(const struct settings_repositories *set,
 			     const struct store *s, const struct remote_options *options,
 			     struct remotes *out, struct err *e);
 
-/* Finds the model and variant of a reference in the sessions. ERR_NOT_FOUND with suggestions;
+/* Finds the model, variant and version of a reference in the sessions. ERR_NOT_FOUND with
+ * suggestions;
  * ERR_USAGE when several repositories have it and the reference names none. */
-WARN_UNUSED int remotes_resolve(const struct remotes *all, const struct reference *r,
+WARN_UNUSED int remotes_resolve(struct remotes *all, const struct reference *r,
 				struct remote **remote, const struct card **model,
 				const struct card_variant **variant, struct err *e);
 
 /* The verified bytes of a small target, from the cache or downloaded. Replaces out. ERR_NOT_FOUND
  * offline when it is not in the cache. */
-WARN_UNUSED int remote_target(struct remote *r, const char *path, uint64_t max_bytes,
-			      struct buf *out, struct err *e);
+WARN_UNUSED int remote_target(struct remote *r, const char *path, const char *signer,
+			      uint64_t max_bytes, struct buf *out, struct err *e);
 
-/* tuf_client_target(), with a hint in the error. */
-WARN_UNUSED int remote_find(struct remote *r, const char *path, struct tuf_target *out,
-			    struct err *e);
+/* tuf_client_target(), with a hint in the error. `signer` (may be NULL) must have signed it:
+ * ERR_INTEGRITY. */
+WARN_UNUSED int remote_find(struct remote *r, const char *path, const char *signer,
+			    struct tuf_target *out, struct err *e);
 
 /* The key of the target on mirrors. Caller frees. */
 char *remote_target_key(const struct remote *r, const char *path, const struct tuf_target *t);

@@ -1,5 +1,5 @@
-/* Between remote.c, remote_target.c and remote_known.c, which has what is known from earlier runs.
- */
+/* Between remote.c, remote_target.c, remote_model.c and remote_known.c, which has what is known
+ * from earlier runs. */
 #ifndef FERRY_FETCH_REMOTE_INTERNAL_H
 #define FERRY_FETCH_REMOTE_INTERNAL_H
 
@@ -7,6 +7,9 @@
 
 /* Completes an error of the TUF client: adds the endpoint and a hint. */
 int remote_fault(struct remote *r, struct err *e);
+
+/* repository.json, or of a repository of version 0.1 the catalog; sets has_cards. */
+WARN_UNUSED int remote_load_head(struct remote *r, struct catalog *out, struct err *e);
 
 /* Can this program read from such a URL? */
 bool remote_reads(const char *url);

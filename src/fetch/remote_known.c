@@ -22,15 +22,14 @@ bool remote_is_no_answer(const struct err *why)
 /* The catalog that was verified last; only for finding mirrors, since it may have expired. */
 static int load_known(struct remote *r, struct catalog *out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
 	const char *expired;
 	bool offline = r->offline;
 	r->offline = true;
 	int rc = tuf_client_load_offline(r->tuf, &expired, e);
 	if (rc == 0)
-		rc = remote_target(r, CATALOG_TARGET, CATALOG_MAX_BYTES, &bytes, e);
+		rc = remote_load_head(r, out, e);
 	r->offline = offline;
-	return rc < 0 ? rc : catalog_parse(buf_str(&bytes), bytes.len, CATALOG_TARGET, out, e);
+	return rc;
 }
 
 static bool has_metadata(const struct catalog_mirror *m)

@@ -4,13 +4,15 @@
 #include "util/path.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* -- finding ------------------------------------------------------------------------------- */
 
 static int offline_hint(const struct remote *r, struct err *e)
 {
-	if (!r->offline || (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY)))
+	if (!r->offline ||
+	    (!err_is(e, ERR_NOT_FOUND) && !err_is(e, ERR_INTEGRITY) && !err_is(e, ERR_SYSTEM)))
 		return -(int)e->class;
 	return r->read_only
 		       ? err_hint(e,
@@ -30,10 +32,24 @@ int remote_fault(struct remote *r, struct err *e)
 			   "to 'metadata', or tell the publisher");
 }
 
-int remote_find(struct remote *r, const char *path, struct tuf_target *out, struct err *e)
+int remote_find(struct remote *r, const char *path, const char *signer, struct tuf_target *out,
+		struct err *e)
 {
-	int rc = tuf_client_target(r->tuf, path, out, e);
-	return rc < 0 ? remote_fault(r, e) : 0;
+	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
+	int rc = tuf_client_target(r->tuf, path, &t, e);
+	if (rc < 0)
+		return remote_fault(r, e);
+	if (signer && strcmp(t.signer, signer) != 0) {
+		err_set(e, ERR_INTEGRITY,
+			"%s: signed by the role %s, but the card that names it "
+			"by %s",
+			path, t.signer, signer);
+		return err_hint(e, "a card can name only files of its own role: tell the "
+				   "publisher");
+	}
+	*out = t;
+	t = (struct tuf_target){ 0 };
+	return 0;
 }
 
 /* -- small targets --------------------------------------------------------------------------- */
@@ -74,7 +90,8 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 {
 	CLEANUP(mem_free_ptr) char *key = remote_target_key(r, path, t);
 	if (r->offline) {
-		err_set(e, ERR_NOT_FOUND, "%s: %s is not in the store", r->repository, path);
+		enum err_class class = r->store->read_only ? ERR_SYSTEM : ERR_NOT_FOUND;
+		err_set(e, class, "%s: %s is not in the store", r->repository, path);
 		return offline_hint(r, e);
 	}
 	uint64_t end_ms = r->sources.end_ms;
@@ -87,11 +104,11 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 	return rc < 0 ? rc : file_write_own(cached, buf_str(out), out->len, FILE_MODE, e);
 }
 
-int remote_target(struct remote *r, const char *path, uint64_t max_bytes, struct buf *out,
-		  struct err *e)
+int remote_target(struct remote *r, const char *path, const char *signer, uint64_t max_bytes,
+		  struct buf *out, struct err *e)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
-	int rc = remote_find(r, path, &t, e);
+	int rc = remote_find(r, path, signer, &t, e);
 	if (rc < 0)
 		return rc;
 	if (t.length > max_bytes)

@@ -143,23 +143,35 @@ static int not_open(const struct remotes *all, const char *repository, struct er
 			   "stands behind ':', as in MODEL:VARIANT");
 }
 
-int remotes_resolve(const struct remotes *all, const struct reference *r, struct remote **remote,
+static int resolve(struct remote *c, const struct reference *r, const struct card **model,
+		   const struct card_variant **variant, struct err *e)
+{
+	int rc = remote_model(c, r->model, model, e);
+	return rc < 0 ? rc : reference_resolve(r, *model, variant, e);
+}
+
+/* A missing variant of an existing model, or a card that is not right, is a better answer than an
+ * unknown model. */
+static bool is_better(const struct err *e, const struct card *model)
+{
+	return model || !err_is(e, ERR_NOT_FOUND);
+}
+
+int remotes_resolve(struct remotes *all, const struct reference *r, struct remote **remote,
 		    const struct card **model, const struct card_variant **variant, struct err *e)
 {
-	struct remote *found = NULL, *near = NULL;
+	struct remote *found = NULL;
+	struct err nearest = ERR_INIT;
 	for (size_t i = 0; i < all->count; i++) {
 		struct remote *c = all->at[i];
 		struct err why = ERR_INIT;
-		const struct card *m;
+		const struct card *m = NULL;
 		const struct card_variant *v;
 		if (r->repository && strcmp(r->repository, c->repository) != 0)
 			continue;
-		int rc = catalog_resolve(&c->catalog, r, &m, &v, &why);
-		/* A missing variant of an existing model is a better answer than an unknown
-		 * model. */
-		if (rc < 0) {
-			if (!near || catalog_model(&c->catalog, r->model))
-				near = c;
+		if (resolve(c, r, &m, &v, &why) < 0) {
+			if (!nearest.class || is_better(&why, m))
+				nearest = why;
 			continue;
 		}
 		if (found)
@@ -171,9 +183,8 @@ int remotes_resolve(const struct remotes *all, const struct reference *r, struct
 	}
 	if (found)
 		return 0;
-	if (!near)
+	if (!nearest.class)
 		return not_open(all, r->repository, e);
-	const struct card *m;
-	const struct card_variant *v;
-	return catalog_resolve(&near->catalog, r, &m, &v, e);
+	*e = nearest;
+	return -(int)e->class;
 }

@@ -55,6 +55,22 @@ static void by_path(struct choice *c, const char *path)
 			choose(c, i);
 }
 
+struct wanted_files {
+	struct choice *c;
+	const char *variant;             /* NULL: all */
+	const struct card_variant *only; /* version; NULL: all */
+};
+
+static int by_file(void *ctx, const struct card_variant *v, const struct card_file *f,
+		   struct err *e)
+{
+	const struct wanted_files *w = ctx;
+	(void)e;
+	if ((!w->variant || strcmp(w->variant, v->id) == 0) && (!w->only || w->only == v))
+		by_path(w->c, f->path);
+	return 0;
+}
+
 static int by_reference(struct choice *c, const struct catalog *catalog, const char *text,
 			struct err *e)
 {
@@ -66,11 +82,10 @@ static int by_reference(struct choice *c, const struct catalog *catalog, const c
 		rc = catalog_resolve(catalog, &r, &model, &one, e);
 	if (rc < 0)
 		return rc;
-	for (size_t v = 0; v < model->variant_count; v++)
-		for (size_t i = 0; i < model->variants[v].file_count; i++)
-			if (!r.variant || &model->variants[v] == one)
-				by_path(c, model->variants[v].files[i].path);
-	return 0;
+	CLEANUP(mem_free_ptr) char *card = card_document(model->id);
+	struct wanted_files w = { c, r.variant ? one->id : NULL, r.version ? one : NULL };
+	by_path(c, card);
+	return card_each_file(model, by_file, &w, e);
 }
 
 static int choose_all(struct choice *c, const char *const *patterns, size_t count, struct err *e)

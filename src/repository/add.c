@@ -27,6 +27,7 @@ void repository_changes_release(struct repository_changes *c)
 struct adding {
 	struct repository *r;
 	const struct card *card;
+	struct card before, after; /* of the tree; before.json NULL: there is none */
 	const char *from;
 	struct take take;
 	bool *repaired;   /* for each variant of the card: an object was wrong or missing */
@@ -71,17 +72,6 @@ static int add_file(struct adding *a, const struct card_file *f, bool *repaired,
 
 /* ---- one card ---- */
 
-static bool same_files(const struct card_variant *a, const struct card_variant *b)
-{
-	if (a->file_count != b->file_count)
-		return false;
-	for (size_t i = 0; i < a->file_count; i++)
-		if (strcmp(a->files[i].path, b->files[i].path) != 0 ||
-		    !digest_equal(&a->files[i].sha256, &b->files[i].sha256))
-			return false;
-	return true;
-}
-
 /* Appends the names of the members that differ, "title, license"; not those in `but`. */
 static void differences(const json_t *was, const json_t *is, const char *const *but,
 			struct buf *out)
@@ -111,34 +101,35 @@ static const json_t *variant_json(const struct card *c, const struct card_varian
 static char *changed_members(const struct card *before, const struct card *after,
 			     const char *variant)
 {
-	static const char *const dates[] = { "variants", "updated", NULL }, *const none[] = {
-		NULL
-	};
+	static const char *const dates[] = { "variants", "updated", NULL };
+	static const char *const history[] = { "version", "released",   "label",
+					       "changes", "superseded", NULL };
 	CLEANUP(buf_release) struct buf out = BUF_INIT(64 * KIB);
 	const struct card_variant *was = card_variant(before, variant);
 	const struct card_variant *is = card_variant(after, variant);
 	differences(before->json, after->json, dates, &out);
 	if (was && is)
-		differences(variant_json(before, was), variant_json(after, is), none, &out);
+		differences(variant_json(before, was), variant_json(after, is), history, &out);
 	return out.len ? mem_strdup(buf_str(&out)) : NULL;
 }
 
-static void note_change(const struct adding *a, const struct card *before, const struct card *after,
-			size_t index, struct repository_changes *out)
+static void note_change(const struct adding *a, size_t index, struct repository_changes *out)
 {
 	const struct card_variant *v = &a->card->variants[index];
-	const struct card_variant *old = before ? card_variant(before, v->id) : NULL;
-	char *members = before ? changed_members(before, after, v->id) : NULL;
+	const struct card_variant *old = a->before.json ? card_variant(&a->before, v->id) : NULL;
+	const struct card_variant *now = card_variant(&a->after, v->id);
+	char *members = a->before.json ? changed_members(&a->before, &a->after, v->id) : NULL;
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
 	out->at[out->count++] = (struct repository_change){
 		.model = mem_strdup(a->card->id),
 		.variant = mem_strdup(v->id),
 		.what = !old || old->file_count == 0 ? REPOSITORY_ADDED
-			: !same_files(old, v)        ? REPOSITORY_REPLACED
+			: !card_same_files(old, v)   ? REPOSITORY_REPLACED
 			: a->repaired[index]         ? REPOSITORY_REPAIRED
 			: members                    ? REPOSITORY_UPDATED
 						     : REPOSITORY_UNCHANGED,
 		.members = members,
+		.version = now->version,
 		.files = v->file_count,
 		.size = v->size,
 	};
@@ -174,31 +165,49 @@ static int refuse_errors(const struct card *card, const char *what, struct err *
 	return 0;
 }
 
-static int merge_card(const struct adding *a, struct repository_changes *out, struct err *e)
+/* The card of the tree, and what it becomes. */
+static int merge_card(struct adding *a, const char *path, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = repository_card_path(a->r->dir, a->card->id);
-	CLEANUP(card_release) struct card before = { 0 }, after = { 0 };
-	bool had = file_exists(path);
-	int rc = had ? card_load(path, &before, e) : 0;
+	const struct card_versioning versions = {
+		.now_s = time(NULL),
+		.keep = a->take.how->keep,
+		.label = a->take.how->label,
+	};
+	int rc = file_exists(path) ? card_load(path, &a->before, e) : 0;
 	if (rc < 0)
 		return rc;
-	CLEANUP(json_release) json_t *merged = json_deep_copy(had ? before.json : a->card->json);
-	if (had && (rc = card_merge(merged, a->card->json, e)) < 0)
-		return rc;
-	rc = card_from_json(merged, "", &after, e);
+	const struct card *before = a->before.json ? &a->before : NULL;
+	CLEANUP(json_release) json_t *merged = json_deep_copy(before ? before->json
+								     : a->card->json);
+	rc = before ? card_merge(merged, a->card->json, e) : 0;
+	if (rc == 0)
+		rc = card_set_versions(merged, before, a->card, &versions, e);
 	if (rc < 0)
-		return err_context(e, "%s, merged with the new card", path);
-	if ((rc = refuse_errors(&after, path, e)) < 0)
 		return rc;
-	if (!had || !json_equal(before.json, merged))
-		rc = card_save(&after, path, e);
-	tell_kept(a, path, merged);
+	rc = card_from_json(merged, "", &a->after, e);
+	return rc < 0 ? err_context(e, "%s, merged with the new card", path)
+		      : refuse_errors(&a->after, path, e);
+}
+
+static int save_card(struct adding *a, const char *path, struct repository_changes *out,
+		     struct err *e)
+{
+	int rc = 0;
+	if (!a->before.json || !json_equal(a->before.json, a->after.json))
+		rc = card_save(&a->after, path, e);
+	tell_kept(a, path, a->after.json);
 	if (rc == 0 && a->take.how->role)
-		rc = repository_list_for_role(a->r->dir, a->w, a->take.how->role, &after, e);
+		rc = repository_list_for_role(a->r->dir, a->w, a->take.how->role, &a->after, e);
 	for (size_t i = 0; rc == 0 && i < a->card->variant_count; i++)
 		if (a->card->variants[i].file_count)
-			note_change(a, had ? &before : NULL, &after, i, out);
+			note_change(a, i, out);
 	return rc;
+}
+
+/* The variant as it will be in the tree, with the paths of its version. */
+static const struct card_variant *in_tree(const struct adding *a, const struct card_variant *v)
+{
+	return card_variant(&a->after, v->id);
 }
 
 /* How many bytes a card takes if its files must be copied. */
@@ -207,7 +216,7 @@ static uint64_t bytes_to_copy(const struct adding *a, const struct card *c)
 	uint64_t sum = 0;
 	for (size_t i = 0; i < c->variant_count; i++)
 		for (size_t k = 0; k < c->variants[i].file_count; k++) {
-			const struct card_file *f = &c->variants[i].files[k];
+			const struct card_file *f = &in_tree(a, &c->variants[i])->files[k];
 			CLEANUP(mem_free_ptr) char *from = path_join(a->from, f->name);
 			CLEANUP(mem_free_ptr) char *to = repository_object_path(a->r->dir, f->path,
 										&f->sha256);
@@ -223,8 +232,21 @@ static int add_files(struct adding *a, struct err *e)
 	int rc = 0;
 	for (size_t i = 0; i < c->variant_count; i++)
 		for (size_t k = 0; rc == 0 && k < c->variants[i].file_count; k++)
-			rc = add_file(a, &c->variants[i].files[k], &a->repaired[i], e);
+			rc = add_file(a, &in_tree(a, &c->variants[i])->files[k], &a->repaired[i],
+				      e);
 	return rc;
+}
+
+static int add_files_and_card(struct adding *a, struct repository_changes *out, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_card_path(a->r->dir, a->card->id);
+	int rc = merge_card(a, path, e);
+	if (rc < 0)
+		return rc;
+	a->take.to_copy = bytes_to_copy(a, a->card);
+	a->take.said = false;
+	rc = add_files(a, e);
+	return rc < 0 ? rc : save_card(a, path, out, e);
 }
 
 static int add_card(struct adding *a, const char *path, struct repository_changes *out,
@@ -240,10 +262,10 @@ static int add_card(struct adding *a, const char *path, struct repository_change
 	a->card = &card;
 	a->from = from;
 	a->repaired = repaired;
-	a->take.to_copy = bytes_to_copy(a, &card);
-	a->take.said = false;
-	rc = add_files(a, e);
-	return rc < 0 ? rc : merge_card(a, out, e);
+	rc = add_files_and_card(a, out, e);
+	card_release(&a->before);
+	card_release(&a->after);
+	return rc;
 }
 
 static int add_path(struct adding *a, const char *path, struct repository_changes *out,
@@ -294,5 +316,5 @@ int repository_model_add(struct repository *r, const char *path,
 	seen_open(&a.take.look.seen, r->dir);
 	rc = add_path(&a, path, out, e);
 	seen_close(&a.take.look.seen);
-	return rc < 0 ? rc : repository_keep_drafts(w, e);
+	return rc < 0 ? rc : repository_keep_drafts(r->dir, w, e);
 }

@@ -1,6 +1,8 @@
 #include "repository/catalog_build.h"
 
-static json_t *prepared_card(const struct card *c)
+#include "catalog/index.h"
+
+json_t *repository_prepared_card(const struct card *c)
 {
 	json_t *variants = json_array();
 	for (size_t i = 0; i < c->variant_count; i++)
@@ -15,25 +17,51 @@ static json_t *prepared_card(const struct card *c)
 	return card;
 }
 
+static json_t *head_of(const struct repository_catalog_parts *p, const char *format)
+{
+	json_t *head = json_object();
+	json_put_string(head, "format", format);
+	json_put_u64(head, "version", CATALOG_VERSION);
+	json_put_string(head, "name", p->name);
+	json_put_string(head, "title", p->title);
+	json_put_string(head, "updated", ""); /* see dated() */
+	json_put(head, "mirrors", p->mirrors ? json_deep_copy(p->mirrors) : json_array());
+	return head;
+}
+
+/* With the date of `before`, or now if anything else is different. */
+static json_t *dated(json_t *document, const json_t *before, int64_t now_s)
+{
+	const char *updated = json_string_value(json_object_get(before, "updated"));
+	json_put_string(document, "updated", updated);
+	if (!before || !json_equal(before, document))
+		json_put_time(document, "updated", now_s);
+	return document;
+}
+
+json_t *repository_head_build(const struct repository_catalog_parts *p, const json_t *before)
+{
+	return dated(head_of(p, CATALOG_HEAD_FORMAT), before, p->now_s);
+}
+
 json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before)
 {
-	char now[TIME_TEXT];
-	const char *updated = json_string_value(json_object_get(before, "updated"));
-	json_t *catalog = json_object(), *models = json_array();
-	format_time(now, p->now_s);
-	json_put_string(catalog, "format", CATALOG_FORMAT);
-	json_put_u64(catalog, "version", CATALOG_VERSION);
-	json_put_string(catalog, "name", p->name);
-	json_put_string(catalog, "title", p->title);
-	json_put_string(catalog, "updated", updated ? updated : now);
-	json_put(catalog, "mirrors", p->mirrors ? json_deep_copy(p->mirrors) : json_array());
+	json_t *models = json_array();
 	for (size_t i = 0; i < p->card_count; i++) {
-		json_t *card = prepared_card(&p->cards[i]);
+		json_t *card = repository_prepared_card(&p->cards[i]);
 		if (card)
 			json_push(models, card);
 	}
+	json_t *catalog = head_of(p, CATALOG_FORMAT);
 	json_put(catalog, "models", models);
-	if (!before || !json_equal(before, catalog))
-		json_put_string(catalog, "updated", now);
-	return catalog;
+	return dated(catalog, before, p->now_s);
+}
+
+json_t *repository_catalog_stub(const struct repository_catalog_parts *p, const json_t *before)
+{
+	json_t *stub = head_of(p, CATALOG_FORMAT);
+	json_put_bool(stub, "complete", false);
+	json_put_string(stub, "index", INDEX_TARGET);
+	json_put_array(stub, "models");
+	return dated(stub, before, p->now_s);
 }

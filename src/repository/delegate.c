@@ -34,31 +34,28 @@ static bool covered(const struct repository_delegation *d, const char *path)
 			return true;
 	return false;
 }
-/*
-The
-publisher's
-own
-models
-must
-not
-silently
-move
-to
-the
-role. */
+
+static int take_path(void *ctx, const struct card_variant *v, const struct card_file *f,
+		     struct err *e)
+{
+	(void)v;
+	(void)e;
+	str_list_add(ctx, f->path);
+	return 0;
+}
+
+/* The publisher's own models must not silently move to the role. */
 static int check_free(const struct repository *r, const struct writer *w,
 		      const struct repository_delegation *d, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	int rc = repository_cards_load(r->dir, &cards, e);
+	for (size_t i = 0; rc == 0 && i < cards.count; i++)
+		rc = card_each_file(&cards.at[i], take_path, &paths, e);
 	if (rc < 0)
 		return rc;
 	writer_target_paths(w, TARGETS, &paths);
-	for (size_t i = 0; i < cards.count; i++)
-		for (size_t j = 0; j < cards.at[i].variant_count; j++)
-			for (size_t k = 0; k < cards.at[i].variants[j].file_count; k++)
-				str_list_add(&paths, cards.at[i].variants[j].files[k].path);
 	for (size_t i = 0; i < paths.count; i++) {
 		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, paths.at[i]);
 		if (strcmp(owner, TARGETS) != 0 || !covered(d, paths.at[i]))
@@ -187,25 +184,13 @@ int repository_delegate(struct repository *r, const struct repository_delegation
 	if (rc == 0)
 		rc = d->bins ? delegate_bins(w, d, keys, e) : delegate_named(r, w, d, keys, e);
 	if (rc == 0)
-		rc = repository_keep_drafts(w, e);
+		rc = repository_keep_drafts(r->dir, w, e);
 	for (size_t i = 0; i < d->key_count; i++)
 		tuf_key_free(keys[i]);
 	return rc;
 }
 
 /* ---- and back ---- */
-
-static bool has_file_of(const struct writer *w, const char *role, const struct card *c)
-{
-	for (size_t i = 0; i < c->variant_count; i++)
-		for (size_t k = 0; k < c->variants[i].file_count; k++) {
-			CLEANUP(mem_free_ptr) char *owner =
-				writer_owner(w, c->variants[i].files[k].path);
-			if (strcmp(owner, role) == 0)
-				return true;
-		}
-	return false;
-}
 
 static int release_models(const struct repository *r, const struct writer *w, const char *role,
 			  bool adopt, struct str_list *models, struct err *e)
@@ -214,7 +199,9 @@ static int release_models(const struct repository *r, const struct writer *w, co
 	int rc = repository_cards_load(r->dir, &cards, e);
 	for (size_t i = 0; rc == 0 && i < cards.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, cards.at[i].id);
-		if (!has_file_of(w, role, &cards.at[i]))
+		CLEANUP(mem_free_ptr) char *target = card_document(cards.at[i].id);
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, target);
+		if (strcmp(owner, role) != 0)
 			continue;
 		str_list_add(models, cards.at[i].id);
 		if (!adopt)
@@ -233,5 +220,5 @@ int repository_undelegate(struct repository *r, const char *name, bool adopt,
 		rc = release_models(r, w, name, adopt, models, e);
 	if (rc == 0)
 		rc = writer_undelegate(w, name, e);
-	return rc < 0 ? rc : repository_keep_drafts(w, e);
+	return rc < 0 ? rc : repository_keep_drafts(r->dir, w, e);
 }

@@ -162,13 +162,13 @@ static int add_minisig(const char *dir, const struct published *tree, struct rep
 }
 
 /* Only of the role targets. */
-static bool find_catalog(const struct published *tree, struct published_target *out)
+static bool find_document(const struct published *tree, const char *target,
+			  struct published_target *out)
 {
 	const struct published_file *f = published_find(tree, "targets");
 	struct err none = ERR_INIT;
-	return f && published_target_read(f->role, CATALOG_TARGET,
-					  json_object_get(f->m->targets, CATALOG_TARGET), out,
-					  &none) == 0;
+	return f && published_target_read(f->role, target, json_object_get(f->m->targets, target),
+					  out, &none) == 0;
 }
 
 /* The signature first, so that readers of a new catalog.json find its signature. */
@@ -179,7 +179,7 @@ static int add_pointers(const char *dir, const struct published *tree, struct re
 	struct published_target catalog;
 	struct digest have;
 	uint64_t size;
-	if (!find_catalog(tree, &catalog))
+	if (!find_document(tree, CATALOG_TARGET, &catalog))
 		return 0;
 	int rc = sha256_of_file(path, NULL, &have, &size, e);
 	if (rc == 0 && !digest_equal(&have, &catalog.sha256))
@@ -231,17 +231,98 @@ int repository_published(const char *dir, struct repository_files *out, struct e
 	return rc;
 }
 
-/* ---- the signed catalog ---- */
+/* ---- the signed cards ---- */
+
+/* The id in "models/ID/ID.card.json"; false for other paths. The caller frees it. */
+static bool is_card(const char *path, char **id)
+{
+	const char *name = path_base(path);
+	if (!str_ends(name, CARD_SUFFIX))
+		return false;
+	*id = mem_strndup(name, strlen(name) - strlen(CARD_SUFFIX));
+	CLEANUP(mem_free_ptr) char *wanted = card_document(*id);
+	if (strcmp(wanted, path) == 0)
+		return true;
+	mem_free_ptr(id);
+	return false;
+}
+
+struct gathering {
+	const char *dir;
+	struct catalog *catalog;
+	size_t cap;
+};
+
+static int gather_card(void *ctx, const struct published_target *t, struct err *e)
+{
+	struct gathering *g = ctx;
+	CLEANUP(mem_free_ptr) char *id = NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
+	struct catalog *c = g->catalog;
+	if (!is_card(t->path, &id))
+		return 0;
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(g->dir, t->path, &t->sha256);
+	int rc = repository_read_signed(path, &t->sha256, &text, e);
+	if (rc < 0)
+		return rc;
+	c->models = mem_grow(c->models, c->model_count, &g->cap, sizeof *c->models);
+	rc = card_parse(buf_str(&text), text.len, t->path, &c->models[c->model_count], e);
+	if (rc < 0)
+		return rc;
+	return card_check_own(&c->models[c->model_count++], id, e);
+}
+
+/* A role of version 0.1 has signed files, but no card: that is in catalog.json alone. */
+static int gather_old(struct gathering *g, const struct catalog *old, struct err *e)
+{
+	struct catalog *c = g->catalog;
+	size_t signed_count = c->model_count;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < old->model_count; i++) {
+		struct catalog have = { .models = c->models, .model_count = signed_count };
+		if (catalog_model(&have, old->models[i].id))
+			continue;
+		c->models = mem_grow(c->models, c->model_count, &g->cap, sizeof *c->models);
+		rc = card_from_json(old->models[i].json, "", &c->models[c->model_count], e);
+		c->model_count += rc == 0;
+	}
+	return rc;
+}
+
+static int gather(const char *dir, const struct published *tree, struct catalog *out, struct err *e)
+{
+	CLEANUP(catalog_release) struct catalog old = { 0 };
+	struct gathering g = { .dir = dir, .catalog = out };
+	struct published_target t;
+	int rc = published_each_target(tree, gather_card, &g, e);
+	catalog_sort(out);
+	if (rc == 0 && find_document(tree, CATALOG_TARGET, &t))
+		rc = repository_catalog_read(dir, CATALOG_TARGET, &t.sha256, &old, e);
+	if (rc == 0)
+		rc = gather_old(&g, &old, e);
+	catalog_sort(out);
+	return rc;
+}
 
 int repository_catalog(const char *dir, struct catalog *out, struct err *e)
 {
 	CLEANUP(published_release) struct published tree = { 0 };
+	CLEANUP(catalog_release) struct catalog c = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
 	struct published_target t;
 	int rc = published_load(metadata, &tree, e);
 	if (rc < 0)
 		return rc;
-	if (!find_catalog(&tree, &t))
+	bool has_cards = find_document(&tree, CATALOG_HEAD_TARGET, &t);
+	if (!has_cards && !find_document(&tree, CATALOG_TARGET, &t))
 		return err_set(e, ERR_NOT_FOUND, "%s: the repository has no signed catalog", dir);
-	return repository_catalog_read(dir, &t.sha256, out, e);
+	rc = repository_catalog_read(dir, has_cards ? CATALOG_HEAD_TARGET : CATALOG_TARGET,
+				     &t.sha256, &c, e);
+	if (rc == 0 && has_cards)
+		rc = gather(dir, &tree, &c, e);
+	if (rc < 0)
+		return rc;
+	*out = c;
+	c = (struct catalog){ 0 };
+	return 0;
 }

@@ -1,6 +1,7 @@
 #include "repository/internal.h"
 
 #include "catalog/manifest.h"
+#include "repository/catalog_build.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -10,10 +11,13 @@ char *repository_manifest_target(const struct card_file *f)
 	return mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
 }
 
-int repository_keep_drafts(struct writer *w, struct err *e)
+int repository_keep_drafts(const char *dir, struct writer *w, struct err *e)
 {
 	struct writer_saved saved;
-	return writer_changed(w) ? writer_save(w, NULL, 0, &saved, e) : 0;
+	if (!writer_changed(w))
+		return 0;
+	int rc = repository_sync_objects(dir, e);
+	return rc < 0 ? rc : writer_save(w, NULL, 0, &saved, e);
 }
 
 /* ---- whose files ---- */
@@ -56,22 +60,28 @@ static int check_path(const struct writer *w, const char *role, const char *path
 	return err_hint(e, "add it with --role %s, or rename the model", owner);
 }
 
-static int check_file(const struct writer *w, const char *role, const struct card_file *f,
+struct owner_check {
+	const struct writer *w;
+	const char *role;
+};
+
+static int check_file(void *ctx, const struct card_variant *v, const struct card_file *f,
 		      struct err *e)
 {
+	const struct owner_check *c = ctx;
 	CLEANUP(mem_free_ptr) char *manifest = repository_manifest_target(f);
-	int rc = check_path(w, role, f->path, e);
-	return rc < 0 ? rc : check_path(w, role, manifest, e);
+	(void)v;
+	int rc = check_path(c->w, c->role, f->path, e);
+	return rc < 0 ? rc : check_path(c->w, c->role, manifest, e);
 }
 
 int repository_check_owner(const struct writer *w, const char *role, const struct card *c,
 			   struct err *e)
 {
-	int rc = 0;
-	for (size_t i = 0; i < c->variant_count; i++)
-		for (size_t k = 0; rc == 0 && k < c->variants[i].file_count; k++)
-			rc = check_file(w, role, &c->variants[i].files[k], e);
-	return rc;
+	struct owner_check check = { w, role };
+	CLEANUP(mem_free_ptr) char *card = card_document(c->id);
+	int rc = check_path(w, role, card, e);
+	return rc < 0 ? rc : card_each_file(c, check_file, &check, e);
 }
 
 /* ---- what a role lists ---- */
@@ -103,97 +113,164 @@ int repository_list_file(const char *dir, struct writer *w, const char *role, co
 	return rc;
 }
 
-static int list_file(const char *dir, struct writer *w, const char *role, const struct card *c,
-		     const struct card_file *f, struct str_list *kept, struct err *e)
+int repository_list_card(const char *dir, struct writer *w, const char *role, const struct card *c,
+			 struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
-	str_list_add(kept, f->path);
-	str_list_take(kept, repository_manifest_target(f));
-	return strcmp(owner, role) == 0 ? repository_list_file(dir, w, role, c->id, f, e) : 0;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
+	CLEANUP(mem_free_ptr) char *path = card_document(c->id);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
+	CLEANUP(json_release) json_t *card = repository_prepared_card(c);
+	struct digest sha256;
+	int rc = json_pretty(card, &text, e);
+	if (rc < 0)
+		return err_context(e, "the card of %s", c->id);
+	sha256_of(buf_str(&text), text.len, &sha256);
+	rc = repository_put(dir, path, text.data, text.len, &sha256, e);
+	return rc < 0 ? rc : writer_target_set(w, role ? role : owner, path, text.len, &sha256, e);
+}
+
+/* The list of a role for one model. */
+struct role_list {
+	const char *dir;
+	struct writer *w;
+	const char *role;
+	const struct card *card;
+	struct str_list kept;
+};
+
+static int list_file(void *ctx, const struct card_variant *v, const struct card_file *f,
+		     struct err *e)
+{
+	struct role_list *l = ctx;
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(l->w, f->path);
+	(void)v;
+	str_list_add(&l->kept, f->path);
+	str_list_take(&l->kept, repository_manifest_target(f));
+	return strcmp(owner, l->role) == 0
+		       ? repository_list_file(l->dir, l->w, l->role, l->card->id, f, e)
+		       : 0;
+}
+
+bool repository_has_files(const struct card *c)
+{
+	for (size_t i = 0; i < c->variant_count; i++)
+		if (c->variants[i].file_count)
+			return true;
+	return false;
 }
 
 int repository_list_for_role(const char *dir, struct writer *w, const char *role,
 			     const struct card *c, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list kept = { 0 }, listed = { 0 };
-	int rc = 0;
-	for (size_t i = 0; i < c->variant_count; i++)
-		for (size_t k = 0; rc == 0 && k < c->variants[i].file_count; k++)
-			rc = list_file(dir, w, role, c, &c->variants[i].files[k], &kept, e);
+	CLEANUP(str_list_release) struct str_list listed = { 0 };
+	struct role_list l = { .dir = dir, .w = w, .role = role, .card = c };
+	int rc = card_each_file(c, list_file, &l, e);
+	if (rc == 0 && repository_has_files(c)) {
+		str_list_take(&l.kept, card_document(c->id));
+		rc = repository_list_card(dir, w, role, c, e);
+	}
 	writer_target_paths(w, role, &listed);
 	for (size_t i = 0; rc == 0 && i < listed.count; i++)
-		if (below_model(listed.at[i], c->id) && !str_list_has(&kept, listed.at[i]))
+		if (below_model(listed.at[i], c->id) && !str_list_has(&l.kept, listed.at[i]))
 			rc = writer_target_remove(w, role, listed.at[i], e);
-	return rc;
-}
-
-static int unset(struct writer *w, const char *role, const char *path, struct err *e)
-{
-	struct published_target listed;
-	return writer_target_get(w, role, path, &listed) ? writer_target_remove(w, role, path, e)
-							 : 0;
-}
-
-int repository_unlist_for_role(struct writer *w, const char *role, const struct card *c,
-			       const char *variant, struct err *e)
-{
-	int rc = 0;
-	for (size_t i = 0; i < c->variant_count; i++) {
-		const struct card_variant *v = &c->variants[i];
-		if (variant && strcmp(v->id, variant) != 0)
-			continue;
-		for (size_t k = 0; rc == 0 && k < v->file_count; k++) {
-			CLEANUP(mem_free_ptr) char *manifest =
-				repository_manifest_target(&v->files[k]);
-			rc = unset(w, role, v->files[k].path, e);
-			if (rc == 0)
-				rc = unset(w, role, manifest, e);
-		}
-	}
+	str_list_release(&l.kept);
 	return rc;
 }
 
 /* ---- what may be in the catalog ---- */
 
+struct vouching {
+	const struct writer *w;
+	bool all;
+};
+
+static int file_vouched(void *ctx, const struct card_variant *v, const struct card_file *f,
+			struct err *e)
+{
+	struct vouching *c = ctx;
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(c->w, f->path);
+	struct published_target t;
+	bool found = true;
+	(void)v;
+	if (!writer_delegates_to(c->w, owner))
+		return 0;
+	int rc = writer_vouched(c->w, owner, f->path, &t, &found, e);
+	c->all &= found && digest_equal(&t.sha256, &f->sha256);
+	return rc;
+}
+
 static int card_vouched(const struct writer *w, const struct card *c, bool *out, struct err *e)
 {
-	*out = true;
-	for (size_t i = 0; *out && i < c->variant_count; i++) {
-		for (size_t k = 0; *out && k < c->variants[i].file_count; k++) {
-			const struct card_file *f = &c->variants[i].files[k];
-			CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
-			if (!writer_delegates_to(w, owner))
-				continue;
-			int rc = writer_vouched(w, owner, f->path, &f->sha256, out, e);
-			if (rc < 0)
-				return rc;
-		}
+	struct vouching all = { .w = w, .all = true };
+	int rc = card_each_file(c, file_vouched, &all, e);
+	*out = all.all;
+	return rc;
+}
+
+/* The card that the role has signed, from its object in the tree. ERR_NOT_FOUND: none. */
+static int signed_card(const char *dir, const struct writer *w, const char *role, const char *id,
+		       struct card *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
+	CLEANUP(mem_free_ptr) char *path = card_document(id);
+	struct published_target t;
+	bool found;
+	int rc = writer_vouched(w, role, path, &t, &found, e);
+	if (rc == 0 && !found)
+		return err_set(e, ERR_NOT_FOUND, "%s has not signed the card of %s", role, id);
+	CLEANUP(mem_free_ptr) char *object = rc == 0 ? repository_object_path(dir, path, &t.sha256)
+						     : NULL;
+	if (rc == 0)
+		rc = repository_read_signed(object, &t.sha256, &text, e);
+	if (rc == 0)
+		rc = card_parse(buf_str(&text), text.len, path, out, e);
+	if (rc == 0 && (rc = card_check_own(out, id, e)) < 0)
+		card_release(out);
+	if (rc == -ERR_NOT_FOUND)
+		err_class_set(e, ERR_INTEGRITY); /* the object is gone */
+	return rc;
+}
+
+/* A tree of version 0.1, whose roles have not signed cards yet: the card counts if the role has
+ * signed its files, else the one in the current catalog. */
+static int card_of_files(const struct writer *w, const struct card *c,
+			 const struct catalog *current, struct card *out, bool *waiting,
+			 struct err *e)
+{
+	bool yes;
+	int rc = card_vouched(w, c, &yes, e);
+	if (rc == 0 && !yes) {
+		*waiting = true;
+		c = current->json ? catalog_model(current, c->id) : NULL;
+		rc = c ? card_vouched(w, c, &yes, e) : 0;
 	}
+	return rc < 0 || !yes ? rc : card_from_json(c->json, "", out, e);
+}
+
+static int card_of_role(const char *dir, const struct writer *w, const char *role,
+			const struct card *c, const struct catalog *current, struct card *out,
+			bool *waiting, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = signed_card(dir, w, role, c->id, out, &why);
+	if (rc == -ERR_NOT_FOUND)
+		return card_of_files(w, c, current, out, waiting, e);
+	if (rc < 0) {
+		*e = why;
+		return rc;
+	}
+	CLEANUP(json_release) json_t *wanted = repository_prepared_card(c);
+	*waiting = !json_equal(wanted, out->json);
 	return 0;
 }
 
-int repository_vouched_cards(const struct writer *w, const struct repository_cards *cards,
-			     const struct catalog *current, struct card **out, size_t *count,
-			     size_t *waiting, struct err *e)
+int repository_vouched_card(const char *dir, const struct writer *w, const struct card *c,
+			    const struct catalog *current, struct card *out, bool *waiting,
+			    struct err *e)
 {
-	CLEANUP(mem_free_ptr) struct card *chosen = mem_alloc((cards->count + 1) * sizeof *chosen);
-	size_t n = 0, late = 0;
-	for (size_t i = 0; i < cards->count; i++) {
-		const struct card *c = &cards->at[i];
-		bool yes;
-		int rc = card_vouched(w, c, &yes, e);
-		if (rc == 0 && !yes) {
-			late++;
-			c = current->json ? catalog_model(current, c->id) : NULL;
-			rc = c ? card_vouched(w, c, &yes, e) : 0;
-		}
-		if (rc < 0)
-			return rc;
-		if (yes)
-			chosen[n++] = *c;
-	}
-	*out = STEAL(chosen);
-	*count = n;
-	*waiting = late;
-	return 0;
+	CLEANUP(mem_free_ptr) char *path = card_document(c->id);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
+	return writer_delegates_to(w, owner)
+		       ? card_of_role(dir, w, owner, c, current, out, waiting, e)
+		       : card_from_json(c->json, "", out, e);
 }

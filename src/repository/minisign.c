@@ -39,7 +39,7 @@ static int load_keys(const char *dir, struct repository_keys *out, struct err *e
 {
 	CLEANUP(published_release) struct published tree = { 0 };
 	CLEANUP(mem_free_ptr) char *metadata = path_join(dir, "metadata");
-	int rc = published_load(metadata, &tree, e);
+	int rc = published_load_roots(metadata, &tree, e);
 	if (rc == 0)
 		repository_minisign_keys_of(&tree, out);
 	return rc;

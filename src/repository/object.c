@@ -67,22 +67,32 @@ static bool has_moved(const struct seen *seen, const char *path, const struct ca
 	       !(mark_of(path, false, &m) && seen_knows(seen, &f->sha256, &m));
 }
 
+struct moving {
+	const char *dir;
+	struct seen seen;
+	struct str_list *out;
+};
+
+static int note_moved(void *ctx, const struct card_variant *v, const struct card_file *f,
+		      struct err *e)
+{
+	const struct moving *m = ctx;
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(m->dir, f->path, &f->sha256);
+	(void)v;
+	(void)e;
+	if (has_moved(&m->seen, path, f))
+		str_list_take(m->out, STEAL(path));
+	return 0;
+}
+
 int repository_moved(const char *dir, struct str_list *out, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
-	CLEANUP(seen_close) struct seen seen = { 0 };
+	struct moving m = { .dir = dir, .out = out };
 	int rc = repository_cards_load(dir, &cards, e);
-	seen_open(&seen, dir);
+	seen_open(&m.seen, dir);
 	for (size_t i = 0; rc == 0 && i < cards.count; i++)
-		for (size_t k = 0; k < cards.at[i].variant_count; k++) {
-			const struct card_variant *v = &cards.at[i].variants[k];
-			for (size_t n = 0; n < v->file_count; n++) {
-				CLEANUP(mem_free_ptr) char *path =
-					repository_object_path(dir, v->files[n].path,
-							       &v->files[n].sha256);
-				if (has_moved(&seen, path, &v->files[n]))
-					str_list_take(out, STEAL(path));
-			}
-		}
+		rc = card_each_file(&cards.at[i], note_moved, &m, e);
+	seen_close(&m.seen);
 	return rc;
 }

@@ -30,52 +30,57 @@ static int no_variant(const struct card *c, const char *variant, struct err *e)
 		    : err_hint(e, "`ferry catalog list` lists the models");
 }
 
-static int remove_variant(const struct card *c, const char *path, const char *variant,
-			  struct err *e)
+static json_t *without_variant(const struct card *c, const char *variant)
 {
-	for (size_t i = 0; i < c->variant_count; i++) {
-		if (strcmp(c->variants[i].id, variant) != 0)
-			continue;
-		CLEANUP(json_release) json_t *left = json_deep_copy(c->json);
-		json_array_remove(json_object_get(left, "variants"), i);
-		return json_write_file(path, left, FILE_MODE, e);
-	}
-	return no_variant(c, variant, e);
+	json_t *left = json_deep_copy(c->json);
+	json_t *variants = json_object_get(left, "variants");
+	for (size_t i = c->variant_count; i-- > 0;)
+		if (!variant || strcmp(c->variants[i].id, variant) == 0)
+			json_array_remove(variants, i);
+	return left;
 }
 
-static int unlist(struct repository *r, const char *role, const struct card *c, const char *variant,
-		  struct err *e)
+/* The role lists what is left of the card. */
+static int relist(struct repository *r, const char *role, const struct card *left, struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
 	if (rc == 0)
 		rc = repository_check_role(w, role, e);
 	if (rc == 0)
-		rc = repository_unlist_for_role(w, role, c, variant, e);
-	return rc < 0 ? rc : repository_keep_drafts(w, e);
+		rc = repository_list_for_role(r->dir, w, role, left, e);
+	return rc < 0 ? rc : repository_keep_drafts(r->dir, w, e);
+}
+
+int repository_card_load(const struct repository *r, const char *model, struct card *out,
+			 struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	if (file_exists(path))
+		return card_load(path, out, e);
+	int rc = repository_cards_load(r->dir, &cards, e);
+	return rc < 0 ? rc : no_model(&cards, model, e);
 }
 
 int repository_model_remove(struct repository *r, const char *model, const char *variant,
 			    const char *role, struct err *e)
 {
-	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
 	CLEANUP(mem_free_ptr) char *folder = path_dir(path);
-	const struct card *found = NULL;
-	int rc = repository_cards_load(r->dir, &cards, e);
+	CLEANUP(card_release) struct card card = { 0 }, left = { 0 };
+	int rc = repository_card_load(r, model, &card, e);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < cards.count; i++)
-		if (strcmp(cards.at[i].id, model) == 0)
-			found = &cards.at[i];
-	if (!found)
-		return no_model(&cards, model, e);
-	if (variant && !card_variant(found, variant))
-		return no_variant(found, variant, e);
-	if (role && (rc = unlist(r, role, found, variant, e)) < 0)
-		return rc;
-	if (variant)
-		return remove_variant(found, path, variant, e);
-	rc = file_remove(path, e);
+	if (variant && !card_variant(&card, variant))
+		return no_variant(&card, variant, e);
+	CLEANUP(json_release) json_t *json = without_variant(&card, variant);
+	rc = card_from_json(json, "", &left, e);
+	if (rc == 0 && role)
+		rc = relist(r, role, &left, e);
+	if (rc == 0 && variant)
+		return card_save(&left, path, e);
+	if (rc == 0)
+		rc = file_remove(path, e);
 	return rc < 0 ? rc : file_sync_dir(folder, e);
 }

@@ -41,8 +41,8 @@ char *repository_manifest_path(const char *dir, const char *model, const struct 
 
 /* ---- small reads and writes ---- */
 
-static int read_signed(const char *path, const struct digest *sha256, struct buf *out,
-		       struct err *e)
+int repository_read_signed(const char *path, const struct digest *sha256, struct buf *out,
+			   struct err *e)
 {
 	struct digest have;
 	int rc = file_read_all(path, out, e);
@@ -58,15 +58,15 @@ int repository_file_read(const char *dir, const struct repository_file *f, struc
 			 struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, f->key);
-	return read_signed(path, &f->sha256, out, e);
+	return repository_read_signed(path, &f->sha256, out, e);
 }
 
-int repository_catalog_read(const char *dir, const struct digest *sha256, struct catalog *out,
-			    struct err *e)
+int repository_catalog_read(const char *dir, const char *target, const struct digest *sha256,
+			    struct catalog *out, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, CATALOG_TARGET, sha256);
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target, sha256);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
-	int rc = read_signed(path, sha256, &text, e);
+	int rc = repository_read_signed(path, sha256, &text, e);
 	return rc < 0 ? rc : catalog_parse(buf_str(&text), text.len, path, out, e);
 }
 
@@ -91,7 +91,13 @@ int repository_put(const char *dir, const char *target_path, const void *data, s
 	if (sha256_file_is(path, sha256))
 		return 0;
 	int rc = file_mkdirs_for(path, FILE_PUBLIC_DIR_MODE, e);
-	return rc < 0 ? rc : file_write_atomic(path, data, len, OBJECT_MODE, e);
+	return rc < 0 ? rc : file_write_unsynced(path, data, len, OBJECT_MODE, e);
+}
+
+int repository_sync_objects(const char *dir, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *targets = path_join(dir, "targets");
+	return file_is_dir(targets) ? file_sync_all(targets, e) : 0;
 }
 
 /* ---- open ---- */
@@ -138,9 +144,10 @@ void repository_cards_release(struct repository_cards *c)
 	*c = (struct repository_cards){ 0 };
 }
 
-static int load_card(const char *path, const char *name, struct repository_cards *out,
-		     struct err *e)
+int repository_card_append(const char *dir, const char *name, struct repository_cards *out,
+			   struct err *e)
 {
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/cards/%s", dir, name);
 	struct card card;
 	int rc = card_load(path, &card, e);
 	if (rc < 0)
@@ -158,6 +165,17 @@ static int load_card(const char *path, const char *name, struct repository_cards
 	return 0;
 }
 
+int repository_card_names(const char *dir, struct str_list *out, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *cards = path_join(dir, "cards");
+	int rc = file_list_dir(cards, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++)
+		if (str_ends(names.at[i], CARD_SUFFIX) && names.at[i][0] != '.')
+			str_list_add(out, names.at[i]);
+	return rc;
+}
+
 static int compare_cards(const void *a, const void *b)
 {
 	const struct card *x = a, *y = b;
@@ -169,21 +187,15 @@ int repository_cards_load_lint(const char *dir, struct repository_cards *out,
 {
 	CLEANUP(repository_cards_release) struct repository_cards found = { 0 };
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	CLEANUP(mem_free_ptr) char *cards = path_join(dir, "cards");
-	int rc = file_list_dir(cards, &names, e);
+	int rc = repository_card_names(dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		if (!str_ends(names.at[i], CARD_SUFFIX) || names.at[i][0] == '.')
-			continue;
-		CLEANUP(mem_free_ptr) char *path = path_join(cards, names.at[i]);
 		struct err bad = ERR_INIT;
-		rc = load_card(path, names.at[i], &found, f ? &bad : e);
+		rc = repository_card_append(dir, names.at[i], &found, f ? &bad : e);
 		if (rc < 0 && f) {
 			lint_add(f, LINT_ERROR, names.at[i], "%s", bad.text);
 			rc = 0;
 		}
 	}
-	if (rc == 0 && found.count > CATALOG_MAX_MODELS)
-		rc = err_set(e, ERR_USAGE, "%s: more than %d cards", cards, CATALOG_MAX_MODELS);
 	if (rc < 0)
 		return rc;
 	if (found.count)

@@ -78,7 +78,8 @@ WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *
  * verified in this tree, or that are gone. Nothing is hashed. */
 WARN_UNUSED int repository_moved(const char *dir, struct str_list *out, struct err *e);
 
-/* The signed catalog of the tree. ERR_NOT_FOUND when it was never signed. */
+/* The signed cards of the tree, and its repository.json, as one catalog. ERR_NOT_FOUND when it was
+ * never signed. */
 WARN_UNUSED int repository_catalog(const char *dir, struct catalog *out, struct err *e);
 
 /* ---- changing the tree ---- */
@@ -96,13 +97,14 @@ struct repository_change {
 	char *model, *variant;
 	enum {
 		REPOSITORY_ADDED,
-		REPOSITORY_REPLACED,  /* other files */
+		REPOSITORY_REPLACED,  /* other files: a new version */
 		REPOSITORY_REPAIRED,  /* the same files, but one in the tree was wrong */
 		REPOSITORY_UPDATED,   /* only the card: see members */
 		REPOSITORY_UNCHANGED, /* all of it was checked */
 	} what;
-	char *members; /* of the card and of the variant in it that changed, "title, tags"; NULL:
-			  none, or the model is new */
+	char *members;    /* of the card and of the variant in it that changed, "title, tags"; NULL:
+			     none, or the model is new */
+	uint64_t version; /* of the variant */
 	size_t files;
 	uint64_t size;
 };
@@ -112,13 +114,17 @@ struct repository_changes {
 };
 void repository_changes_release(struct repository_changes *c);
 
+#define REPOSITORY_KEEP_VERSIONS 5 /* superseded ones of a variant, by default */
+
 struct repository_adding {
 	/* NULL: the publisher of targets signs the files. Otherwise the delegated role: its list of
 	 * the model's files becomes that of the card, in a draft that its own people sign. Files
 	 * belong to the role whose patterns match them, and to no other. */
 	const char *role;
-	bool copy; /* never share an inode with the added file */
-	bool link; /* share it even if others may write to it */
+	const char *label; /* of new versions; NULL: that of the added card, if any */
+	size_t keep;       /* how many superseded versions of a variant; 0: none */
+	bool copy;         /* never share an inode with the added file */
+	bool link;         /* share it even if others may write to it */
 	struct report *report;
 };
 
@@ -142,6 +148,42 @@ WARN_UNUSED int repository_model_add(struct repository *r, const char *path,
  * name. */
 WARN_UNUSED int repository_model_remove(struct repository *r, const char *model,
 					const char *variant, const char *role, struct err *e);
+
+/* Withdraws a version, or with version 0 the variant's current and superseded ones, or with variant
+ * NULL the whole model; with reason NULL takes it back. With a role, its list gets the new card,
+ * for its own people to sign. ERR_NOT_FOUND with the nearest name, or the versions; ERR_USAGE for a
+ * reason or a replacement that a card cannot have. */
+struct repository_withdrawal {
+	const char *model, *variant, *version; /* of a reference; variant and version may be NULL */
+	const char *reason, *replacement;      /* replacement may be NULL */
+	const char *role;                      /* or NULL */
+	int64_t now_s;
+};
+WARN_UNUSED int repository_withdraw(struct repository *r, const struct repository_withdrawal *how,
+				    struct err *e);
+
+/* Removes superseded versions from the cards: those beyond the `keep` newest of a variant that were
+ * released more than older_than_s ago. Their files stay targets until the next signature, and
+ * objects until gc. With a role, only its models, whose list gets the new cards; otherwise only
+ * models of the publisher of targets. */
+struct repository_pruning {
+	size_t keep;
+	uint64_t older_than_s;
+	int64_t now_s;
+	const char *role; /* or NULL */
+	bool dry_run;
+};
+struct repository_pruned_version {
+	char *model, *variant;
+	uint64_t version, size;
+};
+struct repository_pruned {
+	struct repository_pruned_version *at;
+	size_t count, cap;
+};
+void repository_pruned_release(struct repository_pruned *p);
+WARN_UNUSED int repository_prune(struct repository *r, const struct repository_pruning *how,
+				 struct repository_pruned *out, struct err *e);
 
 struct repository_gc {
 	uint64_t objects, metadata, others; /* files removed (or that would be) */

@@ -9,7 +9,8 @@
 
 #define FIRST_LINE "ferry-seen 1"
 #define DAMAGED "damaged"
-#define MAX_BYTES (32 * MIB)
+#define MAX_BYTES (512 * MIB)
+#define MANY 256
 
 static int compare(const void *a, const void *b)
 {
@@ -51,6 +52,14 @@ static void parse_line(struct seen *s, char *line)
 	s->at[s->count++] = entry_of(&sha256, &m);
 }
 
+/* New entries wait unsorted at the end until there are many. */
+static void sort(struct seen *s)
+{
+	if (s->count)
+		qsort(s->at, s->count, sizeof *s->at, compare);
+	s->sorted = s->count;
+}
+
 static void parse(struct seen *s, const char *text)
 {
 	struct str_list lines = { 0 };
@@ -60,8 +69,7 @@ static void parse(struct seen *s, const char *text)
 		parse_line(s, lines.at[i]);
 	str_list_release(&lines);
 	s->fresh = !ours;
-	if (s->count)
-		qsort(s->at, s->count, sizeof *s->at, compare);
+	sort(s);
 }
 
 void seen_open(struct seen *s, const char *dir)
@@ -80,12 +88,18 @@ void seen_close(struct seen *s)
 	*s = (struct seen){ 0 };
 }
 
+static int compare_digest(const void *key, const void *b)
+{
+	const struct seen_entry *y = b;
+	return memcmp(key, &y->sha256, sizeof y->sha256);
+}
+
 bool seen_any(const struct seen *s, const struct digest *sha256)
 {
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = s->sorted; i < s->count; i++)
 		if (digest_equal(&s->at[i].sha256, sha256))
 			return true;
-	return false;
+	return s->sorted && bsearch(sha256, s->at, s->sorted, sizeof *s->at, compare_digest);
 }
 
 void seen_forget(const char *dir, const struct digest *sha256)
@@ -103,7 +117,10 @@ void seen_forget(const char *dir, const struct digest *sha256)
 bool seen_knows(const struct seen *s, const struct digest *sha256, const struct mark *m)
 {
 	struct seen_entry wanted = entry_of(sha256, m);
-	return s->count && bsearch(&wanted, s->at, s->count, sizeof *s->at, compare);
+	for (size_t i = s->sorted; i < s->count; i++)
+		if (compare(&s->at[i], &wanted) == 0)
+			return true;
+	return s->sorted && bsearch(&wanted, s->at, s->sorted, sizeof *s->at, compare);
 }
 
 static void append(struct seen *s, const struct seen_entry *entry)
@@ -125,14 +142,11 @@ static void append(struct seen *s, const struct seen_entry *entry)
 void seen_add(struct seen *s, const struct digest *sha256, const struct mark *m)
 {
 	struct seen_entry entry = entry_of(sha256, m);
-	size_t at = 0;
 	if (seen_knows(s, sha256, m))
 		return;
-	while (at < s->count && compare(&s->at[at], &entry) < 0)
-		at++;
 	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
-	memmove(&s->at[at + 1], &s->at[at], (s->count - at) * sizeof *s->at);
-	s->at[at] = entry;
-	s->count++;
+	s->at[s->count++] = entry;
+	if (s->count - s->sorted > MANY + s->sorted / 8)
+		sort(s);
 	append(s, &entry);
 }

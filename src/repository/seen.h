@@ -20,9 +20,9 @@ struct seen_entry {
 
 struct seen {
 	char *path;
-	struct seen_entry *at; /* sorted */
-	size_t count, cap;
-	bool fresh; /* the file is started again with the next entry */
+	struct seen_entry *at;
+	size_t count, cap, sorted; /* the first so many are sorted */
+	bool fresh;                /* the file is started again with the next entry */
 };
 
 /* A record that cannot be read counts as empty. */

@@ -22,6 +22,7 @@ struct signing {
 	struct writer_saved saved;
 	struct keyring_signers signers; /* that were opened */
 	bool delegated_signed;          /* drafts of delegated roles have new signatures */
+	struct repository_staging cards;
 	struct repository_signed result;
 };
 
@@ -29,6 +30,7 @@ static void signing_release(struct signing *s)
 {
 	writer_close(s->w);
 	keyring_signers_release(&s->signers);
+	repository_staging_release(&s->cards);
 	repository_signed_release(&s->result);
 }
 
@@ -80,6 +82,8 @@ static int save(struct signing *s, bool targets, struct err *e)
 	int rc = repository_check_chosen(s->dir, s->w, s->how, NULL, 0, e);
 	if (rc == 0)
 		rc = wanted_keys(s, targets, &wanted, e);
+	if (rc == 0)
+		rc = repository_sync_objects(s->dir, e);
 	if (rc == 0)
 		rc = keyring_open(s->how->keys, &wanted, roles, &s->signers, e);
 	if (rc == 0 && s->signers.count == 0) {
@@ -190,14 +194,25 @@ static bool concerns_us(const struct signing *s)
 /* From the cards to metadata for signing, with the open writer. */
 static int stage(struct signing *s, struct err *e)
 {
-	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	(void)writer_repair(s->w);
-	int rc = repository_cards_load(s->dir, &cards, e);
+	int rc = repository_staging_open(s->dir, s->w, s->how, &s->cards, e);
 	if (rc == 0)
-		rc = refuse_errors(&cards, e);
+		rc = refuse_errors(&s->cards.changed, e);
 	if (rc == 0)
 		rc = sign_delegated(s, e);
-	return rc < 0 ? rc : repository_stage(s->dir, s->w, s->how, &cards, &s->result, e);
+	return rc < 0 ? rc : repository_stage(s->dir, s->w, s->how, &s->cards, &s->result, e);
+}
+
+/* For the next run, unless drafts wait. */
+static void remember_staged(struct signing *s)
+{
+	struct err ignored = ERR_INIT;
+	bool same = s->cards.incremental && !s->cards.changed.count &&
+		    s->cards.after.count == s->cards.before.count;
+	if (writer_changed(s->w) || staged_key(s->w, s->how, &s->cards.after.key, &ignored) < 0 ||
+	    (same && digest_equal(&s->cards.after.key, &s->cards.before.key)))
+		return;
+	staged_save(&s->cards.after, s->dir);
 }
 
 /* From the cards to a published catalog. */
@@ -209,6 +224,7 @@ static int sign_cards(struct signing *s, struct repository_signed *out, struct e
 		rc = save(s, true, e);
 	if (rc < 0)
 		return rc;
+	remember_staged(s);
 	rc = s->result.published ? repository_plain_settle(s->dir, s->w, s->how, &s->signers,
 							   &s->result.changed, e)
 				 : repository_plain_draft(s->dir, s->w, s->how, &s->signers, e);

@@ -10,10 +10,14 @@
 #include "repository/repository.h"
 #include "repository/writer/writer.h"
 
+/* A larger catalog.json names no models: readers use the index and the cards. */
+#define REPOSITORY_CATALOG_MAX (8 * MIB)
+
 struct repository_signing {
 	const char *name;      /* of the repository; NULL: unchanged */
 	const char *title;     /* NULL: unchanged */
 	const json_t *mirrors; /* NULL: unchanged */
+	uint64_t catalog_max;  /* bytes of catalog.json; 0: REPOSITORY_CATALOG_MAX */
 	struct writer_expiry expiry;
 	int64_t now_s;
 	struct keyring *keys;        /* opened only if there is something to sign */

@@ -1,118 +1,152 @@
-#include "repository/stage.h"
+#include "repository/stage_internal.h"
 
 #include "catalog/manifest.h"
-#include "repository/catalog_build.h"
 #include "repository/internal.h"
-#include "repository/object.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
 #include <string.h>
 
-#define TARGETS "targets"
 #define RENEW_S (30 * 86400)
-
-struct staging {
-	const char *dir;
-	struct writer *w;
-	const struct repository_signing *how;
-	struct str_list paths;  /* of the targets that stay */
-	struct catalog current; /* as signed last; json NULL: none, or not readable */
-	struct object_look look;
-};
 
 static void staging_release(struct staging *s)
 {
+	repository_cards_release(&s->vouched);
 	str_list_release(&s->paths);
+	str_list_release(&s->gone);
 	catalog_release(&s->current);
-	seen_close(&s->look.seen);
+	catalog_release(&s->head);
 }
 
-/* ---- files and manifests ---- */
+/* ---- files, manifests and cards ---- */
 
-static int set_file(struct staging *s, const char *model, const struct card_file *f, struct err *e)
+struct file_of {
+	struct staging *s;
+	const struct card *card;
+};
+
+static int set_file(void *ctx, const struct card_variant *v, const struct card_file *f,
+		    struct err *e)
 {
+	const struct file_of *of = ctx;
+	struct staging *s = of->s;
 	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, f->path);
 	int rc = object_check(&s->look, s->dir, f, e);
 	/* The files of a delegated role were listed by its own people. */
-	if (rc < 0 || writer_delegates_to(s->w, owner))
-		return rc;
-	str_list_add(&s->paths, f->path);
-	str_list_take(&s->paths, repository_manifest_target(f));
-	return repository_list_file(s->dir, s->w, NULL, model, f, e);
-}
-
-static int set_files(struct staging *s, const struct card *cards, size_t count,
-		     struct repository_signed *out, struct err *e)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct card *c = &cards[i];
-		size_t ready = 0;
-		for (size_t j = 0; j < c->variant_count; j++) {
-			const struct card_variant *v = &c->variants[j];
-			ready += v->file_count > 0;
-			out->planned += v->file_count == 0;
-			for (size_t k = 0; k < v->file_count; k++) {
-				int rc = set_file(s, c->id, &v->files[k], e);
-				if (rc < 0)
-					return err_context(e, "%s:%s", c->id, v->id);
-			}
-		}
-		out->planned += c->variant_count == 0;
-		out->models += ready > 0;
-		out->variants += ready;
+	if (rc == 0 && !writer_delegates_to(s->w, owner)) {
+		str_list_add(&s->paths, f->path);
+		str_list_take(&s->paths, repository_manifest_target(f));
+		rc = repository_list_file(s->dir, s->w, NULL, of->card->id, f, e);
 	}
-	return 0;
+	return rc < 0 ? err_context(e, "%s:%s", of->card->id, v->id) : 0;
 }
 
-/* ---- the catalog ---- */
-
-/* The one that was signed last, or a draft of it. */
-static void load_current(struct staging *s)
+static int goes_back(const struct card *c, const struct card_variant *is,
+		     const struct card_variant *was, struct err *e)
 {
-	struct published_target t;
+	if (is->version < was->version)
+		err_set(e, ERR_CONFLICT,
+			"%s:%s: the card says version %llu, but version %llu is "
+			"signed already",
+			c->id, is->id, (unsigned long long)is->version,
+			(unsigned long long)was->version);
+	else if (is->version == was->version && !card_same_files(is, was))
+		err_set(e, ERR_CONFLICT, "%s:%s: version %llu is signed already, with other files",
+			c->id, is->id, (unsigned long long)is->version);
+	else
+		return 0;
+	return err_hint(e, "versions only count up: `ferry catalog add` gives a change its number; "
+			   "if an old card was restored, take the newer one");
+}
+
+/* Compares a card with the one that is signed under this path. */
+static int check_versions(const struct staging *s, const struct card *c, const char *path,
+			  const struct digest *sha256, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *object = repository_object_path(s->dir, path, sha256);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
+	CLEANUP(card_release) struct card was = { 0 };
 	struct err unread = ERR_INIT;
-	if (!writer_target_get(s->w, TARGETS, CATALOG_TARGET, &t) ||
-	    repository_catalog_read(s->dir, &t.sha256, &s->current, &unread) < 0)
-		s->current = (struct catalog){ 0 };
-}
-
-static int make_catalog(struct staging *s, const struct card *cards, size_t count, struct buf *text,
-			struct err *e)
-{
-	CLEANUP(catalog_release) struct catalog check = { 0 };
-	CLEANUP(json_release) json_t *json = NULL;
-	const struct repository_catalog_parts parts = {
-		.name = s->how->name ? s->how->name : s->current.name,
-		.title = s->how->title ? s->how->title : s->current.title,
-		.mirrors = s->how->mirrors ? s->how->mirrors
-					   : json_object_get(s->current.json, "mirrors"),
-		.cards = cards,
-		.card_count = count,
-		.now_s = s->how->now_s,
-	};
-	if (!parts.name) {
-		err_set(e, ERR_USAGE, "%s: the repository has no name yet", s->dir);
-		return err_hint(e, "set one with --name");
+	int rc = 0;
+	if (repository_read_signed(object, sha256, &text, &unread) < 0 ||
+	    card_parse(buf_str(&text), text.len, path, &was, &unread) < 0)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < c->variant_count; i++) {
+		const struct card_variant *old = card_variant(&was, c->variants[i].id);
+		if (old && c->variants[i].file_count)
+			rc = goes_back(c, &c->variants[i], old, e);
 	}
-	json = repository_catalog_build(&parts, s->current.json);
-	int rc = json_pretty(json, text, e);
-	return rc < 0 ? rc : catalog_from_json(json, &check, e);
+	return rc;
 }
 
-static int set_catalog(struct staging *s, const struct card *cards, size_t count, struct err *e)
+/* *bytes is the size of the card that readers get. */
+static int set_card(struct staging *s, const struct card *c, uint64_t *bytes, struct err *e)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_MAX_BYTES);
-	struct digest sha256;
-	int rc = make_catalog(s, cards, count, &text, e);
-	if (rc < 0)
-		return err_context(e, "the new catalog");
-	sha256_of(buf_str(&text), text.len, &sha256);
-	rc = repository_put(s->dir, CATALOG_TARGET, text.data, text.len, &sha256, e);
-	if (rc == 0)
-		rc = writer_target_set(s->w, TARGETS, CATALOG_TARGET, text.len, &sha256, e);
+	CLEANUP(mem_free_ptr) char *path = card_document(c->id);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, path);
+	struct published_target before, after;
+	bool had = writer_target_get(s->w, owner, path, &before);
+	struct digest old = had ? before.sha256 : (struct digest){ 0 };
+	*bytes = had ? before.length : 0;
+	if (writer_delegates_to(s->w, owner))
+		return 0;
+	int rc = repository_list_card(s->dir, s->w, NULL, c, e);
+	if (rc < 0 || !writer_target_get(s->w, owner, path, &after))
+		return rc;
+	str_list_add(&s->paths, path);
+	*bytes = after.length;
+	return had && !digest_equal(&old, &after.sha256) ? check_versions(s, c, path, &old, e) : 0;
+}
+
+static int set_model(struct staging *s, const struct card *c, struct staged_model *m, struct err *e)
+{
+	struct file_of of = { s, c };
+	for (size_t i = 0; i < c->variant_count; i++)
+		m->variants += c->variants[i].file_count > 0;
+	m->planned = c->variant_count ? c->variant_count - m->variants : 1;
+	int rc = card_each_file(c, set_file, &of, e);
+	return rc == 0 && m->variants ? set_card(s, c, &m->bytes, e) : rc;
+}
+
+/* What readers get of a card that was read: *m counts it. */
+static int set_vouched(struct staging *s, size_t i, struct err *e)
+{
+	const struct card *c = &s->cards->changed.at[i];
+	struct staged_model *m = staged_add(&s->cards->after, s->dir, c, &s->cards->marks[i]);
+	struct card *to = &s->vouched.at[s->vouched.count];
+	int rc = repository_vouched_card(s->dir, s->w, c, &s->current, to, &m->waiting, e);
+	if (rc < 0 || !to->json)
+		return rc;
+	return set_model(s, &s->vouched.at[s->vouched.count++], m, e);
+}
+
+static int set_models(struct staging *s, struct err *e)
+{
+	int rc = 0;
+	s->vouched.at = mem_alloc((s->cards->changed.count + 1) * sizeof *s->vouched.at);
+	for (size_t i = 0; rc == 0 && i < s->cards->changed.count; i++)
+		rc = set_vouched(s, i, e);
 	return rc;
+}
+
+static void count_models(const struct staging *s, struct repository_signed *out)
+{
+	for (size_t i = 0; i < s->cards->after.count; i++) {
+		const struct staged_model *m = &s->cards->after.at[i];
+		out->models += m->variants > 0;
+		out->variants += m->variants;
+		out->planned += m->planned;
+		out->waiting += m->waiting;
+	}
+}
+
+/* ---- what goes ---- */
+
+static bool stays(const struct staging *s, const char *path)
+{
+	return s->paths.count &&
+	       bsearch(&path, s->paths.at, s->paths.count, sizeof *s->paths.at, str_compare);
 }
 
 /* Removes what the role should not list: files in no card, or of another bin. */
@@ -122,12 +156,9 @@ static int drop_others_of(struct staging *s, const char *role, struct err *e)
 	writer_target_paths(s->w, role, &have);
 	for (size_t i = 0; i < have.count; i++) {
 		CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, have.at[i]);
-		bool stays = strcmp(owner, role) == 0 && s->paths.count &&
-			     bsearch(&have.at[i], s->paths.at, s->paths.count, sizeof *s->paths.at,
-				     str_compare);
-		bool catalog = strcmp(role, TARGETS) == 0 &&
-			       strcmp(have.at[i], CATALOG_TARGET) == 0;
-		int rc = stays || catalog ? 0 : writer_target_remove(s->w, role, have.at[i], e);
+		bool kept = strcmp(owner, role) == 0 && stays(s, have.at[i]);
+		bool document = strcmp(role, TARGETS) == 0 && stage_is_document(have.at[i]);
+		int rc = kept || document ? 0 : writer_target_remove(s->w, role, have.at[i], e);
 		if (rc < 0)
 			return rc;
 	}
@@ -149,6 +180,57 @@ static int drop_other_targets(struct staging *s, struct err *e)
 	return 0;
 }
 
+static int drop_target(struct staging *s, const char *path, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, path);
+	struct published_target listed;
+	if (stays(s, path) || writer_delegates_to(s->w, owner) ||
+	    !writer_target_get(s->w, owner, path, &listed))
+		return 0;
+	return writer_target_remove(s->w, owner, path, e);
+}
+
+/* What the model had when it was signed, and has not now. */
+static int drop_model(struct staging *s, const struct staged_model *m, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *card = card_document(m->id);
+	int rc = drop_target(s, card, e);
+	for (size_t i = 0; rc == 0 && i < m->file_count; i++) {
+		CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s%s", m->files[i].path,
+								  MANIFEST_SUFFIX);
+		rc = drop_target(s, m->files[i].path, e);
+		if (rc == 0)
+			rc = drop_target(s, manifest, e);
+	}
+	return rc;
+}
+
+static int drop_changed(struct staging *s, struct err *e)
+{
+	int rc = 0;
+	if (s->paths.count)
+		qsort(s->paths.at, s->paths.count, sizeof *s->paths.at, str_compare);
+	for (size_t i = 0; rc == 0 && i < s->cards->changed.count; i++) {
+		const struct staged_model *m = staged_find(&s->cards->before,
+							   s->cards->changed.at[i].id);
+		rc = m ? drop_model(s, m, e) : 0;
+	}
+	for (size_t i = 0; rc == 0 && i < s->gone.count; i++)
+		rc = drop_model(s, staged_find(&s->cards->before, s->gone.at[i]), e);
+	return rc;
+}
+
+/* Models of the record that have no card now. */
+static void find_gone(struct staging *s)
+{
+	for (size_t i = 0; i < s->cards->before.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = repository_card_path(s->dir,
+									s->cards->before.at[i].id);
+		if (!file_exists(path))
+			str_list_add(&s->gone, s->cards->before.at[i].id);
+	}
+}
+
 /* Without changes for a year, the version would expire. */
 static void renew_targets(struct staging *s)
 {
@@ -156,28 +238,41 @@ static void renew_targets(struct staging *s)
 	writer_touch_expiring(s->w, s->how->now_s + soon_s);
 }
 
-int repository_stage(const char *dir, struct writer *w, const struct repository_signing *how,
-		     const struct repository_cards *cards, struct repository_signed *out,
-		     struct err *e)
+static int stage_all(struct staging *s, struct err *e)
 {
-	CLEANUP(staging_release) struct staging s = { .dir = dir, .w = w, .how = how };
-	CLEANUP(mem_free_ptr) struct card *vouched = NULL;
-	size_t count;
-	s.look = (struct object_look){
-		.remember = true,
-		.report = how->report,
-		.cancel = how->cancel,
+	int rc = set_models(s, e);
+	if (rc == 0)
+		rc = stage_documents(s, e);
+	if (rc == 0)
+		rc = s->cards->incremental ? drop_changed(s, e) : drop_other_targets(s, e);
+	return rc;
+}
+
+int repository_stage(const char *dir, struct writer *w, const struct repository_signing *how,
+		     struct repository_staging *cards, struct repository_signed *out, struct err *e)
+{
+	CLEANUP(staging_release) struct staging s = {
+		.dir = dir,
+		.w = w,
+		.how = how,
+		.cards = cards,
+		.look = {
+			.seen = cards->seen,
+			.remember = true,
+			.report = how->report,
+			.cancel = how->cancel,
+		},
 	};
-	seen_open(&s.look.seen, dir);
-	load_current(&s);
-	int rc = repository_vouched_cards(w, cards, &s.current, &vouched, &count, &out->waiting, e);
-	if (rc == 0)
-		rc = set_files(&s, vouched, count, out, e);
-	if (rc == 0)
-		rc = set_catalog(&s, vouched, count, e);
-	if (rc == 0)
-		rc = drop_other_targets(&s, e);
-	if (rc == 0)
+	find_gone(&s);
+	int rc = 0;
+	if (!cards->incremental || cards->changed.count || s.gone.count) {
+		stage_load_current(&s);
+		rc = stage_all(&s, e);
+	}
+	cards->seen = s.look.seen; /* it grew */
+	if (rc == 0) {
+		count_models(&s, out);
 		renew_targets(&s);
+	}
 	return rc;
 }

@@ -9,6 +9,8 @@
 
 #define CLIENT_KEYS "metadata", "root", "root-sha256", "targets-max-size"
 #define TARGETS_MOST GIB
+#define CATALOG_MOST (64 * MIB)
+#define KEEP_MOST 64
 
 const char *const settings_repository_client_keys[] = { CLIENT_KEYS, NULL };
 
@@ -69,6 +71,21 @@ static int read_expiry(const struct conf *c, const struct conf_section *s,
 	return 0;
 }
 
+static int read_catalog(const struct conf *c, const struct conf_section *s,
+			struct settings_repository *out, struct err *e)
+{
+	const char *keep = conf_get(s, "keep-versions");
+	int rc = conf_get_size(c, s, "catalog-max-size", &out->catalog_max, e);
+	if (rc == 0 && (out->catalog_max > CATALOG_MOST ||
+			(conf_get(s, "catalog-max-size") && out->catalog_max == 0)))
+		rc = conf_err(c, s, "catalog-max-size", e, "catalog-max-size: from 1 to 64M");
+	out->keep_versions = UINT64_MAX;
+	if (rc == 0 && keep &&
+	    (!parse_u64(keep, &out->keep_versions) || out->keep_versions > KEEP_MOST))
+		rc = conf_err(c, s, "keep-versions", e, "keep-versions: from 0 to %d", KEEP_MOST);
+	return rc;
+}
+
 /* A folder is accepted in place of its file:// URL. */
 static char *endpoint_url(const struct conf *c, const char *word)
 {
@@ -125,6 +142,8 @@ static int read(const struct conf *c, const struct conf_section *s, struct setti
 					    "expires-targets",
 					    "expires-snapshot",
 					    "expires-timestamp",
+					    "catalog-max-size",
+					    "keep-versions",
 					    CLIENT_KEYS,
 					    NULL };
 	CLEANUP(settings_repository_release) struct settings_repository r = { 0 };
@@ -135,6 +154,8 @@ static int read(const struct conf *c, const struct conf_section *s, struct setti
 		rc = read_title(c, s, &r.title, e);
 	if (rc == 0)
 		rc = read_expiry(c, s, &r, e);
+	if (rc == 0)
+		rc = read_catalog(c, s, &r, e);
 	if (rc == 0)
 		rc = read_endpoints(c, s, &r.metadata, e);
 	if (rc == 0)

@@ -14,6 +14,8 @@ struct settings_repository {
 	char *keys;                                          /* or NULL */
 	char *passphrase_file;                               /* or NULL */
 	uint64_t root_s, targets_s, snapshot_s, timestamp_s; /* expires-…; 0: not set */
+	uint64_t catalog_max;                                /* catalog-max-size; 0: not set */
+	uint64_t keep_versions; /* superseded ones of a variant; UINT64_MAX: not set */
 
 	/* For clients. */
 	struct str_list metadata; /* base URLs of endpoints; none: it is not fetched from this

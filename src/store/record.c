@@ -9,9 +9,19 @@
 
 #define FORMAT "model-ferry-variant"
 
+bool record_is_variant(const char *name)
+{
+	const char *at = strchr(name, '@');
+	CLEANUP(mem_free_ptr) char *id = mem_strndup(name, at ? (size_t)(at - name) : strlen(name));
+	uint64_t version;
+	return path_is_id(id) && (!at || (parse_u64(at + 1, &version) && version > 0));
+}
+
 int record_check_names(const struct store_variant *v, struct err *e)
 {
-	const char *const ids[] = { v->repository, v->model, v->variant };
+	const char *const ids[] = { v->repository, v->model };
+	if (!record_is_variant(v->variant))
+		return err_set(e, ERR_USAGE, "'%s' is not a valid name in the store", v->variant);
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		if (!path_is_id(ids[i]))
 			return err_set(e, ERR_USAGE, "'%s' is not a valid name in the store",
@@ -36,6 +46,8 @@ int record_save(const char *dir, const char *name, const struct store_variant *v
 	json_put_string(object, "variant", v->variant);
 	json_put_string(object, "kind", v->kind);
 	json_put_string(object, "engine", v->engine);
+	if (v->version > 1)
+		json_put_u64(object, "variant_version", v->version);
 	json_put_string(object, "fetched", time);
 	for (size_t i = 0; i < v->file_count; i++) {
 		json_t *file = json_object();
@@ -80,6 +92,7 @@ static int load_members(const json_t *object, struct store_variant *v, struct er
 	    (rc = json_get_string(object, "", "variant", &variant, e)) < 0 ||
 	    (rc = json_opt_string(object, "", "kind", &kind, e)) < 0 ||
 	    (rc = json_opt_string(object, "", "engine", &engine, e)) < 0 ||
+	    (rc = json_opt_u64(object, "", "variant_version", 1, &v->version, e)) < 0 ||
 	    (rc = json_get_string(object, "", "fetched", &time, e)) < 0 ||
 	    (rc = json_get_array(object, "", "files", RECORD_MAX_FILES, &files, e)) < 0)
 		return rc;
@@ -119,12 +132,12 @@ int record_load(const char *dir, const char *name, struct store_variant *out, st
 }
 
 /* The valid names in `dir`; others were not made by the store. */
-static int list_ids(const char *dir, struct str_list *out, struct err *e)
+static int list_ids(const char *dir, bool (*is)(const char *), struct str_list *out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	int rc = file_list_dir(dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++)
-		if (path_is_id(names.at[i]))
+		if (is(names.at[i]))
 			str_list_add(out, names.at[i]);
 	return rc;
 }
@@ -136,7 +149,7 @@ static int each_variant(const char *models, const char *repository, const char *
 	CLEANUP(str_list_release) struct str_list variants = { 0 };
 	if (!file_is_dir(dir))
 		return 0;
-	int rc = list_ids(dir, &variants, e);
+	int rc = list_ids(dir, record_is_variant, &variants, e);
 	for (size_t i = 0; rc == 0 && i < variants.count; i++) {
 		CLEANUP(mem_free_ptr) char *at = path_join(dir, variants.at[i]);
 		if (file_is_dir(at))
@@ -149,13 +162,13 @@ int record_each_folder(const struct store *s, record_folder_fn *fn, void *ctx, s
 {
 	CLEANUP(mem_free_ptr) char *models = path_join(s->home, "models");
 	CLEANUP(str_list_release) struct str_list repositories = { 0 };
-	int rc = list_ids(models, &repositories, e);
+	int rc = list_ids(models, path_is_id, &repositories, e);
 	for (size_t i = 0; rc == 0 && i < repositories.count; i++) {
 		CLEANUP(mem_free_ptr) char *dir = path_join(models, repositories.at[i]);
 		CLEANUP(str_list_release) struct str_list names = { 0 };
 		if (!file_is_dir(dir))
 			continue;
-		rc = list_ids(dir, &names, e);
+		rc = list_ids(dir, path_is_id, &names, e);
 		for (size_t j = 0; rc == 0 && j < names.count; j++)
 			rc = each_variant(models, repositories.at[i], names.at[j], fn, ctx, e);
 	}

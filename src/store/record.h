@@ -3,7 +3,10 @@
  * what a fetch is waiting for (.pending.json). Both have one form:
  *
  *   {"format": "model-ferry-variant", "version": 1, "repository", "model", "variant",
- *    "fetched": "2026-01-02T03:04:05Z", "files": [{"name", "sha256", "size"}]}
+ *    "variant_version": 2, "fetched": "2026-01-02T03:04:05Z",
+ *    "files": [{"name", "sha256", "size"}]}
+ *
+ * Without variant_version it is 1.
  */
 #ifndef FERRY_STORE_RECORD_H
 #define FERRY_STORE_RECORD_H
@@ -17,6 +20,9 @@
 
 /* ERR_USAGE unless these names are valid for folders and files below models/. */
 WARN_UNUSED int record_check_names(const struct store_variant *v, struct err *e);
+
+/* "q4_k_m" or "q4_k_m@2". */
+bool record_is_variant(const char *name);
 
 /* Atomic. */
 WARN_UNUSED int record_save(const char *dir, const char *name, const struct store_variant *v,

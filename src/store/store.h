@@ -7,6 +7,7 @@
  *                                                   that engines expect, side by side;
  *                                                   copies, or none for a single file, where
  *                                                   the file system has no links
+ *                                                   <variant>@<N>: version N, fetched by it
  *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, and when
  *   models/<repository>/<model>/<variant>/.pending.json   what is being fetched
  *   marks/<hex>                                     size, time and inode of the verified blob
@@ -91,7 +92,9 @@ struct store_file {
 };
 
 struct store_variant {
-	char *repository, *model, *variant;
+	char *repository, *model;
+	char *variant;       /* "q4_k_m", or "q4_k_m@2" if this version was asked for */
+	uint64_t version;    /* of the catalog, from 1 */
 	char *kind, *engine; /* as in the card: what is no model, and the only engine; or NULL */
 	char *dir;           /* where the links are */
 	struct store_file *files;

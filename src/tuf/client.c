@@ -33,6 +33,7 @@ struct tuf_client {
 void tuf_target_release(struct tuf_target *t)
 {
 	mem_free_ptr(&t->custom);
+	mem_free_ptr(&t->signer);
 }
 
 int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport,
@@ -414,19 +415,30 @@ static int read_target(const json_t *entry, const char *path, struct tuf_target 
 	return 0;
 }
 
-int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry, struct err *e)
+int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry,
+		    const char **signer, struct err *e)
 {
 	if (!c->ready)
 		return err_set(e, ERR_BUG, "the metadata was used before it was loaded");
 	return tuf_search(tuf_trusted_top(&c->trusted), path, c->limits.delegations, load_delegated,
-			  c, entry, e);
+			  c, entry, signer, e);
 }
 
 int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out, struct err *e)
 {
 	const json_t *entry;
-	int rc = tuf_client_find(c, path, &entry, e);
-	return rc < 0 ? rc : read_target(entry, path, out, e);
+	const char *signer;
+	int rc = tuf_client_find(c, path, &entry, &signer, e);
+	if (rc == 0)
+		rc = read_target(entry, path, out, e);
+	if (rc == 0)
+		out->signer = mem_strdup(signer);
+	return rc;
+}
+
+bool tuf_client_top_lists(const struct tuf_client *c, const char *path)
+{
+	return c->ready && json_object_get(tuf_trusted_top(&c->trusted)->targets, path);
 }
 
 char *tuf_client_hashed_name(const struct tuf_client *c, const char *path, const char *hex)

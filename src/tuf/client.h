@@ -50,6 +50,7 @@ struct tuf_target {
 	uint64_t length;
 	struct digest sha256;
 	char *custom; /* canonical JSON of "custom", or NULL; owned */
+	char *signer; /* the role that lists it; for a hash bin, the one that has the bins; owned */
 };
 void tuf_target_release(struct tuf_target *t);
 
@@ -88,10 +89,13 @@ bool tuf_client_is_complete(const struct tuf_client *c);
 WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out,
 				  struct err *e);
 
-/* The same as signed JSON, {length, hashes, custom}, with any hash algorithms; borrowed until the
- * client is refreshed or closed. */
+/* Does the top-level role list the path itself? No request is made. */
+bool tuf_client_top_lists(const struct tuf_client *c, const char *path);
+
+/* The same as signed JSON, {length, hashes, custom}, with any hash algorithms; it and the signer
+ * are borrowed until the client is refreshed or closed. */
 WARN_UNUSED int tuf_client_find(struct tuf_client *c, const char *path, const json_t **entry,
-				struct err *e);
+				const char **signer, struct err *e);
 
 /* The names under which the target's bytes are stored, relative to the targets folder:
  * "dir/HASH.name" in a consistent-snapshot repository, else the path itself. Caller

@@ -7,6 +7,7 @@
 struct visit {
 	char *name;
 	const struct tuf_metadata *parent;
+	const char *signer;
 };
 
 struct walk {
@@ -29,18 +30,19 @@ static void walk_release(struct walk *w)
 	str_list_release(&w->visited);
 }
 
-static void push(struct walk *w, char *name, const struct tuf_metadata *parent)
+static void push(struct walk *w, char *name, const struct tuf_metadata *parent, const char *signer)
 {
 	w->stack = mem_grow(w->stack, w->count, &w->cap, sizeof *w->stack);
-	w->stack[w->count++] = (struct visit){ name, parent };
+	w->stack[w->count++] = (struct visit){ name, parent, signer };
 }
 
 /* Pushes the roles to which m delegates the path, the first one on top. */
-static void push_children(struct walk *w, const struct tuf_metadata *m, const char *path)
+static void push_children(struct walk *w, const struct tuf_metadata *m, const char *signer,
+			  const char *path)
 {
 	if (m->bins.bit_length) {
 		walk_drop(w);
-		push(w, tuf_match_bin(&m->bins, path), m);
+		push(w, tuf_match_bin(&m->bins, path), m, signer);
 		return;
 	}
 	CLEANUP(mem_free_ptr) size_t *matching =
@@ -55,23 +57,27 @@ static void push_children(struct walk *w, const struct tuf_metadata *m, const ch
 			break;
 		}
 	}
-	while (count--)
-		push(w, mem_strdup(m->delegated[matching[count]].name), m);
+	while (count--) {
+		const char *name = m->delegated[matching[count]].name;
+		push(w, mem_strdup(name), m, name);
+	}
 }
 
 int tuf_search(const struct tuf_metadata *top, const char *path, unsigned max_roles,
-	       tuf_search_load load, void *ctx, const json_t **target, struct err *e)
+	       tuf_search_load load, void *ctx, const json_t **target, const char **signer,
+	       struct err *e)
 {
 	CLEANUP(walk_release) struct walk w = { 0 };
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(path);
 	const struct tuf_metadata *m = top;
+	*signer = tuf_type_name(TUF_TARGETS);
 	for (;;) {
 		const json_t *found = json_object_get(m->targets, path);
 		if (found) {
 			*target = found;
 			return 0;
 		}
-		push_children(&w, m, path);
+		push_children(&w, m, *signer, path);
 		CLEANUP(mem_free_ptr) char *name = NULL;
 		const struct tuf_metadata *parent = NULL;
 		do {
@@ -82,6 +88,7 @@ int tuf_search(const struct tuf_metadata *top, const char *path, unsigned max_ro
 			struct visit next = w.stack[--w.count];
 			name = next.name;
 			parent = next.parent;
+			*signer = next.signer;
 		} while (str_list_has(&w.visited, name));
 		if (w.visited.count == max_roles)
 			return err_set(e, ERR_INTEGRITY,

@@ -30,7 +30,8 @@ enum err_class {
 	ERR_BUG = 70,
 };
 
-/* What went wrong with a server, as far as decisions depend on it. */
+/* What went wrong with a server, or what speaks against a model, as far as decisions depend on it.
+ */
 enum err_cause {
 	CAUSE_NONE,
 	CAUSE_UNREACHABLE, /* no connection: name not resolved, refused, not in time */
@@ -43,6 +44,7 @@ enum err_cause {
 	CAUSE_PAGE,        /* a web page came in place of a file */
 	CAUSE_PORTAL,      /* a network that wants a login answers in place of the server */
 	CAUSE_LOCKED,      /* another process holds a lock */
+	CAUSE_WITHDRAWN,   /* the publisher has withdrawn it */
 };
 
 struct err {

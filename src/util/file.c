@@ -396,6 +396,26 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	return rc;
 }
 
+int file_write_unsynced(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
+	int rc = file_new_open(&f, path, mode, e);
+	if (rc == 0)
+		rc = file_write(f.fd, data, len, path, e);
+	if (rc == 0 && rename(f.temporary, path) < 0)
+		rc = err_sys(e, errno, "cannot rename %s to %s", f.temporary, path);
+	if (rc == 0)
+		mem_free_ptr(&f.temporary);
+	return rc;
+}
+
+int file_sync_all(const char *dir, struct err *e)
+{
+	CLEANUP(file_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failed = fd < 0 ? errno : os_sync_all(fd);
+	return failed ? err_sys(e, failed, "cannot sync %s", dir) : 0;
+}
+
 int file_make_way(const char *path, struct err *e)
 {
 	return is_special(path) ? file_remove(path, e) : 0;

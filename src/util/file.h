@@ -71,6 +71,9 @@ WARN_UNUSED int file_mkdirs_for(const char *path, mode_t mode, struct err *e);
 /* Succeeds where the file system cannot sync such a file or folder. */
 WARN_UNUSED int file_sync(int fd, const char *what, struct err *e);
 WARN_UNUSED int file_sync_dir(const char *dir, struct err *e);
+/* Brings everything that was written to the file system of this folder to the disk: for many small
+ * files, faster than one by one. */
+WARN_UNUSED int file_sync_all(const char *dir, struct err *e);
 /* fsync must have been called on the file; then rename, then fsync of the folder. ERR_USAGE when
  * `to` is a device, a pipe or the like: these are never replaced by a file. */
 WARN_UNUSED int file_rename(const char *from, const char *to, struct err *e);
@@ -115,6 +118,10 @@ bool file_is_temporary(const char *name);
 
 WARN_UNUSED int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 				  struct err *e);
+/* The same without fsync: complete on the disk only after file_sync_all(). After a power failure in
+ * between there may be a file with other bytes under the name. */
+WARN_UNUSED int file_write_unsynced(const char *path, const void *data, size_t len, mode_t mode,
+				    struct err *e);
 /* The same in a folder that only we write, where a pipe, a device or a link to one is in the
  * place of our file: it is removed. */
 WARN_UNUSED int file_write_own(const char *path, const void *data, size_t len, mode_t mode,

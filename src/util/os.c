@@ -52,6 +52,11 @@ static ssize_t native_copy_range(int to, off_t to_offset, int from, off_t from_o
 	return copy_file_range(from, &from_offset, to, &to_offset, len, 0);
 }
 
+static int native_sync_all(int fd)
+{
+	return syncfs(fd);
+}
+
 static int native_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to)
 {
 	return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE);
@@ -156,6 +161,7 @@ static int cannot(void)
 #define native_clone(to, from) ((void)(to), (void)(from), cannot())
 #define native_copy_range(to, to_offset, from, from_offset, len) \
 	((void)(to), (void)(to_offset), (void)(from), (void)(from_offset), cannot())
+#define native_sync_all(fd) ((void)(fd), sync(), 0)
 #define native_rename_exclusive(from_dir, from, to_dir, to) cannot()
 #define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
 #define native_max_file(dir) ((void)(dir), (uint64_t)0)
@@ -215,6 +221,11 @@ int os_reserve(int fd, uint64_t size)
 {
 	int why = native_reserve(fd, size);
 	return os_lacks(why) ? write_zeros(fd, size) : why;
+}
+
+int os_sync_all(int fd)
+{
+	return native_sync_all(fd) == 0 || os_lacks(errno) ? 0 : errno;
 }
 
 bool os_clone(int to, int from)

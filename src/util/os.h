@@ -33,6 +33,10 @@ WARN_UNUSED int os_memory_file(void);
  * errno. Fall-back: writes the zeros. */
 WARN_UNUSED int os_reserve(int fd, uint64_t size);
 
+/* Brings everything that was written to the file system of fd to the disk. 0, or errno.
+ * Fall-back: all file systems. */
+int os_sync_all(int fd);
+
 /* Makes the empty file `to` share all bytes of `from` until one of them is written to. False where
  * that cannot be done: `to` is still empty, and the bytes must be copied.
  * Fall-back: always false. */

@@ -108,7 +108,7 @@ def test_from_init_to_a_reader(desk):
     assert desk.seen() == set()
 
 
-def test_a_changed_file_is_a_new_version_and_gc_drops_the_old_one(desk):
+def test_a_changed_file_is_a_new_version_and_gc_drops_one_that_was_pruned(desk):
     desk.init()
     desk.catalog("add", desk.prepare("tiny", seed=1))
     desk.catalog("sign")
@@ -117,6 +117,10 @@ def test_a_changed_file_is_a_new_version_and_gc_drops_the_old_one(desk):
     desk.catalog("sign")
     objects = list((desk.tree / "targets/models/tiny").glob("*.gguf"))
     assert len(objects) == 2
+    desk.json("gc", "--keep", "0")
+    assert len(list((desk.tree / "targets/models/tiny").glob("*.gguf"))) == 2
+    desk.catalog("prune")
+    desk.catalog("sign")
     kept = desk.json("gc")
     assert kept["objects"] == 0
     dry = desk.json("gc", "--keep", "0", "--dry-run")

@@ -109,10 +109,12 @@ def test_a_community_signs_its_own_models(desk):
     version, role = desk.newest("community")
     assert version == 1
     assert sorted(role["targets"]) == ["models/community-a/community-a-q8_0.gguf",
-                                       "models/community-a/community-a-q8_0.gguf.manifest.json"]
+                                       "models/community-a/community-a-q8_0.gguf.manifest.json",
+                                       "models/community-a/community-a.card.json"]
     assert sorted(desk.newest("targets")[1]["targets"]) == [
-        "catalog.json", "models/official/official-q8_0.gguf",
-        "models/official/official-q8_0.gguf.manifest.json"]
+        "catalog.json", "index.jsonl.zst", "models/official/official-q8_0.gguf",
+        "models/official/official-q8_0.gguf.manifest.json", "models/official/official.card.json",
+        "repository.json"]
     path = desk.fetch("community-a").out.strip()
     wanted = role["targets"]["models/community-a/community-a-q8_0.gguf"]["hashes"]["sha256"]
     with open(path, "rb") as f:
@@ -283,11 +285,11 @@ def test_files_move_into_bins_and_back(desk):
     signed = desk.sign()
     assert (signed["published"], signed["bins"]) == (True, 16)
     targets = desk.newest("targets")[1]
-    assert sorted(targets["targets"]) == ["catalog.json"]
+    assert sorted(targets["targets"]) == ["catalog.json", "index.jsonl.zst", "repository.json"]
     assert targets["delegations"]["succinct_roles"]["bit_length"] == 4
     for model in ("one", "two"):
         path = f"models/{model}/{model}-q8_0.gguf"
-        for name in (path, f"{path}.manifest.json"):
+        for name in (path, f"{path}.manifest.json", f"models/{model}/{model}.card.json"):
             assert name in desk.newest(bin_of(name, 4))[1]["targets"]
     (home / "store" / "blobs").rename(home / "old-blobs")
     desk.fetch("one", home)
@@ -297,7 +299,8 @@ def test_files_move_into_bins_and_back(desk):
     desk.catalog("add", desk.prepare("three"))
     desk.sign()
     path = "models/three/three-q8_0.gguf"
-    changed = {bin_of(path, 4), bin_of(f"{path}.manifest.json", 4)}
+    changed = {bin_of(path, 4), bin_of(f"{path}.manifest.json", 4),
+               bin_of("models/three/three.card.json", 4)}
     for number in range(16):
         name = f"bin-{number:x}"
         assert desk.newest(name)[0] == (2 if name in changed else 1)

@@ -202,7 +202,7 @@ def test_targets_metadata_beyond_its_ceiling(ferry, client):
 
 
 @pytest.mark.parametrize("path", ["metadata/1.root.json", "metadata/2.snapshot.json",
-                                  "targets/*.catalog.json", "targets/*.manifest.json"])
+                                  "targets/*.repository.json", "targets/*.manifest.json"])
 def test_a_bad_line_is_tried_again(ferry, publisher, client, fault_server, path):
     """The only mirror drops the connection, and then drops it again."""
     server = fault_server(publisher.tree)
@@ -222,7 +222,7 @@ def test_a_bad_line_is_tried_again(ferry, publisher, client, fault_server, path)
 def test_what_is_missing_is_not_asked_for_again(ferry, publisher, client, fault_server):
     server = fault_server(publisher.tree)
     client(server.url)
-    missing = server.add(path="targets/*.catalog.json", status=404)
+    missing = server.add(path="targets/*.repository.json", status=404)
     result = ferry("list", check=4)
     assert missing.hits == 1
     assert "the mirrors are incomplete" in result.err

@@ -64,11 +64,11 @@ def test_a_model_is_fetched(ferry, simulated, files, consistent, role):
 @pytest.mark.parametrize("consistent", [True, False])
 def test_a_catalog_that_nobody_can_want_is_not_asked_for(ferry, simulated, consistent):
     repo = simulated(consistent=consistent)
-    repo.body["targets"]["targets"]["catalog.json"]["length"] = 1 << 40
+    repo.body["targets"]["targets"]["repository.json"]["length"] = 1 << 40
     repo.publish("targets", "snapshot", "timestamp")
     result = ferry("list", "--json", check=6)
     error = result.json["error"]
-    assert "catalog.json: 1099511627776 bytes; the maximum is" in error["message"]
+    assert "repository.json: 1099511627776 bytes; the maximum is" in error["message"]
     assert not repo.target_requests()
 
 

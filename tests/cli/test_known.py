@@ -81,6 +81,7 @@ def test_status_shows_the_mirrors_of_the_catalog(ferry, publisher, client, secon
 
 def test_unexpired_metadata_is_used_and_said_to_be_old_when_nobody_answers(ferry, client):
     ferry("list")
+    ferry("show", "tiny")
     client(DOWN)
     result = ferry("list", "--json")
     [repository] = result.json["repositories"]
@@ -260,7 +261,7 @@ def test_whoever_holds_the_trust_lock_is_named_and_holds_nobody_up(ferry, publis
 
 
 @pytest.mark.parametrize("path", ["metadata/*.snapshot.json", "metadata/*.targets.json",
-                                  "targets/*.catalog.json", "targets/*.manifest.json"])
+                                  "targets/*.repository.json", "targets/*.manifest.json"])
 def test_a_slow_mirror_is_left_for_another(ferry, publisher, client, fault_server, path):
     """A body that goes on and on: while another mirror is there, it is not waited for."""
     slow = fault_server(publisher.tree)
@@ -272,7 +273,7 @@ def test_a_slow_mirror_is_left_for_another(ferry, publisher, client, fault_serve
 
 
 @pytest.mark.parametrize("path", ["metadata/1.root.json", "metadata/timestamp.json",
-                                  "metadata/*.snapshot.json", "targets/*.catalog.json"])
+                                  "metadata/*.snapshot.json", "targets/*.repository.json"])
 def test_a_server_that_asks_for_a_long_pause_is_not_asked_again(ferry, publisher, client,
                                                                 fault_server, path):
     server = fault_server(publisher.tree)

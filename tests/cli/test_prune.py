@@ -24,8 +24,8 @@ class Reader:
         self.folder = publisher.dir / f"reader-{id(self)}"
         shutil.copytree(publisher.mirror(name) / "metadata", self.folder / "metadata")
         (self.folder / "targets").mkdir()
-        for catalog in (publisher.mirror(name) / "targets").glob("*.catalog.json"):
-            shutil.copy(catalog, self.folder / "targets")
+        for document in (publisher.mirror(name) / "targets").glob("*.json*"):
+            shutil.copy(document, self.folder / "targets")
 
     def newest(self, role):
         found = list((self.folder / "metadata").glob(f"*.{role}.json"))
@@ -101,7 +101,7 @@ def test_readers_of_old_metadata_get_every_object_until_the_grace_time_is_over(r
         assert not any(reader.missing() for reader in readers.values())
         assert_complete(replaced, f"+{day} days")
     old = replaced.old.keys().keys() - Reader(replaced).keys().keys()
-    assert sum("tiny" in key for key in old) == 2
+    assert sum("tiny" in key for key in old) == 3
     result = push(replaced, 61)
     for name in "abc":
         assert {k for k in removed(result)[name] if k.startswith("targets/")} == old

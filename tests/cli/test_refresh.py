@@ -270,10 +270,11 @@ def test_who_signs_targets_sees_what_changes(lab):
     stick = lab.copy()
     told = lab.json("status", "--repository", stick, check=1)["waiting_roles"]
     files = [r["files"] for r in told if r["role"] == "targets"][0]
-    assert len(files["added"]) == 12 and files["changed"] == ["catalog.json"]
+    assert len(files["added"]) == 18
+    assert files["changed"] == ["catalog.json", "index.jsonl.zst"]
     assert files["removed"] == [] and "delegations_changed" not in told[0]
     text = lab("status", "--repository", stick, check=1).out
-    assert "  adds models/m0/" in text and "  adds 2 more; --json lists all" in text
+    assert "  adds models/m0/" in text and "  adds 8 more; --json lists all" in text
     assert "  changes catalog.json" in text
     lab("discard")
     lab("delegate", "community", "--paths", "models/c-*/*", "--key", second)

@@ -272,7 +272,7 @@ def test_no_trust_begins_in_a_read_only_store(user, publisher, root):
 def test_what_came_meanwhile_is_kept(user, work, publisher, root, fault_server, what):
     """While one verifies, another begins the same trust, or takes the same name."""
     slow = fault_server(publisher.tree)
-    held = slow.add(path="targets/*.catalog.json", hold_after=0)
+    held = slow.add(path="targets/*.repository.json", hold_after=0)
     first = user.start("repository", "add", "demo", slow.url, "--root", root)
     until(lambda: held.hits, first)
     if what == "trust":

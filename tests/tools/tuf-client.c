@@ -103,7 +103,8 @@ static int download(struct tuf_client *c, const char *path, const struct place *
 {
 	CLEANUP(mem_free_ptr) char *file = NULL;
 	const json_t *entry;
-	int rc = tuf_client_find(c, path, &entry, e);
+	const char *signer;
+	int rc = tuf_client_find(c, path, &entry, &signer, e);
 	if (rc == 0)
 		rc = local_path(dir, path, &file, e);
 	if (rc < 0)

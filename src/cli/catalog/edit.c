@@ -8,7 +8,7 @@
 /* Of add and remove: catalog_opts come first. */
 struct edit_opts {
 	struct catalog_opts common;
-	const char *role;
+	const char *role, *label;
 	bool link;
 };
 
@@ -19,6 +19,8 @@ static const struct opt add_opts[] = {
 	CATALOG_OPT_PLACE,
 	EDIT_OPT_ROLE("the delegated role that lists the models; its own people sign with `ferry "
 		      "catalog sign --role NAME`"),
+	OPT_ENTRY(OPT_STRING, edit_opts, label, 0, "label", "NAME",
+		  "your own name for the new versions, for example 2026-11"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
 		  "always copy the files, even those that nobody may write to"),
 	OPT_ENTRY(OPT_FLAG, edit_opts, link, 0, "link", NULL,
@@ -34,6 +36,7 @@ static void put_change(json_t *object, const struct repository_change *c)
 	json_put_string(object, "model", c->model);
 	json_put_string(object, "variant", c->variant);
 	json_put_string(object, "change", names[c->what]);
+	json_put_u64(object, "version", c->version);
 	json_put_u64(object, "files", c->files);
 	json_put_u64(object, "size", c->size);
 	json_put_string(object, "card_members", c->members);
@@ -41,9 +44,11 @@ static void put_change(json_t *object, const struct repository_change *c)
 
 static const char *template_of(const struct repository_change *c)
 {
-	return c->what == REPOSITORY_UNCHANGED
+	return c->what == REPOSITORY_REPLACED
+		       ? "new version {version} of {model}:{variant} ({files#file}, {size:size})"
+	       : c->what == REPOSITORY_UNCHANGED
 		       ? "unchanged {model}:{variant} ({files#file}, {size:size}, verified)"
-	       : c->members && c->what != REPOSITORY_REPLACED
+	       : c->members
 		       ? "{change} {model}:{variant} ({files#file}, {size:size}); changed in its "
 			 "card: {card_members}"
 		       : "{change} {model}:{variant} ({files#file}, {size:size})";
@@ -108,6 +113,7 @@ static int run_add(struct cli *cli, struct err *e)
 	CLEANUP(adding_release) struct adding a = { .cli = cli };
 	a.how = (struct repository_adding){
 		.role = edit->role,
+		.label = edit->label,
 		.copy = o->copy,
 		.link = edit->link,
 		.report = cli->report,
@@ -115,6 +121,7 @@ static int run_add(struct cli *cli, struct err *e)
 	if (o->copy && edit->link)
 		return err_set(e, ERR_USAGE, "--copy and --link exclude each other");
 	int rc = place_load(cli, o, &p, e);
+	a.how.keep = p.keep_versions;
 	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &a.repository, e);
 	if (rc == 0)
@@ -165,18 +172,15 @@ static int remove_one(void *ctx, int i, struct err *e)
 	struct removing *r = ctx;
 	const char *operand = r->cli->operands[i];
 	CLEANUP(reference_release) struct reference ref = { 0 };
-	int rc = reference_parse(operand, &ref, e);
-	if (rc == 0 && ref.repository)
+	int rc = place_reference(operand, &ref, e);
+	if (rc == 0 && ref.version)
 		rc = err_set(e, ERR_USAGE,
-			     "'%s': expected MODEL or MODEL:VARIANT; choose the repository with "
-			     "--name",
-			     operand);
+			     "'%s': `ferry catalog prune` removes superseded versions", operand);
 	if (rc == 0)
 		rc = repository_model_remove(r->repository, ref.model, ref.variant, r->role, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) char *name = mem_printf("%s%s%s", ref.model, ref.variant ? ":" : "",
-						      ref.variant ? ref.variant : "");
+	CLEANUP(mem_free_ptr) char *name = place_reference_text(&ref);
 	json_push_string(r->removed, name);
 	cli_line(r->cli, "removed %s", name);
 	return 0;

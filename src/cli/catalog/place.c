@@ -111,6 +111,10 @@ static void fill(struct place *p, const struct catalog_opts *o, struct settings_
 	p->keys = o->keys ? mem_strdup(o->keys) : plain(STEAL(source->keys));
 	p->passphrase_file = o->passphrase_file ? mem_strdup(o->passphrase_file)
 						: STEAL(source->passphrase_file);
+	p->catalog_max = source->catalog_max;
+	p->keep_versions = p->name && source->keep_versions != UINT64_MAX
+				   ? (size_t)source->keep_versions
+				   : REPOSITORY_KEEP_VERSIONS;
 }
 
 static int load_mirrors(const struct conf *c, struct place *p, struct err *e)
@@ -298,4 +302,24 @@ void place_warn_expiry(struct cli *cli, const struct writer_statuses *all, int64
 		if (s->bins || !delegated)
 			warn_expiry(cli, s, now_s);
 	}
+}
+
+/* ---- references ---- */
+
+int place_reference(const char *operand, struct reference *out, struct err *e)
+{
+	int rc = reference_parse(operand, out, e);
+	if (rc < 0 || !out->repository)
+		return rc;
+	reference_release(out);
+	return err_set(e, ERR_USAGE,
+		       "'%s': expected MODEL or MODEL:VARIANT; choose the repository with --name",
+		       operand);
+}
+
+char *place_reference_text(const struct reference *r)
+{
+	return mem_printf("%s%s%s%s%s", r->model, r->variant ? ":" : "",
+			  r->variant ? r->variant : "", r->version ? "@" : "",
+			  r->version ? r->version : "");
 }

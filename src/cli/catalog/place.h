@@ -47,6 +47,8 @@ struct place {
 	json_t *mirrors;        /* NULL: no configuration, keep those that are signed */
 	struct str_list hidden; /* mirrors without a URL for readers */
 	struct writer_expiry expiry;
+	uint64_t catalog_max; /* bytes of catalog.json; 0: the default */
+	size_t keep_versions; /* superseded ones of a variant */
 };
 void place_release(struct place *p);
 
@@ -75,6 +77,11 @@ WARN_UNUSED int place_ask_new(struct place_ask *a, struct err *e);
 /* That of --type. */
 enum privkey_kind place_key_type(const struct catalog_opts *o);
 
+/* A reference to a model of the place's repository. ERR_USAGE when it names another. */
+WARN_UNUSED int place_reference(const char *operand, struct reference *out, struct err *e);
+/* "phi-2:q4_k_m@2"; caller frees. */
+char *place_reference_text(const struct reference *r);
+
 /* "roles": {"root": {"version", "expires"}, …} */
 void place_put_roles(json_t *document, const struct writer_statuses *all);
 /* Warns about roles that have expired or will soon. */
@@ -82,6 +89,7 @@ void place_warn_expiry(struct cli *cli, const struct writer_statuses *all, int64
 
 extern const struct command cmd_catalog_init, cmd_catalog_add, cmd_catalog_remove, cmd_catalog_list,
 	cmd_catalog_lint, cmd_catalog_sign, cmd_catalog_refresh, cmd_catalog_status, cmd_catalog_gc,
-	cmd_catalog_export, cmd_catalog_delegate, cmd_catalog_undelegate;
+	cmd_catalog_export, cmd_catalog_delegate, cmd_catalog_undelegate, cmd_catalog_withdraw,
+	cmd_catalog_prune;
 
 #endif

@@ -105,7 +105,7 @@ static const struct meant commands[] = {
 	{ "ferry catalog", "commit", "ferry catalog sign", NULL },
 	{ "ferry catalog", "undo reset revert restore", "ferry catalog discard", NULL },
 	{ "ferry catalog", "info diff", "ferry catalog status", NULL },
-	{ "ferry catalog", "clean cleanup prune purge tidy", "ferry catalog gc", NULL },
+	{ "ferry catalog", "clean cleanup purge tidy", "ferry catalog gc", NULL },
 	{ "ferry catalog", "import put", "ferry catalog add", NULL },
 	{ "ferry catalog", "keygen", "ferry catalog key new", NULL },
 	{ "ferry catalog", "revoke", NULL,
@@ -205,7 +205,8 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 #define CONTINUES "it is not needed: run the same command again, and it continues"
 #define ALWAYS_CHECKED \
 	"certificates and signatures are always checked; SSL_CERT_FILE names other authorities"
-#define DRY_RUNS "push, sync, catalog gc, store gc, mirror setup and mirror cleanup have it"
+#define DRY_RUNS \
+	"push, sync, catalog gc, catalog prune, store gc, mirror setup and mirror cleanup have it"
 
 /* For the commands that read repositories. */
 static const struct opt reader_opts[] = {

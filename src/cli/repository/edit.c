@@ -53,14 +53,26 @@ static void put_root(json_t *root, const struct remote *c)
 		json_push_string(keys, keyids[i]);
 }
 
+static int count_model(void *ctx, const struct index_model *m, struct err *e)
+{
+	uint64_t *count = ctx;
+	(void)m;
+	(void)e;
+	++*count;
+	return 0;
+}
+
 static json_t *added(struct cli *cli, const char *conf, const char *pin, struct remote *c)
 {
 	json_t *document = cli_document(cli);
+	uint64_t models = 0;
+	struct err ignored = ERR_INIT;
 	json_put_string(document, "name", c->repository);
 	json_put_string(document, "title", c->catalog.title);
 	json_put_string(document, "config", conf);
 	json_put_string(document, "root_file", pin);
-	json_put_u64(document, "models", c->catalog.model_count);
+	if (remote_each_model(c, count_model, &models, &ignored) == 0)
+		json_put_u64(document, "models", models);
 	put_root(json_put_object(document, "root"), c);
 	cmd_repository_put(document, c);
 	return document;

@@ -337,6 +337,21 @@ int published_load(const char *metadata_dir, struct published *out, struct err *
 	return load(metadata_dir, false, out, e);
 }
 
+int published_load_roots(const char *metadata_dir, struct published *out, struct err *e)
+{
+	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir };
+	struct published t = { 0 };
+	if (load_roots(&l, e) < 0)
+		return err_context(e, "%s", metadata_dir);
+	if (l.root_count == 0)
+		return err_set(e, ERR_NOT_FOUND, "%s has no root", metadata_dir);
+	for (size_t i = 0; i < l.root_count; i++)
+		give(&t, &l.roots[i]);
+	t.root = t.files[t.count - 1].m;
+	*out = t;
+	return 0;
+}
+
 int published_load_partial(const char *metadata_dir, struct published *out, struct err *e)
 {
 	return load(metadata_dir, true, out, e);

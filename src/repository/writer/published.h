@@ -38,6 +38,9 @@ WARN_UNUSED int published_load(const char *metadata_dir, struct published *out, 
 /* The same, but for a tree without a timestamp returns only its roots, or nothing. */
 WARN_UNUSED int published_load_partial(const char *metadata_dir, struct published *out,
 				       struct err *e);
+/* Only the roots, for whom root lists. */
+WARN_UNUSED int published_load_roots(const char *metadata_dir, struct published *out,
+				     struct err *e);
 void published_release(struct published *t);
 
 /* The newest file of a role, or NULL. */

@@ -215,6 +215,17 @@ bool writer_has_root(const struct writer *w)
 	return writer_doc_body(writer_doc_top(w, TUF_ROOT));
 }
 
+void writer_state(const struct writer *w, struct buf *out)
+{
+	char hex[DIGEST_HEX];
+	for (size_t i = TUF_TARGETS; i < w->count; i++) {
+		const struct writer_doc *d = w->docs[i];
+		if (d->published)
+			buf_addf(out, "%s %llu %s\n", d->role, (unsigned long long)d->version,
+				 digest_hex(hex, &d->sha256));
+	}
+}
+
 bool writer_changed(const struct writer *w)
 {
 	for (size_t i = 0; i < w->count; i++)

@@ -132,10 +132,11 @@ bool writer_covers(const struct writer *w, const char *role, const char *path);
 void writer_delegation_names(const struct writer *w, struct str_list *out);
 void writer_bin_names(const struct writer *w, struct str_list *out);
 
-/* Does the delegated role list the path with this digest, in the version that the next save will
- * put in force (the draft if it has its threshold of signatures, else the published version)? */
+/* What the delegated role lists for the path in the version that the next save will put in force
+ * (the draft if it has its threshold of signatures, else the published version). The path in *out
+ * is borrowed until the next change. */
 WARN_UNUSED int writer_vouched(const struct writer *w, const char *role, const char *path,
-			       const struct digest *sha256, bool *out, struct err *e);
+			       struct published_target *out, bool *found, struct err *e);
 
 /* Makes a new version without changes: for "snapshot" and "timestamp" this is a refresh, for
  * "root" or "targets" it extends the expiry date. */
@@ -146,6 +147,9 @@ void writer_touch_expiring(struct writer *w, int64_t before_s);
 
 /* Published version of a role; 0: none. */
 uint64_t writer_version(const struct writer *w, const char *role);
+/* Appends role, version and SHA-256 of each published targets document: while they are the same,
+ * the same targets are signed. */
+void writer_state(const struct writer *w, struct buf *out);
 /* Is there anything to save, or to sign? */
 bool writer_changed(const struct writer *w);
 /* Is there a change of this role? */

@@ -211,27 +211,28 @@ void writer_bin_names(const struct writer *w, struct str_list *out)
 			str_list_add(out, w->docs[i]->role);
 }
 
-static bool lists_it(const json_t *envelope, const char *path, const struct digest *sha256)
+static bool lists_it(const struct writer_doc *d, const json_t *envelope, const char *path,
+		     struct published_target *out)
 {
-	const json_t *targets = json_object_get(json_object_get(envelope, "signed"), "targets");
-	struct published_target t;
+	json_t *targets = json_object_get(json_object_get(envelope, "signed"), "targets");
+	void *at = json_object_iter_at(targets, path);
 	struct err none = ERR_INIT;
-	return published_target_read("", path, json_object_get(targets, path), &t, &none) == 0 &&
-	       digest_equal(&t.sha256, sha256);
+	return at && published_target_read(d->role, json_object_iter_key(at),
+					   json_object_iter_value(at), out, &none) == 0;
 }
 
 int writer_vouched(const struct writer *w, const char *role, const char *path,
-		   const struct digest *sha256, bool *out, struct err *e)
+		   struct published_target *out, bool *found, struct err *e)
 {
 	const struct writer_doc *d = writer_doc_find(w, role);
 	bool fits = false;
-	*out = false;
+	*found = false;
 	if (!d || !d->parent)
 		return 0;
 	int rc = d->draft ? writer_authority_verifies(w, d, d->draft, WRITER_CURRENT, &fits, e) : 0;
 	json_t *in_force = fits ? d->draft : d->published;
 	if (rc == 0 && in_force && !fits)
 		rc = writer_authority_verifies(w, d, in_force, WRITER_CURRENT, &fits, e);
-	*out = rc == 0 && fits && lists_it(in_force, path, sha256);
+	*found = rc == 0 && fits && lists_it(d, in_force, path, out);
 	return rc;
 }

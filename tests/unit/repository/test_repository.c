@@ -332,8 +332,9 @@ static void published_files_come_in_the_order_of_publishing(void **state)
 	assert_int_equal(model->size, 9);
 	assert_string_equal(model->manifest_key, manifest->key);
 	assert_null(manifest->manifest_key);
-	/* One root, targets and snapshot; model, manifest, catalog; two pointers; timestamp. */
-	assert_int_equal(f.count, 9);
+	/* One root, targets and snapshot; model, manifest, card; the catalog, the index and
+	 * repository.json; two pointers; timestamp. */
+	assert_int_equal(f.count, 12);
 	for (size_t i = 0; i < f.count; i++) {
 		struct err e = ERR_INIT;
 		struct digest have;
@@ -590,14 +591,14 @@ static void gc_keeps_what_late_readers_need(void **state)
 	r = opened(d);
 	assert_ok(repository_gc(r, 1, false, &gc, &e), &e);
 	assert_true(in_tree(d, old));
-	/* Of version 1 only its empty catalog, and its metadata. */
-	assert_int_equal(gc.objects, 1);
+	/* Of version 1 only its empty catalog and index, and its metadata. */
+	assert_int_equal(gc.objects, 2);
 	assert_false(in_tree(d, "metadata/1.targets.json"));
 	assert_ok(repository_gc(r, 0, true, &gc, &e), &e);
-	assert_int_equal(gc.objects, 3); /* the file, its manifest, the catalog */
+	assert_int_equal(gc.objects, 5); /* the file, its manifest, card, index, catalog */
 	assert_true(in_tree(d, old));
 	assert_ok(repository_gc(r, 0, false, &gc, &e), &e);
-	assert_int_equal(gc.objects, 3);
+	assert_int_equal(gc.objects, 5);
 	assert_false(in_tree(d, old));
 	assert_ok(repository_gc(r, 0, false, &gc, &e), &e);
 	assert_int_equal(gc.objects + gc.metadata + gc.others, 0);

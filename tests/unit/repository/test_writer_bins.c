@@ -503,29 +503,31 @@ static void a_role_vouches_when_it_has_signed(void **state)
 		.keys = keys,
 		.key_count = 1,
 	};
-	struct digest sha256, other = { { 0 } };
+	struct digest sha256;
+	struct published_target listed;
 	bool yes, complete;
 	sha256_of("x", 1, &sha256);
 	publish_first(f);
 	struct writer *w = publisher_open(f, NOW);
 	assert_ok(writer_delegate(w, &d, &e), &e);
 	publisher_set(w, "c", "models/c/x", "x");
-	assert_ok(writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_ok(writer_vouched(w, "c", "models/c/x", &listed, &yes, &e), &e);
 	assert_false(yes);
 	assert_ok(writer_sign(w, "c", f->keys, 4, &complete, &e), &e);
 	assert_false(complete);
 	assert_ok(writer_sign(w, "c", f->keys, 6, &complete, &e), &e);
 	assert_true(complete);
-	assert_ok(writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_ok(writer_vouched(w, "c", "models/c/x", &listed, &yes, &e), &e);
 	assert_true(yes);
-	assert_ok(writer_vouched(w, "c", "models/c/x", &other, &yes, &e), &e);
+	assert_true(digest_equal(&listed.sha256, &sha256));
+	assert_ok(writer_vouched(w, "c", "models/c/y", &listed, &yes, &e), &e);
 	assert_false(yes);
 	/* Its key is not needed any more. */
 	assert_true(publisher_save(w, f->keys, 4).published);
 	writer_close(w);
 	w = publisher_open(f, NOW);
 	assert_ok(writer_undelegate(w, "c", &e), &e);
-	assert_ok(writer_vouched(w, "c", "models/c/x", &sha256, &yes, &e), &e);
+	assert_ok(writer_vouched(w, "c", "models/c/x", &listed, &yes, &e), &e);
 	assert_false(yes);
 	assert_true(publisher_save(w, f->keys, 4).published);
 	writer_close(w);

@@ -1,0 +1,268 @@
+#include "repository/stage_internal.h"
+
+#include "catalog/index.h"
+#include "repository/catalog_build.h"
+#include "repository/internal.h"
+#include "util/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool stage_is_document(const char *target)
+{
+	static const char *const documents[] = { CATALOG_TARGET, CATALOG_HEAD_TARGET,
+						 INDEX_TARGET };
+	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
+		if (strcmp(target, documents[i]) == 0)
+			return true;
+	return false;
+}
+
+/* ---- what is signed ---- */
+
+static bool current_object(const struct staging *s, const char *target, struct buf *out)
+{
+	struct published_target t;
+	struct err unread = ERR_INIT;
+	if (!writer_target_get(s->w, TARGETS, target, &t))
+		return false;
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->dir, target, &t.sha256);
+	return repository_read_signed(path, &t.sha256, out, &unread) == 0;
+}
+
+void stage_load_current(struct staging *s)
+{
+	CLEANUP(buf_release) struct buf catalog = BUF_INIT(CATALOG_MAX_BYTES);
+	CLEANUP(buf_release) struct buf head = BUF_INIT(CATALOG_HEAD_MAX_BYTES);
+	struct err unread = ERR_INIT;
+	if (!current_object(s, CATALOG_TARGET, &catalog) ||
+	    catalog_parse(buf_str(&catalog), catalog.len, CATALOG_TARGET, &s->current, &unread) < 0)
+		s->current = (struct catalog){ 0 };
+	if (!current_object(s, CATALOG_HEAD_TARGET, &head) ||
+	    catalog_parse(buf_str(&head), head.len, CATALOG_HEAD_TARGET, &s->head, &unread) < 0)
+		s->head = (struct catalog){ 0 };
+}
+
+/* ---- repository.json ---- */
+
+static int set_document(struct staging *s, const char *target, const struct buf *text,
+			struct err *e)
+{
+	struct digest sha256;
+	sha256_of(buf_str(text), text->len, &sha256);
+	int rc = repository_put(s->dir, target, text->data, text->len, &sha256, e);
+	return rc < 0 ? rc : writer_target_set(s->w, TARGETS, target, text->len, &sha256, e);
+}
+
+static int fill_parts(const struct staging *s, struct repository_catalog_parts *p, struct err *e)
+{
+	/* A tree of version 0.1 has only the catalog. */
+	const struct catalog *was = s->head.json ? &s->head : &s->current;
+	p->name = s->how->name ? s->how->name : was->name;
+	p->title = s->how->title ? s->how->title : was->title;
+	p->mirrors = s->how->mirrors ? s->how->mirrors : json_object_get(was->json, "mirrors");
+	p->now_s = s->how->now_s;
+	if (p->name)
+		return 0;
+	err_set(e, ERR_USAGE, "%s: the repository has no name yet", s->dir);
+	return err_hint(e, "set one with --name");
+}
+
+/* Its date is that of the last change of a model or of the repository. */
+static int set_head(struct staging *s, const struct repository_catalog_parts *p, bool same_models,
+		    struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CATALOG_HEAD_MAX_BYTES);
+	CLEANUP(catalog_release) struct catalog check = { 0 };
+	CLEANUP(json_release) json_t *json = repository_head_build(p, same_models ? s->head.json
+										  : NULL);
+	int rc = json_pretty(json, &text, e);
+	if (rc == 0)
+		rc = catalog_from_json(json, &check, e);
+	return rc < 0 ? err_context(e, "the new " CATALOG_HEAD_TARGET)
+		      : set_document(s, CATALOG_HEAD_TARGET, &text, e);
+}
+
+/* ---- the index and the catalog: what is signed, with the models that changed ---- */
+
+/* Those whose entries are not those that are signed, sorted. */
+static void find_changed(const struct staging *s, struct str_list *out)
+{
+	for (size_t i = 0; i < s->cards->changed.count; i++)
+		str_list_add(out, s->cards->changed.at[i].id);
+	for (size_t i = 0; i < s->gone.count; i++)
+		str_list_add(out, s->gone.at[i]);
+	if (out->count)
+		qsort(out->at, out->count, sizeof *out->at, str_compare);
+}
+
+static bool is_changed(const struct str_list *changed, const char *id)
+{
+	return changed->count &&
+	       bsearch(&id, changed->at, changed->count, sizeof *changed->at, str_compare);
+}
+
+static int compare_cards(const void *a, const void *b)
+{
+	const struct card *x = a, *y = b;
+	return strcmp(x->id, y->id);
+}
+
+/* The cards of the complete catalog, borrowed from what is signed and from `vouched`. */
+static struct card *all_cards(const struct staging *s, const struct str_list *changed,
+			      size_t *count)
+{
+	size_t signed_count = s->cards->incremental ? s->current.model_count : 0;
+	struct card *all = mem_alloc((signed_count + s->vouched.count + 1) * sizeof *all);
+	size_t n = 0;
+	for (size_t i = 0; i < signed_count; i++)
+		if (!is_changed(changed, s->current.models[i].id))
+			all[n++] = s->current.models[i];
+	for (size_t i = 0; i < s->vouched.count; i++)
+		all[n++] = s->vouched.at[i];
+	qsort(all, n, sizeof *all, compare_cards);
+	*count = n;
+	return all;
+}
+
+static uint64_t all_bytes(const struct staging *s)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < s->cards->after.count; i++)
+		sum += s->cards->after.at[i].bytes;
+	return sum;
+}
+
+static int build_catalog(const struct staging *s, struct repository_catalog_parts *p,
+			 const struct str_list *changed, struct buf *text, struct err *e)
+{
+	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, changed, &p->card_count);
+	CLEANUP(json_release) json_t *json = NULL;
+	CLEANUP(catalog_release) struct catalog check = { 0 };
+	p->cards = all;
+	json = repository_catalog_build(p, s->current.json);
+	int rc = json_pretty(json, text, e);
+	return rc < 0 ? rc : catalog_from_json(json, &check, e);
+}
+
+static int build_stub(const struct staging *s, const struct repository_catalog_parts *p,
+		      struct buf *text, struct err *e)
+{
+	CLEANUP(json_release) json_t *json = repository_catalog_stub(p, s->current.json);
+	buf_release(text);
+	*text = (struct buf)BUF_INIT(CATALOG_HEAD_MAX_BYTES);
+	return json_pretty(json, text, e);
+}
+
+/* Is only the stub signed, so that the other models are not known here? */
+static bool is_stub(const struct staging *s)
+{
+	return s->cards->incremental && s->current.json &&
+	       json_is_false(json_object_get(s->current.json, "complete"));
+}
+
+/* With a larger catalog than the publisher wants, readers of the plain file are told so. */
+static int set_catalog(struct staging *s, struct repository_catalog_parts *p,
+		       const struct str_list *changed, struct err *e)
+{
+	uint64_t most = s->how->catalog_max ? s->how->catalog_max : REPOSITORY_CATALOG_MAX;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(most);
+	bool fits = all_bytes(s) <= most && !is_stub(s);
+	int rc = fits ? build_catalog(s, p, changed, &text, e) : 0;
+	if (text.overflow) {
+		err_clear(e);
+		fits = false;
+	}
+	if (!fits)
+		rc = build_stub(s, p, &text, e);
+	return rc < 0 ? err_context(e, "the new catalog")
+		      : set_document(s, CATALOG_TARGET, &text, e);
+}
+
+/* The lines of the index, in order. */
+struct lines {
+	struct buf *out;
+	size_t count;
+};
+
+static int add_line(struct lines *l, const struct card *c, struct err *e)
+{
+	CLEANUP(json_release) json_t *prepared = repository_prepared_card(c);
+	CLEANUP(card_release) struct card card = { 0 };
+	if (!prepared)
+		return 0;
+	int rc = card_from_json(prepared, "", &card, e);
+	l->count++;
+	return rc < 0 ? rc : index_line(&card, l->out, e);
+}
+
+/* The cards before this id, from *at on; NULL: all that are left. */
+static int add_cards(struct lines *l, const struct repository_cards *cards, size_t *at,
+		     const char *before, struct err *e)
+{
+	int rc = 0;
+	for (; rc == 0 && *at < cards->count; ++*at) {
+		if (before && strcmp(cards->at[*at].id, before) > 0)
+			break;
+		rc = add_line(l, &cards->at[*at], e);
+	}
+	return rc;
+}
+
+static int merge_lines(const struct staging *s, const char *old, const struct str_list *changed,
+		       struct lines *l, struct err *e)
+{
+	const char *line, *start;
+	size_t len, id_len, at = 0;
+	int rc = 0;
+	while (rc == 0 && index_next(&old, &line, &len, &start, &id_len)) {
+		char id[65];
+		snprintf(id, sizeof id, "%.*s", (int)id_len, start);
+		rc = add_cards(l, &s->vouched, &at, id, e);
+		if (is_changed(changed, id))
+			continue;
+		buf_add(l->out, line, len);
+		l->count++;
+	}
+	return rc < 0 ? rc : add_cards(l, &s->vouched, &at, NULL, e);
+}
+
+/* Equal lines keep the bytes that are signed, whichever version of zstd made them. *same: they
+ * do. */
+static int set_index(struct staging *s, const struct str_list *changed, bool *same, struct err *e)
+{
+	CLEANUP(buf_release) struct buf lines = BUF_INIT(INDEX_MAX_TEXT);
+	CLEANUP(buf_release) struct buf old = BUF_INIT(INDEX_MAX_TEXT);
+	CLEANUP(buf_release) struct buf current = BUF_INIT(INDEX_MAX_BYTES);
+	CLEANUP(buf_release) struct buf packed = BUF_INIT(0);
+	struct lines l = { .out = &lines };
+	struct err unread = ERR_INIT;
+	bool has = current_object(s, INDEX_TARGET, &current) &&
+		   index_lines(current.data, current.len, INDEX_TARGET, &old, &unread) == 0;
+	if (s->cards->incremental && !has)
+		return err_set(e, ERR_INTEGRITY, "the object of " INDEX_TARGET " is damaged");
+	int rc = merge_lines(s, s->cards->incremental ? buf_str(&old) : "", changed, &l, e);
+	if (rc < 0)
+		return err_context(e, "the new index");
+	*same = has && strcmp(buf_str(&old), buf_str(&lines)) == 0;
+	if (*same)
+		return 0;
+	rc = index_pack(&lines, l.count, &packed, e);
+	return rc < 0 ? rc : set_document(s, INDEX_TARGET, &packed, e);
+}
+
+int stage_documents(struct staging *s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list changed = { 0 };
+	struct repository_catalog_parts parts = { 0 };
+	bool same = false;
+	find_changed(s, &changed);
+	if (s->vouched.count)
+		qsort(s->vouched.at, s->vouched.count, sizeof *s->vouched.at, compare_cards);
+	int rc = fill_parts(s, &parts, e);
+	if (rc == 0)
+		rc = set_index(s, &changed, &same, e);
+	if (rc == 0)
+		rc = set_head(s, &parts, same, e);
+	return rc < 0 ? rc : set_catalog(s, &parts, &changed, e);
+}

@@ -1,0 +1,29 @@
+/* Between stage.c and stage_documents.c. */
+#ifndef FERRY_REPOSITORY_STAGE_INTERNAL_H
+#define FERRY_REPOSITORY_STAGE_INTERNAL_H
+
+#include "repository/object.h"
+#include "repository/stage.h"
+
+#define TARGETS "targets"
+
+struct staging {
+	const char *dir;
+	struct writer *w;
+	const struct repository_signing *how;
+	struct repository_staging *cards;
+	struct repository_cards vouched; /* what readers get of the cards that were read */
+	struct str_list paths;           /* of the targets that stay, of these cards */
+	struct str_list gone;            /* ids: incremental: models without a card now */
+	struct catalog current;          /* as signed last; json NULL: none, or not readable */
+	struct catalog head;             /* the same of repository.json */
+	struct object_look look;
+};
+
+/* The signed catalog and repository.json, or drafts of them. */
+void stage_load_current(struct staging *s);
+/* Writes and lists repository.json, catalog.json and the index. */
+WARN_UNUSED int stage_documents(struct staging *s, struct err *e);
+bool stage_is_document(const char *target);
+
+#endif
