@@ -11,12 +11,6 @@ bool remote_reads(const char *url)
 	       str_starts_nocase(url, "https://");
 }
 
-bool remote_is_no_answer(const struct err *why)
-{
-	return err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_NOT_FOUND) ||
-	       err_is(why, ERR_INTEGRITY);
-}
-
 /* -- the catalog's mirrors ----------------------------------------------------------------- */
 
 /* The catalog that was verified last; only for finding mirrors, since it may have expired. */

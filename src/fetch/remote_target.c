@@ -32,6 +32,12 @@ int remote_fault(struct remote *r, struct err *e)
 			   "to 'metadata', or tell the publisher");
 }
 
+bool remote_is_no_answer(const struct err *why)
+{
+	return err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_NOT_FOUND) ||
+	       err_is(why, ERR_INTEGRITY);
+}
+
 int remote_find(struct remote *r, const char *path, const char *signer, struct tuf_target *out,
 		struct err *e)
 {

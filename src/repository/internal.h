@@ -73,8 +73,6 @@ WARN_UNUSED int repository_check_role(const struct writer *w, const char *role, 
 /* ERR_USAGE unless all files of the card belong to the role; role NULL: to no named role. */
 WARN_UNUSED int repository_check_owner(const struct writer *w, const char *role,
 				       const struct card *c, struct err *e);
-/* Is there a variant that is not planned? */
-bool repository_has_files(const struct card *c);
 /* Lists the card, if it has files, and writes its object: in the role, or (NULL) where it
  * belongs. */
 WARN_UNUSED int repository_list_card(const char *dir, struct writer *w, const char *role,

@@ -151,7 +151,7 @@ static int list_file(void *ctx, const struct card_variant *v, const struct card_
 		       : 0;
 }
 
-bool repository_has_files(const struct card *c)
+static bool has_files(const struct card *c)
 {
 	for (size_t i = 0; i < c->variant_count; i++)
 		if (c->variants[i].file_count)
@@ -165,7 +165,7 @@ int repository_list_for_role(const char *dir, struct writer *w, const char *role
 	CLEANUP(str_list_release) struct str_list listed = { 0 };
 	struct role_list l = { .dir = dir, .w = w, .role = role, .card = c };
 	int rc = card_each_file(c, list_file, &l, e);
-	if (rc == 0 && repository_has_files(c)) {
+	if (rc == 0 && has_files(c)) {
 		str_list_take(&l.kept, card_document(c->id));
 		rc = repository_list_card(dir, w, role, c, e);
 	}

@@ -9,7 +9,8 @@
 
 #define FORMAT "model-ferry-variant"
 
-bool record_is_variant(const char *name)
+/* "q4_k_m" or "q4_k_m@2". */
+static bool is_variant(const char *name)
 {
 	const char *at = strchr(name, '@');
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(name, at ? (size_t)(at - name) : strlen(name));
@@ -20,7 +21,7 @@ bool record_is_variant(const char *name)
 int record_check_names(const struct store_variant *v, struct err *e)
 {
 	const char *const ids[] = { v->repository, v->model };
-	if (!record_is_variant(v->variant))
+	if (!is_variant(v->variant))
 		return err_set(e, ERR_USAGE, "'%s' is not a valid name in the store", v->variant);
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		if (!path_is_id(ids[i]))
@@ -149,7 +150,7 @@ static int each_variant(const char *models, const char *repository, const char *
 	CLEANUP(str_list_release) struct str_list variants = { 0 };
 	if (!file_is_dir(dir))
 		return 0;
-	int rc = list_ids(dir, record_is_variant, &variants, e);
+	int rc = list_ids(dir, is_variant, &variants, e);
 	for (size_t i = 0; rc == 0 && i < variants.count; i++) {
 		CLEANUP(mem_free_ptr) char *at = path_join(dir, variants.at[i]);
 		if (file_is_dir(at))

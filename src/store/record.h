@@ -21,9 +21,6 @@
 /* ERR_USAGE unless these names are valid for folders and files below models/. */
 WARN_UNUSED int record_check_names(const struct store_variant *v, struct err *e);
 
-/* "q4_k_m" or "q4_k_m@2". */
-bool record_is_variant(const char *name);
-
 /* Atomic. */
 WARN_UNUSED int record_save(const char *dir, const char *name, const struct store_variant *v,
 			    struct err *e);
