@@ -59,8 +59,8 @@ static bool is_no_proof(const struct retrieval *r, const struct err *why)
 {
 	return why->cause != CAUSE_WITHDRAWN &&
 	       (err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_INTEGRITY) ||
-		err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_SYSTEM) || why->cause == CAUSE_LOCKED ||
-		(r->offline && err_is(why, ERR_USAGE)));
+		err_is(why, ERR_NOT_FOUND) || err_is(why, ERR_SYSTEM) ||
+		why->cause == CAUSE_LOCKED || (r->offline && err_is(why, ERR_USAGE)));
 }
 
 /* The policy is hard, but the person can overrule it. */

@@ -80,22 +80,19 @@ static int check_versions(const struct staging *s, const struct card *c, const c
 	return rc;
 }
 
-/* *bytes is the size of the card that readers get. */
-static int set_card(struct staging *s, const struct card *c, uint64_t *bytes, struct err *e)
+static int set_card(struct staging *s, const struct card *c, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = card_document(c->id);
 	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, path);
 	struct published_target before, after;
-	bool had = writer_target_get(s->w, owner, path, &before);
-	struct digest old = had ? before.sha256 : (struct digest){ 0 };
-	*bytes = had ? before.length : 0;
 	if (writer_delegates_to(s->w, owner))
 		return 0;
+	bool had = writer_target_get(s->w, owner, path, &before);
+	struct digest old = had ? before.sha256 : (struct digest){ 0 };
 	int rc = repository_list_card(s->dir, s->w, NULL, c, e);
 	if (rc < 0 || !writer_target_get(s->w, owner, path, &after))
 		return rc;
 	str_list_add(&s->paths, path);
-	*bytes = after.length;
 	return had && !digest_equal(&old, &after.sha256) ? check_versions(s, c, path, &old, e) : 0;
 }
 
@@ -106,7 +103,11 @@ static int set_model(struct staging *s, const struct card *c, struct staged_mode
 		m->variants += c->variants[i].file_count > 0;
 	m->planned = c->variant_count ? c->variant_count - m->variants : 1;
 	int rc = card_each_file(c, set_file, &of, e);
-	return rc == 0 && m->variants ? set_card(s, c, &m->bytes, e) : rc;
+	if (rc == 0 && m->variants)
+		rc = set_card(s, c, e);
+	if (rc == 0)
+		staged_seal(m, s->dir, s->w);
+	return rc;
 }
 
 /* What readers get of a card that was read: *m counts it. */

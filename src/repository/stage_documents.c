@@ -129,7 +129,7 @@ static uint64_t all_bytes(const struct staging *s)
 {
 	uint64_t sum = 0;
 	for (size_t i = 0; i < s->cards->after.count; i++)
-		sum += s->cards->after.at[i].bytes;
+		sum += s->cards->after.at[i].object.mark.size;
 	return sum;
 }
 

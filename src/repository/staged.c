@@ -1,5 +1,6 @@
 #include "repository/staged.h"
 
+#include "catalog/manifest.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_LINE "ferry-staged 1 "
+#define FIRST_LINE "ferry-staged 2 "
 #define MAX_BYTES (512 * MIB)
 #define WAITING "w"
 #define NO_FLAGS "-"
@@ -105,6 +106,32 @@ struct staged_model *staged_add(struct staged *s, const char *dir, const struct 
 	return m;
 }
 
+static void seal(struct staged_object *o, const char *dir, const struct writer *w,
+		 const char *target)
+{
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, target);
+	struct published_target t;
+	*o = (struct staged_object){ 0 };
+	if (!writer_target_get(w, owner, target, &t))
+		return;
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target, &t.sha256);
+	if (mark_of(path, false, &o->mark) && o->mark.size == t.length)
+		o->sha256 = t.sha256;
+	else
+		*o = (struct staged_object){ 0 };
+}
+
+void staged_seal(struct staged_model *m, const char *dir, const struct writer *w)
+{
+	CLEANUP(mem_free_ptr) char *card = card_document(m->id);
+	seal(&m->object, dir, w, card);
+	for (size_t i = 0; i < m->file_count; i++) {
+		CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s%s", m->files[i].path,
+								  MANIFEST_SUFFIX);
+		seal(&m->files[i].object, dir, w, manifest);
+	}
+}
+
 void staged_keep(struct staged *s, const struct staged_model *m)
 {
 	struct staged_model *to = append(s);
@@ -136,6 +163,20 @@ static bool same_mark(const struct mark *a, const struct mark *b)
 	return memcmp(a, b, sizeof *a) == 0;
 }
 
+/* One that is missing, or not as it was written. */
+static bool has_moved(const struct staged_object *o, const char *dir, const char *target)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target, &o->sha256);
+	struct mark now;
+	return !mark_of(path, false, &now) || !same_mark(&now, &o->mark);
+}
+
+static bool manifest_moved(const struct staged_file *f, const char *dir)
+{
+	CLEANUP(mem_free_ptr) char *target = mem_printf("%s%s", f->path, MANIFEST_SUFFIX);
+	return has_moved(&f->object, dir, target);
+}
+
 static bool object_is_right(const struct staged_file *f, const char *dir, const struct seen *seen)
 {
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, f->path, &f->sha256);
@@ -147,12 +188,14 @@ bool staged_is_unchanged(const struct staged_model *m, const char *dir, const st
 {
 	CLEANUP(mem_free_ptr) char *card = repository_card_path(dir, m->id);
 	struct mark now;
-	if (!mark_of(card, false, &now) || !same_mark(&now, &m->card))
+	CLEANUP(mem_free_ptr) char *target = card_document(m->id);
+	if (!mark_of(card, false, &now) || !same_mark(&now, &m->card) ||
+	    (m->variants && has_moved(&m->object, dir, target)))
 		return false;
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct staged_file *f = &m->files[i];
 		if (!manifest_mark(dir, m->id, f, &now) || !same_mark(&now, &f->manifest) ||
-		    !object_is_right(f, dir, seen))
+		    manifest_moved(f, dir) || !object_is_right(f, dir, seen))
 			return false;
 	}
 	return true;
@@ -184,12 +227,18 @@ static bool mark(char **line, struct mark *out)
 	       number(line, &out->inode);
 }
 
+static bool object(char **line, struct staged_object *out)
+{
+	const char *hex = word(line);
+	return hex && digest_parse(&out->sha256, hex) && mark(line, &out->mark);
+}
+
 static bool parse_model(struct staged *s, char *line)
 {
 	struct staged_model m = { 0 };
 	uint64_t variants, planned;
 	const char *flags;
-	if (!mark(&line, &m.card) || !number(&line, &m.bytes) || !number(&line, &variants) ||
+	if (!mark(&line, &m.card) || !object(&line, &m.object) || !number(&line, &variants) ||
 	    !number(&line, &planned) || !(flags = word(&line)) || !path_is_id(line))
 		return false;
 	m.variants = (size_t)variants;
@@ -205,7 +254,7 @@ static bool parse_file(struct staged *s, char *line)
 	struct staged_file f = { 0 };
 	const char *hex = word(&line);
 	if (!s->count || !hex || !digest_parse(&f.sha256, hex) || !number(&line, &f.size) ||
-	    !mark(&line, &f.manifest))
+	    !mark(&line, &f.manifest) || !object(&line, &f.object))
 		return false;
 	char *slash = strchr(line, '/');
 	if (!slash)
@@ -251,18 +300,30 @@ void staged_open(struct staged *s, const char *dir)
 		staged_release(s);
 }
 
+static void print_object(const struct staged_object *o, struct buf *out)
+{
+	char mark[MARK_TEXT], hex[DIGEST_HEX];
+	buf_addf(out, "%s %s ", digest_hex(hex, &o->sha256), mark_text(mark, &o->mark));
+}
+
+static void print_file(const struct staged_file *f, struct buf *out)
+{
+	char mark[MARK_TEXT], hex[DIGEST_HEX];
+	buf_addf(out, "f %s %llu %s ", digest_hex(hex, &f->sha256), (unsigned long long)f->size,
+		 mark_text(mark, &f->manifest));
+	print_object(&f->object, out);
+	buf_addf(out, "%s/%s\n", f->name, f->path);
+}
+
 static void print_model(const struct staged_model *m, struct buf *out)
 {
-	char card[MARK_TEXT], manifest[MARK_TEXT], hex[DIGEST_HEX];
-	buf_addf(out, "m %s %llu %zu %zu %s %s\n", mark_text(card, &m->card),
-		 (unsigned long long)m->bytes, m->variants, m->planned,
-		 m->waiting ? WAITING : NO_FLAGS, m->id);
-	for (size_t i = 0; i < m->file_count; i++) {
-		const struct staged_file *f = &m->files[i];
-		buf_addf(out, "f %s %llu %s %s/%s\n", digest_hex(hex, &f->sha256),
-			 (unsigned long long)f->size, mark_text(manifest, &f->manifest), f->name,
-			 f->path);
-	}
+	char mark[MARK_TEXT];
+	buf_addf(out, "m %s ", mark_text(mark, &m->card));
+	print_object(&m->object, out);
+	buf_addf(out, "%zu %zu %s %s\n", m->variants, m->planned, m->waiting ? WAITING : NO_FLAGS,
+		 m->id);
+	for (size_t i = 0; i < m->file_count; i++)
+		print_file(&m->files[i], out);
 }
 
 void staged_save(struct staged *s, const char *dir)

@@ -5,11 +5,12 @@
  * The record, <tree>/.ferry/staged, is only an aid: without it, or when the signed metadata or the
  * options are not those that it was made for, every card is read. A line for each model,
  *
- *   m <mark of its card> <bytes> <variants> <planned> <flags> <id>
+ *   m <mark of its card> <sha256 and mark of the card's object> <variants> <planned> <flags> <id>
  *
  * followed by one for each of its files:
  *
- *   f <sha256> <size> <mark of its manifest> <name>/<target path>
+ *   f <sha256> <size> <mark of its manifest> <sha256 and mark of the manifest's object>
+ *     <name>/<target path>
  */
 #ifndef FERRY_REPOSITORY_STAGED_H
 #define FERRY_REPOSITORY_STAGED_H
@@ -18,19 +19,26 @@
 #include "repository/seen.h"
 #include "repository/sign.h"
 
+/* A small object that was written for it; the mark is 0 when there is none. */
+struct staged_object {
+	struct digest sha256;
+	struct mark mark; /* its size is that of the target */
+};
+
 struct staged_file {
 	char *name, *path;
 	uint64_t size;
 	struct digest sha256;
-	struct mark manifest; /* below cards/ */
+	struct mark manifest;        /* below cards/ */
+	struct staged_object object; /* of the manifest */
 };
 
 struct staged_model {
 	char *id;
-	struct mark card;         /* of cards/ID.card.json */
-	uint64_t bytes;           /* of the card that readers get; 0: they get none */
-	size_t variants, planned; /* as repository_signed counts them */
-	bool waiting;             /* a delegated role has not signed it */
+	struct mark card;            /* of cards/ID.card.json */
+	struct staged_object object; /* of the card that readers get */
+	size_t variants, planned;    /* as repository_signed counts them */
+	bool waiting;                /* a delegated role has not signed it */
 	struct staged_file *files;
 	size_t file_count, file_cap;
 };
@@ -55,6 +63,8 @@ const struct staged_model *staged_find(const struct staged *s, const char *id);
 /* Appends an entry for a card, which has the mark that its file had when it was read. */
 struct staged_model *staged_add(struct staged *s, const char *dir, const struct card *c,
 				const struct mark *card);
+/* Takes the objects of its card and manifests from what the writer lists. */
+void staged_seal(struct staged_model *m, const char *dir, const struct writer *w);
 /* Appends a copy. */
 void staged_keep(struct staged *s, const struct staged_model *m);
 

@@ -85,7 +85,9 @@ def faults(document):
 
 
 def parts(ferry):
-    return sorted(p.name for p in (ferry.store / "partial").iterdir())
+    """A killed process may also leave a file with which it probed the file system."""
+    return sorted(p.name for p in (ferry.store / "partial").iterdir()
+                  if not p.name.startswith(".probe."))
 
 
 # -- the main job ----------------------------------------------------------------------------

@@ -271,7 +271,7 @@ def test_who_signs_targets_sees_what_changes(lab):
     told = lab.json("status", "--repository", stick, check=1)["waiting_roles"]
     files = [r["files"] for r in told if r["role"] == "targets"][0]
     assert len(files["added"]) == 18
-    assert files["changed"] == ["catalog.json", "index.jsonl.zst"]
+    assert files["changed"] == ["catalog.json", "index.jsonl.zst", "repository.json"]
     assert files["removed"] == [] and "delegations_changed" not in told[0]
     text = lab("status", "--repository", stick, check=1).out
     assert "  adds models/m0/" in text and "  adds 8 more; --json lists all" in text

@@ -93,8 +93,8 @@ const struct command cmd_catalog_withdraw = {
 	.synopsis = (const char *const[]){ "--reason TEXT MODEL[:VARIANT[@VERSION]]…",
 					   "--undo MODEL[:VARIANT[@VERSION]]…", NULL },
 	.description =
-		"`ferry fetch` and `ferry run` then refuse it, even if it is in the store, with "
-		"the reason and the replacement; `ferry list` shows it. The files stay on the "
+		"Clients then refuse it, even if it is in the store, with the reason and the "
+		"replacement, and `ferry list` shows it. The files stay on the "
 		"mirrors. Without VERSION it is every version of the variant up to now. To stop "
 		"offering a model that is merely old, mark it as deprecated or remove it instead.",
 	.opts = withdraw_opts,
@@ -166,6 +166,7 @@ static int run_prune(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = pruned_json(cli, &pruned, how.dry_run);
+	cli_aloud(cli, how.dry_run && pruned.count);
 	const json_t *version;
 	size_t i;
 	json_array_foreach (json_object_get(document, "versions"), i, version)
