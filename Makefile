@@ -234,6 +234,7 @@ bench:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs
 	@scripts/bench $(BUILD)
 	@scripts/bench-buckets $(BUILD)
+	@scripts/bench-catalog $(BUILD)
 	@scripts/bench-verify $(BUILD)
 
 # Runs the binary of each tests/fuzz/fuzz_*.c for FUZZ_SECONDS.
