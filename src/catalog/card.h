@@ -141,7 +141,8 @@ WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
 /*
  * Versions for what card_merge() made: a variant of `added` with other files than `before` has
  * (NULL: there was no card) becomes a new version, and the one before is kept among the
- * superseded; one with the same files stays the version that it is. ERR_USAGE for a label that
+ * superseded; one with the same files stays the version that it is, and gets the label if it has
+ * none. ERR_USAGE for a label that
  * cannot be one, or that another version has.
  */
 struct card_versioning {

@@ -51,27 +51,28 @@ const struct card_member card_withdrawn_members[] = { { "reason", CARD_TEXT, 500
 						      { "since", CARD_TIME, 0, false },
 						      { 0 } };
 
-const struct card_member card_variant_members[] = { { "id", CARD_ID, 64, false },
-						    { "title", CARD_TEXT, 200, true },
-						    { "summary", CARD_TEXT, 500, true },
-						    { "kind", CARD_ID, 64, true },
-						    { "engine", CARD_TEXT, 64, true },
-						    { "quantization", CARD_TEXT, 64, true },
-						    { "default", CARD_FLAG, 0, true },
-						    { "size", CARD_COUNT, COUNT_MAX, false },
-						    { "ram", CARD_NESTED, 0, false },
-						    { "min_ram", CARD_COUNT, COUNT_MAX, true },
-						    { "recommended_ram", CARD_COUNT, COUNT_MAX,
-						      true },
-						    { "tags", CARD_WORDS, CARD_MAX_WORDS, true },
-						    { "files", CARD_NESTED, 0, false },
-						    { "version", CARD_COUNT, COUNT_MAX, false },
-						    { "label", CARD_ID, 64, true },
-						    { "released", CARD_TIME, 0, false },
-						    { "changes", CARD_NESTED, 0, false },
-						    { "withdrawn", CARD_NESTED, 0, false },
-						    { "superseded", CARD_NESTED, 0, false },
-						    { 0 } };
+const struct card_member card_variant_members[] = {
+	{ "id", CARD_ID, 64, false },
+	{ "title", CARD_TEXT, 200, true },
+	{ "summary", CARD_TEXT, 500, true },
+	{ "kind", CARD_ID, 64, true },
+	{ "engine", CARD_TEXT, 64, true },
+	{ "quantization", CARD_TEXT, 64, true },
+	{ "default", CARD_FLAG, 0, true },
+	{ "size", CARD_COUNT, COUNT_MAX, false },
+	{ "ram", CARD_NESTED, 0, false },
+	{ "min_ram", CARD_COUNT, COUNT_MAX, true },
+	{ "recommended_ram", CARD_COUNT, COUNT_MAX, true },
+	{ "tags", CARD_WORDS, CARD_MAX_WORDS, true },
+	{ "files", CARD_NESTED, 0, false },
+	{ "version", CARD_COUNT, COUNT_MAX, false },
+	{ "label", CARD_ID, 64, true },
+	{ "released", CARD_TIME, 0, false },
+	{ "changes", CARD_SENTENCES, CARD_MAX_SENTENCES, false },
+	{ "withdrawn", CARD_NESTED, 0, false },
+	{ "superseded", CARD_NESTED, 0, false },
+	{ 0 }
+};
 
 const struct card_member card_ram_members[] = { { "context", CARD_COUNT, 1 << 30, false },
 						{ "bytes", CARD_COUNT, COUNT_MAX, false },
@@ -136,8 +137,8 @@ static int check_text(const struct card_member *m, const json_t *value, uint64_t
 	return 0;
 }
 
-static int check_words(const struct card_member *m, const json_t *value, const char *at,
-		       struct err *e)
+static int check_texts(const struct card_member *m, const json_t *value, uint64_t max_bytes,
+		       const char *at, struct err *e)
 {
 	if (!json_is_array(value))
 		return err_set(e, ERR_INTEGRITY, "%s: expected an array of strings", at);
@@ -145,17 +146,22 @@ static int check_words(const struct card_member *m, const json_t *value, const c
 	if (count > m->max)
 		return err_set(e, ERR_INTEGRITY, "%s: more than %llu entries", at,
 			       (unsigned long long)m->max);
-	for (size_t i = 0; i < count; i++) {
-		const json_t *word = json_array_get(value, i);
-		int rc = check_text(m, word, CARD_MAX_WORD_BYTES, at, e);
-		if (rc < 0)
-			return rc;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = check_text(m, json_array_get(value, i), max_bytes, at, e);
+	return rc;
+}
+
+static int check_words(const struct card_member *m, const json_t *value, const char *at,
+		       struct err *e)
+{
+	int rc = check_texts(m, value, CARD_MAX_WORD_BYTES, at, e);
+	for (size_t i = 0; rc == 0 && i < json_array_size(value); i++)
 		for (size_t j = 0; j < i; j++)
-			if (json_equal(word, json_array_get(value, j)))
+			if (json_equal(json_array_get(value, i), json_array_get(value, j)))
 				return err_set(e, ERR_INTEGRITY, "%s: '%s' appears twice", at,
-					       json_string_value(word));
-	}
-	return 0;
+					       json_string_value(json_array_get(value, i)));
+	return rc;
 }
 
 static int check_string(const struct card_member *m, const json_t *value, const char *at,
@@ -209,6 +215,8 @@ int card_check_value(const struct card_member *m, const json_t *value, const cha
 		return 0;
 	case CARD_WORDS:
 		return check_words(m, value, at, e);
+	case CARD_SENTENCES:
+		return check_texts(m, value, CARD_MAX_SENTENCE_BYTES, at, e);
 	case CARD_TEXT:
 	case CARD_PROSE:
 	case CARD_LICENSE:

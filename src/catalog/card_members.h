@@ -9,21 +9,24 @@
 
 enum card_kind {
 	CARD_END,
-	CARD_TEXT,    /* one line, 1 to max bytes */
-	CARD_PROSE,   /* may have several lines */
-	CARD_LICENSE, /* CARD_TEXT; --set and the linter want an SPDX expression */
-	CARD_ID,      /* path_is_id() */
-	CARD_URL,     /* link_fault() */
-	CARD_TIME,    /* RFC 3339, UTC, with a Z */
-	CARD_COUNT,   /* an integer from 1 to max */
-	CARD_FLAG,    /* true or false */
-	CARD_WORDS,   /* an array of up to max different CARD_TEXTs of CARD_MAX_WORD_BYTES */
-	CARD_HEX,     /* lower-case SHA-256 */
-	CARD_NESTED,  /* checked by card.c */
+	CARD_TEXT,      /* one line, 1 to max bytes */
+	CARD_PROSE,     /* may have several lines */
+	CARD_LICENSE,   /* CARD_TEXT; --set and the linter want an SPDX expression */
+	CARD_ID,        /* path_is_id() */
+	CARD_URL,       /* link_fault() */
+	CARD_TIME,      /* RFC 3339, UTC, with a Z */
+	CARD_COUNT,     /* an integer from 1 to max */
+	CARD_FLAG,      /* true or false */
+	CARD_WORDS,     /* an array of up to max different CARD_TEXTs of CARD_MAX_WORD_BYTES */
+	CARD_SENTENCES, /* an array of up to max CARD_TEXTs of CARD_MAX_SENTENCE_BYTES */
+	CARD_HEX,       /* lower-case SHA-256 */
+	CARD_NESTED,    /* checked by card.c */
 };
 
 #define CARD_MAX_WORDS 64
 #define CARD_MAX_WORD_BYTES 64
+#define CARD_MAX_SENTENCES 64
+#define CARD_MAX_SENTENCE_BYTES 500
 
 struct card_member {
 	const char *key;

@@ -215,32 +215,42 @@ static void keep_version(json_t *variant, const struct card_variant *old)
 	}
 }
 
-/* The merged variant becomes version 1, stays as it was, or becomes the version after `old`. */
-static int set_version(json_t *variant, const struct card_variant *old,
-		       const struct card_variant *new, const struct card_versioning *how,
-		       struct err *e)
+static void new_version(json_t *variant, const struct card_variant *old,
+			const struct card_variant *new, const char *label,
+			const struct card_versioning *how)
 {
-	const char *label = how->label ? how->label : new->label;
-	bool first = !old || old->file_count == 0;
-	if (!first && card_same_files(old, new)) {
-		keep_version(variant, old);
-		return 0;
-	}
-	int rc = check_label(first ? NULL : old, label, e);
-	if (rc < 0)
-		return rc;
-	uint64_t version = first ? 1 : old->version + 1;
+	uint64_t version = old ? old->version + 1 : 1;
 	json_object_del(variant, "changes");
 	json_object_del(variant, "withdrawn");
 	json_object_del(variant, "superseded");
 	json_put_u64(variant, "version", version);
 	json_put_string(variant, "label", label);
 	json_put_time(variant, "released", how->now_s);
-	if (!first) {
+	if (old) {
 		set_paths(variant, old, new, version);
 		set_superseded(variant, old, how->keep);
 	}
-	return 0;
+}
+
+/* The merged variant becomes version 1, stays as it was, or becomes the version after `old`. */
+static int set_version(json_t *variant, const struct card_variant *old,
+		       const struct card_variant *new, const struct card_versioning *how,
+		       struct err *e)
+{
+	if (old && old->file_count == 0)
+		old = NULL;
+	bool same = old && card_same_files(old, new);
+	const char *label = how->label || same ? how->label : new->label;
+	if (same)
+		keep_version(variant, old);
+	if (same && old->label)
+		return 0;
+	int rc = check_label(old, label, e);
+	if (rc == 0 && same)
+		json_put_string(variant, "label", label);
+	else if (rc == 0)
+		new_version(variant, old, new, label, how);
+	return rc;
 }
 
 int card_set_versions(json_t *merged, const struct card *before, const struct card *added,

@@ -18,6 +18,8 @@ void repository_changes_release(struct repository_changes *c)
 		free(c->at[i].model);
 		free(c->at[i].variant);
 		free(c->at[i].members);
+		free(c->at[i].label);
+		json_decref(c->at[i].sentences);
 	}
 	free(c->at);
 	*c = (struct repository_changes){ 0 };
@@ -102,8 +104,8 @@ static char *changed_members(const struct card *before, const struct card *after
 			     const char *variant)
 {
 	static const char *const dates[] = { "variants", "updated", NULL };
-	static const char *const history[] = { "version", "released",   "label",
-					       "changes", "superseded", NULL };
+	static const char *const history[] = { "version", "released", "changes", "superseded",
+					       NULL };
 	CLEANUP(buf_release) struct buf out = BUF_INIT(64 * KIB);
 	const struct card_variant *was = card_variant(before, variant);
 	const struct card_variant *is = card_variant(after, variant);
@@ -130,9 +132,40 @@ static void note_change(const struct adding *a, size_t index, struct repository_
 						     : REPOSITORY_UNCHANGED,
 		.members = members,
 		.version = now->version,
+		.label = now->label ? mem_strdup(now->label) : NULL,
+		.sentences = json_incref(json_object_get(now->json, "changes")),
 		.files = v->file_count,
 		.size = v->size,
 	};
+}
+
+/* The variant as it will be in the tree, with the paths of its version. */
+static const struct card_variant *in_tree(const struct adding *a, const struct card_variant *v)
+{
+	return card_variant(&a->after, v->id);
+}
+
+/* A version keeps the label that it has. */
+static void tell_label(const struct adding *a, const struct card_variant *now)
+{
+	const char *label = a->take.how->label;
+	if (label && now->label && strcmp(now->label, label) != 0)
+		report_warn(a->take.look.report,
+			    "%s:%s did not change, and its version %llu keeps the label '%s'",
+			    a->card->id, now->id, (unsigned long long)now->version, now->label);
+}
+
+static void tell_withdrawn(const struct adding *a, const struct repository_change *c)
+{
+	const char *model = a->card->id;
+	if (!a->after.withdrawn.reason ||
+	    (c->what != REPOSITORY_ADDED && c->what != REPOSITORY_REPLACED))
+		return;
+	report_warn(a->take.look.report,
+		    "%s is withdrawn with all its versions, so that readers are refused "
+		    "%s:%s@%llu, too. `ferry catalog withdraw --undo %s` takes that back for all "
+		    "of them; then withdraw those that are bad by their numbers",
+		    model, model, c->variant, (unsigned long long)c->version, model);
 }
 
 /* What a person wrote in the tree's card wins, also over what is new in the other. */
@@ -189,10 +222,21 @@ static int merge_card(struct adding *a, const char *path, struct err *e)
 		      : refuse_errors(&a->after, path, e);
 }
 
+static void note_and_tell(const struct adding *a, size_t index, struct repository_changes *out)
+{
+	note_change(a, index, out);
+	tell_label(a, in_tree(a, &a->card->variants[index]));
+	tell_withdrawn(a, &out->at[out->count - 1]);
+}
+
 static int save_card(struct adding *a, const char *path, struct repository_changes *out,
 		     struct err *e)
 {
 	int rc = 0;
+	for (size_t i = 0; a->before.json && i < a->card->variant_count; i++)
+		if (a->card->variants[i].file_count)
+			repository_describe_version(a->r->dir, &a->before, &a->after,
+						    a->card->variants[i].id);
 	if (!a->before.json || !json_equal(a->before.json, a->after.json))
 		rc = card_save(&a->after, path, e);
 	tell_kept(a, path, a->after.json);
@@ -200,14 +244,8 @@ static int save_card(struct adding *a, const char *path, struct repository_chang
 		rc = repository_list_for_role(a->r->dir, a->w, a->take.how->role, &a->after, e);
 	for (size_t i = 0; rc == 0 && i < a->card->variant_count; i++)
 		if (a->card->variants[i].file_count)
-			note_change(a, i, out);
+			note_and_tell(a, i, out);
 	return rc;
-}
-
-/* The variant as it will be in the tree, with the paths of its version. */
-static const struct card_variant *in_tree(const struct adding *a, const struct card_variant *v)
-{
-	return card_variant(&a->after, v->id);
 }
 
 /* How many bytes a card takes if its files must be copied. */

@@ -34,6 +34,11 @@ WARN_UNUSED int repository_manifest_read(const char *dir, const char *model,
 					 const struct card_file *f, struct buf *text,
 					 struct err *e);
 
+/* Puts into `after` what changed in its version of the variant since that of `before`, whose
+ * manifests are in the tree, too; nothing, if there was none or it has the same files. */
+void repository_describe_version(const char *dir, const struct card *before,
+				 const struct card *after, const char *variant);
+
 /* Reads a file of the tree. ERR_INTEGRITY when it has another digest. */
 WARN_UNUSED int repository_read_signed(const char *path, const struct digest *sha256,
 				       struct buf *out, struct err *e);

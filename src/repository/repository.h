@@ -105,6 +105,8 @@ struct repository_change {
 	char *members;    /* of the card and of the variant in it that changed, "title, tags"; NULL:
 			     none, or the model is new */
 	uint64_t version; /* of the variant */
+	char *label;      /* of the version, or NULL */
+	json_t *sentences; /* REPLACED: what changed since the version before */
 	size_t files;
 	uint64_t size;
 };
@@ -121,10 +123,12 @@ struct repository_adding {
 	 * the model's files becomes that of the card, in a draft that its own people sign. Files
 	 * belong to the role whose patterns match them, and to no other. */
 	const char *role;
-	const char *label; /* of new versions; NULL: that of the added card, if any */
-	size_t keep;       /* how many superseded versions of a variant; 0: none */
-	bool copy;         /* never share an inode with the added file */
-	bool link;         /* share it even if others may write to it */
+	/* Of new versions, and of variants that stay as they are and have none; NULL: that of the
+	 * added card, for new versions. */
+	const char *label;
+	size_t keep; /* how many superseded versions of a variant; 0: none */
+	bool copy;   /* never share an inode with the added file */
+	bool link;   /* share it even if others may write to it */
 	struct report *report;
 };
 

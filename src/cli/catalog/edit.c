@@ -20,7 +20,9 @@ static const struct opt add_opts[] = {
 	EDIT_OPT_ROLE("the delegated role that lists the models; its own people sign with `ferry "
 		      "catalog sign --role NAME`"),
 	OPT_ENTRY(OPT_STRING, edit_opts, label, 0, "label", "NAME",
-		  "your own name for the new versions, for example 2026-11"),
+		  "your own name for the new versions, for example 2026-11; also for a variant "
+		  "that "
+		  "stays as it is and has none"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
 		  "always copy the files, even those that nobody may write to"),
 	OPT_ENTRY(OPT_FLAG, edit_opts, link, 0, "link", NULL,
@@ -37,9 +39,12 @@ static void put_change(json_t *object, const struct repository_change *c)
 	json_put_string(object, "variant", c->variant);
 	json_put_string(object, "change", names[c->what]);
 	json_put_u64(object, "version", c->version);
+	json_put_string(object, "label", c->label);
 	json_put_u64(object, "files", c->files);
 	json_put_u64(object, "size", c->size);
 	json_put_string(object, "card_members", c->members);
+	if (c->what == REPOSITORY_REPLACED)
+		json_put(object, "changes", json_incref(c->sentences));
 }
 
 static const char *template_of(const struct repository_change *c)
@@ -54,6 +59,15 @@ static const char *template_of(const struct repository_change *c)
 		       : "{change} {model}:{variant} ({files#file}, {size:size})";
 }
 
+static void say_change(struct cli *cli, const json_t *change, const char *template)
+{
+	const json_t *sentence;
+	size_t i;
+	cli_say(cli, change, template);
+	json_array_foreach (json_object_get(change, "changes"), i, sentence)
+		cli_say(cli, sentence, "  {}");
+}
+
 static int tell_changes(struct cli *cli, const struct repository_changes *changes, const char *role,
 			const struct several *all, struct err *e)
 {
@@ -64,7 +78,7 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 	for (size_t i = 0; i < changes->count; i++) {
 		json_t *change = json_push_object(array);
 		put_change(change, &changes->at[i]);
-		cli_say(cli, change, template_of(&changes->at[i]));
+		say_change(cli, change, template_of(&changes->at[i]));
 		repaired += changes->at[i].what == REPOSITORY_REPAIRED;
 		news += changes->at[i].what != REPOSITORY_REPAIRED &&
 			changes->at[i].what != REPOSITORY_UNCHANGED;
