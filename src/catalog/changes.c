@@ -13,7 +13,8 @@
 #define ELLIPSIS "…"
 #define NAMES_SAID 3
 #define KEYS_SAID 8
-#define VALUE_MAX 40 /* longer values are not shown */
+#define VALUE_MAX 40  /* longer values are not shown */
+#define PREFIX_MAX 24 /* of a key */
 #define TEMPLATE_KEY "tokenizer.chat_template"
 
 /* ---- sentences ---- */
@@ -278,14 +279,14 @@ static void add_key(struct buf *text, size_t i, const json_t *gguf)
 	const char *architecture = json_text(gguf, "architecture");
 	CLEANUP(mem_free_ptr) char *shown = changes_shown(architecture ? architecture : "");
 	buf_adds(text, text->len ? ", " : "");
-	if (metadata[i].of_architecture && *shown)
+	if (metadata[i].of_architecture && *shown && strlen(shown) <= PREFIX_MAX)
 		buf_addf(text, "%s.", shown);
 	buf_adds(text, metadata[i].key);
 }
 
 static void say_metadata(json_t *out, const json_t *was, const json_t *is)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(SENTENCE_MAX);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(SENTENCE_MAX - 20);
 	size_t count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(metadata); i++) {
 		if (same_member(was, is, metadata[i].member))

@@ -152,27 +152,47 @@ static int compare_claims(const void *a, const void *b)
 	return strcmp(x->file->path, y->file->path);
 }
 
-/* Two variants may share a file if its size and digest are the same in both. */
+struct claims {
+	const struct card *card;
+	struct claim *at;
+	size_t count, cap;
+};
+
+static int note_claim(void *ctx, const struct card_variant *v, const struct card_file *f,
+		      struct err *e)
+{
+	struct claims *c = ctx;
+	(void)v;
+	(void)e;
+	c->at = mem_grow(c->at, c->count, &c->cap, sizeof *c->at);
+	c->at[c->count++] = (struct claim){ c->card, f };
+	return 0;
+}
+
+static void collect_claims(const struct card *cards, size_t count, struct claims *out)
+{
+	struct err never = ERR_INIT;
+	for (size_t i = 0; i < count; i++) {
+		out->card = &cards[i];
+		(void)!card_each_file(&cards[i], note_claim, out, &never);
+	}
+	if (out->count)
+		qsort(out->at, out->count, sizeof *out->at, compare_claims);
+}
+
+/* Variants and versions may share a file if its size and digest are the same in both. */
 static void lint_paths(const struct card *cards, size_t count, struct lint_findings *f)
 {
-	CLEANUP(mem_free_ptr) struct claim *claims = NULL;
-	size_t n = 0, cap = 0;
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < cards[i].variant_count; j++)
-			for (size_t k = 0; k < cards[i].variants[j].file_count; k++) {
-				claims = mem_grow(claims, n, &cap, sizeof *claims);
-				claims[n++] = (struct claim){ &cards[i],
-							      &cards[i].variants[j].files[k] };
-			}
-	if (n)
-		qsort(claims, n, sizeof *claims, compare_claims);
-	for (size_t i = 1; i < n; i++) {
-		const struct card_file *a = claims[i - 1].file, *b = claims[i].file;
+	struct claims claims = { 0 };
+	collect_claims(cards, count, &claims);
+	for (size_t i = 1; i < claims.count; i++) {
+		const struct card_file *a = claims.at[i - 1].file, *b = claims.at[i].file;
 		if (strcmp(a->path, b->path) == 0 &&
 		    (a->size != b->size || !digest_equal(&a->sha256, &b->sha256)))
-			lint_add(f, LINT_ERROR, claims[i].card->id,
+			lint_add(f, LINT_ERROR, claims.at[i].card->id,
 				 "files: '%s' appears twice with different contents", b->path);
 	}
+	free(claims.at);
 }
 
 void lint_cards(const struct card *cards, size_t count, struct lint_findings *f)
@@ -190,6 +210,7 @@ void lint_cards(const struct card *cards, size_t count, struct lint_findings *f)
 			lint_add(f, LINT_WARNING, cards[i].id,
 				 "deprecated.replacement: '%s' is deprecated itself", wanted);
 	}
+	lint_withdrawn(cards, count, f);
 	lint_paths(cards, count, f);
 }
 

@@ -51,6 +51,8 @@ void lint_shapes(const struct card *c, const struct lint_shape *shapes, struct l
 /* Checks across cards: do replacements exist, do two models claim one path with different
  * content? */
 void lint_cards(const struct card *cards, size_t count, struct lint_findings *f);
+/* Are there replacements for what is withdrawn, and may they be used? lint_cards() includes it. */
+void lint_withdrawn(const struct card *cards, size_t count, struct lint_findings *f);
 /* The "mirrors" array of a catalog. */
 void lint_mirrors(const json_t *mirrors, struct lint_findings *f);
 

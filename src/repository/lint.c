@@ -7,6 +7,9 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <string.h>
+
+/* shape NULL: of no interest. */
 static void lint_manifest(const char *dir, const char *model, const struct card_file *f,
 			  const char *where, struct lint_shape *shape, struct lint_findings *out)
 {
@@ -18,12 +21,12 @@ static void lint_manifest(const char *dir, const char *model, const struct card_
 		rc = manifest_parse(text.data, text.len, f->name, &m, &e);
 	if (rc < 0)
 		lint_add(out, LINT_ERROR, where, "%s", e.text);
-	else if (m.gguf)
+	else if (m.gguf && shape)
 		lint_shape_add(shape, m.gguf);
 }
 
 static int lint_object(struct object_look *l, const char *dir, const struct card_file *f,
-		       const char *where, struct lint_findings *out, struct err *e)
+		       bool superseded, const char *where, struct lint_findings *out, struct err *e)
 {
 	struct err found = ERR_INIT;
 	int rc = object_check(l, dir, f, &found);
@@ -31,26 +34,70 @@ static int lint_object(struct object_look *l, const char *dir, const struct card
 		*e = found;
 		return rc;
 	}
+	/* Adding the old files would make a new version of them. */
+	const char *hint = superseded ? "restore it from a copy of the tree, or remove the version "
+					"with `ferry catalog prune`"
+				      : found.hint;
 	if (rc < 0)
-		lint_add(out, LINT_ERROR, where, "%s%s%s", found.text, found.hint[0] ? "; " : "",
-			 found.hint);
+		lint_add(out, LINT_ERROR, where, "%s%s%s", found.text, *hint ? "; " : "", hint);
 	return 0;
 }
 
+/* The files of one card. */
+struct card_lint {
+	struct object_look *look;
+	const char *dir;
+	const struct card *card;
+	struct lint_shape *shapes; /* of the current versions */
+	struct lint_findings *f;
+};
+
+/* The version after it; NULL: v is the current one. */
+static const struct card_variant *version_after(const struct card_variant *current,
+						const struct card_variant *v)
+{
+	return v == current ? NULL : v == &current->superseded[0] ? current : v - 1;
+}
+
+/* A file that did not change with the next version was looked at there. */
+static bool is_known(const struct card_variant *after, const struct card_file *f)
+{
+	for (size_t i = 0; after && i < after->file_count; i++)
+		if (digest_equal(&after->files[i].sha256, &f->sha256) &&
+		    strcmp(after->files[i].path, f->path) == 0)
+			return true;
+	return false;
+}
+
+/* "phi-2:q4_k_m", "phi-2:q4_k_m@1" of a superseded version; the caller frees. */
+static char *place_of(const struct card *c, const struct card_variant *v, bool superseded)
+{
+	return superseded ? mem_printf("%s:%s@%llu", c->id, v->id, (unsigned long long)v->version)
+			  : mem_printf("%s:%s", c->id, v->id);
+}
+
+static int lint_file(void *ctx, const struct card_variant *v, const struct card_file *f,
+		     struct err *e)
+{
+	const struct card_lint *l = ctx;
+	const struct card_variant *current = card_variant(l->card, v->id);
+	struct lint_shape *shape = v == current ? &l->shapes[v - l->card->variants] : NULL;
+	CLEANUP(mem_free_ptr) char *where = place_of(l->card, v, v != current);
+	if (is_known(version_after(current, v), f))
+		return 0;
+	int rc = lint_object(l->look, l->dir, f, !shape, where, l->f, e);
+	if (rc == 0)
+		lint_manifest(l->dir, l->card->id, f, where, shape, l->f);
+	return rc;
+}
+
 /* The objects in the tree: are they right, with a manifest that agrees? */
-static int lint_objects(struct object_look *l, const char *dir, const struct card *c,
+static int lint_objects(struct object_look *look, const char *dir, const struct card *c,
 			struct lint_findings *f, struct err *e)
 {
 	struct lint_shape *shapes = mem_alloc((c->variant_count + 1) * sizeof *shapes);
-	int rc = 0;
-	for (size_t i = 0; i < c->variant_count; i++) {
-		const struct card_variant *v = &c->variants[i];
-		CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
-		for (size_t k = 0; rc == 0 && k < v->file_count; k++) {
-			rc = lint_object(l, dir, &v->files[k], where, f, e);
-			lint_manifest(dir, c->id, &v->files[k], where, &shapes[i], f);
-		}
-	}
+	struct card_lint l = { look, dir, c, shapes, f };
+	int rc = card_each_file(c, lint_file, &l, e);
 	if (rc == 0)
 		lint_shapes(c, shapes, f);
 	for (size_t i = 0; i < c->variant_count; i++)
