@@ -125,6 +125,7 @@ def member_rows(table):
     """(key, kind, maximum) of card_members.c."""
     limits = {"COUNT_MAX": 2**63 - 1, "1 << 30": 2**30, "GRID_MAX_SIZE": None,
               "CARD_MAX_WORDS": int(macro("catalog/card_members.h", "CARD_MAX_WORDS")),
+              "CARD_MAX_SENTENCES": int(macro("catalog/card_members.h", "CARD_MAX_SENTENCES")),
               "SPDX_MAX_BYTES": int(macro("catalog/spdx.h", "SPDX_MAX_BYTES"))}
     rows = re.findall(r'\{ "(\w+)", CARD_(\w+),\s*([^,]+),', block("catalog/card_members.c", table))
     return [(key, kind, limits[most] if most in limits else int(most)) for key, kind, most in rows]
@@ -164,10 +165,10 @@ def test_the_schema_of_a_card_has_the_members_and_limits_of_the_parser(table):
         schema = resolved(properties[key])
         if kind in ("TEXT", "PROSE", "LICENSE") and "const" not in schema:
             assert schema["maxLength"] == most, key
-        elif kind == "WORDS":
+        elif kind in ("WORDS", "SENTENCES"):
             assert schema["maxItems"] == most, key
             assert resolved(schema["items"])["maxLength"] == int(
-                macro("catalog/card_members.h", "CARD_MAX_WORD_BYTES"))
+                macro("catalog/card_members.h", f"CARD_MAX_{kind[:-1]}_BYTES"))
         elif kind == "COUNT" and most and "const" not in schema:
             assert schema.get("maximum", 2**63 - 1) == most, key
 
