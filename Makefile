@@ -18,6 +18,8 @@ SANITIZE ?=
 PORTABLE ?=
 BUILD ?= build$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)
 FUZZ_SECONDS ?= 60
+# The version whose client and repositories the tests of compatibility use.
+OLD_COMMIT := 51c28eba31fb5f7553c60cd1cf4fe2d78685f9e7
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 # The number of processes that build and run unit tests at once: that of `make -j`, else one for
@@ -78,7 +80,7 @@ MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
 .PHONY: all programs demo demo-cloud test quick check unit unit-programs arm-kernel cli-tests \
-	bench fuzz lint format install uninstall clean dist deps docs help
+	old-client bench fuzz lint format install uninstall clean dist deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
@@ -183,6 +185,7 @@ quick:
 check:
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs unit-programs
 	@failed=0; \
+	$(MAKE) --no-print-directory $(PARALLEL) old-client || failed=1; \
 	$(MAKE) --no-print-directory unit || failed=1; \
 	$(MAKE) --no-print-directory arm-kernel || failed=1; \
 	$(MAKE) --no-print-directory cli-tests || failed=1; \
@@ -214,6 +217,10 @@ $(BUILD)/arm-kernel: $(ARM_SOURCES) $(wildcard src/hash/sha256_kernel*.h) \
 
 unit: unit-programs
 	@JOBS=$(JOBS) scripts/run-unit-tests $(UNIT_TESTS)
+
+# The client of version 0.1, from the history of this repository: once for each checkout.
+old-client:
+	@+scripts/build-old $(OLD_COMMIT) build/0.1
 
 # PYTEST_ARGS="-k fetch -x" picks tests.
 CLI_TESTS ?= tests/cli tests/ci

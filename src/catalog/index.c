@@ -267,14 +267,14 @@ static int take_line(struct models *m, const char *line, size_t len, struct err 
 {
 	static const struct json_limits limits = { .max_bytes = INDEX_MAX_LINE, .max_depth = 8 };
 	CLEANUP(json_release) json_t *object = NULL;
+	bool header = !m->has_header;
+	m->has_header = true;
+	m->count += !header;
 	int rc = json_parse(line, len, &limits, "a line", &object, e);
 	if (rc < 0)
 		return rc;
-	if (!m->has_header) {
-		m->has_header = true;
+	if (header)
 		return check_header(m, object, e);
-	}
-	m->count++;
 	rc = view_model(object, &m->model, e);
 	if (rc == 0)
 		rc = check_order(m, m->model.id, e);
@@ -286,8 +286,7 @@ static int model_line(void *ctx, const char *line, size_t len, struct err *e)
 	struct models *m = ctx;
 	int rc = take_line(m, line, len, e);
 	if (rc < 0 && err_is(e, ERR_INTEGRITY))
-		err_context(e, "%s: line %llu", m->what,
-			    (unsigned long long)(m->has_header ? m->count + 1 : 1));
+		err_context(e, "%s: line %llu", m->what, (unsigned long long)m->count + 1);
 	return rc;
 }
 

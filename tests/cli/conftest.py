@@ -44,6 +44,7 @@ def preloaded(*libraries, **settings):
 class Ferry:
     """Runs `ferry ARGS…` with a home, store and configuration of its own. What it prints with
     --json is validated by the schema of its command."""
+    bin, validates = BIN, True
 
     def __init__(self, work):
         self.work = pathlib.Path(work)
@@ -68,7 +69,7 @@ class Ferry:
 
     def command(self, *args, at=None):
         before = ["faketime", at] if at else []
-        return [*before, str(BIN / "ferry"), *[str(a) for a in args]]
+        return [*before, str(self.bin / "ferry"), *[str(a) for a in args]]
 
     def environment(self, env):
         merged = {**self.env, **(env or {})}
@@ -93,7 +94,8 @@ class Ferry:
             raise AssertionError(
                 f"ferry {' '.join(map(str, args))}: exit {result.code}, wanted {check}\n"
                 f"--- stdout\n{result.out[-4000:]}\n--- stderr\n{result.err[-4000:]}")
-        if "--json" in args and args[0] != "run" and result.code >= 0 and result.out:
+        if self.validates and "--json" in args and args[0] != "run" and result.code >= 0 and \
+                result.out:
             schemas.validate_output(result.json)
         return result
 
