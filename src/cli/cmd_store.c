@@ -59,23 +59,42 @@ static int suggest(const struct store_variants *all, const struct reference *r, 
 				       : err_hint(e, "`ferry store list` lists the models");
 }
 
+static bool is_meant(const struct store_variant *v, const struct reference *r)
+{
+	return strcmp(v->model, r->model) == 0 &&
+	       (!r->repository || strcmp(v->repository, r->repository) == 0) &&
+	       ((!r->variant && !r->version) || store_variant_is(v, r->variant, r->version));
+}
+
+/* Without a version, those that were fetched by their version are not meant, unless there is no
+ * other; a version that was fetched in both ways is one. */
+static void choose_one(struct stock *s, const struct reference *r)
+{
+	size_t plain = 0;
+	for (size_t i = 0; !r->version && i < s->count; i++)
+		if (!strchr(s->found[i]->variant, '@'))
+			s->found[plain++] = s->found[i];
+	if (plain)
+		s->count = plain;
+	if (r->version && s->count == 2 && store_variant_equal(s->found[0], s->found[1]))
+		s->count = 1;
+}
+
 /* The variants of a reference: without a variant all of the model, unless `one`. */
 static int stock_find(struct stock *s, const char *text, bool one, struct err *e)
 {
 	CLEANUP(reference_release) struct reference r = { 0 };
 	int rc = reference_parse(text, &r, e);
 	s->count = 0;
-	for (size_t i = 0; rc == 0 && i < s->all.count; i++) {
-		const struct store_variant *v = &s->all.at[i];
-		if (strcmp(v->model, r.model) == 0 &&
-		    (!r.repository || strcmp(v->repository, r.repository) == 0) &&
-		    (!r.variant || strcmp(v->variant, r.variant) == 0))
-			s->found[s->count++] = v;
-	}
+	for (size_t i = 0; rc == 0 && i < s->all.count; i++)
+		if (is_meant(&s->all.at[i], &r))
+			s->found[s->count++] = &s->all.at[i];
 	if (rc == 0 && s->count == 0) {
 		err_set(e, ERR_NOT_FOUND, "%s is not in the store", text);
 		return suggest(&s->all, &r, e);
 	}
+	if (rc == 0 && one)
+		choose_one(s, &r);
 	if (rc == 0 && one && s->count > 1) {
 		const struct store_variant *a = s->found[0], *b = s->found[1];
 		err_set(e, ERR_USAGE, "several models in the store match %s", text);

@@ -32,13 +32,9 @@ static const char *common_repository(const struct reference *r, size_t count)
 static int find_stored(const struct store *s, const struct reference *r, const char *variant,
 		       struct store_variants *kept, const struct store_variant **out, struct err *e)
 {
-	const char *id = r->variant ? r->variant : variant;
-	CLEANUP(mem_free_ptr) char *versioned = r->version && id
-							? mem_printf("%s@%s", id, r->version)
-							: NULL;
 	store_variants_release(kept);
-	return fetch_from_store(s, r->repository, r->model, versioned ? versioned : id, kept, out,
-				e);
+	return fetch_from_store(s, r->repository, r->model, r->variant ? r->variant : variant,
+				r->version, kept, out, e);
 }
 
 static bool all_stored(const struct store *s, const struct reference *r, size_t count)
@@ -137,7 +133,7 @@ static int check_unreachable(const struct retrieval *r, const struct reference *
 		const struct store_variant *v;
 		struct err ignored = ERR_INIT;
 		if (fetch_from_store(&r->session.store, name, reference->model, reference->variant,
-				     &kept, &v, &ignored) == -ERR_NOT_FOUND)
+				     reference->version, &kept, &v, &ignored) == -ERR_NOT_FOUND)
 			continue;
 		err_set(e, ERR_USAGE,
 			"several repositories have %s: %s, and %s, whose catalog cannot be used "

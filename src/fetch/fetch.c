@@ -99,7 +99,7 @@ static int compare_stored(const struct remote *remote, const struct store_varian
 	const struct store_variant *old;
 	struct err ignored = ERR_INIT;
 	*linked = false;
-	if (fetch_from_store(remote->store, v->repository, v->model, v->variant, &all, &old,
+	if (fetch_from_store(remote->store, v->repository, v->model, v->variant, NULL, &all, &old,
 			     &ignored) < 0)
 		return 0;
 	*linked = store_variant_equal(old, v) && store_is_linked(remote->store, old);
@@ -310,8 +310,34 @@ int fetch_variant(struct remote *remote, const struct card *model,
 
 /* -- without a network ----------------------------------------------------------------------- */
 
+/* Fetched once by its variant and once by its version. */
+static bool is_twice(const struct store_variant *a, const struct store_variant *b)
+{
+	size_t len = strcspn(a->variant, "@");
+	return strcmp(a->repository, b->repository) == 0 && a->version == b->version &&
+	       len == strcspn(b->variant, "@") && strncmp(a->variant, b->variant, len) == 0 &&
+	       store_variant_equal(a, b);
+}
+
+static int several(const struct store_variant *a, const struct store_variant *b, struct err *e)
+{
+	err_set(e, ERR_USAGE, "several models in the store match: %s/%s:%s and %s/%s:%s",
+		a->repository, a->model, a->variant, b->repository, b->model, b->variant);
+	return err_hint(e, "name the repository and the variant, for example %s/%s:%s",
+			b->repository, b->model, b->variant);
+}
+
+static int not_stored(const char *repository, const char *model, const char *variant,
+		      const char *version, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "%s%s%s%s%s%s%s is not in the store",
+		       repository ? repository : "", repository ? "/" : "", model,
+		       variant ? ":" : "", variant ? variant : "", version ? "@" : "",
+		       version ? version : "");
+}
+
 int fetch_from_store(const struct store *s, const char *repository, const char *model,
-		     const char *variant, struct store_variants *keep,
+		     const char *variant, const char *version, struct store_variants *keep,
 		     const struct store_variant **out, struct err *e)
 {
 	const struct store_variant *found = NULL;
@@ -322,23 +348,14 @@ int fetch_from_store(const struct store *s, const char *repository, const char *
 		const struct store_variant *v = &keep->at[i];
 		if (!v->complete || strcmp(v->model, model) != 0 ||
 		    (repository && strcmp(v->repository, repository) != 0) ||
-		    (variant ? strcmp(v->variant, variant) != 0 : strchr(v->variant, '@') != NULL))
+		    !store_variant_is(v, variant, version) || (found && is_twice(found, v)))
 			continue;
-		if (found) {
-			err_set(e, ERR_USAGE,
-				"several models in the store match: %s/%s:%s and %s/%s:%s",
-				found->repository, found->model, found->variant, v->repository,
-				v->model, v->variant);
-			return err_hint(e,
-					"name the repository and the variant, for example %s/%s:%s",
-					v->repository, v->model, v->variant);
-		}
+		if (found)
+			return several(found, v, e);
 		found = v;
 	}
 	if (!found)
-		return err_set(e, ERR_NOT_FOUND, "%s%s%s%s%s is not in the store",
-			       repository ? repository : "", repository ? "/" : "", model,
-			       variant ? ":" : "", variant ? variant : "");
+		return not_stored(repository, model, variant, version, e);
 	*out = found;
 	return 0;
 }

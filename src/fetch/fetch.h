@@ -60,12 +60,13 @@ WARN_UNUSED int fetch_variant(struct remote *remote, const struct card *model,
 			      const struct fetch_options *options, struct fetch_result *out,
 			      struct err *e);
 
-/* Is the reference's variant ("q4_k_m", or "q4_k_m@2") complete in the store? For programs that try
- * this before the network. Variant NULL: the only one in the store. ERR_NOT_FOUND otherwise. The
- * names in *out belong to *keep, which the caller releases. */
+/* Is the variant, in this version (store_variant_is()), complete in the store? For programs that
+ * try this before the network. Variant NULL: the only one in the store. ERR_NOT_FOUND otherwise.
+ * The names in *out belong to *keep, which the caller releases. */
 WARN_UNUSED int fetch_from_store(const struct store *s, const char *repository, const char *model,
-				 const char *variant, struct store_variants *keep,
-				 const struct store_variant **out, struct err *e);
+				 const char *variant, const char *version,
+				 struct store_variants *keep, const struct store_variant **out,
+				 struct err *e);
 
 /* The same as fetch_variant() for what fetch_from_store() found, which is neither looked up in a
  * catalog nor downloaded. The names in *out are borrowed from v. */

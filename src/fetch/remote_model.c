@@ -137,15 +137,30 @@ static int from_catalog(struct remote *r, const char *id, const struct card **ou
 	return rc;
 }
 
+/* Nobody signed a card, and the index is of no help. */
+static int no_list(const char *where, const char *id, const struct err *unread, struct err *e)
+{
+	if (err_is(unread, ERR_CANCELLED)) {
+		*e = *unread;
+		return -ERR_CANCELLED;
+	}
+	int rc = err_set(e, ERR_NOT_FOUND, "%s has no model '%s'", where, id);
+	err_hint(e, "which models it has is not known: %.300s", unread->text);
+	return rc;
+}
+
 static int not_found(struct remote *r, const char *id, const struct card **out, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list list = { 0 };
 	CLEANUP(mem_free_ptr) char *where = mem_printf("the catalog '%s'", r->catalog.name);
 	CLEANUP(names_release) struct names n = { .list = &list, .id = id };
-	struct err none = ERR_INIT;
-	if (remote_each_model(r, take_name, &n, &none) == 0 && n.listed)
+	struct err unread = ERR_INIT;
+	int rc = remote_each_model(r, take_name, &n, &unread);
+	if (rc == 0 && n.listed)
 		return from_catalog(r, id, out, e);
-	int rc = reference_no_model(where, id, (const char *const *)list.at, list.count, e);
+	if (rc < 0)
+		return no_list(where, id, &unread, e);
+	rc = reference_no_model(where, id, (const char *const *)list.at, list.count, e);
 	const char *meant = n.files == 1 ? n.by_file : n.ids == 1 ? n.by_id : NULL;
 	if (meant) {
 		e->hint[0] = '\0';

@@ -128,6 +128,9 @@ WARN_UNUSED int store_forget(const struct store *s, const struct store_variant *
 bool store_variant_has_any(const struct store_variant *v, const struct store_variant *of);
 /* The same files under the same names? */
 bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
+/* Is it this variant in this version: a number, or "sha256:" and digits of a file's digest? Variant
+ * NULL: any. Version NULL: the one that is stored under the variant's plain name. */
+bool store_variant_is(const struct store_variant *v, const char *variant, const char *version);
 /* Removes what a process killed near the end of store_link(v) left: the pin, and names of an
  * older version. In a read-only store nothing is removed. */
 void store_tidy_variant(const struct store *s, const struct store_variant *v);

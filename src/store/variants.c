@@ -144,6 +144,29 @@ bool store_variant_equal(const struct store_variant *a, const struct store_varia
 	return true;
 }
 
+static bool has_digest(const struct store_variant *v, const char *digits)
+{
+	char hex[DIGEST_HEX];
+	for (size_t i = 0; i < v->file_count; i++)
+		if (str_starts(digest_hex(hex, &v->files[i].sha256), digits))
+			return true;
+	return false;
+}
+
+bool store_variant_is(const struct store_variant *v, const char *variant, const char *version)
+{
+	static const char digest[] = "sha256:";
+	size_t len = strcspn(v->variant, "@");
+	uint64_t number;
+	if (!version)
+		return variant ? strcmp(v->variant, variant) == 0 : v->variant[len] == '\0';
+	if (variant && (strlen(variant) != len || strncmp(v->variant, variant, len) != 0))
+		return false;
+	if (str_starts(version, digest))
+		return has_digest(v, version + strlen(digest));
+	return parse_u64(version, &number) && number == v->version;
+}
+
 bool store_variant_has_any(const struct store_variant *v, const struct store_variant *of)
 {
 	for (size_t i = 0; i < v->file_count; i++)

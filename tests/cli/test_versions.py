@@ -119,6 +119,9 @@ def test_prune_removes_versions_from_the_cards_and_gc_their_files(
     publisher.sign()
     publisher.ferry("catalog", "gc", "--keep", "0", cwd=publisher.dir)
     assert len(list(publisher.tree.glob("targets/models/tiny/*.gguf"))) == 1
+    # Who has it may use it: that it is not in the catalog only warns.
+    assert "tiny:q8_0 has no version '1'; using the model in the store" in ferry("fetch", "tiny@1").err
+    ferry("store", "remove", "-q", "tiny@1")
     assert "has no version '1'" in ferry("fetch", "tiny@1", check=3).err
 
 
@@ -218,3 +221,34 @@ def test_mere_absence_from_the_catalog_only_warns(ferry, publisher, client):
     publisher.sign()
     model = fetched(ferry, "tiny")
     assert "fallback" in model
+
+
+# -- versions in the store -----------------------------------------------------------------------
+
+@pytest.fixture
+def kept(ferry, two, client):
+    """Both versions in the store, and nobody who answers."""
+    paths = {2: fetched(ferry, "tiny")["path"], 1: fetched(ferry, "tiny@1")["path"]}
+    client("http://127.0.0.1:1/")
+    return paths
+
+
+def test_the_store_finds_versions(ferry, kept, two):
+    for reference, version in [("tiny", 2), ("tiny:q8_0@1", 1), ("tiny@1", 1), ("tiny:q8_0@2", 2),
+                               (f"tiny@sha256:{two[0][:12]}", 1)]:
+        assert ferry("store", "path", reference).out == kept[version] + "\n"
+    assert "tiny@3 is not in the store" in ferry("store", "path", "tiny@3", check=3).err
+    ferry("store", "remove", "-q", "tiny:q8_0@1")
+    assert stored(ferry) == {"q8_0"}
+    ferry("store", "remove", "-q", "tiny@2")
+    assert stored(ferry) == set()
+
+
+def test_a_version_in_the_store_is_used_when_the_metadata_has_expired(ferry, kept, two):
+    for reference, version in [("tiny", 2), ("tiny@1", 1), ("tiny:q8_0@2", 2),
+                               (f"tiny@sha256:{two[0]}", 1)]:
+        result = ferry("fetch", "--json", reference, at="+90 days")
+        model, = result.json["models"]
+        assert (model["version"], model["path"]) == (version, kept[version])
+        assert "using the model in the store" in result.err
+    assert ferry("fetch", "tiny@3", at="+90 days", check=None).code in (4, 6)
