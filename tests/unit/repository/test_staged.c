@@ -61,7 +61,17 @@ static struct mark mark(const char *path)
 	return m;
 }
 
-/* Five bytes, the id with a suffix, are the model. */
+static struct staged_object put_object(struct tree *t, const char *target, const char *text)
+{
+	struct staged_object o;
+	sha256_of(text, strlen(text), &o.sha256);
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(t->dir, target, &o.sha256);
+	write_file(path, text);
+	o.mark = mark(path);
+	return o;
+}
+
+/* What the files of the model "ID" contain is its id. */
 static const struct staged_model *add(struct tree *t, const char *id)
 {
 	struct digest sha256;
@@ -70,14 +80,15 @@ static const struct staged_model *add(struct tree *t, const char *id)
 	const struct card_file *f = &c.variants[0].files[0];
 	CLEANUP(mem_free_ptr) char *card = repository_card_path(t->dir, id);
 	CLEANUP(mem_free_ptr) char *manifest = repository_manifest_path(t->dir, id, f);
-	CLEANUP(mem_free_ptr) char *object = repository_object_path(t->dir, f->path, &sha256);
+	CLEANUP(mem_free_ptr) char *card_target = card_document(id);
+	CLEANUP(mem_free_ptr) char *manifest_target = repository_manifest_target(f);
 	write_file(card, "a card");
 	write_file(manifest, "a manifest");
-	write_file(object, id);
-	struct mark of_card = mark(card), of_object = mark(object);
+	struct mark of_card = mark(card), of_object = put_object(t, f->path, id).mark;
 	seen_add(&t->seen, &sha256, &of_object);
 	struct staged_model *m = staged_add(&t->staged, t->dir, &c, &of_card);
-	m->bytes = 7;
+	m->object = put_object(t, card_target, "the card of it");
+	m->files[0].object = put_object(t, manifest_target, "the manifest of it");
 	m->variants = 1;
 	card_release(&c);
 	return m;
@@ -105,7 +116,9 @@ static void what_was_saved_is_read_again(void **state)
 	assert_int_equal(s.count, 2);
 	assert_true(digest_equal(&s.key, &t->staged.key));
 	const struct staged_model *m = staged_find(&s, "other"), *tiny = staged_find(&s, "tiny");
-	assert_true(m->waiting && m->planned == 2 && m->variants == 1 && m->bytes == 7);
+	assert_true(m->waiting && m->planned == 2 && m->variants == 1);
+	assert_int_equal(m->object.mark.size, 14);
+	assert_int_equal(m->files[0].object.mark.size, 18);
 	assert_true(!tiny->waiting && tiny->planned == 0);
 	assert_int_equal(tiny->file_count, 1);
 	assert_string_equal(tiny->files[0].name, "tiny.gguf");
@@ -194,28 +207,42 @@ static void a_damaged_record_is_ignored(void **state)
 
 /* ---- what is seen ---- */
 
-/* The path of a file of the model "tiny". */
-enum part { THE_CARD, THE_MANIFEST, THE_OBJECT };
+enum part { CARD_SOURCE, MANIFEST_SOURCE, MODEL_OBJECT, CARD_OBJECT, MANIFEST_OBJECT, PARTS };
 
 static char *path_of(struct tree *t, const struct staged_model *m, enum part part)
 {
 	const struct staged_file *f = &m->files[0];
-	const struct card_file as_card = { .name = f->name, .sha256 = f->sha256 };
-	return part == THE_CARD     ? repository_card_path(t->dir, m->id)
-	       : part == THE_OBJECT ? repository_object_path(t->dir, f->path, &f->sha256)
-				    : repository_manifest_path(t->dir, m->id, &as_card);
+	const struct card_file as_card = { .name = f->name, .path = f->path, .sha256 = f->sha256 };
+	CLEANUP(mem_free_ptr) char *card = card_document(m->id);
+	CLEANUP(mem_free_ptr) char *manifest = repository_manifest_target(&as_card);
+	switch (part) {
+	case CARD_SOURCE:
+		return repository_card_path(t->dir, m->id);
+	case MANIFEST_SOURCE:
+		return repository_manifest_path(t->dir, m->id, &as_card);
+	case MODEL_OBJECT:
+		return repository_object_path(t->dir, f->path, &f->sha256);
+	case CARD_OBJECT:
+		return repository_object_path(t->dir, card, &m->object.sha256);
+	default:
+		return repository_object_path(t->dir, manifest, &f->object.sha256);
+	}
 }
 
 static void a_file_that_changed_or_is_gone_is_seen(void **state)
 {
 	(void)state;
-	for (enum part part = THE_CARD; part <= THE_OBJECT; part++) {
+	for (enum part part = CARD_SOURCE; part < PARTS; part++) {
+		struct err e = ERR_INIT;
 		struct tree *t = tree_new();
 		const struct staged_model *m = add(t, "tiny");
 		CLEANUP(mem_free_ptr) char *path = path_of(t, m, part);
+		CLEANUP(buf_release) struct buf text = BUF_INIT(KIB);
+		assert_ok(file_read_all(path, &text, &e), &e);
 		assert_true(staged_is_unchanged(m, t->dir, &t->seen));
-		/* Also with the same length: it is another inode, or another time. */
-		write_file(path, part == THE_CARD ? "A card" : part ? "tinY" : "A manifest");
+		/* Also with the same length: it is another inode. */
+		text.data[0] = 'X';
+		write_file(path, buf_str(&text));
 		assert_false(staged_is_unchanged(m, t->dir, &t->seen));
 		assert_int_equal(unlink(path), 0);
 		assert_false(staged_is_unchanged(m, t->dir, &t->seen));
@@ -244,8 +271,8 @@ static void a_card_without_a_manifest_is_read_again(void **state)
 	struct tree *t = tree_new();
 	struct digest sha256;
 	const struct staged_model *m = add(t, "tiny");
-	CLEANUP(mem_free_ptr) char *card = path_of(t, m, THE_CARD);
-	CLEANUP(mem_free_ptr) char *manifest = path_of(t, m, THE_MANIFEST);
+	CLEANUP(mem_free_ptr) char *card = path_of(t, m, CARD_SOURCE);
+	CLEANUP(mem_free_ptr) char *manifest = path_of(t, m, MANIFEST_SOURCE);
 	assert_int_equal(unlink(manifest), 0);
 	sha256_of("tiny", 4, &sha256);
 	struct card c = card_of("tiny", &sha256);
