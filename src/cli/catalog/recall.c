@@ -94,9 +94,10 @@ const struct command cmd_catalog_withdraw = {
 					   "--undo MODEL[:VARIANT[@VERSION]]…", NULL },
 	.description =
 		"Clients then refuse it, even if it is in the store, with the reason and the "
-		"replacement, and `ferry list` shows it. The files stay on the "
-		"mirrors. Without VERSION it is every version of the variant up to now. To stop "
-		"offering a model that is merely old, mark it as deprecated or remove it instead.",
+		"replacement, and `ferry list` shows it. The files stay on the mirrors. "
+		"MODEL:VARIANT is every version of the variant up to now, MODEL also those that "
+		"are added later. To stop offering a model that is merely old, "
+		"mark it as deprecated or remove it instead.",
 	.opts = withdraw_opts,
 	.opts_size = sizeof(struct withdraw_opts),
 	.operand_hint = HINT_MODEL,
