@@ -60,11 +60,12 @@ def shell(ferry, work, here):
     return run
 
 
-def test_the_three_tours(work, make_gguf, here, shell):
+def test_the_three_tours(ferry, work, make_gguf, here, shell):
     user, publisher = work / "user", work / "publisher"
     user.mkdir()
     publisher.mkdir()
     make_gguf(publisher / "phi-2.Q4_K_M.gguf")
+    make_gguf(publisher / "phi-2-fixed.gguf", "--seed", "2")
     (publisher / "ferry.conf").write_text(here(code("Five minutes as a release engineer", "ini")[0]))
     out = shell(code("Five minutes as a release engineer")[0], publisher)
     assert "phi-2" in out
@@ -72,6 +73,7 @@ def test_the_three_tours(work, make_gguf, here, shell):
     (user / "1.root.json").write_bytes(first_root.read_bytes())
     out = shell(code("Five minutes as a user")[0], user)
     assert out.count("GGUF") >= 1 and "q4_k_m" in out
+    assert "wrong chat template" in ferry("fetch", "phi-2@1", cwd=user, check=6).err
     assert "ok" in shell(code("Five minutes as an operator")[0], publisher)
     # What the operator has published is what the user's next look finds.
     assert "phi-2" in shell("ferry list", user)
