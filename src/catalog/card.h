@@ -10,19 +10,21 @@
  *     "tags": [], "languages": [], "created", "updated",
  *     "deprecated": { "reason", "replacement", "since" },
  *     "withdrawn": { "reason", "replacement", "since" },
- *     "variants": [ { "id", "title", "summary", "kind", "engine", "quantization", "default",
- * "size", "tags", "ram": { "context", "bytes" } or { "unknown": reason }, "min_ram",
- * "recommended_ram" (bytes), "version", "label", "released", "changes": [], "withdrawn",
- * "files": [ { "path", "name", "size", "sha256" } ],
- * "superseded": [ earlier versions, the newest first, each with the members of a variant ] } ] }
+ *     "variants": [
+ *       { "id", "title", "summary", "kind", "engine", "quantization", "default", "size", "tags",
+ *         "ram": { "context", "bytes" } or { "unknown": reason },
+ *         "min_ram", "recommended_ram" (bytes),
+ *         "version", "label", "released", "changes": [], "withdrawn",
+ *         "files": [ { "path", "name", "size", "sha256" } ],
+ *         "superseded": [ earlier versions, the newest first, each like a variant ] } ] }
  *
  * Required are format, version, id and variants, and in a variant id and files. A variant without
  * files is planned: it is in the card but not in the signed catalog. The JSON object is kept
  * unchanged, unknown members included; the structs below are views of it.
  *
  * The version of a variant counts up from 1 with each change of its files. A file of a later
- * version has a path of its own, and keeps its name on the reader's disk ("name"; without it, the
- * last part of the path), so that earlier versions stay targets beside it.
+ * version has a path of its own, so that the earlier one stays a target beside it. Its name on the
+ * reader's disk is "name", or without it the last part of the path.
  */
 #ifndef FERRY_CATALOG_CARD_H
 #define FERRY_CATALOG_CARD_H
@@ -50,7 +52,7 @@ struct card_file {
 	struct digest sha256;
 };
 
-/* Called back by its publisher. */
+/* A recall by the publisher. */
 struct card_withdrawal {
 	const char *reason;      /* NULL: it is not withdrawn */
 	const char *replacement; /* "model[:variant[@version]]", or NULL */
@@ -109,12 +111,11 @@ const struct card_variant *card_variant(const struct card *c, const char *id);
  * of one of its files; NULL: the current one. NULL when there is none. */
 const struct card_variant *card_version(const struct card_variant *v, const char *version);
 
-/* Why the version must not be used: that it, or all of the model, was withdrawn. reason NULL: it
- * may be used. */
+/* The recall of the version, or of the whole model. reason NULL: it may be used. */
 struct card_withdrawal card_withdrawn(const struct card *c, const struct card_variant *v);
 
-/* A card that is a target of its own may only speak of its own model: its id is `id`, its files
- * are directly in models/ID/, and it names no mirrors and roles. ERR_INTEGRITY. */
+/* Does a card that is a target speak only of its own model? Its id must be `id`, its files directly
+ * in models/ID/, and it must not name mirrors or roles. ERR_INTEGRITY. */
 WARN_UNUSED int card_check_own(const struct card *c, const char *id, struct err *e);
 /* "models/ID/ID.card.json"; caller frees. */
 char *card_document(const char *id);
@@ -125,10 +126,10 @@ typedef int card_file_fn(void *ctx, const struct card_variant *v, const struct c
 			 struct err *e);
 WARN_UNUSED int card_each_file(const struct card *c, card_file_fn *fn, void *ctx, struct err *e);
 
-/* A member that no card may have, "mirrors", or NULL. */
+/* The name of a member that no card may have, for example "mirrors"; NULL: there is none. */
 const char *card_foreign_member(const json_t *card);
 
-/* Have they the same names and contents, in the same order? */
+/* Do the files have the same names and contents, in the same order? */
 bool card_same_files(const struct card_variant *a, const struct card_variant *b);
 
 /* Adds the variants of `from` to `into` or replaces them there, and adds members that `into`
@@ -139,11 +140,10 @@ bool card_same_files(const struct card_variant *a, const struct card_variant *b)
 WARN_UNUSED int card_merge(json_t *into, const json_t *from, struct err *e);
 
 /*
- * Versions for what card_merge() made: a variant of `added` with other files than `before` has
- * (NULL: there was no card) becomes a new version, and the one before is kept among the
- * superseded; one with the same files stays the version that it is, and gets the label if it has
- * none. ERR_USAGE for a label that
- * cannot be one, or that another version has.
+ * Sets the versions in what card_merge() made of `before` (NULL: there was no card) and `added`. A
+ * variant whose files are others than before becomes a new version, and the one before is kept in
+ * "superseded"; one with the same files keeps its version, and gets the label if it has none.
+ * ERR_USAGE for a label that is not valid, or that another version has.
  */
 struct card_versioning {
 	int64_t now_s;

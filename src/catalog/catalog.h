@@ -7,14 +7,17 @@
  * unknown ones. A parsed document is not trusted yet: what a client uses was verified by the TUF
  * client (tuf/client.h).
  *
- * The catalog has all cards of a repository and the mirrors that serve it. repository.json has the
- * same without the cards, each of which is a target of its own: that is what a reader of one model
- * needs. Schemas: schemas/catalog.schema.json, schemas/repository.schema.json.
+ * The catalog has all cards of a repository and the mirrors that serve it. If it would be too
+ * large, it is a stub without models. repository.json has the same without the cards: a reader of
+ * one model needs only it and the card, which is a target, too. Schemas:
+ * schemas/catalog.schema.json, schemas/repository.schema.json.
  *
  *   { "format": "model-ferry-catalog", "version": 1, "name", "title", "updated",
  *     "mirrors": [ { "id", "kind", "url", "region", "priority", "holds", "part_size" } ],
  *     "models": [ cards, as card.h has them, each with at least one variant, and each
  *                 variant with at least one file ] }
+ *
+ *   of a stub: "models": [], "complete": false, "index": "index.jsonl.zst"
  *
  *   { "format": "model-ferry-repository", "version": 1, "name", "title", "updated", "mirrors" }
  *
@@ -85,7 +88,7 @@ void reference_release(struct reference *r);
 WARN_UNUSED int catalog_resolve(const struct catalog *c, const struct reference *r,
 				const struct card **model, const struct card_variant **variant,
 				struct err *e);
-/* The same in one card. */
+/* Finds variant and version in one card. ERR_NOT_FOUND, as above. */
 WARN_UNUSED int reference_resolve(const struct reference *r, const struct card *model,
 				  const struct card_variant **variant, struct err *e);
 /* Does it name a variant as files are named, "phi-2-q8_0" or "phi-2-q8_0.gguf"? */

@@ -1,7 +1,7 @@
 /*
  * The index: one short line for each model of a repository, for `list`, `search` and completion. It
- * is a target of the role targets and is fetched only when somebody asks for all models; what
- * counts for a download is in the model's card, its manifest and the signed metadata.
+ * is a target that the role targets signs, and is fetched only when all models are asked for.
+ * Nothing in it counts for a download: that is in the card, the manifest and the signed metadata.
  *
  * JSON Lines, compressed with zstd (RFC 8878). The first line is the header, then the models follow
  * in the order of their ids. Schema: schemas/index.schema.json, for one line.

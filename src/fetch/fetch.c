@@ -90,8 +90,8 @@ static int fetch_files(struct remote *remote, const struct fetch_plan *p, struct
 	return 0;
 }
 
-/* Is it already linked like this? Then nothing is written. ERR_INTEGRITY when the store has a later
- * version of it. */
+/* *linked: it is in the store with these files, so nothing needs to be written. ERR_INTEGRITY when
+ * the store has a later version of it. */
 static int compare_stored(const struct remote *remote, const struct store_variant *v, bool *linked,
 			  struct err *e)
 {
@@ -168,8 +168,6 @@ static int place(struct placing *p, size_t i, const char *path, struct err *e)
 	return rc < 0 ? rc : file_copy(blob, path, FILE_READ_ONLY, p->store->cancel, e);
 }
 
-/* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
- * is its new path, or an existing folder. Several: a folder, created if missing. */
 /* A typing error must not go unnoticed. */
 static int make_folder(const struct store *s, const char *dir, struct err *e)
 {
@@ -181,6 +179,8 @@ static int make_folder(const struct store *s, const char *dir, struct err *e)
 	return rc;
 }
 
+/* Makes a reflink, hard link or copy of each blob, atomically for each file. One file: `output`
+ * is its new path, or an existing folder. Several: a folder, created if missing. */
 static int place_all(const struct store *s, const struct card_variant *variant, const char *output,
 		     bool moves, struct str_list *paths, struct err *e)
 {

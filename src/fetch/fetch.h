@@ -1,7 +1,7 @@
 /*
  * fetch: from a reference to a verified model in the store.
  *
- *   remote     a repository that is followed: refreshed trust and the signed catalog
+ *   remote     a repository that is followed: refreshed trust, and the cards that are asked for
  *   endpoints  its base URLs, used for metadata, each a fallback for the others
  *   plan       variant → files, their pieces, what the store has already
  *   engine     pieces from sources into partial files, verified one by one
@@ -27,8 +27,8 @@
 struct fetch_options {
 	const char *output;  /* -o: file or folder, or NULL */
 	bool check_blobs;    /* hash again what the store has */
-	bool versioned;      /* this version was asked for: it is kept beside the current one */
-	bool withdrawn;      /* also if it was withdrawn */
+	bool versioned;      /* the version was named: it is kept beside the current one */
+	bool withdrawn;      /* take it even if it was withdrawn */
 	uint64_t limit_rate; /* bytes per second; 0: the configuration's */
 };
 

@@ -44,15 +44,15 @@ struct remote {
 	struct source_list sources;   /* the catalog's mirrors by priority, then endpoints */
 	struct endpoints endpoints;
 	struct tuf_client *tuf;
-	struct catalog catalog;    /* repository.json: without models; of 0.1: the whole */
-	bool has_cards;            /* the models have cards and an index */
-	struct remote_card *cards; /* that were asked for */
+	struct catalog catalog;    /* repository.json, without models; of 0.1: all of it */
+	bool has_cards;            /* false: a repository of 0.1 */
+	struct remote_card *cards; /* those that were asked for */
 	size_t card_count, card_cap;
 };
 
 struct remote_card {
 	struct card *card;
-	char *signer; /* the role that signed it; NULL: it is in the catalog */
+	char *signer; /* the role that signed it; NULL: the card is from the catalog */
 };
 
 /*
@@ -80,11 +80,13 @@ WARN_UNUSED int remote_inspect(const struct settings_repository *set,
 void remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote, remote_free);
 
-/* The card of a model, borrowed from r. ERR_NOT_FOUND; ERR_INTEGRITY when it speaks of what is not
- * its own, or the index lists a model for which no role has signed a card. */
+/* The card of a model, borrowed from r. ERR_NOT_FOUND, with the nearest name. ERR_INTEGRITY when
+ * the card names what is not its own (card_check_own()), or when no role has signed a card for a
+ * model that the index lists. */
 WARN_UNUSED int remote_model(struct remote *r, const char *id, const struct card **out,
 			     struct err *e);
-/* Calls fn for each model of the index. */
+/* Calls fn for each model of the index; of a repository of 0.1, of its catalog. Without a network
+ * and without an index, for the models in the store, with a warning. */
 WARN_UNUSED int remote_each_model(struct remote *r, index_model_fn *fn, void *ctx, struct err *e);
 /* The role that signed a card of remote_model(), and must have signed its files; NULL: any. */
 const char *remote_signer(const struct remote *r, const struct card *model);
@@ -110,8 +112,7 @@ WARN_UNUSED int remotes_open(const struct settings_repositories *set,
 			     struct remotes *out, struct err *e);
 
 /* Finds the model, variant and version of a reference in the sessions. ERR_NOT_FOUND with
- * suggestions;
- * ERR_USAGE when several repositories have it and the reference names none. */
+ * suggestions; ERR_USAGE when several repositories have it and the reference names none. */
 WARN_UNUSED int remotes_resolve(struct remotes *all, const struct reference *r,
 				struct remote **remote, const struct card **model,
 				const struct card_variant **variant, struct err *e);

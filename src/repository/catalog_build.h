@@ -1,5 +1,5 @@
 /*
- * Building catalog.json from its parts.
+ * Building repository.json and catalog.json from their parts.
  */
 #ifndef FERRY_REPOSITORY_CATALOG_BUILD_H
 #define FERRY_REPOSITORY_CATALOG_BUILD_H
@@ -14,18 +14,18 @@ struct repository_catalog_parts {
 	int64_t now_s;
 };
 
-/* The card as readers get it, without planned variants; NULL: nothing is left of it. The caller
- * owns it. */
+/* The card as readers get it, without planned variants; NULL: no variants are left. The caller owns
+ * it. */
 json_t *repository_prepared_card(const struct card *c);
 
-/* repository.json: the same without models, and its `before`. */
+/* repository.json. `before` (may be NULL) is the one that is signed, as below. */
 json_t *repository_head_build(const struct repository_catalog_parts *p, const json_t *before);
 
 /* Planned variants are left out. "updated" is now, or that of `before` (may be NULL) if nothing
  * else has changed, so that the same parts give the same bytes. The caller owns it. */
 json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before);
-/* The same without models, when they are too many: it says that it is not complete, and names the
- * index. */
+/* The stub that takes the place of a catalog that would be too large: no models, and the name of
+ * the index. */
 json_t *repository_catalog_stub(const struct repository_catalog_parts *p, const json_t *before);
 
 #endif

@@ -72,9 +72,9 @@ static bool has_superseded(const struct card *c)
 	return false;
 }
 
-/* Models of other roles are theirs to prune. */
-static int is_theirs(const struct repository *r, const struct card *c, const char *role, bool *out,
-		     struct err *e)
+/* Does the model belong to `role`, or with NULL to the publisher of targets? */
+static int belongs_to(const struct repository *r, const struct card *c, const char *role, bool *out,
+		      struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	struct err other = ERR_INIT;
@@ -93,11 +93,11 @@ int repository_prune(struct repository *r, const struct repository_pruning *how,
 	int rc = repository_cards_load(r->dir, &cards, e);
 	for (size_t i = 0; rc == 0 && i < cards.count; i++) {
 		const struct card *c = &cards.at[i];
-		bool ours = false;
+		bool yes = false;
 		if (!has_superseded(c))
 			continue;
-		rc = is_theirs(r, c, how->role, &ours, e);
-		if (rc < 0 || !ours)
+		rc = belongs_to(r, c, how->role, &yes, e);
+		if (rc < 0 || !yes)
 			continue;
 		if (!how->dry_run) {
 			rc = repository_change_card(r, c->id, how->role, prune_card, &p, e);

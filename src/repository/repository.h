@@ -1,14 +1,20 @@
 /*
  * The repository on the publisher's disk: a tree that is published unchanged.
  *
- *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json
- *   targets/    <sha256>.catalog.json, models/<model>/<sha256>.<file>[.manifest.json]
+ *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json  N.<role>.json
+ *   targets/    <sha256>.repository.json, <sha256>.index.jsonl.zst, <sha256>.catalog.json
+ *               models/<model>/<sha256>.<model>.card.json
+ *               models/<model>/<sha256>.<file>[.manifest.json]
  *   catalog.json                    the catalog once more under its plain name
  *   catalog.json.minisig            its signature for minisign (minisign.h)
- *   cards/      the editable source of the catalog; not published
- *               <model>.card.json
+ *
+ * Not published:
+ *
+ *   cards/      <model>.card.json, which people edit
  *               <model>/<sha256 of the file>.<file>.manifest.json
- *               .lock           held during changes of the tree
+ *   drafts/     metadata that waits for signatures
+ *   .ferry/     seen (seen.h), staged (staged.h), and what push keeps
+ *   .lock       held during changes of the tree
  *
  * What always holds here:
  *  - every change is atomic: first objects, then metadata, then timestamp.json. A killed process
@@ -153,10 +159,10 @@ WARN_UNUSED int repository_model_add(struct repository *r, const char *path,
 WARN_UNUSED int repository_model_remove(struct repository *r, const char *model,
 					const char *variant, const char *role, struct err *e);
 
-/* Withdraws a version, or with version 0 the variant's current and superseded ones, or with variant
- * NULL the whole model; with reason NULL takes it back. With a role, its list gets the new card,
- * for its own people to sign. ERR_NOT_FOUND with the nearest name, or the versions; ERR_USAGE for a
- * reason or a replacement that a card cannot have. */
+/* Withdraws a version; with version NULL the variant's current and superseded ones; with both NULL
+ * the whole model. With reason NULL, takes the recall back. With a role, its list gets the new
+ * card, for its own people to sign. ERR_NOT_FOUND with the nearest name, or the versions; ERR_USAGE
+ * for a reason or a replacement that is not valid in a card. */
 struct repository_withdrawal {
 	const char *model, *variant, *version; /* of a reference; variant and version may be NULL */
 	const char *reason, *replacement;      /* replacement may be NULL */
@@ -166,10 +172,10 @@ struct repository_withdrawal {
 WARN_UNUSED int repository_withdraw(struct repository *r, const struct repository_withdrawal *how,
 				    struct err *e);
 
-/* Removes superseded versions from the cards: those beyond the `keep` newest of a variant that were
- * released more than older_than_s ago. Their files stay targets until the next signature, and
- * objects until gc. With a role, only its models, whose list gets the new cards; otherwise only
- * models of the publisher of targets. */
+/* Removes superseded versions from the cards: those that are not among the `keep` newest of a
+ * variant and were released at least older_than_s ago. Their files stay targets until the next
+ * signature, and stay in the tree until gc. With a role, only in its models, whose list gets the
+ * new cards; otherwise only in models of the publisher of targets. */
 struct repository_pruning {
 	size_t keep;
 	uint64_t older_than_s;

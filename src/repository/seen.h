@@ -3,9 +3,9 @@
  * A file with the same mark need not be hashed again; one whose mark moved is hashed before it is
  * called right.
  *
- * The file, <tree>/.ferry/seen, has a line for each verified file and is only appended to; a later
- * line takes those of a digest back. It is only an aid: without it, files are hashed once.
- * Malformed lines are ignored.
+ * The file, <tree>/.ferry/seen, has a line for each verified file and is only appended to; a line
+ * "<sha256> damaged" makes the lines before it with this digest invalid. It is only an aid: without
+ * it, files are hashed once. Malformed lines are ignored.
  */
 #ifndef FERRY_REPOSITORY_SEEN_H
 #define FERRY_REPOSITORY_SEEN_H
@@ -22,7 +22,7 @@ struct seen {
 	char *path;
 	struct seen_entry *at;
 	size_t count, cap, sorted; /* the first so many are sorted */
-	bool fresh;                /* the file is started again with the next entry */
+	bool fresh;                /* the next entry starts a new file */
 };
 
 /* A record that cannot be read counts as empty. */

@@ -1,5 +1,5 @@
 /*
- * Signing: from cards and mirrors to a catalog that readers trust.
+ * Signing: from cards and mirrors to documents that readers trust.
  *
  * Kept apart from repository.h because this side needs private keys.
  */
@@ -10,7 +10,7 @@
 #include "repository/repository.h"
 #include "repository/writer/writer.h"
 
-/* A larger catalog.json names no models: readers use the index and the cards. */
+/* A larger catalog.json is a stub: readers then use the index and the cards. */
 #define REPOSITORY_CATALOG_MAX (8 * MIB)
 
 struct repository_signing {
@@ -51,14 +51,15 @@ WARN_UNUSED int repository_init(struct repository *r, const struct repository_si
 				struct repository_signed *out, struct err *e);
 
 /*
- * Builds the catalog from the cards, writes it and the manifests to targets/, and signs a new
- * version, with files in bins if the tree has them. Objects whose mark moved since they were
- * verified (seen.h) are hashed first. For a model of a delegated role, the catalog
- * contains what the role has signed; if its key is in `keys`, it signs now. If nothing changed,
- * it does nothing unless targets or bins expire within a month (or a quarter of their lifetime,
- * if that is less). ERR_NOT_FOUND: no root in the tree, or an object is
- * missing. ERR_INTEGRITY: an object is wrong. ERR_USAGE: errors found by the linter, no
- * usable key, a wrong passphrase.
+ * Writes the cards, the manifests, repository.json, the index and the catalog to targets/, and
+ * signs a new version, with files in bins if the tree has them. Only what changed since the last
+ * signature is read (staged.h), and objects whose mark moved since they were verified (seen.h) are
+ * hashed first. For a model of a delegated role, index and catalog contain the card that the role
+ * has signed; if its key is in `keys`, it signs now. If nothing changed, it does nothing unless
+ * targets or bins expire within a month (or a quarter of their lifetime, if that is less).
+ * ERR_NOT_FOUND: no root in the tree, or an object is missing. ERR_INTEGRITY: an object is wrong.
+ * ERR_CONFLICT: a version goes back. ERR_USAGE: errors found by the linter, no usable key, a wrong
+ * passphrase.
  */
 WARN_UNUSED int repository_sign(struct repository *r, const struct repository_signing *how,
 				struct repository_signed *out, struct err *e);

@@ -8,11 +8,11 @@
 #include "repository/sign.h"
 #include "repository/staged.h"
 
-/* What is to be staged: the cards that were read, and the record. */
+/* What is to be staged: the cards that were read, and the record of the last signature. */
 struct repository_staging {
 	struct staged before;            /* the record; empty unless `incremental` */
 	struct staged after;             /* the next one, without its key */
-	bool incremental;                /* only the cards in `changed` were read */
+	bool incremental;                /* only the cards that changed were read */
 	struct repository_cards changed; /* all cards, unless incremental */
 	struct mark *marks;              /* of their files, in the same order */
 	struct seen seen;

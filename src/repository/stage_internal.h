@@ -13,10 +13,10 @@ struct staging {
 	const struct repository_signing *how;
 	struct repository_staging *cards;
 	struct repository_cards vouched; /* what readers get of the cards that were read */
-	struct str_list paths;           /* of the targets that stay, of these cards */
-	struct str_list gone;            /* ids: incremental: models without a card now */
-	struct catalog current;          /* as signed last; json NULL: none, or not readable */
-	struct catalog head;             /* the same of repository.json */
+	struct str_list paths;           /* the targets of these cards */
+	struct str_list gone;            /* ids of models that were signed and have no card now */
+	struct catalog current;          /* catalog.json as signed; json NULL: none, or damaged */
+	struct catalog head;             /* the same for repository.json */
 	struct object_look look;
 };
 
@@ -24,6 +24,7 @@ struct staging {
 void stage_load_current(struct staging *s);
 /* Writes and lists repository.json, catalog.json and the index. */
 WARN_UNUSED int stage_documents(struct staging *s, struct err *e);
+/* Is it one of these three? */
 bool stage_is_document(const char *target);
 
 #endif

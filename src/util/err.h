@@ -30,8 +30,7 @@ enum err_class {
 	ERR_BUG = 70,
 };
 
-/* What went wrong with a server, or what speaks against a model, as far as decisions depend on it.
- */
+/* What is wrong with a server or a model, if decisions depend on it. */
 enum err_cause {
 	CAUSE_NONE,
 	CAUSE_UNREACHABLE, /* no connection: name not resolved, refused, not in time */

@@ -38,7 +38,7 @@ WARN_UNUSED int published_load(const char *metadata_dir, struct published *out, 
 /* The same, but for a tree without a timestamp returns only its roots, or nothing. */
 WARN_UNUSED int published_load_partial(const char *metadata_dir, struct published *out,
 				       struct err *e);
-/* Only the roots, for whom root lists. */
+/* Only the roots, for the keys of each role. */
 WARN_UNUSED int published_load_roots(const char *metadata_dir, struct published *out,
 				     struct err *e);
 void published_release(struct published *t);
