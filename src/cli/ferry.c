@@ -16,6 +16,7 @@ static const struct cli_entry entries[] = {
 	{ "repository", "manage the repositories that models come from", "Use models" },
 	{ "fetch", "download a model into the store, verified", "Use models" },
 	{ "list", "list the models in the catalog", "Use models" },
+	{ "search", "search the catalog for models", "Use models" },
 	{ "show", "show the details of one model", "Use models" },
 	{ "run", "fetch a model if needed and run a program on it", "Use models" },
 	{ "store", "manage the local store", "Use models" },

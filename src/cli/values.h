@@ -15,11 +15,17 @@ void values_client(struct cli *cli, const struct cli_sought *what, struct str_li
 void values_publisher(struct cli *cli, const struct cli_sought *what, struct str_list *out);
 /* The names of the sections of this kind in ferry.conf. */
 void values_sections(struct cli *cli, const char *kind, struct str_list *out);
-/* MODEL, or MODEL:VARIANT if a colon was typed, behind the prefix. */
+/* MODEL, or MODEL:VARIANT if a colon was typed, behind the prefix; the caller has values_unique()
+ * remove what is there twice. Nothing that does not begin as the word does. */
 void values_model(const char *model, const char *variant, const char *prefix,
 		  const struct cli_sought *what, struct str_list *out);
-/* The same for all its variants. */
+/* The same for all its variants; if an @ was typed, with each of their versions. */
 void values_card(const struct card *model, const char *prefix, const struct cli_sought *what,
 		 struct str_list *out);
+/* Sorts, and removes what is there twice. */
+void values_unique(struct str_list *list);
+/* The model in the word, if an @ was typed behind it: what follows is a version. NULL: none was.
+ * The caller frees. */
+char *values_version_of(const struct cli_sought *what);
 
 #endif

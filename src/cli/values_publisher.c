@@ -20,6 +20,7 @@ static void add_models(const char *dir, const struct cli_sought *what, struct st
 		return;
 	for (size_t i = 0; i < cards.count; i++)
 		values_card(&cards.at[i], "", what, out);
+	values_unique(out);
 }
 
 static void add_roles(const char *dir, struct str_list *out)

@@ -124,6 +124,12 @@ static int store(const struct opt *o, void *values, const char *value, struct er
 		return 0;
 	case OPT_U64:
 		return parse_u64(value, at) ? 0 : bad_value(o, value, "a whole number", e);
+	case OPT_SIZE_MAYBE:
+		if (!value) {
+			*(uint64_t *)at = OPT_NO_SIZE;
+			return 0;
+		}
+		/* fall through */
 	case OPT_SIZE:
 		return parse_size(value, at)
 			       ? 0
@@ -146,6 +152,12 @@ static int store(const struct opt *o, void *values, const char *value, struct er
 	return err_set(e, ERR_BUG, "option --%s has no type", o->name);
 }
 
+static bool is_size(const char *word)
+{
+	uint64_t size;
+	return parse_size(word, &size) && size >= MIB;
+}
+
 /* --name, --name=value, --name value; *i is the index in argv. */
 static int parse_long(struct parser *p, char **argv, int argc, int *i)
 {
@@ -161,9 +173,10 @@ static int parse_long(struct parser *p, char **argv, int argc, int *i)
 			return err_set(p->e, ERR_USAGE, "--%s takes no value", o->name);
 		return store(o, values, NULL, p->e);
 	}
-	if (!value && ++*i < argc)
-		value = argv[*i];
-	if (!value)
+	bool maybe = o->type == OPT_SIZE_MAYBE;
+	if (!value && *i + 1 < argc && (!maybe || is_size(argv[*i + 1])))
+		value = argv[++*i];
+	if (!value && !maybe)
 		return err_set(p->e, ERR_USAGE, "--%s needs a value: --%s=%s", o->name, o->name,
 			       o->arg);
 	return store(o, values, value, p->e);
@@ -236,7 +249,7 @@ static void left_column(struct buf *out, const struct opt *o)
 		buf_adds(out, "    ");
 	buf_addf(out, "--%s", o->name);
 	if (o->arg)
-		buf_addf(out, "=%s", o->arg);
+		buf_addf(out, o->type == OPT_SIZE_MAYBE ? "[=%s]" : "=%s", o->arg);
 }
 
 static void wrap(struct buf *out, const char *text, unsigned indent, unsigned column,
@@ -306,10 +319,11 @@ void opt_scdoc(struct buf *out, const struct opt *opts)
 		if (o->letter)
 			buf_addf(out, "*-%c*, ", o->letter);
 		buf_addf(out, "*--%s*", o->name);
+		bool maybe = o->type == OPT_SIZE_MAYBE;
 		if (o->arg) {
-			buf_adds(out, "=_");
+			buf_adds(out, maybe ? "\\[=_" : "=_");
 			scdoc_text(out, o->arg);
-			buf_adds(out, "_");
+			buf_adds(out, maybe ? "_\\]" : "_");
 		}
 		buf_adds(out, "\n\t");
 		scdoc_text(out, o->help);

@@ -17,18 +17,20 @@
 
 enum opt_type {
 	OPT_END,
-	OPT_FLAG,     /* bool */
-	OPT_COUNT,    /* int: how often it was given */
-	OPT_STRING,   /* const char * */
-	OPT_LIST,     /* struct opt_list: repeatable */
-	OPT_U64,      /* uint64_t */
-	OPT_SIZE,     /* uint64_t bytes: 64K, 1.5GiB */
-	OPT_DURATION, /* uint64_t seconds: 90, 15m, 30d */
-	OPT_CHOICE,   /* int: index into the blank-separated `choices` */
-	OPT_GROUP,    /* no option: a heading in --help */
-	OPT_MEANT,    /* no option: what other tools call one. Whoever gives it is told the first of
-			 the blank-separated `choices` that a table has, else `help`; if that is
-			 NULL, nothing, and no option that merely looks similar */
+	OPT_FLAG,       /* bool */
+	OPT_COUNT,      /* int: how often it was given */
+	OPT_STRING,     /* const char * */
+	OPT_LIST,       /* struct opt_list: repeatable */
+	OPT_U64,        /* uint64_t */
+	OPT_SIZE,       /* uint64_t bytes: 64K, 1.5GiB */
+	OPT_SIZE_MAYBE, /* the same, or OPT_NO_SIZE if no value is given. It is "--opt=VALUE"; the
+			   word behind "--opt" is its value if that is a size of 1 MiB or more */
+	OPT_DURATION,   /* uint64_t seconds: 90, 15m, 30d */
+	OPT_CHOICE,     /* int: index into the blank-separated `choices` */
+	OPT_GROUP,      /* no option: a heading in --help */
+	OPT_MEANT, /* no option: what other tools call one. Whoever gives it is told the first of
+		      the blank-separated `choices` that a table has, else `help`; if that is
+		      NULL, nothing, and no option that merely looks similar */
 };
 
 /* What a value is, for shell completion. */
@@ -55,6 +57,8 @@ struct opt {
 	const char *choices; /* of OPT_CHOICE; of OPT_STRING and OPT_LIST: what completion offers */
 	enum opt_hint hint;
 };
+
+#define OPT_NO_SIZE UINT64_MAX
 
 struct opt_list {
 	const char **at;

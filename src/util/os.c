@@ -1,6 +1,7 @@
 #include "util/os.h"
 
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,14 +129,35 @@ static unsigned native_processors(void)
 	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 0;
 }
 
-static void native_boot_id(char out[OS_BOOT_ID])
+/* The first line of a small file; "" if it cannot be read. */
+static void first_line(const char *path, char *out, size_t size)
 {
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, out, OS_BOOT_ID - 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
 	out[n < 0 ? 0 : n] = '\0';
 	out[strcspn(out, "\n")] = '\0';
 	if (fd >= 0)
 		close(fd);
+}
+
+static void native_boot_id(char out[OS_BOOT_ID])
+{
+	first_line("/proc/sys/kernel/random/boot_id", out, OS_BOOT_ID);
+}
+
+/* Of a container's control group, version 2 or 1. */
+static uint64_t native_memory_limit(void)
+{
+	static const char *const files[] = { "/sys/fs/cgroup/memory.max",
+					     "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+	char line[32];
+	uint64_t limit;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		first_line(files[i], line, sizeof line);
+		if (parse_u64(line, &limit))
+			return limit;
+	}
+	return 0;
 }
 
 static bool native_has_arm_sha256(void)
@@ -173,6 +195,7 @@ static int cannot(void)
 #define native_die_with_parent() ((void)0)
 #define native_processors() 0u
 #define native_boot_id(out) ((void)(out))
+#define native_memory_limit() UINT64_C(0)
 #define native_has_arm_sha256() false
 
 #endif
@@ -358,6 +381,14 @@ unsigned os_processors(void)
 }
 
 /* -- the machine ----------------------------------------------------------------- */
+
+uint64_t os_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	uint64_t all = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+	uint64_t limit = native_memory_limit();
+	return limit && (limit < all || !all) ? limit : all;
+}
 
 #define STARTED "started "
 

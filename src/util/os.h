@@ -104,6 +104,10 @@ unsigned os_processors(void);
 
 /* -- the machine ----------------------------------------------------------------- */
 
+/* Bytes of memory that the machine has, or that the container may use if that is less.
+ * Fall-back: those of the machine; 0 if it does not say. */
+uint64_t os_memory(void);
+
 #define OS_BOOT_ID 64
 
 /* A text that identifies this boot of the machine, to be stored in a file; and whether a text is

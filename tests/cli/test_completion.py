@@ -27,6 +27,7 @@ def desk(tmp_path_factory, make_gguf):
         ferry("prepare", "-q", f"{model}:q8_0", source, "--set", "license.id=MIT")
         ferry("catalog", "add", "-q", f"models/{model}")
     ferry("catalog", "sign", "-q")
+    ferry("list", "-q", cwd=folder / "reader")
     ferry("fetch", "-q", "pico", "phi-2", cwd=folder / "reader")
     ferry("store", "remove", "-q", "phi-2", cwd=folder / "reader")
     ferry("catalog", "key", "new", "community", "--unencrypted")
@@ -104,6 +105,33 @@ def test_models_and_their_variants_are_those_of_the_catalog(offers):
     assert offers("fetch", "lab/p") == ["lab/phi-2", "lab/pico"]
     assert offers("fetch", "lab/pico:q") == ["lab/pico:q8_0"]
     assert offers("fetch", "phi-2", "pi") == ["pico"]
+    assert offers("search", "chat", "pi") == ["pico"]
+
+
+def test_versions_are_offered_after_an_at_sign(ferry, work, make_gguf):
+    """From the card, which a reader has who fetched or looked at the model."""
+    conf = ferry("catalog", "init", "lab", "--unencrypted", "--json").json["client_configuration"]
+    for seed, label in enumerate(["first", "second"]):
+        source = make_gguf(work / "tiny.gguf", "--seed", seed)
+        ferry("prepare", "-q", "tiny:q8_0", source, "--set", "license.id=MIT")
+        ferry("catalog", "add", "-q", "--label", label, "models/tiny")
+        source.unlink()
+    ferry("catalog", "sign", "-q")
+    reader = work / "reader"
+    reader.mkdir()
+    (reader / "ferry.conf").write_text(conf)
+    ferry("list", cwd=reader)
+    assert offered(ferry, "fetch", "tiny@", cwd=reader) == []
+    ferry("show", "tiny", cwd=reader)
+    for name in ("tiny", "tiny:q8_0", "lab/tiny:q8_0"):
+        versions = [f"{name}@{v}" for v in ("1", "2", "first", "second")]
+        assert offered(ferry, "fetch", f"{name}@", cwd=reader) == versions
+    assert offered(ferry, "show", "tiny@s", cwd=reader) == ["tiny@second"]
+    assert offered(ferry, "fetch", "none@", cwd=reader) == []
+    assert offered(ferry, "catalog", "withdraw", "tiny:q8_0@f") == ["tiny:q8_0@first"]
+    line = json.dumps("ferry fetch tiny:q8_0@f")
+    ferry.work = work
+    assert in_shell("bash", BASH.format(line=line), ferry) == ["first"]
 
 
 def test_only_stored_models_are_offered_where_only_they_can_be_used(offers):

@@ -87,6 +87,7 @@ READER = [
     ("repository list", ROWS),
     ("repository status", None),
     ("list", ROWS),
+    ("search tiny", ROWS),
     ("list no-such-model", None),
     ("show tiny", r"model  "),
     ("fetch tiny", r"/\S+tiny-q8_0.gguf\n$"),

@@ -13,7 +13,7 @@ from published import publisher, signed_base    # noqa: F401
 WORDS = {
     "pull": "ferry fetch", "download": "ferry fetch", "get": "ferry fetch",
     "install": "ferry fetch", "upgrade": "ferry fetch MODEL", "ls": "ferry list",
-    "search": "ferry list", "info": "ferry show", "rm": "ferry store remove",
+    "find": "ferry search", "info": "ferry show", "rm": "ferry store remove",
     "remove": "ferry catalog remove", "uninstall": "ferry store remove", "du": "ferry store list",
     "upload": "ferry push", "publish": "ferry push", "add": "ferry repository add",
     "init": "ferry catalog init", "status": "ferry repository status", "clean": "ferry store gc",

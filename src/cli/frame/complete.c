@@ -60,7 +60,7 @@ static void take_option(struct completing *c, const char *word)
 		o = find_opt(c, word + 2, len, 0);
 		if (o && o->arg && word[2 + len])
 			take_value(c, o, word + 3 + len);
-		else if (o && o->arg)
+		else if (o && o->arg && o->type != OPT_SIZE_MAYBE)
 			c->pending = o;
 		return;
 	}

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The words are split as blanks separate them: bash breaks them at ':' and '=' as well, and wants
- * only what follows the last of these. */
+/* The words are split as blanks separate them: bash breaks them at ':', '=' and '@' as well, and
+ * wants only what follows the last of these. */
 static const char bash[] =
 	"# bash completion for ferry\n"
 	"_ferry() {\n"
@@ -15,7 +15,7 @@ static const char bash[] =
 	"    if [[ $line == *[[:blank:]] ]]; then words+=(''); fi\n"
 	"    cur=${words[${#words[@]} - 1]}\n"
 	"    kept=''\n"
-	"    if [[ $cur == *[:=]* ]]; then kept=${cur%\"${cur##*[:=]}\"}; fi\n"
+	"    if [[ $cur == *[:=@]* ]]; then kept=${cur%\"${cur##*[:=@]}\"}; fi\n"
 	"    COMPREPLY=()\n"
 	"    while IFS= read -r candidate; do\n"
 	"        case $candidate in\n"

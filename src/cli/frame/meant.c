@@ -29,7 +29,8 @@ static const struct meant commands[] = {
 	{ "ferry", "update upgrade", NULL,
 	  "'ferry fetch MODEL' gets the newest version of a model, 'ferry list' shows what there "
 	  "is; the catalog is refreshed by both" },
-	{ "ferry", "ls dir search find models model tags", "ferry list", NULL },
+	{ "ferry", "ls dir models model tags", "ferry list", NULL },
+	{ "ferry", "find query lookup grep", "ferry search", NULL },
 	{ "ferry", "info describe view details card", "ferry show", NULL },
 	{ "ferry", "inspect gguf", NULL,
 	  "'ferry show MODEL' shows a model of the catalog, 'ferry prepare --check FILE' examines "
@@ -323,8 +324,8 @@ static const struct opt meant_opts[] = {
 
 struct opt_table cli_meant_reader(const char *path)
 {
-	static const char *const readers[] = { "ferry fetch", "ferry list", "ferry show",
-					       "ferry run", "ferry store" };
+	static const char *const readers[] = { "ferry fetch", "ferry list",   "ferry show",
+					       "ferry run",   "ferry search", "ferry store" };
 	for (size_t i = 0; i < ARRAY_LEN(readers); i++)
 		if (str_starts(path, readers[i]))
 			return (struct opt_table){ reader_opts, NULL };

@@ -8,7 +8,7 @@ struct values {
 	const char *output;
 	struct opt_list set;
 	uint64_t rate;
-	uint64_t age;
+	uint64_t age, fits;
 	int mode;
 };
 
@@ -20,6 +20,7 @@ static const struct opt opts[] = {
 		   "where the result goes, which may be a long story that has to be wrapped"),
 	OPT_ENTRY(OPT_LIST, values, set, 0, "set", "KEY=VALUE", "set a member"),
 	OPT_ENTRY(OPT_SIZE, values, rate, 0, "limit-rate", "SIZE", "bytes a second"),
+	OPT_ENTRY(OPT_SIZE_MAYBE, values, fits, 0, "fits", "SIZE", "memory"),
 	OPT_ENTRY(OPT_DURATION, values, age, 0, "age", "TIME", "how old"),
 	OPT_ENUM(values, mode, 0, "mode", "MODE", "auto plain none", "how to draw"),
 	OPT_LAST,
@@ -69,6 +70,30 @@ static void options_end_at_the_first_operand_if_asked(void **state)
 	assert_int_equal(v.verbose, 0);
 }
 
+static void fits_is(uint64_t fits, int operands, const char *option, const char *next)
+{
+	const char *argv[] = { "ferry", option, next, NULL };
+	struct err e = ERR_INIT;
+	struct values v = { 0 };
+	int count;
+	assert_ok(parse(&v, next ? 3 : 2, (char **)argv, false, &count, &e), &e);
+	assert_int_equal(v.fits, fits);
+	assert_int_equal(count, operands);
+}
+
+static void a_value_may_be_missing_where_the_table_says_so(void **state)
+{
+	(void)state;
+	fits_is(OPT_NO_SIZE, 0, "--fits", NULL);
+	fits_is(16 * GIB, 0, "--fits=16G", NULL);
+	fits_is(16 * GIB, 0, "--fits", "16G");
+	fits_is(7, 0, "--fits=7b", NULL);
+	/* Words that could be meant otherwise. */
+	fits_is(OPT_NO_SIZE, 1, "--fits", "7b");
+	fits_is(OPT_NO_SIZE, 1, "--fits", "phi-2");
+	fits_is(OPT_NO_SIZE, 0, "--fits", "--force");
+}
+
 static void refused(const char *message, const char *arg)
 {
 	const char *argv[] = { "ferry", arg, NULL };
@@ -89,6 +114,7 @@ static void mistakes_are_named(void **state)
 	refused("unknown option -x", "-x");
 	refused("--output needs a value", "--output");
 	refused("--force takes no value", "--force=1");
+	refused("'much' is not a size", "--fits=much");
 	refused("'soon' is not a duration", "--age=soon");
 	refused("'loud' is not an allowed value", "--mode=loud");
 	refused("\\x1b", "--\033[31m");
@@ -133,6 +159,7 @@ static void help_wraps_and_lists_everything(void **state)
 	CLEANUP(buf_release) struct buf help = BUF_INIT(64 * KIB);
 	opt_help(&help, opts, 60);
 	assert_non_null(strstr(buf_str(&help), "  -f, --force             do it anyway\n"));
+	assert_non_null(strstr(buf_str(&help), "--fits[=SIZE] "));
 	assert_non_null(strstr(buf_str(&help), "(auto plain none)"));
 	for (const char *line = buf_str(&help); *line;) {
 		size_t len = strcspn(line, "\n");
@@ -146,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_spellings_work),
 		cmocka_unit_test(options_end_at_the_first_operand_if_asked),
+		cmocka_unit_test(a_value_may_be_missing_where_the_table_says_so),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(the_options_of_other_tools_are_translated),
 		cmocka_unit_test(help_wraps_and_lists_everything),

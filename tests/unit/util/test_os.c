@@ -269,6 +269,7 @@ static void the_machine_is_described(void **state)
 	(void)state;
 	char id[OS_BOOT_ID];
 	assert_true(os_processors() >= 1);
+	assert_true(os_memory() >= 16 * MIB);
 	os_boot_id(id);
 	assert_null(strchr(id, '\n'));
 	assert_true(os_is_this_boot(id));
