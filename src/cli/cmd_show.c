@@ -21,19 +21,22 @@ static bool has_file(const struct remote *c, const struct card_file *f)
 	return store_has(c->store, &f->sha256, f->size);
 }
 
+static bool has_files(const struct remote *c, const struct card_variant *v)
+{
+	bool all = v->file_count > 0;
+	for (size_t i = 0; i < v->file_count; i++)
+		all &= has_file(c, &v->files[i]);
+	return all;
+}
+
 /* -- for programs: the card as it is signed ------------------------------------------------- */
 
 static json_t *stored_json(const struct remote *c, const struct card *m)
 {
 	json_t *stored = json_array();
-	for (size_t i = 0; i < m->variant_count; i++) {
-		const struct card_variant *v = &m->variants[i];
-		bool all = v->file_count > 0;
-		for (size_t j = 0; j < v->file_count; j++)
-			all &= has_file(c, &v->files[j]);
-		if (all)
-			json_push_string(stored, v->id);
-	}
+	for (size_t i = 0; i < m->variant_count; i++)
+		if (has_files(c, &m->variants[i]))
+			json_push_string(stored, m->variants[i].id);
 	return stored;
 }
 
@@ -51,6 +54,7 @@ static json_t *show(struct cli *cli, const struct remote *c, const struct card *
 	json_t *document = cli_document(cli);
 	json_put_string(document, "repository", c->repository);
 	json_put_string(document, "variant", v->id);
+	json_put_u64(document, "version", v->version);
 	json_put(document, "model", json_incref(m->json));
 	json_put(document, "in_store", stored_json(c, m));
 	json_put(document, "mirrors", mirrors_json(c));
@@ -87,6 +91,13 @@ static void print_parameters(struct cli *cli, uint64_t n)
 		cli_line(cli, "%-12s %.3g %c", "parameters", value, units[unit]);
 }
 
+static void print_withdrawal(struct cli *cli, const char *name, const struct card_withdrawal *w)
+{
+	if (w->reason)
+		cli_line(cli, "%s %s%s%s", name, w->reason, w->replacement ? "; use " : "",
+			 w->replacement ? w->replacement : "");
+}
+
 static void print_card(struct cli *cli, const struct remote *c, const struct card *m)
 {
 	const json_t *source = json_object_get(m->json, "source");
@@ -109,6 +120,42 @@ static void print_card(struct cli *cli, const struct remote *c, const struct car
 		cli_line(cli, "%-12s %s%s%s", "deprecated",
 			 m->deprecation_reason ? m->deprecation_reason : "yes",
 			 m->replacement ? "; use " : "", m->replacement ? m->replacement : "");
+	print_withdrawal(cli, "withdrawn   ", &m->withdrawn);
+}
+
+/* "version 2 (2026-11), released 2026-11-28T10:20:30Z". The caller frees. */
+static char *version_text(const struct card_variant *v)
+{
+	return mem_printf("version %llu%s%s%s%s%s", (unsigned long long)v->version,
+			  v->label ? " (" : "", v->label ? v->label : "", v->label ? ")" : "",
+			  v->released ? ", released " : "", v->released ? v->released : "");
+}
+
+static void print_version(struct cli *cli, const struct card_variant *v)
+{
+	CLEANUP(mem_free_ptr) char *version = version_text(v);
+	const json_t *change;
+	size_t i;
+	if (v->file_count)
+		cli_line(cli, "  %s", version);
+	print_withdrawal(cli, "  withdrawn:", &v->withdrawn);
+	json_array_foreach (json_object_get(v->json, "changes"), i, change)
+		cli_line(cli, "  changed: %s", json_string_value(change));
+}
+
+/* Each with the reference that fetches it. */
+static void print_superseded(struct cli *cli, const struct remote *c, const struct card *m,
+			     const struct card_variant *v)
+{
+	char size[SIZE_TEXT];
+	for (size_t i = 0; i < v->superseded_count; i++) {
+		const struct card_variant *old = &v->superseded[i];
+		CLEANUP(mem_free_ptr) char *version = version_text(old);
+		cli_line(cli, "  earlier: %s:%s@%llu  %s  %s%s", m->id, v->id,
+			 (unsigned long long)old->version, format_size(size, old->size), version,
+			 has_files(c, old) ? "  (in the store)" : "");
+		print_withdrawal(cli, "    withdrawn:", &old->withdrawn);
+	}
 }
 
 static void print_variant(struct cli *cli, const struct remote *c, const struct card *m,
@@ -122,12 +169,13 @@ static void print_variant(struct cli *cli, const struct remote *c, const struct 
 			     : mem_strdup("");
 	cli_raw(cli, "\n");
 	cli_line(cli, "%-12s %s%s  %s%s", "variant", v->id,
-		 v == card_variant(m, NULL) ? " (default)" : "", format_size(size, v->size),
-		 memory);
+		 strcmp(v->id, card_variant(m, NULL)->id) == 0 ? " (default)" : "",
+		 format_size(size, v->size), memory);
 	if (v->kind)
 		cli_line(cli, "  %s: it is used together with a model", v->kind);
 	if (v->engine)
 		cli_line(cli, "  of all engines, only %s can load it", v->engine);
+	print_version(cli, v);
 	for (size_t i = 0; i < v->file_count; i++) {
 		const struct card_file *f = &v->files[i];
 		char hex[DIGEST_HEX];
@@ -135,6 +183,18 @@ static void print_variant(struct cli *cli, const struct remote *c, const struct 
 		cli_line(cli, "    %s  %llu bytes", digest_hex(hex, &f->sha256),
 			 (unsigned long long)f->size);
 	}
+	print_superseded(cli, c, m, v);
+}
+
+static void print_variants(struct cli *cli, const struct remote *c, const struct card *m,
+			   const struct reference *r, const struct card_variant *v)
+{
+	if (r->variant || r->version) {
+		print_variant(cli, c, m, v);
+		return;
+	}
+	for (size_t i = 0; i < m->variant_count; i++)
+		print_variant(cli, c, m, &m->variants[i]);
 }
 
 static int run(struct cli *cli, struct err *e)
@@ -158,9 +218,7 @@ static int run(struct cli *cli, struct err *e)
 	const json_t *role;
 	size_t i;
 	print_card(cli, c, m);
-	for (i = 0; i < m->variant_count; i++)
-		if (!r.variant || v == &m->variants[i])
-			print_variant(cli, c, m, &m->variants[i]);
+	print_variants(cli, c, m, &r, v);
 	cli_raw(cli, "\n");
 	json_array_foreach (json_object_get(document, "trust"), i, role)
 		cli_say(cli, role, "{role:12} version {version}, valid until {expires}");
@@ -171,10 +229,12 @@ const struct command cmd_show = {
 	.name = "show",
 	.asked = true,
 	.summary = "show the details of one model",
-	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT]", NULL },
+	.synopsis = (const char *const[]){ "[REPOSITORY/]MODEL[:VARIANT][@VERSION]", NULL },
 	.description =
 		"Shows the card of a model: description, license, source, the variants with their "
-		"sizes, memory requirements and files, and when the signatures expire.",
+		"sizes, memory requirements, versions and files, and when the signatures expire. "
+		"Earlier versions are listed with the names by which they can be fetched, and what "
+		"was withdrawn with the reason.",
 	.opts = show_opts,
 	.opts_size = sizeof(struct show_opts),
 	.operand_hint = HINT_MODEL,

@@ -376,7 +376,7 @@ static int run_gc(struct cli *cli, struct err *e)
 
 /* -- the command ------------------------------------------------------------------------------- */
 
-#define REFERENCE "[REPOSITORY/]MODEL[:VARIANT]"
+#define REFERENCE "[REPOSITORY/]MODEL[:VARIANT][@VERSION]"
 
 static const struct command store_list_command = {
 	.name = "list",

@@ -252,3 +252,88 @@ def test_a_version_in_the_store_is_used_when_the_metadata_has_expired(ferry, kep
         assert (model["version"], model["path"]) == (version, kept[version])
         assert "using the model in the store" in result.err
     assert ferry("fetch", "tiny@3", at="+90 days", check=None).code in (4, 6)
+
+
+# -- what people see of them -----------------------------------------------------------------------
+
+@pytest.fixture
+def labelled(publisher, prepared):
+    """tiny:q8_0 in the versions 1, 2 (label 2026-11, changed, and withdrawn) and 3."""
+    def add(seed, *options):
+        publisher.ferry("catalog", "add", "-q", *options, prepared("tiny", "4M", "--seed", seed),
+                        cwd=publisher.dir)
+
+    add("2", "--label", "2026-11")
+    path = publisher.tree / "cards/tiny.card.json"
+    card = json.loads(path.read_text())
+    card["variants"][0]["changes"] = ["The template is another one."]
+    path.write_text(json.dumps(card))
+    publisher.sign()
+    add("3")
+    withdraw(publisher, "--reason", "wrong weights", "--replacement", "tiny@3", "tiny:q8_0@2")
+
+
+def test_catalog_list_shows_each_version_and_why_it_was_withdrawn(publisher, labelled):
+    rows = publisher.ferry("catalog", "list", "--versions", cwd=publisher.dir).out.splitlines()
+    assert [row.split()[0] for row in rows] == ["tiny:q8_0@3", "tiny:q8_0@2", "tiny:q8_0@1"]
+    assert rows[0].split()[1] == "-" and "signed" in rows[0]
+    assert rows[1].split()[1] == "2026-11" and "superseded, withdrawn" in rows[1]
+    assert rows[1].endswith("wrong weights; The template is another one.")
+    assert "30.0 MiB  superseded" in rows[2]
+    models = publisher.ferry("catalog", "list", "--versions", "--json", cwd=publisher.dir).json
+    variant, = models["models"][0]["variants"]
+    assert variant["version"] == 3
+    assert variant["versions"][0].pop("changes")[0].startswith("The values of ")
+    assert [(v["version"], v.get("label"), v.get("withdrawn"), v.get("changes"))
+            for v in variant["versions"]] == [
+        (3, None, None, None),
+        (2, "2026-11", {"reason": "wrong weights", "replacement": "tiny@3"},
+         ["The template is another one."]),
+        (1, None, None, None)]
+    assert all(v["released"].endswith("Z") for v in variant["versions"])
+    plain = publisher.ferry("catalog", "list", "--json", cwd=publisher.dir).json
+    assert "versions" not in plain["models"][0]["variants"][0]
+
+
+def test_catalog_list_says_what_is_withdrawn(publisher):
+    publisher.ferry("catalog", "withdraw", "-q", "--reason", "x", "tiny", cwd=publisher.dir)
+    assert "changed, withdrawn" in publisher.ferry("catalog", "list", cwd=publisher.dir).out
+
+
+def test_show_names_the_versions_and_how_to_fetch_them(ferry, publisher, labelled, client):
+    fetched(ferry, "tiny@1")
+    lines = ferry("show", "tiny").out.splitlines()
+    assert any(line.startswith("  version 3, released 20") for line in lines)
+    second, why, first = (line.strip() for line in lines[lines.index(next(
+        line for line in lines if line.startswith("  earlier: "))):][:3])
+    assert second.startswith("earlier: tiny:q8_0@2  4") and "version 2 (2026-11), released" in second
+    assert why == "withdrawn: wrong weights; use tiny@3"
+    assert first.startswith("earlier: tiny:q8_0@1  30.0 MiB  version 1, released")
+    assert first.endswith("(in the store)")
+    for reference in (second.split()[1], first.split()[1]):
+        assert fetched(ferry, reference, "--withdrawn")["variant"].startswith("q8_0")
+
+
+@pytest.mark.parametrize("reference, number", [
+    ("tiny", 3), ("tiny@2", 2), ("tiny@2026-11", 2), ("tiny:q8_0@1", 1)])
+def test_show_takes_a_version(ferry, publisher, labelled, client, reference, number):
+    assert ferry("show", "--json", reference).json["version"] == number
+    out = ferry("show", reference).out
+    assert f"  version {number}" in out
+    assert ("  withdrawn: wrong weights; use tiny@3" in out) == (number in (2, 3))
+    assert ("  changed: The template is another one." in out) == (number == 2)
+    assert ("  changed: The values of " in out) == (number == 3)
+    assert ("earlier:" in out) == (number == 3)
+    error = ferry("show", "tiny@7", check=3)
+    assert "available: 3, 2 (2026-11), 1" in error.err
+
+
+def test_show_and_list_say_that_a_model_is_withdrawn(ferry, publisher, client):
+    withdraw(publisher, "--reason", "wrong weights", "--replacement", "other", "tiny")
+    assert "withdrawn    wrong weights; use other" in ferry("show", "tiny").out
+    for command in (["list"], ["search", "tiny"]):
+        assert ferry(*command).out.endswith("The tiny one (withdrawn)\n")
+    withdraw(publisher, "--undo", "tiny")
+    withdraw(publisher, "--reason", "wrong weights", "tiny:q8_0")
+    assert "  withdrawn: wrong weights" in ferry("show", "tiny").out
+    assert ferry("list").out.endswith("The tiny one (withdrawn)\n")

@@ -1,17 +1,28 @@
 #include "cli/several.h"
 #include "cli/catalog/place.h"
+#include "cli/catalog/versions.h"
 
 #include "util/mem.h"
 
 #include <string.h>
 
-static const struct opt list_opts[] = { CATALOG_OPT_PLACE, OPT_LAST };
+static const struct opt list_opts[] = {
+	CATALOG_OPT_PLACE,
+	OPT_ENTRY(OPT_FLAG, catalog_opts, versions, 0, "versions", NULL,
+		  "list each version of the variants, with what changed in it"),
+	OPT_LAST,
+};
 
 /* ---- list ---- */
 
 static bool same_variant(const struct card_variant *a, const struct card_variant *b)
 {
 	return a && b && json_equal(a->json, b->json);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 /* Compares a variant in the cards with the signed catalog (NULL: never signed). */
@@ -22,7 +33,11 @@ static const char *variant_state(const struct catalog *c, const struct card *car
 	const struct card_variant *old = signed_card ? card_variant(signed_card, v->id) : NULL;
 	if (v->file_count == 0)
 		return "planned";
-	return same_variant(old, v) ? "signed" : old ? "changed" : "new";
+	if (!old)
+		return "new";
+	/* A recall of the whole model is not in the variant. */
+	bool same = same_text(signed_card->withdrawn.reason, card->withdrawn.reason);
+	return same && same_variant(old, v) ? "signed" : "changed";
 }
 
 static const struct card *find_card(const struct repository_cards *cards, const char *id)
@@ -33,13 +48,15 @@ static const struct card *find_card(const struct repository_cards *cards, const 
 	return NULL;
 }
 
-static void put_variant(json_t *variants, const struct card_variant *v, const char *state)
+static void put_variant(json_t *variants, const struct card *card, const struct card_variant *v,
+			const char *state, bool versions)
 {
 	json_t *object = json_push_object(variants);
 	json_put_string(object, "id", v->id);
 	json_put_u64(object, "files", v->file_count);
 	json_put_u64(object, "size", v->size);
 	json_put_string(object, "state", state);
+	versions_put(object, card, v, versions);
 }
 
 /* The array of its variants, to be filled. */
@@ -54,16 +71,18 @@ static json_t *put_model(json_t *models, const struct card *card)
 }
 
 /* The variants that `old` has but not `card` (or NULL). */
-static void put_removed(json_t *variants, const struct card *old, const struct card *card)
+static void put_removed(json_t *variants, const struct card *old, const struct card *card,
+			bool versions)
 {
 	for (size_t i = 0; i < old->variant_count; i++)
 		if (!card || !card_variant(card, old->variants[i].id))
-			put_variant(variants, &old->variants[i], "removed");
+			put_variant(variants, old, &old->variants[i], "removed", versions);
 }
 
 static json_t *listed(struct cli *cli, const struct place *p, const struct repository_cards *cards,
 		      const struct catalog *c)
 {
+	const struct catalog_opts *o = cli->opts;
 	json_t *document = cli_document(cli);
 	json_put_string(document, "repository", p->dir);
 	json_put_string(document, "name", p->name ? p->name : c->name);
@@ -73,14 +92,15 @@ static json_t *listed(struct cli *cli, const struct place *p, const struct repos
 		const struct card *card = &cards->at[i], *old = catalog_model(c, card->id);
 		json_t *variants = put_model(models, card);
 		for (size_t k = 0; k < card->variant_count; k++)
-			put_variant(variants, &card->variants[k],
-				    variant_state(c, card, &card->variants[k]));
+			put_variant(variants, card, &card->variants[k],
+				    variant_state(c, card, &card->variants[k]), o->versions);
 		if (old)
-			put_removed(variants, old, card);
+			put_removed(variants, old, card, o->versions);
 	}
 	for (size_t i = 0; i < c->model_count; i++)
 		if (!find_card(cards, c->models[i].id))
-			put_removed(put_model(models, &c->models[i]), &c->models[i], NULL);
+			put_removed(put_model(models, &c->models[i]), &c->models[i], NULL,
+				    o->versions);
 	return document;
 }
 
@@ -108,7 +128,10 @@ static void print_listed(struct cli *cli, const json_t *models)
 					   variant ? json_text(variant, "id") : "");
 			json_put_string(row, "reference", reference);
 			json_put_string(row, "size_text", size);
-			json_put_string(row, "state", json_text(variant, "state"));
+			CLEANUP(mem_free_ptr) char *state =
+				variant ? cli_fill(variant, "{state}{withdrawn?, withdrawn:}")
+					: NULL;
+			json_put_string(row, "state", state);
 			json_put_string(row, "license", json_text(model, "license"));
 			json_put_string(row, "title", json_text(model, "title"));
 		}
@@ -135,7 +158,11 @@ static int run_list(struct cli *cli, struct err *e)
 	    (rc = load_signed(p.dir, &c, e)) < 0)
 		return rc;
 	CLEANUP(json_release) json_t *document = listed(cli, &p, &cards, &c);
-	print_listed(cli, json_object_get(document, "models"));
+	const struct catalog_opts *o = cli->opts;
+	if (o->versions)
+		versions_print(cli, json_object_get(document, "models"));
+	else
+		print_listed(cli, json_object_get(document, "models"));
 	if (!c.json)
 		cli_note(cli, document, "nothing is signed yet");
 	return cli_result(cli, document, e);
@@ -145,8 +172,10 @@ const struct command cmd_catalog_list = {
 	.name = "list",
 	.asked = true,
 	.summary = "list the cards, and which of them are signed",
-	.description = "STATE is signed; new or changed, not yet signed; removed, but still in the "
-		       "signed catalog; or planned, without files.",
+	.description =
+		"STATE is signed; new or changed, not yet signed; removed, but still in the "
+		"signed catalog; or planned, without files. With --versions each row is a version, "
+		"and CHANGES says why it was withdrawn and what changed in it.",
 	.opts = list_opts,
 	.opts_size = sizeof(struct catalog_opts),
 	.run = run_list,

@@ -11,7 +11,7 @@ struct catalog_opts {
 	const char *dir, *keys, *name, *title;
 	const char *passphrase_file, *new_passphrase_file;
 	struct opt_list expires;
-	bool unencrypted, copy, dry_run, strict;
+	bool unencrypted, copy, dry_run, strict, versions;
 	int type;
 	uint64_t keep;
 };

@@ -197,7 +197,7 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 #define MEANT_LETTER(l, options, text) \
 	BRACES(.type = OPT_MEANT, .letter = (l), .choices = (options), .help = (text))
 
-#define IN_REFERENCE "name it with the model: [REPOSITORY/]MODEL[:VARIANT]"
+#define IN_REFERENCE "name it with the model: [REPOSITORY/]MODEL[:VARIANT][@VERSION]"
 #define STORE_IS "the folder of the store is in the environment variable FERRY_HOME"
 #define NO_FORCE "no command has it; one that refuses to do something says what helps"
 #define NO_QUESTIONS \
@@ -212,6 +212,7 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 /* For the commands that read repositories. */
 static const struct opt reader_opts[] = {
 	MEANT("variant", NULL, IN_REFERENCE),
+	MEANT("revision", NULL, IN_REFERENCE),
 	MEANT("quant", NULL, IN_REFERENCE),
 	MEANT("quantization", NULL, IN_REFERENCE),
 	MEANT("include", NULL, IN_REFERENCE),
