@@ -232,6 +232,24 @@ static int each_stored(struct remote *r, index_model_fn *fn, void *ctx, struct e
 	return rc;
 }
 
+/* The current index cannot be had. */
+static int each_known(struct remote *r, index_model_fn *fn, void *ctx, struct err *e)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
+	if (!remote_index_last(r, &bytes)) {
+		report_warn(r->report,
+			    "%s: the list of its models is not in the store: these are only the "
+			    "models that are",
+			    r->repository);
+		return each_stored(r, fn, ctx, e);
+	}
+	report_warn(r->report,
+		    "%s: this is an earlier list of its models: the current one is not in the "
+		    "store",
+		    r->repository);
+	return index_read(buf_str(&bytes), bytes.len, INDEX_TARGET, fn, ctx, e);
+}
+
 int remote_each_model(struct remote *r, index_model_fn *fn, void *ctx, struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
@@ -240,13 +258,10 @@ int remote_each_model(struct remote *r, index_model_fn *fn, void *ctx, struct er
 		return each_of_catalog(&r->catalog, fn, ctx, e);
 	int rc = remote_target(r, INDEX_TARGET, TARGETS, INDEX_MAX_BYTES, &bytes, &why);
 	if (rc == 0) {
+		remote_index_keep(r, &bytes);
 		rc = index_read(buf_str(&bytes), bytes.len, INDEX_TARGET, fn, ctx, e);
 	} else if (r->offline || (r->unrefreshed && remote_is_no_answer(&why))) {
-		report_warn(r->report,
-			    "%s: the list of its models is not in the store: these are only the "
-			    "models that are",
-			    r->repository);
-		rc = each_stored(r, fn, ctx, e);
+		rc = each_known(r, fn, ctx, e);
 	} else {
 		*e = why;
 	}

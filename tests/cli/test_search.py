@@ -214,3 +214,33 @@ def test_a_model_is_found_in_each_repository_that_has_it(shelf, work):
     (work / "ferry.conf").write_text(conf + conf.replace("[repository.lab]", "[repository.copy]"))
     lines = ferry("search", "dolphin").out.splitlines()
     assert sorted(line.split()[0] for line in lines) == ["copy/dolphin", "lab/dolphin"]
+
+
+def test_an_earlier_index_is_better_than_none(ferry, work):
+    """A fetch brings newer metadata, but not the index."""
+    conf = ferry("catalog", "init", "lab", "--unencrypted", "--json").json["client_configuration"]
+    models = [card(n, n.title(), "x", "MIT", [], variant("q8_0")) for n in ("first", "second")]
+    reader = work / "reader"
+    reader.mkdir()
+    (reader / "ferry.conf").write_text(conf)
+    write(work / "repository", models[0])
+    ferry("catalog", "sign", "-q")
+    ferry("fetch", "-q", "first", cwd=reader)
+    result = ferry("search", "first", "--offline", cwd=reader)
+    assert result.out.startswith("first ") and "only the models that are" in result.err
+    ferry("list", "-q", cwd=reader)
+    write(work / "repository", models[1])
+    ferry("catalog", "sign", "-q")
+    ferry("fetch", "-q", "second", cwd=reader)
+    ferry("store", "remove", "-q", "first", cwd=reader)
+    result = ferry("search", "first", "--offline", cwd=reader)
+    assert result.out.startswith("first ") and "an earlier list of its models" in result.err
+    assert ferry("search", "second", "--offline", cwd=reader).out == ""
+    assert ferry("--complete", "fetch", "f", cwd=reader).out == "first\n"
+    assert ferry("search", "second", cwd=reader).out.startswith("second ")
+    assert ferry("search", "second", "--offline", cwd=reader).err == ""
+    # One that was changed on the disk is not used.
+    last = next(ferry.store.rglob("index-sha256"))
+    (last.parent / last.read_text()).write_bytes(b"x")
+    result = ferry("search", "first", "--offline", cwd=reader)
+    assert result.out == "" and "only the models that are" in result.err
