@@ -46,7 +46,7 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *
 	m->holds = s->holds;
 	m->stage = s->stage;
 	if (s->connections)
-		m->connections = s->connections;
+		m->connections = m->small_connections = s->connections;
 	if (ops->open(m, s->conf, s->section, e) < 0)
 		return err_context(e, "mirror %s", m->id);
 	*out = STEAL(m);

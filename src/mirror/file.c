@@ -44,6 +44,7 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 		return -(int)e->class;
 	struct file_mirror *f = NEW(struct file_mirror);
 	*f = (struct file_mirror){ .path = path, .closed = closed, .configured = s, .root = -1 };
+	pthread_mutex_init(&f->names, NULL);
 	m->state = f;
 	if (!m->url)
 		m->url = path_file_url(path);
@@ -57,6 +58,7 @@ static void file_close_mirror(struct mirror *m)
 {
 	struct file_mirror *f = m->state;
 	file_close(&f->root);
+	pthread_mutex_destroy(&f->names);
 	free(f->path);
 	free(f);
 	m->state = NULL;
@@ -132,7 +134,7 @@ static int file_list(struct mirror_connection *c, const char *prefix, mirror_ent
 static int file_remove_object(struct mirror_connection *c, const char *key, struct err *e)
 {
 	const struct file_mirror *f = c->mirror->state;
-	CLEANUP(file_close) int lock = -1;
+	CLEANUP(mirror_file_unlock) struct mirror_file_lock lock = MIRROR_FILE_LOCK_INIT;
 	bool there = false;
 	int rc = mirror_file_refuse_private(key, e);
 	if (rc == 0)
@@ -161,13 +163,13 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 {
 	const struct file_mirror *f = m->state;
 	struct err why = ERR_INIT;
-	CLEANUP(file_close) int lock = -1;
+	CLEANUP(mirror_file_unlock) struct mirror_file_lock lock = MIRROR_FILE_LOCK_INIT;
 	if (mirror_file_lock(m, &lock, &why) < 0) {
 		mirror_findings_fault(out, "write", &why);
 		return;
 	}
 	mirror_findings_add(out, "write", MIRROR_FINDING_OK, "yes");
-	if (flock(lock, LOCK_EX | LOCK_NB) == 0)
+	if (flock(lock.fd, LOCK_EX | LOCK_NB) == 0)
 		mirror_findings_add(out, "locks", MIRROR_FINDING_OK, "yes");
 	else
 		mirror_findings_add(out, "locks", MIRROR_FINDING_LACKS,
@@ -210,8 +212,10 @@ static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_f
 
 const struct mirror_ops mirror_file = {
 	.kind = "file",
-	/* A disk is not faster with several writers. */
+	/* A disk is not faster with several writers, but syncs several small files in the time
+	 * of one. */
 	.connections = 1,
+	.small_connections = 8,
 	.keys = keys,
 	.schemes = schemes,
 	.open = file_open,

@@ -13,6 +13,9 @@ struct file_mirror {
 	bool configured; /* by [mirror.NAME], not just a URL */
 	int root;        /* -1: not opened yet; guarded by the mirror's lock, as is: */
 	bool noted;      /* it is recorded that the folder holds a release */
+
+	pthread_mutex_t names; /* held together with the lock file, which threads would poll for */
+	unsigned missed;       /* how often the lock file was not to be had */
 };
 
 /* In file_present.c. ERR_SYSTEM if the folder is gone or empty although a release was there, or its
@@ -25,8 +28,14 @@ bool mirror_file_begin_anew(struct mirror *m);
 
 /* Opens the mirror's folder, once for all threads; with `make` it is created if missing. */
 WARN_UNUSED int mirror_file_root(struct mirror *m, bool make, struct err *e);
-/* Held during every change of a name; *lock is -1 where locks do not work. */
-WARN_UNUSED int mirror_file_lock(struct mirror *m, int *lock, struct err *e);
+/* Held during every change of a name. */
+struct mirror_file_lock {
+	struct file_mirror *of; /* NULL: it is not held */
+	int fd;                 /* -1 where locks do not work */
+};
+#define MIRROR_FILE_LOCK_INIT BRACES(.fd = -1)
+WARN_UNUSED int mirror_file_lock(struct mirror *m, struct mirror_file_lock *lock, struct err *e);
+void mirror_file_unlock(struct mirror_file_lock *lock);
 /* Locks an open file until it is closed; also 0 where there are no locks. ERR_CONFLICT when another
  * process holds it. */
 WARN_UNUSED int mirror_file_take(int fd, struct err *e);

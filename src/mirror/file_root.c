@@ -55,17 +55,59 @@ int mirror_file_take(int fd, struct err *e)
 	return err_hint(e, "wait until the other process has finished, then run the command again");
 }
 
-int mirror_file_lock(struct mirror *m, int *lock, struct err *e)
+static int lock_file(struct mirror *m, uint64_t wait_ms, int *lock, struct err *e)
 {
 	const struct file_mirror *f = m->state;
 	CLEANUP(file_close) int dir = -1;
 	int rc = folder_open_dir(f->root, FILE_MIRROR_PRIVATE "/lock", FOLDER_MAKE, &dir, e);
 	if (rc < 0)
 		return rc;
-	rc = file_lock_at(dir, "lock", LOCK_WAIT_MS, m->env.cancel, lock, e);
+	rc = file_lock_at(dir, "lock", wait_ms, m->env.cancel, lock, e);
 	if (rc == -ERR_CONFLICT)
 		err_hint(e, "wait until it has finished, or end it if it hangs");
 	return rc < 0 ? err_context(e, "%s/" FILE_MIRROR_PRIVATE, f->path) : 0;
+}
+
+static unsigned missed(struct mirror *m)
+{
+	const struct file_mirror *f = m->state;
+	pthread_mutex_lock(&m->lock);
+	unsigned n = f->missed;
+	pthread_mutex_unlock(&m->lock);
+	return n;
+}
+
+static void count_miss(struct mirror *m)
+{
+	struct file_mirror *f = m->state;
+	pthread_mutex_lock(&m->lock);
+	f->missed++;
+	pthread_mutex_unlock(&m->lock);
+}
+
+int mirror_file_lock(struct mirror *m, struct mirror_file_lock *lock, struct err *e)
+{
+	struct file_mirror *f = m->state;
+	unsigned before = missed(m);
+	pthread_mutex_lock(&f->names);
+	/* When another thread has waited in vain meanwhile, this one has waited as long. */
+	int rc = lock_file(m, missed(m) == before ? LOCK_WAIT_MS : 0, &lock->fd, e);
+	if (rc < 0) {
+		count_miss(m);
+		pthread_mutex_unlock(&f->names);
+		return rc;
+	}
+	lock->of = f;
+	return 0;
+}
+
+void mirror_file_unlock(struct mirror_file_lock *lock)
+{
+	if (!lock->of)
+		return;
+	file_close(&lock->fd);
+	pthread_mutex_unlock(&lock->of->names);
+	lock->of = NULL;
 }
 
 int mirror_file_refuse_private(const char *key, struct err *e)

@@ -161,45 +161,63 @@ static enum folder_make admit_readers(const struct file_mirror *f, int fd)
 	return f->closed ? FOLDER_MAKE_CLOSED : FOLDER_MAKE_PUBLIC;
 }
 
-static int name_part(struct part *p, const struct file_mirror *f, const char *key, bool exclusive,
-		     struct err *e)
+static int rename_part(const struct part *p, int dir, const char *key, bool exclusive)
 {
-	enum folder_make make = admit_readers(f, p->fd);
-	int sys = 0;
-	/* Another process's remove() may delete the folder between the two steps. */
-	for (int tries = 0; tries < 3; tries++) {
-		CLEANUP(file_close) int dir = -1;
-		const char *name = path_base(key);
-		int rc = folder_open_dir(f->root, key, make, &dir, e);
-		if (rc < 0)
-			return rc;
-		if (exclusive)
-			sys = os_rename_exclusive(p->dir, p->name, dir, name);
-		else
-			sys = renameat(p->dir, p->name, dir, name) < 0 ? errno : 0;
-		if (sys == 0)
-			return file_sync(dir, key, e);
-		if (sys != ENOENT)
-			break;
-	}
+	if (exclusive)
+		return os_rename_exclusive(p->dir, p->name, dir, path_base(key));
+	return renameat(p->dir, p->name, dir, path_base(key)) < 0 ? errno : 0;
+}
+
+static int name_failed(int sys, bool exclusive, struct err *e)
+{
 	if (sys == EEXIST && exclusive)
 		return err_set(e, ERR_CONFLICT, "exists already");
 	err_sys(e, sys, "cannot rename the complete file");
 	return err_class_set(e, ERR_SYSTEM);
 }
 
+/* Under the lock. */
+static int name_part(struct part *p, const struct file_mirror *f, const char *key,
+		     enum folder_make make, const struct mirror_put *how, int *dir, struct err *e)
+{
+	int rc = check_condition(f->root, key, how, e);
+	int sys = ENOENT;
+	/* Another process's remove() may have deleted the folder since it was opened. */
+	for (int tries = 0; rc == 0 && sys == ENOENT && tries < 3; tries++) {
+		if (*dir < 0)
+			rc = folder_open_dir(f->root, key, make, dir, e);
+		if (rc < 0)
+			return rc;
+		sys = rename_part(p, *dir, key, how->only_if_absent);
+		if (sys == ENOENT)
+			file_close(dir);
+	}
+	return rc < 0 || sys == 0 ? rc : name_failed(sys, how->only_if_absent, e);
+}
+
+static int lock_and_name(struct mirror *m, struct part *p, const char *key, enum folder_make make,
+			 const struct mirror_put *how, int *dir, struct err *e)
+{
+	CLEANUP(mirror_file_unlock) struct mirror_file_lock lock = MIRROR_FILE_LOCK_INIT;
+	int rc = mirror_file_lock(m, &lock, e);
+	return rc < 0 ? rc : name_part(p, m->state, key, make, how, dir, e);
+}
+
+/* Syncs outside of the lock: then the file system brings those of several threads to the disk
+ * together. */
 static int commit(struct mirror *m, struct part *p, const char *key, const struct mirror_put *how,
 		  struct err *e)
 {
 	const struct file_mirror *f = m->state;
-	CLEANUP(file_close) int lock = -1;
+	enum folder_make make = admit_readers(f, p->fd);
+	CLEANUP(file_close) int dir = -1;
 	int rc = file_sync(p->fd, p->name, e);
 	if (rc == 0)
-		rc = mirror_file_lock(m, &lock, e);
+		rc = folder_open_dir(f->root, key, make, &dir, e);
 	if (rc == 0)
-		rc = check_condition(f->root, key, how, e);
+		rc = lock_and_name(m, p, key, make, how, &dir, e);
 	if (rc == 0)
-		rc = name_part(p, f, key, how->only_if_absent, e);
+		rc = file_sync(dir, key, e);
 	if (rc < 0 && err_is(e, ERR_CONFLICT))
 		p->drop = true;
 	return rc;

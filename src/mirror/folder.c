@@ -36,9 +36,12 @@ static bool names_link(int dir, const char *name)
 static int step(int *dir, const char *name, enum folder_make make, struct err *e)
 {
 	mode_t mode = make == FOLDER_MAKE_CLOSED ? FILE_DIR_MODE & 0770 : FILE_DIR_MODE;
-	bool made = make && mkdirat(*dir, name, mode) == 0;
-	int refused = make && !made ? errno : 0;
 	int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool missing = next < 0 && errno == ENOENT;
+	bool made = make && missing && mkdirat(*dir, name, mode) == 0;
+	int refused = make && missing && !made ? errno : 0;
+	if (make && missing)
+		next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* Report why it could not be created, not that it is missing. */
 	int sys = refused && refused != EEXIST ? refused : errno;
 	if (next < 0 && names_link(*dir, name))

@@ -15,6 +15,7 @@ struct mirror *mirror_new(const struct mirror_ops *ops, const char *id)
 	m->id = mem_strdup(id);
 	m->priority = 50;
 	m->connections = ops->connections ? ops->connections : MIRROR_CONNECTIONS;
+	m->small_connections = ops->small_connections;
 	pthread_mutex_init(&m->lock, NULL);
 	return m;
 }
@@ -79,6 +80,11 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_e
 bool mirror_has_server(const struct mirror *m)
 {
 	return m->ops->connect;
+}
+
+unsigned mirror_threads(const struct mirror *m)
+{
+	return MAX(m->connections, m->small_connections);
 }
 
 bool mirror_can(const struct mirror *m, unsigned what)

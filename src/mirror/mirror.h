@@ -133,12 +133,16 @@ struct mirror_upload;
 
 #define MIRROR_CONNECTIONS 4
 
+/* Objects up to this size are small: a call takes about as long as an empty one. */
+#define MIRROR_SMALL MIB
+
 /* The functions of a kind; NULL if the kind does not support one. */
 struct mirror_ops {
 	const char *kind;           /* "file", "http", … */
 	const char *const *keys;    /* its own keys of [mirror.NAME]; NULL-ended */
 	bool metadata_only;         /* it holds no model files */
 	unsigned connections;       /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
+	unsigned small_connections; /* the same; 0: as connections */
 	const char *const *schemes; /* "https://", …: URLs that it can read; NULL-ended, or NULL */
 
 	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). Asks
@@ -222,7 +226,8 @@ struct mirror {
 				 prefix; no secrets. Set by open; NULL: url */
 	char *region;         /* or NULL */
 	uint64_t priority;    /* lower is used first; default 50 */
-	unsigned connections; /* how many calls a caller should run at a time */
+	unsigned connections; /* how many calls a caller should run at a time, */
+	unsigned small_connections; /* and how many of them while all are for small objects */
 	enum mirror_holds holds;
 	bool stage;
 	void *state; /* the kind's own, shared by all connections */
@@ -259,6 +264,9 @@ DEFINE_CLEANUP(struct mirror, mirror_close);
 
 /* Is it on a server, so that calls are requests? */
 bool mirror_has_server(const struct mirror *m);
+/* How many threads should work on it, if no more than m->connections of them have a large object
+ * at a time. */
+unsigned mirror_threads(const struct mirror *m);
 /* Does it support all of these (enum mirror_can)? */
 bool mirror_can(const struct mirror *m, unsigned what);
 

@@ -363,14 +363,15 @@ static bool s3_copies_from(const struct mirror *m, const struct mirror *from)
 }
 
 #define S3_FUNCTIONS \
-	.close = s3_close, .connect = s3_connect, .disconnect = s3_disconnect, .stat = s3_stat, \
-	.get = s3_get, .list = s3_list, .copy = s3_copy, .remove = s3_remove, \
-	.presign = s3_presign_key, .upload_open = mirror_s3_upload_open, \
-	.upload_put = mirror_s3_upload_put, .upload_commit = mirror_s3_upload_commit, \
-	.upload_close = mirror_s3_upload_close, .upload_abandon = mirror_s3_upload_abandon, \
-	.upload_copy = mirror_s3_upload_copy, .copies_from = s3_copies_from, \
-	.leftovers = mirror_s3_leftovers, .leftover_remove = mirror_s3_leftover_remove, \
-	.preflight = mirror_s3_preflight, .probe = mirror_s3_probe, .setup = mirror_s3_setup
+	.small_connections = 16, .close = s3_close, .connect = s3_connect, \
+	.disconnect = s3_disconnect, .stat = s3_stat, .get = s3_get, .list = s3_list, \
+	.copy = s3_copy, .remove = s3_remove, .presign = s3_presign_key, \
+	.upload_open = mirror_s3_upload_open, .upload_put = mirror_s3_upload_put, \
+	.upload_commit = mirror_s3_upload_commit, .upload_close = mirror_s3_upload_close, \
+	.upload_abandon = mirror_s3_upload_abandon, .upload_copy = mirror_s3_upload_copy, \
+	.copies_from = s3_copies_from, .leftovers = mirror_s3_leftovers, \
+	.leftover_remove = mirror_s3_leftover_remove, .preflight = mirror_s3_preflight, \
+	.probe = mirror_s3_probe, .setup = mirror_s3_setup
 
 const struct mirror_ops mirror_s3 = {
 	.kind = "s3",

@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-/* Below this number of keys, a stat for each costs no more than a listing, which may contain many
- * other objects. */
+/* A stat for each key costs no more than a listing when they are few, or when the listing is likely
+ * to contain so many times as many. */
 #define LIST_FROM 32
+#define LIST_AT_MOST 64
 
 bool inventory_wants(enum mirror_holds holds, enum repository_class class)
 {
@@ -117,7 +118,8 @@ int inventory_list(struct mirror *m, const struct tree *t, const bool *wanted,
 		if (wanted[i])
 			items[i] = (struct inventory_item){ .state = INVENTORY_MISSING };
 	}
-	bool listed = mirror_can(m, MIRROR_CAN_LIST) && count >= LIST_FROM;
+	bool listed = mirror_can(m, MIRROR_CAN_LIST) && count >= LIST_FROM &&
+		      count >= t->files.count / LIST_AT_MOST;
 	int rc = listed ? by_listing(m, t, wanted, items, e) : 0;
 	for (size_t i = 0; rc == 0 && i < t->files.count; i++)
 		known[i] = wanted[i] && !stat_helps(m, &t->files.at[i], &items[i], listed);
@@ -180,8 +182,8 @@ static size_t to_ask(const struct tree *t, const bool *wanted, const bool *known
 	size_t count = 0;
 	for (size_t i = 0; i < t->files.count; i++) {
 		const struct repository_file *f = &t->files.at[i];
-		bool vouched = how->record && f->class == REPOSITORY_OBJECT &&
-			       items[i].state == INVENTORY_UNVERIFIED &&
+		bool versioned = f->class == REPOSITORY_OBJECT || f->class == REPOSITORY_METADATA;
+		bool vouched = how->record && versioned && items[i].state == INVENTORY_UNVERIFIED &&
 			       verified_vouches(how->record, f, &items[i].stat);
 		if (wanted[i] && !known[i] && !vouched)
 			which[count++] = i;
@@ -202,8 +204,8 @@ int inventory_mirror(struct mirror *m, const struct tree *t, const bool *wanted,
 		(void)!inventory_list(m, t, wanted, items, known, e);
 	} while (e->class && again(&s, &retry, e));
 	if (!e->class)
-		threads_run(m->connections, to_ask(t, wanted, known, how, items, which), take_stat,
-			    &s);
+		threads_run(mirror_threads(m), to_ask(t, wanted, known, how, items, which),
+			    take_stat, &s);
 	pthread_mutex_destroy(&s.lock);
 	if (s.error.class)
 		*e = s.error;

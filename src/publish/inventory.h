@@ -33,8 +33,9 @@ enum inventory_state inventory_judge(const struct repository_file *f, const stru
 
 struct inventory_how {
 	const struct retry *retry;     /* for each call */
-	const struct verified *record; /* objects that it vouches for, as they are listed, are not
-					  asked about one by one; NULL: none */
+	const struct verified *record; /* objects and versioned metadata that it vouches for, as
+					  they are listed, are not asked about one by one;
+					  NULL: none */
 	size_t retries;                /* out: calls that were tried again */
 };
 

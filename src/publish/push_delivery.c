@@ -1,6 +1,7 @@
 #include "publish/push_delivery.h"
 
 #include "publish/audit.h"
+#include "publish/push_sending.h"
 #include "tuf/name.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -38,22 +39,59 @@ void push_delivery_release(struct push_delivery *d)
 
 unsigned push_delivery_hands(const struct push_delivery *d)
 {
-	return mirror_can(d->m->mirror, MIRROR_IN_ORDER) ? 1 : d->m->mirror->connections;
+	return mirror_can(d->m->mirror, MIRROR_IN_ORDER) ? 1 : mirror_threads(d->m->mirror);
+}
+
+unsigned push_delivery_large_hands(const struct push_delivery *d)
+{
+	return MIN(push_delivery_hands(d), d->m->mirror->connections);
+}
+
+bool push_delivery_is_large(const struct push_step *s)
+{
+	return s->file->size > MIRROR_SMALL;
 }
 
 struct all {
 	struct push_delivery *d;
 	push_delivery_which *which;
 	push_delivery_step *fn;
-	struct err error; /* under d->lock */
+	pthread_cond_t turn; /* a file was finished; with d->lock, as is: */
+	struct push_sending sending;
+	unsigned large; /* files of these */
+	struct err error;
 };
 
-static bool has_failed(struct all *a)
+static bool must_wait(const struct all *a, const struct push_step *s)
+{
+	return push_sending_has(&a->sending, s->file) ||
+	       (push_delivery_is_large(s) && a->large >= push_delivery_large_hands(a->d));
+}
+
+/* False after an error. */
+static bool take_turn(struct all *a, const struct push_step *s)
 {
 	pthread_mutex_lock(&a->d->lock);
-	bool failed = a->error.class;
+	while (!a->error.class && must_wait(a, s))
+		pthread_cond_wait(&a->turn, &a->d->lock);
+	bool go = !a->error.class;
+	if (go) {
+		push_sending_add(&a->sending, s->file);
+		a->large += push_delivery_is_large(s);
+	}
 	pthread_mutex_unlock(&a->d->lock);
-	return failed;
+	return go;
+}
+
+static void end_turn(struct all *a, const struct push_step *s, const struct err *e)
+{
+	pthread_mutex_lock(&a->d->lock);
+	push_sending_remove(&a->sending, s->file);
+	a->large -= push_delivery_is_large(s);
+	if (e->class && !a->error.class)
+		a->error = *e;
+	pthread_cond_broadcast(&a->turn);
+	pthread_mutex_unlock(&a->d->lock);
 }
 
 static void one_step(void *ctx, size_t i)
@@ -61,21 +99,20 @@ static void one_step(void *ctx, size_t i)
 	struct all *a = ctx;
 	struct push_step *s = &a->d->m->plan.steps[i];
 	struct err e = ERR_INIT;
-	if (!a->which(s) || has_failed(a))
+	if (!a->which(s) || !take_turn(a, s))
 		return;
-	if (cancel_check(a->d->o->cancel, &e) == 0 && a->fn(a->d, s, &e) == 0)
-		return;
-	pthread_mutex_lock(&a->d->lock);
-	if (!a->error.class)
-		a->error = e;
-	pthread_mutex_unlock(&a->d->lock);
+	if (cancel_check(a->d->o->cancel, &e) == 0)
+		(void)!a->fn(a->d, s, &e);
+	end_turn(a, s, &e);
 }
 
 int push_delivery_each(struct push_delivery *d, push_delivery_which *which, push_delivery_step *fn,
 		       struct err *e)
 {
 	struct all a = { .d = d, .which = which, .fn = fn };
+	pthread_cond_init(&a.turn, NULL);
 	threads_run(push_delivery_hands(d), d->m->plan.count, one_step, &a);
+	pthread_cond_destroy(&a.turn);
 	if (a.error.class)
 		*e = a.error;
 	return -(int)e->class;

@@ -20,8 +20,10 @@ void push_delivery_init(struct push_delivery *d, const struct tree *t, const str
 			struct push_mirror *m, bool metadata);
 void push_delivery_release(struct push_delivery *d);
 
-/* Threads that work on this mirror at a time. */
+/* Threads that work on this mirror at a time; and how many of them on large objects. */
 unsigned push_delivery_hands(const struct push_delivery *d);
+unsigned push_delivery_large_hands(const struct push_delivery *d);
+bool push_delivery_is_large(const struct push_step *s);
 /* Runs fn for each step of the plan for which `which` is true, on push_delivery_hands() threads.
  * After an error no other step is begun; the first one is returned. */
 typedef bool push_delivery_which(const struct push_step *s);

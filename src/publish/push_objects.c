@@ -1,5 +1,6 @@
 #include "publish/push_objects.h"
 
+#include "publish/push_sending.h"
 #include "publish/reuse.h"
 #include "util/cancel.h"
 #include "util/mem.h"
@@ -31,6 +32,8 @@ struct work {
 	struct object *begun;
 	size_t next;      /* step of the plan */
 	unsigned opening; /* objects */
+	unsigned large;   /* threads that work on large objects */
+	struct push_sending sending;
 	struct err error; /* the first one; nothing more is begun */
 	struct err alone; /* the first one that concerns only one object */
 };
@@ -42,29 +45,47 @@ static bool is_wanted(const struct push_step *s)
 	return s->file->class == REPOSITORY_OBJECT && push_delivery_is_to_be_put(s);
 }
 
-/* The next object of the plan; NULL: all have been begun. */
-static struct object *begin_next(struct work *w)
+/* False: so many threads work on large objects that this one must wait. */
+static bool may_take(const struct work *w, const struct push_step *s)
+{
+	return !push_delivery_is_large(s) || w->large < push_delivery_large_hands(w->d);
+}
+
+/* The next step of the plan that is to be begun; NULL: all have been. */
+static struct push_step *next_step(struct work *w)
 {
 	struct push_plan *p = &w->d->m->plan;
 	while (w->next < p->count && !is_wanted(&p->steps[w->next]))
 		w->next++;
-	if (w->next == p->count)
+	return w->next < p->count ? &p->steps[w->next] : NULL;
+}
+
+/* NULL: there is none, or it must wait. A later one must not be begun before it (feed.h). */
+static struct object *begin_next(struct work *w)
+{
+	struct push_step *s = next_step(w);
+	if (!s || !may_take(w, s) || push_sending_has(&w->sending, s->file))
 		return NULL;
 	struct object *o = NEW(struct object), **end = &w->begun;
 	while (*end)
 		end = &(*end)->next;
-	*o = (struct object){ .step = &p->steps[w->next], .file = w->next, .hands = 1 };
+	*o = (struct object){ .step = s, .file = w->next, .hands = 1 };
 	*end = o;
 	w->next++;
 	w->opening++;
+	w->large += push_delivery_is_large(s);
+	push_sending_add(&w->sending, s->file);
 	return o;
 }
 
+/* A small object has no second piece to help with. */
 static struct object *to_help_with(struct work *w)
 {
 	for (struct object *o = w->begun; o; o = o->next)
-		if (o->upload && !o->drained && !o->failed) {
+		if (o->upload && !o->drained && !o->failed && push_delivery_is_large(o->step) &&
+		    may_take(w, o->step)) {
 			o->hands++;
+			w->large++;
 			return o;
 		}
 	return NULL;
@@ -80,7 +101,7 @@ static struct object *choose(struct work *w)
 		if (!o)
 			o = begin_next(w);
 		/* One that is being opened may have work for this thread. */
-		if (o || !w->opening)
+		if (o || (!w->opening && !next_step(w)))
 			break;
 		pthread_cond_wait(&w->changed, &w->lock);
 	}
@@ -341,6 +362,10 @@ static void object_free(struct work *w, struct object *o)
 	if (o->pieces)
 		feed_finish(w->feed, w->reader, o->file);
 	mirror_upload_close(o->upload);
+	pthread_mutex_lock(&w->lock);
+	push_sending_remove(&w->sending, o->step->file);
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
 	reuse_release(&o->reuse);
 	free(o);
 }
@@ -375,6 +400,8 @@ static bool leave(struct work *w, struct object *o, bool drained, bool failed)
 	o->drained = o->drained || drained;
 	o->failed = o->failed || failed;
 	bool last = --o->hands == 0;
+	w->large -= push_delivery_is_large(o->step);
+	pthread_cond_broadcast(&w->changed);
 	if (last) {
 		struct object **at = &w->begun;
 		while (*at != o)

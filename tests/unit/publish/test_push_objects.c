@@ -6,6 +6,7 @@
 #include "util/mem.h"
 #include "util/file.h"
 #include "util/path.h"
+#include "util/threads.h"
 
 #include <limits.h>
 
@@ -133,11 +134,98 @@ static void there_are_never_more_calls_than_connections(void **state)
 	world_free(w);
 }
 
+static void small_objects_are_sent_by_more_threads_than_large_ones(void **state)
+{
+	(void)state;
+	static const enum mem_call calls[] = { MEM_OPEN, MEM_PIECE, MEM_PUT };
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		struct world *w = world_new(1, 1);
+		w->handle[0]->small_connections = 4;
+		mirror_mem_gather(w->store[0], calls[i], "targets/", 4);
+		assert_ok(push(w), &w->e);
+		assert_true(mirror_mem_gathered(w->store[0]));
+		assert_whole(w, 0);
+		world_free(w);
+	}
+}
+
+/* Who sends pieces of the large object. */
+static struct {
+	const struct mirror_ops *ops;
+	pthread_mutex_t lock;
+	pthread_t who;
+	unsigned pieces, of_others;
+} senders = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int note_sender(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
+		       const void *data, struct err *e)
+{
+	pthread_mutex_lock(&senders.lock);
+	if (strcmp(u->key, RELEASE_BIG) == 0) {
+		if (!senders.pieces++)
+			senders.who = pthread_self();
+		senders.of_others += !pthread_equal(senders.who, pthread_self());
+	}
+	pthread_mutex_unlock(&senders.lock);
+	return senders.ops->upload_put(c, u, piece, data, e);
+}
+
+static void a_large_object_is_sent_by_no_more_threads_than_connections(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 1);
+	struct mirror_ops ops = *w->handle[0]->ops;
+	tree_release(&w->t);
+	release_make_pieces(w->dir, 1, 6, &w->t);
+	senders.ops = w->handle[0]->ops;
+	ops.upload_put = note_sender;
+	w->handle[0]->ops = &ops;
+	w->handle[0]->small_connections = 4;
+	assert_ok(push(w), &w->e);
+	assert_int_equal(senders.pieces, 6);
+	assert_int_equal(senders.of_others, 0);
+	assert_whole(w, 0);
+	w->handle[0]->ops = senders.ops;
+	world_free(w);
+}
+
+static void many_small_objects_go_on_while_large_ones_wait_for_their_turn(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 2);
+	tree_release(&w->t);
+	release_make_many(w->dir, 60, &w->t);
+	w->handle[0]->small_connections = 8;
+	mirror_mem_gather(w->store[0], MEM_PUT, "targets/", 8);
+	assert_ok(push(w), &w->e);
+	assert_true(mirror_mem_gathered(w->store[0]));
+	assert_int_equal(w->m[0].puts, 61);
+	world_free(w);
+}
+
+/* A folder refuses the second upload of the same bytes while the first is open. */
+static void objects_with_the_same_bytes_are_not_sent_at_the_same_time(void **state)
+{
+	(void)state;
+	struct world *w = world_new(0, 1);
+	CLEANUP(mem_free_ptr) char *at = path_join(w->dir, "mirror");
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.disk]\nkind=file\npath=%s\n", at);
+	tree_release(&w->t);
+	release_make_same(w->dir, 60, &w->t);
+	w->handle[0] = mirror_conf_open(text);
+	w->count = 1;
+	assert_in_range(w->handle[0]->small_connections, 2, THREADS_MAX);
+	assert_ok(push(w), &w->e);
+	assert_int_equal(w->m[0].puts, 61);
+	world_free(w);
+}
+
 static void a_kind_that_needs_the_order_gets_one_call_at_a_time(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1, 4);
 	w->handle[0]->can |= MIRROR_IN_ORDER;
+	w->handle[0]->small_connections = 8;
 	assert_ok(push(w), &w->e);
 	assert_int_equal(mirror_mem_most_at_once(w->store[0]), 1);
 	assert_whole(w, 0);
@@ -297,6 +385,15 @@ static int list_without_digests(struct mirror_connection *c, const char *prefix,
 	return seeing->list(c, prefix, without_digest, &l, e);
 }
 
+static size_t calls_of(const struct world *w, const char *verb)
+{
+	const struct str_list *calls = mirror_mem_calls(w->store[0]);
+	size_t n = 0;
+	for (size_t i = 0; i < calls->count; i++)
+		n += str_starts(calls->at[i], verb);
+	return n;
+}
+
 static size_t stats_of_objects(const struct world *w)
 {
 	const struct str_list *calls = mirror_mem_calls(w->store[0]);
@@ -332,6 +429,45 @@ static void what_the_record_vouches_for_is_not_asked_about(void **state)
 	assert_ok(push(w), &w->e);
 	assert_int_equal(stats_of_objects(w), 40);
 	w->handle[0]->ops = seeing;
+	world_free(w);
+}
+
+static void a_mirror_is_listed_however_many_objects_there_are(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 4);
+	struct mirror_ops ops = *w->handle[0]->ops;
+	tree_release(&w->t);
+	release_make_many(w->dir, 40, &w->t);
+	seeing = w->handle[0]->ops;
+	ops.list = list_without_digests;
+	w->handle[0]->ops = &ops;
+	w->o.record_dir = w->dir;
+	for (unsigned i = 0; i < 2; i++) {
+		mirror_mem_forget_calls(w->store[0]);
+		assert_ok(push(w), &w->e);
+		assert_int_equal(calls_of(w, "list "), 2);
+		assert_int_equal(calls_of(w, "stat targets/"), 0);
+	}
+	/* The release is looked at; nothing else is asked for. */
+	assert_in_range(mirror_mem_calls(w->store[0])->count, 3, 6);
+	w->handle[0]->ops = seeing;
+	world_free(w);
+}
+
+static void a_mirror_that_cannot_be_listed_is_asked_for_each_object(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 4);
+	tree_release(&w->t);
+	release_make_many(w->dir, 40, &w->t);
+	w->handle[0]->can &= ~(unsigned)MIRROR_CAN_LIST;
+	assert_ok(push(w), &w->e);
+	mirror_mem_forget_calls(w->store[0]);
+	assert_ok(push(w), &w->e);
+	assert_int_equal(w->m[0].outcome, PUSH_UP_TO_DATE);
+	assert_int_equal(calls_of(w, "list "), 0);
+	assert_int_equal(stats_of_objects(w), 40);
 	world_free(w);
 }
 
@@ -430,6 +566,10 @@ int main(void)
 		cmocka_unit_test(several_objects_are_sent_at_the_same_time),
 		cmocka_unit_test(existing_objects_are_read_back_at_the_same_time),
 		cmocka_unit_test(there_are_never_more_calls_than_connections),
+		cmocka_unit_test(small_objects_are_sent_by_more_threads_than_large_ones),
+		cmocka_unit_test(a_large_object_is_sent_by_no_more_threads_than_connections),
+		cmocka_unit_test(many_small_objects_go_on_while_large_ones_wait_for_their_turn),
+		cmocka_unit_test(objects_with_the_same_bytes_are_not_sent_at_the_same_time),
 		cmocka_unit_test(a_kind_that_needs_the_order_gets_one_call_at_a_time),
 		cmocka_unit_test(each_piece_is_read_once_for_all_threads_of_all_mirrors),
 		cmocka_unit_test(each_kind_of_call_is_tried_again),
@@ -439,6 +579,8 @@ int main(void)
 		cmocka_unit_test(an_upload_that_another_run_has_completed_is_no_failure),
 		cmocka_unit_test(a_damaged_local_piece_is_never_sent_by_any_thread),
 		cmocka_unit_test(what_the_record_vouches_for_is_not_asked_about),
+		cmocka_unit_test(a_mirror_is_listed_however_many_objects_there_are),
+		cmocka_unit_test(a_mirror_that_cannot_be_listed_is_asked_for_each_object),
 		cmocka_unit_test(the_next_push_sends_only_the_pieces_that_are_missing),
 		cmocka_unit_test(a_folder_goes_on_where_an_upload_was_left),
 		cmocka_unit_test(a_plan_tells_what_is_left_and_about_how_many_requests_it_takes),

@@ -103,10 +103,16 @@ void release_make_pieces(const char *dir, unsigned version, unsigned pieces, str
 	assert_ok(tree_from_files(dir, &files, out, &e), &e);
 }
 
-void release_make_many(const char *dir, size_t count, struct tree *out)
+static void add_timestamp(struct repository_files *files, const char *dir)
 {
 	static const char timestamp[] = "{\"signed\":{\"_type\":\"timestamp\",\"version\":1,"
 					"\"expires\":\"2030-01-01T00:00:00Z\"}}";
+	add(files, dir, "metadata/timestamp.json", REPOSITORY_TIMESTAMP, timestamp,
+	    strlen(timestamp));
+}
+
+void release_make_many(const char *dir, size_t count, struct tree *out)
+{
 	struct err e = ERR_INIT;
 	struct repository_files files = { 0 };
 	for (size_t i = 0; i < count; i++) {
@@ -116,8 +122,19 @@ void release_make_many(const char *dir, size_t count, struct tree *out)
 		data[len - 1] = (char)i;
 		add(&files, dir, key, REPOSITORY_OBJECT, data, len);
 	}
-	add(&files, dir, "metadata/timestamp.json", REPOSITORY_TIMESTAMP, timestamp,
-	    strlen(timestamp));
+	add_timestamp(&files, dir);
+	assert_ok(tree_from_files(dir, &files, out, &e), &e);
+}
+
+void release_make_same(const char *dir, size_t count, struct tree *out)
+{
+	struct err e = ERR_INIT;
+	struct repository_files files = { 0 };
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(mem_free_ptr) char *key = mem_printf("targets/%02zu.bin", i);
+		add(&files, dir, key, REPOSITORY_OBJECT, "the same", 8);
+	}
+	add_timestamp(&files, dir);
 	assert_ok(tree_from_files(dir, &files, out, &e), &e);
 }
 

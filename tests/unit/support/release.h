@@ -21,6 +21,8 @@ void release_make_pieces(const char *dir, unsigned version, unsigned pieces, str
 /* Another tree: targets/00.bin, 01.bin, …, and a timestamp. The objects are small; one in 13, the
  * first of them 05, has two pieces and no manifest. */
 void release_make_many(const char *dir, size_t count, struct tree *out);
+/* The same, but all objects are small and have the same bytes. */
+void release_make_same(const char *dir, size_t count, struct tree *out);
 #define RELEASE_BIG "targets/models/m/big.bin"
 #define RELEASE_FILES 8
 
