@@ -22,9 +22,9 @@
  * files is planned: it is in the card but not in the signed catalog. The JSON object is kept
  * unchanged, unknown members included; the structs below are views of it.
  *
- * The version of a variant counts up from 1 with each change of its files. A file of a later
- * version has a path of its own, so that the earlier one stays a target beside it. Its name on the
- * reader's disk is "name", or without it the last part of the path.
+ * The version of a variant counts up from 1 with each change of its files. A file that changed gets
+ * a new path, so that the earlier one stays a target beside it. Its name on the reader's disk is
+ * "name", or without it the last part of the path.
  */
 #ifndef FERRY_CATALOG_CARD_H
 #define FERRY_CATALOG_CARD_H
