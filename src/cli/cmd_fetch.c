@@ -53,17 +53,25 @@ static void put_model(json_t *object, const struct retrieved *m)
 	}
 }
 
-#define REFERENCE "{repository}/{model}:{variant}"
-
-static void tell(struct cli *cli, const json_t *model, const struct fetch_result *r)
+/* With the version, if that was asked for. */
+static char *name_of(const json_t *model, const struct reference *asked)
 {
-	const char *what = r->delivered                 ? REFERENCE " is already there"
-			   : !r->fetched && !r->resumed ? REFERENCE " is already in the store"
-			   : r->resumed ? REFERENCE ": {fetched:size} fetched and verified, "
-						    "{resumed:size} kept from an earlier run"
-					: REFERENCE ": {fetched:size} fetched and verified";
+	bool add = asked->version && !strchr(json_text(model, "variant"), '@');
+	return cli_fill(model, add ? "{repository}/{model}:{variant}@{version}"
+				   : "{repository}/{model}:{variant}");
+}
+
+static void tell(struct cli *cli, const json_t *model, const struct reference *asked,
+		 const struct fetch_result *r)
+{
+	const char *what = r->delivered                 ? " is already there"
+			   : !r->fetched && !r->resumed ? " is already in the store"
+			   : r->resumed ? ": {fetched:size} fetched and verified, {resumed:size} "
+					  "kept from an earlier run"
+					: ": {fetched:size} fetched and verified";
+	CLEANUP(mem_free_ptr) char *name = name_of(model, asked);
 	CLEANUP(mem_free_ptr) char *text = cli_fill(model, what);
-	report_note(cli->report, "%s", text);
+	report_note(cli->report, "%s%s", name, text);
 	for (size_t i = 0; i < r->count; i++)
 		cli_path(cli, r->files[i].path);
 }
@@ -99,7 +107,7 @@ static int fetch_one(void *ctx, int i, struct err *e)
 		return rc;
 	json_t *object = json_push_object(f->models);
 	put_model(object, &m);
-	tell(f->cli, object, &m.files);
+	tell(f->cli, object, &f->references[i], &m.files);
 	return 0;
 }
 

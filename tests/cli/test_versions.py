@@ -64,6 +64,12 @@ def test_an_earlier_version_is_fetched_by_its_number_or_digest(
     assert (again["fetched"], again["path"]) == (0, old["path"])
 
 
+def test_what_was_asked_for_is_told_with_its_version(ferry, publisher, two, client):
+    assert "demo/tiny:q8_0@1: 30.0 MiB fetched and verified" in ferry("fetch", "tiny@1").err
+    assert "demo/tiny:q8_0@1 is already in the store" in ferry("fetch", "tiny@1", "--offline").err
+    assert "demo/tiny:q8_0: " in ferry("fetch", "tiny").err
+
+
 def test_a_version_has_the_publishers_label(ferry, publisher, prepared, client):
     publisher.ferry("catalog", "add", "-q", "--label", "2026-11", prepared("tiny", "4M", "--seed", "3"),
                     cwd=publisher.dir)
