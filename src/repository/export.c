@@ -84,24 +84,40 @@ int export_find(const struct export *x, const char *text, const struct card **mo
 
 /* ---- SHA256SUMS ---- */
 
+/* A file under the name that readers have, "models/MODEL/NAME". */
+struct listed {
+	const struct card_file *file;
+	char *name;
+};
+
 struct listing {
 	const struct export *x;
-	const struct card_file **at;
+	struct listed *at;
 	size_t count, cap;
 };
 
-static void list_variant(struct listing *l, const struct card_variant *v)
+static void listing_release(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->at[i].name);
+	free(l->at);
+}
+
+static void list_variant(struct listing *l, const struct card *c, const struct card_variant *v)
 {
 	for (size_t i = 0; i < v->file_count; i++) {
 		l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
-		l->at[l->count++] = &v->files[i];
+		l->at[l->count++] = (struct listed){
+			.file = &v->files[i],
+			.name = card_target(c->id, v->files[i].name),
+		};
 	}
 }
 
 static void list_model(struct listing *l, const struct card *c)
 {
 	for (size_t i = 0; i < c->variant_count; i++)
-		list_variant(l, &c->variants[i]);
+		list_variant(l, c, &c->variants[i]);
 }
 
 static int list_files(struct listing *l, const char *text, struct err *e)
@@ -118,25 +134,25 @@ static int list_files(struct listing *l, const char *text, struct err *e)
 		rc = catalog_resolve(&l->x->catalog, &r, &model, &variant, e);
 	if (rc < 0)
 		return rc;
-	if (r.variant)
-		list_variant(l, variant);
+	if (r.variant || r.version)
+		list_variant(l, model, variant);
 	else
 		list_model(l, model);
 	return 0;
 }
 
-static int by_path(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
-	const struct card_file *const *x = a, *const *y = b;
-	int order = strcmp((*x)->path, (*y)->path);
-	return order ? order : memcmp(&(*x)->sha256, &(*y)->sha256, sizeof(*x)->sha256);
+	const struct listed *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+	return order ? order : memcmp(&x->file->sha256, &y->file->sha256, sizeof x->file->sha256);
 }
 
 /* The length of the folder, including its '/', that the first and last entry of a sorted list
  * share; then all entries share it. */
 static size_t shared_folder(const struct listing *l)
 {
-	const char *a = l->at[0]->path, *b = l->at[l->count - 1]->path;
+	const char *a = l->at[0].name, *b = l->at[l->count - 1].name;
 	size_t length = 0;
 	for (size_t i = 0; a[i] && a[i] == b[i]; i++)
 		if (a[i] == '/')
@@ -146,20 +162,20 @@ static size_t shared_folder(const struct listing *l)
 
 static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *out, struct err *e)
 {
-	const struct card_file *f = l->at[i], *before = i ? l->at[i - 1] : NULL;
+	const struct listed *f = &l->at[i], *before = i ? &l->at[i - 1] : NULL;
 	const struct repository_file *object;
-	if (before && strcmp(before->path, f->path) == 0) {
-		if (digest_equal(&before->sha256, &f->sha256))
+	if (before && strcmp(before->name, f->name) == 0) {
+		if (digest_equal(&before->file->sha256, &f->file->sha256))
 			return 0;
 		return err_set(e, ERR_INTEGRITY,
-			       "%s: the catalog lists two different files of this name", f->path);
+			       "%s: the catalog lists two different files of this name", f->name);
 	}
-	int rc = find_object(l->x, f, &object, e);
+	int rc = find_object(l->x, f->file, &object, e);
 	if (rc < 0)
 		return rc;
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
 	out->at[out->count++] = (struct sums_entry){
-		.name = mem_strdup(f->path + skip),
+		.name = mem_strdup(f->name + skip),
 		.sha256 = object->sha256,
 	};
 	return 0;
@@ -168,15 +184,14 @@ static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *
 int export_sums(const struct export *x, const char *reference, struct sums *out, struct err *e)
 {
 	CLEANUP(sums_release) struct sums sums = { 0 };
-	struct listing l = { .x = x };
+	CLEANUP(listing_release) struct listing l = { .x = x };
 	int rc = list_files(&l, reference, e);
 	if (rc == 0 && l.count) {
-		qsort(l.at, l.count, sizeof *l.at, by_path);
+		qsort(l.at, l.count, sizeof *l.at, by_name);
 		size_t skip = reference ? shared_folder(&l) : 0;
 		for (size_t i = 0; rc == 0 && i < l.count; i++)
 			rc = add_sum(&l, i, skip, &sums, e);
 	}
-	free(l.at);
 	if (rc < 0)
 		return rc;
 	*out = sums;
@@ -276,6 +291,10 @@ int export_metalink(const struct export *x, const struct card *model,
 {
 	size_t count = variant->file_count;
 	CLEANUP(mem_free_ptr) struct metalink_file *files = mem_alloc(count * sizeof *files);
+	CLEANUP(mem_free_ptr) char *version =
+		variant->version > 1
+			? mem_printf("%s@%llu", variant->id, (unsigned long long)variant->version)
+			: mem_strdup(variant->id);
 	struct entry *entries = mem_alloc(count * sizeof *entries);
 	int rc = need_mirrors(x, e);
 	for (size_t i = 0; rc == 0 && i < count; i++)
@@ -284,7 +303,7 @@ int export_metalink(const struct export *x, const struct card *model,
 		const struct metalink m = {
 			.published = x->catalog.updated,
 			.identity = model->title,
-			.version = variant->id,
+			.version = version,
 			.description = model->summary,
 			.publisher = x->catalog.title ? x->catalog.title : x->catalog.name,
 			.files = files,

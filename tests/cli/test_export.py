@@ -548,3 +548,56 @@ def test_a_full_disk_leaves_the_document_before(publisher):
         assert "free some space" in result.err
         (disk.path / "eater").unlink(missing_ok=True)
         assert {p.name: p.read_bytes() for p in disk.path.iterdir()} == before
+
+
+# -- versions ---------------------------------------------------------------------------
+
+@pytest.fixture
+def two_versions(publisher, mirrors):
+    """tiny in two versions, served by one mirror; their digests."""
+    first, = variant_files(publisher, "tiny")
+    publisher.configure(mirror("good", kind="http", url=mirrors.good.url + "/m"))
+    publisher.add_model("tiny", seed=5)
+    shutil.rmtree(mirrors.roots[1] / "m")
+    shutil.copytree(publisher.tree, mirrors.roots[1] / "m")
+    second, = variant_files(publisher, "tiny")
+    assert second["path"] == "models/tiny/tiny-q8_0.v2.gguf"
+    return first["sha256"], second["sha256"]
+
+
+def test_sums_have_the_names_that_readers_have_whatever_the_version(publisher, two_versions):
+    def sums(*reference):
+        return publisher("catalog", "export", "sums", *reference).out
+    first, second = two_versions
+    assert sums() == f"{second}  models/tiny/tiny-q8_0.gguf\n"
+    for reference in ("tiny", "tiny:q8_0", "tiny@2", f"tiny:q8_0@sha256:{second}"):
+        assert sums(reference) == f"{second}  tiny-q8_0.gguf\n"
+    for reference in ("tiny@1", "tiny:q8_0@1"):
+        assert sums(reference) == f"{first}  tiny-q8_0.gguf\n"
+    error = publisher("catalog", "export", "sums", "tiny@3", check=3).err
+    assert "tiny:q8_0 has no version '3'" in error
+
+
+@pytest.mark.parametrize("reference", ["tiny", "tiny@1"])
+def test_aria2c_and_sha256sum_get_a_version_under_its_readers_name(publisher, two_versions,
+                                                                   reference):
+    publisher("catalog", "export", "metalink", reference, "-o", "tiny.meta4")
+    root = ET.parse(publisher.dir / "tiny.meta4").getroot()
+    assert text_of(root.find(NAMESPACE + "file"), "version") == (
+        "q8_0" if reference == "tiny@1" else "q8_0@2")
+    out = publisher.dir / "out"
+    run("aria2c", "--no-conf", "--max-tries=1", "-M", publisher.dir / "tiny.meta4", "-d", out)
+    publisher("catalog", "export", "sums", reference, "-o", out / "SHA256SUMS")
+    assert run("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=out).stdout == \
+        "tiny-q8_0.gguf: OK\n"
+    digest = hashlib.sha256((out / "tiny-q8_0.gguf").read_bytes()).hexdigest()
+    assert digest == two_versions[reference == "tiny"]
+
+
+def test_what_was_withdrawn_is_not_among_all_metalinks(publisher, two_versions):
+    publisher.add_model("second", seed=2)
+    publisher("catalog", "withdraw", "-q", "tiny", "--reason", "wrong weights")
+    publisher("catalog", "sign", "-q")
+    publisher("catalog", "export", "metalink", "--all", "-o", "links")
+    links = publisher.dir / "links"
+    assert [str(p.relative_to(links)) for p in links.rglob("*.meta4")] == ["second/q8_0.meta4"]

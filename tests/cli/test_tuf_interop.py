@@ -3,6 +3,8 @@ of our own tests, read by it as well, so that these tests are known to mean TUF;
 repository that npm's tools made, read by ours."""
 import hashlib
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -81,6 +83,32 @@ def test_what_changes_is_followed(tufjs, demo, nginx, work, make_gguf):
     assert after["versions"]["targets.json"] == before["versions"]["targets.json"] + 1
     assert after["versions"]["timestamp.json"] > before["versions"]["timestamp.json"]
     assert len(after["targets"]) > len(before["targets"])
+
+
+def test_cards_the_index_and_old_versions_are_read(tufjs, demo, nginx, work, make_gguf):
+    def add(seed, *options):
+        model = make_gguf(work / f"tiny-{seed}.gguf", "--seed", seed)
+        demo.ferry("catalog", "add", "-q", *options, prepare(demo, model, "tiny"), cwd=demo.dir)
+        shutil.rmtree(demo.dir / "prepared-tiny")
+        demo.sign()
+    shutil.rmtree(demo.dir / "prepared-tiny")
+    add(8)
+    seen = assert_read(tufjs, demo, nginx(demo.tree), work / "js", first_root(demo))["targets"]
+    card = json.loads(seen["models/tiny/tiny.card.json"]["content"])
+    variant, = card["variants"]
+    old, = variant["superseded"]
+    assert (variant["version"], old["version"]) == (2, 1)
+    for version, path in [(variant, "models/tiny/tiny-q8_0.v2.gguf"),
+                          (old, "models/tiny/tiny-q8_0.gguf")]:
+        file, = version["files"]
+        assert file["path"] == path
+        assert hashlib.sha256(seen[path]["content"]).hexdigest() == file["sha256"]
+    text = subprocess.run(["zstd", "-d", "-c"], input=seen["index.jsonl.zst"]["content"],
+                          capture_output=True, check=True).stdout
+    header, model = map(json.loads, text.splitlines())
+    assert (header["format"], header["models"]) == ("model-ferry-index", 1)
+    assert (model["id"], model["variants"][0]["version"]) == ("tiny", 2)
+    assert json.loads(seen["repository.json"]["content"])["name"] == "demo"
 
 
 @pytest.mark.parametrize("type", ["ed25519", "ecdsa-p256"])

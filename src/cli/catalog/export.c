@@ -218,10 +218,11 @@ static int run_sums(struct cli *cli, struct err *e)
 static const struct command export_sums_command = {
 	.name = "sums",
 	.summary = "the SHA-256 of the model files, for sha256sum -c",
-	.synopsis = (const char *const[]){ "[MODEL[:VARIANT]]", NULL },
+	.synopsis = (const char *const[]){ "[MODEL[:VARIANT[@VERSION]]]", NULL },
 	.description =
-		"Lists all files by their target path, models/MODEL/FILE. With an operand, lists "
-		"only the files of that model or variant, without the folder that they share.",
+		"Lists the files of the current versions of all models as models/MODEL/FILE, with "
+		"the names that readers have. With an operand, lists only the files of that model, "
+		"variant or version, without the folder that they share.",
 	.opts = sums_opts,
 	.opts_size = sizeof(struct export_opts),
 	.operand_hint = HINT_MODEL,
@@ -236,7 +237,8 @@ static const struct opt metalink_opts[] = {
 	OPT_HINTED(OPT_STRING, export_opts, output, 'o', "output", "FILE", HINT_FILE,
 		   "write to this file instead of standard output; with --all, to this folder"),
 	OPT_ENTRY(OPT_FLAG, export_opts, all, 0, "all", NULL,
-		  "all variants of all models: DIR/MODEL/VARIANT" METALINK_SUFFIX),
+		  "all variants of all models: DIR/MODEL/VARIANT" METALINK_SUFFIX
+		  "; not those that were withdrawn"),
 	OPT_LAST,
 };
 
@@ -257,7 +259,8 @@ static int write_all(struct desk *d, struct err *e)
 	for (size_t i = 0; rc == 0 && i < d->x.catalog.model_count; i++) {
 		const struct card *model = &d->x.catalog.models[i];
 		for (size_t k = 0; rc == 0 && k < model->variant_count; k++)
-			rc = write_metalink(d, model, &model->variants[k], e);
+			if (!card_withdrawn(model, &model->variants[k]).reason)
+				rc = write_metalink(d, model, &model->variants[k], e);
 	}
 	return rc < 0 ? rc : tell_all(d, e);
 }
@@ -284,7 +287,7 @@ static int run_metalink(struct cli *cli, struct err *e)
 static const struct command export_metalink_command = {
 	.name = "metalink",
 	.summary = "the URLs and digests of a variant, for download managers",
-	.synopsis = (const char *const[]){ "MODEL[:VARIANT]", "--all -o DIR", NULL },
+	.synopsis = (const char *const[]){ "MODEL[:VARIANT[@VERSION]]", "--all -o DIR", NULL },
 	.description = "Writes a Metalink 4 document (RFC 5854) with the size, SHA-256 and piece "
 		       "digests of each file, and its URL on each mirror of the signed catalog "
 		       "that has model files and an http or https URL. `aria2c -M "
@@ -422,7 +425,7 @@ static int run_signature(struct cli *cli, struct err *e)
 static const struct command export_signature_command = {
 	.name = "model-signature",
 	.summary = "an OpenSSF Model Signing bundle for a variant's folder",
-	.synopsis = (const char *const[]){ "MODEL[:VARIANT] --key KEY", NULL },
+	.synopsis = (const char *const[]){ "MODEL[:VARIANT[@VERSION]] --key KEY", NULL },
 	.description = "Signs the names and SHA-256 of the variant's files according to OpenSSF "
 		       "Model Signing 1.0, with a key and without a transparency log. Verifiers "
 		       "need the public key, which `ferry catalog key export` prints.",
