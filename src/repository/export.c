@@ -84,7 +84,7 @@ int export_find(const struct export *x, const char *text, const struct card **mo
 
 /* ---- SHA256SUMS ---- */
 
-/* A file under the name that readers have, "models/MODEL/NAME". */
+/* A file and its name in the list: its target path, or the name that readers have. */
 struct listed {
 	const struct card_file *file;
 	char *name;
@@ -92,6 +92,7 @@ struct listed {
 
 struct listing {
 	const struct export *x;
+	bool by_path;
 	struct listed *at;
 	size_t count, cap;
 };
@@ -109,7 +110,8 @@ static void list_variant(struct listing *l, const struct card *c, const struct c
 		l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
 		l->at[l->count++] = (struct listed){
 			.file = &v->files[i],
-			.name = card_target(c->id, v->files[i].name),
+			.name = l->by_path ? mem_strdup(v->files[i].path)
+					   : card_target(c->id, v->files[i].name),
 		};
 	}
 }
@@ -184,7 +186,7 @@ static int add_sum(const struct listing *l, size_t i, size_t skip, struct sums *
 int export_sums(const struct export *x, const char *reference, struct sums *out, struct err *e)
 {
 	CLEANUP(sums_release) struct sums sums = { 0 };
-	CLEANUP(listing_release) struct listing l = { .x = x };
+	CLEANUP(listing_release) struct listing l = { .x = x, .by_path = !reference };
 	int rc = list_files(&l, reference, e);
 	if (rc == 0 && l.count) {
 		qsort(l.at, l.count, sizeof *l.at, by_name);

@@ -29,9 +29,9 @@ WARN_UNUSED int export_find(const struct export *x, const char *reference,
 			    const struct card **model, const struct card_variant **variant,
 			    struct err *e);
 
-/* The files of the current versions of all models, as "models/MODEL/NAME" with the names that
- * readers have; with a reference, those of the variant or version, or of all variants of the model,
- * without the folder that they share. Sorted by name. */
+/* The files of the current versions of all models by target path, which together with the digest
+ * makes the URL. With a reference, those of the variant or version, or of all variants of the
+ * model, by the names that readers have, without the folder that they share. Sorted by name. */
 WARN_UNUSED int export_sums(const struct export *x, const char *reference, struct sums *out,
 			    struct err *e);
 

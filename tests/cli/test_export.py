@@ -565,11 +565,13 @@ def two_versions(publisher, mirrors):
     return first["sha256"], second["sha256"]
 
 
-def test_sums_have_the_names_that_readers_have_whatever_the_version(publisher, two_versions):
+def test_sums_of_a_model_have_the_names_that_readers_have(publisher, two_versions):
     def sums(*reference):
         return publisher("catalog", "export", "sums", *reference).out
     first, second = two_versions
-    assert sums() == f"{second}  models/tiny/tiny-q8_0.gguf\n"
+    # The list of all is one of target paths, from which URLs are made.
+    assert sums() == f"{second}  models/tiny/tiny-q8_0.v2.gguf\n"
+    assert list(publisher.tree.glob(f"targets/models/tiny/{second}.tiny-q8_0.v2.gguf"))
     for reference in ("tiny", "tiny:q8_0", "tiny@2", f"tiny:q8_0@sha256:{second}"):
         assert sums(reference) == f"{second}  tiny-q8_0.gguf\n"
     for reference in ("tiny@1", "tiny:q8_0@1"):

@@ -220,9 +220,9 @@ static const struct command export_sums_command = {
 	.summary = "the SHA-256 of the model files, for sha256sum -c",
 	.synopsis = (const char *const[]){ "[MODEL[:VARIANT[@VERSION]]]", NULL },
 	.description =
-		"Lists the files of the current versions of all models as models/MODEL/FILE, with "
-		"the names that readers have. With an operand, lists only the files of that model, "
-		"variant or version, without the folder that they share.",
+		"Lists the current files of all models by their target path, models/MODEL/FILE. "
+		"With an operand, lists only the files of that model, variant or version, by the "
+		"names that readers have, without the folder that they share.",
 	.opts = sums_opts,
 	.opts_size = sizeof(struct export_opts),
 	.operand_hint = HINT_MODEL,
