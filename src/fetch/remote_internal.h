@@ -27,9 +27,10 @@ bool remote_add_mirrors(struct remote *r);
  * what else there is. */
 bool remote_goes_on(struct remote *r, struct err *e);
 
-/* Remembers which of the cached targets is the index; and that index, if it is still there:
- * verified when it was fetched, but perhaps not the current one. */
+/* Remembers which of the cached targets is the index. */
 void remote_index_keep(const struct remote *r, const struct buf *index);
+/* That index, if it is still there: verified when it was fetched, but perhaps not the current one.
+ */
 bool remote_index_last(const struct remote *r, struct buf *out);
 
 #endif
