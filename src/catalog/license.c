@@ -9,7 +9,7 @@
 
 #define REFERENCE_BYTES 100
 #define NORMAL_BYTES 128
-#define SEPARATORS ",;/|" /* of lists that are one text */
+#define SEPARATORS ",;/|\n" /* of lists that are one text */
 
 /* ---- Hugging Face's words ---- */
 
@@ -54,7 +54,8 @@ static const struct word {
 /* They say that a license is not named. */
 static bool says_nothing(const char *text)
 {
-	static const char *const nothing[] = { "", "other", "unknown", "none", "noassertion" };
+	static const char *const nothing[] = { "",    "other", "unknown", "none", "noassertion",
+					       "n/a", "null" };
 	for (size_t i = 0; i < ARRAY_LEN(nothing); i++)
 		if (strcasecmp(text, nothing[i]) == 0)
 			return true;
@@ -114,7 +115,9 @@ static const char *name_of(const char *id)
  * of "GPLv3". False if it is too long. */
 static bool normal(const char *text, char out[NORMAL_BYTES])
 {
-	static const char *const idle[] = { "the", "license", "licence", "version", "v" };
+	static const char *const idle[] = {
+		"the", "license", "licence", "version", "v", "agreement"
+	};
 	size_t len = 0;
 	for (;;) {
 		text += strcspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -140,13 +143,14 @@ static bool normal(const char *text, char out[NORMAL_BYTES])
 	}
 }
 
-/* Are both normal forms the same, but for a ".0" that a person left out? */
+/* Are both normal forms the same, but for a ".0" that a person left out? Those with a plus are
+ * never meant: "openrail++" is not "openrail". */
 static bool is_meant(const char *id, const char *normal_text)
 {
 	char own[NORMAL_BYTES];
 	size_t len = strlen(normal_text);
 	/* No id begins with a word that the normal form leaves out. */
-	return tolower((unsigned char)*id) == *normal_text && normal(id, own) &&
+	return tolower((unsigned char)*id) == *normal_text && !strchr(id, '+') && normal(id, own) &&
 	       strncmp(own, normal_text, len) == 0 && (!own[len] || strcmp(own + len, ".0") == 0);
 }
 
@@ -163,6 +167,20 @@ static char *guess_plain(const char *text)
 		    (words[i].name && is_meant(words[i].name, form)))
 			return id_of(&words[i]);
 	return NULL;
+}
+
+/* "The MIT License (MIT)": what is in parentheses, unless the name in front is another license. */
+static char *guess_named(const char *text)
+{
+	const char *open = strrchr(text, '('), *end = text + strlen(text);
+	if (!open || open == text || end[-1] != ')')
+		return NULL;
+	const struct spdx_entry *entry = spdx_find(open + 1, (size_t)(end - open - 2));
+	CLEANUP(mem_free_ptr) char *name = mem_strndup(text, (size_t)(open - text));
+	CLEANUP(mem_free_ptr) char *other = guess_plain(name);
+	if (!entry || (entry->flags & SPDX_EXCEPTION) || (other && strcmp(other, entry->id) != 0))
+		return NULL;
+	return mem_strdup(entry->id);
 }
 
 /* "GPL v3 or later", "GPLv3+", "LGPL 2.1 only". */
@@ -182,7 +200,8 @@ static char *guess(const char *text)
 							    ends[i].becomes);
 		return base && spdx_find(id, strlen(id)) ? STEAL(id) : NULL;
 	}
-	return strchr(text, '+') ? NULL : guess_plain(text);
+	char *named = guess_named(text);
+	return named || strchr(text, '+') ? named : guess_plain(text);
 }
 
 /* ---- one text ---- */
@@ -248,6 +267,32 @@ static char *trimmed(const char *text)
 	return mem_strndup(text, len);
 }
 
+/* A license that is surely known, or NULL. */
+static char *known_of(const char *text)
+{
+	char *id = expression_of(text, known_word, true);
+	return id ? id : guess(text);
+}
+
+/* "MIT or Apache 2.0", "MIT & Apache License 2.0"; NULL if a part is not known. */
+static char *pair_of(const char *text)
+{
+	static const struct {
+		const char *said, *means;
+	} joints[] = { { " or ", "OR" }, { " and ", "AND" }, { " & ", "AND" } };
+	for (size_t i = 0; i < ARRAY_LEN(joints); i++) {
+		const char *joint = strcasestr(text, joints[i].said);
+		if (!joint)
+			continue;
+		CLEANUP(mem_free_ptr) char *first = mem_strndup(text, (size_t)(joint - text));
+		CLEANUP(mem_free_ptr) char *a = known_of(first);
+		CLEANUP(mem_free_ptr) char *b = known_of(joint + strlen(joints[i].said));
+		bool plain = a && b && !strpbrk(a, " ") && !strpbrk(b, " ");
+		return plain ? mem_printf("%s %s %s", a, joints[i].means, b) : NULL;
+	}
+	return NULL;
+}
+
 /* "mit,apache-2.0", as some converters write a list; NULL if a part is not known. */
 static char *list_of(const char *text, bool *list)
 {
@@ -255,9 +300,7 @@ static char *list_of(const char *text, bool *list)
 	str_list_split(&parts, text, SEPARATORS);
 	for (size_t i = 0; i < parts.count; i++) {
 		CLEANUP(mem_free_ptr) char *part = trimmed(parts.at[i]);
-		CLEANUP(mem_free_ptr) char *id = expression_of(part, known_word, true);
-		if (!id)
-			id = guess(part);
+		CLEANUP(mem_free_ptr) char *id = known_of(part);
 		if (!id || i >= LICENSE_MAX)
 			return NULL;
 		add_once(&ids, id);
@@ -280,6 +323,8 @@ static char *read_one(const char *said, bool *list)
 		id = expression_of(text, word_or_reference, false);
 	if (!id)
 		id = guess(text);
+	if (!id)
+		id = pair_of(text);
 	return id ? id : reference_of(text, SPDX_REFERENCE);
 }
 

@@ -53,8 +53,8 @@ const char *spdx_instead(const char *deprecated, char *out, size_t size)
 enum expect {
 	LICENSE,
 	EXCEPTION,
-	OPERATOR,        /* after parentheses, or an exception */
-	OPERATOR_OR_WITH /* after a license */
+	JOINT,        /* AND or OR: after parentheses, or an exception */
+	JOINT_OR_WITH /* after a license */
 };
 
 struct reader {
@@ -159,12 +159,12 @@ static char *spell(struct reader *r, const char *word, size_t len, unsigned kind
 	return unlisted(r, id, kind);
 }
 
-static const char *operator_of(const char *word, size_t len)
+static const char *joint_of(const char *word, size_t len)
 {
-	static const char *const operators[] = { "AND", "OR", "WITH" };
-	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
-		if (strlen(operators[i]) == len && strncasecmp(word, operators[i], len) == 0)
-			return operators[i];
+	static const char *const joints[] = { "AND", "OR", "WITH" };
+	for (size_t i = 0; i < ARRAY_LEN(joints); i++)
+		if (strlen(joints[i]) == len && strncasecmp(word, joints[i], len) == 0)
+			return joints[i];
 	return NULL;
 }
 
@@ -179,12 +179,12 @@ static void put(struct reader *r, const char *word)
 
 /* The functions below return false for a word that cannot stand here. */
 
-static bool read_operator(struct reader *r, const char *operator)
+static bool read_joint(struct reader *r, const char *joint)
 {
-	bool with = operator&& * operator== 'W';
-	if (!operator|| r->expect<OPERATOR ||(with && r->expect != OPERATOR_OR_WITH))
+	bool with = joint && *joint == 'W';
+	if (!joint || r->expect < JOINT || (with && r->expect != JOINT_OR_WITH))
 		return false;
-	put(r, operator);
+	put(r, joint);
 	r->expect = with ? EXCEPTION : LICENSE;
 	return true;
 }
@@ -192,24 +192,24 @@ static bool read_operator(struct reader *r, const char *operator)
 static bool read_parenthesis(struct reader *r, char c)
 {
 	if (c == '(' ? r->expect != LICENSE || r->depth == SPDX_MAX_DEPTH
-		     : r->expect < OPERATOR || r->depth == 0)
+		     : r->expect < JOINT || r->depth == 0)
 		return false;
 	r->depth = c == '(' ? r->depth + 1 : r->depth - 1;
 	put(r, c == '(' ? "(" : ")");
-	r->expect = c == '(' ? LICENSE : OPERATOR;
+	r->expect = c == '(' ? LICENSE : JOINT;
 	return true;
 }
 
 static bool read_word(struct reader *r, const char *word, size_t len)
 {
-	const char *operator= operator_of(word, len);
-	if (operator|| r->expect >= OPERATOR)
-		return read_operator(r, operator);
+	const char *joint = joint_of(word, len);
+	if (joint || r->expect >= JOINT)
+		return read_joint(r, joint);
 	CLEANUP(mem_free_ptr) char *id = spell(r, word, len, r->expect == EXCEPTION);
 	if (!id)
 		return false;
 	put(r, id);
-	r->expect = r->expect == LICENSE ? OPERATOR_OR_WITH : OPERATOR;
+	r->expect = r->expect == LICENSE ? JOINT_OR_WITH : JOINT;
 	return true;
 }
 
@@ -218,7 +218,7 @@ static bool read_all(struct reader *r)
 	for (;;) {
 		r->at += strspn(r->at, " \t");
 		if (!*r->at)
-			return r->expect >= OPERATOR && r->depth == 0;
+			return r->expect >= JOINT && r->depth == 0;
 		size_t len = strcspn(r->at, " \t()");
 		if (len ? !read_word(r, r->at, len) : !read_parenthesis(r, *r->at))
 			return false;

@@ -75,11 +75,26 @@ static bool is_drive(const char *name)
 	       (name[2] == '\\' || name[2] == '/');
 }
 
+/* "a//b/./c" is "a/b/c", as for the system. A slash in front stays. */
+static void squeeze(char *path)
+{
+	char *to = path;
+	for (const char *s = path; *s; s++) {
+		bool begins = to > path && to[-1] == '/';
+		if (begins && s[0] == '.' && s[1] == '/')
+			s++;
+		else if (!begins || *s != '/')
+			*to++ = *s;
+	}
+	*to = '\0';
+}
+
 /* The part of the name below the list's folder, as far as it tells; *moved: it was absolute. */
 static char *relative(const char *name, bool tool, bool *moved)
 {
 	char *own = mem_strdup(name), *at = own;
 	*moved = false;
+	squeeze(own);
 	for (;;) {
 		bool drive = is_drive(at);
 		if (drive || tool)
@@ -120,13 +135,18 @@ static int take_bare(struct parser *p, const struct digest *sha256, struct err *
 	return 0;
 }
 
+/* What tools call a pipe: sha256sum and openssl. */
+static bool is_pipe(const struct parser *p, const char *name)
+{
+	return strcmp(name, "-") == 0 || (p->of && strcmp(name, "stdin") == 0);
+}
+
 static int take(struct parser *p, const char *given, bool tool, const struct digest *sha256,
 		struct err *e)
 {
 	bool moved;
 	CLEANUP(mem_free_ptr) char *name = relative(given, tool, &moved);
-	/* "-": the tool has read it from a pipe. */
-	if (strcmp(name, "-") == 0 || name[strspn(name, " \t")] == '\0')
+	if (is_pipe(p, name) || name[strspn(name, " \t")] == '\0')
 		return take_bare(p, sha256, e);
 	if (sums_name_ok(name))
 		return add_entry(p, STEAL(name), moved, sha256, e);

@@ -133,13 +133,26 @@ static int fetch_all(struct fetching *f, struct several *all, json_t *document, 
 	return cli_result(f->cli, document, e);
 }
 
+static int check_output(const char *output, int models, struct err *e)
+{
+	if (!output)
+		return 0;
+	if (!output[0])
+		return err_set(e, ERR_USAGE, "--output: the name is empty");
+	if (models > 1)
+		return err_set(e, ERR_USAGE, "--output takes one model at a time");
+	if (strcmp(output, "-") != 0)
+		return 0;
+	err_set(e, ERR_USAGE, "--output -: a model is not written to standard output");
+	return err_hint(e, "use the path that is printed: cat \"$(ferry fetch MODEL)\"; a file of "
+			   "this name is ./-");
+}
+
 static int run(struct cli *cli, struct err *e)
 {
 	const struct fetch_opts *o = cli->opts;
-	if (o->fetch.output && !o->fetch.output[0])
-		return err_set(e, ERR_USAGE, "--output: the name is empty");
-	if (o->fetch.output && cli->count > 1)
-		return err_set(e, ERR_USAGE, "--output takes one model at a time");
+	if (check_output(o->fetch.output, cli->count, e) < 0)
+		return -(int)e->class;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	CLEANUP(fetching_release) struct fetching f = { .cli = cli, .opts = o };
 	CLEANUP(several_release) struct several all;

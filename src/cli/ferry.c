@@ -284,7 +284,8 @@ static int without_command(const struct words *w)
 	}
 	struct err e = ERR_INIT;
 	if (w->count > 1) {
-		err_set(&e, ERR_USAGE, "a command is missing");
+		if (cli_check_leading(w->count, w->argv, &e) == 0)
+			err_set(&e, ERR_USAGE, "a command is missing");
 		err_hint(&e, "'ferry help' lists the commands");
 		return fail(w->argv, &e);
 	}

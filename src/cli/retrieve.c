@@ -59,14 +59,15 @@ static bool is_no_proof(const struct retrieval *r, const struct err *why)
 		why->cause == CAUSE_LOCKED || (r->offline && err_is(why, ERR_USAGE)));
 }
 
-/* The policy is hard, but the person can overrule it. */
+/* The policy is hard, but the person can overrule it. What is wrong in the command line is no
+ * policy. */
 static int refuse(const struct retrieval *r, const struct reference *reference,
 		  const struct err *why, struct err *e)
 {
 	*e = *why;
 	size_t len = strlen(e->hint);
 	if (!err_is(e, ERR_CANCELLED) && e->cause != CAUSE_WITHDRAWN &&
-	    all_stored(&r->session.store, reference, 1))
+	    !(r->open && err_is(e, ERR_USAGE)) && all_stored(&r->session.store, reference, 1))
 		snprintf(e->hint + len, sizeof e->hint - len,
 			 "%sthe store has this model: use it with --offline, or with the path that "
 			 "`ferry store path` prints",

@@ -173,8 +173,8 @@ static void scan_word(struct scan *s)
 		s->flags |= GGUF_TEMPLATE_IMPORT;
 	if (is_word(start, len, "range") && after == '(' && has_long_number(s->at, s->end))
 		s->flags |= GGUF_TEMPLATE_HUGE_RANGE;
-	bool operator= s->first || is_any(start, len, operators, ARRAY_LEN(operators));
-	s->operand = s->member || !operator;
+	bool reserved = s->first || is_any(start, len, operators, ARRAY_LEN(operators));
+	s->operand = s->member || !reserved;
 	s->first = s->member = s->subscript = false;
 }
 

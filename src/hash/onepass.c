@@ -163,7 +163,7 @@ static int read_block(struct ring *r, uint64_t block)
 		return read_changed(r->what, r->e);
 	if (r->p->copy_to && (rc = file_pwrite(*r->p->copy_to, block_data(r, block), len,
 					       block * BLOCK_SIZE, r->what, r->e)) < 0)
-		return rc;
+		return err_context(r->e, "cannot write the copy");
 	report_advance(r->report, r->what, (int64_t)len);
 	return 0;
 }

@@ -159,6 +159,14 @@ static void make_strict(const char *s, size_t len, struct buf *out)
 	}
 }
 
+/* Also of NULs, as a crash leaves files. */
+static bool is_blank(const char *s, size_t len)
+{
+	while (len && (!s[len - 1] || isspace((unsigned char)s[len - 1])))
+		len--;
+	return len == 0;
+}
+
 /* Makes room for all that may come, so that no copy of a secret stays behind when it grows. */
 static void make_room(struct buf *b)
 {
@@ -173,6 +181,8 @@ int json_lenient(const void *data, size_t len, size_t max_bytes, const char *wha
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(len / 2 * 3 + 3);
 	make_room(&text);
 	encoding_add_utf8(&text, data, len);
+	if (is_blank(buf_str(&text), text.len))
+		return err_set(e, ERR_INTEGRITY, "%s: it is empty", what);
 	CLEANUP(buf_wipe) struct buf strict = BUF_INIT(3 * text.len);
 	make_room(&strict);
 	make_strict(text.data, text.len, &strict);

@@ -177,7 +177,7 @@ static void probe_writing(struct mirror *m, struct mirror_findings *out)
 				    "push here");
 	uint64_t space;
 	char text[SIZE_TEXT];
-	if (file_space(f->path, &space, &why) == 0)
+	if (file_space(f->path, &space, &why) == 0 && space < UINT64_MAX)
 		mirror_findings_add(out, "space", MIRROR_FINDING_OK, "%s free",
 				    format_size(text, space));
 }

@@ -73,7 +73,7 @@ static void check_space(const struct file_mirror *f, const struct mirror_need *n
 		rc = file_need_space(f->path, need->bytes - MIN(need->bytes, partial), &why);
 	if (rc < 0)
 		mirror_findings_fault(out, "space", &why);
-	else
+	else if (have < UINT64_MAX)
 		mirror_findings_add(out, "space", MIRROR_FINDING_OK, "%s needed, %s free",
 				    format_size(a, need->bytes), format_size(b, have));
 }

@@ -237,11 +237,12 @@ static int stage_link(const struct model_file *f, const char *staged, bool *done
 	return rc == 0 && *done && f->in_work ? make_read_only(staged, e) : rc;
 }
 
-/* Checks the space once for all shards, before the first is copied. */
+/* Checks the sizes and the space once for all shards, before the first is copied. */
 static int need_copies(struct staging *s, size_t first, struct err *e)
 {
 	char size[SIZE_TEXT];
 	uint64_t bytes = 0;
+	int rc = 0;
 	if (s->said)
 		return 0;
 	s->said = true;
@@ -251,7 +252,9 @@ static int need_copies(struct staging *s, size_t first, struct err *e)
 		    format_size(size, bytes),
 		    s->p->link ? ": it cannot be linked here"
 			       : "; --link shares it with the result instead");
-	return file_need_space(s->dir, bytes, e);
+	for (size_t i = first; rc == 0 && i < s->m->count; i++)
+		rc = file_need_size(s->staged.at[i], s->m->files[i]->file_size, e);
+	return rc < 0 ? rc : file_need_space(s->dir, bytes, e);
 }
 
 /* Makes the file available under its final name in the scratch folder, and hashes it. The person's

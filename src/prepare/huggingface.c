@@ -105,9 +105,9 @@ static int indexed_files(const char *dir, struct str_list *out, struct err *e)
 	if (!file_exists(path))
 		return 0;
 	int rc = load_json(path, &index, e);
-	if (rc == 0)
-		rc = json_get_object(index, "", "weight_map", &map, e);
 	if (rc < 0)
+		return rc;
+	if (json_get_object(index, "", "weight_map", &map, e) < 0)
 		return err_context(e, "%s", path);
 	json_object_foreach (map, key, value) {
 		const char *file = json_string_value(value);

@@ -280,7 +280,8 @@ int file_space(const char *path, uint64_t *bytes, struct err *e)
 			return err_sys(e, errno, "%s", path);
 		slash[slash == at] = '\0';
 	}
-	*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	/* File systems in user space need not count blocks. */
+	*bytes = st.f_blocks ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
 	return 0;
 }
 

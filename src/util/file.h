@@ -78,7 +78,8 @@ WARN_UNUSED int file_sync_all(const char *dir, struct err *e);
  * `to` is a device, a pipe or the like: these are never replaced by a file. */
 WARN_UNUSED int file_rename(const char *from, const char *to, struct err *e);
 
-/* Bytes an unprivileged user may still write where path is (or will be). */
+/* Bytes an unprivileged user may still write where path is (or will be); UINT64_MAX when the file
+ * system does not say. */
 WARN_UNUSED int file_space(const char *path, uint64_t *bytes, struct err *e);
 /* ERR_SYSTEM with a helpful text when fewer than need bytes are free there. */
 WARN_UNUSED int file_need_space(const char *path, uint64_t need, struct err *e);

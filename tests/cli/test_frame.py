@@ -148,6 +148,16 @@ def test_options_without_a_command_are_a_usage_error(ferry, validate):
     assert ferry("-q", "--version").out == ferry("--version").out
 
 
+@pytest.mark.parametrize("line, message", [
+    ("--nope", "unknown option --nope"), ("-x --json", "unknown option -x"),
+    ("--jsno", "did you mean --json?"), ("-V", "did you mean --version?"),
+    ("--config", "--config needs a value"), ("--progress=bar", "choose one of: auto"),
+])
+def test_a_wrong_option_without_a_command_is_what_the_error_is_about(ferry, line, message):
+    result = ferry(*line.split(), check=2)
+    assert message in result.err and "a command is missing" not in result.err
+
+
 def test_a_broken_configuration_names_file_and_line(ferry, work):
     (work / "ferry.conf").write_text("[mirror.a]\nkind = file\nnonsense\n")
     result = ferry("mirror", "list", check=2)

@@ -4,6 +4,7 @@ that a private key must be private."""
 import errno
 import os
 import pathlib
+import resource
 import stat
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -175,6 +176,16 @@ def test_a_download_that_is_too_large_for_simulated_fat_is_refused_before_it_sta
     assert "the file has 5.0 GiB, but this file system allows at most 4.0 GiB" in refused.err
     assert "llama-gguf-split" in refused.err and "exFAT" in refused.err
     assert not [p for p in work.rglob("*.part") if p.stat().st_size]
+
+
+def test_a_file_that_is_too_large_to_be_copied_is_refused_before_it_is_read(ferry, work, make_gguf):
+    make_gguf(work / "m.gguf", "--size", "2M")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB))  # noqa: E731
+    process = ferry.start("prepare", "m", "m.gguf", preexec_fn=limit)
+    _, err = process.communicate()
+    assert process.returncode == 7
+    assert "the file has 2.0 MiB, but the shell's limit (ulimit -f) allows at most 1.0 MiB" in err
+    assert "--link" in err and not list((work / "models").rglob("*.gguf"))
 
 
 def test_an_unfinished_file_is_not_filled_with_zeros_on_simulated_fat(

@@ -227,14 +227,14 @@ def test_what_python_reads_in_a_config_json_stops_no_conversion(tools, work, mem
     (b'{"architectures": ["Llama', "line 1, column"),
     (b"<!DOCTYPE html><html>Sign in</html>", "HTML"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "LFS"),
-    (b"", "line 1, column 0"),
+    (b"", "it is empty"),
 ])
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
 def test_json_that_is_none_is_found_before_the_conversion(tools, work, name, text, message):
     folder = hf_folder(work / "x", parts=2)
     (folder / name).write_bytes(text)
     result = tools("prepare", "m", folder, check=6)
-    assert name in result.err and message in result.err
+    assert result.err.count(name) == 1 and message in result.err
 
 
 def test_a_folder_in_an_archive_takes_the_name_of_the_model(tools, work):

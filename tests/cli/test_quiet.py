@@ -269,6 +269,19 @@ def test_a_folder_that_fetch_makes_is_named(shop):
     assert "made the folder deep/er" in result.err and (shop.away / "deep/er/tiny-q8_0.gguf").is_file()
 
 
+def test_a_model_is_not_written_to_a_file_called_minus(shop):
+    shop("push")
+    shop("repository add lab {mirror} --root {root}".format(**shop.reader), cwd=shop.away)
+    result = shop("fetch tiny -o -", cwd=shop.away, check=2)
+    assert "not written to standard output" in result.err and "./-" in result.err
+    assert not (shop.away / "-").exists()
+    shop("fetch tiny -o ./-", cwd=shop.away)
+    assert (shop.away / "-").is_file()
+    # The store has it, but that helps nobody who gave a wrong name.
+    result = shop("fetch tiny -o /dev/null", cwd=shop.away, check=2)
+    assert "not a regular file" in result.err and "--offline" not in result.err
+
+
 def test_progress_of_a_repair_never_goes_back_or_beyond_its_total(shop):
     """Reading back and writing are two tasks: what has to be written is known after the first."""
     shop("push")

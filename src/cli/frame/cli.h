@@ -117,6 +117,8 @@ void cli_standard_streams(void);
 /* How many words behind argv[0] are options, with their values, in front of the command. Those
  * that are no common options are taken for flags. */
 int cli_leading_options(int argc, char **argv);
+/* For a command line without a command: are these common options, with their values? */
+WARN_UNUSED int cli_check_leading(int argc, char **argv, struct err *e);
 
 /* Adds to e, if it is set, the hint for a word behind `path` ("ferry store") that is no command:
  * what does the same as the word of another tool, else the nearest of the names. */

@@ -251,6 +251,7 @@ static const struct opt meant_opts[] = {
 	MEANT_LETTER('O', "output", NULL),
 	MEANT("silent", "quiet", NULL),
 	MEANT_LETTER('s', "quiet", NULL),
+	MEANT_LETTER('V', "version", NULL),
 	MEANT("no-progress", NULL, "use --progress=none"),
 	MEANT("no-progress-bar", NULL, "use --progress=none"),
 	MEANT("debug", "verbose", NULL),

@@ -62,6 +62,17 @@ int cli_leading_options(int argc, char **argv)
 	return MIN(i, argc) - 1;
 }
 
+int cli_check_leading(int argc, char **argv, struct err *e)
+{
+	struct cli_common common = { 0 };
+	const struct opt_table tables[] = {
+		{ cli_common_opts, &common },
+		cli_meant_every(),
+	};
+	int operands;
+	return opt_parse(tables, ARRAY_LEN(tables), argc, argv, true, &operands, e);
+}
+
 /* ---- sub-commands ---- */
 
 #define MAX_SUBS 64

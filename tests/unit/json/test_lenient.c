@@ -75,7 +75,7 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"",      "{",           "[1,]",  "{\"a\":1", "[nan]",  "[+Infinity]",
+		"{",     "[",           "[1,]",  "{\"a\":1", "[nan]",  "[+Infinity]",
 		"[--1]", "[1 2]",       "[1] x", "[\"a",     "[\"a\\", "[01]",
 		"[1.]",  "[.5]",        "[0x1]", "[1e]",     "<html>", "[\"a\nb\"]",
 		"{a:1}", "[\"\\u12\"]", "-",     "[1]\x1a",  "[NaNo]",
@@ -85,6 +85,15 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
 	refused(BYTES("{\n\"a\": Infinity,\n}"), "line 3, column 1");
 	refused(BYTES("[12\0]"), "line 1: a NUL byte");
 	refused(BYTES("[\"a\0b\"]"), "line 1: a NUL byte");
+}
+
+static void what_a_crash_left_without_content_is_called_empty(void **state)
+{
+	(void)state;
+	refused(BYTES(""), "it is empty");
+	refused(BYTES(" \r\n"), "it is empty");
+	refused(BYTES("\xef\xbb\xbf"), "it is empty");
+	refused(BYTES("\0\0\0\0"), "it is empty");
 }
 
 static void depth_and_size_are_limited(void **state)
@@ -110,6 +119,7 @@ int main(void)
 		cmocka_unit_test(strings_may_hold_what_they_like),
 		cmocka_unit_test(what_editors_make_of_a_file_is_read),
 		cmocka_unit_test(what_is_not_json_is_refused_with_its_place),
+		cmocka_unit_test(what_a_crash_left_without_content_is_called_empty),
 		cmocka_unit_test(depth_and_size_are_limited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

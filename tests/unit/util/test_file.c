@@ -361,6 +361,16 @@ static void space_is_asked_where_the_file_will_be(void **state)
 	assert_non_null(strstr(s->e.text, "not enough space: 16.0 EiB needed"));
 }
 
+/* File systems without blocks, as /proc here, and some in user space. */
+static void a_file_system_that_does_not_count_is_not_called_full(void **state)
+{
+	struct scratch *s = *state;
+	uint64_t bytes = 0;
+	assert_ok(file_space("/proc", &bytes, &s->e), &s->e);
+	assert_true(bytes == UINT64_MAX);
+	assert_ok(file_need_space("/proc/a", UINT64_MAX, &s->e), &s->e);
+}
+
 static void lock_is_held_by_one(void **state)
 {
 	struct scratch *s = *state;
@@ -463,6 +473,7 @@ int main(void)
 		FILE_TEST(folders_are_listed_in_order),
 		FILE_TEST(removing_what_is_not_there_is_fine),
 		FILE_TEST(space_is_asked_where_the_file_will_be),
+		FILE_TEST(a_file_system_that_does_not_count_is_not_called_full),
 		FILE_TEST(lock_is_held_by_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
