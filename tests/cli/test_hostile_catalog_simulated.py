@@ -250,9 +250,15 @@ def test_what_an_index_says_is_printed_inert(ferry, shop):
                      license="MIT\u2066", family="\u2028")])
     shop.publish()
     out = ferry("list").out
-    assert not set(out) & set("\u202e\u2066\u2028")
-    assert "gnp.exe one" in out
-    print(ascii(out))
+    assert "The \\u{202e}gnp.exe one" in out
+    commands = [["list"], ["search", "tiny"], ["--complete", "fetch", ""],
+                ["--complete", "fetch", "tiny:"], ["--complete", "list", "--license", ""],
+                ["--complete", "list", "--family", ""]]
+    for command in commands:
+        out = ferry(*command).out
+        assert not set(out) & set("\u202e\u2066\u2028"), command
+    assert "tiny" in ferry("--complete", "fetch", "").out
+    assert "tiny:q8" in ferry("--complete", "fetch", "tiny:").out
 
 
 # -- repository.json and mirrors -----------------------------------------------------------------
