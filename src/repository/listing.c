@@ -247,6 +247,18 @@ static int card_of_files(const struct writer *w, const struct card *c,
 	return rc < 0 || !yes ? rc : card_from_json(c->json, "", out, e);
 }
 
+static int wrong_card(const char *role, const char *id, const struct err *why, struct err *e)
+{
+	*e = *why;
+	err_context(e, "the role %s has signed a card of %s that cannot be published", role, id);
+	if (!err_is(e, ERR_INTEGRITY))
+		return -(int)e->class;
+	return err_hint(e,
+			"its people have to sign a right one; `ferry catalog undelegate %s` takes "
+			"the role out of the repository",
+			role);
+}
+
 static int card_of_role(const char *dir, const struct writer *w, const char *role,
 			const struct card *c, const struct catalog *current, struct card *out,
 			bool *waiting, struct err *e)
@@ -255,10 +267,8 @@ static int card_of_role(const char *dir, const struct writer *w, const char *rol
 	int rc = signed_card(dir, w, role, c->id, out, &why);
 	if (rc == -ERR_NOT_FOUND)
 		return card_of_files(w, c, current, out, waiting, e);
-	if (rc < 0) {
-		*e = why;
-		return rc;
-	}
+	if (rc < 0)
+		return wrong_card(role, c->id, &why, e);
 	CLEANUP(json_release) json_t *wanted = repository_prepared_card(c);
 	*waiting = !json_equal(wanted, out->json);
 	return 0;
