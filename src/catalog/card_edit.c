@@ -322,9 +322,8 @@ static int no_variant(const json_t *card, const char *id, struct err *e)
 	size_t i;
 	json_array_foreach (json_object_get(card, "variants"), i, variant)
 		str_list_add(&ids, json_text(variant, "id") ? json_text(variant, "id") : "");
-	const char *near = text_nearest(id, (const char *const *)ids.at, ids.count);
 	err_set(e, ERR_USAGE, "the card has no variant '%s'", id);
-	return near ? err_hint(e, "did you mean '%s'?", near) : -ERR_USAGE;
+	return text_hint_nearest(id, (const char *const *)ids.at, ids.count, NULL, e);
 }
 
 /* Of "ID.MEMBER"; an id may hold dots. */

@@ -246,7 +246,7 @@ static bool read_row(char *s, struct sums_line *out)
 	if (other)
 		is_other(out, algorithm);
 	else if (!digest_at(hex, strcspn(hex, BLANKS), &out->sha256))
-		is_wrong(out, "its digest is cut off, or has not 64 hex digits");
+		is_wrong(out, "its digest is cut off or does not have 64 hex digits");
 	else if (!*path)
 		is_wrong(out, "it has no file name");
 	else
@@ -276,7 +276,7 @@ static bool read_csv(char *s, struct sums_line *out)
 	else if (!is_sha256(algorithm))
 		is_wrong(out, "it does not say that its digest is a SHA-256");
 	else if (!digest_at(hex, digits, &out->sha256))
-		is_wrong(out, "its digest has not 64 hex digits");
+		is_wrong(out, "its digest does not have 64 hex digits");
 	else
 		read_path(path + strlen(separator), out);
 	return true;

@@ -287,7 +287,8 @@ static int read_lines(struct parser *p, char *text, size_t len, struct err *e)
 	if (rc == 0)
 		rc = settle_before(p, SUMS_LINE_FOREIGN, e);
 	if (rc == 0 && p->part != OUTSIDE)
-		wrong_line(p, p->part_line, "what begins here has no end: the list is truncated");
+		wrong_line(p, p->part_line,
+			   "the entry that begins here has no end: the list is truncated");
 	return rc;
 }
 
@@ -449,11 +450,13 @@ int sums_load_to_change(const char *path, struct sums *out, struct err *e)
 		err_set(e, ERR_INTEGRITY, "%s: %s%s%s", path, f->name ? f->name : "",
 			f->name ? ": " : "", f->why);
 	} else if (s.skipped) {
-		err_set(e, ERR_INTEGRITY, "%s has more than digests of files: %s", path, s.skipped);
+		err_set(e, ERR_INTEGRITY, "%s contains other lines than digests of files: %s", path,
+			s.skipped);
 	} else {
 		*out = s;
 		s = (struct sums){ 0 };
 		return 0;
 	}
-	return err_hint(e, "what is not the SHA-256 of a file would be lost: give another list");
+	return err_hint(e, "lines that are not the SHA-256 of a file would be lost: name another "
+			   "list");
 }

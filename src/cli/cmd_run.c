@@ -48,8 +48,8 @@ static int check_words(const struct cli *cli, int first, struct err *e)
 	}
 	const char *program = cli->operands[first];
 	if (program[0] == '-') {
-		err_set(e, ERR_USAGE, "%s stands where the program is expected", program);
-		return err_hint(e, "options of ferry run stand before the model");
+		err_set(e, ERR_USAGE, "expected the program to run, not %s", program);
+		return err_hint(e, "options of ferry run must come before the model");
 	}
 	if (has_braces(cli, first) || o->without_path)
 		return 0;

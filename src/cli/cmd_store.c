@@ -402,7 +402,7 @@ static const struct command store_verify_command = {
 	.synopsis = (const char *const[]){ "[" REFERENCE "…]", NULL },
 	.description = "Prints a verdict for each file. The exit code is 1 if one is damaged or "
 		       "missing; fetch the model again to repair it. A file that cannot be read is "
-		       "said, and the others are still hashed.",
+		       "reported, and the others are still hashed.",
 	.operand_hint = HINT_STORED,
 	.max_operands = -1,
 	.run = run_verify,

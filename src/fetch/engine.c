@@ -181,7 +181,7 @@ static int choose(struct engine *g, struct err *e)
 			return source_list_err(l, g->p->name, e);
 		if (wait_ms >= SOURCE_LONG_WAIT_MS)
 			report_note(g->report,
-				    "%s: no source can be asked now; trying again in %llu seconds",
+				    "%s: waiting for the servers; trying again in %llu seconds",
 				    g->p->name, (unsigned long long)(wait_ms + 999) / 1000);
 		rc = clock_sleep_ms(l->clock, wait_ms, l->cancel, e);
 		if (rc < 0)

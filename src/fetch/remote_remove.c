@@ -47,10 +47,9 @@ static int not_there(const struct conf *c, const char *name, struct err *e)
 	const struct conf_section *s;
 	for (size_t i = 0; count < ARRAY_LEN(names) && (s = conf_nth(c, "repository", i)); i++)
 		names[count++] = s->name;
-	const char *near = text_nearest(name, names, count);
 	err_set(e, ERR_NOT_FOUND, "there is no repository %s in %s", name, c->path);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "see `ferry repository list`");
+	return text_hint_nearest(name, names, count,
+				 "`ferry repository list` lists the repositories", e);
 }
 
 static void purge(const char *path, bool really, struct remote_removed *out)

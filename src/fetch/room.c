@@ -154,7 +154,7 @@ int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e)
 		return rc;
 	if (names)
 		report_note(r->report,
-			    "%s has no links: the files are copied to have their names, which "
+			    "%s has no links: the files are copied to get their names, which "
 			    "takes another %s",
 			    r->store->home, format_size(size, names));
 	if (same && output && !t.links)

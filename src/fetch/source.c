@@ -84,8 +84,8 @@ static void recall_pause(const struct source_list *l, struct source *s)
 		return;
 	format_time(until, now_s + (int64_t)left_s);
 	s->pause_ends_ms = clock_now_ms(l->clock) + left_s * 1000;
-	source_note_fault(s, FAULT_UNREACHABLE,
-			  "in an earlier run it asked not to be asked before %s", until);
+	source_note_fault(s, FAULT_UNREACHABLE, "in an earlier run it asked for a pause until %s",
+			  until);
 	snprintf(s->hint, sizeof s->hint,
 		 "try again at %s; to ask now, remove %s and run the command again", until, path);
 }

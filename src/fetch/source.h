@@ -49,7 +49,7 @@ struct source {
 	bool given_up;          /* for this file: missing, refused, failed too often */
 	unsigned failures;      /* in a row, without a useful byte in between */
 	uint64_t not_before_ms; /* backing off until then */
-	uint64_t pause_ends_ms; /* the server asked not to be asked before */
+	uint64_t pause_ends_ms; /* no request before, as the server asked */
 };
 
 #define SOURCE_LONG_WAIT_MS 3000 /* a wait that is worth a message */

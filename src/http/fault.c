@@ -34,7 +34,7 @@ static const struct status_fault {
 	{ 451, 451, ERR_AUTH, CAUSE_NONE, "refused for legal reasons", NULL },
 	{ 400, 499, ERR_USAGE, CAUSE_NONE, "refused", NULL },
 	{ 501, 501, ERR_USAGE, CAUSE_NONE, "not implemented by this server", NULL },
-	{ 511, 511, ERR_NETWORK, CAUSE_PORTAL, "this network wants a login first",
+	{ 511, 511, ERR_NETWORK, CAUSE_PORTAL, "this network requires a login",
 	  "open any web page in a browser, log in to the network, then run the command again" },
 	{ 505, 505, ERR_USAGE, CAUSE_NONE, "HTTP version refused", NULL },
 	{ 500, 599, ERR_NETWORK, CAUSE_SERVER, "server error", later },

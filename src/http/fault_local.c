@@ -69,7 +69,7 @@ static const char *hint_for(int sys)
 	case EMFILE:
 		return "raise the limit of open files (ulimit -n), or use fewer connections";
 	case ENFILE:
-		return "all programs of this system together have too many files open: end some";
+		return "the limit of open files of the whole system is reached: end some programs";
 	case EADDRNOTAVAIL:
 		return "all local ports are in use: wait a minute, or use fewer connections";
 	default:

@@ -27,7 +27,7 @@ int http_fault_of_proxy(const struct transfer *t, long status, struct err *e)
 	if (status == 407)
 		return http_fault_needs_login(t, e);
 	if (status == 511) {
-		err_set(e, ERR_NETWORK, "%s wants a login first (HTTP 511)", name);
+		err_set(e, ERR_NETWORK, "%s requires a login (HTTP 511)", name);
 		err_cause(e, CAUSE_PORTAL, 0);
 		return err_hint(e,
 				"open any web page in a browser, log in to the network, then run "

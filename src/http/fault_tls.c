@@ -61,12 +61,13 @@ static int hint_for(const struct transfer *t, long result, struct err *e)
 	}
 	if (t->proxy)
 		return err_hint(e,
-				"a proxy may be opening TLS connections (%s is set): if it is "
-				"allowed to, set SSL_CERT_FILE to the file of its authority",
+				"a proxy may be intercepting TLS (%s is set): if that is intended, "
+				"set SSL_CERT_FILE to its CA certificate",
 				t->proxy);
-	return err_hint(e, "for your own certificate authority, set SSL_CERT_FILE; a self-signed "
-			   "certificate or a missing intermediate one is for the operator of the "
-			   "server to mend");
+	return err_hint(e,
+			"for your own certificate authority, set SSL_CERT_FILE; only the operator "
+			"of the server can replace a self-signed certificate or add a missing "
+			"intermediate one");
 }
 
 int http_fault_tls(const struct transfer *t, CURLcode code, const char *why, struct err *e)

@@ -198,7 +198,7 @@ static int file_setup(struct mirror_connection *c, bool dry_run, struct mirror_f
 	if (file_is_dir(f->path)) {
 		if (anew)
 			mirror_findings_add(out, "record", MIRROR_FINDING_CHANGED,
-					    "the mirror begins anew");
+					    "the mirror starts over");
 		mirror_findings_add(out, "folder", MIRROR_FINDING_OK, "%s", f->path);
 		return 0;
 	}

@@ -36,8 +36,9 @@ static int refuse(const struct mirror *m, const char *why, struct err *e)
 	const struct file_mirror *f = m->state;
 	err_set(e, ERR_SYSTEM, "the mirror's folder %s %s", f->path, why);
 	return err_hint(e,
-			"is its disk mounted? If the mirror is to begin anew there, run `ferry "
-			"mirror setup --mirror %s`, or push or sync with --new-mirror",
+			"is its disk mounted? To start over with an empty mirror, run `ferry "
+			"mirror "
+			"setup --mirror %s`, or push or sync with --new-mirror",
 			m->id);
 }
 

@@ -117,7 +117,7 @@ static void warn_list(const struct model *m, const struct card *card, struct rep
 		return;
 	CLEANUP(mem_free_ptr) char *text =
 		mem_printf("license.id: the model lists several licenses and does not say whether "
-			   "all of them apply, so '%s' asks for all: if readers may choose, set "
+			   "all of them apply, so '%s' requires all: if readers may choose, set "
 			   "license.id to an expression with OR",
 			   said.id);
 	model_warn(report, result, card->id, "license", text);

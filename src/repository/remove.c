@@ -8,15 +8,15 @@
 #include <string.h>
 #include <time.h>
 
+#define MODELS_LISTED "`ferry catalog list` lists the models"
+
 static int no_model(const struct repository_cards *cards, const char *model, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((cards->count + 1) * sizeof *names);
 	for (size_t i = 0; i < cards->count; i++)
 		names[i] = cards->at[i].id;
-	const char *near = text_nearest(model, names, cards->count);
 	err_set(e, ERR_NOT_FOUND, "there is no card for the model '%s'", model);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog list` lists the models");
+	return text_hint_nearest(model, names, cards->count, MODELS_LISTED, e);
 }
 
 static int no_variant(const struct card *c, const char *variant, struct err *e)
@@ -24,10 +24,8 @@ static int no_variant(const struct card *c, const char *variant, struct err *e)
 	const char *names[CARD_MAX_VARIANTS];
 	for (size_t i = 0; i < c->variant_count; i++)
 		names[i] = c->variants[i].id;
-	const char *near = text_nearest(variant, names, c->variant_count);
 	err_set(e, ERR_NOT_FOUND, "the model '%s' has no variant '%s'", c->id, variant);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog list` lists the models");
+	return text_hint_nearest(variant, names, c->variant_count, MODELS_LISTED, e);
 }
 
 static json_t *without_variant(const struct card *c, const char *variant)

@@ -77,10 +77,9 @@ static int read_kind(struct settings_mirror *m, const struct settings_kind *kind
 	names = mem_alloc((count + 1) * sizeof *names);
 	for (size_t i = 0; i < count; i++)
 		names[i] = kinds[i].name;
-	const char *near = text_nearest(m->kind, names, count);
 	conf_err(m->conf, m->section, "kind", e, "unknown kind '%s'", m->kind);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "the kinds are %s", buf_str(&list));
+	CLEANUP(mem_free_ptr) char *all = mem_printf("the kinds are %s", buf_str(&list));
+	return text_hint_nearest(m->kind, names, count, all, e);
 }
 
 /* ---- one section ---- */

@@ -225,10 +225,9 @@ int settings_repositories_unknown(const struct settings_repositories *all, const
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((all->count + 1) * sizeof *names);
 	for (size_t i = 0; i < all->count; i++)
 		names[i] = all->at[i].name;
-	const char *near = text_nearest(name, names, all->count);
 	err_set(e, class, "there is no [repository.%s] in %s", name,
 		all->path ? all->path : "ferry.conf");
-	return near ? err_hint(e, "did you mean '%s'?", near) : -(int)class;
+	return text_hint_nearest(name, names, all->count, NULL, e);
 }
 
 const struct settings_repository *settings_repositories_find(const struct settings_repositories *r,
@@ -263,11 +262,11 @@ static int no_section(const struct conf *c, const char *name, struct err *e)
 	const struct conf_section *s;
 	for (size_t i = 0; (s = conf_nth(c, "repository", i)); i++)
 		str_list_add(&names, s->name);
-	const char *near = text_nearest(name, (const char *const *)names.at, names.count);
+	CLEANUP(mem_free_ptr) char *init =
+		mem_printf("`ferry catalog init %s` makes a new repository", name);
 	err_set(e, ERR_USAGE, "there is no [repository.%s] in %s", name,
 		c->path ? c->path : "ferry.conf");
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog init %s` makes a new repository", name);
+	return text_hint_nearest(name, (const char *const *)names.at, names.count, init, e);
 }
 
 int settings_repository_published(const struct conf *c, const char *name,

@@ -202,16 +202,19 @@ const struct keyring_key *keyring_by_id(const struct keyring *k, const char *key
 
 /* ---- what a person names ---- */
 
-static int no_such_key(const struct keyring *k, const char *which, struct err *e)
+int keyring_hint(const struct keyring *k, const char *wrong, const char *otherwise, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((k->count + 1) * sizeof *names);
 	for (size_t i = 0; i < k->count; i++)
 		names[i] = k->at[i].name;
-	const char *near = text_nearest(which, names, k->count);
+	return text_hint_nearest(wrong, names, k->count, otherwise, e);
+}
+
+static int no_such_key(const struct keyring *k, const char *which, struct err *e)
+{
 	err_set(e, ERR_NOT_FOUND, "there is no key '%s'%s%s, and no file of that name", which,
 		k->dir ? " in " : "", k->dir ? k->dir : "");
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog key list` lists the keys");
+	return keyring_hint(k, which, KEYRING_LISTED, e);
 }
 
 static void copy_key(const struct keyring_key *from, struct keyring_key *out)

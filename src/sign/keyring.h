@@ -46,6 +46,9 @@ WARN_UNUSED int keyring_load(const char *dir, const char *tree, struct keyring *
 const struct keyring_key *keyring_find(const struct keyring *k, const char *name);
 /* The key with this id, or NULL. */
 const struct keyring_key *keyring_by_id(const struct keyring *k, const char *keyid);
+/* Hints at the key that was meant, else `otherwise`. As err_hint. */
+#define KEYRING_LISTED "`ferry catalog key list` lists the keys"
+int keyring_hint(const struct keyring *k, const char *wrong, const char *otherwise, struct err *e);
 
 /* The keys that `which` names, each a name in `from` or the path of a NAME.pem or
  * NAME.command. ERR_NOT_FOUND when there is none; ERR_USAGE for one that cannot sign. */

@@ -58,11 +58,13 @@ static bool link_again(const struct store *s, const struct store_variant *v)
 {
 	struct err why = ERR_INIT;
 	if (!s->read_only && store_link(s, v, &why) == 0) {
-		report_warn(s->report, "%s: its files were not those of the store: linked again",
+		report_warn(s->report,
+			    "%s: its links did not lead to the verified files: linked again",
 			    v->dir);
 		return true;
 	}
-	report_warn(s->report, "%s: its files are not those of the store: using the blobs", v->dir);
+	report_warn(s->report, "%s: its links do not lead to the verified files: using the blobs",
+		    v->dir);
 	return false;
 }
 

@@ -497,3 +497,11 @@ const char *text_nearest(const char *s, const char *const *names, size_t count)
 	size_t typos = len < 6 ? 1 : len < 12 ? 2 : 3;
 	return nearest && best <= typos ? nearest : NULL;
 }
+
+int text_hint_nearest(const char *s, const char *const *names, size_t count, const char *otherwise,
+		      struct err *e)
+{
+	const char *near = text_nearest(s, names, count);
+	return near ? err_hint(e, "did you mean '%s'?", near)
+		    : err_hint(e, "%s", otherwise ? otherwise : "");
+}

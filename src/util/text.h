@@ -70,5 +70,8 @@ char *text_shell_quoted(const char *s);
 /* The entry of `names` with the smallest edit distance to `s`, or NULL if none is close enough to
  * be a typo. */
 const char *text_nearest(const char *s, const char *const *names, size_t count);
+/* Hints at it: "did you mean 'NAME'?", else `otherwise`, which may be NULL. As err_hint. */
+int text_hint_nearest(const char *s, const char *const *names, size_t count, const char *otherwise,
+		      struct err *e);
 
 #endif

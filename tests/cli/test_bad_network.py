@@ -37,7 +37,7 @@ def test_a_wait_for_a_server_names_it_and_its_length(ferry, publisher, client, f
     server.add(path="metadata/timestamp.json", status=429, retry_after=30, times=1)
     assert f"{server.url} asks for a pause of 30 seconds: waiting" in ferry("list").err
     server.add(path="targets/*.gguf", status=503, retry_after=20, times=1)
-    assert "no source can be asked now; trying again in" in ferry("fetch", "tiny").err
+    assert "waiting for the servers; trying again in" in ferry("fetch", "tiny").err
 
 
 def test_a_stored_model_without_trusted_metadata_does_not_wait_for_a_silent_mirror(

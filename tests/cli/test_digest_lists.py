@@ -217,5 +217,5 @@ def test_a_list_with_more_than_digests_is_not_written_again(ferry, folder, text)
     (folder / "SHA256SUMS").write_text(text)
     (folder / "a.bin").write_bytes(b"a")
     result = ferry("manifest", "create", "--sums", "SHA256SUMS", "a.bin", cwd=folder, check=6)
-    assert "would be lost: give another list" in result.err
+    assert "would be lost: name another list" in result.err
     assert (folder / "SHA256SUMS").read_text() == text

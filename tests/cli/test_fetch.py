@@ -762,7 +762,7 @@ def test_run_refuses_a_program_that_would_not_get_the_model(ferry, client):
     assert "has {}" in ferry("run", "tiny", "--", "{}", check=2).err
     assert ferry("store", "list").out == ""
     result = ferry("run", "tiny", "--offline", "--", "echo", "{}", check=2)
-    assert "options of ferry run stand before the model" in result.err
+    assert "options of ferry run must come before the model" in result.err
     assert ferry("run", "--without-path", "tiny", "--", "echo", "x").out == "x\n"
     path = ferry("store", "path", "tiny").out
     assert ferry("run", "tiny", "--", "sh", "-c", 'echo "$1"', "sh", "{}").out == path

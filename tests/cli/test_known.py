@@ -326,7 +326,7 @@ def test_a_pause_that_a_server_asked_for_holds_for_the_next_run(
     asked = len(server.log)
     result = ferry("list", check=4)
     assert len(server.log) == asked
-    assert "in an earlier run it asked not to be asked before 20" in result.err
+    assert "in an earlier run it asked for a pause until 20" in result.err
     [pause] = (ferry.home / ".local/state/ferry/pauses").iterdir()
     assert f"to ask now, remove {pause}" in result.err
     pause.unlink()

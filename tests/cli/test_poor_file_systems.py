@@ -103,7 +103,7 @@ def test_shards_are_copied_to_have_their_names_where_there_are_no_simulated_link
     paths = [pathlib.Path(p) for p in result.out.split()]
     assert len(paths) > 1 and len({p.parent for p in paths}) == 1
     assert all("-of-" in p.name and p.is_file() for p in paths)
-    assert "has no links: the files are copied to have their names, which takes another" in \
+    assert "has no links: the files are copied to get their names, which takes another" in \
         result.err
     disk = SmallDisk(ferry.work / "small", 2 * sum(p.stat().st_size for p in paths) - MIB)
     try:

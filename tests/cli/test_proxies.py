@@ -100,7 +100,7 @@ def test_a_real_proxy_that_cannot_reach_the_mirror_is_named(ferry, client, tinyp
 # -- simulated proxies -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("status, code, words", [
-    (407, 5, "needs credentials"), (511, 4, "wants a login first"), (403, 5, "does not allow models.invalid (HTTP 403)"),
+    (407, 5, "needs credentials"), (511, 4, "requires a login"), (403, 5, "does not allow models.invalid (HTTP 403)"),
     (502, 4, "could not reach models.invalid (HTTP 502)"),
     (None, 4, "cannot be used")])
 def test_a_simulated_proxy_that_refuses_the_tunnel_is_named(

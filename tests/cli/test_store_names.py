@@ -77,7 +77,7 @@ def test_in_a_store_that_cannot_be_written_the_blob_itself_is_given_out(ferry, w
         result = subprocess.run(confine(ferry.command("fetch", "--offline", "m")), cwd=work,
                                 env=ferry.environment(None), capture_output=True, text=True)
     assert result.stdout.strip() == str(blob) and sha256(blob) == right
-    assert "are not those of the store: using the blobs" in result.stderr
+    assert "do not lead to the verified files: using the blobs" in result.stderr
 
 
 def test_the_room_for_copies_of_all_shards_is_checked_before_the_first(ferry, work, publisher):

@@ -30,16 +30,11 @@ int key_desk_open(struct cli *cli, const struct catalog_opts *o, struct key_desk
 int key_find(const struct keyring *k, const char *name, const struct keyring_key **out,
 	     struct err *e)
 {
-	CLEANUP(mem_free_ptr) const char **names = mem_alloc((k->count + 1) * sizeof *names);
 	*out = keyring_find(k, name);
 	if (*out)
 		return 0;
-	for (size_t i = 0; i < k->count; i++)
-		names[i] = k->at[i].name;
-	const char *near = text_nearest(name, names, k->count);
 	err_set(e, ERR_NOT_FOUND, "%s: there is no key '%s'", k->dir, name);
-	return near ? err_hint(e, "did you mean '%s'?", near)
-		    : err_hint(e, "`ferry catalog key list` lists the keys");
+	return keyring_hint(k, name, KEYRING_LISTED, e);
 }
 
 void key_put(json_t *object, const struct keyring_key *key, const char *dir)

@@ -80,16 +80,11 @@ static int resolve_id(const struct keyring *names, const struct writer_statuses 
 	if (ids.count > 1)
 		return err_set(e, ERR_USAGE, "--remove %s: several key ids start with this", which);
 	err_set(e, ERR_USAGE, "--remove %s: there is no key of this name or key id", which);
-	CLEANUP(mem_free_ptr) const char **near = mem_alloc((names->count + 1) * sizeof *near);
-	for (size_t i = 0; i < names->count; i++)
-		near[i] = names->at[i].name;
-	const char *nearest = text_nearest(which, near, names->count);
-	if (nearest)
-		return err_hint(e, "did you mean '%s'?", nearest);
-	return err_hint(e,
-			"give at least the first %d characters of a key id; `ferry catalog status` "
-			"shows key ids",
-			KEYID_PREFIX_MIN);
+	CLEANUP(mem_free_ptr) char *key_ids =
+		mem_printf("give at least the first %d characters of a key id; "
+			   "`ferry catalog status` shows key ids",
+			   KEYID_PREFIX_MIN);
+	return keyring_hint(names, which, key_ids, e);
 }
 
 static int load_removed(const struct ceremony_desk *d, const struct opt_list *which,

@@ -33,9 +33,8 @@ static const struct meant commands[] = {
 	{ "ferry", "find query lookup grep", "ferry search", NULL },
 	{ "ferry", "info describe view details card", "ferry show", NULL },
 	{ "ferry", "inspect gguf", NULL,
-	  "'ferry show MODEL' shows a model of the catalog, 'ferry prepare --check FILE' examines "
-	  "a "
-	  "file" },
+	  "'ferry show MODEL' shows a model of the catalog, 'ferry prepare --check FILE' "
+	  "examines a file" },
 	{ "ferry", "rm remove del delete uninstall erase", NULL,
 	  "'ferry store remove' removes a model from this computer, 'ferry catalog remove' from "
 	  "the catalog, 'ferry repository remove' a repository" },
@@ -57,9 +56,8 @@ static const struct meant commands[] = {
 	{ "ferry", "version", "ferry --version", NULL },
 	/* publishers */
 	{ "ferry", "init new", NULL,
-	  "'ferry catalog init' creates a repository to publish, 'ferry repository add' adds one "
-	  "to "
-	  "fetch from" },
+	  "'ferry catalog init' creates a repository to publish, 'ferry repository add' adds "
+	  "one to fetch from" },
 	{ "ferry", "add", NULL,
 	  "'ferry repository add' adds a repository to fetch from; for publishers, 'ferry catalog "
 	  "add' adds a prepared model and 'ferry mirror add' a mirror" },
@@ -78,9 +76,8 @@ static const struct meant commands[] = {
 	{ "ferry", "lint", "ferry catalog lint", NULL },
 	{ "ferry", "edit", NULL, EDIT_CARD },
 	{ "ferry", "status", NULL,
-	  "'ferry repository status' is about what you fetch, 'ferry catalog status' about what "
-	  "you "
-	  "publish" },
+	  "'ferry repository status' is about what you fetch, 'ferry catalog status' about "
+	  "what you publish" },
 	{ "ferry", "check audit validate test fsck doctor", NULL,
 	  "'ferry verify' checks mirrors, 'ferry store verify' the store, 'ferry manifest check' "
 	  "files against manifests, 'ferry prepare --check' a GGUF" },
@@ -149,9 +146,8 @@ static const struct meant commands[] = {
 	  "change the section [repository.NAME] of ferry.conf with an editor; its keys are in "
 	  "ferry.conf(5)" },
 	{ "ferry repository", "init new create", NULL,
-	  "'ferry catalog init' creates a repository to publish, 'ferry repository add' adds one "
-	  "to "
-	  "fetch from" },
+	  "'ferry catalog init' creates a repository to publish, 'ferry repository add' adds "
+	  "one to fetch from" },
 };
 
 static bool has_word(const char *words, const char *word)
@@ -199,10 +195,10 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 
 #define IN_REFERENCE "name it with the model: [REPOSITORY/]MODEL[:VARIANT][@VERSION]"
 #define STORE_IS "the folder of the store is in the environment variable FERRY_HOME"
-#define NO_FORCE "no command has it; one that refuses to do something says what helps"
+#define NO_FORCE "no command has it; an error message says what to do instead"
 #define NO_QUESTIONS \
 	"no command asks for confirmation; passphrases can be in FERRY_PASSPHRASE or a file"
-#define CONNECTIONS "use connections of a mirror in ferry.conf(5)"
+#define CONNECTIONS "set connections of the mirror in ferry.conf(5)"
 #define CONTINUES "it is not needed: run the same command again, and it continues"
 #define ALWAYS_CHECKED \
 	"certificates and signatures are always checked; SSL_CERT_FILE names other authorities"

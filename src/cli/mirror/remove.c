@@ -8,9 +8,8 @@ static int not_there(const struct conf *c, const char *path, const char *name, s
 	const struct conf_section *s;
 	for (; count < ARRAY_LEN(names) && (s = conf_nth(c, "mirror", count)); count++)
 		names[count] = s->name;
-	const char *near = text_nearest(name, names, count);
 	err_set(e, ERR_NOT_FOUND, "%s has no mirror %s", path, name);
-	return near ? err_hint(e, "did you mean '%s'?", near) : -ERR_NOT_FOUND;
+	return text_hint_nearest(name, names, count, "`ferry mirror list` lists the mirrors", e);
 }
 
 static int run(struct cli *cli, struct err *e)

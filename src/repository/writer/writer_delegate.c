@@ -147,9 +147,8 @@ int writer_undelegate(struct writer *w, const char *name, struct err *e)
 		CLEANUP(str_list_release) struct str_list names = { 0 };
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
 		writer_delegation_names(w, &names);
-		const char *near = text_nearest(name, (const char *const *)names.at, names.count);
 		err_set(e, ERR_NOT_FOUND, "targets does not delegate to \"%.80s\"", shown);
-		return near ? err_hint(e, "did you mean '%s'?", near) : -ERR_NOT_FOUND;
+		return text_hint_nearest(name, (const char *const *)names.at, names.count, NULL, e);
 	}
 	json_t *body = writer_doc_edit(w, targets_of(w));
 	if (named.name)

@@ -33,12 +33,11 @@ int writer_doc_no_role(const struct writer *w, const char *role, struct err *e)
 		str_list_add(&names, tuf_type_name(t));
 	for (size_t i = 0; writer_doc_delegated(w->docs[TUF_TARGETS], i, &named); i++)
 		str_list_add(&names, named.name);
-	const char *near = text_nearest(role, (const char *const *)names.at, names.count);
 	err_set(e, ERR_USAGE, "there is no role \"%.80s\"", shown);
-	if (near)
-		return err_hint(e, "did you mean '%s'?", near);
-	return err_hint(e,
-			"the roles are root, targets, snapshot, timestamp and the delegated roles");
+	return text_hint_nearest(role, (const char *const *)names.at, names.count,
+				 "the roles are root, targets, snapshot, timestamp and the "
+				 "delegated roles",
+				 e);
 }
 
 int writer_doc_find_targets(const struct writer *w, const char *role, struct writer_doc **out,

@@ -270,9 +270,9 @@ static void a_clear_signed_list_is_read_and_its_signature_is_told(void **state)
 	static const char before[] = B "  y\n" SIGNED_BEGIN A "  x\n" SIGNED_END;
 	wrong(before, sizeof before - 1, 1, "line 1: it is outside the text that is signed");
 	static const char cut[] = SIGNED_BEGIN A "  x\n";
-	wrong(cut, sizeof cut - 1, 1, "line 3: what begins here has no end");
+	wrong(cut, sizeof cut - 1, 1, "line 3: the entry that begins here has no end");
 	static const char no_end[] = A "  x\n-----BEGIN PGP SIGNATURE-----\n" B "  y\n";
-	wrong(no_end, sizeof no_end - 1, 1, "line 2: what begins here has no end");
+	wrong(no_end, sizeof no_end - 1, 1, "line 2: the entry that begins here has no end");
 }
 
 static void names_that_lead_out_are_named_and_not_taken(void **state)

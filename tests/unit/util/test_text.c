@@ -356,6 +356,25 @@ static void typos_find_their_neighbour(void **state)
 	assert_null(text_nearest(large, names, n));
 }
 
+static void the_hint_names_the_nearest_else_what_helps(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "fetch", "list" };
+	static const struct {
+		const char *word, *otherwise, *hint;
+	} cases[] = { { "fecth", "see the list", "did you mean 'fetch'?" },
+		      { "prepare", "see the list", "see the list" },
+		      { "prepare", NULL, "" } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		err_set(&e, ERR_NOT_FOUND, "there is no such name");
+		assert_int_equal(text_hint_nearest(cases[i].word, names, ARRAY_LEN(names),
+						   cases[i].otherwise, &e),
+				 -ERR_NOT_FOUND);
+		assert_string_equal(e.hint, cases[i].hint);
+	}
+}
+
 static void another_short_word_is_no_typo(void **state)
 {
 	(void)state;
@@ -402,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_shell_reads_one_word),
 		cmocka_unit_test(typos_find_their_neighbour),
 		cmocka_unit_test(another_short_word_is_no_typo),
+		cmocka_unit_test(the_hint_names_the_nearest_else_what_helps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
