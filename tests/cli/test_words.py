@@ -91,7 +91,7 @@ OPTIONS = [
     ("list --format json", "did you mean --json?"),
     ("list --debug", "did you mean --verbose?"),
     ("list --no-progress", "--progress=none"),
-    ("push --force", "what helps"),
+    ("push --force", "what to do instead"),
     ("push --yes", "no command asks for confirmation"),
     ("push --dryrun", "did you mean --dry-run?"),
     ("push --simulate", "did you mean --dry-run?"),
