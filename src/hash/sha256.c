@@ -79,14 +79,18 @@ int sha256_of_file(const char *path, const struct cancel *cancel, struct digest 
 		   uint64_t *size, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
-	CLEANUP_PTR(sha256_free) struct sha256 *s = sha256_new();
-	CLEANUP(mem_free_ptr) char *data = mem_alloc(MIB);
 	uint64_t total = 0;
 	int rc = file_open_regular(path, &fd, size, e);
 	if (rc == -ERR_USAGE)
 		rc = err_class_set(e, ERR_INTEGRITY);
-	while (rc == 0 && (rc = cancel_check(cancel, e)) == 0) {
-		ssize_t n = read(fd, data, MIB);
+	if (rc < 0)
+		return rc;
+	/* One byte more than the file has: then the second read finds its end. */
+	size_t room = (size_t)MIN(*size + 1, (uint64_t)MIB);
+	CLEANUP_PTR(sha256_free) struct sha256 *s = sha256_new();
+	CLEANUP(mem_free_ptr) char *data = mem_alloc(room);
+	while ((rc = cancel_check(cancel, e)) == 0) {
+		ssize_t n = read(fd, data, room);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

@@ -76,13 +76,15 @@ void seen_open(struct seen *s, const char *dir)
 {
 	struct err unread = ERR_INIT;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_BYTES);
-	*s = (struct seen){ .path = mem_printf("%s/.ferry/seen", dir), .fresh = true };
+	*s = (struct seen){ .path = mem_printf("%s/.ferry/seen", dir), .fresh = true, .fd = -1 };
 	if (file_read_all(s->path, &text, &unread) == 0)
 		parse(s, buf_str(&text));
 }
 
 void seen_close(struct seen *s)
 {
+	if (s->path)
+		file_close(&s->fd);
 	free(s->path);
 	free(s->at);
 	*s = (struct seen){ 0 };
@@ -123,19 +125,26 @@ bool seen_knows(const struct seen *s, const struct digest *sha256, const struct 
 	return s->sorted && bsearch(&wanted, s->at, s->sorted, sizeof *s->at, compare);
 }
 
+static bool open_for_append(struct seen *s)
+{
+	struct err ignored = ERR_INIT;
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (s->fresh ? O_TRUNC : 0);
+	if (s->fd < 0 && file_mkdirs_for(s->path, FILE_DIR_MODE, &ignored) == 0)
+		s->fd = open(s->path, flags, FILE_MODE);
+	return s->fd >= 0;
+}
+
 static void append(struct seen *s, const struct seen_entry *entry)
 {
 	struct err ignored = ERR_INIT;
 	char hex[DIGEST_HEX], mark[MARK_TEXT];
-	if (file_mkdirs_for(s->path, FILE_DIR_MODE, &ignored) < 0)
+	if (!open_for_append(s))
 		return;
-	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (s->fresh ? O_TRUNC : 0);
-	CLEANUP(file_close) int fd = open(s->path, flags, FILE_MODE);
 	/* A newline first, to end a line that a killed process may have left incomplete. */
 	CLEANUP(mem_free_ptr) char *line = mem_printf("%s\n%s %s\n", s->fresh ? FIRST_LINE : "",
 						      digest_hex(hex, &entry->sha256),
 						      mark_text(mark, &entry->mark));
-	if (fd >= 0 && file_write(fd, line, strlen(line), s->path, &ignored) == 0)
+	if (file_write(s->fd, line, strlen(line), s->path, &ignored) == 0)
 		s->fresh = false;
 }
 

@@ -23,6 +23,7 @@ struct seen {
 	struct seen_entry *at;
 	size_t count, cap, sorted; /* the first so many are sorted */
 	bool fresh;                /* the next entry starts a new file */
+	int fd;                    /* of the file, from the first new entry on; or -1 */
 };
 
 /* A record that cannot be read counts as empty. */

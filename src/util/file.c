@@ -203,6 +203,8 @@ static int make_dir(const char *path, mode_t mode, struct err *e)
 int file_mkdirs(const char *dir, mode_t mode, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_strdup(dir);
+	if (file_is_dir(dir))
+		return 0;
 	for (char *p = path + 1; *path; p++) {
 		if (*p != '/' && *p != '\0')
 			continue;

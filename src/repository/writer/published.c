@@ -21,6 +21,7 @@ struct loader {
 	bool partial;
 	struct published_file *roots, *targets;
 	size_t root_count, root_cap, target_count, target_cap;
+	json_t *places; /* role: its number in targets */
 	struct published_file snapshot, timestamp;
 };
 
@@ -40,6 +41,7 @@ static void loader_release(struct loader *l)
 		file_release(&l->targets[i]);
 	free(l->roots);
 	free(l->targets);
+	json_decref(l->places);
 	file_release(&l->snapshot);
 	file_release(&l->timestamp);
 }
@@ -185,16 +187,15 @@ static int load_top(const struct loader *l, const char *role, enum tuf_type type
 static void add_targets(struct loader *l, struct published_file *d)
 {
 	l->targets = mem_grow(l->targets, l->target_count, &l->target_cap, sizeof *l->targets);
+	json_put_u64(l->places, d->role, l->target_count);
 	l->targets[l->target_count++] = *d;
 	*d = (struct published_file){ 0 };
 }
 
 static const struct tuf_metadata *find_targets(const struct loader *l, const char *role)
 {
-	for (size_t i = 0; i < l->target_count; i++)
-		if (strcmp(l->targets[i].role, role) == 0)
-			return l->targets[i].m;
-	return NULL;
+	const json_t *place = json_object_get(l->places, role);
+	return place ? l->targets[json_integer_value(place)].m : NULL;
 }
 
 static int load_delegated(struct loader *l, const struct tuf_metadata *parent,
@@ -311,7 +312,11 @@ static void give(struct published *t, struct published_file *d)
 
 static int load(const char *metadata_dir, bool partial, struct published *out, struct err *e)
 {
-	CLEANUP(loader_release) struct loader l = { .dir = metadata_dir, .partial = partial };
+	CLEANUP(loader_release) struct loader l = {
+		.dir = metadata_dir,
+		.partial = partial,
+		.places = json_object(),
+	};
 	if (load_all(&l, e) < 0) {
 		if (err_is(e, ERR_INTEGRITY))
 			err_hint(e,

@@ -162,6 +162,7 @@ static struct writer *new_writer(const char *tree, const struct writer_expiry *e
 	w->expiry = expiry ? *expiry : writer_expiry_default;
 	w->now_s = now_s;
 	w->lock = -1;
+	w->places = json_object();
 	for (size_t i = 0; i < TUF_TYPES; i++)
 		writer_doc_add(w, tuf_type_name((enum tuf_type)i), (enum tuf_type)i);
 	return w;
@@ -202,6 +203,7 @@ void writer_close(struct writer *w)
 	for (size_t i = 0; i < w->count; i++)
 		writer_doc_free(w->docs[i]);
 	free(w->docs);
+	json_decref(w->places);
 	free(w->metadata);
 	free(w->drafts);
 	str_list_release(&w->only);

@@ -13,10 +13,8 @@
 
 struct writer_doc *writer_doc_find(const struct writer *w, const char *role)
 {
-	for (size_t i = 0; i < w->count; i++)
-		if (strcmp(w->docs[i]->role, role) == 0)
-			return w->docs[i];
-	return NULL;
+	const json_t *place = json_object_get(w->places, role);
+	return place ? w->docs[json_integer_value(place)] : NULL;
 }
 
 struct writer_doc *writer_doc_top(const struct writer *w, enum tuf_type type)
@@ -152,6 +150,7 @@ struct writer_doc *writer_doc_add(struct writer *w, const char *role, enum tuf_t
 	d->role = mem_strdup(role);
 	d->type = type;
 	w->docs = mem_grow(w->docs, w->count, &w->cap, sizeof *w->docs);
+	json_put_u64(w->places, role, w->count);
 	w->docs[w->count++] = d;
 	w->has_status = false;
 	return d;

@@ -34,7 +34,8 @@ struct writer {
 	bool looks;               /* and writes nothing */
 	struct writer_doc **docs; /* root, timestamp, snapshot, targets, then others */
 	size_t count, cap;
-	bool limited; /* to these roles, and snapshot and timestamp */
+	json_t *places; /* role: its number in docs */
+	bool limited;   /* to these roles, and snapshot and timestamp */
 	struct str_list only;
 	struct digest timestamp; /* of timestamp.json when it was opened */
 	bool has_timestamp;

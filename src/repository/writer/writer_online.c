@@ -2,7 +2,7 @@
 
 #include "util/mem.h"
 
-#define HASHED_BIN_BITS 10 /* 1,024 bins are 130 kB of snapshot with their hashes */
+#define HASHED_BIN_BITS 8 /* 256 bins are 34 kB of snapshot with their hashes */
 
 /* -- one of the two ------------------------------------------------------------------- */
 

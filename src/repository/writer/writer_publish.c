@@ -27,7 +27,9 @@ static int check_unchanged(const struct writer *w, struct err *e)
 	return err_hint(e, "another publisher was faster; run the command again");
 }
 
-static int publish_doc(struct writer *w, struct writer_doc *d, struct err *e)
+typedef int write_fn(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+
+static int publish_by(write_fn *write, struct writer *w, struct writer_doc *d, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(WRITER_DOC_MAX);
 	CLEANUP(mem_free_ptr) char *file =
@@ -37,11 +39,29 @@ static int publish_doc(struct writer *w, struct writer_doc *d, struct err *e)
 		return 0;
 	int rc = writer_doc_serialise(d->chosen, &text, e);
 	if (rc == 0)
-		rc = file_write_atomic(path, text.data, text.len, FILE_PUBLIC_MODE, e);
+		rc = write(path, text.data, text.len, FILE_PUBLIC_MODE, e);
 	if (rc < 0)
 		return rc;
 	writer_doc_set_published(w, d, &text);
 	return 0;
+}
+
+static int publish_doc(struct writer *w, struct writer_doc *d, struct err *e)
+{
+	return publish_by(file_write_atomic, w, d, e);
+}
+
+/* There may be thousands of bins. Nothing names these files before the next steps, so that they
+ * are brought to the disk together. */
+static int publish_delegated(struct writer *w, struct err *e)
+{
+	bool any = false;
+	int rc = 0;
+	for (size_t i = TUF_TYPES; rc == 0 && i < w->count; i++) {
+		any |= w->docs[i]->chosen != w->docs[i]->published;
+		rc = publish_by(file_write_unsynced, w, w->docs[i], e);
+	}
+	return rc < 0 || !any ? rc : file_sync_all(w->metadata, e);
 }
 
 static int write_draft(const struct writer *w, const struct writer_doc *d, struct err *e)
@@ -77,8 +97,8 @@ int writer_publish_chosen(struct writer *w, struct writer_saved *result, struct 
 		rc = renew_drafts(w, e);
 	if (rc == 0)
 		rc = file_mkdirs(w->metadata, FILE_PUBLIC_DIR_MODE, e);
-	for (size_t i = TUF_TYPES; rc == 0 && i < w->count; i++)
-		rc = publish_doc(w, w->docs[i], e);
+	if (rc == 0)
+		rc = publish_delegated(w, e);
 	if (rc == 0)
 		rc = publish_doc(w, targets, e);
 	if (rc == 0)

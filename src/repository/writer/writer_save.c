@@ -47,6 +47,26 @@ int writer_check(const struct writer *w, struct err *e)
 	return 0;
 }
 
+/* The number of bins with which a look-up costs least: a reader gets about 28 bytes of snapshot for
+ * each bin, and three bins, of the card, the file and its manifest, with about 190 bytes for each
+ * target. So the best number is the square root of 20 times the targets. */
+static unsigned cheapest_bins(uint64_t targets)
+{
+	unsigned bits = 1;
+	while (bits < PUBLISHED_MAX_BIN_BITS && (2ull << 2 * bits) < 20 * targets)
+		bits++;
+	return 1u << bits;
+}
+
+/* If its own size says how many targets there are in all bins. */
+static unsigned bins_for(const struct writer *w, const struct writer_doc *d)
+{
+	const struct tuf_bins bins = writer_doc_bins(writer_doc_top(w, TUF_TARGETS),
+						     WRITER_CURRENT);
+	uint64_t listed = json_object_size(json_object_get(writer_doc_body(d), "targets"));
+	return cheapest_bins(listed << bins.bit_length);
+}
+
 /* Do not publish metadata that clients would refuse to read. */
 static int check_size(const struct writer *w, const struct writer_doc *d, struct err *e)
 {
@@ -65,10 +85,12 @@ static int check_size(const struct writer *w, const struct writer_doc *d, struct
 	if (d->type != TUF_TARGETS)
 		return -ERR_USAGE;
 	return writer_doc_is_bin(w, d, WRITER_CURRENT)
-		       ? err_hint(e, "`ferry catalog delegate --bins N` with a larger N makes bins "
-				     "smaller")
-		       : err_hint(e, "`ferry catalog delegate --bins 256` distributes the files "
-				     "over bins, of which a client reads only one");
+		       ? err_hint(e, "`ferry catalog delegate --bins %u` makes bins smaller",
+				  bins_for(w, d))
+		       : err_hint(e,
+				  "`ferry catalog delegate --bins %u` distributes the files over "
+				  "bins, of which a client reads three for a model",
+				  bins_for(w, d));
 }
 
 static int check_sizes(const struct writer *w, struct err *e)

@@ -116,16 +116,16 @@ static void what_clients_do_not_read_is_not_signed(void **state)
 	struct writer_saved saved;
 	publish_first(f);
 	struct writer *w = publisher_open(f, NOW);
-	for (size_t i = 0; i < 5200; i++) {
+	for (size_t i = 0; i < 6600; i++) {
 		CLEANUP(mem_free_ptr) char *path = long_path(i);
 		publisher_set(w, "targets", path, "x");
 	}
 	assert_int_equal(writer_save(w, f->keys, 6, &saved, &e), -ERR_USAGE);
 	assert_non_null(strstr(e.text, "clients read at most 5000000"));
-	assert_non_null(strstr(e.hint, "--bins 256"));
+	assert_non_null(strstr(e.hint, "--bins 512"));
 	assert_false(has_file(f, "2.targets.json"));
 	assert_ok(delegate(f, w, "bin", 8, BINS, &(struct err)ERR_INIT), &e);
-	for (size_t i = 0; i < 5200; i++) {
+	for (size_t i = 0; i < 6600; i++) {
 		CLEANUP(mem_free_ptr) char *path = long_path(i);
 		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, path);
 		struct err why = ERR_INIT;
@@ -365,11 +365,11 @@ static void very_many_bins_are_listed_in_brief(void **state)
 {
 	struct publisher *f = *state;
 	publish_first(f);
-	publish_bins(f, 11, BINS);
+	publish_bins(f, 9, BINS);
 	CLEANUP(json_release) json_t *snapshot = published(f, "2.snapshot.json");
 	json_t *meta = json_object_get(json_object_get(snapshot, "signed"), "meta");
-	assert_int_equal(json_object_size(meta), 1 + 2048);
-	assert_int_equal(json_object_size(json_object_get(meta, "bin-7ff.json")), 1);
+	assert_int_equal(json_object_size(meta), 1 + 512);
+	assert_int_equal(json_object_size(json_object_get(meta, "bin-1ff.json")), 1);
 	assert_int_equal(json_object_size(json_object_get(meta, "targets.json")), 3);
 	assert_all_found(f);
 }
