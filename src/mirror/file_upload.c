@@ -173,6 +173,8 @@ static int name_failed(int sys, bool exclusive, struct err *e)
 	if (sys == EEXIST && exclusive)
 		return err_set(e, ERR_CONFLICT, "exists already");
 	err_sys(e, sys, "cannot rename the complete file");
+	if (sys == EISDIR)
+		err_hint(e, "a folder has its name: remove it, then run the same command again");
 	return err_class_set(e, ERR_SYSTEM);
 }
 

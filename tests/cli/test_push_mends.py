@@ -35,6 +35,17 @@ def test_push_repairs_what_verify_found_even_if_size_and_time_are_as_before(publ
     assert "ferry push" not in published.ferry("verify", "--full").out
 
 
+def test_a_folder_in_the_place_of_an_object_is_not_removed_but_told(published):
+    [path] = (published.work / "web/targets/models/tiny").glob("*.gguf")
+    path.unlink()
+    path.mkdir()
+    assert "missing" in published.ferry("verify", "--full", check=1).out
+    assert "a folder has its name: remove it" in published.ferry("push", check=7).err
+    path.rmdir()
+    published.ferry("push")
+    published.ferry("verify", "--full")
+
+
 def test_metadata_with_other_line_ends_is_damaged_and_replaced(published):
     """A mirror that is a git checkout with core.autocrlf."""
     web = published.work / "web"

@@ -41,6 +41,13 @@ WORDS = {
     "repository update": "ferry repository status", "repository set": "[repository.NAME]",
     "manifest verify": "ferry manifest check", "manifest new": "ferry manifest create",
     "RM": "ferry store remove", "Pull": "ferry fetch", "PUSH": "ferry push",
+    "withdraw": "ferry catalog withdraw", "catalog yank": "ferry catalog withdraw",
+    "history": "ferry show MODEL", "rollback": "MODEL@VERSION",
+    "catalog versions": "ferry catalog list --versions",
+    "catalog key rotate": "ferry catalog rotate",
+    # a typo in a word of another tool
+    "instal": "ferry fetch", "dowload": "ferry fetch", "updaet": "ferry fetch MODEL",
+    "mirror delte": "ferry mirror remove",
     # typos have near neighbours
     "fetsh": "ferry fetch", "lst": "ferry list", "catlog": "ferry catalog", "stroe": "ferry store",
     "catalog sing": "ferry catalog sign", "mirror lsit": "ferry mirror list",
@@ -53,6 +60,11 @@ def test_a_word_of_another_tool_leads_to_the_command_that_does_it(ferry, words):
     assert f"unknown command '{words.split()[-1]}'" in result.err
     hint = result.err.splitlines()[1]
     assert hint.startswith("  hint: ") and WORDS[words] in hint, hint
+
+
+@pytest.mark.parametrize("word", ["x", "quux", "frobnicate", "--", "$(id)"])
+def test_a_word_that_nothing_resembles_has_no_suggestion(ferry, word):
+    assert "did you mean" not in ferry("catalog", word, check=2).err
 
 
 def test_every_command_in_such_a_hint_exists(ferry):

@@ -17,8 +17,14 @@ struct meant {
 };
 
 #define SERVES_NOTHING \
-	"ferry runs no server of its own; 'ferry run MODEL -- PROGRAM {}' starts a program on a " \
-	"model, and 'ferry run' fetches it first"
+	"ferry runs no server of its own; 'ferry run MODEL -- PROGRAM {}' fetches a model if " \
+	"needed and starts a program on it"
+#define CALL_BACK \
+	"'ferry catalog withdraw' calls a published model or version back, " \
+	"'ferry catalog remove' takes it out of the catalog"
+#define SHOW_VERSIONS \
+	"'ferry show MODEL' lists the versions to fetch, 'ferry catalog list --versions' those " \
+	"that you publish"
 #define EDIT_CARD \
 	"change the model's file in cards/ of the repository with an editor, or prepare it again " \
 	"with --set; then run 'ferry catalog sign'"
@@ -75,6 +81,10 @@ static const struct meant commands[] = {
 	{ "ferry", "export", "ferry catalog export", NULL },
 	{ "ferry", "lint", "ferry catalog lint", NULL },
 	{ "ferry", "edit", NULL, EDIT_CARD },
+	{ "ferry", "withdraw recall yank revoke unpublish deprecate", NULL, CALL_BACK },
+	{ "ferry", "versions history log", NULL, SHOW_VERSIONS },
+	{ "ferry", "rollback downgrade", NULL,
+	  "'ferry fetch MODEL@VERSION' gets an earlier version; 'ferry show MODEL' lists them" },
 	{ "ferry", "status", NULL,
 	  "'ferry repository status' is about what you fetch, 'ferry catalog status' about "
 	  "what you publish" },
@@ -94,7 +104,9 @@ static const struct meant commands[] = {
 	{ "ferry manifest", "new make generate hash", "ferry manifest create", NULL },
 	{ "ferry manifest", "verify validate test", "ferry manifest check", NULL },
 
-	{ "ferry catalog", "rm del delete drop erase unpublish", "ferry catalog remove", NULL },
+	{ "ferry catalog", "rm del delete drop erase", "ferry catalog remove", NULL },
+	{ "ferry catalog", "recall yank unpublish deprecate", NULL, CALL_BACK },
+	{ "ferry catalog", "versions history log", "ferry catalog list --versions", NULL },
 	{ "ferry catalog", "ls show models", "ferry catalog list", NULL },
 	{ "ferry catalog", "edit modify change set update", NULL, EDIT_CARD },
 	{ "ferry catalog", "create new", "ferry catalog init", NULL },
@@ -116,6 +128,7 @@ static const struct meant commands[] = {
 	{ "ferry catalog key", "rm remove del delete revoke", NULL,
 	  "'ferry catalog rotate --remove' takes a key away from its role; its file in the folder "
 	  "of keys can be removed after that" },
+	{ "ferry catalog key", "rotate replace", "ferry catalog rotate", NULL },
 	{ "ferry catalog key", "passwd password change", "ferry catalog key passphrase", NULL },
 	{ "ferry catalog key", "verify test", "ferry catalog key check", NULL },
 
@@ -167,23 +180,39 @@ static char *lower(const char *word)
 	return s;
 }
 
+static const struct meant *meant_of(const char *path, const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].at, path) == 0 && has_word(commands[i].words, word))
+			return &commands[i];
+	return NULL;
+}
+
+/* A typo in a word of another tool. */
+static const struct meant *nearly_meant(const char *path, const char *word)
+{
+	CLEANUP(str_list_release) struct str_list known = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].at, path) == 0)
+			str_list_split(&known, commands[i].words, " ");
+	const char *near = text_nearest(word, (const char *const *)known.at, known.count);
+	return near ? meant_of(path, near) : NULL;
+}
+
 void cli_meant(const char *path, const char *word, const char *const *names, size_t count,
 	       struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *plain = lower(word);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		const struct meant *m = &commands[i];
-		if (strcmp(m->at, path) != 0 || !has_word(m->words, plain))
-			continue;
-		if (m->text)
-			err_hint(e, "%s", m->text);
-		else
-			err_hint(e, "did you mean '%s'?", m->use);
-		return;
-	}
-	const char *near = text_nearest(word, names, count);
+	const struct meant *m = meant_of(path, plain);
+	const char *near = m ? NULL : text_nearest(word, names, count);
+	if (!m && !near)
+		m = nearly_meant(path, plain);
 	if (near)
 		err_hint(e, "did you mean '%s %s'?", path, near);
+	else if (m && m->text)
+		err_hint(e, "%s", m->text);
+	else if (m)
+		err_hint(e, "did you mean '%s'?", m->use);
 }
 
 /* ---- options ---- */
