@@ -47,9 +47,8 @@ int remote_find(struct remote *r, const char *path, const char *signer, struct t
 		return remote_fault(r, e);
 	if (signer && strcmp(t.signer, signer) != 0) {
 		err_set(e, ERR_INTEGRITY,
-			"%s: signed by the role %s, but the card that names it "
-			"by %s",
-			path, t.signer, signer);
+			"%s is signed by the role %s, but its card by the role %s", path, t.signer,
+			signer);
 		return err_hint(e, "a card can name only files of its own role: tell the "
 				   "publisher");
 	}

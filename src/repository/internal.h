@@ -26,8 +26,9 @@ WARN_UNUSED int repository_card_load(const struct repository *r, const char *mod
 /* Changes a card by fn, which gets a copy of its JSON, and saves it; the role (or NULL) that owns
  * it lists the new one. ERR_USAGE when it belongs to another role, or is then no card. */
 typedef int repository_change_fn(void *ctx, json_t *json, const struct card *card, struct err *e);
-WARN_UNUSED int repository_change_card(struct repository *r, const char *model, const char *role,
-				       repository_change_fn *fn, void *ctx, struct err *e);
+WARN_UNUSED int repository_change_card(struct repository *r, struct writer *w, const char *model,
+				       const char *role, repository_change_fn *fn, void *ctx,
+				       struct err *e);
 
 /* Reads the manifest of a file in a card and checks that it belongs to it; text gets its bytes. */
 WARN_UNUSED int repository_manifest_read(const char *dir, const char *model,

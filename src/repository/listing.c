@@ -57,7 +57,8 @@ static int check_path(const struct writer *w, const char *role, const char *path
 	if (!writer_delegates_to(w, owner))
 		return 0;
 	err_set(e, ERR_USAGE, "%s belongs to the delegated role %s", path, owner);
-	return err_hint(e, "add it with --role %s, or rename the model", owner);
+	return err_hint(e, "with --role %s, its own people sign the change; or use another name",
+			owner);
 }
 
 struct owner_check {

@@ -72,40 +72,39 @@ static bool has_superseded(const struct card *c)
 	return false;
 }
 
-/* Does the model belong to `role`, or with NULL to the publisher of targets? */
-static int belongs_to(const struct repository *r, const struct card *c, const char *role, bool *out,
-		      struct err *e)
+/* Those of `role`, or with NULL of the publisher of targets. */
+static bool is_meant(const struct writer *w, const struct card *c, const char *role)
 {
-	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	struct err other = ERR_INIT;
-	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
-	if (rc == 0)
-		*out = repository_check_owner(w, role, c, &other) == 0;
-	return rc;
+	return has_superseded(c) && repository_check_owner(w, role, c, &other) == 0;
+}
+
+static int prune_model(struct repository *r, struct writer *w, struct pruning *p,
+		       const struct card *c, struct err *e)
+{
+	if (!p->how->dry_run)
+		return repository_change_card(r, w, c->id, p->how->role, prune_card, p, e);
+	CLEANUP(json_release) json_t *copy = json_deep_copy(c->json);
+	return prune_card(p, copy, c, e);
 }
 
 int repository_prune(struct repository *r, const struct repository_pruning *how,
 		     struct repository_pruned *out, struct err *e)
 {
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	CLEANUP(repository_pruned_release) struct repository_pruned pruned = { 0 };
 	struct pruning p = { how, &pruned };
 	int rc = repository_cards_load(r->dir, &cards, e);
-	for (size_t i = 0; rc == 0 && i < cards.count; i++) {
-		const struct card *c = &cards.at[i];
-		bool yes = false;
-		if (!has_superseded(c))
-			continue;
-		rc = belongs_to(r, c, how->role, &yes, e);
-		if (rc < 0 || !yes)
-			continue;
-		if (!how->dry_run) {
-			rc = repository_change_card(r, c->id, how->role, prune_card, &p, e);
-			continue;
-		}
-		CLEANUP(json_release) json_t *copy = json_deep_copy(c->json);
-		rc = prune_card(&p, copy, c, e);
-	}
+	if (rc == 0)
+		rc = writer_open(r->dir, NULL, time(NULL), &w, e);
+	if (rc == 0 && how->role)
+		rc = repository_check_role(w, how->role, e);
+	for (size_t i = 0; rc == 0 && i < cards.count; i++)
+		if (is_meant(w, &cards.at[i], how->role))
+			rc = prune_model(r, w, &p, &cards.at[i], e);
+	if (rc == 0)
+		rc = repository_keep_drafts(r->dir, w, e);
 	if (rc < 0)
 		return rc;
 	*out = pruned;

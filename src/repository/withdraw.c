@@ -76,17 +76,12 @@ static int change(json_t *json, const struct card *card, const struct repository
 
 /* ---- the card ---- */
 
-int repository_change_card(struct repository *r, const char *model, const char *role,
-			   repository_change_fn *fn, void *ctx, struct err *e)
+int repository_change_card(struct repository *r, struct writer *w, const char *model,
+			   const char *role, repository_change_fn *fn, void *ctx, struct err *e)
 {
-	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
 	CLEANUP(card_release) struct card before = { 0 }, after = { 0 };
 	int rc = repository_card_load(r, model, &before, e);
-	if (rc == 0)
-		rc = writer_open(r->dir, NULL, time(NULL), &w, e);
-	if (rc == 0 && role)
-		rc = repository_check_role(w, role, e);
 	if (rc == 0)
 		rc = repository_check_owner(w, role, &before, e);
 	if (rc < 0)
@@ -96,9 +91,7 @@ int repository_change_card(struct repository *r, const char *model, const char *
 		return rc == -ERR_INTEGRITY ? err_class_set(e, ERR_USAGE) : rc;
 	if (!json_equal(before.json, json))
 		rc = card_save(&after, path, e);
-	if (rc == 0 && role)
-		rc = repository_list_for_role(r->dir, w, role, &after, e);
-	return rc < 0 ? rc : repository_keep_drafts(r->dir, w, e);
+	return rc == 0 && role ? repository_list_for_role(r->dir, w, role, &after, e) : rc;
 }
 
 static int change_withdrawal(void *ctx, json_t *json, const struct card *card, struct err *e)
@@ -109,6 +102,13 @@ static int change_withdrawal(void *ctx, json_t *json, const struct card *card, s
 int repository_withdraw(struct repository *r, const struct repository_withdrawal *how,
 			struct err *e)
 {
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	struct repository_withdrawal copy = *how;
-	return repository_change_card(r, how->model, how->role, change_withdrawal, &copy, e);
+	int rc = writer_open(r->dir, NULL, time(NULL), &w, e);
+	if (rc == 0 && how->role)
+		rc = repository_check_role(w, how->role, e);
+	if (rc == 0)
+		rc = repository_change_card(r, w, how->model, how->role, change_withdrawal, &copy,
+					    e);
+	return rc < 0 ? rc : repository_keep_drafts(r->dir, w, e);
 }

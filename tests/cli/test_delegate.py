@@ -231,6 +231,39 @@ def test_a_community_removes_what_it_had(desk):
     desk.fetch("community-b")
 
 
+def test_a_community_withdraws_its_own_models_and_the_publisher_is_told_how(desk):
+    desk.delegate()
+    for name in ("community-a", "community-b"):
+        desk.catalog("add", "--role", "community", desk.prepare(name))
+    said = desk.refused(2, "withdraw", "community-a", "--reason", "wrong")
+    assert "belongs to the delegated role community" in said
+    assert "with --role community, its own people sign the change" in said
+    desk.json("withdraw", "--role", "community", "community-a", "--reason", "wrong")
+    desk.sign_as_community()
+    desk.sign()
+    assert "withdrawn" in desk.fetch("community-a", check=6).err
+    desk.fetch("community-b")
+
+
+def test_a_community_prunes_the_versions_of_its_models_at_once(desk):
+    desk.delegate()
+    for seed in (1, 2):
+        for name in ("community-a", "community-b"):
+            desk.catalog("add", "--role", "community", desk.prepare(name, seed))
+    assert desk.json("prune")["versions"] == []
+    said = desk.refused(2, "prune", "--role", "comunity")
+    assert "did you mean 'community'" in said
+    dry = desk.json("prune", "--role", "community", "--dry-run")["versions"]
+    done = desk.json("prune", "--role", "community")["versions"]
+    assert dry == done
+    assert [(v["model"], v["version"]) for v in done] == [("community-a", 1), ("community-b", 1)]
+    desk.sign_as_community()
+    desk.sign()
+    listed = desk.newest("community")[1]["targets"]
+    assert sorted(p for p in listed if p.endswith(".gguf")) == [
+        f"models/{name}/{name}-q8_0.v2.gguf" for name in ("community-a", "community-b")]
+
+
 def test_a_delegation_that_cannot_be(desk):
     desk.catalog("add", desk.prepare("official"))
     said = desk.refused(2, "delegate", "all", "--paths", "models/*/*", "--key", desk.public)

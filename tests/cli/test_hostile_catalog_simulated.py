@@ -78,7 +78,7 @@ def test_the_index_of_a_delegated_role_is_not_read(ferry, shop):
     shop.document("index.jsonl.zst", zstd(data.encode()), "greedy")
     shop.publish()
     error = refused(ferry, "list")
-    assert "index.jsonl.zst: signed by the role greedy" in error
+    assert "index.jsonl.zst is signed by the role greedy" in error
     assert pathlib.Path(ferry("fetch", "-q", "tiny").out.strip()).exists()
 
 
@@ -115,8 +115,8 @@ def test_a_card_that_names_a_file_of_another_role_is_refused(ferry, shop):
     shop.card("community-a", variant, role="community")
     shop.publish()
     error = refused(ferry, "fetch", "community-a")
-    assert "models/community-a/community-a-q8.gguf: signed by the role targets, but the card " \
-        "that names it by community" in error
+    assert "models/community-a/community-a-q8.gguf is signed by the role targets, but its " \
+        "card by the role community" in error
     assert "a card can name only files of its own role" in error
 
 
@@ -128,7 +128,7 @@ def test_a_manifest_of_another_role_is_refused(ferry, shop):
     shop.repo.body["targets"]["targets"][path] = entry
     shop.publish()
     error = refused(ferry, "fetch", "community-a")
-    assert f"{path}: signed by the role targets" in error
+    assert f"{path} is signed by the role targets" in error
 
 
 @pytest.mark.parametrize("member", ["mirrors", "roles", "delegations", "keys"])
