@@ -78,13 +78,18 @@ int folder_open_dir(int root, const char *key, enum folder_make make, int *dir, 
 	return 0;
 }
 
+static void describe(uint64_t size, struct timespec modified, uint64_t inode,
+		     struct mirror_stat *out)
+{
+	*out = (struct mirror_stat){ .size = size, .modified_s = modified.tv_sec };
+	snprintf(out->etag, sizeof out->etag, "\"%llx-%llx.%lx-%llx\"", (unsigned long long)size,
+		 (unsigned long long)modified.tv_sec, (unsigned long)modified.tv_nsec,
+		 (unsigned long long)inode);
+}
+
 void folder_stat(const struct stat *st, struct mirror_stat *out)
 {
-	struct timespec modified = os_modified(st);
-	*out = (struct mirror_stat){ .size = (uint64_t)st->st_size, .modified_s = modified.tv_sec };
-	snprintf(out->etag, sizeof out->etag, "\"%llx-%llx.%lx-%llx\"",
-		 (unsigned long long)st->st_size, (unsigned long long)modified.tv_sec,
-		 (unsigned long)modified.tv_nsec, (unsigned long long)st->st_ino);
+	describe((uint64_t)st->st_size, os_modified(st), st->st_ino, out);
 }
 
 int folder_open_file(int root, const char *key, int *fd, struct mirror_stat *out, struct err *e)
@@ -141,11 +146,41 @@ int folder_remove(int root, const char *key, struct err *e)
 
 /* -- listing --------------------------------------------------------------------- */
 
+struct found {
+	char *key;
+	uint64_t size, inode;
+	struct timespec modified;
+};
+
 struct listing {
 	const char *prefix;
-	struct str_list keys;
+	struct found *at;
+	size_t count, cap;
 	struct err *e;
 };
+
+static void listing_release(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->at[i].key);
+	free(l->at);
+}
+
+static int compare_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+	return strcmp(x->key, y->key);
+}
+
+/* Takes the key. */
+static void add_found(struct listing *l, char *key, const struct stat *st)
+{
+	l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
+	l->at[l->count++] = (struct found){ .key = key,
+					    .size = (uint64_t)st->st_size,
+					    .inode = st->st_ino,
+					    .modified = os_modified(st) };
+}
 
 static int collect(struct listing *l, int dir, const char *below);
 
@@ -159,7 +194,7 @@ static int collect_entry(struct listing *l, int dir, const char *below, const ch
 	    file_is_temporary(name) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (S_ISREG(st.st_mode) && str_starts(key, l->prefix))
-		str_list_take(&l->keys, STEAL(key));
+		add_found(l, STEAL(key), &st);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	int sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -189,31 +224,20 @@ static int collect(struct listing *l, int dir, const char *below)
 	return rc < 0 ? err_context(l->e, "%s", below[0] ? below : "the folder") : 0;
 }
 
-static int tell(int root, const char *key, mirror_entry_fn *fn, void *ctx, struct err *e)
-{
-	CLEANUP(file_close) int dir = -1;
-	struct err local = ERR_INIT;
-	struct mirror_entry entry = { .key = key };
-	struct stat st;
-	/* Skip what was removed meanwhile. */
-	if (folder_open_dir(root, key, FOLDER_FIND, &dir, &local) < 0 ||
-	    fstatat(dir, path_base(key), &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	folder_stat(&st, &entry.stat);
-	return fn(ctx, &entry, e);
-}
-
 int folder_list(int root, const char *prefix, mirror_entry_fn *fn, void *ctx, struct err *e)
 {
-	struct listing l = { .prefix = prefix, .e = e };
+	CLEANUP(listing_release) struct listing l = { .prefix = prefix, .e = e };
 	/* A new descriptor: a duplicate would share the reading position. */
 	int dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = dir < 0 ? read_failed(errno, e) : collect(&l, dir, "");
 	/* Sort by whole keys: the order of folders differs if names contain '-' or '.'. */
-	if (l.keys.count)
-		qsort(l.keys.at, l.keys.count, sizeof *l.keys.at, str_compare);
-	for (size_t i = 0; i < l.keys.count && rc == 0; i++)
-		rc = tell(root, l.keys.at[i], fn, ctx, e);
-	str_list_release(&l.keys);
+	if (l.count)
+		qsort(l.at, l.count, sizeof *l.at, compare_found);
+	for (size_t i = 0; i < l.count && rc == 0; i++) {
+		const struct found *f = &l.at[i];
+		struct mirror_entry entry = { .key = f->key };
+		describe(f->size, f->modified, f->inode, &entry.stat);
+		rc = fn(ctx, &entry, e);
+	}
 	return rc;
 }

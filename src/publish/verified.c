@@ -14,75 +14,83 @@
 /* In place of an etag; in an etag it would be encoded. */
 #define WRONG "!"
 
-static void entries_free(struct verified *r)
-{
-	for (size_t i = 0; i < r->count; i++) {
-		free(r->at[i].key);
-		free(r->at[i].etag);
-	}
-	r->count = 0;
-}
-
 static int compare_entries(const void *a, const void *b)
 {
 	const struct record_entry *x = a, *y = b;
 	int order = strcmp(x->key, y->key);
-	return order ? order : (x->line > y->line) - (x->line < y->line);
+	/* Later lines are later in the text. */
+	return order ? order : (x->key > y->key) - (x->key < y->key);
+}
+
+/* Cuts off the word at *at. NULL: there is none. */
+static char *next_word(char **at)
+{
+	char *word = *at, *end = word ? strchr(word, ' ') : NULL;
+	if (end)
+		*end++ = '\0';
+	*at = end;
+	return word && *word ? word : NULL;
 }
 
 /* "<sha256> <size> <modified> <etag> <key>" */
-static bool line_parse(const char *line, struct record_entry *out)
+static bool line_parse(char *line, struct record_entry *out)
 {
-	struct str_list words = { 0 };
 	struct record_entry entry = { 0 };
-	uint64_t modified;
-	str_list_split(&words, line, " ");
-	bool ok = words.count == 5 && digest_parse(&entry.sha256, words.at[0]) &&
-		  parse_u64(words.at[1], &entry.size) && parse_u64(words.at[2], &modified) &&
-		  modified <= INT64_MAX;
-	if (ok) {
-		entry.modified_s = (int64_t)modified;
-		entry.etag = mem_strdup(words.at[3]);
-		entry.key = mem_strdup(words.at[4]);
-		*out = entry;
-	}
-	str_list_release(&words);
-	return ok;
+	uint64_t modified = 0;
+	const char *sha256 = next_word(&line), *size = next_word(&line);
+	const char *time = next_word(&line);
+	entry.etag = next_word(&line);
+	entry.key = next_word(&line);
+	if (!sha256 || !size || !time || !entry.etag || !entry.key || line ||
+	    !digest_parse(&entry.sha256, sha256) || !parse_u64(size, &entry.size) ||
+	    !parse_u64(time, &modified) || modified > INT64_MAX)
+		return false;
+	entry.modified_s = (int64_t)modified;
+	*out = entry;
+	return true;
 }
 
 static void keep_last_of_each(struct verified *r)
 {
 	size_t kept = 0;
 	qsort(r->at, r->count, sizeof *r->at, compare_entries);
-	for (size_t i = 0; i < r->count; i++) {
-		if (i + 1 < r->count && strcmp(r->at[i].key, r->at[i + 1].key) == 0) {
-			free(r->at[i].key);
-			free(r->at[i].etag);
-		} else {
+	for (size_t i = 0; i < r->count; i++)
+		if (i + 1 == r->count || strcmp(r->at[i].key, r->at[i + 1].key) != 0)
 			r->at[kept++] = r->at[i];
-		}
-	}
 	r->count = kept;
+}
+
+/* Cuts off the line at *at, which ends at `end` at the latest: there is a NUL. */
+static char *next_line(char **at, char *end)
+{
+	char *line = *at, *stop = memchr(line, '\n', (size_t)(end - line));
+	if (stop)
+		*stop = '\0';
+	*at = stop ? stop + 1 : end;
+	return line;
+}
+
+static void take_text(struct verified *r)
+{
+	char *at = r->text.data, *end = at + r->text.len;
+	r->fresh = strcmp(next_line(&at, end), r->first_line) != 0;
+	while (!r->fresh && at < end) {
+		struct record_entry entry;
+		if (!line_parse(next_line(&at, end), &entry))
+			continue;
+		r->at = mem_grow(r->at, r->count, &r->cap, sizeof *r->at);
+		r->at[r->count++] = entry;
+	}
+	if (r->count)
+		keep_last_of_each(r);
 }
 
 void verified_parse(struct verified *r, const char *text, size_t len)
 {
-	struct str_list lines = { 0 };
-	CLEANUP(mem_free_ptr) char *copy = mem_strndup(text, len);
-	str_list_split(&lines, copy, "\n");
-	bool ours = lines.count && strcmp(lines.at[0], r->first_line) == 0;
-	for (size_t i = 1; ours && i < lines.count; i++) {
-		struct record_entry entry;
-		if (!line_parse(lines.at[i], &entry))
-			continue;
-		entry.line = i;
-		r->at = mem_grow(r->at, r->count, &r->cap, sizeof *r->at);
-		r->at[r->count++] = entry;
-	}
-	str_list_release(&lines);
-	r->fresh = !ours;
-	if (r->count)
-		keep_last_of_each(r);
+	buf_add(&r->text, text, len);
+	buf_addc(&r->text, '\n');
+	if (!r->text.overflow)
+		take_text(r);
 }
 
 static void entry_line(struct buf *out, const struct record_entry *entry)
@@ -113,20 +121,19 @@ void verified_open(struct verified *r, const char *dir, const char *id, const ch
 	r->first_line = mem_printf("ferry-push-record 1 %s:%s", id, encoded);
 	if (!dir)
 		return;
-	CLEANUP(buf_release) struct buf text = BUF_INIT(VERIFIED_MAX_BYTES);
 	r->path = mem_printf("%s/%s/%s", dir, VERIFIED_FOLDER, id);
 	r->fresh = true;
-	if (file_read_all(r->path, &text, &ignored) == 0 && text.len) {
-		verified_parse(r, text.data, text.len);
+	if (file_read_all(r->path, &r->text, &ignored) == 0 && r->text.len) {
+		take_text(r);
 		if (!r->fresh)
-			compact(r, text.len);
+			compact(r, r->text.len);
 	}
 }
 
 void verified_close(struct verified *r)
 {
-	entries_free(r);
 	free(r->at);
+	buf_release(&r->text);
 	free(r->path);
 	free(r->first_line);
 	file_close(&r->fd);
@@ -203,19 +210,17 @@ static int writable(struct verified *r)
 	return r->fd;
 }
 
-/* Takes the entry's etag. */
 static void append(struct verified *r, const struct repository_file *f, struct record_entry entry)
 {
 	struct err ignored = ERR_INIT;
 	CLEANUP(buf_release) struct buf line = BUF_INIT(8 * KIB);
+	CLEANUP(mem_free_ptr) char *key = path_percent_encode(f->key, "/");
 	int fd = writable(r);
-	entry.key = path_percent_encode(f->key, "/");
+	entry.key = key;
 	entry.sha256 = f->sha256;
 	entry_line(&line, &entry);
 	if (fd >= 0)
 		(void)!file_write(fd, line.data, line.len, r->path, &ignored);
-	free(entry.key);
-	free(entry.etag);
 }
 
 void verified_add(struct verified *r, const struct repository_file *f, const struct mirror_stat *st)
@@ -225,11 +230,12 @@ void verified_add(struct verified *r, const struct repository_file *f, const str
 	bool marked = st->etag[0] || st->modified_s;
 	if (!marked && !verified_is_wrong(r, f))
 		return;
-	entry.etag = marked && st->etag[0] ? path_percent_encode(st->etag, "") : mem_strdup("-");
+	CLEANUP(mem_free_ptr) char *etag = path_percent_encode(st->etag, "");
+	entry.etag = *etag ? etag : "-";
 	append(r, f, entry);
 }
 
 void verified_withdraw(struct verified *r, const struct repository_file *f)
 {
-	append(r, f, (struct record_entry){ .etag = mem_strdup(WRONG) });
+	append(r, f, (struct record_entry){ .etag = WRONG });
 }

@@ -12,25 +12,26 @@
 
 #include "publish/tree.h"
 
-#define VERIFIED_MAX_BYTES (64 * MIB)
+/* About 2 million objects. */
+#define VERIFIED_MAX_BYTES (512 * MIB)
 
 struct record_entry {
-	char *key, *etag; /* percent-encoded, as in the file */
+	const char *key, *etag; /* percent-encoded, in the text of the file */
 	struct digest sha256;
 	uint64_t size;
 	int64_t modified_s;
-	size_t line;
 };
 
 struct verified {
 	struct record_entry *at; /* sorted by key; the last line of a key only */
 	size_t count, cap;
+	struct buf text; /* of the file; cut into words */
 	char *path;
 	char *first_line;
 	int fd;     /* -1: nothing is written */
 	bool fresh; /* the file is started again with the first entry */
 };
-#define VERIFIED_INIT BRACES(.fd = -1)
+#define VERIFIED_INIT BRACES(.fd = -1, .text.max = VERIFIED_MAX_BYTES)
 
 /* Opens the record of the mirror `id` at `place` (its URL; a mirror that moved gets a new
  * record). A record that cannot be read or written counts as empty. dir NULL: none. */

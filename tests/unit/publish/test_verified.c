@@ -214,6 +214,27 @@ static void what_has_neither_time_nor_tag_is_not_wrong_for_ever(void **state)
 	assert_false(is_wrong(&file));
 }
 
+/* Of 300,000 objects: 100,000 models. */
+static void a_record_of_many_objects_is_read_whole(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *folder = path_join(dir, ".ferry/push");
+	CLEANUP(mem_free_ptr) char *path = path_join(folder, "eu");
+	CLEANUP(buf_release) struct buf text = BUF_INIT(256 * MIB);
+	char hex[DIGEST_HEX];
+	add(&there);
+	assert_ok(file_read_all(path, &text, &e), &e);
+	for (size_t i = 0; i < 300000; i++)
+		buf_addf(&text,
+			 "%s 1 2 %%22900150983cd24fb0d6963f7d28e17f72-%zu%%22 "
+			 "targets/models/m-%zu/%s.m-%zu.q4_k_m.gguf.manifest.json\n",
+			 digest_hex(hex, &file.sha256), i, i, hex, i);
+	assert_in_range(text.len, 64 * MIB, 128 * MIB);
+	assert_ok(file_write_atomic(path, text.data, text.len, FILE_MODE, &e), &e);
+	assert_true(vouches("eu", "file:///m", &there));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +250,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(foreign_file_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_lines_are_swept_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_folder_no_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_record_of_many_objects_is_read_whole, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(what_was_withdrawn_is_wrong_until_it_is_verified,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_neither_time_nor_tag_is_not_wrong_for_ever,
