@@ -155,6 +155,7 @@ static int ask(struct stats *s, size_t file, struct err *e)
 	do {
 		(void)!inventory_stat(s->m, s->t, &s->t->files.at[file], &s->items[file], e);
 	} while (e->class && again(s, &retry, e));
+	s->items[file].asked = true;
 	return -(int)e->class;
 }
 

@@ -20,6 +20,7 @@ enum inventory_state {
 struct inventory_item {
 	enum inventory_state state;
 	bool other_parts; /* UNVERIFIED: it reports a pieces_sha256, but not that of our pieces */
+	bool asked;       /* by a stat of its own: the listing did not say enough */
 	struct mirror_stat stat; /* unless missing */
 };
 

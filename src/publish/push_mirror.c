@@ -253,10 +253,22 @@ static uint64_t hidden_check_bytes(const struct push_plan *p)
 	return bytes;
 }
 
+/* So that the next push need not ask again. */
+static void record_what_was_asked(struct push_delivery *d)
+{
+	const struct push_plan *p = &d->m->plan;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->steps[i].asked &&
+		    !verified_vouches(&d->record, p->steps[i].file, &p->steps[i].stat))
+			push_delivery_record(d, p->steps[i].file, &p->steps[i].stat);
+}
+
 int push_mirror_check(struct push_delivery *d, struct err *e)
 {
 	struct push_plan *p = &d->m->plan;
 	uint64_t bytes = hidden_check_bytes(p);
+	if (!d->m->count_only)
+		record_what_was_asked(d);
 	d->checking = true;
 	if (bytes)
 		push_delivery_begin_task(d, "check", bytes);

@@ -64,6 +64,7 @@ void push_plan_make(const struct tree *t, const bool *wanted, const struct inven
 			      verified_vouches(record, f, &s->stat);
 		s->action = action_for(f, release, s, recheck);
 		s->recorded = s->recorded && s->action == STEP_KEEP;
+		s->asked = items[i].asked && s->found == INVENTORY_OK && s->action == STEP_KEEP;
 		count_step(&p, s, 1);
 	}
 	*out = p;

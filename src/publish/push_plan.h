@@ -22,6 +22,7 @@ struct push_step {
 	enum inventory_state found;
 	struct mirror_stat stat; /* of the existing object */
 	bool recorded;           /* KEEP: verified by the record */
+	bool asked;              /* KEEP: by a stat of its own, which reported the digest */
 	bool wrong;              /* verify found it wrong, and it was not verified since */
 	bool changed;            /* replaced by another client since it was verified */
 	bool done;               /* written */

@@ -129,7 +129,7 @@ def test_a_second_push_lists_the_bucket_and_asks_for_no_file(many, bucket):
     assert len(asked) <= 8, asked
 
 
-def test_without_a_record_each_object_is_asked_about_at_the_same_time(many, bucket):
+def test_without_a_record_each_object_is_asked_about_once_and_several_at_a_time(many, bucket):
     many("push")
     shutil.rmtree(many.tree / ".ferry/push")
     fault = bucket.proxy.add("HeadObject", "targets/*", hold=True)
@@ -139,3 +139,7 @@ def test_without_a_record_each_object_is_asked_about_at_the_same_time(many, buck
     _, err = communicate(process)
     assert process.returncode == 0, err
     assert not bucket.proxy.of("GetObject", "targets/*")
+    bucket.proxy.heal()
+    before = len(bucket.proxy.log)
+    many("push")
+    assert not [e for e in bucket.proxy.log[before:] if e["key"].startswith("targets/")]
