@@ -621,8 +621,10 @@ def test_killed_at_twenty_random_moments(two_releases, moments):
 def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moments, number):
     made = two_releases
     fresh_mirror(made)
+    made.configure(mirror("a", connections=1))      # then the files are sent in their order
     process = start_push(made, at(moments.changes * 2 // 5, number=number))
     _, err = process.communicate()
+    made.configure(mirror("a"))
     assert process.returncode == -number
     assert 2 * PIECE <= large_bytes(made) < 40 << 20
     assert "stopped by signal" in err
