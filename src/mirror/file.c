@@ -33,6 +33,9 @@ static int file_open(struct mirror *m, const struct conf *c, const struct conf_s
 	/* An empty one would be the folder of ferry.conf itself. */
 	if (given && !*given)
 		return conf_err(c, s, "path", e, "path is empty: name the mirror's own folder");
+	if (given && strstr(given, "://"))
+		return conf_err(c, s, "path", e,
+				"path is a URL: name the folder, and give readers' URL in 'url'");
 	bool closed;
 	int rc = read_mode(c, s, &closed, e);
 	if (rc < 0)

@@ -134,6 +134,7 @@ static char *next_line(char *out, int size, void *stream)
 	r->continued = *line == ' ' || *line == '\t';
 	if (memchr(line, '\0', len) || !utf8_valid(line, len)) {
 		reader_err(r, "the line is not UTF-8 text");
+		(void)!err_hint(r->e, "save the file as UTF-8");
 		return NULL;
 	}
 	if (len > CONF_MAX_LINE) {

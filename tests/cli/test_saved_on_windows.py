@@ -40,6 +40,13 @@ def test_a_line_that_is_wrong_is_named_by_its_number(ferry, work, saved):
     assert "ferry.conf:2: " in ferry("mirror", "list", check=2).err
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "cp850", "utf-32"])
+def test_a_ferry_conf_in_another_encoding_is_to_be_saved_as_utf_8(ferry, work, encoding):
+    (work / "ferry.conf").write_bytes("[mirror.a]\npath = \u00fc\n".encode(encoding))
+    result = ferry("mirror", "list", check=2)
+    assert "is not UTF-8 text" in result.err and "save the file as UTF-8" in result.err
+
+
 def test_keys_and_a_passphrase_are_read(ferry, work, saved):
     publisher = Publisher(ferry, work)
     keys = publisher.dir / "keys"

@@ -107,3 +107,9 @@ def test_the_first_push_below_a_place_for_mounts_waits_for_the_disk(publisher): 
     assert "no disk is mounted there" in result.err and IS_IT_MOUNTED in result.err
     publisher("push", "--dry-run", "--new-mirror")
     assert not os.path.exists(absent)
+
+
+def test_a_url_in_the_place_of_a_folder_is_refused_and_makes_none(publisher):  # noqa: F811
+    publisher.configure("[mirror.a]\nkind = file\npath = file:///srv/models\n")
+    assert "path is a URL" in publisher("push", check=2).err
+    assert not (publisher.dir / "file:").exists()
