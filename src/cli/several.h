@@ -1,7 +1,7 @@
 /*
  * several: the operands of a command that have nothing to do with each other, such as files to hash
- * or models to fetch. A fault of one is told, and the others are done. The exit code is that of
- * the first fault. With one operand only, its fault is that of the command.
+ * or models to fetch. If one fails, this is reported, and the others are still done. The exit code
+ * is that of the first failure. With only one operand, its failure is that of the command.
  */
 #ifndef FERRY_CLI_SEVERAL_H
 #define FERRY_CLI_SEVERAL_H

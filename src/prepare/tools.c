@@ -189,6 +189,25 @@ static char *build_of(const struct buf *head)
 	return text_escaped(raw);
 }
 
+#define MAX_WORDS 10 /* of a command line, with the NULL at its end */
+
+static void quantize_words(const char *path, const struct tools_quantize *q, const char *imatrix,
+			   const char *input, const char *output, const char **argv)
+{
+	size_t n = 0;
+	argv[n++] = path;
+	if (q->allow_requantize)
+		argv[n++] = "--allow-requantize";
+	if (imatrix) {
+		argv[n++] = "--imatrix";
+		argv[n++] = imatrix;
+	}
+	argv[n++] = input;
+	argv[n++] = output;
+	argv[n++] = q->type;
+	argv[n] = NULL;
+}
+
 int tools_run_quantize(const struct settings_prepare *set, const struct tools_quantize *q,
 		       struct report *report, char **build, struct err *e)
 {
@@ -205,19 +224,8 @@ int tools_run_quantize(const struct settings_prepare *set, const struct tools_qu
 		rc = probe_quantize(path, q, report, e);
 	if (rc < 0)
 		return rc;
-	const char *argv[10];
-	size_t n = 0;
-	argv[n++] = path;
-	if (q->allow_requantize)
-		argv[n++] = "--allow-requantize";
-	if (imatrix) {
-		argv[n++] = "--imatrix";
-		argv[n++] = imatrix;
-	}
-	argv[n++] = input;
-	argv[n++] = output;
-	argv[n++] = q->type;
-	argv[n] = NULL;
+	const char *argv[MAX_WORDS];
+	quantize_words(path, q, imatrix, input, output, argv);
 	struct child c = {
 		.argv = argv,
 		.report = report,
@@ -283,30 +291,26 @@ static int explain_python(const char *python, const struct buf *output, struct e
 	return 0;
 }
 
-int tools_run_convert(const struct settings_prepare *set, const struct tools_convert *q,
-		      struct report *report, struct err *e)
+/* *python is NULL for a wrapper without .py, which has its own interpreter. */
+static int find_convert(const struct settings_prepare *set, char **script, char **python,
+			struct err *e)
 {
 	static const char *const names[] = { "convert_hf_to_gguf.py", "convert-hf-to-gguf.py",
 					     "convert-hf-to-gguf", NULL };
 	static const char *const pythons[] = { "python3", "python", NULL };
-	static const char *const marks[] = { "Error: ", "ERROR:", NULL };
-	CLEANUP(mem_free_ptr) char *script = NULL;
-	CLEANUP(mem_free_ptr) char *python = NULL;
-	CLEANUP(mem_free_ptr) char *dir = path_absolute(q->dir);
-	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
-	CLEANUP(child_result_release) struct child_result r = { 0 };
-	int rc = find(set->convert_hf_to_gguf, names, WHERE_CONVERT, &script, e);
-	/* A wrapper without .py has its own interpreter. */
-	bool by_python = rc == 0 && (set->python || str_ends(script, ".py"));
-	if (by_python)
+	int rc = find(set->convert_hf_to_gguf, names, WHERE_CONVERT, script, e);
+	if (rc == 0 && (set->python || str_ends(*script, ".py")))
 		rc = find(set->python, pythons,
 			  "install Python 3, or set python = PATH in [prepare] of ferry.conf",
-			  &python, e);
-	if (rc < 0)
-		return rc;
-	const char *argv[9];
+			  python, e);
+	return rc;
+}
+
+static void convert_words(const char *python, const char *script, const struct tools_convert *q,
+			  const char *dir, const char *output, const char **argv)
+{
 	size_t n = 0;
-	if (by_python)
+	if (python)
 		argv[n++] = python;
 	argv[n++] = script;
 	argv[n++] = dir;
@@ -317,6 +321,22 @@ int tools_run_convert(const struct settings_prepare *set, const struct tools_con
 		argv[n++] = q->outtype;
 	}
 	argv[n] = NULL;
+}
+
+int tools_run_convert(const struct settings_prepare *set, const struct tools_convert *q,
+		      struct report *report, struct err *e)
+{
+	static const char *const marks[] = { "Error: ", "ERROR:", NULL };
+	CLEANUP(mem_free_ptr) char *script = NULL;
+	CLEANUP(mem_free_ptr) char *python = NULL;
+	CLEANUP(mem_free_ptr) char *dir = path_absolute(q->dir);
+	CLEANUP(mem_free_ptr) char *output = path_absolute(q->output);
+	CLEANUP(child_result_release) struct child_result r = { 0 };
+	int rc = find_convert(set, &script, &python, e);
+	if (rc < 0)
+		return rc;
+	const char *argv[MAX_WORDS];
+	convert_words(python, script, q, dir, output, argv);
 	struct child c = {
 		.argv = argv,
 		.report = report,
@@ -328,6 +348,6 @@ int tools_run_convert(const struct settings_prepare *set, const struct tools_con
 	rc = child_run(&c, &r, e);
 	if (rc < 0 || child_ok(&r))
 		return rc;
-	rc = explain_python(by_python ? python : script, &r.output, e);
+	rc = explain_python(python ? python : script, &r.output, e);
 	return rc < 0 ? rc : tool_failed(&r, "convert_hf_to_gguf.py", output, marks, report, e);
 }

@@ -23,6 +23,10 @@ keys = keys
 """
 
 
+def outcomes(result):
+    return {m["id"]: m["outcome"] for m in result.json["mirrors"]}
+
+
 def mirror(name, **options):
     """The section of a mirror in the folder mirrors/NAME."""
     settings = {"kind": "file", **options}

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from test_manifest import statuses
+
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
@@ -13,10 +15,6 @@ def sha256(data):
 
 A, B = sha256(b"a"), sha256(b"b")
 MD5, SHA512 = hashlib.md5(b"a").hexdigest(), hashlib.sha512(b"a").hexdigest()
-
-
-def statuses(result):
-    return {f["path"]: f["status"] for f in result.json["files"]}
 
 
 @pytest.fixture

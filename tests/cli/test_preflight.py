@@ -6,17 +6,13 @@ import subprocess
 
 from conftest import BIN
 from disks import SmallDisk
-from published import mirror, plain_user, publisher, signed_base  # noqa: F401
+from published import mirror, outcomes, plain_user, publisher, signed_base  # noqa: F401
 
 
 def checks(result, state=None):
     """(mirror, check) → row; those in this state."""
     return {(c.get("mirror"), c["check"]): c for c in result.json["checks"]
             if state in (None, c["state"])}
-
-
-def outcomes(result):
-    return {m["id"]: m["outcome"] for m in result.json["mirrors"]}
 
 
 def in_the_way(publisher, name="b"):

@@ -13,13 +13,9 @@ import pytest
 from conftest import BIN, TOOLS, Ferry, preloaded
 from disks import SmallDisk
 from kills import Moments, at
-from published import (PIECE, Publisher, flip, mirror, plain_user, publisher,  # noqa: F401
-                       rewrite, signed_base)
+from published import (PIECE, Publisher, flip, mirror, outcomes, plain_user,  # noqa: F401
+                       publisher, rewrite, signed_base)
 from waiting import communicate, locked
-
-
-def outcomes(result):
-    return {m["id"]: m["outcome"] for m in result.json["mirrors"]}
 
 
 # -- the normal course ------------------------------------------------------------------

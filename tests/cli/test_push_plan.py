@@ -6,16 +6,12 @@ import shutil
 import pytest
 
 from kills import Moments
-from published import flip, mirror, publisher, rewrite, signed_base  # noqa: F401
+from published import flip, mirror, outcomes, publisher, rewrite, signed_base  # noqa: F401
 
 
 def plan(publisher, *options, file="plan.json"):
     publisher("push", "--plan", file, *options)
     return json.loads((publisher.dir / file).read_text())
-
-
-def outcomes(result):
-    return {m["id"]: m["outcome"] for m in result.json["mirrors"]}
 
 
 def state(publisher):

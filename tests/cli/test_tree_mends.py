@@ -1,5 +1,5 @@
-"""What stands in the way of an object in the tree, or changed without a trace: it is found, and
-the way out that is named leads out."""
+"""An object in the tree that is damaged, missing or blocked is found, and what the hint says to do
+repairs it."""
 
 import os
 import shutil
@@ -7,22 +7,12 @@ import shutil
 import pytest
 
 from test_catalog import Desk
-from test_takeover import changes, objects, rewrite
+from test_takeover import changes, objects, rewrite, tiny  # noqa: F401
 
 
 @pytest.fixture
 def desk(ferry, work, make_gguf, validate):
     return Desk(ferry, work, make_gguf, validate)
-
-
-@pytest.fixture
-def tiny(desk):
-    """The folder of a model that is added and signed."""
-    desk.init()
-    folder = desk.prepare("tiny")
-    desk.catalog("add", folder)
-    desk.catalog("sign")
-    return folder
 
 
 def add_mirror(desk):

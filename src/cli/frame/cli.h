@@ -41,8 +41,8 @@ struct command {
 	/* Returns 0, or -ERR_FAULT after having printed its findings with e unset, or the error
 	 * that it set. */
 	int (*run)(struct cli *cli, struct err *e);
-	/* Of a program: appends what there is of a kind, for completion; it says nothing. NULL:
-	 * only files and what the tables know. */
+	/* Of a program: appends the values of a kind, for completion, and prints no messages.
+	 * NULL: only files and the values of the option tables are offered. */
 	void (*values)(struct cli *cli, const struct cli_sought *what, struct str_list *out);
 };
 
