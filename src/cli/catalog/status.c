@@ -237,9 +237,12 @@ const struct command cmd_catalog_status = {
 	.summary = "show versions, expiry dates, signatures, and what to do",
 	.description =
 		"The exit code is 1 if a person has to act: a draft waits for signatures, a "
-		"role has expired or will soon, or has fewer keys than its threshold, or a model "
-		"file in the tree is not as it was when it was verified. Keys "
-		"are shown by the names of their NAME.pub files in the folder of keys.",
+		"role has expired or will soon, or has fewer keys than its threshold. Model files "
+		"in "
+		"the tree that changed since they were verified are named, without an effect on "
+		"the "
+		"exit code. Keys are shown by the names of their NAME.pub files in the folder of "
+		"keys.",
 	.opts = status_opts,
 	.opts_size = sizeof(struct ceremony_opts),
 	.run = run_status,
