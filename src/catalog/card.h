@@ -114,17 +114,21 @@ const struct card_variant *card_version(const struct card_variant *v, const char
 /* The recall of the version, or of the whole model. reason NULL: it may be used. */
 struct card_withdrawal card_withdrawn(const struct card *c, const struct card_variant *v);
 
-/* Does a card that is a target speak only of its own model? Its id must be `id`, its files directly
- * in models/ID/, and it must not name mirrors or roles. ERR_INTEGRITY. */
+/* Checks what holds for a card that is a target: its id is `id`, its files are directly in
+ * models/ID/, and it does not name mirrors or roles. ERR_INTEGRITY. */
 WARN_UNUSED int card_check_own(const struct card *c, const char *id, struct err *e);
 /* "models/ID/ID.card.json"; caller frees. */
 char *card_document(const char *id);
 
-/* Calls fn for each file of all variants and versions; a negative return ends it and is
- * returned. */
-typedef int card_file_fn(void *ctx, const struct card_variant *v, const struct card_file *f,
-			 struct err *e);
-WARN_UNUSED int card_each_file(const struct card *c, card_file_fn *fn, void *ctx, struct err *e);
+/* A walk through the files of all variants and versions: set only the card, then use variant and
+ * file after each call that returns true. */
+struct card_walk {
+	const struct card *card;
+	const struct card_variant *variant; /* the current version, or a superseded one */
+	const struct card_file *file;
+	size_t next_variant, next_version, next_file;
+};
+bool card_next_file(struct card_walk *w);
 
 /* The name of a member that no card may have, for example "mirrors"; NULL: there is none. */
 const char *card_foreign_member(const json_t *card);

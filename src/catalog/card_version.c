@@ -50,22 +50,34 @@ struct card_withdrawal card_withdrawn(const struct card *c, const struct card_va
 	return v->withdrawn.reason ? v->withdrawn : c->withdrawn;
 }
 
-static int each_of(const struct card_variant *v, card_file_fn *fn, void *ctx, struct err *e)
+/* ---- all files ---- */
+
+/* The version that the walk is at; NULL at the end. */
+static const struct card_variant *walk_version(struct card_walk *w)
 {
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < v->file_count; i++)
-		rc = fn(ctx, v, &v->files[i], e);
-	for (size_t i = 0; rc == 0 && i < v->superseded_count; i++)
-		rc = each_of(&v->superseded[i], fn, ctx, e);
-	return rc;
+	while (w->next_variant < w->card->variant_count) {
+		const struct card_variant *v = &w->card->variants[w->next_variant];
+		if (w->next_version == 0)
+			return v;
+		if (w->next_version <= v->superseded_count)
+			return &v->superseded[w->next_version - 1];
+		w->next_variant++;
+		w->next_version = 0;
+	}
+	return NULL;
 }
 
-int card_each_file(const struct card *c, card_file_fn *fn, void *ctx, struct err *e)
+bool card_next_file(struct card_walk *w)
 {
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < c->variant_count; i++)
-		rc = each_of(&c->variants[i], fn, ctx, e);
-	return rc;
+	const struct card_variant *v;
+	for (; (v = walk_version(w)); w->next_version++, w->next_file = 0) {
+		if (w->next_file == v->file_count)
+			continue;
+		w->variant = v;
+		w->file = &v->files[w->next_file++];
+		return true;
+	}
+	return false;
 }
 
 /* ---- a card by itself ---- */
@@ -81,25 +93,26 @@ const char *card_foreign_member(const json_t *card)
 
 char *card_document(const char *id)
 {
-	return mem_printf("models/%s/%s%s", id, id, CARD_SUFFIX);
+	return mem_printf(CARD_TARGETS "%s/%s%s", id, id, CARD_SUFFIX);
 }
 
-static int check_path(void *ctx, const struct card_variant *v, const struct card_file *f,
-		      struct err *e)
+static int check_paths(const struct card *c, const char *folder, struct err *e)
 {
-	const char *folder = ctx;
-	(void)v;
-	if (str_starts(f->path, folder) && !strchr(f->path + strlen(folder), '/'))
-		return 0;
-	return err_set(e, ERR_INTEGRITY,
-		       "the card lists '%s', which is not in %s: a card speaks only of its own "
-		       "model",
-		       f->path, folder);
+	struct card_walk w = { .card = c };
+	while (card_next_file(&w)) {
+		const char *path = w.file->path;
+		if (!str_starts(path, folder) || strchr(path + strlen(folder), '/'))
+			return err_set(e, ERR_INTEGRITY,
+				       "the card lists '%s', which is not in %s: a card can list "
+				       "only files of its own model",
+				       path, folder);
+	}
+	return 0;
 }
 
 int card_check_own(const struct card *c, const char *id, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *folder = mem_printf("models/%s/", id);
+	CLEANUP(mem_free_ptr) char *folder = card_target(id, "");
 	const char *foreign = card_foreign_member(c->json);
 	if (strcmp(c->id, id) != 0)
 		return err_set(e, ERR_INTEGRITY, "this is the card of '%s', not of '%s'", c->id,
@@ -108,7 +121,7 @@ int card_check_own(const struct card *c, const char *id, struct err *e)
 		return err_set(e, ERR_INTEGRITY,
 			       "the card names %s, which only the publisher of the repository may",
 			       foreign);
-	return card_each_file(c, check_path, folder, e);
+	return check_paths(c, folder, e);
 }
 
 /* ---- a new one ---- */

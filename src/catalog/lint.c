@@ -153,28 +153,18 @@ static int compare_claims(const void *a, const void *b)
 }
 
 struct claims {
-	const struct card *card;
 	struct claim *at;
 	size_t count, cap;
 };
 
-static int note_claim(void *ctx, const struct card_variant *v, const struct card_file *f,
-		      struct err *e)
-{
-	struct claims *c = ctx;
-	(void)v;
-	(void)e;
-	c->at = mem_grow(c->at, c->count, &c->cap, sizeof *c->at);
-	c->at[c->count++] = (struct claim){ c->card, f };
-	return 0;
-}
-
 static void collect_claims(const struct card *cards, size_t count, struct claims *out)
 {
-	struct err never = ERR_INIT;
 	for (size_t i = 0; i < count; i++) {
-		out->card = &cards[i];
-		(void)!card_each_file(&cards[i], note_claim, out, &never);
+		struct card_walk w = { .card = &cards[i] };
+		while (card_next_file(&w)) {
+			out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+			out->at[out->count++] = (struct claim){ w.card, w.file };
+		}
 	}
 	if (out->count)
 		qsort(out->at, out->count, sizeof *out->at, compare_claims);

@@ -55,22 +55,6 @@ static void by_path(struct choice *c, const char *path)
 			choose(c, i);
 }
 
-struct wanted_files {
-	struct choice *c;
-	const char *variant;             /* NULL: all */
-	const struct card_variant *only; /* version; NULL: all */
-};
-
-static int by_file(void *ctx, const struct card_variant *v, const struct card_file *f,
-		   struct err *e)
-{
-	const struct wanted_files *w = ctx;
-	(void)e;
-	if ((!w->variant || strcmp(w->variant, v->id) == 0) && (!w->only || w->only == v))
-		by_path(w->c, f->path);
-	return 0;
-}
-
 static int by_reference(struct choice *c, const struct catalog *catalog, const char *text,
 			struct err *e)
 {
@@ -83,9 +67,14 @@ static int by_reference(struct choice *c, const struct catalog *catalog, const c
 	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *card = card_document(model->id);
-	struct wanted_files w = { c, r.variant ? one->id : NULL, r.version ? one : NULL };
+	struct card_walk w = { .card = model };
 	by_path(c, card);
-	return card_each_file(model, by_file, &w, e);
+	/* Without a variant all of them, without a version all of them. */
+	while (card_next_file(&w))
+		if ((!r.variant || strcmp(w.variant->id, one->id) == 0) &&
+		    (!r.version || w.variant == one))
+			by_path(c, w.file->path);
+	return 0;
 }
 
 static int choose_all(struct choice *c, const char *const *patterns, size_t count, struct err *e)

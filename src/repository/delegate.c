@@ -35,13 +35,13 @@ static bool covered(const struct repository_delegation *d, const char *path)
 	return false;
 }
 
-static int take_path(void *ctx, const struct card_variant *v, const struct card_file *f,
-		     struct err *e)
+static void add_paths(const struct repository_cards *cards, struct str_list *out)
 {
-	(void)v;
-	(void)e;
-	str_list_add(ctx, f->path);
-	return 0;
+	for (size_t i = 0; i < cards->count; i++) {
+		struct card_walk w = { .card = &cards->at[i] };
+		while (card_next_file(&w))
+			str_list_add(out, w.file->path);
+	}
 }
 
 /* The publisher's own models must not silently move to the role. */
@@ -51,10 +51,9 @@ static int check_free(const struct repository *r, const struct writer *w,
 	CLEANUP(str_list_release) struct str_list paths = { 0 };
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	int rc = repository_cards_load(r->dir, &cards, e);
-	for (size_t i = 0; rc == 0 && i < cards.count; i++)
-		rc = card_each_file(&cards.at[i], take_path, &paths, e);
 	if (rc < 0)
 		return rc;
+	add_paths(&cards, &paths);
 	writer_target_paths(w, TARGETS, &paths);
 	for (size_t i = 0; i < paths.count; i++) {
 		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, paths.at[i]);

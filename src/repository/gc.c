@@ -28,31 +28,15 @@ static void keep_target(struct collector *c, const char *path, const struct dige
 	str_list_take(&c->kept, mem_printf("targets/%s", name));
 }
 
-struct keeping {
-	struct collector *c;
-	const char *model;
-};
-
-static int keep_file(void *ctx, const struct card_variant *v, const struct card_file *f,
-		     struct err *e)
+static void keep_card(struct collector *c, const struct card *card)
 {
-	const struct keeping *k = ctx;
-	CLEANUP(mem_free_ptr) char *manifest = repository_manifest_path("", k->model, f);
-	(void)v;
-	(void)e;
-	keep_target(k->c, f->path, &f->sha256);
-	str_list_add(&k->c->kept, manifest + 1);
-	return 0;
-}
-
-static int keep_cards(struct collector *c, const struct repository_cards *cards, struct err *e)
-{
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < cards->count; i++) {
-		struct keeping k = { c, cards->at[i].id };
-		rc = card_each_file(&cards->at[i], keep_file, &k, e);
+	struct card_walk w = { .card = card };
+	while (card_next_file(&w)) {
+		CLEANUP(mem_free_ptr) char *manifest = repository_manifest_path("", card->id,
+										w.file);
+		keep_target(c, w.file->path, &w.file->sha256);
+		str_list_add(&c->kept, manifest + 1);
 	}
-	return rc;
 }
 
 static int keep_metadata(struct collector *c, const char *path, struct err *e)
@@ -108,10 +92,10 @@ static int find_kept(struct collector *c, struct err *e)
 	CLEANUP(mem_free_ptr) char *metadata = path_join(c->dir, "metadata");
 	struct err unsigned_tree = ERR_INIT;
 	int rc = repository_cards_load(c->dir, &cards, e);
-	if (rc == 0)
-		rc = keep_cards(c, &cards, e);
 	if (rc < 0)
 		return rc;
+	for (size_t i = 0; i < cards.count; i++)
+		keep_card(c, &cards.at[i]);
 	if (published_load(metadata, &c->tree, &unsigned_tree) < 0 &&
 	    !err_is(&unsigned_tree, ERR_NOT_FOUND)) {
 		*e = unsigned_tree;

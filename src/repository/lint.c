@@ -76,10 +76,9 @@ static char *place_of(const struct card *c, const struct card_variant *v, bool s
 			  : mem_printf("%s:%s", c->id, v->id);
 }
 
-static int lint_file(void *ctx, const struct card_variant *v, const struct card_file *f,
-		     struct err *e)
+static int lint_file(const struct card_lint *l, const struct card_variant *v,
+		     const struct card_file *f, struct err *e)
 {
-	const struct card_lint *l = ctx;
 	const struct card_variant *current = card_variant(l->card, v->id);
 	struct lint_shape *shape = v == current ? &l->shapes[v - l->card->variants] : NULL;
 	CLEANUP(mem_free_ptr) char *where = place_of(l->card, v, v != current);
@@ -97,7 +96,10 @@ static int lint_objects(struct object_look *look, const char *dir, const struct 
 {
 	struct lint_shape *shapes = mem_alloc((c->variant_count + 1) * sizeof *shapes);
 	struct card_lint l = { look, dir, c, shapes, f };
-	int rc = card_each_file(c, lint_file, &l, e);
+	struct card_walk w = { .card = c };
+	int rc = 0;
+	while (rc == 0 && card_next_file(&w))
+		rc = lint_file(&l, w.variant, w.file, e);
 	if (rc == 0)
 		lint_shapes(c, shapes, f);
 	for (size_t i = 0; i < c->variant_count; i++)

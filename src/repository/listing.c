@@ -61,28 +61,23 @@ static int check_path(const struct writer *w, const char *role, const char *path
 			owner);
 }
 
-struct owner_check {
-	const struct writer *w;
-	const char *role;
-};
-
-static int check_file(void *ctx, const struct card_variant *v, const struct card_file *f,
+static int check_file(const struct writer *w, const char *role, const struct card_file *f,
 		      struct err *e)
 {
-	const struct owner_check *c = ctx;
 	CLEANUP(mem_free_ptr) char *manifest = repository_manifest_target(f);
-	(void)v;
-	int rc = check_path(c->w, c->role, f->path, e);
-	return rc < 0 ? rc : check_path(c->w, c->role, manifest, e);
+	int rc = check_path(w, role, f->path, e);
+	return rc < 0 ? rc : check_path(w, role, manifest, e);
 }
 
 int repository_check_owner(const struct writer *w, const char *role, const struct card *c,
 			   struct err *e)
 {
-	struct owner_check check = { w, role };
 	CLEANUP(mem_free_ptr) char *card = card_document(c->id);
+	struct card_walk walk = { .card = c };
 	int rc = check_path(w, role, card, e);
-	return rc < 0 ? rc : card_each_file(c, check_file, &check, e);
+	while (rc == 0 && card_next_file(&walk))
+		rc = check_file(w, role, walk.file, e);
+	return rc;
 }
 
 /* ---- what a role lists ---- */
@@ -130,26 +125,21 @@ int repository_list_card(const char *dir, struct writer *w, const char *role, co
 	return rc < 0 ? rc : writer_target_set(w, role ? role : owner, path, text.len, &sha256, e);
 }
 
-/* The list of a role for one model. */
-struct role_list {
-	const char *dir;
-	struct writer *w;
-	const char *role;
-	const struct card *card;
-	struct str_list kept;
-};
-
-static int list_file(void *ctx, const struct card_variant *v, const struct card_file *f,
-		     struct err *e)
+/* Lists the files that belong to the role; adds the targets of all to `kept`. */
+static int list_files(const char *dir, struct writer *w, const char *role, const struct card *c,
+		      struct str_list *kept, struct err *e)
 {
-	struct role_list *l = ctx;
-	CLEANUP(mem_free_ptr) char *owner = writer_owner(l->w, f->path);
-	(void)v;
-	str_list_add(&l->kept, f->path);
-	str_list_take(&l->kept, repository_manifest_target(f));
-	return strcmp(owner, l->role) == 0
-		       ? repository_list_file(l->dir, l->w, l->role, l->card->id, f, e)
-		       : 0;
+	struct card_walk walk = { .card = c };
+	int rc = 0;
+	while (rc == 0 && card_next_file(&walk)) {
+		const struct card_file *f = walk.file;
+		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
+		str_list_add(kept, f->path);
+		str_list_take(kept, repository_manifest_target(f));
+		if (strcmp(owner, role) == 0)
+			rc = repository_list_file(dir, w, role, c->id, f, e);
+	}
+	return rc;
 }
 
 static bool has_files(const struct card *c)
@@ -163,48 +153,42 @@ static bool has_files(const struct card *c)
 int repository_list_for_role(const char *dir, struct writer *w, const char *role,
 			     const struct card *c, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list listed = { 0 };
-	struct role_list l = { .dir = dir, .w = w, .role = role, .card = c };
-	int rc = card_each_file(c, list_file, &l, e);
+	CLEANUP(str_list_release) struct str_list listed = { 0 }, kept = { 0 };
+	int rc = list_files(dir, w, role, c, &kept, e);
 	if (rc == 0 && has_files(c)) {
-		str_list_take(&l.kept, card_document(c->id));
+		str_list_take(&kept, card_document(c->id));
 		rc = repository_list_card(dir, w, role, c, e);
 	}
 	writer_target_paths(w, role, &listed);
 	for (size_t i = 0; rc == 0 && i < listed.count; i++)
-		if (below_model(listed.at[i], c->id) && !str_list_has(&l.kept, listed.at[i]))
+		if (below_model(listed.at[i], c->id) && !str_list_has(&kept, listed.at[i]))
 			rc = writer_target_remove(w, role, listed.at[i], e);
-	str_list_release(&l.kept);
 	return rc;
 }
 
 /* ---- what may be in the catalog ---- */
 
-struct vouching {
-	const struct writer *w;
-	bool all;
-};
-
-static int file_vouched(void *ctx, const struct card_variant *v, const struct card_file *f,
-			struct err *e)
+/* Has the delegated role to which it belongs signed the file? Without such a role, yes. */
+static int file_vouched(const struct writer *w, const struct card_file *f, bool *out, struct err *e)
 {
-	struct vouching *c = ctx;
-	CLEANUP(mem_free_ptr) char *owner = writer_owner(c->w, f->path);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
 	struct published_target t;
-	bool found = true;
-	(void)v;
-	if (!writer_delegates_to(c->w, owner))
+	bool found;
+	*out = true;
+	if (!writer_delegates_to(w, owner))
 		return 0;
-	int rc = writer_vouched(c->w, owner, f->path, &t, &found, e);
-	c->all &= found && digest_equal(&t.sha256, &f->sha256);
+	int rc = writer_vouched(w, owner, f->path, &t, &found, e);
+	*out = rc == 0 && found && digest_equal(&t.sha256, &f->sha256);
 	return rc;
 }
 
 static int card_vouched(const struct writer *w, const struct card *c, bool *out, struct err *e)
 {
-	struct vouching all = { .w = w, .all = true };
-	int rc = card_each_file(c, file_vouched, &all, e);
-	*out = all.all;
+	struct card_walk walk = { .card = c };
+	int rc = 0;
+	*out = true;
+	while (rc == 0 && *out && card_next_file(&walk))
+		rc = file_vouched(w, walk.file, out, e);
 	return rc;
 }
 

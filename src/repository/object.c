@@ -67,32 +67,28 @@ static bool has_moved(const struct seen *seen, const char *path, const struct ca
 	       !(mark_of(path, false, &m) && seen_knows(seen, &f->sha256, &m));
 }
 
-struct moving {
-	const char *dir;
-	struct seen seen;
-	struct str_list *out;
-};
-
-static int note_moved(void *ctx, const struct card_variant *v, const struct card_file *f,
-		      struct err *e)
+static void add_moved(const struct seen *seen, const char *dir, const struct card *c,
+		      struct str_list *out)
 {
-	const struct moving *m = ctx;
-	CLEANUP(mem_free_ptr) char *path = repository_object_path(m->dir, f->path, &f->sha256);
-	(void)v;
-	(void)e;
-	if (has_moved(&m->seen, path, f))
-		str_list_take(m->out, STEAL(path));
-	return 0;
+	struct card_walk w = { .card = c };
+	while (card_next_file(&w)) {
+		CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, w.file->path,
+									  &w.file->sha256);
+		if (has_moved(seen, path, w.file))
+			str_list_take(out, STEAL(path));
+	}
 }
 
 int repository_moved(const char *dir, struct str_list *out, struct err *e)
 {
 	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
-	struct moving m = { .dir = dir, .out = out };
+	struct seen seen;
 	int rc = repository_cards_load(dir, &cards, e);
-	seen_open(&m.seen, dir);
-	for (size_t i = 0; rc == 0 && i < cards.count; i++)
-		rc = card_each_file(&cards.at[i], note_moved, &m, e);
-	seen_close(&m.seen);
-	return rc;
+	if (rc < 0)
+		return rc;
+	seen_open(&seen, dir);
+	for (size_t i = 0; i < cards.count; i++)
+		add_moved(&seen, dir, &cards.at[i], out);
+	seen_close(&seen);
+	return 0;
 }

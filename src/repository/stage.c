@@ -21,25 +21,27 @@ static void staging_release(struct staging *s)
 
 /* ---- files, manifests and cards ---- */
 
-struct file_of {
-	struct staging *s;
-	const struct card *card;
-};
-
-static int set_file(void *ctx, const struct card_variant *v, const struct card_file *f,
+static int set_file(struct staging *s, const struct card *c, const struct card_file *f,
 		    struct err *e)
 {
-	const struct file_of *of = ctx;
-	struct staging *s = of->s;
 	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, f->path);
 	int rc = object_check(&s->look, s->dir, f, e);
 	/* The files of a delegated role were listed by its own people. */
 	if (rc == 0 && !writer_delegates_to(s->w, owner)) {
 		str_list_add(&s->paths, f->path);
 		str_list_take(&s->paths, repository_manifest_target(f));
-		rc = repository_list_file(s->dir, s->w, NULL, of->card->id, f, e);
+		rc = repository_list_file(s->dir, s->w, NULL, c->id, f, e);
 	}
-	return rc < 0 ? err_context(e, "%s:%s", of->card->id, v->id) : 0;
+	return rc;
+}
+
+static int set_files(struct staging *s, const struct card *c, struct err *e)
+{
+	struct card_walk w = { .card = c };
+	int rc = 0;
+	while (rc == 0 && card_next_file(&w))
+		rc = set_file(s, c, w.file, e);
+	return rc < 0 ? err_context(e, "%s:%s", c->id, w.variant->id) : 0;
 }
 
 static int goes_back(const struct card *c, const struct card_variant *is,
@@ -98,11 +100,10 @@ static int set_card(struct staging *s, const struct card *c, struct err *e)
 
 static int set_model(struct staging *s, const struct card *c, struct staged_model *m, struct err *e)
 {
-	struct file_of of = { s, c };
 	for (size_t i = 0; i < c->variant_count; i++)
 		m->variants += c->variants[i].file_count > 0;
 	m->planned = c->variant_count ? c->variant_count - m->variants : 1;
-	int rc = card_each_file(c, set_file, &of, e);
+	int rc = set_files(s, c, e);
 	if (rc == 0 && m->variants)
 		rc = set_card(s, c, e);
 	if (rc == 0)

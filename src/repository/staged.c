@@ -72,37 +72,27 @@ static bool manifest_mark(const char *dir, const char *model, const struct stage
 	return mark_of(path, false, out);
 }
 
-struct filling {
-	struct staged_model *m;
-	const char *dir;
-};
-
-static int add_file(void *ctx, const struct card_variant *v, const struct card_file *f,
-		    struct err *e)
+static void add_file(struct staged_model *m, const char *dir, const struct card_file *f)
 {
-	const struct filling *fill = ctx;
-	struct staged_file *to = append_file(fill->m);
-	(void)v;
-	(void)e;
+	struct staged_file *to = append_file(m);
 	to->name = mem_strdup(f->name);
 	to->path = mem_strdup(f->path);
 	to->size = f->size;
 	to->sha256 = f->sha256;
 	/* Without one, no mark is equal, and the card is read again. */
-	if (!manifest_mark(fill->dir, fill->m->id, to, &to->manifest))
+	if (!manifest_mark(dir, m->id, to, &to->manifest))
 		to->manifest = (struct mark){ 0 };
-	return 0;
 }
 
 struct staged_model *staged_add(struct staged *s, const char *dir, const struct card *c,
 				const struct mark *card)
 {
-	struct err none = ERR_INIT;
 	struct staged_model *m = append(s);
-	struct filling fill = { m, dir };
+	struct card_walk w = { .card = c };
 	m->id = mem_strdup(c->id);
 	m->card = *card;
-	(void)!card_each_file(c, add_file, &fill, &none);
+	while (card_next_file(&w))
+		add_file(m, dir, w.file);
 	return m;
 }
 

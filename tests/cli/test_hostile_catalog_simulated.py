@@ -106,7 +106,7 @@ def test_a_card_that_names_a_file_of_another_folder_in_an_old_version_is_refused
                                           superseded=[old]), role="community")
     shop.publish()
     for reference in ("community-a", "community-a@1"):
-        assert "a card speaks only of its own model" in refused(ferry, "fetch", reference)
+        assert "a card can list only files of its own model" in refused(ferry, "fetch", reference)
 
 
 def test_a_card_that_names_a_file_of_another_role_is_refused(ferry, shop):

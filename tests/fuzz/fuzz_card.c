@@ -7,14 +7,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int own_file(void *ctx, const struct card_variant *v, const struct card_file *f,
-		    struct err *e)
+static void check_own_files(const struct card *c, const char *folder)
 {
-	const char *folder = ctx;
-	(void)v, (void)e;
-	if (!str_starts(f->path, folder) || strstr(f->path, "/../"))
-		abort();
-	return 0;
+	struct card_walk w = { .card = c };
+	while (card_next_file(&w))
+		if (!str_starts(w.file->path, folder) || strstr(w.file->path, "/../"))
+			abort();
 }
 
 /* Every version is found by its number and its digest; what is accepted as a model's own has no
@@ -24,7 +22,7 @@ static void look_at(const struct card *c)
 	CLEANUP(mem_free_ptr) char *folder = card_target(c->id, "");
 	struct err e = ERR_INIT;
 	if (card_check_own(c, c->id, &e) == 0)
-		(void)!card_each_file(c, own_file, folder, &e);
+		check_own_files(c, folder);
 	for (size_t i = 0; i < c->variant_count; i++) {
 		const struct card_variant *v = &c->variants[i];
 		char number[32];

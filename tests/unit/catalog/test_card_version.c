@@ -263,6 +263,32 @@ static void versions_of_a_card_count_down(void **state)
 	refused("\"label\":\"A B\"", "label: 'A B' is not a valid name");
 }
 
+static void a_walk_goes_through_the_files_of_all_versions(void **state)
+{
+	(void)state;
+	CLEANUP(buf_release) struct buf seen = BUF_INIT(KIB);
+	CLEANUP(card_release)
+	struct card c =
+		card_of("",
+			"{\"id\":\"planned\",\"files\":[]},"
+			"{\"id\":\"q8\",\"version\":3,\"files\":[" FILE_OF(SHARD_1, A) "," FILE_OF(
+				SHARD_2, B) "],"
+					    "\"superseded\":[{\"version\":2,\"files\":[" FILE_OF(
+						    "models/m/old.gguf",
+						    C) "]}]},"
+						       "{\"id\":\"f16\",\"files\":[" FILE_OF(
+							       "models/m/f16.gguf", C) "]}");
+	struct card_walk w = { .card = &c };
+	while (card_next_file(&w))
+		buf_addf(&seen, "%s@%llu %s\n", w.variant->id,
+			 (unsigned long long)w.variant->version, w.file->name);
+	assert_string_equal(buf_str(&seen), "q8@3 m-q8-00001-of-00002.gguf\n"
+					    "q8@3 m-q8-00002-of-00002.gguf\n"
+					    "q8@2 old.gguf\n"
+					    "f16@1 f16.gguf\n");
+	assert_false(card_next_file(&w));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +303,7 @@ int main(void)
 		cmocka_unit_test(what_is_withdrawn_is_a_version_or_all),
 		cmocka_unit_test(a_card_speaks_only_of_its_own_model),
 		cmocka_unit_test(versions_of_a_card_count_down),
+		cmocka_unit_test(a_walk_goes_through_the_files_of_all_versions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
