@@ -17,7 +17,7 @@
  *     "models": [ cards, as card.h has them, each with at least one variant, and each
  *                 variant with at least one file ] }
  *
- *   of a stub: "models": [], "complete": false, "index": "index.jsonl.zst"
+ *   of a stub: "complete": false, "index": "index.jsonl.zst", and only models without a card
  *
  *   { "format": "model-ferry-repository", "version": 1, "name", "title", "updated", "mirrors" }
  *

@@ -44,7 +44,7 @@ json_t *repository_head_build(const struct repository_catalog_parts *p, const js
 	return dated(head_of(p, CATALOG_HEAD_FORMAT), before, p->now_s);
 }
 
-json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before)
+static json_t *models_of(const struct repository_catalog_parts *p)
 {
 	json_t *models = json_array();
 	for (size_t i = 0; i < p->card_count; i++) {
@@ -52,8 +52,13 @@ json_t *repository_catalog_build(const struct repository_catalog_parts *p, const
 		if (card)
 			json_push(models, card);
 	}
+	return models;
+}
+
+json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before)
+{
 	json_t *catalog = head_of(p, CATALOG_FORMAT);
-	json_put(catalog, "models", models);
+	json_put(catalog, "models", models_of(p));
 	return dated(catalog, before, p->now_s);
 }
 
@@ -62,6 +67,6 @@ json_t *repository_catalog_stub(const struct repository_catalog_parts *p, const 
 	json_t *stub = head_of(p, CATALOG_FORMAT);
 	json_put_bool(stub, "complete", false);
 	json_put_string(stub, "index", INDEX_TARGET);
-	json_put_array(stub, "models");
+	json_put(stub, "models", models_of(p));
 	return dated(stub, before, p->now_s);
 }

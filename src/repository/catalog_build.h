@@ -24,8 +24,8 @@ json_t *repository_head_build(const struct repository_catalog_parts *p, const js
 /* Planned variants are left out. "updated" is now, or that of `before` (may be NULL) if nothing
  * else has changed, so that the same parts give the same bytes. The caller owns it. */
 json_t *repository_catalog_build(const struct repository_catalog_parts *p, const json_t *before);
-/* The stub that takes the place of a catalog that would be too large: no models, and the name of
- * the index. */
+/* The stub that takes the place of a catalog that would be too large: the name of the index, and
+ * only the models whose cards are no targets. */
 json_t *repository_catalog_stub(const struct repository_catalog_parts *p, const json_t *before);
 
 #endif

@@ -145,12 +145,41 @@ static int build_catalog(const struct staging *s, struct repository_catalog_part
 	return rc < 0 ? rc : catalog_from_json(json, &check, e);
 }
 
-static int build_stub(const struct staging *s, const struct repository_catalog_parts *p,
-		      struct buf *text, struct err *e)
+/* Is its card a target? Not if people of a delegated role sign with version 0.1. */
+static int has_card(const struct staging *s, const struct card *c, bool *yes, struct err *e)
 {
+	CLEANUP(mem_free_ptr) char *path = card_document(c->id);
+	CLEANUP(mem_free_ptr) char *owner = writer_owner(s->w, path);
+	struct published_target t;
+	*yes = true;
+	return writer_delegates_to(s->w, owner) ? writer_vouched(s->w, owner, path, &t, yes, e) : 0;
+}
+
+static int drop_with_cards(const struct staging *s, struct card *all, size_t *count, struct err *e)
+{
+	size_t kept = 0;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < *count; i++) {
+		bool yes;
+		rc = has_card(s, &all[i], &yes, e);
+		if (rc == 0 && !yes)
+			all[kept++] = all[i];
+	}
+	*count = kept;
+	return rc;
+}
+
+static int build_stub(const struct staging *s, struct repository_catalog_parts *p,
+		      const struct str_list *changed, struct buf *text, struct err *e)
+{
+	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, changed, &p->card_count);
+	p->cards = all;
+	int rc = drop_with_cards(s, all, &p->card_count, e);
+	if (rc < 0)
+		return rc;
 	CLEANUP(json_release) json_t *json = repository_catalog_stub(p, s->current.json);
 	buf_release(text);
-	*text = (struct buf)BUF_INIT(CATALOG_HEAD_MAX_BYTES);
+	*text = (struct buf)BUF_INIT(CATALOG_MAX_BYTES);
 	return json_pretty(json, text, e);
 }
 
@@ -174,7 +203,7 @@ static int set_catalog(struct staging *s, struct repository_catalog_parts *p,
 		fits = false;
 	}
 	if (!fits)
-		rc = build_stub(s, p, &text, e);
+		rc = build_stub(s, p, changed, &text, e);
 	return rc < 0 ? err_context(e, "the new catalog")
 		      : set_document(s, CATALOG_TARGET, &text, e);
 }

@@ -5,7 +5,7 @@ import hashlib
 import json
 import pathlib
 import shutil
-import subprocess
+import tarfile
 
 import pytest
 
@@ -82,7 +82,8 @@ class Desk:
 @pytest.fixture(scope="session")
 def frozen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("frozen")
-    subprocess.run(["tar", "-xJf", FROZEN, "-C", folder], check=True)
+    with tarfile.open(FROZEN) as tree:
+        tree.extractall(folder)
     return folder
 
 
@@ -288,3 +289,28 @@ def test_the_mirrors_of_a_tree_are_used_by_both(client, desk, work):
     for file in desk.tree.glob("targets/models/*/*.gguf"):
         file.unlink()
     assert client.fetched("tiny")["fetched"] > 0
+
+
+def test_a_stub_in_the_place_of_the_catalog_has_the_models_without_cards(client, desk):
+    """Those of a role whose people sign with 0.1; of the others, 0.1 sees nothing."""
+    def stub():
+        document = json.loads((desk.tree / "catalog.json").read_text())
+        assert document["complete"] is False
+        return [m["id"] for m in document["models"]]
+    client.follow(desk)
+    conf = desk.dir / "ferry.conf"
+    conf.write_text(conf.read_text() + "catalog-max-size = 1k\n")
+    desk.sign()
+    assert stub() == ["community-a"]
+    assert set(client.listed()) == (set(MODELS) if client.version == "new" else {"community-a"})
+    assert client.fetched("community-a")["fetched"] > 0
+    if client.version == "new":
+        assert client.fetched("tiny")["fetched"] > 0
+    # It stays there when another model changes, and goes with the first card of the role.
+    desk.add("other", 2)
+    desk.sign()
+    assert stub() == ["community-a"]
+    desk.add("community-a", 2, "--role", "community")
+    desk.sign("--role", "community", "--keys", "community")
+    desk.sign()
+    assert stub() == []
