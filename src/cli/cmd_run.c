@@ -47,6 +47,10 @@ static int check_words(const struct cli *cli, int first, struct err *e)
 		return err_hint(e, "for example: ferry run %s -- llama-server -m {}", model);
 	}
 	const char *program = cli->operands[first];
+	if (!program[0]) {
+		err_set(e, ERR_USAGE, "the name of the program is empty");
+		return err_hint(e, "is a variable of the script not set?");
+	}
 	if (program[0] == '-') {
 		err_set(e, ERR_USAGE, "expected the program to run, not %s", program);
 		return err_hint(e, "options of ferry run must come before the model");

@@ -753,6 +753,12 @@ def test_run_becomes_the_program(ferry, work, publisher, client):
     assert "use it with --offline" in ferry("run", "tiny", "echo", "{}", check=2).err
 
 
+def test_run_does_not_start_a_program_without_a_name(ferry):
+    """As in `ferry run phi-2 -- "$ENGINE" {}`; it is said before anything is downloaded."""
+    result = ferry("run", "phi-2", "--", "", "{}", check=2)
+    assert "the name of the program is empty" in result.err and "variable" in result.err
+
+
 def test_run_refuses_a_program_that_would_not_get_the_model(ferry, client):
     """Before anything is fetched."""
     result = ferry("run", "tiny", "--", "llama-server", "--port", "8080", check=2)
