@@ -2,9 +2,11 @@
 
 #include "hash/onepass.h"
 #include "repository/internal.h"
+#include "repository/staged.h"
 #include "util/file.h"
 #include "util/mem.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 static int hash(struct object_look *l, const char *path, struct digest *out, struct err *e)
@@ -59,36 +61,61 @@ int object_check(struct object_look *l, const char *dir, const struct card_file 
 			   "there");
 }
 
-/* One that was verified here, and is not as it was then. */
-static bool has_moved(const struct seen *seen, const char *path, const struct card_file *f)
+/* ---- what has moved ---- */
+
+struct moving {
+	const char *dir;
+	struct seen seen;
+	struct staged known; /* the files of cards that have not changed need not be read */
+	struct str_list *out;
+};
+
+static void moving_release(struct moving *m)
 {
-	struct mark m;
-	return seen_any(seen, &f->sha256) &&
-	       !(mark_of(path, false, &m) && seen_knows(seen, &f->sha256, &m));
+	seen_close(&m->seen);
+	staged_release(&m->known);
 }
 
-static void add_moved(const struct seen *seen, const char *dir, const struct card *c,
-		      struct str_list *out)
+/* One that was verified here, and is not as it was then. */
+static bool has_moved(const struct seen *seen, const char *path, const struct digest *sha256)
 {
-	struct card_walk w = { .card = c };
-	while (card_next_file(&w)) {
-		CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, w.file->path,
-									  &w.file->sha256);
-		if (has_moved(seen, path, w.file))
-			str_list_take(out, STEAL(path));
+	struct mark m;
+	return seen_any(seen, sha256) &&
+	       !(mark_of(path, false, &m) && seen_knows(seen, sha256, &m));
+}
+
+static void note_moved(const struct moving *m, const char *target, const struct digest *sha256)
+{
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(m->dir, target, sha256);
+	if (has_moved(&m->seen, path, sha256))
+		str_list_take(m->out, STEAL(path));
+}
+
+static int note_card(struct moving *m, const char *name, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *id = mem_strndup(name, strlen(name) - strlen(CARD_SUFFIX));
+	CLEANUP(repository_cards_release) struct repository_cards one = { 0 };
+	const struct staged_model *known = staged_find(&m->known, id);
+	if (!known || !staged_has_card(known, m->dir)) {
+		int rc = repository_card_append(m->dir, name, &one, e);
+		struct card_walk w = { .card = one.at };
+		while (rc == 0 && card_next_file(&w))
+			note_moved(m, w.file->path, &w.file->sha256);
+		return rc;
 	}
+	for (size_t i = 0; i < known->file_count; i++)
+		note_moved(m, known->files[i].path, &known->files[i].sha256);
+	return 0;
 }
 
 int repository_moved(const char *dir, struct str_list *out, struct err *e)
 {
-	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
-	struct seen seen;
-	int rc = repository_cards_load(dir, &cards, e);
-	if (rc < 0)
-		return rc;
-	seen_open(&seen, dir);
-	for (size_t i = 0; i < cards.count; i++)
-		add_moved(&seen, dir, &cards.at[i], out);
-	seen_close(&seen);
-	return 0;
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(moving_release) struct moving m = { .dir = dir, .out = out };
+	int rc = repository_card_names(dir, &names, e);
+	seen_open(&m.seen, dir);
+	staged_open(&m.known, dir);
+	for (size_t i = 0; rc == 0 && i < names.count; i++)
+		rc = note_card(&m, names.at[i], e);
+	return rc;
 }

@@ -174,13 +174,18 @@ static bool object_is_right(const struct staged_file *f, const char *dir, const 
 	return mark_of(path, false, &m) && seen_knows(seen, &f->sha256, &m);
 }
 
-bool staged_is_unchanged(const struct staged_model *m, const char *dir, const struct seen *seen)
+bool staged_has_card(const struct staged_model *m, const char *dir)
 {
 	CLEANUP(mem_free_ptr) char *card = repository_card_path(dir, m->id);
 	struct mark now;
+	return mark_of(card, false, &now) && same_mark(&now, &m->card);
+}
+
+bool staged_is_unchanged(const struct staged_model *m, const char *dir, const struct seen *seen)
+{
 	CLEANUP(mem_free_ptr) char *target = card_document(m->id);
-	if (!mark_of(card, false, &now) || !same_mark(&now, &m->card) ||
-	    (m->variants && has_moved(&m->object, dir, target)))
+	struct mark now;
+	if (!staged_has_card(m, dir) || (m->variants && has_moved(&m->object, dir, target)))
 		return false;
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct staged_file *f = &m->files[i];

@@ -68,6 +68,8 @@ void staged_seal(struct staged_model *m, const char *dir, const struct writer *w
 /* Appends a copy. */
 void staged_keep(struct staged *s, const struct staged_model *m);
 
+/* Is the card's file as it was when it was signed? */
+bool staged_has_card(const struct staged_model *m, const char *dir);
 /* Are the card, its manifests and objects as they were when it was signed? */
 bool staged_is_unchanged(const struct staged_model *m, const char *dir, const struct seen *seen);
 

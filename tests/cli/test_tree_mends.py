@@ -119,3 +119,14 @@ def test_status_tells_of_an_object_that_moved_until_it_is_hashed(desk, tiny):
     assert desk.json("status")["moved"] == []
     target.unlink()
     assert len(desk.json("status")["moved"]) == 1
+
+
+def test_status_does_not_read_cards_that_have_not_changed(desk, tiny):
+    target, = objects(desk)
+    card, = (desk.tree / "cards").glob("*.card.json")
+    was = card.stat()
+    with open(card, "r+") as f:     # no card any more, but as it was from outside
+        f.write("x" * was.st_size)
+    os.utime(card, ns=(was.st_atime_ns, was.st_mtime_ns))
+    os.utime(target, (1, 1))
+    assert len(desk.json("status")["moved"]) == 1
