@@ -88,9 +88,11 @@ void reference_release(struct reference *r);
 WARN_UNUSED int catalog_resolve(const struct catalog *c, const struct reference *r,
 				const struct card **model, const struct card_variant **variant,
 				struct err *e);
-/* Finds variant and version in one card. ERR_NOT_FOUND, as above. */
-WARN_UNUSED int reference_resolve(const struct reference *r, const struct card *model,
-				  const struct card_variant **variant, struct err *e);
+/* Finds the version of a variant in one card; NULL: the default variant, the current version.
+ * ERR_NOT_FOUND, as above. */
+WARN_UNUSED int reference_resolve(const struct card *model, const char *variant,
+				  const char *version, const struct card_variant **out,
+				  struct err *e);
 /* Does it name a variant as files are named, "phi-2-q8_0" or "phi-2-q8_0.gguf"? */
 bool reference_names_variant(const char *wanted, const char *model, const char *variant);
 /* ERR_NOT_FOUND for a model that `where` ("the catalog 'lab'") does not have, with the nearest of

@@ -31,7 +31,7 @@ static void lint_found(const struct cards *cards, const char *where, const char 
 	else if (!card)
 		lint_add(cards->f, LINT_WARNING, where,
 			 "withdrawn.replacement: there is no model '%s'", r->model);
-	else if (reference_resolve(r, card, &v, &e) < 0)
+	else if (reference_resolve(card, r->variant, r->version, &v, &e) < 0)
 		lint_add(cards->f, LINT_WARNING, where, "withdrawn.replacement: %s", e.text);
 	else if (card_withdrawn(card, v).reason)
 		lint_add(cards->f, LINT_WARNING, where,

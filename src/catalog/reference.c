@@ -218,19 +218,20 @@ static int no_version(const struct card *m, const struct card_variant *v, const 
 			buf_str(&have));
 }
 
-int reference_resolve(const struct reference *r, const struct card *model,
-		      const struct card_variant **variant, struct err *e)
+int reference_resolve(const struct card *model, const char *variant, const char *version,
+		      const struct card_variant **out, struct err *e)
 {
-	const struct card_variant *v = card_variant(model, r->variant);
+	const struct card_variant *v = card_variant(model, variant);
 	if (!v)
-		return no_variant(model, r->variant ? r->variant : "(default)", e);
-	*variant = card_version(v, r->version);
-	return *variant ? 0 : no_version(model, v, r->version, e);
+		return no_variant(model, variant ? variant : "(default)", e);
+	*out = card_version(v, version);
+	return *out ? 0 : no_version(model, v, version, e);
 }
 
 int catalog_resolve(const struct catalog *c, const struct reference *r, const struct card **model,
 		    const struct card_variant **variant, struct err *e)
 {
 	*model = catalog_model(c, r->model);
-	return *model ? reference_resolve(r, *model, variant, e) : no_model(c, r->model, e);
+	return *model ? reference_resolve(*model, r->variant, r->version, variant, e)
+		      : no_model(c, r->model, e);
 }

@@ -10,7 +10,7 @@ static int check(const struct cli *cli, struct err *e)
 	if (cli->count || selection_has_filters(cli->opts))
 		return 0;
 	err_set(e, ERR_USAGE, "no words and no filters are given");
-	return err_hint(e, "'ferry list' lists all models");
+	return err_hint(e, "`ferry list` lists all models");
 }
 
 static int run(struct cli *cli, struct err *e)

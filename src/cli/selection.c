@@ -255,12 +255,12 @@ static void tell_none(struct cli *cli, const struct listing *l)
 		return;
 	else if (l->least && s->fits && l->least > s->fits)
 		report_note(cli->report,
-			    "no model matches: what does otherwise needs at least %s of memory, "
-			    "more than %s",
+			    "no model matches: those that match without --fits need at least %s "
+			    "of memory, more than %s",
 			    format_size(memory, l->least), format_size(size, s->fits));
 	else if (l->least)
-		report_note(cli->report, "no model matches: those that do otherwise have no "
-					 "variant of that kind and size");
+		report_note(cli->report, "no model matches: those that match the other filters "
+					 "have no variant of that kind and size");
 	else if (near)
 		report_note(cli->report, "no model matches; did you mean '%s'?", near);
 	else

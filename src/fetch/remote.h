@@ -117,8 +117,9 @@ WARN_UNUSED int remotes_resolve(struct remotes *all, const struct reference *r,
 				struct remote **remote, const struct card **model,
 				const struct card_variant **variant, struct err *e);
 
-/* The verified bytes of a small target, from the cache or downloaded. Replaces out. ERR_NOT_FOUND
- * offline when it is not in the cache. */
+/* The verified bytes of a small target, from the cache or downloaded. Replaces out. `signer` as
+ * in remote_find(). ERR_NOT_FOUND offline when it is not in the cache; ERR_INTEGRITY when it is
+ * larger than max_bytes. */
 WARN_UNUSED int remote_target(struct remote *r, const char *path, const char *signer,
 			      uint64_t max_bytes, struct buf *out, struct err *e);
 

@@ -147,7 +147,7 @@ static int resolve(struct remote *c, const struct reference *r, const struct car
 		   const struct card_variant **variant, struct err *e)
 {
 	int rc = remote_model(c, r->model, model, e);
-	return rc < 0 ? rc : reference_resolve(r, *model, variant, e);
+	return rc < 0 ? rc : reference_resolve(*model, r->variant, r->version, variant, e);
 }
 
 /* A missing variant of an existing model, or a card that is not right, is a better answer than an

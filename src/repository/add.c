@@ -162,9 +162,9 @@ static void tell_withdrawn(const struct adding *a, const struct repository_chang
 	    (c->what != REPOSITORY_ADDED && c->what != REPOSITORY_REPLACED))
 		return;
 	report_warn(a->take.look.report,
-		    "%s is withdrawn with all its versions, so that readers are refused "
-		    "%s:%s@%llu, too. `ferry catalog withdraw --undo %s` takes that back for all "
-		    "of them; then withdraw those that are bad by their numbers",
+		    "%s is withdrawn with all its versions, so readers cannot fetch "
+		    "%s:%s@%llu either. `ferry catalog withdraw --undo %s` takes that back for all "
+		    "of them; then withdraw the bad versions by their numbers",
 		    model, model, c->variant, (unsigned long long)c->version, model);
 }
 
@@ -182,8 +182,8 @@ static void tell_kept(const struct adding *a, const char *path, const json_t *me
 	differences(a->card->json, same, own, &out);
 	if (out.len)
 		report_note(a->take.look.report,
-			    "%s keeps its own %s, which the added card has otherwise: edit it "
-			    "there",
+			    "%s keeps its own %s, which the added card would change: edit that "
+			    "file instead",
 			    path, buf_str(&out));
 }
 

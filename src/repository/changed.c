@@ -32,7 +32,9 @@ void repository_describe_version(const char *dir, const struct card *before,
 	read_side(dir, &was);
 	read_side(dir, &is);
 	json_t *changes = changes_between(&was, &is);
+	json_t *json = json_array_get(json_object_get(after->json, "variants"),
+				      (size_t)(is.variant - after->variants));
 	if (json_array_size(changes))
-		json_put((json_t *)is.variant->json, "changes", json_incref(changes));
+		json_put(json, "changes", json_incref(changes));
 	json_decref(changes);
 }

@@ -25,8 +25,9 @@ static int check_pattern(const char *pattern, struct err *e)
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(pattern);
 	err_set(e, ERR_USAGE, "the pattern '%.200s' cannot match a model file", shown);
 	return err_hint(e, "model files are models/MODEL/FILE, and a wildcard does not match a "
-			   "slash; for example 'models/community-*/* '");
+			   "slash; for example 'models/community-*/*'");
 }
+
 static bool covered(const struct repository_delegation *d, const char *path)
 {
 	for (size_t i = 0; i < d->path_count; i++)

@@ -239,7 +239,7 @@ static int wrong_card(const char *role, const char *id, const struct err *why, s
 	if (!err_is(e, ERR_INTEGRITY))
 		return -(int)e->class;
 	return err_hint(e,
-			"its people have to sign a right one; `ferry catalog undelegate %s` takes "
+			"its people must sign a correct one; `ferry catalog undelegate %s` takes "
 			"the role out of the repository",
 			role);
 }

@@ -8,24 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#define MODELS_LISTED "`ferry catalog list` lists the models"
-
 static int no_model(const struct repository_cards *cards, const char *model, struct err *e)
 {
 	CLEANUP(mem_free_ptr) const char **names = mem_alloc((cards->count + 1) * sizeof *names);
 	for (size_t i = 0; i < cards->count; i++)
 		names[i] = cards->at[i].id;
 	err_set(e, ERR_NOT_FOUND, "there is no card for the model '%s'", model);
-	return text_hint_nearest(model, names, cards->count, MODELS_LISTED, e);
-}
-
-static int no_variant(const struct card *c, const char *variant, struct err *e)
-{
-	const char *names[CARD_MAX_VARIANTS];
-	for (size_t i = 0; i < c->variant_count; i++)
-		names[i] = c->variants[i].id;
-	err_set(e, ERR_NOT_FOUND, "the model '%s' has no variant '%s'", c->id, variant);
-	return text_hint_nearest(variant, names, c->variant_count, MODELS_LISTED, e);
+	return text_hint_nearest(model, names, cards->count,
+				 "`ferry catalog list` lists the models", e);
 }
 
 static json_t *without_variant(const struct card *c, const char *variant)
@@ -67,11 +57,12 @@ int repository_model_remove(struct repository *r, const char *model, const char 
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
 	CLEANUP(mem_free_ptr) char *folder = path_dir(path);
 	CLEANUP(card_release) struct card card = { 0 }, left = { 0 };
+	const struct card_variant *v;
 	int rc = repository_card_load(r, model, &card, e);
+	if (rc == 0 && variant)
+		rc = reference_resolve(&card, variant, NULL, &v, e);
 	if (rc < 0)
 		return rc;
-	if (variant && !card_variant(&card, variant))
-		return no_variant(&card, variant, e);
 	CLEANUP(json_release) json_t *json = without_variant(&card, variant);
 	rc = card_from_json(json, "", &left, e);
 	if (rc == 0 && role)

@@ -8,14 +8,28 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const documents[] = { CATALOG_TARGET, CATALOG_HEAD_TARGET, INDEX_TARGET };
+
 bool stage_is_document(const char *target)
 {
-	static const char *const documents[] = { CATALOG_TARGET, CATALOG_HEAD_TARGET,
-						 INDEX_TARGET };
 	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
 		if (strcmp(target, documents[i]) == 0)
 			return true;
 	return false;
+}
+
+bool stage_has_documents(const char *dir, const struct writer *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
+		struct published_target t;
+		if (!writer_target_get(w, TARGETS, documents[i], &t))
+			return false;
+		CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, documents[i],
+									  &t.sha256);
+		if (!sha256_file_is(path, &t.sha256))
+			return false;
+	}
+	return true;
 }
 
 /* ---- what is signed ---- */

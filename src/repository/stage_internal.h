@@ -1,4 +1,4 @@
-/* Between stage.c and stage_documents.c. */
+/* Shared by the stage*.c files. */
 #ifndef FERRY_REPOSITORY_STAGE_INTERNAL_H
 #define FERRY_REPOSITORY_STAGE_INTERNAL_H
 
@@ -26,5 +26,7 @@ void stage_load_current(struct staging *s);
 WARN_UNUSED int stage_documents(struct staging *s, struct err *e);
 /* Is it one of these three? */
 bool stage_is_document(const char *target);
+/* Are all three signed, and their objects right? They are few: they are read. */
+bool stage_has_documents(const char *dir, const struct writer *w);
 
 #endif

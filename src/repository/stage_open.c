@@ -1,7 +1,5 @@
 #include "repository/stage_internal.h"
 
-#include "catalog/index.h"
-
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -48,23 +46,6 @@ static int read_cards(const char *dir, const struct str_list *names, struct repo
 	return rc;
 }
 
-/* Are their objects right? They are few: they are read. */
-static bool has_documents(const char *dir, const struct writer *w)
-{
-	static const char *const documents[] = { CATALOG_TARGET, CATALOG_HEAD_TARGET,
-						 INDEX_TARGET };
-	for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
-		struct published_target t;
-		if (!writer_target_get(w, TARGETS, documents[i], &t))
-			return false;
-		CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, documents[i],
-									  &t.sha256);
-		if (!sha256_file_is(path, &t.sha256))
-			return false;
-	}
-	return true;
-}
-
 int repository_staging_open(const char *dir, const struct writer *w,
 			    const struct repository_signing *how, struct repository_staging *out,
 			    struct err *e)
@@ -76,7 +57,7 @@ int repository_staging_open(const char *dir, const struct writer *w,
 	seen_open(&s.seen, dir);
 	int rc = staged_key(w, how, &key, e);
 	s.incremental = rc == 0 && s.before.count && !writer_changed(w) &&
-			digest_equal(&key, &s.before.key) && has_documents(dir, w);
+			digest_equal(&key, &s.before.key) && stage_has_documents(dir, w);
 	if (!s.incremental)
 		staged_release(&s.before);
 	if (rc == 0)

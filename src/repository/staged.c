@@ -142,10 +142,15 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+static int compare_id(const void *id, const void *model)
+{
+	const struct staged_model *m = model;
+	return strcmp(id, m->id);
+}
+
 const struct staged_model *staged_find(const struct staged *s, const char *id)
 {
-	struct staged_model key = { .id = (char *)id };
-	return s->count ? bsearch(&key, s->at, s->count, sizeof key, compare) : NULL;
+	return s->count ? bsearch(id, s->at, s->count, sizeof *s->at, compare_id) : NULL;
 }
 
 static bool same_mark(const struct mark *a, const struct mark *b)

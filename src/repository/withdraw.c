@@ -41,9 +41,8 @@ static void set_all(json_t *variant, const struct repository_withdrawal *how)
 static int set_version(json_t *variant, const struct card *card, const struct card_variant *v,
 		       const struct repository_withdrawal *how, struct err *e)
 {
-	const struct reference r = { NULL, (char *)card->id, (char *)v->id, (char *)how->version };
 	const struct card_variant *found;
-	int rc = reference_resolve(&r, card, &found, e);
+	int rc = reference_resolve(card, v->id, how->version, &found, e);
 	if (rc < 0)
 		return rc;
 	if (found == v)
@@ -58,13 +57,12 @@ static int set_version(json_t *variant, const struct card *card, const struct ca
 static int change(json_t *json, const struct card *card, const struct repository_withdrawal *how,
 		  struct err *e)
 {
-	const struct reference r = { NULL, (char *)card->id, (char *)how->variant, NULL };
 	const struct card_variant *v;
 	if (!how->variant && !how->version) {
 		set(json, how);
 		return 0;
 	}
-	int rc = reference_resolve(&r, card, &v, e);
+	int rc = reference_resolve(card, how->variant, NULL, &v, e);
 	if (rc < 0)
 		return rc;
 	json_t *variant = find_variant(json, v->id);

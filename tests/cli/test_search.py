@@ -124,7 +124,7 @@ def test_nothing_found_is_a_note_with_the_nearest_name(shelf):
 
 def test_without_words_and_filters_nothing_is_searched(shelf):
     error = shelf("search", cwd=shelf.reader, check=2)
-    assert "no words and no filters" in error.err and "'ferry list' lists all" in error.err
+    assert "no words and no filters" in error.err and "`ferry list` lists all" in error.err
 
 
 # -- filters -----------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_what_fits_without_the_publishers_word_is_the_size_and_a_margin(found):
 
 def test_nothing_that_fits_says_how_much_memory_the_least_needs(shelf):
     note = shelf("search", "qwen", "--fits=16G", cwd=shelf.reader).err
-    assert "needs at least 1.0 PiB of memory, more than 16.0 GiB" in note
+    assert "need at least 1.0 PiB of memory, more than 16.0 GiB" in note
     note = shelf("list", "dolphin", "--kind=adapter", cwd=shelf.reader).err
     assert "no variant of that kind and size" in note
 

@@ -20,9 +20,8 @@ static const struct opt add_opts[] = {
 	EDIT_OPT_ROLE("the delegated role that lists the models; its own people sign with `ferry "
 		      "catalog sign --role NAME`"),
 	OPT_ENTRY(OPT_STRING, edit_opts, label, 0, "label", "NAME",
-		  "your own name for the new versions, for example 2026-11; also for a variant "
-		  "that "
-		  "stays as it is and has none"),
+		  "your own name for the new versions, for example 2026-11; a variant that did not "
+		  "change gets it if it has none"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
 		  "always copy the files, even those that nobody may write to"),
 	OPT_ENTRY(OPT_FLAG, edit_opts, link, 0, "link", NULL,

@@ -19,7 +19,8 @@ static const struct opt withdraw_opts[] = {
 		  "why, in one line: readers see it when the model is refused"),
 	OPT_ENTRY(OPT_STRING, withdraw_opts, replacement, 0, "replacement", "REFERENCE",
 		  "what to use instead: MODEL[:VARIANT[@VERSION]]"),
-	OPT_ENTRY(OPT_FLAG, withdraw_opts, undo, 0, "undo", NULL, "it may be used again"),
+	OPT_ENTRY(OPT_FLAG, withdraw_opts, undo, 0, "undo", NULL,
+		  "take the recall back: it can be fetched again"),
 	OPT_ENTRY(OPT_STRING, withdraw_opts, role, 0, "role", "NAME",
 		  "the delegated role that lists the model; its own people sign"),
 	OPT_LAST,
@@ -121,7 +122,7 @@ static const struct opt prune_opts[] = {
 	OPT_ENTRY(OPT_DURATION, prune_opts, older_than_s, 0, "older-than", "TIME",
 		  "only versions that were released longer ago, for example 90d"),
 	OPT_ENTRY(OPT_STRING, prune_opts, role, 0, "role", "NAME",
-		  "the delegated role whose models are meant; its own people sign"),
+		  "only the models of this delegated role; its own people sign"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, dry_run, 'n', "dry-run", NULL,
 		  "only show what would be removed"),
 	OPT_LAST,
@@ -188,9 +189,9 @@ const struct command cmd_catalog_prune = {
 	.summary = "remove superseded versions from the cards",
 	.description =
 		"A variant's earlier versions stay in the catalog, so that readers can go back to "
-		"them, until they are more than keep-versions of ferry.conf, or this command "
-		"removes them. Nothing that is in force is removed: readers see the change after a "
-		"sign.",
+		"them, until there are more than keep-versions of ferry.conf allows, or this "
+		"command removes them. The current version always stays. Readers see the change "
+		"after the next sign.",
 	.opts = prune_opts,
 	.opts_size = sizeof(struct prune_opts),
 	.run = run_prune,
