@@ -153,6 +153,9 @@ struct card_versioning {
 	int64_t now_s;
 	size_t keep;       /* how many superseded versions, at most CARD_MAX_SUPERSEDED */
 	const char *label; /* NULL: that of the added card, if any */
+	/* The highest version that the variant has ever had, 0: none. NULL: `before` knows it. */
+	uint64_t (*highest)(const void *ctx, const char *variant);
+	const void *ctx; /* of highest */
 };
 WARN_UNUSED int card_set_versions(json_t *merged, const struct card *before,
 				  const struct card *added, const struct card_versioning *how,

@@ -168,7 +168,8 @@ static void set_paths(json_t *variant, const struct card_variant *old,
 	json_t *files = json_object_get(variant, "files"), *object;
 	size_t i;
 	json_array_foreach (files, i, object) {
-		const struct card_file *f = &new->files[i], *same = earlier_file(old, f);
+		const struct card_file *f = &new->files[i];
+		const struct card_file *same = old ? earlier_file(old, f) : NULL;
 		CLEANUP(mem_free_ptr) char *path = same ? mem_strdup(same->path)
 							: versioned_path(f->path, version);
 		json_put_string(object, "path", path);
@@ -228,21 +229,29 @@ static void keep_version(json_t *variant, const struct card_variant *old)
 	}
 }
 
+/* A variant that was removed, or that an older card was restored of, goes on counting. */
+static uint64_t next_version(const struct card_variant *old, const struct card_variant *new,
+			     const struct card_versioning *how)
+{
+	uint64_t highest = how->highest ? how->highest(how->ctx, new->id) : 0;
+	return MAX(old ? old->version : 0, highest) + 1;
+}
+
 static void new_version(json_t *variant, const struct card_variant *old,
 			const struct card_variant *new, const char *label,
 			const struct card_versioning *how)
 {
-	uint64_t version = old ? old->version + 1 : 1;
+	uint64_t version = next_version(old, new, how);
 	json_object_del(variant, "changes");
 	json_object_del(variant, "withdrawn");
 	json_object_del(variant, "superseded");
 	json_put_u64(variant, "version", version);
 	json_put_string(variant, "label", label);
 	json_put_time(variant, "released", how->now_s);
-	if (old) {
+	if (version > 1)
 		set_paths(variant, old, new, version);
+	if (old)
 		set_superseded(variant, old, how->keep);
-	}
 }
 
 /* The merged variant becomes version 1, stays as it was, or becomes the version after `old`. */

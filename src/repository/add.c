@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "repository/internal.h"
+#include "repository/numbers.h"
 #include "repository/take.h"
 #include "repository/writer/writer.h"
 #include "util/file.h"
@@ -31,6 +32,7 @@ struct adding {
 	const struct card *card;
 	struct card before, after; /* of the tree; before.json NULL: there is none */
 	const char *from;
+	json_t *numbers; /* that the model's variants have had */
 	struct take take;
 	bool *repaired;   /* for each variant of the card: an object was wrong or missing */
 	struct writer *w; /* knows which role owns the files */
@@ -198,6 +200,12 @@ static int refuse_errors(const struct card *card, const char *what, struct err *
 	return 0;
 }
 
+static uint64_t highest_version(const void *ctx, const char *variant)
+{
+	const struct adding *a = ctx;
+	return numbers_highest(a->numbers, a->card->id, variant);
+}
+
 /* The card of the tree, and what it becomes. */
 static int merge_card(struct adding *a, const char *path, struct err *e)
 {
@@ -205,6 +213,8 @@ static int merge_card(struct adding *a, const char *path, struct err *e)
 		.now_s = time(NULL),
 		.keep = a->take.how->keep,
 		.label = a->take.how->label,
+		.highest = highest_version,
+		.ctx = a,
 	};
 	int rc = file_exists(path) ? card_load(path, &a->before, e) : 0;
 	if (rc < 0)
@@ -278,7 +288,9 @@ static int add_files(struct adding *a, struct err *e)
 static int add_files_and_card(struct adding *a, struct repository_changes *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(a->r->dir, a->card->id);
-	int rc = merge_card(a, path, e);
+	int rc = numbers_load_model(a->r->dir, a->card->id, &a->numbers, e);
+	if (rc == 0)
+		rc = merge_card(a, path, e);
 	if (rc < 0)
 		return rc;
 	a->take.to_copy = bytes_to_copy(a, a->card);
@@ -303,6 +315,7 @@ static int add_card(struct adding *a, const char *path, struct repository_change
 	rc = add_files_and_card(a, out, e);
 	card_release(&a->before);
 	card_release(&a->after);
+	json_release(&a->numbers);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 #include "repository/repository.h"
 
 #include "repository/internal.h"
+#include "repository/numbers.h"
 #include "repository/writer/published.h"
 #include "tuf/name.h"
 #include "util/file.h"
@@ -147,6 +148,41 @@ static int sweep(struct collector *c, const char *key, uint64_t *count, unsigned
 	return rc;
 }
 
+/* ---- the numbers of versions, which only cards know that are removed now ---- */
+
+static int note_numbers(struct collector *c, json_t *numbers, const char *model, bool *raised,
+			struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *folder = mem_printf("%s/targets/models/%s", c->dir, model);
+	int rc = file_list_dir(folder, &names, e);
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *key = mem_printf("targets/models/%s/%s", model,
+							     names.at[i]);
+		CLEANUP(mem_free_ptr) char *path = path_join(c->dir, key);
+		if (str_ends(names.at[i], CARD_SUFFIX) && !is_kept(c, key))
+			*raised |= numbers_raise(numbers, path);
+	}
+	return rc;
+}
+
+static int keep_numbers(struct collector *c, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list models = { 0 };
+	CLEANUP(mem_free_ptr) char *folder = mem_printf("%s/targets/models", c->dir);
+	CLEANUP(json_release) json_t *numbers = NULL;
+	bool raised = false;
+	int rc = numbers_load(c->dir, &numbers, e);
+	if (rc == 0)
+		rc = file_list_dir(folder, &models, e);
+	for (size_t i = 0; rc == 0 && i < models.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(folder, models.at[i]);
+		if (file_is_dir(path))
+			rc = note_numbers(c, numbers, models.at[i], &raised, e);
+	}
+	return rc == 0 && raised && !c->dry_run ? numbers_save(c->dir, numbers, e) : rc;
+}
+
 /* In cards/, only the folders of manifests: cards are written by people. */
 static int sweep_manifests(struct collector *c, struct err *e)
 {
@@ -186,6 +222,8 @@ int repository_gc(struct repository *r, unsigned keep, bool dry_run, struct repo
 	struct repository_gc done = { 0 };
 	struct collector c = { .dir = r->dir, .keep = keep, .dry_run = dry_run, .out = &done };
 	int rc = find_kept(&c, e);
+	if (rc == 0)
+		rc = keep_numbers(&c, e);
 	/* Metadata first, so that remaining metadata never refers to removed files. */
 	if (rc == 0)
 		rc = sweep_metadata(&c, e);

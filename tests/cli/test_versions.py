@@ -131,6 +131,47 @@ def test_prune_removes_versions_from_the_cards_and_gc_their_files(
     assert "has no version '1'" in ferry("fetch", "tiny@1", check=3).err
 
 
+@pytest.mark.parametrize("gone", ["the variant", "the model"])
+def test_a_model_that_was_removed_and_is_added_again_goes_on_counting(
+        ferry, publisher, prepared, two, client, gone):
+    fetched(ferry, "tiny")
+    operand = "tiny" if gone == "the model" else "tiny:q8_0"
+    publisher.ferry("catalog", "remove", "-q", operand, cwd=publisher.dir)
+    publisher.sign()
+    publisher.add(prepared("tiny", "4M", "--seed", "3"))
+    publisher.sign()
+    variant, = card_of(publisher.tree, "tiny")["variants"]
+    assert variant["version"] == 3 and "superseded" not in variant
+    assert variant["files"][0]["path"] == "models/tiny/tiny-q8_0.v3.gguf"
+    assert fetched(ferry, "tiny")["version"] == 3
+
+
+def test_the_number_of_a_removed_model_outlives_gc(ferry, publisher, prepared, two, client):
+    publisher.ferry("catalog", "remove", "-q", "tiny", cwd=publisher.dir)
+    publisher.sign()
+    for _ in range(2):      # the second one has nothing to note
+        publisher.ferry("catalog", "gc", "-q", "--keep", "0", cwd=publisher.dir)
+    assert not list(publisher.tree.glob("targets/models/tiny/*"))
+    publisher.add(prepared("tiny", "30M"))
+    publisher.sign()
+    variant, = card_of(publisher.tree, "tiny")["variants"]
+    assert variant["version"] == 3
+    assert fetched(ferry, "tiny")["version"] == 3
+
+
+def test_an_addition_to_a_restored_card_is_the_version_after_the_one_that_was_signed(
+        ferry, publisher, prepared, two, client):
+    path = publisher.tree / "cards/tiny.card.json"
+    card = json.loads(path.read_text())
+    variant = card["variants"][0]
+    old = variant.pop("superseded")[0]
+    variant.update(version=1, files=old["files"], size=old["size"])
+    path.write_text(json.dumps(card))
+    publisher.add(prepared("tiny", "4M", "--seed", "3"))
+    publisher.sign()
+    assert fetched(ferry, "tiny")["version"] == 3
+
+
 def test_a_card_whose_version_goes_back_is_not_signed(publisher, two):
     path = publisher.tree / "cards/tiny.card.json"
     card = json.loads(path.read_text())

@@ -41,7 +41,7 @@ static void add(const struct card *card, const struct card *added, const char *l
 {
 	CLEANUP(json_release) json_t *merged = json_deep_copy(card->json);
 	CLEANUP(card_release) struct card after = { 0 };
-	const struct card_versioning how = { 0, 2, label[0] ? label : NULL };
+	const struct card_versioning how = { .keep = 2, .label = label[0] ? label : NULL };
 	struct err e = ERR_INIT;
 	if (card_merge(merged, added->json, &e) < 0 ||
 	    card_set_versions(merged, card, added, &how, &e) < 0)

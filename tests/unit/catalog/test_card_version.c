@@ -38,7 +38,7 @@ static int try_add(struct card *c, const char *files, size_t keep, const char *l
 	CLEANUP(json_release) json_t *merged = c->json ? json_deep_copy(c->json)
 						       : json_deep_copy(added.json);
 	CLEANUP(card_release) struct card before = *c;
-	const struct card_versioning how = { NOW, keep, label };
+	const struct card_versioning how = { .now_s = NOW, .keep = keep, .label = label };
 	*c = (struct card){ 0 };
 	if (before.json)
 		assert_ok(card_merge(merged, added.json, e), e);
