@@ -122,16 +122,56 @@ static int compare_cards(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-/* The cards of the complete catalog, borrowed from what is signed and from `vouched`. */
-static struct card *all_cards(const struct staging *s, const struct str_list *changed,
-			      size_t *count)
+/* Is only the stub signed, so that it has no models? */
+static bool is_stub(const struct staging *s)
 {
-	size_t signed_count = s->cards->incremental ? s->current.model_count : 0;
-	struct card *all = mem_alloc((signed_count + s->vouched.count + 1) * sizeof *all);
+	return s->cards->incremental && s->current.json &&
+	       json_is_false(json_object_get(s->current.json, "complete"));
+}
+
+static int read_signed(const struct staging *s, const struct staged_model *m, struct card *out,
+		       struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *target = card_document(m->id);
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(s->dir, target,
+								  &m->object.sha256);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CARD_MAX_BYTES);
+	int rc = repository_read_signed(path, &m->object.sha256, &text, e);
+	return rc < 0 ? rc : card_parse(buf_str(&text), text.len, path, out, e);
+}
+
+/* The models that did not change: those of the signed catalog, or when it has none since it was
+ * too large, those of the cards' objects. */
+static int find_unchanged(const struct staging *s, const struct str_list *changed,
+			  struct repository_cards *read, struct err *e)
+{
+	const struct staged *after = &s->cards->after;
+	int rc = 0;
+	if (!is_stub(s))
+		return 0;
+	read->at = mem_alloc((after->count + 1) * sizeof *read->at);
+	for (size_t i = 0; rc == 0 && i < after->count; i++) {
+		if (after->at[i].variants == 0 || is_changed(changed, after->at[i].id))
+			continue;
+		rc = read_signed(s, &after->at[i], &read->at[read->count], e);
+		read->count += rc == 0;
+	}
+	return rc;
+}
+
+/* The cards of the complete catalog, borrowed from what did not change and from `vouched`. */
+static struct card *all_cards(const struct staging *s, const struct repository_cards *unchanged,
+			      const struct str_list *changed, size_t *count)
+{
+	const struct card *old = is_stub(s) ? unchanged->at : s->current.models;
+	size_t old_count = is_stub(s) ? unchanged->count : s->current.model_count;
+	if (!s->cards->incremental)
+		old_count = 0;
+	struct card *all = mem_alloc((old_count + s->vouched.count + 1) * sizeof *all);
 	size_t n = 0;
-	for (size_t i = 0; i < signed_count; i++)
-		if (!is_changed(changed, s->current.models[i].id))
-			all[n++] = s->current.models[i];
+	for (size_t i = 0; i < old_count; i++)
+		if (!is_changed(changed, old[i].id))
+			all[n++] = old[i];
 	for (size_t i = 0; i < s->vouched.count; i++)
 		all[n++] = s->vouched.at[i];
 	qsort(all, n, sizeof *all, compare_cards);
@@ -150,12 +190,15 @@ static uint64_t all_bytes(const struct staging *s)
 static int build_catalog(const struct staging *s, struct repository_catalog_parts *p,
 			 const struct str_list *changed, struct buf *text, struct err *e)
 {
-	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, changed, &p->card_count);
-	CLEANUP(json_release) json_t *json = NULL;
+	CLEANUP(repository_cards_release) struct repository_cards unchanged = { 0 };
 	CLEANUP(catalog_release) struct catalog check = { 0 };
+	int rc = find_unchanged(s, changed, &unchanged, e);
+	if (rc < 0)
+		return rc;
+	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, &unchanged, changed, &p->card_count);
 	p->cards = all;
-	json = repository_catalog_build(p, s->current.json);
-	int rc = json_pretty(json, text, e);
+	CLEANUP(json_release) json_t *json = repository_catalog_build(p, s->current.json);
+	rc = json_pretty(json, text, e);
 	return rc < 0 ? rc : catalog_from_json(json, &check, e);
 }
 
@@ -197,20 +240,13 @@ static int build_stub(const struct staging *s, struct repository_catalog_parts *
 	return json_pretty(json, text, e);
 }
 
-/* Is only the stub signed, so that the other models are not known here? */
-static bool is_stub(const struct staging *s)
-{
-	return s->cards->incremental && s->current.json &&
-	       json_is_false(json_object_get(s->current.json, "complete"));
-}
-
 /* With a larger catalog than the publisher wants, readers of the plain file are told so. */
 static int set_catalog(struct staging *s, struct repository_catalog_parts *p,
 		       const struct str_list *changed, struct err *e)
 {
 	uint64_t most = s->how->catalog_max ? s->how->catalog_max : REPOSITORY_CATALOG_MAX;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(most);
-	bool fits = all_bytes(s) <= most && !is_stub(s);
+	bool fits = all_bytes(s) <= most;
 	int rc = fits ? build_catalog(s, p, changed, &text, e) : 0;
 	if (text.overflow) {
 		err_clear(e);

@@ -125,6 +125,22 @@ def test_incremental_signing_is_byte_for_byte_full_signing(pair, work, change):
     assert pair[0].published() == pair[1].published()
 
 
+def test_a_catalog_that_becomes_small_enough_is_complete_again(pair):
+    """Without a change of its maximum: by a model that is removed."""
+    complete = (pair[0].tree / "catalog.json").stat().st_size
+    for desk in pair:
+        (desk.dir / "ferry.conf").write_text(CONF + f"catalog-max-size = {complete - 1}\n")
+        desk.sign()
+        assert json.loads((desk.tree / "catalog.json").read_text())["models"] == []
+        desk("remove", "-q", "b")
+    shutil.rmtree(pair[1].tree / ".ferry")
+    for desk in pair:
+        desk.sign()
+        models = json.loads((desk.tree / "catalog.json").read_text())["models"]
+        assert [m["id"] for m in models] == ["a", "c"]
+    assert pair[0].published() == pair[1].published()
+
+
 def test_a_card_that_did_not_change_is_not_read(pair):
     """One that no reader could parse, with the mark of the right one."""
     desk, _ = pair
