@@ -122,7 +122,7 @@ static int compare_cards(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-/* Is only the stub signed, so that it has no models? */
+/* Is only the stub signed, which has no model that has a card document? */
 static bool is_stub(const struct staging *s)
 {
 	return s->cards->incremental && s->current.json &&
@@ -159,14 +159,13 @@ static int find_unchanged(const struct staging *s, const struct str_list *change
 	return rc;
 }
 
-/* The cards of the complete catalog, borrowed from what did not change and from `vouched`. */
-static struct card *all_cards(const struct staging *s, const struct repository_cards *unchanged,
+/* The models that did not change, from `read` or (NULL) from the signed catalog, and those of
+ * `vouched`; borrowed. */
+static struct card *all_cards(const struct staging *s, const struct repository_cards *read,
 			      const struct str_list *changed, size_t *count)
 {
-	const struct card *old = is_stub(s) ? unchanged->at : s->current.models;
-	size_t old_count = is_stub(s) ? unchanged->count : s->current.model_count;
-	if (!s->cards->incremental)
-		old_count = 0;
+	const struct card *old = read ? read->at : s->current.models;
+	size_t old_count = !s->cards->incremental ? 0 : read ? read->count : s->current.model_count;
 	struct card *all = mem_alloc((old_count + s->vouched.count + 1) * sizeof *all);
 	size_t n = 0;
 	for (size_t i = 0; i < old_count; i++)
@@ -195,7 +194,8 @@ static int build_catalog(const struct staging *s, struct repository_catalog_part
 	int rc = find_unchanged(s, changed, &unchanged, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, &unchanged, changed, &p->card_count);
+	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, is_stub(s) ? &unchanged : NULL,
+							   changed, &p->card_count);
 	p->cards = all;
 	CLEANUP(json_release) json_t *json = repository_catalog_build(p, s->current.json);
 	rc = json_pretty(json, text, e);
@@ -229,7 +229,7 @@ static int drop_with_cards(const struct staging *s, struct card *all, size_t *co
 static int build_stub(const struct staging *s, struct repository_catalog_parts *p,
 		      const struct str_list *changed, struct buf *text, struct err *e)
 {
-	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, changed, &p->card_count);
+	CLEANUP(mem_free_ptr) struct card *all = all_cards(s, NULL, changed, &p->card_count);
 	p->cards = all;
 	int rc = drop_with_cards(s, all, &p->card_count, e);
 	if (rc < 0)
