@@ -22,7 +22,7 @@ struct signing {
 	struct writer_saved saved;
 	struct keyring_signers signers; /* that were opened */
 	bool delegated_signed;          /* drafts of delegated roles have new signatures */
-	struct repository_staging cards;
+	struct stage_cards cards;
 	struct repository_signed result;
 };
 
@@ -30,7 +30,7 @@ static void signing_release(struct signing *s)
 {
 	writer_close(s->w);
 	keyring_signers_release(&s->signers);
-	repository_staging_release(&s->cards);
+	stage_cards_release(&s->cards);
 	repository_signed_release(&s->result);
 }
 
@@ -195,7 +195,7 @@ static bool concerns_us(const struct signing *s)
 static int stage(struct signing *s, struct err *e)
 {
 	(void)writer_repair(s->w);
-	int rc = repository_staging_open(s->dir, s->w, s->how, &s->cards, e);
+	int rc = stage_cards_read(s->dir, s->w, s->how, &s->cards, e);
 	if (rc == 0)
 		rc = refuse_errors(&s->cards.changed, e);
 	if (rc == 0)

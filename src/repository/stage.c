@@ -251,7 +251,7 @@ static int stage_all(struct staging *s, struct err *e)
 }
 
 int repository_stage(const char *dir, struct writer *w, const struct repository_signing *how,
-		     struct repository_staging *cards, struct repository_signed *out, struct err *e)
+		     struct stage_cards *cards, struct repository_signed *out, struct err *e)
 {
 	CLEANUP(staging_release) struct staging s = {
 		.dir = dir,

@@ -1,6 +1,7 @@
 /*
- * Staging: the metadata is changed, in memory, to list what the cards contain. The objects of
- * cards, manifests and documents are written to the tree.
+ * Staging, the first half of a signature: the metadata is changed, in memory, to list what the
+ * cards contain. The objects of cards, manifests and documents are written to the tree. What was
+ * staged is recorded (staged.h), so that the next time only the cards that changed are read.
  */
 #ifndef FERRY_REPOSITORY_STAGE_H
 #define FERRY_REPOSITORY_STAGE_H
@@ -8,22 +9,22 @@
 #include "repository/sign.h"
 #include "repository/staged.h"
 
-/* What is to be staged: the cards that were read, and the record of the last signature. */
-struct repository_staging {
-	struct staged before;            /* the record; empty unless `incremental` */
-	struct staged after;             /* the next one, without its key */
+/* The cards that are to be staged. */
+struct stage_cards {
 	bool incremental;                /* only the cards that changed were read */
-	struct repository_cards changed; /* all cards, unless incremental */
+	struct repository_cards changed; /* those that were read: all, unless incremental */
 	struct mark *marks;              /* of their files, in the same order */
+	struct staged before;            /* the record; empty unless incremental */
+	struct staged after;             /* the next record, without its key */
 	struct seen seen;
 };
-void repository_staging_release(struct repository_staging *s);
+void stage_cards_release(struct stage_cards *s);
 
 /* Reads the cards that changed since the last signature; all, if the record is not for what is
  * signed, or drafts wait. ERR_INTEGRITY for a card that does not parse. */
-WARN_UNUSED int repository_staging_open(const char *dir, const struct writer *w,
-					const struct repository_signing *how,
-					struct repository_staging *out, struct err *e);
+WARN_UNUSED int stage_cards_read(const char *dir, const struct writer *w,
+				 const struct repository_signing *how, struct stage_cards *out,
+				 struct err *e);
 
 /*
  * Makes targets and its bins list exactly the cards, their files and manifests, and the documents
@@ -33,8 +34,7 @@ WARN_UNUSED int repository_staging_open(const char *dir, const struct writer *w,
  * repository has no name yet; ERR_CONFLICT when the version of a variant goes back.
  */
 WARN_UNUSED int repository_stage(const char *dir, struct writer *w,
-				 const struct repository_signing *how,
-				 struct repository_staging *cards, struct repository_signed *out,
-				 struct err *e);
+				 const struct repository_signing *how, struct stage_cards *cards,
+				 struct repository_signed *out, struct err *e);
 
 #endif

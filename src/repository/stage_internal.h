@@ -11,7 +11,7 @@ struct staging {
 	const char *dir;
 	struct writer *w;
 	const struct repository_signing *how;
-	struct repository_staging *cards;
+	struct stage_cards *cards;
 	struct repository_cards vouched; /* what readers get of the cards that were read */
 	struct str_list paths;           /* the targets of these cards */
 	struct str_list gone;            /* ids of models that were signed and have no card now */

@@ -144,10 +144,25 @@ static void an_entry_that_is_kept_is_a_copy(void **state)
 	tree_free(t);
 }
 
+static char *record_path(const struct tree *t)
+{
+	return path_join(t->dir, ".ferry/staged");
+}
+
+/* The record of one model; text gets its bytes. */
+static void save_record(struct tree *t, struct buf *text)
+{
+	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *path = record_path(t);
+	add(t, "tiny");
+	staged_save(&t->staged, t->dir);
+	assert_ok(file_read_all(path, text, &e), &e);
+}
+
 static void put_record(struct tree *t, const char *data, size_t len)
 {
 	struct err e = ERR_INIT;
-	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, ".ferry/staged");
+	CLEANUP(mem_free_ptr) char *path = record_path(t);
 	assert_ok(file_write_atomic(path, data, len, FILE_MODE, &e), &e);
 }
 
@@ -162,17 +177,14 @@ static void assert_ignored(struct tree *t)
 static void a_record_that_was_cut_is_ignored(void **state)
 {
 	(void)state;
-	struct err e = ERR_INIT;
 	struct tree *t = tree_new();
-	add(t, "tiny");
-	staged_save(&t->staged, t->dir);
-	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, ".ferry/staged");
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MIB);
-	assert_ok(file_read_all(path, &text, &e), &e);
+	save_record(t, &text);
 	for (size_t len = 0; len < text.len; len++) {
 		put_record(t, text.data, len);
 		assert_ignored(t);
 	}
+	CLEANUP(mem_free_ptr) char *path = record_path(t);
 	assert_int_equal(unlink(path), 0);
 	assert_ignored(t);
 	tree_free(t);
@@ -181,13 +193,9 @@ static void a_record_that_was_cut_is_ignored(void **state)
 static void a_damaged_record_is_ignored(void **state)
 {
 	(void)state;
-	struct err e = ERR_INIT;
 	struct tree *t = tree_new();
-	add(t, "tiny");
-	staged_save(&t->staged, t->dir);
-	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, ".ferry/staged");
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MIB);
-	assert_ok(file_read_all(path, &text, &e), &e);
+	save_record(t, &text);
 	for (size_t i = 0; i < text.len; i++) {
 		char byte = text.data[i];
 		text.data[i] = '\n';

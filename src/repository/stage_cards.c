@@ -5,24 +5,24 @@
 
 #include <string.h>
 
-void repository_staging_release(struct repository_staging *s)
+void stage_cards_release(struct stage_cards *s)
 {
 	staged_release(&s->before);
 	staged_release(&s->after);
 	repository_cards_release(&s->changed);
 	free(s->marks);
 	seen_close(&s->seen);
-	*s = (struct repository_staging){ 0 };
+	*s = (struct stage_cards){ 0 };
 }
 
-static const struct staged_model *entry_of(const struct repository_staging *s, const char *name)
+static const struct staged_model *entry_of(const struct stage_cards *s, const char *name)
 {
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(name, strlen(name) - strlen(CARD_SUFFIX));
 	return staged_find(&s->before, id);
 }
 
 /* The mark is taken first: a change while the card is read is found the next time. */
-static int read_card(const char *dir, const char *name, struct repository_staging *s, struct err *e)
+static int read_card(const char *dir, const char *name, struct stage_cards *s, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/cards/%s", dir, name);
 	struct mark *m = &s->marks[s->changed.count];
@@ -31,7 +31,7 @@ static int read_card(const char *dir, const char *name, struct repository_stagin
 	return repository_card_append(dir, name, &s->changed, e);
 }
 
-static int read_cards(const char *dir, const struct str_list *names, struct repository_staging *s,
+static int read_cards(const char *dir, const struct str_list *names, struct stage_cards *s,
 		      struct err *e)
 {
 	int rc = 0;
@@ -46,11 +46,10 @@ static int read_cards(const char *dir, const struct str_list *names, struct repo
 	return rc;
 }
 
-int repository_staging_open(const char *dir, const struct writer *w,
-			    const struct repository_signing *how, struct repository_staging *out,
-			    struct err *e)
+int stage_cards_read(const char *dir, const struct writer *w, const struct repository_signing *how,
+		     struct stage_cards *out, struct err *e)
 {
-	CLEANUP(repository_staging_release) struct repository_staging s = { 0 };
+	CLEANUP(stage_cards_release) struct stage_cards s = { 0 };
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	struct digest key;
 	staged_open(&s.before, dir);
@@ -67,6 +66,6 @@ int repository_staging_open(const char *dir, const struct writer *w,
 	if (rc < 0)
 		return rc;
 	*out = s;
-	s = (struct repository_staging){ 0 };
+	s = (struct stage_cards){ 0 };
 	return 0;
 }
