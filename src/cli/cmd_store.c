@@ -38,6 +38,13 @@ static int stock_open(struct cli *cli, struct stock *s, bool by_size, struct err
 	return rc;
 }
 
+/* What the store cannot know: labels are in the catalog only. */
+static bool is_label(const char *version)
+{
+	uint64_t number;
+	return version && !parse_u64(version, &number) && !str_starts(version, "sha256:");
+}
+
 /* The existing names, for a mistyped one. */
 static int suggest(const struct store_variants *all, const struct reference *r, struct err *e)
 {
@@ -53,6 +60,11 @@ static int suggest(const struct store_variants *all, const struct reference *r, 
 				      ? text_nearest(r->variant, (const char *const *)variants.at,
 						     variants.count)
 				      : NULL;
+	if (variants.count && is_label(r->version))
+		return err_hint(e,
+				"versions in the store have numbers and digests, but no labels: "
+				"`ferry show %s` shows both",
+				r->model);
 	if (near && variant)
 		return err_hint(e, "did you mean '%s:%s'?", near, variant);
 	return near && !variants.count ? err_hint(e, "did you mean '%s'?", near)

@@ -9,6 +9,7 @@ import pytest
 
 import small_gguf
 from conftest import Ferry
+from kills import Moments
 from publisher import copy_tree
 
 KEYS, TENSORS = small_gguf.llama_keys(file_type=7), small_gguf.llama_tensors(kind="q8_0")
@@ -123,6 +124,26 @@ def test_incremental_signing_is_byte_for_byte_full_signing(pair, work, change):
         k: v for k, v in results[1].items() if k != "repository"}
     assert results[0]["changed"] == (change != "nothing")
     assert pair[0].published() == pair[1].published()
+
+
+def test_after_a_kill_at_any_moment_signing_is_byte_for_byte_full_signing(pair, work):
+    desk, other = pair
+    sign = Still(work)
+    clock = {"NO_FAKE_STAT": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+    def once(env):
+        desk("withdraw", "-q", "b", "--reason", f"round {len(rounds)}")
+        rounds.append(sign("catalog", "sign", cwd=desk.dir, env={**clock, **env}, check=None).code)
+    rounds = []
+    for env in Moments(work, once).some(8):
+        once(env)
+        shutil.rmtree(other.dir)
+        without = Desk(copy_tree(desk.dir, other.dir))
+        shutil.rmtree(without.tree / ".ferry")
+        for d in (desk, without):
+            d.sign()
+        assert desk.published() == without.published()
+    assert sum(code != 0 for code in rounds) >= 4
 
 
 def test_a_catalog_that_becomes_small_enough_is_complete_again(pair):

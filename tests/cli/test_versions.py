@@ -285,6 +285,8 @@ def test_the_store_finds_versions(ferry, kept, two):
                                (f"tiny@sha256:{two[0][:12]}", 1)]:
         assert ferry("store", "path", reference).out == kept[version] + "\n"
     assert "tiny@3 is not in the store" in ferry("store", "path", "tiny@3", check=3).err
+    assert "versions in the store have numbers and digests, but no labels" in \
+        ferry("store", "path", "tiny@2026-11", check=3).err
     ferry("store", "remove", "-q", "tiny:q8_0@1")
     assert stored(ferry) == {"q8_0"}
     ferry("store", "remove", "-q", "tiny@2")

@@ -63,7 +63,7 @@ static char *state_text(const json_t *row)
 static char *remark_text(const json_t *row)
 {
 	CLEANUP(mem_free_ptr) char *why = cli_fill(row, "{withdrawn.reason}");
-	CLEANUP(mem_free_ptr) char *changes = cli_join(json_object_get(row, "changes"), "{}", "; ");
+	CLEANUP(mem_free_ptr) char *changes = cli_join(json_object_get(row, "changes"), "{}", " ");
 	return mem_printf("%s%s%s", why, why[0] && changes[0] ? "; " : "", changes);
 }
 
