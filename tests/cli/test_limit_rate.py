@@ -43,7 +43,9 @@ def test_without_a_limit_a_push_is_faster(large):
 
 def test_all_mirrors_share_the_limit(large):
     large("push", "--limit-rate", "8MiB")
-    assert speeds(large).keys() == {"a", "b", "c"} and slow(sum(speeds(large).values()))
+    assert speeds(large).keys() == {"a", "b", "c"}
+    # Each is that of its own time, and one that begins later has fewer beside it at the end.
+    assert sum(speeds(large).values()) < LIMIT * 1.3
 
 
 def test_the_configuration_limits_and_the_option_wins(large):

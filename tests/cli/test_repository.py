@@ -225,17 +225,21 @@ def test_killed_at_any_time(user, work, publisher, root):
     """Either the repository is there and works, or adding it again does."""
     url = f"file://{publisher.tree}"
     add = ["repository", "add", "demo", url, "--root", root]
+
+    def start_again():
+        user("repository", "remove", "demo", "--purge")
+        conf(user).unlink()
+    user(*add)
+    start_again()       # the store is there from now on, each time
     moments = Moments(work, lambda env: user(*add, env=env))
-    user("repository", "remove", "demo", "--purge")
-    conf(user).unlink()
+    start_again()
     for env in moments.some(12):
         assert user(*add, check=None, env=env).code == -signal.SIGKILL
         if conf(user).exists():
             assert user("list").out.startswith("tiny")
         else:
             user(*add)
-        user("repository", "remove", "demo", "--purge")
-        conf(user).unlink()
+        start_again()
     for left in user.store.glob(".adding-*"):
         os.utime(left, (1, 1))
     user(*add)
