@@ -31,49 +31,57 @@ static bool is_version(const char *s)
 	return strlen(s) >= 12 && strlen(s) <= 64 && strspn(s, "0123456789abcdef") == strlen(s);
 }
 
+/* Cuts a word at the separator; returns what is after it, or NULL when there is none. */
+static char *cut(char *word, char separator)
+{
+	char *at = strchr(word, separator);
+	if (at)
+		*at++ = '\0';
+	return at;
+}
+
+/* The parts of [REPOSITORY/]MODEL[:VARIANT][@VERSION], in lower case. */
+static void split(const char *text, struct reference *out)
+{
+	CLEANUP(mem_free_ptr) char *first = mem_strdup(text);
+	for (char *p = first; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	const char *version = cut(first, '@'), *variant = cut(first, ':'), *model = cut(first, '/');
+	*out = (struct reference){
+		.repository = model ? mem_strdup(first) : NULL,
+		.model = mem_strdup(model ? model : first),
+		.variant = variant ? mem_strdup(variant) : NULL,
+		.version = version ? mem_strdup(version) : NULL,
+	};
+}
+
+/* What is wrong with it, or NULL. */
+static const char *fault_of(const struct reference *r)
+{
+	if (r->version && !is_version(r->version))
+		return "after '@' there must be a version: its number, its label, or sha256: and "
+		       "at least 12 digits";
+	if (r->variant && strchr(r->variant, '/'))
+		return "'/' after ':'";
+	if (!path_is_id(r->model))
+		return *r->model ? "the model's name is not valid" : "the model is missing";
+	if (r->repository && !path_is_id(r->repository))
+		return "the repository's name is not valid";
+	if (r->variant && !path_is_id(r->variant))
+		return *r->variant ? "the variant's name is not valid"
+				   : "the variant after ':' is missing";
+	return NULL;
+}
+
 int reference_parse(const char *text, struct reference *out, struct err *e)
 {
 	CLEANUP(reference_release) struct reference r = { 0 };
 	if (strlen(text) > 3 * 64 + 2 + 1 + VERSION_MAX)
 		return bad_reference(text, "too long", e);
-	CLEANUP(mem_free_ptr) char *lower = mem_strdup(text);
-	for (char *p = lower; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
-	char *version = strchr(lower, '@');
-	if (version) {
-		*version++ = '\0';
-		if (!is_version(version))
-			return bad_reference(text,
-					     "after '@' there must be a version: its number, its "
-					     "label, or sha256: and at least 12 digits",
-					     e);
-		r.version = mem_strdup(version);
-	}
-	char *colon = strchr(lower, ':'), *slash = strchr(lower, '/'), *model = lower;
-	if (colon && slash && slash > colon)
-		return bad_reference(text, "'/' after ':'", e);
-	if (colon) {
-		*colon = '\0';
-		r.variant = mem_strdup(colon + 1);
-	}
-	if (slash) {
-		*slash = '\0';
-		r.repository = mem_strdup(lower);
-		model = slash + 1;
-	}
-	r.model = mem_strdup(model);
-	if (!path_is_id(r.model))
-		return bad_reference(text,
-				     *r.model ? "the model's name is not valid"
-					      : "the model is missing",
-				     e);
-	if (r.repository && !path_is_id(r.repository))
-		return bad_reference(text, "the repository's name is not valid", e);
-	if (r.variant && !path_is_id(r.variant))
-		return bad_reference(text,
-				     *r.variant ? "the variant's name is not valid"
-						: "the variant after ':' is missing",
-				     e);
+	split(text, &r);
+	const char *fault = fault_of(&r);
+	if (fault)
+		return bad_reference(text, fault, e);
 	*out = r;
 	r = (struct reference){ 0 };
 	return 0;

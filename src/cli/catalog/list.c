@@ -104,6 +104,24 @@ static json_t *listed(struct cli *cli, const struct place *p, const struct repos
 	return document;
 }
 
+/* The row of a variant, or (NULL) of a model without any. */
+static void put_row(json_t *rows, const json_t *model, const json_t *variant)
+{
+	bool files = json_number(variant, "files");
+	CLEANUP(mem_free_ptr) char *reference = mem_printf("%s%s%s", json_text(model, "id"),
+							   variant ? ":" : "",
+							   variant ? json_text(variant, "id") : "");
+	CLEANUP(mem_free_ptr) char *size = files ? cli_fill(variant, "{size:size}") : NULL;
+	CLEANUP(mem_free_ptr) char *state =
+		variant ? cli_fill(variant, "{state}{withdrawn?, withdrawn:}") : NULL;
+	json_t *row = json_push_object(rows);
+	json_put_string(row, "reference", reference);
+	json_put_string(row, "size_text", size);
+	json_put_string(row, "state", state);
+	json_put_string(row, "license", json_text(model, "license"));
+	json_put_string(row, "title", json_text(model, "title"));
+}
+
 /* A row for each variant; a model without any is planned. */
 static void print_listed(struct cli *cli, const json_t *models)
 {
@@ -117,24 +135,8 @@ static void print_listed(struct cli *cli, const json_t *models)
 	size_t i;
 	json_array_foreach (models, i, model) {
 		const json_t *variants = json_object_get(model, "variants");
-		for (size_t k = 0; k < MAX(json_array_size(variants), (size_t)1); k++) {
-			const json_t *variant = json_array_get(variants, k);
-			CLEANUP(mem_free_ptr) char *size =
-				json_number(variant, "files") ? cli_fill(variant, "{size:size}")
-							      : NULL;
-			json_t *row = json_push_object(rows);
-			CLEANUP(mem_free_ptr) char *reference =
-				mem_printf("%s%s%s", json_text(model, "id"), variant ? ":" : "",
-					   variant ? json_text(variant, "id") : "");
-			json_put_string(row, "reference", reference);
-			json_put_string(row, "size_text", size);
-			CLEANUP(mem_free_ptr) char *state =
-				variant ? cli_fill(variant, "{state}{withdrawn?, withdrawn:}")
-					: NULL;
-			json_put_string(row, "state", state);
-			json_put_string(row, "license", json_text(model, "license"));
-			json_put_string(row, "title", json_text(model, "title"));
-		}
+		for (size_t k = 0; k < MAX(json_array_size(variants), (size_t)1); k++)
+			put_row(rows, model, json_array_get(variants, k));
 	}
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }

@@ -147,6 +147,24 @@ static json_t *pruned_json(struct cli *cli, const struct repository_pruned *prun
 	return document;
 }
 
+static int tell_pruned(struct cli *cli, const struct repository_pruned *pruned, bool dry_run,
+		       struct err *e)
+{
+	CLEANUP(json_release) json_t *document = pruned_json(cli, pruned, dry_run);
+	const json_t *version;
+	size_t i;
+	cli_aloud(cli, dry_run && pruned->count);
+	json_array_foreach (json_object_get(document, "versions"), i, version)
+		cli_say(cli, version, "{model}:{variant}@{version} ({size:size})");
+	cli_say(cli, document, "{dry_run?would remove:removed} {versions#version}: {bytes:size}");
+	if (pruned->count && !dry_run)
+		cli_note(cli, document,
+			 "readers can fetch them until the next `ferry catalog sign` and `ferry "
+			 "push`; `ferry catalog gc` then removes the files from the tree, and "
+			 "`ferry push --prune` from the mirrors");
+	return cli_result(cli, document, e);
+}
+
 static int run_prune(struct cli *cli, struct err *e)
 {
 	const struct prune_opts *o = cli->opts;
@@ -165,23 +183,7 @@ static int run_prune(struct cli *cli, struct err *e)
 		rc = repository_open(p.dir, cli->cancel, &r, e);
 	if (rc == 0)
 		rc = repository_prune(r, &how, &pruned, e);
-	if (rc < 0)
-		return rc;
-	CLEANUP(json_release) json_t *document = pruned_json(cli, &pruned, how.dry_run);
-	cli_aloud(cli, how.dry_run && pruned.count);
-	const json_t *version;
-	size_t i;
-	json_array_foreach (json_object_get(document, "versions"), i, version)
-		cli_say(cli, version, "{model}:{variant}@{version} ({size:size})");
-	cli_say(cli, document,
-		how.dry_run ? "would remove {versions#version}: {bytes:size}"
-			    : "removed {versions#version}: {bytes:size}");
-	if (pruned.count && !how.dry_run)
-		cli_note(cli, document,
-			 "readers can fetch them until the next `ferry catalog sign` and `ferry "
-			 "push`; `ferry catalog gc` then removes the files from the tree, and "
-			 "`ferry push --prune` from the mirrors");
-	return cli_result(cli, document, e);
+	return rc < 0 ? rc : tell_pruned(cli, &pruned, how.dry_run, e);
 }
 
 const struct command cmd_catalog_prune = {

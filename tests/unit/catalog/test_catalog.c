@@ -99,19 +99,26 @@ static void faults_name_their_place(void **state)
 	}
 }
 
-static void references_have_three_parts(void **state)
+static void references_have_four_parts(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
 	struct reference r;
-	assert_ok(reference_parse("Lab/Phi-2:Q4_K_M", &r, &e), &e);
+	assert_ok(reference_parse("Lab/Phi-2:Q4_K_M@2026-RC1", &r, &e), &e);
 	assert_string_equal(r.repository, "lab");
 	assert_string_equal(r.model, "phi-2");
 	assert_string_equal(r.variant, "q4_k_m");
+	assert_string_equal(r.version, "2026-rc1");
+	reference_release(&r);
+	assert_ok(reference_parse("phi-2@sha256:0123456789AB", &r, &e), &e);
+	assert_string_equal(r.model, "phi-2");
+	assert_null(r.variant);
+	assert_string_equal(r.version, "sha256:0123456789ab");
 	reference_release(&r);
 	assert_ok(reference_parse("phi-2", &r, &e), &e);
 	assert_null(r.repository);
 	assert_null(r.variant);
+	assert_null(r.version);
 	reference_release(&r);
 }
 
@@ -119,8 +126,25 @@ static void bad_references_are_refused(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"",      ":",     "/",    "a:",  "/a",   "a/",        "a/b/c",
-		"a:b:c", "a:b/c", "../a", "a b", "a:..", "hf.co/a/b",
+		"",
+		":",
+		"/",
+		"a:",
+		"/a",
+		"a/",
+		"a/b/c",
+		"a:b:c",
+		"a:b/c",
+		"../a",
+		"a b",
+		"a:..",
+		"hf.co/a/b",
+		"a@",
+		"@1",
+		"a@1@2",
+		"a@1/2",
+		"a@1:b",
+		"a@sha256:0123456789a",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = ERR_INIT;
@@ -172,7 +196,7 @@ int main(void)
 		cmocka_unit_test(mirrors_and_models_are_sorted),
 		cmocka_unit_test(an_empty_catalog_is_one),
 		cmocka_unit_test(faults_name_their_place),
-		cmocka_unit_test(references_have_three_parts),
+		cmocka_unit_test(references_have_four_parts),
 		cmocka_unit_test(bad_references_are_refused),
 		cmocka_unit_test(resolving_suggests_what_is_near),
 	};
