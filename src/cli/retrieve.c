@@ -50,8 +50,8 @@ static bool all_stored(const struct store *s, const struct reference *r, size_t 
 	return true;
 }
 
-/* Is the failure no reason against a model in the store? */
-static bool is_no_proof(const struct retrieval *r, const struct err *why)
+/* May a model in the store be used after this failure? */
+static bool store_may_serve(const struct retrieval *r, const struct err *why)
 {
 	return why->cause != CAUSE_WITHDRAWN &&
 	       (err_is(why, ERR_NETWORK) || err_is(why, ERR_AUTH) || err_is(why, ERR_INTEGRITY) ||
@@ -59,8 +59,8 @@ static bool is_no_proof(const struct retrieval *r, const struct err *why)
 		why->cause == CAUSE_LOCKED || (r->offline && err_is(why, ERR_USAGE)));
 }
 
-/* The policy is hard, but the person can overrule it. What is wrong in the command line is no
- * policy. */
+/* Adds how to use the model in the store all the same; not when the command line was wrong, nor for
+ * a model that was withdrawn. */
 static int refuse(const struct retrieval *r, const struct reference *reference,
 		  const struct err *why, struct err *e)
 {
@@ -93,7 +93,7 @@ int retrieve_open(struct cli *cli, const struct reference *references, size_t co
 		return 0;
 	out->session.store = store;
 	store = (struct store){ 0 };
-	if (is_no_proof(out, &out->why))
+	if (store_may_serve(out, &out->why))
 		return 0;
 	refuse(out, references, &out->why, e);
 	retrieve_close(out);
@@ -272,7 +272,7 @@ int retrieve_model(struct retrieval *r, const struct reference *reference,
 			 : -(int)why.class;
 	if (rc == 0)
 		return 0;
-	if (!is_no_proof(r, &why))
+	if (!store_may_serve(r, &why))
 		return refuse(r, reference, &why, e);
 	if (from_store(r, reference, variant, options, &why, out, &stored) == 0)
 		return 0;

@@ -85,8 +85,9 @@ DEFINE_CLEANUP(struct remote, remote_free);
  * model that the index lists. */
 WARN_UNUSED int remote_model(struct remote *r, const char *id, const struct card **out,
 			     struct err *e);
-/* Calls fn for each model of the index; of a repository of 0.1, of its catalog. If the index cannot
- * be had, for each one of the index that was read last, or else of the store, with a warning. */
+/* Calls fn for each model of the index; of a repository of 0.1, of its catalog. If the current
+ * index is not available, the models are those of the index that was read last, or else those in
+ * the store, with a warning. */
 WARN_UNUSED int remote_each_model(struct remote *r, index_model_fn *fn, void *ctx, struct err *e);
 /* The role that signed a card of remote_model(), and must have signed its files; NULL: any. */
 const char *remote_signer(const struct remote *r, const struct card *model);

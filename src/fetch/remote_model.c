@@ -137,7 +137,7 @@ static int from_catalog(struct remote *r, const char *id, const struct card **ou
 	return rc;
 }
 
-/* Nobody signed a card, and the index is of no help. */
+/* Nobody signed a card, and the index cannot be read. */
 static int no_list(const char *where, const char *id, const struct err *unread, struct err *e)
 {
 	if (err_is(unread, ERR_CANCELLED)) {
@@ -232,20 +232,20 @@ static int each_stored(struct remote *r, index_model_fn *fn, void *ctx, struct e
 	return rc;
 }
 
-/* The current index cannot be had. */
+/* Without the current index. */
 static int each_known(struct remote *r, index_model_fn *fn, void *ctx, struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
 	if (!remote_index_last(r, &bytes)) {
 		report_warn(r->report,
-			    "%s: the list of its models is not in the store: these are only the "
-			    "models that are",
+			    "%s: the list of its models is not in the store, so only models in the "
+			    "store are shown",
 			    r->repository);
 		return each_stored(r, fn, ctx, e);
 	}
 	report_warn(r->report,
-		    "%s: this is an earlier list of its models: the current one is not in the "
-		    "store",
+		    "%s: this is an earlier list of its models, because the current one is not in "
+		    "the store",
 		    r->repository);
 	return index_read(buf_str(&bytes), bytes.len, INDEX_TARGET, fn, ctx, e);
 }

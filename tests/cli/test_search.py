@@ -227,7 +227,7 @@ def test_an_earlier_index_is_better_than_none(ferry, work):
     ferry("catalog", "sign", "-q")
     ferry("fetch", "-q", "first", cwd=reader)
     result = ferry("search", "first", "--offline", cwd=reader)
-    assert result.out.startswith("first ") and "only the models that are" in result.err
+    assert result.out.startswith("first ") and "so only models in the store are shown" in result.err
     ferry("list", "-q", cwd=reader)
     write(work / "repository", models[1])
     ferry("catalog", "sign", "-q")
@@ -243,4 +243,4 @@ def test_an_earlier_index_is_better_than_none(ferry, work):
     last = next(ferry.store.rglob("index-sha256"))
     (last.parent / last.read_text()).write_bytes(b"x")
     result = ferry("search", "first", "--offline", cwd=reader)
-    assert result.out == "" and "only the models that are" in result.err
+    assert result.out == "" and "so only models in the store are shown" in result.err
