@@ -36,6 +36,7 @@ static void note(struct pruning *p, const struct card *c, const struct card_vari
 		.variant = mem_strdup(v->id),
 		.version = v->version,
 		.size = v->size,
+		.withdrawn = v->withdrawn.reason,
 	};
 }
 

@@ -51,8 +51,26 @@ int repository_card_load(const struct repository *r, const char *model, struct c
 	return rc < 0 ? rc : no_model(&cards, model, e);
 }
 
+static bool is_recalled(const struct card *c, const struct card_variant *v)
+{
+	bool recalled = card_withdrawn(c, v).reason;
+	for (size_t i = 0; i < v->superseded_count; i++)
+		recalled |= v->superseded[i].withdrawn.reason != NULL;
+	return recalled;
+}
+
+/* Is the model, or the variant, or a version of them withdrawn? */
+static bool any_recalled(const struct card *c, const char *variant)
+{
+	bool recalled = false;
+	for (size_t i = 0; i < c->variant_count; i++)
+		if (!variant || strcmp(c->variants[i].id, variant) == 0)
+			recalled |= is_recalled(c, &c->variants[i]);
+	return recalled;
+}
+
 int repository_model_remove(struct repository *r, const char *model, const char *variant,
-			    const char *role, struct err *e)
+			    const char *role, bool *withdrawn, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = repository_card_path(r->dir, model);
 	CLEANUP(mem_free_ptr) char *folder = path_dir(path);
@@ -63,6 +81,8 @@ int repository_model_remove(struct repository *r, const char *model, const char 
 		rc = reference_resolve(&card, variant, NULL, &v, e);
 	if (rc < 0)
 		return rc;
+	if (withdrawn)
+		*withdrawn = any_recalled(&card, variant);
 	CLEANUP(json_release) json_t *json = without_variant(&card, variant);
 	rc = card_from_json(json, "", &left, e);
 	if (rc == 0 && role)

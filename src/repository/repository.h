@@ -154,10 +154,11 @@ WARN_UNUSED int repository_model_add(struct repository *r, const char *path,
 				     struct repository_changes *out, struct err *e);
 
 /* Removes a model, or one variant, from the cards; objects stay until gc. With a role, also from
- * the list of that delegated role, for its own people to sign. ERR_NOT_FOUND with the nearest
- * name. */
+ * the list of that delegated role, for its own people to sign. *withdrawn (or NULL): a recall went
+ * with it. ERR_NOT_FOUND with the nearest name. */
 WARN_UNUSED int repository_model_remove(struct repository *r, const char *model,
-					const char *variant, const char *role, struct err *e);
+					const char *variant, const char *role, bool *withdrawn,
+					struct err *e);
 
 /* Withdraws a version; with version NULL the variant's current and superseded ones; with both NULL
  * the whole model. With reason NULL, takes the recall back. With a role, its list gets the new
@@ -186,6 +187,7 @@ struct repository_pruning {
 struct repository_pruned_version {
 	char *model, *variant;
 	uint64_t version, size;
+	bool withdrawn; /* by itself, so that the recall goes with it */
 };
 struct repository_pruned {
 	struct repository_pruned_version *at;

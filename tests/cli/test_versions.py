@@ -262,6 +262,21 @@ def test_a_recall_that_cannot_be_is_refused(publisher, args, message):
     assert message in error.err
 
 
+def test_who_removes_what_is_withdrawn_is_told_that_the_recall_goes_with_it(publisher, two):
+    withdraw(publisher, "--reason", "wrong weights", "tiny@1")
+
+    def warned(*args):
+        return publisher.ferry("catalog", *args, cwd=publisher.dir).err
+    assert "tiny:q8_0@1 was withdrawn: once it is removed" in warned("prune", "--dry-run")
+    card = publisher.tree / "cards/tiny.card.json"
+    before = card.read_bytes()
+    for args in ("prune",), ("remove", "tiny:q8_0"), ("remove", "tiny"):
+        assert "readers who have it are only warned" in warned(*args)
+        card.write_bytes(before)
+    publisher.ferry("catalog", "withdraw", "-q", "--undo", "tiny@1", cwd=publisher.dir)
+    assert "withdrawn" not in warned("remove", "tiny")
+
+
 def test_mere_absence_from_the_catalog_only_warns(ferry, publisher, client):
     fetched(ferry, "tiny")
     publisher.ferry("catalog", "remove", "-q", "tiny", cwd=publisher.dir)

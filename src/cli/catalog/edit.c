@@ -185,15 +185,23 @@ static int remove_one(void *ctx, int i, struct err *e)
 	struct removing *r = ctx;
 	const char *operand = r->cli->operands[i];
 	CLEANUP(reference_release) struct reference ref = { 0 };
+	bool withdrawn = false;
 	int rc = place_reference(operand, &ref, e);
 	if (rc == 0 && ref.version)
 		rc = err_set(e, ERR_USAGE,
 			     "'%s': `ferry catalog prune` removes superseded versions", operand);
 	if (rc == 0)
-		rc = repository_model_remove(r->repository, ref.model, ref.variant, r->role, e);
+		rc = repository_model_remove(r->repository, ref.model, ref.variant, r->role,
+					     &withdrawn, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) char *name = place_reference_text(&ref);
+	if (withdrawn)
+		report_warn(r->cli->report,
+			    "%s, or a version of it, was withdrawn: once it is removed, readers "
+			    "who "
+			    "have it are only warned",
+			    name);
 	json_push_string(r->removed, name);
 	cli_line(r->cli, "removed %s", name);
 	return 0;

@@ -147,12 +147,24 @@ static json_t *pruned_json(struct cli *cli, const struct repository_pruned *prun
 	return document;
 }
 
+static void tell_withdrawn(struct cli *cli, const struct repository_pruned *pruned)
+{
+	for (size_t i = 0; i < pruned->count; i++)
+		if (pruned->at[i].withdrawn)
+			report_warn(cli->report,
+				    "%s:%s@%llu was withdrawn: once it is removed, readers who "
+				    "have it are only warned",
+				    pruned->at[i].model, pruned->at[i].variant,
+				    (unsigned long long)pruned->at[i].version);
+}
+
 static int tell_pruned(struct cli *cli, const struct repository_pruned *pruned, bool dry_run,
 		       struct err *e)
 {
 	CLEANUP(json_release) json_t *document = pruned_json(cli, pruned, dry_run);
 	const json_t *version;
 	size_t i;
+	tell_withdrawn(cli, pruned);
 	cli_aloud(cli, dry_run && pruned->count);
 	json_array_foreach (json_object_get(document, "versions"), i, version)
 		cli_say(cli, version, "{model}:{variant}@{version} ({size:size})");

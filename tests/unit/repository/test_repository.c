@@ -530,13 +530,13 @@ static void remove_takes_effect_with_sign(void **state)
 	add(d, "tiny", "q8", "tiny bits");
 	sign(d);
 	struct repository *r = opened(d);
-	assert_int_equal(repository_model_remove(r, "phi2", NULL, NULL, &e), -ERR_NOT_FOUND);
+	assert_int_equal(repository_model_remove(r, "phi2", NULL, NULL, NULL, &e), -ERR_NOT_FOUND);
 	assert_string_equal(e.hint, "did you mean 'phi-2'?");
 	err_clear(&e);
-	assert_int_equal(repository_model_remove(r, "phi-2", "q5", NULL, &e), -ERR_NOT_FOUND);
+	assert_int_equal(repository_model_remove(r, "phi-2", "q5", NULL, NULL, &e), -ERR_NOT_FOUND);
 	err_clear(&e);
-	assert_ok(repository_model_remove(r, "phi-2", "q4", NULL, &e), &e);
-	assert_ok(repository_model_remove(r, "tiny", NULL, NULL, &e), &e);
+	assert_ok(repository_model_remove(r, "phi-2", "q4", NULL, NULL, &e), &e);
+	assert_ok(repository_model_remove(r, "tiny", NULL, NULL, NULL, &e), &e);
 	repository_close(r);
 	struct catalog c = catalog_of(d);
 	assert_int_equal(c.model_count, 2);
@@ -583,7 +583,7 @@ static void gc_keeps_what_late_readers_need(void **state)
 	char *old = mem_strdup(ending(&f, ".m-q4.bin")->key);
 	repository_files_release(&f);
 	struct repository *r = opened(d);
-	assert_ok(repository_model_remove(r, "m", "q4", NULL, &e), &e);
+	assert_ok(repository_model_remove(r, "m", "q4", NULL, NULL, &e), &e);
 	repository_close(r);
 	sign(d);
 	add(d, "new", "q8", "not signed yet");
