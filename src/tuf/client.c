@@ -33,7 +33,6 @@ struct tuf_client {
 void tuf_target_release(struct tuf_target *t)
 {
 	mem_free_ptr(&t->custom);
-	mem_free_ptr(&t->signer);
 }
 
 int tuf_client_open(const char *trust_dir, const struct tuf_transport *transport,
@@ -432,7 +431,7 @@ int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target 
 	if (rc == 0)
 		rc = read_target(entry, path, out, e);
 	if (rc == 0)
-		out->signer = mem_strdup(signer);
+		out->signer = signer;
 	return rc;
 }
 

@@ -50,7 +50,9 @@ struct tuf_target {
 	uint64_t length;
 	struct digest sha256;
 	char *custom; /* canonical JSON of "custom", or NULL; owned */
-	char *signer; /* the role that lists it; for a hash bin, the one that has the bins; owned */
+	/* The role that lists it; for a hash bin, the one that has the bins. Borrowed until the
+	 * client is refreshed or closed. */
+	const char *signer;
 };
 void tuf_target_release(struct tuf_target *t);
 

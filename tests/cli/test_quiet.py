@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import BIN
+from conftest import ROOT
 from test_frame import COMMANDS, leaves
 
 from published import PIECE, flip, mirror, publisher, signed_base    # noqa: F401
@@ -117,7 +117,7 @@ def shop(publisher):     # noqa: F811
     (run.dir / "cloud.conf").write_text(
         "[mirror.cloud]\nkind = s3\nbucket = models\nregion = eu-west-1\n")
     publisher.ferry.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="secret")
-    subprocess.run([str(BIN.parent.parent / "scripts" / "make-test-gguf"), "-o",
+    subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o",
                     str(run.dir / "m.gguf"), "--size", "1M", "--seed", "3"], check=True,
                    stdout=subprocess.DEVNULL)
     (run.dir / "new").write_text("a new passphrase of some length\n")
