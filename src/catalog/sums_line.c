@@ -204,7 +204,7 @@ static bool read_plain(char *s, struct sums_line *out)
 /* As certutil of Windows 7 writes digests: "9f 86 d0 …". */
 static bool read_pairs(char *s, struct sums_line *out)
 {
-	char hex[DIGEST_HEX];
+	char hex[DIGEST_HEX] = "";
 	size_t n = 0;
 	trim_end(s);
 	for (; hex_run(s) == 2 && n < HEX_LEN && (s[2] == ' ' || !s[2]); s += s[2] ? 3 : 2) {
