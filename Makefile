@@ -18,8 +18,6 @@ SANITIZE ?=
 PORTABLE ?=
 BUILD ?= build$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)
 FUZZ_SECONDS ?= 60
-# The version whose client and repositories the tests of compatibility use.
-OLD_COMMIT := 51c28eba31fb5f7553c60cd1cf4fe2d78685f9e7
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 # The number of processes that build and run unit tests at once: that of `make -j`, else one for
@@ -218,9 +216,9 @@ $(BUILD)/arm-kernel: $(ARM_SOURCES) $(wildcard src/hash/sha256_kernel*.h) \
 unit: unit-programs
 	@JOBS=$(JOBS) scripts/run-unit-tests $(UNIT_TESTS)
 
-# The client of version 0.1, from the history of this repository: once for each checkout.
+# The client of version 0.1, for the tests of compatibility: once for each checkout.
 old-client:
-	@+scripts/build-old $(OLD_COMMIT) build/0.1
+	@+PYTHON=$(PYTHON) scripts/build-old tests/data/0.1/source.tar.xz build/0.1
 
 # PYTEST_ARGS="-k fetch -x" picks tests.
 CLI_TESTS ?= tests/cli tests/ci

@@ -141,7 +141,7 @@ def trees(frozen, tmp_path_factory):
 @pytest.fixture(params=["old", "new"])
 def client(request, work):
     if request.param == "old" and not (OLD / "built").exists():
-        pytest.fail("build/0.1 is missing: run `make old-client`, which needs the git history")
+        pytest.fail("build/0.1 is missing: run `make old-client`")
     return Client(work, request.param)
 
 
