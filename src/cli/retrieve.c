@@ -200,18 +200,21 @@ static int old_card_find(struct retrieval *r, const struct reference *reference,
 					&out->variant, &ignored);
 }
 
-/* No failure of the network makes a withdrawn version usable. */
-static int refuse_withdrawn(struct retrieval *r, const struct reference *reference,
-			    const struct store_variant *v, struct err *e)
+/* No failure of the network makes a withdrawn version usable. The card of its own repository
+ * counts, even if that no longer lists the version. */
+static int refuse_withdrawn(struct retrieval *r, const struct store_variant *v, struct err *e)
 {
 	CLEANUP(old_card_release) struct old_card old = { 0 };
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(v->variant, strcspn(v->variant, "@"));
+	const struct reference of_model = { .repository = v->repository, .model = v->model };
+	const struct card_variant unlisted = { .id = id, .version = v->version };
 	char number[24];
-	struct reference stored = { reference->repository, reference->model, id, number };
+	if (old_card_find(r, &of_model, &old) < 0)
+		return 0;
 	snprintf(number, sizeof number, "%llu", (unsigned long long)v->version);
-	return old_card_find(r, &stored, &old) < 0
-		       ? 0
-		       : fetch_refuse_withdrawn(old.model, old.variant, e);
+	const struct card_variant *current = card_variant(old.model, id);
+	const struct card_variant *stored = current ? card_version(current, number) : NULL;
+	return fetch_refuse_withdrawn(old.model, stored ? stored : &unlisted, e);
 }
 
 static int choose_stored(struct retrieval *r, const struct reference *reference,
@@ -247,7 +250,7 @@ static int from_store(struct retrieval *r, const struct reference *reference, co
 	const struct store_variant *v;
 	int rc = choose_stored(r, reference, variant, out, &v, e);
 	if (rc == 0 && !options->withdrawn)
-		rc = refuse_withdrawn(r, reference, v, e);
+		rc = refuse_withdrawn(r, v, e);
 	if (rc == 0)
 		rc = fetch_stored(&r->session.store, v, options, &out->files, e);
 	if (rc < 0)

@@ -228,6 +228,18 @@ def test_a_withdrawn_model_in_the_store_is_refused_without_a_network_too(ferry, 
     assert fetched(ferry, "tiny", "--offline", "--withdrawn")["fetched"] == 0
 
 
+def test_a_stored_version_that_the_withdrawn_card_no_longer_lists_is_refused_too(
+        ferry, publisher, prepared, client):
+    fetched(ferry, "tiny")
+    publisher.add(prepared("tiny", "4M", "--seed", "2"))
+    publisher.ferry("catalog", "prune", "-q", cwd=publisher.dir)
+    withdraw(publisher, "--reason", "wrong weights", "tiny")
+    ferry("show", "tiny")
+    client("http://127.0.0.1:1/")
+    assert "wrong weights" in ferry("fetch", "tiny", "--offline", check=6).err
+    assert "wrong weights" in ferry("fetch", "tiny", check=6).err
+
+
 def test_only_the_named_version_is_withdrawn(ferry, publisher, two, client):
     withdraw(publisher, "--reason", "wrong weights", "tiny:q8_0@1")
     assert fetched(ferry, "tiny")["version"] == 2
