@@ -519,6 +519,19 @@ int mirror_upload_abandon(struct mirror_upload *u, struct err *e)
 	return rc < 0 ? rc : end(c, u->key, m->ops->upload_abandon(c, u, e), e);
 }
 
+struct memory {
+	const uint8_t *data;
+	struct grid grid;
+};
+
+static int copy_again(void *ctx, uint32_t piece, void *data, struct err *e)
+{
+	const struct memory *m = ctx;
+	(void)e;
+	memcpy(data, m->data + grid_offset(&m->grid, piece), (size_t)grid_length(&m->grid, piece));
+	return 0;
+}
+
 static int put_pieces(struct mirror_upload *u, const uint8_t *data, struct err *e)
 {
 	int rc = 0;
@@ -534,10 +547,14 @@ int mirror_put_small(struct mirror *m, const char *key, const void *data, size_t
 	/* Declared first, so that it is freed when the upload that borrows it is closed. */
 	CLEANUP(mem_free_ptr) struct digest *pieces = NULL;
 	CLEANUP_PTR(mirror_upload_close) struct mirror_upload *u = NULL;
+	struct memory memory = { .data = data };
 	struct mirror_put put = how ? *how : (struct mirror_put){ 0 };
 	int rc = grid_for(len, &put.grid, e);
 	if (rc < 0)
 		return rc;
+	memory.grid = put.grid;
+	put.again = copy_again;
+	put.again_ctx = &memory;
 	sha256_of(data, len, &put.sha256);
 	if (put.grid.count > 1)
 		pieces = mem_alloc(put.grid.count * sizeof *pieces);

@@ -88,9 +88,14 @@ struct mirror_put {
 	const char *content_type; /* borrowed; NULL: application/octet-stream */
 	bool immutable;           /* the key contains the hash of the content: cache
 				     forever */
-	struct report *report;    /* its task advances by every byte that is there, those that */
-	const char *task;         /* an earlier upload left included; an upload that is closed
-				     before its commit takes that back. NULL: none */
+	/* Reads a piece once more, verified, into grid_length() bytes; from any thread, while the
+	 * upload is open. For kinds that send several pieces as one request, when that has to
+	 * begin anew (stream.h). NULL: it cannot. */
+	int (*again)(void *ctx, uint32_t piece, void *data, struct err *e);
+	void *again_ctx;       /* borrowed while the upload is open */
+	struct report *report; /* its task advances by every byte that is there, those that */
+	const char *task;      /* an earlier upload left included; an upload that is closed
+				  before its commit takes that back. NULL: none */
 };
 
 /* Bytes that a mirror has already: of an object, from this offset on. */

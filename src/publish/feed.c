@@ -131,6 +131,31 @@ int feed_next(struct feed *f, size_t reader, size_t file, struct mirror_upload *
 	return rc;
 }
 
+int feed_again(struct feed *f, size_t reader, size_t file, uint32_t piece, void *data,
+	       struct err *e)
+{
+	struct feed_file *ff = &f->files[file];
+	uint64_t len = 0;
+	int rc = 0;
+	pthread_mutex_lock(&f->lock);
+	if (feed_demand(f, reader, file)->state != BEGUN || !ff->open)
+		rc = err_set(e, ERR_CONFLICT, "the file is not being sent any more");
+	ff->again += rc == 0;
+	pthread_mutex_unlock(&f->lock);
+	if (rc < 0)
+		return rc;
+	rc = tree_object_read(&ff->object, piece, data, e);
+	pthread_mutex_lock(&f->lock);
+	len = grid_length(&ff->object.pieces.grid, piece);
+	f->stats.read_bytes += len;
+	f->stats.reread_bytes += len;
+	f->readers[reader].reread_bytes += len;
+	ff->again--;
+	feed_close_files(f, file, file + 1);
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
 void feed_give_back(struct feed *f, size_t reader, const struct feed_piece *p)
 {
 	pthread_mutex_lock(&f->lock);

@@ -57,6 +57,10 @@ WARN_UNUSED int feed_begin(struct feed *f, size_t reader, size_t file,
  * piece before. */
 WARN_UNUSED int feed_next(struct feed *f, size_t reader, size_t file, struct mirror_upload *u,
 			  const struct feed_piece **out, struct err *e);
+/* Reads a piece once more, verified, into data: of a file that the reader has begun and not
+ * finished, else ERR_CONFLICT. From any thread; without the pool. */
+WARN_UNUSED int feed_again(struct feed *f, size_t reader, size_t file, uint32_t piece, void *data,
+			   struct err *e);
 void feed_give_back(struct feed *f, size_t reader, const struct feed_piece *p);
 /* The reader has finished the file, and has given back its pieces; call it before the upload is
  * closed. */

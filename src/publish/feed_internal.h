@@ -29,6 +29,7 @@ struct feed_demand {
 struct feed_file {
 	struct tree_object object;
 	bool open, opening;
+	unsigned again;         /* threads that read pieces of it once more */
 	bool *was_read;         /* of pieces; allocated with the first one */
 	struct feed_demand *by; /* each reader; NULL: no reader wants it */
 };

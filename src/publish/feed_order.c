@@ -107,7 +107,7 @@ static void file_release(struct feed_file *file)
 void feed_close_files(struct feed *f, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++) {
-		bool wanted = f->files[i].opening;
+		bool wanted = f->files[i].opening || f->files[i].again;
 		for (size_t r = 0; r < f->reader_count && !wanted; r++)
 			wanted = wants_file(f, r, i);
 		if (!wanted)

@@ -6,7 +6,10 @@
 #include "util/mem.h"
 #include "util/threads.h"
 
+struct work;
+
 struct object {
+	struct work *work;
 	struct push_step *step;
 	size_t file; /* its place in the tree */
 	const struct tree_pieces *pieces;
@@ -69,7 +72,7 @@ static struct object *begin_next(struct work *w)
 	struct object *o = NEW(struct object), **end = &w->begun;
 	while (*end)
 		end = &(*end)->next;
-	*o = (struct object){ .step = s, .file = w->next, .hands = 1 };
+	*o = (struct object){ .work = w, .step = s, .file = w->next, .hands = 1 };
 	*end = o;
 	w->next++;
 	w->opening++;
@@ -143,6 +146,12 @@ static int source_fault(struct work *w, struct object *o, const struct err *e)
 	return -(int)e->class;
 }
 
+static int read_again(void *ctx, uint32_t piece, void *data, struct err *e)
+{
+	const struct object *o = ctx;
+	return feed_again(o->work->feed, o->work->reader, o->file, piece, data, e);
+}
+
 static int open_upload(struct work *w, struct object *o, struct mirror_upload **out, struct err *e)
 {
 	const struct repository_file *f = o->step->file;
@@ -155,6 +164,8 @@ static int open_upload(struct work *w, struct object *o, struct mirror_upload **
 	how.grid = o->pieces->grid;
 	how.sha256 = f->sha256;
 	how.pieces = o->pieces->at;
+	how.again = read_again;
+	how.again_ctx = o;
 	do {
 		(void)!mirror_upload_open(w->d->m->mirror, f->key, &how, out, e);
 	} while (e->class && push_delivery_again(w->d, &retry, e));

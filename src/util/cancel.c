@@ -10,7 +10,10 @@ void cancel_ask(struct cancel *c, int signal)
 
 int cancel_signal(const struct cancel *c)
 {
-	return c ? atomic_load(&c->signal) : 0;
+	int signal = 0;
+	for (; c && !signal; c = c->also)
+		signal = atomic_load(&c->signal);
+	return signal;
 }
 
 int cancel_check(const struct cancel *c, struct err *e)

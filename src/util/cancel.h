@@ -10,7 +10,8 @@
 #include "util/err.h"
 
 struct cancel {
-	_Atomic int signal; /* that asked to stop; 0: none did */
+	_Atomic int signal;        /* that asked to stop; 0: none did */
+	const struct cancel *also; /* borrowed; stops it, too. NULL: nothing else does */
 };
 #define CANCEL_INIT BRACES(0)
 

@@ -119,6 +119,26 @@ static void readers_share_what_is_read(void **state)
 	assert_int_equal(feed_stats(w->feed).reread_bytes, 0);
 }
 
+static void a_piece_is_read_again_while_its_file_is_being_sent(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_INIT, late = ERR_INIT;
+	feed_want(w->feed, 0, w->big);
+	struct mirror_upload *u = begin(w, 0);
+	const struct feed_piece *piece;
+	assert_ok(feed_next(w->feed, 0, w->big, u, &piece, &e), &e);
+	CLEANUP(mem_free_ptr) uint8_t *data = mem_alloc(piece->len);
+	assert_ok(feed_again(w->feed, 0, w->big, piece->index, data, &e), &e);
+	assert_memory_equal(data, piece->data, piece->len);
+	assert_int_equal(feed_reread_bytes(w->feed, 0), piece->len);
+	assert_ok(mirror_upload_put(u, piece->index, piece->data, &e), &e);
+	feed_give_back(w->feed, 0, piece);
+	while (step(w, 0, u))
+		;
+	finish(w, 0, u);
+	assert_int_equal(feed_again(w->feed, 0, w->big, 0, data, &late), -ERR_CONFLICT);
+}
+
 static void what_an_upload_has_is_not_read(void **state)
 {
 	struct world *w = *state;
@@ -402,6 +422,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(readers_share_what_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_piece_is_read_again_while_its_file_is_being_sent,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_an_upload_has_is_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_holds_the_others_up_is_left_behind, setup,
 						teardown),
