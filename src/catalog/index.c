@@ -1,15 +1,17 @@
 #include "catalog/index.h"
 
 #include "catalog/card_members.h"
+#include "catalog/jsonl.h"
 #include "util/mem.h"
 #include "util/path.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <zstd.h>
 
-#define WINDOW_LOG 23 /* 8 MiB: what a reader needs in memory at most */
-#define LEVEL 9
+static const struct jsonl_limits index_limits = {
+	.max_text = INDEX_MAX_TEXT,
+	.max_line = INDEX_MAX_LINE,
+};
 
 /* ---- a line ---- */
 
@@ -153,78 +155,6 @@ int index_line(const struct card *c, struct buf *out, struct err *e)
 	return rc < 0 ? rc : buf_ok(out, "the index", e);
 }
 
-/* ---- reading ---- */
-
-/* Takes the text line by line. */
-struct reader {
-	const char *what;
-	int (*fn)(void *ctx, const char *line, size_t len, struct err *e);
-	void *ctx;
-	struct buf line; /* the beginning of one */
-	uint64_t total;
-};
-
-static int too_large(const struct reader *r, const char *fault, struct err *e)
-{
-	return err_set(e, ERR_INTEGRITY, "%s: %s", r->what, fault);
-}
-
-static int take_text(struct reader *r, const char *text, size_t len, struct err *e)
-{
-	r->total += len;
-	if (r->total > INDEX_MAX_TEXT)
-		return too_large(r, "decompresses to more than 512 MiB", e);
-	while (len) {
-		const char *end = memchr(text, '\n', len);
-		size_t part = end ? (size_t)(end - text) : len;
-		buf_add(&r->line, text, part);
-		if (r->line.overflow)
-			return too_large(r, "a line is longer than 128 KiB", e);
-		if (!end)
-			return 0;
-		int rc = r->fn(r->ctx, buf_str(&r->line), r->line.len, e);
-		if (rc < 0)
-			return rc;
-		buf_clear(&r->line);
-		text += part + 1;
-		len -= part + 1;
-	}
-	return 0;
-}
-
-static int read_frames(struct reader *r, ZSTD_DCtx *z, const void *data, size_t len, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *chunk = mem_alloc(ZSTD_DStreamOutSize());
-	ZSTD_inBuffer in = { data, len, 0 };
-	size_t left = 1, used = SIZE_MAX;
-	/* Also without input there may be output that was kept back. */
-	while (in.pos < in.size || (left && used)) {
-		ZSTD_outBuffer out = { chunk, ZSTD_DStreamOutSize(), 0 };
-		left = ZSTD_decompressStream(z, &out, &in);
-		if (ZSTD_isError(left))
-			return err_set(e, ERR_INTEGRITY, "%s: cannot be decompressed: %s", r->what,
-				       ZSTD_getErrorName(left));
-		used = out.pos;
-		int rc = take_text(r, chunk, out.pos, e);
-		if (rc < 0)
-			return rc;
-	}
-	return left || r->line.len ? too_large(r, "ends in the middle", e) : 0;
-}
-
-static int read_lines(const void *data, size_t len, struct reader *r, struct err *e)
-{
-	ZSTD_DCtx *z = ZSTD_createDCtx();
-	if (!z)
-		return err_set(e, ERR_SYSTEM, "out of memory");
-	ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, WINDOW_LOG);
-	r->line = (struct buf)BUF_INIT(INDEX_MAX_LINE);
-	int rc = read_frames(r, z, data, len, e);
-	buf_release(&r->line);
-	ZSTD_freeDCtx(z);
-	return rc;
-}
-
 /* ---- all models ---- */
 
 struct models {
@@ -297,8 +227,7 @@ int index_read(const void *data, size_t len, const char *what, index_model_fn *f
 	m->what = what;
 	m->fn = fn;
 	m->ctx = ctx;
-	struct reader r = { .what = what, .fn = model_line, .ctx = m };
-	int rc = read_lines(data, len, &r, e);
+	int rc = jsonl_read(data, len, &index_limits, what, model_line, m, e);
 	if (rc == 0 && (!m->has_header || m->count != m->expected))
 		rc = err_set(e, ERR_INTEGRITY, "%s: has %llu models, but its header says %llu",
 			     what, (unsigned long long)m->count, (unsigned long long)m->expected);
@@ -327,8 +256,7 @@ static int keep_line(void *ctx, const char *line, size_t len, struct err *e)
 int index_lines(const void *data, size_t len, const char *what, struct buf *out, struct err *e)
 {
 	struct lines l = { .out = out };
-	struct reader r = { .what = what, .fn = keep_line, .ctx = &l };
-	int rc = read_lines(data, len, &r, e);
+	int rc = jsonl_read(data, len, &index_limits, what, keep_line, &l, e);
 	return rc < 0 ? rc : buf_ok(out, what, e);
 }
 
@@ -346,25 +274,6 @@ bool index_next(const char **text, const char **line, size_t *len, const char **
 	return true;
 }
 
-static int compress(struct buf *out, const struct buf *text, struct err *e)
-{
-	size_t most = ZSTD_compressBound(text->len);
-	buf_release(out);
-	*out = (struct buf)BUF_INIT(most);
-	void *to = buf_reserve(out, most);
-	ZSTD_CCtx *z = ZSTD_createCCtx();
-	ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, LEVEL);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, WINDOW_LOG);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-	size_t size = ZSTD_compress2(z, to, most, buf_str(text), text->len);
-	ZSTD_freeCCtx(z);
-	/* With a buffer of that size nothing else can fail. */
-	if (ZSTD_isError(size))
-		return err_set(e, ERR_SYSTEM, "out of memory");
-	buf_commit(out, size);
-	return 0;
-}
-
 int index_pack(const struct buf *lines, size_t models, struct buf *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(INDEX_MAX_TEXT);
@@ -378,7 +287,7 @@ int index_pack(const struct buf *lines, size_t models, struct buf *out, struct e
 	if (rc == 0)
 		rc = buf_ok(&text, "the index", e);
 	if (rc == 0)
-		rc = compress(out, &text, e);
+		rc = jsonl_pack(&text, out, e);
 	if (rc == 0 && out->len > INDEX_MAX_BYTES)
 		rc = err_set(e, ERR_USAGE, "the index has %zu bytes; readers accept at most %llu",
 			     out->len, (unsigned long long)INDEX_MAX_BYTES);
