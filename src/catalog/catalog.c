@@ -71,7 +71,7 @@ static int mirror_view(const json_t *object, const char *at, struct catalog_mirr
 
 bool catalog_mirror_has(const struct catalog_mirror *m, enum mirror_holds what)
 {
-	static const char *const kinds[] = { "file", "http", "s3", "r2" };
+	static const char *const kinds[] = { "file", "http", "s3", "r2", "git" };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(m->kind, kinds[i]) == 0)
 			return m->holds == MIRROR_HOLDS_ALL || m->holds == what;

@@ -48,8 +48,8 @@ struct catalog_mirror {
 	const json_t *json;
 };
 
-/* Does it hold what is asked for, OBJECTS or METADATA, with a URL for each key? Parts on GitHub and
- * git trees do not. */
+/* Does it hold what is asked for, OBJECTS or METADATA, with its URL and '/' in front of each key?
+ * Releases on GitHub and registries, for example, have other URLs. */
 bool catalog_mirror_has(const struct catalog_mirror *m, enum mirror_holds what);
 
 struct catalog {

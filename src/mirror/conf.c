@@ -13,6 +13,7 @@ struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kind
 		list[i] = (struct settings_kind){
 			.name = kinds[i]->kind,
 			.keys = kinds[i]->keys,
+			.public_keys = kinds[i]->public_keys,
 			.metadata_only = kinds[i]->metadata_only,
 		};
 	return list;

@@ -42,6 +42,7 @@ void mirror_close(struct mirror *m)
 	free(m->url);
 	free(m->place);
 	free(m->region);
+	str_list_release(&m->closed);
 	free(m);
 }
 
@@ -52,6 +53,20 @@ static const struct mirror_ops *kind_for(const struct mirror_ops *const *kinds, 
 			if (str_starts_nocase(url, *s))
 				return *kinds;
 	return NULL;
+}
+
+/* Takes m, which has its settings. */
+static int open_to_read(struct mirror *m, struct mirror **out, struct err *e)
+{
+	CLEANUP_PTR(mirror_close) struct mirror *own = m;
+	int rc = m->ops->open(m, NULL, NULL, e);
+	m->entry = NULL;
+	if (rc < 0)
+		return err_context(e, "mirror %s", m->id);
+	m->can &= ~(unsigned)(MIRROR_CAN_WRITE | MIRROR_CAN_COPY | MIRROR_CAN_CREATE_ONLY |
+			      MIRROR_CAN_REPLACE_IF | MIRROR_CAN_COPY_PIECES);
+	*out = STEAL(own);
+	return 0;
 }
 
 int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_env *env,
@@ -65,16 +80,43 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_e
 			err_context(e, "mirror %s", id);
 		return err_hint(e, "use a file://, http:// or https:// URL");
 	}
-	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, id);
+	struct mirror *m = mirror_new(ops, id);
 	m->url = mem_strdup(url);
 	if (env)
 		m->env = *env;
-	if (ops->open(m, NULL, NULL, e) < 0)
-		return err_context(e, "mirror %s", id);
-	m->can &= ~(unsigned)(MIRROR_CAN_WRITE | MIRROR_CAN_COPY | MIRROR_CAN_CREATE_ONLY |
-			      MIRROR_CAN_REPLACE_IF | MIRROR_CAN_COPY_PIECES);
-	*out = STEAL(m);
-	return 0;
+	return open_to_read(m, out, e);
+}
+
+/* The kind that reads such entries, or NULL. */
+static const struct mirror_ops *entry_kind(const struct mirror_ops *const *kinds, const char *kind)
+{
+	for (; *kinds; kinds++)
+		if ((*kinds)->reads_entries && strcmp((*kinds)->kind, kind) == 0)
+			return *kinds;
+	return NULL;
+}
+
+bool mirror_reads_entry(const struct mirror_ops *const *kinds, const struct catalog_mirror *entry,
+			enum mirror_holds what)
+{
+	if (entry_kind(kinds, entry->kind))
+		return entry->holds == MIRROR_HOLDS_ALL || entry->holds == what;
+	return catalog_mirror_has(entry, what) && kind_for(kinds, entry->url);
+}
+
+int mirror_open_entry(const struct mirror_ops *const *kinds, const struct mirror_env *env,
+		      const struct catalog_mirror *entry, struct mirror **out, struct err *e)
+{
+	const struct mirror_ops *ops = entry_kind(kinds, entry->kind);
+	if (!ops)
+		return mirror_open_url(kinds, env, entry->id, entry->url, out, e);
+	struct mirror *m = mirror_new(ops, entry->id);
+	m->url = mem_strdup(entry->url);
+	m->holds = entry->holds;
+	m->entry = entry->json;
+	if (env)
+		m->env = *env;
+	return open_to_read(m, out, e);
 }
 
 bool mirror_has_server(const struct mirror *m)
@@ -304,6 +346,16 @@ int mirror_preflight(struct mirror *m, const struct mirror_need *need, struct mi
 	else if (rc < 0)
 		mirror_findings_fault(out, "connection", &why);
 	return rc == -ERR_CANCELLED ? rc : 0;
+}
+
+int mirror_publish(struct mirror *m, const struct mirror_publication *p,
+		   struct mirror_findings *out, struct err *e)
+{
+	struct mirror_connection *c;
+	if (!m->ops->publish)
+		return 0;
+	int rc = begin(m, NULL, mirror_can(m, MIRROR_CAN_WRITE), "be written to", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->publish(c, p, out, e), e);
 }
 
 int mirror_leftovers(struct mirror *m, mirror_leftover_fn *fn, void *ctx, struct err *e)

@@ -22,6 +22,7 @@
 #ifndef FERRY_MIRROR_MIRROR_H
 #define FERRY_MIRROR_MIRROR_H
 
+#include "catalog/catalog.h"
 #include "hash/grid.h"
 #include "mirror/findings.h"
 #include "settings/mirrors.h"
@@ -41,7 +42,8 @@ enum mirror_can {
 	MIRROR_CAN_REPLACE_IF = 1 << 5,    /* an upload with only_if_etag is atomic */
 	MIRROR_CAN_SHA256 = 1 << 6,        /* stat reports the SHA-256 of the object */
 	MIRROR_CAN_PIECES_SHA256 = 1 << 7, /* stat reports pieces_sha256 (S3 COMPOSITE) */
-	MIRROR_IN_ORDER = 1 << 8,          /* pieces of an upload must come in order */
+	MIRROR_IN_ORDER = 1 << 8,          /* pieces of an upload must come in order, one at a
+					      time; several uploads may run at once */
 	MIRROR_CAN_COPY_PIECES = 1 << 9,   /* mirror_upload_copy() from its own objects */
 };
 
@@ -132,6 +134,35 @@ struct mirror_need {
 	bool write, remove;
 };
 
+/* A file of the release that is being published; borrowed. */
+struct mirror_file {
+	const char *key;
+	const char *path; /* of an object: its target path; else the key */
+	uint64_t size;
+	struct digest sha256;
+	bool there; /* the mirror holds it, verified */
+};
+
+struct mirror_model {
+	const struct card *card;
+	const char *notes;               /* for people, in Markdown; or NULL */
+	const struct mirror_file *files; /* all of its objects that the kind gets */
+	size_t file_count;
+};
+
+/* A release of the repository, for mirror_publish(); borrowed. */
+struct mirror_publication {
+	const char *name, *title; /* of the repository; title may be NULL */
+	uint64_t version;         /* of timestamp.json */
+	bool shown; /* catalog.json and timestamp.json of this release were put, too. False: only
+		       objects and versioned metadata */
+	const struct mirror_model *models; /* only with wants_models; sorted by id */
+	size_t model_count;
+	const struct mirror_file *others; /* all other files of the release that the mirror gets */
+	size_t other_count;
+	struct report *report;
+};
+
 struct mirror;
 struct mirror_connection;
 struct mirror_upload;
@@ -143,15 +174,22 @@ struct mirror_upload;
 
 /* The functions of a kind; NULL if the kind does not support one. */
 struct mirror_ops {
-	const char *kind;           /* "file", "http", … */
-	const char *const *keys;    /* its own keys of [mirror.NAME]; NULL-ended */
-	bool metadata_only;         /* it holds no model files */
-	unsigned connections;       /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
+	const char *kind;               /* "file", "http", … */
+	const char *const *keys;        /* its own keys of [mirror.NAME]; NULL-ended */
+	const char *const *public_keys; /* those of them that readers get in the catalog, with '_'
+					   for '-'; NULL-ended, or NULL */
+	bool metadata_only;             /* it holds no model files */
+	bool wants_models;              /* publish gets the models */
+	bool packs;           /* it gets a card and its manifests as one object (publish/pack.h) */
+	unsigned connections; /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
 	unsigned small_connections; /* the same; 0: as connections */
 	const char *const *schemes; /* "https://", …: URLs that it can read; NULL-ended, or NULL */
+	bool reads_entries;         /* it reads mirrors of its kind by their entry in the catalog,
+				       where the URL is not enough */
 
-	/* From [mirror.NAME], or s == NULL and just a URL (a signed catalog's mirror). Asks
-	 * no server. open NULL: this version knows the kind's keys, but cannot use it. */
+	/* From [mirror.NAME], or s == NULL and just a URL with, if it is a signed catalog's mirror,
+	 * m->entry. Asks no server. open NULL: this version knows the kind's keys, but cannot use
+	 * it. */
 	int (*open)(struct mirror *m, const struct conf *c, const struct conf_section *s,
 		    struct err *e);
 	void (*close)(struct mirror *m);
@@ -187,6 +225,10 @@ struct mirror_ops {
 	int (*upload_copy)(struct mirror_connection *c, struct mirror_upload *u, uint32_t piece,
 			   const struct mirror_source *from, struct err *e);
 	bool (*copies_from)(const struct mirror *m, const struct mirror *from);
+
+	/* mirror_publish(). */
+	int (*publish)(struct mirror_connection *c, const struct mirror_publication *p,
+		       struct mirror_findings *out, struct err *e);
 
 	int (*leftovers)(struct mirror_connection *c, mirror_leftover_fn *fn, void *ctx,
 			 struct err *e);
@@ -235,10 +277,12 @@ struct mirror {
 	unsigned small_connections; /* and how many of them while all are for small objects */
 	enum mirror_holds holds;
 	bool stage;
-	void *state; /* the kind's own, shared by all connections */
+	const json_t *entry; /* of the signed catalog, borrowed while open runs; or NULL */
+	void *state;         /* the kind's own, shared by all connections */
 
 	pthread_mutex_t lock; /* of what follows */
 	struct mirror_connection *idle;
+	struct str_list closed; /* what takes no more objects, in the words of the kind */
 };
 
 struct mirror_connection {
@@ -262,6 +306,14 @@ WARN_UNUSED int mirror_open(const struct mirror_ops *const *kinds, const struct 
 WARN_UNUSED int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_env *env,
 				const char *id, const char *url, struct mirror **out,
 				struct err *e);
+/* Opens a mirror of the signed catalog, for reading: one whose kind reads such entries, else by its
+ * URL. The entry is borrowed for the call. */
+WARN_UNUSED int mirror_open_entry(const struct mirror_ops *const *kinds,
+				  const struct mirror_env *env, const struct catalog_mirror *entry,
+				  struct mirror **out, struct err *e);
+/* Can one of the kinds read it? what: MIRROR_HOLDS_OBJECTS or _METADATA. */
+bool mirror_reads_entry(const struct mirror_ops *const *kinds, const struct catalog_mirror *entry,
+			enum mirror_holds what);
 /* A mirror of this kind with this id, not opened yet: for mirror_open() and the kinds of tests. */
 struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);
@@ -311,6 +363,16 @@ WARN_UNUSED int mirror_preflight(struct mirror *m, const struct mirror_need *nee
 /* Can those read what is there for whom it is? Adds a finding to *out if not; nothing for kinds
  * without modes. Negative only when it was cancelled. */
 WARN_UNUSED int mirror_readers(struct mirror *m, struct mirror_findings *out, struct err *e);
+/*
+ * Makes visible to readers what was committed since the last time, if the kind does that later; and
+ * groups it, if the kind has groups (releases with notes, artifacts with tags). Until then, calls
+ * of the same handle see what was committed, but others may not. Repeating it is harmless: it also
+ * finishes what a run that was killed left. Findings: CHANGED for what is new to readers, LACKS for
+ * what some of them cannot get. ERR_CONFLICT when another publisher has written meanwhile.
+ */
+WARN_UNUSED int mirror_publish(struct mirror *m, const struct mirror_publication *p,
+			       struct mirror_findings *out, struct err *e);
+
 /* Nothing, if the kind leaves nothing behind. Removing what is not there succeeds; ERR_CONFLICT
  * when it is known that an upload is still using it. */
 WARN_UNUSED int mirror_leftovers(struct mirror *m, mirror_leftover_fn *fn, void *ctx,
@@ -322,8 +384,10 @@ WARN_UNUSED int mirror_leftover_remove(struct mirror *m, const struct mirror_lef
  * An upload: a session that transfers one object, piece by piece.
  *
  *   open      looks for what an earlier upload of the same content left there
- *   put       stores a piece: from any thread, in any order (MIRROR_IN_ORDER: in order)
- *   commit    makes the object visible under its key, when every piece is there
+ *   put       stores a piece: from any thread, in any order (MIRROR_IN_ORDER: in order, one at a
+ *             time)
+ *   commit    makes the object visible under its key, when every piece is there (to other readers
+ *             perhaps later: mirror_publish())
  *   close     ends the session; what is there stays for the next one
  *   abandon   removes what is there
  *

@@ -4,20 +4,7 @@
 #include "util/mem.h"
 
 #include <fnmatch.h>
-#include <stdio.h>
 #include <string.h>
-
-/* "targets/models/m/HASH.m.gguf" → "models/m/m.gguf"; NULL if it is not an object. Caller frees. */
-static char *target_path(const struct repository_file *f)
-{
-	char hash[DIGEST_HEX + 2], hex[DIGEST_HEX];
-	snprintf(hash, sizeof hash, "%s.", digest_hex(hex, &f->sha256));
-	const char *at = strstr(f->key, hash);
-	if (f->class != REPOSITORY_OBJECT || !str_starts(f->key, "targets/") || !at)
-		return NULL;
-	const char *dir = f->key + strlen("targets/");
-	return mem_printf("%.*s%s", (int)(at - dir), dir, at + strlen(hash));
-}
 
 struct choice {
 	const struct tree *t;
@@ -99,7 +86,7 @@ int only_resolve(const struct tree *t, const char *const *patterns, size_t count
 	CLEANUP(mem_free_ptr) char **paths = mem_alloc((n + 1) * sizeof *paths);
 	struct choice c = { t, paths, chosen };
 	for (size_t i = 0; i < n; i++)
-		paths[i] = target_path(&t->files.at[i]);
+		paths[i] = tree_target_path(&t->files.at[i]);
 	int rc = choose_all(&c, patterns, count, e);
 	for (size_t i = 0; i < n; i++)
 		free(paths[i]);

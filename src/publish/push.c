@@ -131,6 +131,30 @@ static void hidden(void *ctx, size_t i)
 	speed_note(r->o->record_dir, m->id, m->put_bytes, clock_now_ms(NULL) - began_ms);
 }
 
+static int load_publication(struct run *r, struct publication *out, struct err *e)
+{
+	bool any = false, models = false;
+	for (size_t i = 0; i < r->count; i++) {
+		if (!works(r, i) || !r->mirrors[i].mirror->ops->publish)
+			continue;
+		r->deliveries[i].publication = out;
+		any = true;
+		models |= r->mirrors[i].mirror->ops->wants_models;
+	}
+	return any ? publication_load(r->tree, models, out, e) : 0;
+}
+
+/* Without it nothing can be made visible on these mirrors. */
+static void prepare_publication(struct run *r, struct publication *out)
+{
+	struct err why = ERR_INIT;
+	if (load_publication(r, out, &why) == 0)
+		return;
+	for (size_t i = 0; i < r->count; i++)
+		if (works(r, i) && r->deliveries[i].publication)
+			r->mirrors[i].error = why;
+}
+
 /* One thread for each mirror, because all mirrors use each piece at about the same time. */
 static void put_hidden(struct run *r, struct push_result *result)
 {
@@ -201,13 +225,14 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 	if (r->stopped)
 		return push_plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_NOT_STARTED;
 	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
+	bool wrote = m->puts || m->published;
 	if (r->o->repair)
-		return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
+		return wrote ? PUSH_DONE : PUSH_UP_TO_DATE;
 	if (shows(r->o, m) && !shown_is_done(m))
 		return PUSH_HELD_BACK;
 	if (with_metadata && !shows(r->o, m))
 		return PUSH_OBJECTS_ONLY;
-	return m->puts ? PUSH_DONE : PUSH_UP_TO_DATE;
+	return wrote ? PUSH_DONE : PUSH_UP_TO_DATE;
 }
 
 /* The most serious fault of the release and of the mirrors. */
@@ -333,12 +358,15 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 			push_delivery_init(&deliveries[i], t, o, &mirrors[i],
 					   shows(o, &mirrors[i]));
 	threads_run(o->threads, count, plan, &r);
+	CLEANUP(publication_release) struct publication publication = { 0 };
 	if (o->repair)
 		push_repair_limit(mirrors, count);
 	r.stopped = !may_start(&r, result);
 	bool write = !o->dry_run && !r.stopped;
 	if (write)
 		threads_run(o->threads, count, check, &r);
+	if (write)
+		prepare_publication(&r, &publication);
 	if (write && !cancel_signal(o->cancel))
 		put_hidden(&r, result);
 	count_quorum(&r, result);
@@ -346,7 +374,7 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 		show_release(&r, result);
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].outcome = outcome(&r, &mirrors[i]);
-		result->changed = result->changed || mirrors[i].puts;
+		result->changed = result->changed || mirrors[i].puts || mirrors[i].published;
 		if (deliveries[i].tree)
 			push_delivery_release(&deliveries[i]);
 	}

@@ -39,7 +39,7 @@ void push_delivery_release(struct push_delivery *d)
 
 unsigned push_delivery_hands(const struct push_delivery *d)
 {
-	return mirror_can(d->m->mirror, MIRROR_IN_ORDER) ? 1 : mirror_threads(d->m->mirror);
+	return mirror_threads(d->m->mirror);
 }
 
 unsigned push_delivery_large_hands(const struct push_delivery *d)

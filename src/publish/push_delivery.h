@@ -4,16 +4,18 @@
 #ifndef FERRY_PUBLISH_PUSH_DELIVERY_H
 #define FERRY_PUBLISH_PUSH_DELIVERY_H
 
+#include "publish/publication.h"
 #include "publish/push.h"
 
 struct push_delivery {
 	const struct tree *tree;
 	const struct push_options *o;
 	struct push_mirror *m;
-	bool metadata;        /* this run writes metadata and pointers to this mirror */
-	char *task;           /* of the report; NULL: not begun */
-	bool checking;        /* the task only reads back */
-	pthread_mutex_t lock; /* of m's plan and counts, and of what follows */
+	bool metadata; /* this run writes metadata and pointers to this mirror */
+	const struct publication *publication; /* borrowed; NULL: the kind does not need it */
+	char *task;                            /* of the report; NULL: not begun */
+	bool checking;                         /* the task only reads back */
+	pthread_mutex_t lock;                  /* of m's plan and counts, and of what follows */
 	struct verified record;
 };
 void push_delivery_init(struct push_delivery *d, const struct tree *t, const struct push_options *o,

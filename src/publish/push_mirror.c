@@ -289,11 +289,26 @@ static bool is_hidden_metadata(const struct push_step *s)
 	return s->file->class == REPOSITORY_METADATA && is_hidden(s);
 }
 
+/* For kinds that make visible later what was put. */
+static int publish(struct push_delivery *d, bool is_shown, struct err *e)
+{
+	struct retry retry = *d->o->retry;
+	if (!d->publication)
+		return 0;
+	do {
+		(void)!publication_send(d->publication, d->tree, &d->m->plan, is_shown,
+					d->m->mirror, d->o->report, &d->m->published, e);
+	} while (e->class && push_delivery_again(d, &retry, e));
+	return -(int)e->class;
+}
+
 int push_mirror_hidden(struct push_delivery *d, struct feed *f, size_t reader, struct err *e)
 {
 	int rc = push_objects_put(d, f, reader, e);
 	if (rc == 0)
 		rc = push_delivery_each(d, is_hidden_metadata, do_small, e);
+	if (rc == 0 && !d->m->count_only)
+		rc = publish(d, false, e);
 	d->m->holds_objects = rc == 0 && d->m->holds != MIRROR_HOLDS_METADATA &&
 			      !d->m->plan.left_out;
 	return rc;
@@ -332,5 +347,7 @@ int push_mirror_shown(struct push_delivery *d, struct err *e)
 		if (rc == 0)
 			rc = do_small(d, s, e);
 	}
+	if (rc == 0)
+		rc = publish(d, true, e);
 	return rc < 0 ? rc : look_after(d, e);
 }

@@ -84,6 +84,8 @@ static struct object *begin_next(struct work *w)
 /* A small object has no second piece to help with. */
 static struct object *to_help_with(struct work *w)
 {
+	if (mirror_can(w->d->m->mirror, MIRROR_IN_ORDER))
+		return NULL;
 	for (struct object *o = w->begun; o; o = o->next)
 		if (o->upload && !o->drained && !o->failed && push_delivery_is_large(o->step) &&
 		    may_take(w, o->step)) {

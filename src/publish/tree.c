@@ -8,6 +8,7 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- the list ------------------------------------------------------------------- */
@@ -113,6 +114,26 @@ int tree_open(const char *dir, struct tree *out, struct err *e)
 	return tree_from_files(dir, &files, out, e);
 }
 
+char *tree_target_path(const struct repository_file *f)
+{
+	char hash[DIGEST_HEX + 2], hex[DIGEST_HEX];
+	snprintf(hash, sizeof hash, "%s.", digest_hex(hex, &f->sha256));
+	const char *at = strstr(f->key, hash);
+	if (f->class != REPOSITORY_OBJECT || !str_starts(f->key, "targets/") || !at)
+		return NULL;
+	const char *dir = f->key + strlen("targets/");
+	return mem_printf("%.*s%s", (int)(at - dir), dir, at + strlen(hash));
+}
+
+int tree_read_small(const struct tree *t, const struct repository_file *f, struct buf *out,
+		    struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, f->key);
+	struct err missing = ERR_INIT;
+	int rc = read_signed(f, path, out, t->source ? &missing : e);
+	return rc < 0 && t->source ? tree_source_keep(t, f, out, e) : rc;
+}
+
 /* ---- pieces --------------------------------------------------------------------- */
 
 void tree_pieces_release(struct tree_pieces *p)
@@ -131,10 +152,7 @@ int tree_manifest_load(const struct tree *t, const struct repository_file *f, st
 			       f->manifest_key);
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, mf->key);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
-	struct err missing = ERR_INIT;
-	int rc = read_signed(mf, path, &bytes, t->source ? &missing : e);
-	if (rc < 0 && t->source)
-		rc = tree_source_keep(t, mf, &bytes, e);
+	int rc = tree_read_small(t, mf, &bytes, e);
 	if (rc < 0)
 		return rc;
 	rc = manifest_parse(buf_str(&bytes), bytes.len, path, out, e);

@@ -44,6 +44,14 @@ const struct repository_file *tree_find(const struct tree *t, const char *key); 
 /* The bytes of metadata, pointer or timestamp; NULL for an object. */
 const struct buf *tree_small(const struct tree *t, const struct repository_file *f);
 
+/* The target path of an object, "models/m/m.gguf" for "targets/models/m/HASH.m.gguf"; NULL for
+ * another file. The caller frees it. */
+char *tree_target_path(const struct repository_file *f);
+/* Reads a small object, such as a card, and verifies it: at most out->max bytes. ERR_INTEGRITY if
+ * it does not match the signed metadata, ERR_NOT_FOUND if it is missing. */
+WARN_UNUSED int tree_read_small(const struct tree *t, const struct repository_file *f,
+				struct buf *out, struct err *e);
+
 /* Reads the manifest of a file (manifest_key is not NULL) and checks it. ERR_INTEGRITY if it is
  * damaged or does not match the signed metadata, ERR_NOT_FOUND if it is missing. */
 WARN_UNUSED int tree_manifest_load(const struct tree *t, const struct repository_file *f,

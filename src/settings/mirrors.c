@@ -250,6 +250,18 @@ static int part_size(const struct settings_mirror *m, const struct settings_kind
 	return 0;
 }
 
+/* What readers need to know of the kind's own settings. */
+static void put_public_keys(json_t *o, const struct settings_mirror *m,
+			    const struct settings_kind *kind)
+{
+	for (const char *const *k = kind->public_keys; k && *k; k++) {
+		CLEANUP(mem_free_ptr) char *name = mem_strdup(*k);
+		for (char *c = name; *c; c++)
+			*c = *c == '-' ? '_' : *c;
+		json_put_string(o, name, conf_get(m->section, *k));
+	}
+}
+
 /* *out is NULL if readers have no URL for it. */
 static int catalog_entry(const struct settings_mirror *m, const struct settings_kind *kinds,
 			 json_t **out, struct err *e)
@@ -276,6 +288,7 @@ static int catalog_entry(const struct settings_mirror *m, const struct settings_
 	json_put_string(o, "holds", holds_name(m->holds));
 	if (part)
 		json_put_u64(o, "part_size", part);
+	put_public_keys(o, m, kind);
 	*out = o;
 	return 0;
 }

@@ -13,7 +13,9 @@
 struct settings_kind {
 	const char *name;        /* "http" */
 	const char *const *keys; /* its own keys, in addition to the common ones; NULL-ended */
-	bool metadata_only;      /* it holds no model files */
+	const char *const *public_keys; /* those that the catalog has, too, with '_' for '-';
+					   NULL-ended, or NULL */
+	bool metadata_only;             /* it holds no model files */
 };
 
 /* The keys that every kind has. All strings are borrowed from the configuration. */

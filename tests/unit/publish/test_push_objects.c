@@ -220,15 +220,37 @@ static void objects_with_the_same_bytes_are_not_sent_at_the_same_time(void **sta
 	world_free(w);
 }
 
-static void a_kind_that_needs_the_order_gets_one_call_at_a_time(void **state)
+static void pieces_that_must_come_in_order_are_sent_by_one_thread(void **state)
 {
 	(void)state;
 	struct world *w = world_new(1, 4);
+	struct mirror_ops ops = *w->handle[0]->ops;
+	tree_release(&w->t);
+	release_make_pieces(w->dir, 1, 6, &w->t);
+	senders.ops = w->handle[0]->ops;
+	senders.pieces = senders.of_others = 0;
+	ops.upload_put = note_sender;
+	w->handle[0]->ops = &ops;
+	w->handle[0]->can |= MIRROR_IN_ORDER;
+	assert_ok(push(w), &w->e);
+	assert_int_equal(senders.pieces, 6);
+	assert_int_equal(senders.of_others, 0);
+	assert_whole(w, 0);
+	w->handle[0]->ops = senders.ops;
+	world_free(w);
+}
+
+static void objects_are_sent_at_the_same_time_where_pieces_must_come_in_order(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 2);
+	tree_release(&w->t);
+	release_make_many(w->dir, 60, &w->t);
 	w->handle[0]->can |= MIRROR_IN_ORDER;
 	w->handle[0]->small_connections = 8;
+	mirror_mem_gather(w->store[0], MEM_PUT, "targets/", 8);
 	assert_ok(push(w), &w->e);
-	assert_int_equal(mirror_mem_most_at_once(w->store[0]), 1);
-	assert_whole(w, 0);
+	assert_true(mirror_mem_gathered(w->store[0]));
 	world_free(w);
 }
 
@@ -570,7 +592,8 @@ int main(void)
 		cmocka_unit_test(a_large_object_is_sent_by_no_more_threads_than_connections),
 		cmocka_unit_test(many_small_objects_go_on_while_large_ones_wait_for_their_turn),
 		cmocka_unit_test(objects_with_the_same_bytes_are_not_sent_at_the_same_time),
-		cmocka_unit_test(a_kind_that_needs_the_order_gets_one_call_at_a_time),
+		cmocka_unit_test(pieces_that_must_come_in_order_are_sent_by_one_thread),
+		cmocka_unit_test(objects_are_sent_at_the_same_time_where_pieces_must_come_in_order),
 		cmocka_unit_test(each_piece_is_read_once_for_all_threads_of_all_mirrors),
 		cmocka_unit_test(each_kind_of_call_is_tried_again),
 		cmocka_unit_test(retries_are_counted),
