@@ -174,12 +174,6 @@ static int refresh(struct remote *r, struct err *e)
 
 /* -- the catalog --------------------------------------------------------------------------- */
 
-/* Mirrors whose model files this program can read. */
-static bool is_readable(const struct catalog_mirror *m)
-{
-	return catalog_mirror_has(m, MIRROR_HOLDS_OBJECTS) && remote_reads(m->url);
-}
-
 /* The catalog's mirrors in their order, then the endpoints that are not among them. */
 static void rank_sources(struct remote *r)
 {
@@ -187,9 +181,9 @@ static void rank_sources(struct remote *r)
 	size_t placed = 0;
 	for (size_t i = 0; i < r->catalog.mirror_count; i++) {
 		const struct catalog_mirror *m = &r->catalog.mirrors[i];
-		if (!is_readable(m))
+		if (!mirror_reads_entry(l->kinds, m, MIRROR_HOLDS_OBJECTS))
 			continue;
-		struct source *s = source_add(l, m->id, m->url, false);
+		struct source *s = source_add_entry(l, m);
 		s->objects = true;
 		size_t at = placed;
 		while (at < l->count && l->at[at] != s)

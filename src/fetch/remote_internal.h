@@ -11,9 +11,6 @@ int remote_fault(struct remote *r, struct err *e);
 /* repository.json, or of a repository of version 0.1 the catalog; sets has_cards. */
 WARN_UNUSED int remote_load_head(struct remote *r, struct catalog *out, struct err *e);
 
-/* Can this program read from such a URL? */
-bool remote_reads(const char *url);
-
 /* Did the refresh fail because of what endpoints answered or did not answer, so that another could
  * do better? */
 bool remote_is_no_answer(const struct err *why);

@@ -5,12 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool remote_reads(const char *url)
-{
-	return str_starts_nocase(url, "file:") || str_starts_nocase(url, "http://") ||
-	       str_starts_nocase(url, "https://");
-}
-
 /* -- the catalog's mirrors ----------------------------------------------------------------- */
 
 /* The catalog that was verified last; only for finding mirrors, since it may have expired. */
@@ -26,11 +20,6 @@ static int load_known(struct remote *r, struct catalog *out, struct err *e)
 	return rc;
 }
 
-static bool has_metadata(const struct catalog_mirror *m)
-{
-	return catalog_mirror_has(m, MIRROR_HOLDS_METADATA) && remote_reads(m->url);
-}
-
 bool remote_add_mirrors(struct remote *r)
 {
 	CLEANUP(catalog_release) struct catalog known = { 0 };
@@ -42,12 +31,12 @@ bool remote_add_mirrors(struct remote *r)
 	for (size_t i = 0; i < known.mirror_count; i++) {
 		const struct catalog_mirror *m = &known.mirrors[i];
 		size_t before = r->sources.count;
-		if (!has_metadata(m))
+		if (!mirror_reads_entry(r->sources.kinds, m, MIRROR_HOLDS_METADATA))
 			continue;
-		struct source *s = source_add(&r->sources, m->id, m->url, false);
+		struct source *s = source_add_entry(&r->sources, m);
 		if (r->sources.count > before) {
 			s->metadata = true;
-			s->objects = catalog_mirror_has(m, MIRROR_HOLDS_OBJECTS);
+			s->objects = mirror_reads_entry(r->sources.kinds, m, MIRROR_HOLDS_OBJECTS);
 		}
 	}
 	return endpoints_extend(&r->endpoints) > 0;

@@ -40,11 +40,19 @@ const char *source_fault_name(enum source_fault f)
 	return fault_names[f].name;
 }
 
+static void entry_free(struct catalog_mirror *entry)
+{
+	if (entry)
+		json_decref((json_t *)entry->json);
+	free(entry);
+}
+
 static void source_free(struct source *s)
 {
 	mirror_close(s->mirror);
 	free(s->id);
 	free(s->url);
+	entry_free(s->entry);
 	free(s);
 }
 
@@ -113,6 +121,18 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 	return s;
 }
 
+struct source *source_add_entry(struct source_list *l, const struct catalog_mirror *m)
+{
+	struct source *s = source_add(l, m->id, m->url, false);
+	if (!s->entry) {
+		/* Its texts are in the JSON object. */
+		s->entry = NEW(struct catalog_mirror);
+		*s->entry = *m;
+		json_incref((json_t *)m->json);
+	}
+	return s;
+}
+
 int source_open(struct source_list *l, struct source *s, struct mirror **out, struct err *e)
 {
 	if (!s->mirror) {
@@ -121,7 +141,8 @@ int source_open(struct source_list *l, struct source *s, struct mirror **out, st
 			.cancel = l->cancel,
 			.clock = l->clock,
 		};
-		int rc = mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
+		int rc = s->entry ? mirror_open_entry(l->kinds, &env, s->entry, &s->mirror, e)
+				  : mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
 		if (rc < 0)
 			return rc;
 	}

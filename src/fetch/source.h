@@ -33,10 +33,11 @@ const char *source_fault_name(enum source_fault f);
 struct source {
 	char *id; /* the mirror's, or the endpoint's URL without secrets */
 	char *url;
-	bool endpoint;         /* a base URL of ferry.conf */
-	bool metadata;         /* used for metadata */
-	bool objects;          /* used for model files */
-	struct mirror *mirror; /* opened on first use; owned */
+	struct catalog_mirror *entry; /* of the signed catalog, owned; NULL: only a URL */
+	bool endpoint;                /* a base URL of ferry.conf */
+	bool metadata;                /* used for metadata */
+	bool objects;                 /* used for model files */
+	struct mirror *mirror;        /* opened on first use; owned */
 
 	uint64_t bytes;                /* received and verified */
 	uint64_t wasted;               /* received and discarded */
@@ -74,6 +75,9 @@ void source_list_release(struct source_list *l);
 /* Appends a source. A URL (apart from a trailing slash) is listed only once: the source gets the
  * new id unless the new one is an endpoint. Nothing is opened. */
 struct source *source_add(struct source_list *l, const char *id, const char *url, bool endpoint);
+
+/* Appends a mirror of the signed catalog, which is copied; as source_add(). */
+struct source *source_add_entry(struct source_list *l, const struct catalog_mirror *m);
 
 /* Opens it if it is not open. */
 WARN_UNUSED int source_open(struct source_list *l, struct source *s, struct mirror **out,

@@ -23,9 +23,14 @@ static const char *const http_keys[] = { "netrc", NULL };
 static const char *const s3_keys[] = { "bucket", "profile", "account", NULL };
 static const char *const github_keys[] = { "owner", "repo", "tag", "part-size", NULL };
 static const char *const git_keys[] = { "remote", "branch", NULL };
+static const char *const github_public[] = { "tag", NULL };
 static const struct settings_kind kinds[] = {
-	{ "file", file_keys, false },     { "http", http_keys, false }, { "s3", s3_keys, false },
-	{ "github", github_keys, false }, { "git", git_keys, true },    { NULL, no_keys, false },
+	{ .name = "file", .keys = file_keys },
+	{ .name = "http", .keys = http_keys },
+	{ .name = "s3", .keys = s3_keys },
+	{ .name = "github", .keys = github_keys, .public_keys = github_public },
+	{ .name = "git", .keys = git_keys, .metadata_only = true },
+	{ .keys = no_keys },
 };
 
 static int mirrors_of(const struct conf *c, const char *repository, json_t **out,
