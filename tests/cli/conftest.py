@@ -14,6 +14,7 @@ import pytest
 import schemas
 import servers
 import shared
+from github_simulated import github, github_server      # noqa: F401, fixtures
 from waiting import PATIENCE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

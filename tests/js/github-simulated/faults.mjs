@@ -1,0 +1,72 @@
+// Faults that the tests set: which request of an operation, and what happens to it.
+//
+//     { operation, nth = 1, times = 1, name, … }   name: only requests whose asset's name has this
+//
+//     status: 502 …         this answer, before the work was done (an upload's body is read first,
+//                           and leaves a "starter"; leaves: "nothing": it does not)
+//     done: true            with status: after the work was done
+//     headers, body         of that answer
+//     lost: true            the work is done, and the connection ends without an answer
+//     cut: N                the connection ends after N bytes of an upload, or of an object
+//     hold: N               an upload or an object waits after N bytes until the tests release it
+//     before: true          the request waits at its beginning until the tests release it
+//     secondary: true       the secondary rate limit, with retry_after
+//     flip: N               byte N of an object is changed on its way
+
+class Fault {
+	constructor(set, faults) {
+		Object.assign(this, set);
+		this.faults = faults;
+	}
+
+	wait() {
+		return this.hold === undefined && !this.before || this.released ? undefined
+			: new Promise((done) => this.faults.waiting.push(() => {
+				this.released = true;
+				done();
+			}));
+	}
+
+	answer() {
+		const html = "<html><body>Unicorn!</body></html>\n";
+		return { status: this.status, text: this.body ?? html,
+			headers: { "content-type": "text/html; charset=utf-8", ...this.headers } };
+	}
+}
+
+export class Faults {
+	constructor() {
+		this.waiting = [];
+		this.clear();
+	}
+
+	clear() {
+		this.set = [];
+		this.release();
+	}
+
+	add(fault) {
+		this.set.push({ nth: 1, times: 1, seen: 0, ...fault });
+	}
+
+	// The fault that this request meets, or undefined.
+	take(entry, name) {
+		let met;
+		for (const fault of this.set) {
+			if (fault.operation !== entry.operation || (fault.name && !name?.includes(fault.name)))
+				continue;
+			fault.seen++;
+			if (fault.seen >= fault.nth && fault.seen < fault.nth + fault.times)
+				met ??= new Fault(fault, this);
+		}
+		return met;
+	}
+
+	held() {
+		return this.waiting.length;
+	}
+
+	release() {
+		this.waiting.splice(0).forEach((go) => go());
+	}
+}
