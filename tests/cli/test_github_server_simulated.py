@@ -3,6 +3,8 @@ describes it."""
 
 import hashlib
 import json
+import os
+import subprocess
 import threading
 import urllib.error
 import urllib.parse
@@ -11,7 +13,7 @@ import urllib.request
 import pytest
 
 import node_servers
-from waiting import until
+from waiting import PATIENCE, until
 
 REPOSITORY = "octo/models"
 
@@ -363,6 +365,10 @@ def test_limits_are_told_and_enforced(github, octo):
     blocked = octo.create("v2")
     assert blocked.status == 403 and blocked.headers["Retry-After"] == "7"
     assert octo.create("v2").status == 201
+    github.fault("list-releases", secondary=True, status=429)
+    slower = octo("/releases")
+    assert slower.status == 429 and "secondary rate limit" in slower.json["message"]
+    assert "Retry-After" not in slower.headers
 
 
 def test_a_restart_keeps_what_was_there(github, octo):
@@ -463,3 +469,23 @@ def test_a_renamed_repository_is_answered_as_recorded(github, octo):
     assert ours.status == recorded[0]["status"] and ours.json["message"] == theirs["message"]
     assert shape(ours.json) == shape(theirs)
     assert ours.json["url"] == ours.headers["Location"]
+
+
+def test_github_s_own_client_understands_it(github, octo):
+    """Octokit publishes, pages, downloads through the redirect, and sees both limits."""
+    github.fault("list-releases", secondary=True, retry_after=7)
+    github.limits(primary=15)
+    owner, name = REPOSITORY.split("/")
+    process = subprocess.run(
+        ["node", node_servers.JS / "github-simulated/octokit.mjs", node_servers.install(),
+         github.api, owner, name], capture_output=True, text=True, timeout=PATIENCE,
+        env={**os.environ, "GH_TOKEN": octo.token})
+    assert process.returncode == 0, process.stderr
+    told = json.loads(process.stdout)
+    assert told["again"]["status"] == 422 and "already_exists" in told["again"]["message"]
+    assert told["assets"] == ["a", "b", "c"] and told["latest"] == "v1"
+    assert told["digest"] == "sha256:" + told["sha256"]
+    assert told["sha256"] == hashlib.sha256(b"content of a").hexdigest()
+    assert [e["status"] for e in told["limited"]] == [403, 403]
+    assert [kind for kind, _ in told["waits"]] == ["secondary", "primary"]
+    assert told["waits"][0][1] == 7

@@ -70,7 +70,8 @@ export function need(repository, who, wanted) {
 
 export const permissionsOf = (repository, who) => {
 	const has = rank(repository, who);
-	return { admin: has >= 3, maintain: has >= 3, push: has >= 2, triage: has >= 2, pull: has >= 1 };
+	return { admin: has >= 3, maintain: has >= 3, push: has >= 2, triage: has >= 2,
+		pull: has >= 1 };
 };
 
 // --- rate limits
@@ -112,10 +113,13 @@ export function charge(world, who, cost = 1) {
 	throw refusal;
 }
 
-export const secondary = (seconds, what = "Please wait a few minutes before you try again.") =>
-	new Refusal(403, `You have exceeded a secondary rate limit. ${what}`, {
-		headers: { "retry-after": seconds }, url: "https://docs.github.com/free-pro-team@latest/" +
-			"rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits" });
+// seconds: null: the answer does not say how long to wait, which GitHub documents.
+export const secondary = (seconds, status = 403,
+	what = "Please wait a few minutes before you try again.") =>
+	new Refusal(status, `You have exceeded a secondary rate limit. ${what}`, {
+		headers: seconds === null ? {} : { "retry-after": seconds },
+		url: "https://docs.github.com/free-pro-team@latest/rest/overview/" +
+			"rate-limits-for-the-rest-api#about-secondary-rate-limits" });
 
 // Counts one creation of content, or refuses it.
 export function chargeCreation(world, who) {
@@ -126,8 +130,8 @@ export function chargeCreation(world, who) {
 		if (world.limits.content_refusals && --world.limits.content_refusals <= 0)
 			kept.length = 0;
 		world.created[name] = kept;
-		throw secondary(world.limits.retry_after, "You have been temporarily blocked from content " +
-			"creation. Please retry your request again later.");
+		throw secondary(world.limits.retry_after, 403, "You have been temporarily blocked from " +
+			"content creation. Please retry your request again later.");
 	}
 	world.created[name] = [...kept, at];
 }

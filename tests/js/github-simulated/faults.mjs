@@ -1,16 +1,17 @@
 // Faults that the tests set: which request of an operation, and what happens to it.
 //
-//     { operation, nth = 1, times = 1, name, … }   name: only requests whose asset's name has this
+//     { operation, nth = 1, times = 1, name, … }   name: only assets whose name has this in it
 //
-//     status: 502 …         this answer, before the work was done (an upload's body is read first,
-//                           and leaves a "starter"; leaves: "nothing": it does not)
+//     status: 502           this answer, and the work is not done. The body of an upload is read,
+//                           and leaves a "starter", unless leaves: "nothing"
 //     done: true            with status: after the work was done
 //     headers, body         of that answer
 //     lost: true            the work is done, and the connection ends without an answer
 //     cut: N                the connection ends after N bytes of an upload, or of an object
 //     hold: N               an upload or an object waits after N bytes until the tests release it
 //     before: true          the request waits at its beginning until the tests release it
-//     secondary: true       the secondary rate limit, with retry_after
+//     secondary: true       the secondary rate limit, with status (403) and retry_after (null: the
+//                           answer has no such header)
 //     flip: N               byte N of an object is changed on its way
 
 class Fault {

@@ -1,6 +1,7 @@
 // GitHub's published OpenAPI description (@octokit/openapi), and the validation by it of requests
 // and answers. Stricter than the description: members and parameters that it does not name are
 // wrong, in requests and in answers.
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 
@@ -54,9 +55,11 @@ function extract(document) {
 }
 
 function description(modules) {
-	const kept = path.join(modules, "github-openapi.json");
+	const folder = path.join(modules, "node_modules/@octokit/openapi/generated");
+	const state = createHash("sha256").update(PATHS.join() + extract).digest("hex").slice(0, 16);
+	const kept = path.join(folder, `part-${state}.json`);
 	if (!fs.existsSync(kept)) {
-		const whole = path.join(modules, "node_modules/@octokit/openapi/generated/api.github.com.json");
+		const whole = path.join(folder, "api.github.com.json");
 		const made = `${kept}.${process.pid}`;
 		fs.writeFileSync(made, JSON.stringify(extract(JSON.parse(fs.readFileSync(whole)))));
 		fs.renameSync(made, kept);
@@ -84,8 +87,7 @@ function converted(schema, closed = true) {
 		made.additionalProperties = false;
 	if (!schema.nullable)
 		return made;
-	return made.enum ? { anyOf: [{ type: "null" }, { ...made, enum: made.enum.filter((v) => v !== null) }] }
-		: { anyOf: [{ type: "null" }, made] };
+	return { anyOf: [{ type: "null" }, made] };
 }
 
 class Operation {
@@ -124,7 +126,8 @@ class Operation {
 
 	// What is wrong with a request, as texts. body: parsed JSON, or undefined.
 	requestFaults(named, query, body, type) {
-		const faults = [...this.parameterFaults(named, "path"), ...this.parameterFaults(query, "query")];
+		const faults = [...this.parameterFaults(named, "path"),
+			...this.parameterFaults(query, "query")];
 		const content = this.described.requestBody?.content;
 		if (body === undefined) {
 			if (this.described.requestBody?.required)
@@ -177,7 +180,8 @@ export class OpenApi {
 	faults(schema, holder, coerce = false) {
 		const key = JSON.stringify(schema) + coerce;
 		if (!this.compiled.has(key)) {
-			const own = JSON.parse(JSON.stringify(converted(schema)).replaceAll('"#/', '"github#/'));
+			const own = JSON.parse(JSON.stringify(converted(schema))
+				.replaceAll('"#/', '"github#/'));
 			this.compiled.set(key, (coerce ? this.lenient : this.ajv)
 				.compile({ type: "object", properties: { value: own }, required: ["value"] }));
 		}

@@ -41,9 +41,9 @@ function paged(c, all, shape) {
 		headers: links.length ? { link: links.join(", ") } : {} };
 }
 
-const answer = (c, release, status = 200) => ({ status, body: c.shapes.release(release, c.repository),
-	headers: status === 201 ? { location: `${c.shapes.place(c.repository)}/releases/${release.id}` }
-		: {} });
+const answer = (c, release, status = 200) => ({ status,
+	body: c.shapes.release(release, c.repository), headers: status === 201
+		? { location: `${c.shapes.place(c.repository)}/releases/${release.id}` } : {} });
 
 function checkText(c, { tag_name, body }) {
 	const errors = [];
@@ -131,7 +131,8 @@ function update(c) {
 }
 
 function updateAsset(c) {
-	const { asset, release } = assetOf(c), { name = asset.name, label = asset.label } = c.body ?? {};
+	const { asset, release } = assetOf(c);
+	const { name = asset.name, label = asset.label } = c.body ?? {};
 	const given = assetName(name);
 	if (release.immutable)
 		throw invalid("ReleaseAsset", [{ code: "custom",

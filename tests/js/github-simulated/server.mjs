@@ -133,8 +133,10 @@ async function operate(c) {
 		throw notFound();
 	if (!rule.free)
 		charge(world, c.who, rule.cost);
-	if (busy > world.limits.concurrent || c.fault?.secondary)
-		throw secondary(c.fault?.retry_after ?? world.limits.retry_after);
+	if (busy > world.limits.concurrent)
+		throw secondary(world.limits.retry_after);
+	if (c.fault?.secondary)
+		throw secondary(c.fault.retry_after ?? null, c.fault.status);
 	if (c.fault?.status && !c.fault.done && c.host !== "uploads")
 		return null;
 	if (rule.user && !c.who.user)
@@ -151,7 +153,8 @@ async function checkRequest(c) {
 	const wrong = (text) => violated(c.entry, `request: ${text}`);
 	if (c.host === "api") {
 		c.body = await json(c);
-		c.operation.requestFaults(c.named, c.query, c.body, c.headers["content-type"]).forEach(wrong);
+		c.operation.requestFaults(c.named, c.query, c.body, c.headers["content-type"])
+			.forEach(wrong);
 		if (c.body?.tag_name === undefined && c.operation.id === "create-release")
 			throw new Refusal(422, "Invalid request.\n\n\"tag_name\" wasn't supplied.");
 		return;
@@ -181,7 +184,7 @@ async function fromApi(c) {
 	}
 	if (c.fault?.lost || (made === null && !c.fault?.status) || (c.fault?.done && !c.fault.status))
 		return c.socket.destroy();
-	if (c.fault?.status && (made === null || c.fault.done))
+	if (c.fault?.status && !c.fault.secondary && (made === null || c.fault.done))
 		return send(c, c.fault.answer());
 	if (c.operation)
 		c.operation.answerFaults(made.status, made.body)
@@ -361,7 +364,8 @@ function handler(host) {
 			link: (asset) => link(world, urls, asset) };
 		c.entry = { n: log.length + 1, id: `FERRY:${++world.requests}`, host,
 			method: request.method, path: url.pathname, query: c.query, status: null,
-			range: request.headers.range ?? null, authorized: Boolean(request.headers.authorization) };
+			range: request.headers.range ?? null,
+			authorized: Boolean(request.headers.authorization) };
 		log.push(c.entry);
 		busy++;
 		request.on("error", () => {});		// a client that went away

@@ -59,8 +59,9 @@ export class Shapes {
 			uploader: this.user(asset.uploader), content_type: asset.content_type,
 			state: asset.state, size: asset.size, digest: asset.digest,
 			download_count: asset.downloads, created_at: asset.created_at,
-			updated_at: asset.updated_at, browser_download_url:
-				`${this.page(repository)}/releases/download/${tag}/${encodeURIComponent(asset.name)}`,
+			updated_at: asset.updated_at,
+			browser_download_url: `${this.page(repository)}/releases/download/` +
+				`${encodeURIComponent(tag)}/${encodeURIComponent(asset.name)}`,
 		};
 	}
 

@@ -23,7 +23,8 @@ export const now = () => new Date().toISOString().replace(/\.\d+Z$/, "Z");
 // softprops/action-gh-release#741, github/rest-api-description#2968).
 export function assetName(asked) {
 	const plain = asked.normalize("NFKD").replace(/\p{M}/gu, "");
-	const name = plain.replace(/[^A-Za-z0-9@+_.-]+/g, ".").replace(/\.{2,}/g, ".").replace(/\.$/, "");
+	const name = plain.replace(/[^A-Za-z0-9@+_.-]+/g, ".").replace(/\.{2,}/g, ".")
+		.replace(/\.$/, "");
 	return name.startsWith(".") ? `default${name}` : name;
 }
 
