@@ -11,7 +11,7 @@
 
 #define MODELS "targets/models/"
 
-static void place_release(struct place *p)
+static void entry_release(struct places_entry *p)
 {
 	free(p->key);
 	free(p->url);
@@ -20,7 +20,7 @@ static void place_release(struct place *p)
 void places_release(struct places *p)
 {
 	for (size_t i = 0; i < p->count; i++)
-		place_release(&p->at[i]);
+		entry_release(&p->at[i]);
 	free(p->at);
 	free(p->template);
 	str_list_release(&p->models);
@@ -164,25 +164,25 @@ static bool is_for(const struct places *p, const char *key)
 
 static int compare(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct places_entry *x = a, *y = b;
 	return strcmp(x->key, y->key);
 }
 
-const struct place *places_find(const struct places *p, const char *key)
+const struct places_entry *places_find(const struct places *p, const char *key)
 {
-	struct place wanted = { .key = (char *)key };
+	struct places_entry wanted = { .key = (char *)key };
 	return p && p->count ? bsearch(&wanted, p->at, p->count, sizeof wanted, compare) : NULL;
 }
 
 uint64_t places_release_of(const struct places *p, const char *key)
 {
-	const struct place *found = places_find(p, key);
+	const struct places_entry *found = places_find(p, key);
 	return found && found->release ? found->release : 1;
 }
 
 char *places_url(const struct places *p, const char *key)
 {
-	const struct place *found = places_find(p, key);
+	const struct places_entry *found = places_find(p, key);
 	if (found && found->url)
 		return mem_strdup(found->url);
 	return p && is_for(p, key) ? places_template_url(p->template, key) : NULL;
@@ -190,7 +190,7 @@ char *places_url(const struct places *p, const char *key)
 
 bool places_has(const struct places *p, const char *key)
 {
-	const struct place *found = places_find(p, key);
+	const struct places_entry *found = places_find(p, key);
 	return (found && found->url) || (p && is_for(p, key));
 }
 
@@ -199,7 +199,7 @@ bool places_has(const struct places *p, const char *key)
 static void add(struct places *p, const char *key, uint64_t release, const char *url)
 {
 	p->at = mem_grow(p->at, p->count, &p->cap, sizeof *p->at);
-	p->at[p->count++] = (struct place){
+	p->at[p->count++] = (struct places_entry){
 		.key = mem_strdup(key),
 		.release = release,
 		.url = url ? mem_strdup(url) : NULL,
@@ -218,7 +218,7 @@ void places_add_url(struct places *p, const char *key, const char *url)
 
 /* qsort() is not stable, so the order of adding is compared, too. */
 struct ordered {
-	struct place place;
+	struct places_entry place;
 	size_t at;
 };
 
@@ -238,7 +238,7 @@ void places_sort(struct places *p)
 	qsort(all, p->count, sizeof *all, compare_ordered);
 	for (size_t i = 0; i < p->count; i++) {
 		if (i + 1 < p->count && strcmp(all[i].place.key, all[i + 1].place.key) == 0)
-			place_release(&all[i].place);
+			entry_release(&all[i].place);
 		else
 			p->at[kept++] = all[i].place;
 	}

@@ -36,7 +36,7 @@
 #define PLACES_MAX_MODELS ((size_t)4096) /* of a template */
 
 /* Where one object is: in a follow-up release, or at a URL. */
-struct place {
+struct places_entry {
 	char *key;        /* of the object: "targets/models/…" */
 	uint64_t release; /* 2 or more; 0: it has a URL */
 	char *url;        /* or NULL */
@@ -44,7 +44,7 @@ struct place {
 
 /* What is known of one mirror; {0} is: nothing. */
 struct places {
-	struct place *at; /* sorted by key, after places_sort() */
+	struct places_entry *at; /* sorted by key, after places_sort() */
 	size_t count, cap;
 	char *template;         /* or NULL */
 	struct str_list models; /* that the template is for; empty: all */
@@ -61,7 +61,7 @@ bool places_is_target(const char *path);
 /* ---- looking up; p may be NULL: there are no places ---- */
 
 /* The place in the list, or NULL. */
-const struct place *places_find(const struct places *p, const char *key);
+const struct places_entry *places_find(const struct places *p, const char *key);
 /* The number of the release that has the object: 1, unless the list says more. */
 uint64_t places_release_of(const struct places *p, const char *key);
 /* The URL of the object, from the list or the template; caller frees. NULL: it is not there. */

@@ -182,7 +182,7 @@ static json_t *header_json(const struct places *p)
 	return header;
 }
 
-static json_t *place_json(const struct place *p)
+static json_t *place_json(const struct places_entry *p)
 {
 	json_t *object = json_object();
 	json_put_string(object, "key", p->key);

@@ -15,6 +15,7 @@ struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kind
 			.keys = kinds[i]->keys,
 			.public_keys = kinds[i]->public_keys,
 			.metadata_only = kinds[i]->metadata_only,
+			.objects_only = kinds[i]->others_files,
 		};
 	return list;
 }

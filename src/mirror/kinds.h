@@ -17,6 +17,13 @@ extern const struct mirror_ops mirror_file;
 extern const struct mirror_ops mirror_http;
 
 /*
+ * names: read only. Files that lie on a web server under names of their own, at the URLs that
+ * m->places and the template have. Only model files are read from there. Written in ferry.conf as
+ * kind = http with layout = names.
+ */
+extern const struct mirror_ops mirror_names;
+
+/*
  * s3: a bucket of any S3-compatible server; r2: the same at Cloudflare's endpoint of an account.
  * What a server can do is found out by probing. An object of one piece, and metadata, is one PUT;
  * a larger one is a multipart upload with the pieces as parts, which the next upload of the

@@ -43,6 +43,7 @@ void mirror_close(struct mirror *m)
 	free(m->place);
 	free(m->region);
 	str_list_release(&m->closed);
+	places_free(m->places);
 	free(m);
 }
 
@@ -117,6 +118,20 @@ int mirror_open_entry(const struct mirror_ops *const *kinds, const struct mirror
 	if (env)
 		m->env = *env;
 	return open_to_read(m, out, e);
+}
+
+int mirror_read_places(struct mirror *m, const void *data, size_t len, const char *what,
+		       struct err *e)
+{
+	if (!m->places)
+		m->places = NEW(struct places);
+	int rc = places_read(data, len, what, m->places, e);
+	return rc < 0 ? err_context(e, "mirror %s", m->id) : 0;
+}
+
+bool mirror_has(const struct mirror *m, const char *key)
+{
+	return !m->ops->has || m->ops->has(m, key);
 }
 
 bool mirror_has_server(const struct mirror *m)

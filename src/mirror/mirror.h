@@ -23,6 +23,7 @@
 #define FERRY_MIRROR_MIRROR_H
 
 #include "catalog/catalog.h"
+#include "catalog/places.h"
 #include "hash/grid.h"
 #include "mirror/findings.h"
 #include "settings/mirrors.h"
@@ -184,6 +185,8 @@ struct mirror_ops {
 	unsigned connections; /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
 	unsigned small_connections; /* the same; 0: as connections */
 	const char *const *schemes; /* "https://", …: URLs that it can read; NULL-ended, or NULL */
+	bool others_files;          /* files of others, under their own names: they may change, and
+				       nothing is ever put there */
 	bool reads_entries;         /* it reads mirrors of its kind by their entry in the catalog,
 				       where the URL is not enough */
 
@@ -196,6 +199,9 @@ struct mirror_ops {
 	/* A thread's own state; connect NULL: none is needed. */
 	int (*connect)(struct mirror_connection *c, struct err *e);
 	void (*disconnect)(struct mirror_connection *c);
+
+	/* Is this object meant to be there? Asks no server. NULL: every one is. */
+	bool (*has)(const struct mirror *m, const char *key);
 
 	int (*stat)(struct mirror_connection *c, const char *key, struct mirror_stat *out,
 		    struct err *e);
@@ -277,8 +283,10 @@ struct mirror {
 	unsigned small_connections; /* and how many of them while all are for small objects */
 	enum mirror_holds holds;
 	bool stage;
-	const json_t *entry; /* of the signed catalog, borrowed while open runs; or NULL */
-	void *state;         /* the kind's own, shared by all connections */
+	const json_t *entry;   /* of the signed catalog, borrowed while open runs; or NULL */
+	struct places *places; /* where its objects are, if not where the kind puts them; owned.
+				  NULL: no list was read */
+	void *state;           /* the kind's own, shared by all connections */
 
 	pthread_mutex_t lock; /* of what follows */
 	struct mirror_connection *idle;
@@ -314,6 +322,12 @@ WARN_UNUSED int mirror_open_entry(const struct mirror_ops *const *kinds,
 /* Can one of the kinds read it? what: MIRROR_HOLDS_OBJECTS or _METADATA. */
 bool mirror_reads_entry(const struct mirror_ops *const *kinds, const struct catalog_mirror *entry,
 			enum mirror_holds what);
+/* Reads its signed list of places (catalog/places.h), before any other call uses the mirror.
+ * ERR_INTEGRITY: it is damaged. */
+WARN_UNUSED int mirror_read_places(struct mirror *m, const void *data, size_t len, const char *what,
+				   struct err *e);
+/* Is this object meant to be on it? Asks no server. */
+bool mirror_has(const struct mirror *m, const char *key);
 /* A mirror of this kind with this id, not opened yet: for mirror_open() and the kinds of tests. */
 struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);

@@ -2,6 +2,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/link.h"
+#include "catalog/places.h"
 #include "http/url.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -49,37 +50,67 @@ static int check_keys(const struct settings_mirror *m, const struct settings_kin
 	return conf_check_keys(m->conf, m->section, all, e);
 }
 
-/* "file, http or s3". */
-static void list_kinds(const struct settings_kind *kinds, struct buf *out)
+/* The kinds as people write them: names is http with another layout. */
+static size_t written_kinds(const struct settings_kind *kinds, const char **out)
 {
+	size_t n = 0;
 	for (; kinds->name; kinds++)
-		buf_addf(out, "%s%s", kinds->name,
-			 !kinds[1].name  ? ""
-			 : kinds[2].name ? ", "
-					 : " or ");
+		if (!kinds->objects_only)
+			out[n++] = kinds->name;
+	return n;
+}
+
+/* "file, http or s3". */
+static void list_names(const char *const *names, size_t count, struct buf *out)
+{
+	for (size_t i = 0; i < count; i++)
+		buf_addf(out, "%s%s", names[i],
+			 i + 1 == count   ? ""
+			 : i + 2 == count ? " or "
+					  : ", ");
+}
+
+/* The layout of a web server's files: those of a repository, or names of their own. */
+static int read_layout(struct settings_mirror *m, struct err *e)
+{
+	const char *layout = conf_get(m->section, "layout");
+	if (!layout || strcmp(m->kind, "http") != 0 || strcmp(layout, "repository") == 0)
+		return 0;
+	if (strcmp(layout, "names") != 0)
+		return conf_err(m->conf, m->section, "layout", e,
+				"layout: must be repository or names, not '%s'", layout);
+	m->kind = "names";
+	return 0;
+}
+
+static int unknown_kind(struct settings_mirror *m, const struct settings_kind *kinds, struct err *e)
+{
+	CLEANUP(buf_release) struct buf list = BUF_INIT(KIB);
+	size_t count = 0;
+	while (kinds[count].name)
+		count++;
+	CLEANUP(mem_free_ptr) const char **names = mem_alloc((count + 1) * sizeof *names);
+	count = written_kinds(kinds, names);
+	list_names(names, count, &list);
+	if (!m->kind)
+		return conf_err(m->conf, m->section, NULL, e, "[mirror.%s] needs 'kind': %s", m->id,
+				buf_str(&list));
+	conf_err(m->conf, m->section, "kind", e, "unknown kind '%s'", m->kind);
+	CLEANUP(mem_free_ptr) char *all = mem_printf("the kinds are %s", buf_str(&list));
+	return text_hint_nearest(m->kind, names, count, all, e);
 }
 
 static int read_kind(struct settings_mirror *m, const struct settings_kind *kinds,
 		     const struct settings_kind **out, struct err *e)
 {
-	CLEANUP(buf_release) struct buf list = BUF_INIT(KIB);
-	CLEANUP(mem_free_ptr) const char **names = NULL;
-	size_t count = 0;
-	list_kinds(kinds, &list);
-	if (!m->kind)
-		return conf_err(m->conf, m->section, NULL, e, "[mirror.%s] needs 'kind': %s", m->id,
-				buf_str(&list));
+	const struct settings_kind *given = m->kind ? find_kind(kinds, m->kind) : NULL;
+	if (!given || given->objects_only)
+		return unknown_kind(m, kinds, e);
+	int rc = read_layout(m, e);
+	if (rc < 0)
+		return rc;
 	*out = find_kind(kinds, m->kind);
-	if (*out)
-		return check_keys(m, *out, e);
-	while (kinds[count].name)
-		count++;
-	names = mem_alloc((count + 1) * sizeof *names);
-	for (size_t i = 0; i < count; i++)
-		names[i] = kinds[i].name;
-	conf_err(m->conf, m->section, "kind", e, "unknown kind '%s'", m->kind);
-	CLEANUP(mem_free_ptr) char *all = mem_printf("the kinds are %s", buf_str(&list));
-	return text_hint_nearest(m->kind, names, count, all, e);
+	return *out ? check_keys(m, *out, e) : unknown_kind(m, kinds, e);
 }
 
 /* ---- one section ---- */
@@ -89,6 +120,8 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 	const char *holds = conf_get(m->section, "holds");
 	if (kind->metadata_only)
 		m->holds = MIRROR_HOLDS_METADATA;
+	if (kind->objects_only)
+		m->holds = MIRROR_HOLDS_OBJECTS;
 	if (holds && !holds_parse(holds, &m->holds))
 		return conf_err(m->conf, m->section, "holds", e,
 				"holds: must be all, objects or metadata, not '%s'", holds);
@@ -96,6 +129,10 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 		return conf_err(m->conf, m->section, "holds", e,
 				"holds: a %s mirror holds only metadata, no model files",
 				kind->name);
+	if (kind->objects_only && m->holds != MIRROR_HOLDS_OBJECTS)
+		return conf_err(m->conf, m->section, "holds", e,
+				"holds: only model files are read from a mirror with layout = "
+				"names");
 	return 0;
 }
 
@@ -210,7 +247,7 @@ static int public_url(const struct settings_mirror *m, const struct settings_kin
 	if (folder && !path)
 		return conf_err(m->conf, m->section, NULL, e, "a mirror of kind %s needs 'path'",
 				kind->name);
-	if (!m->url && strcmp(kind->name, "http") == 0)
+	if (!m->url && (strcmp(kind->name, "http") == 0 || kind->objects_only))
 		return conf_err(m->conf, m->section, NULL, e, "a mirror of kind http needs 'url'");
 	*out = path && !m->url ? path_file_url(path) : NULL;
 	if (!m->url)
@@ -262,6 +299,27 @@ static void put_public_keys(json_t *o, const struct settings_mirror *m,
 	}
 }
 
+/* Which models the template is for. */
+static int put_template(json_t *o, const struct settings_mirror *m, struct err *e)
+{
+	const char *template = conf_get(m->section, "template");
+	CLEANUP(str_list_release) struct str_list models = { 0 };
+	conf_get_words(m->section, "models", &models);
+	for (size_t i = 0; i < models.count; i++)
+		if (!path_is_id(models.at[i]))
+			return conf_err(m->conf, m->section, "models", e,
+					"models: '%s' is not the id of a model", models.at[i]);
+	if (models.count && !template)
+		return conf_err(m->conf, m->section, "models", e,
+				"models: they are those of the template, and there is none");
+	const char *fault = template ? places_template_fault(template) : NULL;
+	if (fault)
+		return conf_err(m->conf, m->section, "template", e, "template: %s", fault);
+	if (models.count)
+		json_put(o, "models", json_strings(&models));
+	return 0;
+}
+
 /* *out is NULL if readers have no URL for it. */
 static int catalog_entry(const struct settings_mirror *m, const struct settings_kind *kinds,
 			 json_t **out, struct err *e)
@@ -289,8 +347,13 @@ static int catalog_entry(const struct settings_mirror *m, const struct settings_
 	if (part)
 		json_put_u64(o, "part_size", part);
 	put_public_keys(o, m, kind);
-	*out = o;
-	return 0;
+	if (kind->objects_only)
+		rc = put_template(o, m, e);
+	if (rc == 0)
+		*out = o;
+	else
+		json_decref(o);
+	return rc;
 }
 
 static int compare(const void *a, const void *b)

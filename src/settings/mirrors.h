@@ -16,12 +16,13 @@ struct settings_kind {
 	const char *const *public_keys; /* those that the catalog has, too, with '_' for '-';
 					   NULL-ended, or NULL */
 	bool metadata_only;             /* it holds no model files */
+	bool objects_only;              /* it holds nothing else */
 };
 
 /* The keys that every kind has. All strings are borrowed from the configuration. */
 struct settings_mirror {
 	const char *id;
-	const char *kind;       /* NULL if not given */
+	const char *kind;       /* NULL if not given; "names" for http with layout = names */
 	const char *repository; /* that it is a copy of; or NULL */
 	const char *url;        /* base URL for readers; or NULL */
 	const char *region;     /* or NULL */

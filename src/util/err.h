@@ -44,6 +44,7 @@ enum err_cause {
 	CAUSE_PORTAL,      /* a network that wants a login answers in place of the server */
 	CAUSE_LOCKED,      /* another process holds a lock */
 	CAUSE_WITHDRAWN,   /* the publisher has withdrawn it */
+	CAUSE_CHANGED,     /* a file of others is no longer the version that is signed */
 };
 
 struct err {

@@ -19,7 +19,9 @@ static const char *member(const json_t *array, size_t i, const char *key)
 
 static const char *const no_keys[] = { NULL };
 static const char *const file_keys[] = { "path", NULL };
-static const char *const http_keys[] = { "netrc", NULL };
+static const char *const http_keys[] = { "netrc", "layout", NULL };
+static const char *const names_keys[] = { "netrc", "layout", "template", "models", NULL };
+static const char *const names_public[] = { "template", NULL };
 static const char *const s3_keys[] = { "bucket", "profile", "account", NULL };
 static const char *const github_keys[] = { "owner", "repo", "tag", "part-size", NULL };
 static const char *const git_keys[] = { "remote", "branch", NULL };
@@ -27,6 +29,7 @@ static const char *const github_public[] = { "tag", NULL };
 static const struct settings_kind kinds[] = {
 	{ .name = "file", .keys = file_keys },
 	{ .name = "http", .keys = http_keys },
+	{ .name = "names", .keys = names_keys, .public_keys = names_public, .objects_only = true },
 	{ .name = "s3", .keys = s3_keys },
 	{ .name = "github", .keys = github_keys, .public_keys = github_public },
 	{ .name = "git", .keys = git_keys, .metadata_only = true },
@@ -176,9 +179,65 @@ static void lint_looks_at_mirrors(void **state)
 	conf_release(&c);
 }
 
+#define NAMES "[repository.lab]\npath = t\n[mirror.hub]\nkind = http\nlayout = names\n"
+
+static void files_under_their_own_names_are_a_kind_of_its_own(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct conf c = parsed(NAMES "url = https://h.org/o/r\nmodels = phi-2 phi-3\n"
+				     "template = https://h.org/o/r/resolve/abc/{name}\n");
+	json_t *mirrors;
+	assert_ok(mirrors_of(&c, "lab", &mirrors, NULL, &e), &e);
+	assert_string_equal(member(mirrors, 0, "kind"), "names");
+	assert_string_equal(member(mirrors, 0, "holds"), "objects");
+	assert_string_equal(member(mirrors, 0, "template"), "https://h.org/o/r/resolve/abc/{name}");
+	json_t *models = json_object_get(json_array_get(mirrors, 0), "models");
+	assert_int_equal(json_array_size(models), 2);
+	assert_string_equal(json_string_value(json_array_get(models, 1)), "phi-3");
+	json_decref(mirrors);
+	conf_release(&c);
+	c = parsed("[mirror.web]\nkind = http\nlayout = repository\nurl = https://h.org\n");
+	assert_ok(mirrors_of(&c, NULL, &mirrors, NULL, &e), &e);
+	assert_string_equal(member(mirrors, 0, "kind"), "http");
+	json_decref(mirrors);
+	conf_release(&c);
+}
+
+static void wrong_settings_of_names_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *fault;
+	} cases[] = {
+		{ NAMES, "needs 'url'" },
+		{ NAMES "url = https://h.org\nholds = all\n", "only model files are read" },
+		{ NAMES "url = https://h.org\nholds = metadata\n", "only model files are read" },
+		{ NAMES "url = https://h.org\ntemplate = https://h.org/x\n", "lacks {name}" },
+		{ NAMES "url = https://h.org\nmodels = a\n", "there is none" },
+		{ NAMES "url = https://h.org\ntemplate = https://h.org/{name}\nmodels = A\n",
+		  "'A' is not the id of a model" },
+		{ "[mirror.web]\nkind = http\nlayout = flat\nurl = https://h.org\n",
+		  "must be repository or names, not 'flat'" },
+		{ "[mirror.web]\nkind = http\ntemplate = x\nurl = https://h.org\n",
+		  "unknown key 'template'" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		struct conf c = parsed(cases[i].text);
+		json_t *mirrors = NULL;
+		assert_int_equal(mirrors_of(&c, NULL, &mirrors, NULL, &e), -ERR_USAGE);
+		if (!strstr(e.text, cases[i].fault))
+			fail_msg("\"%s\" does not say \"%s\"", e.text, cases[i].fault);
+		conf_release(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_under_their_own_names_are_a_kind_of_its_own),
+		cmocka_unit_test(wrong_settings_of_names_are_refused),
 		cmocka_unit_test(every_kind_is_read),
 		cmocka_unit_test(faults_name_their_line),
 		cmocka_unit_test(a_fault_leaves_what_could_be_read),
