@@ -10,7 +10,8 @@ OpenAPI description; what breaks it fails the test at its end.
         assert github.asset_names("octo/models", "models-tiny") == […]
 
 Hosts, each a free port of 127.0.0.1: `api`, `uploads`, `web` (public downloads, they redirect),
-`objects` (signed URLs; a request with Authorization is refused).
+`objects` (signed URLs; a request with Authorization is refused). `enterprise` is the same API below
+/api/v3 of the web's host, with uploads below /api/uploads, as GitHub Enterprise Server has it.
 
     github.repository(full_name, private=, immutable=, empty=, roles={"friend": "push"})
     github.token(user, scopes=["repo"])             # or "public_repo", …
@@ -76,6 +77,7 @@ class GithubSimulated:
             raise RuntimeError("the simulated GitHub did not start")
         for name, url in json.loads(line).items():
             setattr(self, "controller" if name == "control" else name, url)
+        self.enterprise = f"{self.web}/api/v3"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return self
 

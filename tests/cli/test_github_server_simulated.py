@@ -371,6 +371,17 @@ def test_limits_are_told_and_enforced(github, octo):
     assert "Retry-After" not in slower.headers
 
 
+def test_an_enterprise_server_has_all_on_one_host(github, octo):
+    octo.base = octo.base.replace(github.api, github.enterprise)
+    release = published(octo, "a", "b")
+    assert release["url"].startswith(github.enterprise)
+    assert release["upload_url"].startswith(f"{github.web}/api/uploads/repos/")
+    page = octo(f"/releases/{release['id']}/assets?per_page=1")
+    assert f"<{github.enterprise}/repositories/" in page.headers["Link"]
+    github.rename(REPOSITORY, "octo/weights")
+    assert octo("").headers["Location"].startswith(f"{github.enterprise}/repositories/")
+
+
 def test_a_restart_keeps_what_was_there(github, octo):
     published(octo, "weights.gguf")
     before = octo("/releases").json

@@ -25,7 +25,7 @@ import { World } from "./world.mjs";
 const [modules, folder] = process.argv.slice(2);
 const openapi = new OpenApi(createRequire(path.join(modules, "package.json")), modules);
 const world = new World(folder), faults = new Faults();
-const urls = {}, shapes = new Shapes(world, openapi, urls);
+const urls = {};
 let log = [], violations = [], busy = 0;
 
 function violated(entry, text) {
@@ -101,8 +101,8 @@ function findRepository(c) {
 	need(repository, c.who, "read");
 	if (!moved)
 		return repository;
-	const at = `${urls[c.host]}/repositories/${repository.id}` +
-		c.request.url.replace(/^\/repos\/[^/]+\/[^/?]+/, "");
+	const at = `${c.urls[c.host]}/repositories/${repository.id}` +
+		c.target.replace(/^\/repos\/[^/]+\/[^/?]+/, "");
 	throw Object.assign(new Refusal(c.method === "GET" ? 301 : 307, "Moved Permanently",
 		{ headers: { location: at }, url: `${DOCUMENTATION}/guides/best-practices-for-using-the-` +
 			"rest-api#follow-redirects" }), { at });
@@ -354,12 +354,24 @@ async function control(request, response) {
 
 const HOSTS = { api: fromApi, uploads: fromApi, web: fromWeb, objects: fromObjects };
 
-function handler(host) {
+// A GitHub Enterprise Server has all on one host: the web's, here.
+const ENTERPRISE = { api: "/api/v3", uploads: "/api/uploads" };
+
+function placed(asked, target) {
+	const host = asked !== "web" ? undefined
+		: Object.keys(ENTERPRISE).find((h) => target.startsWith(`${ENTERPRISE[h]}/`));
+	if (!host)
+		return { host: asked, target, urls };
+	return { host, target: target.slice(ENTERPRISE[host].length), urls: { ...urls,
+		api: urls.web + ENTERPRISE.api, uploads: urls.web + ENTERPRISE.uploads } };
+}
+
+function handler(asked) {
 	return async (request, response) => {
-		const url = new URL(request.url, urls[host]);
-		const c = { host, request, response, socket: request.socket, headers: request.headers,
+		const at = placed(asked, request.url), { host } = at, url = new URL(at.target, urls[asked]);
+		const c = { ...at, request, response, socket: request.socket, headers: request.headers,
 			pathname: url.pathname, query: Object.fromEntries(url.searchParams),
-			urls, world, shapes,
+			world, shapes: new Shapes(world, openapi, at.urls),
 			method: request.method === "HEAD" ? "GET" : request.method,
 			link: (asset) => link(world, urls, asset) };
 		c.entry = { n: log.length + 1, id: `FERRY:${++world.requests}`, host,
@@ -400,7 +412,7 @@ const servers = {};
 for (const name of Object.keys(HOSTS)) {
 	servers[name] = http.createServer({ requestTimeout: 0 }, handler(name));
 	servers[name].on("checkContinue", (request, response) => {
-		if (name !== "uploads")
+		if (placed(name, request.url).host !== "uploads")
 			response.writeContinue();
 		servers[name].emit("request", request, response);
 	});
