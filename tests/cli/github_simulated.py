@@ -36,7 +36,8 @@ Hosts, each a free port of 127.0.0.1: `api`, `uploads`, `web` (public downloads,
 Operations have the names of GitHub's description: create-release, update-release, get-release,
 get-release-by-tag, get-latest-release, list-releases, delete-release, list-release-assets,
 upload-release-asset, get-release-asset, update-release-asset, delete-release-asset, get
-(the repository), check-immutable-releases, users/get-authenticated, rate-limit/get; and download
+(the repository), list-branches (none in an empty repository, which takes drafts but cannot publish
+them), check-immutable-releases, users/get-authenticated, rate-limit/get; and download
 (web) and object.
 """
 

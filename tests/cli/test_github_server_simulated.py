@@ -285,7 +285,9 @@ def test_an_immutable_release_keeps_its_assets_and_its_tag(github, octo):
 
 
 def test_an_empty_repository_takes_drafts_and_publishes_none(github, octo):
+    assert [b["name"] for b in octo("/branches").json] == ["main"]
     github.change(REPOSITORY, empty=True)
+    assert octo("/branches").json == []
     draft = octo.create()
     assert draft.status == 201
     assert octo.publish(draft.json).errors[0]["message"] == "Repository is empty."

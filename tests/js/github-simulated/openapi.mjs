@@ -6,7 +6,8 @@ import fs from "node:fs";
 import path from "node:path";
 
 const PATHS = [
-	"/rate_limit", "/user", "/repos/{owner}/{repo}", "/repos/{owner}/{repo}/immutable-releases",
+	"/rate_limit", "/user", "/repos/{owner}/{repo}", "/repos/{owner}/{repo}/branches",
+	"/repos/{owner}/{repo}/immutable-releases",
 	"/repos/{owner}/{repo}/releases", "/repos/{owner}/{repo}/releases/latest",
 	"/repos/{owner}/{repo}/releases/tags/{tag}", "/repos/{owner}/{repo}/releases/{release_id}",
 	"/repos/{owner}/{repo}/releases/{release_id}/assets",

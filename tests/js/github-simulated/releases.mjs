@@ -182,6 +182,11 @@ function rateLimit(c) {
 		limit: 30, used: 0, remaining: 30, reset } } } };
 }
 
+// An empty repository has none.
+const branches = (c) => paged(c, c.repository.empty ? [] : ["main"], (name) => ({ name,
+	protected: false, commit: { sha: "0".repeat(40),
+		url: `${c.shapes.place(c.repository)}/commits/${"0".repeat(40)}` } }));
+
 function immutableReleases(c) {
 	if (!c.repository.immutable)
 		throw notFound();
@@ -195,6 +200,7 @@ export const OPERATIONS = {
 		body: c.shapes.authenticated(c.who.user.login) }) },
 	"get": { has: "read", work: (c) => ({ status: 200,
 		body: c.shapes.repository(c.repository, c.who) }) },
+	"list-branches": { has: "read", work: branches },
 	"check-immutable-releases": { has: "admin", work: immutableReleases },
 	"list-releases": { has: "read", work: list },
 	"create-release": { has: "write", work: create },
