@@ -32,8 +32,14 @@ extern const struct mirror_ops mirror_names;
 extern const struct mirror_ops mirror_s3;
 extern const struct mirror_ops mirror_r2;
 
+/*
+ * git: a branch of a git repository; metadata only. What is put, copied or removed is staged, and
+ * seen through the same mirror; publish() makes one commit of it and pushes that. A condition is
+ * checked again when somebody else pushed in the meantime. Clients read the branch over http.
+ */
+extern const struct mirror_ops mirror_git;
+
 /* Kinds that ferry.conf may name but this version cannot open (listed.c). */
 extern const struct mirror_ops mirror_github;
-extern const struct mirror_ops mirror_git;
 
 #endif

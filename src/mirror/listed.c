@@ -3,7 +3,5 @@
 #include "mirror/kinds.h"
 
 static const char *const github_keys[] = { "owner", "repo", "tag", "part-size", "api", NULL };
-static const char *const git_keys[] = { "remote", "branch", "prefix", "author", NULL };
 
 const struct mirror_ops mirror_github = { .kind = "github", .keys = github_keys };
-const struct mirror_ops mirror_git = { .kind = "git", .keys = git_keys, .metadata_only = true };

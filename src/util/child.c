@@ -57,7 +57,7 @@ char *child_on_path(const char *name)
 	return NULL;
 }
 
-static bool is_secret(const char *variable)
+bool child_is_secret(const char *variable)
 {
 	static const char *const ends[] = { "TOKEN",    "KEY",        "SECRET",
 					    "PASSWORD", "PASSPHRASE", "CREDENTIALS" };
@@ -70,7 +70,7 @@ static bool is_secret(const char *variable)
 
 static bool is_hidden(const struct child *c, const char *variable)
 {
-	return c->trusted ? str_starts(variable, "FERRY_PASSPHRASE=") : is_secret(variable);
+	return c->trusted ? str_starts(variable, "FERRY_PASSPHRASE=") : child_is_secret(variable);
 }
 
 /* The strings are borrowed; the caller frees the array. */

@@ -51,6 +51,9 @@ void child_result_release(struct child_result *r);
  * five seconds later SIGKILL). If this process dies, so does the child (Linux). */
 WARN_UNUSED int child_run(const struct child *c, struct child_result *out, struct err *e);
 
+/* Is this "NAME=value" of an environment a credential, which programs do not get? */
+bool child_is_secret(const char *variable);
+
 /* Default signal handlers again: in a child process before exec. Async-signal-safe. */
 void child_default_signals(void);
 
