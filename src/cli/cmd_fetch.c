@@ -1,7 +1,9 @@
 #include "cli/retrieve.h"
 #include "cli/several.h"
 #include "cli/values.h"
+#include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 
@@ -10,6 +12,7 @@ extern const struct command cmd_fetch;
 struct fetch_opts {
 	struct fetch_options fetch;
 	bool offline;
+	const char *from;
 };
 
 static const struct opt fetch_opts[] = {
@@ -18,6 +21,9 @@ static const struct opt fetch_opts[] = {
 		   "shards; missing folders are made"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, offline, 0, "offline", NULL,
 		  "do not use the network: use only the store"),
+	OPT_HINTED(OPT_STRING, fetch_opts, from, 0, "from", "FILE|URL", HINT_FILE,
+		   "read only from this bundle (`ferry push --bundle`), folder or URL: the mirrors "
+		   "of the configuration and of the catalog are not asked"),
 	OPT_ENTRY(OPT_SIZE, fetch_opts, fetch.limit_rate, 0, "limit-rate", "SIZE",
 		  "maximum bytes per second: 500K, 10M"),
 	OPT_ENTRY(OPT_FLAG, fetch_opts, fetch.check_blobs, 0, "verify", NULL,
@@ -79,6 +85,7 @@ static void tell(struct cli *cli, const json_t *model, const struct reference *a
 struct fetching {
 	struct cli *cli;
 	const struct fetch_opts *opts;
+	const char *from; /* URL of --from, or NULL */
 	struct retrieval retrieval;
 	struct reference *references; /* of each operand; one that is wrong: empty */
 	json_t *models;               /* borrowed */
@@ -119,7 +126,7 @@ static int open_for(struct fetching *f, const struct several *all, struct err *e
 	for (size_t i = 0; i < count; i++)
 		if (!all->bad[i])
 			r[good++] = f->references[i];
-	return retrieve_open(f->cli, r, good, f->opts->offline, &f->retrieval, e);
+	return retrieve_open(f->cli, r, good, f->opts->offline, f->from, &f->retrieval, e);
 }
 
 static int fetch_all(struct fetching *f, struct several *all, json_t *document, struct err *e)
@@ -148,13 +155,33 @@ static int check_output(const char *output, int models, struct err *e)
 			   "this name is ./-");
 }
 
+/* The URL of --from, which may be a file or folder; NULL without it. Caller frees. */
+static int from_url(const struct fetch_opts *o, char **out, struct err *e)
+{
+	if (o->from && o->offline)
+		return err_set(e, ERR_USAGE, "--from and --offline exclude each other");
+	if (!o->from || strstr(o->from, "://")) {
+		*out = o->from ? mem_strdup(o->from) : NULL;
+		return 0;
+	}
+	CLEANUP(mem_free_ptr) char *path = path_absolute(o->from);
+	if (!*o->from || !file_exists(path))
+		return err_set(e, ERR_NOT_FOUND, "--from %s: there is no such file or folder",
+			       o->from);
+	*out = path_file_url(path);
+	return 0;
+}
+
 static int run(struct cli *cli, struct err *e)
 {
 	const struct fetch_opts *o = cli->opts;
+	CLEANUP(mem_free_ptr) char *from = NULL;
+	if (from_url(o, &from, e) < 0)
+		return -(int)e->class;
 	if (check_output(o->fetch.output, cli->count, e) < 0)
 		return -(int)e->class;
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	CLEANUP(fetching_release) struct fetching f = { .cli = cli, .opts = o };
+	CLEANUP(fetching_release) struct fetching f = { .cli = cli, .opts = o, .from = from };
 	CLEANUP(several_release) struct several all;
 	several_init(&all, cli);
 	f.references = mem_alloc((size_t)cli->count * sizeof *f.references);

@@ -1,3 +1,4 @@
+#include "cli/bundling.h"
 #include "cli/checks.h"
 #include "cli/plans.h"
 #include "cli/pruning.h"
@@ -17,7 +18,7 @@ struct push_opts {
 	struct push_options push; /* what the options can say of it */
 	struct opt_list only;
 	bool preflight, prune;
-	const char *plan, *apply;
+	const char *plan, *apply, *bundle;
 };
 
 static const struct opt options[] = {
@@ -45,6 +46,9 @@ static const struct opt options[] = {
 		  "publish nothing new"),
 	OPT_ENTRY(OPT_FLAG, push_opts, push.recheck, 0, "recheck", NULL,
 		  "also read back what an earlier push has verified, and repair it"),
+	OPT_HINTED(OPT_STRING, push_opts, bundle, 0, "bundle", "FILE", HINT_FILE,
+		   "instead of a push, write the release, or with --only its models, to this file: "
+		   "readers without a network use it as a mirror"),
 	PUBLISHER_NEW_MIRROR(push_opts, who.new_mirror),
 	OPT_LAST,
 };
@@ -318,6 +322,23 @@ static void add_mirrors(struct job *j)
 	}
 }
 
+/* For --bundle: the options that a bundle has, too. */
+static int write_bundle(struct cli *cli, const struct push_opts *o, struct err *e)
+{
+	const struct bundling b = {
+		.who = &o->who,
+		.file = o->bundle,
+		.only = &o->only,
+		.dry_run = o->push.dry_run,
+	};
+	if (o->push.stage || o->push.repair || o->push.recheck || o->preflight || o->prune ||
+	    o->plan || o->apply || o->who.new_mirror)
+		return err_set(e, ERR_USAGE,
+			       "--bundle can be combined with --only, --dry-run, --name and "
+			       "--repository, with no other option of push");
+	return bundling_run(cli, &b, e);
+}
+
 static int check_together(const struct push_opts *o, struct err *e)
 {
 	bool partly = o->only.count || o->push.repair;
@@ -392,6 +413,8 @@ static int push_run_command(struct cli *cli, struct err *e)
 	CLEANUP(job_release) struct job j = { 0 };
 	struct settings_publish publish;
 	struct push_opts given = *(const struct push_opts *)cli->opts, *o = &given;
+	if (o->bundle)
+		return write_bundle(cli, o, e);
 	j.plans = (struct plans){ .write = o->plan, .apply = o->apply };
 	int rc = check_together(o, e);
 	if (rc == 0)

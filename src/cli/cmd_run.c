@@ -89,7 +89,7 @@ static int locate(struct cli *cli, const struct run_opts *o, const struct refere
 {
 	CLEANUP(retrieve_close) struct retrieval r = { 0 };
 	CLEANUP(retrieve_release) struct retrieved model = { 0 };
-	int rc = retrieve_open(cli, reference, 1, o->offline, &r, e);
+	int rc = retrieve_open(cli, reference, 1, o->offline, NULL, &r, e);
 	if (rc < 0)
 		return rc;
 	rc = retrieve_model(&r, reference, &o->fetch, &model, e);

@@ -76,7 +76,7 @@ static int refuse(const struct retrieval *r, const struct reference *reference,
 }
 
 int retrieve_open(struct cli *cli, const struct reference *references, size_t count, bool offline,
-		  struct retrieval *out, struct err *e)
+		  const char *from, struct retrieval *out, struct err *e)
 {
 	CLEANUP(store_close) struct store store = { 0 };
 	*out = (struct retrieval){ .cli = cli, .offline = offline };
@@ -86,8 +86,8 @@ int retrieve_open(struct cli *cli, const struct reference *references, size_t co
 	enum session_mode mode = offline                                 ? SESSION_OFFLINE
 				 : all_stored(&store, references, count) ? SESSION_HURRY
 									 : SESSION_ONLINE;
-	rc = session_open(cli, common_repository(references, count), mode, &out->session,
-			  &out->why);
+	rc = session_open_from(cli, common_repository(references, count), mode, from, &out->session,
+			       &out->why);
 	out->open = rc == 0;
 	if (rc == 0)
 		return 0;

@@ -19,9 +19,10 @@ struct retrieval {
 	struct session session;
 	struct err why;
 };
-/* For all of the references; the network is not waited for long when the store has them. */
+/* For all of the references; the network is not waited for long when the store has them. from: as
+ * in session_open_from(). */
 WARN_UNUSED int retrieve_open(struct cli *cli, const struct reference *r, size_t count,
-			      bool offline, struct retrieval *out, struct err *e);
+			      bool offline, const char *from, struct retrieval *out, struct err *e);
 void retrieve_close(struct retrieval *r); /* safe twice; for CLEANUP */
 
 struct retrieved {

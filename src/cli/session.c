@@ -99,10 +99,18 @@ int session_settings(struct cli *cli, struct settings_repositories *repositories
 int session_open(struct cli *cli, const char *repository, enum session_mode mode,
 		 struct session *out, struct err *e)
 {
+	return session_open_from(cli, repository, mode, NULL, out, e);
+}
+
+int session_open_from(struct cli *cli, const char *repository, enum session_mode mode,
+		      const char *from, struct session *out, struct err *e)
+{
 	CLEANUP(session_release) struct session s = { 0 };
 	const struct remote_options options = {
 		.offline = mode == SESSION_OFFLINE,
 		.hurry = mode == SESSION_HURRY,
+		.strict = from,
+		.only_from = from,
 		.report = cli->report,
 		.cancel = cli->cancel,
 		.kinds = mirror_kinds_client,

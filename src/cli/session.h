@@ -21,6 +21,10 @@ enum session_mode { SESSION_ONLINE, SESSION_OFFLINE, SESSION_HURRY /* remote_opt
 /* repository NULL: all of the configuration's. */
 WARN_UNUSED int session_open(struct cli *cli, const char *repository, enum session_mode mode,
 			     struct session *out, struct err *e);
+/* The same from this base URL alone, whose metadata must be as new as what is trusted; NULL: from
+ * where the settings say. */
+WARN_UNUSED int session_open_from(struct cli *cli, const char *repository, enum session_mode mode,
+				  const char *from, struct session *out, struct err *e);
 void session_release(struct session *s); /* safe twice; for CLEANUP */
 
 /* "[{repository, id, url, endpoint, bytes, wasted, banned, faults: [{fault, count, detail}]}]":

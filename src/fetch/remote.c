@@ -151,7 +151,8 @@ static int refresh_online(struct remote *r, struct err *e)
 	if (r->ask_mirrors)
 		remote_add_mirrors(r);
 	int rc = refresh_once(r, e);
-	if (rc < 0 && !r->ask_mirrors && remote_is_no_answer(e) && remote_add_mirrors(r)) {
+	if (rc < 0 && !r->alone && !r->ask_mirrors && remote_is_no_answer(e) &&
+	    remote_add_mirrors(r)) {
 		err_clear(e);
 		rc = refresh_once(r, e);
 	}
@@ -198,12 +199,18 @@ static void rank_sources(struct remote *r)
 static int load_catalog(struct remote *r, struct err *e)
 {
 	int rc = remote_load_head(r, &r->catalog, e);
-	if (rc == 0)
+	if (rc == 0 && !r->alone)
 		rank_sources(r);
 	return rc;
 }
 
 /* -- opening ------------------------------------------------------------------------------- */
+
+static void add_endpoint(struct remote *r, const char *url)
+{
+	struct source *source = source_add(&r->sources, NULL, url, true);
+	source->metadata = source->objects = true;
+}
 
 static int add_endpoints(const struct settings_repository *set, struct remote *r, struct err *e)
 {
@@ -212,10 +219,8 @@ static int add_endpoints(const struct settings_repository *set, struct remote *r
 		return err_hint(e, "add metadata = URL of a mirror (with metadata/ and targets/ "
 				   "below it), or use `ferry repository add`");
 	}
-	for (size_t i = 0; i < set->metadata.count; i++) {
-		struct source *source = source_add(&r->sources, NULL, set->metadata.at[i], true);
-		source->metadata = source->objects = true;
-	}
+	for (size_t i = 0; i < set->metadata.count; i++)
+		add_endpoint(r, set->metadata.at[i]);
 	return 0;
 }
 
@@ -265,7 +270,10 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		report_warn(options->report,
 			    "the store %s is read-only; using only what it contains",
 			    s->read_only ? s->home : trust);
-	if (add_endpoints(set, r, e) < 0)
+	r->alone = options->only_from != NULL;
+	if (r->alone)
+		add_endpoint(r, options->only_from);
+	else if (add_endpoints(set, r, e) < 0)
 		return err_context(e, "repository %s", set->name);
 	*out = STEAL(r);
 	return 0;

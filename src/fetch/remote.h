@@ -19,10 +19,12 @@
 #include "settings/repository.h"
 
 struct remote_options {
-	bool offline; /* no request is made */
-	bool hurry;   /* what is wanted is probably in the store: the whole refresh, and
-			 each small object after it, has a deadline */
-	bool strict;  /* metadata that cannot be refreshed is an error */
+	bool offline;          /* no request is made */
+	bool hurry;            /* what is wanted is probably in the store: the whole refresh, and
+				  each small object after it, has a deadline */
+	bool strict;           /* metadata that cannot be refreshed is an error */
+	const char *only_from; /* a base URL: nothing else is asked. NULL: the settings' endpoints
+				  and the catalog's mirrors */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
 	const struct cancel *cancel; /* NULL: nothing stops it */
@@ -34,6 +36,7 @@ struct remote {
 	const struct store *store; /* borrowed */
 	struct report *report;
 	bool offline, hurry;
+	bool alone;                   /* nothing but remote_options.only_from is asked */
 	bool read_only;               /* what would be downloaded cannot be kept: offline, too */
 	const char *expired;          /* offline, and by remote_inspect(): the role that has
 					 expired, or NULL */

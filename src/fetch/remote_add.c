@@ -32,8 +32,8 @@ static int check_url(const char *word, char **out, struct err *e)
 	CLEANUP(mem_free_ptr) char *shown = url_redact(tidy);
 	if (!strstr(tidy, "://")) {
 		CLEANUP(mem_free_ptr) char *path = path_absolute(word);
-		if (!file_is_dir(path)) {
-			err_set(e, ERR_USAGE, "%s is neither a URL nor a folder", shown);
+		if (!file_exists(path)) {
+			err_set(e, ERR_USAGE, "%s is neither a URL nor a folder or bundle", shown);
 			return err_hint(e, "give the URL of a mirror: https://…");
 		}
 		*out = path_file_url(path);

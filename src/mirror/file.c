@@ -74,8 +74,8 @@ static int file_stat(struct mirror_connection *c, const char *key, struct mirror
 	return mirror_file_open_object(c->mirror, key, &fd, out, e);
 }
 
-static int send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
-		const struct mirror_sink *sink, struct err *e)
+int mirror_file_send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
+		     const struct mirror_sink *sink, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(CHUNK);
 	while (len) {
@@ -110,7 +110,8 @@ static int file_get(struct mirror_connection *c, const struct mirror_range *r,
 			       "has only %llu bytes there, but bytes %llu-%llu were requested",
 			       (unsigned long long)st.size, (unsigned long long)r->offset,
 			       (unsigned long long)(all ? r->offset : r->offset + r->length - 1));
-	return send(c->mirror, fd, r->offset, all ? st.size - r->offset : r->length, sink, e);
+	return mirror_file_send(c->mirror, fd, r->offset, all ? st.size - r->offset : r->length,
+				sink, e);
 }
 
 /* A missing folder of the mirror is not an error; *there is then false. */

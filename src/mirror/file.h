@@ -1,4 +1,4 @@
-/* Shared by the file*.c alone. */
+/* Shared by the file*.c, and bundle.c. */
 #ifndef FERRY_MIRROR_FILE_H
 #define FERRY_MIRROR_FILE_H
 
@@ -43,6 +43,9 @@ WARN_UNUSED int mirror_file_take(int fd, struct err *e);
 /* Opens an object for reading; what is in our private folder is not found. */
 WARN_UNUSED int mirror_file_open_object(struct mirror *m, const char *key, int *fd,
 					struct mirror_stat *st, struct err *e);
+/* Sends a range of an open file. A read error is ERR_NETWORK: another mirror may succeed. */
+WARN_UNUSED int mirror_file_send(const struct mirror *m, int fd, uint64_t offset, uint64_t len,
+				 const struct mirror_sink *sink, struct err *e);
 /* ERR_USAGE for a key in our private folder. */
 WARN_UNUSED int mirror_file_refuse_private(const char *key, struct err *e);
 

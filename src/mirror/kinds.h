@@ -12,6 +12,10 @@
  */
 extern const struct mirror_ops mirror_file;
 
+/* bundle: one file with the objects of a release (bundle_index.h), read only. A file:// URL of a
+ * regular file is of this kind: it stands before file in the lists. */
+extern const struct mirror_ops mirror_bundle;
+
 /* http: read only. A mirror loses MIRROR_CAN_RANGE when its server ignores a range; get() still
  * works, by skipping the bytes before the range. */
 extern const struct mirror_ops mirror_http;

@@ -51,7 +51,8 @@ static const struct mirror_ops *kind_for(const struct mirror_ops *const *kinds, 
 {
 	for (; *kinds; kinds++)
 		for (const char *const *s = (*kinds)->schemes; s && *s; s++)
-			if (str_starts_nocase(url, *s))
+			if (str_starts_nocase(url, *s) &&
+			    (!(*kinds)->reads || (*kinds)->reads(url)))
 				return *kinds;
 	return NULL;
 }

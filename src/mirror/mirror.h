@@ -189,6 +189,7 @@ struct mirror_ops {
 				       nothing is ever put there */
 	bool reads_entries;         /* it reads mirrors of its kind by their entry in the catalog,
 				       where the URL is not enough */
+	bool (*reads)(const char *url); /* can it read this one of them? NULL: all of them */
 
 	/* From [mirror.NAME], or s == NULL and just a URL with, if it is a signed catalog's mirror,
 	 * m->entry. Asks no server. open NULL: this version knows the kind's keys, but cannot use

@@ -53,5 +53,7 @@ def validate_output(document):
         validate(document, "error")
     elif document["command"] == "prepare" and "refused" in document:
         validate(document, "output-prepare-check")
+    elif document["command"] == "push" and "bundle" in document:
+        validate(document, "output-push-bundle")
     else:
         validate(document, name_of(document["command"]))
