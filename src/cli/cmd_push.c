@@ -6,6 +6,7 @@
 #include "cli/values.h"
 #include "publish/only.h"
 #include "publish/push.h"
+#include "publish/tree_pack.h"
 #include "settings/publish.h"
 #include "util/mem.h"
 
@@ -407,6 +408,14 @@ static int prune(struct job *j, struct err *e)
 	return rc;
 }
 
+static int open_tree(struct job *j, struct err *e)
+{
+	int rc = tree_open(j->p.dir, &j->tree, e);
+	for (size_t i = 0; rc == 0 && i < j->count; i++)
+		rc = tree_pack_for(&j->tree, j->mirrors[i].mirror, e);
+	return rc;
+}
+
 static int push_run_command(struct cli *cli, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
@@ -435,7 +444,7 @@ static int push_run_command(struct cli *cli, struct err *e)
 	j.o.quorum = publish.quorum;
 	j.pruning.o.time = (struct prune_time){ time(NULL), publish.prune_after_s };
 	add_mirrors(&j);
-	if ((rc = check_choice(&j, o, e)) < 0 || (rc = tree_open(j.p.dir, &j.tree, e)) < 0)
+	if ((rc = check_choice(&j, o, e)) < 0 || (rc = open_tree(&j, e)) < 0)
 		return rc;
 	if (o->only.count &&
 	    (rc = only_resolve(&j.tree, o->only.at, o->only.count, &j.only, e)) < 0)

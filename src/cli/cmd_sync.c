@@ -5,6 +5,7 @@
 #include "publish/push.h"
 #include "publish/share.h"
 #include "publish/sync.h"
+#include "publish/tree_pack.h"
 #include "settings/repository.h"
 #include "tuf/name.h"
 #include "util/file.h"
@@ -247,7 +248,8 @@ static int open_tree(struct cli *cli, struct job *j, struct err *e)
 		.retry = j->o.retry,
 		.cancel = cli->cancel,
 	};
-	return sync_open(&from, &j->tree, e);
+	rc = sync_open(&from, &j->tree, e);
+	return rc < 0 ? rc : tree_pack_for(&j->tree, j->to.mirror, e);
 }
 
 /* ---- the result ----------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "cli/publisher.h"
 #include "cli/values.h"
 #include "http/url.h"
+#include "publish/tree_pack.h"
 #include "publish/verify_report.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -332,6 +333,14 @@ static void add_places(struct job *j)
 	}
 }
 
+static int open_tree(struct job *j, struct err *e)
+{
+	int rc = tree_open(j->p.dir, &j->tree, e);
+	for (size_t i = 0; rc == 0 && i < j->p.places.count; i++)
+		rc = tree_pack_for(&j->tree, j->p.places.at[i].mirror, e);
+	return rc;
+}
+
 static int open_all(struct cli *cli, struct job *j, struct err *e)
 {
 	const struct verify_opts *o = cli->opts;
@@ -343,7 +352,7 @@ static int open_all(struct cli *cli, struct job *j, struct err *e)
 	rc = add_urls(j, o, e);
 	add_places(j);
 	if (rc == 0)
-		rc = tree_open(j->p.dir, &j->tree, e);
+		rc = open_tree(j, e);
 	j->tree.cancel = cli->cancel;
 	j->o.record_dir = j->tree.dir;
 	return rc;
@@ -404,7 +413,7 @@ static int record_all(struct cli *cli, struct job *j, struct err *e)
 	struct verify_report *r = &j->joined.report;
 	int rc = publisher_open(cli, &o->who, true, true, &j->p, e);
 	if (rc == 0)
-		rc = tree_open(j->p.dir, &j->tree, e);
+		rc = open_tree(j, e);
 	if (rc < 0)
 		return rc;
 	if (!digest_equal(&j->tree.timestamp->sha256, &r->timestamp))

@@ -1,4 +1,6 @@
 #include "fetch/remote_internal.h"
+
+#include "catalog/pack.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -90,10 +92,28 @@ static bool cache_load(const char *path, const struct tuf_target *t, struct buf 
 	return true;
 }
 
+/* The key of the pack in which mirrors may have the file; NULL: in none. The caller frees it. */
+static char *pack_of(struct remote *r, const char *path)
+{
+	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
+	struct err ignored = ERR_INIT;
+	const char *id = path + strlen(CARD_TARGETS);
+	if (!r->has_cards || !pack_takes(path))
+		return NULL;
+	CLEANUP(mem_free_ptr) char *name = mem_strndup(id, strcspn(id, "/"));
+	CLEANUP(mem_free_ptr) char *card = card_document(name);
+	if (tuf_client_target(r->tuf, card, &t, &ignored) < 0)
+		return NULL;
+	CLEANUP(mem_free_ptr) char *key = remote_target_key(r, card, &t);
+	return pack_key(key);
+}
+
 static int download(struct remote *r, const char *path, const struct tuf_target *t,
 		    const char *cached, struct buf *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = remote_target_key(r, path, t);
+	CLEANUP(mem_free_ptr) char *pack = r->offline ? NULL : pack_of(r, path);
+	struct source_small what = { key, pack, t->length, t->sha256 };
 	if (r->offline) {
 		enum err_class class = r->store->read_only ? ERR_SYSTEM : ERR_NOT_FOUND;
 		err_set(e, class, "%s: %s is not in the store", r->repository, path);
@@ -102,7 +122,7 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 	uint64_t end_ms = r->sources.end_ms;
 	if (r->hurry && !end_ms)
 		source_list_set_end(&r->sources);
-	int rc = source_get_small(&r->sources, key, t->length, &t->sha256, out, e);
+	int rc = source_get_small(&r->sources, &what, out, e);
 	r->sources.end_ms = end_ms;
 	if (rc == 0)
 		rc = file_mkdirs_for(cached, FILE_DIR_MODE, e);

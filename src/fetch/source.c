@@ -1,5 +1,6 @@
 #include "fetch/source.h"
 
+#include "catalog/pack.h"
 #include "fetch/pauses.h"
 #include "http/url.h"
 #include "mirror/kinds.h"
@@ -53,6 +54,8 @@ static void source_free(struct source *s)
 	free(s->id);
 	free(s->url);
 	entry_free(s->entry);
+	free(s->pack_key);
+	buf_release(&s->pack);
 	free(s);
 }
 
@@ -459,22 +462,52 @@ int source_list_err(const struct source_list *l, const char *what, struct err *e
 			   "pieces are kept");
 }
 
-static int get_from(struct source_list *l, struct source *s, const char *key, uint64_t length,
-		    const struct digest *sha256, uint64_t deadline_ms, struct buf *out, bool *lied,
+/* The files of a model are asked for one after the other. */
+static int get_pack(struct source *s, struct mirror *m, const char *key, uint64_t deadline_ms,
 		    struct err *e)
+{
+	if (s->pack_key && strcmp(s->pack_key, key) == 0)
+		return 0;
+	mem_free_ptr(&s->pack_key);
+	buf_release(&s->pack);
+	buf_init(&s->pack, PACK_MAX_BYTES);
+	int rc = mirror_get_small(m, key, deadline_ms, &s->pack, e);
+	if (rc == 0)
+		s->pack_key = mem_strdup(key);
+	return rc;
+}
+
+static int get_bytes(struct source *s, struct mirror *m, const struct source_small *what,
+		     uint64_t deadline_ms, struct buf *out, struct err *e)
+{
+	struct pack_file found;
+	if (!m->ops->packs || !what->pack_key)
+		return mirror_get_small(m, what->key, deadline_ms, out, e);
+	int rc = get_pack(s, m, what->pack_key, deadline_ms, e);
+	if (rc == 0)
+		rc = pack_find(&s->pack, what->key, &found, e);
+	if (rc < 0)
+		return rc;
+	buf_clear(out);
+	buf_add(out, found.data, found.len);
+	return buf_ok(out, "the file in the pack", e);
+}
+
+static int get_from(struct source_list *l, struct source *s, const struct source_small *what,
+		    uint64_t deadline_ms, struct buf *out, bool *lied, struct err *e)
 {
 	struct mirror *m;
 	struct digest got;
 	int rc = source_open(l, s, &m, e);
 	if (rc == 0)
-		rc = mirror_get_small(m, key, deadline_ms, out, e);
+		rc = get_bytes(s, m, what, deadline_ms, out, e);
 	if (rc < 0)
 		return rc;
 	sha256_of(buf_str(out), out->len, &got);
-	*lied = out->len != length || !digest_equal(&got, sha256);
-	if (out->len != length)
+	*lied = out->len != what->length || !digest_equal(&got, &what->sha256);
+	if (out->len != what->length)
 		return err_set(e, ERR_INTEGRITY, "%zu bytes instead of %llu", out->len,
-			       (unsigned long long)length);
+			       (unsigned long long)what->length);
 	if (*lied)
 		return err_set(e, ERR_INTEGRITY, "its SHA-256 differs from the signed one");
 	return 0;
@@ -489,8 +522,8 @@ static bool has_others(const struct source_list *l)
 }
 
 /* 1 when no usable source had it. */
-static int ask_each(struct source_list *l, const char *key, uint64_t length,
-		    const struct digest *sha256, unsigned round, struct buf *got, struct err *e)
+static int ask_each(struct source_list *l, const struct source_small *what, unsigned round,
+		    struct buf *got, struct err *e)
 {
 	CLEANUP(mem_free_ptr) bool *tried = mem_alloc(l->count + 1);
 	for (int pass = 0; pass < 3; pass++) {
@@ -502,9 +535,10 @@ static int ask_each(struct source_list *l, const char *key, uint64_t length,
 			    source_is_pausing(l, s) || source_list_is_late(l))
 				continue;
 			bool lied = false;
-			uint64_t limit_ms = source_list_deadline(l, has_others(l), length, round);
+			uint64_t limit_ms = source_list_deadline(l, has_others(l), what->length,
+								 round);
 			tried[i] = true;
-			int rc = get_from(l, s, key, length, sha256, limit_ms, got, &lied, &why);
+			int rc = get_from(l, s, what, limit_ms, got, &lied, &why);
 			if (rc == 0) {
 				s->bytes += got->len;
 				source_did_well(s);
@@ -556,18 +590,18 @@ static bool is_usable(const struct source *s)
 	return !s->banned && !s->given_up;
 }
 
-int source_get_small(struct source_list *l, const char *key, uint64_t length,
-		     const struct digest *sha256, struct buf *out, struct err *e)
+int source_get_small(struct source_list *l, const struct source_small *what, struct buf *out,
+		     struct err *e)
 {
-	CLEANUP(buf_release) struct buf got = BUF_INIT(length);
+	CLEANUP(buf_release) struct buf got = BUF_INIT(what->length);
 	struct retry rounds = source_list_rounds(l);
 	int rc;
 	source_list_begin_file(l);
 	do
-		rc = ask_each(l, key, length, sha256, rounds.tries, &got, e);
+		rc = ask_each(l, what, rounds.tries, &got, e);
 	while (rc == 1 && (rc = source_list_next_round(l, is_usable, &rounds, e)) == 0);
 	if (rc == 1)
-		return source_list_err(l, key, e);
+		return source_list_err(l, what->key, e);
 	if (rc < 0)
 		return rc;
 	buf_release(out);

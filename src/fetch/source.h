@@ -38,6 +38,8 @@ struct source {
 	bool metadata;                /* used for metadata */
 	bool objects;                 /* used for model files */
 	struct mirror *mirror;        /* opened on first use; owned */
+	char *pack_key;               /* of the pack that was read last, or NULL */
+	struct buf pack;
 
 	uint64_t bytes;                /* received and verified */
 	uint64_t wasted;               /* received and discarded */
@@ -137,10 +139,18 @@ bool source_has_faults(const struct source *s);
  * portal or this machine kept all of them from being asked, the hint is about that. */
 int source_list_err(const struct source_list *l, const char *what, struct err *e);
 
-/* A whole small object with known length and digest, from the first source that has the right
- * bytes: metadata endpoints first, sources with faults last. If none had it, sources with network
- * errors are tried twice more, after a pause. Replaces out. */
-WARN_UNUSED int source_get_small(struct source_list *l, const char *key, uint64_t length,
-				 const struct digest *sha256, struct buf *out, struct err *e);
+/* A small object with what is known of it. */
+struct source_small {
+	const char *key;
+	const char *pack_key; /* the pack that has it on mirrors with packs (catalog/pack.h); NULL:
+				 it is in none */
+	uint64_t length;
+	struct digest sha256;
+};
+/* All of it, from the first source that has the right bytes: metadata endpoints first, sources with
+ * faults last. If none had it, sources with network errors are tried twice more, after a pause.
+ * Replaces out. */
+WARN_UNUSED int source_get_small(struct source_list *l, const struct source_small *what,
+				 struct buf *out, struct err *e);
 
 #endif

@@ -11,17 +11,12 @@
 #define LIST_FROM 32
 #define LIST_AT_MOST 64
 
-bool inventory_wants(enum mirror_holds holds, enum repository_class class)
+bool inventory_wants(enum mirror_holds holds, bool packs, const struct repository_file *f)
 {
-	switch (holds) {
-	case MIRROR_HOLDS_ALL:
-		return true;
-	case MIRROR_HOLDS_OBJECTS:
-		return class == REPOSITORY_OBJECT;
-	case MIRROR_HOLDS_METADATA:
-		return class != REPOSITORY_OBJECT;
-	}
-	return false;
+	bool object = f->class == REPOSITORY_OBJECT;
+	if (packs ? f->pack_key != NULL : f->is_pack)
+		return false;
+	return holds == MIRROR_HOLDS_ALL || object == (holds == MIRROR_HOLDS_OBJECTS);
 }
 
 enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,

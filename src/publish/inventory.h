@@ -24,8 +24,9 @@ struct inventory_item {
 	struct mirror_stat stat; /* unless missing */
 };
 
-/* Does a mirror with this `holds` get files of this class? */
-bool inventory_wants(enum mirror_holds holds, enum repository_class class);
+/* Does a mirror with this `holds` get the file? packs: its kind does not take the small files of
+ * models one by one. */
+bool inventory_wants(enum mirror_holds holds, bool packs, const struct repository_file *f);
 
 /* Judges one stat. root: pieces_sha256 of the file, or NULL if unknown. A different pieces_sha256
  * proves nothing: the object may have been uploaded in other parts. */

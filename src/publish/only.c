@@ -78,6 +78,18 @@ static int choose_all(struct choice *c, const char *const *patterns, size_t coun
 	return rc;
 }
 
+/* A pack belongs to each of its files. */
+static void choose_packs(struct choice *c)
+{
+	for (size_t i = 0; i < c->t->files.count; i++) {
+		const char *key = c->t->files.at[i].pack_key;
+		const struct repository_file *pack = c->chosen[i] && key ? tree_find(c->t, key)
+									 : NULL;
+		if (pack)
+			c->chosen[tree_index(c->t, pack)] = true;
+	}
+}
+
 int only_resolve(const struct tree *t, const char *const *patterns, size_t count, bool **out,
 		 struct err *e)
 {
@@ -88,6 +100,7 @@ int only_resolve(const struct tree *t, const char *const *patterns, size_t count
 	for (size_t i = 0; i < n; i++)
 		paths[i] = tree_target_path(&t->files.at[i]);
 	int rc = choose_all(&c, patterns, count, e);
+	choose_packs(&c);
 	for (size_t i = 0; i < n; i++)
 		free(paths[i]);
 	if (rc == 0)

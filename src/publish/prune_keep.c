@@ -1,5 +1,6 @@
 #include "publish/prune_keep.h"
 
+#include "catalog/pack.h"
 #include "publish/release.h"
 #include "tuf/metadata.h"
 #include "tuf/name.h"
@@ -196,10 +197,14 @@ static void keep_target(struct finder *f, const char *path, const json_t *target
 	json_t *hash;
 	json_t *hashes = json_object_get(target, "hashes");
 	json_object_foreach (hashes, algorithm, hash)
-		if (json_is_string(hash))
-			str_list_take(&f->out->keys,
-				      mem_printf("targets/%.*s%s.%s", (int)(base - path), path,
-						 json_string_value(hash), base));
+		if (json_is_string(hash)) {
+			char *key = mem_printf("targets/%.*s%s.%s", (int)(base - path), path,
+					       json_string_value(hash), base);
+			char *pack = pack_key(key);
+			str_list_take(&f->out->keys, key);
+			if (pack)
+				str_list_take(&f->out->keys, pack);
+		}
 }
 
 static int keep_role(struct finder *f, const char *role, uint64_t version, struct err *e)

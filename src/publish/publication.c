@@ -1,5 +1,6 @@
 #include "publish/publication.h"
 
+#include "catalog/notes.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -36,7 +37,10 @@ static int load_card(const struct tree *t, const struct repository_file *f, stru
 	if (rc < 0)
 		return rc;
 	p->models = mem_grow(p->models, p->count, &p->cap, sizeof *p->models);
-	p->models[p->count++] = (struct publication_model){ .card = card };
+	p->models[p->count++] = (struct publication_model){
+		.card = card,
+		.notes = notes_of_model(&card),
+	};
 	return 0;
 }
 

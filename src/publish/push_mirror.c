@@ -71,7 +71,8 @@ static bool is_wanted(const struct push_delivery *d, size_t i)
 	enum mirror_holds holds = d->metadata ? d->m->holds : MIRROR_HOLDS_OBJECTS;
 	if (f->class == REPOSITORY_OBJECT && d->m->holds == MIRROR_HOLDS_METADATA)
 		return false;
-	return inventory_wants(holds, f->class) && (!d->o->only || d->o->only[i]);
+	return inventory_wants(holds, d->m->mirror->ops->packs, f) &&
+	       (!d->o->only || d->o->only[i]);
 }
 
 int push_mirror_plan(struct push_delivery *d, struct err *e)

@@ -1,6 +1,7 @@
 #include "publish/tree.h"
 
 #include "hash/onepass.h"
+#include "publish/tree_pack.h"
 #include "publish/tree_source.h"
 #include "repository/seen.h"
 #include "tuf/claim.h"
@@ -19,6 +20,7 @@ void tree_release(struct tree *t)
 		buf_release(&t->small[i]);
 	free(t->small);
 	free(t->dir);
+	tree_packs_free(t->packs);
 	repository_files_release(&t->files);
 	*t = (struct tree){ 0 };
 }
@@ -200,9 +202,9 @@ static int pieces_make(const struct tree *t, const struct repository_file *f, st
 	if (rc < 0)
 		return rc;
 	struct onepass pass = { .grid = p->grid, .pieces = p->at, .cancel = t->cancel };
-	rc = t->source ? tree_source_pieces(t, f, &p->grid, p->at, e)
+	rc = o->fd < 0 ? tree_source_pieces(t, f, &p->grid, p->at, e)
 		       : onepass_run(&pass, o->fd, o->path, NULL, e);
-	if (rc == 0 && !t->source && !digest_equal(&pass.whole, &f->sha256))
+	if (rc == 0 && o->fd >= 0 && !digest_equal(&pass.whole, &f->sha256))
 		rc = damaged_object(o, e);
 	if (rc == 0)
 		grid_root(p->at, p->grid.count, &p->root);
@@ -213,7 +215,9 @@ static int object_open(const struct tree *t, const struct repository_file *f, st
 		       struct err *e)
 {
 	uint64_t size = f->size;
-	int rc = t->source ? 0 : file_open_regular(o->path, &o->fd, &size, e);
+	int rc = f->is_pack  ? tree_pack_open(t, f, &o->fd, e)
+		 : t->source ? 0
+			     : file_open_regular(o->path, &o->fd, &size, e);
 	if (rc < 0)
 		return rc;
 	if (size != f->size) {
@@ -252,14 +256,14 @@ int tree_object_read(const struct tree_object *o, uint32_t piece, void *data, st
 	const struct grid *g = &o->pieces.grid;
 	uint64_t offset = grid_offset(g, piece), len = grid_length(g, piece);
 	struct digest got;
-	int rc = o->tree->source ? tree_source_read(o->tree, o->file, offset, data, len, e)
-				 : file_pread(o->fd, data, len, offset, o->path, e);
+	int rc = o->fd < 0 ? tree_source_read(o->tree, o->file, offset, data, len, e)
+			   : file_pread(o->fd, data, len, offset, o->path, e);
 	if (rc < 0)
 		return rc;
 	sha256_of(data, len, &got);
 	if (digest_equal(&got, &o->pieces.at[piece]))
 		return 0;
-	if (o->tree->source)
+	if (o->fd < 0)
 		tree_source_corrupt(o->tree, o->file, e);
 	else
 		damaged_object(o, e);

@@ -23,7 +23,8 @@ struct tree {
 	struct repository_files files;
 	struct buf *small; /* the bytes of each file; empty for objects */
 	const struct repository_file *timestamp;
-	uint64_t version; /* of timestamp.json */
+	struct tree_packs *packs; /* tree_pack.h; NULL: they were not added */
+	uint64_t version;         /* of timestamp.json */
 	int64_t expires_s;
 	/* Set by the caller. */
 	const struct cancel *cancel; /* NULL: nothing stops reading */
@@ -31,6 +32,7 @@ struct tree {
 	const struct retry *retry;   /* of reading from there */
 };
 void tree_release(struct tree *t);
+void tree_packs_free(struct tree_packs *p);
 
 /* The tree as it was last signed. The errors of repository_published(); ERR_INTEGRITY
  * when a small file is not what the metadata says. */

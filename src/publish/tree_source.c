@@ -1,5 +1,6 @@
 #include "publish/tree_source.h"
 
+#include "publish/tree_pack.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -59,7 +60,7 @@ static int get_small(const struct tree *t, const struct repository_file *f, stru
 {
 	struct retry retry = *t->retry;
 	do {
-		(void)!mirror_get_small(t->source, f->key, 0, out, e);
+		(void)!tree_pack_get(t->source, f, out, e);
 	} while (e->class && retry_again(&retry, e));
 	return -(int)e->class;
 }

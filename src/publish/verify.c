@@ -79,7 +79,7 @@ static void check_mirror(void *ctx, size_t index)
 	CLEANUP(mem_free_ptr) struct inventory_item *items = mem_alloc((n + 1) * sizeof *items);
 	for (size_t i = 0; i < n; i++) {
 		const struct repository_file *f = &r->tree->files.at[i];
-		bool held = inventory_wants(m->holds, f->class);
+		bool held = inventory_wants(m->holds, m->mirror && m->mirror->ops->packs, f);
 		wanted[i] = held && is_ours(&r->o->share, f);
 		m->held += held;
 		m->verdicts[VERIFY_NONE] += !wanted[i];

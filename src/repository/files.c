@@ -15,6 +15,7 @@ void repository_files_release(struct repository_files *f)
 	for (size_t i = 0; i < f->count; i++) {
 		free(f->at[i].key);
 		free(f->at[i].manifest_key);
+		free(f->at[i].pack_key);
 	}
 	free(f->at);
 	free(f->by_key);

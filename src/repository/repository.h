@@ -44,6 +44,8 @@ struct repository_file {
 	uint64_t size;
 	struct digest sha256;
 	char *manifest_key; /* of a model file: where its pieces are listed; or NULL */
+	char *pack_key;     /* of a small file of a model: the pack that has it, too; or NULL */
+	bool is_pack;       /* not signed: made of files that are (publish/tree_pack.h) */
 };
 
 struct repository_files {

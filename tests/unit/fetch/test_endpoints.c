@@ -421,7 +421,9 @@ static void nobody_is_waited_for_in_vain(void **state_)
 		assert_int_equal(f->clock.slept_ms, 0);
 	}
 	struct err e = ERR_INIT;
-	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e), -ERR_INTEGRITY);
+	assert_int_equal(source_get_small(&f->sources, &(struct source_small){ "none", NULL, 1, d },
+					  &f->out, &e),
+			 -ERR_INTEGRITY);
 	assert_int_equal(f->clock.slept_ms, 0);
 }
 
@@ -431,7 +433,9 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 	struct digest d;
 	struct err e = ERR_INIT;
 	sha256_of("b", 1, &d);
-	assert_int_equal(source_get_small(&f->sources, "none", 1, &d, &f->out, &e), -ERR_NETWORK);
+	assert_int_equal(source_get_small(&f->sources, &(struct source_small){ "none", NULL, 1, d },
+					  &f->out, &e),
+			 -ERR_NETWORK);
 	assert_non_null(strstr(e.hint, "the mirrors are incomplete"));
 	assert_int_equal(f->clock.slept_ms, 0);
 	for (size_t i = 0; i < 3; i++)
@@ -440,7 +444,9 @@ static void small_objects_are_asked_for_again_where_the_line_was_bad(void **stat
 								       .class = ERR_NETWORK,
 								       .times = 2 });
 	err_clear(&e);
-	assert_ok(source_get_small(&f->sources, "metadata/3.snapshot.json", 1, &d, &f->out, &e),
+	assert_ok(source_get_small(&f->sources,
+				   &(struct source_small){ "metadata/3.snapshot.json", NULL, 1, d },
+				   &f->out, &e),
 		  &e);
 	assert_string_equal(f->out.data, "b");
 	assert_true(f->clock.slept_ms > 0);

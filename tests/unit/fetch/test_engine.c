@@ -498,12 +498,15 @@ static void small_object_comes_from_whoever_has_it_right(void **state)
 	mirror_mem_set(f->mirrors[1], "k", "small but too long", 18);
 	mirror_mem_set(f->mirrors[2], "k", "small", 5);
 	CLEANUP(buf_release) struct buf b = BUF_INIT(0);
-	assert_ok(source_get_small(&f->sources, "k", 5, &d, &b, &e), &e);
+	assert_ok(source_get_small(&f->sources, &(struct source_small){ "k", NULL, 5, d }, &b, &e),
+		  &e);
 	assert_string_equal(buf_str(&b), "small");
 	assert_true(f->sources.at[0]->banned);
 	assert_true(f->sources.at[1]->banned);
 	mirror_mem_set(f->mirrors[2], "k", "smoll", 5);
-	assert_int_equal(source_get_small(&f->sources, "k", 5, &d, &b, &e), -ERR_INTEGRITY);
+	assert_int_equal(source_get_small(&f->sources, &(struct source_small){ "k", NULL, 5, d },
+					  &b, &e),
+			 -ERR_INTEGRITY);
 }
 
 int main(void)

@@ -1,0 +1,27 @@
+/*
+ * tree_pack: the packs of a tree (catalog/pack.h), as further files of it. Mirrors of kinds with
+ * `packs` get them instead of the files that are in them.
+ */
+#ifndef FERRY_PUBLISH_TREE_PACK_H
+#define FERRY_PUBLISH_TREE_PACK_H
+
+#include "publish/tree.h"
+
+/* Adds a pack for each card, and sets pack_key of the files in it. Reads all of these; pointers to
+ * the tree's files become invalid. The errors of tree_read_small(). Nothing if it was done. */
+WARN_UNUSED int tree_pack_all(struct tree *t, struct err *e);
+
+/* The same, if the kind of the mirror (or NULL) has packs. */
+WARN_UNUSED int tree_pack_for(struct tree *t, const struct mirror *m, struct err *e);
+
+/* Opens the bytes of a pack: *fd is of a file without a name, which the caller closes.
+ * ERR_INTEGRITY when the tree's files changed meanwhile. */
+WARN_UNUSED int tree_pack_open(const struct tree *t, const struct repository_file *pack, int *fd,
+			       struct err *e);
+
+/* A small file from a mirror, from its pack if the mirror has packs and the file is in one.
+ * ERR_NOT_FOUND also when the pack does not have it. Not verified. */
+WARN_UNUSED int tree_pack_get(struct mirror *m, const struct repository_file *f, struct buf *out,
+			      struct err *e);
+
+#endif
