@@ -1,6 +1,7 @@
 #include "publish/tree.h"
 
 #include "hash/onepass.h"
+#include "publish/tree_files.h"
 #include "publish/tree_pack.h"
 #include "publish/tree_source.h"
 #include "repository/seen.h"
@@ -9,7 +10,6 @@
 #include "util/mem.h"
 #include "util/path.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- the list ------------------------------------------------------------------- */
@@ -25,46 +25,11 @@ void tree_release(struct tree *t)
 	*t = (struct tree){ 0 };
 }
 
-size_t tree_index(const struct tree *t, const struct repository_file *f)
-{
-	return (size_t)(f - t->files.at);
-}
-
-const struct repository_file *tree_find(const struct tree *t, const char *key)
-{
-	return repository_files_find(&t->files, key);
-}
-
-const struct buf *tree_small(const struct tree *t, const struct repository_file *f)
-{
-	return f->class == REPOSITORY_OBJECT ? NULL : &t->small[tree_index(t, f)];
-}
-
-static int damaged(struct err *e, const char *path)
-{
-	err_set(e, ERR_INTEGRITY, "%s does not match the signed metadata; it was not published",
-		path);
-	return err_hint(e, "the file in the tree is damaged: `ferry catalog add` of the prepared "
-			   "model puts the right one there; other files are written by `ferry "
-			   "catalog sign`");
-}
-
 /* Whoever puts the right one there must not trust its mark. */
 static int damaged_object(const struct tree_object *o, struct err *e)
 {
 	seen_forget(o->tree->dir, &o->file->sha256);
-	return damaged(e, o->path);
-}
-
-static int read_signed(const struct repository_file *f, const char *path, struct buf *out,
-		       struct err *e)
-{
-	struct digest got;
-	int rc = file_read_all(path, out, e);
-	if (rc < 0)
-		return rc;
-	sha256_of(buf_str(out), out->len, &got);
-	return out->len == f->size && digest_equal(&got, &f->sha256) ? 0 : damaged(e, path);
+	return tree_files_damaged(o->path, e);
 }
 
 static int small_load(const struct tree *t, const struct repository_file *f, struct buf *out,
@@ -72,7 +37,7 @@ static int small_load(const struct tree *t, const struct repository_file *f, str
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, f->key);
 	buf_init(out, CATALOG_MAX_BYTES);
-	return read_signed(f, path, out, e);
+	return tree_files_read(f, path, out, e);
 }
 
 int tree_from_files(const char *dir, struct repository_files *files, struct tree *out,
@@ -114,26 +79,6 @@ int tree_open(const char *dir, struct tree *out, struct err *e)
 	if (rc < 0)
 		return rc;
 	return tree_from_files(dir, &files, out, e);
-}
-
-char *tree_target_path(const struct repository_file *f)
-{
-	char hash[DIGEST_HEX + 2], hex[DIGEST_HEX];
-	snprintf(hash, sizeof hash, "%s.", digest_hex(hex, &f->sha256));
-	const char *at = strstr(f->key, hash);
-	if (f->class != REPOSITORY_OBJECT || !str_starts(f->key, "targets/") || !at)
-		return NULL;
-	const char *dir = f->key + strlen("targets/");
-	return mem_printf("%.*s%s", (int)(at - dir), dir, at + strlen(hash));
-}
-
-int tree_read_small(const struct tree *t, const struct repository_file *f, struct buf *out,
-		    struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *path = path_join(t->dir, f->key);
-	struct err missing = ERR_INIT;
-	int rc = read_signed(f, path, out, t->source ? &missing : e);
-	return rc < 0 && t->source ? tree_source_keep(t, f, out, e) : rc;
 }
 
 /* ---- pieces --------------------------------------------------------------------- */

@@ -263,19 +263,3 @@ int tree_pack_open(const struct tree *t, const struct repository_file *f, int *f
 		return err_set(e, ERR_INTEGRITY, "%s: its files changed meanwhile", f->key);
 	return keep(&bytes, fd, e);
 }
-
-int tree_pack_get(struct mirror *m, const struct repository_file *f, struct buf *out, struct err *e)
-{
-	CLEANUP(buf_release) struct buf pack = BUF_INIT(PACK_MAX_BYTES);
-	struct pack_file found;
-	if (!m->ops->packs || !f->pack_key)
-		return mirror_get_small(m, f->key, 0, out, e);
-	int rc = mirror_get_small(m, f->pack_key, 0, &pack, e);
-	if (rc == 0 && (rc = pack_find(&pack, f->key, &found, e)) < 0)
-		return err_context(e, "mirror %s: %s", m->id, f->pack_key);
-	if (rc < 0)
-		return rc;
-	buf_clear(out);
-	buf_add(out, found.data, found.len);
-	return buf_ok(out, f->key, e);
-}

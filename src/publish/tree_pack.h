@@ -19,9 +19,4 @@ WARN_UNUSED int tree_pack_for(struct tree *t, const struct mirror *m, struct err
 WARN_UNUSED int tree_pack_open(const struct tree *t, const struct repository_file *pack, int *fd,
 			       struct err *e);
 
-/* A small file from a mirror, from its pack if the mirror has packs and the file is in one.
- * ERR_NOT_FOUND also when the pack does not have it. Not verified. */
-WARN_UNUSED int tree_pack_get(struct mirror *m, const struct repository_file *f, struct buf *out,
-			      struct err *e);
-
 #endif

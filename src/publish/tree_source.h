@@ -1,6 +1,6 @@
 /*
  * tree_source: reads the objects of a tree that is a copy of a mirror: its small files are in a
- * local folder, its objects are on the mirror (tree->source). Used by tree.c alone.
+ * local folder, its objects are on the mirror (tree->source). Used by tree.c and tree_files.c.
  */
 #ifndef FERRY_PUBLISH_TREE_SOURCE_H
 #define FERRY_PUBLISH_TREE_SOURCE_H
@@ -19,5 +19,10 @@ WARN_UNUSED int tree_source_pieces(const struct tree *t, const struct repository
 				   const struct grid *grid, struct digest *pieces, struct err *e);
 /* "is corrupt on that mirror": for an object, or a part of it that the caller names. */
 int tree_source_corrupt(const struct tree *t, const struct repository_file *f, struct err *e);
+
+/* A small file from a mirror, from its pack if the mirror has packs and the file is in one.
+ * ERR_NOT_FOUND also when the pack does not have it. Not verified. */
+WARN_UNUSED int tree_source_get(struct mirror *m, const struct repository_file *f, struct buf *out,
+				struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
 #include "catalog/pack.h"
 #include "mirror_mem.h"
 #include "publish/push.h"
+#include "publish/tree_source.h"
 #include "release.h"
 #include "unit.h"
 #include "util/mem.h"
@@ -151,7 +152,7 @@ static void small_files_are_read_from_their_packs(void **state)
 	for (size_t i = 0; i < 2; i++)
 		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
 			CLEANUP(buf_release) struct buf got = BUF_INIT(KIB);
-			assert_ok(tree_pack_get(w->handle[i], file(w, names[k]), &got, &w->e),
+			assert_ok(tree_source_get(w->handle[i], file(w, names[k]), &got, &w->e),
 				  &w->e);
 			assert_string_equal(buf_str(&got), texts[k]);
 		}
