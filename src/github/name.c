@@ -177,9 +177,9 @@ char *github_name_asset(const char *key, unsigned part)
 	return part ? mem_printf("%s.%03u", name, part) : STEAL(name);
 }
 
-char *github_name_pending(const char *key)
+char *github_name_pending(const char *key, unsigned part)
 {
-	CLEANUP(mem_free_ptr) char *first = github_name_asset(key, 1);
+	CLEANUP(mem_free_ptr) char *first = github_name_asset(key, part);
 	return mem_printf("%s" PENDING, first);
 }
 
@@ -247,7 +247,7 @@ bool github_name_parse(const char *base, const char *tag, const char *asset, con
 	if (!github_name_is_tag(base, tag, &release))
 		return false;
 	CLEANUP(mem_free_ptr) char *name = without_part(asset, &n);
-	if (n.pending && n.part != 1)
+	if (n.pending && n.part > 1)
 		return false;
 	n.key = labelled_key(label ? label : "", n.part);
 	if (!is_named(base, tag, release, name, n.key)) {

@@ -28,14 +28,16 @@ bool github_name_is_base(const char *base);
  * release. release: 1 for the first. The caller frees it. */
 char *github_name_tag(const char *base, const char *key, unsigned release);
 
-/* Is it a tag of this base: the base itself, or followed by "-…" or "+…"? *release is its number. */
+/* Is it a tag of this base: the base itself, or followed by "-…" or "+…"? *release is its number.
+ */
 bool github_name_is_tag(const char *base, const char *tag, unsigned *release);
 
 /* The asset with the whole object (part 0), or with a part of it (1, 2, …). The caller frees
  * it. */
 char *github_name_asset(const char *key, unsigned part);
-/* The first part, until all others are there: no reader looks for this name. */
-char *github_name_pending(const char *key);
+/* The same until everything of the object is there: no reader looks for this name. Only for part 0
+ * or 1. */
+char *github_name_pending(const char *key, unsigned part);
 
 /* How many parts an object of this size has; 0: it is one asset. part_size: a power of two. */
 uint64_t github_name_parts(uint64_t size, uint64_t part_size);
@@ -47,7 +49,7 @@ char *github_name_label(const char *key, unsigned part);
 struct github_name {
 	char *key;
 	unsigned part; /* 0: the whole object */
-	bool pending;  /* the first part of an object that is not complete */
+	bool pending;  /* its only or first part, while the object is not complete */
 };
 void github_name_release(struct github_name *n);
 /* From its name and its label (NULL: it has none). False when it is not one of ours: then *out is

@@ -41,7 +41,7 @@ static void an_asset_is_digest_and_file_name(void **state)
 	expect_asset(PHI, 1, D ".phi-2-q4_k_m.gguf.001");
 	expect_asset(PHI, 1000, D ".phi-2-q4_k_m.gguf.1000");
 	expect_asset("targets/" D ".catalog.json", 0, D ".catalog.json");
-	CLEANUP(mem_free_ptr) char *pending = github_name_pending(PHI);
+	CLEANUP(mem_free_ptr) char *pending = github_name_pending(PHI, 1);
 	assert_string_equal(pending, D ".phi-2-q4_k_m.gguf.001.partial");
 }
 
@@ -49,8 +49,8 @@ static bool is_safe(const char *name)
 {
 	size_t len = strlen(name);
 	return len && len <= 255 &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-+") == len &&
-	       name[0] != '.' && name[len - 1] != '.' && !strstr(name, "..");
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-+") == len && name[0] != '.' &&
+	       name[len - 1] != '.' && !strstr(name, "..");
 }
 
 /* What GitHub or git would change, or refuse. */
@@ -67,7 +67,7 @@ static void a_name_that_would_be_rewritten_is_changed_and_marked(void **state)
 		char *key = mem_printf("targets/models/phi-2/" D ".%s", files[i]);
 		CLEANUP(mem_free_ptr) char *asset = github_name_asset(key, 0);
 		CLEANUP(mem_free_ptr) char *part = github_name_asset(key, 2);
-		CLEANUP(mem_free_ptr) char *pending = github_name_pending(key);
+		CLEANUP(mem_free_ptr) char *pending = github_name_pending(key, 1);
 		assert_true(is_safe(asset) && is_safe(part) && is_safe(pending));
 		assert_true(str_starts(asset, D "."));
 		assert_int_equal(strspn(asset + 65, "0123456789abcdef"), 8);
@@ -79,7 +79,7 @@ static void a_name_that_would_be_rewritten_is_changed_and_marked(void **state)
 static void a_model_id_that_git_refuses_is_changed_and_marked(void **state)
 {
 	(void)state;
-	static const char *const ids[] = { "Phi",      "a..b", "a/b", "a.lock", "x@{1}",
+	static const char *const ids[] = { "Phi",        "a..b", "a/b", "a.lock", "x@{1}",
 					   "with space", "end.", "+2",  "ph~",    "a-deadbeef" };
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
 		CLEANUP(mem_free_ptr) char *key = mem_printf("targets/models/%s/f", ids[i]);
@@ -161,7 +161,7 @@ static void a_long_name_is_cut_and_keeps_its_end(void **state)
 	char *one = mem_printf("targets/models/%s/" D ".%s.gguf", longest, longest);
 	CLEANUP(mem_free_ptr)
 	char *two = mem_printf("targets/models/%sb/" D ".a%s.gguf", longest, longest);
-	CLEANUP(mem_free_ptr) char *pending = github_name_pending(one);
+	CLEANUP(mem_free_ptr) char *pending = github_name_pending(one, 1);
 	CLEANUP(mem_free_ptr) char *first = github_name_asset(one, 0);
 	CLEANUP(mem_free_ptr) char *second = github_name_asset(two, 0);
 	CLEANUP(mem_free_ptr) char *tag = github_name_tag("models", one, 1000);
@@ -188,7 +188,7 @@ static void expect_key(const char *key, unsigned part, bool pending, unsigned re
 	struct github_name n = { 0 };
 	CLEANUP(mem_free_ptr) char *tag = github_name_tag("models", key, release);
 	CLEANUP(mem_free_ptr)
-	char *asset = pending ? github_name_pending(key) : github_name_asset(key, part);
+	char *asset = pending ? github_name_pending(key, part) : github_name_asset(key, part);
 	CLEANUP(mem_free_ptr) char *label = github_name_label(key, part);
 	if (!github_name_parse("models", tag, asset, with_label ? label : NULL, &n))
 		fail_msg("%s in %s is not recognized", asset, tag);
@@ -215,6 +215,7 @@ static void an_asset_gives_its_key_back(void **state)
 		expect_key(keys[i], 0, false, 3, true);
 		expect_key(keys[i], 7, false, 2, true);
 		expect_key(keys[i], 1, true, 1, true);
+		expect_key(keys[i], 0, true, 2, true);
 	}
 	/* A name without changes needs no label. */
 	for (size_t i = 0; i < 2; i++) {
