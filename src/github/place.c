@@ -145,11 +145,13 @@ bool github_place_of_url(const char *text, char **api, char **owner, char **repo
 
 char *github_place_downloads(const struct github_place *p)
 {
-	CLEANUP(mem_free_ptr) char *host = mem_strdup(strstr(p->api, "://") + 3);
-	host[strcspn(host, "/")] = '\0';
-	const char *web = str_starts(host, "api.") ? host + 4 : host;
-	return mem_printf("%.*s%s/%s/%s" DOWNLOADS, (int)(strstr(p->api, "://") + 3 - p->api),
-			  p->api, web, p->owner, p->repo);
+	const char *host = strstr(p->api, "://") + 3;
+	int scheme = (int)(host - p->api), len = (int)strcspn(host, "/");
+	if (str_starts(host, "api.")) {
+		host += strlen("api.");
+		len -= (int)strlen("api.");
+	}
+	return mem_printf("%.*s%.*s/%s/%s" DOWNLOADS, scheme, p->api, len, host, p->owner, p->repo);
 }
 
 /* -- the token's time ---------------------------------------------------------------- */
