@@ -113,8 +113,7 @@ struct github_limits github_place_limits(struct github_place *p)
 
 /* -- public URLs ------------------------------------------------------------------- */
 
-/* https://docs.github.com/enterprise-server/rest/using-the-rest-api/getting-started-with-the-rest-api
- */
+/* https://docs.github.com/enterprise-server/rest/enterprise-admin */
 static char *api_of(const struct url *u)
 {
 	if (strcmp(u->host, "github.com") == 0)
