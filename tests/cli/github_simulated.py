@@ -24,6 +24,7 @@ Hosts, each a free port of 127.0.0.1: `api`, `uploads`, `web` (public downloads,
     github.exhaust(seconds=1, status=403, refusals=1)   # the primary limit, for so many refusals
     github.fault("upload-release-asset", nth=2, status=502)     # all of them: faults.mjs
     github.held(), github.release()                 # with hold= and before=
+    github.clear_faults(); github.remove_asset(asset)
     github.restart(), github.down(), github.up()    # same ports; restart reads its state from disk
     github.expire()                                 # no signed URL that was given out works
     github.forget_digests()                         # assets from before June 2025
@@ -129,6 +130,12 @@ class GithubSimulated:
 
     def fault(self, operation, **what):
         self.control("fault", fault={"operation": operation, **what})
+
+    def clear_faults(self):
+        self.control("clear_faults")
+
+    def remove_asset(self, asset):
+        self.control("remove_asset", id=asset["id"])
 
     def held(self):
         return self.control("held")

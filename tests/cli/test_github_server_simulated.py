@@ -334,6 +334,9 @@ def test_faults_cut_lose_and_hold(github, octo):
     github.release()
     thread.join()
     assert done == [201]
+    github.fault("upload-release-asset", flip=2)
+    assert octo.upload(release, "flipped").json["digest"] == (
+        "sha256:" + hashlib.sha256(b"daua").hexdigest())
     github.fault("update-release", status=500, done=True)
     assert octo.publish(release).status == 500
     assert not octo(f"/releases/{release['id']}").json["draft"]

@@ -12,7 +12,7 @@
 //     before: true          the request waits at its beginning until the tests release it
 //     secondary: true       the secondary rate limit, with status (403) and retry_after (null: the
 //                           answer has no such header)
-//     flip: N               byte N of an object is changed on its way
+//     flip: N               byte N of an upload, or of an object, is changed on its way
 
 class Fault {
 	constructor(set, faults) {

@@ -19,7 +19,7 @@ import { Faults } from "./faults.mjs";
 import { OpenApi } from "./openapi.mjs";
 import { OPERATIONS } from "./releases.mjs";
 import { Shapes } from "./shapes.mjs";
-import { upload } from "./uploads.mjs";
+import { flip, upload } from "./uploads.mjs";
 import { World } from "./world.mjs";
 
 const [modules, folder] = process.argv.slice(2);
@@ -245,9 +245,7 @@ async function give(c, { status, headers, file, first, last, asset }) {
 	const { fault } = c, stop = fault?.cut ?? fault?.hold ?? Infinity;
 	for await (const piece of fs.createReadStream(file, { start: first, end: last })) {
 		const here = Math.max(0, Math.min(piece.length, stop - at));
-		if (fault?.flip !== undefined && first + at <= fault.flip &&
-			fault.flip < first + at + piece.length)
-			piece[fault.flip - first - at] ^= 1;
+		flip(fault, piece, first + at);
 		c.response.write(piece.subarray(0, here));
 		if (here < piece.length || at + here === stop) {
 			if (fault.cut !== undefined)
@@ -297,6 +295,8 @@ const CONTROL = {
 		world.spent["127.0.0.1"] = { used: 1e9, reset };
 	},
 	fault: (o) => faults.add(o.fault),
+	clear_faults: () => faults.clear(),
+	remove_asset: (o) => world.removeAsset(world.assets.find((a) => a.id === o.id)),
 	held: () => faults.held(),
 	release: () => faults.release(),
 	expire() {

@@ -26,12 +26,19 @@ function check(c, release, name, size) {
 	chargeCreation(world, c.who);
 }
 
+// Changes the byte of the fault, if it is in this piece, which begins at `at`.
+export function flip(fault, piece, at) {
+	if (fault?.flip !== undefined && at <= fault.flip && fault.flip < at + piece.length)
+		piece[fault.flip - at] ^= 1;
+}
+
 // Keeps the body in a file, and returns its digest. The fault may hold or cut it on the way.
 async function receive(c, file, size, fault) {
 	const sha256 = crypto.createHash("sha256"), out = fs.createWriteStream(file);
 	let got = 0;
 	try {
 		for await (const piece of c.request) {
+			flip(fault, piece, got);
 			got += piece.length;
 			c.entry.received = got;
 			sha256.update(piece);
