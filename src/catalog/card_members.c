@@ -35,11 +35,11 @@ const struct card_member card_license_members[] = { { "id", CARD_LICENSE, SPDX_M
 						    { "url", CARD_URL, 0, true },
 						    { 0 } };
 
-const struct card_member card_source_members[] = { { "url", CARD_URL, 0, true },
-						   { "author", CARD_TEXT, 200, true },
-						   { "revision", CARD_TEXT, 200, true },
-						   { "sha256", CARD_HEX, 0, true },
-						   { 0 } };
+const struct card_member card_source_members[] = {
+	{ "url", CARD_URL, 0, true },         { "author", CARD_TEXT, 200, true },
+	{ "revision", CARD_TEXT, 200, true }, { "base_model", CARD_TEXT, 500, true },
+	{ "sha256", CARD_HEX, 0, true },      { 0 }
+};
 
 const struct card_member card_deprecated_members[] = { { "reason", CARD_TEXT, 500, true },
 						       { "replacement", CARD_ID, 64, true },

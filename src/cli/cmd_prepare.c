@@ -76,6 +76,17 @@ static void put_files(json_t *o, const struct prepare_result *r)
 	}
 }
 
+static void put_hub(json_t *o, const struct prepare_hub *hub)
+{
+	if (!hub->repo)
+		return;
+	json_t *source = json_put_object(o, "hub");
+	json_put_string(source, "repository", hub->repo);
+	json_put_string(source, "revision", hub->revision);
+	json_put_string(source, "commit", hub->commit);
+	json_put(source, "files", json_strings(&hub->files));
+}
+
 static void put_warnings(json_t *o, const struct prepare_result *r)
 {
 	json_t *warnings = json_put_array(o, "warnings");
@@ -103,6 +114,7 @@ static json_t *prepared(struct cli *cli, const struct prepare *p, const struct p
 	json_put_bool(o, "quantized", r->quantized);
 	json_put_string(o, "llama_quantize_build", r->tool_build);
 	json_put_u64(o, "received", r->received);
+	put_hub(o, &r->hub);
 	put_files(o, r);
 	json_t *ram = json_put_object(o, "ram");
 	if (r->ram.known) {
@@ -241,7 +253,8 @@ const struct command cmd_prepare = {
 	.synopsis = synopsis,
 	.description =
 		"SOURCE is a GGUF or its shards, a URL (several are alternatives for the same "
-		"file), an archive, or a Hugging Face folder. The result, by default in "
+		"file), an archive, a Hugging Face folder, or hf:OWNER/REPO[@REVISION][:FILE] on "
+		"the Hugging Face Hub, where FILE may be a quantization. The result, by default in "
 		"models/NAME, is the GGUF under its final name, its manifest, and the model card.",
 	.opts = opts,
 	.opts_size = sizeof(struct prepare_opts),

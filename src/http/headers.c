@@ -167,6 +167,43 @@ bool header_retry_after(const char *value, int64_t now_s, uint64_t *out_s)
 	return true;
 }
 
+/* ";r=12" among the parameters of an item, which ends at a comma. */
+static bool parameter(const char *item, size_t len, char name, uint64_t *out)
+{
+	for (size_t i = 0; i + 3 < len; i++) {
+		char digits[21];
+		if (item[i] != ';')
+			continue;
+		size_t at = i + 1 + strspn(item + i + 1, " ");
+		if (at + 2 >= len || item[at] != name || item[at + 1] != '=')
+			continue;
+		size_t n = strspn(item + at + 2, "0123456789");
+		if (n >= sizeof digits || at + 2 + n > len)
+			return false;
+		memcpy(digits, item + at + 2, n);
+		digits[n] = '\0';
+		return parse_u64(digits, out);
+	}
+	return false;
+}
+
+bool header_rate_limit(const char *value, uint64_t *left, uint64_t *reset_s)
+{
+	bool any = false;
+	for (const char *p = value; *p; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+		uint64_t r, t;
+		if (parameter(p, len, 'r', &r) && parameter(p, len, 't', &t) &&
+		    (!any || r < *left || (r == *left && t > *reset_s))) {
+			*left = r;
+			*reset_s = t;
+			any = true;
+		}
+		p += len;
+	}
+	return any;
+}
+
 bool header_etag(const char *value, char out[HEADER_ETAG])
 {
 	size_t len = strlen(value);

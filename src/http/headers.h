@@ -32,6 +32,11 @@ bool header_date(const char *value, int64_t *out_s);
 /* RFC 9110 10.2.3: seconds or a date; a date in the past is 0. */
 bool header_retry_after(const char *value, int64_t now_s, uint64_t *out_s);
 
+/* draft-ietf-httpapi-ratelimit-headers-09, as the Hugging Face Hub sends it: "api";r=0;t=55,
+ * perhaps several with commas between. Of these the one with the fewest requests left: their
+ * number, and the seconds until there are more. */
+bool header_rate_limit(const char *value, uint64_t *left, uint64_t *reset_s);
+
 /* RFC 9110 8.8.3, as sent: with its quotes and W/. */
 bool header_etag(const char *value, char out[HEADER_ETAG]);
 /* May it stand in If-Range and If-Match (not weak)? */

@@ -39,6 +39,7 @@ static void forget_answer(struct transfer *t)
 static void read_fields(struct http_response *r, const struct clock *clock)
 {
 	const char *v;
+	uint64_t left, reset_s;
 	struct content_range range;
 	if ((v = http_response_header(r, "content-length")))
 		r->has_length = parse_u64(v, &r->length);
@@ -50,6 +51,9 @@ static void read_fields(struct http_response *r, const struct clock *clock)
 		header_date(v, &r->modified_s);
 	if ((v = http_response_header(r, "retry-after")))
 		header_retry_after(v, clock_wall_s(clock), &r->retry_after_s);
+	else if (r->status == 429 && (v = http_response_header(r, "ratelimit")) &&
+		 header_rate_limit(v, &left, &reset_s) && !left)
+		r->retry_after_s = reset_s;
 	if ((v = http_response_header(r, "content-disposition")))
 		header_file_name(v, r->file_name);
 	if (r->status == 416 && (v = http_response_header(r, "content-range")) &&

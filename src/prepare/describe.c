@@ -10,9 +10,7 @@
 
 /* ---- texts that a card may hold ----------------------------------------------------- */
 
-/* Replaces control characters by blanks, and cuts between characters after at most max bytes.
- * NULL when nothing is left; the caller frees. */
-static char *clean_text(const char *s, size_t max)
+char *describe_text(const char *s, size_t max)
 {
 	if (!s || !utf8_valid(s, strlen(s)))
 		return NULL;
@@ -35,7 +33,7 @@ static char *clean_text(const char *s, size_t max)
 /* `table` is that of the object. */
 static char *fitting(const struct card_member *table, const char *key, const char *s)
 {
-	return clean_text(s, (size_t)card_member(table, key)->max);
+	return describe_text(s, (size_t)card_member(table, key)->max);
 }
 
 static void put_text(json_t *o, const struct card_member *table, const char *key, const char *s)
@@ -51,8 +49,8 @@ static void put_words(json_t *o, const char *key, const struct gguf_kv *kv)
 	CLEANUP(str_list_release) struct str_list seen = { 0 };
 	json_t *words = json_array();
 	for (size_t i = 0; i < kv->count && seen.count < CARD_MAX_WORDS; i++) {
-		CLEANUP(mem_free_ptr) char *word = clean_text(kv->as.strings[i].s,
-							      CARD_MAX_WORD_BYTES);
+		CLEANUP(mem_free_ptr) char *word = describe_text(kv->as.strings[i].s,
+								 CARD_MAX_WORD_BYTES);
 		if (!word || strlen(word) != strlen(kv->as.strings[i].s) ||
 		    str_list_has(&seen, word))
 			continue;

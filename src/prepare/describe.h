@@ -24,6 +24,10 @@ struct describe {
  * characters, too long) are cleaned or left out. The caller owns it. */
 json_t *describe_card(const struct describe *d);
 
+/* Replaces control characters by blanks, and cuts between characters after at most max bytes. NULL
+ * when nothing is left; the caller frees. */
+char *describe_text(const char *s, size_t max);
+
 /* The license that the model's metadata name. */
 void describe_license(const struct gguf_metadata *m, struct license *out);
 

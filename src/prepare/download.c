@@ -55,7 +55,7 @@ static int refuse_head(struct fetch *f, struct err *e)
 {
 	size_t len = (size_t)MIN(f->part.have, (uint64_t)SNIFF_BYTES);
 	enum sniff kind = sniff_bytes(f->head, len);
-	if (kind == SNIFF_GGUF || kind == SNIFF_ARCHIVE || kind == SNIFF_UNKNOWN)
+	if (f->d->any_kind || kind == SNIFF_GGUF || kind == SNIFF_ARCHIVE || kind == SNIFF_UNKNOWN)
 		return 0;
 	return sniff_refuse(kind, f->head, len, f->name, e);
 }
@@ -168,6 +168,8 @@ static int request(struct fetch *f, struct err *e)
 	struct http_request q = {
 		.url = f->url,
 		.what = f->name,
+		.headers = f->d->headers,
+		.expect_total = f->d->size,
 		.ignored_range = HTTP_IGNORED_RESTART,
 		.begin = on_begin,
 		.write = on_write,
@@ -182,11 +184,38 @@ static int request(struct fetch *f, struct err *e)
 			return -(int)e->class;
 	}
 	int rc = http_perform(f->client, &q, &r, e);
+	if (rc < 0 && f->d->explain && r.status >= 400)
+		rc = f->d->explain(f->d->explain_ctx, &r, e);
 	http_response_release(&r);
 	return rc;
 }
 
 /* ---- one URL ------------------------------------------------------------------------ */
+
+static bool has_digest(const struct download *d)
+{
+	return d->sha256 || d->git_blob;
+}
+
+static int check_git_blob(const struct download *d, const char *path, const char *name,
+			  struct err *e)
+{
+	uint8_t have[GIT_BLOB_SIZE];
+	char a[2 * GIT_BLOB_SIZE + 1], b[sizeof a];
+	int rc = d->git_blob ? git_blob_of_file(path, d->cancel, have, e) : 0;
+	if (rc < 0 || !d->git_blob || memcmp(have, d->git_blob, sizeof have) == 0)
+		return rc;
+	hex_encode(a, have, sizeof have);
+	hex_encode(b, d->git_blob, sizeof have);
+	return err_set(e, ERR_INTEGRITY,
+		       "%s is not the expected file: its git blob SHA-1 is %s, not %s", name, a, b);
+}
+
+static int check_digest(const struct fetch *f, const char *path, struct err *e)
+{
+	int rc = wanted_check_file(path, f->name, f->d->sha256, "URL", f->d->cancel, e);
+	return rc < 0 ? rc : check_git_blob(f->d, path, f->name, e);
+}
 
 static int check_part(struct fetch *f, struct err *e)
 {
@@ -197,7 +226,7 @@ static int check_part(struct fetch *f, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	return wanted_check_file(f->part.path, f->name, f->d->sha256, "URL", f->d->cancel, e);
+	return check_digest(f, f->part.path, e);
 }
 
 static void tell_drop(struct fetch *f, const struct err *e)
@@ -255,7 +284,7 @@ static int from_http(struct fetch *f, bool last, struct err *e)
 		if (rc == 0 || !err_is(e, ERR_INTEGRITY) || f->page)
 			return rc;
 		/* It was assembled from several answers: download it again in one piece. */
-		bool again = f->part.joined && f->d->sha256;
+		bool again = f->part.joined && has_digest(f->d);
 		report_end(f->d->report, f->task, false);
 		f->shown = false;
 		if (again) {
@@ -278,7 +307,7 @@ static int from_file(const struct fetch *f, struct download_result *out, struct 
 	if (rc == 0)
 		rc = file_open_regular(path, &fd, &size, e);
 	if (rc == 0)
-		rc = wanted_check_file(path, f->name, f->d->sha256, "URL", f->d->cancel, e);
+		rc = check_digest(f, path, e);
 	if (rc < 0)
 		return rc;
 	out->path = STEAL(path);
@@ -373,6 +402,19 @@ static bool is_current(const struct fetch *f)
 	       (!v.etag[0] || !f->part.etag[0] || strcmp(v.etag, f->part.etag) == 0);
 }
 
+static int is_expected(const struct download *d, bool *out, struct err *e)
+{
+	struct err other = ERR_INIT;
+	int rc = wanted_check_file(d->path, d->path, d->sha256, "URL", d->cancel, &other);
+	if (rc == 0)
+		rc = check_git_blob(d, d->path, d->path, &other);
+	*out = rc == 0;
+	if (rc == 0 || err_is(&other, ERR_INTEGRITY))
+		return 0;
+	*e = other;
+	return rc;
+}
+
 /* Uses a complete file from an earlier run if the source still has the same one. */
 static int use_kept(struct fetch *f, struct download_result *out, bool *used, struct err *e)
 {
@@ -385,10 +427,10 @@ static int use_kept(struct fetch *f, struct download_result *out, bool *used, st
 	for (size_t i = 0; i < f->d->url_count; i++)
 		if (download_part_is_of(&f->part, f->d->urls[i]))
 			url = f->d->urls[i];
-	if (f->d->sha256) {
-		struct digest got;
-		int rc = sha256_of_file(f->d->path, f->d->cancel, &got, &size, e);
-		if (rc < 0 || !digest_equal(&got, f->d->sha256))
+	if (has_digest(f->d)) {
+		bool same;
+		int rc = is_expected(f->d, &same, e);
+		if (rc < 0 || !same)
 			return rc;
 	} else if (!url || !is_current(f)) {
 		return 0;

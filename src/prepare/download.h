@@ -10,7 +10,9 @@
 #ifndef FERRY_PREPARE_DOWNLOAD_H
 #define FERRY_PREPARE_DOWNLOAD_H
 
+#include "hash/git_blob.h"
 #include "hash/sha256.h"
+#include "http/http.h"
 #include "util/cancel.h"
 #include "util/report.h"
 
@@ -21,6 +23,15 @@ struct download {
 	size_t url_count;
 	const char *path;            /* where the complete file goes */
 	const struct digest *sha256; /* the expected one, or NULL */
+	/* What else is known of the file, or 0 and NULL: */
+	uint64_t size;
+	const uint8_t *git_blob; /* GIT_BLOB_SIZE bytes */
+	bool any_kind;           /* it need not be a model or an archive */
+	/* Sent to the hosts of the URLs alone (http/http.h); NULL-ended, or NULL. */
+	const char *const *headers;
+	/* Replaces the error, which is set, of an answer that is one; NULL: it stays. */
+	int (*explain)(const void *ctx, const struct http_response *r, struct err *e);
+	const void *explain_ctx;
 	/* Bytes of a file whose length the server does not tell, else ERR_INTEGRITY; 0:
 	 * DOWNLOAD_UNSIZED_MAX, and at most nine tenths of the free space. */
 	uint64_t unsized_max;

@@ -77,9 +77,26 @@ static int check_url(const char *s, struct err *e)
 	return err_hint(e, "supported are http, https and file");
 }
 
+bool obtain_is_hub(const struct obtain_request *r)
+{
+	return r->count > 0 && hub_name_is(r->operands[0]);
+}
+
+static int check_hub(const struct obtain_request *r, struct err *e)
+{
+	CLEANUP(hub_name_release) struct hub_name name = { 0 };
+	if (r->count > 1) {
+		err_set(e, ERR_USAGE, "%.200s must be the only SOURCE", r->operands[0]);
+		return err_hint(e, "of a model in several files, name one: the others are found");
+	}
+	return hub_name_parse(r->operands[0], &name, e);
+}
+
 int obtain_check(const struct obtain_request *r, struct err *e)
 {
 	size_t urls = 0;
+	if (obtain_is_hub(r))
+		return check_hub(r, e);
 	for (size_t i = 0; i < r->count; i++) {
 		const char *s = r->operands[i];
 		if (!*s)
@@ -284,12 +301,64 @@ static int take_urls(const struct obtain_request *r, const struct workdir *w, st
 	return rc;
 }
 
+/* ---- the Hub ------------------------------------------------------------------------ */
+
+/* Of a snapshot a folder of its own, called as its commit, so that the converter does not take the
+ * folder's name for the model's. */
+static char *hub_path(const struct obtain_request *r, const struct workdir *w, size_t i)
+{
+	const struct from_hub *hub = r->hub;
+	const char *name = path_base(hub->pick.files[i]->path);
+	return hub->pick.snapshot
+		       ? mem_printf("%s/download/%s/%s", w->path, hub->repo.model.commit, name)
+		       : mem_printf("%s/download/%s", w->path, name);
+}
+
+static int take_hub_file(const struct obtain_request *r, const struct workdir *w, size_t i,
+			 struct obtained *s, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = hub_path(r, w, i);
+	CLEANUP(str_list_release) struct str_list real = { 0 };
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
+	if (rc == 0)
+		rc = from_hub_download(r->hub, i, path, &s->received, e);
+	if (rc < 0)
+		return rc;
+	str_list_add(&s->downloads, path);
+	if (r->hub->pick.snapshot)
+		return 0;
+	rc = real_path(path, &real, e);
+	return rc < 0 ? rc : take_file(r, w, real.at[0], path_base(path), true, NULL, s, e);
+}
+
+static int take_hub(const struct obtain_request *r, const struct workdir *w, struct obtained *s,
+		    struct err *e)
+{
+	const struct hub_pick *pick = &r->hub->pick;
+	struct hf_summary sum;
+	if (r->sha256_count && (pick->snapshot || r->sha256_count != pick->count))
+		return wrong_count(pick->snapshot ? 0 : pick->count, r->sha256_count, e);
+	int rc = from_hub_check(r->hub, r->sha256, r->sha256_count, e);
+	for (size_t i = 0; rc == 0 && i < pick->count; i++)
+		rc = take_hub_file(r, w, i, s, e);
+	if (rc < 0 || !pick->snapshot)
+		return rc;
+	CLEANUP(mem_free_ptr) char *any = hub_path(r, w, 0);
+	s->hf_dir = path_dir(any);
+	rc = huggingface_check(s->hf_dir, &sum, e);
+	if (rc == 0)
+		s->hf_bytes = sum.bytes;
+	return rc;
+}
+
 int obtain_run(const struct obtain_request *r, const struct workdir *w, struct obtained *out,
 	       struct err *e)
 {
 	int rc = obtain_check(r, e);
 	if (rc == 0)
-		rc = is_url(r->operands[0]) ? take_urls(r, w, out, e) : take_local(r, w, out, e);
+		rc = r->hub                   ? take_hub(r, w, out, e)
+		     : is_url(r->operands[0]) ? take_urls(r, w, out, e)
+					      : take_local(r, w, out, e);
 	return rc;
 }
 
@@ -385,6 +454,10 @@ json_t *obtain_identity(const struct obtain_request *r)
 		char hex[DIGEST_HEX];
 		json_push(digests, json_string(digest_hex(hex, &r->sha256[i])));
 	}
-	bool known = is_url(r->operands[0]) ? identify_urls(r, out) : identify_local(r, out);
+	bool known = true;
+	if (r->hub)
+		json_put(out, "hub", from_hub_identity(r->hub));
+	else
+		known = is_url(r->operands[0]) ? identify_urls(r, out) : identify_local(r, out);
 	return known ? STEAL(out) : NULL;
 }

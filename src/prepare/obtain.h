@@ -3,6 +3,7 @@
  *  - a GGUF file, or all shards of one (the others are found from the first);
  *  - a Hugging Face folder, or a folder with one GGUF in it;
  *  - an archive that contains one of these;
+ *  - hf:OWNER/REPO[@REVISION][:FILE], a model on the Hugging Face Hub (from_hub.h);
  *  - an http, https or file URL of a GGUF or an archive. Several URLs are alternatives for the
  *    same file, except that URLs of different shards are the shards of one model.
  *
@@ -14,6 +15,7 @@
 
 #include "hash/sha256.h"
 #include "json/json.h"
+#include "prepare/from_hub.h"
 #include "prepare/workdir.h"
 #include "util/report.h"
 #include "util/text.h"
@@ -27,6 +29,8 @@ struct obtain_request {
 	size_t sha256_count;
 	uint64_t archive_max_bytes;
 	uint64_t download_max_bytes; /* as struct download's unsized_max */
+	/* The operand, if obtain_is_hub(): opened by the caller, for identity and run; or NULL. */
+	const struct from_hub *hub;
 	struct report *report;
 	const struct cancel *cancel;
 };
@@ -52,6 +56,9 @@ struct obtained {
 /* A SOURCE as a person wrote it: a URL without the blanks around it and with its scheme in lower
  * case, anything else unchanged. The operands of a request must be like that. Caller frees. */
 char *obtain_operand(const char *operand);
+
+/* Is the SOURCE one model on the Hub? */
+bool obtain_is_hub(const struct obtain_request *r);
 
 /* Removes unpacked files, but not downloads. */
 void obtain_release(struct obtained *s);

@@ -4,6 +4,7 @@
 #include "prepare/contradict.h"
 #include "prepare/convert.h"
 #include "prepare/describe.h"
+#include "prepare/from_hub.h"
 #include "prepare/label.h"
 #include "prepare/stamp.h"
 #include "prepare/tools.h"
@@ -30,11 +31,13 @@ struct job {
 	json_t *recipe; /* NULL: unknown */
 	char *scratch;
 	struct str_list operands; /* of the request */
+	struct from_hub hub;      /* hub.hub NULL: it is another source */
 };
 
 static void job_release(struct job *j)
 {
 	str_list_release(&j->operands);
+	from_hub_release(&j->hub);
 	model_release(&j->model);
 	obtain_release(&j->source);
 	for (size_t i = 0; i < j->manifest_count; i++)
@@ -66,6 +69,10 @@ void prepare_result_release(struct prepare_result *r)
 	free(r->output_dir);
 	free(r->card_path);
 	free(r->tool_build);
+	free(r->hub.repo);
+	free(r->hub.revision);
+	free(r->hub.commit);
+	str_list_release(&r->hub.files);
 	card_release(&r->card);
 	*r = (struct prepare_result){ 0 };
 }
@@ -360,7 +367,10 @@ static json_t *generated_card(const struct job *j)
 		.source_is_file = j->made.url_is_file,
 		.context = j->p->context,
 	};
-	return describe_card(&d);
+	json_t *card = describe_card(&d);
+	if (j->hub.hub)
+		from_hub_describe(&j->hub, card);
+	return card;
 }
 
 static bool sets_key(const struct prepare *p, const char *key)
@@ -392,10 +402,14 @@ static int write_card(struct job *j, struct err *e)
 		card = json_incref(generated);
 	else if (rc == 0)
 		rc = card_merge(card, generated, e);
+	if (rc == 0 && j->hub.hub)
+		from_hub_update(&j->hub, existing, card, j->out);
 	for (size_t i = 0; rc == 0 && i < j->p->set_count; i++)
 		rc = card_set(card, j->p->set[i], e);
 	if (rc < 0)
 		return rc;
+	if (j->hub.hub)
+		from_hub_contradict(&j->hub, card, j->out);
 	j->out->card_changed = !existing || !json_equal(existing, card);
 	if (j->out->card_changed)
 		put_dates(j->p, card);
@@ -407,6 +421,24 @@ static int write_card(struct job *j, struct err *e)
 }
 
 /* ---- all of it ---------------------------------------------------------------------- */
+
+static int open_hub(struct job *j, struct err *e)
+{
+	struct prepare_hub *out = &j->out->hub;
+	if (!obtain_is_hub(&j->request))
+		return 0;
+	int rc = from_hub_open(j->request.operands[0], j->p->name, j->p->report, j->p->cancel,
+			       &j->hub, e);
+	if (rc < 0)
+		return rc;
+	j->request.hub = &j->hub;
+	out->repo = mem_strdup(j->hub.repo.model.repo);
+	out->revision = mem_strdup(j->hub.name.revision);
+	out->commit = mem_strdup(j->hub.repo.model.commit);
+	for (size_t i = 0; i < j->hub.pick.count; i++)
+		str_list_add(&out->files, j->hub.pick.files[i]->path);
+	return 0;
+}
 
 static void fill_result(struct job *j)
 {
@@ -429,6 +461,9 @@ static void fill_result(struct job *j)
 static int run(struct job *j, struct err *e)
 {
 	int rc = workdir_open(j->out->output_dir, j->p->now_s, &j->work, e);
+	if (rc < 0)
+		return rc;
+	rc = open_hub(j, e);
 	if (rc < 0)
 		return rc;
 	j->recipe = recipe_of(j);

@@ -55,6 +55,12 @@ struct prepare_file {
 	struct digest sha256;
 };
 
+/* A source on the Hugging Face Hub. */
+struct prepare_hub {
+	char *repo, *revision, *commit; /* revision: as it was asked for */
+	struct str_list files;
+};
+
 struct prepare_warning {
 	char *file, *code, *text;
 };
@@ -74,7 +80,8 @@ struct prepare_result {
 	bool made;         /* false: the files existed already */
 	bool converted, quantized;
 	bool card_changed;
-	char *tool_build; /* of llama-quantize, or NULL */
+	char *tool_build;       /* of llama-quantize, or NULL */
+	struct prepare_hub hub; /* repo NULL: it is another source */
 };
 void prepare_result_release(struct prepare_result *r);
 

@@ -80,15 +80,16 @@ class Repo:
         return self.refs["main"]
 
     def commit(self, changes, branch="main"):
-        """A new commit on the branch, whose id is returned."""
-        files = dict(self.commits.get(self.refs.get(branch), {}))
+        """A new commit on the branch, whose id is returned. A new branch begins at main."""
+        before = self.refs.get(branch) or self.refs.get("main")
+        files = dict(self.commits.get(before, {}))
         for name, data in changes.items():
             if data is None:
                 del files[name]
             else:
                 data = data.read_bytes() if isinstance(data, pathlib.Path) else data
                 files[name] = File(name, data)
-        text = json.dumps([self.name, self.refs.get(branch), {n: f.oid for n, f in files.items()}])
+        text = json.dumps([self.name, before, {n: f.oid for n, f in files.items()}])
         commit = hashlib.sha1(text.encode()).hexdigest()
         self.commits[commit] = files
         self.refs[branch] = commit

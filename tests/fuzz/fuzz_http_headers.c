@@ -11,7 +11,7 @@ static void try_value(const char *value)
 {
 	struct content_range range = { 0 };
 	int64_t when;
-	uint64_t seconds;
+	uint64_t seconds, left;
 	char etag[HEADER_ETAG], type[HEADER_TYPE], name[HEADER_NAME];
 	if (header_content_range(value, &range) &&
 	    ((range.has_range && range.last < range.first) ||
@@ -20,6 +20,7 @@ static void try_value(const char *value)
 	if (header_date(value, &when) && when < 0)
 		abort();
 	header_retry_after(value, 1000000000, &seconds);
+	header_rate_limit(value, &left, &seconds);
 	if (header_etag(value, etag) && strlen(etag) >= sizeof etag)
 		abort();
 	header_media_type(value, type);

@@ -91,6 +91,36 @@ static void the_three_forms_of_a_date_are_read(void **state)
 			fail_msg("accepted '%s'", bad[i]);
 }
 
+static void a_rate_limit_is_that_with_the_fewest_requests_left(void **state)
+{
+	(void)state;
+	uint64_t left = 9, reset_s = 9;
+	assert_true(header_rate_limit("\"api\";r=489;t=189", &left, &reset_s));
+	assert_int_equal(left, 489);
+	assert_int_equal(reset_s, 189);
+	assert_true(header_rate_limit("\"a\"; r=5; t=1, \"b\";t=55;r=0,\"c\";r=0;t=7", &left,
+				      &reset_s));
+	assert_int_equal(left, 0);
+	assert_int_equal(reset_s, 55);
+	static const char *const bad[] = {
+		"",
+		"\"api\"",
+		"\"api\";r=1",
+		"\"api\";r=;t=1",
+		"\"api\";r=-1;t=1",
+		"r=1;t=1",
+		"\"api\";r=99999999999999999999999;t=1",
+		"\"a\";r=1,\"b\";t=1",
+		";r",
+		";r=",
+		",,",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (header_rate_limit(bad[i], &left, &reset_s))
+			fail_msg("'%s'", bad[i]);
+	assert_int_equal(reset_s, 55);
+}
+
 static void retry_after_is_seconds_or_a_date(void **state)
 {
 	(void)state;
@@ -203,6 +233,7 @@ int main(void)
 		cmocka_unit_test(content_ranges_are_read),
 		cmocka_unit_test(the_three_forms_of_a_date_are_read),
 		cmocka_unit_test(retry_after_is_seconds_or_a_date),
+		cmocka_unit_test(a_rate_limit_is_that_with_the_fewest_requests_left),
 		cmocka_unit_test(etags_are_checked),
 		cmocka_unit_test(media_types_are_bare_and_lower),
 		cmocka_unit_test(file_names_do_no_harm),
