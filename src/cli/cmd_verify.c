@@ -344,8 +344,10 @@ static int open_tree(struct job *j, struct err *e)
 static int open_all(struct cli *cli, struct job *j, struct err *e)
 {
 	const struct verify_opts *o = cli->opts;
-	bool mirrors = !o->urls.count || o->who.mirrors.count;
-	int rc = publisher_open(cli, &o->who, true, mirrors, &j->p, e);
+	struct publisher_opts who = o->who;
+	bool mirrors = !o->urls.count || who.mirrors.count;
+	who.as_reader = true;
+	int rc = publisher_open(cli, &who, true, mirrors, &j->p, e);
 	if (rc < 0)
 		return rc;
 	j->mirrors = mem_alloc((o->urls.count + j->p.places.count + 1) * sizeof *j->mirrors);

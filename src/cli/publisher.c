@@ -108,6 +108,7 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 		.cancel = cli->cancel,
 		.stall_s = fetch.stall_s,
 		.new_mirror = o->new_mirror,
+		.as_reader = o->as_reader,
 		.state_dir = p->state_dir,
 	};
 	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,

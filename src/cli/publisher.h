@@ -14,6 +14,7 @@ struct publisher_opts {
 	struct opt_list mirrors; /* --mirror */
 	const char *limit_rate;  /* --limit-rate */
 	bool new_mirror;         /* --new-mirror */
+	bool as_reader;          /* no option: mirrors show what readers see */
 };
 #define PUBLISHER_NEW_MIRROR(s, member) \
 	OPT_ENTRY(OPT_FLAG, s, member, 0, "new-mirror", NULL, \

@@ -263,9 +263,10 @@ struct mirror_env {
 	struct rate *rate;           /* the limit that all connections share; NULL: none */
 	const struct cancel *cancel; /* ends calls; NULL: nothing does */
 	const struct clock *clock;   /* NULL: the real one */
-	bool new_mirror;             /* a folder that is gone or empty is no reason to refuse */
-	const char *state_dir;       /* borrowed; the folder of what probing found out (record.h).
-					NULL: it is not kept */
+	bool as_reader;        /* what readers do not see before mirror_publish() is not there */
+	bool new_mirror;       /* a folder that is gone or empty is no reason to refuse */
+	const char *state_dir; /* borrowed; the folder of what probing found out (record.h).
+				  NULL: it is not kept */
 };
 
 struct mirror {
