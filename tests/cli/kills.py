@@ -15,7 +15,7 @@ from conftest import preloaded
 
 def at(n, call="change", number=signal.SIGKILL):
     """The environment that sends a command the signal just before its Nth call: a change, step
-    (a change, but writes in a row are one), rename, unlink or read."""
+    (a change, but writes in a row are one), send (to a socket), rename, unlink or read."""
     return preloaded("kill", SIMULATED_KILL=f"{call}:{n}", SIMULATED_SIGNAL=int(number))
 
 
@@ -28,7 +28,8 @@ class Moments:
         run(preloaded("kill", SIMULATED_CHANGES=file))
         counts = [tuple(map(int, line.split())) for line in file.read_text().splitlines()]
         file.unlink()
-        self.changes, self.steps = max(counts)
+        self.changes, self.steps, _ = max(counts)
+        self.sends = max(sends for _, _, sends in counts)
         assert self.steps > 1
 
     def some(self, count, number=signal.SIGKILL):
@@ -42,3 +43,9 @@ class Moments:
                 found.append(at(n, call, number))
         self.chance.shuffle(found)
         return found
+
+    def of_sends(self, count, number=signal.SIGKILL):
+        """So many environments, spread over all that the command sends to servers, in order."""
+        assert self.sends >= count
+        return [at(1 + (self.sends * i + self.chance.randrange(self.sends)) // count, "send", number)
+                for i in range(count)]

@@ -4,9 +4,9 @@
  *
  *   SIMULATED_KILL=rename:3        rename, unlink, read, change (every call that changes a file
  *                                  or a folder) or step (the same, but writes in a row are
- *                                  one), counted from 1
+ *                                  one), send (to a socket), counted from 1
  *   SIMULATED_SIGNAL=15            this signal; without it, SIGKILL
- *   SIMULATED_CHANGES=FILE         at its end, a line with the numbers of changes and steps
+ *   SIMULATED_CHANGES=FILE         at its end, a line with the numbers of changes, steps and sends
  *   SIMULATED_OPENS=FILE           a line for each name that it opens
  */
 #include <dlfcn.h>
@@ -18,12 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-static atomic_uint seen, changes, steps;
+static atomic_uint seen, changes, steps, sends;
 static atomic_bool wrote;
 
 static void count(const char *call)
@@ -66,8 +67,9 @@ static void append(const char *file, const char *line)
 __attribute__((destructor)) static void at_end(void)
 {
 	const char *file = getenv("SIMULATED_CHANGES");
-	char line[32];
-	snprintf(line, sizeof line, "%u %u\n", atomic_load(&changes), atomic_load(&steps));
+	char line[48];
+	snprintf(line, sizeof line, "%u %u %u\n", atomic_load(&changes), atomic_load(&steps),
+		 atomic_load(&sends));
 	if (file)
 		append(file, line);
 }
@@ -122,6 +124,13 @@ ssize_t pread64(int fd, void *data, size_t len, off64_t at)
 {
 	count("read");
 	return NEXT(pread64)(fd, data, len, at);
+}
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	atomic_fetch_add(&sends, 1);
+	count("send");
+	return NEXT(send)(fd, data, len, flags);
 }
 
 static void opens(const char *path, int flags)
