@@ -5,6 +5,7 @@
 #include "publish/push_objects.h"
 #include "publish/push_repair.h"
 #include "publish/speed.h"
+#include "repository/closed.h"
 #include "util/cancel.h"
 #include "util/mem.h"
 #include "util/threads.h"
@@ -342,6 +343,25 @@ static int check_quorum(const struct run *r, struct push_result *result, struct 
 			   "objects and can be written");
 }
 
+/* So that the next signature places in other releases what could not be put here. */
+static void note_closed(const struct run *r, size_t i)
+{
+	const struct push_mirror *m = &r->mirrors[i];
+	CLEANUP(str_list_release) struct str_list missing = { 0 };
+	struct err why = ERR_INIT;
+	if (!m->mirror->closed.count || !r->o->record_dir)
+		return;
+	for (size_t k = 0; k < m->plan.count; k++) {
+		const struct push_step *s = &m->plan.steps[k];
+		if (s->file->class == REPOSITORY_OBJECT && push_delivery_is_to_be_put(s) &&
+		    !s->done)
+			str_list_add(&missing, s->file->key);
+	}
+	if (closed_note(r->o->record_dir, m->id, &m->mirror->closed, &missing, m->mirror->places,
+			&why) < 0)
+		report_warn(r->o->report, "%s", why.text);
+}
+
 int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 	     const struct push_options *o, struct push_result *result, struct err *e)
 {
@@ -375,8 +395,10 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].outcome = outcome(&r, &mirrors[i]);
 		result->changed = result->changed || mirrors[i].puts || mirrors[i].published;
-		if (deliveries[i].tree)
-			push_delivery_release(&deliveries[i]);
+		if (!deliveries[i].tree)
+			continue;
+		note_closed(&r, i);
+		push_delivery_release(&deliveries[i]);
 	}
 	return sum_up(&r, result, e);
 }
