@@ -104,6 +104,7 @@ static int git_open(struct mirror *m, const struct conf *c, const struct conf_se
 	struct mirror_git *g = NEW(struct mirror_git);
 	m->state = g;
 	pthread_mutex_init(&g->lock, NULL);
+	mirror_git_start_library();
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_COPY |
 		 MIRROR_CAN_CREATE_ONLY | MIRROR_CAN_REPLACE_IF;
 	m->max_object = MIRROR_GIT_MAX_OBJECT;
@@ -130,6 +131,14 @@ static int git_open(struct mirror *m, const struct conf *c, const struct conf_se
 	return 0;
 }
 
+static void remove_dir(const char *dir)
+{
+	CLEANUP(mem_free_ptr) char *lock = mem_printf("%s.lock", dir);
+	struct err ignored = ERR_INIT;
+	file_remove_tree(dir);
+	(void)!file_remove(lock, &ignored);
+}
+
 static void git_close(struct mirror *m)
 {
 	struct mirror_git *g = m->state;
@@ -137,7 +146,7 @@ static void git_close(struct mirror *m)
 	mirror_git_unstage_all(g);
 	mirror_git_partials_free(g);
 	if (g->temporary)
-		file_remove_tree(g->dir);
+		remove_dir(g->dir);
 	mirror_git_remote_release(&g->remote);
 	pthread_mutex_destroy(&g->lock);
 	free(g->branch);

@@ -76,6 +76,8 @@ struct mirror_git {
 
 /* -- git_repo.c -------------------------------------------------------------------- */
 
+void mirror_git_start_library(void);
+
 /* One exchange with the server. Its errors are those of the way there; libgit2 reports only that
  * there was one. */
 struct mirror_git_call {
@@ -170,10 +172,7 @@ void mirror_git_partials_free(struct mirror_git *g);
 
 /* -- git_publish.c, git_check.c ---------------------------------------------------------- */
 
-/* One commit with everything that is staged, pushed; nothing is staged then. *pushed false: the
- * branch had all of it already. */
-WARN_UNUSED int mirror_git_publish_staged(struct mirror *m, const char *message, bool *pushed,
-					  struct err *e);
+/* One commit with everything that is staged, pushed; nothing is staged then. */
 WARN_UNUSED int mirror_git_publish(struct mirror_connection *c, const struct mirror_publication *p,
 				   struct mirror_findings *out, struct err *e);
 

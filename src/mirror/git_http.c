@@ -199,6 +199,8 @@ static void advise(const struct mirror_git_line *w, const struct exchange *x,
 {
 	CLEANUP(mem_free_ptr) char *said = text_escaped(buf_str(body));
 	bool github = strcmp(w->call->g->remote.host, "github.com") == 0;
+	if (err_is(e, ERR_AUTH) || err_is(e, ERR_NOT_FOUND))
+		e->hint[0] = '\0'; /* ours say more */
 	if (err_is(e, ERR_AUTH) && x->token_name)
 		err_hint(e,
 			 "the token in %s was refused: it may have expired, have been revoked, or "

@@ -97,7 +97,7 @@ static int try_once(struct mirror *m, const char *message, bool *pushed, bool *m
 	return rc;
 }
 
-int mirror_git_publish_staged(struct mirror *m, const char *message, bool *pushed, struct err *e)
+static int publish_staged(struct mirror *m, const char *message, bool *pushed, struct err *e)
 {
 	struct mirror_git *g = m->state;
 	struct retry retry = RETRY_DEFAULT;
@@ -136,7 +136,7 @@ int mirror_git_publish(struct mirror_connection *c, const struct mirror_publicat
 	if (!p->shown)
 		return 0;
 	pthread_mutex_lock(&g->lock);
-	int rc = mirror_git_publish_staged(c->mirror, message, &pushed, e);
+	int rc = publish_staged(c->mirror, message, &pushed, e);
 	git_oid_tostr(hex, sizeof hex, &g->tip);
 	pthread_mutex_unlock(&g->lock);
 	if (rc == 0 && pushed)

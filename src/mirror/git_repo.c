@@ -5,6 +5,8 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FETCH_AGAIN_MS 60000
@@ -44,32 +46,63 @@ int mirror_git_failed(const char *what, struct err *e)
 static void init_library(void)
 {
 	git_libgit2_init();
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+}
+
+void mirror_git_start_library(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, init_library);
 }
 
 /* ---- the clone ------------------------------------------------------------------- */
 
+/* While somebody changes the refs of the clone, or makes it. */
 static int lock(struct mirror *m, int *fd, struct err *e)
 {
-	struct mirror_git *g = m->state;
-	CLEANUP(mem_free_ptr) char *path = path_join(g->dir, "ferry.lock");
-	int rc = file_mkdirs(g->dir, FILE_DIR_MODE & 0700, e);
+	const struct mirror_git *g = m->state;
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s.lock", g->dir);
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
 	return rc < 0 ? rc : file_lock(path, LOCK_WAIT_MS, m->env.cancel, fd, e);
+}
+
+/* It gets its name when it is complete. */
+static int make_clone(const struct mirror_git *g, struct err *e)
+{
+	git_repository *repo = NULL;
+	CLEANUP(mem_free_ptr) char *making = mem_printf("%s.new", g->dir);
+	file_remove_tree(making);
+	int rc = git_repository_init(&repo, making, true);
+	git_repository_free(repo);
+	if (rc < 0)
+		return mirror_git_failed(making, e);
+	return rename(making, g->dir) < 0 ? err_sys(e, errno, "cannot make %s", g->dir) : 0;
+}
+
+/* Left by a process that was killed: those at work have our lock. */
+static void remove_stale_locks(const struct mirror_git *g)
+{
+	static const char *const names[] = { "packed-refs", "config", REF_BRANCH, REF_NEXT,
+					     REF_PUSHED };
+	struct err ignored = ERR_INIT;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s.lock", g->dir, names[i]);
+		(void)!file_remove(path, &ignored);
+	}
 }
 
 static int open_repository(struct mirror *m, struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct mirror_git *g = m->state;
 	CLEANUP(file_close) int fd = -1;
 	CLEANUP(mem_free_ptr) char *head = path_join(g->dir, "HEAD");
-	pthread_once(&once, init_library);
 	int rc = g->repo ? 0 : lock(m, &fd, e);
 	if (rc < 0 || g->repo)
 		return rc;
-	int git = file_exists(head) ? git_repository_open_bare(&g->repo, g->dir)
-				    : git_repository_init(&g->repo, g->dir, true);
-	if (git == 0)
-		return 0;
+	remove_stale_locks(g);
+	rc = file_exists(head) ? 0 : make_clone(g, e);
+	if (rc < 0 || git_repository_open_bare(&g->repo, g->dir) == 0)
+		return rc;
 	mirror_git_failed(g->dir, e);
 	return err_hint(e, "it is only a cache: remove the folder, then run the command again");
 }
@@ -132,7 +165,7 @@ int mirror_git_check_history(const struct mirror *m, struct err *e)
 			g->branch);
 	return err_hint(e,
 			"find out who did that (git log, the host's audit log); to go on from what "
-			"is there now, run `ferry mirror setup %s`",
+			"is there now, run `ferry mirror setup --mirror %s`",
 			m->id);
 }
 

@@ -262,9 +262,25 @@ static int measure_latency(struct measuring *x, const char *key, struct err *e)
 
 /* -- all of it ------------------------------------------------------------------- */
 
+/* Where the way to write says nothing about what readers get: a branch is not read as it is
+ * written. */
+static int measure_metadata(struct measuring *x, struct err *e)
+{
+	struct err absent = ERR_INIT;
+	if (mirror_stat_key(x->m, TIMESTAMP, NULL, &absent) == 0)
+		return mirror_measure_public(x->m, TIMESTAMP, NULL, 0, x->out, x->r, e);
+	if (!err_is(&absent, ERR_NOT_FOUND))
+		return failed(x, "read", "", &absent, e);
+	mirror_findings_add(x->out, "public read", MIRROR_FINDING_OK,
+			    "not tried: there is no release yet");
+	return 0;
+}
+
 static int measure_all(struct measuring *x, struct err *e)
 {
 	bool mine = false;
+	if (x->m->ops->metadata_only)
+		return measure_metadata(x, e);
 	int rc = mirror_can(x->m, MIRROR_CAN_WRITE) ? measure_writing(x, &mine, e)
 						    : measure_reading(x, e);
 	const char *key = mine ? x->keys[0] : TIMESTAMP;
@@ -281,8 +297,9 @@ int mirror_measure(struct mirror *m, struct report *report, struct mirror_findin
 {
 	CLEANUP(mem_free_ptr) char *task = mem_printf("measure %s", m->id);
 	struct measuring x = { .m = m, .report = report, .task = task, .out = out, .r = r };
-	bool writes = mirror_can(m, MIRROR_CAN_WRITE);
-	report_begin(report, task, (writes ? 2 : 1) * ROUNDS * MEASURE_BYTES, 0);
+	bool writes = mirror_can(m, MIRROR_CAN_WRITE) && !m->ops->metadata_only;
+	uint64_t times = m->ops->metadata_only ? 0 : writes ? 2 : 1;
+	report_begin(report, task, times * ROUNDS * MEASURE_BYTES, 0);
 	if (writes)
 		remove_old(m);
 	int rc = measure_all(&x, e);

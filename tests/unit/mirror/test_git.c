@@ -366,7 +366,7 @@ static void a_branch_that_was_rewritten_is_left_alone_until_set_up(void **state)
 	assert_ok(mirror_get_small(m, "a", 0, &text, &e), &e); /* reading is possible */
 	assert_int_equal(put(m, "a", "3", NULL, &e), -ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "the branch main was rewritten"));
-	assert_non_null(strstr(e.hint, "ferry mirror setup meta"));
+	assert_non_null(strstr(e.hint, "ferry mirror setup --mirror meta"));
 	assert_there(p, "a", "1");
 	setup(m);
 	stage(m, "a", "3");
