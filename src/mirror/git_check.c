@@ -45,7 +45,7 @@ static int check_reading(struct mirror *m, struct mirror_findings *out, bool *ok
 {
 	const struct mirror_git *g = m->state;
 	struct err why = ERR_INIT;
-	*ok = patiently(m, mirror_git_fetch, &why) == 0;
+	*ok = patiently(m, mirror_git_refresh, &why) == 0;
 	if (!*ok)
 		return failed("repository", &why, out, e);
 	mirror_findings_add(out, "repository", MIRROR_FINDING_OK, "%s", g->remote.url);

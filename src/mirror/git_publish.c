@@ -83,7 +83,7 @@ static int try_once(struct mirror *m, const char *message, bool *pushed, bool *m
 	git_oid commit;
 	bool changed = false;
 	*moved = *pushed = false;
-	int rc = mirror_git_fetch(m, e);
+	int rc = mirror_git_refresh(m, e);
 	if (rc == 0)
 		rc = mirror_git_check_history(m, e);
 	if (rc == 0)

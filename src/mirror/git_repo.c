@@ -421,7 +421,7 @@ static int push(struct mirror *m, const git_oid *commit, bool *moved, struct err
 		rc = upload(&call, remote, moved, e);
 	if (rc < 0 || *moved)
 		return rc;
-	g->has_branch = true;
+	g->fetched = g->has_branch = true;
 	g->tip = *commit;
 	rc = write_ref(g, REF_BRANCH, commit, e);
 	return rc < 0 ? rc : write_ref(g, REF_PUSHED, commit, e);
@@ -430,7 +430,9 @@ static int push(struct mirror *m, const git_oid *commit, bool *moved, struct err
 int mirror_git_push(struct mirror *m, const git_oid *commit, bool *moved, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
+	struct mirror_git *g = m->state;
 	*moved = false;
+	g->fetched = false; /* what the branch is afterwards is known only after a success */
 	int rc = lock(m, &fd, e);
 	return rc < 0 ? rc : push(m, commit, moved, e);
 }

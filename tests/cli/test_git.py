@@ -79,29 +79,43 @@ def test_what_others_have_in_the_repository_stays(publisher, push, host, work):
     assert host.files("pages")[-1] == "models/metadata/timestamp.json"
 
 
-def test_clients_read_a_branch_as_raw_files_simulated(publisher, push, host, nginx, work, ferry):
-    """The metadata come from the branch alone: no other mirror is reached for them."""
-    raw, objects = work / "raw", work / "mirrors/objects"
-    raw.mkdir()
+@pytest.fixture
+def readers(publisher, host, nginx, work):
+    """A release in a branch, which is served as raw files, and its objects elsewhere. Gives the
+    two URLs and the two servers."""
+    raw = work / "raw"
+    (raw / "models").mkdir(parents=True)
     site, bulk = nginx(raw), nginx(work / "mirrors")
     publisher.configure(
         section(remote=host.path("models"), url=f"{site.url}/models/main", priority=1),
         mirror("objects", url=f"{bulk.url}/objects"))
     publisher("catalog", "sign")
     publisher("push")
-    shutil.rmtree(objects / "metadata")
-    (raw / "models").mkdir()
     host.check_out(raw / "models/main")
-    root = publisher.tree / "metadata/1.root.json"
-    [entry] = [m for m in json.loads(host.show("catalog.json"))["mirrors"] if m["id"] == "meta"]
-    assert (entry["kind"], entry["holds"]) == ("git", "metadata")
-    ferry("repository", "add", "demo", f"{site.url}/models/main", "--root", root)
+    return f"{site.url}/models/main", f"{bulk.url}/objects", site, bulk
+
+
+def test_a_branch_as_raw_files_simulated_is_where_metadata_come_from(readers, work, ferry,
+                                                                     publisher):
+    branch, objects, site, bulk = readers
+    shutil.rmtree(work / "mirrors/objects/metadata")
+    ferry("repository", "add", "demo", branch, objects, "--root",
+          publisher.tree / "metadata/1.root.json")
     ferry("fetch", "demo/tiny")
-    assert any("timestamp.json" in line for line in site.requests())
-    # A later start knows the branch from the catalog.
+    assert any("/metadata/timestamp.json" in line and " 200 " in line for line in site.requests())
+    assert any(".gguf" in line for line in bulk.requests())
+
+
+def test_clients_find_the_branch_in_the_catalog(readers, host, work, ferry, publisher):
+    branch, objects, site, bulk = readers
+    [entry] = [m for m in json.loads(host.show("catalog.json"))["mirrors"] if m["id"] == "meta"]
+    assert (entry["kind"], entry["holds"], entry["url"]) == ("git", "metadata", branch)
+    ferry("repository", "add", "demo", objects, "--root", publisher.tree / "metadata/1.root.json")
     before = len(site.requests())
-    ferry("repository", "refresh")
-    assert len(site.requests()) > before
+    shutil.rmtree(work / "mirrors/objects/metadata")
+    result = ferry("list")
+    assert "tiny" in result.out and "could not be refreshed" not in result.err
+    assert any("/metadata/timestamp.json" in line for line in site.requests()[before:])
 
 
 def test_client_programs_do_not_link_libgit2():
@@ -345,8 +359,8 @@ def test_a_rule_of_the_host_is_quoted(push, host, sshd):
 
 
 def test_a_file_that_is_too_large_is_named_before_the_push(push, host):
-    part = push(check=2, **{"max-object": "1KiB"})
-    refused(part, "catalog.json has", "more than the mirror's limit of 1.0 KiB")
+    part = push(check=2, **{"max-object": "1600"})
+    refused(part, "catalog.json has", "more than the mirror's limit of 1.6 KiB")
     assert host.commits() == []
 
 
@@ -377,13 +391,15 @@ def test_a_push_that_is_killed_at_any_moment_is_finished_by_the_next(publisher, 
 
 def test_a_push_is_interrupted_while_the_host_works_on_it(publisher, host, work, sshd):
     publisher.configure(section(**sshd.options()))
-    began = work / "began"
-    hook = host.hook(f"touch {began}\nexec sleep {PATIENCE}\n")
+    began, gate = work / "began", work / "gate"
+    os.mkfifo(gate)
+    hook = host.hook(f"touch {began}\nread line < {gate}\nexit 1\n")
     process = publisher.ferry.start("push", start_new_session=True)
     until(began.exists, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == -signal.SIGINT
     process.communicate()
+    gate.write_text("go\n")
     assert host.commits() == []
     hook.unlink()
     publisher("push")

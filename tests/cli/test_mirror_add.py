@@ -130,8 +130,8 @@ def test_a_path_is_relative_to_where_the_command_runs(ferry, conf, work):
 
 def test_on_a_terminal_add_asks_for_what_is_missing(ferry, work):
     result = answered(ferry, ["mirror", "add", "disk", "--priority", "5", "--no-probe"], [
-        ("Kind (file, http, s3, r2)", "ftp"),       # there is none: it is asked for again
-        ("Kind (file, http, s3, r2)", "file"),
+        ("Kind (file, http, s3, r2, git)", "ftp"),       # there is none: it is asked for again
+        ("Kind (file, http, s3, r2, git)", "file"),
         ("Folder of the mirror", ""),       # needed: it is asked for again
         ("Folder of the mirror", "disk"),
         ("Public URL of that folder (none: empty)", "https://example.org/models")])
@@ -151,9 +151,9 @@ def test_on_a_terminal_add_asks_nothing_when_nothing_is_missing(ferry, work):
 
 
 @pytest.mark.parametrize("answers", [
-    [("Kind (file, http, s3, r2)", END)],
-    [("Kind (file, http, s3, r2)", "file"), ("Folder of the mirror", END)],
-    [("Kind (file, http, s3, r2)", "file"), ("Folder of the mirror", "disk"),
+    [("Kind (file, http, s3, r2, git)", END)],
+    [("Kind (file, http, s3, r2, git)", "file"), ("Folder of the mirror", END)],
+    [("Kind (file, http, s3, r2, git)", "file"), ("Folder of the mirror", "disk"),
      ("Public URL of that folder (none: empty)", END)]], ids=len)
 def test_the_end_of_the_input_ends_the_questions_and_writes_nothing(ferry, work, answers):
     result = answered(ferry, ["mirror", "add", "disk"], answers)

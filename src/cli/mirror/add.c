@@ -117,6 +117,9 @@ static const struct question {
 	{ "github", "repo", "Repository", true },
 	{ "github", "tag", "Tag of the release", true },
 	{ "git", "remote", "URL of the remote", true },
+	{ "git", "branch", "Branch (main: empty)", false },
+	{ "git", "url", "Base URL where the host serves the files of the branch (none: empty)",
+	  false },
 };
 
 static bool is_kind(const char *text)
@@ -184,7 +187,7 @@ static int complete(struct cli *cli, struct settings *s, struct err *e)
 	if (!settings_get(s, "kind") && !cli_can_ask(cli))
 		return missing("a mirror", "kind", true, e);
 	if (!settings_get(s, "kind"))
-		rc = ask(cli, s, "kind", "Kind (file, http, s3, r2)", true, e);
+		rc = ask(cli, s, "kind", "Kind (file, http, s3, r2, git)", true, e);
 	if (rc < 0)
 		return rc;
 	const char *kind = settings_get(s, "kind");
