@@ -1,8 +1,6 @@
 #include "catalog/places.h"
 
-#include "catalog/card.h"
 #include "catalog/link.h"
-#include "catalog/manifest.h"
 #include "hash/sha256.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -76,8 +74,7 @@ const char *places_key_fault(const char *key)
 {
 	if (!path_is_key(key) || !str_starts(key, "targets/"))
 		return "it is not the key of an object";
-	if (!str_starts(key, MODELS) || str_ends(key, CARD_SUFFIX) ||
-	    str_ends(key, MANIFEST_SUFFIX))
+	if (!str_starts(key, MODELS) || str_ends(key, ".json"))
 		return "only model files can be at a URL";
 	return NULL;
 }

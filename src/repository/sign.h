@@ -14,10 +14,12 @@
 #define REPOSITORY_CATALOG_MAX (8 * MIB)
 
 struct repository_signing {
-	const char *name;      /* of the repository; NULL: unchanged */
-	const char *title;     /* NULL: unchanged */
-	const json_t *mirrors; /* NULL: unchanged */
-	uint64_t catalog_max;  /* bytes of catalog.json; 0: REPOSITORY_CATALOG_MAX */
+	const char *name;                 /* of the repository; NULL: unchanged */
+	const char *title;                /* NULL: unchanged */
+	const json_t *mirrors;            /* NULL: unchanged */
+	const struct str_list *immutable; /* ids of mirrors whose releases take nothing more once
+					     they are published; NULL: none */
+	uint64_t catalog_max;             /* bytes of catalog.json; 0: REPOSITORY_CATALOG_MAX */
 	struct writer_expiry expiry;
 	int64_t now_s;
 	struct keyring *keys;        /* opened only if there is something to sign */

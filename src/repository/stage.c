@@ -15,6 +15,7 @@ static void staging_release(struct staging *s)
 	repository_cards_release(&s->vouched);
 	str_list_release(&s->paths);
 	str_list_release(&s->gone);
+	stage_objects_release(&s->signed_objects);
 	catalog_release(&s->current);
 	catalog_release(&s->head);
 }
@@ -244,10 +245,22 @@ static int stage_all(struct staging *s, struct err *e)
 {
 	int rc = set_models(s, e);
 	if (rc == 0)
-		rc = stage_documents(s, e);
-	if (rc == 0)
 		rc = s->cards->incremental ? drop_changed(s, e) : drop_other_targets(s, e);
-	return rc;
+	return rc < 0 ? rc : stage_documents(s, e);
+}
+
+/* What is signed is loaded if it is needed. */
+static int is_needed(struct staging *s, bool *yes, struct err *e)
+{
+	bool possible = stage_places_are_possible(s->how->mirrors);
+	*yes = !s->cards->incremental || s->cards->changed.count || s->gone.count;
+	if (*yes || possible)
+		stage_load_current(s);
+	if (!s->how->mirrors)
+		possible = stage_places_are_possible(json_object_get(s->head.json, "mirrors"));
+	if (possible)
+		stage_places_begin(s);
+	return *yes || !possible ? 0 : stage_places_differ(s, yes, e);
 }
 
 int repository_stage(const char *dir, struct writer *w, const struct repository_signing *how,
@@ -266,11 +279,10 @@ int repository_stage(const char *dir, struct writer *w, const struct repository_
 		},
 	};
 	find_gone(&s);
-	int rc = 0;
-	if (!cards->incremental || cards->changed.count || s.gone.count) {
-		stage_load_current(&s);
+	bool needed = false;
+	int rc = is_needed(&s, &needed, e);
+	if (rc == 0 && needed)
 		rc = stage_all(&s, e);
-	}
 	cards->seen = s.look.seen; /* it grew */
 	if (rc == 0) {
 		count_models(&s, out);

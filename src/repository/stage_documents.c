@@ -1,6 +1,7 @@
 #include "repository/stage_internal.h"
 
 #include "catalog/index.h"
+#include "catalog/places.h"
 #include "repository/catalog_build.h"
 #include "repository/internal.h"
 #include "util/mem.h"
@@ -15,20 +16,28 @@ bool stage_is_document(const char *target)
 	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
 		if (strcmp(target, documents[i]) == 0)
 			return true;
-	return false;
+	return places_is_target(target);
+}
+
+static bool has_document(const char *dir, const struct writer *w, const char *target)
+{
+	struct published_target t;
+	if (!writer_target_get(w, TARGETS, target, &t))
+		return false;
+	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, target, &t.sha256);
+	return sha256_file_is(path, &t.sha256);
 }
 
 bool stage_has_documents(const char *dir, const struct writer *w)
 {
-	for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
-		struct published_target t;
-		if (!writer_target_get(w, TARGETS, documents[i], &t))
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
+		if (!has_document(dir, w, documents[i]))
 			return false;
-		CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, documents[i],
-									  &t.sha256);
-		if (!sha256_file_is(path, &t.sha256))
+	writer_target_paths(w, TARGETS, &paths);
+	for (size_t i = 0; i < paths.count; i++)
+		if (places_is_target(paths.at[i]) && !has_document(dir, w, paths.at[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -59,8 +68,7 @@ void stage_load_current(struct staging *s)
 
 /* ---- repository.json ---- */
 
-static int set_document(struct staging *s, const char *target, const struct buf *text,
-			struct err *e)
+int stage_set_document(struct staging *s, const char *target, const struct buf *text, struct err *e)
 {
 	struct digest sha256;
 	sha256_of(buf_str(text), text->len, &sha256);
@@ -94,7 +102,7 @@ static int set_head(struct staging *s, const struct repository_catalog_parts *p,
 	if (rc == 0)
 		rc = catalog_from_json(json, &check, e);
 	return rc < 0 ? err_context(e, "the new " CATALOG_HEAD_TARGET)
-		      : set_document(s, CATALOG_HEAD_TARGET, &text, e);
+		      : stage_set_document(s, CATALOG_HEAD_TARGET, &text, e);
 }
 
 /* ---- the index and the catalog: what is signed, with the models that changed ---- */
@@ -255,7 +263,7 @@ static int set_catalog(struct staging *s, struct repository_catalog_parts *p,
 	if (!fits)
 		rc = build_stub(s, p, changed, &text, e);
 	return rc < 0 ? err_context(e, "the new catalog")
-		      : set_document(s, CATALOG_TARGET, &text, e);
+		      : stage_set_document(s, CATALOG_TARGET, &text, e);
 }
 
 /* The lines of the index, in order. */
@@ -327,7 +335,7 @@ static int set_index(struct staging *s, const struct str_list *changed, bool *sa
 	if (*same)
 		return 0;
 	rc = index_pack(&lines, l.count, &packed, e);
-	return rc < 0 ? rc : set_document(s, INDEX_TARGET, &packed, e);
+	return rc < 0 ? rc : stage_set_document(s, INDEX_TARGET, &packed, e);
 }
 
 int stage_documents(struct staging *s, struct err *e)
@@ -339,6 +347,10 @@ int stage_documents(struct staging *s, struct err *e)
 	if (s->vouched.count)
 		qsort(s->vouched.at, s->vouched.count, sizeof *s->vouched.at, compare_cards);
 	int rc = fill_parts(s, &parts, e);
+	CLEANUP(json_release) json_t *mirrors = json_deep_copy(parts.mirrors);
+	if (rc == 0 && mirrors)
+		rc = stage_places(s, mirrors, e);
+	parts.mirrors = mirrors;
 	if (rc == 0)
 		rc = set_index(s, &changed, &same, e);
 	if (rc == 0)

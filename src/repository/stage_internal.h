@@ -7,6 +7,13 @@
 
 #define TARGETS "targets"
 
+/* The objects that mirrors get, sorted by key. */
+struct stage_objects {
+	struct stage_object *at;
+	size_t count, cap;
+};
+void stage_objects_release(struct stage_objects *o);
+
 struct staging {
 	const char *dir;
 	struct writer *w;
@@ -17,6 +24,7 @@ struct staging {
 	struct str_list gone;            /* ids of models that were signed and have no card now */
 	struct catalog current;          /* catalog.json as signed; json NULL: none, or damaged */
 	struct catalog head;             /* the same for repository.json */
+	struct stage_objects signed_objects; /* before this signature; see stage_places_begin() */
 	struct object_look look;
 };
 
@@ -24,9 +32,26 @@ struct staging {
 void stage_load_current(struct staging *s);
 /* Writes and lists repository.json, catalog.json and the index. */
 WARN_UNUSED int stage_documents(struct staging *s, struct err *e);
-/* Is it one of these three? */
+/* Writes and lists a document of the role targets. */
+WARN_UNUSED int stage_set_document(struct staging *s, const char *target, const struct buf *text,
+				   struct err *e);
+/* Is it one of these three, or a list of places? */
 bool stage_is_document(const char *target);
-/* Are all three signed, and their objects right? They are few: they are read. */
+/* Are all three signed, and their objects and those of lists of places right? They are few: they
+ * are read. */
 bool stage_has_documents(const char *dir, const struct writer *w);
+
+/* ---- the lists of places (catalog/places.h) ---- */
+
+/* Does one of these mirrors have a list, perhaps? */
+bool stage_places_are_possible(const json_t *mirrors);
+/* Notes what is signed, before the targets are changed. */
+void stage_places_begin(struct staging *s);
+/* If no card changed: does a list of how->mirrors, because of what was located, or found closed?
+ */
+WARN_UNUSED int stage_places_differ(const struct staging *s, bool *yes, struct err *e);
+/* Once the targets are as they will be signed: writes the lists, and removes those that are not
+ * needed. The entries of mirrors get "places", or lose it. */
+WARN_UNUSED int stage_places(struct staging *s, json_t *mirrors, struct err *e);
 
 #endif

@@ -88,6 +88,7 @@ int ceremony_desk_open(struct cli *cli, const struct ceremony_opts *o, bool sign
 		.name = p->name,
 		.title = p->title,
 		.mirrors = p->mirrors,
+		.immutable = &p->immutable,
 		.catalog_max = p->catalog_max,
 		.expiry = p->expiry,
 		.now_s = time(NULL),

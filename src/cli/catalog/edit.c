@@ -1,6 +1,8 @@
 #include "cli/catalog/place.h"
 #include "cli/several.h"
 
+#include "repository/locate.h"
+
 #include "util/mem.h"
 
 /* ---- add ---- */
@@ -9,6 +11,7 @@
 struct edit_opts {
 	struct catalog_opts common;
 	const char *role, *label;
+	struct str_list at;
 	bool link;
 };
 
@@ -22,6 +25,9 @@ static const struct opt add_opts[] = {
 	OPT_ENTRY(OPT_STRING, edit_opts, label, 0, "label", "NAME",
 		  "your own name for the new versions, for example 2026-11; a variant that did not "
 		  "change gets it if it has none"),
+	OPT_ENTRY(OPT_LIST, edit_opts, at, 0, "at", "[MIRROR=][FILE=]URL",
+		  "where else the file is: at a mirror with `layout = names`, which serves it from "
+		  "there; a URL that ends with / is a folder; may be repeated"),
 	OPT_ENTRY(OPT_FLAG, catalog_opts, copy, 0, "copy", NULL,
 		  "always copy the files, even those that nobody may write to"),
 	OPT_ENTRY(OPT_FLAG, edit_opts, link, 0, "link", NULL,
@@ -67,8 +73,21 @@ static void say_change(struct cli *cli, const json_t *change, const char *templa
 		cli_say(cli, sentence, "  {}");
 }
 
-static int tell_changes(struct cli *cli, const struct repository_changes *changes, const char *role,
-			const struct several *all, struct err *e)
+static void tell_located(struct cli *cli, const struct located *located, json_t *document)
+{
+	json_t *array = json_put_array(document, "places");
+	for (size_t i = 0; i < located->count; i++) {
+		json_t *place = json_push_object(array);
+		json_put_string(place, "key", located->at[i].key);
+		json_put_string(place, "mirror", located->at[i].mirror);
+		json_put_string(place, "url", located->at[i].url);
+		cli_say(cli, place, "mirror {mirror} has it at {url}");
+	}
+}
+
+static int tell_changes(struct cli *cli, const struct repository_changes *changes,
+			const struct located *located, const char *role, const struct several *all,
+			struct err *e)
 {
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	size_t news = 0, repaired = 0;
@@ -82,6 +101,8 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 		news += changes->at[i].what != REPOSITORY_REPAIRED &&
 			changes->at[i].what != REPOSITORY_UNCHANGED;
 	}
+	if (located->count)
+		tell_located(cli, located, document);
 	if (changes->count == 0 && !all->failed)
 		report_note(cli->report, "no variant has files: only the card was merged");
 	else if (news && role)
@@ -92,6 +113,10 @@ static int tell_changes(struct cli *cli, const struct repository_changes *change
 	else if (news)
 		report_note(cli->report,
 			    "readers see the change after `ferry catalog sign` and `ferry push`");
+	else if (located->count)
+		report_note(cli->report,
+			    "readers learn of these places after `ferry catalog sign` and `ferry "
+			    "push`; `ferry verify` checks the files there");
 	else if (repaired)
 		report_note(cli->report, "the tree is right again: `ferry push` can publish it");
 	return several_result(all, document, e);
@@ -102,10 +127,14 @@ struct adding {
 	struct repository *repository;
 	struct repository_adding how;
 	struct repository_changes changes;
+	struct locate_rules rules;
+	struct located located;
 };
 
 static void adding_release(struct adding *a)
 {
+	locate_rules_release(&a->rules);
+	located_release(&a->located);
 	repository_changes_release(&a->changes);
 	repository_close(a->repository);
 }
@@ -114,6 +143,23 @@ static int add_one(void *ctx, int i, struct err *e)
 {
 	struct adding *a = ctx;
 	return repository_model_add(a->repository, a->cli->operands[i], &a->how, &a->changes, e);
+}
+
+static int read_rules(struct adding *a, const struct str_list *at, const struct place *p,
+		      struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < at->count; i++)
+		rc = locate_rule_parse(at->at[i], p->mirrors, &a->rules, e);
+	return rc;
+}
+
+/* Only after all of the models are added: the files of a failed one are unknown. */
+static int locate_added(struct adding *a, const struct several *all, struct err *e)
+{
+	return a->rules.count && !all->failed
+		       ? locate(a->repository, &a->changes, &a->rules, &a->located, e)
+		       : 0;
 }
 
 static int run_add(struct cli *cli, struct err *e)
@@ -136,10 +182,14 @@ static int run_add(struct cli *cli, struct err *e)
 	int rc = place_load(cli, o, &p, e);
 	a.how.keep = p.keep_versions;
 	if (rc == 0)
+		rc = read_rules(&a, &edit->at, &p, e);
+	if (rc == 0)
 		rc = repository_open(p.dir, cli->cancel, &a.repository, e);
 	if (rc == 0)
 		rc = several_each(&all, add_one, &a, e);
-	return rc < 0 ? rc : tell_changes(cli, &a.changes, edit->role, &all, e);
+	if (rc == 0)
+		rc = locate_added(&a, &all, e);
+	return rc < 0 ? rc : tell_changes(cli, &a.changes, &a.located, edit->role, &all, e);
 }
 
 const struct command cmd_catalog_add = {
@@ -150,7 +200,9 @@ const struct command cmd_catalog_add = {
 		"DIR is a folder made by `ferry prepare`, or any folder with a card, its files and "
 		"their manifests. Every file is verified and put into the tree, where a missing or "
 		"damaged one is replaced, and the card is merged with an existing one; what a "
-		"person wrote in that is kept.",
+		"person wrote in that is kept. With --at, the catalog also says where the files "
+		"lie "
+		"under names of their own, so that readers can download them there.",
 	.opts = add_opts,
 	.opts_size = sizeof(struct edit_opts),
 	.operand_hint = HINT_DIR,

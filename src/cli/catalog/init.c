@@ -191,6 +191,7 @@ static int make(struct cli *cli, const struct catalog_opts *o, const struct plac
 		.name = p->name,
 		.title = p->title,
 		.mirrors = p->mirrors,
+		.immutable = &p->immutable,
 		.expiry = p->expiry,
 		.now_s = time(NULL),
 		.keys = &keys,

@@ -19,6 +19,7 @@ void place_release(struct place *p)
 	free(p->passphrase_file);
 	json_decref(p->mirrors);
 	str_list_release(&p->hidden);
+	str_list_release(&p->immutable);
 	*p = (struct place){ 0 };
 }
 
@@ -117,11 +118,27 @@ static void fill(struct place *p, const struct catalog_opts *o, struct settings_
 				   : REPOSITORY_KEEP_VERSIONS;
 }
 
+/* Whose releases take nothing more once they are published (GitHub). */
+static int find_immutable(const struct settings_mirrors *all, struct str_list *out, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		const struct settings_mirror *m = &all->at[i];
+		bool yes = false;
+		rc = m->fault.class ? 0 : conf_get_bool(m->conf, m->section, "immutable", &yes, e);
+		if (yes)
+			str_list_add(out, m->id);
+	}
+	return rc;
+}
+
 static int load_mirrors(const struct conf *c, struct place *p, struct err *e)
 {
 	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
 	CLEANUP(settings_mirrors_release) struct settings_mirrors mirrors = { 0 };
 	int rc = settings_mirrors_read(c, p->name, kinds, &mirrors, e);
+	if (rc == 0)
+		rc = find_immutable(&mirrors, &p->immutable, e);
 	return rc < 0 ? rc : settings_mirrors_catalog(&mirrors, kinds, &p->mirrors, &p->hidden, e);
 }
 

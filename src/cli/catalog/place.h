@@ -40,12 +40,13 @@ struct catalog_opts {
 
 /* The tree, keys and mirrors that a command uses. */
 struct place {
-	char *name;             /* of the repository; NULL: only in the tree */
-	char *title;            /* or NULL */
-	char *dir, *keys;       /* keys NULL: not configured */
-	char *passphrase_file;  /* or NULL */
-	json_t *mirrors;        /* NULL: no configuration, keep those that are signed */
-	struct str_list hidden; /* mirrors without a URL for readers */
+	char *name;                /* of the repository; NULL: only in the tree */
+	char *title;               /* or NULL */
+	char *dir, *keys;          /* keys NULL: not configured */
+	char *passphrase_file;     /* or NULL */
+	json_t *mirrors;           /* NULL: no configuration, keep those that are signed */
+	struct str_list hidden;    /* mirrors without a URL for readers */
+	struct str_list immutable; /* mirrors with `immutable = yes` */
 	struct writer_expiry expiry;
 	uint64_t catalog_max; /* bytes of catalog.json; 0: the default */
 	size_t keep_versions; /* superseded ones of a variant */
