@@ -1,6 +1,7 @@
 #include "repository/repository.h"
 
 #include "repository/internal.h"
+#include "repository/located.h"
 #include "repository/numbers.h"
 #include "repository/writer/published.h"
 #include "tuf/name.h"
@@ -216,6 +217,22 @@ static int sweep_metadata(struct collector *c, struct err *e)
 	return rc;
 }
 
+/* ---- the places of files that are gone ---- */
+
+static bool place_stays(void *ctx, const struct located_file *f)
+{
+	return is_kept(ctx, f->key);
+}
+
+static int drop_places(struct collector *c, struct err *e)
+{
+	CLEANUP(located_release) struct located record = { 0 };
+	int rc = located_read(c->dir, &record, e);
+	if (rc < 0 || !located_keep(&record, place_stays, c) || c->dry_run)
+		return rc;
+	return located_save(&record, c->dir, e);
+}
+
 int repository_gc(struct repository *r, unsigned keep, bool dry_run, struct repository_gc *out,
 		  struct err *e)
 {
@@ -231,6 +248,8 @@ int repository_gc(struct repository *r, unsigned keep, bool dry_run, struct repo
 		rc = sweep(&c, "targets", &done.objects, 0, e);
 	if (rc == 0)
 		rc = sweep_manifests(&c, e);
+	if (rc == 0)
+		rc = drop_places(&c, e);
 	published_release(&c.tree);
 	str_list_release(&c.kept);
 	if (rc == 0)

@@ -243,6 +243,17 @@ static bool fits(const struct locate_rule *rule, const struct card_file_at *f, s
 	return strcasecmp(name, f->name) == 0;
 }
 
+/* A later version has a number in its key, "phi-2-q4_0.v2.gguf", but not elsewhere. */
+static char *url_of(const struct locate_rule *rule, const struct card_file_at *f)
+{
+	if (!strchr(rule->url, '{'))
+		return mem_strdup(rule->url);
+	size_t folder = (size_t)(path_base(f->key) - f->key);
+	CLEANUP(mem_free_ptr) char *plain = mem_printf("%.*s.%s", (int)(folder + DIGEST_HEX - 1),
+						       f->key, f->name);
+	return places_template_url(rule->url, plain);
+}
+
 static size_t apply(const struct locate_rule *rule, const struct files *files, struct located *out)
 {
 	size_t n = 0;
@@ -250,9 +261,7 @@ static size_t apply(const struct locate_rule *rule, const struct files *files, s
 		const struct card_file_at *f = &files->at[i];
 		if (!fits(rule, f, files->count))
 			continue;
-		CLEANUP(mem_free_ptr) char *url = strchr(rule->url, '{')
-							  ? places_template_url(rule->url, f->key)
-							  : mem_strdup(rule->url);
+		CLEANUP(mem_free_ptr) char *url = url_of(rule, f);
 		if (url)
 			located_add(out, f->key, rule->mirror, url);
 		n += url != NULL;

@@ -1,0 +1,237 @@
+"""Mirrors with `layout = names`: files that lie somewhere under names of their own serve readers
+without being copied."""
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+
+import pytest
+
+import schemas
+from published import mirror, outcomes, publisher, signed_base  # noqa: F401 (fixtures)
+
+
+def unpack(data):
+    text = subprocess.run(["zstd", "-dcq"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    return [json.loads(line) for line in io.BytesIO(text)]
+
+
+def document(publisher, name):
+    """A document of the signed targets, and the bytes of its object."""
+    version = max(int(p.name.partition(".")[0])
+                  for p in (publisher.tree / "metadata").glob("*.targets.json"))
+    targets = json.loads((publisher.tree / f"metadata/{version}.targets.json").read_text())
+    target = targets["signed"]["targets"].get(name)
+    if target is None:
+        return None
+    folder, _, base = name.rpartition("/")
+    path = publisher.tree / "targets" / folder / f"{target['hashes']['sha256']}.{base}"
+    data = path.read_bytes()
+    assert hashlib.sha256(data).hexdigest() == target["hashes"]["sha256"]
+    return data
+
+
+def places(publisher, name="hub"):
+    """The signed list of a mirror: key → URL or release. None: there is none."""
+    data = document(publisher, f"places/{name}.jsonl.zst")
+    if data is None:
+        return None
+    lines = unpack(data)
+    for line in lines:
+        schemas.validate(line, "places")
+    assert lines[0]["places"] == len(lines) - 1
+    keys = [line["key"] for line in lines[1:]]
+    assert keys == sorted(keys)
+    return {line["key"]: line.get("url") or line["release"] for line in lines[1:]}
+
+
+def entry(publisher, name="hub"):
+    found = {}
+    for kind in ("repository", "catalog"):
+        head = json.loads(document(publisher, f"{kind}.json"))
+        schemas.validate(head, kind)
+        found[kind] = next(m for m in head["mirrors"] if m["id"] == name)
+    assert found["repository"] == found["catalog"]
+    return found["catalog"]
+
+
+def names(name, url, **options):
+    return mirror(name, kind="http", layout="names", url=url, **options)
+
+
+def key_of(publisher, pattern="*.tiny-*.gguf"):
+    return str(publisher.on("repository", pattern).relative_to(publisher.tree))
+
+
+def prepared(publisher, name="tiny"):
+    """The folder of a model that is in the tree, as `ferry prepare` made it."""
+    folder = publisher.dir / "models" / name
+    folder.mkdir(parents=True)
+    for path in (publisher.tree / "targets" / "models" / name).iterdir():
+        shutil.copy(path, folder / path.name.partition(".")[2])
+    return folder
+
+
+# -- what is signed -------------------------------------------------------------------
+
+HUB = "https://hub.example/acme/tiny"
+
+
+def test_a_url_is_signed_as_a_place(publisher, validate):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    url = f"{HUB}/resolve/abc/Tiny.Q8_0.gguf"
+    added = publisher("catalog", "add", "--json", prepared(publisher), "--at", url)
+    validate(added.json, "output-catalog-add")
+    key = key_of(publisher)
+    assert added.json["places"] == [{"key": key, "mirror": "hub", "url": url}]
+    assert places(publisher) is None, "before it is signed"
+    publisher("catalog", "sign")
+    assert places(publisher) == {key: url}
+    told = entry(publisher)
+    assert told == {"id": "hub", "kind": "names", "url": HUB, "priority": 50, "holds": "objects",
+                    "places": "places/hub.jsonl.zst"}
+
+
+def test_signing_again_changes_nothing(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    publisher("catalog", "add", prepared(publisher), "--at", f"{HUB}/f.gguf")
+    publisher("catalog", "sign")
+    before = {p: p.read_bytes() for p in publisher.tree.rglob("*.json*")
+              if ".ferry" not in p.parts}
+    again = publisher("catalog", "sign", "--json")
+    assert not again.json["changed"]
+    (publisher.tree / ".ferry" / "staged").unlink()     # all cards are read again
+    assert not publisher("catalog", "sign", "--json").json["changed"]
+    assert before == {p: p.read_bytes() for p in publisher.tree.rglob("*.json*")
+                      if ".ferry" not in p.parts}
+
+
+def test_a_new_place_alone_is_signed_without_reading_all_cards(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    publisher("catalog", "sign")
+    folder = prepared(publisher)
+    publisher("catalog", "add", folder, "--at", f"{HUB}/1.gguf")
+    publisher("catalog", "sign")
+    publisher("catalog", "add", folder, "--at", f"{HUB}/2.gguf")
+    publisher("catalog", "sign")
+    assert list(places(publisher).values()) == [f"{HUB}/2.gguf"]
+
+
+def test_a_removed_model_loses_its_place_and_gets_it_back(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    publisher("catalog", "add", prepared(publisher), "--at", f"{HUB}/f.gguf")
+    publisher("catalog", "sign")
+    card = (publisher.tree / "cards" / "tiny.card.json").read_bytes()
+    publisher("catalog", "remove", "tiny")
+    publisher("catalog", "sign")
+    assert places(publisher) is None
+    assert "places" not in entry(publisher)
+    (publisher.tree / "cards" / "tiny.card.json").write_bytes(card)
+    publisher("catalog", "sign")
+    assert list(places(publisher).values()) == [f"{HUB}/f.gguf"]
+
+
+def test_each_version_has_its_own_place(publisher, make_gguf):
+    publisher.configure(names("hub", HUB))
+    publisher("catalog", "add", prepared(publisher), "--at", f"{HUB}/1/")
+    publisher("prepare", "tiny", make_gguf(publisher.dir / "new.gguf", "--seed", 9), "--set",
+              "license.id=MIT", "--set", "summary=For tests", "--output", "second")
+    publisher("catalog", "add", "second", "--at", f"{HUB}/2/")
+    publisher("catalog", "sign")
+    assert sorted(places(publisher).values()) == [f"{HUB}/1/tiny-q8_0.gguf",
+                                                  f"{HUB}/2/tiny-q8_0.gguf"]
+    publisher("catalog", "prune", "--keep", "0", "--older-than", "0s")
+    publisher("catalog", "sign")
+    assert list(places(publisher).values()) == [f"{HUB}/2/tiny-q8_0.gguf"]
+
+
+def test_gc_forgets_places_of_files_that_are_gone(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    record = publisher.tree / "cards" / ".places.jsonl"
+    publisher("catalog", "add", prepared(publisher), "--at", f"{HUB}/f.gguf")
+    publisher("catalog", "sign")
+    publisher("catalog", "gc")
+    assert record.exists()
+    publisher("catalog", "remove", "tiny")
+    publisher("catalog", "sign")
+    publisher("catalog", "gc", "--keep", "0", "-n")
+    assert record.exists()
+    publisher("catalog", "gc", "--keep", "0")
+    assert not record.exists()
+
+
+def test_a_damaged_list_is_written_again(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    publisher("catalog", "add", prepared(publisher), "--at", f"{HUB}/f.gguf")
+    publisher("catalog", "sign")
+    before = places(publisher)
+    path = publisher.on("repository", "*.hub.jsonl.zst")
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    publisher("catalog", "sign")
+    assert places(publisher) == before
+
+
+def test_a_template_needs_no_list(publisher):
+    template = f"{HUB}/resolve/abc/{{name}}"
+    publisher.configure(mirror("a"), names("hub", HUB, template=template, models="tiny other"))
+    publisher("catalog", "sign")
+    assert places(publisher) is None
+    assert entry(publisher)["template"] == template
+    assert entry(publisher)["models"] == ["tiny", "other"]
+    # Only what the template does not give is listed.
+    folder = prepared(publisher)
+    name = next(folder.glob("*.gguf")).name
+    publisher("catalog", "add", folder, "--at", f"{HUB}/resolve/abc/{name}")
+    publisher("catalog", "sign")
+    assert places(publisher) is None
+    publisher("catalog", "add", folder, "--at", f"{HUB}/resolve/abc/Other.gguf")
+    publisher("catalog", "sign")
+    assert list(places(publisher).values()) == [f"{HUB}/resolve/abc/Other.gguf"]
+
+
+def test_several_mirrors_folders_and_names(publisher):
+    old = "https://old.example/files"
+    publisher.configure(names("hub", HUB), names("old", old), names("deep", f"{HUB}/resolve"))
+    folder = prepared(publisher)
+    name = next(folder.glob("*.gguf")).name
+    publisher("catalog", "add", folder, "--at", f"{HUB}/tree/", "--at", f"{name}={old}/x.gguf?v=1",
+              "--at", f"{HUB}/resolve/abc/y.gguf")
+    publisher("catalog", "sign")
+    assert list(places(publisher).values()) == [f"{HUB}/tree/{name}"]
+    assert list(places(publisher, "old").values()) == [f"{old}/x.gguf?v=1"]
+    assert list(places(publisher, "deep").values()) == [f"{HUB}/resolve/abc/y.gguf"]
+    publisher("catalog", "add", folder, "--at", f"old={name}=https://elsewhere.example/z")
+    publisher("catalog", "sign")
+    assert list(places(publisher, "old").values()) == ["https://elsewhere.example/z"]
+
+
+@pytest.mark.parametrize("at, message, hint", [
+    ("https://other.example/f", "no mirror with `layout = names` has a url that it begins with",
+     "such mirrors are: hub"),
+    (f"{HUB}x/f", "no mirror with `layout = names`", "such mirrors are: hub"),
+    ("a=https://x.example/f", "mirror a gets its files from `ferry push`", "hub"),
+    ("nobody=x.gguf=https://x.example/f", "there is no mirror nobody", "hub"),
+    (f"wrong.gguf={HUB}/f", "it is not clear which file is there", "the files are: tiny-"),
+    ("ftp://hub.example/f", "it cannot be published", None),
+    ("https://me:secret@hub.example/f", "user name or password", None),
+    (f"{HUB}/{{name}}/{{path}}", "no other braces", None),
+    (f"{HUB}/{{sha256}}", "it lacks {name}", None),
+])
+def test_a_place_that_cannot_be_used_is_refused(publisher, at, message, hint):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    failed = publisher("catalog", "add", prepared(publisher), "--at", at, check=2)
+    assert message in failed.err
+    assert hint is None or hint in failed.err
+    assert "secret" not in failed.err
+    assert not (publisher.tree / "cards" / ".places.jsonl").exists()
+
+
+def test_a_wrong_record_names_its_line(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    record = publisher.tree / "cards" / ".places.jsonl"
+    record.write_text('\n{"key":"metadata/timestamp.json","mirror":"hub","url":"https://x.org/"}\n')
+    failed = publisher("catalog", "sign", check=6)
+    assert ".places.jsonl:2: it cannot be signed" in failed.err
