@@ -15,6 +15,7 @@ struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kind
 			.keys = kinds[i]->keys,
 			.public_keys = kinds[i]->public_keys,
 			.metadata_only = kinds[i]->metadata_only,
+			.reader_url = kinds[i]->reader_url,
 			.objects_only = kinds[i]->others_files,
 		};
 	return list;
@@ -42,7 +43,7 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *
 	CLEANUP_PTR(mirror_close) struct mirror *m = mirror_new(ops, s->id);
 	if (env)
 		m->env = *env;
-	m->url = s->url ? mem_strdup(s->url) : NULL;
+	m->url = s->url ? mem_strdup(s->url) : ops->reader_url ? ops->reader_url(s->section) : NULL;
 	m->region = s->region ? mem_strdup(s->region) : NULL;
 	m->priority = s->priority;
 	m->holds = s->holds;

@@ -180,7 +180,9 @@ struct mirror_ops {
 	const char *const *public_keys; /* those of them that readers get in the catalog, with '_'
 					   for '-'; NULL-ended, or NULL */
 	bool metadata_only;             /* it holds no model files */
-	bool wants_models;              /* publish gets the models */
+	/* The base URL for readers when 'url' is not given; the caller frees it. Or NULL. */
+	char *(*reader_url)(const struct conf_section *s);
+	bool wants_models;    /* publish gets the models */
 	bool packs;           /* it gets a card and its manifests as one object (publish/pack.h) */
 	unsigned connections; /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
 	unsigned small_connections; /* the same; 0: as connections */

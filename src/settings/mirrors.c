@@ -250,6 +250,8 @@ static int public_url(const struct settings_mirror *m, const struct settings_kin
 	if (!m->url && (strcmp(kind->name, "http") == 0 || kind->objects_only))
 		return conf_err(m->conf, m->section, NULL, e, "a mirror of kind http needs 'url'");
 	*out = path && !m->url ? path_file_url(path) : NULL;
+	if (!m->url && !*out && kind->reader_url)
+		*out = kind->reader_url(m->section);
 	if (!m->url)
 		return 0;
 	const char *fault = link_fault(m->url, folder);

@@ -17,6 +17,8 @@ struct settings_kind {
 					   NULL-ended, or NULL */
 	bool metadata_only;             /* it holds no model files */
 	bool objects_only;              /* it holds nothing else */
+	/* The base URL for readers when 'url' is not given; the caller frees it. Or NULL. */
+	char *(*reader_url)(const struct conf_section *s);
 };
 
 /* The keys that every kind has. All strings are borrowed from the configuration. */
