@@ -24,6 +24,7 @@ static const struct cli_entry entries[] = {
 	{ "manifest", "create and check manifests and SHA256SUMS", "Publish models" },
 	{ "catalog", "create, change and sign the catalog", "Publish models" },
 	{ "push", "update the mirrors to the current release", "Publish models" },
+	{ "announce", "tell programs what was published", "Publish models" },
 	{ "sync", "copy the release that one mirror shows to another mirror", "Publish models" },
 	{ "verify", "check what the mirrors hold", "Publish models" },
 	{ "mirror", "add, list, probe, set up and clean mirrors", "Publish models" },
