@@ -124,11 +124,17 @@ static void judge(struct engine *g, const struct err *why)
 			return;
 		}
 	}
-	if (g->wrong)
+	bool others = g->source->mirror && g->source->mirror->ops->others_files;
+	if (g->wrong && others)
+		source_changed(g->source, why);
+	else if (g->wrong)
 		source_lied(g->source, why);
 	else
 		source_failed(g->sources, g->source, why, g->received);
-	if (g->source->banned)
+	if (g->source->given_up && g->source->faults[FAULT_CHANGED])
+		report_note(g->report, "%s: %s: no longer this version (%s)", g->source->id,
+			    g->p->name, g->source->detail[FAULT_CHANGED]);
+	else if (g->source->banned)
 		report_note(g->report, "%s: %s: %s (%s); this source is not used again",
 			    g->source->id, g->p->name, g->wrong ? "wrong bytes" : "wrong answer",
 			    g->source->detail[g->wrong ? FAULT_WRONG_BYTES : FAULT_WRONG_ANSWER]);
@@ -166,6 +172,19 @@ static int request(struct engine *g, uint32_t first, uint32_t count, struct err 
 	return 0;
 }
 
+/* It is not meant to have the file, or cannot be opened. */
+static bool is_passed_over(struct engine *g)
+{
+	struct mirror *m;
+	struct err why = ERR_INIT;
+	if (source_open(g->sources, g->source, &m, &why) < 0) {
+		source_failed(g->sources, g->source, &why, 0);
+		return true;
+	}
+	g->source->given_up |= !mirror_has(m, g->job->key);
+	return g->source->given_up;
+}
+
 static int choose(struct engine *g, struct err *e)
 {
 	const struct source_list *l = g->sources;
@@ -175,6 +194,8 @@ static int choose(struct engine *g, struct err *e)
 		if (rc < 0)
 			return rc;
 		g->source = source_choose(g->sources, &wait_ms);
+		if (g->source && is_passed_over(g))
+			continue;
 		if (g->source)
 			return 0;
 		if (!wait_ms)

@@ -261,6 +261,8 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		.report = options->report,
 		.stall_s = fetch->stall_s,
 		.max_failures = fetch->retries,
+		.read_places = remote_read_places,
+		.places_ctx = r,
 	};
 	r->sources.pauses = options->offline ? NULL : pauses_dir();
 	r->sources.deadline_ms = fetch->timestamp_deadline_ms;

@@ -24,6 +24,11 @@ bool remote_add_mirrors(struct remote *r);
  * what else there is. */
 bool remote_goes_on(struct remote *r, struct err *e);
 
+/* For source_list.read_places: ctx is the remote. The list must be signed by the role targets, as
+ * the entry is. */
+WARN_UNUSED int remote_read_places(void *ctx, const struct source *s, struct mirror *m,
+				   struct err *e);
+
 /* Remembers which of the cached targets is the index. */
 void remote_index_keep(const struct remote *r, const struct buf *index);
 /* That index, if it is still there: verified when it was fetched, but perhaps not the current one.

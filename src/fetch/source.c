@@ -33,6 +33,7 @@ static const struct {
 	[FAULT_PROXY] = { "proxy", "not reached because of a proxy" },
 	[FAULT_PORTAL] = { "portal", "not reached because of a login page" },
 	[FAULT_LOCAL] = { "local", "failed on this machine" },
+	[FAULT_CHANGED] = { "changed", "no longer this version" },
 	[FAULT_UNUSABLE] = { "unusable", "unusable" },
 };
 
@@ -136,6 +137,23 @@ struct source *source_add_entry(struct source_list *l, const struct catalog_mirr
 	return s;
 }
 
+/* Its list is a small object like others: while it is read, this source is not asked, and after
+ * that each source is as it was. */
+static int read_places(struct source_list *l, struct source *s, struct err *e)
+{
+	CLEANUP(mem_free_ptr) bool *given_up = mem_alloc(l->count + 1);
+	if (!l->read_places || !s->entry || !json_text(s->entry->json, "places"))
+		return 0;
+	for (size_t i = 0; i < l->count; i++)
+		given_up[i] = l->at[i]->given_up;
+	s->opening = true;
+	int rc = l->read_places(l->places_ctx, s, s->mirror, e);
+	s->opening = false;
+	for (size_t i = 0; i < l->count; i++)
+		l->at[i]->given_up = given_up[i];
+	return rc;
+}
+
 int source_open(struct source_list *l, struct source *s, struct mirror **out, struct err *e)
 {
 	if (!s->mirror) {
@@ -146,6 +164,10 @@ int source_open(struct source_list *l, struct source *s, struct mirror **out, st
 		};
 		int rc = s->entry ? mirror_open_entry(l->kinds, &env, s->entry, &s->mirror, e)
 				  : mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
+		if (rc == 0 && (rc = read_places(l, s, e)) < 0) {
+			mirror_close(s->mirror);
+			s->mirror = NULL;
+		}
 		if (rc < 0)
 			return rc;
 	}
@@ -266,6 +288,8 @@ void source_note_cause(struct source *s, const struct err *why)
 
 enum source_fault source_fault_of(const struct err *why, uint64_t received)
 {
+	if (why->cause == CAUSE_CHANGED)
+		return FAULT_CHANGED;
 	if (why->cause == CAUSE_PROXY)
 		return FAULT_PROXY;
 	if (why->cause == CAUSE_PORTAL)
@@ -294,6 +318,12 @@ void source_lied(struct source *s, const struct err *why)
 {
 	source_note_fault(s, FAULT_WRONG_BYTES, "%s", why->text + why->core);
 	s->banned = true;
+}
+
+void source_changed(struct source *s, const struct err *why)
+{
+	source_note_fault(s, FAULT_CHANGED, "%s", why->text + why->core);
+	s->given_up = true;
 }
 
 static void back_off(struct source_list *l, struct source *s, uint64_t retry_after_s, bool useful)
@@ -330,6 +360,7 @@ void source_failed(struct source_list *l, struct source *s, const struct err *wh
 	case FAULT_REFUSED:
 	case FAULT_PORTAL:
 	case FAULT_LOCAL:
+	case FAULT_CHANGED:
 	case FAULT_UNUSABLE:
 		s->given_up = true;
 		break;
@@ -405,16 +436,16 @@ static const char *common_hint(const struct source_list *l)
 	return hint;
 }
 
-/* Did every answer say that there is no such file? */
+/* Did every answer say that there is no such file, or none of this version? */
 static bool only_missing(const struct source_list *l)
 {
 	bool any = false;
 	for (size_t i = 0; i < l->count; i++) {
 		const struct source *s = l->at[i];
 		for (size_t f = 0; f < FAULT_KINDS; f++)
-			if (f != FAULT_MISSING && s->faults[f])
+			if (f != FAULT_MISSING && f != FAULT_CHANGED && s->faults[f])
 				return false;
-		any |= s->faults[FAULT_MISSING] > 0;
+		any |= s->faults[FAULT_MISSING] || s->faults[FAULT_CHANGED];
 	}
 	return any;
 }
@@ -590,13 +621,25 @@ static bool is_usable(const struct source *s)
 	return !s->banned && !s->given_up;
 }
 
+/* Nothing but model files is read from places of others. */
+static void begin_small(struct source_list *l)
+{
+	source_list_begin_file(l);
+	for (size_t i = 0; i < l->count; i++) {
+		struct source *s = l->at[i];
+		if (s->opening ||
+		    (s->entry && !s->metadata && mirror_entry_is_of_others(l->kinds, s->entry)))
+			s->given_up = true;
+	}
+}
+
 int source_get_small(struct source_list *l, const struct source_small *what, struct buf *out,
 		     struct err *e)
 {
 	CLEANUP(buf_release) struct buf got = BUF_INIT(what->length);
 	struct retry rounds = source_list_rounds(l);
 	int rc;
-	source_list_begin_file(l);
+	begin_small(l);
 	do
 		rc = ask_each(l, what, rounds.tries, &got, e);
 	while (rc == 1 && (rc = source_list_next_round(l, is_usable, &rounds, e)) == 0);

@@ -24,6 +24,7 @@ enum source_fault {
 	FAULT_PROXY,        /* a proxy failed or refused: nothing is known about the source */
 	FAULT_PORTAL,       /* a network that wants a login answered in its place */
 	FAULT_LOCAL,        /* this machine failed: no descriptors, memory, ports, or disk */
+	FAULT_CHANGED,      /* a file of others is no longer the version that is signed */
 	FAULT_UNUSABLE,     /* anything else: bad URL, unknown answer */
 	FAULT_KINDS,
 };
@@ -37,6 +38,7 @@ struct source {
 	bool endpoint;                /* a base URL of ferry.conf */
 	bool metadata;                /* used for metadata */
 	bool objects;                 /* used for model files */
+	bool opening;                 /* its list of places is being read */
 	struct mirror *mirror;        /* opened on first use; owned */
 	char *pack_key;               /* of the pack that was read last, or NULL */
 	struct buf pack;
@@ -69,7 +71,11 @@ struct source_list {
 	uint64_t deadline_ms;        /* for a small object while another source is there, beside
 					the time for its bytes; 0: none */
 	uint64_t end_ms;             /* of the clock: when small objects must be there; 0: never */
-	struct source **at;          /* in the order in which they are used */
+	/* Reads the signed list of places of a mirror that was just opened, and whose entry names
+	 * one. NULL: lists are not read. */
+	int (*read_places)(void *ctx, const struct source *s, struct mirror *m, struct err *e);
+	void *places_ctx;
+	struct source **at; /* in the order in which they are used */
 	size_t count, cap;
 };
 void source_list_release(struct source_list *l);
@@ -118,6 +124,8 @@ struct source *source_choose(struct source_list *l, uint64_t *wait_ms);
 void source_did_well(struct source *s);
 /* The source sent bytes with a wrong digest: records it and bans the source. */
 void source_lied(struct source *s, const struct err *why);
+/* The same of a file that others keep there: it was replaced, and is not asked for again. */
+void source_changed(struct source *s, const struct err *why);
 /* Records why a request failed after `received` useful bytes, and acts on it: a ban for
  * ERR_INTEGRITY, giving up, or backing off. */
 void source_failed(struct source_list *l, struct source *s, const struct err *why,

@@ -53,7 +53,7 @@ static int http_stat(struct mirror_connection *c, const char *key, struct mirror
 {
 	CLEANUP(mem_free_ptr) char *url = url_join(c->mirror->url, key);
 	struct web_file f = file_of(key, url);
-	return web_stat(c, &f, out, NULL, e);
+	return web_stat(c, &f, out, e);
 }
 
 static int http_get(struct mirror_connection *c, const struct mirror_range *range,
@@ -61,7 +61,7 @@ static int http_get(struct mirror_connection *c, const struct mirror_range *rang
 {
 	CLEANUP(mem_free_ptr) char *url = url_join(c->mirror->url, range->key);
 	struct web_file f = file_of(range->key, url);
-	return web_get(c, &f, range, sink, NULL, e);
+	return web_get(c, &f, range, sink, e);
 }
 
 #define PROBE_KEY "metadata/timestamp.json"

@@ -106,6 +106,13 @@ bool mirror_reads_entry(const struct mirror_ops *const *kinds, const struct cata
 	return catalog_mirror_has(entry, what) && kind_for(kinds, entry->url);
 }
 
+bool mirror_entry_is_of_others(const struct mirror_ops *const *kinds,
+			       const struct catalog_mirror *entry)
+{
+	const struct mirror_ops *ops = entry_kind(kinds, entry->kind);
+	return ops && ops->others_files;
+}
+
 int mirror_open_entry(const struct mirror_ops *const *kinds, const struct mirror_env *env,
 		      const struct catalog_mirror *entry, struct mirror **out, struct err *e)
 {

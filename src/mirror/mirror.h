@@ -326,6 +326,9 @@ WARN_UNUSED int mirror_open_entry(const struct mirror_ops *const *kinds,
 /* Can one of the kinds read it? what: MIRROR_HOLDS_OBJECTS or _METADATA. */
 bool mirror_reads_entry(const struct mirror_ops *const *kinds, const struct catalog_mirror *entry,
 			enum mirror_holds what);
+/* Are the files there those of others (mirror_ops.others_files)? */
+bool mirror_entry_is_of_others(const struct mirror_ops *const *kinds,
+			       const struct catalog_mirror *entry);
 /* Reads its signed list of places (catalog/places.h), before any other call uses the mirror.
  * ERR_INTEGRITY: it is damaged. */
 WARN_UNUSED int mirror_read_places(struct mirror *m, const void *data, size_t len, const char *what,

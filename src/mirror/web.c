@@ -37,12 +37,6 @@ static int perform(struct mirror_connection *c, const struct web_file *f, struct
 	return rc;
 }
 
-static void tell(long *status, const struct http_response *r)
-{
-	if (status)
-		*status = r->status;
-}
-
 /* -- stat ------------------------------------------------------------------------ */
 
 static int refuse_html(const struct web_file *f, const struct http_response *r, struct err *e)
@@ -125,11 +119,10 @@ static int ask(struct mirror_connection *c, const struct web_file *f, struct htt
 }
 
 int web_stat(struct mirror_connection *c, const struct web_file *f, struct mirror_stat *out,
-	     long *status, struct err *e)
+	     struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	int rc = ask(c, f, &r, out, e);
-	tell(status, &r);
 	if (rc < 0)
 		return rc;
 	out->modified_s = r.modified_s;
@@ -157,7 +150,7 @@ static int on_write(void *ctx, const void *data, size_t len, struct err *e)
 }
 
 int web_get(struct mirror_connection *c, const struct web_file *f, const struct mirror_range *range,
-	    const struct mirror_sink *sink, long *status, struct err *e)
+	    const struct mirror_sink *sink, struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
 	struct delivery d = { .file = f, .sink = sink };
@@ -169,9 +162,7 @@ int web_get(struct mirror_connection *c, const struct web_file *f, const struct 
 		.write = on_write,
 		.ctx = &d,
 	};
-	int rc = perform(c, f, &q, &r, e);
-	tell(status, &r);
-	return rc;
+	return perform(c, f, &q, &r, e);
 }
 
 /* -- probing --------------------------------------------------------------------- */
@@ -188,7 +179,7 @@ int web_probe(struct mirror_connection *c, const struct web_file *f, const char 
 	struct mirror_sink sink = { .write = take_byte };
 	struct mirror_range first = { .key = what, .length = 1 };
 	struct err why = ERR_INIT;
-	int rc = web_get(c, f, &first, &sink, NULL, &why);
+	int rc = web_get(c, f, &first, &sink, &why);
 	if (rc == -ERR_CANCELLED) {
 		*e = why;
 		return rc;

@@ -25,14 +25,13 @@ struct web_file {
 			Hugging Face sends them for the large files of a repository
 			(huggingface_hub, file_download.py) */
 };
-/* Size, date and ETag, by HEAD, or a GET where that is refused. status (may be NULL): the last
- * answer's, also of an error; 0: none. */
+/* Size, date and ETag, by HEAD, or a GET where that is refused. */
 WARN_UNUSED int web_stat(struct mirror_connection *c, const struct web_file *f,
-			 struct mirror_stat *out, long *status, struct err *e);
+			 struct mirror_stat *out, struct err *e);
 /* As mirror_ops.get. The mirror loses MIRROR_CAN_RANGE when its server ignores the range. */
 WARN_UNUSED int web_get(struct mirror_connection *c, const struct web_file *f,
 			const struct mirror_range *range, const struct mirror_sink *sink,
-			long *status, struct err *e);
+			struct err *e);
 
 /* Asks for the first byte of a file, and says whether it can be read, and in parts. `what` names
  * it. Negative only when it was cancelled. */

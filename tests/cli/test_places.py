@@ -10,6 +10,8 @@ import subprocess
 import pytest
 
 import schemas
+from conftest import Ferry
+from hf_simulated import HubSimulated
 from published import mirror, outcomes, publisher, signed_base  # noqa: F401 (fixtures)
 
 
@@ -235,3 +237,161 @@ def test_a_wrong_record_names_its_line(publisher):
     record.write_text('\n{"key":"metadata/timestamp.json","mirror":"hub","url":"https://x.org/"}\n')
     failed = publisher("catalog", "sign", check=6)
     assert ".places.jsonl:2: it cannot be signed" in failed.err
+
+
+# -- what readers do ------------------------------------------------------------------
+
+class Reader(Ferry):
+    """A user of the repository, whose only endpoint lacks the model files."""
+
+    def __init__(self, publisher, nginx, *, keep=()):
+        (publisher.dir / "reader").mkdir()
+        super().__init__(publisher.dir / "reader")
+        self.web = publisher.dir / "web"
+        self.publisher, self.keep = publisher, keep
+        self.copy()
+        self.server = nginx(self.web)
+        root = hashlib.sha256((publisher.tree / "metadata/1.root.json").read_bytes()).hexdigest()
+        (self.work / "ferry.conf").write_text(
+            f"[repository.test]\nmetadata = {self.server.url}\nroot-sha256 = {root}\n")
+
+    def copy(self):
+        shutil.rmtree(self.web, ignore_errors=True)
+        shutil.copytree(self.publisher.tree, self.web)
+        for path in self.web.rglob("*.gguf"):
+            if path.name not in self.keep:
+                path.unlink()
+
+    def sources(self, result):
+        return {s["id"]: s for s in result.json["sources"]}
+
+
+@pytest.fixture
+def hub(work):
+    with HubSimulated(work) as simulated:
+        yield simulated
+
+
+def located(publisher, hub, revision=None, folder="", **options):
+    """The model of the publisher lies on the Hub, under another name, and that is signed."""
+    data = publisher.on("repository", "*.tiny-q8_0.gguf").read_bytes()
+    repo = hub.add("acme/Tiny-GGUF", {f"{folder}Tiny.Q8_0.gguf": data})
+    base = f"{hub.url}/acme/Tiny-GGUF"
+    publisher.configure(names("hub", base, priority=10, **options))
+    publisher("catalog", "add", prepared(publisher), "--at",
+              f"{base}/resolve/{revision or repo.head}/{folder}Tiny.Q8_0.gguf")
+    publisher("catalog", "sign")
+    return repo
+
+
+def test_fetch_reads_a_file_that_was_never_copied_simulated(publisher, hub, nginx, validate):
+    located(publisher, hub, folder="a folder/".replace(" ", "-"))
+    reader = Reader(publisher, nginx)
+    result = reader("fetch", "--json", "tiny")
+    validate(result.json, "output-fetch")
+    assert reader.sources(result)["hub"]["bytes"] == 10481440
+    assert not [r for r in reader.server.requests() if ".gguf " in r and "manifest" not in r]
+    # Small files never come from there, and the list is asked for once.
+    assert set(hub.asked()) == {"GET acme/Tiny-GGUF/resolve/" + r.split("/resolve/")[1]
+                                for r in hub.asked()}
+    assert all(path.endswith("a-folder/Tiny.Q8_0.gguf") for path in hub.asked())
+    reader("fetch", "tiny")
+    assert len([r for r in reader.server.requests() if "hub.jsonl.zst" in r]) == 1
+
+
+def test_the_list_is_only_read_when_the_mirror_is_used_simulated(publisher, hub, nginx):
+    located(publisher, hub)
+    reader = Reader(publisher, nginx)
+    reader("list")
+    reader("show", "tiny")
+    assert not [r for r in reader.server.requests() if "jsonl.zst" in r and "hub" in r]
+    assert hub.asked() == []
+
+
+def test_a_list_that_was_changed_on_the_way_is_not_used_simulated(publisher, hub, nginx):
+    located(publisher, hub)
+    reader = Reader(publisher, nginx)
+    path = next(reader.web.rglob("*.hub.jsonl.zst"))
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[::-1])
+    failed = reader("fetch", "tiny", check=None)
+    assert failed.code in (4, 6)
+    assert "mirror hub: wrong answer (targets/places/" in failed.err
+    assert hub.asked() == []
+
+
+def test_a_file_that_was_replaced_is_no_longer_this_version_simulated(publisher, hub, nginx):
+    repo = located(publisher, hub, revision="main")
+    gguf = publisher.on("repository", "*.tiny-q8_0.gguf")
+    data = bytearray(gguf.read_bytes())
+    data[9_000_000] ^= 1
+    repo.commit({"Tiny.Q8_0.gguf": bytes(data)})
+    reader = Reader(publisher, nginx, keep=[gguf.name])
+    result = reader("fetch", "--json", "tiny")
+    faults = reader.sources(result)["hub"]["faults"]
+    assert [f["fault"] for f in faults] == ["changed"]
+    assert "hub: tiny-q8_0.gguf: no longer this version" in result.err
+    # The whole of it is checked as always: only the piece that differs came from elsewhere.
+    assert reader.sources(result)["hub"]["bytes"] == 8 << 20
+    # A shorter one has no such bytes.
+    repo.commit({"Tiny.Q8_0.gguf": bytes(data[:100])})
+    shutil.rmtree(reader.store)
+    result = reader("fetch", "--json", "tiny")
+    assert [f["fault"] for f in reader.sources(result)["hub"]["faults"]] == ["changed"]
+    # Nobody else has it.
+    repo.commit({"Tiny.Q8_0.gguf": None})
+    reader.keep = ()
+    reader.copy()
+    shutil.rmtree(reader.store)
+    failed = reader("fetch", "tiny", check=4)
+    assert "tell the publisher" in failed.err
+
+
+def test_a_token_goes_to_the_hub_alone_and_only_when_asked_simulated(publisher, hub, nginx):
+    repo = located(publisher, hub)
+    reader = Reader(publisher, nginx)
+    secret = {**hub.env, "HF_TOKEN": "hf_member"}
+    reader("fetch", "tiny", env=secret)
+    assert {e["token"] for e in hub.log} == {None}, "nobody asked for it"
+    shutil.rmtree(reader.store)
+    repo.gated, repo.members = "manual", ["hf_member"]
+    failed = reader("fetch", "tiny", check=4)
+    assert "hub: refused (HTTP 401" in failed.err and "HF_TOKEN" not in failed.err
+    failed = reader("fetch", "tiny", check=4, env=hub.env)
+    assert "set HF_TOKEN to a token that may read it" in failed.err
+    reader("fetch", "tiny", env=secret)     # the CDN refuses whoever sends it a token
+    assert hub.log[-1]["token"] == "hf_member"
+    assert all("Authorization" not in e["headers"] for e in hub.cdn.log)
+    # The variable is for its endpoint, not for whatever host a catalog names.
+    shutil.rmtree(reader.store)
+    hub.log.clear()
+    reader("fetch", "tiny", check=4, env={"HF_TOKEN": "hf_member"})
+    assert {e["token"] for e in hub.log} == {None}
+
+
+def test_a_template_serves_readers(publisher, nginx, work):
+    old = work / "old" / "tiny"
+    old.mkdir(parents=True)
+    gguf = publisher.on("repository", "*.tiny-q8_0.gguf")
+    shutil.copy(gguf, old / "tiny-q8_0.gguf")
+    folder = nginx(work / "old")
+    publisher.configure(names("old", folder.url, priority=10,
+                              template=folder.url + "/{model}/{name}"))
+    publisher("catalog", "sign")
+    reader = Reader(publisher, nginx)
+    result = reader("fetch", "--json", "tiny")
+    assert reader.sources(result)["old"]["bytes"] == 10481440
+    assert [r.split()[:2] for r in folder.requests()] == [["GET", "/tiny/tiny-q8_0.gguf"]]
+
+
+def test_a_mirror_without_the_file_is_passed_over_in_silence(publisher, nginx, work):
+    folder = nginx(work)
+    publisher.configure(names("old", folder.url, priority=10, models="other",
+                              template=folder.url + "/{name}"))
+    publisher("catalog", "sign")
+    gguf = publisher.on("repository", "*.tiny-q8_0.gguf")
+    reader = Reader(publisher, nginx, keep=[gguf.name])
+    result = reader("fetch", "--json", "tiny")
+    assert folder.requests() == []
+    assert "old" not in result.err
+    assert not reader.sources(result).get("old", {}).get("faults")
