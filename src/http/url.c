@@ -125,6 +125,22 @@ int url_parse(const char *text, struct url *out, struct err *e)
 	return refuse(text, "only http and https URLs can be used here", e);
 }
 
+int url_resolve(const char *base, const char *reference, char **out, struct err *e)
+{
+	CURLU *h = strlen(reference) > URL_MAX ? NULL : curl_url();
+	if (!h)
+		return err_set(e, ERR_USAGE, "the URL is longer than %d bytes", URL_MAX);
+	CURLUcode rc = curl_url_set(h, CURLUPART_URL, base, CURLU_PATH_AS_IS);
+	if (rc == CURLUE_OK)
+		rc = curl_url_set(h, CURLUPART_URL, reference, CURLU_PATH_AS_IS);
+	char *text = rc == CURLUE_OK ? part(h, CURLUPART_URL, 0) : NULL;
+	curl_url_cleanup(h);
+	if (!text)
+		return refuse(reference, "not a URL", e);
+	*out = text;
+	return 0;
+}
+
 bool url_same_origin(const struct url *a, const struct url *b)
 {
 	return strcmp(a->scheme, b->scheme) == 0 && strcmp(a->host, b->host) == 0 &&

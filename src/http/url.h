@@ -30,6 +30,10 @@ char *url_tidy(const char *text);
  * and has a hint where the cause is known. */
 WARN_UNUSED int url_parse(const char *text, struct url *out, struct err *e);
 
+/* The URL that a reference means in an answer from `base` (RFC 3986 5.2). ERR_USAGE when either is
+ * none. The caller frees it. */
+WARN_UNUSED int url_resolve(const char *base, const char *reference, char **out, struct err *e);
+
 /* Same scheme, host and port, so that credentials may be sent? */
 bool url_same_origin(const struct url *a, const struct url *b);
 
