@@ -8,8 +8,9 @@
 #include "hash/sha256.h"
 #include "json/json.h"
 
-#define OCI_MANIFEST_MAX (4 * MIB) /* what registries take: distribution-spec, Pushing Manifests \
-				    */
+#define OCI_MANIFEST_MAX \
+	(4 * MIB) /* what registries take: distribution-spec, Pushing Manifests \
+		   */
 #define OCI_MANIFEST_LAYERS 16384
 
 #define OCI_TYPE_MANIFEST "application/vnd.oci.image.manifest.v1+json"

@@ -72,6 +72,7 @@ static int fault(const struct buf *body, const struct err *http, struct err *e)
 static void explain_auth(struct oci_registry *r, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *source = oci_auth_source(r->auth);
+	e->hint[0] = '\0'; /* this one knows more */
 	if (oci_auth_has_credentials(r->auth))
 		err_hint(e, "the credentials are those of %.200s: are they allowed to do this?",
 			 source);
