@@ -43,6 +43,14 @@ extern const struct mirror_ops mirror_r2;
  */
 extern const struct mirror_ops mirror_git;
 
+/*
+ * oci: a repository of a registry (oci.h). Objects are blobs; metadata and names become visible to
+ * readers with publish(), which also writes manifests for Docker Model Runner, ModelPack and
+ * Ollama. The reading half is that of clients, under the same name.
+ */
+extern const struct mirror_ops mirror_oci;
+extern const struct mirror_ops mirror_oci_read;
+
 /* Kinds that ferry.conf may name but this version cannot open (listed.c). */
 extern const struct mirror_ops mirror_github;
 

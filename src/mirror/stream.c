@@ -29,7 +29,7 @@ struct mirror_stream {
 struct mirror_stream *mirror_stream_new(const struct mirror_stream_how *how)
 {
 	struct mirror_stream *s = NEW(struct mirror_stream);
-	*s = (struct mirror_stream){ .how = *how, .next = how->first };
+	*s = (struct mirror_stream){ .how = *how, .next = MAX(how->first, how->next) };
 	s->cancel.also = how->http.cancel;
 	s->how.http.cancel = &s->cancel;
 	pthread_mutex_init(&s->lock, NULL);

@@ -31,6 +31,8 @@ typedef int mirror_stream_send(void *ctx, struct mirror_stream *s, struct http_c
 struct mirror_stream_how {
 	struct mirror_upload *upload; /* borrowed */
 	uint32_t first, count;        /* pieces of the body; at least one */
+	uint32_t next;                /* piece that is put first: those before are read through
+					 how.again. Up to `first`: none are */
 	struct http_options http;     /* of the connection */
 	mirror_stream_send *send;
 	void *ctx; /* borrowed */

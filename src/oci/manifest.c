@@ -56,6 +56,19 @@ void oci_manifest_annotate(struct oci_manifest *m, const char *key, const char *
 	json_put_string(m->annotations, key, value);
 }
 
+bool oci_manifest_remove(struct oci_manifest *m, const char *title)
+{
+	struct oci_layer *l = (struct oci_layer *)oci_manifest_find(m, title);
+	if (!l)
+		return false;
+	layer_release(l);
+	m->count--;
+	memmove(l, l + 1, (size_t)(m->layers + m->count - l) * sizeof *l);
+	if (!m->count)
+		oci_manifest_add(m, m->config.type, &m->config.digest, m->config.size, NULL, NULL);
+	return true;
+}
+
 const struct oci_layer *oci_manifest_find(const struct oci_manifest *m, const char *title)
 {
 	for (size_t i = 0; i < m->count; i++)

@@ -45,6 +45,9 @@ void oci_manifest_set_config(struct oci_manifest *m, const char *type, const str
 void oci_manifest_add(struct oci_manifest *m, const char *type, const struct digest *d,
 		      uint64_t size, const char *title, const char *path);
 void oci_manifest_annotate(struct oci_manifest *m, const char *key, const char *value);
+/* Removes the layer with this title; false: there is none. Another layer has to be left, else the
+ * empty blob (OCI_TYPE_EMPTY, that of the config) takes its place. */
+bool oci_manifest_remove(struct oci_manifest *m, const char *title);
 /* The layer with this title; NULL: there is none. */
 const struct oci_layer *oci_manifest_find(const struct oci_manifest *m, const char *title);
 

@@ -27,11 +27,11 @@
 struct oci_registry {
 	struct oci_reference place;
 	struct oci_auth *auth;
-	atomic_ullong requests; /* that were sent */
+	atomic_ullong *requests; /* borrowed; counts those that were sent. NULL: nobody does */
 };
 /* Takes the reference. */
 void oci_registry_open(struct oci_registry *r, struct oci_reference *place,
-		       const struct oci_auth_options *o);
+		       const struct oci_auth_options *o, atomic_ullong *requests);
 void oci_registry_close(struct oci_registry *r);
 
 /* Performs q, whose `what` and `error_body` are set here; *out as in http_perform(), or NULL. */
@@ -41,7 +41,7 @@ WARN_UNUSED int oci_call(struct oci_registry *r, struct http_client *c, struct h
 WARN_UNUSED int oci_ping(struct oci_registry *r, struct http_client *c, struct http_response *out,
 			 struct err *e);
 
-/* -- blobs --------------------------------------------------------------------------- */
+/* -- blobs (content.c) --------------------------------------------------------------- */
 
 WARN_UNUSED int oci_blob_stat(struct oci_registry *r, struct http_client *c, const struct digest *d,
 			      uint64_t *size, struct err *e);
@@ -76,7 +76,7 @@ WARN_UNUSED int oci_upload_size(struct oci_registry *r, struct http_client *c, c
 /* Ends it, as far as the registry can; errors do not matter. */
 void oci_upload_cancel(struct oci_registry *r, struct http_client *c, const char *location);
 
-/* -- manifests and tags --------------------------------------------------------------- */
+/* -- manifests and tags (content.c) ---------------------------------------------------- */
 
 /* By tag or digest, any type of OCI_ACCEPT. Appends to out; *d is that of its bytes. */
 WARN_UNUSED int oci_manifest_get(struct oci_registry *r, struct http_client *c, const char *ref,

@@ -51,5 +51,5 @@ char *oci_tag(const char *id, const char *variant, uint64_t version, const char 
 
 char *oci_tag_model(const char *id)
 {
-	return mem_printf("ferry-model-%s", id);
+	return mem_printf(OCI_TAG_MODEL "%s", id);
 }

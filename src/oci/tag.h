@@ -20,6 +20,7 @@
 
 #define OCI_TAG_BASE 80
 #define OCI_TAG_METADATA "ferry-metadata" /* metadata and catalog */
+#define OCI_TAG_MODEL "ferry-model-"      /* and the id: our own artifact of a model */
 #define OCI_TAG_MODELPACK "-modelpack"
 #define OCI_TAG_OLLAMA "-ollama"
 

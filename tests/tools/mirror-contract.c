@@ -36,7 +36,7 @@ static int run(struct contract *c)
 		const struct contract_test *test = &contract_tests[i];
 		if (!contract_applies(c, test))
 			continue;
-		int rc = test->run(c);
+		int rc = contract_run(c, test);
 		printf("%s %s%s%s\n", rc < 0 ? "FAILED" : "ok", test->name, rc < 0 ? ": " : "",
 		       rc < 0 ? c->failure : "");
 		failed += rc < 0;

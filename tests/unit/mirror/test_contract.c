@@ -12,7 +12,8 @@ static void run_all(struct mirror *m)
 	struct contract c;
 	assert_ok(contract_begin(&c, m, &e), &e);
 	for (size_t i = 0; i < contract_test_count; i++)
-		if (contract_applies(&c, &contract_tests[i]) && contract_tests[i].run(&c) < 0)
+		if (contract_applies(&c, &contract_tests[i]) &&
+		    contract_run(&c, &contract_tests[i]) < 0)
 			fail_msg("%s: %s", contract_tests[i].name, c.failure);
 	assert_ok(contract_end(&c, &e), &e);
 }

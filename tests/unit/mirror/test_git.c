@@ -139,7 +139,7 @@ static void run_all(struct mirror *m)
 	for (size_t i = 0; i < contract_test_count; i++) {
 		if (!contract_applies(&c, &contract_tests[i]))
 			continue;
-		if (contract_tests[i].run(&c) < 0)
+		if (contract_run(&c, &contract_tests[i]) < 0)
 			fail_msg("%s: %s", contract_tests[i].name, c.failure);
 		if (c.writable)
 			publish_ok(m);

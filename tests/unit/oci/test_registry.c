@@ -30,7 +30,7 @@ static void open_world(struct world *w, const struct canned *script, size_t coun
 	CLEANUP(mem_free_ptr) char *url = mem_printf("%s/v2/a/b", canned_url(w->server));
 	assert_ok(oci_reference_parse(url, &place, &e), &e);
 	struct oci_auth_options o = { .push = true, .environment = true };
-	oci_registry_open(&w->r, &place, &o);
+	oci_registry_open(&w->r, &place, &o, NULL);
 	assert_ok(http_client_new(NULL, &w->c, &e), &e);
 }
 

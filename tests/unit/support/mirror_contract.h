@@ -29,6 +29,9 @@ extern const size_t contract_test_count;
 /* Does this test apply to this mirror? */
 bool contract_applies(const struct contract *c, const struct contract_test *test);
 
+/* Runs it: 0, or -1 with c->failure. */
+int contract_run(struct contract *c, const struct contract_test *test);
+
 /* Writes the objects that reading needs into a local folder. */
 WARN_UNUSED int contract_tree(const char *dir, struct err *e);
 

@@ -1,0 +1,49 @@
+/*
+ * The manifests by which other programs read a model from a registry. The file itself is the same
+ * blob for all of them. Where a format is from:
+ *
+ *  - Docker Model Runner: docker/model-runner, pkg/distribution/types/config.go (media types,
+ *    struct ConfigFile; commit 1d14f67) and pkg/distribution/distribution/client.go (checkCompat;
+ *    commit 0463b8e); docker/model-spec, spec.md (commit 2df8ca0). Shards are several layers, in
+ *    order. llama.cpp's --docker-repo takes the first layer whose type contains "gguf".
+ *  - ModelPack (CNCF): modelpack/model-spec, specs-go/v1/mediatype.go (commit 158c46c) and
+ *    specs-go/v1/config.go (commit 050fe41), schema/config-schema.json (commit 11571da).
+ *  - Ollama: ollama/ollama, server/images.go (GetModel, pullModelManifest; commit 5dbb81b):
+ * Docker's manifest version 2, schema 2; one model file.
+ */
+#ifndef FERRY_MIRROR_OCI_FORMATS_H
+#define FERRY_MIRROR_OCI_FORMATS_H
+
+#include "catalog/card.h"
+#include "mirror/oci.h"
+
+/* A small blob that a manifest needs. */
+struct mirror_oci_blob {
+	char *data;
+	size_t len;
+};
+
+/* A version of a variant, all of whose files are in the registry. */
+struct mirror_oci_subject {
+	const struct card *card;
+	const struct card_variant *variant;
+	const struct card_file *projector; /* of the model, or NULL */
+	const char *tag;                   /* makes the manifest of each tag another one, so that
+					      they can be removed one by one */
+};
+
+/* Each fills *m, and adds the blobs that have to be uploaded before it; the caller owns both. */
+typedef void mirror_oci_format_fn(const struct mirror_oci_subject *s, struct oci_manifest *m,
+				  struct mirror_oci_blob *config, struct mirror_oci_blob *license);
+void mirror_oci_docker(const struct mirror_oci_subject *s, struct oci_manifest *m,
+		       struct mirror_oci_blob *config, struct mirror_oci_blob *license);
+void mirror_oci_modelpack(const struct mirror_oci_subject *s, struct oci_manifest *m,
+			  struct mirror_oci_blob *config, struct mirror_oci_blob *license);
+void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *m,
+		       struct mirror_oci_blob *config, struct mirror_oci_blob *license);
+
+/* In place of a withdrawn version: no files, and the reason as an annotation. Its only blob is
+ * MIRROR_OCI_EMPTY. */
+void mirror_oci_withdrawn(const char *tag, const char *reason, struct oci_manifest *m);
+
+#endif
