@@ -69,7 +69,7 @@ static int authorize(const struct mirror_git_line *w, struct exchange *x, struct
 			x->token_name, r->host);
 		return err_hint(e, "use an https:// remote");
 	}
-	/* GitHub's name for tokens of any kind; most hosts ignore it. */
+	/* GitHub's name for tokens of any kind; many hosts ignore it. */
 	buf_addf(&pair, "%s:%s", r->user ? r->user : "x-access-token", token);
 	base64_add(&code, pair.data, pair.len);
 	if (pair.overflow || code.overflow || strpbrk(token, "\r\n"))

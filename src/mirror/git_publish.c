@@ -58,11 +58,11 @@ static int make_commit(struct mirror *m, const char *message, git_oid *out, bool
 		*changed &= !git_oid_equal(git_commit_tree_id(w.parent), &tree);
 	if (git < 0 || !*changed)
 		return git < 0 ? mirror_git_failed("the new commit", e) : 0;
-	const git_commit *parents[] = { w.parent };
+	git_commit *parents[] = { w.parent }; /* const or not, by the version of libgit2 */
 	git = sign(m, &w.signature);
 	if (git == 0)
 		git = git_commit_create(out, g->repo, NULL, w.signature, w.signature, NULL, message,
-					w.tree, w.parent ? 1 : 0, parents);
+					w.tree, w.parent ? 1 : 0, (void *)parents);
 	return git < 0 ? mirror_git_failed("the new commit", e) : 0;
 }
 

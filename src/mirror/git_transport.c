@@ -17,24 +17,22 @@ struct stream {
 	struct mirror_git_line *line;
 };
 
-static int report(struct mirror_git_line *w, int rc)
+/* Our own error is in call->why: libgit2 has only to stop. */
+static int result(int rc)
 {
-	if (rc == 0)
-		return 0;
-	git_error_set_str(GIT_ERROR_NET, w->call->why.text);
-	return GIT_EUSER;
+	return rc < 0 ? GIT_EUSER : 0;
 }
 
 static int stream_read(git_smart_subtransport_stream *s, char *data, size_t size, size_t *len)
 {
 	struct mirror_git_line *w = ((struct stream *)s)->line;
-	return report(w, w->ops->read(w, data, size, len, &w->call->why));
+	return result(w->ops->read(w, data, size, len, &w->call->why));
 }
 
 static int stream_write(git_smart_subtransport_stream *s, const char *data, size_t len)
 {
 	struct mirror_git_line *w = ((struct stream *)s)->line;
-	return report(w, w->ops->write(w, data, len, &w->call->why));
+	return result(w->ops->write(w, data, len, &w->call->why));
 }
 
 static void stream_free(git_smart_subtransport_stream *s)
@@ -53,7 +51,7 @@ static int begin(git_smart_subtransport_stream **out, git_smart_subtransport *t,
 	atomic_fetch_add(&w->call->m->requests, 1);
 	int rc = w->ops->begin(w, list, &w->call->why);
 	if (rc < 0)
-		return report(w, rc);
+		return result(rc);
 	struct stream *s = own->program ? own->program : NEW(struct stream);
 	*s = (struct stream){
 		.parent = {
