@@ -15,10 +15,19 @@ static const char *const keys[] = { "remote",  "branch",      "prefix",     "aut
 
 /* ---- settings -------------------------------------------------------------------- */
 
-static int read_remote(const struct conf *c, const struct conf_section *s,
+/* FERRY_ENDPOINT_META, for [mirror.meta], takes precedence over the file. */
+static const char *remote_of(const struct mirror *m, const struct conf_section *s)
+{
+	CLEANUP(mem_free_ptr) char *variable = mem_printf("FERRY_ENDPOINT_%s", m->id);
+	mirror_git_remote_variable(variable);
+	const char *set = getenv(variable);
+	return set && *set ? set : conf_get(s, "remote");
+}
+
+static int read_remote(const struct mirror *m, const struct conf *c, const struct conf_section *s,
 		       struct mirror_git_remote *out, struct err *e)
 {
-	const char *given = conf_get(s, "remote");
+	const char *given = remote_of(m, s);
 	struct err why = ERR_INIT;
 	if (!given || !*given)
 		return conf_err(c, s, given ? "remote" : NULL, e,
@@ -56,6 +65,22 @@ static int read_prefix(const struct conf *c, const struct conf_section *s, char 
 		return conf_err(c, s, "prefix", e, "'%.100s' is not a valid prefix", given);
 	*out = mem_printf("%s%s", bare, len ? "/" : "");
 	return 0;
+}
+
+/* Faults of the settings are told when the mirror is opened. */
+static char *git_reader_url(const struct conf_section *s)
+{
+	CLEANUP(mirror_git_remote_release) struct mirror_git_remote r = { 0 };
+	const char *remote = conf_get(s, "remote"), *branch = conf_get(s, "branch");
+	const char *given = conf_get(s, "prefix") ? conf_get(s, "prefix") : "";
+	size_t len = strlen(given);
+	struct err ignored = ERR_INIT;
+	if (!remote || mirror_git_remote_parse(remote, &r, &ignored) < 0)
+		return NULL;
+	while (len && given[len - 1] == '/')
+		len--;
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("%.*s%s", (int)len, given, len ? "/" : "");
+	return mirror_git_remote_raw_url(&r, branch ? branch : "main", prefix);
 }
 
 /* "Name <email>" */
@@ -116,7 +141,7 @@ static int git_open(struct mirror *m, const struct conf *c, const struct conf_se
 	};
 	int rc = conf_get_size(c, s, "max-object", &m->max_object, e);
 	if (rc == 0)
-		rc = read_remote(c, s, &g->remote, e);
+		rc = read_remote(m, c, s, &g->remote, e);
 	if (rc == 0)
 		rc = read_branch(c, s, &g->branch, e);
 	if (rc == 0)
@@ -267,6 +292,7 @@ const struct mirror_ops mirror_git = {
 	.kind = "git",
 	.keys = keys,
 	.metadata_only = true,
+	.reader_url = git_reader_url,
 	.connections = 1,
 	.open = git_open,
 	.close = git_close,

@@ -42,8 +42,7 @@ static const char *find_token(const struct mirror_git_line *w, struct exchange *
 {
 	static const char *const github[] = { "GH_TOKEN", "GITHUB_TOKEN" };
 	snprintf(x->variable, sizeof x->variable, "FERRY_%.64s_TOKEN", w->call->m->id);
-	for (char *c = x->variable; *c; c++)
-		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
+	mirror_git_remote_variable(x->variable);
 	x->token_name = x->variable;
 	const char *token = value_of(x->variable);
 	bool is_github = strcmp(w->call->g->remote.host, "github.com") == 0;

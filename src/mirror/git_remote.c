@@ -149,6 +149,29 @@ int mirror_git_remote_parse(const char *text, struct mirror_git_remote *out, str
 	return parse_file(text, out, e);
 }
 
+char *mirror_git_remote_raw_url(const struct mirror_git_remote *r, const char *branch,
+				const char *prefix)
+{
+	if (strcmp(r->host, "github.com") != 0)
+		return NULL;
+	const char *path = r->path + (*r->path == '/');
+	size_t len = strlen(path);
+	while (len && path[len - 1] == '/')
+		len--;
+	if (len > 4 && strncmp(path + len - 4, ".git", 4) == 0)
+		len -= 4;
+	CLEANUP(mem_free_ptr) char *tree = mem_printf("%.*s/%s/%s", (int)len, path, branch, prefix);
+	CLEANUP(mem_free_ptr) char *code = path_percent_encode(tree, "/");
+	size_t end = strlen(code);
+	return mem_printf("https://raw.githubusercontent.com/%.*s", (int)end - 1, code);
+}
+
+void mirror_git_remote_variable(char *name)
+{
+	for (char *c = name; *c; c++)
+		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
+}
+
 bool mirror_git_remote_is_loopback(const struct mirror_git_remote *r)
 {
 	bool address = r->host[strspn(r->host, "0123456789.")] == '\0';

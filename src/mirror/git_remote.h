@@ -26,6 +26,14 @@ void mirror_git_remote_release(struct mirror_git_remote *r);
 WARN_UNUSED int mirror_git_remote_parse(const char *text, struct mirror_git_remote *out,
 					struct err *e);
 
+/* Where the host serves the files of a branch to everybody, below a prefix that is "" or ends with
+ * '/'; known of GitHub alone, else NULL. Caller frees. */
+char *mirror_git_remote_raw_url(const struct mirror_git_remote *r, const char *branch,
+				const char *prefix);
+
+/* In place, the name of a variable with the id of a mirror in it: "a-b.c" → "A_B_C". */
+void mirror_git_remote_variable(char *name);
+
 /* A server of this machine: a token may be sent to it without TLS. */
 bool mirror_git_remote_is_loopback(const struct mirror_git_remote *r);
 

@@ -95,12 +95,7 @@ static int spawn(const struct child_pipe_options *o, int io, int errors, pid_t *
 /* Its program's end has no flags: programs expect reads that wait. */
 static bool open_sockets(int ends[2])
 {
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
-		return false;
-	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	return true;
+	return os_sockets(ends) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
 int child_pipe_open(const struct child_pipe_options *o, struct child_pipe **out, struct err *e)

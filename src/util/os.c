@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* -- what one system can ---------------------------------------------------------- */
@@ -118,6 +119,11 @@ static int native_pipe(int ends[2])
 	return pipe2(ends, O_CLOEXEC);
 }
 
+static int native_sockets(int ends[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
 static void native_die_with_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -192,6 +198,7 @@ static int cannot(void)
 #define native_will_read_all(fd) ((void)(fd))
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
+#define native_sockets(ends) cannot()
 #define native_die_with_parent() ((void)0)
 #define native_processors() 0u
 #define native_boot_id(out) ((void)(out))
@@ -357,15 +364,27 @@ char *os_own_path(void)
 	return native_own_path();
 }
 
+static int close_on_exec(int ends[2])
+{
+	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
 int os_pipe(int ends[2])
 {
 	if (native_pipe(ends) == 0)
 		return 0;
-	if (errno != ENOSYS || pipe(ends) < 0)
+	return errno != ENOSYS || pipe(ends) < 0 ? -1 : close_on_exec(ends);
+}
+
+int os_sockets(int ends[2])
+{
+	if (native_sockets(ends) == 0)
+		return 0;
+	if (errno != ENOSYS || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
 		return -1;
-	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	return 0;
+	return close_on_exec(ends);
 }
 
 void os_die_with_parent(void)

@@ -93,6 +93,8 @@ char *os_own_path(void);
 /* pipe(), both ends closed by exec.
  * Fall-back: a program that another thread starts at the same moment inherits them. */
 WARN_UNUSED int os_pipe(int ends[2]);
+/* The same of a connected pair of local stream sockets. */
+WARN_UNUSED int os_sockets(int ends[2]);
 
 /* In a child between fork and exec: it is killed when its parent dies. Async-signal-safe.
  * Fall-back: does nothing; a child of a killed program runs on to its end. */

@@ -118,6 +118,14 @@ def test_clients_find_the_branch_in_the_catalog(readers, host, work, ferry, publ
     assert any("/metadata/timestamp.json" in line for line in site.requests()[before:])
 
 
+def test_of_a_repository_on_github_the_url_for_readers_is_known(publisher, host):
+    publisher.configure(section(remote="git@github.com:octo/models.git", prefix="v1"))
+    publisher("catalog", "sign")
+    publisher("push", env={"FERRY_ENDPOINT_META": host.path("models")})
+    [entry] = json.loads(host.show("v1/catalog.json"))["mirrors"]
+    assert entry["url"] == "https://raw.githubusercontent.com/octo/models/main/v1"
+
+
 def test_client_programs_do_not_link_libgit2():
     for name in ("fetch", "list", "search", "show", "store", "run", "repository"):
         linked = subprocess.run(["ldd", BIN / f"ferry-{name}"], capture_output=True, text=True,

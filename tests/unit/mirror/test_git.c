@@ -529,6 +529,33 @@ static void only_this_machine_is_loopback(void **state)
 	}
 }
 
+static void github_serves_the_files_of_a_branch(void **state)
+{
+	static const struct {
+		const char *remote, *branch, *prefix, *url;
+	} cases[] = {
+		{ "https://github.com/o/r.git", "main", "",
+		  "https://raw.githubusercontent.com/o/r/main" },
+		{ "https://github.com/o/r/", "a#b", "x y/",
+		  "https://raw.githubusercontent.com/o/r/a%23b/x%20y" },
+		{ "git@github.com:o/r.git", "main", "",
+		  "https://raw.githubusercontent.com/o/r/main" },
+		{ "ssh://git@github.com/o/r.git", "main", "m/",
+		  "https://raw.githubusercontent.com/o/r/main/m" },
+		{ "https://git.example/o/r.git", "main", "", NULL },
+		{ "/github.com", "main", "", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(mirror_git_remote_release) struct mirror_git_remote r = { 0 };
+		struct err e = ERR_INIT;
+		assert_ok(mirror_git_remote_parse(cases[i].remote, &r, &e), &e);
+		CLEANUP(mem_free_ptr) char *url = mirror_git_remote_raw_url(&r, cases[i].branch,
+									    cases[i].prefix);
+		assert_string_equal(url ? url : "", cases[i].url ? cases[i].url : "");
+	}
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, place_new, place_free)
 
 int main(void)
@@ -553,6 +580,7 @@ int main(void)
 		cmocka_unit_test(remotes_are_what_git_takes),
 		cmocka_unit_test(remotes_that_would_be_dangerous_are_refused),
 		cmocka_unit_test(only_this_machine_is_loopback),
+		cmocka_unit_test(github_serves_the_files_of_a_branch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,11 +218,15 @@ static void the_own_path_is_this_program(void **state)
 		assert_null(own);
 }
 
-static void a_pipe_is_closed_by_exec(void **state)
+static void pipes_and_sockets_are_closed_by_exec(void **state)
 {
 	(void)state;
 	int ends[2];
 	char c;
+	assert_int_equal(os_sockets(ends), 0);
+	assert_true(closes_on_exec(ends[0]) && closes_on_exec(ends[1]));
+	file_close(&ends[0]);
+	file_close(&ends[1]);
 	assert_int_equal(os_pipe(ends), 0);
 	assert_true(closes_on_exec(ends[0]) && closes_on_exec(ends[1]));
 	assert_int_equal(write(ends[1], "x", 1), 1);
@@ -322,7 +326,7 @@ int main(int argc, char **argv)
 		OS_TEST(names_of_open_files_are_known),
 		OS_TEST(the_time_of_change_has_nanoseconds),
 		cmocka_unit_test(the_own_path_is_this_program),
-		cmocka_unit_test(a_pipe_is_closed_by_exec),
+		cmocka_unit_test(pipes_and_sockets_are_closed_by_exec),
 		cmocka_unit_test(a_child_dies_with_its_parent),
 		cmocka_unit_test(the_machine_is_described),
 		cmocka_unit_test(random_bytes_fill_all),
