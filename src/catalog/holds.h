@@ -1,6 +1,7 @@
 /*
- * What a mirror holds: the whole repository, only the model files, or only catalog and metadata.
- * The catalog and ferry.conf use the same words.
+ * What a mirror holds: the whole repository; only its objects; or only metadata, the catalog and
+ * the other documents that are of no single model (repository.json, the index). The catalog and
+ * ferry.conf use the same words.
  */
 #ifndef FERRY_CATALOG_HOLDS_H
 #define FERRY_CATALOG_HOLDS_H

@@ -11,12 +11,26 @@
 #define LIST_FROM 32
 #define LIST_AT_MOST 64
 
+/* repository.json, the index and the like, without which metadata alone leads nowhere. */
+static bool is_document(const struct repository_file *f)
+{
+	return !str_starts(f->key, "targets/" CARD_TARGETS);
+}
+
 bool inventory_wants(enum mirror_holds holds, bool packs, const struct repository_file *f)
 {
 	bool object = f->class == REPOSITORY_OBJECT;
 	if (packs ? f->pack_key != NULL : f->is_pack)
 		return false;
-	return holds == MIRROR_HOLDS_ALL || object == (holds == MIRROR_HOLDS_OBJECTS);
+	switch (holds) {
+	case MIRROR_HOLDS_ALL:
+		return true;
+	case MIRROR_HOLDS_OBJECTS:
+		return object;
+	case MIRROR_HOLDS_METADATA:
+		return !object || is_document(f);
+	}
+	return false;
 }
 
 enum inventory_state inventory_judge(const struct repository_file *f, const struct digest *root,

@@ -68,10 +68,9 @@ static int inventory_all(struct push_delivery *d, const bool *wanted, struct inv
 static bool is_wanted(const struct push_delivery *d, size_t i)
 {
 	const struct repository_file *f = &d->tree->files.at[i];
-	enum mirror_holds holds = d->metadata ? d->m->holds : MIRROR_HOLDS_OBJECTS;
-	if (f->class == REPOSITORY_OBJECT && d->m->holds == MIRROR_HOLDS_METADATA)
+	if (f->class != REPOSITORY_OBJECT && !d->metadata)
 		return false;
-	return inventory_wants(holds, d->m->mirror->ops->packs, f) &&
+	return inventory_wants(d->m->holds, d->m->mirror->ops->packs, f) &&
 	       (!d->o->only || d->o->only[i]);
 }
 

@@ -118,7 +118,9 @@ def test_parts_go_where_they_are_held(publisher):
     publisher.configure(mirror("a"), mirror("b", holds="objects"), mirror("c", holds="metadata"))
     publisher("push")
     assert not (publisher.mirror("b") / "metadata").exists()
-    assert not (publisher.mirror("c") / "targets").exists()
+    # With the documents that lead from the metadata to the models and to other mirrors.
+    assert sorted(p.name.split(".", 1)[1] for p in (publisher.mirror("c") / "targets").iterdir()) \
+        == ["catalog.json", "index.jsonl.zst", "repository.json"]
     assert publisher.release("c") == publisher.release("a") is not None
 
 
@@ -380,7 +382,8 @@ def test_one_bad_mirror_holds_the_release_back(publisher, validate):
     validate(result.json, "output-push")
     assert outcomes(result) == {"a": "held-back", "b": "failed", "c": "held-back"}
     assert result.json["holding"] == 2 and result.json["quorum"] == 3
-    assert {m["id"]: m["behind"] for m in result.json["mirrors"]} == {"a": 4, "b": 10, "c": 4}
+    behind = {m["id"]: m["behind"] for m in result.json["mirrors"]}
+    assert (behind["a"], behind["c"]) == (4, 4) and 4 < behind["b"] <= 10
     assert re.search(r"^a +held-back +4 files behind, ", publisher("push", check=7).out)
     publisher.on("a", "*tiny*.gguf")
     assert publisher.release("a") is None
