@@ -7,6 +7,7 @@
 #include "publish/only.h"
 #include "publish/push.h"
 #include "publish/tree_pack.h"
+#include "publish/tree_places.h"
 #include "settings/publish.h"
 #include "util/mem.h"
 
@@ -218,6 +219,8 @@ static char *describe(const struct job *j, const struct push_mirror *m)
 	} else {
 		describe_done(&b, m);
 	}
+	if (m->mirror && m->mirror->ops->others_files)
+		buf_adds(&b, "files of others: left alone");
 	if (m->error.class)
 		buf_addf(&b, "%s%s", b.len ? "; " : "", m->error.text);
 	return buf_steal(&b);
@@ -361,6 +364,14 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 		if (!o->who.mirrors.count || m->count_only || !m->mirror ||
 		    mirror_can(m->mirror, MIRROR_CAN_WRITE))
 			continue;
+		if (m->mirror->ops->others_files) {
+			err_set(e, ERR_USAGE, "mirror %s has files of others: push leaves it alone",
+				m->id);
+			return err_hint(e,
+					"`ferry catalog add --at URL` names what is there; check "
+					"it with `ferry verify --mirror %s`",
+					m->id);
+		}
 		err_set(e, ERR_USAGE, "mirror %s cannot be written: its kind, %s, is read-only",
 			m->id, m->mirror->ops->kind);
 		return err_hint(e,
@@ -411,8 +422,11 @@ static int prune(struct job *j, struct err *e)
 static int open_tree(struct job *j, struct err *e)
 {
 	int rc = tree_open(j->p.dir, &j->tree, e);
-	for (size_t i = 0; rc == 0 && i < j->count; i++)
+	for (size_t i = 0; rc == 0 && i < j->count; i++) {
 		rc = tree_pack_for(&j->tree, j->mirrors[i].mirror, e);
+		if (rc == 0)
+			rc = tree_places_for(&j->tree, j->mirrors[i].mirror, e);
+	}
 	return rc;
 }
 

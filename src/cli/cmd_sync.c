@@ -6,6 +6,7 @@
 #include "publish/share.h"
 #include "publish/sync.h"
 #include "publish/tree_pack.h"
+#include "publish/tree_places.h"
 #include "settings/repository.h"
 #include "tuf/name.h"
 #include "util/file.h"
@@ -249,7 +250,9 @@ static int open_tree(struct cli *cli, struct job *j, struct err *e)
 		.cancel = cli->cancel,
 	};
 	rc = sync_open(&from, &j->tree, e);
-	return rc < 0 ? rc : tree_pack_for(&j->tree, j->to.mirror, e);
+	if (rc == 0)
+		rc = tree_pack_for(&j->tree, j->to.mirror, e);
+	return rc < 0 ? rc : tree_places_for(&j->tree, j->to.mirror, e);
 }
 
 /* ---- the result ----------------------------------------------------------------- */

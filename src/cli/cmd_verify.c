@@ -2,6 +2,7 @@
 #include "cli/values.h"
 #include "http/url.h"
 #include "publish/tree_pack.h"
+#include "publish/tree_places.h"
 #include "publish/verify_report.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -199,15 +200,16 @@ static void print_findings(struct cli *cli, const struct verify_mirror *m)
 	}
 }
 
-/* What a plain push puts right: verify has noted what is corrupt, so it is not trusted again. A
- * mirror of the kind http cannot be pushed to. */
+/* What a plain push puts right: verify has noted what is corrupt, so it is not trusted again.
+ * Mirrors that are read over http, or have files of others, cannot be pushed to. */
 static size_t mendable(const struct verify_report *r)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		const size_t *verdicts = r->mirrors[i].verdicts;
 		const char *kind = r->mirrors[i].kind;
-		if (!r->mirrors[i].elsewhere && (!kind || strcmp(kind, "http") != 0))
+		bool read_only = kind && (strcmp(kind, "http") == 0 || strcmp(kind, "names") == 0);
+		if (!r->mirrors[i].elsewhere && !read_only)
 			count += verdicts[VERIFY_MISSING] + verdicts[VERIFY_WRONG_SIZE] +
 				 verdicts[VERIFY_CORRUPT] + verdicts[VERIFY_STALE];
 	}
@@ -336,8 +338,11 @@ static void add_places(struct job *j)
 static int open_tree(struct job *j, struct err *e)
 {
 	int rc = tree_open(j->p.dir, &j->tree, e);
-	for (size_t i = 0; rc == 0 && i < j->p.places.count; i++)
+	for (size_t i = 0; rc == 0 && i < j->p.places.count; i++) {
 		rc = tree_pack_for(&j->tree, j->p.places.at[i].mirror, e);
+		if (rc == 0)
+			rc = tree_places_for(&j->tree, j->p.places.at[i].mirror, e);
+	}
 	return rc;
 }
 
@@ -498,8 +503,9 @@ const struct command cmd_verify = {
 	.description =
 		"Compares every mirror with the repository and prints a verdict for each file: ok "
 		"(and how it was verified), unverified (the size is right, the content was not "
-		"checked), missing, wrong-size, corrupt (and where), stale, foreign, or "
-		"unreachable. The exit status is 1 if anything is wrong, even if a mirror could "
+		"checked), missing, wrong-size, corrupt (and where), stale, foreign, changed "
+		"(a file of others is no longer this version), or unreachable. The exit status is "
+		"1 if anything is wrong, even if a mirror could "
 		"not be reached; it is 4 (or 5, 7) if nothing wrong was found but a mirror or a "
 		"file could not be read. Unverified files are not a fault: the exit status is 0, "
 		"and the last line says that their content was not checked.",

@@ -80,6 +80,7 @@ static void check_mirror(void *ctx, size_t index)
 	for (size_t i = 0; i < n; i++) {
 		const struct repository_file *f = &r->tree->files.at[i];
 		bool held = inventory_wants(m->holds, m->mirror && m->mirror->ops->packs, f);
+		held = held && (!m->mirror || mirror_has(m->mirror, f->key));
 		wanted[i] = held && is_ours(&r->o->share, f);
 		m->held += held;
 		m->verdicts[VERIFY_NONE] += !wanted[i];

@@ -131,7 +131,7 @@ static int get_error(const json_t *o, const char *at, struct verify_file *v, str
 	return rc;
 }
 
-/* What a foreign file is. */
+/* What a foreign file is, or how one has changed. */
 static int get_origin(const json_t *o, const char *at, struct verify_file *v, struct err *e)
 {
 	const char *message = NULL;
@@ -154,7 +154,7 @@ static int get_verdict(const json_t *o, const char *at, struct verify_file *v, s
 		rc = json_opt_bool(o, at, "other_parts", false, &v->other_parts, e);
 	if (rc == 0 && verdict == VERIFY_UNREACHABLE)
 		rc = get_error(o, at, v, e);
-	if (rc == 0 && verdict == VERIFY_FOREIGN)
+	if (rc == 0 && (verdict == VERIFY_FOREIGN || verdict == VERIFY_CHANGED))
 		rc = get_origin(o, at, v, e);
 	if (rc == 0)
 		rc = get_audit(o, at, &v->audit, e);

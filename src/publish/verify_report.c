@@ -79,7 +79,9 @@ static void put_mirror(json_t *o, const struct verify_mirror *m, bool of_share)
 		put_release(json_put_object(o, "release"), m);
 	json_t *counts = json_put_object(o, "counts");
 	for (int v = VERIFY_OK; v < VERIFY_VERDICTS; v++)
-		json_put_u64(counts, verify_verdict_name((enum verify_verdict)v), m->verdicts[v]);
+		if (m->verdicts[v] || v != VERIFY_CHANGED)
+			json_put_u64(counts, verify_verdict_name((enum verify_verdict)v),
+				     m->verdicts[v]);
 	json_put_u64(o, "bytes_read", m->bytes_read);
 	if (of_share)
 		json_put_u64(o, "held", m->held);

@@ -18,7 +18,7 @@ void verify_mirror_release(struct verify_mirror *m)
 bool verify_verdict_is_bad(enum verify_verdict v)
 {
 	return v == VERIFY_MISSING || v == VERIFY_WRONG_SIZE || v == VERIFY_CORRUPT ||
-	       v == VERIFY_STALE || v == VERIFY_FOREIGN;
+	       v == VERIFY_STALE || v == VERIFY_FOREIGN || v == VERIFY_CHANGED;
 }
 
 bool verify_is_no_mirror(const struct verify_mirror *m)
@@ -37,9 +37,9 @@ bool verify_is_bad(const struct verify_mirror *m)
 
 const char *verify_verdict_name(enum verify_verdict v)
 {
-	static const char *const names[] = { "none",        "ok",         "unverified", "missing",
-					     "wrong-size",  "corrupt",    "stale",      "foreign",
-					     "unreachable", "not-checked" };
+	static const char *const names[] = { "none",        "ok",          "unverified", "missing",
+					     "wrong-size",  "corrupt",     "stale",      "foreign",
+					     "unreachable", "not-checked", "changed" };
 	return names[v];
 }
 
@@ -95,6 +95,9 @@ void verify_describe(const struct verify_file *f, struct buf *out)
 		break;
 	case VERIFY_UNREACHABLE:
 		buf_adds(out, f->error ? f->error : "not read");
+		break;
+	case VERIFY_CHANGED:
+		buf_adds(out, f->error ? f->error : "no longer this version");
 		break;
 	case VERIFY_NONE:
 	case VERIFY_MISSING:

@@ -22,6 +22,7 @@ enum verify_verdict {
 			       or a web page */
 	VERIFY_UNREACHABLE, /* could not be read; nothing is known about it */
 	VERIFY_NOT_CHECKED, /* the run was interrupted first */
+	VERIFY_CHANGED, /* a file of others (mirror_ops.others_files) is no longer this version */
 	VERIFY_VERDICTS
 };
 
@@ -41,7 +42,8 @@ struct verify_file {
 				 proves nothing */
 	uint64_t actual_size; /* unless missing or unreachable */
 	struct audit audit;   /* with CORRUPT: where */
-	char *error; /* with UNREACHABLE: why; with FOREIGN perhaps what it is; else NULL */
+	char *error; /* with UNREACHABLE: why; with CHANGED: how; with FOREIGN perhaps what it is;
+			else NULL */
 	enum err_class class; /* and the class of that */
 };
 

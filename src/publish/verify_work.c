@@ -98,6 +98,24 @@ static void judge_elsewhere(struct verify_file *v)
 	v->error = mem_strdup("of another repository");
 }
 
+/* What others keep there may be replaced: that is no damage. */
+static void judge_others(struct verify_file *v, const struct err *error)
+{
+	CLEANUP(buf_release) struct buf how = BUF_INIT(KIB);
+	bool read = error->cause == CAUSE_CHANGED && v->verdict == VERIFY_UNREACHABLE;
+	if (!read && v->verdict != VERIFY_CORRUPT && v->verdict != VERIFY_WRONG_SIZE)
+		return;
+	buf_adds(&how, "no longer this version: ");
+	if (read)
+		buf_adds(&how, error->text + error->core);
+	else
+		verify_describe(v, &how);
+	free(v->error);
+	v->error = buf_steal(&how);
+	v->verdict = VERIFY_CHANGED;
+	v->class = ERR_NONE;
+}
+
 /* A plain catalog.json that differs belongs to another release. */
 static void judge_pointer(const struct verify_mirror *m, struct verify_file *v)
 {
@@ -170,6 +188,8 @@ static void settle(struct work *k, struct verify_file *v, const struct err *erro
 		v->error = mem_strdup(error->text);
 		v->class = error->class;
 	}
+	if (m->mirror && m->mirror->ops->others_files)
+		judge_others(v, error);
 	if (v->file->class == REPOSITORY_POINTER)
 		judge_pointer(m, v);
 	if (m->elsewhere && v->file->class != REPOSITORY_OBJECT)

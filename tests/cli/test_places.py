@@ -395,3 +395,85 @@ def test_a_mirror_without_the_file_is_passed_over_in_silence(publisher, nginx, w
     assert folder.requests() == []
     assert "old" not in result.err
     assert not reader.sources(result).get("old", {}).get("faults")
+
+
+# -- what the publisher's commands do -------------------------------------------------
+
+def verdicts(result, name="hub"):
+    (found,) = [m for m in result.json["mirrors"] if m["id"] == name]
+    return {f["key"].rpartition("/")[2][65:]: (f["verdict"], f.get("how"), f.get("message"))
+            for f in found["files"]}
+
+
+def test_verify_asks_the_hub_for_size_and_digest_simulated(publisher, hub, validate):
+    located(publisher, hub)
+    quick = publisher("verify", "--json", "--mirror", "hub")
+    validate(quick.json, "output-verify")
+    # Only the file that has a place there, by what the Hub says without sending it.
+    assert verdicts(quick) == {"tiny-q8_0.gguf": ("ok", "digest", None)}
+    assert {e["method"] for e in hub.log} == {"HEAD"} and hub.cdn.log == []
+    for mode, how in (["--sample", "1"], "sample"), (["--full"], "bytes"):
+        result = publisher("verify", "--json", "--mirror", "hub", *mode)
+        assert verdicts(result)["tiny-q8_0.gguf"] == ("ok", how, None)
+
+
+def test_verify_says_when_a_file_is_no_longer_this_version_simulated(publisher, hub, validate):
+    repo = located(publisher, hub, revision="main")
+    data = bytearray(publisher.on("repository", "*.tiny-q8_0.gguf").read_bytes())
+    data[9_000_000] ^= 1
+    repo.commit({"Tiny.Q8_0.gguf": bytes(data)})
+    for mode, how in (["--quick"], "the mirror reports another digest"), \
+            (["--full"], "piece 1 (bytes 8388608-10481439)"):
+        result = publisher("verify", "--json", "--mirror", "hub", *mode, check=1)
+        validate(result.json, "output-verify")
+        assert verdicts(result) == {
+            "tiny-q8_0.gguf": ("changed", None, f"no longer this version: {how}")}
+    shown = publisher("verify", "--mirror", "hub", check=1)
+    assert "hub: " in shown.out and "changed" in shown.out and "corrupt" not in shown.out
+    assert "no longer this version" in shown.out and "ferry push" not in shown.out
+    repo.commit({"Tiny.Q8_0.gguf": bytes(data[:100])})
+    result = publisher("verify", "--json", "--mirror", "hub", check=1)
+    assert verdicts(result)["tiny-q8_0.gguf"] == (
+        "changed", None, "no longer this version: 100 bytes instead of 10481440")
+    repo.commit({"Tiny.Q8_0.gguf": None})
+    result = publisher("verify", "--json", "--mirror", "hub", check=1)
+    assert verdicts(result)["tiny-q8_0.gguf"][0] == "missing"
+
+
+def test_reports_of_shards_know_changed_files_simulated(publisher, hub, work):
+    repo = located(publisher, hub, revision="main")
+    repo.commit({"Tiny.Q8_0.gguf": b"GGUF"})
+    for i in 1, 2:
+        report = publisher("verify", "--json", "--mirror", "hub", "--shard", f"{i}/2", check=None)
+        (work / f"{i}.json").write_text(report.out)
+    merged = publisher("verify", "--json", "--merge", "1.json", "2.json", check=1)
+    assert verdicts(merged)["tiny-q8_0.gguf"] == (
+        "changed", None, "no longer this version: 4 bytes instead of 10481440")
+
+
+def test_push_leaves_places_of_others_alone_simulated(publisher, hub):
+    located(publisher, hub)
+    conf = publisher.dir / "ferry.conf"
+    conf.write_text(conf.read_text() + mirror("a"))
+    result = publisher("push", "--json")
+    assert outcomes(result) == {"hub": "read-only", "a": "done"}
+    assert result.json["counted"] == 1      # of the quorum
+    assert hub.log == []
+    told = publisher("push")
+    assert "Nothing to do" in told.out
+    refused = publisher("push", "--mirror", "hub", check=2)
+    assert "mirror hub has files of others: push leaves it alone" in refused.err
+    assert "ferry verify --mirror hub" in refused.err
+    publisher("verify", "--full")
+    publisher("push", "--prune")
+    publisher("mirror", "list")
+    probed = publisher("mirror", "probe", "--json", "--mirror", "hub")
+    assert [f["state"] for f in probed.json["mirrors"][0]["findings"]] == ["ok"]
+
+
+def test_a_list_reaches_every_mirror_of_metadata_simulated(publisher, hub):
+    located(publisher, hub)
+    conf = publisher.dir / "ferry.conf"
+    conf.write_text(conf.read_text() + mirror("a") + mirror("meta", holds="metadata"))
+    publisher("push")
+    assert publisher.on("a", "*.hub.jsonl.zst")

@@ -85,7 +85,9 @@ static int probe(struct cli *cli, struct mirror *m, bool quick, struct mirror_fi
 {
 	int rc = mirror_probe(m, findings, e);
 	*measured = findings->count;
-	return rc < 0 || has_fault(findings) ? rc : measure(cli, m, quick, findings, o, e);
+	bool of_others = m->ops->others_files; /* nothing is known there by its name */
+	return rc < 0 || of_others || has_fault(findings) ? rc
+							  : measure(cli, m, quick, findings, o, e);
 }
 
 int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum cmd_mirror_look how, json_t *o,
