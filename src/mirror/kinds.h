@@ -51,7 +51,12 @@ extern const struct mirror_ops mirror_git;
 extern const struct mirror_ops mirror_oci;
 extern const struct mirror_ops mirror_oci_read;
 
-/* Kinds that ferry.conf may name but this version cannot open (listed.c). */
+/*
+ * github: the releases of a repository on GitHub; objects only. An object is an asset, or several
+ * if it is large. New releases are drafts until publish(). mirror_github_read is its reading half,
+ * for mirrors of a signed catalog.
+ */
 extern const struct mirror_ops mirror_github;
+extern const struct mirror_ops mirror_github_read;
 
 #endif
