@@ -65,8 +65,8 @@ void github_place_release(struct github_place *p);
  * it is no such URL. */
 bool github_place_of_url(const char *url, char **api, char **owner, char **repo);
 /* Where everybody can read the releases: "https://github.com/OWNER/REPO/releases/download" for
- * github.com's API. The caller frees it. */
-char *github_place_downloads(const struct github_place *p);
+ * github.com's API (NULL). The caller frees it. */
+char *github_place_downloads(const char *api, const char *owner, const char *repo);
 struct github_limits github_place_limits(struct github_place *p);
 
 /*

@@ -142,15 +142,16 @@ bool github_place_of_url(const char *text, char **api, char **owner, char **repo
 	return true;
 }
 
-char *github_place_downloads(const struct github_place *p)
+char *github_place_downloads(const char *api, const char *owner, const char *repo)
 {
-	const char *host = strstr(p->api, "://") + 3;
-	int scheme = (int)(host - p->api), len = (int)strcspn(host, "/");
+	const char *from = api ? api : GITHUB_API, *host = strstr(from, "://");
+	host = host ? host + 3 : from;
+	int scheme = (int)(host - from), len = (int)strcspn(host, "/");
 	if (str_starts(host, "api.")) {
 		host += strlen("api.");
 		len -= (int)strlen("api.");
 	}
-	return mem_printf("%.*s%.*s/%s/%s" DOWNLOADS, scheme, p->api, len, host, p->owner, p->repo);
+	return mem_printf("%.*s%.*s/%s/%s" DOWNLOADS, scheme, from, len, host, owner, repo);
 }
 
 /* -- the token's time ---------------------------------------------------------------- */

@@ -63,6 +63,12 @@ static const char *api_of(const struct mirror *m, const struct conf_section *s)
 	return set && *set ? set : conf_get(s, "api");
 }
 
+static char *reader_url(const struct conf_section *s)
+{
+	const char *owner = conf_get(s, "owner"), *repo = conf_get(s, "repo");
+	return owner && repo ? github_place_downloads(conf_get(s, "api"), owner, repo) : NULL;
+}
+
 static int open_place(struct mirror *m, struct mirror_github *g, const struct conf *c,
 		      const struct conf_section *s, struct err *e)
 {
@@ -81,8 +87,6 @@ static int open_place(struct mirror *m, struct mirror_github *g, const struct co
 	if (rc < 0)
 		return rc;
 	g->has_api = true;
-	if (!m->url && str_starts(g->place.api, "https://"))
-		m->url = github_place_downloads(&g->place);
 	m->place = mem_printf("%s/%s/%s %s", g->place.api, o.owner, o.repo, g->tag);
 	return 0;
 }
@@ -132,7 +136,9 @@ const struct mirror_ops mirror_github = {
 	.kind = "github",
 	.keys = keys,
 	.public_keys = public_keys,
+	.reader_url = reader_url,
 	.wants_models = true,
+	.no_empty = true,
 	.packs = true,
 	.reads_entries = true,
 	.small_connections = 8,

@@ -36,7 +36,8 @@ struct mirror_github {
 	bool is_private; /* the public URLs do not work, the API does */
 	struct mirror_github_release **releases;
 	size_t count, cap;
-	struct str_list split; /* keys of objects that are known to be in parts */
+	struct str_list split;   /* keys of objects that are known to be in parts */
+	struct str_list sending; /* keys of objects that are being sent in parts */
 };
 
 /* ---- github_open.c ---- */
@@ -106,6 +107,7 @@ struct mirror_github_target {
 	uint64_t size;
 	struct digest sha256;  /* of the body, */
 	atomic_bool is_hashed; /* from now on: before its end is sent, at the latest */
+	bool failed;           /* a request was sent, and its answer lost */
 };
 void mirror_github_target_release(struct mirror_github_target *t);
 /* Sends it: body has read_at, body_sent, body_ctx and body_size. Success also if GitHub has the

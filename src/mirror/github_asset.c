@@ -185,7 +185,8 @@ static int verify(struct mirror_connection *c, struct mirror_github_target *t,
 	return rc;
 }
 
-/* An asset has the name already, after our request failed. */
+/* An asset has the name already, after our request failed. One that is not complete is of a request
+ * of ours that failed, or somebody else is sending it now: what was there before was removed. */
 static int settle(struct mirror_connection *c, struct mirror_github_target *t,
 		  const struct github_asset *a, const struct err *why, struct err *e)
 {
@@ -195,17 +196,18 @@ static int settle(struct mirror_connection *c, struct mirror_github_target *t,
 		rc = mirror_github_compare(c, a, &t->sha256, &same, e);
 	if (rc < 0 || same)
 		return rc;
-	if (a->uploaded && taken)
+	if (taken && a->uploaded)
 		return err_set(e, ERR_CONFLICT,
 			       "somebody else has put another file there under its name");
-	/* Half of ours, or of an earlier run. */
-	if (!a->uploaded || t->is_hashed)
-		rc = mirror_github_remove_asset(c, t->release, a->id, e);
-	if (rc == 0)
-		*e = *why;
-	if (rc == 0 && taken)
+	if (taken && !t->failed)
+		return err_set(e, ERR_CONFLICT, "somebody else is uploading it");
+	rc = mirror_github_remove_asset(c, t->release, a->id, e);
+	if (rc < 0)
+		return rc;
+	*e = *why;
+	if (taken)
 		err_class_set(e, ERR_NETWORK);
-	return rc < 0 ? rc : -(int)e->class;
+	return -(int)e->class;
 }
 
 /* Does the release take no more assets at all? */
@@ -240,6 +242,7 @@ static int reconcile(struct mirror_connection *c, struct mirror_github_target *t
 {
 	struct err ignored = ERR_INIT;
 	struct github_asset a;
+	t->failed |= err_is(why, ERR_NETWORK);
 	bool worth_it = err_is(why, ERR_NETWORK) || err_is(why, ERR_CONFLICT) ||
 			err_is(why, ERR_USAGE) || err_is(why, ERR_NOT_FOUND);
 	if (!worth_it || why->cause == CAUSE_THROTTLED ||

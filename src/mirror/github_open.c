@@ -36,6 +36,7 @@ void mirror_github_close(struct mirror *m)
 		free_release(s->releases[i]);
 	github_place_release(&s->place);
 	str_list_release(&s->split);
+	str_list_release(&s->sending);
 	pthread_mutex_destroy(&s->lock);
 	free(s->releases);
 	free(s->tag);

@@ -59,7 +59,7 @@ void mirror_github_part_target(const struct mirror_upload *u, uint32_t part, boo
 	out->label = github_name_label(u->key, up->split ? part + 1 : 0);
 	out->content_type = u->how.content_type;
 	out->size = part_length(u, part);
-	out->is_hashed = false;
+	out->is_hashed = out->failed = false;
 }
 
 /* ---- opening -------------------------------------------------------------------- */
@@ -151,6 +151,36 @@ static int check_condition(struct mirror_connection *c, const struct mirror_uplo
 	return rc == 0 && o.count ? err_set(e, ERR_CONFLICT, "exists already") : rc;
 }
 
+/* Two at once would be in each other's way: their assets have the same names. */
+static int enter(struct mirror_upload *u, struct err *e)
+{
+	struct mirror_github *s = u->mirror->state;
+	struct mirror_github_upload *up = u->state;
+	pthread_mutex_lock(&s->lock);
+	up->listed = !up->whole && !str_list_has(&s->sending, u->key);
+	if (up->listed)
+		str_list_add(&s->sending, u->key);
+	pthread_mutex_unlock(&s->lock);
+	if (up->listed || up->whole)
+		return 0;
+	return err_set(e, ERR_CONFLICT, "it is being uploaded already");
+}
+
+static void leave(struct mirror_upload *u)
+{
+	struct mirror_github *s = u->mirror->state;
+	const struct mirror_github_upload *up = u->state;
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; up->listed && i < s->sending.count; i++) {
+		if (strcmp(s->sending.at[i], u->key) != 0)
+			continue;
+		free(s->sending.at[i]);
+		s->sending.at[i] = s->sending.at[--s->sending.count];
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 static int begin(struct mirror_connection *c, struct mirror_upload *u, struct err *e)
 {
 	struct mirror_github_upload *up = u->state;
@@ -164,7 +194,9 @@ static int begin(struct mirror_connection *c, struct mirror_upload *u, struct er
 		return err_set(e, ERR_USAGE,
 			       "is too large for GitHub under a name without its SHA-256");
 	up->whole = is_kept(u) ? mem_alloc((size_t)u->how.grid.size + 1) : NULL;
-	int rc = mirror_github_find(c, up->tag, &up->release, e);
+	int rc = enter(u, e);
+	if (rc == 0)
+		rc = mirror_github_find(c, up->tag, &up->release, e);
 	if (rc == 0)
 		rc = check_condition(c, u, e);
 	if (rc == 0 && up->release && !up->whole)
@@ -190,6 +222,7 @@ void mirror_github_upload_close(struct mirror_upload *u)
 {
 	struct mirror_github_upload *up = u->state;
 	close_part(up);
+	leave(u);
 	sha256_free(up->hash);
 	free(up->whole);
 	free(up->parts);
@@ -206,19 +239,61 @@ int mirror_github_need_release(struct mirror_connection *c, struct mirror_upload
 	return up->release ? 0 : mirror_github_create(c, up->tag, &up->release, e);
 }
 
+/* The body of a stream, and how far it was read. */
+struct body {
+	struct http_request from;
+	uint64_t end;
+};
+
+static int read_body(void *ctx, uint64_t offset, void *data, size_t len, struct err *e)
+{
+	struct body *b = ctx;
+	int rc = b->from.read_at(b->from.body_ctx, offset, data, len, e);
+	if (rc == 0)
+		b->end = MAX(b->end, offset + len);
+	return rc;
+}
+
+static void on_sent(void *ctx, int64_t bytes)
+{
+	const struct body *b = ctx;
+	b->from.body_sent(b->from.body_ctx, bytes);
+}
+
+/* GitHub had it already, and did not want the rest. */
+static int drain(struct body *b, struct err *e)
+{
+	CLEANUP(mem_free_ptr) void *scratch = mem_alloc(64 * KIB);
+	int rc = 0;
+	while (rc == 0 && b->end < b->from.body_size) {
+		size_t len = (size_t)MIN(64 * KIB, b->from.body_size - b->end);
+		rc = read_body(b, b->end, scratch, len, e);
+		if (rc == 0)
+			on_sent(b, (int64_t)len);
+	}
+	return rc;
+}
+
 /* On the stream's thread. */
 static int send_part(void *ctx, struct mirror_stream *s, struct http_client *client, struct err *e)
 {
 	struct mirror_upload *u = ctx;
 	struct mirror_github_upload *up = u->state;
 	struct mirror_connection c = { .mirror = u->mirror, .state = client };
-	struct http_request body = { 0 };
+	struct body body = { 0 };
 	int rc = mirror_github_need_release(&c, u, e);
 	if (rc < 0)
 		return rc;
 	up->target.release = up->release;
-	mirror_stream_body(s, &body);
-	return mirror_github_send(&c, &up->target, &body, e);
+	mirror_stream_body(s, &body.from);
+	struct http_request q = {
+		.read_at = read_body,
+		.body_sent = on_sent,
+		.body_ctx = &body,
+		.body_size = body.from.body_size,
+	};
+	rc = mirror_github_send(&c, &up->target, &q, e);
+	return rc < 0 ? rc : drain(&body, e);
 }
 
 static void start_stream(struct mirror_upload *u)

@@ -31,6 +31,7 @@ struct mirror_github_upload {
 	uint32_t count;                        /* assets; at least 1 */
 	struct mirror_github_part *parts;
 	uint8_t *whole; /* all bytes, if they are kept; else NULL */
+	bool listed;    /* among those that are being sent */
 
 	/* The part that is being sent or compared. */
 	bool is_open;

@@ -410,6 +410,8 @@ static int check_put(struct mirror *m, const char *key, const struct mirror_put 
 	if (rc == 0 && how->only_if_etag)
 		rc = check(m, key, mirror_can(m, MIRROR_CAN_REPLACE_IF), "replace on a condition",
 			   e);
+	if (rc == 0 && m->ops->no_empty && how->grid.size == 0)
+		rc = check(m, key, false, "hold an empty object", e);
 	if (rc == 0 && m->max_object && how->grid.size > m->max_object)
 		rc = err_set(e, ERR_USAGE,
 			     "mirror %s: %s: has %llu bytes, more than the limit of %llu there",

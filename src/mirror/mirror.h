@@ -183,6 +183,7 @@ struct mirror_ops {
 	/* The base URL for readers when 'url' is not given; the caller frees it. Or NULL. */
 	char *(*reader_url)(const struct conf_section *s);
 	bool wants_models;    /* publish gets the models */
+	bool no_empty;        /* it cannot hold an empty object */
 	bool packs;           /* it gets a card and its manifests as one object (publish/pack.h) */
 	unsigned connections; /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
 	unsigned small_connections; /* the same; 0: as connections */

@@ -26,7 +26,7 @@ LACKS = {
         "a_leftover_is_listed_and_removed": NO_LISTS,
         "a_committed_upload_is_no_leftover": NO_LISTS,
         "an_upload_with_gaps_is_not_committed": NO_ABORT,
-        "list_is_sorted_and_whole": "a-b=3 a.b=2 a/b/c=4",     # sorted in another order
+        "list_is_sorted_and_whole": "a-b=4 a.b=3 a/b/c=5",     # sorted in another order
     },
 }
 

@@ -476,8 +476,7 @@ static void a_public_url_leads_to_its_api(void **state)
 		assert_string_equal(api, cases[i].api);
 		assert_string_equal(owner, "a");
 		assert_string_equal(repo, "b");
-		struct github_place p = { .api = api, .owner = owner, .repo = repo };
-		CLEANUP(mem_free_ptr) char *downloads = github_place_downloads(&p);
+		CLEANUP(mem_free_ptr) char *downloads = github_place_downloads(api, owner, repo);
 		assert_int_equal(strncmp(downloads, cases[i].url, strlen(downloads)), 0);
 	}
 }
