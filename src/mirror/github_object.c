@@ -137,7 +137,7 @@ static int through_url(struct mirror_connection *c, struct fetch *f, struct err 
 	struct web_file file = { .url = url };
 	struct mirror_sink sink = { .write = on_data, .ctx = f };
 	c->mirror->requests++;
-	return web_get(c, &file, &f->range, &sink, NULL, e);
+	return web_get(c, &file, &f->range, &sink, e);
 }
 
 /* Public files cost nothing of the limit of requests; private ones need the token. */

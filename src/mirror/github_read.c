@@ -40,7 +40,7 @@ static int stat_part(struct mirror_connection *c, const char *key, unsigned part
 {
 	CLEANUP(mem_free_ptr) char *url = url_of(c->mirror, key, part);
 	struct web_file f = { .url = url };
-	return web_stat(c, &f, out, NULL, e);
+	return web_stat(c, &f, out, e);
 }
 
 /* The parts up to the first that is missing, or is not full. */
@@ -103,7 +103,7 @@ static int get_part(struct mirror_connection *c, const struct mirror_range *r, u
 	CLEANUP(mem_free_ptr) char *url = url_of(c->mirror, r->key, part);
 	struct web_file f = { .url = url };
 	struct mirror_sink sink = { .write = on_data, .ctx = k };
-	return web_get(c, &f, r, &sink, NULL, e);
+	return web_get(c, &f, r, &sink, e);
 }
 
 /* The range in this part; the rest of an unknown length ends with a part that is not full. */
