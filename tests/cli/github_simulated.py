@@ -24,7 +24,8 @@ Hosts, each a free port of 127.0.0.1: `api`, `uploads`, `web` (public downloads,
     github.exhaust(seconds=1, status=403, refusals=1)   # the primary limit, for so many refusals
     github.fault("upload-release-asset", nth=2, status=502)     # all of them: faults.mjs
     github.held(), github.release()                 # with hold= and before=
-    github.clear_faults(); github.remove_asset(asset)
+    github.met()                                    # the faults that happened, by operation
+    github.clear_faults(), github.remove_asset(asset), github.wipe("octo/models")
     github.restart(), github.down(), github.up()    # same ports; restart reads its state from disk
     github.expire()                                 # no signed URL that was given out works
     github.forget_digests()                         # assets from before June 2025
@@ -130,6 +131,13 @@ class GithubSimulated:
 
     def fault(self, operation, **what):
         self.control("fault", fault={"operation": operation, **what})
+
+    def met(self):
+        """The operations of faults that happened, one for each time."""
+        return self.control("met")
+
+    def wipe(self, full_name):
+        self.control("wipe", full_name=full_name)
 
     def clear_faults(self):
         self.control("clear_faults")

@@ -426,6 +426,11 @@ def test_what_github_does_not_describe_is_recorded(github, octo):
     assert said("name is missing")
 
 
+def test_a_fault_that_does_not_exist_is_refused(github):
+    with pytest.raises(urllib.error.HTTPError):
+        github.fault("upload-release-asset", drops=True)
+
+
 def test_an_answer_that_github_would_not_give_is_recorded(github, octo):
     octo.create()
     github.limits(body=10)

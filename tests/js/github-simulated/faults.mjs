@@ -14,6 +14,9 @@
 //                           answer has no such header)
 //     flip: N               byte N of an upload, or of an object, is changed on its way
 
+const KNOWN = new Set(["operation", "nth", "times", "name", "status", "leaves", "done", "headers",
+	"body", "lost", "cut", "hold", "before", "secondary", "retry_after", "flip"]);
+
 class Fault {
 	constructor(set, faults) {
 		Object.assign(this, set);
@@ -43,10 +46,14 @@ export class Faults {
 
 	clear() {
 		this.set = [];
+		this.met = [];
 		this.release();
 	}
 
 	add(fault) {
+		const unknown = Object.keys(fault).filter((name) => !KNOWN.has(name));
+		if (unknown.length || !fault.operation)
+			throw new Error(`no such fault: ${unknown.join(", ") || "operation is missing"}`);
 		this.set.push({ nth: 1, times: 1, seen: 0, ...fault });
 	}
 
@@ -60,6 +67,8 @@ export class Faults {
 			if (fault.seen >= fault.nth && fault.seen < fault.nth + fault.times)
 				met ??= new Fault(fault, this);
 		}
+		if (met)
+			this.met.push(entry.operation);
 		return met;
 	}
 

@@ -295,7 +295,17 @@ const CONTROL = {
 		world.spent["127.0.0.1"] = { used: 1e9, reset };
 	},
 	fault: (o) => faults.add(o.fault),
+	met: () => faults.met,
 	clear_faults: () => faults.clear(),
+	wipe(o) {		// no releases, no faults, no log, nothing counted
+		const { repository } = world.repository(...o.full_name.split("/"));
+		world.releases.filter((r) => r.repository === repository.id)
+			.forEach((r) => world.removeRelease(r));
+		repository.burned = [];
+		Object.assign(world, { spent: {}, created: {} });
+		faults.clear();
+		log = [];
+	},
 	remove_asset: (o) => world.removeAsset(world.assets.find((a) => a.id === o.id)),
 	held: () => faults.held(),
 	release: () => faults.release(),
