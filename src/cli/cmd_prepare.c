@@ -114,6 +114,7 @@ static json_t *prepared(struct cli *cli, const struct prepare *p, const struct p
 	json_put_bool(o, "quantized", r->quantized);
 	json_put_string(o, "llama_quantize_build", r->tool_build);
 	json_put_u64(o, "received", r->received);
+	json_put_string(o, "provenance", r->provenance);
 	put_hub(o, &r->hub);
 	put_files(o, r);
 	json_t *ram = json_put_object(o, "ram");
@@ -145,6 +146,8 @@ static void print_prepared(struct cli *cli, const json_t *document, bool license
 			? "  memory  unknown: {ram.unknown}"
 			: "  memory  about {ram.bytes:size} for a context of {ram.context}");
 	cli_say(cli, document, "  card    {card}");
+	if (json_object_get(document, "provenance"))
+		cli_say(cli, document, "  origin  {provenance}");
 	if (!licensed)
 		cli_line(cli,
 			 "The card has no license yet: add --set license.id=…, or edit the card.");

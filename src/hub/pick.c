@@ -230,16 +230,20 @@ static bool is_second(const char *path)
 	return str_starts(path, "consolidated");
 }
 
-static bool is_wanted(const struct hub_file *f, bool both)
+bool hub_pick_is_input(const char *name)
 {
 	static const char *const endings[] = { ".json",     ".safetensors", ".model", ".txt",
 					       ".tiktoken", ".jinja",       ".jsonl", ".md" };
-	if (!in_root(f))
-		return false;
 	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
-		if (str_ends(f->path, endings[i]))
-			return !(both && str_ends(f->path, ".safetensors") && is_second(f->path));
-	return str_starts(f->path, "LICENSE");
+		if (str_ends(name, endings[i]))
+			return name[0] != '.';
+	return str_starts(name, "LICENSE");
+}
+
+static bool is_wanted(const struct hub_file *f, bool both)
+{
+	return in_root(f) && f->size && hub_pick_is_input(f->path) &&
+	       !(both && str_ends(f->path, ".safetensors") && is_second(f->path));
 }
 
 struct contents {

@@ -25,4 +25,7 @@ void hub_pick_release(struct hub_pick *p);
 WARN_UNUSED int hub_pick(const struct hub_files *files, const struct hub_name *name, const char *id,
 			 struct hub_pick *out, struct err *e);
 
+/* Does convert_hf_to_gguf.py read a file of this name? */
+bool hub_pick_is_input(const char *name);
+
 #endif

@@ -28,6 +28,12 @@ void obtain_release(struct obtained *s)
 		free(s->files[i].path);
 		free(s->files[i].name);
 	}
+	for (size_t i = 0; i < s->source_count; i++) {
+		free(s->sources[i].uri);
+		free(s->sources[i].name);
+		free(s->sources[i].path);
+	}
+	free(s->sources);
 	free(s->files);
 	free(s->hf_dir);
 	free(s->url);
@@ -128,6 +134,20 @@ static void add_file(struct obtained *s, const char *path, const char *name, boo
 	};
 }
 
+/* Returns the record, for what else is known of it. */
+static struct obtain_source *add_source(struct obtained *s, const char *uri, const char *name,
+					const char *path)
+{
+	s->sources = mem_grow(s->sources, s->source_count, &s->source_cap, sizeof *s->sources);
+	struct obtain_source *to = &s->sources[s->source_count++];
+	*to = (struct obtain_source){
+		.uri = uri ? mem_strdup(uri) : NULL,
+		.name = mem_strdup(path_base(name)),
+		.path = mem_strdup(path),
+	};
+	return to;
+}
+
 /* Resolve symbolic links: the cache of Hugging Face's tools consists of them. */
 static int real_path(const char *path, struct str_list *out, struct err *e)
 {
@@ -165,6 +185,20 @@ static int take_picked(struct obtained *s, const struct choose *p, const char *d
 	return rc;
 }
 
+static int add_folder_sources(struct obtained *s, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	for (size_t i = 0; i < s->count; i++)
+		add_source(s, NULL, s->files[i].name, s->files[i].path);
+	int rc = s->hf_dir ? file_list_dir(s->hf_dir, &names, e) : 0;
+	for (size_t i = 0; rc == 0 && i < names.count; i++) {
+		CLEANUP(mem_free_ptr) char *path = path_join(s->hf_dir, names.at[i]);
+		if (hub_pick_is_input(names.at[i]) && !file_is_dir(path))
+			add_source(s, NULL, names.at[i], path);
+	}
+	return rc;
+}
+
 static int take_folder(const char *dir, struct obtained *s, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
@@ -172,7 +206,9 @@ static int take_folder(const char *dir, struct obtained *s, struct err *e)
 	int rc = walk_files(dir, &names, e);
 	if (rc == 0)
 		rc = choose_model(dir, &names, dir, &p, e);
-	return rc < 0 ? rc : take_picked(s, &p, dir, false, e);
+	if (rc == 0)
+		rc = take_picked(s, &p, dir, false, e);
+	return rc < 0 ? rc : add_folder_sources(s, e);
 }
 
 static int take_archive(const struct obtain_request *r, const struct workdir *w, const char *path,
@@ -246,6 +282,8 @@ static int take_local(const struct obtain_request *r, const struct workdir *w, s
 				       paths.at[i]);
 		rc = real_path(paths.at[i], &real, e);
 		if (rc == 0)
+			add_source(s, NULL, paths.at[i], real.at[0]);
+		if (rc == 0)
 			rc = take_file(r, w, real.at[0], paths.at[i], false,
 				       r->sha256_count ? &r->sha256[i] : NULL, s, e);
 		if (rc == 0 && paths.count > 1 && (s->scratch || s->hf_dir))
@@ -280,10 +318,12 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 	if (got.ours)
 		str_list_add(&s->downloads, path);
 	s->received += got.received;
-	if (!s->url)
-		s->url = STEAL(got.url);
 	CLEANUP(str_list_release) struct str_list real = { 0 };
 	rc = real_path(got.path, &real, e);
+	if (rc == 0)
+		add_source(s, got.url, g->name, real.at[0]);
+	if (!s->url)
+		s->url = STEAL(got.url);
 	/* The digest was already checked while other URLs could still be tried. */
 	return rc < 0 ? rc : take_file(r, w, real.at[0], g->name, got.ours, NULL, s, e);
 }
@@ -314,6 +354,18 @@ static char *hub_path(const struct obtain_request *r, const struct workdir *w, s
 		       : mem_printf("%s/download/%s", w->path, name);
 }
 
+static void add_hub_source(const struct from_hub *hub, size_t i, const char *path,
+			   struct obtained *s)
+{
+	const struct hub_file *f = hub->pick.files[i];
+	CLEANUP(mem_free_ptr) char *url = hub_file_url(hub->hub, &hub->repo, f);
+	struct obtain_source *to = add_source(s, url, f->path, path);
+	to->has_sha256 = f->lfs;
+	to->has_git_blob = !f->lfs;
+	to->sha256 = f->sha256;
+	memcpy(to->git_blob, f->blob, sizeof to->git_blob);
+}
+
 static int take_hub_file(const struct obtain_request *r, const struct workdir *w, size_t i,
 			 struct obtained *s, struct err *e)
 {
@@ -325,10 +377,12 @@ static int take_hub_file(const struct obtain_request *r, const struct workdir *w
 	if (rc < 0)
 		return rc;
 	str_list_add(&s->downloads, path);
-	if (r->hub->pick.snapshot)
-		return 0;
 	rc = real_path(path, &real, e);
-	return rc < 0 ? rc : take_file(r, w, real.at[0], path_base(path), true, NULL, s, e);
+	if (rc == 0)
+		add_hub_source(r->hub, i, real.at[0], s);
+	return rc < 0 || r->hub->pick.snapshot
+		       ? rc
+		       : take_file(r, w, real.at[0], path_base(path), true, NULL, s, e);
 }
 
 static int take_hub(const struct obtain_request *r, const struct workdir *w, struct obtained *s,

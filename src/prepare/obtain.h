@@ -43,7 +43,19 @@ struct obtain_file {
 	const struct digest *sha256; /* not yet checked; borrowed from the request */
 };
 
+/* What was read, for the record of where the model comes from. */
+struct obtain_source {
+	char *uri;  /* without credentials; NULL: a local file */
+	char *name; /* of the file in the source */
+	char *path; /* on disk, until the end of the work */
+	bool has_sha256, has_git_blob;
+	struct digest sha256;
+	uint8_t git_blob[GIT_BLOB_SIZE];
+};
+
 struct obtained {
+	struct obtain_source *sources;
+	size_t source_count, source_cap;
 	struct obtain_file *files; /* GGUF files in any order */
 	size_t count;
 	char *hf_dir;              /* or this */

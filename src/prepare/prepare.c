@@ -1,12 +1,14 @@
 #include "prepare/prepare.h"
 
 #include "catalog/manifest.h"
+#include "catalog/provenance.h"
 #include "prepare/contradict.h"
 #include "prepare/convert.h"
 #include "prepare/describe.h"
 #include "prepare/from_hub.h"
 #include "prepare/label.h"
 #include "prepare/stamp.h"
+#include "prepare/statement.h"
 #include "prepare/tools.h"
 #include "prepare/obtain.h"
 #include "prepare/workdir.h"
@@ -72,6 +74,7 @@ void prepare_result_release(struct prepare_result *r)
 	free(r->hub.repo);
 	free(r->hub.revision);
 	free(r->hub.commit);
+	free(r->provenance);
 	str_list_release(&r->hub.files);
 	card_release(&r->card);
 	*r = (struct prepare_result){ 0 };
@@ -212,6 +215,20 @@ static int check_kind(struct job *j, struct err *e)
 	return err_hint(e, "quantize a model with it: --quantize TYPE --imatrix FILE");
 }
 
+static int record(struct job *j, struct err *e)
+{
+	const struct statement s = {
+		.p = j->p,
+		.source = &j->source,
+		.hub = j->hub.hub ? &j->hub : NULL,
+		.model = &j->model,
+		.manifests = j->manifests,
+		.count = j->manifest_count,
+		.result = j->out,
+	};
+	return statement_write(&s, &j->out->provenance, e);
+}
+
 static int make_files(struct job *j, struct err *e)
 {
 	int rc = obtain(j, e);
@@ -229,6 +246,8 @@ static int make_files(struct job *j, struct err *e)
 	j->manifest_count = j->model.count;
 	rc = convert_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir,
 			     j->out, j->manifests, e);
+	if (rc == 0)
+		rc = record(j, e);
 	if (rc == 0)
 		remember(j);
 	return rc;
@@ -313,13 +332,24 @@ static int reuse_files(struct job *j, struct err *e)
 	return rc;
 }
 
+/* Of the run that made them. */
+static void find_record(struct job *j)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/%s" PROVENANCE_SUFFIX, j->out->output_dir,
+						      j->made.names.at[0]);
+	if (file_exists(path))
+		j->out->provenance = STEAL(path);
+}
+
 static bool try_reuse(struct job *j)
 {
 	struct err why = ERR_INIT;
 	if (!j->recipe || !stamp_find(&j->work, j->out->output_dir, j->recipe, &j->made))
 		return false;
-	if (reuse_files(j, &why) == 0)
+	if (reuse_files(j, &why) == 0) {
+		find_record(j);
 		return true;
+	}
 	report_note(j->p->report, "making the files again: %s", why.text);
 	model_release(&j->model);
 	stamp_release(&j->made);

@@ -5,6 +5,7 @@
  *   convert   llama.cpp's tools are run on it (tools), and the files get their names
  *   model     the GGUF files on their way, validated
  *   describe  the card, as far as the model's own metadata can write it
+ *   statement the record of where the files come from
  *   stamp     what was made from what, so that nothing is made twice
  *
  * What always holds here:
@@ -82,6 +83,7 @@ struct prepare_result {
 	bool card_changed;
 	char *tool_build;       /* of llama-quantize, or NULL */
 	struct prepare_hub hub; /* repo NULL: it is another source */
+	char *provenance;       /* the record of how the files were made, or NULL: there is none */
 };
 void prepare_result_release(struct prepare_result *r);
 

@@ -146,6 +146,13 @@ static int find_quantize(const struct settings_prepare *set, char **path, struct
 	return find(set->llama_quantize, names, WHERE_QUANTIZE, path, e);
 }
 
+char *tools_quantize_path(const struct settings_prepare *set)
+{
+	char *path = NULL;
+	struct err missing = ERR_INIT;
+	return find_quantize(set, &path, &missing) < 0 ? NULL : path;
+}
+
 int tools_need_quantize(const struct settings_prepare *set, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = NULL;
@@ -304,6 +311,16 @@ static int find_convert(const struct settings_prepare *set, char **script, char 
 			  "install Python 3, or set python = PATH in [prepare] of ferry.conf",
 			  python, e);
 	return rc;
+}
+
+char *tools_convert_path(const struct settings_prepare *set)
+{
+	CLEANUP(mem_free_ptr) char *python = NULL;
+	char *script = NULL;
+	struct err missing = ERR_INIT;
+	if (find_convert(set, &script, &python, &missing) < 0)
+		mem_free_ptr(&script);
+	return script;
 }
 
 static void convert_words(const char *python, const char *script, const struct tools_convert *q,

@@ -19,6 +19,14 @@
 /* Is llama-quantize installed? ERR_NOT_FOUND says what to install. */
 WARN_UNUSED int tools_need_quantize(const struct settings_prepare *set, struct err *e);
 
+/* Where the tools are, or NULL; for the record of what was used. Callers free. */
+char *tools_quantize_path(const struct settings_prepare *set);
+char *tools_convert_path(const struct settings_prepare *set);
+
+/* Where the tools are, or NULL; for the record of what was used. Callers free. */
+char *tools_quantize_path(const struct settings_prepare *set);
+char *tools_convert_path(const struct settings_prepare *set);
+
 struct tools_quantize {
 	const char *input;   /* a GGUF, or the first of its shards */
 	const char *output;  /* must not exist */

@@ -1,11 +1,10 @@
 #include "sign/modelsig.h"
 
+#include "tuf/dsse.h"
 #include "util/base64.h"
 #include "util/mem.h"
 
 #include <string.h>
-
-#define PAYLOAD_TYPE "application/vnd.in-toto+json"
 
 /* ---- the statement ---- */
 
@@ -71,12 +70,6 @@ int modelsig_statement(const char *folder, const struct modelsig_file *files, si
 
 /* ---- the bundle ---- */
 
-void modelsig_pae(const void *payload, size_t len, struct buf *out)
-{
-	buf_addf(out, "DSSEv1 %zu %s %zu ", strlen(PAYLOAD_TYPE), PAYLOAD_TYPE, len);
-	buf_add(out, payload, len);
-}
-
 static json_t *base64_json(const struct buf *data)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(2 * MODELSIG_MAX_BYTES);
@@ -91,7 +84,7 @@ static json_t *envelope_json(const struct buf *payload, const struct buf *sig)
 	json_put_string(signature, "keyid", "");
 	json_push(signatures, signature);
 	json_put(object, "payload", base64_json(payload));
-	json_put_string(object, "payloadType", PAYLOAD_TYPE);
+	json_put_string(object, "payloadType", DSSE_IN_TOTO);
 	json_put(object, "signatures", signatures);
 	return object;
 }
@@ -129,7 +122,7 @@ int modelsig_bundle(struct signer *s, const char *folder, const struct modelsig_
 	int rc = modelsig_statement(folder, files, count, &payload, e);
 	if (rc < 0)
 		return rc;
-	modelsig_pae(payload.data, payload.len, &pae);
+	dsse_pae(payload.data, payload.len, &pae);
 	if ((rc = buf_ok(&pae, "the statement", e)) < 0 ||
 	    (rc = signer_sign(s, pae.data, pae.len, &sig, e)) < 0 ||
 	    (rc = material_json(s->key, &material, e)) < 0)

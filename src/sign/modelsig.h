@@ -23,8 +23,6 @@ struct modelsig_file {
  * whatever their order here; there is at least one. */
 WARN_UNUSED int modelsig_statement(const char *folder, const struct modelsig_file *files,
 				   size_t count, struct buf *out, struct err *e);
-/* What is signed: the pre-authentication encoding of DSSE v1. */
-void modelsig_pae(const void *payload, size_t len, struct buf *out);
 
 /* The bundle, appended to out. ERR_USAGE when the key is not ECDSA P-256: the specification
  * has no Ed25519. */

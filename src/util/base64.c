@@ -33,3 +33,20 @@ bool base64_decode(void *out, size_t len, const char *text, size_t text_len)
 	memcpy(out, raw, len);
 	return true;
 }
+
+bool base64_decode_all(struct buf *out, const char *text, size_t text_len)
+{
+	enum { PIECE = 1024 }; /* characters, four for three bytes */
+	if (text_len % 4)
+		return false;
+	for (size_t at = 0; at < text_len; at += PIECE) {
+		size_t chars = MIN(text_len - at, (size_t)PIECE), len = chars / 4 * 3;
+		if (at + chars == text_len)
+			len -= (size_t)(text[text_len - 1] == '=') + (text[text_len - 2] == '=');
+		void *room = buf_reserve(out, len);
+		if (!room || !base64_decode(room, len, text + at, chars))
+			return false;
+		buf_commit(out, len);
+	}
+	return true;
+}

@@ -9,5 +9,7 @@ void base64_add(struct buf *out, const void *data, size_t len);
 /* Decodes exactly len bytes (at most 1024). Accepts only the form that base64_add() writes; false
  * for anything else. */
 bool base64_decode(void *out, size_t len, const char *text, size_t text_len);
+/* The same for any length, appended to out; false also when it has no room. */
+bool base64_decode_all(struct buf *out, const char *text, size_t text_len);
 
 #endif

@@ -1,5 +1,6 @@
 #include "sign/modelsig.h"
 
+#include "tuf/dsse.h"
 #include "util/base64.h"
 #include "sign/privkey.h"
 #include "util/mem.h"
@@ -98,7 +99,7 @@ static void the_bundle_is_signed_over_the_pae(void **state)
 	size_t len = strlen(sig64) / 4 * 3 - (size_t)str_ends(sig64, "=") -
 		     (size_t)str_ends(sig64, "==");
 	assert_true(len <= sizeof sig && base64_decode(sig, len, sig64, strlen(sig64)));
-	modelsig_pae(payload.data, payload.len, &pae);
+	dsse_pae(payload.data, payload.len, &pae);
 	CLEANUP(mem_free_ptr) char *head =
 		mem_printf("DSSEv1 28 application/vnd.in-toto+json %zu {", payload.len);
 	assert_true(str_starts(pae.data, head));
