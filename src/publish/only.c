@@ -12,13 +12,18 @@ struct choice {
 	bool *chosen;
 };
 
-static void choose(struct choice *c, size_t i)
+static void choose_key(struct choice *c, const char *key)
 {
-	const char *manifest = c->t->files.at[i].manifest_key;
-	const struct repository_file *f = manifest ? tree_find(c->t, manifest) : NULL;
-	c->chosen[i] = true;
+	const struct repository_file *f = key ? tree_find(c->t, key) : NULL;
 	if (f)
 		c->chosen[tree_index(c->t, f)] = true;
+}
+
+static void choose(struct choice *c, size_t i)
+{
+	c->chosen[i] = true;
+	choose_key(c, c->t->files.at[i].manifest_key);
+	choose_key(c, c->t->files.at[i].origin_key);
 }
 
 static bool by_glob(struct choice *c, const char *glob)

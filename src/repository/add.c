@@ -3,6 +3,7 @@
 #include "catalog/manifest.h"
 #include "repository/internal.h"
 #include "repository/numbers.h"
+#include "repository/origin.h"
 #include "repository/take.h"
 #include "repository/writer/writer.h"
 #include "util/file.h"
@@ -35,6 +36,7 @@ struct adding {
 	json_t *numbers; /* that the model's variants have had */
 	struct take take;
 	bool *repaired;   /* for each variant of the card: an object was wrong or missing */
+	bool *recorded;   /* likewise: its provenance is new */
 	struct writer *w; /* knows which role owns the files */
 };
 
@@ -58,7 +60,7 @@ static int read_manifest(const char *path, const struct card_file *f, struct man
 	return err_hint(e, "prepare the model again");
 }
 
-static int add_file(struct adding *a, const struct card_file *f, bool *repaired, struct err *e)
+static int add_file(struct adding *a, const struct card_file *f, size_t variant, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *from = path_join(a->from, f->name);
 	CLEANUP(mem_free_ptr) char *beside = mem_printf("%s%s", from, MANIFEST_SUFFIX);
@@ -68,10 +70,12 @@ static int add_file(struct adding *a, const struct card_file *f, bool *repaired,
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 	int rc = read_manifest(beside, f, &m, &text, e);
 	if (rc == 0)
-		rc = take_file(&a->take, &m, from, to, repaired, e);
+		rc = take_file(&a->take, &m, from, to, &a->repaired[variant], e);
 	if (rc == 0)
 		rc = file_mkdirs_for(manifest, FILE_DIR_MODE, e);
-	return rc < 0 ? rc : file_write_atomic(manifest, text.data, text.len, FILE_MODE, e);
+	if (rc == 0)
+		rc = file_write_atomic(manifest, text.data, text.len, FILE_MODE, e);
+	return rc < 0 ? rc : origin_take(a->r->dir, a->card->id, f, from, &a->recorded[variant], e);
 }
 
 /* ---- one card ---- */
@@ -123,6 +127,8 @@ static void note_change(const struct adding *a, size_t index, struct repository_
 	const struct card_variant *old = a->before.json ? card_variant(&a->before, v->id) : NULL;
 	const struct card_variant *now = card_variant(&a->after, v->id);
 	char *members = a->before.json ? changed_members(&a->before, &a->after, v->id) : NULL;
+	if (old && old->file_count && !members && a->recorded[index])
+		members = mem_strdup("provenance");
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
 	out->at[out->count++] = (struct repository_change){
 		.model = mem_strdup(a->card->id),
@@ -280,8 +286,7 @@ static int add_files(struct adding *a, struct err *e)
 	int rc = 0;
 	for (size_t i = 0; i < c->variant_count; i++)
 		for (size_t k = 0; rc == 0 && k < c->variants[i].file_count; k++)
-			rc = add_file(a, &in_tree(a, &c->variants[i])->files[k], &a->repaired[i],
-				      e);
+			rc = add_file(a, &in_tree(a, &c->variants[i])->files[k], i, e);
 	return rc;
 }
 
@@ -309,9 +314,11 @@ static int add_card(struct adding *a, const char *path, struct repository_change
 	    (rc = repository_check_owner(a->w, a->take.how->role, &card, e)) < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) bool *repaired = mem_alloc(card.variant_count + 1);
+	CLEANUP(mem_free_ptr) bool *recorded = mem_alloc(card.variant_count + 1);
 	a->card = &card;
 	a->from = from;
 	a->repaired = repaired;
+	a->recorded = recorded;
 	rc = add_files_and_card(a, out, e);
 	card_release(&a->before);
 	card_release(&a->after);

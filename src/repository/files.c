@@ -1,6 +1,7 @@
 #include "repository/repository.h"
 
 #include "catalog/manifest.h"
+#include "catalog/provenance.h"
 #include "repository/internal.h"
 #include "repository/minisign.h"
 #include "repository/writer/published.h"
@@ -15,6 +16,7 @@ void repository_files_release(struct repository_files *f)
 	for (size_t i = 0; i < f->count; i++) {
 		free(f->at[i].key);
 		free(f->at[i].manifest_key);
+		free(f->at[i].origin_key);
 		free(f->at[i].pack_key);
 	}
 	free(f->at);
@@ -115,6 +117,15 @@ static bool listed_before(const struct targets *t, size_t i)
 	       digest_equal(&t->at[i - 1].sha256, &t->at[i].sha256);
 }
 
+/* The key of what is listed under the target's path with this ending, or NULL. */
+static char *key_beside(const struct targets *t, const struct published_target *target,
+			const char *ending)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", target->path, ending);
+	const struct published_target *found = find(t, path);
+	return found ? key_of(found) : NULL;
+}
+
 static void add_objects(const struct targets *t, struct repository_files *out)
 {
 	for (size_t i = 0; i < t->count; i++) {
@@ -123,11 +134,8 @@ static void add_objects(const struct targets *t, struct repository_files *out)
 			continue;
 		struct repository_file *f = add(out, key_of(target), REPOSITORY_OBJECT,
 						target->length, &target->sha256);
-		CLEANUP(mem_free_ptr) char *path = mem_printf("%s%s", target->path,
-							      MANIFEST_SUFFIX);
-		const struct published_target *manifest = find(t, path);
-		if (manifest)
-			f->manifest_key = key_of(manifest);
+		f->manifest_key = key_beside(t, target, MANIFEST_SUFFIX);
+		f->origin_key = key_beside(t, target, PROVENANCE_SUFFIX);
 	}
 }
 

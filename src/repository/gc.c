@@ -3,6 +3,7 @@
 #include "repository/internal.h"
 #include "repository/located.h"
 #include "repository/numbers.h"
+#include "repository/origin.h"
 #include "repository/writer/published.h"
 #include "tuf/name.h"
 #include "util/file.h"
@@ -36,8 +37,10 @@ static void keep_card(struct collector *c, const struct card *card)
 	while (card_next_file(&w)) {
 		CLEANUP(mem_free_ptr) char *manifest = repository_manifest_path("", card->id,
 										w.file);
+		CLEANUP(mem_free_ptr) char *origin = origin_path("", card->id, w.file);
 		keep_target(c, w.file->path, &w.file->sha256);
 		str_list_add(&c->kept, manifest + 1);
+		str_list_add(&c->kept, origin + 1);
 	}
 }
 

@@ -70,8 +70,8 @@ WARN_UNUSED int repository_sync_objects(const char *dir, struct err *e);
 
 /* The target path of a file's manifest; caller frees. */
 char *repository_manifest_target(const struct card_file *f);
-/* Lists a file and its manifest, and writes the manifest's object: in the role, or (NULL) where
- * each belongs. */
+/* Lists a file, its manifest and its provenance (origin.h), and writes the objects of these: in the
+ * role, or (NULL) where each belongs. */
 WARN_UNUSED int repository_list_file(const char *dir, struct writer *w, const char *role,
 				     const char *model, const struct card_file *f, struct err *e);
 /* ERR_USAGE unless targets delegates to a role of this name. */

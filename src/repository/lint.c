@@ -3,6 +3,7 @@
 #include "catalog/manifest.h"
 #include "repository/internal.h"
 #include "repository/object.h"
+#include "repository/origin.h"
 #include "repository/repository.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -23,6 +24,9 @@ static void lint_manifest(const char *dir, const char *model, const struct card_
 		lint_add(out, LINT_ERROR, where, "%s", e.text);
 	else if (m.gguf && shape)
 		lint_shape_add(shape, m.gguf);
+	err_clear(&e);
+	if (origin_check(dir, model, f, &e) < 0)
+		lint_add(out, LINT_ERROR, where, "%s", e.text);
 }
 
 static int lint_object(struct object_look *l, const char *dir, const struct card_file *f,

@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "repository/catalog_build.h"
+#include "repository/origin.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -106,7 +107,7 @@ int repository_list_file(const char *dir, struct writer *w, const char *role, co
 	if (rc == 0)
 		rc = writer_target_set(w, role ? role : manifest_owner, manifest, text.len, &sha256,
 				       e);
-	return rc;
+	return rc < 0 ? rc : origin_list(dir, w, role, model, f, e);
 }
 
 int repository_list_card(const char *dir, struct writer *w, const char *role, const struct card *c,
@@ -136,6 +137,8 @@ static int list_files(const char *dir, struct writer *w, const char *role, const
 		CLEANUP(mem_free_ptr) char *owner = writer_owner(w, f->path);
 		str_list_add(kept, f->path);
 		str_list_take(kept, repository_manifest_target(f));
+		if (origin_listed(dir, w, role, c->id, f))
+			str_list_take(kept, origin_target(f));
 		if (strcmp(owner, role) == 0)
 			rc = repository_list_file(dir, w, role, c->id, f, e);
 	}

@@ -4,14 +4,14 @@
  *   metadata/   1.root.json … timestamp.json  N.snapshot.json  N.targets.json  N.<role>.json
  *   targets/    <sha256>.repository.json, <sha256>.index.jsonl.zst, <sha256>.catalog.json
  *               models/<model>/<sha256>.<model>.card.json
- *               models/<model>/<sha256>.<file>[.manifest.json]
+ *               models/<model>/<sha256>.<file>[.manifest.json | .provenance.json]
  *   catalog.json                    the catalog once more under its plain name
  *   catalog.json.minisig            its signature for minisign (minisign.h)
  *
  * Not published:
  *
  *   cards/      <model>.card.json, which people edit
- *               <model>/<sha256 of the file>.<file>.manifest.json
+ *               <model>/<sha256 of the file>.<file>.manifest.json, .provenance.json
  *   drafts/     metadata that waits for signatures
  *   .ferry/     seen (seen.h), staged (staged.h), and what push keeps
  *   .lock       held during changes of the tree
@@ -44,6 +44,7 @@ struct repository_file {
 	uint64_t size;
 	struct digest sha256;
 	char *manifest_key; /* of a model file: where its pieces are listed; or NULL */
+	char *origin_key;   /* likewise: where it comes from (catalog/provenance.h); or NULL */
 	char *pack_key;     /* of a small file of a model: the pack that has it, too; or NULL */
 	bool is_pack;       /* not signed: made of files that are (publish/tree_pack.h) */
 };

@@ -2,6 +2,7 @@
 
 #include "repository/internal.h"
 #include "repository/keys.h"
+#include "repository/origin.h"
 #include "repository/plain.h"
 #include "repository/stage.h"
 #include "util/mem.h"
@@ -191,6 +192,38 @@ static bool concerns_us(const struct signing *s)
 	return false;
 }
 
+/* Opens the keys of targets at the first record that needs them, so that they are asked for once,
+ * and only for a version of targets that needs them anyway. */
+static int sign_origin(struct signing *s, const char *model, const struct card_file *f,
+		       struct keyring_signers *signers, bool *opened, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list wanted = { 0 };
+	static const char *const roles[] = { TARGETS, NULL };
+	int rc = 0;
+	if (!origin_is_unsigned(s->dir, s->w, model, f))
+		return 0;
+	writer_signers(s->w, TARGETS, &wanted);
+	if (!*opened)
+		rc = keyring_open(s->how->keys, &wanted, roles, signers, e);
+	*opened = true;
+	return rc < 0 || !signers->count
+		       ? rc
+		       : origin_sign(s->dir, model, f, signers->at, signers->count, e);
+}
+
+static int sign_origins(struct signing *s, struct err *e)
+{
+	CLEANUP(keyring_signers_release) struct keyring_signers signers = { 0 };
+	bool opened = false;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < s->cards.changed.count; i++) {
+		struct card_walk walk = { .card = &s->cards.changed.at[i] };
+		while (rc == 0 && card_next_file(&walk))
+			rc = sign_origin(s, walk.card->id, walk.file, &signers, &opened, e);
+	}
+	return rc;
+}
+
 /* From the cards to metadata for signing, with the open writer. */
 static int stage(struct signing *s, struct err *e)
 {
@@ -200,6 +233,8 @@ static int stage(struct signing *s, struct err *e)
 		rc = refuse_errors(&s->cards.changed, e);
 	if (rc == 0)
 		rc = sign_delegated(s, e);
+	if (rc == 0)
+		rc = sign_origins(s, e);
 	return rc < 0 ? rc : repository_stage(s->dir, s->w, s->how, &s->cards, &s->result, e);
 }
 

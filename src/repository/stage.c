@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "repository/internal.h"
+#include "repository/origin.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -31,6 +32,8 @@ static int set_file(struct staging *s, const struct card *c, const struct card_f
 	if (rc == 0 && !writer_delegates_to(s->w, owner)) {
 		str_list_add(&s->paths, f->path);
 		str_list_take(&s->paths, repository_manifest_target(f));
+		if (origin_listed(s->dir, s->w, NULL, c->id, f))
+			str_list_take(&s->paths, origin_target(f));
 		rc = repository_list_file(s->dir, s->w, NULL, c->id, f, e);
 	}
 	return rc;
@@ -201,9 +204,13 @@ static int drop_model(struct staging *s, const struct staged_model *m, struct er
 	for (size_t i = 0; rc == 0 && i < m->file_count; i++) {
 		CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s%s", m->files[i].path,
 								  MANIFEST_SUFFIX);
+		const struct card_file file = { .path = m->files[i].path };
+		CLEANUP(mem_free_ptr) char *origin = origin_target(&file);
 		rc = drop_target(s, m->files[i].path, e);
 		if (rc == 0)
 			rc = drop_target(s, manifest, e);
+		if (rc == 0)
+			rc = drop_target(s, origin, e);
 	}
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include "repository/staged.h"
 
 #include "catalog/manifest.h"
+#include "repository/origin.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_LINE "ferry-staged 2 "
+#define FIRST_LINE "ferry-staged 3 "
 #define MAX_BYTES (512 * MIB)
 #define WAITING "w"
 #define NO_FLAGS "-"
@@ -82,6 +83,7 @@ static void add_file(struct staged_model *m, const char *dir, const struct card_
 	/* Without one, no mark is equal, and the card is read again. */
 	if (!manifest_mark(dir, m->id, to, &to->manifest))
 		to->manifest = (struct mark){ 0 };
+	to->origin = origin_mark(dir, m->id, f);
 }
 
 struct staged_model *staged_add(struct staged *s, const char *dir, const struct card *c,
@@ -118,7 +120,10 @@ void staged_seal(struct staged_model *m, const char *dir, const struct writer *w
 	for (size_t i = 0; i < m->file_count; i++) {
 		CLEANUP(mem_free_ptr) char *manifest = mem_printf("%s%s", m->files[i].path,
 								  MANIFEST_SUFFIX);
+		const struct card_file file = { .path = m->files[i].path };
+		CLEANUP(mem_free_ptr) char *origin = origin_target(&file);
 		seal(&m->files[i].object, dir, w, manifest);
+		seal(&m->files[i].origin_object, dir, w, origin);
 	}
 }
 
@@ -172,6 +177,16 @@ static bool manifest_moved(const struct staged_file *f, const char *dir)
 	return has_moved(&f->object, dir, target);
 }
 
+/* Also when there is one that was not listed, or none where one was. */
+static bool origin_moved(const struct staged_file *f, const char *dir, const char *model)
+{
+	const struct card_file file = { .path = f->path, .name = f->name, .sha256 = f->sha256 };
+	CLEANUP(mem_free_ptr) char *target = origin_target(&file);
+	struct mark now = origin_mark(dir, model, &file);
+	return !same_mark(&now, &f->origin) ||
+	       (f->origin_object.mark.size && has_moved(&f->origin_object, dir, target));
+}
+
 static bool object_is_right(const struct staged_file *f, const char *dir, const struct seen *seen)
 {
 	CLEANUP(mem_free_ptr) char *path = repository_object_path(dir, f->path, &f->sha256);
@@ -195,7 +210,8 @@ bool staged_is_unchanged(const struct staged_model *m, const char *dir, const st
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct staged_file *f = &m->files[i];
 		if (!manifest_mark(dir, m->id, f, &now) || !same_mark(&now, &f->manifest) ||
-		    manifest_moved(f, dir) || !object_is_right(f, dir, seen))
+		    manifest_moved(f, dir) || origin_moved(f, dir, m->id) ||
+		    !object_is_right(f, dir, seen))
 			return false;
 	}
 	return true;
@@ -254,7 +270,8 @@ static bool parse_file(struct staged *s, char *line)
 	struct staged_file f = { 0 };
 	const char *hex = word(&line);
 	if (!s->count || !hex || !digest_parse(&f.sha256, hex) || !number(&line, &f.size) ||
-	    !mark(&line, &f.manifest) || !object(&line, &f.object))
+	    !mark(&line, &f.manifest) || !object(&line, &f.object) || !mark(&line, &f.origin) ||
+	    !object(&line, &f.origin_object))
 		return false;
 	char *slash = strchr(line, '/');
 	if (!slash)
@@ -312,6 +329,8 @@ static void print_file(const struct staged_file *f, struct buf *out)
 	buf_addf(out, "f %s %llu %s ", digest_hex(hex, &f->sha256), (unsigned long long)f->size,
 		 mark_text(mark, &f->manifest));
 	print_object(&f->object, out);
+	buf_addf(out, "%s ", mark_text(mark, &f->origin));
+	print_object(&f->origin_object, out);
 	buf_addf(out, "%s/%s\n", f->name, f->path);
 }
 

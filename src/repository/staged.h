@@ -10,7 +10,9 @@
  * followed by one for each of its files:
  *
  *   f <sha256> <size> <mark of its manifest> <sha256 and mark of the manifest's object>
- *     <name>/<target path>
+ *     <mark of its provenance> <sha256 and mark of that object> <name>/<target path>
+ *
+ * Marks are 0 where there is no provenance.
  */
 #ifndef FERRY_REPOSITORY_STAGED_H
 #define FERRY_REPOSITORY_STAGED_H
@@ -31,6 +33,8 @@ struct staged_file {
 	struct digest sha256;
 	struct mark manifest;        /* below cards/ */
 	struct staged_object object; /* of the manifest */
+	struct mark origin;          /* of the provenance, likewise */
+	struct staged_object origin_object;
 };
 
 struct staged_model {

@@ -110,11 +110,13 @@ def test_a_community_signs_its_own_models(desk):
     assert version == 1
     assert sorted(role["targets"]) == ["models/community-a/community-a-q8_0.gguf",
                                        "models/community-a/community-a-q8_0.gguf.manifest.json",
+                                       "models/community-a/community-a-q8_0.gguf.provenance.json",
                                        "models/community-a/community-a.card.json"]
     assert sorted(desk.newest("targets")[1]["targets"]) == [
         "catalog.json", "index.jsonl.zst", "models/official/official-q8_0.gguf",
-        "models/official/official-q8_0.gguf.manifest.json", "models/official/official.card.json",
-        "repository.json"]
+        "models/official/official-q8_0.gguf.manifest.json",
+        "models/official/official-q8_0.gguf.provenance.json",
+        "models/official/official.card.json", "repository.json"]
     path = desk.fetch("community-a").out.strip()
     wanted = role["targets"]["models/community-a/community-a-q8_0.gguf"]["hashes"]["sha256"]
     with open(path, "rb") as f:
@@ -322,7 +324,8 @@ def test_files_move_into_bins_and_back(desk):
     assert targets["delegations"]["succinct_roles"]["bit_length"] == 4
     for model in ("one", "two"):
         path = f"models/{model}/{model}-q8_0.gguf"
-        for name in (path, f"{path}.manifest.json", f"models/{model}/{model}.card.json"):
+        for name in (path, f"{path}.manifest.json", f"{path}.provenance.json",
+                     f"models/{model}/{model}.card.json"):
             assert name in desk.newest(bin_of(name, 4))[1]["targets"]
     (home / "store" / "blobs").rename(home / "old-blobs")
     desk.fetch("one", home)
@@ -333,7 +336,7 @@ def test_files_move_into_bins_and_back(desk):
     desk.sign()
     path = "models/three/three-q8_0.gguf"
     changed = {bin_of(path, 4), bin_of(f"{path}.manifest.json", 4),
-               bin_of("models/three/three.card.json", 4)}
+               bin_of(f"{path}.provenance.json", 4), bin_of("models/three/three.card.json", 4)}
     for number in range(16):
         name = f"bin-{number:x}"
         assert desk.newest(name)[0] == (2 if name in changed else 1)

@@ -59,7 +59,7 @@ def test_a_damaged_file_of_a_superseded_version_is_an_error(two):
 
 def test_a_missing_manifest_of_a_superseded_version_is_an_error(two):
     digest = object_of(two, 1).name.split(".")[0]
-    manifest, = two.tree.glob(f"cards/tiny/{digest}.*")
+    manifest, = two.tree.glob(f"cards/tiny/{digest}.*.manifest.json")
     manifest.unlink()
     [(level, where, text)] = findings(two, check=1)
     assert (level, where) == ("error", "tiny:main@1")

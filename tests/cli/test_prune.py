@@ -101,7 +101,7 @@ def test_readers_of_old_metadata_get_every_object_until_the_grace_time_is_over(r
         assert not any(reader.missing() for reader in readers.values())
         assert_complete(replaced, f"+{day} days")
     old = replaced.old.keys().keys() - Reader(replaced).keys().keys()
-    assert sum("tiny" in key for key in old) == 3
+    assert sum("tiny" in key for key in old) == 4
     result = push(replaced, 61)
     for name in "abc":
         assert {k for k in removed(result)[name] if k.startswith("targets/")} == old

@@ -30,7 +30,7 @@ def test_push_publishes_and_a_second_one_does_nothing(publisher, validate):
     for name in "abc":
         assert publisher.release(name) == result.json["release"]
         copies = [p for p in publisher.mirror(name).glob("[!.]*/**/*") if p.is_file()]
-        assert len(copies) == 10
+        assert len(copies) == 11
         for copy in copies:
             original = publisher.tree / copy.relative_to(publisher.mirror(name))
             assert copy.read_bytes() == original.read_bytes()
@@ -65,7 +65,7 @@ def test_a_new_release_sends_only_what_is_new(publisher, validate):
     steps = {s["key"]: s for s in result.json["mirrors"][0]["steps"]}
     sent = [k for k, s in steps.items() if s["written"]]
     assert not any("tiny" in key for key in sent)
-    assert sum("second" in key for key in sent) == 3
+    assert sum("second" in key for key in sent) == 4
     assert steps["metadata/1.root.json"]["because"] == "verified before"
     assert publisher.release("a") == result.json["release"]
 
@@ -229,7 +229,8 @@ def test_only_sends_the_objects_of_a_model_and_shows_nothing(publisher, validate
     for name in "abc":
         card = [] if "/" in pattern else ["second.card.json"]
         assert names_on(publisher, name) == [
-            "second-q8_0.gguf", "second-q8_0.gguf.manifest.json", *card]
+            "second-q8_0.gguf", "second-q8_0.gguf.manifest.json",
+            "second-q8_0.gguf.provenance.json", *card]
         assert not (publisher.mirror(name) / "metadata").exists()
     text = publisher("push", "--only", pattern).out
     assert "no new release until `ferry push` sends everything" in text
@@ -383,7 +384,7 @@ def test_one_bad_mirror_holds_the_release_back(publisher, validate):
     assert outcomes(result) == {"a": "held-back", "b": "failed", "c": "held-back"}
     assert result.json["holding"] == 2 and result.json["quorum"] == 3
     behind = {m["id"]: m["behind"] for m in result.json["mirrors"]}
-    assert (behind["a"], behind["c"]) == (4, 4) and 4 < behind["b"] <= 10
+    assert (behind["a"], behind["c"]) == (4, 4) and 4 < behind["b"] <= 12
     assert re.search(r"^a +held-back +4 files behind, ", publisher("push", check=7).out)
     publisher.on("a", "*tiny*.gguf")
     assert publisher.release("a") is None
@@ -627,7 +628,7 @@ def test_a_signal_ends_it_cleanly_and_the_next_push_goes_on(two_releases, moment
     assert process.returncode == -number
     assert PIECE <= large_bytes(made) < 44 << 20
     assert "stopped by signal" in err
-    assert re.search(r"[1-9] of 15 files, [0-9.]+ [KM]iB of 44.0 MiB are on every mirror; "
+    assert re.search(r"[1-9] of 17 files, [0-9.]+ [KM]iB of 44.0 MiB are on every mirror; "
                      r"`ferry push --progress=none` continues", err)
     assert_reader_sees_one_release(made)
     made("push")

@@ -204,8 +204,8 @@ static void a_damaged_record_is_ignored(void **state)
 		if (byte != '\n')
 			assert_ignored(t);
 	}
-	static const char *const wrong[] = { "", "ferry-staged 2 ", "end",
-					     "ferry-staged 1 00\nend" };
+	static const char *const wrong[] = { "", "ferry-staged 3 ", "end",
+					     "ferry-staged 2 00\nend" };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		put_record(t, wrong[i], strlen(wrong[i]));
 		assert_ignored(t);
