@@ -1,3 +1,4 @@
+#include "cli/lineage.h"
 #include "cli/session.h"
 #include "cli/values.h"
 #include "util/mem.h"
@@ -7,12 +8,15 @@
 extern const struct command cmd_show;
 
 struct show_opts {
-	bool offline;
+	bool offline, provenance;
 };
 
 static const struct opt show_opts[] = {
 	OPT_ENTRY(OPT_FLAG, show_opts, offline, 0, "offline", NULL,
 		  "do not use the network: use the catalog that was verified last"),
+	OPT_ENTRY(OPT_FLAG, show_opts, provenance, 0, "provenance", NULL,
+		  "show where the variant comes from: sources with their digests, command and "
+		  "tools"),
 	OPT_LAST,
 };
 
@@ -214,6 +218,8 @@ static int run(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	session_tell_faults(cli, &s);
+	if (o->provenance)
+		return lineage_show(cli, c, m, v, e);
 	CLEANUP(json_release) json_t *document = show(cli, c, m, v);
 	const json_t *role;
 	size_t i;
@@ -234,7 +240,9 @@ const struct command cmd_show = {
 		"Shows the card of a model: description, license, source, the variants with their "
 		"sizes, memory requirements, versions and files, and when the signatures expire. "
 		"Earlier versions are listed with the names by which they can be fetched, and what "
-		"was withdrawn with the reason.",
+		"was withdrawn with the reason. With --provenance, shows instead what its "
+		"publisher "
+		"made it from, and how.",
 	.opts = show_opts,
 	.opts_size = sizeof(struct show_opts),
 	.operand_hint = HINT_MODEL,

@@ -477,6 +477,15 @@ size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyi
 	return role->count;
 }
 
+const struct tuf_key *tuf_client_targets_key(const struct tuf_client *c, const char *id)
+{
+	const struct tuf_role *role = &c->trusted.root->roles[TUF_TARGETS];
+	for (size_t i = 0; i < role->count; i++)
+		if (strcmp(role->keyids[i], id) == 0)
+			return tuf_keys_find(&c->trusted.root->keys, id);
+	return NULL;
+}
+
 const char *tuf_client_expired(const struct tuf_client *c)
 {
 	return c->trusted.expired;

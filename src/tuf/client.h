@@ -22,6 +22,7 @@
 
 #include "hash/sha256.h"
 #include "json/json.h"
+#include "tuf/key.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/text.h"
@@ -119,6 +120,9 @@ size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4]
  * borrowed until the client is refreshed or closed. */
 size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyids,
 			    uint64_t *threshold);
+/* The key with this id, if the trusted root lets it sign for targets; else NULL. Borrowed likewise.
+ */
+const struct tuf_key *tuf_client_targets_key(const struct tuf_client *c, const char *id);
 /* After a failed refresh: the role that was rejected because it has expired, or NULL. */
 const char *tuf_client_expired(const struct tuf_client *c);
 
