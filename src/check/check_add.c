@@ -1,6 +1,7 @@
 #include "check/internal.h"
 
 #include "catalog/card.h"
+#include "catalog/provenance.h"
 #include "sign/minisig.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -78,8 +79,8 @@ static int add_entry(struct check *c, const char *path, unsigned depth, struct e
 						    path));
 		return 0;
 	}
-	if (!c->ignore_extra && !str_ends(name, CARD_SUFFIX) && !is_signature(path) &&
-	    !file_is_dir(path))
+	if (!c->ignore_extra && !str_ends(name, CARD_SUFFIX) &&
+	    !str_ends(name, PROVENANCE_SUFFIX) && !is_signature(path) && !file_is_dir(path))
 		check_add_item(c, mem_strdup(path), CHECK_EXTRA);
 	return 0;
 }

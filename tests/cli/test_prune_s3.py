@@ -70,7 +70,7 @@ def test_old_objects_of_a_bucket_are_pruned(bucket):
     bucket.configure(more="[publish]\nprune-after = 1d\n")
     assert bucket("push", "--prune", "--json").json["pruned"][0]["removed"] == 0
     old = {k for k in bucket.keys() if "tiny" in k}
-    assert len(old) == 3
+    assert len(old) == 4
     bucket.configure(more="[publish]\nprune-after = 0s\n")
     result = bucket("push", "--prune", "--json")
     removed = {i["key"] for i in result.json["pruned"][0]["items"] if i["removed"]}

@@ -40,7 +40,7 @@ def test_a_plan_tells_what_is_done_and_apply_does_exactly_that(publisher, valida
     assert not publisher.mirror().exists()
     for planned in document["mirrors"]:
         assert planned["shows"]["state"] == "none"
-        assert planned["puts"] == len(planned["steps"]) == 12
+        assert planned["puts"] == len(planned["steps"]) == 13
         assert planned["put_bytes"] == sum(s["size"] for s in planned["steps"])
         assert planned["place"].endswith(f"/mirrors/{planned['id']}")
     result = publisher("push", "--apply", "plan.json", "--json", "-v")

@@ -270,7 +270,7 @@ def test_who_signs_targets_sees_what_changes(lab):
     stick = lab.copy()
     told = lab.json("status", "--repository", stick, check=1)["waiting_roles"]
     files = [r["files"] for r in told if r["role"] == "targets"][0]
-    assert len(files["added"]) == 18
+    assert len(files["added"]) == 24
     assert files["changed"] == ["catalog.json", "index.jsonl.zst", "repository.json"]
     assert files["removed"] == [] and "delegations_changed" not in told[0]
     text = lab("status", "--repository", stick, check=1).out

@@ -314,7 +314,7 @@ def test_shares_together_are_everything_and_the_last_run_shows_it(pushed, valida
         written += result.json["written"]
         assert pushed.release("b") is None
     assert not (pushed.mirror("b") / "metadata").exists()
-    assert written == len(files(pushed.mirror("b"))) == 9
+    assert written == len(files(pushed.mirror("b"))) == 11
     last = pushed("sync", "a", "b", "--json")
     assert last.json["read_bytes"] == last.json["read_back"] == 0
     assert pushed.release("b") == last.json["release"]

@@ -32,7 +32,7 @@ def test_quick_calls_nothing_ok_that_it_did_not_check(pushed, validate):
     validate(result.json, "output-verify")
     for m in result.json["mirrors"]:
         assert m["result"] == "unverified"
-        assert m["counts"]["unverified"] == 6 and m["counts"]["ok"] == 6
+        assert m["counts"]["unverified"] == 7 and m["counts"]["ok"] == 6
         objects = {f["verdict"] for f in m["files"] if f["key"].startswith("targets/")}
         assert objects == {"unverified"}
         assert m["bytes_read"] < 10_000
@@ -104,7 +104,7 @@ def test_a_sample_is_repeatable(pushed, validate):
 
 def test_verbose_lists_every_file(pushed):
     out = pushed("verify", "-v", "--full", "-m", "a").out
-    assert out.count(": ok: all bytes") == 12
+    assert out.count(": ok: all bytes") == 13
 
 
 # -- releases -------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_what_readers_find_over_http(pushed, nginx, validate):
     result = pushed("verify", "--url", server.url, "--full", "--json")
     validate(result.json, "output-verify")
     assert result.json["mirrors"][0]["kind"] == "http"
-    assert result.json["mirrors"][0]["counts"]["ok"] == 12
+    assert result.json["mirrors"][0]["counts"]["ok"] == 13
     flip(pushed.on("a", "*tiny*.gguf"), PIECE + 5)
     pushed("verify", "--url", server.url, "--full", check=1)
     sample = pushed("verify", "--url", server.url, "--sample", 2, "--json", check=1)
@@ -197,7 +197,7 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
     gone = result.json["mirrors"][1]
     assert gone["result"] == "unreachable"
     assert gone["error"]["class"] == "network"
-    assert gone["counts"]["unreachable"] == len(gone["files"]) == 12
+    assert gone["counts"]["unreachable"] == len(gone["files"]) == 13
     assert ("error" in result.json) == (code == 4)
 
 
@@ -209,8 +209,8 @@ def test_a_mirror_that_fails_in_the_middle_does_not_stop_the_others(pushed, faul
     result = pushed("verify", "--full", "--json", check=4)
     bad, good = result.json["mirrors"]
     assert bad["result"] == "unreachable"
-    assert bad["counts"]["unreachable"] == 3 and bad["counts"]["ok"] == 9
-    assert good["result"] == "ok" and good["counts"]["ok"] == 12
+    assert bad["counts"]["unreachable"] == 4 and bad["counts"]["ok"] == 9
+    assert good["result"] == "ok" and good["counts"]["ok"] == 13
     assert "503" in next(f["message"] for f in bad["files"] if f["verdict"] == "unreachable")
 
 
@@ -256,7 +256,7 @@ def test_progress_is_counted_in_files_or_bytes(pushed):
         return events[-1]
 
     quick, full = last("--quick"), last("--full")
-    assert quick["files"] == quick["total"] == 12 and "bytes" not in quick
+    assert quick["files"] == quick["total"] == 13 and "bytes" not in quick
     assert full["bytes"] == full["total"] > 9_000_000
     # What is not read because it is missing is done, too.
     pushed.on("b", "*.gguf").unlink()

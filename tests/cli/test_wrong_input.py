@@ -179,9 +179,9 @@ def test_a_plan_does_not_replace_another_file(publisher):  # noqa: F811
 
 
 @pytest.mark.parametrize("args, files", [
-    (["--mirror", "a", "--limit-rate", "1GiB"], 12),
-    (["--only", "ti*"], 3),
-    (["--apply", "my plan.json"], 12),
+    (["--mirror", "a", "--limit-rate", "1GiB"], 13),
+    (["--only", "ti*"], 4),
+    (["--apply", "my plan.json"], 13),
 ], ids=lambda a: a[0] if isinstance(a, list) else "")
 def test_an_interrupted_push_names_the_command_that_continues_it(publisher, args,  # noqa: F811
                                                                   files):

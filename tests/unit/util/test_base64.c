@@ -25,8 +25,8 @@ static void any_length_comes_back(void **state)
 static void other_texts_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "a", "ab", "abc", "ab==x", "a===", "====", "a b=",
-					   "YWJj\n", "YW=j", "YWK=", "YWJjYW=jYWJj" };
+	static const char *const bad[] = { "a",    "ab",     "abc",  "ab==x", "a===",        "====",
+					   "a b=", "YWJj\n", "YW=j", "YWK=",  "YWJjYW=jYWJj" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		CLEANUP(buf_release) struct buf out = BUF_INIT(KIB);
 		if (base64_decode_all(&out, bad[i], strlen(bad[i])))
