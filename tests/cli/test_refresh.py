@@ -274,7 +274,7 @@ def test_who_signs_targets_sees_what_changes(lab):
     assert files["changed"] == ["catalog.json", "index.jsonl.zst", "repository.json"]
     assert files["removed"] == [] and "delegations_changed" not in told[0]
     text = lab("status", "--repository", stick, check=1).out
-    assert "  adds models/m0/" in text and "  adds 8 more; --json lists all" in text
+    assert "  adds models/m0/" in text and "  adds 14 more; --json lists all" in text
     assert "  changes catalog.json" in text
     lab("discard")
     lab("delegate", "community", "--paths", "models/c-*/*", "--key", second)

@@ -43,7 +43,7 @@ def test_quick_calls_nothing_ok_that_it_did_not_check(pushed, validate):
 def test_the_last_line_says_that_the_content_was_not_checked(pushed, validate):
     out = pushed("verify", "-v").out
     assert "tiny-q8_0.gguf: unverified: size only: content not checked\n" in out
-    assert out.splitlines()[-1] == ("The content of 18 files on 3 mirrors was not checked, only "
+    assert out.splitlines()[-1] == ("The content of 21 files on 3 mirrors was not checked, only "
                                     "the size: use --sample or --full.")
     assert "not checked" not in pushed("verify", "--full", "-v").out
     result = pushed("verify", "--json")
