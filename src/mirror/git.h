@@ -94,8 +94,6 @@ struct mirror_git_call {
 
 /* Opens the clone, and fetches the branch unless that was done a moment ago. */
 WARN_UNUSED int mirror_git_refresh(struct mirror *m, struct err *e);
-/* Fetches the branch. */
-WARN_UNUSED int mirror_git_fetch(struct mirror *m, struct err *e);
 /* Asks whether the server would accept a push, without changing anything. */
 WARN_UNUSED int mirror_git_ask_to_write(struct mirror *m, struct err *e);
 /* Makes `commit` the branch's new tip. *moved: the branch is not what was fetched, so nothing

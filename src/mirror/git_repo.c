@@ -330,20 +330,16 @@ static int fetch(struct mirror *m, struct err *e)
 	return judge_history(g, e);
 }
 
-int mirror_git_fetch(struct mirror *m, struct err *e)
+int mirror_git_refresh(struct mirror *m, struct err *e)
 {
+	const struct mirror_git *g = m->state;
 	CLEANUP(file_close) int fd = -1;
+	if (g->fetched && clock_now_ms(m->env.clock) - g->fetched_ms < FETCH_AGAIN_MS)
+		return cancel_check(m->env.cancel, e);
 	int rc = open_repository(m, e);
 	if (rc == 0)
 		rc = lock(m, &fd, e);
 	return rc < 0 ? rc : fetch(m, e);
-}
-
-int mirror_git_refresh(struct mirror *m, struct err *e)
-{
-	const struct mirror_git *g = m->state;
-	bool recent = g->fetched && clock_now_ms(m->env.clock) - g->fetched_ms < FETCH_AGAIN_MS;
-	return recent ? cancel_check(m->env.cancel, e) : mirror_git_fetch(m, e);
 }
 
 /* ---- pushing --------------------------------------------------------------------- */

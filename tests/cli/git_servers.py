@@ -43,6 +43,8 @@ class GitHost:
 
     def create(self, name="models"):
         git("init", "-q", "--bare", self.path(name))
+        for setting in ("receive.autogc=false", "core.fsync=none"):
+            git("config", *setting.split("="), cwd=self.path(name))
         return self.path(name)
 
     def at(self, *args, name="models", check=True):

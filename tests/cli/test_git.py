@@ -468,17 +468,11 @@ def test_bad_sections_are_refused(publisher, options, text):
 # -- the contract -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["ssh", "https"])
-def test_the_contract_over(way, ferry, host, work, request):
-    env = {}
-    if way == "ssh":
-        options = request.getfixturevalue("sshd").options()
-    else:
-        server = request.getfixturevalue("web")(private=True)
-        options, env = {"remote": server.remote()}, https(server)
-    (work / "ferry.conf").write_text(section(prefix="a folder/in it", **options))
+def test_the_contract_over_https(ferry, host, work, web):
+    server = web(private=True)
+    (work / "ferry.conf").write_text(section(prefix="a folder/in it", remote=server.remote()))
     done = subprocess.run([str(TOOLS / "mirror-contract"), work / "ferry.conf", "meta"],
-                          env=ferry.environment(env), capture_output=True, text=True,
+                          env=ferry.environment(https(server)), capture_output=True, text=True,
                           timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
