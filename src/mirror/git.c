@@ -292,6 +292,7 @@ const struct mirror_ops mirror_git = {
 	.kind = "git",
 	.keys = keys,
 	.metadata_only = true,
+	.removes_later = true,
 	.reader_url = git_reader_url,
 	.connections = 1,
 	.open = git_open,

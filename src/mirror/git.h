@@ -1,8 +1,9 @@
 /*
  * Shared by the files of kind git alone: git.c has the settings and reads; git_stage.c and
  * git_upload.c keep what is to be written; git_publish.c makes the commit; git_repo.c keeps the
- * local clone, fetches and pushes; git_transport.c connects libgit2 with our own requests
- * (git_http.c) and programs (git_exec.c); git_check.c probes and sets up.
+ * local clone, fetches and pushes; git_history.c finds when files were changed; git_transport.c
+ * connects libgit2 with our own requests (git_http.c) and programs (git_exec.c); git_check.c probes
+ * and sets up.
  *
  * The clone is a bare repository below the state folder, of the branch alone. It is only a cache:
  * if it is removed, the next command fetches the branch again. It has the refs
@@ -154,6 +155,18 @@ WARN_UNUSED int mirror_git_list(struct mirror_connection *c, const char *prefix,
 /* Size and etag. */
 WARN_UNUSED int mirror_git_describe(struct mirror_git *g, const git_oid *id,
 				    struct mirror_stat *out, struct err *e);
+
+/* -- git_history.c ----------------------------------------------------------------- */
+
+struct mirror_git_file {
+	char *key;
+	git_oid id;
+	int64_t modified_s; /* 0: not known */
+};
+/* Of files of the branch, sorted by key: the time of the last commit that changed them, unless one
+ * is set already. */
+WARN_UNUSED int mirror_git_find_times(struct mirror *m, struct mirror_git_file *files, size_t count,
+				      struct err *e);
 
 /* -- git_upload.c ------------------------------------------------------------------ */
 

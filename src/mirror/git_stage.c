@@ -241,10 +241,7 @@ int mirror_git_write_tree(struct mirror *m, git_oid *out, struct err *e)
 struct listing {
 	struct mirror_git *g;
 	const char *prefix;
-	struct file {
-		char *key;
-		git_oid id;
-	} * at;
+	struct mirror_git_file *at;
 	size_t count, cap;
 };
 
@@ -260,7 +257,7 @@ static void add_file(struct listing *l, const char *key, const git_oid *id)
 	if (!str_starts(key, l->prefix) || !path_is_key(key))
 		return;
 	l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
-	l->at[l->count++] = (struct file){ .key = mem_strdup(key), .id = *id };
+	l->at[l->count++] = (struct mirror_git_file){ .key = mem_strdup(key), .id = *id };
 }
 
 /* 1: a folder that is not asked for. */
@@ -282,7 +279,7 @@ static int on_tree(const char *folder, const git_tree_entry *entry, void *ctx)
 
 static int compare_files(const void *a, const void *b)
 {
-	const struct file *x = a, *y = b;
+	const struct mirror_git_file *x = a, *y = b;
 	return strcmp(x->key, y->key);
 }
 
@@ -295,6 +292,10 @@ static int collect(struct mirror *m, struct listing *l, struct err *e)
 		rc = mirror_git_tree(g, &tree, e);
 	if (rc == 0 && tree && git_tree_walk(tree, GIT_TREEWALK_PRE, on_tree, l) < 0)
 		rc = mirror_git_failed("the local clone", e);
+	if (l->count)
+		qsort(l->at, l->count, sizeof *l->at, compare_files);
+	if (rc == 0)
+		rc = mirror_git_find_times(m, l->at, l->count, e);
 	for (size_t i = 0; i < g->staged_count && rc == 0; i++)
 		if (!g->staged[i].removed)
 			add_file(l, g->staged[i].key, &g->staged[i].id);
@@ -316,6 +317,7 @@ int mirror_git_list(struct mirror_connection *c, const char *prefix, mirror_entr
 		pthread_mutex_lock(&g->lock);
 		rc = mirror_git_describe(g, &l.at[i].id, &entry.stat, e);
 		pthread_mutex_unlock(&g->lock);
+		entry.stat.modified_s = l.at[i].modified_s;
 		if (rc == 0)
 			rc = fn(ctx, &entry, e);
 	}

@@ -173,6 +173,29 @@ static int remove_all(const struct run *r, struct prune_mirror *m, struct err *e
 	return rc;
 }
 
+/* For kinds that group what is removed, as in a commit. If that fails, nothing is removed. */
+static int publish(const struct run *r, struct prune_mirror *m, struct err *e)
+{
+	CLEANUP(mirror_findings_release) struct mirror_findings found = { 0 };
+	const struct mirror_publication what = {
+		.name = "pruned",
+		.version = r->t->version,
+		.shown = true,
+		.report = r->o->report,
+	};
+	struct retry retry = *r->o->retry;
+	if (!m->removed || !m->mirror->ops->removes_later)
+		return 0;
+	do {
+		(void)!mirror_publish(m->mirror, &what, &found, e);
+	} while (e->class && retry_again(&retry, e));
+	for (size_t i = 0; e->class && i < m->count; i++)
+		m->items[i].removed = false;
+	if (e->class)
+		m->removed = m->removed_bytes = 0;
+	return -(int)e->class;
+}
+
 static int check_able(const struct prune_mirror *m, struct err *e)
 {
 	if (mirror_can(m->mirror, MIRROR_CAN_LIST | MIRROR_CAN_WRITE))
@@ -196,6 +219,8 @@ static void prune(void *ctx, size_t i)
 		rc = check_shown(r, m, &m->error);
 	if (rc == 0)
 		rc = remove_all(r, m, &m->error);
+	if (rc == 0)
+		rc = publish(r, m, &m->error);
 	if (rc < 0)
 		err_context(&m->error, "mirror %s: pruning", m->id);
 }

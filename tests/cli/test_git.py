@@ -361,6 +361,47 @@ def test_a_branch_that_was_rewritten(publisher, push, host, validate):
     assert len(host.commits()) == 2
 
 
+# -- pruning ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_release(publisher, push, host):
+    """A release that was replaced 61 days ago; later() runs a command now."""
+    push(prefix="models")
+    publisher.add_model("second", "1M", seed=2)
+    push(prefix="models")
+    publisher.later = lambda *args, check=0: publisher(*args, at="+61 days", check=check)
+    publisher.later("catalog", "refresh")
+    return publisher
+
+
+def test_old_files_are_removed_with_one_commit(old_release, host):
+    assert "models/metadata/2.snapshot.json" in host.files()
+    result = old_release.later("push", "--prune", "--json")
+    [pruned] = [m for m in result.json["pruned"] if m["mirror"] == "meta"]
+    gone = {i["key"] for i in pruned["items"] if i["removed"]}
+    assert "metadata/2.snapshot.json" in gone
+    assert not {f"models/{key}" for key in gone} & set(host.files())
+    assert "models/metadata/1.root.json" in host.files()
+    assert host.at("log", "--format=%s", "-2", "main").split("\n") == [
+        "pruned: release 4", "Test models: release 4"]
+    old_release.later("verify", "--full")
+    again = old_release.later("push", "--prune", "--json")
+    assert all(not m["items"] for m in again.json["pruned"])
+    assert len(host.commits()) == 4
+
+
+def test_a_host_that_refuses_to_prune_keeps_everything(old_release, host):
+    old_release.later("push")
+    before = host.files()
+    host.hook("echo 'not on a Saturday' >&2\nexit 1\n")
+    result = old_release.later("push", "--prune", "--json", check=5)
+    [pruned] = [m for m in result.json["pruned"] if m["mirror"] == "meta"]
+    assert "not on a Saturday" in pruned["error"]["message"]
+    assert pruned["items"] and not any(i["removed"] for i in pruned["items"])
+    assert host.files() == before
+
+
 # -- hosts that refuse ------------------------------------------------------------------
 
 

@@ -254,6 +254,64 @@ static void another_branch_is_another_place(void **state)
 	assert_there(p, "a", "main");
 }
 
+static struct mirror *open_kept(const struct place *p, struct mirror_env *env)
+{
+	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
+	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.meta]\nkind = git\nremote = %s\n",
+						      p->remote);
+	CLEANUP(conf_release) struct conf c = { 0 };
+	CLEANUP(settings_mirrors_release) struct settings_mirrors set = { 0 };
+	struct err e = ERR_INIT;
+	struct mirror *m = NULL;
+	env->state_dir = p->dir;
+	assert_ok(conf_parse(text, strlen(text), "/etc/ferry.conf", &c, &e), &e);
+	assert_ok(settings_mirrors_read(&c, NULL, kinds, &set, &e), &e);
+	assert_ok(mirror_open(mirror_kinds_all, env, &set.at[0], &m, &e), &e);
+	return m;
+}
+
+static int64_t wall_s(void *ctx)
+{
+	return *(int64_t *)ctx;
+}
+
+static uint64_t now_us(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static int tell_time(void *ctx, const struct mirror_entry *entry, struct err *e)
+{
+	struct buf *b = ctx;
+	(void)e;
+	buf_addf(b, "%s=%lld ", entry->key, (long long)entry->stat.modified_s);
+	return 0;
+}
+
+static void a_listing_tells_when_files_were_changed(void **state)
+{
+	const struct place *p = *state;
+	int64_t now_s = 1000;
+	const struct clock clock = { .now_us = now_us, .wall_s = wall_s, .ctx = &now_s };
+	struct mirror_env env = { .clock = &clock };
+	CLEANUP_PTR(mirror_close) struct mirror *m = open_kept(p, &env);
+	CLEANUP(buf_release) struct buf b = BUF_INIT(1000);
+	struct err e = ERR_INIT;
+	stage(m, "a/old", "1");
+	stage(m, "a/changed", "1");
+	publish_ok(m);
+	now_s = 2000;
+	stage(m, "a/changed", "2");
+	publish_ok(m);
+	now_s = 3000;
+	stage(m, "b", "1");
+	publish_ok(m);
+	stage(m, "c", "1");
+	assert_ok(mirror_list(m, "", tell_time, &b, &e), &e);
+	assert_string_equal(buf_str(&b), "a/changed=2000 a/old=1000 b=3000 c=0 ");
+}
+
 /* -- other publishers ---------------------------------------------------------------- */
 
 static void a_push_goes_on_top_of_what_others_pushed(void **state)
@@ -320,22 +378,6 @@ static void a_push_that_comes_too_late_changes_nothing(void **state)
 }
 
 /* -- a branch that was rewritten ------------------------------------------------------- */
-
-static struct mirror *open_kept(const struct place *p, struct mirror_env *env)
-{
-	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
-	CLEANUP(mem_free_ptr) char *text = mem_printf("[mirror.meta]\nkind = git\nremote = %s\n",
-						      p->remote);
-	CLEANUP(conf_release) struct conf c = { 0 };
-	CLEANUP(settings_mirrors_release) struct settings_mirrors set = { 0 };
-	struct err e = ERR_INIT;
-	struct mirror *m = NULL;
-	env->state_dir = p->dir;
-	assert_ok(conf_parse(text, strlen(text), "/etc/ferry.conf", &c, &e), &e);
-	assert_ok(settings_mirrors_read(&c, NULL, kinds, &set, &e), &e);
-	assert_ok(mirror_open(mirror_kinds_all, env, &set.at[0], &m, &e), &e);
-	return m;
-}
 
 /* Sets the branch back by one commit: git push --force. */
 static void force_back(const struct place *p)
@@ -579,6 +621,7 @@ int main(void)
 		TEST(removing_everything_leaves_an_empty_branch),
 		TEST(the_files_of_others_stay),
 		TEST(another_branch_is_another_place),
+		TEST(a_listing_tells_when_files_were_changed),
 		TEST(a_push_goes_on_top_of_what_others_pushed),
 		TEST(the_second_of_two_publishers_of_a_file_is_refused),
 		TEST(two_publishers_may_push_the_same_bytes),
