@@ -285,6 +285,11 @@ install: programs docs
 	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet
 	install -m 644 examples/verify-fleet/* \
 		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet
+	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/pipelines
+	install -m 755 scripts/publish scripts/submission \
+		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/pipelines
+	install -m 644 ci/github/*.yml ci/gitlab/*.yml \
+		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/pipelines
 	install -D -m 644 $(BUILD)/completions/ferry.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry
 	install -D -m 644 $(BUILD)/completions/_ferry \
