@@ -16,6 +16,7 @@ struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kind
 			.public_keys = kinds[i]->public_keys,
 			.metadata_only = kinds[i]->metadata_only,
 			.reader_url = kinds[i]->reader_url,
+			.no_metadata = kinds[i]->no_metadata,
 			.objects_only = kinds[i]->others_files,
 		};
 	return list;

@@ -12,19 +12,6 @@ static const char *const public_keys[] = { "tag", "api", NULL };
 
 /* ---- opening -------------------------------------------------------------------- */
 
-static int check_holds(const struct mirror *m, const struct conf *c, const struct conf_section *s,
-		       struct err *e)
-{
-	if (m->holds == MIRROR_HOLDS_OBJECTS)
-		return 0;
-	conf_err(c, s, "holds", e,
-		 "holds: a mirror of kind github holds only objects, because an asset cannot be "
-		 "replaced without a moment in which it is missing");
-	return err_hint(e,
-			"write 'holds = objects'; catalog and metadata go to another mirror, for "
-			"example one of kind git");
-}
-
 static int read_tag(struct mirror_github *g, const struct conf *c, const struct conf_section *s,
 		    struct err *e)
 {
@@ -100,9 +87,7 @@ static int github_open(struct mirror *m, const struct conf *c, const struct conf
 	g->writes = true;
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_CREATE_ONLY |
 		 MIRROR_CAN_SHA256 | MIRROR_IN_ORDER;
-	int rc = check_holds(m, c, s, e);
-	if (rc == 0)
-		rc = read_tag(g, c, s, e);
+	int rc = read_tag(g, c, s, e);
 	if (rc == 0)
 		rc = read_part_size(g, c, s, e);
 	if (rc == 0)
@@ -137,6 +122,7 @@ const struct mirror_ops mirror_github = {
 	.keys = keys,
 	.public_keys = public_keys,
 	.reader_url = reader_url,
+	.no_metadata = true,
 	.wants_models = true,
 	.no_empty = true,
 	.packs = true,

@@ -180,6 +180,7 @@ struct mirror_ops {
 	const char *const *public_keys; /* those of them that readers get in the catalog, with '_'
 					   for '-'; NULL-ended, or NULL */
 	bool metadata_only;             /* it holds no model files */
+	bool no_metadata; /* it holds objects, but cannot replace a file, as metadata need it */
 	/* The base URL for readers when 'url' is not given; the caller frees it. Or NULL. */
 	char *(*reader_url)(const struct conf_section *s);
 	bool wants_models;    /* publish gets the models */

@@ -120,7 +120,7 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 	const char *holds = conf_get(m->section, "holds");
 	if (kind->metadata_only)
 		m->holds = MIRROR_HOLDS_METADATA;
-	if (kind->objects_only)
+	if (kind->objects_only || kind->no_metadata)
 		m->holds = MIRROR_HOLDS_OBJECTS;
 	if (holds && !holds_parse(holds, &m->holds))
 		return conf_err(m->conf, m->section, "holds", e,
@@ -129,6 +129,12 @@ static int read_holds(struct settings_mirror *m, const struct settings_kind *kin
 		return conf_err(m->conf, m->section, "holds", e,
 				"holds: a %s mirror holds only metadata, no model files",
 				kind->name);
+	if (kind->no_metadata && m->holds != MIRROR_HOLDS_OBJECTS) {
+		conf_err(m->conf, m->section, "holds", e, "holds: a %s mirror holds only objects",
+			 kind->name);
+		return err_hint(e, "metadata and catalog go to another mirror, for example one of "
+				   "kind git");
+	}
 	if (kind->objects_only && m->holds != MIRROR_HOLDS_OBJECTS)
 		return conf_err(m->conf, m->section, "holds", e,
 				"holds: only model files are read from a mirror with layout = "

@@ -16,7 +16,8 @@ struct settings_kind {
 	const char *const *public_keys; /* those that the catalog has, too, with '_' for '-';
 					   NULL-ended, or NULL */
 	bool metadata_only;             /* it holds no model files */
-	bool objects_only;              /* it holds nothing else */
+	bool no_metadata;  /* it holds objects, but cannot replace a file, as metadata need it */
+	bool objects_only; /* it holds files of others, under their own names */
 	/* The base URL for readers when 'url' is not given; the caller frees it. Or NULL. */
 	char *(*reader_url)(const struct conf_section *s);
 };

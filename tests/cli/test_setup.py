@@ -11,6 +11,8 @@ import pytest
 
 import s3_servers
 from conftest import ROOT
+from git_servers import host  # noqa: F401
+from github_simulated import github, github_server  # noqa: F401
 from s3_proxy import R2Proxy
 from s3_servers import PUBLISHER, STRANGER
 from test_frame import terminal
@@ -340,13 +342,16 @@ keep-versions = 30d
                                      "lifecycle": "ok"}
 
 
-def test_the_example_of_the_catalog_is_set_up_and_pushed_to_simulated(ferry, us, r2, aws,
-                                                                      make_gguf):
-    """AI Brother's own ferry.conf: R2 with CORS, S3 with a policy, S3 with replication. Only the
-    servers are others."""
+def test_the_example_of_the_catalog_is_set_up_and_pushed_to_simulated(ferry, us, r2, aws, github,
+                                                                      host, make_gguf):
+    """AI Brother's own ferry.conf: R2 with CORS, S3 with a policy, S3 with replication, releases on
+    GitHub, git. Only the servers are others."""
     shutil.copytree(ROOT / "catalog", ferry.work / "example")
+    github.repository("aibrother/model-catalog")
     ferry.env.update(FERRY_ENDPOINT_CDN=r2.endpoint, FERRY_ENDPOINT_S3_US=aws.endpoint,
-                     FERRY_ENDPOINT_S3_EU=aws.endpoint, CLOUDFLARE_ACCOUNT_ID="0123456789abcdef")
+                     FERRY_ENDPOINT_S3_EU=aws.endpoint, CLOUDFLARE_ACCOUNT_ID="0123456789abcdef",
+                     FERRY_ENDPOINT_RELEASES=github.api, GH_TOKEN=github.token("aibrother"),
+                     FERRY_ENDPOINT_GIT=str(host.path("models")))
     us.made.append(("aibrother-models", PUBLISHER))
     aws.region.client().create_bucket(Bucket="aibrother-logs")
     names = [word for name in ("cdn", "s3-us", "s3-eu") for word in ("--mirror", name)]
@@ -389,15 +394,30 @@ def test_the_example_of_the_catalog_is_set_up_and_pushed_to_simulated(ferry, us,
     ferry_there("prepare", "phi-2-mobile", gguf)
     ferry_there("catalog", "add", "models/phi-2-mobile")
     ferry_there("catalog", "sign")
-    pushed = ferry_there("push", *names, "--json")
-    assert {m["id"]: m["outcome"] for m in pushed.json["mirrors"] if m["id"] in names} == {
-        name: "done" for name in names if not name.startswith("--")}
+    pushed = ferry_there("push", "--json")
+    assert {m["id"]: m["outcome"] for m in pushed.json["mirrors"]} == {
+        "cdn": "done", "cloudflare": "read-only", "s3-us": "done", "s3-eu": "done",
+        "releases": "done", "git": "done"}
     keys = us.keys_of("aibrother-models")
     assert "metadata/timestamp.json" in keys and any(k.endswith(".gguf") for k in keys)
     assert not any(k.startswith((".ferry/", "ferry-probe/")) for k in keys)
     assert aws.region.keys_of("aibrother-models") == keys
     assert s3_servers.Region(aws.endpoint, "eu-west-1").keys_of("aibrother-models-eu") == keys
     assert aws.buckets["aibrother-models"].is_public("metadata/timestamp.json")
+    assert {r["tag_name"]: r["draft"] for r in github.releases("aibrother/model-catalog")} == {
+        "models": False, "models-phi-2-mobile": False}
+    # The catalog is the same on all of its endpoints.
+    catalog = (ferry.work / "example/catalog.json").read_text()
+    assert us.body("aibrother-models", "catalog.json") == catalog.encode()
+    assert aws.region.body("aibrother-models", "catalog.json") == catalog.encode()
+    assert host.show("catalog.json") == catalog.strip()
+    urls = {m["id"]: m["url"] for m in json.loads(catalog)["mirrors"]}
+    assert urls["releases"] == "https://github.com/aibrother/model-catalog/releases/download"
+    assert urls["git"] == "https://raw.githubusercontent.com/aibrother/model-catalog/main"
+    readable = [n for name in ("cdn", "s3-us", "s3-eu", "git")
+                for n in ("--mirror", name)]
+    verified = ferry_there("verify", "--full", *readable, "--json").json["mirrors"]
+    assert [m["result"] for m in verified] == ["ok"] * 4
 
 
 def test_a_policy_that_was_blocked_is_allowed_without_touching_the_rest_simulated(ferry, aws):
