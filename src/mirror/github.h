@@ -128,6 +128,8 @@ WARN_UNUSED int mirror_github_rename_asset(struct mirror_connection *c,
 WARN_UNUSED int mirror_github_remove_release(struct mirror_connection *c,
 					     struct mirror_github_release *r, struct err *e);
 WARN_UNUSED int mirror_github_remove(struct mirror_connection *c, const char *key, struct err *e);
+/* The release takes no more assets: its tag is noted in m->closed. */
+void mirror_github_note_closed(struct mirror *m, const struct mirror_github_release *r);
 /* ERR_CONFLICT: the release takes no more assets. Its tag is noted in m->closed. */
 int mirror_github_closed(struct mirror *m, const struct mirror_github_release *r, const char *why,
 			 struct err *e);

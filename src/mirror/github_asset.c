@@ -12,13 +12,18 @@ void mirror_github_target_release(struct mirror_github_target *t)
 	mem_free_ptr(&t->label);
 }
 
-int mirror_github_closed(struct mirror *m, const struct mirror_github_release *r, const char *why,
-			 struct err *e)
+void mirror_github_note_closed(struct mirror *m, const struct mirror_github_release *r)
 {
 	pthread_mutex_lock(&m->lock);
 	if (!str_list_has(&m->closed, r->about.tag))
 		str_list_add(&m->closed, r->about.tag);
 	pthread_mutex_unlock(&m->lock);
+}
+
+int mirror_github_closed(struct mirror *m, const struct mirror_github_release *r, const char *why,
+			 struct err *e)
+{
+	mirror_github_note_closed(m, r);
 	err_set(e, ERR_CONFLICT, "the release %s %s", r->about.tag, why);
 	return err_hint(e, "run `ferry catalog sign`, which gives what is missing there a further "
 			   "release, then push again");

@@ -105,6 +105,9 @@ static int publish_one(struct mirror_connection *c, const struct mirror_publicat
 	pthread_mutex_lock(&r->lock);
 	r->changed = false;
 	pthread_mutex_unlock(&r->lock);
+	/* So that the next signature places what is new elsewhere, before a push fails. */
+	if (mirror_github_is_fixed(s, r))
+		mirror_github_note_closed(c->mirror, r);
 	mirror_findings_add(out, "release", MIRROR_FINDING_CHANGED, "%s %s", r->about.tag,
 			    draft ? "published" : "has new assets");
 	return 0;

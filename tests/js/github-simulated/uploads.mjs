@@ -2,7 +2,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 
-import { chargeCreation, invalid, Refusal } from "./access.mjs";
+import { chargeCreation, invalid, notFound, Refusal } from "./access.mjs";
 import { releaseOf } from "./releases.mjs";
 import { assetName, now } from "./world.mjs";
 
@@ -80,6 +80,10 @@ export async function upload(c) {
 		if (fault.leaves === "nothing")
 			world.removeAsset(asset);
 		return null;
+	}
+	if (!world.assets.includes(asset)) {		// deleted while it came
+		fs.rmSync(world.file(asset), { force: true });
+		throw notFound();
 	}
 	Object.assign(asset, { state: "uploaded", size, updated_at: now(),
 		digest: world.limits.digests ? digest : null });
