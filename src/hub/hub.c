@@ -51,11 +51,6 @@ const char *const *hub_headers(const struct hub *h)
 	return h->headers;
 }
 
-const char *hub_endpoint(const struct hub *h)
-{
-	return h->account.endpoint;
-}
-
 void hub_repo_release(struct hub_repo *r)
 {
 	hub_model_release(&r->model);

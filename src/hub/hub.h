@@ -35,8 +35,6 @@ DEFINE_CLEANUP(struct hub, hub_close);
 
 /* The headers with which files are asked for, NULL-ended; borrowed. */
 const char *const *hub_headers(const struct hub *h);
-/* Which host it is: "https://huggingface.co"; borrowed. */
-const char *hub_endpoint(const struct hub *h);
 
 /* A repository at one commit. */
 struct hub_repo {

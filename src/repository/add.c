@@ -127,18 +127,17 @@ static void note_change(const struct adding *a, size_t index, struct repository_
 	const struct card_variant *old = a->before.json ? card_variant(&a->before, v->id) : NULL;
 	const struct card_variant *now = card_variant(&a->after, v->id);
 	char *members = a->before.json ? changed_members(&a->before, &a->after, v->id) : NULL;
-	if (old && old->file_count && !members && a->recorded[index])
-		members = mem_strdup("provenance");
 	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
 	out->at[out->count++] = (struct repository_change){
 		.model = mem_strdup(a->card->id),
 		.variant = mem_strdup(v->id),
-		.what = !old || old->file_count == 0 ? REPOSITORY_ADDED
-			: !card_same_files(old, v)   ? REPOSITORY_REPLACED
-			: a->repaired[index]         ? REPOSITORY_REPAIRED
-			: members                    ? REPOSITORY_UPDATED
-						     : REPOSITORY_UNCHANGED,
+		.what = !old || old->file_count == 0    ? REPOSITORY_ADDED
+			: !card_same_files(old, v)      ? REPOSITORY_REPLACED
+			: a->repaired[index]            ? REPOSITORY_REPAIRED
+			: members || a->recorded[index] ? REPOSITORY_UPDATED
+							: REPOSITORY_UNCHANGED,
 		.members = members,
+		.origin = a->recorded[index],
 		.version = now->version,
 		.label = now->label ? mem_strdup(now->label) : NULL,
 		.sentences = json_incref(json_object_get(now->json, "changes")),

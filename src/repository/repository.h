@@ -108,11 +108,12 @@ struct repository_change {
 		REPOSITORY_ADDED,
 		REPOSITORY_REPLACED,  /* other files: a new version */
 		REPOSITORY_REPAIRED,  /* the same files, but one in the tree was wrong */
-		REPOSITORY_UPDATED,   /* only the card: see members */
+		REPOSITORY_UPDATED,   /* only the card or the provenance: see members, origin */
 		REPOSITORY_UNCHANGED, /* all of it was checked */
 	} what;
 	char *members;    /* of the card and of the variant in it that changed, "title, tags"; NULL:
 			     none, or the model is new */
+	bool origin;      /* the provenance is new */
 	uint64_t version; /* of the variant */
 	char *label;      /* of the version, or NULL */
 	json_t *sentences; /* REPLACED: what changed since the version before */

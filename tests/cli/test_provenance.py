@@ -268,6 +268,24 @@ def test_what_is_no_provenance_of_the_file_is_refused(publisher, bare, fault, wo
     assert words in publisher("catalog", "sign", check=6).err
 
 
+def test_another_source_of_the_same_file_is_new_provenance(publisher, bare, make_gguf):
+    publisher("catalog", "add", "models/bare")
+    publisher("catalog", "sign")
+
+    def added_from(name):
+        make_gguf(publisher.dir / name, "--seed", 5)
+        bare.parent.joinpath("bare-q8_0.gguf").unlink()
+        publisher("prepare", "bare", name, "--set", "license.id=MIT")
+        [change] = publisher("catalog", "add", "models/bare", "--json").json["changes"]
+        publisher("catalog", "sign")
+        return change["change"], change.get("provenance")
+    assert added_from("bare.gguf") == ("unchanged", None)
+    assert added_from("other.gguf") == ("updated", True)
+    assert verify(publisher, sorted(publisher.tree.glob("targets/models/bare/*.provenance.json"),
+                                    key=lambda p: p.stat().st_mtime)[-1])
+    assert show(publisher, "bare").out.count("other.gguf") == 2
+
+
 def test_it_goes_with_its_model(publisher):
     publisher.add_model("second", seed=2)
     publisher("catalog", "remove", "tiny")

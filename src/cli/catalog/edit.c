@@ -48,6 +48,8 @@ static void put_change(json_t *object, const struct repository_change *c)
 	json_put_u64(object, "files", c->files);
 	json_put_u64(object, "size", c->size);
 	json_put_string(object, "card_members", c->members);
+	if (c->origin)
+		json_put_bool(object, "provenance", true);
 	if (c->what == REPOSITORY_REPLACED)
 		json_put(object, "changes", json_incref(c->sentences));
 }
@@ -61,6 +63,9 @@ static const char *template_of(const struct repository_change *c)
 	       : c->members
 		       ? "{change} {model}:{variant} ({files#file}, {size:size}); changed in its "
 			 "card: {card_members}"
+	       : c->what == REPOSITORY_UPDATED
+		       ? "{change} {model}:{variant} ({files#file}, {size:size}); its provenance "
+			 "is new"
 		       : "{change} {model}:{variant} ({files#file}, {size:size})";
 }
 
