@@ -13,7 +13,8 @@
  * schemas/catalog.schema.json, schemas/repository.schema.json.
  *
  *   { "format": "model-ferry-catalog", "version": 1, "name", "title", "updated",
- *     "mirrors": [ { "id", "kind", "url", "region", "priority", "holds", "part_size" } ],
+ *     "mirrors": [ { "id", "kind", "url", "region", "priority", "holds", "part_size",
+ *                  "places", "template", "models" (places.h) } ],
  *     "models": [ cards, as card.h has them, each with at least one variant, and each
  *                 variant with at least one file ] }
  *

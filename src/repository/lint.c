@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "repository/internal.h"
+#include "repository/lint_places.h"
 #include "repository/object.h"
 #include "repository/origin.h"
 #include "repository/repository.h"
@@ -157,6 +158,7 @@ int repository_lint(const char *dir, const json_t *mirrors, struct report *repor
 		return rc;
 	lint_cards(cards.at, cards.count, f);
 	lint_signed(dir, f);
+	lint_places(dir, &cards, mirrors, f);
 	if (cards.count == 0 && f->count == 0)
 		lint_add(f, LINT_NOTE, "cards", "there are none yet in %s/cards", dir);
 	if (mirrors)

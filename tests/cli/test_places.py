@@ -477,3 +477,42 @@ def test_a_list_reaches_every_mirror_of_metadata_simulated(publisher, hub):
     conf.write_text(conf.read_text() + mirror("a") + mirror("meta", holds="metadata"))
     publisher("push")
     assert publisher.on("a", "*.hub.jsonl.zst")
+
+
+# -- lint -----------------------------------------------------------------------------
+
+def findings(result):
+    return [(f["level"], f["text"]) for f in result.json["findings"] if f["where"] == "places"]
+
+
+def test_lint_looks_at_places(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB))
+    publisher("catalog", "add", prepared(publisher), "--at", f"{HUB}/f.gguf")
+    publisher("catalog", "sign")
+    assert findings(publisher("catalog", "lint", "--json")) == []
+    record = publisher.tree / "cards" / ".places.jsonl"
+    key = key_of(publisher)
+    record.write_text("".join(json.dumps({"key": k, "mirror": m, "url": u}) + "\n" for k, m, u in (
+        (key, "hub", "http://plain.example/f?token=geheim"),
+        (key, "gone", f"{HUB}/f"),
+        (f"targets/models/tiny/{'0' * 64}.old.gguf", "hub", f"{HUB}/old"),
+        (f"targets/models/nobody/{'0' * 64}.x.gguf", "hub", f"{HUB}/x"))))
+    result = publisher("catalog", "lint", "--json", check=None)
+    told = findings(result)
+    assert [level for level, _ in told].count("warning") == 3 and len(told) == 4
+    text = "\n".join(message for _, message in told)
+    assert "mirror hub: http://plain.example/f?token=*** is not https" in text
+    assert "has no mirror gone with `layout = names`" in text
+    assert f"the card of tiny has no file targets/models/tiny/{'0' * 64}.old.gguf any more" in text
+    assert "there is no card of nobody" in text
+    # None of it is signed, but what is right.
+    publisher("catalog", "sign")
+    assert list(places(publisher)) == [key]
+    record.write_text("{}\n")
+    assert findings(publisher("catalog", "lint", "--json", check=None))[0][0] == "error"
+
+
+def test_lint_looks_at_templates(publisher):
+    publisher.configure(mirror("a"), names("hub", HUB, template="http://plain.example/{name}"))
+    (told,) = findings(publisher("catalog", "lint", "--json", check=None))
+    assert told[0] == "warning" and "http://plain.example/{name} is not https" in told[1]
