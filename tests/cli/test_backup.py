@@ -10,6 +10,7 @@ import tarfile
 import pytest
 
 from conftest import Ferry
+from kills import Moments, at
 from published import Publisher, publisher, rewrite, signed_base  # noqa: F401 (fixtures)
 from schemas import validate
 
@@ -242,3 +243,45 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(backup, elsewhere):
     (left / "repository").mkdir(parents=True)
     elsewhere("catalog", "restore", backup)
     assert not left.exists() and elsewhere.tree.is_dir()
+
+
+def test_a_reader_of_the_folder_sees_the_old_or_the_new_release_whenever_restore_is_killed(
+        publisher, work):  # noqa: F811
+    """Each time onto an older tree, which a reader fetches from at that moment."""
+    shutil.copytree(work / "repository", work / "older")
+    publisher.add_model("second", "1M", seed=2)
+    publisher("catalog", "backup", "--objects", "new.tar.zst")
+    new = digests(work / "repository" / "metadata")
+    pin = hashlib.sha256((work / "repository/metadata/1.root.json").read_bytes()).hexdigest()
+    shutil.copytree(work / "older", work / "old" / "repository")
+
+    def restore(env, **options):
+        return publisher("catalog", "restore", "--replace", "new.tar.zst", "old", env=env, **options)
+    placed = publisher("catalog", "restore", "--replace", "-n", "new.tar.zst", "old",
+                       "--json").json["placed"]
+    seen = set()
+    for i, n in enumerate((1, placed // 3, 2 * placed // 3, placed - 1, placed)):
+        shutil.rmtree(work / "old")
+        shutil.copytree(work / "older", work / "old" / "repository")
+        assert restore(at(n, "rename"), check=None).code == -9
+        home = work / f"reader-{i}"
+        home.mkdir()
+        reader = Ferry(home)
+        reader("repository", "add", "r", work / "old" / "repository", "--root-sha256", pin)
+        reader("fetch", "tiny")
+        seen.add(len(reader("list", "--json").json["models"]))
+        restore(None)
+        assert digests(work / "old" / "repository" / "metadata") == new
+        assert not list((work / "old").glob(".ferry-restore*"))
+    assert seen == {1, 2}
+
+
+def test_a_killed_backup_leaves_no_file_of_its_name(publisher, work):  # noqa: F811
+    def save(env, **options):
+        return publisher("catalog", "backup", "b.tar.zst", env=env, **options)
+    for env in Moments(work, save).some(6):
+        (work / "b.tar.zst").unlink(missing_ok=True)
+        assert save(env, check=None).code == -9
+        if (work / "b.tar.zst").exists():
+            publisher("catalog", "restore", "-n", "b.tar.zst", "elsewhere")
+    save(None)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from conftest import Ferry
+from kills import Moments
 from published import Publisher, flip, mirror, publisher, signed_base  # noqa: F401 (fixtures)
 
 
@@ -169,6 +170,22 @@ def test_a_killed_run_is_continued_and_never_leaves_a_bundle(publisher, work):  
     assert (work / "x.ferry-bundle").read_bytes() == whole
     assert 8 << 20 <= done["kept"] < 9 << 20
     assert not part.exists()
+
+
+def test_a_bundle_is_complete_or_not_there_whenever_the_command_is_killed(publisher, work):  # noqa: F811
+    def write(env, **options):
+        return publisher("push", "--bundle", "x.ferry-bundle", env=env, **options)
+    moments = Moments(work, write).some(8)
+    whole = (work / "x.ferry-bundle").read_bytes()
+    (work / "x.ferry-bundle").unlink()
+    for env in moments:
+        for name in ("x.ferry-bundle", "x.ferry-bundle.part"):
+            (work / name).unlink(missing_ok=True)
+        assert write(env, check=None).code == -9
+        assert not (work / "x.ferry-bundle").exists() or \
+            (work / "x.ferry-bundle").read_bytes() == whole
+    write(None)
+    assert (work / "x.ferry-bundle").read_bytes() == whole
 
 
 def test_two_processes_do_not_write_the_same_bundle(publisher, work):  # noqa: F811

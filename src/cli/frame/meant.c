@@ -92,6 +92,10 @@ static const struct meant commands[] = {
 	  "'ferry verify' checks mirrors, 'ferry store verify' the store, 'ferry manifest check' "
 	  "files against manifests, 'ferry prepare --check' a GGUF" },
 	{ "ferry", "cp copy replicate rsync", "ferry sync", NULL },
+	{ "ferry", "backup dump", "ferry catalog backup", NULL },
+	{ "ferry", "restore", "ferry catalog restore", NULL },
+	{ "ferry", "bundle archive", "ferry push --bundle", NULL },
+	{ "ferry", "notify hook hooks", "ferry announce", NULL },
 	{ "ferry", "probe setup presign", "ferry mirror", NULL },
 
 	{ "ferry store", "ls du df size usage show info status models", "ferry store list", NULL },
@@ -113,9 +117,10 @@ static const struct meant commands[] = {
 	{ "ferry catalog", "check verify validate test", "ferry catalog lint", NULL },
 	{ "ferry catalog", "push publish upload", "ferry push", NULL },
 	{ "ferry catalog", "commit", "ferry catalog sign", NULL },
-	{ "ferry catalog", "undo reset revert restore", "ferry catalog discard", NULL },
+	{ "ferry catalog", "undo reset revert", "ferry catalog discard", NULL },
 	{ "ferry catalog", "info diff", "ferry catalog status", NULL },
 	{ "ferry catalog", "clean cleanup purge tidy", "ferry catalog gc", NULL },
+	{ "ferry catalog", "save dump", "ferry catalog backup", NULL },
 	{ "ferry catalog", "import put", "ferry catalog add", NULL },
 	{ "ferry catalog", "keygen", "ferry catalog key new", NULL },
 	{ "ferry catalog", "revoke", NULL,
@@ -232,7 +237,9 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 #define ALWAYS_CHECKED \
 	"certificates and signatures are always checked; SSL_CERT_FILE names other authorities"
 #define DRY_RUNS \
-	"push, sync, catalog gc, catalog prune, store gc, mirror setup and mirror cleanup have it"
+	"push, sync, announce, catalog gc, catalog prune, catalog restore, store gc, mirror " \
+	"setup " \
+	"and mirror cleanup have it"
 
 /* For the commands that read repositories. */
 static const struct opt reader_opts[] = {
