@@ -103,7 +103,10 @@ int child_pipe_open(const struct child_pipe_options *o, struct child_pipe **out,
 	int ends[2] = { -1, -1 };
 	pid_t pid = -1;
 	CLEANUP(file_close) int errors = os_memory_file();
-	int sys = errors < 0 || !open_sockets(ends) ? errno : spawn(o, ends[1], errors, &pid);
+	/* Where the child does not share our memory, posix_spawn() does not report that there is no
+	 * such program. */
+	bool able = errors >= 0 && access(o->argv[0], X_OK) == 0 && open_sockets(ends);
+	int sys = able ? spawn(o, ends[1], errors, &pid) : errno;
 	file_close(&ends[1]);
 	if (sys) {
 		file_close(&ends[0]);

@@ -13,6 +13,7 @@ import pytest
 from conftest import BIN, TOOLS, Ferry
 from git_servers import certificate, git, host, new_key, sshd, web  # noqa: F401
 from kills import Moments
+from proxies import Tinyproxy
 from published import Publisher, mirror, publisher, signed_base  # noqa: F401
 from servers import free_port
 from waiting import PATIENCE, communicate, until
@@ -197,6 +198,12 @@ def test_ssh_to_a_host_that_is_down(push, sshd, no_pauses):
 # -- https ------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def tinyproxy(work):
+    with Tinyproxy(work) as proxy:
+        yield proxy
+
+
 def https(server, token="token", **more):
     return {"SSL_CERT_FILE": server.tls[0], "FERRY_META_TOKEN": token, **more}
 
@@ -288,6 +295,14 @@ def test_an_address_that_is_no_repository(push, nginx, work):
     refused(push(remote=f"{server.url}/models", check=3), "no git repository", "git clone")
     refused(push(remote=f"{nginx(work / 'site').url}/models", check=3), "HTTP 404",
             "create the repository")
+
+
+def test_https_through_a_proxy(push, host, web, tinyproxy):
+    server = web(private=True)
+    env = https(server, https_proxy=tinyproxy.url, no_proxy="")
+    assert push(remote=server.remote(), env=env)["outcome"] == "done"
+    assert host.files()[0] == "catalog.json"
+    assert f"127.0.0.1:{server.nginx.port}" in tinyproxy.log
 
 
 def test_a_host_that_cannot_be_reached(push, no_pauses):
