@@ -90,13 +90,47 @@ static int update(struct mirror_connection *c, struct mirror_github_release *r,
 	return mirror_github_note_release(c->mirror->state, o, e);
 }
 
+/* Counts the files that go there. */
+static int look(struct mirror_connection *c, const struct mirror_file *files, size_t count,
+		const char *tag, size_t *there, size_t *missing, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		CLEANUP(mirror_github_object_release) struct mirror_github_object o = { 0 };
+		CLEANUP(mem_free_ptr) char *its = mirror_github_tag(c->mirror, files[i].key);
+		if (strcmp(its, tag) != 0)
+			continue;
+		rc = mirror_github_object(c, files[i].key, &o, e);
+		*(o.count ? there : missing) += 1;
+	}
+	return rc;
+}
+
+/* After a push of some objects only, others of the draft may be missing or unfinished: then it
+ * stays a draft. So does one that has none of the files. */
+static int is_whole(struct mirror_connection *c, const struct mirror_publication *p,
+		    const char *tag, bool *whole, struct err *e)
+{
+	size_t there = 0, missing = 0;
+	int rc = look(c, p->others, p->other_count, tag, &there, &missing, e);
+	for (size_t i = 0; rc == 0 && i < p->model_count; i++)
+		rc = look(c, p->models[i].files, p->models[i].file_count, tag, &there, &missing, e);
+	*whole = there && !missing;
+	return rc;
+}
+
 static int publish_one(struct mirror_connection *c, const struct mirror_publication *p,
 		       struct mirror_github_release *r, struct mirror_findings *out, struct err *e)
 {
 	struct mirror_github *s = c->mirror->state;
 	bool draft = mirror_github_is_draft(s, r);
+	bool whole = true;
 	int rc = draft ? mirror_github_assets(c, r, false, e) : 0;
 	if (rc < 0 || (!draft && !r->changed) || (draft && !has_complete(s, r)))
+		return rc;
+	if (draft && p->partial)
+		rc = is_whole(c, p, r->about.tag, &whole, e);
+	if (rc < 0 || !whole)
 		return rc;
 	struct words w = words_for(c, p, r->about.tag);
 	rc = update(c, r, &w, e);

@@ -155,8 +155,10 @@ struct mirror_model {
 struct mirror_publication {
 	const char *name, *title; /* of the repository; title may be NULL */
 	uint64_t version;         /* of timestamp.json */
-	bool shown; /* catalog.json and timestamp.json of this release were put, too. False: only
-		       objects and versioned metadata */
+	bool shown;   /* catalog.json and timestamp.json of this release were put, too. False: only
+			 objects and versioned metadata */
+	bool partial; /* only some objects were to be sent: others, with `there` false, may be there
+			 all the same, and readers are to see no new release */
 	const struct mirror_model *models; /* only with wants_models; sorted by id */
 	size_t model_count;
 	const struct mirror_file *others; /* all other files of the release that the mirror gets */

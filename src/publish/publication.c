@@ -102,13 +102,24 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-static void view_files(struct view *v, const struct push_plan *plan)
+/* Also those that were not to be sent this time. */
+static bool is_of_mirror(const struct publication_how *how, size_t i, const struct mirror *m)
 {
+	const struct push_step *s = &how->plan->steps[i];
+	if (s->action != STEP_NONE)
+		return true;
+	return how->only && !how->only[i] && s->file->class == REPOSITORY_OBJECT &&
+	       inventory_wants(m->holds, m->ops->packs, s->file);
+}
+
+static void view_files(struct view *v, const struct publication_how *how, const struct mirror *m)
+{
+	const struct push_plan *plan = how->plan;
 	v->files = mem_alloc((plan->count + 1) * sizeof *v->files);
 	v->paths = mem_alloc((plan->count + 1) * sizeof *v->paths);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct push_step *s = &plan->steps[i];
-		if (s->action == STEP_NONE)
+		if (!is_of_mirror(how, i, m))
 			continue;
 		char *path = tree_target_path(s->file);
 		v->paths[v->count] = path;
@@ -176,26 +187,26 @@ static void tell(const struct mirror_findings *found, const struct mirror *m, st
 	}
 }
 
-int publication_send(const struct publication *p, const struct tree *t,
-		     const struct push_plan *plan, bool shown, struct mirror *m,
-		     struct report *report, bool *changed, struct err *e)
+int publication_send(const struct publication *p, const struct publication_how *how,
+		     struct mirror *m, bool *changed, struct err *e)
 {
 	CLEANUP(mirror_findings_release) struct mirror_findings found = { 0 };
 	CLEANUP(view_release) struct view v = { .p = p };
-	view_files(&v, plan);
+	view_files(&v, how, m);
 	view_models(&v);
 	struct mirror_publication what = {
 		.name = p->head.json ? p->head.name : "",
 		.title = p->head.json ? p->head.title : NULL,
-		.version = t->version,
-		.shown = shown,
+		.version = how->tree->version,
+		.shown = how->shown,
+		.partial = how->only,
 		.models = v.models,
 		.model_count = v.model_count,
 		.others = v.others,
 		.other_count = v.other_count,
-		.report = report,
+		.report = how->report,
 	};
 	int rc = mirror_publish(m, &what, &found, e);
-	tell(&found, m, report, changed);
+	tell(&found, m, how->report, changed);
 	return rc;
 }

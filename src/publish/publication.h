@@ -23,9 +23,16 @@ void publication_release(struct publication *p);
 WARN_UNUSED int publication_load(const struct tree *t, bool with_models, struct publication *out,
 				 struct err *e);
 
+/* What is published, and how; borrowed. */
+struct publication_how {
+	const struct tree *tree;
+	const struct push_plan *plan;
+	const bool *only; /* the files of the tree that were to be sent; NULL: all */
+	bool shown;
+	struct report *report;
+};
 /* Publishes on the mirror what it holds by the plan. *changed: readers see something new. */
-WARN_UNUSED int publication_send(const struct publication *p, const struct tree *t,
-				 const struct push_plan *plan, bool shown, struct mirror *m,
-				 struct report *report, bool *changed, struct err *e);
+WARN_UNUSED int publication_send(const struct publication *p, const struct publication_how *how,
+				 struct mirror *m, bool *changed, struct err *e);
 
 #endif

@@ -292,12 +292,18 @@ static bool is_hidden_metadata(const struct push_step *s)
 /* For kinds that make visible later what was put. */
 static int publish(struct push_delivery *d, bool is_shown, struct err *e)
 {
+	const struct publication_how how = {
+		.tree = d->tree,
+		.plan = &d->m->plan,
+		.only = d->o->only,
+		.shown = is_shown,
+		.report = d->o->report,
+	};
 	struct retry retry = *d->o->retry;
 	if (!d->publication)
 		return 0;
 	do {
-		(void)!publication_send(d->publication, d->tree, &d->m->plan, is_shown,
-					d->m->mirror, d->o->report, &d->m->published, e);
+		(void)!publication_send(d->publication, &how, d->m->mirror, &d->m->published, e);
 	} while (e->class && push_delivery_again(d, &retry, e));
 	return -(int)e->class;
 }
