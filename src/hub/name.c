@@ -56,6 +56,47 @@ static bool is_revision(const char *s)
 	       !strstr(s, "@{");
 }
 
+/* Behind the host, or NULL. */
+static const char *on_the_hub(const char *text)
+{
+	static const char *const hosts[] = { "https://huggingface.co/", "https://hf.co/",
+					     "huggingface.co/", "hf.co/" };
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (str_starts(text, hosts[i]))
+			return text + strlen(hosts[i]);
+	return NULL;
+}
+
+/* Of "org/m", "org/m/tree/main", "org/m/blob/main/m.gguf"; the parts are cut out of path. */
+static char *name_of_path(char *path)
+{
+	CLEANUP(str_list_release) struct str_list parts = { 0 };
+	str_list_split(&parts, path, "/");
+	bool folder = parts.count == 4 && strcmp(parts.at[2], "tree") == 0;
+	bool file = parts.count > 4 && strcmp(parts.at[2], "blob") == 0;
+	CLEANUP(buf_release) struct buf name = BUF_INIT(8 * KIB);
+	if (parts.count != 2 && !folder && !file)
+		return NULL;
+	buf_addf(&name, SCHEME "%s/%s", parts.at[0], parts.at[1]);
+	if ((folder || file) && strcmp(parts.at[3], HUB_REVISION) != 0)
+		buf_addf(&name, "@%s", parts.at[3]);
+	for (size_t i = 4; file && i < parts.count; i++)
+		buf_addf(&name, "%c%s", i == 4 ? ':' : '/', parts.at[i]);
+	return mem_strdup(buf_str(&name));
+}
+
+char *hub_name_of_page(const char *text)
+{
+	const char *path = on_the_hub(text);
+	if (!path)
+		return NULL;
+	CLEANUP(mem_free_ptr) char *cut = mem_strndup(path, strcspn(path, "?#"));
+	CLEANUP(mem_free_ptr) char *name = path_percent_decode(cut) ? name_of_path(cut) : NULL;
+	CLEANUP(hub_name_release) struct hub_name n = { 0 };
+	struct err none = ERR_INIT;
+	return name && hub_name_parse(name, &n, &none) == 0 ? STEAL(name) : NULL;
+}
+
 static int wrong(const char *text, const char *what, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);

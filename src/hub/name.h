@@ -32,4 +32,9 @@ bool hub_name_is_repo(const char *repo);
 /* 40 lower-case hex digits: such a revision does not move. */
 bool hub_name_is_commit(const char *revision);
 
+/* What a person meant who gave the address of a page of the Hub ("https://huggingface.co/org/m",
+ * ".../tree/main", ".../blob/main/m.gguf") or "hf.co/org/m:Q4_K_M": the name; else NULL, also for
+ * the address of a file (".../resolve/…"). Caller frees. */
+char *hub_name_of_page(const char *text);
+
 #endif

@@ -98,6 +98,20 @@ static int check_hub(const struct obtain_request *r, struct err *e)
 	return hub_name_parse(r->operands[0], &name, e);
 }
 
+static bool is_page(const char *operand)
+{
+	CLEANUP(mem_free_ptr) char *name = hub_name_of_page(operand);
+	return name && (is_url(operand) || !file_exists(operand));
+}
+
+static int refuse_page(const char *operand, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *name = hub_name_of_page(operand);
+	CLEANUP(mem_free_ptr) char *word = text_shell_quoted(name);
+	err_set(e, ERR_USAGE, "%.300s is a page of the Hugging Face Hub, not a file", operand);
+	return err_hint(e, "write %s", word);
+}
+
 int obtain_check(const struct obtain_request *r, struct err *e)
 {
 	size_t urls = 0;
@@ -107,6 +121,8 @@ int obtain_check(const struct obtain_request *r, struct err *e)
 		const char *s = r->operands[i];
 		if (!*s)
 			return err_set(e, ERR_USAGE, "a SOURCE is empty");
+		if (is_page(s))
+			return refuse_page(s, e);
 		urls += is_url(s);
 		int rc = is_url(s) ? check_url(s, e) : 0;
 		if (rc < 0)

@@ -246,6 +246,13 @@ def test_names_that_do_not_exist(ferry, repo, source, code, words):
     assert words in result.err and "hint:" in result.err
 
 
+@pytest.mark.parametrize("page", ["https://huggingface.co/org/m/blob/main/m.gguf",
+                                  "hf.co/org/m:m.gguf"])
+def test_the_address_of_a_page_is_refused_with_the_name(ferry, page):
+    result = ferry("prepare", "m", page, check=2)
+    assert "not a file" in result.err and "hint: write hf:org/m:m.gguf" in result.err
+
+
 def test_it_is_the_only_source(ferry, work, repo):
     assert "the only SOURCE" in ferry("prepare", "m", "hf:org/Tiny-GGUF:Q8_0", "hf:org/x",
                                       check=2).err

@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	err_clear(&e);
 	free(hub_answer_next(text));
+	free(hub_name_of_page(text));
 	if (hub_name_is(text) && hub_name_parse(text, &n, &e) == 0 && !hub_name_is_repo(n.repo))
 		abort();
 	return 0;

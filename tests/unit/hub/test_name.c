@@ -1,4 +1,5 @@
 #include "hub/name.h"
+#include "util/mem.h"
 
 #include "unit.h"
 
@@ -67,6 +68,33 @@ static void other_names_are_refused_with_a_hint(void **state)
 	assert_false(hub_name_is("huggingface"));
 }
 
+static void the_address_of_a_page_has_a_name(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *name;
+	} cases[] = {
+		{ "https://huggingface.co/org/m", "hf:org/m" },
+		{ "https://hf.co/org/m/?x=1#top", "hf:org/m" },
+		{ "hf.co/org/m:Q4_K_M", "hf:org/m:Q4_K_M" },
+		{ "https://huggingface.co/org/m/tree/main", "hf:org/m" },
+		{ "https://huggingface.co/org/m/tree/v1", "hf:org/m@v1" },
+		{ "https://huggingface.co/org/m/tree/refs%2Fpr%2F1", NULL },
+		{ "https://huggingface.co/org/m/blob/main/a/b%20c.gguf", "hf:org/m:a/b c.gguf" },
+		{ "https://huggingface.co/org/m/blob/v1/b.gguf?x", "hf:org/m@v1:b.gguf" },
+		{ "https://huggingface.co/org/m/resolve/main/b.gguf", NULL },
+		{ "https://huggingface.co/org", NULL },
+		{ "https://huggingface.co/datasets/org/m", NULL },
+		{ "https://example.org/org/m", NULL },
+		{ "https://huggingface.co/org/%zz", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(mem_free_ptr) char *name = hub_name_of_page(cases[i].text);
+		if (!name != !cases[i].name || (name && strcmp(name, cases[i].name) != 0))
+			fail_msg("%s: %s", cases[i].text, name ? name : "none");
+	}
+}
+
 static void a_commit_has_forty_digits(void **state)
 {
 	(void)state;
@@ -81,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_has_up_to_three_parts),
 		cmocka_unit_test(other_names_are_refused_with_a_hint),
+		cmocka_unit_test(the_address_of_a_page_has_a_name),
 		cmocka_unit_test(a_commit_has_forty_digits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
