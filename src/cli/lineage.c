@@ -142,6 +142,8 @@ int lineage_show(struct cli *cli, struct remote *c, const struct card *model,
 	if (rc < 0)
 		return rc;
 	json_put(document, "provenance", json_incref(p.statement));
+	if (p.envelope)
+		json_put(document, "envelope", json_incref(p.envelope));
 	cli_line(cli, "%-12s %s/%s", "model", c->repository, what);
 	print_statement(cli, p.statement);
 	print_signatures(cli, role, json_object_get(document, "signatures"));

@@ -13,6 +13,7 @@ import pytest
 import node_servers
 import schemas
 from conftest import ROOT
+from github_mirrors import Releases
 from hf_simulated import HubSimulated
 from published import flip, mirror, publisher, signed_base  # noqa: F401
 from publisher import Publisher
@@ -218,6 +219,22 @@ def test_show_prints_it_verified(publisher):
     text = show(publisher, "tiny:q8_0").out
     assert "ferry prepare tiny:q8_0 tiny.gguf" in text and "the role targets" in text
     assert show(publisher, "tiny", "--offline").out == show(publisher, "tiny@1").out
+
+
+def test_it_is_read_from_the_releases_of_a_simulated_github(publisher, github, no_pauses):
+    hub = Releases(publisher, github)
+    hub.push()
+    home = hub.reader()
+    result = publisher("show", "--provenance", "tiny", "--json", cwd=home,
+                       env={"FERRY_HOME": home / "store", "GH_TOKEN": None}).json
+    assert result["provenance"]["subject"][0]["name"] == "tiny-q8_0.gguf"
+    assert not any("provenance" in name for name in hub.assets())      # it is in the pack
+
+
+def test_the_envelope_can_be_given_to_other_tools(publisher):
+    path = publisher.dir / "envelope.json"
+    path.write_text(json.dumps(show(publisher, "tiny", "--json").json["envelope"]))
+    assert verify(publisher, path) == show(publisher, "tiny", "--json").json["provenance"]
 
 
 def test_each_version_has_its_own(publisher):
