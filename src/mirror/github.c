@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const keys[] = { "owner", "repo", "tag", "part-size", "api", NULL };
+static const char *const keys[] = { "owner", "repo", "tag", "part-size", "api", "immutable", NULL };
 static const char *const public_keys[] = { "tag", "api", NULL };
 
 /* ---- opening -------------------------------------------------------------------- */

@@ -516,3 +516,91 @@ def test_lint_looks_at_templates(publisher):
     publisher.configure(mirror("a"), names("hub", HUB, template="http://plain.example/{name}"))
     (told,) = findings(publisher("catalog", "lint", "--json", check=None))
     assert told[0] == "warning" and "http://plain.example/{name} is not https" in told[1]
+
+
+# -- follow-up releases ---------------------------------------------------------------
+
+def github(**options):
+    return mirror("gh", kind="github", owner="o", repo="r",
+                  url="https://github.com/o/r/releases/download", **options)
+
+
+def next_version(publisher, make_gguf, seed):
+    publisher("prepare", "tiny", make_gguf(publisher.dir / f"{seed}.gguf", "--seed", seed),
+              "--set", "license.id=MIT", "--set", "summary=For tests", "--output", f"v{seed}")
+    publisher("catalog", "add", f"v{seed}")
+    publisher("catalog", "sign")
+
+
+def listed(publisher):
+    """What is after the digest → release."""
+    return {key.rpartition("/")[2][65:]: release
+            for key, release in (places(publisher, "gh") or {}).items()}
+
+
+def test_an_immutable_release_is_followed_by_another(publisher, make_gguf):
+    publisher.configure(mirror("a"), github(immutable="yes"))
+    publisher("catalog", "sign")
+    assert places(publisher, "gh") is None and "places" not in entry(publisher, "gh")
+    next_version(publisher, make_gguf, 11)
+    second = places(publisher, "gh")
+    assert listed(publisher) == {"tiny-q8_0.v2.gguf": 2, "tiny.pack": 2}
+    assert entry(publisher, "gh")["places"] == "places/gh.jsonl.zst"
+    assert not publisher("catalog", "sign", "--json").json["changed"]
+    next_version(publisher, make_gguf, 12)
+    third = places(publisher, "gh")
+    assert listed(publisher) == {"tiny-q8_0.v2.gguf": 2, "tiny-q8_0.v3.gguf": 3, "tiny.pack": 3}
+    # Nothing moves: what is still listed is where it was.
+    assert all(third[key] == second[key] for key in second.keys() & third.keys())
+    # All is read again, and comes out the same.
+    (publisher.tree / ".ferry" / "staged").unlink()
+    assert not publisher("catalog", "sign", "--json").json["changed"]
+    # Without the mirror there is no list.
+    publisher.configure(mirror("a"))
+    publisher("catalog", "sign")
+    assert places(publisher, "gh") is None
+
+
+def test_what_a_push_found_closed_is_placed_elsewhere(publisher, make_gguf):
+    publisher.configure(mirror("a"), github())
+    publisher("catalog", "sign")
+    key = key_of(publisher)
+    closed = publisher.tree / ".ferry" / "closed" / "gh"
+    closed.parent.mkdir()
+    closed.write_text("tag models-tiny\n")
+    assert not publisher("catalog", "sign", "--json").json["changed"], "all of it is there"
+    next_version(publisher, make_gguf, 11)
+    assert listed(publisher) == {"tiny-q8_0.v2.gguf": 2, "tiny.pack": 2}
+    closed.write_text(f"tag models-tiny\nmissing 1 {key}\n")
+    assert publisher("catalog", "sign", "--json").json["changed"]
+    assert places(publisher, "gh")[key] == 2
+    assert listed(publisher) == {"tiny-q8_0.gguf": 2, "tiny-q8_0.v2.gguf": 2, "tiny.pack": 2}
+    assert not publisher("catalog", "sign", "--json").json["changed"]
+    closed.write_text("garbage\n")
+    failed = publisher("catalog", "sign", check=6)
+    assert "closed/gh is damaged" in failed.err and "remove it" in failed.err
+
+
+def test_other_releases_begin_anew(publisher, make_gguf):
+    publisher.configure(mirror("a"), github(immutable="yes"))
+    publisher("catalog", "sign")
+    next_version(publisher, make_gguf, 11)
+    assert set(listed(publisher).values()) == {2}
+    # Nothing is in these yet, so all of it fits into the first ones.
+    publisher.configure(mirror("a"), github(immutable="yes", tag="other"))
+    publisher("catalog", "sign")
+    assert places(publisher, "gh") is None
+
+
+def test_a_damaged_list_of_releases_is_never_guessed(publisher, make_gguf):
+    publisher.configure(mirror("a"), github(immutable="yes"))
+    publisher("catalog", "sign")
+    next_version(publisher, make_gguf, 11)
+    path = publisher.on("repository", "*.gh.jsonl.zst")
+    good = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    failed = publisher("catalog", "sign", check=6)
+    assert "it says in which release each object of mirror gh is" in failed.err
+    path.write_bytes(good)
+    assert not publisher("catalog", "sign", "--json").json["changed"]
