@@ -2,6 +2,7 @@
 
 #include "fetch/remote_add_internal.h"
 #include "http/url.h"
+#include "oci/reference.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -43,7 +44,12 @@ static int check_url(const char *word, char **out, struct err *e)
 	for (const char *c = word; *c; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
 			return err_set(e, ERR_USAGE, "%s: a URL must not contain blanks", shown);
-	if (!str_starts_nocase(word, "file://")) {
+	if (str_starts_nocase(word, "oci://")) {
+		CLEANUP(oci_reference_release) struct oci_reference place = { 0 };
+		int rc = oci_reference_parse(word, &place, e);
+		if (rc < 0)
+			return rc;
+	} else if (!str_starts_nocase(word, "file://")) {
 		CLEANUP(url_release) struct url url = { 0 };
 		int rc = url_parse(word, &url, e);
 		if (rc < 0)

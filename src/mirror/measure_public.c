@@ -85,8 +85,9 @@ int mirror_measure_public(const struct mirror *m, const char *key, const void *d
 	CLEANUP(http_response_release) struct http_response answer = { 0 };
 	struct compared c = { .data = data, .len = len };
 	struct err why = ERR_INIT;
-	/* A stage mirror is not for readers. */
-	if (!m->url || m->stage ||
+	/* A stage mirror is not for readers; a kind that reads entries in its own way probes that
+	 * itself. */
+	if (!m->url || m->stage || m->ops->reads_entries ||
 	    (!str_starts_nocase(m->url, "http://") && !str_starts_nocase(m->url, "https://")))
 		return 0;
 	int rc = ask(m, key, &c, &answer, &why);

@@ -80,7 +80,7 @@ int mirror_open_url(const struct mirror_ops *const *kinds, const struct mirror_e
 		err_set(e, ERR_USAGE, "'%.100s' is not a supported URL", shown);
 		if (strcmp(id, url) != 0)
 			err_context(e, "mirror %s", id);
-		return err_hint(e, "use a file://, http:// or https:// URL");
+		return err_hint(e, "use a file://, http://, https:// or oci:// URL");
 	}
 	struct mirror *m = mirror_new(ops, id);
 	m->url = mem_strdup(url);

@@ -1,6 +1,7 @@
 #include "mirror/oci.h"
 
 #include "mirror/record.h"
+#include "oci/tag.h"
 #include "util/mem.h"
 #include "util/retry.h"
 
@@ -154,6 +155,42 @@ int mirror_oci_preflight(struct mirror_connection *c, const struct mirror_need *
 	return tell(out, what, rc, &why, e);
 }
 
+/* Can those read it who have no credentials? */
+static int ask_as_reader(struct mirror_connection *c, struct err *e)
+{
+	CLEANUP(oci_reference_release) struct oci_reference place = { 0 };
+	struct oci_registry r = { 0 };
+	struct digest d;
+	const struct oci_auth_options auth = { .anonymous = true,
+					       .cancel = c->mirror->env.cancel,
+					       .clock = c->mirror->env.clock };
+	int rc = oci_reference_parse(c->mirror->url, &place, e);
+	if (rc < 0)
+		return rc;
+	oci_registry_open(&r, &place, &auth, &c->mirror->requests);
+	rc = oci_manifest_head(&r, c->state, OCI_TAG_METADATA, &d, e);
+	oci_registry_close(&r);
+	return rc;
+}
+
+static int probe_public(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
+{
+	struct err why = ERR_INIT;
+	if (!c->mirror->url || c->mirror->stage)
+		return 0;
+	int rc = ask_as_reader(c, &why);
+	if (rc == 0 || rc == -ERR_NOT_FOUND) {
+		mirror_findings_add(out, "public read", MIRROR_FINDING_OK, "yes");
+		return 0;
+	}
+	if (rc == -ERR_AUTH) {
+		why.hint[0] = '\0';
+		err_hint(&why, "make it public at the registry, or tell readers to log in with "
+			       "`docker login`");
+	}
+	return tell(out, "public read", rc, &why, e);
+}
+
 int mirror_oci_probe(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
 {
 	struct mirror_oci *s = c->mirror->state;
@@ -173,5 +210,5 @@ int mirror_oci_probe(struct mirror_connection *c, struct mirror_findings *out, s
 	else
 		mirror_findings_add(out, "chunks", MIRROR_FINDING_LACKS,
 				    "an upload that was interrupted begins anew");
-	return 0;
+	return probe_public(c, out, e);
 }

@@ -228,7 +228,7 @@ static int ask_by_refresh_token(struct oci_auth *a, struct http_client *client, 
 
 static int search(struct oci_auth *a, struct err *e)
 {
-	if (a->searched)
+	if (a->searched || a->o.anonymous)
 		return 0;
 	int rc = oci_credentials_find(a->o.place->host, a->o.environment, a->o.cancel,
 				      &a->credentials, e);

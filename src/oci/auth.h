@@ -20,6 +20,7 @@ struct oci_auth_options {
 	const struct oci_reference *place; /* borrowed */
 	bool push;                         /* "pull,push", not only "pull" */
 	bool environment;                  /* as in oci_credentials_find() */
+	bool anonymous;                    /* no credentials at all */
 	const struct str_list *also;       /* borrowed: repositories to be read, for mounts; or
 					      NULL */
 	const struct cancel *cancel;       /* borrowed */

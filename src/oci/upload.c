@@ -6,7 +6,10 @@
 #include <string.h>
 
 #define DEADLINE_MS 120000
-#define VERIFY_S 600 /* a registry hashes, or moves, the whole blob before it answers */
+/* A registry may hash or move the whole blob before it answers: seconds, and more for each so many
+ * bytes. */
+#define VERIFY_S 60
+#define VERIFY_BYTES_PER_S (20 * MIB)
 
 int oci_location(const char *url, const char *value, char **out, struct err *e)
 {
@@ -98,7 +101,8 @@ int oci_upload_end(struct oci_registry *r, struct http_client *c, const char *lo
 	put.method = "PUT";
 	put.url = url;
 	put.headers = headers;
-	put.stall_s = VERIFY_S;
+	put.stall_s = VERIFY_S + put.body_size / VERIFY_BYTES_PER_S;
+	put.once = put.body_size; /* what was sent twice would be appended twice */
 	if (!put.read_at)
 		put.read_at = no_bytes;
 	return oci_call(r, c, &put, NULL, e);
@@ -123,6 +127,7 @@ int oci_upload_chunk(struct oci_registry *r, struct http_client *c, char **locat
 	patch.method = "PATCH";
 	patch.url = *location;
 	patch.headers = headers;
+	patch.once = true; /* what was sent twice would be appended twice */
 	char *next = NULL;
 	int rc = oci_call(r, c, &patch, &out, e);
 	if (rc == 0)

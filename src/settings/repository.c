@@ -100,8 +100,8 @@ static int bad_url(const struct conf *c, const struct conf_section *s, const cha
 		   struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = url_redact(word);
-	return conf_err(c, s, "metadata", e, "'%s' is not a file://, http:// or https:// URL",
-			shown);
+	return conf_err(c, s, "metadata", e,
+			"'%s' is not a file://, http://, https:// or oci:// URL", shown);
 }
 
 static int read_endpoints(const struct conf *c, const struct conf_section *s, struct str_list *out,
@@ -112,7 +112,7 @@ static int read_endpoints(const struct conf *c, const struct conf_section *s, st
 	for (size_t i = 0; i < words.count; i++) {
 		CLEANUP(mem_free_ptr) char *url = endpoint_url(c, words.at[i]);
 		if (!str_starts_nocase(url, "file:") && !str_starts_nocase(url, "http://") &&
-		    !str_starts_nocase(url, "https://"))
+		    !str_starts_nocase(url, "https://") && !str_starts_nocase(url, "oci://"))
 			return bad_url(c, s, words.at[i], e);
 		str_list_add(out, url);
 	}
