@@ -120,6 +120,8 @@ static const struct question {
 	{ "git", "branch", "Branch (main: empty)", false },
 	{ "git", "url", "Base URL where the host serves the files of the branch (none: empty)",
 	  false },
+	{ "oci", "image", "Repository in the registry (HOST/NAME)", true },
+	{ "oci", "url", "https://HOST/v2/NAME, if readers may read it (else: empty)", false },
 };
 
 static bool is_kind(const char *text)
