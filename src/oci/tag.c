@@ -22,8 +22,8 @@ static bool is_version(const char *s)
 static bool is_ambiguous(const char *variant)
 {
 	return strchr(variant, '-') || is_version(variant) || is_hex_mark(variant) ||
-	       strcmp(variant, OCI_TAG_OLLAMA + 1) == 0 ||
-	       strcmp(variant, OCI_TAG_MODELPACK + 1) == 0;
+	       strcmp(variant, &OCI_TAG_OLLAMA[1]) == 0 ||
+	       strcmp(variant, &OCI_TAG_MODELPACK[1]) == 0;
 }
 
 static char *base_of(const char *id, const char *variant)

@@ -227,18 +227,23 @@ static int read_memory(void *ctx, uint64_t offset, void *data, size_t len, struc
 /* Version 2.8 of distribution appends a chunk wherever it says it belongs. */
 static void a_chunk_is_compared_with_what_the_registry_has(void **state)
 {
+	/* Chunks have connections of their own. */
 	static const struct canned script[] = {
 		{ .want = "POST /v2/a/b/blobs/uploads/ ",
 		  .reply = "HTTP/1.1 202 Go\r\nLocation: /up/1?state=x\r\nContent-Length: "
-			   "0\r\n\r\n" },
+			   "0\r\n\r\n",
+		  .then = CANNED_CLOSE },
 		{ .want = "Content-Range: 0-3\r\n",
 		  .reply = "HTTP/1.1 202 Go\r\nLocation: 2?state=y\r\nRange: 0-3\r\n"
-			   "Content-Length: 0\r\n\r\n" },
+			   "Content-Length: 0\r\n\r\n",
+		  .then = CANNED_CLOSE },
 		{ .want = "PATCH /up/2?state=y",
 		  .reply = "HTTP/1.1 202 Go\r\nLocation: /up/3\r\nRange: 0-9\r\n"
-			   "Content-Length: 0\r\n\r\n" },
+			   "Content-Length: 0\r\n\r\n",
+		  .then = CANNED_CLOSE },
 		{ .want = "PUT /up/3?digest=sha256:ab",
-		  .reply = "HTTP/1.1 201 Done\r\nContent-Length: 0\r\n\r\n" },
+		  .reply = "HTTP/1.1 201 Done\r\nContent-Length: 0\r\n\r\n",
+		  .then = CANNED_CLOSE },
 	};
 	struct world w;
 	struct err e = ERR_INIT, why = ERR_INIT;
