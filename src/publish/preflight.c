@@ -98,8 +98,13 @@ static void check_object(const struct push_mirror *m, const struct repository_fi
 	err_set(&why, ERR_USAGE, "%s has %s (%llu bytes), more than the mirror's limit of %s",
 		f->key, format_size(a, f->size), (unsigned long long)f->size,
 		format_size(b, limit));
-	err_hint(&why, "publish a smaller variant or split the file into shards, or let the mirror "
-		       "hold no model files (holds = metadata)");
+	err_hint(&why, "%s",
+		 f->class == REPOSITORY_OBJECT && m->holds != MIRROR_HOLDS_METADATA
+			 ? "publish a smaller variant or split the file into shards, or let the "
+			   "mirror hold no model files (holds = metadata)"
+			 : "raise max-object in ferry.conf if the host takes larger files, or use "
+			   "a "
+			   "mirror of another kind");
 	mirror_findings_fault(out, "object size", &why);
 }
 

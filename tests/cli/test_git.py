@@ -431,7 +431,7 @@ def test_a_rule_of_the_host_is_quoted(push, host, sshd):
 
 def test_a_file_that_is_too_large_is_named_before_the_push(push, host):
     part = push(check=2, **{"max-object": "1600"})
-    refused(part, "catalog.json has", "more than the mirror's limit of 1.6 KiB")
+    refused(part, "catalog.json has", "more than the mirror's limit of 1.6 KiB", "raise max-object")
     assert host.commits() == []
 
 
