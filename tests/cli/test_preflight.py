@@ -159,6 +159,6 @@ def test_a_release_that_expires_before_the_push_ends_is_not_pushed(publisher):
 
 
 def test_a_mirror_that_is_down_is_among_the_problems(publisher):
-    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o", repo="r"))
+    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o/o", repo="r"))
     result = publisher("push", "--preflight", "--json", check=2)
     assert ("z", "access") in checks(result, "fault")

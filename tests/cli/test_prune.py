@@ -198,7 +198,7 @@ def test_what_a_mirror_that_lags_shows_stays_on_the_others(replaced):
 
 def test_a_mirror_that_cannot_be_read_stops_the_pruning(replaced):
     (replaced.dir / "file").write_text("in the way")
-    replaced.configure(mirror("a"), mirror("z", kind="github", owner="o", repo="r"),
+    replaced.configure(mirror("a"), mirror("z", kind="git", remote="nowhere"),
                        more="[publish]\nquorum = 1\n")
     before = objects(replaced)
     result = push(replaced, 61, check=2)

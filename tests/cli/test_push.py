@@ -487,11 +487,11 @@ def test_a_wrong_publish_section_is_a_usage_error(publisher, section, says):
     assert not publisher.mirror().exists()
 
 
-def test_a_kind_that_is_not_built_in_fails_alone(publisher):
-    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o", repo="r"),
+def test_a_mirror_that_cannot_be_opened_fails_alone(publisher):
+    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o/o", repo="r"),
                         more="[publish]\nquorum = 1\n")
     result = publisher("push", check=2)
-    assert "not supported by this program" in result.err
+    assert "'o/o' is not a valid name of an owner" in result.err
     assert publisher.release("a") is not None
 
 

@@ -204,7 +204,7 @@ def test_a_mirror_that_is_down_does_not_stop_the_others(publisher):
 
 def test_no_plan_is_made_while_a_mirror_is_down(publisher):
     publisher("push", "-m", "a")
-    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o", repo="r"))
+    publisher.configure(mirror("a"), mirror("z", kind="github", owner="o/o", repo="r"))
     publisher("push", "--plan", "plan.json", check=2)
     assert not (publisher.dir / "plan.json").exists()
 

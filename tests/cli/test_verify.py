@@ -299,7 +299,7 @@ def test_mirror_list(publisher, validate):  # noqa: F811
         mirror("main", url="https://models.example.org/", region="eu", priority=10),
         mirror("web", kind="http", url="http://127.0.0.1:1/", holds="objects"),
         mirror("s", stage="yes", holds="metadata"),
-        mirror("far", kind="github", owner="o", repo="r", url="https://example.org/models"))
+        mirror("far", kind="github", owner="o/o", repo="r", url="https://example.org/models"))
     result = publisher("mirror", "list", "--json")
     validate(result.json, "output-mirror-list")
     main, web, stage, far = result.json["mirrors"]
@@ -308,9 +308,9 @@ def test_mirror_list(publisher, validate):  # noqa: F811
     assert web["holds"] == "objects" and "write" not in web["can"]
     assert stage["stage"] is True and stage["url"].startswith("file:///")
     assert far["usable"] is False and far["kind"] == "github"
-    assert "not supported by this program" in far["error"]["message"]
+    assert "not a valid name of an owner" in far["error"]["message"]
     text = publisher("mirror", "list").out
-    assert "main" in text and "not supported by this program" in text
+    assert "main" in text and "not a valid name of an owner" in text
 
 
 def test_mirror_list_check(publisher, validate):  # noqa: F811
