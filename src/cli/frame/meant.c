@@ -237,9 +237,8 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 #define ALWAYS_CHECKED \
 	"certificates and signatures are always checked; SSL_CERT_FILE names other authorities"
 #define DRY_RUNS \
-	"push, sync, announce, catalog gc, catalog prune, catalog restore, store gc, mirror " \
-	"setup " \
-	"and mirror cleanup have it"
+	"push, sync, catalog gc, catalog prune, catalog restore, store gc, announce, mirror " \
+	"setup and mirror cleanup have it"
 
 /* For the commands that read repositories. */
 static const struct opt reader_opts[] = {
