@@ -115,7 +115,9 @@ static void print_card(struct cli *cli, const struct remote *c, const struct car
 			 (unsigned long long)m->context_length);
 	line(cli, "license", m->license);
 	member(cli, "source", json_object_get(source, "url"));
+	member(cli, "revision", json_object_get(source, "revision"));
 	member(cli, "author", json_object_get(source, "author"));
+	member(cli, "based on", json_object_get(source, "base_model"));
 	member(cli, "tags", json_object_get(m->json, "tags"));
 	member(cli, "languages", json_object_get(m->json, "languages"));
 	member(cli, "created", json_object_get(m->json, "created"));

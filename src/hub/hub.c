@@ -11,6 +11,8 @@
 /* Of small answers; without one, a stalled connection ends much later. */
 #define DEADLINE_MS (60 * 1000)
 #define PAGES_MAX 1000
+/* A window of requests at the Hub. */
+#define PAUSE_MAX_S 300
 
 struct hub {
 	struct hub_account account;
@@ -104,7 +106,9 @@ static int bad_token(const struct hub *h, const char *repo, struct err *e)
 {
 	again(e, ERR_AUTH,
 	      mem_printf("hf:%s: the Hub refuses the token in %s", repo, h->account.token_from));
-	return err_hint(e, "it may be revoked or expired: make a new one at %s/settings/tokens",
+	return err_hint(e,
+			"it may be revoked or expired, or lack the right to read this "
+			"repository: make a new one at %s/settings/tokens",
 			h->account.endpoint);
 }
 
@@ -140,7 +144,7 @@ static void note_limit(struct hub *h, const struct http_response *r)
 /* The window of requests is used up: the next one would only be refused. */
 static int pause(struct hub *h, struct err *e)
 {
-	uint64_t s = MIN(h->pause_s, (uint64_t)600);
+	uint64_t s = MIN(h->pause_s, (uint64_t)PAUSE_MAX_S);
 	h->pause_s = 0;
 	if (!s)
 		return 0;

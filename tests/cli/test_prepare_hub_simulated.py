@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from hf_simulated import HubSimulated
 from kills import Moments
+from publisher import Publisher
 
 TOOLS = ROOT / "tests" / "simulated"
 README = b"---\nlicense: apache-2.0\n---\n# A model\n"
@@ -101,6 +102,17 @@ def test_another_license_than_the_model_has_is_said(ferry, work, hub, gguf):
     assert "of the repository is MIT, that of the card CC0-1.0" in result.err and "--set license.id=" in result.err
     assert not ferry("prepare", "m", "hf:org/One", "--set", "license.id=MIT",
                      "--json").json["warnings"]
+
+
+def test_readers_see_revision_and_base_models(ferry, work, hub, gguf):
+    repo = hub.add("org/One", {"one.gguf": gguf()}, base_model=["org/A", "org/B"])
+    ferry("prepare", "m", "hf:org/One")
+    desk = Publisher(ferry, work)
+    desk.add(work / "models" / "m")
+    desk.sign()
+    (work / "ferry.conf").write_text(desk.client())
+    text = ferry("show", "m").out
+    assert repo.head in text and "org/A, org/B" in text
 
 
 def test_several_models_are_listed_with_sizes_and_the_command(ferry, repo):
