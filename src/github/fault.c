@@ -33,7 +33,8 @@ static void take_detail(struct said *s, const json_t *error)
 	CLEANUP(mem_free_ptr)
 	char *plain = mem_printf("%s%s%s", field ? field : "", field && code ? ": " : "",
 				 code ? code : "");
-	snprintf(s->code, sizeof s->code, "%s", code ? code : "");
+	bool custom = code && field && strcmp(code, "custom") == 0;
+	snprintf(s->code, sizeof s->code, "%s", custom ? field : code ? code : "");
 	keep(s->detail, sizeof s->detail, message ? message : plain);
 }
 

@@ -102,7 +102,9 @@ struct github_request {
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;
 
-	char *code; /* out: GITHUB_CODE bytes, "already_exists", …, or ""; may be NULL */
+	/* out: GITHUB_CODE bytes, may be NULL: "already_exists", …; of a "custom" error the field,
+	 * as "file_count"; or "" */
+	char *code;
 };
 /* Performs it. *out as in http_perform(), or NULL. */
 WARN_UNUSED int github_call(struct http_client *c, struct github_place *p,

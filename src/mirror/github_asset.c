@@ -145,7 +145,8 @@ int mirror_github_remove(struct mirror_connection *c, const char *key, struct er
 /* ---- sending -------------------------------------------------------------------- */
 
 static int post(struct mirror_connection *c, struct mirror_github_target *t,
-		const struct http_request *body, struct github_asset *out, struct err *e)
+		const struct http_request *body, char code[GITHUB_CODE], struct github_asset *out,
+		struct err *e)
 {
 	CLEANUP(json_release) json_t *o = NULL;
 	CLEANUP(mem_free_ptr) char *name = path_percent_encode(t->name, "");
@@ -160,6 +161,7 @@ static int post(struct mirror_connection *c, struct mirror_github_target *t,
 		.once = true,
 		.creates = true,
 		.answer = &o,
+		.code = code,
 	};
 	int rc = mirror_github_call(c, &q, NULL, e);
 	return rc < 0 ? rc : github_asset_parse(o, out, e);
@@ -217,7 +219,7 @@ static int settle(struct mirror_connection *c, struct mirror_github_target *t,
 
 /* Does the release take no more assets at all? */
 static int judge_release(struct mirror_connection *c, struct mirror_github_release *r,
-			 const struct err *why, struct err *e)
+			 const char *code, const struct err *why, struct err *e)
 {
 	struct mirror_github *s = c->mirror->state;
 	CLEANUP(json_release) json_t *o = NULL;
@@ -235,14 +237,14 @@ static int judge_release(struct mirror_connection *c, struct mirror_github_relea
 	}
 	if (rc == 0 && mirror_github_is_fixed(s, r))
 		return mirror_github_closed(c->mirror, r, "is immutable", e);
-	if (rc == 0 && r->count >= GITHUB_NAME_MAX_ASSETS)
-		return mirror_github_closed(c->mirror, r, "is full: it has 1000 assets", e);
+	if (strcmp(code, "file_count") == 0)
+		return mirror_github_closed(c->mirror, r, "is full", e);
 	*e = *why;
 	return -(int)e->class;
 }
 
 /* The answer may be lost, or say that the name is taken: what is there now decides. */
-static int reconcile(struct mirror_connection *c, struct mirror_github_target *t,
+static int reconcile(struct mirror_connection *c, struct mirror_github_target *t, const char *code,
 		     const struct err *why, struct err *e)
 {
 	struct err ignored = ERR_INIT;
@@ -257,7 +259,7 @@ static int reconcile(struct mirror_connection *c, struct mirror_github_target *t
 	}
 	if (mirror_github_asset(t->release, t->name, &a))
 		return settle(c, t, &a, why, e);
-	return judge_release(c, t->release, why, e);
+	return judge_release(c, t->release, code, why, e);
 }
 
 int mirror_github_send(struct mirror_connection *c, struct mirror_github_target *t,
@@ -266,11 +268,12 @@ int mirror_github_send(struct mirror_connection *c, struct mirror_github_target 
 	CLEANUP(github_asset_release) struct github_asset sent = { 0 };
 	struct github_asset there;
 	struct err why = ERR_INIT;
+	char code[GITHUB_CODE];
 	int rc = 0;
 	if (mirror_github_asset(t->release, t->name, &there) && !there.uploaded)
 		rc = mirror_github_remove_asset(c, t->release, there.id, e);
 	if (rc < 0)
 		return rc;
-	rc = post(c, t, body, &sent, &why);
-	return rc < 0 ? reconcile(c, t, &why, e) : verify(c, t, &sent, e);
+	rc = post(c, t, body, code, &sent, &why);
+	return rc < 0 ? reconcile(c, t, code, &why, e) : verify(c, t, &sent, e);
 }

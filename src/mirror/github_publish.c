@@ -60,7 +60,7 @@ static int judge(struct mirror_connection *c, const struct mirror_github_release
 	if (err_is(e, ERR_CONFLICT))
 		return err_hint(e, "another publisher has published a release with this tag: push "
 				   "again, then `ferry mirror cleanup` removes the draft");
-	if (!err_is(e, ERR_USAGE) || strcmp(code, "custom") != 0)
+	if (!err_is(e, ERR_USAGE) || strcmp(code, "tag_name") != 0)
 		return -(int)e->class;
 	err_clear(e);
 	mirror_github_closed(c->mirror, r, "cannot be published", e);

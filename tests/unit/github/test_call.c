@@ -140,6 +140,10 @@ static const struct fault {
 	  "\"message\":\"tag_name was used by an immutable release\"}]}",
 	  ERR_USAGE, "tag_name was used by an immutable release", "", "custom" },
 	{ "422 Unprocessable Entity", "",
+	  "{\"message\":\"Validation Failed\",\"errors\":[{\"code\":\"custom\","
+	  "\"field\":\"file_count\",\"message\":\"file_count limited to 1000 assets\"}]}",
+	  ERR_USAGE, "file_count limited to 1000 assets", "", "file_count" },
+	{ "422 Unprocessable Entity", "",
 	  "{\"message\":\"Validation Failed\",\"errors\":[\"a \\u001b[2Jword\"]}", ERR_USAGE,
 	  "a \\x1b[2Jword", "", "" },
 	{ "502 Bad Gateway", "", "{\"message\":\"Server Error\"}", ERR_NETWORK, "Server Error", "",
