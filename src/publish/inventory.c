@@ -26,7 +26,8 @@ bool inventory_wants(enum mirror_holds holds, bool packs, const struct repositor
 	case MIRROR_HOLDS_ALL:
 		return true;
 	case MIRROR_HOLDS_OBJECTS:
-		return object;
+		/* New ones come with each signature, which releases have no room for. */
+		return object && !(packs && is_document(f));
 	case MIRROR_HOLDS_METADATA:
 		return !object || is_document(f);
 	}

@@ -25,7 +25,7 @@ struct inventory_item {
 };
 
 /* Does a mirror with this `holds` get the file? packs: its kind does not take the small files of
- * models one by one. */
+ * models one by one, and documents of no single model only if it holds everything. */
 bool inventory_wants(enum mirror_holds holds, bool packs, const struct repository_file *f);
 
 /* Judges one stat. root: pieces_sha256 of the file, or NULL if unknown. A different pieces_sha256

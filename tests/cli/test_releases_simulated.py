@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 
 from published import mirror, publisher, signed_base  # noqa: F401
+from waiting import PATIENCE, until
 
 NAME = "octo/models"
 
@@ -40,7 +41,7 @@ def test_a_push_makes_a_release_for_each_model(publisher, github, configure, pus
     configure()
     assert push()["hub"]["outcome"] == "done"
     releases = {r["tag_name"]: r for r in github.releases(NAME)}
-    assert set(releases) == {"models", "models-tiny", "models-second"}
+    assert set(releases) == {"models-tiny", "models-second"}
     assert not any(r["draft"] for r in releases.values())
     assert assets(github) == ["tiny-q8_0.gguf.001", "tiny-q8_0.gguf.002", "tiny.pack"]
     assert assets(github, "models-second") == ["second-q8_0.gguf", "second.pack"]
@@ -55,7 +56,7 @@ def test_a_fetch_from_releases_alone(publisher, github, configure, push, ferry, 
     ferry("repository", "add", "demo", server.url, "--root",
           publisher.tree / "metadata/1.root.json")
     github.forget_requests()
-    ferry("fetch", "demo/tiny")
+    assert "warning" not in ferry("fetch", "demo/tiny").err
     assert [r["operation"] for r in github.requests() if r["operation"] == "download"]
     assert github.requests("get-release-asset") == []
 
@@ -115,7 +116,7 @@ def test_a_change_that_fails_is_repeated(publisher, github, configure, push, tok
     github.fault(operation, **fault)
     assert push()["hub"]["outcome"] == "done"
     complete(github, publisher, token)
-    assert len(github.releases(NAME)) == 2
+    assert len(github.releases(NAME)) == 1
 
 
 def test_bytes_that_change_on_their_way_are_noticed(publisher, github, configure, push, token):
@@ -191,16 +192,40 @@ def put_foreign(github, token, release, name):
 
 
 def test_another_file_under_the_name_is_a_conflict(publisher, github, configure, push, token):
-    configure()
+    github.repository("octo/other")
+    configure(repo="other", url=github.url("octo/other"))
     push()
-    release = github.release_of(NAME, "models-tiny")
+    [release] = github.releases("octo/other")
     [pack] = [a["name"] for a in release["assets"] if a["name"].endswith(".pack")]
-    done = {}
-    publisher.forget("a")
-    publisher("push", "--repair", env={"GH_TOKEN": token}, check=None)
+    configure()
     github.fault("upload-release-asset", before=True, name=".pack")
-    github.control("reset_assets") if False else None
-    assert pack and done == {}
+    report = {}
+    thread = threading.Thread(target=lambda: report.update(push(check=8)))
+    thread.start()
+    until(github.held)
+    put_foreign(github, token, github.release_of(NAME, "models-tiny"), pack)
+    github.release()
+    thread.join(PATIENCE)
+    assert "somebody else has put another file there" in str(report["hub"])
+
+
+def test_two_publishers_of_one_release_at_once(publisher, github, configure, push, token):
+    """Both make a draft; the second finds the first one's release published."""
+    configure()
+    github.fault("update-release", before=True)
+    report = {}
+    thread = threading.Thread(target=lambda: report.update(push(check=8)))
+    thread.start()
+    until(github.held)
+    [mine] = github.releases(NAME)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    github.opener.open(urllib.request.Request(
+        f"{github.api}/repos/{NAME}/releases", b'{"tag_name": "models-tiny"}', headers)).close()
+    github.release()
+    thread.join(PATIENCE)
+    assert report["hub"]["error"]["class"] == "conflict"
+    assert "another publisher" in str(report["hub"])
+    assert mine["draft"]
 
 
 # -- releases that take no more --------------------------------------------------------------

@@ -130,7 +130,7 @@ static void a_mirror_with_packs_gets_them_instead_of_small_files(void **state)
 	(void)state;
 	struct world *w = world_new();
 	assert_ok(push(w), &w->e);
-	assert_int_equal(w->m[0].puts, 5);
+	assert_int_equal(w->m[0].puts, 4); /* a document of no model stays elsewhere */
 	assert_int_equal(w->m[1].puts, 7);
 	assert_non_null(mirror_mem_object(w->store[0], file(w, ".a.pack")->key));
 	assert_null(mirror_mem_object(w->store[0], file(w, ".a.card.json")->key));
@@ -150,7 +150,7 @@ static void small_files_are_read_from_their_packs(void **state)
 					     ".other.json" };
 	static const char *const texts[] = { "manifest of a", CARD("a-b"), "{}" };
 	for (size_t i = 0; i < 2; i++)
-		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		for (size_t k = 0; k < ARRAY_LEN(names) - !i; k++) {
 			CLEANUP(buf_release) struct buf got = BUF_INIT(KIB);
 			assert_ok(tree_source_get(w->handle[i], file(w, names[k]), &got, &w->e),
 				  &w->e);
