@@ -52,6 +52,7 @@ struct github_place_options {
 	const char *owner, *repo;
 	bool own; /* the user named the server, in ferry.conf: it gets the user's token. False: only
 		     github.com, this machine, and the host in GH_HOST */
+	const char *variable; /* of a token that goes before all others; or NULL */
 	const struct clock *clock;
 	const struct cancel *cancel;
 };
@@ -70,13 +71,14 @@ char *github_place_downloads(const char *api, const char *owner, const char *rep
 struct github_limits github_place_limits(struct github_place *p);
 
 /*
- * The token, in this order: GH_TOKEN, GITHUB_TOKEN, for other servers than github.com before them
- * GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN; then the password of the API's host in $NETRC or
+ * The token, in this order: that in `variable` (may be NULL); GH_TOKEN, GITHUB_TOKEN, for other
+ * servers than github.com before them GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN; then the
+ * password of the API's host in $NETRC or
  * ~/.netrc. *out and *from are NULL if there is none. ERR_USAGE: it cannot be a token.
  * https://cli.github.com/manual/gh_help_environment
  */
-WARN_UNUSED int github_token_find(const char *host, bool is_github_com, char **out, char **from,
-				  struct err *e);
+WARN_UNUSED int github_token_find(const char *variable, const char *host, bool is_github_com,
+				  char **out, char **from, struct err *e);
 /* The password for the host in the text of a netrc file, or NULL. The caller wipes and frees it. */
 char *github_token_netrc(const char *text, const char *host);
 

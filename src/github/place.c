@@ -76,7 +76,8 @@ int github_place_open(struct github_place *out, const struct github_place_option
 	if (rc == 0)
 		rc = take_api(&p, o->api ? o->api : GITHUB_API, &url, e);
 	if (rc == 0 && is_trusted(&url, o->own))
-		rc = github_token_find(url.host, is_github_com(&url), &p.token, &p.token_from, e);
+		rc = github_token_find(o->variable, url.host, is_github_com(&url), &p.token,
+				       &p.token_from, e);
 	if (rc < 0) {
 		free(p.api);
 		return rc;

@@ -89,23 +89,29 @@ static int check(const char *token, const char *from, struct err *e)
 	return 0;
 }
 
-int github_token_find(const char *host, bool is_github_com, char **out, char **from, struct err *e)
+/* The first of the variables that is set; NULL: none is. */
+static const char *set_variable(const char *own, bool is_github_com)
 {
-	const char *name = NULL, *value = NULL;
+	const char *value = own ? getenv(own) : NULL;
+	if (value && *value)
+		return own;
 	for (size_t i = is_github_com ? FOR_ENTERPRISE : 0; i < ARRAY_LEN(variables); i++) {
 		value = getenv(variables[i]);
-		name = variables[i];
 		if (value && *value)
-			break;
-		value = NULL;
+			return variables[i];
 	}
-	char *token = value ? mem_strdup(value) : from_netrc(host);
-	if (!value)
-		name = "netrc";
+	return NULL;
+}
+
+int github_token_find(const char *variable, const char *host, bool is_github_com, char **out,
+		      char **from, struct err *e)
+{
+	const char *name = set_variable(variable, is_github_com);
+	char *token = name ? mem_strdup(getenv(name)) : from_netrc(host);
+	name = name ? name : "netrc";
 	int rc = token ? check(token, name, e) : 0;
-	if (rc < 0 && token)
-		mem_wipe(token, strlen(token));
 	if (rc < 0) {
+		mem_wipe(token, strlen(token));
 		free(token);
 		return rc;
 	}

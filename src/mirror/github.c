@@ -40,14 +40,13 @@ static int read_part_size(struct mirror_github *g, const struct conf *c,
 	return rc;
 }
 
-/* FERRY_ENDPOINT_RELEASES, for [mirror.releases], takes precedence over the file. */
-static const char *api_of(const struct mirror *m, const struct conf_section *s)
+/* "FERRY_ENDPOINT_EU_HUB" for [mirror.eu-hub]. The caller frees it. */
+static char *variable_of(const struct mirror *m, const char *before, const char *behind)
 {
-	CLEANUP(mem_free_ptr) char *variable = mem_printf("FERRY_ENDPOINT_%s", m->id);
-	for (char *c = variable; *c; c++)
+	char *name = mem_printf("%s%s%s", before, m->id, behind);
+	for (char *c = name; *c; c++)
 		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
-	const char *set = getenv(variable);
-	return set && *set ? set : conf_get(s, "api");
+	return name;
 }
 
 static char *reader_url(const struct conf_section *s)
@@ -59,8 +58,13 @@ static char *reader_url(const struct conf_section *s)
 static int open_place(struct mirror *m, struct mirror_github *g, const struct conf *c,
 		      const struct conf_section *s, struct err *e)
 {
+	CLEANUP(mem_free_ptr) char *endpoint = variable_of(m, "FERRY_ENDPOINT_", "");
+	CLEANUP(mem_free_ptr) char *token = variable_of(m, "FERRY_", "_TOKEN");
+	const char *instead = getenv(endpoint);
+	bool moved = instead && *instead;
 	struct github_place_options o = {
-		.api = api_of(m, s),
+		.api = moved ? instead : conf_get(s, "api"),
+		.variable = token,
 		.owner = conf_get(s, "owner"),
 		.repo = conf_get(s, "repo"),
 		.own = true,
@@ -74,6 +78,7 @@ static int open_place(struct mirror *m, struct mirror_github *g, const struct co
 	if (rc < 0)
 		return rc;
 	g->has_api = true;
+	g->is_private = moved; /* the public URL is that of another server */
 	m->place = mem_printf("%s/%s/%s %s", g->place.api, o.owner, o.repo, g->tag);
 	return 0;
 }

@@ -80,6 +80,13 @@ def test_the_account_of_r2_may_come_from_the_environment(ferry, work):
     assert (work / "ferry.conf").read_text() == "[mirror.cdn]\nkind = r2\nbucket = models\n"
 
 
+def test_releases_on_github_hold_objects(ferry, conf):
+    ferry("mirror", "add", "hub", "--kind", "github", "--set", "owner=octo", "--set", "repo=models",
+          "--no-probe")
+    assert conf.read_text() == KEPT + ("\n[mirror.hub]\nkind = github\nowner = octo\n"
+                                       "repo = models\nholds = objects\n")
+
+
 def test_add_refuses_a_name_that_is_taken(ferry, conf, validate):
     result = ferry("mirror", "add", "first", "--kind", "file", "--path", "x", "--json", check=8)
     validate(result.json, "error")
@@ -130,8 +137,8 @@ def test_a_path_is_relative_to_where_the_command_runs(ferry, conf, work):
 
 def test_on_a_terminal_add_asks_for_what_is_missing(ferry, work):
     result = answered(ferry, ["mirror", "add", "disk", "--priority", "5", "--no-probe"], [
-        ("Kind (file, http, s3, r2, git)", "ftp"),       # there is none: it is asked for again
-        ("Kind (file, http, s3, r2, git)", "file"),
+        ("Kind (file, http, s3, r2, github, git, oci)", "ftp"),       # there is none: it is asked for again
+        ("Kind (file, http, s3, r2, github, git, oci)", "file"),
         ("Folder of the mirror", ""),       # needed: it is asked for again
         ("Folder of the mirror", "disk"),
         ("Public URL of that folder (none: empty)", "https://example.org/models")])
@@ -151,9 +158,9 @@ def test_on_a_terminal_add_asks_nothing_when_nothing_is_missing(ferry, work):
 
 
 @pytest.mark.parametrize("answers", [
-    [("Kind (file, http, s3, r2, git)", END)],
-    [("Kind (file, http, s3, r2, git)", "file"), ("Folder of the mirror", END)],
-    [("Kind (file, http, s3, r2, git)", "file"), ("Folder of the mirror", "disk"),
+    [("Kind (file, http, s3, r2, github, git, oci)", END)],
+    [("Kind (file, http, s3, r2, github, git, oci)", "file"), ("Folder of the mirror", END)],
+    [("Kind (file, http, s3, r2, github, git, oci)", "file"), ("Folder of the mirror", "disk"),
      ("Public URL of that folder (none: empty)", END)]], ids=len)
 def test_the_end_of_the_input_ends_the_questions_and_writes_nothing(ferry, work, answers):
     result = answered(ferry, ["mirror", "add", "disk"], answers)

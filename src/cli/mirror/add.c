@@ -18,8 +18,8 @@ struct add_opts {
 #define SETTING(member, n, arg, help) OPT_ENTRY(OPT_STRING, add_opts, member, 0, n, arg, help)
 
 static const struct opt options[] = {
-	OPT_OFFERED(OPT_STRING, add_opts, kind, 0, "kind", "KIND", "file http s3 r2",
-		    "file, http, s3 or r2"),
+	OPT_OFFERED(OPT_STRING, add_opts, kind, 0, "kind", "KIND", "file http s3 r2 github git oci",
+		    "file, http, s3, r2, github, git or oci"),
 	OPT_HINTED(OPT_STRING, add_opts, path, 0, "path", "DIR", HINT_DIR, "file: the folder"),
 	SETTING(bucket, "bucket", "NAME", "s3, r2: the bucket"),
 	SETTING(prefix, "prefix", "TEXT", "s3, r2: the folder in the bucket"),
@@ -115,7 +115,7 @@ static const struct question {
 	{ "r2", "url", "Public base URL of the bucket (none: empty)", false },
 	{ "github", "owner", "Owner of the repository", true },
 	{ "github", "repo", "Repository", true },
-	{ "github", "tag", "Tag of the release", true },
+	{ "github", "tag", "What the tags of its releases begin with (models: empty)", false },
 	{ "git", "remote", "URL of the remote", true },
 	{ "git", "branch", "Branch (main: empty)", false },
 	{ "git", "url", "Base URL where the host serves the files of the branch (none: empty)",
@@ -189,7 +189,7 @@ static int complete(struct cli *cli, struct settings *s, struct err *e)
 	if (!settings_get(s, "kind") && !cli_can_ask(cli))
 		return missing("a mirror", "kind", true, e);
 	if (!settings_get(s, "kind"))
-		rc = ask(cli, s, "kind", "Kind (file, http, s3, r2, git)", true, e);
+		rc = ask(cli, s, "kind", "Kind (file, http, s3, r2, github, git, oci)", true, e);
 	if (rc < 0)
 		return rc;
 	const char *kind = settings_get(s, "kind");
@@ -203,6 +203,9 @@ static int complete(struct cli *cli, struct settings *s, struct err *e)
 		if (strcmp(q->kind, kind) == 0 && !is_given(s, q->key))
 			rc = ask(cli, s, q->key, q->text, q->needed, e);
 	}
+	/* It can hold nothing else. */
+	if (rc == 0 && strcmp(kind, "github") == 0 && !settings_get(s, "holds"))
+		rc = settings_add(s, "holds", "objects", e);
 	return rc;
 }
 

@@ -346,7 +346,7 @@ static void expect_token(const char *host, bool com, const char *token, const ch
 	CLEANUP(mem_free_ptr) char *got = NULL;
 	CLEANUP(mem_free_ptr) char *where = NULL;
 	struct err e = ERR_INIT;
-	assert_ok(github_token_find(host, com, &got, &where, &e), &e);
+	assert_ok(github_token_find("FERRY_HUB_TOKEN", host, com, &got, &where, &e), &e);
 	if (!token)
 		assert_null(got);
 	else
@@ -366,6 +366,9 @@ static void a_token_is_found_where_gh_finds_it(void **state)
 	setenv("GH_ENTERPRISE_TOKEN", "three", 1);
 	expect_token("api.github.com", true, "one", "GH_TOKEN");
 	expect_token("git.example", false, "three", "GH_ENTERPRISE_TOKEN");
+	setenv("FERRY_HUB_TOKEN", "own", 1);
+	expect_token("api.github.com", true, "own", "FERRY_HUB_TOKEN");
+	unsetenv("FERRY_HUB_TOKEN");
 	no_tokens();
 }
 
@@ -376,7 +379,8 @@ static void a_token_with_a_line_break_is_refused_and_not_shown(void **state)
 	struct err e = ERR_INIT;
 	no_tokens();
 	setenv("GH_TOKEN", "ghp_x\n", 1);
-	assert_int_equal(github_token_find("api.github.com", true, &got, &where, &e), -ERR_USAGE);
+	assert_int_equal(github_token_find(NULL, "api.github.com", true, &got, &where, &e),
+			 -ERR_USAGE);
 	assert_non_null(strstr(e.text, "GH_TOKEN"));
 	assert_null(strstr(e.text, "ghp_x"));
 	no_tokens();
