@@ -40,7 +40,7 @@ static int read_part_size(struct mirror_github *g, const struct conf *c,
 	return rc;
 }
 
-/* "FERRY_ENDPOINT_EU_HUB" for [mirror.eu-hub]. The caller frees it. */
+/* The name of a variable for this mirror: of eu-hub, EU_HUB in the middle. The caller frees it. */
 static char *variable_of(const struct mirror *m, const char *before, const char *behind)
 {
 	char *name = mem_printf("%s%s%s", before, m->id, behind);

@@ -78,7 +78,8 @@ def test_common_options_before_the_command_do_not_disturb(offers):
 @pytest.mark.parametrize("words, values", [
     (["fetch", "--progress", "p"], ["plain"]),
     (["fetch", "--progress=p"], ["--progress=plain"]),
-    (["mirror", "add", "x", "--kind", ""], ["file", "http", "s3", "r2"]),
+    (["mirror", "add", "x", "--kind", ""],
+     ["file", "http", "s3", "r2", "github", "git", "oci"]),
     (["mirror", "add", "x", "--holds", ""], ["all", "objects", "metadata"]),
     (["catalog", "key", "new", "x", "--type="], ["--type=ed25519", "--type=ecdsa-p256"]),
     (["prepare", "--outtype", "q"], ["q8_0"]),

@@ -80,13 +80,6 @@ def test_the_account_of_r2_may_come_from_the_environment(ferry, work):
     assert (work / "ferry.conf").read_text() == "[mirror.cdn]\nkind = r2\nbucket = models\n"
 
 
-def test_releases_on_github_hold_objects(ferry, conf):
-    ferry("mirror", "add", "hub", "--kind", "github", "--set", "owner=octo", "--set", "repo=models",
-          "--no-probe")
-    assert conf.read_text() == KEPT + ("\n[mirror.hub]\nkind = github\nowner = octo\n"
-                                       "repo = models\nholds = objects\n")
-
-
 def test_add_refuses_a_name_that_is_taken(ferry, conf, validate):
     result = ferry("mirror", "add", "first", "--kind", "file", "--path", "x", "--json", check=8)
     validate(result.json, "error")

@@ -203,9 +203,6 @@ static int complete(struct cli *cli, struct settings *s, struct err *e)
 		if (strcmp(q->kind, kind) == 0 && !is_given(s, q->key))
 			rc = ask(cli, s, q->key, q->text, q->needed, e);
 	}
-	/* It can hold nothing else. */
-	if (rc == 0 && strcmp(kind, "github") == 0 && !settings_get(s, "holds"))
-		rc = settings_add(s, "holds", "objects", e);
 	return rc;
 }
 
