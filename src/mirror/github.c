@@ -92,7 +92,11 @@ static int github_open(struct mirror *m, const struct conf *c, const struct conf
 	g->writes = true;
 	m->can = MIRROR_CAN_WRITE | MIRROR_CAN_LIST | MIRROR_CAN_RANGE | MIRROR_CAN_CREATE_ONLY |
 		 MIRROR_CAN_SHA256 | MIRROR_IN_ORDER;
-	int rc = read_tag(g, c, s, e);
+	bool immutable; /* it is for the signature, which places new objects (repository/allocate.h)
+			 */
+	int rc = conf_get_bool(c, s, "immutable", &immutable, e);
+	if (rc == 0)
+		rc = read_tag(g, c, s, e);
 	if (rc == 0)
 		rc = read_part_size(g, c, s, e);
 	if (rc == 0)
