@@ -2,17 +2,13 @@
 
 import subprocess
 
-import pytest
-
 from conftest import TOOLS
 from published import mirror
 from waiting import PATIENCE
 
-# An asset of 1 GiB cannot be continued: the parts of that object are smaller.
-LACKS = {"8MiB": {}, "1GiB": {"a_closed_upload_is_found_again": "u->missing == 2"}}
-
 
 def contract(ferry, work, github, token, **options):
+    # An asset cannot be continued, but an object of several parts can.
     options = {"part_size": "8MiB", "owner": "octo", "repo": "models", "holds": "objects",
                "api": github.api, "url": github.url("octo/models"), **options}
     (work / "ferry.conf").write_text(
@@ -22,19 +18,14 @@ def contract(ferry, work, github, token, **options):
                           capture_output=True, text=True, timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("size", LACKS)
-def test_releases_of_a_simulated_github_keep_the_contract(ferry, work, github, size):
+def test_releases_of_a_simulated_github_keep_the_contract(ferry, work, github):
     github.repository("octo/models")
-    done = contract(ferry, work, github, github.token("octo"), part_size=size)
-    said = dict(line.split(" ", 1)[1].partition(": ")[::2] for line in done.stdout.splitlines()
-                if line.startswith("FAILED "))
-    assert set(said) == set(LACKS[size]), done.stdout + done.stderr
-    for test, words in LACKS[size].items():
-        assert words in said[test]
-    assert done.stdout.count("ok ") + len(said) >= 25
+    done = contract(ferry, work, github, github.token("octo"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok ") >= 25
     # Nothing is left but the draft.
     [release] = github.releases("octo/models")
-    assert release["draft"] and (size == "1GiB" or release["assets"] == [])
+    assert release["draft"] and release["assets"] == []
 
 
 def test_a_private_repository_of_a_simulated_enterprise_server_keeps_the_contract(
