@@ -86,6 +86,18 @@ bool oci_digest_of_key(const char *key, struct digest *out)
 	return hex_decode(out->bytes, sizeof out->bytes, hex, false);
 }
 
+bool oci_upload_range(const char *value, uint64_t *size)
+{
+	char text[64];
+	uint64_t last;
+	if (str_starts(value, "bytes="))
+		value += 6;
+	if (!str_starts(value, "0-") || strlen(value) >= sizeof text)
+		return false;
+	snprintf(text, sizeof text, "%s", value + 2);
+	return parse_u64(text, &last) && add_u64(last, 1, size);
+}
+
 /* -- parsing ----------------------------------------------------------------------- */
 
 static int refuse(const char *text, const char *why, struct err *e)

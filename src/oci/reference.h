@@ -1,5 +1,5 @@
 /*
- * References of registries: HOST[:PORT]/NAME, tags and digests.
+ * References of registries: HOST[:PORT]/NAME, tags, digests and ranges.
  * https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
  */
 #ifndef FERRY_OCI_REFERENCE_H
@@ -36,5 +36,8 @@ const char *oci_digest_text(char out[OCI_DIGEST], const struct digest *d);
 /* The digest in the file name of a key of the repository, "targets/models/ID/<64 hex>.FILE"; false
  * when there is none. */
 bool oci_digest_of_key(const char *key, struct digest *out);
+
+/* The number of bytes in the Range header of an upload: "0-999" → 1000. */
+bool oci_upload_range(const char *value, uint64_t *size);
 
 #endif

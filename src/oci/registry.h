@@ -95,7 +95,5 @@ WARN_UNUSED int oci_tags(struct oci_registry *r, struct http_client *c, struct s
 /* The URL that a Location or Link header of the answer from `url` means; the caller frees it.
  * ERR_INTEGRITY when it is none, or leads from https to http. */
 WARN_UNUSED int oci_location(const char *url, const char *value, char **out, struct err *e);
-/* The number of bytes in the Range header of an upload: "0-999" → 1000. */
-bool oci_upload_range(const char *value, uint64_t *size);
 
 #endif

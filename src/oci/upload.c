@@ -2,7 +2,6 @@
 #include "oci/registry.h"
 #include "util/mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define DEADLINE_MS 120000
@@ -28,18 +27,6 @@ int oci_location(const char *url, const char *value, char **out, struct err *e)
 	}
 	*out = text;
 	return 0;
-}
-
-bool oci_upload_range(const char *value, uint64_t *size)
-{
-	char text[64];
-	uint64_t last;
-	if (str_starts(value, "bytes="))
-		value += 6;
-	if (!str_starts(value, "0-") || strlen(value) >= sizeof text)
-		return false;
-	snprintf(text, sizeof text, "%s", value + 2);
-	return parse_u64(text, &last) && add_u64(last, 1, size);
 }
 
 static int take_location(const char *url, const struct http_response *r, char **out, struct err *e)

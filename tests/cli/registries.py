@@ -34,6 +34,7 @@ from cryptography.x509.oid import NameOID
 
 from published import mirror
 from servers import Turns, free_port, wait_for_port
+from waiting import PATIENCE
 
 USER, PASSWORD = "pusher", "only-for-the-test"
 CREDENTIALS = {"FERRY_OCI_USERNAME": USER, "FERRY_OCI_PASSWORD": PASSWORD}
@@ -60,6 +61,7 @@ class Registry:
         self.dir = pathlib.Path(work) / f"registry-{self.port}"
         self.tokens = tokens
         self.process = None
+        self.up = threading.Event()
 
     @property
     def host(self):
@@ -93,8 +95,10 @@ class Registry:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=(self.dir / "log").open("a"))
         wait_for_port(self.port, self.process)
+        self.up.set()
 
     def kill(self):
+        self.up.clear()
         self.process.kill()
         self.process.wait()
 
@@ -282,6 +286,7 @@ class _ProxyHandler(_Quiet):
         headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
         if what.get("whole"):
             headers.pop("Range", None)
+        owner.registry.up.wait(PATIENCE)
         upstream = http.client.HTTPConnection("127.0.0.1", owner.registry.port)
         with contextlib.closing(upstream):
             upstream.putrequest(self.command, self.path, skip_host=True,
