@@ -118,7 +118,8 @@ static void add_layers(struct listing *l, const struct oci_manifest *m)
 		l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
 		l->at[l->count++] = (struct mirror_oci_name){ .key = mem_strdup(layer->title),
 							      .digest = layer->digest,
-							      .size = layer->size };
+							      .size = layer->size,
+							      .time_s = layer->time_s };
 	}
 }
 
@@ -153,7 +154,7 @@ static int collect(struct mirror_connection *c, struct listing *l, struct err *e
 	if (rc == 0)
 		rc = oci_tags(&s->registry, c->state, &tags, e);
 	for (size_t i = 0; rc == 0 && i < tags.count; i++)
-		if (str_starts(tags.at[i], OCI_TAG_MODEL))
+		if (str_starts(tags.at[i], OCI_TAG_MODEL) || str_starts(tags.at[i], OCI_TAG_OLD))
 			rc = add_artifact(c, tags.at[i], l, e);
 	if (rc == 0 && l->count)
 		qsort(l->at, l->count, sizeof *l->at, compare_names);
@@ -171,6 +172,7 @@ static int oci_list(struct mirror_connection *c, const char *prefix, mirror_entr
 		if (twice || !str_starts(l.at[i].key, prefix))
 			continue;
 		mirror_oci_describe(&entry.stat, &l.at[i].digest, l.at[i].size);
+		entry.stat.modified_s = l.at[i].time_s;
 		rc = fn(ctx, &entry, e);
 	}
 	return rc;
@@ -178,18 +180,18 @@ static int oci_list(struct mirror_connection *c, const char *prefix, mirror_entr
 
 /* -- removing ------------------------------------------------------------------------ */
 
-/* "targets/models/ID/…" → the tag of the model's artifact; NULL: it is not of a model. */
-static char *tag_of_key(const char *key)
+/* "targets/models/ID/…" → ID; NULL: it is not of a model. */
+static char *id_of_key(const char *key)
 {
 	static const char models[] = "targets/models/";
 	const char *id = key + strlen(models), *end;
 	if (!str_starts(key, models) || !(end = strchr(id, '/')))
 		return NULL;
 	CLEANUP(mem_free_ptr) char *name = mem_strndup(id, (size_t)(end - id));
-	return path_is_id(name) ? oci_tag_model(name) : NULL;
+	return path_is_id(name) ? STEAL(name) : NULL;
 }
 
-/* Takes the key out of the model's artifact: the registry removes blobs that no manifest names. */
+/* Takes the key out of an artifact: the registry removes blobs that no manifest names. */
 static int remove_from(struct mirror_connection *c, const char *tag, const char *key, struct err *e)
 {
 	struct mirror_oci *s = c->mirror->state;
@@ -211,14 +213,22 @@ static int remove_from(struct mirror_connection *c, const char *tag, const char 
 	return rc < 0 ? rc : oci_manifest_put(&s->registry, c->state, tag, m.type, &new, e);
 }
 
+static int remove_object(struct mirror_connection *c, const char *id, const char *key,
+			 struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *own = oci_tag_model(id), *old = oci_tag_old(id);
+	int rc = remove_from(c, own, key, e);
+	return rc < 0 ? rc : remove_from(c, old, key, e);
+}
+
 static int oci_remove(struct mirror_connection *c, const char *key, struct err *e)
 {
 	struct mirror_oci *s = c->mirror->state;
-	CLEANUP(mem_free_ptr) char *tag = tag_of_key(key);
+	CLEANUP(mem_free_ptr) char *id = id_of_key(key);
 	struct digest d;
 	bool changed;
-	if (mirror_oci_is_blob(key, &d) && tag)
-		return remove_from(c, tag, key, e);
+	if (mirror_oci_is_blob(key, &d) && id)
+		return remove_object(c, id, key, e);
 	mirror_oci_stage(s, key, NULL, 0);
 	return mirror_oci_index_write(c, NULL, 0, 0, &changed, e);
 }

@@ -1,7 +1,8 @@
 /*
  * Shared by the files of kind oci alone: oci_read.c reads, and is all that clients have; oci.c has
  * the settings and writes with oci_upload.c; oci_index.c keeps the names of what is no blob of its
- * own; oci_publish.c and oci_formats.c write the manifests and tags; oci_check.c checks.
+ * own; oci_publish.c and oci_formats.c write the manifests and tags; oci_old.c keeps what left the
+ * releases; oci_check.c checks.
  *
  * How a repository lies in a registry:
  *
@@ -10,6 +11,8 @@
  *                                         the key; written in one go by publish()
  *   ferry-model-ID                        an artifact for each model: its card, its manifests and
  *                                         its files, so that the registry keeps their blobs
+ *   ferry-old-ID                          an artifact with files of the model that left the
+ *                                         releases, until they are pruned
  *   ID-VARIANT…                           manifests for other programs (oci/tag.h)
  *
  * A registry verifies the digest of each blob, so stat reports it.
@@ -37,6 +40,7 @@ struct mirror_oci_name {
 	bool removed;
 	struct digest digest;
 	uint64_t size;
+	int64_t time_s; /* when it was written, or left the release; 0: not known */
 };
 
 /* An upload in chunks that was closed before its commit: the next one of the same blob, in this
@@ -99,6 +103,20 @@ void mirror_oci_names_free(struct mirror_oci_name *names, size_t count);
 WARN_UNUSED int mirror_oci_index_write(struct mirror_connection *c,
 				       const struct mirror_oci_name *more, size_t count,
 				       uint64_t version, bool *changed, struct err *e);
+
+/* -- oci_old.c: what left the releases --------------------------------------------------- */
+
+/* The artifact of the tag; empty when there is none, or something else. */
+WARN_UNUSED int mirror_oci_artifact(struct mirror_connection *c, const char *tag,
+				    struct oci_manifest *out, struct err *e);
+/* Adds the model's objects of `was` that are neither in m nor in `without` (or NULL), with this
+ * time. How many they were. */
+size_t mirror_oci_keep(struct oci_manifest *m, const struct oci_manifest *was,
+		       const struct oci_manifest *without, const char *id, int64_t time_s);
+/* Writes those that are in `was`, but not in `now`, into ferry-old-ID, if there are any. */
+WARN_UNUSED int mirror_oci_keep_old(struct mirror_connection *c, const char *id,
+				    const struct oci_manifest *was, const struct oci_manifest *now,
+				    struct err *e);
 
 /* -- writing --------------------------------------------------------------------------- */
 

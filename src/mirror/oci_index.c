@@ -1,5 +1,6 @@
 #include "mirror/oci.h"
 #include "oci/tag.h"
+#include "util/clock.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -128,11 +129,13 @@ struct names {
 	size_t count, cap;
 };
 
-static void add_name(struct names *l, const char *key, const struct digest *d, uint64_t size)
+static void add_name(struct names *l, const char *key, const struct digest *d, uint64_t size,
+		     int64_t time_s)
 {
 	l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
-	l->at[l->count++] =
-		(struct mirror_oci_name){ .key = mem_strdup(key), .digest = *d, .size = size };
+	l->at[l->count++] = (struct mirror_oci_name){
+		.key = mem_strdup(key), .digest = *d, .size = size, .time_s = time_s
+	};
 }
 
 static int compare_names(const void *a, const void *b)
@@ -149,21 +152,31 @@ static bool is_among(const struct mirror_oci_name *names, size_t count, const ch
 	return false;
 }
 
+/* Since when the key has these bytes. */
+static int64_t time_of(const struct mirror_oci *s, const char *key, const struct digest *d,
+		       int64_t now_s)
+{
+	const struct oci_layer *l = oci_manifest_find(&s->index, key);
+	return l && l->time_s && digest_equal(&l->digest, d) ? l->time_s : now_s;
+}
+
 /* With the lock: the index with what is staged and `more`, sorted. */
 static void merge(struct mirror_oci *s, const struct mirror_oci_name *more, size_t count,
-		  struct names *out)
+		  int64_t now_s, struct names *out)
 {
 	for (size_t i = 0; i < s->index.count; i++) {
 		const struct oci_layer *l = &s->index.layers[i];
 		if (l->title && path_is_key(l->title) && !find_staged(s, l->title) &&
 		    !is_among(more, count, l->title))
-			add_name(out, l->title, &l->digest, l->size);
+			add_name(out, l->title, &l->digest, l->size, l->time_s);
 	}
 	for (size_t i = 0; i < s->staged_count; i++)
 		if (!s->staged[i].removed && !is_among(more, count, s->staged[i].key))
-			add_name(out, s->staged[i].key, &s->staged[i].digest, s->staged[i].size);
+			add_name(out, s->staged[i].key, &s->staged[i].digest, s->staged[i].size,
+				 time_of(s, s->staged[i].key, &s->staged[i].digest, now_s));
 	for (size_t i = 0; i < count; i++)
-		add_name(out, more[i].key, &more[i].digest, more[i].size);
+		add_name(out, more[i].key, &more[i].digest, more[i].size,
+			 time_of(s, more[i].key, &more[i].digest, now_s));
 	if (out->count)
 		qsort(out->at, out->count, sizeof *out->at, compare_names);
 }
@@ -176,7 +189,7 @@ int mirror_oci_names(struct mirror_connection *c, struct mirror_oci_name **out, 
 	pthread_mutex_lock(&s->lock);
 	int rc = load(c, e);
 	if (rc == 0)
-		merge(s, NULL, 0, &all);
+		merge(s, NULL, 0, clock_wall_s(c->mirror->env.clock), &all);
 	pthread_mutex_unlock(&s->lock);
 	*out = all.at;
 	*count = all.count;
@@ -195,9 +208,11 @@ static void build(const struct mirror_oci *s, const struct names *names, uint64_
 	m->type = mem_strdup(OCI_TYPE_MANIFEST);
 	m->artifact_type = mem_strdup(TYPE_METADATA);
 	oci_manifest_set_config(m, OCI_TYPE_EMPTY, empty, strlen(MIRROR_OCI_EMPTY));
-	for (size_t i = 0; i < names->count; i++)
+	for (size_t i = 0; i < names->count; i++) {
 		oci_manifest_add(m, TYPE_LAYER, &names->at[i].digest, names->at[i].size,
 				 names->at[i].key, NULL);
+		m->layers[i].time_s = names->at[i].time_s;
+	}
 	if (!names->count) /* an artifact has at least one layer */
 		oci_manifest_add(m, OCI_TYPE_EMPTY, empty, strlen(MIRROR_OCI_EMPTY), NULL, NULL);
 	snprintf(number, sizeof number, "%llu", (unsigned long long)version);
@@ -293,7 +308,7 @@ int mirror_oci_index_write(struct mirror_connection *c, const struct mirror_oci_
 	pthread_mutex_lock(&s->lock);
 	int rc = s->loaded ? 0 : load(c, e);
 	if (rc == 0) {
-		merge(s, more, count, &names);
+		merge(s, more, count, clock_wall_s(c->mirror->env.clock), &names);
 		rc = write_index(c, &names, version, changed, e);
 	}
 	pthread_mutex_unlock(&s->lock);

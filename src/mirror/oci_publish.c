@@ -23,6 +23,7 @@ struct tagged {
 struct batch {
 	struct mirror_connection *c;
 	const struct mirror_model *model;
+	bool partial; /* the tags stay as they are, and what is in the artifact stays in it */
 	struct mirror_findings *out;
 	struct mirror_findings lacks; /* reported only when something is written */
 	struct tagged *tags;
@@ -237,9 +238,21 @@ static void digest_of_tags(const struct batch *b, char hex[DIGEST_HEX])
 	digest_hex(hex, &d);
 }
 
-static void own_artifact(const struct batch *b, struct oci_manifest *m)
+/* Its tags, or those of the present one. */
+static void annotate(const struct batch *b, const struct oci_manifest *was, struct oci_manifest *m)
 {
+	const char *old = was->annotations ? json_text(was->annotations, TAGS_ANNOTATION) : NULL;
 	char hex[DIGEST_HEX];
+	digest_of_tags(b, hex);
+	oci_manifest_annotate(m, OCI_TITLE, b->model->card->title);
+	if (!b->partial || old)
+		oci_manifest_annotate(m, TAGS_ANNOTATION, b->partial ? old : hex);
+}
+
+/* was: the present one; only needed for a part. */
+static void own_artifact(const struct batch *b, const struct oci_manifest *was,
+			 struct oci_manifest *m)
+{
 	struct digest empty;
 	sha256_of(MIRROR_OCI_EMPTY, strlen(MIRROR_OCI_EMPTY), &empty);
 	m->type = mem_strdup(OCI_TYPE_MANIFEST);
@@ -250,11 +263,11 @@ static void own_artifact(const struct batch *b, struct oci_manifest *m)
 		if (f->there)
 			oci_manifest_add(m, TYPE_LAYER, &f->sha256, f->size, f->key, NULL);
 	}
+	if (b->partial)
+		mirror_oci_keep(m, was, NULL, b->model->card->id, 0);
 	if (!m->count)
 		oci_manifest_add(m, OCI_TYPE_EMPTY, &empty, strlen(MIRROR_OCI_EMPTY), NULL, NULL);
-	digest_of_tags(b, hex);
-	oci_manifest_annotate(m, OCI_TITLE, b->model->card->title);
-	oci_manifest_annotate(m, TAGS_ANNOTATION, hex);
+	annotate(b, was, m);
 }
 
 /* -- writing ------------------------------------------------------------------------------- */
@@ -313,20 +326,34 @@ static void tell(struct batch *b, const struct str_list *written)
 				    b->lacks.at[i].text);
 }
 
+/* Readers of an older release may still want what is not in this one. */
+static int keep_old(struct batch *b, const char *tag, const struct oci_manifest *own, struct err *e)
+{
+	CLEANUP(oci_manifest_release) struct oci_manifest was = { 0 };
+	int rc = mirror_oci_artifact(b->c, tag, &was, e);
+	return rc < 0 ? rc : mirror_oci_keep_old(b->c, b->model->card->id, &was, own, e);
+}
+
 static int write_batch(struct batch *b, struct err *e)
 {
-	CLEANUP(oci_manifest_release) struct oci_manifest own = { 0 };
+	CLEANUP(oci_manifest_release) struct oci_manifest own = { 0 }, was = { 0 };
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(2 * OCI_MANIFEST_MAX);
 	CLEANUP(mem_free_ptr) char *tag = oci_tag_model(b->model->card->id);
 	CLEANUP(str_list_release) struct str_list written = { 0 };
-	bool same = false, there;
-	own_artifact(b, &own);
-	int rc = oci_manifest_write(&own, &bytes, e);
+	bool same = false, there = false;
+	int rc = b->partial ? mirror_oci_artifact(b->c, tag, &was, e) : 0;
+	if (rc < 0)
+		return rc;
+	own_artifact(b, &was, &own);
+	rc = oci_manifest_write(&own, &bytes, e);
 	if (rc == 0)
 		rc = compare_tag(b, tag, &bytes, &same, &there, e);
 	if (rc < 0 || same)
 		return rc;
-	rc = write_blobs(b, e);
+	if (!b->partial && there)
+		rc = keep_old(b, tag, &own, e);
+	if (rc == 0)
+		rc = write_blobs(b, e);
 	for (size_t i = 0; rc == 0 && i < b->tag_count; i++)
 		rc = write_tag(b, &b->tags[i], &written, e);
 	if (rc == 0)
@@ -336,11 +363,22 @@ static int write_batch(struct batch *b, struct err *e)
 	return rc;
 }
 
-static int publish_model(struct mirror_connection *c, const struct mirror_model *m,
+static bool has_any(const struct mirror_model *m)
+{
+	for (size_t i = 0; i < m->file_count; i++)
+		if (m->files[i].there)
+			return true;
+	return false;
+}
+
+static int publish_model(struct mirror_connection *c, const struct mirror_model *m, bool partial,
 			 struct mirror_findings *out, struct err *e)
 {
-	CLEANUP(batch_release) struct batch b = { .c = c, .model = m, .out = out };
-	int rc = add_versions(&b, e);
+	CLEANUP(batch_release)
+	struct batch b = { .c = c, .model = m, .partial = partial, .out = out };
+	if (partial && !has_any(m))
+		return 0;
+	int rc = partial ? 0 : add_versions(&b, e);
 	if (rc == 0)
 		rc = write_batch(&b, e);
 	return rc < 0 ? err_context(e, "model %s", m->card->id) : 0;
@@ -374,6 +412,6 @@ int mirror_oci_publish(struct mirror_connection *c, const struct mirror_publicat
 {
 	int rc = 0;
 	for (size_t i = 0; !p->shown && rc == 0 && i < p->model_count; i++)
-		rc = publish_model(c, &p->models[i], out, e);
+		rc = publish_model(c, &p->models[i], p->partial, out, e);
 	return p->shown && rc == 0 ? publish_index(c, p, out, e) : rc;
 }

@@ -2,6 +2,7 @@
 
 #include "oci/reference.h"
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <string.h>
 
@@ -86,8 +87,13 @@ static json_t *descriptor(const struct oci_layer *l)
 	json_put_string(o, "mediaType", l->type);
 	json_put_string(o, "digest", oci_digest_text(digest, &l->digest));
 	json_put_u64(o, "size", l->size);
-	if (l->title || l->path) {
+	if (l->title || l->path || l->time_s) {
+		char time[TIME_TEXT];
 		json_t *annotations = json_put_object(o, "annotations");
+		if (l->time_s) {
+			format_time(time, l->time_s);
+			json_put_string(annotations, OCI_TIME, time);
+		}
 		json_put_string(annotations, OCI_TITLE, l->title);
 		json_put_string(annotations, FILE_PATH, l->path);
 	}
@@ -118,7 +124,7 @@ int oci_manifest_write(const struct oci_manifest *m, struct buf *out, struct err
 
 static int read_layer(const json_t *o, const char *at, struct oci_layer *out, struct err *e)
 {
-	const char *type, *digest, *title = NULL, *path = NULL;
+	const char *type, *digest, *title = NULL, *path = NULL, *time = NULL;
 	struct oci_layer l = { 0 };
 	json_t *annotations = NULL;
 	int rc = json_get_string(o, at, "mediaType", &type, e);
@@ -132,6 +138,8 @@ static int read_layer(const json_t *o, const char *at, struct oci_layer *out, st
 		rc = json_opt_string(annotations, at, OCI_TITLE, &title, e);
 	if (rc == 0 && annotations)
 		rc = json_opt_string(annotations, at, FILE_PATH, &path, e);
+	if (rc == 0 && annotations)
+		rc = json_opt_string(annotations, at, OCI_TIME, &time, e);
 	if (rc == 0 && !oci_digest_parse(digest, &l.digest))
 		rc = err_set(e, ERR_INTEGRITY, "%s: '%.80s' is not a SHA-256 digest", at, digest);
 	if (rc < 0)
@@ -139,6 +147,8 @@ static int read_layer(const json_t *o, const char *at, struct oci_layer *out, st
 	l.type = mem_strdup(type);
 	l.title = title ? mem_strdup(title) : NULL;
 	l.path = path ? mem_strdup(path) : NULL;
+	if (time && !parse_time(time, &l.time_s))
+		l.time_s = 0;
 	*out = l;
 	return 0;
 }

@@ -19,14 +19,17 @@
 #define OCI_ACCEPT "Accept: " OCI_TYPE_MANIFEST ", " OCI_TYPE_DOCKER
 
 #define OCI_TITLE "org.opencontainers.image.title"
+/* Our own annotation of a layer: since when it is what it is. */
+#define OCI_TIME "model-ferry.time"
 
 /* A blob and what it is. */
 struct oci_layer {
 	char *type;
 	struct digest digest;
 	uint64_t size;
-	char *title; /* the annotation OCI_TITLE, or NULL */
-	char *path;  /* "org.cncf.model.filepath", or NULL */
+	char *title;    /* the annotation OCI_TITLE, or NULL */
+	char *path;     /* "org.cncf.model.filepath", or NULL */
+	int64_t time_s; /* of OCI_TIME, or 0 */
 };
 
 struct oci_manifest {

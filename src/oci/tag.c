@@ -53,3 +53,8 @@ char *oci_tag_model(const char *id)
 {
 	return mem_printf(OCI_TAG_MODEL "%s", id);
 }
+
+char *oci_tag_old(const char *id)
+{
+	return mem_printf(OCI_TAG_OLD "%s", id);
+}

@@ -21,6 +21,7 @@
 #define OCI_TAG_BASE 80
 #define OCI_TAG_METADATA "ferry-metadata" /* metadata and catalog */
 #define OCI_TAG_MODEL "ferry-model-"      /* and the id: our own artifact of a model */
+#define OCI_TAG_OLD "ferry-old-" /* and the id: what left the releases, until it is pruned */
 #define OCI_TAG_MODELPACK "-modelpack"
 #define OCI_TAG_OLLAMA "-ollama"
 
@@ -28,5 +29,7 @@
 char *oci_tag(const char *id, const char *variant, uint64_t version, const char *format);
 /* Of our own artifact, with the model's card, manifests and files: "ferry-model-ID". */
 char *oci_tag_model(const char *id);
+/* "ferry-old-ID" */
+char *oci_tag_old(const char *id);
 
 #endif

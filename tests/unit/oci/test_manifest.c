@@ -16,12 +16,14 @@ static void what_is_written_is_read_again(void **state)
 	oci_manifest_set_config(&m, OCI_TYPE_EMPTY, &one, 2);
 	oci_manifest_add(&m, "application/a", &two, 1000, "metadata/1.root.json", NULL);
 	oci_manifest_add(&m, "application/b", &one, 7, NULL, "a.gguf");
+	m.layers[1].time_s = 1700000000;
 	oci_manifest_annotate(&m, "key", "value");
 	assert_ok(oci_manifest_write(&m, &text, &e), &e);
 	assert_ok(oci_manifest_parse(buf_str(&text), text.len, "it", &back, &e), &e);
 	assert_int_equal(back.count, 2);
 	assert_string_equal(back.artifact_type, "application/x");
 	assert_string_equal(back.layers[1].path, "a.gguf");
+	assert_true(back.layers[0].time_s == 0 && back.layers[1].time_s == 1700000000);
 	assert_string_equal(json_text(back.annotations, "key"), "value");
 	const struct oci_layer *l = oci_manifest_find(&back, "metadata/1.root.json");
 	assert_non_null(l);
