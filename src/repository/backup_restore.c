@@ -210,7 +210,8 @@ static int read_items(struct restoring *r, struct err *e)
 	r->items = mem_alloc((r->count + 1) * sizeof *r->items);
 	for (size_t i = 0; rc == 0 && i < r->count; i++)
 		rc = read_item(r, json_array_get(files, i), &r->items[i], e);
-	qsort(r->items, r->count, sizeof *r->items, compare_items);
+	if (rc == 0)
+		qsort(r->items, r->count, sizeof *r->items, compare_items);
 	return rc;
 }
 

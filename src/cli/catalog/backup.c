@@ -41,8 +41,19 @@ static char *name_in(const char *dir, const char *path, const char *otherwise)
 	return mem_strdup(inside ? full + len + 1 : otherwise);
 }
 
+/* Of the folders in the archive. */
+struct names {
+	char *dir, *keys;
+};
+
+static void names_release(struct names *n)
+{
+	free(n->dir);
+	free(n->keys);
+}
+
 static int fill(struct cli *cli, const struct backup_opts *o, const struct place *p,
-		struct backup *b, struct err *e)
+		struct names *names, struct backup *b, struct err *e)
 {
 	const struct conf *conf;
 	int rc = cli_conf(cli, &conf, e);
@@ -57,12 +68,14 @@ static int fill(struct cli *cli, const struct backup_opts *o, const struct place
 		err_set(e, ERR_NOT_FOUND, "%s: there is no repository", p->dir);
 		return err_hint(e, "`ferry catalog init` creates one");
 	}
+	names->dir = name_in(conf->dir, p->dir, "repository");
+	names->keys = keys ? name_in(conf->dir, p->keys, "keys") : NULL;
 	*b = (struct backup){
 		.repository = p->name,
 		.dir = p->dir,
-		.dir_name = name_in(conf->dir, p->dir, "repository"),
+		.dir_name = names->dir,
 		.keys = keys ? p->keys : NULL,
-		.keys_name = keys ? name_in(conf->dir, p->keys, "keys") : NULL,
+		.keys_name = names->keys,
 		.conf = p->name ? conf->path : NULL,
 		.objects = o->objects,
 		.plain_keys = o->plain_keys,
@@ -99,13 +112,12 @@ static int run_backup(struct cli *cli, struct err *e)
 {
 	const struct backup_opts *o = cli->opts;
 	CLEANUP(place_release) struct place p = { 0 };
+	CLEANUP(names_release) struct names names = { 0 };
 	struct backup b = { 0 };
 	struct backup_result result = { 0 };
 	int rc = place_load(cli, &o->common, &p, e);
 	if (rc == 0)
-		rc = fill(cli, o, &p, &b, e);
-	CLEANUP(mem_free_ptr) char *dir_name = (char *)(uintptr_t)b.dir_name;
-	CLEANUP(mem_free_ptr) char *keys_name = (char *)(uintptr_t)b.keys_name;
+		rc = fill(cli, o, &p, &names, &b, e);
 	if (rc == 0)
 		rc = backup_write(&b, cli->operands[0], &result, e);
 	return rc < 0 ? rc : tell_backup(cli, &b, &result, e);
