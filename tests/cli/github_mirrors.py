@@ -86,15 +86,16 @@ class Releases:
         env = {"GH_TOKEN": None, "FERRY_HOME": str(folder / "store")}
         return self.publisher.ferry.start("fetch", name, cwd=folder, env=env)
 
-    def fetch(self, name, check=0, token=None):
-        """As somebody who has not published: `token` or none."""
+    def fetch(self, name, check=0, token=None, original=None):
+        """As somebody who has not published: `token` or none. original: a pattern, where the
+        model has several files."""
         folder = self.reader()
         path = folder / f"{name}.gguf"
         env = {"GH_TOKEN": token, "FERRY_HOME": str(folder / "store")}
         result = self.publisher("fetch", name, "-o", path, cwd=folder, env=env, check=check)
         if check == 0:
-            original = self.publisher.on("repository", f"*{name}*.gguf")
-            assert path.read_bytes() == original.read_bytes()
+            found = self.publisher.on("repository", original or f"*{name}*.gguf")
+            assert path.read_bytes() == found.read_bytes()
             path.unlink()
         return result
 

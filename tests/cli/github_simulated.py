@@ -19,7 +19,7 @@ Hosts, each a free port of 127.0.0.1: `api`, `uploads`, `web` (public downloads,
     github.token(…, kind="actions", expires="2026-01-01T00:00:00Z")
     github.revoke(token, after=3)                   # three more requests, then 401
     github.rename("octo/models", "octo/weights"); github.change("octo/models", private=True)
-    github.limits(asset_size=, assets=, body=, link_seconds=, digests=, primary=, content_minute=,
+    github.limits(asset_size=, assets=, body=, link_seconds=, digests=, primary=, content_hour=,
                   retry_after=, content_refusals=)  # asset_size: an asset is smaller than this
     github.exhaust(seconds=1, status=403, refusals=1)   # the primary limit, for so many refusals
     github.fault("upload-release-asset", nth=2, status=502)     # all of them: faults.mjs

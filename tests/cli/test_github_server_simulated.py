@@ -365,7 +365,7 @@ def test_limits_are_told_and_enforced(github, octo):
     github.limits(primary=5000)
     github.exhaust(status=429, refusals=2)
     assert [octo("/releases").status for _ in range(3)] == [429, 429, 200]
-    github.limits(content_minute=1, retry_after=7, content_refusals=1)
+    github.limits(content_hour=1, retry_after=7, content_refusals=1)
     assert octo.create("v1").status == 201
     blocked = octo.create("v2")
     assert blocked.status == 403 and blocked.headers["Retry-After"] == "7"
