@@ -1,17 +1,15 @@
 /* Is the repository there, may we write to it, and is the branch what it should be? */
 #include "mirror/git.h"
 
+#include "mirror/probe.h"
 #include "util/retry.h"
 
 /* Callers do not retry findings, so exchanges are retried here. */
 static int patiently(struct mirror *m, int (*ask)(struct mirror *m, struct err *e), struct err *e)
 {
 	struct mirror_git *g = m->state;
-	struct retry retry = RETRY_DEFAULT;
+	struct retry retry = probe_retry(m);
 	int rc;
-	retry.max_tries = 3;
-	retry.clock = m->env.clock;
-	retry.cancel = m->env.cancel;
 	pthread_mutex_lock(&g->lock);
 	do {
 		rc = ask(m, e);

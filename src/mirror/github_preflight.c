@@ -1,6 +1,7 @@
 /* Checks before a run, and what a person has to do for the mirror. */
 #include "mirror/github.h"
 
+#include "mirror/probe.h"
 #include "util/mem.h"
 #include "util/retry.h"
 
@@ -10,11 +11,8 @@
 static int ask(struct mirror_connection *c, const char *path, json_t **out, struct err *e)
 {
 	struct github_request q = { .path = path, .answer = out };
-	struct retry retry = RETRY_DEFAULT;
+	struct retry retry = probe_retry(c->mirror);
 	int rc;
-	retry.max_tries = 3;
-	retry.clock = c->mirror->env.clock;
-	retry.cancel = c->mirror->env.cancel;
 	do {
 		rc = mirror_github_call(c, &q, NULL, e);
 	} while (rc < 0 && retry_again(&retry, e));

@@ -1,5 +1,6 @@
 #include "mirror/oci.h"
 
+#include "mirror/probe.h"
 #include "mirror/record.h"
 #include "oci/tag.h"
 #include "util/mem.h"
@@ -29,15 +30,6 @@ static void save_traits(const struct mirror *m)
 	mirror_record_set_capabilities(&r, m);
 	mirror_record_set_can(&r, TRAIT_CHUNKS, s->traits & OCI_CHUNKS);
 	(void)!mirror_record_save(m, &r, &ignored);
-}
-
-static struct retry patience(const struct mirror_connection *c)
-{
-	struct retry retry = RETRY_DEFAULT;
-	retry.max_tries = 3;
-	retry.clock = c->mirror->env.clock;
-	retry.cancel = c->mirror->env.cancel;
-	return retry;
 }
 
 /* -- what a registry can do ------------------------------------------------------------- */
@@ -99,7 +91,7 @@ static int probe_write(struct mirror_connection *c, bool probed, struct err *e)
 
 static int with_patience(struct mirror_connection *c, bool probed, struct err *e)
 {
-	struct retry retry = patience(c);
+	struct retry retry = probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = probe_write(c, probed, e);
@@ -111,7 +103,7 @@ static int reach(struct mirror_connection *c, struct err *e)
 {
 	struct mirror_oci *s = c->mirror->state;
 	CLEANUP(http_response_release) struct http_response r = { 0 };
-	struct retry retry = patience(c);
+	struct retry retry = probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = oci_ping(&s->registry, c->state, &r, e);

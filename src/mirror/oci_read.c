@@ -1,6 +1,7 @@
 #include "mirror/oci.h"
 
 #include "mirror/kinds.h"
+#include "mirror/probe.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -161,37 +162,14 @@ int mirror_oci_get(struct mirror_connection *c, const struct mirror_range *r,
 
 /* -- probing ------------------------------------------------------------------------- */
 
-static int take_byte(void *ctx, const void *data, size_t len, struct err *e)
-{
-	(void)ctx, (void)data, (void)len, (void)e;
-	return 0;
-}
-
 #define PROBE_KEY "metadata/timestamp.json"
 
 int mirror_oci_probe_read(struct mirror_connection *c, struct mirror_findings *out, struct err *e)
 {
-	struct mirror_sink sink = { .write = take_byte };
 	struct mirror_range second = { .key = PROBE_KEY, .offset = 1, .length = 1 };
 	struct err why = ERR_INIT;
-	int rc = mirror_oci_get(c, &second, &sink, &why);
-	if (rc == -ERR_CANCELLED) {
-		*e = why;
-		return rc;
-	}
-	if (rc < 0) {
-		err_context(&why, "%s", PROBE_KEY);
-		mirror_findings_fault(out, "read", &why);
-		return 0;
-	}
-	mirror_findings_add(out, "read", MIRROR_FINDING_OK, "yes");
-	if (mirror_can(c->mirror, MIRROR_CAN_RANGE))
-		mirror_findings_add(out, "ranges", MIRROR_FINDING_OK, "yes");
-	else
-		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS,
-				    "the registry answers a range with the whole file: interrupted "
-				    "downloads read again what they have");
-	return 0;
+	int rc = mirror_oci_get(c, &second, &probe_sink, &why);
+	return probe_read(c->mirror, PROBE_KEY, "the registry", rc, &why, out, e);
 }
 
 const struct mirror_ops mirror_oci_read = {

@@ -1,24 +1,15 @@
 #include "mirror/s3.h"
 
+#include "mirror/probe.h"
 #include "util/clock.h"
 #include "util/mem.h"
 #include "util/retry.h"
 
 #define SKEW_S 300
 
-/* Callers do not retry findings, so requests are retried here. */
-static struct retry patience(const struct mirror_connection *c)
-{
-	struct retry retry = RETRY_DEFAULT;
-	retry.max_tries = 3;
-	retry.clock = c->mirror->env.clock;
-	retry.cancel = c->mirror->env.cancel;
-	return retry;
-}
-
 static int reach(struct mirror_connection *c, struct http_response *r, struct err *e)
 {
-	struct retry retry = patience(c);
+	struct retry retry = probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = mirror_s3_reach(c, r, e);
@@ -31,7 +22,7 @@ static int try_to_write(struct mirror_connection *c, const struct mirror_need *n
 {
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_scratch(c, "preflight");
 	struct s3_request q = { .method = "PUT", .key = name };
-	struct retry retry = patience(c);
+	struct retry retry = probe_retry(c->mirror);
 	struct err why = ERR_INIT;
 	int rc;
 	do {

@@ -1,6 +1,7 @@
 /* Tests what a server supports, with test objects that are removed again. */
 #include "mirror/s3.h"
 
+#include "mirror/probe.h"
 #include "s3/xml.h"
 #include "util/base64.h"
 #include "util/mem.h"
@@ -41,15 +42,12 @@ static bool is_refusal(const struct probe *p, const struct err *why)
 /* Did it work? */
 static bool works(struct probe *p, const struct s3_request *q, struct http_response *r)
 {
-	struct retry retry = RETRY_DEFAULT;
+	struct retry retry = probe_retry(p->c->mirror);
 	struct err why = ERR_INIT;
 	p->conflict = false;
 	int rc;
 	if (p->stopped)
 		return false;
-	retry.max_tries = 3;
-	retry.clock = p->c->mirror->env.clock;
-	retry.cancel = p->c->mirror->env.cancel;
 	do {
 		rc = mirror_s3_call(p->c, q, r, &why);
 		/* R2 allows one write per second to an object. */

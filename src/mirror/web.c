@@ -1,5 +1,6 @@
 #include "mirror/web.h"
 
+#include "mirror/probe.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -167,34 +168,11 @@ int web_get(struct mirror_connection *c, const struct web_file *f, const struct 
 
 /* -- probing --------------------------------------------------------------------- */
 
-static int take_byte(void *ctx, const void *data, size_t len, struct err *e)
-{
-	(void)ctx, (void)data, (void)len, (void)e;
-	return 0;
-}
-
 int web_probe(struct mirror_connection *c, const struct web_file *f, const char *what,
 	      struct mirror_findings *out, struct err *e)
 {
-	struct mirror_sink sink = { .write = take_byte };
 	struct mirror_range first = { .key = what, .length = 1 };
 	struct err why = ERR_INIT;
-	int rc = web_get(c, f, &first, &sink, &why);
-	if (rc == -ERR_CANCELLED) {
-		*e = why;
-		return rc;
-	}
-	if (rc < 0) {
-		err_context(&why, "%s", what);
-		mirror_findings_fault(out, "read", &why);
-		return 0;
-	}
-	mirror_findings_add(out, "read", MIRROR_FINDING_OK, "yes");
-	if (mirror_can(c->mirror, MIRROR_CAN_RANGE))
-		mirror_findings_add(out, "ranges", MIRROR_FINDING_OK, "yes");
-	else
-		mirror_findings_add(out, "ranges", MIRROR_FINDING_LACKS,
-				    "the server sends only whole files: interrupted downloads read "
-				    "again what they have");
-	return 0;
+	int rc = web_get(c, f, &first, &probe_sink, &why);
+	return probe_read(c->mirror, what, "the server", rc, &why, out, e);
 }

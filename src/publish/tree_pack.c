@@ -209,7 +209,7 @@ static void make_room(struct tree *t, size_t more)
 	t->timestamp = &at[timestamp];
 }
 
-int tree_pack_all(struct tree *t, struct err *e)
+static int add_all(struct tree *t, struct err *e)
 {
 	int rc = 0;
 	if (t->packs)
@@ -227,7 +227,7 @@ int tree_pack_all(struct tree *t, struct err *e)
 
 int tree_pack_for(struct tree *t, const struct mirror *m, struct err *e)
 {
-	return m && m->ops->packs ? tree_pack_all(t, e) : 0;
+	return m && m->ops->packs ? add_all(t, e) : 0;
 }
 
 /* ---- reading -------------------------------------------------------------------- */

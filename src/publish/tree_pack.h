@@ -7,11 +7,9 @@
 
 #include "publish/tree.h"
 
-/* Adds a pack for each card, and sets pack_key of the files in it. Reads all of these; pointers to
- * the tree's files become invalid. The errors of tree_read_small(). Nothing if it was done. */
-WARN_UNUSED int tree_pack_all(struct tree *t, struct err *e);
-
-/* The same, if the kind of the mirror (or NULL) has packs. */
+/* If the kind of the mirror (or NULL) has packs: adds one for each card, and sets pack_key of the
+ * files in it. Reads all of these; pointers to the tree's files become invalid. The errors of
+ * tree_read_small(). Nothing if it was done. */
 WARN_UNUSED int tree_pack_for(struct tree *t, const struct mirror *m, struct err *e);
 
 /* Opens the bytes of a pack: *fd is of a file without a name, which the caller closes.

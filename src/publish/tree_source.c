@@ -1,6 +1,5 @@
 #include "publish/tree_source.h"
 
-#include "catalog/pack.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -55,29 +54,12 @@ int tree_source_corrupt(const struct tree *t, const struct repository_file *f, s
 
 /* ---- small objects -------------------------------------------------------------- */
 
-int tree_source_get(struct mirror *m, const struct repository_file *f, struct buf *out,
-		    struct err *e)
-{
-	CLEANUP(buf_release) struct buf pack = BUF_INIT(PACK_MAX_BYTES);
-	struct pack_file found;
-	if (!m->ops->packs || !f->pack_key)
-		return mirror_get_small(m, f->key, 0, out, e);
-	int rc = mirror_get_small(m, f->pack_key, 0, &pack, e);
-	if (rc == 0 && (rc = pack_find(&pack, f->key, &found, e)) < 0)
-		return err_context(e, "mirror %s: %s", m->id, f->pack_key);
-	if (rc < 0)
-		return rc;
-	buf_clear(out);
-	buf_add(out, found.data, found.len);
-	return buf_ok(out, f->key, e);
-}
-
 static int get_small(const struct tree *t, const struct repository_file *f, struct buf *out,
 		     struct err *e)
 {
 	struct retry retry = *t->retry;
 	do {
-		(void)!tree_source_get(t->source, f, out, e);
+		(void)!mirror_get_small(t->source, f->key, 0, out, e);
 	} while (e->class && retry_again(&retry, e));
 	return -(int)e->class;
 }

@@ -20,9 +20,4 @@ WARN_UNUSED int tree_source_pieces(const struct tree *t, const struct repository
 /* "is corrupt on that mirror": for an object, or a part of it that the caller names. */
 int tree_source_corrupt(const struct tree *t, const struct repository_file *f, struct err *e);
 
-/* A small file from a mirror, from its pack if the mirror has packs and the file is in one.
- * ERR_NOT_FOUND also when the pack does not have it. Not verified. */
-WARN_UNUSED int tree_source_get(struct mirror *m, const struct repository_file *f, struct buf *out,
-				struct err *e);
-
 #endif

@@ -3,7 +3,6 @@
 #include "catalog/pack.h"
 #include "mirror_mem.h"
 #include "publish/push.h"
-#include "publish/tree_source.h"
 #include "release.h"
 #include "unit.h"
 #include "util/mem.h"
@@ -113,8 +112,8 @@ static void each_model_has_a_pack_of_its_small_files(void **state)
 {
 	(void)state;
 	struct world *w = world_new();
-	assert_ok(tree_pack_all(&w->t, &w->e), &w->e);
-	assert_ok(tree_pack_all(&w->t, &w->e), &w->e);
+	assert_ok(tree_pack_for(&w->t, w->handle[0], &w->e), &w->e);
+	assert_ok(tree_pack_for(&w->t, w->handle[0], &w->e), &w->e);
 	assert_int_equal(w->t.files.count, 10);
 	assert_string_equal(file(w, ".a.card.json")->pack_key, file(w, ".a.pack")->key);
 	assert_string_equal(file(w, ".a.gguf.manifest.json")->pack_key, file(w, ".a.pack")->key);
@@ -141,29 +140,11 @@ static void a_mirror_with_packs_gets_them_instead_of_small_files(void **state)
 	world_free(w);
 }
 
-static void small_files_are_read_from_their_packs(void **state)
-{
-	(void)state;
-	struct world *w = world_new();
-	assert_ok(push(w), &w->e);
-	static const char *const names[] = { ".a.gguf.manifest.json", ".a-b.card.json",
-					     ".other.json" };
-	static const char *const texts[] = { "manifest of a", CARD("a-b"), "{}" };
-	for (size_t i = 0; i < 2; i++)
-		for (size_t k = 0; k < ARRAY_LEN(names) - !i; k++) {
-			CLEANUP(buf_release) struct buf got = BUF_INIT(KIB);
-			assert_ok(tree_source_get(w->handle[i], file(w, names[k]), &got, &w->e),
-				  &w->e);
-			assert_string_equal(buf_str(&got), texts[k]);
-		}
-	world_free(w);
-}
-
 static void a_file_that_changed_since_is_noticed(void **state)
 {
 	(void)state;
 	struct world *w = world_new();
-	assert_ok(tree_pack_all(&w->t, &w->e), &w->e);
+	assert_ok(tree_pack_for(&w->t, w->handle[0], &w->e), &w->e);
 	scratch_write(w->dir, file(w, ".a.gguf.manifest.json")->key, "manifest of b", 13);
 	assert_int_equal(push(w), -ERR_INTEGRITY);
 	assert_null(mirror_mem_object(w->store[0], file(w, ".a.pack")->key));
@@ -175,7 +156,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_model_has_a_pack_of_its_small_files),
 		cmocka_unit_test(a_mirror_with_packs_gets_them_instead_of_small_files),
-		cmocka_unit_test(small_files_are_read_from_their_packs),
 		cmocka_unit_test(a_file_that_changed_since_is_noticed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
