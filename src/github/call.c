@@ -263,8 +263,14 @@ static int renamed(struct github_place *p, struct http_client *c, const char *lo
 	const char *name = NULL;
 	if (url && call(&a, c, &r, code, &ignored) == 0)
 		name = json_text(repository, "full_name");
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(name ? name : "another name");
-	err_set(e, ERR_USAGE, "the repository %s/%s is now %.200s", p->owner, p->repo, shown);
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(name ? name : "");
+	if (name)
+		err_set(e, ERR_USAGE, "the repository %s/%s is now %.200s", p->owner, p->repo,
+			shown);
+	else
+		err_set(e, ERR_USAGE,
+			"the API redirects for %s/%s, as it does when a repository was renamed",
+			p->owner, p->repo);
 	return err_hint(e, "write the new owner and repo into ferry.conf, and sign the catalog");
 }
 

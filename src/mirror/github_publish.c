@@ -152,7 +152,7 @@ int mirror_github_publish(struct mirror_connection *c, const struct mirror_publi
 {
 	CLEANUP(mem_free_ptr) struct mirror_github_release **all = NULL;
 	size_t count = 0;
-	if (p->shown)
+	if (p->shown || p->staged)
 		return 0;
 	int rc = mirror_github_all(c, &all, &count, e);
 	for (size_t i = 0; i < count && rc == 0; i++)

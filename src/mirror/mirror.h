@@ -159,6 +159,8 @@ struct mirror_publication {
 			 objects and versioned metadata */
 	bool partial; /* only some objects were to be sent: others, with `there` false, may be there
 			 all the same, and readers are to see no new release */
+	bool staged; /* readers of this mirror are to see nothing of it yet: it is for stage mirrors
+		      */
 	const struct mirror_model *models; /* only with wants_models; sorted by id */
 	size_t model_count;
 	const struct mirror_file *others; /* all other files of the release that the mirror gets */

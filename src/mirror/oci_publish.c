@@ -412,6 +412,6 @@ int mirror_oci_publish(struct mirror_connection *c, const struct mirror_publicat
 {
 	int rc = 0;
 	for (size_t i = 0; !p->shown && rc == 0 && i < p->model_count; i++)
-		rc = publish_model(c, &p->models[i], p->partial, out, e);
+		rc = publish_model(c, &p->models[i], p->partial || p->staged, out, e);
 	return p->shown && rc == 0 ? publish_index(c, p, out, e) : rc;
 }

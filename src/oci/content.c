@@ -116,11 +116,14 @@ int oci_manifest_get(struct oci_registry *r, struct http_client *c, const char *
 		     struct buf *out, struct digest *d, struct err *e)
 {
 	static const char *const headers[] = { OCI_ACCEPT, NULL };
+	CLEANUP(http_response_release) struct http_response answer = { 0 };
 	CLEANUP(mem_free_ptr) char *url = manifest_url(r, ref);
 	struct http_request q = {
 		.url = url, .headers = headers, .deadline_ms = DEADLINE_MS, .into = out
 	};
-	int rc = oci_call(r, c, &q, NULL, e);
+	int rc = oci_call(r, c, &q, &answer, e);
+	if (rc == 0 && answer.html)
+		rc = http_fault_page(&answer, e);
 	if (rc == 0)
 		sha256_of(buf_str(out), out->len, d);
 	return rc;

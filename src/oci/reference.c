@@ -102,7 +102,18 @@ bool oci_upload_range(const char *value, uint64_t *size)
 
 static int refuse(const char *text, const char *why, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
+	const char *start = strstr(text, "://");
+	start = start ? start + 3 : text;
+	const char *at = memchr(start, '@', strcspn(start, "/"));
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(at ? at + 1 : text);
+	if (at) {
+		err_set(e, ERR_USAGE,
+			"'***@%.300s' has a user name or a password: ferry.conf is not the place "
+			"for them",
+			shown);
+		return err_hint(e, "write only oci://HOST/NAME, and give them to `docker login` "
+				   "(man ferry-oci)");
+	}
 	err_set(e, ERR_USAGE, "'%.300s' is not a repository of a registry: %s", shown, why);
 	return err_hint(e, "write oci://HOST/NAME, for example oci://ghcr.io/owner/models");
 }
@@ -118,7 +129,8 @@ static bool is_host(const char *host)
 static bool is_this_machine(const char *host)
 {
 	size_t name = strcspn(host, ":");
-	return (name == 9 && strncmp(host, "localhost", 9) == 0) || str_starts(host, "127.") ||
+	return (name == 9 && strncmp(host, "localhost", 9) == 0) ||
+	       (str_starts(host, "127.") && strspn(host, "0123456789.") == name) ||
 	       str_starts(host, "[::1]");
 }
 

@@ -200,6 +200,7 @@ int publication_send(const struct publication *p, const struct publication_how *
 		.version = how->tree->version,
 		.shown = how->shown,
 		.partial = how->only,
+		.staged = how->staged,
 		.models = v.models,
 		.model_count = v.model_count,
 		.others = v.others,

@@ -29,6 +29,7 @@ struct publication_how {
 	const struct push_plan *plan;
 	const bool *only; /* the files of the tree that were to be sent; NULL: all */
 	bool shown;
+	bool staged; /* as in struct mirror_publication */
 	struct report *report;
 };
 /* Publishes on the mirror what it holds by the plan. *changed: readers see something new. */

@@ -297,6 +297,7 @@ static int publish(struct push_delivery *d, bool is_shown, struct err *e)
 		.plan = &d->m->plan,
 		.only = d->o->only,
 		.shown = is_shown,
+		.staged = d->o->stage && !d->m->stage,
 		.report = d->o->report,
 	};
 	struct retry retry = *d->o->retry;

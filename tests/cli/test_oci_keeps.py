@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from published import publisher, signed_base  # noqa: F401
-from registries import CREDENTIALS, Registry
+from published import mirror, publisher, signed_base  # noqa: F401
+from registries import CREDENTIALS, PASSWORD, USER, Registry, RegistryProxy
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +74,31 @@ def test_a_push_of_some_files_keeps_the_others_and_the_tags(oci_publisher, regis
     oci_publisher("push")
     assert "second-q8_0" in registry.tags(image)
     oci_publisher("verify", "--full")
+
+
+def test_other_programs_do_not_see_what_is_only_on_stage_mirrors(publisher, no_pauses, registry,
+                                                                 image):
+    publisher.ferry.env.update(CREDENTIALS)
+    publisher.configure(registry.mirror("hub", image), mirror("s", stage="yes"))
+    publisher("push", "--stage")
+    assert publisher.release("s")
+    assert registry.tags(image) == ["ferry-model-tiny"]
+    publisher("push")
+    assert {"ferry-metadata", "tiny-q8_0"} < set(registry.tags(image))
+    publisher("verify", "--full")
+
+
+def test_a_web_page_in_place_of_a_simulated_registrys_answer_is_named(oci_publisher, registry,
+                                                                      image):
+    with RegistryProxy(registry) as proxy:
+        proxy.add("manifests/ferry-metadata", status=200, body=b"<!DOCTYPE html><html></html>",
+                  headers={"Content-Type": "text/html"})
+        oci_publisher.configure(proxy.mirror("hub", image))
+        assert "login page" in oci_publisher("push", check=6).err
+
+
+def test_credentials_in_the_name_of_an_image_are_not_repeated(oci_publisher):
+    oci_publisher.configure(mirror("hub", kind="oci", image=f"{USER}:{PASSWORD}@ghcr.io/o/r"))
+    result = oci_publisher("push", check=2)
+    assert PASSWORD not in result.out + result.err
+    assert "docker login" in result.err

@@ -1,9 +1,9 @@
-"""ferry push --only and releases on a SIMULATED GitHub: what is not whole is not published."""
+"""ferry push --only, --stage and releases on a SIMULATED GitHub: what is not whole is not published."""
 
 import pytest
 
 from github_mirrors import MIB, Releases
-from published import publisher, signed_base  # noqa: F401
+from published import mirror, publisher, signed_base  # noqa: F401
 from waiting import kill, until
 
 UPLOAD = "upload-release-asset"
@@ -38,3 +38,13 @@ def test_what_an_earlier_push_left_unfinished_stays_a_draft(hub, github):
     assert not second["draft"] and "second" in second["body"]
     hub.fetch("second")
     hub.fetch("third")
+
+
+def test_while_a_release_is_only_on_stage_mirrors_github_has_drafts(hub):
+    hub.publisher.configure(hub.meta(), hub.section(), mirror("s", stage="yes"))
+    hub.push("--stage")
+    assert hub.publisher.release("s") and hub.shown() is None
+    assert {tag: r["draft"] for tag, r in hub.releases().items()}["models-tiny"]
+    hub.push()
+    assert not hub.releases()["models-tiny"]["draft"]
+    hub.fetch("tiny")

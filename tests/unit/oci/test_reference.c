@@ -19,6 +19,7 @@ static void references_are_parsed(void **state)
 		{ "http://registry.lan:5000/v2/a", "http://registry.lan:5000/v2/a" },
 		{ "oci://localhost:5000/a", "http://localhost:5000/v2/a" },
 		{ "127.0.0.1:5000/a/b__c/d-e.f", "http://127.0.0.1:5000/v2/a/b__c/d-e.f" },
+		{ "127.0.0.1.example.com/a", "https://127.0.0.1.example.com/v2/a" },
 		{ "OCI://[::1]:5000/a---b", "http://[::1]:5000/v2/a---b" },
 		{ "localhost.example/a", "https://localhost.example/v2/a" },
 		{ "docker.io/ai/model", "https://registry-1.docker.io/v2/ai/model" },
@@ -50,6 +51,7 @@ static void what_is_no_reference_is_refused(void **state)
 		"ghcr.io/a_",
 		"ghcr.io/-a",
 		"user@h/name",
+		"oci://user:password@h/name",
 		"ghcr.io/a___b",
 		"ftp://h/a",
 		"h\n/a",
@@ -60,6 +62,7 @@ static void what_is_no_reference_is_refused(void **state)
 		struct err e = ERR_INIT;
 		assert_int_equal(oci_reference_parse(bad[i], &r, &e), -ERR_USAGE);
 		assert_non_null(strstr(e.hint, "oci://HOST/NAME"));
+		assert_null(strstr(e.text, "password@"));
 		assert_null(r.base);
 	}
 }
