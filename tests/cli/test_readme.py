@@ -98,6 +98,6 @@ def test_the_bucket(work, make_gguf, here, shell, radosgw, ferry):
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere():
-    assert len(README.splitlines()) < 185
+    assert len(README.splitlines()) < 200
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link).exists(), link
