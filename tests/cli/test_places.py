@@ -11,6 +11,7 @@ import pytest
 
 import schemas
 from conftest import Ferry
+from github_mirrors import Releases
 from hf_simulated import HubSimulated
 from published import mirror, outcomes, publisher, signed_base  # noqa: F401 (fixtures)
 
@@ -520,7 +521,7 @@ def test_lint_looks_at_templates(publisher):
 
 # -- follow-up releases ---------------------------------------------------------------
 
-def github(**options):
+def releases_of(**options):
     return mirror("gh", kind="github", owner="o", repo="r",
                   url="https://github.com/o/r/releases/download", **options)
 
@@ -539,7 +540,7 @@ def listed(publisher):
 
 
 def test_an_immutable_release_is_followed_by_another(publisher, make_gguf):
-    publisher.configure(mirror("a"), github(immutable="yes"))
+    publisher.configure(mirror("a"), releases_of(immutable="yes"))
     publisher("catalog", "sign")
     assert places(publisher, "gh") is None and "places" not in entry(publisher, "gh")
     next_version(publisher, make_gguf, 11)
@@ -562,7 +563,7 @@ def test_an_immutable_release_is_followed_by_another(publisher, make_gguf):
 
 
 def test_what_a_push_found_closed_is_placed_elsewhere(publisher, make_gguf):
-    publisher.configure(mirror("a"), github())
+    publisher.configure(mirror("a"), releases_of())
     publisher("catalog", "sign")
     key = key_of(publisher)
     closed = publisher.tree / ".ferry" / "closed" / "gh"
@@ -582,18 +583,18 @@ def test_what_a_push_found_closed_is_placed_elsewhere(publisher, make_gguf):
 
 
 def test_other_releases_begin_anew(publisher, make_gguf):
-    publisher.configure(mirror("a"), github(immutable="yes"))
+    publisher.configure(mirror("a"), releases_of(immutable="yes"))
     publisher("catalog", "sign")
     next_version(publisher, make_gguf, 11)
     assert set(listed(publisher).values()) == {2}
     # Nothing is in these yet, so all of it fits into the first ones.
-    publisher.configure(mirror("a"), github(immutable="yes", tag="other"))
+    publisher.configure(mirror("a"), releases_of(immutable="yes", tag="other"))
     publisher("catalog", "sign")
     assert places(publisher, "gh") is None
 
 
 def test_a_damaged_list_of_releases_is_never_guessed(publisher, make_gguf):
-    publisher.configure(mirror("a"), github(immutable="yes"))
+    publisher.configure(mirror("a"), releases_of(immutable="yes"))
     publisher("catalog", "sign")
     next_version(publisher, make_gguf, 11)
     path = publisher.on("repository", "*.gh.jsonl.zst")
@@ -604,3 +605,24 @@ def test_a_damaged_list_of_releases_is_never_guessed(publisher, make_gguf):
     assert "it says in which release each object of mirror gh is" in failed.err
     path.write_bytes(good)
     assert not publisher("catalog", "sign", "--json").json["changed"]
+
+
+def test_a_second_version_goes_to_a_follow_up_of_an_immutable_release_simulated(
+        publisher, github, no_pauses, make_gguf):
+    releases = Releases(publisher, github, immutable=True)
+    releases.push()
+    before = {a["id"] for a in releases.releases()["models-tiny"]["assets"]}
+    next_version(publisher, make_gguf, 11)
+    assert listed(publisher) == {"tiny-q8_0.v2.gguf": 2, "tiny.pack": 2}
+    releases.push()
+    after = releases.releases()
+    assert {a["id"] for a in after["models-tiny"]["assets"]} == before, "nothing moved"
+    assert any("tiny-q8_0.v2.gguf" in a["name"] for a in after["models-tiny+2"]["assets"])
+    releases.verify("--full")
+    # A reader finds both, each in its release.
+    folder = releases.reader()
+    for reference, name in ("tiny", "tiny-q8_0.v2.gguf"), ("tiny:q8_0@1", "tiny-q8_0.gguf"):
+        publisher("fetch", reference, "-o", folder / name, cwd=folder,
+                  env={"GH_TOKEN": None, "FERRY_HOME": str(folder / "store")})
+        original = publisher.on("repository", f"*.{name}")
+        assert (folder / name).read_bytes() == original.read_bytes()

@@ -30,6 +30,8 @@ static void check(const struct places *p)
 static void try_template(const char *text)
 {
 	CLEANUP(mem_free_ptr) char *of_key = places_template_url("https://a.example/{name}", text);
+	if (of_key && places_url_fault(of_key))
+		abort();
 	if (places_template_fault(text))
 		return;
 	CLEANUP(mem_free_ptr) char *url = places_template_url(
