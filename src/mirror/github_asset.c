@@ -240,6 +240,11 @@ static int judge_release(struct mirror_connection *c, struct mirror_github_relea
 	if (strcmp(code, "file_count") == 0)
 		return mirror_github_closed(c->mirror, r, "is full", e);
 	*e = *why;
+	if (rc == 0 && err_is(why, ERR_NOT_FOUND)) {
+		err_class_set(e, ERR_CONFLICT);
+		err_hint(e, "another push has removed it while it was sent: push again when that "
+			    "push has ended");
+	}
 	return -(int)e->class;
 }
 

@@ -253,3 +253,37 @@ def test_a_part_size_that_github_refuses_is_named(hub, github):
     github.limits(asset_size=2 << 30)
     hub.push()
     hub.verify("--full")
+
+
+# -- immutable releases --------------------------------------------------------------------
+
+def test_what_comes_after_an_immutable_release_is_placed_in_another_at_once(publisher, github,
+                                                                            no_pauses):
+    hub = Releases(publisher, github, immutable=True)
+    hub.push()
+    assert hub.releases()["models-tiny"]["immutable"]
+    old = hub.assets()
+    publisher.add_model("tiny", "3M", seed=7)
+    hub.push()
+    assert "models-tiny+2" in hub.releases()
+    hub.verify("--full")
+    assert {a["id"] for a in old.values()} <= {a["id"] for a in hub.assets().values()}
+    hub.fetch("tiny", original="*.v2.gguf")
+
+
+# -- two publishers -----------------------------------------------------------------------
+
+def test_two_pushes_at_once_leave_everything_whole(hub, github):
+    """The second takes what the first is sending for the rest of a killed push, and sends it anew.
+    The first is told that its upload is gone, and finds that all is there."""
+    github.fault(UPLOAD, hold=1 * MIB, name="gguf")
+    first = hub.publisher.ferry.start("push")
+    until(github.held, first)
+    second = hub.push(check=None, env={"XDG_STATE_HOME": hub.publisher.dir / "other"})
+    github.release()
+    communicate(first)
+    assert (second.code, first.returncode) == (0, 0)
+    hub.push()
+    hub.verify("--full")
+    assert {a["state"] for a in hub.assets().values()} == {"uploaded"}
+    hub.fetch("tiny")
