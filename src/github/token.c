@@ -15,7 +15,7 @@
 /* The next word, with its end; quotes and backslashes as libcurl reads them. False at the end. */
 static bool next_word(const char **at, struct buf *out)
 {
-	const char *c = *at + strspn(*at, " \t\r\n");
+	const char *c = *at + strspn(*at, " \t\r\n\v\f");
 	bool quoted = *c == '"';
 	buf_clear(out);
 	if (!*c)

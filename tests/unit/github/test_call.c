@@ -396,6 +396,8 @@ static void netrc_gives_the_password_of_the_host(void **state)
 	CLEANUP(mem_free_ptr) char *ours = github_token_netrc(text, "api.github.com");
 	CLEANUP(mem_free_ptr) char *none = github_token_netrc(text, "git.example");
 	CLEANUP(mem_free_ptr) char *cut = github_token_netrc("machine h password", "h");
+	CLEANUP(mem_free_ptr) char *blanks = github_token_netrc("machine h\vpassword\fx\v", "h");
+	assert_string_equal(blanks, "x");
 	assert_string_equal(ours, "a \"b");
 	assert_null(none);
 	assert_null(cut);
