@@ -53,14 +53,16 @@ static void fit(char *s)
 		s[len - 1] = '-';
 }
 
-/* The length without ".001" at the end, which is *part; 0: there is none. */
+/* The length without ".001" at the end, which is *part; 0: there is none. Only as parts are named:
+ * with three digits, or four of which the first is not 0. */
 static size_t without_number(const char *s, unsigned *part)
 {
 	const char *dot = strrchr(s, '.');
 	size_t len = dot ? strlen(dot + 1) : 0;
 	uint64_t n;
 	*part = 0;
-	if (len < 3 || len > 4 || !parse_u64(dot + 1, &n) || !n)
+	bool fits = len == 3 || (len == 4 && dot[1] != '0');
+	if (!fits || !parse_u64(dot + 1, &n) || !n)
 		return strlen(s);
 	*part = (unsigned)n;
 	return (size_t)(dot - s);

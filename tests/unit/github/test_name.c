@@ -60,7 +60,7 @@ static void a_name_that_would_be_rewritten_is_changed_and_marked(void **state)
 	static const char *const files[] = {
 		"Phi-2.GGUF", "phi 2.gguf", "phi+2.gguf",     "a..b",
 		".hidden",    "dots.",      "\xc3\xbc.gguf",  "a~b^c:d?e*f[g",
-		"x.001",      "x.0001",     "x.gguf.partial", "deadbeef.gguf",
+		"x.001",      "x.1000",     "x.gguf.partial", "deadbeef.gguf",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		CLEANUP(mem_free_ptr)
@@ -207,6 +207,8 @@ static void an_asset_gives_its_key_back(void **state)
 		"targets/models/Phi/" D ".A b.gguf",
 		"targets/models/a/b/" D ".a",
 		"targets/models/phi/" D ".x.001",
+		"targets/models/phi/" D ".x.0011",
+		"targets/models/phi/" D ".x.000",
 		"targets/places/" D ".releases.jsonl.zst",
 		"w/deep/er/a",
 	};
