@@ -236,6 +236,14 @@ static int search(struct oci_auth *a, struct err *e)
 	return rc;
 }
 
+/* What is public can be read without those that were refused, such as a token for other things. */
+static void forget_credentials(struct oci_auth *a)
+{
+	char *source = mem_printf("%s, refused by the token server", a->credentials.source);
+	oci_credentials_release(&a->credentials);
+	a->credentials.source = source;
+}
+
 /* By the one thread that has set busy, without the lock. */
 static int renew(struct oci_auth *a, struct http_client *client, struct err *e)
 {
@@ -258,6 +266,11 @@ static int renew(struct oci_auth *a, struct http_client *client, struct err *e)
 	rc = check_realm(a, a->challenge.realm, e);
 	if (rc == 0)
 		rc = c->identity ? ask_by_refresh_token(a, client, e) : ask_by_get(a, client, e);
+	if (rc == -ERR_AUTH && !a->o.push && oci_credentials_any(c)) {
+		forget_credentials(a);
+		err_clear(e);
+		rc = ask_by_get(a, client, e);
+	}
 	return rc;
 }
 

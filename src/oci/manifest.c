@@ -114,10 +114,10 @@ int oci_manifest_write(const struct oci_manifest *m, struct buf *out, struct err
 		json_put(o, "annotations", json_incref(m->annotations));
 	size_t before = out->len;
 	int rc = json_compact(o, out, e);
-	if (rc == 0 && (out->overflow || out->len - before > OCI_MANIFEST_MAX))
-		rc = err_set(e, ERR_USAGE, "a manifest of %zu files is larger than registries take",
-			     m->count);
-	return rc;
+	if (rc < 0 || (!out->overflow && out->len - before <= OCI_MANIFEST_MAX))
+		return rc;
+	err_set(e, ERR_USAGE, "a manifest of %zu files is larger than registries take", m->count);
+	return err_hint(e, "ferry prune takes out what no release needs any more");
 }
 
 /* -- parsing ----------------------------------------------------------------------- */

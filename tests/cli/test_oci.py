@@ -343,7 +343,7 @@ def test_a_user_that_is_revoked_in_the_middle_ends_the_push_with_5(oci_publisher
         oci_publisher("verify", "--full")
 
 
-def test_a_simulated_registry_that_ignores_ranges_is_named_and_still_read(
+def test_a_simulated_registry_that_ignores_ranges_is_still_read(
         oci_publisher, proxy, image, reader):
     oci_publisher.configure(proxy.mirror("hub", image))
     oci_publisher("push")

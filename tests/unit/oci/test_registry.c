@@ -147,6 +147,32 @@ static void a_refusal_of_the_token_server_names_the_source(void **state)
 	close_world(&w);
 }
 
+/* A token of GitHub that is for other things must not keep its owner from what is public. */
+static void a_reader_whose_credentials_are_refused_reads_without(void **state)
+{
+	struct canned script[] = {
+		{ 0 },
+		{ .want = "Authorization: Basic",
+		  .reply = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" },
+		{ .want = "GET /token?", .forbid = "Authorization", .reply = TOKEN("tok1") },
+		{ .want = "Bearer tok1", .reply = HEAD7 },
+	};
+	struct world w;
+	struct err e = ERR_INIT;
+	struct oci_reference place = { 0 };
+	(void)state;
+	open_world(&w, script, ARRAY_LEN(script));
+	CLEANUP(mem_free_ptr) char *asks = bearer(w.server);
+	CLEANUP(mem_free_ptr) char *url = mem_printf("%s/v2/a/b", canned_url(w.server));
+	script[0].reply = asks;
+	oci_registry_close(&w.r);
+	assert_ok(oci_reference_parse(url, &place, &e), &e);
+	struct oci_auth_options o = { .environment = true };
+	oci_registry_open(&w.r, &place, &o, NULL);
+	assert_ok(stat_blob(&w, &e), &e);
+	close_world(&w);
+}
+
 static int take(void *ctx, const void *data, size_t len, struct err *e)
 {
 	(void)e;
@@ -346,6 +372,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_token_is_replaced_once),
 		cmocka_unit_test(basic_is_sent_where_the_registry_wants_it),
 		cmocka_unit_test(a_refusal_of_the_token_server_names_the_source),
+		cmocka_unit_test(a_reader_whose_credentials_are_refused_reads_without),
 		cmocka_unit_test(a_redirect_gets_no_credentials_and_is_asked_for_again),
 		cmocka_unit_test(errors_say_what_the_registry_said),
 		cmocka_unit_test(a_chunk_is_compared_with_what_the_registry_has),
