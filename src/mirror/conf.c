@@ -56,3 +56,18 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *
 	*out = STEAL(m);
 	return 0;
 }
+
+char *mirror_variable_name(const struct mirror *m, const char *before, const char *behind)
+{
+	char *name = mem_printf("%s%s%s", before, m->id, behind);
+	for (char *c = name; *c; c++)
+		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
+	return name;
+}
+
+const char *mirror_variable(const struct mirror *m, const char *before, const char *behind)
+{
+	CLEANUP(mem_free_ptr) char *name = mirror_variable_name(m, before, behind);
+	const char *value = getenv(name);
+	return value && *value ? value : NULL;
+}

@@ -18,10 +18,8 @@ static const char *const keys[] = { "remote",  "branch",      "prefix",     "aut
 /* FERRY_ENDPOINT_META, for [mirror.meta], takes precedence over the file. */
 static const char *remote_of(const struct mirror *m, const struct conf_section *s)
 {
-	CLEANUP(mem_free_ptr) char *variable = mem_printf("FERRY_ENDPOINT_%s", m->id);
-	mirror_git_remote_variable(variable);
-	const char *set = getenv(variable);
-	return set && *set ? set : conf_get(s, "remote");
+	const char *set = mirror_variable(m, "FERRY_ENDPOINT_", "");
+	return set ? set : conf_get(s, "remote");
 }
 
 static int read_remote(const struct mirror *m, const struct conf *c, const struct conf_section *s,

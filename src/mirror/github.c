@@ -40,15 +40,6 @@ static int read_part_size(struct mirror_github *g, const struct conf *c,
 	return rc;
 }
 
-/* The name of a variable for this mirror: of eu-hub, EU_HUB in the middle. The caller frees it. */
-static char *variable_of(const struct mirror *m, const char *before, const char *behind)
-{
-	char *name = mem_printf("%s%s%s", before, m->id, behind);
-	for (char *c = name; *c; c++)
-		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
-	return name;
-}
-
 static char *reader_url(const struct conf_section *s)
 {
 	const char *owner = conf_get(s, "owner"), *repo = conf_get(s, "repo");
@@ -58,12 +49,10 @@ static char *reader_url(const struct conf_section *s)
 static int open_place(struct mirror *m, struct mirror_github *g, const struct conf *c,
 		      const struct conf_section *s, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *endpoint = variable_of(m, "FERRY_ENDPOINT_", "");
-	CLEANUP(mem_free_ptr) char *token = variable_of(m, "FERRY_", "_TOKEN");
-	const char *instead = getenv(endpoint);
-	bool moved = instead && *instead;
+	CLEANUP(mem_free_ptr) char *token = mirror_variable_name(m, "FERRY_", "_TOKEN");
+	const char *instead = mirror_variable(m, "FERRY_ENDPOINT_", "");
 	struct github_place_options o = {
-		.api = moved ? instead : conf_get(s, "api"),
+		.api = instead ? instead : conf_get(s, "api"),
 		.variable = token,
 		.owner = conf_get(s, "owner"),
 		.repo = conf_get(s, "repo"),
@@ -78,7 +67,7 @@ static int open_place(struct mirror *m, struct mirror_github *g, const struct co
 	if (rc < 0)
 		return rc;
 	g->has_api = true;
-	g->is_private = moved; /* the public URL is that of another server */
+	g->is_private = instead; /* the public URL is that of another server */
 	m->place = mem_printf("%s/%s/%s %s", g->place.api, o.owner, o.repo, g->tag);
 	return 0;
 }

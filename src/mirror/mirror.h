@@ -315,6 +315,12 @@ struct mirror_connection {
 extern const struct mirror_ops *const mirror_kinds_client[];
 extern const struct mirror_ops *const mirror_kinds_all[];
 
+/* The value of a variable of the environment that is of this mirror alone, or NULL when it is not
+ * set or empty: with "FERRY_" and "_TOKEN", FERRY_EU_HUB_TOKEN of [mirror.eu-hub]. For kinds. */
+const char *mirror_variable(const struct mirror *m, const char *before, const char *behind);
+/* Its name, for messages. The caller frees it. */
+char *mirror_variable_name(const struct mirror *m, const char *before, const char *behind);
+
 /* The same kinds, for readers of [mirror.NAME]; the caller frees the list. */
 struct settings_kind *mirror_settings_kinds(const struct mirror_ops *const *kinds);
 

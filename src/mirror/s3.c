@@ -92,11 +92,8 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 /* FERRY_ENDPOINT_S3_EU, for [mirror.s3-eu], takes precedence over the file. */
 static const char *endpoint_of(const struct mirror *m, const struct conf_section *sec)
 {
-	CLEANUP(mem_free_ptr) char *variable = mem_printf("FERRY_ENDPOINT_%s", m->id);
-	for (char *c = variable; *c; c++)
-		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
-	const char *set = getenv(variable);
-	return set && *set ? set : conf_get(sec, "endpoint");
+	const char *set = mirror_variable(m, "FERRY_ENDPOINT_", "");
+	return set ? set : conf_get(sec, "endpoint");
 }
 
 static int s3_open(struct mirror *m, const struct conf *c, const struct conf_section *sec,

@@ -66,6 +66,10 @@ PUBLISHER = [
     ("push --recheck", None),
     ("push --repair", None),
     ("push --prune", None),
+    ("push --bundle release.ferry-bundle", None),
+    ("announce --dry-run --config announce.conf", r"announce: would-tell, "),
+    ("catalog backup backup.tar.zst", None),
+    ("catalog restore backup.tar.zst restored", None),
     ("sync a b --dry-run", ROWS),
     ("sync a b", None),
     ("sync a b --dry-run", None),
@@ -114,6 +118,8 @@ def shop(publisher):     # noqa: F811
         publisher.mirror(name).mkdir(parents=True)
     run.dir, run.publisher = publisher.dir, publisher
     shutil.copytree(publisher.tree, run.dir / "copy")
+    (run.dir / "announce.conf").write_text(
+        (run.dir / "ferry.conf").read_text() + "[announce]\ncommand = cat\n")
     (run.dir / "cloud.conf").write_text(
         "[mirror.cloud]\nkind = s3\nbucket = models\nregion = eu-west-1\n")
     publisher.ferry.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="secret")

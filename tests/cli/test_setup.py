@@ -405,7 +405,7 @@ def test_the_example_of_the_catalog_is_set_up_and_pushed_to_simulated(ferry, us,
     assert s3_servers.Region(aws.endpoint, "eu-west-1").keys_of("aibrother-models-eu") == keys
     assert aws.buckets["aibrother-models"].is_public("metadata/timestamp.json")
     assert {r["tag_name"]: r["draft"] for r in github.releases("aibrother/model-catalog")} == {
-        "models": False, "models-phi-2-mobile": False}
+        "models-phi-2-mobile": False}
     # The catalog is the same on all of its endpoints.
     catalog = (ferry.work / "example/catalog.json").read_text()
     assert us.body("aibrother-models", "catalog.json") == catalog.encode()
