@@ -68,6 +68,8 @@ void mirror_github_forget_release(struct mirror_github *s, struct mirror_github_
 /* Is it a draft? Is it published and immutable? */
 bool mirror_github_is_draft(struct mirror_github *s, const struct mirror_github_release *r);
 bool mirror_github_is_fixed(struct mirror_github *s, const struct mirror_github_release *r);
+/* False: another release of its tag is used instead, the published one or the oldest draft. */
+bool mirror_github_is_used(struct mirror_github *s, const struct mirror_github_release *r);
 /* The release of the tag; a new one is a draft. */
 WARN_UNUSED int mirror_github_create(struct mirror_connection *c, const char *tag,
 				     struct mirror_github_release **out, struct err *e);

@@ -93,6 +93,14 @@ bool mirror_github_is_fixed(struct mirror_github *s, const struct mirror_github_
 	return is;
 }
 
+bool mirror_github_is_used(struct mirror_github *s, const struct mirror_github_release *r)
+{
+	pthread_mutex_lock(&s->lock);
+	bool is = known(s, r->about.tag) == r;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
 static int on_release(void *ctx, const json_t *item, struct err *e)
 {
 	struct mirror_github *s = ctx;

@@ -125,7 +125,12 @@ static int publish_one(struct mirror_connection *c, const struct mirror_publicat
 	struct mirror_github *s = c->mirror->state;
 	bool draft = mirror_github_is_draft(s, r);
 	bool whole = true;
-	int rc = draft ? mirror_github_assets(c, r, false, e) : 0;
+	int rc = 0;
+	/* Another publisher's draft, or ours that another one was faster than. */
+	if (!mirror_github_is_used(s, r))
+		return 0;
+	if (draft)
+		rc = mirror_github_assets(c, r, false, e);
 	if (rc < 0 || (!draft && !r->changed) || (draft && !has_complete(s, r)))
 		return rc;
 	if (draft && p->partial)
