@@ -63,6 +63,9 @@ static int lock(struct mirror *m, int *fd, struct err *e)
 	const struct mirror_git *g = m->state;
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s.lock", g->dir);
 	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
+	/* Else the files of the mirror would count as missing. */
+	if (rc == -ERR_NOT_FOUND)
+		rc = err_class_set(e, ERR_SYSTEM);
 	return rc < 0 ? rc : file_lock(path, LOCK_WAIT_MS, m->env.cancel, fd, e);
 }
 
