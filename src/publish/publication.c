@@ -102,13 +102,18 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+static bool is_partial(const struct publication_how *how)
+{
+	return how->only || how->plan->left_out;
+}
+
 /* Also those that were not to be sent this time. */
 static bool is_of_mirror(const struct publication_how *how, size_t i, const struct mirror *m)
 {
 	const struct push_step *s = &how->plan->steps[i];
 	if (s->action != STEP_NONE)
 		return true;
-	return how->only && !how->only[i] && s->file->class == REPOSITORY_OBJECT &&
+	return is_partial(how) && s->file->class == REPOSITORY_OBJECT &&
 	       inventory_wants(m->holds, m->ops->packs, s->file);
 }
 
@@ -199,7 +204,7 @@ int publication_send(const struct publication *p, const struct publication_how *
 		.title = p->head.json ? p->head.title : NULL,
 		.version = how->tree->version,
 		.shown = how->shown,
-		.partial = how->only,
+		.partial = is_partial(how),
 		.staged = how->staged,
 		.models = v.models,
 		.model_count = v.model_count,

@@ -1,4 +1,5 @@
-"""ferry push --only, --stage and releases on a SIMULATED GitHub: what is not whole is not published."""
+"""ferry push --only, --stage, --repair, and releases on a SIMULATED GitHub: what is not whole is not
+published."""
 
 import pytest
 
@@ -48,3 +49,12 @@ def test_while_a_release_is_only_on_stage_mirrors_github_has_drafts(hub):
     hub.push()
     assert not hub.releases()["models-tiny"]["draft"]
     hub.fetch("tiny")
+
+
+def test_a_repair_publishes_no_release_that_is_not_whole(hub, github):
+    hub.push()
+    cut_off(hub, github)
+    hub.push("--repair")
+    assert hub.releases()["models-second"]["draft"]
+    hub.push()
+    hub.fetch("second")
