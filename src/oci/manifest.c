@@ -117,7 +117,7 @@ int oci_manifest_write(const struct oci_manifest *m, struct buf *out, struct err
 	if (rc < 0 || (!out->overflow && out->len - before <= OCI_MANIFEST_MAX))
 		return rc;
 	err_set(e, ERR_USAGE, "a manifest of %zu files is larger than registries take", m->count);
-	return err_hint(e, "ferry prune takes out what no release needs any more");
+	return err_hint(e, "`ferry push --prune` removes what no release needs any more");
 }
 
 /* -- parsing ----------------------------------------------------------------------- */
