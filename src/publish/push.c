@@ -139,6 +139,7 @@ static int load_publication(struct run *r, struct publication *out, struct err *
 		if (!works(r, i) || !r->mirrors[i].mirror->ops->publish)
 			continue;
 		r->deliveries[i].publication = out;
+		r->mirrors[i].hidden = !r->mirrors[i].count_only;
 		any = true;
 		models |= r->mirrors[i].mirror->ops->wants_models;
 	}
@@ -171,6 +172,29 @@ static void put_hidden(struct run *r, struct push_result *result)
 	result->memory_bytes = stats.most_bytes;
 }
 
+/* Is the release to be seen? A part of it, and a repaired one, does not depend on the others. */
+static bool has_quorum(const struct run *r, const struct push_result *result)
+{
+	return result->holding >= result->quorum || r->o->repair || r->o->only;
+}
+
+static void publish(void *ctx, size_t i)
+{
+	struct run *r = ctx;
+	struct push_mirror *m = &r->mirrors[i];
+	if (works(r, i) && m->hidden)
+		(void)!push_mirror_publish(&r->deliveries[i], &m->error);
+}
+
+/* What some kinds show later is there before the metadata that names it; not without the quorum. */
+static void publish_objects(struct run *r, struct push_result *result)
+{
+	if (!has_quorum(r, result))
+		return;
+	threads_run(r->o->threads, r->count, publish, r);
+	count_quorum(r, result);
+}
+
 static void shown(void *ctx, size_t i)
 {
 	struct run *r = ctx;
@@ -190,8 +214,7 @@ static bool stage_failed(const struct run *r)
 /* Stage mirrors first; none without the quorum. */
 static void show_release(struct run *r, const struct push_result *result)
 {
-	/* A repaired release is already shown. */
-	if (result->holding < result->quorum && !r->o->repair)
+	if (!has_quorum(r, result))
 		return;
 	for (int turn = 0; turn < 2; turn++) {
 		r->stage_turn = turn == 0;
@@ -227,6 +250,8 @@ static enum push_outcome outcome(const struct run *r, const struct push_mirror *
 		return push_plan_is_empty(&m->plan) ? PUSH_UP_TO_DATE : PUSH_NOT_STARTED;
 	bool with_metadata = m->holds != MIRROR_HOLDS_OBJECTS;
 	bool wrote = m->puts || m->published;
+	if (m->hidden)
+		return PUSH_HELD_BACK;
 	if (r->o->repair)
 		return wrote ? PUSH_DONE : PUSH_UP_TO_DATE;
 	if (shows(r->o, m) && !shown_is_done(m))
@@ -390,6 +415,8 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 	if (write && !cancel_signal(o->cancel))
 		put_hidden(&r, result);
 	count_quorum(&r, result);
+	if (write && !cancel_signal(o->cancel))
+		publish_objects(&r, result);
 	if (write && !cancel_signal(o->cancel))
 		show_release(&r, result);
 	for (size_t i = 0; i < count; i++) {

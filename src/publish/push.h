@@ -55,6 +55,7 @@ struct push_mirror {
 	uint64_t reread_bytes;  /* read again from the tree, because it could not keep up */
 	size_t retries;         /* calls that were tried again */
 	bool published;         /* readers see what was put earlier (mirror_publish()) */
+	bool hidden;            /* readers do not see yet what was put */
 };
 void push_mirror_release(struct push_mirror *m);
 

@@ -314,14 +314,20 @@ int push_mirror_hidden(struct push_delivery *d, struct feed *f, size_t reader, s
 	int rc = push_objects_put(d, f, reader, e);
 	if (rc == 0)
 		rc = push_delivery_each(d, is_hidden_metadata, do_small, e);
-	if (rc == 0 && !d->m->count_only)
-		rc = publish(d, false, e);
 	d->m->holds_objects = rc == 0 && d->m->holds != MIRROR_HOLDS_METADATA &&
 			      !d->m->plan.left_out;
 	return rc;
 }
 
 /* ---- showing -------------------------------------------------------------------- */
+
+int push_mirror_publish(struct push_delivery *d, struct err *e)
+{
+	int rc = publish(d, false, e);
+	d->m->holds_objects = d->m->holds_objects && rc == 0;
+	d->m->hidden = rc < 0;
+	return rc;
+}
 
 static bool anything_to_show(const struct push_plan *p)
 {

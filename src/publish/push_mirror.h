@@ -14,6 +14,8 @@ WARN_UNUSED int push_mirror_check(struct push_delivery *d, struct err *e);
 /* Writes objects, then versioned metadata except root: readers do not see them yet. */
 WARN_UNUSED int push_mirror_hidden(struct push_delivery *d, struct feed *f, size_t reader,
 				   struct err *e);
+/* Makes what was put visible, on kinds that do that later (mirror_publish()). */
+WARN_UNUSED int push_mirror_publish(struct push_delivery *d, struct err *e);
 /* Writes new roots, catalog.json and timestamp.json, which makes the release visible. */
 WARN_UNUSED int push_mirror_shown(struct push_delivery *d, struct err *e);
 

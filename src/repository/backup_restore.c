@@ -233,6 +233,12 @@ static int check_head(const struct restoring *r, struct err *e)
 				 (unsigned long long)version);
 }
 
+/* The programs of others keep what they obey in hidden folders: .ssh, .git. */
+static bool is_folder(const char *name)
+{
+	return path_is_key(name) && name[0] != '.' && !strstr(name, "/.");
+}
+
 static int read_head(struct restoring *r, struct err *e)
 {
 	const char *repository;
@@ -247,8 +253,8 @@ static int read_head(struct restoring *r, struct err *e)
 		rc = json_get_u64(r->index, "", "release", &r->result.release, e);
 	if (rc < 0)
 		return rc;
-	if (!path_is_key(r->tree) ||
-	    (r->keys && (!path_is_key(r->keys) || is_below(r->keys, r->tree) ||
+	if (!is_folder(r->tree) ||
+	    (r->keys && (!is_folder(r->keys) || is_below(r->keys, r->tree) ||
 			 is_below(r->tree, r->keys) || strcmp(r->keys, r->tree) == 0)))
 		return err_set(e, ERR_INTEGRITY, "the names of its folders are not valid");
 	r->result.repository = repository ? mem_strdup(repository) : NULL;

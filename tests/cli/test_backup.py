@@ -218,6 +218,16 @@ def test_files_and_places_that_the_index_does_not_vouch_for_are_refused(backup, 
                                          check=6).err
 
 
+@pytest.mark.parametrize("folder, name", [("keys", ".ssh"), ("keys", "a/.git"), ("tree", ".git")])
+def test_a_backup_whose_folders_are_hidden_is_refused(backup, elsewhere, work, folder, name):
+    at = unpacked(backup, work / "unpacked")
+    index = json.loads((at / "backup.json").read_text())
+    index[folder] = name
+    (at / "backup.json").write_text(json.dumps(index))
+    refused = elsewhere("catalog", "restore", packed(at, work / "1.tar"), check=6)
+    assert "names of its folders are not valid" in refused.err
+
+
 def test_metadata_that_does_not_verify_is_refused_even_with_right_digests(backup, elsewhere, work):
     folder = unpacked(backup, work / "unpacked")
     index = json.loads((folder / "backup.json").read_text())

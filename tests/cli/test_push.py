@@ -384,7 +384,7 @@ def test_one_bad_mirror_holds_the_release_back(publisher, validate):
     assert outcomes(result) == {"a": "held-back", "b": "failed", "c": "held-back"}
     assert result.json["holding"] == 2 and result.json["quorum"] == 3
     behind = {m["id"]: m["behind"] for m in result.json["mirrors"]}
-    assert (behind["a"], behind["c"]) == (4, 4) and 4 < behind["b"] <= 12
+    assert (behind["a"], behind["c"]) == (4, 4) and behind["b"] > 4
     assert re.search(r"^a +held-back +4 files behind, ", publisher("push", check=7).out)
     publisher.on("a", "*tiny*.gguf")
     assert publisher.release("a") is None

@@ -37,7 +37,8 @@ static char *name_in(const char *dir, const char *path, const char *otherwise)
 	CLEANUP(mem_free_ptr) char *base = path_absolute(dir ? dir : ".");
 	CLEANUP(mem_free_ptr) char *full = path_absolute(path);
 	size_t len = strlen(base);
-	bool inside = str_starts(full, base) && full[len] == '/' && path_is_key(full + len + 1);
+	bool inside = str_starts(full, base) && full[len] == '/' && path_is_key(full + len + 1) &&
+		      full[len + 1] != '.' && !strstr(full + len, "/.");
 	return mem_strdup(inside ? full + len + 1 : otherwise);
 }
 

@@ -5,6 +5,8 @@
 #include "unit.h"
 #include "util/mem.h"
 
+#include <limits.h>
+
 /* A mirror that makes visible later what was put, and notes when it is asked to. */
 static struct {
 	unsigned calls, shown;
@@ -139,6 +141,38 @@ static void a_conflict_keeps_the_release_from_being_shown(void **state)
 	world_free(w);
 }
 
+static void nothing_is_published_without_the_quorum(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct mirror_mem *store = mirror_mem_new();
+	struct mirror *other = mirror_mem_open(store, "other");
+	struct push_mirror both[] = {
+		{ .id = "late", .mirror = w->handle, .holds = MIRROR_HOLDS_OBJECTS },
+		{ .id = "other", .mirror = other },
+	};
+	mirror_mem_fault(store, &(struct mem_fault){ .call = MEM_PUT, .times = UINT_MAX });
+	w->handle->holds = MIRROR_HOLDS_OBJECTS;
+	assert_int_equal(push_run(&w->t, both, 2, &w->o, &w->result, &w->e), -ERR_NETWORK);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(both[0].outcome, PUSH_HELD_BACK);
+	mirror_mem_mend(store);
+	for (size_t i = 0; i < 2; i++) {
+		push_mirror_release(&both[i]);
+		both[i] = (struct push_mirror){ .id = both[i].id,
+						.mirror = both[i].mirror,
+						.holds = both[i].holds };
+	}
+	err_clear(&w->e);
+	assert_ok(push_run(&w->t, both, 2, &w->o, &w->result, &w->e), &w->e);
+	assert_int_equal(seen.calls, 1);
+	for (size_t i = 0; i < 2; i++)
+		push_mirror_release(&both[i]);
+	mirror_close(other);
+	mirror_mem_free(store);
+	world_free(w);
+}
+
 static void a_dry_run_publishes_nothing(void **state)
 {
 	(void)state;
@@ -156,6 +190,7 @@ int main(void)
 		cmocka_unit_test(what_a_killed_run_has_not_published_is_published_by_the_next),
 		cmocka_unit_test(publishing_is_tried_again_after_network_errors),
 		cmocka_unit_test(a_conflict_keeps_the_release_from_being_shown),
+		cmocka_unit_test(nothing_is_published_without_the_quorum),
 		cmocka_unit_test(a_dry_run_publishes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
