@@ -187,7 +187,7 @@ def test_our_bins_are_followed(tufjs, demo, nginx, work, make_gguf):
     demo.ferry("catalog", "delegate", "shelf", "--bins", "32", "-q", cwd=demo.dir)
     demo.sign()
     wanted = [path for path in paths(demo) if path.startswith("models/other/")]
-    assert len(wanted) == 3
+    assert len(wanted) == 4
     for folder, root in [("js", None), ("fresh", first_root(demo))]:
         seen = tufjs.fetch(f"{server.url}/metadata", f"{server.url}/targets", work / folder,
                            *wanted, root=root)

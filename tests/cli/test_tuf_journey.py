@@ -157,7 +157,7 @@ def test_numbers_of_bins(journey):
     journey.add("tiny")
     journey.catalog("sign")
     files = sorted(paths(journey.publisher))
-    assert len(files) == 3 + 2 * 12 + 2
+    assert len(files) == 3 + 2 * 12 + 2 + 2
     chance = random.Random(7)
     for number in (8, 256, 2):
         journey.catalog("delegate", "--bins", str(number))

@@ -202,14 +202,15 @@ def test_an_unreachable_mirror(pushed, validate, damage, code):
 
 
 def test_a_mirror_that_fails_in_the_middle_does_not_stop_the_others(pushed, fault_server):
-    """SIMULATED: the server fails at every model file."""
+    """SIMULATED: the server fails at a model file and its manifest."""
     server = fault_server(pushed.mirror("a"))
-    server.add("targets/models/*", methods=("GET",), status=503)
+    server.add("targets/models/*.gguf", methods=("GET",), status=503)
+    server.add("targets/models/*.manifest.json", methods=("GET",), status=503)
     pushed.configure(mirror("w", kind="http", url=server.url), mirror("b"))
     result = pushed("verify", "--full", "--json", check=4)
     bad, good = result.json["mirrors"]
     assert bad["result"] == "unreachable"
-    assert bad["counts"]["unreachable"] == 4 and bad["counts"]["ok"] == 9
+    assert bad["counts"]["unreachable"] == 2 and bad["counts"]["ok"] == 11
     assert good["result"] == "ok" and good["counts"]["ok"] == 13
     assert "503" in next(f["message"] for f in bad["files"] if f["verdict"] == "unreachable")
 
