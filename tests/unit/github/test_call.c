@@ -26,7 +26,7 @@ static void no_tokens(void)
 					     "GITHUB_ENTERPRISE_TOKEN", "GH_HOST" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		unsetenv(names[i]);
-	setenv("NETRC", "/nonexistent", 1);
+	setenv("NETRC", "no-such-netrc", 1);
 }
 
 static void open_world(struct world *w, const char *api, const char *token)
