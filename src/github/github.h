@@ -51,7 +51,7 @@ struct github_place_options {
 	const char *api; /* NULL: GITHUB_API */
 	const char *owner, *repo;
 	bool own; /* the user named the server, in ferry.conf: it gets the user's token. False: only
-		     github.com, this machine, and the host in GH_HOST */
+		     github.com, and the host in GH_HOST */
 	const char *variable; /* of a token that goes before all others; or NULL */
 	const struct clock *clock;
 	const struct cancel *cancel;

@@ -38,8 +38,7 @@ static bool is_github_com(const struct url *u)
 static bool is_trusted(const struct url *u, bool own)
 {
 	const char *host = getenv("GH_HOST");
-	return own || is_github_com(u) || is_loopback(u) ||
-	       (host && *host && str_eq_nocase(host, u->host));
+	return own || is_github_com(u) || (host && *host && str_eq_nocase(host, u->host));
 }
 
 /* -- opening ---------------------------------------------------------------------- */

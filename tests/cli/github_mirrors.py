@@ -91,7 +91,8 @@ class Releases:
         model has several files."""
         folder = self.reader()
         path = folder / f"{name}.gguf"
-        env = {"GH_TOKEN": token, "FERRY_HOME": str(folder / "store")}
+        env = {"GH_TOKEN": token, "GH_HOST": "127.0.0.1",
+               "FERRY_HOME": str(folder / "store")}
         result = self.publisher("fetch", name, "-o", path, cwd=folder, env=env, check=check)
         if check == 0:
             found = self.publisher.on("repository", original or f"*{name}*.gguf")

@@ -71,7 +71,9 @@ def test_a_fetch_from_a_private_repository_needs_a_token(publisher, github, conf
     ferry("repository", "add", "demo", server.url, "--root",
           publisher.tree / "metadata/1.root.json")
     assert "hub: missing" in ferry("fetch", "demo/tiny", check=4).err
-    ferry("fetch", "demo/tiny", env={"GH_TOKEN": token})
+    # A catalog cannot have the token sent to any server that it names.
+    assert "hub: missing" in ferry("fetch", "demo/tiny", env={"GH_TOKEN": token}, check=4).err
+    ferry("fetch", "demo/tiny", env={"GH_TOKEN": token, "GH_HOST": "127.0.0.1"})
     assert github.requests("get-release-asset")
 
 def test_verify_reads_releases(publisher, github, configure, push, token):

@@ -32,7 +32,9 @@ static void no_tokens(void)
 static void open_world(struct world *w, const char *api, const char *token)
 {
 	struct err e = ERR_INIT;
-	struct github_place_options o = { .api = api, .owner = "ai", .repo = "models" };
+	struct github_place_options o = {
+		.api = api, .own = true, .owner = "ai", .repo = "models"
+	};
 	no_tokens();
 	if (token)
 		setenv("GH_TOKEN", token, 1);
@@ -417,7 +419,8 @@ static void a_server_that_a_catalog_names_gets_no_token(void **state)
 		{ "https://evil.example", "git.example", false, false },
 		{ "https://git.example/api/v3", "git.example", false, true },
 		{ "https://git.example/api/v3", NULL, true, true },
-		{ "http://127.0.0.1:8080", NULL, false, true },
+		{ "http://127.0.0.1:8080", NULL, false, false },
+		{ "http://127.0.0.1:8080", "127.0.0.1", false, true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct github_place p;
