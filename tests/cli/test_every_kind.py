@@ -82,14 +82,17 @@ class Github(Place):
                               api=github.api, url=github.url("octo/models"), holds="objects",
                               **{"part-size": "8MiB"})
 
-    def check_that_no_asset_was_sent_twice(self):
-        """And that nothing is left of uploads that were cut, and no release is a draft."""
+    def check_that_no_asset_was_sent_twice(self, kills):
+        """But those that were on their way when a push was killed: GitHub may have got all of one,
+        and the next push come before that. Nothing is left of uploads that were cut, and no
+        release is a draft."""
         sent = collections.Counter(r["query"]["name"].removesuffix(".partial")
                                    for r in self.github.requests("upload-release-asset")
                                    if r["status"] == 201)
         releases = self.github.releases("octo/models")
         there = [a for r in releases for a in r["assets"]]
-        assert {a["name"] for a in there} == set(sent) and set(sent.values()) == {1}
+        assert {a["name"] for a in there} == set(sent)
+        assert sum(sent.values()) - len(sent) <= kills
         assert {a["state"] for a in there} == {"uploaded"}
         assert not any(r["draft"] for r in releases)
 
@@ -211,7 +214,7 @@ def test_a_push_that_is_killed_again_and_again_ends_with_every_mirror_whole(ever
     push("push")
     verified = push("verify", "--full", "--json").json["mirrors"]
     assert [m["result"] for m in verified] == ["ok"] * 6
-    everywhere["releases"].check_that_no_asset_was_sent_twice()
+    everywhere["releases"].check_that_no_asset_was_sent_twice(killed)
     names = MODELS + [f"more-{i + 1}" for i in range(ended[0])]
     for place in everywhere.places:
         if place.holds_objects:
