@@ -41,8 +41,8 @@ static const char *value_of(const char *variable)
 static const char *find_token(const struct mirror_git_line *w, struct exchange *x)
 {
 	static const char *const github[] = { "GH_TOKEN", "GITHUB_TOKEN" };
-	snprintf(x->variable, sizeof x->variable, "FERRY_%.64s_TOKEN", w->call->m->id);
-	mirror_git_remote_variable(x->variable);
+	CLEANUP(mem_free_ptr) char *own = mirror_variable_name(w->call->m, "FERRY_", "_TOKEN");
+	snprintf(x->variable, sizeof x->variable, "%s", own);
 	x->token_name = x->variable;
 	const char *token = value_of(x->variable);
 	bool is_github = strcmp(w->call->g->remote.host, "github.com") == 0;

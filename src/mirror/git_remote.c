@@ -166,12 +166,6 @@ char *mirror_git_remote_raw_url(const struct mirror_git_remote *r, const char *b
 	return mem_printf("https://raw.githubusercontent.com/%.*s", (int)end - 1, code);
 }
 
-void mirror_git_remote_variable(char *name)
-{
-	for (char *c = name; *c; c++)
-		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
-}
-
 bool mirror_git_remote_is_loopback(const struct mirror_git_remote *r)
 {
 	bool address = r->host[strspn(r->host, "0123456789.")] == '\0';

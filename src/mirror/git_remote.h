@@ -31,10 +31,6 @@ WARN_UNUSED int mirror_git_remote_parse(const char *text, struct mirror_git_remo
 char *mirror_git_remote_raw_url(const struct mirror_git_remote *r, const char *branch,
 				const char *prefix);
 
-/* Makes the name of a variable of a text with the id of a mirror, in place: upper case, and '_' for
- * '-' and '.'. */
-void mirror_git_remote_variable(char *name);
-
 /* A server of this machine: a token may be sent to it without TLS. */
 bool mirror_git_remote_is_loopback(const struct mirror_git_remote *r);
 

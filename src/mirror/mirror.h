@@ -190,7 +190,7 @@ struct mirror_ops {
 	bool wants_models;    /* publish gets the models */
 	bool no_empty;        /* it cannot hold an empty object */
 	bool removes_later;   /* what was removed is gone for readers only after publish */
-	bool packs;           /* it gets a card and its manifests as one object (publish/pack.h) */
+	bool packs;           /* it gets a card and its manifests as one object (catalog/pack.h) */
 	unsigned connections; /* the default of struct mirror; 0: MIRROR_CONNECTIONS */
 	unsigned small_connections; /* the same; 0: as connections */
 	const char *const *schemes; /* "https://", …: URLs that it can read; NULL-ended, or NULL */

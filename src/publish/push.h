@@ -26,7 +26,7 @@ enum push_outcome {
 	PUSH_UP_TO_DATE,   /* there was nothing to do */
 	PUSH_DONE,         /* updated to the current release */
 	PUSH_OBJECTS_ONLY, /* --stage: it has the objects; the release is not shown */
-	PUSH_HELD_BACK,    /* it has everything except catalog.json and timestamp.json */
+	PUSH_HELD_BACK,    /* it has everything, but readers do not see it: no quorum */
 	PUSH_PLANNED,      /* dry run: there are changes to send */
 	PUSH_READ_ONLY,    /* this kind cannot be written */
 	PUSH_EXAMINED,     /* count_only */
