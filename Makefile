@@ -2,6 +2,7 @@
 #
 #   DEVELOPER=1                    warnings are errors
 #   SANITIZE=address,undefined     a sanitizer build, in a folder of its own
+#   SANITIZE=thread                one that finds data races; `ci/threads` runs the tests of threads
 #   PORTABLE=1                     without the calls that only Linux has, in a folder of its own
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
 #   V=1                            shows the commands that make runs
@@ -13,10 +14,12 @@
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 CC ?= cc
+OBJCOPY ?= objcopy
 PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 PORTABLE ?=
-BUILD ?= build$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)
+SANITIZED := $(if $(SANITIZE),/sanitize$(if $(findstring thread,$(SANITIZE)),-thread))
+BUILD ?= build$(SANITIZED)$(if $(PORTABLE),/portable)
 FUZZ_SECONDS ?= 60
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -38,7 +41,7 @@ PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option \
 	-Wno-format-truncation -Wno-format-nonliteral $(if $(DEVELOPER),-Werror)
-HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
+HARDENING := -fPIC -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 
@@ -73,17 +76,19 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c)
 SIMULATED := $(if $(filter Linux,$(shell uname -s)),$(patsubst tests/simulated/%.c, \
 	$(BUILD)/tests/simulated-%.so,$(wildcard tests/simulated/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-LIBRARY := $(BUILD)/libferry.a
+# All objects, for the programs and the tests; what applications get is libferry, below.
+LIBRARY := $(BUILD)/all.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: all programs demo demo-cloud test quick check unit unit-programs arm-kernel cli-tests \
-	old-client bench fuzz lint format install uninstall clean dist deps docs help
+.PHONY: FORCE all programs libferry demo demo-cloud test quick check unit unit-programs arm-kernel \
+	cli-tests old-client bench fuzz lint format install install-libferry uninstall clean dist \
+	deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
 
-programs: $(PROGRAMS) $(TOOLS) $(SIMULATED)
+programs: $(PROGRAMS) $(TOOLS) $(SIMULATED) libferry
 
 # Changed flags rebuild everything.
 $(BUILD)/flags: FORCE
@@ -115,6 +120,36 @@ $(BUILD)/bin/ferry-%: $(BUILD)/obj/main-%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+# -- libferry ------------------------------------------------------------------------
+
+# Its major number changes when a program that was built with an earlier one would not run.
+SONAME := libferry.so.0
+LIBFERRY_PACKAGES := libcurl libcrypto jansson inih libzstd
+LIBFERRY_LIBS := $(shell pkg-config --libs $(LIBFERRY_PACKAGES) 2>/dev/null)
+LIBFERRY_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/ferry/*.c))
+
+libferry: $(BUILD)/lib/libferry.a $(BUILD)/lib/libferry.so
+
+$(BUILD)/lib/libferry.so.$(VERSION): $(LIBFERRY_OBJECTS) $(LIBRARY) src/ferry/libferry.map
+	@mkdir -p $(@D)
+	@echo '  LD    $@'
+	$(Q)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs \
+		-Wl,--version-script,src/ferry/libferry.map $(filter %.o %.a,$^) $(LIBFERRY_LIBS) \
+		-o $@
+
+$(BUILD)/lib/libferry.so: $(BUILD)/lib/libferry.so.$(VERSION)
+	$(Q)ln -sf $(<F) $(@D)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+# One object, in which only the names of ferry.h are left: an application may use the same ones.
+$(BUILD)/lib/libferry.a: $(LIBFERRY_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo '  AR    $@'
+	$(Q)$(CC) -r -nostdlib $(filter %.o %.a,$^) -o $(@D)/libferry.o
+	$(Q)$(OBJCOPY) --localize-hidden $(@D)/libferry.o
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(@D)/libferry.o
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
@@ -240,6 +275,8 @@ bench:
 	@scripts/bench $(BUILD)
 	@scripts/bench-buckets $(BUILD)
 	@scripts/bench-catalog $(BUILD)
+	@scripts/bench-fetch $(BUILD)
+	@scripts/bench-start $(BUILD)
 	@scripts/bench-verify $(BUILD)
 
 # Runs the binary of each tests/fuzz/fuzz_*.c for FUZZ_SECONDS.
@@ -272,10 +309,10 @@ demo-cloud:
 
 # -- installing ----------------------------------------------------------------------
 
-install: programs docs
+install: programs docs install-libferry
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	for section in 1 5 7; do \
+	for section in 1 3 5 7; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$section && \
 		install -m 644 $(BUILD)/man/*.$$section $(DESTDIR)$(PREFIX)/share/man/man$$section \
 		|| exit 1; \
@@ -297,11 +334,28 @@ install: programs docs
 	install -D -m 644 $(BUILD)/completions/ferry.fish \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ferry.fish
 
+install-libferry: libferry
+	install -D -m 644 src/ferry/ferry.h $(DESTDIR)$(PREFIX)/include/ferry.h
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(BUILD)/lib/libferry.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 $(BUILD)/lib/libferry.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib
+	ln -sf libferry.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libferry.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@PACKAGES@|$(LIBFERRY_PACKAGES)|' src/ferry/libferry.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc
+	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry
+	install -m 644 examples/libferry/fetch.* \
+		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry
+
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)))
 	for page in $(notdir $(MAN_PAGES)); do \
 		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
 	done
+	rm -f $(DESTDIR)$(PREFIX)/include/ferry.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc \
+		$(addprefix $(DESTDIR)$(PREFIX)/lib/,libferry.a libferry.so $(SONAME) \
+			libferry.so.$(VERSION))
 	rm -rf $(DESTDIR)$(PREFIX)/share/model-ferry
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ferry \

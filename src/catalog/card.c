@@ -49,6 +49,7 @@ static int file_view(const json_t *object, const char *at, struct card_file *out
 	*out = (struct card_file){
 		.path = path,
 		.name = name ? name : path_base(path),
+		.role = string_of(object, "role"),
 		.size = size,
 		.sha256 = sha256,
 	};
@@ -75,6 +76,18 @@ static int check_names(const struct card_variant *v, const char *at, struct err 
 	return 0;
 }
 
+/* Who does not know roles opens the first file. */
+static int check_roles(const struct card_variant *v, const char *at, struct err *e)
+{
+	for (size_t i = card_model_files(v); i < v->file_count; i++)
+		if (i == 0 || !v->files[i].role)
+			return err_set(e, ERR_INTEGRITY,
+				       "%s.files: the files of the model, which have no role, must "
+				       "come first",
+				       at);
+	return 0;
+}
+
 static int view_files(const json_t *object, const char *at, struct card_variant *v, struct err *e)
 {
 	json_t *files;
@@ -92,7 +105,7 @@ static int view_files(const json_t *object, const char *at, struct card_variant 
 			return rc;
 		v->size += f->size; /* cannot overflow: at most 1,000 times 40 TB */
 	}
-	if (count && (rc = check_names(v, at, e)) < 0)
+	if (count && ((rc = check_names(v, at, e)) < 0 || (rc = check_roles(v, at, e)) < 0))
 		return rc;
 	const json_t *size = json_object_get(object, "size");
 	if (size && (uint64_t)json_integer_value(size) != v->size)
@@ -124,6 +137,7 @@ static int view_ram(const json_t *object, const char *at, struct card_variant *v
 	v->ram_known = number;
 	v->ram_bytes = count_of(ram, "bytes");
 	v->ram_context = count_of(ram, "context");
+	v->ram_token = number ? count_of(ram, "token_bytes") : 0;
 	return 0;
 }
 

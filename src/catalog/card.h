@@ -12,10 +12,10 @@
  *     "withdrawn": { "reason", "replacement", "since" },
  *     "variants": [
  *       { "id", "title", "summary", "kind", "engine", "quantization", "default", "size", "tags",
- *         "ram": { "context", "bytes" } or { "unknown": reason },
+ *         "ram": { "context", "bytes", "token_bytes" } or { "unknown": reason },
  *         "min_ram", "recommended_ram" (bytes),
  *         "version", "label", "released", "changes": [], "withdrawn",
- *         "files": [ { "path", "name", "size", "sha256" } ],
+ *         "files": [ { "path", "name", "role", "size", "sha256" } ],
  *         "superseded": [ earlier versions, the newest first, each like a variant ] } ] }
  *
  * Required are format, version, id and variants, and in a variant id and files. A variant without
@@ -25,6 +25,10 @@
  * The version of a variant counts up from 1 with each change of its files. A file that changed gets
  * a new path, so that the earlier one stays a target beside it. Its name on the reader's disk is
  * "name", or without it the last part of the path.
+ *
+ * A file without a role is the model, or a shard of it; these come first. A file with a role is a
+ * companion, which is used together with the model: they are one variant, so they are signed,
+ * fetched and removed together. Programs that do not know roles see further files.
  */
 #ifndef FERRY_CATALOG_CARD_H
 #define FERRY_CATALOG_CARD_H
@@ -48,9 +52,20 @@ char *card_target(const char *id, const char *name); /* the caller frees */
 struct card_file {
 	const char *path; /* target path: "models/phi-2/phi-2-q4_k_m.gguf" */
 	const char *name; /* on the reader's disk; unique within a variant */
+	const char *role; /* one of CARD_ROLES, or one that is not known here; NULL: the model */
 	uint64_t size;    /* at least 1 */
 	struct digest sha256;
 };
+
+/* What a companion is for. Only of adapters may a variant have several. */
+#define CARD_PROJECTOR "projector"
+#define CARD_ADAPTER "adapter"
+#define CARD_DRAFT "draft" /* a smaller model that guesses ahead */
+#define CARD_IMATRIX "imatrix"
+#define CARD_ROLES CARD_PROJECTOR " " CARD_ADAPTER " " CARD_DRAFT " " CARD_IMATRIX
+bool card_role_known(const char *role);
+/* May a variant have several files of this role? */
+bool card_role_repeats(const char *role);
 
 /* A recall by the publisher. */
 struct card_withdrawal {
@@ -66,8 +81,10 @@ struct card_variant {
 	bool is_default;          /* at most one of a card */
 	uint64_t size;            /* bytes of all files; 0: planned */
 	bool ram_known;
-	uint64_t ram_bytes, ram_context;
-	struct card_file *files; /* shards in order; the first is the one to open */
+	uint64_t ram_bytes, ram_context; /* bytes at this many tokens of context */
+	uint64_t ram_token;              /* bytes of each further token; 0: not known */
+	struct card_file *files;         /* shards in order, the first is the one to open; then
+					    companions */
 	size_t file_count;
 	uint64_t version;                 /* from 1 */
 	const char *label;                /* the publisher's own name of the version, or NULL */
@@ -133,7 +150,14 @@ bool card_next_file(struct card_walk *w);
 /* The name of a member that no card may have, for example "mirrors"; NULL: there is none. */
 const char *card_foreign_member(const json_t *card);
 
-/* Do the files have the same names and contents, in the same order? */
+/* How many of its files are the model: all that have no role, which come first. */
+size_t card_model_files(const struct card_variant *v);
+
+/* An array of the roles of its companions, in their order; NULL: there are none. The caller owns
+ * it. */
+json_t *card_roles(const struct card_variant *v);
+
+/* Do the files have the same names, roles and contents, in the same order? */
 bool card_same_files(const struct card_variant *a, const struct card_variant *b);
 
 /* Adds the variants of `from` to `into` or replaces them there, and adds members that `into`

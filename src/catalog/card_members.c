@@ -76,14 +76,15 @@ const struct card_member card_variant_members[] = {
 
 const struct card_member card_ram_members[] = { { "context", CARD_COUNT, 1 << 30, false },
 						{ "bytes", CARD_COUNT, COUNT_MAX, false },
+						{ "token_bytes", CARD_COUNT, COUNT_MAX, false },
 						{ "unknown", CARD_TEXT, 500, false },
 						{ 0 } };
 
-const struct card_member card_file_members[] = { { "path", CARD_TEXT, 1024, false },
-						 { "name", CARD_TEXT, 255, false },
-						 { "size", CARD_COUNT, GRID_MAX_SIZE, false },
-						 { "sha256", CARD_HEX, 0, false },
-						 { 0 } };
+const struct card_member card_file_members[] = {
+	{ "path", CARD_TEXT, 1024, false }, { "name", CARD_TEXT, 255, false },
+	{ "role", CARD_ID, 64, false },     { "size", CARD_COUNT, GRID_MAX_SIZE, false },
+	{ "sha256", CARD_HEX, 0, false },   { 0 }
+};
 
 const struct card_member card_index_members[] = { { "id", CARD_ID, 64, false },
 						  { "title", CARD_TEXT, 200, false },

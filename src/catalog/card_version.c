@@ -157,6 +157,7 @@ bool card_same_files(const struct card_variant *a, const struct card_variant *b)
 		return false;
 	for (size_t i = 0; i < a->file_count; i++)
 		if (strcmp(a->files[i].name, b->files[i].name) != 0 ||
+		    !str_same(a->files[i].role, b->files[i].role) ||
 		    !digest_equal(&a->files[i].sha256, &b->files[i].sha256))
 			return false;
 	return true;

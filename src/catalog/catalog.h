@@ -73,6 +73,10 @@ WARN_UNUSED int catalog_from_json(json_t *object, struct catalog *out, struct er
 void catalog_sort(struct catalog *c);
 const struct card *catalog_model(const struct catalog *c, const char *id);
 
+/* Instead of a variant's id: the largest one that fits into the memory (fit.h). No variant has this
+ * id. */
+#define REFERENCE_AUTO "auto"
+
 /* [repository/]model[:variant][@version], in lower case; "Phi-2:Q4_K_M" is the same reference. */
 struct reference {
 	char *repository; /* or NULL */

@@ -76,7 +76,7 @@ static bool is_projector(const json_t *gguf)
 static const struct manifest *main_of(const struct changes_side *s)
 {
 	const struct manifest *first = NULL;
-	if (s->count != s->variant->file_count)
+	if (s->count != card_model_files(s->variant))
 		return NULL;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct manifest *m = &s->manifests[i];
@@ -314,6 +314,54 @@ static void say_files(json_t *out, const struct card_variant *a, const struct ca
 	say_names(out, a, b);
 }
 
+/* ---- companions ---- */
+
+/* The n-th file of the role, or NULL. */
+static const struct card_file *nth_of(const struct card_variant *v, const char *role, size_t n)
+{
+	for (size_t i = card_model_files(v); i < v->file_count; i++)
+		if (str_same(v->files[i].role, role) && n-- == 0)
+			return &v->files[i];
+	return NULL;
+}
+
+static bool same_companions(const struct card_variant *a, const struct card_variant *b,
+			    const char *role)
+{
+	for (size_t n = 0;; n++) {
+		const struct card_file *was = nth_of(a, role, n), *is = nth_of(b, role, n);
+		if (!was || !is)
+			return !was && !is;
+		if (!digest_equal(&was->sha256, &is->sha256))
+			return false;
+	}
+}
+
+/* Each role of `of` that was not said yet. */
+static void say_roles(json_t *out, const struct card_variant *a, const struct card_variant *b,
+		      const struct card_variant *of, struct str_list *said)
+{
+	for (size_t i = card_model_files(of); i < of->file_count; i++) {
+		const char *role = of->files[i].role;
+		if (str_list_has(said, role))
+			continue;
+		str_list_add(said, role);
+		if (!nth_of(a, role, 0))
+			changes_say(out, "New beside the model: %s.", role);
+		else if (!nth_of(b, role, 0))
+			changes_say(out, "No longer beside the model: %s.", role);
+		else if (!same_companions(a, b, role))
+			changes_say(out, "Changed beside the model: %s.", role);
+	}
+}
+
+static void say_companions(json_t *out, const struct card_variant *a, const struct card_variant *b)
+{
+	CLEANUP(str_list_release) struct str_list said = { 0 };
+	say_roles(out, a, b, b, &said);
+	say_roles(out, a, b, a, &said);
+}
+
 /* ---- all of it ---- */
 
 /* The header also has keys that no manifest shows. */
@@ -335,6 +383,7 @@ static void say_known(json_t *out, const struct changes_side *before,
 	say_templates(out, was, is);
 	say_model(out, before, after, was, is);
 	say_text(out, "quantization", a->quantization, b->quantization);
+	say_companions(out, a, b);
 	size_t middle = json_array_size(out);
 	bool same = changes_tensors(out, before, after);
 	say_files(out, a, b);

@@ -18,17 +18,17 @@
 struct changes_side {
 	const struct card *card;
 	const struct card_variant *variant;
-	struct manifest *manifests; /* without pieces */
+	struct manifest *manifests; /* of the model's files, without pieces */
 	size_t count, cap;
 	size_t tensors; /* of all */
 };
 void changes_side_release(struct changes_side *s);
-/* The manifest of the variant's next file; *m is empty afterwards. A version of which not every
- * file's manifest is there is compared by its card and digests only. */
+/* The manifest of the variant's next file without a role; *m is empty afterwards. A version of
+ * which not every such manifest is there is compared by its card and digests only. */
 void changes_side_add(struct changes_side *s, struct manifest *m);
 
 /* An array of sentences, the most important first: license, chat template, what the model is,
- * tensors, sizes, other metadata. The caller owns it. */
+ * companions, tensors, sizes, other metadata. The caller owns it. */
 json_t *changes_between(const struct changes_side *before, const struct changes_side *after);
 
 #endif

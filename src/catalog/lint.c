@@ -103,6 +103,10 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 	CLEANUP(mem_free_ptr) char *where = mem_printf("%s:%s", c->id, v->id);
 	CLEANUP(mem_free_ptr) char *folder = card_target(c->id, "");
 	lint_unknown(v->json, card_variant_members, where, "", f);
+	if (strcmp(v->id, REFERENCE_AUTO) == 0)
+		lint_add(f, LINT_ERROR, where,
+			 "id: '%s' stands for the largest variant that fits: choose another id",
+			 v->id);
 	if (v->file_count == 0) {
 		lint_add(f, LINT_NOTE, where, "planned: no files yet; not in the signed catalog");
 		return;
@@ -111,6 +115,7 @@ static void lint_variant(const struct card *c, const struct card_variant *v,
 	if (!v->quantization && !(v->kind && strcmp(v->kind, "vocabulary") == 0))
 		lint_add(f, LINT_WARNING, where, "quantization: missing");
 	lint_files(v, where, folder, f);
+	lint_roles(v, where, f);
 	for (size_t i = 0; i < v->superseded_count; i++)
 		lint_files(&v->superseded[i], where, folder, f);
 }

@@ -37,6 +37,8 @@ void lint_license(const struct card *c, struct lint_findings *f);
 /* Variants whose id names another quantization than they have, and variants with the same bytes;
  * lint_card() includes it. */
 void lint_variants(const struct card *c, struct lint_findings *f);
+/* Roles that are not known, that are given twice, or that need a model; lint_card() includes it. */
+void lint_roles(const struct card_variant *v, const char *where, struct lint_findings *out);
 /* What the manifests of a variant say about the model. */
 struct lint_shape {
 	char *architecture;  /* NULL: no model is known */

@@ -170,6 +170,8 @@ static void add_files(struct buf *out, const struct card_variant *v)
 		digest_hex(digest, &f->sha256);
 		buf_adds(out, "- ");
 		add_name(out, f->name);
+		if (f->role)
+			buf_addf(out, " (%s)", f->role);
 		buf_addf(out, ", %s, SHA-256 `%s`\n", format_size(size, f->size), digest);
 	}
 	if (v->file_count > FILES_MAX)

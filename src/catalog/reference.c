@@ -14,7 +14,7 @@ static int bad_reference(const char *text, const char *why, struct err *e)
 	err_set(e, ERR_USAGE, "'%s' is not a model reference: %s", text, why);
 	if (strstr(text, "://"))
 		return err_hint(e, "models are named as in the catalog, MODEL[:VARIANT]; `ferry "
-				   "repository add NAME URL --root FILE` adds a repository, `ferry "
+				   "repository add 'URL#sha256=HEX'` adds a repository, `ferry "
 				   "prepare NAME URL` takes a file over for publishing");
 	if (strpbrk(text, "*?["))
 		return err_hint(e, "`ferry list '%s'` lists the models that match", text);

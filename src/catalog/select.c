@@ -1,5 +1,6 @@
 #include "catalog/select.h"
 
+#include "catalog/fit.h"
 #include "catalog/license.h"
 #include "util/mem.h"
 
@@ -174,10 +175,7 @@ bool select_model(const struct select *s, const struct index_model *m, unsigned 
 
 uint64_t select_memory(const struct index_variant *v)
 {
-	uint64_t memory;
-	if (v->ram)
-		return v->ram;
-	return add_u64(v->size, v->size / 4 + 256 * MIB, &memory) ? memory : UINT64_MAX;
+	return fit_memory(v->size, v->ram);
 }
 
 bool select_variant(const struct select *s, const struct index_variant *v)

@@ -38,8 +38,7 @@ bool select_model(const struct select *s, const struct index_model *m, unsigned 
 /* Does the variant have what is wanted of variants: kind, size and memory? */
 bool select_variant(const struct select *s, const struct index_variant *v);
 
-/* The memory that an engine needs for it: as the publisher says ("ram"), else its size, a quarter
- * of that and 256 MiB, for the context and what the engine computes with. */
+/* The memory that an engine needs for it: fit_memory(). */
 uint64_t select_memory(const struct index_variant *v);
 
 #endif

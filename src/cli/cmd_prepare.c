@@ -12,8 +12,9 @@ extern const struct command cmd_prepare;
 
 struct prepare_opts {
 	struct prepare wanted; /* the part that options set */
-	struct opt_list sha256, set;
-	bool check, data;
+	const char *projector, *draft, *imatrix;
+	struct opt_list sha256, set, adapters;
+	bool check, data, keep_imatrix;
 };
 
 static const struct opt opts[] = {
@@ -38,6 +39,15 @@ static const struct opt opts[] = {
 		  NULL,
 		  "accept tensor types that only a fork of llama.cpp can load; the card says "
 		  "which"),
+	OPT_HEADING("Files that are used together with the model, and belong to the variant"),
+	OPT_HINTED(OPT_STRING, prepare_opts, projector, 0, "projector", "SOURCE", HINT_FILE,
+		   "a projector for images or sound (mmproj-….gguf): a file, a URL, or hf:…"),
+	OPT_HINTED(OPT_LIST, prepare_opts, adapters, 0, "adapter", "SOURCE", HINT_FILE,
+		   "a LoRA adapter of the model; may be repeated"),
+	OPT_HINTED(OPT_STRING, prepare_opts, draft, 0, "draft", "SOURCE", HINT_FILE,
+		   "a smaller model with the same vocabulary, which guesses ahead"),
+	OPT_HINTED(OPT_STRING, prepare_opts, imatrix, 0, "imatrix", "SOURCE", HINT_FILE,
+		   "an importance matrix; with --quantize, a file that is only used for that"),
 	OPT_HEADING("Conversion, by llama.cpp's tools"),
 	OPT_OFFERED(OPT_STRING, prepare_opts, wanted.outtype, 0, "outtype", "TYPE",
 		    "f32 f16 bf16 q8_0 tq1_0 tq2_0 auto",
@@ -46,8 +56,8 @@ static const struct opt opts[] = {
 		    "auto"),
 	OPT_ENTRY(OPT_STRING, prepare_opts, wanted.quantize, 0, "quantize", "TYPE",
 		  "quantize with llama-quantize: Q4_K_M, Q5_K_M, Q8_0, …"),
-	OPT_HINTED(OPT_STRING, prepare_opts, wanted.imatrix, 0, "imatrix", "FILE", HINT_FILE,
-		   "the importance matrix for --quantize"),
+	OPT_ENTRY(OPT_FLAG, prepare_opts, keep_imatrix, 0, "keep-imatrix", NULL,
+		  "the importance matrix of --quantize becomes a file of the variant, too"),
 	OPT_ENTRY(OPT_FLAG, prepare_opts, wanted.allow_requantize, 0, "allow-requantize", NULL,
 		  "allow quantizing a quantized source, with loss of quality"),
 	OPT_HEADING("Model card"),
@@ -71,6 +81,7 @@ static void put_files(json_t *o, const struct prepare_result *r)
 		json_put_string(file, "path", f->path);
 		json_put_string(file, "manifest", f->manifest);
 		json_put_string(file, "target", f->target);
+		json_put_string(file, "role", f->role);
 		json_put_u64(file, "size", f->size);
 		json_put_hex(file, "sha256", f->sha256.bytes, DIGEST_SIZE);
 	}
@@ -138,7 +149,7 @@ static void print_prepared(struct cli *cli, const json_t *document, bool license
 			: "{name}:{variant} was already prepared{card_changed?; its card is "
 			  "updated:: nothing to do}");
 	json_array_foreach (json_object_get(document, "files"), i, file) {
-		cli_say(cli, file, "  file    {path} ({size:size})");
+		cli_say(cli, file, "  file    {path} ({role|}{role?, :}{size:size})");
 		cli_say(cli, file, "  sha256  {sha256}");
 	}
 	cli_say(cli, document,
@@ -167,6 +178,34 @@ static int parse_digests(const struct opt_list *hex, struct digest **out, struct
 	return 0;
 }
 
+static void add_companion(struct prepare_companion *to, size_t *count, const char *role,
+			  const char *source)
+{
+	if (source)
+		to[(*count)++] = (struct prepare_companion){ role, source };
+}
+
+/* The importance matrix is for --quantize, or a companion, or both. */
+static int take_companions(const struct prepare_opts *o, struct prepare *p,
+			   struct prepare_companion *to, struct err *e)
+{
+	size_t *count = &p->companion_count;
+	if (o->keep_imatrix && !(o->imatrix && p->quantize)) {
+		err_set(e, ERR_USAGE, "--keep-imatrix belongs to --quantize and --imatrix");
+		return err_hint(e, "without --quantize, --imatrix alone makes the matrix a file of "
+				   "the variant");
+	}
+	p->companions = to;
+	p->imatrix = p->quantize ? o->imatrix : NULL;
+	add_companion(to, count, CARD_PROJECTOR, o->projector);
+	for (size_t i = 0; i < o->adapters.count; i++)
+		add_companion(to, count, CARD_ADAPTER, o->adapters.at[i]);
+	add_companion(to, count, CARD_DRAFT, o->draft);
+	if (!p->quantize || o->keep_imatrix)
+		add_companion(to, count, CARD_IMATRIX, o->imatrix);
+	return 0;
+}
+
 /* NAME or NAME:VARIANT. */
 static int split_name(const char *operand, const char *option, char **name, char **variant,
 		      struct err *e)
@@ -188,6 +227,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 	const struct conf *conf;
 	CLEANUP(settings_prepare_release) struct settings_prepare settings = { 0 };
 	CLEANUP(mem_free_ptr) struct digest *digests = NULL;
+	CLEANUP(mem_free_ptr) struct prepare_companion *companions =
+		mem_alloc((o->adapters.count + 3) * sizeof *companions);
 	CLEANUP(prepare_result_release) struct prepare_result result = { 0 };
 	CLEANUP(mem_free_ptr) char *name = NULL, *variant = NULL;
 	if (cli->count < 2) {
@@ -202,6 +243,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 		rc = settings_prepare_read(conf, &settings, e);
 	if (rc == 0)
 		rc = parse_digests(&o->sha256, &digests, e);
+	if (rc == 0)
+		rc = take_companions(o, &p, companions, e);
 	if (rc < 0)
 		return rc;
 	p.name = name;
@@ -227,7 +270,8 @@ static int run_prepare(struct cli *cli, const struct prepare_opts *o, struct err
 static bool makes_something(const struct prepare_opts *o)
 {
 	const struct prepare nothing = { .allow_foreign_types = o->wanted.allow_foreign_types };
-	return o->sha256.count || o->set.count || memcmp(&o->wanted, &nothing, sizeof nothing) != 0;
+	return o->sha256.count || o->set.count || o->adapters.count || o->projector || o->draft ||
+	       o->imatrix || o->keep_imatrix || memcmp(&o->wanted, &nothing, sizeof nothing) != 0;
 }
 
 static int run(struct cli *cli, struct err *e)

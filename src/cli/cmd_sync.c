@@ -82,7 +82,11 @@ static const struct mirrors_entry *entry(const struct job *j, const char *id)
 
 static int open_from(struct cli *cli, struct job *j, const char *name, bool is_url, struct err *e)
 {
-	struct mirror_env env = { .rate = &j->p.rate, .cancel = cli->cancel };
+	struct mirror_env env = {
+		.rate = &j->p.rate,
+		.cancel = cli->cancel,
+		.access = &j->p.access,
+	};
 	CLEANUP(mem_free_ptr) char *shown = url_redact(name);
 	if (is_url) {
 		CLEANUP(mem_free_ptr) char *url = url_tidy(name);

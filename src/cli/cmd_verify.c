@@ -299,7 +299,11 @@ static char *shown_url(const struct mirror *m)
 static int add_urls(struct job *j, const struct verify_opts *o, struct err *e)
 {
 	j->opened = mem_alloc((o->urls.count + 1) * sizeof(struct mirror *));
-	struct mirror_env env = { .rate = &j->p.rate, .cancel = j->o.cancel };
+	struct mirror_env env = {
+		.rate = &j->p.rate,
+		.cancel = j->o.cancel,
+		.access = &j->p.access,
+	};
 	for (size_t i = 0; i < o->urls.count; i++) {
 		struct mirror **m = &j->opened[j->opened_count];
 		const char *url = o->urls.at[i];

@@ -13,12 +13,17 @@
 #include <unistd.h>
 
 static const struct cli_entry entries[] = {
+	{ "status", "say what this machine has, and what to do next", "Use models" },
 	{ "repository", "manage the repositories that models come from", "Use models" },
 	{ "fetch", "download a model into the store, verified", "Use models" },
 	{ "list", "list the models in the catalog", "Use models" },
 	{ "search", "search the catalog for models", "Use models" },
 	{ "show", "show the details of one model", "Use models" },
 	{ "run", "fetch a model if needed and run a program on it", "Use models" },
+	{ "outdated", "list the models in the store that have a newer version", "Use models" },
+	{ "update", "download the newer versions of the models in the store", "Use models" },
+	{ "pin", "keep models in the store at their version", "Use models" },
+	{ "unpin", "let models be updated again", "Use models" },
 	{ "store", "manage the local store", "Use models" },
 	{ "prepare", "make a GGUF, its manifest and its card from a source", "Publish models" },
 	{ "manifest", "create and check manifests and SHA256SUMS", "Publish models" },
@@ -51,17 +56,14 @@ static void print_usage(FILE *out)
 	      "  help         show this help, or that of a command\n"
 	      "  completion   print the shell completion for bash, zsh or fish\n"
 	      "\n"
-	      "Start with `ferry fetch MODEL`, or read ferry(1).\n",
+	      "`ferry` alone says what to do next; ferry(1) is the manual.\n",
 	      out);
 }
 
-static int finish(void)
+static int finish(char **argv)
 {
 	struct err e = ERR_INIT;
-	if (cli_flush(&e) == 0)
-		return 0;
-	fprintf(stderr, "ferry: %s\n", e.text);
-	return (int)e.class;
+	return cli_flush(&e) == 0 ? 0 : cli_fail(argv, &e);
 }
 
 /* The folder of this program. If the system does not report it, it is searched on PATH, as the
@@ -92,19 +94,6 @@ static const struct cli_entry *entry_find(const char *name)
 	return NULL;
 }
 
-/* Prints the error, and with --json anywhere in argv also as a document. */
-static int fail(char **argv, struct err *e)
-{
-	struct cli cli = { .name = "", .out = stdout };
-	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
-	CLEANUP(mem_free_ptr) char *hint = text_escaped(e->hint);
-	fprintf(stderr, "ferry: %s\n  hint: %s\n", text, hint);
-	for (; *argv; argv++)
-		cli.json |= !strcmp(*argv, "--json");
-	CLEANUP(json_release) json_t *document = cli_document(&cli);
-	return -cli_result(&cli, document, e);
-}
-
 static int unknown(char **argv, const char *name)
 {
 	struct err e = ERR_INIT;
@@ -115,7 +104,7 @@ static int unknown(char **argv, const char *name)
 	err_set(&e, ERR_USAGE, "unknown command '%s'", name);
 	cli_meant("ferry", name, names, count, &e);
 	err_hint(&e, "'ferry help' lists the commands");
-	return fail(argv, &e);
+	return cli_fail(argv, &e);
 }
 
 static int run_program(const char *argv0, const char *name, char **argv)
@@ -123,9 +112,11 @@ static int run_program(const char *argv0, const char *name, char **argv)
 	CLEANUP(mem_free_ptr) char *path = program_path(argv0, name);
 	argv[0] = path;
 	execv(path, argv);
-	fprintf(stderr, "ferry: cannot run %s: %s\n", path, strerror(errno));
-	fprintf(stderr, "  hint: is Model Ferry installed completely?\n");
-	return ERR_SYSTEM;
+	struct err e = ERR_INIT;
+	err_sys(&e, errno, "cannot run %s", path);
+	err_class_set(&e, ERR_SYSTEM);
+	err_hint(&e, "is Model Ferry installed completely?");
+	return cli_fail(argv, &e);
 }
 
 /* ---- the command line: `ferry LEADING… NAME REST…` ---- */
@@ -196,7 +187,7 @@ static int help(const struct words *w)
 		*rest = option;
 		return run_program(w->argv[0], name, rest - 1);
 	}
-	return finish();
+	return finish(w->argv);
 }
 
 /* ---- completion ---- */
@@ -211,12 +202,12 @@ static int complete_command(int count, char **words)
 {
 	const char *word = count ? words[count - 1] : "";
 	if (cli_complete_common(stdout, count, words))
-		return finish();
+		return finish(words);
 	for (const struct cli_entry *n = entries; n->name; n++)
 		offer(word, n->name, n->summary);
 	offer(word, "help", "show the help of ferry or of a command");
 	offer(word, "completion", "print the shell completion for bash, zsh or fish");
-	return finish();
+	return finish(words);
 }
 
 /* `ferry --complete WORD…`: see cli/frame/complete.c. */
@@ -232,7 +223,7 @@ static int complete(int argc, char **argv)
 		return complete_command(argc - 2, argv + 2);
 	if (!strcmp(w.name, "completion")) {
 		offer(word, "bash", ""), offer(word, "zsh", ""), offer(word, "fish", "");
-		return finish();
+		return finish(argv);
 	}
 	if (!entry_find(w.name))
 		return 0;
@@ -249,16 +240,43 @@ static int run_completion(const struct words *w)
 	struct err e = ERR_INIT;
 	if (asks_for_help(w) || (kind && (!strcmp(kind, "--help") || !strcmp(kind, "-h")))) {
 		fputs(completion_usage, stdout);
-		return finish();
+		return finish(w->argv);
 	}
 	if (kind && cli_completion(stdout, kind))
-		return finish();
+		return finish(w->argv);
 	err_set(&e, ERR_USAGE, kind ? "unknown shell '%s'" : "the shell is missing", kind);
 	err_hint(&e, "usage: ferry completion bash|zsh|fish");
-	return fail(w->argv, &e);
+	return cli_fail(w->argv, &e);
 }
 
 /* ---- programs ---- */
+
+/* Words of other tools that mean the same here. The hints of cli_meant() know more of them, where
+ * it is not as clear. */
+static const struct alias {
+	const char *word, *use[2]; /* one or two words */
+} aliases[] = {
+	{ "pull", { "fetch", NULL } },
+	{ "upgrade", { "update", NULL } },
+	{ "du", { "store", "du" } },
+};
+
+/* Puts what an alias stands for in its place; the words are then in an array that stays. */
+static void replace_alias(struct words *w)
+{
+	const struct alias *a = aliases;
+	while (a < aliases + ARRAY_LEN(aliases) && !str_eq_nocase(a->word, w->name))
+		a++;
+	if (a == aliases + ARRAY_LEN(aliases))
+		return;
+	size_t at = 1 + (size_t)w->leading, more = a->use[1] ? 2 : 1;
+	char **argv = mem_alloc(((size_t)w->count + more + 1) * sizeof *argv);
+	memcpy(argv, w->argv, at * sizeof *argv);
+	for (size_t i = 0; i < more; i++)
+		argv[at + i] = mem_strdup(a->use[i]);
+	memcpy(argv + at + more, w->rest, (size_t)(w->argv + w->count - w->rest) * sizeof *argv);
+	*w = words_of(w->count - 1 + (int)more, argv);
+}
 
 /* `ferry -C DIR --json push …` is `ferry-push -C DIR --json …`. */
 static int dispatch(const struct words *w)
@@ -277,21 +295,20 @@ static int without_command(const struct words *w)
 {
 	if (leads_with(w, "--version")) {
 		printf("ferry %s\n", FERRY_VERSION);
-		return finish();
+		return finish(w->argv);
 	}
 	if (asks_for_help(w)) {
 		print_usage(stdout);
-		return finish();
+		return finish(w->argv);
 	}
 	struct err e = ERR_INIT;
 	if (w->count > 1) {
 		if (cli_check_leading(w->count, w->argv, &e) == 0)
 			err_set(&e, ERR_USAGE, "a command is missing");
 		err_hint(&e, "'ferry help' lists the commands");
-		return fail(w->argv, &e);
+		return cli_fail(w->argv, &e);
 	}
-	print_usage(stderr);
-	return ERR_USAGE;
+	return run_program(w->argv[0], "status", w->argv);
 }
 
 int main(int argc, char **argv)
@@ -299,9 +316,10 @@ int main(int argc, char **argv)
 	cli_standard_streams();
 	if (argc > 1 && !strcmp(argv[1], "--complete"))
 		return complete(argc, argv);
-	const struct words w = words_of(argc, argv);
+	struct words w = words_of(argc, argv);
 	if (!w.name)
 		return without_command(&w);
+	replace_alias(&w);
 	if (!strcmp(w.name, "help"))
 		return help(&w);
 	if (!strcmp(w.name, "completion"))

@@ -48,7 +48,7 @@ static int check_signatures(const struct remote *c, const struct provenance *p, 
 				       "verify",
 				       id);
 		json_t *o = json_push_object(list);
-		json_put(o, "keyid", json_string_lossy(id, strlen(id)));
+		json_put_string(o, "keyid", id);
 		json_put_bool(o, "verified", key != NULL);
 	}
 	return 0;

@@ -10,6 +10,7 @@
 void publisher_release(struct publisher *p)
 {
 	mirrors_release(&p->places);
+	http_access_list_release(&p->access);
 	settings_mirrors_release(&p->settings);
 	free(p->state_dir);
 	free(p->name);
@@ -110,6 +111,7 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 		.new_mirror = o->new_mirror,
 		.as_reader = o->as_reader,
 		.state_dir = p->state_dir,
+		.access = &p->access,
 	};
 	return mirrors_open(&p->settings, o->mirrors.at, o->mirrors.count, mirror_kinds_all, &env,
 			    &p->places, e);
@@ -121,6 +123,8 @@ int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tr
 	/* Initialised in its final place, because the mirrors keep the address of the rate. */
 	*out = (struct publisher){ 0 };
 	int rc = cli_conf(cli, &out->conf, e);
+	if (rc == 0)
+		rc = settings_access_read(out->conf, &out->access, e);
 	if (rc == 0)
 		rc = set_rate(o, out, e);
 	if (rc == 0 && (want_tree || o->name))

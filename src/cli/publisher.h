@@ -6,6 +6,7 @@
 
 #include "cli/frame/cli.h"
 #include "publish/mirrors.h"
+#include "settings/access.h"
 
 /* The first members of these commands' options. */
 struct publisher_opts {
@@ -37,8 +38,9 @@ struct publisher {
 	char *dir;               /* its tree; NULL if not wanted */
 	char *state_dir;         /* of what probing the mirrors found out; or NULL */
 	struct settings_mirrors settings;
-	struct rate rate;      /* for all mirrors together */
-	struct mirrors places; /* empty if not wanted */
+	struct rate rate;               /* for all mirrors together */
+	struct http_access_list access; /* what they are read with */
+	struct mirrors places;          /* empty if not wanted */
 };
 void publisher_release(struct publisher *p);
 

@@ -1,14 +1,27 @@
 #include "cli/selection.h"
 
 #include "catalog/license.h"
+#include "cli/selection_table.h"
+#include "cli/standings.h"
+#include "store/named.h"
+#include "ferry/fitting.h"
 #include "util/mem.h"
-#include "util/os.h"
 
 #include <string.h>
 
 bool selection_has_filters(const struct selection_opts *o)
 {
 	return o->license || o->family || o->kind || o->tags.count || o->fits || o->max_size;
+}
+
+static int set_fits(const struct client *c, const struct selection_opts *o, struct select *s,
+		    struct err *e)
+{
+	struct fitting_memory memory;
+	int rc = o->fits ? fitting_memory(c, o->fits == OPT_NO_SIZE ? 0 : o->fits, &memory, e) : 0;
+	if (rc == 0 && o->fits)
+		s->fits = memory.bytes;
+	return rc;
 }
 
 static int set_filters(const struct selection_opts *o, struct select *s, struct err *e)
@@ -18,11 +31,6 @@ static int set_filters(const struct selection_opts *o, struct select *s, struct 
 	s->tags = o->tags.at;
 	s->tag_count = o->tags.count;
 	s->max_size = o->max_size;
-	s->fits = o->fits == OPT_NO_SIZE ? os_memory() : o->fits;
-	if (o->fits && !s->fits) {
-		err_set(e, ERR_USAGE, "the system does not say how much memory it has");
-		return err_hint(e, "give the size, for example --fits=16G");
-	}
 	return o->license ? select_set_license(s, o->license, e) : 0;
 }
 
@@ -38,7 +46,8 @@ struct found {
 struct listing {
 	const struct select *select;
 	struct store_variants stored;
-	const struct remote *remote;
+	bool *listed; /* of each of them: the catalog has its model and variant */
+	struct remote *remote;
 	struct found *found;
 	size_t count, cap;
 	struct str_list names; /* of all models */
@@ -50,25 +59,30 @@ static void listing_release(struct listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		json_decref(l->found[i].model);
 	free(l->found);
+	free(l->listed);
 	store_variants_release(&l->stored);
 	str_list_release(&l->names);
 }
 
-static bool in_store(const struct listing *l, const char *model, const struct index_variant *v)
+/* What the store has of it, in whatever version. */
+static int put_stored(const struct listing *l, json_t *object, const struct store_variant *have,
+		      struct err *e)
 {
-	for (size_t i = 0; i < l->stored.count; i++) {
-		const struct store_variant *have = &l->stored.at[i];
-		if (have->complete && strcmp(have->repository, l->remote->repository) == 0 &&
-		    strcmp(have->model, model) == 0 && strcmp(have->variant, v->id) == 0 &&
-		    have->version == v->version)
-			return true;
-	}
-	return false;
+	struct standing st;
+	int rc = standing_of(l->remote, l->remote->store, have, &st, e);
+	if (rc < 0)
+		return rc;
+	json_put_bool(object, "in_store", have->complete);
+	if (have->complete)
+		json_put_u64(object, "stored_version", have->version);
+	standings_put(object, have, &st);
+	return 0;
 }
 
-static void put_variant(const struct listing *l, json_t *object, const struct index_model *m,
-			const struct index_variant *v)
+static int put_variant(const struct listing *l, json_t *object, const struct index_model *m,
+		       const struct index_variant *v, struct err *e)
 {
+	size_t at = store_named(&l->stored, l->remote->repository, m->id, v->id);
 	json_put_string(object, "id", v->id);
 	json_put_string(object, "kind", v->kind);
 	json_put_string(object, "quantization", v->quantization);
@@ -78,12 +92,16 @@ static void put_variant(const struct listing *l, json_t *object, const struct in
 	json_put_u64(object, "version", v->version);
 	json_put_bool(object, "default", v->is_default);
 	json_put_bool(object, "withdrawn", m->withdrawn || v->withdrawn);
-	json_put_bool(object, "in_store", in_store(l, m->id, v));
+	if (at != SIZE_MAX)
+		return put_stored(l, object, &l->stored.at[at], e);
+	json_put_bool(object, "in_store", false);
+	return 0;
 }
 
-static json_t *model_json(const struct listing *l, const struct index_model *m)
+static int put_model(const struct listing *l, json_t *object, const struct index_model *m,
+		     struct err *e)
 {
-	json_t *object = json_object();
+	int rc = 0;
 	json_put_string(object, "repository", l->remote->repository);
 	json_put_string(object, "id", m->id);
 	json_put_string(object, "title", m->title);
@@ -99,10 +117,10 @@ static json_t *model_json(const struct listing *l, const struct index_model *m)
 	json_put_bool(object, "withdrawn", m->withdrawn);
 	json_put_string(object, "replacement", m->replacement);
 	json_t *variants = json_put_array(object, "variants");
-	for (size_t i = 0; i < m->variant_count; i++)
+	for (size_t i = 0; rc == 0 && i < m->variant_count; i++)
 		if (select_variant(l->select, &m->variants[i]))
-			put_variant(l, json_push_object(variants), m, &m->variants[i]);
-	return object;
+			rc = put_variant(l, json_push_object(variants), m, &m->variants[i], e);
+	return rc;
 }
 
 /* 0: some of the selected variants can be used; 1: it is deprecated; 2: all are withdrawn. */
@@ -118,13 +136,31 @@ static unsigned last_of(const struct select *s, const struct index_model *m, siz
 	return withdrawn == *selected ? 2 : m->deprecated;
 }
 
+static bool lists_variant(const struct index_model *m, const struct store_variant *v)
+{
+	for (size_t i = 0; i < m->variant_count; i++)
+		if (store_variant_is_of(v, m->variants[i].id))
+			return true;
+	return false;
+}
+
+static void mark_listed(struct listing *l, const struct index_model *m)
+{
+	for (size_t i = 0; i < l->stored.count; i++) {
+		const struct store_variant *v = &l->stored.at[i];
+		if (strcmp(v->repository, l->remote->repository) == 0 &&
+		    strcmp(v->model, m->id) == 0 && lists_variant(m, v))
+			l->listed[i] = true;
+	}
+}
+
 static int take_model(void *ctx, const struct index_model *m, struct err *e)
 {
 	struct listing *l = ctx;
 	unsigned rank;
 	size_t selected;
-	(void)e;
 	str_list_add(&l->names, m->id);
+	mark_listed(l, m);
 	if (!select_model(l->select, m, &rank))
 		return 0;
 	unsigned last = last_of(l->select, m, &selected);
@@ -135,9 +171,8 @@ static int take_model(void *ctx, const struct index_model *m, struct err *e)
 	if (!selected)
 		return 0;
 	l->found = mem_grow(l->found, l->count, &l->cap, sizeof *l->found);
-	l->found[l->count] = (struct found){ model_json(l, m), last, rank, l->count };
-	l->count++;
-	return 0;
+	l->found[l->count] = (struct found){ json_object(), last, rank, l->count };
+	return put_model(l, l->found[l->count++].model, m, e);
 }
 
 static int compare(const void *x, const void *y)
@@ -160,17 +195,82 @@ static void put_repository(json_t *object, const struct remote *c)
 	json_put_string(object, "unrefreshed", c->unrefreshed);
 }
 
-static int list(const struct session *s, struct listing *l, bool ranked, json_t *document,
+/* -- what left the catalogs -- */
+
+static bool is_selected(const struct listing *l, const struct store_variant *v)
+{
+	CLEANUP(mem_free_ptr) struct index_model *m = NEW(struct index_model);
+	unsigned rank;
+	*m = (struct index_model){ .id = v->model, .title = v->model, .variant_count = 1 };
+	m->variants[0] =
+		(struct index_variant){ .id = v->variant, .kind = v->kind, .size = v->size };
+	return select_model(l->select, m, &rank) && select_variant(l->select, &m->variants[0]);
+}
+
+static json_t *unlisted_model(const struct listing *l, json_t *models, const char *id)
+{
+	json_t *last = json_array_get(models, json_array_size(models) - 1);
+	if (last && strcmp(json_text(last, "repository"), l->remote->repository) == 0 &&
+	    strcmp(json_text(last, "id"), id) == 0)
+		return last;
+	json_t *model = json_push_object(models);
+	json_put_string(model, "repository", l->remote->repository);
+	json_put_string(model, "id", id);
+	json_put_array(model, "variants");
+	return model;
+}
+
+static int put_unlisted(const struct listing *l, json_t *models, const struct store_variant *v,
+			struct err *e)
+{
+	struct standing st;
+	int rc = standing_of(l->remote, l->remote->store, v, &st, e);
+	if (rc < 0 || st.current || st.kind == STANDING_UNKNOWN)
+		return rc;
+	json_t *model = unlisted_model(l, models, v->model);
+	json_t *object = json_push_object(json_object_get(model, "variants"));
+	json_put_string(object, "id", v->variant);
+	json_put_string(object, "kind", v->kind);
+	json_put_u64(object, "size", v->size);
+	json_put_u64(object, "stored_version", v->version);
+	json_put_bool(object, "in_store", true);
+	standings_put(object, v, &st);
+	return 0;
+}
+
+/* Models and variants in the store that the catalog of their repository does not have any more. */
+static int list_unlisted(struct listing *l, json_t *models, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < l->stored.count; i++) {
+		const struct store_variant *v = &l->stored.at[i];
+		if (v->complete && !l->listed[i] &&
+		    strcmp(v->repository, l->remote->repository) == 0 && is_selected(l, v))
+			rc = put_unlisted(l, models, v, e);
+	}
+	return rc;
+}
+
+static int list_one(struct listing *l, struct remote *remote, json_t *repositories,
+		    json_t *unlisted, struct err *e)
+{
+	l->remote = remote;
+	put_repository(json_push_object(repositories), remote);
+	standing_prefetch(remote, &l->stored);
+	int rc = remote_each_model(remote, take_model, l, e);
+	return rc < 0 ? rc : list_unlisted(l, unlisted, e);
+}
+
+static int list(const struct client *s, struct listing *l, bool ranked, json_t *document,
 		struct err *e)
 {
 	json_t *repositories = json_put_array(document, "repositories");
 	json_t *models = json_put_array(document, "models");
+	json_t *unlisted = json_put_array(document, "unlisted");
 	int rc = store_list(&s->store, &l->stored, e);
-	for (size_t i = 0; rc == 0 && i < s->remotes.count; i++) {
-		l->remote = s->remotes.at[i];
-		put_repository(json_push_object(repositories), l->remote);
-		rc = remote_each_model(s->remotes.at[i], take_model, l, e);
-	}
+	l->listed = mem_alloc((l->stored.count + 1) * sizeof *l->listed);
+	for (size_t i = 0; rc == 0 && i < s->remotes.count; i++)
+		rc = list_one(l, s->remotes.at[i], repositories, unlisted, e);
 	if (rc == 0 && ranked && l->count)
 		qsort(l->found, l->count, sizeof *l->found, compare);
 	for (size_t i = 0; rc == 0 && i < l->count; i++)
@@ -179,46 +279,6 @@ static int list(const struct session *s, struct listing *l, bool ranked, json_t 
 }
 
 /* ---- for people ---- */
-
-/* Also when all the variants that are shown are. */
-static bool is_withdrawn(const json_t *model)
-{
-	const json_t *variant;
-	size_t i;
-	json_array_foreach (json_object_get(model, "variants"), i, variant)
-		if (!json_flag(variant, "withdrawn"))
-			return false;
-	return true;
-}
-
-/* Those that are withdrawn are marked, unless the title says it of all. */
-static char *variants_text(const json_t *model)
-{
-	static const char all[] = "{id}{kind? (:}{kind|}{kind?):}{in_store?*:}";
-	static const char each[] = "{id}{kind? (:}{kind|}{kind?):}{in_store?*:}"
-				   "{withdrawn? (withdrawn):}";
-	return cli_join(json_object_get(model, "variants"), is_withdrawn(model) ? all : each, " ");
-}
-
-static char *title_text(const json_t *model)
-{
-	return cli_fill(model, is_withdrawn(model) ? "{title} (withdrawn)"
-						   : "{title}{deprecated? (deprecated):}");
-}
-
-/* Of the default variant, else of the largest that is shown. */
-static char *size_text(const json_t *model)
-{
-	const json_t *variant, *shown = NULL;
-	size_t i;
-	json_array_foreach (json_object_get(model, "variants"), i, variant) {
-		if (json_flag(variant, "default"))
-			return cli_fill(variant, "{size:size}");
-		if (!shown || json_number(variant, "size") > json_number(shown, "size"))
-			shown = variant;
-	}
-	return cli_fill(shown, "{size:size}");
-}
 
 /* A license that is not in the list was probably meant to be another: false if there is none. */
 static bool tell_license(struct cli *cli, const struct select *s)
@@ -267,26 +327,16 @@ static void tell_none(struct cli *cli, const struct listing *l)
 		report_note(cli->report, "no model matches");
 }
 
-static void print_models(struct cli *cli, const struct session *s, const json_t *models)
-{
-	const struct cli_column columns[] = {
-		{ "MODEL", s->remotes.count > 1 ? "{repository}/{id}" : "{id}", NULL },
-		{ "VARIANTS", NULL, variants_text },
-		{ ">SIZE", NULL, size_text },
-		{ "LICENSE", "{license|-}", NULL },
-		{ "TITLE", NULL, title_text },
-	};
-	cli_table(cli, models, columns, ARRAY_LEN(columns));
-}
-
 int selection_print(struct cli *cli, const struct selection_opts *o, struct select *select,
 		    bool ranked, json_t *document, struct err *e)
 {
-	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(client_release) struct client s = { 0 };
 	CLEANUP(listing_release) struct listing l = { .select = select };
 	int rc = set_filters(o, select, e);
 	if (rc == 0)
-		rc = session_open(cli, NULL, o->offline ? SESSION_OFFLINE : SESSION_ONLINE, &s, e);
+		rc = session_open(cli, NULL, o->offline ? CLIENT_OFFLINE : CLIENT_ONLINE, &s, e);
+	if (rc == 0)
+		rc = set_fits(&s, o, select, e);
 	if (rc == 0)
 		rc = list(&s, &l, ranked, document, e);
 	if (rc < 0)
@@ -294,8 +344,8 @@ int selection_print(struct cli *cli, const struct selection_opts *o, struct sele
 	if (select->fits)
 		json_put_u64(document, "fits", select->fits);
 	session_tell_faults(cli, &s);
-	if (l.count == 0)
+	if (l.count == 0 && !json_array_size(json_object_get(document, "unlisted")))
 		tell_none(cli, &l);
-	print_models(cli, &s, json_object_get(document, "models"));
+	selection_table(cli, document);
 	return cli_result(cli, document, e);
 }

@@ -1,11 +1,15 @@
 #include "cli/session.h"
 
+#include "cli/consent.h"
 #include "http/url.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define MEMORY_VARIABLE "FERRY_MEMORY"
 
 /* What others can change is no longer what was verified, or no longer what is trusted. */
 static bool warn_of_others(struct cli *cli, const char *dir)
@@ -62,7 +66,7 @@ static bool is_for_publishing(const struct settings_repositories *all)
 }
 
 static int add_own(struct cli *cli, struct settings_repositories *repositories,
-		   struct settings_fetch *fetch, struct err *e)
+		   struct settings_fetch *fetch, struct http_access_list *access, struct err *e)
 {
 	CLEANUP(settings_repositories_release) struct settings_repositories more = { 0 };
 	const struct conf *near, *own;
@@ -74,6 +78,8 @@ static int add_own(struct cli *cli, struct settings_repositories *repositories,
 		rc = settings_fetch_read(own, fetch, e);
 	if (rc == 0)
 		rc = settings_repositories_read(own, &more, e);
+	if (rc == 0)
+		rc = settings_access_read(own, access, e);
 	if (rc < 0)
 		return rc;
 	report_detail(cli->report, "%s is for publishing, so %s is read, too", near->path,
@@ -83,7 +89,7 @@ static int add_own(struct cli *cli, struct settings_repositories *repositories,
 }
 
 int session_settings(struct cli *cli, struct settings_repositories *repositories,
-		     struct settings_fetch *fetch, struct err *e)
+		     struct settings_fetch *fetch, struct http_access_list *access, struct err *e)
 {
 	const struct conf *conf;
 	int rc = cli_conf(cli, &conf, e);
@@ -91,85 +97,79 @@ int session_settings(struct cli *cli, struct settings_repositories *repositories
 		rc = settings_fetch_read(conf, fetch, e);
 	if (rc == 0)
 		rc = settings_repositories_read(conf, repositories, e);
+	if (rc == 0)
+		rc = settings_access_read(conf, access, e);
 	if (rc == 0 && is_for_publishing(repositories))
-		rc = add_own(cli, repositories, fetch, e);
+		rc = add_own(cli, repositories, fetch, access, e);
+	if (rc == 0 && cli->network)
+		network_apply(cli->network, fetch, access);
+	fetch->access = access;
 	return rc;
 }
 
-int session_open(struct cli *cli, const char *repository, enum session_mode mode,
-		 struct session *out, struct err *e)
+/* The memory that $FERRY_MEMORY says; 0: it does not. */
+static int read_memory(uint64_t *out, struct err *e)
 {
-	return session_open_from(cli, repository, mode, NULL, out, e);
+	const char *given = getenv(MEMORY_VARIABLE);
+	*out = 0;
+	if (!given || !*given || (parse_size(given, out) && *out))
+		return 0;
+	return err_set(e, ERR_USAGE, MEMORY_VARIABLE "=%s: expected a size, for example 16G",
+		       given);
 }
 
-int session_open_from(struct cli *cli, const char *repository, enum session_mode mode,
-		      const char *from, struct session *out, struct err *e)
+static int read_settings(struct cli *cli, struct client *c, struct err *e)
 {
-	CLEANUP(session_release) struct session s = { 0 };
-	const struct remote_options options = {
-		.offline = mode == SESSION_OFFLINE,
-		.hurry = mode == SESSION_HURRY,
-		.strict = from,
-		.only_from = from,
-		.report = cli->report,
-		.cancel = cli->cancel,
-		.kinds = mirror_kinds_client,
-	};
-	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
-	struct settings_fetch fetch;
-	int rc = session_settings(cli, &all, &fetch, e);
+	if (cli->network) {
+		c->only = &cli->network->only;
+		c->without = &cli->network->without;
+	}
+	int rc = session_settings(cli, &c->repositories, &c->fetch, &c->access, e);
+	return rc < 0 ? rc : read_memory(&c->memory, e);
+}
+
+static int open_store(struct cli *cli, struct client *c, struct err *e)
+{
+	c->report = cli->report;
+	c->cancel = cli->cancel;
+	return session_store(cli, &c->store, e);
+}
+
+int session_open(struct cli *cli, const char *repository, enum client_mode mode, struct client *out,
+		 struct err *e)
+{
+	*out = (struct client){ 0 };
+	int rc = read_settings(cli, out, e);
 	if (rc == 0)
-		rc = session_store(cli, &s.store, e);
+		rc = open_store(cli, out, e);
+	if (rc == 0)
+		rc = client_connect(out, repository, mode, NULL, e);
+	if (rc < 0)
+		client_release(out);
+	return rc;
+}
+
+/* For retrieval.confirm. */
+static int confirm(void *ctx, const struct retrieval *r, const struct reference *reference,
+		   struct fetch_want *w, const char **instead, struct err *e)
+{
+	struct consent c = { ctx, &r->client, reference, &r->fitting, r->yes, NULL };
+	int rc = consent_get(&c, w->remote, w->model, w->variant, &w->options, e);
+	if (rc < 0 && c.instead)
+		*instead = c.instead;
+	return rc;
+}
+
+int session_retrieve(struct cli *cli, const struct reference *references, size_t count,
+		     bool offline, const char *from, struct retrieval *out, struct err *e)
+{
+	*out = (struct retrieval){ .offline = offline, .confirm = confirm, .ctx = cli };
+	int rc = open_store(cli, &out->client, e);
 	if (rc < 0)
 		return rc;
-	/* Put it in its final place first, because the sessions keep its address. */
-	*out = s;
-	s = (struct session){ 0 };
-	rc = remotes_open(&all, &fetch, repository, &out->store, &options, &out->remotes, e);
-	if (rc < 0)
-		session_release(out);
-	return rc;
-}
-
-void session_release(struct session *s)
-{
-	remotes_release(&s->remotes);
-	store_close(&s->store);
-}
-
-static void put_source(json_t *object, const char *repository, const struct source *s)
-{
-	CLEANUP(mem_free_ptr) char *url = url_redact(s->url);
-	json_put_string(object, "repository", repository);
-	json_put_string(object, "id", s->id);
-	json_put_string(object, "url", url);
-	json_put_bool(object, "endpoint", s->endpoint);
-	json_put_u64(object, "bytes", s->bytes);
-	json_put_u64(object, "wasted", s->wasted);
-	json_put_bool(object, "banned", s->banned);
-	json_t *faults = json_put_array(object, "faults");
-	for (size_t f = 0; f < FAULT_KINDS; f++) {
-		if (!s->faults[f])
-			continue;
-		json_t *fault = json_push_object(faults);
-		json_put_string(fault, "fault", source_fault_name((enum source_fault)f));
-		json_put_u64(fault, "count", s->faults[f]);
-		json_put_string(fault, "detail", s->detail[f]);
-	}
-}
-
-json_t *session_sources_json(const struct session *s)
-{
-	json_t *sources = json_array();
-	for (size_t i = 0; i < s->remotes.count; i++) {
-		const struct remote *c = s->remotes.at[i];
-		for (size_t j = 0; j < c->sources.count; j++) {
-			const struct source *source = c->sources.at[j];
-			if (source->bytes || source->wasted || source_has_faults(source))
-				put_source(json_push_object(sources), c->repository, source);
-		}
-	}
-	return sources;
+	/* The store may serve even if the settings are wrong. */
+	(void)!read_settings(cli, &out->client, &out->why);
+	return retrieve_open(out, references, count, from, e);
 }
 
 void session_put_endpoints(json_t *array, struct remote *c, const char *repository)
@@ -188,7 +188,7 @@ void session_put_endpoints(json_t *array, struct remote *c, const char *reposito
 	}
 }
 
-json_t *session_endpoints_json(const struct session *s)
+json_t *session_endpoints_json(const struct client *s)
 {
 	json_t *endpoints = json_array();
 	for (size_t i = 0; i < s->remotes.count; i++)
@@ -208,18 +208,4 @@ json_t *session_roles_json(const struct remote *c)
 		json_put_time(role, "expires", states[i].expires_s);
 	}
 	return roles;
-}
-
-void session_tell_faults(struct cli *cli, const struct session *s)
-{
-	for (size_t i = 0; i < s->remotes.count; i++) {
-		const struct source_list *l = &s->remotes.at[i]->sources;
-		for (size_t j = 0; j < l->count; j++) {
-			CLEANUP(buf_release) struct buf text = BUF_INIT(4 * KIB);
-			source_describe(l->at[j], &text);
-			if (text.len)
-				report_warn(cli->report, "mirror %s: %s", l->at[j]->id,
-					    buf_str(&text));
-		}
-	}
 }

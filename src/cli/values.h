@@ -9,8 +9,11 @@
 
 struct card;
 
-/* HINT_MODEL of the catalogs that were verified last, HINT_STORED, HINT_REPOSITORY. */
+/* HINT_MODEL of the catalogs that were verified last, HINT_STORED, HINT_PARTIAL,
+ * HINT_REPOSITORY. */
 void values_client(struct cli *cli, const struct cli_sought *what, struct str_list *out);
+/* The same for a command that takes MODEL:auto of what is stored. */
+void values_run(struct cli *cli, const struct cli_sought *what, struct str_list *out);
 /* HINT_MODEL, HINT_ROLE, HINT_KEY and HINT_OBJECT of the trees, HINT_REPOSITORY, HINT_MIRROR. */
 void values_publisher(struct cli *cli, const struct cli_sought *what, struct str_list *out);
 /* The names of the sections of this kind in ferry.conf. */

@@ -1,250 +1,284 @@
-#include "fetch/engine.h"
+#include "fetch/engine_internal.h"
 
-#include "fetch/pool.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
-#include <string.h>
+/* -- files ------------------------------------------------------------------------------------ */
 
-struct engine {
-	struct source_list *sources;
-	const struct engine_job *job;
-	struct partial *p;
-	struct report *report;
-	struct rate *rate;
-
-	/* The piece in flight; it outlives a request that fails in the middle. */
-	struct pool_piece room;
-	bool flying;
-	struct pieces_check check;
-	uint64_t fill;       /* bytes received so far */
-	struct source *from; /* which source sent them */
-	bool mixed;          /* from several sources */
-	bool alone;          /* this piece must come from a single source */
-
-	/* The request under way. */
-	struct source *source;
-	uint64_t received;
-	bool wrong;           /* it ended because a piece was wrong */
-	bool local;           /* it ended because of a local failure, not the source's */
-	struct err local_why; /* before the mirror's name was put in front */
-};
-
-static void drop_flight(struct engine *g)
+/* What an earlier run recorded, which is not hashed yet. */
+static uint64_t take_claims(struct file *f)
 {
-	if (g->flying && g->from)
-		g->from->wasted += g->fill;
-	report_advance(g->report, g->p->name, -(int64_t)g->fill);
-	g->flying = false;
-	g->fill = 0;
-	g->from = NULL;
-	g->mixed = false;
-}
-
-static void begin_flight(struct engine *g, uint32_t piece)
-{
-	bool goes_on = g->flying && g->check.index == piece;
-	if (goes_on && g->from != g->source && g->fill) {
-		g->mixed = !g->alone;
-		goes_on = g->mixed;
-	}
-	if (g->flying && !goes_on)
-		drop_flight(g);
-	if (!goes_on)
-		pieces_begin(&g->p->pieces, piece, &g->check);
-	g->flying = true;
-	g->from = g->source;
-}
-
-static int failed_here(struct engine *g, int rc, const struct err *e)
-{
-	g->local = true;
-	g->local_why = *e;
-	return rc;
-}
-
-/* Checks a complete piece. */
-static int land_piece(struct engine *g, struct err *e)
-{
-	uint32_t piece = g->check.index;
-	bool right;
-	int rc = partial_put(g->p, &g->check, g->room.data, &right, e);
-	if (rc < 0)
-		return failed_here(g, rc, e);
-	if (!right) {
-		g->wrong = true;
-		return err_set(e, ERR_INTEGRITY, "piece %u, at byte %llu", (unsigned)piece,
-			       (unsigned long long)grid_offset(&g->p->pieces.grid, piece));
-	}
-	g->source->bytes += g->fill;
-	source_did_well(g->source);
-	g->flying = g->mixed = g->alone = false;
-	g->fill = 0;
-	return 0;
-}
-
-static int on_bytes(void *ctx, const void *data, size_t len, struct err *e)
-{
-	struct engine *g = ctx;
-	const unsigned char *at = data;
-	int rc = cancel_check(g->sources->cancel, e);
-	if (rc == 0)
-		rc = rate_take(g->rate, len, g->sources->cancel, e);
-	if (rc < 0)
-		return failed_here(g, rc, e);
-	partial_alive(g->p);
-	while (len) {
-		if (!g->flying)
-			begin_flight(g, g->check.index + 1);
-		size_t part = pieces_add(&g->check, at, len);
-		memcpy(g->room.data + g->fill, at, part);
-		g->fill += part;
-		g->received += part;
-		report_advance(g->report, g->p->name, (int64_t)part);
-		at += part;
-		len -= part;
-		if (!g->check.left && (rc = land_piece(g, e)) < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* Handles a failed request, for the piece in flight and for the source. */
-static void judge(struct engine *g, const struct err *why)
-{
-	bool shared = g->mixed;
-	if (g->wrong) {
-		drop_flight(g);
-		g->alone = true;
-		if (shared) {
-			report_detail(g->report,
-				      "%s: %s: wrong, but it came from several sources; fetching "
-				      "it again from one",
-				      g->p->name, why->text);
-			return;
-		}
-	}
-	bool others = g->source->mirror && g->source->mirror->ops->others_files;
-	if (g->wrong && others)
-		source_changed(g->source, why);
-	else if (g->wrong)
-		source_lied(g->source, why);
-	else
-		source_failed(g->sources, g->source, why, g->received);
-	if (g->source->given_up && g->source->faults[FAULT_CHANGED])
-		report_note(g->report, "%s: %s: no longer this version (%s)", g->source->id,
-			    g->p->name, g->source->detail[FAULT_CHANGED]);
-	else if (g->source->banned)
-		report_note(g->report, "%s: %s: %s (%s); this source is not used again",
-			    g->source->id, g->p->name, g->wrong ? "wrong bytes" : "wrong answer",
-			    g->source->detail[g->wrong ? FAULT_WRONG_BYTES : FAULT_WRONG_ANSWER]);
-	else
-		report_detail(g->report, "%s", why->text);
-}
-
-static int request(struct engine *g, uint32_t first, uint32_t count, struct err *e)
-{
-	const struct grid *grid = &g->p->pieces.grid;
-	struct mirror_sink sink = { .write = on_bytes, .ctx = g };
-	struct mirror *m;
-	struct err why = ERR_INIT;
-	begin_flight(g, first);
-	g->received = 0;
-	g->wrong = g->local = false;
-	uint64_t offset = grid_offset(grid, first) + g->fill;
-	uint32_t last = first + count - 1;
-	uint64_t end = grid_offset(grid, last) + grid_length(grid, last);
-	struct mirror_range range = {
-		.key = g->job->key,
-		.offset = offset,
-		.length = end - offset,
-	};
-	int rc = source_open(g->sources, g->source, &m, &why);
-	if (rc == 0)
-		rc = mirror_get(m, &range, &sink, &why);
-	if (rc == 0)
-		return 0;
-	if (g->local || rc == -ERR_CANCELLED) {
-		*e = g->local ? g->local_why : why;
-		return rc;
-	}
-	judge(g, &why);
-	return 0;
-}
-
-/* It is not meant to have the file, or cannot be opened. */
-static bool is_passed_over(struct engine *g)
-{
-	struct mirror *m;
-	struct err why = ERR_INIT;
-	if (source_open(g->sources, g->source, &m, &why) < 0) {
-		source_failed(g->sources, g->source, &why, 0);
-		return true;
-	}
-	g->source->given_up |= !mirror_has(m, g->job->key);
-	return g->source->given_up;
-}
-
-static int choose(struct engine *g, struct err *e)
-{
-	const struct source_list *l = g->sources;
-	for (;;) {
-		uint64_t wait_ms;
-		int rc = cancel_check(l->cancel, e);
-		if (rc < 0)
-			return rc;
-		g->source = source_choose(g->sources, &wait_ms);
-		if (g->source && is_passed_over(g))
+	const struct partial *p = f->job->partial;
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < f->job->grid.count; i++) {
+		if (!p->claimed[i])
 			continue;
-		if (g->source)
-			return 0;
-		if (!wait_ms)
-			return source_list_err(l, g->p->name, e);
-		if (wait_ms >= SOURCE_LONG_WAIT_MS)
-			report_note(g->report,
-				    "%s: waiting for the servers; trying again in %llu seconds",
-				    g->p->name, (unsigned long long)(wait_ms + 999) / 1000);
-		rc = clock_sleep_ms(l->clock, wait_ms, l->cancel, e);
-		if (rc < 0)
-			return rc;
+		f->pieces[i].state = PIECE_CLAIMED;
+		bytes += grid_length(&f->job->grid, i);
 	}
+	return bytes;
 }
 
-static int run(struct engine *g, struct err *e)
+static void mark_those_without(struct engine *g, struct file *f)
 {
-	uint32_t first, count;
-	int rc = 0;
-	while (rc == 0 && partial_next_run(g->p, &first, &count)) {
-		rc = choose(g, e);
-		if (rc == 0)
-			rc = request(g, first, count, e);
+	for (size_t i = 0; i < g->lane_count; i++) {
+		struct mirror *m = g->lanes[i].source->mirror;
+		f->given_up[i] = !m || !mirror_has(m, f->job->key);
 	}
-	return rc;
 }
 
-int engine_run(struct source_list *sources, const struct engine_job *job,
+static void open_file(struct engine *g, struct file *f)
+{
+	struct engine_job *job = f->job;
+	struct err why = ERR_INIT;
+	f->pieces = mem_alloc((job->grid.count + 1) * sizeof *f->pieces);
+	f->given_up = mem_alloc(g->lane_count + 1);
+	int rc = job->open ? job->open(job, &why) : 0;
+	pthread_mutex_lock(&g->lock);
+	if (rc < 0) {
+		engine_fail(g, f, &why);
+	} else if (job->done) {
+		engine_end(g, f);
+	} else {
+		report_begin(g->report, job->name, job->grid.size, take_claims(f));
+		f->begun = true;
+		mark_those_without(g, f);
+		f->head_us = engine_now_us(g);
+		f->state = FILE_OPEN;
+	}
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void finish_file(struct engine *g, struct file *f)
+{
+	struct engine_job *job = f->job;
+	struct err why = ERR_INIT;
+	int rc = partial_check(job->partial, &why);
+	if (rc == 0 && job->finish)
+		rc = job->finish(job, &why);
+	pthread_mutex_lock(&g->lock);
+	if (rc < 0)
+		engine_fail(g, f, &why);
+	else
+		engine_end(g, f);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+static void work_on(struct engine *g, struct task *t)
+{
+	if (t->kind == TASK_OPEN)
+		open_file(g, t->file);
+	else if (t->kind == TASK_FINISH)
+		finish_file(g, t->file);
+	else if (t->kind == TASK_HASH && t->flight)
+		landing_flight(g, t->flight);
+	else if (t->kind == TASK_HASH)
+		landing_disk(g, t->file);
+	else if (t->kind == TASK_SPILL)
+		landing_spill(g, t->flight);
+	else if (t->kind == TASK_LOAD)
+		request_load(g, t->flight);
+	else
+		request_range(g, t);
+}
+
+static void tell_of_wait(struct engine *g, uint64_t wait_ms)
+{
+	uint64_t now_ms = clock_now_ms(g->sources->clock);
+	if (wait_ms < SOURCE_LONG_WAIT_MS || (g->told_ms && now_ms < g->told_ms))
+		return;
+	g->told_ms = now_ms + wait_ms;
+	report_note(g->report, "%s: waiting for the servers; trying again in %llu seconds",
+		    g->files[g->first].job->name, (unsigned long long)(wait_ms + 999) / 1000);
+}
+
+/* Until something changes; if nothing is on its way, until a source may be asked again. */
+static void wait(struct engine *g, uint64_t wait_ms)
+{
+	struct err why = ERR_INIT;
+	if (g->busy || g->sleeping || !wait_ms) {
+		os_cond_wait(&g->changed, &g->lock, 100);
+		return;
+	}
+	g->sleeping = true;
+	tell_of_wait(g, wait_ms);
+	pthread_mutex_unlock(&g->lock);
+	int rc = clock_sleep_ms(g->sources->clock, wait_ms, g->sources->cancel, &why);
+	pthread_mutex_lock(&g->lock);
+	g->sleeping = false;
+	if (rc < 0) {
+		g->stopped = true;
+		g->stop = why;
+	}
+	pthread_cond_broadcast(&g->changed);
+}
+
+static void *work(void *arg);
+
+/* A thread for every connection, and one that hashes. */
+static void grow(struct engine *g)
+{
+	unsigned want = ENGINE_HELPERS;
+	for (size_t i = 0; i < g->lane_count; i++)
+		want += g->lanes[i].target;
+	/* The caller's thread is the first. */
+	if (g->busy <= g->thread_count || g->thread_count + 1 >= MIN(want, ENGINE_THREADS))
+		return;
+	if (pthread_create(&g->threads[g->thread_count], NULL, work, g) == 0)
+		g->thread_count++;
+}
+
+static void *work(void *arg)
+{
+	struct engine *g = arg;
+	struct task t;
+	pthread_mutex_lock(&g->lock);
+	for (;;) {
+		window_next(g, &t);
+		if (t.kind == TASK_QUIT)
+			break;
+		if (t.kind == TASK_NONE) {
+			g->idle++;
+			wait(g, t.wait_ms);
+			g->idle--;
+			continue;
+		}
+		g->busy++;
+		grow(g);
+		pthread_mutex_unlock(&g->lock);
+		work_on(g, &t);
+		pthread_mutex_lock(&g->lock);
+		g->busy--;
+	}
+	cancel_ask(&g->ending, 1);
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+	return NULL;
+}
+
+/* -- the run ---------------------------------------------------------------------------------- */
+
+/* The smaller of what is allowed for all sources and for this one; 0: neither is set. */
+static unsigned most_connections(const struct engine *g, const struct source *s)
+{
+	unsigned all = g->options->connections, own = s->connections;
+	return all && own ? MIN(all, own) : all + own;
+}
+
+/* Several connections at once from the start, where each file takes little more than an answer. */
+static bool are_small(const struct engine_job *jobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (jobs[i].grid.count > 1)
+			return false;
+	return count > 1;
+}
+
+/* Before the threads begin: a list of places is read through the other sources. */
+static void open_lanes(struct engine *g, unsigned first)
+{
+	struct source_list *l = g->sources;
+	uint64_t now_us = g->began_us = engine_now_us(g);
+	g->lanes = mem_alloc((l->count + 1) * sizeof *g->lanes);
+	g->tried = mem_alloc(l->count + 1);
+	source_list_begin_file(l);
+	for (size_t i = 0; i < l->count; i++) {
+		struct source *s = l->at[i];
+		struct err why = ERR_INIT;
+		struct mirror *m;
+		if (!s->objects || s->banned)
+			continue;
+		if (source_open(l, s, &m, &why) < 0)
+			source_failed(l, s, &why, 0);
+		lane_init(&g->lanes[g->lane_count++], s, first, most_connections(g, s), now_us);
+	}
+}
+
+static void open_files(struct engine *g, struct engine_job *jobs, size_t count)
+{
+	g->files = mem_alloc((count + 1) * sizeof *g->files);
+	g->file_count = count;
+	for (size_t i = 0; i < count; i++)
+		g->files[i].job = &jobs[i];
+}
+
+/* What is known of the rates at the end: of a short run, the average. */
+static void note_rates(struct engine *g)
+{
+	uint64_t now_us = engine_now_us(g);
+	for (size_t i = 0; i < g->lane_count; i++) {
+		const struct lane *l = &g->lanes[i];
+		double span_s = (double)(now_us - g->began_us) / 1e6;
+		uint64_t got = l->got;
+		if (got)
+			l->source->rate = l->rate > 0 ? l->rate : (double)got / MAX(span_s, 1e-3);
+	}
+}
+
+static void close_all(struct engine *g)
+{
+	note_rates(g);
+	while (g->flights)
+		flight_end(g, g->flights);
+	for (size_t i = 0; i < g->file_count; i++) {
+		struct file *f = &g->files[i];
+		if (f->begun && !f->job->over)
+			report_end(g->report, f->job->name, false);
+		free(f->pieces);
+		free(f->given_up);
+	}
+	pool_release(&g->pool);
+	free(g->files);
+	free(g->lanes);
+	free(g->tried);
+	pthread_cond_destroy(&g->changed);
+	pthread_mutex_destroy(&g->lock);
+}
+
+static int stopped(struct engine *g, struct err *e)
+{
+	if (!g->stop.class && cancel_check(g->sources->cancel, &g->stop) == 0)
+		return 0;
+	*e = g->stop;
+	return err_hint(e, "run the same command again: verified pieces are kept");
+}
+
+static int first_failure(struct engine *g, struct err *e)
+{
+	for (size_t i = 0; i < g->file_count; i++) {
+		if (!g->files[i].job->why.class)
+			continue;
+		*e = g->files[i].job->why;
+		return -(int)e->class;
+	}
+	return 0;
+}
+
+int engine_run(struct source_list *sources, struct engine_job *jobs, size_t count,
 	       const struct engine_options *options, struct err *e)
 {
-	struct partial *p = job->partial;
-	const struct grid *grid = &p->pieces.grid;
-	CLEANUP(mem_free_ptr) char *dir = path_dir(p->path);
 	struct engine g = {
 		.sources = sources,
-		.job = job,
-		.p = p,
+		.options = options,
 		.report = options->report,
-		.rate = options->rate,
+		.ending.also = sources->cancel,
 	};
-	if (!p->missing)
-		return 0;
-	source_list_begin_file(sources);
-	report_begin(g.report, p->name, grid->size, grid->size - partial_missing_bytes(p));
-	int rc = pool_piece_open(&g.room, MIN(grid->piece_length, grid->size), dir, e);
-	if (rc == 0)
-		rc = run(&g, e);
-	report_end(g.report, p->name, rc == 0);
-	pool_piece_close(&g.room);
-	return rc == -ERR_CANCELLED
-		       ? err_hint(e, "run the same command again: verified pieces are kept")
-		       : rc;
+	pthread_mutex_init(&g.lock, NULL);
+	os_cond_init(&g.changed);
+	pool_init(&g.pool, options->max_memory);
+	open_lanes(&g, are_small(jobs, count) ? LANE_SMALL : 1);
+	open_files(&g, jobs, count);
+	work(&g);
+	/* Only the first thread, which has ended, and these could start others. */
+	for (unsigned i = 0; i < g.thread_count; i++)
+		pthread_join(g.threads[i], NULL);
+	int rc = first_failure(&g, e);
+	if (rc == 0 && g.stopped)
+		rc = stopped(&g, e);
+	close_all(&g);
+	return rc;
 }

@@ -1,10 +1,25 @@
 /*
- * The engine: downloads the missing pieces of a partial file from the sources.
+ * The engine: brings any number of files from the sources into their partial files.
  *
- * It uses one source at a time, on one connection: a run of missing pieces is one ranged request,
- * hashed while it arrives. If the source fails, the next best continues at the same byte; a wrong
- * piece is fetched again from another source. If a wrong piece came from several sources, none of
- * them is blamed: it is fetched again from a single source.
+ * Threads with blocking calls, a connection each. Pieces are handed out in file order from one
+ * window that moves over all files, so that the digest of each whole file keeps up with the
+ * pieces:
+ *
+ *   lane      a source in this run: how many connections it gets, how fast it is
+ *   flight    a piece on its way: a buffer, and the ranges of it that are still to come
+ *   window    what is done next: which range, from which source; what is late
+ *   landing   a piece that arrived: hashed, written, or its source blamed
+ *
+ * What always holds here:
+ *  - a piece comes from one source, unless that fails in the middle; if a piece that came from
+ *    several is wrong, nobody is blamed, and it is fetched again from one. A source that sends a
+ *    wrong piece is banned for the run;
+ *  - only verified pieces are written to a partial file, each by one thread;
+ *  - a piece that has arrived waits for the pieces before it, and is then hashed once, for itself
+ *    and for the whole file. When a piece before it is late, it is hashed alone and written, and
+ *    read again later;
+ *  - a late piece is also asked for elsewhere: the first right answer counts;
+ *  - memory is that of the buffers (pool.h), whatever the files are.
  */
 #ifndef FERRY_FETCH_ENGINE_H
 #define FERRY_FETCH_ENGINE_H
@@ -13,19 +28,47 @@
 #include "fetch/source.h"
 #include "util/rate.h"
 
+struct delta;
+
 struct engine_options {
 	struct rate *rate; /* shared with other files and mirrors; NULL: no limit */
 	struct report *report;
+	unsigned connections; /* to a source, at most; 0: LANE_MOST */
+	uint64_t max_memory;  /* of the buffers, bytes; 0: POOL_MEMORY */
 };
 
+/* A file. */
 struct engine_job {
-	const char *key; /* on every source */
-	struct partial *partial;
+	const char *key;  /* on every source */
+	const char *name; /* for messages, and of its task */
+	struct grid grid;
+	struct delta *delta; /* what the store has of it (delta.h); NULL: nothing */
+	/* Called from one of the threads before the file's first piece: sets partial, or done if
+	 * the store has the file now. An error is the file's. */
+	int (*open)(struct engine_job *j, struct err *e);
+	/* The same when all of it is there, and right: syncs and commits. Called once, and only
+	 * after open succeeded. */
+	int (*finish)(struct engine_job *j, struct err *e);
+	void *ctx;
+
+	/* out */
+	struct partial *partial; /* by open; the caller closes it after the run */
+	bool done;
+	bool over;             /* why is its result */
+	struct err why;        /* class 0: it is there */
+	uint64_t fetched;      /* bytes: downloaded and verified, */
+	uint64_t resumed;      /* from an earlier run, */
+	uint64_t reused;       /* from other files of the store, */
+	uint64_t hashed_twice; /* and read again for the digest of the whole file */
 };
 
-/* Returns when no piece is missing. Verified pieces are kept in any case; the list records what
- * each source did. ERR_SYSTEM when the disk fails; source_list_err() when no source is left. */
-WARN_UNUSED int engine_run(struct source_list *sources, const struct engine_job *job,
+/*
+ * Returns when each file is there or has failed. 0 when all are there; else the first failure in
+ * the order of the jobs: source_list_err() when no source is left for a file, ERR_INTEGRITY when
+ * its pieces are right but the whole is not, ERR_SYSTEM when the disk fails, ERR_CANCELLED.
+ * Verified pieces are kept in any case; the sources record what each of them did.
+ */
+WARN_UNUSED int engine_run(struct source_list *sources, struct engine_job *jobs, size_t count,
 			   const struct engine_options *options, struct err *e);
 
 #endif

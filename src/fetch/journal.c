@@ -1,5 +1,6 @@
 #include "fetch/journal.h"
 
+#include "store/partials.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -8,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Room for every piece several times, because several processes may record the same ones. */
+#define TRIES 10
+/* Room for every piece several times: a piece that was damaged later is recorded again. */
 #define MAX_BYTES (JOURNAL_HEADER + 64 * GRID_MAX_PIECES * JOURNAL_RECORD)
 
 static void put_le(uint8_t *at, uint64_t value, size_t len)
@@ -68,107 +70,127 @@ bool journal_parse(const void *data, size_t len, const struct grid *grid,
 	return true;
 }
 
-/* A file that has another name is somebody's, and not for us to write to. Without any name, another
- * process has just finished with it. */
-static bool is_own(const struct stat *st)
-{
-	return S_ISREG(st->st_mode) && st->st_nlink <= 1;
-}
-
+/* A file that has another name is somebody's, and not for us to write to. */
 static int remove_foreign(const char *path, struct err *e)
 {
 	struct stat st;
-	return lstat(path, &st) < 0 || is_own(&st) ? 0 : file_remove(path, e);
+	if (lstat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_nlink <= 1))
+		return 0;
+	return file_remove(path, e);
 }
 
-/* Reads the journal, and checks whether it begins with the right header. */
+enum state {
+	NONE, /* or only a part of a header, after which nothing can stand */
+	OURS,
+	OTHER, /* damaged, of another file or version, or not to be read */
+};
+
 static int load(const char *path, const struct grid *grid, const struct digest *sha256,
-		bool *claimed, size_t *len, bool *ours, struct err *e)
+		bool *claimed, size_t *len, enum state *state, struct err *e)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(MAX_BYTES);
 	struct err why = ERR_INIT;
 	struct stat st;
-	*ours = false;
 	*len = 0;
-	if (lstat(path, &st) == 0 && !is_own(&st))
+	*state = NONE;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", path);
+	*state = OTHER;
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
 		return 0;
 	int rc = file_read_all(path, &b, &why);
-	if (rc == -ERR_NOT_FOUND || rc == -ERR_INTEGRITY)
+	if (rc == -ERR_INTEGRITY || why.sys == EACCES)
 		return 0;
 	if (rc < 0) {
 		*e = why;
 		return rc;
 	}
-	*ours = journal_parse(buf_str(&b), b.len, grid, sha256, claimed);
 	*len = b.len;
+	*state = b.len < JOURNAL_HEADER                                     ? NONE
+		 : journal_parse(buf_str(&b), b.len, grid, sha256, claimed) ? OURS
+									    : OTHER;
 	return 0;
 }
 
 int journal_read(const char *path, const struct grid *grid, const struct digest *sha256,
-		 bool *claimed, struct err *e)
+		 bool *claimed, bool *ours, struct err *e)
 {
 	size_t len;
-	bool ours;
-	return load(path, grid, sha256, claimed, &len, &ours, e);
+	enum state state;
+	int rc = load(path, grid, sha256, claimed, &len, &state, e);
+	*ours = rc == 0 && state == OURS;
+	return rc;
 }
 
-/* Written in place: a torn header counts as none and is written again; no records follow it yet. */
-static int begin(const struct journal *j, struct err *e)
+/* Where locks hold nobody back, another process may be at the same. */
+static int create(struct journal *j, struct err *e)
 {
-	CLEANUP(file_close) int fd =
-		open(j->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, errno, "%s", j->path);
-	if (!is_own(&st))
-		return err_set(e, ERR_SYSTEM, "%s was replaced meanwhile", j->path);
-	if (ftruncate(fd, 0) < 0)
-		return err_sys(e, errno, "%s", j->path);
-	return file_write(fd, j->header, sizeof j->header, j->path, e);
+	for (int tries = 0; j->fd < 0; tries++) {
+		int rc = file_remove(j->path, e);
+		if (rc < 0)
+			return rc;
+		j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			     FILE_MODE);
+		if (j->fd < 0 && (errno != EEXIST || tries >= TRIES))
+			return err_sys(e, errno, "cannot write %s", j->path);
+	}
+	return 0;
 }
 
-/* One attempt. *gone: another process completed the file and removed the journal meanwhile (where
- * locks do not work). */
-static int try_open(struct journal *j, const struct grid *grid, const struct digest *sha256,
-		    bool *gone, struct err *e)
+static int begin(struct journal *j, struct err *e)
 {
-	static const uint8_t zeros[JOURNAL_RECORD];
-	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
-	size_t len;
-	bool ours;
-	int rc = remove_foreign(j->path, e);
-	/* Another user's, in a store for a group. */
-	if (rc == 0 && access(j->path, W_OK) < 0 && errno == EACCES)
-		rc = file_copy(j->path, j->path, FILE_MODE, NULL, e);
-	if (rc == 0)
-		rc = load(j->path, grid, sha256, claimed, &len, &ours, e);
-	if (rc == 0 && !ours)
-		rc = begin(j, e);
+	int rc = create(j, e);
 	if (rc < 0)
 		return rc;
-	j->fd = open(j->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	*gone = j->fd < 0 && errno == ENOENT;
-	if (*gone)
-		return 0;
+	j->is_new = true;
+	j->at = JOURNAL_HEADER;
+	return file_write(j->fd, j->header, sizeof j->header, j->path, e);
+}
+
+static int go_on(struct journal *j, size_t len, struct err *e)
+{
+	static const int flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	j->fd = open(j->path, flags);
+	if (j->fd < 0 && errno == EACCES) {
+		/* Another user's, in a store for a group. */
+		int rc = file_copy(j->path, j->path, FILE_MODE, NULL, e);
+		if (rc < 0)
+			return rc;
+		j->fd = open(j->path, flags);
+	}
+	if (j->fd < 0 && errno == ENOENT)
+		return begin(j, e);
 	if (j->fd < 0)
-		return err_sys(e, errno, "%s", j->path);
-	/* After a torn record, the next ones must be aligned again. */
-	size_t torn = ours ? len % JOURNAL_RECORD : 0;
-	return torn ? file_write(j->fd, zeros, JOURNAL_RECORD - torn, j->path, e) : 0;
+		return err_sys(e, errno, "cannot write %s", j->path);
+	/* A torn record at the end is written over. */
+	j->at = len - (len - JOURNAL_HEADER) % JOURNAL_RECORD;
+	return 0;
+}
+
+static int open_any(struct journal *j, const struct grid *grid, const struct digest *sha256,
+		    bool *claimed, struct err *e)
+{
+	size_t len;
+	enum state state;
+	int rc = remove_foreign(j->path, e);
+	if (rc == 0)
+		rc = load(j->path, grid, sha256, claimed, &len, &state, e);
+	if (rc == 0 && state == OTHER)
+		rc = store_partial_set_aside(j->path, &j->set_aside, e);
+	if (rc < 0)
+		return rc;
+	return state == OURS ? go_on(j, len, e) : begin(j, e);
 }
 
 int journal_open(const char *path, const struct grid *grid, const struct digest *sha256,
-		 struct journal *out, struct err *e)
+		 bool *claimed, struct journal *out, struct err *e)
 {
 	CLEANUP(journal_close) struct journal j = JOURNAL_INIT;
-	bool gone = true;
 	make_header(j.header, grid, sha256);
 	j.path = mem_strdup(path);
-	while (gone) {
-		int rc = try_open(&j, grid, sha256, &gone, e);
-		if (rc < 0)
-			return rc;
-	}
+	int rc = open_any(&j, grid, sha256, claimed, e);
+	if (rc < 0)
+		return rc;
 	*out = j;
 	j = (struct journal)JOURNAL_INIT;
 	return 0;
@@ -178,11 +200,13 @@ int journal_add(struct journal *j, uint32_t piece, struct err *e)
 {
 	uint8_t record[JOURNAL_RECORD];
 	make_record(record, j->header, piece);
-	return file_write(j->fd, record, sizeof record, j->path, e);
+	uint64_t at = atomic_fetch_add(&j->at, JOURNAL_RECORD);
+	return file_pwrite(j->fd, record, sizeof record, at, j->path, e);
 }
 
 void journal_close(struct journal *j)
 {
 	file_close(&j->fd);
 	mem_free_ptr(&j->path);
+	mem_free_ptr(&j->set_aside);
 }

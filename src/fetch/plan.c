@@ -1,6 +1,6 @@
 #include "fetch/plan.h"
 
-#include "fetch/journal.h"
+#include "fetch/partial.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -12,6 +12,22 @@ void fetch_plan_release(struct fetch_plan *p)
 	}
 	free(p->files);
 	*p = (struct fetch_plan){ 0 };
+}
+
+static char *manifest_path(const struct card_file *f)
+{
+	return mem_printf("%s" MANIFEST_SUFFIX, f->path);
+}
+
+void fetch_plan_needs(const struct remote *remote, const struct card_variant *variant,
+		      struct str_list *paths)
+{
+	for (size_t i = 0; i < variant->file_count; i++) {
+		const struct card_file *f = &variant->files[i];
+		CLEANUP(mem_free_ptr) char *blob = store_blob_path(remote->store, &f->sha256);
+		if (!file_exists(blob))
+			str_list_take(paths, manifest_path(f));
+	}
 }
 
 static int disagree(const struct remote *remote, const char *path, const char *what, struct err *e)
@@ -38,7 +54,7 @@ static int check_target(struct remote *remote, const char *signer, struct fetch_
 static int load_manifest(struct remote *remote, const char *signer, struct fetch_plan_file *f,
 			 struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = mem_printf("%s" MANIFEST_SUFFIX, f->card->path);
+	CLEANUP(mem_free_ptr) char *path = manifest_path(f->card);
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
 	int rc = remote_target(remote, path, signer, MANIFEST_MAX_BYTES, &bytes, e);
 	if (rc == 0)
@@ -53,18 +69,11 @@ static int load_manifest(struct remote *remote, const char *signer, struct fetch
 static int count_missing(struct remote *remote, struct fetch_plan_file *f, struct err *e)
 {
 	const struct grid *grid = &f->manifest.grid;
-	CLEANUP(mem_free_ptr) bool *claimed = mem_alloc(grid->count + 1);
-	CLEANUP(mem_free_ptr) char *journal = store_journal_path(remote->store, &f->card->sha256);
-	CLEANUP(mem_free_ptr) char *part = store_part_path(remote->store, &f->card->sha256);
-	if (file_exists(part)) {
-		int rc = journal_read(journal, grid, &f->card->sha256, claimed, e);
-		if (rc < 0)
-			return rc;
-	}
-	for (uint32_t i = 0; i < grid->count; i++)
-		if (!claimed[i])
-			f->to_fetch += grid_length(grid, i);
-	return 0;
+	uint64_t there;
+	int rc = partial_expect(remote->store, &f->card->sha256, grid, &there, e);
+	if (rc == 0)
+		f->to_fetch = grid->size - there;
+	return rc;
 }
 
 static int not_here(const struct remote *remote, const struct fetch_plan_file *f, struct err *e)

@@ -19,11 +19,15 @@ struct fetch_plan_file {
 struct fetch_plan {
 	const struct card *model;
 	const struct card_variant *variant;
-	struct fetch_plan_file *files; /* shards in order */
+	struct fetch_plan_file *files; /* shards in order, then companions */
 	size_t count;
 	uint64_t to_fetch;
 };
 void fetch_plan_release(struct fetch_plan *p);
+
+/* Appends the target paths of the manifests that fetch_plan_make() is going to need. */
+void fetch_plan_needs(const struct remote *remote, const struct card_variant *variant,
+		      struct str_list *paths);
 
 /*
  * Checks the card against the signed targets and their manifests. check_blobs: files in the store

@@ -1,6 +1,8 @@
 #include "fetch/remote.h"
 
+#include "fetch/history.h"
 #include "fetch/pauses.h"
+#include "fetch/rank.h"
 #include "fetch/remote_internal.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -32,7 +34,7 @@ static int refuse_unpinned(const struct settings_repository *set, struct err *e)
 	return err_hint(e,
 			"get 1.root.json or its SHA-256 from the publisher over a channel that you "
 			"trust, and add root = FILE or root-sha256 = HEX to the section. If there "
-			"is no section yet: `ferry repository add %s URL --root FILE`",
+			"is no section yet: `ferry repository add %s 'URL#sha256=HEX'`",
 			set->name);
 }
 
@@ -175,24 +177,14 @@ static int refresh(struct remote *r, struct err *e)
 
 /* -- the catalog --------------------------------------------------------------------------- */
 
-/* The catalog's mirrors in their order, then the endpoints that are not among them. */
-static void rank_sources(struct remote *r)
+static void add_mirrors(struct remote *r)
 {
 	struct source_list *l = &r->sources;
-	size_t placed = 0;
 	for (size_t i = 0; i < r->catalog.mirror_count; i++) {
 		const struct catalog_mirror *m = &r->catalog.mirrors[i];
 		if (!mirror_reads_entry(l->kinds, m, MIRROR_HOLDS_OBJECTS))
 			continue;
-		struct source *s = source_add_entry(l, m);
-		s->objects = true;
-		size_t at = placed;
-		while (at < l->count && l->at[at] != s)
-			at++;
-		if (at == l->count)
-			continue; /* the same URL under a second id */
-		memmove(l->at + placed + 1, l->at + placed, (at - placed) * sizeof *l->at);
-		l->at[placed++] = s;
+		source_add_entry(l, m)->objects = true;
 	}
 }
 
@@ -200,7 +192,9 @@ static int load_catalog(struct remote *r, struct err *e)
 {
 	int rc = remote_load_head(r, &r->catalog, e);
 	if (rc == 0 && !r->alone)
-		rank_sources(r);
+		add_mirrors(r);
+	if (rc == 0)
+		source_list_rank(&r->sources, r->prefer_region);
 	return rc;
 }
 
@@ -254,6 +248,11 @@ static int prepare(const struct settings_repository *set, const struct settings_
 	r->read_only = s->read_only || !file_can_write_in(trust);
 	r->offline = options->offline || r->read_only;
 	r->limit_rate = fetch->limit_rate;
+	r->connections = fetch->connections;
+	r->max_memory = fetch->max_memory;
+	r->prefer_region = fetch->prefer_region ? mem_strdup(fetch->prefer_region) : NULL;
+	r->confirm_above = fetch->confirm_above;
+	r->keep_versions = fetch->keep_versions;
 	r->sources = (struct source_list){
 		.kinds = options->kinds,
 		.cancel = options->cancel,
@@ -261,10 +260,12 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		.report = options->report,
 		.stall_s = fetch->stall_s,
 		.max_failures = fetch->retries,
+		.access = fetch->access,
 		.read_places = remote_read_places,
 		.places_ctx = r,
 	};
 	r->sources.pauses = options->offline ? NULL : pauses_dir();
+	r->sources.history = options->offline ? NULL : history_dir();
 	r->sources.deadline_ms = fetch->timestamp_deadline_ms;
 	endpoints_init(&r->endpoints, &r->sources);
 	r->hurry = r->endpoints.keep_end = options->hurry;
@@ -281,6 +282,16 @@ static int prepare(const struct settings_repository *set, const struct settings_
 	return 0;
 }
 
+static int connect_waiting(const struct settings_repository *set, struct remote *r, bool strict,
+			   struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *what = mem_printf("the metadata of %s", r->repository);
+	report_wait(r->report, what);
+	int rc = connect_trust(set, r, strict, e);
+	report_waited(r->report, what);
+	return rc;
+}
+
 int remote_open(const struct settings_repository *set, const struct settings_fetch *fetch,
 		const struct store *s, const struct remote_options *options, struct remote **out,
 		struct err *e)
@@ -288,7 +299,7 @@ int remote_open(const struct settings_repository *set, const struct settings_fet
 	CLEANUP_PTR(remote_free) struct remote *r = NULL;
 	int rc = prepare(set, fetch, s, options, &r, e);
 	if (rc == 0)
-		rc = connect_trust(set, r, options->strict, e);
+		rc = connect_waiting(set, r, options->strict, e);
 	if (rc < 0)
 		return rc;
 	*out = STEAL(r);
@@ -307,7 +318,7 @@ int remote_inspect(const struct settings_repository *set, const struct settings_
 		return rc;
 	/* The mirrors of the catalog are asked in any case: their state is of interest, too. */
 	r->ask_mirrors = true;
-	rc = connect_trust(set, r, true, why);
+	rc = connect_waiting(set, r, true, why);
 	if (rc == -ERR_CANCELLED) {
 		*e = *why;
 		return rc;
@@ -319,6 +330,26 @@ int remote_inspect(const struct settings_repository *set, const struct settings_
 		err_clear(&ignored);
 	*out = STEAL(r);
 	return 0;
+}
+
+int remote_ask_mirrors(struct remote *r, struct err *e)
+{
+	struct err why = ERR_INIT;
+	const char *unused;
+	if (!remote_add_mirrors_of(r, &r->catalog))
+		return 0;
+	int rc = refresh_once(r, &why);
+	r->sources.end_ms = 0;
+	tell_endpoints(r);
+	if (rc == -ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	/* What was verified before is still good. */
+	if (rc < 0)
+		return tuf_client_load_offline(r->tuf, &unused, e);
+	catalog_release(&r->catalog);
+	return load_catalog(r, e);
 }
 
 void remote_free(struct remote *r)
@@ -334,8 +365,10 @@ void remote_free(struct remote *r)
 	tuf_client_close(r->tuf);
 	catalog_release(&r->catalog);
 	endpoints_release(&r->endpoints);
+	source_list_remember(&r->sources);
 	source_list_release(&r->sources);
 	free(r->repository);
+	free(r->prefer_region);
 	free(r->unrefreshed);
 	free(r);
 }

@@ -14,9 +14,11 @@
 #include "tuf/client.h"
 #include "fetch/source.h"
 #include "fetch/endpoints.h"
+#include "http/access.h"
 #include "store/store.h"
 #include "settings/fetch.h"
 #include "settings/repository.h"
+#include "util/opt.h"
 
 struct remote_options {
 	bool offline;          /* no request is made */
@@ -25,6 +27,7 @@ struct remote_options {
 	bool strict;           /* metadata that cannot be refreshed is an error */
 	const char *only_from; /* a base URL: nothing else is asked. NULL: the settings' endpoints
 				  and the catalog's mirrors */
+	const struct opt_list *only, *without; /* ids of mirrors: source_list_select(); NULL: all */
 	struct report *report;
 	const struct mirror_ops *const *kinds;
 	const struct cancel *cancel; /* NULL: nothing stops it */
@@ -43,8 +46,13 @@ struct remote {
 	char *unrefreshed;            /* why the metadata that was verified before is used although
 					 it was to be refreshed, or NULL */
 	bool ask_mirrors;             /* the mirrors of the known catalog are asked at once */
-	struct rate_table limit_rate; /* of [fetch] */
-	struct source_list sources;   /* the catalog's mirrors by priority, then endpoints */
+	struct rate_table limit_rate; /* of [fetch], like these two */
+	unsigned connections;
+	uint64_t max_memory;
+	uint64_t confirm_above; /* of [fetch], too, like this: */
+	uint64_t keep_versions;
+	char *prefer_region;        /* or NULL */
+	struct source_list sources; /* the catalog's mirrors by priority, then endpoints */
 	struct endpoints endpoints;
 	struct tuf_client *tuf;
 	struct catalog catalog;    /* repository.json, without models; of 0.1: all of it */
@@ -80,6 +88,10 @@ WARN_UNUSED int remote_inspect(const struct settings_repository *set,
 			       const struct settings_fetch *fetch, const struct store *s,
 			       const struct remote_options *options, struct remote **out,
 			       struct err *why, struct err *e);
+/* After it was opened: asks the mirrors of the catalog that have metadata, too, so that the state
+ * of each is known, and newer metadata is used. The time is bounded as in a refresh; those that do
+ * not answer are no error. */
+WARN_UNUSED int remote_ask_mirrors(struct remote *r, struct err *e);
 void remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote, remote_free);
 
@@ -88,6 +100,10 @@ DEFINE_CLEANUP(struct remote, remote_free);
  * model that the index lists. */
 WARN_UNUSED int remote_model(struct remote *r, const char *id, const struct card **out,
 			     struct err *e);
+/* The same of a model that is in the store: *out is NULL when the catalog has no such model, and no
+ * other is suggested. ERR_NOT_FOUND offline when it has, but the card is not in the cache. */
+WARN_UNUSED int remote_listed_model(struct remote *r, const char *id, const struct card **out,
+				    struct err *e);
 /* Calls fn for each model of the index; of a repository of 0.1, of its catalog. If the current
  * index is not available, the models are those of the index that was read last, or else those in
  * the store, with a warning. */
@@ -107,6 +123,8 @@ struct remotes {
 	size_t failed_count, failed_cap;
 };
 void remotes_release(struct remotes *c);
+/* The session with this repository; NULL: there is none. */
+struct remote *remotes_find(const struct remotes *all, const char *repository);
 
 /* Opens the repository `name`, or with NULL every one that has metadata URLs. A failure is a
  * warning if another one works; if none does, the first error is returned. */
@@ -126,6 +144,10 @@ WARN_UNUSED int remotes_resolve(struct remotes *all, const struct reference *r,
  * larger than max_bytes. */
 WARN_UNUSED int remote_target(struct remote *r, const char *path, const char *signer,
 			      uint64_t max_bytes, struct buf *out, struct err *e);
+
+/* The same, only from the cache; false when it is not there, or no longer a target. */
+bool remote_target_cached(struct remote *r, const char *path, const char *signer,
+			  uint64_t max_bytes, struct buf *out);
 
 /* tuf_client_target(), with a hint in the error. `signer` (may be NULL) must have signed it:
  * ERR_INTEGRITY. */

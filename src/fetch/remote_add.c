@@ -2,7 +2,7 @@
 
 #include "fetch/remote_add_internal.h"
 #include "http/url.h"
-#include "oci/reference.h"
+#include "tuf/claim.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -26,62 +26,6 @@ static int check_name(const char *name, struct err *e)
 	return err_hint(e, "use at most 64 characters from a-z, 0-9, '.', '_' and '-'");
 }
 
-/* As written to the configuration. */
-static int check_url(const char *word, char **out, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *tidy = url_tidy(word);
-	CLEANUP(mem_free_ptr) char *shown = url_redact(tidy);
-	if (!strstr(tidy, "://")) {
-		CLEANUP(mem_free_ptr) char *path = path_absolute(word);
-		if (!file_exists(path)) {
-			err_set(e, ERR_USAGE, "%s is neither a URL nor a folder or bundle", shown);
-			return err_hint(e, "give the URL of a mirror: https://…");
-		}
-		*out = path_file_url(path);
-		return 0;
-	}
-	word = tidy;
-	for (const char *c = word; *c; c++)
-		if ((unsigned char)*c <= ' ' || *c == 0x7f)
-			return err_set(e, ERR_USAGE, "%s: a URL must not contain blanks", shown);
-	if (str_starts_nocase(word, "oci://")) {
-		CLEANUP(oci_reference_release) struct oci_reference place = { 0 };
-		int rc = oci_reference_parse(word, &place, e);
-		if (rc < 0)
-			return rc;
-	} else if (!str_starts_nocase(word, "file://")) {
-		CLEANUP(url_release) struct url url = { 0 };
-		int rc = url_parse(word, &url, e);
-		if (rc < 0)
-			return rc;
-		if (url.query)
-			return err_set(e, ERR_USAGE, "%s: a base URL must not have a query", shown);
-		if (url.user || url.password) {
-			err_set(e, ERR_USAGE,
-				"%s: the URL must not contain a user name or password", shown);
-			return err_hint(e, "the configuration must not contain secrets: give the "
-					   "URL without them");
-		}
-	}
-	*out = mem_strdup(word);
-	return 0;
-}
-
-static int check_urls(const struct remote_add *what, struct str_list *urls, struct err *e)
-{
-	for (size_t i = 0; i < what->url_count; i++) {
-		char *url = NULL;
-		int rc = check_url(what->urls[i], &url, e);
-		if (rc < 0)
-			return rc;
-		if (str_list_has(urls, url))
-			free(url);
-		else
-			str_list_take(urls, url);
-	}
-	return 0;
-}
-
 static int read_root(const char *path, struct buf *root, struct err *e)
 {
 	if (file_read_named(path, root, e) == 0)
@@ -99,38 +43,63 @@ char *remote_add_pin_path(const char *conf_path, const char *name)
 	return mem_printf("%s/%s.root.json", dir, name);
 }
 
-static void write_section(const struct remote_add *what, const struct str_list *urls,
-			  struct buf *out)
+static void write_section(const struct remote_adding *a, struct buf *out)
 {
-	buf_addf(out, "[repository.%s]\nmetadata =", what->name);
-	for (size_t i = 0; i < urls->count; i++)
-		buf_addf(out, "%s%s", urls->count == 1 ? " " : "\n    ", urls->at[i]);
-	buf_addf(out, "\n");
-	if (what->root) {
-		buf_addf(out, "root = %s.root.json\n", what->name);
-	} else {
-		struct digest d;
-		char hex[DIGEST_HEX];
-		if (digest_parse(&d, what->root_sha256))
-			buf_addf(out, "root-sha256 = %s\n", digest_hex(hex, &d));
+	CLEANUP(mem_free_ptr) char *name = mem_printf("%s.root.json", a->name);
+	const struct join section = { .name = a->name, .urls = a->urls, .root = a->root };
+	if (!a->pin) {
+		join_section(&section, out);
+		return;
 	}
+	buf_addf(out, "[repository.%s]\nmetadata =", a->name);
+	for (size_t i = 0; i < a->urls.count; i++)
+		buf_addf(out, "%s%s", a->urls.count == 1 ? " " : "\n    ", a->urls.at[i]);
+	buf_addf(out, "\nroot = %s\n", name);
 }
 
-/* Adds the section to the configuration; refuses a name that is taken. */
-static int compose(const struct remote_add *what, const char *section, struct buf *text,
-		   struct err *e)
+/* Does the section trust the same root? */
+static bool has_root(const struct conf *c, const struct conf_section *s, const struct digest *root)
+{
+	const char *hex = conf_get(s, "root-sha256");
+	CLEANUP(mem_free_ptr) char *path = conf_get_path(c, s, "root");
+	struct digest d;
+	if (path)
+		return sha256_file_is(path, root);
+	return hex && digest_parse(&d, hex) && digest_equal(&d, root);
+}
+
+/* Refuses a name that is taken. */
+static int check_free(const struct conf *c, const struct remote_adding *a, struct err *e)
+{
+	const struct conf_section *taken = conf_find(c, "repository", a->name);
+	if (!taken)
+		return 0;
+	err_set(e, ERR_CONFLICT, "%s:%d: the repository %s already exists", a->conf_path,
+		taken->line, a->name);
+	if (has_root(c, taken, &a->root))
+		return err_hint(e,
+				"it is the same one, with the same root; to change it, run "
+				"`ferry repository remove %s` first",
+				a->name);
+	return err_hint(e,
+			"choose another name: ferry repository add NAME URL; or run `ferry "
+			"repository remove %s` first",
+			a->name);
+}
+
+/* Adds the section to the configuration. */
+static int compose(const struct remote_adding *a, struct buf *text, struct err *e)
 {
 	CLEANUP(conf_release) struct conf conf = { 0 };
-	int rc = conf_edit_read(what->conf_path, text, &conf, e);
+	CLEANUP(buf_release) struct buf section = BUF_INIT(CONF_MAX_BYTES);
+	int rc = conf_edit_read(a->conf_path, text, &conf, e);
+	if (rc == 0)
+		rc = check_free(&conf, a, e);
 	if (rc < 0)
 		return rc;
-	const struct conf_section *taken = conf_find(&conf, "repository", what->name);
-	if (!taken)
-		return conf_edit_append(text, what->conf_path, section, e);
-	err_set(e, ERR_CONFLICT, "%s:%d: the repository %s already exists", what->conf_path,
-		taken->line, what->name);
-	return err_hint(e, "choose another name, or `ferry repository remove %s` first",
-			what->name);
+	write_section(a, &section);
+	rc = buf_ok(&section, "the section", e);
+	return rc < 0 ? rc : conf_edit_append(text, a->conf_path, buf_str(&section), e);
 }
 
 int remote_add_lock(const struct store *s, int *fd, struct err *e)
@@ -176,52 +145,6 @@ static int scratch_open(const struct store *s, struct store *out, struct err *e)
 	return 0;
 }
 
-/* The settings in the new configuration for the new repository and for fetching. */
-static int read_settings(const struct remote_add *what, const struct buf *text,
-			 struct settings_repositories *all, struct settings_fetch *fetch,
-			 struct err *e)
-{
-	CLEANUP(conf_release) struct conf conf = { 0 };
-	int rc = conf_parse(buf_str(text), text->len, what->conf_path, &conf, e);
-	if (rc == 0)
-		rc = settings_repositories_read(&conf, all, e);
-	return rc < 0 ? rc : settings_fetch_read(&conf, fetch, e);
-}
-
-/* Opens the remote like the new configuration, with the trust folder `trust`. */
-static int bootstrap(const struct remote_add *what, const struct buf *text, const struct buf *root,
-		     const struct store *trust, const struct remote_options *options,
-		     struct remote **out, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(trust, what->name);
-	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
-	struct settings_fetch fetch;
-	int rc = read_settings(what, text, &all, &fetch, e);
-	if (rc < 0)
-		return rc;
-	rc = what->root ? tuf_client_init(dir, buf_str(root), root->len, e) : 0;
-	if (rc < 0)
-		return err_is(e, ERR_INTEGRITY) ? err_context(e, "%s", what->root) : rc;
-	return remote_open(settings_repositories_find(&all, what->name), &fetch, trust, options,
-			   out, e);
-}
-
-/* Moves it from the scratch folder to its place. */
-static int settle_trust(const struct remote_add *what, const struct store *from,
-			const struct store *to, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *source = store_trust_dir(from, what->name);
-	CLEANUP(mem_free_ptr) char *target = store_trust_dir(to, what->name);
-	int rc = file_mkdirs_for(target, FILE_DIR_MODE, e);
-	if (tuf_client_is_initialised(target)) {
-		err_set(e, ERR_CONFLICT, "%s: another process created it meanwhile", target);
-		return err_hint(e, "run the same command again: it continues from there");
-	}
-	/* Without a root, nothing in it can be used. */
-	file_remove_tree(target);
-	return rc < 0 ? rc : file_rename(source, target, e);
-}
-
 static int check_pin(const char *pin, const struct buf *root, struct err *e)
 {
 	CLEANUP(buf_release) struct buf there = BUF_INIT(root->max);
@@ -236,86 +159,267 @@ static int check_pin(const char *pin, const struct buf *root, struct err *e)
 			   "needed, remove it");
 }
 
-static int write_all(const struct remote_add *what, const char *section, const struct buf *root,
-		     const char *pin, const struct store *s, struct err *e)
+/* One call of remote_add_open(). */
+struct opening {
+	const struct remote_add *what;
+	const struct remote_options *options;
+	struct settings_fetch fetch;
+	struct remote_adding *a;
+	bool unnamed; /* the name is to be that in the signed catalog */
+};
+
+/* What the configuration says about fetching, and whether it has the repository already. */
+static int read_conf(struct opening *o, struct err *e)
 {
-	CLEANUP(file_close) int lock = -1;
+	struct remote_adding *a = o->a;
+	CLEANUP(conf_release) struct conf conf = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
-	int rc = remote_add_lock(s, &lock, e);
-	/* Check again: the file may have changed meanwhile. */
+	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
+	const struct conf_section *s;
+	int rc = conf_edit_read(a->conf_path, &text, &conf, e);
 	if (rc == 0)
-		rc = compose(what, section, &text, e);
+		rc = settings_repositories_read(&conf, &all, e);
 	if (rc == 0)
-		rc = file_mkdirs_for(what->conf_path, FILE_DIR_MODE, e);
-	if (rc == 0 && pin && !file_exists(pin))
-		rc = file_write_atomic(pin, root->data, root->len, 0644, e);
-	return rc < 0 ? rc : conf_edit_write(what->conf_path, &text, e);
+		rc = settings_fetch_read(&conf, &o->fetch, e);
+	o->fetch.prefer_region = NULL; /* of conf, and nothing is fetched */
+	o->fetch.access = o->what->access;
+	for (size_t i = 0; rc == 0 && !a->twin && (s = conf_nth(&conf, "repository", i)); i++)
+		if (conf_get(s, "metadata") && has_root(&conf, s, &a->root))
+			a->twin = mem_strdup(s->name);
+	return rc < 0 || o->unnamed ? rc : check_free(&conf, a, e);
 }
 
-static int add(const struct remote_add *what, const char *section, const struct buf *root,
-	       const char *pin, const struct store *s, const struct remote_options *options,
-	       struct remote **out, struct err *e)
+/* In the store, if the name was trusted before: it knows the versions that were seen. */
+static const struct store *trust_of(const struct remote_adding *a)
 {
-	CLEANUP(scratch_release) struct store scratch = { 0 };
+	return a->scratch.home ? &a->scratch : a->store;
+}
+
+static struct settings_repository settings_of(const struct opening *o)
+{
+	const struct remote_adding *a = o->a;
+	return (struct settings_repository){
+		.name = a->trust_name,
+		.metadata = a->urls,
+		/* Of a file, the trust folder has the root already. */
+		.root_sha256 = a->root_bytes.len ? NULL : (char *)o->what->root_sha256,
+	};
+}
+
+/* Verifies everything from the pinned root to the catalog. */
+static int bootstrap(struct opening *o, struct remote **out, struct err *e)
+{
+	struct remote_adding *a = o->a;
+	const struct settings_repository set = settings_of(o);
+	const struct store *trust = trust_of(a);
+	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(trust, a->trust_name);
+	int rc = 0;
+	if (a->root_bytes.len)
+		rc = tuf_client_init(dir, buf_str(&a->root_bytes), a->root_bytes.len, e);
+	if (rc < 0)
+		return err_is(e, ERR_INTEGRITY) ? err_context(e, "%s", o->what->root) : rc;
+	return remote_open(&set, &o->fetch, trust, o->options, out, e);
+}
+
+static bool is_known(const struct remote_adding *a)
+{
+	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(a->store, a->name);
+	return tuf_client_is_initialised(dir);
+}
+
+static int refuse_twin(const struct remote_adding *a, struct err *e)
+{
+	err_set(e, ERR_CONFLICT, "%s already has this repository, under the name %s", a->conf_path,
+		a->twin);
+	return err_hint(e, "use it as %s, or run `ferry repository remove %s` first", a->twin,
+			a->twin);
+}
+
+/* It gets the name that the signed catalog says. */
+static int take_name(struct opening *o, struct err *e)
+{
+	struct remote_adding *a = o->a;
+	CLEANUP(conf_release) struct conf conf = { 0 };
 	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
-	CLEANUP_PTR(remote_free) struct remote *remote = NULL;
-	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(s, what->name);
-	/* Metadata that was trusted under this name before is kept, because it has the versions
-	 * that were seen. */
-	bool known = tuf_client_is_initialised(dir);
-	int rc = compose(what, section, &text, e);
-	if (rc == 0 && !known)
-		rc = scratch_open(s, &scratch, e);
+	free(a->name);
+	a->name = mem_strdup(a->remote->catalog.name);
+	if (a->twin && strcmp(a->twin, a->name) != 0)
+		return refuse_twin(a, e);
+	int rc = conf_edit_read(a->conf_path, &text, &conf, e);
+	return rc < 0 ? rc : check_free(&conf, a, e);
+}
+
+static int verify_in_scratch(struct opening *o, struct err *e)
+{
+	int rc = scratch_open(o->a->store, &o->a->scratch, e);
+	return rc < 0 ? rc : bootstrap(o, &o->a->remote, e);
+}
+
+/* With what was trusted under the name before. */
+static int verify_in_store(struct opening *o, struct err *e)
+{
+	struct remote_adding *a = o->a;
+	remote_free(a->remote);
+	a->remote = NULL;
+	scratch_release(&a->scratch);
+	free(a->trust_name);
+	a->trust_name = mem_strdup(a->name);
+	return bootstrap(o, &a->remote, e);
+}
+
+static int choose_pin(struct remote_adding *a, struct err *e)
+{
+	if (!a->root_bytes.len)
+		return 0;
+	a->pin = remote_add_pin_path(a->conf_path, a->name);
+	return check_pin(a->pin, &a->root_bytes, e);
+}
+
+static int verify_unnamed(struct opening *o, struct err *e)
+{
+	int rc = verify_in_scratch(o, e);
 	if (rc == 0)
-		rc = bootstrap(what, &text, root, known ? s : &scratch, options, &remote, e);
-	if (rc == 0 && !known)
-		rc = settle_trust(what, &scratch, s, e);
+		rc = take_name(o, e);
 	if (rc == 0)
-		rc = write_all(what, section, root, pin, s, e);
+		rc = choose_pin(o->a, e);
+	return rc == 0 && is_known(o->a) ? verify_in_store(o, e) : rc;
+}
+
+static int verify(struct opening *o, struct err *e)
+{
+	int rc = read_conf(o, e);
+	if (rc == 0 && o->unnamed)
+		rc = verify_unnamed(o, e);
+	else if (rc == 0 && (rc = choose_pin(o->a, e)) == 0)
+		rc = is_known(o->a) ? verify_in_store(o, e) : verify_in_scratch(o, e);
+	return rc < 0 ? rc : remote_ask_mirrors(o->a->remote, e);
+}
+
+/* -- opening ----------------------------------------------------------------------------------- */
+
+void remote_adding_free(struct remote_adding *a)
+{
+	if (!a)
+		return;
+	remote_free(a->remote);
+	scratch_release(&a->scratch);
+	buf_release(&a->root_bytes);
+	str_list_release(&a->urls);
+	free(a->name);
+	free(a->trust_name);
+	free(a->twin);
+	free(a->pin);
+	free(a->conf_path);
+	free(a);
+}
+
+/* A name for messages, until the catalog says one: "models.example.org". */
+static char *name_of_url(const char *url)
+{
+	CLEANUP(url_release) struct url parsed = { 0 };
+	struct err ignored = ERR_INIT;
+	char *name = mem_strdup("repository");
+	if (str_starts_nocase(url, "http") && url_parse(url, &parsed, &ignored) == 0 &&
+	    path_is_id(parsed.host)) {
+		free(name);
+		name = mem_strdup(parsed.host);
+	}
+	return name;
+}
+
+static int read_pinned(const struct remote_add *what, struct remote_adding *a, struct err *e)
+{
+	if (what->root) {
+		int rc = read_root(what->root, &a->root_bytes, e);
+		sha256_of(buf_str(&a->root_bytes), a->root_bytes.len, &a->root);
+		a->first = tuf_claim_version(buf_str(&a->root_bytes), a->root_bytes.len) == 1;
+		return rc;
+	}
+	a->first = true;
+	if (digest_parse(&a->root, what->root_sha256))
+		return 0;
+	err_set(e, ERR_USAGE, "'%s' is not a SHA-256 in hex", what->root_sha256);
+	return err_hint(e, "give the 64 hex digits of the publisher with --root-sha256");
+}
+
+static int check_given(const struct remote_add *what, struct remote_adding *a, struct err *e)
+{
+	int rc = what->name ? check_name(what->name, e) : 0;
+	if (rc == 0)
+		rc = remote_add_check_urls(what, &a->urls, e);
+	if (rc == 0)
+		rc = read_pinned(what, a, e);
+	a->given = a->urls.count;
+	if (rc == 0 && a->store->read_only) {
+		err_set(e, ERR_SYSTEM, "the store %s is read-only, so no repository can be added",
+			a->store->home);
+		rc = err_hint(e, "choose another store with FERRY_HOME, or make it writable");
+	}
+	return rc;
+}
+
+int remote_add_open(const struct remote_add *what, const struct store *s,
+		    const struct remote_options *options, struct remote_adding **out, struct err *e)
+{
+	CLEANUP_PTR(remote_adding_free) struct remote_adding *a = NEW(struct remote_adding);
+	struct opening o = {
+		.what = what,
+		.options = options,
+		.fetch = SETTINGS_FETCH_DEFAULT,
+		.a = a,
+		.unnamed = !what->name,
+	};
+	a->store = s;
+	a->conf_path = mem_strdup(what->conf_path);
+	buf_init(&a->root_bytes, tuf_limits_default.root);
+	int rc = check_given(what, a, e);
 	if (rc < 0)
 		return rc;
-	remote->store = s;
-	*out = STEAL(remote);
+	a->name = what->name ? mem_strdup(what->name) : name_of_url(a->urls.at[0]);
+	a->trust_name = mem_strdup(a->name);
+	tidy(s);
+	rc = verify(&o, e);
+	if (rc < 0)
+		return remote_add_explain(what, &a->urls, &a->root_bytes, options, e);
+	remote_add_more_urls(a);
+	*out = STEAL(a);
 	return 0;
 }
 
-int remote_add(const struct remote_add *what, const struct store *s,
-	       const struct remote_options *options, struct remote **out, char **pin, struct err *e)
+/* -- writing ----------------------------------------------------------------------------------- */
+
+/* Moves it from the scratch folder to its place. */
+static int settle_trust(const struct remote_adding *a, struct err *e)
 {
-	CLEANUP(str_list_release) struct str_list urls = { 0 };
-	CLEANUP(buf_release) struct buf root = BUF_INIT(tuf_limits_default.root);
-	CLEANUP(buf_release) struct buf section = BUF_INIT(CONF_MAX_BYTES);
-	CLEANUP(mem_free_ptr) char *path = NULL;
-	struct digest d;
-	int rc = check_name(what->name, e);
-	if (rc == 0)
-		rc = check_urls(what, &urls, e);
-	if (rc == 0 && what->root)
-		rc = read_root(what->root, &root, e);
-	if (rc == 0 && !what->root && !digest_parse(&d, what->root_sha256)) {
-		err_set(e, ERR_USAGE, "'%s' is not a SHA-256 in hex", what->root_sha256);
-		rc = err_hint(e, "give the 64 hex digits of the publisher with --root-sha256");
+	CLEANUP(mem_free_ptr) char *source = store_trust_dir(&a->scratch, a->trust_name);
+	CLEANUP(mem_free_ptr) char *target = store_trust_dir(a->store, a->name);
+	int rc = file_mkdirs_for(target, FILE_DIR_MODE, e);
+	if (tuf_client_is_initialised(target)) {
+		err_set(e, ERR_CONFLICT, "%s: another process created it meanwhile", target);
+		return err_hint(e, "run the same command again: it continues from there");
 	}
-	if (rc == 0 && s->read_only) {
-		err_set(e, ERR_SYSTEM, "the store %s is read-only, so no repository can be added",
-			s->home);
-		rc = err_hint(e, "choose another store with FERRY_HOME, or make it writable");
-	}
-	if (rc < 0)
-		return rc;
-	if (what->root) {
-		path = remote_add_pin_path(what->conf_path, what->name);
-		rc = check_pin(path, &root, e);
-	}
-	tidy(s);
-	write_section(what, &urls, &section);
+	/* Without a root, nothing in it can be used. */
+	file_remove_tree(target);
+	return rc < 0 ? rc : file_rename(source, target, e);
+}
+
+static int write_all(const struct remote_adding *a, struct err *e)
+{
+	CLEANUP(file_close) int lock = -1;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
+	int rc = remote_add_lock(a->store, &lock, e);
+	/* Check again: the file may have changed meanwhile. */
 	if (rc == 0)
-		rc = buf_ok(&section, "the section", e);
+		rc = compose(a, &text, e);
 	if (rc == 0)
-		rc = add(what, buf_str(&section), &root, path, s, options, out, e);
-	if (rc < 0)
-		rc = remote_add_explain(what, &urls, &root, options, e);
-	if (rc == 0)
-		*pin = STEAL(path);
-	return rc;
+		rc = file_mkdirs_for(a->conf_path, FILE_DIR_MODE, e);
+	if (rc == 0 && a->pin && !file_exists(a->pin))
+		rc = file_write_atomic(a->pin, a->root_bytes.data, a->root_bytes.len, 0644, e);
+	return rc < 0 ? rc : conf_edit_write(a->conf_path, &text, e);
+}
+
+int remote_add_write(struct remote_adding *a, struct err *e)
+{
+	int rc = a->scratch.home ? settle_trust(a, e) : 0;
+	return rc < 0 ? rc : write_all(a, e);
 }

@@ -20,26 +20,30 @@ static int load_known(struct remote *r, struct catalog *out, struct err *e)
 	return rc;
 }
 
+bool remote_add_mirrors_of(struct remote *r, const struct catalog *c)
+{
+	for (size_t i = 0; i < c->mirror_count; i++) {
+		const struct catalog_mirror *m = &c->mirrors[i];
+		size_t before = r->sources.count;
+		if (!mirror_reads_entry(r->sources.kinds, m, MIRROR_HOLDS_METADATA))
+			continue;
+		struct source *s = source_add_entry(&r->sources, m);
+		if (r->sources.count > before ||
+		    (!s->endpoint && !s->metadata && !s->faults[FAULT_METADATA])) {
+			s->metadata = true;
+			s->objects = mirror_reads_entry(r->sources.kinds, m, MIRROR_HOLDS_OBJECTS);
+		}
+	}
+	return endpoints_extend(&r->endpoints) > 0;
+}
+
 bool remote_add_mirrors(struct remote *r)
 {
 	CLEANUP(catalog_release) struct catalog known = { 0 };
 	struct err ignored = ERR_INIT;
 	size_t unused;
 	endpoints_all(&r->endpoints, &unused);
-	if (load_known(r, &known, &ignored) < 0)
-		return false;
-	for (size_t i = 0; i < known.mirror_count; i++) {
-		const struct catalog_mirror *m = &known.mirrors[i];
-		size_t before = r->sources.count;
-		if (!mirror_reads_entry(r->sources.kinds, m, MIRROR_HOLDS_METADATA))
-			continue;
-		struct source *s = source_add_entry(&r->sources, m);
-		if (r->sources.count > before) {
-			s->metadata = true;
-			s->objects = mirror_reads_entry(r->sources.kinds, m, MIRROR_HOLDS_OBJECTS);
-		}
-	}
-	return endpoints_extend(&r->endpoints) > 0;
+	return load_known(r, &known, &ignored) == 0 && remote_add_mirrors_of(r, &known);
 }
 
 /* -- the metadata that was verified before --------------------------------------------------- */

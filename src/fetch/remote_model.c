@@ -181,7 +181,7 @@ static int find_card(struct remote *r, const char *id, const struct card **out, 
 	int rc = remote_find(r, path, NULL, &t, &why);
 	if (rc == 0)
 		return load_card(r, id, path, t.signer, out, e);
-	if (rc == -ERR_NOT_FOUND)
+	if (why.cause == CAUSE_UNLISTED)
 		return 0;
 	*e = why;
 	return rc;
@@ -195,6 +195,32 @@ int remote_model(struct remote *r, const char *id, const struct card **out, stru
 	else
 		*out = catalog_model(&r->catalog, id);
 	return rc == 0 && !*out ? not_found(r, id, out, e) : rc;
+}
+
+/* A role of version 0.1 may have signed it without a card. Only the index that is at hand is asked,
+ * because this is about models that probably left the catalog. */
+static int listed_without_card(struct remote *r, const char *id, const struct card **out,
+			       struct err *e)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
+	CLEANUP(str_list_release) struct str_list list = { 0 };
+	CLEANUP(names_release) struct names n = { .list = &list, .id = id };
+	struct err ignored = ERR_INIT;
+	if (!remote_target_cached(r, INDEX_TARGET, TARGETS, INDEX_MAX_BYTES, &bytes) ||
+	    index_read(buf_str(&bytes), bytes.len, INDEX_TARGET, take_name, &n, &ignored) < 0 ||
+	    !n.listed)
+		return 0;
+	return from_catalog(r, id, out, e);
+}
+
+int remote_listed_model(struct remote *r, const char *id, const struct card **out, struct err *e)
+{
+	int rc = 0;
+	if (!r->has_cards)
+		*out = catalog_model(&r->catalog, id);
+	else
+		rc = find_card(r, id, out, e);
+	return rc == 0 && !*out && r->has_cards ? listed_without_card(r, id, out, e) : rc;
 }
 
 /* -- all models ----------------------------------------------------------------------------- */

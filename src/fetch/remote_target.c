@@ -67,7 +67,7 @@ char *remote_target_key(const struct remote *r, const char *path, const struct t
 	return mem_printf("targets/%s", name);
 }
 
-static char *cache_path(const struct remote *r, const struct digest *d)
+char *remote_cache_path(const struct remote *r, const struct digest *d)
 {
 	char hex[DIGEST_HEX];
 	CLEANUP(mem_free_ptr) char *dir = store_cache_dir(r->store, r->repository);
@@ -92,8 +92,7 @@ static bool cache_load(const char *path, const struct tuf_target *t, struct buf 
 	return true;
 }
 
-/* The key of the pack in which mirrors may have the file; NULL: in none. The caller frees it. */
-static char *pack_of(struct remote *r, const char *path)
+char *remote_pack_key(struct remote *r, const char *path)
 {
 	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
 	struct err ignored = ERR_INIT;
@@ -108,11 +107,20 @@ static char *pack_of(struct remote *r, const char *path)
 	return pack_key(key);
 }
 
+/* What is damaged after a power failure is downloaded again, so nothing is synced. */
+int remote_cache_keep(const char *path, const struct buf *bytes, struct err *e)
+{
+	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
+	if (rc == 0)
+		rc = file_make_way(path, e);
+	return rc < 0 ? rc : file_write_unsynced(path, buf_str(bytes), bytes->len, FILE_MODE, e);
+}
+
 static int download(struct remote *r, const char *path, const struct tuf_target *t,
 		    const char *cached, struct buf *out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *key = remote_target_key(r, path, t);
-	CLEANUP(mem_free_ptr) char *pack = r->offline ? NULL : pack_of(r, path);
+	CLEANUP(mem_free_ptr) char *pack = r->offline ? NULL : remote_pack_key(r, path);
 	struct source_small what = { key, pack, t->length, t->sha256 };
 	if (r->offline) {
 		enum err_class class = r->store->read_only ? ERR_SYSTEM : ERR_NOT_FOUND;
@@ -124,9 +132,7 @@ static int download(struct remote *r, const char *path, const struct tuf_target 
 		source_list_set_end(&r->sources);
 	int rc = source_get_small(&r->sources, &what, out, e);
 	r->sources.end_ms = end_ms;
-	if (rc == 0)
-		rc = file_mkdirs_for(cached, FILE_DIR_MODE, e);
-	return rc < 0 ? rc : file_write_own(cached, buf_str(out), out->len, FILE_MODE, e);
+	return rc < 0 ? rc : remote_cache_keep(cached, out, e);
 }
 
 int remote_target(struct remote *r, const char *path, const char *signer, uint64_t max_bytes,
@@ -139,6 +145,22 @@ int remote_target(struct remote *r, const char *path, const char *signer, uint64
 	if (t.length > max_bytes)
 		return err_set(e, ERR_INTEGRITY, "%s: %llu bytes; the maximum is %llu", path,
 			       (unsigned long long)t.length, (unsigned long long)max_bytes);
-	CLEANUP(mem_free_ptr) char *cached = cache_path(r, &t.sha256);
-	return cache_load(cached, &t, out) ? 0 : download(r, path, &t, cached, out, e);
+	CLEANUP(mem_free_ptr) char *cached = remote_cache_path(r, &t.sha256);
+	if (cache_load(cached, &t, out))
+		return 0;
+	report_wait(r->report, path_base(path));
+	rc = download(r, path, &t, cached, out, e);
+	report_waited(r->report, path_base(path));
+	return rc;
+}
+
+bool remote_target_cached(struct remote *r, const char *path, const char *signer,
+			  uint64_t max_bytes, struct buf *out)
+{
+	CLEANUP(tuf_target_release) struct tuf_target t = { 0 };
+	struct err none = ERR_INIT;
+	if (remote_find(r, path, signer, &t, &none) < 0 || t.length > max_bytes)
+		return false;
+	CLEANUP(mem_free_ptr) char *cached = remote_cache_path(r, &t.sha256);
+	return cache_load(cached, &t, out);
 }

@@ -1,4 +1,4 @@
-#include "fetch/remote.h"
+#include "fetch/remote_internal.h"
 
 #include "util/mem.h"
 #include "util/threads.h"
@@ -35,8 +35,8 @@ static int none_configured(const struct settings_repositories *set, const char *
 		err_set(e, ERR_USAGE,
 			"no repository is configured, because there is no ferry.conf");
 	return err_hint(e,
-			"get 1.root.json from the publisher over a channel that you trust, then "
-			"run: ferry repository add NAME URL --root FILE; see ferry-repository(1)");
+			"run the publisher's line, ferry repository add 'URL#sha256=HEX'; get it "
+			"over a channel that you trust; see ferry-repository(1)");
 }
 
 /* Errors that another repository cannot make up for. */
@@ -96,6 +96,14 @@ static int open_all(const struct opener *o, size_t count, struct remotes *all, s
 	return rc;
 }
 
+struct remote *remotes_find(const struct remotes *all, const char *repository)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->at[i]->repository, repository) == 0)
+			return all->at[i];
+	return NULL;
+}
+
 int remotes_open(const struct settings_repositories *set, const struct settings_fetch *fetch,
 		 const char *name, const struct store *s, const struct remote_options *options,
 		 struct remotes *out, struct err *e)
@@ -116,6 +124,9 @@ int remotes_open(const struct settings_repositories *set, const struct settings_
 		*e = all.failed[0].why;
 		return -(int)e->class;
 	}
+	rc = remotes_select(&all, options, e);
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < all.failed_count; i++)
 		report_warn(options->report, "%s", all.failed[i].why.text);
 	*out = all;

@@ -2,6 +2,7 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <string.h>
@@ -133,9 +134,45 @@ static int check_space(const struct fetch_room *r, uint64_t names, uint64_t outp
 	return rc == 0 && output ? file_need_space(r->output, output, e) : rc;
 }
 
-int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e)
+static void tell_lacks(const struct fetch_room *r, const struct store_traits *t)
 {
 	CLEANUP(buf_release) struct buf lacks = BUF_INIT(KIB);
+	store_traits_describe(t, &lacks);
+	if (lacks.len)
+		report_detail(r->report, "the file system of %s has no %s", r->store->home,
+			      buf_str(&lacks));
+}
+
+static void tell_names(const struct fetch_room *r, uint64_t names)
+{
+	char size[SIZE_TEXT];
+	if (names)
+		report_note(r->report,
+			    "%s has no links: the files are copied to get their names, which "
+			    "takes another %s",
+			    r->store->home, format_size(size, names));
+}
+
+/* The store alone. */
+static int check_store(const struct fetch_room *r, const struct store_traits *t,
+		       const struct store_file *largest, uint64_t fetch, uint64_t names,
+		       struct err *e)
+{
+	int rc = 0;
+	tell_lacks(r, t);
+	if (largest) {
+		CLEANUP(mem_free_ptr) char *path = path_join(r->store->home, largest->name);
+		rc = file_need_size(path, largest->size, e);
+	}
+	if (rc == 0 && fetch + names)
+		rc = file_need_space(r->store->home, fetch + names, e);
+	if (rc == 0)
+		tell_names(r, names);
+	return rc;
+}
+
+int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e)
+{
 	struct store_traits t;
 	char size[SIZE_TEXT];
 	bool same = r->output && same_device(r->store->home, r->output);
@@ -144,23 +181,71 @@ int fetch_room_check(const struct fetch_room *r, bool *moves, struct err *e)
 	if (rc < 0 || (!r->to_fetch && r->linked && !r->output))
 		return rc;
 	store_traits(r->store, &t);
-	store_traits_describe(&t, &lacks);
 	uint64_t names = for_names(r, &t), output = for_output(r, &t, same);
-	if (lacks.len)
-		report_detail(r->report, "the file system of %s has no %s", r->store->home,
-			      buf_str(&lacks));
+	tell_lacks(r, &t);
 	rc = check_space(r, names, output, same, moves, e);
 	if (rc < 0 || *moves)
 		return rc;
-	if (names)
-		report_note(r->report,
-			    "%s has no links: the files are copied to get their names, which "
-			    "takes another %s",
-			    r->store->home, format_size(size, names));
+	tell_names(r, names);
 	if (same && output && !t.links)
 		report_note(r->report, "%s has no links: the output is a copy, which takes %s",
 			    r->store->home, format_size(size, output));
 	return 0;
+}
+
+int fetch_room_need(const struct fetch_room *r, struct fetch_room_need *out, struct err *e)
+{
+	struct store_traits t;
+	bool same = r->output && same_device(r->store->home, r->output);
+	*out = (struct fetch_room_need){ 0 };
+	int rc = file_space(r->store->home, &out->store_free, e);
+	if (rc < 0 || (!r->to_fetch && r->linked && !r->output))
+		return rc;
+	store_traits(r->store, &t);
+	out->store = r->to_fetch + for_names(r, &t);
+	if (same)
+		out->store += for_output(r, &t, same);
+	else if (r->output)
+		out->output = for_output(r, &t, same);
+	return out->output ? file_space(r->output, &out->output_free, e) : 0;
+}
+
+int fetch_room_check_now(const char *home, uint64_t missing, struct err *e)
+{
+	char need[SIZE_TEXT], have_text[SIZE_TEXT], lack[SIZE_TEXT];
+	uint64_t have;
+	if (!missing || !os_has_holes(home))
+		return 0;
+	int rc = file_space(home, &have, e);
+	if (rc < 0 || have >= missing)
+		return rc;
+	err_set(e, ERR_SYSTEM,
+		"%s: the disk is filling up: %s are still to be written, %s are free, "
+		"%s are missing",
+		home, format_size(need, missing), format_size(have_text, have),
+		format_size(lack, missing - have));
+	return err_hint(e, "free some space, then run the same command again: all verified pieces "
+			   "are kept");
+}
+
+int fetch_room_check_all(const struct fetch_room *all, size_t count, struct err *e)
+{
+	const struct store_file *largest = NULL;
+	struct store_traits t;
+	uint64_t fetch = 0, names = 0;
+	bool known = false;
+	for (size_t i = 0; i < count; i++) {
+		const struct fetch_room *r = &all[i];
+		for (size_t k = 0; r->to_fetch && k < r->variant->file_count; k++)
+			if (!largest || r->variant->files[k].size > largest->size)
+				largest = &r->variant->files[k];
+		if (!known && (r->to_fetch || !r->linked))
+			store_traits(r->store, &t);
+		known |= r->to_fetch || !r->linked;
+		fetch += r->to_fetch;
+		names += known ? for_names(r, &t) : 0;
+	}
+	return known ? check_store(all, &t, largest, fetch, names, e) : 0;
 }
 
 /* ---- what is there ---------------------------------------------------------------- */

@@ -34,6 +34,8 @@ static const struct {
 	[FAULT_PORTAL] = { "portal", "not reached because of a login page" },
 	[FAULT_LOCAL] = { "local", "failed on this machine" },
 	[FAULT_CHANGED] = { "changed", "no longer this version" },
+	[FAULT_SLOW] = { "slow", "slow" },
+	[FAULT_NO_RANGES] = { "no-ranges", "cannot resume" },
 	[FAULT_UNUSABLE] = { "unusable", "unusable" },
 };
 
@@ -66,6 +68,7 @@ void source_list_release(struct source_list *l)
 		source_free(l->at[i]);
 	free(l->at);
 	free(l->pauses);
+	free(l->history);
 	*l = (struct source_list){ 0 };
 }
 
@@ -119,8 +122,11 @@ struct source *source_add(struct source_list *l, const char *id, const char *url
 	s->id = endpoint ? endpoint_id(url) : mem_strdup(id);
 	s->url = mem_strdup(url);
 	s->endpoint = endpoint;
+	s->added = l->count;
 	l->at = mem_grow(l->at, l->count, &l->cap, sizeof *l->at);
 	l->at[l->count++] = s;
+	const struct http_access *access = http_access_find_text(l->access, url);
+	s->connections = access ? access->connections : 0;
 	recall_pause(l, s);
 	return s;
 }
@@ -161,6 +167,7 @@ int source_open(struct source_list *l, struct source *s, struct mirror **out, st
 			.stall_s = l->stall_s,
 			.cancel = l->cancel,
 			.clock = l->clock,
+			.access = l->access,
 		};
 		int rc = s->entry ? mirror_open_entry(l->kinds, &env, s->entry, &s->mirror, e)
 				  : mirror_open_url(l->kinds, &env, s->id, s->url, &s->mirror, e);
@@ -234,30 +241,16 @@ void source_list_begin_file(struct source_list *l)
 	}
 }
 
-/* Faults that make another source preferable: a bad connection or stale metadata. */
-static unsigned demerits(const struct source *s)
+unsigned source_demerits(const struct source *s)
 {
 	return s->faults[FAULT_DROPPED] + s->faults[FAULT_STALLED] + s->faults[FAULT_UNREACHABLE] +
 	       s->faults[FAULT_STALE] + s->faults[FAULT_METADATA] + s->faults[FAULT_PROXY] +
 	       s->faults[FAULT_PORTAL];
 }
 
-struct source *source_choose(struct source_list *l, uint64_t *wait_ms)
+bool source_is_away(const struct source_list *l, const struct source *s)
 {
-	uint64_t now = clock_now_ms(l->clock), earliest = UINT64_MAX;
-	struct source *best = NULL;
-	for (size_t i = 0; i < l->count; i++) {
-		struct source *s = l->at[i];
-		bool pausing = s->pause_ends_ms > now + (uint64_t)LONGEST_WISH_S * 1000;
-		if (s->banned || s->given_up || pausing || !s->objects)
-			continue;
-		if (s->not_before_ms > now)
-			earliest = MIN(earliest, s->not_before_ms);
-		else if (!best || demerits(s) < demerits(best))
-			best = s;
-	}
-	*wait_ms = best || earliest == UINT64_MAX ? 0 : earliest - now;
-	return best;
+	return s->pause_ends_ms > clock_now_ms(l->clock) + (uint64_t)LONGEST_WISH_S * 1000;
 }
 
 void source_did_well(struct source *s)
@@ -278,10 +271,11 @@ void source_note_fault(struct source *s, enum source_fault f, const char *fmt, .
 
 void source_note_cause(struct source *s, const struct err *why)
 {
-	bool others = why->cause == CAUSE_PROXY || why->cause == CAUSE_PORTAL ||
-		      why->cause == CAUSE_TLS || err_is(why, ERR_SYSTEM);
-	if (why->cause == CAUSE_PROXY && !s->proxy_class)
-		s->proxy_class = why->class;
+	bool wrongly_set = why->cause == CAUSE_PROXY || why->cause == CAUSE_SETTINGS;
+	bool others = wrongly_set || why->cause == CAUSE_PORTAL || why->cause == CAUSE_TLS ||
+		      err_is(why, ERR_SYSTEM) || err_is(why, ERR_AUTH);
+	if (wrongly_set && !s->settings_class)
+		s->settings_class = why->class;
 	if (others && !s->hint[0])
 		snprintf(s->hint, sizeof s->hint, "%s", why->hint);
 }
@@ -408,8 +402,8 @@ static enum err_class common_class(const struct source_list *l)
 			continue;
 		asked++;
 		lied += s->banned || s->faults[FAULT_METADATA] || s->faults[FAULT_TLS];
-		refused += s->faults[FAULT_REFUSED] || s->proxy_class == ERR_AUTH;
-		wrongly_set += s->proxy_class == ERR_USAGE;
+		refused += s->faults[FAULT_REFUSED] || s->settings_class == ERR_AUTH;
+		wrongly_set += s->settings_class == ERR_USAGE;
 		local += s->faults[FAULT_LOCAL] > 0;
 	}
 	if (asked && local == asked)
@@ -436,6 +430,12 @@ static const char *common_hint(const struct source_list *l)
 	return hint;
 }
 
+/* Faults that keep nothing from being asked for. */
+static bool is_harmless(enum source_fault f)
+{
+	return f == FAULT_SLOW || f == FAULT_NO_RANGES;
+}
+
 /* Did every answer say that there is no such file, or none of this version? */
 static bool only_missing(const struct source_list *l)
 {
@@ -443,7 +443,8 @@ static bool only_missing(const struct source_list *l)
 	for (size_t i = 0; i < l->count; i++) {
 		const struct source *s = l->at[i];
 		for (size_t f = 0; f < FAULT_KINDS; f++)
-			if (f != FAULT_MISSING && f != FAULT_CHANGED && s->faults[f])
+			if (f != FAULT_MISSING && f != FAULT_CHANGED && s->faults[f] &&
+			    !is_harmless(f))
 				return false;
 		any |= s->faults[FAULT_MISSING] || s->faults[FAULT_CHANGED];
 	}
@@ -561,7 +562,7 @@ static int ask_each(struct source_list *l, const struct source_small *what, unsi
 		for (size_t i = 0; i < l->count; i++) {
 			struct source *s = l->at[i];
 			struct err why = ERR_INIT;
-			int turn = demerits(s) ? 2 : s->endpoint ? 0 : 1;
+			int turn = source_demerits(s) ? 2 : s->endpoint ? 0 : 1;
 			if (s->banned || s->given_up || tried[i] || turn != pass ||
 			    source_is_pausing(l, s) || source_list_is_late(l))
 				continue;
@@ -627,7 +628,7 @@ static void begin_small(struct source_list *l)
 	source_list_begin_file(l);
 	for (size_t i = 0; i < l->count; i++) {
 		struct source *s = l->at[i];
-		if (s->opening ||
+		if (s->opening || s->excluded ||
 		    (s->entry && !s->metadata && mirror_entry_is_of_others(l->kinds, s->entry)))
 			s->given_up = true;
 	}

@@ -25,6 +25,8 @@ enum source_fault {
 	FAULT_PORTAL,       /* a network that wants a login answered in its place */
 	FAULT_LOCAL,        /* this machine failed: no descriptors, memory, ports, or disk */
 	FAULT_CHANGED,      /* a file of others is no longer the version that is signed */
+	FAULT_SLOW,         /* much slower than the others: late pieces came from those */
+	FAULT_NO_RANGES,    /* it ignores ranges: it cannot resume */
 	FAULT_UNUSABLE,     /* anything else: bad URL, unknown answer */
 	FAULT_KINDS,
 };
@@ -38,6 +40,9 @@ struct source {
 	bool endpoint;                /* a base URL of ferry.conf */
 	bool metadata;                /* used for metadata */
 	bool objects;                 /* used for model files */
+	bool excluded;                /* asked for nothing (rank.h) */
+	size_t added;                 /* how many sources were there before it */
+	unsigned connections;         /* at most, as its [access.NAME] says; 0: not limited */
 	bool opening;                 /* its list of places is being read */
 	struct mirror *mirror;        /* opened on first use; owned */
 	char *pack_key;               /* of the pack that was read last, or NULL */
@@ -47,7 +52,7 @@ struct source {
 	uint64_t wasted;               /* received and discarded */
 	unsigned faults[FAULT_KINDS];  /* how often */
 	char detail[FAULT_KINDS][200]; /* text of the first one */
-	enum err_class proxy_class;    /* of the first FAULT_PROXY */
+	enum err_class settings_class; /* of the first fault of a proxy, or of what is set for it */
 	char hint[300];                /* of the first fault that is none of the source's own */
 
 	bool banned;            /* it sent wrong bytes or malformed answers */
@@ -55,22 +60,26 @@ struct source {
 	unsigned failures;      /* in a row, without a useful byte in between */
 	uint64_t not_before_ms; /* backing off until then */
 	uint64_t pause_ends_ms; /* no request before, as the server asked */
+
+	double rate; /* bytes per second, measured in this run; 0: not measured */
 };
 
 #define SOURCE_LONG_WAIT_MS 3000 /* a wait that is worth a message */
 
 struct source_list {
 	const struct mirror_ops *const *kinds;
-	char *pauses;                /* of earlier runs (pauses.h); owned; NULL: not kept */
-	const struct cancel *cancel; /* NULL: nothing stops it */
-	const struct clock *clock;   /* NULL: the real one */
-	const struct random *random; /* NULL: the real one */
-	struct report *report;       /* of long waits; NULL: they are silent */
-	uint64_t stall_s;            /* 0: the mirror's default */
-	unsigned max_failures;       /* in a row before it is given up; at least 1 */
-	uint64_t deadline_ms;        /* for a small object while another source is there, beside
-					the time for its bytes; 0: none */
-	uint64_t end_ms;             /* of the clock: when small objects must be there; 0: never */
+	char *pauses;                    /* of earlier runs (pauses.h); owned; NULL: not kept */
+	char *history;                   /* the same (history.h) */
+	struct http_access_list *access; /* borrowed: how servers are reached; NULL: none is set */
+	const struct cancel *cancel;     /* NULL: nothing stops it */
+	const struct clock *clock;       /* NULL: the real one */
+	const struct random *random;     /* NULL: the real one */
+	struct report *report;           /* of long waits; NULL: they are silent */
+	uint64_t stall_s;                /* 0: the mirror's default */
+	unsigned max_failures;           /* in a row before it is given up; at least 1 */
+	uint64_t deadline_ms;            /* for a small object while another source is there, beside
+					    the time for its bytes; 0: none */
+	uint64_t end_ms; /* of the clock: when small objects must be there; 0: never */
 	/* Reads the signed list of places of a mirror that was just opened, and whose entry names
 	 * one. NULL: lists are not read. */
 	int (*read_places)(void *ctx, const struct source *s, struct mirror *m, struct err *e);
@@ -115,10 +124,8 @@ WARN_UNUSED int source_list_next_round(const struct source_list *l,
 /* Starts another file: sources that were given up get another chance, banned ones do not. */
 void source_list_begin_file(struct source_list *l);
 
-/* The next source for model files: not banned or given up, with the fewest faults, then in the
- * order of the list. NULL with *wait_ms > 0: all remaining ones are backing off; NULL with
- * *wait_ms 0: none is left. */
-struct source *source_choose(struct source_list *l, uint64_t *wait_ms);
+/* Does it ask for a pause that is too long to wait for? */
+bool source_is_away(const struct source_list *l, const struct source *s);
 
 /* After a success: earlier failures no longer count. */
 void source_did_well(struct source *s);
@@ -141,6 +148,8 @@ void source_note_cause(struct source *s, const struct err *why);
  * faults. */
 void source_describe(const struct source *s, struct buf *out);
 bool source_has_faults(const struct source *s);
+/* How many faults that make another source preferable: bad connections, stale metadata. */
+unsigned source_demerits(const struct source *s);
 
 /* The error when no source is left: ERR_INTEGRITY, ERR_AUTH, ERR_SYSTEM or (by a proxy's settings)
  * ERR_USAGE if all of them failed so, else ERR_NETWORK; names each with its faults. If a proxy, a

@@ -359,6 +359,7 @@ struct gguf_ram {
 	bool known;
 	uint64_t context;                            /* tokens, after rounding up to 256 */
 	uint64_t weights, kv_cache, overhead, total; /* bytes; 0 when not known */
+	uint64_t token;                              /* bytes that each further token needs */
 	char reason[160];                            /* "" when known */
 };
 /* context 0: the model's own context length. */

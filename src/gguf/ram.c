@@ -168,8 +168,10 @@ static int cache_bytes(const struct shape *s, struct gguf_ram *out)
 		if (!layer_heads(s, i, &heads))
 			return unknown(out, "the number of heads of each layer is not given%s", "");
 		bool local = s->period && i % s->period < s->period - 1;
-		out->kv_cache += heads * (s->key + s->value) * CACHE_BYTES *
-				 (local ? small : out->context);
+		uint64_t token = heads * (s->key + s->value) * CACHE_BYTES;
+		out->kv_cache += token * (local ? small : out->context);
+		/* A window that is full does not grow with the context. */
+		out->token += local && small < out->context ? 0 : token;
 	}
 	return 0;
 }
@@ -214,9 +216,10 @@ void gguf_ram(const struct gguf *const *files, size_t count, uint64_t context, s
 	}
 	out->context = padded(context);
 	if (read_shape(first, &s, out) || cache_bytes(&s, out)) {
-		out->kv_cache = 0;
+		out->kv_cache = out->token = 0;
 		return;
 	}
+	out->token += 2 * BATCH;
 	out->overhead = overhead_bytes(&s, out->context);
 	out->total = out->weights + out->kv_cache + out->overhead;
 	out->known = true;

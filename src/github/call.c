@@ -145,6 +145,7 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 		.offset = q->offset,
 		.length = q->length,
 		.deadline_ms = q->deadline_ms,
+		.cancel = q->cancel,
 		.once = q->once,
 		.into = q->download ? NULL : &a->answer,
 		.begin = q->begin,

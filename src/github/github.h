@@ -100,6 +100,7 @@ struct github_request {
 	/* Or the bytes of an asset, wherever GitHub redirects to. */
 	bool download;
 	uint64_t offset, length, deadline_ms;
+	const struct cancel *cancel; /* ends this request; or NULL */
 	int (*begin)(void *ctx, const struct http_response *r, struct err *e);
 	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
 	void *ctx;

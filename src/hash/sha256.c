@@ -2,6 +2,7 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/report.h"
 #include "util/text.h"
 
 #include <errno.h>
@@ -75,20 +76,14 @@ void sha256_of(const void *data, size_t len, struct digest *out)
 	sha256_final(s, out);
 }
 
-int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
-		   uint64_t *size, struct err *e)
+/* From where it is, to its end. */
+static int hash_rest(int fd, const char *path, size_t room, struct report *report, const char *task,
+		     const struct cancel *cancel, struct digest *out, uint64_t *size, struct err *e)
 {
-	CLEANUP(file_close) int fd = -1;
-	uint64_t total = 0;
-	int rc = file_open_regular(path, &fd, size, e);
-	if (rc == -ERR_USAGE)
-		rc = err_class_set(e, ERR_INTEGRITY);
-	if (rc < 0)
-		return rc;
-	/* One byte more than the file has: then the second read finds its end. */
-	size_t room = (size_t)MIN(*size + 1, (uint64_t)MIB);
 	CLEANUP_PTR(sha256_free) struct sha256 *s = sha256_new();
 	CLEANUP(mem_free_ptr) char *data = mem_alloc(room);
+	uint64_t total = 0;
+	int rc;
 	while ((rc = cancel_check(cancel, e)) == 0) {
 		ssize_t n = read(fd, data, room);
 		if (n < 0 && errno == EINTR)
@@ -101,9 +96,33 @@ int sha256_of_file(const char *path, const struct cancel *cancel, struct digest 
 			return 0;
 		}
 		sha256_add(s, data, (size_t)n);
+		report_advance(report, task, n);
 		total += (uint64_t)n;
 	}
 	return rc;
+}
+
+int sha256_of_task(const char *path, struct report *report, const char *task,
+		   const struct cancel *cancel, struct digest *out, uint64_t *size, struct err *e)
+{
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_regular(path, &fd, size, e);
+	if (rc == -ERR_USAGE)
+		rc = err_class_set(e, ERR_INTEGRITY);
+	if (rc < 0)
+		return rc;
+	/* One byte more than the file has: then the second read finds its end. */
+	size_t room = (size_t)MIN(*size + 1, (uint64_t)MIB);
+	report_begin(report, task, *size, 0);
+	rc = hash_rest(fd, path, room, report, task, cancel, out, size, e);
+	report_end(report, task, rc == 0);
+	return rc;
+}
+
+int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
+		   uint64_t *size, struct err *e)
+{
+	return sha256_of_task(path, NULL, path, cancel, out, size, e);
 }
 
 bool sha256_file_is(const char *path, const struct digest *want)

@@ -40,6 +40,11 @@ void sha256_of(const void *data, size_t len, struct digest *out);
 /* Of a regular file from its start to its end; ERR_INTEGRITY for anything else. */
 WARN_UNUSED int sha256_of_file(const char *path, const struct cancel *cancel, struct digest *out,
 			       uint64_t *size, struct err *e);
+/* The same as a task of the report, whose total is the size of the file. */
+struct report;
+WARN_UNUSED int sha256_of_task(const char *path, struct report *report, const char *task,
+			       const struct cancel *cancel, struct digest *out, uint64_t *size,
+			       struct err *e);
 /* Does the file have this digest? Also false when it cannot be read. */
 bool sha256_file_is(const char *path, const struct digest *want);
 

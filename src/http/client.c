@@ -50,10 +50,28 @@ static void setup_trust(CURL *easy)
 	const char *file = getenv("CURL_CA_BUNDLE"), *dir = getenv("SSL_CERT_DIR");
 	if (!file || !*file)
 		file = getenv("SSL_CERT_FILE");
-	if (file && *file)
+	if (file && *file) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
-	if (dir && *dir)
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, file);
+	}
+	if (dir && *dir) {
 		curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, dir);
+	}
+}
+
+void http_client_limit(struct http_client *c, uint64_t bytes_per_s)
+{
+	uint64_t limit = bytes_per_s, buffer = BUFFER_BYTES, stall = STALL_BYTES_PER_S;
+	if (limit) {
+		/* A buffer is read at once: at most a quarter of a second's worth. */
+		buffer = MIN(BUFFER_BYTES, MAX(limit / 4, KIB));
+		/* Slowness from our own limit, which many connections share, is not a stall. */
+		stall = MIN(STALL_BYTES_PER_S, limit / 64 + 1);
+	}
+	curl_easy_setopt(c->easy, CURLOPT_BUFFERSIZE, (long)buffer);
+	curl_easy_setopt(c->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
+	curl_easy_setopt(c->easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
 }
 
 void http_client_setup(struct http_client *c)
@@ -71,15 +89,8 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	/* A buffer is read at once: with a rate limit, at most a quarter of a second's worth. */
-	uint64_t limit = rate_limit(o->rate);
-	uint64_t buffer = limit ? MIN(BUFFER_BYTES, MAX(limit / 4, KIB)) : BUFFER_BYTES;
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)buffer);
-	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
+	http_client_limit(c, rate_limit(o->rate));
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)o->connect_timeout_s);
-	/* Slowness from our own limit, which many connections share, is not a stall. */
-	uint64_t stall = limit ? MIN(STALL_BYTES_PER_S, limit / 64 + 1) : STALL_BYTES_PER_S;
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)stall);
 	if (o->direct)
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	setup_trust(easy);

@@ -66,9 +66,10 @@ static const struct curl_fault {
 	  "this does not look like an HTTP server" },
 	{ CURLE_SSL_ISSUER_ERROR, ERR_INTEGRITY, CAUSE_TLS, NULL },
 	{ CURLE_SSL_INVALIDCERTSTATUS, ERR_INTEGRITY, CAUSE_TLS, NULL },
-	{ CURLE_SSL_CACERT_BADFILE, ERR_USAGE, CAUSE_NONE,
-	  "check CURL_CA_BUNDLE and SSL_CERT_FILE" },
-	{ CURLE_SSL_CERTPROBLEM, ERR_USAGE, CAUSE_NONE, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, ERR_USAGE, CAUSE_SETTINGS,
+	  "check --cacert, ca in ferry.conf, CURL_CA_BUNDLE and SSL_CERT_FILE" },
+	{ CURLE_SSL_CERTPROBLEM, ERR_USAGE, CAUSE_SETTINGS,
+	  "check client-cert, client-key and client-key-passphrase-file in ferry.conf" },
 };
 
 int http_fault_status(const struct transfer *t, struct err *e)
@@ -88,6 +89,8 @@ int http_fault_status(const struct transfer *t, struct err *e)
 		return http_fault_needs_login(t, e);
 	if (by_proxy && status != 511 && status >= 400 && status != 404 && http_proxy_signed(t->r))
 		return http_fault_of_proxy(t, status, e);
+	if (status == 400 && http_fault_client(t, "", e) < 0)
+		return -(int)e->class;
 	const struct status_fault *f = status_faults;
 	while (status < f->first || status > f->last)
 		f++;
@@ -95,7 +98,8 @@ int http_fault_status(const struct transfer *t, struct err *e)
 	/* An HTML page is more likely to be the proxy's than the answer of a mirror. */
 	CLEANUP(mem_free_ptr) char *proxy = by_proxy && t->r->html ? http_proxy_name(t->proxy)
 								   : NULL;
-	bool netrc = status == 401 && t->with_secrets && t->client->options.netrc;
+	bool netrc = status == 401 && t->with_secrets &&
+		     (t->client->options.netrc || (t->access && t->access->netrc));
 	err_set(e, f->class, "HTTP %ld: %s%s%s%s", status, f->text, proxy ? ", through " : "",
 		proxy ? proxy : "", netrc && !http_netrc_is_plain() ? UNREAD_NETRC : "");
 	err_cause(e, status == 503 && after_s ? CAUSE_THROTTLED : f->cause, after_s);
@@ -104,6 +108,8 @@ int http_fault_status(const struct transfer *t, struct err *e)
 			 (unsigned long long)after_s);
 	if (proxy)
 		err_hint(e, "the proxy may have answered in place of the server: ask who runs it");
+	if (status == 401 || status == 403)
+		http_fault_access(t, e);
 	if (f->hint)
 		err_hint(e, "%s", f->hint);
 	return -(int)e->class;
@@ -165,7 +171,7 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e)
 		explained(t, code,
 			  t->client->message[0] ? t->client->message : curl_easy_strerror(code));
 	if (http_fault_local(t, code, e) < 0 || http_fault_proxy(t, code, why, e) < 0 ||
-	    http_fault_tls(t, code, why, e) < 0)
+	    http_fault_tls(t, code, why, e) < 0 || http_fault_client(t, why, e) < 0)
 		return -(int)e->class;
 	if (code == CURLE_OPERATION_TIMEDOUT && timed_out(t, e) < 0)
 		return -(int)e->class;

@@ -91,5 +91,10 @@ int http_fault_proxy(const struct transfer *t, CURLcode code, const char *why, s
 	err_set(e, is_tls_fault(code) ? ERR_INTEGRITY : ERR_NETWORK, "%s cannot be used: %s", name,
 		why);
 	err_cause(e, CAUSE_PROXY, 0);
+	if (is_tls_fault(code))
+		err_hint(e,
+			 "if its certificate is from an authority of its own, give that with "
+			 "--cacert or in SSL_CERT_FILE; no_proxy=%s goes around the proxy",
+			 t->url->host);
 	return check_hint(t, e);
 }

@@ -62,12 +62,11 @@ static int hint_for(const struct transfer *t, long result, struct err *e)
 	if (t->proxy)
 		return err_hint(e,
 				"a proxy may be intercepting TLS (%s is set): if that is intended, "
-				"set SSL_CERT_FILE to its CA certificate",
+				"give its CA certificate with --cacert or in SSL_CERT_FILE",
 				t->proxy);
-	return err_hint(e,
-			"for your own certificate authority, set SSL_CERT_FILE; only the operator "
-			"of the server can replace a self-signed certificate or add a missing "
-			"intermediate one");
+	return err_hint(e, "for your own certificate authority, set SSL_CERT_FILE, or 'ca' in "
+			   "ferry.conf; only the operator of the server can replace a self-signed "
+			   "certificate or add a missing intermediate one");
 }
 
 int http_fault_tls(const struct transfer *t, CURLcode code, const char *why, struct err *e)

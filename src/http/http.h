@@ -9,8 +9,9 @@
  *    (Authorization, Cookie, URL user, ~/.netrc) stay with the origin they were given for;
  *  - the answer to a range request is checked against the request; content encodings are never
  *    requested, and are refused;
- *  - server certificates are verified, always. http_proxy, https_proxy, all_proxy and no_proxy
- *    are used, and so are CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR;
+ *  - server certificates are verified, always, those of proxies, too. http_proxy, https_proxy,
+ *    all_proxy and no_proxy are used, and, where nothing else is set (access.h), so are
+ *    CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR;
  *  - texts show no credentials: URLs in them are redacted.
  *
  * Error classes, by status: 404, 410 ERR_NOT_FOUND · 401, 402, 403, 407, 451 ERR_AUTH · 409, 412,
@@ -26,6 +27,7 @@
 #ifndef FERRY_HTTP_HTTP_H
 #define FERRY_HTTP_HTTP_H
 
+#include "http/access.h"
 #include "http/headers.h"
 #include "util/base.h"
 #include "util/buf.h"
@@ -34,13 +36,14 @@
 #include "util/text.h"
 
 struct http_options {
-	uint64_t connect_timeout_s;  /* 0: 30 */
-	uint64_t stall_s;            /* 0: 30 */
-	struct rate *rate;           /* the limit that it shares with others; NULL: none */
-	bool netrc;                  /* user and password from ~/.netrc, for the origin */
-	bool direct;                 /* never through a proxy: for servers of this machine */
-	const struct cancel *cancel; /* ends a transfer; NULL: nothing does */
-	const struct clock *clock;   /* NULL: the real one. libcurl has its own */
+	uint64_t connect_timeout_s;      /* 0: 30 */
+	uint64_t stall_s;                /* 0: 30 */
+	struct rate *rate;               /* the limit that it shares with others; NULL: none */
+	bool netrc;                      /* user and password from ~/.netrc, for the origin */
+	struct http_access_list *access; /* borrowed: what is set for servers; NULL: nothing */
+	bool direct;                     /* never through a proxy: for servers of this machine */
+	const struct cancel *cancel;     /* ends a transfer; NULL: nothing does */
+	const struct clock *clock;       /* NULL: the real one. libcurl has its own */
 };
 
 /* Connections, kept open for the next request, and settings. One thread at a time. */
@@ -70,11 +73,12 @@ struct http_request {
 	const char *if_range; /* a strong ETag, or NULL: the object must still have it,
 				 else it has changed: ERR_CONFLICT, unless RESTART */
 	enum http_ignored_range ignored_range;
-	uint64_t deadline_ms;  /* for the whole exchange, redirects included; 0: none.
-				  Missed is ERR_NETWORK */
-	uint64_t stall_s;      /* instead of the client's, if it is longer */
-	uint64_t expect_total; /* the whole object's size if known, else 0; another
-				  one is ERR_INTEGRITY */
+	uint64_t deadline_ms;        /* for the whole exchange, redirects included; 0: none.
+					Missed is ERR_NETWORK */
+	const struct cancel *cancel; /* ends this request, beside the client's; NULL: nothing */
+	uint64_t stall_s;            /* instead of the client's, if it is longer */
+	uint64_t expect_total;       /* the whole object's size if known, else 0; another
+					one is ERR_INTEGRITY */
 
 	/* Sent on a new connection: on a kept one that turns out to be closed, libcurl may send
 	 * the request twice. */

@@ -23,10 +23,11 @@ struct transfer {
 	const struct url *url;
 	const char *method;
 	bool with_body, with_secrets;
-	const char *proxy; /* the variable that it is taken from; NULL: there is none */
-	int family, sys;   /* of the last address; what kept this machine from connecting to it */
-	uint64_t end_ms;   /* of the monotonic clock; 0: no deadline */
-	uint64_t stall_s;  /* without data */
+	struct http_access *access; /* for this URL, or NULL */
+	const char *proxy;          /* the variable that it is taken from; NULL: there is none */
+	int family, sys;  /* of the last address; what kept this machine from connecting to it */
+	uint64_t end_ms;  /* of the monotonic clock; 0: no deadline */
+	uint64_t stall_s; /* without data */
 
 	size_t header_bytes;
 	bool answered;      /* the final answer's headers are complete */
@@ -36,12 +37,26 @@ struct transfer {
 	uint64_t skip;      /* bytes still to drop in front of the range */
 	uint64_t want;      /* bytes to deliver; UINT64_MAX: what comes */
 	uint64_t discarded; /* of a body nobody wants */
+	char refusal[400];  /* how that begins, if the status is 400 */
 	uint64_t sent;
 	int rc; /* what a callback failed with */
 };
 
 /* Puts the request's fixed settings on the client's handle (client.c). */
 void http_client_setup(struct http_client *c);
+
+/* Its options for a limit of all that it shares it with; 0: none. */
+void http_client_limit(struct http_client *c, uint64_t bytes_per_s);
+/* What is set for the URL (access.c): its fault; libcurl's options; the header with the token,
+ * which the caller wipes, or NULL. */
+WARN_UNUSED int http_access_check(const struct transfer *t, struct err *e);
+void http_access_setup(const struct transfer *t);
+char *http_access_header(const struct transfer *t);
+/* Says in the hint which setting would help against a 401 or 403 (fault_access.c). */
+int http_fault_access(const struct transfer *t, struct err *e);
+/* Does the server want a certificate of the client? From its answer, or libcurl's text. Then the
+ * error, else 0. */
+int http_fault_client(const struct transfer *t, const char *why, struct err *e);
 
 /* Judges the complete headers of a 2xx answer against what was asked (range.c). */
 WARN_UNUSED int http_range_judge(struct transfer *t);

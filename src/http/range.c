@@ -44,7 +44,9 @@ static int judge_partial(struct transfer *t)
 	if (!text || !header_content_range(text, &got) || !got.has_range)
 		return err_set(t->e, ERR_INTEGRITY,
 			       "answered with a part without a usable Content-Range (%.64s)",
-			       t->r->type[0] ? t->r->type : "no type");
+			       text            ? text
+			       : t->r->type[0] ? t->r->type
+					       : "no type");
 	if (got.has_total && judge_total(t, got.total) < 0)
 		return -(int)t->e->class;
 	uint64_t last = q->length       ? q->offset + q->length - 1

@@ -74,10 +74,13 @@ static int perform(struct http_client *c, const struct http_request *q, const st
 			.stall_s = MAX(q->stall_s, c->options.stall_s),
 		};
 		t.with_secrets = url_same_origin(first, &url);
+		t.access = http_access_find(c->options.access, &url);
 		t.proxy = http_proxy_variable(&url, c->options.direct);
 		note_hop(r, &url, hop, t.proxy);
 		CLEANUP(mem_free_ptr) char *next = NULL;
-		rc = http_transfer(&t, &next);
+		rc = http_access_check(&t, e);
+		if (rc == 0)
+			rc = http_transfer(&t, &next);
 		if (rc < 0 || !next)
 			return rc;
 		change_method(&t);

@@ -118,6 +118,9 @@ static int begin(struct transfer *t)
 static int discard(struct transfer *t, const char *data, size_t len)
 {
 	struct buf *b = t->q->error_body;
+	size_t known = strlen(t->refusal);
+	if (t->r->status == 400)
+		memcpy(t->refusal + known, data, MIN(len, sizeof t->refusal - 1 - known));
 	if (b && !t->redirected)
 		buf_add(b, data, MIN(len, b->max - b->len));
 	t->discarded += len;
@@ -171,6 +174,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 	struct transfer *t = ctx;
 	size_t len = size * count;
 	int rc = rate_take(t->client->options.rate, len, t->client->options.cancel, t->e);
+	if (rc == 0 && t->access)
+		rc = rate_take(&t->access->rate, len, t->client->options.cancel, t->e);
 	if (rc == 0)
 		rc = take_body(t, data, len);
 	if (rc < 0 && !t->enough)
@@ -229,6 +234,11 @@ static struct curl_slist *request_headers(const struct transfer *t)
 	for (const char *const *h = t->q->headers; h && *h; h++)
 		if (t->with_secrets || !is_secret_header(*h))
 			list = curl_slist_append(list, *h);
+	CLEANUP(mem_free_ptr) char *token = http_access_header(t);
+	if (token) {
+		list = curl_slist_append(list, token);
+		mem_wipe(token, strlen(token));
+	}
 	if (t->q->if_range && (t->q->offset || t->q->length)) {
 		CLEANUP(mem_free_ptr) char *line = mem_printf("If-Range: %s", t->q->if_range);
 		list = curl_slist_append(list, line);
@@ -282,7 +292,8 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, t->method);
 	}
 	/* ~/.netrc may name the host that a redirect leads to. */
-	bool netrc = t->with_secrets && t->client->options.netrc;
+	bool netrc = t->with_secrets &&
+		     (t->client->options.netrc || (t->access && t->access->netrc));
 	curl_easy_setopt(easy, CURLOPT_NETRC,
 			 (long)(netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
 	if (t->with_secrets && t->url->user) {
@@ -292,6 +303,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, t->q->once ? 1L : 0L);
+	http_access_setup(t);
 	setup_range(t);
 	setup_deadline(t);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -316,6 +328,8 @@ static int run(struct transfer *t, CURLcode *code)
 			rc = err_set(t->e, ERR_SYSTEM, "%s", curl_multi_strerror(bad));
 		else
 			rc = cancel_check(c->options.cancel, t->e);
+		if (rc == 0)
+			rc = cancel_check(t->q->cancel, t->e);
 	}
 	CURLMsg *message = curl_multi_info_read(c->multi, &left);
 	if (message && message->msg == CURLMSG_DONE)

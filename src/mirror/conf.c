@@ -1,4 +1,5 @@
 #include "mirror/mirror.h"
+#include "settings/access.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -59,10 +60,7 @@ int mirror_open(const struct mirror_ops *const *kinds, const struct mirror_env *
 
 char *mirror_variable_name(const struct mirror *m, const char *before, const char *behind)
 {
-	char *name = mem_printf("%s%s%s", before, m->id, behind);
-	for (char *c = name; *c; c++)
-		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("-.", *c) ? '_' : *c;
-	return name;
+	return settings_variable_name(m->id, before, behind);
 }
 
 const char *mirror_variable(const struct mirror *m, const char *before, const char *behind)

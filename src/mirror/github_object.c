@@ -114,6 +114,7 @@ static int through_api(struct mirror_connection *c, struct fetch *f, struct err 
 		.offset = f->range.offset,
 		.length = f->range.length == UINT64_MAX ? 0 : f->range.length,
 		.deadline_ms = f->range.deadline_ms,
+		.cancel = f->range.cancel,
 		.write = on_data,
 		.ctx = f,
 	};
@@ -170,7 +171,8 @@ static bool overlap(const struct mirror_range *r, uint64_t at, uint64_t size,
 	*out = (struct mirror_range){ .key = r->key,
 				      .offset = first - at,
 				      .length = last - first,
-				      .deadline_ms = r->deadline_ms };
+				      .deadline_ms = r->deadline_ms,
+				      .cancel = r->cancel };
 	return true;
 }
 

@@ -83,7 +83,7 @@ static int update(struct mirror_connection *c, struct mirror_github_release *r,
 	json_put_string(body, "make_latest", "false");
 	json_put_string(body, "name", w->title && *w->title ? w->title : r->about.tag);
 	if (w->notes)
-		json_put(body, "body", json_string_lossy(w->notes, strlen(w->notes)));
+		json_put_string(body, "body", w->notes);
 	int rc = mirror_github_call(c, &q, NULL, &why);
 	if (rc < 0)
 		return judge(c, r, code, &why, e);

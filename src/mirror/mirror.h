@@ -25,6 +25,7 @@
 #include "catalog/catalog.h"
 #include "catalog/places.h"
 #include "hash/grid.h"
+#include "http/access.h"
 #include "mirror/findings.h"
 #include "settings/mirrors.h"
 #include "util/buf.h"
@@ -59,9 +60,11 @@ struct mirror_stat {
 /* Which bytes of which object. */
 struct mirror_range {
 	const char *key;
-	uint64_t offset, length; /* length UINT64_MAX: to the end */
-	uint64_t deadline_ms;    /* for the complete answer, else ERR_NETWORK; 0: none.
-				    Ignored by kinds without a server */
+	uint64_t offset, length;     /* length UINT64_MAX: to the end */
+	uint64_t deadline_ms;        /* for the complete answer, else ERR_NETWORK; 0: none.
+					Ignored by kinds without a server */
+	const struct cancel *cancel; /* ends this call, beside the mirror's; NULL: nothing. Ignored
+					by kinds without a server: their sinks can end it */
 };
 
 /* Receives an object's bytes in order. A sink that waits slows the transfer down. A negative
@@ -267,11 +270,13 @@ struct mirror_ops {
 
 /* Settings of the caller for all connections; zero is a good default. */
 struct mirror_env {
-	uint64_t stall_s;            /* a transfer without data for this long fails; 0: the
-					default of http/http.h */
-	struct rate *rate;           /* the limit that all connections share; NULL: none */
-	const struct cancel *cancel; /* ends calls; NULL: nothing does */
-	const struct clock *clock;   /* NULL: the real one */
+	uint64_t stall_s;                /* a transfer without data for this long fails; 0: the
+					    default of http/http.h */
+	struct rate *rate;               /* the limit that all connections share; NULL: none */
+	const struct cancel *cancel;     /* ends calls; NULL: nothing does */
+	const struct clock *clock;       /* NULL: the real one */
+	struct http_access_list *access; /* borrowed: how servers are reached (http/access.h); NULL:
+					    none is set */
 	bool as_reader;        /* what readers do not see before mirror_publish() is not there */
 	bool new_mirror;       /* a folder that is gone or empty is no reason to refuse */
 	const char *state_dir; /* borrowed; the folder of what probing found out (record.h).

@@ -90,11 +90,26 @@ static void annotate(const struct mirror_oci_subject *s, struct oci_manifest *m)
 		oci_manifest_annotate(m, LICENSES, s->card->license);
 }
 
+/* Projector and adapters. */
+static void add_companions(const struct mirror_oci_subject *s, const char *projector,
+			   const char *adapter, struct oci_manifest *m)
+{
+	if (s->projector)
+		oci_manifest_add(m, projector, &s->projector->sha256, s->projector->size, NULL,
+				 NULL);
+	for (size_t i = card_model_files(s->variant); i < s->variant->file_count; i++) {
+		const struct card_file *f = &s->variant->files[i];
+		if (strcmp(f->role, CARD_ADAPTER) == 0)
+			oci_manifest_add(m, adapter, &f->sha256, f->size, NULL, NULL);
+	}
+}
+
 /* -- Docker Model Runner ---------------------------------------------------------------- */
 
 #define DOCKER_CONFIG_TYPE "application/vnd.docker.ai.model.config.v0.1+json"
 #define DOCKER_GGUF "application/vnd.docker.ai.gguf.v3"
 #define DOCKER_PROJECTOR "application/vnd.docker.ai.mmproj"
+#define DOCKER_ADAPTER "application/vnd.docker.ai.gguf.v3.lora"
 #define DOCKER_LICENSE "application/vnd.docker.ai.license"
 
 static void docker_config(const struct mirror_oci_subject *s, const struct oci_manifest *m,
@@ -124,13 +139,11 @@ void mirror_oci_docker(const struct mirror_oci_subject *s, struct oci_manifest *
 		       struct mirror_oci_blob *config, struct mirror_oci_blob *license)
 {
 	m->type = mem_strdup(OCI_TYPE_MANIFEST);
-	for (size_t i = 0; i < s->variant->file_count; i++) {
+	for (size_t i = 0; i < card_model_files(s->variant); i++) {
 		const struct card_file *f = &s->variant->files[i];
 		oci_manifest_add(m, DOCKER_GGUF, &f->sha256, f->size, NULL, NULL);
 	}
-	if (s->projector)
-		oci_manifest_add(m, DOCKER_PROJECTOR, &s->projector->sha256, s->projector->size,
-				 NULL, NULL);
+	add_companions(s, DOCKER_PROJECTOR, DOCKER_ADAPTER, m);
 	add_license(s, DOCKER_LICENSE, NULL, m, license);
 	docker_config(s, m, config);
 	set_config(m, DOCKER_CONFIG_TYPE, config);
@@ -206,6 +219,7 @@ void mirror_oci_modelpack(const struct mirror_oci_subject *s, struct oci_manifes
 #define OLLAMA_CONFIG_TYPE "application/vnd.docker.container.image.v1+json"
 #define OLLAMA_MODEL "application/vnd.ollama.image.model"
 #define OLLAMA_PROJECTOR "application/vnd.ollama.image.projector"
+#define OLLAMA_ADAPTER "application/vnd.ollama.image.adapter"
 #define OLLAMA_LICENSE "application/vnd.ollama.image.license"
 
 /* Docker's manifest has no annotations, so the tag is in the config: Ollama ignores members that it
@@ -239,9 +253,7 @@ void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *
 	const struct card_file *f = &s->variant->files[0];
 	m->type = mem_strdup(OCI_TYPE_DOCKER);
 	oci_manifest_add(m, OLLAMA_MODEL, &f->sha256, f->size, NULL, NULL);
-	if (s->projector)
-		oci_manifest_add(m, OLLAMA_PROJECTOR, &s->projector->sha256, s->projector->size,
-				 NULL, NULL);
+	add_companions(s, OLLAMA_PROJECTOR, OLLAMA_ADAPTER, m);
 	add_license(s, OLLAMA_LICENSE, NULL, m, license);
 	ollama_config(s, m, config);
 	set_config(m, OLLAMA_CONFIG_TYPE, config);

@@ -4,12 +4,16 @@
  *
  *  - Docker Model Runner: docker/model-runner, pkg/distribution/types/config.go (media types,
  *    struct ConfigFile; commit 1d14f67) and pkg/distribution/distribution/client.go (checkCompat;
- *    commit 0463b8e); docker/model-spec, spec.md (commit 2df8ca0). Shards are several layers, in
- *    order. llama.cpp's --docker-repo takes the first layer whose type contains "gguf".
+ *    commit 0463b8e); docker/model-spec, spec.md (commit 2df8ca0; there the type of an adapter).
+ *    Shards are several layers, in order. llama.cpp's --docker-repo takes the first layer whose
+ * type contains "gguf".
  *  - ModelPack (CNCF): modelpack/model-spec, specs-go/v1/mediatype.go (commit 158c46c) and
  *    specs-go/v1/config.go (commit 050fe41), schema/config-schema.json (commit 11571da).
  *  - Ollama: ollama/ollama, server/images.go (GetModel, pullModelManifest; commit 5dbb81b):
  * Docker's manifest version 2, schema 2; one model file.
+ *
+ * Projector and adapters have types of their own in Docker's and Ollama's format; draft models and
+ * importance matrices are left out there, because no reader would know what they are for.
  */
 #ifndef FERRY_MIRROR_OCI_FORMATS_H
 #define FERRY_MIRROR_OCI_FORMATS_H
@@ -27,7 +31,7 @@ struct mirror_oci_blob {
 struct mirror_oci_subject {
 	const struct card *card;
 	const struct card_variant *variant;
-	const struct card_file *projector; /* of the model, or NULL */
+	const struct card_file *projector; /* of the variant, else of the model, or NULL */
 	const char *tag;                   /* makes the manifest of each tag another one, so that
 					      they can be removed one by one */
 };

@@ -75,10 +75,14 @@ static bool is_kind(const struct card_variant *v, const char *kind)
 	return v->kind && strcmp(v->kind, kind) == 0;
 }
 
-/* The model's projector, if it has only one, of one file. */
-static const struct card_file *projector_of(const struct mirror_model *m)
+/* The variant's own projector, else that of the model, if it has only one, of one file. */
+static const struct card_file *projector_of(const struct mirror_model *m,
+					    const struct card_variant *of)
 {
 	const struct card_file *found = NULL;
+	for (size_t i = card_model_files(of); i < of->file_count; i++)
+		if (strcmp(of->files[i].role, CARD_PROJECTOR) == 0)
+			return &of->files[i];
 	for (size_t i = 0; i < m->card->variant_count; i++) {
 		const struct card_variant *v = &m->card->variants[i];
 		if (!is_kind(v, "projector") || card_withdrawn(m->card, v).reason)
@@ -136,7 +140,7 @@ static int fill_tag(struct batch *b, const struct format *f, const struct card_v
 	CLEANUP(mem_free_ptr) char *tag = oci_tag(card->id, v->id, version, f->suffix);
 	struct mirror_oci_blob config = { 0 }, license = { 0 };
 	struct mirror_oci_subject s = {
-		.card = card, .variant = v, .projector = projector_of(b->model), .tag = tag
+		.card = card, .variant = v, .projector = projector_of(b->model, v), .tag = tag
 	};
 	f->fill(&s, &m, &config, &license);
 	add_blob(b, &config);
@@ -168,13 +172,13 @@ static bool can_have(struct batch *b, const struct format *f, const struct card_
 		return true;
 	if (!is_for_all(v))
 		return false;
-	if (f->bit != OCI_FORMAT_OLLAMA || v->file_count == 1)
+	if (f->bit != OCI_FORMAT_OLLAMA || card_model_files(v) == 1)
 		return true;
 	if (current)
 		mirror_findings_add(&b->lacks, v->id, MIRROR_FINDING_LACKS,
 				    "%s: Ollama reads a model from one file only, and this one has "
 				    "%zu: there is no tag for Ollama",
-				    b->model->card->id, v->file_count);
+				    b->model->card->id, card_model_files(v));
 	return false;
 }
 

@@ -2,6 +2,7 @@
 
 #include "mirror/kinds.h"
 #include "mirror/probe.h"
+#include "mirror/web.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -22,10 +23,7 @@ int mirror_oci_open(struct mirror *m, const char *place, const struct str_list *
 	m->state = s;
 	m->can = MIRROR_CAN_RANGE | MIRROR_CAN_SHA256;
 	m->place = mem_strdup(at.base);
-	s->http.stall_s = m->env.stall_s;
-	s->http.rate = m->env.rate;
-	s->http.cancel = m->env.cancel;
-	s->http.clock = m->env.clock;
+	web_options(m, &s->http);
 	pthread_mutex_init(&s->lock, NULL);
 	const struct oci_auth_options auth = {
 		.push = write,
@@ -144,6 +142,7 @@ int mirror_oci_get(struct mirror_connection *c, const struct mirror_range *r,
 	CLEANUP(http_response_release) struct http_response out = { 0 };
 	struct mirror_oci *s = c->mirror->state;
 	struct http_request q = { .deadline_ms = r->deadline_ms,
+				  .cancel = r->cancel,
 				  .write = on_write,
 				  .ctx = (void *)sink };
 	struct digest d;

@@ -196,6 +196,7 @@ static int s3_get(struct mirror_connection *c, const struct mirror_range *range,
 		.offset = range->offset,
 		.length = range->length == UINT64_MAX ? 0 : range->length,
 		.deadline_ms = range->deadline_ms,
+		.cancel = range->cancel,
 		.write = on_write,
 		.ctx = (void *)sink,
 	};

@@ -11,6 +11,7 @@ void web_options(const struct mirror *m, struct http_options *out)
 	out->rate = m->env.rate;
 	out->cancel = m->env.cancel;
 	out->clock = m->env.clock;
+	out->access = m->env.access;
 }
 
 int web_connect(struct mirror_connection *c, struct err *e)
@@ -26,6 +27,13 @@ void web_disconnect(struct mirror_connection *c)
 	http_client_free(c->state);
 }
 
+/* A web page that came in place of the file says nothing about ranges. */
+static void note_ranges(struct mirror *m, const struct http_response *r)
+{
+	if (r->range_ignored && !r->html)
+		m->can &= ~(unsigned)MIRROR_CAN_RANGE;
+}
+
 static int perform(struct mirror_connection *c, const struct web_file *f, struct http_request *q,
 		   struct http_response *r, struct err *e)
 {
@@ -33,8 +41,7 @@ static int perform(struct mirror_connection *c, const struct web_file *f, struct
 	q->headers = f->headers;
 	q->what = "";
 	int rc = http_perform(c->state, q, r, e);
-	if (r->range_ignored)
-		c->mirror->can &= ~(unsigned)MIRROR_CAN_RANGE;
+	note_ranges(c->mirror, r);
 	return rc;
 }
 
@@ -135,12 +142,15 @@ int web_stat(struct mirror_connection *c, const struct web_file *f, struct mirro
 
 struct delivery {
 	const struct web_file *file;
+	struct mirror *mirror;
 	const struct mirror_sink *sink;
 };
 
 static int on_begin(void *ctx, const struct http_response *r, struct err *e)
 {
 	const struct delivery *d = ctx;
+	/* Now, because other threads may be about to ask for ranges. */
+	note_ranges(d->mirror, r);
 	return refuse_html(d->file, r, e);
 }
 
@@ -154,16 +164,24 @@ int web_get(struct mirror_connection *c, const struct web_file *f, const struct 
 	    const struct mirror_sink *sink, struct err *e)
 {
 	CLEANUP(http_response_release) struct http_response r = { 0 };
-	struct delivery d = { .file = f, .sink = sink };
+	struct delivery d = { .file = f, .mirror = c->mirror, .sink = sink };
+	struct err why = ERR_INIT;
 	struct http_request q = {
 		.offset = range->offset,
 		.length = range->length == UINT64_MAX ? 0 : range->length,
 		.deadline_ms = range->deadline_ms,
+		.cancel = range->cancel,
 		.begin = on_begin,
 		.write = on_write,
 		.ctx = &d,
 	};
-	return perform(c, f, &q, &r, e);
+	int rc = perform(c, f, &q, &r, &why);
+	/* A page that is shorter than the range is found by its length first. */
+	if (rc == -ERR_INTEGRITY && r.status == 200 && r.html && !f->page)
+		return http_fault_page(&r, e);
+	if (rc < 0)
+		*e = why;
+	return rc;
 }
 
 /* -- probing --------------------------------------------------------------------- */

@@ -73,6 +73,7 @@ int oci_blob_get(struct oci_registry *r, struct http_client *c, const struct dig
 				    .offset = q->offset,
 				    .length = q->length,
 				    .deadline_ms = q->deadline_ms,
+				    .cancel = q->cancel,
 				    .ignored_range = q->ignored_range,
 				    .into = q->into,
 				    .begin = q->begin,

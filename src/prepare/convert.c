@@ -198,6 +198,7 @@ struct staging {
 	const struct model *m;
 	const char *dir;        /* where the files will be */
 	struct str_list staged; /* in the scratch folder, under their final names */
+	struct str_list *told;  /* of the result */
 	bool said;              /* that the source is copied */
 };
 
@@ -237,23 +238,48 @@ static int stage_link(const struct model_file *f, const char *staged, bool *done
 	return rc == 0 && *done && f->in_work ? make_read_only(staged, e) : rc;
 }
 
-/* Checks the sizes and the space once for all shards, before the first is copied. */
-static int need_copies(struct staging *s, size_t first, struct err *e)
+/* Said once, although companions are sources of their own. */
+static void tell_copy(struct staging *s, uint64_t bytes)
 {
 	char size[SIZE_TEXT];
-	uint64_t bytes = 0;
-	int rc = 0;
-	if (s->said)
-		return 0;
-	s->said = true;
-	for (size_t i = first; i < s->m->count; i++)
-		bytes += s->m->files[i]->file_size;
+	if (str_list_has(s->told, "copied"))
+		return;
+	str_list_add(s->told, "copied");
 	report_note(s->p->report, "the source is copied, which takes %s%s",
 		    format_size(size, bytes),
 		    s->p->link ? ": it cannot be linked here"
 			       : "; --link shares it with the result instead");
-	for (size_t i = first; rc == 0 && i < s->m->count; i++)
-		rc = file_need_size(s->staged.at[i], s->m->files[i]->file_size, e);
+}
+
+static int sum_sizes(const struct staging *s, size_t first, uint64_t *bytes, struct err *e)
+{
+	int rc = 0;
+	*bytes = 0;
+	for (size_t i = first; rc == 0 && i < s->m->count; i++) {
+		uint64_t size = 0;
+		rc = file_size(s->m->at[i].path, &size, e);
+		*bytes += size;
+	}
+	return rc;
+}
+
+/* Checks the sizes and the space once for all shards, before the first is copied. The note about
+ * the copy comes first: it names --link, the way out when there is no room for one. */
+static int need_copies(struct staging *s, size_t first, struct err *e)
+{
+	uint64_t bytes, size;
+	if (s->said)
+		return 0;
+	s->said = true;
+	int rc = sum_sizes(s, first, &bytes, e);
+	if (rc < 0)
+		return rc;
+	tell_copy(s, bytes);
+	for (size_t i = first; rc == 0 && i < s->m->count; i++) {
+		rc = file_size(s->m->at[i].path, &size, e);
+		if (rc == 0)
+			rc = file_need_size(s->staged.at[i], size, e);
+	}
 	return rc < 0 ? rc : file_need_space(s->dir, bytes, e);
 }
 
@@ -302,18 +328,19 @@ static int install_file(const char *staged, const char *path, struct err *e)
 	return rc < 0 ? rc : file_rename(staged, path, e);
 }
 
-int convert_install(const struct prepare *p, struct model *m, const char *variant,
-		    const char *scratch, const char *dir, struct prepare_result *result,
-		    struct manifest *manifests, struct err *e)
+int convert_install(const struct prepare *p, struct model *m, const struct str_list *names,
+		    const char *scratch, struct prepare_result *result, struct manifest *manifests,
+		    struct err *e)
 {
-	CLEANUP(staging_release) struct staging s = { .p = p, .m = m, .dir = dir };
-	for (size_t i = 0; i < m->count; i++) {
-		CLEANUP(mem_free_ptr) char *name = model_file_name(p->name, variant, i, m->count);
-		str_list_take(&s.staged, path_join(scratch, name));
-	}
+	const char *dir = result->output_dir;
+	CLEANUP(staging_release) struct staging s = {
+		.p = p, .m = m, .dir = dir, .told = &result->told
+	};
+	for (size_t i = 0; i < m->count; i++)
+		str_list_take(&s.staged, path_join(scratch, names->at[i]));
 	int rc = stage_all(&s, result, manifests, e);
 	if (rc == 0)
-		replaced_tell(p, variant, manifests, m->count, result);
+		replaced_tell(p, result->variant, manifests, m->count, result);
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(dir, manifests[i].name);
 		rc = install_file(s.staged.at[i], path, e);

@@ -15,11 +15,12 @@ WARN_UNUSED int convert_run(const struct prepare *p, const struct obtained *sour
 WARN_UNUSED int convert_quantize(const struct prepare *p, const char *scratch,
 				 struct prepare_result *result, struct model *m, struct err *e);
 
-/* Installs the files in `dir` under their final names, with their manifests: staged in `scratch`,
- * hashed, checked, then renamed. `manifests` has room for each file; the caller releases them,
- * even after a failure. */
-WARN_UNUSED int convert_install(const struct prepare *p, struct model *m, const char *variant,
-				const char *scratch, const char *dir, struct prepare_result *result,
-				struct manifest *manifests, struct err *e);
+/* Installs the files in result->output_dir under their final names, with their manifests: staged in
+ * `scratch`, hashed, checked, then renamed. `manifests` has room for each file; the caller releases
+ * them, even after a failure. */
+WARN_UNUSED int convert_install(const struct prepare *p, struct model *m,
+				const struct str_list *names, const char *scratch,
+				struct prepare_result *result, struct manifest *manifests,
+				struct err *e);
 
 #endif

@@ -103,14 +103,14 @@ static bool is_model(const struct describe *d)
 
 static json_t *ram_of(const struct describe *d)
 {
-	struct gguf_ram ram;
+	const struct gguf_ram *ram = d->ram;
 	json_t *o = json_object();
-	gguf_ram(d->files, d->count, d->context, &ram);
-	if (ram.known) {
-		json_put_u64(o, "context", ram.context);
-		json_put_u64(o, "bytes", ram.total);
+	if (ram->known) {
+		json_put_u64(o, "context", ram->context);
+		json_put_u64(o, "bytes", ram->total);
+		json_put_u64(o, "token_bytes", ram->token);
 	} else {
-		put_text(o, card_ram_members, "unknown", *ram.reason ? ram.reason : "not known");
+		put_text(o, card_ram_members, "unknown", *ram->reason ? ram->reason : "not known");
 	}
 	return o;
 }
@@ -122,11 +122,12 @@ static json_t *variant_of(const struct describe *d)
 	uint64_t size = 0;
 	for (size_t i = 0; i < d->count && !foreign; i++)
 		foreign = gguf_foreign(d->files[i]);
-	for (size_t i = 0; i < d->count; i++) {
+	for (size_t i = 0; i < d->manifest_count; i++) {
 		const struct manifest *m = &d->manifests[i];
 		CLEANUP(mem_free_ptr) char *path = card_target(d->id, m->name);
 		json_t *file = json_object();
 		json_put_string(file, "path", path);
+		json_put_string(file, "role", d->roles[i]);
 		json_put_u64(file, "size", m->grid.size);
 		json_put_hex(file, "sha256", m->sha256.bytes, DIGEST_SIZE);
 		json_push(files, file);

@@ -12,12 +12,15 @@ struct describe {
 	const char *id, *variant; /* "phi-2", "q4_k_m" */
 	const char *quantization; /* "Q4_K_M", or NULL */
 	enum gguf_kind kind;
-	const struct gguf *const *files;  /* shards in order */
-	const struct manifest *manifests; /* of the same files, under their final names */
+	const struct gguf *const *files; /* shards in order */
 	size_t count;
+	const struct manifest *manifests; /* of the same files, under their final names; then those
+					     of companions */
+	const char *const *roles;         /* of each manifest; NULL for the model's */
+	size_t manifest_count;
 	const char *source_url; /* or NULL */
 	bool source_is_file;    /* source_url is the URL of this one file */
-	uint64_t context;       /* for the RAM estimate; 0: the model's own */
+	const struct gguf_ram *ram;
 };
 
 /* A card with this one variant, without dates. Texts that are not allowed in a card (control

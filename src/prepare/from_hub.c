@@ -110,7 +110,7 @@ int from_hub_download(const struct from_hub *s, size_t i, const char *path, uint
 		.sha256 = f->lfs ? &f->sha256 : NULL,
 		.git_blob = f->lfs ? NULL : f->blob,
 		.size = f->size,
-		.any_kind = s->pick.snapshot,
+		.any_kind = s->any_kind || s->pick.snapshot,
 		.headers = hub_headers(s->hub),
 		.explain = explain,
 		.explain_ctx = s,

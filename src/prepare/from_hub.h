@@ -20,6 +20,7 @@ struct from_hub {
 	struct hub_name name;
 	struct hub_repo repo;
 	struct hub_pick pick;
+	bool any_kind; /* of the caller: a file need not be a model or an archive */
 	struct report *report;
 	const struct cancel *cancel;
 };

@@ -4,6 +4,8 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <string.h>
+
 void model_release(struct model *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
@@ -47,8 +49,20 @@ void model_tell(const struct gguf_findings *f, const char *what, struct report *
 	}
 }
 
-static int open_file(struct model_file *f, const char *what, const struct prepare *p,
-		     struct prepare_result *result, struct err *e)
+static void drop_kind(struct gguf_findings *f)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < f->count; i++) {
+		if (strcmp(f->at[i].code, "kind") == 0)
+			free(f->at[i].text);
+		else
+			f->at[kept++] = f->at[i];
+	}
+	f->count = kept;
+}
+
+static int open_file(struct model_file *f, bool companion, const char *what,
+		     const struct prepare *p, struct prepare_result *result, struct err *e)
 {
 	struct gguf_input source;
 	CLEANUP(file_close) int fd = -1;
@@ -64,6 +78,8 @@ static int open_file(struct model_file *f, const char *what, const struct prepar
 		*e = f->report.reason;
 		return -(int)e->class;
 	}
+	if (companion)
+		drop_kind(&f->report.findings);
 	model_tell(&f->report.findings, what, p->report, result);
 	return 0;
 }
@@ -111,7 +127,7 @@ int model_open(struct obtain_file *files, size_t count, const char *what, const 
 			.ours = f->ours,
 			.sha256 = f->sha256,
 		};
-		rc = open_file(to,
+		rc = open_file(to, f->companion,
 			       what      ? what
 			       : f->ours ? path_base(to->path)
 					 : to->path,

@@ -252,7 +252,7 @@ static int take_file(const struct obtain_request *r, const struct workdir *w, co
 	int rc = sniff_file(path, &kind, e);
 	if (rc < 0)
 		return rc;
-	if (kind == SNIFF_GGUF) {
+	if (kind == SNIFF_GGUF || (kind == SNIFF_IMATRIX_OLD && r->imatrix)) {
 		add_file(s, path, name, ours, sha256);
 		return 0;
 	}
@@ -322,6 +322,7 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 		.url_count = g->urls.count,
 		.path = path,
 		.sha256 = sha256,
+		.any_kind = r->imatrix,
 		.unsized_max = r->download_max_bytes,
 		.report = r->report,
 		.cancel = r->cancel,
@@ -333,6 +334,8 @@ static int take_group(const struct obtain_request *r, const struct workdir *w,
 		return rc;
 	if (got.ours)
 		str_list_add(&s->downloads, path);
+	else
+		download_forget(path);
 	s->received += got.received;
 	CLEANUP(str_list_release) struct str_list real = { 0 };
 	rc = real_path(got.path, &real, e);
@@ -442,7 +445,7 @@ static bool add_stat(json_t *array, const char *path)
 	if (!real || stat(real, &st) < 0)
 		return false;
 	json_t *o = json_object();
-	json_put(o, "path", json_string_lossy(real, strlen(real)));
+	json_put_string(o, "path", real);
 	json_put_u64(o, "size", (uint64_t)st.st_size);
 	json_put_u64(o, "inode", (uint64_t)st.st_ino & INT64_MAX);
 	json_put_u64(o, "modified_ns", os_modified_ns(&st));
@@ -509,7 +512,7 @@ static bool identify_urls(const struct obtain_request *r, json_t *out)
 			return false;
 		sha256_of(urls->at[0], strlen(urls->at[0]), &key);
 		json_push(versions, json_string(digest_hex(hex, &key)));
-		json_push(versions, json_string_lossy(version, strlen(version)));
+		json_push_string(versions, version);
 		free(version);
 	}
 	return true;

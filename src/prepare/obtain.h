@@ -27,6 +27,7 @@ struct obtain_request {
 	 * archive, that of the archive). */
 	const struct digest *sha256;
 	size_t sha256_count;
+	bool imatrix; /* an importance matrix in the format before GGUF is taken, too */
 	uint64_t archive_max_bytes;
 	uint64_t download_max_bytes; /* as struct download's unsized_max */
 	/* The operand, if obtain_is_hub(): opened by the caller, for identity and run; or NULL. */
@@ -40,6 +41,7 @@ struct obtain_file {
 	char *name;                  /* of the source, as it was given */
 	bool in_work;                /* in the work folder: its data may be shared */
 	bool ours;                   /* it may also be moved */
+	bool companion;              /* that it is no model is as it should be */
 	const struct digest *sha256; /* not yet checked; borrowed from the request */
 };
 

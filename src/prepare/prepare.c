@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "catalog/provenance.h"
+#include "prepare/companions.h"
 #include "prepare/contradict.h"
 #include "prepare/convert.h"
 #include "prepare/describe.h"
@@ -27,7 +28,8 @@ struct job {
 	struct workdir work;
 	struct obtained source;
 	struct model model;
-	struct manifest *manifests;
+	struct companions companions;
+	struct manifest *manifests; /* of the model, then of the companions */
 	size_t manifest_count;
 	struct stamp made;
 	json_t *recipe; /* NULL: unknown */
@@ -40,6 +42,7 @@ static void job_release(struct job *j)
 {
 	str_list_release(&j->operands);
 	from_hub_release(&j->hub);
+	companions_release(&j->companions);
 	model_release(&j->model);
 	obtain_release(&j->source);
 	for (size_t i = 0; i < j->manifest_count; i++)
@@ -124,14 +127,14 @@ static int check_request(const struct job *j, struct err *e)
 		rc = tools_check_outtype(p->outtype, e);
 	if (rc == 0 && p->quantize)
 		rc = tools_need_quantize(p->settings, e);
-	if (rc == 0 && p->imatrix && !p->quantize)
-		rc = err_set(e, ERR_USAGE, "--imatrix needs --quantize");
 	if (rc == 0 && p->imatrix) {
 		uint64_t size;
 		rc = file_size(p->imatrix, &size, e);
 	}
 	if (rc == 0)
 		rc = obtain_check(&j->request, e);
+	if (rc == 0)
+		rc = companions_check(&j->companions, e);
 	if (rc == 0)
 		rc = check_set(p, e);
 	return rc < 0 ? rc : check_card(p, e);
@@ -141,11 +144,16 @@ static int check_request(const struct job *j, struct err *e)
 static json_t *recipe_of(const struct job *j)
 {
 	const struct prepare *p = j->p;
-	json_t *source = obtain_identity(&j->request);
-	if (!source)
+	CLEANUP(json_release) json_t *source = obtain_identity(&j->request);
+	json_t *companions = source ? companions_identity(&j->companions) : NULL;
+	if (!companions)
 		return NULL;
 	json_t *o = json_object();
-	json_put(o, "source", source);
+	json_put(o, "source", json_incref(source));
+	/* Without any, the recipe is the same as that of earlier programs. */
+	if (json_array_size(companions))
+		json_put(o, "companions", json_incref(companions));
+	json_decref(companions);
 	json_put_string(o, "name", p->name);
 	json_put_string(o, "variant", p->variant);
 	json_put_string(o, "quantize", p->quantize);
@@ -166,7 +174,7 @@ static json_t *recipe_of(const struct job *j)
 static int obtain(struct job *j, struct err *e)
 {
 	int rc = obtain_run(&j->request, &j->work, &j->source, e);
-	j->out->received = j->source.received;
+	j->out->received += j->source.received;
 	if (rc == 0)
 		rc = workdir_scratch(&j->work, &j->scratch, e);
 	if (rc == 0 && j->source.hf_dir)
@@ -222,6 +230,7 @@ static int record(struct job *j, struct err *e)
 		.source = &j->source,
 		.hub = j->hub.hub ? &j->hub : NULL,
 		.model = &j->model,
+		.companions = &j->companions,
 		.manifests = j->manifests,
 		.count = j->manifest_count,
 		.result = j->out,
@@ -229,11 +238,30 @@ static int record(struct job *j, struct err *e)
 	return statement_write(&s, &j->out->provenance, e);
 }
 
+static int install(struct job *j, struct err *e)
+{
+	size_t models = j->model.count, companions = j->companions.count;
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	for (size_t i = 0; i < models; i++)
+		str_list_take(&names, model_file_name(j->p->name, j->out->variant, i, models));
+	j->manifests = mem_alloc((models + companions) * sizeof *j->manifests);
+	j->manifest_count = models + companions;
+	int rc = convert_install(j->p, &j->model, &names, j->scratch, j->out, j->manifests, e);
+	return rc < 0 ? rc
+		      : companions_install(j->p, &j->companions, j->scratch, j->out,
+					   &j->manifests[models], e);
+}
+
+/* Companions are looked at first: they are smaller, and may not fit. */
 static int make_files(struct job *j, struct err *e)
 {
-	int rc = obtain(j, e);
+	int rc = companions_obtain(j->p, &j->companions, j->out, e);
+	if (rc == 0)
+		rc = obtain(j, e);
 	if (rc == 0)
 		rc = check_kind(j, e);
+	if (rc == 0)
+		rc = companions_fit(&j->companions, &j->model, e);
 	if (rc == 0 && j->p->quantize)
 		rc = convert_quantize(j->p, j->scratch, j->out, &j->model, e);
 	if (rc == 0)
@@ -242,10 +270,7 @@ static int make_files(struct job *j, struct err *e)
 		return rc;
 	label(j);
 	contradict_variant(&j->model, j->p->report, j->out);
-	j->manifests = mem_alloc(j->model.count * sizeof *j->manifests);
-	j->manifest_count = j->model.count;
-	rc = convert_install(j->p, &j->model, j->out->variant, j->scratch, j->out->output_dir,
-			     j->out, j->manifests, e);
+	rc = install(j, e);
 	if (rc == 0)
 		rc = record(j, e);
 	if (rc == 0)
@@ -300,8 +325,13 @@ static int reuse_model(struct job *j, struct obtain_file *files, struct err *e)
 	struct prepare silent = *j->p;
 	CLEANUP(prepare_result_release) struct prepare_result unused = { 0 };
 	silent.report = NULL;
-	int rc = model_open(files, j->manifest_count, NULL, j->made.warnings ? &silent : j->p,
-			    j->made.warnings ? &unused : j->out, &j->model, e);
+	const struct prepare *p = j->made.warnings ? &silent : j->p;
+	struct prepare_result *result = j->made.warnings ? &unused : j->out;
+	size_t models = j->manifest_count - j->companions.count;
+	int rc = model_open(files, models, NULL, p, result, &j->model, e);
+	for (size_t i = 0; rc == 0 && i < j->companions.count; i++)
+		rc = companions_reuse(p, &j->companions.at[i], j->out->output_dir,
+				      j->made.names.at[models + i], result, e);
 	if (rc == 0)
 		tell_again(j);
 	return rc;
@@ -311,6 +341,8 @@ static int reuse_model(struct job *j, struct obtain_file *files, struct err *e)
 static int reuse_files(struct job *j, struct err *e)
 {
 	size_t count = j->made.names.count;
+	if (count <= j->companions.count)
+		return err_set(e, ERR_INTEGRITY, "files are missing");
 	struct obtain_file *files = mem_alloc(count * sizeof *files);
 	int rc = 0;
 	j->out->variant = mem_strdup(j->made.variant);
@@ -355,6 +387,7 @@ static bool try_reuse(struct job *j)
 	stamp_release(&j->made);
 	for (size_t i = 0; i < j->manifest_count; i++)
 		manifest_release(&j->manifests[i]);
+	companions_close_files(&j->companions);
 	mem_free_ptr(&j->manifests);
 	mem_free_ptr(&j->out->variant);
 	mem_free_ptr(&j->out->quantization);
@@ -383,19 +416,30 @@ static int base_card(const struct job *j, json_t **out, json_t **existing, struc
 	return 0;
 }
 
+static const char *role_of(const struct job *j, size_t i)
+{
+	return i < j->model.count ? NULL : j->companions.at[i - j->model.count].role;
+}
+
 static json_t *generated_card(const struct job *j)
 {
+	CLEANUP(mem_free_ptr)
+	const char **roles = mem_alloc((j->manifest_count + 1) * sizeof *roles);
+	for (size_t i = 0; i < j->manifest_count; i++)
+		roles[i] = role_of(j, i);
 	struct describe d = {
 		.id = j->p->name,
 		.variant = j->out->variant,
 		.quantization = j->out->quantization,
 		.kind = j->out->kind,
 		.files = j->model.files,
-		.manifests = j->manifests,
 		.count = j->model.count,
+		.manifests = j->manifests,
+		.roles = roles,
+		.manifest_count = j->manifest_count,
 		.source_url = j->made.url,
 		.source_is_file = j->made.url_is_file,
-		.context = j->p->context,
+		.ram = &j->out->ram,
 	};
 	json_t *card = describe_card(&d);
 	if (j->hub.hub)
@@ -424,8 +468,12 @@ static void put_dates(const struct prepare *p, json_t *card)
 static int write_card(struct job *j, struct err *e)
 {
 	CLEANUP(json_release) json_t *card = NULL, *existing = NULL;
+	gguf_ram(j->model.files, j->model.count, j->p->context, &j->out->ram);
+	companions_ram(&j->companions, &j->out->ram);
 	CLEANUP(json_release) json_t *generated = generated_card(j);
 	int rc = base_card(j, &card, &existing, e);
+	if (rc == 0)
+		companions_tell_dropped(&j->companions, j->p, existing, j->out);
 	if (rc == 0 && card)
 		contradict_card(&j->model, card, generated, j->p->report, j->out);
 	if (rc == 0 && !card)
@@ -473,7 +521,6 @@ static int open_hub(struct job *j, struct err *e)
 static void fill_result(struct job *j)
 {
 	struct prepare_result *r = j->out;
-	gguf_ram(j->model.files, j->model.count, j->p->context, &r->ram);
 	r->files = mem_alloc(j->manifest_count * sizeof *r->files);
 	r->file_count = j->manifest_count;
 	for (size_t i = 0; i < j->manifest_count; i++) {
@@ -482,6 +529,7 @@ static void fill_result(struct job *j)
 			.path = path_join(r->output_dir, m->name),
 			.manifest = mem_printf("%s/%s" MANIFEST_SUFFIX, r->output_dir, m->name),
 			.target = card_target(j->p->name, m->name),
+			.role = role_of(j, i),
 			.size = m->grid.size,
 			.sha256 = m->sha256,
 		};
@@ -494,6 +542,8 @@ static int run(struct job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	rc = open_hub(j, e);
+	if (rc == 0)
+		rc = companions_open(j->p, &j->work, &j->companions, e);
 	if (rc < 0)
 		return rc;
 	j->recipe = recipe_of(j);
@@ -510,8 +560,10 @@ static int run(struct job *j, struct err *e)
 	fill_result(j);
 	if ((!reused || j->made.moved) && j->recipe)
 		rc = stamp_save(&j->work, j->out->output_dir, j->recipe, &j->made, e);
-	if (rc == 0 && !j->p->keep_source)
+	if (rc == 0 && !j->p->keep_source) {
 		obtain_forget(&j->source);
+		companions_forget(&j->companions);
+	}
 	return rc;
 }
 
@@ -536,6 +588,7 @@ int prepare_run(const struct prepare *p, struct prepare_result *out, struct err 
 	for (size_t i = 0; i < p->source_count; i++)
 		str_list_take(&j.operands, obtain_operand(p->sources[i]));
 	j.request.operands = (const char *const *)j.operands.at;
+	companions_init(p, &j.companions);
 	int rc = check_request(&j, e);
 	if (rc == 0)
 		rc = run(&j, e);

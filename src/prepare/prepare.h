@@ -4,6 +4,7 @@
  *   obtain    the source is brought here: downloaded, unpacked, or found (choose)
  *   convert   llama.cpp's tools are run on it (tools), and the files get their names
  *   model     the GGUF files on their way, validated
+ *   companions  what is used together with the model, from sources of their own
  *   describe  the card, as far as the model's own metadata can write it
  *   statement the record of where the files come from
  *   stamp     what was made from what, so that nothing is made twice
@@ -24,6 +25,12 @@
 #include "settings/prepare.h"
 #include "util/report.h"
 
+/* A file that is used together with the model (companions.h). */
+struct prepare_companion {
+	const char *role;   /* of CARD_ROLES */
+	const char *source; /* obtain.h */
+};
+
 struct prepare {
 	const char *name;           /* of the model: path_is_id() */
 	const char *const *sources; /* obtain.h */
@@ -32,7 +39,9 @@ struct prepare {
 	const char *variant;    /* NULL: the quantization in lower case */
 	const char *quantize;   /* a type for llama-quantize, or NULL */
 	const char *outtype;    /* for convert_hf_to_gguf.py, or NULL */
-	const char *imatrix;    /* or NULL */
+	const char *imatrix;    /* for quantize, or NULL */
+	const struct prepare_companion *companions;
+	size_t companion_count;
 	bool allow_requantize;
 	bool allow_foreign_types; /* tensor types that only a fork of llama.cpp has */
 	bool link;                /* the result may be the source itself, under a second name */
@@ -52,6 +61,7 @@ struct prepare {
 struct prepare_file {
 	char *path, *manifest; /* on disk */
 	char *target;          /* "models/phi-2/phi-2-q4_k_m.gguf" */
+	const char *role;      /* of CARD_ROLES; NULL: the model */
 	uint64_t size;
 	struct digest sha256;
 };
@@ -70,7 +80,7 @@ struct prepare_result {
 	char *variant, *quantization; /* quantization may be NULL */
 	enum gguf_kind kind;
 	char *output_dir, *card_path;
-	struct prepare_file *files; /* shards in order */
+	struct prepare_file *files; /* shards in order, then companions */
 	size_t file_count;
 	struct card card;
 	struct prepare_warning *warnings;

@@ -64,9 +64,9 @@ json_t *stamp_warnings(const struct prepare_result *r)
 		if (strcmp(w->code, "replaced") == 0)
 			continue;
 		json_t *o = json_push_object(list);
-		json_put(o, "file", json_string_lossy(w->file, strlen(w->file)));
+		json_put_string(o, "file", w->file);
 		json_put_string(o, "code", w->code);
-		json_put(o, "text", json_string_lossy(w->text, strlen(w->text)));
+		json_put_string(o, "text", w->text);
 	}
 	return list;
 }

@@ -17,7 +17,7 @@ static json_t *resource(json_t *list, const char *uri, const char *name)
 	json_t *o = json_push_object(list);
 	json_put_string(o, "uri", uri);
 	if (name)
-		json_put(o, "name", json_string_lossy(name, strlen(name)));
+		json_put_string(o, "name", name);
 	return json_put_object(o, "digest");
 }
 
@@ -58,7 +58,20 @@ static void put_sources(const struct statement *s, json_t *list)
 {
 	for (size_t i = 0; i < s->p->source_count; i++) {
 		CLEANUP(mem_free_ptr) char *shown = shown_source(s->p->sources[i]);
-		json_push(list, json_string_lossy(shown, strlen(shown)));
+		json_push_string(list, shown);
+	}
+}
+
+static void put_companions(const struct statement *s, json_t *o)
+{
+	json_t *list = s->companions->count ? json_put_array(o, "companions") : NULL;
+	for (size_t i = 0; i < s->companions->count; i++) {
+		const struct companion *c = &s->companions->at[i];
+		CLEANUP(mem_free_ptr) char *shown = shown_source(c->source);
+		json_t *one = json_push_object(list);
+		json_put_string(one, "role", c->role);
+		json_put_string(one, "source", shown);
+		json_put_string(one, "revision", c->hub.hub ? c->hub.repo.model.commit : NULL);
 	}
 }
 
@@ -72,6 +85,7 @@ static void put_parameters(const struct statement *s, json_t *o)
 	json_put_string(o, "outtype", p->outtype);
 	json_put_string(o, "quantize", p->quantize);
 	json_put_string(o, "imatrix", p->imatrix ? path_base(p->imatrix) : NULL);
+	put_companions(s, o);
 	if (p->allow_requantize)
 		json_put_bool(o, "allow_requantize", true);
 	if (p->allow_foreign_types)
@@ -83,7 +97,21 @@ static void push_option(json_t *words, const char *option, const char *value)
 	if (!value)
 		return;
 	json_push_string(words, option);
-	json_push(words, json_string_lossy(value, strlen(value)));
+	json_push_string(words, value);
+}
+
+static void push_companions(const struct statement *s, json_t *words)
+{
+	for (size_t i = 0; i < s->companions->count; i++) {
+		const struct companion *c = &s->companions->at[i];
+		CLEANUP(mem_free_ptr) char *option = mem_printf("--%s", c->role);
+		CLEANUP(mem_free_ptr) char *shown = shown_source(c->source);
+		/* It is that of --quantize already. */
+		if (s->p->imatrix && strcmp(c->role, CARD_IMATRIX) == 0)
+			json_push_string(words, "--keep-imatrix");
+		else
+			push_option(words, option, shown);
+	}
 }
 
 /* What would make the same files again. */
@@ -99,6 +127,7 @@ static void put_command(const struct statement *s, json_t *o)
 	push_option(words, "--outtype", p->outtype);
 	push_option(words, "--quantize", p->quantize);
 	push_option(words, "--imatrix", p->imatrix ? path_base(p->imatrix) : NULL);
+	push_companions(s, words);
 	if (p->allow_requantize)
 		json_push_string(words, "--allow-requantize");
 	if (p->allow_foreign_types)
@@ -118,11 +147,12 @@ static const struct digest *installed(const struct statement *s, const struct ob
 	return NULL;
 }
 
-static int put_source(const struct statement *s, const struct obtain_source *from, json_t *list,
-		      struct err *e)
+/* known: its digest, or NULL. */
+static int put_source(const struct statement *s, const struct obtain_source *from,
+		      const struct digest *known, json_t *list, struct err *e)
 {
 	json_t *digest = resource(list, from->uri, from->name);
-	const struct digest *known = from->has_sha256 ? &from->sha256 : installed(s, from);
+	known = from->has_sha256 ? &from->sha256 : known;
 	if (known)
 		json_put_hex(digest, "sha256", known->bytes, DIGEST_SIZE);
 	else if (from->has_git_blob)
@@ -130,6 +160,23 @@ static int put_source(const struct statement *s, const struct obtain_source *fro
 	else
 		return hash_file(s, digest, from->path, e);
 	return 0;
+}
+
+/* Those of companions; one that was installed as it is has the digest of the file. */
+static int put_companion_sources(const struct statement *s, json_t *list, struct err *e)
+{
+	size_t models = s->count - s->companions->count;
+	int rc = 0;
+	for (size_t i = 0; i < s->companions->count; i++) {
+		const struct companion *c = &s->companions->at[i];
+		for (size_t k = 0; rc == 0 && k < c->obtained.source_count; k++) {
+			const struct obtain_source *from = &c->obtained.sources[k];
+			bool same = strcmp(c->model.at[0].path, from->path) == 0;
+			rc = put_source(s, from, same ? &s->manifests[models + i].sha256 : NULL,
+					list, e);
+		}
+	}
+	return rc;
 }
 
 static int put_dependencies(const struct statement *s, json_t *o, struct err *e)
@@ -144,7 +191,10 @@ static int put_dependencies(const struct statement *s, json_t *o, struct err *e)
 		json_put_string(resource(list, uri, NULL), "gitCommit", s->hub->repo.model.commit);
 	}
 	for (size_t i = 0; rc == 0 && i < s->source->source_count; i++)
-		rc = put_source(s, &s->source->sources[i], list, e);
+		rc = put_source(s, &s->source->sources[i], installed(s, &s->source->sources[i]),
+				list, e);
+	if (rc == 0)
+		rc = put_companion_sources(s, list, e);
 	if (rc == 0 && s->p->imatrix)
 		rc = hash_file(s, resource(list, NULL, path_base(s->p->imatrix)), s->p->imatrix, e);
 	return rc;

@@ -8,14 +8,15 @@
 #ifndef FERRY_PREPARE_STATEMENT_H
 #define FERRY_PREPARE_STATEMENT_H
 
-#include "prepare/model.h"
+#include "prepare/companions.h"
 
 struct statement {
 	const struct prepare *p;
 	const struct obtained *source;
 	const struct from_hub *hub; /* NULL: another source */
 	const struct model *model;  /* the files that were installed, or what they were made of */
-	const struct manifest *manifests;
+	const struct companions *companions;
+	const struct manifest *manifests; /* of the model, then of the companions */
 	size_t count;
 	const struct prepare_result *result;
 };

@@ -22,6 +22,7 @@ void repository_changes_release(struct repository_changes *c)
 		free(c->at[i].members);
 		free(c->at[i].label);
 		json_decref(c->at[i].sentences);
+		json_decref(c->at[i].roles);
 	}
 	free(c->at);
 	*c = (struct repository_changes){ 0 };
@@ -142,6 +143,7 @@ static void note_change(const struct adding *a, size_t index, struct repository_
 		.label = now->label ? mem_strdup(now->label) : NULL,
 		.sentences = json_incref(json_object_get(now->json, "changes")),
 		.files = v->file_count,
+		.roles = card_roles(v),
 		.size = v->size,
 	};
 }

@@ -5,7 +5,7 @@
  * add a new one. */
 static void read_side(const char *dir, struct changes_side *side)
 {
-	for (size_t i = 0; i < side->variant->file_count; i++) {
+	for (size_t i = 0; i < card_model_files(side->variant); i++) {
 		struct err unread = ERR_INIT;
 		CLEANUP(buf_release) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
 		CLEANUP(manifest_release) struct manifest m = { 0 };

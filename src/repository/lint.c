@@ -85,11 +85,12 @@ static int lint_file(const struct card_lint *l, const struct card_variant *v,
 		     const struct card_file *f, struct err *e)
 {
 	const struct card_variant *current = card_variant(l->card, v->id);
-	struct lint_shape *shape = v == current ? &l->shapes[v - l->card->variants] : NULL;
+	bool of_model = v == current && !f->role;
+	struct lint_shape *shape = of_model ? &l->shapes[v - l->card->variants] : NULL;
 	CLEANUP(mem_free_ptr) char *where = place_of(l->card, v, v != current);
 	if (is_known(version_after(current, v), f))
 		return 0;
-	int rc = lint_object(l->look, l->dir, f, !shape, where, l->f, e);
+	int rc = lint_object(l->look, l->dir, f, v != current, where, l->f, e);
 	if (rc == 0)
 		lint_manifest(l->dir, l->card->id, f, where, shape, l->f);
 	return rc;

@@ -118,6 +118,7 @@ struct repository_change {
 	char *label;      /* of the version, or NULL */
 	json_t *sentences; /* REPLACED: what changed since the version before */
 	size_t files;
+	json_t *roles; /* card_roles() */
 	uint64_t size;
 };
 struct repository_changes {

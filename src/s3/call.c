@@ -186,6 +186,7 @@ static int perform(struct attempt *a, struct http_client *c, struct http_respons
 		.offset = q->offset,
 		.length = q->length,
 		.deadline_ms = q->deadline_ms,
+		.cancel = q->cancel,
 		.once = q->once,
 		.stall_s = q->works ? S3_WORK_S : 0,
 		.read_at = has_body(q) ? body_at : NULL,

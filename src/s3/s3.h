@@ -82,6 +82,7 @@ struct s3_request {
 	const char *root;
 	struct buf *into;
 	uint64_t offset, length, deadline_ms;
+	const struct cancel *cancel; /* ends this request; or NULL */
 	/* The server may need long before it answers: it may be silent for S3_WORK_S. */
 	bool works;
 	int (*begin)(void *ctx, const struct http_response *r, struct err *e);

@@ -96,6 +96,12 @@ static char *endpoint_url(const struct conf *c, const char *word)
 	return path_file_url(path);
 }
 
+bool settings_repository_reads(const char *url)
+{
+	return str_starts_nocase(url, "file:") || str_starts_nocase(url, "http://") ||
+	       str_starts_nocase(url, "https://") || str_starts_nocase(url, "oci://");
+}
+
 static int bad_url(const struct conf *c, const struct conf_section *s, const char *word,
 		   struct err *e)
 {
@@ -111,8 +117,7 @@ static int read_endpoints(const struct conf *c, const struct conf_section *s, st
 	conf_get_words(s, "metadata", &words);
 	for (size_t i = 0; i < words.count; i++) {
 		CLEANUP(mem_free_ptr) char *url = endpoint_url(c, words.at[i]);
-		if (!str_starts_nocase(url, "file:") && !str_starts_nocase(url, "http://") &&
-		    !str_starts_nocase(url, "https://") && !str_starts_nocase(url, "oci://"))
+		if (!settings_repository_reads(url))
 			return bad_url(c, s, words.at[i], e);
 		str_list_add(out, url);
 	}

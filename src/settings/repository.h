@@ -52,6 +52,9 @@ const struct settings_repository *settings_repositories_find(const struct settin
 WARN_UNUSED int settings_repository_published(const struct conf *c, const char *name,
 					      struct settings_repository *out, struct err *e);
 
+/* Is it a URL that metadata can be read from, by its scheme? */
+bool settings_repository_reads(const char *url);
+
 /* The keys that only clients need, NULL-ended: a section with no others may be removed, because
  * `ferry repository add` could have written it. */
 extern const char *const settings_repository_client_keys[];

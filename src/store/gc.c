@@ -1,4 +1,5 @@
 #include "store/blob.h"
+#include "store/partials.h"
 #include "store/record.h"
 #include "store/store.h"
 
@@ -60,8 +61,8 @@ static int gc_blobs(struct gc *g, struct err *e)
 	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "blobs/sha256");
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(record_refs_release) struct record_refs refs = { 0 };
-	/* List blobs before reading records: a fetch writes its pin before it makes a blob, so
-	 * every needed blob in this list is named by a record. */
+	/* List blobs before reading records: a fetch says what it expects before it makes a blob,
+	 * so every needed blob in this list is named by a record. */
 	int rc = file_list_dir(dir, &names, e);
 	if (rc == 0)
 		rc = record_refs_collect(g->store, &refs, e);
@@ -79,63 +80,57 @@ static int gc_blobs(struct gc *g, struct err *e)
 	return rc;
 }
 
-/* Is a process working on it? Where locks do not work, the age decides. One that is not for this
- * user may be locked. */
-static bool is_held(const char *lock)
+static int gc_partial(struct gc *g, const struct store_partial *p, struct err *e)
 {
-	CLEANUP(file_close) int fd = -1;
-	struct err why = ERR_INIT;
-	return file_exists(lock) && file_lock(lock, 0, NULL, &fd, &why) < 0;
-}
-
-static int gc_partial(struct gc *g, const struct digest *d, struct err *e)
-{
-	CLEANUP(mem_free_ptr) char *part = store_part_path(g->store, d);
-	CLEANUP(mem_free_ptr) char *journal = store_journal_path(g->store, d);
-	CLEANUP(mem_free_ptr) char *lock = store_lock_path(g->store, d);
-	CLEANUP(mem_free_ptr) char *blob = store_blob_path(g->store, d);
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(g->store, &p->sha256);
 	struct stat st;
-	bool there = lstat(part, &st) == 0;
+	bool there = lstat(p->part, &st) == 0;
 	/* If the blob exists, the partial is not needed. */
 	bool young = there && age_s(g, &st) < g->partial_age_s && !file_exists(blob);
-	if (young || is_held(lock))
+	if (young || store_partial_is_held(g->store, p)) {
+		g->out->kept += there;
+		g->out->kept_bytes += p->there;
 		return 0;
-	int rc = there ? collect(g, part, &st, &g->out->partials, e) : 0;
-	if (rc < 0 || g->dry_run)
+	}
+	struct err why = ERR_INIT;
+	int rc = g->dry_run ? 0 : store_partial_remove(g->store, p, &why);
+	if (rc == -ERR_CONFLICT)
+		return 0;
+	if (rc < 0) {
+		*e = why;
 		return rc;
-	rc = file_remove(journal, e);
-	return rc < 0 ? rc : file_remove(lock, e);
+	}
+	g->out->partials += there;
+	g->out->bytes += there && st.st_nlink == 1 ? (uint64_t)st.st_blocks * 512 : 0;
+	return 0;
 }
 
 static int gc_partials(struct gc *g, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "partial");
-	CLEANUP(str_list_release) struct str_list names = { 0 };
-	char last[DIGEST_HEX] = "";
-	int rc = file_list_dir(dir, &names, e);
-	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		char hex[DIGEST_HEX] = "";
-		struct digest d;
-		size_t len = strcspn(names.at[i], ".");
-		if (len != DIGEST_HEX - 1)
-			continue;
-		memcpy(hex, names.at[i], len);
-		/* Sorted: the three files of one partial stand together. */
-		if (strcmp(hex, last) == 0 || !digest_parse(&d, hex))
-			continue;
-		memcpy(last, hex, sizeof last);
-		rc = gc_partial(g, &d, e);
-	}
+	CLEANUP(store_partials_release) struct store_partials all = { 0 };
+	int rc = store_partials_list(g->store, NULL, &all, e);
+	for (size_t i = 0; rc == 0 && i < all.count; i++)
+		rc = gc_partial(g, &all.at[i], e);
 	return rc;
 }
 
-static bool pin_is_held(const struct store *s, const struct store_variant *v)
+static bool is_being_fetched(const struct store *s, const struct digest *d)
 {
-	for (size_t i = 0; i < v->file_count; i++) {
-		CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, &v->files[i].sha256);
-		if (is_held(lock))
+	CLEANUP(store_partials_release) struct store_partials all = { 0 };
+	struct err ignored = ERR_INIT;
+	if (store_partials_list(s, d, &all, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < all.count; i++)
+		if (store_partial_is_held(s, &all.at[i]))
 			return true;
-	}
+	return false;
+}
+
+static bool pending_is_held(const struct store *s, const struct store_variant *v)
+{
+	for (size_t i = 0; i < v->file_count; i++)
+		if (is_being_fetched(s, &v->files[i].sha256))
+			return true;
 	return false;
 }
 
@@ -144,17 +139,17 @@ static int gc_folder(void *ctx, const char *dir, const char *repository, const c
 {
 	(void)repository, (void)model, (void)variant;
 	struct gc *g = ctx;
-	CLEANUP(mem_free_ptr) char *pin = path_join(dir, RECORD_PENDING);
+	CLEANUP(mem_free_ptr) char *pending = path_join(dir, RECORD_PENDING);
 	CLEANUP(store_variant_release) struct store_variant v = { 0 };
 	struct stat st;
 	struct err ignored = ERR_INIT;
 	int rc = gc_temporaries(g, dir, DAY_S, e);
-	if (rc < 0 || g->partial_age_s == UINT64_MAX || lstat(pin, &st) < 0 ||
+	if (rc < 0 || g->partial_age_s == UINT64_MAX || lstat(pending, &st) < 0 ||
 	    age_s(g, &st) < g->partial_age_s)
 		return rc;
-	if (record_load(dir, RECORD_PENDING, &v, &ignored) == 0 && pin_is_held(g->store, &v))
+	if (record_load(dir, RECORD_PENDING, &v, &ignored) == 0 && pending_is_held(g->store, &v))
 		return 0;
-	rc = collect(g, pin, &st, &g->out->temporaries, e);
+	rc = collect(g, pending, &st, &g->out->temporaries, e);
 	if (!g->dry_run)
 		file_remove_dir_if_empty(dir);
 	return rc;
@@ -204,11 +199,14 @@ int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run, struct
 		.out = &done,
 	};
 	CLEANUP(mem_free_ptr) char *partial = path_join(s->home, "partial");
+	CLEANUP(mem_free_ptr) char *links = path_join(s->home, "links");
 	int rc = record_each_folder(s, gc_folder, &g, e);
 	if (rc == 0)
 		rc = gc_partials(&g, e);
 	if (rc == 0)
 		rc = gc_temporaries(&g, partial, DAY_S, e);
+	if (rc == 0)
+		rc = gc_temporaries(&g, links, DAY_S, e);
 	if (rc == 0)
 		rc = gc_blobs(&g, e);
 	if (rc == 0 && !dry_run)

@@ -52,26 +52,3 @@ bool store_is_linked(const struct store *s, const struct store_variant *v)
 	}
 	return linked;
 }
-
-/* Somebody put other files, or other links, in the place of ours. */
-static bool link_again(const struct store *s, const struct store_variant *v)
-{
-	struct err why = ERR_INIT;
-	if (!s->read_only && store_link(s, v, &why) == 0) {
-		report_warn(s->report,
-			    "%s: its links did not lead to the verified files: linked again",
-			    v->dir);
-		return true;
-	}
-	report_warn(s->report, "%s: its links do not lead to the verified files: using the blobs",
-		    v->dir);
-	return false;
-}
-
-void store_paths(const struct store *s, const struct store_variant *v, struct str_list *out)
-{
-	bool linked = store_is_linked(s, v) || link_again(s, v);
-	for (size_t i = 0; i < v->file_count; i++)
-		str_list_take(out, linked ? store_file_path(s, v->dir, &v->files[i])
-					  : store_blob_path(s, &v->files[i].sha256));
-}

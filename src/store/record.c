@@ -31,12 +31,16 @@ int record_check_names(const struct store_variant *v, struct err *e)
 		if (!path_is_name(v->files[i].name) || v->files[i].name[0] == '.')
 			return err_set(e, ERR_USAGE, "'%s' is not a valid file name in the store",
 				       v->files[i].name);
+	for (size_t i = 0; i < v->file_count; i++)
+		if (v->files[i].role && !path_is_id(v->files[i].role))
+			return err_set(e, ERR_USAGE, "'%s' is not a valid role of a file",
+				       v->files[i].role);
 	return 0;
 }
 
-int record_save(const char *dir, const char *name, const struct store_variant *v, struct err *e)
+static json_t *as_json(const struct store_variant *v)
 {
-	CLEANUP(json_release) json_t *object = json_object();
+	json_t *object = json_object();
 	json_t *files = json_array();
 	char time[TIME_TEXT];
 	format_time(time, v->fetched_s);
@@ -50,24 +54,56 @@ int record_save(const char *dir, const char *name, const struct store_variant *v
 	if (v->version > 1)
 		json_put_u64(object, "variant_version", v->version);
 	json_put_string(object, "fetched", time);
+	if (v->replaced_s)
+		json_put_time(object, "replaced", v->replaced_s);
 	for (size_t i = 0; i < v->file_count; i++) {
 		json_t *file = json_object();
 		json_put_string(file, "name", v->files[i].name);
+		json_put_string(file, "role", v->files[i].role);
 		json_put_hex(file, "sha256", &v->files[i].sha256, DIGEST_SIZE);
 		json_put_u64(file, "size", v->files[i].size);
 		json_push(files, file);
 	}
 	json_put(object, "files", files);
+	return object;
+}
+
+int record_write(const char *dir, const char *name, const struct store_variant *v,
+		 struct file_new *out, struct err *e)
+{
+	CLEANUP(json_release) json_t *object = as_json(v);
 	CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(RECORD_MAX_BYTES);
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
 	int rc = file_make_way(path, e);
-	return rc < 0 ? rc : json_write_file(path, object, FILE_MODE, e);
+	if (rc == 0)
+		rc = json_pretty(object, &text, e);
+	if (rc == 0)
+		rc = file_new_open(&f, path, FILE_MODE, e);
+	if (rc == 0)
+		rc = file_write(f.fd, buf_str(&text), text.len, path, e);
+	if (rc < 0)
+		return rc;
+	*out = f;
+	f = (struct file_new)FILE_NEW_INIT;
+	return 0;
+}
+
+int record_save_unsynced(const char *dir, const char *name, const struct store_variant *v,
+			 struct err *e)
+{
+	CLEANUP(file_new_abort) struct file_new f = FILE_NEW_INIT;
+	int rc = record_write(dir, name, v, &f, e);
+	return rc < 0 ? rc : file_new_commit_unsynced(&f, e);
 }
 
 static int load_file(const json_t *object, struct store_variant *v, struct err *e)
 {
-	const char *name;
+	const char *name, *role = NULL;
 	struct store_file f = { 0 };
 	int rc = json_get_string(object, "files", "name", &name, e);
+	if (rc == 0)
+		rc = json_opt_string(object, "files", "role", &role, e);
 	if (rc == 0)
 		rc = json_get_hex(object, "files", "sha256", &f.sha256, DIGEST_SIZE, e);
 	if (rc == 0)
@@ -77,13 +113,14 @@ static int load_file(const json_t *object, struct store_variant *v, struct err *
 	if (!add_u64(v->size, f.size, &v->size))
 		return err_set(e, ERR_INTEGRITY, "the sum of the sizes overflows");
 	f.name = mem_strdup(name);
+	f.role = role ? mem_strdup(role) : NULL;
 	v->files[v->file_count++] = f;
 	return 0;
 }
 
 static int load_members(const json_t *object, struct store_variant *v, struct err *e)
 {
-	const char *format, *repository, *model, *variant, *kind, *engine, *time;
+	const char *format, *repository, *model, *variant, *kind, *engine, *time, *replaced;
 	json_t *files;
 	int rc = json_get_string(object, "", "format", &format, e);
 	if (rc == 0 && strcmp(format, FORMAT) != 0)
@@ -95,6 +132,7 @@ static int load_members(const json_t *object, struct store_variant *v, struct er
 	    (rc = json_opt_string(object, "", "engine", &engine, e)) < 0 ||
 	    (rc = json_opt_u64(object, "", "variant_version", 1, &v->version, e)) < 0 ||
 	    (rc = json_get_string(object, "", "fetched", &time, e)) < 0 ||
+	    (rc = json_opt_string(object, "", "replaced", &replaced, e)) < 0 ||
 	    (rc = json_get_array(object, "", "files", RECORD_MAX_FILES, &files, e)) < 0)
 		return rc;
 	v->repository = mem_strdup(repository);
@@ -104,6 +142,8 @@ static int load_members(const json_t *object, struct store_variant *v, struct er
 	v->engine = engine ? mem_strdup(engine) : NULL;
 	if (!parse_time(time, &v->fetched_s))
 		return err_set(e, ERR_INTEGRITY, "'fetched' is not a time");
+	if (replaced && !parse_time(replaced, &v->replaced_s))
+		return err_set(e, ERR_INTEGRITY, "'replaced' is not a time");
 	v->files = mem_alloc((json_array_size(files) + 1) * sizeof *v->files);
 	size_t i;
 	json_t *file;
@@ -159,21 +199,37 @@ static int each_variant(const char *models, const char *repository, const char *
 	return rc;
 }
 
-int record_each_folder(const struct store *s, record_folder_fn *fn, void *ctx, struct err *e)
+/* The one that is named, or all below the folder. */
+static int list_named(const char *dir, const char *name, struct str_list *out, struct err *e)
+{
+	if (!name)
+		return list_ids(dir, path_is_id, out, e);
+	if (path_is_id(name))
+		str_list_add(out, name);
+	return 0;
+}
+
+int record_each_folder_of(const struct store *s, const char *repository, const char *model,
+			  record_folder_fn *fn, void *ctx, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *models = path_join(s->home, "models");
 	CLEANUP(str_list_release) struct str_list repositories = { 0 };
-	int rc = list_ids(models, path_is_id, &repositories, e);
+	int rc = list_named(models, repository, &repositories, e);
 	for (size_t i = 0; rc == 0 && i < repositories.count; i++) {
 		CLEANUP(mem_free_ptr) char *dir = path_join(models, repositories.at[i]);
 		CLEANUP(str_list_release) struct str_list names = { 0 };
 		if (!file_is_dir(dir))
 			continue;
-		rc = list_ids(dir, path_is_id, &names, e);
+		rc = list_named(dir, model, &names, e);
 		for (size_t j = 0; rc == 0 && j < names.count; j++)
 			rc = each_variant(models, repositories.at[i], names.at[j], fn, ctx, e);
 	}
 	return rc;
+}
+
+int record_each_folder(const struct store *s, record_folder_fn *fn, void *ctx, struct err *e)
+{
+	return record_each_folder_of(s, NULL, NULL, fn, ctx, e);
 }
 
 void record_refs_release(struct record_refs *r)
@@ -221,12 +277,20 @@ static void refs_add_link(struct record_refs *r, const char *dir, const char *na
 		refs_add(r, &d);
 }
 
+struct collecting {
+	struct record_refs *refs;
+	const char *but; /* a folder, or NULL */
+};
+
 static int collect_folder(void *ctx, const char *dir, const char *repository, const char *model,
 			  const char *variant, struct err *e)
 {
 	(void)repository, (void)model, (void)variant;
-	struct record_refs *refs = ctx;
+	const struct collecting *c = ctx;
+	struct record_refs *refs = c->refs;
 	CLEANUP(str_list_release) struct str_list names = { 0 };
+	if (c->but && strcmp(c->but, dir) == 0)
+		return 0;
 	int rc = file_list_dir(dir, &names, e);
 	for (size_t i = 0; rc == 0 && i < names.count; i++)
 		refs_add_link(refs, dir, names.at[i]);
@@ -237,8 +301,15 @@ static int collect_folder(void *ctx, const char *dir, const char *repository, co
 
 int record_refs_collect(const struct store *s, struct record_refs *out, struct err *e)
 {
+	return record_refs_collect_but(s, NULL, out, e);
+}
+
+int record_refs_collect_but(const struct store *s, const char *dir, struct record_refs *out,
+			    struct err *e)
+{
 	struct record_refs refs = { 0 };
-	int rc = record_each_folder(s, collect_folder, &refs, e);
+	struct collecting c = { &refs, dir };
+	int rc = record_each_folder(s, collect_folder, &c, e);
 	if (rc < 0) {
 		record_refs_release(&refs);
 		return rc;

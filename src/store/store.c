@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "store/blob.h"
+#include "store/partials.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -59,16 +60,12 @@ void store_close(struct store *s)
 }
 
 /* It has changed since it was verified: perhaps only its time. */
-static bool hash_again(const struct store *s, const struct digest *d, const char *path,
-		       uint64_t size)
+static bool hash_again(const struct store *s, const struct digest *d, const char *path)
 {
 	struct err why = ERR_INIT;
 	report_note(s->report, "%s has changed since it was verified, or was moved: hashing it",
 		    path);
-	report_begin(s->report, path, size, 0);
-	int rc = store_verify(s, d, &why);
-	report_advance(s->report, path, (int64_t)size);
-	report_end(s->report, path, rc == 0);
+	int rc = store_verify_task(s, d, path, &why);
 	if (rc == -ERR_INTEGRITY)
 		report_warn(s->report, "%s; %s", why.text, why.hint);
 	return rc == 0;
@@ -80,7 +77,7 @@ bool store_has(const struct store *s, const struct digest *d, uint64_t size)
 	struct stat st;
 	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
 		return false;
-	return s->by_size || blob_is_as_verified(s, d) || hash_again(s, d, path, size);
+	return s->by_size || blob_is_as_verified(s, d) || hash_again(s, d, path);
 }
 
 static bool same_file(const char *path, int fd)
@@ -110,18 +107,23 @@ static int name_open_file(int fd, const char *part, const char *blob, struct err
 	return err_sys(e, ENOENT, "%s: another process removed it", part);
 }
 
-int store_commit(const struct store *s, const struct digest *d, int fd, struct err *e)
+/* The blob that another process made meanwhile stays: programs may have it open. */
+static bool is_there(const struct store *s, const struct digest *d, int fd)
 {
-	CLEANUP(mem_free_ptr) char *part = store_part_path(s, d);
-	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
-	CLEANUP(mem_free_ptr) char *journal = store_journal_path(s, d);
-	CLEANUP(mem_free_ptr) char *lock = store_lock_path(s, d);
+	struct stat st;
+	return fstat(fd, &st) == 0 && store_has(s, d, (uint64_t)st.st_size);
+}
+
+static int make_blob(const struct store *s, const struct store_partial *p, int fd, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &p->sha256);
 	struct err why = ERR_INIT;
 	file_make_read_only(fd);
 	int rc = file_make_way(blob, e);
 	if (rc < 0)
 		return rc;
-	if (name_open_file(fd, part, blob, &why) < 0 && !(why.sys == ENOENT && file_exists(blob))) {
+	if (name_open_file(fd, p->part, blob, &why) < 0 &&
+	    !(why.sys == ENOENT && file_exists(blob))) {
 		*e = why;
 		if (why.sys != ENOENT)
 			return -(int)e->class;
@@ -129,41 +131,72 @@ int store_commit(const struct store *s, const struct digest *d, int fd, struct e
 		return err_hint(e, "run the same command again");
 	}
 	if (same_file(blob, fd))
-		blob_vouch(s, d);
-	rc = same_file(part, fd) ? file_remove(part, e) : 0;
+		blob_vouch(s, &p->sha256);
+	return 0;
+}
+
+int store_commit(const struct store *s, const struct store_partial *p, int fd, struct err *e)
+{
+	int rc = is_there(s, &p->sha256, fd) ? 0 : make_blob(s, p, fd, e);
+	if (rc == 0 && same_file(p->part, fd))
+		rc = file_remove(p->part, e);
 	if (rc == 0)
-		rc = file_remove(journal, e);
+		rc = file_remove(p->journal, e);
 	/* Last, so that a process that waits for the lock then finds the blob. */
 	if (rc == 0)
-		rc = file_remove(lock, e);
+		rc = file_remove(p->lock, e);
+	if (rc == 0)
+		store_partials_tidy(s, &p->sha256);
 	return rc;
 }
 
-int store_verify(const struct store *s, const struct digest *d, struct err *e)
+/* Its content is not what its name says. */
+static int set_aside(const struct store *s, const struct digest *d, const char *path,
+		     const struct digest *actual, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
-	struct digest actual;
-	uint64_t size;
-	int rc = sha256_of_file(path, s->cancel, &actual, &size, e);
-	if (rc == 0 && digest_equal(&actual, d))
-		blob_vouch(s, d);
-	if (rc < 0 || digest_equal(&actual, d))
-		return rc;
 	char hex[DIGEST_HEX];
-	err_set(e, ERR_INTEGRITY, "%s is damaged: its SHA-256 is %s", path,
-		digest_hex(hex, &actual));
 	CLEANUP(mem_free_ptr) char *aside = store_damaged_path(s, d);
 	struct err why = ERR_INIT;
+	err_set(e, ERR_INTEGRITY, "%s is damaged: its SHA-256 is %s", path,
+		digest_hex(hex, actual));
 	blob_forget(s, d);
 	if (file_rename(path, aside, &why) < 0)
 		return err_hint(e, "it could not be renamed (%.300s): delete it", why.text);
 	return err_hint(e, "it was renamed to *.damaged; fetch the model again to repair it");
 }
 
+static int verify(const struct store *s, const struct digest *d, struct report *report,
+		  const char *task, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
+	struct digest actual;
+	uint64_t size;
+	int rc = sha256_of_task(path, report, task, s->cancel, &actual, &size, e);
+	if (rc < 0)
+		return rc;
+	if (!digest_equal(&actual, d))
+		return set_aside(s, d, path, &actual, e);
+	blob_vouch(s, d);
+	return 0;
+}
+
+int store_verify(const struct store *s, const struct digest *d, struct err *e)
+{
+	return verify(s, d, NULL, "", e);
+}
+
+int store_verify_task(const struct store *s, const struct digest *d, const char *task,
+		      struct err *e)
+{
+	return verify(s, d, s->report, task, e);
+}
+
 void store_variant_release(struct store_variant *v)
 {
-	for (size_t i = 0; i < v->file_count; i++)
+	for (size_t i = 0; i < v->file_count; i++) {
 		free(v->files[i].name);
+		free(v->files[i].role);
+	}
 	free(v->files);
 	free(v->repository);
 	free(v->model);

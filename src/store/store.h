@@ -2,15 +2,19 @@
  * store: the client's content-addressed folder of verified files.
  *
  *   blobs/sha256/<hex>                              verified, read-only
- *   partial/<hex>.part <hex>.journal <hex>.lock unfinished downloads
+ *   partial/                                        unfinished downloads (store/partials.h)
  *   models/<repository>/<model>/<variant>/<file>    links to the blobs, under the names
  *                                                   that engines expect, side by side;
  *                                                   copies, or none for a single file, where
  *                                                   the file system has no links
- *                                                   <variant>@<N>: version N, fetched by it
+ *                                                   <variant>@<N>: version N, fetched by it or
+ *                                                   kept when it was replaced (store/kept.h)
  *   models/<repository>/<model>/<variant>/.variant.json   what was fetched, and when
  *   models/<repository>/<model>/<variant>/.pending.json   what is being fetched
+ *   models/<repository>/<model>/<variant>/.used     when it was used last (store/use.h)
+ *   models/<repository>/<model>/<variant>/.pinned         it stays as it is (store/pinned.h)
  *   marks/<hex>                                     size, time and inode of the verified blob
+ *   links/<16 hex>.json                             layouts made for engines (store/links.h)
  *   trust/<repository>/                             TUF metadata as received
  *   trust/<repository>/cache/                       verified copies of the catalog and manifests
  *
@@ -74,21 +78,33 @@ bool store_has(const struct store *s, const struct digest *d, uint64_t size);
 
 /*
  * Turns the complete, verified, synced partial into the blob: read-only, under its final name,
- * folder synced; removes partial, journal and lock file. fd is the partial that the caller
- * verified. Succeeds if another process was faster; ERR_CONFLICT if other processes removed both
- * the partial and the blob.
+ * folder synced; removes the partial's files, and those that other processes left for the same
+ * blob. fd is the partial that the caller verified. Succeeds if another process was faster; then
+ * its blob stays. ERR_CONFLICT if other processes removed both the partial and the blob.
  *
- * Where locks do not work, another process may have the same partial open, or have created a new
- * one under the same name. Therefore the open file gets the name, whatever the old name now
- * refers to. A partial is only extended to its final size, never truncated, and only verified
- * pieces are written to it; writing to a blob therefore changes no byte.
+ * The open file gets the name, whatever its old name now refers to.
+ *
+ * After a power failure: the bytes were on the disk before they had the blob's name, so a blob is
+ * whole or not there. Of a partial, what was received in the last seconds may be gone, together
+ * with its records in the journal or without them: neither is synced until the file is whole,
+ * because both are checked before they are used.
  */
-WARN_UNUSED int store_commit(const struct store *s, const struct digest *d, int fd, struct err *e);
+struct store_partial;
+WARN_UNUSED int store_commit(const struct store *s, const struct store_partial *p, int fd,
+			     struct err *e);
+
+/* A file without a name, for a blob of one piece; -1 where the system has none. */
+int store_single_open(const struct store *s);
+/* Syncs the verified file and makes it the blob, as store_commit(), but does not sync the folder:
+ * store_link_all() does. Succeeds if another process was faster. */
+WARN_UNUSED int store_single_commit(const struct store *s, const struct digest *d, uint64_t size,
+				    int fd, struct err *e);
 
 struct store_file {
 	char *name; /* the name that engines see */
 	struct digest sha256;
 	uint64_t size;
+	char *role; /* as in the card: what it is beside the model; NULL: the model, or a shard */
 };
 
 struct store_variant {
@@ -101,18 +117,29 @@ struct store_variant {
 	size_t file_count;
 	uint64_t size; /* of all files */
 	int64_t fetched_s;
-	bool complete; /* every blob is there */
+	int64_t replaced_s; /* when a later version took its plain name; 0: it did not */
+	bool complete;      /* every blob is there */
 };
 void store_variant_release(struct store_variant *v);
 
 /* Records that the variant is being fetched (files, names, sizes), so that gc and remove keep its
  * blobs until it is linked. Call it before looking for or making the first blob. */
-WARN_UNUSED int store_pin(const struct store *s, const struct store_variant *v, struct err *e);
+WARN_UNUSED int store_expect(const struct store *s, const struct store_variant *v, struct err *e);
 
 /* Links the variant's blobs, which must all exist, under their names. Replaces an older set of
- * the same variant, file by file, the record last; then removes the pin. dir, complete and size
- * of *v are not read. ERR_CONFLICT when another process removed a blob meanwhile. */
+ * the same variant, file by file, the record last; then nothing is expected any more. Another
+ * version that is replaced is kept as VARIANT@N (store/kept.h). dir, complete and size of *v are
+ * not read. ERR_CONFLICT when another process removed a blob meanwhile, or pinned another version.
+ */
 WARN_UNUSED int store_link(const struct store *s, const struct store_variant *v, struct err *e);
+/* The same for several variants at once, with few syncs: first the names of all blobs, then all
+ * records, then all folders. Each has an error of its own; one that has it already is left out. */
+struct store_linking {
+	const struct store_variant *variant;
+	struct err *why; /* class 0: it is linked */
+	uint64_t kept;   /* out: the version that it replaced, which is kept; 0: none */
+};
+void store_link_all(const struct store *s, struct store_linking *all, size_t count);
 /* Does each name in v->dir lead to its blob? A copy is hashed. A single file without a name is as
  * it should be where there are no links, and in a read-only store. */
 bool store_is_linked(const struct store *s, const struct store_variant *v);
@@ -124,15 +151,26 @@ void store_paths(const struct store *s, const struct store_variant *v, struct st
 char *store_file_path(const struct store *s, const char *dir, const struct store_file *f);
 /* The files were moved out of the store: forgets the variant, and what is waiting for it. */
 WARN_UNUSED int store_forget(const struct store *s, const struct store_variant *v, struct err *e);
+/* A version that was fetched by its number, or kept when another replaced it, has the number behind
+ * the plain name of the variant: "q4_k_m@2". */
+bool store_variant_is_numbered(const struct store_variant *v);
+/* "q4_k_m" of both forms. The caller frees. */
+char *store_variant_plain(const struct store_variant *v);
+/* Is this its plain name? */
+bool store_variant_is_of(const struct store_variant *v, const char *plain);
+/* Do they have the same repository, model and plain name? */
+bool store_variant_is_beside(const struct store_variant *a, const struct store_variant *b);
+/* ERR_NOT_FOUND, with the command that completes it. */
+WARN_UNUSED int store_variant_check_complete(const struct store_variant *v, struct err *e);
 /* Do they share a file? */
 bool store_variant_has_any(const struct store_variant *v, const struct store_variant *of);
-/* The same files under the same names? */
+/* The same files under the same names, with the same roles? */
 bool store_variant_equal(const struct store_variant *a, const struct store_variant *b);
 /* Is it this variant in this version: a number, or "sha256:" and digits of a file's digest? Variant
  * NULL: any. Version NULL: the one that is stored under the variant's plain name. */
 bool store_variant_is(const struct store_variant *v, const char *variant, const char *version);
-/* Removes what a process killed near the end of store_link(v) left: the pin, and names of an
- * older version. In a read-only store nothing is removed. */
+/* Removes what a process killed near the end of store_link(v) left: the pending record, and names
+ * of an older version. In a read-only store nothing is removed. */
 void store_tidy_variant(const struct store *s, const struct store_variant *v);
 
 struct store_variants {
@@ -143,19 +181,24 @@ void store_variants_release(struct store_variants *v);
 /* Sorted by repository, model, variant. A variant whose record is damaged is listed
  * without files, as not complete. */
 WARN_UNUSED int store_list(const struct store *s, struct store_variants *out, struct err *e);
+/* The same of a repository, and of a model (NULL: of all): no others are looked at. */
+WARN_UNUSED int store_list_model(const struct store *s, const char *repository, const char *model,
+				 struct store_variants *out, struct err *e);
 
 /* Unlinks the variant and removes the blobs that no other variant uses. Adds the freed bytes to
- * *freed. ERR_NOT_FOUND when there is no such variant. */
+ * *freed. ERR_NOT_FOUND when there is no such variant; ERR_CONFLICT when it is pinned. */
 WARN_UNUSED int store_remove(const struct store *s, const char *repository, const char *model,
 			     const char *variant, uint64_t *freed, struct err *e);
 
 struct store_gc {
 	uint64_t blobs, partials, temporaries; /* files removed (or that would be) */
 	uint64_t bytes;
+	uint64_t kept, kept_bytes; /* unfinished downloads that stay */
 };
 /* Removes blobs that no variant links to or waits for, damaged blobs, temporary files older than
- * a day, unlocked partials (and their pins) not changed for partial_age_s (UINT64_MAX: none), and
- * cached manifests not used for 30 days. dry_run only counts. */
+ * a day, partials that the store has as blobs, others (and their pending records) not changed for
+ * partial_age_s (UINT64_MAX: none) that no process works on, and cached manifests not used for 30
+ * days. dry_run only counts. */
 WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run,
 			 struct store_gc *out, struct err *e);
 
@@ -163,5 +206,8 @@ WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry
  * blobs/sha256/<hex>.damaged, so that the next fetch can reuse the pieces that are still
  * correct. */
 WARN_UNUSED int store_verify(const struct store *s, const struct digest *d, struct err *e);
+/* The same as a task of the store's report. Several threads may verify different blobs at once. */
+WARN_UNUSED int store_verify_task(const struct store *s, const struct digest *d, const char *task,
+				  struct err *e);
 
 #endif

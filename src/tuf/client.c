@@ -477,6 +477,16 @@ size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyi
 	return role->count;
 }
 
+const struct tuf_metadata *tuf_client_root(const struct tuf_client *c)
+{
+	return c->trusted.root;
+}
+
+const struct tuf_metadata *tuf_client_top(const struct tuf_client *c)
+{
+	return tuf_trusted_top(&c->trusted);
+}
+
 const struct tuf_key *tuf_client_targets_key(const struct tuf_client *c, const char *id)
 {
 	const struct tuf_role *role = &c->trusted.root->roles[TUF_TARGETS];

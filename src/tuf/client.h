@@ -88,7 +88,8 @@ bool tuf_client_has_timestamp(const struct tuf_client *c);
 bool tuf_client_is_complete(const struct tuf_client *c);
 
 /* Finds the description of a target path, in targets or the roles that it delegates to.
- * ERR_NOT_FOUND when no role that is trusted for it lists it. */
+ * ERR_NOT_FOUND with CAUSE_UNLISTED when no role that is trusted for it lists it; offline
+ * ERR_NOT_FOUND without it when the metadata of such a role is not stored. */
 WARN_UNUSED int tuf_client_target(struct tuf_client *c, const char *path, struct tuf_target *out,
 				  struct err *e);
 
@@ -120,6 +121,10 @@ size_t tuf_client_state(const struct tuf_client *c, struct tuf_role_state out[4]
  * borrowed until the client is refreshed or closed. */
 size_t tuf_client_root_keys(const struct tuf_client *c, const char *const **keyids,
 			    uint64_t *threshold);
+struct tuf_metadata;
+/* The trusted root; and the trusted targets, or NULL if they are not loaded. Borrowed likewise. */
+const struct tuf_metadata *tuf_client_root(const struct tuf_client *c);
+const struct tuf_metadata *tuf_client_top(const struct tuf_client *c);
 /* The key with this id, if the trusted root lets it sign for targets; else NULL. Borrowed likewise.
  */
 const struct tuf_key *tuf_client_targets_key(const struct tuf_client *c, const char *id);

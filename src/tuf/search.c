@@ -63,6 +63,12 @@ static void push_children(struct walk *w, const struct tuf_metadata *m, const ch
 	}
 }
 
+static int unlisted(const char *path, struct err *e)
+{
+	err_set(e, ERR_NOT_FOUND, "no signed metadata lists %.300s", path);
+	return err_cause(e, CAUSE_UNLISTED, 0);
+}
+
 int tuf_search(const struct tuf_metadata *top, const char *path, unsigned max_roles,
 	       tuf_search_load load, void *ctx, const json_t **target, const char **signer,
 	       struct err *e)
@@ -83,8 +89,7 @@ int tuf_search(const struct tuf_metadata *top, const char *path, unsigned max_ro
 		do {
 			mem_free_ptr(&name);
 			if (w.count == 0)
-				return err_set(e, ERR_NOT_FOUND, "no signed metadata lists %.300s",
-					       shown);
+				return unlisted(shown, e);
 			struct visit next = w.stack[--w.count];
 			name = next.name;
 			parent = next.parent;

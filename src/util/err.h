@@ -40,10 +40,13 @@ enum err_cause {
 	CAUSE_THROTTLED,   /* the server asks for fewer requests */
 	CAUSE_TLS,         /* the server's certificate does not verify */
 	CAUSE_PROXY,       /* a proxy failed or refused: nothing is known about the server */
+	CAUSE_SETTINGS,    /* what is set for the server cannot be used: it was not asked */
 	CAUSE_PAGE,        /* a web page came in place of a file */
 	CAUSE_PORTAL,      /* a network that wants a login answers in place of the server */
 	CAUSE_LOCKED,      /* another process holds a lock */
 	CAUSE_WITHDRAWN,   /* the publisher has withdrawn it */
+	CAUSE_UNCONFIRMED, /* a person has to confirm it first */
+	CAUSE_UNLISTED,    /* no role that is trusted for it lists it */
 	CAUSE_CHANGED,     /* a file of others is no longer the version that is signed */
 };
 

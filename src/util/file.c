@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TEMPORARY_TRIES 100
+
 void file_close(int *fd)
 {
 	if (*fd < 0)
@@ -261,14 +263,20 @@ static bool is_special(const char *path)
 	       (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
-int file_rename(const char *from, const char *to, struct err *e)
+static int rename_unsynced(const char *from, const char *to, struct err *e)
 {
 	if (is_special(to))
 		return err_set(e, ERR_USAGE,
 			       "%s exists and is not a regular file; it is not replaced", to);
 	if (rename(from, to) < 0)
 		return err_sys(e, errno, "cannot rename %s to %s", from, to);
-	return sync_dir_of(to, e);
+	return 0;
+}
+
+int file_rename(const char *from, const char *to, struct err *e)
+{
+	int rc = rename_unsynced(from, to, e);
+	return rc < 0 ? rc : sync_dir_of(to, e);
 }
 
 int file_space(const char *path, uint64_t *bytes, struct err *e)
@@ -319,7 +327,8 @@ int file_new_open(struct file_new *f, const char *path, mode_t mode, struct err 
 	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
 	CLEANUP(mem_free_ptr) char *temporary = NULL;
 	int fd = -1;
-	for (int tries = 0; fd < 0 && (tries == 0 || (errno == EEXIST && tries < 100)); tries++) {
+	for (int tries = 0; fd < 0 && (tries == 0 || (errno == EEXIST && tries < TEMPORARY_TRIES));
+	     tries++) {
 		mem_free_ptr(&temporary);
 		temporary = temporary_name(dir, path_base(path));
 		/* Some file systems need two steps for a new file, and the second one would fail if
@@ -362,6 +371,15 @@ int file_new_commit(struct file_new *f, struct err *e)
 {
 	int rc = new_sync_close(f, e);
 	if (rc == 0 && (rc = file_rename(f->temporary, f->path, e)) == 0)
+		mem_free_ptr(&f->temporary);
+	file_new_abort(f);
+	return rc;
+}
+
+int file_new_commit_unsynced(struct file_new *f, struct err *e)
+{
+	int rc = rename_unsynced(f->temporary, f->path, e);
+	if (rc == 0)
 		mem_free_ptr(&f->temporary);
 	file_new_abort(f);
 	return rc;
@@ -497,13 +515,31 @@ int file_reflink(const char *from, const char *to, mode_t mode, bool *done, stru
 	return rc;
 }
 
+/* Makes a link under a temporary name beside `path`; the caller frees the name. NULL: it cannot be
+ * made, as errno says. */
+static char *link_beside(const char *path, int (*make)(const char *target, const char *name),
+			 const char *target)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
+	for (int tries = 0; tries < TEMPORARY_TRIES; tries++) {
+		CLEANUP(mem_free_ptr) char *temporary = temporary_name(dir, path_base(path));
+		if (make(target, temporary) == 0)
+			return STEAL(temporary);
+		if (errno != EEXIST)
+			break;
+	}
+	return NULL;
+}
+
+static int hard_link(const char *target, const char *name)
+{
+	return linkat(AT_FDCWD, target, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
 int file_link(const char *from, const char *to, bool *done, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *dir = path_dir(to);
-	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(to),
-							   (long)getpid() & 0xffffff);
-	unlink(temporary);
-	*done = linkat(AT_FDCWD, from, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0;
+	CLEANUP(mem_free_ptr) char *temporary = link_beside(to, hard_link, from);
+	*done = temporary != NULL;
 	if (!*done)
 		return 0;
 	int rc = file_rename(temporary, to, e);
@@ -523,18 +559,21 @@ int file_link_or_copy(const char *from, const char *to, mode_t mode, const struc
 	return rc < 0 || done ? rc : file_copy(from, to, mode, cancel, e);
 }
 
-int file_symlink_atomic(const char *target, const char *path, struct err *e)
+int file_symlink_unsynced(const char *target, const char *path, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *dir = path_dir(path);
-	CLEANUP(mem_free_ptr) char *temporary = mem_printf("%s/.%s.%06lx.tmp", dir, path_base(path),
-							   (long)getpid() & 0xffffff);
-	unlink(temporary);
-	if (symlink(target, temporary) < 0)
+	CLEANUP(mem_free_ptr) char *temporary = link_beside(path, symlink, target);
+	if (!temporary)
 		return err_sys(e, errno, "cannot link %s", path);
-	int rc = file_rename(temporary, path, e);
+	int rc = rename_unsynced(temporary, path, e);
 	if (rc < 0)
 		unlink(temporary);
 	return rc;
+}
+
+int file_symlink_atomic(const char *target, const char *path, struct err *e)
+{
+	int rc = file_symlink_unsynced(target, path, e);
+	return rc < 0 ? rc : sync_dir_of(path, e);
 }
 
 int file_list_dir(const char *dir, struct str_list *names, struct err *e)

@@ -4,9 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static NORETURN void out_of_memory(void)
+/* Set by the commands only: in libferry nothing can set it. */
+static void (*tell)(void);
+
+void mem_on_exhausted(void (*fn)(void))
 {
-	fputs("ferry: out of memory\n", stderr);
+	tell = fn;
+}
+
+static NORETURN void exhausted(void)
+{
+	if (tell)
+		tell();
 	abort();
 }
 
@@ -14,7 +23,7 @@ void *mem_alloc(size_t size)
 {
 	void *p = calloc(1, size ? size : 1);
 	if (!p)
-		out_of_memory();
+		exhausted();
 	return p;
 }
 
@@ -22,7 +31,7 @@ void *mem_realloc(void *p, size_t size)
 {
 	void *q = realloc(p, size ? size : 1);
 	if (!q)
-		out_of_memory();
+		exhausted();
 	return q;
 }
 
@@ -46,7 +55,7 @@ char *mem_printf(const char *fmt, ...)
 	int len = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (len < 0)
-		out_of_memory();
+		exhausted();
 	return text;
 }
 
@@ -71,7 +80,7 @@ void *mem_grow(void *p, size_t count, size_t *cap, size_t size)
 	size_t want = *cap ? *cap * 2 : 8;
 	size_t bytes;
 	if (__builtin_mul_overflow(want, size, &bytes))
-		out_of_memory();
+		exhausted();
 	p = mem_realloc(p, bytes);
 	memset((char *)p + *cap * size, 0, (want - *cap) * size);
 	*cap = want;

@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+/* What is called before that. For main(), before there are threads. */
+void mem_on_exhausted(void (*fn)(void));
+
 void *mem_alloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
 char *mem_strdup(const char *s);

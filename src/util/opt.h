@@ -38,8 +38,9 @@ enum opt_hint {
 	HINT_NONE,
 	HINT_FILE,
 	HINT_DIR,
-	HINT_MODEL,  /* in the catalog */
-	HINT_STORED, /* a model in the store */
+	HINT_MODEL,   /* in the catalog */
+	HINT_STORED,  /* a model in the store */
+	HINT_PARTIAL, /* a model with an unfinished download */
 	HINT_MIRROR,
 	HINT_REPOSITORY,
 	HINT_ROLE,   /* of the metadata */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -22,16 +23,33 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
 
+static int native_linkable_file(const char *dir, mode_t mode)
+{
+	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+}
+
 static int native_nameless_file(const char *dir)
 {
-	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return native_linkable_file(dir, 0600);
+}
+
+/* Where the system has pthread_condattr_setclock(), which macOS lacks. */
+static clockid_t native_cond_clock(pthread_condattr_t *a)
+{
+	return pthread_condattr_setclock(a, CLOCK_MONOTONIC) == 0 ? CLOCK_MONOTONIC
+								  : CLOCK_REALTIME;
+}
+
+static void native_write_back(int fd, uint64_t offset, uint64_t len)
+{
+	int ignored = sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+	(void)ignored;
 }
 
 static int native_memory_file(void)
@@ -109,6 +127,23 @@ static void native_will_read_all(int fd)
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 
+static void native_will_read(int fd, uint64_t offset, uint64_t len)
+{
+	posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
+static void native_forget_cached(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+/* By the number, since the file may have another name by now, or none. */
+static int native_open_direct(int fd)
+{
+	CLEANUP(mem_free_ptr) char *path = mem_printf("/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+}
+
 static char *native_own_path(void)
 {
 	return realpath("/proc/self/exe", NULL);
@@ -151,19 +186,20 @@ static void native_boot_id(char out[OS_BOOT_ID])
 	first_line("/proc/sys/kernel/random/boot_id", out, OS_BOOT_ID);
 }
 
-/* Of a container's control group, version 2 or 1. */
-static uint64_t native_memory_limit(void)
+static uint64_t native_process_space(void)
 {
-	static const char *const files[] = { "/sys/fs/cgroup/memory.max",
-					     "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
-	char line[32];
-	uint64_t limit;
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		first_line(files[i], line, sizeof line);
-		if (parse_u64(line, &limit))
-			return limit;
-	}
-	return 0;
+	struct stat st;
+	return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+/* What stands behind the name of the program, which may hold anything: " Z 1 …"; "" if unknown. */
+static const char *native_process_state(long pid, char *line, size_t size)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+	first_line(path, line, size);
+	const char *at = strrchr(line, ')');
+	return at ? at + 1 : "";
 }
 
 static bool native_has_arm_sha256(void)
@@ -183,7 +219,10 @@ static int cannot(void)
 	return -1;
 }
 
+#define native_cond_clock(a) ((void)(a), CLOCK_REALTIME)
+#define native_write_back(fd, offset, len) ((void)(fd), (void)(offset), (void)(len))
 #define native_nameless_file(dir) ((void)(dir), cannot())
+#define native_linkable_file(dir, mode) ((void)(dir), (void)(mode), cannot())
 #define native_memory_file() cannot()
 #define native_reserve(fd, size) ((void)(fd), (void)(size), ENOSYS)
 #define native_clone(to, from) ((void)(to), (void)(from), cannot())
@@ -196,13 +235,17 @@ static int cannot(void)
 #define native_keeps_inodes(path) ((void)(path), true)
 #define native_has_holes(path) ((void)(path), true)
 #define native_will_read_all(fd) ((void)(fd))
+#define native_will_read(fd, offset, len) ((void)(fd), (void)(offset), (void)(len))
+#define native_forget_cached(fd) ((void)(fd))
+#define native_open_direct(fd) ((void)(fd), cannot())
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
 #define native_sockets(ends) cannot()
 #define native_die_with_parent() ((void)0)
 #define native_processors() 0u
 #define native_boot_id(out) ((void)(out))
-#define native_memory_limit() UINT64_C(0)
+#define native_process_space() UINT64_C(0)
+#define native_process_state(pid, line, size) ((void)(pid), (void)(line), (void)(size), "")
 #define native_has_arm_sha256() false
 
 #endif
@@ -226,6 +269,11 @@ int os_nameless_file(const char *dir)
 	if (fd >= 0)
 		unlink(path);
 	return fd;
+}
+
+int os_linkable_file(const char *dir, mode_t mode)
+{
+	return native_linkable_file(dir, mode);
 }
 
 int os_memory_file(void)
@@ -337,6 +385,28 @@ bool os_has_holes(const char *path)
 	return native_has_holes(path);
 }
 
+/* Where the system has no SEEK_DATA, there is data everywhere. */
+static off_t next_data(int fd, off_t offset)
+{
+#ifdef SEEK_DATA
+	return lseek(fd, offset, SEEK_DATA);
+#else
+	(void)fd;
+	return offset;
+#endif
+}
+
+bool os_has_data(int fd, uint64_t offset, uint64_t end)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size <= offset)
+		return false;
+	off_t at = next_data(fd, (off_t)offset);
+	if (at < 0)
+		return errno != ENXIO;
+	return (uint64_t)at < end;
+}
+
 struct timespec os_modified(const struct stat *st)
 {
 #ifdef __APPLE__
@@ -355,6 +425,29 @@ uint64_t os_modified_ns(const struct stat *st)
 void os_will_read_all(int fd)
 {
 	native_will_read_all(fd);
+}
+
+void os_will_read(int fd, uint64_t offset, uint64_t len)
+{
+	native_will_read(fd, offset, len);
+}
+
+void os_forget_cached(int fd)
+{
+	native_forget_cached(fd);
+}
+
+int os_open_direct(int fd)
+{
+	return native_open_direct(fd);
+}
+
+bool os_write_direct(int fd, const void *data, size_t len, uint64_t offset)
+{
+	const uint64_t all = (uintptr_t)data | len | offset;
+	if (fd < 0 || all % OS_DIRECT_UNIT)
+		return false;
+	return pwrite(fd, data, len, (off_t)offset) == (ssize_t)len;
 }
 
 /* -- processes ------------------------------------------------------------------- */
@@ -392,6 +485,46 @@ void os_die_with_parent(void)
 	native_die_with_parent();
 }
 
+void os_process_place(char out[OS_PLACE])
+{
+	char host[64] = "", boot[OS_BOOT_ID];
+	int ignored = gethostname(host, sizeof host - 1);
+	(void)ignored;
+	os_boot_id(boot);
+	snprintf(out, OS_PLACE, "%s/%s/%llu", host, boot,
+		 (unsigned long long)native_process_space());
+	for (char *c = out; *c; c++)
+		if (*c <= ' ' || *c == 127)
+			*c = '_';
+}
+
+/* The 20th field from the state on: proc(5). */
+static uint64_t started_of(const char *state)
+{
+	for (int field = 0; *state && field < 20; field++) {
+		state += strspn(state, " ");
+		state += field < 19 ? strcspn(state, " ") : 0;
+	}
+	return strtoull(state, NULL, 10);
+}
+
+uint64_t os_process_started(long pid)
+{
+	char line[1024];
+	return pid > 0 ? started_of(native_process_state(pid, line, sizeof line)) : 0;
+}
+
+bool os_process_runs(long pid, uint64_t started)
+{
+	char line[1024];
+	if (pid <= 0 || (kill((pid_t)pid, 0) < 0 && errno != EPERM))
+		return false;
+	const char *state = native_process_state(pid, line, sizeof line);
+	uint64_t is = started_of(state);
+	return !str_starts(state, " Z") && !str_starts(state, " X") &&
+	       (!is || !started || is == started);
+}
+
 unsigned os_processors(void)
 {
 	unsigned usable = native_processors();
@@ -399,25 +532,50 @@ unsigned os_processors(void)
 	return all > 0 ? (unsigned)all : 1;
 }
 
-/* -- the machine ----------------------------------------------------------------- */
+/* -- threads --------------------------------------------------------------------- */
 
-uint64_t os_memory(void)
+void os_cond_init(pthread_cond_t *c)
 {
-	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	uint64_t all = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-	uint64_t limit = native_memory_limit();
-	return limit && (limit < all || !all) ? limit : all;
+	pthread_condattr_t a;
+	pthread_condattr_init(&a);
+	(void)native_cond_clock(&a);
+	pthread_cond_init(c, &a);
+	pthread_condattr_destroy(&a);
 }
+
+void os_cond_wait(pthread_cond_t *c, pthread_mutex_t *lock, unsigned ms)
+{
+	pthread_condattr_t a;
+	struct timespec t;
+	pthread_condattr_init(&a);
+	clock_gettime(native_cond_clock(&a), &t);
+	pthread_condattr_destroy(&a);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(c, lock, &t);
+}
+
+void os_write_back(int fd, uint64_t offset, uint64_t len)
+{
+	native_write_back(fd, offset, len);
+}
+
+/* -- the machine ----------------------------------------------------------------- */
 
 #define STARTED "started "
 
-/* The difference of two clocks, so it may be a second more or less each time. */
+/* The difference of two clocks, rounded down: of their seconds alone it would be a second more or
+ * less each time. */
 static long long started_s(void)
 {
 	struct timespec now, since;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_MONOTONIC, &since);
-	return (long long)now.tv_sec - since.tv_sec;
+	return (long long)now.tv_sec - since.tv_sec - (now.tv_nsec < since.tv_nsec);
 }
 
 void os_boot_id(char out[OS_BOOT_ID])

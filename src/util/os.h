@@ -12,6 +12,7 @@
 
 #include "util/base.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -24,6 +25,10 @@ bool os_lacks(int sys);
  * 0600, for reading and writing. -1 and errno. Fall-back: the file has a temporary name
  * (file_is_temporary()) for a moment; a process killed then leaves an empty file. */
 WARN_UNUSED int os_nameless_file(const char *dir);
+
+/* The same for os_link_open_file(), with this mode, from which the umask takes.
+ * Fall-back: always -1: there is no such file. */
+WARN_UNUSED int os_linkable_file(const char *dir, mode_t mode);
 
 /* The same without a folder: in memory where the system can.
  * Fall-back: a nameless file in $TMPDIR, or in /tmp: its bytes may reach a disk. */
@@ -71,9 +76,18 @@ uint64_t os_max_file(const char *dir);
  * and some others make numbers up. Fall-back: always true. */
 bool os_keeps_inodes(const char *path);
 
+/* Has the disk bytes of the file between offset and end, as far as the file system tells? A part
+ * that was never written to need not be read. Asks with SEEK_DATA, which is of POSIX.1-2024; macOS
+ * and FreeBSD have it, too. Fall-back: true wherever the file has a length. */
+bool os_has_data(int fd, uint64_t offset, uint64_t end);
+
 /* Can files here have holes? Where they cannot, making a file longer writes zeros.
  * Fall-back: always true. */
 bool os_has_holes(const char *path);
+
+/* Lets the system read the file from the disk again, where it has its bytes in memory. Fall-back:
+ * does nothing. */
+void os_forget_cached(int fd);
 
 /* When the content of the file was changed. */
 struct timespec os_modified(const struct stat *st);
@@ -83,6 +97,19 @@ uint64_t os_modified_ns(const struct stat *st);
 /* Advises the system that the file will be read once, from start to end. Fall-back: does
  * nothing. */
 void os_will_read_all(int fd);
+/* The system begins to read these bytes now, because they will be needed soon. Fall-back: does
+ * nothing. */
+void os_will_read(int fd, uint64_t offset, uint64_t len);
+
+/* Another descriptor of an open file, to write around the page cache, or -1.
+ * Fall-back: always -1. */
+WARN_UNUSED int os_open_direct(int fd);
+/* Writes around the page cache: that needs memory, which is slow to get where it was not in use
+ * for a while, above all in a virtual machine, and it takes it from other programs. False if not
+ * all of it was written: write it in the usual way then, which also tells why. fd, of
+ * os_open_direct(), may be -1; length, offset and memory must be multiples of OS_DIRECT_UNIT. */
+#define OS_DIRECT_UNIT 4096
+WARN_UNUSED bool os_write_direct(int fd, const void *data, size_t len, uint64_t offset);
 
 /* -- processes ------------------------------------------------------------------- */
 
@@ -100,15 +127,49 @@ WARN_UNUSED int os_sockets(int ends[2]);
  * Fall-back: does nothing; a child of a killed program runs on to its end. */
 void os_die_with_parent(void);
 
+#define OS_PLACE 160
+
+/* A text without white space for this machine since it was started, and the space of process
+ * numbers in it (a container has its own): processes with the same text know each other's numbers.
+ * Fall-back: containers are not told apart by more than the name of the host; the text may
+ * change after the clock was set. */
+void os_process_place(char out[OS_PLACE]);
+/* When the process was started, in a unit of the system's own: tells it from a later one with the
+ * same number. 0: unknown. Fall-back: always 0. */
+uint64_t os_process_started(long pid);
+/* Does the process run that was started then (0: whenever)? One that has ended, and that its parent
+ * has not asked about, does not. Fall-back: it does, and so does a later one with its number. */
+bool os_process_runs(long pid, uint64_t started);
+
 /* Processors that this process may use, at least 1.
  * Fall-back: those of the machine. */
 unsigned os_processors(void);
 
+/* -- threads --------------------------------------------------------------------- */
+
+/* A condition that os_cond_wait() waits for, at most so long, whatever happens to the clock of the
+ * machine. Fall-back: a clock that is set back makes a wait longer. */
+void os_cond_init(pthread_cond_t *c);
+void os_cond_wait(pthread_cond_t *c, pthread_mutex_t *lock, unsigned ms);
+
+/* The kernel begins to write the bytes of the file to the disk.
+ * Fall-back: does nothing; the next sync takes longer. */
+void os_write_back(int fd, uint64_t offset, uint64_t len);
+
 /* -- the machine ----------------------------------------------------------------- */
 
-/* Bytes of memory that the machine has, or that the container may use if that is less.
- * Fall-back: those of the machine; 0 if it does not say. */
-uint64_t os_memory(void);
+/* Bytes of memory; 0: not known, or there is none. */
+struct os_machine {
+	uint64_t total;     /* RAM */
+	uint64_t limit;     /* the lowest limit of this process: of its control groups (version 1 or
+			       2) and of `ulimit -v`; 0: none */
+	uint64_t available; /* RAM that is free now or can be freed */
+	uint64_t gpu;       /* of all graphics cards whose driver is amdgpu */
+	uint64_t shared;    /* macOS: of the RAM, what the GPU may use at most */
+};
+/* root is put before the path of each file that is read: "" on this machine; other values are for
+ * tests, which get no limit of `ulimit`. Fall-back: total only. */
+void os_machine(const char *root, struct os_machine *out);
 
 #define OS_BOOT_ID 64
 

@@ -32,6 +32,27 @@ void report_end(struct report *r, const char *task, bool ok)
 	emit(r, &(struct report_event){ .kind = REPORT_END, .task = task, .ok = ok });
 }
 
+void report_source(struct report *r, const char *id, int64_t bytes, const char *state)
+{
+	emit(r, &(struct report_event){
+			.kind = REPORT_SOURCE, .source = id, .bytes = bytes, .state = state });
+}
+
+void report_whole(struct report *r, size_t files, uint64_t bytes)
+{
+	emit(r, &(struct report_event){ .kind = REPORT_WHOLE, .count = files, .total = bytes });
+}
+
+void report_wait(struct report *r, const char *what)
+{
+	emit(r, &(struct report_event){ .kind = REPORT_WAIT, .task = what });
+}
+
+void report_waited(struct report *r, const char *what)
+{
+	emit(r, &(struct report_event){ .kind = REPORT_WAIT, .task = what, .ok = true });
+}
+
 static void say(struct report *r, enum report_kind kind, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 

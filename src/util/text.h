@@ -15,6 +15,7 @@ bool str_starts(const char *s, const char *prefix);
 bool str_starts_nocase(const char *s, const char *prefix); /* ASCII */
 bool str_ends(const char *s, const char *suffix);
 bool str_eq_nocase(const char *a, const char *b); /* ASCII */
+bool str_same(const char *a, const char *b);      /* either may be NULL */
 int str_compare(const void *a, const void *b);    /* qsort of char * */
 
 /* A growing list of owned strings. */

@@ -47,6 +47,8 @@ VERDICTS = words("publish/verify_result.c", "verify_verdict_name") - {"none"}
 
 # Each list of words in a schema, and the same one in the sources.
 LISTS = {
+    "common/$defs/engine": first_words("handoff/engines.c", "engines"),
+    "common/$defs/state": words("fetch/standing.c", "standing_name") | {"incomplete"},
     "common/$defs/holds": words("catalog/holds.c", "names"),
     "common/$defs/release_state": words("publish/release.c", "release_state_name"),
     "common/$defs/error/properties/class": ERRORS,
@@ -76,6 +78,8 @@ LISTS = {
     "output-mirror-cleanup/$defs/leftover/properties/state": None,
     "output-mirror-list/$defs/mirror/properties/can/items":
         first_words("mirror/record.c", "mirror_can_names"),
+    "output-outdated/$defs/model/properties/state":
+        (words("fetch/standing.c", "standing_name") | {"incomplete"}) - {"current", "older"},
     "output-prepare-check/properties/files/items/properties/verdict":
         words("gguf/check.c", "gguf_verdict_name") | {"unreadable"},
     "output-prepare-check/properties/models/items/properties/verdict":
@@ -94,8 +98,25 @@ LISTS = {
                                                        "push_step_reason"),
     "output-repository-status/$defs/repository/properties/state":
         words("cli/repository/status.c", "overall"),
+    "output-list/$defs/unlisted/properties/variants/items/properties/state":
+        {"unlisted", "withdrawn"},
+    "output-store-gc/properties/kept/items/properties/reason":
+        words("store/keep.c", "store_keep_name") - {"none"},
+    "output-store-import/properties/files/items/properties/state":
+        words("fetch/import_find.c", "import_state_name") - {"found", "ignored"},
+    "output-store-import/properties/files/items/properties/how":
+        words("store/adopt.c", "store_adopt_how_name") - {"none"},
+    "output-store-import/properties/models/items/properties/state":
+        words("cli/store/import.c", "state_of_model"),
+    "output-store-link/$defs/state": words("store/links.c", "store_links_state_name"),
+    "output-store-link/properties/links/items/properties/result":
+        words("cli/store/link.c", "result_of"),
+    "output-store-link/properties/links/items/properties/files/items/properties/how":
+        words("store/links_record.c", "hows"),
+    "output-store-link/properties/links/items/properties/files/items/properties/action":
+        words("handoff/plan.c", "handoff_action_name"),
     "output-store-verify/properties/files/items/properties/verdict":
-        words("cli/cmd_store.c", "verdict"),
+        words("cli/store/verify.c", "verdict"),
     "output-sync/properties/outcome": OUTCOMES - {"read-only", "examined"},
     "output-verify/properties/mode": words("publish/verify_report.c", "verify_mode_name"),
     "output-verify/$defs/mirror/properties/result": words("publish/verify_result.c",
@@ -103,6 +124,8 @@ LISTS = {
     "output-verify/$defs/file/properties/how": words("publish/verify_result.c",
                                                      "verify_how_name") - {"size"},
     "output-verify/$defs/verdict": VERDICTS,
+    "progress/$defs/task/properties/event": None,       # test_schemas.py
+    "progress/$defs/text/properties/event": None,
     "push-plan/$defs/step/properties/action": words("publish/push_plan.c", "push_action_name")
                                               - {"none", "keep"},
 }
@@ -228,6 +251,7 @@ KEYS = {
                     ("mirror/github.c", "keys"), ("mirror/git.c", "keys"),
                     ("mirror/oci.c", "keys"), ("mirror/names.c", "keys"),
                     ("mirror/bundle.c", "keys")],
+    "access.NAME": [("settings/access.c", "keys")],
     "announce.NAME": [("settings/announce.c", "keys")],
     "publish": [("settings/publish.c", "keys")],
     "fetch": [("settings/fetch.c", "keys")],
@@ -391,7 +415,9 @@ def test_the_writers_of_gguf_have_the_types_of_the_reader():
     for name, row in assigned("tests/cli/small_gguf.py", "BLOCKS").items():
         assert row == types[name]
     for name, row in assigned("scripts/make-test-gguf", "TYPES").items():
-        assert row == (*types[name], file_types()[name.upper()])
+        assert row == {n.lower(): t for n, t in types.items()}[name]
+    for name, number in assigned("scripts/make-test-gguf", "FILE_TYPES").items():
+        assert number == file_types()[name.upper()]
     for number, row in assigned("tests/simulated/gguf_file.py", "BLOCK").items():
         assert list(row) == ids[number]
     for name, number in assigned("tests/cli/llama_quantize.py", "TYPES").items():

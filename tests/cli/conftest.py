@@ -61,10 +61,8 @@ class Ferry:
             "TZ": "UTC",
             "FERRY_PASSPHRASE": "correct horse",
             **preloaded(),
-            # What tests preload comes before the runtime of a sanitizer build, which would mind.
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
         }
-        for name in ("UBSAN_OPTIONS", "LD_LIBRARY_PATH", "TMPDIR"):
+        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH", "TMPDIR"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
 
@@ -127,6 +125,13 @@ def outside(tmp_path_factory):
     yield
     left = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
     assert left == [], "a test wrote outside of its folder"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def address_sanitizer():
+    """Whatever a test starts, also through a script, may have libraries preloaded. They come before
+    the runtime of a sanitizer build, which would mind."""
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
 
 
 @pytest.fixture

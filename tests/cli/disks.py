@@ -39,6 +39,18 @@ class SmallDisk:
             while True:
                 eater.write(bytes(1 << 20))
 
+    def free(self, size):
+        """The others' files go away, and the disk grows to so many bytes."""
+        (self.path / "eater").unlink(missing_ok=True)
+        self.resize(size)
+
+    def empty(self, size):
+        """It goes away again."""
+        if self.mounted:
+            (self.path / "eater").unlink()
+        else:
+            self.resize(size)
+
     def close(self):
         if self.mounted:
             subprocess.run(["umount", self.path], check=True)

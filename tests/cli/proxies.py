@@ -1,6 +1,7 @@
 """Proxies for the end-to-end tests, on loopback.
 
-Tinyproxy is the real one. SimulatedProxy answers every request itself, as a proxy does whose
+Tinyproxy is the real one. Microsocks and Socat are real, too, the
+latter in front of it for TLS. SimulatedProxy answers every request itself, as a proxy does whose
 policy forbids a site.
 """
 
@@ -56,6 +57,46 @@ class Tinyproxy:
     @property
     def log(self):
         return (self.folder / "log").read_text()
+
+
+class Program:
+    """A server that is a program on a port of 127.0.0.1; `command` makes its words."""
+
+    def __init__(self, command):
+        self.command, self.process = command, None
+
+    def __enter__(self):
+        for _ in range(5):
+            self.port = servers.free_port()
+            self.process = subprocess.Popen(
+                self.command(self.port), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL)
+            with contextlib.suppress(RuntimeError):
+                servers.wait_for_port(self.port, self.process)
+                return self
+        raise RuntimeError("the server cannot listen on any port")
+
+    def __exit__(self, *ignored):
+        self.process.terminate()
+        self.process.wait()
+
+    def url(self, scheme, userinfo=""):
+        return f"{scheme}://{userinfo}127.0.0.1:{self.port}"
+
+
+class Socat(Program):
+    """Debian's socat: what comes to `listen`, with {port} in it, goes to `to`."""
+
+    def __init__(self, listen, to):
+        super().__init__(lambda port: [
+            "socat", listen.format(port=port) + ",bind=127.0.0.1,reuseaddr,fork", to])
+
+
+class Microsocks(Program):
+    """A real SOCKS5 proxy."""
+
+    def __init__(self, *options):
+        super().__init__(lambda port: ["microsocks", "-i", "127.0.0.1", "-p", str(port), *options])
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

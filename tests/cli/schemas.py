@@ -55,6 +55,8 @@ def validate_output(document):
         validate(document, "output-prepare-check")
     elif document["command"] == "show" and "provenance" in document:
         validate(document, "output-show-provenance")
+    elif document["command"] == "fetch" and "dry_run" in document:
+        validate(document, "output-fetch-dry-run")
     elif document["command"] == "push" and "bundle" in document:
         validate(document, "output-push-bundle")
     else:

@@ -202,10 +202,12 @@ class Fault(Turns):
     methods        e.g. ("HEAD",); None: all
     skip, times    so many matching requests pass first; then so many are hit (None: all)
     flip_at        the byte at this offset of the object has a bit turned
+    flip_in        the byte at this offset of every body
     drop_every     the connection is closed whenever it carried so many body bytes
     drop_after     the connection is closed after so many bytes of this body
     stall_after    nothing more comes after so many bytes of this body
-    hold_after     nothing more comes after so many bytes of this body until release()
+    hold_after     after so many bytes of all the bodies that it hits, nothing more comes until
+                   release()
     truncate       the object looks this long
     status         an error status; with retry_after, body
     html           a web page with status 200 instead of the object
@@ -216,29 +218,31 @@ class Fault(Turns):
     no_length      HTTP/1.0 style: no Content-Length, the end of the connection ends the body
     rate           bytes per second
     """
+    KNOWN = {"flip_at", "flip_in", "drop_every", "drop_after", "stall_after", "hold_after", "truncate",
+             "status", "retry_after", "body", "html", "ignore_range", "shift_range",
+             "redirect", "headers", "no_length", "rate"}
 
     def __init__(self, path="*", methods=None, skip=0, times=None, **what):
-        known = {"flip_at", "drop_every", "drop_after", "stall_after", "hold_after", "truncate",
-                 "status", "retry_after", "body", "html", "ignore_range", "shift_range",
-                 "redirect", "headers", "no_length", "rate"}
-        if set(what) - known:
-            raise TypeError(f"unknown faults {set(what) - known}")
+        if set(what) - self.KNOWN:
+            raise TypeError(f"unknown faults {set(what) - self.KNOWN}")
         super().__init__(skip, times)
         self.path, self.methods, self.what = path, methods, what
         self.released = threading.Event()
+        self.passed = 0
         if "hold_after" in what:
-            what["released"] = self.released
+            what["holder"] = self
 
     def release(self):
         """Lets go on what was held, and holds nothing more."""
         self.released.set()
 
-    def applies(self, method, path):
-        if not fnmatch.fnmatchcase(path, self.path):
-            return False
-        if self.methods and method not in self.methods:
-            return False
-        return self.takes_a_turn()
+    def matches(self, entry):
+        return fnmatch.fnmatchcase(entry["path"], self.path) and \
+            (not self.methods or entry["method"] in self.methods)
+
+    def applies(self, entry):
+        """entry: of the request, as in the server's log."""
+        return self.matches(entry) and self.takes_a_turn()
 
 
 class _Dropped(Exception):
@@ -255,6 +259,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.carried = 0
         with self.server.guard:
             self.server.connections += 1
+            self.server.peak = max(self.server.peak, self.server.connections)
 
     def finish(self):
         with self.server.guard:
@@ -279,13 +284,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.log.append(entry)
             what = {}
             for fault in self.server.faults:
-                if fault.applies(self.command, path):
+                if fault.applies(entry):
                     what.update(fault.what)
         self.entry = entry
         try:
             self.perform(path, what, with_body)
         except (_Dropped, ConnectionError, TimeoutError):
             self.close_connection = True
+        finally:
+            entry["over"] = True
 
     def head(self, status, length, headers, what):
         self.entry["status"] = status
@@ -305,8 +312,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def small(self, status, body, headers, what, with_body):
         self.head(status, len(body), headers, what)
         if with_body:
-            self.wfile.write(body)
             self.entry["sent"] += len(body)
+            self.wfile.write(body)
 
     def perform(self, path, what, with_body):
         if "status" in what:
@@ -342,11 +349,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         stat = os.fstat(f.fileno())
         size = min(stat.st_size, what.get("truncate", stat.st_size))
         kind = "application/json" if f.name.endswith(".json") else "application/octet-stream"
-        headers = [("Content-Type", kind), ("ETag", f'"{stat.st_mtime_ns:x}-{size:x}"'),
+        tag = what.get("etag", f'"{stat.st_mtime_ns:x}-{size:x}"')
+        headers = [("Content-Type", kind), ("ETag", tag),
                    ("Last-Modified", email.utils.formatdate(stat.st_mtime, usegmt=True))]
         span = None if what.get("ignore_range") else self.asked(size)
         condition = self.headers.get("If-Range")
-        if condition and condition != dict(headers)["ETag"]:
+        if condition and condition != tag:
             span = None
         if span is None:
             self.head(200, size, headers, what)
@@ -356,13 +364,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if first > last:
                 return self.small(416, b"", [("Content-Range", f"bytes */{size}")], what,
                                   with_body)
-            shift = what.get("shift_range", 0)
-            headers.append(("Content-Range", f"bytes {first + shift}-{last + shift}/{size}"))
+            headers += self.content_range(first, last, size, what)
             self.head(206, last - first + 1, headers, what)
         if with_body:
             self.send_span(f, first, last + 1, what)
 
+    def content_range(self, first, last, size, what):
+        shift = what.get("shift_range", 0)
+        return [("Content-Range", f"bytes {first + shift}-{last + shift}/{size}")]
+
     def send_span(self, f, first, end, what):
+        if "flip_in" in what:
+            what = {**what, "flip_at": first + what["flip_in"]}
         stops = []
         if "drop_after" in what:
             stops.append((first + what["drop_after"], "drop"))
@@ -372,10 +385,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             stops.append((first + what["stall_after"], "stall"))
         stop, action = min(stops, default=(end + 1, None))
         limit = min(end, stop)
-        hold = min(limit, first + what.get("hold_after", limit - first))
+        holder = what.get("holder")
+        hold = limit
+        if holder:
+            hold = min(limit, first + max(0, what["hold_after"] - holder.passed))
+            holder.passed += hold - first
         self.send_flipped(f, first, hold, what)
         if hold < limit:
-            self.server.wait_for_end(self.connection, what["released"])
+            self.server.wait_for_end(self.connection, holder.released)
         self.send_flipped(f, hold, limit, what)
         if stop > end or (stop == end and action != "drop"):
             return
@@ -421,12 +438,13 @@ class FaultServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+    fault = Fault
 
-    def __init__(self, root):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, root, handler=_Handler):
+        super().__init__(("127.0.0.1", 0), handler)
         self.root = pathlib.Path(root)
         self.faults, self.log = [], []
-        self.connections = 0
+        self.connections = self.peak = 0        # now, and the most at a time
         self.guard = threading.Lock()
         self.ending = threading.Event()
         self.port = self.server_address[1]
@@ -437,7 +455,7 @@ class FaultServer(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.port}"
 
     def add(self, path="*", **options):
-        fault = Fault(path, **options)
+        fault = self.fault(path, **options)
         with self.guard:
             self.faults.append(fault)
         return fault

@@ -76,6 +76,39 @@ def llama_tensors(blocks=(0,), kind="f32"):
     return tensors + [("output_norm.weight", [256], "f32")]
 
 
+# -- what is used together with a model ----------------------------------------------------------
+
+def adapter(path, architecture="llama", seed=1):
+    return write(path, {"general.architecture": ("str", architecture),
+                        "general.type": ("str", "adapter"), "adapter.type": ("str", "lora"),
+                        "adapter.lora.alpha": ("f32", 16.0)},
+                 [("blk.0.attn_q.weight.lora_a", [256, 8], "f32",
+                   struct.pack("<f", seed) * 2048),
+                  ("blk.0.attn_q.weight.lora_b", [8, 256], "f32")])
+
+
+def projector(path, seed=1):
+    return write(path, {"general.architecture": ("str", "clip"),
+                        "general.type": ("str", "mmproj"), "general.file_type": ("u32", 1),
+                        "clip.vision.block_count": ("u32", 1)},
+                 [("mm.0.weight", [64, 64], "f16", struct.pack("<e", seed) * 4096)])
+
+
+def imatrix(path):
+    return write(path, {"general.type": ("str", "imatrix"), "imatrix.chunk_count": ("u32", 1)},
+                 [("blk.0.attn_q.weight.in_sum2", [256, 1], "f32"),
+                  ("blk.0.attn_q.weight.counts", [1, 1], "f32")])
+
+
+def old_imatrix(path):
+    """In the format before GGUF."""
+    name = b"blk.0.attn_q.weight"
+    path = pathlib.Path(path)
+    path.write_bytes(struct.pack("<II", 1, len(name)) + name + struct.pack("<II", 1, 256) +
+                     struct.pack("<f", 1.0) * 256)
+    return path
+
+
 def shards(folder, stem, keys, tensors, count=2):
     """Writes the tensors as that many shards, and gives their paths."""
     size, paths = -(-len(tensors) // count), []

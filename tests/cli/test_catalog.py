@@ -185,8 +185,8 @@ def test_an_existing_configuration_says_where(desk):
     assert (desk.work / "b/keys/root.pem").stat().st_mode & 0o777 == 0o600
     assert "[repository.here]" in made["client_configuration"]
     assert made["client_command"] == [
-        "ferry", "repository", "add", "here", f"file://{desk.work}/a/tree", "--root-sha256",
-        made["root"]["sha256"]]
+        "ferry", "repository", "add",
+        f"file://{desk.work}/a/tree#sha256={made['root']['sha256']}"]
     assert desk.json("list")["name"] == "here"
 
 
@@ -194,7 +194,7 @@ def test_what_users_are_given_works_in_their_shell(desk):
     place = desk.work / "it's a place"
     told = desk.catalog("init", "lab", "--unencrypted", "--repository", place / "tree",
                         "--keys", place / "keys").out
-    command = told.partition("over a channel that they trust:\n\n")[2]
+    command = told.partition("On this machine it is:\n\n")[2].partition("\n")[0]
     reader = desk.work / "reader"
     reader.mkdir()
     path = f"{BIN}:{os.environ['PATH']}"
@@ -487,7 +487,7 @@ def test_a_signal_that_comes_too_late_does_not_hide_what_init_made(desk):
         result = init(i, check=None, env=env)
         if (desk.work / f"r{i}" / "metadata" / "timestamp.json").exists():
             assert result.code == 0, result.err
-            assert "root-sha256" in result.out
+            assert "#sha256=" in result.out
         else:
             assert result.code == -signal.SIGTERM
             init(i)

@@ -201,6 +201,35 @@ def test_both_clients_get_the_newest_version(client, trees):
     assert [f["name"] for f in got] == names
 
 
+def test_both_clients_open_the_model_of_a_variant_with_companions(client, work):
+    """0.1 does not know roles: it gets all the files, the model first."""
+    desk = Desk(work / "desk", "fresh")
+    desk.dir.mkdir()
+    (desk.dir / "ferry.conf").write_text("[repository.fresh]\npath = repository\nkeys = keys\n")
+    desk("init", "-q", "--unencrypted", "fresh")
+    model = small_gguf.write(work / "m.gguf", KEYS, TENSORS)
+    projector = small_gguf.projector(work / "mmproj.gguf")
+    Ferry(work)("prepare", "-q", "tiny", model, "--projector", projector, "--set",
+                "license.id=MIT")
+    desk("add", "-q", work / "models/tiny")
+    desk.sign()
+    client.follow(desk)
+    got = client.fetched("tiny")
+    assert [pathlib.Path(f["path"]).read_bytes() for f in got["files"]] == [
+        model.read_bytes(), projector.read_bytes()]
+    assert client("run", "--offline", "tiny", "--", "echo", "{}").out == got["path"] + "\n"
+    assert [f.get("role") for f in got["files"]] == [
+        None, "projector" if client.version == "new" else None]
+    # What 0.1 put into the store has its roles once this version has seen the card.
+    newer = Client(work, "new") if client.version == "old" else client
+    newer.follow(desk)
+    newer.env["FERRY_HOME"] = client.env["FERRY_HOME"]
+    again = newer.fetched("tiny")
+    assert again["fetched"] == 0 and again["files"][1]["role"] == "projector"
+    assert newer("run", "--offline", "tiny", "--", "echo", "{}", "{projector}").out.split() == [
+        f["path"] for f in again["files"]]
+
+
 # -- what changes under a client that follows ----------------------------------------------------
 
 @pytest.fixture

@@ -136,7 +136,8 @@ def test_versions_are_offered_after_an_at_sign(ferry, work, make_gguf):
 
 
 def test_only_stored_models_are_offered_where_only_they_can_be_used(offers):
-    for words in (["store", "remove"], ["store", "path"], ["store", "verify"], ["run"]):
+    for words in (["store", "remove"], ["store", "path"], ["store", "verify"], ["run"],
+                  ["update"], ["outdated"], ["pin"], ["unpin"]):
         assert offers(*words, "") == ["pico"]
         assert offers(*words, "pico:") == ["pico:q8_0"]
     assert offers("store", "path", "pico", "") == []

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import stat
@@ -78,6 +79,10 @@ def client(ferry, work, publisher):
         (work / "ferry.conf").write_text(publisher.client(*endpoints, **options))
     write()
     return write
+
+
+# Pieces come one after the other.
+ONE = "[fetch]\nconnections = 1"
 
 
 def faults(document):
@@ -269,7 +274,7 @@ def test_a_large_model_from_a_liar_and_a_dropper(ferry, work, publisher, prepare
     liar, dropper = fault_server(publisher.tree), fault_server(publisher.tree)
     publisher.sign(liar=liar.url, dropper=dropper.url)
     published = object_path(publisher.tree, "big-q8_0.gguf")
-    liar.add(path="*.gguf", flip_at=20 * MIB + 12345)
+    liar.add(path="*.gguf", flip_in=12345)
     dropper.add(path="*.gguf", drop_every=5 * MIB)
     shutil.move(publisher.tree / "targets" / "models", work / "models")
     os.symlink(work / "models", publisher.tree / "targets" / "models")
@@ -284,15 +289,21 @@ def test_a_large_model_from_a_liar_and_a_dropper(ferry, work, publisher, prepare
     model = document["models"][0]
     assert sha256(model["path"]) == published.name.split(".")[0]
     found = faults(document)
-    assert found["liar"] == {"wrong-bytes": 1}
-    assert found["dropper"]["dropped"] >= 14
-    assert "mirror liar: wrong bytes (piece 2, at byte 16777216)" in result.err
+    assert set(found["liar"]) - {"slow"} == {"wrong-bytes"}
+    assert found["dropper"]["dropped"] >= 8
+    assert re.search(r"mirror liar: wrong bytes (\d+ times )?\((first: )?piece \d+, at byte \d+\)", result.err)
     assert "mirror dropper: connection dropped" in result.err
     by_id = {s["id"]: s for s in document["sources"]}
     assert by_id["liar"]["banned"] and not by_id["dropper"]["banned"]
-    assert by_id["liar"]["wasted"] == PIECE
-    # Nothing but the bad piece came twice.
-    assert liar.sent("*.gguf") + dropper.sent("*.gguf") < model["size"] + 4 * PIECE
+    assert by_id["liar"]["wasted"] >= PIECE and by_id["liar"]["bytes"] == 0
+    assert by_id["liar"]["share"] + by_id["dropper"]["share"] in (99, 100, 101)
+    assert re.search(r"^ferry fetch: from liar     +\d+ %  .*  [\d.]+ MiB wasted$",
+                     result.err, re.M)
+    assert re.search(r"^ferry fetch: from dropper  +\d+ %  +[\d.]+ MiB", result.err, re.M)
+    # Nothing but the pieces of the liar came twice.
+    wasted = by_id["liar"]["wasted"] + by_id["dropper"]["wasted"]
+    assert liar.sent("*.gguf") + dropper.sent("*.gguf") <= model["size"] + wasted + 8 * MIB
+    assert wasted <= 8 * PIECE
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -311,7 +322,7 @@ def test_missing_on_one_and_refused_by_another(ferry, publisher, client, fault_s
 def test_a_stalled_mirror_is_left(ferry, publisher, client, fault_server):
     slow, good = fault_server(publisher.tree), fault_server(publisher.tree)
     publisher.sign(slow=slow.url, good=good.url)
-    slow.add(path="*.gguf", stall_after=PIECE + 1000)
+    slow.add(path="*.gguf", stall_after=1000)
     for seconds in (1, 10, 100):        # on a busy machine, the good one is slow, too
         client(extra=f"[fetch]\nstall-time = {seconds}s")
         before = good.sent("*.gguf")
@@ -319,8 +330,8 @@ def test_a_stalled_mirror_is_left(ferry, publisher, client, fault_server):
         if not found["good"]:
             break
         ferry("store", "remove", "tiny")
-    assert found["slow"] == {"stalled": 1}
-    assert good.sent("*.gguf") - before < 30 * MIB - PIECE
+    assert found["slow"] and set(found["slow"]) <= {"stalled", "slow"}
+    assert good.sent("*.gguf") - before <= 30 * MIB
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -355,8 +366,8 @@ def test_only_wrong_bytes_is_a_matter_of_integrity(ferry, work, publisher, clien
     bad.mend()
     before = bad.sent("*.gguf")
     model = ferry("fetch", "--json", "tiny").json["models"][0]
-    assert model["resumed"] == 2 * PIECE
-    assert bad.sent("*.gguf") - before == model["size"] - 2 * PIECE
+    assert model["resumed"] >= 2 * PIECE
+    assert bad.sent("*.gguf") - before == model["size"] - model["resumed"]
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -380,11 +391,12 @@ def test_endpoint_that_is_a_mirror_has_the_mirrors_name(ferry, publisher, client
     server, other = fault_server(publisher.tree), fault_server(publisher.tree)
     publisher.sign(north=server.url, south=other.url)
     client(server.url + "/")
-    server.add(path="*.gguf", flip_at=9 * MIB)
+    server.add(path="*.gguf", flip_in=9)
     result = ferry("fetch", "--json", "tiny")
-    assert faults(result.json) == {"north": {"wrong-bytes": 1}, "south": {}}
+    found = faults(result.json)
+    assert set(found["north"]) - {"slow"} == {"wrong-bytes"}
     assert result.json["sources"][0]["endpoint"] is True
-    assert "mirror north: wrong bytes (piece 1, at byte 8388608)" in result.err
+    assert re.search(r"mirror north: wrong bytes (\d+ times )?\((first: )?piece \d", result.err)
 
 
 # -- endpoints -------------------------------------------------------------------------------------
@@ -476,7 +488,7 @@ def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
     publisher.add(prepared("big", "100M"))
     publisher.sign()
     server = fault_server(publisher.tree)
-    client(server.url)
+    client(server.url, extra=ONE)
     size = object_path(publisher.tree, "big-q8_0.gguf").stat().st_size
     chance = random.Random(20)
 
@@ -492,7 +504,7 @@ def test_kill_twenty_times(ferry, publisher, prepared, client, fault_server):
         kill(process)
         server.wait_until_quiet()
         last = [e for e in server.log if e["path"].endswith(".gguf")][-1]
-        assert (last["range"] or "bytes=0-").startswith(f"bytes={begin * PIECE}-")
+        assert last["range"].startswith(f"bytes={(begin + arrived // PIECE) * PIECE}-")
     server.mend()
     before, kept = server.sent("*.gguf"), claimed(ferry)
     assert kept > 3
@@ -520,7 +532,7 @@ def test_kill_around_the_commit(ferry, work, publisher, client, validate):
         if result.code == 0:
             ferry("store", "remove", "tiny")
             shutil.rmtree(ferry.store / "trust")
-    assert killed > 10
+    assert killed >= 5
     assert ferry("fetch", "tiny").out
     assert parts(ferry) == []
     assert not list((ferry.store / "models").glob("**/.pending.json"))
@@ -530,7 +542,7 @@ def test_kill_around_the_commit(ferry, work, publisher, client, validate):
 def test_signals_end_cleanly(ferry, publisher, client, fault_server, number, validate):
     server = fault_server(publisher.tree)
     server.add(path="*.gguf", hold_after=12 * MIB)
-    client(server.url)
+    client(server.url, extra=ONE)
     process = ferry.start("fetch", "--json", "tiny", start_new_session=True)
     until(lambda: claimed(ferry) == 1, process)
     os.killpg(process.pid, number)
@@ -556,7 +568,7 @@ def waits(ferry, log, *args):
 def test_two_at_once_share_the_work(ferry, work, publisher, client, fault_server):
     server = fault_server(publisher.tree)
     held = server.add(path="*.gguf", hold_after=12 * MIB)
-    client(server.url)
+    client(server.url, extra=ONE)
     size = object_path(publisher.tree, TINY).stat().st_size
     first = ferry.start("fetch", "tiny")
     until(lambda: claimed(ferry) == 1, first)
@@ -571,7 +583,7 @@ def test_two_at_once_share_the_work(ferry, work, publisher, client, fault_server
 def test_waiting_process_takes_over_from_a_killed_one(ferry, work, publisher, client, fault_server):
     server = fault_server(publisher.tree)
     held = server.add(path="*.gguf", hold_after=12 * MIB)
-    client(server.url)
+    client(server.url, extra=ONE)
     first = ferry.start("fetch", "tiny", start_new_session=True)
     until(lambda: claimed(ferry) == 1, first)
     second = waits(ferry, Log(work / "log"), "--json")
@@ -580,14 +592,14 @@ def test_waiting_process_takes_over_from_a_killed_one(ferry, work, publisher, cl
     out, _ = communicate(second)
     assert second.returncode == 0
     assert json.loads(out)["models"][0]["resumed"] == PIECE
-    assert held.hits == 1
+    assert held.hits == 2
 
 
 def test_a_stopped_process_is_named_and_not_waited_for_for_ever(ferry, work, publisher, client,
                                                                 fault_server):
     server = fault_server(publisher.tree)
     held = server.add(path="*.gguf", hold_after=12 * MIB)
-    client(server.url)
+    client(server.url, extra=ONE)
     first = ferry.start("fetch", "tiny", start_new_session=True)
     until(lambda: claimed(ferry) == 1, first)
     lock = next((ferry.store / "partial").glob("*.lock"))
@@ -623,7 +635,7 @@ def test_full_disk_is_seen_before_the_start(ferry, publisher, client):
 def test_disk_that_fills_up_is_no_fault_of_a_mirror(ferry, publisher, client, fault_server):
     server = fault_server(publisher.tree)
     held = server.add(path="*.gguf", hold_after=12 * MIB)
-    client(server.url)
+    client(server.url, extra=ONE)
     disk = SmallDisk(ferry.store, 40 * MIB)
     try:
         process = ferry.start("fetch", "tiny", env=disk.env)
@@ -634,7 +646,7 @@ def test_disk_that_fills_up_is_no_fault_of_a_mirror(ferry, publisher, client, fa
     finally:
         disk.close()
     assert process.returncode == 7, err
-    assert "No space left on device" in err
+    assert "No space left on device" in err or "the disk is filling up" in err
     assert "mirror" not in err and "hint: free some space" in err
 
 

@@ -68,6 +68,19 @@ def test_a_group_fetches_runs_and_cleans_in_one_store(ferry, people):
     assert own_by(EVE, ferry.store) == before == set()
 
 
+def test_what_one_member_has_fetched_spares_another_the_download_of_a_new_version(
+        ferry, people, publisher, prepared):  # noqa: F811
+    alice, bob, _ = people(0o002)
+    group_folder(ferry.store)
+    alice("fetch", "tiny")
+    publisher.add(prepared("tiny", "30M", "--template", "{{ messages[0]['content'] }}" * 9))
+    publisher.sign()
+    model, = bob("fetch", "--json", "tiny").json["models"]
+    assert model["version"] == 2 and model["reused"] > model["size"] * 0.95
+    assert model["fetched"] + model["reused"] == model["size"]
+    bob("store", "verify")
+
+
 def test_lock_files_of_a_group_are_for_the_group_and_for_nobody_else(ferry, people):
     alice, bob, _ = people(0o002)
     group_folder(ferry.store)

@@ -363,7 +363,7 @@ def test_a_simulated_registry_that_answers_another_range_is_named(oci_publisher,
            reader.pin)
     proxy.add("^GET .*/blobs/", shifted=True)
     failed = reader("fetch", "tiny", check=4)       # every source failed
-    assert "wrong answer (answered with bytes 10-" in failed.err
+    assert "wrong answer (answered with" in failed.err
 
 
 def test_a_publisher_that_another_one_overtakes_ends_with_8(oci_publisher, proxy, registry, image,

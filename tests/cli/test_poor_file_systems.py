@@ -13,7 +13,9 @@ import pytest
 
 from conftest import preloaded
 from disks import SmallDisk
-from test_fetch import MIB, PIECE, TINY, client, prepared, publisher, sha256, signed  # noqa: F401
+from test_fetch import (MIB, PIECE, TINY, claimed, client, prepared, publisher,  # noqa: F401
+                        sha256, signed)
+from waiting import kill, until
 
 ERRORS = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL]
 EVERYTHING = "chmod times links locks exclusive sync"
@@ -191,14 +193,18 @@ def test_a_file_that_is_too_large_to_be_copied_is_refused_before_it_is_read(ferr
 def test_an_unfinished_file_is_not_filled_with_zeros_on_simulated_fat(
         ferry, publisher, client, fault_server):  # noqa: F811
     server = fault_server(publisher.tree)
-    server.add(path="*.gguf", flip_at=PIECE + 1)
-    client(server.url)
-    for words, whole in (("fat", False), ("sync", True)):
-        ferry("fetch", "tiny", env=lacking(words), check=6)
+    # One piece after the other, so that the file ends behind the first one.
+    client(server.url, extra="[fetch]\nconnections = 1")
+    size = next(publisher.tree.glob(f"targets/models/*/*.{TINY}")).stat().st_size
+    for words, length in (("sync", size), ("fat", PIECE)):
+        ferry("store", "gc", "--partials", "0")
+        server.add(path="*.gguf", skip=1, hold_after=1000)
+        process = ferry.start("fetch", "tiny", env=lacking(words), start_new_session=True)
+        until(lambda: claimed(ferry) == 1, process)
+        kill(process)
+        server.mend()
         part, = (ferry.store / "partial").glob("*.part")
-        size = next(publisher.tree.glob(f"targets/models/*/*.{TINY}")).stat().st_size
-        assert (part.stat().st_size == size) == whole
-    server.mend()
+        assert part.stat().st_size == length
     model, = ferry("fetch", "tiny", "--json", env=lacking("fat")).json["models"]
     assert model["resumed"] >= PIECE
     ferry("store", "verify")

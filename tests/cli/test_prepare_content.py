@@ -7,7 +7,7 @@ import pytest
 
 from publisher import Publisher
 import small_gguf
-from small_gguf import llama_keys, llama_tensors, shards, write
+from small_gguf import adapter, imatrix, llama_keys, llama_tensors, projector, shards, write
 
 TWO = llama_keys(blocks=2), llama_tensors((0, 1))
 
@@ -17,30 +17,10 @@ def model(path, **keys):
     return write(path, llama_keys(**keys), llama_tensors())
 
 
-def adapter(path):
-    return write(path, {"general.architecture": ("str", "llama"),
-                        "general.type": ("str", "adapter"), "adapter.type": ("str", "lora"),
-                        "adapter.lora.alpha": ("f32", 16.0)},
-                 [("blk.0.attn_q.weight.lora_a", [256, 8], "f32"),
-                  ("blk.0.attn_q.weight.lora_b", [8, 256], "f32")])
-
-
-def projector(path):
-    return write(path, {"general.architecture": ("str", "clip"),
-                        "general.type": ("str", "mmproj"), "general.file_type": ("u32", 1),
-                        "clip.vision.block_count": ("u32", 1)}, [("mm.0.weight", [64, 64], "f16")])
-
-
 def control_vector(path):
     return write(path, {"general.architecture": ("str", "controlvector"),
                         "controlvector.model_hint": ("str", "llama")},
                  [("direction.1", [256], "f32")])
-
-
-def imatrix(path):
-    return write(path, {"general.type": ("str", "imatrix"), "imatrix.chunk_count": ("u32", 1)},
-                 [("blk.0.attn_q.weight.in_sum2", [256, 1], "f32"),
-                  ("blk.0.attn_q.weight.counts", [1, 1], "f32")])
 
 
 def digests(result):

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+import small_gguf
 from conftest import ROOT
 from hf_simulated import HubSimulated
 from kills import Moments
@@ -46,6 +47,31 @@ def repo(hub, gguf):
 
 def card_of(work, name="m"):
     return json.loads((work / f"models/{name}/{name}.card.json").read_text())
+
+
+# -- with companions --------------------------------------------------------------------
+
+def test_companions_come_from_repositories_at_their_own_commits(ferry, work, hub, gguf):
+    small_gguf.projector(work / "p.gguf")
+    small_gguf.old_imatrix(work / "i.dat")
+    model, other = gguf(), gguf("--seed", "7")
+    one = hub.add("org/Vision", {"README.md": README, "v-Q8_0.gguf": model,
+                                 "mmproj-v-F16.gguf": (work / "p.gguf").read_bytes(),
+                                 "v.imatrix": (work / "i.dat").read_bytes()})
+    two = hub.add("org/Small", {"v-Q8_0.gguf": other})
+    options = ("--projector", "hf:org/Vision:mmproj-v-F16.gguf", "--draft", "hf:org/Small",
+               "--imatrix", "hf:org/Vision:v.imatrix")
+    result = ferry("prepare", "m", "hf:org/Vision:Q8_0", *options, "--json").json
+    assert [(f.get("role"), f["sha256"]) for f in result["files"]] == [
+        (None, sha256(model)), ("projector", sha256((work / "p.gguf").read_bytes())),
+        ("draft", sha256(other)), ("imatrix", sha256((work / "i.dat").read_bytes()))]
+    record, = (work / "models/m").glob("*.provenance.json")
+    build = json.loads(record.read_text())["predicate"]["buildDefinition"]
+    assert [c["revision"] for c in build["externalParameters"]["companions"]] == [
+        one.head, two.head, one.head]
+    again = ferry("prepare", "m", "hf:org/Vision:Q8_0", *options, "--json").json
+    assert not again["made"] and again["received"] == 0
+    assert [p.name for p in (work / "models/m/.ferry-prepare").iterdir() if p.is_dir()] == []
 
 
 # -- which file -------------------------------------------------------------------------

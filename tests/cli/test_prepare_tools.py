@@ -7,6 +7,7 @@ import struct
 import tarfile
 
 import pytest
+import small_gguf
 from conftest import ROOT
 from waiting import communicate, gone, kill, until
 
@@ -99,8 +100,17 @@ def test_an_importance_matrix_is_passed_through(tools, work, f16):
     (work / "i.dat").write_bytes(b"x")
     tools("prepare", "m", f16, "--quantize", "Q4_K_M", "--imatrix", "i.dat")
     assert "importance matrix" in tools("prepare", "m", f16, "--quantize", "IQ2_XS", check=2).err
-    assert "--imatrix needs --quantize" in tools("prepare", "m", f16, "--imatrix", "i.dat",
-                                                  check=2).err
+    assert "--keep-imatrix belongs to --quantize and --imatrix" in tools(
+        "prepare", "m", f16, "--imatrix", "i.dat", "--keep-imatrix", check=2).err
+
+
+def test_the_importance_matrix_of_quantize_is_kept_on_request(tools, work, f16):
+    small_gguf.old_imatrix(work / "i.dat")
+    options = ("--quantize", "Q4_K_M", "--imatrix", "i.dat")
+    alone, = tools("prepare", "m", f16, *options, "--json").json["files"]
+    kept = tools("prepare", "m", f16, *options, "--keep-imatrix", "--json").json["files"]
+    assert [f.get("role") for f in kept] == [None, "imatrix"]
+    assert kept[0]["sha256"] == alone["sha256"]
 
 
 def test_shards_are_quantized_into_one_file(tools, work, make_gguf):

@@ -56,7 +56,7 @@ def test_a_fetch_from_releases_alone(publisher, github, configure, push, ferry, 
     ferry("repository", "add", "demo", server.url, "--root",
           publisher.tree / "metadata/1.root.json")
     github.forget_requests()
-    assert "warning" not in ferry("fetch", "demo/tiny").err
+    assert "warning: mirror hub" not in ferry("fetch", "demo/tiny").err
     assert [r["operation"] for r in github.requests() if r["operation"] == "download"]
     assert github.requests("get-release-asset") == []
 

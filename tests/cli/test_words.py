@@ -11,19 +11,19 @@ from test_frame import COMMANDS, leaves
 from published import publisher, signed_base    # noqa: F401
 
 WORDS = {
-    "pull": "ferry fetch", "download": "ferry fetch", "get": "ferry fetch",
-    "install": "ferry fetch", "upgrade": "ferry fetch MODEL", "ls": "ferry list",
+    "download": "ferry fetch", "get": "ferry fetch",
+    "install": "ferry fetch", "ls": "ferry store list",
     "find": "ferry search", "info": "ferry show", "rm": "ferry store remove",
-    "remove": "ferry catalog remove", "uninstall": "ferry store remove", "du": "ferry store list",
+    "remove": "ferry catalog remove", "uninstall": "ferry store remove", "df": "ferry store du",
     "upload": "ferry push", "publish": "ferry push", "add": "ferry repository add",
-    "init": "ferry catalog init", "status": "ferry repository status", "clean": "ferry store gc",
+    "init": "ferry catalog init", "clean": "ferry store gc",
     "convert": "ferry prepare", "import": "ferry prepare", "check": "ferry manifest check",
     "serve": "ferry run MODEL -- PROGRAM {}", "stop": "ferry run", "remote": "ferry repository",
     "repo": "ferry repository", "sign": "ferry catalog sign", "cp": "ferry sync",
     "sha256sum": "ferry manifest create", "inspect": "ferry prepare --check FILE",
     "version": "ferry --version", "key": "ferry catalog key",
     "store ls": "ferry store list", "store rm": "ferry store remove",
-    "store delete": "ferry store remove", "store du": "ferry store list",
+    "store delete": "ferry store remove", "store df": "ferry store du",
     "store prune": "ferry store gc", "store pull": "ferry fetch",
     "catalog rm": "ferry catalog remove", "catalog delete": "ferry catalog remove",
     "catalog ls": "ferry catalog list", "catalog edit": "ferry catalog sign",
@@ -40,13 +40,14 @@ WORDS = {
     "repository ls": "ferry repository list", "repository test": "ferry repository status",
     "repository update": "ferry repository status", "repository set": "[repository.NAME]",
     "manifest verify": "ferry manifest check", "manifest new": "ferry manifest create",
-    "RM": "ferry store remove", "Pull": "ferry fetch", "PUSH": "ferry push",
+    "RM": "ferry store remove", "PUSH": "ferry push",
     "withdraw": "ferry catalog withdraw", "catalog yank": "ferry catalog withdraw",
-    "history": "ferry show MODEL", "rollback": "MODEL@VERSION",
+    "history": "ferry show MODEL", "rollback": "ferry pin MODEL@VERSION",
+    "autoremove": "ferry store gc", "scan-cache": "ferry store du", "hold": "ferry pin",
     "catalog versions": "ferry catalog list --versions",
     "catalog key rotate": "ferry catalog rotate",
     # a typo in a word of another tool
-    "instal": "ferry fetch", "dowload": "ferry fetch", "updaet": "ferry fetch MODEL",
+    "instal": "ferry fetch", "dowload": "ferry fetch", "updaet": "ferry update",
     "mirror delte": "ferry mirror remove",
     # typos have near neighbours
     "fetsh": "ferry fetch", "lst": "ferry list", "catlog": "ferry catalog", "stroe": "ferry store",
@@ -92,24 +93,25 @@ OPTIONS = [
     ("fetch --local-dir x m", "did you mean --output?"),
     ("fetch --force m", "did you mean --verify?"),
     ("fetch --quant q4 m", "[REPOSITORY/]MODEL[:VARIANT]"),
-    ("fetch --dry-run m", "ferry show MODEL"),
     ("fetch -j 4 m", "connections"),
     ("fetch --threads 4 m", "connections"),
     ("fetch --bwlimit 4 m", "did you mean --limit-rate?"),
     ("fetch --resume m", "run the same command again"),
     ("fetch --insecure m", "always checked"),
     ("fetch --cache-dir x m", "FERRY_HOME"),
+    ("list --installed", "ferry store list"),
+    ("list --upgradable", "ferry outdated"),
     ("list --silent", "did you mean --quiet?"),
     ("list --format json", "did you mean --json?"),
     ("list --debug", "did you mean --verbose?"),
     ("list --no-progress", "--progress=none"),
     ("push --force", "what to do instead"),
-    ("push --yes", "no command asks for confirmation"),
+    ("push --yes", "only fetch, run, update and repository add ask"),
     ("push --dryrun", "did you mean --dry-run?"),
     ("push --simulate", "did you mean --dry-run?"),
     ("push --delete", "did you mean --prune?"),
     ("push --threads 4", "connections"),
-    ("catalog sign --dry-run", "push, sync, catalog gc"),
+    ("catalog sign --dry-run", "fetch, update, push, sync, catalog gc"),
     ("catalog list --repo x", "did you mean --repository?"),
     ("prepare --quant Q4_K_M a b", "did you mean --quantize?"),
     ("prepare --dest x a b", "did you mean --output?"),
@@ -135,7 +137,7 @@ def test_an_option_that_only_looks_similar_is_not_suggested(ferry, option):
 def test_the_commands_with_a_dry_run_are_those_that_the_hint_names(ferry):
     text = (ROOT / "src" / "cli" / "frame" / "meant.c").read_text()
     text = re.sub(r'"\s*\\\s*"', "", text)
-    named = re.search(r'"(push, sync.*?) have it"', text)[1].replace(" and ", ", ").split(", ")
+    named = re.search(r'"(fetch, update, push, sync.*?) have it"', text)[1].replace(" and ", ", ").split(", ")
     have = [" ".join(leaf) for command in COMMANDS for leaf in leaves(ferry, command)
             if "--dry-run" in ferry(*leaf, "--help").out]
     assert sorted(named) == sorted(have)

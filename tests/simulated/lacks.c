@@ -5,6 +5,7 @@
  *
  *   chmod      a mode cannot be changed        times      nor a time
  *   links      no hard and no symbolic links   locks      no flock()
+ *   symbolic   no symbolic links
  *   exclusive  no rename that never replaces   sync       a folder cannot be synced
  *   modes      every file is for everybody, whatever its mode was to be
  *   fat        statfs() tells that it is FAT, where a file has less than 4 GiB
@@ -71,7 +72,7 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
 
 int symlink(const char *target, const char *path)
 {
-	return lacks("links") ? refuse() : NEXT(symlink)(target, path);
+	return lacks("links") || lacks("symbolic") ? refuse() : NEXT(symlink)(target, path);
 }
 
 int ioctl(int fd, unsigned long request, ...)

@@ -24,8 +24,7 @@ static const struct opt backup_opts[] = {
 		  "with the folder of keys: private keys must be encrypted"),
 	OPT_ENTRY(OPT_FLAG, backup_opts, plain_keys, 0, "plain-keys", NULL,
 		  "with the folder of keys, even if private keys are not encrypted: keep the "
-		  "backup "
-		  "where nobody else can read it"),
+		  "backup where nobody else can read it"),
 	CATALOG_OPT_PLACE,
 	CATALOG_OPT_KEYS,
 	OPT_LAST,
@@ -183,8 +182,7 @@ static void print_restored(struct cli *cli, const json_t *document)
 	if (!json_flag(document, "dry_run"))
 		cli_note(cli, document,
 			 "next: `ferry catalog status`; `ferry verify` shows whether a mirror has "
-			 "a "
-			 "newer release");
+			 "a newer release");
 }
 
 static int run_restore(struct cli *cli, struct err *e)

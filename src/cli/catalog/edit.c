@@ -46,6 +46,7 @@ static void put_change(json_t *object, const struct repository_change *c)
 	json_put_u64(object, "version", c->version);
 	json_put_string(object, "label", c->label);
 	json_put_u64(object, "files", c->files);
+	json_put(object, "roles", json_incref(c->roles));
 	json_put_u64(object, "size", c->size);
 	json_put_string(object, "card_members", c->members);
 	if (c->origin)
@@ -71,9 +72,12 @@ static const char *template_of(const struct repository_change *c)
 
 static void say_change(struct cli *cli, const json_t *change, const char *template)
 {
+	CLEANUP(mem_free_ptr) char *roles = cli_join(json_object_get(change, "roles"), "{}", ", ");
 	const json_t *sentence;
 	size_t i;
 	cli_say(cli, change, template);
+	if (roles[0])
+		cli_line(cli, "  the model with %s", roles);
 	json_array_foreach (json_object_get(change, "changes"), i, sentence)
 		cli_say(cli, sentence, "  {}");
 }
@@ -206,8 +210,7 @@ const struct command cmd_catalog_add = {
 		"their manifests. Every file is verified and put into the tree, where a missing or "
 		"damaged one is replaced, and the card is merged with an existing one; what a "
 		"person wrote in that is kept. With --at, the catalog also says where the files "
-		"lie "
-		"under names of their own, so that readers can download them there.",
+		"lie under names of their own, so that readers can download them there.",
 	.opts = add_opts,
 	.opts_size = sizeof(struct edit_opts),
 	.operand_hint = HINT_DIR,
@@ -256,8 +259,7 @@ static int remove_one(void *ctx, int i, struct err *e)
 	if (withdrawn)
 		report_warn(r->cli->report,
 			    "%s, or a version of it, was withdrawn: once it is removed, readers "
-			    "who "
-			    "have it are only warned",
+			    "who have it are only warned",
 			    name);
 	json_push_string(r->removed, name);
 	cli_line(r->cli, "removed %s", name);

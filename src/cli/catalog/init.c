@@ -1,4 +1,4 @@
-#include "cli/catalog/place.h"
+#include "cli/catalog/invite.h"
 
 #include "util/file.h"
 #include "util/mem.h"
@@ -21,48 +21,6 @@ static const struct opt init_opts[] = {
 	CATALOG_OPT_EXPIRES,
 	OPT_LAST,
 };
-
-/* The base URLs for clients' metadata; without mirrors, the tree itself. */
-static void metadata_urls(const struct place *p, struct str_list *out)
-{
-	json_t *mirror;
-	size_t i;
-	json_array_foreach (p->mirrors, i, mirror) {
-		enum mirror_holds holds = MIRROR_HOLDS_ALL;
-		(void)!holds_parse(json_string_value(json_object_get(mirror, "holds")), &holds);
-		if (holds != MIRROR_HOLDS_OBJECTS)
-			str_list_add(out, json_string_value(json_object_get(mirror, "url")));
-	}
-	if (out->count == 0) {
-		CLEANUP(mem_free_ptr) char *url = path_file_url(p->dir);
-		str_list_add(out, url);
-	}
-}
-
-/* The arguments of the command that users run once. */
-static void client_command(const struct place *p, const struct str_list *urls,
-			   const char *root_sha256, struct str_list *out)
-{
-	static const char *const words[] = { "ferry", "repository", "add" };
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		str_list_add(out, words[i]);
-	str_list_add(out, p->name);
-	for (size_t i = 0; i < urls->count; i++)
-		str_list_add(out, urls->at[i]);
-	str_list_add(out, "--root-sha256");
-	str_list_add(out, root_sha256);
-}
-
-static char *client_snippet(const struct place *p, const struct str_list *urls,
-			    const char *root_sha256)
-{
-	CLEANUP(buf_release) struct buf b = BUF_INIT(256 * KIB);
-	buf_addf(&b, "[repository.%s]\nmetadata = ", p->name);
-	for (size_t i = 0; i < urls->count; i++)
-		buf_addf(&b, "%s%s", i ? "\n  " : "", urls->at[i]);
-	buf_addf(&b, "\nroot-sha256 = %s\n", root_sha256);
-	return buf_steal(&b);
-}
 
 static char *publisher_snippet(const struct place *p)
 {
@@ -96,52 +54,17 @@ static int write_conf(struct cli *cli, const struct place *p, const char **writt
 	return file_write_atomic(*written, text, strlen(text), 0644, e);
 }
 
-/* Not stopped by signals: the repository exists now, and this must be reported. */
-static int root_digest(const struct place *p, char **path, char hex[DIGEST_HEX], struct err *e)
-{
-	struct digest sha256;
-	uint64_t size;
-	*path = path_join(p->dir, "metadata/1.root.json");
-	int rc = sha256_of_file(*path, NULL, &sha256, &size, e);
-	if (rc == 0)
-		digest_hex(hex, &sha256);
-	return rc;
-}
-
 static json_t *made_json(struct cli *cli, const struct place *p, const struct repository_signed *s,
-			 const char *written, const char *root, const char *sha256)
+			 const char *written, const struct invite *i)
 {
-	CLEANUP(str_list_release) struct str_list urls = { 0 }, command = { 0 };
-	metadata_urls(p, &urls);
-	client_command(p, &urls, sha256, &command);
-	CLEANUP(mem_free_ptr) char *snippet = client_snippet(p, &urls, sha256);
 	json_t *document = cli_document(cli);
 	json_put_string(document, "name", p->name);
 	json_put_string(document, "repository", p->dir);
 	json_put_string(document, "keys", p->keys);
-	json_t *pinned = json_put_object(document, "root");
-	json_put_string(pinned, "path", root);
-	json_put_string(pinned, "sha256", sha256);
+	invite_put(document, i);
 	json_put_string(document, "configuration", written);
-	json_put(document, "client_command", json_strings(&command));
-	json_put_string(document, "client_configuration", snippet);
 	place_put_roles(document, &s->status);
 	return document;
-}
-
-/* Each URL and the SHA-256 on a separate line, because the whole line would be too long for a
- * terminal. */
-static void print_command(struct cli *cli, const json_t *argv)
-{
-	size_t i, count = json_array_size(argv);
-	const json_t *argument;
-	json_array_foreach (argv, i, argument) {
-		CLEANUP(mem_free_ptr) char *word = text_shell_quoted(json_string_value(argument));
-		bool first_of_line = i == 4 || (i > 4 && i + 1 < count);
-		cli_raw(cli, i == 0 ? "  " : first_of_line ? " \\\n      " : " ");
-		cli_raw(cli, word);
-	}
-	cli_raw(cli, "\n");
 }
 
 static void print_made(struct cli *cli, const json_t *document)
@@ -152,19 +75,17 @@ static void print_made(struct cli *cli, const json_t *document)
 	if (json_text(document, "configuration"))
 		cli_say(cli, document, "configuration: {configuration}");
 	cli_say(cli, document, "root that your users trust: {root.path}");
-	cli_raw(cli, "\nGive your users this command, over a channel that they trust:\n\n");
-	print_command(cli, json_object_get(document, "client_command"));
+	invite_print(cli, document);
 }
 
 static int tell(struct cli *cli, const struct place *p, const struct repository_signed *s,
 		const char *written, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *root = NULL;
-	char hex[DIGEST_HEX];
-	int rc = root_digest(p, &root, hex, e);
+	CLEANUP(invite_release) struct invite i = { 0 };
+	int rc = invite_make(p, &i, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(json_release) json_t *document = made_json(cli, p, s, written, root, hex);
+	CLEANUP(json_release) json_t *document = made_json(cli, p, s, written, &i);
 	print_made(cli, document);
 	return cli_result(cli, document, e);
 }

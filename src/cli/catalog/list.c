@@ -20,11 +20,6 @@ static bool same_variant(const struct card_variant *a, const struct card_variant
 	return a && b && json_equal(a->json, b->json);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Compares a variant in the cards with the signed catalog (NULL: never signed). */
 static const char *variant_state(const struct catalog *c, const struct card *card,
 				 const struct card_variant *v)
@@ -36,7 +31,7 @@ static const char *variant_state(const struct catalog *c, const struct card *car
 	if (!old)
 		return "new";
 	/* A recall of the whole model is not in the variant. */
-	bool same = same_text(signed_card->withdrawn.reason, card->withdrawn.reason);
+	bool same = str_same(signed_card->withdrawn.reason, card->withdrawn.reason);
 	return same && same_variant(old, v) ? "signed" : "changed";
 }
 
@@ -54,6 +49,7 @@ static void put_variant(json_t *variants, const struct card *card, const struct 
 	json_t *object = json_push_object(variants);
 	json_put_string(object, "id", v->id);
 	json_put_u64(object, "files", v->file_count);
+	json_put(object, "roles", card_roles(v));
 	json_put_u64(object, "size", v->size);
 	json_put_string(object, "state", state);
 	versions_put(object, card, v, versions);
@@ -115,7 +111,9 @@ static void put_row(json_t *rows, const json_t *model, const json_t *variant)
 	CLEANUP(mem_free_ptr) char *state =
 		variant ? cli_fill(variant, "{state}{withdrawn?, withdrawn:}") : NULL;
 	json_t *row = json_push_object(rows);
+	CLEANUP(mem_free_ptr) char *roles = cli_join(json_object_get(variant, "roles"), "{}", ", ");
 	json_put_string(row, "reference", reference);
+	json_put_string(row, "with", roles[0] ? roles : NULL);
 	json_put_string(row, "size_text", size);
 	json_put_string(row, "state", state);
 	json_put_string(row, "license", json_text(model, "license"));
@@ -126,9 +124,11 @@ static void put_row(json_t *rows, const json_t *model, const json_t *variant)
 static void print_listed(struct cli *cli, const json_t *models)
 {
 	static const struct cli_column columns[] = {
-		{ "MODEL", "{reference}", NULL },     { ">SIZE", "{size_text}", NULL },
-		{ "STATE", "{state|planned}", NULL }, { "LICENSE", "{license}", NULL },
-		{ "TITLE", "{title}", NULL },
+		{ "MODEL", "{reference}", NULL },
+		{ ">SIZE", "{size_text}", NULL },
+		{ "STATE", "{state|planned}", NULL },
+		{ "LICENSE", "{license}", NULL },
+		{ "TITLE", "{title}{with? (with :}{with|}{with?):}", NULL },
 	};
 	CLEANUP(json_release) json_t *rows = json_array();
 	const json_t *model;

@@ -117,7 +117,7 @@ static void put_moved(json_t *document, const char *dir)
 	if (repository_moved(dir, &moved, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < moved.count; i++)
-		json_push(paths, json_string_lossy(moved.at[i], strlen(moved.at[i])));
+		json_push_string(paths, moved.at[i]);
 }
 
 static void tell_moved(struct cli *cli, const json_t *paths)
@@ -238,10 +238,9 @@ const struct command cmd_catalog_status = {
 	.description =
 		"The exit code is 1 if a person has to act: a draft waits for signatures, a "
 		"role has expired or will soon, or has fewer keys than its threshold. Model files "
-		"in "
-		"the tree that changed since they were verified are named, without an effect on "
-		"the "
-		"exit code. Keys are shown by the names of their NAME.pub files in the folder of "
+		"in the tree that changed since they were verified are named, without an effect on "
+		"the exit code. Keys are shown by the names of their NAME.pub files in the folder "
+		"of "
 		"keys.",
 	.opts = status_opts,
 	.opts_size = sizeof(struct ceremony_opts),

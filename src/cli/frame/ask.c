@@ -35,7 +35,7 @@ int cli_read_line(int fd, const char *what, const struct cancel *cancel, struct 
 
 bool cli_can_ask(const struct cli *cli)
 {
-	return !cli->json && isatty(STDIN_FILENO);
+	return !cli->json && !cli_progress_is_json(cli->report) && isatty(STDIN_FILENO);
 }
 
 int cli_ask(struct cli *cli, const char *question, struct buf *out, struct err *e)

@@ -1,3 +1,4 @@
+#include "cli/frame/colour.h"
 #include "cli/frame/internal.h"
 
 #include "util/mem.h"
@@ -14,26 +15,60 @@ struct run {
 	struct cli_words words;
 	struct conf conf, own;
 	struct owner_trust trust;
+	enum cli_progress progress;
 };
 
 void cli_tell(const struct cli *cli, const struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *text = text_escaped(e->text);
 	CLEANUP(mem_free_ptr) char *hint = text_escaped(e->hint);
-	cli_progress_pause(cli->report);
+	bool colour = cli_has_colour(stderr);
+	if (cli_progress_tell(cli->report, e))
+		return;
+	cli_progress_hold(cli->report);
 	fflush(stdout); /* if both go to the same place, the result comes first */
-	fprintf(stderr, "ferry %s: %s\n", cli->name, text);
+	fprintf(stderr, "%sferry%s%s:%s %s\n", cli_colour(colour, COLOUR_BAD),
+		*cli->name ? " " : "", cli->name, cli_colour_end(colour, COLOUR_BAD), text);
 	if (e->hint[0])
 		fprintf(stderr, "  hint: %s\n", hint);
-	else if (e->class == ERR_BUG)
+	else if (err_is(e, ERR_BUG))
 		fprintf(stderr, "  hint: this is a bug in Model Ferry; please report it\n");
+	cli_progress_go_on(cli->report);
+}
+
+/* For a command line with a mistake, which was read only in part: is this option, with this value
+ * if it is not NULL, among the words? */
+static bool asks_for(char **argv, const char *option, const char *value)
+{
+	CLEANUP(mem_free_ptr) char *joined = mem_printf("%s=%s", option, value ? value : "");
+	for (; *argv; argv++)
+		if (value ? !strcmp(*argv, joined) ||
+				    (!strcmp(*argv, option) && argv[1] && !strcmp(argv[1], value))
+			  : !strcmp(*argv, option))
+			return true;
+	return false;
 }
 
 static int print_error(struct run *run, struct err *e)
 {
+	/* Of a command line with a mistake. */
+	if (!run->cli.report && run->progress == PROGRESS_JSON)
+		run->cli.report = cli_progress_new(stderr, PROGRESS_JSON, false, 0,
+						   run->words.path);
 	cli_tell(&run->cli, e);
 	CLEANUP(json_release) json_t *document = cli_document(&run->cli);
 	return run->cli.answered ? -(int)e->class : cli_result(&run->cli, document, e);
+}
+
+int cli_fail(char **argv, struct err *e)
+{
+	struct run run = {
+		.cli = { .name = "", .out = stdout, .json = asks_for(argv, "--json", NULL) },
+		.progress = asks_for(argv, "--progress", "json") ? PROGRESS_JSON : PROGRESS_AUTO,
+	};
+	int rc = print_error(&run, e);
+	cli_progress_free(run.cli.report);
+	return -rc;
 }
 
 static int run_command(struct run *run, struct err *e)
@@ -112,15 +147,6 @@ static int answer(struct run *run, const struct command *program, struct err *e)
 	return 0;
 }
 
-/* For a command line with a mistake, which was read only in part. */
-static bool asks_for_json(char **argv)
-{
-	for (; *argv; argv++)
-		if (!strcmp(*argv, "--json"))
-			return true;
-	return false;
-}
-
 /* As it can be typed into a shell. */
 static char *command_line(const struct command *c, char **argv)
 {
@@ -146,9 +172,15 @@ static int complete(struct run *run, const struct command *program, int count, c
 	return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
 }
 
+static void tell_exhausted(void)
+{
+	fputs("ferry: out of memory\n", stderr);
+}
+
 int cli_main(const struct command *command, int argc, char **argv)
 {
 	cli_standard_streams();
+	mem_on_exhausted(tell_exhausted);
 	setlocale(LC_CTYPE, "C.UTF-8");
 	struct err e = ERR_INIT;
 	struct run run = { .cli = { .out = stdout,
@@ -163,7 +195,10 @@ int cli_main(const struct command *command, int argc, char **argv)
 	int rc = cli_parse(&run.words, argc, argv, &e);
 	run.cli.line = line;
 	run.cli.name = run.words.path + strlen("ferry ");
-	run.cli.json = run.words.common.json || (rc < 0 && asks_for_json(argv));
+	run.cli.json = run.words.common.json || (rc < 0 && asks_for(argv, "--json", NULL));
+	run.progress = (enum cli_progress)run.words.common.progress;
+	if (rc < 0 && asks_for(argv, "--progress", "json"))
+		run.progress = PROGRESS_JSON;
 	if (rc == 0)
 		rc = answer(&run, command, &e);
 	int code = finish(&run, rc, &e);

@@ -66,7 +66,8 @@ struct cli {
 	const char *conf_path;       /* --config */
 	struct owner_trust *trust;   /* read on first use by cli_trust() */
 	bool trust_read;
-	bool store_checked; /* whether others can change the store was said */
+	const struct network_opts *network; /* of the command (cli/network.h); NULL: it has none */
+	bool store_checked;                 /* whether others can change the store was said */
 };
 
 /* Every command's main(): parses the common options, runs, prints the error, returns
@@ -102,7 +103,7 @@ WARN_UNUSED int cli_passphrase(struct cli *cli, const char *path, const char *pr
  * after which it goes on. */
 void cli_tell(const struct cli *cli, const struct err *e);
 
-/* Is there a person who can answer questions? Not with --json. */
+/* Is there a person who can answer questions? Not with --json, or with --progress=json. */
 bool cli_can_ask(const struct cli *cli);
 /* Asks for one line on the terminal; initialises out, which the caller releases. ERR_USAGE when
  * the input ends (Ctrl-D). */
@@ -117,6 +118,8 @@ void cli_standard_streams(void);
 /* How many words behind argv[0] are options, with their values, in front of the command. Those
  * that are no common options are taken for flags. */
 int cli_leading_options(int argc, char **argv);
+/* Prints the error, as JSON too if the words ask for it; returns the exit code. */
+int cli_fail(char **argv, struct err *e);
 /* For a command line without a command: are these common options, with their values? */
 WARN_UNUSED int cli_check_leading(int argc, char **argv, struct err *e);
 

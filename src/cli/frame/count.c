@@ -15,14 +15,6 @@ void cli_count_advance(struct cli_count *c, int64_t amount)
 	c->shown = MAX(c->shown, c->total ? MIN(c->done, c->total) : c->done);
 }
 
-void cli_count_add(struct cli_count *sum, const struct cli_count *c)
-{
-	bool known = sum->total && c->total && add_u64(sum->total, c->total, &sum->total);
-	sum->total = known ? sum->total : 0;
-	sum->done += c->done;
-	sum->shown += c->shown;
-}
-
 unsigned cli_count_percent(const struct cli_count *c)
 {
 	return c->shown >= c->total ? 100 : (unsigned)((double)c->shown * 100 / (double)c->total);

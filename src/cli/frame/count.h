@@ -18,8 +18,6 @@ struct cli_count {
 void cli_count_begin(struct cli_count *c, uint64_t total, uint64_t done);
 /* Negative takes back. */
 void cli_count_advance(struct cli_count *c, int64_t amount);
-/* The sum of several; its total is unknown if one is. */
-void cli_count_add(struct cli_count *sum, const struct cli_count *c);
 /* Of `shown`; 100 if the total is unknown. */
 unsigned cli_count_percent(const struct cli_count *c);
 

@@ -41,17 +41,24 @@ struct opt_table cli_meant_every(void);
  * SIGPIPE and SIGXFSZ are ignored, so that a closed pipe or a file size limit is an error of
  * write(). */
 const struct cancel *cli_signals(void);
+/* How often the process was stopped and continued (Ctrl-Z, fg). */
+unsigned cli_continued(void);
 
 /* ---- progress.c ---- */
 
 enum cli_progress { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
-/* A report that draws on stderr. `prefix` ("ferry fetch") goes in front of notes and is
- * borrowed. */
+/* A report that draws on stderr, or with PROGRESS_JSON writes nothing else than lines of JSON.
+ * `prefix` ("ferry fetch") goes in front of notes and is borrowed. */
 struct report *cli_progress_new(FILE *err, enum cli_progress mode, bool quiet, int verbose,
 				const char *prefix);
-/* Ends a bar that is being drawn, so that a message can follow. */
-void cli_progress_pause(struct report *r);
+/* Between the two, which may be nested, nothing is drawn, whatever other threads report. */
+void cli_progress_hold(struct report *r);
+void cli_progress_go_on(struct report *r);
+/* Erases the display, so that something else can follow; with PROGRESS_JSON, also prints the error,
+ * and returns true. */
+bool cli_progress_tell(struct report *r, const struct err *e);
+bool cli_progress_is_json(const struct report *r);
 void cli_progress_free(struct report *r);
 
 /* ---- ask.c ---- */

@@ -31,11 +31,14 @@ struct meant {
 
 static const struct meant commands[] = {
 	/* readers */
-	{ "ferry", "pull download get install dl clone checkout add-model", "ferry fetch", NULL },
-	{ "ferry", "update upgrade", NULL,
-	  "'ferry fetch MODEL' gets the newest version of a model, 'ferry list' shows what there "
-	  "is; the catalog is refreshed by both" },
-	{ "ferry", "ls dir models model tags", "ferry list", NULL },
+	{ "ferry", "download get install dl clone checkout add-model", "ferry fetch", NULL },
+	{ "ferry", "up", "ferry update", NULL },
+	{ "ferry", "hold freeze lock", "ferry pin", NULL },
+	{ "ferry", "unhold thaw unlock", "ferry unpin", NULL },
+	{ "ferry", "models model tags", "ferry list", NULL },
+	{ "ferry", "ls dir", NULL,
+	  "'ferry store list' lists the models on this computer, 'ferry list' those of the "
+	  "catalog" },
 	{ "ferry", "find query lookup grep", "ferry search", NULL },
 	{ "ferry", "info describe view details card", "ferry show", NULL },
 	{ "ferry", "inspect gguf", NULL,
@@ -44,15 +47,15 @@ static const struct meant commands[] = {
 	{ "ferry", "rm remove del delete uninstall erase", NULL,
 	  "'ferry store remove' removes a model from this computer, 'ferry catalog remove' from "
 	  "the catalog, 'ferry repository remove' a repository" },
-	{ "ferry", "du df cache size usage", "ferry store list", NULL },
+	{ "ferry", "df cache size usage scan-cache", "ferry store du", NULL },
 	{ "ferry", "path which where locate", "ferry store path", NULL },
-	{ "ferry", "gc prune clean cleanup purge tidy", NULL,
+	{ "ferry", "gc prune clean cleanup purge tidy autoremove autoclean", NULL,
 	  "'ferry store gc' cleans the store, 'ferry catalog gc' the repository, 'ferry push "
 	  "--prune' and 'ferry mirror cleanup' the mirrors" },
 	{ "ferry", "exec launch", "ferry run", NULL },
 	{ "ferry", "serve start stop chat load ps server", NULL, SERVES_NOTHING },
 	{ "ferry", "remote remotes repo repos registry source sources", "ferry repository", NULL },
-	{ "ferry", "trust pin root", "ferry repository add", NULL },
+	{ "ferry", "trust root join enroll", "ferry repository add", NULL },
 	{ "ferry", "login logout auth token", NULL,
 	  "there is no login; where access keys come from is in ferry-s3(7), and about user names "
 	  "and passwords see netrc in ferry.conf(5)" },
@@ -67,7 +70,11 @@ static const struct meant commands[] = {
 	{ "ferry", "add", NULL,
 	  "'ferry repository add' adds a repository to fetch from; for publishers, 'ferry catalog "
 	  "add' adds a prepared model and 'ferry mirror add' a mirror" },
-	{ "ferry", "create import convert quantize build make pack", "ferry prepare", NULL },
+	{ "ferry", "import adopt", NULL,
+	  "'ferry store import' takes files of this computer into the store, 'ferry prepare' "
+	  "makes a model to publish" },
+	{ "ferry", "link unlink", "ferry store link", NULL },
+	{ "ferry", "create convert quantize build make pack", "ferry prepare", NULL },
 	{ "ferry", "hash checksum checksums sha256 sha256sum sum sums", "ferry manifest create",
 	  NULL },
 	{ "ferry", "upload publish deploy release send put", "ferry push", NULL },
@@ -84,10 +91,9 @@ static const struct meant commands[] = {
 	{ "ferry", "withdraw recall yank revoke unpublish deprecate", NULL, CALL_BACK },
 	{ "ferry", "versions history log", NULL, SHOW_VERSIONS },
 	{ "ferry", "rollback downgrade", NULL,
-	  "'ferry fetch MODEL@VERSION' gets an earlier version; 'ferry show MODEL' lists them" },
-	{ "ferry", "status", NULL,
-	  "'ferry repository status' is about what you fetch, 'ferry catalog status' about "
-	  "what you publish" },
+	  "'ferry fetch MODEL@VERSION' gets an earlier version, 'ferry pin MODEL@VERSION' then "
+	  "goes "
+	  "back to it; 'ferry show MODEL' lists them" },
 	{ "ferry", "check audit validate test fsck doctor", NULL,
 	  "'ferry verify' checks mirrors, 'ferry store verify' the store, 'ferry manifest check' "
 	  "files against manifests, 'ferry prepare --check' a GGUF" },
@@ -98,12 +104,13 @@ static const struct meant commands[] = {
 	{ "ferry", "notify hook hooks", "ferry announce", NULL },
 	{ "ferry", "probe setup presign", "ferry mirror", NULL },
 
-	{ "ferry store", "ls du df size usage show info status models", "ferry store list", NULL },
+	{ "ferry store", "ls show info status models", "ferry store list", NULL },
+	{ "ferry store", "df size usage space", "ferry store du", NULL },
 	{ "ferry store", "rm del delete uninstall erase", "ferry store remove", NULL },
 	{ "ferry store", "clean cleanup prune purge tidy", "ferry store gc", NULL },
 	{ "ferry store", "which where locate get-path dir", "ferry store path", NULL },
 	{ "ferry store", "check fsck audit validate test", "ferry store verify", NULL },
-	{ "ferry store", "add import install put pull get fetch download", "ferry fetch", NULL },
+	{ "ferry store", "add install put pull get fetch download", "ferry fetch", NULL },
 
 	{ "ferry manifest", "new make generate hash", "ferry manifest create", NULL },
 	{ "ferry manifest", "verify validate test", "ferry manifest check", NULL },
@@ -156,7 +163,7 @@ static const struct meant commands[] = {
 	{ "ferry repository", "rm del delete drop forget", "ferry repository remove", NULL },
 	{ "ferry repository", "ls", "ferry repository list", NULL },
 	{ "ferry repository", "show info check verify test", "ferry repository status", NULL },
-	{ "ferry repository", "trust import clone", "ferry repository add", NULL },
+	{ "ferry repository", "trust import clone join enroll", "ferry repository add", NULL },
 	{ "ferry repository", "update refresh sync pull fetch", NULL,
 	  "every command that reads the catalog refreshes it; 'ferry repository status' shows its "
 	  "state" },
@@ -228,17 +235,20 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 	BRACES(.type = OPT_MEANT, .letter = (l), .choices = (options), .help = (text))
 
 #define IN_REFERENCE "name it with the model: [REPOSITORY/]MODEL[:VARIANT][@VERSION]"
+#define ON_THIS_COMPUTER "'ferry store list' lists the models on this computer"
+#define HAVE_NEWER "'ferry outdated' lists the models on this computer that have a newer version"
 #define STORE_IS "the folder of the store is in the environment variable FERRY_HOME"
 #define NO_FORCE "no command has it; an error message says what to do instead"
 #define NO_QUESTIONS \
-	"no command asks for confirmation; passphrases can be in FERRY_PASSPHRASE or a file"
+	"only fetch, run, update and repository add ask for confirmation; passphrases can be in " \
+	"FERRY_PASSPHRASE or a file"
 #define CONNECTIONS "set connections of the mirror in ferry.conf(5)"
 #define CONTINUES "it is not needed: run the same command again, and it continues"
 #define ALWAYS_CHECKED \
 	"certificates and signatures are always checked; SSL_CERT_FILE names other authorities"
 #define DRY_RUNS \
-	"push, sync, catalog gc, catalog prune, catalog restore, store gc, announce, mirror " \
-	"setup and mirror cleanup have it"
+	"fetch, update, push, sync, catalog gc, catalog prune, catalog restore, store gc, store " \
+	"import, store link, announce, mirror setup and mirror cleanup have it"
 
 /* For the commands that read repositories. */
 static const struct opt reader_opts[] = {
@@ -259,9 +269,12 @@ static const struct opt reader_opts[] = {
 	MEANT("recheck", "verify", NULL),
 	MEANT("check", "verify", NULL),
 	MEANT("full", "verify", NULL),
-	MEANT("dry-run", NULL, "'ferry show MODEL' shows its files and which are in the store"),
 	MEANT("sha256", NULL, "every file is verified with the digest in the signed catalog"),
 	MEANT("checksum", NULL, "every file is verified with the digest in the signed catalog"),
+	MEANT("installed", NULL, ON_THIS_COMPUTER),
+	MEANT("local", NULL, ON_THIS_COMPUTER),
+	MEANT("upgradable", NULL, HAVE_NEWER),
+	MEANT("upgradeable", NULL, HAVE_NEWER),
 	MEANT("mirror", NULL,
 	      "the mirrors are those of ferry.conf and of the signed catalog; 'ferry repository "
 	      "status' shows them"),

@@ -1,13 +1,12 @@
 #include "cli/frame/output.h"
 
-#include "cli/frame/cli.h"
+#include "cli/frame/internal.h"
 #include "util/mem.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define DOCUMENT_MAX (256 * MIB)
@@ -53,16 +52,24 @@ static bool prints(const struct cli *cli)
 	return !cli->json && !cli->silent;
 }
 
+/* The display makes room for the result, which may go to the same terminal. */
+static void print(struct cli *cli, const char *text, const char *end)
+{
+	cli_progress_hold(cli->report);
+	fprintf(cli->out, "%s%s", text, end);
+	cli_progress_go_on(cli->report);
+}
+
 void cli_raw(struct cli *cli, const char *text)
 {
 	if (prints(cli))
-		fputs(text, cli->out);
+		print(cli, text, "");
 }
 
 static void print_line(struct cli *cli, const char *text)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
-	fprintf(cli->out, "%s\n", shown);
+	print(cli, shown, "\n");
 }
 
 void cli_line(struct cli *cli, const char *fmt, ...)
@@ -75,6 +82,21 @@ void cli_line(struct cli *cli, const char *fmt, ...)
 	if (text)
 		print_line(cli, text);
 	va_end(ap);
+}
+
+void cli_prose(struct cli *cli, size_t indent, const char *fmt, ...)
+{
+	CLEANUP(mem_free_ptr) char *text = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	if (prints(cli) && vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!text)
+		return;
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(text);
+	CLEANUP(mem_free_ptr) char *lines = cli_wrap(shown, cli_terminal_width(cli->out), indent);
+	print(cli, lines, "\n");
 }
 
 void cli_say(struct cli *cli, const json_t *object, const char *template)
@@ -97,17 +119,8 @@ void cli_path(struct cli *cli, const char *path)
 {
 	bool person = isatty(fileno(cli->out));
 	CLEANUP(mem_free_ptr) char *shown = person ? text_escaped(path) : NULL;
-	cli_raw(cli, shown ? shown : path);
-	cli_raw(cli, "\n");
-}
-
-size_t cli_terminal_width(FILE *out)
-{
-	struct winsize size;
-	if (!isatty(fileno(out)))
-		return 0;
-	bool known = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-	return known ? size.ws_col : 80;
+	if (prints(cli))
+		print(cli, shown ? shown : path, "\n");
 }
 
 /* Nobody reads it any more: `ferry list | head -1` has all that it wanted. */

@@ -46,6 +46,9 @@ void cli_aloud(struct cli *cli, bool aloud);
 void cli_say(struct cli *cli, const json_t *object, const char *template);
 /* A line from a format of printf(), without its newline. */
 void cli_line(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same for a sentence: on a terminal it is broken between words, and goes on with the indent,
+ * in columns. Not for commands and paths, which people copy. */
+void cli_prose(struct cli *cli, size_t indent, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* A line on standard error from a template, unless --quiet. Use a note of the report for what
  * must be shown even with --json. */
 void cli_note(struct cli *cli, const json_t *object, const char *template);
@@ -81,8 +84,14 @@ char *cli_join(const json_t *array, const char *template, const char *separator)
 
 /* The columns that a text takes on a terminal. */
 size_t cli_width(const char *text);
+/* At most so many columns: if the text is wider, the middle is left out, and more of its end (with
+ * the number of a shard) stays than of its start. The caller frees. */
+char *cli_cut(const char *text, size_t width);
 /* Columns of the terminal `out`; 0 if it is not a terminal. */
 size_t cli_terminal_width(FILE *out);
+/* Broken between words, so that no line is wider if its words are not; those behind the first are
+ * indented. width 0: one line. The caller frees. */
+char *cli_wrap(const char *text, size_t width, size_t indent);
 /* Flushes standard output; ERR_SYSTEM when anything written to it was lost, unless nobody reads it:
  * a closed pipe is no error. */
 WARN_UNUSED int cli_flush(struct err *e);

@@ -1,9 +1,8 @@
-#include "cli/frame/cli.h"
+#include "cli/frame/internal.h"
 
 #include "util/mem.h"
 
 #include <string.h>
-#include <wchar.h>
 
 json_t *cli_rows(const json_t *objects, const char *list, const char *member, const char *name)
 {
@@ -56,24 +55,6 @@ static bool is_right(const struct table *t, size_t column)
 static const char *title(const struct table *t, size_t column)
 {
 	return t->columns[column].title + is_right(t, column);
-}
-
-/* In bytes if the text is not in the locale's encoding. */
-size_t cli_width(const char *s)
-{
-	size_t width = 0, len = strlen(s);
-	mbstate_t state = { 0 };
-	while (len) {
-		wchar_t c;
-		size_t n = mbrtowc(&c, s, len, &state);
-		if (n == 0 || n > len)
-			return width + len;
-		int w = wcwidth(c);
-		width += w > 0 ? (size_t)w : 0;
-		s += n;
-		len -= n;
-	}
-	return width;
 }
 
 static size_t table_width(const struct table *t, const size_t *widths)
@@ -204,6 +185,7 @@ void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *col
 	bool terminal = json_array_size(rows) && room;
 	if (cli->json || cli->silent)
 		return;
+	cli_progress_hold(cli->report);
 	CLEANUP(table_release) struct table t = { 0 };
 	CLEANUP(mem_free_ptr) size_t *widths = mem_alloc(count * sizeof *widths);
 	table_init(&t, rows, columns, count);
@@ -214,4 +196,5 @@ void cli_table(struct cli *cli, const json_t *rows, const struct cli_column *col
 	}
 	for (size_t k = 0; k < t.count; k += count)
 		print_row(cli->out, &t, t.cells + k, widths, terminal);
+	cli_progress_go_on(cli->report);
 }

@@ -211,8 +211,7 @@ const struct command cmd_mirror_setup = {
 		"with CORS rules, public access, versioning and so on as ferry.conf says. Only "
 		"differences are changed, and rules that others have set stay. The exit status is "
 		"1 if something has to be done by hand; if a mirror cannot be reached or set up, "
-		"it "
-		"is that of the most serious failure.",
+		"it is that of the most serious failure.",
 	.opts = setup_options,
 	.opts_size = sizeof(struct look_opts),
 	.run = setup_run,

@@ -1,6 +1,9 @@
 #include "cli/repository/repository.h"
 #include "cli/role.h"
 #include "cli/several.h"
+#include "tuf/claim.h"
+#include "tuf/metadata.h"
+#include "util/file.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -21,6 +24,7 @@ static const struct opt status_opts[] = {
 
 /* The result for one repository. */
 struct look {
+	const struct settings_repository *set;
 	struct remote *remote;
 	struct err why;           /* why the refresh failed; counts unless the cause is
 				     expiry */
@@ -79,6 +83,7 @@ static int look_at(struct cli *cli, const struct settings_repository *set,
 		.cancel = cli->cancel,
 		.kinds = mirror_kinds_client,
 	};
+	l->set = set;
 	int rc = remote_inspect(set, fetch, store, &options, &l->remote, &l->why, e);
 	if (rc < 0)
 		return rc;
@@ -100,12 +105,31 @@ static const char *overall(const struct look *l)
 	return err_is(&l->why, ERR_NETWORK) ? "unreachable" : l->why.class ? "failed" : "ok";
 }
 
+/* Is the pinned root version 1, so that others can begin with its digest? */
+static bool pinned_first(const struct look *l)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(tuf_limits_default.root);
+	struct err ignored = ERR_INIT;
+	if (!l->set->root)
+		return l->set->root_sha256 || tuf_client_root(l->remote->tuf)->version == 1;
+	return file_read_all(l->set->root, &bytes, &ignored) == 0 &&
+	       tuf_claim_version(buf_str(&bytes), bytes.len) == 1;
+}
+
+static void put_trust(json_t *object, const struct look *l)
+{
+	CLEANUP(mem_free_ptr) char *dir = store_trust_dir(l->remote->store, l->set->name);
+	struct digest pinned;
+	bool known = l->remote->tuf && tuf_client_pinned(dir, &pinned);
+	cmd_repository_put(object, l->remote, known ? &pinned : NULL, known && pinned_first(l));
+}
+
 static void put_look(json_t *object, const struct look *l)
 {
 	json_put_string(object, "name", l->remote->repository);
 	json_put_string(object, "title", l->remote->catalog.title);
 	json_put_string(object, "state", overall(l));
-	cmd_repository_put(object, l->remote);
+	put_trust(object, l);
 	json_put(object, "problems", json_strings(&l->problems));
 	if (l->why.class)
 		json_put(object, "error", cli_error_json(&l->why));
@@ -113,18 +137,13 @@ static void put_look(json_t *object, const struct look *l)
 
 static void print_look(struct cli *cli, const json_t *look)
 {
-	static const struct cli_column columns[] = {
-		{ "ROLE", "{role}", NULL },
-		{ ">VERSION", "{version}", NULL },
-		{ "EXPIRES", "{expires}", NULL },
-	};
 	const json_t *problem;
 	size_t i;
 	cli_aloud(cli, strcmp(json_text(look, "state"), "ok") != 0);
 	cli_say(cli, look,
 		json_object_get(look, "title") ? "{name}: {state}, {title}" : "{name}: {state}");
-	cli_table(cli, json_object_get(look, "roles"), columns, ARRAY_LEN(columns));
-	cmd_repository_print_endpoints(cli, look);
+	cmd_repository_print(cli, look);
+	cmd_repository_print_join(cli, look);
 	json_array_foreach (json_object_get(look, "problems"), i, problem)
 		cli_say(cli, problem, "attention: {}");
 	cli_aloud(cli, false);
@@ -172,7 +191,8 @@ static int choose(struct choice *c, struct err *e)
 	if (c->count)
 		return 0;
 	err_set(e, ERR_NOT_FOUND, "no repository is configured");
-	return err_hint(e, "add one: ferry repository add NAME URL --root FILE");
+	return err_hint(e, "add one with its publisher's line: ferry repository add "
+			   "'URL#sha256=HEX'");
 }
 
 /* All are looked at; the first failure decides, then what a person has to do. */
@@ -207,9 +227,10 @@ static int run_status(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *list = json_put_array(document, "repositories");
 	struct sum sum = { .first = ERR_INIT };
+	CLEANUP(http_access_list_release) struct http_access_list access = { 0 };
 	struct settings_fetch fetch;
 	several_init(&chosen.named, cli);
-	int rc = session_settings(cli, &chosen.all, &fetch, e);
+	int rc = session_settings(cli, &chosen.all, &fetch, &access, e);
 	if (rc == 0)
 		rc = choose(&chosen, e);
 	if (rc == 0 && chosen.count)
@@ -229,9 +250,8 @@ const struct command cmd_repository_status = {
 	.summary = "refresh, and show versions, expiry dates and endpoints",
 	.synopsis = (const char *const[]){ "[NAME…]", NULL },
 	.description = "Asks every metadata URL, and the mirrors of the catalog. The exit code is "
-		       "1 if a person has to act: "
-		       "metadata has expired or will soon, or an endpoint sends something that "
-		       "does not verify; it is 4 if no endpoint can be reached.",
+		       "1 if metadata has expired or will soon, or an endpoint sends something "
+		       "that does not verify; it is 4 if no endpoint can be reached.",
 	.opts = status_opts,
 	.opts_size = sizeof(struct status_opts),
 	.operand_hint = HINT_REPOSITORY,

@@ -65,6 +65,38 @@ static void views_show_every_member(void **state)
 	card_release(&c);
 }
 
+#define ROLE_OF(name, role) \
+	"{\"path\":\"models/phi-2/" name "\",\"role\":\"" role "\",\"size\":5,\"sha256\":" SHA "}"
+#define FILES(files) "{" HEAD ",\"variants\":[{\"id\":\"q4\",\"files\":[" files "]}]}"
+
+#define SHARDS FILE_OF("a-00001-of-00002.gguf", "10") "," FILE_OF("a-00002-of-00002.gguf", "10")
+
+static void companions_have_roles_and_come_after_the_model(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct card c, other;
+	/* clang-format off */
+	assert_ok(parse(FILES(SHARDS "," ROLE_OF("p", "projector") "," ROLE_OF("n", "new-role")),
+			&c, &e), &e);
+	assert_ok(parse(FILES(SHARDS "," ROLE_OF("p", "projector") "," ROLE_OF("n", "draft")),
+			&other, &e), &e);
+	/* clang-format on */
+	const struct card_variant *v = card_variant(&c, NULL);
+	assert_int_equal(card_model_files(v), 2);
+	assert_null(v->files[1].role);
+	assert_string_equal(v->files[2].role, "projector");
+	assert_string_equal(v->files[3].role, "new-role");
+	assert_int_equal(v->size, 30);
+	assert_true(card_same_files(v, v));
+	assert_false(card_same_files(v, card_variant(&other, NULL)));
+	card_release(&c);
+	card_release(&other);
+	refused(FILES(ROLE_OF("p", "projector")), "must come first");
+	refused(FILES(ROLE_OF("p", "projector") "," FILE_OF("a.gguf", "10")), "must come first");
+	refused(FILES(FILE_OF("a.gguf", "10") "," ROLE_OF("p", "A role")), "not a valid name");
+}
+
 static void little_is_enough(void **state)
 {
 	(void)state;
@@ -351,6 +383,31 @@ static void lint_tells_what_is_missing(void **state)
 	card_release(&c);
 }
 
+static void lint_tells_what_is_wrong_with_roles(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct lint_findings f = { 0 };
+	struct card c;
+	/* clang-format off */
+	assert_ok(parse("{" HEAD ",\"variants\":[{\"id\":\"a\",\"kind\":\"adapter\",\"files\":["
+		FILE_OF("a.gguf", "10") "," ROLE_OF("p", "projector") "," ROLE_OF("q", "projector")
+		"," ROLE_OF("r", "adapter") "," ROLE_OF("s", "adapter") ","
+		ROLE_OF("t", "projektor") "]}]}", &c, &e), &e);
+	/* clang-format on */
+	lint_roles(&c.variants[0], "phi-2:a", &f);
+	assert_true(found(&f, LINT_ERROR, "'p' and 'q' both have the role 'projector'"));
+	assert_true(found(&f, LINT_WARNING,
+			  "unknown role 'projektor' (did you mean 'projector'?)"));
+	assert_true(found(&f, LINT_ERROR, "there is no model that it belongs to"));
+	assert_int_equal(f.count, 3);
+	lint_release(&f);
+	lint_card(&c, &f);
+	assert_true(found(&f, LINT_WARNING, "unknown role 'projektor'"));
+	lint_release(&f);
+	card_release(&c);
+}
+
 static void cards_are_linted_together(void **state)
 {
 	(void)state;
@@ -378,6 +435,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(views_show_every_member),
+		cmocka_unit_test(companions_have_roles_and_come_after_the_model),
 		cmocka_unit_test(little_is_enough),
 		cmocka_unit_test(default_variant_is_marked_or_the_first_prepared),
 		cmocka_unit_test(faults_name_their_place),
@@ -387,6 +445,7 @@ int main(void)
 		cmocka_unit_test(set_reaches_every_level),
 		cmocka_unit_test(set_refuses_with_the_reason),
 		cmocka_unit_test(lint_tells_what_is_missing),
+		cmocka_unit_test(lint_tells_what_is_wrong_with_roles),
 		cmocka_unit_test(cards_are_linted_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,6 +384,43 @@ static void too_many_tensors_are_not_compared(void **state)
 	release(&a, &b);
 }
 
+/* A model and these companions, "ROLE FILL" each, NULL-ended. */
+static void make_with(struct version *v, const char *const *companions)
+{
+	struct err e = ERR_INIT;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(64 * KIB);
+	buf_adds(&text, "{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"m\","
+			"\"variants\":[{\"id\":\"v\",\"files\":[");
+	buf_addf(&text, "{\"path\":\"models/m/f\",\"size\":10,\"sha256\":\"%064x\"}", 1);
+	for (size_t i = 0; companions[i]; i++) {
+		const char *fill = strchr(companions[i], ' ');
+		buf_addf(&text, ",{\"path\":\"models/m/c%zu\",\"role\":\"%.*s\",\"size\":5,", i,
+			 (int)(fill - companions[i]), companions[i]);
+		buf_addf(&text, "\"sha256\":\"%064x\"}", (unsigned)atoi(fill + 1));
+	}
+	buf_adds(&text, "]}]}");
+	*v = (struct version){ 0 };
+	assert_ok(card_parse(text.data, text.len, "test", &v->card, &e), &e);
+	v->side.card = &v->card;
+	v->side.variant = &v->card.variants[0];
+	add(v, "{\"architecture\":\"llama\"}", NULL, 0);
+}
+
+static void companions_are_told_by_their_roles(void **state)
+{
+	(void)state;
+	struct version a, b;
+	make_with(&a, (const char *const[]){ "projector 2", "adapter 3", "adapter 4", NULL });
+	make_with(&b, (const char *const[]){ "projector 5", "adapter 3", "adapter 4", NULL });
+	expect(&a, &b, "Changed beside the model: projector.");
+	release(&a, &b);
+	make_with(&a, (const char *const[]){ "adapter 3", "adapter 4", "draft 6", NULL });
+	make_with(&b, (const char *const[]){ "projector 5", "adapter 4", "adapter 3", NULL });
+	expect(&a, &b, "New beside the model: projector.", "Changed beside the model: adapter.",
+	       "No longer beside the model: draft.");
+	release(&a, &b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +435,7 @@ int main(void)
 		cmocka_unit_test(all_tensors_are_not_named),
 		cmocka_unit_test(types_are_told_the_most_frequent_first),
 		cmocka_unit_test(shards_are_one_model),
+		cmocka_unit_test(companions_are_told_by_their_roles),
 		cmocka_unit_test(a_projector_beside_the_model_does_not_speak_for_it),
 		cmocka_unit_test(a_header_that_differs_in_what_is_not_known_is_told),
 		cmocka_unit_test(sizes_that_look_the_same_are_in_bytes),

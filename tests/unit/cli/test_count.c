@@ -69,23 +69,6 @@ static void without_a_total_all_is_shown(void **state)
 	assert_int_equal(c.shown, 12);
 }
 
-static void a_sum_is_within_its_total(void **state)
-{
-	(void)state;
-	struct cli_count sum, a, b, unknown;
-	cli_count_begin(&a, 100, 40);
-	cli_count_begin(&b, 300, 0);
-	cli_count_begin(&unknown, 0, 10);
-	cli_count_advance(&b, 900);
-	sum = a;
-	cli_count_add(&sum, &b);
-	assert_shows(&sum, 340, 85);
-	assert_int_equal(sum.total, 400);
-	cli_count_add(&sum, &unknown);
-	assert_int_equal(sum.total, 0);
-	assert_int_equal(sum.shown, 350);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,7 +76,6 @@ int main(void)
 		cmocka_unit_test(progress_never_goes_backward),
 		cmocka_unit_test(almost_everything_is_not_yet_all),
 		cmocka_unit_test(without_a_total_all_is_shown),
-		cmocka_unit_test(a_sum_is_within_its_total),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

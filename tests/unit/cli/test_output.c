@@ -223,6 +223,24 @@ static void lists_within_lists_become_rows(void **state)
 	page_is(&p, "x  1\nx  2\nz  3\n");
 }
 
+static void assert_wrapped(const char *text, size_t width, size_t indent, const char *wanted)
+{
+	CLEANUP(mem_free_ptr) char *lines = cli_wrap(text, width, indent);
+	assert_string_equal(lines, wanted);
+}
+
+static void a_sentence_is_broken_between_its_words(void **state)
+{
+	(void)state;
+	assert_wrapped("one two three four", 9, 2, "one two\n  three\n  four");
+	assert_wrapped("  one two three", 9, 4, "  one two\n    three");
+	assert_wrapped("one two", 7, 2, "one two");
+	assert_wrapped("one two three", 0, 2, "one two three");
+	assert_wrapped("one two three", 4, 2, "one two three"); /* too narrow for that */
+	assert_wrapped("a averylongword b", 8, 2, "a\n  averylongword\n  b");
+	assert_wrapped("", 8, 2, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +255,7 @@ int main(void)
 		cmocka_unit_test(without_json_no_document_is_printed),
 		cmocka_unit_test(a_failure_is_part_of_the_document),
 		cmocka_unit_test(columns_are_aligned_and_cells_escaped),
+		cmocka_unit_test(a_sentence_is_broken_between_its_words),
 		cmocka_unit_test(a_table_without_rows_is_nothing),
 		cmocka_unit_test(lists_within_lists_become_rows),
 	};

@@ -39,7 +39,8 @@ static void add(struct fixture *f, uint32_t piece)
 {
 	struct err e = ERR_INIT;
 	CLEANUP(journal_close) struct journal j = JOURNAL_INIT;
-	assert_ok(journal_open(f->path, &f->grid, &f->sha256, &j, &e), &e);
+	bool claimed[6] = { false };
+	assert_ok(journal_open(f->path, &f->grid, &f->sha256, claimed, &j, &e), &e);
 	assert_ok(journal_add(&j, piece, &e), &e);
 }
 
@@ -49,7 +50,8 @@ static void assert_claims(struct fixture *f, const char *want)
 	struct err e = ERR_INIT;
 	bool claimed[6] = { false };
 	char got[7] = "";
-	assert_ok(journal_read(f->path, &f->grid, &f->sha256, claimed, &e), &e);
+	bool ours;
+	assert_ok(journal_read(f->path, &f->grid, &f->sha256, claimed, &ours, &e), &e);
 	for (size_t i = 0; i < 6; i++)
 		got[i] = claimed[i] ? '1' : '0';
 	assert_string_equal(got, want);

@@ -6,55 +6,123 @@
 #include "util/path.h"
 #include "util/text.h"
 
-static void room_is_writable_to_its_end(void **state)
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MEMORY (4 * MIB)
+
+static void a_piece_is_written_and_read_wherever_it_is(void **state)
 {
 	(void)state;
-	static const uint64_t sizes[] = { 0, 1, 8 * MIB, PIECE_MEMORY_MAX, PIECE_MEMORY_MAX + 1 };
+	static const uint64_t sizes[] = { 1, MIB, MEMORY / POOL_LEAST, MEMORY, 3 * MEMORY };
 	char *dir = scratch_new();
+	CLEANUP(pool_release) struct pool pool;
+	pool_init(&pool, MEMORY);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct err e = ERR_INIT;
-		CLEANUP(pool_piece_close) struct pool_piece room = { 0 };
-		assert_ok(pool_piece_open(&room, sizes[i], dir, &e), &e);
-		assert_true(room.size >= sizes[i]);
-		room.data[0] = 1;
-		room.data[room.size - 1] = 2;
-		assert_int_equal(room.data[room.size - 1], 2);
+		struct pool_piece piece;
+		CLEANUP(mem_free_ptr) void *room = mem_alloc(POOL_READ);
+		const void *data;
+		size_t len;
+		assert_true(pool_has_room(&pool, sizes[i]));
+		assert_ok(pool_take(&pool, sizes[i], dir, &piece, &e), &e);
+		assert_int_equal(piece.data == NULL, i > 2);
+		assert_ok(pool_write(&piece, sizes[i] - 1, "z", 1, &e), &e);
+		assert_ok(pool_read(&piece, sizes[i] - 1, room, &data, &len, &e), &e);
+		assert_int_equal(len, 1);
+		assert_memory_equal(data, "z", 1);
+		pool_give(&pool, &piece);
+		pool_give(&pool, &piece);
 	}
 	scratch_free(dir);
 }
 
-/* The file behind a large room has no name: nothing is left of it, whatever happens. */
-static void large_room_leaves_nothing(void **state)
+static void memory_is_bounded(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct pool_piece piece[4];
+	CLEANUP(pool_release) struct pool pool;
+	pool_init(&pool, MEMORY);
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(pool_has_room(&pool, MIB));
+		assert_ok(pool_take(&pool, MIB, NULL, &piece[i], &e), &e);
+	}
+	assert_false(pool_has_room(&pool, MIB));
+	for (size_t i = 0; i < 4; i++)
+		pool_give(&pool, &piece[i]);
+	/* What is kept for the next piece of that size makes room for others. */
+	assert_true(pool_has_room(&pool, MIB + 1));
+	assert_ok(pool_take(&pool, MIB + 1, NULL, &piece[0], &e), &e);
+	assert_true(pool.used <= MEMORY);
+	pool_give(&pool, &piece[0]);
+}
+
+static void pieces_in_files_are_bounded_and_have_no_names(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
 	char *dir = scratch_new();
+	struct pool_piece piece[POOL_SCRATCH];
 	CLEANUP(str_list_release) struct str_list names = { 0 };
-	CLEANUP(pool_piece_close) struct pool_piece room = { 0 };
-	assert_ok(pool_piece_open(&room, PIECE_MEMORY_MAX + MIB, dir, &e), &e);
+	CLEANUP(pool_release) struct pool pool;
+	pool_init(&pool, 3 * KIB);
+	for (size_t i = 0; i < POOL_SCRATCH; i++)
+		assert_ok(pool_take(&pool, 2 * KIB, dir, &piece[i], &e), &e);
+	assert_false(pool_has_room(&pool, 2 * KIB));
 	assert_ok(file_list_dir(dir, &names, &e), &e);
 	assert_int_equal(names.count, 0);
+	for (size_t i = 0; i < POOL_SCRATCH; i++)
+		pool_give(&pool, &piece[i]);
+	assert_true(pool_has_room(&pool, 2 * KIB));
 	scratch_free(dir);
 }
 
-static void no_folder_for_a_large_room_is_an_error(void **state)
+static void a_piece_is_copied_into_a_file(void **state)
+{
+	(void)state;
+	static const uint64_t memory[] = { MEMORY, KIB };
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "part");
+	for (size_t i = 0; i < 2; i++) {
+		struct err e = ERR_INIT;
+		struct pool_piece piece;
+		char bytes[6] = "";
+		CLEANUP(pool_release) struct pool pool;
+		CLEANUP(file_close) int fd = open(path, O_RDWR | O_CREAT, 0600);
+		pool_init(&pool, memory[i]);
+		assert_ok(pool_take(&pool, 2 * KIB, dir, &piece, &e), &e);
+		assert_ok(pool_write(&piece, 2 * KIB - 6, "piece", 6, &e), &e);
+		assert_ok(pool_copy_to(&piece, fd, 100, path, &e), &e);
+		assert_int_equal(pread(fd, bytes, 6, 100 + 2 * KIB - 6), 6);
+		assert_string_equal(bytes, "piece");
+		pool_give(&pool, &piece);
+	}
+	scratch_free(dir);
+}
+
+static void no_folder_for_a_large_piece_is_an_error(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct pool_piece room = { 0 };
+	struct pool_piece piece = { .fd = -1 };
 	char *dir = scratch_new();
 	CLEANUP(mem_free_ptr) char *missing = path_join(dir, "missing");
-	assert_int_equal(pool_piece_open(&room, PIECE_MEMORY_MAX + 1, missing, &e), -ERR_NOT_FOUND);
-	assert_null(room.data);
+	CLEANUP(pool_release) struct pool pool;
+	pool_init(&pool, KIB);
+	assert_int_equal(pool_take(&pool, MIB, missing, &piece, &e), -ERR_NOT_FOUND);
 	scratch_free(dir);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(room_is_writable_to_its_end),
-		cmocka_unit_test(large_room_leaves_nothing),
-		cmocka_unit_test(no_folder_for_a_large_room_is_an_error),
+		cmocka_unit_test(a_piece_is_written_and_read_wherever_it_is),
+		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(pieces_in_files_are_bounded_and_have_no_names),
+		cmocka_unit_test(a_piece_is_copied_into_a_file),
+		cmocka_unit_test(no_folder_for_a_large_piece_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ static void plain_cache_is_exact(void **state)
 	assert_int_equal(r.kv_cache, 4 * MIB);
 	assert_true(r.overhead >= 8 * MIB + 10486 && r.overhead < 11 * MIB);
 	assert_int_equal(r.total, r.weights + r.kv_cache + r.overhead);
+	assert_int_equal(r.token, r.kv_cache / 4096 + 1024); /* and a column of the mask */
 	start("llama", 8, 1024, 8, 4);
 	r = estimate(32768);
 	assert_int_equal(r.kv_cache, 512 * MIB);
@@ -103,6 +104,7 @@ static void windows_are_windows(void **state)
 	assert_true(r.known);
 	uint64_t row = 2 * (64 + 64) * 2;
 	assert_int_equal(r.kv_cache, row * 8192 + 5 * row * 1536);
+	assert_int_equal(r.token, row + 1024);
 	start("gemma3", 6, 256, 4, 2);
 	build_u32(&b, "gemma3.attention.sliding_window", 1024);
 	r = estimate(512);

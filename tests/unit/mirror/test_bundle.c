@@ -144,11 +144,15 @@ static void objects_beyond_4_gib_are_read_by_ranges(void **state)
 	struct mirror_stat st;
 	assert_ok(mirror_stat_key(m, "a/first", &st, &e), &e);
 	assert_int_equal(st.size, FAR);
-	assert_ok(mirror_get(m, &(struct mirror_range){ "a/second", 4, 4, 0 }, &sink, &e), &e);
+	assert_ok(mirror_get(m,
+			     &(struct mirror_range){ .key = "a/second", .offset = 4, .length = 4 },
+			     &sink, &e),
+		  &e);
 	assert_string_equal(buf_str(&b), "away");
-	assert_int_equal(mirror_get(m, &(struct mirror_range){ "a/second", 4, 5, 0 }, &sink,
-				    &beyond),
-			 -ERR_INTEGRITY);
+	assert_int_equal(
+		mirror_get(m, &(struct mirror_range){ .key = "a/second", .offset = 4, .length = 5 },
+			   &sink, &beyond),
+		-ERR_INTEGRITY);
 	assert_int_equal(mirror_stat_key(m, "a/third", &st, &e), -ERR_NOT_FOUND);
 	assert_false(mirror_can(m, MIRROR_CAN_WRITE));
 	scratch_free(dir);

@@ -312,11 +312,14 @@ static void links_do_not_lead_out(void **state)
 	assert_int_equal(symlink("../outside/secret", file_link), 0);
 
 	assert_behind_link(f, mirror_stat_key(f->m, "targets/secret", NULL, &f->e));
-	assert_behind_link(f,
-			   mirror_get(f->m,
-				      &(struct mirror_range){ "targets/secret", 0, UINT64_MAX, 0 },
-				      &sink, &f->e));
-	assert_behind_link(f, mirror_get(f->m, &(struct mirror_range){ "link", 0, UINT64_MAX, 0 },
+	assert_behind_link(f, mirror_get(f->m,
+					 &(struct mirror_range){ .key = "targets/secret",
+								 .offset = 0,
+								 .length = UINT64_MAX },
+					 &sink, &f->e));
+	assert_behind_link(f, mirror_get(f->m,
+					 &(struct mirror_range){
+						 .key = "link", .offset = 0, .length = UINT64_MAX },
 					 &sink, &f->e));
 	assert_behind_link(f, mirror_remove(f->m, "targets/secret", &f->e));
 	assert_behind_link(f, mirror_put_small(f->m, "targets/new", "x", 1, NULL, NULL, &f->e));
@@ -389,8 +392,9 @@ static void what_is_no_object_is_not_shown(void **state)
 	scratch_write(f->folder, ".ferry/partial/x.part", "x", 1);
 	scratch_write(f->folder, "a/.b.123456.tmp", "x", 1);
 	assert_ok(mirror_list(f->m, "", nothing_listed, NULL, &f->e), &f->e);
-	assert_int_equal(mirror_get(f->m, &(struct mirror_range){ "pipe", 0, UINT64_MAX, 0 }, &sink,
-				    &f->e),
+	assert_int_equal(mirror_get(f->m,
+				    &(struct mirror_range){ .key = "pipe", .length = UINT64_MAX },
+				    &sink, &f->e),
 			 -ERR_NOT_FOUND);
 	err_clear(&f->e);
 	assert_int_equal(mirror_stat_key(f->m, ".ferry/partial/x.part", NULL, &f->e),

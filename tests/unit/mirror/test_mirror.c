@@ -79,7 +79,7 @@ static void a_server_without_ranges_is_found_out(void **state)
 	struct canned_server *s = canned_start(script, 1);
 	struct mirror *m = open_url(canned_url(s));
 	assert_true(mirror_can(m, MIRROR_CAN_RANGE));
-	assert_ok(mirror_get(m, &(struct mirror_range){ "a", 2, 3, 0 },
+	assert_ok(mirror_get(m, &(struct mirror_range){ .key = "a", .offset = 2, .length = 3 },
 			     &(struct mirror_sink){ take, &got }, &e),
 		  &e);
 	assert_string_equal(buf_str(&got), "cde");
@@ -111,6 +111,30 @@ static void a_page_instead_of_a_model_gives_no_bytes(void **state)
 	struct err e = ERR_INIT;
 	assert_ok(mirror_get_small(m, "index.html", 0, &got, &e), &e);
 	assert_int_equal(got.len, 15);
+	mirror_close(m);
+	canned_stop(s);
+}
+
+static void a_page_that_is_shorter_than_the_range_is_called_a_page(void **state)
+{
+	(void)state;
+	static const struct canned script[] = {
+		{
+			.want = "Range: bytes=100-199\r\n",
+			.reply = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: "
+				 "2\r\n\r\nhi",
+		},
+	};
+	struct err e = ERR_INIT;
+	CLEANUP(buf_release) struct buf got = BUF_INIT(100);
+	struct canned_server *s = canned_start(script, 1);
+	struct mirror *m = open_url(canned_url(s));
+	struct mirror_range range = { .key = "a.gguf", .offset = 100, .length = 100 };
+	assert_int_equal(mirror_get(m, &range, &(struct mirror_sink){ take, &got }, &e),
+			 -ERR_INTEGRITY);
+	assert_non_null(strstr(e.text, "answered with an HTML page"));
+	assert_int_equal(got.len, 0);
+	assert_true(mirror_can(m, MIRROR_CAN_RANGE));
 	mirror_close(m);
 	canned_stop(s);
 }
@@ -187,6 +211,7 @@ int main(void)
 		cmocka_unit_test(a_server_s_wish_is_kept_for_the_caller),
 		cmocka_unit_test(a_server_without_ranges_is_found_out),
 		cmocka_unit_test(a_page_instead_of_a_model_gives_no_bytes),
+		cmocka_unit_test(a_page_that_is_shorter_than_the_range_is_called_a_page),
 		cmocka_unit_test(settings_reach_the_client),
 		cmocka_unit_test(faults_strike_where_they_are_set),
 	};

@@ -127,6 +127,7 @@ static void sections_that_are_not_there_are_the_defaults(void **state)
 	assert_int_equal(f.stall_s, 0);
 	assert_int_equal(f.retries, 5);
 	assert_int_equal(f.timestamp_deadline_ms, 5000);
+	assert_true(f.keep_versions == UINT64_MAX);
 	assert_int_equal(p.quorum, 0);
 	assert_int_equal(p.prune_after_s, 30 * 86400);
 }
@@ -138,7 +139,8 @@ static void their_values_are_read(void **state)
 	struct settings_fetch f;
 	struct settings_publish p;
 	struct conf c = parsed("[fetch]\nlimit-rate = 2M\nstall-time = 1m\nretries = 1\n"
-			       "timestamp-deadline = 2s\n[publish]\nquorum = 3\nprune-after = 2d\n"
+			       "timestamp-deadline = 2s\nconfirm-above = 512M\nkeep-versions = 2\n"
+			       "[publish]\nquorum = 3\nprune-after = 2d\n"
 			       "limit-rate = 08:00,20MiB 19:00,off\n");
 	assert_ok(settings_fetch_read(&c, &f, &e), &e);
 	assert_ok(settings_publish_read(&c, &p, &e), &e);
@@ -148,6 +150,8 @@ static void their_values_are_read(void **state)
 	assert_int_equal(f.stall_s, 60);
 	assert_int_equal(f.retries, 1);
 	assert_int_equal(f.timestamp_deadline_ms, 2000);
+	assert_int_equal(f.confirm_above, 512 * MIB);
+	assert_int_equal(f.keep_versions, 2);
 	assert_int_equal(p.quorum, 3);
 	assert_int_equal(p.prune_after_s, 2 * 86400);
 	conf_release(&c);
@@ -161,6 +165,8 @@ static void their_faults_name_the_line(void **state)
 	} bad[] = {
 		{ "[fetch]\nretries = 0\n", "ferry.conf:2: retries: from 1 to 1000" },
 		{ "[fetch]\ntimestamp-deadline = 11m\n", ":2: timestamp-deadline: from 1s to 10m" },
+		{ "[fetch]\nconfirm-above = never\n", "ferry.conf:2: confirm-above" },
+		{ "[fetch]\nkeep-versions = some\n", "ferry.conf:2: keep-versions" },
 		{ "[fetch]\nretry = 3\n", "ferry.conf:2: unknown key 'retry'" },
 		{ "[publish]\nquorum = 0\n", "ferry.conf:2: quorum: must be at least 1" },
 		{ "[publish]\nlimit-rate = 25:00,1M\n", "ferry.conf:2: limit-rate: '25:00,1M' is" },

@@ -1,4 +1,4 @@
-#include "store/store.h"
+#include "store/partials.h"
 
 #include "unit.h"
 #include "util/file.h"
@@ -69,12 +69,19 @@ static struct digest add_part(struct fixture *f, const char *text)
 	return d;
 }
 
+static int commit_open(struct fixture *f, const struct digest *d, int fd, struct err *e)
+{
+	CLEANUP(store_partial_release) struct store_partial p = { 0 };
+	store_partial_init(&f->store, d, "", &p);
+	return store_commit(&f->store, &p, fd, e);
+}
+
 static int commit(struct fixture *f, const struct digest *d, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, d);
 	CLEANUP(file_close) int fd = open(part, O_RDWR);
 	assert_true(fd >= 0);
-	return store_commit(&f->store, d, fd, e);
+	return commit_open(f, d, fd, e);
 }
 
 static struct digest add_blob(struct fixture *f, const char *text)
@@ -92,6 +99,7 @@ static struct store_variant variant_of(const char *model, const char *const *tex
 		.repository = mem_strdup("r"),
 		.model = mem_strdup(model),
 		.variant = mem_strdup("v"),
+		.version = 1,
 		.fetched_s = 1700000000,
 	};
 	v.files = mem_alloc(8 * sizeof *v.files);
@@ -177,7 +185,7 @@ static void commit_is_fine_when_another_was_faster(void **state)
 	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
 	CLEANUP(file_close) int fd = open(part, O_RDWR);
 	assert_ok(commit(f, &d, &e), &e);
-	assert_ok(store_commit(&f->store, &d, fd, &e), &e);
+	assert_ok(commit_open(f, &d, fd, &e), &e);
 	add_part(f, "hello");
 	assert_ok(commit(f, &d, &e), &e);
 	assert_true(has(f, "hello"));
@@ -194,7 +202,7 @@ static void commit_never_takes_another_processs_file(void **state)
 	assert_int_equal(unlink(part), 0);
 	write_file(part, "hel");
 	/* Ours has no name left, so it cannot be named again; the other must not be. */
-	assert_int_equal(store_commit(&f->store, &d, fd, &e), -ERR_CONFLICT);
+	assert_int_equal(commit_open(f, &d, fd, &e), -ERR_CONFLICT);
 	assert_false(has(f, "hello"));
 	assert_true(file_exists(part));
 
@@ -206,10 +214,11 @@ static void commit_never_takes_another_processs_file(void **state)
 	assert_int_equal(rename(part, blob), 0);
 	write_file(part, "hel");
 	err_clear(&e);
-	assert_ok(store_commit(&f->store, &d, fd, &e), &e);
+	assert_ok(commit_open(f, &d, fd, &e), &e);
 	assert_true(has(f, "hello"));
 	assert_ok(store_verify(&f->store, &d, &e), &e);
-	assert_true(file_exists(part));
+	/* Nobody works on the new one, and nobody needs it now. */
+	assert_false(file_exists(part));
 }
 
 static int write_and_commit(struct fixture *f, const char *text)
@@ -219,7 +228,7 @@ static int write_and_commit(struct fixture *f, const char *text)
 	CLEANUP(mem_free_ptr) char *part = store_part_path(&f->store, &d);
 	CLEANUP(file_close) int fd = open(part, O_RDWR);
 	/* The other was faster: nothing to do. */
-	int rc = fd < 0 ? 0 : store_commit(&f->store, &d, fd, &e);
+	int rc = fd < 0 ? 0 : commit_open(f, &d, fd, &e);
 	if (rc < 0 && rc != -ERR_CONFLICT)
 		fprintf(stderr, "%s\n", e.text);
 	return -rc;
@@ -277,6 +286,28 @@ static void variant_is_linked_listed_and_found(void **state)
 	assert_string_equal(b.data, "two");
 }
 
+static void roles_of_files_are_recorded(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	add_blob(f, "model");
+	add_blob(f, "sight");
+	CLEANUP(store_variant_release)
+	struct store_variant v = variant_of("phi", (const char *[]){ "model", "sight", NULL });
+	CLEANUP(store_variant_release)
+	struct store_variant plain = variant_of("phi", (const char *[]){ "model", "sight", NULL });
+	v.files[1].role = mem_strdup("projector");
+	assert_ok(store_link(&f->store, &v, &e), &e);
+	CLEANUP(store_variants_release) struct store_variants all = { 0 };
+	assert_ok(store_list(&f->store, &all, &e), &e);
+	assert_null(all.at[0].files[0].role);
+	assert_string_equal(all.at[0].files[1].role, "projector");
+	assert_true(store_variant_equal(&all.at[0], &v));
+	assert_false(store_variant_equal(&all.at[0], &plain));
+	v.files[1].role[0] = '/';
+	assert_int_equal(store_link(&f->store, &v, &e), -ERR_USAGE);
+}
+
 static void store_can_be_moved(void **state)
 {
 	struct fixture *f = *state;
@@ -313,15 +344,16 @@ static void leftovers_of_a_killed_link_are_tidied_up(void **state)
 		variant_of("m", (const char *[]){ "a", NULL });
 	CLEANUP(store_variant_release) struct store_variant next =
 		variant_of("m", (const char *[]){ "b", NULL });
-	CLEANUP(mem_free_ptr) char *pin = path_join(f->store.home, "models/r/m/v/.pending.json");
+	CLEANUP(mem_free_ptr) char *pending = path_join(f->store.home,
+							"models/r/m/v/.pending.json");
 	CLEANUP(mem_free_ptr) char *old = path_join(f->store.home, "models/r/m/v/1.gguf");
 	write_file(old, "of an older version");
-	assert_ok(store_pin(&f->store, &next, &e), &e);
+	assert_ok(store_expect(&f->store, &next, &e), &e);
 	store_tidy_variant(&f->store, &v);
-	assert_true(file_exists(pin)); /* somebody fetches the next version */
-	assert_ok(store_pin(&f->store, &v, &e), &e);
+	assert_true(file_exists(pending)); /* somebody fetches the next version */
+	assert_ok(store_expect(&f->store, &v, &e), &e);
 	store_tidy_variant(&f->store, &v);
-	assert_false(file_exists(pin));
+	assert_false(file_exists(pending));
 	assert_false(file_exists(old));
 }
 
@@ -351,6 +383,111 @@ static void link_without_its_blob_is_a_conflict(void **state)
 		variant_of("phi", (const char *[]){ "never there", NULL });
 	assert_int_equal(store_link(&f->store, &v, &e), -ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "0.gguf"));
+}
+
+static void several_are_linked_although_one_cannot_be(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const models[] = { "phi", "gone", "qwen", "refused" };
+	struct store_variant v[ARRAY_LEN(models)];
+	struct store_linking all[ARRAY_LEN(models)];
+	struct err why[ARRAY_LEN(models)] = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(models); i++) {
+		v[i] = variant_of(models[i], (const char *[]){ models[i], NULL });
+		if (i != 1)
+			add_blob(f, models[i]);
+		all[i] = (struct store_linking){ &v[i], &why[i], 0 };
+	}
+	err_set(&why[3], ERR_NETWORK, "failed before");
+	store_link_all(&f->store, all, ARRAY_LEN(all));
+	assert_int_equal(why[1].class, ERR_CONFLICT);
+	assert_int_equal(why[3].class, ERR_NETWORK);
+	for (size_t i = 0; i < 3; i += 2) {
+		CLEANUP(mem_free_ptr) char *record = mem_printf("models/r/%s/v/.variant.json",
+								models[i]);
+		assert_int_equal(why[i].class, 0);
+		assert_true(has_file(f, record));
+	}
+	assert_false(has_file(f, "models/r/refused"));
+	for (size_t i = 0; i < ARRAY_LEN(models); i++)
+		store_variant_release(&v[i]);
+}
+
+static void only_the_variants_of_a_model_are_listed(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	link_variant(f, "phi", (const char *[]){ "one", NULL });
+	link_variant(f, "qwen", (const char *[]){ "two", NULL });
+	CLEANUP(store_variants_release) struct store_variants of_all = { 0 };
+	assert_ok(store_list_model(&f->store, NULL, "qwen", &of_all, &e), &e);
+	assert_int_equal(of_all.count, 1);
+	assert_string_equal(of_all.at[0].model, "qwen");
+	CLEANUP(store_variants_release) struct store_variants none = { 0 };
+	assert_ok(store_list_model(&f->store, "other", "qwen", &none, &e), &e);
+	assert_ok(store_list_model(&f->store, "r", "../r/qwen", &none, &e), &e);
+	assert_int_equal(none.count, 0);
+}
+
+/* A file for the blob of the text, with what is in it. Where the system has none that can get a
+ * name, its bytes are written anew. */
+static int single_of(struct fixture *f, const char *text, const char *content, struct digest *d)
+{
+	struct err e = ERR_INIT;
+	int fd = store_single_open(&f->store);
+	assert_int_equal(fd >= 0, NATIVE);
+	if (fd < 0)
+		fd = os_nameless_file(f->store.home);
+	assert_true(fd >= 0);
+	sha256_of(text, strlen(text), d);
+	assert_ok(file_pwrite(fd, content, strlen(content), 0, "single", &e), &e);
+	return fd;
+}
+
+static void a_file_of_one_piece_has_no_name_before_it_is_the_blob(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct digest d;
+	struct stat st;
+	CLEANUP(file_close) int fd = single_of(f, "small", "small", &d);
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &d);
+	CLEANUP(mem_free_ptr) char *dir = path_dir(blob);
+	assert_ok(file_list_dir(dir, &names, &e), &e);
+	assert_int_equal(names.count, 0);
+	assert_ok(store_single_commit(&f->store, &d, 5, fd, &e), &e);
+	assert_true(has(f, "small"));
+	assert_int_equal(lstat(blob, &st), 0);
+	assert_int_equal(st.st_mode & 0222, 0);
+	assert_int_equal(st.st_nlink, 1);
+}
+
+static void a_file_of_one_piece_replaces_what_is_not_right(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct digest d;
+	CLEANUP(file_close) int fd = single_of(f, "small", "small", &d);
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &d);
+	write_file(blob, "short and wrong");
+	assert_ok(store_single_commit(&f->store, &d, 5, fd, &e), &e);
+	assert_true(has(f, "small"));
+}
+
+static void a_file_of_one_piece_leaves_the_blob_of_a_faster_process(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct digest d;
+	struct stat before, after;
+	CLEANUP(file_close) int fd = single_of(f, "small", "small", &d);
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(&f->store, &d);
+	add_blob(f, "small");
+	assert_int_equal(lstat(blob, &before), 0);
+	assert_ok(store_single_commit(&f->store, &d, 5, fd, &e), &e);
+	assert_int_equal(lstat(blob, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
 }
 
 static void remove_frees_what_nobody_else_uses(void **state)
@@ -479,7 +616,7 @@ static void gc_keeps_what_a_fetch_waits_for(void **state)
 	struct store_gc gc;
 	CLEANUP(store_variant_release) struct store_variant v =
 		variant_of("phi", (const char *[]){ "one", "two", NULL });
-	assert_ok(store_pin(&f->store, &v, &e), &e);
+	assert_ok(store_expect(&f->store, &v, &e), &e);
 	add_blob(f, "one");
 	assert_ok(store_gc(&f->store, UINT64_MAX, false, &gc, &e), &e);
 	assert_int_equal(gc.blobs, 0);
@@ -491,7 +628,7 @@ static void gc_keeps_what_a_fetch_waits_for(void **state)
 	/* A fetch that was given up. */
 	CLEANUP(store_variant_release) struct store_variant lost =
 		variant_of("lost", (const char *[]){ "three", NULL });
-	assert_ok(store_pin(&f->store, &lost, &e), &e);
+	assert_ok(store_expect(&f->store, &lost, &e), &e);
 	add_blob(f, "three");
 	assert_ok(store_gc(&f->store, 0, false, &gc, &e), &e);
 	assert_int_equal(gc.blobs, 1);
@@ -648,11 +785,17 @@ int main(void)
 		TEST(commit_never_takes_another_processs_file),
 		TEST(two_processes_commit_the_same_file),
 		TEST(variant_is_linked_listed_and_found),
+		TEST(roles_of_files_are_recorded),
 		TEST(store_can_be_moved),
 		TEST(newer_version_replaces_the_links),
 		TEST(leftovers_of_a_killed_link_are_tidied_up),
 		TEST(names_that_leave_the_folder_are_refused),
 		TEST(link_without_its_blob_is_a_conflict),
+		TEST(several_are_linked_although_one_cannot_be),
+		TEST(only_the_variants_of_a_model_are_listed),
+		TEST(a_file_of_one_piece_has_no_name_before_it_is_the_blob),
+		TEST(a_file_of_one_piece_replaces_what_is_not_right),
+		TEST(a_file_of_one_piece_leaves_the_blob_of_a_faster_process),
 		TEST(remove_frees_what_nobody_else_uses),
 		TEST(damaged_record_is_listed_and_keeps_its_blobs),
 		TEST(a_blob_whose_mark_moved_is_hashed),

@@ -7,9 +7,9 @@
 
 struct fake_clock {
 	struct clock clock;
-	uint64_t now_us;
-	uint64_t slept_ms;    /* altogether */
-	uint64_t each_ms[16]; /* the first sleeps */
+	_Atomic uint64_t now_us; /* read by threads while another one sleeps */
+	uint64_t slept_ms;       /* altogether */
+	uint64_t each_ms[16];    /* the first sleeps */
 	size_t sleeps;
 	size_t stop_at; /* this sleep is interrupted, the first is 1; 0: none */
 };

@@ -15,6 +15,13 @@
 
 #include <cmocka.h>
 
+/* Are the calls in use that only Linux has (util/os.h), or their fall-backs? */
+#if defined __linux__ && !defined FERRY_PORTABLE
+#define NATIVE true
+#else
+#define NATIVE false
+#endif
+
 /* Fails with the error's own text when rc is not 0. */
 void assert_ok_at(int rc, const struct err *e, const char *file, int line);
 #define assert_ok(rc, e) assert_ok_at((rc), (e), __FILE__, __LINE__)

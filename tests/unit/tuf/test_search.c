@@ -32,8 +32,8 @@ static const char *visited(struct sim *s)
 	return text;
 }
 
-/* From an empty trust folder. */
-static void find(struct sim *s, const char *path, int want)
+/* From an empty trust folder. The cause of the error. */
+static enum err_cause find(struct sim *s, const char *path, int want)
 {
 	static const char *const tops[] = { "timestamp", "snapshot", "targets" };
 	struct tuf_target t;
@@ -47,6 +47,7 @@ static void find(struct sim *s, const char *path, int want)
 		fail_msg("%s: %d instead of %d: %s", path, rc, want, e.text);
 	if (rc == 0)
 		tuf_target_release(&t);
+	return e.cause;
 }
 
 /* -- patterns -------------------------------------------------------------------------- */
@@ -268,7 +269,8 @@ static void a_broken_role_ends_the_search(void **state)
 	struct err e = ERR_INIT;
 	assert_ok(file_remove(stored, &e), &e);
 	sim_remove(s, "1.A.json");
-	find(s, "file", -ERR_NOT_FOUND);
+	/* Whether the role lists it is not known. */
+	assert_int_equal(find(s, "file", -ERR_NOT_FOUND), CAUSE_NONE);
 	assert_string_equal(visited(s), "A");
 }
 
@@ -314,7 +316,7 @@ static void hash_prefixes_choose_the_role(void **state)
 	sim_publish(s, "A");
 	sim_update(s, "targets");
 	find(s, "file3.txt", 0);
-	find(s, "file1.txt", -ERR_NOT_FOUND);
+	assert_int_equal(find(s, "file1.txt", -ERR_NOT_FOUND), CAUSE_UNLISTED);
 }
 
 static void bins_are_computed_from_the_hash(void **state)

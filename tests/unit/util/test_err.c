@@ -132,7 +132,8 @@ static void record(struct report *r, const struct report_event *event)
 {
 	struct recorder *rec = (struct recorder *)r;
 	rec->last = *event;
-	snprintf(rec->text, sizeof rec->text, "%s", event->text ? event->text : event->task);
+	const char *about = event->task ? event->task : event->source;
+	snprintf(rec->text, sizeof rec->text, "%s", event->text ? event->text : about ? about : "");
 	rec->events++;
 }
 
@@ -151,7 +152,16 @@ static void events_reach_the_report(void **state)
 	report_warn(&r.report, "mirror %s is slow", "eu");
 	assert_int_equal(r.last.kind, REPORT_WARN);
 	assert_string_equal(r.text, "mirror eu is slow");
-	assert_int_equal(r.events, 4);
+	report_source(&r.report, "eu", 7, "slow");
+	assert_int_equal(r.last.kind, REPORT_SOURCE);
+	assert_int_equal(r.last.bytes, 7);
+	assert_string_equal(r.last.state, "slow");
+	assert_string_equal(r.text, "eu");
+	report_whole(&r.report, 3, 300);
+	assert_int_equal(r.last.kind, REPORT_WHOLE);
+	assert_int_equal(r.last.count, 3);
+	assert_int_equal(r.last.total, 300);
+	assert_int_equal(r.events, 6);
 	report_note(NULL, "%s", "nobody listens");
 	report_begin(NULL, "x", 0, 0);
 }

@@ -12,13 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What is only tested where the system has it. */
-#if defined __linux__ && !defined FERRY_PORTABLE
-#define NATIVE true
-#else
-#define NATIVE false
-#endif
-
 static const char *own_argv0;
 
 struct state {
@@ -176,6 +169,23 @@ static void an_open_file_gets_one_more_name(void **state)
 	assert_int_equal(is_there(s, "name"), NATIVE);
 }
 
+static void a_file_without_a_name_can_get_one(void **state)
+{
+	struct state *s = *state;
+	struct stat st;
+	CLEANUP(mem_free_ptr) char *name = path_join(s->dir, "name");
+	CLEANUP(file_close) int fd = os_linkable_file(s->dir, 0640);
+	assert_int_equal(fd >= 0, NATIVE);
+	assert_int_equal(names_in(s->dir), 0);
+	if (!NATIVE)
+		return;
+	holds_what_is_written(fd);
+	assert_int_equal(os_link_open_file(fd, name), 0);
+	assert_int_equal(stat(name, &st), 0);
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(st.st_mode & 0777 & ~0640, 0);
+}
+
 static void names_of_open_files_are_known(void **state)
 {
 	struct state *s = *state;
@@ -190,6 +200,40 @@ static void names_of_open_files_are_known(void **state)
 	assert_false(os_is_open_file(other));
 	assert_false(os_is_open_file(s->dir));
 	assert_false(os_is_open_file("/dev/memory/fd/1"));
+}
+
+/* The file system of the test's folder may have no such writes. */
+static void what_is_written_around_the_cache_is_in_the_file(void **state)
+{
+	struct err e = ERR_INIT;
+	CLEANUP(mem_free_ptr) char *path = path_join(((struct state *)*state)->dir, "direct");
+	CLEANUP(file_close) int fd = open(path, O_RDWR | O_CREAT, 0600),
+				direct = os_open_direct(fd);
+	static _Alignas(OS_DIRECT_UNIT) char block[OS_DIRECT_UNIT];
+	char got[2 * OS_DIRECT_UNIT];
+	memset(block, 'x', sizeof block);
+	assert_int_equal(unlink(path), 0);
+	for (uint64_t at = 0; at < sizeof got; at += sizeof block)
+		if (!os_write_direct(direct, block, sizeof block, at))
+			assert_ok(file_pwrite(fd, block, sizeof block, at, "block", &e), &e);
+	assert_ok(file_pread(fd, got, sizeof got, 0, "block", &e), &e);
+	assert_memory_equal(got, block, sizeof block);
+	assert_memory_equal(got + sizeof block, block, sizeof block);
+}
+
+static void only_whole_blocks_are_written_around_the_cache(void **state)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(((struct state *)*state)->dir, "direct");
+	CLEANUP(file_close) int fd = open(path, O_RDWR | O_CREAT, 0600),
+				direct = os_open_direct(fd);
+	static _Alignas(OS_DIRECT_UNIT) char block[2 * OS_DIRECT_UNIT];
+	struct stat st;
+	assert_false(os_write_direct(direct, block, OS_DIRECT_UNIT - 1, 0));
+	assert_false(os_write_direct(direct, block + 1, OS_DIRECT_UNIT, 0));
+	assert_false(os_write_direct(direct, block, OS_DIRECT_UNIT, 512));
+	assert_false(os_write_direct(-1, block, OS_DIRECT_UNIT, 0));
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 0);
 }
 
 static void the_time_of_change_has_nanoseconds(void **state)
@@ -273,13 +317,52 @@ static void the_machine_is_described(void **state)
 	(void)state;
 	char id[OS_BOOT_ID];
 	assert_true(os_processors() >= 1);
-	assert_true(os_memory() >= 16 * MIB);
 	os_boot_id(id);
 	assert_null(strchr(id, '\n'));
 	assert_true(os_is_this_boot(id));
 	assert_false(os_is_this_boot(""));
 	assert_false(os_is_this_boot("started 1700000000"));
 	assert_false(os_is_this_boot("89a66f60-6ee2-4e0b-8a1b-0d5f0c1c8a5e"));
+}
+
+static void a_process_is_told_from_a_later_one_with_its_number(void **state)
+{
+	(void)state;
+	char here[OS_PLACE], again[OS_PLACE];
+	siginfo_t ended;
+	uint64_t started = os_process_started((long)getpid());
+	assert_int_equal(started != 0, NATIVE);
+	assert_true(os_process_runs((long)getpid(), started));
+	assert_true(os_process_runs((long)getpid(), 0));
+	assert_int_equal(os_process_runs((long)getpid(), started + 1), !NATIVE);
+	assert_false(os_process_runs(0, 0));
+	pid_t child = fork();
+	if (child == 0)
+		_exit(0);
+	/* It has ended, and still has its number. */
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+	assert_int_equal(os_process_runs(child, 0), !NATIVE);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(os_process_runs(child, 0));
+	os_process_place(here);
+	os_process_place(again);
+	assert_string_equal(here, again);
+	assert_int_equal(strcspn(here, " \n\t"), strlen(here));
+}
+
+static void parts_that_were_never_written_have_no_data(void **state)
+{
+	struct state *s = *state;
+	CLEANUP(mem_free_ptr) char *path = path_join(s->dir, "holes");
+	CLEANUP(file_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, MIB) == 0);
+	assert_int_equal(pwrite(fd, "x", 1, 512 * 1024), 1);
+	assert_true(os_has_data(fd, 512 * 1024, 512 * 1024 + 1));
+	assert_true(os_has_data(fd, 0, MIB));
+	assert_false(os_has_data(fd, 0, 256 * 1024));
+	assert_false(os_has_data(fd, 768 * 1024, MIB));
+	assert_false(os_has_data(fd, MIB, 2 * MIB));
+	os_forget_cached(fd);
 }
 
 static void random_bytes_fill_all(void **state)
@@ -323,12 +406,18 @@ int main(int argc, char **argv)
 		OS_TEST(an_exclusive_rename_never_replaces),
 		OS_TEST(a_copied_range_is_the_same_or_shorter),
 		OS_TEST(an_open_file_gets_one_more_name),
+		OS_TEST(a_file_without_a_name_can_get_one),
 		OS_TEST(names_of_open_files_are_known),
+		OS_TEST(what_is_written_around_the_cache_is_in_the_file),
+		OS_TEST(only_whole_blocks_are_written_around_the_cache),
 		OS_TEST(the_time_of_change_has_nanoseconds),
 		cmocka_unit_test(the_own_path_is_this_program),
 		cmocka_unit_test(pipes_and_sockets_are_closed_by_exec),
 		cmocka_unit_test(a_child_dies_with_its_parent),
 		cmocka_unit_test(the_machine_is_described),
+		cmocka_unit_test(a_process_is_told_from_a_later_one_with_its_number),
+		cmocka_unit_test_setup_teardown(parts_that_were_never_written_have_no_data, setup,
+						teardown),
 		cmocka_unit_test(random_bytes_fill_all),
 		cmocka_unit_test(sorting_has_a_context),
 	};
