@@ -34,7 +34,8 @@ PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
 
 # -- flags ---------------------------------------------------------------------------
 
-PACKAGES := libcurl libcrypto jansson inih libarchive libgit2 libzstd expat
+PACKAGES := libcurl libcrypto jansson inih libarchive libgit2 libzstd expat \
+	sqlite3 libpq libmaxminddb
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
