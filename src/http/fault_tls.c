@@ -18,25 +18,49 @@ enum verify_result {
 	VERIFY_REVOKED = 23,
 };
 
-static const char *text_for(long result)
+static enum http_certificate certificate_for(long result)
 {
 	switch (result) {
 	case VERIFY_EXPIRED:
-		return "the server's certificate has expired";
+		return HTTP_CERTIFICATE_EXPIRED;
 	case VERIFY_NOT_YET_VALID:
-		return "the server's certificate is not valid yet";
+		return HTTP_CERTIFICATE_NOT_YET_VALID;
 	case VERIFY_REVOKED:
-		return "the server's certificate was revoked";
-	case VERIFY_NO_ISSUER:
+		return HTTP_CERTIFICATE_REVOKED;
 	case VERIFY_SELF_SIGNED:
+		return HTTP_CERTIFICATE_SELF_SIGNED;
 	case VERIFY_UNKNOWN_ROOT:
+		return HTTP_CERTIFICATE_UNKNOWN_AUTHORITY;
+	case VERIFY_NO_ISSUER:
 	case VERIFY_NO_LOCAL_ISSUER:
 	case VERIFY_NO_LEAF:
-		return "the server's certificate is from an authority that this machine does not "
-		       "know";
+		return HTTP_CERTIFICATE_INCOMPLETE;
 	case VERIFY_OK:
 	case VERIFY_UNSPECIFIED:
+		return HTTP_CERTIFICATE_OTHER_NAME;
+	}
+	return HTTP_CERTIFICATE_OTHER;
+}
+
+static const char *text_for(enum http_certificate c)
+{
+	switch (c) {
+	case HTTP_CERTIFICATE_EXPIRED:
+		return "the server's certificate has expired";
+	case HTTP_CERTIFICATE_NOT_YET_VALID:
+		return "the server's certificate is not valid yet";
+	case HTTP_CERTIFICATE_REVOKED:
+		return "the server's certificate was revoked";
+	case HTTP_CERTIFICATE_SELF_SIGNED:
+	case HTTP_CERTIFICATE_UNKNOWN_AUTHORITY:
+	case HTTP_CERTIFICATE_INCOMPLETE:
+		return "the server's certificate is from an authority that this machine does not "
+		       "know";
+	case HTTP_CERTIFICATE_OTHER_NAME:
 		return "the server's certificate is for another name";
+	case HTTP_CERTIFICATE_OK:
+	case HTTP_CERTIFICATE_OTHER:
+		break;
 	}
 	return "the server's certificate cannot be verified";
 }
@@ -75,7 +99,8 @@ int http_fault_tls(const struct transfer *t, CURLcode code, const char *why, str
 	if (code != CURLE_PEER_FAILED_VERIFICATION)
 		return 0;
 	curl_easy_getinfo(t->client->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-	err_set(e, ERR_INTEGRITY, "%s (%s)", text_for(result), why);
+	t->r->certificate = certificate_for(result);
+	err_set(e, ERR_INTEGRITY, "%s (%s)", text_for(t->r->certificate), why);
 	err_cause(e, CAUSE_TLS, 0);
 	return hint_for(t, result, e);
 }

@@ -106,6 +106,32 @@ struct http_request {
 
 	/* The body of an error answer, cut at the buffer's maximum size; may be NULL. */
 	struct buf *error_body;
+
+	/* The response tells when the server's certificate expires. On a new connection only: a
+	 * kept one has shown its certificate before. See `once`. */
+	bool certificate;
+};
+
+/* How long the steps of a request took, in microseconds, redirects included; 0: not needed, as on a
+ * kept connection, or not reached. */
+struct http_times {
+	uint64_t resolve, connect, tls;
+	uint64_t first_byte; /* from the complete request to the first byte of the answer */
+	uint64_t total;      /* all of it, the body included */
+};
+
+/* Why a server's certificate does not verify. */
+enum http_certificate {
+	HTTP_CERTIFICATE_OK, /* or there is none */
+	HTTP_CERTIFICATE_EXPIRED,
+	HTTP_CERTIFICATE_NOT_YET_VALID,
+	HTTP_CERTIFICATE_REVOKED,
+	HTTP_CERTIFICATE_OTHER_NAME,
+	HTTP_CERTIFICATE_SELF_SIGNED,
+	HTTP_CERTIFICATE_UNKNOWN_AUTHORITY, /* a chain that ends at a root that is not trusted */
+	HTTP_CERTIFICATE_INCOMPLETE, /* the issuer is not known: often an intermediate certificate
+					that the server does not send */
+	HTTP_CERTIFICATE_OTHER,
 };
 
 struct http_response {
@@ -116,19 +142,22 @@ struct http_response {
 	bool has_length;
 	uint64_t length; /* Content-Length: of this body, not of the object */
 	bool has_total;
-	uint64_t total;              /* of the whole object: Content-Range, or a 200's length */
-	uint64_t offset;             /* in the object, of the first byte delivered */
-	uint64_t received;           /* bytes delivered */
-	bool range_ignored;          /* asked for a range, got the whole */
-	bool html;                   /* an HTML page, by its type or its first bytes */
-	unsigned redirects;          /* that were followed */
-	char *proxy;                 /* that may have answered itself: "the proxy … (http_proxy)";
-					or NULL */
-	uint64_t retry_after_s;      /* 0: nothing was asked for */
-	int64_t modified_s;          /* 0: not known */
-	char etag[HEADER_ETAG];      /* as sent, or "" */
-	char type[HEADER_TYPE];      /* "application/json", or "" */
-	char file_name[HEADER_NAME]; /* of Content-Disposition, or "" */
+	uint64_t total;          /* of the whole object: Content-Range, or a 200's length */
+	uint64_t offset;         /* in the object, of the first byte delivered */
+	uint64_t received;       /* bytes delivered */
+	bool range_ignored;      /* asked for a range, got the whole */
+	bool html;               /* an HTML page, by its type or its first bytes */
+	unsigned redirects;      /* that were followed */
+	char *proxy;             /* that may have answered itself: "the proxy … (http_proxy)";
+				    or NULL */
+	uint64_t retry_after_s;  /* 0: nothing was asked for */
+	struct http_times times; /* also of a request that failed */
+	enum http_certificate certificate;
+	int64_t certificate_expires_s; /* the server's own; 0: not known, or not asked for */
+	int64_t modified_s;            /* 0: not known */
+	char etag[HEADER_ETAG];        /* as sent, or "" */
+	char type[HEADER_TYPE];        /* "application/json", or "" */
+	char file_name[HEADER_NAME];   /* of Content-Disposition, or "" */
 };
 void http_response_release(struct http_response *r);
 /* The value of a header (name in lower case), or NULL; borrowed. */

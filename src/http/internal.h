@@ -68,6 +68,9 @@ int http_fault_curl(const struct transfer *t, CURLcode code, struct err *e);
 int http_fault_local(const struct transfer *t, CURLcode code, struct err *e);
 int http_fault_proxy(const struct transfer *t, CURLcode code, const char *why, struct err *e);
 int http_fault_tls(const struct transfer *t, CURLcode code, const char *why, struct err *e);
+/* Notes in the response what libcurl measured, and the server's certificate (observe.c). */
+void http_observe_setup(const struct transfer *t);
+void http_observe(const struct transfer *t);
 /* From the status with which the proxy answered. */
 int http_fault_of_proxy(const struct transfer *t, long status, struct err *e);
 int http_fault_needs_login(const struct transfer *t, struct err *e);

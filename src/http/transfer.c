@@ -32,6 +32,8 @@ static void forget_answer(struct transfer *t)
 		.url = r->url,
 		.redirects = r->redirects,
 		.proxy = r->proxy,
+		.times = r->times,
+		.certificate_expires_s = r->certificate_expires_s,
 	};
 	t->answered = false;
 }
@@ -306,6 +308,7 @@ static void setup(struct transfer *t, struct curl_slist *headers)
 	http_access_setup(t);
 	setup_range(t);
 	setup_deadline(t);
+	http_observe_setup(t);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -381,6 +384,7 @@ int http_transfer(struct transfer *t, char **next)
 	*next = NULL;
 	setup(t, headers);
 	int rc = run(t, &code);
+	http_observe(t);
 	if (rc == 0)
 		rc = conclude(t, code, next);
 	curl_multi_remove_handle(t->client->multi, t->client->easy);

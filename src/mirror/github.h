@@ -47,6 +47,10 @@ WARN_UNUSED int mirror_github_open_entry(struct mirror *m, struct err *e);
 /* State for m, with its lock and options, and nothing else. */
 struct mirror_github *mirror_github_state(struct mirror *m);
 
+/* ---- github_quota.c ---- */
+WARN_UNUSED int mirror_github_quota(struct mirror_connection *c, struct mirror_quota *out,
+				    struct err *e);
+
 /* ---- github_cache.c: releases and their assets ---- */
 WARN_UNUSED int mirror_github_call(struct mirror_connection *c, const struct github_request *q,
 				   struct http_response *r, struct err *e);

@@ -246,4 +246,5 @@ const struct mirror_ops mirror_github_read = {
 	.disconnect = web_disconnect,
 	.stat = read_stat,
 	.get = read_get,
+	.quota = mirror_github_quota,
 };

@@ -327,6 +327,13 @@ int mirror_presign(struct mirror *m, const char *key, uint64_t expires_s, char *
 	return rc < 0 ? rc : end(c, key, m->ops->presign(c, key, expires_s, out, e), e);
 }
 
+int mirror_quota(struct mirror *m, struct mirror_quota *out, struct err *e)
+{
+	struct mirror_connection *c;
+	int rc = begin(m, NULL, m->ops->quota, "tell its quota", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->quota(c, out, e), e);
+}
+
 int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e)
 {
 	struct mirror_connection *c;

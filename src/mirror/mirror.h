@@ -171,6 +171,12 @@ struct mirror_publication {
 	struct report *report;
 };
 
+/* How many requests a server still allows. */
+struct mirror_quota {
+	uint64_t limit, left;
+	int64_t reset_s; /* when there are `limit` again; 0: not known */
+};
+
 struct mirror;
 struct mirror_connection;
 struct mirror_upload;
@@ -253,6 +259,9 @@ struct mirror_ops {
 			 struct err *e);
 	int (*leftover_remove)(struct mirror_connection *c, const struct mirror_leftover *left,
 			       struct err *e);
+
+	/* What the server still allows; ERR_USAGE if it sets no limit. */
+	int (*quota)(struct mirror_connection *c, struct mirror_quota *out, struct err *e);
 
 	/* Checks, without changing what readers see, whether a run can succeed: credentials and
 	 * what they allow, the clock, space and limits. Faults are findings; the return value is
@@ -390,6 +399,9 @@ WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
 #define MIRROR_PRESIGN_MAX_S (7 * 86400)
 WARN_UNUSED int mirror_presign(struct mirror *m, const char *key, uint64_t expires_s, char **out,
 			       struct err *e);
+/* ERR_USAGE when the server sets no limit that is known; what it asked for once (CAUSE_THROTTLED)
+ * is an error of other calls. */
+WARN_UNUSED int mirror_quota(struct mirror *m, struct mirror_quota *out, struct err *e);
 /* Both add to *out. Probing is ERR_USAGE when the kind cannot be probed; a kind that needs no
  * set-up has nothing to do. */
 WARN_UNUSED int mirror_probe(struct mirror *m, struct mirror_findings *out, struct err *e);

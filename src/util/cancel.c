@@ -11,8 +11,11 @@ void cancel_ask(struct cancel *c, int signal)
 int cancel_signal(const struct cancel *c)
 {
 	int signal = 0;
-	for (; c && !signal; c = c->also)
+	for (; c && !signal; c = c->also) {
 		signal = atomic_load(&c->signal);
+		if (!signal && c->asks)
+			signal = c->asks(c->ctx);
+	}
 	return signal;
 }
 

@@ -12,6 +12,10 @@
 struct cancel {
 	_Atomic int signal;        /* that asked to stop; 0: none did */
 	const struct cancel *also; /* borrowed; stops it, too. NULL: nothing else does */
+	/* Called from any thread: the signal that stops it by now, or 0 (deadline.h). NULL: none.
+	 */
+	int (*asks)(void *ctx);
+	void *ctx;
 };
 #define CANCEL_INIT BRACES(0)
 

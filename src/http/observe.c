@@ -1,0 +1,73 @@
+/* What libcurl tells of a request beside the answer: times, and the server's certificate. */
+#include "http/internal.h"
+
+#include "util/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void http_observe_setup(const struct transfer *t)
+{
+	curl_easy_setopt(t->client->easy, CURLOPT_CERTINFO, t->q->certificate ? 1L : 0L);
+}
+
+static uint64_t time_of(const struct transfer *t, CURLINFO which)
+{
+	curl_off_t us = 0;
+	curl_easy_getinfo(t->client->easy, which, &us);
+	return us > 0 ? (uint64_t)us : 0;
+}
+
+/* libcurl counts each step from the beginning of the request. */
+static uint64_t step(uint64_t from_us, uint64_t to_us)
+{
+	return to_us > from_us ? to_us - from_us : 0;
+}
+
+static void add_times(const struct transfer *t)
+{
+	struct http_times *to = &t->r->times;
+	uint64_t resolved = time_of(t, CURLINFO_NAMELOOKUP_TIME_T);
+	uint64_t connected = time_of(t, CURLINFO_CONNECT_TIME_T);
+	uint64_t secured = time_of(t, CURLINFO_APPCONNECT_TIME_T);
+	uint64_t sent = time_of(t, CURLINFO_PRETRANSFER_TIME_T);
+	to->resolve += resolved;
+	to->connect += step(resolved, connected);
+	to->tls += secured ? step(connected, secured) : 0;
+	to->first_byte += step(sent, time_of(t, CURLINFO_STARTTRANSFER_TIME_T));
+	to->total += time_of(t, CURLINFO_TOTAL_TIME_T);
+}
+
+/* "Nov 29 00:38:06 2026 GMT", as OpenSSL prints the end of a certificate's time; days below 10 have
+ * a blank in front. */
+static bool parse_expiry(const char *text, int64_t *out_s)
+{
+	char month[4], clock[9], date[64];
+	unsigned day, year;
+	if (sscanf(text, " %3s %2u %8s %4u GMT", month, &day, clock, &year) != 4)
+		return false;
+	/* The date form of HTTP, whose parser does the rest. The day of the week is not checked. */
+	snprintf(date, sizeof date, "Thu, %02u %s %04u %s GMT", day, month, year, clock);
+	return header_date(date, out_s);
+}
+
+/* Of the first certificate in the chain, which is the server's own. */
+static void note_expiry(const struct transfer *t)
+{
+	static const char label[] = "Expire date:";
+	const struct curl_certinfo *chain = NULL;
+	int64_t expires_s, *known_s = &t->r->certificate_expires_s;
+	if (curl_easy_getinfo(t->client->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain ||
+	    chain->num_of_certs < 1)
+		return;
+	for (const struct curl_slist *l = chain->certinfo[0]; l; l = l->next)
+		if (str_starts(l->data, label) && parse_expiry(l->data + strlen(label), &expires_s))
+			*known_s = *known_s ? MIN(*known_s, expires_s) : expires_s;
+}
+
+void http_observe(const struct transfer *t)
+{
+	add_times(t);
+	if (t->q->certificate)
+		note_expiry(t);
+}
