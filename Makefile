@@ -155,7 +155,7 @@ $(BUILD)/lib/libferry.a: $(LIBFERRY_OBJECTS) $(LIBRARY)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) -o $@
 
 # Preloaded into programs that the tests run: always built without sanitizers.
 $(BUILD)/tests/simulated-%.so: tests/simulated/%.c
@@ -165,6 +165,7 @@ $(BUILD)/tests/simulated-%.so: tests/simulated/%.c
 		$< -o $@
 
 $(BUILD)/tests/mirror-contract: $(BUILD)/obj/tests/unit/support/mirror_contract.o
+$(BUILD)/tests/db-contract: $(BUILD)/obj/tests/unit/support/db_contract.o
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELPERS:%.c=$(BUILD)/obj/%.o) $(LIBRARY)
 	@mkdir -p $(@D)

@@ -3,6 +3,8 @@
  *
  * What always holds here:
  *  - parameters are $1, $2, … and are bound, never put into the text;
+ *  - PostgreSQL infers the type of a parameter: CAST($1 AS BIGINT) where it is not that of a
+ *    column. It has all rows of a result in memory: limit them;
  *  - the SQL is what both know: BIGINT, DOUBLE PRECISION, TEXT, BYTEA; INSERT … ON CONFLICT;
  *    no AUTOINCREMENT, no SERIAL, no functions of one of them alone. Text is UTF-8 without NUL;
  *  - a database is used by one thread at a time. Other processes may use it meanwhile: a write of

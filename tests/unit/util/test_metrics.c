@@ -1,0 +1,95 @@
+#include "unit.h"
+
+#include "util/buf.h"
+#include "util/file.h"
+#include "util/mem.h"
+#include "util/metrics.h"
+#include "util/path.h"
+
+#include <math.h>
+#include <sys/stat.h>
+
+static const struct metric up = { "ferry_mirror_up", METRICS_GAUGE,
+				  "Could it be read: \\ or\nnot" };
+static const struct metric bytes = { "ferry_bytes_total", METRICS_COUNTER, "Bytes" };
+
+static void help_type_and_labels_are_written_and_escaped(void **state)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
+	const char *const labels[] = { "mirror", "a\"b\\c\nd", "kind", "http", NULL };
+	(void)state;
+	metrics_begin(&b, &up);
+	metrics_add(&b, &up, labels, 1);
+	assert_string_equal(buf_str(&b),
+			    "# HELP ferry_mirror_up Could it be read: \\\\ or\\nnot\n"
+			    "# TYPE ferry_mirror_up gauge\n"
+			    "ferry_mirror_up{mirror=\"a\\\"b\\\\c\\nd\",kind=\"http\"} 1\n");
+}
+
+static void numbers_keep_their_value(void **state)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} cases[] = {
+		{ 0, "ferry_bytes_total 0\n" },
+		{ 400e9, "ferry_bytes_total 400000000000\n" },
+		{ -3, "ferry_bytes_total -3\n" },
+		{ 0.5, "ferry_bytes_total 0.5\n" },
+		{ NAN, "ferry_bytes_total NaN\n" },
+		{ INFINITY, "ferry_bytes_total +Inf\n" },
+		{ -INFINITY, "ferry_bytes_total -Inf\n" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
+		metrics_add(&b, &bytes, NULL, cases[i].value);
+		assert_string_equal(buf_str(&b), cases[i].text);
+	}
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
+	metrics_add(&b, &bytes, NULL, 1.0 / 3);
+	assert_true(strtod(buf_str(&b) + strlen("ferry_bytes_total "), NULL) == 1.0 / 3);
+}
+
+static void the_file_is_whole_and_readable_for_the_collector(void **state)
+{
+	struct err e = ERR_INIT;
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "ferry.prom");
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB), back = BUF_INIT(KIB);
+	struct stat st;
+	(void)state;
+	metrics_single(&b, &bytes, 5);
+	assert_ok(metrics_write(path, &b, &e), &e);
+	assert_ok(file_read_all(path, &back, &e), &e);
+	assert_string_equal(buf_str(&back), "# HELP ferry_bytes_total Bytes\n"
+					    "# TYPE ferry_bytes_total counter\n"
+					    "ferry_bytes_total 5\n");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0444, 0444);
+	scratch_free(dir);
+}
+
+static void a_text_that_is_too_large_is_not_written(void **state)
+{
+	struct err e = ERR_INIT;
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "ferry.prom");
+	CLEANUP(buf_release) struct buf b = BUF_INIT(8);
+	(void)state;
+	metrics_single(&b, &bytes, 5);
+	assert_int_equal(metrics_write(path, &b, &e), -ERR_INTEGRITY);
+	assert_false(file_exists(path));
+	scratch_free(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(help_type_and_labels_are_written_and_escaped),
+		cmocka_unit_test(numbers_keep_their_value),
+		cmocka_unit_test(the_file_is_whole_and_readable_for_the_collector),
+		cmocka_unit_test(a_text_that_is_too_large_is_not_written),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
