@@ -1,13 +1,12 @@
 #include "settings/access.h"
 
+#include "settings/secret.h"
 #include "util/file.h"
 #include "util/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define SECRET_MAX (16 * KIB)
 #define MAX_CONNECTIONS 64
 
 char *settings_variable_name(const char *name, const char *before, const char *behind)
@@ -20,15 +19,6 @@ char *settings_variable_name(const char *name, const char *before, const char *b
 
 /* -- secrets --------------------------------------------------------------------------------- */
 
-static int check_private(const char *path, struct err *e)
-{
-	struct stat st;
-	if (stat(path, &st) < 0 || !(st.st_mode & 077) || !S_ISREG(st.st_mode))
-		return 0; /* what is not there is said when it is read */
-	err_set(e, ERR_USAGE, "%s: other users can read this file, which contains a secret", path);
-	return err_hint(e, "chmod 600 %s", path);
-}
-
 /* It becomes part of a header. */
 static bool is_plain(const char *text)
 {
@@ -38,24 +28,10 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-/* The first line of the file. */
-static int read_secret(const char *path, char **out, struct err *e)
-{
-	CLEANUP(buf_wipe) struct buf text = BUF_INIT(SECRET_MAX);
-	int rc = check_private(path, e);
-	if (rc == 0 && (rc = file_read_all(path, &text, e)) < 0)
-		err_class_set(e, ERR_USAGE);
-	if (rc < 0)
-		return -(int)e->class;
-	*out = mem_strndup(buf_str(&text), strcspn(buf_str(&text), "\r\n"));
-	return 0;
-}
-
 static int take_token(char *token, char *from, struct http_access *a, struct err *e)
 {
 	if (!token[0] || !is_plain(token)) {
-		mem_wipe(token, strlen(token));
-		free(token);
+		settings_secret_free(token);
 		err_set(e, ERR_USAGE, "%s has no token: expected one word without blanks", from);
 		free(from);
 		return -(int)e->class;
@@ -76,7 +52,7 @@ static int read_token(const struct conf *c, const struct conf_section *s, struct
 		return take_token(mem_strdup(set), STEAL(variable), a, e);
 	if (!path)
 		return 0;
-	int rc = read_secret(path, &token, e);
+	int rc = settings_secret_read(path, &token, e);
 	return rc < 0 ? rc : take_token(token, STEAL(path), a, e);
 }
 
@@ -118,7 +94,7 @@ static int read_files(const struct conf *c, const struct conf_section *s, struct
 	if (rc == 0)
 		rc = need_file(a->key, e);
 	if (rc == 0 && phrase)
-		rc = read_secret(phrase, &a->key_phrase, e);
+		rc = settings_secret_read(phrase, &a->key_phrase, e);
 	name_fault(s->name, e);
 	return rc;
 }
