@@ -5,15 +5,15 @@
  * The formats, and where each is described (ferry-logs(7) has what each can tell):
  *  - LOG_COMBINED: combined of nginx and Apache, also with further fields behind it, without the
  *    last two ("common"), and with Apache's host in front ("vhost_combined").
- *    https://nginx.org/en/docs/http/ngx_http_log_module.html
- *    https://httpd.apache.org/docs/2.4/logs.html
+ *   https://nginx.org/en/docs/http/ngx_http_log_module.html
+ *   https://httpd.apache.org/docs/2.4/logs.html
  *  - LOG_JSON: an object on each line, whose members have the names of nginx's variables.
  *  - LOG_S3: server access logs of S3.
- *    https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
+ *   https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
  *  - LOG_CLOUDFRONT: standard logs of CloudFront, whose "#Fields:" names the columns.
- *    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logs-reference.html
+ *   https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logs-reference.html
  *  - LOG_CLOUDFLARE: Logpush of the data set http_requests, as JSON lines.
- *    https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/zone/http_requests/
+ *   https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/zone/http_requests/
  *
  * Any bytes are safe to give. Nothing is allocated for a line.
  */
