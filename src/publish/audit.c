@@ -63,6 +63,12 @@ static void piece_end(struct reading *r)
 	piece_begin(r, i + 1);
 }
 
+static uint64_t time_left_us(const struct audit_how *how)
+{
+	uint64_t now = how->deadline_us ? clock_now_us(how->retry->clock) : 0;
+	return how->deadline_us ? how->deadline_us - MIN(now, how->deadline_us) : UINT64_MAX;
+}
+
 static int take(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct reading *r = ctx;
@@ -77,6 +83,8 @@ static int take(void *ctx, const void *data, size_t len, struct err *e)
 		if (!r->check.left)
 			piece_end(r);
 	}
+	if (time_left_us(r->how) == 0)
+		return err_set(e, ERR_NETWORK, "not read in time");
 	return cancel_check(r->how->cancel, e);
 }
 
@@ -104,6 +112,8 @@ static int run(struct mirror *m, const struct repository_file *f, struct reading
 		broke_at = r->check.index;
 		uint64_t from = MIN(grid_offset(&r->pieces.grid, broke_at), end);
 		struct mirror_range range = { .key = f->key, .offset = from, .length = end - from };
+		if (r->how->deadline_us)
+			range.deadline_ms = time_left_us(r->how) / 1000 + 1;
 		rc = from < end ? mirror_get(m, &range, &sink, e) : 0;
 	} while (rc < 0 && retry_again(&retry, e));
 	/* After an interrupted wait, e has the class of the interruption. */

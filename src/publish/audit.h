@@ -33,6 +33,7 @@ struct audit_how {
 	const struct cancel *cancel;
 	const struct retry *retry; /* for retries; reading continues at the piece where it
 				      failed */
+	uint64_t deadline_us;      /* of clock_now_us(retry->clock): ERR_NETWORK; 0: none */
 };
 
 /* Reads all bytes. Wrong bytes are a finding; an error means that the mirror could not be read:
