@@ -83,8 +83,8 @@ MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
 .PHONY: FORCE all programs libferry demo demo-cloud test quick check unit unit-programs arm-kernel \
-	cli-tests old-client bench fuzz lint format install install-libferry uninstall clean dist \
-	deps docs help
+	cli-tests old-client bench fuzz lint format install install-libferry install-ops \
+	uninstall clean dist deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
@@ -311,7 +311,7 @@ demo-cloud:
 
 # -- installing ----------------------------------------------------------------------
 
-install: programs docs install-libferry
+install: programs docs install-libferry install-ops
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	for section in 1 3 5 7; do \
@@ -335,6 +335,20 @@ install: programs docs install-libferry
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ferry
 	install -D -m 644 $(BUILD)/completions/ferry.fish \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ferry.fish
+
+# The units run the programs of this PREFIX.
+OPS := share/model-ferry/ops
+install-ops:
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/$(OPS)/,prometheus grafana systemd)
+	install -m 644 scripts/ops/crontab scripts/ops/logrotate scripts/ops/nginx-log.conf \
+		$(DESTDIR)$(PREFIX)/$(OPS)
+	install -m 644 scripts/ops/prometheus/* $(DESTDIR)$(PREFIX)/$(OPS)/prometheus
+	install -m 644 scripts/ops/grafana/* $(DESTDIR)$(PREFIX)/$(OPS)/grafana
+	install -m 644 scripts/ops/systemd/* $(DESTDIR)$(PREFIX)/$(OPS)/systemd
+	sed -i 's|^ExecStart=ferry |ExecStart=$(PREFIX)/bin/ferry |' \
+		$(DESTDIR)$(PREFIX)/$(OPS)/systemd/*.service
+	sed -i 's|/usr/local/|$(PREFIX)/|' $(DESTDIR)$(PREFIX)/$(OPS)/crontab \
+		$(DESTDIR)$(PREFIX)/$(OPS)/grafana/provisioning.yml
 
 install-libferry: libferry
 	install -D -m 644 src/ferry/ferry.h $(DESTDIR)$(PREFIX)/include/ferry.h

@@ -82,6 +82,7 @@ http {{
     sendfile on;
     tcp_nopush on;
     keepalive_timeout 5;
+    {http}
     server {{
         listen 127.0.0.1:{port}{tls};
         {certificates}
@@ -93,14 +94,15 @@ http {{
 
 
 class Nginx:
-    """A real nginx that serves `root`. `extra` goes into its server block; tls is a pair of
-    files (certificate, key)."""
+    """A real nginx that serves `root`. `extra` goes into its server block, `http` into the http block
+    around it; tls is a pair of files (certificate, key)."""
 
-    def __init__(self, work, root, extra="", tls=None):
+    def __init__(self, work, root, extra="", tls=None, http=""):
         self.port = free_port()
         self.dir = pathlib.Path(work) / f"nginx-{self.port}"
         self.root = pathlib.Path(root)
         self.extra = extra
+        self.http = http
         self.tls = tls
         self.process = None
         self.marks = 0
@@ -126,7 +128,7 @@ class Nginx:
             certificates = f"ssl_certificate {self.tls[0]}; ssl_certificate_key {self.tls[1]};"
         config = self.dir / "nginx.conf"
         config.write_text(CONFIG.format(
-            dir=self.dir, root=self.root, port=self.port, extra=self.extra,
+            dir=self.dir, root=self.root, port=self.port, extra=self.extra, http=self.http,
             tls=" ssl http2" if self.tls else "", certificates=certificates,
             user="user root;" if os.geteuid() == 0 else ""))
         (self.dir / "nginx.pid").unlink(missing_ok=True)
