@@ -163,8 +163,12 @@ int push_delivery_compare(struct push_delivery *d, const struct repository_file 
 			  bool *same, struct err *e)
 {
 	CLEANUP(tree_pieces_release) struct tree_pieces p = { 0 };
-	struct audit_how how = { d->o->report, planned ? d->task : NULL, d->o->cancel,
-				 d->o->retry };
+	struct audit_how how = {
+		.report = d->o->report,
+		.task = planned ? d->task : NULL,
+		.cancel = d->o->cancel,
+		.retry = d->o->retry,
+	};
 	struct audit a;
 	int rc = tree_pieces_load(d->tree, f, &p, e);
 	if (rc == 0)
