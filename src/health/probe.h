@@ -115,8 +115,8 @@ WARN_UNUSED int probe_claim(struct mirror *m, const struct deadline *deadline,
 
 /* The roles of a release, and when they expire. */
 struct probe_role {
-	char *name; /* "root", "targets", …, or a delegated role's; bins are one line, with their
-		       earliest: "bins" and its prefix */
+	char *name; /* "root", "targets", …, or that of a delegated role; hash bins are one, named
+		       by their prefix, with the expiry of the first of them */
 	uint64_t version;
 	int64_t expires_s;
 };
