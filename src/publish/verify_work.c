@@ -326,8 +326,12 @@ static void read_part(struct work *k, const struct part *p)
 {
 	const struct verify_work *w = k->w;
 	struct object *o = p->object;
-	struct audit_how how = { w->o->report, w->o->mode == VERIFY_QUICK ? NULL : k->task,
-				 w->o->cancel, w->o->retry };
+	struct audit_how how = {
+		.report = w->o->report,
+		.task = w->o->mode == VERIFY_QUICK ? NULL : k->task,
+		.cancel = w->o->cancel,
+		.retry = w->o->retry,
+	};
 	struct audit found = { 0 };
 	struct err e = ERR_INIT;
 	if (o->at_once)
