@@ -192,6 +192,7 @@ int probe_reach(struct probe_run *r, struct err *e)
 		judge_reach(r);
 		return 0;
 	}
+	buf_clear(&r->timestamp);
 	if (has_nothing(r, &why))
 		return 0;
 	r->out->up = why.cause == CAUSE_THROTTLED;

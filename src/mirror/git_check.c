@@ -8,7 +8,7 @@
 static int patiently(struct mirror *m, int (*ask)(struct mirror *m, struct err *e), struct err *e)
 {
 	struct mirror_git *g = m->state;
-	struct retry retry = probe_retry(m);
+	struct retry retry = mirror_probe_retry(m);
 	int rc;
 	pthread_mutex_lock(&g->lock);
 	do {

@@ -11,7 +11,7 @@
 static int ask(struct mirror_connection *c, const char *path, json_t **out, struct err *e)
 {
 	struct github_request q = { .path = path, .answer = out };
-	struct retry retry = probe_retry(c->mirror);
+	struct retry retry = mirror_probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = mirror_github_call(c, &q, NULL, e);

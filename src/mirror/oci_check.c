@@ -91,7 +91,7 @@ static int probe_write(struct mirror_connection *c, bool probed, struct err *e)
 
 static int with_patience(struct mirror_connection *c, bool probed, struct err *e)
 {
-	struct retry retry = probe_retry(c->mirror);
+	struct retry retry = mirror_probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = probe_write(c, probed, e);
@@ -103,7 +103,7 @@ static int reach(struct mirror_connection *c, struct err *e)
 {
 	struct mirror_oci *s = c->mirror->state;
 	CLEANUP(http_response_release) struct http_response r = { 0 };
-	struct retry retry = probe_retry(c->mirror);
+	struct retry retry = mirror_probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = oci_ping(&s->registry, c->state, &r, e);

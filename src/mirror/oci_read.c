@@ -167,8 +167,8 @@ int mirror_oci_probe_read(struct mirror_connection *c, struct mirror_findings *o
 {
 	struct mirror_range second = { .key = PROBE_KEY, .offset = 1, .length = 1 };
 	struct err why = ERR_INIT;
-	int rc = mirror_oci_get(c, &second, &probe_sink, &why);
-	return probe_read(c->mirror, PROBE_KEY, "the registry", rc, &why, out, e);
+	int rc = mirror_oci_get(c, &second, &mirror_probe_sink, &why);
+	return mirror_probe_read(c->mirror, PROBE_KEY, "the registry", rc, &why, out, e);
 }
 
 const struct mirror_ops mirror_oci_read = {

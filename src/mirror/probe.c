@@ -1,6 +1,6 @@
 #include "mirror/probe.h"
 
-struct retry probe_retry(const struct mirror *m)
+struct retry mirror_probe_retry(const struct mirror *m)
 {
 	struct retry retry = RETRY_DEFAULT;
 	retry.max_tries = 3;
@@ -15,10 +15,10 @@ static int drop(void *ctx, const void *data, size_t len, struct err *e)
 	return 0;
 }
 
-const struct mirror_sink probe_sink = { .write = drop };
+const struct mirror_sink mirror_probe_sink = { .write = drop };
 
-int probe_read(const struct mirror *m, const char *what, const char *sender, int rc,
-	       struct err *why, struct mirror_findings *out, struct err *e)
+int mirror_probe_read(const struct mirror *m, const char *what, const char *sender, int rc,
+		      struct err *why, struct mirror_findings *out, struct err *e)
 {
 	if (rc == -ERR_CANCELLED) {
 		*e = *why;

@@ -9,7 +9,7 @@
 
 static int reach(struct mirror_connection *c, struct http_response *r, struct err *e)
 {
-	struct retry retry = probe_retry(c->mirror);
+	struct retry retry = mirror_probe_retry(c->mirror);
 	int rc;
 	do {
 		rc = mirror_s3_reach(c, r, e);
@@ -22,7 +22,7 @@ static int try_to_write(struct mirror_connection *c, const struct mirror_need *n
 {
 	CLEANUP(mem_free_ptr) char *name = mirror_s3_scratch(c, "preflight");
 	struct s3_request q = { .method = "PUT", .key = name };
-	struct retry retry = probe_retry(c->mirror);
+	struct retry retry = mirror_probe_retry(c->mirror);
 	struct err why = ERR_INIT;
 	int rc;
 	do {

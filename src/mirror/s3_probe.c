@@ -42,7 +42,7 @@ static bool is_refusal(const struct probe *p, const struct err *why)
 /* Did it work? */
 static bool works(struct probe *p, const struct s3_request *q, struct http_response *r)
 {
-	struct retry retry = probe_retry(p->c->mirror);
+	struct retry retry = mirror_probe_retry(p->c->mirror);
 	struct err why = ERR_INIT;
 	p->conflict = false;
 	int rc;

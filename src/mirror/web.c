@@ -191,6 +191,6 @@ int web_probe(struct mirror_connection *c, const struct web_file *f, const char 
 {
 	struct mirror_range first = { .key = what, .length = 1 };
 	struct err why = ERR_INIT;
-	int rc = web_get(c, f, &first, &probe_sink, &why);
-	return probe_read(c->mirror, what, "the server", rc, &why, out, e);
+	int rc = web_get(c, f, &first, &mirror_probe_sink, &why);
+	return mirror_probe_read(c->mirror, what, "the server", rc, &why, out, e);
 }
