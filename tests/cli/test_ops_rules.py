@@ -34,6 +34,10 @@ def mirror(name, values, more=""):
     return {f"ferry_mirror_{name}{{{MIRROR}{more}}}": values}
 
 
+def role(name):
+    return f'ferry_role_expiry_timestamp_seconds{{repository="ai",role="{name}",{WHERE}}}'
+
+
 # The clock of these tests begins at 0, so that a time is that many seconds after the start.
 # alert: (series, minutes at which it is quiet, minutes at which it fires)
 CASES = {
@@ -81,16 +85,15 @@ CASES = {
     "FerrySilenceForgotten": (
         mirror("silenced", steps((0, 10), (1, 3000), (0, 60))), [9, 10 + 2879, 3010], [10 + 2880, 3009]),
     "FerryOnlineRoleExpiresSoon": (
-        {f'ferry_role_expiry_timestamp_seconds{{repository="ai",role="snapshot",{WHERE}}}':
-         steps((7 * DAY + 600, 40), (14 * DAY, 20))}, [10, 25, 40], [26, 39]),
+        {role("snapshot"): steps((2 * DAY + 600, 40), (14 * DAY, 20))}, [10, 25, 40], [26, 39]),
+    "FerryOnlineRoleExpires": (
+        {role("timestamp"): steps((DAY // 2 + 600, 40), (14 * DAY, 20))}, [10, 15, 40], [16, 39]),
     "FerryRoleExpiresSoon": (
-        {f'ferry_role_expiry_timestamp_seconds{{repository="ai",role="community",{WHERE}}}':
-         steps((30 * DAY + 600, 40), (365 * DAY, 20)),
-         f'ferry_role_expiry_timestamp_seconds{{repository="ai",role="timestamp",{WHERE}}}':
-         f"{14 * DAY}x100"}, [10, 25, 40], [26, 39]),
+        {role("community"): steps((30 * DAY + 600, 40), (365 * DAY, 20)), role("timestamp"): f"{14 * DAY}x100"},
+        [10, 25, 40], [26, 39]),
     "FerryRoleExpires": (
-        {f'ferry_role_expiry_timestamp_seconds{{repository="ai",role="root",{WHERE}}}':
-         steps((2 * DAY + 600, 40), (365 * DAY, 20))}, [10, 15, 40], [16, 39]),
+        {role("root"): steps((7 * DAY + 600, 40), (365 * DAY, 20)), role("timestamp"): f"{6 * DAY}x100"},
+        [10, 15, 40], [16, 39]),
     "FerryRefreshMissing": (
         {f'ferry_repository_release_seen_timestamp_seconds{{repository="ai",{WHERE}}}':
          steps((-2 * DAY + 600, 40), (2400, 20))}, [10, 25, 40], [26, 39]),
