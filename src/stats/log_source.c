@@ -1,4 +1,4 @@
-#include "stats/log_source.h"
+#include "stats/log_source_internal.h"
 
 #include "stats/log_follow.h"
 #include "util/file.h"
@@ -18,13 +18,6 @@
 #define MAX_DEPTH 8
 #define MAX_FILES 1000000
 
-struct import {
-	const struct log_source_options *o;
-	const struct log_sink *s;
-	struct log_totals *t;
-	bool in_folder;
-};
-
 /* ---- one log ----------------------------------------------------------------------- */
 
 static void add_counts(struct log_counts *to, const struct log_counts *c)
@@ -36,7 +29,7 @@ static void add_counts(struct log_counts *to, const struct log_counts *c)
 	to->bytes += c->bytes;
 }
 
-static int log_failed(struct import *i, const char *name, int rc, struct err *e)
+int log_source_failed(struct log_import *i, const char *name, int rc, struct err *e)
 {
 	i->t->failed++;
 	if (!i->s->failed)
@@ -47,13 +40,13 @@ static int log_failed(struct import *i, const char *name, int rc, struct err *e)
 }
 
 struct watched {
-	const struct import *i;
+	const struct log_import *i;
 	int fd;
 	char *task; /* NULL: its length is not known */
 	uint64_t size, shown;
 };
 
-static void begin_task(struct watched *w, const struct import *i, int fd, const char *name)
+static void begin_task(struct watched *w, const struct log_import *i, int fd, const char *name)
 {
 	struct stat st;
 	*w = (struct watched){ .i = i, .fd = fd };
@@ -82,21 +75,19 @@ static void end_task(struct watched *w, bool ok)
 	free(w->task);
 }
 
-/* Of an open log. `done`: the name of a mark for a log that does not change any more, or "". */
-static int read_open(struct import *i, int fd, const char *name, bool whole, const char *done,
-		     struct err *e)
+int log_source_one(struct log_import *i, const struct log_one *one, struct err *e)
 {
 	CLEANUP_PTR(log_stream_free) struct log_stream *stream = NULL;
 	struct log_followed found = { 0 };
 	bool fatal = false;
 	struct watched watched;
-	begin_task(&watched, i, fd, name);
-	int rc = log_stream_open(fd, name, &stream, e);
+	begin_task(&watched, i, one->fd, one->name);
+	int rc = log_stream_open(one->fd, one->name, &stream, e);
 	if (rc == 0) {
 		struct log_follow f = {
 			.stream = stream,
-			.name = name,
-			.whole = whole || log_stream_is_compressed(stream),
+			.name = one->name,
+			.whole = one->whole || log_stream_is_compressed(stream),
 			.format = i->o->format,
 			.sink = i->s,
 			.cancel = i->o->cancel,
@@ -115,17 +106,16 @@ static int read_open(struct import *i, int fd, const char *name, bool whole, con
 		return 0;
 	}
 	if (rc < 0)
-		return fatal ? rc : log_failed(i, name, rc, e);
+		return fatal ? rc : log_source_failed(i, one->name, rc, e);
 	i->t->unchanged += !found.changed;
-	if (!*done || !log_stream_is_compressed(stream))
+	if (!*one->done || (!one->whole && !log_stream_is_compressed(stream)))
 		return 0;
 	struct log_counts none = { 0 };
-	rc = i->s->mark_put(i->s->ctx, done, "read", e);
-	return rc == 0 ? i->s->settled(i->s->ctx, name, &none, e) : rc;
+	rc = i->s->mark_put(i->s->ctx, one->done, "read", e);
+	return rc == 0 ? i->s->settled(i->s->ctx, one->name, &none, e) : rc;
 }
 
-/* 1: a file with this mark was read to its end before. */
-static int was_read(struct import *i, const char *mark, struct err *e)
+int log_source_was_read(struct log_import *i, const char *mark, struct err *e)
 {
 	char value[LOG_MARK_VALUE];
 	if (!*mark)
@@ -138,7 +128,7 @@ static int was_read(struct import *i, const char *mark, struct err *e)
 	return rc;
 }
 
-static int read_file(struct import *i, const char *path, struct err *e)
+static int read_file(struct log_import *i, const char *path, struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
 	char done[LOG_MARK_NAME] = "", text[MARK_TEXT];
@@ -146,15 +136,16 @@ static int read_file(struct import *i, const char *path, struct err *e)
 	/* The inode stays when logrotate renames a compressed log. */
 	if (mark_of(path, true, &m) && m.inode)
 		snprintf(done, sizeof done, "file:%s", mark_text(text, &m));
-	int rc = was_read(i, done, e);
+	int rc = log_source_was_read(i, done, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	rc = file_open_read(path, &fd, e);
 	if (rc < 0)
-		return log_failed(i, path, rc, e);
+		return log_source_failed(i, path, rc, e);
 	struct stat st;
 	bool grows = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	return read_open(i, fd, path, !grows, done, e);
+	struct log_one one = { .fd = fd, .name = path, .whole = !grows, .done = done };
+	return log_source_one(i, &one, e);
 }
 
 /* ---- folders ----------------------------------------------------------------------- */
@@ -209,7 +200,7 @@ static int find_files(const char *dir, unsigned depth, struct found_files *l, st
 	return rc;
 }
 
-static int read_folder(struct import *i, const char *dir, struct err *e)
+static int read_folder(struct log_import *i, const char *dir, struct err *e)
 {
 	CLEANUP(found_release) struct found_files l = { 0 };
 	int rc = find_files(dir, 0, &l, e);
@@ -227,10 +218,11 @@ static int read_folder(struct import *i, const char *dir, struct err *e)
 int log_source_read(const char *where, const struct log_source_options *o, const struct log_sink *s,
 		    struct log_totals *t, struct err *e)
 {
-	struct import i = { .o = o, .s = s, .t = t };
+	struct log_import i = { .o = o, .s = s, .t = t };
+	struct log_one input = { STDIN_FILENO, "standard input", true, "" };
 	struct stat st;
 	if (strcmp(where, "-") == 0)
-		return read_open(&i, STDIN_FILENO, "standard input", true, "", e);
+		return log_source_one(&i, &input, e);
 	if (stat(where, &st) < 0)
 		return err_sys(e, errno, "%s", where);
 	return S_ISDIR(st.st_mode) ? read_folder(&i, where, e) : read_file(&i, where, e);
