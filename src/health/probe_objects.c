@@ -97,7 +97,7 @@ static void judge(struct objects *o, struct candidate *c, enum inventory_state s
 	pthread_mutex_lock(&o->lock);
 	if (faults[state])
 		found_faulty(o, c, faults[state]);
-	else
+	else if (c->now != FAULTY) /* what the listing lacks, a cache may still have */
 		c->now = THERE;
 	pthread_mutex_unlock(&o->lock);
 }

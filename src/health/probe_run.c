@@ -97,11 +97,12 @@ bool probe_run_wants(const struct probe_run *r, const struct repository_file *f)
 
 /* ---- requests --------------------------------------------------------------------------- */
 
-/* For a request: 0 is none there, and no time at all here. */
+/* For a request, where 0 means that there is no deadline. It is a little sooner than that of all,
+ * which would end the request without a word on how far it came. */
 static int time_left(const struct probe_run *r, uint64_t *out_ms, struct err *e)
 {
 	uint64_t left_ms = deadline_left_ms(r->s->deadline);
-	*out_ms = left_ms == UINT64_MAX ? 0 : left_ms;
+	*out_ms = left_ms == UINT64_MAX ? 0 : left_ms - left_ms / 20;
 	return left_ms ? 0 : cancel_check(&r->s->deadline->cancel, e);
 }
 
@@ -156,10 +157,21 @@ static bool is_ours(const struct probe_run *r, const struct err *why)
 
 static bool is_late(const struct probe_run *r, const struct err *why)
 {
-	if (!deadline_passed(r->s->deadline))
+	uint64_t left_ms = deadline_left_ms(r->s->deadline);
+	if (left_ms == UINT64_MAX || left_ms > r->limit_ms / 10)
+		return false;
+	if (why->class == ERR_CANCELLED && !deadline_passed(r->s->deadline))
 		return false;
 	return why->class == ERR_CANCELLED || why->cause == CAUSE_STALLED ||
 	       why->cause == CAUSE_UNREACHABLE;
+}
+
+static const char *limit(const struct probe_run *r, char out[PROBE_RUN_SPAN])
+{
+	if (r->limit_ms >= 2000)
+		return probe_run_span(out, (int64_t)(MIN(r->limit_ms, INT64_MAX) / 1000));
+	snprintf(out, PROBE_RUN_SPAN, "%llu ms", (unsigned long long)r->limit_ms);
+	return out;
 }
 
 void probe_run_describe(const struct probe_run *r, const struct err *why, char out[400])
@@ -169,7 +181,7 @@ void probe_run_describe(const struct probe_run *r, const struct err *why, char o
 	if (is_late(r, why))
 		snprintf(out, 400, "%s within %s",
 			 why->cause == CAUSE_UNREACHABLE ? "no connection" : "no complete answer",
-			 probe_run_span(span, (int64_t)(r->limit_ms / 1000)));
+			 limit(r, span));
 	else if (why->cause == CAUSE_THROTTLED && why->retry_after_s)
 		snprintf(out, 400,
 			 "the server asks for fewer requests (%.200s), and for a pause "
