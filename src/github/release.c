@@ -47,6 +47,8 @@ int github_asset_parse(const json_t *o, struct github_asset *out, struct err *e)
 		rc = get_text(o, "name", &a.name, e);
 	if (rc == 0)
 		rc = json_get_u64(o, "", "size", &a.size, e);
+	if (rc == 0)
+		rc = json_opt_u64(o, "", "download_count", 0, &a.downloads, e);
 	if (rc < 0)
 		return err_context(e, "an asset");
 	const char *label = json_text(o, "label"), *state = json_text(o, "state");

@@ -20,6 +20,7 @@ struct github_asset {
 	bool uploaded;   /* false: what a failed upload left ("starter") */
 	bool has_sha256; /* assets of before June 2025 have none */
 	struct digest sha256;
+	uint64_t downloads;           /* as GitHub counts them */
 	int64_t created_s, updated_s; /* 0: not known */
 };
 void github_asset_release(struct github_asset *a);

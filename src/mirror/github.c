@@ -142,6 +142,7 @@ const struct mirror_ops mirror_github = {
 	.publish = mirror_github_publish,
 	.leftovers = mirror_github_leftovers,
 	.leftover_remove = mirror_github_leftover_remove,
+	.downloads = mirror_github_downloads,
 	.quota = mirror_github_quota,
 	.preflight = mirror_github_preflight,
 	.probe = mirror_github_probe,

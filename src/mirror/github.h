@@ -149,6 +149,10 @@ typedef int mirror_github_asset_fn(void *ctx, const struct github_asset *a,
 WARN_UNUSED int mirror_github_each(struct mirror_github *s, struct mirror_github_release *r,
 				   mirror_github_asset_fn *fn, void *ctx, struct err *e);
 
+/* The same assets, with the downloads of the part that has most of them. */
+WARN_UNUSED int mirror_github_downloads(struct mirror_connection *c, mirror_downloads_fn *fn,
+					void *ctx, struct err *e);
+
 /* ---- github_upload.c, github_commit.c ---- */
 WARN_UNUSED int mirror_github_upload_open(struct mirror_connection *c, struct mirror_upload *u,
 					  struct err *e);

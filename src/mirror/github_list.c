@@ -126,30 +126,62 @@ static bool is_at_its_place(const struct mirror *m, const struct item *i,
 	return strcmp(tag, r->about.tag) == 0;
 }
 
+/* All assets that readers look for, sorted by key and part. */
+static int find_all(struct mirror_connection *c, struct listing *l, struct err *e)
+{
+	CLEANUP(mem_free_ptr) struct mirror_github_release **releases = NULL;
+	size_t count = 0;
+	int rc = mirror_github_all(c, &releases, &count, e);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		size_t from = l->count, to = from;
+		rc = add_release(c, releases[i], l, e);
+		for (size_t k = from; k < l->count; k++) {
+			if (is_at_its_place(c->mirror, &l->at[k], releases[i]))
+				l->at[to++] = l->at[k];
+			else
+				free(l->at[k].key);
+		}
+		l->count = to;
+	}
+	if (l->count)
+		qsort(l->at, l->count, sizeof *l->at, compare);
+	return rc;
+}
+
+/* How many assets from here on are of the same object. */
+static size_t same_key(const struct listing *l, size_t from)
+{
+	size_t same = 1;
+	while (from + same < l->count && strcmp(l->at[from].key, l->at[from + same].key) == 0)
+		same++;
+	return same;
+}
+
 int mirror_github_list(struct mirror_connection *c, const char *prefix, mirror_entry_fn *fn,
 		       void *ctx, struct err *e)
 {
 	CLEANUP(listing_release) struct listing l = { .prefix = prefix };
-	CLEANUP(mem_free_ptr) struct mirror_github_release **releases = NULL;
-	size_t count = 0, same;
-	int rc = mirror_github_all(c, &releases, &count, e);
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		size_t from = l.count, to = from;
-		rc = add_release(c, releases[i], &l, e);
-		for (size_t k = from; k < l.count; k++) {
-			if (is_at_its_place(c->mirror, &l.at[k], releases[i]))
-				l.at[to++] = l.at[k];
-			else
-				free(l.at[k].key);
-		}
-		l.count = to;
-	}
-	if (l.count)
-		qsort(l.at, l.count, sizeof *l.at, compare);
+	size_t same;
+	int rc = find_all(c, &l, e);
 	for (size_t i = 0; i < l.count && rc == 0; i += same) {
-		for (same = 1; i + same < l.count && strcmp(l.at[i].key, l.at[i + same].key) == 0;)
-			same++;
+		same = same_key(&l, i);
 		rc = tell(&l.at[i], same, fn, ctx, e);
+	}
+	return rc;
+}
+
+int mirror_github_downloads(struct mirror_connection *c, mirror_downloads_fn *fn, void *ctx,
+			    struct err *e)
+{
+	CLEANUP(listing_release) struct listing l = { .prefix = "" };
+	size_t same;
+	int rc = find_all(c, &l, e);
+	for (size_t i = 0; i < l.count && rc == 0; i += same) {
+		uint64_t most = 0;
+		same = same_key(&l, i);
+		for (size_t k = 0; k < same; k++)
+			most = MAX(most, l.at[i + k].asset.downloads);
+		rc = fn(ctx, l.at[i].key, most, e);
 	}
 	return rc;
 }

@@ -327,6 +327,14 @@ int mirror_presign(struct mirror *m, const char *key, uint64_t expires_s, char *
 	return rc < 0 ? rc : end(c, key, m->ops->presign(c, key, expires_s, out, e), e);
 }
 
+int mirror_downloads(struct mirror *m, mirror_downloads_fn *fn, void *ctx, struct err *e)
+{
+	struct mirror_connection *c;
+	int rc = begin(m, NULL, m->ops->downloads, "tell how often its objects were downloaded", &c,
+		       e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->downloads(c, fn, ctx, e), e);
+}
+
 int mirror_quota(struct mirror *m, struct mirror_quota *out, struct err *e)
 {
 	struct mirror_connection *c;

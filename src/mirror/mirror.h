@@ -177,6 +177,9 @@ struct mirror_quota {
 	int64_t reset_s; /* when there are `limit` again; 0: not known */
 };
 
+/* How often an object was downloaded, as the server counts it. A negative return stops it. */
+typedef int mirror_downloads_fn(void *ctx, const char *key, uint64_t count, struct err *e);
+
 struct mirror;
 struct mirror_connection;
 struct mirror_upload;
@@ -261,6 +264,8 @@ struct mirror_ops {
 			       struct err *e);
 
 	/* What the server still allows; ERR_USAGE if it sets no limit. */
+	int (*downloads)(struct mirror_connection *c, mirror_downloads_fn *fn, void *ctx,
+			 struct err *e);
 	int (*quota)(struct mirror_connection *c, struct mirror_quota *out, struct err *e);
 
 	/* Checks, without changing what readers see, whether a run can succeed: credentials and
@@ -399,6 +404,10 @@ WARN_UNUSED int mirror_remove(struct mirror *m, const char *key, struct err *e);
 #define MIRROR_PRESIGN_MAX_S (7 * 86400)
 WARN_UNUSED int mirror_presign(struct mirror *m, const char *key, uint64_t expires_s, char **out,
 			       struct err *e);
+/* Of every object that is there: the count since it is there, an upper bound, because how the
+ * server counts parts and attempts is not known. ERR_USAGE when the kind has no such counts. */
+WARN_UNUSED int mirror_downloads(struct mirror *m, mirror_downloads_fn *fn, void *ctx,
+				 struct err *e);
 /* ERR_USAGE when the server sets no limit that is known; what it asked for once (CAUSE_THROTTLED)
  * is an error of other calls. */
 WARN_UNUSED int mirror_quota(struct mirror *m, struct mirror_quota *out, struct err *e);

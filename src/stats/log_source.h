@@ -58,7 +58,8 @@ struct log_sink {
 	 * put, even before a commit. Values are texts. */
 	int (*mark_get)(void *ctx, const char *name, char value[LOG_MARK_VALUE], struct err *e);
 	int (*mark_put)(void *ctx, const char *name, const char *value, struct err *e);
-	/* This log could not be read, or not to its end: why. NULL: the import ends with it. */
+	/* This log could not be read, or not to its end: why, in a text that names it. NULL: the
+	 * import ends with it. */
 	int (*failed)(void *ctx, const char *log, const struct err *why, struct err *e);
 	void *ctx;
 };
