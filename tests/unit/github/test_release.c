@@ -21,7 +21,8 @@ static void an_asset_has_name_size_state_and_digest(void **state)
 	CLEANUP(json_release)
 	json_t *o = parse("{\"id\":1,\"name\":\"a.gguf\",\"label\":\"targets/a\",\"size\":12,"
 			  "\"state\":\"uploaded\",\"digest\":\"sha256:" D "\","
-			  "\"created_at\":\"2026-01-02T03:04:05Z\",\"updated_at\":null}");
+			  "\"download_count\":7,\"created_at\":\"2026-01-02T03:04:05Z\",\"updated_"
+			  "at\":null}");
 	struct github_asset a;
 	struct err e = ERR_INIT;
 	struct digest d;
@@ -30,6 +31,7 @@ static void an_asset_has_name_size_state_and_digest(void **state)
 	assert_string_equal(a.name, "a.gguf");
 	assert_string_equal(a.label, "targets/a");
 	assert_int_equal(a.size, 12);
+	assert_int_equal(a.downloads, 7);
 	assert_true(a.uploaded && a.has_sha256 && digest_parse(&d, D));
 	assert_true(digest_equal(&a.sha256, &d));
 	assert_int_equal(a.created_s, 1767323045);
