@@ -100,8 +100,8 @@ void alert_results_release(struct alert_results *r);
  * Compares, sends to all alerts at the same time, and records. db may be NULL.
  *
  * An alert that cannot be sent is no error of this function: results say so. Errors are those of
- * the database (then what was sent may be sent again), and ERR_CANCELLED. The caller sees to it
- * that two runs do not do this at the same time.
+ * the database (then what was sent may be sent again), and ERR_CANCELLED; *out is set then, too.
+ * The caller sees to it that two runs do not do this at the same time.
  */
 WARN_UNUSED int alert_send(struct db *db, const struct settings_alerts *alerts,
 			   const struct alert_finding *findings, size_t count,

@@ -10,5 +10,6 @@
 WARN_UNUSED int settings_secret_read(const char *path, char **out, struct err *e);
 /* Wipes and frees; NULL is allowed. */
 void settings_secret_free(char *secret);
+DEFINE_CLEANUP(char, settings_secret_free);
 
 #endif

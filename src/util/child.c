@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define TICK_MS 200
+#define TICK_MIN_MS 5
 #define GRACE_MS 5000
 #define LINE_BYTES 1000
 
@@ -70,7 +71,8 @@ bool child_is_secret(const char *variable)
 
 static bool is_hidden(const struct child *c, const char *variable)
 {
-	return c->trusted ? str_starts(variable, "FERRY_PASSPHRASE=") : child_is_secret(variable);
+	return c->trusted || c->credentials ? str_starts(variable, "FERRY_PASSPHRASE=")
+					    : child_is_secret(variable);
 }
 
 /* The strings are borrowed; the caller frees the array. */
@@ -324,6 +326,7 @@ static void stop(struct running *r)
 static int wait_for_end(struct running *r, struct err *e)
 {
 	uint64_t began = clock_now_ms(NULL);
+	int tick_ms = TICK_MIN_MS; /* most programs end soon after their output */
 	for (look_for_end(r); !r->ended; look_for_end(r)) {
 		if (cancel_check(r->child->cancel, e) < 0) {
 			stop(r);
@@ -341,8 +344,8 @@ static int wait_for_end(struct running *r, struct err *e)
 		}
 		if (is_readable(r))
 			read_output(r, TICK_MS);
-		else
-			poll(NULL, 0, TICK_MS);
+		else if (poll(NULL, 0, tick_ms) == 0)
+			tick_ms = MIN(2 * tick_ms, TICK_MS);
 		show_progress(r);
 	}
 	read_output(r, 0);

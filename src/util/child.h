@@ -34,6 +34,8 @@ struct child {
 	 * foreground, so that it can ask for a PIN. Programs that it starts are not killed with
 	 * it. */
 	bool trusted;
+	/* The program keeps its credentials, but nothing else of that. */
+	bool credentials;
 };
 
 struct child_result {
