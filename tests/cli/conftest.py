@@ -137,6 +137,16 @@ def outside(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def same_for_all():
+    """What a process inherits: under nohup and in the background some signals are ignored, and the
+    umask is up to the user."""
+    os.umask(0o022)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def address_sanitizer():
     """Whatever a test starts, also through a script, may have libraries preloaded. They come before
     the runtime of a sanitizer build, which would mind."""
