@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "json/json.h"
+#include "known_sha256.h"
 #include "unit.h"
 #include "util/file.h"
 #include "util/mem.h"
@@ -18,7 +19,7 @@ static struct repository_file *add(struct repository_files *files, const char *d
 	files->at = mem_grow(files->at, files->count, &files->cap, sizeof *files->at);
 	struct repository_file *f = &files->at[files->count++];
 	*f = (struct repository_file){ .key = mem_strdup(key), .class = class, .size = len };
-	sha256_of(data, len, &f->sha256);
+	known_sha256_of(data, len, &f->sha256);
 	return f;
 }
 
@@ -30,10 +31,29 @@ static void add_text(struct repository_files *files, const char *dir, char *key,
 	free(text);
 }
 
-static void add_big(struct repository_files *files, const char *dir, unsigned pieces)
+/* Of the object of so many pieces. It is always the same, so it is hashed once. */
+static const char *manifest_of_big(const char *path, unsigned pieces)
 {
+	static char *known;
+	static unsigned known_pieces;
+	if (known && known_pieces == pieces)
+		return known;
 	struct err e = ERR_INIT;
 	struct manifest m = { 0 };
+	assert_ok(manifest_create(path, NULL, NULL, &m, &e), &e);
+	struct buf text = BUF_INIT(MIB);
+	json_t *json = manifest_json(&m);
+	assert_ok(json_pretty(json, &text, &e), &e);
+	free(known);
+	known = buf_steal(&text);
+	known_pieces = pieces;
+	json_decref(json);
+	manifest_release(&m);
+	return known;
+}
+
+static void add_big(struct repository_files *files, const char *dir, unsigned pieces)
+{
 	size_t size = (pieces - 1) * 8 * MIB + 5000;
 	char *data = mem_alloc(size);
 	for (size_t i = 0; i < size; i += 7)
@@ -41,14 +61,8 @@ static void add_big(struct repository_files *files, const char *dir, unsigned pi
 	struct repository_file *f = add(files, dir, RELEASE_BIG, REPOSITORY_OBJECT, data, size);
 	f->manifest_key = mem_strdup(RELEASE_BIG MANIFEST_SUFFIX);
 	char *path = path_join(dir, RELEASE_BIG);
-	assert_ok(manifest_create(path, NULL, NULL, &m, &e), &e);
-	struct buf text = BUF_INIT(MIB);
-	json_t *json = manifest_json(&m);
-	assert_ok(json_pretty(json, &text, &e), &e);
-	add(files, dir, RELEASE_BIG MANIFEST_SUFFIX, REPOSITORY_OBJECT, text.data, text.len);
-	json_decref(json);
-	buf_release(&text);
-	manifest_release(&m);
+	const char *text = manifest_of_big(path, pieces);
+	add(files, dir, RELEASE_BIG MANIFEST_SUFFIX, REPOSITORY_OBJECT, text, strlen(text));
 	free(path);
 	free(data);
 }
@@ -144,7 +158,7 @@ static bool has(const struct mirror_mem *s, const char *key, const json_t *hex)
 	struct digest want, got;
 	if (!b || !digest_parse(&want, json_string_value(hex)))
 		return false;
-	sha256_of(buf_str(b), b->len, &got);
+	known_sha256_of(buf_str(b), b->len, &got);
 	return digest_equal(&got, &want);
 }
 
