@@ -83,13 +83,13 @@ struct rolling_hot {
 };
 
 struct rolling_options {
-	uint64_t budget;  /* bytes a day; 0: nothing is read */
+	uint64_t budget;  /* bytes a day, at least 1 MiB; 0: nothing is read */
 	int64_t window_s; /* of coverage: "in the last 30 days" */
 	const struct rolling_hot *hot;
 	size_t hot_count;
 	uint64_t deadline_us;        /* of clock_now_us(clock); 0: none */
 	const struct clock *clock;   /* NULL: the real one */
-	const struct cancel *cancel; /* or NULL */
+	const struct cancel *cancel; /* or NULL; may be a token that the deadline sets, too */
 };
 
 /* Since the state began; they only grow. */
@@ -123,7 +123,7 @@ struct rolling_report {
 		uint32_t piece;
 		uint64_t offset, length; /* bytes */
 		int64_t since_s;
-		bool whole; /* the object is one unit */
+		bool whole; /* it is the whole object */
 	} first;
 	char *error;           /* owned; why a piece could not be read in this run; or NULL */
 	int64_t began_s;       /* the state */

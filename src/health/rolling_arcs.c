@@ -30,7 +30,7 @@ static void join_two(struct rolling_arcs *a, uint32_t now_s)
 	uint32_t least = UINT32_MAX;
 	for (size_t k = 0; k + 1 < a->count; k++) {
 		uint32_t until = k + 2 < a->count ? a->at[k + 2].time_s : now_s;
-		if (until - a->at[k].time_s <= least) {
+		if (until - a->at[k].time_s < least) {
 			least = until - a->at[k].time_s;
 			best = k;
 		}

@@ -107,7 +107,8 @@ struct counts {
 static int64_t get_amount(struct input *in)
 {
 	int64_t most = ROLLING_DEBT_DAYS * (int64_t)ROLLING_BUDGET_MAX;
-	return MAX(-most, MIN((int64_t)get(in, 8), most));
+	int64_t amount = (int64_t)get(in, 8);
+	return MAX(-most, MIN(amount, most));
 }
 
 static bool get_head(struct rolling *r, struct input *in, struct counts *n)

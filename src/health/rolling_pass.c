@@ -45,12 +45,11 @@ static bool has_time(const struct pass *p, uint64_t length)
 	return !out->pieces || needed <= p->o->deadline_us - now;
 }
 
-/* For want of time, which says nothing about the piece. */
-static bool was_cut_off(const struct pass *p, uint64_t now_us)
+/* Of a piece that the deadline has cut off. */
+static bool says_nothing(const struct pass *p)
 {
 	uint64_t deadline_us = p->o->deadline_us;
-	return deadline_us && now_us >= deadline_us &&
-	       (p->out->pieces || deadline_us - MIN(p->began_us, deadline_us) < TOO_LITTLE_US);
+	return p->out->pieces || deadline_us - MIN(p->began_us, deadline_us) < TOO_LITTLE_US;
 }
 
 static enum rolling_kind judge(int rc, const struct audit *a)
@@ -91,11 +90,12 @@ static int read_piece(struct pass *p, const struct rolling_object *o, uint32_t p
 	uint64_t now = clock_now_us(p->o->clock);
 	p->out->reading_us += now - began;
 	rolling_budget_pay(&p->r->budget, account, MAX(a.bytes, ROLLING_REQUEST));
-	if (rc == -ERR_CANCELLED) {
+	bool late = p->o->deadline_us && now >= p->o->deadline_us;
+	if (rc == -ERR_CANCELLED && !late) {
 		*e = why;
 		return rc;
 	}
-	if (rc < 0 && was_cut_off(p, now)) {
+	if (rc < 0 && late && says_nothing(p)) {
 		p->r->totals.bytes += a.bytes;
 		p->ended = true;
 		return 0;
@@ -267,7 +267,7 @@ static void add_fault(struct rolling_report *out, const struct rolling_object *o
 	out->first.offset = piece * o->piece_length;
 	out->first.length = rolling_sequence_length(o, piece);
 	out->first.since_s = note->since_s;
-	out->first.whole = o->whole;
+	out->first.whole = o->count == 1;
 }
 
 static void cover(const struct rolling *r, const struct rolling_object *o, uint32_t piece,
