@@ -114,7 +114,7 @@ int probe_ranges(struct probe_run *r, struct err *e)
 {
 	const struct repository_file *f;
 	CLEANUP(buf_release) struct buf got = BUF_INIT(RANGE_BYTES);
-	if (!r->s->release || !mirror_has_server(r->m))
+	if (!r->s->release || !(r->reader || mirror_has_server(r->m)))
 		return 0;
 	int rc = (f = largest(r)) ? range_of(r, f, &got, &r->object, e) : 0;
 	if (rc == 0 && !r->lost && (f = comparable(r)))

@@ -38,16 +38,19 @@ static void add_times(const struct transfer *t)
 	to->total += time_of(t, CURLINFO_TOTAL_TIME_T);
 }
 
-/* "Nov 29 00:38:06 2026 GMT", as OpenSSL prints the end of a certificate's time; days below 10 have
- * a blank in front. */
+/* "Nov 29 00:38:06 2026 GMT" of OpenSSL, or "2026-11-29 00:38:06 GMT" of other TLS libraries. */
 static bool parse_expiry(const char *text, int64_t *out_s)
 {
-	char month[4], clock[9], date[64];
-	unsigned day, year;
-	if (sscanf(text, " %3s %2u %8s %4u GMT", month, &day, clock, &year) != 4)
+	char date[32];
+	text += strspn(text, " ");
+	if (!str_ends(text, " GMT"))
 		return false;
-	/* The date form of HTTP, whose parser does the rest. The day of the week is not checked. */
-	snprintf(date, sizeof date, "Thu, %02u %s %04u %s GMT", day, month, year, clock);
+	if (strlen(text) == strlen("2026-11-29 00:38:06 GMT") && text[4] == '-') {
+		snprintf(date, sizeof date, "%.10sT%.8sZ", text, text + 11);
+		return parse_time(date, out_s);
+	}
+	/* A form of HTTP's Date, with any day of the week. */
+	snprintf(date, sizeof date, "Thu %.*s", (int)(strlen(text) - strlen(" GMT")), text);
 	return header_date(date, out_s);
 }
 
