@@ -97,9 +97,9 @@ bool probe_run_wants(const struct probe_run *r, const struct repository_file *f)
 
 /* ---- requests --------------------------------------------------------------------------- */
 
-/* For a request, where 0 means that there is no deadline. It is a little sooner than that of all,
- * which would end the request without a word on how far it came. */
-static int time_left(const struct probe_run *r, uint64_t *out_ms, struct err *e)
+/* A little sooner than the deadline of all, which would end the request without a word on how far
+ * it came. */
+int probe_run_time_left(const struct probe_run *r, uint64_t *out_ms, struct err *e)
 {
 	uint64_t left_ms = deadline_left_ms(r->s->deadline);
 	*out_ms = left_ms == UINT64_MAX ? 0 : left_ms - left_ms / 20;
@@ -111,7 +111,7 @@ int probe_run_ask(struct probe_run *r, const char *key, struct http_request *q,
 {
 	CLEANUP(mem_free_ptr) char *url = key ? url_join(r->reader->url, key)
 					      : mem_strdup(r->address);
-	int rc = time_left(r, &q->deadline_ms, e);
+	int rc = probe_run_time_left(r, &q->deadline_ms, e);
 	if (rc < 0)
 		return rc;
 	q->url = url;
@@ -122,7 +122,7 @@ int probe_run_ask(struct probe_run *r, const char *key, struct http_request *q,
 int probe_run_read(struct probe_run *r, const char *key, struct buf *out, struct err *e)
 {
 	uint64_t left_ms;
-	int rc = time_left(r, &left_ms, e);
+	int rc = probe_run_time_left(r, &left_ms, e);
 	return rc < 0 ? rc : mirror_get_small(probe_run_mirror(r), key, left_ms, out, e);
 }
 
@@ -152,7 +152,7 @@ static bool is_ours(const struct probe_run *r, const struct err *why)
 {
 	return why->cause == CAUSE_PROXY || why->cause == CAUSE_SETTINGS ||
 	       (why->cause == CAUSE_PORTAL && r->first.status == NETWORK_LOGIN) ||
-	       why->class == ERR_SYSTEM || why->class == ERR_BUG;
+	       (why->class == ERR_SYSTEM && mirror_has_server(r->m)) || why->class == ERR_BUG;
 }
 
 static bool is_late(const struct probe_run *r, const struct err *why)

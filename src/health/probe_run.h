@@ -33,6 +33,8 @@ struct probe_run {
 /* -- probe_run.c ---- */
 WARN_UNUSED int probe_run_open(struct probe_run *r, struct err *e);
 void probe_run_close(struct probe_run *r);
+/* The deadline of one request; 0: none. ERR_CANCELLED when there is no time. */
+WARN_UNUSED int probe_run_time_left(const struct probe_run *r, uint64_t *out_ms, struct err *e);
 /* One request to the key's plain URL (NULL: to r->address), in the time that is left. */
 WARN_UNUSED int probe_run_ask(struct probe_run *r, const char *key, struct http_request *q,
 			      struct http_response *out, struct err *e);

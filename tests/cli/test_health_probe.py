@@ -3,6 +3,7 @@ servers. tests/tools/probe-mirror.c calls what `ferry health` calls."""
 
 import json
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -327,6 +328,24 @@ def test_an_address_that_swallows_packets_costs_the_deadline(probe):
     with dead_address(port):
         result = probe("--deadline", "700", f"http://[::1]:{port}")
     assert_found(result, "reach", "critical", "no connection within")
+    assert within(result, 700)
+
+
+@pytest.mark.parametrize("settings", [
+    {"kind": "s3", "endpoint": "{url}", "bucket": "models"},
+    {"kind": "github", "owner": "octo", "repo": "models", "api": "{url}", "holds": "objects"},
+    {"kind": "oci", "image": "{host}/octo/models"},
+    {"kind": "git", "remote": "{url}/models.git", "url": "{url}/raw"},
+], ids=lambda s: s["kind"])
+def test_a_server_of_any_kind_that_says_nothing_costs_the_deadline(probe, ferry, work, settings):
+    ferry.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="none",
+                     GH_TOKEN="ghp_simulated")
+    with socket.create_server(("127.0.0.1", 0)) as silent:      # it never accepts
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        filled = {k: v.format(url=f"http://{host}", host=host) for k, v in settings.items()}
+        (work / "ferry.conf").write_text(mirror("silent", **filled))
+        result = probe("--deadline", "700", work / "ferry.conf", "silent")
+    assert_found(result, "reach", "critical", "no complete answer within 700 ms")
     assert within(result, 700)
 
 

@@ -195,9 +195,44 @@ static void the_plain_catalog_has_to_be_the_signed_one(void **s)
 	mirror_mem_set(w->store, "catalog.json", longer, sizeof longer - 1);
 	probe(w);
 	assert_found(&w->p, HEALTH_CATALOG, HEALTH_CRITICAL, "catalog.json is not");
+	mirror_mem_set(w->store, "catalog.json", longer, 10);
+	probe(w);
+	assert_found(&w->p, HEALTH_CATALOG, HEALTH_CRITICAL, "catalog.json is not");
 	mirror_mem_remove(w->store, "catalog.json");
 	probe(w);
 	assert_found(&w->p, HEALTH_CATALOG, HEALTH_WARNING, "no catalog.json");
+}
+
+static void of_a_large_catalog_only_parts_are_read(void **s)
+{
+	const size_t size = 2 * MIB;
+	uint64_t read = 0;
+	(void)s;
+	CLEANUP_PTR(world_free) struct world *w = world_new();
+	struct repository_file *f = (struct repository_file *)tree_find(&w->t, "catalog.json");
+	struct buf *signed_ = &w->t.small[tree_index(&w->t, f)];
+	buf_release(signed_);
+	buf_init(signed_, size);
+	memset(buf_reserve(signed_, size), 'x', size);
+	buf_commit(signed_, size);
+	f->size = size;
+	sha256_of(signed_->data, size, &f->sha256);
+	mirror_mem_set(w->store, "catalog.json", signed_->data, size);
+	mirror_mem_forget_calls(w->store);
+	probe(w);
+	assert_found(&w->p, HEALTH_CATALOG, HEALTH_OK, "");
+	const struct str_list *calls = mirror_mem_calls(w->store);
+	for (size_t i = 0; i < calls->count; i++) {
+		unsigned long long from, len;
+		if (sscanf(calls->at[i], "get catalog.json %llu %llu", &from, &len) == 2)
+			read += len;
+	}
+	assert_in_range(read, 1, size / 2);
+	/* What a cache still has is of another size, or has another digest. */
+	signed_->data[0] = 'y';
+	mirror_mem_set(w->store, "catalog.json", signed_->data, size);
+	probe(w);
+	assert_found(&w->p, HEALTH_CATALOG, HEALTH_CRITICAL, "catalog.json is not");
 }
 
 static void without_a_release_to_compare_with_it_is_unknown(void **s)
@@ -610,6 +645,7 @@ int main(void)
 		cmocka_unit_test(a_release_that_has_expired_is_critical),
 		cmocka_unit_test(no_timestamp_is_a_fault_of_the_release),
 		cmocka_unit_test(the_plain_catalog_has_to_be_the_signed_one),
+		cmocka_unit_test(of_a_large_catalog_only_parts_are_read),
 		cmocka_unit_test(without_a_release_to_compare_with_it_is_unknown),
 		cmocka_unit_test(the_claim_is_read_for_itself),
 		cmocka_unit_test(a_missing_object_and_a_wrong_size_are_named),
