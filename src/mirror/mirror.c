@@ -335,6 +335,20 @@ int mirror_downloads(struct mirror *m, mirror_downloads_fn *fn, void *ctx, struc
 	return rc < 0 ? rc : end(c, NULL, m->ops->downloads(c, fn, ctx, e), e);
 }
 
+bool mirror_has_downloads(const struct mirror *m)
+{
+	return m->ops->downloads;
+}
+
+int mirror_traffic(struct mirror *m, int64_t from_s, int64_t to_s, mirror_traffic_fn *fn, void *ctx,
+		   struct err *e)
+{
+	struct mirror_connection *c;
+	bool able = m->ops->traffic && m->has_traffic;
+	int rc = begin(m, NULL, able, "tell its traffic", &c, e);
+	return rc < 0 ? rc : end(c, NULL, m->ops->traffic(c, from_s, to_s, fn, ctx, e), e);
+}
+
 int mirror_quota(struct mirror *m, struct mirror_quota *out, struct err *e)
 {
 	struct mirror_connection *c;

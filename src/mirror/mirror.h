@@ -180,6 +180,16 @@ struct mirror_quota {
 /* How often an object was downloaded, as the server counts it. A negative return stops it. */
 typedef int mirror_downloads_fn(void *ctx, const char *key, uint64_t count, struct err *e);
 
+/* What a server has counted of its requests in one hour, objects of all kinds together. */
+struct mirror_traffic {
+	int64_t hour_s;    /* its start */
+	uint64_t requests; /* GET */
+	uint64_t bytes;    /* that were sent */
+	uint64_t failures; /* answers with 4xx and 5xx, to requests of any method */
+};
+/* A negative return stops it. */
+typedef int mirror_traffic_fn(void *ctx, const struct mirror_traffic *t, struct err *e);
+
 struct mirror;
 struct mirror_connection;
 struct mirror_upload;
@@ -266,6 +276,8 @@ struct mirror_ops {
 	/* What the server still allows; ERR_USAGE if it sets no limit. */
 	int (*downloads)(struct mirror_connection *c, mirror_downloads_fn *fn, void *ctx,
 			 struct err *e);
+	int (*traffic)(struct mirror_connection *c, int64_t from_s, int64_t to_s,
+		       mirror_traffic_fn *fn, void *ctx, struct err *e);
 	int (*quota)(struct mirror_connection *c, struct mirror_quota *out, struct err *e);
 
 	/* Checks, without changing what readers see, whether a run can succeed: credentials and
@@ -313,6 +325,7 @@ struct mirror {
 	unsigned small_connections; /* and how many of them while all are for small objects */
 	enum mirror_holds holds;
 	bool stage;
+	bool has_traffic;      /* mirror_traffic() works; set by open */
 	const json_t *entry;   /* of the signed catalog, borrowed while open runs; or NULL */
 	struct places *places; /* where its objects are, if not where the kind puts them; owned.
 				  NULL: no list was read */
@@ -408,6 +421,12 @@ WARN_UNUSED int mirror_presign(struct mirror *m, const char *key, uint64_t expir
  * server counts parts and attempts is not known. ERR_USAGE when the kind has no such counts. */
 WARN_UNUSED int mirror_downloads(struct mirror *m, mirror_downloads_fn *fn, void *ctx,
 				 struct err *e);
+bool mirror_has_downloads(const struct mirror *m);
+/* Of the hours from from_s to to_s, as far as the server has counted, in order. Servers make no
+ * promise that nothing is missing. ERR_USAGE when the settings of the mirror name no such counts.
+ */
+WARN_UNUSED int mirror_traffic(struct mirror *m, int64_t from_s, int64_t to_s,
+			       mirror_traffic_fn *fn, void *ctx, struct err *e);
 /* ERR_USAGE when the server sets no limit that is known; what it asked for once (CAUSE_THROTTLED)
  * is an error of other calls. */
 WARN_UNUSED int mirror_quota(struct mirror *m, struct mirror_quota *out, struct err *e);

@@ -11,10 +11,10 @@
  * https://developers.cloudflare.com/r2/platform/limits/ */
 #define MAX_OBJECT (5 * 1024 * GIB)
 
-static const char *const s3_keys[] = {
-	"bucket",        "prefix",     "endpoint",           "profile", "path-style",
-	"storage-class", "max-object", MIRROR_S3_SETUP_KEYS, NULL
-};
+static const char *const s3_keys[] = { "bucket",     "prefix",          "endpoint",
+				       "profile",    "path-style",      "storage-class",
+				       "max-object", "request-metrics", MIRROR_S3_SETUP_KEYS,
+				       NULL };
 static const char *const r2_keys[] = {
 	"account",    "jurisdiction",       "bucket", "prefix", "profile", "endpoint",
 	"max-object", MIRROR_S3_SETUP_KEYS, NULL
@@ -67,6 +67,9 @@ static int open_place(struct mirror *m, const struct conf *c, const struct conf_
 	s->profile = conf_get(sec, "profile") ? mem_strdup(conf_get(sec, "profile")) : NULL;
 	if (conf_get(sec, "storage-class"))
 		s->storage_class = mem_strdup(conf_get(sec, "storage-class"));
+	if (conf_get(sec, "request-metrics"))
+		s->metrics = mem_strdup(conf_get(sec, "request-metrics"));
+	m->has_traffic = s->metrics;
 	o->bucket = conf_get(sec, "bucket");
 	if (!o->bucket)
 		return conf_err(c, sec, NULL, e, "a mirror of kind %s needs 'bucket'",
@@ -146,6 +149,7 @@ static void s3_close(struct mirror *m)
 	free(s->prefix);
 	free(s->storage_class);
 	free(s->profile);
+	free(s->metrics);
 	free(s);
 	m->state = NULL;
 }
@@ -375,6 +379,7 @@ const struct mirror_ops mirror_s3 = {
 	.kind = "s3",
 	.keys = s3_keys,
 	.open = s3_open,
+	.traffic = mirror_s3_traffic,
 	S3_FUNCTIONS,
 };
 

@@ -34,6 +34,7 @@ struct mirror_s3 {
 	char *prefix;                  /* of all keys: "" or ends with '/' */
 	char *storage_class;           /* or NULL */
 	char *profile;                 /* or NULL */
+	char *metrics;                 /* the id of CloudWatch's request metrics, or NULL */
 	atomic_uint traits;            /* enum mirror_s3_trait */
 	atomic_bool reached;           /* the bucket is known to be there */
 	struct mirror_s3_setup *setup; /* how set-up configures the bucket */
@@ -45,6 +46,10 @@ void mirror_s3_set_traits(struct mirror *m, unsigned traits, unsigned can);
 /* Read from the record (record.h), and written to it. */
 void mirror_s3_load_traits(struct mirror *m);
 void mirror_s3_save_traits(const struct mirror *m);
+
+/* ---- s3_traffic.c ---- */
+WARN_UNUSED int mirror_s3_traffic(struct mirror_connection *c, int64_t from_s, int64_t to_s,
+				  mirror_traffic_fn *fn, void *ctx, struct err *e);
 
 /* The name of an object in the bucket. The caller frees it. */
 char *mirror_s3_name(const struct mirror *m, const char *key);
