@@ -100,6 +100,7 @@ LISTS = {
         words("cli/repository/status.c", "overall"),
     "output-list/$defs/unlisted/properties/variants/items/properties/state":
         {"unlisted", "withdrawn"},
+    "output-stats-show/properties/by": words("cli/stats/show.c", "by_names"),
     "output-store-gc/properties/kept/items/properties/reason":
         words("store/keep.c", "store_keep_name") - {"none"},
     "output-store-import/properties/files/items/properties/state":
@@ -257,6 +258,7 @@ KEYS = {
     "fetch": [("settings/fetch.c", "keys")],
     "prepare": [("settings/prepare.c", "keys")],
     "security": [("settings/security.c", "keys")],
+    "stats": [("settings/stats.c", "keys")],
 }
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 from conftest import ROOT
@@ -86,6 +87,9 @@ PUBLISHER = [
     ("mirror remove d", None),
     ("mirror presign targets/x --config cloud.conf", r"https://\S+\n"),
     ("catalog remove m", None),
+    ("stats import access.log", None),
+    ("stats show", ROWS),
+    ("stats export --prometheus stats.prom", None),
 ]
 READER = [
     ("repository add lab {mirror} --root {root}", None),
@@ -142,6 +146,10 @@ def shop(publisher):     # noqa: F811
                    stdout=subprocess.DEVNULL)
     (run.dir / "new").write_text("a new passphrase of some length\n")
     (run.dir / "new").chmod(0o600)
+    file = next(publisher.tree.glob("targets/models/tiny/*.gguf"))
+    (run.dir / "access.log").write_text(
+        f'192.0.2.1 - - [{time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())}] '
+        f'"GET /{file.relative_to(publisher.tree)} HTTP/1.1" 200 {file.stat().st_size} "-" "x"\n')
     run.away = run.dir / "away"
     run.away.mkdir()
     run.reader = {"mirror": publisher.mirror("b"),

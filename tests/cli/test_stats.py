@@ -1,0 +1,284 @@
+"""Downloads are counted exactly: in any order of logs, over midnight, from several mirrors, with
+ranges and resumes, once even if a log is imported twice or an import is killed."""
+
+import contextlib
+import re
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+import kills
+from access_logs import CLIENTS, DAY, FIRST, Client, Request, World, by_day, by_variant, combined, \
+    counted, fetch, moment
+from ops_metrics import STATS
+from postgres import Postgres
+from waiting import until
+
+# The last window has ended, and the first salt is not due for an hour: the clock goes on from here.
+SETTLED = moment(FIRST + 4 * DAY - 3600)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    with Postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, work):
+    if request.param == "sqlite":
+        return work / "ops.db"
+    return request.getfixturevalue("postgres").url()
+
+# How faketime ends when the command that it runs is killed.
+FAKETIME_KILLED = 1
+
+
+class Stats:
+    def __init__(self, ferry, database, folder):
+        self.ferry, self.database, self.folder = ferry, database, folder
+
+    def load(self, *logs, at=SETTLED, **options):
+        return self.ferry("stats", "import", "--json", "--database", self.database, "--catalog",
+                          self.folder / "catalog.json", *logs, at=at, **options)
+
+    def show(self, by):
+        return counted(self.ferry("stats", "show", "--json", "--by", by, "--database",
+                                  self.database))
+
+    def is_true(self, world):
+        assert self.show("variant") == world.sessions(by_variant)
+        assert self.show("day") == world.sessions(by_day)
+
+
+@pytest.fixture
+def stats(ferry, database, work):
+    return Stats(ferry, database, work)
+
+
+@pytest.fixture
+def local(ferry, work):
+    return Stats(ferry, work / "ops.db", work)
+
+
+def words(written):
+    return [f"{mirror}={path}" for path, mirror in written.items()]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_downloads_are_counted_exactly_in_any_order_of_logs(stats, work, seed):
+    world = World(seed)
+    logs = words(world.write(work))
+    world.chance.shuffle(logs)
+    while logs:
+        count = world.chance.randrange(1, 5)
+        stats.load(*logs[:count])
+        logs = logs[count:]
+    stats.is_true(world)
+    # The same when their salts are destroyed.
+    closed = stats.load(work / "eu-0.log", at=moment(FIRST + 30 * DAY))
+    assert closed.json["days_closed"] >= 3
+    stats.is_true(world)
+
+
+def test_old_logs_are_counted_when_they_come_together(stats, work):
+    world = World(3)
+    done = stats.load(*words(world.write(work)), at=moment(FIRST + 400 * DAY))
+    assert done.json["lines"]["late"] == 0 and done.json["open"] == 0
+    stats.is_true(world)
+    # What comes after that is counted as bytes, and said.
+    before = stats.ferry("stats", "show", "--by", "mirror", "--json", "--database",
+                         stats.database).json["rows"]
+    late = World(4, downloads=5)
+    (work / "late").mkdir()
+    told = stats.load(*words(late.write(work / "late")), at=moment(FIRST + 400 * DAY)).json
+    assert told["lines"]["late"] == len(late.requests)
+    stats.is_true(world)
+    after = stats.ferry("stats", "show", "--by", "mirror", "--json", "--database",
+                        stats.database).json["rows"]
+    sent = sum(r.size for r in late.requests if r.status < 400)
+    assert sum(r["bytes"] for r in after) == sum(r["bytes"] for r in before) + sent
+
+
+def test_a_log_counts_once_and_one_that_grows_is_read_on(local, work):
+    world = World(5)
+    logs = world.write(work, files=1)
+    local.load(*words(logs))
+    again = local.load(*words(logs)).json
+    assert again["unchanged"] == len(logs) and again["total"] == 0
+    local.is_true(world)
+    o, client = world.objects[0], CLIENTS[4]
+    more = Request(FIRST + DAY, o, client, "eu", 200, 0, o.size)
+    with (work / "eu-0.log").open("a") as f:
+        f.write(world.line(more) + "\n" + world.line(more)[:40])
+    world.requests.append(more)
+    grown = local.load("eu=eu-0.log").json
+    assert grown["total"] == 1 and grown["torn"] == 1
+    local.is_true(world)
+
+
+def test_an_import_that_is_killed_at_any_moment_counts_nothing_twice(local, work):
+    world = World(6)
+    logs = words(world.write(work))
+
+    def run(env):
+        for file in work.glob("ops.db*"):
+            file.unlink()
+        return local.load(*logs, env=env, check=None)
+
+    moments = kills.Moments(work, run)
+    for env in moments.some(16):
+        ended = run(env)
+        assert ended.code == 0 or (ended.code, ended.out, ended.err) == (FAKETIME_KILLED, "", "Caught Killed\n")
+        local.load(*logs)
+        local.is_true(world)
+
+
+def test_one_fetch_from_three_mirrors_over_midnight_is_one_download(local, work):
+    world = World(7, downloads=0)
+    o, client = world.objects[1], Client(fetch("feedfacefeedface"), "192.0.2.1", "2001:db8::1")
+    for i, mirror in enumerate(["eu", "us", "asia"]):
+        world.requests.append(Request(FIRST + DAY - 30 + 25 * i, o, client, mirror, 206,
+                                      i * 1400, min(1400, o.size - i * 1400)))
+    local.load(*words(world.write(work)))
+    assert local.show("variant") == {"m2:q8_0": {"downloads": 1, "bytes": 4096}}
+    assert local.show("day") == {"2026-03-01": {"downloads": 1, "bytes": 4096}}
+    rows = local.ferry("stats", "show", "--by", "mirror", "--csv", "--database",
+                       local.database).out
+    assert rows.splitlines()[0] == "name,downloads,partial,failed,open,bytes,requests,failures"
+    assert sorted(line.split(",")[:2] for line in rows.splitlines()[1:]) == \
+        [["asia", "1"], ["eu", "1"], ["us", "1"]]
+
+
+def test_a_session_is_open_until_its_day_is_over(local, work):
+    world = World(8, downloads=0)
+    o = world.objects[0]
+    world.requests.append(Request(FIRST + 100, o, CLIENTS[2], "us", 206, 0, 400))
+    local.load(*words(world.write(work)), at=moment(FIRST + 200))
+
+    def row():
+        (found,) = local.ferry("stats", "show", "--json", "--database", local.database).json["rows"]
+        return found["open"], found["partial"], found["downloads"]
+    assert row() == (1, 0, 0)
+    local.load("us=us-0.log", at=moment(FIRST + DAY + 50))
+    assert row() == (1, 0, 0)
+    local.load("us=us-0.log", at=moment(FIRST + DAY + 101))
+    assert row() == (0, 1, 0)
+    # A late log makes it complete.
+    late = Request(FIRST + 300, o, CLIENTS[2], "us", 206, 400, 600)
+    (work / "late.log").write_text(world.line(late) + "\n")
+    local.load("us=late.log", at=moment(FIRST + DAY + 200))
+    assert row() == (0, 0, 1)
+
+
+def test_what_is_no_download_is_told_apart(local, work):
+    world = World(9, downloads=0)
+    o = world.objects[0]
+    r = Request(FIRST, o, CLIENTS[2], "eu", 200, 0, o.size)
+    lines = [
+        combined(r, "192.0.2.1", "Googlebot/2.1"),
+        combined(r, "192.0.2.1", "ferry-verify/1.0"),
+        combined(r, "192.0.2.1", "ferry-health/1.0"),
+        combined(r, "192.0.2.1", "curl/8").replace("GET", "HEAD"),
+        combined(r._replace(status=416, size=0), "192.0.2.1", "curl/8"),
+        combined(r._replace(status=304, size=0), "192.0.2.1", "curl/8"),
+        combined(r._replace(time=FIRST + 9 * DAY), "192.0.2.1", "curl/8"),
+        combined(r, "192.0.2.1", "curl/8", path="/wp-login.php"),
+        combined(r, "192.0.2.1", "curl/8", path="/models/metadata/timestamp.json"),
+        combined(r, "192.0.2.1", "curl/8", path=o.url.replace("m1", "m2")),
+        "\x1b[31mno line of a log",
+    ]
+    world.write(work)
+    (work / "eu.log").write_text("".join(line + "\n" for line in lines))
+    told = local.load("eu=eu.log").json["lines"]
+    assert told == {"counted": 0, "late": 0, "future": 1, "foreign": 1, "document": 2, "method": 1,
+                    "range": 1, "status": 1, "bot": 1, "own": 2, "malformed": 1}
+    assert local.show("model") == {}
+
+
+def test_a_token_is_only_a_key_and_one_of_many_addresses_is_told(local, work):
+    world = World(10, downloads=0)
+    o = world.objects[0]
+    one = Client(fetch("0000000000000000"), *[f"198.51.100.{i}" for i in range(64)])
+    forged = [Client(f"ferry/1.2 (fetch; t={t})", "192.0.2.1")
+              for t in ("0123456789ABCDEF", "012345678", "x" * 16, "0123456789abcdef; t=1")]
+    for i, client in enumerate([one] * 64 + forged):
+        world.requests.append(Request(FIRST + i, o, client, "eu", 200, 0, o.size))
+    told = local.load(*words(world.write(work))).json
+    assert told["shared_tokens"] == 1
+    assert local.show("model") == {"m1": {"downloads": 5, "bytes": 5000}}
+
+
+def test_neither_addresses_nor_agents_are_stored_and_salts_are_destroyed(stats, work, request):
+    world = World(11)
+    stats.load(*words(world.write(work)))
+    if "postgresql" in str(stats.database):
+        name = stats.database.rsplit("/", 1)[1]
+        sql = request.getfixturevalue("postgres").sql
+        assert sql("SELECT COUNT(*) FROM stats_day WHERE salt IS NOT NULL", name).strip() == "3"
+        stats.load("us=us-0.log", at=moment(FIRST + 30 * DAY))
+        assert sql("SELECT COUNT(*) FROM stats_day WHERE salt IS NOT NULL", name).strip() == "0"
+        assert sql("SELECT COUNT(*) FROM stats_open", name).strip() == "0"
+        return
+    stored = b"".join(p.read_bytes() for p in work.glob("ops.db*"))
+    for client in CLIENTS:
+        for text in (client.agent, *client.addresses):
+            assert len(text) < 4 or text.encode() not in stored
+    salts = salts_of(work / "ops.db")
+    assert len(salts) == 3
+    stats.load("us=us-0.log", at=moment(FIRST + 30 * DAY))
+    assert salts_of(work / "ops.db") == []
+    stored = b"".join(p.read_bytes() for p in work.glob("ops.db*"))
+    assert not any(salt in stored for salt in salts)
+
+
+def salts_of(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return [s for (s,) in db.execute("SELECT salt FROM stats_day WHERE salt IS NOT NULL")]
+
+
+def test_a_second_import_says_which_process_is_running(local, work):
+    world = World(12, downloads=1)
+    world.write(work)
+    first = local.ferry.start("stats", "import", "--database", local.database, "--catalog",
+                              work / "catalog.json", "-", stdin=subprocess.PIPE)
+    lock = work / "ops.db.import.lock"
+    until(lambda: lock.exists() and lock.read_text().strip(), first)
+    second = local.load("-", check=8)
+    first.stdin.close()
+    assert first.wait() == 0
+    assert f"process {first.pid}" in second.err and "another import" in second.err
+
+
+def test_a_damaged_database_is_left_alone(local, work):
+    world = World(13, downloads=3)
+    logs = words(world.write(work))
+    local.load(*logs)
+    path = work / "ops.db"
+    data = bytearray(path.read_bytes())
+    data[:4096] = b"no longer a database " * 195 + b"x"
+    path.write_bytes(data)
+    told = local.load(*logs, check=6)
+    assert "ops.db" in told.err and "begin anew" in told.err
+    assert path.read_bytes() == data
+    shutil.move(path, work / "aside")
+    for more in work.glob("ops.db-*"):
+        more.unlink()
+    local.load(*logs)
+    local.is_true(world)
+
+
+def test_metrics_are_those_that_rules_and_dashboards_may_name(local, work):
+    world = World(14)
+    local.load(*words(world.write(work)), "--prometheus", work / "stats.prom")
+    text = (work / "stats.prom").read_text()
+    names = set(re.findall(r"^# TYPE (\S+)", text, re.M))
+    assert names == set(STATS) - {"ferry_github_asset_downloads"}
+    for name, labels in re.findall(r"^(ferry_\w+)(?:\{(.*)\})? \S+$", text, re.M):
+        assert tuple(re.findall(r'(\w+)="', labels)) == STATS[name]
+    exported = local.ferry("stats", "export", "--json", "--database", local.database,
+                           "--prometheus", work / "again.prom").json
+    assert exported["values"] == len([x for x in text.splitlines() if not x.startswith("#")])
+    assert (work / "again.prom").read_text() == text
