@@ -89,7 +89,8 @@ static bool applies(const struct probe_run *r, enum health_check check)
 	case HEALTH_OBJECTS:
 		return !r->s->metadata_only && r->o.objects && wants_any(r);
 	case HEALTH_RANGES:
-		return r->lost && (r->reader || mirror_has_server(r->m)) && wants_any(r);
+		return r->lost && !r->s->metadata_only && (r->reader || mirror_has_server(r->m)) &&
+		       wants_any(r);
 	case HEALTH_HEADERS:
 		return r->lost && r->reader && (r->o.cors || r->o.cache_control == PROBE_YES);
 	case HEALTH_CLOCK:

@@ -275,8 +275,11 @@ static int run(struct objects *o, struct err *e)
 	threads_run(MIN(THREADS, mirror_threads(r->m)), o->asked_count, ask, o);
 	tell(o);
 	remember(o);
-	return o->error.class ? probe_run_fault(r, HEALTH_OBJECTS, HEALTH_WARNING, &o->error, e)
-			      : 0;
+	if (!o->error.class)
+		return 0;
+	/* What readers may not read is not there for them. */
+	enum health_state state = err_is(&o->error, ERR_AUTH) ? HEALTH_CRITICAL : HEALTH_WARNING;
+	return probe_run_fault(r, HEALTH_OBJECTS, state, &o->error, e);
 }
 
 int probe_objects(struct probe_run *r, struct err *e)

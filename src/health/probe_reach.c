@@ -21,12 +21,6 @@ static const char *some_object(const struct probe_run *r)
 	return NULL;
 }
 
-static int drop(void *ctx, const void *data, size_t len, struct err *e)
-{
-	(void)ctx, (void)data, (void)len, (void)e;
-	return 0;
-}
-
 /* On a connection of its own, so that all its steps are seen. */
 static struct http_request first_request(void)
 {
@@ -49,8 +43,7 @@ static int ask_server(struct probe_run *r, const char *key, struct err *e)
 {
 	struct http_request q = first_request();
 	struct err why = ERR_INIT;
-	q.method = key ? "HEAD" : NULL;
-	q.write = drop;
+	q.method = "HEAD";
 	int rc = probe_run_ask(r, key, &q, &r->first, &why);
 	if (rc == 0 ||
 	    (r->first.status && why.class != ERR_CANCELLED && why.cause != CAUSE_THROTTLED &&

@@ -117,6 +117,8 @@ int probe_ranges(struct probe_run *r, struct err *e)
 	if (!r->s->release || !(r->reader || mirror_has_server(r->m)))
 		return 0;
 	int rc = (f = largest(r)) ? range_of(r, f, &got, &r->object, e) : 0;
+	if (r->object.status / 100 != 2)
+		http_response_release(&r->object);
 	if (rc == 0 && !r->lost && (f = comparable(r)))
 		rc = compare_range(r, f, e);
 	return rc;
@@ -234,7 +236,7 @@ static void judge_cors(struct probe_run *r)
 
 void probe_headers(struct probe_run *r)
 {
-	if (!r->reader || !(r->first.status || r->object.status))
+	if (!r->reader || !r->out->up || !(r->first.status / 100 == 2 || r->object.status))
 		return;
 	if (r->timestamp.len)
 		judge_timestamp(r);

@@ -252,6 +252,13 @@ def test_an_object_of_another_size_is_critical(probe, faulty):
     assert_found(result, "objects", "critical", ".gguf has another size")
 
 
+def test_objects_that_readers_may_not_read_are_critical(probe, faulty):
+    faulty.add("targets/*", status=403)
+    result = probe(faulty.url)
+    assert_found(result, "objects", "critical", "HTTP 403")
+    assert states(result)["release"] == "ok"
+
+
 def test_a_server_that_throttles_is_a_warning(probe, faulty):
     faulty.add(status=429, retry_after=60)
     result = probe(faulty.url)
