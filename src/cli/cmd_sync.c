@@ -8,7 +8,6 @@
 #include "publish/tree_pack.h"
 #include "publish/tree_places.h"
 #include "settings/repository.h"
-#include "tuf/name.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -170,50 +169,13 @@ static int find_repository(struct cli *cli, struct job *j, struct err *e)
 		       : settings_repositories_unknown(&j->repositories, name, ERR_NOT_FOUND, e);
 }
 
-/* The first root of the publisher's tree. ERR_NOT_FOUND: it has none. */
-static int root_of_tree(const char *dir, struct buf *out, struct err *e)
-{
-	CLEANUP(str_list_release) struct str_list names = { 0 };
-	CLEANUP(mem_free_ptr) char *folder = path_join(dir, "metadata");
-	uint64_t first = 0;
-	int rc = file_list_dir(folder, &names, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < names.count; i++) {
-		uint64_t version = tuf_name_version(names.at[i], "root");
-		if (version && (!first || version < first))
-			first = version;
-	}
-	if (!first)
-		return err_set(e, ERR_NOT_FOUND, "%s has no root", folder);
-	CLEANUP(mem_free_ptr) char *name = tuf_name_file("root", first);
-	CLEANUP(mem_free_ptr) char *path = path_join(folder, name);
-	return file_read_all(path, out, e);
-}
-
-static int no_root(struct err *e)
-{
-	err_set(e, ERR_USAGE, "no root of the repository is known, so nothing can be verified");
-	return err_hint(e, "give 1.root.json with --root FILE, or set path, root or root-sha256 in "
-			   "[repository.NAME]");
-}
-
 static int read_root(struct cli *cli, struct job *j, struct err *e)
 {
+	static const struct settings_repository none = { 0 };
 	const struct sync_opts *o = cli->opts;
-	const struct settings_repository *r = j->repository;
-	struct digest sha256;
 	if (o->root)
 		return file_read_named(o->root, &j->root, e);
-	if (r && r->dir && file_is_dir(r->dir))
-		return root_of_tree(r->dir, &j->root, e);
-	if (r && r->root)
-		return file_read_all(r->root, &j->root, e);
-	if (!r || !r->root_sha256)
-		return no_root(e);
-	if (!digest_parse(&sha256, r->root_sha256))
-		return err_set(e, ERR_USAGE, "%s: root-sha256 is not a SHA-256 in hex", r->where);
-	return sync_first_root(j->from, j->o.retry, &sha256, &j->root, e);
+	return sync_root(j->repository ? j->repository : &none, j->from, j->o.retry, &j->root, e);
 }
 
 /* ---- the tree ------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 /* In the order of gravity; the values are those of Nagios plug-ins. */
 enum health_state { HEALTH_OK, HEALTH_WARNING, HEALTH_CRITICAL, HEALTH_UNKNOWN };
 const char *health_state_name(enum health_state s); /* "ok", "warning", "critical", "unknown" */
+bool health_state_parse(const char *name, enum health_state *out);
 /* The worse of the two: critical, then warning, then unknown, then ok. */
 enum health_state health_worse(enum health_state a, enum health_state b);
 
@@ -38,6 +39,7 @@ enum health_check {
 	HEALTH_CHECKS
 };
 const char *health_check_name(enum health_check c); /* "reach", …: stable, part of the output */
+bool health_check_parse(const char *name, enum health_check *out);
 
 struct health_finding {
 	enum health_check check;

@@ -279,8 +279,9 @@ int sync_open(const struct sync_from *from, struct tree *out, struct err *e)
 	return 0;
 }
 
-int sync_first_root(struct mirror *m, const struct retry *retry, const struct digest *sha256,
-		    struct buf *out, struct err *e)
+/* The mirror's first root, if it has this digest; else ERR_INTEGRITY. */
+static int first_root(struct mirror *m, const struct retry *retry, const struct digest *sha256,
+		      struct buf *out, struct err *e)
 {
 	static const char key[] = "metadata/" TUF_NAME_FIRST_ROOT;
 	struct digest got;
@@ -296,4 +297,49 @@ int sync_first_root(struct mirror *m, const struct retry *retry, const struct di
 		key, digest_hex(there, &got), digest_hex(pinned, sha256));
 	return err_hint(e, "the mirror holds another repository, or the digest is of a later root: "
 			   "then give that root with --root FILE");
+}
+
+/* ---- the root that the settings trust ----------------------------------------------- */
+
+/* The first root of the publisher's tree. ERR_NOT_FOUND: it has none. */
+static int root_of_tree(const char *dir, struct buf *out, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	CLEANUP(mem_free_ptr) char *folder = path_join(dir, "metadata");
+	uint64_t first = 0;
+	int rc = file_list_dir(folder, &names, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < names.count; i++) {
+		uint64_t version = tuf_name_version(names.at[i], "root");
+		if (version && (!first || version < first))
+			first = version;
+	}
+	if (!first)
+		return err_set(e, ERR_NOT_FOUND, "%s has no root", folder);
+	CLEANUP(mem_free_ptr) char *name = tuf_name_file("root", first);
+	CLEANUP(mem_free_ptr) char *path = path_join(folder, name);
+	return file_read_all(path, out, e);
+}
+
+static int no_root(struct err *e)
+{
+	err_set(e, ERR_USAGE, "no root of the repository is known, so nothing can be verified");
+	return err_hint(e, "give 1.root.json with --root FILE, or set path, root or root-sha256 in "
+			   "[repository.NAME]");
+}
+
+int sync_root(const struct settings_repository *r, struct mirror *m, const struct retry *retry,
+	      struct buf *out, struct err *e)
+{
+	struct digest sha256;
+	if (r->dir && file_is_dir(r->dir))
+		return root_of_tree(r->dir, out, e);
+	if (r->root)
+		return file_read_all(r->root, out, e);
+	if (!r->root_sha256)
+		return no_root(e);
+	if (!digest_parse(&sha256, r->root_sha256))
+		return err_set(e, ERR_USAGE, "%s: root-sha256 is not a SHA-256 in hex", r->where);
+	return first_root(m, retry, &sha256, out, e);
 }

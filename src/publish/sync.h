@@ -13,6 +13,7 @@
 #define FERRY_PUBLISH_SYNC_H
 
 #include "publish/tree.h"
+#include "settings/repository.h"
 
 #define SYNC_MAX_ROOT 512000
 
@@ -30,8 +31,9 @@ struct sync_from {
 /* ERR_INTEGRITY when the mirror's metadata does not verify. */
 WARN_UNUSED int sync_open(const struct sync_from *from, struct tree *out, struct err *e);
 
-/* The mirror's first root, if it has this digest; else ERR_INTEGRITY. At most out->max bytes. */
-WARN_UNUSED int sync_first_root(struct mirror *m, const struct retry *retry,
-				const struct digest *sha256, struct buf *out, struct err *e);
+/* The root that [repository.NAME] trusts: the first one of its tree, if it is there, else its
+ * `root`, else the first root of m, if it has its `root-sha256`. ERR_USAGE: it has none of them. */
+WARN_UNUSED int sync_root(const struct settings_repository *r, struct mirror *m,
+			  const struct retry *retry, struct buf *out, struct err *e);
 
 #endif

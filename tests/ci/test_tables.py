@@ -98,6 +98,11 @@ LISTS = {
                                                        "push_step_reason"),
     "output-repository-status/$defs/repository/properties/state":
         words("cli/repository/status.c", "overall"),
+    "output-health/$defs/state": words("health/health.c", "health_state_name"),
+    "output-health/$defs/check": words("health/health.c", "health_check_name"),
+    "output-health/$defs/mirror/properties/origin": words("cli/health/document.c", "origin_name"),
+    "output-health/$defs/repository/properties/from": words("cli/health/document.c", "origins"),
+    "output-health/$defs/alert/properties/outcome": None,   # test_alert.py
     "output-list/$defs/unlisted/properties/variants/items/properties/state":
         {"unlisted", "withdrawn"},
     "output-stats-show/properties/by": words("cli/stats/show.c", "by_names"),
@@ -258,6 +263,7 @@ KEYS = {
     "fetch": [("settings/fetch.c", "keys")],
     "prepare": [("settings/prepare.c", "keys")],
     "security": [("settings/security.c", "keys")],
+    "health": [("settings/health.c", "known_keys")],
     "stats": [("settings/stats.c", "keys")],
 }
 

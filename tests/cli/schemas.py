@@ -53,6 +53,8 @@ def validate_output(document):
         validate(document, "error")
     elif document["command"] == "prepare" and "refused" in document:
         validate(document, "output-prepare-check")
+    elif document["command"] == "health" and "places" in document:
+        validate(document, "output-health-merged")
     elif document["command"] == "show" and "provenance" in document:
         validate(document, "output-show-provenance")
     elif document["command"] == "fetch" and "dry_run" in document:

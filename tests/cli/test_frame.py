@@ -47,11 +47,12 @@ def test_help_says_how_the_command_is_used(ferry, command):
 
 
 def leaves(ferry, *path):
-    """The commands below a command that have no commands themselves, as lists of words."""
+    """The commands below a command that can be run, as lists of words."""
     out = ferry(*path, "--help").out
     subs = re.findall(r"^  (\S+) ", out.split("\nCommands:\n")[1].split("\n\n")[0], re.M) \
         if "\nCommands:\n" in out else []
-    return [leaf for sub in subs for leaf in leaves(ferry, *path, sub)] if subs else [path]
+    runs = not re.search(r"Usage:\n  ferry (\S+ )*COMMAND ", out)
+    return [path] * runs + [leaf for sub in subs for leaf in leaves(ferry, *path, sub)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

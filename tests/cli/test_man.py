@@ -68,12 +68,14 @@ def test_each_page_has_the_synopsis_and_the_options_of_the_tables(command):
 
 
 def usages(ferry, *path):
-    """The lines below Usage: in the help of each command below a command that has none."""
+    """The lines below Usage: in the help of each command below a command that can be run."""
     out = ferry(*path, "--help").out
+    lines = [line.strip() for line in out.split("Usage:\n")[1].split("\n\n")[0].splitlines()]
+    own = [line for line in lines if not re.match(r"ferry (\S+ )*COMMAND ", line)]
     if "\nCommands:\n" not in out:
-        return [line.strip() for line in out.split("Usage:\n")[1].split("\n\n")[0].splitlines()]
+        return own
     names = re.findall(r"^  (\S+) ", out.split("\nCommands:\n")[1].split("\n\n")[0], re.M)
-    return [line for name in names for line in usages(ferry, *path, name)]
+    return own + [line for name in names for line in usages(ferry, *path, name)]
 
 
 @pytest.mark.parametrize("command", PROGRAMS)

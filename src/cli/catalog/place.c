@@ -1,6 +1,6 @@
 #include "cli/catalog/place.h"
 
-#include "cli/role.h"
+#include "tuf/margin.h"
 #include "mirror/mirror.h"
 #include "settings/repository.h"
 #include "util/file.h"
@@ -306,7 +306,7 @@ static void warn_expiry(struct cli *cli, const struct writer_status *s, int64_t 
 	if (s->expires_s <= now_s)
 		report_warn(cli->report, "%s expired at %s: clients reject it%s", what, expires,
 			    online ? "; run `ferry catalog refresh`" : "");
-	else if (!online && s->expires_s - now_s < role_margin_s(s->role, 0))
+	else if (!online && s->expires_s - now_s < tuf_margin_s(s->role, 0))
 		report_warn(cli->report, "%s expires at %s", what, expires);
 }
 

@@ -1,5 +1,5 @@
 #include "cli/catalog/waiting.h"
-#include "cli/role.h"
+#include "tuf/margin.h"
 
 #include "util/mem.h"
 
@@ -39,7 +39,7 @@ static enum need need_of(const struct writer_status *s, const struct ceremony_op
 		return NEED_EXPIRED;
 	if (s->waiting)
 		return NEED_SIGNATURES;
-	return s->expires_s - now_s < role_margin_s(s->role, o->within_s) ? NEED_RENEWAL
+	return s->expires_s - now_s < tuf_margin_s(s->role, o->within_s) ? NEED_RENEWAL
 									  : NEED_NOTHING;
 }
 

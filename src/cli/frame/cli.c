@@ -119,6 +119,8 @@ static int finish(struct run *run, int rc, struct err *e)
 	if (e->class != ERR_NONE)
 		rc = print_error(run, e);
 	cli_progress_free(run->cli.report);
+	if (e->class == ERR_NONE && run->cli.status)
+		return run->cli.status;
 	return e->class == ERR_CANCELLED ? -1 : -rc;
 }
 

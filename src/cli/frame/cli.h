@@ -33,7 +33,8 @@ struct command {
 	const struct opt *opts;            /* own options; NULL: none */
 	size_t opts_size;                  /* of the struct that opts fill; zeroed */
 	const void *defaults;              /* initial value of that struct; NULL: zeroes */
-	const struct command *const *subs; /* sub-commands, NULL-ended; then no run */
+	/* Sub-commands, NULL-ended. With run, too, it runs if none of them is named. */
+	const struct command *const *subs;
 	bool stop_at_operand;              /* options end at the first operand (`run`) */
 	enum opt_hint operand_hint;
 	int min_operands, max_operands; /* max -1: any number */
@@ -59,6 +60,8 @@ struct cli {
 	bool silent; /* the functions that print for people print nothing: see cli_aloud() */
 	int verbose;
 	bool answered;               /* cli_result() has printed the JSON document */
+	int status;                  /* what the program ends with if it succeeds, or is stopped by
+					a fault: for protocols with exit codes of their own */
 	struct report *report;       /* progress and warnings, for engines */
 	const struct cancel *cancel; /* set by SIGINT and SIGTERM, for engines */
 	struct conf *conf;           /* loaded on first use by cli_conf() */

@@ -47,9 +47,10 @@ static void man_name(FILE *out, const char *path)
 static void usage(FILE *out, const struct command *c, const char *path)
 {
 	fprintf(out, "%s - %s\n\nUsage:\n", path, c->summary);
-	if (!c->synopsis)
-		fprintf(out, "  %s%s [OPTION…]%s\n", path, c->subs ? " COMMAND" : "",
-			c->subs ? " …" : "");
+	if (!c->synopsis && c->run)
+		fprintf(out, "  %s [OPTION…]\n", path);
+	if (c->subs)
+		fprintf(out, "  %s COMMAND [OPTION…] …\n", path);
 	for (const char *const *s = c->synopsis; s && *s; s++)
 		fprintf(out, "  %s [OPTION…]%s%s\n", path, **s ? " " : "", *s);
 }
@@ -123,12 +124,12 @@ static void scdoc_usage(struct buf *out, const struct command *c, const char *pa
 /* Lines that are not filled, which end with "++". */
 static void synopsis(struct buf *out, const struct command *c, const char *path)
 {
+	if (c->run)
+		scdoc_usage(out, c, path, "++\n");
 	for (const struct command *const *s = c->subs; s && *s; s++) {
 		CLEANUP(mem_free_ptr) char *sub = mem_printf("%s %s", path, (*s)->name);
 		synopsis(out, *s, sub);
 	}
-	if (!c->subs)
-		scdoc_usage(out, c, path, "++\n");
 }
 
 void cli_synopsis(FILE *out, const struct command *c)
@@ -159,10 +160,10 @@ void cli_scdoc(FILE *out, const struct command *c)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(MIB);
 	CLEANUP(mem_free_ptr) char *path = mem_printf("ferry %s", c->name);
+	if (c->run)
+		opt_scdoc(&text, c->opts);
 	for (const struct command *const *s = c->subs; s && *s; s++)
 		scdoc_sub(&text, *s, path);
-	if (!c->subs)
-		opt_scdoc(&text, c->opts);
 	opt_scdoc(&text, cli_common_opts);
 	fputs(buf_str(&text), out);
 }

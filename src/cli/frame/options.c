@@ -113,14 +113,32 @@ static int descend(struct cli_words *w, const char *name, struct err *e)
 	free(w->path);
 	w->path = path;
 	opt_release(w->command->opts, w->opts);
+	free(STEAL(w->opts));
 	w->command = *sub;
 	return 0;
 }
 
-/* One command's options, up to its operands. */
-static int parse_level(struct cli_words *w, int argc, char **argv, struct err *e)
+static bool names_sub(const struct command *c, const char *name)
+{
+	const struct command *const *sub = c->subs;
+	while (*sub && strcmp((*sub)->name, name) != 0)
+		sub++;
+	return *sub != NULL;
+}
+
+/* Of a command that can be run, and takes operands, beside its sub-commands. */
+static bool has_own_operands(const struct cli_words *w)
 {
 	const struct command *c = w->command;
+	return c->subs && c->run && c->max_operands && w->count && !is_help(w, w->operands[0]) &&
+	       !names_sub(c, w->operands[0]);
+}
+
+static void parse_options(struct cli_words *w, bool stop, int argc, char **argv, struct err *e)
+{
+	const struct command *c = w->command;
+	if (w->opts)
+		opt_release(c->opts, w->opts);
 	free(w->opts);
 	w->opts = mem_alloc(c->opts_size);
 	if (c->defaults)
@@ -131,15 +149,28 @@ static int parse_level(struct cli_words *w, int argc, char **argv, struct err *e
 		cli_meant_every(),
 	};
 	w->operands = argv + 1;
-	(void)!opt_parse(tables, ARRAY_LEN(tables), argc, argv, c->subs || c->stop_at_operand,
-			 &w->count, e);
+	(void)!opt_parse(tables, ARRAY_LEN(tables), argc, argv, stop, &w->count, e);
+}
+
+/* One command's options, up to the name of a sub-command. */
+static int parse_level(struct cli_words *w, int argc, char **argv, struct err *e)
+{
+	const struct command *c = w->command;
+	size_t bytes = (size_t)argc * sizeof *argv;
+	CLEANUP(mem_free_ptr) char **copy = mem_alloc(bytes + 1);
+	memcpy(copy, argv, bytes);
+	parse_options(w, c->subs || c->stop_at_operand, argc, argv, e);
+	if (!e->class && has_own_operands(w)) {
+		memcpy(argv, copy, bytes);
+		parse_options(w, false, argc, argv, e);
+	}
 	return err_hint(e, "see '%s --help'", w->path);
 }
 
 int cli_parse(struct cli_words *w, int argc, char **argv, struct err *e)
 {
 	int rc = parse_level(w, argc, argv, e);
-	while (rc == 0 && w->command->subs && w->count > 0) {
+	while (rc == 0 && w->command->subs && w->count > 0 && !has_own_operands(w)) {
 		if (is_help(w, w->operands[0]))
 			w->common.help = true;
 		else
@@ -174,7 +205,7 @@ int cli_check_operands(const struct cli_words *w, struct err *e)
 {
 	const struct command *c = w->command;
 	const char *form = c->synopsis && c->synopsis[0] ? c->synopsis[0] : "";
-	if (c->subs && w->count == 0) {
+	if (c->subs && !c->run && w->count == 0) {
 		err_set(e, ERR_USAGE, "a command is missing");
 		return err_hint(e, "see '%s --help'", w->path);
 	}

@@ -1,5 +1,5 @@
 #include "cli/repository/repository.h"
-#include "cli/role.h"
+#include "tuf/margin.h"
 #include "cli/several.h"
 #include "tuf/claim.h"
 #include "tuf/metadata.h"
@@ -51,7 +51,7 @@ static void check_expiry(struct look *l, const struct status_opts *o)
 		if (s->expires_s <= now_s)
 			str_list_take(&l->problems,
 				      mem_printf("%s has expired at %s", s->role, expires));
-		else if (s->expires_s - now_s < role_margin_s(s->role, o->soon_s))
+		else if (s->expires_s - now_s < tuf_margin_s(s->role, o->soon_s))
 			str_list_take(&l->problems,
 				      mem_printf("%s expires at %s", s->role, expires));
 	}

@@ -1,10 +1,10 @@
-#include "cli/role.h"
+#include "tuf/margin.h"
 
 #include <string.h>
 
 #define DAY 86400
 
-int64_t role_margin_s(const char *role, uint64_t given_s)
+int64_t tuf_margin_s(const char *role, uint64_t given_s)
 {
 	if (given_s)
 		return (int64_t)given_s;

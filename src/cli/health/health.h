@@ -1,0 +1,72 @@
+/*
+ * ferry health: what its files share.
+ *
+ * Prefixes: checkup_, document_, sheet_, nagios_, merged_.
+ */
+#ifndef FERRY_CLI_HEALTH_HEALTH_H
+#define FERRY_CLI_HEALTH_HEALTH_H
+
+#include "cli/frame/cli.h"
+#include "health/run.h"
+#include "settings/repository.h"
+
+extern const struct command cmd_health, cmd_health_silence, cmd_health_history;
+
+struct health_opts {
+	struct opt_list names, mirrors;
+	bool no_audit, nagios, merge;
+	const char *prometheus;
+	uint64_t watch_s;
+};
+
+/* ---- checkup.c: one look at all repositories ---- */
+
+struct checkup {
+	struct cli *cli;
+	const struct health_opts *o;
+	const struct conf *conf;
+	struct settings_health settings;
+	struct settings_repositories repositories;
+	const struct settings_repository **chosen;
+	size_t count;
+	char *place; /* where this runs */
+	char *state_dir, *records_dir;
+	int lock;
+	struct db *db;                  /* NULL: the history cannot be kept */
+	struct health_history *history; /* of each chosen one */
+	struct health_silences silences;
+	struct health_report *reports; /* of each, of the last round */
+	int64_t now_s;
+};
+#define CHECKUP_INIT BRACES(.lock = -1)
+void checkup_release(struct checkup *c);
+/* Reads the settings, takes the lock, opens the history. */
+WARN_UNUSED int checkup_open(struct checkup *c, struct err *e);
+/* Looks at everything. Negative: ERR_USAGE, ERR_CANCELLED. */
+WARN_UNUSED int checkup_round(struct checkup *c, struct err *e);
+enum health_state checkup_state(const struct checkup *c);
+
+/* ---- document.c: the result as JSON ---- */
+
+json_t *document_of(const struct checkup *c);
+/* Could a check not be made for a reason that another finding names? For people, who need only
+ * that one. */
+bool document_is_implied(const json_t *mirror, const json_t *finding);
+
+/* ---- sheet.c: the same for people ---- */
+
+/* Of the document of a run, or of several that were joined. */
+void sheet_print(struct cli *cli, const json_t *document);
+
+/* ---- nagios.c ---- */
+
+/* The line of a Nagios plug-in, and its exit code. */
+void nagios_print(struct cli *cli, const json_t *document);
+void nagios_failed(struct cli *cli, const struct err *e);
+
+/* ---- merged.c: reports of several places ---- */
+
+/* Joins the reports in the operands. */
+WARN_UNUSED int merged_document(struct cli *cli, json_t **out, struct err *e);
+
+#endif
