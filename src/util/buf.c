@@ -82,14 +82,18 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
+	char most[256]; /* formats most texts at once; the C library is slow without room */
 	va_list ap, again;
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	int len = vsnprintf(NULL, 0, fmt, ap);
+	int len = vsnprintf(most, sizeof most, fmt, ap);
 	va_end(ap);
 	char *room = len < 0 ? NULL : buf_reserve(b, (size_t)len);
 	if (room) {
-		vsnprintf(room, (size_t)len + 1, fmt, again);
+		if ((size_t)len < sizeof most)
+			memcpy(room, most, (size_t)len + 1);
+		else
+			vsnprintf(room, (size_t)len + 1, fmt, again);
 		buf_commit(b, (size_t)len);
 	}
 	va_end(again);

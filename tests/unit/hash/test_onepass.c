@@ -85,7 +85,7 @@ static void every_size_around_a_border(void **state)
 	(void)state;
 	const size_t sizes[] = { 0,           1,        63,           64,          65,
 				 MIB - 1,     MIB,      MIB + 1,      8 * MIB - 1, 8 * MIB,
-				 8 * MIB + 1, 16 * MIB, 17 * MIB + 3, 33 * MIB + 7 };
+				 8 * MIB + 1, 16 * MIB, 17 * MIB + 3, 25 * MIB + 7 };
 	uint8_t *data = noise(sizes[ARRAY_LEN(sizes) - 1]);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
 		check_file(data, sizes[i], NULL, 0);
@@ -153,9 +153,9 @@ static void one_core_is_enough(void **state)
 		if (CPU_ISSET(i, &all))
 			CPU_SET(i, &one);
 	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-	uint8_t *data = noise(19 * MIB);
-	struct hash_range range = { .offset = 5, .size = 18 * MIB };
-	check_file(data, 19 * MIB, &range, 1);
+	uint8_t *data = noise(10 * MIB);
+	struct hash_range range = { .offset = 5, .size = 9 * MIB };
+	check_file(data, 10 * MIB, &range, 1);
 	free(data);
 	assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
 }

@@ -18,10 +18,13 @@ struct model {
 	struct manifest manifest;
 };
 
-/* Byte i of a tensor's data: no period that a wrong offset could hide behind. */
-static uint8_t byte_at(uint64_t seed, uint64_t i)
+/* A tensor's data: no period that a wrong offset could hide behind. */
+static void fill_tensor(uint8_t *at, uint64_t len, uint64_t seed)
 {
-	return (uint8_t)((seed * 1000003 + i + 1) * 0x9e3779b97f4a7c15u >> 56);
+	const uint64_t step = 0x9e3779b97f4a7c15u;
+	uint64_t x = (seed * 1000003 + 1) * step;
+	for (uint64_t i = 0; i < len; i++, x += step)
+		at[i] = (uint8_t)(x >> 56);
 }
 
 struct part {
@@ -39,8 +42,7 @@ static void fill(struct model *m, const struct part *parts, size_t count)
 	uint8_t *at = (uint8_t *)m->bytes.data + m->bytes.len - data;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t len = parts[i].rows * ROW - 4;
-		for (uint64_t k = 0; k < len; k++)
-			at[k] = byte_at(parts[i].seed, k);
+		fill_tensor(at, len, parts[i].seed);
 		at += (len + 31) / 32 * 32;
 	}
 }

@@ -5,6 +5,8 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <stdio.h>
+
 static const struct repository_file file = {
 	.key = (char[]){ "targets/models/m/a b.gguf" },
 	.size = 10,
@@ -225,11 +227,22 @@ static void a_record_of_many_objects_is_read_whole(void **state)
 	char hex[DIGEST_HEX];
 	add(&there);
 	assert_ok(file_read_all(path, &text, &e), &e);
-	for (size_t i = 0; i < 300000; i++)
-		buf_addf(&text,
-			 "%s 1 2 %%22900150983cd24fb0d6963f7d28e17f72-%zu%%22 "
-			 "targets/models/m-%zu/%s.m-%zu.q4_k_m.gguf.manifest.json\n",
-			 digest_hex(hex, &file.sha256), i, i, hex, i);
+	const char *const parts[] = { digest_hex(hex, &file.sha256),
+				      " 1 2 %22900150983cd24fb0d6963f7d28e17f72-",
+				      NULL,
+				      "%22 targets/models/m-",
+				      NULL,
+				      "/",
+				      hex,
+				      ".m-",
+				      NULL,
+				      ".q4_k_m.gguf.manifest.json\n" };
+	for (size_t i = 0; i < 300000; i++) {
+		char number[24];
+		snprintf(number, sizeof number, "%zu", i);
+		for (size_t k = 0; k < ARRAY_LEN(parts); k++)
+			buf_adds(&text, parts[k] ? parts[k] : number);
+	}
 	assert_in_range(text.len, 64 * MIB, 128 * MIB);
 	assert_ok(file_write_atomic(path, text.data, text.len, FILE_MODE, &e), &e);
 	assert_true(vouches("eu", "file:///m", &there));

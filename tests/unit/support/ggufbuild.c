@@ -24,8 +24,11 @@ static void add_text(struct buf *b, const char *s, size_t len)
 
 static void add_fill(struct buf *b, uint8_t byte, uint64_t count)
 {
-	while (count--)
-		buf_addc(b, (char)byte);
+	char *room = buf_reserve(b, (size_t)count);
+	if (!room)
+		return;
+	memset(room, byte, (size_t)count);
+	buf_commit(b, (size_t)count);
 }
 
 void build_init(struct ggufbuild *b)
