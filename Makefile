@@ -71,6 +71,12 @@ COMMANDS := $(patsubst cmd_%.c,%,$(notdir $(wildcard src/cli/cmd_*.c src/cli/*/c
 PROGRAMS := $(BUILD)/bin/ferry $(COMMANDS:%=$(BUILD)/bin/ferry-%)
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%, \
 	$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
+# They take longest, above all under valgrind, and are begun first.
+LONG_TESTS := publish/test_push_objects mirror/test_git mirror/test_contract http/test_http \
+	repository/test_writer_bins tuf/test_advisories fetch/test_delta publish/test_reuse \
+	hash/test_onepass repository/test_minisign repository/test_repository tuf/test_client
+LONG_FIRST = $(filter $(LONG_TESTS:%=$(BUILD)/tests/unit/%),$(UNIT_TESTS)) \
+	$(filter-out $(LONG_TESTS:%=$(BUILD)/tests/unit/%),$(UNIT_TESTS))
 UNIT_HELPERS := $(wildcard tests/unit/support/*.c)
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 # They take the place of calls of Linux.
@@ -251,7 +257,7 @@ $(BUILD)/arm-kernel: $(ARM_SOURCES) $(wildcard src/hash/sha256_kernel*.h) \
 		-Wl,--gc-sections -Isrc -Itests/unit/support $(ARM_SOURCES) -o $@
 
 unit: unit-programs
-	@JOBS=$(JOBS) scripts/run-unit-tests $(UNIT_TESTS)
+	@JOBS=$(JOBS) scripts/run-unit-tests $(LONG_FIRST)
 
 # The client of version 0.1, for the tests of compatibility: once for each checkout.
 old-client:
@@ -288,11 +294,15 @@ fuzz:
 		SANITIZE=address,undefined,fuzzer-no-link DEVELOPER=1 fuzzers
 	@scripts/run-fuzzers build/fuzz/fuzz $(FUZZ_SECONDS)
 
-.PHONY: fuzzers fuzz-objects
+.PHONY: fuzzers fuzz-objects objects
 fuzzers: $(FUZZERS)
 
 # For lint: that they compile.
 fuzz-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/fuzz_*.c))
+
+# For lint, too: all of the programs, but for the linking.
+objects: fuzz-objects $(OBJECTS) $(BUILD)/obj/src/cli/ferry.o \
+	$(COMMANDS:%=$(BUILD)/obj/main-%.o) $(TOOLS:$(BUILD)/tests/%=$(BUILD)/obj/tests/tools/%.o)
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
 	@mkdir -p $(@D)
