@@ -15,6 +15,8 @@ typedef unsigned long long ull;
 #define LIST_PAGE 1000
 /* Of a listing, so many requests of the budget are used at most. */
 #define LIST_SHARE 4
+/* Objects that could not be asked about, after which a run asks about no others. */
+#define ENOUGH 5
 
 struct candidate {
 	const struct repository_file *file;
@@ -30,8 +32,10 @@ struct objects {
 	size_t fresh;  /* of these, never found: they are in front */
 	size_t *asked; /* indexes of those for which there is a request */
 	size_t asked_count;
-	pthread_mutex_t lock;            /* of what follows */
-	struct err error;                /* after the first one, none is asked any more */
+	pthread_mutex_t lock; /* of what follows */
+	struct err error;     /* the first one */
+	unsigned errors;      /* with ENOUGH of them, or one that would hit all others, it ends */
+	bool ended;
 	const struct candidate *example; /* of those that are faulty */
 	const char *fault;
 };
@@ -108,7 +112,7 @@ static bool is_enough(struct objects *o)
 	const struct probe_run *r = o->r;
 	uint64_t left_ms = deadline_left_ms(r->s->deadline);
 	pthread_mutex_lock(&o->lock);
-	bool failed = o->error.class != ERR_NONE;
+	bool failed = o->ended;
 	pthread_mutex_unlock(&o->lock);
 	return failed || (left_ms != UINT64_MAX && left_ms < r->limit_ms / 10);
 }
@@ -118,8 +122,9 @@ static void note_error(struct objects *o, struct candidate *c, const struct err 
 	pthread_mutex_lock(&o->lock);
 	if (why->cause == CAUSE_PAGE)
 		found_faulty(o, c, "is a web page");
-	else if (!o->error.class)
+	else if (o->errors++ == 0)
 		o->error = *why;
+	o->ended = o->ended || o->errors == ENOUGH || probe_run_hits_all(o->r, why);
 	pthread_mutex_unlock(&o->lock);
 }
 

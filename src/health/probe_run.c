@@ -193,7 +193,7 @@ void probe_run_describe(const struct probe_run *r, const struct err *why, char o
 		snprintf(out, 400, "%.390s", text);
 }
 
-static bool hits_all(const struct probe_run *r, const struct err *why)
+bool probe_run_hits_all(const struct probe_run *r, const struct err *why)
 {
 	return is_ours(r, why) || is_late(r, why) || why->cause == CAUSE_THROTTLED ||
 	       why->cause == CAUSE_TLS || why->cause == CAUSE_UNREACHABLE;
@@ -213,7 +213,7 @@ int probe_run_fault(struct probe_run *r, enum health_check check, enum health_st
 	else if (why->cause == CAUSE_THROTTLED)
 		state = HEALTH_WARNING;
 	health_find(&r->out->findings, check, state, "%s", text);
-	if (!r->lost && hits_all(r, why)) {
+	if (!r->lost && probe_run_hits_all(r, why)) {
 		r->lost = true;
 		memcpy(r->why, text, sizeof text);
 	}

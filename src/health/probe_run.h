@@ -50,6 +50,8 @@ bool probe_run_wants(const struct probe_run *r, const struct repository_file *f)
  * every other request as well, the run is lost. Negative only when it was cancelled. */
 WARN_UNUSED int probe_run_fault(struct probe_run *r, enum health_check check,
 				enum health_state state, const struct err *why, struct err *e);
+/* Would it hit every other request as well? */
+bool probe_run_hits_all(const struct probe_run *r, const struct err *why);
 /* What a person is told of it. */
 void probe_run_describe(const struct probe_run *r, const struct err *why, char out[400]);
 /* "19 days", "5 hours", "3 minutes". */

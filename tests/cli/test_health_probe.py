@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import TOOLS
+from conftest import TOOLS, preloaded
 from faulty_simulated import dead_address
 from published import mirror, publisher, rewrite, signed_base  # noqa: F401 (fixtures)
 from servers import FaultServer, Nginx, free_port
@@ -353,6 +353,12 @@ def test_a_server_of_any_kind_that_says_nothing_costs_the_deadline(probe, ferry,
         (work / "ferry.conf").write_text(mirror("silent", **filled))
         result = probe("--deadline", "700", work / "ferry.conf", "silent")
     assert_found(result, "reach", "critical", "no complete answer within 700 ms")
+    assert within(result, 700)
+
+
+def test_a_name_server_that_says_nothing_costs_the_deadline(probe):
+    result = probe("--deadline", "700", "http://mirror.example", env=preloaded("resolver"))
+    assert_found(result, "reach", "critical", "no connection within 700 ms")
     assert within(result, 700)
 
 

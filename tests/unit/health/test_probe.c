@@ -355,6 +355,23 @@ static void an_object_that_cannot_be_asked_for_is_no_success(void **s)
 	assert_int_equal(w->p.objects_checked, 0);
 }
 
+static void one_that_cannot_be_asked_for_does_not_hide_another_that_is_missing(void **s)
+{
+	(void)s;
+	CLEANUP_PTR(world_free) struct world *w = world_with_a_budget();
+	w->o.objects = 40;
+	mirror_mem_fault(w->store, &(struct mem_fault){ .call = MEM_STAT,
+							.key = "targets/03.bin",
+							.times = UINT32_MAX,
+							.class = ERR_INTEGRITY });
+	probe(w);
+	assert_found(&w->p, HEALTH_OBJECTS, HEALTH_WARNING, "");
+	assert_int_equal(w->p.objects_checked, 39);
+	mirror_mem_remove(w->store, "targets/17.bin");
+	probe(w);
+	assert_found(&w->p, HEALTH_OBJECTS, HEALTH_CRITICAL, "targets/17.bin is missing");
+}
+
 static void the_state_survives_as_bytes_and_damage_is_noticed(void **s)
 {
 	(void)s;
@@ -653,6 +670,8 @@ int main(void)
 		cmocka_unit_test(what_is_missing_is_looked_for_in_every_run_until_it_is_there),
 		cmocka_unit_test(missing_ones_leave_a_part_of_the_budget_to_the_others),
 		cmocka_unit_test(an_object_that_cannot_be_asked_for_is_no_success),
+		cmocka_unit_test(
+			one_that_cannot_be_asked_for_does_not_hide_another_that_is_missing),
 		cmocka_unit_test(the_state_survives_as_bytes_and_damage_is_noticed),
 		cmocka_unit_test(the_state_of_very_many_objects_stays_below_1_mib),
 		cmocka_unit_test(a_server_tells_times_and_its_clock),
