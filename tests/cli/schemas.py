@@ -55,6 +55,8 @@ def validate_output(document):
         validate(document, "output-prepare-check")
     elif document["command"] == "health" and "places" in document:
         validate(document, "output-health-merged")
+    elif document["command"] == "health" and "repositories" not in document:
+        validate(document, "output-health-test-alert")
     elif document["command"] == "show" and "provenance" in document:
         validate(document, "output-show-provenance")
     elif document["command"] == "fetch" and "dry_run" in document:

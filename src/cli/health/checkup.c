@@ -31,6 +31,9 @@ void checkup_release(struct checkup *c)
 	free(c->records_dir);
 	settings_repositories_release(&c->repositories);
 	settings_health_release(&c->settings);
+	settings_alerts_release(&c->alerts);
+	alert_results_release(&c->told);
+	alert_memory_release(&c->memory);
 }
 
 /* ---- settings ---- */
@@ -68,11 +71,13 @@ static int check_names(const struct checkup *c, struct err *e)
 	return err_hint(e, "run this in the folder of your ferry.conf, or give it with --config");
 }
 
-static int read_settings(struct checkup *c, struct err *e)
+int checkup_settings(struct checkup *c, struct err *e)
 {
 	int rc = cli_conf(c->cli, &c->conf, e);
 	if (rc == 0)
 		rc = settings_health_read(c->conf, &c->settings, e);
+	if (rc == 0)
+		rc = settings_alerts_read(c->conf, &c->alerts, e);
 	if (rc == 0)
 		rc = settings_repositories_read(c->conf, &c->repositories, e);
 	if (rc == 0)
@@ -132,7 +137,7 @@ static int open_history(struct checkup *c, struct err *e)
 
 int checkup_open(struct checkup *c, struct err *e)
 {
-	int rc = read_settings(c, e);
+	int rc = checkup_settings(c, e);
 	if (rc == 0)
 		rc = take_lock(c, e);
 	if (rc == 0)
@@ -219,7 +224,7 @@ int checkup_round(struct checkup *c, struct err *e)
 		if (rc < 0 && c->count > 1)
 			err_context(e, "repository %s", c->chosen[i]->name);
 	}
-	return rc;
+	return rc < 0 ? rc : alerts_send(c, e);
 }
 
 enum health_state checkup_state(const struct checkup *c)

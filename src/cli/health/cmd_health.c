@@ -14,6 +14,8 @@ static const struct opt options[] = {
 	OPT_ENTRY(OPT_FLAG, health_opts, no_audit, 0, "no-audit", NULL, "read no model files"),
 	OPT_ENTRY(OPT_DURATION, health_opts, watch_s, 0, "watch", "INTERVAL",
 		  "run again and again, this long after the last run began"),
+	OPT_ENTRY(OPT_FLAG, health_opts, test_alert, 0, "test-alert", NULL,
+		  "send a test to the alert that is named, or to all; nothing is checked"),
 	OPT_HEADING("For programs"),
 	OPT_ENTRY(OPT_FLAG, health_opts, nagios, 0, "nagios", NULL,
 		  "print one line for Nagios and Icinga, and exit with 0 to 3 as they want it"),
@@ -31,7 +33,9 @@ static int check_opts(const struct cli *cli, struct err *e)
 	const struct health_opts *o = cli->opts;
 	bool looks = o->mirrors.count || o->names.count || o->no_audit || o->watch_s ||
 		     o->prometheus;
-	if (!o->merge && cli->count) {
+	if (o->test_alert && (looks || o->merge || o->nagios || cli->count > 1))
+		return err_set(e, ERR_USAGE, "--test-alert takes one name, and nothing else");
+	if (!o->merge && !o->test_alert && cli->count) {
 		CLEANUP(mem_free_ptr) char *shown = text_escaped(cli->operands[0]);
 		err_set(e, ERR_USAGE, "unknown command '%s'", shown);
 		return text_hint_nearest(cli->operands[0], subs, ARRAY_LEN(subs),
@@ -55,7 +59,12 @@ static int write_metrics(const struct checkup *c, struct err *e)
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METRICS_MAX_BYTES);
 	if (!c->o->prometheus)
 		return 0;
-	health_metrics(c->reports, c->count, NULL, 0, &text);
+	CLEANUP(mem_free_ptr)
+	struct health_metrics_alert *alerts = mem_alloc((c->told.count + 1) * sizeof *alerts);
+	for (size_t i = 0; i < c->told.count; i++)
+		alerts[i] = (struct health_metrics_alert){ c->told.at[i].name,
+							   c->told.at[i].failures_total };
+	health_metrics(c->reports, c->count, alerts, c->told.count, &text);
 	int rc = metrics_write(c->o->prometheus, &text, e);
 	return rc < 0 ? err_context(e, "--prometheus") : 0;
 }
@@ -143,6 +152,28 @@ static int watch(struct cli *cli, struct err *e)
 	return rc;
 }
 
+/* ---- a test of the alerts ---- */
+
+static int test_alerts(struct cli *cli, struct err *e)
+{
+	CLEANUP(checkup_release) struct checkup c = CHECKUP_INIT;
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	c.cli = cli;
+	c.o = cli->opts;
+	int rc = checkup_settings(&c, e);
+	if (rc == 0)
+		rc = alerts_test(&c, e);
+	if (rc < 0)
+		return rc;
+	json_put(document, "alerts", alerts_json(&c));
+	const json_t *one;
+	size_t i;
+	json_array_foreach (json_object_get(document, "alerts"), i, one)
+		cli_say(cli, one, "{name}: {outcome}");
+	rc = cli_result(cli, document, e);
+	return rc == 0 && c.told.failed ? -ERR_FAULT : rc;
+}
+
 /* ---- the command ---- */
 
 static int merge(struct cli *cli, struct err *e)
@@ -165,6 +196,8 @@ static int health_run_command(struct cli *cli, struct err *e)
 		return rc;
 	if (o->merge)
 		return merge(cli, e);
+	if (o->test_alert)
+		return test_alerts(cli, e);
 	if (o->watch_s)
 		return watch(cli, e);
 	rc = run_once(cli, e);
@@ -180,7 +213,7 @@ const struct command cmd_health = {
 	.name = "health",
 	.summary = "check whether readers get what is signed, and keep a history",
 	.subs = (const struct command *const[]){ &cmd_health_silence, &cmd_health_history, NULL },
-	.synopsis = (const char *const[]){ "", "--merge REPORT…", NULL },
+	.synopsis = (const char *const[]){ "", "--merge REPORT…", "--test-alert [NAME]", NULL },
 	.description =
 		"Looks at every mirror as a reader does: whether it answers, how fast, which "
 		"release it shows, whether the files are there with the right bytes, and what "

@@ -222,6 +222,8 @@ json_t *document_of(const struct checkup *c)
 	json_t *list = json_put_array(document, "repositories");
 	for (size_t i = 0; i < c->count; i++)
 		json_push(list, repository_json(&c->reports[i], c->settings.coverage_window_s));
+	if (c->alerts.count)
+		json_put(document, "alerts", alerts_json(c));
 	return document;
 }
 

@@ -1,12 +1,13 @@
 /*
  * ferry health: what its files share.
  *
- * Prefixes: checkup_, document_, sheet_, nagios_, merged_.
+ * Prefixes: alerts_, checkup_, document_, sheet_, nagios_, merged_.
  */
 #ifndef FERRY_CLI_HEALTH_HEALTH_H
 #define FERRY_CLI_HEALTH_HEALTH_H
 
 #include "cli/frame/cli.h"
+#include "health/alert.h"
 #include "health/run.h"
 #include "settings/repository.h"
 
@@ -14,7 +15,7 @@ extern const struct command cmd_health, cmd_health_silence, cmd_health_history;
 
 struct health_opts {
 	struct opt_list names, mirrors;
-	bool no_audit, nagios, merge;
+	bool no_audit, nagios, merge, test_alert;
 	const char *prometheus;
 	uint64_t watch_s;
 };
@@ -26,6 +27,7 @@ struct checkup {
 	const struct health_opts *o;
 	const struct conf *conf;
 	struct settings_health settings;
+	struct settings_alerts alerts;
 	struct settings_repositories repositories;
 	const struct settings_repository **chosen;
 	size_t count;
@@ -37,14 +39,26 @@ struct checkup {
 	struct health_silences silences;
 	struct health_report *reports; /* of each, of the last round */
 	int64_t now_s;
+	struct alert_results told;  /* in the last round */
+	struct alert_memory memory; /* of the problems that were told, without the history */
 };
 #define CHECKUP_INIT BRACES(.lock = -1)
 void checkup_release(struct checkup *c);
-/* Reads the settings, takes the lock, opens the history. */
+WARN_UNUSED int checkup_settings(struct checkup *c, struct err *e);
+/* The same; takes the lock, and opens the history. */
 WARN_UNUSED int checkup_open(struct checkup *c, struct err *e);
 /* Looks at everything. Negative: ERR_USAGE, ERR_CANCELLED. */
 WARN_UNUSED int checkup_round(struct checkup *c, struct err *e);
 enum health_state checkup_state(const struct checkup *c);
+
+/* ---- alerts.c ---- */
+
+/* Tells what has changed in this round. A receiver that cannot be reached is a warning.
+ * ERR_USAGE, ERR_CANCELLED. */
+WARN_UNUSED int alerts_send(struct checkup *c, struct err *e);
+/* --test-alert: to the alert that the operand names, or to all. */
+WARN_UNUSED int alerts_test(struct checkup *c, struct err *e);
+json_t *alerts_json(const struct checkup *c);
 
 /* ---- document.c: the result as JSON ---- */
 
