@@ -21,6 +21,7 @@ void checkup_release(struct checkup *c)
 	for (size_t i = 0; c->history && i < c->count; i++)
 		health_history_release(&c->history[i]);
 	free(c->reports);
+	free(c->hot);
 	free(c->history);
 	free(c->chosen);
 	health_silences_release(&c->silences);
@@ -200,6 +201,8 @@ static int look(struct checkup *c, size_t i, struct err *e)
 		.only_count = c->o->mirrors.count,
 		.silences = &c->silences,
 		.no_audit = c->o->no_audit,
+		.hot = c->hot,
+		.hot_count = c->hot_count,
 		.state_dir = c->state_dir,
 		.records_dir = c->records_dir,
 		.now_s = c->now_s,
@@ -219,6 +222,10 @@ int checkup_round(struct checkup *c, struct err *e)
 	release_reports(c);
 	c->now_s = (int64_t)time(NULL);
 	load_silences(c);
+	free(STEAL(c->hot));
+	c->hot_count = 0;
+	if (!c->o->no_audit && c->settings.audit)
+		hot_read(c->cli, c->conf, c->now_s, &c->hot, &c->hot_count);
 	for (size_t i = 0; rc == 0 && i < c->count; i++) {
 		rc = look(c, i, e);
 		if (rc < 0 && c->count > 1)

@@ -2,6 +2,8 @@
  * ferry health: what its files share.
  *
  * Prefixes: alerts_, checkup_, document_, sheet_, nagios_, merged_.
+
+ * Prefixes: checkup_, document_, hot_, sheet_, nagios_, merged_.
  */
 #ifndef FERRY_CLI_HEALTH_HEALTH_H
 #define FERRY_CLI_HEALTH_HEALTH_H
@@ -38,6 +40,8 @@ struct checkup {
 	struct health_history *history; /* of each chosen one */
 	struct health_silences silences;
 	struct health_report *reports; /* of each, of the last round */
+	struct rolling_hot *hot;       /* for the audit */
+	size_t hot_count;
 	int64_t now_s;
 	struct alert_results told;  /* in the last round */
 	struct alert_memory memory; /* of the problems that were told, without the history */
@@ -59,6 +63,12 @@ WARN_UNUSED int alerts_send(struct checkup *c, struct err *e);
 /* --test-alert: to the alert that the operand names, or to all. */
 WARN_UNUSED int alerts_test(struct checkup *c, struct err *e);
 json_t *alerts_json(const struct checkup *c);
+
+/* ---- hot.c: what people fetch most, according to the statistics of this machine ---- */
+
+/* None without [stats]. The caller frees *out. */
+void hot_read(struct cli *cli, const struct conf *conf, int64_t now_s, struct rolling_hot **out,
+	      size_t *count);
 
 /* ---- document.c: the result as JSON ---- */
 
