@@ -169,7 +169,7 @@ static bool is_late(const struct probe_run *r, const struct err *why)
 static const char *limit(const struct probe_run *r, char out[PROBE_RUN_SPAN])
 {
 	if (r->limit_ms >= 2000)
-		return probe_run_span(out, (int64_t)(MIN(r->limit_ms, INT64_MAX) / 1000));
+		return probe_run_span(out, (int64_t)((MIN(r->limit_ms, INT64_MAX) + 500) / 1000));
 	snprintf(out, PROBE_RUN_SPAN, "%llu ms", (unsigned long long)r->limit_ms);
 	return out;
 }
