@@ -17,6 +17,7 @@ enum {
 	LAST_IMPORT,
 	NEWEST,
 	OPEN,
+	ASSETS,
 	METRICS
 };
 
@@ -44,6 +45,8 @@ static const struct metric all[METRICS] = {
 		     "The newest request for a model file, by mirror" },
 	[OPEN] = { "ferry_stats_open_sessions", METRICS_GAUGE,
 		   "Sessions that are not complete and whose 24 hours are not over" },
+	[ASSETS] = { "ferry_github_asset_downloads", METRICS_GAUGE,
+		     "Downloads of all files of a model as GitHub counts them, an upper bound" },
 };
 
 /* A metric that is the rows of a question: value, then the labels. */
@@ -98,6 +101,13 @@ static const struct question questions[] = {
 	{ NEWEST,
 	  { "mirror" },
 	  "SELECT newest, name FROM stats_mirror WHERE newest > 0 ORDER BY 2" },
+	{ ASSETS,
+	  { "model" },
+	  "SELECT CAST(SUM(x.downloads) AS BIGINT), x.model FROM (SELECT downloads, "
+	  "CASE WHEN model IN (SELECT model FROM (SELECT model, SUM(downloads) AS most "
+	  "FROM counters_asset GROUP BY model ORDER BY most DESC, model LIMIT 200) top) "
+	  "THEN model ELSE 'other' END AS model FROM counters_asset) x "
+	  "GROUP BY x.model ORDER BY 2" },
 };
 
 static int add_question(struct db *db, const struct question *q, struct buf *out, struct err *e)

@@ -94,6 +94,7 @@ PUBLISHER = [
     ("catalog remove m", None),
     ("stats import access.log", None),
     ("stats show", ROWS),
+    ("stats counters", None),
     ("stats export --prometheus stats.prom", None),
 ]
 READER = [

@@ -1,4 +1,5 @@
 #include "cli/stats/stats.h"
+#include "stats/counters.h"
 #include "stats/tables.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -40,6 +41,8 @@ int cmd_stats_open(struct cli *cli, const char *database, struct cmd_stats_place
 	rc = db_open(where, cli->cancel, &p.db, e);
 	if (rc == 0)
 		rc = stats_tables_upgrade(p.db, e);
+	if (rc == 0)
+		rc = stats_counters_upgrade(p.db, e);
 	if (rc < 0)
 		return rc;
 	*out = p;

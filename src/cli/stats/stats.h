@@ -6,6 +6,7 @@
 #include "db/db.h"
 #include "settings/stats.h"
 
+extern const struct command cmd_stats_counters;
 extern const struct command cmd_stats_export;
 extern const struct command cmd_stats_import;
 extern const struct command cmd_stats_show;
