@@ -80,6 +80,7 @@ static void prepare(struct job *j, int64_t now_s, bool test)
 		.rows = &j->rows,
 		.now_s = now_s,
 		.interval_s = j->env->interval_s,
+		.place = j->env->place,
 		.test = test,
 	};
 	alert_document(&n);

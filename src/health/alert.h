@@ -59,8 +59,9 @@ struct alert_env {
 	const char *const *covered; /* NULL-ended: of these repositories, all mirrors were looked
 				       at: what was announced and is no longer among the findings
 				       has ended. NULL: of none, as with --mirror */
-	uint64_t interval_s;        /* until the next run; 0: not known */
-	const char *dir;            /* that commands run in; NULL: this one */
+	const char *place;   /* where this runs: receivers hear from several; NULL: not said */
+	uint64_t interval_s; /* until the next run; 0: not known */
+	const char *dir;     /* that commands run in; NULL: this one */
 	const struct http_options *http; /* access, netrc; NULL: nothing special */
 	const struct cancel *cancel;
 	const struct clock *clock;

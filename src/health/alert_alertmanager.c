@@ -40,8 +40,8 @@ static char *name_of(const struct alert_row *row)
 			  check[0] - 'a' + 'A', check + 1);
 }
 
-static void push_alert(json_t *all, const struct alert_row *row, enum health_state severity,
-		       int64_t starts_s, int64_t ends_s)
+static void push_alert(const struct alert_notice *n, json_t *all, const struct alert_row *row,
+		       enum health_state severity, int64_t starts_s, int64_t ends_s)
 {
 	CLEANUP(mem_free_ptr) char *name = name_of(row);
 	json_t *alert = json_push_object(all);
@@ -50,6 +50,8 @@ static void push_alert(json_t *all, const struct alert_row *row, enum health_sta
 	put_label(labels, "repository", row->repository);
 	if (*row->mirror)
 		put_label(labels, "mirror", row->mirror);
+	if (n->place)
+		put_label(labels, "place", n->place);
 	json_put_string(labels, "check", health_check_name(row->check));
 	json_put_string(labels, "severity", health_state_name(severity));
 	json_t *annotations = json_put_object(alert, "annotations");
@@ -69,11 +71,11 @@ static void push_row(const struct alert_notice *n, json_t *all, const struct ale
 	int64_t since_s;
 	enum health_state now = alert_row_lasts(row, &since_s);
 	if (row->told != HEALTH_OK && now != row->told)
-		push_alert(all, row, row->told, row->told_since_s, n->now_s);
+		push_alert(n, all, row, row->told, row->told_since_s, n->now_s);
 	if (now != HEALTH_OK)
-		push_alert(all, row, now, since_s, ends_at(n));
+		push_alert(n, all, row, now, since_s, ends_at(n));
 	else if (row->told == HEALTH_OK && row->pending)
-		push_alert(all, row, row->worst, row->began_s, n->now_s);
+		push_alert(n, all, row, row->worst, row->began_s, n->now_s);
 }
 
 static void push_test(const struct alert_notice *n, json_t *all)

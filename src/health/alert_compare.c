@@ -240,16 +240,17 @@ enum alert_event alert_event_of(const struct alert_row *row, int64_t now_s, uint
 	return ALERT_NOTHING;
 }
 
-void alert_event_id(const struct alert_row *row, enum alert_event v, char out[ALERT_ID])
+void alert_event_id(const struct alert_row *row, enum alert_event v, const char *place,
+		    char out[ALERT_ID])
 {
 	struct digest d;
 	bool passed = v == ALERT_PASSED, again = v == ALERT_REMINDER;
 	enum health_state state = passed ? row->worst : again ? row->told : row->next;
 	int64_t when_s = passed ? row->began_s : again ? row->told_at_s : row->next_since_s;
 	CLEANUP(mem_free_ptr)
-	char *text = mem_printf("%s\n%s\n%s\n%s\n%d\n%lld\n", row->repository, row->mirror,
-				health_check_name(row->check), alert_event_name(v), (int)state,
-				(long long)when_s);
+	char *text = mem_printf("%s\n%s\n%s\n%s\n%s\n%d\n%lld\n", place ? place : "",
+				row->repository, row->mirror, health_check_name(row->check),
+				alert_event_name(v), (int)state, (long long)when_s);
 	sha256_of(text, strlen(text), &d);
 	hex_encode(out, d.bytes, (ALERT_ID - 1) / 2);
 }

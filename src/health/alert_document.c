@@ -75,13 +75,14 @@ static void put_subject(json_t *o, const struct alert_row *row)
 	json_put_string(o, "check", health_check_name(row->check));
 }
 
-static void put_change(json_t *changes, const struct alert_row *row, enum alert_event v)
+static void put_change(const struct alert_notice *n, json_t *changes, const struct alert_row *row,
+		       enum alert_event v)
 {
 	char id[ALERT_ID];
 	int64_t since_s;
 	enum health_state now = alert_row_lasts(row, &since_s);
 	CLEANUP(mem_free_ptr) char *line = line_of(row, v);
-	alert_event_id(row, v, id);
+	alert_event_id(row, v, n->place, id);
 	json_t *o = json_push_object(changes);
 	json_put_string(o, "id", id);
 	json_put_string(o, "event", alert_event_name(v));
@@ -150,7 +151,7 @@ static void put_changes(const struct alert_notice *n, json_t *changes)
 			const struct alert_row *row = &n->rows->at[i];
 			enum alert_event v = alert_event_of(row, n->now_s, n->alert->repeat_s);
 			if (v == order[k])
-				put_change(changes, row, v);
+				put_change(n, changes, row, v);
 		}
 }
 
@@ -170,13 +171,14 @@ static void identify(struct alert_notice *n, const json_t *changes)
 	hex_encode(n->id, d.bytes, (ALERT_ID - 1) / 2);
 }
 
-static char *text_of(const char *summary, const json_t *changes, bool test)
+static char *text_of(const struct alert_notice *n, const char *summary, const json_t *changes)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(TEXT_MAX);
 	const json_t *one;
 	size_t i;
-	buf_addf(&b, "Model Ferry: %s\n", summary);
-	if (test)
+	buf_addf(&b, "Model Ferry%s%s%s: %s\n", n->place ? " (" : "", n->place ? n->place : "",
+		 n->place ? ")" : "", summary);
+	if (n->test)
 		buf_adds(&b, "This is a test of the alert: no mirror has a problem.\n");
 	json_array_foreach (changes, i, one)
 		buf_addf(&b, "%s\n", json_text(one, "text"));
@@ -196,11 +198,12 @@ void alert_document(struct alert_notice *n)
 	identify(n, changes);
 	CLEANUP(mem_free_ptr)
 	char *summary = n->test ? mem_strdup("test") : summary_of(changes, n->active);
-	CLEANUP(mem_free_ptr) char *text = text_of(summary, changes, n->test);
+	CLEANUP(mem_free_ptr) char *text = text_of(n, summary, changes);
 	json_put_string(o, "format", ALERT_FORMAT);
 	json_put_u64(o, "version", ALERT_VERSION);
 	json_put_string(o, "id", n->id);
 	json_put_string(o, "alert", n->alert->name);
+	json_put_string(o, "place", n->place);
 	json_put_time(o, "time", n->now_s);
 	json_put_bool(o, "test", n->test);
 	json_put_string(o, "summary", summary);

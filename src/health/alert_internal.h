@@ -81,7 +81,8 @@ enum alert_event {
 const char *alert_event_name(enum alert_event v);
 enum alert_event alert_event_of(const struct alert_row *row, int64_t now_s, uint64_t repeat_s);
 /* Identifies the change: the same until it is delivered. */
-void alert_event_id(const struct alert_row *row, enum alert_event v, char out[ALERT_ID]);
+void alert_event_id(const struct alert_row *row, enum alert_event v, const char *place,
+		    char out[ALERT_ID]);
 /* What lasts after the changes: HEALTH_OK if nothing does. */
 enum health_state alert_row_lasts(const struct alert_row *row, int64_t *since_s);
 
@@ -92,6 +93,7 @@ struct alert_notice {
 	const struct alert_rows *rows; /* of the repositories of this run */
 	int64_t now_s;
 	uint64_t interval_s;
+	const char *place; /* or NULL */
 	bool test;
 	/* Made by alert_document(): */
 	size_t changes, active;

@@ -6,8 +6,11 @@
  */
 #include "health/alert_internal.h"
 
+#include "util/mem.h"
+
 #include <string.h>
 
+#define TITLE_MAX ((size_t)150)
 #define SECTION_MAX 2900 /* bytes, and so at most as many characters */
 #define LINE_MAX_BYTES 1200
 #define LINES_MAX 30
@@ -49,16 +52,13 @@ static void push_section(json_t *blocks, const char *text)
 	json_put_bool(o, "verbatim", true);
 }
 
-static void push_header(json_t *blocks, const char *summary)
+static void push_header(json_t *blocks, const char *title)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(150);
-	buf_adds(&text, "Model Ferry: ");
-	buf_adds(&text, summary);
 	json_t *block = json_push_object(blocks);
 	json_put_string(block, "type", "header");
 	json_t *o = json_put_object(block, "text");
 	json_put_string(o, "type", "plain_text");
-	json_put_string(o, "text", buf_str(&text));
+	json_put_string(o, "text", title);
 }
 
 /* Lines are bounded because their parts are; one that is not is left to the document. */
@@ -89,13 +89,14 @@ static void push_changes(json_t *blocks, const json_t *changes)
 int alert_slack(const struct alert_notice *n, struct buf *out, struct err *e)
 {
 	CLEANUP(json_release) json_t *message = json_object();
-	const char *summary = json_text(n->document, "summary");
-	CLEANUP(buf_release) struct buf plain = BUF_INIT(KIB);
+	/* Its first line fits in a header: the place is a name of at most 64 characters, and there
+	 * are at most six counts. */
+	const char *text = json_text(n->document, "text");
+	CLEANUP(mem_free_ptr) char *title = mem_strndup(text, MIN(strcspn(text, "\n"), TITLE_MAX));
 	/* What a notification on a telephone shows, in place of the blocks. */
-	buf_addf(&plain, "Model Ferry: %s", summary);
-	json_put_string(message, "text", buf_str(&plain));
+	json_put_string(message, "text", title);
 	json_t *blocks = json_put_array(message, "blocks");
-	push_header(blocks, summary);
+	push_header(blocks, title);
 	push_changes(blocks, json_object_get(n->document, "changes"));
 	if (n->test)
 		push_section(blocks, "This is a test of the alert: no mirror has a problem.");

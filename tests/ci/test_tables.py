@@ -59,6 +59,9 @@ LISTS = {
     "common/$defs/key/properties/type": words("tuf/key.c", "tuf_key_kind"),
     "common/$defs/probe_finding/properties/state": words("mirror/findings.c",
                                                          "mirror_finding_name"),
+    "alert/$defs/change/properties/event":
+        words("health/alert_compare.c", "alert_event_name") - {"nothing"},
+    "alert/$defs/problem/properties/state": words("health/health.c", "health_state_name") - {"ok"},
     "announcement/$defs/model/properties/change": None,     # test_announce.py
     "announcement/$defs/variant/properties/change": None,
     "output-announce/properties/hooks/items/properties/outcome": None,
@@ -102,7 +105,8 @@ LISTS = {
     "output-health/$defs/check": words("health/health.c", "health_check_name"),
     "output-health/$defs/mirror/properties/origin": words("cli/health/document.c", "origin_name"),
     "output-health/$defs/repository/properties/from": words("cli/health/document.c", "origins"),
-    "output-health/$defs/alert/properties/outcome": None,   # test_alert.py
+    "output-health/$defs/alert/properties/kind": words("settings/alert.c", "kinds"),
+    "output-health/$defs/alert/properties/outcome": words("health/alert.c", "alert_outcome_name"),
     "output-list/$defs/unlisted/properties/variants/items/properties/state":
         {"unlisted", "withdrawn"},
     "output-stats-show/properties/by": words("cli/stats/show.c", "by_names"),
@@ -259,6 +263,7 @@ KEYS = {
                     ("mirror/bundle.c", "keys")],
     "access.NAME": [("settings/access.c", "keys")],
     "announce.NAME": [("settings/announce.c", "keys")],
+    "alert.NAME": [("settings/alert.c", "read_section")],
     "publish": [("settings/publish.c", "keys")],
     "fetch": [("settings/fetch.c", "keys")],
     "prepare": [("settings/prepare.c", "keys")],

@@ -34,7 +34,7 @@ class Health:
         publisher("push")
 
     def configure(self, alerts):
-        self.publisher.configure(more=alerts)
+        self.publisher.configure(more="[health]\nplace = lab\n" + alerts)
 
     def __call__(self, *args, **options):
         return self.publisher("health", "--no-audit", *args, **options)
@@ -83,7 +83,7 @@ def test_a_command_is_told_once_of_a_problem_and_once_of_its_end(health):
     health.hide()
     assert health.outcomes() == {"ops": "sent"}
     [document] = health.told()
-    assert changes(document) == [("problem", "b", "reach")]
+    assert changes(document) == [("problem", "b", "reach")] and document["place"] == "lab"
     assert document["changes"][0]["state"] == "critical" and document["active"]
     assert health.outcomes() == {"ops": "quiet"}
     health.show()
@@ -180,7 +180,7 @@ def test_slack_gets_blocks_whose_text_is_not_parsed(health, receiver):
     health.hide()
     assert health.outcomes() == {"chat": "sent"}
     [message] = receiver.got
-    assert message["text"] == "Model Ferry: 1 problem, 1 active"
+    assert message["text"] == "Model Ferry (lab): 1 problem, 1 active"
     header, section = message["blocks"]
     assert header["type"] == "header"
     assert section["text"]["verbatim"] is True
@@ -206,7 +206,8 @@ def test_an_alertmanager_fires_and_resolves(health, work):
         until(lambda: manager.told() == [("firing", "FerryMirrorReach", "b")], manager.process)
         [alert] = manager.alerts().values()
         assert alert["labels"] == {"alertname": "FerryMirrorReach", "repository": "test",
-                                   "mirror": "b", "check": "reach", "severity": "critical"}
+                                   "mirror": "b", "place": "lab", "check": "reach",
+                                   "severity": "critical"}
         assert alert["annotations"]["description"]
         assert health.outcomes() == {"am": "sent"}      # each run confirms what lasts
         [again] = manager.alerts().values()

@@ -96,7 +96,8 @@ def commands(*path):
 
 def test_every_command_has_a_schema_and_every_schema_a_command():
     wanted = {schemas.name_of(c) for c in commands()} | {
-        "output-fetch-dry-run", "output-health", "output-health-merged", "output-prepare-check",
+        "output-fetch-dry-run", "output-health", "output-health-merged",
+        "output-health-test-alert", "output-prepare-check",
         "output-push-bundle", "output-show-provenance"}
     wanted.discard("output-run")        # its output is the program's own
     assert {n for n in NAMES if n.startswith("output-")} == wanted
@@ -107,6 +108,7 @@ def test_a_result_says_of_which_command_it_is(name):
     schema = schemas.load()[name]
     command = schema["properties"]["command"]
     of = {"output-fetch-dry-run": "output-fetch", "output-health-merged": "output-health",
+          "output-health-test-alert": "output-health",
           "output-prepare-check": "output-prepare", "output-push-bundle": "output-push",
           "output-show-provenance": "output-show"}
     assert {schemas.name_of(c) for c in command.get("enum", [command.get("const")])} == {

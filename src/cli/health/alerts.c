@@ -48,6 +48,7 @@ static int read_access(const struct checkup *c, struct http_access_list *access,
 {
 	http->access = access;
 	*env = (struct alert_env){
+		.place = c->place,
 		.interval_s = c->o->watch_s,
 		.dir = c->conf->dir,
 		.http = http,
@@ -121,6 +122,7 @@ json_t *alerts_json(const struct checkup *c)
 		const struct alert_result *r = &c->told.at[i];
 		json_t *o = json_push_object(list);
 		json_put_string(o, "name", r->name);
+		json_put_string(o, "kind", settings_alert_kind_name(r->kind));
 		json_put_string(o, "outcome", alert_outcome_name(r->outcome));
 		json_put_u64(o, "changes", r->changes);
 		json_put_u64(o, "active", r->active);
