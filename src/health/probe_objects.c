@@ -197,11 +197,17 @@ static int list_all(struct objects *o, struct err *e)
 	return rc;
 }
 
+/* A registry lists what its manifests name, whether the blobs are still there or not. */
+static bool lists_what_is_there(const struct mirror *m)
+{
+	return mirror_can(m, MIRROR_CAN_LIST) && strcmp(m->ops->kind, "oci") != 0;
+}
+
 /* Kinds that need a request for few objects only. */
 static bool lists_cheaply(const struct objects *o)
 {
 	const struct probe_run *r = o->r;
-	return r->m != r->reader && mirror_can(r->m, MIRROR_CAN_LIST) &&
+	return r->m != r->reader && lists_what_is_there(r->m) &&
 	       (!mirror_has_server(r->m) || o->count / LIST_PAGE <= r->o.objects);
 }
 

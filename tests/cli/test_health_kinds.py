@@ -28,6 +28,7 @@ def everywhere(signed_base, ferry, radosgw, s3_proxy, r2_proxy, nginx, github, r
     for name in ("repository", "keys"):
         shutil.copytree(signed_base / name, ferry.work / name)
     made = Everywhere(Publisher(ferry), radosgw, s3_proxy, r2_proxy, nginx, github, registry)
+    made.registry = registry
     made.publisher("catalog", "sign")
     made.publisher("push")
     made["git"].up()
@@ -43,6 +44,17 @@ def probe(everywhere, name):
     return json.loads(done.stdout)
 
 
+def lose_a_blob(everywhere):
+    """A manifest of the registry still names it."""
+    [gguf] = everywhere.publisher.tree.rglob("*.gguf")
+    digest = gguf.name.partition(".")[0]
+    for link in everywhere.registry.dir.rglob(f"_layers/sha256/{digest}/link"):
+        link.unlink()
+    result = probe(everywhere, "registry")
+    state, reason = result["findings"]["objects"]
+    assert state == "critical" and f"{gguf.name} is missing" in reason, result
+
+
 def test_every_kind_is_probed_in_its_own_way(everywhere):
     for place in everywhere.places:
         result = probe(everywhere, place.name)
@@ -52,6 +64,7 @@ def test_every_kind_is_probed_in_its_own_way(everywhere):
         assert result["checked"] == result["objects"] and not result["missing"], place.name
         assert result["first_byte_us"] > 0, place.name
     assert probe(everywhere, "releases")["quota_left"] > 0
+    lose_a_blob(everywhere)
     for name in ("s3", "releases", "registry"):
         everywhere[name].down()
         result = probe(everywhere, name)
