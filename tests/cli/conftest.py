@@ -2,6 +2,7 @@
 validating their JSON against the schemas, and making small models."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import schemas
 import servers
 import shared
 from github_simulated import github, github_server      # noqa: F401, fixtures
-from waiting import PATIENCE
+from waiting import PATIENCE, locked
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("FERRY_BIN_DIR", ROOT / "build" / "bin"))
@@ -180,20 +181,23 @@ def validate():
 
 @pytest.fixture(scope="session")
 def make_gguf(tmp_path_factory):
-    """make_gguf(path, "--seed", 3, …) runs scripts/make-test-gguf; what it made before with the
-    same options is copied."""
-    folder = tmp_path_factory.mktemp("gguf")
-    made = {}
+    """make_gguf(path, "--seed", 3, …) runs scripts/make-test-gguf; what the run of all tests made
+    before with the same options is copied."""
+    base = shared.run_of(tmp_path_factory)[0] / "gguf"
+
+    def made(*key):
+        folder = base / hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(base / f"{folder.name}.lock"):
+            if not (folder / "made").exists():
+                subprocess.run([ROOT / "scripts" / "make-test-gguf", "-o", folder / key[0],
+                                *key[1:]], check=True, stdout=subprocess.DEVNULL)
+                (folder / "made").touch()
+        return [file for file in folder.iterdir() if file.name != "made"]
 
     def make(path, *options):
         path = pathlib.Path(path)
-        key = (path.name, *map(str, options))
-        if key not in made:
-            made[key] = folder / str(len(made))
-            made[key].mkdir()
-            subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o", made[key] / path.name,
-                            *map(str, options)], check=True, stdout=subprocess.DEVNULL)
-        for file in made[key].iterdir():
+        for file in made(path.name, *map(str, options)):
             shutil.copyfile(file, path.with_name(file.name))
         return path
     return make

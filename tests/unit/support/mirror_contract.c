@@ -73,7 +73,9 @@ static void content_of(struct content *c, uint64_t size)
 		abort();
 	hash_range(0, size, &c->how.sha256);
 	c->how.pieces = c->pieces;
-	for (uint32_t i = 0; i < c->how.grid.count; i++)
+	if (c->how.grid.count == 1)
+		c->pieces[0] = c->how.sha256;
+	for (uint32_t i = 0; c->how.grid.count > 1 && i < c->how.grid.count; i++)
 		hash_range(grid_offset(&c->how.grid, i), grid_length(&c->how.grid, i),
 			   &c->pieces[i]);
 }
