@@ -285,6 +285,7 @@ bench:
 	@scripts/bench-catalog $(BUILD)
 	@scripts/bench-fetch $(BUILD)
 	@scripts/bench-start $(BUILD)
+	@scripts/bench-stats $(BUILD)
 	@scripts/bench-verify $(BUILD)
 
 # Runs the binary of each tests/fuzz/fuzz_*.c for FUZZ_SECONDS.

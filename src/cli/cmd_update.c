@@ -263,6 +263,7 @@ static int run(struct cli *cli, struct err *e)
 		return rc;
 	sort_out(&u);
 	print_plan(&u);
+	session_name_fetch(&u.upkeep.client);
 	rc = update(&u, e);
 	if (rc < 0)
 		return rc;

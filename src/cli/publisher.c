@@ -7,6 +7,8 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <string.h>
+
 void publisher_release(struct publisher *p)
 {
 	mirrors_release(&p->places);
@@ -117,6 +119,13 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 			    &p->places, e);
 }
 
+/* Statistics of downloads leave publishers and operators out. */
+static void call_program(const struct cli *cli, struct http_access_list *access)
+{
+	CLEANUP(mem_free_ptr) char *name = mem_strndup(cli->name, strcspn(cli->name, " "));
+	http_access_program(access, name);
+}
+
 int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tree,
 		   bool want_mirrors, struct publisher *out, struct err *e)
 {
@@ -125,6 +134,7 @@ int publisher_open(struct cli *cli, const struct publisher_opts *o, bool want_tr
 	int rc = cli_conf(cli, &out->conf, e);
 	if (rc == 0)
 		rc = settings_access_read(out->conf, &out->access, e);
+	call_program(cli, &out->access);
 	if (rc == 0)
 		rc = set_rate(o, out, e);
 	if (rc == 0 && (want_tree || o->name))

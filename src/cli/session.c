@@ -160,6 +160,19 @@ static int confirm(void *ctx, const struct retrieval *r, const struct reference 
 	return rc;
 }
 
+/* https://consoledonottrack.com/ */
+static bool wants_privacy(void)
+{
+	const char *said = getenv("DO_NOT_TRACK");
+	return said && *said && strcmp(said, "0") != 0;
+}
+
+void session_name_fetch(struct client *c)
+{
+	if (c->fetch.token && !wants_privacy())
+		http_access_fetch(&c->access);
+}
+
 int session_retrieve(struct cli *cli, const struct reference *references, size_t count,
 		     bool offline, const char *from, struct retrieval *out, struct err *e)
 {
@@ -169,6 +182,7 @@ int session_retrieve(struct cli *cli, const struct reference *references, size_t
 		return rc;
 	/* The store may serve even if the settings are wrong. */
 	(void)!read_settings(cli, &out->client, &out->why);
+	session_name_fetch(&out->client);
 	return retrieve_open(out, references, count, from, e);
 }
 

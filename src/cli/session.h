@@ -25,6 +25,10 @@ WARN_UNUSED int session_retrieve(struct cli *cli, const struct reference *r, siz
 				 bool offline, const char *from, struct retrieval *out,
 				 struct err *e);
 
+/* Requests from now on are of one fetch (http_access_fetch()), unless the person does not want
+ * that. session_retrieve() has it. */
+void session_name_fetch(struct client *c);
+
 /* "[{repository, url, state, version, fault}]": the state of each metadata endpoint. version and
  * fault are left out if unknown. */
 json_t *session_endpoints_json(const struct client *s);

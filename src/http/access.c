@@ -1,8 +1,10 @@
 #include "http/access.h"
 
 #include "http/internal.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void wipe(char *secret)
@@ -28,6 +30,18 @@ void http_access_list_release(struct http_access_list *l)
 	free(l->at);
 	free(l->ca);
 	*l = (struct http_access_list){ 0 };
+}
+
+void http_access_program(struct http_access_list *l, const char *name)
+{
+	snprintf(l->agent, sizeof l->agent, "ferry-%.32s/" FERRY_VERSION, name);
+}
+
+void http_access_fetch(struct http_access_list *l)
+{
+	uint64_t token = random_below(NULL, UINT64_MAX);
+	snprintf(l->agent, sizeof l->agent, "ferry/" FERRY_VERSION " (fetch; t=%016llx)",
+		 (unsigned long long)token);
 }
 
 struct http_access *http_access_add(struct http_access_list *l)

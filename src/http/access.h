@@ -16,6 +16,8 @@
 #include "http/url.h"
 #include "util/rate.h"
 
+#define HTTP_ACCESS_AGENT 64
+
 struct http_access {
 	char *name; /* of the section, for messages */
 	struct url url;
@@ -35,10 +37,18 @@ struct http_access {
 struct http_access_list {
 	struct http_access *at;
 	size_t count, cap;
-	char *ca; /* for all others; or NULL */
-	int ip;   /* the same */
+	char *ca;                      /* for all others; or NULL */
+	int ip;                        /* the same */
+	char agent[HTTP_ACCESS_AGENT]; /* what all of them are told in User-Agent; "":
+					  "ferry/VERSION" */
 };
 void http_access_list_release(struct http_access_list *l);
+/* Requests are of another program, for statistics of downloads to leave them out: "verify" becomes
+ * "ferry-verify/VERSION". At most 32 letters. */
+void http_access_program(struct http_access_list *l, const char *name);
+/* Requests are of one fetch: "ferry/VERSION (fetch; t=TOKEN)", with 16 random hexadecimal digits,
+ * by which statistics know that what several mirrors sent is one download. */
+void http_access_fetch(struct http_access_list *l);
 /* Appends an empty entry. */
 struct http_access *http_access_add(struct http_access_list *l);
 

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#define USER_AGENT "model-ferry/" FERRY_VERSION
+#define USER_AGENT "ferry/" FERRY_VERSION
 #define STALL_BYTES_PER_S 1024
 #define BUFFER_BYTES (256 * KIB)
 
@@ -83,7 +83,8 @@ void http_client_setup(struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->message);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT,
+			 o->access && *o->access->agent ? o->access->agent : USER_AGENT);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

@@ -68,7 +68,8 @@ int settings_fetch_read(const struct conf *c, struct settings_fetch *out, struct
 	static const char *const keys[] = {
 		"limit-rate",  "stall-time",    "retries",       "timestamp-deadline",
 		"connections", "max-memory",    "prefer-region", "ca",
-		"ip",          "confirm-above", "keep-versions", NULL,
+		"ip",          "confirm-above", "keep-versions", "token",
+		NULL,
 	};
 	const struct conf_section *s = conf_find(c, "fetch", "");
 	struct settings_fetch f = SETTINGS_FETCH_DEFAULT;
@@ -86,6 +87,8 @@ int settings_fetch_read(const struct conf *c, struct settings_fetch *out, struct
 		rc = get_confirm(c, s, &f.confirm_above, e);
 	if (rc == 0)
 		rc = get_keep(c, s, &f.keep_versions, e);
+	if (rc == 0)
+		rc = conf_get_bool(c, s, "token", &f.token, e);
 	if (rc == 0)
 		rc = check(c, s, retries, deadline_s, e);
 	if (rc == 0)

@@ -18,12 +18,14 @@ struct settings_fetch {
 					    caller; NULL: nothing */
 	uint64_t confirm_above;          /* bytes: a larger download that replaces a stored version
 					    is confirmed first; UINT64_MAX: none is */
+	bool token; /* servers are told a random number that is the same for one fetch, for their
+		       statistics */
 	uint64_t keep_versions; /* of those that were replaced, of a variant; UINT64_MAX: all */
 };
 #define SETTINGS_FETCH_DEFAULT \
 	{ \
 		.retries = 5, .timestamp_deadline_ms = 5000, .confirm_above = 1 * GIB, \
-		.keep_versions = UINT64_MAX \
+		.token = true, .keep_versions = UINT64_MAX \
 	}
 
 #define SETTINGS_FETCH_CONNECTIONS 64   /* at most */

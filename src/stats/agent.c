@@ -78,10 +78,6 @@ static bool read_token(const char *text, size_t len, uint64_t *out)
 
 /* ---- the kind ---- */
 
-static const char *const own[] = {
-	"ferry-health/", "ferry-verify/", "ferry-sync/", "ferry-serve/", "ferry-push/",
-};
-
 static const char *const bots[] = {
 	"bot$",       "crawl",      "spider",       "slurp",      "facebookexternalhit",
 	"monitor",    "uptime",     "pingdom",      "prometheus", "blackbox",
@@ -110,20 +106,20 @@ static const struct kind {
 	{ "mozilla/", NULL, STATS_AGENT_BROWSER },
 };
 
-static bool is_listed(const char *text, size_t len, const char *const *words, size_t count,
-		      bool prefixes)
+static bool is_bot(const char *text, size_t len)
 {
-	for (size_t i = 0; i < count; i++)
-		if (prefixes ? starts(text, len, words[i]) : contains(text, len, words[i]))
+	for (size_t i = 0; i < ARRAY_LEN(bots); i++)
+		if (contains(text, len, bots[i]))
 			return true;
 	return false;
 }
 
 static enum stats_agent_class class_of(const char *text, size_t len)
 {
-	if (is_listed(text, len, own, ARRAY_LEN(own), true))
+	/* ferry-health, ferry-verify, ferry-sync, …: http_access_program() */
+	if (starts(text, len, "ferry-"))
 		return STATS_AGENT_OWN;
-	if (is_listed(text, len, bots, ARRAY_LEN(bots), false))
+	if (is_bot(text, len))
 		return STATS_AGENT_BOT;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		const struct kind *k = &kinds[i];

@@ -65,3 +65,12 @@ def test_the_way_from_nothing_to_an_engine_is_measured(build):
                  "aria2c --checksum", "ferry store link --engine ollama"):
         assert f"\n| {what}" in done.stdout
     assert [p.name for p in (build / "bench" / "start").iterdir()] == ["repository-3M"]
+
+
+def test_the_import_of_logs_is_measured_beside_goaccess(build):
+    done = subprocess.run([ROOT / "scripts" / "bench-stats", "--quick", build], text=True,
+                          capture_output=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.returncode == 0, done.stderr
+    for what in ("GoAccess", "ferry stats import", "ferry stats import, a second time"):
+        assert f"\n| {what} " in done.stdout
+    assert (build / "bench" / "stats" / "access-20000.log").exists()

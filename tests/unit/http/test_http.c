@@ -70,7 +70,7 @@ static void a_get_fills_the_response(void **state)
 	EXCHANGE(x);
 	once(&x,
 	     &(struct canned){
-		     .want = "User-Agent: model-ferry/" FERRY_VERSION "\r\n",
+		     .want = "User-Agent: ferry/" FERRY_VERSION "\r\n",
 		     .forbid = "Accept-Encoding",
 		     .reply = OK
 		     "Content-Type: Application/JSON; charset=utf-8\r\nContent-Length: 5\r\n"
