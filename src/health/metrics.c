@@ -318,7 +318,7 @@ static void add_times(struct buf *out, const struct health_report *r, const stru
 		{ "first_byte", t->first_byte }, { "total", t->total },
 	};
 	(void)k;
-	for (size_t i = 0; m->probe.has_times && i < ARRAY_LEN(phases); i++) {
+	for (size_t i = 0; m->probe.up && m->probe.has_times && i < ARRAY_LEN(phases); i++) {
 		const char *labels[] = { "repository", r->repository->name, "mirror", m->id,
 					 "phase",      phases[i].name,      NULL };
 		metrics_add(out, &duration, labels, (double)phases[i].us / 1e6);

@@ -154,8 +154,7 @@ int health_run(const struct health_run_options *o, struct health_history *histor
 		health_run_open_catalog(&run);
 		health_run_prepare(&run);
 	}
-	if (rc == 0)
-		rc = health_run_choose(&run, e);
+	health_run_choose(&run);
 	if (rc == 0)
 		rc = look(&run, e);
 	out->duration_ms = clock_now_ms(NULL) - start_ms;

@@ -22,7 +22,7 @@ struct health_run_options {
 	const struct conf *conf;
 	const struct settings_repository *repository;
 	const struct settings_health *settings;
-	const char *const *only; /* names of mirrors; none: all */
+	const char *const *only; /* names of mirrors, perhaps of other repositories; none: all */
 	size_t only_count;
 	const struct health_silences *silences;
 	bool no_audit;
@@ -96,7 +96,7 @@ struct health_report {
 void health_report_release(struct health_report *r);
 
 /* Looks at everything, and brings the history up to date. ERR_USAGE for settings that cannot be
- * used and for an unknown name in `only`; ERR_CANCELLED after a signal. Whatever is wrong with
+ * used; ERR_CANCELLED after a signal. Whatever is wrong with
  * mirrors is no error. */
 WARN_UNUSED int health_run(const struct health_run_options *o, struct health_history *history,
 			   struct health_report *out, struct err *e);

@@ -18,8 +18,8 @@ struct health_run {
 /* run_open.c: the mirrors that the settings name; then those of the subject's catalog. */
 WARN_UNUSED int health_run_open(struct health_run *run, struct err *e);
 void health_run_open_catalog(struct health_run *run);
-/* Leaves only the chosen ones. ERR_USAGE for an unknown name. */
-WARN_UNUSED int health_run_choose(struct health_run *run, struct err *e);
+/* Leaves only the chosen ones. */
+void health_run_choose(struct health_run *run);
 
 /* run_check.c: makes the subject ready for all mirrors; looks at one; audits one. */
 void health_run_prepare(struct health_run *run);

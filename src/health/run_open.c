@@ -222,29 +222,14 @@ void health_report_release(struct health_report *r)
 	*r = (struct health_report){ 0 };
 }
 
-static int unknown_name(const struct health_run *run, const char *name, struct err *e)
-{
-	CLEANUP(mem_free_ptr) const char **names = mem_alloc((run->r->count + 1) * sizeof *names);
-	for (size_t i = 0; i < run->r->count; i++)
-		names[i] = run->r->mirrors[i].id;
-	err_set(e, ERR_USAGE, "there is no mirror '%s'", name);
-	return text_hint_nearest(name, names, run->r->count,
-				 "`ferry health` without --mirror shows all of them", e);
-}
-
-/* The others stay open, because the subject may be read from one of them; they are only not looked
- * at: their place in the list is behind the end. */
-int health_run_choose(struct health_run *run, struct err *e)
+/* The others stay open, because the subject may be read from one of them. */
+void health_run_choose(struct health_run *run)
 {
 	const struct health_run_options *o = run->o;
-	for (size_t i = 0; i < o->only_count; i++)
-		if (!has_id(run, o->only[i]))
-			return unknown_name(run, o->only[i], e);
 	for (size_t i = 0; i < run->r->count; i++) {
 		bool chosen = !o->only_count;
 		for (size_t k = 0; k < o->only_count; k++)
 			chosen |= strcmp(o->only[k], run->r->mirrors[i].id) == 0;
 		run->r->mirrors[i].left_out = !chosen;
 	}
-	return 0;
 }

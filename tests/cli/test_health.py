@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
-from published import flip, mirror, publisher, signed_base, rewrite   # noqa: F401 (fixtures)
+from published import flip, mirror, publisher, signed_base      # noqa: F401 (fixtures)
+from screen import on_screen
+from waiting import locked
 
 
 def mirrors(result):
@@ -118,12 +120,64 @@ def test_with_q_nothing_is_said_while_all_is_well(health):
 
 
 def test_a_second_run_says_who_runs_and_ends(health):
-    (health.publisher.ferry.home / ".local/state/ferry").mkdir(parents=True, exist_ok=True)
-    import fcntl
-    path = health.publisher.ferry.home / ".local/state/ferry/health.lock"
-    with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711\n")
-        lock.flush()
+    with locked(health.publisher.ferry.home / ".local/state/ferry/health.lock"):
         result = health(check=8)
-    assert "4711" in result.err and result.out == ""
+    assert "process" in result.err and "another `ferry health` is running" in result.err
+    assert result.out == ""
+
+
+def test_a_mirror_that_stays_behind_becomes_critical(health):
+    publisher = health.publisher  # noqa: F811
+    publisher.add_model("more", "1M", seed=2)
+    publisher("push", "-m", "a", "-m", "b")
+    assert states(health("--json", check=1))["c"] == "warning"
+    result = health("--json", check=1, at="+2 hours")
+    behind = mirrors(result)["c"]
+    assert (behind["state"], states(result)["a"]) == ("critical", "ok")
+    assert re.search(r"for (2h 00m|1h 59m)", findings(behind)["release"]["reason"])
+
+
+def test_a_release_that_was_seen_before_and_is_gone_is_critical(health):
+    publisher = health.publisher  # noqa: F811
+    shutil.copytree(publisher.tree, publisher.dir / "earlier")
+    publisher.add_model("more", "1M", seed=2)
+    publisher("push")
+    health()
+    for name in ("repository", *(f"mirrors/{n}" for n in "abc")):
+        shutil.rmtree(publisher.dir / name)
+    shutil.copytree(publisher.dir / "earlier", publisher.tree)
+    publisher("push", "--new-mirror")
+    [repository] = health("--json", check=1).json["repositories"]
+    assert "release 3 was seen before" in findings(repository)["release"]["reason"]
+    assert repository["state"] == "critical"
+
+
+def test_roles_that_expire_soon_are_the_repositorys_fault(health):
+    [repository] = health("--json", check=1, at="+370 days").json["repositories"]
+    found = findings(repository)["expiry"]
+    assert found["state"] == "critical" and "expired" in found["reason"]
+
+
+def test_several_repositories_have_a_part_of_the_report_each(health):
+    publisher = health.publisher  # noqa: F811
+    shutil.copytree(publisher.tree, publisher.dir / "second")
+    publisher.configure(
+        mirror("a", repository="test"), mirror("d", repository="other"),
+        more="[repository.other]\npath = second\n")
+    result = health("--json", "-m", "a", "-m", "d", check=1)
+    assert [(r["name"], r["state"]) for r in result.json["repositories"]] == [
+        ("test", "ok"), ("other", "critical")]
+    assert states(result)["d"] == "critical"
+    assert states(health("--json", "-m", "a", "--name", "test")) == {"a": "ok"}
+    assert "there is no mirror 'e'" in health("-m", "e", check=2).err
+    assert "did you mean 'other'" in health("--name", "othre", check=3).err
+
+
+def test_on_a_terminal_no_line_is_wider_than_it(health):
+    shutil.rmtree(health.publisher.mirror("b"))
+    shown = on_screen(health.publisher.ferry, ["health"])
+    assert shown.code == 1
+    lines = shown.text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("  coverage ") for line in lines)
+    assert "  reach       critical  " in shown.text

@@ -143,6 +143,18 @@ def test_a_full_disk_keeps_no_check_from_being_made(health, work):      # noqa: 
         assert "cannot be kept" in result.err
 
 
+def test_a_history_that_somebody_else_holds_keeps_no_check_from_being_made(     # noqa: F811
+        health, state, no_pauses):
+    health("--no-audit")
+    db = sqlite3.connect(state / "ops.db", isolation_level=None)
+    db.execute("BEGIN EXCLUSIVE")
+    result = health("--json", "--no-audit")
+    db.close()
+    assert states(result) == {"a": "ok", "b": "ok", "c": "ok"}
+    assert result.json["history"] is False
+    assert "another process" in result.err
+
+
 def test_a_run_that_is_stopped_leaves_nothing_and_ends_by_the_signal(health, state, fault_server):  # noqa: F811,E501
     health("--no-audit")
     server = fault_server(health.publisher.mirror("a"))

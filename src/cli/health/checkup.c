@@ -216,6 +216,20 @@ static int look(struct checkup *c, size_t i, struct err *e)
 	return rc;
 }
 
+/* Each name of --mirror is one of a mirror of some repository. */
+static int check_mirror(const struct checkup *c, const char *name, struct err *e)
+{
+	CLEANUP(str_list_release) struct str_list known = { 0 };
+	for (size_t i = 0; i < c->count; i++)
+		for (size_t k = 0; k < c->reports[i].count; k++)
+			str_list_add(&known, c->reports[i].mirrors[k].id);
+	if (str_list_has(&known, name))
+		return 0;
+	err_set(e, ERR_USAGE, "there is no mirror '%s'", name);
+	return text_hint_nearest(name, (const char *const *)known.at, known.count,
+				 "`ferry health` without --mirror shows all of them", e);
+}
+
 int checkup_round(struct checkup *c, struct err *e)
 {
 	int rc = 0;
@@ -231,6 +245,8 @@ int checkup_round(struct checkup *c, struct err *e)
 		if (rc < 0 && c->count > 1)
 			err_context(e, "repository %s", c->chosen[i]->name);
 	}
+	for (size_t i = 0; rc == 0 && i < c->o->mirrors.count; i++)
+		rc = check_mirror(c, c->o->mirrors.at[i], e);
 	return rc < 0 ? rc : alerts_send(c, e);
 }
 

@@ -69,7 +69,7 @@ static void add_values(struct buf *b, const json_t *m)
 		add_label(b, id, "lag");
 		buf_addf(b, "%llu;;;0", (unsigned long long)json_number(m, "lag"));
 	}
-	if (times) {
+	if (times && json_flag(m, "up")) {
 		add_label(b, id, "time");
 		buf_addf(b, "%.6fs;;;0", (double)json_number(times, "first_byte") / 1e6);
 	}

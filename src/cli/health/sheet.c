@@ -59,7 +59,7 @@ static void add_release(struct buf *b, const json_t *m)
 static void add_time(struct buf *b, const json_t *m)
 {
 	const json_t *times = json_object_get(m, "times_us");
-	if (times)
+	if (times && json_flag(m, "up"))
 		buf_addf(b, "  first byte in %llu ms",
 			 (unsigned long long)(json_number(times, "first_byte") + 999) / 1000);
 }
