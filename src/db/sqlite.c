@@ -56,6 +56,10 @@ static int fail(struct db *d, int code, struct err *e)
 	case SQLITE_FULL:
 		return err_sys(e, ENOSPC, "%s", d->name);
 	case SQLITE_IOERR:
+		/* Of a file beside it; of -shm, a full disk is no other error to SQLite. */
+		if (of(d)->db && sqlite3_system_errno(of(d)->db))
+			return err_sys(e, sqlite3_system_errno(of(d)->db), "%s", d->name);
+		return err_set(e, ERR_SYSTEM, "%s: %s", d->name, why);
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
 	case SQLITE_READONLY:

@@ -24,6 +24,8 @@ static uint32_t outcome_of(const struct counter *c, const struct stats_session *
 {
 	int64_t end = c->day * STATS_DAY_S + s->second + STATS_WINDOW_S;
 	bool open = c->live && s->outcome != STATS_COMPLETE && c->closing->now_s < end;
+	if (open)
+		c->closing->due_s = MIN(c->closing->due_s, end);
 	return open ? STATS_OPEN_OUTCOME : s->outcome;
 }
 

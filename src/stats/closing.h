@@ -16,6 +16,7 @@ struct stats_closing {
 	struct stats_days *days;
 	int64_t now_s;                      /* of the clock */
 	uint64_t days_closed, shared, open; /* out */
+	int64_t due_s; /* out: when the first of the open sessions ends; INT64_MAX: none is open */
 };
 
 /* Closes the days that are over, in their order, each in a transaction of its own: its sessions

@@ -332,6 +332,9 @@ static int write_all(struct stats_import *i, struct err *e)
 		rc = write_lines(i, late, e);
 	if (rc == 0)
 		rc = write_newest(i, e);
+	/* Even if this import does not reach its end. */
+	if (rc == 0 && i->wrote)
+		rc = stats_tables_put(i->db, "live_due", 0, e);
 	return rc < 0 ? rc : write_marks(i, e);
 }
 
@@ -478,19 +481,35 @@ static int fold(struct stats_import *i, struct err *e)
 	return keep ? stats_tables_fold(i->db, (i->now_s - (int64_t)keep) / STATS_DAY_S, e) : 0;
 }
 
+/* The sessions of open days, unless they are those that the last import has counted. */
 static int count_live(struct stats_import *i, struct stats_closing *c, struct err *e)
 {
-	int rc = db_begin(i->db, e);
+	int64_t due_s = 0, open = 0;
+	int rc = stats_tables_get(i->db, "live_due", &due_s, e);
+	if (rc == 0 && i->now_s < due_s && !c->days_closed) {
+		rc = stats_tables_get(i->db, "open", &open, e);
+		c->open = (uint64_t)open;
+		return rc;
+	}
+	c->due_s = INT64_MAX;
 	if (rc == 0)
 		rc = stats_closing_live(c, e);
 	if (rc == 0)
-		rc = fold(i, e);
-	if (rc == 0)
-		rc = raise_totals(i->db, e);
-	if (rc == 0)
-		rc = stats_tables_put(i->db, "last_import", i->now_s, e);
+		rc = stats_tables_put(i->db, "live_due", c->due_s, e);
 	if (rc == 0)
 		rc = stats_tables_put(i->db, "open", (int64_t)c->open, e);
+	return rc < 0 ? rc : raise_totals(i->db, e);
+}
+
+static int conclude(struct stats_import *i, struct stats_closing *c, struct err *e)
+{
+	int rc = db_begin(i->db, e);
+	if (rc == 0)
+		rc = count_live(i, c, e);
+	if (rc == 0)
+		rc = fold(i, e);
+	if (rc == 0)
+		rc = stats_tables_put(i->db, "last_import", i->now_s, e);
 	if (rc == 0)
 		rc = db_commit(i->db, e);
 	if (rc < 0)
@@ -510,7 +529,7 @@ int stats_import_finish(struct stats_import *i, struct stats_import_result *out,
 	if (rc == 0)
 		rc = stats_closing_days(&c, e);
 	if (rc == 0)
-		rc = count_live(i, &c, e);
+		rc = conclude(i, &c, e);
 	if (rc < 0)
 		return rc;
 	*out = (struct stats_import_result){

@@ -10,8 +10,10 @@ import subprocess
 import pytest
 
 import kills
+import mmdb_file
 from access_logs import CLIENTS, DAY, FIRST, Client, Request, World, by_day, by_variant, combined, \
     counted, fetch, moment
+from disks import SmallDisk
 from ops_metrics import STATS
 from postgres import Postgres
 from waiting import until
@@ -282,3 +284,123 @@ def test_metrics_are_those_that_rules_and_dashboards_may_name(local, work):
                            "--prometheus", work / "again.prom").json
     assert exported["values"] == len([x for x in text.splitlines() if not x.startswith("#")])
     assert (work / "again.prom").read_text() == text
+
+
+@pytest.mark.parametrize("form", [lambda c: {"country": {"iso_code": c}},
+                                  lambda c: {"country_code": c}], ids=["nested", "flat"])
+def test_countries_are_those_of_the_file_that_the_operator_names(local, work, form):
+    world = World(15, downloads=0)
+    o = world.objects[0]
+    for i, address in enumerate(["192.0.2.7", "192.0.2.8", "2001:db8:1:2::3", "203.0.113.1"]):
+        world.requests.append(Request(FIRST + i, o, Client("curl/8", address), "us", 200, 0,
+                                      o.size))
+    logs = words(world.write(work))
+    mmdb_file.write(work / "countries.mmdb", {"192.0.2.0/24": form("DE"),
+                                              "2001:db8::/32": form("FR")})
+    (work / "ferry.conf").write_text("[stats]\ncountry = countries.mmdb\n")
+    local.load(*logs)
+    assert {name: row["downloads"] for name, row in local.show("country").items()} == \
+        {"DE": 2, "FR": 1, "unknown": 1}
+    (work / "no.mmdb").write_text("no database")
+    told = local.load(*logs, "--country", work / "no.mmdb", check=2)
+    assert "no.mmdb" in told.err and "MaxMind DB" in told.err
+
+
+def test_after_a_full_disk_nothing_is_counted_twice(ferry, work):
+    world = World(16, downloads=1000)
+    logs = words(world.write(work))
+    with contextlib.closing(SmallDisk(work / "disk", "1200k")) as disk:
+        stats = Stats(ferry, disk.path / "ops.db", work)
+        ferry.env.update(disk.env)
+        stats.load("us=/dev/null")
+        disk.fill()
+        failed = stats.load(*logs, check=7)
+        assert "ops.db" in failed.err and "free some space" in failed.err
+        # With a little more room it gets a little further.
+        disk.free("9m")
+        size = sum(file.stat().st_size for file in disk.path.iterdir()) >> 10
+        runs, ended = 0, None
+        while ended != 0:
+            size, runs = size + 24, runs + 1
+            disk.resize(f"{size}k")
+            ended = stats.load(*logs, check=None).code
+            assert ended in (0, 7)
+        assert runs > 3
+        stats.load(*logs)
+        stats.is_true(world)
+
+
+def test_two_machines_that_import_at_the_same_time_count_everything(ferry, postgres, work):
+    world = World(17, downloads=200)
+    logs = words(world.write(work))
+    stats = Stats(ferry, postgres.url(), work)
+    stats.load("us=/dev/null")
+    running = [ferry.start("stats", "import", "--database", stats.database, "--catalog",
+                           work / "catalog.json", *share, env={"XDG_STATE_HOME": work / name})
+               for name, share in (("one", logs[::2]), ("two", logs[1::2]))]
+    assert [process.wait() for process in running] == [0, 0]
+    lines = sum(int(row["requests"]) for row in ferry(
+        "stats", "show", "--by", "mirror", "--json", "--database", stats.database).json["rows"])
+    assert lines == len(world.requests)
+
+
+def test_counters_never_go_back_when_late_logs_change_what_was_counted(local, work):
+    world = World(18, downloads=0)
+    o, client = world.objects[0], CLIENTS[2]
+    world.requests.append(Request(FIRST, o, client, "us", 206, 0, 400))
+    world.write(work)
+
+    def totals():
+        text = (work / "stats.prom").read_text()
+        return {outcome: int(n) for outcome, n in re.findall(
+            r'ferry_downloads_total\{model="m1",outcome="(\w+)"\} (\d+)', text)}
+
+    prometheus = ["--prometheus", work / "stats.prom"]
+    local.load("us=us-0.log", *prometheus)
+    assert totals() == {"partial": 1}
+    late = Request(FIRST + 300, o, client, "us", 206, 400, 600)
+    (work / "late.log").write_text(world.line(late) + "\n")
+    local.load("us=late.log", *prometheus)
+    assert totals() == {"partial": 1, "complete": 1}
+    # The next partial one is the first that is.
+    other = Request(FIRST + 900, o, CLIENTS[4], "us", 206, 0, 10)
+    (work / "other.log").write_text(world.line(other) + "\n")
+    local.load("us=other.log", *prometheus)
+    assert totals() == {"partial": 1, "complete": 1}
+    assert local.show("model") == {"m1": {"downloads": 1, "partial": 1, "bytes": 1010}}
+
+
+def test_logs_and_their_mirrors_can_be_named_in_ferry_conf(ferry, work):
+    world = World(19, downloads=20)
+    bucket = work / "bucket" / "access"
+    bucket.mkdir(parents=True)
+    world.write(bucket, files=1)
+    (bucket / "catalog.json").rename(work / "catalog.json")
+    (work / "logs").mkdir()
+    (bucket / "eu-0.log").rename(work / "logs" / "eu-0.log")
+    (work / "ferry.conf").write_text(
+        "[stats]\ndatabase = statistics.db\ncatalogs = catalog.json\nkeep = 30d\n"
+        "logs = eu=logs us=bucket:access/us asia=bucket:access/asia\n"
+        "[mirror.bucket]\nkind = file\npath = bucket\n")
+    for expected in (len(world.requests), 0):
+        told = ferry("stats", "import", "--json", at=SETTLED).json
+        assert told["total"] == expected and told["failed_logs"] == []
+    stats = Stats(ferry, work / "statistics.db", work)
+    stats.is_true(world)
+    assert set(stats.show("mirror")) == {"eu", "us", "asia"}
+    # Old days become one row, and the sums stay.
+    ferry("stats", "import", at=moment(FIRST + 90 * DAY))
+    assert set(stats.show("day")) == {"earlier"}
+    assert stats.show("variant") == world.sessions(by_variant)
+
+
+def test_what_is_published_has_no_row_of_few_sessions(local, work):
+    world = World(20, downloads=0)
+    for i, o in enumerate(world.objects[:3]):
+        for k in range((6, 3, 2)[i]):
+            world.requests.append(Request(FIRST, o, Client("curl/8", f"192.0.2.{k}"), "us", 200, 0,
+                                          o.size))
+    local.load(*words(world.write(work)))
+    rows = local.ferry("stats", "show", "--by", "variant", "--public", "--csv", "--database",
+                       local.database).out.splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["m1:q8_0", "6"], ["other", "5"]]
