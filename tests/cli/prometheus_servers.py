@@ -120,8 +120,9 @@ class Prometheus(Program):
         (self.dir / "prometheus.yml").write_text(yaml.safe_dump(config))
 
     def command(self):
+        # What it tells before it has found Alertmanager is lost until it tells it again.
         return ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",
-                f"--web.listen-address=127.0.0.1:{self.port}"]
+                "--rules.alert.resend-delay=1s", f"--web.listen-address=127.0.0.1:{self.port}"]
 
     def query(self, expression, **more):
         """The result of an instant query."""
