@@ -123,7 +123,7 @@ def logging_nginx(work):
     folder = work / "served"
     folder.mkdir()
     (folder / "model").write_bytes(bytes(1000))
-    log = work / "ferry.access.log"
+    log = work / "access.log"
     with Nginx(work, folder, http=(OPS / "nginx-log.conf").read_text(),
                extra=f"access_log {log} ferry_json;") as server:
         server.log = log
