@@ -150,7 +150,7 @@ def sample(clock):
     for name, labels in METRICS.items():
         kind = "counter" if name.endswith("_total") else "gauge"
         lines += [f"# HELP {name} Text", f"# TYPE {name} {kind}"]
-        for outcome in ("success", "failure", "complete", "first_byte", "ok"):
+        for outcome in ("success", "failure", "complete", "total", "tls", "ok"):
             inside = ",".join(f'{label}="{outcome if label in ("outcome", "phase", "result") else "x"}"'
                               for label in labels)
             line = f"{name}{{{inside}}} {clock}"

@@ -80,8 +80,8 @@ CASES = {
     "FerryMirrorCheckUnknown": (
         mirror("check_state", fault(3, 0, 80), ',check="quota"'), [9, 69, 90], [70, 89]),
     "FerryMirrorSlow": (
-        {f'ferry_probe_duration_seconds{{{MIRROR},phase="first_byte"}}': fault(5.1, 5),
-         f'ferry_probe_duration_seconds{{{MIRROR},phase="total"}}': "9x100"}, [9, 24, 40], [25, 39]),
+        {f'ferry_probe_duration_seconds{{{MIRROR},phase="total"}}': fault(5.1, 5),
+         f'ferry_probe_duration_seconds{{{MIRROR},phase="tls"}}': "9x100"}, [9, 24, 40], [25, 39]),
     "FerrySilenceForgotten": (
         mirror("silenced", steps((0, 10), (1, 3000), (0, 60))), [9, 10 + 2879, 3010], [10 + 2880, 3009]),
     "FerryOnlineRoleExpiresSoon": (
