@@ -30,10 +30,12 @@ def here(ferry, work, nginx):
     served = work / "served"
     for name in ("primary", "backup"):
         (served / name).mkdir(parents=True)
+    (work / "logs").mkdir()
     url = nginx(served).url
     places = {"https://models.example.org/": f"{url}/primary/",
               "https://backup.example.org/models/": f"{url}/backup/",
-              "/srv/models": str(served / "primary"), "/mnt/backup/models": str(served / "backup")}
+              "/srv/models": str(served / "primary"), "/mnt/backup/models": str(served / "backup"),
+              "=/var/log/nginx": f"={work / 'logs'}"}
 
     def replace(text):
         for example, place in places.items():
