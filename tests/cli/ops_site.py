@@ -118,4 +118,5 @@ class Site:
         self.publisher("health", "--quiet", "--prometheus", self.metrics / "ferry-health.prom", check=check)
 
     def stats(self):
+        self.publisher("stats", "counters", "--quiet")
         self.publisher("stats", "import", "--quiet", "--prometheus", self.metrics / "ferry-stats.prom")

@@ -45,7 +45,7 @@ def crontab_lines():
 
 
 def test_each_service_has_a_timer():
-    assert [p.stem for p in SERVICES] == [p.stem for p in TIMERS] and len(SERVICES) == 3
+    assert [p.stem for p in SERVICES] == [p.stem for p in TIMERS] and len(SERVICES) == 4
 
 
 def test_systemd_finds_no_fault_in_the_units(work):
