@@ -97,7 +97,8 @@ static int run_once(struct cli *cli, struct err *e)
 	}
 	sheet_print(cli, document);
 	rc = cli_result(cli, document, e);
-	return rc == 0 && checkup_state(&c) != HEALTH_OK ? -ERR_FAULT : rc;
+	bool fault = checkup_state(&c) != HEALTH_OK || c.told.failed;
+	return rc == 0 && fault ? -ERR_FAULT : rc;
 }
 
 /* ---- again and again ---- */
@@ -218,7 +219,7 @@ const struct command cmd_health = {
 		"Looks at every mirror as a reader does: whether it answers, how fast, which "
 		"release it shows, whether the files are there with the right bytes, and what "
 		"expires soon. Meant to run every few minutes, from cron or a systemd timer. The "
-		"exit status is 1 if anything is not ok.",
+		"exit status is 1 if anything is not ok, or if an alert could not be sent.",
 	.opts = options,
 	.opts_size = sizeof(struct health_opts),
 	.operand_hint = HINT_FILE,

@@ -57,7 +57,7 @@ enum health_state checkup_state(const struct checkup *c);
 
 /* ---- alerts.c ---- */
 
-/* Tells what has changed in this round. A receiver that cannot be reached is a warning.
+/* Tells what has changed in this round. A receiver that cannot be reached is only said (c->told).
  * ERR_USAGE, ERR_CANCELLED. */
 WARN_UNUSED int alerts_send(struct checkup *c, struct err *e);
 /* --test-alert: to the alert that the operand names, or to all. */
