@@ -241,6 +241,18 @@ int settings_mirrors_read(const struct conf *c, const char *repository,
 	return 0;
 }
 
+int settings_mirrors_logs(const struct conf *c, const char *name, const struct settings_kind *kinds,
+			  struct settings_mirrors *out, struct err *e)
+{
+	const struct conf_section *s = conf_find(c, "logs", name);
+	if (!s)
+		return err_set(e, ERR_NOT_FOUND, "there is no [logs.%s]", name);
+	*out = (struct settings_mirrors){ .count = 1 };
+	out->at = mem_grow(NULL, 0, &out->cap, sizeof *out->at);
+	read_mirror(c, s, kinds, &out->at[0]);
+	return 0;
+}
+
 /* ---- for the catalog ---- */
 
 /* *out is NULL if readers have none. For a kind with a folder, the default is the folder's URL. */

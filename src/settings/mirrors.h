@@ -56,6 +56,12 @@ WARN_UNUSED int settings_mirrors_read(const struct conf *c, const char *reposito
 				      const struct settings_kind *kinds,
 				      struct settings_mirrors *out, struct err *e);
 
+/* [logs.NAME], which has the keys of a mirror: a place with access logs, to which nothing is
+ * pushed. *out has one element. ERR_NOT_FOUND if there is no such section. */
+WARN_UNUSED int settings_mirrors_logs(const struct conf *c, const char *name,
+				      const struct settings_kind *kinds,
+				      struct settings_mirrors *out, struct err *e);
+
 /*
  * The "mirrors" array of the catalog, sorted by priority, then id; the caller owns it. Mirrors
  * marked `stage` and mirrors without a URL for readers are left out; the names of the latter go to

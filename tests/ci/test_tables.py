@@ -270,6 +270,7 @@ KEYS = {
     "security": [("settings/security.c", "keys")],
     "health": [("settings/health.c", "known_keys")],
     "stats": [("settings/stats.c", "keys")],
+    "logs.NAME": [],            # those of a mirror
 }
 
 

@@ -1,6 +1,6 @@
 #include "cli/stats/stats.h"
 
-#include "cli/publisher.h"
+#include "cli/stats/bucket.h"
 #include "cli/values.h"
 #include "repository/repository.h"
 #include "settings/repository.h"
@@ -43,14 +43,12 @@ struct job {
 	struct stats_import *import;
 	struct log_source_options source;
 	struct log_totals totals;
-	struct publisher publisher; /* opened when a bucket is read */
-	json_t *failed;             /* borrowed from the document */
+	json_t *failed; /* borrowed from the document */
 };
 
 static void job_release(struct job *j)
 {
 	stats_import_close(j->import);
-	publisher_release(&j->publisher);
 	cmd_stats_place_release(&j->place);
 	file_close(&j->lock);
 }
@@ -146,7 +144,7 @@ static void on_failed(void *ctx, const char *log, const struct err *why)
 	report_warn(j->cli->report, "%s: %s", log, why->text);
 }
 
-/* "NAME:PREFIX" of a mirror of ferry.conf, if there is no such file. */
+/* "NAME:PREFIX" of a place of ferry.conf, if there is no such file. */
 static char *bucket_of(const struct job *j, const char *where, const char **prefix)
 {
 	const char *colon = strchr(where, ':');
@@ -154,33 +152,17 @@ static char *bucket_of(const struct job *j, const char *where, const char **pref
 		return NULL;
 	CLEANUP(mem_free_ptr) char *name = mem_strndup(where, (size_t)(colon - where));
 	*prefix = colon + 1;
-	return conf_find(j->place.conf, "mirror", name) ? STEAL(name) : NULL;
-}
-
-static int open_bucket(struct job *j, const char *name, struct mirror **out, struct err *e)
-{
-	const struct publisher_opts who = { .mirrors = { .at = &name, .count = 1 } };
-	publisher_release(&j->publisher);
-	int rc = publisher_open(j->cli, &who, false, true, &j->publisher, e);
-	for (size_t i = 0; i < j->publisher.places.count && rc == 0; i++) {
-		const struct mirrors_entry *m = &j->publisher.places.at[i];
-		if (!m->chosen)
-			continue;
-		*out = m->mirror;
-		if (!m->mirror) {
-			*e = m->error;
-			return -(int)e->class;
-		}
-	}
-	return rc;
+	return cmd_stats_bucket_is(j->place.conf, name) ? STEAL(name) : NULL;
 }
 
 static int read_bucket(struct job *j, const char *name, const char *prefix,
 		       const struct log_sink *sink, struct err *e)
 {
-	struct mirror *m = NULL;
-	int rc = open_bucket(j, name, &m, e);
-	return rc < 0 ? rc : log_source_read_mirror(m, prefix, &j->source, sink, &j->totals, e);
+	CLEANUP(cmd_stats_bucket_release) struct cmd_stats_bucket b = { 0 };
+	int rc = cmd_stats_bucket_open(j->cli, name, &b, e);
+	if (rc < 0)
+		return rc;
+	return log_source_read_mirror(b.mirror, prefix, &j->source, sink, &j->totals, e);
 }
 
 /* Paths of the settings are beside ferry.conf. */
@@ -347,7 +329,8 @@ const struct command cmd_stats_import = {
 	.synopsis = (const char *const[]){ "[[MIRROR=]WHERE…]", NULL },
 	.description =
 		"WHERE is a file, a folder, '-' for standard input, or NAME:PREFIX for the objects "
-		"with that prefix in the bucket of a mirror of ferry.conf. Without it, the logs of "
+		"with that prefix in the bucket of [logs.NAME] or [mirror.NAME] of ferry.conf. "
+		"Without it, the logs of "
 		"[stats] are read. What was read before is not read again, whatever a log is "
 		"called by now; one that has grown is read on.",
 	.opts = import_opts,
