@@ -32,7 +32,8 @@ def commands():
     found = [(path.name, line) for path in SERVICES
              for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.M)]
     for line in crontab_lines():
-        found += [("crontab", c.strip()) for c in re.split(r"&&|;", line.split(None, 6)[6])]
+        command = line.split(None, 6)[6].removesuffix(" >/dev/null")
+        found += [("crontab", c.strip()) for c in re.split(r"&&|;", command)]
     return found
 
 
