@@ -141,7 +141,7 @@ static void on_failed(void *ctx, const char *log, const struct err *why)
 	json_t *row = json_push_object(j->failed);
 	json_put_string(row, "log", log);
 	json_put(row, "error", json_error(why));
-	report_warn(j->cli->report, "%s: %s", log, why->text);
+	report_warn(j->cli->report, "%s", why->text);
 }
 
 /* "NAME:PREFIX" of a place of ferry.conf, if there is no such file. */
