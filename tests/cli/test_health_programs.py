@@ -80,7 +80,8 @@ def test_reports_of_several_places_are_joined(health, reports):     # noqa: F811
     assert first["places"][0]["read_bytes_per_second"] > 0
     text = health("--merge", *reports, check=1).out
     assert re.search(r"b +critical +up at 1 of 2 places\n  from paris: ok .*\n"
-                     r"  from tokyo: critical", text)
+                     r"  from tokyo: critical\n  reach +critical +", text)
+    assert "not looked at" not in text
 
 
 @pytest.mark.parametrize("change, message", [

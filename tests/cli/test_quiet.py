@@ -77,7 +77,7 @@ PUBLISHER = [
     ("sync a b --dry-run", None),
     ("verify", None),
     ("verify --full", None),
-    ("health", None),
+    ("health --mirror b", None),
     ("health silence a --for 2h", None),
     ("health silence --list", ROWS),
     ("health silence a --end", None),

@@ -90,7 +90,12 @@ void nagios_failed(struct cli *cli, const struct err *e);
 
 /* ---- merged.c: reports of several places ---- */
 
-/* Joins the reports in the operands. */
+/* Into a document: its parts, one report after the other, and the sum. ERR_INTEGRITY for what is no
+ * report, ERR_USAGE for a second one of a place; then the document is of no use. */
+void merged_begin(json_t *document);
+WARN_UNUSED int merged_add(json_t *document, const json_t *report, struct err *e);
+void merged_end(json_t *document);
+/* The same with the files in the operands. */
 WARN_UNUSED int merged_document(struct cli *cli, json_t **out, struct err *e);
 
 #endif

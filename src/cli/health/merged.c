@@ -9,7 +9,7 @@
 #define MAX_LIST 10000
 
 struct merging {
-	json_t *document, *places, *repositories;
+	json_t *places, *repositories;
 	const json_t *report; /* the one that is being added */
 
 	struct err *e;
@@ -46,13 +46,15 @@ static json_t *element(json_t *list, const char *key, const char *value)
 
 static int copy_finding(const struct merging *v, const json_t *from, const char *at, json_t *to)
 {
-	const char *check, *state, *reason, *since;
+	const char *check, *state, *found, *reason, *since;
 	enum health_check c;
-	enum health_state s;
+	enum health_state s, looked;
 	int64_t since_s;
 	int rc = json_get_string(from, at, "check", &check, v->e);
 	if (rc == 0)
 		rc = json_get_string(from, at, "state", &state, v->e);
+	if (rc == 0)
+		rc = json_opt_string(from, at, "found", &found, v->e);
 	if (rc == 0)
 		rc = json_get_string(from, at, "reason", &reason, v->e);
 	if (rc == 0)
@@ -60,10 +62,11 @@ static int copy_finding(const struct merging *v, const json_t *from, const char 
 	if (rc < 0)
 		return rc;
 	if (!health_check_parse(check, &c) || !health_state_parse(state, &s) ||
-	    !parse_time(since, &since_s))
+	    (found && !health_state_parse(found, &looked)) || !parse_time(since, &since_s))
 		return err_set(v->e, ERR_INTEGRITY, "%s is no finding", at);
 	json_put_string(to, "check", check);
 	json_put_string(to, "state", state);
+	json_put_string(to, "found", found);
 	json_put_string(to, "reason", reason);
 	json_put_string(to, "since", since);
 	return 0;
@@ -230,14 +233,20 @@ static int add_head(const struct merging *v)
 	return 0;
 }
 
-static int add_report(struct merging *v)
+int merged_add(json_t *document, const json_t *report, struct err *e)
 {
+	const struct merging v = {
+		.places = json_object_get(document, "places"),
+		.repositories = json_object_get(document, "repositories"),
+		.report = report,
+		.e = e,
+	};
 	json_t *repositories;
-	int rc = add_head(v);
+	int rc = add_head(&v);
 	if (rc == 0)
-		rc = json_get_array(v->report, "", "repositories", MAX_LIST, &repositories, v->e);
+		rc = json_get_array(report, "", "repositories", MAX_LIST, &repositories, e);
 	for (size_t i = 0; rc == 0 && i < json_array_size(repositories); i++)
-		rc = add_repository(v, json_array_get(repositories, i));
+		rc = add_repository(&v, json_array_get(repositories, i));
 	return rc;
 }
 
@@ -267,14 +276,20 @@ static void sort_mirrors(json_t *repository)
 	json_put(repository, "mirrors", sorted);
 }
 
-static void sum_up(struct merging *v)
+void merged_begin(json_t *document)
+{
+	json_put_array(document, "places");
+	json_put_array(document, "repositories");
+}
+
+void merged_end(json_t *document)
 {
 	json_t *r;
 	size_t i;
-	worsen(v->document, HEALTH_OK);
-	json_array_foreach (v->repositories, i, r) {
+	worsen(document, HEALTH_OK);
+	json_array_foreach (json_object_get(document, "repositories"), i, r) {
 		sort_mirrors(r);
-		worsen(v->document, state_of(r));
+		worsen(document, state_of(r));
 	}
 }
 
@@ -282,25 +297,22 @@ int merged_document(struct cli *cli, json_t **out, struct err *e)
 {
 	const struct json_limits limits = { .max_bytes = MAX_REPORT_BYTES };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	struct merging v = { .document = document, .e = e };
 	int rc = 0;
-	v.places = json_put_array(document, "places");
-	v.repositories = json_put_array(document, "repositories");
 	if (cli->count > MAX_REPORTS)
 		return err_set(e, ERR_USAGE, "more than %d reports", MAX_REPORTS);
+	merged_begin(document);
 	for (int i = 0; rc == 0 && i < cli->count; i++) {
 		CLEANUP(json_release) json_t *report = NULL;
 		rc = json_parse_file(cli->operands[i], &limits, &report, e);
 		if (rc < 0)
 			return rc;
-		v.report = report;
-		rc = add_report(&v);
+		rc = merged_add(document, report, e);
 		if (rc < 0)
 			err_context(e, "%s", cli->operands[i]);
 	}
 	if (rc < 0)
 		return rc;
-	sum_up(&v);
+	merged_end(document);
 	*out = STEAL(document);
 	return 0;
 }
