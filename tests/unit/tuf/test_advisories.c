@@ -296,7 +296,8 @@ static void CVE_2026_6968(void **state)
 	assert_int_equal(sim_trusted(s, "timestamp"), 1);
 }
 
-/* Each member of each role in turn is something else: refused, and nothing worse. */
+/* Each member of each role in turn is something else: refused, and nothing worse. Under valgrind,
+ * which is slow, each is only a third of what else it could be, and the next one another third. */
 static size_t spoil(struct sim *s, const char *role, const json_t *body, json_t *at, int depth)
 {
 	json_t *const others[] = { json_null(),      json_true(),  json_integer(-1),
@@ -304,10 +305,11 @@ static size_t spoil(struct sim *s, const char *role, const json_t *body, json_t 
 	const char *key;
 	json_t *value;
 	void *next;
-	size_t refused = 0;
+	size_t refused = 0, step = getenv("VALGRIND") ? 3 : 1;
+	static size_t turn;
 	json_object_foreach_safe (at, next, key, value) {
 		json_t *kept = json_incref(value);
-		for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		for (size_t i = turn++ % step; i < ARRAY_LEN(others); i += step) {
 			struct err e = ERR_INIT;
 			json_object_set(at, key, others[i]);
 			sim_publish(s, role);
@@ -339,7 +341,8 @@ static void CVE_2026_23991(void **state)
 		else
 			sim_update(s, "targets");
 		json_t *body = sim_body(s, roles[i]);
-		assert_in_range(spoil(s, roles[i], body, body, 3), 20, 1000);
+		assert_in_range(spoil(s, roles[i], body, body, 3), getenv("VALGRIND") ? 6 : 20,
+				1000);
 		sim_free(s);
 	}
 }
