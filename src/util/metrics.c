@@ -45,7 +45,7 @@ static void add_number(struct buf *out, double value)
 		buf_adds(out, "NaN");
 	else if (isinf(value))
 		buf_adds(out, value > 0 ? "+Inf" : "-Inf");
-	else if (value == floor(value) && fabs(value) < 1e15)
+	else if (fabs(value) < 1e15 && value == (double)(int64_t)value)
 		buf_addf(out, "%.0f", value);
 	else
 		buf_addf(out, "%.17g", value);
