@@ -325,7 +325,7 @@ int stats_groups_decode(const void *data, size_t len, struct stats_groups *out, 
 	for (uint64_t i = 0; i < count && !r.bad; i++) {
 		struct stats_group head = { 0 };
 		uint64_t events = get_head(&r, &head);
-		r.bad |= g.count && compare_keys(&g.at[g.count - 1], &head) >= 0;
+		r.bad |= events == 0 || (g.count && compare_keys(&g.at[g.count - 1], &head) >= 0);
 		stats_groups_begin(&g, &head);
 		uint32_t second = 0;
 		for (uint64_t k = 0; k < events && !r.bad; k++) {

@@ -138,6 +138,22 @@ def test_an_import_that_is_killed_at_any_moment_counts_nothing_twice(local, work
         local.is_true(world)
 
 
+def test_an_import_that_is_killed_at_any_request_to_postgresql_counts_nothing_twice(
+        ferry, postgres, work):
+    world = World(21)
+    logs = words(world.write(work))
+
+    def run(env):
+        run.stats = Stats(ferry, postgres.url(), work)
+        return run.stats.load(*logs, env=env, check=None)
+
+    moments = kills.Moments(work, run)
+    for env in moments.of_sends(6):
+        run(env)
+        run.stats.load(*logs)
+        run.stats.is_true(world)
+
+
 def test_one_fetch_from_three_mirrors_over_midnight_is_one_download(local, work):
     world = World(7, downloads=0)
     o, client = world.objects[1], Client(fetch("feedfacefeedface"), "192.0.2.1", "2001:db8::1")

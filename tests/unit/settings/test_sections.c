@@ -2,6 +2,7 @@
 #include "settings/prepare.h"
 #include "settings/publish.h"
 #include "settings/repository.h"
+#include "settings/stats.h"
 
 #include "unit.h"
 #include "util/mem.h"
@@ -210,6 +211,56 @@ static void a_path_that_leads_nowhere_is_named_with_its_line(void **state)
 	scratch_free(dir);
 }
 
+/* ---- [stats] ---- */
+
+static void logs_may_name_their_mirrors(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct settings_stats s;
+	struct conf c =
+		parsed("[stats]\nlogs = eu=/var/log/nginx r2=logs:access/\n  other.log a/b=c\n"
+		       "country = c.mmdb\ncatalogs = a.json /b.json\nkeep = 30d\n"
+		       "database = postgresql://stats@db/ferry\n");
+	assert_ok(settings_stats_read(&c, &s, &e), &e);
+	assert_int_equal(s.count, 4);
+	assert_string_equal(s.logs[0].mirror, "eu");
+	assert_string_equal(s.logs[0].where, "/var/log/nginx");
+	assert_string_equal(s.logs[1].mirror, "r2");
+	assert_string_equal(s.logs[1].where, "logs:access/");
+	assert_null(s.logs[2].mirror);
+	assert_null(s.logs[3].mirror);
+	assert_string_equal(s.logs[3].where, "a/b=c");
+	assert_string_equal(s.country, "/etc/c.mmdb");
+	assert_string_equal(s.catalogs.at[0], "/etc/a.json");
+	assert_string_equal(s.catalogs.at[1], "/b.json");
+	assert_string_equal(s.database, "postgresql://stats@db/ferry");
+	assert_int_equal(s.keep_s, 30 * 86400);
+	settings_stats_release(&s);
+	conf_release(&c);
+}
+
+static void faults_of_stats_name_the_line(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
+		{ "[stats]\nkeep = 6d\n", "ferry.conf:2: keep: at least 7d" },
+		{ "[stats]\nlogs = Not_a_name!=x\n", "ferry.conf:2: logs: MIRROR=WHERE" },
+		{ "[stats]\nlogs = eu=\n", "ferry.conf:2: logs: MIRROR=WHERE" },
+		{ "[stats]\nlog = x\n", "did you mean 'logs'?" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		struct settings_stats s;
+		struct conf c = parsed(bad[i].text);
+		assert_int_equal(settings_stats_read(&c, &s, &e), -ERR_USAGE);
+		assert_says(&e, bad[i].message);
+		conf_release(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +272,8 @@ int main(void)
 		cmocka_unit_test(their_values_are_read),
 		cmocka_unit_test(their_faults_name_the_line),
 		cmocka_unit_test(a_path_that_leads_nowhere_is_named_with_its_line),
+		cmocka_unit_test(logs_may_name_their_mirrors),
+		cmocka_unit_test(faults_of_stats_name_the_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
