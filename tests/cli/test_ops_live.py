@@ -7,6 +7,7 @@ import http.server
 import json
 import shutil
 import threading
+import time
 
 import pytest
 import yaml
@@ -23,12 +24,13 @@ SERVED = 'location /targets/ { add_header Cache-Control "public, max-age=3153600
 
 
 def impatient(path):
-    """The rules, with what lasts minutes there lasting a second."""
+    """The rules, with what lasts minutes there lasting a second, and five minutes of requests ten."""
     rules = yaml.safe_load((OPS / "ferry.rules.yml").read_text())
     for group in rules["groups"]:
         for rule in group["rules"]:
             if rule.get("for", "0m").endswith("m"):
                 rule["for"] = "1s"
+            rule["expr"] = rule["expr"].replace("[5m]", "[10s]")
     path.write_text(yaml.safe_dump(rules))
     return path
 
@@ -109,7 +111,8 @@ def site(signed_base, tmp_path_factory):  # noqa: F811
             publisher.mirror(name).mkdir(parents=True)
             servers[name] = stack.enter_context(Nginx(ferry.work, publisher.mirror(name), extra=SERVED))
         publisher.configure(mirror("a", url=servers["a"].url, priority=1),
-                            mirror("b", url=servers["b"].url, priority=2))
+                            mirror("b", url=servers["b"].url, priority=2),
+                            more="[stats]\nlogs = a=logs")
         publisher("catalog", "sign")
         publisher("push")
         folder = ferry.work / "textfile"
@@ -178,6 +181,32 @@ def test_a_silenced_mirror_that_is_down_is_no_alert(site):
     until(lambda: not site.prometheus.query("ferry_mirror_silenced == 1"), site.prometheus.process)
     site.becomes()
     assert not site.receiver.of("FerryMirrorDown")
+
+
+def test_downloads_that_fail_are_an_alert_as_long_as_they_do(site):
+    log = site.publisher.dir / "logs" / "access.log"
+    log.parent.mkdir()
+    path = site.publisher.on("a", "*.gguf").relative_to(site.publisher.mirror("a"))
+
+    def imported(good, bad):
+        """So many requests come, and the import of the next minute."""
+        now = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+        with open(log, "a") as f:
+            for status, size in [(200, 1000)] * good + [(503, 0)] * bad:
+                f.write(f'192.0.2.1 - - [{now}] "GET /{path} HTTP/1.1" {status} {size} "-" "reader/1.0"\n')
+        site.publisher("stats", "import", "--quiet", "--prometheus", site.metrics.with_name("ferry-stats.prom"))
+        until(lambda: sum(float(r["value"][1]) for r in site.prometheus.query("ferry_requests_total"))
+              == log.read_text().count("\n"), site.prometheus.process)
+
+    imported(good=30, bad=1)
+    imported(good=30, bad=1)    # less than 5 %
+    assert site.firing() == [set(), set()]
+    both = {"FerryDownloadsFail", "FerryMirrorDownloadsFail"}
+    until(lambda: imported(good=20, bad=20) or site.firing() == [both, both], site.prometheus.process)
+    alert = site.prometheus.alerts()["FerryMirrorDownloadsFail"][0]
+    assert alert["labels"]["mirror"] == "a"
+    site.becomes()
+    assert ("operators", "FerryDownloadsFail", "firing", None) in site.receiver.told
 
 
 def test_no_text_of_an_alert_is_an_error(site):
