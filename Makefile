@@ -302,7 +302,7 @@ fuzzers: $(FUZZERS)
 fuzz-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/fuzz_*.c))
 
 # For lint, too: all of the programs, but for the linking.
-objects: fuzz-objects $(OBJECTS) $(BUILD)/obj/src/cli/ferry.o \
+objects: fuzz-objects $(OBJECTS) $(SIMULATED) $(BUILD)/obj/src/cli/ferry.o \
 	$(COMMANDS:%=$(BUILD)/obj/main-%.o) $(TOOLS:$(BUILD)/tests/%=$(BUILD)/obj/tests/tools/%.o)
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
