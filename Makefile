@@ -284,6 +284,7 @@ bench:
 	@scripts/bench-buckets $(BUILD)
 	@scripts/bench-catalog $(BUILD)
 	@scripts/bench-fetch $(BUILD)
+	@scripts/bench-health $(BUILD)
 	@scripts/bench-start $(BUILD)
 	@scripts/bench-stats $(BUILD)
 	@scripts/bench-verify $(BUILD)

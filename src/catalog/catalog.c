@@ -213,11 +213,25 @@ int catalog_parse(const void *data, size_t len, const char *what, struct catalog
 	return rc < 0 ? err_context(e, "%s", what) : 0;
 }
 
-void catalog_release(struct catalog *c)
+static void release_models(struct catalog *c)
 {
 	for (size_t i = 0; i < c->model_count; i++)
 		card_release(&c->models[i]);
 	free(c->models);
+	c->models = NULL;
+	c->model_count = 0;
+}
+
+void catalog_forget_models(struct catalog *c)
+{
+	release_models(c);
+	if (c->json)
+		(void)json_object_del(c->json, "models");
+}
+
+void catalog_release(struct catalog *c)
+{
+	release_models(c);
 	free(c->mirrors);
 	json_decref(c->json);
 	*c = (struct catalog){ 0 };

@@ -64,6 +64,9 @@ struct catalog {
 	size_t mirror_count;
 };
 void catalog_release(struct catalog *c);
+/* Frees the models, nearly all of it, for those who need only the head and the mirrors. Not if
+ * others share its JSON. */
+void catalog_forget_models(struct catalog *c);
 
 WARN_UNUSED int catalog_parse(const void *data, size_t len, const char *what, struct catalog *out,
 			      struct err *e);

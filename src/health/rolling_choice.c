@@ -108,7 +108,7 @@ static uint64_t score(const struct rolling *r, const struct rolling_object *o, u
 		return 0;
 	if (now_s - verified < ROLLING_REST_S)
 		return 0;
-	return MAX(MIN(o->weight, (uint64_t)INT32_MAX), late) * (now_s - verified);
+	return (uint64_t)MAX(o->weight, late) * (now_s - verified);
 }
 
 void rolling_choice_hot(const struct rolling *r, const struct rolling_sequence *s, uint32_t now_s,
@@ -117,7 +117,7 @@ void rolling_choice_hot(const struct rolling *r, const struct rolling_sequence *
 	begin(out);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct rolling_object *o = &s->at[i];
-		if (!o->weight && r->seen_s[o->group] == r->began_s)
+		if (!o->weight && o->seen_s == r->began_s)
 			continue;
 		for (uint32_t k = 0; k < o->count; k++) {
 			uint64_t of = score(r, o, k, now_s);

@@ -16,7 +16,7 @@ static void put(struct buf *out, uint64_t value, size_t bytes)
 		buf_addc(out, (char)(value >> 8 * i));
 }
 
-static void put_head(const struct rolling *r, size_t groups, struct buf *out)
+static void put_head(const struct rolling *r, struct buf *out)
 {
 	const struct rolling_totals *t = &r->totals;
 	buf_add(out, MAGIC, sizeof MAGIC - 1);
@@ -34,7 +34,7 @@ static void put_head(const struct rolling *r, size_t groups, struct buf *out)
 	put(out, r->arcs.cursor, 8);
 	put(out, r->arcs.count, 4);
 	put(out, r->notes.count, 4);
-	put(out, groups, 4);
+	put(out, r->group_count, 4);
 }
 
 static void put_note(const struct rolling_note *n, struct buf *out)
@@ -46,31 +46,21 @@ static void put_note(const struct rolling_note *n, struct buf *out)
 	put(out, n->tries, 1);
 }
 
-static size_t count_groups(const struct rolling *r)
-{
-	size_t n = 0;
-	for (size_t g = 0; g < ROLLING_GROUPS; g++)
-		n += r->sum[g] != 0;
-	return n;
-}
-
 void rolling_encode(const struct rolling *r, struct buf *out)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(ROLLING_MAX_BYTES);
 	struct digest sum;
-	put_head(r, count_groups(r), &b);
+	put_head(r, &b);
 	for (size_t k = 0; k < r->arcs.count; k++) {
 		put(&b, r->arcs.at[k].end, 8);
 		put(&b, r->arcs.at[k].time_s, 4);
 	}
 	for (size_t k = 0; k < r->notes.count; k++)
 		put_note(&r->notes.at[k], &b);
-	for (size_t g = 0; g < ROLLING_GROUPS; g++) {
-		if (!r->sum[g])
-			continue;
-		put(&b, g, 2);
-		put(&b, r->sum[g], 4);
-		put(&b, r->seen_s[g], 4);
+	for (size_t g = 0; g < r->group_count; g++) {
+		put(&b, r->groups[g].id, 2);
+		put(&b, r->groups[g].sum, 4);
+		put(&b, r->groups[g].seen_s, 4);
 	}
 	sha256_of(b.data, b.len, &sum);
 	buf_add(&b, sum.bytes, sizeof sum.bytes);
@@ -168,18 +158,25 @@ static bool get_notes(struct rolling *r, struct input *in, size_t count)
 	return valid;
 }
 
+static bool get_group(struct rolling *r, struct input *in, size_t k)
+{
+	struct rolling_group *g = &r->groups[k];
+	g->id = (uint16_t)get(in, 2);
+	g->sum = (uint32_t)get(in, 4);
+	g->seen_s = (uint32_t)get(in, 4);
+	return (!k || g->id > g[-1].id) && g->seen_s <= r->last_s;
+}
+
 static bool get_groups(struct rolling *r, struct input *in, size_t count)
 {
-	size_t least = 0;
-	for (size_t k = 0; k < count; k++) {
-		size_t g = get(in, 2);
-		r->sum[g] = (uint32_t)get(in, 4);
-		r->seen_s[g] = (uint32_t)get(in, 4);
-		if (g < least || !r->sum[g] || r->seen_s[g] > r->last_s)
-			return false;
-		least = g + 1;
-	}
-	return true;
+	bool valid = true;
+	if (!count)
+		return true;
+	r->groups = mem_alloc(count * sizeof *r->groups);
+	r->group_count = count;
+	for (size_t k = 0; valid && k < count; k++)
+		valid = get_group(r, in, k);
+	return valid;
 }
 
 static bool is_whole(struct input *in)

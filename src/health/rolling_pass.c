@@ -229,9 +229,8 @@ static int read_lap(struct pass *p, struct err *e)
 
 /* ---- a run ---------------------------------------------------------------------- */
 
-int rolling_pass(struct rolling *r, const struct rolling_sequence *s,
-		 const struct rolling_reader *reader, const struct rolling_options *o,
-		 struct rolling_report *out, struct err *e)
+int rolling_pass(struct rolling *r, struct rolling_sequence *s, const struct rolling_reader *reader,
+		 const struct rolling_options *o, struct rolling_report *out, struct err *e)
 {
 	struct pass p = { .r = r, .s = s, .reader = reader, .o = o, .out = out };
 	uint64_t elapsed_s;
@@ -264,7 +263,7 @@ static void add_fault(struct rolling_report *out, const struct rolling_object *o
 	out->first.key = mem_strdup(o->file->key);
 	out->first.kind = kind;
 	out->first.piece = piece;
-	out->first.offset = piece * o->piece_length;
+	out->first.offset = rolling_sequence_offset(o, piece);
 	out->first.length = rolling_sequence_length(o, piece);
 	out->first.since_s = note->since_s;
 	out->first.whole = o->count == 1;
@@ -275,7 +274,7 @@ static void cover(const struct rolling *r, const struct rolling_object *o, uint3
 {
 	uint64_t length = rolling_sequence_length(o, piece);
 	int64_t verified = rolling_state_verified(r, o, piece, NULL);
-	int64_t seen = r->seen_s[o->group], oldest = verified ? verified : seen;
+	int64_t seen = o->seen_s, oldest = verified ? verified : seen;
 	if (verified >= since_s && verified)
 		c->verified += length;
 	else if (seen < since_s)

@@ -17,7 +17,7 @@ struct rolling_reader {
 
 /* As rolling_run(), with a sequence that rolling_sequence_add() has made with r->key. Fills
  * pieces, bytes, reading_us, mended, error, promise_days and began_s of *out. */
-WARN_UNUSED int rolling_pass(struct rolling *r, const struct rolling_sequence *s,
+WARN_UNUSED int rolling_pass(struct rolling *r, struct rolling_sequence *s,
 			     const struct rolling_reader *reader, const struct rolling_options *o,
 			     struct rolling_report *out, struct err *e);
 /* The rest: what is known now. */

@@ -33,25 +33,32 @@ static void seed(struct rolling_object *o, const uint8_t *key, const struct repo
 	memcpy(&o->group, d.bytes + sizeof o->seed + sizeof o->sum, sizeof o->group);
 }
 
+static void cut(struct rolling_object *o)
+{
+	struct grid g = { .count = 1 };
+	struct err ignored = ERR_INIT;
+	o->whole = grid_for(o->file->size, &g, &ignored) < 0 ||
+		   (g.count > 1 && !o->file->manifest_key);
+	o->count = o->whole ? 1 : g.count;
+	while (!o->whole && (uint64_t)1 << o->shift < g.piece_length)
+		o->shift++;
+}
+
 void rolling_sequence_add(struct rolling_sequence *s, const uint8_t *key,
 			  const struct repository_file *f, uint64_t weight)
 {
-	struct rolling_object o = { .file = f, .weight = weight, .size = f->size };
-	struct grid g;
-	struct err ignored = ERR_INIT;
+	struct rolling_object o = { .file = f, .weight = (uint32_t)MIN(weight, INT32_MAX) };
 	if (!f->size)
 		return;
-	o.whole = grid_for(f->size, &g, &ignored) < 0 || (g.count > 1 && !f->manifest_key);
-	o.count = o.whole ? 1 : g.count;
-	o.piece_length = o.whole ? f->size : g.piece_length;
+	cut(&o);
 	seed(&o, key, f);
 	s->at = mem_grow(s->at, s->count, &s->cap, sizeof *s->at);
 	s->at[s->count++] = o;
 	s->pieces += o.count;
-	s->bytes += o.size;
-	uint64_t last = rolling_sequence_cost(&o, o.count - 1);
-	s->cost += (o.count - 1) * o.piece_length + last;
-	s->largest = MAX(s->largest, o.count > 1 ? o.piece_length : last);
+	s->bytes += f->size;
+	s->cost += rolling_sequence_offset(&o, o.count - 1) +
+		   rolling_sequence_cost(&o, o.count - 1);
+	s->largest = MAX(s->largest, rolling_sequence_cost(&o, 0));
 }
 
 uint64_t rolling_sequence_position(const struct rolling_object *o, uint32_t piece)
@@ -59,9 +66,15 @@ uint64_t rolling_sequence_position(const struct rolling_object *o, uint32_t piec
 	return mix(mix(o->seed[0] + piece * 0x9e3779b97f4a7c15) ^ o->seed[1]);
 }
 
+uint64_t rolling_sequence_offset(const struct rolling_object *o, uint32_t piece)
+{
+	return (uint64_t)piece << o->shift;
+}
+
 uint64_t rolling_sequence_length(const struct rolling_object *o, uint32_t piece)
 {
-	return MIN(o->piece_length, o->size - piece * o->piece_length);
+	uint64_t left = o->file->size - rolling_sequence_offset(o, piece);
+	return piece + 1 < o->count ? (uint64_t)1 << o->shift : left;
 }
 
 uint64_t rolling_sequence_cost(const struct rolling_object *o, uint32_t piece)

@@ -13,12 +13,13 @@
 struct rolling_object {
 	const struct repository_file *file;
 	uint64_t seed[2]; /* of the positions of its pieces */
-	uint64_t weight;  /* of rolling_hot; 0: not hot */
-	uint64_t size, piece_length;
-	uint32_t count; /* of pieces; at least 1 */
-	uint32_t sum;   /* what it adds to its group's */
+	uint32_t weight;  /* of rolling_hot; 0: not hot */
+	uint32_t count;   /* of pieces; at least 1 */
+	uint32_t sum;     /* what it adds to its group's */
+	uint32_t seen_s;  /* when its group was first seen as it is: of rolling_state_seen() */
 	uint16_t group;
-	bool whole; /* several pieces, but they are not known: one unit */
+	uint8_t shift; /* the piece length as a power of two */
+	bool whole;    /* several pieces, but they are not known: one unit */
 };
 
 struct rolling_sequence {
@@ -33,6 +34,7 @@ void rolling_sequence_add(struct rolling_sequence *s, const uint8_t *key,
 			  const struct repository_file *f, uint64_t weight);
 
 uint64_t rolling_sequence_position(const struct rolling_object *o, uint32_t piece);
+uint64_t rolling_sequence_offset(const struct rolling_object *o, uint32_t piece);
 uint64_t rolling_sequence_length(const struct rolling_object *o, uint32_t piece);
 uint64_t rolling_sequence_cost(const struct rolling_object *o, uint32_t piece);
 

@@ -25,6 +25,7 @@ void rolling_free(struct rolling *r)
 	if (!r)
 		return;
 	rolling_notes_release(&r->notes);
+	free(r->groups);
 	free(r);
 }
 
@@ -59,8 +60,8 @@ static void set_back(struct rolling *r, uint32_t now_s)
 			n->time_s = latest;
 		n->since_s = MIN(n->since_s, n->time_s);
 	}
-	for (size_t g = 0; g < ROLLING_GROUPS; g++)
-		r->seen_s[g] = MIN(r->seen_s[g], now_s);
+	for (size_t g = 0; g < r->group_count; g++)
+		r->groups[g].seen_s = MIN(r->groups[g].seen_s, now_s);
 	r->began_s = MIN(r->began_s, now_s);
 	r->last_s = now_s;
 }
@@ -82,21 +83,48 @@ uint32_t rolling_state_begin(struct rolling *r, int64_t now_s, uint64_t *elapsed
 
 /* ---- objects that come and go --------------------------------------------------- */
 
-void rolling_state_seen(struct rolling *r, const struct rolling_sequence *s, uint32_t now_s)
+static int compare_groups(const void *a, const void *b)
 {
-	uint32_t *sum = mem_alloc(sizeof r->sum);
-	for (size_t i = 0; i < s->count; i++) {
-		uint32_t *of = &sum[s->at[i].group];
-		*of += s->at[i].sum;
-		*of += !*of; /* 0 is for those without an object */
+	const struct rolling_group *x = a, *y = b;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static struct rolling_group *group_of(const struct rolling *r, uint16_t id)
+{
+	struct rolling_group wanted = { .id = id };
+	return r->group_count
+		       ? bsearch(&wanted, r->groups, r->group_count, sizeof wanted, compare_groups)
+		       : NULL;
+}
+
+/* One for each object, then one for each group. */
+static size_t sum_up(const struct rolling_sequence *s, struct rolling_group *out)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < s->count; i++)
+		out[i] = (struct rolling_group){ .id = s->at[i].group, .sum = s->at[i].sum };
+	qsort(out, s->count, sizeof *out, compare_groups);
+	for (size_t i = 0; i < s->count; i++)
+		if (count && out[count - 1].id == out[i].id)
+			out[count - 1].sum += out[i].sum;
+		else
+			out[count++] = out[i];
+	return count;
+}
+
+void rolling_state_seen(struct rolling *r, struct rolling_sequence *s, uint32_t now_s)
+{
+	struct rolling_group *now = mem_alloc((s->count + 1) * sizeof *now);
+	size_t count = sum_up(s, now);
+	for (size_t g = 0; g < count; g++) {
+		const struct rolling_group *was = group_of(r, now[g].id);
+		now[g].seen_s = was && was->sum == now[g].sum ? was->seen_s : now_s;
 	}
-	for (size_t g = 0; g < ROLLING_GROUPS; g++) {
-		if (r->sum[g] == sum[g])
-			continue;
-		r->seen_s[g] = sum[g] ? now_s : 0;
-		r->sum[g] = sum[g];
-	}
-	free(sum);
+	free(r->groups);
+	r->groups = mem_realloc(now, (count + 1) * sizeof *now);
+	r->group_count = count;
+	for (size_t i = 0; i < s->count; i++)
+		s->at[i].seen_s = group_of(r, s->at[i].group)->seen_s;
 }
 
 uint32_t rolling_state_verified(const struct rolling *r, const struct rolling_object *o,
@@ -109,7 +137,7 @@ uint32_t rolling_state_verified(const struct rolling *r, const struct rolling_ob
 		*note = found;
 	if (found && found->kind != ROLLING_KIND_RIGHT)
 		return 0;
-	if (passed < r->seen_s[o->group])
+	if (passed < o->seen_s)
 		passed = 0;
 	return found ? MAX(found->time_s, passed) : passed;
 }

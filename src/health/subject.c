@@ -186,6 +186,7 @@ static void describe(struct health_subject *s)
 		(void)!catalog_parse(buf_str(bytes), bytes->len, CATALOG_TARGET, &s->catalog,
 				     &ignored);
 	count_models(s);
+	catalog_forget_models(&s->catalog);
 }
 
 int health_subject_open(const struct health_subject_from *from, struct health_subject *out,

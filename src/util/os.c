@@ -22,6 +22,7 @@
 
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
@@ -44,6 +45,13 @@ static clockid_t native_cond_clock(pthread_condattr_t *a)
 {
 	return pthread_condattr_setclock(a, CLOCK_MONOTONIC) == 0 ? CLOCK_MONOTONIC
 								  : CLOCK_REALTIME;
+}
+
+static void native_pool_memory(void)
+{
+#ifdef M_ARENA_MAX
+	(void)mallopt(M_ARENA_MAX, 2);
+#endif
 }
 
 static void native_write_back(int fd, uint64_t offset, uint64_t len)
@@ -221,6 +229,7 @@ static int cannot(void)
 
 #define native_cond_clock(a) ((void)(a), CLOCK_REALTIME)
 #define native_write_back(fd, offset, len) ((void)(fd), (void)(offset), (void)(len))
+#define native_pool_memory() ((void)0)
 #define native_nameless_file(dir) ((void)(dir), cannot())
 #define native_linkable_file(dir, mode) ((void)(dir), (void)(mode), cannot())
 #define native_memory_file() cannot()
@@ -628,6 +637,11 @@ static _Thread_local struct {
 static int compare_with_context(const void *a, const void *b)
 {
 	return sorting.compare(a, b, sorting.ctx);
+}
+
+void os_pool_memory(void)
+{
+	native_pool_memory();
 }
 
 void os_sort(void *base, size_t count, size_t size,

@@ -188,6 +188,10 @@ WARN_UNUSED bool os_random(void *data, size_t len);
 
 /* -- the C library --------------------------------------------------------------- */
 
+/* For programs whose many threads mostly wait: their memory comes from few pools, so that what one
+ * has freed is there for the others. Before there are threads. Fall-back: does nothing. */
+void os_pool_memory(void);
+
 /* qsort() with a context for the comparison. */
 void os_sort(void *base, size_t count, size_t size,
 	     int (*compare)(const void *a, const void *b, void *ctx), void *ctx);

@@ -74,3 +74,13 @@ def test_the_import_of_logs_is_measured_beside_goaccess(build):
     for what in ("GoAccess", "ferry stats import", "ferry stats import, a second time"):
         assert f"\n| {what} " in done.stdout
     assert (build / "bench" / "stats" / "access-20000.log").exists()
+
+
+def test_the_health_of_many_mirrors_is_measured(build):
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "bench-health"), str(build), "12"], capture_output=True, text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "MIRRORS": "2", "DEADLINE": "1"})
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert "2 ok; " in rows[1] and "coverage from 100 %" in rows[1], done.stdout
+    assert "2 silent mirrors, deadline 1 s" in rows[4] and "2 critical" in rows[4]

@@ -3,6 +3,7 @@
 #include "cli/opsdb.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
 #include <string.h>
@@ -138,6 +139,7 @@ static int open_history(struct checkup *c, struct err *e)
 
 int checkup_open(struct checkup *c, struct err *e)
 {
+	os_pool_memory();
 	int rc = checkup_settings(c, e);
 	if (rc == 0)
 		rc = take_lock(c, e);

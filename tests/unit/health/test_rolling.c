@@ -193,6 +193,7 @@ static uint64_t check_truth(void)
 	CLEANUP(rolling_sequence_release) struct rolling_sequence s = { 0 };
 	uint64_t known = 0;
 	sequence(&s);
+	rolling_state_seen(w->r, &s, w->r->last_s);
 	for (size_t i = 0; i < s.count; i++)
 		for (uint32_t k = 0; k < s.at[i].count; k++) {
 			const struct truth *t = &thing_of(&s.at[i])->pieces[k];

@@ -94,8 +94,10 @@ static struct rolling *full_state(void)
 	struct rolling *r = rolling_new(NULL, START);
 	uint64_t random = 3;
 	r->last_s = START;
-	for (size_t g = 0; g < ROLLING_GROUPS; g++)
-		r->sum[g] = r->seen_s[g] = 1 + (uint32_t)g;
+	r->groups = mem_alloc(ROLLING_GROUPS * sizeof *r->groups);
+	for (; r->group_count < ROLLING_GROUPS; r->group_count++)
+		r->groups[r->group_count] = (struct rolling_group){ 7, START,
+								    (uint16_t)r->group_count };
 	while (r->notes.count < ROLLING_NOTES)
 		assert_true(rolling_notes_set(&r->notes, next_random(&random), ROLLING_KIND_WRONG,
 					      START));
