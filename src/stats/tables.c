@@ -202,46 +202,48 @@ int stats_tables_put(struct db *db, const char *name, int64_t value, struct err 
 
 /* ---- folding ---- */
 
+/* Of $1, the first day that is kept. */
+static const char *const folding[] = {
+	"INSERT INTO stats_request (day, mirror, outcome, status, requests, bytes) "
+	"SELECT -1, mirror, outcome, status, CAST(SUM(requests) AS BIGINT), "
+	"CAST(SUM(bytes) AS BIGINT) FROM stats_request WHERE day >= 0 AND day < $1 "
+	"GROUP BY mirror, outcome, status "
+	"ON CONFLICT (day, mirror, outcome, status) DO UPDATE SET "
+	"requests = stats_request.requests + excluded.requests, "
+	"bytes = stats_request.bytes + excluded.bytes",
+	"DELETE FROM stats_request WHERE day >= 0 AND day < $1",
+	"INSERT INTO stats_traffic (day, object, mirror, requests, bytes) "
+	"SELECT -1, object, mirror, CAST(SUM(requests) AS BIGINT), "
+	"CAST(SUM(bytes) AS BIGINT) FROM stats_traffic WHERE day >= 0 AND day < $1 "
+	"GROUP BY object, mirror ON CONFLICT (day, object, mirror) DO UPDATE SET "
+	"requests = stats_traffic.requests + excluded.requests, "
+	"bytes = stats_traffic.bytes + excluded.bytes",
+	"DELETE FROM stats_traffic WHERE day >= 0 AND day < $1",
+	"INSERT INTO stats_download "
+	"(live, day, object, country, client, outcome, downloads, bytes) "
+	"SELECT 0, -1, object, country, client, outcome, "
+	"CAST(SUM(downloads) AS BIGINT), CAST(SUM(bytes) AS BIGINT) FROM stats_download "
+	"WHERE live = 0 AND day >= 0 AND day < $1 "
+	"GROUP BY object, country, client, outcome "
+	"ON CONFLICT (live, day, object, country, client, outcome) DO UPDATE SET "
+	"downloads = stats_download.downloads + excluded.downloads, "
+	"bytes = stats_download.bytes + excluded.bytes",
+	"DELETE FROM stats_download WHERE live = 0 AND day >= 0 AND day < $1",
+	"INSERT INTO stats_served (live, day, object, mirror, outcome, downloads) "
+	"SELECT 0, -1, object, mirror, outcome, CAST(SUM(downloads) AS BIGINT) "
+	"FROM stats_served WHERE live = 0 AND day >= 0 AND day < $1 "
+	"GROUP BY object, mirror, outcome "
+	"ON CONFLICT (live, day, object, mirror, outcome) DO UPDATE SET "
+	"downloads = stats_served.downloads + excluded.downloads",
+	"DELETE FROM stats_served WHERE live = 0 AND day >= 0 AND day < $1",
+};
+
 int stats_tables_fold(struct db *db, int64_t before, struct err *e)
 {
-	static const char *const sql[] = {
-		"INSERT INTO stats_request (day, mirror, outcome, status, requests, bytes) "
-		"SELECT -1, mirror, outcome, status, CAST(SUM(requests) AS BIGINT), "
-		"CAST(SUM(bytes) AS BIGINT) FROM stats_request WHERE day >= 0 AND day < $1 "
-		"GROUP BY mirror, outcome, status "
-		"ON CONFLICT (day, mirror, outcome, status) DO UPDATE SET "
-		"requests = stats_request.requests + excluded.requests, "
-		"bytes = stats_request.bytes + excluded.bytes",
-		"DELETE FROM stats_request WHERE day >= 0 AND day < $1",
-		"INSERT INTO stats_traffic (day, object, mirror, requests, bytes) "
-		"SELECT -1, object, mirror, CAST(SUM(requests) AS BIGINT), "
-		"CAST(SUM(bytes) AS BIGINT) FROM stats_traffic WHERE day >= 0 AND day < $1 "
-		"GROUP BY object, mirror ON CONFLICT (day, object, mirror) DO UPDATE SET "
-		"requests = stats_traffic.requests + excluded.requests, "
-		"bytes = stats_traffic.bytes + excluded.bytes",
-		"DELETE FROM stats_traffic WHERE day >= 0 AND day < $1",
-		"INSERT INTO stats_download "
-		"(live, day, object, country, client, outcome, downloads, bytes) "
-		"SELECT 0, -1, object, country, client, outcome, "
-		"CAST(SUM(downloads) AS BIGINT), CAST(SUM(bytes) AS BIGINT) FROM stats_download "
-		"WHERE live = 0 AND day >= 0 AND day < $1 "
-		"GROUP BY object, country, client, outcome "
-		"ON CONFLICT (live, day, object, country, client, outcome) DO UPDATE SET "
-		"downloads = stats_download.downloads + excluded.downloads, "
-		"bytes = stats_download.bytes + excluded.bytes",
-		"DELETE FROM stats_download WHERE live = 0 AND day >= 0 AND day < $1",
-		"INSERT INTO stats_served (live, day, object, mirror, outcome, downloads) "
-		"SELECT 0, -1, object, mirror, outcome, CAST(SUM(downloads) AS BIGINT) "
-		"FROM stats_served WHERE live = 0 AND day >= 0 AND day < $1 "
-		"GROUP BY object, mirror, outcome "
-		"ON CONFLICT (live, day, object, mirror, outcome) DO UPDATE SET "
-		"downloads = stats_served.downloads + excluded.downloads",
-		"DELETE FROM stats_served WHERE live = 0 AND day >= 0 AND day < $1",
-	};
 	int rc = 0;
-	for (size_t i = 0; i < ARRAY_LEN(sql) && rc == 0; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(folding) && rc == 0; i++) {
 		struct db_statement *s;
-		rc = db_prepare(db, sql[i], &s, e);
+		rc = db_prepare(db, folding[i], &s, e);
 		if (rc == 0) {
 			db_bind_i64(s, 1, before);
 			rc = db_run(s, NULL, e);
