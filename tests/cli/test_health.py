@@ -107,6 +107,13 @@ def test_the_metadata_of_any_mirror_is_enough(health, ferry):
     assert result.json["repositories"][0]["from"] == "copy"
 
 
+def test_a_mirror_with_wrong_settings_is_unknown_and_does_not_stop_the_others(health):
+    health.publisher.configure(mirror("a"), mirror("b"), mirror("c"), mirror("s", kind="s3"))
+    result = health("--json", check=1)
+    assert states(result) == {"s": "unknown", "a": "ok", "b": "ok", "c": "ok"}
+    assert "bucket" in findings(mirrors(result)["s"])["reach"]["reason"]
+
+
 def test_only_some_mirrors(health):
     assert set(states(health("--json", "-m", "a", "-m", "c"))) == {"a", "c"}
     assert "did you mean 'a'" in health("-m", "aa", check=2).err
