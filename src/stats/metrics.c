@@ -63,16 +63,21 @@ struct question {
 	"WHERE metric = 'downloads' GROUP BY label ORDER BY all_of_it DESC, label LIMIT 200) top"
 
 static const struct question questions[] = {
+	/* With zeros for the outcomes that have not come yet: a counter that begins with the first
+	 * failure has no increase at the first failure. */
 	{ REQUESTS,
 	  { "mirror", "outcome" },
-	  "SELECT CAST(SUM(r.requests) AS BIGINT), COALESCE(m.name, 'other'), "
-	  "CASE r.outcome WHEN 0 THEN 'success' WHEN 1 THEN 'failure' ELSE 'other' END "
-	  "FROM stats_request r LEFT JOIN stats_mirror m ON m.id = r.mirror "
-	  "GROUP BY COALESCE(m.name, 'other'), r.outcome ORDER BY 2, 3" },
+	  "SELECT CAST(SUM(CASE WHEN r.outcome = k.outcome THEN r.requests ELSE 0 END) AS BIGINT), "
+	  "COALESCE(m.name, 'other'), k.name FROM stats_request r CROSS JOIN (SELECT 0 AS outcome, "
+	  "'success' AS name UNION ALL SELECT 1, 'failure' UNION ALL SELECT 2, 'other') k "
+	  "LEFT JOIN stats_mirror m ON m.id = r.mirror "
+	  "GROUP BY COALESCE(m.name, 'other'), k.name ORDER BY 2, 3" },
 	{ DOWNLOADS,
 	  { "model", "outcome" },
-	  "SELECT CAST(SUM(t.value) AS BIGINT), " MODEL ", t.second FROM stats_total t "
-	  "WHERE t.metric = 'downloads' GROUP BY " MODEL ", t.second ORDER BY 2, 3" },
+	  "SELECT CAST(SUM(CASE WHEN t.second = k.name THEN t.value ELSE 0 END) AS BIGINT), " MODEL
+	  ", k.name FROM stats_total t CROSS JOIN (SELECT 'complete' AS name UNION ALL "
+	  "SELECT 'partial' UNION ALL SELECT 'failed') k "
+	  "WHERE t.metric = 'downloads' GROUP BY " MODEL ", k.name ORDER BY 2, 3" },
 	{ DOWNLOAD_BYTES,
 	  { "model" },
 	  "SELECT CAST(SUM(x.bytes) AS BIGINT), x.model FROM (SELECT s.bytes AS bytes, "

@@ -373,16 +373,16 @@ def test_counters_never_go_back_when_late_logs_change_what_was_counted(local, wo
 
     prometheus = ["--prometheus", work / "stats.prom"]
     local.load("us=us-0.log", *prometheus)
-    assert totals() == {"partial": 1}
+    assert totals() == {"partial": 1, "complete": 0, "failed": 0}
     late = Request(FIRST + 300, o, client, "us", 206, 400, 600)
     (work / "late.log").write_text(world.line(late) + "\n")
     local.load("us=late.log", *prometheus)
-    assert totals() == {"partial": 1, "complete": 1}
+    assert totals() == {"partial": 1, "complete": 1, "failed": 0}
     # The next partial one is the first that is.
     other = Request(FIRST + 900, o, CLIENTS[4], "us", 206, 0, 10)
     (work / "other.log").write_text(world.line(other) + "\n")
     local.load("us=other.log", *prometheus)
-    assert totals() == {"partial": 1, "complete": 1}
+    assert totals() == {"partial": 1, "complete": 1, "failed": 0}
     assert local.show("model") == {"m1": {"downloads": 1, "partial": 1, "bytes": 1010}}
 
 
