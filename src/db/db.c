@@ -162,11 +162,6 @@ void db_bind_i64(struct db_statement *s, unsigned at, int64_t value)
 	value_at(s, at, DB_I64)->i64 = value;
 }
 
-void db_bind_double(struct db_statement *s, unsigned at, double value)
-{
-	value_at(s, at, DB_DOUBLE)->real = value;
-}
-
 static void bind_bytes(struct db_value *v, const void *data, size_t len)
 {
 	if (v->cap < len + 1) {
@@ -228,11 +223,6 @@ bool db_is_null(const struct db_statement *s, unsigned column)
 int64_t db_i64(const struct db_statement *s, unsigned column)
 {
 	return s->db->ops->i64(s, column);
-}
-
-double db_double(const struct db_statement *s, unsigned column)
-{
-	return s->db->ops->real(s, column);
 }
 
 const char *db_text(const struct db_statement *s, unsigned column)

@@ -5,7 +5,7 @@
  *  - parameters are $1, $2, … and are bound, never put into the text;
  *  - PostgreSQL infers the type of a parameter: CAST($1 AS BIGINT) where it is not that of a
  *    column. It has all rows of a result in memory: limit them;
- *  - the SQL is what both know: BIGINT, DOUBLE PRECISION, TEXT, BYTEA; INSERT … ON CONFLICT;
+ *  - the SQL is what both know: BIGINT, TEXT, BYTEA; INSERT … ON CONFLICT;
  *    no AUTOINCREMENT, no SERIAL, no functions of one of them alone. Text is UTF-8 without NUL;
  *  - a database is used by one thread at a time. Other processes may use it meanwhile: a write of
  *    theirs is waited for;
@@ -59,7 +59,6 @@ struct db_statement;
 WARN_UNUSED int db_prepare(struct db *d, const char *sql, struct db_statement **out, struct err *e);
 /* `at`: 1 for $1. Texts and blobs are copied. Without a value it is NULL. */
 void db_bind_i64(struct db_statement *s, unsigned at, int64_t value);
-void db_bind_double(struct db_statement *s, unsigned at, double value);
 void db_bind_text(struct db_statement *s, unsigned at, const char *value); /* NULL: NULL */
 void db_bind_blob(struct db_statement *s, unsigned at, const void *data, size_t len);
 /* 1: there is a row, 0: no more. After 0 or an error the statement can be bound and run again. */
@@ -69,11 +68,9 @@ WARN_UNUSED int db_run(struct db_statement *s, uint64_t *changed, struct err *e)
 /* Ends it before its last row. */
 void db_reset(struct db_statement *s);
 
-/* Of the current row, from 0 on; borrowed until the next db_step(). NULL is 0, 0.0, "" or no
- * bytes. */
+/* Of the current row, from 0 on; borrowed until the next db_step(). NULL is 0, "" or no bytes. */
 bool db_is_null(const struct db_statement *s, unsigned column);
 int64_t db_i64(const struct db_statement *s, unsigned column);
-double db_double(const struct db_statement *s, unsigned column);
 const char *db_text(const struct db_statement *s, unsigned column);
 const void *db_blob(const struct db_statement *s, unsigned column, size_t *len);
 

@@ -12,12 +12,11 @@
 #define DB_WAIT_MS 30000
 #define DB_MAX_PARAMETERS 32
 
-enum db_type { DB_NULL, DB_I64, DB_DOUBLE, DB_TEXT, DB_BLOB };
+enum db_type { DB_NULL, DB_I64, DB_TEXT, DB_BLOB };
 
 struct db_value {
 	enum db_type type;
 	int64_t i64;
-	double real;
 	char *data; /* of a text, with NUL, or of a blob; owned */
 	size_t len, cap;
 };
@@ -45,7 +44,6 @@ struct db_ops {
 	void (*reset)(struct db_statement *s);
 	bool (*is_null)(const struct db_statement *s, unsigned column);
 	int64_t (*i64)(const struct db_statement *s, unsigned column);
-	double (*real)(const struct db_statement *s, unsigned column);
 	const char *(*text)(const struct db_statement *s, unsigned column);
 	const void *(*blob)(const struct db_statement *s, unsigned column, size_t *len);
 };

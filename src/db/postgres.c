@@ -337,8 +337,6 @@ static void put_argument(struct arguments *a, unsigned i, const struct db_value 
 	a->lengths[i] = v->type == DB_BLOB ? (int)v->len : 0;
 	if (v->type == DB_I64)
 		snprintf(number, NUMBER_TEXT, "%lld", (long long)v->i64);
-	if (v->type == DB_DOUBLE)
-		snprintf(number, NUMBER_TEXT, "%.17g", v->real);
 }
 
 static int run(struct db_statement *s, struct err *e)
@@ -391,11 +389,6 @@ static int64_t postgres_i64(const struct db_statement *s, unsigned column)
 	return strtoll(postgres_text(s, column), NULL, 10);
 }
 
-static double postgres_real(const struct db_statement *s, unsigned column)
-{
-	return strtod(postgres_text(s, column), NULL);
-}
-
 static const void *postgres_blob(const struct db_statement *s, unsigned column, size_t *len)
 {
 	struct prepared *p = prep(s);
@@ -424,7 +417,6 @@ const struct db_ops db_postgres = {
 	.reset = postgres_reset,
 	.is_null = postgres_is_null,
 	.i64 = postgres_i64,
-	.real = postgres_real,
 	.text = postgres_text,
 	.blob = postgres_blob,
 };

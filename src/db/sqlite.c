@@ -160,8 +160,6 @@ static int bind_value(sqlite3_stmt *to, int at, const struct db_value *v)
 		return sqlite3_bind_null(to, at);
 	case DB_I64:
 		return sqlite3_bind_int64(to, at, v->i64);
-	case DB_DOUBLE:
-		return sqlite3_bind_double(to, at, v->real);
 	case DB_TEXT:
 		return sqlite3_bind_text64(to, at, v->data, v->len, SQLITE_STATIC, SQLITE_UTF8);
 	case DB_BLOB:
@@ -217,11 +215,6 @@ static int64_t sqlite_i64(const struct db_statement *s, unsigned column)
 	return sqlite3_column_int64(stmt(s), (int)column);
 }
 
-static double sqlite_real(const struct db_statement *s, unsigned column)
-{
-	return sqlite3_column_double(stmt(s), (int)column);
-}
-
 static const char *sqlite_text(const struct db_statement *s, unsigned column)
 {
 	const unsigned char *text = sqlite3_column_text(stmt(s), (int)column);
@@ -247,7 +240,6 @@ const struct db_ops db_sqlite = {
 	.reset = sqlite_reset,
 	.is_null = sqlite_is_null,
 	.i64 = sqlite_i64,
-	.real = sqlite_real,
 	.text = sqlite_text,
 	.blob = sqlite_blob,
 };

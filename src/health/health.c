@@ -89,11 +89,3 @@ void health_find(struct health_findings *f, enum health_check check, enum health
 	free(old->reason);
 	*old = (struct health_finding){ check, state, reason_from(text) };
 }
-
-enum health_state health_findings_worst(const struct health_findings *f)
-{
-	enum health_state worst = HEALTH_OK;
-	for (size_t i = 0; i < f->count; i++)
-		worst = health_worse(worst, f->at[i].state);
-	return worst;
-}

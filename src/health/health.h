@@ -55,6 +55,5 @@ void health_findings_release(struct health_findings *f);
 /* At most one finding of each check: a worse one replaces, an equal or better one is dropped. */
 void health_find(struct health_findings *f, enum health_check check, enum health_state state,
 		 const char *fmt, ...) PRINTF_LIKE(4, 5);
-enum health_state health_findings_worst(const struct health_findings *f);
 
 #endif

@@ -2,6 +2,8 @@
 #include "util/file.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Backslash and line feed; in label values the quote, too. */
@@ -38,7 +40,18 @@ static void add_labels(struct buf *out, const char *const *labels)
 		buf_addc(out, '}');
 }
 
-/* Whole numbers in full, others with all their digits. */
+/* As few digits as read back as the same number: 0.1, not 0.10000000000000001. 17 always do. */
+static void add_fraction(struct buf *out, double value)
+{
+	char text[32];
+	int digits = 15;
+	do
+		snprintf(text, sizeof text, "%.*g", digits, value);
+	while (digits++ < 17 && strtod(text, NULL) != value);
+	buf_adds(out, text);
+}
+
+/* Whole numbers in full. */
 static void add_number(struct buf *out, double value)
 {
 	if (isnan(value))
@@ -48,7 +61,7 @@ static void add_number(struct buf *out, double value)
 	else if (fabs(value) < 1e15 && value == (double)(int64_t)value)
 		buf_addf(out, "%.0f", value);
 	else
-		buf_addf(out, "%.17g", value);
+		add_fraction(out, value);
 }
 
 void metrics_add(struct buf *out, const struct metric *m, const char *const *labels, double value)

@@ -40,7 +40,7 @@ static enum need need_of(const struct writer_status *s, const struct ceremony_op
 	if (s->waiting)
 		return NEED_SIGNATURES;
 	return s->expires_s - now_s < tuf_margin_s(s->role, o->within_s) ? NEED_RENEWAL
-									  : NEED_NOTHING;
+									 : NEED_NOTHING;
 }
 
 /* ---- the document ---- */

@@ -25,17 +25,17 @@ struct cli_sought {
 };
 
 struct command {
-	const char *name;                  /* "fetch" */
-	const char *summary;               /* one line for `ferry --help` */
-	const char *const *synopsis;       /* operand forms, NULL-ended: "MODEL[:VARIANT]"; NULL: it
-					      takes none */
-	const char *description;           /* a paragraph or two for --help; may be NULL */
-	const struct opt *opts;            /* own options; NULL: none */
-	size_t opts_size;                  /* of the struct that opts fill; zeroed */
-	const void *defaults;              /* initial value of that struct; NULL: zeroes */
+	const char *name;            /* "fetch" */
+	const char *summary;         /* one line for `ferry --help` */
+	const char *const *synopsis; /* operand forms, NULL-ended: "MODEL[:VARIANT]"; NULL: it
+					takes none */
+	const char *description;     /* a paragraph or two for --help; may be NULL */
+	const struct opt *opts;      /* own options; NULL: none */
+	size_t opts_size;            /* of the struct that opts fill; zeroed */
+	const void *defaults;        /* initial value of that struct; NULL: zeroes */
 	/* Sub-commands, NULL-ended. With run, too, it runs if none of them is named. */
 	const struct command *const *subs;
-	bool stop_at_operand;              /* options end at the first operand (`run`) */
+	bool stop_at_operand; /* options end at the first operand (`run`) */
 	enum opt_hint operand_hint;
 	int min_operands, max_operands; /* max -1: any number */
 	bool asked; /* what it prints is what it was asked for, as a list: even with --quiet */

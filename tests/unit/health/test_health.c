@@ -32,7 +32,6 @@ static void a_check_has_one_finding_the_worst(void **s)
 {
 	(void)s;
 	CLEANUP(health_findings_release) struct health_findings f = { 0 };
-	assert_int_equal(health_findings_worst(&f), HEALTH_OK);
 	health_find(&f, HEALTH_REACH, HEALTH_OK, "in %d ms", 5);
 	health_find(&f, HEALTH_OBJECTS, HEALTH_WARNING, "first");
 	health_find(&f, HEALTH_OBJECTS, HEALTH_WARNING, "second");
@@ -40,11 +39,11 @@ static void a_check_has_one_finding_the_worst(void **s)
 	assert_int_equal(f.count, 2);
 	assert_string_equal(f.at[0].reason, "in 5 ms");
 	assert_string_equal(f.at[1].reason, "first");
-	assert_int_equal(health_findings_worst(&f), HEALTH_WARNING);
+	assert_int_equal(f.at[1].state, HEALTH_WARNING);
 	health_find(&f, HEALTH_OBJECTS, HEALTH_CRITICAL, "worse");
 	assert_int_equal(f.count, 2);
 	assert_string_equal(f.at[1].reason, "worse");
-	assert_int_equal(health_findings_worst(&f), HEALTH_CRITICAL);
+	assert_int_equal(f.at[1].state, HEALTH_CRITICAL);
 }
 
 static void the_reason_is_one_line_of_limited_length(void **s)

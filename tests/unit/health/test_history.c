@@ -42,8 +42,8 @@ static void run(struct place *p, int64_t now_s, enum health_state found, bool si
 	struct err e = ERR_INIT;
 	assert_ok(health_history_load(p->db, "lab", &h, &e), &e);
 	struct health_known *k = health_history_of(&h, "eu");
-	enum health_state from =
-		health_judge(&k->checks[HEALTH_REACH], found, "it's \"down\"", at_once, now_s);
+	enum health_state from = health_judge(&k->checks[HEALTH_REACH], found, "it's \"down\"",
+					      at_once, now_s);
 	const struct health_change change = {
 		.mirror = "eu",
 		.check = HEALTH_REACH,
@@ -105,10 +105,9 @@ static void the_states_of_the_audit_come_back_byte_for_byte(void **state)
 	CLEANUP(health_history_release) struct health_history h = HEALTH_HISTORY_INIT;
 	struct err e = ERR_INIT;
 	const struct health_result result = { .mirror = "eu" };
-	const struct health_record record = { .start_s = NOON,
-					      .results = &result,
-					      .result_count = 1,
-					      .keep_s = DAY };
+	const struct health_record record = {
+		.start_s = NOON, .results = &result, .result_count = 1, .keep_s = DAY
+	};
 	buf_add(&health_history_of(&h, "eu")->audit, bytes, sizeof bytes);
 	health_history_of(&h, "eu")->newest_s = 42;
 	assert_ok(health_history_save(p->db, "lab", &h, &record, &e), &e);
