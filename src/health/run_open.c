@@ -1,5 +1,6 @@
 #include "health/run_internal.h"
 
+#include "http/access.h"
 #include "http/url.h"
 #include "settings/access.h"
 #include "settings/fetch.h"
@@ -123,6 +124,8 @@ static int read_settings(struct health_run *run, struct err *e)
 	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
 	struct settings_fetch fetch;
 	int rc = settings_access_read(o->conf, &run->r->access, e);
+	/* Statistics of downloads leave our own checks out. */
+	http_access_program(&run->r->access, "health");
 	if (rc == 0)
 		rc = settings_fetch_read(o->conf, &fetch, e);
 	if (rc == 0)

@@ -157,7 +157,8 @@ int path_xdg(const char *variable, const char *below_home, char **out, struct er
 	const char *home = getenv("HOME");
 	if (!home || home[0] != '/') {
 		err_set(e, ERR_USAGE, "neither %s nor HOME is set", variable);
-		return err_hint(e, "set HOME, or set FERRY_HOME to the folder to use");
+		return err_hint(e, "set HOME, or set %s to the absolute path of a folder",
+				variable);
 	}
 	*out = path_join(home, below_home);
 	return 0;

@@ -14,11 +14,11 @@ from test_every_kind import Everywhere, registry  # noqa: F401 (fixture)
 from waiting import PATIENCE
 
 CHECKS = {
-    "folder": {"reach", "release", "catalog", "objects", "ranges", "clock"},
+    "folder": {"reach", "release", "catalog", "objects", "ranges", "clock", "headers"},
     "s3": {"reach", "release", "catalog", "objects", "ranges", "clock", "headers"},
     "r2": {"reach", "release", "catalog", "objects", "ranges", "clock", "headers"},
     "releases": {"reach", "objects", "ranges", "clock", "quota"},
-    "git": {"reach", "release", "catalog", "objects", "ranges", "clock"},
+    "git": {"reach", "release", "catalog", "objects", "ranges", "clock", "headers"},
     "registry": {"reach", "release", "catalog", "objects", "ranges", "clock"},
 }
 

@@ -77,6 +77,7 @@ def test_what_was_downloaded_is_what_is_counted(mirrors):
     mirrors.run("curl", "-sS", "-A", "torn", "-r", "0-999", "-o", "torn", url)
     mirrors.run("curl", "-sS", "-I", url)
     mirrors.publisher("verify", "--full", "--url", mirrors.servers["b"].url)
+    mirrors.publisher("health", check=None)
     mirrors.close()
     told = mirrors.publisher("stats", "import", "--json", *[f"{n}={mirrors.log(n)}" for n in "ab"])
     assert told.json["lines"]["own"] > 0 and told.json["lines"]["method"] == 1

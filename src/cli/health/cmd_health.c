@@ -42,7 +42,9 @@ static int check_opts(const struct cli *cli, struct err *e)
 					 "--mirror chooses a mirror", e);
 	}
 	if (o->merge && !cli->count)
-		return err_set(e, ERR_USAGE, "--merge needs the reports of the places");
+		return err_set(e, ERR_USAGE,
+			       "--merge needs the reports of the places: files that `ferry health "
+			       "--json` has written");
 	if (o->merge && (looks || o->nagios))
 		return err_set(e, ERR_USAGE, "--merge takes only reports");
 	if (o->watch_s && (cli->json || o->nagios))
@@ -193,15 +195,14 @@ static int health_run_command(struct cli *cli, struct err *e)
 {
 	const struct health_opts *o = cli->opts;
 	int rc = check_opts(cli, e);
-	if (rc < 0)
-		return rc;
-	if (o->merge)
-		return merge(cli, e);
-	if (o->test_alert)
-		return test_alerts(cli, e);
-	if (o->watch_s)
-		return watch(cli, e);
-	rc = run_once(cli, e);
+	if (rc == 0 && o->merge)
+		rc = merge(cli, e);
+	else if (rc == 0 && o->test_alert)
+		rc = test_alerts(cli, e);
+	else if (rc == 0 && o->watch_s)
+		rc = watch(cli, e);
+	else if (rc == 0)
+		rc = run_once(cli, e);
 	if (rc < 0 && o->nagios && e->class && !err_is(e, ERR_CANCELLED)) {
 		nagios_failed(cli, e);
 		err_clear(e);

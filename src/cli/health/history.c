@@ -2,6 +2,7 @@
 
 #include "cli/opsdb.h"
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <string.h>
 #include <time.h>
@@ -127,6 +128,13 @@ static void print_uptime(struct cli *cli, const json_t *mirrors)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
+static int not_seen(const char *mirror, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(mirror);
+	err_set(e, ERR_NOT_FOUND, "no run in this time has looked at a mirror '%s'", shown);
+	return err_hint(e, "`ferry health history` without --mirror shows all of them");
+}
+
 static int show_uptime(struct cli *cli, struct db *d, json_t *document, int64_t since_s,
 		       struct err *e)
 {
@@ -135,6 +143,8 @@ static int show_uptime(struct cli *cli, struct db *d, json_t *document, int64_t 
 	json_t *m;
 	size_t i;
 	int rc = health_history_days(d, o->name, o->mirror, since_s, add_day, &days, e);
+	if (rc == 0 && o->mirror && !json_array_size(days.mirrors))
+		rc = not_seen(o->mirror, e);
 	if (rc < 0)
 		return rc;
 	json_array_foreach (days.mirrors, i, m)
