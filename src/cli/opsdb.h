@@ -7,5 +7,6 @@
 /* A file or folder there. The caller frees. */
 WARN_UNUSED int opsdb_path(const char *name, char **out, struct err *e);
 #define OPSDB_NAME "ops.db"
+#define OPSDB_COPIES "health" /* a folder for each repository without a local tree */
 
 #endif

@@ -112,6 +112,11 @@ int stats_import_open(struct db *db, const struct stats_import_options *o,
 	return rc;
 }
 
+bool stats_import_knows(const struct stats_import *i)
+{
+	return i->known.count;
+}
+
 /* ---- mirrors ---- */
 
 /* Its number; the last one is for all further ones. */

@@ -78,6 +78,8 @@ WARN_UNUSED int stats_import_open(struct db *db, const struct stats_import_optio
 void stats_import_close(struct stats_import *i); /* what was not written is forgotten */
 DEFINE_CLEANUP(struct stats_import, stats_import_close);
 
+/* Whether it knows any object: without, no request could be counted. */
+bool stats_import_knows(const struct stats_import *i);
 /* Which mirror the following logs are of: a name that path_is_id() accepts. */
 WARN_UNUSED int stats_import_mirror(struct stats_import *i, const char *name, struct err *e);
 /* Takes requests and marks; valid as long as i. */

@@ -89,6 +89,17 @@ def test_what_was_downloaded_is_what_is_counted(mirrors):
         {"ferry": 3, "curl": 1, "aria2": 1, "other": 1}
 
 
+def test_a_machine_that_only_watches_counts_what_health_has_fetched(mirrors):
+    mirrors.fetch()
+    logs = [mirrors.log(name) for name in "ab"]
+    told = mirrors.reader("stats", "import", *logs, check=2)
+    assert "no catalog is known" in told.err and "`ferry health`" in told.err
+    mirrors.reader("health", "--no-audit", check=None)
+    mirrors.reader("stats", "import", *logs)
+    (row,) = mirrors.reader("stats", "show", "--json").json["rows"]
+    assert (row["name"], row["downloads"]) == ("tiny", 1)
+
+
 def test_each_fetch_has_a_token_of_its_own_unless_nobody_wants_one(mirrors):
     token = re.compile(r"ferry/\S+ \(fetch; t=[0-9a-f]{16}\)")
     mirrors.fetch()

@@ -144,7 +144,7 @@ int checkup_open(struct checkup *c, struct err *e)
 	if (rc == 0)
 		rc = take_lock(c, e);
 	if (rc == 0)
-		rc = opsdb_path("health", &c->state_dir, e);
+		rc = opsdb_path(OPSDB_COPIES, &c->state_dir, e);
 	if (rc == 0)
 		rc = opsdb_path("mirrors", &c->records_dir, e);
 	return rc < 0 ? rc : open_history(c, e);

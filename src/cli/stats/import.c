@@ -1,5 +1,6 @@
 #include "cli/stats/stats.h"
 
+#include "cli/opsdb.h"
 #include "cli/stats/bucket.h"
 #include "cli/values.h"
 #include "repository/repository.h"
@@ -119,13 +120,23 @@ static int learn_tree(struct job *j, const char *dir, struct err *e)
 	return 0;
 }
 
+/* On a machine that only watches: what `ferry health` has verified and kept. */
+static int learn_copy(struct job *j, const char *repository, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *copies = NULL;
+	int rc = opsdb_path(OPSDB_COPIES, &copies, e);
+	CLEANUP(mem_free_ptr)
+	char *path = rc == 0 ? mem_printf("%s/%s/catalog.json", copies, repository) : NULL;
+	return path && file_exists(path) ? learn_file(j, path, e) : rc;
+}
+
 static int learn_all(struct job *j, struct err *e)
 {
 	CLEANUP(settings_repositories_release) struct settings_repositories all = { 0 };
 	int rc = settings_repositories_read(j->place.conf, &all, e);
 	for (size_t i = 0; i < all.count && rc == 0; i++)
-		if (all.at[i].dir)
-			rc = learn_tree(j, all.at[i].dir, e);
+		rc = all.at[i].dir ? learn_tree(j, all.at[i].dir, e)
+				   : learn_copy(j, all.at[i].name, e);
 	for (size_t i = 0; i < j->place.settings.catalogs.count && rc == 0; i++)
 		rc = learn_file(j, j->place.settings.catalogs.at[i], e);
 	for (size_t i = 0; i < j->o->catalogs.count && rc == 0; i++)
@@ -245,7 +256,14 @@ static int open_import(struct job *j, struct err *e)
 	int rc = lock(j, e);
 	if (rc == 0)
 		rc = learn_all(j, e);
-	return rc < 0 ? rc : stats_import_open(j->place.db, &options, &j->import, e);
+	if (rc == 0)
+		rc = stats_import_open(j->place.db, &options, &j->import, e);
+	if (rc < 0 || stats_import_knows(j->import))
+		return rc;
+	/* What is read now would not be read again when a catalog is known. */
+	err_set(e, ERR_USAGE, "no catalog is known, so no line of a log could be counted");
+	return err_hint(e, "name one with --catalog or with catalogs in [stats], or run "
+			   "`ferry health` first, which fetches that of [repository.NAME]");
 }
 
 static void put_result(json_t *document, const struct log_totals *t,
