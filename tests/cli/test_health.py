@@ -176,6 +176,8 @@ def test_several_repositories_have_a_part_of_the_report_each(health):
         ("test", "ok"), ("other", "critical")]
     assert states(result)["d"] == "critical"
     assert states(health("--json", "-m", "a", "--name", "test")) == {"a": "ok"}
+    values = health("--nagios", check=2).out.partition("|")[2]
+    assert "'test/a up'=1" in values and "'other/d up'=0" in values
     assert "there is no mirror 'e'" in health("-m", "e", check=2).err
     assert "did you mean 'other'" in health("--name", "othre", check=3).err
 

@@ -115,7 +115,8 @@ static int take_lock(struct checkup *c, struct err *e)
 /* The checks are worth more than their history. */
 static void without_history(struct checkup *c, struct err *why)
 {
-	report_warn(c->cli->report, "the history cannot be kept: %s", why->text);
+	report_warn(c->cli->report, "the history cannot be kept: %s%s%s", why->text,
+		    *why->hint ? "; " : "", why->hint);
 	err_clear(why);
 	db_close(STEAL(c->db));
 }

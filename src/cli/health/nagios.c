@@ -26,6 +26,14 @@ static void add_text(struct buf *b, const char *text)
 		buf_addc(b, *text == '|' ? '/' : *text);
 }
 
+/* Labels must differ, and two repositories may have mirrors of the same name. The caller frees. */
+static char *name_of(const json_t *repositories, const json_t *r, const json_t *m)
+{
+	const char *id = json_text(m, "id");
+	return json_array_size(repositories) > 1 ? mem_printf("%s/%s", json_text(r, "name"), id)
+						 : mem_strdup(id);
+}
+
 static void add_findings(struct buf *b, const json_t *of, const char *name)
 {
 	const json_t *f;
@@ -59,9 +67,8 @@ static void add_label(struct buf *b, const char *mirror, const char *what)
 	buf_addf(b, " %s'=", what);
 }
 
-static void add_values(struct buf *b, const json_t *m)
+static void add_values(struct buf *b, const json_t *m, const char *id)
 {
-	const char *id = json_text(m, "id");
 	const json_t *times = json_object_get(m, "times_us");
 	add_label(b, id, "up");
 	buf_addf(b, "%d;;;0;1", json_flag(m, "up"));
@@ -84,8 +91,10 @@ static void add_summary(struct buf *b, const json_t *repositories)
 	for (i = 0; i < ARRAY_LEN(states); i++)
 		buf_addf(b, " %s=%zu;;;0", states[i], count_all(repositories, states[i]));
 	json_array_foreach (repositories, i, r)
-		json_array_foreach (json_object_get(r, "mirrors"), k, m)
-			add_values(b, m);
+		json_array_foreach (json_object_get(r, "mirrors"), k, m) {
+			CLEANUP(mem_free_ptr) char *name = name_of(repositories, r, m);
+			add_values(b, m, name);
+		}
 }
 
 void nagios_print(struct cli *cli, const json_t *document)
@@ -97,9 +106,11 @@ void nagios_print(struct cli *cli, const json_t *document)
 	size_t i, k, all = count_all(repositories, NULL);
 	json_array_foreach (repositories, i, r) {
 		add_findings(&text, r, json_text(r, "name"));
-		json_array_foreach (json_object_get(r, "mirrors"), k, m)
+		json_array_foreach (json_object_get(r, "mirrors"), k, m) {
+			CLEANUP(mem_free_ptr) char *name = name_of(repositories, r, m);
 			if (!json_object_get(m, "silenced"))
-				add_findings(&text, m, json_text(m, "id"));
+				add_findings(&text, m, name);
+		}
 	}
 	if (!text.len)
 		buf_addf(&text, "%zu mirror%s ok", all, all == 1 ? " is" : "s are");
