@@ -31,10 +31,14 @@ static void add_counts(struct log_counts *to, const struct log_counts *c)
 
 int log_source_failed(struct log_import *i, const char *name, int rc, struct err *e)
 {
+	struct err stopped = ERR_INIT, why = *e;
+	if (cancel_check(i->o->cancel, &stopped) < 0) {
+		*e = stopped;
+		return -(int)e->class;
+	}
 	i->t->failed++;
 	if (!i->s->failed)
 		return rc;
-	struct err why = *e;
 	err_clear(e);
 	return i->s->failed(i->s->ctx, name, &why, e);
 }
@@ -82,7 +86,7 @@ int log_source_one(struct log_import *i, const struct log_one *one, struct err *
 	bool fatal = false;
 	struct watched watched;
 	begin_task(&watched, i, one->fd, one->name);
-	int rc = log_stream_open(one->fd, one->name, &stream, e);
+	int rc = log_stream_open(one->fd, one->name, i->o->cancel, &stream, e);
 	if (rc == 0) {
 		struct log_follow f = {
 			.stream = stream,

@@ -1,9 +1,11 @@
 #include "stats/log_stream.h"
 
 #include "prepare/archive_stream.h"
+#include "util/cancel.h"
 #include "util/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,15 +13,31 @@
 struct log_stream {
 	int fd;
 	const char *name;
+	const struct cancel *cancel;
 	bool regular;
 	char first[ARCHIVE_STREAM_MAGIC];
 	size_t first_len, first_given;
 	struct archive_stream *archive; /* NULL: it is not compressed */
 };
 
+#define TICK_MS 200
+
+/* A pipe or a terminal may have nothing for long. */
+static int await(const struct log_stream *s, struct err *e)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	int rc = 0;
+	while (rc == 0 && poll(&p, 1, TICK_MS) <= 0)
+		rc = cancel_check(s->cancel, e);
+	return rc;
+}
+
 static int read_some(struct log_stream *s, void *data, size_t len, size_t *got, struct err *e)
 {
 	ssize_t n;
+	int rc = s->regular ? 0 : await(s, e);
+	if (rc < 0)
+		return rc;
 	do
 		n = read(s->fd, data, len);
 	while (n < 0 && errno == EINTR);
@@ -52,12 +70,14 @@ static int set_place(struct log_stream *s, uint64_t offset, struct err *e)
 	return 0;
 }
 
-int log_stream_open(int fd, const char *name, struct log_stream **out, struct err *e)
+int log_stream_open(int fd, const char *name, const struct cancel *cancel, struct log_stream **out,
+		    struct err *e)
 {
 	struct stat st;
 	CLEANUP_PTR(log_stream_free) struct log_stream *s = NEW(struct log_stream);
 	s->fd = fd;
 	s->name = name;
+	s->cancel = cancel;
 	s->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	int rc = s->regular ? set_place(s, 0, e) : 0;
 	if (rc == 0)

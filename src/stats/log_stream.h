@@ -7,11 +7,13 @@
 #include "util/base.h"
 #include "util/err.h"
 
+struct cancel;
 struct log_stream;
 
-/* Reads from the start of fd if it can be set there, else from where it is. fd stays open; it and
- * the name, for messages, are borrowed. */
-WARN_UNUSED int log_stream_open(int fd, const char *name, struct log_stream **out, struct err *e);
+/* Reads from the start of fd if it can be set there, else from where it is. fd stays open; it, the
+ * name, for messages, and cancel, for pipes that have nothing, are borrowed. */
+WARN_UNUSED int log_stream_open(int fd, const char *name, const struct cancel *cancel,
+				struct log_stream **out, struct err *e);
 void log_stream_free(struct log_stream *s);
 DEFINE_CLEANUP(struct log_stream, log_stream_free);
 
