@@ -85,8 +85,8 @@ static int range_of(struct probe_run *r, const struct repository_file *f, struct
 			    f->key, answer->status == 200 ? " (status 200)" : "");
 		return 0;
 	}
-	/* The check of objects tells what is missing. */
-	if (rc == -ERR_NOT_FOUND)
+	/* The check of objects tells what is missing. S3 answers 403 for it to who may not list. */
+	if (rc == -ERR_NOT_FOUND || (rc < 0 && answer->status == 403))
 		return 0;
 	if (rc < 0)
 		return probe_run_fault(r, HEALTH_RANGES, HEALTH_WARNING, &why, e);
