@@ -2,8 +2,10 @@
 ranges and resumes, once even if a log is imported twice or an import is killed."""
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 
@@ -16,7 +18,7 @@ from access_logs import CLIENTS, DAY, FIRST, Client, Request, World, by_day, by_
 from disks import SmallDisk
 from ops_metrics import STATS
 from postgres import Postgres
-from waiting import until
+from waiting import PATIENCE, until
 
 # The last window has ended, and the first salt is not due for an hour: the clock goes on from here.
 SETTLED = moment(FIRST + 4 * DAY - 3600)
@@ -268,6 +270,20 @@ def test_a_second_import_says_which_process_is_running(local, work):
     first.stdin.close()
     assert first.wait() == 0
     assert f"process {first.pid}" in second.err and "another import" in second.err
+
+
+@pytest.mark.parametrize("where", ["-", "pipe"])
+def test_an_import_that_waits_for_a_pipe_can_be_stopped(local, work, where):
+    World(12, downloads=1).write(work)
+    os.mkfifo(work / "pipe")
+    running = local.ferry.start("stats", "import", "--database", local.database, "--catalog",
+                                work / "catalog.json", where, stdin=subprocess.PIPE)
+    lock = work / "ops.db.import.lock"
+    until(lambda: lock.exists() and lock.read_text().strip(), running)
+    running.send_signal(signal.SIGINT)
+    running.wait(PATIENCE)      # its standard input is open
+    told = running.communicate()[1]
+    assert running.returncode == -signal.SIGINT and "warning" not in told, told
 
 
 def test_a_damaged_database_is_left_alone(local, work):

@@ -70,7 +70,7 @@ static void follow(int fd, struct memory *m)
 	struct log_stream *stream = NULL;
 	struct log_followed out;
 	bool fatal;
-	if (log_stream_open(fd, "fuzz", &stream, &e) < 0)
+	if (log_stream_open(fd, "fuzz", NULL, &stream, &e) < 0)
 		return;
 	struct log_follow f = { .stream = stream,
 				.name = "fuzz",

@@ -218,7 +218,7 @@ static void the_deadline_ends_a_slow_answer(void **state)
 							.times = UINT_MAX,
 							.harm = MEM_SLOW,
 							.at = 60000 });
-	w->o.deadline_us = w->clock.now_us + 20000000;
+	w->o.deadline_us = w->clock.now_us + 20000;
 	w->o.clock = &w->clock.clock;
 	run_after(0);
 	assert_int_equal(w->report.totals.right, 0);
