@@ -208,6 +208,8 @@ static int read_folder(struct log_import *i, const char *dir, struct err *e)
 {
 	CLEANUP(found_release) struct found_files l = { 0 };
 	int rc = find_files(dir, 0, &l, e);
+	if (rc < 0)
+		rc = log_source_failed(i, dir, rc, e);
 	if (l.count)
 		qsort(l.at, l.count, sizeof *l.at, compare_files);
 	i->in_folder = true;

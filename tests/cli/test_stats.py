@@ -426,6 +426,16 @@ def test_logs_and_their_mirrors_can_be_named_in_ferry_conf(ferry, work):
     assert stats.show("variant") == world.sessions(by_variant)
 
 
+def test_a_log_that_is_gone_keeps_no_other_from_being_read(stats, work):
+    world = World(21, downloads=5)
+    logs = words(world.write(work))
+    told = stats.load("gone.log", *logs, check=1)
+    assert [f["log"] for f in told.json["failed_logs"]] == ["gone.log"]
+    assert "gone.log: No such file" in told.err
+    stats.is_true(world)
+    assert stats.load("gone.log", check=3).json["error"]["class"] == "not-found"
+
+
 def test_what_is_published_has_no_row_of_few_sessions(local, work):
     world = World(20, downloads=0)
     for i, o in enumerate(world.objects[:3]):

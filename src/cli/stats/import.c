@@ -212,6 +212,18 @@ static int read_operand(struct job *j, const char *text, struct err *e)
 	return rc;
 }
 
+/* The others are read all the same; the database is another matter. */
+static int spare(struct job *j, size_t count, const char *where, int rc, struct err *e)
+{
+	if (rc == 0 || count < 2 ||
+	    !(err_is(e, ERR_NOT_FOUND) || err_is(e, ERR_NETWORK) || err_is(e, ERR_AUTH)))
+		return rc;
+	j->totals.failed++;
+	on_failed(j, where, e);
+	err_clear(e);
+	return 0;
+}
+
 static int read_all(struct job *j, struct err *e)
 {
 	const struct settings_stats *s = &j->place.settings;
@@ -220,10 +232,14 @@ static int read_all(struct job *j, struct err *e)
 		err_set(e, ERR_USAGE, "no logs are given");
 		return err_hint(e, "name files or folders, or set logs in [stats] of ferry.conf");
 	}
-	for (int i = 0; i < j->cli->count && rc == 0; i++)
+	for (int i = 0; i < j->cli->count && rc == 0; i++) {
 		rc = read_operand(j, j->cli->operands[i], e);
-	for (size_t i = 0; i < s->count && !j->cli->count && rc == 0; i++)
+		rc = spare(j, (size_t)j->cli->count, j->cli->operands[i], rc, e);
+	}
+	for (size_t i = 0; i < s->count && !j->cli->count && rc == 0; i++) {
 		rc = read_log(j, &s->logs[i], false, e);
+		rc = spare(j, s->count, s->logs[i].where, rc, e);
+	}
 	return rc;
 }
 
