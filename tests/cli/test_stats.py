@@ -432,6 +432,7 @@ def test_a_log_that_is_gone_keeps_no_other_from_being_read(stats, work):
     told = stats.load("gone.log", *logs, check=1)
     assert [f["log"] for f in told.json["failed_logs"]] == ["gone.log"]
     assert "gone.log: No such file" in told.err
+    assert "[logs.NAME]" in stats.load("gone:prefix", *logs, check=1).err
     stats.is_true(world)
     assert stats.load("gone.log", check=3).json["error"]["class"] == "not-found"
 

@@ -152,7 +152,7 @@ static void on_failed(void *ctx, const char *log, const struct err *why)
 	json_t *row = json_push_object(j->failed);
 	json_put_string(row, "log", log);
 	json_put(row, "error", json_error(why));
-	report_warn(j->cli->report, "%s", why->text);
+	report_warn(j->cli->report, "%s%s%s", why->text, *why->hint ? "; " : "", why->hint);
 }
 
 /* "NAME:PREFIX" of a place of ferry.conf, if there is no such file. */
@@ -194,6 +194,9 @@ static int read_log(struct job *j, const struct settings_stats_log *log, bool gi
 		rc = read_bucket(j, bucket, prefix, &sink, e);
 	else if (rc == 0)
 		rc = log_source_read(path, &j->source, &sink, &j->totals, e);
+	if (rc < 0 && !bucket && prefix && err_is(e, ERR_NOT_FOUND))
+		err_hint(e,
+			 "for the objects of a bucket, ferry.conf needs its section [logs.NAME]");
 	return rc;
 }
 
