@@ -91,8 +91,8 @@ WARN_UNUSED int health_history_save(struct db *d, const char *repository,
 /* The silences that have not ended at now_s. */
 WARN_UNUSED int health_history_silences(struct db *d, int64_t now_s, struct health_silences *out,
 					struct err *e);
-/* Begins one, or changes the one of this mirror; until_s <= from_s ends it. *changed (may be NULL):
- * whether there was one. */
+/* Begins one, or changes the one of this mirror; until_s <= from_s ends it. *was: whether there
+ * was one. */
 WARN_UNUSED int health_history_silence(struct db *d, const struct health_silence *s, bool *was,
 				       struct err *e);
 /* Appends the names of all mirrors that were ever seen, of any repository. */

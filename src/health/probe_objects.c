@@ -94,7 +94,7 @@ static void judge(struct objects *o, struct candidate *c, enum inventory_state s
 	static const char *const faults[] = {
 		[INVENTORY_MISSING] = "is missing",
 		[INVENTORY_SIZE] = "has another size",
-		[INVENTORY_CONTENT] = "has another content",
+		[INVENTORY_CONTENT] = "has other contents",
 		[INVENTORY_UNVERIFIED] = NULL,
 		[INVENTORY_OK] = NULL,
 	};
@@ -235,7 +235,7 @@ static void find_faulty(const struct objects *o)
 {
 	const struct probe *p = o->r->out;
 	health_find(&o->r->out->findings, HEALTH_OBJECTS, HEALTH_CRITICAL,
-		    "%llu of the %llu objects that were looked for %s not there as signed: %s %s",
+		    "%llu of the %llu objects looked up %s missing or wrong: %s %s",
 		    (ull)p->objects_missing, (ull)p->objects_checked,
 		    p->objects_missing == 1 ? "is" : "are", o->example->file->key, o->fault);
 }
@@ -257,7 +257,7 @@ static void tell(struct objects *o)
 			    (ull)p->objects);
 	else if (p->objects_checked)
 		health_find(&p->findings, HEALTH_OBJECTS, HEALTH_OK,
-			    "%llu of %llu objects were looked for, and are there",
+			    "%llu of %llu objects were looked up and are there",
 			    (ull)p->objects_checked, (ull)p->objects);
 }
 

@@ -199,7 +199,7 @@ static void judge_object(struct probe_run *r)
 	/* Some servers and caches compress or change text. */
 	if (str_starts(r->object.type, "text/"))
 		health_find(&r->out->findings, HEALTH_HEADERS, HEALTH_WARNING,
-			    "Content-Type of model files is '%.60s', but they are no text",
+			    "Content-Type of model files is '%.60s', but they are not text",
 			    r->object.type);
 	if (judges_cache(r) && max_age_s(cache) < OBJECT_MIN_AGE_S)
 		health_find(&r->out->findings, HEALTH_HEADERS, HEALTH_WARNING,

@@ -96,8 +96,7 @@ struct health_report {
 void health_report_release(struct health_report *r);
 
 /* Looks at everything, and brings the history up to date. ERR_USAGE for settings that cannot be
- * used; ERR_CANCELLED after a signal. Whatever is wrong with
- * mirrors is no error. */
+ * used; ERR_CANCELLED after a signal. Whatever is wrong with mirrors is no error. */
 WARN_UNUSED int health_run(const struct health_run_options *o, struct health_history *history,
 			   struct health_report *out, struct err *e);
 

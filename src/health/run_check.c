@@ -31,8 +31,9 @@ static void load_state(const struct health_run *run, const struct health_mirror 
 	const struct buf *b = &m->known->objects;
 	struct err why = ERR_INIT;
 	if (b->len && probe_state_parse(b->data, b->len, out, &why) < 0)
-		report_warn(run->o->report, "mirror %s: which objects were found is forgotten: %s",
-			    m->id, why.text);
+		report_warn(run->o->report,
+			    "mirror %s: the list of objects found earlier is lost: %s", m->id,
+			    why.text);
 }
 
 static void save_state(struct health_mirror *m, const struct probe_state *s)
@@ -67,7 +68,7 @@ static struct rolling *load_audit(const struct health_run *run, const struct hea
 	struct rolling *r = NULL;
 	struct err why = ERR_INIT;
 	if (b->len && rolling_parse(b->data, b->len, &r, &why) < 0)
-		report_warn(run->o->report, "mirror %s: its audit begins anew: %s", m->id,
+		report_warn(run->o->report, "mirror %s: the audit starts anew: %s", m->id,
 			    why.text);
 	return r ? r : rolling_new(NULL, run->o->now_s);
 }

@@ -62,7 +62,7 @@ static void compare_with_tree(struct health_run *run)
 	bool fresh = run->o->now_s - r->newest_s <= (int64_t)run->o->settings->lag_s;
 	if (shown > ours)
 		health_find(&r->findings, HEALTH_RELEASE, HEALTH_WARNING,
-			    "a mirror shows release %llu, but the tree is of release %llu: another "
+			    "a mirror shows release %llu, but the tree is at release %llu: another "
 			    "publisher has pushed",
 			    shown, ours);
 	else if (shown && shown < ours)
@@ -76,7 +76,7 @@ static void compare_with_earlier(struct health_report *r)
 {
 	if (r->subject.tree.version < r->newest)
 		health_find(&r->findings, HEALTH_RELEASE, HEALTH_CRITICAL,
-			    "the newest release now is %llu, but release %llu was seen before",
+			    "the newest release is now %llu, but release %llu was seen before",
 			    (unsigned long long)r->subject.tree.version,
 			    (unsigned long long)r->newest);
 	if (r->subject.origin == HEALTH_SUBJECT_COPY)
@@ -161,7 +161,7 @@ static enum health_state judge_all(struct health_run *run, struct health_known *
 		if (found)
 			from = health_judge(s, found->state, found->reason, after, run->o->now_s);
 		else if (is_over(s, (enum health_check)c, all))
-			from = health_judge(s, HEALTH_OK, "is not checked any more", after,
+			from = health_judge(s, HEALTH_OK, "is no longer checked", after,
 					    run->o->now_s);
 		if (s->known)
 			worst = health_worse(worst, s->state);

@@ -112,7 +112,8 @@ static int try_mirrors(struct reading *r, const struct claim *claims, uint64_t e
 		if (claims[i].version)
 			rc = try_mirror(r, &claims[i], end_ms, &why);
 		else if (!why.class)
-			err_set(&why, ERR_INTEGRITY, "mirror %s: its timestamp.json is none",
+			err_set(&why, ERR_INTEGRITY,
+				"mirror %s: its timestamp.json is not a TUF timestamp",
 				claims[i].of->mirror->id);
 		if (rc == 0 && !why.class)
 			return 0;

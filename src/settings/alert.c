@@ -134,8 +134,8 @@ static int check_url(const struct settings_alert *a, const char *text, const cha
 		return err_set(e, ERR_USAGE, "%s has no URL of http or https", from);
 	if (a->kind == SETTINGS_ALERT_ALERTMANAGER && url.query)
 		return err_set(e, ERR_USAGE,
-			       "the URL in %s has a query, which an Alertmanager's "
-			       "has not",
+			       "the URL in %s has a query, but an Alertmanager's URL has "
+			       "none",
 			       from);
 	if (a->kind == SETTINGS_ALERT_SLACK && strcmp(url.scheme, "https") != 0 &&
 	    !is_loopback(url.host))
@@ -173,7 +173,7 @@ static int read_url_variable(const char *name, struct settings_alert *a, struct 
 	const char *value = getenv(name);
 	if (value && *value)
 		return take_url(a, mem_strdup(value), from, e);
-	return err_set(e, ERR_USAGE, "%s is not set; it is to contain the URL", from);
+	return err_set(e, ERR_USAGE, "%s is not set; it must contain the URL", from);
 }
 
 /* The URL of an Alertmanager is the only one that may be no secret. */

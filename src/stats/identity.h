@@ -28,7 +28,7 @@ struct stats_identities *stats_identities_new(struct stats_country *country);
 void stats_identities_free(struct stats_identities *t);
 DEFINE_CLEANUP(struct stats_identities, stats_identities_free);
 
-/* The kind of the agent; *number is for stats_identity_find(). */
+/* The kind of the agent; *number is for stats_identities_find(). */
 struct stats_agent stats_identities_agent(struct stats_identities *t, const struct request *r,
 					  uint64_t *number);
 

@@ -232,7 +232,7 @@ static int go_back(struct follow *w, struct err *e)
 	}
 	if (!log_stream_can_rewind(w->f->stream)) {
 		err_set(e, ERR_INTEGRITY,
-			"%s begins as a log that was read before, and goes on otherwise",
+			"%s begins like a log that was read before, but continues differently",
 			w->f->name);
 		return err_hint(e, "write it to a file and import that");
 	}
@@ -333,7 +333,7 @@ static int unknown_format(const struct follow *w, struct request_text line, stru
 	if (w->counts.malformed == 1 && line.at && log_is_error_log(line.at, line.len))
 		w->out->is_error_log = true;
 	if (w->out->is_error_log)
-		return err_set(e, ERR_INTEGRITY, "%s is a log of errors, not of requests",
+		return err_set(e, ERR_INTEGRITY, "%s is an error log, not an access log",
 			       w->f->name);
 	if (w->f->format != LOG_UNKNOWN)
 		err_set(e, ERR_INTEGRITY, "%s: line %" PRIu64 " is not in the format '%s'",

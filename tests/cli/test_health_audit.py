@@ -101,7 +101,7 @@ def test_a_damaged_state_is_begun_anew_with_a_warning(audited):
         db.execute("UPDATE health_mirrors SET audit = ? WHERE mirror = 'web'", (damaged,))
     db.close()
     again = audited.run(1)
-    assert "mirror web: its audit begins anew: the state of the rolling audit is damaged" in \
+    assert "mirror web: the audit starts anew: the state of the rolling audit is damaged" in \
         audited.err
     assert again["began"] > first["began"] and again["counted"]["bytes"] == again["bytes"]
     assert audited.run(2)["began"] == again["began"] and "anew" not in audited.err

@@ -81,13 +81,13 @@ def test_reports_of_several_places_are_joined(health, reports):     # noqa: F811
     text = health("--merge", *reports, check=1).out
     assert re.search(r"b +critical +up at 1 of 2 places\n  from paris: ok .*\n"
                      r"  from tokyo: critical\n  reach +critical +", text)
-    assert "not looked at" not in text
+    assert "not checked in this run" not in text
 
 
 @pytest.mark.parametrize("change, message", [
-    (lambda r: r.update(command="verify"), "is no report of `ferry health --json`"),
+    (lambda r: r.update(command="verify"), "is not a report of `ferry health --json`"),
     (lambda r: r.update(place="paris"), "is a second report of the place paris"),
-    (lambda r: r["repositories"][0]["mirrors"][0].update(state="fine"), "is no state"),
+    (lambda r: r["repositories"][0]["mirrors"][0].update(state="fine"), "is not a state"),
     (lambda r: r["repositories"][0]["mirrors"][0].pop("id"), "id"),
     (lambda r: r.update(repositories=7), "repositories"),
 ])

@@ -18,7 +18,7 @@ static const struct opt options[] = {
 		  "send a test to the alert that is named, or to all; nothing is checked"),
 	OPT_HEADING("For programs"),
 	OPT_ENTRY(OPT_FLAG, health_opts, nagios, 0, "nagios", NULL,
-		  "print one line for Nagios and Icinga, and exit with 0 to 3 as they want it"),
+		  "print one line for Nagios and Icinga, and exit with 0 to 3 as they expect"),
 	OPT_HINTED(OPT_STRING, health_opts, prometheus, 0, "prometheus", "FILE", HINT_FILE,
 		   "write metrics for the textfile collector of Prometheus' node_exporter"),
 	OPT_HEADING("Several places"),
@@ -50,7 +50,7 @@ static int check_opts(const struct cli *cli, struct err *e)
 	if (o->watch_s && (cli->json || o->nagios))
 		return err_set(e, ERR_USAGE, "--watch is for people: not with --json or --nagios");
 	if (o->nagios && cli->json)
-		return err_set(e, ERR_USAGE, "--nagios and --json exclude each other");
+		return err_set(e, ERR_USAGE, "--nagios and --json cannot be used together");
 	return 0;
 }
 
@@ -217,10 +217,10 @@ const struct command cmd_health = {
 	.subs = (const struct command *const[]){ &cmd_health_silence, &cmd_health_history, NULL },
 	.synopsis = (const char *const[]){ "", "--merge REPORT…", "--test-alert [NAME]", NULL },
 	.description =
-		"Looks at every mirror as a reader does: whether it answers, how fast, which "
+		"Checks every mirror as a reader uses it: whether it answers, how fast, which "
 		"release it shows, whether the files are there with the right bytes, and what "
-		"expires soon. Meant to run every few minutes, from cron or a systemd timer. The "
-		"exit status is 1 if anything is not ok, or if an alert could not be sent.",
+		"expires soon. Run it every few minutes, from cron or a systemd timer. The exit "
+		"status is 1 if anything is not ok, or if an alert could not be sent.",
 	.opts = options,
 	.opts_size = sizeof(struct health_opts),
 	.operand_hint = HINT_FILE,

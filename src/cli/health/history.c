@@ -20,7 +20,7 @@ static const struct history_opts history_defaults = { .since_s = 30 * DAY };
 
 static const struct opt options[] = {
 	OPT_ENTRY(OPT_DURATION, history_opts, since_s, 0, "since", "DURATION",
-		  "as long ago as this; by default 30d"),
+		  "how far to look back; by default 30d"),
 	OPT_ENTRY(OPT_FLAG, history_opts, by_day, 0, "by-day", NULL,
 		  "a line for each day (UTC) instead of one for each mirror"),
 	OPT_ENTRY(OPT_FLAG, history_opts, changes, 0, "changes", NULL,
@@ -197,7 +197,7 @@ static int history_run(struct cli *cli, struct err *e)
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	int64_t since_s = (int64_t)time(NULL) - (int64_t)MIN(o->since_s, (uint64_t)INT32_MAX);
 	if (o->changes && o->by_day)
-		return err_set(e, ERR_USAGE, "--changes and --by-day exclude each other");
+		return err_set(e, ERR_USAGE, "--changes and --by-day cannot be used together");
 	int rc = opsdb_path(OPSDB_NAME, &path, e);
 	if (rc == 0)
 		rc = health_history_open(path, cli->cancel, &d, e);
@@ -213,9 +213,9 @@ const struct command cmd_health_history = {
 	.asked = true,
 	.summary = "show the uptime of the mirrors, or what changed",
 	.description =
-		"From the history that `ferry health` keeps. A mirror was up in a run if it "
-		"answered; the uptime is the part of the runs in which it was. The other columns "
-		"count the runs by state; of a silenced mirror, all are ok.",
+		"Reads the history that `ferry health` keeps. A mirror was up in a run if it "
+		"answered; its uptime is the share of the runs in which it was up. The other "
+		"columns count the runs by state; a silenced mirror counts as ok.",
 	.opts = options,
 	.opts_size = sizeof(struct history_opts),
 	.defaults = &history_defaults,

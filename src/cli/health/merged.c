@@ -63,7 +63,7 @@ static int copy_finding(const struct merging *v, const json_t *from, const char 
 		return rc;
 	if (!health_check_parse(check, &c) || !health_state_parse(state, &s) ||
 	    (found && !health_state_parse(found, &looked)) || !parse_time(since, &since_s))
-		return err_set(v->e, ERR_INTEGRITY, "%s is no finding", at);
+		return err_set(v->e, ERR_INTEGRITY, "%s is not a finding", at);
 	json_put_string(to, "check", check);
 	json_put_string(to, "state", state);
 	json_put_string(to, "found", found);
@@ -108,7 +108,7 @@ static int get_state(const struct merging *v, const json_t *o, const char *at,
 	const char *name;
 	int rc = json_get_string(o, at, "state", &name, v->e);
 	if (rc == 0 && !health_state_parse(name, out))
-		rc = err_set(v->e, ERR_INTEGRITY, "%s.state is no state", at);
+		rc = err_set(v->e, ERR_INTEGRITY, "%s.state is not a state", at);
 	return rc;
 }
 
@@ -222,7 +222,7 @@ static int add_head(const struct merging *v)
 	if (rc < 0)
 		return rc;
 	if (strcmp(command, "health") != 0 || !parse_time(time, &time_s))
-		return err_set(v->e, ERR_INTEGRITY, "is no report of `ferry health --json`");
+		return err_set(v->e, ERR_INTEGRITY, "is not a report of `ferry health --json`");
 	json_t *one = element(v->places, "place", place);
 	if (json_text(one, "time")) {
 		err_set(v->e, ERR_USAGE, "is a second report of the place %s", place);

@@ -20,7 +20,7 @@ static char *reason_of(const json_t *f)
 	const char *reason = json_text(f, "reason"), *found = json_text(f, "found");
 	uint64_t runs = json_number(f, "runs");
 	if (!found)
-		return mem_printf("%s (not looked at in this run)", reason);
+		return mem_printf("%s (not checked in this run)", reason);
 	if (runs)
 		return mem_printf("%s (%s, %llu in a row: does not count yet)", reason, found,
 				  (unsigned long long)runs);

@@ -17,7 +17,7 @@ struct silence_opts {
 
 static const struct opt options[] = {
 	OPT_ENTRY(OPT_DURATION, silence_opts, for_s, 0, "for", "DURATION",
-		  "how long faults of the mirrors count for nobody: 2h, 3d"),
+		  "how long faults of the mirrors do not count: 2h, 3d"),
 	OPT_ENTRY(OPT_STRING, silence_opts, reason, 0, "reason", "TEXT",
 		  "why, for those who see it in the report"),
 	OPT_ENTRY(OPT_FLAG, silence_opts, end, 0, "end", NULL, "end the silence of the mirrors"),
@@ -138,11 +138,11 @@ static int silence_run(struct cli *cli, struct err *e)
 
 const struct command cmd_health_silence = {
 	.name = "silence",
-	.summary = "let faults of a mirror count for nobody for a time",
+	.summary = "ignore the faults of a mirror for some time",
 	.description =
-		"For planned work. A silenced mirror is looked at and shown as before, but its "
-		"faults change neither the exit status nor are they alerts, until the time is "
-		"over.",
+		"For planned work. Until the time is over, a silenced mirror is checked and shown "
+		"as before, but its faults do not change the exit status and are not sent as "
+		"alerts.",
 	.synopsis = (const char *const[]){ "MIRROR… --for DURATION", "MIRROR… --end", "--list",
 					   NULL },
 	.opts = options,

@@ -100,7 +100,7 @@ static void print(struct cli *cli, const json_t *document)
 	if (json_array_size(cloudwatch))
 		cli_table(cli, cloudwatch, traffic, ARRAY_LEN(traffic));
 	if (!json_array_size(github) && !json_array_size(cloudwatch))
-		cli_note(cli, document, "no server of a mirror has counted anything");
+		cli_note(cli, document, "no server of a mirror has counts of its own");
 }
 
 static bool any_failed(const json_t *asked)
@@ -139,13 +139,13 @@ static int run(struct cli *cli, struct err *e)
 const struct command cmd_stats_counters = {
 	.name = "counters",
 	.asked = true,
-	.summary = "print what servers count themselves",
+	.summary = "print the counts that servers keep themselves",
 	.description =
-		"Asks the mirrors of ferry.conf whose servers count: GitHub the downloads of each "
-		"file of a release, CloudWatch the requests of a bucket (with request-metrics in "
-		"its section). GitHub does not say what it counts, so its numbers are an upper "
-		"bound; CloudWatch may leave requests out. Neither is added to the downloads from "
-		"logs. Requests are those of the last 30 days.",
+		"Fetches the counts that some servers keep: GitHub counts the downloads of each "
+		"file of a release, CloudWatch the requests to a bucket (with request-metrics in "
+		"its section) of the last 30 days. GitHub does not document what it counts, so "
+		"its numbers are an upper bound; CloudWatch may miss requests. Neither is added "
+		"to the downloads from logs.",
 	.opts = counters_opts,
 	.opts_size = sizeof(struct counters_opts),
 	.run = run,

@@ -44,7 +44,7 @@ static int run(struct cli *cli, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	uint64_t values = 0;
 	if (!o->prometheus) {
-		err_set(e, ERR_USAGE, "no form of the export is given");
+		err_set(e, ERR_USAGE, "no output format is given");
 		return err_hint(e, "--prometheus FILE writes metrics");
 	}
 	int rc = cmd_stats_open(cli, o->database, &p, e);

@@ -255,7 +255,8 @@ static int check(struct job *j, struct err *e)
 		.report = j->cli->report,
 	};
 	if (j->o->mirror && !path_is_id(j->o->mirror))
-		return err_set(e, ERR_USAGE, "--mirror: '%s' is no name of a mirror", j->o->mirror);
+		return err_set(e, ERR_USAGE, "--mirror: '%s' is not a valid name of a mirror",
+			       j->o->mirror);
 	if (j->o->format && !log_format_parse(j->o->format, &j->source.format)) {
 		err_set(e, ERR_USAGE, "--format: unknown format '%s'", j->o->format);
 		return err_hint(e, "%s", log_format_names);
@@ -326,7 +327,7 @@ static void print(struct cli *cli, const json_t *document)
 		cli_say(cli, counts, "{future#line} with impossible dates");
 	if (json_number(counts, "late"))
 		cli_say(cli, counts,
-			"{late#line} came too late: their bytes count, but not as "
+			"{late#line} came too late: they count as bytes, but not as "
 			"downloads");
 	if (json_number(document, "shared_tokens"))
 		cli_say(cli, document,
@@ -366,10 +367,9 @@ const struct command cmd_stats_import = {
 	.synopsis = (const char *const[]){ "[[MIRROR=]WHERE…]", NULL },
 	.description =
 		"WHERE is a file, a folder, '-' for standard input, or NAME:PREFIX for the objects "
-		"with that prefix in the bucket of [logs.NAME] or [mirror.NAME] of ferry.conf. "
-		"Without it, the logs of "
-		"[stats] are read. What was read before is not read again, whatever a log is "
-		"called by now; one that has grown is read on.",
+		"with that prefix in the bucket of [logs.NAME] or [mirror.NAME] of ferry.conf; by "
+		"default, the logs of [stats] are read. What was read before is not read again, "
+		"even if the log was renamed or compressed: only what was added to it.",
 	.opts = import_opts,
 	.opts_size = sizeof(struct import_opts),
 	.max_operands = -1,

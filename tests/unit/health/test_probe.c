@@ -267,7 +267,7 @@ static void a_missing_object_and_a_wrong_size_are_named(void **s)
 	mirror_mem_remove(w->store, "targets/models/m/7.gguf");
 	probe(w);
 	assert_found(&w->p, HEALTH_OBJECTS, HEALTH_CRITICAL,
-		     "1 of the 6 objects that were looked for is not there as signed: "
+		     "1 of the 6 objects looked up is missing or wrong: "
 		     "targets/models/m/7.gguf is missing");
 	mirror_mem_set(w->store, "targets/models/m/7.gguf", "short", 5);
 	mirror_mem_remove(w->store, "metadata/7.snapshot.json");

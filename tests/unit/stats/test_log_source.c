@@ -485,7 +485,7 @@ static void a_folder_has_logs_of_errors_too(void **state)
 	assert_int_equal(r->m->failures, 0);
 	must_import(r, "error.log");
 	assert_int_equal(r->m->failures, 1);
-	assert_non_null(strstr(r->m->last_failure.text, "log of errors"));
+	assert_non_null(strstr(r->m->last_failure.text, "is an error log"));
 }
 
 static void cloudfronts_columns_are_known_when_read_on(void **state)
