@@ -116,7 +116,7 @@ def test_the_uptime_is_the_part_of_the_runs_in_which_a_mirror_answered(health): 
     assert (change["mirror"], change["from"], change["to"]) == ("b", "ok", "critical")
     assert "reach ok → critical" in health("history", "--changes").out
     nothing = health("history", "--mirror", "bb", check=3)
-    assert "no run in this time has looked at a mirror 'bb'" in nothing.err
+    assert "no run in this time has checked a mirror 'bb'" in nothing.err
 
 
 # -- without a memory --------------------------------------------------------------------------

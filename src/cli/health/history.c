@@ -131,7 +131,7 @@ static void print_uptime(struct cli *cli, const json_t *mirrors)
 static int not_seen(const char *mirror, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(mirror);
-	err_set(e, ERR_NOT_FOUND, "no run in this time has looked at a mirror '%s'", shown);
+	err_set(e, ERR_NOT_FOUND, "no run in this time has checked a mirror '%s'", shown);
 	return err_hint(e, "`ferry health history` without --mirror shows all of them");
 }
 

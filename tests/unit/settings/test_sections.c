@@ -219,13 +219,13 @@ static void logs_may_name_their_mirrors(void **state)
 	struct err e = ERR_INIT;
 	struct settings_stats s;
 	struct conf c =
-		parsed("[stats]\nlogs = eu=/var/log/nginx r2=logs:access/\n  other.log a/b=c\n"
+		parsed("[stats]\nlogs = eu=/logs/nginx r2=logs:access/\n  other.log a/b=c\n"
 		       "country = c.mmdb\ncatalogs = a.json /b.json\nkeep = 30d\n"
 		       "database = postgresql://stats@db/ferry\n");
 	assert_ok(settings_stats_read(&c, &s, &e), &e);
 	assert_int_equal(s.count, 4);
 	assert_string_equal(s.logs[0].mirror, "eu");
-	assert_string_equal(s.logs[0].where, "/var/log/nginx");
+	assert_string_equal(s.logs[0].where, "/logs/nginx");
 	assert_string_equal(s.logs[1].mirror, "r2");
 	assert_string_equal(s.logs[1].where, "logs:access/");
 	assert_null(s.logs[2].mirror);
