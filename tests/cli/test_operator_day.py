@@ -369,7 +369,13 @@ def test_what_readers_did_is_counted_exactly_over_midnight_and_late_with_a_simul
         {n: r.get("downloads") for n, r in readers.counted("model").items()}
 
 
-def test_in_the_morning_a_wrong_byte_and_a_certificate_of_days_are_told_once(day, readers):
+def test_faults_are_named_in_one_run_told_once_and_recover_once(day, readers):
+    in_the_morning_a_byte_is_wrong_and_a_certificate_ends_in_days(day)
+    at_noon_a_mirror_is_down_and_one_is_stale_and_then_one_serves_pages(day)
+    in_the_afternoon_downloads_fail(day, readers)
+
+
+def in_the_morning_a_byte_is_wrong_and_a_certificate_ends_in_days(day):
     wrong = day.publisher.mirror("plain") / day.paths["m77"]
     flip(wrong, 1000)
     day.watch()
@@ -401,7 +407,7 @@ def renew(day):
     day.servers["tls"].start()
 
 
-def test_at_noon_one_mirror_is_down_and_one_is_stale_and_then_one_serves_pages(day, readers):
+def at_noon_a_mirror_is_down_and_one_is_stale_and_then_one_serves_pages(day):
     before = len(day.told())
     add_release(day)
     day.servers["plain"].refuse()
@@ -456,7 +462,7 @@ def add_release(day):
     day.publisher("push", "-q", "--mirror", "plain", "--mirror", "tls")
 
 
-def test_in_the_afternoon_downloads_fail_and_recover(day, readers):
+def in_the_afternoon_downloads_fail(day, readers):
     day.count()
     until(lambda: day.prometheus.query("ferry_requests_total{outcome='failure'} > 0"),
           day.prometheus.process)

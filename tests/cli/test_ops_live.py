@@ -80,7 +80,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 
 class Site:
-    """Two mirrors behind nginx, b with a wrong byte, `ferry health` on demand, and all that reads its metrics."""
+    """Two mirrors behind nginx, `ferry health` on demand, and all that reads its metrics."""
 
     def __init__(self, publisher, servers, metrics, prometheus, alertmanager, receiver):
         self.publisher, self.servers, self.metrics = publisher, servers, metrics
@@ -99,9 +99,8 @@ class Site:
         until(lambda: self.firing() == wanted, self.prometheus.process)
 
 
-@pytest.fixture(scope="module")
-def site(signed_base, tmp_path_factory):  # noqa: F811
-    ferry = Ferry(tmp_path_factory.mktemp("site"))
+@contextlib.contextmanager
+def a_site(ferry, signed_base, wrong=False):  # noqa: F811
     for name in ("repository", "keys"):
         shutil.copytree(signed_base / name, ferry.work / name)
     publisher = Publisher(ferry)
@@ -121,8 +120,9 @@ def site(signed_base, tmp_path_factory):  # noqa: F811
         alertmanager = stack.enter_context(Alertmanager(ferry.work, hasty(receiver.url)))
         exporter = stack.enter_context(Exporter(ferry.work, folder))
         made = Site(publisher, servers, folder / "ferry-health.prom", None, alertmanager, receiver)
-        flip(publisher.on("b", "*.gguf"), 9 << 20)      # before the first audit
-        made.health(1)
+        if wrong:       # before the first audit
+            flip(publisher.on("b", "*.gguf"), 9 << 20)
+        made.health(1 if wrong else 0)
         made.prometheus = stack.enter_context(
             Prometheus(ferry.work, {"ferry": exporter.port}, [impatient(ferry.work / "rules.yml")],
                        alertmanager))
@@ -130,16 +130,25 @@ def site(signed_base, tmp_path_factory):  # noqa: F811
         yield made
 
 
-def test_a_wrong_byte_is_an_alert_until_it_is_mended(site):
-    site.becomes("FerryWrongBytes")
-    alert = site.prometheus.alerts()["FerryWrongBytes"][0]
-    assert alert["labels"]["mirror"] == "b"
-    assert alert["annotations"]["summary"] == "The mirror b of test serves wrong or missing bytes (pieces: 1)"
-    flip(site.publisher.on("b", "*.gguf"), 9 << 20)
-    site.health(0)      # known faults are read again first
-    site.becomes()
-    until(lambda: len(site.receiver.of("FerryWrongBytes")) > 1, site.alertmanager.process)
-    assert [told[2] for told in site.receiver.of("FerryWrongBytes")] == ["firing", "resolved"]
+@pytest.fixture(scope="module")
+def site(signed_base, tmp_path_factory):  # noqa: F811
+    """Each test finds both mirrors well, and leaves them so."""
+    with a_site(Ferry(tmp_path_factory.mktemp("site")), signed_base) as made:
+        yield made
+
+
+def test_a_wrong_byte_is_an_alert_until_it_is_mended(ferry, signed_base):  # noqa: F811
+    with a_site(ferry, signed_base, wrong=True) as site:
+        site.becomes("FerryWrongBytes")
+        alert = site.prometheus.alerts()["FerryWrongBytes"][0]
+        assert alert["labels"]["mirror"] == "b"
+        assert alert["annotations"]["summary"] == \
+            "The mirror b of test serves wrong or missing bytes (pieces: 1)"
+        flip(site.publisher.on("b", "*.gguf"), 9 << 20)
+        site.health(0)      # known faults are read again first
+        site.becomes()
+        until(lambda: len(site.receiver.of("FerryWrongBytes")) > 1, site.alertmanager.process)
+        assert [told[2] for told in site.receiver.of("FerryWrongBytes")] == ["firing", "resolved"]
 
 
 def test_healthy_mirrors_raise_no_alert_but_the_watchdog(site):
