@@ -218,10 +218,9 @@ static void logs_may_name_their_mirrors(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct settings_stats s;
-	struct conf c =
-		parsed("[stats]\nlogs = eu=/logs/nginx r2=logs:access/\n  other.log a/b=c\n"
-		       "country = c.mmdb\ncatalogs = a.json /b.json\nkeep = 30d\n"
-		       "database = postgresql://stats@db/ferry\n");
+	struct conf c = parsed("[stats]\nlogs = eu=/logs/nginx r2=logs:access/\n  other.log a/b=c\n"
+			       "country = c.mmdb\ncatalogs = a.json /b.json\nkeep = 30d\n"
+			       "database = postgresql://stats@db/ferry\n");
 	assert_ok(settings_stats_read(&c, &s, &e), &e);
 	assert_int_equal(s.count, 4);
 	assert_string_equal(s.logs[0].mirror, "eu");
