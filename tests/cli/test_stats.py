@@ -286,6 +286,13 @@ def test_an_import_that_waits_for_a_pipe_can_be_stopped(local, work, where):
     assert running.returncode == -signal.SIGINT and "warning" not in told, told
 
 
+@pytest.mark.parametrize("reads", [["show"], ["export", "--prometheus", "-"]])
+def test_a_mistyped_database_is_not_made_by_reading(ferry, work, reads):
+    told = ferry("stats", *reads, "--database", work / "absent.db", check=3)
+    assert "absent.db: there is no such database" in told.err and "import" in told.err
+    assert not (work / "absent.db").exists()
+
+
 def test_a_damaged_database_is_left_alone(local, work):
     world = World(13, downloads=3)
     logs = words(world.write(work))

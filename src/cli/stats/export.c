@@ -47,7 +47,7 @@ static int run(struct cli *cli, struct err *e)
 		err_set(e, ERR_USAGE, "no output format is given");
 		return err_hint(e, "--prometheus FILE writes metrics");
 	}
-	int rc = cmd_stats_open(cli, o->database, &p, e);
+	int rc = cmd_stats_open_there(cli, o->database, &p, e);
 	if (rc == 0)
 		rc = cmd_stats_export_to(p.db, o->prometheus, &values, e);
 	if (rc < 0)

@@ -1,8 +1,11 @@
 #include "cli/stats/stats.h"
 #include "stats/counters.h"
 #include "stats/tables.h"
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
+
+#include <string.h>
 
 void cmd_stats_place_release(struct cmd_stats_place *p)
 {
@@ -48,4 +51,14 @@ int cmd_stats_open(struct cli *cli, const char *database, struct cmd_stats_place
 	*out = p;
 	p = (struct cmd_stats_place){ 0 };
 	return 0;
+}
+
+int cmd_stats_open_there(struct cli *cli, const char *database, struct cmd_stats_place *out,
+			 struct err *e)
+{
+	if (database && !strstr(database, "://") && !file_exists(database)) {
+		err_set(e, ERR_NOT_FOUND, "%s: there is no such database", database);
+		return err_hint(e, "`ferry stats import --database` creates one");
+	}
+	return cmd_stats_open(cli, database, out, e);
 }

@@ -140,7 +140,7 @@ static int run(struct cli *cli, struct err *e)
 		return err_set(e, ERR_USAGE, "--csv and --json cannot be used together");
 	int rc = parse_since(o->since, &since, e);
 	if (rc == 0)
-		rc = cmd_stats_open(cli, o->database, &p, e);
+		rc = cmd_stats_open_there(cli, o->database, &p, e);
 	if (rc == 0)
 		rc = stats_report_read(p.db, (enum stats_report_by)o->by, since, INT32_MAX, &report,
 				       e);

@@ -22,6 +22,10 @@ void cmd_stats_place_release(struct cmd_stats_place *p);
  * $XDG_STATE_HOME. */
 WARN_UNUSED int cmd_stats_open(struct cli *cli, const char *database, struct cmd_stats_place *out,
 			       struct err *e);
+/* The same for reading: a file that --database names has to be there, so that a mistyped name does
+ * not look like statistics without downloads. ERR_NOT_FOUND. */
+WARN_UNUSED int cmd_stats_open_there(struct cli *cli, const char *database,
+				     struct cmd_stats_place *out, struct err *e);
 /* Writes all metrics to the file, and returns their number. */
 WARN_UNUSED int cmd_stats_export_to(struct db *db, const char *path, uint64_t *lines,
 				    struct err *e);
