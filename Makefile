@@ -44,7 +44,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototype
 	-Wno-format-truncation -Wno-format-nonliteral $(if $(DEVELOPER),-Werror)
 HARDENING := -fPIC -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2)
-SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
+# GCC takes variables for uninitialized in code that a sanitizer adds to.
+SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+	-Wno-maybe-uninitialized)
 
 # What the C library may declare: everything on Linux; with PORTABLE=1, POSIX and the few further
 # functions in ci/portable.h.

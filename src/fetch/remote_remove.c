@@ -93,7 +93,7 @@ int remote_remove(const char *conf_path, const char *name, const struct store *s
 		  struct remote_removed *out, struct err *e)
 {
 	CLEANUP(file_close) int lock = -1;
-	bool pinned;
+	bool pinned = false;
 	if (!path_is_id(name))
 		return err_set(e, ERR_USAGE, "'%s' is not a valid name for a repository", name);
 	CLEANUP(mem_free_ptr) char *trust = store_trust_dir(s, name);
