@@ -68,7 +68,7 @@ endif
 
 MAINS := src/cli/frame/main.c src/cli/ferry.c
 SOURCES := $(filter-out $(MAINS),$(wildcard src/*/*.c src/*/*/*.c))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/assets.o
 COMMANDS := $(patsubst cmd_%.c,%,$(notdir $(wildcard src/cli/cmd_*.c src/cli/*/cmd_*.c)))
 PROGRAMS := $(BUILD)/bin/ferry $(COMMANDS:%=$(BUILD)/bin/ferry-%)
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%, \
@@ -107,6 +107,17 @@ $(BUILD)/flags: FORCE
 FORCE:
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# The files of the static site, embedded.
+ASSETS := $(wildcard src/site/assets/*)
+$(BUILD)/assets.c: $(ASSETS) scripts/embed
+	@mkdir -p $(@D)
+	$(Q)scripts/embed $(ASSETS) > $@
+
+$(BUILD)/obj/assets.o: $(BUILD)/assets.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  CC    $<'
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
