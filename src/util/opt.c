@@ -138,6 +138,11 @@ static int store(const struct opt *o, void *values, const char *value, struct er
 		return parse_duration(value, at)
 			       ? 0
 			       : bad_value(o, value, "a duration such as 90s, 15m, 36h or 30d", e);
+	case OPT_SPAN:
+		return parse_duration(value, at) && *(uint64_t *)at
+			       ? 0
+			       : bad_value(o, value,
+					   "a duration above 0, such as 90s, 15m, 36h or 30d", e);
 	case OPT_CHOICE:
 		*(int *)at = choice_index(o->choices, value);
 		if (*(int *)at >= 0)

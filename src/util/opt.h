@@ -26,6 +26,7 @@ enum opt_type {
 	OPT_SIZE_MAYBE, /* the same, or OPT_NO_SIZE if no value is given. It is "--opt=VALUE"; the
 			   word behind "--opt" is its value if that is a size of 1 MiB or more */
 	OPT_DURATION,   /* uint64_t seconds: 90, 15m, 30d */
+	OPT_SPAN,       /* the same, but not 0 */
 	OPT_CHOICE,     /* int: index into the blank-separated `choices` */
 	OPT_GROUP,      /* no option: a heading in --help */
 	OPT_MEANT, /* no option: what other tools call one. Whoever gives it is told the first of

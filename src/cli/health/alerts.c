@@ -69,6 +69,51 @@ static void say_failures(const struct checkup *c, const struct alert_results *r)
 					    "next run, and recoveries are not sent");
 }
 
+/* ---- `mirrors` of an alert: names of mirrors that there are ---- */
+
+static void add_mirrors(const struct checkup *c, struct str_list *known)
+{
+	const struct conf_section *s;
+	for (size_t i = 0; (s = conf_nth(c->conf, "mirror", i)); i++)
+		str_list_add(known, s->name);
+	for (size_t i = 0; i < c->count; i++)
+		for (size_t j = 0; j < c->reports[i].count; j++)
+			str_list_add(known, c->reports[i].mirrors[j].id);
+}
+
+/* Are all repositories known that this alert may be of? */
+static bool is_covered(const struct checkup *c, const struct settings_alert *a)
+{
+	bool chosen = false;
+	for (size_t i = 0; a->repository && i < c->count; i++)
+		chosen |= !strcmp(a->repository, c->chosen[i]->name);
+	return chosen || (!a->repository && c->count == c->repositories.count);
+}
+
+static void say_unknown(const struct checkup *c, const struct settings_alert *a,
+			const struct str_list *known)
+{
+	for (size_t i = 0; i < a->mirrors.count; i++) {
+		const char *name = a->mirrors.at[i];
+		if (str_list_has(known, name))
+			continue;
+		const char *near = text_nearest(name, (const char *const *)known->at, known->count);
+		CLEANUP(mem_free_ptr) char *meant = near ? mem_printf(" (did you mean '%s'?)", near)
+							 : NULL;
+		report_warn(c->cli->report, "[alert.%s]: mirrors: no mirror is called '%s'%s",
+			    a->name, name, meant ? meant : "");
+	}
+}
+
+static void check_mirrors(const struct checkup *c)
+{
+	CLEANUP(str_list_release) struct str_list known = { 0 };
+	add_mirrors(c, &known);
+	for (size_t i = 0; i < c->alerts.count; i++)
+		if (is_covered(c, &c->alerts.at[i]))
+			say_unknown(c, &c->alerts.at[i], &known);
+}
+
 int alerts_send(struct checkup *c, struct err *e)
 {
 	CLEANUP(http_access_list_release) struct http_access_list access = { 0 };
@@ -87,6 +132,7 @@ int alerts_send(struct checkup *c, struct err *e)
 		covered[i] = c->chosen[i]->name;
 		add_report(&l, &c->reports[i]);
 	}
+	check_mirrors(c);
 	env.covered = c->o->mirrors.count ? NULL : covered;
 	env.memory = c->o->watch_s ? &c->memory : NULL;
 	rc = alert_send(c->db, &c->alerts, l.at, l.count, &env, &c->told, &why);

@@ -12,7 +12,7 @@ static const struct opt options[] = {
 	OPT_HINTED(OPT_LIST, health_opts, names, 0, "name", "NAME", HINT_REPOSITORY,
 		   "only this repository of ferry.conf; may be repeated"),
 	OPT_ENTRY(OPT_FLAG, health_opts, no_audit, 0, "no-audit", NULL, "read no model files"),
-	OPT_ENTRY(OPT_DURATION, health_opts, watch_s, 0, "watch", "INTERVAL",
+	OPT_ENTRY(OPT_SPAN, health_opts, watch_s, 0, "watch", "INTERVAL",
 		  "run again and again, this long after the last run began"),
 	OPT_ENTRY(OPT_FLAG, health_opts, test_alert, 0, "test-alert", NULL,
 		  "send a test to the alert that is named, or to all; nothing is checked"),

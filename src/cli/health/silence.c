@@ -16,7 +16,7 @@ struct silence_opts {
 };
 
 static const struct opt options[] = {
-	OPT_ENTRY(OPT_DURATION, silence_opts, for_s, 0, "for", "DURATION",
+	OPT_ENTRY(OPT_SPAN, silence_opts, for_s, 0, "for", "DURATION",
 		  "how long faults of the mirrors do not count: 2h, 3d"),
 	OPT_ENTRY(OPT_STRING, silence_opts, reason, 0, "reason", "TEXT",
 		  "why, for those who see it in the report"),

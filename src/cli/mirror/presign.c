@@ -12,7 +12,7 @@ struct presign_opts {
 static const struct presign_opts defaults = { .expires_s = 3600 };
 
 static const struct opt options[] = {
-	OPT_ENTRY(OPT_DURATION, presign_opts, expires_s, 0, "expires", "TIME",
+	OPT_ENTRY(OPT_SPAN, presign_opts, expires_s, 0, "expires", "TIME",
 		  "how long the URL is valid, at most 7d; by default 1h"),
 	CMD_MIRROR_OPTS(presign_opts),
 	OPT_LAST,

@@ -8,7 +8,7 @@ struct values {
 	const char *output;
 	struct opt_list set;
 	uint64_t rate;
-	uint64_t age, fits;
+	uint64_t age, fits, pause;
 	int mode;
 };
 
@@ -22,6 +22,7 @@ static const struct opt opts[] = {
 	OPT_ENTRY(OPT_SIZE, values, rate, 0, "limit-rate", "SIZE", "bytes a second"),
 	OPT_ENTRY(OPT_SIZE_MAYBE, values, fits, 0, "fits", "SIZE", "memory"),
 	OPT_ENTRY(OPT_DURATION, values, age, 0, "age", "TIME", "how old"),
+	OPT_ENTRY(OPT_SPAN, values, pause, 0, "pause", "TIME", "how long"),
 	OPT_ENUM(values, mode, 0, "mode", "MODE", "auto plain none", "how to draw"),
 	OPT_LAST,
 };
@@ -116,6 +117,8 @@ static void mistakes_are_named(void **state)
 	refused("--force takes no value", "--force=1");
 	refused("'much' is not a size", "--fits=much");
 	refused("'soon' is not a duration", "--age=soon");
+	refused("'soon' is not a duration above 0", "--pause=soon");
+	refused("'0s' is not a duration above 0", "--pause=0s");
 	refused("'loud' is not an allowed value", "--mode=loud");
 	refused("\\x1b", "--\033[31m");
 }
