@@ -24,22 +24,24 @@ static struct {
 	const struct mirror_ops *real;
 	struct mirror_ops ops;
 	bool no_ranges;
-	bool (*holds)(unsigned call); /* an answer; the first call is 0; NULL: none */
-	bool holds_reads;             /* of the store, until a source is banned */
+	bool (*holds)(uint64_t offset); /* the answer from there on; NULL: none */
+	bool holds_reads;               /* of the store, until a source is banned */
 	struct delta *delta;
 	atomic_bool late; /* what was waited for did not come */
 	atomic_bool banned;
+	atomic_bool second_is_asked; /* for the second piece, from its first byte on */
 	atomic_uint calls;
-	atomic_ullong now_us; /* goes on whenever somebody looks at the clock */
-	atomic_llong shown;   /* bytes, by the progress */
+	uint64_t step_us; /* that the clock goes on when somebody looks at it */
+	atomic_ullong now_us;
+	atomic_llong shown; /* bytes, by the progress */
 } server;
 
-static void hold(bool (*holds)(unsigned call), unsigned call)
+static void hold(bool (*holds)(uint64_t offset), uint64_t offset)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
-	for (int i = 0; holds(call) && !server.late; i++) {
+	for (int i = 0; holds(offset) && !server.late; i++) {
 		nanosleep(&moment, NULL);
-		if (i == 20000)
+		if (i == 120000)
 			server.late = true;
 	}
 }
@@ -47,17 +49,19 @@ static void hold(bool (*holds)(unsigned call), unsigned call)
 static int get(struct mirror_connection *c, const struct mirror_range *r,
 	       const struct mirror_sink *sink, struct err *e)
 {
-	unsigned call = atomic_fetch_add(&server.calls, 1);
+	server.calls++;
+	if (r->offset == 8 * MIB)
+		server.second_is_asked = true;
 	if (server.holds)
-		hold(server.holds, call);
+		hold(server.holds, r->offset);
 	if (server.no_ranges)
 		c->mirror->can &= ~(unsigned)MIRROR_CAN_RANGE;
 	return server.real->get(c, r, sink, e);
 }
 
-static bool none_is_banned(unsigned call)
+static bool none_is_banned(uint64_t offset)
 {
-	(void)call;
+	(void)offset;
 	return !server.banned;
 }
 
@@ -81,7 +85,7 @@ static void emit(struct report *r, const struct report_event *event)
 static uint64_t now_us(void *ctx)
 {
 	(void)ctx;
-	return atomic_fetch_add(&server.now_us, 100000);
+	return atomic_fetch_add(&server.now_us, server.step_us);
 }
 
 static int sleep_ms(void *ctx, uint64_t ms, const struct cancel *cancel, struct err *e)
@@ -146,9 +150,13 @@ static int set_up(void **state)
 	f->mirror = mirror_mem_new();
 	mirror_mem_set(f->mirror, KEY, f->bytes, SIZE);
 	f->sources.max_failures = 4;
+	/* It stands still: on a machine that is slow, no piece is late. */
+	f->sources.clock = &own_clock;
 	server.no_ranges = server.holds_reads = server.late = server.banned = false;
+	server.second_is_asked = false;
 	server.holds = NULL;
 	server.calls = 0;
+	server.step_us = 0;
 	server.now_us = 1000000000;
 	server.shown = 0;
 	f->partial = (struct partial)PARTIAL_INIT;
@@ -319,10 +327,13 @@ static void assert_complete(const struct fixture *f)
 	assert_int_equal(server.shown, SIZE);
 }
 
-/* The first answer waits for the second, and that until the first piece was found to be wrong. */
-static bool until_it_is_late_and_wrong(unsigned call)
+/* What the older file lacks of the second piece waits for the rival, which asks for all of it; and
+ * the rival waits until the piece with the older file's part was found to be wrong. */
+static bool until_it_is_late_and_wrong(uint64_t offset)
 {
-	return call == 0 ? server.calls < 2 : call == 1 && !atomic_load(&server.delta->distrusted);
+	if (offset == 12 * MIB)
+		return !server.second_is_asked;
+	return offset == 8 * MIB && !atomic_load(&server.delta->distrusted);
 }
 
 /* Not at 9 MiB. */
@@ -341,7 +352,7 @@ static void a_late_piece_that_is_wrong_is_there_when_its_rival_is(void **state)
 	have(f, wrong, ARRAY_LEN(wrong));
 	server.delta = f->d;
 	server.holds = until_it_is_late_and_wrong;
-	f->sources.clock = &own_clock;
+	server.step_us = 100000;
 	assert_ok(run(f, &e), &e);
 	assert_complete(f);
 	assert_true(atomic_load(&f->d->distrusted));
