@@ -21,7 +21,7 @@ static const struct opt counters_opts[] = {
 		   "ask only the mirrors of this repository, if ferry.conf has several"),
 	OPT_ENTRY(OPT_FLAG, counters_opts, stored, 0, "stored", NULL,
 		  "ask no server: print what was answered last"),
-	CMD_STATS_DATABASE(counters_opts),
+	STATSDB_OPTION(counters_opts),
 	OPT_LAST,
 };
 
@@ -116,12 +116,12 @@ static bool any_failed(const json_t *asked)
 static int run(struct cli *cli, struct err *e)
 {
 	const struct counters_opts *o = cli->opts;
-	CLEANUP(cmd_stats_place_release) struct cmd_stats_place p = { 0 };
+	CLEANUP(statsdb_release) struct statsdb p = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *asked = json_put_array(document, "asked");
 	json_t *github = json_put_array(document, "github");
 	json_t *cloudwatch = json_put_array(document, "cloudwatch");
-	int rc = cmd_stats_open(cli, o->database, &p, e);
+	int rc = statsdb_open(cli, o->database, &p, e);
 	if (rc == 0)
 		rc = ask_all(cli, p.db, asked, e);
 	if (rc == 0)

@@ -10,7 +10,7 @@ struct export_opts {
 
 static const struct opt export_opts[] = {
 	CMD_STATS_PROMETHEUS(export_opts),
-	CMD_STATS_DATABASE(export_opts),
+	STATSDB_OPTION(export_opts),
 	OPT_LAST,
 };
 
@@ -40,14 +40,14 @@ int cmd_stats_export_to(struct db *db, const char *path, uint64_t *values, struc
 static int run(struct cli *cli, struct err *e)
 {
 	const struct export_opts *o = cli->opts;
-	CLEANUP(cmd_stats_place_release) struct cmd_stats_place p = { 0 };
+	CLEANUP(statsdb_release) struct statsdb p = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	uint64_t values = 0;
 	if (!o->prometheus) {
 		err_set(e, ERR_USAGE, "no output format is given");
 		return err_hint(e, "--prometheus FILE writes metrics");
 	}
-	int rc = cmd_stats_open_there(cli, o->database, &p, e);
+	int rc = statsdb_open_there(cli, o->database, &p, e);
 	if (rc == 0)
 		rc = cmd_stats_export_to(p.db, o->prometheus, &values, e);
 	if (rc < 0)

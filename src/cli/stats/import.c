@@ -32,14 +32,14 @@ static const struct opt import_opts[] = {
 	OPT_HINTED(OPT_STRING, import_opts, country, 0, "country", "FILE", HINT_FILE,
 		   "a MaxMind DB file, for the countries of addresses"),
 	CMD_STATS_PROMETHEUS(import_opts),
-	CMD_STATS_DATABASE(import_opts),
+	STATSDB_OPTION(import_opts),
 	OPT_LAST,
 };
 
 struct job {
 	struct cli *cli;
 	const struct import_opts *o;
-	struct cmd_stats_place place;
+	struct statsdb place;
 	int lock;
 	struct stats_import *import;
 	struct log_source_options source;
@@ -50,7 +50,7 @@ struct job {
 static void job_release(struct job *j)
 {
 	stats_import_close(j->import);
-	cmd_stats_place_release(&j->place);
+	statsdb_release(&j->place);
 	file_close(&j->lock);
 }
 
@@ -344,7 +344,7 @@ static int run(struct cli *cli, struct err *e)
 	j.failed = json_put_array(document, "failed_logs");
 	int rc = check(&j, e);
 	if (rc == 0)
-		rc = cmd_stats_open(cli, j.o->database, &j.place, e);
+		rc = statsdb_open(cli, j.o->database, &j.place, e);
 	if (rc == 0)
 		rc = open_import(&j, e);
 	if (rc == 0)

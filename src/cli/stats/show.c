@@ -24,7 +24,7 @@ static const struct opt show_opts[] = {
 	OPT_ENTRY(OPT_FLAG, show_opts, csv, 0, "csv", NULL, "print comma-separated values"),
 	OPT_ENTRY(OPT_FLAG, show_opts, public, 0, "public", NULL,
 		  "for publication: rows of fewer than 5 sessions are added up as 'other'"),
-	CMD_STATS_DATABASE(show_opts),
+	STATSDB_OPTION(show_opts),
 	OPT_LAST,
 };
 
@@ -132,7 +132,7 @@ static int run(struct cli *cli, struct err *e)
 	static const char *const by_names[] = { "model",   "variant", "day",    "week",
 						"country", "mirror",  "client", "status" };
 	const struct show_opts *o = cli->opts;
-	CLEANUP(cmd_stats_place_release) struct cmd_stats_place p = { 0 };
+	CLEANUP(statsdb_release) struct statsdb p = { 0 };
 	CLEANUP(stats_report_release) struct stats_report report = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	int64_t since = 0;
@@ -140,7 +140,7 @@ static int run(struct cli *cli, struct err *e)
 		return err_set(e, ERR_USAGE, "--csv and --json cannot be used together");
 	int rc = parse_since(o->since, &since, e);
 	if (rc == 0)
-		rc = cmd_stats_open_there(cli, o->database, &p, e);
+		rc = statsdb_open_there(cli, o->database, &p, e);
 	if (rc == 0)
 		rc = stats_report_read(p.db, (enum stats_report_by)o->by, since, INT32_MAX, &report,
 				       e);
