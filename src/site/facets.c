@@ -1,0 +1,196 @@
+#include "site/facets.h"
+
+#include "hash/sha256.h"
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define SLUG_MAX 40
+#define MARK 16 /* hex digits */
+
+/* ---- values ---- */
+
+static const struct card_variant *chosen(const struct card *c)
+{
+	return card_variant(c, NULL);
+}
+
+const char *facets_model_kind(const struct card *c)
+{
+	const struct card_variant *v = chosen(c);
+	return v && v->kind ? v->kind : "model";
+}
+
+static const char *family_of(const struct card *c)
+{
+	return c->family;
+}
+
+static const char *license_of(const struct card *c)
+{
+	return c->license ? c->license : "";
+}
+
+/* In front of each, a letter by which they are sorted, which is not shown. */
+static const char *size_of(const struct card *c)
+{
+	static const struct {
+		uint64_t below;
+		const char *text;
+	} classes[] = { { GIB, "aup to 1 GiB" },      { 2 * GIB, "b1 to 2 GiB" },
+			{ 4 * GIB, "c2 to 4 GiB" },   { 8 * GIB, "d4 to 8 GiB" },
+			{ 16 * GIB, "e8 to 16 GiB" }, { 32 * GIB, "f16 to 32 GiB" },
+			{ 64 * GIB, "g32 to 64 GiB" } };
+	const struct card_variant *v = chosen(c);
+	if (!v)
+		return "";
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+		if (v->size <= classes[i].below)
+			return classes[i].text;
+	return "hover 64 GiB";
+}
+
+static const struct {
+	const char *name, *title, *plural;
+	const char *(*of)(const struct card *c); /* "": none */
+	bool has_letter;
+} kinds[FACETS_KINDS] = {
+	{ "family", "Family", "Families", family_of, false },
+	{ "license", "License", "Licenses", license_of, false },
+	{ "size", "Size", "Sizes", size_of, true },
+	{ "kind", "Kind", "Kinds", facets_model_kind, false },
+};
+
+/* ---- folders ---- */
+
+static bool ends_with_mark(const char *s)
+{
+	size_t len = strlen(s);
+	return len > MARK && s[len - MARK - 1] == '-' &&
+	       strspn(s + len - MARK, "0123456789abcdef") == MARK;
+}
+
+/* Lower case letters, digits, '-' and '.'; what cannot be the start or end of a name everywhere is
+ * cut off. The caller frees it. */
+static char *slug_of(const char *text)
+{
+	char *s = mem_strndup(text, MIN(strlen(text), (size_t)SLUG_MAX));
+	for (char *c = s; *c; c++) {
+		*c = (char)tolower((unsigned char)*c);
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789.", *c))
+			*c = '-';
+	}
+	size_t lead = strspn(s, "-."), len = strlen(s);
+	while (len > lead && strchr("-.", s[len - 1]))
+		s[--len] = '\0';
+	memmove(s, s + lead, len - lead + 1);
+	return s;
+}
+
+static bool is_shared(const struct str_list *sorted, const char *slug)
+{
+	size_t low = 0, high = sorted->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(sorted->at[middle], slug) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low + 1 < sorted->count && strcmp(sorted->at[low + 1], slug) == 0;
+}
+
+/* The digest tells values apart that look the same as a slug. */
+static char *folder_of(const char *kind, const char *text, const char *slug, bool is_unique)
+{
+	struct digest d;
+	char hex[DIGEST_HEX];
+	if (is_unique && *slug && strlen(text) <= SLUG_MAX && !ends_with_mark(slug))
+		return mem_printf("by/%s/%s", kind, slug);
+	sha256_of(text, strlen(text), &d);
+	return mem_printf("by/%s/%s%s%.*s", kind, slug, *slug ? "-" : "v-", MARK,
+			  digest_hex(hex, &d));
+}
+
+static void set_folders(struct facets_kind *k)
+{
+	CLEANUP(str_list_release) struct str_list slugs = { 0 }, sorted = { 0 };
+	for (size_t i = 0; i < k->count; i++) {
+		str_list_take(&slugs, slug_of(k->values[i].text));
+		str_list_add(&sorted, slugs.at[i]);
+	}
+	if (sorted.count)
+		qsort(sorted.at, sorted.count, sizeof *sorted.at, str_compare);
+	for (size_t i = 0; i < k->count; i++)
+		k->values[i].folder = folder_of(k->name, k->values[i].text, slugs.at[i],
+						!is_shared(&sorted, slugs.at[i]));
+}
+
+/* ---- groups ---- */
+
+struct pair {
+	const char *text;
+	const struct card *model;
+};
+
+static int compare_pairs(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+	int order = strcmp(x->text, y->text);
+	return order ? order : x->model < y->model ? -1 : x->model > y->model;
+}
+
+static void group(struct facets_kind *k, const struct pair *pairs, size_t count, bool has_letter)
+{
+	size_t cap = 0;
+	k->models = mem_alloc((count + 1) * sizeof *k->models);
+	for (size_t i = 0; i < count; i++) {
+		k->models[i] = pairs[i].model;
+		if (!i || strcmp(pairs[i].text, pairs[i - 1].text) != 0) {
+			k->values = mem_grow(k->values, k->count, &cap, sizeof *k->values);
+			k->values[k->count++] = (struct facets_value){
+				.text = mem_strdup(pairs[i].text + has_letter),
+				.first = i,
+			};
+		}
+		k->values[k->count - 1].count++;
+	}
+}
+
+void facets_make(const struct catalog *c, struct facets *out)
+{
+	*out = (struct facets){ 0 };
+	struct pair *pairs = mem_alloc((c->model_count + 1) * sizeof *pairs);
+	for (size_t i = 0; i < FACETS_KINDS; i++) {
+		struct facets_kind *k = &out->kinds[i];
+		size_t count = 0;
+		*k = (struct facets_kind){ .name = kinds[i].name,
+					   .title = kinds[i].title,
+					   .plural = kinds[i].plural };
+		for (size_t j = 0; j < c->model_count; j++) {
+			const char *text = kinds[i].of(&c->models[j]);
+			if (*text)
+				pairs[count++] = (struct pair){ text, &c->models[j] };
+		}
+		qsort(pairs, count, sizeof *pairs, compare_pairs);
+		group(k, pairs, count, kinds[i].has_letter);
+		set_folders(k);
+	}
+	free(pairs);
+}
+
+void facets_release(struct facets *f)
+{
+	for (size_t i = 0; i < FACETS_KINDS; i++) {
+		struct facets_kind *k = &f->kinds[i];
+		for (size_t j = 0; j < k->count; j++) {
+			free(k->values[j].text);
+			free(k->values[j].folder);
+		}
+		free(k->values);
+		free(k->models);
+	}
+	*f = (struct facets){ 0 };
+}

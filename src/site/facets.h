@@ -1,0 +1,34 @@
+/*
+ * facets: the models of a catalog by family, license, size and kind; each model has at most one
+ * value of each. Every value has a folder of its own, "by/family/phi".
+ */
+#ifndef FERRY_SITE_FACETS_H
+#define FERRY_SITE_FACETS_H
+
+#include "catalog/catalog.h"
+
+/* Folders and names within them have no underscore, but for those of further pages ("page_2"), so
+ * they cannot collide. */
+struct facets_value {
+	char *text;   /* "MIT OR Apache-2.0" */
+	char *folder; /* "by/license/mit-or-apache-2.0" */
+	size_t first, count;
+};
+struct facets_kind {
+	const char *name;            /* "license" */
+	const char *title, *plural;  /* "License", "Licenses" */
+	struct facets_value *values; /* of sizes from small to large, of others by text */
+	size_t count;
+	const struct card **models; /* of each value: count of them, from first on, by id */
+};
+#define FACETS_KINDS 4
+struct facets {
+	struct facets_kind kinds[FACETS_KINDS];
+};
+void facets_make(const struct catalog *c, struct facets *out);
+void facets_release(struct facets *f);
+
+/* What search data call the same. */
+const char *facets_model_kind(const struct card *c); /* "model", "adapter" */
+
+#endif
