@@ -247,7 +247,7 @@ def test_without_a_history_alerts_are_sent_all_the_same(health):
 
 
 def test_mirrors_that_there_are_not_are_pointed_out(health):
-    health.configure("[alert.ops]\nkind = command\ncommand = ./hook\nmirrors = a c\n")
+    health.configure("[alert.ops]\nkind = command\ncommand = ./hook\nmirrors = a bc\n")
     result = health(check=None)
-    assert "[alert.ops]: mirrors: no mirror is called 'c'" in result.err
+    assert "[alert.ops]: mirrors: no mirror is called 'bc' (did you mean 'b'?)" in result.err
     assert "'a'" not in result.err
