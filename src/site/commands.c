@@ -133,10 +133,13 @@ static const char *download_base(const struct catalog *c)
 	return NULL;
 }
 
-/* "https://…/targets/models/phi-2/<sha256>.phi-2.gguf"; the caller frees it. */
-static char *url_of(const char *base, const struct card_file *f)
+/* "https://…/targets/models/phi-2/<sha256>.phi-2.gguf" */
+char *commands_url(const struct catalog *c, const struct card_file *f)
 {
 	char hex[DIGEST_HEX];
+	const char *base = download_base(c);
+	if (!base)
+		return NULL;
 	CLEANUP(mem_free_ptr) char *folder = path_dir(f->path);
 	CLEANUP(mem_free_ptr)
 	char *key = mem_printf("targets/%s/%s.%s", folder, digest_hex(hex, &f->sha256),
@@ -145,9 +148,9 @@ static char *url_of(const char *base, const struct card_file *f)
 	return mem_printf("%s%s%s", base, str_ends(base, "/") ? "" : "/", encoded);
 }
 
-static void add_download(struct buf *b, const char *base, const struct card_file *f)
+static void add_download(struct buf *b, const struct catalog *c, const struct card_file *f)
 {
-	CLEANUP(mem_free_ptr) char *url = url_of(base, f);
+	CLEANUP(mem_free_ptr) char *url = commands_url(c, f);
 	buf_adds(b, "curl -fL -C - -o ");
 	add_file(b, f->name);
 	buf_addc(b, ' ');
@@ -178,9 +181,8 @@ static bool can_download(const struct card_variant *v)
 
 static void show_curl(struct page *p, const struct card_variant *v, struct buf *b)
 {
-	const char *base = download_base(p->build->site->catalog);
 	for (size_t i = 0; i < v->file_count; i++)
-		add_download(b, base, &v->files[i]);
+		add_download(b, p->build->site->catalog, &v->files[i]);
 	add_check(b, v);
 	show(p, "Without Model Ferry: download with curl, and check the digests", b);
 }
@@ -192,6 +194,18 @@ static bool is_plain(const char *name)
 				 "0123456789._-+")] == '\0';
 }
 
+static void add_companion(struct buf *b, const struct card_variant *v, const char *option,
+			  const char *role)
+{
+	for (size_t i = 0; i < v->file_count; i++) {
+		if (!str_same(v->files[i].role, role))
+			continue;
+		CLEANUP(mem_free_ptr) char *path = mem_printf("./%s", v->files[i].name);
+		buf_addf(b, " %s ", option);
+		add_word(b, path);
+	}
+}
+
 static void show_engines(struct page *p, const struct card *c, const struct card_variant *v,
 			 struct buf *b)
 {
@@ -199,8 +213,10 @@ static void show_engines(struct page *p, const struct card *c, const struct card
 	CLEANUP(mem_free_ptr) char *path = mem_printf("./%s", name);
 	buf_adds(b, "llama-server -m ");
 	add_word(b, path);
+	add_companion(b, v, "--mmproj", CARD_PROJECTOR);
+	add_companion(b, v, "--model-draft", CARD_DRAFT);
 	show(p, "Then, with llama.cpp", b);
-	if (card_model_files(v) != 1 || !is_plain(name))
+	if (v->file_count != 1 || !is_plain(name))
 		return;
 	buf_addf(b, "echo 'FROM ./%s' > Modelfile\nollama create %s:%s -f Modelfile", name, c->id,
 		 v->id);

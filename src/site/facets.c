@@ -57,10 +57,10 @@ static const struct {
 	const char *(*of)(const struct card *c); /* "": none */
 	bool has_letter;
 } kinds[FACETS_KINDS] = {
-	{ "family", "Family", "Families", family_of, false },
-	{ "license", "License", "Licenses", license_of, false },
-	{ "size", "Size", "Sizes", size_of, true },
-	{ "kind", "Kind", "Kinds", facets_model_kind, false },
+	[FACETS_FAMILY] = { "family", "Family", "Families", family_of, false },
+	[FACETS_LICENSE] = { "license", "License", "Licenses", license_of, false },
+	[FACETS_SIZE] = { "size", "Size", "Sizes", size_of, true },
+	[FACETS_KIND] = { "kind", "Kind", "Kinds", facets_model_kind, false },
 };
 
 /* ---- folders ---- */
@@ -179,6 +179,17 @@ void facets_make(const struct catalog *c, struct facets *out)
 		set_folders(k);
 	}
 	free(pairs);
+}
+
+static int compare_text(const void *text, const void *value)
+{
+	return strcmp(text, ((const struct facets_value *)value)->text);
+}
+
+const struct facets_value *facets_find(const struct facets_kind *k, const char *text)
+{
+	return k->count ? bsearch(text, k->values, k->count, sizeof *k->values, compare_text)
+			: NULL;
 }
 
 void facets_release(struct facets *f)

@@ -21,12 +21,14 @@ struct facets_kind {
 	size_t count;
 	const struct card **models; /* of each value: count of them, from first on, by id */
 };
-#define FACETS_KINDS 4
+enum { FACETS_FAMILY, FACETS_LICENSE, FACETS_SIZE, FACETS_KIND, FACETS_KINDS };
 struct facets {
 	struct facets_kind kinds[FACETS_KINDS];
 };
 void facets_make(const struct catalog *c, struct facets *out);
 void facets_release(struct facets *f);
+/* The value of a kind other than sizes; NULL: no model has it. */
+const struct facets_value *facets_find(const struct facets_kind *k, const char *text);
 
 /* What search data call the same. */
 const char *facets_model_kind(const struct card *c); /* "model", "adapter" */

@@ -1,5 +1,6 @@
 #include "site/lists.h"
 
+#include "site/commands.h"
 #include "util/mem.h"
 #include "util/text.h"
 
@@ -35,11 +36,13 @@ static void add_sizes(struct page *p, const struct card *c)
 	markup_text(&p->m, " ");
 	markup_open(&p->m, "span");
 	markup_attr(&p->m, "class", "badge");
-	if (c->variant_count == 1)
-		markup_text(&p->m, format_size(to, most));
-	else
-		markup_textf(&p->m, "%zu variants, %s to %s", c->variant_count,
-			     format_size(from, least), format_size(to, most));
+	format_size(from, least);
+	format_size(to, most);
+	if (c->variant_count > 1)
+		markup_textf(&p->m, "%zu variants, ", c->variant_count);
+	if (strcmp(from, to) != 0)
+		markup_textf(&p->m, "%s to ", from);
+	markup_text(&p->m, to);
 	markup_close(&p->m, "span");
 }
 
@@ -258,6 +261,17 @@ int lists_facets(const struct site_build *b, const struct facets *f, struct err 
 
 /* ---- the first page ---- */
 
+/* Of a <div>, which the caller closes: the field follows. */
+static void field_open(struct page *p, const char *id, const char *label)
+{
+	markup_open(&p->m, "div");
+	markup_attr(&p->m, "class", "field");
+	markup_open(&p->m, "label");
+	markup_attr(&p->m, "for", id);
+	markup_text(&p->m, label);
+	markup_close(&p->m, "label");
+}
+
 /* Filters of the search: the script fills in what there is. */
 static void add_filter(struct page *p, const struct facets_kind *k)
 {
@@ -265,10 +279,7 @@ static void add_filter(struct page *p, const struct facets_kind *k)
 	CLEANUP(mem_free_ptr) char *id = mem_printf("filter-%s", k->name);
 	if (k->count < 2)
 		return;
-	markup_open(m, "label");
-	markup_attr(m, "for", id);
-	markup_text(m, k->title);
-	markup_close(m, "label");
+	field_open(p, id, k->title);
 	markup_open(m, "select");
 	markup_attr(m, "id", id);
 	markup_attr(m, "name", k->name);
@@ -277,6 +288,20 @@ static void add_filter(struct page *p, const struct facets_kind *k)
 	markup_text(m, "any");
 	markup_close(m, "option");
 	markup_close(m, "select");
+	markup_close(m, "div");
+}
+
+static void add_field(struct page *p)
+{
+	struct markup *m = &p->m;
+	field_open(p, "q", "Search");
+	markup_void(m, "input");
+	markup_attr(m, "id", "q");
+	markup_attr(m, "name", "q");
+	markup_attr(m, "type", "search");
+	markup_attr(m, "autocomplete", "off");
+	markup_attr(m, "spellcheck", "false");
+	markup_close(m, "div");
 }
 
 static void add_search(struct page *p, const struct facets *f)
@@ -288,16 +313,7 @@ static void add_search(struct page *p, const struct facets *f)
 	page_attr(p, "data-search", p->build->search);
 	markup_attr(m, "data-root", "./");
 	markup_flag(m, "hidden");
-	markup_open(m, "label");
-	markup_attr(m, "for", "q");
-	markup_text(m, "Search");
-	markup_close(m, "label");
-	markup_void(m, "input");
-	markup_attr(m, "id", "q");
-	markup_attr(m, "name", "q");
-	markup_attr(m, "type", "search");
-	markup_attr(m, "autocomplete", "off");
-	markup_attr(m, "spellcheck", "false");
+	add_field(p);
 	for (size_t i = 0; i < FACETS_KINDS; i++)
 		add_filter(p, &f->kinds[i]);
 	markup_close(m, "form");
@@ -318,10 +334,10 @@ static int compare_counts(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The values with most models. */
+/* The values with most models. Nothing if there is no choice. */
 static void add_top(struct page *p, const struct facets_kind *k)
 {
-	if (!k->count)
+	if (k->count < 2)
 		return;
 	const struct facets_value **top = mem_alloc(k->count * sizeof *top);
 	CLEANUP(mem_free_ptr) char *up = mem_printf("by/%s/index.html", k->name);
@@ -342,6 +358,11 @@ static void add_top(struct page *p, const struct facets_kind *k)
 
 static void add_browse(struct page *p, const struct facets *f)
 {
+	bool has_choice = false;
+	for (size_t i = 0; i < FACETS_KINDS; i++)
+		has_choice = has_choice || f->kinds[i].count > 1;
+	if (!has_choice)
+		return;
 	markup_open(&p->m, "nav");
 	markup_attr(&p->m, "class", "browse");
 	markup_attr(&p->m, "aria-labelledby", "browse");
@@ -351,12 +372,27 @@ static void add_browse(struct page *p, const struct facets *f)
 	markup_close(&p->m, "nav");
 }
 
+static void add_start(struct page *p)
+{
+	const struct site *s = p->build->site;
+	if (!s->invite && !s->root_sha256)
+		return;
+	markup_open(&p->m, "section");
+	markup_attr(&p->m, "aria-labelledby", "start");
+	page_heading(p, "h2", "start", "Get started");
+	commands_repository(p);
+	markup_close(&p->m, "section");
+}
+
 static void add_first(struct page *p, const struct facets *f)
 {
 	const struct site *s = p->build->site;
 	struct paged l = all_models(p->build);
-	if (s->intro)
+	if (s->intro) {
+		markup_open(&p->m, "div");
 		page_paragraphs(p, s->intro, INTRO_MAX);
+		markup_close(&p->m, "div");
+	}
 	if (!l.items) {
 		markup_element(&p->m, "p", "notice", "This repository has no models yet.");
 		return;
@@ -371,6 +407,7 @@ static void add_first(struct page *p, const struct facets *f)
 	add_models(p, "h3", NULL, 0, l.items);
 	add_pages(p, &l, 1);
 	markup_close(&p->m, "section");
+	add_start(p);
 	add_browse(p, f);
 }
 

@@ -24,14 +24,18 @@ static void add_replacement(struct page *p, const char *reference)
 {
 	CLEANUP(mem_free_ptr) char *id = mem_strndup(reference, strcspn(reference, ":@"));
 	CLEANUP(mem_free_ptr) char *path = page_model_path(id);
-	markup_text(&p->m, "; use ");
 	if (catalog_model(p->build->site->catalog, id))
 		page_link(p, NULL, path, reference);
 	else
 		markup_text(&p->m, reference);
 }
 
-/* "withdrawn: REASON; use REPLACEMENT" */
+static bool ends_sentence(const char *text)
+{
+	return *text && strchr(".!?", text[strlen(text) - 1]);
+}
+
+/* "Withdrawn: REASON. Use REPLACEMENT." */
 static void add_notice(struct page *p, const char *class, const char *what, const char *reason,
 		       const char *replacement)
 {
@@ -39,16 +43,19 @@ static void add_notice(struct page *p, const char *class, const char *what, cons
 	markup_attr(&p->m, "class", class);
 	markup_element(&p->m, "strong", NULL, what);
 	if (reason)
-		markup_textf(&p->m, ": %s", reason);
-	if (replacement)
+		markup_textf(&p->m, ": %s%s", reason, ends_sentence(reason) ? "" : ".");
+	if (replacement) {
+		markup_text(&p->m, reason ? " Use " : ": use ");
 		add_replacement(p, replacement);
+		markup_text(&p->m, ".");
+	}
 	markup_close(&p->m, "p");
 }
 
 static void add_withdrawal(struct page *p, const struct card_withdrawal *w)
 {
 	if (w->reason)
-		add_notice(p, "notice bad", "withdrawn", w->reason, w->replacement);
+		add_notice(p, "notice bad", "Withdrawn", w->reason, w->replacement);
 }
 
 /* ---- what it is ---- */
@@ -124,14 +131,25 @@ static void fact_source(struct page *p, const json_t *source)
 	fact(p, "Based on", json_text(source, "base_model"));
 }
 
-static void add_facts(struct page *p, const struct card *c)
+static void fact_family(struct page *p, const struct card *c, const struct facets *f)
+{
+	const struct facets_value *v = facets_find(&f->kinds[FACETS_FAMILY], c->family);
+	if (!v)
+		return;
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/index.html", v->folder);
+	fact_open(p, "Family");
+	page_link(p, NULL, path, c->family);
+	markup_close(&p->m, "dd");
+}
+
+static void add_facts(struct page *p, const struct card *c, const struct facets *f)
 {
 	char parameters[PAGE_COUNT_TEXT], tokens[32];
 	snprintf(tokens, sizeof tokens, "%llu tokens", (ull)c->context_length);
 	markup_open(&p->m, "dl");
 	markup_attr(&p->m, "class", "facts");
 	fact(p, "Model", c->id);
-	fact(p, "Family", c->family);
+	fact_family(p, c, f);
 	if (c->parameters)
 		fact(p, "Parameters", page_parameters(parameters, c->parameters));
 	if (c->context_length)
@@ -207,8 +225,10 @@ static void add_row(struct page *p, const struct card *c, const struct card_vari
 		markup_attrf(m, "href", "#v-%s", v->id);
 	markup_text(m, v->id);
 	markup_close(m, has_details ? "a" : "span");
-	if (v == card_variant(c, NULL))
-		markup_text(m, " (default)");
+	if (v == card_variant(c, NULL)) {
+		markup_text(m, " ");
+		markup_element(m, "span", "badge good", "default");
+	}
 	if (card_withdrawn(c, v).reason) {
 		markup_text(m, " ");
 		markup_element(m, "span", "badge bad", "withdrawn");
@@ -242,10 +262,10 @@ static void add_table(struct page *p, const struct card *c)
 
 /* ---- details of a variant ---- */
 
-/* "version 2 (2026-11), released 2026-11-28" */
+/* "Version 2 (2026-11), released 2026-11-28" */
 static void add_version(struct page *p, const struct card_variant *v)
 {
-	markup_textf(&p->m, "version %llu", (ull)v->version);
+	markup_textf(&p->m, "Version %llu", (ull)v->version);
 	if (v->label)
 		markup_textf(&p->m, " (%s)", v->label);
 	if (v->released) {
@@ -271,10 +291,11 @@ static void add_changes(struct page *p, const struct card_variant *v)
 static void add_file(struct page *p, const struct card_file *f)
 {
 	char hex[DIGEST_HEX];
+	CLEANUP(mem_free_ptr) char *url = commands_url(p->build->site->catalog, f);
 	markup_open(&p->m, "tr");
 	markup_open(&p->m, "th");
 	markup_attr(&p->m, "scope", "row");
-	markup_text(&p->m, f->name);
+	page_link_out(p, url, f->name);
 	if (f->role)
 		markup_textf(&p->m, " (%s)", f->role);
 	markup_close(&p->m, "th");
@@ -319,35 +340,34 @@ static void add_superseded(struct page *p, const struct card *c, const struct ca
 	for (size_t i = 0; i < v->superseded_count; i++) {
 		const struct card_variant *old = &v->superseded[i];
 		markup_open(&p->m, "li");
+		add_version(p, old);
+		markup_textf(&p->m, ", %s: ", format_size(size, old->size));
 		markup_open(&p->m, "code");
 		markup_textf(&p->m, "%s:%s@%llu", c->id, v->id, (ull)old->version);
 		markup_close(&p->m, "code");
-		markup_textf(&p->m, ", %s, ", format_size(size, old->size));
-		add_version(p, old);
 		add_withdrawal(p, &old->withdrawn);
 		markup_close(&p->m, "li");
 	}
 	markup_close(&p->m, "ul");
 }
 
-/* The words of `ferry show`. */
 static void add_use(struct page *p, const struct card_variant *v)
 {
 	char ram[SIZE_TEXT];
 	if (v->kind) {
 		markup_open(&p->m, "p");
-		markup_textf(&p->m, "%s: it is used together with a model", v->kind);
+		markup_textf(&p->m, "Kind: %s. It is used together with a model.", v->kind);
 		markup_close(&p->m, "p");
 	}
 	if (v->engine) {
 		markup_open(&p->m, "p");
-		markup_textf(&p->m, "of all engines, only %s can load it", v->engine);
+		markup_textf(&p->m, "Of all engines, only %s can load it.", v->engine);
 		markup_close(&p->m, "p");
 	}
 	if (!v->ram_known)
 		return;
 	markup_open(&p->m, "p");
-	markup_textf(&p->m, "about %s of memory with %llu tokens of context",
+	markup_textf(&p->m, "About %s of memory with %llu tokens of context.",
 		     format_size(ram, fit_needs(v, 0)), (ull)fit_context(v, 0));
 	markup_close(&p->m, "p");
 }
@@ -401,7 +421,8 @@ static void add_variants(struct page *p, const struct card *c)
 	add_more(p, c->variant_count, VARIANTS_MAX, "variants");
 }
 
-int site_model_page(const struct site_build *b, const struct card *c, struct err *e)
+int site_model_page(const struct site_build *b, const struct card *c, const struct facets *f,
+		    struct err *e)
 {
 	CLEANUP(page_release) struct page p;
 	CLEANUP(mem_free_ptr) char *path = page_model_path(c->id);
@@ -416,8 +437,8 @@ int site_model_page(const struct site_build *b, const struct card *c, struct err
 		markup_element(&p.m, "p", "lead", c->summary);
 	add_withdrawal(&p, &c->withdrawn);
 	if (c->deprecated)
-		add_notice(&p, "notice warn", "deprecated", c->deprecation_reason, c->replacement);
-	add_facts(&p, c);
+		add_notice(&p, "notice warn", "Deprecated", c->deprecation_reason, c->replacement);
+	add_facts(&p, c, f);
 	if (description)
 		page_paragraphs(&p, description, DESCRIPTION_MAX);
 	add_variants(&p, c);

@@ -5,8 +5,10 @@
 #ifndef FERRY_SITE_MODEL_H
 #define FERRY_SITE_MODEL_H
 
+#include "site/facets.h"
 #include "site/page.h"
 
-WARN_UNUSED int site_model_page(const struct site_build *b, const struct card *c, struct err *e);
+WARN_UNUSED int site_model_page(const struct site_build *b, const struct card *c,
+				const struct facets *f, struct err *e);
 
 #endif

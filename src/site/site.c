@@ -60,12 +60,12 @@ static int assets(struct site_build *b, struct paths *p, struct err *e)
 
 /* ---- pages ---- */
 
-static int model_pages(const struct site_build *b, struct err *e)
+static int model_pages(const struct site_build *b, const struct facets *f, struct err *e)
 {
 	const struct catalog *c = b->site->catalog;
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < c->model_count; i++)
-		rc = site_model_page(b, &c->models[i], e);
+		rc = site_model_page(b, &c->models[i], f, e);
 	return rc;
 }
 
@@ -90,7 +90,7 @@ int site_make(const struct site *s, site_file_fn *fn, void *ctx, struct err *e)
 	int rc = assets(&b, &paths, e);
 	facets_make(s->catalog, &facets);
 	if (rc == 0)
-		rc = model_pages(&b, e);
+		rc = model_pages(&b, &facets, e);
 	if (rc == 0)
 		rc = lists_pages(&b, e);
 	if (rc == 0)
