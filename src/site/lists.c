@@ -148,6 +148,12 @@ static void add_count(struct page *p, size_t count)
 	markup_close(&p->m, "p");
 }
 
+/* "Models", "Models, page 2"; the caller frees it. */
+static char *numbered(const char *title, size_t page)
+{
+	return page == 1 ? mem_strdup(title) : mem_printf("%s, page %zu", title, page);
+}
+
 /* ---- all models ---- */
 
 static struct paged all_models(const struct site_build *b)
@@ -160,7 +166,7 @@ static int further_page(const struct site_build *b, const struct paged *l, size_
 {
 	CLEANUP(page_release) struct page p;
 	CLEANUP(mem_free_ptr) char *path = path_of(l, page);
-	CLEANUP(mem_free_ptr) char *title = mem_printf("Models, page %zu", page);
+	CLEANUP(mem_free_ptr) char *title = numbered("Models", page);
 	page_open(&p, b, &(struct page_head){ .path = path, .title = title, .place = PAGE_MODELS });
 	markup_element(&p.m, "h1", NULL, title);
 	add_models(&p, "h2", NULL, (page - 1) * LISTS_MODELS, l->items);
@@ -200,10 +206,10 @@ static int values_page(const struct site_build *b, const struct facets_kind *k,
 {
 	CLEANUP(page_release) struct page p;
 	CLEANUP(mem_free_ptr) char *path = path_of(l, page);
+	CLEANUP(mem_free_ptr) char *title = numbered(k->plural, page);
 	size_t first = (page - 1) * l->per_page;
-	page_open(&p, b,
-		  &(struct page_head){ .path = path, .title = k->plural, .place = PAGE_MODELS });
-	markup_element(&p.m, "h1", NULL, k->plural);
+	page_open(&p, b, &(struct page_head){ .path = path, .title = title, .place = PAGE_MODELS });
+	markup_element(&p.m, "h1", NULL, title);
 	markup_open(&p.m, "ul");
 	markup_attr(&p.m, "class", "facets");
 	for (size_t i = first; i < MIN(first + l->per_page, k->count); i++)
@@ -220,7 +226,8 @@ static int value_page(const struct site_build *b, const struct facets_kind *k,
 	CLEANUP(page_release) struct page p;
 	CLEANUP(mem_free_ptr) char *path = path_of(l, page);
 	CLEANUP(mem_free_ptr) char *text = page_cut(v->text, TITLE_MAX);
-	CLEANUP(mem_free_ptr) char *title = mem_printf("%s: %s", k->title, text);
+	CLEANUP(mem_free_ptr) char *value = mem_printf("%s: %s", k->title, text);
+	CLEANUP(mem_free_ptr) char *title = numbered(value, page);
 	CLEANUP(mem_free_ptr) char *up = mem_printf("by/%s/index.html", k->name);
 	page_open(&p, b, &(struct page_head){ .path = path, .title = title, .place = PAGE_MODELS });
 	markup_element(&p.m, "h1", NULL, title);

@@ -200,6 +200,7 @@ static void table_open(struct page *p, const char *class, const char *label)
 {
 	markup_open(&p->m, "div");
 	markup_attr(&p->m, "class", "scroll");
+	markup_attr(&p->m, "role", "group");
 	markup_attr(&p->m, "aria-label", label);
 	markup_open(&p->m, "table");
 	if (class)

@@ -8,7 +8,7 @@
 	"{\"path\":\"models/m/" name "\",\"size\":1,\"sha256\":\"" SHA "\"" more "}"
 #define VARIANT(members, files) \
 	BUILT_MODEL("\"id\":\"m\",\"variants\":[{\"id\":\"q4\"" members ",\"files\":[" files "]}" \
-											     "]")
+		    "]")
 #define URL "https://m.example.org/lab/targets/models/m/" SHA
 
 static void make(struct built_site *b, const char *models)

@@ -31,24 +31,20 @@ static void models_are_grouped_by_value(void **state)
 	assert_null(facets_find(k, "llama"));
 }
 
+/* clang-format off */
+static const char names[] =
+	MODEL("a", "Phi") "," MODEL("b", "phi") "," MODEL("c", "..") "," MODEL("d", "a/../../b") ","
+	MODEL("e", "page_2") "," MODEL("f", "页") "," MODEL("g", "index.html") ","
+	MODEL("h", "phi.") "," MODEL("i", ".phi") "," MODEL("j", "phi-0123456789abcdef");
+/* clang-format on */
+
 static void folders_of_values_never_collide_and_stay_in_theirs(void **state)
 {
 	(void)state;
 	CLEANUP(built_site_release) struct built_site b;
 	CLEANUP(facets_release) struct facets f;
 	CLEANUP(str_list_release) struct str_list seen = { 0 };
-	built_site_init(
-		&b,
-		MODEL("a", "Phi") "," MODEL("b", "phi") "," MODEL("c", "..") "," MODEL(
-			"d",
-			"a/../"
-			"../b") "," MODEL("e",
-					  "page_2") "," MODEL("f",
-							      "页") "," MODEL("g",
-									      "index.html") "," MODEL("h",
-												      "phi.") "," MODEL("i",
-															".phi") "," MODEL("j",
-																	  "phi-0123456789abcdef"));
+	built_site_init(&b, names);
 	facets_make(&b.catalog, &f);
 	for (size_t i = 0; i < f.kinds[FACETS_FAMILY].count; i++) {
 		const char *folder = f.kinds[FACETS_FAMILY].values[i].folder;
