@@ -35,6 +35,7 @@ static const struct cli_entry entries[] = {
 	{ "mirror", "add, list, probe, set up and clean mirrors", "Publish models" },
 	{ "health", "check whether readers get what is signed, and keep a history", "Operate" },
 	{ "stats", "count downloads from access logs", "Operate" },
+	{ "doctor", "check that everything is ready, and say what to do where not", "Operate" },
 	{ NULL, NULL, NULL },
 };
 

@@ -105,7 +105,7 @@ static int open_mirrors(struct cli *cli, const struct publisher_opts *o, struct 
 		rc = no_mirror(p, e);
 	if (rc < 0)
 		return rc;
-	p->state_dir = find_state_dir();
+	p->state_dir = o->keeps_nothing ? NULL : find_state_dir();
 	const struct mirror_env env = {
 		.rate = &p->rate,
 		.cancel = cli->cancel,

@@ -16,6 +16,7 @@ struct publisher_opts {
 	const char *limit_rate;  /* --limit-rate */
 	bool new_mirror;         /* --new-mirror */
 	bool as_reader;          /* no option: mirrors show what readers see */
+	bool keeps_nothing;      /* no option: what probing finds out is not kept */
 };
 #define PUBLISHER_NEW_MIRROR(s, member) \
 	OPT_ENTRY(OPT_FLAG, s, member, 0, "new-mirror", NULL, \

@@ -47,6 +47,7 @@ enum opt_hint {
 	HINT_ROLE,   /* of the metadata */
 	HINT_KEY,    /* in the folder of keys */
 	HINT_OBJECT, /* the key of a file on a mirror */
+	HINT_CHECK,  /* of ferry doctor */
 };
 
 struct opt {

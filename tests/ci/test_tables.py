@@ -74,6 +74,10 @@ LISTS = {
         words("cli/catalog/list.c", "variant_state") | {"removed"},
     "output-catalog-status/properties/needs/items/properties/what":
         words("cli/catalog/status.c", "need_names"),
+    "output-doctor/properties/checks/items/properties/for":
+        words("cli/doctor/cmd_doctor.c", "whom_names"),
+    "output-doctor/properties/checks/items/properties/verdict":
+        words("cli/doctor/cmd_doctor.c", "verdict_names"),
     "output-manifest-check/properties/files/items/properties/status":
         words("check/check.c", "check_status_name"),
     "output-mirror-cleanup/$defs/leftover/properties/kind":

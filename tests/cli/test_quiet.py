@@ -92,6 +92,7 @@ PUBLISHER = [
     ("mirror remove d", None),
     ("mirror presign targets/x --config cloud.conf", r"https://\S+\n"),
     ("catalog remove m", None),
+    ("doctor catalog", r"(.+\n)+\n.*passed.*\n"),
     ("stats import access.log", None),
     ("stats show", ROWS),
     ("stats counters", None),

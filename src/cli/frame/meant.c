@@ -94,8 +94,9 @@ static const struct meant commands[] = {
 	  "'ferry fetch MODEL@VERSION' gets an earlier version, 'ferry pin MODEL@VERSION' then "
 	  "goes "
 	  "back to it; 'ferry show MODEL' lists them" },
-	{ "ferry", "check audit validate test fsck doctor", NULL,
-	  "'ferry verify' checks mirrors, 'ferry store verify' the store, 'ferry manifest check' "
+	{ "ferry", "check audit validate test fsck", NULL,
+	  "'ferry doctor' checks everything, 'ferry verify' "
+	  "checks mirrors, 'ferry store verify' the store, 'ferry manifest check' "
 	  "files against manifests, 'ferry prepare --check' a GGUF" },
 	{ "ferry", "cp copy replicate rsync", "ferry sync", NULL },
 	{ "ferry", "backup dump", "ferry catalog backup", NULL },

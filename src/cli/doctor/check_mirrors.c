@@ -1,0 +1,152 @@
+/* What the mirrors hold, and how readers get it. */
+#include "cli/doctor/doctor.h"
+
+#include "util/mem.h"
+
+#include <string.h>
+
+/* ---- what they hold ---- */
+
+static size_t bad_files(const struct verify_mirror *m)
+{
+	size_t count = 0;
+	for (enum verify_verdict v = 0; v < VERIFY_VERDICTS; v++)
+		if (verify_verdict_is_bad(v))
+			count += m->verdicts[v];
+	return count;
+}
+
+/* "3 files are missing or wrong, the first: KEY: missing" */
+static void tell_files(struct doctor_result *r, const struct verify_mirror *m)
+{
+	CLEANUP(buf_release) struct buf why = BUF_INIT(4 * KIB);
+	size_t bad = bad_files(m), i = 0;
+	while (i < m->count && !verify_verdict_is_bad(m->files[i].verdict))
+		i++;
+	if (i == m->count)
+		return;
+	verify_describe(&m->files[i], &why);
+	CLEANUP(mem_free_ptr) char *key = cli_shortened(m->files[i].file->key, 40);
+	doctor_detail(r, "%s: %zu file%s wrong; the first: %s: %s", m->id, bad,
+		      bad == 1 ? " is" : "s are", key, verify_verdict_name(m->files[i].verdict));
+}
+
+/* Without "mirror eu: ", which the line has. */
+static const char *text_of(const struct verify_mirror *m)
+{
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
+	return m->error.text + (str_starts(m->error.text, prefix) ? strlen(prefix) : 0);
+}
+
+/* Adds what is wrong with it; false if nothing is. */
+static bool judge(struct doctor_result *r, const struct verify_mirror *m)
+{
+	size_t before = r->details.count, lost = m->verdicts[VERIFY_UNREACHABLE];
+	if (m->error.class)
+		doctor_detail(r, "%s: %s", m->id, text_of(m));
+	else if (m->elsewhere)
+		doctor_detail(r, "%s: holds another repository", m->id);
+	else if (bad_files(m))
+		tell_files(r, m);
+	else if (lost)
+		doctor_detail(r, "%s: %zu file%s could not be read", m->id, lost,
+			      lost == 1 ? "" : "s");
+	for (size_t i = 0; i < m->readers.count; i++)
+		doctor_detail(r, "%s: %s", m->id, m->readers.at[i].text);
+	if (bad_files(m) && !m->elsewhere && !m->error.class)
+		doctor_next(r, "ferry push --mirror %s", m->id);
+	else if (r->details.count > before)
+		doctor_next(r, "ferry mirror probe %s", m->id);
+	return r->details.count > before;
+}
+
+int doctor_check_primary(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+			 struct err *e)
+{
+	int rc = facts_verify(site, e);
+	(void)d;
+	if (rc < 0)
+		return rc;
+	if (!site->mirror_count) {
+		doctor_fail(r, "no mirror is for readers");
+		doctor_next(r, "ferry mirror add NAME");
+		return 0;
+	}
+	const struct verify_mirror *m = &site->mirrors[site->primary];
+	if (judge(r, m))
+		doctor_fail(r, "%s does not have all of release %llu", m->id,
+			    (unsigned long long)site->tree.version);
+	else
+		doctor_pass(r, "%s has all %zu files of release %llu", m->id, m->held,
+			    (unsigned long long)site->tree.version);
+	return 0;
+}
+
+int doctor_check_mirrors(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+			 struct err *e)
+{
+	size_t bad = 0, others = 0;
+	int rc = facts_verify(site, e);
+	(void)d;
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < site->mirror_count; i++) {
+		others += i != site->primary;
+		bad += i != site->primary && judge(r, &site->mirrors[i]);
+	}
+	if (!others) {
+		doctor_skip(r, "there is only one mirror: nothing serves readers when it is down");
+		doctor_next(r, "ferry mirror add NAME");
+	} else if (bad)
+		doctor_fail(r, "%zu of %zu other mirror%s not in step", bad, others,
+			    others == 1 ? " is" : "s are");
+	else
+		doctor_pass(r, "%zu other mirror%s in step with release %llu", others,
+			    others == 1 ? " is" : "s are", (unsigned long long)site->tree.version);
+	return 0;
+}
+
+/* ---- how readers get it ---- */
+
+/* The others are those of `primary`, `mirrors` and `expiry`. */
+static bool is_of_server(enum health_check c)
+{
+	return c == HEALTH_REACH || c == HEALTH_CERTIFICATE || c == HEALTH_RANGES ||
+	       c == HEALTH_HEADERS || c == HEALTH_CLOCK || c == HEALTH_QUOTA;
+}
+
+static bool judge_server(struct doctor_result *r, const struct health_mirror *m)
+{
+	size_t before = r->details.count;
+	for (size_t i = 0; i < m->probe.findings.count; i++) {
+		const struct health_finding *f = &m->probe.findings.at[i];
+		bool bad = f->state == HEALTH_WARNING || f->state == HEALTH_CRITICAL ||
+			   (f->state == HEALTH_UNKNOWN && f->check == HEALTH_REACH);
+		if (is_of_server(f->check) && bad)
+			doctor_detail(r, "%s: %s: %s", m->id, health_check_name(f->check),
+				      f->reason);
+	}
+	if (r->details.count > before)
+		doctor_next(r, "ferry health --no-audit --mirror %s", m->id);
+	return r->details.count > before;
+}
+
+int doctor_check_servers(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+			 struct err *e)
+{
+	size_t bad = 0;
+	int rc = facts_health(site, e);
+	(void)d;
+	if (rc < 0)
+		return rc;
+	size_t n = site->health.count;
+	for (size_t i = 0; i < n; i++)
+		bad += judge_server(r, &site->health.mirrors[i]);
+	if (bad)
+		doctor_fail(r, "%zu of %zu mirror%s not served as readers need it", bad, n,
+			    n == 1 ? " is" : "s are");
+	else
+		doctor_pass(r, "%zu mirror%s answer%s as readers need it", n, n == 1 ? "" : "s",
+			    n == 1 ? "s" : "");
+	return 0;
+}

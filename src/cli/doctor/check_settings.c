@@ -1,0 +1,62 @@
+/* Whether ferry.conf can be used: every section, not only those that one command reads. */
+#include "cli/doctor/doctor.h"
+
+#include "settings/access.h"
+#include "settings/alert.h"
+#include "settings/announce.h"
+#include "settings/health.h"
+#include "settings/join.h"
+#include "settings/prepare.h"
+#include "settings/publish.h"
+#include "settings/stats.h"
+#include "util/mem.h"
+
+static int read_operator(const struct conf *c, struct err *e)
+{
+	CLEANUP(settings_health_release) struct settings_health health = { 0 };
+	CLEANUP(settings_alerts_release) struct settings_alerts alerts = { 0 };
+	CLEANUP(settings_stats_release) struct settings_stats stats = { 0 };
+	int rc = settings_health_read(c, &health, e);
+	if (rc == 0)
+		rc = settings_alerts_read(c, &alerts, e);
+	return rc < 0 ? rc : settings_stats_read(c, &stats, e);
+}
+
+static int read_mirrors(const struct conf *c, struct doctor_result *r, struct err *e)
+{
+	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
+	CLEANUP(settings_mirrors_release) struct settings_mirrors mirrors = { 0 };
+	struct settings_publish publish;
+	int rc = settings_publish_read(c, &publish, e);
+	if (rc == 0)
+		rc = settings_mirrors_read(c, NULL, kinds, &mirrors, e);
+	for (size_t i = 0; rc == 0 && i < mirrors.count; i++)
+		if (mirrors.at[i].fault.class)
+			doctor_detail(r, "%s", mirrors.at[i].fault.text);
+	return rc;
+}
+
+int doctor_check_settings(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+			  struct err *e)
+{
+	(void)site;
+	if (!d->conf->path) {
+		doctor_skip(r, "there is no ferry.conf");
+		doctor_next(r, "ferry repository add 'https://HOST/PATH/#sha256=DIGEST'");
+		doctor_hint(r, "the publisher of the models gives you this line");
+		return 0;
+	}
+	int rc = conf_check_kinds(d->conf, e);
+	if (rc == 0)
+		rc = read_mirrors(d->conf, r, e);
+	if (rc == 0)
+		rc = read_operator(d->conf, e);
+	if (rc < 0)
+		return rc;
+	if (r->details.count)
+		doctor_fail(r, "%s: %zu of its mirrors cannot be used", d->conf->path,
+			    r->details.count);
+	else
+		doctor_pass(r, "%s can be used", d->conf->path);
+	return 0;
+}

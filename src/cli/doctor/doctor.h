@@ -1,0 +1,157 @@
+/*
+ * ferry doctor: whether everything is as it should be, check by check, and what to do where not.
+ *
+ * What always holds here:
+ *  - nothing is changed: not the tree, the mirrors, the store or the history. What a check has to
+ *    write goes to a scratch folder that is removed. Only --test-alerts sends something;
+ *  - a check uses the engine of the command whose matter it is (verify, health, fetch, …);
+ *  - all checks run at the same time and end at one deadline: a check that has not ended by then
+ *    has failed;
+ *  - a check whose subject is not used here, or that only an option turns on, is skipped, and says
+ *    what to do about it. It is never passed.
+ *
+ * Prefixes: doctor_, facts_.
+ */
+#ifndef FERRY_CLI_DOCTOR_DOCTOR_H
+#define FERRY_CLI_DOCTOR_DOCTOR_H
+
+#include "cli/publisher.h"
+#include "cli/session.h"
+#include "health/run.h"
+#include "publish/verify.h"
+#include "repository/writer/writer.h"
+
+#include <pthread.h>
+
+extern const struct command cmd_doctor;
+
+struct doctor_opts {
+	struct opt_list names; /* of repositories */
+	bool drill, test_alerts;
+	uint64_t rate_limits; /* requests to each mirror; 0: none */
+	uint64_t deadline_s;
+	struct opt_list metrics;
+};
+
+enum doctor_verdict { DOCTOR_PASS, DOCTOR_FAIL, DOCTOR_SKIP, DOCTOR_VERDICTS };
+
+/* What a check says. */
+struct doctor_result {
+	enum doctor_verdict verdict;
+	char *text;              /* one sentence, without a full stop */
+	struct str_list details; /* further lines: of each mirror, of each fault */
+	struct str_list next;    /* commands to copy */
+	char *hint;              /* what to do where no command does it; or NULL */
+};
+void doctor_result_release(struct doctor_result *r);
+/* Set verdict and text; a later call replaces both. */
+void doctor_pass(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void doctor_fail(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void doctor_skip(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void doctor_detail(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A command; words from outside are quoted by the caller. The same one is added once. */
+void doctor_next(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void doctor_hint(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* What is found out once, by the check that needs it first, while others that need it wait. */
+struct doctor_fact {
+	pthread_mutex_t lock;
+	bool known;
+	struct err why; /* why there is none */
+};
+
+/* One section [repository.NAME]: what is known of it. */
+struct doctor_site {
+	struct doctor *doctor;
+	const struct settings_repository *settings; /* borrowed */
+
+	/* Of one that is published here. */
+	struct doctor_fact tree_fact, roles_fact, verify_fact, health_fact;
+	struct tree tree;
+	struct writer_statuses roles;
+	struct publisher publisher;
+	struct verify_mirror *mirrors; /* those that are not stages */
+	size_t mirror_count;
+	size_t primary; /* of `mirrors`: what readers ask first */
+	struct health_history history;
+	struct health_report health;
+
+	/* Of one that is fetched here. */
+	struct doctor_fact endpoints_fact;
+	struct doctor_endpoint *endpoints;
+	size_t endpoint_count;
+};
+
+/* A place that a client asks. */
+struct doctor_endpoint {
+	char *id;
+	char *url;             /* without secrets */
+	struct mirror *mirror; /* NULL: it could not be opened: */
+	struct err error;
+	struct deadline deadline;
+	struct probe probe;
+};
+
+struct doctor {
+	struct cli *cli;
+	struct cli quiet; /* for engines: it ends at the deadline, and says nothing */
+	const struct doctor_opts *o;
+	const struct conf *conf;
+	struct deadline deadline;
+	char *scratch; /* a folder */
+	int64_t now_s;
+	struct settings_repositories repositories;
+	struct settings_fetch fetch;
+	struct http_access_list access;
+	struct doctor_site *sites;
+	size_t count;
+	struct doctor_fact client_fact;
+	struct client client; /* the store, and what was verified last */
+};
+
+/* ---- checks.c: the table ---- */
+
+enum doctor_for {
+	DOCTOR_FOR_ALL,       /* once */
+	DOCTOR_FOR_PUBLISHER, /* for each repository that is published here */
+	DOCTOR_FOR_OPERATOR,  /* once, where one is */
+	DOCTOR_FOR_CLIENT,    /* for each repository that is fetched here */
+	DOCTOR_FOR_USER,      /* once, where one is */
+};
+
+struct doctor_check {
+	const char *name;
+	enum doctor_for whom;
+	/* An error becomes a failed verdict; ERR_CANCELLED at the deadline does, too. site is NULL
+	 * for what is checked once. */
+	int (*run)(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+		   struct err *e);
+	bool lasts; /* without the deadline of all: an option has asked for it */
+};
+extern const struct doctor_check doctor_checks[];
+extern const size_t doctor_check_count;
+
+/* ---- facts.c ---- */
+
+/* Each returns 0, or the error of the one who asked first. */
+WARN_UNUSED int facts_tree(struct doctor_site *s, struct err *e);
+WARN_UNUSED int facts_roles(struct doctor_site *s, struct err *e);
+WARN_UNUSED int facts_verify(struct doctor_site *s, struct err *e); /* every mirror, quick */
+WARN_UNUSED int facts_health(struct doctor_site *s, struct err *e); /* as readers see them */
+WARN_UNUSED int facts_client(struct doctor *d, struct err *e);
+WARN_UNUSED int facts_endpoints(struct doctor_site *s, struct err *e);
+void facts_init(struct doctor_site *s);
+void facts_release(struct doctor_site *s);
+
+/* ---- the checks ---- */
+
+typedef int doctor_run(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+		       struct err *e);
+/* check_settings.c */
+doctor_run doctor_check_settings;
+/* check_tree.c */
+doctor_run doctor_check_catalog, doctor_check_expiry, doctor_check_keys, doctor_check_spare;
+/* check_mirrors.c */
+doctor_run doctor_check_primary, doctor_check_mirrors, doctor_check_servers;
+
+#endif

@@ -1,0 +1,182 @@
+#include "cli/doctor/doctor.h"
+
+#include "publish/tree_pack.h"
+#include "publish/tree_places.h"
+#include "settings/health.h"
+#include "util/mem.h"
+
+#include <string.h>
+
+#define MIRRORS_AT_A_TIME 8
+
+typedef int find_fn(struct doctor_site *s, struct err *e);
+
+/* Who comes first finds it out; the others wait, and get the same. */
+static int once(struct doctor_fact *f, struct doctor_site *s, find_fn *find, struct err *e)
+{
+	pthread_mutex_lock(&f->lock);
+	if (!f->known)
+		(void)!find(s, &f->why);
+	f->known = true;
+	pthread_mutex_unlock(&f->lock);
+	if (f->why.class)
+		*e = f->why;
+	return -(int)f->why.class;
+}
+
+/* ---- the tree ---- */
+
+static int open_tree(struct doctor_site *s, struct err *e)
+{
+	int rc = tree_open(s->settings->dir, &s->tree, e);
+	s->tree.cancel = s->doctor->quiet.cancel;
+	return rc;
+}
+
+int facts_tree(struct doctor_site *s, struct err *e)
+{
+	return once(&s->tree_fact, s, open_tree, e);
+}
+
+static int read_roles(struct doctor_site *s, struct err *e)
+{
+	CLEANUP_PTR(writer_close) struct writer *w = NULL;
+	int rc = writer_look(s->settings->dir, s->doctor->now_s, &w, e);
+	if (rc == 0)
+		rc = writer_status_take(w, &s->roles, e);
+	if (rc < 0 || s->roles.count)
+		return rc;
+	err_set(e, ERR_NOT_FOUND, "%s: the repository has not been signed", s->settings->dir);
+	return err_hint(e, "run `ferry catalog init` to make its keys and root");
+}
+
+int facts_roles(struct doctor_site *s, struct err *e)
+{
+	return once(&s->roles_fact, s, read_roles, e);
+}
+
+/* ---- what the mirrors hold ---- */
+
+static void add_mirror(struct doctor_site *s, const struct mirrors_entry *p)
+{
+	const struct verify_mirror *first = &s->mirrors[s->primary];
+	size_t at = s->mirror_count++;
+	bool serves = p->settings->holds != MIRROR_HOLDS_METADATA;
+	s->mirrors[at] = (struct verify_mirror){
+		.id = p->settings->id,
+		.kind = *publisher_kind(p) ? publisher_kind(p) : NULL,
+		.mirror = p->mirror,
+		.holds = p->settings->holds,
+		.error = p->error,
+	};
+	if (!serves)
+		return;
+	if (!at || first->holds == MIRROR_HOLDS_METADATA ||
+	    (first->mirror && p->mirror && p->mirror->priority < first->mirror->priority))
+		s->primary = at;
+}
+
+static int open_mirrors(struct doctor_site *s, struct err *e)
+{
+	const struct publisher_opts who = {
+		.name = s->settings->name,
+		.as_reader = true,
+		.keeps_nothing = true,
+	};
+	int rc = publisher_open(&s->doctor->quiet, &who, true, true, &s->publisher, e);
+	if (rc < 0)
+		return rc;
+	const struct mirrors *places = &s->publisher.places;
+	s->mirrors = mem_alloc((places->count + 1) * sizeof *s->mirrors);
+	for (size_t i = 0; rc == 0 && i < places->count; i++) {
+		if (places->at[i].settings->stage)
+			continue;
+		add_mirror(s, &places->at[i]);
+		if (places->at[i].mirror)
+			rc = tree_pack_for(&s->tree, places->at[i].mirror, e);
+		if (rc == 0 && places->at[i].mirror)
+			rc = tree_places_for(&s->tree, places->at[i].mirror, e);
+	}
+	return rc;
+}
+
+/* Faults of the mirrors are what the checks look at. */
+static int verify(struct doctor_site *s, struct err *e)
+{
+	struct retry retry = RETRY_DEFAULT;
+	struct err found = ERR_INIT;
+	const struct verify_options how = {
+		.mode = VERIFY_QUICK,
+		.now_s = s->doctor->now_s,
+		.threads = MIRRORS_AT_A_TIME,
+		.retry = &retry,
+		.cancel = s->doctor->quiet.cancel,
+	};
+	retry.max_tries = 2;
+	retry.cancel = how.cancel;
+	int rc = facts_tree(s, e);
+	if (rc == 0)
+		rc = open_mirrors(s, e);
+	if (rc == 0 && verify_run(&s->tree, s->mirrors, s->mirror_count, &how, &found) < 0 &&
+	    err_is(&found, ERR_CANCELLED)) {
+		*e = found;
+		rc = -ERR_CANCELLED;
+	}
+	return rc;
+}
+
+int facts_verify(struct doctor_site *s, struct err *e)
+{
+	return once(&s->verify_fact, s, verify, e);
+}
+
+/* ---- what readers see ---- */
+
+static int look(struct doctor_site *s, struct err *e)
+{
+	struct doctor *d = s->doctor;
+	CLEANUP(settings_health_release) struct settings_health settings = { 0 };
+	int rc = settings_health_read(d->conf, &settings, e);
+	uint64_t left_s = deadline_left_ms(&d->deadline) / 1000;
+	if (rc < 0)
+		return rc;
+	settings.deadline_s = MAX(1, MIN(settings.deadline_s, left_s));
+	settings.objects = 0; /* verify looks at all of them */
+	const struct health_run_options o = {
+		.conf = d->conf,
+		.repository = s->settings,
+		.settings = &settings,
+		.no_audit = true,
+		.state_dir = d->scratch,
+		.now_s = d->now_s,
+		.cancel = d->quiet.cancel,
+	};
+	return health_run(&o, &s->history, &s->health, e);
+}
+
+int facts_health(struct doctor_site *s, struct err *e)
+{
+	return once(&s->health_fact, s, look, e);
+}
+
+/* ---- all ---- */
+
+void facts_init(struct doctor_site *s)
+{
+	struct doctor_fact *const all[] = { &s->tree_fact, &s->roles_fact, &s->verify_fact,
+					    &s->health_fact, &s->endpoints_fact };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		pthread_mutex_init(&all[i]->lock, NULL);
+}
+
+void facts_release(struct doctor_site *s)
+{
+	for (size_t i = 0; i < s->mirror_count; i++)
+		verify_mirror_release(&s->mirrors[i]);
+	free(s->mirrors);
+	health_report_release(&s->health);
+	health_history_release(&s->history);
+	publisher_release(&s->publisher);
+	writer_statuses_release(&s->roles);
+	tree_release(&s->tree);
+}

@@ -1,0 +1,79 @@
+#include "cli/doctor/doctor.h"
+
+#include "util/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void doctor_result_release(struct doctor_result *r)
+{
+	free(r->text);
+	free(r->hint);
+	str_list_release(&r->details);
+	str_list_release(&r->next);
+	*r = (struct doctor_result){ 0 };
+}
+
+static char *formatted(const char *fmt, va_list args)
+{
+	char *text = NULL;
+	return vasprintf(&text, fmt, args) < 0 ? mem_strdup("") : text;
+}
+
+static void set(struct doctor_result *r, enum doctor_verdict verdict, const char *fmt, va_list args)
+{
+	free(r->text);
+	r->verdict = verdict;
+	r->text = formatted(fmt, args);
+}
+
+void doctor_pass(struct doctor_result *r, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	set(r, DOCTOR_PASS, fmt, args);
+	va_end(args);
+}
+
+void doctor_fail(struct doctor_result *r, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	set(r, DOCTOR_FAIL, fmt, args);
+	va_end(args);
+}
+
+void doctor_skip(struct doctor_result *r, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	set(r, DOCTOR_SKIP, fmt, args);
+	va_end(args);
+}
+
+void doctor_detail(struct doctor_result *r, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	str_list_take(&r->details, formatted(fmt, args));
+	va_end(args);
+}
+
+void doctor_next(struct doctor_result *r, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	CLEANUP(mem_free_ptr) char *command = formatted(fmt, args);
+	va_end(args);
+	if (!str_list_has(&r->next, command))
+		str_list_take(&r->next, STEAL(command));
+}
+
+void doctor_hint(struct doctor_result *r, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	free(r->hint);
+	r->hint = formatted(fmt, args);
+	va_end(args);
+}
