@@ -15,22 +15,21 @@
  *  nav.pages             previous and next page of a list
  *  dl.facts              names and values, beside each other where there is room
  *  .notice               also .warn, .bad: a box with a text, "This version is withdrawn"
- *  div.scroll            around a wide table or figure; the script makes it reachable by keyboard
- *                        if it scrolls. It has an aria-label
+ *  div.scroll            around a wide table or figure, with role="group" and aria-label; the
+ *                        script makes it reachable by keyboard if it scrolls
  *  table.sortable        th.num, td.num: numbers, aligned to the right. The script makes buttons of
  *                        the texts of thead th, and sorts by td's data-sort, or else its text
  *  .digest               a long hexadecimal number, which may be broken anywhere
  *  div.command           h3 or p (optional), pre > code: a command; the script adds "Copy"
  *  form.search           has `hidden`, which the script removes; data-search is the relative URL of
- *                        the search data, data-root that of the site ("./", "../../"). In it
- *                        input#q[type=search], and select[name=family|license|kind|size] (optional;
- *                        the script fills in the options after the first one). Followed
- *                        by p#found[role=status] and #results (empty); #list has the list that the
- *                        results take the place of
- *  .state                also .ok, .warning, .critical, .unknown: a symbol and words
- *  figure.chart          svg in it: .bar, .line, .area, .axis, .grid, .label; figcaption
- *  svg.map               .l0 to .l5: countries, from no downloads to most; .sea; .legend
- *  svg.uptime            rect .up, .part, .down, .none: a day each
+ *                        the search data, data-root that of the site ("./", "../../"). In it,
+ *                        each with its label in a div.field, input#q[type=search] and
+ *                        select[name=family|license|kind|size] (optional; the script fills in the
+ *                        options after the first one). Followed by p#found[role=status] and
+ * #results (empty); #list has the list that the results take the place of .state also .ok,
+ * .warning, .critical, .unknown: a symbol and words figure.chart          svg in it: .bar, .line,
+ * .area, .axis, .grid, .label; figcaption svg.map               .l0 to .l5: countries, from no
+ * downloads to most; .sea; .legend svg.uptime            rect .up, .part, .down, .none: a day each
  *
  * The search data (JSON): { "format": "model-ferry-search", "version": 1, "models": [ { "id",
  * "title", "summary", "family", "license", "kind", "tags": [], "sizes": [bytes of each variant] } ]

@@ -81,7 +81,7 @@ def phi(scene):
     """A model with all that a page can show."""
     shards = [scene.file("phi-2", f"phi-2-f16-0000{i}-of-00002.gguf", 3 << 20) for i in (1, 2)]
     old = scene.variant("phi-2", "q4_k_m", 1.5, released=day(80), withdrawn={
-        "reason": "The tokenizer was wrong.", "replacement": "phi-2:q4_k_m", "since": day(40)})
+        "reason": "The tokenizer was wrong", "replacement": "phi-2:q4_k_m", "since": day(40)})
     new = scene.file("phi-2", "phi-2-q4_k_m.v2.gguf", 7 << 18, name="phi-2-q4_k_m.gguf")
     scene.card(
         "phi-2",
@@ -90,7 +90,7 @@ def phi(scene):
                       version=2, label="2026-11", released=day(3)),
         scene.variant("phi-2", "q8_0", 2.9), scene.variant("phi-2", "f16", 6, shards),
         scene.variant("phi-2", "q2_k", 1.1, withdrawn={
-            "reason": "Too many errors.", "replacement": "phi-2:q4_k_m", "since": day(1)}),
+            "reason": "Too many errors", "replacement": "phi-2:q4_k_m", "since": day(1)}),
         title="Phi 2", summary="A small language model for English text and code, which runs on a laptop.",
         description="Phi-2 is a transformer with 2.7 billion parameters. It was trained on texts and "
                     "code of high quality.\n\nIt was not trained to follow instructions: see its "
@@ -111,11 +111,11 @@ def others(scene):
                summary="A large model for many languages.", languages=["en", "zh", "de"],
                license={"id": "LicenseRef-qwen", "name": "Tongyi Qianwen",
                         "url": "https://example.org/qwen"},
-               deprecated={"reason": "Qwen2.5 is better in every way.", "since": day(9)})
+               deprecated={"reason": "Qwen2.5 is better in every way", "since": day(9)})
     scene.card("gemma-2b", scene.variant("gemma-2b", "q6_k", 2.1),
                title="Gemma 2B", family="gemma", parameters=2_506_172_416,
                summary="Withdrawn at the request of its authors.",
-               withdrawn={"reason": "The license does not allow copies.",
+               withdrawn={"reason": "The license does not allow copies",
                           "replacement": "phi-2", "since": day(12)})
 
 

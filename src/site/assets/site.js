@@ -236,6 +236,7 @@ class Search {
 		form.addEventListener("submit", event => event.preventDefault());
 		form.addEventListener("focusin", () => this.load());
 		form.addEventListener("input", () => this.show());
+		form.addEventListener("change", () => this.remember());
 		this.restore();
 	}
 
@@ -284,6 +285,10 @@ class Search {
 		}
 	}
 
+	query() {
+		return this.input.value.trim();
+	}
+
 	filters() {
 		return this.selects.filter(select => select.value).map(select => [select.name, select.value]);
 	}
@@ -292,20 +297,20 @@ class Search {
 		await this.load();
 		if (!this.models)
 			return;
-		const query = this.input.value.trim(), filters = this.filters();
+		const query = this.query(), filters = this.filters();
 		const searching = Boolean(query || filters.length);
 		this.list.hidden = searching;
-		this.remember(query, filters);
 		this.results.replaceChildren();
 		this.found.textContent = "";
 		if (searching)
 			this.listFound(find(this.models, query, filters));
 	}
 
-	remember(query, filters) {
-		const parameters = new URLSearchParams(filters);
-		if (query)
-			parameters.set("q", query);
+	/* In the address, so that it can be shared, and is there again after "Back". */
+	remember() {
+		const parameters = new URLSearchParams(this.filters());
+		if (this.query())
+			parameters.set("q", this.query());
 		const text = parameters.toString();
 		history.replaceState(null, "", text ? "?" + text : location.pathname);
 	}
