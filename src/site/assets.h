@@ -22,14 +22,15 @@
  *  .digest               a long hexadecimal number, which may be broken anywhere
  *  div.command           h3 or p (optional), pre > code: a command; the script adds "Copy"
  *  form.search           has `hidden`, which the script removes; data-search is the relative URL of
- *                        the search data, data-root that of the site ("./", "../../"). In it,
- *                        each with its label in a div.field, input#q[type=search] and
+ *                        the search data, data-root that of the site ("./", "../../"). In it, each
+ *                        with its label in a div.field, input#q[type=search] and
  *                        select[name=family|license|kind|size] (optional; the script fills in the
- *                        options after the first one). Followed by p#found[role=status] and
- * #results (empty); #list has the list that the results take the place of .state also .ok,
- * .warning, .critical, .unknown: a symbol and words figure.chart          svg in it: .bar, .line,
- * .area, .axis, .grid, .label; figcaption svg.map               .l0 to .l5: countries, from no
- * downloads to most; .sea; .legend svg.uptime            rect .up, .part, .down, .none: a day each
+ *                        options after the first one). Followed by p#found[role=status] and an
+ *                        empty #results, which takes the place of #list
+ *  .state                also .ok, .warning, .critical, .unknown: a symbol and words
+ *  figure.chart          svg in it: .bar, .line, .area, .axis, .grid, .label; figcaption
+ *  svg.map               .l0 to .l5: countries, from no downloads to most; .sea; .legend
+ *  svg.uptime            rect .up, .part, .down, .none: a day each
  *
  * The search data (JSON): { "format": "model-ferry-search", "version": 1, "models": [ { "id",
  * "title", "summary", "family", "license", "kind", "tags": [], "sizes": [bytes of each variant] } ]
