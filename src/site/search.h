@@ -1,6 +1,6 @@
 /*
  * search: what the script of the first page searches: assets/search.<hash>.json. Texts are cut, so
- * that all models of a large catalog are a few hundred bytes each. Members: assets.h.
+ * that a model is a few hundred bytes. Members: assets.h.
  */
 #ifndef FERRY_SITE_SEARCH_H
 #define FERRY_SITE_SEARCH_H
@@ -8,9 +8,11 @@
 #include "catalog/catalog.h"
 #include "util/buf.h"
 
-#define SEARCH_MAX_BYTES (64 * MIB)
+/* What a browser on a phone can be asked to load, at most. */
+#define SEARCH_MAX_BYTES (32 * MIB)
 
-/* Appends the document. */
-WARN_UNUSED int search_data(const struct catalog *c, struct buf *out, struct err *e);
+/* Writes the document into the empty `out`; without summaries and tags if it would else exceed its
+ * maximum. False if that is too large as well: then `out` is empty. */
+bool search_data(const struct catalog *c, struct buf *out);
 
 #endif

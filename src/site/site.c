@@ -32,12 +32,12 @@ static int embedded(const struct site_build *b, const char *name, char **path, s
 	return b->fn(b->ctx, *path, a->data, a->len, e);
 }
 
+/* Without it the first page has lists to browse, and no search. */
 static int search(const struct site_build *b, char **path, struct err *e)
 {
 	CLEANUP(buf_release) struct buf data = BUF_INIT(SEARCH_MAX_BYTES);
-	int rc = search_data(b->site->catalog, &data, e);
-	if (rc < 0)
-		return rc;
+	if (!search_data(b->site->catalog, &data))
+		return 0;
 	*path = assets_path("search.json", buf_str(&data), data.len);
 	return site_build_file(b, *path, &data, e);
 }
