@@ -36,6 +36,7 @@ static const struct cli_entry entries[] = {
 	{ "health", "check whether readers get what is signed, and keep a history", "Operate" },
 	{ "stats", "count downloads from access logs", "Operate" },
 	{ "doctor", "check that everything is ready, and say what to do where not", "Operate" },
+	{ "site", "make a web site of the repository, for people", "Operate" },
 	{ NULL, NULL, NULL },
 };
 

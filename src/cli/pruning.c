@@ -1,6 +1,9 @@
 #include "cli/pruning.h"
 
+#include "publish/pages_send.h"
+#include "settings/site.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 
@@ -21,6 +24,75 @@ static bool shows(const struct push_mirror *pushed, size_t count, const char *id
 			       pushed[i].outcome == PUSH_UP_TO_DATE ||
 			       pushed[i].outcome == PUSH_PLANNED;
 	return false;
+}
+
+/* ---- the site -------------------------------------------------------------------- */
+
+static void take_old(struct prune_mirror *m, const struct pages_mirror *from)
+{
+	for (size_t i = 0; i < from->old_count; i++) {
+		const struct pages_old *old = &from->old[i];
+		m->items = mem_grow(m->items, m->count, &m->cap, sizeof *m->items);
+		m->items[m->count++] = (struct prune_item){ mem_strdup(old->key), old->size,
+							    old->removed };
+	}
+	m->bytes += from->old_bytes;
+	m->removed += from->removed;
+	m->removed_bytes += from->removed_bytes;
+}
+
+/* Of the mirrors that were pruned and have the site that was made last. */
+static int prune_pages(struct pruning *p, const struct pages *pages, const struct tree *t,
+		       struct err *e)
+{
+	CLEANUP(mem_free_ptr)
+	struct pages_mirror *mirrors = mem_alloc((p->count + 1) * sizeof *mirrors);
+	const struct pages_send_options o = {
+		.dry_run = p->o.dry_run,
+		.prune_only = true,
+		.time = p->o.time,
+		.threads = p->o.threads,
+		.record_dir = t->dir,
+		.retry = p->o.retry,
+		.cancel = p->o.cancel,
+		.report = p->o.report,
+	};
+	size_t count = 0;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->mirrors[i].chosen && p->mirrors[i].mirror && !p->mirrors[i].error.class)
+			mirrors[count++] = (struct pages_mirror){ .id = p->mirrors[i].id,
+								  .mirror = p->mirrors[i].mirror,
+								  .holds = p->mirrors[i].holds };
+	int rc = pages_send(pages, t, mirrors, count, &o, e);
+	for (size_t i = 0, k = 0; k < count; i++) {
+		if (p->mirrors[i].id != mirrors[k].id)
+			continue;
+		if (mirrors[k].outcome != PAGES_BEHIND)
+			take_old(&p->mirrors[i], &mirrors[k]);
+		p->mirrors[i].error = mirrors[k].error;
+		pages_mirror_release(&mirrors[k++]);
+	}
+	return rc;
+}
+
+static int prune_site(struct pruning *p, const struct publisher *publisher, const struct tree *t,
+		      struct err *e)
+{
+	CLEANUP(settings_site_release) struct settings_site site = { 0 };
+	CLEANUP(pages_release) struct pages pages = { 0 };
+	struct err none = ERR_INIT;
+	int rc = settings_site_read(publisher->conf, &site, e);
+	if (rc < 0)
+		return rc;
+	if (site.repository && publisher->name && strcmp(site.repository, publisher->name) != 0)
+		return 0;
+	CLEANUP(mem_free_ptr)
+	char *dir = site.output ? mem_strdup(site.output) : path_join(publisher->dir, "site");
+	if (pages_read(dir, &pages, &none) == 0)
+		return prune_pages(p, &pages, t, e);
+	if (!err_is(&none, ERR_NOT_FOUND))
+		report_warn(p->o.report, "nothing of the site was removed: %s", none.text);
+	return 0;
 }
 
 int pruning_run(struct pruning *p, const struct publisher *publisher, const struct tree *t,
@@ -48,7 +120,8 @@ int pruning_run(struct pruning *p, const struct publisher *publisher, const stru
 		};
 		any = any || p->mirrors[i].chosen;
 	}
-	return any ? prune_run(t, p->mirrors, p->count, &p->o, e) : 0;
+	int rc = any ? prune_run(t, p->mirrors, p->count, &p->o, e) : 0;
+	return rc < 0 || !any ? rc : prune_site(p, publisher, t, e);
 }
 
 /* ---- the result ------------------------------------------------------------------ */

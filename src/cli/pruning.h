@@ -1,5 +1,5 @@
 /*
- * pruning: ferry push --prune (publish/prune.h).
+ * pruning: ferry push --prune (publish/prune.h), also of what earlier sites left (pages_send.h).
  */
 #ifndef FERRY_CLI_PRUNING_H
 #define FERRY_CLI_PRUNING_H

@@ -13,6 +13,7 @@
  *   cards/      <model>.card.json, which people edit
  *               <model>/<sha256 of the file>.<file>.manifest.json, .provenance.json
  *   drafts/     metadata that waits for signatures
+ *   site/       pages for people (`ferry site`), which go to mirrors apart from the release
  *   .ferry/     seen (seen.h), staged (staged.h), and what push keeps
  *   .lock       held during changes of the tree
  *

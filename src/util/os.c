@@ -90,6 +90,11 @@ static int native_rename_exclusive(int from_dir, const char *from, int to_dir, c
 	return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE);
 }
 
+static int native_exchange(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
 static int native_link_open_file(int fd, const char *path)
 {
 	char open_file[32];
@@ -239,6 +244,7 @@ static int cannot(void)
 	((void)(to), (void)(to_offset), (void)(from), (void)(from_offset), cannot())
 #define native_sync_all(fd) ((void)(fd), sync(), 0)
 #define native_rename_exclusive(from_dir, from, to_dir, to) cannot()
+#define native_exchange(a, b) ((void)(a), (void)(b), cannot())
 #define native_link_open_file(fd, path) ((void)(fd), (void)(path), cannot())
 #define native_max_file(dir) ((void)(dir), (uint64_t)0)
 #define native_keeps_inodes(path) ((void)(path), true)
@@ -355,6 +361,11 @@ int os_rename_exclusive(int from_dir, const char *from, int to_dir, const char *
 	if (!os_lacks(errno))
 		return errno;
 	return rename_by_link(from_dir, from, to_dir, to);
+}
+
+int os_exchange(const char *a, const char *b)
+{
+	return native_exchange(a, b) < 0 ? errno : 0;
 }
 
 int os_link_open_file(int fd, const char *path)

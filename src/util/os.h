@@ -60,6 +60,11 @@ WARN_UNUSED uint64_t os_copy_range(int to, uint64_t to_offset, int from, uint64_
  * moment is replaced. */
 WARN_UNUSED int os_rename_exclusive(int from_dir, const char *from, int to_dir, const char *to);
 
+/* Exchanges the names of two folders, or files, of one file system, so that at every moment there
+ * is something under both. 0, or a value of errno. Fall-back: always ENOSYS: the caller renames
+ * twice. */
+WARN_UNUSED int os_exchange(const char *a, const char *b);
+
 /* Gives an open file another name, which must not exist. 0, or a value of errno. Fall-back:
  * always ENOSYS: the caller renames by the name that it knows. */
 WARN_UNUSED int os_link_open_file(int fd, const char *path);

@@ -113,6 +113,8 @@ LISTS = {
     "output-health/$defs/alert/properties/outcome": words("health/alert.c", "alert_outcome_name"),
     "output-list/$defs/unlisted/properties/variants/items/properties/state":
         {"unlisted", "withdrawn"},
+    "output-site/$defs/mirror/properties/outcome":
+        words("publish/pages_send.c", "pages_outcome_name") - {"behind"},
     "output-stats-show/properties/by": words("cli/stats/show.c", "by_names"),
     "output-store-gc/properties/kept/items/properties/reason":
         words("store/keep.c", "store_keep_name") - {"none"},
@@ -274,6 +276,7 @@ KEYS = {
     "security": [("settings/security.c", "keys")],
     "health": [("settings/health.c", "known_keys")],
     "stats": [("settings/stats.c", "keys")],
+    "site": [("settings/site.c", "keys")],
     "logs.NAME": [],            # those of a mirror
 }
 

@@ -111,7 +111,7 @@ OPTIONS = [
     ("push --simulate", "did you mean --dry-run?"),
     ("push --delete", "did you mean --prune?"),
     ("push --threads 4", "connections"),
-    ("catalog sign --dry-run", "fetch, update, push, sync, catalog gc"),
+    ("catalog sign --dry-run", "fetch, update, push, sync, site"),
     ("catalog list --repo x", "did you mean --repository?"),
     ("prepare --quant Q4_K_M a b", "did you mean --quantize?"),
     ("prepare --dest x a b", "did you mean --output?"),
