@@ -142,6 +142,19 @@ static int compare_pairs(const void *a, const void *b)
 	return order ? order : x->model < y->model ? -1 : x->model > y->model;
 }
 
+static void clear(struct facets_kind *k)
+{
+	for (size_t i = 0; i < k->count; i++) {
+		free(k->values[i].text);
+		free(k->values[i].folder);
+	}
+	free(k->values);
+	free(k->models);
+	k->values = NULL;
+	k->models = NULL;
+	k->count = 0;
+}
+
 static void group(struct facets_kind *k, const struct pair *pairs, size_t count, bool has_letter)
 {
 	size_t cap = 0;
@@ -176,6 +189,8 @@ void facets_make(const struct catalog *c, struct facets *out)
 		}
 		qsort(pairs, count, sizeof *pairs, compare_pairs);
 		group(k, pairs, count, kinds[i].has_letter);
+		if (k->count == 1 && count == c->model_count)
+			clear(k);
 		set_folders(k);
 	}
 	free(pairs);
@@ -194,14 +209,6 @@ const struct facets_value *facets_find(const struct facets_kind *k, const char *
 
 void facets_release(struct facets *f)
 {
-	for (size_t i = 0; i < FACETS_KINDS; i++) {
-		struct facets_kind *k = &f->kinds[i];
-		for (size_t j = 0; j < k->count; j++) {
-			free(k->values[j].text);
-			free(k->values[j].folder);
-		}
-		free(k->values);
-		free(k->models);
-	}
-	*f = (struct facets){ 0 };
+	for (size_t i = 0; i < FACETS_KINDS; i++)
+		clear(&f->kinds[i]);
 }

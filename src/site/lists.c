@@ -284,7 +284,7 @@ static void add_filter(struct page *p, const struct facets_kind *k)
 {
 	struct markup *m = &p->m;
 	CLEANUP(mem_free_ptr) char *id = mem_printf("filter-%s", k->name);
-	if (k->count < 2)
+	if (!k->count)
 		return;
 	field_open(p, id, k->title);
 	markup_open(m, "select");
@@ -341,10 +341,10 @@ static int compare_counts(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The values with most models. Nothing if there is no choice. */
+/* The values with most models. */
 static void add_top(struct page *p, const struct facets_kind *k)
 {
-	if (k->count < 2)
+	if (!k->count)
 		return;
 	const struct facets_value **top = mem_alloc(k->count * sizeof *top);
 	CLEANUP(mem_free_ptr) char *up = mem_printf("by/%s/index.html", k->name);
@@ -367,7 +367,7 @@ static void add_browse(struct page *p, const struct facets *f)
 {
 	bool has_choice = false;
 	for (size_t i = 0; i < FACETS_KINDS; i++)
-		has_choice = has_choice || f->kinds[i].count > 1;
+		has_choice = has_choice || f->kinds[i].count;
 	if (!has_choice)
 		return;
 	markup_open(&p->m, "nav");

@@ -8,6 +8,11 @@
 #define FILES "\"variants\":[{\"id\":\"q4\",\"files\":[" BUILT_FILE("models/m/m.gguf") "]}]"
 #define MODEL(id, family) BUILT_MODEL("\"id\":\"" id "\",\"family\":\"" family "\"," FILES)
 
+#define SIZED(id, members, size) \
+	BUILT_MODEL("\"id\":\"" id "\",\"variants\":[{\"id\":\"q4\"," members \
+		    "\"files\":[{\"path\":\"models/m/m.gguf\",\"size\":" size ",\"sha256\":" \
+		    "\"00000000000000000000000000000000000000000000000000000000000000ab\"}]}]")
+
 static const struct facets_value *family(const struct facets *f, const char *text)
 {
 	const struct facets_value *v = facets_find(&f->kinds[FACETS_FAMILY], text);
@@ -65,19 +70,35 @@ static void sizes_are_in_order_and_a_kind_is_known(void **state)
 	(void)state;
 	CLEANUP(built_site_release) struct built_site b;
 	CLEANUP(facets_release) struct facets f;
-	built_site_init_many(&b, 3, "");
+	built_site_init(&b, SIZED("a", "", "17179869185") "," SIZED("b", "", "2") "," SIZED(
+				    "c", "\"kind\":\"adapter\",", "2147483648"));
 	facets_make(&b.catalog, &f);
-	assert_int_equal(f.kinds[FACETS_SIZE].count, 1);
-	assert_string_equal(f.kinds[FACETS_SIZE].values[0].folder, "by/size/up-to-1-gib");
-	assert_string_equal(f.kinds[FACETS_KIND].values[0].text, "model");
-	assert_int_equal(f.kinds[FACETS_LICENSE].count, 0);
+	const struct facets_kind *k = &f.kinds[FACETS_SIZE];
+	assert_int_equal(k->count, 3);
+	assert_string_equal(k->values[0].folder, "by/size/up-to-1-gib");
+	assert_string_equal(k->values[1].text, "1 to 2 GiB");
+	assert_string_equal(k->values[2].text, "16 to 32 GiB");
+	assert_string_equal(f.kinds[FACETS_KIND].values[0].text, "adapter");
+	assert_int_equal(f.kinds[FACETS_KIND].values[1].count, 2);
+}
+
+static void what_all_models_share_is_no_choice(void **state)
+{
+	(void)state;
+	CLEANUP(built_site_release) struct built_site b;
+	built_site_init(&b, MODEL("a", "phi") "," MODEL("b", "phi") "," SIZED("c", "", "1"));
+	built_site_make(&b);
+	assert_null(built_site_find(&b, "by/kind/index.html"));
+	built_site_lacks(&b, "index.html", "Kind");
+	built_site_has(&b, "by/family/index.html", "phi");
 }
 
 static void lists_of_facets_have_pages(void **state)
 {
 	(void)state;
 	CLEANUP(built_site_release) struct built_site b;
-	built_site_init_many(&b, 201, ",\"family\":\"f%zu\",\"license\":{\"id\":\"MIT\"}");
+	built_site_init_many(&b, 202, ",\"family\":\"f%zu\",\"license\":{\"id\":\"MIT\"}");
+	b.catalog.models[201].license = NULL;
 	built_site_make(&b);
 	built_site_has(&b, "by/license/mit/index.html",
 		       "href=\"../../../models/m0000/index.html\"");
@@ -128,6 +149,7 @@ int main(void)
 		cmocka_unit_test(models_are_grouped_by_value),
 		cmocka_unit_test(folders_of_values_never_collide_and_stay_in_theirs),
 		cmocka_unit_test(sizes_are_in_order_and_a_kind_is_known),
+		cmocka_unit_test(what_all_models_share_is_no_choice),
 		cmocka_unit_test(lists_of_facets_have_pages),
 		cmocka_unit_test(lists_are_light_whatever_the_number_of_models),
 	};

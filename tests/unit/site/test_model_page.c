@@ -6,6 +6,11 @@
 #define SHA "00000000000000000000000000000000000000000000000000000000000000ab"
 #define A_FILE BUILT_FILE("models/phi-2/phi-2.gguf")
 
+/* So that there is a choice of families. */
+#define OTHER \
+	BUILT_MODEL("\"id\":\"other\",\"variants\":[{\"id\":\"q4\",\"files\":[" BUILT_FILE( \
+		"models/other/o.gguf") "]}]")
+
 static void make(struct built_site *b, const char *models)
 {
 	built_site_init(b, models);
@@ -26,7 +31,7 @@ static void a_page_says_what_the_card_says(void **state)
 			 "\"label\":\"spring\",\"released\":\"2026-11-20T03:04:05Z\","
 			 "\"changes\":[\"The template changed.\"],"
 			 "\"ram\":{\"context\":2048,\"bytes\":3221225472},\"files\":[" A_FILE
-			 "]}]"));
+			 "]}]") "," OTHER);
 	static const char *const texts[] = {
 		"<h1>Phi 2</h1>",
 		"<p class=\"lead\">A small model.</p>",

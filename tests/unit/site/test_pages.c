@@ -15,7 +15,8 @@ static void every_page_forbids_what_is_not_of_its_own_host(void **state)
 	(void)state;
 	CLEANUP(built_site_release) struct built_site b;
 	size_t pages = 0;
-	make(&b, BUILT_MODEL("\"id\":\"m\",\"family\":\"phi\"," Q4));
+	built_site_init_many(&b, 60, ",\"family\":\"f%zu\"");
+	built_site_make(&b);
 	for (size_t i = 0; i < b.paths.count; i++) {
 		const char *path = b.paths.at[i];
 		if (!str_ends(path, ".html"))
@@ -33,7 +34,7 @@ static void every_page_forbids_what_is_not_of_its_own_host(void **state)
 		built_site_has(&b, path, "<a class=\"skip\" href=\"#main\">");
 		built_site_has(&b, path, "<main id=\"main\"");
 	}
-	assert_true(pages > 5);
+	assert_true(pages > 100);
 }
 
 static void the_first_page_is_written_last(void **state)
