@@ -1,0 +1,230 @@
+"""The checks of brief.py, second part: who watches the mirrors, counts, and keeps them well."""
+
+import json
+import re
+
+from brief_checks import check
+from conftest import ROOT
+from test_ops_grafana import BOARDS
+from test_ops_metrics import filled
+from test_stats_bucket import line as line_of_s3
+from waiting import kill, until
+
+# -- statistics --------------------------------------------------------------------------------------
+
+
+@check
+def counts_by_model(w):
+    rows = w.counted("model")
+    assert set(rows) == set(w.models())
+    assert all(row["downloads"] >= 1 for row in rows.values())
+    assert max(row["downloads"] for row in rows.values()) >= 5      # with those at Cloudflare
+
+
+@check
+def counts_by_mirror(w):
+    rows = w.counted("mirror")
+    assert rows["cdn"]["bytes"] >= sum(f.stat().st_size for files in w.models().values() for f in files)
+
+
+@check
+def shows_countries(w):
+    rows = w.counted("country")
+    assert rows["DE"]["downloads"] == 2 and rows["FR"]["downloads"] == 1
+    assert query(w, "geomap")
+
+
+@check
+def shows_success(w):
+    w.counted("model")
+    w.ferry("stats", "show", "--by", "status", "--since", "1d")
+    rows = w.counted("status")
+    good = sum(row["requests"] for name, row in rows.items() if name.startswith("2"))
+    assert good > 0.95 * sum(row["requests"] for row in rows.values())
+
+
+@check
+def reads_logs_of_s3(w):
+    path = w.models()["phi-2-mobile"][0].relative_to(w.publisher.tree)
+    before = w.counted("mirror").get("s3-us", {}).get("bytes", 0)
+    w.us.client().put_object(Bucket=w.buckets["logs"], Key="2026-11-29-00-12-34-0123456789ABCDEF",
+                             Body="".join(line_of_s3(str(path), n) for n in range(1, 6)).encode())
+    told = w.ferry("stats", "import", "--json", "--prometheus", w.metrics("stats")).json
+    assert told["failed_logs"] == []
+    assert w.counted("mirror")["s3-us"]["bytes"] > before
+
+
+# -- dashboards and alerts -----------------------------------------------------------------------------
+
+
+def query(w, kind, title=""):
+    """What the first panel of this kind shows, of those with this in the title."""
+    server = w.once("prometheus")
+    [panel, *_] = [p for p in BOARDS["downloads"]["panels"] if p["type"] == kind and
+                   title.lower() in p["title"].lower()]
+    return until(lambda: server.query(filled(panel["targets"][0]["expr"])), server.process)
+
+
+@check
+def shows_downloads_by_model(w):
+    w.once("readers_came")
+    found = query(w, "bargauge", "model")
+    assert {r["metric"]["model"] for r in found} == set(w.models())
+
+
+@check
+def fills_the_dashboards(w):
+    assert w.health() == dict.fromkeys(w.health(), {})
+    server = w.once("prometheus")
+    until(lambda: len(server.query("ferry_mirror_up == 1")) >= 6, server.process)
+
+
+@check
+def raises_failing_downloads(w):
+    def failing():
+        lines = w.log.read_text().splitlines()
+        bad = [re.sub(r'"status":\d+,"body_bytes_sent":\d+', '"status":503,"body_bytes_sent":0', text)
+               for text in lines if ".gguf" in text][:1] * 30
+        with open(w.log, "a") as f:
+            f.writelines(text + "\n" for text in bad)
+        w.ferry("stats", "import", "-q", "--prometheus", w.metrics("stats"))
+        return "FerryDownloadsFail" in w.once("prometheus").alerts()
+    w.once("readers_came")
+    until(failing, w.once("prometheus").process)
+    until(lambda: "FerryDownloadsFail" not in w.once("prometheus").alerts(), w.once("prometheus").process)
+
+
+@check
+def raises_a_primary_that_is_down(w):
+    w.becomes()
+    before = len(w.told("alerted"))
+    w.fronts["cdn"].refuse()
+    found = w.health(check=1)
+    assert found.pop("cdn")["reach"].startswith("critical") and not any(found.values())
+    w.becomes("FerryPrimaryMirrorDown")
+    w.fronts["cdn"].held.close()
+    w.fronts["cdn"].start()
+    w.health()
+    w.becomes()
+    changes = [[(c["event"], c["mirror"]) for c in d["changes"]] for d in w.told("alerted")[before:]]
+    assert changes == [[("problem", "cdn")], [("recovered", "cdn")]]
+
+
+@check
+def tests_the_alert(w):
+    before = len(w.told("alerted"))
+    w.ferry("health", "--test-alert")
+    assert len(w.told("alerted")) == before + 1
+
+
+# -- checklists -----------------------------------------------------------------------------------------
+
+
+@check
+def has_all_on_the_primary(w):
+    w.ferry("push", "--preflight")
+    planned = w.ferry("push", "--dry-run", "--json").json["mirrors"]
+    assert {m["outcome"] for m in planned} == {"up-to-date"}
+
+
+@check
+def verifies_in_step(w):
+    found = w.ferry("verify", "--json").json["mirrors"]
+    # Quick: of folders, git and split assets only sizes are known.
+    assert {m["result"] for m in found} <= {"ok", "unverified"} and len(found) == 7
+
+
+@check
+def verifies_every_byte(w):
+    found = w.ferry("verify", "--full", "--json").json["mirrors"]
+    assert {m["result"] for m in found} == {"ok"} and len(found) == 7
+
+
+@check
+def lints(w):
+    w.ferry("catalog", "lint")
+    w.ferry("catalog", "status")
+
+
+@check
+def measures_from_several_places(w):
+    reports = []
+    for place in ("eu", "us"):
+        conf = w.work / f"{place}.conf"
+        conf.write_text((w.work / "ferry.conf").read_text() + f"\n[health]\nplace = {place}\n")
+        reports.append(w.work / f"{place}.json")
+        reports[-1].write_text(w.ferry("health", "--json", "--config", conf, check=None).out)
+    joined = w.ferry("health", "--json", "--merge", *reports, check=None).json
+    assert {p["place"] for p in joined["places"]} == {"eu", "us"}
+
+
+@check
+def measures_the_mirrors(w):
+    w.health()
+    seen = w.work / "watched"
+    with seen.open("w") as out:
+        process = w.ferry.start("health", "--watch", "30s", stdout=out, stderr=out)
+    until(lambda: "cdn" in seen.read_text(), process)
+    kill(process)
+    w.ran.append(["health", "--watch", "30s"])
+    text = w.metrics("health").read_text()
+    assert 'ferry_probe_duration_seconds{repository="test",mirror="cdn"' in text
+
+
+@check
+def keeps_a_history(w):
+    found = w.ferry("health", "history", "--by-day", "--json").json
+    assert "cdn" in json.dumps(found)
+
+
+@check
+def fails_over(w):
+    w.ferry("health", "silence", "cdn", "--for", "1h", "--reason", "failover test")
+    w.fronts["cdn"].refuse()
+    w.health()
+    reader = w.reader("failover", w.urls["own"])
+    to = w.work / "failover"
+    to.mkdir()
+    reader("fetch", "-q", "phi-2-mobile", "--exclude-mirror", "cdn", "--output", f"{to}/")
+    [copy] = to.iterdir()
+    assert copy.read_bytes() == w.models()["phi-2-mobile"][0].read_bytes()
+    w.fronts["cdn"].held.close()
+    w.fronts["cdn"].start()
+    w.ferry("health", "silence", "cdn", "--end")
+
+
+@check
+def removes_old_versions(w):
+    rules = w.us.client().get_bucket_lifecycle_configuration(Bucket=w.buckets["s3-us"])["Rules"]
+    days = [r["NoncurrentVersionExpiration"]["NoncurrentDays"] for r in rules
+            if "NoncurrentVersionExpiration" in r]
+    assert days == [30]
+    w.ferry("push", "--prune", "--dry-run")
+
+
+@check
+def cleans_up(w):
+    w.ferry("mirror", "cleanup", "--dry-run", "--json")
+
+
+@check
+def audits_the_keys(w):
+    w.ferry("catalog", "key", "list")
+    w.ferry("catalog", "key", "check", "root", "targets", "snapshot", "timestamp")
+    w.ferry("catalog", "status", "--within", "120d", check=None)
+    w.ferry("catalog", "backup", w.work / "backup.tar.zst")
+    w.ferry("catalog", "restore", "--dry-run", w.work / "backup.tar.zst")
+
+
+@check
+def documents_what_was_done(w):
+    """Every command that the man page has from the launch to the quarter was run here."""
+    w.ferry("catalog", "renew", "root", "targets")
+    w.ferry("push", "-q")
+    w.show_git()
+    page = (ROOT / "man/ferry-operations.7.scd").read_text()
+    page = page[page.index("# LAUNCH"):page.index("# SEE ALSO")]
+    lines = re.findall(r"^ferry .*", page, re.M)
+    assert len(lines) > 30
+    missing = [line for line in lines if not w.has_run(line, operands=False)]
+    assert missing == [], missing
