@@ -2,6 +2,7 @@
 
 #include "hash/sha256.h"
 #include "site/markup.h"
+#include "site/page.h"
 #include "util/mem.h"
 #include "util/text.h"
 
@@ -148,14 +149,8 @@ static void put_link(struct feed *f, const char *rel, const char *path)
 
 static void put_text(struct markup *m, const char *text)
 {
-	size_t len = strlen(text);
-	if (len <= TEXT_MAX) {
-		markup_text(m, text);
-		return;
-	}
-	for (len = TEXT_MAX; len && ((unsigned char)text[len] & 0xC0) == 0x80;)
-		len--;
-	markup_textf(m, "%.*s…", (int)len, text);
+	CLEANUP(mem_free_ptr) char *cut = page_cut(text, TEXT_MAX);
+	markup_text(m, cut);
 }
 
 /* ---- an entry ---- */
@@ -245,7 +240,7 @@ static void put_content(struct markup *m, const struct event *at, size_t count)
 
 static void put_entry(struct feed *f, const struct event *at, size_t count)
 {
-	CLEANUP(mem_free_ptr) char *page = mem_printf("models/%s/", at->card->id);
+	CLEANUP(mem_free_ptr) char *page = page_model_path(at->card->id);
 	const char *what = at->withdrawn ? "withdrawn" : "released";
 	char time[TIME_TEXT];
 	format_time(time, at->time_s);
@@ -271,7 +266,7 @@ static void put_head(struct feed *f, const char *updated)
 	markup_element(m, "title", NULL, title);
 	put_id(f, "feed", NULL, NULL);
 	put_link(f, "self", ATOM_PATH);
-	put_link(f, "alternate", "");
+	put_link(f, "alternate", "index.html");
 	markup_element(m, "updated", NULL, updated);
 	markup_open(m, "author");
 	markup_element(m, "name", NULL, title);

@@ -1,6 +1,9 @@
 #include "site/crawl.h"
 
 #include "site/markup.h"
+#include "site/page.h"
+#include "site/site_mirrors.h"
+#include "site/site_statistics.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -56,7 +59,7 @@ static int end_part(struct map *map, struct err *e)
 /* The largest entry that can be added: tags, the URL, escaped, a path, a time. */
 static size_t entry_max(const struct site *s)
 {
-	return 128 + 6 * (strlen(s->url) + sizeof("models/") + NAME_MAX_BYTES);
+	return 128 + 6 * (strlen(s->url) + sizeof("models//index.html") + NAME_MAX_BYTES);
 }
 
 static bool is_full(const struct map *map)
@@ -96,14 +99,14 @@ static int add(struct map *map, const char *path, const char *time, struct err *
 static int add_all(struct map *map, struct err *e)
 {
 	const struct catalog *c = map->s->catalog;
-	int rc = add(map, "", c->updated, e);
+	int rc = add(map, "index.html", c->updated, e);
 	if (rc == 0)
-		rc = add(map, "mirrors/", NULL, e);
+		rc = add(map, SITE_MIRRORS_PATH, NULL, e);
 	if (rc == 0 && map->s->statistics)
-		rc = add(map, "statistics/", NULL, e);
+		rc = add(map, SITE_STATISTICS_PATH, NULL, e);
 	for (size_t i = 0; rc == 0 && i < c->model_count; i++) {
 		const struct card *model = &c->models[i];
-		CLEANUP(mem_free_ptr) char *path = mem_printf("models/%s/", model->id);
+		CLEANUP(mem_free_ptr) char *path = page_model_path(model->id);
 		rc = add(map, path, json_text(model->json, "updated"), e);
 	}
 	return rc;

@@ -1,5 +1,6 @@
 #include "site/models_json.h"
 
+#include "site/page.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -83,7 +84,7 @@ static void put_text(json_t *to, const char *key, const char *text)
 
 static void put_model(json_t *models, const struct card *c)
 {
-	CLEANUP(mem_free_ptr) char *page = mem_printf("models/%s/", c->id);
+	CLEANUP(mem_free_ptr) char *page = page_model_path(c->id);
 	json_t *model = json_push_object(models);
 	json_put_string(model, "id", c->id);
 	json_put_string(model, "title", c->title);

@@ -1,11 +1,17 @@
 #include "site/site.h"
 
 #include "site/assets.h"
+#include "site/atom.h"
+#include "site/crawl.h"
 #include "site/facets.h"
 #include "site/lists.h"
 #include "site/model.h"
+#include "site/models_json.h"
 #include "site/page.h"
 #include "site/search.h"
+#include "site/site_mirrors.h"
+#include "site/site_statistics.h"
+
 #include <stdlib.h>
 
 /* ---- assets ---- */
@@ -82,6 +88,44 @@ static int missing_page(const struct site_build *b, struct err *e)
 	return page_close(&p, e);
 }
 
+/* ---- for programs ---- */
+
+#define DOCUMENT_MAX (256 * MIB)
+
+static int models(const struct site_build *b, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	int rc = models_json_write(b->site, &text, e);
+	return rc < 0 ? rc : site_build_file(b, MODELS_JSON_PATH, &text, e);
+}
+
+static int feed(const struct site_build *b, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	atom_write(b->site, &text);
+	return site_build_file(b, ATOM_PATH, &text, e);
+}
+
+static int robots(const struct site_build *b, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(KIB * 4);
+	crawl_robots(b->site, &text);
+	return site_build_file(b, CRAWL_ROBOTS, &text, e);
+}
+
+static int documents(const struct site_build *b, struct err *e)
+{
+	const struct crawl_limits limits = { 0 };
+	int rc = models(b, e);
+	if (rc == 0 && b->site->url)
+		rc = feed(b, e);
+	if (rc == 0)
+		rc = robots(b, e);
+	if (rc == 0 && b->site->url)
+		rc = crawl_sitemap(b->site, limits, b->fn, b->ctx, e);
+	return rc;
+}
+
 int site_make(const struct site *s, site_file_fn *fn, void *ctx, struct err *e)
 {
 	struct site_build b = { .site = s, .fn = fn, .ctx = ctx };
@@ -95,6 +139,12 @@ int site_make(const struct site *s, site_file_fn *fn, void *ctx, struct err *e)
 		rc = lists_pages(&b, e);
 	if (rc == 0)
 		rc = lists_facets(&b, &facets, e);
+	if (rc == 0)
+		rc = site_mirrors_page(&b, e);
+	if (rc == 0 && s->statistics)
+		rc = site_statistics_page(&b, e);
+	if (rc == 0)
+		rc = documents(&b, e);
 	if (rc == 0)
 		rc = missing_page(&b, e);
 	if (rc == 0)

@@ -31,22 +31,14 @@ static void put_fact(struct markup *m, const char *name, const char *value)
 	markup_element(m, "dd", NULL, value);
 }
 
-static void put_url(struct markup *m, const char *url)
+static void put_url(struct page *p, const char *url)
 {
 	if (!url)
 		return;
-	markup_element(m, "dt", NULL, "Address");
-	markup_open(m, "dd");
-	if (!str_starts(url, "http") || !markup_is_link(url)) {
-		markup_text(m, url);
-	} else {
-		markup_open(m, "a");
-		markup_link(m, "href", url);
-		markup_attr(m, "rel", "external");
-		markup_text(m, url);
-		markup_close(m, "a");
-	}
-	markup_close(m, "dd");
+	markup_element(&p->m, "dt", NULL, "Address");
+	markup_open(&p->m, "dd");
+	page_link_out(p, str_starts(url, "http") ? url : NULL, url);
+	markup_close(&p->m, "dd");
 }
 
 static void put_first_byte(struct markup *m, uint64_t us)
@@ -123,8 +115,27 @@ static void put_uptime(struct markup *m, const struct site_mirror *mirror)
 
 /* ---- the page ---- */
 
-static void put_mirror(struct markup *m, const struct site_mirror *mirror, int64_t now_s)
+struct facts {
+	const char *url, *region, *kind;
+	uint64_t first_byte_us;
+};
+
+static void put_facts(struct page *p, const struct facts *f)
 {
+	struct markup *m = &p->m;
+	markup_open(m, "dl");
+	markup_attr(m, "class", "facts");
+	put_url(p, f->url);
+	put_fact(m, "Region", f->region);
+	put_fact(m, "Kind", f->kind);
+	put_first_byte(m, f->first_byte_us);
+	markup_close(m, "dl");
+}
+
+static void put_mirror(struct page *p, const struct site_mirror *mirror, int64_t now_s)
+{
+	struct markup *m = &p->m;
+	bool bad = mirror->state == SITE_CRITICAL;
 	markup_open(m, "section");
 	markup_attr(m, "class", "mirror");
 	markup_open(m, "h2");
@@ -133,33 +144,21 @@ static void put_mirror(struct markup *m, const struct site_mirror *mirror, int64
 	put_state(m, mirror->state);
 	markup_close(m, "h2");
 	if (mirror->reason && mirror->state != SITE_OK)
-		markup_element(m, "p",
-			       mirror->state == SITE_CRITICAL ? "notice bad" : "notice warn",
-			       mirror->reason);
+		markup_element(m, "p", bad ? "notice bad" : "notice warn", mirror->reason);
 	put_uptime(m, mirror);
 	put_failures(m, mirror, now_s);
-	markup_open(m, "dl");
-	markup_attr(m, "class", "facts");
-	put_url(m, mirror->url);
-	put_fact(m, "Region", mirror->region);
-	put_fact(m, "Kind", mirror->kind);
-	put_first_byte(m, mirror->first_byte_us);
-	markup_close(m, "dl");
+	put_facts(p, &(struct facts){ mirror->url, mirror->region, mirror->kind,
+				      mirror->first_byte_us });
 	markup_close(m, "section");
 }
 
-static void put_from_catalog(struct markup *m, const struct catalog_mirror *mirror)
+static void put_from_catalog(struct page *p, const struct catalog_mirror *mirror)
 {
-	markup_open(m, "section");
-	markup_attr(m, "class", "mirror");
-	markup_element(m, "h2", NULL, mirror->id);
-	markup_open(m, "dl");
-	markup_attr(m, "class", "facts");
-	put_url(m, mirror->url);
-	put_fact(m, "Region", mirror->region);
-	put_fact(m, "Kind", mirror->kind);
-	markup_close(m, "dl");
-	markup_close(m, "section");
+	markup_open(&p->m, "section");
+	markup_attr(&p->m, "class", "mirror");
+	markup_element(&p->m, "h2", NULL, mirror->id);
+	put_facts(p, &(struct facts){ mirror->url, mirror->region, mirror->kind, 0 });
+	markup_close(&p->m, "section");
 }
 
 static void put_key(struct markup *m, const char *class, const char *text)
@@ -191,35 +190,48 @@ static void put_legend(struct markup *m)
 	markup_close(m, "ul");
 }
 
-static void put_history(struct markup *m, const struct site *s)
+static void put_history(struct page *p, const struct site *s)
 {
 	char time[TIME_TEXT];
 	if (s->health_s) {
 		format_time(time, s->health_s);
-		markup_open(m, "p");
-		markup_textf(m, "Last checked: %.10s, %.5s UTC.", time, time + 11);
-		markup_close(m, "p");
+		markup_open(&p->m, "p");
+		markup_textf(&p->m, "Last checked: %.10s, %.5s UTC.", time, time + 11);
+		markup_close(&p->m, "p");
 	}
-	put_legend(m);
+	put_legend(&p->m);
 	for (size_t i = 0; i < s->mirror_count; i++)
-		put_mirror(m, &s->mirrors[i], s->time_s);
+		put_mirror(p, &s->mirrors[i], s->time_s);
 }
 
-void site_mirrors_write(struct markup *m, const struct site *s)
+static void put_all(struct page *p, const struct site *s)
 {
 	size_t count = s->mirrors ? s->mirror_count : s->catalog->mirror_count;
-	markup_element(m, "h1", NULL, "Mirrors");
+	markup_element(&p->m, "h1", NULL, "Mirrors");
 	if (count)
-		markup_element(m, "p", "lead",
+		markup_element(&p->m, "p", "lead",
 			       "Each mirror has a copy of the models. Whatever comes from one is "
 			       "verified: a mirror that fails or lies costs time, and nothing "
 			       "else.");
 	else
-		markup_element(m, "p", "lead", "There are no public mirrors.");
-	if (s->mirrors) {
-		put_history(m, s);
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
-		put_from_catalog(m, &s->catalog->mirrors[i]);
+		markup_element(&p->m, "p", "lead", "There are no public mirrors.");
+	if (s->mirrors && count)
+		put_history(p, s);
+	for (size_t i = 0; !s->mirrors && i < count; i++)
+		put_from_catalog(p, &s->catalog->mirrors[i]);
+}
+
+int site_mirrors_page(const struct site_build *b, struct err *e)
+{
+	static const struct page_head head = {
+		.path = SITE_MIRRORS_PATH,
+		.title = "Mirrors",
+		.summary = "The mirrors of the models, how they are now, and their uptime.",
+		.place = PAGE_MIRRORS,
+		.dated = true,
+	};
+	CLEANUP(page_release) struct page p;
+	page_open(&p, b, &head);
+	put_all(&p, b->site);
+	return page_close(&p, e);
 }

@@ -5,11 +5,11 @@
 #ifndef FERRY_SITE_SITE_MIRRORS_H
 #define FERRY_SITE_SITE_MIRRORS_H
 
-#include "site/markup.h"
-#include "site/site.h"
+#include "site/page.h"
 
-/* Writes the content of <main>. Also without a history of health: then it is the mirrors of the
- * catalog. */
-void site_mirrors_write(struct markup *m, const struct site *s);
+#define SITE_MIRRORS_PATH "mirrors/index.html"
+
+/* Without a history of health it has the mirrors of the catalog. */
+WARN_UNUSED int site_mirrors_page(const struct site_build *b, struct err *e);
 
 #endif

@@ -28,42 +28,39 @@ static uint64_t largest(const struct site_counts *counts)
 	return most;
 }
 
-static void put_name(struct markup *m, const struct site *s, const struct table *t,
-		     const char *name)
+static void put_name(struct page *p, const struct table *t, const char *name)
 {
-	markup_open(m, "th");
-	markup_attr(m, "scope", "row");
-	if (t->models && catalog_model(s->catalog, name)) {
-		markup_open(m, "a");
-		markup_attrf(m, "href", "../models/%s/", name);
-		markup_text(m, name);
-		markup_close(m, "a");
+	markup_open(&p->m, "th");
+	markup_attr(&p->m, "scope", "row");
+	if (t->models && catalog_model(p->build->site->catalog, name)) {
+		CLEANUP(mem_free_ptr) char *path = page_model_path(name);
+		page_link(p, NULL, path, name);
 	} else {
-		markup_text(m, t->text ? t->text(name) : name);
+		markup_text(&p->m, t->text ? t->text(name) : name);
 	}
-	markup_close(m, "th");
+	markup_close(&p->m, "th");
 }
 
-static void put_row(struct markup *m, const struct site *s, const struct table *t,
-		    const struct site_count *c)
+static void put_number(struct markup *m, uint64_t value, const char *text)
+{
+	markup_open(m, "td");
+	markup_attr(m, "class", "num");
+	markup_attrf(m, "data-sort", "%llu", (unsigned long long)value);
+	markup_text(m, text);
+	markup_close(m, "td");
+}
+
+static void put_row(struct page *p, const struct table *t, const struct site_count *c)
 {
 	char number[CHART_NUMBER], size[SIZE_TEXT];
-	markup_open(m, "tr");
-	put_name(m, s, t, c->name);
-	markup_open(m, "td");
-	markup_attr(m, "class", "num");
-	markup_attrf(m, "data-sort", "%llu", (unsigned long long)c->downloads);
-	markup_text(m, chart_number(number, c->downloads));
-	markup_close(m, "td");
-	markup_open(m, "td");
-	markup_attr(m, "class", "num");
-	markup_attrf(m, "data-sort", "%llu", (unsigned long long)c->bytes);
-	markup_text(m, format_size(size, c->bytes));
-	markup_close(m, "td");
-	markup_open(m, "td");
-	chart_bar(m, c->downloads, largest(t->counts));
-	markup_close(m, "td");
-	markup_close(m, "tr");
+	markup_open(&p->m, "tr");
+	put_name(p, t, c->name);
+	put_number(&p->m, c->downloads, chart_number(number, c->downloads));
+	put_number(&p->m, c->bytes, format_size(size, c->bytes));
+	markup_open(&p->m, "td");
+	chart_bar(&p->m, c->downloads, largest(t->counts));
+	markup_close(&p->m, "td");
+	markup_close(&p->m, "tr");
 }
 
 static void put_head(struct markup *m, const struct table *t)
@@ -79,8 +76,9 @@ static void put_head(struct markup *m, const struct table *t)
 	markup_close(m, "thead");
 }
 
-static void put_table(struct markup *m, const struct site *s, const struct table *t)
+static void put_table(struct page *p, const struct table *t)
 {
+	struct markup *m = &p->m;
 	size_t rows = MIN(t->counts->count, ROWS);
 	markup_open(m, "div");
 	markup_attr(m, "class", "scroll");
@@ -92,7 +90,7 @@ static void put_table(struct markup *m, const struct site *s, const struct table
 	put_head(m, t);
 	markup_open(m, "tbody");
 	for (size_t i = 0; i < rows; i++)
-		put_row(m, s, t, &t->counts->at[i]);
+		put_row(p, t, &t->counts->at[i]);
 	markup_close(m, "tbody");
 	markup_close(m, "table");
 	markup_close(m, "div");
@@ -104,15 +102,14 @@ static void put_table(struct markup *m, const struct site *s, const struct table
 	markup_close(m, "p");
 }
 
-static void put_part(struct markup *m, const struct site *s, const char *heading,
-		     const struct table *t)
+static void put_part(struct page *p, const char *heading, const struct table *t)
 {
 	if (!t->counts->count)
 		return;
-	markup_element(m, "h2", NULL, heading);
-	if (t->counts == &s->statistics->countries)
-		map_world(m, t->counts);
-	put_table(m, s, t);
+	markup_element(&p->m, "h2", NULL, heading);
+	if (t->counts == &p->build->site->statistics->countries)
+		map_world(&p->m, t->counts);
+	put_table(p, t);
 }
 
 /* ---- days ---- */
@@ -162,19 +159,31 @@ static void put_totals(struct markup *m, const struct site_statistics *all)
 		       "can be recognized.");
 }
 
-void site_statistics_write(struct markup *m, const struct site *s)
+int site_statistics_page(const struct site_build *b, struct err *e)
 {
-	const struct site_statistics *all = s->statistics;
-	markup_element(m, "h1", NULL, "Statistics");
-	put_totals(m, all);
-	put_days(m, s);
-	put_part(m, s, "Models",
-		 &(struct table){ "Downloads by model", "Model", &all->models, NULL, true });
-	put_part(m, s, "Countries",
-		 &(struct table){ "Downloads by country", "Country", &all->countries, map_country,
-				  false });
-	put_part(m, s, "Clients",
-		 &(struct table){ "Downloads by client", "Client", &all->clients, NULL, false });
-	put_part(m, s, "Mirrors",
-		 &(struct table){ "Downloads by mirror", "Mirror", &all->mirrors, NULL, false });
+	static const struct page_head head = {
+		.path = SITE_STATISTICS_PATH,
+		.title = "Statistics",
+		.summary = "Downloads by day, model, country, client and mirror.",
+		.place = PAGE_STATISTICS,
+		.dated = true,
+	};
+	const struct site_statistics *all = b->site->statistics;
+	const struct table models = { "Downloads by model", "Model", &all->models, NULL, true };
+	const struct table countries = { "Downloads by country", "Country", &all->countries,
+					 map_country, false };
+	const struct table clients = { "Downloads by client", "Client", &all->clients, NULL,
+				       false };
+	const struct table mirrors = { "Downloads by mirror", "Mirror", &all->mirrors, NULL,
+				       false };
+	CLEANUP(page_release) struct page p;
+	page_open(&p, b, &head);
+	markup_element(&p.m, "h1", NULL, "Statistics");
+	put_totals(&p.m, all);
+	put_days(&p.m, b->site);
+	put_part(&p, "Models", &models);
+	put_part(&p, "Countries", &countries);
+	put_part(&p, "Clients", &clients);
+	put_part(&p, "Mirrors", &mirrors);
+	return page_close(&p, e);
 }

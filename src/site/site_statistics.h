@@ -1,14 +1,15 @@
 /*
- * site_statistics: what statistics/index.html says: downloads by day, country, model, client and
+ * site_statistics: the page statistics/index.html: downloads by day, model, country, client and
  * mirror.
  */
 #ifndef FERRY_SITE_SITE_STATISTICS_H
 #define FERRY_SITE_SITE_STATISTICS_H
 
-#include "site/markup.h"
-#include "site/site.h"
+#include "site/page.h"
 
-/* Writes the content of <main>. There are statistics. */
-void site_statistics_write(struct markup *m, const struct site *s);
+#define SITE_STATISTICS_PATH "statistics/index.html"
+
+/* The site has statistics. */
+WARN_UNUSED int site_statistics_page(const struct site_build *b, struct err *e);
 
 #endif
