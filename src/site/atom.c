@@ -35,14 +35,14 @@ struct events {
 
 static void add(struct events *l, struct event what)
 {
-	if (what.time_s > l->s->time_s)
+	if (!what.time_s || what.time_s > l->s->time_s)
 		return; /* who dates a card in advance would always be first */
 	what.order = l->count;
 	l->at = mem_grow(l->at, l->count, &l->cap, sizeof(*l->at));
 	l->at[l->count++] = what;
 }
 
-/* The first of these that is a time. */
+/* The first of these that is a time; 0: none is. */
 static int64_t time_of(const char *const *texts, size_t count)
 {
 	int64_t time_s = 0;
@@ -52,26 +52,23 @@ static int64_t time_of(const char *const *texts, size_t count)
 	return 0;
 }
 
+/* What has no date of its own is left out: at the date of the release it would be news again and
+ * again. */
 static void add_withdrawn(struct events *l, struct event what, const json_t *json)
 {
-	const json_t *members = what.card->json;
 	const char *times[] = { json_text(json_object_get(json, "withdrawn"), "since"),
-				json_text(members, "updated"), l->s->catalog->updated };
+				json_text(what.card->json, "updated") };
 	what.withdrawn = true;
 	what.time_s = time_of(times, ARRAY_LEN(times));
 	add(l, what);
 }
 
-/* Versions of before there were dates are not news. */
 static void add_version(struct events *l, struct event what)
 {
-	const json_t *members = what.card->json;
-	const char *times[] = { what.version->released, json_text(members, "created"),
-				json_text(members, "updated"), l->s->catalog->updated };
+	const char *times[] = { what.version->released, json_text(what.card->json, "created") };
 	bool current = what.version == what.variant;
-	what.time_s = time_of(times, current ? ARRAY_LEN(times) : 1);
-	if (what.time_s)
-		add(l, what);
+	what.time_s = time_of(times, current ? 2 : 1);
+	add(l, what);
 	if (what.version->withdrawn.reason)
 		add_withdrawn(l, what, what.version->json);
 }

@@ -19,17 +19,18 @@ const char *chart_number(char out[CHART_NUMBER], uint64_t value)
 	return out;
 }
 
-/* The smallest of 1, 2, 5, 10, 20, … that is at least as large; the largest is 10^19. */
+/* The smallest number with one digit and zeros behind it (but not 7 or 9) that is at least as
+ * large; at most 10^19. */
 static uint64_t round_up(uint64_t value)
 {
+	static const unsigned digits[] = { 1, 2, 3, 4, 5, 6, 8 };
 	uint64_t power = 1;
-	while (power < UINT64_MAX / 10 && power * 5 < value)
+	while (power < UINT64_MAX / 10 && power * 8 < value)
 		power *= 10;
-	if (power >= value)
-		return power;
-	if (power * 2 < power) /* 10^19 has no double */
-		return power;
-	return power * 2 >= value ? power * 2 : power * 5;
+	for (size_t i = 0; i < ARRAY_LEN(digits) && power <= UINT64_MAX / 10; i++)
+		if (power * digits[i] >= value)
+			return power * digits[i];
+	return power;
 }
 
 /* value of most, as a length. */
@@ -90,7 +91,7 @@ static const char *rough(char out[CHART_NUMBER], uint64_t value)
 /* Lines at nothing, the half and all of `top`. */
 static void scale(struct markup *m, uint64_t top)
 {
-	uint64_t half = top % 2 ? 0 : top / 2; /* the half of 1 or 5 is not a number of downloads */
+	uint64_t half = top % 2 ? 0 : top / 2; /* half a download is none */
 	char text[CHART_NUMBER];
 	line(m, "axis", ABOVE + UP);
 	label(m, "start", LEFT + ACROSS + 6, ABOVE + UP + 4, "0");
@@ -207,6 +208,8 @@ void chart_bar(struct markup *m, uint64_t value, uint64_t most)
 	markup_open(m, "svg");
 	markup_attr(m, "class", "share");
 	markup_attr(m, "viewBox", "0 0 100 8");
+	markup_attr(m, "width", "100");
+	markup_attr(m, "height", "8");
 	markup_attr(m, "preserveAspectRatio", "none");
 	markup_attr(m, "aria-hidden", "true"); /* the number stands beside it */
 	markup_void(m, "rect");
@@ -265,7 +268,8 @@ void chart_uptime(struct markup *m, const struct site_mirror *mirror)
 	else
 		markup_attrf(m, "aria-label", "%s: not checked in the last %d days", mirror->id,
 			     SITE_DAYS);
-	markup_attrf(m, "viewBox", "0 0 %d 24", SITE_DAYS * 4);
+	markup_attrf(m, "viewBox", "0 0 %d 24", SITE_DAYS * 4 - 1);
+	markup_attr(m, "preserveAspectRatio", "none");
 	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
 		put_days(m, mirror, classes[i]);
 	markup_close(m, "svg");

@@ -214,7 +214,7 @@ static void put_all(struct page *p, const struct site *s)
 			       "verified: a mirror that fails or lies costs time, and nothing "
 			       "else.");
 	else
-		markup_element(&p->m, "p", "lead", "There are no public mirrors.");
+		markup_element(&p->m, "p", "lead", "This repository has no public mirrors.");
 	if (s->mirrors && count)
 		put_history(p, s);
 	for (size_t i = 0; !s->mirrors && i < count; i++)
