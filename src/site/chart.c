@@ -51,7 +51,7 @@ static uint64_t largest(const struct site_counts *counts)
 
 /* ---- columns ---- */
 
-enum { WIDTH = 720, HEIGHT = 220, LEFT = 8, RIGHT = 64, ABOVE = 10, BELOW = 24, WIDEST = 40 };
+enum { WIDTH = 720, HEIGHT = 220, LEFT = 8, RIGHT = 88, ABOVE = 10, BELOW = 24, WIDEST = 40 };
 enum { ACROSS = WIDTH - LEFT - RIGHT, UP = HEIGHT - ABOVE - BELOW };
 
 static void line(struct markup *m, const char *class, unsigned y)

@@ -209,10 +209,11 @@ static void put_all(struct page *p, const struct site *s)
 	size_t count = s->mirrors ? s->mirror_count : s->catalog->mirror_count;
 	markup_element(&p->m, "h1", NULL, "Mirrors");
 	if (count)
-		markup_element(&p->m, "p", "lead",
-			       "Each mirror has a copy of the models. Whatever comes from one is "
-			       "verified: a mirror that fails or lies costs time, and nothing "
-			       "else.");
+		markup_element(
+			&p->m, "p", "lead",
+			"Each mirror has a copy of the models. ferry verifies everything that "
+			"it downloads, so a mirror that is down, or serves wrong bytes, costs "
+			"time and nothing else.");
 	else
 		markup_element(&p->m, "p", "lead", "This repository has no public mirrors.");
 	if (s->mirrors && count)
