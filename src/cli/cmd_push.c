@@ -3,6 +3,7 @@
 #include "cli/plans.h"
 #include "cli/pruning.h"
 #include "cli/publisher.h"
+#include "cli/pushcost.h"
 #include "cli/values.h"
 #include "publish/only.h"
 #include "publish/push.h"
@@ -67,6 +68,7 @@ struct job {
 	struct plans plans;
 	struct pruning pruning;
 	bool *only; /* of the tree's files; NULL: all */
+	struct settings_cost cost;
 };
 
 static void job_release(struct job *j)
@@ -76,6 +78,7 @@ static void job_release(struct job *j)
 	preflight_release(&j->preflight);
 	plans_release(&j->plans);
 	pruning_release(&j->pruning);
+	settings_cost_release(&j->cost);
 	free(j->only);
 	free(j->mirrors);
 	tree_release(&j->tree);
@@ -132,6 +135,22 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all, bool re
 		json_put(o, "error", cli_error_json(&m->error));
 }
 
+/* Of a dry run. The prices were found before. */
+static void find_cost(const struct job *j, const struct push_mirror *m, struct pushcost *out)
+{
+	struct err ignored = ERR_INIT;
+	*out = (struct pushcost){ 0 };
+	if (j->o.dry_run && !j->check_only)
+		(void)!pushcost_find(&j->cost, m, out, &ignored);
+}
+
+static void put_cost(json_t *o, const struct job *j, const struct push_mirror *m)
+{
+	struct pushcost cost;
+	find_cost(j, m, &cost);
+	json_put(o, "cost", pushcost_json(&j->cost, &cost));
+}
+
 static json_t *pushed(struct cli *cli, const struct job *j)
 {
 	json_t *o = cli_document(cli);
@@ -154,8 +173,11 @@ static json_t *pushed(struct cli *cli, const struct job *j)
 	json_put(o, "moved", plans_moved_json(&j->plans));
 	json_put(o, "pruned", pruning_json(&j->pruning));
 	json_t *mirrors = json_put_array(o, "mirrors");
-	for (size_t i = 0; i < j->count; i++)
-		put_mirror(json_push_object(mirrors), &j->mirrors[i], cli->verbose, j->o.repair);
+	for (size_t i = 0; i < j->count; i++) {
+		json_t *mirror = json_push_object(mirrors);
+		put_mirror(mirror, &j->mirrors[i], cli->verbose, j->o.repair);
+		put_cost(mirror, j, &j->mirrors[i]);
+	}
 	return o;
 }
 
@@ -216,6 +238,9 @@ static char *describe(const struct job *j, const struct push_mirror *m)
 		if (b.len && m->mirror && mirror_has_server(m->mirror))
 			buf_addf(&b, "; about %llu requests",
 				 (unsigned long long)push_plan_requests(&m->plan));
+		struct pushcost cost;
+		find_cost(j, m, &cost);
+		pushcost_describe(&j->cost, &cost, &b);
 	} else {
 		describe_done(&b, m);
 	}
@@ -385,6 +410,15 @@ static int check_choice(const struct job *j, const struct push_opts *o, struct e
 	return err_hint(e, "set stage = yes in the [mirror.NAME] that is to show releases first");
 }
 
+static int check_prices(struct job *j, struct err *e)
+{
+	struct pushcost ignored;
+	int rc = settings_cost_read(j->p.conf, &j->cost, e);
+	for (size_t i = 0; rc == 0 && i < j->count; i++)
+		rc = pushcost_find(&j->cost, &j->mirrors[i], &ignored, e);
+	return rc;
+}
+
 /* How the run goes, besides what the options say of it. */
 static void set_course(struct job *j, const struct push_opts *o)
 {
@@ -458,7 +492,8 @@ static int push_run_command(struct cli *cli, struct err *e)
 	j.o.quorum = publish.quorum;
 	j.pruning.o.time = (struct prune_time){ time(NULL), publish.prune_after_s };
 	add_mirrors(&j);
-	if ((rc = check_choice(&j, o, e)) < 0 || (rc = open_tree(&j, e)) < 0)
+	if ((rc = check_choice(&j, o, e)) < 0 || (rc = check_prices(&j, e)) < 0 ||
+	    (rc = open_tree(&j, e)) < 0)
 		return rc;
 	if (o->only.count &&
 	    (rc = only_resolve(&j.tree, o->only.at, o->only.count, &j.only, e)) < 0)

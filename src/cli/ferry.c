@@ -37,6 +37,7 @@ static const struct cli_entry entries[] = {
 	{ "stats", "count downloads from access logs", "Operate" },
 	{ "doctor", "check that everything is ready, and say what to do where not", "Operate" },
 	{ "site", "make a web site of the repository, for people", "Operate" },
+	{ "cost", "estimate what the mirrors cost in a month", "Operate" },
 	{ NULL, NULL, NULL },
 };
 

@@ -100,11 +100,11 @@ size_t push_plan_left(const struct push_plan *p, uint64_t *bytes)
 	return files;
 }
 
-static uint64_t requests_to_put(const struct repository_file *f)
+uint64_t push_plan_requests_to_put(uint64_t size)
 {
 	struct err ignored = ERR_INIT;
 	struct grid g;
-	return grid_for(f->size, &g, &ignored) < 0 || g.count <= 1 ? 1 : g.count + 3;
+	return grid_for(size, &g, &ignored) < 0 || g.count <= 1 ? 1 : g.count + 3;
 }
 
 uint64_t push_plan_requests(const struct push_plan *p)
@@ -115,7 +115,7 @@ uint64_t push_plan_requests(const struct push_plan *p)
 		if (s->action == STEP_CHECK)
 			n++;
 		else if (s->action == STEP_PUT || s->action == STEP_REPLACE)
-			n += requests_to_put(s->file);
+			n += push_plan_requests_to_put(s->file->size);
 	}
 	return n;
 }

@@ -53,6 +53,8 @@ size_t push_plan_left(const struct push_plan *p, uint64_t *bytes);
  * for each piece, one to look for an earlier upload, and two to begin and complete it; one to read
  * a file back. */
 uint64_t push_plan_requests(const struct push_plan *p);
+/* Those of a file of this size. */
+uint64_t push_plan_requests_to_put(uint64_t size);
 /* Is there nothing to do? */
 bool push_plan_is_empty(const struct push_plan *p);
 

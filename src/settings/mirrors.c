@@ -12,7 +12,7 @@
 
 static const char *const common_keys[] = { "repository", "kind",  "url",   "region",
 					   "priority",   "holds", "stage", "connections",
-					   "limit-rate", NULL };
+					   "limit-rate", "price", NULL };
 
 /* ---- kinds ---- */
 
@@ -184,6 +184,7 @@ static void read_mirror(const struct conf *c, const struct conf_section *s,
 		.url = conf_get(s, "url"),
 		.repository = conf_get(s, "repository"),
 		.region = conf_get(s, "region"),
+		.price = conf_get(s, "price"),
 		.priority = CATALOG_PRIORITY,
 		.conf = c,
 		.section = s,

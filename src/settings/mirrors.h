@@ -32,6 +32,7 @@ struct settings_mirror {
 	uint64_t priority;      /* lower is used first */
 	enum mirror_holds holds;
 	bool stage;
+	const char *price;            /* of [price.NAME]; or NULL */
 	unsigned connections;         /* at a time; 0: the kind's default */
 	struct rate_table limit_rate; /* of this mirror alone */
 

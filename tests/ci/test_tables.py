@@ -50,6 +50,7 @@ LISTS = {
     "common/$defs/engine": first_words("handoff/engines.c", "engines"),
     "common/$defs/state": words("fetch/standing.c", "standing_name") | {"incomplete"},
     "common/$defs/holds": words("catalog/holds.c", "names"),
+    "output-cost/properties/basis": words("cli/cmd_cost.c", "names"),
     "common/$defs/release_state": words("publish/release.c", "release_state_name"),
     "common/$defs/error/properties/class": ERRORS,
     "common/$defs/fault/properties/fault": first_words("fetch/source.c", "fault_names"),
@@ -278,6 +279,8 @@ KEYS = {
     "stats": [("settings/stats.c", "keys")],
     "site": [("settings/site.c", "keys")],
     "logs.NAME": [],            # those of a mirror
+    "cost": [("settings/cost.c", "cost_keys")],
+    "price.NAME": [("settings/cost.c", "price_keys")],
 }
 
 

@@ -1,4 +1,4 @@
-"""The metrics of `ferry health` and `ferry stats`, and what rules and dashboards name of them."""
+"""The metrics of `ferry health`, `ferry stats` and `ferry cost`, and what rules and dashboards name of them."""
 
 import re
 
@@ -51,7 +51,12 @@ STATS = {
     "ferry_stats_open_sessions": (),
     "ferry_github_asset_downloads": ("model",),
 }
-METRICS = {**HEALTH, **STATS}
+COST = {
+    "ferry_cost_month": MIRROR,
+    "ferry_cost_budget": ("repository",),
+    "ferry_cost_timestamp_seconds": ("repository",),
+}
+METRICS = {**HEALTH, **STATS, **COST}
 ADDED = {"job", "instance", "alertname", "alertstate", "severity", "le"}
 
 

@@ -125,6 +125,12 @@ CASES = {
          steps((-2 * DAY + 600, 120), (7200, 20))}, [10, 70, 120], [71, 119]),
     "FerryAlertsNotDelivered": (
         {f'ferry_alert_failures_total{{alert="ops",{WHERE}}}': "0x9 1x90"}, [9, 41, 60], [11, 38]),
+    # Two mirrors together.
+    "FerryCostOverBudget": (
+        {f'ferry_cost_month{{repository="ai",mirror="m",{WHERE}}}': fault(60.5, 10),
+         f'ferry_cost_month{{repository="ai",mirror="n",{WHERE}}}': "40x100",
+         f'ferry_cost_budget{{repository="ai",{WHERE}}}': "100x100"},
+        [9, 24, 40], [25, 39]),
     "FerryWatchdog": ({}, [], [0, 100]),
 }
 SILENT = [a for a, rule in RULES.items()

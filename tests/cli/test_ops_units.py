@@ -46,7 +46,7 @@ def crontab_lines():
 
 
 def test_each_service_has_a_timer():
-    assert [p.stem for p in SERVICES] == [p.stem for p in TIMERS] and len(SERVICES) == 4
+    assert [p.stem for p in SERVICES] == [p.stem for p in TIMERS] and len(SERVICES) == 5
 
 
 def test_systemd_finds_no_fault_in_the_units(work):

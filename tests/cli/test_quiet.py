@@ -100,6 +100,7 @@ PUBLISHER = [
     ("stats show", ROWS),
     ("stats counters", None),
     ("stats export --prometheus stats.prom", None),
+    ("cost", None),
 ]
 READER = [
     ("repository add lab {mirror} --root {root}", None),

@@ -1,0 +1,25 @@
+/*
+ * pushcost: what a push that is planned changes about the costs of a mirror, for push --dry-run.
+ */
+#ifndef FERRY_CLI_PUSHCOST_H
+#define FERRY_CLI_PUSHCOST_H
+
+#include "cost/prices.h"
+#include "publish/push.h"
+
+struct pushcost {
+	const struct settings_cost_price *price; /* NULL: none is known */
+	uint64_t before, after;                  /* storage of the release's files, in a month */
+	uint64_t upload;                         /* requests, and reading back */
+};
+
+/* ERR_USAGE for a price that there is not. */
+WARN_UNUSED int pushcost_find(const struct settings_cost *c, const struct push_mirror *m,
+			      struct pushcost *out, struct err *e);
+/* {"price", "currency", "storage_before", "storage", "upload"}; the caller owns it. NULL: there is
+ * no price. */
+json_t *pushcost_json(const struct settings_cost *c, const struct pushcost *p);
+/* "; storage 12.93 USD a month (0.40 more), upload 0.02". Nothing without a price. */
+void pushcost_describe(const struct settings_cost *c, const struct pushcost *p, struct buf *out);
+
+#endif
