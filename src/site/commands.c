@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#define MAX_BYTES MIB /* of a command */
-#define FILES_MAX 200 /* that are downloaded by one command */
+#define MAX_BYTES (512 * KIB) /* of a command */
+#define FILES_MAX 200         /* that are downloaded by one command */
 
 /* ---- words ---- */
 

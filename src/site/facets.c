@@ -12,55 +12,76 @@
 
 /* ---- values ---- */
 
-static const struct card_variant *chosen(const struct card *c)
+struct pair {
+	const char *text;
+	const struct card *model;
+};
+struct pairs {
+	struct pair *at;
+	size_t count, cap;
+};
+
+static void add(struct pairs *out, const char *text, const struct card *model)
 {
-	return card_variant(c, NULL);
+	if (!text || !*text)
+		return;
+	out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
+	out->at[out->count++] = (struct pair){ text, model };
 }
 
 const char *facets_model_kind(const struct card *c)
 {
-	const struct card_variant *v = chosen(c);
+	const struct card_variant *v = card_variant(c, NULL);
 	return v && v->kind ? v->kind : "model";
 }
 
-static const char *family_of(const struct card *c)
+static void add_kind(struct pairs *out, const struct card *c)
 {
-	return c->family;
+	add(out, facets_model_kind(c), c);
 }
 
-static const char *license_of(const struct card *c)
+static void add_family(struct pairs *out, const struct card *c)
 {
-	return c->license ? c->license : "";
+	add(out, c->family, c);
+}
+
+static void add_license(struct pairs *out, const struct card *c)
+{
+	add(out, c->license, c);
 }
 
 /* In front of each, a letter by which they are sorted, which is not shown. */
-static const char *size_of(const struct card *c)
+static const struct {
+	uint64_t most;
+	const char *text;
+} classes[] = { { GIB, "aup to 1 GiB" },       { 2 * GIB, "b1 to 2 GiB" },
+		{ 4 * GIB, "c2 to 4 GiB" },    { 8 * GIB, "d4 to 8 GiB" },
+		{ 16 * GIB, "e8 to 16 GiB" },  { 32 * GIB, "f16 to 32 GiB" },
+		{ 64 * GIB, "g32 to 64 GiB" }, { UINT64_MAX, "hover 64 GiB" } };
+
+/* A model has those of its variants, as the filter of the search does it. */
+static void add_sizes(struct pairs *out, const struct card *c)
 {
-	static const struct {
-		uint64_t below;
-		const char *text;
-	} classes[] = { { GIB, "aup to 1 GiB" },      { 2 * GIB, "b1 to 2 GiB" },
-			{ 4 * GIB, "c2 to 4 GiB" },   { 8 * GIB, "d4 to 8 GiB" },
-			{ 16 * GIB, "e8 to 16 GiB" }, { 32 * GIB, "f16 to 32 GiB" },
-			{ 64 * GIB, "g32 to 64 GiB" } };
-	const struct card_variant *v = chosen(c);
-	if (!v)
-		return "";
-	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
-		if (v->size <= classes[i].below)
-			return classes[i].text;
-	return "hover 64 GiB";
+	bool has[ARRAY_LEN(classes)] = { 0 };
+	for (size_t i = 0; i < c->variant_count; i++) {
+		size_t class = 0;
+		while (c->variants[i].size > classes[class].most)
+			class ++;
+		if (!has[class])
+			add(out, classes[class].text, c);
+		has[class] = true;
+	}
 }
 
 static const struct {
 	const char *name, *title, *plural;
-	const char *(*of)(const struct card *c); /* "": none */
+	void (*add)(struct pairs *out, const struct card *c);
 	bool has_letter;
 } kinds[FACETS_KINDS] = {
-	[FACETS_FAMILY] = { "family", "Family", "Families", family_of, false },
-	[FACETS_LICENSE] = { "license", "License", "Licenses", license_of, false },
-	[FACETS_SIZE] = { "size", "Size", "Sizes", size_of, true },
-	[FACETS_KIND] = { "kind", "Kind", "Kinds", facets_model_kind, false },
+	[FACETS_FAMILY] = { "family", "Family", "Families", add_family, false },
+	[FACETS_LICENSE] = { "license", "License", "Licenses", add_license, false },
+	[FACETS_SIZE] = { "size", "Size", "Sizes", add_sizes, true },
+	[FACETS_KIND] = { "kind", "Kind", "Kinds", add_kind, false },
 };
 
 /* ---- folders ---- */
@@ -130,11 +151,6 @@ static void set_folders(struct facets_kind *k)
 
 /* ---- groups ---- */
 
-struct pair {
-	const char *text;
-	const struct card *model;
-};
-
 static int compare_pairs(const void *a, const void *b)
 {
 	const struct pair *x = a, *y = b;
@@ -155,16 +171,16 @@ static void clear(struct facets_kind *k)
 	k->count = 0;
 }
 
-static void group(struct facets_kind *k, const struct pair *pairs, size_t count, bool has_letter)
+static void group(struct facets_kind *k, const struct pairs *pairs, bool has_letter)
 {
 	size_t cap = 0;
-	k->models = mem_alloc((count + 1) * sizeof *k->models);
-	for (size_t i = 0; i < count; i++) {
-		k->models[i] = pairs[i].model;
-		if (!i || strcmp(pairs[i].text, pairs[i - 1].text) != 0) {
+	k->models = mem_alloc((pairs->count + 1) * sizeof *k->models);
+	for (size_t i = 0; i < pairs->count; i++) {
+		k->models[i] = pairs->at[i].model;
+		if (!i || strcmp(pairs->at[i].text, pairs->at[i - 1].text) != 0) {
 			k->values = mem_grow(k->values, k->count, &cap, sizeof *k->values);
 			k->values[k->count++] = (struct facets_value){
-				.text = mem_strdup(pairs[i].text + has_letter),
+				.text = mem_strdup(pairs->at[i].text + has_letter),
 				.first = i,
 			};
 		}
@@ -172,28 +188,27 @@ static void group(struct facets_kind *k, const struct pair *pairs, size_t count,
 	}
 }
 
+static void make_kind(const struct catalog *c, size_t kind, struct facets_kind *k)
+{
+	struct pairs pairs = { 0 };
+	*k = (struct facets_kind){ .name = kinds[kind].name,
+				   .title = kinds[kind].title,
+				   .plural = kinds[kind].plural };
+	for (size_t i = 0; i < c->model_count; i++)
+		kinds[kind].add(&pairs, &c->models[i]);
+	if (pairs.count)
+		qsort(pairs.at, pairs.count, sizeof *pairs.at, compare_pairs);
+	group(k, &pairs, kinds[kind].has_letter);
+	if (k->count == 1 && pairs.count == c->model_count)
+		clear(k);
+	set_folders(k);
+	free(pairs.at);
+}
+
 void facets_make(const struct catalog *c, struct facets *out)
 {
-	*out = (struct facets){ 0 };
-	struct pair *pairs = mem_alloc((c->model_count + 1) * sizeof *pairs);
-	for (size_t i = 0; i < FACETS_KINDS; i++) {
-		struct facets_kind *k = &out->kinds[i];
-		size_t count = 0;
-		*k = (struct facets_kind){ .name = kinds[i].name,
-					   .title = kinds[i].title,
-					   .plural = kinds[i].plural };
-		for (size_t j = 0; j < c->model_count; j++) {
-			const char *text = kinds[i].of(&c->models[j]);
-			if (*text)
-				pairs[count++] = (struct pair){ text, &c->models[j] };
-		}
-		qsort(pairs, count, sizeof *pairs, compare_pairs);
-		group(k, pairs, count, kinds[i].has_letter);
-		if (k->count == 1 && count == c->model_count)
-			clear(k);
-		set_folders(k);
-	}
-	free(pairs);
+	for (size_t i = 0; i < FACETS_KINDS; i++)
+		make_kind(c, i, &out->kinds[i]);
 }
 
 static int compare_text(const void *text, const void *value)

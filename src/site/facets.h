@@ -1,7 +1,8 @@
 /*
- * facets: the models of a catalog by family, license, size and kind; each model has at most one
- * value of each. Every value has a folder of its own, "by/family/phi". A kind of which all models
- * have the same value offers no choice: it has no values here.
+ * facets: the models of a catalog by family, license, size and kind. A model has at most one
+ * value of each, but for the sizes of its variants. Every value has a folder of its own,
+ * "by/family/phi". A kind of which all models have the same value offers no choice: it has no
+ * values here.
  */
 #ifndef FERRY_SITE_FACETS_H
 #define FERRY_SITE_FACETS_H

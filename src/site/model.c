@@ -11,7 +11,8 @@
 
 #define DESCRIPTION_MAX ((size_t)20 * KIB)
 #define VARIANTS_MAX 64 /* of which the details are shown */
-#define FILES_MAX 64    /* of a version */
+#define DETAILS_MAX ((size_t)4 * MIB)
+#define FILES_MAX 64 /* of a version */
 #define CHANGES_MAX 16
 #define WORD_MAX 80
 
@@ -249,15 +250,38 @@ static void add_row(struct page *p, const struct card *c, const struct card_vari
 	markup_close(m, "tr");
 }
 
+/* At most as many bytes as the details of a variant take. A byte of a name can become a quoted and
+ * escaped one in three commands, and is in two URLs. */
+static size_t weight(const struct card_variant *v)
+{
+	size_t bytes = 8 * KIB + v->superseded_count * 8 * KIB;
+	for (size_t i = 0; i < v->file_count; i++)
+		bytes += KIB + 48 * (strlen(v->files[i].name) + strlen(v->files[i].path));
+	return bytes;
+}
+
+/* How many variants can have details on a page that can be read. */
+static size_t detailed(const struct card *c)
+{
+	size_t bytes = 0, count = 0;
+	for (; count < MIN(c->variant_count, (size_t)VARIANTS_MAX); count++) {
+		bytes += weight(&c->variants[count]);
+		if (count && bytes > DETAILS_MAX)
+			break;
+	}
+	return count;
+}
+
 static void add_table(struct page *p, const struct card *c)
 {
 	static const char *const names[] = { "Variant", "Quantization", "Size", "Memory",
 					     "Version", "Released",     NULL };
+	size_t details = detailed(c);
 	table_open(p, "sortable", "Variants");
 	columns(p, names, "--nnn-");
 	markup_open(&p->m, "tbody");
 	for (size_t i = 0; i < c->variant_count; i++)
-		add_row(p, c, &c->variants[i], i < VARIANTS_MAX);
+		add_row(p, c, &c->variants[i], i < details);
 	table_close(p);
 }
 
@@ -417,9 +441,10 @@ static void add_variants(struct page *p, const struct card *c)
 	add_table(p, c);
 	page_heading(p, "h2", "get", "Get it");
 	commands_repository(p);
-	for (size_t i = 0; i < MIN(c->variant_count, (size_t)VARIANTS_MAX); i++)
+	size_t details = detailed(c);
+	for (size_t i = 0; i < details; i++)
 		add_variant(p, c, &c->variants[i]);
-	add_more(p, c->variant_count, VARIANTS_MAX, "variants");
+	add_more(p, c->variant_count, details, "variants");
 }
 
 int site_model_page(const struct site_build *b, const struct card *c, const struct facets *f,

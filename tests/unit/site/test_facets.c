@@ -75,6 +75,7 @@ static void sizes_are_in_order_and_a_kind_is_known(void **state)
 	facets_make(&b.catalog, &f);
 	const struct facets_kind *k = &f.kinds[FACETS_SIZE];
 	assert_int_equal(k->count, 3);
+	assert_int_equal(k->values[0].count, 1);
 	assert_string_equal(k->values[0].folder, "by/size/up-to-1-gib");
 	assert_string_equal(k->values[1].text, "1 to 2 GiB");
 	assert_string_equal(k->values[2].text, "16 to 32 GiB");

@@ -135,6 +135,32 @@ static void very_many_variants_and_files_are_counted(void **state)
 	built_site_has(&b, PAGE, "<span>v99</span>");
 }
 
+/* A card of nearly a megabyte, from names that grow most when they are quoted and escaped. */
+static void no_card_makes_a_page_too_large(void **state)
+{
+	(void)state;
+	CLEANUP(built_site_release) struct built_site b;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MIB), name = BUF_INIT(KIB);
+	for (int i = 0; i < 120; i++)
+		buf_addc(&name, '\'');
+	buf_adds(&text, "{\"format\":\"model-ferry-card\",\"version\":1,\"id\":\"phi-2\","
+			"\"variants\":[");
+	for (int i = 0; text.len < 900 * KIB; i++) {
+		buf_addf(&text, "%s{\"id\":\"v%d\",\"files\":[", i ? "," : "", i);
+		for (int k = 0; k < 200; k++)
+			buf_addf(&text,
+				 "%s{\"path\":\"models/phi-2/%s%d\",\"name\":\"%s%d\","
+				 "\"size\":1,\"sha256\":\"" SHA "\"}",
+				 k ? "," : "", buf_str(&name), k, buf_str(&name), k);
+		buf_adds(&text, "]}");
+	}
+	buf_adds(&text, "]}");
+	make(&b, buf_str(&text));
+	assert_true(strlen(built_site_file(&b, PAGE)) < 8 * MIB);
+	built_site_has(&b, PAGE, "more variants");
+	built_site_has(&b, PAGE, "and 136 more files");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +169,7 @@ int main(void)
 		cmocka_unit_test(earlier_versions_have_the_names_that_fetch_them),
 		cmocka_unit_test(hostile_texts_are_only_texts),
 		cmocka_unit_test(very_many_variants_and_files_are_counted),
+		cmocka_unit_test(no_card_makes_a_page_too_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
