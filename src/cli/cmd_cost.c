@@ -15,6 +15,7 @@ struct cost_opts {
 	const char *name, *dir;
 	const char *month, *budget, *order, *database, *prometheus;
 	uint64_t downloads; /* UINT64_MAX: not given */
+	bool list;
 };
 
 static const struct cost_opts defaults = { .downloads = UINT64_MAX };
@@ -25,8 +26,12 @@ static const struct opt options[] = {
 	OPT_ENTRY(OPT_U64, cost_opts, downloads, 0, "downloads", "N",
 		  "estimate what readers take from this number of downloads in a month, instead of "
 		  "the statistics"),
-	OPT_ENTRY(OPT_STRING, cost_opts, order, 0, "order", "MIRROR,…",
-		  "also say what it would cost if readers tried the mirrors in this order"),
+	OPT_ENTRY(OPT_FLAG, cost_opts, list, 0, "list", NULL,
+		  "ask the mirrors what they hold, so that files of older releases count, too"),
+	OPT_ENTRY(OPT_STRING, cost_opts, order, 0, "order", "MIRRORS",
+		  "also say what it would cost if readers tried the mirrors in this order, "
+		  "separated "
+		  "by commas"),
 	OPT_ENTRY(OPT_STRING, cost_opts, budget, 0, "budget", "AMOUNT",
 		  "what a month may cost, instead of budget in ferry.conf: more is a fault, and "
 		  "exit status 1"),
@@ -115,6 +120,9 @@ static void put_mirror(json_t *o, const struct costs_mirror *m)
 	json_put_string(o, "source", m->price ? m->price->source : NULL);
 	put_count(o, "files", m->files);
 	put_count(o, "stored_bytes", m->usage.stored);
+	json_put_bool(o, "listed", m->listed);
+	if (m->listed)
+		put_count(o, "other_bytes", m->other_bytes);
 	put_count(o, "old_bytes", m->old_bytes);
 	put_count(o, "bound_bytes", m->bound_bytes);
 	put_count(o, "write_requests", m->usage.writes);
@@ -125,6 +133,7 @@ static void put_mirror(json_t *o, const struct costs_mirror *m)
 		return;
 	put_bill(json_put_object(o, "cost"), &m->bill);
 	put_money(o, "old_versions", m->old_versions);
+	put_money(o, "others", m->others);
 	put_money(o, "audits", m->audits);
 }
 
@@ -182,6 +191,7 @@ static json_t *make_document(struct cli *cli, const struct publisher *p, const s
 	put_lists(document, c);
 	put_bill(json_put_object(document, "cost"), &c->sum);
 	put_money(document, "old_versions", c->old_versions);
+	put_money(document, "others", c->others);
 	put_money(document, "audits", c->audits);
 	if (v->has_budget) {
 		put_money(document, "budget", v->budget);
@@ -257,15 +267,30 @@ static void print_basis(struct cli *cli, const json_t *document, const struct co
 			  "(`ferry stats import`); --downloads N estimates.");
 }
 
+static void print_sum(struct cli *cli, const struct costs *c)
+{
+	const struct cost_bill *b = &c->sum;
+	char total[COST_TEXT], storage[COST_TEXT], requests[COST_TEXT], egress[COST_TEXT];
+	cli_prose(cli, 0, "A month costs %s %s: storage %s, requests %s, egress %s.",
+		  cost_rounded(total, b->total), c->settings.currency,
+		  cost_rounded(storage, b->storage),
+		  cost_rounded(requests, cost_add(b->writes, b->reads)),
+		  cost_rounded(egress, b->egress));
+}
+
+static void print_part(struct cli *cli, const struct costs *c, const char *what, uint64_t nano)
+{
+	char text[COST_TEXT];
+	if (nano)
+		cli_line(cli, "Of this, %s: %s %s.", what, cost_rounded(text, nano),
+			 c->settings.currency);
+}
+
 static void print_parts(struct cli *cli, const struct costs *c)
 {
-	char old[COST_TEXT], audits[COST_TEXT];
-	if (c->old_versions)
-		cli_line(cli, "Of this, old versions: %s %s.", cost_rounded(old, c->old_versions),
-			 c->settings.currency);
-	if (c->audits)
-		cli_line(cli, "Of this, audits: %s %s.", cost_rounded(audits, c->audits),
-			 c->settings.currency);
+	print_part(cli, c, "old versions of models", c->old_versions);
+	print_part(cli, c, "files that are not of this release", c->others);
+	print_part(cli, c, "audits", c->audits);
 }
 
 static void print_order(struct cli *cli, const json_t *document, const struct costs *c,
@@ -340,11 +365,9 @@ static void print_gaps(struct cli *cli, const json_t *document)
 static void print_costs(struct cli *cli, const json_t *document, const struct costs *c,
 			const struct verdict *v, const char *order)
 {
-	char total[COST_TEXT];
 	cli_aloud(cli, is_over(c, v));
 	print_table(cli, c);
-	cli_line(cli, "A month costs %s %s.", cost_rounded(total, c->sum.total),
-		 c->settings.currency);
+	print_sum(cli, c);
 	print_parts(cli, c);
 	print_basis(cli, document, c);
 	print_order(cli, document, c, order);
@@ -421,6 +444,7 @@ static int open_all(struct cli *cli, const struct cost_opts *o, int64_t now_s, s
 		.downloads = o->downloads,
 		.database = o->database,
 		.now_s = now_s,
+		.list = o->list,
 	};
 	if (how.estimate && (o->month || o->database))
 		return err_set(e, ERR_USAGE,
@@ -428,7 +452,7 @@ static int open_all(struct cli *cli, const struct cost_opts *o, int64_t now_s, s
 			       "combined with --month or --database");
 	int rc = find_period(o, now_s, &how.period, e);
 	if (rc == 0)
-		rc = publisher_open(cli, &who, true, false, p, e);
+		rc = publisher_open(cli, &who, true, o->list, p, e);
 	return rc < 0 ? rc : costs_read(cli, p, &how, c, e);
 }
 

@@ -145,6 +145,64 @@ static void add_stored(struct costs_mirror *m, const struct tree *t)
 	}
 }
 
+static int add_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
+{
+	struct cost_usage *found = ctx;
+	(void)e;
+	found->stored = cost_add(found->stored, entry->stat.size);
+	found->reads++;
+	return 0;
+}
+
+static const struct mirrors_entry *opened(const struct publisher *p, const struct costs_mirror *m)
+{
+	for (size_t i = 0; i < p->places.count; i++)
+		if (strcmp(p->places.at[i].settings->id, m->settings->id) == 0)
+			return &p->places.at[i];
+	return NULL;
+}
+
+static int try_to_list(const struct mirrors_entry *at, struct cost_usage *found, struct err *e)
+{
+	if (at && !at->mirror)
+		*e = at->error;
+	else if (!at || !mirror_can(at->mirror, MIRROR_CAN_LIST))
+		err_set(e, ERR_USAGE, "it cannot be listed");
+	else
+		return mirror_list(at->mirror, "", add_entry, found, e);
+	return -(int)e->class;
+}
+
+static int list(struct cli *cli, const struct publisher *p, struct costs_mirror *m, struct err *e)
+{
+	struct cost_usage found = { 0 };
+	struct err why = ERR_INIT;
+	if (try_to_list(opened(p, m), &found, &why) == 0) {
+		m->listed = true;
+		m->other_bytes = cost_less(found.stored, m->usage.stored);
+		m->usage.stored = found.stored;
+		m->files = found.reads;
+		return 0;
+	}
+	if (err_is(&why, ERR_CANCELLED)) {
+		*e = why;
+		return -ERR_CANCELLED;
+	}
+	report_warn(cli->report,
+		    "mirror %s cannot be listed, so only the release's files are counted: %s",
+		    m->settings->id, why.text);
+	return 0;
+}
+
+static int list_all(struct cli *cli, const struct publisher *p, struct costs *c, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < c->count; i++)
+		if (stores(&c->at[i]) && c->at[i].price)
+			rc = list(cli, p, &c->at[i], e);
+	return rc;
+}
+
 static bool is_in(const struct costs_period *p, int64_t time_s)
 {
 	return time_s >= p->from * DAY_S && time_s < p->until * DAY_S;
@@ -270,19 +328,25 @@ static int read_statistics(struct cli *cli, const char *database, struct costs *
 
 /* ---- bills ---- */
 
-static void make_bill(struct costs_mirror *m)
+/* What the bill has less with less usage. */
+static uint64_t difference(const struct costs_mirror *m, uint64_t stored, uint64_t reads,
+			   uint64_t egress)
 {
 	struct cost_usage less = m->usage;
 	struct cost_bill other;
+	less.stored = cost_less(less.stored, stored);
+	less.reads = cost_less(less.reads, reads);
+	less.egress = cost_less(less.egress, egress);
+	cost_bill(m->price, &less, &other);
+	return cost_less(m->bill.total, other.total);
+}
+
+static void make_bill(struct costs_mirror *m)
+{
 	cost_bill(m->price, &m->usage, &m->bill);
-	less.stored = cost_less(less.stored, m->old_bytes);
-	cost_bill(m->price, &less, &other);
-	m->old_versions = cost_less(m->bill.total, other.total);
-	less = m->usage;
-	less.egress = cost_less(less.egress, m->audit_bytes);
-	less.reads = cost_less(less.reads, m->audit_bytes / GRID_MIN_PIECE);
-	cost_bill(m->price, &less, &other);
-	m->audits = cost_less(m->bill.total, other.total);
+	m->old_versions = difference(m, m->old_bytes, 0, 0);
+	m->others = difference(m, m->other_bytes, 0, 0);
+	m->audits = difference(m, 0, m->audit_bytes / GRID_MIN_PIECE, m->audit_bytes);
 }
 
 static void make_bills(struct costs *c)
@@ -296,6 +360,7 @@ static void make_bills(struct costs *c)
 		make_bill(m);
 		cost_bill_add(&c->sum, &m->bill);
 		c->old_versions = cost_add(c->old_versions, m->old_versions);
+		c->others = cost_add(c->others, m->others);
 		c->audits = cost_add(c->audits, m->audits);
 	}
 }
@@ -345,9 +410,11 @@ int costs_read(struct cli *cli, const struct publisher *p, const struct costs_ho
 		return rc;
 	find_order(out);
 	read_stored(out, &tree, &models, audits ? &health : NULL, how);
-	if (how->estimate)
+	if (how->list)
+		rc = list_all(cli, p, out, e);
+	if (rc == 0 && how->estimate)
 		estimate(out, &models);
-	else
+	else if (rc == 0)
 		rc = read_statistics(cli, how->database, out, e);
 	if (rc == 0)
 		make_bills(out);

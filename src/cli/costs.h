@@ -28,11 +28,14 @@ struct costs_mirror {
 	struct cost_usage usage;                 /* with the audits */
 	uint64_t files;                          /* stored */
 	uint64_t audit_bytes;                    /* of usage.egress */
+	bool listed;                             /* the mirror said what it holds */
 	uint64_t old_bytes;                      /* of usage.stored: superseded versions */
+	uint64_t other_bytes;                    /* of usage.stored: what is not of this release,
+						    if it was listed */
 	uint64_t bound_bytes;                    /* of these: charged even if they are removed */
 	/* By the price; 0 without one. */
 	struct cost_bill bill;
-	uint64_t old_versions, audits; /* what they add to the bill */
+	uint64_t old_versions, others, audits; /* what they add to the bill */
 };
 
 struct costs {
@@ -48,7 +51,7 @@ struct costs {
 	size_t order_count;
 	struct str_list strangers; /* mirrors in the statistics, but not in ferry.conf */
 	struct cost_bill sum;
-	uint64_t old_versions, audits;
+	uint64_t old_versions, others, audits;
 	size_t unpriced;
 };
 void costs_release(struct costs *c);
@@ -59,8 +62,10 @@ struct costs_how {
 	uint64_t downloads;   /* of the estimate, in a month */
 	const char *database; /* --database, or NULL */
 	int64_t now_s;
+	bool list; /* ask the mirrors of the publisher what they hold */
 };
-/* Of the publisher, which was opened with its tree. Releases nothing on errors: the caller does. */
+/* Of the publisher, which was opened with its tree and, to list, with its mirrors; what cannot be
+ * listed is a warning, and reckoned as the release. Releases nothing on errors: the caller does. */
 WARN_UNUSED int costs_read(struct cli *cli, const struct publisher *p, const struct costs_how *how,
 			   struct costs *out, struct err *e);
 

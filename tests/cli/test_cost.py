@@ -159,7 +159,30 @@ def test_old_versions_are_what_the_bill_has_more_with_them(shop, cost):
     assert spare["bound_bytes"] == spare["old_bytes"]
     later = shop("cost", "--json", "--downloads", "0", at="+40 days").json
     assert of(later, "spare")["bound_bytes"] == 0
-    assert "Of this, old versions: " in shop("cost").out
+    assert "Of this, old versions of models: " in shop("cost").out
+
+
+def test_listed_mirrors_are_charged_for_what_they_hold(shop, cost):
+    shop.configure(mirror("a", price="amazon"), mirror("b", price="amazon"), more=PRICES)
+    shop("push", "-q")
+    before = of(cost("--downloads", "0"), "a")
+    listed = of(cost("--downloads", "0", "--list"), "a")
+    assert (before["listed"], listed["listed"]) == (False, True)
+    assert listed["stored_bytes"] == before["stored_bytes"] and listed["other_bytes"] == 0
+    (shop.mirror() / "targets" / ("0" * 64 + ".old.gguf")).write_bytes(bytes(1000))
+    document = cost("--downloads", "0", "--list")
+    a = of(document, "a")
+    assert (a["other_bytes"], a["files"]) == (1000, listed["files"] + 1)
+    assert a["stored_bytes"] == before["stored_bytes"] + 1000
+    assert money(a["others"]) == money(document["others"]) == Decimal(1000) * 23000 / GB
+    assert "Of this, files that are not of this release: 0.02 USD." in shop("cost", "--list").out
+
+
+def test_a_mirror_that_cannot_be_listed_is_a_warning(shop, cost):
+    release = of(cost("--downloads", "0"), "spare")["stored_bytes"]
+    done = shop("cost", "--list", "--json", "--downloads", "0")      # there are no access keys
+    assert "mirror spare cannot be listed, so only the release's files are counted: " in done.err
+    assert of(done.json, "spare")["stored_bytes"] == release and not of(done.json, "spare")["listed"]
 
 
 def test_uploads_are_those_of_versions_that_came_out_in_the_time(shop):
