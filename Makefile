@@ -298,6 +298,7 @@ bench:
 	@scripts/bench-catalog $(BUILD)
 	@scripts/bench-fetch $(BUILD)
 	@scripts/bench-health $(BUILD)
+	@scripts/bench-site $(BUILD)
 	@scripts/bench-start $(BUILD)
 	@scripts/bench-stats $(BUILD)
 	@scripts/bench-verify $(BUILD)

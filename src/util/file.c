@@ -202,12 +202,27 @@ static int make_dir(const char *path, mode_t mode, struct err *e)
 	return 0;
 }
 
+/* The path from the part on that has to be made: what is above it is there. */
+static char *missing_part(char *path)
+{
+	char *before;
+	for (char *slash = strrchr(path, '/'); slash && slash > path; slash = before) {
+		*slash = '\0';
+		bool found = file_is_dir(path);
+		before = strrchr(path, '/');
+		*slash = '/';
+		if (found)
+			return slash + 1;
+	}
+	return path + 1;
+}
+
 int file_mkdirs(const char *dir, mode_t mode, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_strdup(dir);
 	if (file_is_dir(dir))
 		return 0;
-	for (char *p = path + 1; *path; p++) {
+	for (char *p = missing_part(path); *path; p++) {
 		if (*p != '/' && *p != '\0')
 			continue;
 		char kept = *p;

@@ -84,3 +84,16 @@ def test_the_health_of_many_mirrors_is_measured(build):
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert "2 ok; " in rows[1] and "coverage from 100 %" in rows[1], done.stdout
     assert "2 silent mirrors, deadline 1 s" in rows[4] and "2 critical" in rows[4]
+
+
+def test_the_bench_of_the_site_measures_each_row_and_pages_are_light(build):
+    done = subprocess.run([str(ROOT / "scripts" / "bench-site"), str(build), "120"],
+                          capture_output=True, text=True,
+                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.returncode == 0, done.stderr
+    rows = {cells[1].strip(): cells[2].strip()
+            for cells in (line.split("|") for line in done.stdout.splitlines()) if len(cells) > 2}
+    assert {"all of it", "again, nothing changed", "after one model changed",
+            "with --push to a folder", "the same after one model changed"} <= set(rows)
+    weights = [float(value.split()[0]) for what, value in rows.items() if "first paint" in what]
+    assert len(weights) == 2 and all(0 < kilobytes < 100 for kilobytes in weights), rows
