@@ -14,8 +14,9 @@
  *
  * Files, in the order in which they are written and uploaded (nothing links to what is not there
  * yet): assets/<name>.<16 hex digits>.<ext> · models/<id>/index.html · page/<n>/index.html,
- * by/<what>/<value>/index.html (lists) · mirrors/index.html · statistics/index.html · models.json ·
- * feed.xml · robots.txt · sitemap.xml · 404.html · index.html.
+ * by/<what>/index.html, by/<what>/<value>/index.html and page_<n>/ in these (lists) ·
+ * mirrors/index.html · statistics/index.html · models.json · feed.xml · robots.txt · sitemap.xml ·
+ * 404.html · index.html.
  */
 #ifndef FERRY_SITE_SITE_H
 #define FERRY_SITE_SITE_H
