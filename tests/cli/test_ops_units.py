@@ -46,7 +46,7 @@ def crontab_lines():
 
 
 def test_each_service_has_a_timer():
-    assert [p.stem for p in SERVICES] == [p.stem for p in TIMERS] and len(SERVICES) == 5
+    assert [p.stem for p in SERVICES] == [p.stem for p in TIMERS] and len(SERVICES) == 6
 
 
 def test_systemd_finds_no_fault_in_the_units(work):
@@ -106,7 +106,7 @@ def test_installed_units_run_the_installed_program(work):
 def test_the_crontab_has_the_jobs_of_the_units():
     for line in crontab_lines():
         minute, hour, day, month, weekday, user, command = line.split(None, 6)
-        assert all(re.fullmatch(r"\*|\d+", f) for f in (minute, hour, day, month, weekday))
+        assert all(re.fullmatch(r"\*(/15)?|\d+", f) for f in (minute, hour, day, month, weekday))
         assert user == "ferry" and command.startswith("ferry ")
         assert "%" not in command       # cron would end the line there
     names = {re.sub(r'"?(\S*/|\$METRICS/)([\w-]+\.prom)"?', r"\2", c) for f, c in commands() if f == "crontab"}
