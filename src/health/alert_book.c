@@ -233,3 +233,9 @@ int alert_book_count(struct db *db, struct alert_result *r, int64_t now_s, struc
 	db_bind_i64(s, 4, r->failing_since_s);
 	return db_run(s, NULL, e);
 }
+
+int alert_record(struct db *db, struct alert_result *r, struct err *e)
+{
+	int rc = alert_book_open(db, e);
+	return rc < 0 ? rc : read_counts(db, r, e);
+}

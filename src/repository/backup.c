@@ -2,6 +2,7 @@
 
 #include "catalog/manifest.h"
 #include "prepare/archive_write.h"
+#include "repository/backup_last.h"
 #include "repository/internal.h"
 #include "sign/privkey.h"
 #include "tuf/claim.h"
@@ -48,7 +49,8 @@ static bool is_model_file(const char *key)
 /* Marks hold for one machine: they would only be wrong on another. */
 static bool is_local(const char *key)
 {
-	static const char *const names[] = { ".ferry/seen", ".ferry/staged", ".ferry/partial" };
+	static const char *const names[] = { ".ferry/seen", ".ferry/staged", ".ferry/partial",
+					     BACKUP_LAST };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(key, names[i]) == 0)
 			return true;
@@ -270,6 +272,23 @@ static int write_archive(struct saving *s, const char *path, struct err *e)
 	return rc < 0 ? rc : file_new_commit(&f, e);
 }
 
+/* The archive is there and whole, whatever becomes of the record. */
+static void record(const struct saving *s, const char *path)
+{
+	CLEANUP(mem_free_ptr) char *full = path_absolute(path);
+	struct err why = ERR_INIT;
+	const struct backup_last last = {
+		.time_s = s->b->now_s,
+		.release = s->result.release,
+		.root = backup_last_root(s->b->dir),
+		.keys = s->result.keys,
+		.path = full,
+	};
+	if (backup_last_write(s->b->dir, &last, &why) < 0)
+		report_warn(s->b->report, "that there is a backup cannot be recorded: %s",
+			    why.text);
+}
+
 int backup_write(const struct backup *b, const char *path, struct backup_result *out, struct err *e)
 {
 	CLEANUP(saving_release) struct saving s = { .b = b, .files = json_array() };
@@ -284,7 +303,9 @@ int backup_write(const struct backup *b, const char *path, struct backup_result 
 	s.result.release = release_of(b->dir);
 	if (rc == 0)
 		rc = write_archive(&s, path, e);
-	if (rc == 0)
-		*out = s.result;
-	return rc;
+	if (rc < 0)
+		return rc;
+	record(&s, path);
+	*out = s.result;
+	return 0;
 }

@@ -29,6 +29,7 @@ struct backup {
 	const char *conf;             /* ferry.conf; or NULL */
 	bool objects;                 /* with the model files */
 	bool plain_keys;              /* also private keys that are not encrypted */
+	int64_t now_s;                /* for the record of it (backup_last.h) */
 	const struct cancel *cancel;
 	struct report *report;
 };

@@ -185,6 +185,19 @@ void stats_report_fold(struct stats_report *r)
 	r->at[r->count++] = other;
 }
 
+/* ---- do logs arrive? ---- */
+
+int stats_report_newest(struct db *db, stats_report_newest_fn *fn, void *ctx, struct err *e)
+{
+	struct db_statement *s;
+	int rc = db_prepare(db, "SELECT name, newest FROM stats_mirror ORDER BY name", &s, e);
+	if (rc < 0)
+		return rc;
+	while ((rc = db_step(s, e)) > 0)
+		fn(ctx, db_text(s, 0), db_i64(s, 1));
+	return rc;
+}
+
 /* ---- for the audit ---- */
 
 int stats_hot(struct db *db, int64_t since, size_t max, struct stats_hot *out, size_t *count,

@@ -46,6 +46,12 @@ WARN_UNUSED int stats_report_read(struct db *db, enum stats_report_by by, int64_
 #define STATS_REPORT_FEW 5
 void stats_report_fold(struct stats_report *r);
 
+/* Of each mirror that logs were imported of, when its newest request was made: calls fn. 0: none
+ * was. */
+typedef void stats_report_newest_fn(void *ctx, const char *mirror, int64_t newest_s);
+WARN_UNUSED int stats_report_newest(struct db *db, stats_report_newest_fn *fn, void *ctx,
+				    struct err *e);
+
 /* The objects with the most downloads since that day, at most `max`. */
 struct stats_hot {
 	struct digest sha256;

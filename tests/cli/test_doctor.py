@@ -4,8 +4,11 @@ import shutil
 
 import pytest
 
+from conftest import ROOT
 from published import flip, mirror, publisher, signed_base      # noqa: F401 (fixtures)
 from screen import on_screen
+from servers import Nginx
+from waiting import until
 
 
 def checks(result):
@@ -88,12 +91,6 @@ def test_a_mistyped_check_is_an_error_with_the_nearest_name(doctor):
     assert "did you mean 'mirrors'" in doctor("mirors", check=2).err
 
 
-def test_a_check_that_does_not_end_has_failed_and_the_others_are_shown(doctor):
-    """Of the deadline nothing is left."""
-    result = doctor("--json", "settings", "primary", "--deadline", "1", check=None)
-    assert verdicts(result)["settings"] == "pass"
-
-
 def test_people_get_marks_and_commands_within_80_columns(doctor):
     doctor.publisher.on("a", "*.gguf").unlink()
     out = doctor("catalog", "primary", "spare-key", check=1).out
@@ -119,3 +116,204 @@ def test_a_terminal_gets_colours_and_no_line_over_80_columns(doctor):
     print(shown.screen.text)
     assert shown.code == 1 and max(map(len, shown.screen.text.splitlines())) <= 80
     assert "\x1b[1;31m\u2717" in shown.screen.raw and "\x1b[32m\u2713" in shown.screen.raw
+
+
+# -- what watches the mirrors --------------------------------------------------------------------
+
+def test_a_backup_with_the_key_of_root_is_needed_and_not_too_old(doctor):
+    ferry = doctor.publisher
+    result = checks(doctor("--json", "backup", check=1))["backup"]
+    assert result["next"] == ["ferry catalog backup --with-keys /OTHER/DISK/test.tar.zst"]
+    ferry("catalog", "backup", "-q", "saved.tar.zst")
+    result = checks(doctor("--json", "backup", check=1))["backup"]
+    assert "has no keys" in result["text"]
+    ferry("catalog", "backup", "-q", "--plain-keys", "with-keys.tar.zst")
+    result = checks(doctor("--json", "backup"))["backup"]
+    assert result["details"] == [f"it was written to {ferry.dir}/with-keys.tar.zst"]
+    assert "made" in checks(doctor("--json", "backup", check=1, at="+93 days"))["backup"]["text"]
+    ferry("catalog", "renew", "root", "-q")
+    assert "root has changed" in checks(doctor("--json", "backup", check=1))["backup"]["text"]
+
+
+def test_a_record_of_a_backup_is_not_part_of_a_backup(doctor):
+    for name in ("1.tar.zst", "2.tar.zst"):
+        doctor.publisher("catalog", "backup", "-q", name)
+    assert (doctor.publisher.dir / "1.tar.zst").read_bytes() == \
+        (doctor.publisher.dir / "2.tar.zst").read_bytes()
+
+
+def test_runs_of_health_and_what_its_audit_found(doctor):
+    result = doctor("--json", "health", "digests", check=1)
+    assert verdicts(result) == {"health": "fail", "digests": "skip"}
+    doctor.publisher("health")
+    result = doctor("--json", "health", "digests")
+    assert verdicts(result) == {"health": "pass", "digests": "pass"}
+    assert "the audit of 3 mirrors" in checks(result)["digests"]["text"]
+    assert verdicts(doctor("--json", "health", check=1, at="+3 hours")) == {"health": "fail"}
+    flip(doctor.publisher.on("c", "*.gguf"), 12345)
+    shutil.rmtree(doctor.publisher.ferry.home / ".local")
+    doctor.publisher("health", check=1)
+    result = doctor("--json", "digests", check=1)
+    assert checks(result)["digests"]["details"][0].startswith("c: ")
+
+
+def test_alerts_that_do_not_arrive(doctor):
+    ferry = doctor.publisher
+    assert verdicts(doctor("--json", "alerts")) == {"alerts": "skip"}
+    hook = ferry.dir / "hook"
+    hook.write_text("#!/bin/sh\ncat > told\n")
+    hook.chmod(0o755)
+    ferry.configure(more="[alert.ops]\nkind = command\ncommand = ./hook\n")
+    assert "none has failed" in checks(doctor("--json", "alerts"))["alerts"]["text"]
+    assert not (ferry.dir / "told").exists()
+    assert verdicts(doctor("--json", "alerts", "--test-alerts")) == {"alerts": "pass"}
+    assert '"test":true' in (ferry.dir / "told").read_text()
+    hook.write_text("#!/bin/sh\nexit 3\n")
+    result = checks(doctor("--json", "alerts", "--test-alerts", check=1))["alerts"]
+    assert result["details"][0].startswith("ops: ")
+    shutil.rmtree(ferry.mirror("b"))
+    ferry("health", check=1)
+    result = checks(doctor("--json", "alerts", check=1))["alerts"]
+    assert "nothing could be sent for" in result["details"][0]
+
+
+def test_metrics_that_are_old_or_missing(doctor):
+    assert verdicts(doctor("--json", "metrics")) == {"metrics": "skip"}
+    doctor.publisher("health", "--prometheus", "ferry.prom")
+    assert verdicts(doctor("--json", "metrics", "--metrics", "ferry.prom")) == {"metrics": "pass"}
+    result = doctor("--json", "metrics", "--metrics", "ferry.prom", "--metrics", "none.prom",
+                    check=1, at="+3 hours")
+    [old, missing] = checks(result)["metrics"]["details"]
+    assert "was written" in old and missing == "none.prom is not there"
+
+
+# -- readers -------------------------------------------------------------------------------------
+
+LIMIT = """location / { limit_req zone=readers burst=5 nodelay; limit_req_status 429;
+    add_header Retry-After 1 always; }"""
+
+
+@pytest.fixture
+def served(doctor):
+    """Mirror a is served by nginx, with a limit of requests; b by one without, and with a log."""
+    publisher = doctor.publisher    # noqa: F811
+    dir = publisher.dir
+    form = (ROOT / "scripts/ops/nginx-log.conf").read_text()
+    with Nginx(dir, publisher.mirror("a"), extra=LIMIT,
+               http="limit_req_zone $binary_remote_addr zone=readers:1m rate=1r/s;") as a, \
+            Nginx(dir, publisher.mirror("b"), http=form,
+                  extra=f"access_log {dir}/b.log ferry_json;") as b:
+        publisher.configure(mirror("a", url=a.url), mirror("b", url=b.url),
+                            more=f"[stats]\nlogs = b={dir}/b.log\n")
+        publisher("catalog", "sign", "-q")
+        publisher("push", "-q")
+        doctor.servers = {"a": a, "b": b}
+        yield doctor
+
+
+def test_limits_of_requests_are_tried_until_the_first_429(served):
+    assert verdicts(served("--json", "rate-limits")) == {"rate-limits": "skip"}
+    result = checks(served("--json", "rate-limits", "--rate-limits", "40", check=1))["rate-limits"]
+    limited, free = sorted(result["details"])
+    assert limited.startswith("a: 429 after ") and limited.endswith("with Retry-After")
+    assert int(limited.split()[3]) < 20
+    assert free == "b: no limit within 40 requests"
+    assert (served.publisher.dir / "b.log").read_text().count('"GET') <= 60
+
+
+def test_logs_that_arrive_and_that_do_not(served):
+    assert verdicts(served("--json", "logs", check=1)) == {"logs": "fail"}
+    served("speed")
+    log = served.publisher.dir / "b.log"
+    until(lambda: "targets/" in log.read_text())
+    assert "ferry-doctor/" in log.read_text()
+    served.publisher("stats", "import", "-q")
+    result = served("--json", "logs", check=None)
+    assert checks(result)["logs"]["details"][0].startswith("b: newest request ")
+    assert verdicts(result) == {"logs": "pass"}
+    assert verdicts(served("--json", "logs", check=1, at="+3 days")) == {"logs": "fail"}
+
+
+def test_each_mirror_is_measured(served):
+    result = checks(served("--json", "speed"))["speed"]
+    assert {d.split(":")[0] for d in result["details"]} == {"a", "b"}
+    assert "/s, first byte after" in result["details"][0] and "--merge" in result["hint"]
+    served.servers["b"].stop()
+    result = checks(served("--json", "speed", check=1))["speed"]
+    assert any(d.startswith("b: ") and "/s" not in d for d in result["details"])
+
+
+def test_the_drill_fetches_from_each_mirror_alone(served):
+    """What the servers saw: one that lacks the file is not helped by the other."""
+    result = checks(served("--json", "fallbacks"))["fallbacks"]
+    assert (result["verdict"], result["next"]) == ("skip", ["ferry doctor --drill fallbacks"])
+    served.publisher.on("b", "*.gguf").rename(served.publisher.dir / "kept")
+    served.publisher.configure(
+        mirror("b", url=served.servers["b"].url), mirror("c"))
+    served.publisher("catalog", "sign", "-q")
+    served.publisher("push", "-q", "--mirror", "c")
+    result = checks(served("--json", "fallbacks", "--drill", check=1))["fallbacks"]
+    assert {d.split(":")[0]: "every source failed" in d or "timestamp" in d
+            for d in result["details"]} == {"b": True, "c": False}
+    assert result["next"] == ["ferry verify --mirror b"]
+
+
+# -- a user's machine ----------------------------------------------------------------------------
+
+@pytest.fixture
+def user(served, ferry):
+    """A machine that fetches from a and b."""
+    away = served.publisher.dir / "away"
+    away.mkdir()
+    root = served.publisher.tree / "metadata" / "1.root.json"
+    (away / "ferry.conf").write_text(
+        f"[repository.test]\nroot = {root}\nmetadata = {served.servers['b'].url}\n")
+
+    def run(*args, **options):
+        return ferry(*args, cwd=away, **options)
+    run.servers, run.dir = served.servers, away
+    return run
+
+
+def test_a_machine_before_and_after_its_first_fetch(user):
+    result = user("doctor", "--json")
+    assert verdicts(result) == {
+        "settings": "pass", "trust": "skip", "endpoints": "pass", "clock": "pass", "disk": "pass",
+        "fallbacks": "skip", "store": "skip", "owners": "skip", "proxies": "skip"}
+    assert not (user.dir.parent / "store").exists()
+    user("fetch", "-q", "test/tiny")
+    result = user("doctor", "--json", "trust", "store", "owners", "endpoints")
+    assert set(verdicts(result).values()) == {"pass"}
+    assert "root 1 is trusted" in checks(result)["trust"]["text"]
+    assert {d.split(":")[0] for d in checks(result)["endpoints"]["details"]} == {"a", "b"}
+
+
+def test_what_keeps_a_machine_from_fetching_is_named(user):
+    user("fetch", "-q", "test/tiny")
+    user.servers["b"].stop()
+    [blob] = (user.dir.parent / "store/blobs/sha256").iterdir()
+    blob.unlink()
+    (user.dir.parent / "store").chmod(0o777)
+    result = user("doctor", "--json", "endpoints", "store", "owners", "proxies", check=1,
+                  env={"https_proxy": "http://user:secret@127.0.0.1:1"})
+    assert set(verdicts(result).values()) == {"fail"}
+    assert checks(result)["endpoints"]["details"][1].startswith("b: ")
+    assert checks(result)["store"]["next"] == ["ferry fetch test/tiny:q8_0"]
+    assert checks(result)["owners"]["next"][0].startswith("chmod go-w ")
+    assert "https_proxy=http://127.0.0.1:1/" in checks(result)["proxies"]["details"][0]
+    assert "secret" not in result.out
+
+
+def test_metadata_that_has_expired_and_a_clock_that_is_wrong(user):
+    user("fetch", "-q", "test/tiny")
+    result = user("doctor", "--json", "trust", "clock", check=1, at="+20 days")
+    assert verdicts(result) == {"trust": "fail", "clock": "fail"}
+    assert "has expired" in checks(result)["trust"]["text"]
+    assert "the clock is ahead by" in checks(result)["clock"]["text"]
+
+
+def test_a_machine_without_settings_is_told_to_add_a_repository(ferry):
+    result = ferry("doctor", "--json")
+    assert checks(result)["settings"]["verdict"] == "skip"
+    assert checks(result)["settings"]["next"][0].startswith("ferry repository add ")
+    assert verdicts(result)["disk"] == "pass"

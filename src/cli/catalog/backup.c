@@ -8,6 +8,7 @@
 #include "util/path.h"
 
 #include <string.h>
+#include <time.h>
 
 struct backup_opts {
 	struct catalog_opts common; /* first: its options are these */
@@ -79,6 +80,7 @@ static int fill(struct cli *cli, const struct backup_opts *o, const struct place
 		.conf = p->name ? conf->path : NULL,
 		.objects = o->objects,
 		.plain_keys = o->plain_keys,
+		.now_s = (int64_t)time(NULL),
 		.cancel = cli->cancel,
 		.report = cli->report,
 	};

@@ -4,7 +4,6 @@
 #include "cli/values.h"
 #include "util/file.h"
 #include "util/mem.h"
-#include "util/threads.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -13,19 +12,33 @@
 #include <time.h>
 
 #define DEADLINE_S 60
+#define NO_DEADLINE UINT64_MAX /* none was given */
 #define NAME_COLUMNS 11
 #define INDENT (5 + NAME_COLUMNS + 1)
 #define THREADS 12
+#define MAX_REQUESTS 10000
+#define DRILL_DEADLINE_S 1800
 
 static const struct opt options[] = {
 	OPT_HEADING("What"),
 	OPT_HINTED(OPT_LIST, doctor_opts, names, 0, "name", "NAME", HINT_REPOSITORY,
 		   "only this repository of ferry.conf; may be repeated"),
 	OPT_ENTRY(OPT_DURATION, doctor_opts, deadline_s, 0, "deadline", "TIME",
-		  "what has not been checked by then has failed (1m)"),
+		  "what has not been checked by then has failed (1m; 30m with --drill)"),
+	OPT_ENTRY(OPT_FLAG, doctor_opts, drill, 0, "drill", NULL,
+		  "fetch the smallest model from each mirror alone, all others switched off, into "
+		  "a "
+		  "scratch store: for every quarter"),
+	OPT_ENTRY(OPT_U64, doctor_opts, rate_limits, 0, "rate-limits", "NUMBER",
+		  "ask each web server for one byte, at most so often, until it answers 429"),
+	OPT_ENTRY(OPT_FLAG, doctor_opts, test_alerts, 0, "test-alerts", NULL,
+		  "send a test to every alert, as ferry health --test-alert does"),
+	OPT_HINTED(OPT_LIST, doctor_opts, metrics, 0, "metrics", "FILE", HINT_FILE,
+		   "a file that `ferry health --prometheus` or another command writes, and that "
+		   "must not be old; may be repeated"),
 	OPT_LAST,
 };
-static const struct doctor_opts defaults = { .deadline_s = DEADLINE_S };
+static const struct doctor_opts defaults = { .deadline_s = NO_DEADLINE };
 
 /* One check of one repository. */
 struct job {
@@ -49,9 +62,12 @@ static void jobs_release(struct jobs *j)
 
 static void doctor_release(struct doctor *d)
 {
-	for (size_t i = 0; i < d->count; i++)
+	for (size_t i = 0; i < d->count; i++) {
+		readers_release(&d->sites[i]);
 		facts_release(&d->sites[i]);
+	}
 	free(d->sites);
+	client_release(&d->client);
 	http_access_list_release(&d->access);
 	settings_repositories_release(&d->repositories);
 	if (d->scratch)
@@ -67,6 +83,15 @@ static bool is_named(const struct opt_list *names, const char *name)
 		if (strcmp(names->at[i], name) == 0)
 			return true;
 	return !names->count;
+}
+
+static int check_options(const struct doctor_opts *o, struct err *e)
+{
+	if (o->rate_limits > MAX_REQUESTS)
+		return err_set(e, ERR_USAGE, "--rate-limits: at most %d requests", MAX_REQUESTS);
+	if (!o->deadline_s)
+		return err_set(e, ERR_USAGE, "--deadline: must be at least 1s");
+	return 0;
 }
 
 static int check_operands(const struct cli *cli, struct err *e)
@@ -126,7 +151,10 @@ static int begin(struct doctor *d, struct err *e)
 {
 	const struct conf *own;
 	d->now_s = (int64_t)time(NULL);
-	int rc = check_operands(d->cli, e);
+	pthread_mutex_init(&d->client_fact.lock, NULL);
+	int rc = check_options(d->o, e);
+	if (rc == 0)
+		rc = check_operands(d->cli, e);
 	if (rc == 0)
 		rc = cli_conf(d->cli, &d->conf, e);
 	if (rc == 0)
@@ -135,11 +163,16 @@ static int begin(struct doctor *d, struct err *e)
 		return rc;
 	(void)cli_trust(d->cli);
 	rc = session_settings(d->cli, &d->repositories, &d->fetch, &d->access, e);
+	/* Statistics of downloads leave it out. */
+	http_access_program(&d->access, "doctor");
 	if (rc == 0)
 		rc = find_sites(d, e);
 	if (rc == 0)
 		rc = make_scratch(d, e);
-	deadline_start(&d->deadline, d->o->deadline_s * 1000, NULL, d->cli->cancel);
+	d->deadline_s = d->o->deadline_s != NO_DEADLINE ? d->o->deadline_s
+			: d->o->drill                   ? DRILL_DEADLINE_S
+							: DEADLINE_S;
+	deadline_start(&d->deadline, d->deadline_s * 1000, NULL, d->cli->cancel);
 	d->quiet = *d->cli;
 	d->quiet.cancel = &d->deadline.cancel;
 	d->quiet.report = NULL;
@@ -154,6 +187,16 @@ static void add_job(struct jobs *j, const struct doctor_check *c, struct doctor_
 	j->at[j->count++] = (struct job){ .check = c, .site = site };
 }
 
+/* A repository that is published and fetched here is not drilled twice. */
+static bool has_job(const struct jobs *j, const struct doctor_check *c,
+		    const struct doctor_site *site)
+{
+	for (size_t i = 0; i < j->count; i++)
+		if (j->at[i].check->run == c->run && j->at[i].site == site)
+			return true;
+	return false;
+}
+
 static bool is_chosen(const struct cli *cli, const struct doctor_check *c)
 {
 	for (int i = 0; i < cli->count; i++)
@@ -164,9 +207,11 @@ static bool is_chosen(const struct cli *cli, const struct doctor_check *c)
 
 static void add_jobs(struct jobs *j, enum doctor_for whom, struct doctor_site *site)
 {
-	for (size_t i = 0; i < doctor_check_count; i++)
-		if (doctor_checks[i].whom == whom && is_chosen(j->doctor->cli, &doctor_checks[i]))
-			add_job(j, &doctor_checks[i], site);
+	for (size_t i = 0; i < doctor_check_count; i++) {
+		const struct doctor_check *c = &doctor_checks[i];
+		if (c->whom == whom && is_chosen(j->doctor->cli, c) && !has_job(j, c, site))
+			add_job(j, c, site);
+	}
 }
 
 /* In the order in which they are shown. */
@@ -203,7 +248,7 @@ static void take_error(struct job *job, const struct doctor *d, const struct err
 			doctor_hint(r, "%s", e->hint);
 		return;
 	}
-	doctor_fail(r, "not finished within %s", format_duration(limit, d->o->deadline_s));
+	doctor_fail(r, "not finished within %s", format_duration(limit, d->deadline_s));
 	doctor_next(r, "ferry doctor --deadline 10m %s", job->check->name);
 }
 
@@ -294,13 +339,20 @@ static void print_verdict(struct cli *cli, const struct look *l, const json_t *o
 	cli_raw(cli, all);
 }
 
+/* Digests are shortened, but for -v. */
+static void print_detail(struct cli *cli, const char *text)
+{
+	CLEANUP(mem_free_ptr) char *brief = cli_shortened(text, SIZE_MAX);
+	cli_prose(cli, INDENT + 2, "%*s%s", INDENT, "", cli->verbose ? text : brief);
+}
+
 static void print_check(struct cli *cli, const struct look *l, const json_t *one)
 {
 	const json_t *line;
 	size_t i;
 	print_verdict(cli, l, one);
 	json_array_foreach (json_object_get(one, "details"), i, line)
-		cli_prose(cli, INDENT + 2, "%*s%s", INDENT, "", json_string_value(line));
+		print_detail(cli, json_string_value(line));
 	if (json_text(one, "hint"))
 		cli_prose(cli, INDENT, "%*s%s", INDENT, "", json_text(one, "hint"));
 	json_array_foreach (json_object_get(one, "next"), i, line)
@@ -316,7 +368,8 @@ static char *heading_of(const json_t *one)
 		return mem_printf("Repository %s, fetched from here", name);
 	if (strcmp(whom, whom_names[DOCTOR_FOR_OPERATOR]) == 0)
 		return mem_strdup("Operation");
-	return mem_strdup("This machine");
+	return mem_strdup(strcmp(whom, whom_names[DOCTOR_FOR_ALL]) == 0 ? "Configuration"
+									: "This machine");
 }
 
 static void print_checks(struct cli *cli, const json_t *document)
@@ -353,6 +406,7 @@ static void offer(struct cli *cli, const struct cli_sought *what, struct str_lis
 	}
 	for (size_t i = 0; i < doctor_check_count; i++)
 		str_list_add(out, doctor_checks[i].name);
+	values_unique(out);
 }
 
 static int run(struct cli *cli, struct err *e)

@@ -10,7 +10,7 @@
  *  - a check whose subject is not used here, or that only an option turns on, is skipped, and says
  *    what to do about it. It is never passed.
  *
- * Prefixes: doctor_, facts_.
+ * Prefixes: doctor_, facts_, readers_.
  */
 #ifndef FERRY_CLI_DOCTOR_DOCTOR_H
 #define FERRY_CLI_DOCTOR_DOCTOR_H
@@ -20,6 +20,7 @@
 #include "health/run.h"
 #include "publish/verify.h"
 #include "repository/writer/writer.h"
+#include "util/threads.h"
 
 #include <pthread.h>
 
@@ -60,6 +61,18 @@ struct doctor_fact {
 	struct err why; /* why there is none */
 };
 
+/* A place that readers ask: a mirror of the catalog, or one that only has metadata. */
+struct doctor_place {
+	char *id;
+	char *url;                          /* without secrets */
+	const char *from;                   /* the URL itself; borrowed */
+	const struct catalog_mirror *entry; /* borrowed; NULL: only metadata is read from it */
+	struct mirror *mirror;              /* NULL: it could not be opened: */
+	struct err error;
+	struct deadline deadline; /* its token ends the mirror's calls */
+	struct probe probe;       /* of readers_probes() */
+};
+
 /* One section [repository.NAME]: what is known of it. */
 struct doctor_site {
 	struct doctor *doctor;
@@ -76,20 +89,11 @@ struct doctor_site {
 	struct health_history history;
 	struct health_report health;
 
-	/* Of one that is fetched here. */
-	struct doctor_fact endpoints_fact;
-	struct doctor_endpoint *endpoints;
-	size_t endpoint_count;
-};
-
-/* A place that a client asks. */
-struct doctor_endpoint {
-	char *id;
-	char *url;             /* without secrets */
-	struct mirror *mirror; /* NULL: it could not be opened: */
-	struct err error;
-	struct deadline deadline;
-	struct probe probe;
+	/* The places that readers of it ask. */
+	struct doctor_fact places_fact, probes_fact;
+	struct catalog catalog; /* of the tree */
+	struct doctor_place *places;
+	size_t place_count;
 };
 
 struct doctor {
@@ -97,6 +101,7 @@ struct doctor {
 	struct cli quiet; /* for engines: it ends at the deadline, and says nothing */
 	const struct doctor_opts *o;
 	const struct conf *conf;
+	uint64_t deadline_s;
 	struct deadline deadline;
 	char *scratch; /* a folder */
 	int64_t now_s;
@@ -126,7 +131,6 @@ struct doctor_check {
 	 * for what is checked once. */
 	int (*run)(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
 		   struct err *e);
-	bool lasts; /* without the deadline of all: an option has asked for it */
 };
 extern const struct doctor_check doctor_checks[];
 extern const size_t doctor_check_count;
@@ -139,9 +143,17 @@ WARN_UNUSED int facts_roles(struct doctor_site *s, struct err *e);
 WARN_UNUSED int facts_verify(struct doctor_site *s, struct err *e); /* every mirror, quick */
 WARN_UNUSED int facts_health(struct doctor_site *s, struct err *e); /* as readers see them */
 WARN_UNUSED int facts_client(struct doctor *d, struct err *e);
-WARN_UNUSED int facts_endpoints(struct doctor_site *s, struct err *e);
+typedef int facts_find_fn(struct doctor_site *s, struct err *e);
+WARN_UNUSED int facts_once(struct doctor_fact *f, struct doctor_site *s, facts_find_fn *find,
+			   struct err *e);
 void facts_init(struct doctor_site *s);
 void facts_release(struct doctor_site *s);
+
+/* ---- readers.c ---- */
+
+WARN_UNUSED int readers_places(struct doctor_site *s, struct err *e);
+WARN_UNUSED int readers_probes(struct doctor_site *s, struct err *e);
+void readers_release(struct doctor_site *s);
 
 /* ---- the checks ---- */
 
@@ -153,5 +165,15 @@ doctor_run doctor_check_settings;
 doctor_run doctor_check_catalog, doctor_check_expiry, doctor_check_keys, doctor_check_spare;
 /* check_mirrors.c */
 doctor_run doctor_check_primary, doctor_check_mirrors, doctor_check_servers;
+/* check_operation.c */
+doctor_run doctor_check_digests, doctor_check_watch, doctor_check_backup, doctor_check_logs,
+	doctor_check_alerts, doctor_check_metrics;
+/* check_readers.c */
+doctor_run doctor_check_speed, doctor_check_limits;
+/* drill.c */
+doctor_run doctor_check_fallbacks;
+/* check_client.c */
+doctor_run doctor_check_owners, doctor_check_trust, doctor_check_disk, doctor_check_store,
+	doctor_check_proxies, doctor_check_clock, doctor_check_endpoints;
 
 #endif

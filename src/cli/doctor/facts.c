@@ -3,16 +3,15 @@
 #include "publish/tree_pack.h"
 #include "publish/tree_places.h"
 #include "settings/health.h"
+#include "util/file.h"
 #include "util/mem.h"
 
 #include <string.h>
 
 #define MIRRORS_AT_A_TIME 8
 
-typedef int find_fn(struct doctor_site *s, struct err *e);
-
 /* Who comes first finds it out; the others wait, and get the same. */
-static int once(struct doctor_fact *f, struct doctor_site *s, find_fn *find, struct err *e)
+int facts_once(struct doctor_fact *f, struct doctor_site *s, facts_find_fn *find, struct err *e)
 {
 	pthread_mutex_lock(&f->lock);
 	if (!f->known)
@@ -35,7 +34,7 @@ static int open_tree(struct doctor_site *s, struct err *e)
 
 int facts_tree(struct doctor_site *s, struct err *e)
 {
-	return once(&s->tree_fact, s, open_tree, e);
+	return facts_once(&s->tree_fact, s, open_tree, e);
 }
 
 static int read_roles(struct doctor_site *s, struct err *e)
@@ -52,7 +51,7 @@ static int read_roles(struct doctor_site *s, struct err *e)
 
 int facts_roles(struct doctor_site *s, struct err *e)
 {
-	return once(&s->roles_fact, s, read_roles, e);
+	return facts_once(&s->roles_fact, s, read_roles, e);
 }
 
 /* ---- what the mirrors hold ---- */
@@ -127,7 +126,7 @@ static int verify(struct doctor_site *s, struct err *e)
 
 int facts_verify(struct doctor_site *s, struct err *e)
 {
-	return once(&s->verify_fact, s, verify, e);
+	return facts_once(&s->verify_fact, s, verify, e);
 }
 
 /* ---- what readers see ---- */
@@ -156,15 +155,53 @@ static int look(struct doctor_site *s, struct err *e)
 
 int facts_health(struct doctor_site *s, struct err *e)
 {
-	return once(&s->health_fact, s, look, e);
+	return facts_once(&s->health_fact, s, look, e);
+}
+
+/* ---- what this machine has fetched ---- */
+
+/* A store that is not there yet is not made. */
+static int recall(struct doctor *d, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *home = NULL;
+	struct err unknown = ERR_INIT;
+	int rc = store_home(&home, e);
+	if (rc < 0 || !file_exists(home))
+		return rc;
+	rc = store_open(home, &d->client.store, e);
+	d->client.store.by_size = true;
+	d->client.cancel = d->quiet.cancel;
+	if (rc == 0)
+		rc = session_settings(&d->quiet, &d->client.repositories, &d->client.fetch,
+				      &d->client.access, e);
+	/* Where nothing was verified yet, nothing is known. */
+	if (rc == 0 && client_recall(&d->client, NULL, &d->client.remotes, &unknown) < 0 &&
+	    err_is(&unknown, ERR_CANCELLED)) {
+		*e = unknown;
+		rc = -ERR_CANCELLED;
+	}
+	return rc;
+}
+
+int facts_client(struct doctor *d, struct err *e)
+{
+	struct doctor_fact *f = &d->client_fact;
+	pthread_mutex_lock(&f->lock);
+	if (!f->known)
+		(void)!recall(d, &f->why);
+	f->known = true;
+	pthread_mutex_unlock(&f->lock);
+	if (f->why.class)
+		*e = f->why;
+	return -(int)f->why.class;
 }
 
 /* ---- all ---- */
 
 void facts_init(struct doctor_site *s)
 {
-	struct doctor_fact *const all[] = { &s->tree_fact, &s->roles_fact, &s->verify_fact,
-					    &s->health_fact, &s->endpoints_fact };
+	struct doctor_fact *const all[] = { &s->tree_fact,   &s->roles_fact,  &s->verify_fact,
+					    &s->health_fact, &s->places_fact, &s->probes_fact };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		pthread_mutex_init(&all[i]->lock, NULL);
 }

@@ -1,0 +1,157 @@
+/* What only shows when the mirrors are used: speed, limits, and whether each can replace the
+ * others. */
+#include "cli/doctor/doctor.h"
+
+#include "health/sample.h"
+#include "util/mem.h"
+
+#include <string.h>
+
+#define SAMPLE_BYTES (8 * MIB)
+#define SAMPLE_MS 5000
+
+/* The largest object of the release that this mirror has. */
+static const struct repository_file *object_of(const struct doctor_site *s,
+					       const struct doctor_place *p, bool largest)
+{
+	const struct repository_file *found = NULL;
+	for (size_t i = 0; i < s->tree.files.count; i++) {
+		const struct repository_file *f = &s->tree.files.at[i];
+		bool better = !found || (largest ? f->size > found->size : f->size < found->size);
+		if (f->class == REPOSITORY_OBJECT && f->manifest_key && better &&
+		    mirror_has(p->mirror, f->key))
+			found = f;
+	}
+	return found;
+}
+
+static bool serves_objects(const struct doctor_place *p)
+{
+	return p->entry && p->entry->holds != MIRROR_HOLDS_METADATA;
+}
+
+static void tell_error(struct doctor_result *r, const struct doctor_place *p, const struct err *why)
+{
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", p->id);
+	size_t skip = str_starts(why->text, prefix) ? strlen(prefix) : 0;
+	doctor_detail(r, "%s: %s", p->id, why->text + skip);
+}
+
+/* ---- speed ---- */
+
+static int measure(const struct doctor_site *s, const struct doctor_place *p,
+		   struct doctor_result *r, struct err *e)
+{
+	struct sample_speed speed;
+	char rate[SIZE_TEXT];
+	const struct repository_file *f = p->mirror ? object_of(s, p, true) : NULL;
+	struct err why = p->error;
+	if (!why.class && !f)
+		return 0;
+	int rc = why.class ? -(int)why.class
+			   : sample_read(p->mirror, f->key, MIN(f->size, SAMPLE_BYTES), SAMPLE_MS,
+					 NULL, &speed, &why);
+	if (err_is(&why, ERR_CANCELLED)) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0) {
+		tell_error(r, p, &why);
+		return 1;
+	}
+	doctor_detail(r, "%s: %s/s, first byte after %llu ms", p->id,
+		      format_size(rate, sample_rate(&speed)),
+		      (unsigned long long)speed.first_us / 1000);
+	return 0;
+}
+
+/* One after the other, so that they do not slow each other down. */
+int doctor_check_speed(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+		       struct err *e)
+{
+	size_t bad = 0;
+	int rc = readers_places(site, e);
+	(void)d;
+	for (size_t i = 0; rc >= 0 && i < site->place_count; i++)
+		if (serves_objects(&site->places[i])) {
+			rc = measure(site, &site->places[i], r, e);
+			bad += rc > 0;
+		}
+	if (rc < 0)
+		return rc;
+	if (bad)
+		doctor_fail(r, "%zu of %zu mirrors could not be measured", bad, r->details.count);
+	else if (!r->details.count)
+		doctor_skip(r, "readers get no model files from any mirror");
+	else
+		doctor_pass(r, "from this place only");
+	if (!bad && r->details.count)
+		doctor_hint(r, "for others: run `ferry health --json` there, and join the reports "
+			       "with `ferry health --merge`");
+	return 0;
+}
+
+/* ---- limits ---- */
+
+static bool is_web(const struct doctor_place *p)
+{
+	return str_starts(p->from, "https://") || str_starts(p->from, "http://");
+}
+
+/* 1: it has no limit that shows. */
+static int try_limit(struct doctor *d, const struct doctor_site *s, const struct doctor_place *p,
+		     struct doctor_result *r, struct err *e)
+{
+	struct sample_limit limit = { 0 };
+	struct err why = p->error;
+	const struct repository_file *f = p->mirror ? object_of(s, p, false) : NULL;
+	if (!why.class && !f)
+		return 0;
+	int rc = why.class ? -(int)why.class
+			   : sample_until_limited(p->mirror, f->key, d->o->rate_limits, &limit,
+						  &why);
+	if (err_is(&why, ERR_CANCELLED)) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0)
+		tell_error(r, p, &why);
+	else if (limit.limited)
+		doctor_detail(r, "%s: 429 after %llu requests%s", p->id,
+			      (unsigned long long)limit.requests,
+			      limit.retry_after_s ? ", with Retry-After" : "");
+	else
+		doctor_detail(r, "%s: no limit within %llu requests", p->id,
+			      (unsigned long long)limit.requests);
+	return rc < 0 || !limit.limited;
+}
+
+int doctor_check_limits(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+			struct err *e)
+{
+	size_t bad = 0;
+	if (!d->o->rate_limits) {
+		doctor_skip(r, "not tried: it takes many requests");
+		doctor_next(r, "ferry doctor rate-limits --rate-limits 500");
+		return 0;
+	}
+	int rc = readers_places(site, e);
+	for (size_t i = 0; rc >= 0 && i < site->place_count; i++)
+		if (serves_objects(&site->places[i]) && is_web(&site->places[i])) {
+			rc = try_limit(d, site, &site->places[i], r, e);
+			bad += rc > 0;
+		}
+	if (rc < 0)
+		return rc;
+	if (!r->details.count)
+		doctor_skip(r, "no mirror is on a web server");
+	else if (bad)
+		doctor_fail(r, "%zu of %zu web servers do not limit requests", bad,
+			    r->details.count);
+	else
+		doctor_pass(r, "all %zu web server%s limit requests", r->details.count,
+			    r->details.count == 1 ? "" : "s");
+	if (bad)
+		doctor_next(r, "ferry mirror config nginx");
+	return 0;
+}
