@@ -281,6 +281,7 @@ KEYS = {
     "logs.NAME": [],            # those of a mirror
     "cost": [("settings/cost.c", "cost_keys")],
     "price.NAME": [("settings/cost.c", "price_keys")],
+    "front.MIRROR": [("settings/front.c", "keys")],
 }
 
 

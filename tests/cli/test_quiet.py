@@ -93,6 +93,7 @@ PUBLISHER = [
     ("mirror cleanup", None),
     ("mirror add d --kind file --path mirrors/c", None),
     ("mirror remove d", None),
+    ("mirror config nginx --config cloud.conf --set root=/srv", r"(?s)# What nginx serves .*"),
     ("mirror presign targets/x --config cloud.conf", r"https://\S+\n"),
     ("catalog remove m", None),
     ("doctor catalog", r"(.+\n)+\n.*passed.*\n"),
@@ -150,7 +151,8 @@ def shop(publisher):     # noqa: F811
     (run.dir / "announce.conf").write_text(
         (run.dir / "ferry.conf").read_text() + "[announce]\ncommand = cat\n")
     (run.dir / "cloud.conf").write_text(
-        "[mirror.cloud]\nkind = s3\nbucket = models\nregion = eu-west-1\n")
+        "[mirror.cloud]\nkind = s3\nbucket = models\nregion = eu-west-1\n"
+        "url = https://models.example.org\n")
     publisher.ferry.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="secret")
     subprocess.run([str(ROOT / "scripts" / "make-test-gguf"), "-o",
                     str(run.dir / "m.gguf"), "--size", "1M", "--seed", "3"], check=True,

@@ -9,6 +9,6 @@ const struct command cmd_mirror = {
 	.subs = (const struct command *const[]){ &cmd_mirror_add, &cmd_mirror_remove,
 						 &cmd_mirror_list, &cmd_mirror_probe,
 						 &cmd_mirror_setup, &cmd_mirror_cleanup,
-						 &cmd_mirror_presign, NULL },
+						 &cmd_mirror_config, &cmd_mirror_presign, NULL },
 	.values = values_publisher,
 };

@@ -6,6 +6,7 @@
 
 extern const struct command cmd_mirror_add;
 extern const struct command cmd_mirror_cleanup;
+extern const struct command cmd_mirror_config;
 extern const struct command cmd_mirror_list;
 extern const struct command cmd_mirror_presign;
 extern const struct command cmd_mirror_probe;
