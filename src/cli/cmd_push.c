@@ -136,19 +136,12 @@ static void put_mirror(json_t *o, const struct push_mirror *m, bool all, bool re
 }
 
 /* Of a dry run. The prices were found before. */
-static void find_cost(const struct job *j, const struct push_mirror *m, struct pushcost *out)
-{
-	struct err ignored = ERR_INIT;
-	*out = (struct pushcost){ 0 };
-	if (j->o.dry_run && !j->check_only)
-		(void)!pushcost_find(&j->cost, m, out, &ignored);
-}
-
 static void put_cost(json_t *o, const struct job *j, const struct push_mirror *m)
 {
+	struct err ignored = ERR_INIT;
 	struct pushcost cost;
-	find_cost(j, m, &cost);
-	json_put(o, "cost", pushcost_json(&j->cost, &cost));
+	if (j->o.dry_run && !j->check_only && pushcost_find(&j->cost, m, &cost, &ignored) == 0)
+		json_put(o, "cost", pushcost_json(&j->cost, &cost));
 }
 
 static json_t *pushed(struct cli *cli, const struct job *j)
@@ -238,9 +231,6 @@ static char *describe(const struct job *j, const struct push_mirror *m)
 		if (b.len && m->mirror && mirror_has_server(m->mirror))
 			buf_addf(&b, "; about %llu requests",
 				 (unsigned long long)push_plan_requests(&m->plan));
-		struct pushcost cost;
-		find_cost(j, m, &cost);
-		pushcost_describe(&j->cost, &cost, &b);
 	} else {
 		describe_done(&b, m);
 	}
@@ -305,6 +295,8 @@ static void print_pushed(struct cli *cli, const struct job *j, const json_t *doc
 	cli_aloud(cli, failed || !is_well(j));
 	if (j->result.quorum <= j->result.counted)
 		print_mirrors(cli, j);
+	if (j->o.dry_run)
+		pushcost_print(cli, &j->cost, j->mirrors, j->count);
 	cli_aloud(cli, failed || j->o.dry_run);
 	pruning_print(cli, json_object_get(document, "pruned"), j->o.dry_run);
 	cli_aloud(cli, false);

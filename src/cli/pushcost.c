@@ -1,5 +1,7 @@
 #include "cli/pushcost.h"
 
+#include <stdio.h>
+
 /* What is there, what will be, and what that takes. Files of older releases, which prune removes,
  * are not known here. */
 static void add_step(const struct push_step *s, uint64_t *stored, struct cost_usage *after)
@@ -52,14 +54,42 @@ json_t *pushcost_json(const struct settings_cost *c, const struct pushcost *p)
 	return o;
 }
 
-void pushcost_describe(const struct settings_cost *c, const struct pushcost *p, struct buf *out)
+static void put_rounded(json_t *row, const char *key, const char *sign, uint64_t nano)
 {
-	char after[COST_TEXT], change[COST_TEXT], upload[COST_TEXT];
-	bool more = p->after >= p->before;
-	if (!p->price)
-		return;
-	buf_addf(out, "%sstorage %s %s a month (%s %s), upload %s", out->len ? "; " : "",
-		 cost_rounded(after, p->after), c->currency,
-		 cost_rounded(change, more ? p->after - p->before : p->before - p->after),
-		 more ? "more" : "less", cost_rounded(upload, p->upload));
+	char text[COST_TEXT], signed_text[COST_TEXT + 1];
+	snprintf(signed_text, sizeof signed_text, "%s%s", sign, cost_rounded(text, nano));
+	json_put_string(row, key, signed_text);
+}
+
+static void add_row(json_t *rows, const char *id, const struct pushcost *p)
+{
+	bool less = p->after < p->before;
+	json_t *row = json_push_object(rows);
+	json_put_string(row, "id", id);
+	put_rounded(row, "storage", "", p->after);
+	put_rounded(row, "more", less ? "-" : "",
+		    less ? p->before - p->after : p->after - p->before);
+	put_rounded(row, "upload", "", p->upload);
+}
+
+void pushcost_print(struct cli *cli, const struct settings_cost *c,
+		    const struct push_mirror *mirrors, size_t count)
+{
+	static const struct cli_column columns[] = {
+		{ "MIRROR", "{id}", NULL },           { ">STORAGE/MONTH", "{storage}", NULL },
+		{ ">MORE THAN NOW", "{more}", NULL }, { ">UPLOAD", "{upload}", NULL },
+		{ "CURRENCY", "{currency}", NULL },
+	};
+	CLEANUP(json_release) json_t *rows = json_array();
+	for (size_t i = 0; i < count; i++) {
+		struct err ignored = ERR_INIT;
+		struct pushcost p;
+		if (pushcost_find(c, &mirrors[i], &p, &ignored) < 0 || !p.price)
+			continue;
+		add_row(rows, mirrors[i].id, &p);
+		json_put_string(json_array_get(rows, json_array_size(rows) - 1), "currency",
+				c->currency);
+	}
+	if (json_array_size(rows))
+		cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }

@@ -4,6 +4,7 @@
 #ifndef FERRY_CLI_PUSHCOST_H
 #define FERRY_CLI_PUSHCOST_H
 
+#include "cli/frame/cli.h"
 #include "cost/prices.h"
 #include "publish/push.h"
 
@@ -19,7 +20,8 @@ WARN_UNUSED int pushcost_find(const struct settings_cost *c, const struct push_m
 /* {"price", "currency", "storage_before", "storage", "upload"}; the caller owns it. NULL: there is
  * no price. */
 json_t *pushcost_json(const struct settings_cost *c, const struct pushcost *p);
-/* "; storage 12.93 USD a month (0.40 more), upload 0.02". Nothing without a price. */
-void pushcost_describe(const struct settings_cost *c, const struct pushcost *p, struct buf *out);
+/* A table of the mirrors with a price; nothing if there are none. */
+void pushcost_print(struct cli *cli, const struct settings_cost *c,
+		    const struct push_mirror *mirrors, size_t count);
 
 #endif
