@@ -269,6 +269,20 @@ def test_a_dry_run_of_push_says_what_storage_will_cost(shop, validate):
     assert done["cost"]["storage_before"] == done["cost"]["storage"] and money(done["cost"]["upload"]) == 0
 
 
+def test_the_doctor_compares_a_month_with_the_budget(shop):
+    def doctor(budget, **options):
+        shop.configure(*MIRRORS, more=f"{PRICES}[cost]\n{budget}")
+        return shop("doctor", "--json", "cost", **options).json["checks"][0]
+    assert doctor("budget = 100000")["verdict"] == "pass"
+    dear = doctor("budget = 0", check=1)
+    assert (dear["verdict"], dear["next"]) == ("fail", ["ferry cost"])
+    assert re.search("a month costs [0-9.]+ USD, more than the budget of 0.00", dear["text"])
+    assert doctor("")["verdict"] == "skip"
+    shop.configure(mirror("a"))
+    nothing = shop("doctor", "--json", "cost").json["checks"][0]
+    assert (nothing["verdict"], nothing["text"]) == ("skip", "no price of a mirror is known")
+
+
 def test_a_price_that_there_is_not_stops_a_dry_run(shop):
     shop.configure(mirror("a", price="nobody"))
     for command in (["cost"], ["push", "--dry-run"]):

@@ -16,6 +16,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "rate-limits", DOCTOR_FOR_PUBLISHER, doctor_check_limits },
 	{ "digests", DOCTOR_FOR_PUBLISHER, doctor_check_digests },
 	{ "health", DOCTOR_FOR_PUBLISHER, doctor_check_watch },
+	{ "cost", DOCTOR_FOR_PUBLISHER, doctor_check_cost },
 	{ "logs", DOCTOR_FOR_OPERATOR, doctor_check_logs },
 	{ "alerts", DOCTOR_FOR_OPERATOR, doctor_check_alerts },
 	{ "metrics", DOCTOR_FOR_OPERATOR, doctor_check_metrics },

@@ -161,6 +161,8 @@ typedef int doctor_run(struct doctor *d, struct doctor_site *site, struct doctor
 		       struct err *e);
 /* check_settings.c */
 doctor_run doctor_check_settings;
+/* check_cost.c */
+doctor_run doctor_check_cost;
 /* check_tree.c */
 doctor_run doctor_check_catalog, doctor_check_expiry, doctor_check_keys, doctor_check_spare;
 /* check_mirrors.c */
