@@ -1,6 +1,7 @@
 """`ferry doctor`: whether everything is ready, and what to do where not."""
 
 import shutil
+import socket
 
 import pytest
 
@@ -185,6 +186,35 @@ def test_metrics_that_are_old_or_missing(doctor):
                     check=1, at="+3 hours")
     [old, missing] = checks(result)["metrics"]["details"]
     assert "was written" in old and missing == "none.prom is not there"
+
+
+def test_costs_are_compared_with_the_budget(doctor):
+    price = "[price.disk]\nstorage = 1000000\n"
+    mirrors = [mirror(name, price="disk") for name in "abc"]
+    doctor.publisher.configure(*mirrors, more=price)
+    result = checks(doctor("--json", "cost"))["cost"]
+    assert result["verdict"] == "skip" and "no budget is set" in result["text"]
+    doctor.publisher.configure(*mirrors, more=price + "[cost]\nbudget = 10\n")
+    result = checks(doctor("--json", "cost", check=1))["cost"]
+    assert "more than the budget of 10.00" in result["text"]
+    assert "ferry cost" in result["next"]
+    doctor.publisher.configure(*mirrors, more=price + "[cost]\nbudget = 1000000\n")
+    assert verdicts(doctor("--json", "cost")) == {"cost": "pass"}
+
+
+def test_a_mirror_that_never_answers_ends_at_the_deadline_and_delays_no_other_check(doctor):
+    publisher = doctor.publisher    # noqa: F811
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        publisher.configure(mirror("a"), mirror(
+            "b", kind="http", url=f"http://127.0.0.1:{silent.getsockname()[1]}/"))
+        result = doctor("--json", "catalog", "primary", "mirrors", "servers", "--deadline", "3s",
+                        check=1)
+    assert verdicts(result) == {"catalog": "pass", "primary": "pass", "mirrors": "fail",
+                                "servers": "fail"}
+    assert checks(result)["mirrors"]["details"] == ["b: did not answer in time"]
+    assert result.json["checks"][-1]["details"][0].startswith("b: ")
 
 
 # -- readers -------------------------------------------------------------------------------------

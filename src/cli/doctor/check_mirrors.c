@@ -42,7 +42,9 @@ static const char *text_of(const struct verify_mirror *m)
 static bool judge(struct doctor_result *r, const struct verify_mirror *m)
 {
 	size_t before = r->details.count, lost = m->verdicts[VERIFY_UNREACHABLE];
-	if (m->error.class)
+	if (err_is(&m->error, ERR_CANCELLED) || m->verdicts[VERIFY_NOT_CHECKED])
+		doctor_detail(r, "%s: did not answer in time", m->id);
+	else if (m->error.class)
 		doctor_detail(r, "%s: %s", m->id, text_of(m));
 	else if (m->elsewhere)
 		doctor_detail(r, "%s: holds another repository", m->id);
@@ -75,10 +77,10 @@ int doctor_check_primary(struct doctor *d, struct doctor_site *site, struct doct
 	const struct verify_mirror *m = &site->mirrors[site->primary];
 	if (judge(r, m))
 		doctor_fail(r, "%s does not have all of release %llu", m->id,
-			    (unsigned long long)site->tree.version);
+			    (unsigned long long)site->pushed.version);
 	else
 		doctor_pass(r, "%s has all %zu files of release %llu", m->id, m->held,
-			    (unsigned long long)site->tree.version);
+			    (unsigned long long)site->pushed.version);
 	return 0;
 }
 
@@ -102,7 +104,8 @@ int doctor_check_mirrors(struct doctor *d, struct doctor_site *site, struct doct
 			    others == 1 ? " is" : "s are");
 	else
 		doctor_pass(r, "%zu other mirror%s in step with release %llu", others,
-			    others == 1 ? " is" : "s are", (unsigned long long)site->tree.version);
+			    others == 1 ? " is" : "s are",
+			    (unsigned long long)site->pushed.version);
 	return 0;
 }
 
@@ -126,8 +129,9 @@ static bool judge_server(struct doctor_result *r, const struct health_mirror *m)
 			doctor_detail(r, "%s: %s: %s", m->id, health_check_name(f->check),
 				      f->reason);
 	}
+	CLEANUP(mem_free_ptr) char *id = text_shell_quoted(m->id);
 	if (r->details.count > before)
-		doctor_next(r, "ferry health --no-audit --mirror %s", m->id);
+		doctor_next(r, "ferry health --no-audit --mirror %s", id);
 	return r->details.count > before;
 }
 

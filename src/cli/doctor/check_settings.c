@@ -4,10 +4,11 @@
 #include "settings/access.h"
 #include "settings/alert.h"
 #include "settings/announce.h"
+#include "settings/cost.h"
 #include "settings/health.h"
-#include "settings/join.h"
 #include "settings/prepare.h"
 #include "settings/publish.h"
+#include "settings/site.h"
 #include "settings/stats.h"
 #include "util/mem.h"
 
@@ -20,6 +21,20 @@ static int read_operator(const struct conf *c, struct err *e)
 	if (rc == 0)
 		rc = settings_alerts_read(c, &alerts, e);
 	return rc < 0 ? rc : settings_stats_read(c, &stats, e);
+}
+
+static int read_publisher(const struct conf *c, struct err *e)
+{
+	CLEANUP(settings_prepare_release) struct settings_prepare prepare = { 0 };
+	CLEANUP(settings_announce_release) struct settings_announce announce = { 0 };
+	CLEANUP(settings_site_release) struct settings_site site = { 0 };
+	CLEANUP(settings_cost_release) struct settings_cost cost = { 0 };
+	int rc = settings_prepare_read(c, &prepare, e);
+	if (rc == 0)
+		rc = settings_announce_read(c, NULL, &announce, e);
+	if (rc == 0)
+		rc = settings_site_read(c, &site, e);
+	return rc < 0 ? rc : settings_cost_read(c, &cost, e);
 }
 
 static int read_mirrors(const struct conf *c, struct doctor_result *r, struct err *e)
@@ -51,6 +66,8 @@ int doctor_check_settings(struct doctor *d, struct doctor_site *site, struct doc
 		rc = read_mirrors(d->conf, r, e);
 	if (rc == 0)
 		rc = read_operator(d->conf, e);
+	if (rc == 0)
+		rc = read_publisher(d->conf, e);
 	if (rc < 0)
 		return rc;
 	if (r->details.count)

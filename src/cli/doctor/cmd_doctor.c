@@ -277,7 +277,8 @@ static void put_result(json_t *checks, const struct job *job)
 	json_put_string(one, "verdict", verdict_names[r->verdict]);
 	json_put(one, "text", json_string_lossy(r->text, strlen(r->text)));
 	json_put(one, "details", json_strings(&r->details));
-	json_put_string(one, "hint", r->hint);
+	if (r->hint)
+		json_put(one, "hint", json_string_lossy(r->hint, strlen(r->hint)));
 	json_put(one, "next", json_strings(&r->next));
 }
 

@@ -80,7 +80,8 @@ struct doctor_site {
 
 	/* Of one that is published here. */
 	struct doctor_fact tree_fact, roles_fact, verify_fact, health_fact;
-	struct tree tree;
+	struct tree tree;   /* nobody changes it: several checks read it at once */
+	struct tree pushed; /* the same, with what the mirrors hold in other shapes */
 	struct writer_statuses roles;
 	struct publisher publisher;
 	struct verify_mirror *mirrors; /* those that are not stages */

@@ -56,11 +56,18 @@ int facts_roles(struct doctor_site *s, struct err *e)
 
 /* ---- what the mirrors hold ---- */
 
-static void add_mirror(struct doctor_site *s, const struct mirrors_entry *p)
+/* Readers ask it before `than`. */
+static bool is_before(const struct settings_mirror *m, const struct settings_mirror *than)
 {
-	const struct verify_mirror *first = &s->mirrors[s->primary];
+	bool serves = m->holds != MIRROR_HOLDS_METADATA;
+	bool other = than && than->holds != MIRROR_HOLDS_METADATA;
+	return serves && (!other || m->priority < than->priority);
+}
+
+static void add_mirror(struct doctor_site *s, const struct mirrors_entry *p,
+		       const struct settings_mirror **first)
+{
 	size_t at = s->mirror_count++;
-	bool serves = p->settings->holds != MIRROR_HOLDS_METADATA;
 	s->mirrors[at] = (struct verify_mirror){
 		.id = p->settings->id,
 		.kind = *publisher_kind(p) ? publisher_kind(p) : NULL,
@@ -68,11 +75,10 @@ static void add_mirror(struct doctor_site *s, const struct mirrors_entry *p)
 		.holds = p->settings->holds,
 		.error = p->error,
 	};
-	if (!serves)
+	if (!is_before(p->settings, *first))
 		return;
-	if (!at || first->holds == MIRROR_HOLDS_METADATA ||
-	    (first->mirror && p->mirror && p->mirror->priority < first->mirror->priority))
-		s->primary = at;
+	*first = p->settings;
+	s->primary = at;
 }
 
 static int open_mirrors(struct doctor_site *s, struct err *e)
@@ -86,15 +92,16 @@ static int open_mirrors(struct doctor_site *s, struct err *e)
 	if (rc < 0)
 		return rc;
 	const struct mirrors *places = &s->publisher.places;
+	const struct settings_mirror *first = NULL;
 	s->mirrors = mem_alloc((places->count + 1) * sizeof *s->mirrors);
 	for (size_t i = 0; rc == 0 && i < places->count; i++) {
 		if (places->at[i].settings->stage)
 			continue;
-		add_mirror(s, &places->at[i]);
+		add_mirror(s, &places->at[i], &first);
 		if (places->at[i].mirror)
-			rc = tree_pack_for(&s->tree, places->at[i].mirror, e);
+			rc = tree_pack_for(&s->pushed, places->at[i].mirror, e);
 		if (rc == 0 && places->at[i].mirror)
-			rc = tree_places_for(&s->tree, places->at[i].mirror, e);
+			rc = tree_places_for(&s->pushed, places->at[i].mirror, e);
 	}
 	return rc;
 }
@@ -113,14 +120,17 @@ static int verify(struct doctor_site *s, struct err *e)
 	};
 	retry.max_tries = 2;
 	retry.cancel = how.cancel;
-	int rc = facts_tree(s, e);
+	int rc = tree_open(s->settings->dir, &s->pushed, e);
+	s->pushed.cancel = how.cancel;
 	if (rc == 0)
 		rc = open_mirrors(s, e);
-	if (rc == 0 && verify_run(&s->tree, s->mirrors, s->mirror_count, &how, &found) < 0 &&
-	    err_is(&found, ERR_CANCELLED)) {
-		*e = found;
-		rc = -ERR_CANCELLED;
-	}
+	if (rc < 0)
+		return rc;
+	rc = verify_run(&s->pushed, s->mirrors, s->mirror_count, &how, &found);
+	/* At the deadline, what is known of the mirrors that have answered counts. */
+	if (rc != -ERR_CANCELLED || deadline_passed(&s->doctor->deadline))
+		return 0;
+	*e = found;
 	return rc;
 }
 
@@ -215,5 +225,6 @@ void facts_release(struct doctor_site *s)
 	health_history_release(&s->history);
 	publisher_release(&s->publisher);
 	writer_statuses_release(&s->roles);
+	tree_release(&s->pushed);
 	tree_release(&s->tree);
 }
