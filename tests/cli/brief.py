@@ -79,6 +79,7 @@ BRIEF = {
     DASHBOARD: [
         Line("downloads by model", "ferry stats import --prometheus", "shows_downloads_by_model"),
         Line("geographic distribution", "ferry stats show --by country", "shows_countries"),
+        Line("for everybody, as pages", "ferry site --push", "shows_a_site"),
     ],
     SECURITY: [
         Line("access logs of S3", "ferry stats import", "reads_logs_of_s3"),
@@ -92,6 +93,7 @@ BRIEF = {
         Line("speed, from several regions", "ferry health --merge", "measures_from_several_places"),
         Line("the fallbacks work", "ferry fetch --exclude-mirror", "fetches_without_the_primary"),
         Line("the dashboards are set up", "ferry health --prometheus", "fills_the_dashboards"),
+        Line("all of that as one list", "ferry doctor", "passes_the_doctor"),
     ],
     LAUNCH: [
         Line("apps use the catalog in production", "ferry catalog invite", "invites_users"),
@@ -106,7 +108,12 @@ BRIEF = {
         Line("a pipeline for submissions", "ferry prepare --card", "checks_a_submission"),
     ],
     COSTS: [
-        Line("a primary without egress fees", "ferry mirror list", "reads_from_the_primary_first"),
+        Line("R2: storage and requests", "ferry cost", "estimates_r2"),
+        Line("S3 in the US: storage and transfer", "ferry cost", "estimates_s3"),
+        Line("S3 in the EU", "ferry cost", "estimates_s3"),
+        Line("the CDN and its analytics", "ferry stats export --prometheus", "needs_no_other_service"),
+        Line("the total, within the budget", "ferry cost --budget", "keeps_within_the_budget"),
+        Line("a primary without egress fees", "ferry cost --order", "saves_egress"),
         Line("compression", "ferry update", "downloads_only_what_changed"),
         Line("caching", "ferry mirror probe", "lets_caches_keep_what_never_changes"),
         Line("lifecycle of old versions", "ferry push --prune", "removes_old_versions"),
@@ -119,7 +126,7 @@ BRIEF = {
     ],
     MONTHLY: [
         Line("update the catalog", "ferry catalog sign", "publishes_by_a_workflow"),
-        Line("review costs", "ferry stats show --by mirror", "counts_by_mirror"),
+        Line("review costs", "ferry cost", "keeps_within_the_budget"),
         Line("failover", "ferry health silence", "fails_over"),
     ],
     QUARTERLY: [
@@ -134,6 +141,7 @@ BRIEF = {
         Line("deploy it to production", "ferry push", "publishes_by_a_workflow"),
         Line("update the catalog", "ferry catalog sign", "publishes_by_a_workflow"),
         Line("announce it", "ferry announce", "publishes_by_a_workflow"),
+        Line("announce it to the community", "ferry site --push", "has_a_feed"),
     ],
     ALERTS: [
         Line("more than 5 % of the downloads fail", "ferry stats import", "raises_failing_downloads"),

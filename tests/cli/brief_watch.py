@@ -2,6 +2,8 @@
 
 import json
 import re
+import xml.etree.ElementTree
+from decimal import Decimal
 
 from brief_checks import check
 from conftest import ROOT
@@ -117,6 +119,96 @@ def tests_the_alert(w):
     assert len(w.told("alerted")) == before + 1
 
 
+# -- costs ---------------------------------------------------------------------------------------------
+
+GB = 10**9
+DOWNLOADS = 100_000
+
+
+def estimate(w, *options, check=0):
+    return w.ferry("cost", "--json", "--downloads", DOWNLOADS, *options, check=check).json
+
+
+def costs(document):
+    """{mirror: {what: amount}}"""
+    return {m["id"]: {what: Decimal(amount) for what, amount in m["cost"].items()}
+            for m in document["mirrors"] if "cost" in m}
+
+
+@check
+def estimates_r2(w):
+    """All that readers take is free, and so are the first 10 GB and 10 million requests."""
+    document = estimate(w)
+    [cdn] = [m for m in document["mirrors"] if m["id"] == "cdn"]
+    assert cdn["egress_bytes"] == DOWNLOADS * document["download_bytes"] > 500 * GB
+    assert costs(document)["cdn"]["total"] == 0 and "developers.cloudflare.com" in cdn["source"]
+
+
+@check
+def estimates_s3(w):
+    document = estimate(w)
+    stored = {m["id"]: m["stored_bytes"] for m in document["mirrors"]}
+    for name in ("s3-us", "s3-eu"):
+        assert costs(document)[name]["storage"] == (
+            Decimal(stored[name]) * 23 / 1000 / GB).quantize(Decimal(10) ** -9) > 0
+
+
+@check
+def saves_egress(w):
+    document = estimate(w, "--order", "s3-us,s3-eu,cdn")
+    taken = DOWNLOADS * document["download_bytes"]
+    assert Decimal(document["reordered"]["cost"]["egress"]) == Decimal(taken - 100 * GB) * 9 / 100 / GB
+    assert Decimal(document["reordered"]["added"]) > Decimal(document["cost"]["total"])
+
+
+@check
+def keeps_within_the_budget(w):
+    month = max(w.counted("day"))[:len("2026-11")]
+    document = w.ferry("cost", "--json", "--month", month, "--prometheus", w.metrics("cost")).json
+    assert document["over"] is False and document["basis"] == "statistics"
+    assert Decimal(document["cost"]["total"]) == sum(c["total"] for c in costs(document).values())
+    assert "ferry_cost_month" in w.metrics("cost").read_text()
+    assert estimate(w, "--budget", "0", check=1)["over"] is True
+
+
+@check
+def needs_no_other_service(w):
+    """Statistics are a file of this machine, and so are metrics."""
+    w.counted("model")
+    w.ferry("stats", "export", "--prometheus", w.metrics("stats"))
+    assert "ferry_downloads_total" in w.metrics("stats").read_text()
+
+
+# -- the site -------------------------------------------------------------------------------------------
+
+
+def pages(w, path):
+    """What readers get of the site, the same from each mirror."""
+    found = {w.curl(f"{w.urls[name]}/site/{path}", "browser")[1] for name in ("cdn", "s3-us", "s3-eu", "own")}
+    assert len(found) == 1
+    return found.pop().decode()
+
+
+@check
+def shows_a_site(w):
+    w.health()
+    w.counted("model")
+    made = w.ferry("site", "--push", "--json").json
+    assert made["health"] and made["statistics"] and made["models"] == len(w.models())
+    assert {m["outcome"] for m in made["mirrors"]} == {"sent", "left-out"}
+    for model in w.models():
+        assert model in pages(w, "index.html")
+
+
+@check
+def has_a_feed(w):
+    feed = pages(w, "feed.xml")
+    entries = xml.etree.ElementTree.fromstring(feed).findall("{http://www.w3.org/2005/Atom}entry")
+    for model in w.models():
+        assert f"/{model}/" in feed
+    assert set(w.models()) == {m["id"] for m in json.loads(pages(w, "models.json"))["models"]}
+
+
 # -- checklists -----------------------------------------------------------------------------------------
 
 
@@ -138,6 +230,13 @@ def verifies_in_step(w):
 def verifies_every_byte(w):
     found = w.ferry("verify", "--full", "--json").json["mirrors"]
     assert {m["result"] for m in found} == {"ok"} and len(found) == 7
+
+
+@check
+def passes_the_doctor(w):
+    found = w.ferry("doctor", "--json", check=None).json
+    wrong = [c for c in found["checks"] if c["verdict"] == "fail"]
+    assert wrong == [], wrong
 
 
 @check

@@ -142,7 +142,7 @@ class World:
         (self.work / "hook").write_text(HOOK)
         (self.work / "hook").chmod(0o755)
         lifecycle = {"cors": "*", "abort-uploads": "7d"}
-        public = {**lifecycle, "public": "yes", "keep-versions": "30d"}
+        public = {**lifecycle, "public": "yes", "keep-versions": "30d", "price": "amazon"}
         self.publisher.configure(
             self.bucket("cdn", "r2", self.r2.region, priority=10, region="eu", **lifecycle),
             self.bucket("s3-us", "s3", self.us, priority=30, **public),
@@ -166,6 +166,16 @@ kind = s3
 endpoint = {self.us.endpoint}
 region = us-east-1
 bucket = {self.buckets["logs"]}
+[cost]
+budget = 320
+[price.amazon]
+source = by hand, in round numbers
+storage = 0.023
+egress = 0 to 100GB, 0.09
+read = 0.4
+write = 5
+[site]
+url = {self.urls["cdn"]}/site/
 [stats]
 logs = cdn={self.log.parent} cdn={self.logpush} s3-us=s3:
 """)
