@@ -27,6 +27,7 @@ QUARTERLY = "Each quarter"
 UPDATE = "Model update process"
 ALERTS = "Alerts"
 HEALTH = "Health check of the endpoints"
+LIMITS = "Security: rate limits"
 LAST = "Checklist: after the launch, at the end of this run"
 
 BRIEF = {
@@ -91,7 +92,7 @@ BRIEF = {
         Line("the catalog is valid and deployed", "ferry catalog lint", "lints"),
         Line("the SHA-256 of all models are right", "ferry verify --full", "verifies_every_byte"),
         Line("speed, from several regions", "ferry health --merge", "measures_from_several_places"),
-        Line("the fallbacks work", "ferry fetch --exclude-mirror", "fetches_without_the_primary"),
+        Line("the fallbacks work", "ferry doctor --drill", "drills"),
         Line("the dashboards are set up", "ferry health --prometheus", "fills_the_dashboards"),
         Line("all of that as one list", "ferry doctor", "passes_the_doctor"),
     ],
@@ -128,6 +129,7 @@ BRIEF = {
         Line("update the catalog", "ferry catalog sign", "publishes_by_a_workflow"),
         Line("review costs", "ferry cost", "keeps_within_the_budget"),
         Line("failover", "ferry health silence", "fails_over"),
+        Line("failover, from every mirror alone", "ferry doctor --drill", "drills"),
     ],
     QUARTERLY: [
         Line("infrastructure", "ferry mirror cleanup", "cleans_up"),
@@ -149,6 +151,10 @@ BRIEF = {
     ],
     HEALTH: [
         Line("each URL, and an alert", "ferry health", "raises_a_primary_that_is_down"),
+    ],
+    LIMITS: [
+        Line("limit the requests of a client", "ferry mirror config nginx", "limits_requests"),
+        Line("the limit is in force", "ferry doctor --rate-limits", "limits_requests"),
     ],
     LAST: [
         Line("procedures are documented", "ferry catalog renew", "documents_what_was_done"),

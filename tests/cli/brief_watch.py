@@ -116,7 +116,8 @@ def raises_a_primary_that_is_down(w):
 def tests_the_alert(w):
     before = len(w.told("alerted"))
     w.ferry("health", "--test-alert")
-    assert len(w.told("alerted")) == before + 1
+    assert doctor(w, "--test-alerts", "alerts")[0] == {"alerts": "pass"}
+    assert len(w.told("alerted")) == before + 2
 
 
 # -- costs ---------------------------------------------------------------------------------------------
@@ -179,6 +180,18 @@ def needs_no_other_service(w):
     assert "ferry_downloads_total" in w.metrics("stats").read_text()
 
 
+# -- limits --------------------------------------------------------------------------------------------
+
+
+@check
+def limits_requests(w):
+    """At our own server. The others are those of vendors, whose limits are too high to be met, or
+    stand at Cloudflare."""
+    _, [found] = doctor(w, "--rate-limits", "500", "rate-limits")
+    own = [d for d in found["details"] if re.fullmatch("own: 429 after [0-9]+ requests, with Retry-After", d)]
+    assert len(own) == 1 and len(found["details"]) == 5, found
+
+
 # -- the site -------------------------------------------------------------------------------------------
 
 
@@ -232,11 +245,27 @@ def verifies_every_byte(w):
     assert {m["result"] for m in found} == {"ok"} and len(found) == 7
 
 
+def doctor(w, *options):
+    """{check: verdict}, and what failed."""
+    found = w.ferry("doctor", "--json", *options, check=None).json
+    return ({c["check"]: c["verdict"] for c in found["checks"]},
+            [c for c in found["checks"] if c["verdict"] == "fail"])
+
+
 @check
 def passes_the_doctor(w):
-    found = w.ferry("doctor", "--json", check=None).json
-    wrong = [c for c in found["checks"] if c["verdict"] == "fail"]
+    w.counted("model")
+    w.ferry("catalog", "backup", "--with-keys", w.work / "first.tar.zst")
+    verdicts, wrong = doctor(w, "--metrics", w.metrics("health"), "--metrics", w.metrics("stats"))
     assert wrong == [], wrong
+    assert verdicts["primary"] == verdicts["mirrors"] == verdicts["metrics"] == "pass"
+
+
+@check
+def drills(w):
+    """Each mirror alone is enough."""
+    verdicts, wrong = doctor(w, "--drill", "fallbacks")
+    assert verdicts == {"fallbacks": "pass"}, wrong
 
 
 @check

@@ -7,7 +7,7 @@ AWS's set-up of buckets and its CloudWatch, llama.cpp's tools, and the runner of
     s3-eu     kind s3, in eu-west-1
     releases  kind github: objects only
     git       kind git: metadata only; an nginx shows the branch as raw files
-    own       a folder behind nginx: the second domain
+    own       a folder behind nginx as `ferry mirror config` has it: the second domain
     stage     a folder: the staging environment
 """
 
@@ -22,11 +22,12 @@ import urllib.request
 
 import git_servers
 from conftest import BIN, ROOT, Ferry
+from fronts import FrontNginx
 from prometheus_servers import Exporter, Prometheus
 from published import Publisher, mirror
 from s3_servers import PUBLISHER
-from servers import Nginx
-from test_ops_live import SERVED, impatient
+from servers import Nginx, free_port, wait_for_port
+from test_ops_live import impatient
 from test_pipelines import SimulatedRunner
 from test_setup import new_name
 from waiting import until
@@ -64,6 +65,15 @@ class Runner(SimulatedRunner):
         self.project.ferry.ran += [line.split()[1:] for line in step["run"].splitlines()
                                    if line.startswith("ferry ")]
         return done
+
+
+class Second(FrontNginx):
+    """At the port of the mirror's URL."""
+
+    def __enter__(self):
+        self.launch()
+        wait_for_port(self.port, self.process)
+        return self
 
 
 class World:
@@ -122,23 +132,32 @@ class World:
             "cdn": nginx(self.work / "empty", extra=f"""
                 location /models/ {{ proxy_pass {self.us.endpoint}/{self.buckets["cdn"]}/; }}
                 access_log {self.log} ferry_json;"""),
-            "git": nginx(self.work / "raw"),
-            "own": nginx(self.publisher.mirror("own"), extra=SERVED)}
+            "git": nginx(self.work / "raw")}
         self.source = nginx(self.work / "files")
         self.urls = {
             "cdn": self.fronts["cdn"].url + "/models",
             "s3-us": f"{self.us.endpoint}/{self.buckets['s3-us']}",
             "s3-eu": f"{self.eu.endpoint}/{self.buckets['s3-eu']}",
-            "git": self.fronts["git"].url,
-            "own": self.fronts["own"].url}
+            "git": self.fronts["git"].url}
         self.ferry.env.update(
             PUBLISHER.env, GH_TOKEN=self.github.token("aibrother"), PYTHONDONTWRITEBYTECODE="1",
             PATH=f"{SIMULATED}:{self.ferry.env['PATH']}")
         self.publisher.environment = {**self.ferry.env, "PATH": f"{BIN}:{self.ferry.env['PATH']}"}
-        self.configure()
+        self.github.repository("aibrother/model-catalog")
+        self.start_second(stack)
+
+    def start_second(self, stack):
+        second = Second(self.ferry, "own")
+        for _ in range(5):      # somebody else may have taken the port
+            second.port = free_port()
+            self.urls["own"] = f"http://127.0.0.1:{second.port}"
+            self.configure()
+            with contextlib.suppress(RuntimeError):
+                self.fronts["own"] = stack.enter_context(second)
+                return
+        raise RuntimeError("nginx does not start")
 
     def configure(self):
-        self.github.repository("aibrother/model-catalog")
         (self.work / "hook").write_text(HOOK)
         (self.work / "hook").chmod(0o755)
         lifecycle = {"cors": "*", "abort-uploads": "7d"}
@@ -166,6 +185,8 @@ kind = s3
 endpoint = {self.us.endpoint}
 region = us-east-1
 bucket = {self.buckets["logs"]}
+[front]
+requests = 30
 [cost]
 budget = 320
 [price.amazon]
