@@ -148,8 +148,7 @@ static void put_totals(struct markup *m, const struct site_statistics *all)
 	char number[CHART_NUMBER], size[SIZE_TEXT];
 	markup_open(m, "p");
 	markup_attr(m, "class", "lead");
-	markup_textf(m, "%s %s in the last %d days: %s.",
-		     chart_number(number, all->downloads),
+	markup_textf(m, "%s %s in the last %d days: %s.", chart_number(number, all->downloads),
 		     all->downloads == 1 ? "download" : "downloads", SITE_DAYS,
 		     format_size(size, all->bytes));
 	markup_close(m, "p");
