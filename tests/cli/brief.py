@@ -132,7 +132,8 @@ BRIEF = {
         Line("failover, from every mirror alone", "ferry doctor --drill", "drills"),
     ],
     QUARTERLY: [
-        Line("infrastructure", "ferry mirror cleanup", "cleans_up"),
+        Line("infrastructure: move to a new mirror", "ferry sync", "moves_to_a_new_mirror"),
+        Line("infrastructure: what was left behind", "ferry mirror cleanup", "cleans_up"),
         Line("security", "ferry catalog key check", "audits_the_keys"),
         Line("performance", "ferry mirror probe", "serves_through_the_cdn"),
     ],

@@ -331,8 +331,20 @@ def removes_old_versions(w):
 
 
 @check
+def moves_to_a_new_mirror(w):
+    """From the primary, without the publisher's tree."""
+    w.ferry("mirror", "add", "new", "--kind", "file", "--path", "mirrors/new")
+    w.ferry("mirror", "setup", "-m", "new")
+    w.ferry("sync", "cdn", "new")
+    assert w.publisher.release("new") == w.publisher.release("own")
+    w.ferry("verify", "--full", "-m", "new")
+    w.ferry("mirror", "remove", "new")
+
+
+@check
 def cleans_up(w):
-    w.ferry("mirror", "cleanup", "--dry-run", "--json")
+    found = w.ferry("mirror", "cleanup", "--dry-run", "--json").json
+    assert "error" not in found
 
 
 @check
