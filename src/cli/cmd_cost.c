@@ -156,6 +156,8 @@ static void put_period(json_t *document, const struct costs *c)
 	}
 	json_put_string(document, "from", date(text, c->period.from));
 	json_put_string(document, "to", date(text, c->period.until - 1));
+	if (c->begin > c->period.from)
+		json_put_string(document, "begin", date(text, c->begin));
 }
 
 /* The same for all: what is not counted without a price is counted nowhere. */
@@ -260,7 +262,9 @@ static void print_basis(struct cli *cli, const json_t *document, const struct co
 			"Estimate: {downloads} downloads of {download_bytes:size}, all from the "
 			"first mirror.");
 	else if (c->basis == COSTS_STATISTICS)
-		cli_say(cli, document, "Readers: by the statistics of {from} to {to}.");
+		cli_say(cli, document,
+			"Readers: by the statistics of {from} to {to}{begin?, which begin on :}"
+			"{begin}.");
 	else
 		cli_prose(cli, 0,
 			  "Readers: not counted, because there are no statistics of that time "
@@ -484,7 +488,7 @@ const struct command cmd_cost = {
 	.name = "cost",
 	.summary = "estimate what the mirrors cost in a month",
 	.description =
-		"Reckons from the size of the release, the statistics of readers and prices what "
+		"Computes from the size of the release, the statistics of readers and prices what "
 		"storage, requests and egress cost on each mirror, what old versions and audits "
 		"add, "
 		"and whether that is within the budget. Nothing is asked of the mirrors. Prices "

@@ -303,6 +303,20 @@ static struct costs_mirror *find(struct costs *c, const char *id)
 	return NULL;
 }
 
+/* The first day of the statistics, unless it was folded. */
+static int read_begin(struct db *db, struct costs *c, struct err *e)
+{
+	CLEANUP(stats_report_release) struct stats_report days = { 0 };
+	int64_t time_s;
+	int rc = stats_report_read(db, STATS_BY_DAY, 0, INT32_MAX, &days, e);
+	if (rc < 0 || !days.count)
+		return rc;
+	CLEANUP(mem_free_ptr) char *midnight = mem_printf("%sT00:00:00Z", days.at[0].name);
+	if (parse_time(midnight, &time_s))
+		c->begin = time_s / DAY_S;
+	return 0;
+}
+
 static int read_statistics(struct cli *cli, const char *database, struct costs *c, struct err *e)
 {
 	CLEANUP(statsdb_release) struct statsdb stats = { 0 };
@@ -312,6 +326,8 @@ static int read_statistics(struct cli *cli, const char *database, struct costs *
 		return rc;
 	rc = stats_report_read(stats.db, STATS_BY_MIRROR, c->period.from, c->period.until, &report,
 			       e);
+	if (rc == 0)
+		rc = read_begin(stats.db, c, e);
 	for (size_t i = 0; i < report.count; i++) {
 		const struct stats_report_row *row = &report.at[i];
 		struct costs_mirror *m = find(c, row->name);
@@ -380,7 +396,7 @@ static int read_mirrors(const struct publisher *p, struct costs *c, struct err *
 	return rc;
 }
 
-/* Audits are only reckoned with where ferry.conf speaks of them. */
+/* Audits only count where ferry.conf has a section about them. */
 static int read_health(const struct conf *conf, struct settings_health *out, bool *given,
 		       struct err *e)
 {

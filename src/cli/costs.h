@@ -43,6 +43,7 @@ struct costs {
 	struct settings_mirrors mirrors;
 	struct costs_period period;
 	enum costs_basis basis;
+	int64_t begin;                      /* of the statistics, a day since 1970; 0: not known */
 	uint64_t downloads, download_bytes; /* of the estimate: how many, and of how many bytes
 					       each on average */
 	struct costs_mirror *at;
@@ -65,7 +66,7 @@ struct costs_how {
 	bool list; /* ask the mirrors of the publisher what they hold */
 };
 /* Of the publisher, which was opened with its tree and, to list, with its mirrors; what cannot be
- * listed is a warning, and reckoned as the release. Releases nothing on errors: the caller does. */
+ * listed is a warning, and counts as the release. Releases nothing on errors: the caller does. */
 WARN_UNUSED int costs_read(struct cli *cli, const struct publisher *p, const struct costs_how *how,
 			   struct costs *out, struct err *e);
 

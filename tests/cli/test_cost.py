@@ -129,6 +129,12 @@ def test_readers_are_those_of_the_statistics_of_a_month(shop, cost):
     assert (spare["egress_bytes"], spare["read_requests"]) == (2 * size, 2)
     assert document["unknown"] == ["cdn"]
     assert money(spare["cost"]["reads"]) == Decimal("0.8")
+    assert "begin" not in document
+    # Statistics that begin within the month are not taken for those of all of it.
+    october = shop("cost", "--json", "--month", "2026-10", at="2026-12-05 12:00:00").json
+    assert october["begin"] == "2026-10-31"
+    told = shop("cost", "--month", "2026-10", at="2026-12-05 12:00:00").out
+    assert "of 2026-10-01 to 2026-10-31, which begin on 2026-10-31." in told
     # The last 30 days before the fifth: without the first of November.
     document = shop("cost", "--json", at="2026-12-05 12:00:00").json
     assert (document["from"], document["to"]) == ("2026-11-05", "2026-12-04")
@@ -237,7 +243,7 @@ def test_metrics_are_for_the_textfile_collector(shop):
     (["--order", "main,main"], "main is named twice"),
     (["--downloads", "1", "--month", "2026-01"], "cannot be combined"),
 ])
-def test_what_cannot_be_reckoned_is_said(shop, options, message):
+def test_what_cannot_be_computed_is_said(shop, options, message):
     assert message in shop("cost", *options, check=2).err
 
 
