@@ -490,11 +490,9 @@ const struct command cmd_cost = {
 	.description =
 		"Computes from the size of the release, the statistics of readers and prices what "
 		"storage, requests and egress cost on each mirror, what old versions and audits "
-		"add, "
-		"and whether that is within the budget. Nothing is asked of the mirrors. Prices "
-		"are "
-		"in ferry.conf; those of R2 and of GitHub's releases are built in, with the page "
-		"that they are from.",
+		"add, and whether that is within the budget. Without --list, the mirrors are not "
+		"contacted. Prices are in ferry.conf; those of R2 and of GitHub's releases are "
+		"built in, with the page that they are from.",
 	.opts = options,
 	.opts_size = sizeof(struct cost_opts),
 	.defaults = &defaults,
