@@ -40,9 +40,15 @@ static int find(struct cli *cli, const char *database, struct statsdb *p, char *
 	return rc < 0 ? rc : find_database(database, &p->settings, where, e);
 }
 
-static int open_database(struct cli *cli, const char *where, struct statsdb *p, struct err *e)
+/* Unless `make`, one that only others use stays as it is. */
+static int open_database(struct cli *cli, const char *where, bool make, struct statsdb *p,
+			 struct err *e)
 {
 	int rc = db_open(where, cli->cancel, &p->db, e);
+	if (rc == 0 && !make && !db_has(p->db, "stats")) {
+		db_close(STEAL(p->db));
+		return 0;
+	}
 	if (rc == 0)
 		rc = stats_tables_upgrade(p->db, e);
 	return rc < 0 ? rc : stats_counters_upgrade(p->db, e);
@@ -60,7 +66,7 @@ static int open_it(struct cli *cli, const char *database, bool make, struct stat
 	CLEANUP(statsdb_release) struct statsdb p = { 0 };
 	int rc = find(cli, database, &p, &where, e);
 	if (rc == 0 && (make || is_there(where)))
-		rc = open_database(cli, where, &p, e);
+		rc = open_database(cli, where, make, &p, e);
 	if (rc < 0)
 		return rc;
 	*out = p;

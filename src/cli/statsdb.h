@@ -22,8 +22,8 @@ WARN_UNUSED int statsdb_open(struct cli *cli, const char *database, struct stats
  * not look like statistics without downloads. ERR_NOT_FOUND. */
 WARN_UNUSED int statsdb_open_there(struct cli *cli, const char *database, struct statsdb *out,
 				   struct err *e);
-/* For commands to which statistics are only a part: a database that is not there yet is not made,
- * and out->db is NULL. */
+/* For commands to which statistics are only a part: a database that is not there yet, or its
+ * tables, are not made, and out->db is NULL. */
 WARN_UNUSED int statsdb_open_any(struct cli *cli, const char *database, struct statsdb *out,
 				 struct err *e);
 

@@ -308,3 +308,10 @@ int db_upgrade(struct db *d, const char *part, const char *const *steps, size_t 
 	db_rollback(d);
 	return rc;
 }
+
+bool db_has(struct db *d, const char *part)
+{
+	struct err ignored = ERR_INIT;
+	int64_t done;
+	return steps_done(d, part, &done, &ignored) == 0 && done > 0;
+}

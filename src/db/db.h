@@ -45,6 +45,9 @@ bool db_is_server(const struct db *d);
 WARN_UNUSED int db_upgrade(struct db *d, const char *part, const char *const *steps, size_t count,
 			   struct err *e);
 
+/* Has a part of the program its tables there? For those that must not make them. */
+bool db_has(struct db *d, const char *part);
+
 /* Transactions do not nest. begin takes the right to write at once. */
 WARN_UNUSED int db_begin(struct db *d, struct err *e);
 WARN_UNUSED int db_commit(struct db *d, struct err *e);

@@ -108,7 +108,8 @@ WARN_UNUSED int alert_send(struct db *db, const struct settings_alerts *alerts,
 			   const struct alert_finding *findings, size_t count,
 			   const struct alert_env *env, struct alert_results *out, struct err *e);
 
-/* What is recorded of the notifications of r->name: fills in failures_total and failing_since_s. */
+/* What is recorded of the notifications of r->name: fills in failures_total and failing_since_s.
+ * Nothing, if no notification was ever recorded there. */
 WARN_UNUSED int alert_record(struct db *db, struct alert_result *r, struct err *e);
 
 /* Sends a test notification, which says that it is one, to the alert of this name (NULL: to all),

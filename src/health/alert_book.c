@@ -236,6 +236,8 @@ int alert_book_count(struct db *db, struct alert_result *r, int64_t now_s, struc
 
 int alert_record(struct db *db, struct alert_result *r, struct err *e)
 {
+	if (!db_has(db, "alert"))
+		return 0;
 	int rc = alert_book_open(db, e);
 	return rc < 0 ? rc : read_counts(db, r, e);
 }

@@ -102,13 +102,19 @@ def test_people_get_marks_and_commands_within_80_columns(doctor):
     assert "  ok catalog" in plain and "  !! primary" in plain
 
 
-def test_nothing_is_changed(doctor):
+def test_nothing_is_changed_and_no_scratch_is_left(doctor):
+    """Neither tree, keys and mirrors, nor what is kept of earlier runs."""
+    base = doctor.publisher.dir
+    scratch = base / "scratch"
+    scratch.mkdir()
+
     def files():
-        base = doctor.publisher.dir
-        return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in base.rglob("*") if p.is_file()}
+        return {p: (p.stat().st_mtime_ns, p.stat().st_ino, p.read_bytes())
+                for p in base.rglob("*") if p.is_file()}
+    doctor.publisher("health")
     before = files()
-    doctor("-q", check=None)
-    assert files() == before
+    doctor("-q", "--drill", check=None, env={"TMPDIR": scratch})
+    assert files() == before and not list(scratch.iterdir())
 
 
 def test_a_terminal_gets_colours_and_no_line_over_80_columns(doctor):
@@ -244,10 +250,12 @@ def served(doctor):
 def test_limits_of_requests_are_tried_until_the_first_429(served):
     assert verdicts(served("--json", "rate-limits")) == {"rate-limits": "skip"}
     result = checks(served("--json", "rate-limits", "--rate-limits", "40", check=1))["rate-limits"]
+    served.publisher(*result["next"][0].split()[1:])
     limited, free = sorted(result["details"])
     assert limited.startswith("a: 429 after ") and limited.endswith("with Retry-After")
     assert int(limited.split()[3]) < 20
     assert free == "b: no limit within 40 requests"
+    assert result["next"] == ["ferry mirror config nginx --mirror b"]
     assert (served.publisher.dir / "b.log").read_text().count('"GET') <= 60
 
 

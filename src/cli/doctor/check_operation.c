@@ -29,14 +29,19 @@ static const char *ago(char out[DURATION_TEXT], const struct doctor *d, int64_t 
 
 /* ---- the history of ferry health ---- */
 
-/* *out is NULL where it has never run. */
+/* *out is NULL where it has never run: then no tables are made. */
 static int open_history(const struct doctor *d, struct db **out, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = NULL;
+	CLEANUP_PTR(db_close) struct db *db = NULL;
 	int rc = opsdb_path(OPSDB_NAME, &path, e);
 	*out = NULL;
 	if (rc < 0 || !file_exists(path))
 		return rc;
+	rc = db_open(path, d->quiet.cancel, &db, e);
+	if (rc < 0 || !db_has(db, "health"))
+		return rc;
+	db_close(STEAL(db));
 	return health_history_open(path, d->quiet.cancel, out, e);
 }
 

@@ -114,6 +114,9 @@ static int try_limit(struct doctor *d, const struct doctor_site *s, const struct
 		*e = why;
 		return rc;
 	}
+	CLEANUP(mem_free_ptr) char *id = text_shell_quoted(p->id);
+	if (rc < 0 || !limit.limited)
+		doctor_next(r, "ferry mirror config nginx --mirror %s", id);
 	if (rc < 0)
 		tell_error(r, p, &why);
 	else if (limit.limited)
@@ -152,6 +155,8 @@ int doctor_check_limits(struct doctor *d, struct doctor_site *site, struct docto
 		doctor_pass(r, "all %zu web server%s limit requests", r->details.count,
 			    r->details.count == 1 ? "" : "s");
 	if (bad)
-		doctor_next(r, "ferry mirror config nginx");
+		doctor_hint(r,
+			    "this configuration of nginx limits requests; haproxy and cloudflare "
+			    "are there, too");
 	return 0;
 }

@@ -11,6 +11,15 @@
 
 /* ---- the catalog ---- */
 
+/* What is done and not published is no fault, but perhaps forgotten. */
+static void tell_waiting(struct doctor_result *r, const struct writer_statuses *roles)
+{
+	for (size_t i = 0; i < roles->count; i++)
+		if (roles->at[i].waiting)
+			doctor_detail(r, "%s %llu waits: ferry catalog status says for what",
+				      roles->at[i].role, (unsigned long long)roles->at[i].version);
+}
+
 static void judge_lint(struct doctor_result *r, const struct tree *t, size_t models,
 		       const struct lint_findings *f)
 {
@@ -45,7 +54,10 @@ int doctor_check_catalog(struct doctor *d, struct doctor_site *site, struct doct
 		return rc;
 	}
 	judge_lint(r, &site->tree, catalog.model_count, &found);
-	return 0;
+	rc = facts_roles(site, e);
+	if (rc == 0)
+		tell_waiting(r, &site->roles);
+	return rc;
 }
 
 /* ---- expiry ---- */

@@ -418,7 +418,9 @@ static int run(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	find_jobs(&jobs);
+	report_wait(cli->report, "the checks");
 	threads_run(THREADS, jobs.count, run_job, &jobs);
+	report_waited(cli->report, "the checks");
 	rc = cancel_check(cli->cancel, e);
 	if (rc < 0)
 		return rc;

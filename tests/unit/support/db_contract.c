@@ -176,6 +176,7 @@ static const char *its_form_is_upgraded_once(const char *where)
 	CHECK(&e, open_clean(where, &d, &e) == 0);
 	CHECK(&e, insert(d, 1, "a", &e) == 0);
 	CHECK(&e, db_upgrade(d, "contract", steps, ARRAY_LEN(steps), &e) == 0);
+	CHECK(&e, db_has(d, "contract") && !db_has(d, "contracts"));
 	CHECK(&e, count(d) == 1);
 	CHECK(&newer, db_upgrade(d, "contract", steps, 1, &newer) == -ERR_USAGE);
 	return NULL;
