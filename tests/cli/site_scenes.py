@@ -4,7 +4,6 @@
 import datetime
 import hashlib
 import json
-import shutil
 import sqlite3
 import subprocess
 
@@ -187,7 +186,3 @@ def watched(scene):
     scene.configure(*[mirror(n, region=r, url=f"https://{n}.example.org/lab")
                       for n, r in REGIONS.items()], more=SITE)
     scene.sign()
-
-
-def remove(scene):
-    shutil.rmtree(scene.site, ignore_errors=True)
