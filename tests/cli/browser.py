@@ -5,6 +5,7 @@ import contextlib
 import functools
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -13,7 +14,7 @@ import threading
 
 import node_servers
 import shared
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 PROGRAM = pathlib.Path(__file__).resolve().parents[1] / "js" / "browser.mjs"
 
@@ -22,13 +23,14 @@ class Browser:
     """Starting it takes a second or more: share it among the tests of a module."""
 
     def __init__(self, work):
-        self.profile = pathlib.Path(work) / "profile"
+        self.work = pathlib.Path(work)
 
     def __enter__(self):
         chromium = shutil.which("chromium")
         assert chromium, "chromium is missing: run scripts/install-deps test"
         self.process = subprocess.Popen(
-            ["node", PROGRAM, node_servers.install(), chromium, self.profile], text=True,
+            ["node", PROGRAM, node_servers.install(), chromium, self.work / "profile"],
+            text=True, env={**os.environ, "HOME": str(self.work), "TMPDIR": str(self.work)},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             preexec_fn=lambda: shared.die_with_parent(signal.SIGTERM))
         return self
@@ -73,7 +75,7 @@ class Page:
         return self.ask("run", code=code)
 
     def wait(self, code):
-        self.ask("wait", code=code)
+        until(lambda: self.ask("holds", code=code), self.browser.process)
 
     def text(self, selector="body"):
         return self.run(f"document.querySelector({json.dumps(selector)}).innerText")
@@ -89,6 +91,7 @@ class Page:
         self.ask("click", selector=selector)
 
     def axe(self):
+        """What it finds; it needs a page whose scripts run."""
         return self.ask("axe")
 
     def seen(self):

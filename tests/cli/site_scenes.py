@@ -123,13 +123,13 @@ def others(scene):
 COUNTRIES = ["DE"] * 40 + ["US"] * 90 + ["FR"] * 12 + ["BR"] * 7 + ["IN"] * 25 + ["SG"] * 6 + ["CN"] * 3
 
 
-def downloads(scene, name="eu", count=450):
+def downloads(scene, name="eu", count=1600):
     """Lines of Cloudflare's Logpush of the last 90 days, and their import."""
     objects = sorted(scene.tree.glob("targets/models/*/*.gguf"))
     lines = []
     for i in range(count):
         path = objects[i * i % len(objects)]
-        when = day(i * 7 % 89, "%Y-%m-%dT%H:%M:%SZ")
+        when = day((i * i + i) % 97 % 88, "%Y-%m-%dT%H:%M:%SZ")
         size = path.stat().st_size
         lines.append(json.dumps({
             "ClientIP": f"198.51.{i // 250}.{i % 250}", "ClientCountry": COUNTRIES[i % len(COUNTRIES)],

@@ -50,14 +50,24 @@ const commands = {
 		return pages.length - 1;
 	},
 	async go({ page, url }) {
-		const answer = await page.goto(url, { waitUntil: "networkidle0" });
+		const answer = await page.goto(url, { waitUntil: "load" });
 		return answer?.status() ?? null;
 	},
 	run: ({ page, code }) => page.evaluate(code),
-	wait: async ({ page, code }) => { await page.waitForFunction(code); },
+	// Is it true? While a page is being left, nothing is.
+	holds: ({ page, code }) => page.evaluate(code).then(Boolean, () => false),
 	press: ({ page, key }) => page.keyboard.press(key),
 	type: ({ page, text }) => page.keyboard.type(text),
-	click: ({ page, selector }) => page.click(selector),
+	// puppeteer's own click() waits for ever where scripts are off.
+	async click({ page, selector }) {
+		const [x, y] = await page.evaluate(selector => {
+			const element = document.querySelector(selector);
+			element.scrollIntoView({ behavior: "instant", block: "center" });
+			const box = element.getClientRects()[0];
+			return [box.x + box.width / 2, box.y + box.height / 2];
+		}, selector);
+		await page.mouse.click(x, y);
+	},
 	choose: ({ page, selector, value }) => page.select(selector, value),
 	async print({ page, on }) {
 		await page.emulateMediaType(on ? "print" : "screen");
