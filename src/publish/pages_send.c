@@ -146,8 +146,10 @@ static bool may_go(const struct send *s, const struct mirror_entry *entry)
 {
 	const struct prune_time *time = &s->o->time;
 	int64_t modified_s = entry->stat.modified_s;
-	return (s->o->prune || s->o->prune_only) && modified_s && modified_s <= time->now_s &&
-	       (uint64_t)(time->now_s - modified_s) >= time->grace_s;
+	/* The list stays where the folder is a mirror itself. */
+	return (s->o->prune || s->o->prune_only) &&
+	       strcmp(entry->key, PAGES_PREFIX PAGES_LIST) != 0 && modified_s &&
+	       modified_s <= time->now_s && (uint64_t)(time->now_s - modified_s) >= time->grace_s;
 }
 
 static int on_entry(void *ctx, const struct mirror_entry *entry, struct err *e)

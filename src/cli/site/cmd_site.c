@@ -118,8 +118,6 @@ static int read_all(struct job *j, struct err *e)
 	if (rc == 0)
 		rc = check_unchanged(j, e);
 	j->data.site.release = j->tree.version;
-	if (err_is(e, ERR_NOT_FOUND))
-		err_hint(e, "`ferry catalog sign` signs the repository");
 	return rc;
 }
 
