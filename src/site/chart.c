@@ -51,7 +51,7 @@ static uint64_t largest(const struct site_counts *counts)
 
 /* ---- columns ---- */
 
-enum { WIDTH = 720, HEIGHT = 220, LEFT = 8, RIGHT = 88, ABOVE = 10, BELOW = 24, WIDEST = 40 };
+enum { WIDTH = 720, HEIGHT = 220, LEFT = 8, RIGHT = 88, ABOVE = 16, BELOW = 28, WIDEST = 40 };
 enum { ACROSS = WIDTH - LEFT - RIGHT, UP = HEIGHT - ABOVE - BELOW };
 
 static void line(struct markup *m, const char *class, unsigned y)
@@ -202,20 +202,20 @@ void chart_columns(struct markup *m, const struct chart *c)
 
 /* ---- bars ---- */
 
+enum { BAR = 128, BAR_HEIGHT = 10 };
+
 void chart_bar(struct markup *m, uint64_t value, uint64_t most)
 {
-	unsigned width = part(value, most, 100);
+	unsigned width = part(value, most, BAR);
 	markup_open(m, "svg");
 	markup_attr(m, "class", "share");
-	markup_attr(m, "viewBox", "0 0 100 8");
-	markup_attr(m, "width", "100");
-	markup_attr(m, "height", "8");
-	markup_attr(m, "preserveAspectRatio", "none");
+	markup_attrf(m, "width", "%d", BAR);
+	markup_attrf(m, "height", "%d", BAR_HEIGHT);
 	markup_attr(m, "aria-hidden", "true"); /* the number stands beside it */
 	markup_void(m, "rect");
 	markup_attr(m, "class", "bar");
 	markup_attrf(m, "width", "%u", value && !width ? 1 : width);
-	markup_attr(m, "height", "8");
+	markup_attrf(m, "height", "%d", BAR_HEIGHT);
 	markup_close(m, "svg");
 }
 

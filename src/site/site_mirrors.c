@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define DAY_S 86400
-#define FAILURES_MAX 14 /* days that are listed of a mirror */
+#define FAILURES_MAX 7 /* days that are listed of a mirror */
 
 /* ---- how it is ---- */
 

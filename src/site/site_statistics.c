@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define DAY_S 86400
-#define ROWS 100 /* of a table */
+#define ROWS 30 /* of a table, so that the page is below 100 kB */
 
 /* ---- tables ---- */
 

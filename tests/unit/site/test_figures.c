@@ -50,7 +50,7 @@ static void a_chart_is_described_and_has_its_numbers_as_a_table(void **state)
 	has(&out, "<td>2026-11-29</td><td class=\"num\">1,500</td>");
 }
 
-/* Of 186 units, which are 2,000. */
+/* Of 176 units, which are 2,000. */
 static void a_column_is_as_high_as_its_number(void **state)
 {
 	(void)state;
@@ -59,8 +59,8 @@ static void a_column_is_as_high_as_its_number(void **state)
 		{ "a", 2000, 0 }, { "b", 1000, 0 }, { "c", 1, 0 }, { "d", 0, 0 }
 	};
 	columns(&out, at, 4);
-	has(&out, "height=\"186\"><title>a: 2,000<");
-	has(&out, "height=\"93\"><title>b: 1,000<");
+	has(&out, "height=\"176\"><title>a: 2,000<");
+	has(&out, "height=\"88\"><title>b: 1,000<");
 	has(&out, "height=\"1\"><title>c: 1<");
 	has(&out, "height=\"0\"><title>d: 0<");
 	has(&out, ">2,000</text>");
