@@ -276,17 +276,18 @@ static void print_mirrors(struct cli *cli, const json_t *document)
 static void print_made(struct cli *cli, const struct job *j, const json_t *document)
 {
 	cli_say(cli, document,
-		j->o->dry_run ? "The site of release {release} would have {files#file}, "
-				"{bytes:size}: {new} new, {changed} changed, {removed} removed. "
-				"Nothing was written (--dry-run)."
-			      : "The site of release {release} is in {output}: {files#file}, "
-				"{bytes:size}; {new} new, {changed} changed, {removed} removed.");
+		j->o->dry_run ? "The site of release {release} would be in {output}."
+			      : "The site of release {release} is in {output}.");
+	cli_say(cli, document,
+		"{files#file}, {bytes:size}: {new} new, {changed} changed, {removed} removed.");
 	if (!json_number(document, "models"))
 		cli_note(cli, document, "the catalog has no models, and the site says so");
 	if (!j->settings.url)
 		cli_note(cli, document,
 			 "without url in [site] of ferry.conf it has no feed and no sitemap");
 	print_mirrors(cli, document);
+	if (j->o->dry_run)
+		cli_line(cli, "Nothing was written (--dry-run).");
 }
 
 static int run(struct cli *cli, struct err *e)
