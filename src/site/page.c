@@ -175,8 +175,6 @@ static void add_preview(struct page *p)
 	}
 	if (!s->url || strcmp(p->head.path, "404.html") == 0)
 		return;
-	if (str_ends(url, "/index.html"))
-		url[strlen(url) - strlen("index.html")] = '\0';
 	meta(&p->m, "property", "og:url", url);
 	markup_void(&p->m, "link");
 	markup_attr(&p->m, "rel", "canonical");

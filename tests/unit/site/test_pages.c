@@ -81,7 +81,8 @@ static void pages_have_a_canonical_url_only_if_the_site_has_one(void **state)
 	c.site.url = "https://m.example.org/lab/site/";
 	built_site_make(&c);
 	built_site_has(&c, "models/m/index.html",
-		       "rel=\"canonical\" href=\"https://m.example.org/lab/site/models/m/\"");
+		       "rel=\"canonical\" "
+		       "href=\"https://m.example.org/lab/site/models/m/index.html\"");
 	built_site_has(&c, "models/m/index.html", "property=\"og:title\" content=\"m\"");
 	built_site_has(&c, "404.html", "href=\"/lab/site/index.html\"");
 }
